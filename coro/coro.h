@@ -1,0 +1,43 @@
+/* coro: a stackful coroutine. Owns its stack (taken from a stack_pool) and the switch to and from it. It never
+ * schedules: who resumes it and when is the caller's (see sched.h). A coroutine lives on one thread.
+ *
+ *      created --resume--> running --suspend--> suspended --resume--> running --fn returns--> finished
+ *         \_______________________________ destroy ______________________/__________________/        */
+#ifndef CORO_CORO_H
+#define CORO_CORO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "coro/stack.h"
+
+typedef struct coro coro;
+typedef void (*coro_fn)(void *arg);
+
+/* A coroutine that will run fn(arg) when first resumed. NULL when the pool is at its limit or memory is out (errno). */
+coro *coro_create(stack_pool *pool, coro_fn fn, void *arg);
+
+/* Gives the stack back. Not for the running coroutine. Frames of a suspended one are dropped, not unwound. */
+void coro_destroy(coro *co);
+
+/* Runs `co` until it suspends or finishes. Only from a thread's own stack, never from inside a coroutine. */
+void coro_resume(coro *co);
+
+/* Back to whoever resumed the running coroutine; returns when it is resumed again. */
+void coro_suspend(void);
+
+coro *coro_current(void); /* the running one of this thread; NULL on the thread's own stack */
+bool coro_finished(const coro *co);
+void *coro_arg(const coro *co);
+
+/* What an overflow report says of it, e.g. "GET /orders/:id run 01J..."; borrowed, NULL: none. */
+void coro_set_label(coro *co, const char *label);
+
+/* Links for one list at a time (the sched's ready queue); coro never touches them. */
+struct coro_links {
+    coro *next, *prev;
+    bool queued;
+};
+struct coro_links *coro_links_of(coro *co);
+
+#endif

@@ -1,0 +1,30 @@
+/* stack_pool: the coroutine stacks of one thread. Owns large mappings cut into equal slots, each with a guard page
+ * below it. Hands the most recently released slot out first (warm in cache). Never shared between threads. */
+#ifndef CORO_STACK_H
+#define CORO_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct stack_pool stack_pool;
+
+typedef struct stack_pool_options {
+    size_t stack_size_bytes;  /* usable, rounded up to pages; 0: 65,536. Sanitizer and Valgrind builds use 4 times it */
+    size_t stacks_max;        /* alive at once; 0: 1,000,000. One more is refused with errno ENOMEM */
+    size_t warm_max;          /* released stacks that keep their touched pages; 0: 1,024. Those past it are emptied */
+} stack_pool_options;
+
+stack_pool *stack_pool_new(const stack_pool_options *options); /* NULL with errno */
+void stack_pool_free(stack_pool *pool);                        /* every stack must be back */
+
+size_t stack_pool_in_use(const stack_pool *pool);
+size_t stack_pool_stack_size(const stack_pool *pool); /* bytes, as in use */
+
+/* Installs the overflow report: a fault in a guard page prints the running coroutine's label and stack size to
+ * standard error from an alternate signal stack, then the process ends by SIGSEGV. Once per process; each thread
+ * that runs coroutines calls overflow_thread_enter first and overflow_thread_leave last. */
+void overflow_install(void);
+bool overflow_thread_enter(void);
+void overflow_thread_leave(void);
+
+#endif

@@ -1,0 +1,83 @@
+/* http_client: outgoing HTTP of one loop thread, on libcurl. Owns many multi handles (each takes a bounded number of
+ * transfers: one handle's connection search is linear) and a cache of easy handles. A call is started, watched and
+ * closed from any stack of the loop's thread; curl itself is only ever entered from the loop's own stack. */
+#ifndef HTTP_CLIENT_H
+#define HTTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+typedef struct http_client http_client;
+typedef struct http_call http_call; /* one request and its response */
+
+typedef struct http_client_options {
+    size_t transfers_per_handle;    /* 0: 64 */
+    size_t connections_per_host;    /* of the whole client; further calls wait in order; 0: 1,024 */
+    size_t connections_max;         /* 0: 8,192 */
+    size_t calls_max;               /* running and waiting; 0: 100,000. One more fails with HTTP_CALL_BUSY */
+    uint32_t connect_timeout_ms;    /* 0: 10,000 */
+    const char *ca_file;            /* NULL: the system's */
+    const char *user_agent;         /* NULL: none */
+} http_client_options;
+
+http_client *http_client_new(uv_loop_t *loop, const http_client_options *options); /* NULL: out of memory */
+/* Cancels what runs; `on_closed` when the loop has let go of it. Calls still open must be closed before. */
+void http_client_stop(http_client *client, void (*on_closed)(void *arg), void *arg);
+size_t http_client_active(const http_client *client); /* calls started and not done */
+
+typedef struct http_call_options {
+    const char *method;         /* NULL: GET, or POST with a body */
+    const char *url;            /* http or https; anything else fails with HTTP_CALL_BAD_URL */
+    const char *const *headers; /* "Name: value", NULL-terminated; may be NULL. One with CR or LF fails the call */
+    const char *body;
+    size_t body_len;
+    int64_t timeout_ms;         /* the whole call; 0: none */
+    int64_t idle_timeout_ms;    /* the longest silence of the peer; 0: none */
+    int redirects_max;          /* 0: a 3xx is the response. Authorization never follows to another host */
+    size_t body_bytes_max;      /* 0: 16 MiB. A larger response fails with HTTP_CALL_TOO_LARGE */
+    bool streaming;             /* the body is taken with http_call_data as it arrives and not limited in total: when
+                                   256 KiB wait untaken the transfer pauses */
+} http_call_options;
+
+typedef enum http_call_state {
+    HTTP_CALL_RUNNING, /* no response head yet */
+    HTTP_CALL_HEAD,    /* status and headers are there, the body is arriving */
+    HTTP_CALL_DONE,    /* complete */
+    HTTP_CALL_FAILED   /* see http_call_error */
+} http_call_state;
+
+typedef enum http_call_error_kind {
+    HTTP_CALL_OK,
+    HTTP_CALL_BAD_URL,
+    HTTP_CALL_BAD_HEADER,
+    HTTP_CALL_BUSY,
+    HTTP_CALL_RESOLVE,
+    HTTP_CALL_CONNECT,
+    HTTP_CALL_TLS,
+    HTTP_CALL_TIMEOUT,
+    HTTP_CALL_TOO_LARGE,
+    HTTP_CALL_BROKEN,     /* the connection ended or the peer's answer is no HTTP */
+    HTTP_CALL_OTHER
+} http_call_error_kind;
+
+/* Starts a call; everything in `options` is copied. `on_change(arg)` is called on the loop's own stack when the head
+ * arrived, (streaming) when bytes arrived after http_call_data had run empty, and when it is done or failed; never
+ * from within this function. Returns NULL only when memory is out; every other failure comes through on_change. */
+http_call *http_call_start(http_client *client, const http_call_options *options, void (*on_change)(void *arg), void *arg);
+
+http_call_state http_call_state_of(const http_call *call);
+int http_call_status(const http_call *call);                   /* from HTTP_CALL_HEAD on */
+const char *const *http_call_headers(const http_call *call);   /* "Name: value" of the last response, NULL-terminated */
+/* What has arrived and was not consumed; owned by the call, zero-terminated, valid until it is consumed or closed or
+ * the next on_change. Non-streaming: the whole body once DONE. */
+const char *http_call_data(const http_call *call, size_t *len);
+void http_call_consume(http_call *call, size_t len);
+http_call_error_kind http_call_error(const http_call *call);
+const char *http_call_error_text(const http_call *call);       /* for people, e.g. "connect to 127.0.0.1:1: refused" */
+
+/* Cancels it if it runs (on_change is not called any more) and frees it. */
+void http_call_close(http_call *call);
+
+#endif

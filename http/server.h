@@ -1,0 +1,104 @@
+/* http_server: the HTTP/1.1 server of one loop thread, on libuv and llhttp. Owns its listening handle and its
+ * connections; parses, limits, times out, writes. It knows no routes, runs or coroutines: it hands each complete
+ * request to one callback as an http_exchange and takes the reply when the owner has it. Everything here is called
+ * on the loop's thread, and may be called from a coroutine's small stack (except start and stop). */
+#ifndef HTTP_SERVER_H
+#define HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+typedef struct http_server http_server;
+typedef struct http_exchange http_exchange; /* one request and its reply; borrowed by the owner until it has ended it */
+
+typedef struct http_text {
+    const char *data; /* zero-terminated beyond len, which zeros inside would not end */
+    size_t len;
+} http_text;
+
+typedef struct http_header {
+    http_text name; /* as sent; compare without case */
+    http_text value; /* without surrounding white space */
+} http_header;
+
+/* Valid while the exchange is open. */
+typedef struct http_request {
+    http_text method;
+    http_text target; /* as sent: path and query, percent-encoded */
+    http_text path;   /* the part before '?', still encoded */
+    http_text query;  /* the part after '?', still encoded, "" if none */
+    const http_header *headers;
+    size_t header_count;
+    http_text body;   /* whole; chunked bodies are already decoded */
+    http_text peer;   /* remote address, "127.0.0.1" */
+    bool peer_loopback;
+} http_request;
+
+typedef struct http_server_options {
+    size_t head_bytes_max;       /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
+    size_t headers_max;          /* count; 0: 100. More: 431 */
+    size_t body_bytes_max;       /* 0: 8 MiB. More: 413 */
+    size_t connections_max;      /* 0: 10,000. More: 503 with Retry-After and close */
+    size_t write_queue_bytes_max;/* unsent bytes of one connection above which http_exchange_writable is false; 0: 256 KiB */
+    uint32_t head_timeout_ms;    /* from the first byte of a request to its last header; 0: 10,000. Then 408 */
+    uint32_t body_timeout_ms;    /* without a byte of the body; 0: 20,000. Then 408 */
+    uint32_t idle_timeout_ms;    /* keep-alive between requests; 0: 75,000 */
+    uint32_t write_timeout_ms;   /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
+    const char *name;            /* Server header; NULL: none */
+    void (*on_request)(void *arg, http_exchange *x); /* may reply at once or later */
+    void *arg;
+} http_server_options;
+
+/* A listening socket for "HOST:PORT", "[v6]:PORT" or ":PORT", non-blocking, SO_REUSEPORT so that each loop has its
+ * own. Port 0 picks one. Returns the descriptor; or -1 with a message that says what to change in `error`. */
+int http_listen(const char *address, char *error, size_t error_size);
+/* "127.0.0.1:8080" of a listening descriptor. False if it is none. */
+bool http_listen_address(int fd, char *out, size_t out_size);
+
+/* Takes the descriptor. NULL with a message in `error`. */
+http_server *http_server_start(uv_loop_t *loop, int fd, const http_server_options *options, char *error, size_t error_size);
+
+/* No new connections, idle ones are closed, the others get "Connection: close" with their reply. */
+void http_server_drain(http_server *server);
+/* Closes everything now; `on_closed` when the loop has let go of it and the server is freed. */
+void http_server_stop(http_server *server, void (*on_closed)(void *arg), void *arg);
+size_t http_server_connections(const http_server *server);
+size_t http_server_exchanges(const http_server *server); /* requests handed out and not ended */
+
+const http_request *http_exchange_request(const http_exchange *x);
+const char *http_request_header(const http_request *r, const char *name); /* first of that name, any case; or NULL */
+void http_exchange_set_user(http_exchange *x, void *user); /* for the owner's use */
+void *http_exchange_user(const http_exchange *x);
+
+/* Called once if the client goes away (or times out) before the exchange has ended. Afterwards the owner still ends
+ * the exchange as usual: writes to it go nowhere. NULL: none. */
+void http_exchange_on_gone(http_exchange *x, void (*fn)(http_exchange *x));
+bool http_exchange_gone(const http_exchange *x);
+
+typedef struct http_reply_header {
+    const char *name, *value; /* zero-terminated, borrowed for the call; must pass http_header_valid */
+} http_reply_header;
+
+/* A field name and value that may be sent: token characters; no CR, LF, NUL or other controls except tab. */
+bool http_header_valid(const char *name, const char *value);
+
+/* The whole reply; ends the exchange (x is not valid afterwards). Content-Length, Date, Connection and what HEAD, 204
+ * and 304 need are the server's matter; the body is copied if it cannot be written at once. */
+void http_reply(http_exchange *x, int status, const http_reply_header *headers, size_t header_count, const char *body,
+                size_t body_len);
+
+/* The same in pieces: chunked for HTTP/1.1, until close for 1.0. End or abort ends the exchange. */
+void http_reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t header_count);
+void http_reply_write(http_exchange *x, const char *data, size_t len); /* copied if it cannot be written at once */
+void http_reply_end(http_exchange *x);
+void http_reply_abort(http_exchange *x); /* cuts the connection; also without a begin */
+
+/* False while more than write_queue_bytes_max wait to be sent; `on_writable` is called when it is true again. */
+bool http_exchange_writable(const http_exchange *x);
+void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x));
+
+const char *http_status_text(int status); /* "Not Found"; "" if it is none that we know */
+
+#endif

@@ -1,0 +1,309 @@
+/* stepwell.h - durable HTTP endpoints as straight-line C coroutines. This header is the manual.
+ *
+ * A handler runs on a coroutine of its own: it may block in any function below without holding a thread. Inside an
+ * endpoint, sw_step() marks what may fail or costs money. Each step's result is journaled; a step that fails is
+ * retried alone; after a crash the handler runs again and finished steps answer from the journal. So code between
+ * steps must do the same thing each time it runs: read the clock with sw_now(), randomness with sw_random(), and talk
+ * to the outside only inside steps.
+ *
+ * Ownership: what a function here returns belongs to the run (inside a step: to that attempt) and is freed with it.
+ * Strings and bytes passed in are copied unless the comment says "borrowed". Times are in milliseconds; points in
+ * time are Unix milliseconds.
+ *
+ * Errors: misuse (an empty id, a step inside a step, a value over its limit) fails the run with a message that says
+ * what to change; it never ends the process. */
+#ifndef STEPWELL_H
+#define STEPWELL_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SW_PRINTF(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
+#define SW_NORETURN __attribute__((noreturn))
+#define SW_SENTINEL __attribute__((sentinel))
+#define SW_API __attribute__((visibility("default")))
+#else
+#define SW_PRINTF(format_index, first_argument)
+#define SW_NORETURN
+#define SW_SENTINEL
+#define SW_API
+#endif
+
+typedef struct sw_app sw_app;     /* one process: its routes and options */
+typedef struct sw_ctx sw_ctx;     /* one run, or one branch or step attempt of it, as the code in it sees it */
+typedef struct sw_group sw_group; /* steps and branches that run in parallel */
+typedef msgpack_object sw_value;  /* any value: nil, boolean, integer, float, string, binary, array or map */
+
+typedef struct sw_bytes {
+    const char *data; /* not zero-terminated unless the function that returns it says so */
+    size_t len;       /* bytes */
+} sw_bytes;
+
+typedef void (*sw_handler)(sw_ctx *c);
+typedef sw_value (*sw_step_fn)(sw_ctx *c, sw_value input);
+
+/* ---- The program ---------------------------------------------------------------------------------------------- */
+
+typedef enum sw_durability {
+    SW_SYNCED = 0, /* the response leaves after every entry before it is on disk (the default) */
+    SW_RELAXED     /* the response leaves at once; a crash within the same commit forgets the run */
+} sw_durability;
+
+typedef enum sw_retain {
+    SW_RETAIN_ALL = 0, /* finished runs stay for the retention time (the default) */
+    SW_RETAIN_FAILED,  /* only runs that failed stay */
+    SW_RETAIN_NONE     /* the journal of a run goes soon after it ended */
+} sw_retain;
+
+typedef struct sw_endpoint_options {
+    const char *version;                /* journaled with each run; NULL: "" */
+    sw_durability durability;
+    sw_retain retain;
+    int64_t retain_ms;                  /* how long an ended run stays; 0: --retain */
+    int64_t timeout_ms;                 /* the whole run, from its start; 0: no limit */
+    const char *const *journal_headers; /* request headers to keep beyond the default list (accept, content-type,
+                                           user-agent, prefer, idempotency-key), NULL-terminated; naming
+                                           "authorization" or "cookie" here is what makes them be journaled */
+} sw_endpoint_options;
+
+/* A new program called `name` (shown in --help, --version and logs). Free it by returning from sw_main. */
+SW_API sw_app *sw_app_new(const char *name);
+
+/* A durable endpoint. `route` is "METHOD /path", with ":name" for one segment of the path: "GET /orders/:id". Each
+ * request to it is a run. `options` may be NULL; it is copied. A malformed or repeated route ends sw_main with 2. */
+SW_API void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options);
+
+/* A plain route: no run, no journal; steps are refused in it, sw_fetch and sw_sleep work and are not recorded. */
+SW_API void sw_route(sw_app *app, const char *route, sw_handler handler);
+
+/* GET and HEAD of files below `dir` at `prefix` ("/" or "/assets"); "index.html" answers for a folder. */
+SW_API void sw_static(sw_app *app, const char *prefix, const char *dir);
+
+/* A command-line flag of the program's own: --name VALUE, also the environment variable STEPWELL_NAME (upper case,
+ * '-' as '_'). `fallback` is its value when not given (may be NULL), `value_name` and `help` are for --help. A flag
+ * whose value_name is NULL takes no value and reads as "1" when given. */
+SW_API void sw_flag(sw_app *app, const char *name, const char *value_name, const char *fallback, const char *help);
+
+/* The flag's value; valid from sw_on_start() on. Owned by the app. */
+SW_API const char *sw_flag_value(sw_app *app, const char *name);
+
+/* Called once after the flags are read and before anything is opened. Return NULL, or the message that sw_main
+ * prints before it ends with 2. */
+SW_API void sw_on_start(sw_app *app, const char *(*fn)(sw_app *app, void *arg), void *arg);
+
+/* Reads flags and environment (--help lists them), resumes unfinished runs, serves until SIGTERM or SIGINT, drains
+ * and frees `app`. Returns the exit code: 0 after a drain, 2 for a wrong flag, an address in use, or a data folder
+ * that cannot be used; 1 for anything else. */
+SW_API int sw_main(sw_app *app, int argc, char **argv);
+
+/* ---- The request ---------------------------------------------------------------------------------------------- */
+
+SW_API const char *sw_method(sw_ctx *c);
+SW_API const char *sw_path(sw_ctx *c);                      /* decoded, without the query */
+SW_API const char *sw_param(sw_ctx *c, const char *name);   /* ":name" of the route, decoded; NULL if not in it */
+SW_API const char *sw_query(sw_ctx *c, const char *name);   /* first such query parameter, decoded; NULL if absent */
+SW_API const char *sw_header(sw_ctx *c, const char *name);  /* any case; NULL if absent. Endpoints see only headers
+                                                               that are journaled (see journal_headers) */
+SW_API sw_bytes sw_body(sw_ctx *c);                         /* zero-terminated beyond len */
+SW_API sw_value sw_body_json(sw_ctx *c);                    /* not JSON: the client gets 400 and the handler ends */
+SW_API const char *sw_run_id(sw_ctx *c);                    /* 26 characters; "" in a plain route */
+
+/* ---- The reply ------------------------------------------------------------------------------------------------ */
+
+/* The response. The first one counts; a second fails the run. An endpoint that returns without one answers 204.
+ * The handler goes on after it; the client gets it when the handler returns. `data` may be NULL when len is 0. */
+SW_API void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data, size_t len);
+SW_API void sw_reply_json(sw_ctx *c, int status, sw_value value);
+SW_API void sw_reply_text(sw_ctx *c, int status, const char *format, ...) SW_PRINTF(3, 4);
+
+/* A response header, before the reply. A name or value that cannot be in a header (CR, LF, NUL, ...) fails the run. */
+SW_API void sw_reply_header(sw_ctx *c, const char *name, const char *value);
+
+/* Plain routes only: a response written piece by piece (chunked). sw_reply_write waits while the client reads slowly
+ * and returns false once it has gone away. Returning from the handler ends it; sw_reply_abort cuts the connection
+ * instead, without an end (also instead of any response). */
+SW_API void sw_reply_open(sw_ctx *c, int status, const char *content_type);
+SW_API bool sw_reply_write(sw_ctx *c, const void *data, size_t len);
+SW_API void sw_reply_abort(sw_ctx *c);
+
+/* ---- Values --------------------------------------------------------------------------------------------------- */
+
+SW_API sw_value sw_nil(void);
+SW_API sw_value sw_bool(bool value);
+SW_API sw_value sw_int(int64_t value);
+SW_API sw_value sw_double(double value);
+SW_API sw_value sw_str(sw_ctx *c, const char *text);                     /* NULL gives nil */
+SW_API sw_value sw_strn(sw_ctx *c, const char *text, size_t len);
+SW_API sw_value sw_strf(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
+SW_API sw_value sw_bin(sw_ctx *c, const void *data, size_t len);
+/* "key", value, "key", value, ..., NULL. The order is kept; a repeated key replaces the earlier value. */
+SW_API sw_value sw_map(sw_ctx *c, ...) SW_SENTINEL;
+SW_API sw_value sw_array(sw_ctx *c, size_t count, ...);                  /* `count` values follow */
+SW_API void sw_push(sw_ctx *c, sw_value *array, sw_value value);         /* append; *array may be nil */
+SW_API void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value); /* add or replace; *map may be nil */
+
+SW_API sw_value sw_get(sw_value map, const char *key);  /* nil if absent or not a map */
+SW_API sw_value sw_at(sw_value array, size_t index);    /* nil if out of range or not an array */
+SW_API size_t sw_len(sw_value value);                   /* of an array, map, string or binary; else 0 */
+SW_API bool sw_is_nil(sw_value value);
+SW_API int64_t sw_as_int(sw_value value, int64_t fallback);   /* integers, and floats without fraction */
+SW_API double sw_as_double(sw_value value, double fallback);
+SW_API bool sw_as_bool(sw_value value, bool fallback);
+SW_API const char *sw_cstr(sw_ctx *c, sw_value value);  /* a string, zero-terminated; NULL if it is none */
+SW_API bool sw_equal(sw_value a, sw_value b);
+
+/* JSON text to a value; what is not JSON (or deeper than 128 levels) fails the step or run with line and column. */
+SW_API sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len);
+/* The same without failing: false, and *message says why (may be NULL). */
+SW_API bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const char **message);
+/* A value as JSON, zero-terminated. Binary becomes base64 text, NaN and infinity null. */
+SW_API sw_bytes sw_json(sw_ctx *c, sw_value value);
+
+/* ---- Memory --------------------------------------------------------------------------------------------------- */
+
+SW_API void *sw_alloc(sw_ctx *c, size_t size);   /* zeroed, aligned for any type, freed with the run or attempt */
+SW_API char *sw_printf(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
+
+/* fn(arg) when the step attempt, branch or handler that `c` stands for ends, however it ends; the last one first. It
+ * must not wait. A run that parks for a long sleep ends its handler too, and runs it again when it is due. */
+SW_API void sw_defer(sw_ctx *c, void (*fn)(void *arg), void *arg);
+
+/* ---- Steps ---------------------------------------------------------------------------------------------------- */
+
+enum { SW_NO_RETRIES = -1 };
+
+typedef struct sw_step_options {
+    int retries;            /* after the first attempt; 0: 4, SW_NO_RETRIES: none */
+    int64_t timeout_ms;     /* one attempt; 0: no limit. A timeout is a failure like any other */
+    int64_t backoff_ms;     /* wait before the first retry; doubles each time, with jitter; 0: 500 */
+    int64_t backoff_max_ms; /* 0: 60,000 */
+    bool sync;              /* wait until the result is on disk before going on (money moved) */
+} sw_step_options;
+
+typedef struct sw_error {
+    const char *step;    /* the step's id, NULL if none */
+    const char *message; /* what sw_fail or the library said */
+    int attempts;        /* how many were made */
+    bool fatal;          /* failed by sw_fail_fatal or misuse: not retried */
+} sw_error;
+
+/* Runs fn(c', input) once and journals what it returns; a failed attempt is retried after a wait. `id` is 1 to 256
+ * bytes and names the step in its branch; a repeated id is told apart by its order. When the last attempt failed the
+ * run (or the branch) fails here and this does not return. */
+SW_API sw_value sw_step(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input);
+SW_API sw_value sw_step_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options);
+
+/* The same, but a step that failed for good returns false with *err filled (either may be NULL). */
+SW_API bool sw_try(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, sw_value *out, sw_error *err);
+SW_API bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options,
+                        sw_value *out, sw_error *err);
+
+/* ---- Fan-out -------------------------------------------------------------------------------------------------- */
+
+/* One step per element of the array `inputs`, at most max_parallel at a time (0: all). Results in input order; the
+ * first that fails for good fails the run. */
+SW_API sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel);
+
+SW_API sw_group *sw_group_new(sw_ctx *c);
+SW_API void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input);   /* starts now */
+SW_API void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value input,
+                               const sw_step_options *options);
+/* A branch runs fn beside the others; it may hold steps and groups itself, and what it returns is its result. */
+SW_API void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input);
+
+/* Waits for all; an array of results in start order. If one failed, the others are waited for and then the run (or
+ * branch) fails with the first failure in start order. */
+SW_API sw_value sw_group_wait(sw_group *g);
+/* Waits for all and never fails: an array of {"ok": true, "value": v} or {"ok": false, "error": message}. */
+SW_API sw_value sw_group_settle(sw_group *g);
+
+/* ---- Failing -------------------------------------------------------------------------------------------------- */
+
+/* Ends the step attempt here (to be retried), or outside a step the branch or run. Never returns. */
+SW_API SW_NORETURN void sw_fail(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
+SW_API SW_NORETURN void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...) SW_PRINTF(3, 4); /* retry in ms */
+SW_API SW_NORETURN void sw_fail_fatal(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);             /* no retry */
+
+/* ---- Calls to other services ---------------------------------------------------------------------------------- */
+
+typedef struct sw_request {
+    const char *method;         /* NULL: GET, or POST with a body */
+    const char *url;            /* http:// or https:// */
+    const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+    sw_bytes body;
+    int64_t timeout_ms;         /* the whole call; 0: 60,000. A streaming call: the longest silence */
+    int redirects;              /* how many to follow; 0: none, 3xx is the response */
+} sw_request;
+
+typedef struct sw_response {
+    int status;                 /* 100 to 599 */
+    const char *const *headers; /* "Name: value", NULL-terminated */
+    sw_bytes body;              /* zero-terminated beyond len */
+} sw_response;
+
+/* One HTTP call. In an endpoint only inside a step (else it would be made again at every replay): refused elsewhere.
+ * A response of any status returns; no response (resolve, connect, TLS, timeout, too large) fails, retryable. */
+SW_API sw_response sw_fetch(sw_ctx *c, const sw_request *request);
+
+/* 2xx JSON, or it fails: 408, 409, 425, 429, 5xx and network errors are retryable (Retry-After, retry-after-ms and
+ * x-should-retry are obeyed), other statuses fatal, with an excerpt of the body in the message. */
+SW_API sw_value sw_fetch_json(sw_ctx *c, const sw_request *request);
+
+/* Fails the step as sw_fetch_json does, unless the status is 2xx. */
+SW_API void sw_response_check(sw_ctx *c, const sw_request *request, const sw_response *response);
+SW_API const char *sw_response_header(const sw_response *response, const char *name, sw_ctx *c); /* NULL if absent */
+
+typedef struct sw_stream sw_stream; /* a response whose body is read as it arrives */
+
+typedef struct sw_sse {
+    const char *event; /* "message" if the server named none */
+    const char *data;  /* zero-terminated; lines joined by '\n' */
+    size_t len;        /* of data */
+    const char *id;    /* last event id, "" if none */
+} sw_sse;
+
+/* Opens a streaming call; returns when the response's head is there (also for a status that is not 2xx). The stream
+ * closes itself when the attempt ends. */
+SW_API sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request);
+SW_API const sw_response *sw_fetch_head(const sw_stream *s); /* status and headers, body empty */
+/* The next bytes, valid until the next call; len 0 at the end. A connection that breaks fails the step. */
+SW_API sw_bytes sw_fetch_read(sw_stream *s);
+/* The next server-sent event, valid until the next call; false at the end of the stream. */
+SW_API bool sw_sse_next(sw_stream *s, sw_sse *event);
+SW_API void sw_fetch_close(sw_stream *s); /* before the end: cancels the call */
+
+/* ---- Streaming to the client ---------------------------------------------------------------------------------- */
+
+/* A chunk for a client that reads the run as a stream (Accept: text/event-stream); for others it changes nothing.
+ * Inside a step the chunk counts when the step succeeds, and is taken back when the attempt fails. */
+SW_API void sw_push_chunk(sw_ctx *c, sw_value value);
+
+/* ---- Waiting -------------------------------------------------------------------------------------------------- */
+
+/* Sleeps through restarts: the point in time is journaled. Inside a step or a plain route it only waits. */
+SW_API void sw_sleep(sw_ctx *c, const char *id, int64_t ms);
+SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
+
+/* ---- Miscellany ----------------------------------------------------------------------------------------------- */
+
+SW_API int64_t sw_now(sw_ctx *c);     /* Unix milliseconds; recorded, so that a replay sees the same */
+SW_API uint64_t sw_random(sw_ctx *c); /* 64 random bits; recorded */
+
+/* Runs fn(arg) on a thread of a pool, so that it may block or compute for long; returns what it returned. In an
+ * endpoint only inside a step. `arg` is borrowed until fn returned; fn may not use `c`. */
+SW_API void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg);
+
+/* A line in the program's log, with the run's id. During a replay nothing is logged a second time. */
+SW_API void sw_log(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

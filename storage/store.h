@@ -1,0 +1,117 @@
+/* store: where journals live. An asynchronous interface with no database's types in it; storage/rocks.c is the
+ * embedded implementation, another may follow. One journal thread takes what all loops appended, writes it as one
+ * batch with one sync, and tells each loop once. A store_port is one loop's door: used on that loop's thread only,
+ * from any stack; completions come on the loop's own stack. */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "storage/run_id.h"
+
+typedef struct store store;
+typedef struct store_port store_port;
+
+typedef struct store_options {
+    const char *path;           /* data folder; made if it is not there (its parent must be) */
+    int64_t retain_ms;          /* ended runs older than this are deleted; 0: 7 days */
+    uint64_t retain_bytes;      /* ended runs are deleted, oldest first, while the store is larger; 0: no limit */
+    size_t queue_bytes_max;     /* appended and not yet committed; 0: 256 MiB. See store_busy */
+    int64_t sweep_interval_ms;  /* how often retention looks; 0: 60,000 */
+} store_options;
+
+/* Opens, or makes, the store. NULL with a message that says what to change: not writable, in use by another process
+ * (with its pid when known), a newer format, damaged. */
+store *store_open(const store_options *options, char *error, size_t error_size);
+/* Commits what is queued, stops its threads. All ports must be closed before. */
+void store_close(store *s);
+uint64_t store_epoch(const store *s);      /* goes up by one with each open */
+const char *store_node(const store *s);    /* this node's name, made once and kept in the store */
+/* 32 random bytes made once with the store and kept in the file `secret` beside it, for signing tokens. */
+const uint8_t *store_secret(const store *s);
+
+/* ---- Appending ---- */
+
+typedef enum store_live {
+    STORE_LIVE_KEEP,  /* leave the run's row in the live table as it is */
+    STORE_LIVE_SET,   /* the run goes on: due_ms 0, or parked until due_ms */
+    STORE_LIVE_CLEAR  /* the run has ended: remove the row if there may be one (see `listed`) */
+} store_live;
+
+/* Entries of one run for one commit: becomes one key. The caller owns it and may not touch it from store_append until
+ * it comes back through on_committed. */
+typedef struct store_segment {
+    struct store_segment *next;
+    run_id run;
+    uint32_t seq;        /* sequence number of its first entry in the run; keys sort by it */
+    store_live live;
+    bool listed;         /* with CLEAR: an earlier segment SET it (else no delete is written) */
+    int64_t due_ms;      /* with SET */
+    int64_t retain_ms;   /* with CLEAR: how long it stays; -1: the store's */
+    const char *data;    /* entries, one after the other; borrowed until it comes back */
+    size_t len;
+    const char *error;   /* set when it comes back: NULL: it is on disk; else why not (static or the port's) */
+} store_segment;
+
+/* `on_committed` gets back a list linked by `next`, in the order of appending. */
+store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void *arg, store_segment *list), void *arg);
+void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg); /* nothing may be under way */
+
+/* Queues a list. Never blocks and never fails: errors come back with the segments. */
+void store_append(store_port *p, store_segment *list);
+/* True while the queue is over queue_bytes_max: take no new runs. */
+bool store_busy(const store_port *p);
+
+/* ---- Reading: on threads of the uv pool, answered on the loop ---- */
+
+typedef struct store_journal {
+    run_id run;
+    bool found;
+    bool live;           /* it has a row in the live table */
+    int64_t due_ms;      /* of that row */
+    uint32_t seq_next;   /* one past the last segment's first seq; see entry counts for the rest */
+    char *data;          /* all segments joined, in order; owned by the store until the callback returns */
+    size_t len;
+    const char *error;   /* NULL, or why it could not be read */
+} store_journal;
+
+/* Loads whole journals: one range scan each. `ids` is copied. */
+void store_load(store_port *p, const run_id *ids, size_t count,
+                void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg);
+
+typedef struct store_live_row {
+    run_id run;
+    int64_t due_ms;
+} store_live_row;
+
+/* The live table, in order of run id, from the first after `after` (NULL: from the start), at most `limit` rows whose
+ * run_id_loop(run, loops) == loop; *end when there are no more. For recovery at start. */
+void store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned loop, unsigned loops,
+                     void (*on_rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error),
+                     void *arg);
+
+/* Run ids, newest first, before `before` (NULL: the newest), at most `limit`. For the list of runs. */
+void store_list(store_port *p, const run_id *before, size_t limit,
+                void (*on_ids)(void *arg, const run_id *ids, size_t count, const char *error), void *arg);
+
+void store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg);
+
+/* ---- For metrics ---- */
+
+typedef struct store_stats {
+    uint64_t commits;          /* synced batches */
+    uint64_t segments;         /* in them */
+    uint64_t bytes;            /* in them */
+    uint64_t commit_errors;
+    uint64_t queue_bytes;      /* now */
+    uint64_t disk_bytes;       /* about; as of the last sweep */
+    uint64_t runs_deleted;     /* by retention */
+    bool read_only;            /* writes fail at present (disk full, ...): tried again by itself */
+} store_stats;
+
+void store_stats_get(const store *s, store_stats *out); /* from any thread */
+
+#endif
