@@ -67,7 +67,6 @@ typedef struct sw_endpoint_options {
     sw_durability durability;
     sw_retain retain;
     int64_t retain_ms;                  /* how long an ended run stays; 0: --retain */
-    int64_t timeout_ms;                 /* the whole run, from its start; 0: no limit */
     const char *const *journal_headers; /* request headers to keep beyond the default list (accept, content-type,
                                            user-agent, prefer, idempotency-key), NULL-terminated; naming
                                            "authorization" or "cookie" here is what makes them be journaled */

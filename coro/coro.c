@@ -1,0 +1,145 @@
+#include "coro/coro.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/context.h"
+#include "coro/coro_impl.h"
+#include "coro/sanitize.h"
+#include "coro/stack_impl.h"
+
+/* Lies in the highest bytes of the coroutine's stack, so that making one touches one page:
+ *
+ *   low                                                          high
+ *    | guard |  ...free...  <- frames grow down | struct coro | link |            */
+struct coro {
+    context ctx;         /* where it goes on when resumed */
+    context resumer;     /* where coro_suspend goes back to */
+    coro_fn fn;
+    void *arg;
+    stack_pool *pool;
+    void *low, *high;    /* its whole stack */
+    const char *label;   /* borrowed; for the overflow report */
+    struct coro_links links;
+    bool finished;
+#if defined(CORO_ASAN)
+    void *fake_stack, *resumer_fake_stack;
+    const void *resumer_low;
+    size_t resumer_bytes;
+#endif
+#if defined(CORO_TSAN)
+    void *fiber, *resumer_fiber;
+#endif
+#if defined(CORO_VALGRIND)
+    unsigned valgrind_id;
+#endif
+};
+
+static __thread coro *current;
+
+/* Not inlined: a thread-local's address must not be kept across a switch. */
+__attribute__((noinline)) coro *coro_current(void) { return current; }
+static __attribute__((noinline)) void set_current(coro *co) { current = co; }
+
+bool coro_finished(const coro *co) { return co->finished; }
+void *coro_arg(const coro *co) { return co->arg; }
+void coro_set_label(coro *co, const char *label) { co->label = label; }
+const char *coro_label(const coro *co) { return co->label; }
+struct coro_links *coro_links_of(coro *co) { return &co->links; }
+bool coro_overflowed(const coro *co, const void *address) { return stack_guards(co->pool, co->high, address); }
+size_t coro_stack_bytes(const coro *co) { return stack_pool_stack_size(co->pool); }
+
+static void entered(coro *co)
+{
+#if defined(CORO_ASAN)
+    __sanitizer_finish_switch_fiber(co->fake_stack, &co->resumer_low, &co->resumer_bytes);
+#else
+    (void)co;
+#endif
+}
+
+static void leave(coro *co, bool for_ever)
+{
+    (void)for_ever;
+#if defined(CORO_ASAN)
+    __sanitizer_start_switch_fiber(for_ever ? NULL : &co->fake_stack, co->resumer_low, co->resumer_bytes);
+#endif
+#if defined(CORO_TSAN)
+    __tsan_switch_to_fiber(co->resumer_fiber, 0);
+#endif
+    context_switch(&co->ctx, &co->resumer);
+}
+
+static void run(void *arg)
+{
+    coro *co = arg;
+    entered(co);
+    co->fn(co->arg);
+    co->finished = true;
+    leave(co, true);
+    abort();
+}
+
+coro *coro_create(stack_pool *pool, coro_fn fn, void *arg)
+{
+    void *low;
+    void *high = stack_acquire(pool, &low);
+    if (!high) return NULL;
+    uintptr_t at = ((uintptr_t)high - 16 - sizeof(coro)) & ~(uintptr_t)15;
+    coro *co = (coro *)at;
+    memset(co, 0, sizeof *co);
+    co->fn = fn;
+    co->arg = arg;
+    co->pool = pool;
+    co->low = low;
+    co->high = high;
+#if defined(CORO_TSAN)
+    co->fiber = __tsan_create_fiber(0);
+#endif
+#if defined(CORO_VALGRIND)
+    co->valgrind_id = VALGRIND_STACK_REGISTER(low, high);
+#endif
+    context_make(&co->ctx, low, co, run, co);
+    return co;
+}
+
+void coro_destroy(coro *co)
+{
+    assert(co != coro_current() && !co->links.queued);
+#if defined(CORO_TSAN)
+    __tsan_destroy_fiber(co->fiber);
+#endif
+#if defined(CORO_VALGRIND)
+    VALGRIND_STACK_DEREGISTER(co->valgrind_id);
+#endif
+    stack_release(co->pool, co->high);
+}
+
+void coro_resume(coro *co)
+{
+    assert(!coro_current() && !co->finished);
+    set_current(co);
+#if defined(CORO_ASAN)
+    __sanitizer_start_switch_fiber(&co->resumer_fake_stack, co->low, (size_t)((char *)co->high - (char *)co->low));
+#endif
+#if defined(CORO_TSAN)
+    co->resumer_fiber = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(co->fiber, 0);
+#endif
+    context_switch(&co->resumer, &co->ctx);
+#if defined(CORO_ASAN)
+    __sanitizer_finish_switch_fiber(co->resumer_fake_stack, NULL, NULL);
+#endif
+    set_current(NULL);
+}
+
+void coro_suspend(void)
+{
+    coro *co = coro_current();
+    assert(co);
+    leave(co, false);
+    entered(co);
+}

@@ -1,0 +1,11 @@
+/* What the overflow report asks of a coroutine. Safe in a signal handler. */
+#ifndef CORO_IMPL_H
+#define CORO_IMPL_H
+
+#include "coro/coro.h"
+
+const char *coro_label(const coro *co);
+bool coro_overflowed(const coro *co, const void *address);
+size_t coro_stack_bytes(const coro *co);
+
+#endif

@@ -1,0 +1,177 @@
+#include "coro/stack_impl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "coro/sanitize.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102 /* Linux 6.13: a guard that needs no mapping of its own */
+#endif
+
+enum { STACK_DEFAULT = 65536, STACKS_DEFAULT = 1000000, WARM_DEFAULT = 1024, SLOTS_FIRST = 16, SLOTS_MOST = 1024 };
+
+/* The head of a free stack lies in the stack's own highest bytes, which a coroutine touches anyway. */
+typedef struct free_stack {
+    struct free_stack *next;
+} free_stack;
+
+typedef struct mapping {
+    struct mapping *next;
+    char *base;
+    size_t len;
+} mapping;
+
+struct stack_pool {
+    free_stack *warm;     /* keep their touched pages; last released first */
+    free_stack *cold;     /* never used, or emptied */
+    mapping *mappings;
+    char *fresh, *fresh_end; /* slots of the newest mapping that were never handed out */
+    size_t slot_bytes;    /* guard and stack */
+    size_t stack_bytes;
+    size_t page;
+    size_t in_use, warm_count, total;
+    size_t stacks_max, warm_max;
+    size_t next_slots;    /* in the next mapping */
+    bool light_guards;    /* MADV_GUARD_INSTALL works here */
+};
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+static bool probe_light_guards(size_t page)
+{
+    void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return false;
+    bool works = madvise(p, page, MADV_GUARD_INSTALL) == 0;
+    (void)munmap(p, page);
+    return works;
+}
+
+stack_pool *stack_pool_new(const stack_pool_options *options)
+{
+    static const stack_pool_options defaults = {0};
+    const stack_pool_options *o = options ? options : &defaults;
+    stack_pool *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t bytes = o->stack_size_bytes ? o->stack_size_bytes : STACK_DEFAULT;
+#if defined(CORO_ASAN) || defined(CORO_TSAN)
+    bytes *= 4;
+#endif
+    p->stack_bytes = round_up(bytes, p->page);
+    p->slot_bytes = p->stack_bytes + p->page;
+    p->stacks_max = o->stacks_max ? o->stacks_max : STACKS_DEFAULT;
+    p->warm_max = o->warm_max ? o->warm_max : WARM_DEFAULT;
+    p->next_slots = SLOTS_FIRST;
+    p->light_guards = probe_light_guards(p->page);
+    return p;
+}
+
+void stack_pool_free(stack_pool *p)
+{
+    if (!p) return;
+    assert(p->in_use == 0);
+    for (mapping *m = p->mappings, *next; m; m = next) {
+        next = m->next;
+        (void)munmap(m->base, m->len);
+        free(m);
+    }
+    free(p);
+}
+
+size_t stack_pool_in_use(const stack_pool *p) { return p->in_use; }
+size_t stack_pool_stack_size(const stack_pool *p) { return p->stack_bytes; }
+
+static bool map_more(stack_pool *p)
+{
+    size_t slots = p->next_slots;
+    if (slots > p->stacks_max - p->total) slots = p->stacks_max - p->total;
+    if (slots == 0) {
+        errno = ENOMEM;
+        return false;
+    }
+    mapping *m = malloc(sizeof *m);
+    if (!m) return false;
+    m->len = slots * p->slot_bytes;
+    m->base = mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (m->base == MAP_FAILED) {
+        free(m);
+        errno = ENOMEM;
+        return false;
+    }
+    m->next = p->mappings;
+    p->mappings = m;
+    p->fresh = m->base;
+    p->fresh_end = m->base + m->len;
+    p->total += slots;
+    if (p->next_slots < SLOTS_MOST) p->next_slots *= 2;
+    return true;
+}
+
+static bool guard(const stack_pool *p, char *at)
+{
+    if (p->light_guards) return madvise(at, p->page, MADV_GUARD_INSTALL) == 0;
+    if (mprotect(at, p->page, PROT_NONE) == 0) return true;
+    errno = ENOMEM; /* two mappings a stack: vm.max_map_count is used up */
+    return false;
+}
+
+static void *fresh_stack(stack_pool *p)
+{
+    if (p->fresh == p->fresh_end && !map_more(p)) return NULL;
+    if (!guard(p, p->fresh)) return NULL;
+    p->fresh += p->slot_bytes;
+    return p->fresh;
+}
+
+void *stack_acquire(stack_pool *p, void **low)
+{
+    char *high;
+    if (p->warm) {
+        free_stack *f = p->warm;
+        p->warm = f->next;
+        p->warm_count--;
+        high = (char *)(f + 1);
+    } else if (p->cold) {
+        free_stack *f = p->cold;
+        p->cold = f->next;
+        high = (char *)(f + 1);
+    } else if (!(high = fresh_stack(p))) {
+        return NULL;
+    }
+    p->in_use++;
+    *low = high - p->stack_bytes;
+    return high;
+}
+
+void stack_release(stack_pool *p, void *high)
+{
+    assert(p->in_use > 0);
+    char *low = (char *)high - p->stack_bytes;
+#if defined(CORO_ASAN)
+    __asan_unpoison_memory_region(low, p->stack_bytes);
+#endif
+    free_stack *f = (free_stack *)high - 1;
+    p->in_use--;
+    if (p->warm_count < p->warm_max) {
+        f->next = p->warm;
+        p->warm = f;
+        p->warm_count++;
+        return;
+    }
+    /* All but the page that holds the link. */
+    (void)madvise(low, p->stack_bytes - p->page, MADV_DONTNEED);
+    f->next = p->cold;
+    p->cold = f;
+}
+
+bool stack_guards(const stack_pool *p, const void *high, const void *address)
+{
+    uintptr_t low = (uintptr_t)high - p->stack_bytes, a = (uintptr_t)address;
+    return a >= low - p->page && a < low;
+}

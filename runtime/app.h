@@ -1,0 +1,55 @@
+/* sw_app: the program: its routes, options and, while it serves, its loops and store. Written before the loops start,
+ * read-only afterwards. */
+#ifndef RUNTIME_APP_H
+#define RUNTIME_APP_H
+
+#include "http/router.h"
+#include "runtime/options.h"
+#include "runtime/stepwell.h"
+#include "runtime/token.h"
+#include "storage/store.h"
+
+struct sw_loop;
+struct http_exchange;
+
+typedef enum endpoint_kind { ENDPOINT_DURABLE, ENDPOINT_PLAIN, ENDPOINT_BUILTIN, ENDPOINT_FILES } endpoint_kind;
+
+struct endpoint;
+/* Answers on the loop's own stack, without a run. */
+typedef void (*builtin_fn)(struct sw_loop *l, struct http_exchange *x, const struct endpoint *e, const http_param *params,
+                           size_t param_count);
+
+typedef struct endpoint {
+    endpoint_kind kind;
+    char *route;                  /* "GET /orders/:id" */
+    sw_handler handler;           /* durable and plain */
+    builtin_fn builtin;
+    char *files_dir;              /* files: the folder; prefix is how much of the path to skip */
+    size_t files_prefix_len;
+    sw_endpoint_options options;
+} endpoint;
+
+struct sw_app {
+    char *name;
+    endpoint **endpoints;         /* owned; index is the router's */
+    size_t endpoint_count;
+    http_router *router;
+    options *flags;
+    sw_options opt;
+    char *mistake;                /* first wrong sw_endpoint, sw_flag ... call; sw_main reports it */
+    const char *(*on_start)(sw_app *app, void *arg);
+    void *on_start_arg;
+    bool durable;                 /* has endpoints: needs a store */
+    store *store;
+    token_key key;                /* signs output and stream URLs */
+    struct sw_loop *loops;
+    unsigned loop_count;
+};
+
+/* The endpoint of a journaled run, by its route; NULL when the program has it no more. */
+const endpoint *app_endpoint(const sw_app *app, const char *route, size_t len);
+
+/* Registers a route. Mistakes are kept in app->mistake. */
+void app_add(sw_app *app, const char *route, endpoint e);
+
+#endif

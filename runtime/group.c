@@ -1,0 +1,222 @@
+#include "runtime/group.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "runtime/loop.h"
+#include "runtime/step.h"
+#include "runtime/strand.h"
+
+typedef enum member_kind { MEMBER_STEP, MEMBER_BRANCH } member_kind;
+
+typedef struct member {
+    sw_group *group;
+    struct member *next;
+    member_kind kind;
+    step_spec spec;      /* a branch uses its id, path, label, fn and input */
+    step_outcome outcome;
+    bool ended;
+    sw_value value;
+    failure failure;
+} member;
+
+struct sw_group {
+    run *run;
+    sw_ctx *ctx;               /* the context that made it; gone when a run that leaves memory has unwound it */
+    sw_group *next;            /* of the same context */
+    member *first, **end;
+    member *unstarted;         /* the next one to start when a place is free */
+    strand *waiting;           /* in sw_group_wait, else NULL */
+    size_t count;
+    size_t running;            /* started and not ended */
+    size_t pending;            /* not ended */
+    size_t parallel_max;       /* 0: no limit */
+};
+
+sw_group *sw_group_new(sw_ctx *c)
+{
+    ctx_check(c, "sw_group_new");
+    if (c->run->plain) ctx_fail_misuse(c, "a group in a plain route: groups need sw_endpoint");
+    if (c->kind == CTX_STEP)
+        ctx_fail_misuse(c, "a group inside step \"%s\": use a branch (sw_group_branch) for work that holds steps", c->id);
+    sw_group *g = arena_zalloc(&c->run->arena, sizeof *g);
+    if (!g) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    g->ctx = c;
+    g->run = c->run;
+    g->end = &g->first;
+    g->next = c->groups;
+    c->groups = g;
+    return g;
+}
+
+static void member_ended(member *m)
+{
+    sw_group *g = m->group;
+    assert(!m->ended && g->pending > 0 && g->running > 0);
+    m->ended = true;
+    g->pending--;
+    g->running--;
+    if (g->waiting && g->pending == 0) strand_wake(g->waiting);
+}
+
+static void start_members(sw_group *g);
+
+static void run_branch(strand *s, member *m)
+{
+    run *r = s->run;
+    const step_spec *spec = &m->spec;
+    sw_ctx c = {.kind = CTX_BRANCH, .strand = s, .run = r, .arena = &r->arena, .path = spec->path, .id = spec->id,
+                .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
+    bool ok = ctx_call(&c, spec->fn, spec->input, &m->value);
+    m->outcome = ok ? STEP_OK : s->failure.kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
+}
+
+static void member_main(void *arg)
+{
+    member *m = arg;
+    run *r = m->group->run;
+    strand s;
+    strand_enter(&s, r);
+    if (m->kind == MEMBER_STEP) m->outcome = step_execute(&s, &m->spec, &m->value);
+    else run_branch(&s, m);
+    m->failure = s.failure;
+    member_ended(m);
+    start_members(m->group);
+    strand_exit(&s);
+}
+
+static void member_start(member *m)
+{
+    run *r = m->group->run;
+    m->group->running++;
+    if (m->kind == MEMBER_STEP && step_answered(r, &m->spec, &m->outcome, &m->value, &m->failure)) {
+        member_ended(m);
+        return;
+    }
+    if (strand_start(r, member_main, m)) return;
+    m->outcome = STEP_FAILED;
+    m->failure = (failure){.kind = FAILURE_FATAL, .message = "no room for another coroutine", .step = m->spec.id,
+                           .retry_after_ms = -1};
+    member_ended(m);
+}
+
+static void start_members(sw_group *g)
+{
+    while (g->unstarted && (g->parallel_max == 0 || g->running < g->parallel_max)) {
+        member *m = g->unstarted;
+        g->unstarted = m->next;
+        member_start(m);
+    }
+}
+
+static member *member_add(sw_group *g, member_kind kind, const step_spec *spec)
+{
+    run *r = g->ctx->run;
+    member *m = arena_zalloc(&r->arena, sizeof *m);
+    char *id = arena_strndup(&r->arena, spec->id, strlen(spec->id));
+    if (!m || !id) ctx_fail_misuse(g->ctx, "the run's memory is over its limit (--run-state-max)");
+    *m = (member){.group = g, .kind = kind, .spec = *spec};
+    m->spec.id = id;
+    m->value = sw_nil();
+    *g->end = m;
+    g->end = &m->next;
+    if (!g->unstarted) g->unstarted = m;
+    g->count++;
+    g->pending++;
+    return m;
+}
+
+void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options)
+{
+    step_spec spec = step_prepare(g->ctx, id, fn, input, options);
+    member_add(g, MEMBER_STEP, &spec);
+    start_members(g);
+}
+
+void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input) { sw_group_step_with(g, id, fn, input, NULL); }
+
+void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
+{
+    sw_ctx *c = g->ctx;
+    ctx_check(c, "sw_group_branch");
+    size_t len = id ? strlen(id) : 0;
+    if (len == 0 || len > STEP_ID_MAX) ctx_fail_misuse(c, "a branch id is 1 to %d bytes, this one has %zu", STEP_ID_MAX, len);
+    step_spec spec = {.id = id, .branch_label = c->label, .fn = fn, .input = input};
+    spec.path = path_next(c, PATH_BRANCH, id, &spec.occurrence);
+    member_add(g, MEMBER_BRANCH, &spec);
+    start_members(g);
+}
+
+static bool all_ended(sw_group *g, strand *s)
+{
+    if (g->pending == 0) return true;
+    g->waiting = s;
+    strand_set_wait(s, STRAND_GROUP);
+    bool awake = true;
+    while (awake && g->pending > 0) awake = strand_suspend(s);
+    strand_set_wait(s, STRAND_BUSY);
+    g->waiting = NULL;
+    return g->pending == 0;
+}
+
+static void forget(sw_group *g)
+{
+    sw_group **link = &g->ctx->groups;
+    while (*link && *link != g) link = &(*link)->next;
+    if (*link) *link = g->next;
+}
+
+static void wait_members(sw_group *g)
+{
+    sw_ctx *c = g->ctx;
+    ctx_check(c, "sw_group_wait");
+    if (!all_ended(g, c->strand)) {
+        c->groups = NULL; /* the run leaves memory: its other strands end on their own */
+        ctx_raise_interrupt(c);
+    }
+    forget(g);
+    for (member *m = g->first; m; m = m->next)
+        if (m->outcome == STEP_UNWOUND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+}
+
+void groups_settle(sw_ctx *c)
+{
+    while (c->groups) wait_members(c->groups);
+}
+
+sw_value sw_group_wait(sw_group *g)
+{
+    wait_members(g);
+    sw_value results = sw_array(g->ctx, 0);
+    for (member *m = g->first; m; m = m->next) {
+        if (m->outcome == STEP_FAILED) {
+            m->failure.kind = FAILURE_FATAL;
+            ctx_raise(g->ctx, m->failure);
+        }
+        sw_push(g->ctx, &results, m->value);
+    }
+    return results;
+}
+
+sw_value sw_group_settle(sw_group *g)
+{
+    wait_members(g);
+    sw_ctx *c = g->ctx;
+    sw_value results = sw_array(g->ctx, 0);
+    for (member *m = g->first; m; m = m->next)
+        sw_push(c, &results,
+                m->outcome == STEP_OK ? sw_map(c, "ok", sw_bool(true), "value", m->value, NULL)
+                                      : sw_map(c, "ok", sw_bool(false), "error", sw_str(c, m->failure.message), NULL));
+    return results;
+}
+
+sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel)
+{
+    if (inputs.type != MSGPACK_OBJECT_ARRAY && inputs.type != MSGPACK_OBJECT_NIL)
+        ctx_fail_misuse(c, "sw_each \"%s\" needs an array of inputs", id ? id : "");
+    sw_group *g = sw_group_new(c);
+    g->parallel_max = max_parallel;
+    for (size_t i = 0; i < sw_len(inputs); i++) sw_group_step(g, id, fn, sw_at(inputs, i));
+    return sw_group_wait(g);
+}

@@ -1,0 +1,255 @@
+#include "runtime/loop.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/builtin.h"
+#include "runtime/log.h"
+#include "runtime/waiter.h"
+
+enum { CLOSING_PARTS = 3 /* server, client, port */ };
+
+/* A connection on its way to the loop that owns its run. */
+typedef struct moved {
+    struct moved *next;
+    int fd;
+    size_t len;
+    char request[]; /* its bytes, to be parsed again over there */
+} moved;
+
+int64_t loop_now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- Requests ---- */
+
+static void on_request(void *arg, http_exchange *x)
+{
+    sw_loop *l = arg;
+    const http_request *q = http_exchange_request(x);
+    http_match m;
+    http_router_find(l->app->router, q->method, q->path, &m);
+    if (m.result != HTTP_MATCH_FOUND) {
+        builtin_no_route(l, x, &m);
+        return;
+    }
+    const endpoint *e = m.target;
+    if (e->kind == ENDPOINT_BUILTIN || e->kind == ENDPOINT_FILES) {
+        e->builtin(l, x, e, m.params, m.param_count);
+    } else if (l->draining) {
+        l->counters.requests_refused++;
+        waiter_problem(x, 503, "the server is stopping", "1");
+    } else {
+        run_start(l, e, x, m.params, m.param_count);
+    }
+}
+
+/* ---- Turns ---- */
+
+static void end_turn(sw_loop *l)
+{
+    do {
+        sched_run(&l->sched, 0);
+        while (l->touched) {
+            run *r = l->touched;
+            l->touched = r->next_dirty;
+            r->dirty = false;
+            run_turn_end(r);
+        }
+    } while (l->sched.ready > 0);
+    if (l->slots.due_head) slot_load_due(l);
+}
+
+static void check_drained(sw_loop *l);
+
+static void on_turn(sw_loop *l)
+{
+    end_turn(l);
+    if (l->draining && !l->stopping) check_drained(l);
+}
+
+static void on_before_poll(uv_prepare_t *h) { on_turn(h->data); }
+static void on_after_poll(uv_check_t *h) { on_turn(h->data); }
+
+static void on_committed(void *arg, store_segment *list)
+{
+    sw_loop *l = arg;
+    (void)l;
+    for (store_segment *s = list, *next; s; s = next) {
+        next = s->next;
+        run_committed((run *)((char *)s - offsetof(run, segment)));
+    }
+}
+
+/* ---- Moving connections between loops ---- */
+
+void loop_move(sw_loop *to, http_exchange *x)
+{
+    size_t len = 0;
+    char *bytes = NULL;
+    int fd = http_exchange_detach(x, &bytes, &len);
+    if (fd < 0) return;
+    moved *m = malloc(sizeof *m + len);
+    if (!m) {
+        free(bytes);
+        close(fd);
+        return;
+    }
+    m->fd = fd;
+    m->len = len;
+    memcpy(m->request, bytes, len);
+    free(bytes);
+    uv_mutex_lock(&to->moved_lock);
+    m->next = to->moved;
+    to->moved = m;
+    uv_mutex_unlock(&to->moved_lock);
+    (void)uv_async_send(&to->command);
+}
+
+static void adopt_moved(sw_loop *l)
+{
+    uv_mutex_lock(&l->moved_lock);
+    moved *m = l->moved;
+    l->moved = NULL;
+    uv_mutex_unlock(&l->moved_lock);
+    while (m) {
+        moved *next = m->next;
+        if (l->stopping) close(m->fd);
+        else http_server_adopt(l->server, m->fd, m->request, m->len);
+        free(m);
+        m = next;
+    }
+}
+
+/* ---- Draining ---- */
+
+static void drain_runs(sw_loop *l)
+{
+    for (size_t i = 0; i < l->slots.bucket_count; i++)
+        for (slot *s = l->slots.buckets[i], *next; s; s = next) {
+            next = s->next;
+            if (s->run) run_leave_now(s->run, LEAVE_DRAIN);
+            else waiter_dismiss(&s->waiters);
+        }
+}
+
+static void on_drain_over(struct timer *t)
+{
+    sw_loop *l = t->arg;
+    log_line(LOG_WARN, NULL, "loop %u still had %zu runs at the end of --drain: they will be resumed", l->index, l->runs);
+    l->hurried = true;
+    drain_runs(l);
+}
+
+static void begin_drain(sw_loop *l)
+{
+    l->draining = true;
+    http_server_drain(l->server);
+    drain_runs(l);
+    l->drain_timer = (struct timer){.fn = on_drain_over, .arg = l};
+    (void)timers_start(&l->timers, &l->drain_timer, (uint64_t)l->app->opt.drain_ms);
+}
+
+static void on_command(uv_async_t *h)
+{
+    sw_loop *l = h->data;
+    adopt_moved(l);
+    if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->draining) begin_drain(l);
+}
+
+void loop_drain(sw_loop *l)
+{
+    __atomic_store_n(&l->drain_asked, true, __ATOMIC_RELEASE);
+    (void)uv_async_send(&l->command);
+}
+
+static void on_part_closed(void *arg)
+{
+    sw_loop *l = arg;
+    if (--l->handles_open > 0) return;
+    timers_close(&l->timers);
+    uv_close((uv_handle_t *)&l->before_poll, NULL);
+    uv_close((uv_handle_t *)&l->after_poll, NULL);
+    uv_close((uv_handle_t *)&l->command, NULL);
+}
+
+static void check_drained(sw_loop *l)
+{
+    bool idle = l->runs == 0 && l->segments_in_flight == 0 && l->slots.loading == 0 && (l->recovered || !l->port);
+    if (!idle || (http_server_exchanges(l->server) > 0 && !l->hurried)) return;
+    l->stopping = true;
+    timers_stop(&l->timers, &l->drain_timer);
+    l->handles_open = l->port ? CLOSING_PARTS : CLOSING_PARTS - 1;
+    http_server_stop(l->server, on_part_closed, l);
+    http_client_stop(l->client, on_part_closed, l);
+    if (l->port) store_port_close(l->port, on_part_closed, l);
+}
+
+/* ---- Making ---- */
+
+static bool init_uv(sw_loop *l)
+{
+    if (uv_loop_init(&l->uv) != 0 || uv_mutex_init(&l->moved_lock) != 0) return false;
+    if (uv_async_init(&l->uv, &l->command, on_command) != 0 || uv_prepare_init(&l->uv, &l->before_poll) != 0 ||
+        uv_check_init(&l->uv, &l->after_poll) != 0 || uv_prepare_start(&l->before_poll, on_before_poll) != 0 ||
+        uv_check_start(&l->after_poll, on_after_poll) != 0)
+        return false;
+    l->command.data = l->before_poll.data = l->after_poll.data = l;
+    return timers_init(&l->timers, &l->uv);
+}
+
+static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_size)
+{
+    const sw_options *o = &l->app->opt;
+    http_server_options so = {.head_bytes_max = o->head_max, .body_bytes_max = o->body_max,
+                              .connections_max = (size_t)o->connections_max, .on_request = on_request, .arg = l};
+    return http_server_start(&l->uv, fd, &so, error, error_size);
+}
+
+bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size)
+{
+    *l = (sw_loop){.app = app, .index = index, .count = count};
+    const sw_options *o = &app->opt;
+    (void)snprintf(error, error_size, "out of memory");
+    msgpack_sbuffer_init(&l->scratch);
+    sched_init(&l->sched);
+    l->stacks = stack_pool_new(&(stack_pool_options){.stack_size_bytes = o->stack_size});
+    l->arenas = arena_cache_new();
+    if (!l->stacks || !l->arenas || !slot_table_init(&l->slots) || !init_uv(l)) return false;
+    l->client = http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
+                                                               .ca_file = o->ca_file});
+    if (!l->client) return false;
+    if (app->store && !(l->port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
+    l->server = make_server(l, fd, error, error_size);
+    return l->server != NULL;
+}
+
+void loop_run(sw_loop *l)
+{
+    if (!overflow_thread_enter()) log_line(LOG_WARN, NULL, "no alternate signal stack: overflows will not be named");
+    if (l->port) slot_recover(l);
+    int rc = uv_run(&l->uv, UV_RUN_DEFAULT);
+    assert(rc == 0);
+    rc = uv_loop_close(&l->uv);
+    assert(rc == 0);
+    (void)rc;
+    while (l->free_runs) {
+        run *r = l->free_runs;
+        l->free_runs = r->next_free;
+        msgpack_sbuffer_destroy(&r->open);
+        msgpack_sbuffer_destroy(&r->sealed);
+        free(r);
+    }
+    slot_table_free(&l->slots);
+    stack_pool_free(l->stacks);
+    arena_cache_free(l->arenas);
+    msgpack_sbuffer_destroy(&l->scratch);
+    uv_mutex_destroy(&l->moved_lock);
+    overflow_thread_leave();
+}

@@ -1,0 +1,68 @@
+/* sw_loop: one loop thread and everything that lives on it: its event loop, coroutine stacks, HTTP server and client,
+ * its door to the store, its runs and the table of those that can be asked for. Loops share nothing but the app's
+ * routes and options, which do not change after the start. */
+#ifndef RUNTIME_LOOP_H
+#define RUNTIME_LOOP_H
+
+#include <uv.h>
+
+#include "coro/sched.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "runtime/app.h"
+#include "runtime/run.h"
+#include "runtime/slot.h"
+#include "runtime/timers.h"
+
+typedef struct loop_counters {
+    uint64_t runs_started, runs_resumed, runs_succeeded, runs_failed, runs_cancelled, runs_parked;
+    uint64_t steps_done, steps_replayed, attempts_failed, requests_refused;
+} loop_counters;
+
+typedef struct sw_loop {
+    sw_app *app;               /* shared, unchanged after the start */
+    unsigned index, count;     /* which of how many */
+    uv_loop_t uv;
+    uv_prepare_t before_poll;  /* both end a turn */
+    uv_check_t after_poll;
+    uv_async_t command;        /* from other threads: drain, or a moved connection */
+    uv_thread_t thread;
+    sched sched;
+    stack_pool *stacks;
+    struct arena_cache *arenas;
+    timers timers;
+    http_server *server;
+    http_client *client;
+    store_port *port;          /* NULL in a program without endpoints */
+    run *touched;              /* runs to look at when the turn ends */
+    run *free_runs;            /* structs for reuse */
+    size_t runs;               /* in memory, plain ones too */
+    size_t segments_in_flight; /* with the store */
+    slot_table slots;
+    msgpack_sbuffer scratch;   /* for packing a value before its entry */
+    struct moved *moved;       /* connections from other loops, under moved_lock */
+    uv_mutex_t moved_lock;
+    bool drain_asked;          /* atomic: set by another thread */
+    bool draining;             /* no new runs */
+    bool hurried;              /* --drain is over: nothing is waited for any more */
+    bool recovered;            /* the live table has been read */
+    bool stopping;             /* its handles are being closed */
+    int handles_open;          /* of the parts that close on their own */
+    struct timer drain_timer;
+    loop_counters counters;
+} sw_loop;
+
+int64_t loop_now_ms(void); /* Unix milliseconds */
+
+/* Makes everything but the thread; `fd` is its listening socket. False with a message in `error`. */
+bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size);
+/* Serves until drained; then everything is closed. */
+void loop_run(sw_loop *l);
+
+/* From any thread. */
+void loop_drain(sw_loop *l);
+
+/* Hands a connection with its whole request to another loop. Takes the exchange. */
+void loop_move(sw_loop *to, http_exchange *x);
+
+#endif

@@ -1,0 +1,85 @@
+/* Memory, threads and logging for code in a run. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/replay.h"
+#include "runtime/strand.h"
+
+static SW_NORETURN void out_of_memory(sw_ctx *c)
+{
+    ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
+}
+
+void *sw_alloc(sw_ctx *c, size_t size)
+{
+    void *p = arena_zalloc(c->arena, size);
+    if (!p) out_of_memory(c);
+    return p;
+}
+
+char *sw_printf(sw_ctx *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = arena_vprintf(c->arena, format, args);
+    va_end(args);
+    if (!text) out_of_memory(c);
+    return text;
+}
+
+/* ---- Threads ---- */
+
+typedef struct blocking {
+    uv_work_t work;
+    strand *strand;
+    void *(*fn)(void *arg);
+    void *arg, *result;
+    bool done;
+} blocking;
+
+static void on_thread(uv_work_t *w)
+{
+    blocking *b = w->data;
+    b->result = b->fn(b->arg);
+}
+
+static void on_thread_done(uv_work_t *w, int status)
+{
+    blocking *b = w->data;
+    assert(status == 0);
+    (void)status;
+    b->done = true;
+    strand_wake(b->strand);
+}
+
+void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
+{
+    ctx_check(c, "sw_blocking");
+    if (!c->run->plain && c->kind != CTX_STEP)
+        ctx_fail_misuse(c, "sw_blocking outside a step would run again at every replay: call it inside sw_step");
+    strand *s = c->strand;
+    blocking b = {.strand = s, .fn = fn, .arg = arg};
+    b.work.data = &b;
+    int rc = uv_queue_work(&c->run->loop->uv, &b.work, on_thread, on_thread_done);
+    if (rc != 0) sw_fail(c, "no thread for sw_blocking: %s", uv_strerror(rc));
+    s->uninterruptible = true;
+    while (!b.done) (void)strand_suspend(s);
+    s->uninterruptible = false;
+    if (s->interrupt) ctx_raise_interrupt(c);
+    return b.result;
+}
+
+/* ---- Logging ---- */
+
+void sw_log(sw_ctx *c, const char *format, ...)
+{
+    const run *r = c->run;
+    if (r->replay && c->kind != CTX_STEP && replay_unused(r->replay) > 0) return;
+    va_list args;
+    va_start(args, format);
+    log_vline(LOG_INFO, r->plain ? NULL : r->id_text, format, args);
+    va_end(args);
+}

@@ -1,0 +1,81 @@
+#include "runtime/record.h"
+
+#include <assert.h>
+
+#include "runtime/frames.h"
+#include "runtime/loop.h"
+#include "runtime/strand.h"
+
+enum { SEALED_KEEP_MAX = 65536 };
+
+static bool is_last(const entry *e) { return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED; }
+
+bool record_append(run *r, const entry *e)
+{
+    assert(!r->plain);
+    if (r->leave == LEAVE_ERROR) return true; /* after an entry that is not on disk none may follow */
+    if (!is_last(e) && r->state_bytes + e->value.len + e->input.len + e->body.len > r->loop->app->opt.run_state_max)
+        return false;
+    size_t before = r->open.size;
+    if (entry_encode(&r->open, e) != 0) {
+        r->open.size = before;
+        return false;
+    }
+    r->state_bytes += r->open.size - before;
+    r->seq_next++;
+    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->loop->arenas))) return false;
+    if (r->frames && !frames_add(r->frames, e, r->seq_next)) return false;
+    run_touch(r);
+    return true;
+}
+
+/* The time the run has to be looked at again, for its row in the live table: 0 while something works for it. */
+static int64_t due_of(const run *r)
+{
+    if (r->busy_count > 0 || r->strand_count == 0) return 0;
+    int64_t due_ms = 0;
+    for (const strand *s = r->strands; s; s = s->next)
+        if (s->wait == STRAND_DUE && (due_ms == 0 || s->due_ms < due_ms)) due_ms = s->due_ms;
+    return due_ms;
+}
+
+static int64_t retain_of(const run *r)
+{
+    const sw_endpoint_options *o = &r->endpoint->options;
+    if (o->retain == SW_RETAIN_NONE || (o->retain == SW_RETAIN_FAILED && r->outcome == ENTRY_SUCCEEDED)) return 0;
+    return o->retain_ms > 0 ? o->retain_ms : -1;
+}
+
+bool record_flush(run *r)
+{
+    if (r->in_flight) return true;
+    if (r->open.size == 0) return false;
+    msgpack_sbuffer spare = r->sealed;
+    r->sealed = r->open;
+    r->open = spare;
+    r->open.size = 0;
+    bool ends = r->state == RUN_ENDING;
+    r->segment = (store_segment){.run = r->id, .seq = r->seq_sealed, .data = r->sealed.data, .len = r->sealed.size,
+                                 .live = ends ? STORE_LIVE_CLEAR : STORE_LIVE_SET, .listed = r->listed,
+                                 .due_ms = ends ? 0 : due_of(r), .retain_ms = ends ? retain_of(r) : -1};
+    r->seq_sealed = r->seq_next;
+    if (!ends) r->listed = true;
+    r->in_flight = true;
+    r->loop->segments_in_flight++;
+    store_append(r->loop->port, &r->segment);
+    return true;
+}
+
+bool record_wait(strand *s)
+{
+    run *r = s->run;
+    uint32_t upto = r->seq_next;
+    bool awake = true;
+    r->commit_waiters++;
+    while (awake && r->seq_durable < upto) {
+        run_touch(r);
+        awake = strand_suspend(s);
+    }
+    r->commit_waiters--;
+    return r->seq_durable >= upto;
+}

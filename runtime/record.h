@@ -1,0 +1,17 @@
+/* record: a run's entries on their way to the store: the buffer of new ones, the segment under way, what is durable. */
+#ifndef RUNTIME_RECORD_H
+#define RUNTIME_RECORD_H
+
+#include "runtime/run.h"
+
+/* Appends; the store gets it when the turn ends. False when memory is out or the run's state is over its limit (the
+ * last entries of a run, response and end, are always taken). */
+bool record_append(run *r, const entry *e);
+
+/* Hands new entries to the store unless earlier ones are still under way. Returns whether anything is outstanding. */
+bool record_flush(run *r);
+
+/* Waits until everything appended so far is on disk. False: interrupted. */
+bool record_wait(strand *s);
+
+#endif

@@ -1,0 +1,169 @@
+#include "runtime/replay.h"
+
+#include <assert.h>
+#include <string.h>
+
+typedef struct chunk_count {
+    uint64_t branch;
+    uint32_t count;
+} chunk_count;
+
+struct replay {
+    arena *arena;           /* the run's; everything here is in it */
+    replay_record *records; /* open addressing by path; kind 0 is free */
+    size_t slots, count, used;
+    chunk_count *chunks;    /* few: one for each branch that streamed outside steps */
+    size_t chunk_branches, chunk_room;
+    entry started, response, ended;
+    uint32_t entries;
+};
+
+static replay_record *record_slot(replay_record *table, size_t slots, uint64_t path)
+{
+    size_t i = (size_t)path & (slots - 1);
+    while (table[i].kind && table[i].path != path) i = (i + 1) & (slots - 1);
+    return &table[i];
+}
+
+static bool records_grow(replay *p)
+{
+    size_t slots = p->slots ? p->slots * 2 : 64;
+    replay_record *bigger = arena_zalloc(p->arena, slots * sizeof *bigger);
+    if (!bigger) return false;
+    for (size_t i = 0; i < p->slots; i++)
+        if (p->records[i].kind) *record_slot(bigger, slots, p->records[i].path) = p->records[i];
+    p->records = bigger;
+    p->slots = slots;
+    return true;
+}
+
+static replay_record *record_of(replay *p, const entry *e, entry_kind kind)
+{
+    if (p->count * 2 >= p->slots && !records_grow(p)) return NULL;
+    replay_record *rec = record_slot(p->records, p->slots, e->path);
+    if (!rec->kind) {
+        *rec = (replay_record){.path = e->path, .kind = kind, .id = e->id};
+        p->count++;
+    }
+    return rec;
+}
+
+static chunk_count *chunks_of(replay *p, uint64_t branch)
+{
+    for (size_t i = 0; i < p->chunk_branches; i++)
+        if (p->chunks[i].branch == branch) return &p->chunks[i];
+    if (p->chunk_branches == p->chunk_room) {
+        size_t room = p->chunk_room ? p->chunk_room * 2 : 4;
+        chunk_count *bigger = arena_zalloc(p->arena, room * sizeof *bigger);
+        if (!bigger) return NULL;
+        if (p->chunk_branches) memcpy(bigger, p->chunks, p->chunk_branches * sizeof *bigger);
+        p->chunks = bigger;
+        p->chunk_room = room;
+    }
+    p->chunks[p->chunk_branches] = (chunk_count){.branch = branch};
+    return &p->chunks[p->chunk_branches++];
+}
+
+static bool take_step(replay *p, const entry *e)
+{
+    replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
+    if (!rec) return false;
+    rec->open_chunks = 0;
+    rec->id = e->id;
+    if (e->kind == ENTRY_STEP_DONE) {
+        rec->done = true;
+        rec->value = e->value;
+        return true;
+    }
+    if (e->kind == ENTRY_ROLLBACK) return true;
+    rec->attempts = e->attempt;
+    rec->due_ms = e->due_ms;
+    rec->failed = e->due_ms == 0;
+    rec->fatal = e->fatal;
+    rec->error = e->error;
+    return true;
+}
+
+static bool take_chunk(replay *p, const entry *e)
+{
+    if (e->id.len == 0) {
+        chunk_count *n = chunks_of(p, e->path);
+        if (n) n->count++;
+        return n != NULL;
+    }
+    replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
+    if (rec) rec->open_chunks++;
+    return rec != NULL;
+}
+
+static bool take(replay *p, const entry *e)
+{
+    replay_record *rec;
+    switch (e->kind) {
+    case ENTRY_STARTED: p->started = *e; return true;
+    case ENTRY_RESPONSE: p->response = *e; return true;
+    case ENTRY_ENDED: p->ended = *e; return true;
+    case ENTRY_STEP_DONE:
+    case ENTRY_STEP_FAILED:
+    case ENTRY_ROLLBACK: return take_step(p, e);
+    case ENTRY_CHUNK: return take_chunk(p, e);
+    case ENTRY_SLEEP:
+    case ENTRY_VALUE:
+        rec = record_of(p, e, e->kind);
+        if (!rec) return false;
+        rec->due_ms = e->due_ms;
+        rec->value = e->value;
+        return true;
+    }
+    return true;
+}
+
+replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),
+                   void *arg, const char **error)
+{
+    replay *p = arena_zalloc(a, sizeof *p);
+    char *copy = arena_memdup(a, data, len);
+    *error = "out of memory";
+    if (!p || (!copy && len > 0)) return NULL;
+    p->arena = a;
+    if (!records_grow(p)) return NULL;
+    for (size_t at = 0; at < len;) {
+        entry e;
+        size_t taken = entry_decode(copy + at, len - at, &e, error);
+        if (taken == 0) return NULL;
+        if ((p->entries == 0) != (e.kind == ENTRY_STARTED)) {
+            *error = "a journal has to begin with one start and hold no other";
+            return NULL;
+        }
+        p->entries++;
+        if (!take(p, &e)) return NULL;
+        if (on_entry) on_entry(arg, &e, p->entries);
+        at += taken;
+    }
+    *error = "the journal is empty";
+    return p->entries ? p : NULL;
+}
+
+const entry *replay_started(const replay *p) { return &p->started; }
+const entry *replay_response(const replay *p) { return p->response.kind ? &p->response : NULL; }
+const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
+uint32_t replay_entries(const replay *p) { return p->entries; }
+size_t replay_unused(const replay *p) { return p->count - p->used; }
+
+replay_record *replay_find(replay *p, uint64_t path)
+{
+    replay_record *rec = record_slot(p->records, p->slots, path);
+    if (!rec->kind) return NULL;
+    if (!rec->used) {
+        rec->used = true;
+        p->used++;
+    }
+    return rec;
+}
+
+uint32_t replay_chunks(const replay *p, uint64_t branch_path)
+{
+    for (size_t i = 0; i < p->chunk_branches; i++)
+        if (p->chunks[i].branch == branch_path) return p->chunks[i].count;
+    return 0;
+}

@@ -1,0 +1,40 @@
+/* replay: what a run's journal holds, by path, so that finished steps answer from memory. Owns a copy of the journal's
+ * bytes and the table; lives as long as the run. */
+#ifndef RUNTIME_REPLAY_H
+#define RUNTIME_REPLAY_H
+
+#include "runtime/arena.h"
+#include "storage/entry.h"
+
+typedef struct replay replay;
+
+typedef struct replay_record {
+    uint64_t path;
+    entry_kind kind;        /* ENTRY_STEP_DONE also while it has only failed; ENTRY_SLEEP; ENTRY_VALUE */
+    entry_text id;
+    bool done;              /* STEP: it has a result */
+    bool failed;            /* STEP: it failed for good */
+    bool fatal;
+    bool used;              /* the code has come to it */
+    uint32_t attempts;      /* that failed */
+    int64_t due_ms;         /* STEP: next attempt; SLEEP: its end */
+    entry_text value, error;
+    uint32_t open_chunks;   /* STEP: streamed by an attempt that neither finished nor was taken back */
+} replay_record;
+
+/* Reads the whole journal into `a`. NULL with a message when it is damaged, or starts with something else than a
+ * start. `on_entry` sees each in order (for rebuilding what was streamed). */
+replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),
+                   void *arg, const char **error);
+
+const entry *replay_started(const replay *p);  /* always there */
+const entry *replay_response(const replay *p); /* NULL: none yet */
+const entry *replay_ended(const replay *p);    /* NULL: unfinished */
+uint32_t replay_entries(const replay *p);
+size_t replay_unused(const replay *p);         /* records the code has not come to */
+
+replay_record *replay_find(replay *p, uint64_t path); /* NULL if it is not in the journal; marks it used */
+/* Chunks that were streamed from a branch's own code (outside steps), by the branch's path. */
+uint32_t replay_chunks(const replay *p, uint64_t branch_path);
+
+#endif

@@ -1,0 +1,199 @@
+/* The request and reply calls of stepwell.h: what a handler reads of its request and how it answers. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/server.h"
+#include "http/uri.h"
+#include "runtime/loop.h"
+#include "runtime/record.h"
+#include "runtime/replay.h"
+#include "runtime/step.h"
+#include "runtime/strand.h"
+#include "runtime/value.h"
+
+const char *sw_method(sw_ctx *c) { return c->run->request.method; }
+const char *sw_path(sw_ctx *c) { return c->run->request.path; }
+const char *sw_run_id(sw_ctx *c) { return c->run->id_text; }
+sw_bytes sw_body(sw_ctx *c) { return c->run->request.body; }
+
+const char *sw_param(sw_ctx *c, const char *name)
+{
+    for (const run_header *p = c->run->request.params; p; p = p->next)
+        if (strcmp(p->name, name) == 0) return p->value;
+    return NULL;
+}
+
+const char *sw_query(sw_ctx *c, const char *name)
+{
+    const char *query = c->run->request.query;
+    char *value = arena_alloc(c->arena, strlen(query) + 1);
+    if (!value) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    return uri_query(query, strlen(query), name, value) ? value : NULL;
+}
+
+const char *sw_header(sw_ctx *c, const char *name)
+{
+    const run_request *q = &c->run->request;
+    if (c->run->plain) return q->exchange ? http_request_header(http_exchange_request(q->exchange), name) : NULL;
+    for (const run_header *h = q->headers; h; h = h->next)
+        if (strcasecmp(h->name, name) == 0) return h->value;
+    return NULL;
+}
+
+sw_value sw_body_json(sw_ctx *c)
+{
+    sw_bytes body = sw_body(c);
+    sw_value v;
+    const char *message = NULL;
+    if (sw_json_try(c, body.data, body.len, &v, &message)) return v;
+    char *text = arena_printf(&c->run->arena, "the body is not JSON: %s", message);
+    ctx_raise(c, (failure){.kind = FAILURE_FATAL, .message = text ? text : "the body is not JSON", .retry_after_ms = -1, .status = 400});
+}
+
+/* ---- Replies ---- */
+
+static void check_reply(sw_ctx *c, int status)
+{
+    run *r = c->run;
+    if (c->kind == CTX_STEP) ctx_fail_misuse(c, "a reply inside step \"%s\": reply in the handler, after the step", c->id);
+    if (r->response.status) ctx_fail_misuse(c, "a second reply: the run has answered %d already", r->response.status);
+    if (r->plain && !r->request.exchange) ctx_fail_misuse(c, "a reply after sw_reply_open or sw_reply_abort");
+    if (status < 200 || status > 599) ctx_fail_misuse(c, "%d is no status of a response: 200 to 599", status);
+}
+
+static void add_header(sw_ctx *c, const char *name, const char *value)
+{
+    run *r = c->run;
+    if (!name || !value || !http_header_valid(name, value))
+        ctx_fail_misuse(c, "a response header may not be called \"%.40s\" or hold that value", name ? name : "");
+    run_header *h = arena_alloc(&r->arena, sizeof *h);
+    if (h) *h = (run_header){arena_strndup(&r->arena, name, strlen(name)), arena_strndup(&r->arena, value, strlen(value)), NULL};
+    if (!h || !h->name || !h->value) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    *r->response.headers_end = h;
+    r->response.headers_end = &h->next;
+}
+
+void sw_reply_header(sw_ctx *c, const char *name, const char *value)
+{
+    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "date", "keep-alive", "upgrade", NULL};
+    check_reply(c, 200);
+    for (const char *const *o = ours; name && *o; o++)
+        if (strcasecmp(*o, name) == 0) ctx_fail_misuse(c, "the response header %s is set by the server", name);
+    add_header(c, name, value);
+}
+
+void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data, size_t len)
+{
+    check_reply(c, status);
+    run *r = c->run;
+    if (content_type && *content_type) add_header(c, "Content-Type", content_type);
+    char *body = arena_strndup(&r->arena, len ? data : "", len);
+    if (!body) ctx_fail_misuse(c, "the response of %zu bytes is over the run's memory (--run-state-max)", len);
+    r->response.status = status;
+    r->response.body = (sw_bytes){body, len};
+}
+
+void sw_reply_json(sw_ctx *c, int status, sw_value value)
+{
+    sw_bytes json = sw_json(c, value);
+    sw_reply(c, status, "application/json", json.data, json.len);
+}
+
+void sw_reply_text(sw_ctx *c, int status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = arena_vprintf(c->arena, format, args);
+    va_end(args);
+    if (!text) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    sw_reply(c, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+/* ---- Replies in pieces (plain routes) ---- */
+
+static void on_change(http_exchange *x) { strand_wake(http_exchange_user(x)); }
+
+static http_exchange *plain_exchange(sw_ctx *c, const char *what)
+{
+    ctx_check(c, what);
+    if (!c->run->plain) ctx_fail_misuse(c, "%s in an endpoint: stream with sw_push_chunk, or use sw_route", what);
+    if (!c->run->request.exchange) ctx_fail_misuse(c, "%s after the response was cut", what);
+    return c->run->request.exchange;
+}
+
+static void end_pieces(void *arg)
+{
+    run *r = arg;
+    if (!r->request.exchange) return;
+    http_exchange *x = r->request.exchange;
+    r->request.exchange = NULL;
+    http_exchange_on_gone(x, NULL);
+    http_reply_end(x);
+}
+
+void sw_reply_open(sw_ctx *c, int status, const char *content_type)
+{
+    http_exchange *x = plain_exchange(c, "sw_reply_open");
+    check_reply(c, status);
+    run *r = c->run;
+    if (content_type && *content_type) add_header(c, "Content-Type", content_type);
+    http_reply_header headers[64];
+    size_t n = 0;
+    for (const run_header *h = r->response.headers; h && n < 64; h = h->next) headers[n++] = (http_reply_header){h->name, h->value};
+    r->response.status = status;
+    sw_defer(c, end_pieces, r);
+    http_exchange_set_user(x, c->strand);
+    http_exchange_on_writable(x, on_change);
+    http_exchange_on_gone(x, on_change);
+    http_reply_begin(x, status, headers, n);
+}
+
+bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
+{
+    http_exchange *x = plain_exchange(c, "sw_reply_write");
+    if (!c->run->response.status) ctx_fail_misuse(c, "sw_reply_write before sw_reply_open");
+    while (!http_exchange_gone(x) && !http_exchange_writable(x))
+        if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);
+    if (http_exchange_gone(x)) return false;
+    if (len > 0) http_reply_write(x, data, len);
+    return true;
+}
+
+void sw_reply_abort(sw_ctx *c)
+{
+    http_exchange *x = plain_exchange(c, "sw_reply_abort");
+    c->run->request.exchange = NULL;
+    http_exchange_on_gone(x, NULL);
+    http_reply_abort(x);
+}
+
+/* ---- Chunks ---- */
+
+static bool replayed_chunk(sw_ctx *c, uint32_t occurrence)
+{
+    run *r = c->run;
+    return c->kind != CTX_STEP && r->replay && occurrence < replay_chunks(r->replay, c->path);
+}
+
+void sw_push_chunk(sw_ctx *c, sw_value value)
+{
+    run *r = c->run;
+    ctx_check(c, "sw_push_chunk");
+    if (r->plain) ctx_fail_misuse(c, "sw_push_chunk in a plain route: use sw_reply_open and sw_reply_write");
+    uint32_t occurrence = 0;
+    const char *label = "";
+    if (c->kind == CTX_STEP) label = path_label(r, c->branch_label, c->id, c->occurrence);
+    else (void)path_next(c, PATH_CHUNK, "", &occurrence);
+    if (replayed_chunk(c, occurrence)) return;
+    msgpack_sbuffer *scratch = &r->loop->scratch;
+    const char *error = NULL;
+    scratch->size = 0;
+    if (!value_pack(scratch, value, r->loop->app->opt.step_result_max, &error)) ctx_fail_misuse(c, "a chunk cannot be journaled: %s", error);
+    entry e = {.kind = ENTRY_CHUNK, .path = c->path, .id = {label, strlen(label)}, .occurrence = occurrence,
+               .at_ms = loop_now_ms(), .value = {scratch->data, scratch->size}};
+    if (!record_append(r, &e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
+    c->pushed_chunks = true;
+}

@@ -1,0 +1,197 @@
+/* run: one request being handled, from its first entry to its last, or until it parks. Owns its arena, its strands
+ * (one coroutine for the handler and one for each parallel step or branch), its journal buffer and its response. It
+ * lives on one loop. A plain request is a run without a journal. It never touches a socket: clients are waiters.
+ *
+ *                  handler returned or failed               committed
+ *     RUNNING ------------------------------------> ENDING -----------> ENDED (answered, freed)
+ *        |  only long waits are left, or drain                ^
+ *        +-----------------> LEAVING ---- all strands unwound, entries on disk ---> parked (a slot) or left for the
+ *                                                                                   next process               */
+#ifndef RUNTIME_RUN_H
+#define RUNTIME_RUN_H
+
+#include <msgpack.h>
+#include <setjmp.h>
+
+#include "coro/coro.h"
+#include "http/router.h"
+#include "runtime/arena.h"
+#include "runtime/ctx_access.h"
+#include "runtime/failure.h"
+#include "runtime/stepwell.h"
+#include "runtime/timers.h"
+#include "storage/entry.h"
+#include "storage/store.h"
+
+typedef struct run run;
+typedef struct strand strand;
+struct sw_loop;
+struct endpoint;
+struct waiter;
+struct slot;
+struct frames;
+struct replay;
+
+typedef struct defer {
+    struct defer *next;
+    void (*fn)(void *arg);
+    void *arg;
+} defer;
+
+typedef enum ctx_kind { CTX_HANDLER, CTX_BRANCH, CTX_STEP } ctx_kind;
+
+/* What the code in a run sees. Lives on the coroutine stack of whoever entered it. */
+struct sw_ctx {
+    ctx_kind kind;
+    strand *strand;
+    run *run;
+    arena *arena;            /* where what it returns lives: the run's, or the attempt's own in a step */
+    uint64_t path;           /* of the branch or step; see docs/journal.md, step paths */
+    const char *label;       /* of a branch: its path for people, "outer/inner:1"; "" for the handler */
+    const char *branch_label;/* of a step: the label of the branch that holds it */
+    uint32_t occurrence;     /* of a step, among its equals */
+    const char *id;          /* of the branch or step, "" for the handler */
+    int attempt;             /* of a step, from 1 */
+    bool pushed_chunks;      /* a step that streamed to the client in this attempt */
+    defer *defers;           /* last first */
+    sw_group *groups;        /* made in it, not yet waited for */
+    jmp_buf boundary;        /* where a failure inside it unwinds to */
+};
+
+typedef enum strand_wait {
+    STRAND_BUSY,  /* runs, or waits for something that is not durable (a call, a commit) */
+    STRAND_DUE,   /* waits for a point in time that is in the journal */
+    STRAND_GROUP  /* waits for the strands of a group */
+} strand_wait;
+
+typedef enum strand_interrupt_kind {
+    INTERRUPT_NONE,
+    INTERRUPT_TIMEOUT, /* the attempt took too long */
+    INTERRUPT_UNWIND   /* the run leaves memory: stays set until the strand has ended */
+} strand_interrupt_kind;
+
+/* One coroutine of a run. Lives at the bottom of that coroutine's stack. */
+struct strand {
+    strand *next, **link;   /* in the run's list */
+    coro *co;
+    run *run;
+    sw_ctx *top;            /* innermost context; NULL between them */
+    strand_wait wait;
+    strand_interrupt_kind interrupt;
+    bool suspended;         /* in strand_suspend */
+    bool uninterruptible;   /* a thread works for it: interrupts wait until that is done */
+    int64_t due_ms;         /* with STRAND_DUE */
+    failure failure;        /* of the innermost context that ended */
+};
+
+typedef struct run_header {
+    const char *name, *value;
+    struct run_header *next;
+} run_header;
+
+/* The request as the handler sees it. In an endpoint everything lies in the run's arena, in a plain route it borrows
+ * from the exchange. */
+typedef struct run_request {
+    const char *method, *path, *target;
+    const char *query;            /* still encoded */
+    const run_header *headers;
+    struct http_exchange *exchange; /* plain route: for headers; NULL otherwise */
+    const run_header *params;
+    sw_bytes body;
+} run_request;
+
+typedef struct run_response {
+    int status;                   /* 0: none yet */
+    run_header *headers, **headers_end;
+    sw_bytes body;
+} run_response;
+
+typedef enum run_state { RUN_RUNNING, RUN_ENDING, RUN_LEAVING, RUN_ENDED } run_state;
+
+typedef enum run_leave {
+    LEAVE_NONE,
+    LEAVE_PARK,  /* wait for its due time without a stack */
+    LEAVE_DRAIN, /* the process stops; the next one resumes it */
+    LEAVE_ERROR  /* the journal could not be written: try again from what is on disk */
+} run_leave;
+
+/* The counters of equal ids: open addressing, a power of two, grows in the run's arena. */
+typedef struct run_counter {
+    uint64_t key; /* path of branch and id; 0: free */
+    uint32_t count;
+} run_counter;
+
+enum { RUN_COUNTERS_INLINE = 16 };
+
+struct run {
+    struct sw_loop *loop;
+    const struct endpoint *endpoint;
+    run *next_free;             /* in the loop's cache */
+    run *next_dirty;            /* in the loop's list of runs with entries to append */
+    bool dirty;
+    bool plain;                 /* a plain route: no journal */
+    run_state state;
+    run_leave leave;
+    run_id id;
+    char id_text[RUN_ID_TEXT + 1];
+    char label[160];            /* for overflow reports: route and run id */
+    arena arena;
+    int64_t started_ms;
+    bool async;                 /* it waits longer than --redirect-after: request clients are sent on */
+    int64_t park_due_ms;        /* with LEAVE_PARK */
+    run_request request;
+    run_response response;
+    entry_ended outcome;        /* with RUN_ENDING */
+    const char *outcome_error;  /* "" unless it failed */
+
+    strand *strands;
+    size_t strand_count;
+    size_t busy_count;          /* strands with STRAND_BUSY */
+
+    msgpack_sbuffer open;       /* entries not yet appended */
+    msgpack_sbuffer sealed;     /* entries under way, borrowed by the segment */
+    store_segment segment;
+    bool in_flight;             /* the segment is with the store */
+    bool listed;                /* it has, or is about to have, a row in the live table */
+    int64_t listed_due_ms;      /* due_ms of that row */
+    uint32_t seq_next;          /* entries made so far */
+    uint32_t seq_sealed;        /* entries made when the segment was taken */
+    uint32_t seq_durable;       /* entries on disk */
+    uint32_t commit_waiters;    /* strands in record_wait */
+    size_t state_bytes;         /* of all entries */
+    uint32_t step_count;
+
+    run_counter counters_inline[RUN_COUNTERS_INLINE];
+    run_counter *counters;
+    size_t counter_slots, counter_count;
+
+    struct replay *replay;      /* what the journal already has; NULL in a new run */
+    struct frames *frames;      /* what it streamed; NULL until the first chunk */
+    struct waiter *waiters;     /* clients attached to it */
+    struct slot *slot;          /* its place in the loop's table; NULL while nobody can know it by its id */
+};
+
+/* A new run of `e` for the request of `x`, whose route parameters are `params`. Takes the exchange: it answers it,
+ * also when there is no room for a run. The handler has started, and may have ended, when this returns. */
+void run_start(struct sw_loop *loop, const struct endpoint *e, struct http_exchange *x, const http_param *params,
+               size_t param_count);
+
+/* A run from its journal; `data` is copied. NULL, or why the journal does not fit the program. The slot is taken. */
+const char *run_resume(struct sw_loop *loop, struct slot *slot, const char *data, size_t len);
+
+/* The handler goes no further than its next step; waits end now. What has been journaled stays. */
+void run_leave_now(run *r, run_leave why);
+
+/* The end of a turn of the loop: appends new entries, parks it when it only waits. */
+void run_turn_end(run *r);
+
+/* What was appended is on disk (segment.error NULL), or not. May free the run. */
+void run_committed(run *r);
+
+/* Puts it in the loop's list for run_turn_end. */
+void run_touch(run *r);
+
+/* Failing: never return. `c` must be the innermost context. */
+SW_NORETURN void ctx_raise(sw_ctx *c, failure f);
+
+#endif

@@ -1,0 +1,204 @@
+#include "runtime/slot.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/replay.h"
+#include "runtime/waiter.h"
+
+enum { LOAD_BATCH = 256, LOADING_MAX = 1024, SCAN_ROWS = 4096, RETRY_MS = 5000 };
+
+bool slot_table_init(slot_table *t)
+{
+    *t = (slot_table){.bucket_count = 1024};
+    t->buckets = calloc(t->bucket_count, sizeof(slot *));
+    return t->buckets != NULL;
+}
+
+void slot_table_free(slot_table *t)
+{
+    for (size_t i = 0; i < t->bucket_count; i++)
+        for (slot *s = t->buckets[i], *next; s; s = next) {
+            next = s->next;
+            assert(!s->run && !s->waiters);
+            free(s);
+        }
+    free(t->buckets);
+    *t = (slot_table){0};
+}
+
+static slot **bucket(const slot_table *t, const run_id *id) { return &t->buckets[run_id_hash(id) & (t->bucket_count - 1)]; }
+
+slot *slot_find(const slot_table *t, const run_id *id)
+{
+    slot *s = *bucket(t, id);
+    while (s && !run_id_equal(&s->id, id)) s = s->next;
+    return s;
+}
+
+/* A table that cannot grow gets slower, not wrong. */
+static void grow(slot_table *t)
+{
+    slot_table bigger = {.bucket_count = t->bucket_count * 2};
+    bigger.buckets = calloc(bigger.bucket_count, sizeof(slot *));
+    if (!bigger.buckets) return;
+    for (size_t i = 0; i < t->bucket_count; i++)
+        for (slot *s = t->buckets[i], *next; s; s = next) {
+            next = s->next;
+            slot **at = bucket(&bigger, &s->id);
+            s->next = *at;
+            *at = s;
+        }
+    free(t->buckets);
+    t->buckets = bigger.buckets;
+    t->bucket_count = bigger.bucket_count;
+}
+
+slot *slot_add(sw_loop *l, const run_id *id)
+{
+    slot_table *t = &l->slots;
+    assert(!slot_find(t, id));
+    slot *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    if (t->count >= t->bucket_count) grow(t);
+    *s = (slot){.id = *id, .state = SLOT_RUNNING, .next = *bucket(t, id)};
+    *bucket(t, id) = s;
+    t->count++;
+    return s;
+}
+
+void slot_remove(sw_loop *l, slot *s)
+{
+    slot_table *t = &l->slots;
+    assert(!s->waiters && !s->run && s->state != SLOT_QUEUED);
+    timers_stop(&l->timers, &s->due);
+    slot **at = bucket(t, &s->id);
+    while (*at != s) at = &(*at)->next;
+    *at = s->next;
+    t->count--;
+    free(s);
+}
+
+static void on_due(struct timer *t)
+{
+    sw_loop *l = t->arg;
+    slot_wake(l, (slot *)((char *)t - offsetof(slot, due)));
+}
+
+void slot_park(sw_loop *l, slot *s, int64_t due_ms)
+{
+    s->run = NULL;
+    s->state = SLOT_PARKED;
+    s->due = (struct timer){.fn = on_due, .arg = l};
+    int64_t wait_ms = due_ms - loop_now_ms();
+    if (wait_ms <= 0 || !timers_start(&l->timers, &s->due, (uint64_t)wait_ms)) slot_wake(l, s);
+}
+
+void slot_wake(sw_loop *l, slot *s)
+{
+    slot_table *t = &l->slots;
+    assert(!s->run);
+    if (s->state == SLOT_QUEUED || s->state == SLOT_LOADING) return;
+    timers_stop(&l->timers, &s->due);
+    s->state = SLOT_QUEUED;
+    s->next_due = NULL;
+    if (t->due_tail) t->due_tail->next_due = s;
+    else t->due_head = s;
+    t->due_tail = s;
+}
+
+/* ---- Loading ---- */
+
+static void answer_ended(sw_loop *l, slot *s, const store_journal *j)
+{
+    const char *error = NULL;
+    waiter_answer_journal(l, &s->waiters, &s->id, j->data, j->len, &error);
+    if (error) waiter_refuse(&s->waiters, 500, error);
+    slot_remove(l, s);
+}
+
+static void loaded(sw_loop *l, const store_journal *j)
+{
+    slot *s = slot_find(&l->slots, &j->run);
+    if (!s || s->state != SLOT_LOADING) return;
+    char text[RUN_ID_TEXT + 1];
+    run_id_format(&j->run, text);
+    if (j->error) {
+        log_line(LOG_ERROR, text, "cannot be loaded, will try again: %s", j->error);
+        slot_park(l, s, loop_now_ms() + RETRY_MS);
+        return;
+    }
+    if (!j->found) {
+        waiter_refuse(&s->waiters, 404, "no such run");
+        slot_remove(l, s);
+        return;
+    }
+    if (!j->live) {
+        answer_ended(l, s, j);
+        return;
+    }
+    const char *error = run_resume(l, s, j->data, j->len);
+    if (!error) return;
+    log_line(LOG_ERROR, text, "cannot be resumed and stays in the journal: %s", error);
+    s->state = SLOT_PARKED; /* without a timer: the next start tries again */
+}
+
+static void on_loaded(void *arg, store_journal *journals, size_t count)
+{
+    sw_loop *l = arg;
+    l->slots.loading -= count;
+    for (size_t i = 0; i < count; i++) {
+        slot *s = slot_find(&l->slots, &journals[i].run);
+        if (l->draining && s && s->state == SLOT_LOADING) s->state = SLOT_PARKED;
+        else loaded(l, &journals[i]);
+    }
+}
+
+void slot_load_due(sw_loop *l)
+{
+    slot_table *t = &l->slots;
+    while (t->due_head && !l->draining && t->loading < LOADING_MAX && l->runs + t->loading < (size_t)l->app->opt.runs_max) {
+        run_id ids[LOAD_BATCH];
+        size_t n = 0;
+        while (n < LOAD_BATCH && t->due_head) {
+            slot *s = t->due_head;
+            t->due_head = s->next_due;
+            if (!t->due_head) t->due_tail = NULL;
+            s->state = SLOT_LOADING;
+            ids[n++] = s->id;
+        }
+        t->loading += n;
+        store_load(l->port, ids, n, on_loaded, l);
+    }
+}
+
+/* ---- Recovery ---- */
+
+static void on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
+{
+    sw_loop *l = arg;
+    if (error) {
+        log_line(LOG_ERROR, NULL, "the unfinished runs cannot be read: %s", error);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slot_find(&l->slots, &rows[i].run)) continue;
+        slot *s = slot_add(l, &rows[i].run);
+        if (!s) {
+            log_line(LOG_ERROR, NULL, "out of memory: unfinished runs wait for the next start");
+            break;
+        }
+        slot_park(l, s, rows[i].due_ms);
+    }
+    if (end || l->draining) {
+        l->recovered = true;
+        if (l->slots.count) log_line(LOG_INFO, NULL, "loop %u resumes %zu unfinished runs", l->index, l->slots.count);
+    } else {
+        store_scan_live(l->port, &rows[count - 1].run, SCAN_ROWS, l->index, l->count, on_rows, l);
+    }
+}
+
+void slot_recover(sw_loop *l) { store_scan_live(l->port, NULL, SCAN_ROWS, l->index, l->count, on_rows, l); }

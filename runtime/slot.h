@@ -1,0 +1,58 @@
+/* slot: a run's place in its loop's table from the moment somebody can know its id until it has ended: while it runs,
+ * while it is parked, while it is being loaded. Small, because a million parked runs are a million slots. */
+#ifndef RUNTIME_SLOT_H
+#define RUNTIME_SLOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/timers.h"
+#include "storage/run_id.h"
+
+struct run;
+struct waiter;
+struct sw_loop;
+
+typedef enum slot_state {
+    SLOT_RUNNING, /* `run` is in memory */
+    SLOT_PARKED,  /* `due` is armed */
+    SLOT_QUEUED,  /* due, waits for its turn to be loaded */
+    SLOT_LOADING  /* its journal is being read */
+} slot_state;
+
+typedef struct slot {
+    struct slot *next;       /* in its bucket */
+    struct slot *next_due;   /* in the queue */
+    struct run *run;
+    struct waiter *waiters;  /* clients that wait while it is not in memory */
+    struct timer due;
+    run_id id;
+    slot_state state;
+    bool cancelled;          /* to be ended as cancelled when it is loaded */
+} slot;
+
+typedef struct slot_table {
+    slot **buckets;          /* a power of two */
+    size_t bucket_count, count;
+    slot *due_head, *due_tail; /* SLOT_QUEUED, first due first */
+    size_t loading;
+} slot_table;
+
+bool slot_table_init(slot_table *t);
+void slot_table_free(slot_table *t);
+
+slot *slot_find(const slot_table *t, const run_id *id);
+slot *slot_add(struct sw_loop *l, const run_id *id); /* NULL: out of memory. Not yet in it */
+void slot_remove(struct sw_loop *l, slot *s);        /* without waiters; frees it */
+
+/* Not in memory until due_ms (Unix); then it is loaded and resumed. */
+void slot_park(struct sw_loop *l, slot *s, int64_t due_ms);
+/* As soon as there is room. */
+void slot_wake(struct sw_loop *l, slot *s);
+/* Loads some of the queue; called each turn. */
+void slot_load_due(struct sw_loop *l);
+
+/* Reads the live table and makes a slot of each row of this loop. */
+void slot_recover(struct sw_loop *l);
+
+#endif

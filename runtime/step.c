@@ -1,0 +1,421 @@
+#include "runtime/step.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/loop.h"
+#include "runtime/random.h"
+#include "runtime/record.h"
+#include "runtime/replay.h"
+#include "runtime/retry.h"
+#include "runtime/strand.h"
+#include "runtime/value.h"
+
+/* ---- Paths: FNV-1a, 64 bits (offset basis and prime from draft-eastlake-fnv); written down in docs/journal.md ---- */
+
+const uint64_t PATH_ROOT = 0xcbf29ce484222325u;
+
+static uint64_t fnv(uint64_t hash, const void *data, size_t len)
+{
+    const unsigned char *p = data;
+    for (size_t i = 0; i < len; i++) hash = (hash ^ p[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t fnv_u32(uint64_t hash, uint32_t n)
+{
+    unsigned char bytes[4] = {(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16), (unsigned char)(n >> 24)};
+    return fnv(hash, bytes, sizeof bytes);
+}
+
+static run_counter *counter_slot(run_counter *table, size_t slots, uint64_t key)
+{
+    size_t i = (size_t)key & (slots - 1);
+    while (table[i].key && table[i].key != key) i = (i + 1) & (slots - 1);
+    return &table[i];
+}
+
+static bool counters_grow(run *r)
+{
+    size_t slots = r->counter_slots * 2;
+    run_counter *bigger = arena_zalloc(&r->arena, slots * sizeof *bigger);
+    if (!bigger) return false;
+    for (size_t i = 0; i < r->counter_slots; i++)
+        if (r->counters[i].key) *counter_slot(bigger, slots, r->counters[i].key) = r->counters[i];
+    r->counters = bigger;
+    r->counter_slots = slots;
+    return true;
+}
+
+uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence)
+{
+    run *r = c->run;
+    char tag = (char)kind;
+    uint64_t base = fnv(fnv(c->path, &tag, 1), id, strlen(id) + 1);
+    if (base == 0) base = 1;
+    if (r->counter_count * 2 >= r->counter_slots && !counters_grow(r)) ctx_fail_misuse(c, "out of memory");
+    run_counter *n = counter_slot(r->counters, r->counter_slots, base);
+    if (!n->key) {
+        n->key = base;
+        r->counter_count++;
+    }
+    *occurrence = n->count++;
+    return fnv_u32(base, *occurrence);
+}
+
+const char *path_label(run *r, const char *branch_label, const char *id, uint32_t occurrence)
+{
+    const char *slash = *branch_label ? "/" : "";
+    char *text = occurrence ? arena_printf(&r->arena, "%s%s%s:%u", branch_label, slash, id, occurrence)
+                            : arena_printf(&r->arena, "%s%s%s", branch_label, slash, id);
+    return text ? text : id;
+}
+
+/* ---- Preparing ---- */
+
+static void check_id(sw_ctx *c, const char *what, const char *id)
+{
+    size_t len = id ? strlen(id) : 0;
+    if (len == 0) ctx_fail_misuse(c, "%s with an empty id: an id is 1 to %d bytes", what, STEP_ID_MAX);
+    if (len > STEP_ID_MAX)
+        ctx_fail_misuse(c, "%s id \"%.40s...\" has %zu bytes: at most %d are allowed", what, id, len, STEP_ID_MAX);
+}
+
+step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options)
+{
+    ctx_check(c, "sw_step");
+    check_id(c, "a step", id);
+    run *r = c->run;
+    if (r->plain) ctx_fail_misuse(c, "step \"%s\" in a plain route: steps need sw_endpoint", id);
+    if (c->kind == CTX_STEP)
+        ctx_fail_misuse(c, "step \"%s\" inside step \"%s\": use a branch (sw_group_branch) for work that holds steps", id, c->id);
+    if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
+        ctx_fail_misuse(c, "step \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
+                        (int)r->loop->app->opt.steps_max);
+    step_spec spec = {.id = id, .branch_label = c->label, .fn = fn, .input = input};
+    if (options) spec.options = *options;
+    if (spec.options.retries == 0) spec.options.retries = STEP_RETRIES_DEFAULT;
+    if (spec.options.retries < 0) spec.options.retries = 0;
+    if (spec.options.backoff_ms <= 0) spec.options.backoff_ms = 500;
+    if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
+    spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
+    return spec;
+}
+
+/* ---- Answering from the journal ---- */
+
+static const char *kind_name(entry_kind kind)
+{
+    switch (kind) {
+    case ENTRY_SLEEP: return "a sleep";
+    case ENTRY_VALUE: return "a recorded value";
+    default: return "a step";
+    }
+}
+
+static replay_record *find_record(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
+
+static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
+{
+    const char *text = arena_strndup(&r->arena, rec->error.data, rec->error.len);
+    return (failure){.kind = FAILURE_FATAL, .message = text ? text : "failed", .step = spec->id,
+                     .attempts = (int)rec->attempts, .retry_after_ms = -1};
+}
+
+static bool record_fits(run *r, const replay_record *rec, const step_spec *spec, failure *why)
+{
+    if (rec->kind == ENTRY_STEP_DONE) return true;
+    char *text = arena_printf(&r->arena,
+                              "the journal does not fit the code: it has %s \"%.*s\" where the code now has step \"%s\"",
+                              kind_name(rec->kind), (int)rec->id.len, rec->id.data, spec->id);
+    *why = (failure){.kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code",
+                     .retry_after_ms = -1};
+    return false;
+}
+
+static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome, sw_value *out, failure *why)
+{
+    if (!record_fits(r, rec, spec, why)) {
+        *outcome = STEP_FAILED;
+        return true;
+    }
+    if (rec->done) {
+        const char *error = NULL;
+        *outcome = STEP_OK;
+        r->loop->counters.steps_replayed++;
+        if (!value_unpack(&r->arena, rec->value.data, rec->value.len, out, &error)) {
+            *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
+            *outcome = STEP_FAILED;
+        }
+        return true;
+    }
+    if (!rec->failed) return false;
+    *outcome = STEP_FAILED;
+    *why = failure_of_record(r, spec, rec);
+    return true;
+}
+
+bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_value *out, failure *why)
+{
+    replay_record *rec = find_record(r, spec->path);
+    return rec && answer(r, spec, rec, outcome, out, why);
+}
+
+/* ---- Attempts ---- */
+
+static void on_attempt_timeout(struct timer *t) { strand_interrupt(t->arg, INTERRUPT_TIMEOUT); }
+
+static entry step_entry(const step_spec *spec, entry_kind kind, int attempt, int64_t began_ms)
+{
+    int64_t now_ms = loop_now_ms();
+    return (entry){.kind = kind, .path = spec->path, .id = {spec->id, strlen(spec->id)}, .occurrence = spec->occurrence,
+                   .attempt = (uint32_t)attempt, .at_ms = now_ms, .duration_ms = now_ms - began_ms};
+}
+
+/* Journals the result and copies it out of the attempt's arena. */
+static bool keep_result(strand *s, const step_spec *spec, int attempt, int64_t began_ms, sw_value value, sw_value *out)
+{
+    run *r = s->run;
+    msgpack_sbuffer *scratch = &r->loop->scratch;
+    const sw_options *opt = &r->loop->app->opt;
+    const char *error = NULL;
+    scratch->size = 0;
+    entry e = step_entry(spec, ENTRY_STEP_DONE, attempt, began_ms);
+    if (spec->input.type != MSGPACK_OBJECT_NIL) {
+        const char *ignored = NULL;
+        if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) scratch->size = 0;
+    }
+    size_t input_len = scratch->size;
+    if (!value_pack(scratch, value, opt->step_result_max, &error)) {
+        char *text = arena_printf(&r->arena, "the result of step \"%s\" cannot be journaled: %s (--step-result-max is %zu bytes)",
+                                  spec->id, error, (size_t)opt->step_result_max);
+        s->failure = (failure){.kind = FAILURE_FATAL, .message = text ? text : error, .retry_after_ms = -1};
+        return false;
+    }
+    e.input = (entry_text){scratch->data, input_len};
+    e.value = (entry_text){scratch->data + input_len, scratch->size - input_len};
+    if (!record_append(r, &e)) {
+        s->failure = (failure){.kind = FAILURE_FATAL, .message = "the run's state is over its limit (--run-state-max)",
+                               .retry_after_ms = -1};
+        return false;
+    }
+    if (!value_copy(&r->arena, value, out, &error)) {
+        s->failure = (failure){.kind = FAILURE_FATAL, .message = error, .retry_after_ms = -1};
+        return false;
+    }
+    return true;
+}
+
+static bool attempt_once(strand *s, const step_spec *spec, int attempt, int64_t began_ms, sw_value *out, bool *pushed)
+{
+    run *r = s->run;
+    arena own;
+    arena_init(&own, r->loop->arenas);
+    arena_set_limit(&own, r->loop->app->opt.run_state_max);
+    sw_ctx c = {.kind = CTX_STEP, .strand = s, .run = r, .arena = &own, .path = spec->path, .label = NULL,
+                .id = spec->id, .attempt = attempt, .branch_label = spec->branch_label, .occurrence = spec->occurrence};
+    struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
+    bool timed = spec->options.timeout_ms > 0 &&
+                 timers_start(&r->loop->timers, &timeout, (uint64_t)spec->options.timeout_ms);
+    sw_value value = sw_nil();
+    bool ok = ctx_call(&c, spec->fn, spec->input, &value);
+    if (timed) timers_stop(&r->loop->timers, &timeout);
+    if (s->interrupt == INTERRUPT_TIMEOUT) {
+        s->interrupt = INTERRUPT_NONE;
+        if (!ok && s->failure.kind == FAILURE_RETRY) {
+            char *text = arena_printf(&r->arena, "timed out after %lld ms", (long long)spec->options.timeout_ms);
+            if (text) s->failure.message = text;
+        }
+    }
+    *pushed = c.pushed_chunks;
+    if (ok) ok = keep_result(s, spec, attempt, began_ms, value, out);
+    arena_free(&own);
+    return ok;
+}
+
+static int64_t next_delay_ms(const failure *f, const step_spec *spec, int attempt)
+{
+    return retry_delay_ms(attempt, spec->options.backoff_ms, spec->options.backoff_max_ms, f->retry_after_ms, random_u64());
+}
+
+/* Journals a failed attempt; *due_ms is when the next one is, 0: none. False when that could not be journaled. */
+static bool keep_failure(strand *s, const step_spec *spec, int attempt, int64_t began_ms, int64_t *due_ms)
+{
+    run *r = s->run;
+    failure *f = &s->failure;
+    f->step = arena_strndup(&r->arena, spec->id, strlen(spec->id));
+    f->attempts = attempt;
+    bool again = f->kind == FAILURE_RETRY && attempt <= spec->options.retries;
+    *due_ms = again ? loop_now_ms() + next_delay_ms(f, spec, attempt) : 0;
+    entry e = step_entry(spec, ENTRY_STEP_FAILED, attempt, began_ms);
+    e.due_ms = *due_ms;
+    e.fatal = f->kind == FAILURE_FATAL;
+    e.error = (entry_text){f->message, strlen(f->message)};
+    r->loop->counters.attempts_failed++;
+    if (record_append(r, &e)) return true;
+    *f = (failure){.kind = FAILURE_FATAL, .message = "the run's state is over its limit (--run-state-max)",
+                   .step = f->step, .attempts = attempt, .retry_after_ms = -1};
+    *due_ms = 0;
+    return false;
+}
+
+/* Chunks of an attempt that a crash cut off are taken back before the step is tried again. */
+static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
+{
+    if (!rec || rec->open_chunks == 0) return true;
+    entry e = {.kind = ENTRY_ROLLBACK, .path = spec->path, .occurrence = spec->occurrence, .at_ms = loop_now_ms()};
+    const char *label = path_label(r, spec->branch_label, spec->id, spec->occurrence);
+    e.id = (entry_text){label, strlen(label)};
+    rec->open_chunks = 0;
+    return record_append(r, &e);
+}
+
+static step_outcome unwound(strand *s)
+{
+    s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+    return STEP_UNWOUND;
+}
+
+step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
+{
+    run *r = s->run;
+    replay_record *rec = find_record(r, spec->path);
+    step_outcome outcome;
+    if (rec && answer(r, spec, rec, &outcome, out, &s->failure)) return outcome;
+    int attempt = rec ? (int)rec->attempts : 0;
+    int64_t due_ms = rec ? rec->due_ms : 0;
+    if (!take_back_chunks(r, spec, rec)) return unwound(s);
+    for (;;) {
+        if (due_ms > 0 && !strand_sleep_until(s, due_ms, STRAND_SLEEP_DURABLE)) return unwound(s);
+        if (r->leave || r->loop->draining) {
+            if (!r->leave) r->leave = LEAVE_DRAIN;
+            return unwound(s);
+        }
+        attempt++;
+        int64_t began_ms = loop_now_ms();
+        bool pushed = false;
+        if (attempt_once(s, spec, attempt, began_ms, out, &pushed)) break;
+        if (s->failure.kind == FAILURE_UNWIND) return STEP_UNWOUND;
+        if (!keep_failure(s, spec, attempt, began_ms, &due_ms) || due_ms == 0) return STEP_FAILED;
+    }
+    r->loop->counters.steps_done++;
+    if (spec->options.sync && !record_wait(s)) return unwound(s);
+    return STEP_OK;
+}
+
+/* ---- The public calls ---- */
+
+static sw_value step_or_raise(sw_ctx *c, const step_spec *spec)
+{
+    sw_value out = sw_nil();
+    if (step_execute(c->strand, spec, &out) != STEP_OK) {
+        failure f = c->strand->failure;
+        if (f.kind == FAILURE_RETRY) f.kind = FAILURE_FATAL;
+        ctx_raise(c, f);
+    }
+    return out;
+}
+
+sw_value sw_step_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options)
+{
+    step_spec spec = step_prepare(c, id, fn, input, options);
+    return step_or_raise(c, &spec);
+}
+
+sw_value sw_step(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input) { return sw_step_with(c, id, fn, input, NULL); }
+
+bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options, sw_value *out,
+                 sw_error *err)
+{
+    step_spec spec = step_prepare(c, id, fn, input, options);
+    sw_value value = sw_nil();
+    step_outcome outcome = step_execute(c->strand, &spec, &value);
+    if (outcome == STEP_UNWOUND) ctx_raise(c, c->strand->failure);
+    if (out) *out = value;
+    if (outcome == STEP_OK) return true;
+    const failure *f = &c->strand->failure;
+    if (err) *err = (sw_error){.step = f->step, .message = f->message, .attempts = f->attempts, .fatal = f->kind == FAILURE_FATAL};
+    return false;
+}
+
+bool sw_try(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, sw_value *out, sw_error *err)
+{
+    return sw_try_with(c, id, fn, input, NULL, out, err);
+}
+
+/* ---- Recorded values and sleeps ---- */
+
+static failure misfit(sw_ctx *c, const replay_record *rec, const char *now)
+{
+    char *text = arena_printf(&c->run->arena, "the journal does not fit the code: it has %s \"%.*s\" where the code now has %s",
+                              kind_name(rec->kind), (int)rec->id.len, rec->id.data, now);
+    return (failure){.kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
+}
+
+static void append_or_fail(sw_ctx *c, const entry *e)
+{
+    if (!record_append(c->run, e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
+}
+
+static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
+{
+    run *r = c->run;
+    if (r->plain || c->kind == CTX_STEP) return fresh; /* a step's result is what is recorded */
+    ctx_check(c, id);
+    uint32_t occurrence;
+    uint64_t path = path_next(c, PATH_VALUE, id, &occurrence);
+    replay_record *rec = find_record(r, path);
+    sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = fresh};
+    const char *error = NULL;
+    if (rec) {
+        if (rec->kind != ENTRY_VALUE) ctx_raise(c, misfit(c, rec, id));
+        if (!value_unpack(&r->arena, rec->value.data, rec->value.len, &v, &error)) ctx_fail_misuse(c, "%s", error);
+        return v.via.u64;
+    }
+    r->loop->scratch.size = 0;
+    if (!value_pack(&r->loop->scratch, v, SIZE_MAX, &error)) ctx_fail_misuse(c, "%s", error);
+    append_or_fail(c, &(entry){.kind = ENTRY_VALUE, .path = path, .id = {id, strlen(id)}, .occurrence = occurrence,
+                               .at_ms = loop_now_ms(), .value = {r->loop->scratch.data, r->loop->scratch.size}});
+    return fresh;
+}
+
+int64_t sw_now(sw_ctx *c) { return (int64_t)recorded(c, "sw_now", (uint64_t)loop_now_ms()); }
+
+uint64_t sw_random(sw_ctx *c) { return recorded(c, "sw_random", random_u64()); }
+
+static void sleep_here(sw_ctx *c, int64_t due_ms)
+{
+    if (!strand_sleep_until(c->strand, due_ms, STRAND_SLEEP_PLAIN)) ctx_raise_interrupt(c);
+}
+
+void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
+{
+    run *r = c->run;
+    ctx_check(c, "sw_sleep");
+    check_id(c, "a sleep", id);
+    if (r->plain || c->kind == CTX_STEP) {
+        sleep_here(c, unix_ms);
+        return;
+    }
+    uint32_t occurrence;
+    uint64_t path = path_next(c, PATH_STEP, id, &occurrence);
+    replay_record *rec = find_record(r, path);
+    if (rec && rec->kind != ENTRY_SLEEP) {
+        char *now = arena_printf(&r->arena, "sleep \"%s\"", id);
+        ctx_raise(c, misfit(c, rec, now ? now : "a sleep"));
+    }
+    if (rec) {
+        unix_ms = rec->due_ms;
+    } else {
+        if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
+            ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
+                            (int)r->loop->app->opt.steps_max);
+        append_or_fail(c, &(entry){.kind = ENTRY_SLEEP, .path = path, .id = {id, strlen(id)}, .occurrence = occurrence,
+                                   .at_ms = loop_now_ms(), .due_ms = unix_ms});
+    }
+    if (!strand_sleep_until(c->strand, unix_ms, STRAND_SLEEP_DURABLE)) ctx_raise_interrupt(c);
+}
+
+void sw_sleep(sw_ctx *c, const char *id, int64_t ms) { sw_sleep_until(c, id, loop_now_ms() + (ms > 0 ? ms : 0)); }

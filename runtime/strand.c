@@ -1,0 +1,231 @@
+#include "runtime/strand.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/group.h"
+#include "runtime/loop.h"
+
+enum { FAILURE_TEXT_MAX = 4096 };
+
+bool strand_start(run *r, coro_fn fn, void *arg)
+{
+    coro *co = coro_create(r->loop->stacks, fn, arg);
+    if (!co) return false;
+    coro_set_label(co, r->label);
+    r->strand_count++;
+    r->busy_count++;
+    sched_ready(&r->loop->sched, co);
+    return true;
+}
+
+void strand_enter(strand *s, run *r)
+{
+    *s = (strand){.co = coro_current(), .run = r, .wait = STRAND_BUSY, .next = r->strands, .link = &r->strands};
+    if (r->strands) r->strands->link = &s->next;
+    r->strands = s;
+    if (r->leave) s->interrupt = INTERRUPT_UNWIND;
+}
+
+void strand_exit(strand *s)
+{
+    assert(!s->top && s->wait == STRAND_BUSY);
+    *s->link = s->next;
+    if (s->next) s->next->link = s->link;
+    s->run->strand_count--;
+    s->run->busy_count--;
+    run_touch(s->run);
+}
+
+static bool interrupted(const strand *s) { return s->interrupt != INTERRUPT_NONE && !s->uninterruptible; }
+
+bool strand_suspend(strand *s)
+{
+    assert(coro_current() == s->co);
+    if (interrupted(s)) return false;
+    s->suspended = true;
+    coro_suspend();
+    s->suspended = false;
+    return !interrupted(s);
+}
+
+void strand_wake(strand *s)
+{
+    if (s->suspended) sched_ready(&s->run->loop->sched, s->co);
+}
+
+void strand_interrupt(strand *s, strand_interrupt_kind kind)
+{
+    assert(kind != INTERRUPT_NONE);
+    if (s->interrupt == INTERRUPT_UNWIND) return;
+    s->interrupt = kind;
+    if (!s->uninterruptible) strand_wake(s);
+}
+
+void strand_set_wait(strand *s, strand_wait wait)
+{
+    run *r = s->run;
+    if (s->wait == STRAND_BUSY) r->busy_count--;
+    s->wait = wait;
+    if (wait == STRAND_BUSY) r->busy_count++;
+    else run_touch(r);
+}
+
+typedef struct sleeper {
+    strand *strand;
+    bool due;
+} sleeper;
+
+static void on_due(struct timer *t)
+{
+    sleeper *sl = t->arg;
+    sl->due = true;
+    strand_wake(sl->strand);
+}
+
+bool strand_sleep_until(strand *s, int64_t due_ms, strand_sleep kind)
+{
+    int64_t wait_ms = due_ms - loop_now_ms();
+    if (kind == STRAND_SLEEP_DURABLE && s->run->leave) s->interrupt = INTERRUPT_UNWIND;
+    if (wait_ms <= 0 || interrupted(s)) return !interrupted(s);
+    sleeper sl = {.strand = s};
+    struct timer t = {.fn = on_due, .arg = &sl};
+    if (!timers_start(&s->run->loop->timers, &t, (uint64_t)wait_ms)) return !interrupted(s);
+    if (kind == STRAND_SLEEP_DURABLE) {
+        if (wait_ms > s->run->loop->app->opt.redirect_after_ms) s->run->async = true;
+        s->due_ms = due_ms;
+        strand_set_wait(s, STRAND_DUE);
+    }
+    bool awake = true;
+    while (awake && !sl.due) awake = strand_suspend(s);
+    timers_stop(&s->run->loop->timers, &t);
+    if (kind == STRAND_SLEEP_DURABLE) strand_set_wait(s, STRAND_BUSY);
+    return awake;
+}
+
+static void run_defers(sw_ctx *c)
+{
+    while (c->defers) {
+        defer *d = c->defers;
+        c->defers = d->next;
+        d->fn(d->arg);
+    }
+}
+
+static bool settle_groups(sw_ctx *c)
+{
+    if (_setjmp(c->boundary) == 0) groups_settle(c);
+    return c->groups == NULL;
+}
+
+bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
+{
+    strand *s = c->strand;
+    sw_ctx *outer = s->top;
+    s->top = c;
+    s->failure = (failure){.kind = FAILURE_NONE, .retry_after_ms = -1};
+    if (_setjmp(c->boundary) == 0) *out = fn(c, input);
+    failure first = s->failure;
+    if (c->groups) {
+        settle_groups(c);
+        if (first.kind == FAILURE_NONE) first = s->failure;
+    }
+    /* A defer that fails or waits by mistake lands here, and the rest still run. */
+    (void)_setjmp(c->boundary);
+    run_defers(c);
+    s->failure = first;
+    s->top = outer;
+    return first.kind == FAILURE_NONE;
+}
+
+void ctx_raise(sw_ctx *c, failure f)
+{
+    strand *s = c->strand;
+    if (s->co != coro_current() || !s->top) {
+        /* Unwinding from here would jump to another coroutine's stack. */
+        fprintf(stderr, "stepwell: a context was used outside the branch or step it was given to\n");
+        abort();
+    }
+    assert(f.kind != FAILURE_NONE);
+    s->failure = f;
+    _longjmp(s->top->boundary, 1);
+}
+
+void ctx_raise_interrupt(sw_ctx *c)
+{
+    strand *s = c->strand;
+    if (s->interrupt == INTERRUPT_UNWIND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+    assert(s->interrupt == INTERRUPT_TIMEOUT);
+    ctx_raise(c, (failure){.kind = FAILURE_RETRY, .message = "timed out", .retry_after_ms = -1});
+}
+
+void ctx_fail(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args)
+{
+    char *text = arena_alloc(&c->run->arena, FAILURE_TEXT_MAX / 8);
+    size_t size = FAILURE_TEXT_MAX / 8;
+    if (text) {
+        va_list again;
+        va_copy(again, args);
+        int n = vsnprintf(text, size, format, args);
+        if (n >= (int)size) {
+            size = n >= FAILURE_TEXT_MAX ? FAILURE_TEXT_MAX : (size_t)n + 1;
+            char *longer = arena_alloc(&c->run->arena, size);
+            if (longer) {
+                text = longer;
+                (void)vsnprintf(text, size, format, again);
+            }
+        }
+        va_end(again);
+    }
+    ctx_raise(c, (failure){.kind = kind, .message = text ? text : "out of memory", .retry_after_ms = retry_after_ms});
+}
+
+void sw_fail(sw_ctx *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    ctx_fail(c, FAILURE_RETRY, -1, format, args);
+}
+
+void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    ctx_fail(c, FAILURE_RETRY, ms < 0 ? 0 : ms, format, args);
+}
+
+void sw_fail_fatal(sw_ctx *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    ctx_fail(c, FAILURE_FATAL, -1, format, args);
+}
+
+void ctx_fail_misuse(sw_ctx *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    ctx_fail(c, FAILURE_FATAL, -1, format, args);
+}
+
+struct arena *ctx_arena(sw_ctx *c) { return c->arena; }
+
+void ctx_check(sw_ctx *c, const char *function)
+{
+    if (c->strand->top != c)
+        ctx_fail_misuse(c, "%s was called with a context that is not the innermost one: use the one that the function you are in was given",
+                        function);
+}
+
+void sw_defer(sw_ctx *c, void (*fn)(void *arg), void *arg)
+{
+    defer *d = arena_alloc(c->arena, sizeof *d);
+    if (!d) {
+        fn(arg);
+        ctx_fail_misuse(c, "out of memory for sw_defer");
+    }
+    *d = (defer){.next = c->defers, .fn = fn, .arg = arg};
+    c->defers = d;
+}

@@ -1,0 +1,38 @@
+/* strand: one coroutine of a run and how it waits, is interrupted and unwinds. Owns nothing but the coroutine it is. */
+#ifndef RUNTIME_STRAND_H
+#define RUNTIME_STRAND_H
+
+#include "runtime/run.h"
+
+/* Starts fn(arg) on a coroutine of the run's own. False when there is no room for a stack. */
+bool strand_start(run *r, coro_fn fn, void *arg);
+
+/* First and last act of a strand's function; `s` lives on its stack. */
+void strand_enter(strand *s, run *r);
+void strand_exit(strand *s);
+
+/* Waits to be woken; wakes may be spurious. False when it was interrupted instead. */
+bool strand_suspend(strand *s);
+void strand_wake(strand *s);
+void strand_interrupt(strand *s, strand_interrupt_kind kind);
+
+/* Waits until `due_ms`. A durable wait (the time is in the journal) lets the run park meanwhile. False: interrupted. */
+typedef enum strand_sleep { STRAND_SLEEP_PLAIN, STRAND_SLEEP_DURABLE } strand_sleep;
+bool strand_sleep_until(strand *s, int64_t due_ms, strand_sleep kind);
+
+/* What it waits for, for parking. */
+void strand_set_wait(strand *s, strand_wait wait);
+
+/* Calls fn(c, input) inside c's boundary, waits for its groups, runs its defers. False: c->strand->failure says why. */
+bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out);
+
+/* After strand_suspend returned false: raises what the interrupt stands for. */
+SW_NORETURN void ctx_raise_interrupt(sw_ctx *c);
+
+/* Fails with a message made in the run's arena; kind FAILURE_RETRY or FAILURE_FATAL. */
+SW_NORETURN void ctx_fail(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args);
+
+/* `c` may wait here: it is the innermost context of the running strand; anything else fails as misuse. */
+void ctx_check(sw_ctx *c, const char *function);
+
+#endif

@@ -1,0 +1,336 @@
+#include "runtime/waiter.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/json.h"
+#include "runtime/loop.h"
+#include "runtime/replay.h"
+#include "runtime/token.h"
+#include "runtime/value.h"
+
+enum { URL_MAX_BYTES = 1024, PUMP_BYTES = 65536, REPLY_HEADERS_MAX = 64 };
+
+struct waiter {
+    waiter *next, **link;  /* in the run's or slot's list; link NULL: in none */
+    sw_loop *loop;
+    http_exchange *x;
+    frames *frames;        /* held; a stream's, from its first pump on */
+    struct timer hold;     /* WAITER_OUTPUT: when it is sent round again */
+    run_id id;
+    waiter_kind kind;
+    uint32_t cursor;       /* last frame sent */
+    bool begun;            /* a stream's head is sent */
+};
+
+static const http_reply_header *cors_header(const sw_loop *l, http_reply_header *to)
+{
+    *to = (http_reply_header){"Access-Control-Allow-Origin", l->app->opt.cors_origin};
+    return to;
+}
+
+static void detach(waiter *w)
+{
+    timers_stop(&w->loop->timers, &w->hold);
+    if (!w->link) return;
+    *w->link = w->next;
+    if (w->next) w->next->link = w->link;
+    w->link = NULL;
+    w->next = NULL;
+}
+
+static void waiter_free(waiter *w)
+{
+    detach(w);
+    frames_release(w->frames);
+    free(w);
+}
+
+static http_exchange *take_exchange(waiter *w)
+{
+    http_exchange *x = w->x;
+    http_exchange_on_gone(x, NULL);
+    http_exchange_set_user(x, NULL);
+    waiter_free(w);
+    return x;
+}
+
+static void on_gone(http_exchange *x)
+{
+    waiter *w = http_exchange_user(x);
+    assert(w && w->x == x);
+    http_reply_abort(take_exchange(w));
+}
+
+/* ---- URLs ---- */
+
+/* "http://host" of --public-url, or of the request's Host header. */
+static void base_url(const sw_loop *l, const http_exchange *x, char *out, size_t size)
+{
+    const char *given = l->app->opt.public_url;
+    if (given && *given) {
+        (void)snprintf(out, size, "%s", given);
+        size_t len = strlen(out);
+        if (len && out[len - 1] == '/') out[len - 1] = 0;
+        return;
+    }
+    const char *host = http_request_header(http_exchange_request(x), "host");
+    (void)snprintf(out, size, "http://%s", host ? host : "localhost");
+}
+
+static void run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what, char out[URL_MAX_BYTES])
+{
+    char base[512], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
+    base_url(l, x, base, sizeof base);
+    run_id_format(id, text);
+    token_make(&l->app->key, id, run_id_time_ms(id) + l->app->opt.retain_ms, token);
+    (void)snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
+}
+
+/* ---- Answers ---- */
+
+void waiter_problem(http_exchange *x, int status, const char *detail, const char *retry_after)
+{
+    arena a;
+    arena_init(&a, NULL);
+    sw_bytes text = {"", 0};
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.ptr = detail;
+    v.via.str.size = (uint32_t)strlen(detail);
+    if (!json_write(&a, v, &text)) text = (sw_bytes){"\"\"", 2};
+    char *body = arena_printf(&a, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s}\n",
+                              http_status_text(status), status, (int)text.len, text.data);
+    http_reply_header headers[] = {{"Content-Type", "application/problem+json"}, {"Retry-After", retry_after}};
+    http_reply(x, status, headers, retry_after ? 2 : 1, body ? body : "", body ? strlen(body) : 0);
+    arena_free(&a);
+}
+
+static void send_on(waiter *w, int status)
+{
+    char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1];
+    const sw_loop *l = w->loop;
+    run_url(l, w->x, &w->id, "output", url);
+    run_id_format(&w->id, id);
+    http_reply_header headers[5] = {{"Location", url}, {"X-Run-Id", id}, {"Cache-Control", "no-store"},
+                                    {"Access-Control-Expose-Headers", "Location, X-Run-Id"}};
+    (void)cors_header(l, &headers[4]);
+    char body[URL_MAX_BYTES + 128] = "";
+    if (status == 202) {
+        (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"outputUrl\":\"%s\"}\n", id, url);
+    }
+    http_reply(take_exchange(w), status, headers, 5, body, strlen(body));
+}
+
+static void send_response(waiter *w, const entry *response)
+{
+    arena a;
+    arena_init(&a, w->loop->arenas);
+    sw_value flat = {.type = MSGPACK_OBJECT_NIL};
+    const char *error = NULL;
+    char id[RUN_ID_TEXT + 1];
+    run_id_format(&w->id, id);
+    http_reply_header headers[REPLY_HEADERS_MAX];
+    size_t n = 0;
+    headers[n++] = (http_reply_header){"X-Run-Id", id};
+    if (w->kind == WAITER_OUTPUT) (void)cors_header(w->loop, &headers[n++]);
+    if (value_unpack(&a, response->headers.data, response->headers.len, &flat, &error) && flat.type == MSGPACK_OBJECT_ARRAY)
+        for (uint32_t i = 0; i + 1 < flat.via.array.size && n < REPLY_HEADERS_MAX; i += 2) {
+            const msgpack_object *name = &flat.via.array.ptr[i], *value = name + 1;
+            headers[n].name = arena_strndup(&a, name->via.str.ptr, name->via.str.size);
+            headers[n].value = arena_strndup(&a, value->via.str.ptr, value->via.str.size);
+            if (headers[n].name && headers[n].value) n++;
+        }
+    http_reply(take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
+    arena_free(&a);
+}
+
+/* ---- Streams ---- */
+
+static void begin_stream(waiter *w)
+{
+    http_reply_header headers[5] = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"},
+                                    {"X-Accel-Buffering", "no"}, {"X-Run-Id", NULL}};
+    char id[RUN_ID_TEXT + 1], stream_url[URL_MAX_BYTES], output_url[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
+    run_id_format(&w->id, id);
+    headers[3].value = id;
+    (void)cors_header(w->loop, &headers[4]);
+    run_url(w->loop, w->x, &w->id, "stream", stream_url);
+    run_url(w->loop, w->x, &w->id, "output", output_url);
+    int n = snprintf(text, sizeof text,
+                     "event: inngest.metadata\ndata: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n", id,
+                     stream_url, output_url);
+    assert(n > 0 && (size_t)n < sizeof text);
+    w->begun = true;
+    http_reply_begin(w->x, 200, headers, 5);
+    http_reply_write(w->x, text, (size_t)n);
+}
+
+/* Sends what may be sent as far as the client takes it. The waiter may be gone afterwards. */
+static void pump(waiter *w)
+{
+    if (!w->begun) begin_stream(w);
+    frames *f = w->frames;
+    while (f && http_exchange_writable(w->x)) {
+        sw_bytes more = frames_next(f, &w->cursor, PUMP_BYTES);
+        if (more.len == 0) break;
+        http_reply_write(w->x, more.data, more.len);
+    }
+    if (f && frames_closed(f) && w->cursor >= frames_count(f)) http_reply_end(take_exchange(w));
+}
+
+static void on_writable(http_exchange *x)
+{
+    waiter *w = http_exchange_user(x);
+    assert(w && w->x == x);
+    pump(w);
+}
+
+static void give_frames(waiter *w, frames *f)
+{
+    if (w->frames || !f) return;
+    w->frames = frames_hold(f);
+    if (w->cursor > frames_count(f)) w->cursor = frames_count(f);
+}
+
+void waiter_pump(waiter **list, frames *f)
+{
+    for (waiter *w = *list, *next; w; w = next) {
+        next = w->next;
+        if (w->kind == WAITER_ASYNC) send_on(w, 202);
+        if (w->kind != WAITER_STREAM) continue;
+        give_frames(w, f);
+        pump(w);
+    }
+}
+
+static void answer_stream(waiter *w, frames *f)
+{
+    give_frames(w, f);
+    detach(w); /* it reads on from the frames it holds */
+    pump(w);
+}
+
+void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f)
+{
+    frames *own = NULL;
+    while (*list) {
+        waiter *w = *list;
+        assert(run_id_equal(&w->id, id));
+        if (w->kind == WAITER_ASYNC) {
+            send_on(w, 202);
+        } else if (w->kind != WAITER_STREAM) {
+            send_response(w, response);
+        } else {
+            if (!f) f = own = frames_new(l->arenas);
+            if (!f || (!frames_closed(f) && !frames_close(f, response, ended))) {
+                http_reply_abort(take_exchange(w));
+                continue;
+            }
+            answer_stream(w, f);
+        }
+    }
+    frames_release(own);
+}
+
+static bool wants_frames(const waiter *list)
+{
+    while (list && list->kind != WAITER_STREAM) list = list->next;
+    return list != NULL;
+}
+
+typedef struct rebuild {
+    frames *frames; /* NULL: nobody wants them */
+    bool failed;
+} rebuild;
+
+static void on_entry(void *arg, const entry *e, uint32_t seq)
+{
+    rebuild *b = arg;
+    if (b->frames && !frames_add(b->frames, e, seq)) b->failed = true;
+}
+
+void waiter_answer_journal(sw_loop *l, waiter **list, const run_id *id, const char *data, size_t len, const char **error)
+{
+    arena a;
+    arena_init(&a, l->arenas);
+    rebuild b = {.frames = wants_frames(*list) ? frames_new(l->arenas) : NULL};
+    *error = NULL;
+    const replay *p = replay_new(&a, data, len, on_entry, &b, error);
+    if (p && !b.failed && replay_response(p) && replay_ended(p)) {
+        *error = NULL;
+        waiter_answer(l, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
+    } else if (p) {
+        *error = b.failed ? "out of memory" : "the run ended without a response";
+    }
+    frames_release(b.frames);
+    arena_free(&a);
+}
+
+/* ---- Sending on ---- */
+
+void waiter_redirect(waiter **list)
+{
+    for (waiter *w = *list, *next; w; w = next) {
+        next = w->next;
+        if (w->kind == WAITER_REQUEST) send_on(w, 303);
+    }
+}
+
+void waiter_dismiss(waiter **list)
+{
+    while (*list) {
+        waiter *w = *list;
+        if (w->kind != WAITER_STREAM) {
+            send_on(w, w->kind == WAITER_ASYNC ? 202 : 303);
+            continue;
+        }
+        if (!w->begun) begin_stream(w);
+        char id[RUN_ID_TEXT + 1], url[URL_MAX_BYTES], text[URL_MAX_BYTES + 256];
+        run_id_format(&w->id, id);
+        run_url(w->loop, w->x, &w->id, "stream", url);
+        int n = snprintf(text, sizeof text, "event: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s&after=%u\"}\n\n",
+                         id, url, w->cursor);
+        http_reply_write(w->x, text, (size_t)n);
+        http_reply_end(take_exchange(w));
+    }
+}
+
+void waiter_refuse(waiter **list, int status, const char *detail)
+{
+    while (*list) {
+        waiter *w = *list;
+        if (w->begun) http_reply_abort(take_exchange(w));
+        else waiter_problem(take_exchange(w), status, detail, status == 503 ? "5" : NULL);
+    }
+}
+
+/* ---- Attaching ---- */
+
+void waiter_move(waiter **from, waiter **to)
+{
+    assert(!*to);
+    *to = *from;
+    *from = NULL;
+    if (*to) (*to)->link = to;
+}
+
+static void on_hold_over(struct timer *t) { send_on(t->arg, 303); }
+
+void waiter_attach(sw_loop *l, waiter **list, waiter_kind kind, http_exchange *x, const run_id *id, uint32_t after)
+{
+    waiter *w = calloc(1, sizeof *w);
+    if (!w) {
+        waiter_problem(x, 503, "out of memory", "5");
+        return;
+    }
+    *w = (waiter){.loop = l, .x = x, .id = *id, .kind = kind, .cursor = after, .next = *list, .link = list};
+    w->hold = (struct timer){.fn = on_hold_over, .arg = w};
+    if (w->next) w->next->link = &w->next;
+    *list = w;
+    http_exchange_set_user(x, w);
+    http_exchange_on_gone(x, on_gone);
+    http_exchange_on_writable(x, on_writable);
+    if (kind == WAITER_OUTPUT && !timers_start(&l->timers, &w->hold, (uint64_t)l->app->opt.hold_ms)) send_on(w, 303);
+}
