@@ -1,0 +1,360 @@
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/conn_in.h"
+#include "http/server_core.h"
+
+static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+http_conn *conn_of(const http_exchange *x)
+{
+    return (http_conn *)(uintptr_t)((const char *)x - offsetof(http_conn, exchange));
+}
+
+static void watch_set(http_conn *c, conn_watch watch)
+{
+    http_server *s = c->server;
+    if (watch == c->watch && !c->touched) return;
+    c->touched = false;
+    if (c->watch != WATCH_NONE) TAILQ_REMOVE(&s->watched[c->watch], c, watched);
+    c->watch = watch;
+    c->stamp_ms = uv_now(s->loop);
+    if (watch != WATCH_NONE) TAILQ_INSERT_TAIL(&s->watched[watch], c, watched);
+}
+
+static void free_when_done(http_conn *c)
+{
+    http_server *s = c->server;
+    if (c->state != CONN_CLOSED || !c->poll_closed || c->exchange.stage != EXCHANGE_NONE) return;
+    if (c->in_ready) TAILQ_REMOVE(&s->ready, c, ready);
+    TAILQ_REMOVE(&s->all, c, all);
+    conn_in_release(c);
+    request_parser_free(&c->parser);
+    assert(!c->out);
+    free(c);
+    server_conn_freed(s);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    http_conn *c = handle->data;
+    c->poll_closed = true;
+    free_when_done(c);
+}
+
+static void tell_gone(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+    assert(c->state == CONN_CLOSED);
+    if (x->stage == EXCHANGE_NONE || x->gone_told || !x->on_gone) return;
+    x->gone_told = true;
+    x->on_gone(x);
+}
+
+void conn_close(http_conn *c)
+{
+    http_server *s = c->server;
+    assert(c->state != CONN_CLOSED);
+    c->state = CONN_CLOSED;
+    watch_set(c, WATCH_NONE);
+    if (c->is_extra)
+        s->extras--;
+    else
+        s->connections--;
+    conn_out_free(c);
+    /* libuv forgets the descriptor in here, so that it may be closed, and its number used again, at once. */
+    uv_close((uv_handle_t *)&c->poll, on_poll_closed);
+    close(c->fd);
+    c->fd = -1;
+    tell_gone(c);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* Without anything to read or write, priority events keep the descriptor watched: the kernel reports errors with them.
+ */
+static void poll_arm(http_conn *c)
+{
+    int events = 0;
+    bool may_read = c->state == CONN_READING     ? c->bytes.at == c->bytes.end
+                    : c->state == CONN_ANSWERING ? c->bytes.end < c->bytes_cap
+                                                 : true;
+    if (may_read && !c->eof) events |= UV_READABLE;
+    if (c->blocked) events |= UV_WRITABLE;
+    if (events == 0) events = UV_PRIORITIZED;
+    if (events == c->armed) return;
+    if (uv_poll_start(&c->poll, events, on_poll) == 0)
+        c->armed = events;
+    else
+        conn_close(c);
+}
+
+static conn_watch watch_wanted(const http_conn *c)
+{
+    if (c->out_len > 0) return WATCH_WRITE;
+    if (c->state == CONN_LINGERING) return WATCH_LINGER;
+    if (c->state != CONN_READING) return WATCH_NONE;
+    if (request_parser_idle(&c->parser)) return WATCH_IDLE;
+    return request_parser_in_body(&c->parser) ? WATCH_BODY : WATCH_HEAD;
+}
+
+/* The last reply is out: tell the client so, but keep reading for a while, since closing a socket with unread bytes
+ * resets it and may take the reply away from a client that is still sending. */
+static void linger(http_conn *c)
+{
+    c->state = CONN_LINGERING;
+    if (c->eof || shutdown(c->fd, SHUT_WR) != 0) conn_close(c);
+}
+
+/* Brings timers, poll and buffers in line with the state. */
+static void settle(http_conn *c)
+{
+    if (c->state == CONN_READING && c->bytes.at == c->bytes.end) {
+        bool is_last = c->server->draining && request_parser_idle(&c->parser);
+        if (c->eof || is_last)
+            c->state = CONN_CLOSING;
+        else if (request_parser_idle(&c->parser))
+            conn_in_release(c);
+    }
+    if (c->state == CONN_CLOSING || c->state == CONN_LINGERING) {
+        conn_in_release(c);
+        if (c->state == CONN_CLOSING && c->out_len == 0)
+            linger(c);
+        else if (c->state == CONN_LINGERING && c->eof)
+            conn_close(c);
+        if (c->state == CONN_CLOSED) return;
+    }
+    watch_set(c, watch_wanted(c));
+    poll_arm(c);
+}
+
+/* The zero behind a body that fills its bytes to the last needs one more; one behind a body that another request
+ * follows takes the place of that request's first byte until the exchange has ended. */
+static bool body_make_room(http_conn *c)
+{
+    request_bytes *b = &c->bytes;
+    if (c->parser.body_len == 0 || c->parser.is_chunked) return true; /* a chunked body has its framing behind it */
+    if (b->at < b->end) {
+        c->has_kept = true;
+        c->kept = b->data[b->at];
+        return true;
+    }
+    if (b->end == c->bytes_cap && !conn_in_grow(c)) return false;
+    b->at = ++b->end;
+    return true;
+}
+
+static void hand_out(http_conn *c)
+{
+    http_server *s = c->server;
+    http_exchange *x = &c->exchange;
+    assert(x->stage == EXCHANGE_NONE);
+    if (!body_make_room(c) || !request_parser_request(&c->parser, &c->bytes, &x->request)) {
+        reply_problem(c, 503, "The server is out of memory.");
+        return;
+    }
+    x->request.peer = (http_text){c->peer, strlen(c->peer)};
+    x->request.peer_loopback = c->peer_loopback;
+    x->user = NULL;
+    x->on_gone = x->on_writable = NULL;
+    x->gone_told = x->starved = false;
+    x->is_head = c->parser.method.len == 4 && memcmp(c->parser.method.data, "HEAD", 4) == 0;
+    x->stage = EXCHANGE_OPEN;
+    c->keep_alive = c->parser.keep_alive && !s->draining;
+    c->state = CONN_ANSWERING;
+    s->exchanges++;
+    s->options.on_request(s->options.arg, x);
+}
+
+void conn_exchange_end(http_conn *c)
+{
+    assert(c->exchange.stage != EXCHANGE_NONE && c->server->exchanges > 0);
+    c->exchange.stage = EXCHANGE_NONE;
+    c->server->exchanges--;
+    if (c->state == CONN_CLOSED) {
+        free_when_done(c);
+        return;
+    }
+    assert(c->state == CONN_ANSWERING);
+    if (c->has_kept) c->bytes.data[c->bytes.at] = c->kept;
+    c->has_kept = false;
+    c->bytes.start = c->bytes.at;
+    c->touched = true;
+    c->state = c->keep_alive && !c->server->draining ? CONN_READING : CONN_CLOSING;
+    if (!c->parsing) server_ready(c);
+}
+
+static void parse(http_conn *c)
+{
+    while (c->state == CONN_READING && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES && !c->broken) {
+        conn_in_begin(c);
+        request_result result = request_parser_feed(&c->parser, &c->bytes);
+        if (result == REQUEST_COMPLETE) {
+            hand_out(c);
+        } else if (result == REQUEST_REFUSED) {
+            reply_problem(c, c->parser.status, c->parser.detail);
+        } else if (result == REQUEST_EXPECTS) {
+            struct iovec part = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
+            conn_send(c, &part, 1);
+        }
+    }
+}
+
+static void tell_writable(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+    if (!x->starved || c->out_len > c->server->options.write_queue_bytes_max) return;
+    x->starved = false;
+    if (x->stage != EXCHANGE_NONE && x->on_writable) x->on_writable(x);
+}
+
+void conn_run(http_conn *c)
+{
+    assert(c->state != CONN_CLOSED && !c->parsing);
+    c->parsing = true;
+    do {
+        parse(c);
+        conn_flush(c);
+        tell_writable(c);
+    } while (c->state == CONN_READING && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES && !c->broken);
+    conn_flush(c);
+    c->parsing = false;
+    if (c->state == CONN_CLOSED) return; /* the owner has stopped the server from within a callback */
+    if (c->broken)
+        conn_close(c);
+    else
+        settle(c);
+}
+
+/* The client has sent its last byte. That may be a half-close (it still reads) or all it will ever do: only writing
+ * tells. So while an answer is awaited, an interim reply that every client must skip is sent; a client that is gone
+ * answers it with a reset, and the exchange learns of that. */
+static void on_eof(http_conn *c)
+{
+    c->eof = true;
+    if (c->state != CONN_ANSWERING || c->exchange.stage != EXCHANGE_OPEN || !c->parser.http11) return;
+    struct iovec probe = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
+    conn_send(c, &probe, 1);
+}
+
+static void read_some(http_conn *c)
+{
+    bool discard = c->state == CONN_CLOSING || c->state == CONN_LINGERING;
+    if (!discard && !conn_in_make_room(c)) {
+        if (c->state == CONN_READING) reply_problem(c, 503, "The server is out of memory.");
+        return;
+    }
+    char *to = discard ? c->server->scratch : c->bytes.data + c->bytes.end;
+    size_t room = discard ? sizeof(c->server->scratch) : c->bytes_cap - c->bytes.end;
+    ssize_t n = recv(c->fd, to, room, 0);
+    if (n > 0) {
+        if (discard) return;
+        c->bytes.end += (size_t)n;
+        if (request_parser_in_body(&c->parser)) c->touched = true;
+    } else if (n == 0) {
+        on_eof(c);
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        c->broken = true;
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    http_conn *c = poll->data;
+    if (c->state == CONN_CLOSED) return;
+    if (status < 0) {
+        conn_close(c);
+        return;
+    }
+    if (events & UV_PRIORITIZED) {
+        char urgent;
+        /* Urgent data are of no use here, but as long as they wait the poll would return at once. */
+        if (recv(c->fd, &urgent, 1, MSG_OOB) < 0 && errno != EAGAIN) c->broken = true;
+    }
+    if (events & UV_WRITABLE) c->blocked = false;
+    if ((events & UV_READABLE) && !c->eof) read_some(c);
+    conn_run(c);
+}
+
+void conn_turn(http_conn *c)
+{
+    if (c->state == CONN_CLOSED) {
+        tell_gone(c);
+        free_when_done(c);
+        return;
+    }
+    if (c->server->draining && c->state == CONN_READING && c->bytes.at == c->bytes.end && !c->eof)
+        read_some(c); /* what has arrived already is still answered */
+    conn_run(c);
+}
+
+void conn_timeout(http_conn *c)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    switch (c->watch) {
+    case WATCH_HEAD:
+        reply_problem(c, 408, "The request's head did not arrive in time.");
+        break;
+    case WATCH_BODY:
+        reply_problem(c, 408, "The request's body did not arrive in time.");
+        break;
+    case WATCH_WRITE:
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)); /* else it is closed the slow way */
+        conn_close(c);
+        return;
+    case WATCH_IDLE:
+    case WATCH_LINGER:
+    case WATCH_NONE:
+    case WATCH_COUNT:
+        conn_close(c);
+        return;
+    }
+    conn_run(c);
+}
+
+static void peer_note(http_conn *c, const struct sockaddr_storage *peer)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)peer;
+    struct in_addr four = ((const struct sockaddr_in *)peer)->sin_addr;
+    bool mapped = peer->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr);
+    if (mapped) memcpy(&four, six->sin6_addr.s6_addr + 12, sizeof(four));
+    if (mapped || peer->ss_family == AF_INET) {
+        c->peer_loopback = ntohl(four.s_addr) >> 24 == 127;
+        if (!inet_ntop(AF_INET, &four, c->peer, sizeof(c->peer))) c->peer[0] = 0;
+    } else if (peer->ss_family == AF_INET6) {
+        c->peer_loopback = IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+        if (!inet_ntop(AF_INET6, &six->sin6_addr, c->peer, sizeof(c->peer))) c->peer[0] = 0;
+    }
+}
+
+void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
+{
+    bool is_extra = s->connections >= s->options.connections_max;
+    http_conn *c = is_extra && s->extras > s->options.connections_max / 8 + 16 ? NULL : calloc(1, sizeof(*c));
+    if (!c || uv_poll_init(s->loop, &c->poll, fd) != 0) {
+        free(c);
+        close(fd);
+        return;
+    }
+    c->poll.data = c;
+    c->server = s;
+    c->fd = fd;
+    c->is_extra = is_extra;
+    c->keep_alive = true;
+    peer_note(c, peer);
+    request_parser_init(&c->parser, &s->limits);
+    TAILQ_INSERT_TAIL(&s->all, c, all);
+    s->conns++;
+    if (is_extra)
+        s->extras++;
+    else
+        s->connections++;
+    if (is_extra) reply_problem(c, 503, "The server has all the connections it takes.");
+    conn_run(c);
+}

@@ -1,0 +1,76 @@
+#include "http/conn_in.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void conn_in_release(http_conn *c)
+{
+    if (!c->block) return;
+    assert(c->exchange.stage == EXCHANGE_NONE);
+    server_block_give(c->server, c->block);
+    free(c->grown);
+    c->block = NULL;
+    c->grown = NULL;
+    c->bytes = (request_bytes){0};
+    c->bytes_cap = 0;
+}
+
+static bool acquire(http_conn *c)
+{
+    assert(!c->grown && c->bytes.end == 0);
+    c->block = server_block_take(c->server);
+    if (!c->block) return false;
+    c->bytes = (request_bytes){.data = c->block->bytes};
+    c->bytes_cap = sizeof(c->block->bytes);
+    return true;
+}
+
+/* Moves what belongs to the current request to the start of `to`. */
+static void move(http_conn *c, char *to)
+{
+    request_bytes *b = &c->bytes;
+    const char *from = b->data + b->start;
+    memmove(to, from, b->end - b->start);
+    request_parser_rebase(&c->parser, from, to);
+    b->at -= b->start;
+    b->end -= b->start;
+    b->start = 0;
+    b->data = to;
+}
+
+bool conn_in_grow(http_conn *c)
+{
+    enum { STEP = 65536 };
+    size_t cap = c->bytes_cap * 2, known = request_parser_size(&c->parser);
+    if (known > c->bytes_cap) cap = known <= cap || known <= STEP ? known : cap > STEP ? cap : (size_t)STEP;
+    /* what arrives grows with what the client has sent, never with what it has only announced */
+    assert(c->bytes_cap <= c->server->limits.head_bytes_max + c->server->limits.body_bytes_max + 2 * CONN_BYTES);
+    char *grown = malloc(cap);
+    if (!grown) return false;
+    move(c, grown);
+    free(c->grown);
+    c->grown = grown;
+    c->bytes_cap = cap;
+    return true;
+}
+
+bool conn_in_make_room(http_conn *c)
+{
+    if (!c->block && !acquire(c)) return false;
+    if (c->bytes.end < c->bytes_cap) return true;
+    if (c->state != CONN_READING) return false;
+    if (c->bytes.start > 0) {
+        move(c, c->bytes.data);
+        return true;
+    }
+    return conn_in_grow(c);
+}
+
+void conn_in_begin(http_conn *c)
+{
+    assert(c->block);
+    if (!request_parser_idle(&c->parser)) return;
+    c->bytes.start = c->bytes.at;
+    request_parser_begin(&c->parser, c->block->headers, CONN_HEADERS);
+}

@@ -1,0 +1,15 @@
+/* conn_in: the memory a connection reads into. Lent by the server while a request is being read or answered, given back
+ * when the connection idles; larger requests get memory of their own. Bytes move only while no exchange looks at them.
+ */
+#ifndef HTTP_CONN_IN_H
+#define HTTP_CONN_IN_H
+
+#include "http/server_core.h"
+
+/* True if there is room for at least one byte behind bytes.end. */
+bool conn_in_make_room(http_conn *c);
+bool conn_in_grow(http_conn *c);  /* false: out of memory */
+void conn_in_begin(http_conn *c); /* tells the parser about the next request if it is between two */
+void conn_in_release(http_conn *c);
+
+#endif

@@ -1,0 +1,62 @@
+/* What the owner of an exchange asks about it. */
+#include <assert.h>
+#include <string.h>
+
+#include "http/server_core.h"
+#include "http/token.h"
+
+const http_request *http_exchange_request(const http_exchange *x)
+{
+    assert(x->stage != EXCHANGE_NONE);
+    return &x->request;
+}
+
+const char *http_request_header(const http_request *r, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < r->header_count; i++) {
+        const http_header *h = &r->headers[i];
+        if (text_equals(h->name.data, h->name.len, name, len)) return h->value.data;
+    }
+    return NULL;
+}
+
+void http_exchange_set_user(http_exchange *x, void *user)
+{
+    assert(x->stage != EXCHANGE_NONE);
+    x->user = user;
+}
+
+void *http_exchange_user(const http_exchange *x)
+{
+    assert(x->stage != EXCHANGE_NONE);
+    return x->user;
+}
+
+void http_exchange_on_gone(http_exchange *x, void (*fn)(http_exchange *x))
+{
+    http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE);
+    x->on_gone = fn;
+    if (fn && !x->gone_told && c->state == CONN_CLOSED) server_ready(c); /* it is gone already: told soon */
+}
+
+bool http_exchange_gone(const http_exchange *x)
+{
+    const http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE);
+    return c->state == CONN_CLOSED || c->broken;
+}
+
+bool http_exchange_writable(const http_exchange *x)
+{
+    const http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE);
+    return c->out_len <= c->server->options.write_queue_bytes_max;
+}
+
+void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x))
+{
+    assert(x->stage != EXCHANGE_NONE);
+    x->on_writable = fn;
+}

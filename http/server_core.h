@@ -1,0 +1,180 @@
+/* server_core: what the files of http_server share; nobody else includes it.
+ *
+ *   listener.c  the listening socket: accepting, refusing, running out of descriptors
+ *   server.c    start, drain, stop; timeouts; the list of connections that want a turn on the loop's own stack
+ *   conn.c      one connection: reading, parsing, handing out, closing
+ *   conn_out.c  its unsent bytes
+ *   reply.c     heads and bodies of replies
+ *
+ * Connections use uv_poll and plain recv/send, not uv_tcp: the bytes given to the kernel are then known exactly, an
+ * open descriptor can be adopted or given away at any moment, and errors are seen also while nothing is being read. */
+#ifndef HTTP_SERVER_CORE_H
+#define HTTP_SERVER_CORE_H
+
+#include <netinet/in.h>
+#include <sys/queue.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "http/request_parser.h"
+#include "http/server.h"
+
+enum {
+    CONN_HEADERS = 24,       /* more need an allocation */
+    CONN_BYTES = 2304,       /* likewise; most requests are smaller */
+    CONN_CORK_BYTES = 16384, /* answers to pipelined requests and small pieces of streams gather up to this */
+    SERVER_SCRATCH_BYTES = 16384,
+    SERVER_SPARE_BLOCKS = 1024,
+    SERVER_LINGER_MS = 2000, /* how long a client may take to read the last reply and close its side */
+    SERVER_DATE_BYTES = 38   /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" and a zero */
+};
+
+typedef struct http_conn http_conn;
+
+/* Where a request's bytes and header views lie. Lent by the server to a connection that is not idle. */
+typedef struct conn_block {
+    struct conn_block *next; /* while spare */
+    http_header headers[CONN_HEADERS];
+    char bytes[CONN_BYTES];
+} conn_block;
+
+/*   NONE --request complete--> OPEN --begin--> STREAMING
+ *    ^\______ http_reply ______/|              /
+ *      \________________________end or abort__/   */
+enum exchange_stage { EXCHANGE_NONE, EXCHANGE_OPEN, EXCHANGE_STREAMING };
+
+struct http_exchange {
+    http_request request;
+    void *user; /* the owner's */
+    void (*on_gone)(http_exchange *x);
+    void (*on_writable)(http_exchange *x);
+    enum exchange_stage stage;
+    bool gone_told;               /* on_gone was called */
+    bool starved;                 /* was told it is not writable: on_writable is due */
+    bool is_head;                 /* the request's method is HEAD */
+    bool is_chunked, is_bodiless; /* of a streamed reply */
+};
+
+/*   READING --request complete--> ANSWERING --ended, keep-alive--> READING
+ *      |                              | ended, last reply
+ *      |--refused, end of file-----> CLOSING --all sent--> LINGERING --end of file, timeout--> CLOSED
+ *   any --error, reset, write timeout--> CLOSED */
+typedef enum conn_state { CONN_READING, CONN_ANSWERING, CONN_CLOSING, CONN_LINGERING, CONN_CLOSED } conn_state;
+
+/* Which timeout runs. Each has its list, in order of time, because all its members wait equally long. */
+typedef enum conn_watch {
+    WATCH_NONE,
+    WATCH_IDLE,
+    WATCH_HEAD,
+    WATCH_BODY,
+    WATCH_WRITE,
+    WATCH_LINGER,
+    WATCH_COUNT
+} conn_watch;
+
+TAILQ_HEAD(conn_list, http_conn);
+
+struct http_conn {
+    uv_poll_t poll;
+    http_server *server;
+    int fd;
+    int armed; /* UV_* events as given to libuv */
+    conn_state state;
+    conn_watch watch;  /* the list it is in */
+    uint64_t stamp_ms; /* loop time when that wait began */
+    bool eof;          /* the client has sent all it will */
+    bool broken;       /* writing failed or the owner cuts it: to be closed on the loop's own stack */
+    bool blocked;      /* the kernel takes no bytes: wait until it is writable */
+    bool keep_alive;   /* after the current exchange */
+    bool parsing;      /* conn_run is on the stack */
+    bool in_ready;
+    bool touched;     /* there was progress: the running wait begins anew */
+    bool poll_closed; /* libuv has let go */
+    bool has_kept;    /* `kept` belongs at bytes.at: the zero behind the body overwrote it */
+    char kept;
+    bool is_extra; /* over connections_max: only there to be told so */
+    bool peer_loopback;
+
+    request_parser parser;
+    conn_block *block;   /* lent by the server; NULL while idle */
+    char *grown;         /* owned; in place of block->bytes for a larger request */
+    request_bytes bytes; /* in either */
+    size_t bytes_cap;
+
+    char *out; /* owned; what the kernel has not taken yet; NULL: nothing */
+    size_t out_start, out_len, out_cap;
+    uint64_t sent_bytes; /* taken by the kernel in this connection's life */
+    uint64_t reply_from; /* sent_bytes when all before the current reply is sent */
+
+    TAILQ_ENTRY(http_conn) all, watched, ready;
+    http_exchange exchange;
+    char peer[INET6_ADDRSTRLEN];
+};
+
+typedef struct http_listener {
+    uv_poll_t poll;
+    int fd;             /* -1: closed */
+    int reserve_fd;     /* given up for a moment to be able to refuse when descriptors run out; -1: none */
+    uint64_t paused_ms; /* loop time until which nothing is accepted; 0: accepting */
+} http_listener;
+
+struct http_server {
+    uv_loop_t *loop;
+    http_server_options options; /* defaults filled in */
+    request_limits limits;
+    char *server_header; /* owned; "Server: name\r\n" or "" */
+    size_t server_header_len;
+    http_listener listener;
+    uv_timer_t sweep;
+    uv_idle_t idle; /* active while `ready` has members */
+    uint64_t timeouts_ms[WATCH_COUNT];
+    struct conn_list watched[WATCH_COUNT];
+    struct conn_list all;
+    struct conn_list ready;
+    size_t connections; /* not CLOSED, without extras */
+    size_t extras;
+    size_t conns; /* not freed, extras included */
+    size_t exchanges;
+    size_t handles_open; /* the server's own libuv handles */
+    conn_block *spare;
+    size_t spare_count;
+    time_t date_at; /* second that `date` shows */
+    char date[SERVER_DATE_BYTES];
+    bool draining, stopping, idle_closing;
+    void (*on_closed)(void *arg);
+    void *on_closed_arg;
+    char scratch[SERVER_SCRATCH_BYTES]; /* one reply being put together; nobody keeps it over a call */
+};
+
+/* server.c */
+void server_ready(http_conn *c); /* gives it a turn soon */
+void server_conn_freed(http_server *s);
+void server_handle_closed(uv_handle_t *handle); /* one of handles_open; its data is the server */
+conn_block *server_block_take(http_server *s);
+void server_block_give(http_server *s, conn_block *block);
+const char *server_date(http_server *s);
+
+/* listener.c */
+bool listener_start(http_server *s, int fd, char *error, size_t error_size);
+void listener_stop(http_server *s);
+void listener_sweep(http_server *s);
+
+/* conn.c */
+void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer); /* takes fd */
+void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
+void conn_turn(http_conn *c);  /* from the ready list */
+void conn_close(http_conn *c); /* now */
+void conn_timeout(http_conn *c);
+void conn_exchange_end(http_conn *c);
+http_conn *conn_of(const http_exchange *x);
+
+/* conn_out.c */
+void conn_send(http_conn *c, struct iovec *parts, size_t count);   /* at once as far as the kernel takes it */
+void conn_gather(http_conn *c, struct iovec *parts, size_t count); /* small: with the next bytes or the next turn */
+void conn_flush(http_conn *c);
+void conn_out_free(http_conn *c);
+
+/* reply.c */
+void reply_problem(http_conn *c, int status, const char *detail); /* the server's own; the last on its connection */
+
+#endif

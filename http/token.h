@@ -1,0 +1,21 @@
+/* token: which bytes may stand where in HTTP (RFC 9110, section 5.6.2 and 5.5). Tables and comparisons only. */
+#ifndef HTTP_TOKEN_H
+#define HTTP_TOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <strings.h>
+
+extern const unsigned char token_table[256]; /* 1: may be in a method or field name */
+
+static inline bool token_byte(unsigned char b) { return token_table[b]; }
+
+/* May be in a field's value: anything but controls; tab is allowed. */
+static inline bool field_byte(unsigned char b) { return (b >= 0x20 && b != 0x7f) || b == '\t'; }
+
+static inline bool text_equals(const char *data, size_t len, const char *text, size_t text_len)
+{
+    return len == text_len && strncasecmp(data, text, len) == 0;
+}
+
+#endif
