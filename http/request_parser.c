@@ -13,6 +13,8 @@ enum stage { STAGE_START, STAGE_HEAD, STAGE_LENGTH, STAGE_CHUNKED, STAGE_COMPLET
 
 enum { HOOK_REFUSED = HPE_USER };
 
+#define OTHER_VERSION "This server speaks HTTP/1.1 and HTTP/1.0."
+
 bool request_refuse(request_parser *p, int status, const char *detail)
 {
     p->status = status;
@@ -88,6 +90,10 @@ static int hook_header_value(llhttp_t *llhttp, const char *at, size_t len)
 static int hook_headers_complete(llhttp_t *llhttp)
 {
     request_parser *p = llhttp->data;
+    if (llhttp->http_major != 1 || llhttp->http_minor > 1) {
+        request_refuse(p, 505, OTHER_VERSION);
+        return -1;
+    }
     p->keep_alive = llhttp_should_keep_alive(llhttp) != 0;
     p->http11 = llhttp->http_minor == 1;
     /* An offer to upgrade may be ignored, and that is what we do: the bytes that follow are HTTP. */
@@ -184,11 +190,11 @@ static void refuse_for(request_parser *p, llhttp_errno_t error)
             request_refuse(p, 400, "The request does not begin with a method.");
         return;
     case HPE_PAUSED_H2_UPGRADE:
-        request_refuse(p, 505, "This server speaks HTTP/1.1 and HTTP/1.0.");
+        request_refuse(p, 505, OTHER_VERSION);
         return;
     case HPE_INVALID_VERSION:
         if (at && version_is_strange(p, at))
-            request_refuse(p, 505, "This server speaks HTTP/1.1 and HTTP/1.0.");
+            request_refuse(p, 505, OTHER_VERSION);
         else
             request_refuse(p, 400, "The request line is malformed.");
         return;

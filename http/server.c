@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/date.h"
 #include "http/server_core.h"
 
 static void on_idle(uv_idle_t *idle);
@@ -57,19 +58,14 @@ void server_block_give(http_server *s, conn_block *block)
 
 const char *server_date(http_server *s)
 {
-    /* strftime would name days in the locale's language */
-    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    char text[HTTP_DATE_BYTES];
     time_t now = time(NULL);
-    struct tm t;
-    if (now == s->date_at || !gmtime_r(&now, &t)) return s->date;
+    if (now == s->date_at) return s->date;
     s->date_at = now;
-    char text[64];
-    int len = snprintf(text, sizeof(text), "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[t.tm_wday], t.tm_mday,
-                       months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
+    http_date(now, text);
+    int len = snprintf(s->date, sizeof(s->date), "Date: %s\r\n", text);
     assert(len == SERVER_DATE_BYTES - 1);
-    memcpy(s->date, text, (size_t)len + 1);
+    (void)len;
     return s->date;
 }
 

@@ -1,0 +1,294 @@
+#include "http/files.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "http/date.h"
+#include "http/uri.h"
+
+enum { ETAG_BYTES = 64 };
+
+typedef enum file_outcome {
+    FILE_READ,
+    FILE_UNCHANGED,
+    FILE_IS_FOLDER, /* asked for without its final slash */
+    FILE_MISSING,
+    FILE_TOO_LARGE,
+    FILE_FAILED
+} file_outcome;
+
+/* One request; made on the loop, worked on by one pool thread, ended on the loop. */
+typedef struct file_job {
+    uv_work_t work;
+    http_exchange *x;
+    char *none_match; /* owned copies of the request's conditions; NULL: not sent. The thread must not look at the */
+    char *modified_since; /* exchange: its owner may be told meanwhile that the client is gone */
+    bool wants_body;
+    bool wants_folder; /* the path ends in a slash or is empty */
+    file_outcome outcome;
+    char *body; /* owned; what was read */
+    size_t size;
+    char etag[ETAG_BYTES];
+    char modified[HTTP_DATE_BYTES];
+    char *path;   /* decoded, relative; in texts */
+    char texts[]; /* the folder, then the path, with room for "index.html" */
+} file_job;
+
+static const char *content_type(const char *path)
+{
+    static const struct {
+        const char *extension, *type;
+    } types[] = {
+        {".html", "text/html; charset=utf-8"},
+        {".js", "text/javascript; charset=utf-8"},
+        {".mjs", "text/javascript; charset=utf-8"},
+        {".css", "text/css; charset=utf-8"},
+        {".json", "application/json"},
+        {".map", "application/json"},
+        {".md", "text/markdown; charset=utf-8"},
+        {".txt", "text/plain; charset=utf-8"},
+        {".csv", "text/csv; charset=utf-8"},
+        {".xml", "application/xml"},
+        {".svg", "image/svg+xml"},
+        {".png", "image/png"},
+        {".jpg", "image/jpeg"},
+        {".jpeg", "image/jpeg"},
+        {".gif", "image/gif"},
+        {".webp", "image/webp"},
+        {".ico", "image/x-icon"},
+        {".woff2", "font/woff2"},
+        {".wasm", "application/wasm"},
+        {".pdf", "application/pdf"},
+    };
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof(types) / sizeof(types[0]); i++) {
+        if (strcasecmp(dot, types[i].extension) == 0) return types[i].type;
+    }
+    return "application/octet-stream";
+}
+
+/* Kernels before 5.6, and sandboxes, have no openat2: then the path without its links must lie below the folder. */
+static int open_checked(const char *dir, const char *path)
+{
+    char *whole = NULL, *real_dir = realpath(dir, NULL), *real = NULL;
+    int fd = -1;
+    if (real_dir && asprintf(&whole, "%s/%s", real_dir, path) >= 0)
+        real = realpath(whole, NULL);
+    else
+        whole = NULL;
+    size_t len = real_dir ? strlen(real_dir) : 0;
+    if (len == 1) len = 0; /* "/" */
+    if (real && strncmp(real, real_dir, len) == 0 && (real[len] == '/' || real[len] == 0))
+        fd = open(real, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    int reason = errno;
+    free(whole);
+    free(real_dir);
+    free(real);
+    errno = reason;
+    return fd;
+}
+
+static int open_below(const char *dir, const char *path)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    int root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0) return -1;
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how)), reason = errno;
+    close(root);
+    errno = reason;
+    return fd < 0 && (reason == ENOSYS || reason == EPERM) ? open_checked(dir, path) : fd;
+}
+
+static bool etag_listed(const char *list, const char *etag)
+{
+    if (strcmp(list, "*") == 0) return true;
+    return strstr(list, etag) != NULL; /* an etag has quotes at both ends, so it is no part of another */
+}
+
+static bool unchanged(const file_job *job, time_t modified)
+{
+    if (job->none_match) return etag_listed(job->none_match, job->etag);
+    if (!job->modified_since) return false;
+    time_t since = curl_getdate(job->modified_since, NULL);
+    return since != -1 && modified <= since;
+}
+
+static file_outcome read_whole(file_job *job, int fd)
+{
+    size_t have = 0;
+    job->body = malloc(job->size + 1);
+    if (!job->body) return FILE_FAILED;
+    while (have < job->size) {
+        ssize_t n = read(fd, job->body + have, job->size - have);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return FILE_FAILED; /* it shrank: what its tag says is true no more */
+        have += (size_t)n;
+    }
+    return FILE_READ;
+}
+
+static file_outcome take_file(file_job *job, int fd)
+{
+    struct stat about;
+    if (fstat(fd, &about) != 0) return FILE_FAILED;
+    if (S_ISDIR(about.st_mode)) return job->wants_folder ? FILE_MISSING : FILE_IS_FOLDER;
+    if (!S_ISREG(about.st_mode)) return FILE_MISSING;
+    if (about.st_size > HTTP_FILE_BYTES_MAX) return FILE_TOO_LARGE;
+    job->size = (size_t)about.st_size;
+    snprintf(job->etag, sizeof(job->etag), "\"%llx-%llx-%lx\"", (unsigned long long)about.st_size,
+             (unsigned long long)about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
+    http_date(about.st_mtim.tv_sec, job->modified);
+    if (unchanged(job, about.st_mtim.tv_sec)) return FILE_UNCHANGED;
+    return job->wants_body ? read_whole(job, fd) : FILE_READ;
+}
+
+static void on_work(uv_work_t *work)
+{
+    file_job *job = work->data;
+    if (job->wants_folder) strcat(job->path, "index.html");
+    int fd = open_below(job->texts, job->path);
+    if (fd < 0) {
+        job->outcome =
+            errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ? FILE_FAILED : FILE_MISSING;
+        return;
+    }
+    job->outcome = take_file(job, fd);
+    close(fd);
+}
+
+static void reply_plain(http_exchange *x, int status, const char *title)
+{
+    static const http_reply_header headers[] = {{"Content-Type", "application/problem+json"},
+                                                {"Allow", "GET, HEAD, OPTIONS"}};
+    char body[128];
+    int len =
+        snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d}\n", title, status);
+    assert(len > 0 && (size_t)len < sizeof(body));
+    http_reply(x, status, headers, status == 405 ? 2 : 1, body, (size_t)len);
+}
+
+static void redirect(http_exchange *x)
+{
+    const http_request *r = http_exchange_request(x);
+    char *to = NULL;
+    /* "//name/" would be another host's */
+    if (r->path.data[0] != '/' || r->path.data[1] == '/' ||
+        asprintf(&to, "%s/%s%s", r->path.data, r->query.len > 0 ? "?" : "", r->query.data) < 0) {
+        reply_plain(x, 404, http_status_text(404));
+        return;
+    }
+    http_reply_header location = {"Location", to};
+    http_reply(x, 308, &location, 1, "", 0);
+    free(to);
+}
+
+static void reply_file(const file_job *job, int status)
+{
+    const http_reply_header headers[] = {{"Content-Type", content_type(job->path)},
+                                         {"ETag", job->etag},
+                                         {"Last-Modified", job->modified},
+                                         {"Cache-Control", "no-cache"},
+                                         {"X-Content-Type-Options", "nosniff"}};
+    http_reply(job->x, status, headers, sizeof(headers) / sizeof(headers[0]), job->body, job->size);
+}
+
+static void job_free(file_job *job)
+{
+    free(job->none_match);
+    free(job->modified_since);
+    free(job->body);
+    free(job);
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+    file_job *job = work->data;
+    if (status != 0) job->outcome = FILE_FAILED;
+    switch (job->outcome) {
+    case FILE_READ:
+        reply_file(job, 200);
+        break;
+    case FILE_UNCHANGED:
+        reply_file(job, 304);
+        break;
+    case FILE_IS_FOLDER:
+        redirect(job->x);
+        break;
+    case FILE_MISSING:
+        reply_plain(job->x, 404, "Not Found");
+        break;
+    case FILE_TOO_LARGE:
+        reply_plain(job->x, 500, "The file is larger than this server sends");
+        break;
+    case FILE_FAILED:
+        reply_plain(job->x, 500, "The file could not be read");
+        break;
+    }
+    job_free(job);
+}
+
+/* Segments must be plain names: none empty, none beginning with a dot. */
+static bool path_plain(const char *path)
+{
+    for (const char *at = path; *at; at++) {
+        bool begins = at == path || at[-1] == '/';
+        if (begins && (*at == '/' || *at == '.')) return false;
+    }
+    return true;
+}
+
+/* NULL: out of memory. `*valid` is whether the path may be looked for. */
+static file_job *job_new(const char *dir, const char *path, bool *valid)
+{
+    size_t dir_size = strlen(dir) + 1, path_len = strlen(path), decoded;
+    file_job *job = calloc(1, sizeof(*job) + dir_size + path_len + sizeof("index.html"));
+    if (!job) return NULL;
+    memcpy(job->texts, dir, dir_size);
+    job->path = job->texts + dir_size;
+    *valid = uri_decode_path(path, path_len, job->path, &decoded) && path_plain(job->path);
+    job->wants_folder = *valid && (decoded == 0 || job->path[decoded - 1] == '/');
+    return job;
+}
+
+static bool copy_header(const http_request *r, const char *name, char **copy)
+{
+    const char *value = http_request_header(r, name);
+    *copy = value ? strdup(value) : NULL;
+    return !value || *copy;
+}
+
+void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const char *path)
+{
+    const http_request *r = http_exchange_request(x);
+    bool is_get = strcmp(r->method.data, "GET") == 0, valid = false;
+    if (!is_get && strcmp(r->method.data, "HEAD") != 0) {
+        reply_plain(x, 405, http_status_text(405));
+        return;
+    }
+    file_job *job = job_new(dir, path + strspn(path, "/"), &valid);
+    if (!job || !valid) {
+        reply_plain(x, job ? 404 : 503, http_status_text(job ? 404 : 503));
+        free(job);
+        return;
+    }
+    job->x = x;
+    job->wants_body = is_get;
+    job->work.data = job;
+    if (!copy_header(r, "if-none-match", &job->none_match) ||
+        !copy_header(r, "if-modified-since", &job->modified_since) ||
+        uv_queue_work(loop, &job->work, on_work, on_done) != 0) {
+        reply_plain(x, 503, http_status_text(503));
+        job_free(job);
+    }
+}

@@ -1,0 +1,98 @@
+#include "http/uri.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One decoded byte from text.data[*at]; -1: malformed. */
+static int next_byte(http_text text, size_t *at, int plus)
+{
+    assert(*at < text.len);
+    unsigned char b = (unsigned char)text.data[(*at)++];
+    if (b == '+') return plus;
+    if (b != '%') return b > 0 ? b : -1;
+    if (text.len - *at < 2) return -1;
+    int high = hex_value(text.data[*at]), low = hex_value(text.data[*at + 1]);
+    *at += 2;
+    return high < 0 || low < 0 || (high | low) == 0 ? -1 : high << 4 | low;
+}
+
+static bool decode(http_text text, int plus, char *out, size_t *out_len)
+{
+    size_t at = 0, n = 0;
+    while (at < text.len) {
+        int b = next_byte(text, &at, plus);
+        if (b < 0) return false;
+        out[n++] = (char)b;
+    }
+    assert(n <= text.len);
+    out[n] = 0;
+    *out_len = n;
+    return true;
+}
+
+bool uri_decode_path(const char *text, size_t len, char *out, size_t *out_len)
+{
+    return decode((http_text){text, len}, '+', out, out_len);
+}
+
+bool uri_decode_query(const char *text, size_t len, char *out, size_t *out_len)
+{
+    return decode((http_text){text, len}, ' ', out, out_len);
+}
+
+bool uri_valid(http_text text)
+{
+    size_t at = 0;
+    while (at < text.len) {
+        if (next_byte(text, &at, '+') < 0) return false;
+    }
+    return true;
+}
+
+static bool equals(http_text text, int plus, const char *plain, size_t plain_len)
+{
+    size_t at = 0, n = 0;
+    while (at < text.len) {
+        int b = next_byte(text, &at, plus);
+        if (b < 0 || n == plain_len || (unsigned char)plain[n++] != b) return false;
+    }
+    return n == plain_len;
+}
+
+bool uri_path_equals(http_text text, const char *plain, size_t plain_len)
+{
+    return equals(text, '+', plain, plain_len);
+}
+
+bool uri_query_next(http_text query, size_t *at, http_text *name, http_text *value)
+{
+    assert(*at <= query.len);
+    while (*at < query.len && query.data[*at] == '&') (*at)++;
+    if (*at == query.len) return false;
+    const char *from = query.data + *at;
+    const char *end = memchr(from, '&', query.len - *at);
+    if (!end) end = query.data + query.len;
+    const char *equal = memchr(from, '=', (size_t)(end - from));
+    *name = (http_text){from, (size_t)((equal ? equal : end) - from)};
+    *value = equal ? (http_text){equal + 1, (size_t)(end - equal - 1)} : (http_text){end, 0};
+    *at = (size_t)(end - query.data);
+    return true;
+}
+
+bool uri_query(const char *query, size_t len, const char *name, char *value)
+{
+    http_text key, raw;
+    size_t at = 0, name_len = strlen(name), value_len;
+    while (uri_query_next((http_text){query, len}, &at, &key, &raw)) {
+        if (!uri_valid(key)) return false;
+        if (equals(key, ' ', name, name_len)) return uri_decode_query(raw.data, raw.len, value, &value_len);
+    }
+    return false;
+}
