@@ -1,0 +1,202 @@
+/* Files of a folder over a real server: what is sent, what never is. */
+#include "http/files.h"
+
+#include <ftw.h>
+#include <sys/stat.h>
+
+#include "tests/http_harness.h"
+
+static char root[] = "/tmp/stepwell-files-XXXXXX";
+
+static void serve(void *arg, http_exchange *x)
+{
+    char dir[128];
+    const char *path = http_exchange_request(x)->path.data;
+    (void)arg;
+    snprintf(dir, sizeof(dir), "%s/site", root);
+    http_files_serve(&test->loop, x, dir, strncmp(path, "/pub", 4) == 0 ? path + 4 : path);
+}
+
+static void put(const char *name, const char *content, size_t len)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    FILE *file = fopen(path, "w");
+    CHECK(file && fwrite(content, 1, len, file) == len && fclose(file) == 0);
+}
+
+static void folder(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    CHECK(mkdir(path, 0755) == 0);
+}
+
+static void set_up(void)
+{
+    static const http_server_options options = {.on_request = serve};
+    char from[128], to[128];
+    CHECK(mkdtemp(root));
+    folder("site");
+    folder("site/sub");
+    folder("site/empty");
+    folder("site/.git");
+    put("secret.txt", "secret", 6);
+    put("site/index.html", "<h1>", 4);
+    put("site/a b.txt", "text", 4);
+    put("site/app.JS", "js", 2);
+    put("site/none", "", 0);
+    put("site/.git/config", "secret", 6);
+    put("site/sub/index.html", "sub", 3);
+    snprintf(from, sizeof(from), "%s/site/out.txt", root);
+    CHECK(symlink("../secret.txt", from) == 0);
+    snprintf(from, sizeof(from), "%s/site/absolute.txt", root);
+    snprintf(to, sizeof(to), "%s/secret.txt", root);
+    CHECK(symlink(to, from) == 0);
+    snprintf(from, sizeof(from), "%s/site/in.txt", root);
+    CHECK(symlink("sub/index.html", from) == 0);
+    snprintf(from, sizeof(from), "%s/site/large.bin", root);
+    FILE *large = fopen(from, "w");
+    CHECK(large && ftruncate(fileno(large), HTTP_FILE_BYTES_MAX + 1) == 0 && fclose(large) == 0);
+    snprintf(from, sizeof(from), "%s/site/pipe", root);
+    CHECK(mkfifo(from, 0644) == 0);
+    test_start(&options);
+}
+
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *walk)
+{
+    (void)about, (void)type, (void)walk;
+    return remove(path);
+}
+
+static test_answer get(int fd, const char *method, const char *path, const char *header)
+{
+    char request[4096];
+    snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n", method, path, header);
+    test_say(fd, request);
+    return strcmp(method, "HEAD") == 0 ? test_read_head(fd) : test_read(fd);
+}
+
+static void sends(void)
+{
+    static const struct {
+        const char *path, *type, *body;
+    } cases[] = {
+        {"/", "text/html; charset=utf-8", "<h1>"},           {"/pub", "text/html; charset=utf-8", "<h1>"},
+        {"/pub/", "text/html; charset=utf-8", "<h1>"},       {"/index.html?x", "text/html; charset=utf-8", "<h1>"},
+        {"/a%20b.txt", "text/plain; charset=utf-8", "text"}, {"/app.JS", "text/javascript; charset=utf-8", "js"},
+        {"/none", "application/octet-stream", ""},           {"/sub/", "text/html; charset=utf-8", "sub"},
+        {"/in.txt", "text/plain; charset=utf-8", "sub"},
+    };
+    int fd = test_connect();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        test_answer a = get(fd, "GET", cases[i].path, "");
+        CHECK_INT(a.status, 200);
+        CHECK_STR(test_find(&a, "Content-Type"), cases[i].type);
+        CHECK_STR(a.body, cases[i].body);
+        free(a.body);
+        a = get(fd, "HEAD", cases[i].path, "");
+        CHECK_INT(a.status, 200);
+        CHECK_INT(strtoul(test_find(&a, "Content-Length"), NULL, 10), strlen(cases[i].body));
+    }
+    close(fd);
+}
+
+static void conditions(void)
+{
+    char etag[512], date[512], header[2048];
+    int fd = test_connect();
+    test_answer a = get(fd, "GET", "/index.html", "");
+    snprintf(etag, sizeof(etag), "%s", test_find(&a, "ETag"));
+    snprintf(date, sizeof(date), "%s", test_find(&a, "Last-Modified"));
+    free(a.body);
+    static const struct {
+        const char *format;
+        int uses_date, status;
+    } cases[] = {
+        {"If-None-Match: %s\r\n", 0, 304},
+        {"If-None-Match: \"x\", W/%s\r\n", 0, 304},
+        {"If-None-Match: *\r\n", 0, 304},
+        {"If-None-Match: \"x\"\r\n", 0, 200},
+        {"If-Modified-Since: %s\r\n", 1, 304},
+        {"If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 1, 200},
+        {"If-Modified-Since: nonsense\r\n", 1, 200},
+        {"If-None-Match: \"x\"\r\nIf-Modified-Since: %s\r\n", 1, 200}, /* the first decides */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *hole = strstr(cases[i].format, "%s");
+        int before = hole ? (int)(hole - cases[i].format) : (int)strlen(cases[i].format);
+        snprintf(header, sizeof(header), "%.*s%s%s", before, cases[i].format,
+                 !hole                ? ""
+                 : cases[i].uses_date ? date
+                                      : etag,
+                 hole ? hole + 2 : "");
+        a = get(fd, "GET", "/index.html", header);
+        CHECK_INT(a.status, cases[i].status);
+        CHECK_STR(test_find(&a, "ETag"), etag);
+        free(a.body);
+    }
+    close(fd);
+}
+
+static void refuses(void)
+{
+    static const struct {
+        const char *method, *path;
+        int status;
+    } cases[] = {
+        {"GET", "/missing", 404},
+        {"GET", "/../secret.txt", 404},
+        {"GET", "/%2e%2e/secret.txt", 404},
+        {"GET", "/..%2fsecret.txt", 404},
+        {"GET", "/sub/../../secret.txt", 404},
+        {"GET", "/out.txt", 404},
+        {"GET", "/absolute.txt", 404},
+        {"GET", "//etc/passwd", 404},
+        {"GET", "/%2fetc/passwd", 404},
+        {"GET", "/.git/config", 404},
+        {"GET", "/sub//index.html", 404},
+        {"GET", "/empty/", 404},
+        {"GET", "/index.html/", 404},
+        {"GET", "/index.html%00.txt", 404},
+        {"GET", "/%", 404},
+        {"GET", "/large.bin", 500},
+        {"GET", "/pipe", 404},
+        {"POST", "/index.html", 405},
+    };
+    int fd = test_connect();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        test_answer a = get(fd, cases[i].method, cases[i].path, "");
+        if (a.status != cases[i].status) printf("# %s\n", cases[i].path);
+        CHECK_INT(a.status, cases[i].status);
+        CHECK(!strstr(a.body, "secret"));
+        CHECK(a.status != 405 || test_find(&a, "Allow"));
+        free(a.body);
+    }
+    close(fd);
+}
+
+static void redirects(void)
+{
+    int fd = test_connect();
+    test_answer a = get(fd, "GET", "/pub/sub?q=1", "");
+    CHECK_INT(a.status, 308);
+    CHECK_STR(test_find(&a, "Location"), "/pub/sub/?q=1");
+    free(a.body);
+    a = get(fd, "GET", "//sub", ""); /* "//sub/" would name another host */
+    CHECK_INT(a.status, 404);
+    free(a.body);
+    close(fd);
+}
+
+static void clean_up(void)
+{
+    test_stop();
+    CHECK(nftw(root, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
+}
+
+static const check_case cases[] = {
+    {"set_up", set_up},   {"sends", sends},         {"conditions", conditions},
+    {"refuses", refuses}, {"redirects", redirects}, {"clean_up", clean_up},
+};
+CHECK_MAIN(cases)
