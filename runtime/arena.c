@@ -1,0 +1,172 @@
+#include "runtime/arena.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/sanitize.h"
+
+enum { CHUNK_FIRST = 2048, CHUNK_MOST = 65536, CACHE_CHUNKS_MAX = 4096, ALIGNMENT = 16 };
+
+typedef struct arena_chunk {
+    struct arena_chunk *next;
+    size_t size; /* of the whole chunk */
+} arena_chunk;
+
+struct arena_cache {
+    arena_chunk *chunks; /* all of CHUNK_FIRST bytes */
+    size_t count;
+};
+
+static void poison(void *at, size_t len)
+{
+#if defined(CORO_ASAN)
+    __asan_poison_memory_region(at, len);
+#else
+    (void)at, (void)len;
+#endif
+}
+
+static void unpoison(void *at, size_t len)
+{
+#if defined(CORO_ASAN)
+    __asan_unpoison_memory_region(at, len);
+#else
+    (void)at, (void)len;
+#endif
+}
+
+arena_cache *arena_cache_new(void) { return calloc(1, sizeof(arena_cache)); }
+
+void arena_cache_free(arena_cache *cache)
+{
+    if (!cache) return;
+    for (arena_chunk *c = cache->chunks, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    free(cache);
+}
+
+void arena_init(arena *a, arena_cache *cache) { *a = (arena){.cache = cache, .bytes_max = SIZE_MAX}; }
+
+void arena_set_limit(arena *a, size_t bytes_max) { a->bytes_max = bytes_max; }
+
+void arena_free(arena *a)
+{
+    for (arena_chunk *c = a->chunk, *next; c; c = next) {
+        next = c->next;
+        unpoison(c, c->size);
+        if (a->cache && c->size == CHUNK_FIRST && a->cache->count < CACHE_CHUNKS_MAX) {
+            c->next = a->cache->chunks;
+            a->cache->chunks = c;
+            a->cache->count++;
+        } else {
+            free(c);
+        }
+    }
+    a->chunk = NULL;
+    a->at = a->end = NULL;
+    a->bytes = 0;
+}
+
+static arena_chunk *take_chunk(arena *a, size_t size)
+{
+    if (size > a->bytes_max - a->bytes) return NULL;
+    arena_chunk *c;
+    if (size == CHUNK_FIRST && a->cache && a->cache->chunks) {
+        c = a->cache->chunks;
+        a->cache->chunks = c->next;
+        a->cache->count--;
+    } else if (!(c = malloc(size))) {
+        return NULL;
+    }
+    c->size = size;
+    a->bytes += size;
+    return c;
+}
+
+static size_t chunk_size(const arena *a)
+{
+    size_t size = a->chunk ? a->chunk->size * 2 : CHUNK_FIRST;
+    return size > CHUNK_MOST ? CHUNK_MOST : size;
+}
+
+static void *grow(arena *a, size_t size)
+{
+    size_t chunk = chunk_size(a), head = sizeof(arena_chunk);
+    bool own = size > chunk / 4 && size + head > CHUNK_FIRST;
+    arena_chunk *c = take_chunk(a, own ? size + head : chunk);
+    if (!c) return NULL;
+    char *data = (char *)(c + 1);
+    if (own && a->chunk) {
+        /* A large object has a chunk of its own behind the newest, whose free space stays in use. */
+        c->next = a->chunk->next;
+        a->chunk->next = c;
+        return data;
+    }
+    c->next = a->chunk;
+    a->chunk = c;
+    a->end = (char *)c + c->size;
+    a->at = data + size;
+    poison(a->at, (size_t)(a->end - a->at));
+    return data;
+}
+
+void *arena_alloc(arena *a, size_t size)
+{
+    if (size > SIZE_MAX / 2) return NULL;
+    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (rounded == 0) rounded = ALIGNMENT;
+    if (rounded > (size_t)(a->end - a->at)) return grow(a, rounded);
+    void *p = a->at;
+    a->at += rounded;
+    unpoison(p, rounded);
+    return p;
+}
+
+void *arena_zalloc(arena *a, size_t size)
+{
+    void *p = arena_alloc(a, size);
+    return p ? memset(p, 0, size) : NULL;
+}
+
+void *arena_memdup(arena *a, const void *data, size_t len)
+{
+    void *p = arena_alloc(a, len);
+    if (p && len > 0) memcpy(p, data, len);
+    return p;
+}
+
+char *arena_strndup(arena *a, const char *text, size_t len)
+{
+    char *p = arena_alloc(a, len + 1);
+    if (!p) return NULL;
+    if (len > 0) memcpy(p, text, len);
+    p[len] = 0;
+    return p;
+}
+
+char *arena_vprintf(arena *a, const char *format, va_list args)
+{
+    char small[256];
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(small, sizeof small, format, args);
+    char *text = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+    if (text && (size_t)n < sizeof small) memcpy(text, small, (size_t)n + 1);
+    else if (text) (void)vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+char *arena_printf(arena *a, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = arena_vprintf(a, format, args);
+    va_end(args);
+    return text;
+}

@@ -1,0 +1,29 @@
+/* value: msgpack_object as the one value type: copied into arenas, packed, unpacked, compared. */
+#ifndef RUNTIME_VALUE_H
+#define RUNTIME_VALUE_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/arena.h"
+
+enum { VALUE_DEPTH_MAX = 128 };
+
+/* Deep copy; strings become zero-terminated. False with a message: too deep, or no memory. */
+bool value_copy(arena *a, msgpack_object v, msgpack_object *out, const char **error);
+
+/* Appends v's msgpack bytes, at most bytes_max of them; false with a message and nothing appended. */
+bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const char **error);
+
+/* Reads one value that takes up all of the bytes. Its strings are copied. False with a message. */
+bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, const char **error);
+
+bool value_equal(msgpack_object a, msgpack_object b);
+
+/* Arrays and maps that grow: room for n elements, of which none are used, behind a header that tells appends apart. */
+msgpack_object *value_array_new(arena *a, uint32_t room);
+/* Appends in place when nobody appended to this very array before, else to a copy. False: no memory. */
+bool value_array_push(arena *a, msgpack_object *array, msgpack_object v);
+
+#endif

@@ -1,0 +1,204 @@
+/* The value functions of stepwell.h. */
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "runtime/ctx_access.h"
+#include "runtime/value.h"
+
+static SW_NORETURN void out_of_memory(sw_ctx *c)
+{
+    ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
+}
+
+sw_value sw_nil(void) { return (sw_value){.type = MSGPACK_OBJECT_NIL}; }
+
+sw_value sw_bool(bool value)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_BOOLEAN};
+    v.via.boolean = value;
+    return v;
+}
+
+sw_value sw_int(int64_t value)
+{
+    sw_value v = {.type = value < 0 ? MSGPACK_OBJECT_NEGATIVE_INTEGER : MSGPACK_OBJECT_POSITIVE_INTEGER};
+    v.via.i64 = value;
+    return v;
+}
+
+sw_value sw_double(double value)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_FLOAT64};
+    v.via.f64 = value;
+    return v;
+}
+
+static uint32_t length(sw_ctx *c, size_t len)
+{
+    if (len > UINT32_MAX) ctx_fail_misuse(c, "a value of %zu bytes: msgpack holds at most %u", len, UINT32_MAX);
+    return (uint32_t)len;
+}
+
+sw_value sw_strn(sw_ctx *c, const char *text, size_t len)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.size = length(c, len);
+    v.via.str.ptr = arena_strndup(ctx_arena(c), text, len);
+    if (!v.via.str.ptr) out_of_memory(c);
+    return v;
+}
+
+sw_value sw_str(sw_ctx *c, const char *text) { return text ? sw_strn(c, text, strlen(text)) : sw_nil(); }
+
+sw_value sw_strf(sw_ctx *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    char *text = arena_vprintf(ctx_arena(c), format, args);
+    va_end(args);
+    if (!text) out_of_memory(c);
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.ptr = text;
+    v.via.str.size = length(c, strlen(text));
+    return v;
+}
+
+sw_value sw_bin(sw_ctx *c, const void *data, size_t len)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_BIN};
+    v.via.bin.size = length(c, len);
+    v.via.bin.ptr = arena_strndup(ctx_arena(c), len ? data : "", len);
+    if (!v.via.bin.ptr) out_of_memory(c);
+    return v;
+}
+
+static bool key_is(const msgpack_object *key, const char *name, size_t len)
+{
+    return key->type == MSGPACK_OBJECT_STR && key->via.str.size == len && memcmp(key->via.str.ptr, name, len) == 0;
+}
+
+static sw_value *find(sw_value *map, const char *key)
+{
+    size_t len = strlen(key);
+    if (map->type != MSGPACK_OBJECT_MAP) return NULL;
+    for (uint32_t i = 0; i < map->via.map.size; i++)
+        if (key_is(&map->via.map.ptr[i].key, key, len)) return &map->via.map.ptr[i].val;
+    return NULL;
+}
+
+/* Copies the map's table, so that other values that share it do not change. */
+void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
+{
+    if (map->type != MSGPACK_OBJECT_NIL && map->type != MSGPACK_OBJECT_MAP) ctx_fail_misuse(c, "sw_set \"%s\" on a value that is no map", key);
+    uint32_t n = map->type == MSGPACK_OBJECT_MAP ? map->via.map.size : 0;
+    msgpack_object_kv *table = arena_alloc(ctx_arena(c), ((size_t)n + 1) * sizeof *table);
+    if (!table) out_of_memory(c);
+    if (n > 0) memcpy(table, map->via.map.ptr, n * sizeof *table);
+    map->type = MSGPACK_OBJECT_MAP;
+    map->via.map.ptr = table;
+    map->via.map.size = n;
+    sw_value *old = find(map, key);
+    if (old) {
+        *old = value;
+        return;
+    }
+    table[n] = (msgpack_object_kv){sw_str(c, key), value};
+    map->via.map.size = n + 1;
+}
+
+sw_value sw_map(sw_ctx *c, ...)
+{
+    va_list args;
+    size_t n = 0;
+    va_start(args, c);
+    while (va_arg(args, const char *)) {
+        (void)va_arg(args, sw_value);
+        n++;
+    }
+    va_end(args);
+    sw_value map = {.type = MSGPACK_OBJECT_MAP};
+    map.via.map.ptr = arena_alloc(ctx_arena(c), (n + 1) * sizeof *map.via.map.ptr);
+    if (!map.via.map.ptr) out_of_memory(c);
+    va_start(args, c);
+    for (const char *key; (key = va_arg(args, const char *));) {
+        sw_value value = va_arg(args, sw_value), *old = find(&map, key);
+        if (old) *old = value;
+        else map.via.map.ptr[map.via.map.size++] = (msgpack_object_kv){sw_str(c, key), value};
+    }
+    va_end(args);
+    return map;
+}
+
+sw_value sw_array(sw_ctx *c, size_t count, ...)
+{
+    sw_value array = {.type = MSGPACK_OBJECT_ARRAY};
+    array.via.array.size = length(c, count);
+    array.via.array.ptr = value_array_new(ctx_arena(c), array.via.array.size);
+    if (!array.via.array.ptr) out_of_memory(c);
+    va_list args;
+    va_start(args, count);
+    for (size_t i = 0; i < count; i++) array.via.array.ptr[i] = va_arg(args, sw_value);
+    va_end(args);
+    return array;
+}
+
+void sw_push(sw_ctx *c, sw_value *array, sw_value value)
+{
+    if (array->type == MSGPACK_OBJECT_NIL) *array = (sw_value){.type = MSGPACK_OBJECT_ARRAY};
+    if (array->type != MSGPACK_OBJECT_ARRAY) ctx_fail_misuse(c, "sw_push to a value that is no array");
+    if (!value_array_push(ctx_arena(c), array, value)) out_of_memory(c);
+}
+
+sw_value sw_get(sw_value map, const char *key)
+{
+    sw_value *v = find(&map, key);
+    return v ? *v : sw_nil();
+}
+
+sw_value sw_at(sw_value array, size_t index)
+{
+    return array.type == MSGPACK_OBJECT_ARRAY && index < array.via.array.size ? array.via.array.ptr[index] : sw_nil();
+}
+
+size_t sw_len(sw_value v)
+{
+    switch (v.type) {
+    case MSGPACK_OBJECT_ARRAY: return v.via.array.size;
+    case MSGPACK_OBJECT_MAP: return v.via.map.size;
+    case MSGPACK_OBJECT_STR: return v.via.str.size;
+    case MSGPACK_OBJECT_BIN: return v.via.bin.size;
+    default: return 0;
+    }
+}
+
+bool sw_is_nil(sw_value v) { return v.type == MSGPACK_OBJECT_NIL; }
+
+static bool is_float(sw_value v) { return v.type == MSGPACK_OBJECT_FLOAT64 || v.type == MSGPACK_OBJECT_FLOAT32; }
+
+int64_t sw_as_int(sw_value v, int64_t fallback)
+{
+    if (v.type == MSGPACK_OBJECT_NEGATIVE_INTEGER) return v.via.i64;
+    if (v.type == MSGPACK_OBJECT_POSITIVE_INTEGER) return v.via.u64 <= INT64_MAX ? (int64_t)v.via.u64 : fallback;
+    if (is_float(v) && v.via.f64 >= -9.2e18 && v.via.f64 <= 9.2e18 && trunc(v.via.f64) == v.via.f64) return (int64_t)v.via.f64;
+    return fallback;
+}
+
+double sw_as_double(sw_value v, double fallback)
+{
+    if (is_float(v)) return v.via.f64;
+    if (v.type == MSGPACK_OBJECT_NEGATIVE_INTEGER) return (double)v.via.i64;
+    return v.type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)v.via.u64 : fallback;
+}
+
+bool sw_as_bool(sw_value v, bool fallback) { return v.type == MSGPACK_OBJECT_BOOLEAN ? v.via.boolean : fallback; }
+
+const char *sw_cstr(sw_ctx *c, sw_value v)
+{
+    if (v.type != MSGPACK_OBJECT_STR) return NULL;
+    char *text = arena_strndup(ctx_arena(c), v.via.str.ptr, v.via.str.size);
+    if (!text) out_of_memory(c);
+    return text;
+}
+
+bool sw_equal(sw_value a, sw_value b) { return value_equal(a, b); }
