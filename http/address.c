@@ -32,18 +32,24 @@ static bool split(const char *address, char *host, size_t host_size, const char 
     return true;
 }
 
+typedef enum bind_mode {
+    BIND_ALONE, /* fails when anybody listens there, also another program that shares its port */
+    BIND_SHARED
+} bind_mode;
+
 /* -1 with errno. */
-static int listen_on(const struct addrinfo *to)
+static int listen_on(const struct sockaddr *to, socklen_t to_len, bind_mode mode)
 {
     static const int on = 1, off = 0;
-    int fd = socket(to->ai_family, to->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, to->ai_protocol);
+    int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
-    bool is_any = to->ai_family == AF_INET6 &&
-                  IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)to->ai_addr)->sin6_addr);
+    bool is_any = to->sa_family == AF_INET6 &&
+                  IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)to)->sin6_addr);
+    /* SO_REUSEPORT after bind: the bind is refused when somebody is there, and sockets made later may still join. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 &&
-        (!is_any || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) &&
-        bind(fd, to->ai_addr, to->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        (mode == BIND_ALONE || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
+        (!is_any || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) && bind(fd, to, to_len) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int reason = errno;
     close(fd);
@@ -76,7 +82,7 @@ static int listen_resolved(const char *address, const char *host, const char *po
     }
     int fd = -1, reason = EADDRNOTAVAIL;
     for (const struct addrinfo *to = found; to && fd < 0; to = to->ai_next) {
-        fd = listen_on(to);
+        fd = listen_on(to->ai_addr, to->ai_addrlen, BIND_ALONE);
         if (fd < 0) reason = errno;
     }
     freeaddrinfo(found);
@@ -96,6 +102,17 @@ int http_listen(const char *address, char *error, size_t error_size)
     /* One IPv6 socket serves both families, where there is IPv6. */
     int fd = listen_resolved(address, "::", port, error, error_size);
     return fd >= 0 ? fd : listen_resolved(address, "0.0.0.0", port, error, error_size);
+}
+
+int http_listen_share(int fd, char *error, size_t error_size)
+{
+    struct sockaddr_storage name = {0};
+    socklen_t name_len = sizeof(name);
+    int shared = -1;
+    if (getsockname(fd, (struct sockaddr *)&name, &name_len) == 0)
+        shared = listen_on((const struct sockaddr *)&name, name_len, BIND_SHARED);
+    if (shared < 0) snprintf(error, error_size, "cannot share the listening address: %s", strerror(errno));
+    return shared;
 }
 
 bool http_listen_address(int fd, char *out, size_t out_size)

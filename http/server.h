@@ -51,9 +51,11 @@ typedef struct http_server_options {
     void *arg;
 } http_server_options;
 
-/* A listening socket for "HOST:PORT", "[v6]:PORT" or ":PORT", non-blocking, SO_REUSEPORT so that each loop has its
- * own. Port 0 picks one. Returns the descriptor; or -1 with a message that says what to change in `error`. */
+/* A listening socket for "HOST:PORT", "[v6]:PORT" or ":PORT", non-blocking. Port 0 picks one. Returns the descriptor; or
+ * -1 with a message that says what to change in `error`, also when somebody else listens there. */
 int http_listen(const char *address, char *error, size_t error_size);
+/* One more at the address of `fd`, so that each loop has its own queue of connections (SO_REUSEPORT). */
+int http_listen_share(int fd, char *error, size_t error_size);
 /* "127.0.0.1:8080" of a listening descriptor. False if it is none. */
 bool http_listen_address(int fd, char *out, size_t out_size);
 

@@ -21,11 +21,11 @@ typedef void (*builtin_fn)(struct sw_loop *l, struct http_exchange *x, const str
 
 typedef struct endpoint {
     endpoint_kind kind;
-    char *route;                  /* "GET /orders/:id" */
+    const char *route;            /* "GET /orders/:id" */
     sw_handler handler;           /* durable and plain */
     builtin_fn builtin;
-    char *files_dir;              /* files: the folder; prefix is how much of the path to skip */
-    size_t files_prefix_len;
+    char *files_dir;              /* files: the folder, and how many segments of the path lead to it */
+    unsigned files_depth;
     sw_endpoint_options options;
 } endpoint;
 
@@ -34,7 +34,7 @@ struct sw_app {
     endpoint **endpoints;         /* owned; index is the router's */
     size_t endpoint_count;
     http_router *router;
-    options *flags;
+    option_set *flags;
     sw_options opt;
     char *mistake;                /* first wrong sw_endpoint, sw_flag ... call; sw_main reports it */
     const char *(*on_start)(sw_app *app, void *arg);

@@ -29,8 +29,10 @@ void builtin_files(sw_loop *l, http_exchange *x, const endpoint *e, const http_p
 {
     (void)params;
     (void)param_count;
-    const http_request *q = http_exchange_request(x);
-    http_files_serve(&l->uv, x, e->files_dir, q->path.data + e->files_prefix_len);
+    const char *path = http_exchange_request(x)->path.data;
+    /* The prefix may be spelled with escapes: its segments are counted, not its bytes. */
+    for (unsigned skip = e->files_depth; skip > 0 && *path; skip--) path += 1 + strcspn(path + 1, "/");
+    http_files_serve(&l->uv, x, e->files_dir, path);
 }
 
 /* ---- Health ---- */

@@ -14,7 +14,7 @@ bool record_append(run *r, const entry *e)
 {
     assert(!r->plain);
     if (r->leave == LEAVE_ERROR) return true; /* after an entry that is not on disk none may follow */
-    if (!is_last(e) && r->state_bytes + e->value.len + e->input.len + e->body.len > r->loop->app->opt.run_state_max)
+    if (!is_last(e) && r->state_bytes + e->value.len + e->input.len + e->body.len > (size_t)r->loop->app->opt.run_state_max)
         return false;
     size_t before = r->open.size;
     if (entry_encode(&r->open, e) != 0) {

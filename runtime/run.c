@@ -14,6 +14,7 @@
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/step.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
 #include "runtime/waiter.h"

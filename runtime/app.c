@@ -1,0 +1,334 @@
+#include "runtime/app.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "runtime/builtin.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+
+enum { ERROR_TEXT = 1024, EXIT_OK = 0, EXIT_OTHER = 1, EXIT_SETUP = 2, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
+
+static void *must(void *memory)
+{
+    if (memory) return memory;
+    fprintf(stderr, "stepwell: out of memory\n");
+    exit(EXIT_OTHER);
+}
+
+/* ---- Registering ---- */
+
+/* The first mistake is the one to tell. */
+static void mistake(sw_app *app, const char *text)
+{
+    if (!app->mistake) app->mistake = must(strdup(text));
+}
+
+sw_app *sw_app_new(const char *name)
+{
+    sw_app *app = must(calloc(1, sizeof *app));
+    app->name = must(strdup(name && *name ? name : "stepwell"));
+    app->router = must(http_router_new());
+    app->flags = must(options_new());
+    builtin_register(app);
+    return app;
+}
+
+void app_add(sw_app *app, const char *route, endpoint e)
+{
+    char why[ERROR_TEXT];
+    endpoint *copy = must(malloc(sizeof *copy));
+    *copy = e;
+    copy->route = must(strdup(route ? route : ""));
+    endpoint **all = must(realloc(app->endpoints, (app->endpoint_count + 1) * sizeof(endpoint *)));
+    app->endpoints = all;
+    all[app->endpoint_count++] = copy;
+    if (!http_router_add(app->router, copy->route, copy, why, sizeof why)) mistake(app, why);
+}
+
+static sw_endpoint_options copy_options(const sw_endpoint_options *from)
+{
+    sw_endpoint_options o = from ? *from : (sw_endpoint_options){.version = NULL};
+    if (o.version) o.version = must(strdup(o.version));
+    if (!o.journal_headers) return o;
+    size_t n = 0;
+    while (o.journal_headers[n]) n++;
+    char **names = must(calloc(n + 1, sizeof *names));
+    for (size_t i = 0; i < n; i++) names[i] = must(strdup(o.journal_headers[i]));
+    o.journal_headers = (const char *const *)names;
+    return o;
+}
+
+void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options)
+{
+    if (!handler) mistake(app, "sw_endpoint: the handler is NULL");
+    app->durable = true;
+    app_add(app, route, (endpoint){.kind = ENDPOINT_DURABLE, .handler = handler, .options = copy_options(options)});
+}
+
+void sw_route(sw_app *app, const char *route, sw_handler handler)
+{
+    if (!handler) mistake(app, "sw_route: the handler is NULL");
+    app_add(app, route, (endpoint){.kind = ENDPOINT_PLAIN, .handler = handler});
+}
+
+void sw_static(sw_app *app, const char *prefix, const char *dir)
+{
+    char route[ERROR_TEXT];
+    unsigned depth = 0;
+    if (!prefix || prefix[0] != '/' || strlen(prefix) > 512 || !dir || !*dir) {
+        mistake(app, "sw_static: the prefix must begin with '/', and the folder be named");
+        return;
+    }
+    size_t len = strlen(prefix);
+    while (len > 0 && prefix[len - 1] == '/') len--;
+    for (size_t i = 0; i < len; i++) depth += prefix[i] == '/';
+    endpoint e = {.kind = ENDPOINT_FILES, .builtin = builtin_files, .files_depth = depth};
+    (void)snprintf(route, sizeof route, "GET %.*s/*path", (int)len, prefix);
+    e.files_dir = must(strdup(dir));
+    app_add(app, route, e);
+    if (len == 0) return;
+    (void)snprintf(route, sizeof route, "GET %.*s", (int)len, prefix);
+    e.files_dir = must(strdup(dir));
+    app_add(app, route, e);
+}
+
+void sw_flag(sw_app *app, const char *name, const char *value_name, const char *fallback, const char *help)
+{
+    char why[ERROR_TEXT];
+    if (!options_add(app->flags, name, value_name, fallback, help, why, sizeof why)) mistake(app, why);
+}
+
+const char *sw_flag_value(sw_app *app, const char *name) { return options_value(app->flags, name); }
+
+void sw_on_start(sw_app *app, const char *(*fn)(sw_app *app, void *arg), void *arg)
+{
+    app->on_start = fn;
+    app->on_start_arg = arg;
+}
+
+const endpoint *app_endpoint(const sw_app *app, const char *route, size_t len)
+{
+    for (size_t i = 0; i < app->endpoint_count; i++) {
+        const endpoint *e = app->endpoints[i];
+        if (e->kind == ENDPOINT_DURABLE && strlen(e->route) == len && memcmp(e->route, route, len) == 0) return e;
+    }
+    return NULL;
+}
+
+static void endpoint_free(endpoint *e)
+{
+    for (size_t i = 0; e->options.journal_headers && e->options.journal_headers[i]; i++)
+        free((void *)(uintptr_t)e->options.journal_headers[i]);
+    free((void *)(uintptr_t)e->options.journal_headers);
+    free((void *)(uintptr_t)e->options.version);
+    free(e->files_dir);
+    free((void *)(uintptr_t)e->route);
+    free(e);
+}
+
+static void app_free(sw_app *app)
+{
+    for (size_t i = 0; i < app->endpoint_count; i++) endpoint_free(app->endpoints[i]);
+    free(app->endpoints);
+    free(app->loops);
+    http_router_free(app->router);
+    options_free(app->flags);
+    free(app->mistake);
+    free(app->name);
+    free(app);
+}
+
+/* ---- Setting up ---- */
+
+static void configure_log(const sw_options *o)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    log_level most = LOG_INFO;
+    for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
+        if (strcmp(o->log_level, levels[i]) == 0) most = (log_level)i;
+    log_configure(strcmp(o->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT, most);
+}
+
+static bool read_secret(sw_app *app, char *error, size_t error_size)
+{
+    char secret[SECRET_BYTES_MAX + 1];
+    const char *path = app->opt.secret_file;
+    if (!path) {
+        if (app->store) token_key_derive(&app->key, store_secret(app->store), TOKEN_KEY_BYTES);
+        return true;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, secret, sizeof secret);
+    int reason = errno;
+    if (fd >= 0) close(fd);
+    if (n < 0) (void)snprintf(error, error_size, "--secret-file %s: %s", path, strerror(reason));
+    else if (n < SECRET_BYTES_MIN || n > SECRET_BYTES_MAX)
+        (void)snprintf(error, error_size, "--secret-file %s: must hold %d to %d bytes", path, SECRET_BYTES_MIN, SECRET_BYTES_MAX);
+    else token_key_derive(&app->key, secret, (size_t)n);
+    memset(secret, 0, sizeof secret);
+    return n >= SECRET_BYTES_MIN && n <= SECRET_BYTES_MAX;
+}
+
+static bool open_store(sw_app *app, char *error, size_t error_size)
+{
+    const sw_options *o = &app->opt;
+    if (!app->durable) return true;
+    app->store = store_open(&(store_options){.path = o->data, .retain_ms = o->retain_ms,
+                                             .retain_bytes = (uint64_t)o->retain_bytes,
+                                             .queue_bytes_max = (size_t)o->journal_queue_max},
+                            error, error_size);
+    return app->store != NULL;
+}
+
+/* A listening socket for each loop, all at one address. */
+static bool open_sockets(sw_app *app, int *fds, char *error, size_t error_size)
+{
+    for (unsigned i = 0; i < app->loop_count; i++) fds[i] = -1;
+    for (unsigned i = 0; i < app->loop_count; i++) {
+        fds[i] = i == 0 ? http_listen(app->opt.listen, error, error_size) : http_listen_share(fds[0], error, error_size);
+        if (fds[i] < 0) return false;
+    }
+    return true;
+}
+
+static void close_sockets(const sw_app *app, const int *fds)
+{
+    for (unsigned i = 0; i < app->loop_count; i++)
+        if (fds[i] >= 0) close(fds[i]);
+}
+
+/* As many open files as the machine lets this process have. */
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0) log_line(LOG_WARN, NULL, "the limit of open files cannot be raised: %s", strerror(errno));
+}
+
+static void prepare_process(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    /* Readers of journals, files and sw_blocking share libuv's pool; its own default is 4 threads. */
+    (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
+    raise_file_limit();
+    overflow_install();
+}
+
+/* ---- Serving ---- */
+
+static void run_loop_thread(void *arg) { loop_run(arg); }
+
+static bool start_threads(sw_app *app, unsigned *started)
+{
+    for (*started = 0; *started < app->loop_count; ++*started) {
+        sw_loop *l = &app->loops[*started];
+        int rc = uv_thread_create(&l->thread, run_loop_thread, l);
+        if (rc != 0) {
+            log_line(LOG_ERROR, NULL, "no thread for loop %u: %s", *started, uv_strerror(rc));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void drain_all(sw_app *app, unsigned started)
+{
+    for (unsigned i = 0; i < started; i++) loop_drain(&app->loops[i]);
+}
+
+/* Serves until a signal; a second one ends the process at once, which loses nothing that was promised. */
+static int serve(sw_app *app, const sigset_t *stop_signals)
+{
+    unsigned started = 0;
+    int result = EXIT_OTHER, signal_number = 0;
+    if (start_threads(app, &started)) {
+        (void)sigwait(stop_signals, &signal_number);
+        log_line(LOG_INFO, NULL, "draining: running steps have %lld ms to end", (long long)app->opt.drain_ms);
+        (void)pthread_sigmask(SIG_UNBLOCK, stop_signals, NULL);
+        result = EXIT_OK;
+    }
+    drain_all(app, started);
+    for (unsigned i = 0; i < started; i++) (void)uv_thread_join(&app->loops[i].thread);
+    log_line(LOG_INFO, NULL, "stopped");
+    return result;
+}
+
+static int make_loops_and_serve(sw_app *app, const int *fds, const sigset_t *stop_signals)
+{
+    char why[ERROR_TEXT], address[128] = "";
+    app->loops = must(calloc(app->loop_count, sizeof *app->loops));
+    (void)http_listen_address(fds[0], address, sizeof address);
+    for (unsigned i = 0; i < app->loop_count; i++) {
+        if (loop_init(&app->loops[i], app, i, app->loop_count, fds[i], why, sizeof why)) continue;
+        log_line(LOG_ERROR, NULL, "loop %u cannot start: %s", i, why);
+        /* Half-made loops hold handles that only their own run could close: the process ends here. */
+        exit(EXIT_OTHER);
+    }
+    log_line(LOG_INFO, NULL, "%s listening on http://%s", app->name, address);
+    return serve(app, stop_signals);
+}
+
+static int setup_failed(const sw_app *app, const char *why)
+{
+    fprintf(stderr, "%s: %s\n", app->name, why);
+    return EXIT_SETUP;
+}
+
+static int open_and_serve(sw_app *app, const sigset_t *stop_signals)
+{
+    char why[ERROR_TEXT];
+    prepare_process();
+    app->loop_count = (unsigned)(app->opt.loops > 0 ? app->opt.loops : sysconf(_SC_NPROCESSORS_ONLN));
+    if (app->loop_count < 1) app->loop_count = 1;
+    if (app->loop_count > 256) app->loop_count = 256;
+    int *fds = must(calloc(app->loop_count, sizeof *fds));
+    int result = EXIT_SETUP;
+    if (!open_sockets(app, fds, why, sizeof why) || !open_store(app, why, sizeof why) || !read_secret(app, why, sizeof why)) {
+        (void)setup_failed(app, why);
+        close_sockets(app, fds);
+    } else {
+        result = make_loops_and_serve(app, fds, stop_signals);
+    }
+    if (app->store) store_close(app->store);
+    free(fds);
+    return result;
+}
+
+static int run_app(sw_app *app, int argc, char **argv)
+{
+    char why[ERROR_TEXT];
+    if (app->mistake) return setup_failed(app, app->mistake);
+    switch (options_read(app->flags, argc, argv, &app->opt, why, sizeof why)) {
+    case OPTIONS_HELP: options_help(app->flags, app->name, stdout); return EXIT_OK;
+    case OPTIONS_VERSION: printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION); return EXIT_OK;
+    case OPTIONS_WRONG: return setup_failed(app, why);
+    case OPTIONS_OK: break;
+    }
+    configure_log(&app->opt);
+    const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
+    if (objection) return setup_failed(app, objection);
+    /* Blocked before any thread is made, so that only the main thread ever takes them. */
+    sigset_t stop_signals;
+    (void)sigemptyset(&stop_signals);
+    (void)sigaddset(&stop_signals, SIGTERM);
+    (void)sigaddset(&stop_signals, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &stop_signals, NULL) != 0) return EXIT_OTHER;
+    return open_and_serve(app, &stop_signals);
+}
+
+int sw_main(sw_app *app, int argc, char **argv)
+{
+    int result = run_app(app, argc, argv);
+    app_free(app);
+    return result;
+}

@@ -1,0 +1,17 @@
+/* json: values as JSON text and back. Reading is jansson's work; the conversion is ours. Keeps nothing. */
+#ifndef RUNTIME_JSON_H
+#define RUNTIME_JSON_H
+
+#include "runtime/arena.h"
+#include "runtime/stepwell.h"
+
+/* Compact JSON (RFC 8259), valid UTF-8 whatever the strings hold (U+FFFD for bytes that are none), zero-terminated in
+ * `a`. Binary and extension data become base64 text, NaN and infinity null, keys that are no strings their JSON text.
+ * False: out of memory, or nested deeper than VALUE_DEPTH_MAX. */
+bool json_write(arena *a, sw_value v, sw_bytes *out);
+
+/* One JSON value that takes up all of the text; integers must fit 64 bits signed. False with *message (in `a`, or
+ * static): not JSON, with line and column; nested too deep; out of memory. */
+bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message);
+
+#endif

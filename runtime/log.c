@@ -1,0 +1,91 @@
+#include "runtime/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MESSAGE_MAX = 4096, LINE_MAX_BYTES = 6 * MESSAGE_MAX + 256 };
+
+static log_format line_format = LOG_TEXT;
+static log_level level_most = LOG_INFO;
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+void log_configure(log_format format, log_level most)
+{
+    line_format = format;
+    level_most = most;
+}
+
+void log_line(log_level level, const char *run_id, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_vline(level, run_id, format, args);
+    va_end(args);
+}
+
+static size_t stamp(char *to, size_t size)
+{
+    struct timespec now;
+    struct tm utc;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    if (!gmtime_r(&now.tv_sec, &utc)) return 0;
+    size_t n = strftime(to, size, "%Y-%m-%dT%H:%M:%S", &utc);
+    return n + (size_t)snprintf(to + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* Escapes as JSON does; in a text line that keeps one event on one line and terminals safe. */
+static size_t escape(char *to, const char *text)
+{
+    size_t n = 0;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f) n += (size_t)sprintf(to + n, *p == '\n' ? "\\n" : "\\u%04x", *p);
+        else if (line_format == LOG_JSON && (*p == '"' || *p == '\\')) n += (size_t)sprintf(to + n, "\\%c", *p);
+        else to[n++] = (char)*p;
+    }
+    return n;
+}
+
+static size_t compose(char *line, log_level level, const char *run_id, const char *message)
+{
+    char when[40] = "";
+    (void)stamp(when, sizeof when);
+    size_t n;
+    if (line_format == LOG_JSON) {
+        n = (size_t)sprintf(line, "{\"time\":\"%s\",\"level\":\"%s\",", when, level_names[level]);
+        if (run_id) n += (size_t)sprintf(line + n, "\"run\":\"%.26s\",", run_id);
+        n += (size_t)sprintf(line + n, "\"message\":\"");
+        n += escape(line + n, message);
+        n += (size_t)sprintf(line + n, "\"}");
+    } else {
+        n = (size_t)sprintf(line, "%s %-5s ", when, level_names[level]);
+        if (run_id) n += (size_t)sprintf(line + n, "run %.26s ", run_id);
+        n += escape(line + n, message);
+    }
+    line[n++] = '\n';
+    return n;
+}
+
+/* Not on the caller's stack: that may be a coroutine's. */
+typedef struct log_buffer {
+    char message[MESSAGE_MAX];
+    char line[LINE_MAX_BYTES];
+} log_buffer;
+
+void log_vline(log_level level, const char *run_id, const char *format, va_list args)
+{
+    assert(level <= LOG_DEBUG);
+    if (level > level_most) return;
+    log_buffer *b = malloc(sizeof *b);
+    if (!b) return;
+    (void)vsnprintf(b->message, sizeof b->message, format, args);
+    size_t n = compose(b->line, level, run_id, b->message);
+    assert(n <= sizeof b->line);
+    /* A log that cannot be written must not stop the service. */
+    ssize_t written = write(STDERR_FILENO, b->line, n);
+    (void)written;
+    free(b);
+}

@@ -1,0 +1,16 @@
+/* log: one line an event on standard error, as text or JSON, whole lines even from many threads. */
+#ifndef RUNTIME_LOG_H
+#define RUNTIME_LOG_H
+
+#include <stdarg.h>
+
+typedef enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG } log_level;
+typedef enum log_format { LOG_TEXT, LOG_JSON } log_format;
+
+void log_configure(log_format format, log_level most); /* before other threads log */
+
+/* `run_id` may be NULL. Lines over 4 KiB are cut; control characters never reach the output as such. */
+void log_line(log_level level, const char *run_id, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void log_vline(log_level level, const char *run_id, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+
+#endif

@@ -1,0 +1,61 @@
+/* options: the program's flags: the library's own and those of sw_flag. Owns their values. A flag --name VALUE (or
+ * --name=VALUE) beats the environment variable STEPWELL_NAME, which beats the default. */
+#ifndef RUNTIME_OPTIONS_H
+#define RUNTIME_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* The library's flags, checked. Texts are owned by `options`; NULL when not given and without a default. */
+typedef struct sw_options {
+    const char *listen;
+    const char *data;
+    const char *secret_file;
+    const char *admin_token;
+    const char *public_url;
+    const char *cors_origin;
+    const char *ca_file;
+    const char *log_format;
+    const char *log_level;
+    bool dev;
+    int64_t loops;             /* 0: one per core */
+    int64_t redirect_after_ms;
+    int64_t hold_ms;
+    int64_t park_after_ms;
+    int64_t drain_ms;
+    int64_t retain_ms;
+    int64_t retain_bytes;      /* 0: no limit */
+    int64_t runs_max;          /* in memory, of each loop */
+    int64_t steps_max;         /* of a run */
+    int64_t step_result_max;   /* bytes */
+    int64_t run_state_max;     /* bytes of journal */
+    int64_t journal_queue_max; /* bytes */
+    int64_t head_max, body_max;/* bytes of a request */
+    int64_t connections_max;   /* of each loop */
+    int64_t stack_size;        /* bytes */
+    int64_t upstream_connections_per_host;
+} sw_options;
+
+typedef struct option_set option_set;
+
+option_set *options_new(void); /* NULL: out of memory */
+void options_free(option_set *o);
+
+/* A flag of the program; see sw_flag. False with a message in `error`. */
+bool options_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help, char *error,
+                 size_t error_size);
+
+typedef enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG } options_result;
+
+/* Reads environment and arguments into *out. OPTIONS_WRONG with a message in `error` that names the flag and what it
+ * takes, or the nearest flag there is. */
+options_result options_read(option_set *o, int argc, char **argv, sw_options *out, char *error, size_t error_size);
+
+/* The value of a program's flag; NULL if it has none or no such flag was added. */
+const char *options_value(const option_set *o, const char *name);
+
+void options_help(const option_set *o, const char *program, FILE *to);
+
+#endif

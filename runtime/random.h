@@ -1,0 +1,12 @@
+/* random: bits nobody can guess, from the kernel, taken in blocks so that a run's id costs no system call. */
+#ifndef RUNTIME_RANDOM_H
+#define RUNTIME_RANDOM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Ends the process if the kernel gives none: nothing that follows would be safe. From any thread. */
+void random_bytes(void *to, size_t len);
+uint64_t random_u64(void);
+
+#endif

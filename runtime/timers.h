@@ -1,0 +1,34 @@
+/* timers: one loop's points in time, in a binary heap behind a single uv timer, so that a million sleeping runs cost
+ * a pointer each beside their `struct timer` and no handle. Never early; the order of equal times is not defined. */
+#ifndef RUNTIME_TIMERS_H
+#define RUNTIME_TIMERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* The owner's; zero it and set fn and arg before the first start. It must not move while it is started. */
+struct timer {
+    void (*fn)(struct timer *t); /* on the loop's own stack; `t` is stopped by then and may be freed or started again */
+    void *arg;                   /* for fn */
+    uint64_t due_us;             /* on the clock of uv_hrtime */
+    size_t place;                /* in the heap, from 1; 0: not started */
+};
+
+typedef struct timers {
+    uv_timer_t handle;
+    struct timer **heap; /* from index 1; heap[1] is due first */
+    size_t count, room;
+    uint64_t armed_us;   /* what the handle waits for; 0: nothing */
+    bool firing;
+} timers;
+
+bool timers_init(timers *t, uv_loop_t *loop);
+void timers_close(timers *t); /* none may be started any more */
+
+/* Starts it, or starts it anew. False: out of memory. */
+bool timers_start(timers *t, struct timer *timer, uint64_t delay_ms);
+void timers_stop(timers *t, struct timer *timer); /* also one that is not started */
+
+#endif
