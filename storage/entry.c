@@ -1,0 +1,204 @@
+#include "storage/entry.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* The order of fields on disk, for both directions. A kind's row may grow at its end: readers ignore fields they do
+ * not know and take missing ones as empty. */
+typedef enum field_type { FIELD_NONE, FIELD_U64, FIELD_U32, FIELD_I64, FIELD_INT, FIELD_BOOL, FIELD_STR, FIELD_BIN } field_type;
+
+typedef struct field {
+    field_type type;
+    size_t offset; /* in entry */
+} field;
+
+enum { FIELDS_MAX = 15, KINDS_END = ENTRY_ROLLBACK + 1 };
+
+#define F(type, member) {FIELD_##type, offsetof(entry, member)}
+static const field layout[KINDS_END][FIELDS_MAX] = {
+    [ENTRY_STARTED] = {F(I64, at_ms), F(STR, function), F(STR, version), F(STR, method), F(STR, target), F(STR, owner),
+                       F(U64, epoch), F(BIN, params), F(BIN, headers), F(BIN, body), F(I64, due_ms)},
+    [ENTRY_STEP_DONE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms), F(I64, duration_ms),
+                         F(BIN, input), F(BIN, value)},
+    [ENTRY_STEP_FAILED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
+                           F(I64, duration_ms), F(STR, error), F(BOOL, fatal), F(I64, due_ms)},
+    [ENTRY_SLEEP] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(I64, due_ms)},
+    [ENTRY_VALUE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value)},
+    [ENTRY_CHUNK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value)},
+    [ENTRY_RESPONSE] = {F(I64, at_ms), F(INT, status), F(BIN, headers), F(BIN, body)},
+    [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error)},
+    [ENTRY_ROLLBACK] = {F(U64, path), F(STR, id), F(U32, occurrence)},
+};
+
+/* ---- Writing ---- */
+
+static int pack_text(msgpack_packer *pk, field_type type, const entry_text *t)
+{
+    if (t->len > UINT32_MAX) return -1;
+    int rc = type == FIELD_STR ? msgpack_pack_str(pk, t->len) : msgpack_pack_bin(pk, t->len);
+    if (rc != 0 || t->len == 0) return rc;
+    return type == FIELD_STR ? msgpack_pack_str_body(pk, t->data, t->len) : msgpack_pack_bin_body(pk, t->data, t->len);
+}
+
+static int pack_field(msgpack_packer *pk, const field *f, const entry *e)
+{
+    const void *at = (const char *)e + f->offset;
+    switch (f->type) {
+    case FIELD_U64: return msgpack_pack_uint64(pk, *(const uint64_t *)at);
+    case FIELD_U32: return msgpack_pack_uint32(pk, *(const uint32_t *)at);
+    case FIELD_I64: return msgpack_pack_int64(pk, *(const int64_t *)at);
+    case FIELD_INT: return msgpack_pack_int(pk, *(const int *)at);
+    case FIELD_BOOL: return *(const bool *)at ? msgpack_pack_true(pk) : msgpack_pack_false(pk);
+    case FIELD_STR:
+    case FIELD_BIN: return pack_text(pk, f->type, at);
+    case FIELD_NONE: break;
+    }
+    return -1;
+}
+
+static size_t field_count(const field *fields)
+{
+    size_t n = 0;
+    while (n < FIELDS_MAX && fields[n].type != FIELD_NONE) n++;
+    return n;
+}
+
+int entry_encode(msgpack_sbuffer *to, const entry *e)
+{
+    assert(e->kind >= ENTRY_STARTED && (int)e->kind < KINDS_END);
+    const field *fields = layout[e->kind];
+    size_t n = field_count(fields), before = to->size;
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
+    int rc = msgpack_pack_array(&pk, n + 1);
+    if (rc == 0) rc = msgpack_pack_int(&pk, (int)e->kind);
+    for (size_t i = 0; i < n && rc == 0; i++) rc = pack_field(&pk, &fields[i], e);
+    if (rc != 0) to->size = before;
+    return rc == 0 ? 0 : -1;
+}
+
+/* ---- Reading: only the msgpack types that entries are made of; nothing is allocated, whatever lengths are claimed ---- */
+
+typedef struct cursor {
+    const uint8_t *at, *end;
+} cursor;
+
+typedef struct item {
+    enum { ITEM_NUMBER, ITEM_BOOL, ITEM_STR, ITEM_BIN } type;
+    uint64_t bits;  /* numbers: two's complement when `negative` */
+    bool negative;
+    entry_text text;
+} item;
+
+static bool take_big_endian(cursor *c, size_t bytes, uint64_t *out)
+{
+    if ((size_t)(c->end - c->at) < bytes) return false;
+    *out = 0;
+    for (size_t i = 0; i < bytes; i++) *out = *out << 8 | *c->at++;
+    return true;
+}
+
+static bool take_text(cursor *c, item *out, int type, uint64_t len)
+{
+    if ((uint64_t)(c->end - c->at) < len) return false;
+    *out = (item){.type = type, .text = {(const char *)c->at, (size_t)len}};
+    c->at += len;
+    return true;
+}
+
+static bool take_signed(cursor *c, size_t bytes, item *out)
+{
+    if (!take_big_endian(c, bytes, &out->bits)) return false;
+    uint64_t sign = 1ULL << (8 * bytes - 1);
+    if (bytes < 8 && (out->bits & sign)) out->bits |= ~(sign * 2 - 1);
+    out->negative = (out->bits >> 63) != 0;
+    return true;
+}
+
+/* First bytes as in the msgpack specification. */
+static bool take_item(cursor *c, item *out)
+{
+    uint64_t tag, len = 0;
+    if (!take_big_endian(c, 1, &tag)) return false;
+    *out = (item){.type = ITEM_NUMBER, .bits = tag};
+    if (tag <= 0x7f) return true;
+    if (tag >= 0xe0) {
+        out->bits = tag | ~0xffULL;
+        out->negative = true;
+        return true;
+    }
+    if ((tag & 0xe0) == 0xa0) return take_text(c, out, ITEM_STR, tag & 0x1f);
+    switch (tag) {
+    case 0xc2:
+    case 0xc3: *out = (item){.type = ITEM_BOOL, .bits = tag & 1}; return true;
+    case 0xc4:
+    case 0xc5:
+    case 0xc6: return take_big_endian(c, 1U << (tag - 0xc4), &len) && take_text(c, out, ITEM_BIN, len);
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf: return take_big_endian(c, 1U << (tag - 0xcc), &out->bits);
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3: return take_signed(c, 1U << (tag - 0xd0), out);
+    case 0xd9:
+    case 0xda:
+    case 0xdb: return take_big_endian(c, 1U << (tag - 0xd9), &len) && take_text(c, out, ITEM_STR, len);
+    default: return false;
+    }
+}
+
+static bool number_fits(field_type type, const item *i)
+{
+    if (i->type != ITEM_NUMBER) return false;
+    switch (type) {
+    case FIELD_U64: return !i->negative;
+    case FIELD_U32: return !i->negative && i->bits <= UINT32_MAX;
+    case FIELD_I64: return i->negative || i->bits <= INT64_MAX;
+    default: return i->negative ? (int64_t)i->bits >= INT32_MIN : i->bits <= INT32_MAX;
+    }
+}
+
+static bool put_field(const field *f, const item *i, entry *out)
+{
+    void *at = (char *)out + f->offset;
+    switch (f->type) {
+    case FIELD_STR:
+    case FIELD_BIN:
+        if (i->type != (f->type == FIELD_STR ? ITEM_STR : ITEM_BIN)) return false;
+        *(entry_text *)at = i->text;
+        return true;
+    case FIELD_BOOL:
+        if (i->type != ITEM_BOOL) return false;
+        *(bool *)at = i->bits != 0;
+        return true;
+    case FIELD_NONE: return true; /* of a later version of this program */
+    default: break;
+    }
+    if (!number_fits(f->type, i)) return false;
+    if (f->type == FIELD_U32) *(uint32_t *)at = (uint32_t)i->bits;
+    else if (f->type == FIELD_INT) *(int *)at = (int)(int64_t)i->bits;
+    else *(uint64_t *)at = i->bits; /* also int64_t: the same bits */
+    return true;
+}
+
+size_t entry_decode(const char *data, size_t len, entry *out, const char **error)
+{
+    static const field none = {FIELD_NONE, 0};
+    cursor c = {(const uint8_t *)data, (const uint8_t *)data + len};
+    item i;
+    *out = (entry){.kind = ENTRY_STARTED};
+    *error = "not an entry";
+    if (len == 0 || (c.at[0] & 0xf0) != 0x90) return 0;
+    size_t n = *c.at++ & 0x0f;
+    if (n == 0 || !take_item(&c, &i) || i.type != ITEM_NUMBER || i.negative) return 0;
+    *error = "an entry of a kind that this version does not know";
+    if (i.bits < ENTRY_STARTED || i.bits >= KINDS_END) return 0;
+    out->kind = (entry_kind)i.bits;
+    *error = "a damaged entry";
+    for (size_t f = 0; f + 1 < n; f++)
+        if (!take_item(&c, &i) || !put_field(f < FIELDS_MAX ? &layout[out->kind][f] : &none, &i, out)) return 0;
+    *error = NULL;
+    return (size_t)(c.at - (const uint8_t *)data);
+}

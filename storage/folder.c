@@ -1,0 +1,154 @@
+#include "storage/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PROBE_BYTES = 256 * 1024, SMALL_FILE_MAX = 64 };
+
+static bool say(char *error, size_t error_size, const char *path, const char *what, const char *why)
+{
+    (void)snprintf(error, error_size, "data folder %s: %s%s%s", path, what, *why ? ": " : "", why);
+    return false;
+}
+
+static void name_in(char out[FOLDER_PATH_MAX], const char *path, const char *name)
+{
+    (void)snprintf(out, FOLDER_PATH_MAX, "%s/%s", path, name);
+}
+
+/* -1 with errno. */
+static ssize_t read_small(const char *path, const char *name, char *to, size_t size)
+{
+    char file[FOLDER_PATH_MAX];
+    name_in(file, path, name);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    ssize_t n = read(fd, to, size);
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return n;
+}
+
+static bool write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static bool sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool ok = fsync(fd) == 0;
+    close(fd);
+    return ok;
+}
+
+/* Whole or not at all, and on disk when this returns true. */
+static bool write_small(const char *path, const char *name, const char *data, size_t len)
+{
+    char file[FOLDER_PATH_MAX], next[FOLDER_PATH_MAX];
+    name_in(file, path, name);
+    if (snprintf(next, sizeof next, "%s.new", file) >= (int)sizeof next) return false;
+    int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool ok = write_all(fd, data, len) && fsync(fd) == 0;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return ok && rename(next, file) == 0 && sync_folder(path);
+}
+
+static bool make(const char *path, char *error, size_t error_size)
+{
+    struct stat st;
+    if (strlen(path) > FOLDER_PATH_MAX - SMALL_FILE_MAX) return say(error, error_size, path, "the name is too long", "");
+    if (mkdir(path, 0700) == 0) return true;
+    if (errno == ENOENT) return say(error, error_size, path, "its parent folder does not exist; make it, or choose another with --data", "");
+    if (errno != EEXIST) return say(error, error_size, path, "cannot be made", strerror(errno));
+    if (stat(path, &st) != 0) return say(error, error_size, path, "cannot be read", strerror(errno));
+    if (!S_ISDIR(st.st_mode)) return say(error, error_size, path, "is not a folder; choose another with --data", "");
+    return true;
+}
+
+static bool check_format(const char *path, char *error, size_t error_size)
+{
+    char text[SMALL_FILE_MAX + 1] = "";
+    ssize_t n = read_small(path, "FORMAT", text, SMALL_FILE_MAX);
+    if (n < 0 && errno == ENOENT) {
+        int len = snprintf(text, sizeof text, "%d\n", FOLDER_FORMAT);
+        if (write_small(path, "FORMAT", text, (size_t)len)) return true;
+        return say(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
+    }
+    if (n < 0) return say(error, error_size, path, "its file FORMAT cannot be read", strerror(errno));
+    char *end;
+    long format = strtol(text, &end, 10);
+    if (end == text || *end != '\n' || format < 1) return say(error, error_size, path, "its file FORMAT is damaged", "");
+    if (format > FOLDER_FORMAT) {
+        (void)snprintf(error, error_size, "data folder %s: it has format %ld, this program knows formats up to %d: run the newer program, or choose another folder with --data",
+                       path, format, FOLDER_FORMAT);
+        return false;
+    }
+    return true;
+}
+
+bool folder_prepare(const char *path, char *error, size_t error_size)
+{
+    if (!make(path, error, error_size) || !check_format(path, error, error_size)) return false;
+    return folder_writable(path) || say(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
+}
+
+bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *error, size_t error_size)
+{
+    ssize_t n = read_small(path, "secret", (char *)secret, FOLDER_SECRET_BYTES);
+    if (n == FOLDER_SECRET_BYTES) return true;
+    if (n >= 0) return say(error, error_size, path, "its file secret is damaged; delete it to make a new one (URLs given out become invalid)", "");
+    if (errno != ENOENT) return say(error, error_size, path, "its file secret cannot be read", strerror(errno));
+    if (getrandom(secret, FOLDER_SECRET_BYTES, 0) != FOLDER_SECRET_BYTES)
+        return say(error, error_size, path, "no random bytes for its secret", strerror(errno));
+    return write_small(path, "secret", (const char *)secret, FOLDER_SECRET_BYTES) ||
+           say(error, error_size, path, "its secret cannot be written", strerror(errno));
+}
+
+void folder_mark_used(const char *path)
+{
+    char text[SMALL_FILE_MAX];
+    int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    (void)write_small(path, "pid", text, (size_t)len); /* only a hint: RocksDB's lock is what counts */
+}
+
+long folder_user(const char *path)
+{
+    char text[SMALL_FILE_MAX + 1] = "";
+    if (read_small(path, "pid", text, SMALL_FILE_MAX) <= 0) return 0;
+    return strtol(text, NULL, 10);
+}
+
+bool folder_writable(const char *path)
+{
+    char file[FOLDER_PATH_MAX];
+    name_in(file, path, "probe");
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    char *zeros = calloc(1, PROBE_BYTES);
+    bool ok = zeros && write_all(fd, zeros, PROBE_BYTES) && fsync(fd) == 0;
+    int reason = errno;
+    free(zeros);
+    close(fd);
+    (void)unlink(file);
+    errno = reason;
+    return ok;
+}

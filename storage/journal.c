@@ -1,0 +1,198 @@
+/* The journal thread: group commit. It takes what all loops have queued since the last commit, writes it as one synced
+ * batch, and gives it back. A batch is as large as what arrived while the last one was being synced: under load it
+ * grows by itself, and a lone run waits for nothing. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "storage/store_core.h"
+
+enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000 };
+
+int64_t store_now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void list_append(segment_list *to, segment_list *from)
+{
+    if (!from->head) return;
+    if (to->tail) to->tail->next = from->head;
+    else to->head = from->head;
+    to->tail = from->tail;
+    *from = (segment_list){NULL, NULL};
+}
+
+/* ---- The loops' side ---- */
+
+void store_append(store_port *p, store_segment *list)
+{
+    store *s = p->store;
+    segment_list added = {list, list};
+    uint64_t bytes = 0;
+    assert(list);
+    for (store_segment *g = list; g; g = g->next) {
+        g->error = NULL;
+        bytes += g->len + sizeof *g;
+        added.tail = g;
+    }
+    (void)__atomic_add_fetch(&s->queue_bytes, bytes, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&s->lock);
+    list_append(&p->queued, &added);
+    bool wake = s->idle;
+    s->idle = false;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (wake) (void)pthread_cond_signal(&s->work);
+}
+
+bool store_busy(const store_port *p)
+{
+    return __atomic_load_n(&p->store->queue_bytes, __ATOMIC_RELAXED) > p->store->options.queue_bytes_max;
+}
+
+/* ---- The thread ---- */
+
+/* Under the lock: moves what is queued to `taken`. A port with something taken cannot be closed, one without can: so
+ * the thread only ever touches those of this list. */
+static bool collect(store *s)
+{
+    assert(!s->taken);
+    for (store_port *p = s->ports; p; p = p->next) {
+        if (!p->queued.head) continue;
+        list_append(&p->taken, &p->queued);
+        p->next_taken = s->taken;
+        s->taken = p;
+    }
+    return s->taken != NULL;
+}
+
+static struct timespec after_ms(int64_t ms)
+{
+    int64_t at_ms = store_now_ms() + ms;
+    return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
+}
+
+/* Waits for work, at most wait_ms (-1: for ever), and takes all of it. */
+typedef enum work_result { WORK_TAKEN, WORK_NONE, WORK_CLOSED } work_result;
+
+static work_result take_work(store *s, int64_t wait_ms)
+{
+    struct timespec until = after_ms(wait_ms < 0 ? 0 : wait_ms);
+    int rc = 0;
+    (void)pthread_mutex_lock(&s->lock);
+    bool any = collect(s);
+    while (!any && !s->closing && rc == 0) {
+        s->idle = true;
+        rc = wait_ms < 0 ? pthread_cond_wait(&s->work, &s->lock) : pthread_cond_timedwait(&s->work, &s->lock, &until);
+        s->idle = false;
+        any = collect(s);
+    }
+    bool closed = s->closing;
+    (void)pthread_mutex_unlock(&s->lock);
+    return any ? WORK_TAKEN : closed ? WORK_CLOSED : WORK_NONE;
+}
+
+/* All taken lists as one, so that one call writes them; where each ends is known by its port's tail. */
+static store_segment *join(store_port *ports)
+{
+    store_segment *head = NULL, *tail = NULL;
+    for (store_port *p = ports; p; p = p->next_taken) {
+        if (tail) tail->next = p->taken.head;
+        else head = p->taken.head;
+        tail = p->taken.tail;
+    }
+    return head;
+}
+
+static void give_back(store *s, store_port *p, const char *error)
+{
+    uint64_t bytes = 0;
+    p->taken.tail->next = NULL;
+    if (error) (void)snprintf(p->error, sizeof p->error, "%s", error);
+    for (store_segment *g = p->taken.head; g; g = g->next) {
+        bytes += g->len + sizeof *g;
+        g->error = error ? p->error : NULL;
+    }
+    (void)__atomic_sub_fetch(&s->queue_bytes, bytes, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&s->lock);
+    list_append(&p->done, &p->taken);
+    int rc = uv_async_send(&p->wake);
+    (void)pthread_mutex_unlock(&s->lock);
+    assert(rc == 0);
+    (void)rc;
+}
+
+static void count(store *s, const store_segment *list)
+{
+    uint64_t n = 0, bytes = 0;
+    for (; list; list = list->next) {
+        n++;
+        bytes += list->len;
+    }
+    (void)__atomic_add_fetch(&s->commits, 1, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&s->segments, n, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&s->bytes, bytes, __ATOMIC_RELAXED);
+}
+
+static void commit(store *s)
+{
+    char error[ROCKS_ERROR_MAX] = "the journal cannot be written at present; it is tried again by itself";
+    store_segment *list = join(s->taken);
+    bool refused = __atomic_load_n(&s->read_only, __ATOMIC_RELAXED);
+    bool ok = !refused && rocks_commit(s->rocks, list, store_now_ms(), error, sizeof error);
+    if (ok) count(s, list);
+    else (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
+    if (!ok && !refused) {
+        fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
+        __atomic_store_n(&s->read_only, true, __ATOMIC_RELAXED);
+    }
+    for (store_port *p = s->taken, *next; p; p = next) {
+        next = p->next_taken; /* given back, it may be closed at once */
+        give_back(s, p, ok ? NULL : error);
+    }
+    s->taken = NULL;
+}
+
+/* RocksDB stays in its error state until it is opened anew; that is only worth it when the disk takes writes again,
+ * and until then the old one still answers reads. */
+static void try_to_heal(store *s)
+{
+    char error[ROCKS_ERROR_MAX];
+    if (!folder_writable(s->path)) return;
+    if (!rocks_reopen(s->rocks, error, sizeof error)) {
+        fprintf(stderr, "stepwell: %s\n", error);
+        return;
+    }
+    fprintf(stderr, "stepwell: the journal can be written again\n");
+    __atomic_store_n(&s->read_only, false, __ATOMIC_RELAXED);
+}
+
+/* While the journal cannot be written, whatever comes is given back at once. False: the store closes. */
+static bool outlast_failure(store *s)
+{
+    int64_t retry_ms = RETRY_FIRST_MS, next_ms = store_now_ms() + retry_ms;
+    while (__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) {
+        int64_t wait_ms = next_ms - store_now_ms();
+        work_result got = take_work(s, wait_ms > 0 ? wait_ms : 0);
+        if (got == WORK_CLOSED) return false;
+        if (got == WORK_TAKEN) commit(s);
+        if (store_now_ms() < next_ms) continue;
+        try_to_heal(s);
+        retry_ms = retry_ms * 2 < RETRY_MAX_MS ? retry_ms * 2 : RETRY_MAX_MS;
+        next_ms = store_now_ms() + retry_ms;
+    }
+    return true;
+}
+
+void *store_journal_main(void *arg)
+{
+    store *s = arg;
+    while (take_work(s, -1) == WORK_TAKEN) {
+        commit(s);
+        if (!outlast_failure(s)) break;
+    }
+    return NULL;
+}

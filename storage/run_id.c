@@ -1,0 +1,72 @@
+#include "storage/run_id.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { TIME_BYTES = 6, LOOPS_MAX = 256 };
+
+/* Crockford's base 32: no I, L, O, U. */
+static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops)
+{
+    assert(loops >= 1 && loops <= LOOPS_MAX && loop < loops);
+    run_id id;
+    for (int i = 0; i < TIME_BYTES; i++) id.bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
+    memcpy(id.bytes + TIME_BYTES, random, RUN_ID_BYTES - TIME_BYTES);
+    /* The largest multiple of `loops` that leaves room for `loop` keeps the rest of the byte random. */
+    unsigned last = id.bytes[RUN_ID_BYTES - 1];
+    last = last - last % loops + loop;
+    if (last >= LOOPS_MAX) last -= loops;
+    id.bytes[RUN_ID_BYTES - 1] = (uint8_t)last;
+    assert(run_id_loop(&id, loops) == loop);
+    return id;
+}
+
+unsigned run_id_loop(const run_id *id, unsigned loops) { return id->bytes[RUN_ID_BYTES - 1] % loops; }
+
+int64_t run_id_time_ms(const run_id *id)
+{
+    int64_t ms = 0;
+    for (int i = 0; i < TIME_BYTES; i++) ms = ms << 8 | id->bytes[i];
+    return ms;
+}
+
+/* The random half is hash enough; the finalizer of MurmurHash3 spreads ids that somebody chose. */
+uint64_t run_id_hash(const run_id *id)
+{
+    uint64_t a, b;
+    memcpy(&a, id->bytes, sizeof a);
+    memcpy(&b, id->bytes + 8, sizeof b);
+    uint64_t h = a ^ b;
+    h ^= h >> 33;
+    h *= 0xff51afd7ed558ccdULL;
+    h ^= h >> 33;
+    h *= 0xc4ceb9fe1a85ec53ULL;
+    return h ^ h >> 33;
+}
+
+bool run_id_equal(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES) == 0; }
+
+/* 128 bits in 26 digits of 5: the first digit holds the top 3. */
+void run_id_format(const run_id *id, char out[RUN_ID_TEXT + 1])
+{
+    unsigned __int128 n = 0;
+    for (int i = 0; i < RUN_ID_BYTES; i++) n = n << 8 | id->bytes[i];
+    for (int i = RUN_ID_TEXT - 1; i >= 0; i--, n >>= 5) out[i] = digits[(unsigned)n & 31];
+    out[RUN_ID_TEXT] = 0;
+}
+
+bool run_id_parse(const char *text, size_t len, run_id *out)
+{
+    if (len != RUN_ID_TEXT || text[0] < '0' || text[0] > '7') return false;
+    unsigned __int128 n = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i] >= 'a' && text[i] <= 'z' ? (char)(text[i] - 'a' + 'A') : text[i];
+        const char *at = c ? strchr(digits, c) : NULL;
+        if (!at) return false;
+        n = n << 5 | (unsigned)(at - digits);
+    }
+    for (int i = RUN_ID_BYTES - 1; i >= 0; i--, n >>= 8) out->bytes[i] = (uint8_t)n;
+    return true;
+}

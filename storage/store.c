@@ -1,0 +1,150 @@
+/* The store's life and its ports. */
+#include "storage/store.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/store_core.h"
+
+enum { DAY_MS = 86400000, QUEUE_BYTES = 256 << 20, SWEEP_INTERVAL_MS = 60000 };
+
+static void set_options(store *s, const store_options *o)
+{
+    s->options = *o;
+    (void)snprintf(s->path, sizeof s->path, "%s", o->path);
+    s->options.path = s->path;
+    if (!s->options.retain_ms) s->options.retain_ms = 7LL * DAY_MS;
+    if (!s->options.queue_bytes_max) s->options.queue_bytes_max = QUEUE_BYTES;
+    if (!s->options.sweep_interval_ms) s->options.sweep_interval_ms = SWEEP_INTERVAL_MS;
+}
+
+static bool start_threads(store *s, char *error, size_t error_size)
+{
+    if (pthread_create(&s->journal_thread, NULL, store_journal_main, s) == 0) {
+        if (pthread_create(&s->sweep_thread, NULL, store_sweep_main, s) == 0) return true;
+        (void)pthread_mutex_lock(&s->lock);
+        s->closing = true;
+        (void)pthread_mutex_unlock(&s->lock);
+        (void)pthread_cond_signal(&s->work);
+        (void)pthread_join(s->journal_thread, NULL);
+    }
+    (void)snprintf(error, error_size, "no thread for the journal");
+    return false;
+}
+
+static void store_free(store *s)
+{
+    if (s->rocks) rocks_close(s->rocks);
+    (void)pthread_cond_destroy(&s->work);
+    (void)pthread_cond_destroy(&s->sweep);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+store *store_open(const store_options *options, char *error, size_t error_size)
+{
+    assert(options->path && *options->path);
+    if (!folder_prepare(options->path, error, error_size)) return NULL;
+    store *s = calloc(1, sizeof *s);
+    if (!s || pthread_mutex_init(&s->lock, NULL) != 0 || pthread_cond_init(&s->work, NULL) != 0 ||
+        pthread_cond_init(&s->sweep, NULL) != 0) {
+        (void)snprintf(error, error_size, "out of memory");
+        free(s);
+        return NULL;
+    }
+    set_options(s, options);
+    s->rocks = rocks_open(s->path, error, error_size);
+    if (s->rocks && folder_secret(s->path, s->secret, error, error_size)) {
+        folder_mark_used(s->path);
+        if (start_threads(s, error, error_size)) return s;
+    }
+    store_free(s);
+    return NULL;
+}
+
+void store_close(store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    assert(!s->ports);
+    s->closing = true;
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_cond_signal(&s->work);
+    (void)pthread_cond_signal(&s->sweep);
+    (void)pthread_join(s->journal_thread, NULL);
+    (void)pthread_join(s->sweep_thread, NULL);
+    store_free(s);
+}
+
+uint64_t store_epoch(const store *s) { return rocks_epoch(s->rocks); }
+const char *store_node(const store *s) { return rocks_node(s->rocks); }
+const uint8_t *store_secret(const store *s) { return s->secret; }
+
+/* ---- Ports ---- */
+
+static void on_wake(uv_async_t *h)
+{
+    store_port *p = h->data;
+    (void)pthread_mutex_lock(&p->store->lock);
+    store_segment *list = p->done.head;
+    p->done = (segment_list){NULL, NULL};
+    (void)pthread_mutex_unlock(&p->store->lock);
+    if (list) p->on_committed(p->arg, list);
+}
+
+store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void *arg, store_segment *list), void *arg)
+{
+    store_port *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    if (uv_async_init(loop, &p->wake, on_wake) != 0) {
+        free(p);
+        return NULL;
+    }
+    p->store = s;
+    p->wake.data = p;
+    p->on_committed = on_committed;
+    p->arg = arg;
+    (void)pthread_mutex_lock(&s->lock);
+    p->next = s->ports;
+    s->ports = p;
+    (void)pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+static void on_port_closed(uv_handle_t *h)
+{
+    store_port *p = h->data;
+    void (*on_closed)(void *) = p->on_closed;
+    void *arg = p->closed_arg;
+    free(p);
+    on_closed(arg);
+}
+
+void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg)
+{
+    store *s = p->store;
+    (void)pthread_mutex_lock(&s->lock);
+    assert(!p->queued.head && !p->done.head && p->reads == 0);
+    store_port **at = &s->ports;
+    while (*at != p) at = &(*at)->next;
+    *at = p->next;
+    (void)pthread_mutex_unlock(&s->lock);
+    p->on_closed = on_closed;
+    p->closed_arg = arg;
+    uv_close((uv_handle_t *)&p->wake, on_port_closed);
+}
+
+/* ---- Metrics ---- */
+
+void store_stats_get(const store *s, store_stats *out)
+{
+    *out = (store_stats){.commits = __atomic_load_n(&s->commits, __ATOMIC_RELAXED),
+                         .segments = __atomic_load_n(&s->segments, __ATOMIC_RELAXED),
+                         .bytes = __atomic_load_n(&s->bytes, __ATOMIC_RELAXED),
+                         .commit_errors = __atomic_load_n(&s->commit_errors, __ATOMIC_RELAXED),
+                         .queue_bytes = __atomic_load_n(&s->queue_bytes, __ATOMIC_RELAXED),
+                         .disk_bytes = __atomic_load_n(&s->disk_bytes, __ATOMIC_RELAXED),
+                         .runs_deleted = __atomic_load_n(&s->runs_deleted, __ATOMIC_RELAXED),
+                         .read_only = __atomic_load_n(&s->read_only, __ATOMIC_RELAXED)};
+}
