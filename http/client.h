@@ -15,7 +15,6 @@ typedef struct http_call http_call; /* one request and its response */
 typedef struct http_client_options {
     size_t transfers_per_handle;    /* 0: 64 */
     size_t connections_per_host;    /* of the whole client; further calls wait in order; 0: 1,024 */
-    size_t connections_max;         /* 0: 8,192 */
     size_t calls_max;               /* running and waiting; 0: 100,000. One more fails with HTTP_CALL_BUSY */
     uint32_t connect_timeout_ms;    /* 0: 10,000 */
     const char *ca_file;            /* NULL: the system's */
@@ -61,6 +60,10 @@ typedef enum http_call_error_kind {
     HTTP_CALL_BROKEN,     /* the connection ended or the peer's answer is no HTTP */
     HTTP_CALL_OTHER
 } http_call_error_kind;
+
+/* Starts, resumes and cancels what was asked for since the last time, and calls on_change where there is news. It happens
+ * by itself before the loop waits; from the loop's own stack it may be asked for earlier. */
+void http_client_flush(http_client *client);
 
 /* Starts a call; everything in `options` is copied. `on_change(arg)` is called on the loop's own stack when the head
  * arrived, (streaming) when bytes arrived after http_call_data had run empty, and when it is done or failed; never

@@ -1,0 +1,274 @@
+/* client: the whole of it: notes turned into curl calls, timeouts that curl does not keep, start and stop. */
+#include "http/client.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/client_core.h"
+
+enum {
+    TRANSFERS_PER_HANDLE = 64,
+    CONNECTIONS_PER_HOST = 1024,
+    CALLS_MAX = 100000,
+    CONNECT_TIMEOUT_MS = 10000
+};
+
+/* ---- Notes ---- */
+
+static void on_tick(uv_timer_t *h);
+
+void client_keep_time(http_call *call)
+{
+    http_client *c = call->client;
+    bool needed = (call->idle_timeout_ms > 0 && call->stage == CALL_RUNNING) || (call->timeout_ms > 0 && call->stage == CALL_WAITING);
+    if (!needed || call->in_timed) return;
+    if (TAILQ_EMPTY(&c->timed)) (void)uv_timer_start(&c->tick, on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);
+    call->in_timed = true;
+    TAILQ_INSERT_TAIL(&c->timed, call, timed);
+}
+
+/* A new call holds its host; launching it or queueing it ends that. */
+static void begin(http_call *call)
+{
+    client_host *host = call->host;
+    if (!host) {
+        call_end(call, call->error, NULL);
+        return;
+    }
+    host->running--;
+    if (host_has_room(host)) {
+        host->running++; /* still held: a call that fails at once must not free the host under us */
+        call_launch(call);
+        client_keep_time(call);
+        host_call_ended(host);
+    } else {
+        call->stage = CALL_WAITING;
+        TAILQ_INSERT_TAIL(&host->waiting, call, queue);
+        client_keep_time(call);
+    }
+}
+
+static void drop(http_call *call)
+{
+    if (call->stage == CALL_NEW && call->host) {
+        client_host *host = call->host;
+        call->host = NULL;
+        host_call_ended(host);
+        call_end(call, HTTP_CALL_OTHER, NULL);
+    } else if (call->stage == CALL_WAITING) {
+        host_withdraw(call);
+        call_end(call, HTTP_CALL_OTHER, NULL);
+    } else if (call->stage == CALL_RUNNING) {
+        transfer_abort(call);
+        call_end(call, HTTP_CALL_OTHER, NULL);
+    } else if (call->stage == CALL_NEW) {
+        call_end(call, call->error, NULL);
+    }
+    call_free(call);
+}
+
+static void work(http_call *call)
+{
+    call->in_todo = false;
+    if (call->closed) {
+        drop(call);
+        return;
+    }
+    if (call->stage == CALL_NEW) begin(call);
+    if (call->resume) {
+        call->resume = false;
+        if (call->easy && call->paused) transfer_resume(call);
+    }
+}
+
+void client_tell_news(http_client *c)
+{
+    if (c->telling) return;
+    c->telling = true;
+    for (http_call *call; (call = TAILQ_FIRST(&c->news));) {
+        TAILQ_REMOVE(&c->news, call, news);
+        call->in_news = false;
+        call->on_change(call->arg);
+    }
+    c->telling = false;
+}
+
+void http_client_flush(http_client *c)
+{
+    for (http_call *call; (call = TAILQ_FIRST(&c->todo));) {
+        TAILQ_REMOVE(&c->todo, call, todo);
+        work(call);
+    }
+    client_tell_news(c);
+}
+
+static void on_prepare(uv_prepare_t *h)
+{
+    http_client *c = h->data;
+    http_client_flush(c);
+    while (!TAILQ_EMPTY(&c->todo)) http_client_flush(c);
+}
+
+/* ---- Timeouts ---- */
+
+static bool peer_silent(http_call *call, uint64_t now_ms)
+{
+    if (call->idle_timeout_ms <= 0 || call->stage != CALL_RUNNING || call->paused) return false;
+    if (now_ms - call->last_byte_ms < (uint64_t)call->idle_timeout_ms) return false;
+    curl_off_t uploaded = 0;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+    if (uploaded == call->uploaded) return true;
+    call->uploaded = uploaded;
+    call->last_byte_ms = now_ms;
+    return false;
+}
+
+static char *silent_text(const http_call *call)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text, "%s %.80s: timed out: nothing arrived for %lld ms", call->method, call->url,
+                   (long long)call->idle_timeout_ms);
+    return strdup(text);
+}
+
+static bool end_if_late(http_call *call, uint64_t now_ms)
+{
+    bool late = call->stage == CALL_WAITING && call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms;
+    if (call->closed) return false;
+    if (late) {
+        host_withdraw(call);
+        call_end(call, HTTP_CALL_TIMEOUT, strdup("timed out while it waited for a free connection to the host"));
+    } else if (peer_silent(call, now_ms)) {
+        char *text = silent_text(call);
+        transfer_abort(call);
+        call_end(call, HTTP_CALL_TIMEOUT, text);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void on_tick(uv_timer_t *h)
+{
+    http_client *c = h->data;
+    uint64_t now_ms = uv_now(c->loop);
+    for (http_call *call = TAILQ_FIRST(&c->timed); call;)
+        call = end_if_late(call, now_ms) ? TAILQ_FIRST(&c->timed) /* others may have started */ : TAILQ_NEXT(call, timed);
+    if (TAILQ_EMPTY(&c->timed)) (void)uv_timer_stop(h);
+    client_tell_news(c);
+}
+
+/* ---- Start and stop ---- */
+
+static void curl_start(void) { (void)curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+static char *make_no_proxy(void)
+{
+    const char *given = getenv("no_proxy") ? getenv("no_proxy") : getenv("NO_PROXY");
+    if (given && strcmp(given, "*") == 0) return strdup(given);
+    size_t size = (given ? strlen(given) : 0) + 40;
+    char *text = malloc(size);
+    if (text) (void)snprintf(text, size, "localhost,127.0.0.1,::1%s%s", given ? "," : "", given ? given : "");
+    return text;
+}
+
+static CURLSH *make_share(void)
+{
+    CURLSH *share = curl_share_init();
+    if (!share) return NULL;
+    if (curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) == CURLSHE_OK &&
+        curl_share_setopt(share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_OK)
+        return share;
+    (void)curl_share_cleanup(share);
+    return NULL;
+}
+
+static void free_parts(http_client *c)
+{
+    if (c->share) (void)curl_share_cleanup(c->share);
+    free(c->ca_file);
+    free(c->user_agent);
+    free(c->no_proxy);
+    free(c->multis);
+    free(c->sockets);
+    free(c);
+}
+
+static void set_options(http_client *c, const http_client_options *o)
+{
+    c->options = *o;
+    if (!c->options.transfers_per_handle) c->options.transfers_per_handle = TRANSFERS_PER_HANDLE;
+    if (!c->options.connections_per_host) c->options.connections_per_host = CONNECTIONS_PER_HOST;
+    if (!c->options.calls_max) c->options.calls_max = CALLS_MAX;
+    if (!c->options.connect_timeout_ms) c->options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
+    c->ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
+    c->user_agent = o->user_agent ? strdup(o->user_agent) : NULL;
+}
+
+http_client *http_client_new(uv_loop_t *loop, const http_client_options *options)
+{
+    static uv_once_t once = UV_ONCE_INIT;
+    uv_once(&once, curl_start);
+    http_client *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->loop = loop;
+    set_options(c, options);
+    TAILQ_INIT(&c->free_calls);
+    TAILQ_INIT(&c->todo);
+    TAILQ_INIT(&c->news);
+    TAILQ_INIT(&c->timed);
+    c->share = make_share();
+    c->no_proxy = make_no_proxy();
+    if (!c->share || !c->no_proxy || (options->ca_file && !c->ca_file) || (options->user_agent && !c->user_agent) ||
+        uv_prepare_init(loop, &c->prepare) != 0 || uv_timer_init(loop, &c->tick) != 0) {
+        free_parts(c);
+        return NULL;
+    }
+    c->prepare.data = c->tick.data = c;
+    (void)uv_prepare_start(&c->prepare, on_prepare);
+    uv_unref((uv_handle_t *)&c->prepare);
+    uv_unref((uv_handle_t *)&c->tick);
+    c->handles_open = 2;
+    return c;
+}
+
+void client_handle_closed(http_client *c)
+{
+    if (--c->handles_open > 0) return;
+    void (*on_closed)(void *) = c->on_closed;
+    void *arg = c->on_closed_arg;
+    free_parts(c);
+    on_closed(arg);
+}
+
+static void on_own_handle_closed(uv_handle_t *h) { client_handle_closed(h->data); }
+
+void http_client_stop(http_client *c, void (*on_closed)(void *arg), void *arg)
+{
+    assert(!c->stopping);
+    http_client_flush(c);
+    c->stopping = true;
+    assert(c->calls_open == 0);
+    c->on_closed = on_closed;
+    c->on_closed_arg = arg;
+    for (http_call *call; (call = TAILQ_FIRST(&c->free_calls));) {
+        TAILQ_REMOVE(&c->free_calls, call, queue);
+        bytes_free(&call->head);
+        bytes_free(&call->front);
+        bytes_free(&call->back);
+        free(call->request);
+        free(call);
+    }
+    for (client_easy *e; (e = c->free_easies);) {
+        c->free_easies = e->next;
+        easy_free(e);
+    }
+    for (size_t i = 0; i < c->multi_count; i++) multi_free(c->multis[i]);
+    c->multi_count = 0;
+    uv_close((uv_handle_t *)&c->prepare, on_own_handle_closed);
+    uv_close((uv_handle_t *)&c->tick, on_own_handle_closed);
+}
+
+size_t http_client_active(const http_client *client) { return client->calls_active; }

@@ -1,0 +1,211 @@
+/* client_call: what the user holds. Everything here may run on a coroutine's stack unless it says otherwise. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/client_core.h"
+
+enum { BODY_BYTES_MAX = 16 << 20 };
+
+static void note(http_call *call)
+{
+    if (call->in_todo) return;
+    call->in_todo = true;
+    TAILQ_INSERT_TAIL(&call->client->todo, call, todo);
+}
+
+void call_announce(http_call *call)
+{
+    if (call->in_news || call->closed) return;
+    call->in_news = true;
+    TAILQ_INSERT_TAIL(&call->client->news, call, news);
+}
+
+/* ---- Starting ---- */
+
+static http_call *call_new(http_client *c)
+{
+    http_call *call = TAILQ_FIRST(&c->free_calls);
+    if (!call) return calloc(1, sizeof *call);
+    TAILQ_REMOVE(&c->free_calls, call, queue);
+    c->free_call_count--;
+    http_call kept = *call;
+    *call = (http_call){.request = kept.request, .request_cap = kept.request_cap, .head = kept.head, .front = kept.front,
+                        .back = kept.back};
+    return call;
+}
+
+static void destroy(http_call *call)
+{
+    bytes_free(&call->head);
+    bytes_free(&call->front);
+    bytes_free(&call->back);
+    free(call->request);
+    free(call);
+}
+
+void call_free(http_call *call)
+{
+    http_client *c = call->client;
+    assert(!call->easy && !call->host && !call->in_todo && !call->in_timed);
+    if (call->in_news) TAILQ_REMOVE(&c->news, call, news);
+    free(call->error_text);
+    free(call->headers_out);
+    c->calls_open--;
+    if (c->free_call_count >= CLIENT_CACHED_MAX || call->request_cap > CLIENT_KEPT_BYTES_MAX || c->stopping) {
+        destroy(call);
+        return;
+    }
+    bytes_recycle(&call->head);
+    bytes_recycle(&call->front);
+    bytes_recycle(&call->back);
+    TAILQ_INSERT_HEAD(&c->free_calls, call, queue);
+    c->free_call_count++;
+}
+
+http_call *http_call_start(http_client *c, const http_call_options *o, void (*on_change)(void *arg), void *arg)
+{
+    char origin[CLIENT_ORIGIN_BYTES_MAX];
+    bool out_of_memory = false;
+    http_call *call = call_new(c);
+    if (!call) return NULL;
+    call->client = c;
+    call->on_change = on_change;
+    call->arg = arg;
+    call->timeout_ms = o->timeout_ms;
+    call->idle_timeout_ms = o->idle_timeout_ms;
+    call->redirects_max = o->redirects_max;
+    call->body_bytes_max = o->body_bytes_max ? o->body_bytes_max : BODY_BYTES_MAX;
+    call->streaming = o->streaming;
+    call->started_ms = uv_now(c->loop);
+    call->url = call->method = "";
+    call->error = request_copy(call, o, origin, sizeof origin, &out_of_memory);
+    if (call->error == HTTP_CALL_OK && c->calls_active >= c->options.calls_max) call->error = HTTP_CALL_BUSY;
+    if (call->error == HTTP_CALL_OK && !(call->host = host_get(c, origin))) out_of_memory = true;
+    if (out_of_memory) {
+        destroy(call);
+        return NULL;
+    }
+    if (call->host) host_call_started(call->host); /* held until the flush decides */
+    c->calls_open++;
+    c->calls_active++;
+    note(call);
+    return call;
+}
+
+/* ---- On the loop's stack ---- */
+
+void call_untime(http_call *call)
+{
+    if (!call->in_timed) return;
+    call->in_timed = false;
+    TAILQ_REMOVE(&call->client->timed, call, timed);
+}
+
+void call_launch(http_call *call)
+{
+    client_host *host = call->host;
+    call->stage = CALL_RUNNING;
+    host_call_started(host);
+    if (call->idle_timeout_ms <= 0) call_untime(call);
+    (void)transfer_start(call);
+}
+
+void call_end(http_call *call, http_call_error_kind kind, char *text)
+{
+    client_host *host = call->host;
+    bool counted = call->stage == CALL_RUNNING;
+    assert(call->stage != CALL_ENDED && !call->easy);
+    call_untime(call);
+    call->stage = CALL_ENDED;
+    call->client->calls_active--;
+    call->host = NULL;
+    call->error = kind;
+    free(call->error_text);
+    call->error_text = text;
+    call->state = kind == HTTP_CALL_OK ? HTTP_CALL_DONE : HTTP_CALL_FAILED;
+    call_announce(call);
+    if (counted) host_call_ended(host);
+}
+
+bool call_take_body(http_call *call, const char *data, size_t len)
+{
+    bool was_empty = call->front.len == 0 && call->back.len == 0;
+    client_bytes *to = call->exposed || call->back.len > 0 ? &call->back : &call->front;
+    if (!bytes_append(to, data, len)) return false;
+    /* `exposed` with an empty front: the user has taken all and comes back when told */
+    if (call->streaming && (was_empty || call->exposed)) call_announce(call);
+    return true;
+}
+
+/* ---- What the user sees ---- */
+
+http_call_state http_call_state_of(const http_call *call) { return call->state; }
+int http_call_status(const http_call *call) { return call->status; }
+
+const char *const *http_call_headers(const http_call *call)
+{
+    static const char *const none[] = {NULL};
+    http_call *own = (http_call *)(uintptr_t)call; /* the table is made at the first look */
+    if (own->headers_out) return own->headers_out;
+    own->headers_out = calloc(call->header_count + 1, sizeof *own->headers_out);
+    if (!own->headers_out) return none;
+    const char *at = call->head.data ? call->head.data + call->head.start : "";
+    for (size_t i = 0; i < call->header_count; i++, at += strlen(at) + 1) own->headers_out[i] = at;
+    return own->headers_out;
+}
+
+static void show_back(http_call *call)
+{
+    client_bytes empty = call->front;
+    call->front = call->back;
+    call->back = empty;
+}
+
+const char *http_call_data(const http_call *call, size_t *len)
+{
+    http_call *own = (http_call *)(uintptr_t)call;
+    if (call->front.len == 0 && call->back.len > 0) show_back(own);
+    own->exposed = call->front.len > 0;
+    *len = call->front.len;
+    return call->front.len > 0 ? call->front.data + call->front.start : "";
+}
+
+void http_call_consume(http_call *call, size_t len)
+{
+    bytes_consume(&call->front, len);
+    if (call->front.len == 0) call->exposed = false;
+    if (!call->paused || call->front.len + call->back.len > CLIENT_UNTAKEN_BYTES_MAX / 2) return;
+    call->resume = true;
+    note(call);
+}
+
+http_call_error_kind http_call_error(const http_call *call) { return call->error; }
+
+const char *http_call_error_text(const http_call *call)
+{
+    static const char *const texts[] = {
+        [HTTP_CALL_OK] = "no error",
+        [HTTP_CALL_BAD_URL] = "the URL is not a valid http or https URL",
+        [HTTP_CALL_BAD_HEADER] = "a request header or the method has characters that cannot be sent, or contradicts the body",
+        [HTTP_CALL_BUSY] = "too many calls are under way",
+        [HTTP_CALL_RESOLVE] = "the host name could not be resolved",
+        [HTTP_CALL_CONNECT] = "the connection could not be made",
+        [HTTP_CALL_TLS] = "the TLS connection could not be made",
+        [HTTP_CALL_TIMEOUT] = "timed out",
+        [HTTP_CALL_TOO_LARGE] = "the response is larger than allowed",
+        [HTTP_CALL_BROKEN] = "the connection broke",
+        [HTTP_CALL_OTHER] = "the call failed"};
+    return call->error_text ? call->error_text : texts[call->error];
+}
+
+void http_call_close(http_call *call)
+{
+    assert(!call->closed);
+    call->closed = true;
+    if (call->in_news) {
+        call->in_news = false;
+        TAILQ_REMOVE(&call->client->news, call, news);
+    }
+    note(call);
+}

@@ -1,0 +1,193 @@
+/* client_core: what the files of http_client share; nobody else includes it.
+ *
+ *   client -+- hosts   (by origin: how many calls run, who waits)            client_host.c
+ *           +- multis  (curl multi handles, their timer and sockets)         client_multi.c
+ *           +- easies  (curl easy handles, each lent to one running call)    client_transfer.c
+ *           +- calls   (what the user sees)                                  client_call.c
+ *
+ * Whatever the user does is only noted in `todo`; http_client_flush, on the loop's own stack, is the one place that
+ * turns notes into curl calls. What curl reports is noted in `news` and told after curl has returned. */
+#ifndef HTTP_CLIENT_CORE_H
+#define HTTP_CLIENT_CORE_H
+
+#include <curl/curl.h>
+#include <sys/queue.h>
+
+#include "http/client.h"
+
+enum {
+    CLIENT_UNTAKEN_BYTES_MAX = 256 << 10, /* streaming: more than this unread pauses the transfer */
+    CLIENT_HEAD_BYTES_MAX = 256 << 10,    /* headers of one response */
+    CLIENT_URL_BYTES_MAX = 64 << 10,
+    CLIENT_ORIGIN_BYTES_MAX = 300,        /* "https://" + 253 bytes of name + ":65535" */
+    CLIENT_KEPT_BYTES_MAX = 2048,         /* larger buffers are not kept with a cached call */
+    CLIENT_CACHED_MAX = 1024,             /* calls, and easy handles, kept for reuse */
+    CLIENT_HOST_BUCKETS = 256,
+    CLIENT_TICK_MS = 25                   /* how exactly idle timeouts and those of waiting calls are kept */
+};
+
+typedef struct client_host client_host;
+typedef struct client_multi client_multi;
+typedef struct client_socket client_socket;
+typedef struct client_easy client_easy;
+
+TAILQ_HEAD(call_list, http_call);
+
+typedef struct client_bytes {
+    char *data;   /* owned; NULL until the first append */
+    size_t start; /* what lies before was consumed */
+    size_t len;   /* bytes from start */
+    size_t cap;   /* allocated; there is always room for a zero behind the bytes */
+} client_bytes;
+
+struct http_client {
+    uv_loop_t *loop;
+    http_client_options options; /* defaults filled in; strings below */
+    char *ca_file, *user_agent;  /* owned, or NULL */
+    char *no_proxy;              /* owned: the environment's, and loopback */
+    uv_prepare_t prepare;        /* flushes notes made in any phase before the loop waits */
+    uv_timer_t tick;             /* runs while `timed` calls exist */
+    size_t handles_open;         /* libuv handles not yet closed */
+    CURLSH *share;               /* addresses and TLS sessions of all multis */
+    client_host *hosts[CLIENT_HOST_BUCKETS];
+    client_multi **multis;       /* filled from the front: low ones stay full and their connections warm */
+    size_t multi_count;
+    client_socket **sockets;     /* by descriptor, NULL where none */
+    size_t sockets_cap;
+    client_easy *free_easies;
+    size_t free_easy_count;
+    struct call_list free_calls;
+    size_t free_call_count;
+    struct call_list todo;       /* calls the user did something to */
+    struct call_list news;       /* calls whose on_change is to be called */
+    struct call_list timed;      /* calls with a timeout that curl does not keep for us */
+    size_t calls_active;         /* started and not ended */
+    size_t calls_open;           /* not closed by the user, or still in curl */
+    bool telling, stopping;
+    void (*on_closed)(void *arg);
+    void *on_closed_arg;
+};
+
+struct client_host {
+    client_host *next;        /* in its bucket */
+    http_client *client;
+    size_t running;           /* calls in curl */
+    struct call_list waiting; /* first in, first out */
+    char origin[];            /* "http://name:port", lower case */
+};
+
+struct client_multi {
+    http_client *client;
+    CURLM *curl;
+    uv_timer_t timer;
+    size_t running; /* transfers */
+};
+
+/* A descriptor that curl asked us to watch. One that is a connection stays armed for reading when curl loses interest:
+ * it will want just that with the next call, and each change costs two system calls. */
+struct client_socket {
+    uv_poll_t poll;
+    client_multi *multi;
+    http_client *client;
+    int fd;
+    bool connection; /* opened by us, closed through socket_close; else curl's own, closed behind our back */
+    int armed;    /* UV_READABLE | UV_WRITABLE as given to libuv */
+    int wanted;   /* as curl said */
+};
+
+struct client_easy {
+    client_easy *next; /* in the client's free list */
+    CURL *curl;
+    http_call *call;   /* while running */
+    client_multi *multi;
+    char message[CURL_ERROR_SIZE];
+};
+
+/*   NEW --flush--> WAITING --room--> RUNNING --curl, timeout--> ENDED
+ *    \_______________\______ bad request, timeout, busy ________/         close at any stage */
+typedef enum call_stage { CALL_NEW, CALL_WAITING, CALL_RUNNING, CALL_ENDED } call_stage;
+
+struct http_call {
+    http_client *client;
+    void (*on_change)(void *arg);
+    void *arg;
+    char *request;              /* one allocation for all that was copied from the options */
+    size_t request_cap;
+    struct curl_slist *headers; /* nodes inside request */
+    const char *url, *method;   /* inside request, or static */
+    const char *body;           /* inside request; NULL: none */
+    size_t body_len;
+    int64_t timeout_ms, idle_timeout_ms;
+    uint64_t started_ms;        /* loop time */
+    uint64_t last_byte_ms;      /* loop time of the peer's last sign of life */
+    curl_off_t uploaded;        /* when the idle timeout last looked */
+    int redirects_max;
+    size_t body_bytes_max;
+    bool streaming;
+    call_stage stage;
+    bool closed;                /* by the user */
+    bool resume;                /* the user made room: unpause */
+    bool paused;
+    bool in_todo, in_news, in_timed;
+    client_host *host;          /* from WAITING on, until ENDED */
+    client_easy *easy;          /* while RUNNING */
+    http_call_state state;
+    int status;
+    bool head_final;            /* not an interim response or a redirect that is followed */
+    bool has_location;
+    client_bytes head;          /* headers, each ended by a zero */
+    size_t header_count;
+    const char **headers_out;   /* into head; NULL-terminated */
+    client_bytes front;         /* what http_call_data shows */
+    client_bytes back;          /* arrived while the user holds a pointer into front */
+    bool exposed;               /* the user holds one */
+    http_call_error_kind error;
+    char *error_text;           /* owned; NULL: a fixed text by kind */
+    TAILQ_ENTRY(http_call) queue; /* host->waiting or client->free_calls */
+    TAILQ_ENTRY(http_call) todo, news, timed;
+};
+
+/* client_bytes.c */
+bool bytes_append(client_bytes *b, const char *data, size_t len);
+void bytes_consume(client_bytes *b, size_t len);
+void bytes_recycle(client_bytes *b); /* empties it; a large one is freed */
+void bytes_free(client_bytes *b);
+
+/* client_request.c */
+http_call_error_kind request_copy(http_call *call, const http_call_options *options, char *origin, size_t origin_size,
+                                  bool *out_of_memory);
+
+/* client_call.c */
+void call_free(http_call *call);
+void call_launch(http_call *call);
+void call_end(http_call *call, http_call_error_kind kind, char *text); /* takes text; NULL: the kind's */
+void call_announce(http_call *call);
+bool call_take_body(http_call *call, const char *data, size_t len);
+void call_untime(http_call *call);
+
+/* client.c */
+void client_tell_news(http_client *client);
+void client_keep_time(http_call *call); /* watches the timeouts that curl does not keep */
+void client_handle_closed(http_client *client);
+
+/* client_host.c */
+client_host *host_get(http_client *client, const char *origin); /* NULL: out of memory */
+bool host_has_room(const client_host *host);
+void host_call_started(client_host *host);
+void host_call_ended(client_host *host); /* starts one that waits; may free the host */
+void host_withdraw(http_call *call);     /* a waiting one */
+
+/* client_multi.c */
+client_multi *multi_with_room(http_client *client); /* NULL: out of memory */
+void multi_free(client_multi *multi);
+curl_socket_t socket_open(void *client, curlsocktype purpose, struct curl_sockaddr *address);
+int socket_close(void *client, curl_socket_t fd);
+
+/* client_transfer.c */
+bool transfer_start(http_call *call); /* false: the call was ended with an error */
+void transfer_abort(http_call *call); /* takes it out of curl */
+void transfer_resume(http_call *call);
+void transfer_done(CURL *curl, CURLcode result);
+void easy_free(client_easy *easy);
+
+#endif

@@ -1,0 +1,67 @@
+/* client_host: one origin, how many calls to it run, and who waits for a turn. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/client_core.h"
+
+static client_host **bucket(http_client *client, const char *origin)
+{
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    for (const char *p = origin; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+    return &client->hosts[h % CLIENT_HOST_BUCKETS];
+}
+
+client_host *host_get(http_client *client, const char *origin)
+{
+    client_host **at = bucket(client, origin);
+    for (client_host *h = *at; h; h = h->next)
+        if (strcmp(h->origin, origin) == 0) return h;
+    size_t len = strlen(origin) + 1;
+    client_host *h = calloc(1, sizeof *h + len);
+    if (!h) return NULL;
+    memcpy(h->origin, origin, len);
+    h->client = client;
+    TAILQ_INIT(&h->waiting);
+    h->next = *at;
+    *at = h;
+    return h;
+}
+
+static void free_if_unused(client_host *h)
+{
+    if (h->running > 0 || !TAILQ_EMPTY(&h->waiting)) return;
+    client_host **at = bucket(h->client, h->origin);
+    while (*at != h) at = &(*at)->next;
+    *at = h->next;
+    free(h);
+}
+
+bool host_has_room(const client_host *host)
+{
+    return TAILQ_EMPTY(&host->waiting) && host->running < host->client->options.connections_per_host;
+}
+
+void host_call_started(client_host *host) { host->running++; }
+
+void host_call_ended(client_host *host)
+{
+    assert(host->running > 0);
+    host->running--;
+    while (host->running < host->client->options.connections_per_host && !TAILQ_EMPTY(&host->waiting)) {
+        http_call *next = TAILQ_FIRST(&host->waiting);
+        TAILQ_REMOVE(&host->waiting, next, queue);
+        host->running++; /* held while it starts, so that a failure cannot free the host under us */
+        call_launch(next);
+        host->running--;
+    }
+    free_if_unused(host);
+}
+
+void host_withdraw(http_call *call)
+{
+    client_host *host = call->host;
+    TAILQ_REMOVE(&host->waiting, call, queue);
+    call->host = NULL;
+    free_if_unused(host);
+}

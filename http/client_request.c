@@ -1,0 +1,181 @@
+/* client_request: checks a call's options and copies them into one allocation, laid out as curl wants them:
+ *
+ *   [curl_slist nodes][url 0][method 0][header 0]...[body 0]
+ *
+ * Runs on the user's stack: no curl, no large frames. */
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/client_core.h"
+
+static bool token_char(unsigned char c) { return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c)); }
+
+static bool token_valid(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!token_char((unsigned char)text[i])) return false;
+    }
+    return len > 0;
+}
+
+static bool header_is(const char *header, const char *name)
+{
+    size_t len = strlen(name);
+    return strncasecmp(header, name, len) == 0 && header[len] == ':';
+}
+
+static bool header_valid(const char *header)
+{
+    const char *colon = strchr(header, ':');
+    if (!colon || !token_valid(header, (size_t)(colon - header))) return false;
+    for (const char *p = colon + 1; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+    }
+    return true;
+}
+
+static const char *header_value(const char *header)
+{
+    const char *value = strchr(header, ':') + 1;
+    while (*value == ' ' || *value == '\t') value++;
+    return value;
+}
+
+/* The framing is curl's: a length that contradicts the body would let a caller smuggle a second request. */
+static bool framing_valid(const char *header, size_t body_len)
+{
+    if (header_is(header, "Transfer-Encoding")) return false;
+    if (!header_is(header, "Content-Length")) return true;
+    char expected[24];
+    snprintf(expected, sizeof(expected), "%zu", body_len);
+    return strcmp(header_value(header), expected) == 0;
+}
+
+/* "http://name:port" in lower case; false if the URL has none. Only the key of limits and the text of errors: the URL
+ * itself is taken apart by curl. */
+static bool origin_of(const char *url, char *out, size_t out_size)
+{
+    size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
+    size_t url_len = strlen(url);
+    if (scheme == 0 || url_len > (size_t)CLIENT_URL_BYTES_MAX) return false;
+    for (size_t i = 0; i < url_len; i++) {
+        if ((unsigned char)url[i] <= 0x20 || url[i] == 0x7f) return false;
+    }
+    const char *name = url + scheme, *end = name + strcspn(name, "/?#");
+    for (const char *p = end; p > name; p--) {
+        if (p[-1] != '@') continue;
+        name = p;
+        break;
+    }
+    const char *name_end = name;
+    while (name_end < end && (*name_end != ':' || *name == '[')) {
+        name_end++;
+        if (*name == '[' && name_end[-1] == ']') break;
+    }
+    bool has_port = name_end < end && *name_end == ':' && end - name_end > 1;
+    if (name_end == name || (name_end < end && *name_end != ':') || (size_t)(end - name) + 16 > out_size) return false;
+    int port_len = has_port ? (int)(end - name_end - 1) : 0;
+    const char *port = has_port ? name_end + 1 : scheme == 7 ? "80" : "443";
+    int n = snprintf(out, out_size, "%.*s%.*s:%.*s", (int)scheme, url, (int)(name_end - name), name,
+                     has_port ? port_len : 3, port);
+    assert(n > 0 && (size_t)n < out_size);
+    for (char *p = out; *p; p++) *p = (char)tolower((unsigned char)*p);
+    return true;
+}
+
+struct request_size {
+    size_t nodes, bytes; /* bytes without the nodes */
+    bool has_expect, has_content_type;
+};
+
+static http_call_error_kind headers_measure(const http_call_options *o, struct request_size *size)
+{
+    for (size_t i = 0; o->headers && o->headers[i]; i++) {
+        const char *h = o->headers[i];
+        if (!header_valid(h) || !framing_valid(h, o->body ? o->body_len : 0)) return HTTP_CALL_BAD_HEADER;
+        size->has_expect |= header_is(h, "Expect");
+        size->has_content_type |= header_is(h, "Content-Type");
+        size->nodes++;
+        size->bytes += strlen(h) + 1;
+    }
+    size->nodes += 2;
+    return HTTP_CALL_OK;
+}
+
+static char *copy_text(char **at, const char *text, size_t len)
+{
+    char *copy = *at;
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    *at += len + 1;
+    return copy;
+}
+
+static void node_add(http_call *call, struct curl_slist *nodes, size_t *count, char *text)
+{
+    nodes[*count] = (struct curl_slist){.data = text, .next = NULL};
+    if (*count > 0) nodes[*count - 1].next = &nodes[*count];
+    else call->headers = nodes;
+    ++*count;
+}
+
+static void headers_copy(http_call *call, const http_call_options *o, const struct request_size *size, char **at)
+{
+    static char no_expect[] = "Expect:", no_content_type[] = "Content-Type:"; /* curl: do not send your own */
+    struct curl_slist *nodes = (struct curl_slist *)(void *)call->request;
+    size_t count = 0;
+    for (size_t i = 0; o->headers && o->headers[i]; i++) {
+        if (header_is(o->headers[i], "Content-Length")) continue;
+        char *text = copy_text(at, o->headers[i], strlen(o->headers[i]));
+        if (*header_value(text) == 0) { /* curl takes "Name:" as "do not send it" and "Name;" as an empty value */
+            char *colon = strchr(text, ':');
+            colon[0] = ';';
+            colon[1] = 0;
+        }
+        node_add(call, nodes, &count, text);
+    }
+    if (!size->has_expect) node_add(call, nodes, &count, no_expect);
+    if (!size->has_content_type && call->body) node_add(call, nodes, &count, no_content_type);
+    assert(count <= size->nodes);
+}
+
+static bool request_reserve(http_call *call, size_t bytes)
+{
+    if (call->request_cap >= bytes) return true;
+    free(call->request);
+    call->request_cap = 0;
+    call->request = malloc(bytes);
+    if (!call->request) return false;
+    call->request_cap = bytes;
+    return true;
+}
+
+http_call_error_kind request_copy(http_call *call, const http_call_options *o, char *origin, size_t origin_size,
+                                  bool *out_of_memory)
+{
+    struct request_size size = {0};
+    const char *method = o->method ? o->method : o->body ? "POST" : "GET";
+    if (!o->url || !origin_of(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
+    if (!token_valid(method, strlen(method)) || headers_measure(o, &size)) return HTTP_CALL_BAD_HEADER;
+
+    size_t url_len = strlen(o->url), method_len = strlen(method), body_len = o->body ? o->body_len : 0;
+    size_t total = size.nodes * sizeof(struct curl_slist) + url_len + method_len + size.bytes + 3;
+    if (body_len >= SIZE_MAX / 2 - total || !request_reserve(call, total + body_len)) {
+        *out_of_memory = true;
+        return HTTP_CALL_OTHER;
+    }
+    char *at = call->request + size.nodes * sizeof(struct curl_slist);
+    call->url = copy_text(&at, o->url, url_len);
+    call->method = copy_text(&at, method, method_len);
+    call->body = NULL;
+    call->body_len = body_len;
+    if (o->body) call->body = copy_text(&at, o->body, body_len);
+    headers_copy(call, o, &size, &at);
+    assert(at <= call->request + call->request_cap);
+    return HTTP_CALL_OK;
+}

@@ -1,0 +1,280 @@
+/* client_transfer: a call as curl sees it: an easy handle, its options and callbacks. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/client_core.h"
+
+enum { BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */, DNS_SECONDS = 60 };
+
+/* ---- What arrives ---- */
+
+static void head_reset(http_call *call)
+{
+    call->head.start = call->head.len = 0;
+    call->header_count = 0;
+    call->has_location = false;
+}
+
+static bool head_is_final(http_call *call)
+{
+    long status = 0, redirects = 0;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_REDIRECT_COUNT, &redirects);
+    call->status = (int)status;
+    bool followed = call->has_location && status >= 300 && status < 400 && redirects < call->redirects_max;
+    return status >= 200 && !followed;
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *arg)
+{
+    http_call *call = ((client_easy *)arg)->call;
+    size_t taken = size * count, len = taken;
+    while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n')) len--;
+    call->last_byte_ms = uv_now(call->client->loop);
+    if (call->head_final) return taken; /* trailers */
+    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+        head_reset(call);
+        return taken;
+    }
+    if (len == 0) {
+        call->head_final = head_is_final(call);
+        if (call->head_final) {
+            call->state = HTTP_CALL_HEAD;
+            call_announce(call);
+        }
+        return taken;
+    }
+    if (call->head.len + len > CLIENT_HEAD_BYTES_MAX) {
+        call->error = HTTP_CALL_TOO_LARGE;
+        return 0;
+    }
+    if (!bytes_append(&call->head, data, len) || !bytes_append(&call->head, "", 1)) return 0;
+    call->header_count++;
+    call->has_location |= len > 9 && strncasecmp(data, "location:", 9) == 0;
+    return taken;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *arg)
+{
+    http_call *call = ((client_easy *)arg)->call;
+    size_t len = size * count;
+    call->last_byte_ms = uv_now(call->client->loop);
+    if (!call->head_final) return len; /* of a redirect that is followed */
+    size_t have = call->front.len + call->back.len;
+    if (call->streaming && have >= CLIENT_UNTAKEN_BYTES_MAX) {
+        call->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (!call->streaming && have + len > call->body_bytes_max) {
+        call->error = HTTP_CALL_TOO_LARGE;
+        return 0;
+    }
+    return call_take_body(call, data, len) ? len : 0;
+}
+
+/* ---- Errors ---- */
+
+static http_call_error_kind kind_of(CURLcode code)
+{
+    switch (code) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL: return HTTP_CALL_BAD_URL;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY: return HTTP_CALL_RESOLVE;
+    case CURLE_COULDNT_CONNECT: return HTTP_CALL_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_USE_SSL_FAILED: return HTTP_CALL_TLS;
+    case CURLE_OPERATION_TIMEDOUT: return HTTP_CALL_TIMEOUT;
+    case CURLE_FILESIZE_EXCEEDED: return HTTP_CALL_TOO_LARGE;
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM: return HTTP_CALL_BROKEN;
+    default: return HTTP_CALL_OTHER;
+    }
+}
+
+static char *text_of(const http_call *call, const char *why)
+{
+    size_t size = strlen(call->url) + strlen(why) + strlen(call->method) + 8;
+    char *text = malloc(size);
+    size_t url_len = strcspn(call->url, "?#"); /* queries may hold keys */
+    if (text) (void)snprintf(text, size, "%s %.*s: %s", call->method, (int)url_len, call->url, why);
+    return text;
+}
+
+/* ---- Handles ---- */
+
+static bool set_common(client_easy *e, http_client *c)
+{
+    CURL *h = e->curl;
+    bool ok = curl_easy_setopt(h, CURLOPT_PRIVATE, e) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_ERRORBUFFER, e->message) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_HEADERDATA, e) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_WRITEDATA, e) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, socket_open) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_CLOSESOCKETFUNCTION, socket_close) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_CLOSESOCKETDATA, c) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_SECONDS) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_SHARE, c->share) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_NOPROXY, c->no_proxy) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms) == CURLE_OK;
+    if (ok && c->ca_file) ok = curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file) == CURLE_OK;
+    if (ok && c->user_agent) ok = curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent) == CURLE_OK;
+    return ok;
+}
+
+static client_easy *easy_get(http_client *c)
+{
+    client_easy *e = c->free_easies;
+    if (e) {
+        c->free_easies = e->next;
+        c->free_easy_count--;
+        return e;
+    }
+    e = calloc(1, sizeof *e);
+    if (!e) return NULL;
+    e->curl = curl_easy_init();
+    if (e->curl && set_common(e, c)) return e;
+    easy_free(e);
+    return NULL;
+}
+
+void easy_free(client_easy *e)
+{
+    if (e->curl) curl_easy_cleanup(e->curl);
+    free(e);
+}
+
+static void easy_put(http_client *c, client_easy *e)
+{
+    e->call = NULL;
+    e->multi = NULL;
+    if (c->free_easy_count >= CLIENT_CACHED_MAX) {
+        easy_free(e);
+        return;
+    }
+    e->next = c->free_easies;
+    c->free_easies = e;
+    c->free_easy_count++;
+}
+
+/* The method, in the way that makes curl handle redirects and bodies as it should. */
+static bool set_method(CURL *h, const http_call *call)
+{
+    const char *m = call->method;
+    bool get = strcmp(m, "GET") == 0, head = strcmp(m, "HEAD") == 0, post = strcmp(m, "POST") == 0;
+    if (curl_easy_setopt(h, CURLOPT_HTTPGET, 1L) != CURLE_OK) return false;
+    if (call->body || post) {
+        if (curl_easy_setopt(h, CURLOPT_POST, 1L) != CURLE_OK ||
+            curl_easy_setopt(h, CURLOPT_POSTFIELDS, call->body ? call->body : "") != CURLE_OK ||
+            curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len) != CURLE_OK)
+            return false;
+    } else if (head) {
+        return curl_easy_setopt(h, CURLOPT_NOBODY, 1L) == CURLE_OK &&
+               curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, NULL) == CURLE_OK;
+    }
+    bool own = call->body ? post : get || post;
+    return curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, own ? NULL : m) == CURLE_OK;
+}
+
+static bool set_call(CURL *h, const http_call *call)
+{
+    int64_t left_ms = 0;
+    if (call->timeout_ms > 0) {
+        left_ms = call->timeout_ms - (int64_t)(uv_now(call->client->loop) - call->started_ms);
+        if (left_ms < 1) left_ms = 1;
+    }
+    return curl_easy_setopt(h, CURLOPT_URL, call->url) == CURLE_OK && set_method(h, call) &&
+           curl_easy_setopt(h, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, call->redirects_max > 0 ? 1L : 0L) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_MAXREDIRS, (long)call->redirects_max) == CURLE_OK &&
+           /* over TLS wait for a connection that may turn out to carry many calls */
+           curl_easy_setopt(h, CURLOPT_PIPEWAIT, strncasecmp(call->url, "https", 5) == 0 ? 1L : 0L) == CURLE_OK;
+}
+
+bool transfer_start(http_call *call)
+{
+    http_client *c = call->client;
+    client_easy *e = easy_get(c);
+    client_multi *m = e ? multi_with_room(c) : NULL;
+    if (!m || !set_call(e->curl, call)) {
+        if (e) easy_put(c, e);
+        call_end(call, HTTP_CALL_OTHER, text_of(call, "out of memory"));
+        return false;
+    }
+    e->call = call;
+    e->multi = m;
+    e->message[0] = 0;
+    call->easy = e;
+    call->last_byte_ms = uv_now(c->loop);
+    CURLMcode rc = curl_multi_add_handle(m->curl, e->curl);
+    if (rc == CURLM_OK) {
+        m->running++;
+        return true;
+    }
+    call->easy = NULL;
+    easy_put(c, e);
+    call_end(call, HTTP_CALL_OTHER, text_of(call, curl_multi_strerror(rc)));
+    return false;
+}
+
+static void leave_curl(http_call *call)
+{
+    client_easy *e = call->easy;
+    CURLMcode rc = curl_multi_remove_handle(e->multi->curl, e->curl);
+    assert(rc == CURLM_OK);
+    (void)rc;
+    e->multi->running--;
+    call->easy = NULL;
+    easy_put(call->client, e);
+}
+
+void transfer_abort(http_call *call) { leave_curl(call); }
+
+void transfer_resume(http_call *call)
+{
+    call->paused = false;
+    CURLcode rc = curl_easy_pause(call->easy->curl, CURLPAUSE_CONT);
+    if (rc != CURLE_OK && rc != CURLE_WRITE_ERROR) call->error = HTTP_CALL_OTHER; /* curl ends the transfer itself */
+}
+
+void transfer_done(CURL *curl, CURLcode result)
+{
+    client_easy *e = NULL;
+    (void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&e);
+    http_call *call = e->call;
+    http_call_error_kind kind = HTTP_CALL_OK;
+    char *text = NULL;
+    if (result != CURLE_OK) {
+        kind = call->error != HTTP_CALL_OK ? call->error : kind_of(result);
+        if (kind != HTTP_CALL_TOO_LARGE) text = text_of(call, e->message[0] ? e->message : curl_easy_strerror(result));
+    } else if (!call->head_final) {
+        kind = HTTP_CALL_BROKEN;
+        text = text_of(call, "the peer's answer has no status of its own");
+    }
+    leave_curl(call);
+    call_end(call, kind, text);
+}

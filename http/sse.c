@@ -1,0 +1,173 @@
+#include "http/sse.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EVENT_BYTES_MAX = 4 << 20 };
+
+typedef struct text {
+    char *data; /* owned, zero-terminated once it holds anything */
+    size_t len, cap;
+} text;
+
+struct sse_parser {
+    size_t bytes_max;
+    size_t bom_seen;    /* bytes of a leading byte order mark, 3 when that question is over */
+    bool after_cr;      /* a '\n' now belongs to the line before */
+    bool has_data;      /* a "data" field, perhaps empty */
+    bool show_next;     /* the event shown last is to be forgotten first */
+    bool too_large;
+    text line, event, data, id;
+    int64_t retry_ms;
+};
+
+sse_parser *sse_parser_new(size_t event_bytes_max)
+{
+    sse_parser *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->bytes_max = event_bytes_max ? event_bytes_max : EVENT_BYTES_MAX;
+    p->retry_ms = -1;
+    return p;
+}
+
+void sse_parser_free(sse_parser *p)
+{
+    if (!p) return;
+    free(p->line.data);
+    free(p->event.data);
+    free(p->data.data);
+    free(p->id.data);
+    free(p);
+}
+
+/* Memory that runs out counts as an event that is too large for us. */
+static bool add(sse_parser *p, text *to, const char *data, size_t len)
+{
+    if (p->line.len + p->data.len + p->event.len + p->id.len + len > p->bytes_max) return false;
+    if (to->len + len + 1 > to->cap) {
+        size_t cap = (to->len + len + 1) * 2;
+        char *bigger = realloc(to->data, cap);
+        if (!bigger) return false;
+        to->data = bigger;
+        to->cap = cap;
+    }
+    if (len > 0) memcpy(to->data + to->len, data, len);
+    to->len += len;
+    to->data[to->len] = 0;
+    return true;
+}
+
+static bool set(sse_parser *p, text *to, const char *data, size_t len)
+{
+    to->len = 0;
+    return add(p, to, data, len);
+}
+
+static void take_retry(sse_parser *p, const char *value, size_t len)
+{
+    int64_t ms = 0;
+    if (len == 0 || len > 15) return;
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] < '0' || value[i] > '9') return;
+        ms = ms * 10 + (value[i] - '0');
+    }
+    p->retry_ms = ms;
+}
+
+static bool take_field(sse_parser *p, const char *name, size_t name_len, const char *value, size_t len)
+{
+    if (name_len == 4 && memcmp(name, "data", 4) == 0) {
+        bool first = !p->has_data;
+        p->has_data = true;
+        return (first || add(p, &p->data, "\n", 1)) && add(p, &p->data, value, len);
+    }
+    if (name_len == 5 && memcmp(name, "event", 5) == 0) return set(p, &p->event, value, len);
+    if (name_len == 2 && memcmp(name, "id", 2) == 0) return memchr(value, 0, len) ? true : set(p, &p->id, value, len);
+    if (name_len == 5 && memcmp(name, "retry", 5) == 0) take_retry(p, value, len);
+    return true;
+}
+
+static void forget_event(sse_parser *p)
+{
+    p->data.len = p->event.len = 0;
+    p->has_data = false;
+    p->show_next = false;
+}
+
+static const char *shown(const text *t, const char *fallback) { return t->len > 0 ? t->data : fallback; }
+
+/* A whole line is in p->line. */
+static sse_result end_line(sse_parser *p, sse_event *event)
+{
+    const char *line = p->line.len > 0 ? p->line.data : "";
+    size_t len = p->line.len;
+    if (len == 0) {
+        if (!p->has_data) {
+            forget_event(p);
+            return SSE_MORE;
+        }
+        *event = (sse_event){.event = shown(&p->event, "message"), .data = shown(&p->data, ""), .data_len = p->data.len,
+                             .id = shown(&p->id, ""), .retry_ms = p->retry_ms};
+        p->show_next = true;
+        return SSE_EVENT;
+    }
+    const char *colon = memchr(line, ':', len);
+    size_t name_len = colon ? (size_t)(colon - line) : len;
+    const char *value = colon ? colon + 1 : line + len;
+    if (value < line + len && *value == ' ') value++;
+    bool ok = true;
+    /* The line's own bytes count once: they move from the line to a field. */
+    size_t value_len = (size_t)(line + len - value);
+    p->line.len = 0;
+    if (name_len > 0) ok = take_field(p, line, name_len, value, value_len);
+    return ok ? SSE_MORE : SSE_TOO_LARGE;
+}
+
+static size_t skip_bom(sse_parser *p, const char *data, size_t len)
+{
+    static const char bom[3] = {'\xef', '\xbb', '\xbf'};
+    size_t at = 0;
+    while (p->bom_seen < 3 && at < len) {
+        if (data[at] == bom[p->bom_seen]) {
+            p->bom_seen++;
+            at++;
+            continue;
+        }
+        /* It was none: what looked like it is part of the first line. */
+        if (p->bom_seen > 0 && !add(p, &p->line, bom, p->bom_seen)) p->too_large = true;
+        p->bom_seen = 3;
+    }
+    return at;
+}
+
+sse_result sse_parser_feed(sse_parser *p, const char *data, size_t len, size_t *taken, sse_event *event)
+{
+    *taken = 0;
+    if (p->show_next) forget_event(p);
+    size_t at = skip_bom(p, data, len);
+    while (at < len && !p->too_large) {
+        if (p->after_cr) {
+            p->after_cr = false;
+            if (data[at] == '\n') {
+                at++;
+                continue;
+            }
+        }
+        size_t n = 0;
+        while (at + n < len && data[at + n] != '\n' && data[at + n] != '\r') n++;
+        if (n > 0 && !add(p, &p->line, data + at, n)) p->too_large = true;
+        at += n;
+        if (at == len || p->too_large) continue;
+        p->after_cr = data[at++] == '\r';
+        sse_result got = end_line(p, event);
+        p->line.len = 0;
+        if (got == SSE_TOO_LARGE) p->too_large = true;
+        if (got == SSE_EVENT) {
+            *taken = at;
+            return SSE_EVENT;
+        }
+    }
+    *taken = at;
+    return p->too_large ? SSE_TOO_LARGE : SSE_MORE;
+}
