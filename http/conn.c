@@ -333,14 +333,15 @@ static void peer_note(http_conn *c, const struct sockaddr_storage *peer)
     }
 }
 
-void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
+/* NULL: the descriptor is closed, there is no room even to say so. */
+static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage *peer)
 {
     bool is_extra = s->connections >= s->options.connections_max;
     http_conn *c = is_extra && s->extras > s->options.connections_max / 8 + 16 ? NULL : calloc(1, sizeof(*c));
     if (!c || uv_poll_init(s->loop, &c->poll, fd) != 0) {
         free(c);
         close(fd);
-        return;
+        return NULL;
     }
     c->poll.data = c;
     c->server = s;
@@ -356,5 +357,21 @@ void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
     else
         s->connections++;
     if (is_extra) reply_problem(c, 503, "The server has all the connections it takes.");
+    return c;
+}
+
+void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
+{
+    http_conn *c = conn_new(s, fd, peer);
+    if (c) conn_run(c);
+}
+
+bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes, size_t len)
+{
+    http_conn *c = conn_new(s, fd, peer);
+    if (!c) return false;
+    if (!c->is_extra && !conn_in_fill(c, bytes, len)) reply_problem(c, 503, "The server is out of memory.");
+    bool taken = c->state == CONN_READING;
     conn_run(c);
+    return taken;
 }

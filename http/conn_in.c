@@ -55,6 +55,20 @@ bool conn_in_grow(http_conn *c)
     return true;
 }
 
+bool conn_in_fill(http_conn *c, const char *bytes, size_t len)
+{
+    if (!acquire(c)) return false;
+    if (len > c->bytes_cap) {
+        c->grown = malloc(len);
+        if (!c->grown) return false;
+        c->bytes.data = c->grown;
+        c->bytes_cap = len;
+    }
+    memcpy(c->bytes.data, bytes, len);
+    c->bytes.end = len;
+    return true;
+}
+
 bool conn_in_make_room(http_conn *c)
 {
     if (!c->block && !acquire(c)) return false;

@@ -101,6 +101,18 @@ void http_reply_abort(http_exchange *x); /* cuts the connection; also without a 
 bool http_exchange_writable(const http_exchange *x);
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x));
 
+/* ---- Connections that change servers ---- */
+
+/* Lets the connection of an unanswered exchange go: returns a descriptor of it, and in *bytes (malloc'd) its request,
+ * written anew, with everything read behind it. The exchange has ended and its connection is closed here; for the
+ * client nothing has happened. -1, and nothing has changed: a reply has begun, an earlier one is not all sent, the client
+ * has gone, or there is no descriptor or memory. */
+int http_exchange_detach(http_exchange *x, char **bytes, size_t *len);
+
+/* Takes such a connection as if it had just been accepted and had sent `bytes` (copied). Takes fd in any case; false:
+ * it was closed, or answered with 503, because the server is full or stopping. On the server's own thread. */
+bool http_server_adopt(http_server *server, int fd, const char *bytes, size_t len);
+
 const char *http_status_text(int status); /* "Not Found"; "" if it is none that we know */
 
 #endif

@@ -5,6 +5,7 @@
  *   conn.c      one connection: reading, parsing, handing out, closing
  *   conn_out.c  its unsent bytes
  *   reply.c     heads and bodies of replies
+ *   handover.c  connections that change servers
  *
  * Connections use uv_poll and plain recv/send, not uv_tcp: the bytes given to the kernel are then known exactly, an
  * open descriptor can be adopted or given away at any moment, and errors are seen also while nothing is being read. */
@@ -161,6 +162,7 @@ void listener_sweep(http_server *s);
 
 /* conn.c */
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer); /* takes fd */
+bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes, size_t len); /* takes fd */
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
 void conn_turn(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "runtime/builtin.h"
 #include "runtime/log.h"
@@ -62,7 +63,8 @@ static void end_turn(sw_loop *l)
             r->dirty = false;
             run_turn_end(r);
         }
-    } while (l->sched.ready > 0);
+        if (!l->stopping) http_client_flush(l->client);
+    } while (l->sched.ready > 0 || l->touched);
     if (l->slots.due_head) slot_load_due(l);
 }
 
@@ -94,7 +96,10 @@ void loop_move(sw_loop *to, http_exchange *x)
     size_t len = 0;
     char *bytes = NULL;
     int fd = http_exchange_detach(x, &bytes, &len);
-    if (fd < 0) return;
+    if (fd < 0) {
+        waiter_problem(x, 503, "the connection cannot be handed to the loop that has the run", "1");
+        return;
+    }
     moved *m = malloc(sizeof *m + len);
     if (!m) {
         free(bytes);
