@@ -82,10 +82,9 @@ bool timers_init(timers *t, uv_loop_t *loop)
 
 void timers_close(timers *t)
 {
-    assert(t->count == 0);
     free(t->heap);
     t->heap = NULL;
-    t->room = 0;
+    t->room = t->count = 0;
     uv_close((uv_handle_t *)&t->handle, NULL);
 }
 

@@ -25,7 +25,7 @@ typedef struct timers {
 } timers;
 
 bool timers_init(timers *t, uv_loop_t *loop);
-void timers_close(timers *t); /* none may be started any more */
+void timers_close(timers *t); /* those still started never fire: parked runs are left to the next process */
 
 /* Starts it, or starts it anew. False: out of memory. */
 bool timers_start(timers *t, struct timer *timer, uint64_t delay_ms);
