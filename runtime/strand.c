@@ -122,11 +122,15 @@ static bool settle_groups(sw_ctx *c)
 
 bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
 {
+    static const failure none = {.kind = FAILURE_NONE, .retry_after_ms = -1};
     strand *s = c->strand;
     sw_ctx *outer = s->top;
     s->top = c;
-    s->failure = (failure){.kind = FAILURE_NONE, .retry_after_ms = -1};
-    if (_setjmp(c->boundary) == 0) *out = fn(c, input);
+    s->failure = none;
+    if (_setjmp(c->boundary) == 0) {
+        *out = fn(c, input);
+        s->failure = none; /* sw_try may have left one that the code has dealt with */
+    }
     failure first = s->failure;
     if (c->groups) {
         settle_groups(c);

@@ -1,0 +1,192 @@
+/* served: a Stepwell program as a child process of a test, and plain blocking calls to it. The child is this very test
+ * program, started with "--serve" as its first argument. */
+#ifndef TESTS_SERVED_H
+#define TESTS_SERVED_H
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/check.h"
+
+typedef struct served {
+    pid_t pid;
+    int log;         /* its standard error, non-blocking after the address was read */
+    char address[64]; /* "http://127.0.0.1:1234" */
+} served;
+
+static char served_program[4096]; /* of this test, for exec */
+enum { SERVED_WAIT_MS = 60000, SERVED_ARGS_MAX = 24 };
+
+/* `extra` are further flags, NULL-terminated; the listening address is chosen here. False: it ended before it served;
+ * then *log_text holds what it said and *exit_code how it ended. */
+static inline bool served_try(served *s, const char *const *extra, char *log_text, size_t log_size, int *exit_code)
+{
+    int pipe_fds[2];
+    CHECK(pipe2(pipe_fds, O_CLOEXEC) == 0);
+    fflush(stdout);
+    s->pid = fork();
+    CHECK(s->pid >= 0);
+    if (s->pid == 0) {
+        char *argv[SERVED_ARGS_MAX] = {served_program, (char *)(uintptr_t) "--serve", (char *)(uintptr_t) "--listen",
+                                       (char *)(uintptr_t) "127.0.0.1:0"};
+        int n = 4;
+        for (; *extra && n < SERVED_ARGS_MAX - 1; extra++) argv[n++] = (char *)(uintptr_t)*extra;
+        dup2(pipe_fds[1], STDERR_FILENO);
+        execv(served_program, argv);
+        _exit(127);
+    }
+    close(pipe_fds[1]);
+    s->log = pipe_fds[0];
+    size_t len = 0;
+    log_text[0] = 0;
+    for (;;) {
+        struct pollfd p = {.fd = s->log, .events = POLLIN};
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        ssize_t n = read(s->log, log_text + len, log_size - 1 - len);
+        if (n <= 0) break;
+        len += (size_t)n;
+        log_text[len] = 0;
+        const char *at = strstr(log_text, "listening on "), *end = at ? strchr(at, '\n') : NULL;
+        if (!end) continue;
+        snprintf(s->address, sizeof s->address, "%.*s", (int)(end - at - 13), at + 13);
+        return true;
+    }
+    int status = 0;
+    CHECK(waitpid(s->pid, &status, 0) == s->pid);
+    close(s->log);
+    *exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    return false;
+}
+
+static inline void served_start(served *s, const char *const *extra)
+{
+    char log_text[8192];
+    int exit_code = 0;
+    if (served_try(s, extra, log_text, sizeof log_text, &exit_code)) return;
+    printf("# the server ended with %d: %s\n", exit_code, log_text);
+    CHECK(!"the server did not start");
+}
+
+/* Ends it and returns the exit code, or minus the signal. */
+static inline int served_stop(served *s, int signal_number)
+{
+    int status = 0;
+    CHECK(kill(s->pid, signal_number) == 0);
+    char rest[4096];
+    while (read(s->log, rest, sizeof rest) > 0) {}
+    CHECK(waitpid(s->pid, &status, 0) == s->pid);
+    close(s->log);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+typedef struct answer {
+    long status;
+    char head[8192], body[262144]; /* zero-terminated; more fails the test */
+    size_t head_len, body_len;
+} answer;
+
+static inline size_t answer_take(char *to, size_t *len, size_t size, const char *data, size_t n)
+{
+    CHECK(*len + n < size);
+    memcpy(to + *len, data, n);
+    *len += n;
+    to[*len] = 0;
+    return n;
+}
+
+static inline size_t answer_head(char *data, size_t size, size_t n, void *arg)
+{
+    answer *a = arg;
+    if (size * n >= 5 && memcmp(data, "HTTP/", 5) == 0) a->head_len = 0;
+    return answer_take(a->head, &a->head_len, sizeof a->head, data, size * n);
+}
+
+static inline size_t answer_body(char *data, size_t size, size_t n, void *arg)
+{
+    answer *a = arg;
+    return answer_take(a->body, &a->body_len, sizeof a->body, data, size * n);
+}
+
+/* One request. `method` NULL: GET. `headers` may be NULL; `follow`: redirects to follow. False: no answer came. */
+static inline bool call_try(const char *method, const char *url, const char *const *headers, const char *body, long follow,
+                            answer *a)
+{
+    memset(a, 0, sizeof *a);
+    CURL *h = curl_easy_init();
+    struct curl_slist *list = NULL;
+    CHECK(h);
+    for (; headers && *headers; headers++) list = curl_slist_append(list, *headers);
+    curl_easy_setopt(h, CURLOPT_URL, url);
+    if (method) curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
+    if (body) curl_easy_setopt(h, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(h, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, answer_head);
+    curl_easy_setopt(h, CURLOPT_HEADERDATA, a);
+    curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, answer_body);
+    curl_easy_setopt(h, CURLOPT_WRITEDATA, a);
+    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)SERVED_WAIT_MS);
+    curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+    if (follow > 0) {
+        curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 1L);
+        curl_easy_setopt(h, CURLOPT_MAXREDIRS, follow);
+    }
+    CURLcode rc = curl_easy_perform(h);
+    curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &a->status);
+    curl_slist_free_all(list);
+    curl_easy_cleanup(h);
+    return rc == CURLE_OK;
+}
+
+static inline void call(const char *method, const char *url, const char *const *headers, const char *body, long follow,
+                        answer *a)
+{
+    CHECK(call_try(method, url, headers, body, follow, a));
+}
+
+/* The value of a header of the last answer, "" if it has none. */
+static inline const char *answer_header(const answer *a, const char *name, char *out, size_t out_size)
+{
+    size_t len = strlen(name);
+    out[0] = 0;
+    for (const char *line = a->head; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        if (strncasecmp(line, name, len) != 0 || line[len] != ':') continue;
+        const char *value = line + len + 1;
+        while (*value == ' ') value++;
+        snprintf(out, out_size, "%.*s", (int)strcspn(value, "\r\n"), value);
+        return out;
+    }
+    return out;
+}
+
+/* A new empty folder; the caller removes it with remove_tree. */
+static inline void make_folder(char out[64])
+{
+    snprintf(out, 64, "/tmp/stepwell-test-XXXXXX");
+    CHECK(mkdtemp(out) != NULL);
+}
+
+static inline void remove_tree(const char *path)
+{
+    char command[4200];
+    snprintf(command, sizeof command, "rm -rf '%s'", path);
+    CHECK_INT(system(command), 0);
+}
+
+/* Memory that this process and its children see, through a file. */
+static inline void *share_memory(const char *path, size_t size)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(memory != MAP_FAILED);
+    close(fd);
+    return memory;
+}
+
+#endif
