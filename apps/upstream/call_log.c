@@ -1,0 +1,202 @@
+#include "apps/upstream/call_log.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct call_entry {
+    uint64_t number;             /* from 1, never used twice */
+    uint64_t body_hash;          /* of API and body */
+    int64_t received_ms;         /* Unix */
+    int64_t answered_ms;         /* Unix; 0: not yet */
+    const char *outcome;         /* a literal; NULL: none yet */
+    int status;                  /* HTTP; 0: none yet */
+    call_api api;                /* which of the APIs */
+    char label[CALL_LABEL_SIZE]; /* what it is about */
+} call_entry;
+
+typedef struct body_count {
+    uint64_t hash;  /* 0: the place is free */
+    uint64_t times; /* calls with this body */
+} body_count;
+
+/* Global because routes carry no argument of the program's; reached only through the functions below. */
+static struct {
+    pthread_mutex_t lock;
+    call_entry *calls;    /* a ring of `room`; call n is at n % room once the ring is full-grown */
+    size_t room;          /* places in `calls`: grows to CALL_LOG_MAX */
+    uint64_t first;       /* number of the oldest call kept */
+    uint64_t next;        /* number of the next call */
+    body_count *bodies;   /* open addressing */
+    size_t bodies_room;   /* a power of two */
+    size_t bodies_filled; /* kept at half of the room or less */
+} call_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .first = 1, .next = 1};
+
+static const char *const api_names[CALL_APIS] = {"/v1/messages", "/search", "/v1/models"};
+
+static void log_lock(void)
+{
+    int rc = pthread_mutex_lock(&call_log.lock);
+    assert(rc == 0);
+    (void)rc;
+}
+
+static void log_unlock(void)
+{
+    int rc = pthread_mutex_unlock(&call_log.lock);
+    assert(rc == 0);
+    (void)rc;
+}
+
+/* A simulator that cannot remember its calls would let tests pass wrongly, so it stops. */
+static void *memory_or_exit(void *memory)
+{
+    if (memory) return memory;
+    fputs("upstream: no memory for the log of calls\n", stderr);
+    abort();
+}
+
+static call_entry *call_find(uint64_t number)
+{
+    if (number < call_log.first || number >= call_log.next) return NULL;
+    return &call_log.calls[number % call_log.room];
+}
+
+static void calls_grow(void)
+{
+    size_t room = call_log.room ? call_log.room * 2 : 256;
+    if (room > CALL_LOG_MAX) room = CALL_LOG_MAX;
+    call_entry *calls = memory_or_exit(malloc(room * sizeof *calls));
+    for (uint64_t n = call_log.first; n < call_log.next; n++) calls[n % room] = call_log.calls[n % call_log.room];
+    free(call_log.calls);
+    call_log.calls = calls;
+    call_log.room = room;
+}
+
+uint64_t call_log_begin(call_api api, uint64_t body_hash, int64_t now_ms)
+{
+    assert(api < CALL_APIS);
+    log_lock();
+    if (call_log.next - call_log.first == call_log.room) {
+        if (call_log.room < CALL_LOG_MAX)
+            calls_grow();
+        else
+            call_log.first++;
+    }
+    uint64_t number = call_log.next++;
+    call_log.calls[number % call_log.room] =
+        (call_entry){.number = number, .body_hash = body_hash, .received_ms = now_ms, .api = api};
+    log_unlock();
+    return number;
+}
+
+/* Cuts between characters, so that the log stays UTF-8. */
+static void label_copy(char *to, const char *label)
+{
+    size_t len = strlen(label);
+    if (len >= CALL_LABEL_SIZE) {
+        len = CALL_LABEL_SIZE - 1;
+        while (len > 0 && ((unsigned char)label[len] & 0xC0) == 0x80) len--;
+    }
+    memcpy(to, label, len);
+    to[len] = '\0';
+}
+
+void call_log_label(uint64_t number, const char *label)
+{
+    assert(label);
+    log_lock();
+    call_entry *call = call_find(number);
+    if (call) label_copy(call->label, label);
+    log_unlock();
+}
+
+void call_log_end(uint64_t number, int status, const char *outcome, int64_t now_ms)
+{
+    assert(outcome);
+    log_lock();
+    call_entry *call = call_find(number);
+    if (call) {
+        call->status = status;
+        call->outcome = outcome;
+        call->answered_ms = now_ms;
+    }
+    log_unlock();
+}
+
+static body_count *body_place(body_count *bodies, size_t room, uint64_t hash)
+{
+    assert(room > 0 && (room & (room - 1)) == 0);
+    size_t i = hash & (room - 1);
+    while (bodies[i].hash != 0 && bodies[i].hash != hash) i = (i + 1) & (room - 1);
+    return &bodies[i];
+}
+
+static void bodies_grow(void)
+{
+    size_t room = call_log.bodies_room ? call_log.bodies_room * 2 : 1024;
+    body_count *bodies = memory_or_exit(calloc(room, sizeof *bodies));
+    for (size_t i = 0; i < call_log.bodies_room; i++)
+        if (call_log.bodies[i].hash != 0) *body_place(bodies, room, call_log.bodies[i].hash) = call_log.bodies[i];
+    free(call_log.bodies);
+    call_log.bodies = bodies;
+    call_log.bodies_room = room;
+}
+
+static void bodies_clear(void)
+{
+    free(call_log.bodies);
+    call_log.bodies = NULL;
+    call_log.bodies_room = call_log.bodies_filled = 0;
+}
+
+uint64_t call_log_count(uint64_t body_hash)
+{
+    uint64_t hash = body_hash ? body_hash : 1;
+    log_lock();
+    if (call_log.bodies_filled >= CALL_LOG_BODIES_MAX) bodies_clear();
+    if (call_log.bodies_filled * 2 >= call_log.bodies_room) bodies_grow();
+    body_count *body = body_place(call_log.bodies, call_log.bodies_room, hash);
+    if (body->hash == 0) {
+        body->hash = hash;
+        call_log.bodies_filled++;
+    }
+    uint64_t before = body->times++;
+    log_unlock();
+    return before;
+}
+
+void call_log_clear(void)
+{
+    log_lock();
+    call_log.first = call_log.next;
+    bodies_clear();
+    log_unlock();
+}
+
+static sw_value call_value(sw_ctx *c, const call_entry *call)
+{
+    sw_value v = sw_map(c, "call", sw_int((int64_t)call->number), "endpoint", sw_str(c, api_names[call->api]), "hash",
+                        sw_strf(c, "%016llx", (unsigned long long)call->body_hash), "label", sw_str(c, call->label),
+                        "receivedMs", sw_int(call->received_ms), NULL);
+    sw_set(c, &v, "answeredMs", call->answered_ms ? sw_int(call->answered_ms) : sw_nil());
+    sw_set(c, &v, "status", call->status ? sw_int(call->status) : sw_nil());
+    sw_set(c, &v, "outcome", sw_str(c, call->outcome));
+    return v;
+}
+
+/* Copied out first: making values may fail the handler, which must not happen under the lock. */
+sw_value call_log_list(sw_ctx *c)
+{
+    log_lock();
+    size_t count = call_log.next - call_log.first;
+    call_entry *copy = memory_or_exit(malloc((count ? count : 1) * sizeof *copy));
+    for (size_t i = 0; i < count; i++) copy[i] = *call_find(call_log.first + i);
+    log_unlock();
+    sw_defer(c, free, copy);
+    sw_value list = sw_array(c, 0);
+    for (size_t i = 0; i < count; i++) sw_push(c, &list, call_value(c, &copy[i]));
+    return list;
+}

@@ -1,0 +1,41 @@
+/* upstream: a simulator of Anthropic's Messages API and of Exa's search API, for tests, benches and trying things out
+ * without keys. It answers as the real ones do, fails as they do when told to, and tells what it was asked:
+ *
+ *     POST /v1/messages   GET /v1/models   POST /search   GET, DELETE /_sim/calls */
+#include <assert.h>
+
+#include "apps/upstream/call_log.h"
+#include "apps/upstream/exa.h"
+#include "apps/upstream/messages.h"
+#include "apps/upstream/settings.h"
+#include "apps/upstream/sim.h"
+
+static const char *start(sw_app *app, void *arg)
+{
+    (void)arg;
+    settings s;
+    const char *wrong = settings_read(app, &s);
+    if (!wrong) sim_start(&s);
+    return wrong;
+}
+
+static void calls_list(sw_ctx *c) { sw_reply_json(c, 200, call_log_list(c)); }
+
+static void calls_clear(sw_ctx *c)
+{
+    call_log_clear();
+    sw_reply(c, 204, NULL, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("upstream");
+    settings_declare(app);
+    sw_on_start(app, start, NULL);
+    sw_route(app, "POST /v1/messages", messages_create);
+    sw_route(app, "GET /v1/models", messages_models);
+    sw_route(app, "POST /search", exa_search);
+    sw_route(app, "GET /_sim/calls", calls_list);
+    sw_route(app, "DELETE /_sim/calls", calls_clear);
+    return sw_main(app, argc, argv);
+}

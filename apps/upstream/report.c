@@ -1,0 +1,73 @@
+#include "apps/upstream/report.h"
+
+#include <assert.h>
+
+#include "apps/upstream/prose.h"
+#include "apps/upstream/text.h"
+
+enum { SECTIONS = 4, SENTENCES = 4 };
+
+/* The next source's mark; every source is cited before any is cited again. */
+static void cite(sw_ctx *c, text *t, const prompt *p, size_t *cited)
+{
+    if (p->source_count == 0) return;
+    text_addf(c, t, " [%lld]", (long long)p->sources[(*cited)++ % p->source_count].number);
+}
+
+static void add_section(sw_ctx *c, text *t, const prompt *p, uint64_t seed, size_t section, size_t *cited)
+{
+    text_addf(c, t, "## %zu. On %s\n\n", section + 1, prose_angle(seed, section * SENTENCES));
+    for (size_t i = 0; i < SENTENCES; i++) {
+        text_add(c, t, prose_make(c, PROSE_INSIGHT, p->topic, seed, section * SENTENCES + i));
+        cite(c, t, p, cited);
+        text_add(c, t, i + 1 < SENTENCES ? " " : "\n\n");
+    }
+    text_addf(c, t, "%s\n\n", prose_make(c, PROSE_SYNTHESIS, p->topic, seed, section));
+}
+
+static void add_findings(sw_ctx *c, text *t, const prompt *p, uint64_t seed, size_t *cited)
+{
+    size_t count = p->source_count > SECTIONS * SENTENCES ? p->source_count - SECTIONS * SENTENCES : 0;
+    if (count < 3) count = 3;
+    text_add(c, t, "## Key findings\n\n");
+    for (size_t i = 0; i < count; i++) {
+        text_addf(c, t, "- %s", prose_make(c, PROSE_CONNECTION, p->topic, seed, i));
+        cite(c, t, p, cited);
+        text_add(c, t, "\n");
+    }
+    text_add(c, t, "\n");
+}
+
+static void add_references(sw_ctx *c, text *t, const prompt *p)
+{
+    text_add(c, t, "## References\n\n");
+    if (p->source_count == 0) text_add(c, t, "No sources were given.\n");
+    for (size_t i = 0; i < p->source_count; i++) {
+        const prompt_source *source = &p->sources[i];
+        text_addf(c, t, "[%lld] %s%s%s\n\n", (long long)source->number, source->title, *source->url ? ". " : "",
+                  source->url);
+    }
+}
+
+const char *report_make(sw_ctx *c, const prompt *p, uint64_t seed)
+{
+    assert(p && p->topic);
+    text t = {0};
+    size_t cited = 0;
+    text_addf(c, &t, "# %s\n\n## Summary\n\n", p->topic);
+    for (size_t i = 0; i < 2; i++)
+        text_addf(c, &t, "%s ", prose_make(c, PROSE_SYNTHESIS, p->topic, seed, i + SECTIONS));
+    text_add(c, &t, "\n\n");
+    for (size_t i = 0; i < SECTIONS; i++) add_section(c, &t, p, seed, i, &cited);
+    add_findings(c, &t, p, seed, &cited);
+    text_addf(c, &t, "## Open questions\n\n- %s\n- %s\n\n", prose_make(c, PROSE_REASONING, p->topic, seed, 0),
+              prose_make(c, PROSE_REASONING, p->topic, seed, 1));
+    add_references(c, &t, p);
+    return t.data;
+}
+
+const char *report_short_answer(sw_ctx *c, const prompt *p, uint64_t seed)
+{
+    return sw_printf(c, "%s %s", prose_make(c, PROSE_SENTENCE, p->topic, seed, 0),
+                     prose_make(c, PROSE_INSIGHT, p->topic, seed, 1));
+}

@@ -1,0 +1,32 @@
+/* sim: what the two APIs share: the settings, and the life of one call: begun in the log, counted, delayed, given its
+ * fault, answered. It knows neither API. */
+#ifndef UPSTREAM_SIM_H
+#define UPSTREAM_SIM_H
+
+#include "apps/upstream/call_log.h"
+#include "apps/upstream/faults.h"
+#include "apps/upstream/settings.h"
+
+typedef struct sim_call {
+    sw_ctx *c;
+    uint64_t number;        /* in the log */
+    uint64_t body_hash;     /* of API and body */
+    uint64_t draw;          /* what is drawn for it; of the first such call until sim_admit() */
+    const char *request_id; /* "req_..." */
+    fault_kind fault;       /* set by sim_admit() */
+} sim_call;
+
+void sim_start(const settings *s); /* once, before anything is served */
+const settings *sim_settings(void);
+
+sim_call sim_begin(sw_ctx *c, call_api api);
+
+/* A valid request: 0 after its latency, or the milliseconds until the rate limit lets one in. */
+int64_t sim_admit(sim_call *call, call_api api, fault_scope scope);
+
+/* Answers with JSON and ends the call in the log; with FAULT_CUT half of the body. */
+void sim_reply(sim_call *call, int status, sw_value body);
+
+void sim_end(const sim_call *call, int status, const char *outcome);
+
+#endif
