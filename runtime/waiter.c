@@ -198,10 +198,12 @@ void waiter_pump(waiter **list, frames *f)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->kind == WAITER_ASYNC) send_on(w, 202);
-        if (w->kind != WAITER_STREAM) continue;
-        give_frames(w, f);
-        pump(w);
+        if (w->kind == WAITER_ASYNC) {
+            send_on(w, 202);
+        } else if (w->kind == WAITER_STREAM) {
+            give_frames(w, f);
+            pump(w);
+        }
     }
 }
 

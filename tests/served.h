@@ -21,6 +21,7 @@ typedef struct served {
 } served;
 
 static char served_program[4096]; /* of this test, for exec */
+static int served_log = -1;       /* of the server started last, to show when a call fails */
 enum { SERVED_WAIT_MS = 60000, SERVED_ARGS_MAX = 24 };
 
 /* `extra` are further flags, NULL-terminated; the listening address is chosen here. False: it ended before it served;
@@ -54,6 +55,7 @@ static inline bool served_try(served *s, const char *const *extra, char *log_tex
         log_text[len] = 0;
         const char *at = strstr(log_text, "listening on "), *end = at ? strchr(at, '\n') : NULL;
         if (!end) continue;
+        served_log = s->log;
         snprintf(s->address, sizeof s->address, "%.*s", (int)(end - at - 13), at + 13);
         return true;
     }
@@ -79,7 +81,10 @@ static inline int served_stop(served *s, int signal_number)
     int status = 0;
     CHECK(kill(s->pid, signal_number) == 0);
     char rest[4096];
-    while (read(s->log, rest, sizeof rest) > 0) {}
+    for (ssize_t n; (n = read(s->log, rest, sizeof rest - 1)) > 0;) {
+        rest[n] = 0;
+        if (strstr(rest, "ERROR:") || strstr(rest, "runtime error") || strstr(rest, "WARNING: ")) printf("# %s\n", rest);
+    }
     CHECK(waitpid(s->pid, &status, 0) == s->pid);
     close(s->log);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -146,7 +151,12 @@ static inline bool call_try(const char *method, const char *url, const char *con
 static inline void call(const char *method, const char *url, const char *const *headers, const char *body, long follow,
                         answer *a)
 {
-    CHECK(call_try(method, url, headers, body, follow, a));
+    if (call_try(method, url, headers, body, follow, a)) return;
+    char said[16384];
+    ssize_t n;
+    printf("# no answer from %s; the server's last words:\n", url);
+    while ((n = read(served_log, said, sizeof said)) > 0) fwrite(said, 1, (size_t)n, stdout);
+    CHECK(!"no answer");
 }
 
 /* The value of a header of the last answer, "" if it has none. */
