@@ -71,7 +71,7 @@ static corpus_page page_of(sw_ctx *c, uint64_t world, const char *subject, size_
     page.author = authors[(seed >> 8) % AUTHORS];
     page.title = prose_make(c, PROSE_TITLE, subject, seed, 0);
     page.url = sw_printf(c, "https://%s/%s-%06llx", page.host, slug_of(c, subject), (unsigned long long)(seed >> 40));
-    page.published = sw_printf(c, "20%02u-%02u-%02uT00:00:00.000Z", (unsigned)(seed >> 16) % 9 + 18,
+    page.published = sw_printf(c, "20%02u-%02u-%02uT00:00:00.000Z", (unsigned)(seed >> 16) % 8 + 18,
                                (unsigned)(seed >> 20) % 12 + 1, (unsigned)(seed >> 24) % 28 + 1);
     return page;
 }

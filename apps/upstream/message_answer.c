@@ -36,6 +36,12 @@ static const char *purpose_of(sw_ctx *c, const message_request *r, const prompt 
     return p->wants_report ? "report" : "text";
 }
 
+const char *message_label(sw_ctx *c, const message_request *r)
+{
+    prompt p = prompt_read(c, r->system, r->user);
+    return sw_printf(c, "%s: %s", purpose_of(c, r, &p), *p.query ? p.query : p.topic);
+}
+
 /* The first half of what JSON would be: no parser takes it. */
 static sw_bytes halved(sw_bytes json)
 {
@@ -80,7 +86,6 @@ message_answer message_answer_make(sw_ctx *c, const message_request *r, uint64_t
     message_answer a = {.tool = r->tool, .stop_reason = r->tool ? "tool_use" : "end_turn"};
     a.id = sw_printf(c, "msg_01%016llx", (unsigned long long)seed);
     a.tool_id = sw_printf(c, "toolu_01%016llx", (unsigned long long)seed);
-    a.label = sw_printf(c, "%s: %s", purpose_of(c, r, &p), *p.query ? p.query : p.topic);
     sw_bytes said;
     if (!sw_is_nil(r->schema)) {
         said = structured(c, r, &p, seed, fault == FAULT_MALFORMED);

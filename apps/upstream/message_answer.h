@@ -12,10 +12,12 @@ typedef struct message_answer {
     const char *tool;        /* NULL: a text block */
     const char *tool_id;     /* "toolu_..." */
     const char *stop_reason; /* "end_turn", "tool_use", "max_tokens", "refusal" */
-    const char *label;       /* for the log of calls: "queries: rivers" */
     int64_t input_tokens;
     int64_t output_tokens;
 } message_answer;
+
+/* What the request is about, for the log of calls: "queries: rivers". */
+const char *message_label(sw_ctx *c, const message_request *r);
 
 /* `seed` chooses the words, `fault` may spoil them. */
 message_answer message_answer_make(sw_ctx *c, const message_request *r, uint64_t seed, fault_kind fault);

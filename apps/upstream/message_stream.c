@@ -81,7 +81,7 @@ static bool broken_write(sim_call *call, const message_request *r, const message
     sw_ctx *c = call->c;
     if (!start_write(c, r, a) || !block_start_write(c, a) || !tokens_write(c, a, a->text_len / 2)) return false;
     if (call->fault == FAULT_CUT) {
-        sw_reply_abort(c);
+        sim_cut(call);
         return true;
     }
     assert(call->fault == FAULT_STREAM_ERROR);

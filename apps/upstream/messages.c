@@ -49,7 +49,7 @@ void messages_create(sw_ctx *c)
     }
     /* The words come from the body alone: a call that is made again gets the same answer. */
     uint64_t seed = call.draw;
-    call_log_label(call.number, message_answer_make(c, &request, seed, FAULT_NONE).label);
+    call_log_label(call.number, message_label(c, &request));
     int64_t wait_ms =
         sim_admit(&call, CALL_MESSAGES,
                   (fault_scope){.streamed = request.stream, .structured = !sw_is_nil(request.schema), .message = true});

@@ -55,6 +55,7 @@ static const char *const templates[PROSE_KINDS][TEMPLATES] = {
                          "New work on {a} is likely to change what is believed about {t}."},
     [PROSE_TITLE] = {"{t}: {a}", "A review of {t}: {a}", "{t} and its {a}", "Understanding {t}: {a}",
                      "{t}, a field guide: {a}", "What we know about {t}: {a}"},
+    [PROSE_HEADING] = {"{t}", "{t}", "{t}", "{t}", "{t}", "{t}"},
     [PROSE_SENTENCE] = {"This concerns {t}, above all {a}.", "For {t}, {a} is worth a closer look.",
                         "In {t}, {a} comes up again and again.", "A short word on {t}: {a} decides much of it.",
                         "{t} cannot be understood without {a}.", "Much about {t} is explained by {a}."}};
@@ -80,7 +81,7 @@ static size_t start_of(uint64_t seed, size_t count) { return (size_t)(chance_mix
 
 const char *prose_angle(uint64_t seed, size_t index) { return angles[(start_of(seed, ANGLES) + index) % ANGLES]; }
 
-static const char *filled(sw_ctx *c, const char *template, const char *topic, const char *angle, const char *qualifier)
+static char *filled(sw_ctx *c, const char *template, const char *topic, const char *angle, const char *qualifier)
 {
     text t = {0};
     for (const char *at = template; *at;) {
@@ -93,10 +94,14 @@ static const char *filled(sw_ctx *c, const char *template, const char *topic, co
         at += 3;
     }
     assert(t.len > 0);
-    /* A sentence may begin with an angle, which is in lower case. */
-    char last = t.data[t.len - 1];
-    if ((last == '.' || last == '?') && *t.data >= 'a' && *t.data <= 'z') *t.data = (char)(*t.data - 'a' + 'A');
     return t.data;
+}
+
+/* Sentences and titles may begin with an angle or a topic in lower case. */
+static char *capitalized(char *made)
+{
+    if (*made >= 'a' && *made <= 'z') *made = (char)(*made - 'a' + 'A');
+    return made;
 }
 
 const char *prose_option(sw_ctx *c, uint64_t seed, size_t question, size_t index)
@@ -110,11 +115,13 @@ const char *prose_make(sw_ctx *c, prose_kind kind, const char *topic, uint64_t s
     assert(kind < PROSE_KINDS);
     const char *subject = text_cut(c, topic, SUBJECT_MAX);
     if (kind == PROSE_QUESTION)
-        return filled(c, questions[(start_of(seed, QUESTIONS) + index) % QUESTIONS].question, subject, "", "");
+        return capitalized(
+            filled(c, questions[(start_of(seed, QUESTIONS) + index) % QUESTIONS].question, subject, "", ""));
     if (kind == PROSE_OPTION) return prose_option(c, seed, 0, index);
     const char *template = templates[kind][(start_of(seed, TEMPLATES) + index) % TEMPLATES];
     const char *qualifier = qualifiers[(start_of(seed, QUALIFIERS) + index) % QUALIFIERS];
-    const char *made = filled(c, template, subject, prose_angle(seed, index), qualifier);
+    char *made = filled(c, template, subject, prose_angle(seed, index), qualifier);
+    if (kind != PROSE_QUERY && kind != PROSE_FOLLOW_UP && kind != PROSE_ANGLE) made = capitalized(made);
     /* After all angles the texts would repeat. */
     return index < ANGLES ? made : sw_printf(c, "%s (%zu)", made, index / ANGLES + 1);
 }

@@ -16,6 +16,7 @@ typedef enum prose_kind {
     PROSE_QUESTION,
     PROSE_OPTION,
     PROSE_TITLE,
+    PROSE_HEADING, /* the topic alone */
     PROSE_SENTENCE,
     PROSE_KINDS
 } prose_kind;

@@ -49,7 +49,15 @@ void sim_reply(sim_call *call, int status, sw_value value)
     }
     sw_reply_open(c, status, "application/json");
     (void)sw_reply_write(c, body.data, body.len / 2);
-    sw_reply_abort(c);
+    sim_cut(call);
+}
+
+void sim_cut(const sim_call *call)
+{
+    /* A cut discards what still waits to be sent; a client that saw nothing would have seen no cut in the middle. */
+    static const int64_t leave_ms = 20;
+    sw_sleep(call->c, "cut", leave_ms);
+    sw_reply_abort(call->c);
 }
 
 void sim_end(const sim_call *call, int status, const char *outcome)

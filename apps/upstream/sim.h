@@ -27,6 +27,9 @@ int64_t sim_admit(sim_call *call, call_api api, fault_scope scope);
 /* Answers with JSON and ends the call in the log; with FAULT_CUT half of the body. */
 void sim_reply(sim_call *call, int status, sw_value body);
 
+/* Cuts the connection of an opened reply after what was written has had time to leave. */
+void sim_cut(const sim_call *call);
+
 void sim_end(const sim_call *call, int status, const char *outcome);
 
 #endif

@@ -1,0 +1,66 @@
+// Starts a built program for a test and stops it after: the folder of the build is STEPWELL_BUILD, the address is read
+// from the line that every program logs.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const START_LIMIT_MS = 30_000; // sanitizers and Valgrind start slowly
+
+export function programPath(name) {
+  const build = process.env.STEPWELL_BUILD;
+  if (!build) throw new Error('STEPWELL_BUILD must name the build folder');
+  const path = resolve(build, 'apps', name, name);
+  if (!existsSync(path)) throw new Error(`${path} is not built`);
+  return path;
+}
+
+// Resolves to {url, log(), exited, stop()} once the program listens; rejects with its output if it ends before.
+export async function startProgram(name, args = [], env = {}) {
+  const folder = mkdtempSync(join(tmpdir(), `stepwell-${name}-`));
+  const child = spawn(programPath(name), ['--listen', '127.0.0.1:0', ...args], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  const exited = new Promise((done) => child.on('exit', (code, signal) => done({ code, signal })));
+  const url = await new Promise((done, fail) => {
+    const timer = setTimeout(() => fail(new Error(`${name} does not listen:\n${log}`)), START_LIMIT_MS);
+    const read = (data) => {
+      log += data;
+      const found = /listening on (http:\/\/[^\s]+)/.exec(log);
+      if (found) {
+        clearTimeout(timer);
+        done(found[1]);
+      }
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    exited.then((end) => {
+      clearTimeout(timer);
+      fail(new Error(`${name} ended (${JSON.stringify(end)}) before it listened:\n${log}`));
+    });
+  }).catch((error) => {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
+  const stop = async () => {
+    child.kill('SIGTERM');
+    const end = await exited;
+    rmSync(folder, { recursive: true, force: true });
+    return end;
+  };
+  return { url, log: () => log, exited, stop };
+}
+
+// Runs a program that is expected to end by itself.
+export async function runProgram(name, args = []) {
+  const child = spawn(programPath(name), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  child.stdout.on('data', (data) => (output += data));
+  child.stderr.on('data', (data) => (output += data));
+  const code = await new Promise((done) => child.on('close', done));
+  return { code, output };
+}
