@@ -44,7 +44,7 @@ static void on_request(void *arg, http_exchange *x)
     if (e->kind == ENDPOINT_BUILTIN || e->kind == ENDPOINT_FILES) {
         e->builtin(l, x, e, m.params, m.param_count);
     } else if (l->draining) {
-        l->counters.requests_refused++;
+        counter_add(&l->counters.requests_refused, 1);
         waiter_problem(x, 503, "the server is stopping", "1");
     } else {
         run_start(l, e, x, m.params, m.param_count);

@@ -36,7 +36,7 @@ typedef struct sw_loop {
     store_port *port;          /* NULL in a program without endpoints */
     run *touched;              /* runs to look at when the turn ends */
     run *free_runs;            /* structs for reuse */
-    size_t runs;               /* in memory, plain ones too */
+    uint64_t runs;             /* in memory, plain ones too; counter_add */
     size_t segments_in_flight; /* with the store */
     slot_table slots;
     msgpack_sbuffer scratch;   /* for packing a value before its entry */
@@ -51,6 +51,9 @@ typedef struct sw_loop {
     struct timer drain_timer;
     loop_counters counters;
 } sw_loop;
+
+/* Counts on the loop's own thread what others may read for metrics: one aligned word, a figure may be a moment old. */
+static inline void counter_add(uint64_t *n, int64_t by) { __atomic_store_n(n, *n + (uint64_t)by, __ATOMIC_RELAXED); }
 
 int64_t loop_now_ms(void); /* Unix milliseconds */
 

@@ -56,7 +56,7 @@ static run *run_new(sw_loop *l, const endpoint *e)
     r->response.headers_end = &r->response.headers;
     r->outcome_error = "";
     r->started_ms = loop_now_ms();
-    l->runs++;
+    counter_add(&l->runs, 1);
     return r;
 }
 
@@ -77,7 +77,7 @@ static void run_free(run *r)
     drop_large(&r->sealed);
     r->next_free = l->free_runs;
     l->free_runs = r;
-    l->runs--;
+    counter_add(&l->runs, -1);
 }
 
 static void set_label(run *r)
@@ -211,8 +211,7 @@ static entry response_entry(run *r)
 static void count_outcome(run *r)
 {
     loop_counters *n = &r->loop->counters;
-    if (r->outcome == ENTRY_SUCCEEDED) n->runs_succeeded++;
-    else n->runs_failed++;
+    counter_add(r->outcome == ENTRY_SUCCEEDED ? &n->runs_succeeded : &n->runs_failed, 1);
 }
 
 static void record_ended(run *r)
@@ -313,7 +312,7 @@ static void handler_main(void *arg)
 
 static void refuse(sw_loop *l, http_exchange *x, const char *why)
 {
-    l->counters.requests_refused++;
+    counter_add(&l->counters.requests_refused, 1);
     waiter_problem(x, 503, why, "1");
 }
 
@@ -375,7 +374,7 @@ void run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
         refuse(l, x, "no room for another coroutine");
         return;
     }
-    l->counters.runs_started++;
+    counter_add(&l->counters.runs_started, 1);
     if (r->plain) http_exchange_on_gone(x, plain_gone);
     else waiter_attach(l, &r->waiters, kind, x, &r->id, 0);
     if (!coro_current()) sched_run(&l->sched, 0);
@@ -464,7 +463,7 @@ const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
     s->run = r;
     s->state = SLOT_RUNNING;
     waiter_move(&s->waiters, &r->waiters);
-    l->counters.runs_resumed++;
+    counter_add(&l->counters.runs_resumed, 1);
     return NULL;
 }
 
@@ -496,7 +495,7 @@ static void left(run *r)
     slot *s = r->slot;
     if (r->leave == LEAVE_PARK) {
         keep_waiters(r);
-        l->counters.runs_parked++;
+        counter_add(&l->counters.runs_parked, 1);
         slot_park(l, s, r->park_due_ms);
     } else if (r->leave == LEAVE_ERROR && s && !l->draining) {
         keep_waiters(r);

@@ -249,7 +249,6 @@ typedef struct metric {
     uint64_t value;
 } metric;
 
-/* Other loops' counters are read while they count: each is one aligned word, a figure may be a moment old. */
 static loop_counters all_counters(const sw_app *app, size_t *runs, size_t *slots)
 {
     loop_counters sum = {0};

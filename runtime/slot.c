@@ -27,7 +27,7 @@ void slot_table_free(slot_table *t)
             free(s);
         }
     free(t->buckets);
-    *t = (slot_table){0};
+    t->buckets = NULL;
 }
 
 static slot **bucket(const slot_table *t, const run_id *id) { return &t->buckets[run_id_hash(id) & (t->bucket_count - 1)]; }
@@ -66,7 +66,7 @@ slot *slot_add(sw_loop *l, const run_id *id)
     if (t->count >= t->bucket_count) grow(t);
     *s = (slot){.id = *id, .state = SLOT_RUNNING, .next = *bucket(t, id)};
     *bucket(t, id) = s;
-    t->count++;
+    counter_add(&t->count, 1);
     return s;
 }
 
@@ -78,7 +78,7 @@ void slot_remove(sw_loop *l, slot *s)
     slot **at = bucket(t, &s->id);
     while (*at != s) at = &(*at)->next;
     *at = s->next;
-    t->count--;
+    counter_add(&t->count, -1);
     free(s);
 }
 

@@ -33,7 +33,8 @@ typedef struct slot {
 
 typedef struct slot_table {
     slot **buckets;          /* a power of two */
-    size_t bucket_count, count;
+    size_t bucket_count;
+    uint64_t count;          /* counter_add */
     slot *due_head, *due_tail; /* SLOT_QUEUED, first due first */
     size_t loading;
 } slot_table;

@@ -144,7 +144,7 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
     if (rec->done) {
         const char *error = NULL;
         *outcome = STEP_OK;
-        r->loop->counters.steps_replayed++;
+        counter_add(&r->loop->counters.steps_replayed, 1);
         if (!value_unpack(&r->arena, rec->value.data, rec->value.len, out, &error)) {
             *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
             *outcome = STEP_FAILED;
@@ -253,7 +253,7 @@ static bool keep_failure(strand *s, const step_spec *spec, int attempt, int64_t 
     e.due_ms = *due_ms;
     e.fatal = f->kind == FAILURE_FATAL;
     e.error = (entry_text){f->message, strlen(f->message)};
-    r->loop->counters.attempts_failed++;
+    counter_add(&r->loop->counters.attempts_failed, 1);
     if (record_append(r, &e)) return true;
     *f = (failure){.kind = FAILURE_FATAL, .message = "the run's state is over its limit (--run-state-max)",
                    .step = f->step, .attempts = attempt, .retry_after_ms = -1};
@@ -300,7 +300,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (s->failure.kind == FAILURE_UNWIND) return STEP_UNWOUND;
         if (!keep_failure(s, spec, attempt, began_ms, &due_ms) || due_ms == 0) return STEP_FAILED;
     }
-    r->loop->counters.steps_done++;
+    counter_add(&r->loop->counters.steps_done, 1);
     if (spec->options.sync && !record_wait(s)) return unwound(s);
     return STEP_OK;
 }
