@@ -27,7 +27,7 @@ void call_log_end(uint64_t call, int status, const char *outcome, int64_t now_ms
 /* How often this body came before, and counts it. */
 uint64_t call_log_count(uint64_t body_hash);
 
-sw_value call_log_list(sw_ctx *c); /* an array of maps */
-void call_log_clear(void);         /* calls and counts; numbers go on */
+void call_log_reply(sw_ctx *c); /* answers with all of them: a JSON array */
+void call_log_clear(void);      /* calls and counts; numbers go on */
 
 #endif

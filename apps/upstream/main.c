@@ -19,8 +19,6 @@ static const char *start(sw_app *app, void *arg)
     return wrong;
 }
 
-static void calls_list(sw_ctx *c) { sw_reply_json(c, 200, call_log_list(c)); }
-
 static void calls_clear(sw_ctx *c)
 {
     call_log_clear();
@@ -35,7 +33,7 @@ int main(int argc, char **argv)
     sw_route(app, "POST /v1/messages", messages_create);
     sw_route(app, "GET /v1/models", messages_models);
     sw_route(app, "POST /search", exa_search);
-    sw_route(app, "GET /_sim/calls", calls_list);
+    sw_route(app, "GET /_sim/calls", call_log_reply);
     sw_route(app, "DELETE /_sim/calls", calls_clear);
     return sw_main(app, argc, argv);
 }

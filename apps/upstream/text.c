@@ -24,6 +24,7 @@ void text_add(sw_ctx *c, text *t, const char *string) { text_append(c, t, string
 
 void text_addf(sw_ctx *c, text *t, const char *format, ...)
 {
+    assert(format);
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
