@@ -326,6 +326,8 @@ sw_value sw_step_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, 
 
 sw_value sw_step(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input) { return sw_step_with(c, id, fn, input, NULL); }
 
+int sw_attempt(sw_ctx *c) { return c->kind == CTX_STEP ? c->attempt : 0; }
+
 bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options, sw_value *out,
                  sw_error *err)
 {

@@ -199,6 +199,9 @@ typedef struct sw_error {
 SW_API sw_value sw_step(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input);
 SW_API sw_value sw_step_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options);
 
+/* Which attempt of its step this is, from 1; 0 outside steps. */
+SW_API int sw_attempt(sw_ctx *c);
+
 /* The same, but a step that failed for good returns false with *err filled (either may be NULL). */
 SW_API bool sw_try(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, sw_value *out, sw_error *err);
 SW_API bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options,
