@@ -80,11 +80,11 @@ static inline int served_stop(served *s, int signal_number)
 {
     int status = 0;
     CHECK(kill(s->pid, signal_number) == 0);
-    char rest[4096];
-    for (ssize_t n; (n = read(s->log, rest, sizeof rest - 1)) > 0;) {
-        rest[n] = 0;
-        if (strstr(rest, "ERROR:") || strstr(rest, "runtime error") || strstr(rest, "WARNING: ")) printf("# %s\n", rest);
-    }
+    static char rest[262144];
+    size_t len = 0;
+    for (ssize_t n; len < sizeof rest - 1 && (n = read(s->log, rest + len, sizeof rest - 1 - len)) > 0;) len += (size_t)n;
+    rest[len] = 0;
+    if (strstr(rest, "Sanitizer") || strstr(rest, "runtime error") || strstr(rest, "Assertion")) printf("# %s\n", rest);
     CHECK(waitpid(s->pid, &status, 0) == s->pid);
     close(s->log);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);

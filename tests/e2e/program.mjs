@@ -15,7 +15,7 @@ export function programPath(name) {
   return path;
 }
 
-// Resolves to {url, log(), exited, stop()} once the program listens; rejects with its output if it ends before.
+// Resolves to {url, log(), exited, stop(), kill(signal)} once the program listens; rejects with its output if it ends before.
 export async function startProgram(name, args = [], env = {}) {
   const folder = mkdtempSync(join(tmpdir(), `stepwell-${name}-`));
   const child = spawn(programPath(name), ['--listen', '127.0.0.1:0', ...args], {
@@ -46,13 +46,20 @@ export async function startProgram(name, args = [], env = {}) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   });
+  // Ends it at once and keeps what it wrote: for tests that start it again on the same --data.
+  const kill = async (signal = 'SIGKILL') => {
+    child.kill(signal);
+    const end = await exited;
+    rmSync(folder, { recursive: true, force: true });
+    return end;
+  };
   const stop = async () => {
     child.kill('SIGTERM');
     const end = await exited;
     rmSync(folder, { recursive: true, force: true });
     return end;
   };
-  return { url, log: () => log, exited, stop };
+  return { url, log: () => log, exited, stop, kill };
 }
 
 // Runs a program that is expected to end by itself.

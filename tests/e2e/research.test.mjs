@@ -1,0 +1,192 @@
+// The research agent against its simulator: what a client gets, how often each call was made, and what kills change.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { researchPath, sleep, startAgent } from './agent.mjs';
+
+const byHash = (calls) => Map.groupBy(calls, (c) => c.hash);
+
+function checkReport(body, topic) {
+  assert.equal(body.success, true);
+  assert.equal(body.topic, topic);
+  assert.match(body.report, /^# /m);
+  assert.match(body.report, /## References/);
+  assert.match(body.report, /\[1\]/);
+  assert.ok(body.sources.length >= 3);
+  assert.equal(new Set(body.sources.map((s) => s.url)).size, body.sources.length, 'no URL twice');
+  assert.ok(body.learnings.length >= 3 && body.learnings.every((l) => l.insight && l.sourceRationale && l.connection));
+  assert.ok(body.queries.length >= 2 && body.queries.every((q) => q.query));
+}
+
+test('the answer takes the critical path of its calls, not their sum', async (t) => {
+  const agent = await startAgent(['--latency-ms', '50']);
+  t.after(() => agent.stop());
+  const response = await fetch(agent.url + researchPath({ topic: 'Tidal power', depth: 2, breadth: 3, researchId: 'mine' }));
+  assert.equal(response.status, 200);
+  const body = await response.json();
+  checkReport(body, 'Tidal power');
+  assert.equal(body.researchId, 'mine');
+  const calls = await agent.calls();
+  const searches = calls.filter((c) => c.endpoint === '/search');
+  assert.ok(searches.length >= 6);
+  const overlapping = calls.filter((a) => calls.some((b) => b !== a && b.receivedMs < a.answeredMs && a.receivedMs < b.answeredMs));
+  assert.ok(overlapping.length >= calls.length - 3, `${overlapping.length} of ${calls.length} calls overlap others`);
+  const span = Math.max(...calls.map((c) => c.answeredMs)) - calls[0].receivedMs;
+  const sum = calls.reduce((n, c) => n + c.answeredMs - c.receivedMs, 0);
+  assert.ok(span < sum / 2, `span ${span} ms, sum ${sum} ms`);
+  assert.ok([...byHash(calls).values()].every((same) => same.length === 1), 'no call twice');
+});
+
+test('overload and rate limits cost retries of single steps, never the answer', async (t) => {
+  const agent = await startAgent(['--latency-ms', '10', '--overload-rate', '0.2', '--rate-limit', '6', '--malformed-rate', '0.1', '--cut-rate', '0.05']);
+  t.after(() => agent.stop());
+  const response = await fetch(agent.url + researchPath({ topic: 'Heat pumps', depth: 1, breadth: 3 }));
+  assert.equal(response.status, 200, await response.clone().text());
+  checkReport(await response.json(), 'Heat pumps');
+  const calls = await agent.calls();
+  assert.ok(calls.some((c) => c.outcome !== 'ok'), 'something failed');
+  for (const [hash, same] of byHash(calls)) {
+    assert.equal(same.filter((c) => c.outcome === 'ok').length, 1, `one success of ${hash}`);
+    assert.equal(same.at(-1).outcome, 'ok', 'nothing is called after its success');
+    same.forEach((c, i) => {
+      if (c.outcome !== 'rate_limited') return;
+      // Its Retry-After is at least the next whole second.
+      assert.ok(same[i + 1].receivedMs - c.answeredMs >= 999, `came back after ${same[i + 1].receivedMs - c.answeredMs} ms`);
+    });
+  }
+});
+
+test('a refusal fails the run at once, with the step that was refused', async (t) => {
+  const agent = await startAgent(['--refusal-rate', '1']);
+  t.after(() => agent.stop());
+  const response = await fetch(agent.url + researchPath({ topic: 'x' }));
+  assert.equal(response.status, 500);
+  assert.equal(response.headers.get('content-type'), 'application/problem+json');
+  const problem = await response.json();
+  assert.equal(problem.step, 'generate-queries');
+  assert.equal(problem.attempts, 1);
+  assert.match(problem.detail, /refused/);
+  assert.equal(problem.runId.length, 26);
+});
+
+test('injected failures are retried', async (t) => {
+  const agent = await startAgent([]);
+  t.after(() => agent.stop());
+  const response = await fetch(agent.url + researchPath({ topic: 'x', depth: 1, breadth: 2, injectFailure: 'search', failureRate: 1 }));
+  assert.equal(response.status, 200);
+  const run = await agent.run(response.headers.get('x-run-id') ?? response.url.split('/')[5]);
+  assert.equal(run.failedAttempts, 6, 'three attempts of each of two searches fail on purpose');
+});
+
+test('wrong parameters are told apart, without a run that fails', async (t) => {
+  const agent = await startAgent([]);
+  t.after(() => agent.stop());
+  const wrong = [[{}, /topic is missing/], [{ topic: '  ' }, /topic is missing/], [{ topic: 'x', depth: 0 }, /depth.*1 to 5/],
+    [{ topic: 'x', depth: 6 }, /depth/], [{ topic: 'x', depth: 'two' }, /depth/], [{ topic: 'x', breadth: 11 }, /breadth.*1 to 10/],
+    [{ topic: 'x', clarifications: '{"a":' }, /clarifications is not JSON: line 1/], [{ topic: 'x', clarifications: '3' }, /object/],
+    [{ topic: 'x', failureRate: 2 }, /failureRate/], [{ topic: 'x', injectFailure: 'all' }, /injectFailure/], [{ topic: 'x'.repeat(3000) }, /longer/]];
+  for (const [parameters, message] of wrong) {
+    const response = await fetch(agent.url + researchPath(parameters));
+    assert.equal(response.status, 400);
+    assert.match((await response.json()).error, message);
+  }
+  assert.equal((await fetch(`${agent.url}/api/research/clarify`)).status, 400);
+  assert.equal((await agent.calls()).length, 0);
+});
+
+test('clarifying questions', async (t) => {
+  const agent = await startAgent([]);
+  t.after(() => agent.stop());
+  const { questions } = await (await fetch(`${agent.url}/api/research/clarify?topic=Bees`)).json();
+  assert.ok(questions.length >= 3 && questions.length <= 4);
+  assert.ok(questions.every((q) => q.id && q.question && q.options.length >= 2));
+});
+
+test('a client that gave up gets the exact answer later', async (t) => {
+  const agent = await startAgent(['--latency-ms', '30']);
+  t.after(() => agent.stop());
+  const begun = await fetch(agent.url + researchPath({ topic: 'Later', depth: 1, breadth: 2 }), { headers: { Prefer: 'respond-async' } });
+  assert.equal(begun.status, 202);
+  const url = begun.headers.get('location');
+  const first = await fetch(url);
+  const again = await fetch(url);
+  assert.equal(first.status, 200);
+  assert.equal(first.headers.get('content-type'), 'application/json');
+  const text = await first.text();
+  checkReport(JSON.parse(text), 'Later');
+  assert.equal(await again.text(), text);
+  assert.equal((await fetch(url.slice(0, -1) + (url.endsWith('A') ? 'B' : 'A'))).status, 403);
+  assert.equal((await fetch(url.replace(/\?.*/, ''))).status, 401);
+  assert.equal((await fetch(`${agent.url}/_sw/runs/01ARZ3NDEKTSV4RRFFQ69G5FAV`)).status, 404);
+});
+
+// ---- Kills ----
+
+// The call that a journaled step made, as the simulator labels it.
+function labelOf(entry, topic) {
+  if (entry.id === 'generate-queries') return `queries: ${topic}`;
+  if (entry.id === 'generate-report') return `report: ${topic}`;
+  return `${entry.id.startsWith('search') ? 'search' : 'learnings'}: ${entry.input.query}`;
+}
+
+async function outputOf(agent, url) {
+  for (;;) {
+    try {
+      return await fetch(url);
+    } catch {
+      await sleep(20); // it is being started again
+    }
+  }
+}
+
+// Runs one research, ended by the signal after each of `pauses` and started again.
+async function research(agent, topic, signal, pauses) {
+  await agent.forgetCalls();
+  const begun = await fetch(agent.url + researchPath({ topic, depth: 2, breadth: 3 }), { headers: { Prefer: 'respond-async' } });
+  assert.equal(begun.status, 202);
+  const url = begun.headers.get('location'), id = new URL(url).pathname.split('/')[3];
+  const ends = [];
+  for (const pause of pauses) {
+    await sleep(pause);
+    const end = await agent.kill(signal);
+    assert.deepEqual(end, signal === 'SIGKILL' ? { code: null, signal } : { code: 0, signal: null }, agent.program.log());
+    ends.push({ at: Date.now(), calls: (await agent.calls()).length });
+    await agent.start();
+  }
+  const response = await outputOf(agent, url);
+  assert.equal(response.status, 200, await response.clone().text());
+  checkReport(await response.json(), topic);
+  const steps = (await agent.run(id)).entries.filter((e) => e.kind === 'step done');
+  const calls = await agent.calls();
+  for (const step of steps) {
+    const label = labelOf(step, topic);
+    const successes = calls.filter((c) => c.label === label && c.outcome === 'ok');
+    assert.ok(successes.length >= 1, `${label} was called`);
+    // A step that an end found in the journal is never called after that end.
+    for (const end of ends) {
+      if (step.at >= end.at) continue;
+      const later = calls.slice(end.calls).filter((c) => c.label === label);
+      const known = calls.slice(0, end.calls).some((c) => c.label === label && c.outcome === 'ok');
+      if (known) assert.equal(later.length, 0, `${label} was journaled at ${step.at}, before the end at ${end.at}, and called again`);
+    }
+  }
+  assert.equal(new Set(steps.map((s) => s.id)).size, steps.length, 'no step is in the journal twice');
+  return calls;
+}
+
+test('kill -9 at fifty random moments: nothing that was journaled is paid for again', { timeout: 240000 }, async (t) => {
+  const agent = await startAgent(['--latency-ms', '15', '--jitter-ms', '25', '--token-ms', '1']);
+  t.after(() => agent.stop());
+  for (let kills = 0, round = 0; kills < 50; kills += 5, round++) {
+    const pauses = Array.from({ length: 5 }, () => Math.random() * 120);
+    await research(agent, `Round ${round}`, 'SIGKILL', pauses);
+  }
+});
+
+test('SIGTERM at random moments: no call at all is made twice', { timeout: 240000 }, async (t) => {
+  const agent = await startAgent(['--latency-ms', '15', '--jitter-ms', '25', '--token-ms', '1']);
+  t.after(() => agent.stop());
+  for (let round = 0; round < 6; round++) {
+    const calls = await research(agent, `Upgrade ${round}`, 'SIGTERM', Array.from({ length: 3 }, () => Math.random() * 150));
+    for (const [hash, same] of byHash(calls)) assert.equal(same.length, 1, `${hash} ${same[0].label}`);
+  }
+});
