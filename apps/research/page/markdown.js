@@ -14,7 +14,7 @@ export function inline(text, sources = []) {
   s = s.replace(/\\([\\`*_{}[\]()#+\-.!|&])/g, (_, c) => keep(c));
   s = s.replace(/!?\[([^\]\[]*)\]\(\s*([^\s()]+)(?:\s+&quot;[^)]*&quot;)?\s*\)/g, (all, label, url) =>
     safeUrl(url) ? keep(link(url, label || url)) : all);
-  s = s.replace(/\[(\d{1,4})\]/g, (all, n) => {
+  s = s.replace(/ ?\[(\d{1,4})\]/g, (all, n) => {
     const url = sources[n - 1]?.url;
     return url && safeUrl(url) ? keep(`<sup><a href="${escape(url)}" title="${escape(sources[n - 1].title ?? url)}" target="_blank" rel="noopener noreferrer nofollow">${n}</a></sup>`) : all;
   });
@@ -30,7 +30,7 @@ const item = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
 const fence = /^\s{0,3}(```+|~~~+)\s*([\w-]*)\s*$/;
 const rule = /^\s{0,3}([-*_])(\s*\1){2,}\s*$/;
 const cells = (line) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((c) => c.trim());
-const isTable = (lines, i) => lines[i].includes("|") && /^\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*$/.test(lines[i + 1] ?? "") && (lines[i + 1] ?? "").includes("-");
+const isTable = (lines, i) => lines[i].includes("|") && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[i + 1] ?? "") && (lines[i + 1] ?? "").includes("-");
 const begins = (line) => /^\s{0,3}(#{1,6}\s|>)/.test(line) || fence.test(line) || rule.test(line) || item.test(line);
 
 function list(lines, i, sources) {
