@@ -1,0 +1,68 @@
+/* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, a fan-out of 20 calls,
+ * a run that waits on a call, a run that sleeps. An ordinary program on <stepwell.h>. */
+#include <stdio.h>
+#include <stepwell.h>
+
+enum { FAN = 20, TEN = 10 };
+
+static sw_app *app;
+
+static sw_value number(sw_ctx *c, sw_value input)
+{
+    (void)c;
+    return sw_int(sw_as_int(input, 0) + 1);
+}
+
+static void on_plain(sw_ctx *c) { sw_reply(c, 200, "text/plain", "Hello, world!", 13); }
+
+static void steps(sw_ctx *c, int count)
+{
+    sw_value n = sw_int(0);
+    for (int i = 0; i < count; i++) {
+        char id[16];
+        (void)snprintf(id, sizeof id, "step-%d", i);
+        n = sw_step(c, id, number, n);
+    }
+    sw_reply_json(c, 200, sw_map(c, "ok", n, NULL));
+}
+
+static void on_one(sw_ctx *c) { steps(c, 1); }
+static void on_ten(sw_ctx *c) { steps(c, TEN); }
+
+static sw_value fetch(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    sw_response r = sw_fetch(c, &(sw_request){.url = sw_flag_value(app, "upstream"), .timeout_ms = 600000});
+    if (r.status != 200) sw_fail(c, "status %d", r.status);
+    return sw_int((int64_t)r.body.len);
+}
+
+static void on_fan(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    for (int i = 0; i < FAN; i++) sw_group_step(g, "call", fetch, sw_nil());
+    sw_reply_json(c, 200, sw_int((int64_t)sw_len(sw_group_wait(g))));
+}
+
+static void on_wait(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "call", fetch, sw_nil())); }
+
+static void on_sleep(sw_ctx *c)
+{
+    sw_value n = sw_nil();
+    for (int i = 0; i < 5; i++) n = sw_step(c, "before", number, sw_int(i));
+    sw_sleep(c, "long", 3600 * 1000);
+    sw_reply_json(c, 200, n);
+}
+
+int main(int argc, char **argv)
+{
+    app = sw_app_new("service");
+    sw_flag(app, "upstream", "URL", "http://127.0.0.1:1/", "what the steps call");
+    sw_route(app, "GET /plain", on_plain);
+    sw_endpoint(app, "GET /one", on_one, NULL);
+    sw_endpoint(app, "GET /ten", on_ten, NULL);
+    sw_endpoint(app, "GET /fan", on_fan, NULL);
+    sw_endpoint(app, "GET /wait", on_wait, NULL);
+    sw_endpoint(app, "GET /sleep", on_sleep, NULL);
+    return sw_main(app, argc, argv);
+}
