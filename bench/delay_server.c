@@ -1,6 +1,6 @@
-/* delay_server: answers each request after a fixed time; what the fan-out benches call. Raw libuv + llhttp; the waits are
- * a queue in order of time behind one timer, so that thousands at once cost little.
- *   delay_server DELAY_MS [PORT], 0 by default. Prints the port; ends with SIGTERM. */
+/* delay_server: answers each request after a fixed time; what the fan-out benches call. Raw libuv + llhttp; the waits
+ * are a queue in order of time behind one timer, so that thousands at once cost little. delay_server DELAY_MS [PORT], 0
+ * by default. Prints the port; ends with SIGTERM. */
 #include <arpa/inet.h>
 #include <llhttp.h>
 #include <stdio.h>
@@ -41,8 +41,10 @@ static void on_due(uv_timer_t *t)
         first = c->next;
         if (!first) last = NULL;
         c->waiting = 0;
-        if (c->closed) free(c);
-        else (void)uv_try_write((uv_stream_t *)&c->tcp, &b, 1);
+        if (c->closed)
+            free(c);
+        else
+            (void)uv_try_write((uv_stream_t *)&c->tcp, &b, 1);
     }
     arm();
 }
@@ -62,8 +64,10 @@ static int on_message(llhttp_t *p)
     c->due_ns = uv_hrtime() + delay_ns;
     c->next = NULL;
     c->waiting = 1;
-    if (last) last->next = c;
-    else first = c;
+    if (last)
+        last->next = c;
+    else
+        first = c;
     last = c;
     if (was_empty) arm();
     return 0;
@@ -79,7 +83,7 @@ static void on_closed(uv_handle_t *h)
 static void on_alloc(uv_handle_t *h, size_t wanted, uv_buf_t *b)
 {
     (void)wanted;
-    *b = uv_buf_init(((client *)h)->bytes, sizeof ((client *)h)->bytes);
+    *b = uv_buf_init(((client *)h)->bytes, sizeof((client *)h)->bytes);
 }
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
@@ -112,7 +116,8 @@ int main(int argc, char **argv)
     settings.on_message_complete = on_message;
     must(uv_timer_init(loop, &timer) == 0 && uv_tcp_init(loop, &server) == 0 &&
              uv_ip4_addr("127.0.0.1", argc == 3 ? atoi(argv[2]) : 0, &a) == 0 &&
-             uv_tcp_bind(&server, (struct sockaddr *)&a, 0) == 0 && uv_listen((uv_stream_t *)&server, 4096, on_connection) == 0,
+             uv_tcp_bind(&server, (struct sockaddr *)&a, 0) == 0 &&
+             uv_listen((uv_stream_t *)&server, 4096, on_connection) == 0,
          "listen");
     must(uv_tcp_getsockname(&server, (struct sockaddr *)&a, &name_len) == 0, "port");
     printf("listening on http://127.0.0.1:%d\n", ntohs(a.sin_port));

@@ -22,8 +22,9 @@ typedef struct queue {
     client *head, *tail;
 } queue;
 
-static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Run-Id: 01M84S352A7PR9DN7SY71K1KGK\r\n"
-                             "Content-Length: 8\r\n\r\n{\"ok\":1}";
+static const char answer[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Run-Id: 01M84S352A7PR9DN7SY71K1KGK\r\n"
+    "Content-Length: 8\r\n\r\n{\"ok\":1}";
 static llhttp_settings_t settings;
 static queue parsed;           /* the loop's: read in this turn */
 static queue waiting, durable; /* under lock */
@@ -43,8 +44,10 @@ static void must(int ok, const char *what)
 static void append(queue *to, queue from)
 {
     if (!from.head) return;
-    if (to->tail) to->tail->next = from.head;
-    else to->head = from.head;
+    if (to->tail)
+        to->tail->next = from.head;
+    else
+        to->head = from.head;
     to->tail = from.tail;
 }
 
@@ -167,10 +170,13 @@ int main(int argc, char **argv)
     int name_len = sizeof a;
     llhttp_settings_init(&settings);
     settings.on_message_complete = on_message;
-    must(uv_async_init(loop, &committed, on_committed) == 0 && uv_check_init(loop, &turn) == 0 && uv_check_start(&turn, on_turn) == 0, "uv");
+    must(uv_async_init(loop, &committed, on_committed) == 0 && uv_check_init(loop, &turn) == 0 &&
+             uv_check_start(&turn, on_turn) == 0,
+         "uv");
     must(pthread_create(&thread, NULL, journal, NULL) == 0, "thread");
     must(uv_tcp_init(loop, &server) == 0 && uv_ip4_addr("127.0.0.1", argc == 4 ? atoi(argv[3]) : 0, &a) == 0 &&
-             uv_tcp_bind(&server, (struct sockaddr *)&a, 0) == 0 && uv_listen((uv_stream_t *)&server, 4096, on_connection) == 0,
+             uv_tcp_bind(&server, (struct sockaddr *)&a, 0) == 0 &&
+             uv_listen((uv_stream_t *)&server, 4096, on_connection) == 0,
          "listen");
     must(uv_tcp_getsockname(&server, (struct sockaddr *)&a, &name_len) == 0, "port");
     printf("listening on http://127.0.0.1:%d\n", ntohs(a.sin_port));

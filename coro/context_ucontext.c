@@ -19,7 +19,8 @@ void context_make(context *c, void *low, void *high, void (*entry)(void *arg), v
     c->uc.uc_stack.ss_size = (size_t)((char *)high - (char *)low);
     c->uc.uc_link = NULL;
     uint64_t e = (uint64_t)(uintptr_t)entry, a = (uint64_t)(uintptr_t)arg;
-    makecontext(&c->uc, (void (*)(void))trampoline, 4, (unsigned)(e >> 32), (unsigned)e, (unsigned)(a >> 32), (unsigned)a);
+    makecontext(&c->uc, (void (*)(void))trampoline, 4, (unsigned)(e >> 32), (unsigned)e, (unsigned)(a >> 32),
+                (unsigned)a);
 }
 
 void context_switch(context *from, context *to)

@@ -16,13 +16,13 @@
  *   low                                                          high
  *    | guard |  ...free...  <- frames grow down | struct coro | link |            */
 struct coro {
-    context ctx;         /* where it goes on when resumed */
-    context resumer;     /* where coro_suspend goes back to */
+    context ctx;     /* where it goes on when resumed */
+    context resumer; /* where coro_suspend goes back to */
     coro_fn fn;
     void *arg;
     stack_pool *pool;
-    void *low, *high;    /* its whole stack */
-    const char *label;   /* borrowed; for the overflow report */
+    void *low, *high;  /* its whole stack */
+    const char *label; /* borrowed; for the overflow report */
     struct coro_links links;
     bool finished;
 #if defined(CORO_ASAN)

@@ -10,8 +10,10 @@ void sched_ready(sched *s, coro *co)
     if (l->queued) return;
     assert(!coro_finished(co));
     *l = (struct coro_links){.prev = s->tail, .queued = true};
-    if (s->tail) coro_links_of(s->tail)->next = co;
-    else s->head = co;
+    if (s->tail)
+        coro_links_of(s->tail)->next = co;
+    else
+        s->head = co;
     s->tail = co;
     s->ready++;
 }
@@ -21,10 +23,14 @@ void sched_remove(sched *s, coro *co)
     struct coro_links *l = coro_links_of(co);
     if (!l->queued) return;
     assert(s->ready > 0);
-    if (l->prev) coro_links_of(l->prev)->next = l->next;
-    else s->head = l->next;
-    if (l->next) coro_links_of(l->next)->prev = l->prev;
-    else s->tail = l->prev;
+    if (l->prev)
+        coro_links_of(l->prev)->next = l->next;
+    else
+        s->head = l->next;
+    if (l->next)
+        coro_links_of(l->next)->prev = l->prev;
+    else
+        s->tail = l->prev;
     *l = (struct coro_links){0};
     s->ready--;
 }

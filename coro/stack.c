@@ -28,17 +28,17 @@ typedef struct mapping {
 } mapping;
 
 struct stack_pool {
-    free_stack *warm;     /* keep their touched pages; last released first */
-    free_stack *cold;     /* never used, or emptied */
+    free_stack *warm; /* keep their touched pages; last released first */
+    free_stack *cold; /* never used, or emptied */
     mapping *mappings;
     char *fresh, *fresh_end; /* slots of the newest mapping that were never handed out */
-    size_t slot_bytes;    /* guard and stack */
+    size_t slot_bytes;       /* guard and stack */
     size_t stack_bytes;
     size_t page;
     size_t in_use, warm_count, total;
     size_t stacks_max, warm_max;
-    size_t next_slots;    /* in the next mapping */
-    bool light_guards;    /* MADV_GUARD_INSTALL works here */
+    size_t next_slots; /* in the next mapping */
+    bool light_guards; /* MADV_GUARD_INSTALL works here */
 };
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -98,7 +98,8 @@ static bool map_more(stack_pool *p)
     mapping *m = malloc(sizeof *m);
     if (!m) return false;
     m->len = slots * p->slot_bytes;
-    m->base = mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    m->base =
+        mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (m->base == MAP_FAILED) {
         free(m);
         errno = ENOMEM;

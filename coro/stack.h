@@ -9,9 +9,9 @@
 typedef struct stack_pool stack_pool;
 
 typedef struct stack_pool_options {
-    size_t stack_size_bytes;  /* usable, rounded up to pages; 0: 65,536. Sanitizer and Valgrind builds use 4 times it */
-    size_t stacks_max;        /* alive at once; 0: 1,000,000. One more is refused with errno ENOMEM */
-    size_t warm_max;          /* released stacks that keep their touched pages; 0: 1,024. Those past it are emptied */
+    size_t stack_size_bytes; /* usable, rounded up to pages; 0: 65,536. Sanitizer and Valgrind builds use 4 times it */
+    size_t stacks_max;       /* alive at once; 0: 1,000,000. One more is refused with errno ENOMEM */
+    size_t warm_max;         /* released stacks that keep their touched pages; 0: 1,024. Those past it are emptied */
 } stack_pool_options;
 
 stack_pool *stack_pool_new(const stack_pool_options *options); /* NULL with errno */

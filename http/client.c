@@ -8,12 +8,7 @@
 
 #include "http/client_core.h"
 
-enum {
-    TRANSFERS_PER_HANDLE = 64,
-    CONNECTIONS_PER_HOST = 1024,
-    CALLS_MAX = 100000,
-    CONNECT_TIMEOUT_MS = 10000
-};
+enum { TRANSFERS_PER_HANDLE = 64, CONNECTIONS_PER_HOST = 1024, CALLS_MAX = 100000, CONNECT_TIMEOUT_MS = 10000 };
 
 /* ---- Notes ---- */
 
@@ -22,14 +17,15 @@ static void on_tick(uv_timer_t *h);
 void client_keep_time(http_call *call)
 {
     http_client *c = call->client;
-    bool needed = (call->idle_timeout_ms > 0 && call->stage == CALL_RUNNING) || (call->timeout_ms > 0 && call->stage == CALL_WAITING);
+    bool needed = (call->idle_timeout_ms > 0 && call->stage == CALL_RUNNING) ||
+                  (call->timeout_ms > 0 && call->stage == CALL_WAITING);
     if (!needed || call->in_timed) return;
     if (TAILQ_EMPTY(&c->timed)) (void)uv_timer_start(&c->tick, on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);
     call->in_timed = true;
     TAILQ_INSERT_TAIL(&c->timed, call, timed);
 }
 
-/* A new call holds its host; launching it or queueing it ends that. */
+/* A new call holds its host until it runs or waits. */
 static void begin(http_call *call)
 {
     client_host *host = call->host;
@@ -37,35 +33,23 @@ static void begin(http_call *call)
         call_end(call, call->error, NULL);
         return;
     }
-    host->running--;
     if (host_has_room(host)) {
-        host->running++; /* still held: a call that fails at once must not free the host under us */
         call_launch(call);
-        client_keep_time(call);
-        host_call_ended(host);
     } else {
         call->stage = CALL_WAITING;
         TAILQ_INSERT_TAIL(&host->waiting, call, queue);
-        client_keep_time(call);
     }
+    client_keep_time(call);
+    host_release(host);
 }
 
 static void drop(http_call *call)
 {
-    if (call->stage == CALL_NEW && call->host) {
-        client_host *host = call->host;
-        call->host = NULL;
-        host_call_ended(host);
-        call_end(call, HTTP_CALL_OTHER, NULL);
-    } else if (call->stage == CALL_WAITING) {
-        host_withdraw(call);
-        call_end(call, HTTP_CALL_OTHER, NULL);
-    } else if (call->stage == CALL_RUNNING) {
-        transfer_abort(call);
-        call_end(call, HTTP_CALL_OTHER, NULL);
-    } else if (call->stage == CALL_NEW) {
-        call_end(call, call->error, NULL);
-    }
+    client_host *host = call->stage == CALL_NEW ? call->host : NULL;
+    if (call->stage == CALL_WAITING) host_withdraw(call);
+    if (call->stage == CALL_RUNNING) transfer_abort(call);
+    if (call->stage != CALL_ENDED) call_end(call, HTTP_CALL_OTHER, NULL);
+    if (host) host_release(host);
     call_free(call);
 }
 
@@ -101,6 +85,7 @@ void http_client_flush(http_client *c)
         TAILQ_REMOVE(&c->todo, call, todo);
         work(call);
     }
+    uv_unref((uv_handle_t *)&c->prepare);
     client_tell_news(c);
 }
 
@@ -135,7 +120,8 @@ static char *silent_text(const http_call *call)
 
 static bool end_if_late(http_call *call, uint64_t now_ms)
 {
-    bool late = call->stage == CALL_WAITING && call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms;
+    bool late =
+        call->stage == CALL_WAITING && call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms;
     if (call->closed) return false;
     if (late) {
         host_withdraw(call);
@@ -155,7 +141,8 @@ static void on_tick(uv_timer_t *h)
     http_client *c = h->data;
     uint64_t now_ms = uv_now(c->loop);
     for (http_call *call = TAILQ_FIRST(&c->timed); call;)
-        call = end_if_late(call, now_ms) ? TAILQ_FIRST(&c->timed) /* others may have started */ : TAILQ_NEXT(call, timed);
+        call =
+            end_if_late(call, now_ms) ? TAILQ_FIRST(&c->timed) /* others may have started */ : TAILQ_NEXT(call, timed);
     if (TAILQ_EMPTY(&c->timed)) (void)uv_timer_stop(h);
     client_tell_news(c);
 }

@@ -13,12 +13,12 @@ typedef struct http_client http_client;
 typedef struct http_call http_call; /* one request and its response */
 
 typedef struct http_client_options {
-    size_t transfers_per_handle;    /* 0: 64 */
-    size_t connections_per_host;    /* of the whole client; further calls wait in order; 0: 1,024 */
-    size_t calls_max;               /* running and waiting; 0: 100,000. One more fails with HTTP_CALL_BUSY */
-    uint32_t connect_timeout_ms;    /* 0: 10,000 */
-    const char *ca_file;            /* NULL: the system's */
-    const char *user_agent;         /* NULL: none */
+    size_t transfers_per_handle; /* 0: 64 */
+    size_t connections_per_host; /* of the whole client; further calls wait in order; 0: 1,024 */
+    size_t calls_max;            /* running and waiting; 0: 100,000. One more fails with HTTP_CALL_BUSY */
+    uint32_t connect_timeout_ms; /* 0: 10,000 */
+    const char *ca_file;         /* NULL: the system's */
+    const char *user_agent;      /* NULL: none */
 } http_client_options;
 
 http_client *http_client_new(uv_loop_t *loop, const http_client_options *options); /* NULL: out of memory */
@@ -32,12 +32,12 @@ typedef struct http_call_options {
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL. One with CR or LF fails the call */
     const char *body;
     size_t body_len;
-    int64_t timeout_ms;         /* the whole call; 0: none */
-    int64_t idle_timeout_ms;    /* the longest silence of the peer; 0: none */
-    int redirects_max;          /* 0: a 3xx is the response. Authorization never follows to another host */
-    size_t body_bytes_max;      /* 0: 16 MiB. A larger response fails with HTTP_CALL_TOO_LARGE */
-    bool streaming;             /* the body is taken with http_call_data as it arrives and not limited in total: when
-                                   256 KiB wait untaken the transfer pauses */
+    int64_t timeout_ms;      /* the whole call; 0: none */
+    int64_t idle_timeout_ms; /* the longest silence of the peer; 0: none */
+    int redirects_max;       /* 0: a 3xx is the response. Authorization never follows to another host */
+    size_t body_bytes_max;   /* 0: 16 MiB. A larger response fails with HTTP_CALL_TOO_LARGE */
+    bool streaming;          /* the body is taken with http_call_data as it arrives and not limited in total: when
+                                256 KiB wait untaken the transfer pauses */
 } http_call_options;
 
 typedef enum http_call_state {
@@ -57,28 +57,29 @@ typedef enum http_call_error_kind {
     HTTP_CALL_TLS,
     HTTP_CALL_TIMEOUT,
     HTTP_CALL_TOO_LARGE,
-    HTTP_CALL_BROKEN,     /* the connection ended or the peer's answer is no HTTP */
+    HTTP_CALL_BROKEN, /* the connection ended or the peer's answer is no HTTP */
     HTTP_CALL_OTHER
 } http_call_error_kind;
 
-/* Starts, resumes and cancels what was asked for since the last time, and calls on_change where there is news. It happens
- * by itself before the loop waits; from the loop's own stack it may be asked for earlier. */
+/* Starts, resumes and cancels what was asked for since the last time, and calls on_change where there is news. It
+ * happens by itself before the loop waits; from the loop's own stack it may be asked for earlier. */
 void http_client_flush(http_client *client);
 
 /* Starts a call; everything in `options` is copied. `on_change(arg)` is called on the loop's own stack when the head
  * arrived, (streaming) when bytes arrived after http_call_data had run empty, and when it is done or failed; never
  * from within this function. Returns NULL only when memory is out; every other failure comes through on_change. */
-http_call *http_call_start(http_client *client, const http_call_options *options, void (*on_change)(void *arg), void *arg);
+http_call *http_call_start(http_client *client, const http_call_options *options, void (*on_change)(void *arg),
+                           void *arg);
 
 http_call_state http_call_state_of(const http_call *call);
-int http_call_status(const http_call *call);                   /* from HTTP_CALL_HEAD on */
-const char *const *http_call_headers(const http_call *call);   /* "Name: value" of the last response, NULL-terminated */
+int http_call_status(const http_call *call);                 /* from HTTP_CALL_HEAD on */
+const char *const *http_call_headers(const http_call *call); /* "Name: value" of the last response, NULL-terminated */
 /* What has arrived and was not consumed; owned by the call, zero-terminated, valid until it is consumed or closed or
  * the next on_change. Non-streaming: the whole body once DONE. */
 const char *http_call_data(const http_call *call, size_t *len);
 void http_call_consume(http_call *call, size_t len);
 http_call_error_kind http_call_error(const http_call *call);
-const char *http_call_error_text(const http_call *call);       /* for people, e.g. "connect to 127.0.0.1:1: refused" */
+const char *http_call_error_text(const http_call *call); /* for people, e.g. "connect to 127.0.0.1:1: refused" */
 
 /* Cancels it if it runs (on_change is not called any more) and frees it. */
 void http_call_close(http_call *call);

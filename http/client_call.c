@@ -11,6 +11,7 @@ static void note(http_call *call)
 {
     if (call->in_todo) return;
     call->in_todo = true;
+    uv_ref((uv_handle_t *)&call->client->prepare); /* the loop has something to do */
     TAILQ_INSERT_TAIL(&call->client->todo, call, todo);
 }
 
@@ -30,7 +31,10 @@ static http_call *call_new(http_client *c)
     TAILQ_REMOVE(&c->free_calls, call, queue);
     c->free_call_count--;
     http_call kept = *call;
-    *call = (http_call){.request = kept.request, .request_cap = kept.request_cap, .head = kept.head, .front = kept.front,
+    *call = (http_call){.request = kept.request,
+                        .request_cap = kept.request_cap,
+                        .head = kept.head,
+                        .front = kept.front,
                         .back = kept.back};
     return call;
 }
@@ -81,12 +85,11 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
     call->url = call->method = "";
     call->error = request_copy(call, o, origin, sizeof origin, &out_of_memory);
     if (call->error == HTTP_CALL_OK && c->calls_active >= c->options.calls_max) call->error = HTTP_CALL_BUSY;
-    if (call->error == HTTP_CALL_OK && !(call->host = host_get(c, origin))) out_of_memory = true;
+    if (call->error == HTTP_CALL_OK && !(call->host = host_hold(c, origin))) out_of_memory = true;
     if (out_of_memory) {
         destroy(call);
         return NULL;
     }
-    if (call->host) host_call_started(call->host); /* held until the flush decides */
     c->calls_open++;
     c->calls_active++;
     note(call);
@@ -187,7 +190,8 @@ const char *http_call_error_text(const http_call *call)
     static const char *const texts[] = {
         [HTTP_CALL_OK] = "no error",
         [HTTP_CALL_BAD_URL] = "the URL is not a valid http or https URL",
-        [HTTP_CALL_BAD_HEADER] = "a request header or the method has characters that cannot be sent, or contradicts the body",
+        [HTTP_CALL_BAD_HEADER] =
+            "a request header or the method has characters that cannot be sent, or contradicts the body",
         [HTTP_CALL_BUSY] = "too many calls are under way",
         [HTTP_CALL_RESOLVE] = "the host name could not be resolved",
         [HTTP_CALL_CONNECT] = "the connection could not be made",

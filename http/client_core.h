@@ -19,11 +19,11 @@ enum {
     CLIENT_UNTAKEN_BYTES_MAX = 256 << 10, /* streaming: more than this unread pauses the transfer */
     CLIENT_HEAD_BYTES_MAX = 256 << 10,    /* headers of one response */
     CLIENT_URL_BYTES_MAX = 64 << 10,
-    CLIENT_ORIGIN_BYTES_MAX = 300,        /* "https://" + 253 bytes of name + ":65535" */
-    CLIENT_KEPT_BYTES_MAX = 2048,         /* larger buffers are not kept with a cached call */
-    CLIENT_CACHED_MAX = 1024,             /* calls, and easy handles, kept for reuse */
+    CLIENT_ORIGIN_BYTES_MAX = 300, /* "https://" + 253 bytes of name + ":65535" */
+    CLIENT_KEPT_BYTES_MAX = 2048,  /* larger buffers are not kept with a cached call */
+    CLIENT_CACHED_MAX = 1024,      /* calls, and easy handles, kept for reuse */
     CLIENT_HOST_BUCKETS = 256,
-    CLIENT_TICK_MS = 25                   /* how exactly idle timeouts and those of waiting calls are kept */
+    CLIENT_TICK_MS = 25 /* how exactly idle timeouts and those of waiting calls are kept */
 };
 
 typedef struct client_host client_host;
@@ -50,28 +50,29 @@ struct http_client {
     size_t handles_open;         /* libuv handles not yet closed */
     CURLSH *share;               /* addresses and TLS sessions of all multis */
     client_host *hosts[CLIENT_HOST_BUCKETS];
-    client_multi **multis;       /* filled from the front: low ones stay full and their connections warm */
+    client_multi **multis; /* filled from the front: low ones stay full and their connections warm */
     size_t multi_count;
-    client_socket **sockets;     /* by descriptor, NULL where none */
+    client_socket **sockets; /* by descriptor, NULL where none */
     size_t sockets_cap;
     client_easy *free_easies;
     size_t free_easy_count;
     struct call_list free_calls;
     size_t free_call_count;
-    struct call_list todo;       /* calls the user did something to */
-    struct call_list news;       /* calls whose on_change is to be called */
-    struct call_list timed;      /* calls with a timeout that curl does not keep for us */
-    size_t calls_active;         /* started and not ended */
-    size_t calls_open;           /* not closed by the user, or still in curl */
+    struct call_list todo;  /* calls the user did something to */
+    struct call_list news;  /* calls whose on_change is to be called */
+    struct call_list timed; /* calls with a timeout that curl does not keep for us */
+    size_t calls_active;    /* started and not ended */
+    size_t calls_open;      /* not closed by the user, or still in curl */
     bool telling, stopping;
     void (*on_closed)(void *arg);
     void *on_closed_arg;
 };
 
 struct client_host {
-    client_host *next;        /* in its bucket */
+    client_host *next; /* in its bucket */
     http_client *client;
     size_t running;           /* calls in curl */
+    size_t held;              /* by calls that have not begun, and by functions that end others */
     struct call_list waiting; /* first in, first out */
     char origin[];            /* "http://name:port", lower case */
 };
@@ -91,14 +92,14 @@ struct client_socket {
     http_client *client;
     int fd;
     bool connection; /* opened by us, closed through socket_close; else curl's own, closed behind our back */
-    int armed;    /* UV_READABLE | UV_WRITABLE as given to libuv */
-    int wanted;   /* as curl said */
+    int armed;       /* UV_READABLE | UV_WRITABLE as given to libuv */
+    int wanted;      /* as curl said */
 };
 
 struct client_easy {
     client_easy *next; /* in the client's free list */
     CURL *curl;
-    http_call *call;   /* while running */
+    http_call *call; /* while running */
     client_multi *multi;
     char message[CURL_ERROR_SIZE];
 };
@@ -111,38 +112,38 @@ struct http_call {
     http_client *client;
     void (*on_change)(void *arg);
     void *arg;
-    char *request;              /* one allocation for all that was copied from the options */
+    char *request; /* one allocation for all that was copied from the options */
     size_t request_cap;
     struct curl_slist *headers; /* nodes inside request */
     const char *url, *method;   /* inside request, or static */
     const char *body;           /* inside request; NULL: none */
     size_t body_len;
     int64_t timeout_ms, idle_timeout_ms;
-    uint64_t started_ms;        /* loop time */
-    uint64_t last_byte_ms;      /* loop time of the peer's last sign of life */
-    curl_off_t uploaded;        /* when the idle timeout last looked */
+    uint64_t started_ms;   /* loop time */
+    uint64_t last_byte_ms; /* loop time of the peer's last sign of life */
+    curl_off_t uploaded;   /* when the idle timeout last looked */
     int redirects_max;
     size_t body_bytes_max;
     bool streaming;
     call_stage stage;
-    bool closed;                /* by the user */
-    bool resume;                /* the user made room: unpause */
+    bool closed; /* by the user */
+    bool resume; /* the user made room: unpause */
     bool paused;
     bool in_todo, in_news, in_timed;
-    client_host *host;          /* from WAITING on, until ENDED */
-    client_easy *easy;          /* while RUNNING */
+    client_host *host; /* from WAITING on, until ENDED */
+    client_easy *easy; /* while RUNNING */
     http_call_state state;
     int status;
-    bool head_final;            /* not an interim response or a redirect that is followed */
+    bool head_final; /* not an interim response or a redirect that is followed */
     bool has_location;
-    client_bytes head;          /* headers, each ended by a zero */
+    client_bytes head; /* headers, each ended by a zero */
     size_t header_count;
-    const char **headers_out;   /* into head; NULL-terminated */
-    client_bytes front;         /* what http_call_data shows */
-    client_bytes back;          /* arrived while the user holds a pointer into front */
-    bool exposed;               /* the user holds one */
+    const char **headers_out; /* into head; NULL-terminated */
+    client_bytes front;       /* what http_call_data shows */
+    client_bytes back;        /* arrived while the user holds a pointer into front */
+    bool exposed;             /* the user holds one */
     http_call_error_kind error;
-    char *error_text;           /* owned; NULL: a fixed text by kind */
+    char *error_text;             /* owned; NULL: a fixed text by kind */
     TAILQ_ENTRY(http_call) queue; /* host->waiting or client->free_calls */
     TAILQ_ENTRY(http_call) todo, news, timed;
 };
@@ -171,7 +172,8 @@ void client_keep_time(http_call *call); /* watches the timeouts that curl does n
 void client_handle_closed(http_client *client);
 
 /* client_host.c */
-client_host *host_get(http_client *client, const char *origin); /* NULL: out of memory */
+client_host *host_hold(http_client *client, const char *origin); /* NULL: out of memory */
+void host_release(client_host *host);                            /* may free it */
 bool host_has_room(const client_host *host);
 void host_call_started(client_host *host);
 void host_call_ended(client_host *host); /* starts one that waits; may free the host */

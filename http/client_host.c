@@ -12,7 +12,7 @@ static client_host **bucket(http_client *client, const char *origin)
     return &client->hosts[h % CLIENT_HOST_BUCKETS];
 }
 
-client_host *host_get(http_client *client, const char *origin)
+static client_host *find_or_make(http_client *client, const char *origin)
 {
     client_host **at = bucket(client, origin);
     for (client_host *h = *at; h; h = h->next)
@@ -30,11 +30,25 @@ client_host *host_get(http_client *client, const char *origin)
 
 static void free_if_unused(client_host *h)
 {
-    if (h->running > 0 || !TAILQ_EMPTY(&h->waiting)) return;
+    if (h->running > 0 || h->held > 0 || !TAILQ_EMPTY(&h->waiting)) return;
     client_host **at = bucket(h->client, h->origin);
     while (*at != h) at = &(*at)->next;
     *at = h->next;
     free(h);
+}
+
+client_host *host_hold(http_client *client, const char *origin)
+{
+    client_host *h = find_or_make(client, origin);
+    if (h) h->held++;
+    return h;
+}
+
+void host_release(client_host *host)
+{
+    assert(host->held > 0);
+    host->held--;
+    free_if_unused(host);
 }
 
 bool host_has_room(const client_host *host)
@@ -48,14 +62,13 @@ void host_call_ended(client_host *host)
 {
     assert(host->running > 0);
     host->running--;
+    host->held++; /* a call that fails at once ends in here, too */
     while (host->running < host->client->options.connections_per_host && !TAILQ_EMPTY(&host->waiting)) {
         http_call *next = TAILQ_FIRST(&host->waiting);
         TAILQ_REMOVE(&host->waiting, next, queue);
-        host->running++; /* held while it starts, so that a failure cannot free the host under us */
         call_launch(next);
-        host->running--;
     }
-    free_if_unused(host);
+    host_release(host);
 }
 
 void host_withdraw(http_call *call)

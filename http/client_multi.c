@@ -77,7 +77,8 @@ static void multi_run(client_multi *m, curl_socket_t fd, int events)
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     client_socket *s = h->data;
-    if (!s->wanted) { /* an idle connection was closed by its peer, or speaks out of turn: curl sees it at the next use */
+    if (!s->wanted) { /* an idle connection was closed by its peer, or speaks out of turn: curl sees it at the next use
+                       */
         (void)uv_poll_stop(h);
         s->armed = 0;
         return;
@@ -104,8 +105,10 @@ static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, v
     (void)socket_arg;
     if (what == CURL_POLL_REMOVE) {
         if (!s) return 0;
-        if (s->connection && s->armed == UV_READABLE) s->wanted = 0;
-        else socket_forget(s);
+        if (s->connection && s->armed == UV_READABLE)
+            s->wanted = 0;
+        else
+            socket_forget(s);
         return 0;
     }
     if (!s && !(s = socket_watch(m->client, fd))) return -1;

@@ -119,8 +119,10 @@ static char *copy_text(char **at, const char *text, size_t len)
 static void node_add(http_call *call, struct curl_slist *nodes, size_t *count, char *text)
 {
     nodes[*count] = (struct curl_slist){.data = text, .next = NULL};
-    if (*count > 0) nodes[*count - 1].next = &nodes[*count];
-    else call->headers = nodes;
+    if (*count > 0)
+        nodes[*count - 1].next = &nodes[*count];
+    else
+        call->headers = nodes;
     ++*count;
 }
 

@@ -81,19 +81,25 @@ static http_call_error_kind kind_of(CURLcode code)
 {
     switch (code) {
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return HTTP_CALL_BAD_URL;
+        return HTTP_CALL_BAD_URL;
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return HTTP_CALL_RESOLVE;
-    case CURLE_COULDNT_CONNECT: return HTTP_CALL_CONNECT;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return HTTP_CALL_RESOLVE;
+    case CURLE_COULDNT_CONNECT:
+        return HTTP_CALL_CONNECT;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_USE_SSL_FAILED: return HTTP_CALL_TLS;
-    case CURLE_OPERATION_TIMEDOUT: return HTTP_CALL_TIMEOUT;
-    case CURLE_FILESIZE_EXCEEDED: return HTTP_CALL_TOO_LARGE;
+    case CURLE_USE_SSL_FAILED:
+        return HTTP_CALL_TLS;
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_CALL_TIMEOUT;
+    case CURLE_FILESIZE_EXCEEDED:
+        return HTTP_CALL_TOO_LARGE;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* the URL's own was checked: an answer that is no HTTP, or a redirect out of it */
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
@@ -101,8 +107,10 @@ static http_call_error_kind kind_of(CURLcode code)
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM: return HTTP_CALL_BROKEN;
-    default: return HTTP_CALL_OTHER;
+    case CURLE_HTTP2_STREAM:
+        return HTTP_CALL_BROKEN;
+    default:
+        return HTTP_CALL_OTHER;
     }
 }
 

@@ -12,7 +12,6 @@ bool conn_in_grow(http_conn *c);  /* false: out of memory */
 void conn_in_begin(http_conn *c); /* tells the parser about the next request if it is between two */
 void conn_in_release(http_conn *c);
 
-
 /* The first bytes of an adopted connection. False: out of memory. */
 bool conn_in_fill(http_conn *c, const char *bytes, size_t len);
 

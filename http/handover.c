@@ -14,7 +14,8 @@
 static bool is_framing(const http_text *name)
 {
     return text_equals(name->data, name->len, "Content-Length", 14) ||
-           text_equals(name->data, name->len, "Transfer-Encoding", 17) || text_equals(name->data, name->len, "Expect", 6);
+           text_equals(name->data, name->len, "Transfer-Encoding", 17) ||
+           text_equals(name->data, name->len, "Expect", 6);
 }
 
 static char *put(char *to, const void *data, size_t len)

@@ -19,7 +19,7 @@ typedef struct http_text {
 } http_text;
 
 typedef struct http_header {
-    http_text name; /* as sent; compare without case */
+    http_text name;  /* as sent; compare without case */
     http_text value; /* without surrounding white space */
 } http_header;
 
@@ -31,28 +31,29 @@ typedef struct http_request {
     http_text query;  /* the part after '?', still encoded, "" if none */
     const http_header *headers;
     size_t header_count;
-    http_text body;   /* whole; chunked bodies are already decoded */
-    http_text peer;   /* remote address, "127.0.0.1" */
+    http_text body; /* whole; chunked bodies are already decoded */
+    http_text peer; /* remote address, "127.0.0.1" */
     bool peer_loopback;
 } http_request;
 
 typedef struct http_server_options {
-    size_t head_bytes_max;       /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
-    size_t headers_max;          /* count; 0: 100. More: 431 */
-    size_t body_bytes_max;       /* 0: 8 MiB. More: 413 */
-    size_t connections_max;      /* 0: 10,000. More: 503 with Retry-After and close */
-    size_t write_queue_bytes_max;/* unsent bytes of one connection above which http_exchange_writable is false; 0: 256 KiB */
-    uint32_t head_timeout_ms;    /* from the first byte of a request to its last header; 0: 10,000. Then 408 */
-    uint32_t body_timeout_ms;    /* without a byte of the body; 0: 20,000. Then 408 */
-    uint32_t idle_timeout_ms;    /* keep-alive between requests; 0: 75,000 */
-    uint32_t write_timeout_ms;   /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
-    const char *name;            /* Server header; NULL: none */
+    size_t head_bytes_max;        /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
+    size_t headers_max;           /* count; 0: 100. More: 431 */
+    size_t body_bytes_max;        /* 0: 8 MiB. More: 413 */
+    size_t connections_max;       /* 0: 10,000. More: 503 with Retry-After and close */
+    size_t write_queue_bytes_max; /* unsent bytes of one connection above which http_exchange_writable is false; 0: 256
+                                     KiB */
+    uint32_t head_timeout_ms;     /* from the first byte of a request to its last header; 0: 10,000. Then 408 */
+    uint32_t body_timeout_ms;     /* without a byte of the body; 0: 20,000. Then 408 */
+    uint32_t idle_timeout_ms;     /* keep-alive between requests; 0: 75,000 */
+    uint32_t write_timeout_ms;    /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
+    const char *name;             /* Server header; NULL: none */
     void (*on_request)(void *arg, http_exchange *x); /* may reply at once or later */
     void *arg;
 } http_server_options;
 
-/* A listening socket for "HOST:PORT", "[v6]:PORT" or ":PORT", non-blocking. Port 0 picks one. Returns the descriptor; or
- * -1 with a message that says what to change in `error`, also when somebody else listens there. */
+/* A listening socket for "HOST:PORT", "[v6]:PORT" or ":PORT", non-blocking. Port 0 picks one. Returns the descriptor;
+ * or -1 with a message that says what to change in `error`, also when somebody else listens there. */
 int http_listen(const char *address, char *error, size_t error_size);
 /* One more at the address of `fd`, so that each loop has its own queue of connections (SO_REUSEPORT). */
 int http_listen_share(int fd, char *error, size_t error_size);
@@ -60,7 +61,8 @@ int http_listen_share(int fd, char *error, size_t error_size);
 bool http_listen_address(int fd, char *out, size_t out_size);
 
 /* Takes the descriptor. NULL with a message in `error`. */
-http_server *http_server_start(uv_loop_t *loop, int fd, const http_server_options *options, char *error, size_t error_size);
+http_server *http_server_start(uv_loop_t *loop, int fd, const http_server_options *options, char *error,
+                               size_t error_size);
 
 /* No new connections, idle ones are closed, the others get "Connection: close" with their reply. */
 void http_server_drain(http_server *server);
@@ -71,7 +73,7 @@ size_t http_server_exchanges(const http_server *server); /* requests handed out 
 
 const http_request *http_exchange_request(const http_exchange *x);
 const char *http_request_header(const http_request *r, const char *name); /* first of that name, any case; or NULL */
-void http_exchange_set_user(http_exchange *x, void *user); /* for the owner's use */
+void http_exchange_set_user(http_exchange *x, void *user);                /* for the owner's use */
 void *http_exchange_user(const http_exchange *x);
 
 /* Called once if the client goes away (or times out) before the exchange has ended. Afterwards the owner still ends
@@ -105,8 +107,8 @@ void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x));
 
 /* Lets the connection of an unanswered exchange go: returns a descriptor of it, and in *bytes (malloc'd) its request,
  * written anew, with everything read behind it. The exchange has ended and its connection is closed here; for the
- * client nothing has happened. -1, and nothing has changed: a reply has begun, an earlier one is not all sent, the client
- * has gone, or there is no descriptor or memory. */
+ * client nothing has happened. -1, and nothing has changed: a reply has begun, an earlier one is not all sent, the
+ * client has gone, or there is no descriptor or memory. */
 int http_exchange_detach(http_exchange *x, char **bytes, size_t *len);
 
 /* Takes such a connection as if it had just been accepted and had sent `bytes` (copied). Takes fd in any case; false:

@@ -162,7 +162,8 @@ void listener_sweep(http_server *s);
 
 /* conn.c */
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer); /* takes fd */
-bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes, size_t len); /* takes fd */
+bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes,
+                size_t len);   /* takes fd */
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
 void conn_turn(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now */

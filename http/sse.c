@@ -13,10 +13,10 @@ typedef struct text {
 
 struct sse_parser {
     size_t bytes_max;
-    size_t bom_seen;    /* bytes of a leading byte order mark, 3 when that question is over */
-    bool after_cr;      /* a '\n' now belongs to the line before */
-    bool has_data;      /* a "data" field, perhaps empty */
-    bool show_next;     /* the event shown last is to be forgotten first */
+    size_t bom_seen; /* bytes of a leading byte order mark, 3 when that question is over */
+    bool after_cr;   /* a '\n' now belongs to the line before */
+    bool has_data;   /* a "data" field, perhaps empty */
+    bool show_next;  /* the event shown last is to be forgotten first */
     bool too_large;
     text line, event, data, id;
     int64_t retry_ms;
@@ -107,8 +107,11 @@ static sse_result end_line(sse_parser *p, sse_event *event)
             forget_event(p);
             return SSE_MORE;
         }
-        *event = (sse_event){.event = shown(&p->event, "message"), .data = shown(&p->data, ""), .data_len = p->data.len,
-                             .id = shown(&p->id, ""), .retry_ms = p->retry_ms};
+        *event = (sse_event){.event = shown(&p->event, "message"),
+                             .data = shown(&p->data, ""),
+                             .data_len = p->data.len,
+                             .id = shown(&p->id, ""),
+                             .retry_ms = p->retry_ms};
         p->show_next = true;
         return SSE_EVENT;
     }

@@ -11,11 +11,11 @@
 typedef struct sse_parser sse_parser;
 
 typedef struct sse_event {
-    const char *event;   /* "message" if not named */
-    const char *data;    /* zero-terminated, lines joined by '\n' */
+    const char *event; /* "message" if not named */
+    const char *data;  /* zero-terminated, lines joined by '\n' */
     size_t data_len;
-    const char *id;      /* last event id seen so far, "" if none */
-    int64_t retry_ms;    /* last "retry:" seen so far, -1 if none */
+    const char *id;   /* last event id seen so far, "" if none */
+    int64_t retry_ms; /* last "retry:" seen so far, -1 if none */
 } sse_event;
 
 typedef enum sse_result {

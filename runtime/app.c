@@ -169,10 +169,13 @@ static bool read_secret(sw_app *app, char *error, size_t error_size)
     ssize_t n = fd < 0 ? -1 : read(fd, secret, sizeof secret);
     int reason = errno;
     if (fd >= 0) close(fd);
-    if (n < 0) (void)snprintf(error, error_size, "--secret-file %s: %s", path, strerror(reason));
+    if (n < 0)
+        (void)snprintf(error, error_size, "--secret-file %s: %s", path, strerror(reason));
     else if (n < SECRET_BYTES_MIN || n > SECRET_BYTES_MAX)
-        (void)snprintf(error, error_size, "--secret-file %s: must hold %d to %d bytes", path, SECRET_BYTES_MIN, SECRET_BYTES_MAX);
-    else token_key_derive(&app->key, secret, (size_t)n);
+        (void)snprintf(error, error_size, "--secret-file %s: must hold %d to %d bytes", path, SECRET_BYTES_MIN,
+                       SECRET_BYTES_MAX);
+    else
+        token_key_derive(&app->key, secret, (size_t)n);
     memset(secret, 0, sizeof secret);
     return n >= SECRET_BYTES_MIN && n <= SECRET_BYTES_MAX;
 }
@@ -181,7 +184,8 @@ static bool open_store(sw_app *app, char *error, size_t error_size)
 {
     const sw_options *o = &app->opt;
     if (!app->durable) return true;
-    app->store = store_open(&(store_options){.path = o->data, .retain_ms = o->retain_ms,
+    app->store = store_open(&(store_options){.path = o->data,
+                                             .retain_ms = o->retain_ms,
                                              .retain_bytes = (uint64_t)o->retain_bytes,
                                              .queue_bytes_max = (size_t)o->journal_queue_max},
                             error, error_size);
@@ -193,7 +197,8 @@ static bool open_sockets(sw_app *app, int *fds, char *error, size_t error_size)
 {
     for (unsigned i = 0; i < app->loop_count; i++) fds[i] = -1;
     for (unsigned i = 0; i < app->loop_count; i++) {
-        fds[i] = i == 0 ? http_listen(app->opt.listen, error, error_size) : http_listen_share(fds[0], error, error_size);
+        fds[i] =
+            i == 0 ? http_listen(app->opt.listen, error, error_size) : http_listen_share(fds[0], error, error_size);
         if (fds[i] < 0) return false;
     }
     return true;
@@ -211,7 +216,8 @@ static void raise_file_limit(void)
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
     files.rlim_cur = files.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &files) != 0) log_line(LOG_WARN, NULL, "the limit of open files cannot be raised: %s", strerror(errno));
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        log_line(LOG_WARN, NULL, "the limit of open files cannot be raised: %s", strerror(errno));
 }
 
 static void prepare_process(void)
@@ -293,7 +299,8 @@ static int open_and_serve(sw_app *app, const sigset_t *stop_signals)
     if (app->loop_count > 256) app->loop_count = 256;
     int *fds = must(calloc(app->loop_count, sizeof *fds));
     int result = EXIT_SETUP;
-    if (!open_sockets(app, fds, why, sizeof why) || !open_store(app, why, sizeof why) || !read_secret(app, why, sizeof why)) {
+    if (!open_sockets(app, fds, why, sizeof why) || !open_store(app, why, sizeof why) ||
+        !read_secret(app, why, sizeof why)) {
         (void)setup_failed(app, why);
         close_sockets(app, fds);
     } else {
@@ -309,10 +316,16 @@ static int run_app(sw_app *app, int argc, char **argv)
     char why[ERROR_TEXT];
     if (app->mistake) return setup_failed(app, app->mistake);
     switch (options_read(app->flags, argc, argv, &app->opt, why, sizeof why)) {
-    case OPTIONS_HELP: options_help(app->flags, app->name, stdout); return EXIT_OK;
-    case OPTIONS_VERSION: printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION); return EXIT_OK;
-    case OPTIONS_WRONG: return setup_failed(app, why);
-    case OPTIONS_OK: break;
+    case OPTIONS_HELP:
+        options_help(app->flags, app->name, stdout);
+        return EXIT_OK;
+    case OPTIONS_VERSION:
+        printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
+        return EXIT_OK;
+    case OPTIONS_WRONG:
+        return setup_failed(app, why);
+    case OPTIONS_OK:
+        break;
     }
     configure_log(&app->opt);
     const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;

@@ -16,32 +16,32 @@ typedef enum endpoint_kind { ENDPOINT_DURABLE, ENDPOINT_PLAIN, ENDPOINT_BUILTIN,
 
 struct endpoint;
 /* Answers on the loop's own stack, without a run. */
-typedef void (*builtin_fn)(struct sw_loop *l, struct http_exchange *x, const struct endpoint *e, const http_param *params,
-                           size_t param_count);
+typedef void (*builtin_fn)(struct sw_loop *l, struct http_exchange *x, const struct endpoint *e,
+                           const http_param *params, size_t param_count);
 
 typedef struct endpoint {
     endpoint_kind kind;
-    const char *route;            /* "GET /orders/:id" */
-    sw_handler handler;           /* durable and plain */
+    const char *route;  /* "GET /orders/:id" */
+    sw_handler handler; /* durable and plain */
     builtin_fn builtin;
-    char *files_dir;              /* files: the folder, and how many segments of the path lead to it */
+    char *files_dir; /* files: the folder, and how many segments of the path lead to it */
     unsigned files_depth;
     sw_endpoint_options options;
 } endpoint;
 
 struct sw_app {
     char *name;
-    endpoint **endpoints;         /* owned; index is the router's */
+    endpoint **endpoints; /* owned; index is the router's */
     size_t endpoint_count;
     http_router *router;
     option_set *flags;
     sw_options opt;
-    char *mistake;                /* first wrong sw_endpoint, sw_flag ... call; sw_main reports it */
+    char *mistake; /* first wrong sw_endpoint, sw_flag ... call; sw_main reports it */
     const char *(*on_start)(sw_app *app, void *arg);
     void *on_start_arg;
-    bool durable;                 /* has endpoints: needs a store */
+    bool durable; /* has endpoints: needs a store */
     store *store;
-    token_key key;                /* signs output and stream URLs */
+    token_key key; /* signs output and stream URLs */
     struct sw_loop *loops;
     unsigned loop_count;
 };

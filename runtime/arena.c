@@ -156,8 +156,10 @@ char *arena_vprintf(arena *a, const char *format, va_list args)
     va_copy(again, args);
     int n = vsnprintf(small, sizeof small, format, args);
     char *text = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
-    if (text && (size_t)n < sizeof small) memcpy(text, small, (size_t)n + 1);
-    else if (text) (void)vsnprintf(text, (size_t)n + 1, format, again);
+    if (text && (size_t)n < sizeof small)
+        memcpy(text, small, (size_t)n + 1);
+    else if (text)
+        (void)vsnprintf(text, (size_t)n + 1, format, again);
     va_end(again);
     return text;
 }

@@ -19,7 +19,8 @@ void builtin_no_route(sw_loop *l, http_exchange *x, const http_match *m)
         http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
         static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
         bool options = strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0;
-        http_reply(x, options ? 204 : 405, headers, options ? 1 : 2, options ? "" : body, options ? 0 : sizeof body - 1);
+        http_reply(x, options ? 204 : 405, headers, options ? 1 : 2, options ? "" : body,
+                   options ? 0 : sizeof body - 1);
     } else {
         waiter_problem(x, 404, "nothing is at this path", NULL);
     }
@@ -54,10 +55,14 @@ static void on_readyz(sw_loop *l, http_exchange *x, const endpoint *e, const htt
     (void)e, (void)params, (void)n;
     store_stats stats = {0};
     if (l->app->store) store_stats_get(l->app->store, &stats);
-    if (l->draining) reply_json(x, 503, "{\"status\":\"draining\"}\n");
-    else if (l->port && !l->recovered) reply_json(x, 503, "{\"status\":\"recovering\"}\n");
-    else if (stats.read_only) reply_json(x, 503, "{\"status\":\"journal cannot be written\"}\n");
-    else reply_json(x, 200, "{\"status\":\"ready\"}\n");
+    if (l->draining)
+        reply_json(x, 503, "{\"status\":\"draining\"}\n");
+    else if (l->port && !l->recovered)
+        reply_json(x, 503, "{\"status\":\"recovering\"}\n");
+    else if (stats.read_only)
+        reply_json(x, 503, "{\"status\":\"journal cannot be written\"}\n");
+    else
+        reply_json(x, 200, "{\"status\":\"ready\"}\n");
 }
 
 /* ---- Output and stream ---- */
@@ -77,9 +82,14 @@ static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
     }
     if (strlen(value) >= sizeof token) value[0] = 0;
     switch (token_check(&l->app->key, id, loop_now_ms(), value, strlen(value))) {
-    case TOKEN_OK: return true;
-    case TOKEN_EXPIRED: waiter_problem(x, 403, "the token has expired", NULL); return false;
-    default: waiter_problem(x, 403, "the token is not valid for this run", NULL); return false;
+    case TOKEN_OK:
+        return true;
+    case TOKEN_EXPIRED:
+        waiter_problem(x, 403, "the token has expired", NULL);
+        return false;
+    default:
+        waiter_problem(x, 403, "the token is not valid for this run", NULL);
+        return false;
     }
 }
 
@@ -176,8 +186,10 @@ static void on_run(sw_loop *l, http_exchange *x, const endpoint *e, const http_p
     (void)e, (void)n;
     run_id id;
     if (!admin(l, x)) return;
-    if (run_id_parse(params[0].value, params[0].value_len, &id)) runs_api_one(l, x, &id);
-    else waiter_problem(x, 404, "no such run", NULL);
+    if (run_id_parse(params[0].value, params[0].value_len, &id))
+        runs_api_one(l, x, &id);
+    else
+        waiter_problem(x, 404, "no such run", NULL);
 }
 
 static void on_metrics(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -191,8 +203,9 @@ void builtin_register(sw_app *app)
     static const struct {
         const char *route;
         builtin_fn fn;
-    } routes[] = {{"GET /_sw/healthz", on_healthz}, {"GET /_sw/readyz", on_readyz}, {"GET /_sw/metrics", on_metrics},
-                  {"GET /_sw/runs", on_runs}, {"GET /_sw/runs/:id", on_run}, {"GET /_sw/runs/:id/output", on_output},
+    } routes[] = {{"GET /_sw/healthz", on_healthz},       {"GET /_sw/readyz", on_readyz},
+                  {"GET /_sw/metrics", on_metrics},       {"GET /_sw/runs", on_runs},
+                  {"GET /_sw/runs/:id", on_run},          {"GET /_sw/runs/:id/output", on_output},
                   {"GET /_sw/runs/:id/stream", on_stream}};
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
         app_add(app, routes[i].route, (endpoint){.kind = ENDPOINT_BUILTIN, .builtin = routes[i].fn});

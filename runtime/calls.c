@@ -15,13 +15,13 @@
 enum { FETCH_TIMEOUT_MS = 60000, FETCH_BODY_MAX = 16 << 20, EXCERPT_MAX = 400, SSE_EVENT_MAX = 4 << 20 };
 
 struct sw_stream {
-    sw_ctx *ctx;          /* the step, or plain handler, that opened it */
-    http_call *call;      /* NULL once closed */
-    sse_parser *sse;      /* NULL until the first sw_sse_next */
+    sw_ctx *ctx;     /* the step, or plain handler, that opened it */
+    http_call *call; /* NULL once closed */
+    sse_parser *sse; /* NULL until the first sw_sse_next */
     sw_response head;
     const char *url;
-    size_t taken;         /* bytes the caller has and the call still holds */
-    size_t sse_at;        /* of those: parsed */
+    size_t taken;  /* bytes the caller has and the call still holds */
+    size_t sse_at; /* of those: parsed */
     size_t sse_len;
     const char *sse_data;
 };
@@ -38,11 +38,18 @@ static void check_place(sw_ctx *c, const char *what)
 static http_call *start(sw_ctx *c, const sw_request *q, bool streaming)
 {
     int64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : FETCH_TIMEOUT_MS;
-    http_call_options o = {.method = q->method, .url = q->url, .headers = q->headers, .body = q->body.data,
-                           .body_len = q->body.len, .redirects_max = q->redirects, .body_bytes_max = FETCH_BODY_MAX,
+    http_call_options o = {.method = q->method,
+                           .url = q->url,
+                           .headers = q->headers,
+                           .body = q->body.data,
+                           .body_len = q->body.len,
+                           .redirects_max = q->redirects,
+                           .body_bytes_max = FETCH_BODY_MAX,
                            .streaming = streaming};
-    if (streaming) o.idle_timeout_ms = timeout_ms;
-    else o.timeout_ms = timeout_ms;
+    if (streaming)
+        o.idle_timeout_ms = timeout_ms;
+    else
+        o.timeout_ms = timeout_ms;
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
     http_call *call = http_call_start(c->run->loop->client, &o, on_change, c->strand);
     if (!call) sw_fail(c, "out of memory for a call to %s", q->url);
@@ -92,7 +99,8 @@ sw_response sw_fetch(sw_ctx *c, const sw_request *request)
     sw_response r = {.status = http_call_status(call), .headers = copy_headers(c, http_call_headers(call))};
     r.body = (sw_bytes){arena_strndup(c->arena, data ? data : "", len), len};
     http_call_close(call);
-    if (!r.headers || !r.body.data) ctx_fail_misuse(c, "the response of %s is too large for the step's memory", request->url);
+    if (!r.headers || !r.body.data)
+        ctx_fail_misuse(c, "the response of %s is too large for the step's memory", request->url);
     return r;
 }
 
@@ -136,7 +144,8 @@ sw_value sw_fetch_json(sw_ctx *c, const sw_request *request)
     sw_response_check(c, request, &r);
     sw_value v;
     const char *message = NULL;
-    if (!sw_json_try(c, r.body.data, r.body.len, &v, &message)) sw_fail(c, "%s answered no JSON: %s", request->url, message);
+    if (!sw_json_try(c, r.body.data, r.body.len, &v, &message))
+        sw_fail(c, "%s answered no JSON: %s", request->url, message);
     return v;
 }
 
@@ -161,7 +170,8 @@ sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
     wait_state(c, call, HTTP_CALL_HEAD);
     s->call = call;
     sw_defer(c, close_stream, s);
-    s->head = (sw_response){.status = http_call_status(call), .headers = copy_headers(c, http_call_headers(call)), .body = {"", 0}};
+    s->head = (sw_response){
+        .status = http_call_status(call), .headers = copy_headers(c, http_call_headers(call)), .body = {"", 0}};
     if (!s->head.headers) ctx_fail_misuse(c, "out of memory");
     return s;
 }

@@ -7,9 +7,9 @@
 
 typedef enum failure_kind {
     FAILURE_NONE,
-    FAILURE_RETRY,  /* a step attempt may be repeated */
-    FAILURE_FATAL,  /* not repeated: sw_fail_fatal, misuse, or a step that failed for good */
-    FAILURE_UNWIND  /* not a failure: the run leaves memory (parks, is drained or cancelled); only defers run */
+    FAILURE_RETRY, /* a step attempt may be repeated */
+    FAILURE_FATAL, /* not repeated: sw_fail_fatal, misuse, or a step that failed for good */
+    FAILURE_UNWIND /* not a failure: the run leaves memory (parks, is drained or cancelled); only defers run */
 } failure_kind;
 
 typedef struct failure {

@@ -22,14 +22,14 @@ typedef struct open_step {
 
 struct frames {
     uint32_t holders;
-    uint32_t durable; /* how many may be sent */
-    bool closed;      /* the response is in it */
+    uint32_t durable;           /* how many may be sent */
+    bool closed;                /* the response is in it */
     struct arena_cache *arenas; /* borrowed: for rendering values */
-    char *text;       /* malloc'd: all frames, one after the other */
+    char *text;                 /* malloc'd: all frames, one after the other */
     size_t len, room;
-    frame *frames;    /* malloc'd */
+    frame *frames; /* malloc'd */
     uint32_t count, frame_room;
-    open_step *open;  /* malloc'd */
+    open_step *open; /* malloc'd */
     size_t open_count, open_room;
 };
 
@@ -139,8 +139,8 @@ static bool close_step(frames *f, const entry *e, uint32_t seq, const char *even
     open_step *o = find_open(f, e->path);
     if (!o) return true;
     size_t before = f->len;
-    bool ok = begin_frame(f, event) && put_text(f, "{\"hashedStepId\":\"") && put_text(f, o->hash) && put_text(f, "\"}") &&
-              end_frame(f, seq);
+    bool ok = begin_frame(f, event) && put_text(f, "{\"hashedStepId\":\"") && put_text(f, o->hash) &&
+              put_text(f, "\"}") && end_frame(f, seq);
     if (!ok) f->len = before;
     *o = f->open[--f->open_count];
     return ok;
@@ -150,11 +150,15 @@ bool frames_add(frames *f, const entry *e, uint32_t seq)
 {
     assert(!f->closed);
     switch (e->kind) {
-    case ENTRY_CHUNK: return add_chunk(f, e, seq);
-    case ENTRY_STEP_DONE: return close_step(f, e, seq, "inngest.commit");
+    case ENTRY_CHUNK:
+        return add_chunk(f, e, seq);
+    case ENTRY_STEP_DONE:
+        return close_step(f, e, seq, "inngest.commit");
     case ENTRY_STEP_FAILED:
-    case ENTRY_ROLLBACK: return close_step(f, e, seq, "inngest.rollback");
-    default: return true;
+    case ENTRY_ROLLBACK:
+        return close_step(f, e, seq, "inngest.rollback");
+    default:
+        return true;
     }
 }
 
@@ -196,8 +200,8 @@ bool frames_close(frames *f, const entry *response, entry_ended ended)
               begin_frame(f, "inngest.response") &&
               put_text(f, ended == ENTRY_SUCCEEDED ? "{\"status\":\"succeeded\",\"response\":{\"body\":"
                                                    : "{\"status\":\"failed\",\"response\":{\"body\":") &&
-              put(f, body_json.data, body_json.len) && put_text(f, status) && put(f, headers_json.data, headers_json.len) &&
-              put_text(f, "}}") && end_frame(f, UINT32_MAX);
+              put(f, body_json.data, body_json.len) && put_text(f, status) &&
+              put(f, headers_json.data, headers_json.len) && put_text(f, "}}") && end_frame(f, UINT32_MAX);
     if (!ok) f->len = before;
     arena_free(&a);
     f->closed = ok;

@@ -14,7 +14,7 @@ typedef struct member {
     sw_group *group;
     struct member *next;
     member_kind kind;
-    step_spec spec;      /* a branch uses its id, path, label, fn and input */
+    step_spec spec; /* a branch uses its id, path, label, fn and input */
     step_outcome outcome;
     bool ended;
     sw_value value;
@@ -23,15 +23,15 @@ typedef struct member {
 
 struct sw_group {
     run *run;
-    sw_ctx *ctx;               /* the context that made it; gone when a run that leaves memory has unwound it */
-    sw_group *next;            /* of the same context */
+    sw_ctx *ctx;    /* the context that made it; gone when a run that leaves memory has unwound it */
+    sw_group *next; /* of the same context */
     member *first, **end;
-    member *unstarted;         /* the next one to start when a place is free */
-    strand *waiting;           /* in sw_group_wait, else NULL */
+    member *unstarted; /* the next one to start when a place is free */
+    strand *waiting;   /* in sw_group_wait, else NULL */
     size_t count;
-    size_t running;            /* started and not ended */
-    size_t pending;            /* not ended */
-    size_t parallel_max;       /* 0: no limit */
+    size_t running;      /* started and not ended */
+    size_t pending;      /* not ended */
+    size_t parallel_max; /* 0: no limit */
 };
 
 sw_group *sw_group_new(sw_ctx *c)
@@ -39,7 +39,8 @@ sw_group *sw_group_new(sw_ctx *c)
     ctx_check(c, "sw_group_new");
     if (c->run->plain) ctx_fail_misuse(c, "a group in a plain route: groups need sw_endpoint");
     if (c->kind == CTX_STEP)
-        ctx_fail_misuse(c, "a group inside step \"%s\": use a branch (sw_group_branch) for work that holds steps", c->id);
+        ctx_fail_misuse(c, "a group inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
+                        c->id);
     sw_group *g = arena_zalloc(&c->run->arena, sizeof *g);
     if (!g) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
     g->ctx = c;
@@ -66,7 +67,12 @@ static void run_branch(strand *s, member *m)
 {
     run *r = s->run;
     const step_spec *spec = &m->spec;
-    sw_ctx c = {.kind = CTX_BRANCH, .strand = s, .run = r, .arena = &r->arena, .path = spec->path, .id = spec->id,
+    sw_ctx c = {.kind = CTX_BRANCH,
+                .strand = s,
+                .run = r,
+                .arena = &r->arena,
+                .path = spec->path,
+                .id = spec->id,
                 .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
     bool ok = ctx_call(&c, spec->fn, spec->input, &m->value);
     m->outcome = ok ? STEP_OK : s->failure.kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
@@ -78,8 +84,10 @@ static void member_main(void *arg)
     run *r = m->group->run;
     strand s;
     strand_enter(&s, r);
-    if (m->kind == MEMBER_STEP) m->outcome = step_execute(&s, &m->spec, &m->value);
-    else run_branch(&s, m);
+    if (m->kind == MEMBER_STEP)
+        m->outcome = step_execute(&s, &m->spec, &m->value);
+    else
+        run_branch(&s, m);
     m->failure = s.failure;
     member_ended(m);
     start_members(m->group);
@@ -96,8 +104,8 @@ static void member_start(member *m)
     }
     if (strand_start(r, member_main, m)) return;
     m->outcome = STEP_FAILED;
-    m->failure = (failure){.kind = FAILURE_FATAL, .message = "no room for another coroutine", .step = m->spec.id,
-                           .retry_after_ms = -1};
+    m->failure = (failure){
+        .kind = FAILURE_FATAL, .message = "no room for another coroutine", .step = m->spec.id, .retry_after_ms = -1};
     member_ended(m);
 }
 
@@ -134,14 +142,18 @@ void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value inp
     start_members(g);
 }
 
-void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input) { sw_group_step_with(g, id, fn, input, NULL); }
+void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
+{
+    sw_group_step_with(g, id, fn, input, NULL);
+}
 
 void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
 {
     sw_ctx *c = g->ctx;
     ctx_check(c, "sw_group_branch");
     size_t len = id ? strlen(id) : 0;
-    if (len == 0 || len > STEP_ID_MAX) ctx_fail_misuse(c, "a branch id is 1 to %d bytes, this one has %zu", STEP_ID_MAX, len);
+    if (len == 0 || len > STEP_ID_MAX)
+        ctx_fail_misuse(c, "a branch id is 1 to %d bytes, this one has %zu", STEP_ID_MAX, len);
     step_spec spec = {.id = id, .branch_label = c->label, .fn = fn, .input = input};
     spec.path = path_next(c, PATH_BRANCH, id, &spec.occurrence);
     member_add(g, MEMBER_BRANCH, &spec);

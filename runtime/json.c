@@ -11,10 +11,7 @@
 
 /* ---- Writing ---- */
 
-static bool put(msgpack_sbuffer *to, const char *data, size_t len)
-{
-    return msgpack_sbuffer_write(to, data, len) == 0;
-}
+static bool put(msgpack_sbuffer *to, const char *data, size_t len) { return msgpack_sbuffer_write(to, data, len) == 0; }
 
 static bool put_text(msgpack_sbuffer *to, const char *text) { return put(to, text, strlen(text)); }
 
@@ -22,7 +19,11 @@ static bool put_text(msgpack_sbuffer *to, const char *text) { return put(to, tex
 static size_t utf8_length(const uint8_t *s, size_t len)
 {
     uint8_t low = 0x80, high = 0xbf;
-    size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
+    size_t n = s[0] < 0x80                    ? 1
+               : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
+               : (s[0] & 0xf0) == 0xe0        ? 3
+               : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                              : 0;
     if (n <= 1 || n > len) return n > len ? 0 : n;
     if (s[0] == 0xe0) low = 0xa0;
     if (s[0] == 0xed) high = 0x9f;
@@ -38,12 +39,19 @@ static bool put_escape(msgpack_sbuffer *to, uint8_t c)
 {
     char text[8];
     switch (c) {
-    case '"': return put(to, "\\\"", 2);
-    case '\\': return put(to, "\\\\", 2);
-    case '\n': return put(to, "\\n", 2);
-    case '\r': return put(to, "\\r", 2);
-    case '\t': return put(to, "\\t", 2);
-    default: (void)snprintf(text, sizeof text, "\\u%04x", c); return put(to, text, 6);
+    case '"':
+        return put(to, "\\\"", 2);
+    case '\\':
+        return put(to, "\\\\", 2);
+    case '\n':
+        return put(to, "\\n", 2);
+    case '\r':
+        return put(to, "\\r", 2);
+    case '\t':
+        return put(to, "\\t", 2);
+    default:
+        (void)snprintf(text, sizeof text, "\\u%04x", c);
+        return put(to, text, 6);
     }
 }
 
@@ -58,7 +66,8 @@ static bool put_string(msgpack_sbuffer *to, const char *data, size_t len)
             i += n;
             continue;
         }
-        ok = (plain == i || put(to, data + plain, i - plain)) && (n == 1 ? put_escape(to, s[i]) : put_text(to, "\xef\xbf\xbd"));
+        ok = (plain == i || put(to, data + plain, i - plain)) &&
+             (n == 1 ? put_escape(to, s[i]) : put_text(to, "\xef\xbf\xbd"));
         plain = ++i;
     }
     return ok && (plain == len || put(to, data + plain, len - plain)) && put(to, "\"", 1);
@@ -132,17 +141,27 @@ static bool put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth)
 {
     if (depth > VALUE_DEPTH_MAX) return false;
     switch (v->type) {
-    case MSGPACK_OBJECT_NIL: return put_text(to, "null");
-    case MSGPACK_OBJECT_BOOLEAN: return put_text(to, v->via.boolean ? "true" : "false");
-    case MSGPACK_OBJECT_POSITIVE_INTEGER: return put_integer(to, "+", v->via.u64);
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER: return put_integer(to, "-", (unsigned long long)v->via.i64);
+    case MSGPACK_OBJECT_NIL:
+        return put_text(to, "null");
+    case MSGPACK_OBJECT_BOOLEAN:
+        return put_text(to, v->via.boolean ? "true" : "false");
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        return put_integer(to, "+", v->via.u64);
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        return put_integer(to, "-", (unsigned long long)v->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64: return put_double(to, v->via.f64);
-    case MSGPACK_OBJECT_STR: return put_string(to, v->via.str.ptr, v->via.str.size);
-    case MSGPACK_OBJECT_BIN: return put_base64(to, v->via.bin.ptr, v->via.bin.size);
-    case MSGPACK_OBJECT_EXT: return put_base64(to, v->via.ext.ptr, v->via.ext.size);
-    case MSGPACK_OBJECT_ARRAY: return put_array(to, &v->via.array, depth);
-    case MSGPACK_OBJECT_MAP: return put_map(to, &v->via.map, depth);
+    case MSGPACK_OBJECT_FLOAT64:
+        return put_double(to, v->via.f64);
+    case MSGPACK_OBJECT_STR:
+        return put_string(to, v->via.str.ptr, v->via.str.size);
+    case MSGPACK_OBJECT_BIN:
+        return put_base64(to, v->via.bin.ptr, v->via.bin.size);
+    case MSGPACK_OBJECT_EXT:
+        return put_base64(to, v->via.ext.ptr, v->via.ext.size);
+    case MSGPACK_OBJECT_ARRAY:
+        return put_array(to, &v->via.array, depth);
+    case MSGPACK_OBJECT_MAP:
+        return put_map(to, &v->via.map, depth);
     }
     return false;
 }
@@ -168,8 +187,10 @@ static bool too_deep(const char *data, size_t len)
     for (size_t i = 0; i < len; i++) {
         char c = data[i];
         if (in_string) {
-            if (c == '\\') i++;
-            else if (c == '"') in_string = false;
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
         } else if (c == '"') {
             in_string = true;
         } else if (c == '[' || c == '{') {
@@ -203,7 +224,8 @@ static bool convert_array(arena *a, const json_t *j, sw_value *out)
 static bool convert_object(arena *a, json_t *j, sw_value *out)
 {
     uint32_t n = (uint32_t)json_object_size(j), i = 0;
-    *out = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {n, arena_alloc(a, ((size_t)n + 1) * sizeof(msgpack_object_kv))}};
+    *out = (sw_value){.type = MSGPACK_OBJECT_MAP,
+                      .via.map = {n, arena_alloc(a, ((size_t)n + 1) * sizeof(msgpack_object_kv))}};
     if (!out->via.map.ptr) return false;
     for (void *at = json_object_iter(j); at; at = json_object_iter_next(j, at), i++) {
         const char *key = json_object_iter_key(at);
@@ -217,14 +239,24 @@ static bool convert_object(arena *a, json_t *j, sw_value *out)
 static bool convert(arena *a, const json_t *j, sw_value *out)
 {
     switch (json_typeof(j)) {
-    case JSON_OBJECT: return convert_object(a, (json_t *)(uintptr_t)j, out);
-    case JSON_ARRAY: return convert_array(a, j, out);
-    case JSON_STRING: return convert_string(a, json_string_value(j), json_string_length(j), out);
-    case JSON_INTEGER: *out = sw_int(json_integer_value(j)); return true;
-    case JSON_REAL: *out = sw_double(json_real_value(j)); return true;
+    case JSON_OBJECT:
+        return convert_object(a, (json_t *)(uintptr_t)j, out);
+    case JSON_ARRAY:
+        return convert_array(a, j, out);
+    case JSON_STRING:
+        return convert_string(a, json_string_value(j), json_string_length(j), out);
+    case JSON_INTEGER:
+        *out = sw_int(json_integer_value(j));
+        return true;
+    case JSON_REAL:
+        *out = sw_double(json_real_value(j));
+        return true;
     case JSON_TRUE:
-    case JSON_FALSE: *out = sw_bool(json_typeof(j) == JSON_TRUE); return true;
-    case JSON_NULL: break;
+    case JSON_FALSE:
+        *out = sw_bool(json_typeof(j) == JSON_TRUE);
+        return true;
+    case JSON_NULL:
+        break;
     }
     *out = sw_nil();
     return true;
@@ -269,6 +301,7 @@ sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len)
 sw_bytes sw_json(sw_ctx *c, sw_value value)
 {
     sw_bytes text;
-    if (!json_write(ctx_arena(c), value, &text)) ctx_fail_misuse(c, "sw_json: the value is nested too deep or the run's memory is over its limit");
+    if (!json_write(ctx_arena(c), value, &text))
+        ctx_fail_misuse(c, "sw_json: the value is nested too deep or the run's memory is over its limit");
     return text;
 }

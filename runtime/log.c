@@ -42,9 +42,12 @@ static size_t escape(char *to, const char *text)
 {
     size_t n = 0;
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f) n += (size_t)sprintf(to + n, *p == '\n' ? "\\n" : "\\u%04x", *p);
-        else if (line_format == LOG_JSON && (*p == '"' || *p == '\\')) n += (size_t)sprintf(to + n, "\\%c", *p);
-        else to[n++] = (char)*p;
+        if (*p < 0x20 || *p == 0x7f)
+            n += (size_t)sprintf(to + n, *p == '\n' ? "\\n" : "\\u%04x", *p);
+        else if (line_format == LOG_JSON && (*p == '"' || *p == '\\'))
+            n += (size_t)sprintf(to + n, "\\%c", *p);
+        else
+            to[n++] = (char)*p;
     }
     return n;
 }

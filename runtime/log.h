@@ -11,6 +11,7 @@ void log_configure(log_format format, log_level most); /* before other threads l
 
 /* `run_id` may be NULL. Lines over 4 KiB are cut; control characters never reach the output as such. */
 void log_line(log_level level, const char *run_id, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void log_vline(log_level level, const char *run_id, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+void log_vline(log_level level, const char *run_id, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 #endif

@@ -125,8 +125,10 @@ static void adopt_moved(sw_loop *l)
     uv_mutex_unlock(&l->moved_lock);
     while (m) {
         moved *next = m->next;
-        if (l->stopping) close(m->fd);
-        else http_server_adopt(l->server, m->fd, m->request, m->len);
+        if (l->stopping)
+            close(m->fd);
+        else
+            http_server_adopt(l->server, m->fd, m->request, m->len);
         free(m);
         m = next;
     }
@@ -139,15 +141,18 @@ static void drain_runs(sw_loop *l)
     for (size_t i = 0; i < l->slots.bucket_count; i++)
         for (slot *s = l->slots.buckets[i], *next; s; s = next) {
             next = s->next;
-            if (s->run) run_leave_now(s->run, LEAVE_DRAIN);
-            else waiter_dismiss(&s->waiters);
+            if (s->run)
+                run_leave_now(s->run, LEAVE_DRAIN);
+            else
+                waiter_dismiss(&s->waiters);
         }
 }
 
 static void on_drain_over(struct timer *t)
 {
     sw_loop *l = t->arg;
-    log_line(LOG_WARN, NULL, "loop %u still had %zu runs at the end of --drain: they will be resumed", l->index, l->runs);
+    log_line(LOG_WARN, NULL, "loop %u still had %zu runs at the end of --drain: they will be resumed", l->index,
+             l->runs);
     l->hurried = true;
     drain_runs(l);
 }
@@ -212,8 +217,11 @@ static bool init_uv(sw_loop *l)
 static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_size)
 {
     const sw_options *o = &l->app->opt;
-    http_server_options so = {.head_bytes_max = o->head_max, .body_bytes_max = o->body_max,
-                              .connections_max = (size_t)o->connections_max, .on_request = on_request, .arg = l};
+    http_server_options so = {.head_bytes_max = o->head_max,
+                              .body_bytes_max = o->body_max,
+                              .connections_max = (size_t)o->connections_max,
+                              .on_request = on_request,
+                              .arg = l};
     return http_server_start(&l->uv, fd, &so, error, error_size);
 }
 
@@ -227,8 +235,9 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     l->stacks = stack_pool_new(&(stack_pool_options){.stack_size_bytes = o->stack_size});
     l->arenas = arena_cache_new();
     if (!l->stacks || !l->arenas || !slot_table_init(&l->slots) || !init_uv(l)) return false;
-    l->client = http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
-                                                               .ca_file = o->ca_file});
+    l->client =
+        http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
+                                                       .ca_file = o->ca_file});
     if (!l->client) return false;
     if (app->store && !(l->port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
     l->server = make_server(l, fd, error, error_size);

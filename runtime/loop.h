@@ -20,12 +20,12 @@ typedef struct loop_counters {
 } loop_counters;
 
 typedef struct sw_loop {
-    sw_app *app;               /* shared, unchanged after the start */
-    unsigned index, count;     /* which of how many */
+    sw_app *app;           /* shared, unchanged after the start */
+    unsigned index, count; /* which of how many */
     uv_loop_t uv;
-    uv_prepare_t before_poll;  /* both end a turn */
+    uv_prepare_t before_poll; /* both end a turn */
     uv_check_t after_poll;
-    uv_async_t command;        /* from other threads: drain, or a moved connection */
+    uv_async_t command; /* from other threads: drain, or a moved connection */
     uv_thread_t thread;
     sched sched;
     stack_pool *stacks;
@@ -39,15 +39,15 @@ typedef struct sw_loop {
     uint64_t runs;             /* in memory, plain ones too; counter_add */
     size_t segments_in_flight; /* with the store */
     slot_table slots;
-    msgpack_sbuffer scratch;   /* for packing a value before its entry */
-    struct moved *moved;       /* connections from other loops, under moved_lock */
+    msgpack_sbuffer scratch; /* for packing a value before its entry */
+    struct moved *moved;     /* connections from other loops, under moved_lock */
     uv_mutex_t moved_lock;
-    bool drain_asked;          /* atomic: set by another thread */
-    bool draining;             /* no new runs */
-    bool hurried;              /* --drain is over: nothing is waited for any more */
-    bool recovered;            /* the live table has been read */
-    bool stopping;             /* its handles are being closed */
-    int handles_open;          /* of the parts that close on their own */
+    bool drain_asked; /* atomic: set by another thread */
+    bool draining;    /* no new runs */
+    bool hurried;     /* --drain is over: nothing is waited for any more */
+    bool recovered;   /* the live table has been read */
+    bool stopping;    /* its handles are being closed */
+    int handles_open; /* of the parts that close on their own */
     struct timer drain_timer;
     loop_counters counters;
 } sw_loop;

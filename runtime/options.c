@@ -15,8 +15,8 @@ typedef struct flag {
     const char *value_name; /* for --help; FLAG_CHOICE: the choices, "a|b" */
     const char *fallback;   /* NULL: none */
     const char *help;
-    size_t offset;          /* in sw_options */
-    int64_t least, most;    /* FLAG_COUNT, FLAG_BYTES, FLAG_TIME */
+    size_t offset;       /* in sw_options */
+    int64_t least, most; /* FLAG_COUNT, FLAG_BYTES, FLAG_TIME */
 } flag;
 
 typedef struct setting {
@@ -34,33 +34,47 @@ struct option_set {
 static const int64_t KIB = 1024, MIB = 1024 * 1024, GIB = 1024 * 1024 * 1024, SECOND = 1000, DAY = 86400000;
 
 static const flag library_flags[] = {
-    {"listen", FLAG_TEXT, "HOST:PORT", "127.0.0.1:8080", "address to serve at; port 0 picks a free one", AT(listen), 0, 0},
+    {"listen", FLAG_TEXT, "HOST:PORT", "127.0.0.1:8080", "address to serve at; port 0 picks a free one", AT(listen), 0,
+     0},
     {"data", FLAG_TEXT, "DIR", "data", "folder of the journal, made if it is not there", AT(data), 0, 0},
     {"loops", FLAG_COUNT, "N", "0", "loop threads; 0: one per core", AT(loops), 0, 256},
     {"dev", FLAG_SWITCH, NULL, NULL, "let requests from this machine use /_sw/ without a token", AT(dev), 0, 0},
     {"admin-token", FLAG_TEXT, "TOKEN", NULL, "bearer token that opens /_sw/", AT(admin_token), 0, 0},
-    {"secret-file", FLAG_TEXT, "FILE", NULL, "key that signs output URLs; else made once in the data folder", AT(secret_file), 0, 0},
-    {"public-url", FLAG_TEXT, "URL", NULL, "how clients reach this server, for redirects; else their Host header", AT(public_url), 0, 0},
-    {"cors-origin", FLAG_TEXT, "ORIGIN", "*", "Access-Control-Allow-Origin of redirects, output and streams", AT(cors_origin), 0, 0},
-    {"ca-file", FLAG_TEXT, "FILE", NULL, "certificates to trust in outgoing calls; else the system's", AT(ca_file), 0, 0},
+    {"secret-file", FLAG_TEXT, "FILE", NULL, "key that signs output URLs; else made once in the data folder",
+     AT(secret_file), 0, 0},
+    {"public-url", FLAG_TEXT, "URL", NULL, "how clients reach this server, for redirects; else their Host header",
+     AT(public_url), 0, 0},
+    {"cors-origin", FLAG_TEXT, "ORIGIN", "*", "Access-Control-Allow-Origin of redirects, output and streams",
+     AT(cors_origin), 0, 0},
+    {"ca-file", FLAG_TEXT, "FILE", NULL, "certificates to trust in outgoing calls; else the system's", AT(ca_file), 0,
+     0},
     {"log-format", FLAG_CHOICE, "text|json", "text", "", AT(log_format), 0, 0},
     {"log-level", FLAG_CHOICE, "error|warn|info|debug", "info", "", AT(log_level), 0, 0},
-    {"redirect-after", FLAG_TIME, "TIME", "1s", "longest wait of a run before its client is sent to the output URL", AT(redirect_after_ms), 0, 86400000},
+    {"redirect-after", FLAG_TIME, "TIME", "1s", "longest wait of a run before its client is sent to the output URL",
+     AT(redirect_after_ms), 0, 86400000},
     {"hold", FLAG_TIME, "TIME", "55s", "how long the output URL holds a request", AT(hold_ms), 100, 86400000},
-    {"park-after", FLAG_TIME, "TIME", "1s", "shortest sleep for which a run leaves memory", AT(park_after_ms), 0, 86400000},
-    {"drain", FLAG_TIME, "TIME", "30s", "how long running steps may take to end after SIGTERM", AT(drain_ms), 0, 86400000},
+    {"park-after", FLAG_TIME, "TIME", "1s", "shortest sleep for which a run leaves memory", AT(park_after_ms), 0,
+     86400000},
+    {"drain", FLAG_TIME, "TIME", "30s", "how long running steps may take to end after SIGTERM", AT(drain_ms), 0,
+     86400000},
     {"retain", FLAG_TIME, "TIME", "7d", "how long ended runs are kept", AT(retain_ms), 1000, 86400000LL * 3650},
-    {"retain-bytes", FLAG_BYTES, "SIZE", "0", "ended runs are deleted, oldest first, above this; 0: no limit", AT(retain_bytes), 0, INT64_MAX},
+    {"retain-bytes", FLAG_BYTES, "SIZE", "0", "ended runs are deleted, oldest first, above this; 0: no limit",
+     AT(retain_bytes), 0, INT64_MAX},
     {"runs-max", FLAG_COUNT, "N", "100000", "runs in memory of each loop; more get 503", AT(runs_max), 1, 10000000},
     {"steps-max", FLAG_COUNT, "N", "10000", "steps of a run", AT(steps_max), 1, 10000000},
-    {"step-result-max", FLAG_BYTES, "SIZE", "4MiB", "result of one step", AT(step_result_max), 1024, 1024 * 1024 * 1024},
+    {"step-result-max", FLAG_BYTES, "SIZE", "4MiB", "result of one step", AT(step_result_max), 1024,
+     1024 * 1024 * 1024},
     {"run-state-max", FLAG_BYTES, "SIZE", "64MiB", "journal of one run", AT(run_state_max), 65536, 4294967295LL},
-    {"journal-queue-max", FLAG_BYTES, "SIZE", "256MiB", "entries that wait for the disk; more: new runs get 503", AT(journal_queue_max), 1024 * 1024, INT64_MAX},
+    {"journal-queue-max", FLAG_BYTES, "SIZE", "256MiB", "entries that wait for the disk; more: new runs get 503",
+     AT(journal_queue_max), 1024 * 1024, INT64_MAX},
     {"head-max", FLAG_BYTES, "SIZE", "16KiB", "request line and headers", AT(head_max), 1024, 1024 * 1024},
     {"body-max", FLAG_BYTES, "SIZE", "8MiB", "request body", AT(body_max), 0, 1024 * 1024 * 1024},
-    {"connections-max", FLAG_COUNT, "N", "9000", "open client connections of each loop", AT(connections_max), 1, 1000000},
-    {"stack-size", FLAG_BYTES, "SIZE", "64KiB", "stack of a handler, branch or parallel step", AT(stack_size), 16384, 8 * 1024 * 1024},
-    {"upstream-connections", FLAG_COUNT, "N", "1024", "outgoing connections to one host of each loop", AT(upstream_connections_per_host), 1, 100000},
+    {"connections-max", FLAG_COUNT, "N", "9000", "open client connections of each loop", AT(connections_max), 1,
+     1000000},
+    {"stack-size", FLAG_BYTES, "SIZE", "64KiB", "stack of a handler, branch or parallel step", AT(stack_size), 16384,
+     8 * 1024 * 1024},
+    {"upstream-connections", FLAG_COUNT, "N", "1024", "outgoing connections to one host of each loop",
+     AT(upstream_connections_per_host), 1, 100000},
 };
 enum { LIBRARY_FLAGS = sizeof library_flags / sizeof library_flags[0] };
 
@@ -123,20 +137,25 @@ static bool name_valid(const char *name)
     return n > 0 && name[n] == 0 && n <= NAME_MAX_LEN && name[0] != '-';
 }
 
-bool options_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help, char *error,
-                 size_t error_size)
+bool options_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help,
+                 char *error, size_t error_size)
 {
     if (!name || !name_valid(name)) {
-        (void)snprintf(error, error_size, "sw_flag: \"%s\" is no flag name: use lower-case letters, digits and '-'", name ? name : "");
+        (void)snprintf(error, error_size, "sw_flag: \"%s\" is no flag name: use lower-case letters, digits and '-'",
+                       name ? name : "");
         return false;
     }
-    if (find(o, name, strlen(name)) || strcmp(name, "help") == 0 || strcmp(name, "version") == 0 || o->count >= FLAGS_MAX) {
+    if (find(o, name, strlen(name)) || strcmp(name, "help") == 0 || strcmp(name, "version") == 0 ||
+        o->count >= FLAGS_MAX) {
         (void)snprintf(error, error_size, "sw_flag: --%s exists already", name);
         return false;
     }
-    flag f = {.name = strdup(name), .kind = value_name ? FLAG_TEXT : FLAG_SWITCH,
-              .value_name = value_name ? strdup(value_name) : NULL, .fallback = fallback ? strdup(fallback) : NULL,
-              .help = strdup(help ? help : ""), .offset = SIZE_MAX};
+    flag f = {.name = strdup(name),
+              .kind = value_name ? FLAG_TEXT : FLAG_SWITCH,
+              .value_name = value_name ? strdup(value_name) : NULL,
+              .fallback = fallback ? strdup(fallback) : NULL,
+              .help = strdup(help ? help : ""),
+              .offset = SIZE_MAX};
     bool whole = f.name && f.help && (!value_name || f.value_name) && (!fallback || f.fallback);
     setting *s = whole ? add(o, &f) : NULL;
     if (!s) {
@@ -174,7 +193,8 @@ static bool parse_number(const char *text, const suffix *suffixes, int64_t *out)
 static bool parse_by_kind(const flag *f, const char *text, int64_t *out)
 {
     const suffix none[] = {{"", 1}, {NULL, 0}};
-    const suffix bytes[] = {{"", 1}, {"B", 1}, {"KiB", KIB}, {"MiB", MIB}, {"GiB", GIB}, {"TiB", 1024 * GIB}, {NULL, 0}};
+    const suffix bytes[] = {{"", 1},  {"B", 1}, {"KiB", KIB}, {"MiB", MIB}, {"GiB", GIB}, {"TiB", 1024 * GIB},
+                            {NULL, 0}};
     const suffix times[] = {{"ms", 1}, {"s", SECOND}, {"m", 60 * SECOND}, {"h", 3600 * SECOND}, {"d", DAY}, {NULL, 0}};
     if (f->kind == FLAG_TIME && strcmp(text, "0") == 0) {
         *out = 0;
@@ -198,9 +218,12 @@ static bool choice_valid(const char *choices, const char *text)
 static const char *kind_form(flag_kind kind)
 {
     switch (kind) {
-    case FLAG_BYTES: return "a size like 512, 64KiB, 8MiB or 1GiB";
-    case FLAG_TIME: return "a time like 500ms, 30s, 5m, 2h or 7d";
-    default: return "a whole number";
+    case FLAG_BYTES:
+        return "a size like 512, 64KiB, 8MiB or 1GiB";
+    case FLAG_TIME:
+        return "a time like 500ms, 30s, 5m, 2h or 7d";
+    default:
+        return "a whole number";
     }
 }
 
@@ -225,8 +248,11 @@ static bool store_value(const setting *s, sw_options *out, char *error, size_t e
         return false;
     }
     if (n < f->least || n > f->most) {
-        (void)snprintf(error, error_size, "--%s %s: must be between %lld and %lld%s", f->name, s->value, (long long)f->least,
-                       (long long)f->most, f->kind == FLAG_TIME ? " ms" : f->kind == FLAG_BYTES ? " bytes" : "");
+        (void)snprintf(error, error_size, "--%s %s: must be between %lld and %lld%s", f->name, s->value,
+                       (long long)f->least, (long long)f->most,
+                       f->kind == FLAG_TIME    ? " ms"
+                       : f->kind == FLAG_BYTES ? " bytes"
+                                               : "");
         return false;
     }
     *(int64_t *)(void *)at = n;
@@ -274,8 +300,10 @@ static void unknown_flag(const option_set *o, const char *name, size_t len, char
             near = o->all[i].flag.name;
         }
     }
-    if (near) (void)snprintf(error, error_size, "unknown flag --%.*s: did you mean --%s?", (int)len, name, near);
-    else (void)snprintf(error, error_size, "unknown flag --%.*s: see --help", (int)len, name);
+    if (near)
+        (void)snprintf(error, error_size, "unknown flag --%.*s: did you mean --%s?", (int)len, name, near);
+    else
+        (void)snprintf(error, error_size, "unknown flag --%.*s: see --help", (int)len, name);
 }
 
 static bool read_argument(option_set *o, char **argv, int *i, char *error, size_t error_size)
@@ -297,7 +325,8 @@ static bool read_argument(option_set *o, char **argv, int *i, char *error, size_
         return true;
     }
     if (!value && !(value = argv[++*i])) {
-        (void)snprintf(error, error_size, "--%s needs a value: --%s %s", s->flag.name, s->flag.name, s->flag.value_name);
+        (void)snprintf(error, error_size, "--%s needs a value: --%s %s", s->flag.name, s->flag.name,
+                       s->flag.value_name);
         return false;
     }
     s->value = value;
@@ -348,5 +377,7 @@ void options_help(const option_set *o, const char *program, FILE *to)
     }
     for (size_t i = 0; i < LIBRARY_FLAGS; i++) help_one(&o->all[i].flag, to);
     fprintf(to, "  %-34s %s\n  %-34s %s\n", "--help", "this text", "--version", "the version");
-    fprintf(to, "\nEach flag can also be set in the environment: --listen as STEPWELL_LISTEN, --data as STEPWELL_DATA, ...\n");
+    fprintf(
+        to,
+        "\nEach flag can also be set in the environment: --listen as STEPWELL_LISTEN, --data as STEPWELL_DATA, ...\n");
 }

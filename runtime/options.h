@@ -20,21 +20,21 @@ typedef struct sw_options {
     const char *log_format;
     const char *log_level;
     bool dev;
-    int64_t loops;             /* 0: one per core */
+    int64_t loops; /* 0: one per core */
     int64_t redirect_after_ms;
     int64_t hold_ms;
     int64_t park_after_ms;
     int64_t drain_ms;
     int64_t retain_ms;
-    int64_t retain_bytes;      /* 0: no limit */
-    int64_t runs_max;          /* in memory, of each loop */
-    int64_t steps_max;         /* of a run */
-    int64_t step_result_max;   /* bytes */
-    int64_t run_state_max;     /* bytes of journal */
-    int64_t journal_queue_max; /* bytes */
-    int64_t head_max, body_max;/* bytes of a request */
-    int64_t connections_max;   /* of each loop */
-    int64_t stack_size;        /* bytes */
+    int64_t retain_bytes;       /* 0: no limit */
+    int64_t runs_max;           /* in memory, of each loop */
+    int64_t steps_max;          /* of a run */
+    int64_t step_result_max;    /* bytes */
+    int64_t run_state_max;      /* bytes of journal */
+    int64_t journal_queue_max;  /* bytes */
+    int64_t head_max, body_max; /* bytes of a request */
+    int64_t connections_max;    /* of each loop */
+    int64_t stack_size;         /* bytes */
     int64_t upstream_connections_per_host;
 } sw_options;
 
@@ -44,8 +44,8 @@ option_set *options_new(void); /* NULL: out of memory */
 void options_free(option_set *o);
 
 /* A flag of the program; see sw_flag. False with a message in `error`. */
-bool options_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help, char *error,
-                 size_t error_size);
+bool options_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help,
+                 char *error, size_t error_size);
 
 typedef enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG } options_result;
 

@@ -14,7 +14,8 @@ bool record_append(run *r, const entry *e)
 {
     assert(!r->plain);
     if (r->leave == LEAVE_ERROR) return true; /* after an entry that is not on disk none may follow */
-    if (!is_last(e) && r->state_bytes + e->value.len + e->input.len + e->body.len > (size_t)r->loop->app->opt.run_state_max)
+    if (!is_last(e) &&
+        r->state_bytes + e->value.len + e->input.len + e->body.len > (size_t)r->loop->app->opt.run_state_max)
         return false;
     size_t before = r->open.size;
     if (entry_encode(&r->open, e) != 0) {
@@ -55,9 +56,14 @@ bool record_flush(run *r)
     r->open = spare;
     r->open.size = 0;
     bool ends = r->state == RUN_ENDING;
-    r->segment = (store_segment){.run = r->id, .seq = r->seq_sealed, .data = r->sealed.data, .len = r->sealed.size,
-                                 .live = ends ? STORE_LIVE_CLEAR : STORE_LIVE_SET, .listed = r->listed,
-                                 .due_ms = ends ? 0 : due_of(r), .retain_ms = ends ? retain_of(r) : -1};
+    r->segment = (store_segment){.run = r->id,
+                                 .seq = r->seq_sealed,
+                                 .data = r->sealed.data,
+                                 .len = r->sealed.size,
+                                 .live = ends ? STORE_LIVE_CLEAR : STORE_LIVE_SET,
+                                 .listed = r->listed,
+                                 .due_ms = ends ? 0 : due_of(r),
+                                 .retain_ms = ends ? retain_of(r) : -1};
     r->seq_sealed = r->seq_next;
     if (!ends) r->listed = true;
     r->in_flight = true;

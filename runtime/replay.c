@@ -12,7 +12,7 @@ struct replay {
     arena *arena;           /* the run's; everything here is in it */
     replay_record *records; /* open addressing by path; kind 0 is free */
     size_t slots, count, used;
-    chunk_count *chunks;    /* few: one for each branch that streamed outside steps */
+    chunk_count *chunks; /* few: one for each branch that streamed outside steps */
     size_t chunk_branches, chunk_room;
     entry started, response, ended;
     uint32_t entries;
@@ -100,13 +100,21 @@ static bool take(replay *p, const entry *e)
 {
     replay_record *rec;
     switch (e->kind) {
-    case ENTRY_STARTED: p->started = *e; return true;
-    case ENTRY_RESPONSE: p->response = *e; return true;
-    case ENTRY_ENDED: p->ended = *e; return true;
+    case ENTRY_STARTED:
+        p->started = *e;
+        return true;
+    case ENTRY_RESPONSE:
+        p->response = *e;
+        return true;
+    case ENTRY_ENDED:
+        p->ended = *e;
+        return true;
     case ENTRY_STEP_DONE:
     case ENTRY_STEP_FAILED:
-    case ENTRY_ROLLBACK: return take_step(p, e);
-    case ENTRY_CHUNK: return take_chunk(p, e);
+    case ENTRY_ROLLBACK:
+        return take_step(p, e);
+    case ENTRY_CHUNK:
+        return take_chunk(p, e);
     case ENTRY_SLEEP:
     case ENTRY_VALUE:
         rec = record_of(p, e, e->kind);

@@ -10,16 +10,16 @@ typedef struct replay replay;
 
 typedef struct replay_record {
     uint64_t path;
-    entry_kind kind;        /* ENTRY_STEP_DONE also while it has only failed; ENTRY_SLEEP; ENTRY_VALUE */
+    entry_kind kind; /* ENTRY_STEP_DONE also while it has only failed; ENTRY_SLEEP; ENTRY_VALUE */
     entry_text id;
-    bool done;              /* STEP: it has a result */
-    bool failed;            /* STEP: it failed for good */
+    bool done;   /* STEP: it has a result */
+    bool failed; /* STEP: it failed for good */
     bool fatal;
-    bool used;              /* the code has come to it */
-    uint32_t attempts;      /* that failed */
-    int64_t due_ms;         /* STEP: next attempt; SLEEP: its end */
+    bool used;         /* the code has come to it */
+    uint32_t attempts; /* that failed */
+    int64_t due_ms;    /* STEP: next attempt; SLEEP: its end */
     entry_text value, error;
-    uint32_t open_chunks;   /* STEP: streamed by an attempt that neither finished nor was taken back */
+    uint32_t open_chunks; /* STEP: streamed by an attempt that neither finished nor was taken back */
 } replay_record;
 
 /* Reads the whole journal into `a`. NULL with a message when it is damaged, or starts with something else than a
@@ -31,7 +31,7 @@ const entry *replay_started(const replay *p);  /* always there */
 const entry *replay_response(const replay *p); /* NULL: none yet */
 const entry *replay_ended(const replay *p);    /* NULL: unfinished */
 uint32_t replay_entries(const replay *p);
-size_t replay_unused(const replay *p);         /* records the code has not come to */
+size_t replay_unused(const replay *p); /* records the code has not come to */
 
 replay_record *replay_find(replay *p, uint64_t path); /* NULL if it is not in the journal; marks it used */
 /* Chunks that were streamed from a branch's own code (outside steps), by the branch's path. */

@@ -50,7 +50,10 @@ sw_value sw_body_json(sw_ctx *c)
     const char *message = NULL;
     if (sw_json_try(c, body.data, body.len, &v, &message)) return v;
     char *text = arena_printf(&c->run->arena, "the body is not JSON: %s", message);
-    ctx_raise(c, (failure){.kind = FAILURE_FATAL, .message = text ? text : "the body is not JSON", .retry_after_ms = -1, .status = 400});
+    ctx_raise(c, (failure){.kind = FAILURE_FATAL,
+                           .message = text ? text : "the body is not JSON",
+                           .retry_after_ms = -1,
+                           .status = 400});
 }
 
 /* ---- Replies ---- */
@@ -58,7 +61,8 @@ sw_value sw_body_json(sw_ctx *c)
 static void check_reply(sw_ctx *c, int status)
 {
     run *r = c->run;
-    if (c->kind == CTX_STEP) ctx_fail_misuse(c, "a reply inside step \"%s\": reply in the handler, after the step", c->id);
+    if (c->kind == CTX_STEP)
+        ctx_fail_misuse(c, "a reply inside step \"%s\": reply in the handler, after the step", c->id);
     if (r->response.status) ctx_fail_misuse(c, "a second reply: the run has answered %d already", r->response.status);
     if (r->plain && !r->request.exchange) ctx_fail_misuse(c, "a reply after sw_reply_open or sw_reply_abort");
     if (status < 200 || status > 599) ctx_fail_misuse(c, "%d is no status of a response: 200 to 599", status);
@@ -70,7 +74,9 @@ static void add_header(sw_ctx *c, const char *name, const char *value)
     if (!name || !value || !http_header_valid(name, value))
         ctx_fail_misuse(c, "a response header may not be called \"%.40s\" or hold that value", name ? name : "");
     run_header *h = arena_alloc(&r->arena, sizeof *h);
-    if (h) *h = (run_header){arena_strndup(&r->arena, name, strlen(name)), arena_strndup(&r->arena, value, strlen(value)), NULL};
+    if (h)
+        *h = (run_header){arena_strndup(&r->arena, name, strlen(name)), arena_strndup(&r->arena, value, strlen(value)),
+                          NULL};
     if (!h || !h->name || !h->value) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
     *r->response.headers_end = h;
     r->response.headers_end = &h->next;
@@ -78,7 +84,8 @@ static void add_header(sw_ctx *c, const char *name, const char *value)
 
 void sw_reply_header(sw_ctx *c, const char *name, const char *value)
 {
-    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "date", "keep-alive", "upgrade", NULL};
+    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "date",
+                                       "keep-alive",     "upgrade",           NULL};
     check_reply(c, 200);
     for (const char *const *o = ours; name && *o; o++)
         if (strcasecmp(*o, name) == 0) ctx_fail_misuse(c, "the response header %s is set by the server", name);
@@ -142,7 +149,8 @@ void sw_reply_open(sw_ctx *c, int status, const char *content_type)
     if (content_type && *content_type) add_header(c, "Content-Type", content_type);
     http_reply_header headers[64];
     size_t n = 0;
-    for (const run_header *h = r->response.headers; h && n < 64; h = h->next) headers[n++] = (http_reply_header){h->name, h->value};
+    for (const run_header *h = r->response.headers; h && n < 64; h = h->next)
+        headers[n++] = (http_reply_header){h->name, h->value};
     r->response.status = status;
     sw_defer(c, end_pieces, r);
     http_exchange_set_user(x, c->strand);
@@ -185,15 +193,22 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
     if (r->plain) ctx_fail_misuse(c, "sw_push_chunk in a plain route: use sw_reply_open and sw_reply_write");
     uint32_t occurrence = 0;
     const char *label = "";
-    if (c->kind == CTX_STEP) label = path_label(r, c->branch_label, c->id, c->occurrence);
-    else (void)path_next(c, PATH_CHUNK, "", &occurrence);
+    if (c->kind == CTX_STEP)
+        label = path_label(r, c->branch_label, c->id, c->occurrence);
+    else
+        (void)path_next(c, PATH_CHUNK, "", &occurrence);
     if (replayed_chunk(c, occurrence)) return;
     msgpack_sbuffer *scratch = &r->loop->scratch;
     const char *error = NULL;
     scratch->size = 0;
-    if (!value_pack(scratch, value, r->loop->app->opt.step_result_max, &error)) ctx_fail_misuse(c, "a chunk cannot be journaled: %s", error);
-    entry e = {.kind = ENTRY_CHUNK, .path = c->path, .id = {label, strlen(label)}, .occurrence = occurrence,
-               .at_ms = loop_now_ms(), .value = {scratch->data, scratch->size}};
+    if (!value_pack(scratch, value, r->loop->app->opt.step_result_max, &error))
+        ctx_fail_misuse(c, "a chunk cannot be journaled: %s", error);
+    entry e = {.kind = ENTRY_CHUNK,
+               .path = c->path,
+               .id = {label, strlen(label)},
+               .occurrence = occurrence,
+               .at_ms = loop_now_ms(),
+               .value = {scratch->data, scratch->size}};
     if (!record_append(r, &e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
     c->pushed_chunks = true;
 }

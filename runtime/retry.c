@@ -7,7 +7,8 @@
 
 enum { DAY_MS = 86400000 };
 
-int64_t retry_delay_ms(uint32_t attempt, int64_t backoff_ms, int64_t backoff_max_ms, int64_t asked_ms, uint64_t random_bits)
+int64_t retry_delay_ms(uint32_t attempt, int64_t backoff_ms, int64_t backoff_max_ms, int64_t asked_ms,
+                       uint64_t random_bits)
 {
     assert(attempt >= 1);
     if (asked_ms >= 0) {

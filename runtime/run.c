@@ -101,7 +101,8 @@ static const run_header *copy_headers(run *r, const http_request *q)
     run_header *first = NULL, **end = &first;
     for (size_t i = 0; i < q->header_count; i++) {
         const http_header *h = &q->headers[i];
-        if (!in_list(headers_kept, h->name.data) && !in_list(r->endpoint->options.journal_headers, h->name.data)) continue;
+        if (!in_list(headers_kept, h->name.data) && !in_list(r->endpoint->options.journal_headers, h->name.data))
+            continue;
         run_header *copy = arena_alloc(&r->arena, sizeof *copy);
         if (!copy) return first;
         copy->name = arena_strndup(&r->arena, h->name.data, h->name.len);
@@ -150,7 +151,8 @@ static bool take_request(run *r, http_exchange *x, const http_param *params, siz
     run_request *to = &r->request;
     char *target = arena_strndup(&r->arena, q->target.data, q->target.len);
     to->method = arena_strndup(&r->arena, q->method.data, q->method.len);
-    if (!target || !to->method || !split_target(r, target, q->target.len) || !copy_params(r, params, count)) return false;
+    if (!target || !to->method || !split_target(r, target, q->target.len) || !copy_params(r, params, count))
+        return false;
     if (r->plain) {
         to->exchange = x;
         to->body = (sw_bytes){q->body.data, q->body.len};
@@ -190,9 +192,14 @@ static bool record_started(run *r)
     if (!pack_pairs(scratch, r->request.params, true)) return false;
     const sw_endpoint_options *o = &r->endpoint->options;
     store *st = r->loop->app->store;
-    entry e = {.kind = ENTRY_STARTED, .at_ms = r->started_ms, .function = text_of(r->endpoint->route),
-               .version = text_of(o->version ? o->version : ""), .method = text_of(r->request.method),
-               .target = text_of(r->request.target), .owner = text_of(store_node(st)), .epoch = store_epoch(st),
+    entry e = {.kind = ENTRY_STARTED,
+               .at_ms = r->started_ms,
+               .function = text_of(r->endpoint->route),
+               .version = text_of(o->version ? o->version : ""),
+               .method = text_of(r->request.method),
+               .target = text_of(r->request.target),
+               .owner = text_of(store_node(st)),
+               .epoch = store_epoch(st),
                .headers = {scratch->data, headers_len},
                .params = {scratch->data + headers_len, scratch->size - headers_len},
                .body = {r->request.body.data, r->request.body.len}};
@@ -204,8 +211,11 @@ static entry response_entry(run *r)
     msgpack_sbuffer *scratch = &r->loop->scratch;
     scratch->size = 0;
     if (!pack_pairs(scratch, r->response.headers, false)) scratch->size = 0;
-    return (entry){.kind = ENTRY_RESPONSE, .at_ms = loop_now_ms(), .status = r->response.status,
-                   .headers = {scratch->data, scratch->size}, .body = {r->response.body.data, r->response.body.len}};
+    return (entry){.kind = ENTRY_RESPONSE,
+                   .at_ms = loop_now_ms(),
+                   .status = r->response.status,
+                   .headers = {scratch->data, scratch->size},
+                   .body = {r->response.body.data, r->response.body.len}};
 }
 
 static void count_outcome(run *r)
@@ -217,7 +227,8 @@ static void count_outcome(run *r)
 static void record_ended(run *r)
 {
     entry response = response_entry(r);
-    entry ended = {.kind = ENTRY_ENDED, .at_ms = loop_now_ms(), .status = (int)r->outcome, .error = text_of(r->outcome_error)};
+    entry ended = {
+        .kind = ENTRY_ENDED, .at_ms = loop_now_ms(), .status = (int)r->outcome, .error = text_of(r->outcome_error)};
     r->state = RUN_ENDING;
     count_outcome(r);
     if (record_append(r, &response) && record_append(r, &ended)) return;
@@ -249,12 +260,15 @@ static void set_problem(run *r, const failure *f)
         (void)json_write(a, v, &step);
     }
     int status = f->status ? f->status : 500;
-    char *body = arena_printf(a, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s,\"runId\":\"%s\",\"step\":%.*s,\"attempts\":%d}\n",
+    char *body = arena_printf(a,
+                              "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s,\"runId\":\"%"
+                              "s\",\"step\":%.*s,\"attempts\":%d}\n",
                               http_status_text(status), status, (int)detail.len, detail.data, r->id_text, (int)step.len,
                               step.data, f->attempts);
     run_header *type = arena_alloc(a, sizeof *type);
     if (type) *type = (run_header){"Content-Type", "application/problem+json", NULL};
-    r->response = (run_response){.status = status, .headers = type, .body = {body ? body : "", body ? strlen(body) : 0}};
+    r->response =
+        (run_response){.status = status, .headers = type, .body = {body ? body : "", body ? strlen(body) : 0}};
     r->outcome = ENTRY_FAILED;
     r->outcome_error = message;
 }
@@ -265,7 +279,8 @@ static void answer_plain(run *r)
     if (!x) return; /* it wrote its response piece by piece, or cut it */
     http_reply_header headers[64];
     size_t n = 0;
-    for (const run_header *h = r->response.headers; h && n < 64; h = h->next) headers[n++] = (http_reply_header){h->name, h->value};
+    for (const run_header *h = r->response.headers; h && n < 64; h = h->next)
+        headers[n++] = (http_reply_header){h->name, h->value};
     r->request.exchange = NULL;
     http_reply(x, r->response.status, headers, n, r->response.body.data, r->response.body.len);
 }
@@ -284,8 +299,8 @@ static void handler_ended(run *r, bool ok, const failure *f)
     }
     if (!ok) {
         set_problem(r, f);
-        log_line(LOG_WARN, r->plain ? NULL : r->id_text, "%s failed: %s%s%s", r->endpoint->route, f->step ? f->step : "",
-                 f->step ? ": " : "", r->outcome_error);
+        log_line(LOG_WARN, r->plain ? NULL : r->id_text, "%s failed: %s%s%s", r->endpoint->route,
+                 f->step ? f->step : "", f->step ? ": " : "", r->outcome_error);
     }
     if (r->response.status == 0) r->response.status = 204;
     if (r->plain) {
@@ -301,7 +316,8 @@ static void handler_main(void *arg)
     run *r = arg;
     strand s;
     strand_enter(&s, r);
-    sw_ctx c = {.kind = CTX_HANDLER, .strand = &s, .run = r, .arena = &r->arena, .path = PATH_ROOT, .label = "", .id = ""};
+    sw_ctx c = {
+        .kind = CTX_HANDLER, .strand = &s, .run = r, .arena = &r->arena, .path = PATH_ROOT, .label = "", .id = ""};
     sw_value none = {.type = MSGPACK_OBJECT_NIL};
     bool ok = ctx_call(&c, call_handler, none, &none);
     handler_ended(r, ok, &s.failure);
@@ -332,10 +348,7 @@ static void make_id(run *r)
     run_id_format(&r->id, r->id_text);
 }
 
-static void plain_gone(http_exchange *x)
-{
-    (void)x; /* the handler learns of it when it writes */
-}
+static void plain_gone(http_exchange *x) { (void)x; /* the handler learns of it when it writes */ }
 
 /* Gives up a run that has not begun. */
 static void unmake(run *r)
@@ -375,8 +388,10 @@ void run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
         return;
     }
     counter_add(&l->counters.runs_started, 1);
-    if (r->plain) http_exchange_on_gone(x, plain_gone);
-    else waiter_attach(l, &r->waiters, kind, x, &r->id, 0);
+    if (r->plain)
+        http_exchange_on_gone(x, plain_gone);
+    else
+        waiter_attach(l, &r->waiters, kind, x, &r->id, 0);
     if (!coro_current()) sched_run(&l->sched, 0);
 }
 
@@ -501,8 +516,10 @@ static void left(run *r)
         keep_waiters(r);
         slot_park(l, s, loop_now_ms() + RETRY_AFTER_WRITE_ERROR_MS);
     } else {
-        if (r->leave == LEAVE_ERROR) waiter_refuse(&r->waiters, 503, "the journal cannot be written; the request was not done");
-        else waiter_dismiss(&r->waiters);
+        if (r->leave == LEAVE_ERROR)
+            waiter_refuse(&r->waiters, 503, "the journal cannot be written; the request was not done");
+        else
+            waiter_dismiss(&r->waiters);
         if (s) {
             s->run = NULL;
             s->state = SLOT_PARKED;
@@ -556,8 +573,10 @@ void run_turn_end(run *r)
         waiter_pump(&r->waiters, r->frames);
     }
     if (outstanding) return;
-    if (r->state == RUN_LEAVING && r->strand_count == 0) left(r);
-    else if (r->state == RUN_RUNNING) try_park(r);
+    if (r->state == RUN_LEAVING && r->strand_count == 0)
+        left(r);
+    else if (r->state == RUN_RUNNING)
+        try_park(r);
 }
 
 static void commit_failed(run *r)
@@ -578,8 +597,10 @@ static void commit_failed(run *r)
 static void list(run *r)
 {
     r->slot = slot_add(r->loop, &r->id);
-    if (r->slot) r->slot->run = r;
-    else log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
+    if (r->slot)
+        r->slot->run = r;
+    else
+        log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
 }
 
 void run_committed(run *r)

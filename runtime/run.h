@@ -45,23 +45,23 @@ struct sw_ctx {
     ctx_kind kind;
     strand *strand;
     run *run;
-    arena *arena;            /* where what it returns lives: the run's, or the attempt's own in a step */
-    uint64_t path;           /* of the branch or step; see docs/journal.md, step paths */
-    const char *label;       /* of a branch: its path for people, "outer/inner:1"; "" for the handler */
-    const char *branch_label;/* of a step: the label of the branch that holds it */
-    uint32_t occurrence;     /* of a step, among its equals */
-    const char *id;          /* of the branch or step, "" for the handler */
-    int attempt;             /* of a step, from 1 */
-    bool pushed_chunks;      /* a step that streamed to the client in this attempt */
-    defer *defers;           /* last first */
-    sw_group *groups;        /* made in it, not yet waited for */
-    jmp_buf boundary;        /* where a failure inside it unwinds to */
+    arena *arena;             /* where what it returns lives: the run's, or the attempt's own in a step */
+    uint64_t path;            /* of the branch or step; see docs/journal.md, step paths */
+    const char *label;        /* of a branch: its path for people, "outer/inner:1"; "" for the handler */
+    const char *branch_label; /* of a step: the label of the branch that holds it */
+    uint32_t occurrence;      /* of a step, among its equals */
+    const char *id;           /* of the branch or step, "" for the handler */
+    int attempt;              /* of a step, from 1 */
+    bool pushed_chunks;       /* a step that streamed to the client in this attempt */
+    defer *defers;            /* last first */
+    sw_group *groups;         /* made in it, not yet waited for */
+    jmp_buf boundary;         /* where a failure inside it unwinds to */
 };
 
 typedef enum strand_wait {
-    STRAND_BUSY,  /* runs, or waits for something that is not durable (a call, a commit) */
-    STRAND_DUE,   /* waits for a point in time that is in the journal */
-    STRAND_GROUP  /* waits for the strands of a group */
+    STRAND_BUSY, /* runs, or waits for something that is not durable (a call, a commit) */
+    STRAND_DUE,  /* waits for a point in time that is in the journal */
+    STRAND_GROUP /* waits for the strands of a group */
 } strand_wait;
 
 typedef enum strand_interrupt_kind {
@@ -72,16 +72,16 @@ typedef enum strand_interrupt_kind {
 
 /* One coroutine of a run. Lives at the bottom of that coroutine's stack. */
 struct strand {
-    strand *next, **link;   /* in the run's list */
+    strand *next, **link; /* in the run's list */
     coro *co;
     run *run;
-    sw_ctx *top;            /* innermost context; NULL between them */
+    sw_ctx *top; /* innermost context; NULL between them */
     strand_wait wait;
     strand_interrupt_kind interrupt;
-    bool suspended;         /* in strand_suspend */
-    bool uninterruptible;   /* a thread works for it: interrupts wait until that is done */
-    int64_t due_ms;         /* with STRAND_DUE */
-    failure failure;        /* of the innermost context that ended */
+    bool suspended;       /* in strand_suspend */
+    bool uninterruptible; /* a thread works for it: interrupts wait until that is done */
+    int64_t due_ms;       /* with STRAND_DUE */
+    failure failure;      /* of the innermost context that ended */
 };
 
 typedef struct run_header {
@@ -93,7 +93,7 @@ typedef struct run_header {
  * from the exchange. */
 typedef struct run_request {
     const char *method, *path, *target;
-    const char *query;            /* still encoded */
+    const char *query; /* still encoded */
     const run_header *headers;
     struct http_exchange *exchange; /* plain route: for headers; NULL otherwise */
     const run_header *params;
@@ -101,7 +101,7 @@ typedef struct run_request {
 } run_request;
 
 typedef struct run_response {
-    int status;                   /* 0: none yet */
+    int status; /* 0: none yet */
     run_header *headers, **headers_end;
     sw_bytes body;
 } run_response;
@@ -126,49 +126,49 @@ enum { RUN_COUNTERS_INLINE = 16 };
 struct run {
     struct sw_loop *loop;
     const struct endpoint *endpoint;
-    run *next_free;             /* in the loop's cache */
-    run *next_dirty;            /* in the loop's list of runs with entries to append */
+    run *next_free;  /* in the loop's cache */
+    run *next_dirty; /* in the loop's list of runs with entries to append */
     bool dirty;
-    bool plain;                 /* a plain route: no journal */
+    bool plain; /* a plain route: no journal */
     run_state state;
     run_leave leave;
     run_id id;
     char id_text[RUN_ID_TEXT + 1];
-    char label[160];            /* for overflow reports: route and run id */
+    char label[160]; /* for overflow reports: route and run id */
     arena arena;
     int64_t started_ms;
-    bool async;                 /* it waits longer than --redirect-after: request clients are sent on */
-    int64_t park_due_ms;        /* with LEAVE_PARK */
+    bool async;          /* it waits longer than --redirect-after: request clients are sent on */
+    int64_t park_due_ms; /* with LEAVE_PARK */
     run_request request;
     run_response response;
-    entry_ended outcome;        /* with RUN_ENDING */
-    const char *outcome_error;  /* "" unless it failed */
+    entry_ended outcome;       /* with RUN_ENDING */
+    const char *outcome_error; /* "" unless it failed */
 
     strand *strands;
     size_t strand_count;
-    size_t busy_count;          /* strands with STRAND_BUSY */
+    size_t busy_count; /* strands with STRAND_BUSY */
 
-    msgpack_sbuffer open;       /* entries not yet appended */
-    msgpack_sbuffer sealed;     /* entries under way, borrowed by the segment */
+    msgpack_sbuffer open;   /* entries not yet appended */
+    msgpack_sbuffer sealed; /* entries under way, borrowed by the segment */
     store_segment segment;
-    bool in_flight;             /* the segment is with the store */
-    bool listed;                /* it has, or is about to have, a row in the live table */
-    int64_t listed_due_ms;      /* due_ms of that row */
-    uint32_t seq_next;          /* entries made so far */
-    uint32_t seq_sealed;        /* entries made when the segment was taken */
-    uint32_t seq_durable;       /* entries on disk */
-    uint32_t commit_waiters;    /* strands in record_wait */
-    size_t state_bytes;         /* of all entries */
+    bool in_flight;          /* the segment is with the store */
+    bool listed;             /* it has, or is about to have, a row in the live table */
+    int64_t listed_due_ms;   /* due_ms of that row */
+    uint32_t seq_next;       /* entries made so far */
+    uint32_t seq_sealed;     /* entries made when the segment was taken */
+    uint32_t seq_durable;    /* entries on disk */
+    uint32_t commit_waiters; /* strands in record_wait */
+    size_t state_bytes;      /* of all entries */
     uint32_t step_count;
 
     run_counter counters_inline[RUN_COUNTERS_INLINE];
     run_counter *counters;
     size_t counter_slots, counter_count;
 
-    struct replay *replay;      /* what the journal already has; NULL in a new run */
-    struct frames *frames;      /* what it streamed; NULL until the first chunk */
-    struct waiter *waiters;     /* clients attached to it */
-    struct slot *slot;          /* its place in the loop's table; NULL while nobody can know it by its id */
+    struct replay *replay;  /* what the journal already has; NULL in a new run */
+    struct frames *frames;  /* what it streamed; NULL until the first chunk */
+    struct waiter *waiters; /* clients attached to it */
+    struct slot *slot;      /* its place in the loop's table; NULL while nobody can know it by its id */
 };
 
 /* A new run of `e` for the request of `x`, whose route parameters are `params`. Takes the exchange: it answers it,

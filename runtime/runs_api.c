@@ -67,15 +67,24 @@ static void put_packed(text *t, const char *name, entry_text packed)
 static const char *kind_text(entry_kind kind)
 {
     switch (kind) {
-    case ENTRY_STARTED: return "started";
-    case ENTRY_STEP_DONE: return "step done";
-    case ENTRY_STEP_FAILED: return "step failed";
-    case ENTRY_SLEEP: return "sleep";
-    case ENTRY_VALUE: return "value";
-    case ENTRY_CHUNK: return "chunk";
-    case ENTRY_RESPONSE: return "response";
-    case ENTRY_ENDED: return "ended";
-    case ENTRY_ROLLBACK: return "rollback";
+    case ENTRY_STARTED:
+        return "started";
+    case ENTRY_STEP_DONE:
+        return "step done";
+    case ENTRY_STEP_FAILED:
+        return "step failed";
+    case ENTRY_SLEEP:
+        return "sleep";
+    case ENTRY_VALUE:
+        return "value";
+    case ENTRY_CHUNK:
+        return "chunk";
+    case ENTRY_RESPONSE:
+        return "response";
+    case ENTRY_ENDED:
+        return "ended";
+    case ENTRY_ROLLBACK:
+        return "rollback";
     }
     return "unknown";
 }
@@ -146,10 +155,7 @@ static void put_run(text *t, const store_journal *j, bool with_entries)
 
 /* ---- The answers ---- */
 
-static void on_gone(http_exchange *x)
-{
-    (void)x; /* the store answers soon; then the exchange is ended */
-}
+static void on_gone(http_exchange *x) { (void)x; /* the store answers soon; then the exchange is ended */ }
 
 static inquiry *inquire(sw_loop *l, http_exchange *x, bool one)
 {
@@ -269,32 +275,32 @@ void runs_api_metrics(sw_loop *l, http_exchange *x)
     loop_counters n = all_counters(l->app, &runs, &slots);
     store_stats s = {0};
     if (l->app->store) store_stats_get(l->app->store, &s);
-    const metric all[] = {
-        {"runs_started_total", "counter", "Runs begun, plain requests included.", n.runs_started},
-        {"runs_resumed_total", "counter", "Runs taken up again from their journal.", n.runs_resumed},
-        {"runs_succeeded_total", "counter", "Runs whose handler returned.", n.runs_succeeded},
-        {"runs_failed_total", "counter", "Runs that failed for good.", n.runs_failed},
-        {"runs_parked_total", "counter", "Times a run gave its stack back to sleep.", n.runs_parked},
-        {"steps_done_total", "counter", "Steps that succeeded.", n.steps_done},
-        {"steps_replayed_total", "counter", "Steps answered from the journal.", n.steps_replayed},
-        {"attempts_failed_total", "counter", "Step attempts that failed.", n.attempts_failed},
-        {"requests_refused_total", "counter", "Requests answered 503.", n.requests_refused},
-        {"runs_in_memory", "gauge", "Runs with a stack.", runs},
-        {"runs_unfinished", "gauge", "Runs that can be asked for and have not ended.", slots},
-        {"journal_commits_total", "counter", "Synced batches.", s.commits},
-        {"journal_segments_total", "counter", "Segments in them.", s.segments},
-        {"journal_bytes_total", "counter", "Bytes in them.", s.bytes},
-        {"journal_errors_total", "counter", "Batches that could not be written.", s.commit_errors},
-        {"journal_queue_bytes", "gauge", "Bytes that wait to be written.", s.queue_bytes},
-        {"journal_disk_bytes", "gauge", "Size on disk, about.", s.disk_bytes},
-        {"journal_runs_deleted_total", "counter", "Runs deleted by retention.", s.runs_deleted},
-        {"journal_read_only", "gauge", "1 while writes fail.", s.read_only ? 1 : 0}};
+    const metric all[] = {{"runs_started_total", "counter", "Runs begun, plain requests included.", n.runs_started},
+                          {"runs_resumed_total", "counter", "Runs taken up again from their journal.", n.runs_resumed},
+                          {"runs_succeeded_total", "counter", "Runs whose handler returned.", n.runs_succeeded},
+                          {"runs_failed_total", "counter", "Runs that failed for good.", n.runs_failed},
+                          {"runs_parked_total", "counter", "Times a run gave its stack back to sleep.", n.runs_parked},
+                          {"steps_done_total", "counter", "Steps that succeeded.", n.steps_done},
+                          {"steps_replayed_total", "counter", "Steps answered from the journal.", n.steps_replayed},
+                          {"attempts_failed_total", "counter", "Step attempts that failed.", n.attempts_failed},
+                          {"requests_refused_total", "counter", "Requests answered 503.", n.requests_refused},
+                          {"runs_in_memory", "gauge", "Runs with a stack.", runs},
+                          {"runs_unfinished", "gauge", "Runs that can be asked for and have not ended.", slots},
+                          {"journal_commits_total", "counter", "Synced batches.", s.commits},
+                          {"journal_segments_total", "counter", "Segments in them.", s.segments},
+                          {"journal_bytes_total", "counter", "Bytes in them.", s.bytes},
+                          {"journal_errors_total", "counter", "Batches that could not be written.", s.commit_errors},
+                          {"journal_queue_bytes", "gauge", "Bytes that wait to be written.", s.queue_bytes},
+                          {"journal_disk_bytes", "gauge", "Size on disk, about.", s.disk_bytes},
+                          {"journal_runs_deleted_total", "counter", "Runs deleted by retention.", s.runs_deleted},
+                          {"journal_read_only", "gauge", "1 while writes fail.", s.read_only ? 1 : 0}};
     text t;
     msgpack_sbuffer_init(&t.out);
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         char line[320];
-        int len = snprintf(line, sizeof line, "# HELP stepwell_%s %s\n# TYPE stepwell_%s %s\nstepwell_%s %llu\n", all[i].name,
-                           all[i].help, all[i].name, all[i].type, all[i].name, (unsigned long long)all[i].value);
+        int len =
+            snprintf(line, sizeof line, "# HELP stepwell_%s %s\n# TYPE stepwell_%s %s\nstepwell_%s %llu\n", all[i].name,
+                     all[i].help, all[i].name, all[i].type, all[i].name, (unsigned long long)all[i].value);
         put(&t, line, (size_t)len);
     }
     http_reply_header type = {"Content-Type", "text/plain; version=0.0.4"};

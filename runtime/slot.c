@@ -30,7 +30,10 @@ void slot_table_free(slot_table *t)
     t->buckets = NULL;
 }
 
-static slot **bucket(const slot_table *t, const run_id *id) { return &t->buckets[run_id_hash(id) & (t->bucket_count - 1)]; }
+static slot **bucket(const slot_table *t, const run_id *id)
+{
+    return &t->buckets[run_id_hash(id) & (t->bucket_count - 1)];
+}
 
 slot *slot_find(const slot_table *t, const run_id *id)
 {
@@ -105,8 +108,10 @@ void slot_wake(sw_loop *l, slot *s)
     timers_stop(&l->timers, &s->due);
     s->state = SLOT_QUEUED;
     s->next_due = NULL;
-    if (t->due_tail) t->due_tail->next_due = s;
-    else t->due_head = s;
+    if (t->due_tail)
+        t->due_tail->next_due = s;
+    else
+        t->due_head = s;
     t->due_tail = s;
 }
 
@@ -152,15 +157,18 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
     l->slots.loading -= count;
     for (size_t i = 0; i < count; i++) {
         slot *s = slot_find(&l->slots, &journals[i].run);
-        if (l->draining && s && s->state == SLOT_LOADING) s->state = SLOT_PARKED;
-        else loaded(l, &journals[i]);
+        if (l->draining && s && s->state == SLOT_LOADING)
+            s->state = SLOT_PARKED;
+        else
+            loaded(l, &journals[i]);
     }
 }
 
 void slot_load_due(sw_loop *l)
 {
     slot_table *t = &l->slots;
-    while (t->due_head && !l->draining && t->loading < LOADING_MAX && l->runs + t->loading < (size_t)l->app->opt.runs_max) {
+    while (t->due_head && !l->draining && t->loading < LOADING_MAX &&
+           l->runs + t->loading < (size_t)l->app->opt.runs_max) {
         run_id ids[LOAD_BATCH];
         size_t n = 0;
         while (n < LOAD_BATCH && t->due_head) {

@@ -21,20 +21,20 @@ typedef enum slot_state {
 } slot_state;
 
 typedef struct slot {
-    struct slot *next;       /* in its bucket */
-    struct slot *next_due;   /* in the queue */
+    struct slot *next;     /* in its bucket */
+    struct slot *next_due; /* in the queue */
     struct run *run;
-    struct waiter *waiters;  /* clients that wait while it is not in memory */
+    struct waiter *waiters; /* clients that wait while it is not in memory */
     struct timer due;
     run_id id;
     slot_state state;
-    bool cancelled;          /* to be ended as cancelled when it is loaded */
+    bool cancelled; /* to be ended as cancelled when it is loaded */
 } slot;
 
 typedef struct slot_table {
-    slot **buckets;          /* a power of two */
+    slot **buckets; /* a power of two */
     size_t bucket_count;
-    uint64_t count;          /* counter_add */
+    uint64_t count;            /* counter_add */
     slot *due_head, *due_tail; /* SLOT_QUEUED, first due first */
     size_t loading;
 } slot_table;

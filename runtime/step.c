@@ -26,7 +26,8 @@ static uint64_t fnv(uint64_t hash, const void *data, size_t len)
 
 static uint64_t fnv_u32(uint64_t hash, uint32_t n)
 {
-    unsigned char bytes[4] = {(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16), (unsigned char)(n >> 24)};
+    unsigned char bytes[4] = {(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16),
+                              (unsigned char)(n >> 24)};
     return fnv(hash, bytes, sizeof bytes);
 }
 
@@ -90,7 +91,8 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     run *r = c->run;
     if (r->plain) ctx_fail_misuse(c, "step \"%s\" in a plain route: steps need sw_endpoint", id);
     if (c->kind == CTX_STEP)
-        ctx_fail_misuse(c, "step \"%s\" inside step \"%s\": use a branch (sw_group_branch) for work that holds steps", id, c->id);
+        ctx_fail_misuse(c, "step \"%s\" inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
+                        id, c->id);
     if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
         ctx_fail_misuse(c, "step \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
                         (int)r->loop->app->opt.steps_max);
@@ -109,9 +111,12 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
 static const char *kind_name(entry_kind kind)
 {
     switch (kind) {
-    case ENTRY_SLEEP: return "a sleep";
-    case ENTRY_VALUE: return "a recorded value";
-    default: return "a step";
+    case ENTRY_SLEEP:
+        return "a sleep";
+    case ENTRY_VALUE:
+        return "a recorded value";
+    default:
+        return "a step";
     }
 }
 
@@ -120,22 +125,26 @@ static replay_record *find_record(run *r, uint64_t path) { return r->replay ? re
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
 {
     const char *text = arena_strndup(&r->arena, rec->error.data, rec->error.len);
-    return (failure){.kind = FAILURE_FATAL, .message = text ? text : "failed", .step = spec->id,
-                     .attempts = (int)rec->attempts, .retry_after_ms = -1};
+    return (failure){.kind = FAILURE_FATAL,
+                     .message = text ? text : "failed",
+                     .step = spec->id,
+                     .attempts = (int)rec->attempts,
+                     .retry_after_ms = -1};
 }
 
 static bool record_fits(run *r, const replay_record *rec, const step_spec *spec, failure *why)
 {
     if (rec->kind == ENTRY_STEP_DONE) return true;
-    char *text = arena_printf(&r->arena,
-                              "the journal does not fit the code: it has %s \"%.*s\" where the code now has step \"%s\"",
-                              kind_name(rec->kind), (int)rec->id.len, rec->id.data, spec->id);
-    *why = (failure){.kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code",
-                     .retry_after_ms = -1};
+    char *text = arena_printf(
+        &r->arena, "the journal does not fit the code: it has %s \"%.*s\" where the code now has step \"%s\"",
+        kind_name(rec->kind), (int)rec->id.len, rec->id.data, spec->id);
+    *why = (failure){
+        .kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
     return false;
 }
 
-static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome, sw_value *out, failure *why)
+static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome, sw_value *out,
+                   failure *why)
 {
     if (!record_fits(r, rec, spec, why)) {
         *outcome = STEP_FAILED;
@@ -170,8 +179,13 @@ static void on_attempt_timeout(struct timer *t) { strand_interrupt(t->arg, INTER
 static entry step_entry(const step_spec *spec, entry_kind kind, int attempt, int64_t began_ms)
 {
     int64_t now_ms = loop_now_ms();
-    return (entry){.kind = kind, .path = spec->path, .id = {spec->id, strlen(spec->id)}, .occurrence = spec->occurrence,
-                   .attempt = (uint32_t)attempt, .at_ms = now_ms, .duration_ms = now_ms - began_ms};
+    return (entry){.kind = kind,
+                   .path = spec->path,
+                   .id = {spec->id, strlen(spec->id)},
+                   .occurrence = spec->occurrence,
+                   .attempt = (uint32_t)attempt,
+                   .at_ms = now_ms,
+                   .duration_ms = now_ms - began_ms};
 }
 
 /* Journals the result and copies it out of the attempt's arena. */
@@ -189,7 +203,8 @@ static bool keep_result(strand *s, const step_spec *spec, int attempt, int64_t b
     }
     size_t input_len = scratch->size;
     if (!value_pack(scratch, value, opt->step_result_max, &error)) {
-        char *text = arena_printf(&r->arena, "the result of step \"%s\" cannot be journaled: %s (--step-result-max is %zu bytes)",
+        char *text = arena_printf(&r->arena,
+                                  "the result of step \"%s\" cannot be journaled: %s (--step-result-max is %zu bytes)",
                                   spec->id, error, (size_t)opt->step_result_max);
         s->failure = (failure){.kind = FAILURE_FATAL, .message = text ? text : error, .retry_after_ms = -1};
         return false;
@@ -197,7 +212,8 @@ static bool keep_result(strand *s, const step_spec *spec, int attempt, int64_t b
     e.input = (entry_text){scratch->data, input_len};
     e.value = (entry_text){scratch->data + input_len, scratch->size - input_len};
     if (!record_append(r, &e)) {
-        s->failure = (failure){.kind = FAILURE_FATAL, .message = "the run's state is over its limit (--run-state-max)",
+        s->failure = (failure){.kind = FAILURE_FATAL,
+                               .message = "the run's state is over its limit (--run-state-max)",
                                .retry_after_ms = -1};
         return false;
     }
@@ -214,11 +230,19 @@ static bool attempt_once(strand *s, const step_spec *spec, int attempt, int64_t 
     arena own;
     arena_init(&own, r->loop->arenas);
     arena_set_limit(&own, r->loop->app->opt.run_state_max);
-    sw_ctx c = {.kind = CTX_STEP, .strand = s, .run = r, .arena = &own, .path = spec->path, .label = NULL,
-                .id = spec->id, .attempt = attempt, .branch_label = spec->branch_label, .occurrence = spec->occurrence};
+    sw_ctx c = {.kind = CTX_STEP,
+                .strand = s,
+                .run = r,
+                .arena = &own,
+                .path = spec->path,
+                .label = NULL,
+                .id = spec->id,
+                .attempt = attempt,
+                .branch_label = spec->branch_label,
+                .occurrence = spec->occurrence};
     struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
-    bool timed = spec->options.timeout_ms > 0 &&
-                 timers_start(&r->loop->timers, &timeout, (uint64_t)spec->options.timeout_ms);
+    bool timed =
+        spec->options.timeout_ms > 0 && timers_start(&r->loop->timers, &timeout, (uint64_t)spec->options.timeout_ms);
     sw_value value = sw_nil();
     bool ok = ctx_call(&c, spec->fn, spec->input, &value);
     if (timed) timers_stop(&r->loop->timers, &timeout);
@@ -237,7 +261,8 @@ static bool attempt_once(strand *s, const step_spec *spec, int attempt, int64_t 
 
 static int64_t next_delay_ms(const failure *f, const step_spec *spec, int attempt)
 {
-    return retry_delay_ms(attempt, spec->options.backoff_ms, spec->options.backoff_max_ms, f->retry_after_ms, random_u64());
+    return retry_delay_ms(attempt, spec->options.backoff_ms, spec->options.backoff_max_ms, f->retry_after_ms,
+                          random_u64());
 }
 
 /* Journals a failed attempt; *due_ms is when the next one is, 0: none. False when that could not be journaled. */
@@ -255,8 +280,11 @@ static bool keep_failure(strand *s, const step_spec *spec, int attempt, int64_t 
     e.error = (entry_text){f->message, strlen(f->message)};
     counter_add(&r->loop->counters.attempts_failed, 1);
     if (record_append(r, &e)) return true;
-    *f = (failure){.kind = FAILURE_FATAL, .message = "the run's state is over its limit (--run-state-max)",
-                   .step = f->step, .attempts = attempt, .retry_after_ms = -1};
+    *f = (failure){.kind = FAILURE_FATAL,
+                   .message = "the run's state is over its limit (--run-state-max)",
+                   .step = f->step,
+                   .attempts = attempt,
+                   .retry_after_ms = -1};
     *due_ms = 0;
     return false;
 }
@@ -324,12 +352,15 @@ sw_value sw_step_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, 
     return step_or_raise(c, &spec);
 }
 
-sw_value sw_step(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input) { return sw_step_with(c, id, fn, input, NULL); }
+sw_value sw_step(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input)
+{
+    return sw_step_with(c, id, fn, input, NULL);
+}
 
 int sw_attempt(sw_ctx *c) { return c->kind == CTX_STEP ? c->attempt : 0; }
 
-bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options, sw_value *out,
-                 sw_error *err)
+bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options,
+                 sw_value *out, sw_error *err)
 {
     step_spec spec = step_prepare(c, id, fn, input, options);
     sw_value value = sw_nil();
@@ -338,7 +369,9 @@ bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const
     if (out) *out = value;
     if (outcome == STEP_OK) return true;
     const failure *f = &c->strand->failure;
-    if (err) *err = (sw_error){.step = f->step, .message = f->message, .attempts = f->attempts, .fatal = f->kind == FAILURE_FATAL};
+    if (err)
+        *err = (sw_error){
+            .step = f->step, .message = f->message, .attempts = f->attempts, .fatal = f->kind == FAILURE_FATAL};
     return false;
 }
 
@@ -351,9 +384,11 @@ bool sw_try(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, sw_value *
 
 static failure misfit(sw_ctx *c, const replay_record *rec, const char *now)
 {
-    char *text = arena_printf(&c->run->arena, "the journal does not fit the code: it has %s \"%.*s\" where the code now has %s",
-                              kind_name(rec->kind), (int)rec->id.len, rec->id.data, now);
-    return (failure){.kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
+    char *text =
+        arena_printf(&c->run->arena, "the journal does not fit the code: it has %s \"%.*s\" where the code now has %s",
+                     kind_name(rec->kind), (int)rec->id.len, rec->id.data, now);
+    return (failure){
+        .kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
 }
 
 static void append_or_fail(sw_ctx *c, const entry *e)
@@ -378,8 +413,12 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
     }
     r->loop->scratch.size = 0;
     if (!value_pack(&r->loop->scratch, v, SIZE_MAX, &error)) ctx_fail_misuse(c, "%s", error);
-    append_or_fail(c, &(entry){.kind = ENTRY_VALUE, .path = path, .id = {id, strlen(id)}, .occurrence = occurrence,
-                               .at_ms = loop_now_ms(), .value = {r->loop->scratch.data, r->loop->scratch.size}});
+    append_or_fail(c, &(entry){.kind = ENTRY_VALUE,
+                               .path = path,
+                               .id = {id, strlen(id)},
+                               .occurrence = occurrence,
+                               .at_ms = loop_now_ms(),
+                               .value = {r->loop->scratch.data, r->loop->scratch.size}});
     return fresh;
 }
 
@@ -414,8 +453,12 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
         if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
             ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
                             (int)r->loop->app->opt.steps_max);
-        append_or_fail(c, &(entry){.kind = ENTRY_SLEEP, .path = path, .id = {id, strlen(id)}, .occurrence = occurrence,
-                                   .at_ms = loop_now_ms(), .due_ms = unix_ms});
+        append_or_fail(c, &(entry){.kind = ENTRY_SLEEP,
+                                   .path = path,
+                                   .id = {id, strlen(id)},
+                                   .occurrence = occurrence,
+                                   .at_ms = loop_now_ms(),
+                                   .due_ms = unix_ms});
     }
     if (!strand_sleep_until(c->strand, unix_ms, STRAND_SLEEP_DURABLE)) ctx_raise_interrupt(c);
 }

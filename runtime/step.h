@@ -6,10 +6,10 @@
 #include "runtime/run.h"
 
 typedef struct step_spec {
-    const char *id;            /* borrowed for the run: in its arena or on a frame that outlives the step */
+    const char *id; /* borrowed for the run: in its arena or on a frame that outlives the step */
     uint64_t path;
     uint32_t occurrence;
-    const char *branch_label;  /* of the branch that holds it, "" for the handler */
+    const char *branch_label; /* of the branch that holds it, "" for the handler */
     sw_step_fn fn;
     sw_value input;
     sw_step_options options;
@@ -17,8 +17,8 @@ typedef struct step_spec {
 
 typedef enum step_outcome {
     STEP_OK,
-    STEP_FAILED,  /* for good: the strand's failure says why */
-    STEP_UNWOUND  /* the run leaves memory */
+    STEP_FAILED, /* for good: the strand's failure says why */
+    STEP_UNWOUND /* the run leaves memory */
 } step_outcome;
 
 enum { STEP_ID_MAX = 256, STEP_RETRIES_DEFAULT = 4, STEP_INPUT_JOURNALED_MAX = 16384 };

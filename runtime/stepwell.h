@@ -26,9 +26,9 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define SW_PRINTF(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
-#define SW_NORETURN __attribute__((noreturn))
-#define SW_SENTINEL __attribute__((sentinel))
-#define SW_API __attribute__((visibility("default")))
+#define SW_NORETURN                             __attribute__((noreturn))
+#define SW_SENTINEL                             __attribute__((sentinel))
+#define SW_API                                  __attribute__((visibility("default")))
 #else
 #define SW_PRINTF(format_index, first_argument)
 #define SW_NORETURN
@@ -63,7 +63,7 @@ typedef enum sw_retain {
 } sw_retain;
 
 typedef struct sw_endpoint_options {
-    const char *version;                /* journaled with each run; NULL: "" */
+    const char *version; /* journaled with each run; NULL: "" */
     sw_durability durability;
     sw_retain retain;
     int64_t retain_ms;                  /* how long an ended run stays; 0: --retain */
@@ -105,14 +105,14 @@ SW_API int sw_main(sw_app *app, int argc, char **argv);
 /* ---- The request ---------------------------------------------------------------------------------------------- */
 
 SW_API const char *sw_method(sw_ctx *c);
-SW_API const char *sw_path(sw_ctx *c);                      /* decoded, without the query */
-SW_API const char *sw_param(sw_ctx *c, const char *name);   /* ":name" of the route, decoded; NULL if not in it */
-SW_API const char *sw_query(sw_ctx *c, const char *name);   /* first such query parameter, decoded; NULL if absent */
-SW_API const char *sw_header(sw_ctx *c, const char *name);  /* any case; NULL if absent. Endpoints see only headers
-                                                               that are journaled (see journal_headers) */
-SW_API sw_bytes sw_body(sw_ctx *c);                         /* zero-terminated beyond len */
-SW_API sw_value sw_body_json(sw_ctx *c);                    /* not JSON: the client gets 400 and the handler ends */
-SW_API const char *sw_run_id(sw_ctx *c);                    /* 26 characters; "" in a plain route */
+SW_API const char *sw_path(sw_ctx *c);                     /* decoded, without the query */
+SW_API const char *sw_param(sw_ctx *c, const char *name);  /* ":name" of the route, decoded; NULL if not in it */
+SW_API const char *sw_query(sw_ctx *c, const char *name);  /* first such query parameter, decoded; NULL if absent */
+SW_API const char *sw_header(sw_ctx *c, const char *name); /* any case; NULL if absent. Endpoints see only headers
+                                                              that are journaled (see journal_headers) */
+SW_API sw_bytes sw_body(sw_ctx *c);                        /* zero-terminated beyond len */
+SW_API sw_value sw_body_json(sw_ctx *c);                   /* not JSON: the client gets 400 and the handler ends */
+SW_API const char *sw_run_id(sw_ctx *c);                   /* 26 characters; "" in a plain route */
 
 /* ---- The reply ------------------------------------------------------------------------------------------------ */
 
@@ -138,24 +138,24 @@ SW_API sw_value sw_nil(void);
 SW_API sw_value sw_bool(bool value);
 SW_API sw_value sw_int(int64_t value);
 SW_API sw_value sw_double(double value);
-SW_API sw_value sw_str(sw_ctx *c, const char *text);                     /* NULL gives nil */
+SW_API sw_value sw_str(sw_ctx *c, const char *text); /* NULL gives nil */
 SW_API sw_value sw_strn(sw_ctx *c, const char *text, size_t len);
 SW_API sw_value sw_strf(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 SW_API sw_value sw_bin(sw_ctx *c, const void *data, size_t len);
 /* "key", value, "key", value, ..., NULL. The order is kept; a repeated key replaces the earlier value. */
 SW_API sw_value sw_map(sw_ctx *c, ...) SW_SENTINEL;
-SW_API sw_value sw_array(sw_ctx *c, size_t count, ...);                  /* `count` values follow */
-SW_API void sw_push(sw_ctx *c, sw_value *array, sw_value value);         /* append; *array may be nil */
+SW_API sw_value sw_array(sw_ctx *c, size_t count, ...);                        /* `count` values follow */
+SW_API void sw_push(sw_ctx *c, sw_value *array, sw_value value);               /* append; *array may be nil */
 SW_API void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value); /* add or replace; *map may be nil */
 
-SW_API sw_value sw_get(sw_value map, const char *key);  /* nil if absent or not a map */
-SW_API sw_value sw_at(sw_value array, size_t index);    /* nil if out of range or not an array */
-SW_API size_t sw_len(sw_value value);                   /* of an array, map, string or binary; else 0 */
+SW_API sw_value sw_get(sw_value map, const char *key); /* nil if absent or not a map */
+SW_API sw_value sw_at(sw_value array, size_t index);   /* nil if out of range or not an array */
+SW_API size_t sw_len(sw_value value);                  /* of an array, map, string or binary; else 0 */
 SW_API bool sw_is_nil(sw_value value);
-SW_API int64_t sw_as_int(sw_value value, int64_t fallback);   /* integers, and floats without fraction */
+SW_API int64_t sw_as_int(sw_value value, int64_t fallback); /* integers, and floats without fraction */
 SW_API double sw_as_double(sw_value value, double fallback);
 SW_API bool sw_as_bool(sw_value value, bool fallback);
-SW_API const char *sw_cstr(sw_ctx *c, sw_value value);  /* a string, zero-terminated; NULL if it is none */
+SW_API const char *sw_cstr(sw_ctx *c, sw_value value); /* a string, zero-terminated; NULL if it is none */
 SW_API bool sw_equal(sw_value a, sw_value b);
 
 /* JSON text to a value; what is not JSON (or deeper than 128 levels) fails the step or run with line and column. */
@@ -167,7 +167,7 @@ SW_API sw_bytes sw_json(sw_ctx *c, sw_value value);
 
 /* ---- Memory --------------------------------------------------------------------------------------------------- */
 
-SW_API void *sw_alloc(sw_ctx *c, size_t size);   /* zeroed, aligned for any type, freed with the run or attempt */
+SW_API void *sw_alloc(sw_ctx *c, size_t size); /* zeroed, aligned for any type, freed with the run or attempt */
 SW_API char *sw_printf(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 
 /* fn(arg) when the step attempt, branch or handler that `c` stands for ends, however it ends; the last one first. It
@@ -214,7 +214,7 @@ SW_API bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input
 SW_API sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel);
 
 SW_API sw_group *sw_group_new(sw_ctx *c);
-SW_API void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input);   /* starts now */
+SW_API void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input); /* starts now */
 SW_API void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value input,
                                const sw_step_options *options);
 /* A branch runs fn beside the others; it may hold steps and groups itself, and what it returns is its result. */
@@ -240,8 +240,8 @@ typedef struct sw_request {
     const char *url;            /* http:// or https:// */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     sw_bytes body;
-    int64_t timeout_ms;         /* the whole call; 0: 60,000. A streaming call: the longest silence */
-    int redirects;              /* how many to follow; 0: none, 3xx is the response */
+    int64_t timeout_ms; /* the whole call; 0: 60,000. A streaming call: the longest silence */
+    int redirects;      /* how many to follow; 0: none, 3xx is the response */
 } sw_request;
 
 typedef struct sw_response {

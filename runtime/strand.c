@@ -69,8 +69,10 @@ void strand_set_wait(strand *s, strand_wait wait)
     run *r = s->run;
     if (s->wait == STRAND_BUSY) r->busy_count--;
     s->wait = wait;
-    if (wait == STRAND_BUSY) r->busy_count++;
-    else run_touch(r);
+    if (wait == STRAND_BUSY)
+        r->busy_count++;
+    else
+        run_touch(r);
 }
 
 typedef struct sleeper {
@@ -219,7 +221,9 @@ struct arena *ctx_arena(sw_ctx *c) { return c->arena; }
 void ctx_check(sw_ctx *c, const char *function)
 {
     if (c->strand->top != c)
-        ctx_fail_misuse(c, "%s was called with a context that is not the innermost one: use the one that the function you are in was given",
+        ctx_fail_misuse(c,
+                        "%s was called with a context that is not the innermost one: use the one that the function you "
+                        "are in was given",
                         function);
 }
 

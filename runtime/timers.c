@@ -3,7 +3,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { ROOM_FIRST = 256, FIRE_AT_ONCE_MAX = 10000, DELAY_MAX_S = 1000 * 86400 /* a longer one fires early and its owner waits again */ };
+enum {
+    ROOM_FIRST = 256,
+    FIRE_AT_ONCE_MAX = 10000,
+    DELAY_MAX_S = 1000 * 86400 /* a longer one fires early and its owner waits again */
+};
 
 static uint64_t now_us(void) { return uv_hrtime() / 1000; }
 
@@ -53,8 +57,10 @@ static void take(timers *t, struct timer *timer)
     timer->place = 0;
     struct timer *last = t->heap[t->count--];
     if (last == timer) return;
-    if (place > 1 && t->heap[place / 2]->due_us > last->due_us) sift_up(t, place, last);
-    else sift_down(t, place, last);
+    if (place > 1 && t->heap[place / 2]->due_us > last->due_us)
+        sift_up(t, place, last);
+    else
+        sift_down(t, place, last);
 }
 
 static void on_timer(uv_timer_t *h)

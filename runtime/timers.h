@@ -20,7 +20,7 @@ typedef struct timers {
     uv_timer_t handle;
     struct timer **heap; /* from index 1; heap[1] is due first */
     size_t count, room;
-    uint64_t armed_us;   /* what the handle waits for; 0: nothing */
+    uint64_t armed_us; /* what the handle waits for; 0: nothing */
     bool firing;
 } timers;
 

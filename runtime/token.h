@@ -22,7 +22,7 @@ void token_make(const token_key *key, const run_id *id, int64_t expires_ms, char
 typedef enum token_result {
     TOKEN_OK,
     TOKEN_MALFORMED,
-    TOKEN_WRONG,  /* signed for another run, with another key, or altered */
+    TOKEN_WRONG, /* signed for another run, with another key, or altered */
     TOKEN_EXPIRED
 } token_result;
 

@@ -44,12 +44,18 @@ static bool copy(arena *a, msgpack_object v, msgpack_object *out, unsigned depth
         return false;
     }
     switch (v.type) {
-    case MSGPACK_OBJECT_STR: return copy_bytes(a, v.via.str.ptr, v.via.str.size, &out->via.str.ptr);
-    case MSGPACK_OBJECT_BIN: return copy_bytes(a, v.via.bin.ptr, v.via.bin.size, &out->via.bin.ptr);
-    case MSGPACK_OBJECT_EXT: return copy_bytes(a, v.via.ext.ptr, v.via.ext.size, &out->via.ext.ptr);
-    case MSGPACK_OBJECT_ARRAY: return copy_array(a, v, out, depth, error);
-    case MSGPACK_OBJECT_MAP: return copy_map(a, v, out, depth, error);
-    default: return true;
+    case MSGPACK_OBJECT_STR:
+        return copy_bytes(a, v.via.str.ptr, v.via.str.size, &out->via.str.ptr);
+    case MSGPACK_OBJECT_BIN:
+        return copy_bytes(a, v.via.bin.ptr, v.via.bin.size, &out->via.bin.ptr);
+    case MSGPACK_OBJECT_EXT:
+        return copy_bytes(a, v.via.ext.ptr, v.via.ext.size, &out->via.ext.ptr);
+    case MSGPACK_OBJECT_ARRAY:
+        return copy_array(a, v, out, depth, error);
+    case MSGPACK_OBJECT_MAP:
+        return copy_map(a, v, out, depth, error);
+    default:
+        return true;
     }
 }
 
@@ -88,7 +94,8 @@ static bool pack(msgpack_packer *pk, const msgpack_object *v, unsigned depth, co
     case MSGPACK_OBJECT_MAP:
         if (msgpack_pack_map(pk, v->via.map.size) != 0) return false;
         for (uint32_t i = 0; i < v->via.map.size; i++)
-            if (!pack(pk, &v->via.map.ptr[i].key, depth + 1, error) || !pack(pk, &v->via.map.ptr[i].val, depth + 1, error))
+            if (!pack(pk, &v->via.map.ptr[i].key, depth + 1, error) ||
+                !pack(pk, &v->via.map.ptr[i].val, depth + 1, error))
                 return false;
         return true;
     case MSGPACK_OBJECT_NIL:
@@ -99,7 +106,8 @@ static bool pack(msgpack_packer *pk, const msgpack_object *v, unsigned depth, co
     case MSGPACK_OBJECT_FLOAT64:
     case MSGPACK_OBJECT_STR:
     case MSGPACK_OBJECT_BIN:
-    case MSGPACK_OBJECT_EXT: return msgpack_pack_object(pk, *v) == 0;
+    case MSGPACK_OBJECT_EXT:
+        return msgpack_pack_object(pk, *v) == 0;
     }
     *error = "it is no msgpack value";
     return false;
@@ -128,8 +136,10 @@ bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, c
     msgpack_object v;
     msgpack_unpack_return got = len > 0 ? msgpack_unpack(data, len, &at, &zone, &v) : MSGPACK_UNPACK_CONTINUE;
     bool ok = got == MSGPACK_UNPACK_SUCCESS && at == len;
-    if (!ok) *error = "damaged: no msgpack value";
-    else ok = value_copy(a, v, out, error);
+    if (!ok)
+        *error = "damaged: no msgpack value";
+    else
+        ok = value_copy(a, v, out, error);
     msgpack_zone_destroy(&zone);
     return ok;
 }
@@ -143,7 +153,7 @@ bool value_equal(msgpack_object a, msgpack_object b) { return msgpack_object_equ
 typedef struct array_head {
     uint32_t magic; /* tells our arrays from others' */
     uint32_t room;
-    uint32_t used;  /* elements that some value already sees */
+    uint32_t used; /* elements that some value already sees */
     uint32_t unused_;
 } array_head;
 

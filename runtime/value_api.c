@@ -90,7 +90,8 @@ static sw_value *find(sw_value *map, const char *key)
 /* Copies the map's table, so that other values that share it do not change. */
 void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
 {
-    if (map->type != MSGPACK_OBJECT_NIL && map->type != MSGPACK_OBJECT_MAP) ctx_fail_misuse(c, "sw_set \"%s\" on a value that is no map", key);
+    if (map->type != MSGPACK_OBJECT_NIL && map->type != MSGPACK_OBJECT_MAP)
+        ctx_fail_misuse(c, "sw_set \"%s\" on a value that is no map", key);
     uint32_t n = map->type == MSGPACK_OBJECT_MAP ? map->via.map.size : 0;
     msgpack_object_kv *table = arena_alloc(ctx_arena(c), ((size_t)n + 1) * sizeof *table);
     if (!table) out_of_memory(c);
@@ -123,8 +124,10 @@ sw_value sw_map(sw_ctx *c, ...)
     va_start(args, c);
     for (const char *key; (key = va_arg(args, const char *));) {
         sw_value value = va_arg(args, sw_value), *old = find(&map, key);
-        if (old) *old = value;
-        else map.via.map.ptr[map.via.map.size++] = (msgpack_object_kv){sw_str(c, key), value};
+        if (old)
+            *old = value;
+        else
+            map.via.map.ptr[map.via.map.size++] = (msgpack_object_kv){sw_str(c, key), value};
     }
     va_end(args);
     return map;
@@ -164,11 +167,16 @@ sw_value sw_at(sw_value array, size_t index)
 size_t sw_len(sw_value v)
 {
     switch (v.type) {
-    case MSGPACK_OBJECT_ARRAY: return v.via.array.size;
-    case MSGPACK_OBJECT_MAP: return v.via.map.size;
-    case MSGPACK_OBJECT_STR: return v.via.str.size;
-    case MSGPACK_OBJECT_BIN: return v.via.bin.size;
-    default: return 0;
+    case MSGPACK_OBJECT_ARRAY:
+        return v.via.array.size;
+    case MSGPACK_OBJECT_MAP:
+        return v.via.map.size;
+    case MSGPACK_OBJECT_STR:
+        return v.via.str.size;
+    case MSGPACK_OBJECT_BIN:
+        return v.via.bin.size;
+    default:
+        return 0;
     }
 }
 
@@ -180,7 +188,8 @@ int64_t sw_as_int(sw_value v, int64_t fallback)
 {
     if (v.type == MSGPACK_OBJECT_NEGATIVE_INTEGER) return v.via.i64;
     if (v.type == MSGPACK_OBJECT_POSITIVE_INTEGER) return v.via.u64 <= INT64_MAX ? (int64_t)v.via.u64 : fallback;
-    if (is_float(v) && v.via.f64 >= -9.2e18 && v.via.f64 <= 9.2e18 && trunc(v.via.f64) == v.via.f64) return (int64_t)v.via.f64;
+    if (is_float(v) && v.via.f64 >= -9.2e18 && v.via.f64 <= 9.2e18 && trunc(v.via.f64) == v.via.f64)
+        return (int64_t)v.via.f64;
     return fallback;
 }
 

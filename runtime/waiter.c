@@ -14,15 +14,15 @@
 enum { URL_MAX_BYTES = 1024, PUMP_BYTES = 65536, REPLY_HEADERS_MAX = 64 };
 
 struct waiter {
-    waiter *next, **link;  /* in the run's or slot's list; link NULL: in none */
+    waiter *next, **link; /* in the run's or slot's list; link NULL: in none */
     sw_loop *loop;
     http_exchange *x;
-    frames *frames;        /* held; a stream's, from its first pump on */
-    struct timer hold;     /* WAITER_OUTPUT: when it is sent round again */
+    frames *frames;    /* held; a stream's, from its first pump on */
+    struct timer hold; /* WAITER_OUTPUT: when it is sent round again */
     run_id id;
     waiter_kind kind;
-    uint32_t cursor;       /* last frame sent */
-    bool begun;            /* a stream's head is sent */
+    uint32_t cursor; /* last frame sent */
+    bool begun;      /* a stream's head is sent */
 };
 
 static const http_reply_header *cors_header(const sw_loop *l, http_reply_header *to)
@@ -80,7 +80,8 @@ static void base_url(const sw_loop *l, const http_exchange *x, char *out, size_t
     (void)snprintf(out, size, "http://%s", host ? host : "localhost");
 }
 
-static void run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what, char out[URL_MAX_BYTES])
+static void run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,
+                    char out[URL_MAX_BYTES])
 {
     char base[512], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
     base_url(l, x, base, sizeof base);
@@ -113,7 +114,9 @@ static void send_on(waiter *w, int status)
     const sw_loop *l = w->loop;
     run_url(l, w->x, &w->id, "output", url);
     run_id_format(&w->id, id);
-    http_reply_header headers[5] = {{"Location", url}, {"X-Run-Id", id}, {"Cache-Control", "no-store"},
+    http_reply_header headers[5] = {{"Location", url},
+                                    {"X-Run-Id", id},
+                                    {"Cache-Control", "no-store"},
                                     {"Access-Control-Expose-Headers", "Location, X-Run-Id"}};
     (void)cors_header(l, &headers[4]);
     char body[URL_MAX_BYTES + 128] = "";
@@ -135,7 +138,8 @@ static void send_response(waiter *w, const entry *response)
     size_t n = 0;
     headers[n++] = (http_reply_header){"X-Run-Id", id};
     if (w->kind == WAITER_OUTPUT) (void)cors_header(w->loop, &headers[n++]);
-    if (value_unpack(&a, response->headers.data, response->headers.len, &flat, &error) && flat.type == MSGPACK_OBJECT_ARRAY)
+    if (value_unpack(&a, response->headers.data, response->headers.len, &flat, &error) &&
+        flat.type == MSGPACK_OBJECT_ARRAY)
         for (uint32_t i = 0; i + 1 < flat.via.array.size && n < REPLY_HEADERS_MAX; i += 2) {
             const msgpack_object *name = &flat.via.array.ptr[i], *value = name + 1;
             headers[n].name = arena_strndup(&a, name->via.str.ptr, name->via.str.size);
@@ -150,8 +154,10 @@ static void send_response(waiter *w, const entry *response)
 
 static void begin_stream(waiter *w)
 {
-    http_reply_header headers[5] = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"},
-                                    {"X-Accel-Buffering", "no"}, {"X-Run-Id", NULL}};
+    http_reply_header headers[5] = {{"Content-Type", "text/event-stream"},
+                                    {"Cache-Control", "no-store"},
+                                    {"X-Accel-Buffering", "no"},
+                                    {"X-Run-Id", NULL}};
     char id[RUN_ID_TEXT + 1], stream_url[URL_MAX_BYTES], output_url[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
     run_id_format(&w->id, id);
     headers[3].value = id;
@@ -159,8 +165,8 @@ static void begin_stream(waiter *w)
     run_url(w->loop, w->x, &w->id, "stream", stream_url);
     run_url(w->loop, w->x, &w->id, "output", output_url);
     int n = snprintf(text, sizeof text,
-                     "event: inngest.metadata\ndata: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n", id,
-                     stream_url, output_url);
+                     "event: inngest.metadata\ndata: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n",
+                     id, stream_url, output_url);
     assert(n > 0 && (size_t)n < sizeof text);
     w->begun = true;
     http_reply_begin(w->x, 200, headers, 5);
@@ -253,7 +259,8 @@ static void on_entry(void *arg, const entry *e, uint32_t seq)
     if (b->frames && !frames_add(b->frames, e, seq)) b->failed = true;
 }
 
-void waiter_answer_journal(sw_loop *l, waiter **list, const run_id *id, const char *data, size_t len, const char **error)
+void waiter_answer_journal(sw_loop *l, waiter **list, const run_id *id, const char *data, size_t len,
+                           const char **error)
 {
     arena a;
     arena_init(&a, l->arenas);
@@ -292,8 +299,9 @@ void waiter_dismiss(waiter **list)
         char id[RUN_ID_TEXT + 1], url[URL_MAX_BYTES], text[URL_MAX_BYTES + 256];
         run_id_format(&w->id, id);
         run_url(w->loop, w->x, &w->id, "stream", url);
-        int n = snprintf(text, sizeof text, "event: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s&after=%u\"}\n\n",
-                         id, url, w->cursor);
+        int n = snprintf(text, sizeof text,
+                         "event: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s&after=%u\"}\n\n", id, url,
+                         w->cursor);
         http_reply_write(w->x, text, (size_t)n);
         http_reply_end(take_exchange(w));
     }
@@ -303,8 +311,10 @@ void waiter_refuse(waiter **list, int status, const char *detail)
 {
     while (*list) {
         waiter *w = *list;
-        if (w->begun) http_reply_abort(take_exchange(w));
-        else waiter_problem(take_exchange(w), status, detail, status == 503 ? "5" : NULL);
+        if (w->begun)
+            http_reply_abort(take_exchange(w));
+        else
+            waiter_problem(take_exchange(w), status, detail, status == 503 ? "5" : NULL);
     }
 }
 

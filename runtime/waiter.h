@@ -19,7 +19,8 @@ typedef struct waiter waiter;
 
 /* Attaches a client. Takes the exchange; answers 503 itself when memory is out. `after` (streams): the last frame
  * that the client has. */
-void waiter_attach(struct sw_loop *l, waiter **list, waiter_kind kind, http_exchange *x, const run_id *id, uint32_t after);
+void waiter_attach(struct sw_loop *l, waiter **list, waiter_kind kind, http_exchange *x, const run_id *id,
+                   uint32_t after);
 
 /* All clients of one list go to another, empty one. */
 void waiter_move(waiter **from, waiter **to);
@@ -29,7 +30,8 @@ void waiter_pump(waiter **list, frames *f);
 
 /* The run is over: everybody gets the response, the list is empty. `f` NULL: no stream is among them or nothing was
  * streamed; else it is closed. */
-void waiter_answer(struct sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f);
+void waiter_answer(struct sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended,
+                   frames *f);
 
 /* The same out of the journal of an ended run. *error says why it could not be. */
 void waiter_answer_journal(struct sw_loop *l, waiter **list, const run_id *id, const char *data, size_t len,

@@ -5,7 +5,16 @@
 
 /* The order of fields on disk, for both directions. A kind's row may grow at its end: readers ignore fields they do
  * not know and take missing ones as empty. */
-typedef enum field_type { FIELD_NONE, FIELD_U64, FIELD_U32, FIELD_I64, FIELD_INT, FIELD_BOOL, FIELD_STR, FIELD_BIN } field_type;
+typedef enum field_type {
+    FIELD_NONE,
+    FIELD_U64,
+    FIELD_U32,
+    FIELD_I64,
+    FIELD_INT,
+    FIELD_BOOL,
+    FIELD_STR,
+    FIELD_BIN
+} field_type;
 
 typedef struct field {
     field_type type;
@@ -14,12 +23,15 @@ typedef struct field {
 
 enum { FIELDS_MAX = 15, KINDS_END = ENTRY_ROLLBACK + 1 };
 
-#define F(type, member) {FIELD_##type, offsetof(entry, member)}
+#define F(type, member)                                                                                                \
+    {                                                                                                                  \
+        FIELD_##type, offsetof(entry, member)                                                                          \
+    }
 static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_STARTED] = {F(I64, at_ms), F(STR, function), F(STR, version), F(STR, method), F(STR, target), F(STR, owner),
                        F(U64, epoch), F(BIN, params), F(BIN, headers), F(BIN, body), F(I64, due_ms)},
-    [ENTRY_STEP_DONE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms), F(I64, duration_ms),
-                         F(BIN, input), F(BIN, value)},
+    [ENTRY_STEP_DONE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
+                         F(I64, duration_ms), F(BIN, input), F(BIN, value)},
     [ENTRY_STEP_FAILED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
                            F(I64, duration_ms), F(STR, error), F(BOOL, fatal), F(I64, due_ms)},
     [ENTRY_SLEEP] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(I64, due_ms)},
@@ -44,14 +56,21 @@ static int pack_field(msgpack_packer *pk, const field *f, const entry *e)
 {
     const void *at = (const char *)e + f->offset;
     switch (f->type) {
-    case FIELD_U64: return msgpack_pack_uint64(pk, *(const uint64_t *)at);
-    case FIELD_U32: return msgpack_pack_uint32(pk, *(const uint32_t *)at);
-    case FIELD_I64: return msgpack_pack_int64(pk, *(const int64_t *)at);
-    case FIELD_INT: return msgpack_pack_int(pk, *(const int *)at);
-    case FIELD_BOOL: return *(const bool *)at ? msgpack_pack_true(pk) : msgpack_pack_false(pk);
+    case FIELD_U64:
+        return msgpack_pack_uint64(pk, *(const uint64_t *)at);
+    case FIELD_U32:
+        return msgpack_pack_uint32(pk, *(const uint32_t *)at);
+    case FIELD_I64:
+        return msgpack_pack_int64(pk, *(const int64_t *)at);
+    case FIELD_INT:
+        return msgpack_pack_int(pk, *(const int *)at);
+    case FIELD_BOOL:
+        return *(const bool *)at ? msgpack_pack_true(pk) : msgpack_pack_false(pk);
     case FIELD_STR:
-    case FIELD_BIN: return pack_text(pk, f->type, at);
-    case FIELD_NONE: break;
+    case FIELD_BIN:
+        return pack_text(pk, f->type, at);
+    case FIELD_NONE:
+        break;
     }
     return -1;
 }
@@ -77,7 +96,8 @@ int entry_encode(msgpack_sbuffer *to, const entry *e)
     return rc == 0 ? 0 : -1;
 }
 
-/* ---- Reading: only the msgpack types that entries are made of; nothing is allocated, whatever lengths are claimed ---- */
+/* ---- Reading: only the msgpack types that entries are made of; nothing is allocated, whatever lengths are claimed
+ * ---- */
 
 typedef struct cursor {
     const uint8_t *at, *end;
@@ -85,7 +105,7 @@ typedef struct cursor {
 
 typedef struct item {
     enum { ITEM_NUMBER, ITEM_BOOL, ITEM_STR, ITEM_BIN } type;
-    uint64_t bits;  /* numbers: two's complement when `negative` */
+    uint64_t bits; /* numbers: two's complement when `negative` */
     bool negative;
     entry_text text;
 } item;
@@ -130,22 +150,29 @@ static bool take_item(cursor *c, item *out)
     if ((tag & 0xe0) == 0xa0) return take_text(c, out, ITEM_STR, tag & 0x1f);
     switch (tag) {
     case 0xc2:
-    case 0xc3: *out = (item){.type = ITEM_BOOL, .bits = tag & 1}; return true;
+    case 0xc3:
+        *out = (item){.type = ITEM_BOOL, .bits = tag & 1};
+        return true;
     case 0xc4:
     case 0xc5:
-    case 0xc6: return take_big_endian(c, 1U << (tag - 0xc4), &len) && take_text(c, out, ITEM_BIN, len);
+    case 0xc6:
+        return take_big_endian(c, 1U << (tag - 0xc4), &len) && take_text(c, out, ITEM_BIN, len);
     case 0xcc:
     case 0xcd:
     case 0xce:
-    case 0xcf: return take_big_endian(c, 1U << (tag - 0xcc), &out->bits);
+    case 0xcf:
+        return take_big_endian(c, 1U << (tag - 0xcc), &out->bits);
     case 0xd0:
     case 0xd1:
     case 0xd2:
-    case 0xd3: return take_signed(c, 1U << (tag - 0xd0), out);
+    case 0xd3:
+        return take_signed(c, 1U << (tag - 0xd0), out);
     case 0xd9:
     case 0xda:
-    case 0xdb: return take_big_endian(c, 1U << (tag - 0xd9), &len) && take_text(c, out, ITEM_STR, len);
-    default: return false;
+    case 0xdb:
+        return take_big_endian(c, 1U << (tag - 0xd9), &len) && take_text(c, out, ITEM_STR, len);
+    default:
+        return false;
     }
 }
 
@@ -153,10 +180,14 @@ static bool number_fits(field_type type, const item *i)
 {
     if (i->type != ITEM_NUMBER) return false;
     switch (type) {
-    case FIELD_U64: return !i->negative;
-    case FIELD_U32: return !i->negative && i->bits <= UINT32_MAX;
-    case FIELD_I64: return i->negative || i->bits <= INT64_MAX;
-    default: return i->negative ? (int64_t)i->bits >= INT32_MIN : i->bits <= INT32_MAX;
+    case FIELD_U64:
+        return !i->negative;
+    case FIELD_U32:
+        return !i->negative && i->bits <= UINT32_MAX;
+    case FIELD_I64:
+        return i->negative || i->bits <= INT64_MAX;
+    default:
+        return i->negative ? (int64_t)i->bits >= INT32_MIN : i->bits <= INT32_MAX;
     }
 }
 
@@ -173,13 +204,18 @@ static bool put_field(const field *f, const item *i, entry *out)
         if (i->type != ITEM_BOOL) return false;
         *(bool *)at = i->bits != 0;
         return true;
-    case FIELD_NONE: return true; /* of a later version of this program */
-    default: break;
+    case FIELD_NONE:
+        return true; /* of a later version of this program */
+    default:
+        break;
     }
     if (!number_fits(f->type, i)) return false;
-    if (f->type == FIELD_U32) *(uint32_t *)at = (uint32_t)i->bits;
-    else if (f->type == FIELD_INT) *(int *)at = (int)(int64_t)i->bits;
-    else *(uint64_t *)at = i->bits; /* also int64_t: the same bits */
+    if (f->type == FIELD_U32)
+        *(uint32_t *)at = (uint32_t)i->bits;
+    else if (f->type == FIELD_INT)
+        *(int *)at = (int)(int64_t)i->bits;
+    else
+        *(uint64_t *)at = i->bits; /* also int64_t: the same bits */
     return true;
 }
 

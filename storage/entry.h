@@ -9,15 +9,15 @@
 #include <stdint.h>
 
 typedef enum entry_kind {
-    ENTRY_STARTED = 1,   /* the request; always the run's first */
-    ENTRY_STEP_DONE = 2, /* a step's result */
-    ENTRY_STEP_FAILED = 3,/* one attempt failed; retry_at_ms 0: for good */
-    ENTRY_SLEEP = 4,     /* a sleep began; due_ms */
-    ENTRY_VALUE = 5,     /* sw_now, sw_random: recorded so that a replay sees the same */
-    ENTRY_CHUNK = 6,     /* streamed to clients */
-    ENTRY_RESPONSE = 7,  /* the handler's response */
-    ENTRY_ENDED = 8,     /* the run is over; always the last */
-    ENTRY_ROLLBACK = 9   /* chunks of this step's attempts so far do not count (also told to clients) */
+    ENTRY_STARTED = 1,     /* the request; always the run's first */
+    ENTRY_STEP_DONE = 2,   /* a step's result */
+    ENTRY_STEP_FAILED = 3, /* one attempt failed; retry_at_ms 0: for good */
+    ENTRY_SLEEP = 4,       /* a sleep began; due_ms */
+    ENTRY_VALUE = 5,       /* sw_now, sw_random: recorded so that a replay sees the same */
+    ENTRY_CHUNK = 6,       /* streamed to clients */
+    ENTRY_RESPONSE = 7,    /* the handler's response */
+    ENTRY_ENDED = 8,       /* the run is over; always the last */
+    ENTRY_ROLLBACK = 9     /* chunks of this step's attempts so far do not count (also told to clients) */
 } entry_kind;
 
 typedef struct entry_text {
@@ -28,29 +28,29 @@ typedef struct entry_text {
 /* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/journal.md. */
 typedef struct entry {
     entry_kind kind;
-    uint64_t path;        /* STEP_*, SLEEP, VALUE, CHUNK, ROLLBACK: hash of the step's path; CHUNK outside steps: 0 */
-    entry_text id;        /* the step's id, for people and to check a path */
-    uint32_t occurrence;  /* which of the equal ids of its branch, from 0 */
-    uint32_t attempt;     /* STEP_*: from 1 */
-    int64_t at_ms;        /* when it happened (STEP_*: when the attempt ended) */
-    int64_t duration_ms;  /* STEP_*: of the attempt */
-    int64_t due_ms;       /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
-    bool fatal;           /* STEP_FAILED */
-    entry_text error;     /* STEP_FAILED, ENDED (failed): the message */
-    entry_text input;     /* STEP_DONE: msgpack bytes of the input, "" if left out */
-    entry_text value;     /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
+    uint64_t path;       /* STEP_*, SLEEP, VALUE, CHUNK, ROLLBACK: hash of the step's path; CHUNK outside steps: 0 */
+    entry_text id;       /* the step's id, for people and to check a path */
+    uint32_t occurrence; /* which of the equal ids of its branch, from 0 */
+    uint32_t attempt;    /* STEP_*: from 1 */
+    int64_t at_ms;       /* when it happened (STEP_*: when the attempt ended) */
+    int64_t duration_ms; /* STEP_*: of the attempt */
+    int64_t due_ms;   /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
+    bool fatal;       /* STEP_FAILED */
+    entry_text error; /* STEP_FAILED, ENDED (failed): the message */
+    entry_text input; /* STEP_DONE: msgpack bytes of the input, "" if left out */
+    entry_text value; /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
     /* STARTED */
-    entry_text function;  /* route: "GET /orders/:id" */
+    entry_text function; /* route: "GET /orders/:id" */
     entry_text version;
     entry_text method, target;
-    entry_text owner;     /* node that runs it */
-    uint64_t epoch;       /* of that node when the run started */
-    entry_text params;    /* route parameters: a msgpack map of strings */
+    entry_text owner;  /* node that runs it */
+    uint64_t epoch;    /* of that node when the run started */
+    entry_text params; /* route parameters: a msgpack map of strings */
     /* STARTED, RESPONSE */
-    entry_text headers;   /* a msgpack array [name, value, name, value, ...] */
+    entry_text headers; /* a msgpack array [name, value, name, value, ...] */
     entry_text body;
     /* RESPONSE, ENDED */
-    int status;           /* RESPONSE: HTTP status; ENDED: entry_ended */
+    int status; /* RESPONSE: HTTP status; ENDED: entry_ended */
 } entry;
 
 typedef enum entry_ended { ENTRY_SUCCEEDED = 0, ENTRY_FAILED = 1, ENTRY_CANCELLED = 2 } entry_ended;

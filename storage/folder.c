@@ -75,9 +75,12 @@ static bool write_small(const char *path, const char *name, const char *data, si
 static bool make(const char *path, char *error, size_t error_size)
 {
     struct stat st;
-    if (strlen(path) > FOLDER_PATH_MAX - SMALL_FILE_MAX) return say(error, error_size, path, "the name is too long", "");
+    if (strlen(path) > FOLDER_PATH_MAX - SMALL_FILE_MAX)
+        return say(error, error_size, path, "the name is too long", "");
     if (mkdir(path, 0700) == 0) return true;
-    if (errno == ENOENT) return say(error, error_size, path, "its parent folder does not exist; make it, or choose another with --data", "");
+    if (errno == ENOENT)
+        return say(error, error_size, path, "its parent folder does not exist; make it, or choose another with --data",
+                   "");
     if (errno != EEXIST) return say(error, error_size, path, "cannot be made", strerror(errno));
     if (stat(path, &st) != 0) return say(error, error_size, path, "cannot be read", strerror(errno));
     if (!S_ISDIR(st.st_mode)) return say(error, error_size, path, "is not a folder; choose another with --data", "");
@@ -96,10 +99,14 @@ static bool check_format(const char *path, char *error, size_t error_size)
     if (n < 0) return say(error, error_size, path, "its file FORMAT cannot be read", strerror(errno));
     char *end;
     long format = strtol(text, &end, 10);
-    if (end == text || *end != '\n' || format < 1) return say(error, error_size, path, "its file FORMAT is damaged", "");
+    if (end == text || *end != '\n' || format < 1)
+        return say(error, error_size, path, "its file FORMAT is damaged", "");
     if (format > FOLDER_FORMAT) {
-        (void)snprintf(error, error_size, "data folder %s: it has format %ld, this program knows formats up to %d: run the newer program, or choose another folder with --data",
-                       path, format, FOLDER_FORMAT);
+        (void)snprintf(
+            error, error_size,
+            "data folder %s: it has format %ld, this program knows formats up to %d: run the newer program, or "
+            "choose another folder with --data",
+            path, format, FOLDER_FORMAT);
         return false;
     }
     return true;
@@ -108,14 +115,17 @@ static bool check_format(const char *path, char *error, size_t error_size)
 bool folder_prepare(const char *path, char *error, size_t error_size)
 {
     if (!make(path, error, error_size) || !check_format(path, error, error_size)) return false;
-    return folder_writable(path) || say(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
+    return folder_writable(path) ||
+           say(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
 }
 
 bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *error, size_t error_size)
 {
     ssize_t n = read_small(path, "secret", (char *)secret, FOLDER_SECRET_BYTES);
     if (n == FOLDER_SECRET_BYTES) return true;
-    if (n >= 0) return say(error, error_size, path, "its file secret is damaged; delete it to make a new one (URLs given out become invalid)", "");
+    if (n >= 0)
+        return say(error, error_size, path,
+                   "its file secret is damaged; delete it to make a new one (URLs given out become invalid)", "");
     if (errno != ENOENT) return say(error, error_size, path, "its file secret cannot be read", strerror(errno));
     if (getrandom(secret, FOLDER_SECRET_BYTES, 0) != FOLDER_SECRET_BYTES)
         return say(error, error_size, path, "no random bytes for its secret", strerror(errno));

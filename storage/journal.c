@@ -20,8 +20,10 @@ int64_t store_now_ms(void)
 static void list_append(segment_list *to, segment_list *from)
 {
     if (!from->head) return;
-    if (to->tail) to->tail->next = from->head;
-    else to->head = from->head;
+    if (to->tail)
+        to->tail->next = from->head;
+    else
+        to->head = from->head;
     to->tail = from->tail;
     *from = (segment_list){NULL, NULL};
 }
@@ -100,8 +102,10 @@ static store_segment *join(store_port *ports)
 {
     store_segment *head = NULL, *tail = NULL;
     for (store_port *p = ports; p; p = p->next_taken) {
-        if (tail) tail->next = p->taken.head;
-        else head = p->taken.head;
+        if (tail)
+            tail->next = p->taken.head;
+        else
+            head = p->taken.head;
         tail = p->taken.tail;
     }
     return head;
@@ -143,8 +147,10 @@ static void commit(store *s)
     store_segment *list = join(s->taken);
     bool refused = __atomic_load_n(&s->read_only, __ATOMIC_RELAXED);
     bool ok = !refused && rocks_commit(s->rocks, list, store_now_ms(), error, sizeof error);
-    if (ok) count(s, list);
-    else (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
+    if (ok)
+        count(s, list);
+    else
+        (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
     if (!ok && !refused) {
         fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
         __atomic_store_n(&s->read_only, true, __ATOMIC_RELAXED);

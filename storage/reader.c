@@ -12,11 +12,11 @@ typedef struct job {
     store_port *port;
     job_kind kind;
     const char *error;
-    size_t count;            /* LOAD: journals; SCAN, LIST: limit, then rows found */
-    run_id id;               /* SCAN, LIST: where to begin; DELETE: which */
+    size_t count; /* LOAD: journals; SCAN, LIST: limit, then rows found */
+    run_id id;    /* SCAN, LIST: where to begin; DELETE: which */
     bool from_id;
-    unsigned loop, loops;    /* SCAN */
-    bool end;                /* SCAN */
+    unsigned loop, loops; /* SCAN */
+    bool end;             /* SCAN */
     union {
         store_journal *journals;
         store_live_row *rows;
@@ -42,9 +42,15 @@ static void work(uv_work_t *w)
     case JOB_LOAD:
         for (size_t i = 0; i < j->count; i++) rocks_load(r, &j->found.journals[i]);
         return;
-    case JOB_SCAN: n = rocks_scan_live(r, from, j->count, j->loop, j->loops, j->found.rows, &j->end, &j->error); break;
-    case JOB_LIST: n = rocks_list(r, from, j->count, j->found.ids, &j->error); break;
-    case JOB_DELETE: (void)rocks_delete(r, &j->id, &j->error); return;
+    case JOB_SCAN:
+        n = rocks_scan_live(r, from, j->count, j->loop, j->loops, j->found.rows, &j->end, &j->error);
+        break;
+    case JOB_LIST:
+        n = rocks_list(r, from, j->count, j->found.ids, &j->error);
+        break;
+    case JOB_DELETE:
+        (void)rocks_delete(r, &j->id, &j->error);
+        return;
     }
     j->count = n < 0 ? 0 : (size_t)n;
 }
@@ -61,9 +67,15 @@ static void answer(uv_work_t *w, int status)
         j->on.loaded(j->arg, j->found.journals, j->count);
         for (size_t i = 0; i < j->count; i++) free(j->found.journals[i].data);
         break;
-    case JOB_SCAN: j->on.rows(j->arg, j->found.rows, j->count, j->end, j->error); break;
-    case JOB_LIST: j->on.ids(j->arg, j->found.ids, j->count, j->error); break;
-    case JOB_DELETE: j->on.deleted(j->arg, j->error); break;
+    case JOB_SCAN:
+        j->on.rows(j->arg, j->found.rows, j->count, j->end, j->error);
+        break;
+    case JOB_LIST:
+        j->on.ids(j->arg, j->found.ids, j->count, j->error);
+        break;
+    case JOB_DELETE:
+        j->on.deleted(j->arg, j->error);
+        break;
     }
     free(j->found.memory);
     free(j);

@@ -23,8 +23,8 @@ enum {
 
 struct rocks {
     char path[FOLDER_PATH_MAX];
-    pthread_rwlock_t lock;      /* readers of `db` hold it shared, rocks_reopen alone */
-    rocksdb_t *db;              /* NULL while it could not be opened again */
+    pthread_rwlock_t lock; /* readers of `db` hold it shared, rocks_reopen alone */
+    rocksdb_t *db;         /* NULL while it could not be opened again */
     rocksdb_column_family_handle_t *tables[TABLES];
     rocksdb_options_t *options;
     rocksdb_writeoptions_t *synced, *unsynced;
@@ -32,10 +32,11 @@ struct rocks {
     rocksdb_writebatch_t *batch; /* the journal thread's */
     uint64_t epoch;
     char node[ROCKS_NODE_MAX];
-    run_id sweep_from;          /* the age sweep has looked at everything before it */
+    run_id sweep_from; /* the age sweep has looked at everything before it */
 };
 
-static const char NOT_OPEN[] = "the journal cannot be read at present: its disk has failed and it is being opened again";
+static const char NOT_OPEN[] =
+    "the journal cannot be read at present: its disk has failed and it is being opened again";
 static const char READ_FAILED[] = "the journal could not be read (see the log)";
 
 /* ---- Keys ---- */
@@ -91,6 +92,10 @@ static rocksdb_options_t *make_options(void)
     rocksdb_options_set_enable_blob_files(o, 1);
     rocksdb_options_set_min_blob_size(o, BLOB_BYTES_MIN);
     rocksdb_options_set_enable_blob_gc(o, 1);
+    /* Runs die from the oldest on, so a blob file is soon half garbage: then its live rest is moved, whatever its age.
+     */
+    rocksdb_options_set_blob_gc_age_cutoff(o, 1.0);
+    rocksdb_options_set_blob_gc_force_threshold(o, 0.5);
     return o;
 }
 
@@ -106,7 +111,9 @@ static bool open_database(rocks *r, char *error, size_t error_size)
         long user = folder_user(r->path);
         char who[48] = "another process";
         if (user > 0) (void)snprintf(who, sizeof who, "process %ld", user);
-        (void)snprintf(error, error_size, "data folder %s: it is in use by %s; stop that one, or choose another with --data", r->path, who);
+        (void)snprintf(error, error_size,
+                       "data folder %s: it is in use by %s; stop that one, or choose another with --data", r->path,
+                       who);
     } else {
         (void)snprintf(error, error_size, "data folder %s: the journal cannot be opened: %s", r->path, why);
     }
@@ -262,7 +269,10 @@ static bool read_begin(rocks *r, const char **error)
 
 static void read_end(rocks *r) { (void)pthread_rwlock_unlock(&r->lock); }
 
-static rocksdb_iterator_t *iterate(rocks *r, table t) { return rocksdb_create_iterator_cf(r->db, r->reads, r->tables[t]); }
+static rocksdb_iterator_t *iterate(rocks *r, table t)
+{
+    return rocksdb_create_iterator_cf(r->db, r->reads, r->tables[t]);
+}
 
 /* Frees the iterator; false when it stopped for an error. */
 static bool iterated(rocksdb_iterator_t *it, const char **error)
@@ -304,7 +314,8 @@ static void load_segments(rocks *r, store_journal *out)
     size_t room = 0;
     segment_key(key, &out->run, 0);
     rocksdb_iterator_t *it = iterate(r, TABLE_SEGMENTS);
-    for (rocksdb_iter_seek(it, (const char *)key, sizeof key); rocksdb_iter_valid(it) && !out->error; rocksdb_iter_next(it)) {
+    for (rocksdb_iter_seek(it, (const char *)key, sizeof key); rocksdb_iter_valid(it) && !out->error;
+         rocksdb_iter_next(it)) {
         const uint8_t *at = key_of(it, KEY_BYTES);
         if (!at || memcmp(at, out->run.bytes, RUN_ID_BYTES) != 0) break;
         size_t len = 0;
@@ -323,7 +334,8 @@ void rocks_load(rocks *r, store_journal *out)
     char *why = NULL;
     size_t len = 0;
     if (!read_begin(r, &out->error)) return;
-    char *due = rocksdb_get_cf(r->db, r->reads, r->tables[TABLE_LIVE], (const char *)out->run.bytes, RUN_ID_BYTES, &len, &why);
+    char *due =
+        rocksdb_get_cf(r->db, r->reads, r->tables[TABLE_LIVE], (const char *)out->run.bytes, RUN_ID_BYTES, &len, &why);
     if (why) {
         out->error = READ_FAILED;
         rocksdb_free(why);
@@ -341,8 +353,10 @@ long rocks_scan_live(rocks *r, const run_id *after, size_t limit, unsigned loop,
     size_t n = 0;
     if (!read_begin(r, error)) return -1;
     rocksdb_iterator_t *it = iterate(r, TABLE_LIVE);
-    if (after) rocksdb_iter_seek(it, (const char *)after->bytes, RUN_ID_BYTES);
-    else rocksdb_iter_seek_to_first(it);
+    if (after)
+        rocksdb_iter_seek(it, (const char *)after->bytes, RUN_ID_BYTES);
+    else
+        rocksdb_iter_seek_to_first(it);
     for (; n < limit && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const uint8_t *at = key_of(it, RUN_ID_BYTES);
         size_t len = 0;
@@ -373,8 +387,10 @@ long rocks_list(rocks *r, const run_id *before, size_t limit, run_id *ids, const
     size_t n = 0;
     if (!read_begin(r, error)) return -1;
     rocksdb_iterator_t *it = iterate(r, TABLE_SEGMENTS);
-    if (before) previous_run(it, before);
-    else rocksdb_iter_seek_to_last(it);
+    if (before)
+        previous_run(it, before);
+    else
+        rocksdb_iter_seek_to_last(it);
     for (; n < limit && rocksdb_iter_valid(it); n++) {
         const uint8_t *at = key_of(it, KEY_BYTES);
         if (!at) break;
@@ -453,7 +469,8 @@ static bool is_live(rocks *r, const run_id *id, bool *failed)
 {
     char *why = NULL;
     size_t len = 0;
-    char *due = rocksdb_get_cf(r->db, r->reads, r->tables[TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES, &len, &why);
+    char *due =
+        rocksdb_get_cf(r->db, r->reads, r->tables[TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES, &len, &why);
     if (why) rocksdb_free(why);
     *failed |= why != NULL;
     if (due) rocksdb_free(due);
@@ -545,15 +562,17 @@ long rocks_sweep_bytes(rocks *r, uint64_t bytes, size_t limit)
     return ok ? n : -1;
 }
 
+/* Blobs of deleted runs count as gone: the space is given back by the compactions that follow. */
 uint64_t rocks_disk_bytes(rocks *r)
 {
-    static const char *const properties[] = {"rocksdb.total-sst-files-size", "rocksdb.total-blob-file-size"};
+    static const char *const properties[] = {"rocksdb.total-sst-files-size", "rocksdb.total-blob-file-size",
+                                             "rocksdb.live-blob-file-garbage-size"};
     const char *error = NULL;
-    uint64_t sum = 0, one;
+    uint64_t sums[3] = {0}, one;
     if (!read_begin(r, &error)) return 0;
-    for (size_t p = 0; p < 2; p++)
+    for (size_t p = 0; p < 3; p++)
         for (int t = 0; t < TABLES; t++)
-            if (rocksdb_property_int_cf(r->db, r->tables[t], properties[p], &one) == 0) sum += one;
+            if (rocksdb_property_int_cf(r->db, r->tables[t], properties[p], &one) == 0) sums[p] += one;
     read_end(r);
-    return sum;
+    return sums[0] + sums[1] - (sums[2] < sums[1] ? sums[2] : sums[1]);
 }

@@ -16,11 +16,11 @@ typedef struct store store;
 typedef struct store_port store_port;
 
 typedef struct store_options {
-    const char *path;           /* data folder; made if it is not there (its parent must be) */
-    int64_t retain_ms;          /* ended runs older than this are deleted; 0: 7 days */
-    uint64_t retain_bytes;      /* ended runs are deleted, oldest first, while the store is larger; 0: no limit */
-    size_t queue_bytes_max;     /* appended and not yet committed; 0: 256 MiB. See store_busy */
-    int64_t sweep_interval_ms;  /* how often retention looks; 0: 60,000 */
+    const char *path;          /* data folder; made if it is not there (its parent must be) */
+    int64_t retain_ms;         /* ended runs older than this are deleted; 0: 7 days */
+    uint64_t retain_bytes;     /* ended runs are deleted, oldest first, while the store is larger; 0: no limit */
+    size_t queue_bytes_max;    /* appended and not yet committed; 0: 256 MiB. See store_busy */
+    int64_t sweep_interval_ms; /* how often retention looks; 0: 60,000 */
 } store_options;
 
 /* Opens, or makes, the store. NULL with a message that says what to change: not writable, in use by another process
@@ -28,17 +28,17 @@ typedef struct store_options {
 store *store_open(const store_options *options, char *error, size_t error_size);
 /* Commits what is queued, stops its threads. All ports must be closed before. */
 void store_close(store *s);
-uint64_t store_epoch(const store *s);      /* goes up by one with each open */
-const char *store_node(const store *s);    /* this node's name, made once and kept in the store */
+uint64_t store_epoch(const store *s);   /* goes up by one with each open */
+const char *store_node(const store *s); /* this node's name, made once and kept in the store */
 /* 32 random bytes made once with the store and kept in the file `secret` beside it, for signing tokens. */
 const uint8_t *store_secret(const store *s);
 
 /* ---- Appending ---- */
 
 typedef enum store_live {
-    STORE_LIVE_KEEP,  /* leave the run's row in the live table as it is */
-    STORE_LIVE_SET,   /* the run goes on: due_ms 0, or parked until due_ms */
-    STORE_LIVE_CLEAR  /* the run has ended: remove the row if there may be one (see `listed`) */
+    STORE_LIVE_KEEP, /* leave the run's row in the live table as it is */
+    STORE_LIVE_SET,  /* the run goes on: due_ms 0, or parked until due_ms */
+    STORE_LIVE_CLEAR /* the run has ended: remove the row if there may be one (see `listed`) */
 } store_live;
 
 /* Entries of one run for one commit: becomes one key. The caller owns it and may not touch it from store_append until
@@ -46,14 +46,14 @@ typedef enum store_live {
 typedef struct store_segment {
     struct store_segment *next;
     run_id run;
-    uint32_t seq;        /* sequence number of its first entry in the run; keys sort by it */
+    uint32_t seq; /* sequence number of its first entry in the run; keys sort by it */
     store_live live;
-    bool listed;         /* with CLEAR: an earlier segment SET it (else no delete is written) */
-    int64_t due_ms;      /* with SET */
-    int64_t retain_ms;   /* with CLEAR: how long it stays; -1: the store's */
-    const char *data;    /* entries, one after the other; borrowed until it comes back */
+    bool listed;       /* with CLEAR: an earlier segment SET it (else no delete is written) */
+    int64_t due_ms;    /* with SET */
+    int64_t retain_ms; /* with CLEAR: how long it stays; -1: the store's */
+    const char *data;  /* entries, one after the other; borrowed until it comes back */
     size_t len;
-    const char *error;   /* set when it comes back: NULL: it is on disk; else why not (static or the port's) */
+    const char *error; /* set when it comes back: NULL: it is on disk; else why not (static or the port's) */
 } store_segment;
 
 /* `on_committed` gets back a list linked by `next`, in the order of appending. */
@@ -70,12 +70,12 @@ bool store_busy(const store_port *p);
 typedef struct store_journal {
     run_id run;
     bool found;
-    bool live;           /* it has a row in the live table */
-    int64_t due_ms;      /* of that row */
-    uint32_t seq_next;   /* one past the last segment's first seq; see entry counts for the rest */
-    char *data;          /* all segments joined, in order; owned by the store until the callback returns */
+    bool live;         /* it has a row in the live table */
+    int64_t due_ms;    /* of that row */
+    uint32_t seq_next; /* one past the last segment's first seq; see entry counts for the rest */
+    char *data;        /* all segments joined, in order; owned by the store until the callback returns */
     size_t len;
-    const char *error;   /* NULL, or why it could not be read */
+    const char *error; /* NULL, or why it could not be read */
 } store_journal;
 
 /* Loads whole journals: one range scan each. `ids` is copied. */
@@ -102,14 +102,14 @@ void store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg,
 /* ---- For metrics ---- */
 
 typedef struct store_stats {
-    uint64_t commits;          /* synced batches */
-    uint64_t segments;         /* in them */
-    uint64_t bytes;            /* in them */
+    uint64_t commits;  /* synced batches */
+    uint64_t segments; /* in them */
+    uint64_t bytes;    /* in them */
     uint64_t commit_errors;
-    uint64_t queue_bytes;      /* now */
-    uint64_t disk_bytes;       /* about; as of the last sweep */
-    uint64_t runs_deleted;     /* by retention */
-    bool read_only;            /* writes fail at present (disk full, ...): tried again by itself */
+    uint64_t queue_bytes;  /* now */
+    uint64_t disk_bytes;   /* about; as of the last sweep */
+    uint64_t runs_deleted; /* by retention */
+    bool read_only;        /* writes fail at present (disk full, ...): tried again by itself */
 } store_stats;
 
 void store_stats_get(const store *s, store_stats *out); /* from any thread */

@@ -14,14 +14,14 @@ typedef struct segment_list {
 
 struct store_port {
     store *store;
-    store_port *next;         /* in the store's list, under its lock */
-    uv_async_t wake;          /* on the port's loop: something is in `done` */
-    store_port *next_taken;   /* the journal thread's, in the batch under way */
-    segment_list queued;      /* under the store's lock: not yet taken */
-    segment_list taken;       /* the journal thread's: in the batch under way */
-    segment_list done;        /* under the store's lock: on their way back */
+    store_port *next;            /* in the store's list, under its lock */
+    uv_async_t wake;             /* on the port's loop: something is in `done` */
+    store_port *next_taken;      /* the journal thread's, in the batch under way */
+    segment_list queued;         /* under the store's lock: not yet taken */
+    segment_list taken;          /* the journal thread's: in the batch under way */
+    segment_list done;           /* under the store's lock: on their way back */
     char error[ROCKS_ERROR_MAX]; /* of the last batch that failed; written before `done` is */
-    size_t reads;             /* jobs on the pool; the loop's */
+    size_t reads;                /* jobs on the pool; the loop's */
     void (*on_committed)(void *arg, store_segment *list);
     void (*on_closed)(void *arg);
     void *arg, *closed_arg;
@@ -29,21 +29,21 @@ struct store_port {
 
 struct store {
     rocks *rocks;
-    store_options options;    /* defaults filled in */
+    store_options options; /* defaults filled in */
     char path[FOLDER_PATH_MAX];
     uint8_t secret[FOLDER_SECRET_BYTES];
     pthread_mutex_t lock;
-    pthread_cond_t work;      /* the journal thread waits for queued segments, or for the end */
-    pthread_cond_t sweep;     /* the sweeper waits for its time, or for the end */
+    pthread_cond_t work;  /* the journal thread waits for queued segments, or for the end */
+    pthread_cond_t sweep; /* the sweeper waits for its time, or for the end */
     store_port *ports;
-    store_port *taken;        /* the journal thread's: those with segments in the batch under way */
-    bool idle;                /* the journal thread waits: it needs the signal */
+    store_port *taken; /* the journal thread's: those with segments in the batch under way */
+    bool idle;         /* the journal thread waits: it needs the signal */
     bool closing;
     pthread_t journal_thread, sweep_thread;
-    uint64_t queue_bytes;     /* atomic */
-    bool read_only;           /* atomic */
-    uint64_t disk_bytes;      /* atomic */
-    uint64_t runs_deleted;    /* atomic */
+    uint64_t queue_bytes;                             /* atomic */
+    bool read_only;                                   /* atomic */
+    uint64_t disk_bytes;                              /* atomic */
+    uint64_t runs_deleted;                            /* atomic */
     uint64_t commits, segments, bytes, commit_errors; /* atomic; written by the journal thread */
 };
 

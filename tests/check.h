@@ -10,35 +10,35 @@
 
 static int check_case_number; /* the case that runs, from 1 */
 
-#define CHECK(condition)                                                                                              \
-    do {                                                                                                              \
-        if (!(condition)) {                                                                                           \
-            printf("not ok %d - %s:%d: %s\n", check_case_number, __FILE__, __LINE__, #condition);                     \
-            fflush(stdout);                                                                                           \
-            _Exit(1);                                                                                                 \
-        }                                                                                                             \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            printf("not ok %d - %s:%d: %s\n", check_case_number, __FILE__, __LINE__, #condition);                      \
+            fflush(stdout);                                                                                            \
+            _Exit(1);                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
-#define CHECK_INT(actual, expected)                                                                                   \
-    do {                                                                                                              \
-        long long check_a = (long long)(actual), check_e = (long long)(expected);                                     \
-        if (check_a != check_e) {                                                                                     \
-            printf("not ok %d - %s:%d: %s is %lld, not %lld\n", check_case_number, __FILE__, __LINE__, #actual,       \
-                   check_a, check_e);                                                                                 \
-            fflush(stdout);                                                                                           \
-            _Exit(1);                                                                                                 \
-        }                                                                                                             \
+#define CHECK_INT(actual, expected)                                                                                    \
+    do {                                                                                                               \
+        long long check_a = (long long)(actual), check_e = (long long)(expected);                                      \
+        if (check_a != check_e) {                                                                                      \
+            printf("not ok %d - %s:%d: %s is %lld, not %lld\n", check_case_number, __FILE__, __LINE__, #actual,        \
+                   check_a, check_e);                                                                                  \
+            fflush(stdout);                                                                                            \
+            _Exit(1);                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
-#define CHECK_STR(actual, expected)                                                                                   \
-    do {                                                                                                              \
-        const char *check_a = (actual), *check_e = (expected);                                                        \
-        if (!check_a || strcmp(check_a, check_e) != 0) {                                                              \
-            printf("not ok %d - %s:%d: %s is \"%s\", not \"%s\"\n", check_case_number, __FILE__, __LINE__, #actual,   \
-                   check_a ? check_a : "(null)", check_e);                                                            \
-            fflush(stdout);                                                                                           \
-            _Exit(1);                                                                                                 \
-        }                                                                                                             \
+#define CHECK_STR(actual, expected)                                                                                    \
+    do {                                                                                                               \
+        const char *check_a = (actual), *check_e = (expected);                                                         \
+        if (!check_a || strcmp(check_a, check_e) != 0) {                                                               \
+            printf("not ok %d - %s:%d: %s is \"%s\", not \"%s\"\n", check_case_number, __FILE__, __LINE__, #actual,    \
+                   check_a ? check_a : "(null)", check_e);                                                             \
+            fflush(stdout);                                                                                            \
+            _Exit(1);                                                                                                  \
+        }                                                                                                              \
     } while (0)
 
 typedef struct check_case {
@@ -60,7 +60,7 @@ static inline int check_run(const check_case *cases, size_t count, int argc, cha
     return check_case_number > 0 ? 0 : 1;
 }
 
-#define CHECK_MAIN(cases)                                                                                             \
+#define CHECK_MAIN(cases)                                                                                              \
     int main(int argc, char **argv) { return check_run(cases, sizeof(cases) / sizeof((cases)[0]), argc, argv); }
 
 #endif

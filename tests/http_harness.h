@@ -1,8 +1,15 @@
-/* http_harness: a server on a loop of its own thread, and a client of plain sockets on the test's. Paths choose what
- * the server does: /hello   "hello" at once            /later   the same, in the loop's next round /info    what was
- * received          /echo    the body /big?N   N bytes, 'a' to 'z'        /stream?N  N pieces of "piece\n" /hold kept
- * until test_release    /begin   a stream's head and one piece, then kept /flood   a stream that never ends, as fast as
- * it is writable     /abort  a piece, then cut */
+/* http_harness: a server on a loop of its own thread, and a client of plain sockets on the test's. Paths choose what the
+ * server does:
+ *   /hello     "hello" at once
+ *   /later     the same, in the loop's next round
+ *   /info      what was received
+ *   /echo      the body
+ *   /big?N     N bytes, 'a' to 'z'
+ *   /stream?N  N pieces of "piece\n"
+ *   /hold      kept until test_release
+ *   /begin     a stream's head and one piece, then kept
+ *   /flood     a stream that never ends, as fast as it is writable
+ *   /abort     a piece, then cut */
 #ifndef TESTS_HTTP_HARNESS_H
 #define TESTS_HTTP_HARNESS_H
 
@@ -161,15 +168,15 @@ static inline void test_on_request(void *arg, http_exchange *x)
 static inline void test_on_async(uv_async_t *async)
 {
     test_server *t = async->data;
-    if (!t->call) return;
-    t->call(t);
-    t->call = NULL;
+    void (*fn)(test_server *) = __atomic_exchange_n(&t->call, NULL, __ATOMIC_ACQ_REL);
+    if (!fn) return;
+    fn(t);
     CHECK(sem_post(&t->called) == 0);
 }
 
 static inline void test_on_loop(void (*fn)(test_server *t))
 {
-    test->call = fn;
+    __atomic_store_n(&test->call, fn, __ATOMIC_RELEASE);
     CHECK(uv_async_send(&test->async) == 0);
     while (sem_wait(&test->called) != 0) CHECK(errno == EINTR);
 }

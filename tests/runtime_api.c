@@ -225,8 +225,8 @@ static const char *data_folder(void)
 
 static void start(void)
 {
-    const char *const flags[] = {"--data", data_folder(), "--loops", "2", "--steps-max", "200", "--dev", "--log-level",
-                                 "info", NULL};
+    const char *const flags[] = {"--data", data_folder(), "--loops",     "2",    "--steps-max",
+                                 "200",    "--dev",       "--log-level", "info", NULL};
     memset(seen, 0, sizeof *seen);
     served_start(&server, flags);
 }
@@ -342,7 +342,8 @@ static void test_groups(void)
 {
     start();
     call(NULL, url_of("/settle"), NULL, NULL, 0, &a);
-    CHECK_STR(a.body, "[{\"ok\":true,\"value\":10},{\"ok\":false,\"error\":\"two is bad\"},{\"ok\":true,\"value\":30}]");
+    CHECK_STR(a.body,
+              "[{\"ok\":true,\"value\":10},{\"ok\":false,\"error\":\"two is bad\"},{\"ok\":true,\"value\":30}]");
     call(NULL, url_of("/group-wait"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 500);
     CHECK(strstr(a.body, "two is bad"));
@@ -357,8 +358,9 @@ static void test_stream(void)
     CHECK_INT(a.status, 200);
     CHECK_STR(header("Content-Type"), "text/event-stream");
     const char *at = a.body;
-    static const char *const order[] = {"inngest.metadata", "\"progress\":1", "\"data\":\"part\"", "inngest.rollback",
-                                        "\"data\":\"part\"", "inngest.commit", "inngest.response", "\"body\":\"done\""};
+    static const char *const order[] = {"inngest.metadata", "\"progress\":1",    "\"data\":\"part\"",
+                                        "inngest.rollback", "\"data\":\"part\"", "inngest.commit",
+                                        "inngest.response", "\"body\":\"done\""};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         const char *found = strstr(at, order[i]);
         if (!found) printf("# %s is not in %s\n", order[i], at);

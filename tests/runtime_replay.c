@@ -100,10 +100,12 @@ static void failing(sw_ctx *c)
     seen->steps[tally_of("f1")].fail_first = 2;
     seen->steps[tally_of("f2")].fail_first = 100;
     int64_t a = step(c, "f1", 1);
-    bool ok = sw_try_with(c, "f2", count_up, input_for(c, "f2", 1), &(sw_step_options){.retries = 2, .backoff_ms = 1}, &out, &err);
+    bool ok = sw_try_with(c, "f2", count_up, input_for(c, "f2", 1), &(sw_step_options){.retries = 2, .backoff_ms = 1},
+                          &out, &err);
     int64_t b = step(c, "f3", a);
-    sw_reply_json(c, 200, sw_map(c, "a", sw_int(a), "b", sw_int(b), "ok", sw_bool(ok), "attempts", sw_int(err.attempts),
-                                 "message", sw_str(c, err.message), NULL));
+    sw_reply_json(c, 200,
+                  sw_map(c, "a", sw_int(a), "b", sw_int(b), "ok", sw_bool(ok), "attempts", sw_int(err.attempts),
+                         "message", sw_str(c, err.message), NULL));
 }
 
 static void failed(sw_ctx *c)
@@ -144,16 +146,20 @@ static void each(sw_ctx *c)
 static const struct {
     const char *name, *route;
     sw_handler handler;
-} handlers[] = {{"/sequential?word=h%C3%A9", "POST /sequential", sequential}, {"/branches", "POST /branches", branches},
-                {"/failing", "POST /failing", failing},         {"/failed", "POST /failed", failed},
-                {"/sleeping", "POST /sleeping", sleeping},      {"/values", "POST /values", values},
+} handlers[] = {{"/sequential?word=h%C3%A9", "POST /sequential", sequential},
+                {"/branches", "POST /branches", branches},
+                {"/failing", "POST /failing", failing},
+                {"/failed", "POST /failed", failed},
+                {"/sleeping", "POST /sleeping", sleeping},
+                {"/values", "POST /values", values},
                 {"/each", "POST /each", each}};
 
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("replay");
     seen = share_memory(getenv("TALLY"), sizeof *seen);
-    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++) sw_endpoint(app, handlers[i].route, handlers[i].handler, NULL);
+    for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+        sw_endpoint(app, handlers[i].route, handlers[i].handler, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -238,8 +244,8 @@ static char root[64], secret_file[128], tally_file[128];
 static const char *const *flags(const char *data)
 {
     static const char *all[16];
-    const char *const list[] = {"--data", data, "--secret-file", secret_file, "--loops", "1", "--redirect-after", "60s",
-                                "--park-after", "20ms", NULL};
+    const char *const list[] = {"--data",           data,  "--secret-file", secret_file, "--loops", "1",
+                                "--redirect-after", "60s", "--park-after",  "20ms",      NULL};
     memcpy(all, list, sizeof list);
     return all;
 }
@@ -273,9 +279,10 @@ static void expect_tally(const char *data, size_t len, const tally *full)
         at += n;
         if (e.kind != ENTRY_STEP_DONE && e.kind != ENTRY_STEP_FAILED) continue;
         for (int i = 0; i < done.count; i++) {
-            bool each_step = strncmp(done.steps[i].id, "e", 1) == 0 && e.id.len == 3 && memcmp(e.id.data, "map", 3) == 0 &&
-                             atoi(done.steps[i].id + 1) == (int)e.occurrence;
-            if (each_step || (strlen(done.steps[i].id) == e.id.len && memcmp(done.steps[i].id, e.id.data, e.id.len) == 0))
+            bool each_step = strncmp(done.steps[i].id, "e", 1) == 0 && e.id.len == 3 &&
+                             memcmp(e.id.data, "map", 3) == 0 && atoi(done.steps[i].id + 1) == (int)e.occurrence;
+            if (each_step ||
+                (strlen(done.steps[i].id) == e.id.len && memcmp(done.steps[i].id, e.id.data, e.id.len) == 0))
                 done.steps[i].attempts++;
         }
     }
@@ -306,7 +313,8 @@ static void preset_failures(const char *data, size_t len)
     }
 }
 
-static void cut_at(const char *name, const run_id *id, const loaded *journal, size_t len, const answer *expected, const tally *full)
+static void cut_at(const char *name, const run_id *id, const loaded *journal, size_t len, const answer *expected,
+                   const tally *full)
 {
     static answer a;
     char data[128], url[512];
@@ -320,7 +328,8 @@ static void cut_at(const char *name, const run_id *id, const loaded *journal, si
     call(NULL, url, NULL, NULL, 0, &a);
     CHECK_INT(served_stop(&s, SIGTERM), 0);
     if (a.status != expected->status || strcmp(a.body, expected->body) != 0)
-        printf("# %s cut after %zu bytes: %ld %s\n# instead of %ld %s\n", name, len, a.status, a.body, expected->status, expected->body);
+        printf("# %s cut after %zu bytes: %ld %s\n# instead of %ld %s\n", name, len, a.status, a.body, expected->status,
+               expected->body);
     CHECK_INT(a.status, expected->status);
     CHECK_STR(a.body, expected->body);
     for (int i = 0; i < before.count; i++) seen->steps[i].attempts -= before.steps[i].attempts;
@@ -352,8 +361,10 @@ static void check_handler(const char *name)
         size_t n = entry_decode(journal.data + at, journal.len - at, &e, &error);
         CHECK(n > 0);
         at += n;
-        if (e.kind != ENTRY_ENDED) cut_at(name, &id, &journal, at, &first, &full);
-        else CHECK_INT(at, journal.len);
+        if (e.kind != ENTRY_ENDED)
+            cut_at(name, &id, &journal, at, &first, &full);
+        else
+            CHECK_INT(at, journal.len);
     }
     printf("# %s: cut after each of %zu entries\n", name, entries - 1);
     free(journal.data);
@@ -368,10 +379,13 @@ static void test_sleeping(void) { check_handler(handlers[4].name); }
 static void test_values(void) { check_handler(handlers[5].name); }
 static void test_each(void) { check_handler(handlers[6].name); }
 
-static const check_case cases[] = {
-    {"a sequence of steps", test_sequential}, {"branches in branches", test_branches},
-    {"steps that fail and are retried", test_failing}, {"a run that fails", test_failed},
-    {"sleeps, short and parked", test_sleeping}, {"recorded values and chunks", test_values}, {"sw_each", test_each}};
+static const check_case cases[] = {{"a sequence of steps", test_sequential},
+                                   {"branches in branches", test_branches},
+                                   {"steps that fail and are retried", test_failing},
+                                   {"a run that fails", test_failed},
+                                   {"sleeps, short and parked", test_sleeping},
+                                   {"recorded values and chunks", test_values},
+                                   {"sw_each", test_each}};
 
 int main(int argc, char **argv)
 {

@@ -16,7 +16,7 @@
 
 typedef struct served {
     pid_t pid;
-    int log;         /* its standard error, non-blocking after the address was read */
+    int log;          /* its standard error, non-blocking after the address was read */
     char address[64]; /* "http://127.0.0.1:1234" */
 } served;
 
@@ -82,7 +82,8 @@ static inline int served_stop(served *s, int signal_number)
     CHECK(kill(s->pid, signal_number) == 0);
     static char rest[262144];
     size_t len = 0;
-    for (ssize_t n; len < sizeof rest - 1 && (n = read(s->log, rest + len, sizeof rest - 1 - len)) > 0;) len += (size_t)n;
+    for (ssize_t n; len < sizeof rest - 1 && (n = read(s->log, rest + len, sizeof rest - 1 - len)) > 0;)
+        len += (size_t)n;
     rest[len] = 0;
     if (strstr(rest, "Sanitizer") || strstr(rest, "runtime error") || strstr(rest, "Assertion")) printf("# %s\n", rest);
     CHECK(waitpid(s->pid, &status, 0) == s->pid);
@@ -119,8 +120,8 @@ static inline size_t answer_body(char *data, size_t size, size_t n, void *arg)
 }
 
 /* One request. `method` NULL: GET. `headers` may be NULL; `follow`: redirects to follow. False: no answer came. */
-static inline bool call_try(const char *method, const char *url, const char *const *headers, const char *body, long follow,
-                            answer *a)
+static inline bool call_try(const char *method, const char *url, const char *const *headers, const char *body,
+                            long follow, answer *a)
 {
     memset(a, 0, sizeof *a);
     CURL *h = curl_easy_init();

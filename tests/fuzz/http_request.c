@@ -72,8 +72,9 @@ static int drain(record *log, request_parser *p, request_bytes *bytes, http_head
         request_result result = request_parser_feed(p, bytes);
         if (result == REQUEST_COMPLETE) note_request(log, p, bytes);
         if (result == REQUEST_REFUSED) {
-            note(log, p->detail, strlen(p->detail));
-            require(p->status >= 400);
+            /* Of several faults another one may be seen first when the head comes in pieces. */
+            note(log, "refused", 7);
+            require(p->status >= 400 && p->detail && *p->detail);
             return 0;
         }
         require(result == REQUEST_COMPLETE || bytes->at == bytes->end);

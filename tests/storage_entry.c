@@ -1,0 +1,196 @@
+/* Entries and run ids: what is written is read back; what is damaged or not ours is refused. */
+#include "storage/entry.h"
+#include "storage/run_id.h"
+#include "tests/check.h"
+
+static entry_text text(const char *s) { return (entry_text){s, strlen(s)}; }
+
+static bool same(const entry_text *a, const entry_text *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+static void check_same(const entry *a, const entry *b)
+{
+    CHECK_INT(a->kind, b->kind);
+    CHECK(a->path == b->path);
+    CHECK_INT(a->occurrence, b->occurrence);
+    CHECK_INT(a->attempt, b->attempt);
+    CHECK_INT(a->at_ms, b->at_ms);
+    CHECK_INT(a->duration_ms, b->duration_ms);
+    CHECK_INT(a->due_ms, b->due_ms);
+    CHECK_INT(a->fatal, b->fatal);
+    CHECK(a->epoch == b->epoch);
+    CHECK_INT(a->status, b->status);
+    CHECK(same(&a->id, &b->id) && same(&a->error, &b->error) && same(&a->input, &b->input) &&
+          same(&a->value, &b->value));
+    CHECK(same(&a->function, &b->function) && same(&a->version, &b->version) && same(&a->method, &b->method));
+    CHECK(same(&a->target, &b->target) && same(&a->owner, &b->owner) && same(&a->params, &b->params));
+    CHECK(same(&a->headers, &b->headers) && same(&a->body, &b->body));
+}
+
+static char large[70000];
+
+/* One of each kind, with every field of it set to something of its own. */
+static size_t samples(entry out[16])
+{
+    size_t n = 0;
+    memset(large, 'x', sizeof large);
+    out[n++] = (entry){.kind = ENTRY_STARTED,
+                       .at_ms = 1795000000000,
+                       .function = text("GET /a/:b"),
+                       .version = text("v2"),
+                       .method = text("GET"),
+                       .target = text("/a/c?d=%20"),
+                       .owner = text("node"),
+                       .epoch = UINT64_MAX,
+                       .params = text("\x81\xa1"
+                                      "b\xa1"
+                                      "c"),
+                       .headers = text("\x90"),
+                       .body = {large, sizeof large},
+                       .due_ms = INT64_MAX};
+    out[n++] = (entry){.kind = ENTRY_STEP_DONE,
+                       .path = UINT64_MAX,
+                       .id = text("pay"),
+                       .occurrence = UINT32_MAX,
+                       .attempt = 5,
+                       .at_ms = 1,
+                       .duration_ms = 70000,
+                       .input = text("\xc0"),
+                       .value = {"\x00\xff", 2}};
+    out[n++] = (entry){.kind = ENTRY_STEP_FAILED,
+                       .path = 1,
+                       .id = text("p\xc3\xa9"),
+                       .attempt = 1,
+                       .at_ms = -1,
+                       .duration_ms = 2,
+                       .error = text("no"),
+                       .fatal = true,
+                       .due_ms = 99};
+    out[n++] = (entry){
+        .kind = ENTRY_SLEEP, .path = 2, .id = text("nap"), .occurrence = 128, .at_ms = INT64_MIN, .due_ms = 65536};
+    out[n++] = (entry){.kind = ENTRY_VALUE, .path = 3, .id = text("sw_now"), .occurrence = 7, .value = text("\x01")};
+    out[n++] = (entry){.kind = ENTRY_CHUNK, .path = 0, .id = text(""), .value = {large, 300}};
+    out[n++] = (entry){.kind = ENTRY_RESPONSE,
+                       .at_ms = 5,
+                       .status = 599,
+                       .headers = text("\x92\xa1"
+                                       "a\xa1"
+                                       "b"),
+                       .body = text("hello")};
+    out[n++] = (entry){.kind = ENTRY_ENDED, .at_ms = 6, .status = ENTRY_FAILED, .error = text("why")};
+    out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1};
+    return n;
+}
+
+static void test_round_trips(void)
+{
+    entry all[16];
+    size_t n = samples(all), at = 0;
+    msgpack_sbuffer b;
+    msgpack_sbuffer_init(&b);
+    for (size_t i = 0; i < n; i++) CHECK_INT(entry_encode(&b, &all[i]), 0);
+    for (size_t i = 0; i < n; i++) {
+        entry e;
+        const char *error = "unset";
+        size_t taken = entry_decode(b.data + at, b.size - at, &e, &error);
+        CHECK(taken > 0 && !error);
+        check_same(&e, &all[i]);
+        at += taken;
+    }
+    CHECK_INT(at, b.size);
+    msgpack_sbuffer_destroy(&b);
+}
+
+static void test_truncations(void)
+{
+    entry all[16], e;
+    size_t n = samples(all);
+    const char *error;
+    for (size_t i = 0; i < n; i++) {
+        msgpack_sbuffer b;
+        msgpack_sbuffer_init(&b);
+        CHECK_INT(entry_encode(&b, &all[i]), 0);
+        for (size_t len = 0; len<b.size; len += len> 400 && len + 400 < b.size ? 97 : 1) {
+            /* exactly sized memory, so that a sanitizer sees a read beyond it */
+            char *cut = malloc(len + 1);
+            memcpy(cut, b.data, len);
+            error = NULL;
+            CHECK_INT(entry_decode(cut, len, &e, &error), 0);
+            CHECK(error);
+            free(cut);
+        }
+        msgpack_sbuffer_destroy(&b);
+    }
+}
+
+static void refused(const char *bytes, size_t len)
+{
+    entry e;
+    const char *error = NULL;
+    CHECK_INT(entry_decode(bytes, len, &e, &error), 0);
+    CHECK(error);
+}
+
+static void test_foreign_bytes(void)
+{
+    refused("\x90", 1);                                              /* no kind */
+    refused("\xc0", 1);                                              /* no array */
+    refused("\x91\x00", 2);                                          /* kind 0 */
+    refused("\x91\x0a", 2);                                          /* a kind to come */
+    refused("\x91\xff", 2);                                          /* kind -1 */
+    refused("\x92\x08\xa1x", 4);                                     /* text where a time should be */
+    refused("\x93\x08\x01\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 12); /* a status beyond int */
+    refused("\x92\x02\xff", 3);                                      /* a negative path */
+    refused("\x92\x02\x90", 3);                                      /* an array in an entry */
+    refused("\x94\x08\x01\x00\xdb\xff\xff\xff\xff", 9);              /* 4 GiB of text that are not there */
+    refused("\x94\x08\x01\x00\xc4\x01x", 7);                         /* binary where text should be */
+}
+
+static void test_later_fields(void)
+{
+    static const char more[] = "\x96\x08\x01\x00\xa1w\xa3new\x05", fewer[] = "\x92\x08\x07";
+    entry e;
+    const char *error;
+    CHECK_INT(entry_decode(more, sizeof more - 1, &e, &error), sizeof more - 1);
+    CHECK_INT(e.kind, ENTRY_ENDED);
+    CHECK(e.error.len == 1 && *e.error.data == 'w');
+    CHECK_INT(entry_decode(fewer, sizeof fewer - 1, &e, &error), sizeof fewer - 1);
+    CHECK_INT(e.at_ms, 7);
+    CHECK_INT(e.status, 0);
+}
+
+static void test_run_ids(void)
+{
+    static const uint8_t random[10] = {255, 254, 253, 252, 251, 250, 249, 248, 247, 255};
+    char a[RUN_ID_TEXT + 1], b[RUN_ID_TEXT + 1];
+    run_id parsed;
+    for (unsigned loops = 1; loops <= 256; loops += loops < 8 ? 1 : 31)
+        for (unsigned loop = 0; loop < loops; loop += loops < 8 ? 1 : 13) {
+            run_id id = run_id_make(1795476469433, random, loop, loops);
+            CHECK_INT(run_id_loop(&id, loops), loop);
+            CHECK_INT(run_id_time_ms(&id), 1795476469433);
+            run_id_format(&id, a);
+            CHECK_INT(strlen(a), RUN_ID_TEXT);
+            CHECK(run_id_parse(a, RUN_ID_TEXT, &parsed) && run_id_equal(&id, &parsed));
+            for (char *p = a; *p; p++) *p = (char)(*p >= 'A' ? *p + 32 : *p);
+            CHECK(run_id_parse(a, RUN_ID_TEXT, &parsed) && run_id_equal(&id, &parsed));
+        }
+    run_id early = run_id_make(1000, random, 0, 1), late = run_id_make(1001, (const uint8_t[10]){0}, 0, 1);
+    run_id_format(&early, a);
+    run_id_format(&late, b);
+    CHECK(strcmp(a, b) < 0 && memcmp(early.bytes, late.bytes, RUN_ID_BYTES) < 0);
+    CHECK(run_id_hash(&early) != run_id_hash(&late));
+    CHECK(!run_id_parse("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", 26, &parsed)); /* more than 128 bits */
+    CHECK(!run_id_parse("01ARZ3NDEKTSV4RRFFQ69G5FAU", 26, &parsed)); /* no U in the alphabet */
+    CHECK(!run_id_parse("01ARZ3NDEKTSV4RRFFQ69G5FA", 25, &parsed));
+    CHECK(!run_id_parse("01ARZ3NDEKTSV4RRFFQ69G5F\0V", 26, &parsed));
+}
+
+static const check_case cases[] = {{"every kind comes back as it was", test_round_trips},
+                                   {"no prefix of an entry is one", test_truncations},
+                                   {"foreign bytes are refused", test_foreign_bytes},
+                                   {"fields of other versions", test_later_fields},
+                                   {"run ids", test_run_ids}};
+CHECK_MAIN(cases)
