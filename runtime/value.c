@@ -127,9 +127,58 @@ bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const c
 
 /* ---- Unpacking ---- */
 
+static uint64_t big_endian(const uint8_t *p, size_t bytes)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < bytes; i++) n = n << 8 | p[i];
+    return n;
+}
+
+/* What follows a first byte (msgpack specification, "Formats"): the width of a length, whether it counts bytes or
+ * members, and bytes beside those. */
+typedef struct shape {
+    uint8_t length_bytes, members, fixed_bytes;
+} shape;
+
+static shape shape_of(uint8_t tag)
+{
+    static const shape shapes[] = {
+        [0xc4 - 0xc0] = {1, 0, 0},  [0xc5 - 0xc0] = {2, 0, 0}, [0xc6 - 0xc0] = {4, 0, 0}, [0xc7 - 0xc0] = {1, 0, 1},
+        [0xc8 - 0xc0] = {2, 0, 1},  [0xc9 - 0xc0] = {4, 0, 1}, [0xca - 0xc0] = {0, 0, 4}, [0xcb - 0xc0] = {0, 0, 8},
+        [0xcc - 0xc0] = {0, 0, 1},  [0xcd - 0xc0] = {0, 0, 2}, [0xce - 0xc0] = {0, 0, 4}, [0xcf - 0xc0] = {0, 0, 8},
+        [0xd0 - 0xc0] = {0, 0, 1},  [0xd1 - 0xc0] = {0, 0, 2}, [0xd2 - 0xc0] = {0, 0, 4}, [0xd3 - 0xc0] = {0, 0, 8},
+        [0xd4 - 0xc0] = {0, 0, 2},  [0xd5 - 0xc0] = {0, 0, 3}, [0xd6 - 0xc0] = {0, 0, 5}, [0xd7 - 0xc0] = {0, 0, 9},
+        [0xd8 - 0xc0] = {0, 0, 17}, [0xd9 - 0xc0] = {1, 0, 0}, [0xda - 0xc0] = {2, 0, 0}, [0xdb - 0xc0] = {4, 0, 0},
+        [0xdc - 0xc0] = {2, 1, 0},  [0xdd - 0xc0] = {4, 1, 0}, [0xde - 0xc0] = {2, 2, 0}, [0xdf - 0xc0] = {4, 2, 0}};
+    if (tag >= 0xc0 && tag <= 0xdf) return shapes[tag - 0xc0];
+    return (shape){0, 0, (tag & 0xe0) == 0xa0 ? tag & 0x1f : 0};
+}
+
+/* msgpack-c takes memory for as many members as an array says it has, before it looks for them. */
+static bool members_fit(const uint8_t *p, size_t len)
+{
+    uint64_t expected = 1;
+    for (size_t at = 0; expected > 0; expected--) {
+        if (at >= len) return false;
+        uint8_t tag = p[at++];
+        shape s = shape_of(tag);
+        if (len - at < s.length_bytes) return false;
+        uint64_t n = big_endian(p + at, s.length_bytes);
+        at += s.length_bytes;
+        uint64_t members = n * s.members, bytes = s.fixed_bytes + (s.members ? 0 : n);
+        if (tag >= 0x80 && tag <= 0x9f) members = (uint64_t)(tag & 0x0f) * (tag < 0x90 ? 2 : 1);
+        if (bytes > len - at || members > len - at) return false;
+        at += bytes;
+        expected += members;
+    }
+    return true;
+}
+
 bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, const char **error)
 {
     msgpack_zone zone;
+    *error = "damaged: no msgpack value";
+    if (!members_fit((const uint8_t *)data, len)) return false;
     *error = "out of memory";
     if (!msgpack_zone_init(&zone, 1024)) return false;
     size_t at = 0;
