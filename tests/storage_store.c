@@ -324,6 +324,25 @@ static void test_refusals(void)
     refused(&o, "cannot be opened");
 }
 
+/* What RocksDB says of damage has "block" in it: it must not be taken for a lock. */
+static void test_damage(void)
+{
+    desk d;
+    char command[512];
+    store_options o = options_for("damage");
+    open_desk(&d, &o);
+    put(&d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "in a log");
+    close_desk(&d);
+    open_desk(&d, &o); /* writes the log's content to table files */
+    close_desk(&d);
+    snprintf(command, sizeof command,
+             "for f in %s/journal/*.sst; do printf XXXXXXXX | dd of=$f bs=1 seek=20 conv=notrunc 2>/dev/null; done",
+             o.path);
+    CHECK_INT(system(command), 0);
+    refused(&o, "cannot be opened: Corruption");
+    CHECK(strstr(error, o.path) && !strstr(error, "in use"));
+}
+
 /* ---- Retention ---- */
 
 static size_t runs_kept(desk *d)
@@ -375,6 +394,39 @@ static void test_age(void)
     CHECK_INT(s.runs_deleted, 3);
     end_run(&d, id_of(now - 9000, 4), -1, true); /* it ends: its time begins now */
     wait_kept(&d, 3);
+    close_desk(&d);
+}
+
+/* More than a sweep's batch of live, long and kept runs lie before the one that is to go. */
+static void test_age_behind(void)
+{
+    enum { MANY = 2500 };
+    desk d;
+    static store_segment all[MANY];
+    store_options o = options_for("behind");
+    o.retain_ms = 3600000;
+    int64_t now = now_ms();
+    open_desk(&d, &o);
+    for (int i = 0; i < MANY; i++) {
+        run_id id = id_of(now - 9000000, 0);
+        memcpy(id.bytes + 8, &i, sizeof i);
+        all[i] = (store_segment){.run = id,
+                                 .live = i % 2 ? STORE_LIVE_SET : STORE_LIVE_CLEAR,
+                                 .retain_ms = i % 2 ? -1 : 86400000,
+                                 .data = "stays",
+                                 .len = 5,
+                                 .next = i + 1 < MANY ? &all[i + 1] : NULL};
+    }
+    append(&d, all, MANY);
+    end_run(&d, id_of(now - 8000000, 1), -1, false);
+    end_run(&d, id_of(now, 2), -1, false);
+    for (int i = 0; i < 500 && load(&d, id_of(now - 8000000, 1)); i++) usleep(20000);
+    CHECK(!load(&d, id_of(now - 8000000, 1)));
+    CHECK(load(&d, id_of(now, 2)));
+    CHECK(load(&d, all[0].run) && load(&d, all[MANY - 1].run) && got.j.live);
+    store_stats s;
+    store_stats_get(d.store, &s);
+    CHECK(s.runs_deleted <= 1); /* counted after it is gone */
     close_desk(&d);
 }
 
@@ -549,7 +601,9 @@ static const check_case cases[] = {{"journals, the live table and lists", test_j
                                    {"epoch, node and secret", test_identity},
                                    {"a full queue is told", test_busy},
                                    {"what cannot be opened", test_refusals},
+                                   {"a damaged database", test_damage},
                                    {"retention by age", test_age},
+                                   {"retention goes on behind runs that stay", test_age_behind},
                                    {"retention by size", test_bytes},
                                    {"kill -9 loses nothing that was reported", test_kill},
                                    {"a full disk", test_full}};
