@@ -61,8 +61,9 @@ struct http_client {
     struct call_list todo;  /* calls the user did something to */
     struct call_list news;  /* calls whose on_change is to be called */
     struct call_list timed; /* calls with a timeout that curl does not keep for us */
-    size_t calls_active;    /* started and not ended */
-    size_t calls_open;      /* not closed by the user, or still in curl */
+    size_t timed_count;
+    size_t calls_active; /* started and not ended */
+    size_t calls_open;   /* not closed by the user, or still in curl */
     bool telling, stopping;
     void (*on_closed)(void *arg);
     void *on_closed_arg;
@@ -82,6 +83,7 @@ struct client_multi {
     CURLM *curl;
     uv_timer_t timer;
     size_t running; /* transfers */
+    bool broken;    /* curl gave it up: its transfers fail, and it takes no more */
 };
 
 /* A descriptor that curl asked us to watch. One that is a connection stays armed for reading when curl loses interest:
@@ -165,6 +167,7 @@ void call_end(http_call *call, http_call_error_kind kind, char *text); /* takes 
 void call_announce(http_call *call);
 bool call_take_body(http_call *call, const char *data, size_t len);
 void call_untime(http_call *call);
+void call_gather(http_call *call); /* the user's pointer into its data ends here */
 
 /* client.c */
 void client_tell_news(http_client *client);
@@ -190,6 +193,7 @@ bool transfer_start(http_call *call); /* false: the call was ended with an error
 void transfer_abort(http_call *call); /* takes it out of curl */
 void transfer_resume(http_call *call);
 void transfer_done(CURL *curl, CURLcode result);
+char *call_describe(const http_call *call, const char *why); /* before it ends; NULL: out of memory */
 void easy_free(client_easy *easy);
 
 #endif
