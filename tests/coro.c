@@ -142,8 +142,8 @@ static __attribute__((noinline)) int descend(const char *bottom, size_t bytes)
 
 static void goes_deep(void *arg)
 {
-    char top = 0;
-    CHECK(descend(&top, *(size_t *)arg) > 10);
+    volatile char top = 0;
+    CHECK(descend((const char *)&top, *(size_t *)arg) > 10);
     note("deep");
 }
 
@@ -162,8 +162,8 @@ static void test_deep(void)
 
 static void overflows(void *arg)
 {
-    char top = 0;
-    (void)descend(&top, *(size_t *)arg);
+    volatile char top = 0;
+    (void)descend((const char *)&top, *(size_t *)arg);
 }
 
 static void test_overflow(void)
@@ -285,8 +285,8 @@ static size_t resident_pages(void)
 
 static void touches(void *arg)
 {
-    char top = 0;
-    (void)descend(&top, *(size_t *)arg);
+    volatile char top = 0;
+    (void)descend((const char *)&top, *(size_t *)arg);
     coro_suspend();
 }
 
