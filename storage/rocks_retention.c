@@ -60,31 +60,6 @@ void rocks_sweep_begin(rocks_sweep *s, int64_t now_ms, int64_t store_ms)
     if (run_id_time_ms(&s->walk_from) > s->older_than_ms) s->walk_from = (run_id){{0}};
 }
 
-/* Runs with an expiry row: those that outlived their first commit, or have a retention of their own. */
-static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, rocks_expiry kind, size_t limit)
-{
-    uint8_t *from = s->expiry_from[kind];
-    int64_t until_ms = kind == ROCKS_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
-    const char *error = NULL;
-    size_t n = 0;
-    bool ok = true;
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_EXPIRY);
-    for (rocksdb_iter_seek(it, (const char *)from, ROCKS_EXPIRY_BYTES); ok && n < limit && rocksdb_iter_valid(it);
-         rocksdb_iter_next(it)) {
-        const uint8_t *at = rocks_key_of(it, ROCKS_EXPIRY_BYTES);
-        if (!at) continue;
-        if (at[0] != kind || (int64_t)rocks_get_be(at + 1, ROCKS_DUE_BYTES) > until_ms) break;
-        run_id id;
-        memcpy(from, at, ROCKS_EXPIRY_BYTES);
-        memcpy(id.bytes, at + 1 + ROCKS_DUE_BYTES, RUN_ID_BYTES);
-        ok = batch_delete_run(r, b, &id);
-        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, ROCKS_EXPIRY_BYTES);
-        n++;
-    }
-    if (n == limit) s->done = false;
-    return rocks_iterated(it, &error) && ok ? (long)n : -1;
-}
-
 static bool is_live(rocks *r, const run_id *id, bool *ok)
 {
     char *why = NULL;
@@ -95,6 +70,36 @@ static bool is_live(rocks *r, const run_id *id, bool *ok)
     if (why) *ok = false;
     if (due) rocksdb_free(due);
     return due != NULL;
+}
+
+/* Runs with an expiry row: those that outlived their first commit, or have a retention of their own. A live
+ * one has a row when its last commit was reported as failed and came back from the log: it goes on, and only the row
+ * goes. */
+static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, rocks_expiry kind, size_t limit)
+{
+    uint8_t *from = s->expiry_from[kind];
+    int64_t until_ms = kind == ROCKS_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
+    const char *error = NULL;
+    size_t n = 0;
+    long deleted = 0;
+    bool ok = true;
+    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_EXPIRY);
+    for (rocksdb_iter_seek(it, (const char *)from, ROCKS_EXPIRY_BYTES); ok && n < limit && rocksdb_iter_valid(it);
+         rocksdb_iter_next(it)) {
+        const uint8_t *at = rocks_key_of(it, ROCKS_EXPIRY_BYTES);
+        if (!at) continue;
+        if (at[0] != kind || (int64_t)rocks_get_be(at + 1, ROCKS_DUE_BYTES) > until_ms) break;
+        run_id id;
+        memcpy(from, at, ROCKS_EXPIRY_BYTES);
+        memcpy(id.bytes, at + 1 + ROCKS_DUE_BYTES, RUN_ID_BYTES);
+        bool live = is_live(r, &id, &ok);
+        if (ok && !live) ok = batch_delete_run(r, b, &id);
+        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, ROCKS_EXPIRY_BYTES);
+        deleted += !live;
+        n++;
+    }
+    if (n == limit) s->done = false;
+    return rocks_iterated(it, &error) && ok ? deleted : -1;
 }
 
 /* One run of the segments table, in order of time. */

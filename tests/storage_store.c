@@ -434,6 +434,24 @@ static void test_age_behind(void)
     close_desk(&d);
 }
 
+/* As after a commit that was reported as failed, yet came back from the log: the run had gone on meanwhile. */
+static void test_live_with_expiry(void)
+{
+    desk d;
+    store_options o = options_for("goes-on");
+    open_desk(&d, &o);
+    run_id id = id_of(now_ms(), 1), after = id_of(now_ms(), 2);
+    store_segment goes_on = {.run = id, .seq = 1, .live = STORE_LIVE_SET, .retain_ms = -1, .data = "on", .len = 2};
+    store_segment ended = {.run = id, .live = STORE_LIVE_CLEAR, .data = "first,", .len = 6, .next = &goes_on};
+    append(&d, &ended, 2);
+    end_run(&d, after, 0, false);
+    for (int i = 0; i < 500 && load(&d, after); i++) usleep(20000);
+    CHECK(!load(&d, after));
+    CHECK(load(&d, id) && got.j.live);
+    CHECK_STR(got.data, "first,on");
+    close_desk(&d);
+}
+
 static void test_bytes(void)
 {
     enum { RUNS = 400, SIZE = 100000 };
@@ -608,6 +626,7 @@ static const check_case cases[] = {{"journals, the live table and lists", test_j
                                    {"a damaged database", test_damage},
                                    {"retention by age", test_age},
                                    {"retention goes on behind runs that stay", test_age_behind},
+                                   {"a live run is kept whatever its expiry row says", test_live_with_expiry},
                                    {"retention by size", test_bytes},
                                    {"kill -9 loses nothing that was reported", test_kill},
                                    {"a full disk", test_full}};
