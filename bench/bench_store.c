@@ -1,6 +1,7 @@
 /* bench_store: runs of one 200-byte segment through the store, from one loop, beside raw RocksDB with batches of the
  * same size in the same minute. "one list" has a batch under way and then the next, as the floor has; "two lists" has
- * the next waiting when a batch is done, as a busy server has.
+ * the next waiting when a batch is done, as a busy server has. The floor's keys ascend; the store's are run ids, in no
+ * order within a millisecond, as the runtime makes them: that is most of the distance in large batches.
  *   bench_store FOLDER [SECONDS], 1 each. FOLDER must exist; what is written is left in it. */
 #include <stdio.h>
 #include <stdlib.h>
