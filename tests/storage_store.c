@@ -293,6 +293,44 @@ static void refused(const store_options *o, const char *why)
     CHECK(strstr(error, why));
 }
 
+static pid_t start_child(const char *name, const char *path, int *out);
+static void limit_files(rlim_t bytes);
+
+static void test_other_process(void)
+{
+    store_options o = options_for("other");
+    char expected[64];
+    int out, status;
+    uint32_t number;
+    pid_t pid = start_child("append", o.path, &out);
+    CHECK(read(out, &number, sizeof number) == sizeof number);
+    snprintf(expected, sizeof expected, "in use by process %ld;", (long)pid);
+    refused(&o, expected);
+    kill(pid, SIGKILL);
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+    close(out);
+    desk d; /* its lock died with it */
+    open_desk(&d, &o);
+    close_desk(&d);
+}
+
+/* The tests may run as root, to whom every folder is writable: no file may grow, instead. */
+static void test_unwritable(void)
+{
+    desk d;
+    store_options o = options_for("unwritable");
+    open_desk(&d, &o);
+    close_desk(&d);
+    signal(SIGXFSZ, SIG_IGN);
+    limit_files(0);
+    store *s = store_open(&o, error, sizeof error);
+    limit_files(RLIM_INFINITY);
+    CHECK(!s);
+    CHECK(strstr(error, "cannot be written") && strstr(error, o.path));
+    open_desk(&d, &o);
+    close_desk(&d);
+}
+
 static void write_file(const char *folder, const char *name, const char *content)
 {
     char path[256];
@@ -623,6 +661,8 @@ static const check_case cases[] = {{"journals, the live table and lists", test_j
                                    {"epoch, node and secret", test_identity},
                                    {"a full queue is told", test_busy},
                                    {"what cannot be opened", test_refusals},
+                                   {"a store that another process has open", test_other_process},
+                                   {"a folder that cannot be written", test_unwritable},
                                    {"a damaged database", test_damage},
                                    {"retention by age", test_age},
                                    {"retention goes on behind runs that stay", test_age_behind},
