@@ -73,6 +73,7 @@ struct client_host {
     client_host *next; /* in its bucket */
     http_client *client;
     size_t running;           /* calls in curl */
+    client_multi *warm;       /* where a call ended last and left its connection; may have no room */
     size_t held;              /* by calls that have not begun, and by functions that end others */
     struct call_list waiting; /* first in, first out */
     char origin[];            /* "http://name:port", lower case */
@@ -183,7 +184,7 @@ void host_call_ended(client_host *host); /* starts one that waits; may free the 
 void host_withdraw(http_call *call);     /* a waiting one */
 
 /* client_multi.c */
-client_multi *multi_with_room(http_client *client); /* NULL: out of memory */
+client_multi *multi_with_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *client, curlsocktype purpose, struct curl_sockaddr *address);
 int socket_close(void *client, curl_socket_t fd);

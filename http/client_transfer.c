@@ -268,7 +268,7 @@ bool transfer_start(http_call *call)
 {
     http_client *c = call->client;
     client_easy *e = easy_get(c);
-    client_multi *m = e ? multi_with_room(c) : NULL;
+    client_multi *m = e ? multi_with_room(call->host) : NULL;
     if (!m || !set_call(e->curl, call)) {
         if (e) easy_put(c, e);
         call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
@@ -330,6 +330,7 @@ void transfer_done(CURL *curl, CURLcode result)
         kind = HTTP_CALL_BROKEN;
         text = call_describe(call, "the peer's answer has no status of its own");
     }
+    call->host->warm = e->multi;
     leave_curl(call);
     call_end(call, kind, text);
 }
