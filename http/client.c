@@ -76,7 +76,6 @@ void client_tell_news(http_client *c)
     for (http_call *call; (call = TAILQ_FIRST(&c->news));) {
         TAILQ_REMOVE(&c->news, call, news);
         call->in_news = false;
-        call_gather(call);
         call->on_change(call->arg);
     }
     c->telling = false;

@@ -149,10 +149,10 @@ static void show_back(http_call *call)
     call->back = empty;
 }
 
-/* Without it a user who waits for more than lies in front, without consuming that, would wait for ever. */
-void call_gather(http_call *call)
+/* Without it a user who waits for more than lies in front, without consuming that, would wait for ever. Only when the
+ * user asks again: readers hold what they were given across on_change. */
+static void gather(http_call *call)
 {
-    call->exposed = false;
     if (call->back.len == 0) return;
     if (call->front.len == 0) {
         show_back(call);
@@ -185,7 +185,7 @@ const char *const *http_call_headers(const http_call *call)
 const char *http_call_data(const http_call *call, size_t *len)
 {
     http_call *own = (http_call *)(uintptr_t)call;
-    if (call->front.len == 0 && call->back.len > 0) show_back(own);
+    gather(own);
     own->exposed = call->front.len > 0;
     *len = call->front.len;
     return call->front.len > 0 ? call->front.data + call->front.start : "";

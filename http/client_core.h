@@ -168,7 +168,6 @@ void call_end(http_call *call, http_call_error_kind kind, char *text); /* takes 
 void call_announce(http_call *call);
 bool call_take_body(http_call *call, const char *data, size_t len);
 void call_untime(http_call *call);
-void call_gather(http_call *call); /* the user's pointer into its data ends here */
 
 /* client.c */
 void client_tell_news(http_client *client);
