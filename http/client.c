@@ -2,6 +2,7 @@
 #include "http/client.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ void client_keep_time(http_call *call)
     if (!needed || call->in_timed) return;
     if (TAILQ_EMPTY(&c->timed)) (void)uv_timer_start(&c->tick, on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);
     call->in_timed = true;
+    c->timed_count++;
     TAILQ_INSERT_TAIL(&c->timed, call, timed);
 }
 
@@ -110,14 +112,6 @@ static bool peer_silent(http_call *call, uint64_t now_ms)
     return false;
 }
 
-static char *silent_text(const http_call *call)
-{
-    char text[160];
-    (void)snprintf(text, sizeof text, "%s %.80s: timed out: nothing arrived for %lld ms", call->method, call->url,
-                   (long long)call->idle_timeout_ms);
-    return strdup(text);
-}
-
 static bool end_if_late(http_call *call, uint64_t now_ms)
 {
     bool late =
@@ -127,7 +121,9 @@ static bool end_if_late(http_call *call, uint64_t now_ms)
         host_withdraw(call);
         call_end(call, HTTP_CALL_TIMEOUT, strdup("timed out while it waited for a free connection to the host"));
     } else if (peer_silent(call, now_ms)) {
-        char *text = silent_text(call);
+        char why[80];
+        (void)snprintf(why, sizeof why, "timed out: nothing arrived for %lld ms", (long long)call->idle_timeout_ms);
+        char *text = call_describe(call, why);
         transfer_abort(call);
         call_end(call, HTTP_CALL_TIMEOUT, text);
     } else {
@@ -140,16 +136,29 @@ static void on_tick(uv_timer_t *h)
 {
     http_client *c = h->data;
     uint64_t now_ms = uv_now(c->loop);
-    for (http_call *call = TAILQ_FIRST(&c->timed); call;)
-        call =
-            end_if_late(call, now_ms) ? TAILQ_FIRST(&c->timed) /* others may have started */ : TAILQ_NEXT(call, timed);
+    /* Ending one may start others and so change the list anywhere: each is taken from its front and put back behind. */
+    for (size_t left = c->timed_count; left > 0 && !TAILQ_EMPTY(&c->timed); left--) {
+        http_call *call = TAILQ_FIRST(&c->timed);
+        if (end_if_late(call, now_ms)) continue;
+        TAILQ_REMOVE(&c->timed, call, timed);
+        TAILQ_INSERT_TAIL(&c->timed, call, timed);
+    }
     if (TAILQ_EMPTY(&c->timed)) (void)uv_timer_stop(h);
     client_tell_news(c);
 }
 
 /* ---- Start and stop ---- */
 
-static void curl_start(void) { (void)curl_global_init(CURL_GLOBAL_DEFAULT); }
+static bool curl_usable;
+
+static void curl_start(void)
+{
+    /* Without a resolver of its own threads curl would stop the whole loop for each unknown name. */
+    curl_usable = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
+                  (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS);
+    struct sigaction now; /* TLS writes with write(), which no flag keeps from raising it */
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) (void)signal(SIGPIPE, SIG_IGN);
+}
 
 static char *make_no_proxy(void)
 {
@@ -198,7 +207,7 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
 {
     static uv_once_t once = UV_ONCE_INIT;
     uv_once(&once, curl_start);
-    http_client *c = calloc(1, sizeof *c);
+    http_client *c = curl_usable ? calloc(1, sizeof *c) : NULL;
     if (!c) return NULL;
     c->loop = loop;
     set_options(c, options);

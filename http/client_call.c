@@ -102,6 +102,7 @@ void call_untime(http_call *call)
 {
     if (!call->in_timed) return;
     call->in_timed = false;
+    call->client->timed_count--;
     TAILQ_REMOVE(&call->client->timed, call, timed);
 }
 
@@ -111,7 +112,7 @@ void call_launch(http_call *call)
     call->stage = CALL_RUNNING;
     host_call_started(host);
     if (call->idle_timeout_ms <= 0) call_untime(call);
-    (void)transfer_start(call);
+    if (transfer_start(call)) client_keep_time(call);
 }
 
 void call_end(http_call *call, http_call_error_kind kind, char *text)
@@ -141,6 +142,28 @@ bool call_take_body(http_call *call, const char *data, size_t len)
     return true;
 }
 
+static void show_back(http_call *call)
+{
+    client_bytes empty = call->front;
+    call->front = call->back;
+    call->back = empty;
+}
+
+/* Without it a user who waits for more than lies in front, without consuming that, would wait for ever. Only when the
+ * user asks again: readers hold what they were given across on_change. */
+static void gather(http_call *call)
+{
+    if (call->back.len == 0) return;
+    if (call->front.len == 0) {
+        show_back(call);
+    } else if (bytes_append(&call->front, call->back.data + call->back.start, call->back.len)) {
+        bytes_consume(&call->back, call->back.len);
+    } else if (call->stage == CALL_ENDED) { /* "done" would promise what cannot be shown */
+        call->state = HTTP_CALL_FAILED;
+        call->error = HTTP_CALL_OTHER;
+    }
+}
+
 /* ---- What the user sees ---- */
 
 http_call_state http_call_state_of(const http_call *call) { return call->state; }
@@ -151,6 +174,7 @@ const char *const *http_call_headers(const http_call *call)
     static const char *const none[] = {NULL};
     http_call *own = (http_call *)(uintptr_t)call; /* the table is made at the first look */
     if (own->headers_out) return own->headers_out;
+    if (!call->head_final) return none;
     own->headers_out = calloc(call->header_count + 1, sizeof *own->headers_out);
     if (!own->headers_out) return none;
     const char *at = call->head.data ? call->head.data + call->head.start : "";
@@ -158,17 +182,10 @@ const char *const *http_call_headers(const http_call *call)
     return own->headers_out;
 }
 
-static void show_back(http_call *call)
-{
-    client_bytes empty = call->front;
-    call->front = call->back;
-    call->back = empty;
-}
-
 const char *http_call_data(const http_call *call, size_t *len)
 {
     http_call *own = (http_call *)(uintptr_t)call;
-    if (call->front.len == 0 && call->back.len > 0) show_back(own);
+    gather(own);
     own->exposed = call->front.len > 0;
     *len = call->front.len;
     return call->front.len > 0 ? call->front.data + call->front.start : "";

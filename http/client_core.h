@@ -61,8 +61,9 @@ struct http_client {
     struct call_list todo;  /* calls the user did something to */
     struct call_list news;  /* calls whose on_change is to be called */
     struct call_list timed; /* calls with a timeout that curl does not keep for us */
-    size_t calls_active;    /* started and not ended */
-    size_t calls_open;      /* not closed by the user, or still in curl */
+    size_t timed_count;
+    size_t calls_active; /* started and not ended */
+    size_t calls_open;   /* not closed by the user, or still in curl */
     bool telling, stopping;
     void (*on_closed)(void *arg);
     void *on_closed_arg;
@@ -72,6 +73,7 @@ struct client_host {
     client_host *next; /* in its bucket */
     http_client *client;
     size_t running;           /* calls in curl */
+    client_multi *warm;       /* where a call ended last and left its connection; may have no room */
     size_t held;              /* by calls that have not begun, and by functions that end others */
     struct call_list waiting; /* first in, first out */
     char origin[];            /* "http://name:port", lower case */
@@ -82,6 +84,7 @@ struct client_multi {
     CURLM *curl;
     uv_timer_t timer;
     size_t running; /* transfers */
+    bool broken;    /* curl gave it up: its transfers fail, and it takes no more */
 };
 
 /* A descriptor that curl asked us to watch. One that is a connection stays armed for reading when curl loses interest:
@@ -180,7 +183,7 @@ void host_call_ended(client_host *host); /* starts one that waits; may free the 
 void host_withdraw(http_call *call);     /* a waiting one */
 
 /* client_multi.c */
-client_multi *multi_with_room(http_client *client); /* NULL: out of memory */
+client_multi *multi_with_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *client, curlsocktype purpose, struct curl_sockaddr *address);
 int socket_close(void *client, curl_socket_t fd);
@@ -190,6 +193,7 @@ bool transfer_start(http_call *call); /* false: the call was ended with an error
 void transfer_abort(http_call *call); /* takes it out of curl */
 void transfer_resume(http_call *call);
 void transfer_done(CURL *curl, CURLcode result);
+char *call_describe(const http_call *call, const char *why); /* before it ends; NULL: out of memory */
 void easy_free(client_easy *easy);
 
 #endif

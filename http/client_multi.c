@@ -68,8 +68,10 @@ static void multi_run(client_multi *m, curl_socket_t fd, int events)
 {
     int running;
     CURLMcode rc = curl_multi_socket_action(m->curl, fd, events, &running);
-    assert(rc == CURLM_OK || rc == CURLM_BAD_SOCKET);
-    (void)rc;
+    if (rc != CURLM_OK && rc != CURLM_BAD_SOCKET) { /* out of memory: each of its transfers is to hear of it */
+        m->broken = true;
+        (void)curl_multi_perform(m->curl, &running);
+    }
     collect_done(m);
     client_tell_news(m->client);
 }
@@ -166,10 +168,18 @@ static client_multi *multi_new(http_client *c)
     return NULL;
 }
 
-client_multi *multi_with_room(http_client *c)
+static bool has_room(const client_multi *m)
 {
+    return !m->broken && m->running < m->client->options.transfers_per_handle;
+}
+
+/* Connections belong to a multi: where a call to the same host has just ended, one is ready. */
+client_multi *multi_with_room(client_host *host)
+{
+    http_client *c = host->client;
+    if (host->warm && has_room(host->warm)) return host->warm;
     for (size_t i = 0; i < c->multi_count; i++)
-        if (c->multis[i]->running < c->options.transfers_per_handle) return c->multis[i];
+        if (has_room(c->multis[i])) return c->multis[i];
     client_multi **all = realloc(c->multis, (c->multi_count + 1) * sizeof(client_multi *));
     if (!all) return NULL;
     c->multis = all;

@@ -142,7 +142,7 @@ static void headers_copy(http_call *call, const http_call_options *o, const stru
         node_add(call, nodes, &count, text);
     }
     if (!size->has_expect) node_add(call, nodes, &count, no_expect);
-    if (!size->has_content_type && call->body) node_add(call, nodes, &count, no_content_type);
+    if (!size->has_content_type) node_add(call, nodes, &count, no_content_type);
     assert(count <= size->nodes);
 }
 
@@ -164,6 +164,7 @@ http_call_error_kind request_copy(http_call *call, const http_call_options *o, c
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
     if (!o->url || !origin_of(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
     if (!token_valid(method, strlen(method)) || headers_measure(o, &size)) return HTTP_CALL_BAD_HEADER;
+    if (o->body && strcmp(method, "HEAD") == 0) return HTTP_CALL_BAD_HEADER; /* curl would wait for the answer's body */
 
     size_t url_len = strlen(o->url), method_len = strlen(method), body_len = o->body ? o->body_len : 0;
     size_t total = size.nodes * sizeof(struct curl_slist) + url_len + method_len + size.bytes + 3;

@@ -1,5 +1,6 @@
 /* client_transfer: a call as curl sees it: an easy handle, its options and callbacks. */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,13 @@ static void head_reset(http_call *call)
     call->head.start = call->head.len = 0;
     call->header_count = 0;
     call->has_location = false;
+}
+
+/* Remembered beside curl's own error, which curl_easy_pause may lose. */
+static size_t refuse(http_call *call, http_call_error_kind kind)
+{
+    call->error = kind;
+    return 0;
 }
 
 static bool head_is_final(http_call *call)
@@ -47,11 +55,9 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
         }
         return taken;
     }
-    if (call->head.len + len > CLIENT_HEAD_BYTES_MAX) {
-        call->error = HTTP_CALL_TOO_LARGE;
-        return 0;
-    }
-    if (!bytes_append(&call->head, data, len) || !bytes_append(&call->head, "", 1)) return 0;
+    if (call->head.len + len > CLIENT_HEAD_BYTES_MAX) return refuse(call, HTTP_CALL_TOO_LARGE);
+    if (!bytes_append(&call->head, data, len) || !bytes_append(&call->head, "", 1))
+        return refuse(call, HTTP_CALL_OTHER);
     call->header_count++;
     call->has_location |= len > 9 && strncasecmp(data, "location:", 9) == 0;
     return taken;
@@ -68,11 +74,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
         call->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    if (!call->streaming && have + len > call->body_bytes_max) {
-        call->error = HTTP_CALL_TOO_LARGE;
-        return 0;
-    }
-    return call_take_body(call, data, len) ? len : 0;
+    if (!call->streaming && have + len > call->body_bytes_max) return refuse(call, HTTP_CALL_TOO_LARGE);
+    return call_take_body(call, data, len) ? len : refuse(call, HTTP_CALL_OTHER);
 }
 
 /* ---- Errors ---- */
@@ -114,12 +117,49 @@ static http_call_error_kind kind_of(CURLcode code)
     }
 }
 
-static char *text_of(const http_call *call, const char *why)
+/* Neither the query nor a user's name and password: texts end up in logs. */
+char *call_describe(const http_call *call, const char *why)
 {
-    size_t size = strlen(call->url) + strlen(why) + strlen(call->method) + 8;
+    const char *origin = call->host->origin;
+    const char *path = strstr(call->url, "://") + 3;
+    path += strcspn(path, "/?#");
+    int path_len = (int)strcspn(path, "?#");
+    size_t size = strlen(call->method) + strlen(origin) + (size_t)path_len + strlen(why) + 8;
     char *text = malloc(size);
-    size_t url_len = strcspn(call->url, "?#"); /* queries may hold keys */
-    if (text) (void)snprintf(text, size, "%s %.*s: %s", call->method, (int)url_len, call->url, why);
+    if (text) (void)snprintf(text, size, "%s %s%.*s: %s", call->method, origin, path_len, path, why);
+    return text;
+}
+
+static const char *errno_text(long number, const char *otherwise)
+{
+    switch (number) {
+    case ECONNREFUSED:
+        return "refused";
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+        return "unreachable";
+    case EMFILE:
+    case ENFILE:
+        return "too many open files";
+    case EADDRNOTAVAIL:
+        return "no free local port";
+    default:
+        return otherwise;
+    }
+}
+
+static char *describe_failure(const http_call *call, CURLcode result, http_call_error_kind kind)
+{
+    const char *why = call->easy->message[0] ? call->easy->message : curl_easy_strerror(result);
+    long number = 0, redirects = 0;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_OS_ERRNO, &number);
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_REDIRECT_COUNT, &redirects);
+    if (kind != HTTP_CALL_CONNECT || redirects > 0) return call_describe(call, why);
+    const char *place = strstr(call->host->origin, "://") + 3;
+    const char *reason = errno_text(number, why);
+    size_t size = strlen(place) + strlen(reason) + 16;
+    char *text = malloc(size);
+    if (text) (void)snprintf(text, size, "connect to %s: %s", place, reason);
     return text;
 }
 
@@ -136,6 +176,7 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK && /* a proxy's head is not ours */
               curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_HEADERDATA, e) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
@@ -227,10 +268,10 @@ bool transfer_start(http_call *call)
 {
     http_client *c = call->client;
     client_easy *e = easy_get(c);
-    client_multi *m = e ? multi_with_room(c) : NULL;
+    client_multi *m = e ? multi_with_room(call->host) : NULL;
     if (!m || !set_call(e->curl, call)) {
         if (e) easy_put(c, e);
-        call_end(call, HTTP_CALL_OTHER, text_of(call, "out of memory"));
+        call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
         return false;
     }
     e->call = call;
@@ -245,7 +286,7 @@ bool transfer_start(http_call *call)
     }
     call->easy = NULL;
     easy_put(c, e);
-    call_end(call, HTTP_CALL_OTHER, text_of(call, curl_multi_strerror(rc)));
+    call_end(call, HTTP_CALL_OTHER, call_describe(call, curl_multi_strerror(rc)));
     return false;
 }
 
@@ -265,8 +306,14 @@ void transfer_abort(http_call *call) { leave_curl(call); }
 void transfer_resume(http_call *call)
 {
     call->paused = false;
+    call->last_byte_ms = uv_now(call->client->loop); /* the silence was ours */
     CURLcode rc = curl_easy_pause(call->easy->curl, CURLPAUSE_CONT);
-    if (rc != CURLE_OK && rc != CURLE_WRITE_ERROR) call->error = HTTP_CALL_OTHER; /* curl ends the transfer itself */
+    if (rc == CURLE_OK && call->error == HTTP_CALL_OK) return;
+    /* What curl had kept back is lost: going on would leave a hole in the body. */
+    http_call_error_kind kind = call->error != HTTP_CALL_OK ? call->error : HTTP_CALL_OTHER;
+    char *text = call_describe(call, rc != CURLE_OK ? curl_easy_strerror(rc) : "out of memory");
+    transfer_abort(call);
+    call_end(call, kind, text);
 }
 
 void transfer_done(CURL *curl, CURLcode result)
@@ -276,13 +323,14 @@ void transfer_done(CURL *curl, CURLcode result)
     http_call *call = e->call;
     http_call_error_kind kind = HTTP_CALL_OK;
     char *text = NULL;
-    if (result != CURLE_OK) {
+    if (result != CURLE_OK || call->error != HTTP_CALL_OK) {
         kind = call->error != HTTP_CALL_OK ? call->error : kind_of(result);
-        if (kind != HTTP_CALL_TOO_LARGE) text = text_of(call, e->message[0] ? e->message : curl_easy_strerror(result));
+        if (kind != HTTP_CALL_TOO_LARGE) text = describe_failure(call, result, kind);
     } else if (!call->head_final) {
         kind = HTTP_CALL_BROKEN;
-        text = text_of(call, "the peer's answer has no status of its own");
+        text = call_describe(call, "the peer's answer has no status of its own");
     }
+    call->host->warm = e->multi;
     leave_curl(call);
     call_end(call, kind, text);
 }

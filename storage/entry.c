@@ -35,11 +35,11 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_STEP_FAILED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
                            F(I64, duration_ms), F(STR, error), F(BOOL, fatal), F(I64, due_ms)},
     [ENTRY_SLEEP] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(I64, due_ms)},
-    [ENTRY_VALUE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value)},
-    [ENTRY_CHUNK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value)},
+    [ENTRY_VALUE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value), F(I64, at_ms)},
+    [ENTRY_CHUNK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value), F(I64, at_ms)},
     [ENTRY_RESPONSE] = {F(I64, at_ms), F(INT, status), F(BIN, headers), F(BIN, body)},
     [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error)},
-    [ENTRY_ROLLBACK] = {F(U64, path), F(STR, id), F(U32, occurrence)},
+    [ENTRY_ROLLBACK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms)},
 };
 
 /* ---- Writing ---- */

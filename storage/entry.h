@@ -28,9 +28,9 @@ typedef struct entry_text {
 /* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/journal.md. */
 typedef struct entry {
     entry_kind kind;
-    uint64_t path;       /* STEP_*, SLEEP, VALUE, CHUNK, ROLLBACK: hash of the step's path; CHUNK outside steps: 0 */
-    entry_text id;       /* the step's id, for people and to check a path */
-    uint32_t occurrence; /* which of the equal ids of its branch, from 0 */
+    uint64_t path;       /* STEP_*, SLEEP, VALUE, ROLLBACK: of it; CHUNK: of the step or branch that streams it */
+    entry_text id;       /* its id, to check a path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "" */
+    uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
     uint32_t attempt;    /* STEP_*: from 1 */
     int64_t at_ms;       /* when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */

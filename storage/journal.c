@@ -17,6 +17,19 @@ int64_t store_now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static int64_t steady_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+struct timespec store_after_ms(int64_t ms)
+{
+    int64_t at_ms = steady_ms() + ms;
+    return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
+}
+
 static void list_append(segment_list *to, segment_list *from)
 {
     if (!from->head) return;
@@ -71,18 +84,12 @@ static bool collect(store *s)
     return s->taken != NULL;
 }
 
-static struct timespec after_ms(int64_t ms)
-{
-    int64_t at_ms = store_now_ms() + ms;
-    return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
-}
-
 /* Waits for work, at most wait_ms (-1: for ever), and takes all of it. */
 typedef enum work_result { WORK_TAKEN, WORK_NONE, WORK_CLOSED } work_result;
 
 static work_result take_work(store *s, int64_t wait_ms)
 {
-    struct timespec until = after_ms(wait_ms < 0 ? 0 : wait_ms);
+    struct timespec until = store_after_ms(wait_ms < 0 ? 0 : wait_ms);
     int rc = 0;
     (void)pthread_mutex_lock(&s->lock);
     bool any = collect(s);
@@ -115,10 +122,9 @@ static void give_back(store *s, store_port *p, const char *error)
 {
     uint64_t bytes = 0;
     p->taken.tail->next = NULL;
-    if (error) (void)snprintf(p->error, sizeof p->error, "%s", error);
     for (store_segment *g = p->taken.head; g; g = g->next) {
         bytes += g->len + sizeof *g;
-        g->error = error ? p->error : NULL;
+        g->error = error;
     }
     (void)__atomic_sub_fetch(&s->queue_bytes, bytes, __ATOMIC_RELAXED);
     (void)pthread_mutex_lock(&s->lock);
@@ -141,9 +147,21 @@ static void count(store *s, const store_segment *list)
     (void)__atomic_add_fetch(&s->bytes, bytes, __ATOMIC_RELAXED);
 }
 
+/* A text that stays: loops read it while later commits fail with others. A disk fails in few ways. */
+static const char *keep_text(store *s, const char *text)
+{
+    for (size_t i = 0; i < STORE_TEXTS_MAX; i++) {
+        if (s->texts[i][0] && strcmp(s->texts[i], text) != 0) continue;
+        if (!s->texts[i][0]) (void)snprintf(s->texts[i], ROCKS_ERROR_MAX, "%s", text);
+        return s->texts[i];
+    }
+    return "the journal could not be written (see the log)";
+}
+
 static void commit(store *s)
 {
-    char error[ROCKS_ERROR_MAX] = "the journal cannot be written at present; it is tried again by itself";
+    static const char at_present[] = "the journal cannot be written at present; it is tried again by itself";
+    char error[ROCKS_ERROR_MAX] = "";
     store_segment *list = join(s->taken);
     bool refused = __atomic_load_n(&s->read_only, __ATOMIC_RELAXED);
     bool ok = !refused && rocks_commit(s->rocks, list, store_now_ms(), error, sizeof error);
@@ -155,9 +173,10 @@ static void commit(store *s)
         fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
         __atomic_store_n(&s->read_only, true, __ATOMIC_RELAXED);
     }
+    const char *text = ok ? NULL : refused ? at_present : keep_text(s, error);
     for (store_port *p = s->taken, *next; p; p = next) {
         next = p->next_taken; /* given back, it may be closed at once */
-        give_back(s, p, ok ? NULL : error);
+        give_back(s, p, text);
     }
     s->taken = NULL;
 }
@@ -179,16 +198,16 @@ static void try_to_heal(store *s)
 /* While the journal cannot be written, whatever comes is given back at once. False: the store closes. */
 static bool outlast_failure(store *s)
 {
-    int64_t retry_ms = RETRY_FIRST_MS, next_ms = store_now_ms() + retry_ms;
+    int64_t retry_ms = RETRY_FIRST_MS, next_ms = steady_ms() + retry_ms;
     while (__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) {
-        int64_t wait_ms = next_ms - store_now_ms();
+        int64_t wait_ms = next_ms - steady_ms();
         work_result got = take_work(s, wait_ms > 0 ? wait_ms : 0);
         if (got == WORK_CLOSED) return false;
         if (got == WORK_TAKEN) commit(s);
-        if (store_now_ms() < next_ms) continue;
+        if (steady_ms() < next_ms) continue;
         try_to_heal(s);
         retry_ms = retry_ms * 2 < RETRY_MAX_MS ? retry_ms * 2 : RETRY_MAX_MS;
-        next_ms = store_now_ms() + retry_ms;
+        next_ms = steady_ms() + retry_ms;
     }
     return true;
 }

@@ -30,11 +30,32 @@ long rocks_scan_live(rocks *r, const run_id *after, size_t limit, unsigned loop,
 long rocks_list(rocks *r, const run_id *before, size_t limit, run_id *ids, const char **error);
 bool rocks_delete(rocks *r, const run_id *id, const char **error);
 
-/* Retention. Deletes at most `limit` ended runs whose time has come, as of now_ms; store_ms is the age for runs that
- * have none of their own. Returns how many, -1 on an error. */
-long rocks_sweep_age(rocks *r, int64_t now_ms, int64_t store_ms, size_t limit);
-/* Deletes the oldest ended runs until about `bytes` are freed, and gives the space back to the file system. */
-long rocks_sweep_bytes(rocks *r, uint64_t bytes, size_t limit);
+/* ---- Retention ---- */
+
+/* First byte of a row in the expiry table: whose time the row is kept under. */
+typedef enum rocks_expiry {
+    ROCKS_EXPIRY_STORE, /* the run's end: the store's retention is counted from it, and may change */
+    ROCKS_EXPIRY_OWN    /* when the run is to be deleted */
+} rocks_expiry;
+enum { ROCKS_EXPIRY_KINDS = 2, ROCKS_EXPIRY_BYTES = 1 + 8 + RUN_ID_BYTES };
+
+/* Where a round of retention stands. The caller's, zeroed once. */
+typedef struct rocks_sweep {
+    uint8_t expiry_from[ROCKS_EXPIRY_KINDS][ROCKS_EXPIRY_BYTES]; /* of this round */
+    run_id bytes_from;                                           /* of this round */
+    run_id walk_from; /* kept between rounds: what needs no expiry row is dealt with up to here */
+    int64_t now_ms;
+    int64_t older_than_ms; /* runs without a retention of their own that ended before */
+    bool done;             /* the last call found nothing more to look at */
+} rocks_sweep;
+
+void rocks_sweep_begin(rocks_sweep *s, int64_t now_ms, int64_t store_ms);
+/* Looks at up to `limit` rows of each kind and deletes the runs whose time has come. How many, -1 on an error. */
+long rocks_sweep_age(rocks *r, rocks_sweep *sweep, size_t limit);
+/* Looks at up to `limit` of the oldest runs and deletes those that have ended, until about `bytes` are freed. */
+long rocks_sweep_bytes(rocks *r, rocks_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed);
+/* Compacts what rocks_sweep_bytes went over, so that the file system gets the space. */
+void rocks_sweep_give_back(rocks *r, const rocks_sweep *sweep);
 uint64_t rocks_disk_bytes(rocks *r);
 
 #endif

@@ -43,13 +43,24 @@ static void store_free(store *s)
     free(s);
 }
 
+static int condition_init(pthread_cond_t *c)
+{
+    pthread_condattr_t a;
+    int rc = pthread_condattr_init(&a);
+    if (rc != 0) return rc;
+    rc = pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+    if (rc == 0) rc = pthread_cond_init(c, &a);
+    (void)pthread_condattr_destroy(&a);
+    return rc;
+}
+
 store *store_open(const store_options *options, char *error, size_t error_size)
 {
     assert(options->path && *options->path);
     if (!folder_prepare(options->path, error, error_size)) return NULL;
     store *s = calloc(1, sizeof *s);
-    if (!s || pthread_mutex_init(&s->lock, NULL) != 0 || pthread_cond_init(&s->work, NULL) != 0 ||
-        pthread_cond_init(&s->sweep, NULL) != 0) {
+    if (!s || pthread_mutex_init(&s->lock, NULL) != 0 || condition_init(&s->work) != 0 ||
+        condition_init(&s->sweep) != 0) {
         (void)snprintf(error, error_size, "out of memory");
         free(s);
         return NULL;

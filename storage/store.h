@@ -53,7 +53,7 @@ typedef struct store_segment {
     int64_t retain_ms; /* with CLEAR: how long it stays; -1: the store's */
     const char *data;  /* entries, one after the other; borrowed until it comes back */
     size_t len;
-    const char *error; /* set when it comes back: NULL: it is on disk; else why not (static or the port's) */
+    const char *error; /* set when it comes back: NULL: it is on disk; else why not (valid until store_close) */
 } store_segment;
 
 /* `on_committed` gets back a list linked by `next`, in the order of appending. */

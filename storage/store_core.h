@@ -3,10 +3,13 @@
 #define STORAGE_STORE_CORE_H
 
 #include <pthread.h>
+#include <time.h>
 
 #include "storage/folder.h"
 #include "storage/rocks.h"
 #include "storage/store.h"
+
+enum { STORE_TEXTS_MAX = 8 };
 
 typedef struct segment_list {
     store_segment *head, *tail;
@@ -14,14 +17,13 @@ typedef struct segment_list {
 
 struct store_port {
     store *store;
-    store_port *next;            /* in the store's list, under its lock */
-    uv_async_t wake;             /* on the port's loop: something is in `done` */
-    store_port *next_taken;      /* the journal thread's, in the batch under way */
-    segment_list queued;         /* under the store's lock: not yet taken */
-    segment_list taken;          /* the journal thread's: in the batch under way */
-    segment_list done;           /* under the store's lock: on their way back */
-    char error[ROCKS_ERROR_MAX]; /* of the last batch that failed; written before `done` is */
-    size_t reads;                /* jobs on the pool; the loop's */
+    store_port *next;       /* in the store's list, under its lock */
+    uv_async_t wake;        /* on the port's loop: something is in `done` */
+    store_port *next_taken; /* the journal thread's, in the batch under way */
+    segment_list queued;    /* under the store's lock: not yet taken */
+    segment_list taken;     /* the journal thread's: in the batch under way */
+    segment_list done;      /* under the store's lock: on their way back */
+    size_t reads;           /* jobs on the pool; the loop's */
     void (*on_committed)(void *arg, store_segment *list);
     void (*on_closed)(void *arg);
     void *arg, *closed_arg;
@@ -44,6 +46,7 @@ struct store {
     bool read_only;                                   /* atomic */
     uint64_t disk_bytes;                              /* atomic */
     uint64_t runs_deleted;                            /* atomic */
+    char texts[STORE_TEXTS_MAX][ROCKS_ERROR_MAX];     /* why commits failed: written once, then only read */
     uint64_t commits, segments, bytes, commit_errors; /* atomic; written by the journal thread */
 };
 
@@ -51,5 +54,7 @@ void *store_journal_main(void *arg);
 void *store_sweep_main(void *arg);
 
 int64_t store_now_ms(void);
+/* For the store's conditions, which go by the steady clock: a wall clock that is set must not stop them. */
+struct timespec store_after_ms(int64_t ms);
 
 #endif

@@ -1,6 +1,5 @@
 /* Retention: a thread that now and then deletes ended runs whose time has come, or the oldest while the store is over
  * its size. It works in small batches, so that commits go on between them. */
-#include <stdio.h>
 #include <time.h>
 
 #include "storage/store_core.h"
@@ -20,33 +19,43 @@ static void note_deleted(store *s, long n)
     if (n > 0) (void)__atomic_add_fetch(&s->runs_deleted, (uint64_t)n, __ATOMIC_RELAXED);
 }
 
-static void sweep(store *s)
+static void sweep_age(store *s, rocks_sweep *at)
 {
     long n;
     do {
-        n = rocks_sweep_age(s->rocks, store_now_ms(), s->options.retain_ms, BATCH_RUNS);
+        n = rocks_sweep_age(s->rocks, at, BATCH_RUNS);
         note_deleted(s, n);
-    } while (n > 0 && !closing(s));
-    uint64_t disk = rocks_disk_bytes(s->rocks), most = s->options.retain_bytes;
-    while (most > 0 && disk > most && !closing(s)) {
-        n = rocks_sweep_bytes(s->rocks, disk - most, BATCH_RUNS);
+    } while (n >= 0 && !at->done && !closing(s));
+}
+
+/* False when nothing could be freed. */
+static bool sweep_bytes(store *s, rocks_sweep *at, uint64_t excess)
+{
+    uint64_t sum = 0, freed;
+    long n;
+    do {
+        n = rocks_sweep_bytes(s->rocks, at, excess - sum, BATCH_RUNS, &freed);
         note_deleted(s, n);
-        disk = rocks_disk_bytes(s->rocks);
-        if (n <= 0) break;
-    }
+        if (n > 0) sum += freed;
+    } while (n >= 0 && !at->done && sum < excess && !closing(s));
+    if (sum > 0 && !closing(s)) rocks_sweep_give_back(s->rocks, at);
+    return sum > 0;
+}
+
+static void sweep(store *s, rocks_sweep *at)
+{
+    uint64_t most = s->options.retain_bytes;
+    rocks_sweep_begin(at, store_now_ms(), s->options.retain_ms);
+    sweep_age(s, at);
+    uint64_t disk = rocks_disk_bytes(s->rocks);
+    /* Sizes on disk are known only after compaction, so what is to be freed is approached. */
+    while (most > 0 && disk > most && !closing(s) && sweep_bytes(s, at, disk - most)) disk = rocks_disk_bytes(s->rocks);
     __atomic_store_n(&s->disk_bytes, disk, __ATOMIC_RELAXED);
 }
 
 static void wait_for_turn(store *s)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += s->options.sweep_interval_ms / 1000;
-    until.tv_nsec += s->options.sweep_interval_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    struct timespec until = store_after_ms(s->options.sweep_interval_ms);
     (void)pthread_mutex_lock(&s->lock);
     if (!s->closing) (void)pthread_cond_timedwait(&s->sweep, &s->lock, &until);
     (void)pthread_mutex_unlock(&s->lock);
@@ -55,8 +64,9 @@ static void wait_for_turn(store *s)
 void *store_sweep_main(void *arg)
 {
     store *s = arg;
+    rocks_sweep at = {.done = false};
     while (!closing(s)) {
-        if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep(s);
+        if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep(s, &at);
         wait_for_turn(s);
     }
     return NULL;

@@ -70,8 +70,9 @@ static size_t samples(entry out[16])
                        .due_ms = 99};
     out[n++] = (entry){
         .kind = ENTRY_SLEEP, .path = 2, .id = text("nap"), .occurrence = 128, .at_ms = INT64_MIN, .due_ms = 65536};
-    out[n++] = (entry){.kind = ENTRY_VALUE, .path = 3, .id = text("sw_now"), .occurrence = 7, .value = text("\x01")};
-    out[n++] = (entry){.kind = ENTRY_CHUNK, .path = 0, .id = text(""), .value = {large, 300}};
+    out[n++] = (entry){
+        .kind = ENTRY_VALUE, .path = 3, .id = text("sw_now"), .occurrence = 7, .at_ms = 8, .value = text("\x01")};
+    out[n++] = (entry){.kind = ENTRY_CHUNK, .path = 0, .id = text(""), .at_ms = 9, .value = {large, 300}};
     out[n++] = (entry){.kind = ENTRY_RESPONSE,
                        .at_ms = 5,
                        .status = 599,
@@ -80,7 +81,7 @@ static size_t samples(entry out[16])
                                        "b"),
                        .body = text("hello")};
     out[n++] = (entry){.kind = ENTRY_ENDED, .at_ms = 6, .status = ENTRY_FAILED, .error = text("why")};
-    out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1};
+    out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1, .at_ms = 10};
     return n;
 }
 

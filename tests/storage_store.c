@@ -293,6 +293,44 @@ static void refused(const store_options *o, const char *why)
     CHECK(strstr(error, why));
 }
 
+static pid_t start_child(const char *name, const char *path, int *out);
+static void limit_files(rlim_t bytes);
+
+static void test_other_process(void)
+{
+    store_options o = options_for("other");
+    char expected[64];
+    int out, status;
+    uint32_t number;
+    pid_t pid = start_child("append", o.path, &out);
+    CHECK(read(out, &number, sizeof number) == sizeof number);
+    snprintf(expected, sizeof expected, "in use by process %ld;", (long)pid);
+    refused(&o, expected);
+    kill(pid, SIGKILL);
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+    close(out);
+    desk d; /* its lock died with it */
+    open_desk(&d, &o);
+    close_desk(&d);
+}
+
+/* The tests may run as root, to whom every folder is writable: no file may grow, instead. */
+static void test_unwritable(void)
+{
+    desk d;
+    store_options o = options_for("unwritable");
+    open_desk(&d, &o);
+    close_desk(&d);
+    signal(SIGXFSZ, SIG_IGN);
+    limit_files(0);
+    store *s = store_open(&o, error, sizeof error);
+    limit_files(RLIM_INFINITY);
+    CHECK(!s);
+    CHECK(strstr(error, "cannot be written") && strstr(error, o.path));
+    open_desk(&d, &o);
+    close_desk(&d);
+}
+
 static void write_file(const char *folder, const char *name, const char *content)
 {
     char path[256];
@@ -322,6 +360,25 @@ static void test_refusals(void)
     snprintf(current, sizeof current, "%s/journal", o.path);
     write_file(current, "CURRENT", "MANIFEST-nothing\n");
     refused(&o, "cannot be opened");
+}
+
+/* What RocksDB says of damage has "block" in it: it must not be taken for a lock. */
+static void test_damage(void)
+{
+    desk d;
+    char command[512];
+    store_options o = options_for("damage");
+    open_desk(&d, &o);
+    put(&d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "in a log");
+    close_desk(&d);
+    open_desk(&d, &o); /* writes the log's content to table files */
+    close_desk(&d);
+    snprintf(command, sizeof command,
+             "for f in %s/journal/*.sst; do printf XXXXXXXX | dd of=$f bs=1 seek=20 conv=notrunc 2>/dev/null; done",
+             o.path);
+    CHECK_INT(system(command), 0);
+    refused(&o, "cannot be opened: Corruption");
+    CHECK(strstr(error, o.path) && !strstr(error, "in use"));
 }
 
 /* ---- Retention ---- */
@@ -372,9 +429,64 @@ static void test_age(void)
     CHECK(load(&d, id_of(now - 5000, 2)) && load(&d, id_of(now - 5000, 3)));
     store_stats s;
     store_stats_get(d.store, &s);
+    for (int n = 0; n < 500 && s.runs_deleted != 3; n++) { /* counted after they are gone */
+        usleep(20000);
+        store_stats_get(d.store, &s);
+    }
     CHECK_INT(s.runs_deleted, 3);
     end_run(&d, id_of(now - 9000, 4), -1, true); /* it ends: its time begins now */
     wait_kept(&d, 3);
+    close_desk(&d);
+}
+
+/* More than a sweep's batch of live, long and kept runs lie before the one that is to go. */
+static void test_age_behind(void)
+{
+    enum { MANY = 2500 };
+    desk d;
+    static store_segment all[MANY];
+    store_options o = options_for("behind");
+    o.retain_ms = 3600000;
+    int64_t now = now_ms();
+    open_desk(&d, &o);
+    for (int i = 0; i < MANY; i++) {
+        run_id id = id_of(now - 9000000, 0);
+        memcpy(id.bytes + 8, &i, sizeof i);
+        all[i] = (store_segment){.run = id,
+                                 .live = i % 2 ? STORE_LIVE_SET : STORE_LIVE_CLEAR,
+                                 .retain_ms = i % 2 ? -1 : 86400000,
+                                 .data = "stays",
+                                 .len = 5,
+                                 .next = i + 1 < MANY ? &all[i + 1] : NULL};
+    }
+    append(&d, all, MANY);
+    end_run(&d, id_of(now - 8000000, 1), -1, false);
+    end_run(&d, id_of(now, 2), -1, false);
+    for (int i = 0; i < 500 && load(&d, id_of(now - 8000000, 1)); i++) usleep(20000);
+    CHECK(!load(&d, id_of(now - 8000000, 1)));
+    CHECK(load(&d, id_of(now, 2)));
+    CHECK(load(&d, all[0].run) && load(&d, all[MANY - 1].run) && got.j.live);
+    store_stats s;
+    store_stats_get(d.store, &s);
+    CHECK(s.runs_deleted <= 1);
+    close_desk(&d);
+}
+
+/* As after a commit that was reported as failed, yet came back from the log: the run had gone on meanwhile. */
+static void test_live_with_expiry(void)
+{
+    desk d;
+    store_options o = options_for("goes-on");
+    open_desk(&d, &o);
+    run_id id = id_of(now_ms(), 1), after = id_of(now_ms(), 2);
+    store_segment goes_on = {.run = id, .seq = 1, .live = STORE_LIVE_SET, .retain_ms = -1, .data = "on", .len = 2};
+    store_segment ended = {.run = id, .live = STORE_LIVE_CLEAR, .data = "first,", .len = 6, .next = &goes_on};
+    append(&d, &ended, 2);
+    end_run(&d, after, 0, false);
+    for (int i = 0; i < 500 && load(&d, after); i++) usleep(20000);
+    CHECK(!load(&d, after));
+    CHECK(load(&d, id) && got.j.live);
+    CHECK_STR(got.data, "first,on");
     close_desk(&d);
 }
 
@@ -549,7 +661,12 @@ static const check_case cases[] = {{"journals, the live table and lists", test_j
                                    {"epoch, node and secret", test_identity},
                                    {"a full queue is told", test_busy},
                                    {"what cannot be opened", test_refusals},
+                                   {"a store that another process has open", test_other_process},
+                                   {"a folder that cannot be written", test_unwritable},
+                                   {"a damaged database", test_damage},
                                    {"retention by age", test_age},
+                                   {"retention goes on behind runs that stay", test_age_behind},
+                                   {"a live run is kept whatever its expiry row says", test_live_with_expiry},
                                    {"retention by size", test_bytes},
                                    {"kill -9 loses nothing that was reported", test_kill},
                                    {"a full disk", test_full}};

@@ -1,0 +1,222 @@
+/* Deleting runs: one by name, those whose time has come, the oldest when there is too much. A round of retention goes
+ * forward in each table and does not look back: deleted rows stay in the way of iterators until they are compacted. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/rocks_core.h"
+
+/* ---- Batches ---- */
+
+static bool batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
+{
+    uint8_t from[ROCKS_KEY_BYTES];
+    const char *ignored = NULL;
+    rocks_segment_key(from, id, 0);
+    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
+    for (rocksdb_iter_seek(it, (const char *)from, sizeof from); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
+        if (!at || memcmp(at, id->bytes, RUN_ID_BYTES) != 0) break;
+        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)at, ROCKS_KEY_BYTES);
+    }
+    return rocks_iterated(it, &ignored);
+}
+
+static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_writebatch_t *b, const char **error)
+{
+    char *why = NULL;
+    rocksdb_write(r->db, how, b, &why);
+    if (!why) return true;
+    fprintf(stderr, "stepwell: journal: %s\n", why);
+    rocksdb_free(why);
+    *error = "the journal could not be written (see the log)";
+    return false;
+}
+
+bool rocks_delete(rocks *r, const run_id *id, const char **error)
+{
+    if (!rocks_read_begin(r, error)) return false;
+    rocksdb_writebatch_t *b = rocksdb_writebatch_create();
+    bool ok = batch_delete_run(r, b, id);
+    if (!ok) *error = "the journal could not be read (see the log)";
+    rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES);
+    ok = ok && write_batch(r, r->synced, b, error);
+    rocksdb_writebatch_destroy(b);
+    rocks_read_end(r);
+    return ok;
+}
+
+/* ---- By age ---- */
+
+void rocks_sweep_begin(rocks_sweep *s, int64_t now_ms, int64_t store_ms)
+{
+    memset(s->expiry_from, 0, sizeof s->expiry_from);
+    s->expiry_from[ROCKS_EXPIRY_OWN][0] = ROCKS_EXPIRY_OWN;
+    s->bytes_from = (run_id){{0}};
+    s->now_ms = now_ms;
+    s->older_than_ms = now_ms - store_ms;
+    s->done = false;
+    /* The clock was set back: runs made since then may lie behind. */
+    if (run_id_time_ms(&s->walk_from) > s->older_than_ms) s->walk_from = (run_id){{0}};
+}
+
+static bool is_live(rocks *r, const run_id *id, bool *ok)
+{
+    char *why = NULL;
+    size_t len = 0;
+    char *due =
+        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES, &len, &why);
+    if (why) rocksdb_free(why);
+    if (why) *ok = false;
+    if (due) rocksdb_free(due);
+    return due != NULL;
+}
+
+/* Runs with an expiry row: those that outlived their first commit, or have a retention of their own. A live
+ * one has a row when its last commit was reported as failed and came back from the log: it goes on, and only the row
+ * goes. */
+static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, rocks_expiry kind, size_t limit)
+{
+    uint8_t *from = s->expiry_from[kind];
+    int64_t until_ms = kind == ROCKS_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
+    const char *error = NULL;
+    size_t n = 0;
+    long deleted = 0;
+    bool ok = true;
+    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_EXPIRY);
+    for (rocksdb_iter_seek(it, (const char *)from, ROCKS_EXPIRY_BYTES); ok && n < limit && rocksdb_iter_valid(it);
+         rocksdb_iter_next(it)) {
+        const uint8_t *at = rocks_key_of(it, ROCKS_EXPIRY_BYTES);
+        if (!at) continue;
+        if (at[0] != kind || (int64_t)rocks_get_be(at + 1, ROCKS_DUE_BYTES) > until_ms) break;
+        run_id id;
+        memcpy(from, at, ROCKS_EXPIRY_BYTES);
+        memcpy(id.bytes, at + 1 + ROCKS_DUE_BYTES, RUN_ID_BYTES);
+        bool live = is_live(r, &id, &ok);
+        if (ok && !live) ok = batch_delete_run(r, b, &id);
+        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, ROCKS_EXPIRY_BYTES);
+        deleted += !live;
+        n++;
+    }
+    if (n == limit) s->done = false;
+    return rocks_iterated(it, &error) && ok ? deleted : -1;
+}
+
+/* One run of the segments table, in order of time. */
+typedef struct walked {
+    run_id id;
+    size_t segments, bytes;
+} walked;
+
+/* Takes the run at the iterator and moves behind it. */
+static bool walk_run(rocksdb_iterator_t *it, walked *w)
+{
+    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
+    *w = (walked){.segments = 0};
+    if (!at) return false;
+    memcpy(w->id.bytes, at, RUN_ID_BYTES);
+    do {
+        size_t len = 0;
+        (void)rocksdb_iter_value(it, &len);
+        w->bytes += len + ROCKS_KEY_BYTES;
+        w->segments++;
+        rocksdb_iter_next(it);
+        at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
+    } while (at && memcmp(at, w->id.bytes, RUN_ID_BYTES) == 0);
+    return true;
+}
+
+/* Runs of a single commit have no expiry row: their id tells when they ended, and that order is the table's. What is
+ * left in place here, live or of several segments, gets an expiry row when it ends: it need not be looked at again. */
+static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, size_t limit)
+{
+    const char *error = NULL;
+    long n = 0;
+    size_t seen = 0;
+    bool ok = true;
+    walked w;
+    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
+    rocksdb_iter_seek(it, (const char *)s->walk_from.bytes, RUN_ID_BYTES);
+    for (; ok && seen < limit && walk_run(it, &w); seen++) {
+        if (run_id_time_ms(&w.id) >= s->older_than_ms) break;
+        s->walk_from = w.id;
+        if (w.segments > 1 || is_live(r, &w.id, &ok) || !ok) continue;
+        ok = batch_delete_run(r, b, &w.id);
+        n++;
+    }
+    if (seen == limit) s->done = false;
+    return rocks_iterated(it, &error) && ok ? n : -1;
+}
+
+long rocks_sweep_age(rocks *r, rocks_sweep *sweep, size_t limit)
+{
+    const char *error = NULL;
+    rocks_sweep next = *sweep; /* counts only when its deletions are written */
+    assert(limit > 1);         /* the walk begins with the last run of the batch before */
+    if (!rocks_read_begin(r, &error)) return -1;
+    rocksdb_writebatch_t *b = rocksdb_writebatch_create();
+    next.done = true;
+    long own = sweep_expired(r, b, &next, ROCKS_EXPIRY_OWN, limit);
+    long stores = own < 0 ? -1 : sweep_expired(r, b, &next, ROCKS_EXPIRY_STORE, limit);
+    long single = stores < 0 ? -1 : sweep_walk(r, b, &next, limit);
+    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || write_batch(r, r->unsynced, b, &error));
+    rocksdb_writebatch_destroy(b);
+    rocks_read_end(r);
+    if (ok) *sweep = next;
+    return ok ? own + stores + single : -1;
+}
+
+/* ---- By size ---- */
+
+long rocks_sweep_bytes(rocks *r, rocks_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed)
+{
+    const char *error = NULL;
+    rocks_sweep next = *sweep;
+    size_t seen = 0;
+    long n = 0;
+    bool ok = true;
+    walked w;
+    *freed = 0;
+    if (!rocks_read_begin(r, &error)) return -1;
+    rocksdb_writebatch_t *b = rocksdb_writebatch_create();
+    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
+    rocksdb_iter_seek(it, (const char *)next.bytes_from.bytes, RUN_ID_BYTES);
+    for (; ok && *freed < bytes && seen < limit && walk_run(it, &w); seen++) {
+        next.bytes_from = w.id;
+        if (is_live(r, &w.id, &ok) || !ok) continue;
+        ok = batch_delete_run(r, b, &w.id); /* its expiry row finds nothing when its time comes */
+        *freed += w.bytes;
+        n++;
+    }
+    next.done = seen < limit && *freed < bytes;
+    ok = rocks_iterated(it, &error) && ok && (n == 0 || write_batch(r, r->unsynced, b, &error));
+    rocksdb_writebatch_destroy(b);
+    rocks_read_end(r);
+    if (ok) *sweep = next;
+    return ok ? n : -1;
+}
+
+void rocks_sweep_give_back(rocks *r, const rocks_sweep *sweep)
+{
+    const char *error = NULL;
+    uint8_t to[ROCKS_KEY_BYTES];
+    if (!rocks_read_begin(r, &error)) return;
+    rocks_segment_key(to, &sweep->bytes_from, UINT32_MAX);
+    rocksdb_compact_range_cf(r->db, r->tables[ROCKS_TABLE_SEGMENTS], NULL, 0, (const char *)to, sizeof to);
+    rocks_read_end(r);
+}
+
+/* Blobs of deleted runs count as gone: the space is given back by the compactions that follow. */
+uint64_t rocks_disk_bytes(rocks *r)
+{
+    static const char *const properties[] = {"rocksdb.live-sst-files-size", "rocksdb.live-blob-file-size",
+                                             "rocksdb.live-blob-file-garbage-size"};
+    const char *error = NULL;
+    uint64_t sums[3] = {0}, one;
+    if (!rocks_read_begin(r, &error)) return 0;
+    for (size_t p = 0; p < 3; p++)
+        for (int t = 0; t < ROCKS_TABLES; t++)
+            if (rocksdb_property_int_cf(r->db, r->tables[t], properties[p], &one) == 0) sums[p] += one;
+    rocks_read_end(r);
+    return sums[0] + sums[1] - (sums[2] < sums[1] ? sums[2] : sums[1]);
+}

@@ -1,0 +1,79 @@
+/* Fuzzer of entry_decode: whatever bytes a journal holds, reading them stays inside them; what can be read is written
+ * again as something that reads the same. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/entry.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool ok)
+{
+    if (!ok) abort();
+}
+
+/* Texts lie inside the bytes they were read from. */
+static void check_text(const entry_text *t, const char *data, size_t size)
+{
+    if (t->len > 0) must(t->data >= data && t->len <= size && t->data <= data + size - t->len);
+}
+
+static bool same(const entry_text *a, const entry_text *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+enum { TEXTS = 12 };
+
+static void texts_of(const entry *e, const entry_text *out[TEXTS])
+{
+    const entry_text *all[TEXTS] = {&e->id,     &e->error,  &e->input, &e->value,  &e->function, &e->version,
+                                    &e->method, &e->target, &e->owner, &e->params, &e->headers,  &e->body};
+    memcpy(out, all, sizeof all);
+}
+
+static void check_texts(const entry *e, const char *data, size_t size)
+{
+    const entry_text *texts[TEXTS];
+    texts_of(e, texts);
+    for (int i = 0; i < TEXTS; i++) check_text(texts[i], data, size);
+}
+
+static bool equal(const entry *a, const entry *b)
+{
+    const entry_text *of_a[TEXTS], *of_b[TEXTS];
+    texts_of(a, of_a);
+    texts_of(b, of_b);
+    for (int i = 0; i < TEXTS; i++)
+        if (!same(of_a[i], of_b[i])) return false;
+    return a->kind == b->kind && a->path == b->path && a->occurrence == b->occurrence && a->attempt == b->attempt &&
+           a->at_ms == b->at_ms && a->duration_ms == b->duration_ms && a->due_ms == b->due_ms && a->fatal == b->fatal &&
+           a->epoch == b->epoch && a->status == b->status;
+}
+
+static void check_again(const entry *e)
+{
+    msgpack_sbuffer b;
+    entry again;
+    const char *error = NULL;
+    msgpack_sbuffer_init(&b);
+    must(entry_encode(&b, e) == 0);
+    must(entry_decode(b.data, b.size, &again, &error) == b.size && !error);
+    must(equal(e, &again));
+    msgpack_sbuffer_destroy(&b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *at = (const char *)data;
+    for (size_t taken; size > 0; at += taken, size -= taken) {
+        entry e;
+        const char *error = NULL;
+        taken = entry_decode(at, size, &e, &error);
+        must(taken <= size && (taken == 0) == (error != NULL));
+        if (taken == 0) return 0;
+        check_texts(&e, at, taken);
+        check_again(&e);
+    }
+    return 0;
+}
