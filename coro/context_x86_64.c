@@ -50,7 +50,7 @@ __asm__(".text\n"
         "    popq %rbp\n"
         "    .cfi_adjust_cfa_offset -8\n"
         "    .cfi_restore %rbp\n"
-        /* Not ret: it goes elsewhere than the call came from, which the processor's return predictor would get wrong. */
+        /* Not ret: the return predictor would expect the place that the call came from. */
         "    popq %r8\n"
         "    .cfi_adjust_cfa_offset -8\n"
         "    .cfi_register %rip, %r8\n"

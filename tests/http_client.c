@@ -55,7 +55,8 @@ static void start(watched *w, const http_call_options *o)
 static void wait_for(watched *w, http_call_state state)
 {
     /* The client's handles do not keep the loop alive by themselves, calls under way do. */
-    while (http_call_state_of(w->call) < state) CHECK(uv_run(&loop, UV_RUN_ONCE) != 0 || http_call_state_of(w->call) >= state);
+    while (http_call_state_of(w->call) < state)
+        CHECK(uv_run(&loop, UV_RUN_ONCE) != 0 || http_call_state_of(w->call) >= state);
 }
 
 static void finish(watched *w, int status, const char *body)
@@ -86,10 +87,10 @@ static void fail(watched *w, http_call_error_kind kind)
 typedef struct peer {
     int fd, port;
     pthread_t thread;
-    const char *says;    /* after the request's head */
+    const char *says; /* after the request's head */
     size_t says_len;
-    bool stays;          /* keeps the connection open until the client closes it */
-    char heard[8192];    /* of the last request */
+    bool stays;       /* keeps the connection open until the client closes it */
+    char heard[8192]; /* of the last request */
     atomic_int accepted;
 } peer;
 
@@ -100,7 +101,8 @@ static void *peer_main(void *arg)
         size_t len = 0;
         atomic_fetch_add(&p->accepted, 1);
         p->heard[0] = 0;
-        for (ssize_t n; !strstr(p->heard, "\r\n\r\n") && (n = read(fd, p->heard + len, sizeof p->heard - 1 - len)) > 0;) {
+        for (ssize_t n;
+             !strstr(p->heard, "\r\n\r\n") && (n = read(fd, p->heard + len, sizeof p->heard - 1 - len)) > 0;) {
             len += (size_t)n;
             p->heard[len] = 0;
         }
@@ -119,7 +121,8 @@ static void peer_start(peer *p, const char *says, bool stays)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
-    *p = (peer){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .says = says, .says_len = strlen(says), .stays = stays};
+    *p = (peer){
+        .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .says = says, .says_len = strlen(says), .stays = stays};
     CHECK(p->fd >= 0 && bind(p->fd, (struct sockaddr *)&a, len) == 0 && listen(p->fd, 16) == 0);
     CHECK(getsockname(p->fd, (struct sockaddr *)&a, &len) == 0);
     p->port = ntohs(a.sin_port);
@@ -151,7 +154,8 @@ static void test_calls(void)
     CHECK_INT(http_client_active(client), 1);
     wait_for(&w, HTTP_CALL_DONE);
     bool typed = false;
-    for (const char *const *h = http_call_headers(w.call); *h; h++) typed |= strcmp(*h, "Content-Type: text/plain") == 0;
+    for (const char *const *h = http_call_headers(w.call); *h; h++)
+        typed |= strcmp(*h, "Content-Type: text/plain") == 0;
     CHECK(typed);
     finish(&w, 200, "hello");
     start(&w, &(http_call_options){.url = at("/info?a=b"), .method = "DELETE", .headers = headers});
@@ -222,10 +226,12 @@ static void test_limits(void)
 static void test_bad_requests(void)
 {
     static const char *const split[] = {"X-A: b\r\nX-C: d", NULL}, *const nameless[] = {": b", NULL},
-                            *const length[] = {"Content-Length: 5", NULL}, *const chunked[] = {"Transfer-Encoding: chunked", NULL};
+                             *const length[] = {"Content-Length: 5", NULL},
+                             *const chunked[] = {"Transfer-Encoding: chunked", NULL};
     static const char *const *const wrong_headers[] = {split, nameless, length, chunked};
-    static const char *const wrong_urls[] = {"ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1", "http://", "http:///x", "",
-                                             "http://a b/", "http://a\r\nb/", NULL};
+    static const char *const wrong_urls[] = {"ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1",
+                                             "http://",          "http:///x",          "",
+                                             "http://a b/",      "http://a\r\nb/",     NULL};
     watched w;
     begin(&(http_client_options){.calls_max = 0});
     for (const char *const *u = wrong_urls; *u; u++) {
@@ -271,8 +277,10 @@ static void test_bad_peers(void)
     peer_fails("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nmore than ten bytes", true, HTTP_CALL_TOO_LARGE,
                &(http_call_options){.body_bytes_max = 10});
     peer_fails("", true, HTTP_CALL_TIMEOUT, &(http_call_options){.timeout_ms = 80});
-    peer_fails("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true, HTTP_CALL_TIMEOUT, &(http_call_options){.timeout_ms = 80});
-    peer_fails("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true, HTTP_CALL_TIMEOUT, &(http_call_options){.idle_timeout_ms = 60});
+    peer_fails("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true, HTTP_CALL_TIMEOUT,
+               &(http_call_options){.timeout_ms = 80});
+    peer_fails("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true, HTTP_CALL_TIMEOUT,
+               &(http_call_options){.idle_timeout_ms = 60});
     memset(long_head, 'h', sizeof long_head - 1);
     memcpy(long_head, "HTTP/1.1 200 OK\r\nX: ", 20);
     for (size_t i = 1000; i + 1000 < sizeof long_head; i += 1000) memcpy(long_head + i, "\r\nX: ", 5);
@@ -288,8 +296,11 @@ static void test_redirects(void)
     char says[256];
     peer from, to;
     watched w;
-    peer_start(&to, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Here: yes\r\n\r\nthis", false);
-    snprintf(says, sizeof says, "HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/x\r\nX-There: no\r\nContent-Length: 3\r\n\r\nnot", to.port);
+    peer_start(&to, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Here: yes\r\n\r\nthis",
+               false);
+    snprintf(says, sizeof says,
+             "HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/x\r\nX-There: no\r\nContent-Length: 3\r\n\r\nnot",
+             to.port);
     peer_start(&from, says, false);
     begin(&(http_client_options){.calls_max = 0});
     start(&w, &(http_call_options){.url = peer_url(&from)});
@@ -436,7 +447,8 @@ static pid_t tls_server(const char *folder, int port)
 {
     char command[1024];
     snprintf(command, sizeof command,
-             "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out ca.pem -days 2 "
+             "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out "
+             "ca.pem -days 2 "
              "-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null",
              folder);
     CHECK_INT(system(command), 0);
@@ -451,7 +463,8 @@ static pid_t tls_server(const char *folder, int port)
         dup2(null, 0);
         dup2(null, 1);
         dup2(null, 2);
-        execlp("openssl", "openssl", "s_server", "-accept", accept_at, "-key", "key.pem", "-cert", "ca.pem", "-www", (char *)NULL);
+        execlp("openssl", "openssl", "s_server", "-accept", accept_at, "-key", "key.pem", "-cert", "ca.pem", "-www",
+               (char *)NULL);
         _exit(127);
     }
     return pid;
@@ -476,7 +489,8 @@ static void test_tls(void)
     for (int i = 0;; i++) { /* until it listens */
         start(&w, &(http_call_options){.url = url});
         wait_for(&w, HTTP_CALL_DONE);
-        if (http_call_state_of(w.call) == HTTP_CALL_DONE || http_call_error(w.call) != HTTP_CALL_CONNECT || i == 500) break;
+        if (http_call_state_of(w.call) == HTTP_CALL_DONE || http_call_error(w.call) != HTTP_CALL_CONNECT || i == 500)
+            break;
         http_call_close(w.call);
         usleep(20000);
     }

@@ -1,15 +1,8 @@
-/* http_harness: a server on a loop of its own thread, and a client of plain sockets on the test's. Paths choose what the
- * server does:
- *   /hello     "hello" at once
- *   /later     the same, in the loop's next round
- *   /info      what was received
- *   /echo      the body
- *   /big?N     N bytes, 'a' to 'z'
- *   /stream?N  N pieces of "piece\n"
- *   /hold      kept until test_release
- *   /begin     a stream's head and one piece, then kept
- *   /flood     a stream that never ends, as fast as it is writable
- *   /abort     a piece, then cut */
+/* http_harness: a server on a loop of its own thread, and a client of plain sockets on the test's. Paths choose what
+ * the server does: /hello     "hello" at once /later     the same, in the loop's next round /info      what was
+ * received /echo      the body /big?N     N bytes, 'a' to 'z' /stream?N  N pieces of "piece\n" /hold      kept until
+ * test_release /begin     a stream's head and one piece, then kept /flood     a stream that never ends, as fast as it
+ * is writable /abort     a piece, then cut */
 #ifndef TESTS_HTTP_HARNESS_H
 #define TESTS_HTTP_HARNESS_H
 
@@ -296,10 +289,28 @@ static inline int test_connect(void)
     return fd;
 }
 
+/* A loop that was closed on this thread may still have work for it in the kernel, which ends a timed recv with EINTR.
+ */
+static inline ssize_t test_recv(int fd, void *to, size_t len)
+{
+    ssize_t n;
+    do n = recv(fd, to, len, 0);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static inline ssize_t test_send_some(int fd, const void *data, size_t len)
+{
+    ssize_t n;
+    do n = send(fd, data, len, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 static inline void test_send(int fd, const char *data, size_t len)
 {
     while (len > 0) {
-        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        ssize_t n = test_send_some(fd, data, len);
         CHECK(n > 0);
         data += n;
         len -= (size_t)n;
@@ -315,7 +326,7 @@ static inline char *test_read_all(int fd, size_t *len)
     char *all = malloc(cap + 1);
     CHECK(all);
     for (;;) {
-        ssize_t n = recv(fd, all + have, cap - have, 0);
+        ssize_t n = test_recv(fd, all + have, cap - have);
         CHECK(n >= 0);
         if (n == 0) break;
         have += (size_t)n;
@@ -348,7 +359,7 @@ static inline char *test_find(test_answer *a, const char *name)
 static inline void test_take(int fd, char *to, size_t len)
 {
     for (size_t have = 0; have < len;) {
-        ssize_t n = recv(fd, to + have, len - have, 0);
+        ssize_t n = test_recv(fd, to + have, len - have);
         CHECK(n > 0);
         have += (size_t)n;
     }
@@ -419,7 +430,7 @@ static inline void test_expect(int fd, int status, const char *body)
 static inline void test_expect_end(int fd)
 {
     char byte;
-    CHECK_INT(recv(fd, &byte, 1, 0), 0);
+    CHECK_INT(test_recv(fd, &byte, 1), 0);
     close(fd);
 }
 

@@ -390,7 +390,7 @@ static void aborted(void)
     test_start(NULL);
     int fd = test_connect();
     test_say(fd, "GET /abort HTTP/1.1\r\nHost: x\r\n\r\n");
-    while ((n = recv(fd, &byte, 1, 0)) > 0) {}
+    while ((n = test_recv(fd, &byte, 1)) > 0) {}
     CHECK(n < 0 && errno == ECONNRESET);
     close(fd);
     TEST_AWAIT(test_connections() == 0);

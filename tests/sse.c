@@ -57,14 +57,19 @@ static void test_rules(void)
     EVENTS("data\ndata\n\n", "message|\n|;");
     EVENTS("data: a\r\rdata: b\r\n\r\ndata: c\n\n", "message|a|;message|b|;message|c|;");
     EVENTS("event: e\ndata: a\n\ndata: b\n\n", "e|a|;message|b|;");
-    EVENTS("event: e\n\ndata: b\n\n", "message|b|;"); /* without data nothing is dispatched, and the name is forgotten */
+    EVENTS("event: e\n\ndata: b\n\n",
+           "message|b|;"); /* without data nothing is dispatched, and the name is forgotten */
     EVENTS(": comment\n:\ndata: a\n\n", "message|a|;");
     EVENTS("unknown: x\nDATA: y\ndata : z\ndata: a\n\n", "message|a|;");
     EVENTS("id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n", "message|a|1;message|b|1;message|c|;");
     EVENTS("id: x\0y\ndata: a\n\n", "message|a|;"); /* an id with a zero is ignored */
-    EVENTS("\xef\xbb\xbf" "data: a\n\n", "message|a|;");
-    EVENTS("\xef\xbb" "data: a\n\ndata: b\n\n", "message|b|;"); /* half a mark is part of the field's name */
-    EVENTS("data: a\n", "");                                     /* unfinished */
+    EVENTS("\xef\xbb\xbf"
+           "data: a\n\n",
+           "message|a|;");
+    EVENTS("\xef\xbb"
+           "data: a\n\ndata: b\n\n",
+           "message|b|;");   /* half a mark is part of the field's name */
+    EVENTS("data: a\n", ""); /* unfinished */
     EVENTS("data: a\n\ndata: b", "message|a|;");
     EVENTS("\n\n\ndata: a:b\n\n", "message|a:b|;");
 }
@@ -101,5 +106,6 @@ static void test_limit(void)
     sse_parser_free(p);
 }
 
-static const check_case cases[] = {{"the standard's rules", test_rules}, {"retry", test_retry}, {"too large", test_limit}};
+static const check_case cases[] = {
+    {"the standard's rules", test_rules}, {"retry", test_retry}, {"too large", test_limit}};
 CHECK_MAIN(cases)
