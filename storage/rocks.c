@@ -61,7 +61,9 @@ static rocksdb_options_t *make_options(void)
     rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
     rocksdb_options_set_max_log_file_size(o, INFO_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(o, 2);
-    rocksdb_options_set_info_log_level(o, 2);
+    /* Only its header: a line that did not fit on a full disk makes the next one fail an assertion in RocksDB 7.8, and
+     * with it the process. What goes wrong is told by our own log. */
+    rocksdb_options_set_info_log_level(o, 4);
     rocksdb_options_set_enable_blob_files(o, 1);
     rocksdb_options_set_min_blob_size(o, BLOB_BYTES_MIN);
     rocksdb_options_set_enable_blob_gc(o, 1);
