@@ -575,7 +575,7 @@ void run_turn_end(run *r)
     if (outstanding) return;
     if (r->state == RUN_LEAVING && r->strand_count == 0)
         left(r);
-    else if (r->state == RUN_RUNNING)
+    else if (r->state == RUN_RUNNING && !r->leave)
         try_park(r);
 }
 

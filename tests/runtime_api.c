@@ -181,6 +181,13 @@ static void on_slow(sw_ctx *c)
     sw_reply_text(c, 200, "slow done");
 }
 
+static void on_rest(sw_ctx *c)
+{
+    sw_step(c, "before", echo, sw_nil());
+    sw_sleep(c, "an hour", 3600000);
+    sw_reply_text(c, 200, "rested");
+}
+
 /* Lets files grow only so far, as a full disk would. */
 static void on_disk(sw_ctx *c)
 {
@@ -208,6 +215,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /group-wait", on_group_wait, NULL);
     sw_endpoint(app, "GET /stream", on_stream, NULL);
     sw_endpoint(app, "GET /slow", on_slow, NULL);
+    sw_endpoint(app, "GET /rest", on_rest, NULL);
     sw_route(app, "GET /plain-step", on_plain_step);
     sw_route(app, "GET /disk", on_disk);
     if (getenv("BAD_ROUTE")) sw_endpoint(app, getenv("BAD_ROUTE"), on_nothing, NULL);
@@ -441,6 +449,32 @@ static void interrupted(int signal_number, int steps_started)
 static void test_sigterm(void) { interrupted(SIGTERM, 1); }
 static void test_sigkill(void) { interrupted(SIGKILL, 2); }
 
+static bool metrics_say(const char *line)
+{
+    for (int i = 0; i < 500; i++) {
+        call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
+        if (strstr(a.body, line)) return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+/* A run that sleeps long leaves memory, and its loop goes on to serve others; the client is sent on. */
+static void test_parking(void)
+{
+    start();
+    call(NULL, url_of("/rest"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 303);
+    CHECK(strstr(header("Location"), "/output?token="));
+    CHECK(metrics_say("\nstepwell_runs_parked_total 1\n"));
+    CHECK(metrics_say("\nstepwell_runs_in_memory 0\n"));
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start();
+    CHECK(metrics_say("\nstepwell_runs_unfinished 1\n"));
+    CHECK(metrics_say("\nstepwell_runs_in_memory 0\n"));
+    stop();
+}
+
 static void test_full_disk(void)
 {
     char output[1024];
@@ -535,6 +569,7 @@ static const check_case cases[] = {{"replies", test_replies},
                                    {"groups", test_groups},
                                    {"a stream's frames", test_stream},
                                    {"respond-async and the output URL", test_async},
+                                   {"a long sleep leaves memory", test_parking},
                                    {"SIGTERM lets running steps end", test_sigterm},
                                    {"SIGKILL repeats only what was not journaled", test_sigkill},
                                    {"a full disk refuses runs and is got over", test_full_disk},

@@ -333,7 +333,7 @@ static void test_unwritable(void)
 
 static void write_file(const char *folder, const char *name, const char *content)
 {
-    char path[256];
+    char path[512];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *f = fopen(path, "w");
     CHECK(f && fputs(content, f) >= 0 && fclose(f) == 0);
