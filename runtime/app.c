@@ -13,6 +13,7 @@
 #include "runtime/builtin.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/public_url.h"
 
 enum { ERROR_TEXT = 1024, EXIT_OK = 0, EXIT_OTHER = 1, EXIT_SETUP = 2, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
 
@@ -57,6 +58,8 @@ static sw_endpoint_options copy_options(const sw_endpoint_options *from)
 {
     sw_endpoint_options o = from ? *from : (sw_endpoint_options){.version = NULL};
     if (o.version) o.version = must(strdup(o.version));
+    if (o.caller_header) o.caller_header = must(strdup(o.caller_header));
+    if (o.cors_origin) o.cors_origin = must(strdup(o.cors_origin));
     if (!o.journal_headers) return o;
     size_t n = 0;
     while (o.journal_headers[n]) n++;
@@ -69,6 +72,9 @@ static sw_endpoint_options copy_options(const sw_endpoint_options *from)
 void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options)
 {
     if (!handler) mistake(app, "sw_endpoint: the handler is NULL");
+    if (options && options->timeout_ms < 0) mistake(app, "sw_endpoint: .timeout_ms is negative");
+    if (options && options->cors_origin && !http_header_valid("origin", options->cors_origin))
+        mistake(app, "sw_endpoint: .cors_origin cannot be sent as a header");
     app->durable = true;
     app_add(app, route, (endpoint){.kind = ENDPOINT_DURABLE, .handler = handler, .options = copy_options(options)});
 }
@@ -129,6 +135,8 @@ static void endpoint_free(endpoint *e)
         free((void *)(uintptr_t)e->options.journal_headers[i]);
     free((void *)(uintptr_t)e->options.journal_headers);
     free((void *)(uintptr_t)e->options.version);
+    free((void *)(uintptr_t)e->options.caller_header);
+    free((void *)(uintptr_t)e->options.cors_origin);
     free(e->files_dir);
     free((void *)(uintptr_t)e->route);
     free(e);
@@ -139,6 +147,7 @@ static void app_free(sw_app *app)
     for (size_t i = 0; i < app->endpoint_count; i++) endpoint_free(app->endpoints[i]);
     free(app->endpoints);
     free(app->loops);
+    public_urls_free(app->public_urls);
     http_router_free(app->router);
     options_free(app->flags);
     free(app->mistake);
@@ -328,6 +337,10 @@ static int run_app(sw_app *app, int argc, char **argv)
         break;
     }
     configure_log(&app->opt);
+    app->public_urls = public_urls_new(app->opt.public_url, why, sizeof why);
+    if (!app->public_urls) return setup_failed(app, why);
+    if (!http_header_valid("origin", app->opt.cors_origin))
+        return setup_failed(app, "--cors-origin cannot be sent as a header");
     const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
     if (objection) return setup_failed(app, objection);
     /* Blocked before any thread is made, so that only the main thread ever takes them. */

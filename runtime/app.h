@@ -24,6 +24,7 @@ typedef struct endpoint {
     const char *route;  /* "GET /orders/:id" */
     sw_handler handler; /* durable and plain */
     builtin_fn builtin;
+    bool any_page;   /* built in: pages of --cors-origin may call it */
     char *files_dir; /* files: the folder, and how many segments of the path lead to it */
     unsigned files_depth;
     sw_endpoint_options options;
@@ -42,6 +43,7 @@ struct sw_app {
     bool durable; /* has endpoints: needs a store */
     store *store;
     token_key key; /* signs output and stream URLs */
+    struct public_urls *public_urls;
     struct sw_loop *loops;
     unsigned loop_count;
 };

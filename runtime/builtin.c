@@ -10,17 +10,46 @@
 #include "runtime/runs_api.h"
 #include "runtime/waiter.h"
 
+/* Which pages may call what is at this path with the method that they ask for; NULL: none. */
+static const char *page_origin(const sw_loop *l, const http_request *q)
+{
+    const char *method = http_request_header(q, "access-control-request-method");
+    http_match m;
+    if (!method || !http_request_header(q, "origin")) return NULL;
+    http_text wanted = {method, strlen(method)};
+    if (http_router_find(l->app->router, wanted, q->path, &m) != HTTP_MATCH_FOUND) return NULL;
+    const endpoint *e = m.target;
+    return e->any_page ? l->app->opt.cors_origin : e->options.cors_origin;
+}
+
+/* OPTIONS: what may be done here; to browsers that ask before a call from another origin, also by whom. */
+static void reply_options(sw_loop *l, http_exchange *x, const char *allow)
+{
+    const http_request *q = http_exchange_request(x);
+    const char *origin = page_origin(l, q), *wanted = http_request_header(q, "access-control-request-headers");
+    http_reply_header headers[8] = {{"Allow", allow}};
+    size_t n = 1;
+    if (origin) {
+        headers[n++] = (http_reply_header){"Access-Control-Allow-Origin", origin};
+        headers[n++] = (http_reply_header){"Access-Control-Allow-Methods", allow};
+        headers[n++] = (http_reply_header){"Access-Control-Max-Age", "600"};
+        headers[n++] = (http_reply_header){"Vary", "Origin, Access-Control-Request-Headers"};
+        if (wanted) headers[n++] = (http_reply_header){"Access-Control-Allow-Headers", wanted};
+    }
+    http_reply(x, 204, headers, n, "", 0);
+}
+
 void builtin_no_route(sw_loop *l, http_exchange *x, const http_match *m)
 {
-    (void)l;
     if (m->result == HTTP_MATCH_BAD_PATH) {
         waiter_problem(x, 400, "the path is not validly percent-encoded", NULL);
     } else if (m->result == HTTP_MATCH_METHOD) {
         http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
         static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
-        bool options = strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0;
-        http_reply(x, options ? 204 : 405, headers, options ? 1 : 2, options ? "" : body,
-                   options ? 0 : sizeof body - 1);
+        if (strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0)
+            reply_options(l, x, m->allow);
+        else
+            http_reply(x, 405, headers, 2, body, sizeof body - 1);
     } else {
         waiter_problem(x, 404, "nothing is at this path", NULL);
     }
@@ -85,6 +114,7 @@ static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
     case TOKEN_OK:
         return true;
     case TOKEN_EXPIRED:
+        if (slot_find(&l->slots, id)) return true; /* the run has not ended: its retention has not begun */
         waiter_problem(x, 403, "the token has expired", NULL);
         return false;
     default:
@@ -104,40 +134,25 @@ static uint32_t last_frame(const http_request *q)
     return *last >= '0' && *last <= '9' && *end == 0 && n < UINT32_MAX ? (uint32_t)n : 0;
 }
 
+/* The id in the path, when its loop is this one: otherwise the connection moves there. False: nothing is left to do. */
+static bool take_id(sw_loop *l, http_exchange *x, const http_param *params, run_id *id)
+{
+    if (!l->port || !run_id_parse(params[0].value, params[0].value_len, id)) {
+        waiter_problem(x, 404, "no such run", NULL);
+        return false;
+    }
+    unsigned owner = run_id_loop(id, l->count);
+    if (owner == l->index) return true;
+    loop_move(&l->app->loops[owner], x, NULL);
+    return false;
+}
+
 static void attach(sw_loop *l, http_exchange *x, const http_param *params, waiter_kind kind)
 {
     run_id id;
-    if (!run_id_parse(params[0].value, params[0].value_len, &id)) {
-        waiter_problem(x, 404, "no such run", NULL);
-        return;
-    }
-    if (!check_token(l, x, &id)) return;
-    if (!l->port) {
-        waiter_problem(x, 404, "no such run", NULL);
-        return;
-    }
-    unsigned owner = run_id_loop(&id, l->count);
-    if (owner != l->index) {
-        loop_move(&l->app->loops[owner], x);
-        return;
-    }
-    uint32_t after = kind == WAITER_STREAM ? last_frame(http_exchange_request(x)) : 0;
-    slot *s = slot_find(&l->slots, &id);
-    if (s && s->run) {
-        run *r = s->run;
-        waiter_attach(l, &r->waiters, kind, x, &id, after);
-        run_touch(r);
-        return;
-    }
-    bool parked = s != NULL;
-    if (!s && !(s = slot_add(l, &id))) {
-        waiter_problem(x, 503, "out of memory", "5");
-        return;
-    }
-    waiter_attach(l, &s->waiters, kind, x, &id, after);
-    if (parked && kind != WAITER_STREAM) return;
-    s->state = parked ? s->state : SLOT_PARKED;
-    slot_wake(l, s);
+    const http_request *q = http_exchange_request(x);
+    waiter_wish wish = {.kind = kind, .after = kind == WAITER_STREAM ? last_frame(q) : 0};
+    if (take_id(l, x, params, &id) && check_token(l, x, &id)) slot_attach(l, x, &id, &wish);
 }
 
 static void on_output(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -192,6 +207,23 @@ static void on_run(sw_loop *l, http_exchange *x, const endpoint *e, const http_p
         waiter_problem(x, 404, "no such run", NULL);
 }
 
+/* DELETE: with the run's token or as administrator. */
+static void on_cancel(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    run_id id;
+    char token[1024];
+    if (!take_id(l, x, params, &id)) return;
+    const http_request *q = http_exchange_request(x);
+    bool has_token = q->query.len < sizeof token && uri_query(q->query.data, q->query.len, "token", token);
+    if (!(has_token ? check_token(l, x, &id) : admin(l, x))) return;
+    slot *s = slot_find(&l->slots, &id);
+    if (l->draining && !(s && s->run))
+        waiter_problem(x, 503, "the server is stopping: ask again", "1");
+    else
+        slot_cancel(l, x, &id);
+}
+
 static void on_metrics(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
@@ -203,10 +235,21 @@ void builtin_register(sw_app *app)
     static const struct {
         const char *route;
         builtin_fn fn;
-    } routes[] = {{"GET /_sw/healthz", on_healthz},       {"GET /_sw/readyz", on_readyz},
-                  {"GET /_sw/metrics", on_metrics},       {"GET /_sw/runs", on_runs},
-                  {"GET /_sw/runs/:id", on_run},          {"GET /_sw/runs/:id/output", on_output},
-                  {"GET /_sw/runs/:id/stream", on_stream}};
+        bool any_page;
+    } routes[] = {{"GET /_sw/healthz", on_healthz, false},
+                  {"GET /_sw/readyz", on_readyz, false},
+                  {"GET /_sw/metrics", on_metrics, false},
+                  {"GET /_sw/runs", on_runs, false},
+                  {"GET /_sw/runs/:id", on_run, false},
+                  {"DELETE /_sw/runs/:id", on_cancel, true},
+                  {"GET /_sw/runs/:id/output", on_output, true},
+                  /* Some clients follow a 303 with the method they began with. */
+                  {"POST /_sw/runs/:id/output", on_output, true},
+                  {"PUT /_sw/runs/:id/output", on_output, true},
+                  {"PATCH /_sw/runs/:id/output", on_output, true},
+                  {"DELETE /_sw/runs/:id/output", on_output, true},
+                  {"GET /_sw/runs/:id/stream", on_stream, true}};
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
-        app_add(app, routes[i].route, (endpoint){.kind = ENDPOINT_BUILTIN, .builtin = routes[i].fn});
+        app_add(app, routes[i].route,
+                (endpoint){.kind = ENDPOINT_BUILTIN, .builtin = routes[i].fn, .any_page = routes[i].any_page});
 }

@@ -17,6 +17,8 @@ enum { CLOSING_PARTS = 3 /* server, client, port */ };
 typedef struct moved {
     struct moved *next;
     int fd;
+    bool attach; /* to `to`, instead of serving it as a new request */
+    destination to;
     size_t len;
     char request[]; /* its bytes, to be parsed again over there */
 } moved;
@@ -33,6 +35,12 @@ int64_t loop_now_ms(void)
 static void on_request(void *arg, http_exchange *x)
 {
     sw_loop *l = arg;
+    if (l->adopting) {
+        const destination *to = l->adopting;
+        l->adopting = NULL;
+        slot_attach(l, x, &to->run, &to->wish);
+        return;
+    }
     const http_request *q = http_exchange_request(x);
     http_match m;
     http_router_find(l->app->router, q->method, q->path, &m);
@@ -46,8 +54,8 @@ static void on_request(void *arg, http_exchange *x)
     } else if (l->draining) {
         counter_add(&l->counters.requests_refused, 1);
         waiter_problem(x, 503, "the server is stopping", "1");
-    } else {
-        run_start(l, e, x, m.params, m.param_count);
+    } else if (e->kind != ENDPOINT_DURABLE || !idempotency_take(l, e, x)) {
+        run_start(l, e, x, m.params, m.param_count, NULL);
     }
 }
 
@@ -91,7 +99,7 @@ static void on_committed(void *arg, store_segment *list)
 
 /* ---- Moving connections between loops ---- */
 
-void loop_move(sw_loop *to, http_exchange *x)
+void loop_move(sw_loop *to, http_exchange *x, const destination *to_run)
 {
     size_t len = 0;
     char *bytes = NULL;
@@ -107,6 +115,8 @@ void loop_move(sw_loop *to, http_exchange *x)
         return;
     }
     m->fd = fd;
+    m->attach = to_run != NULL;
+    if (to_run) m->to = *to_run;
     m->len = len;
     memcpy(m->request, bytes, len);
     free(bytes);
@@ -115,6 +125,14 @@ void loop_move(sw_loop *to, http_exchange *x)
     to->moved = m;
     uv_mutex_unlock(&to->moved_lock);
     (void)uv_async_send(&to->command);
+}
+
+/* Its first request, which is whole, is handed out before http_server_adopt returns. */
+static void adopt(sw_loop *l, const moved *m)
+{
+    l->adopting = m->attach ? &m->to : NULL;
+    http_server_adopt(l->server, m->fd, m->request, m->len);
+    l->adopting = NULL;
 }
 
 static void adopt_moved(sw_loop *l)
@@ -128,7 +146,7 @@ static void adopt_moved(sw_loop *l)
         if (l->stopping)
             close(m->fd);
         else
-            http_server_adopt(l->server, m->fd, m->request, m->len);
+            adopt(l, m);
         free(m);
         m = next;
     }
@@ -191,7 +209,8 @@ static void on_part_closed(void *arg)
 
 static void check_drained(sw_loop *l)
 {
-    bool idle = l->runs == 0 && l->segments_in_flight == 0 && l->slots.loading == 0 && (l->recovered || !l->port);
+    bool idle = l->runs == 0 && l->segments_in_flight == 0 && l->slots.loading == 0 && l->claims.looking == 0 &&
+                (l->recovered || !l->port);
     if (!idle || (http_server_exchanges(l->server) > 0 && !l->hurried)) return;
     l->stopping = true;
     timers_stop(&l->timers, &l->drain_timer);

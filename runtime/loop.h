@@ -10,14 +10,22 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "runtime/app.h"
+#include "runtime/idempotency.h"
 #include "runtime/run.h"
 #include "runtime/slot.h"
 #include "runtime/timers.h"
+#include "runtime/waiter.h"
 
 typedef struct loop_counters {
     uint64_t runs_started, runs_resumed, runs_succeeded, runs_failed, runs_cancelled, runs_parked;
     uint64_t steps_done, steps_replayed, attempts_failed, requests_refused;
 } loop_counters;
+
+/* What a connection that was moved is to be attached to. */
+typedef struct destination {
+    run_id run;
+    waiter_wish wish;
+} destination;
 
 typedef struct sw_loop {
     sw_app *app;           /* shared, unchanged after the start */
@@ -39,8 +47,10 @@ typedef struct sw_loop {
     uint64_t runs;             /* in memory, plain ones too; counter_add */
     size_t segments_in_flight; /* with the store */
     slot_table slots;
-    msgpack_sbuffer scratch; /* for packing a value before its entry */
-    struct moved *moved;     /* connections from other loops, under moved_lock */
+    msgpack_sbuffer scratch;     /* for packing a value before its entry */
+    struct moved *moved;         /* connections from other loops, under moved_lock */
+    const destination *adopting; /* of the connection that http_server_adopt is taking just now; NULL: none */
+    claim_table claims;
     uv_mutex_t moved_lock;
     bool drain_asked; /* atomic: set by another thread */
     bool draining;    /* no new runs */
@@ -65,7 +75,8 @@ void loop_run(sw_loop *l);
 /* From any thread. */
 void loop_drain(sw_loop *l);
 
-/* Hands a connection with its whole request to another loop. Takes the exchange. */
-void loop_move(sw_loop *to, http_exchange *x);
+/* Hands a connection with its whole request to another loop, which serves it as any other (`to_run` NULL) or attaches
+ * it to that run. Takes the exchange. */
+void loop_move(sw_loop *to, http_exchange *x, const destination *to_run);
 
 #endif

@@ -34,7 +34,7 @@ bool record_append(run *r, const entry *e)
 static int64_t due_of(const run *r)
 {
     if (r->busy_count > 0 || r->strand_count == 0) return 0;
-    int64_t due_ms = 0;
+    int64_t due_ms = r->deadline_ms;
     for (const strand *s = r->strands; s; s = s->next)
         if (s->wait == STRAND_DUE && (due_ms == 0 || s->due_ms < due_ms)) due_ms = s->due_ms;
     return due_ms;
@@ -60,6 +60,7 @@ bool record_flush(run *r)
                                  .seq = r->seq_sealed,
                                  .data = r->sealed.data,
                                  .len = r->sealed.size,
+                                 .key = r->claim && r->seq_sealed == 0 ? claim_key(r->claim) : NULL,
                                  .live = ends ? STORE_LIVE_CLEAR : STORE_LIVE_SET,
                                  .listed = r->listed,
                                  .due_ms = ends ? 0 : due_of(r),

@@ -14,7 +14,7 @@ struct replay {
     size_t slots, count, used;
     chunk_count *chunks; /* few: one for each branch that streamed outside steps */
     size_t chunk_branches, chunk_room;
-    entry started, response, ended;
+    entry started, response, ended, cancel;
     uint32_t entries;
 };
 
@@ -109,6 +109,9 @@ static bool take(replay *p, const entry *e)
     case ENTRY_ENDED:
         p->ended = *e;
         return true;
+    case ENTRY_CANCEL:
+        p->cancel = *e;
+        return true;
     case ENTRY_STEP_DONE:
     case ENTRY_STEP_FAILED:
     case ENTRY_ROLLBACK:
@@ -155,6 +158,7 @@ replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void
 const entry *replay_started(const replay *p) { return &p->started; }
 const entry *replay_response(const replay *p) { return p->response.kind ? &p->response : NULL; }
 const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
+entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
 uint32_t replay_entries(const replay *p) { return p->entries; }
 size_t replay_unused(const replay *p) { return p->count - p->used; }
 

@@ -30,6 +30,7 @@ replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void
 const entry *replay_started(const replay *p);  /* always there */
 const entry *replay_response(const replay *p); /* NULL: none yet */
 const entry *replay_ended(const replay *p);    /* NULL: unfinished */
+entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: it goes on */
 uint32_t replay_entries(const replay *p);
 size_t replay_unused(const replay *p); /* records the code has not come to */
 

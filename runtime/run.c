@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/uri.h"
 #include "runtime/frames.h"
 #include "runtime/json.h"
 #include "runtime/log.h"
@@ -14,12 +13,13 @@
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/run_request.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
 #include "runtime/waiter.h"
 
-enum { SPARE_BUFFER_MAX = 65536, RETRY_AFTER_WRITE_ERROR_MS = 5000 };
+enum { SPARE_BUFFER_MAX = 65536, RETRY_AFTER_WRITE_ERROR_MS = 5000, TIMER_EARLY_MS = 2 };
 
 void run_touch(run *r)
 {
@@ -71,6 +71,8 @@ static void run_free(run *r)
 {
     sw_loop *l = r->loop;
     assert(r->strand_count == 0 && !r->in_flight && !r->waiters && !r->dirty);
+    timers_stop(&l->timers, &r->deadline);
+    claim_release(l, r->claim);
     frames_release(r->frames);
     arena_free(&r->arena);
     drop_large(&r->open);
@@ -85,132 +87,15 @@ static void set_label(run *r)
     (void)snprintf(r->label, sizeof r->label, "%s%s%s", r->endpoint->route, r->plain ? "" : " run ", r->id_text);
 }
 
-/* ---- The request ---- */
+/* ---- The journal's last entries ---- */
 
-static const char *const headers_kept[] = {"accept", "content-type", "user-agent", "prefer", "idempotency-key", NULL};
-
-static bool in_list(const char *const *list, const char *name)
-{
-    for (; list && *list; list++)
-        if (strcasecmp(*list, name) == 0) return true;
-    return false;
-}
-
-static const run_header *copy_headers(run *r, const http_request *q)
-{
-    run_header *first = NULL, **end = &first;
-    for (size_t i = 0; i < q->header_count; i++) {
-        const http_header *h = &q->headers[i];
-        if (!in_list(headers_kept, h->name.data) && !in_list(r->endpoint->options.journal_headers, h->name.data))
-            continue;
-        run_header *copy = arena_alloc(&r->arena, sizeof *copy);
-        if (!copy) return first;
-        copy->name = arena_strndup(&r->arena, h->name.data, h->name.len);
-        copy->value = arena_strndup(&r->arena, h->value.data, h->value.len);
-        copy->next = NULL;
-        if (!copy->name || !copy->value) return first;
-        *end = copy;
-        end = &copy->next;
-    }
-    return first;
-}
-
-static bool copy_params(run *r, const http_param *params, size_t count)
-{
-    run_header *all = count ? arena_alloc(&r->arena, count * sizeof *all) : NULL;
-    if (count && !all) return false;
-    for (size_t i = 0; i < count; i++) {
-        all[i].name = arena_strndup(&r->arena, params[i].name, strlen(params[i].name));
-        all[i].value = arena_strndup(&r->arena, params[i].value, params[i].value_len);
-        all[i].next = i + 1 < count ? &all[i + 1] : NULL;
-        if (!all[i].name || !all[i].value) return false;
-    }
-    r->request.params = all;
-    return true;
-}
-
-/* The decoded path and where the query begins, from a target in the run's arena. */
-static bool split_target(run *r, const char *target, size_t len)
-{
-    const char *mark = memchr(target, '?', len);
-    size_t path_len = mark ? (size_t)(mark - target) : len;
-    char *path = arena_alloc(&r->arena, path_len + 1);
-    if (!path) return false;
-    size_t decoded = 0;
-    if (!uri_decode_path(target, path_len, path, &decoded)) return false;
-    path[decoded] = 0;
-    r->request.target = target;
-    r->request.path = path;
-    r->request.query = mark ? mark + 1 : "";
-    return true;
-}
-
-static bool take_request(run *r, http_exchange *x, const http_param *params, size_t count)
-{
-    const http_request *q = http_exchange_request(x);
-    run_request *to = &r->request;
-    char *target = arena_strndup(&r->arena, q->target.data, q->target.len);
-    to->method = arena_strndup(&r->arena, q->method.data, q->method.len);
-    if (!target || !to->method || !split_target(r, target, q->target.len) || !copy_params(r, params, count))
-        return false;
-    if (r->plain) {
-        to->exchange = x;
-        to->body = (sw_bytes){q->body.data, q->body.len};
-        return true;
-    }
-    to->headers = copy_headers(r, q);
-    to->body.data = arena_strndup(&r->arena, q->body.data ? q->body.data : "", q->body.len);
-    to->body.len = q->body.len;
-    return to->body.data != NULL;
-}
-
-/* ---- The journal's first and last entries ---- */
-
-static bool pack_pairs(msgpack_sbuffer *to, const run_header *list, bool as_map)
-{
-    uint32_t n = 0;
-    for (const run_header *h = list; h; h = h->next) n++;
-    msgpack_packer pk;
-    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
-    bool ok = (as_map ? msgpack_pack_map(&pk, n) : msgpack_pack_array(&pk, (size_t)n * 2)) == 0;
-    for (const run_header *h = list; h && ok; h = h->next) {
-        size_t name = strlen(h->name), value = strlen(h->value);
-        ok = msgpack_pack_str(&pk, name) == 0 && msgpack_pack_str_body(&pk, h->name, name) == 0 &&
-             msgpack_pack_str(&pk, value) == 0 && msgpack_pack_str_body(&pk, h->value, value) == 0;
-    }
-    return ok;
-}
-
-static entry_text text_of(const char *s) { return (entry_text){s, strlen(s)}; }
-
-static bool record_started(run *r)
-{
-    msgpack_sbuffer *scratch = &r->loop->scratch;
-    scratch->size = 0;
-    if (!pack_pairs(scratch, r->request.headers, false)) return false;
-    size_t headers_len = scratch->size;
-    if (!pack_pairs(scratch, r->request.params, true)) return false;
-    const sw_endpoint_options *o = &r->endpoint->options;
-    store *st = r->loop->app->store;
-    entry e = {.kind = ENTRY_STARTED,
-               .at_ms = r->started_ms,
-               .function = text_of(r->endpoint->route),
-               .version = text_of(o->version ? o->version : ""),
-               .method = text_of(r->request.method),
-               .target = text_of(r->request.target),
-               .owner = text_of(store_node(st)),
-               .epoch = store_epoch(st),
-               .headers = {scratch->data, headers_len},
-               .params = {scratch->data + headers_len, scratch->size - headers_len},
-               .body = {r->request.body.data, r->request.body.len}};
-    return record_append(r, &e);
-}
+static entry_text text_of(const char *text) { return (entry_text){text, strlen(text)}; }
 
 static entry response_entry(run *r)
 {
     msgpack_sbuffer *scratch = &r->loop->scratch;
     scratch->size = 0;
-    if (!pack_pairs(scratch, r->response.headers, false)) scratch->size = 0;
+    if (!run_pack_headers(scratch, r->response.headers)) scratch->size = 0;
     return (entry){.kind = ENTRY_RESPONSE,
                    .at_ms = loop_now_ms(),
                    .status = r->response.status,
@@ -221,7 +106,10 @@ static entry response_entry(run *r)
 static void count_outcome(run *r)
 {
     loop_counters *n = &r->loop->counters;
-    counter_add(r->outcome == ENTRY_SUCCEEDED ? &n->runs_succeeded : &n->runs_failed, 1);
+    counter_add(r->outcome == ENTRY_SUCCEEDED   ? &n->runs_succeeded
+                : r->outcome == ENTRY_CANCELLED ? &n->runs_cancelled
+                                                : &n->runs_failed,
+                1);
 }
 
 static void record_ended(run *r)
@@ -273,6 +161,20 @@ static void set_problem(run *r, const failure *f)
     r->outcome_error = message;
 }
 
+/* 410: the result will never be there. 504: it is not there in time. */
+static void end_cancelled(run *r)
+{
+    bool late = r->cancel == ENTRY_CANCEL_LATE;
+    failure f = {.kind = FAILURE_FATAL, .status = late ? 504 : 410};
+    f.message = late                             ? "the run is over its deadline (timeout_ms of its endpoint)"
+                : r->cancel == ENTRY_CANCEL_GONE ? "the run was cancelled: its client went away"
+                                                 : "the run was cancelled";
+    set_problem(r, &f);
+    r->outcome = late ? ENTRY_FAILED : ENTRY_CANCELLED;
+    log_line(LOG_INFO, r->id_text, "%s: %s", r->endpoint->route, f.message);
+    record_ended(r);
+}
+
 static void answer_plain(run *r)
 {
     http_exchange *x = r->request.exchange;
@@ -289,6 +191,10 @@ static void handler_ended(run *r, bool ok, const failure *f)
 {
     if (!r->plain && r->leave == LEAVE_ERROR) {
         r->state = RUN_LEAVING;
+        return;
+    }
+    if (!ok && f->kind == FAILURE_UNWIND && r->leave == LEAVE_CANCEL) {
+        end_cancelled(r);
         return;
     }
     if (!ok && f->kind == FAILURE_UNWIND) {
@@ -332,14 +238,6 @@ static void refuse(sw_loop *l, http_exchange *x, const char *why)
     waiter_problem(x, 503, why, "1");
 }
 
-static waiter_kind kind_of(const http_request *q)
-{
-    const char *accept = http_request_header(q, "accept"), *prefer = http_request_header(q, "prefer");
-    if (accept && strcasestr(accept, "text/event-stream")) return WAITER_STREAM;
-    if (prefer && strcasestr(prefer, "respond-async")) return WAITER_ASYNC;
-    return WAITER_REQUEST;
-}
-
 static void make_id(run *r)
 {
     uint8_t random[10];
@@ -350,49 +248,67 @@ static void make_id(run *r)
 
 static void plain_gone(http_exchange *x) { (void)x; /* the handler learns of it when it writes */ }
 
+static void on_deadline(struct timer *t) { run_cancel(t->arg, ENTRY_CANCEL_LATE); }
+
+static void watch_deadline(run *r)
+{
+    if (r->deadline_ms == 0) return;
+    int64_t left_ms = r->deadline_ms - loop_now_ms();
+    r->deadline = (struct timer){.fn = on_deadline, .arg = r};
+    if (!timers_start(&r->loop->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0))
+        log_line(LOG_ERROR, r->id_text, "out of memory: its deadline is not watched");
+}
+
 /* Gives up a run that has not begun. */
 static void unmake(run *r)
 {
     r->dirty = false;
     if (r->loop->touched == r) r->loop->touched = r->next_dirty;
     r->open.size = 0;
+    r->claim = NULL;
     run_free(r);
 }
 
-void run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param *params, size_t param_count)
+run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param *params, size_t param_count,
+               claim *key)
 {
     if (l->runs >= (size_t)l->app->opt.runs_max) {
         refuse(l, x, "too many requests are in flight (--runs-max)");
-        return;
+        return NULL;
     }
     if (e->kind == ENDPOINT_DURABLE && store_busy(l->port)) {
         refuse(l, x, "the journal cannot keep up (--journal-queue-max)");
-        return;
+        return NULL;
     }
     run *r = run_new(l, e);
     if (!r) {
         refuse(l, x, "out of memory");
-        return;
+        return NULL;
     }
     if (!r->plain) make_id(r);
     set_label(r);
-    waiter_kind kind = r->plain ? WAITER_REQUEST : kind_of(http_exchange_request(x));
-    if (!take_request(r, x, params, param_count) || (!r->plain && !record_started(r))) {
+    r->claim = key;
+    if (e->options.timeout_ms > 0) r->deadline_ms = r->started_ms + e->options.timeout_ms;
+    if (!run_request_take(r, x, params, param_count) || (!r->plain && !run_request_record(r))) {
         unmake(r);
         refuse(l, x, "the request is too large for the memory a run may have");
-        return;
+        return NULL;
     }
     if (!strand_start(r, handler_main, r)) {
         unmake(r);
         refuse(l, x, "no room for another coroutine");
-        return;
+        return NULL;
     }
     counter_add(&l->counters.runs_started, 1);
-    if (r->plain)
+    if (r->plain) {
         http_exchange_on_gone(x, plain_gone);
-    else
-        waiter_attach(l, &r->waiters, kind, x, &r->id, 0);
+    } else {
+        waiter_wish wish = waiter_wish_of(http_exchange_request(x));
+        waiter_attach(l, &r->waiters, &wish, x, &r->id);
+        watch_deadline(r);
+    }
     if (!coro_current()) sched_run(&l->sched, 0);
+    return r;
 }
 
 /* ---- Resuming ---- */
@@ -402,39 +318,6 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
     run *r = arg;
     if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->loop->arenas);
     if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
-}
-
-static const run_header *unpack_pairs(run *r, const entry_text *packed)
-{
-    sw_value v = {.type = MSGPACK_OBJECT_NIL};
-    const char *error = NULL;
-    if (!value_unpack(&r->arena, packed->data, packed->len, &v, &error)) return NULL;
-    bool map = v.type == MSGPACK_OBJECT_MAP;
-    uint32_t n = map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
-    run_header *all = n ? arena_alloc(&r->arena, n * sizeof *all) : NULL;
-    for (uint32_t i = 0; i < n && all; i++) {
-        const msgpack_object *name = map ? &v.via.map.ptr[i].key : &v.via.array.ptr[(size_t)2 * i];
-        const msgpack_object *value = map ? &v.via.map.ptr[i].val : name + 1;
-        if (name->type != MSGPACK_OBJECT_STR || value->type != MSGPACK_OBJECT_STR) return NULL;
-        all[i].name = arena_strndup(&r->arena, name->via.str.ptr, name->via.str.size);
-        all[i].value = arena_strndup(&r->arena, value->via.str.ptr, value->via.str.size);
-        all[i].next = i + 1 < n ? &all[i + 1] : NULL;
-        if (!all[i].name || !all[i].value) return NULL;
-    }
-    return all;
-}
-
-static bool restore_request(run *r, const entry *started)
-{
-    run_request *to = &r->request;
-    char *target = arena_strndup(&r->arena, started->target.data, started->target.len);
-    to->method = arena_strndup(&r->arena, started->method.data, started->method.len);
-    to->body.data = arena_strndup(&r->arena, started->body.data, started->body.len);
-    to->body.len = started->body.len;
-    to->headers = unpack_pairs(r, &started->headers);
-    to->params = unpack_pairs(r, &started->params);
-    r->started_ms = started->at_ms;
-    return target && to->method && to->body.data && split_target(r, target, started->target.len);
 }
 
 static const char *restore(run *r, const char *data, size_t len)
@@ -448,12 +331,37 @@ static const char *restore(run *r, const char *data, size_t len)
     const endpoint *e = app_endpoint(r->loop->app, started->function.data, started->function.len);
     r->endpoint = e ? e : &unknown;
     if (!e) return "the program has no such endpoint any more";
-    if (!restore_request(r, started)) return "its request cannot be read";
+    if (!run_request_restore(r, started)) return "its request cannot be read";
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     r->state_bytes = len;
     r->listed = true;
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     return NULL;
+}
+
+static void record_cancel(run *r)
+{
+    entry e = {.kind = ENTRY_CANCEL, .at_ms = loop_now_ms(), .status = (int)r->cancel};
+    if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its cancellation is not journaled");
+}
+
+/* A journal that says so, somebody who asked while it was not in memory, or its deadline. */
+static entry_cancel why_end(const run *r, const slot *s)
+{
+    entry_cancel journaled = replay_cancel(r->replay);
+    if (journaled) return journaled;
+    if (s->cancel) return s->cancel;
+    return r->deadline_ms > 0 && r->deadline_ms <= loop_now_ms() + TIMER_EARLY_MS ? ENTRY_CANCEL_LATE
+                                                                                  : ENTRY_CANCEL_NONE;
+}
+
+/* It has nothing to unwind. */
+static void end_resumed(run *r, entry_cancel why)
+{
+    r->cancel = why;
+    if (!replay_cancel(r->replay)) record_cancel(r);
+    end_cancelled(r);
+    run_touch(r);
 }
 
 const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
@@ -464,9 +372,10 @@ const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
     r->id = s->id;
     run_id_format(&r->id, r->id_text);
     const char *error = restore(r, data, len);
+    entry_cancel cancel = error ? ENTRY_CANCEL_NONE : why_end(r, s);
     if (!error) {
         set_label(r);
-        if (!strand_start(r, handler_main, r)) error = "no room for another coroutine";
+        if (!cancel && !strand_start(r, handler_main, r)) error = "no room for another coroutine";
     }
     if (error) {
         frames_release(r->frames);
@@ -479,6 +388,10 @@ const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
     s->state = SLOT_RUNNING;
     waiter_move(&s->waiters, &r->waiters);
     counter_add(&l->counters.runs_resumed, 1);
+    if (cancel)
+        end_resumed(r, cancel);
+    else
+        watch_deadline(r);
     return NULL;
 }
 
@@ -497,6 +410,22 @@ void run_leave_now(run *r, run_leave why)
     run_touch(r);
 }
 
+void run_cancel(run *r, entry_cancel why)
+{
+    assert(why != ENTRY_CANCEL_NONE && !r->plain);
+    if (r->cancel || r->state == RUN_ENDING || r->state == RUN_ENDED) return;
+    r->cancel = why;
+    /* It may be leaving memory for another reason: then whoever loads it ends it. */
+    if (r->slot) r->slot->cancel = why;
+    record_cancel(r);
+    if (r->leave == LEAVE_NONE || r->leave == LEAVE_PARK || r->leave == LEAVE_DRAIN) run_leave_now(r, LEAVE_CANCEL);
+}
+
+void run_client_gone(run *r)
+{
+    if (r->endpoint->options.on_disconnect == SW_CANCEL && waiter_none(r->waiters)) run_cancel(r, ENTRY_CANCEL_GONE);
+}
+
 static void keep_waiters(run *r)
 {
     waiter_move(&r->waiters, &r->slot->waiters);
@@ -511,7 +440,8 @@ static void left(run *r)
     if (r->leave == LEAVE_PARK) {
         keep_waiters(r);
         counter_add(&l->counters.runs_parked, 1);
-        slot_park(l, s, r->park_due_ms);
+        s->ends_when_alone = r->endpoint->options.on_disconnect == SW_CANCEL;
+        slot_park(l, s, s->cancel ? 0 : r->park_due_ms);
     } else if (r->leave == LEAVE_ERROR && s && !l->draining) {
         keep_waiters(r);
         slot_park(l, s, loop_now_ms() + RETRY_AFTER_WRITE_ERROR_MS);
@@ -532,7 +462,7 @@ static void left(run *r)
 static void try_park(run *r)
 {
     if (r->busy_count > 0 || r->strand_count == 0 || r->seq_durable < r->seq_next || !r->slot) return;
-    int64_t due_ms = INT64_MAX;
+    int64_t due_ms = r->deadline_ms > 0 ? r->deadline_ms : INT64_MAX;
     for (const strand *s = r->strands; s; s = s->next)
         if (s->wait == STRAND_DUE && s->due_ms < due_ms) due_ms = s->due_ms;
     if (due_ms == INT64_MAX || due_ms - loop_now_ms() < r->loop->app->opt.park_after_ms) return;
@@ -545,7 +475,7 @@ static void try_park(run *r)
 static void answer(run *r)
 {
     entry response = response_entry(r);
-    waiter_answer(r->loop, &r->waiters, &r->id, &response, r->outcome, r->frames);
+    waiter_answer(r->loop, &r->waiters, &r->id, r->endpoint->options.cors_origin, &response, r->outcome, r->frames);
 }
 
 static void ended(run *r)
@@ -614,12 +544,17 @@ void run_committed(run *r)
         return;
     }
     r->seq_durable = r->seq_sealed;
+    claim_release(r->loop, r->claim);
+    r->claim = NULL;
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     if (r->state == RUN_ENDING && r->seq_durable == r->seq_next && r->strand_count == 0) {
         ended(r);
         return;
     }
-    if (!r->slot) list(r);
+    if (!r->slot) {
+        list(r);
+        if (!r->waiters) run_client_gone(r); /* before that nobody could be sent on */
+    }
     for (strand *s = r->commit_waiters ? r->strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);
 }

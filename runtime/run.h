@@ -31,6 +31,7 @@ struct waiter;
 struct slot;
 struct frames;
 struct replay;
+struct claim;
 
 typedef struct defer {
     struct defer *next;
@@ -110,9 +111,10 @@ typedef enum run_state { RUN_RUNNING, RUN_ENDING, RUN_LEAVING, RUN_ENDED } run_s
 
 typedef enum run_leave {
     LEAVE_NONE,
-    LEAVE_PARK,  /* wait for its due time without a stack */
-    LEAVE_DRAIN, /* the process stops; the next one resumes it */
-    LEAVE_ERROR  /* the journal could not be written: try again from what is on disk */
+    LEAVE_PARK,   /* wait for its due time without a stack */
+    LEAVE_DRAIN,  /* the process stops; the next one resumes it */
+    LEAVE_CANCEL, /* it ends without a response of its own */
+    LEAVE_ERROR   /* the journal could not be written: try again from what is on disk */
 } run_leave;
 
 /* The counters of equal ids: open addressing, a power of two, grows in the run's arena. */
@@ -137,6 +139,9 @@ struct run {
     char label[160]; /* for overflow reports: route and run id */
     arena arena;
     int64_t started_ms;
+    int64_t deadline_ms; /* Unix; 0: none */
+    struct timer deadline;
+    entry_cancel cancel; /* why it ends before its handler does */
     bool async;          /* it waits longer than --redirect-after: request clients are sent on */
     int64_t park_due_ms; /* with LEAVE_PARK */
     run_request request;
@@ -168,19 +173,28 @@ struct run {
     struct replay *replay;  /* what the journal already has; NULL in a new run */
     struct frames *frames;  /* what it streamed; NULL until the first chunk */
     struct waiter *waiters; /* clients attached to it */
+    struct claim *claim;    /* of its Idempotency-Key, until the first commit */
     struct slot *slot;      /* its place in the loop's table; NULL while nobody can know it by its id */
 };
 
 /* A new run of `e` for the request of `x`, whose route parameters are `params`. Takes the exchange: it answers it,
- * also when there is no room for a run. The handler has started, and may have ended, when this returns. */
-void run_start(struct sw_loop *loop, const struct endpoint *e, struct http_exchange *x, const http_param *params,
-               size_t param_count);
+ * also when there is no room for a run (NULL). The handler has started, and may have ended, when this returns. `claim`:
+ * of its Idempotency-Key, NULL if there is none; the run releases it. */
+run *run_start(struct sw_loop *loop, const struct endpoint *e, struct http_exchange *x, const http_param *params,
+               size_t param_count, struct claim *claim);
 
 /* A run from its journal; `data` is copied. NULL, or why the journal does not fit the program. The slot is taken. */
 const char *run_resume(struct sw_loop *loop, struct slot *slot, const char *data, size_t len);
 
 /* The handler goes no further than its next step; waits end now. What has been journaled stays. */
 void run_leave_now(run *r, run_leave why);
+
+/* No step of it begins any more; calls are cut, clean-ups run, and it ends as cancelled, or as failed when its deadline
+ * is the reason. Journaled, so it survives a restart. Too late once the handler has ended: then nothing happens. */
+void run_cancel(run *r, entry_cancel why);
+
+/* A client of it has gone away, not been sent on. */
+void run_client_gone(run *r);
 
 /* The end of a turn of the loop: appends new entries, parks it when it only waits. */
 void run_turn_end(run *r);

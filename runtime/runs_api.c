@@ -85,6 +85,8 @@ static const char *kind_text(entry_kind kind)
         return "ended";
     case ENTRY_ROLLBACK:
         return "rollback";
+    case ENTRY_CANCEL:
+        return "cancel";
     }
     return "unknown";
 }
@@ -279,6 +281,7 @@ void runs_api_metrics(sw_loop *l, http_exchange *x)
                           {"runs_resumed_total", "counter", "Runs taken up again from their journal.", n.runs_resumed},
                           {"runs_succeeded_total", "counter", "Runs whose handler returned.", n.runs_succeeded},
                           {"runs_failed_total", "counter", "Runs that failed for good.", n.runs_failed},
+                          {"runs_cancelled_total", "counter", "Runs that were cancelled.", n.runs_cancelled},
                           {"runs_parked_total", "counter", "Times a run gave its stack back to sleep.", n.runs_parked},
                           {"steps_done_total", "counter", "Steps that succeeded.", n.steps_done},
                           {"steps_replayed_total", "counter", "Steps answered from the journal.", n.steps_replayed},

@@ -104,6 +104,7 @@ void slot_wake(sw_loop *l, slot *s)
 {
     slot_table *t = &l->slots;
     assert(!s->run);
+    assert(s->state != SLOT_RUNNING);
     if (s->state == SLOT_QUEUED || s->state == SLOT_LOADING) return;
     timers_stop(&l->timers, &s->due);
     s->state = SLOT_QUEUED;
@@ -113,6 +114,67 @@ void slot_wake(sw_loop *l, slot *s)
     else
         t->due_head = s;
     t->due_tail = s;
+}
+
+/* ---- Clients ---- */
+
+/* A slot for a run that is not in memory, with a client that waits for it; NULL: it has been told why not. */
+static slot *slot_for(sw_loop *l, http_exchange *x, const run_id *id)
+{
+    slot *s = slot_find(&l->slots, id);
+    if (s) return s;
+    s = slot_add(l, id);
+    if (s)
+        s->state = SLOT_UNKNOWN;
+    else
+        waiter_problem(x, 503, "out of memory", "5");
+    return s;
+}
+
+void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wish *wish)
+{
+    slot *s = slot_for(l, x, id);
+    if (!s) return;
+    if (s->run) {
+        waiter_attach(l, &s->run->waiters, wish, x, id);
+        run_touch(s->run);
+        return;
+    }
+    waiter_attach(l, &s->waiters, wish, x, id);
+    if (s->state == SLOT_UNKNOWN || wish->kind == WAITER_STREAM) {
+        slot_wake(l, s);
+    } else {
+        waiter_redirect(&s->waiters);
+        waiter_pump(&s->waiters, NULL);
+    }
+}
+
+void slot_cancel(sw_loop *l, http_exchange *x, const run_id *id)
+{
+    const waiter_wish wish = {.kind = WAITER_CANCEL};
+    slot *s = slot_for(l, x, id);
+    if (!s) return;
+    if (s->run) {
+        waiter_attach(l, &s->run->waiters, &wish, x, id);
+        run_cancel(s->run, ENTRY_CANCEL_ASKED);
+        run_touch(s->run);
+        return;
+    }
+    waiter_attach(l, &s->waiters, &wish, x, id);
+    s->cancel = ENTRY_CANCEL_ASKED;
+    slot_wake(l, s);
+}
+
+void slot_client_gone(sw_loop *l, const run_id *id)
+{
+    slot *s = slot_find(&l->slots, id);
+    if (!s) return;
+    if (s->run) {
+        run_client_gone(s->run);
+    } else if (s->ends_when_alone && waiter_none(s->waiters) && !l->draining) {
+        s->cancel = ENTRY_CANCEL_GONE;
+        slot_wake(l, s);
+    }
 }
 
 /* ---- Loading ---- */

@@ -7,14 +7,18 @@
 #include <stddef.h>
 
 #include "runtime/timers.h"
+#include "storage/entry.h"
 #include "storage/run_id.h"
 
 struct run;
 struct waiter;
+struct waiter_wish;
+struct http_exchange;
 struct sw_loop;
 
 typedef enum slot_state {
     SLOT_RUNNING, /* `run` is in memory */
+    SLOT_UNKNOWN, /* somebody asked for it, and it is not known whether there is such a run */
     SLOT_PARKED,  /* `due` is armed */
     SLOT_QUEUED,  /* due, waits for its turn to be loaded */
     SLOT_LOADING  /* its journal is being read */
@@ -28,7 +32,8 @@ typedef struct slot {
     struct timer due;
     run_id id;
     slot_state state;
-    bool cancelled; /* to be ended as cancelled when it is loaded */
+    entry_cancel cancel;  /* to be ended for this reason when it is loaded */
+    bool ends_when_alone; /* parked, and its endpoint says SW_CANCEL */
 } slot;
 
 typedef struct slot_table {
@@ -52,6 +57,13 @@ void slot_park(struct sw_loop *l, slot *s, int64_t due_ms);
 void slot_wake(struct sw_loop *l, slot *s);
 /* Loads some of the queue; called each turn. */
 void slot_load_due(struct sw_loop *l);
+
+/* Attaches a client to the run of this id, in memory or not, ended or not. Takes the exchange. */
+void slot_attach(struct sw_loop *l, struct http_exchange *x, const run_id *id, const struct waiter_wish *wish);
+/* Ends the run of this id as cancelled and tells `x` so; 404 and 409 when there is nothing to cancel. Takes it. */
+void slot_cancel(struct sw_loop *l, struct http_exchange *x, const run_id *id);
+/* A client of the run has gone away. */
+void slot_client_gone(struct sw_loop *l, const run_id *id);
 
 /* Reads the live table and makes a slot of each row of this loop. */
 void slot_recover(struct sw_loop *l);

@@ -62,6 +62,11 @@ typedef enum sw_retain {
     SW_RETAIN_NONE     /* the journal of a run goes soon after it ended */
 } sw_retain;
 
+typedef enum sw_disconnect {
+    SW_GO_ON = 0, /* a client that goes away changes nothing (the default) */
+    SW_CANCEL     /* when the last client has gone away, without having been sent on, the run is cancelled */
+} sw_disconnect;
+
 typedef struct sw_endpoint_options {
     const char *version; /* journaled with each run; NULL: "" */
     sw_durability durability;
@@ -70,13 +75,21 @@ typedef struct sw_endpoint_options {
     const char *const *journal_headers; /* request headers to keep beyond the default list (accept, content-type,
                                            user-agent, prefer, idempotency-key), NULL-terminated; naming
                                            "authorization" or "cookie" here is what makes them be journaled */
+    sw_disconnect on_disconnect;
+    int64_t timeout_ms;        /* of the whole run, sleeps and restarts included: then it fails with 504; 0: no limit */
+    const char *caller_header; /* request header that tells callers apart, such as "authorization": an Idempotency-Key
+                                  counts for one caller only. NULL: all requests come from one */
+    const char *cors_origin;   /* pages of this origin ("https://app.example.com", or "*") may call the endpoint: their
+                                  preflights are answered, its responses carry the header. NULL: none */
 } sw_endpoint_options;
 
 /* A new program called `name` (shown in --help, --version and logs). Free it by returning from sw_main. */
 SW_API sw_app *sw_app_new(const char *name);
 
-/* A durable endpoint. `route` is "METHOD /path", with ":name" for one segment of the path: "GET /orders/:id". Each
- * request to it is a run. `options` may be NULL; it is copied. A malformed or repeated route ends sw_main with 2. */
+/* A durable endpoint. With an Idempotency-Key a request attaches to the run that an earlier one with the same key,
+ * target and body began; see docs/http.md. `route` is "METHOD /path", with ":name" for one segment of the path: "GET
+ * /orders/:id". Each request to it is a run. `options` may be NULL; it is copied. A malformed or repeated route ends
+ * sw_main with 2. */
 SW_API void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options);
 
 /* A plain route: no run, no journal; steps are refused in it, sw_fetch and sw_sleep work and are not recorded. */

@@ -7,28 +7,32 @@
 
 #include "runtime/json.h"
 #include "runtime/loop.h"
+#include "runtime/prefer.h"
+#include "runtime/public_url.h"
 #include "runtime/replay.h"
 #include "runtime/token.h"
 #include "runtime/value.h"
 
-enum { URL_MAX_BYTES = 1024, PUMP_BYTES = 65536, REPLY_HEADERS_MAX = 64 };
+enum { URL_MAX_BYTES = 1024, BASE_MAX_BYTES = 512, PUMP_BYTES = 65536, REPLY_HEADERS_MAX = 64, OWN_HEADERS = 8 };
 
 struct waiter {
     waiter *next, **link; /* in the run's or slot's list; link NULL: in none */
     sw_loop *loop;
     http_exchange *x;
     frames *frames;    /* held; a stream's, from its first pump on */
-    struct timer hold; /* WAITER_OUTPUT: when it is sent round again */
+    struct timer hold; /* when it is sent on (OUTPUT, WAIT) or told that it takes longer (CANCEL) */
     run_id id;
-    waiter_kind kind;
+    waiter_wish wish;
     uint32_t cursor; /* last frame sent */
     bool begun;      /* a stream's head is sent */
 };
 
-static const http_reply_header *cors_header(const sw_loop *l, http_reply_header *to)
+static size_t put_cors(const char *origin, http_reply_header *headers, size_t n)
 {
-    *to = (http_reply_header){"Access-Control-Allow-Origin", l->app->opt.cors_origin};
-    return to;
+    headers[n++] = (http_reply_header){"Access-Control-Allow-Origin", origin};
+    headers[n++] = (http_reply_header){"Access-Control-Expose-Headers", "*"};
+    if (strcmp(origin, "*") != 0) headers[n++] = (http_reply_header){"Vary", "Origin"};
+    return n;
 }
 
 static void detach(waiter *w)
@@ -61,30 +65,21 @@ static void on_gone(http_exchange *x)
 {
     waiter *w = http_exchange_user(x);
     assert(w && w->x == x);
+    sw_loop *l = w->loop;
+    run_id id = w->id;
+    bool listed = w->link != NULL;
     http_reply_abort(take_exchange(w));
+    if (listed) slot_client_gone(l, &id);
 }
 
 /* ---- URLs ---- */
 
-/* "http://host" of --public-url, or of the request's Host header. */
-static void base_url(const sw_loop *l, const http_exchange *x, char *out, size_t size)
-{
-    const char *given = l->app->opt.public_url;
-    if (given && *given) {
-        (void)snprintf(out, size, "%s", given);
-        size_t len = strlen(out);
-        if (len && out[len - 1] == '/') out[len - 1] = 0;
-        return;
-    }
-    const char *host = http_request_header(http_exchange_request(x), "host");
-    (void)snprintf(out, size, "http://%s", host ? host : "localhost");
-}
-
 static void run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,
                     char out[URL_MAX_BYTES])
 {
-    char base[512], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
-    base_url(l, x, base, sizeof base);
+    char base[BASE_MAX_BYTES], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
+    const char *host = http_request_header(http_exchange_request(x), "host");
+    if (!public_url(l->app->public_urls, host, base, sizeof base)) base[0] = 0;
     run_id_format(id, text);
     token_make(&l->app->key, id, run_id_time_ms(id) + l->app->opt.retain_ms, token);
     (void)snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
@@ -108,25 +103,36 @@ void waiter_problem(http_exchange *x, int status, const char *detail, const char
     arena_free(&a);
 }
 
+/* 303 or 202 to the output URL. */
 static void send_on(waiter *w, int status)
 {
-    char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1];
+    char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1], applied[48];
     const sw_loop *l = w->loop;
     run_url(l, w->x, &w->id, "output", url);
     run_id_format(&w->id, id);
-    http_reply_header headers[5] = {{"Location", url},
-                                    {"X-Run-Id", id},
-                                    {"Cache-Control", "no-store"},
-                                    {"Access-Control-Expose-Headers", "Location, X-Run-Id"}};
-    (void)cors_header(l, &headers[4]);
-    char body[URL_MAX_BYTES + 128] = "";
+    http_reply_header headers[REPLY_HEADERS_MAX] = {{"Location", url}, {"X-Run-Id", id}, {"Cache-Control", "no-store"}};
+    size_t n = put_cors(l->app->opt.cors_origin, headers, 3);
+    char body[2 * URL_MAX_BYTES] = "";
     if (status == 202) {
+        (void)snprintf(applied, sizeof applied, "respond-async");
+        if (w->wish.wait_ms > 0)
+            (void)snprintf(applied, sizeof applied, "wait=%lld", (long long)w->wish.wait_ms / 1000);
+        headers[n++] = (http_reply_header){"Preference-Applied", applied};
+        headers[n++] = (http_reply_header){"Content-Type", "application/json"};
         (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"outputUrl\":\"%s\"}\n", id, url);
     }
-    http_reply(take_exchange(w), status, headers, 5, body, strlen(body));
+    if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
+    http_reply(take_exchange(w), status, headers, n, body, strlen(body));
 }
 
-static void send_response(waiter *w, const entry *response)
+static bool has_header(const http_reply_header *headers, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcasecmp(headers[i].name, name) == 0) return true;
+    return false;
+}
+
+static void send_response(waiter *w, const entry *response, const char *cors_origin)
 {
     arena a;
     arena_init(&a, w->loop->arenas);
@@ -134,10 +140,10 @@ static void send_response(waiter *w, const entry *response)
     const char *error = NULL;
     char id[RUN_ID_TEXT + 1];
     run_id_format(&w->id, id);
-    http_reply_header headers[REPLY_HEADERS_MAX];
+    http_reply_header headers[REPLY_HEADERS_MAX + OWN_HEADERS];
     size_t n = 0;
     headers[n++] = (http_reply_header){"X-Run-Id", id};
-    if (w->kind == WAITER_OUTPUT) (void)cors_header(w->loop, &headers[n++]);
+    if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
     if (value_unpack(&a, response->headers.data, response->headers.len, &flat, &error) &&
         flat.type == MSGPACK_OBJECT_ARRAY)
         for (uint32_t i = 0; i + 1 < flat.via.array.size && n < REPLY_HEADERS_MAX; i += 2) {
@@ -146,22 +152,44 @@ static void send_response(waiter *w, const entry *response)
             headers[n].value = arena_strndup(&a, value->via.str.ptr, value->via.str.size);
             if (headers[n].name && headers[n].value) n++;
         }
+    if (cors_origin && !has_header(headers, n, "Access-Control-Allow-Origin")) n = put_cors(cors_origin, headers, n);
     http_reply(take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
     arena_free(&a);
+}
+
+/* ---- Cancelling ---- */
+
+static void send_cancelled(waiter *w, int status, const char *state)
+{
+    char id[RUN_ID_TEXT + 1], body[128];
+    run_id_format(&w->id, id);
+    http_reply_header headers[REPLY_HEADERS_MAX] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
+    size_t n = put_cors(w->loop->app->opt.cors_origin, headers, 2);
+    (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"status\":\"%s\"}\n", id, state);
+    http_reply(take_exchange(w), status, headers, n, body, strlen(body));
+}
+
+static void answer_cancel(waiter *w, entry_ended ended)
+{
+    if (ended == ENTRY_CANCELLED)
+        send_cancelled(w, 200, "cancelled");
+    else
+        waiter_problem(take_exchange(w), 409, "the run has ended already", NULL);
 }
 
 /* ---- Streams ---- */
 
 static void begin_stream(waiter *w)
 {
-    http_reply_header headers[5] = {{"Content-Type", "text/event-stream"},
-                                    {"Cache-Control", "no-store"},
-                                    {"X-Accel-Buffering", "no"},
-                                    {"X-Run-Id", NULL}};
+    http_reply_header headers[4 + OWN_HEADERS] = {{"Content-Type", "text/event-stream"},
+                                                  {"Cache-Control", "no-store"},
+                                                  {"X-Accel-Buffering", "no"},
+                                                  {"X-Run-Id", NULL}};
     char id[RUN_ID_TEXT + 1], stream_url[URL_MAX_BYTES], output_url[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
     run_id_format(&w->id, id);
     headers[3].value = id;
-    (void)cors_header(w->loop, &headers[4]);
+    size_t count = put_cors(w->loop->app->opt.cors_origin, headers, 4);
+    if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
     run_url(w->loop, w->x, &w->id, "stream", stream_url);
     run_url(w->loop, w->x, &w->id, "output", output_url);
     int n = snprintf(text, sizeof text,
@@ -169,7 +197,7 @@ static void begin_stream(waiter *w)
                      id, stream_url, output_url);
     assert(n > 0 && (size_t)n < sizeof text);
     w->begun = true;
-    http_reply_begin(w->x, 200, headers, 5);
+    http_reply_begin(w->x, 200, headers, count);
     http_reply_write(w->x, text, (size_t)n);
 }
 
@@ -204,9 +232,9 @@ void waiter_pump(waiter **list, frames *f)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->kind == WAITER_ASYNC) {
+        if (w->wish.kind == WAITER_ASYNC) {
             send_on(w, 202);
-        } else if (w->kind == WAITER_STREAM) {
+        } else if (w->wish.kind == WAITER_STREAM) {
             give_frames(w, f);
             pump(w);
         }
@@ -220,16 +248,19 @@ static void answer_stream(waiter *w, frames *f)
     pump(w);
 }
 
-void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f)
+void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const char *cors_origin, const entry *response,
+                   entry_ended ended, frames *f)
 {
     frames *own = NULL;
     while (*list) {
         waiter *w = *list;
         assert(run_id_equal(&w->id, id));
-        if (w->kind == WAITER_ASYNC) {
+        if (w->wish.kind == WAITER_ASYNC) {
             send_on(w, 202);
-        } else if (w->kind != WAITER_STREAM) {
-            send_response(w, response);
+        } else if (w->wish.kind == WAITER_CANCEL) {
+            answer_cancel(w, ended);
+        } else if (w->wish.kind != WAITER_STREAM) {
+            send_response(w, response, w->wish.kind == WAITER_OUTPUT ? l->app->opt.cors_origin : cors_origin);
         } else {
             if (!f) f = own = frames_new(l->arenas);
             if (!f || (!frames_closed(f) && !frames_close(f, response, ended))) {
@@ -244,7 +275,7 @@ void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *res
 
 static bool wants_frames(const waiter *list)
 {
-    while (list && list->kind != WAITER_STREAM) list = list->next;
+    while (list && list->wish.kind != WAITER_STREAM) list = list->next;
     return list != NULL;
 }
 
@@ -269,7 +300,10 @@ void waiter_answer_journal(sw_loop *l, waiter **list, const run_id *id, const ch
     const replay *p = replay_new(&a, data, len, on_entry, &b, error);
     if (p && !b.failed && replay_response(p) && replay_ended(p)) {
         *error = NULL;
-        waiter_answer(l, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
+        const entry *started = replay_started(p);
+        const endpoint *e = app_endpoint(l->app, started->function.data, started->function.len);
+        waiter_answer(l, list, id, e ? e->options.cors_origin : NULL, replay_response(p),
+                      (entry_ended)replay_ended(p)->status, b.frames);
     } else if (p) {
         *error = b.failed ? "out of memory" : "the run ended without a response";
     }
@@ -283,7 +317,7 @@ void waiter_redirect(waiter **list)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->kind == WAITER_REQUEST) send_on(w, 303);
+        if (w->wish.kind == WAITER_REQUEST) send_on(w, 303);
     }
 }
 
@@ -291,8 +325,12 @@ void waiter_dismiss(waiter **list)
 {
     while (*list) {
         waiter *w = *list;
-        if (w->kind != WAITER_STREAM) {
-            send_on(w, w->kind == WAITER_ASYNC ? 202 : 303);
+        if (w->wish.kind == WAITER_CANCEL) {
+            waiter_problem(take_exchange(w), 503, "the server is stopping: ask again", "1");
+            continue;
+        }
+        if (w->wish.kind != WAITER_STREAM) {
+            send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
             continue;
         }
         if (!w->begun) begin_stream(w);
@@ -328,21 +366,63 @@ void waiter_move(waiter **from, waiter **to)
     if (*to) (*to)->link = to;
 }
 
-static void on_hold_over(struct timer *t) { send_on(t->arg, 303); }
+bool waiter_none(const waiter *list)
+{
+    while (list && list->wish.kind == WAITER_CANCEL) list = list->next;
+    return list == NULL;
+}
 
-void waiter_attach(sw_loop *l, waiter **list, waiter_kind kind, http_exchange *x, const run_id *id, uint32_t after)
+static void on_hold_over(struct timer *t)
+{
+    waiter *w = t->arg;
+    if (w->wish.kind == WAITER_CANCEL) {
+        send_cancelled(w, 202, "cancelling");
+    } else if (w->wish.kind == WAITER_OUTPUT) {
+        send_on(w, 303);
+    } else {
+        w->wish.kind = WAITER_ASYNC; /* 202 promises that the run is on disk: then it has a slot */
+        if (slot_find(&w->loop->slots, &w->id)) send_on(w, 202);
+    }
+}
+
+waiter_wish waiter_wish_of(const http_request *q)
+{
+    const char *accept = http_request_header(q, "accept");
+    if (accept && strcasestr(accept, "text/event-stream")) return (waiter_wish){.kind = WAITER_STREAM};
+    prefer p = prefer_read(q);
+    if (p.wait_ms > 0) return (waiter_wish){.kind = WAITER_WAIT, .wait_ms = p.wait_ms};
+    return (waiter_wish){.kind = p.respond_async || p.wait_ms == 0 ? WAITER_ASYNC : WAITER_REQUEST};
+}
+
+/* How long it may be kept waiting; 0: as long as it likes. */
+static int64_t hold_ms(const waiter *w)
+{
+    int64_t hold = w->loop->app->opt.hold_ms;
+    switch (w->wish.kind) {
+    case WAITER_OUTPUT:
+    case WAITER_CANCEL:
+        return hold;
+    case WAITER_WAIT:
+        return w->wish.wait_ms < hold ? w->wish.wait_ms : hold;
+    default:
+        return 0;
+    }
+}
+
+void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id)
 {
     waiter *w = calloc(1, sizeof *w);
     if (!w) {
         waiter_problem(x, 503, "out of memory", "5");
         return;
     }
-    *w = (waiter){.loop = l, .x = x, .id = *id, .kind = kind, .cursor = after, .next = *list, .link = list};
+    *w = (waiter){.loop = l, .x = x, .id = *id, .wish = *wish, .cursor = wish->after, .next = *list, .link = list};
     w->hold = (struct timer){.fn = on_hold_over, .arg = w};
     if (w->next) w->next->link = &w->next;
     *list = w;
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, on_gone);
     http_exchange_on_writable(x, on_writable);
-    if (kind == WAITER_OUTPUT && !timers_start(&l->timers, &w->hold, (uint64_t)l->app->opt.hold_ms)) send_on(w, 303);
+    int64_t hold = hold_ms(w);
+    if (hold > 0 && !timers_start(&l->timers, &w->hold, (uint64_t)hold)) on_hold_over(&w->hold);
 }

@@ -21,7 +21,7 @@ typedef struct field {
     size_t offset; /* in entry */
 } field;
 
-enum { FIELDS_MAX = 15, KINDS_END = ENTRY_ROLLBACK + 1 };
+enum { FIELDS_MAX = 15, KINDS_END = ENTRY_CANCEL + 1 };
 
 #define F(type, member)                                                                                                \
     {                                                                                                                  \
@@ -40,6 +40,7 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_RESPONSE] = {F(I64, at_ms), F(INT, status), F(BIN, headers), F(BIN, body)},
     [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error)},
     [ENTRY_ROLLBACK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms)},
+    [ENTRY_CANCEL] = {F(I64, at_ms), F(INT, status), F(STR, error)},
 };
 
 /* ---- Writing ---- */

@@ -17,7 +17,8 @@ typedef enum entry_kind {
     ENTRY_CHUNK = 6,       /* streamed to clients */
     ENTRY_RESPONSE = 7,    /* the handler's response */
     ENTRY_ENDED = 8,       /* the run is over; always the last */
-    ENTRY_ROLLBACK = 9     /* chunks of this step's attempts so far do not count (also told to clients) */
+    ENTRY_ROLLBACK = 9,    /* chunks of this step's attempts so far do not count (also told to clients) */
+    ENTRY_CANCEL = 10      /* the run is to end: no step begins any more */
 } entry_kind;
 
 typedef struct entry_text {
@@ -36,7 +37,7 @@ typedef struct entry {
     int64_t duration_ms; /* STEP_*: of the attempt */
     int64_t due_ms;   /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
     bool fatal;       /* STEP_FAILED */
-    entry_text error; /* STEP_FAILED, ENDED (failed): the message */
+    entry_text error; /* STEP_FAILED, ENDED (failed), CANCEL: the message */
     entry_text input; /* STEP_DONE: msgpack bytes of the input, "" if left out */
     entry_text value; /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
     /* STARTED */
@@ -49,9 +50,16 @@ typedef struct entry {
     /* STARTED, RESPONSE */
     entry_text headers; /* a msgpack array [name, value, name, value, ...] */
     entry_text body;
-    /* RESPONSE, ENDED */
-    int status; /* RESPONSE: HTTP status; ENDED: entry_ended */
+    /* RESPONSE, ENDED, CANCEL */
+    int status; /* RESPONSE: HTTP status; ENDED: entry_ended; CANCEL: entry_cancel */
 } entry;
+
+typedef enum entry_cancel {
+    ENTRY_CANCEL_NONE = 0,
+    ENTRY_CANCEL_ASKED = 1, /* by a client or an operator */
+    ENTRY_CANCEL_GONE = 2,  /* its last client went away */
+    ENTRY_CANCEL_LATE = 3   /* it is over its deadline */
+} entry_cancel;
 
 typedef enum entry_ended { ENTRY_SUCCEEDED = 0, ENTRY_FAILED = 1, ENTRY_CANCELLED = 2 } entry_ended;
 

@@ -5,7 +5,7 @@
 
 #include "storage/store_core.h"
 
-typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_DELETE } job_kind;
+typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_FIND_KEY, JOB_DELETE } job_kind;
 
 typedef struct job {
     uv_work_t work;
@@ -15,6 +15,9 @@ typedef struct job {
     size_t count; /* LOAD: journals; SCAN, LIST: limit, then rows found */
     run_id id;    /* SCAN, LIST: where to begin; DELETE: which */
     bool from_id;
+    uint8_t hash[STORE_KEY_BYTES]; /* FIND_KEY */
+    store_key_row row;             /* likewise */
+    bool has_row;
     unsigned loop, loops; /* SCAN */
     bool end;             /* SCAN */
     union {
@@ -27,6 +30,7 @@ typedef struct job {
         void (*loaded)(void *arg, store_journal *journals, size_t count);
         void (*rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error);
         void (*ids)(void *arg, const run_id *ids, size_t count, const char *error);
+        void (*key)(void *arg, const store_key_row *row, const char *error);
         void (*deleted)(void *arg, const char *error);
     } on;
     void *arg;
@@ -48,6 +52,9 @@ static void work(uv_work_t *w)
     case JOB_LIST:
         n = rocks_list(r, from, j->count, j->found.ids, &j->error);
         break;
+    case JOB_FIND_KEY:
+        j->has_row = rocks_find_key(r, j->hash, &j->row, &j->error);
+        return;
     case JOB_DELETE:
         (void)rocks_delete(r, &j->id, &j->error);
         return;
@@ -72,6 +79,9 @@ static void answer(uv_work_t *w, int status)
         break;
     case JOB_LIST:
         j->on.ids(j->arg, j->found.ids, j->count, j->error);
+        break;
+    case JOB_FIND_KEY:
+        j->on.key(j->arg, j->has_row ? &j->row : NULL, j->error);
         break;
     case JOB_DELETE:
         j->on.deleted(j->arg, j->error);
@@ -144,6 +154,15 @@ void store_list(store_port *p, const run_id *before, size_t limit,
     j->from_id = before != NULL;
     if (before) j->id = *before;
     j->on.ids = on_ids;
+    submit(j);
+}
+
+void store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
+                    void (*on_found)(void *arg, const store_key_row *row, const char *error), void *arg)
+{
+    job *j = job_new(p, JOB_FIND_KEY, arg);
+    memcpy(j->hash, hash, STORE_KEY_BYTES);
+    j->on.key = on_found;
     submit(j);
 }
 

@@ -6,7 +6,7 @@
 
 #include "storage/rocks_core.h"
 
-static const char *const table_names[ROCKS_TABLES] = {"default", "segments", "live", "expiry"};
+static const char *const table_names[ROCKS_TABLES] = {"default", "segments", "live", "expiry", "keys"};
 
 enum {
     WRITE_BUFFER_BYTES = 64 << 20,
@@ -86,7 +86,7 @@ static void say_damaged(const rocks *r, const char *why, char *error, size_t err
 static bool open_database(rocks *r, char *error, size_t error_size)
 {
     char path[FOLDER_PATH_MAX + 16], *why = NULL;
-    const rocksdb_options_t *each[ROCKS_TABLES] = {r->options, r->options, r->options, r->options};
+    const rocksdb_options_t *each[ROCKS_TABLES] = {r->options, r->options, r->options, r->options, r->options};
     (void)snprintf(path, sizeof path, "%s/journal", r->path);
     r->db = rocksdb_open_column_families(r->options, path, ROCKS_TABLES, table_names, each, r->tables, &why);
     if (!why) return true;
@@ -220,12 +220,12 @@ static void batch_put(rocks *r, rocks_table t, const void *key, size_t key_len, 
 }
 
 /* What lets retention find an ended run (docs/journal.md). A run that began and ended within one commit and has no
- * retention of its own needs no row: its id holds its time. */
+ * retention of its own, nor a key, needs no row: its id holds its time. */
 static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_EXPIRY_BYTES];
     bool alone = !s->listed && s->seq == 0, own = s->retain_ms >= 0;
-    if (alone && !own) return;
+    if (alone && !own && !s->key) return;
     int64_t at_ms = now_ms;
     if (own) at_ms = s->retain_ms < INT64_MAX - now_ms ? now_ms + s->retain_ms : INT64_MAX;
     row[0] = own ? ROCKS_EXPIRY_OWN : ROCKS_EXPIRY_STORE;
@@ -233,8 +233,19 @@ static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
     memcpy(row + 1 + ROCKS_DUE_BYTES, s->run.bytes, RUN_ID_BYTES);
     batch_put(r, ROCKS_TABLE_EXPIRY, row, sizeof row, "", 0);
     if (!alone) return;
-    rocks_segment_key(key, &s->run, UINT32_MAX); /* a second, empty segment: the walk leaves the run alone */
+    rocks_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second, empty segment: the walk leaves the run alone */
     batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, "", 0);
+}
+
+/* The key leads to the run, and the run to its key, so that both go together. */
+static void batch_key(rocks *r, const store_segment *s)
+{
+    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
+    memcpy(row, s->run.bytes, RUN_ID_BYTES);
+    memcpy(row + RUN_ID_BYTES, s->key->fingerprint, STORE_KEY_BYTES);
+    batch_put(r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
+    rocks_segment_key(key, &s->run, ROCKS_SEQ_KEY);
+    batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->key->hash, STORE_KEY_BYTES);
 }
 
 static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
@@ -243,6 +254,7 @@ static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
     const char *id = (const char *)s->run.bytes;
     rocks_segment_key(key, &s->run, s->seq);
     if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->data, s->len);
+    if (s->key) batch_key(r, s);
     if (s->live == STORE_LIVE_SET) {
         rocks_put_be(due, (uint64_t)s->due_ms, ROCKS_DUE_BYTES);
         batch_put(r, ROCKS_TABLE_LIVE, id, RUN_ID_BYTES, due, sizeof due);
@@ -328,9 +340,10 @@ static void load_segments(rocks *r, store_journal *out)
         if (!at || memcmp(at, out->run.bytes, RUN_ID_BYTES) != 0) break;
         size_t len = 0;
         const char *value = rocksdb_iter_value(it, &len);
+        uint32_t seq = (uint32_t)rocks_get_be(at + RUN_ID_BYTES, 4);
         out->found = true;
-        if (len == 0) continue;
-        out->seq_next = (uint32_t)rocks_get_be(at + RUN_ID_BYTES, 4) + 1;
+        if (len == 0 || seq == ROCKS_SEQ_KEY) continue;
+        out->seq_next = seq + 1;
         if (!append(out, &room, value, len)) out->error = "out of memory";
     }
     const char *why = NULL;
@@ -353,6 +366,28 @@ void rocks_load(rocks *r, store_journal *out)
     if (due) rocksdb_free(due);
     if (!out->error) load_segments(r, out);
     rocks_read_end(r);
+}
+
+bool rocks_find_key(rocks *r, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error)
+{
+    char *why = NULL;
+    size_t len = 0;
+    bool ok = true, found = false;
+    if (!rocks_read_begin(r, error)) return false;
+    char *row =
+        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_KEYS], (const char *)hash, STORE_KEY_BYTES, &len, &why);
+    if (why) {
+        ok = false;
+        rocksdb_free(why);
+    } else if (row && len == ROCKS_KEY_ROW_BYTES) {
+        memcpy(out->run.bytes, row, RUN_ID_BYTES);
+        memcpy(out->fingerprint, row + RUN_ID_BYTES, STORE_KEY_BYTES);
+        found = true;
+    }
+    if (row) rocksdb_free(row);
+    rocks_read_end(r);
+    if (!ok) *error = READ_FAILED;
+    return ok && found;
 }
 
 long rocks_scan_live(rocks *r, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,

@@ -28,6 +28,8 @@ void rocks_load(rocks *r, store_journal *out);
 long rocks_scan_live(rocks *r, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,
                      bool *end, const char **error);
 long rocks_list(rocks *r, const run_id *before, size_t limit, run_id *ids, const char **error);
+/* True: found. False, and *error set if it could not be read. */
+bool rocks_find_key(rocks *r, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error);
 bool rocks_delete(rocks *r, const run_id *id, const char **error);
 
 /* ---- Retention ---- */

@@ -13,10 +13,15 @@ typedef enum rocks_table {
     ROCKS_TABLE_SEGMENTS,
     ROCKS_TABLE_LIVE,
     ROCKS_TABLE_EXPIRY,
+    ROCKS_TABLE_KEYS,
     ROCKS_TABLES
 } rocks_table;
 
-enum { ROCKS_KEY_BYTES = RUN_ID_BYTES + 4, ROCKS_DUE_BYTES = 8 };
+enum { ROCKS_KEY_BYTES = RUN_ID_BYTES + 4, ROCKS_DUE_BYTES = 8, ROCKS_KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES };
+
+/* Sequence numbers that no entry gets. */
+#define ROCKS_SEQ_KEY  (UINT32_MAX - 1) /* the hash of the run's key, see store_key */
+#define ROCKS_SEQ_LONE UINT32_MAX       /* empty: see batch_expiry */
 
 struct rocks {
     char path[FOLDER_PATH_MAX];

@@ -8,18 +8,37 @@
 
 /* ---- Batches ---- */
 
+/* The key goes with its run, unless it leads to another by now. */
+static bool batch_delete_key(rocks *r, rocksdb_writebatch_t *b, const run_id *id, const char *hash)
+{
+    char *why = NULL;
+    size_t len = 0;
+    char *row = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_KEYS], hash, STORE_KEY_BYTES, &len, &why);
+    if (row && len == ROCKS_KEY_ROW_BYTES && memcmp(row, id->bytes, RUN_ID_BYTES) == 0)
+        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_KEYS], hash, STORE_KEY_BYTES);
+    if (row) rocksdb_free(row);
+    if (!why) return true;
+    rocksdb_free(why);
+    return false;
+}
+
 static bool batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
 {
     uint8_t from[ROCKS_KEY_BYTES];
     const char *ignored = NULL;
+    bool ok = true;
     rocks_segment_key(from, id, 0);
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
-    for (rocksdb_iter_seek(it, (const char *)from, sizeof from); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+    for (rocksdb_iter_seek(it, (const char *)from, sizeof from); ok && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
         if (!at || memcmp(at, id->bytes, RUN_ID_BYTES) != 0) break;
         rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)at, ROCKS_KEY_BYTES);
+        if (rocks_get_be(at + RUN_ID_BYTES, 4) != ROCKS_SEQ_KEY) continue;
+        size_t len = 0;
+        const char *hash = rocksdb_iter_value(it, &len);
+        ok = len == STORE_KEY_BYTES && batch_delete_key(r, b, id, hash);
     }
-    return rocks_iterated(it, &ignored);
+    return rocks_iterated(it, &ignored) && ok;
 }
 
 static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_writebatch_t *b, const char **error)

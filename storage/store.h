@@ -41,6 +41,13 @@ typedef enum store_live {
     STORE_LIVE_CLEAR /* the run has ended: remove the row if there may be one (see `listed`) */
 } store_live;
 
+enum { STORE_KEY_BYTES = 32 };
+
+/* A name that requests give a run, as hashes: of the name, and of the request that it came with first. */
+typedef struct store_key {
+    uint8_t hash[STORE_KEY_BYTES], fingerprint[STORE_KEY_BYTES];
+} store_key;
+
 /* Entries of one run for one commit: becomes one key. The caller owns it and may not touch it from store_append until
  * it comes back through on_committed. */
 typedef struct store_segment {
@@ -51,7 +58,9 @@ typedef struct store_segment {
     bool listed;       /* with CLEAR: an earlier segment SET it (else no delete is written) */
     int64_t due_ms;    /* with SET */
     int64_t retain_ms; /* with CLEAR: how long it stays; -1: the store's */
-    const char *data;  /* entries, one after the other; borrowed until it comes back */
+    const store_key
+        *key; /* with the first of a run that has a key: kept in the same commit; borrowed likewise. NULL: none */
+    const char *data; /* entries, one after the other; borrowed until it comes back */
     size_t len;
     const char *error; /* set when it comes back: NULL: it is on disk; else why not (valid until store_close) */
 } store_segment;
@@ -96,6 +105,15 @@ void store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned 
 /* Run ids, newest first, before `before` (NULL: the newest), at most `limit`. For the list of runs. */
 void store_list(store_port *p, const run_id *before, size_t limit,
                 void (*on_ids)(void *arg, const run_id *ids, size_t count, const char *error), void *arg);
+
+typedef struct store_key_row {
+    run_id run;
+    uint8_t fingerprint[STORE_KEY_BYTES];
+} store_key_row;
+
+/* The run that has this key; `row` NULL: none, or it has been deleted by retention. */
+void store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
+                    void (*on_found)(void *arg, const store_key_row *row, const char *error), void *arg);
 
 void store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg);
 

@@ -82,6 +82,7 @@ static size_t samples(entry out[16])
                        .body = text("hello")};
     out[n++] = (entry){.kind = ENTRY_ENDED, .at_ms = 6, .status = ENTRY_FAILED, .error = text("why")};
     out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1, .at_ms = 10};
+    out[n++] = (entry){.kind = ENTRY_CANCEL, .at_ms = 11, .status = ENTRY_CANCEL_LATE, .error = text("late")};
     return n;
 }
 
@@ -139,7 +140,7 @@ static void test_foreign_bytes(void)
     refused("\x90", 1);                                              /* no kind */
     refused("\xc0", 1);                                              /* no array */
     refused("\x91\x00", 2);                                          /* kind 0 */
-    refused("\x91\x0a", 2);                                          /* a kind to come */
+    refused("\x91\x0b", 2);                                          /* a kind to come */
     refused("\x91\xff", 2);                                          /* kind -1 */
     refused("\x92\x08\xa1x", 4);                                     /* text where a time should be */
     refused("\x93\x08\x01\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 12); /* a status beyond int */

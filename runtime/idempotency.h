@@ -1,0 +1,34 @@
+/* idempotency: requests with an Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). A key names one run of its
+ * endpoint and caller: who comes with it again attaches to that run or gets its stored response; with another target
+ * or body 422. The journal keeps key and run in one commit. This module owns what is not there yet: a *claim* is a key
+ * that is being looked up, or whose run is not on disk. A key's hash says which loop owns its claims; connections move
+ * there. */
+#ifndef RUNTIME_IDEMPOTENCY_H
+#define RUNTIME_IDEMPOTENCY_H
+
+#include "http/server.h"
+#include "storage/store.h"
+
+struct sw_loop;
+struct endpoint;
+struct run;
+
+enum { CLAIM_BUCKETS = 1024, IDEMPOTENCY_KEY_MAX = 255 };
+
+typedef struct claim claim;
+
+typedef struct claim_table {
+    claim *buckets[CLAIM_BUCKETS];
+    size_t looking; /* being looked up */
+} claim_table;
+
+/* Takes the exchange if its request has a key (also to refuse it). False: it has none. */
+bool idempotency_take(struct sw_loop *l, const struct endpoint *e, http_exchange *x);
+
+const store_key *claim_key(const claim *c);
+
+/* The run of the claim is on disk, or will never be: whoever comes now finds it in the journal, or not. NULL is fine.
+ */
+void claim_release(struct sw_loop *l, claim *c);
+
+#endif

@@ -1,0 +1,77 @@
+#include "runtime/prefer.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is(const char *text, size_t len, const char *name)
+{
+    return len == strlen(name) && strncasecmp(text, name, len) == 0;
+}
+
+static const char *skip_space(const char *at)
+{
+    while (*at == ' ' || *at == '\t') at++;
+    return at;
+}
+
+/* The end of a token, or of a quoted string with its quotes. */
+static const char *word_end(const char *at)
+{
+    if (*at != '"') return at + strcspn(at, " \t,;=");
+    for (at++; *at && *at != '"'; at++)
+        if (*at == '\\' && at[1]) at++;
+    return *at ? at + 1 : at;
+}
+
+/* Delta-seconds, also in quotes; -1 if it is none. */
+static int64_t seconds(const char *text, size_t len)
+{
+    int64_t n = 0;
+    if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
+        text++;
+        len -= 2;
+    }
+    if (len == 0) return -1;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') return -1;
+        if (n < PREFER_WAIT_MAX_S) n = n * 10 + (text[i] - '0');
+    }
+    return n < PREFER_WAIT_MAX_S ? n : PREFER_WAIT_MAX_S;
+}
+
+/* The first of a preference that is given twice counts. */
+static void take(prefer *p, const char *name, size_t name_len, const char *value, size_t value_len)
+{
+    if (is(name, name_len, "respond-async")) p->respond_async = true;
+    if (is(name, name_len, "wait") && p->wait_ms < 0) {
+        int64_t n = seconds(value, value_len);
+        if (n >= 0) p->wait_ms = n * 1000;
+    }
+}
+
+static void read_one(prefer *p, const char *at)
+{
+    while (*(at = skip_space(at))) {
+        const char *name = at, *value = at;
+        at = word_end(at);
+        size_t name_len = (size_t)(at - name), value_len = 0;
+        at = skip_space(at);
+        if (*at == '=') {
+            value = skip_space(at + 1);
+            at = word_end(value);
+            value_len = (size_t)(at - value);
+        }
+        take(p, name, name_len, value, value_len);
+        /* Parameters of a preference mean nothing to us; they may hold commas in quotes. */
+        while (*at && *at != ',') at = *at == '"' ? word_end(at) : at + 1;
+        if (*at == ',') at++;
+    }
+}
+
+prefer prefer_read(const http_request *q)
+{
+    prefer p = {.wait_ms = -1};
+    for (size_t i = 0; i < q->header_count; i++)
+        if (is(q->headers[i].name.data, q->headers[i].name.len, "prefer")) read_one(&p, q->headers[i].value.data);
+    return p;
+}

@@ -1,0 +1,20 @@
+/* public_url: how clients reach this server, for the URLs they are sent to. Owns the list given with --public-url. With
+ * a list, the request's Host only chooses among its members: a forged one never gets into a URL. Without, the Host that
+ * the client itself used is used again. */
+#ifndef RUNTIME_PUBLIC_URL_H
+#define RUNTIME_PUBLIC_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct public_urls public_urls;
+
+/* `text`: URLs with commas between them, or NULL. NULL with a message that names the wrong one. */
+public_urls *public_urls_new(const char *text, char *error, size_t error_size);
+void public_urls_free(public_urls *u); /* NULL is fine */
+
+/* "https://api.example.com", without a slash at the end, for a request with this Host (NULL: none, as HTTP/1.0 has it).
+ * "" when nothing is known: a URL then begins with its path. False: it does not fit. */
+bool public_url(const public_urls *u, const char *host, char *out, size_t size);
+
+#endif

@@ -1,0 +1,167 @@
+#include "runtime/run_request.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "http/uri.h"
+#include "runtime/loop.h"
+#include "runtime/record.h"
+#include "runtime/value.h"
+
+static const char *const headers_kept[] = {"accept", "content-type", "user-agent", "prefer", "idempotency-key", NULL};
+
+static bool in_list(const char *const *list, const char *name)
+{
+    for (; list && *list; list++)
+        if (strcasecmp(*list, name) == 0) return true;
+    return false;
+}
+
+static const run_header *copy_headers(run *r, const http_request *q)
+{
+    run_header *first = NULL, **end = &first;
+    for (size_t i = 0; i < q->header_count; i++) {
+        const http_header *h = &q->headers[i];
+        if (!in_list(headers_kept, h->name.data) && !in_list(r->endpoint->options.journal_headers, h->name.data))
+            continue;
+        run_header *copy = arena_alloc(&r->arena, sizeof *copy);
+        if (!copy) return first;
+        copy->name = arena_strndup(&r->arena, h->name.data, h->name.len);
+        copy->value = arena_strndup(&r->arena, h->value.data, h->value.len);
+        copy->next = NULL;
+        if (!copy->name || !copy->value) return first;
+        *end = copy;
+        end = &copy->next;
+    }
+    return first;
+}
+
+static bool copy_params(run *r, const http_param *params, size_t count)
+{
+    run_header *all = count ? arena_alloc(&r->arena, count * sizeof *all) : NULL;
+    if (count && !all) return false;
+    for (size_t i = 0; i < count; i++) {
+        all[i].name = arena_strndup(&r->arena, params[i].name, strlen(params[i].name));
+        all[i].value = arena_strndup(&r->arena, params[i].value, params[i].value_len);
+        all[i].next = i + 1 < count ? &all[i + 1] : NULL;
+        if (!all[i].name || !all[i].value) return false;
+    }
+    r->request.params = all;
+    return true;
+}
+
+/* The decoded path and where the query begins, from a target in the run's arena. */
+static bool split_target(run *r, const char *target, size_t len)
+{
+    const char *mark = memchr(target, '?', len);
+    size_t path_len = mark ? (size_t)(mark - target) : len;
+    char *path = arena_alloc(&r->arena, path_len + 1);
+    if (!path) return false;
+    size_t decoded = 0;
+    if (!uri_decode_path(target, path_len, path, &decoded)) return false;
+    path[decoded] = 0;
+    r->request.target = target;
+    r->request.path = path;
+    r->request.query = mark ? mark + 1 : "";
+    return true;
+}
+
+bool run_request_take(run *r, http_exchange *x, const http_param *params, size_t count)
+{
+    const http_request *q = http_exchange_request(x);
+    run_request *to = &r->request;
+    char *target = arena_strndup(&r->arena, q->target.data, q->target.len);
+    to->method = arena_strndup(&r->arena, q->method.data, q->method.len);
+    if (!target || !to->method || !split_target(r, target, q->target.len) || !copy_params(r, params, count))
+        return false;
+    if (r->plain) {
+        to->exchange = x;
+        to->body = (sw_bytes){q->body.data, q->body.len};
+        return true;
+    }
+    to->headers = copy_headers(r, q);
+    to->body.data = arena_strndup(&r->arena, q->body.data ? q->body.data : "", q->body.len);
+    to->body.len = q->body.len;
+    return to->body.data != NULL;
+}
+
+/* ---- Its entry ---- */
+
+static bool pack_pairs(msgpack_sbuffer *to, const run_header *list, bool as_map)
+{
+    uint32_t n = 0;
+    for (const run_header *h = list; h; h = h->next) n++;
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
+    bool ok = (as_map ? msgpack_pack_map(&pk, n) : msgpack_pack_array(&pk, (size_t)n * 2)) == 0;
+    for (const run_header *h = list; h && ok; h = h->next) {
+        size_t name = strlen(h->name), value = strlen(h->value);
+        ok = msgpack_pack_str(&pk, name) == 0 && msgpack_pack_str_body(&pk, h->name, name) == 0 &&
+             msgpack_pack_str(&pk, value) == 0 && msgpack_pack_str_body(&pk, h->value, value) == 0;
+    }
+    return ok;
+}
+
+bool run_pack_headers(msgpack_sbuffer *to, const run_header *list) { return pack_pairs(to, list, false); }
+
+static entry_text text_of(const char *text) { return (entry_text){text, strlen(text)}; }
+
+bool run_request_record(run *r)
+{
+    msgpack_sbuffer *scratch = &r->loop->scratch;
+    scratch->size = 0;
+    if (!pack_pairs(scratch, r->request.headers, false)) return false;
+    size_t headers_len = scratch->size;
+    if (!pack_pairs(scratch, r->request.params, true)) return false;
+    const sw_endpoint_options *o = &r->endpoint->options;
+    store *st = r->loop->app->store;
+    entry e = {.kind = ENTRY_STARTED,
+               .at_ms = r->started_ms,
+               .function = text_of(r->endpoint->route),
+               .version = text_of(o->version ? o->version : ""),
+               .method = text_of(r->request.method),
+               .target = text_of(r->request.target),
+               .owner = text_of(store_node(st)),
+               .epoch = store_epoch(st),
+               .headers = {scratch->data, headers_len},
+               .params = {scratch->data + headers_len, scratch->size - headers_len},
+               .body = {r->request.body.data, r->request.body.len},
+               .due_ms = r->deadline_ms};
+    return record_append(r, &e);
+}
+
+/* ---- Back from the journal ---- */
+
+static const run_header *unpack_pairs(run *r, const entry_text *packed)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_NIL};
+    const char *error = NULL;
+    if (!value_unpack(&r->arena, packed->data, packed->len, &v, &error)) return NULL;
+    bool map = v.type == MSGPACK_OBJECT_MAP;
+    uint32_t n = map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
+    run_header *all = n ? arena_alloc(&r->arena, n * sizeof *all) : NULL;
+    for (uint32_t i = 0; i < n && all; i++) {
+        const msgpack_object *name = map ? &v.via.map.ptr[i].key : &v.via.array.ptr[(size_t)2 * i];
+        const msgpack_object *value = map ? &v.via.map.ptr[i].val : name + 1;
+        if (name->type != MSGPACK_OBJECT_STR || value->type != MSGPACK_OBJECT_STR) return NULL;
+        all[i].name = arena_strndup(&r->arena, name->via.str.ptr, name->via.str.size);
+        all[i].value = arena_strndup(&r->arena, value->via.str.ptr, value->via.str.size);
+        all[i].next = i + 1 < n ? &all[i + 1] : NULL;
+        if (!all[i].name || !all[i].value) return NULL;
+    }
+    return all;
+}
+
+bool run_request_restore(run *r, const entry *started)
+{
+    run_request *to = &r->request;
+    char *target = arena_strndup(&r->arena, started->target.data, started->target.len);
+    to->method = arena_strndup(&r->arena, started->method.data, started->method.len);
+    to->body.data = arena_strndup(&r->arena, started->body.data, started->body.len);
+    to->body.len = started->body.len;
+    to->headers = unpack_pairs(r, &started->headers);
+    to->params = unpack_pairs(r, &started->params);
+    r->started_ms = started->at_ms;
+    r->deadline_ms = started->due_ms;
+    return target && to->method && to->body.data && split_target(r, target, started->target.len);
+}

@@ -1,0 +1,20 @@
+/* run_request: a run's request: copied from the exchange into the run's arena, written as the journal's first entry,
+ * read back from it. Only headers of the run's list are kept. */
+#ifndef RUNTIME_RUN_REQUEST_H
+#define RUNTIME_RUN_REQUEST_H
+
+#include "runtime/run.h"
+
+/* False: it does not fit the memory a run may have. A plain route borrows the body from the exchange. */
+bool run_request_take(run *r, struct http_exchange *x, const http_param *params, size_t count);
+
+/* Appends the entry "started". False: it is over the run's limit. */
+bool run_request_record(run *r);
+
+/* False: what the entry holds is no request. */
+bool run_request_restore(run *r, const entry *started);
+
+/* [name, value, ...] as in entries. False: out of memory. */
+bool run_pack_headers(msgpack_sbuffer *to, const run_header *list);
+
+#endif
