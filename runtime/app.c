@@ -11,9 +11,13 @@
 #include <unistd.h>
 
 #include "runtime/builtin.h"
+#include "runtime/control.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/public_url.h"
+#include "runtime/serve.h"
+#include "runtime/sockets.h"
+#include "runtime/supervise.h"
 
 enum { ERROR_TEXT = 1024, EXIT_OK = 0, EXIT_OTHER = 1, EXIT_SETUP = 2, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
 
@@ -201,24 +205,6 @@ static bool open_store(sw_app *app, char *error, size_t error_size)
     return app->store != NULL;
 }
 
-/* A listening socket for each loop, all at one address. */
-static bool open_sockets(sw_app *app, int *fds, char *error, size_t error_size)
-{
-    for (unsigned i = 0; i < app->loop_count; i++) fds[i] = -1;
-    for (unsigned i = 0; i < app->loop_count; i++) {
-        fds[i] =
-            i == 0 ? http_listen(app->opt.listen, error, error_size) : http_listen_share(fds[0], error, error_size);
-        if (fds[i] < 0) return false;
-    }
-    return true;
-}
-
-static void close_sockets(const sw_app *app, const int *fds)
-{
-    for (unsigned i = 0; i < app->loop_count; i++)
-        if (fds[i] >= 0) close(fds[i]);
-}
-
 /* As many open files as the machine lets this process have. */
 static void raise_file_limit(void)
 {
@@ -229,10 +215,12 @@ static void raise_file_limit(void)
         log_line(LOG_WARN, NULL, "the limit of open files cannot be raised: %s", strerror(errno));
 }
 
-static void prepare_process(void)
+static void prepare_process(const sw_app *app)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    /* A terminal that hangs up tells the supervisor too, and that is its word for an upgrade. */
+    if (app->control >= 0) (void)sigaction(SIGHUP, &ignore, NULL);
     /* Readers of journals, files and sw_blocking share libuv's pool; its own default is 4 threads. */
     (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
     raise_file_limit();
@@ -241,56 +229,21 @@ static void prepare_process(void)
 
 /* ---- Serving ---- */
 
-static void run_loop_thread(void *arg) { loop_run(arg); }
-
-static bool start_threads(sw_app *app, unsigned *started)
-{
-    for (*started = 0; *started < app->loop_count; ++*started) {
-        sw_loop *l = &app->loops[*started];
-        int rc = uv_thread_create(&l->thread, run_loop_thread, l);
-        if (rc != 0) {
-            log_line(LOG_ERROR, NULL, "no thread for loop %u: %s", *started, uv_strerror(rc));
-            return false;
-        }
-    }
-    return true;
-}
-
-static void drain_all(sw_app *app, unsigned started)
-{
-    for (unsigned i = 0; i < started; i++) loop_drain(&app->loops[i]);
-}
-
-/* Serves until a signal; a second one ends the process at once, which loses nothing that was promised. */
-static int serve(sw_app *app, const sigset_t *stop_signals)
-{
-    unsigned started = 0;
-    int result = EXIT_OTHER, signal_number = 0;
-    if (start_threads(app, &started)) {
-        (void)sigwait(stop_signals, &signal_number);
-        log_line(LOG_INFO, NULL, "draining: running steps have %lld ms to end", (long long)app->opt.drain_ms);
-        (void)pthread_sigmask(SIG_UNBLOCK, stop_signals, NULL);
-        result = EXIT_OK;
-    }
-    drain_all(app, started);
-    for (unsigned i = 0; i < started; i++) (void)uv_thread_join(&app->loops[i].thread);
-    log_line(LOG_INFO, NULL, "stopped");
-    return result;
-}
-
-static int make_loops_and_serve(sw_app *app, const int *fds, const sigset_t *stop_signals)
+static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals)
 {
     char why[ERROR_TEXT], address[128] = "";
     app->loops = must(calloc(app->loop_count, sizeof *app->loops));
-    (void)http_listen_address(fds[0], address, sizeof address);
+    (void)http_listen_address(s->fds[0], address, sizeof address);
     for (unsigned i = 0; i < app->loop_count; i++) {
-        if (loop_init(&app->loops[i], app, i, app->loop_count, fds[i], why, sizeof why)) continue;
+        bool made = loop_init(&app->loops[i], app, i, app->loop_count, s->fds[i], why, sizeof why);
+        s->fds[i] = -1;
+        if (made) continue;
         log_line(LOG_ERROR, NULL, "loop %u cannot start: %s", i, why);
         /* Half-made loops hold handles that only their own run could close: the process ends here. */
         exit(EXIT_OTHER);
     }
     log_line(LOG_INFO, NULL, "%s listening on http://%s", app->name, address);
-    return serve(app, stop_signals);
+    return serve_until_stopped(app, stop_signals) ? EXIT_OK : EXIT_OTHER;
 }
 
 static int setup_failed(const sw_app *app, const char *why)
@@ -299,25 +252,51 @@ static int setup_failed(const sw_app *app, const char *why)
     return EXIT_SETUP;
 }
 
-static int open_and_serve(sw_app *app, const sigset_t *stop_signals)
+/* One loop for each core or as --loops says; sockets that were handed over are not left without one by default. */
+static unsigned count_loops(const sw_options *o, unsigned inherited)
+{
+    long n = o->loops > 0 ? o->loops : sysconf(_SC_NPROCESSORS_ONLN);
+    if (n < 1) n = 1;
+    if (n > SOCKETS_MAX) n = SOCKETS_MAX;
+    return o->loops == 0 && (unsigned)n < inherited ? inherited : (unsigned)n;
+}
+
+static bool open_sockets(sw_app *app, sockets *s, char *error, size_t error_size)
+{
+    if (s->count == 0) return sockets_listen(s, app->opt.listen, app->loop_count, error, error_size);
+    return sockets_spread(s, app->loop_count, error, error_size);
+}
+
+static int open_and_serve(sw_app *app, sockets *s)
 {
     char why[ERROR_TEXT];
-    prepare_process();
-    app->loop_count = (unsigned)(app->opt.loops > 0 ? app->opt.loops : sysconf(_SC_NPROCESSORS_ONLN));
-    if (app->loop_count < 1) app->loop_count = 1;
-    if (app->loop_count > 256) app->loop_count = 256;
-    int *fds = must(calloc(app->loop_count, sizeof *fds));
+    /* Blocked before any thread is made, so that only the main thread ever takes them. */
+    sigset_t stop_signals;
+    (void)sigemptyset(&stop_signals);
+    (void)sigaddset(&stop_signals, SIGTERM);
+    (void)sigaddset(&stop_signals, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &stop_signals, NULL) != 0) return EXIT_OTHER;
+    prepare_process(app);
     int result = EXIT_SETUP;
-    if (!open_sockets(app, fds, why, sizeof why) || !open_store(app, why, sizeof why) ||
-        !read_secret(app, why, sizeof why)) {
+    if (!open_sockets(app, s, why, sizeof why) || !open_store(app, why, sizeof why) ||
+        !read_secret(app, why, sizeof why))
         (void)setup_failed(app, why);
-        close_sockets(app, fds);
-    } else {
-        result = make_loops_and_serve(app, fds, stop_signals);
-    }
+    else
+        result = make_loops_and_serve(app, s, &stop_signals);
+    sockets_close(s);
     if (app->store) store_close(app->store);
-    free(fds);
     return result;
+}
+
+/* The supervisor holds all sockets that its worker will need; the worker's other needs are the worker's to check. */
+static int open_and_supervise(sw_app *app, sockets *s, char **argv)
+{
+    char why[ERROR_TEXT];
+    raise_file_limit();
+    if (s->count == 0 ? !sockets_listen(s, app->opt.listen, app->loop_count, why, sizeof why)
+                      : s->count > app->loop_count && !sockets_spread(s, app->loop_count, why, sizeof why))
+        return setup_failed(app, why);
+    return supervise_run(app, s, argv);
 }
 
 static int run_app(sw_app *app, int argc, char **argv)
@@ -341,15 +320,14 @@ static int run_app(sw_app *app, int argc, char **argv)
     if (!app->public_urls) return setup_failed(app, why);
     if (!http_header_valid("origin", app->opt.cors_origin))
         return setup_failed(app, "--cors-origin cannot be sent as a header");
+    sockets s = {.count = 0};
+    app->control = control_inherit();
+    if (!sockets_inherit(&s, why, sizeof why)) return setup_failed(app, why);
+    app->loop_count = count_loops(&app->opt, s.count);
+    if (app->opt.supervise && app->control < 0) return open_and_supervise(app, &s, argv);
     const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
     if (objection) return setup_failed(app, objection);
-    /* Blocked before any thread is made, so that only the main thread ever takes them. */
-    sigset_t stop_signals;
-    (void)sigemptyset(&stop_signals);
-    (void)sigaddset(&stop_signals, SIGTERM);
-    (void)sigaddset(&stop_signals, SIGINT);
-    if (pthread_sigmask(SIG_BLOCK, &stop_signals, NULL) != 0) return EXIT_OTHER;
-    return open_and_serve(app, &stop_signals);
+    return open_and_serve(app, &s);
 }
 
 int sw_main(sw_app *app, int argc, char **argv)

@@ -44,6 +44,7 @@ struct sw_app {
     store *store;
     token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
+    int control;   /* to the supervisor; -1: none */
     struct sw_loop *loops;
     unsigned loop_count;
 };

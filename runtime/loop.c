@@ -187,6 +187,7 @@ static void begin_drain(sw_loop *l)
 static void on_command(uv_async_t *h)
 {
     sw_loop *l = h->data;
+    __atomic_store_n(&l->answered, __atomic_load_n(&l->asked, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
     adopt_moved(l);
     if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->draining) begin_drain(l);
 }
@@ -195,6 +196,17 @@ void loop_drain(sw_loop *l)
 {
     __atomic_store_n(&l->drain_asked, true, __ATOMIC_RELEASE);
     (void)uv_async_send(&l->command);
+}
+
+void loop_ask(sw_loop *l)
+{
+    (void)__atomic_add_fetch(&l->asked, 1, __ATOMIC_RELEASE);
+    (void)uv_async_send(&l->command);
+}
+
+bool loop_answered(const sw_loop *l)
+{
+    return __atomic_load_n(&l->answered, __ATOMIC_ACQUIRE) == __atomic_load_n(&l->asked, __ATOMIC_ACQUIRE);
 }
 
 static void on_part_closed(void *arg)

@@ -52,12 +52,13 @@ typedef struct sw_loop {
     const destination *adopting; /* of the connection that http_server_adopt is taking just now; NULL: none */
     claim_table claims;
     uv_mutex_t moved_lock;
-    bool drain_asked; /* atomic: set by another thread */
-    bool draining;    /* no new runs */
-    bool hurried;     /* --drain is over: nothing is waited for any more */
-    bool recovered;   /* the live table has been read */
-    bool stopping;    /* its handles are being closed */
-    int handles_open; /* of the parts that close on their own */
+    uint32_t asked, answered; /* atomic: the watchdog's questions, and the last one it got to */
+    bool drain_asked;         /* atomic: set by another thread */
+    bool draining;            /* no new runs */
+    bool hurried;             /* --drain is over: nothing is waited for any more */
+    bool recovered;           /* the live table has been read */
+    bool stopping;            /* its handles are being closed */
+    int handles_open;         /* of the parts that close on their own */
     struct timer drain_timer;
     loop_counters counters;
 } sw_loop;
@@ -74,6 +75,9 @@ void loop_run(sw_loop *l);
 
 /* From any thread. */
 void loop_drain(sw_loop *l);
+/* Whether it still turns: ask now, and see later whether it has answered. Not once it drains. */
+void loop_ask(sw_loop *l);
+bool loop_answered(const sw_loop *l);
 
 /* Hands a connection with its whole request to another loop, which serves it as any other (`to_run` NULL) or attaches
  * it to that run. Takes the exchange. */

@@ -20,6 +20,7 @@ typedef struct sw_options {
     const char *log_format;
     const char *log_level;
     bool dev;
+    bool supervise;
     int64_t loops; /* 0: one per core */
     int64_t redirect_after_ms;
     int64_t hold_ms;

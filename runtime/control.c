@@ -1,0 +1,102 @@
+#include "runtime/control.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SOCKET_BUFFER_BYTES = 4 * CONTROL_BYTES_MAX };
+
+bool control_pair(int fds[2])
+{
+    int size = SOCKET_BUFFER_BYTES;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) return false;
+    /* As far as the system allows: what does not fit is sent later, or not kept. */
+    for (int i = 0; i < 2; i++) (void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    return true;
+}
+
+control_result control_send(int fd, control_kind kind, uint64_t key, const struct iovec *parts, size_t count, int pass)
+{
+    struct iovec all[CONTROL_PARTS_MAX + 1];
+    control_head head = {.version = CONTROL_VERSION, .kind = (uint16_t)kind, .key = key};
+    assert(count <= CONTROL_PARTS_MAX);
+    all[0] = (struct iovec){&head, sizeof head};
+    for (size_t i = 0; i < count; i++) {
+        all[i + 1] = parts[i];
+        head.len += (uint32_t)parts[i].iov_len;
+    }
+    assert(head.len <= CONTROL_BYTES_MAX);
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } room = {0};
+    struct msghdr m = {.msg_iov = all, .msg_iovlen = count + 1};
+    if (pass >= 0) {
+        m.msg_control = room.bytes;
+        m.msg_controllen = sizeof room.bytes;
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &pass, sizeof pass);
+    }
+    ssize_t n;
+    do n = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0) return CONTROL_OK;
+    /* ETOOMANYREFS: too many descriptors are under way already. EMSGSIZE: more than the socket's buffer. */
+    bool later = errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM ||
+                 errno == ETOOMANYREFS || errno == EMSGSIZE;
+    return later ? CONTROL_AGAIN : CONTROL_GONE;
+}
+
+static int passed_fd(struct msghdr *m)
+{
+    int fd = -1;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
+        assert(fd < 0 && c->cmsg_len == CMSG_LEN(sizeof(int))); /* the room is for one */
+        memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    }
+    return fd;
+}
+
+control_result control_receive(int fd, control_message *m)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } room;
+    struct iovec parts[2] = {{&m->head, sizeof m->head}, {m->data, sizeof m->data}};
+    struct msghdr message = {
+        .msg_iov = parts, .msg_iovlen = 2, .msg_control = room.bytes, .msg_controllen = sizeof room.bytes};
+    ssize_t n;
+    do n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return CONTROL_AGAIN;
+    if (n <= 0) return CONTROL_GONE;
+    m->fd = passed_fd(&message);
+    bool whole = (size_t)n >= sizeof m->head && !(message.msg_flags & MSG_TRUNC) &&
+                 m->head.len == (size_t)n - sizeof m->head && m->head.version == CONTROL_VERSION;
+    if (!whole) m->head = (control_head){.kind = 0};
+    return CONTROL_OK;
+}
+
+int control_inherit(void)
+{
+    const char *value = getenv(CONTROL_VARIABLE);
+    int fd = -1, type = 0;
+    long long parent = 0;
+    socklen_t len = sizeof type;
+    if (value && (sscanf(value, "%d:%lld", &fd, &parent) != 2 || parent != getppid())) fd = -1; /* a worker's child */
+    if (fd >= 0 && (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_SEQPACKET ||
+                    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0))
+        fd = -1;
+    (void)unsetenv(CONTROL_VARIABLE);
+    return fd;
+}

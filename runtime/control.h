@@ -1,0 +1,49 @@
+/* control: the socket between the supervisor and its worker, and what is said on it: whole messages, in order, some
+ * with a descriptor. A supervisor outlives the program it was started from, so a message carries a version; what a
+ * reader does not know it skips. Sending never waits. */
+#ifndef RUNTIME_CONTROL_H
+#define RUNTIME_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+enum { CONTROL_VERSION = 1, CONTROL_BYTES_MAX = 131072 /* behind the head */, CONTROL_PARTS_MAX = 6 };
+
+typedef enum control_kind {
+    CONTROL_READY = 1, /* worker: all loops serve */
+    CONTROL_BEAT,      /* worker: every loop has answered since the last one */
+    CONTROL_DRAIN      /* supervisor: drain and end */
+} control_kind;
+
+typedef struct control_head {
+    uint16_t version, kind;
+    uint32_t len; /* bytes behind it */
+    uint64_t key; /* which connection; 0: none */
+} control_head;
+
+typedef struct control_message {
+    control_head head;
+    int fd; /* owned by the receiver; -1: none */
+    char data[CONTROL_BYTES_MAX];
+} control_message;
+
+typedef enum control_result { CONTROL_OK, CONTROL_AGAIN, CONTROL_GONE } control_result;
+
+bool control_pair(int fds[2]); /* both close on exec; false with errno */
+
+/* CONTROL_AGAIN: the other side has not read enough, nothing was sent. `pass` -1: no descriptor. From any thread. */
+control_result control_send(int fd, control_kind kind, uint64_t key, const struct iovec *parts, size_t count, int pass);
+
+/* CONTROL_AGAIN: nothing is there. Messages of another version or that are cut come with kind 0. */
+control_result control_receive(int fd, control_message *m);
+
+/* The environment variable by which a worker finds its end: "descriptor:pid of the supervisor". */
+#define CONTROL_VARIABLE "STEPWELL_SUPERVISOR"
+enum { CONTROL_VALUE_BYTES = 48 };
+
+/* This process's end, if it is a worker; -1 if it is not. Takes it out of the environment. */
+int control_inherit(void);
+
+#endif

@@ -1,0 +1,179 @@
+#include "runtime/serve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/control.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/notify.h"
+
+typedef struct serving {
+    sw_app *app;
+    const sigset_t *stop_signals;
+    notify notify;
+    int signals;              /* signalfd */
+    int ended;                /* eventfd: counts loops that have ended */
+    int control;              /* to the supervisor; -1: none, or it has gone */
+    control_message *message; /* owned; NULL without supervisor */
+    unsigned started, joinable;
+    bool draining;
+    uint64_t beat_us; /* how often the watchdog is told; 0: there is none */
+    uint64_t next_beat_us;
+} serving;
+
+typedef struct loop_thread {
+    sw_loop *loop;
+    int ended;
+} loop_thread;
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void run_loop_thread(void *arg)
+{
+    loop_thread *t = arg;
+    uint64_t one = 1;
+    loop_run(t->loop);
+    ssize_t n = write(t->ended, &one, sizeof one);
+    assert(n == (ssize_t)sizeof one);
+    (void)n;
+    free(t);
+}
+
+static bool start_threads(serving *s)
+{
+    for (s->started = 0; s->started < s->app->loop_count; s->started++) {
+        sw_loop *l = &s->app->loops[s->started];
+        loop_thread *t = malloc(sizeof *t);
+        if (t) *t = (loop_thread){l, s->ended};
+        int rc = t ? uv_thread_create(&l->thread, run_loop_thread, t) : UV_ENOMEM;
+        if (rc == 0) continue;
+        free(t);
+        log_line(LOG_ERROR, NULL, "no thread for loop %u: %s", s->started, uv_strerror(rc));
+        return false;
+    }
+    return true;
+}
+
+/* ---- Telling others ---- */
+
+static void say(serving *s, control_kind kind, const char *state)
+{
+    if (s->control >= 0)
+        (void)control_send(s->control, kind, 0, NULL, 0, -1); /* a full socket: there is much to read already */
+    else
+        notify_send(&s->notify, "%s", state);
+}
+
+/* A loop that hangs does not answer, and the manager hears no more from us. */
+static void beat(serving *s)
+{
+    if (s->beat_us == 0 || now_us() < s->next_beat_us) return;
+    s->next_beat_us = now_us() + s->beat_us;
+    bool all = true;
+    /* While it drains, loops end one by one and cannot be asked: the time for that is limited otherwise. */
+    for (unsigned i = 0; i < s->started && !s->draining; i++) all = loop_answered(&s->app->loops[i]) && all;
+    if (!all) {
+        log_line(LOG_WARN, NULL, "a loop does not answer: the watchdog is not told");
+        return;
+    }
+    for (unsigned i = 0; i < s->started && !s->draining; i++) loop_ask(&s->app->loops[i]);
+    say(s, CONTROL_BEAT, "WATCHDOG=1");
+}
+
+static void drain(serving *s)
+{
+    if (s->draining) return;
+    s->draining = true;
+    log_line(LOG_INFO, NULL, "draining: running steps have %lld ms to end", (long long)s->app->opt.drain_ms);
+    notify_send(&s->notify, "STOPPING=1\nSTATUS=draining");
+    (void)pthread_sigmask(SIG_UNBLOCK, s->stop_signals, NULL);
+    for (unsigned i = 0; i < s->started; i++) loop_drain(&s->app->loops[i]);
+}
+
+/* ---- Waiting ---- */
+
+static void on_control(serving *s)
+{
+    control_result r;
+    while ((r = control_receive(s->control, s->message)) == CONTROL_OK) {
+        if (s->message->fd >= 0) close(s->message->fd);
+        if (s->message->head.kind == CONTROL_DRAIN) drain(s);
+    }
+    if (r != CONTROL_GONE) return;
+    log_line(LOG_WARN, NULL, "the supervisor has gone");
+    close(s->control);
+    s->control = s->app->control = -1;
+    drain(s);
+}
+
+static int timeout_of(const serving *s)
+{
+    uint64_t now = now_us();
+    if (s->beat_us == 0) return -1;
+    return s->next_beat_us > now ? (int)((s->next_beat_us - now) / 1000) + 1 : 0;
+}
+
+static void wait_for_loops(serving *s)
+{
+    uint64_t ended = 0, n = 0;
+    struct signalfd_siginfo info;
+    if (s->started < s->app->loop_count) drain(s);
+    while (ended < s->started) {
+        struct pollfd fds[3] = {{s->ended, POLLIN, 0}, {s->signals, POLLIN, 0}, {s->control, POLLIN, 0}};
+        if (poll(fds, s->control >= 0 ? 3 : 2, timeout_of(s)) < 0 && errno != EINTR) {
+            log_line(LOG_ERROR, NULL, "poll: %s", strerror(errno));
+            drain(s);
+            break; /* joining waits as well */
+        }
+        if (fds[1].revents && read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) drain(s);
+        if (s->control >= 0 && fds[2].revents) on_control(s);
+        if (fds[0].revents && read(s->ended, &n, sizeof n) == (ssize_t)sizeof n) ended += n;
+        beat(s);
+    }
+}
+
+static bool setup(serving *s)
+{
+    notify_open(&s->notify);
+    s->beat_us = s->notify.fd >= 0 || s->control >= 0 ? s->notify.watchdog_us / 2 : 0;
+    s->ended = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    s->signals = signalfd(-1, s->stop_signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (s->control >= 0) s->message = malloc(sizeof *s->message);
+    if (s->ended >= 0 && s->signals >= 0 && (s->message || s->control < 0)) return true;
+    log_line(LOG_ERROR, NULL, "the main thread cannot wait: %s", strerror(errno));
+    return false;
+}
+
+bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals)
+{
+    serving s = {.app = app, .stop_signals = stop_signals, .control = app->control, .ended = -1, .signals = -1};
+    /* Without it nobody could tell the loops to end: no thread is started. */
+    bool ok = setup(&s);
+    if (ok) {
+        ok = start_threads(&s);
+        if (ok) say(&s, CONTROL_READY, "READY=1\nSTATUS=serving");
+        wait_for_loops(&s);
+    }
+    for (unsigned i = 0; i < s.started; i++) (void)uv_thread_join(&app->loops[i].thread);
+    log_line(LOG_INFO, NULL, "stopped");
+    if (s.ended >= 0) close(s.ended);
+    if (s.signals >= 0) close(s.signals);
+    notify_close(&s.notify);
+    free(s.message);
+    return ok;
+}

@@ -1,0 +1,102 @@
+#include "runtime/sockets.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "http/server.h"
+
+static bool parse_number(const char *text, long most, long *out)
+{
+    char *end;
+    if (!text || *text < '0' || *text > '9') return false;
+    errno = 0;
+    *out = strtol(text, &end, 10);
+    return errno == 0 && *end == 0 && *out <= most;
+}
+
+static bool inherit(sockets *s, const char *pid, const char *fds, char *error, size_t error_size)
+{
+    long owner = 0, count = 0;
+    if (!pid || !fds || !parse_number(pid, LONG_MAX, &owner) || owner != getpid()) return true; /* not meant for us */
+    if (!parse_number(fds, SOCKETS_MAX, &count)) {
+        (void)snprintf(error, error_size, "LISTEN_FDS=%s: must be a number of at most %d", fds, SOCKETS_MAX);
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        int fd = SOCKETS_FIRST_FD + i;
+        char address[128];
+        if (!http_listen_address(fd, address, sizeof address)) {
+            (void)snprintf(error, error_size,
+                           "LISTEN_FDS=%s: descriptor %d is no listening TCP socket (in a .socket unit: ListenStream= "
+                           "with a port, Accept=no)",
+                           fds, fd);
+            return false;
+        }
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+            (void)snprintf(error, error_size, "descriptor %d: %s", fd, strerror(errno));
+            return false;
+        }
+        s->fds[s->count++] = fd;
+    }
+    return true;
+}
+
+bool sockets_inherit(sockets *s, char *error, size_t error_size)
+{
+    s->count = 0;
+    bool ok = inherit(s, getenv("LISTEN_PID"), getenv("LISTEN_FDS"), error, error_size);
+    (void)unsetenv("LISTEN_PID");
+    (void)unsetenv("LISTEN_FDS");
+    (void)unsetenv("LISTEN_FDNAMES");
+    (void)unsetenv("LISTEN_PIDFDID");
+    return ok;
+}
+
+bool sockets_listen(sockets *s, const char *address, unsigned count, char *error, size_t error_size)
+{
+    assert(count >= 1 && count <= SOCKETS_MAX);
+    for (s->count = 0; s->count < count; s->count++) {
+        int fd =
+            s->count == 0 ? http_listen(address, error, error_size) : http_listen_share(s->fds[0], error, error_size);
+        if (fd < 0) {
+            sockets_close(s);
+            return false;
+        }
+        s->fds[s->count] = fd;
+    }
+    return true;
+}
+
+bool sockets_spread(sockets *s, unsigned count, char *error, size_t error_size)
+{
+    assert(s->count >= 1 && count <= SOCKETS_MAX);
+    if (s->count > count) {
+        (void)snprintf(error, error_size,
+                       "LISTEN_FDS hands over %u sockets, but %u loops can serve only as many: start with --loops %u",
+                       s->count, count, s->count);
+        return false;
+    }
+    unsigned given = s->count;
+    for (; s->count < count; s->count++) {
+        int fd = fcntl(s->fds[s->count % given], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            (void)snprintf(error, error_size, "no second descriptor of a listening socket: %s", strerror(errno));
+            return false;
+        }
+        s->fds[s->count] = fd;
+    }
+    return true;
+}
+
+void sockets_close(sockets *s)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->fds[i] >= 0) close(s->fds[i]);
+    s->count = 0;
+}

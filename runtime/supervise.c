@@ -1,0 +1,404 @@
+#include "runtime/supervise.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/control.h"
+#include "runtime/log.h"
+#include "runtime/notify.h"
+
+enum {
+    EXIT_OK = 0,
+    EXIT_OTHER = 1,
+    EXIT_SETUP = 2,
+    EXIT_NO_PROGRAM = 127,
+    BACKOFF_FIRST_MS = 100,
+    BACKOFF_MAX_MS = 10000,
+    HEALTHY_MS = 10000,     /* a worker that served this long is no crash loop */
+    DRAIN_GRACE_MS = 10000, /* beyond --drain, then it hangs */
+    COMMAND_BYTES = 65536,  /* arguments of the process */
+    ARGUMENTS_MAX = 1024,
+    EVENTS = 64
+};
+
+/*   no worker --fork--> starting --READY--> ready --dies--> no worker, for the time of the backoff
+ *                          |                  | SIGHUP, SIGTERM
+ *                          | ends             v
+ *                          +------------- leaving --ends--> no worker; SIGTERM: the end */
+typedef struct supervisor {
+    const sw_app *app;
+    sockets *sockets;
+    notify notify;
+    char *program; /* owned: what to execute, a path or a name for PATH */
+    char *argv[ARGUMENTS_MAX + 1];
+    char command[COMMAND_BYTES]; /* what argv points into */
+    sigset_t mask_before;        /* the worker gets it back */
+    int epoll, signals;
+    int control;  /* -1: no worker */
+    pid_t worker; /* 0: none */
+    bool ready;   /* this one serves */
+    bool leaving; /* it was told to drain */
+    bool was_ready, stopping, done;
+    unsigned crashes; /* in a row */
+    int64_t ready_ms, start_ms /* of the next; 0: not waited for */, kill_ms /* 0: not waited for */, beat_ms;
+    int result;
+    control_message *message; /* owned: the one being read */
+} supervisor;
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- The program to start again ---- */
+
+/* The process's own arguments: those in `argv` may be what main left of them. */
+static void read_command(supervisor *s, char **argv)
+{
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC), count = 0;
+    size_t len = 0;
+    for (ssize_t n = 1; fd >= 0 && n > 0 && len < sizeof s->command - 1; len += (size_t)(n > 0 ? n : 0))
+        n = read(fd, s->command + len, sizeof s->command - 1 - len);
+    if (fd >= 0) close(fd);
+    bool whole = len > 0 && len < sizeof s->command - 1 && s->command[len - 1] == 0;
+    for (char *at = s->command; whole && at < s->command + len && count < ARGUMENTS_MAX; at += strlen(at) + 1)
+        s->argv[count++] = at;
+    if (count == 0 || count == ARGUMENTS_MAX)
+        for (count = 0; argv[count] && count < ARGUMENTS_MAX; count++) s->argv[count] = argv[count];
+    s->argv[count] = NULL;
+}
+
+/* By its name as it was called, never /proc/self/exe itself: an upgrade puts another file there. */
+static bool find_program(supervisor *s)
+{
+    char own[4096];
+    const char *name = s->argv[0];
+    ssize_t n = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[n > 0 ? n : 0] = 0;
+    bool by_path = name && strchr(name, '/') != NULL;
+    /* A name that leads nowhere, such as a login shell's "-name": the file this process was started from. */
+    bool usable = name && *name && (!by_path || access(name, X_OK) == 0);
+    s->program = strdup(usable ? name : own);
+    return s->program && *s->program;
+}
+
+/* ---- The worker ---- */
+
+SW_NORETURN static void exec_worker(supervisor *s, int control)
+{
+    int high[SOCKETS_MAX + 1], count = (int)s->sockets->count;
+    char number[24], value[CONTROL_VALUE_BYTES];
+    pid_t supervisor_pid = getppid();
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    (void)sigprocmask(SIG_SETMASK, &s->mask_before, NULL);
+    for (int i = 0; i <= count; i++) {
+        /* first out of the way of where they are to be */
+        high[i] = fcntl(i < count ? s->sockets->fds[i] : control, F_DUPFD_CLOEXEC, SOCKETS_FIRST_FD + count + 1);
+        if (high[i] < 0) _exit(EXIT_OTHER);
+    }
+    for (int i = 0; i <= count; i++)
+        if (dup2(high[i], SOCKETS_FIRST_FD + i) < 0) _exit(EXIT_OTHER);
+    (void)snprintf(value, sizeof value, "%d:%lld", SOCKETS_FIRST_FD + count, (long long)supervisor_pid);
+    bool ok = setenv(CONTROL_VARIABLE, value, 1) == 0;
+    (void)snprintf(number, sizeof number, "%d", count);
+    ok = ok && setenv("LISTEN_FDS", number, 1) == 0;
+    (void)snprintf(number, sizeof number, "%lld", (long long)getpid());
+    ok = ok && setenv("LISTEN_PID", number, 1) == 0;
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)s->notify.watchdog_us);
+    if (ok && s->notify.watchdog_us > 0) ok = setenv("WATCHDOG_USEC", number, 1) == 0;
+    if (ok) (void)execvp(s->program, s->argv);
+    log_line(LOG_ERROR, NULL, "supervisor: cannot start %s: %s", s->program, strerror(errno));
+    _exit(EXIT_NO_PROGRAM);
+}
+
+static bool watch(const supervisor *s, int fd)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data = {.fd = fd}};
+    return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+static void wait_before_start(supervisor *s)
+{
+    int64_t delay = 0;
+    if (s->crashes > 0) delay = s->crashes > 8 ? BACKOFF_MAX_MS : (int64_t)BACKOFF_FIRST_MS << (s->crashes - 1);
+    if (delay > BACKOFF_MAX_MS) delay = BACKOFF_MAX_MS;
+    s->crashes++;
+    s->start_ms = now_ms() + delay;
+    if (delay > 0) log_line(LOG_WARN, NULL, "supervisor: next start in %lld ms", (long long)delay);
+}
+
+static void start_worker(supervisor *s)
+{
+    int pair[2];
+    assert(s->worker == 0 && s->control < 0);
+    s->start_ms = s->kill_ms = 0;
+    s->ready = s->leaving = false;
+    if (!control_pair(pair)) {
+        log_line(LOG_ERROR, NULL, "supervisor: no socket to the worker: %s", strerror(errno));
+        wait_before_start(s);
+        return;
+    }
+    pid_t pid = fork();
+    if (pid == 0) exec_worker(s, pair[1]);
+    int reason = errno;
+    close(pair[1]);
+    if (pid < 0 || !watch(s, pair[0])) {
+        log_line(LOG_ERROR, NULL, "supervisor: no worker: %s", strerror(pid < 0 ? reason : errno));
+        close(pair[0]); /* a worker that was made takes this for our end, and drains */
+        if (pid < 0)
+            wait_before_start(s);
+        else
+            s->worker = pid;
+        return;
+    }
+    s->worker = pid;
+    s->control = pair[0];
+    log_line(LOG_INFO, NULL, "supervisor: worker %lld started", (long long)pid);
+}
+
+static void drain_worker(supervisor *s)
+{
+    if (s->worker == 0 || s->leaving) return;
+    s->leaving = true;
+    s->kill_ms = now_ms() + s->app->opt.drain_ms + DRAIN_GRACE_MS;
+    /* By message, so that a signal which the whole process group gets as well counts once. */
+    if (s->control >= 0 && control_send(s->control, CONTROL_DRAIN, 0, NULL, 0, -1) == CONTROL_OK) return;
+    (void)kill(s->worker, SIGTERM);
+}
+
+static void on_ready(supervisor *s)
+{
+    s->ready = s->was_ready = true;
+    s->ready_ms = now_ms();
+    if (s->stopping) return;
+    log_line(LOG_INFO, NULL, "supervisor: worker %lld is ready", (long long)s->worker);
+    notify_send(&s->notify, "READY=1\nMAINPID=%lld\nSTATUS=worker %lld serves", (long long)getpid(),
+                (long long)s->worker);
+}
+
+static void on_message(supervisor *s, control_message *m)
+{
+    if (m->fd >= 0) close(m->fd); /* nothing that is said here comes with one */
+    if (m->head.kind == CONTROL_READY) on_ready(s);
+    if (m->head.kind == CONTROL_BEAT) notify_send(&s->notify, "WATCHDOG=1");
+}
+
+/* All that was said so far, also by a worker that is dead. */
+static void read_control(supervisor *s)
+{
+    control_result r = CONTROL_AGAIN;
+    while (s->control >= 0 && (r = control_receive(s->control, s->message)) == CONTROL_OK) on_message(s, s->message);
+    if (s->control < 0 || r != CONTROL_GONE) return;
+    close(s->control);
+    s->control = -1;
+}
+
+/* ---- Its end ---- */
+
+static void describe_end(int status, char text[64])
+{
+    if (WIFSIGNALED(status))
+        (void)snprintf(text, 64, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        (void)snprintf(text, 64, "ended with code %d", WEXITSTATUS(status));
+}
+
+static void finish(supervisor *s, int result)
+{
+    s->done = true;
+    s->result = result;
+}
+
+static void on_worker_end(supervisor *s, int status)
+{
+    char how[64];
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    read_control(s);
+    if (s->control >= 0) close(s->control);
+    s->control = -1;
+    describe_end(status, how);
+    bool asked = s->leaving || (code == 0 && s->ready); /* somebody's SIGTERM to the worker alone is an upgrade too */
+    log_line(asked && code == 0 ? LOG_INFO : LOG_WARN, NULL, "supervisor: worker %lld %s", (long long)s->worker, how);
+    bool healthy = s->ready && now_ms() - s->ready_ms >= HEALTHY_MS;
+    s->worker = 0;
+    s->kill_ms = 0;
+    s->ready = false;
+    if (s->stopping) {
+        finish(s, code);
+    } else if (!s->was_ready && (code == EXIT_SETUP || code == EXIT_NO_PROGRAM)) {
+        finish(s, EXIT_SETUP); /* it has said why, and would say it again */
+    } else if (asked) {
+        s->crashes = 0;
+        s->start_ms = now_ms();
+    } else {
+        if (healthy) s->crashes = 0;
+        notify_send(&s->notify, "STATUS=worker %s, next start soon", how);
+        wait_before_start(s);
+    }
+}
+
+static void reap(supervisor *s)
+{
+    int status = 0;
+    /* As the first process of a container it also gets orphans that nobody else waits for. */
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        if (pid == s->worker) on_worker_end(s, status);
+}
+
+/* ---- Signals ---- */
+
+static void on_stop(supervisor *s)
+{
+    if (s->stopping && s->worker > 0) {
+        (void)kill(s->worker, SIGKILL); /* asked twice: at once, which loses nothing that was promised */
+        return;
+    }
+    s->stopping = true;
+    notify_send(&s->notify, "STOPPING=1\nSTATUS=draining");
+    if (s->worker > 0)
+        drain_worker(s);
+    else
+        finish(s, EXIT_OK);
+}
+
+static void on_upgrade(supervisor *s)
+{
+    if (s->stopping || s->leaving) return;
+    log_line(LOG_INFO, NULL, "supervisor: SIGHUP, the worker is replaced");
+    notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=replacing the worker",
+                (long long)now_ms() * 1000);
+    if (s->worker > 0)
+        drain_worker(s);
+    else
+        s->start_ms = now_ms();
+}
+
+static void on_signals(supervisor *s)
+{
+    struct signalfd_siginfo info;
+    bool child_ended = false;
+    while (read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            child_ended = true;
+        else if (info.ssi_signo == SIGHUP)
+            on_upgrade(s);
+        else
+            on_stop(s);
+    }
+    /* Last: a Ctrl-C that the worker got too is then known as the reason of its end. */
+    if (child_ended) reap(s);
+}
+
+/* ---- Time ---- */
+
+static void sooner(int64_t *timeout, int64_t due, int64_t now)
+{
+    int64_t wait = due > now ? due - now : 0;
+    if (due > 0 && (*timeout < 0 || wait < *timeout)) *timeout = wait;
+}
+
+/* While nobody serves, the supervisor itself tells the manager that all goes as it should. */
+static int64_t beat_due(const supervisor *s)
+{
+    return s->notify.watchdog_us > 0 && !s->ready ? s->beat_ms + (int64_t)(s->notify.watchdog_us / 2000) : 0;
+}
+
+static int64_t timeout_of(const supervisor *s)
+{
+    int64_t timeout = -1, now = now_ms();
+    sooner(&timeout, s->start_ms, now);
+    sooner(&timeout, s->kill_ms, now);
+    sooner(&timeout, beat_due(s), now);
+    return timeout;
+}
+
+static void on_time(supervisor *s)
+{
+    int64_t now = now_ms(), beat = beat_due(s);
+    if (s->kill_ms > 0 && now >= s->kill_ms) {
+        log_line(LOG_WARN, NULL, "supervisor: worker %lld does not end after --drain and is killed",
+                 (long long)s->worker);
+        (void)kill(s->worker, SIGKILL);
+        s->kill_ms = 0;
+    }
+    if (beat > 0 && now >= beat) {
+        notify_send(&s->notify, "WATCHDOG=1");
+        s->beat_ms = now;
+    }
+    if (s->start_ms > 0 && now >= s->start_ms) start_worker(s);
+}
+
+/* ---- The whole ---- */
+
+static bool setup(supervisor *s)
+{
+    sigset_t wanted;
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigemptyset(&wanted);
+    const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) (void)sigaddset(&wanted, signals[i]);
+    if (sigprocmask(SIG_BLOCK, &wanted, &s->mask_before) != 0) return false;
+    s->message = malloc(sizeof *s->message);
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    s->signals = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+    return s->message && s->epoll >= 0 && s->signals >= 0 && watch(s, s->signals) && find_program(s);
+}
+
+static void loop(supervisor *s)
+{
+    struct epoll_event events[EVENTS];
+    s->start_ms = now_ms();
+    while (!s->done) {
+        int n = epoll_wait(s->epoll, events, EVENTS, (int)timeout_of(s));
+        if (n < 0 && errno != EINTR) {
+            log_line(LOG_ERROR, NULL, "supervisor: epoll_wait: %s", strerror(errno));
+            finish(s, EXIT_OTHER); /* the worker sees the socket close, and drains */
+        }
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.fd == s->signals)
+                on_signals(s);
+            else if (events[i].data.fd == s->control)
+                read_control(s);
+        }
+        if (!s->done) on_time(s);
+    }
+}
+
+int supervise_run(const sw_app *app, sockets *inherited, char **argv)
+{
+    supervisor *s = calloc(1, sizeof *s);
+    if (!s) return EXIT_OTHER;
+    *s = (supervisor){.app = app, .sockets = inherited, .epoll = -1, .signals = -1, .control = -1};
+    notify_open(&s->notify);
+    read_command(s, argv);
+    int result = EXIT_OTHER;
+    if (setup(s)) {
+        loop(s);
+        result = s->result;
+    } else {
+        log_line(LOG_ERROR, NULL, "the supervisor cannot start: %s", strerror(errno));
+    }
+    if (s->control >= 0) close(s->control);
+    if (s->signals >= 0) close(s->signals);
+    if (s->epoll >= 0) close(s->epoll);
+    notify_close(&s->notify);
+    sockets_close(s->sockets);
+    free(s->program);
+    free(s->message);
+    free(s);
+    return result;
+}
