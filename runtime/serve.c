@@ -101,11 +101,20 @@ static void drain(serving *s)
     s->draining = true;
     log_line(LOG_INFO, NULL, "draining: running steps have %lld ms to end", (long long)s->app->opt.drain_ms);
     notify_send(&s->notify, "STOPPING=1\nSTATUS=draining");
-    (void)pthread_sigmask(SIG_UNBLOCK, s->stop_signals, NULL);
     for (unsigned i = 0; i < s->started; i++) loop_drain(&s->app->loops[i]);
 }
 
 /* ---- Waiting ---- */
+
+/* The next one ends the process. What the supervisor says does not count as one: whoever signals the whole group, a
+ * terminal or a service manager, would else mean both by one signal. */
+static void on_signal(serving *s)
+{
+    struct signalfd_siginfo info;
+    if (read(s->signals, &info, sizeof info) != (ssize_t)sizeof info) return;
+    drain(s);
+    (void)pthread_sigmask(SIG_UNBLOCK, s->stop_signals, NULL);
+}
 
 static void on_control(serving *s)
 {
@@ -131,7 +140,6 @@ static int timeout_of(const serving *s)
 static void wait_for_loops(serving *s)
 {
     uint64_t ended = 0, n = 0;
-    struct signalfd_siginfo info;
     if (s->started < s->app->loop_count) drain(s);
     while (ended < s->started) {
         struct pollfd fds[3] = {{s->ended, POLLIN, 0}, {s->signals, POLLIN, 0}, {s->control, POLLIN, 0}};
@@ -140,7 +148,7 @@ static void wait_for_loops(serving *s)
             drain(s);
             break; /* joining waits as well */
         }
-        if (fds[1].revents && read(s->signals, &info, sizeof info) == (ssize_t)sizeof info) drain(s);
+        if (fds[1].revents) on_signal(s);
         if (s->control >= 0 && fds[2].revents) on_control(s);
         if (fds[0].revents && read(s->ended, &n, sizeof n) == (ssize_t)sizeof n) ended += n;
         beat(s);

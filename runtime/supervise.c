@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -102,7 +101,6 @@ SW_NORETURN static void exec_worker(supervisor *s, int control)
     int high[SOCKETS_MAX + 1], count = (int)s->sockets->count;
     char number[24], value[CONTROL_VALUE_BYTES];
     pid_t supervisor_pid = getppid();
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)sigprocmask(SIG_SETMASK, &s->mask_before, NULL);
     for (int i = 0; i <= count; i++) {
         /* first out of the way of where they are to be */
