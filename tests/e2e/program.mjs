@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 
 const START_LIMIT_MS = 30_000; // sanitizers and Valgrind start slowly
 
@@ -16,9 +16,13 @@ export function programPath(name) {
 }
 
 // Resolves to {url, log(), exited, stop(), kill(signal)} once the program listens; rejects with its output if it ends before.
-export async function startProgram(name, args = [], env = {}) {
+export const startProgram = (name, args = [], env = {}) => startAt(programPath(name), args, env);
+
+export async function startAt(path, args = [], env = {}) {
+  const name = basename(path);
   const folder = mkdtempSync(join(tmpdir(), `stepwell-${name}-`));
-  const child = spawn(programPath(name), ['--listen', '127.0.0.1:0', ...args], {
+  const first = args[0] === '--serve' ? args.splice(0, 1) : []; // a C test's own service
+  const child = spawn(path, [...first, '--listen', '127.0.0.1:0', ...args], {
     cwd: folder,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
