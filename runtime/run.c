@@ -320,7 +320,8 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
     if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
 }
 
-static const char *restore(run *r, const char *data, size_t len)
+/* A run whose endpoint is gone can still be cancelled. */
+static const char *restore(run *r, const slot *s, const char *data, size_t len)
 {
     static const endpoint unknown = {.kind = ENDPOINT_DURABLE, .route = ""};
     const char *error = NULL;
@@ -330,7 +331,7 @@ static const char *restore(run *r, const char *data, size_t len)
     const entry *started = replay_started(r->replay);
     const endpoint *e = app_endpoint(r->loop->app, started->function.data, started->function.len);
     r->endpoint = e ? e : &unknown;
-    if (!e) return "the program has no such endpoint any more";
+    if (!e && !s->cancel && !replay_cancel(r->replay)) return "the program has no such endpoint any more";
     if (!run_request_restore(r, started)) return "its request cannot be read";
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     r->state_bytes = len;
@@ -371,7 +372,7 @@ const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
     if (!r) return "out of memory";
     r->id = s->id;
     run_id_format(&r->id, r->id_text);
-    const char *error = restore(r, data, len);
+    const char *error = restore(r, s, data, len);
     entry_cancel cancel = error ? ENTRY_CANCEL_NONE : why_end(r, s);
     if (!error) {
         set_label(r);

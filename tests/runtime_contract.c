@@ -79,6 +79,27 @@ static void on_hang(sw_ctx *c)
     count_up(&seen->cut);
 }
 
+static void *block(void *arg)
+{
+    while (!count_of(&seen->go_on)) usleep(5000);
+    return arg;
+}
+
+static sw_value stubborn(sw_ctx *c, sw_value v)
+{
+    count_up(&seen->steps);
+    sw_blocking(c, block, NULL);
+    return v;
+}
+
+/* A thread works for it, which cannot be interrupted. */
+static void on_stubborn(sw_ctx *c)
+{
+    sw_step(c, "block", stubborn, sw_nil());
+    sw_step(c, "after", once, sw_nil());
+    sw_reply_text(c, 200, "done");
+}
+
 static void on_nap(sw_ctx *c)
 {
     count_up(&seen->runs);
@@ -99,7 +120,8 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /late", on_wait, &(sw_endpoint_options){.timeout_ms = 150});
     sw_endpoint(app, "GET /late-nap", on_nap, &(sw_endpoint_options){.timeout_ms = 1200});
     sw_endpoint(app, "GET /call", on_call, NULL);
-    sw_endpoint(app, "GET /nap", on_nap, NULL);
+    sw_endpoint(app, "GET /stubborn", on_stubborn, NULL);
+    if (!getenv("WITHOUT_NAP")) sw_endpoint(app, "GET /nap", on_nap, NULL);
     sw_endpoint(app, "PUT /nap", on_nap, NULL);
     sw_endpoint(app, "POST /brief", on_order, &(sw_endpoint_options){.retain_ms = 1});
     sw_route(app, "GET /hang", on_hang);
@@ -476,6 +498,59 @@ static void test_cancel_parked(void)
     stop();
 }
 
+/* Cancelled while its code could not be stopped, in a process that then died; it does not go on in the next. */
+static void test_cancel_survives(void)
+{
+    static request asking;
+    char output[2048], cancel[2048], path[512];
+    start();
+    start_async("/stubborn", output, cancel);
+    snprintf(path, sizeof path, "%.*s", (int)(strstr(cancel, "?token") - strstr(cancel, "/_sw")),
+             strstr(cancel, "/_sw"));
+    wait_for(&seen->steps, 1);
+    begin(&asking, "DELETE", strstr(cancel, "/_sw"), NULL);
+    for (int i = 0; i < 1000; i++) {
+        call(NULL, url_of(path), NULL, NULL, 0, &a);
+        if (strstr(a.body, "\"kind\":\"cancel\"")) break;
+        usleep(10000);
+    }
+    CHECK(strstr(a.body, "\"kind\":\"cancel\""));
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    end(&asking);
+    start();
+    call(NULL, url_of(strstr(output, "/_sw")), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 410);
+    CHECK_INT(seen->steps, 0);
+    start_async("/stubborn", output, cancel); /* and in one process: it ends when the thread lets go */
+    wait_for(&seen->steps, 1);
+    begin(&asking, "DELETE", strstr(cancel, "/_sw"), NULL);
+    usleep(50000);
+    seen->go_on = 1;
+    end(&asking);
+    CHECK_INT(asking.a.status, 200);
+    CHECK_INT(seen->steps, 1);
+    stop();
+}
+
+/* A run that no code is left for. */
+static void test_cancel_orphan(void)
+{
+    char output[2048], cancel[2048];
+    start();
+    start_async("/nap?ms=400", output, cancel);
+    CHECK(metrics_say("\nstepwell_runs_parked_total 1\n"));
+    stop();
+    CHECK(setenv("WITHOUT_NAP", "1", 1) == 0);
+    start();
+    usleep(500000);
+    call("DELETE", url_of(strstr(cancel, "/_sw")), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    call(NULL, url_of(strstr(output, "/_sw")), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 410);
+    stop();
+    CHECK(unsetenv("WITHOUT_NAP") == 0);
+}
+
 static void test_cancel_refusals(void)
 {
     char output[2048], cancel[2048];
@@ -559,6 +634,8 @@ static const check_case cases[] = {{"Prefer", test_prefer},
                                    {"a key of a run that sleeps", test_key_parked},
                                    {"DELETE cancels", test_cancel},
                                    {"DELETE of a sleeping run", test_cancel_parked},
+                                   {"a cancellation survives the process", test_cancel_survives},
+                                   {"a run whose endpoint is gone", test_cancel_orphan},
                                    {"DELETE refused", test_cancel_refusals},
                                    {"cancelling cuts calls", test_cancel_cuts_calls},
                                    {"the last client goes away", test_client_gone},
