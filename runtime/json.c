@@ -110,9 +110,12 @@ static bool put_integer(msgpack_sbuffer *to, const char *format, unsigned long l
 
 static bool put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth);
 
+/* Of arrays and maps only that they are such: their text, as a key in a key, would double its quotes each time. */
 static bool put_key(msgpack_sbuffer *to, const sw_value *key, unsigned depth)
 {
     if (key->type == MSGPACK_OBJECT_STR) return put_string(to, key->via.str.ptr, key->via.str.size);
+    if (key->type == MSGPACK_OBJECT_ARRAY) return put_text(to, "\"[]\"");
+    if (key->type == MSGPACK_OBJECT_MAP) return put_text(to, "\"{}\"");
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
     bool ok = put_value(&text, key, depth) && put_string(to, text.data, text.size);

@@ -6,7 +6,8 @@
 #include "runtime/stepwell.h"
 
 /* Compact JSON (RFC 8259), valid UTF-8 whatever the strings hold (U+FFFD for bytes that are none), zero-terminated in
- * `a`. Binary and extension data become base64 text, NaN and infinity null, keys that are no strings their JSON text.
+ * `a`. Binary and extension data become base64 text, NaN and infinity null, keys that are no strings their JSON text,
+ * arrays and maps as keys "[]" and "{}".
  * False: out of memory, or nested deeper than VALUE_DEPTH_MAX. */
 bool json_write(arena *a, sw_value v, sw_bytes *out);
 

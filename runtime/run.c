@@ -269,6 +269,16 @@ static void unmake(run *r)
     run_free(r);
 }
 
+/* Somebody may ask for it by its id from now on. */
+static void list(run *r)
+{
+    r->slot = slot_add(r->loop, &r->id);
+    if (r->slot)
+        r->slot->run = r;
+    else
+        log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
+}
+
 run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param *params, size_t param_count,
                claim *key)
 {
@@ -306,6 +316,7 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
         waiter_wish wish = waiter_wish_of(http_exchange_request(x));
         waiter_attach(l, &r->waiters, &wish, x, &r->id);
         watch_deadline(r);
+        if (!l->recovered) list(r); /* the live table is being read, and may show it as one that nobody works for */
     }
     if (!coro_current()) sched_run(&l->sched, 0);
     return r;
@@ -443,7 +454,7 @@ static void left(run *r)
         counter_add(&l->counters.runs_parked, 1);
         s->ends_when_alone = r->endpoint->options.on_disconnect == SW_CANCEL;
         slot_park(l, s, s->cancel ? 0 : r->park_due_ms);
-    } else if (r->leave == LEAVE_ERROR && s && !l->draining) {
+    } else if (r->leave == LEAVE_ERROR && s && r->seq_durable > 0 && !l->draining) {
         keep_waiters(r);
         slot_park(l, s, loop_now_ms() + RETRY_AFTER_WRITE_ERROR_MS);
     } else {
@@ -514,7 +525,7 @@ static void commit_failed(run *r)
 {
     log_line(LOG_ERROR, r->id_text, "journal write failed: %s", r->segment.error);
     r->open.size = 0;
-    r->listed = r->slot != NULL;
+    r->listed = r->seq_durable > 0;
     if (r->state == RUN_ENDING) {
         r->state = RUN_LEAVING;
         r->leave = LEAVE_ERROR;
@@ -522,16 +533,6 @@ static void commit_failed(run *r)
         run_leave_now(r, LEAVE_ERROR);
     }
     run_touch(r);
-}
-
-/* Somebody may ask for it by its id from now on. */
-static void list(run *r)
-{
-    r->slot = slot_add(r->loop, &r->id);
-    if (r->slot)
-        r->slot->run = r;
-    else
-        log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
 }
 
 void run_committed(run *r)

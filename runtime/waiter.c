@@ -380,8 +380,9 @@ static void on_hold_over(struct timer *t)
     } else if (w->wish.kind == WAITER_OUTPUT) {
         send_on(w, 303);
     } else {
-        w->wish.kind = WAITER_ASYNC; /* 202 promises that the run is on disk: then it has a slot */
-        if (slot_find(&w->loop->slots, &w->id)) send_on(w, 202);
+        w->wish.kind = WAITER_ASYNC; /* 202 promises that the run is on disk */
+        const slot *s = slot_find(&w->loop->slots, &w->id);
+        if (s && (!s->run || s->run->seq_durable > 0)) send_on(w, 202);
     }
 }
 

@@ -1,0 +1,162 @@
+/* The runtime's modules that keep nothing: what they make of good and of bad input. */
+#include "runtime/arena.h"
+#include "runtime/json.h"
+#include "runtime/prefer.h"
+#include "runtime/public_url.h"
+#include "runtime/retry.h"
+#include "runtime/token.h"
+#include "tests/check.h"
+
+/* ---- Prefer ---- */
+
+static prefer read_prefer(const char *one, const char *two)
+{
+    http_header headers[] = {
+        {{"Accept", 6}, {"x", 1}}, {{"prefer", 6}, {one, strlen(one)}}, {{"PREFER", 6}, {two, strlen(two)}}};
+    return prefer_read(&(http_request){.headers = headers, .header_count = 3});
+}
+
+static void test_prefer(void)
+{
+    static const struct {
+        const char *one, *two;
+        bool async;
+        int64_t wait_ms;
+    } rows[] = {{"respond-async", "", true, -1},
+                {"RESPOND-ASYNC , wait = 10", "", true, 10000},
+                {"wait=1", "wait=2", false, 1000},
+                {"", "wait=\"7\"; x", false, 7000},
+                {"a=\"respond-async, wait=3\"", "", false, -1},
+                {"a; respond-async", "", false, -1},
+                {"respond-async-not, wait=-1, wait=1x", "wait=", false, -1},
+                {"wait=0", "", false, 0},
+                {"wait=99999999999999999999", "", false, PREFER_WAIT_MAX_S * 1000LL},
+                {"a=\"\\\"\", respond-async", "", true, -1},
+                {",,;,=,\"", "respond-async", true, -1},
+                {"\"unended, respond-async", "", false, -1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        prefer p = read_prefer(rows[i].one, rows[i].two);
+        printf("# %s | %s\n", rows[i].one, rows[i].two);
+        CHECK_INT(p.respond_async, rows[i].async);
+        CHECK_INT(p.wait_ms, rows[i].wait_ms);
+    }
+}
+
+/* ---- Public URLs ---- */
+
+static void expect_url(const char *list, const char *host, const char *url)
+{
+    char why[256], out[512];
+    public_urls *u = public_urls_new(list, why, sizeof why);
+    CHECK(u);
+    CHECK(public_url(u, host, out, sizeof out));
+    CHECK_STR(out, url);
+    public_urls_free(u);
+}
+
+static void test_public_url(void)
+{
+    char why[256], out[32];
+    expect_url(NULL, "a.example:8080", "http://a.example:8080");
+    expect_url(NULL, "[::1]:80", "http://[::1]:80");
+    expect_url(NULL, NULL, "");
+    expect_url(NULL, "evil\"x", "");
+    expect_url(NULL, "a/b", "");
+    expect_url(NULL, "a@b", "");
+    expect_url("https://x.example//", "evil.example", "https://x.example");
+    expect_url("https://x.example/base, http://y.example:81", "Y.EXAMPLE:81", "http://y.example:81");
+    expect_url("https://x.example/base, http://y.example:81", NULL, "https://x.example/base");
+    static const char *const wrong[] = {
+        "x.example",     "https://", "https:///", "https://a b", "https://a?b", "https://u@h", "https://a,,https://b",
+        "javascript://x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CHECK(!public_urls_new(wrong[i], why, sizeof why));
+        CHECK(strstr(why, "--public-url"));
+    }
+    public_urls *u = public_urls_new(NULL, why, sizeof why);
+    CHECK(!public_url(u, "a-host-that-is-longer-than-the-room.example", out, sizeof out));
+    public_urls_free(u);
+}
+
+/* ---- Tokens ---- */
+
+static void test_token(void)
+{
+    token_key key, other;
+    token_key_derive(&key, "a secret of some length", 23);
+    token_key_derive(&other, "another secret, as long", 23);
+    const uint8_t random[10] = {1, 2, 3};
+    run_id id = run_id_make(1700000000000, random, 0, 1), foreign = run_id_make(1700000000001, random, 0, 1);
+    char text[TOKEN_TEXT_MAX], changed[TOKEN_TEXT_MAX + 8];
+    const int64_t until_ms = 1800000000000;
+    token_make(&key, &id, until_ms, text);
+    size_t len = strlen(text);
+    CHECK_INT(token_check(&key, &id, until_ms, text, len), TOKEN_OK);
+    CHECK_INT(token_check(&key, &id, until_ms + 1000, text, len), TOKEN_EXPIRED);
+    CHECK_INT(token_check(&key, &foreign, 0, text, len), TOKEN_WRONG);
+    CHECK_INT(token_check(&other, &id, 0, text, len), TOKEN_WRONG);
+    for (size_t i = 0; i < len; i++) {
+        memcpy(changed, text, len + 1);
+        changed[i] = changed[i] == '9' ? '8' : '9';
+        CHECK(token_check(&key, &id, 0, changed, len) != TOKEN_OK);
+        CHECK(token_check(&key, &id, 0, text, i) != TOKEN_OK);
+    }
+    (void)snprintf(changed, sizeof changed, "%s=", text);
+    CHECK_INT(token_check(&key, &id, 0, changed, len + 1), TOKEN_MALFORMED);
+    (void)snprintf(changed, sizeof changed, "0%s", text);
+    CHECK_INT(token_check(&key, &id, 0, changed, len + 1), TOKEN_MALFORMED);
+}
+
+/* ---- Retries ---- */
+
+static void test_retry(void)
+{
+    for (uint64_t bits = 0; bits < 50; bits++) {
+        uint64_t random = bits * 0x9e3779b97f4a7c15ULL;
+        int64_t first = retry_delay_ms(1, 100, 1000, -1, random), fourth = retry_delay_ms(4, 100, 1000, -1, random);
+        CHECK(first >= 50 && first <= 100);
+        CHECK(fourth >= 400 && fourth <= 800);
+        CHECK(retry_delay_ms(60, 100, 1000, -1, random) <= 1000);
+        int64_t asked = retry_delay_ms(1, 100, 1000, 5000, random);
+        CHECK(asked >= 5000 && asked <= 5500);
+        CHECK(retry_delay_ms(1, 0, 0, INT64_MAX, random) <= 86400000LL + 86400000LL / 10);
+    }
+    const int64_t now_ms = 784111777000; /* Sun, 06 Nov 1994 08:49:37 GMT */
+    CHECK_INT(retry_after_ms(NULL, NULL, now_ms), -1);
+    CHECK_INT(retry_after_ms("250", "9", now_ms), 250);
+    CHECK_INT(retry_after_ms(NULL, "9", now_ms), 9000);
+    CHECK_INT(retry_after_ms(NULL, "Sun, 06 Nov 1994 08:49:47 GMT", now_ms), 10000);
+    CHECK_INT(retry_after_ms(NULL, "soon", now_ms), -1);
+    CHECK_INT(retry_after_ms(NULL, "-5", now_ms), -1);
+}
+
+/* ---- JSON ---- */
+
+/* A map in a map's key in a map's key ... would double its quotes each time. */
+static void test_json_keys(void)
+{
+    arena a;
+    arena_init(&a, NULL);
+    arena_set_limit(&a, 1 << 20);
+    sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = 7};
+    msgpack_object_kv pairs[100];
+    for (int i = 0; i < 100; i++) {
+        pairs[i] = (msgpack_object_kv){.key = v, .val = {.type = MSGPACK_OBJECT_NIL}};
+        v = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {.size = 1, .ptr = &pairs[i]}};
+    }
+    sw_bytes text;
+    CHECK(json_write(&a, v, &text));
+    CHECK_STR(text.data, "{\"{}\":null}");
+    v = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {.size = 1, .ptr = &pairs[0]}};
+    CHECK(json_write(&a, v, &text));
+    CHECK_STR(text.data, "{\"7\":null}");
+    arena_free(&a);
+}
+
+static const check_case cases[] = {{"Prefer", test_prefer},
+                                   {"public URLs", test_public_url},
+                                   {"tokens", test_token},
+                                   {"retries", test_retry},
+                                   {"keys in JSON that are no strings", test_json_keys}};
+
+int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof cases[0], argc, argv); }
