@@ -43,7 +43,6 @@ static __thread coro *current __attribute__((tls_model("initial-exec")));
 
 /* Not inlined: a thread-local's address must not be kept across a switch. */
 __attribute__((noinline)) coro *coro_current(void) { return current; }
-static __attribute__((noinline)) void set_current(coro *co) { current = co; }
 
 bool coro_finished(const coro *co) { return co->finished; }
 void *coro_arg(const coro *co) { return co->arg; }
@@ -71,6 +70,7 @@ static void leave(coro *co, bool for_ever)
 #if defined(CORO_TSAN)
     __tsan_switch_to_fiber(co->resumer_fiber, 0);
 #endif
+    current = NULL;
     context_switch(&co->ctx, &co->resumer);
 }
 
@@ -119,10 +119,12 @@ void coro_destroy(coro *co)
     stack_release(co->pool, co->high);
 }
 
+/* Without sanitizers nothing is left to do after a switch, here and in coro_suspend: it is then a jump, and lands behind
+ * the call in the caller's caller. A return in between would be predicted to go back to where the switch came from. */
 void coro_resume(coro *co)
 {
-    assert(!coro_current() && !co->finished);
-    set_current(co);
+    assert(!current && !co->finished);
+    current = co;
 #if defined(CORO_ASAN)
     __sanitizer_start_switch_fiber(&co->resumer_fake_stack, co->low, (size_t)((char *)co->high - (char *)co->low));
 #endif
@@ -134,12 +136,11 @@ void coro_resume(coro *co)
 #if defined(CORO_ASAN)
     __sanitizer_finish_switch_fiber(co->resumer_fake_stack, NULL, NULL);
 #endif
-    set_current(NULL);
 }
 
 void coro_suspend(void)
 {
-    coro *co = coro_current();
+    coro *co = current;
     assert(co);
     leave(co, false);
     entered(co);
