@@ -44,7 +44,8 @@ struct sw_app {
     store *store;
     token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
-    int control;   /* to the supervisor; -1: none */
+    int control;     /* to the supervisor; -1: none */
+    bool backing_up; /* atomic */
     struct sw_loop *loops;
     unsigned loop_count;
 };

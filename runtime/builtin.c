@@ -7,6 +7,7 @@
 
 #include "http/files.h"
 #include "http/uri.h"
+#include "runtime/backup.h"
 #include "runtime/runs_api.h"
 #include "runtime/waiter.h"
 
@@ -230,6 +231,12 @@ static void on_metrics(sw_loop *l, http_exchange *x, const endpoint *e, const ht
     if (admin(l, x)) runs_api_metrics(l, x);
 }
 
+static void on_backup(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    if (admin(l, x)) backup_answer(l, x);
+}
+
 void builtin_register(sw_app *app)
 {
     static const struct {
@@ -239,6 +246,7 @@ void builtin_register(sw_app *app)
     } routes[] = {{"GET /_sw/healthz", on_healthz, false},
                   {"GET /_sw/readyz", on_readyz, false},
                   {"GET /_sw/metrics", on_metrics, false},
+                  {"POST /_sw/backup", on_backup, false},
                   {"GET /_sw/runs", on_runs, false},
                   {"GET /_sw/runs/:id", on_run, false},
                   {"DELETE /_sw/runs/:id", on_cancel, true},

@@ -37,6 +37,7 @@ static const flag library_flags[] = {
     {"listen", FLAG_TEXT, "HOST:PORT", "127.0.0.1:8080", "address to serve at; port 0 picks a free one", AT(listen), 0,
      0},
     {"data", FLAG_TEXT, "DIR", "data", "folder of the journal, made if it is not there", AT(data), 0, 0},
+    {"backup-dir", FLAG_TEXT, "DIR", NULL, "folder that POST /_sw/backup copies the journal to", AT(backup_dir), 0, 0},
     {"loops", FLAG_COUNT, "N", "0", "loop threads; 0: one per core", AT(loops), 0, 256},
     {"supervise", FLAG_SWITCH, NULL, NULL,
      "keep the listening sockets in a small parent that starts the server again when it dies, and on SIGHUP",

@@ -13,6 +13,7 @@ typedef struct sw_options {
     const char *listen;
     const char *data;
     const char *secret_file;
+    const char *backup_dir;
     const char *admin_token;
     const char *public_url;
     const char *cors_origin;

@@ -147,6 +147,17 @@ long folder_user(const char *path)
     return strtol(text, NULL, 10);
 }
 
+bool folder_copy(const char *from, const char *to)
+{
+    static const char *const names[] = {"FORMAT", "secret"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char data[SMALL_FILE_MAX];
+        ssize_t n = read_small(from, names[i], data, sizeof data);
+        if (n < 0 || !write_small(to, names[i], data, (size_t)n)) return false;
+    }
+    return true;
+}
+
 bool folder_writable(const char *path)
 {
     char file[FOLDER_PATH_MAX];

@@ -19,6 +19,9 @@ bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *
 void folder_mark_used(const char *path);
 long folder_user(const char *path); /* process id of the last who marked it, 0 if unknown */
 
+/* The small files that belong to the journal, into another folder. False: errno tells why. */
+bool folder_copy(const char *from, const char *to);
+
 /* True when a file of some size can be written and synced there. */
 bool folder_writable(const char *path);
 

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/backup.h"
 #include "storage/store_core.h"
 
-typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_FIND_KEY, JOB_DELETE } job_kind;
+typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_FIND_KEY, JOB_BACKUP, JOB_DELETE } job_kind;
 
 typedef struct job {
     uv_work_t work;
@@ -18,6 +19,10 @@ typedef struct job {
     uint8_t hash[STORE_KEY_BYTES]; /* FIND_KEY */
     store_key_row row;             /* likewise */
     bool has_row;
+    char *path; /* BACKUP; owned */
+    uint64_t bytes;
+    store_backup_result result;
+    char text[ROCKS_ERROR_MAX];
     unsigned loop, loops; /* SCAN */
     bool end;             /* SCAN */
     union {
@@ -31,6 +36,7 @@ typedef struct job {
         void (*rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error);
         void (*ids)(void *arg, const run_id *ids, size_t count, const char *error);
         void (*key)(void *arg, const store_key_row *row, const char *error);
+        void (*backup)(void *arg, store_backup_result result, uint64_t bytes, const char *error);
         void (*deleted)(void *arg, const char *error);
     } on;
     void *arg;
@@ -54,6 +60,9 @@ static void work(uv_work_t *w)
         break;
     case JOB_FIND_KEY:
         j->has_row = rocks_find_key(r, j->hash, &j->row, &j->error);
+        return;
+    case JOB_BACKUP:
+        j->result = backup_make(r, j->port->store->path, j->path, &j->bytes, j->text, sizeof j->text);
         return;
     case JOB_DELETE:
         (void)rocks_delete(r, &j->id, &j->error);
@@ -82,6 +91,10 @@ static void answer(uv_work_t *w, int status)
         break;
     case JOB_FIND_KEY:
         j->on.key(j->arg, j->has_row ? &j->row : NULL, j->error);
+        break;
+    case JOB_BACKUP:
+        j->on.backup(j->arg, j->result, j->bytes, j->text);
+        free(j->path);
         break;
     case JOB_DELETE:
         j->on.deleted(j->arg, j->error);
@@ -163,6 +176,15 @@ void store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
     job *j = job_new(p, JOB_FIND_KEY, arg);
     memcpy(j->hash, hash, STORE_KEY_BYTES);
     j->on.key = on_found;
+    submit(j);
+}
+
+void store_backup(store_port *p, const char *to,
+                  void (*on_done)(void *arg, store_backup_result result, uint64_t bytes, const char *error), void *arg)
+{
+    job *j = job_new(p, JOB_BACKUP, arg);
+    j->path = must(strdup(to));
+    j->on.backup = on_done;
     submit(j);
 }
 

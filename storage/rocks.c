@@ -277,6 +277,23 @@ bool rocks_commit(rocks *r, const store_segment *list, int64_t now_ms, char *err
     return !take_error(why, error, error_size);
 }
 
+/* ---- Copying ---- */
+
+bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size)
+{
+    char *why = NULL;
+    const char *closed = NULL;
+    if (!rocks_read_begin(r, &closed)) {
+        (void)snprintf(error, error_size, "%s", closed);
+        return false;
+    }
+    rocksdb_checkpoint_t *c = rocksdb_checkpoint_object_create(r->db, &why);
+    if (!why) rocksdb_checkpoint_create(c, path, 0, &why); /* 0: what is only in memory is written first */
+    if (c) rocksdb_checkpoint_object_destroy(c);
+    rocks_read_end(r);
+    return !take_error(why, error, error_size);
+}
+
 /* ---- Reading ---- */
 
 bool rocks_read_begin(rocks *r, const char **error)

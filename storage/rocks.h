@@ -30,6 +30,9 @@ long rocks_scan_live(rocks *r, const run_id *after, size_t limit, unsigned loop,
 long rocks_list(rocks *r, const run_id *before, size_t limit, run_id *ids, const char **error);
 /* True: found. False, and *error set if it could not be read. */
 bool rocks_find_key(rocks *r, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error);
+/* A copy of the database as it is at one moment, in the new folder `path`; files are shared by links where the file
+ * system can. False with a message. */
+bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size);
 bool rocks_delete(rocks *r, const run_id *id, const char **error);
 
 /* ---- Retention ---- */

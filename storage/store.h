@@ -115,6 +115,18 @@ typedef struct store_key_row {
 void store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
                     void (*on_found)(void *arg, const store_key_row *row, const char *error), void *arg);
 
+typedef enum store_backup_result {
+    STORE_BACKUP_DONE,
+    STORE_BACKUP_EXISTS,   /* something has that name */
+    STORE_BACKUP_NO_SPACE, /* the disk is full */
+    STORE_BACKUP_FAILED
+} store_backup_result;
+
+/* Copies the whole store, as it is at one moment, to a new folder `to`, which store_open opens like the original. Work
+ * goes on meanwhile. `error` says why not, valid during the callback. */
+void store_backup(store_port *p, const char *to,
+                  void (*on_done)(void *arg, store_backup_result result, uint64_t bytes, const char *error), void *arg);
+
 void store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg);
 
 /* ---- For metrics ---- */

@@ -1,0 +1,11 @@
+/* backup: the admin route that copies the journal of the running program to a folder below --backup-dir. One at a time.
+ */
+#ifndef RUNTIME_BACKUP_H
+#define RUNTIME_BACKUP_H
+
+#include "runtime/loop.h"
+
+/* Answers POST /_sw/backup?name=NAME. Takes the exchange. */
+void backup_answer(sw_loop *l, http_exchange *x);
+
+#endif

@@ -1,0 +1,100 @@
+#include "storage/backup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "storage/folder.h"
+
+enum { OPEN_FOLDERS = 16 };
+
+static store_backup_result failed(char *error, size_t error_size, const char *what, const char *path)
+{
+    int reason = errno;
+    (void)snprintf(error, error_size, "%s %s: %s", path, what, strerror(reason));
+    return reason == ENOSPC || reason == EDQUOT ? STORE_BACKUP_NO_SPACE : STORE_BACKUP_FAILED;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+static bool remove_folder(const char *path) { return nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0; }
+
+static bool sync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool ok = fsync(fd) == 0;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return ok;
+}
+
+static bool sync_parent(const char *path)
+{
+    char parent[FOLDER_PATH_MAX];
+    (void)snprintf(parent, sizeof parent, "%s", path);
+    char *slash = strrchr(parent, '/');
+    if (!slash) return sync_path(".");
+    slash[slash == parent] = 0;
+    return sync_path(parent);
+}
+
+/* Bytes of the files in the folder of this thread's walk. */
+static __thread uint64_t walk_bytes;
+
+static int count_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)path, (void)at;
+    if (type == FTW_F) walk_bytes += (uint64_t)st->st_size;
+    return 0;
+}
+
+static store_backup_result fill(rocks *r, const char *from, const char *to, char *error, size_t error_size)
+{
+    char journal[FOLDER_PATH_MAX + 16];
+    (void)snprintf(journal, sizeof journal, "%s/journal", to);
+    if (mkdir(to, 0700) != 0) return failed(error, error_size, "cannot be made", to);
+    if (!folder_copy(from, to)) return failed(error, error_size, "cannot be written", to);
+    errno = 0;
+    if (!rocks_checkpoint(r, journal, error, error_size))
+        return strstr(error, "No space left") ? STORE_BACKUP_NO_SPACE : STORE_BACKUP_FAILED;
+    return sync_path(to) ? STORE_BACKUP_DONE : failed(error, error_size, "cannot be synced", to);
+}
+
+store_backup_result backup_make(rocks *r, const char *from, const char *to, uint64_t *bytes, char *error,
+                                size_t error_size)
+{
+    char partial[FOLDER_PATH_MAX];
+    struct stat st;
+    if (snprintf(partial, sizeof partial, "%s.partial", to) >= (int)sizeof partial - 64) {
+        (void)snprintf(error, error_size, "the name is too long");
+        return STORE_BACKUP_FAILED;
+    }
+    if (lstat(to, &st) == 0) {
+        (void)snprintf(error, error_size, "%s is there already", to);
+        return STORE_BACKUP_EXISTS;
+    }
+    if (lstat(partial, &st) == 0 && !remove_folder(partial)) /* of a process that died */
+        return failed(error, error_size, "cannot be removed", partial);
+    store_backup_result result = fill(r, from, partial, error, error_size);
+    if (result == STORE_BACKUP_DONE && rename(partial, to) != 0)
+        result = failed(error, error_size, "cannot be renamed", partial);
+    if (result != STORE_BACKUP_DONE) {
+        (void)remove_folder(partial);
+        return result;
+    }
+    if (!sync_parent(to)) return failed(error, error_size, "may not be on disk", to);
+    walk_bytes = 0;
+    (void)nftw(to, count_one, OPEN_FOLDERS, FTW_PHYS);
+    *bytes = walk_bytes;
+    return STORE_BACKUP_DONE;
+}

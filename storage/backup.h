@@ -1,0 +1,13 @@
+/* backup: a consistent copy of the data folder of a running store: a checkpoint of the database and the small files
+ * beside it. Made as NAME.partial, synced, then renamed: a half one is never taken for whole. */
+#ifndef STORAGE_BACKUP_H
+#define STORAGE_BACKUP_H
+
+#include "storage/rocks.h"
+#include "storage/store.h"
+
+/* Copies the folder `from`, whose database is `r`, to `to`. On a thread that may wait for the disk. */
+store_backup_result backup_make(rocks *r, const char *from, const char *to, uint64_t *bytes, char *error,
+                                size_t error_size);
+
+#endif
