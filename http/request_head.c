@@ -1,5 +1,7 @@
 /* The second look at a head that llhttp accepted: only its exact grammar passes. */
+#include <arpa/inet.h>
 #include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "http/request_parser.h"
@@ -59,6 +61,61 @@ static bool check_exact(request_parser *p, const char *head, const char *end)
     return s && at_line_end(s, end) && s + 2 == end;
 }
 
+static bool port_valid(const char *s, const char *end)
+{
+    unsigned port = 0;
+    for (; s < end; s++) {
+        if (*s < '0' || *s > '9') return false;
+        port = port * 10 + (unsigned)(*s - '0');
+        if (port > 65535) return false;
+    }
+    return true;
+}
+
+/* The end of a name or IPv4 address (RFC 3986, section 3.2.2); NULL if something else is in it. */
+static const char *name_end(const char *s, const char *end)
+{
+    for (; s < end && *s != ':'; s++) {
+        unsigned char b = (unsigned char)*s;
+        if (b == '%' && (end - s < 3 || !isxdigit((unsigned char)s[1]) || !isxdigit((unsigned char)s[2]))) return NULL;
+        if (b >= 0x80 || (!isalnum(b) && !(b && strchr("-._~!$&'()*+,;=%", b)))) return NULL;
+    }
+    return s;
+}
+
+static const char *address_end(const char *s, const char *end)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    const char *close = memchr(s, ']', (size_t)(end - s));
+    size_t len = close ? (size_t)(close - s) - 1 : sizeof(text);
+    if (len >= sizeof(text)) return NULL;
+    memcpy(text, s + 1, len);
+    text[len] = 0;
+    return strlen(text) == len && inet_pton(AF_INET6, text, &address) == 1 ? close + 1 : NULL;
+}
+
+/* "name", "1.2.3.4:80", "[::1]:80". */
+static bool authority_valid(const char *s, size_t len)
+{
+    const char *end = s + len, *host = s;
+    if (len == 0) return false;
+    s = *s == '[' ? address_end(s, end) : name_end(s, end);
+    if (!s || s == host) return false;
+    return s == end || (*s == ':' && port_valid(s + 1, end));
+}
+
+/* http://authority/...: the authority; of length 0 if the target is of another form. */
+static http_text target_authority(http_text t)
+{
+    size_t scheme = t.len > 7 && strncasecmp(t.data, "http://", 7) == 0    ? 7
+                    : t.len > 8 && strncasecmp(t.data, "https://", 8) == 0 ? 8
+                                                                           : 0;
+    const char *from = t.data + scheme, *at = from, *end = t.data + t.len;
+    while (scheme > 0 && at < end && *at != '/' && *at != '?') at++;
+    return (http_text){from, (size_t)(at - from)};
+}
+
 static bool check_target(request_parser *p)
 {
     http_text t = p->target;
@@ -69,21 +126,10 @@ static bool check_target(request_parser *p)
     if (text_equals(p->method.data, p->method.len, "CONNECT", 7))
         return request_refuse(p, 501, "This server is no proxy.");
     if (t.data[0] == '/') return true;
-    if (t.len > 7 && strncasecmp(t.data, "http://", 7) == 0 && t.data[7] != '/' && t.data[7] != '?') return true;
-    if (t.len > 8 && strncasecmp(t.data, "https://", 8) == 0 && t.data[8] != '/' && t.data[8] != '?') return true;
+    p->authority = target_authority(t);
+    if (p->authority.len > 0 && authority_valid(p->authority.data, p->authority.len)) return true;
     if (t.len == 1 && t.data[0] == '*' && text_equals(p->method.data, p->method.len, "OPTIONS", 7)) return true;
     return request_refuse(p, 400, "The request target is neither a path nor an http URL.");
-}
-
-static bool check_host(request_parser *p, http_text value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char b = (unsigned char)value.data[i];
-        bool letter = (b >= '0' && b <= '9') || ((b | 0x20) >= 'a' && (b | 0x20) <= 'z');
-        if (!letter && !(b && strchr("-._~!$&'()*+,;=:[]%", b)))
-            return request_refuse(p, 400, "The Host header is malformed.");
-    }
-    return true;
 }
 
 typedef struct head_counts {
@@ -97,7 +143,8 @@ static bool note_header(request_parser *p, const http_header *h, head_counts *co
     case 4:
         if (!text_equals(name, 4, "Host", 4)) return true;
         counts->hosts++;
-        return check_host(p, h->value);
+        if (h->value.len == 0 || authority_valid(h->value.data, h->value.len)) return true;
+        return request_refuse(p, 400, "The Host header is malformed.");
     case 6:
         if (!text_equals(name, 6, "Expect", 6)) return true;
         if (!text_equals(h->value.data, h->value.len, "100-continue", 12))

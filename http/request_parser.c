@@ -129,8 +129,9 @@ static void release(request_parser *p)
 {
     free(p->more_headers);
     free(p->long_path);
+    free(p->host_copy);
     p->more_headers = NULL;
-    p->long_path = NULL;
+    p->long_path = p->host_copy = NULL;
 }
 
 void request_parser_free(request_parser *p) { release(p); }
@@ -138,11 +139,11 @@ void request_parser_free(request_parser *p) { release(p); }
 void request_parser_begin(request_parser *p, http_header *headers, size_t headers_cap)
 {
     assert(p->stage == STAGE_COMPLETE);
-    if (p->more_headers || p->long_path) release(p);
+    if (p->more_headers || p->long_path || p->host_copy) release(p);
     p->headers = headers;
     p->headers_cap = headers_cap < p->limits->headers_max ? headers_cap : p->limits->headers_max;
     p->header_count = 0;
-    p->method = p->target = (http_text){"", 0};
+    p->method = p->target = p->authority = (http_text){"", 0};
     p->head_bytes = p->body_at = p->body_len = p->body_need = 0;
     p->is_chunked = p->expects = p->torn = false;
     p->stage = STAGE_START;
@@ -163,6 +164,7 @@ void request_parser_rebase(request_parser *p, const char *old, char *now)
     /* "" marks a part that was not seen yet; it does not lie in the buffer */
     if (p->method.len > 0) p->method.data = now + (p->method.data - old);
     if (p->target.len > 0) p->target.data = now + (p->target.data - old);
+    if (p->authority.len > 0) p->authority.data = now + (p->authority.data - old);
     for (size_t i = 0; i < p->header_count; i++) {
         http_header *h = &p->headers[i];
         h->name.data = now + (h->name.data - old);
@@ -332,14 +334,9 @@ request_result request_parser_feed(request_parser *p, request_bytes *bytes)
 }
 
 /* The part of the target between authority and '?'. */
-static http_text target_path(http_text target)
+static http_text target_path(http_text target, http_text authority)
 {
-    const char *end = target.data + target.len, *from = target.data;
-    if (*from != '/' && *from != '*') {
-        const char *authority = memchr(from, ':', target.len);
-        assert(authority && end - authority >= 3);
-        for (from = authority + 3; from < end && *from != '/' && *from != '?'; from++) {}
-    }
+    const char *end = target.data + target.len, *from = authority.len ? authority.data + authority.len : target.data;
     const char *question = memchr(from, '?', (size_t)(end - from));
     return (http_text){from, (size_t)((question ? question : end) - from)};
 }
@@ -358,12 +355,27 @@ static const char *copy_path(request_parser *p, http_text path)
     return copy;
 }
 
+/* RFC 9112, 3.2.2: where the target names a host, that is the request's; what the Host header says is ignored. */
+static bool override_host(request_parser *p)
+{
+    if (p->authority.len == 0) return true;
+    for (size_t i = 0; i < p->header_count; i++) {
+        http_header *h = &p->headers[i];
+        if (!text_equals(h->name.data, h->name.len, "Host", 4)) continue;
+        assert(!p->host_copy);
+        p->host_copy = strndup(p->authority.data, p->authority.len);
+        if (!p->host_copy) return false;
+        h->value = (http_text){p->host_copy, p->authority.len};
+    }
+    return true;
+}
+
 static void terminate(http_text part) { ((char *)(uintptr_t)part.data)[part.len] = 0; }
 
 bool request_parser_request(request_parser *p, const request_bytes *bytes, http_request *r)
 {
     assert(p->stage == STAGE_COMPLETE && p->method.len > 0 && p->target.len > 0);
-    http_text path = target_path(p->target);
+    http_text path = target_path(p->target, p->authority);
     const char *path_end = path.data + path.len, *target_end = p->target.data + p->target.len;
     r->method = p->method;
     r->target = p->target;
@@ -380,6 +392,7 @@ bool request_parser_request(request_parser *p, const request_bytes *bytes, http_
         terminate(p->headers[i].name);
         if (p->headers[i].value.len > 0) terminate(p->headers[i].value);
     }
+    if (!override_host(p)) return false;
     r->headers = p->headers;
     r->header_count = p->header_count;
     r->body = (http_text){"", 0};

@@ -43,12 +43,14 @@ typedef struct request_parser {
     http_header *more_headers; /* owned; limits->headers_max of them, once the lent ones did not do */
     http_text method;
     http_text target;
-    size_t head_bytes; /* of the head so far, blank lines before it included */
-    size_t body_at;    /* offset of the body from the request's first byte */
-    size_t body_len;   /* decoded so far */
-    size_t body_need;  /* Content-Length */
+    http_text authority; /* of a target "http://authority/path"; len 0: it has none. Set when the head is complete */
+    size_t head_bytes;   /* of the head so far, blank lines before it included */
+    size_t body_at;      /* offset of the body from the request's first byte */
+    size_t body_len;     /* decoded so far */
+    size_t body_need;    /* Content-Length */
     chunked chunked;
     char *long_path; /* owned; a terminated copy that does not fit in path_copy */
+    char *host_copy; /* owned; of `authority`, which stands in for the Host header */
     char path_copy[REQUEST_PATH_INLINE];
     int status;         /* why it was refused */
     const char *detail; /* static text for people */
