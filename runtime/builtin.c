@@ -124,15 +124,19 @@ static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
     }
 }
 
-static uint32_t last_frame(const http_request *q)
+/* The frame after which the client wants to go on; 0: all. False: that is no frame's id. */
+static bool last_frame(const http_request *q, uint32_t *frame)
 {
     char value[1024] = "";
     const char *last = http_request_header(q, "last-event-id");
     if (!last && q->query.len < sizeof value && uri_query(q->query.data, q->query.len, "after", value)) last = value;
-    if (!last) return 0;
-    char *end;
-    unsigned long n = strtoul(last, &end, 10);
-    return *last >= '0' && *last <= '9' && *end == 0 && n < UINT32_MAX ? (uint32_t)n : 0;
+    *frame = 0;
+    if (!last || !*last) return true;
+    size_t digits = strspn(last, "0123456789");
+    unsigned long long n = digits <= 10 ? strtoull(last, NULL, 10) : UINT32_MAX;
+    if (last[digits] || n >= UINT32_MAX) return false;
+    *frame = (uint32_t)n;
+    return true;
 }
 
 /* The id in the path, when its loop is this one: otherwise the connection moves there. False: nothing is left to do. */
@@ -152,7 +156,11 @@ static void attach(sw_loop *l, http_exchange *x, const http_param *params, waite
 {
     run_id id;
     const http_request *q = http_exchange_request(x);
-    waiter_wish wish = {.kind = kind, .after = kind == WAITER_STREAM ? last_frame(q) : 0};
+    waiter_wish wish = {.kind = kind};
+    if (kind == WAITER_STREAM && !last_frame(q, &wish.after)) {
+        waiter_problem(x, 400, "Last-Event-ID (or after) is not the id of an event of this stream", NULL);
+        return;
+    }
     if (take_id(l, x, params, &id) && check_token(l, x, &id)) slot_attach(l, x, &id, &wish);
 }
 
