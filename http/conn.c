@@ -22,6 +22,7 @@ static void watch_set(http_conn *c, conn_watch watch)
     http_server *s = c->server;
     if (watch == c->watch && !c->touched) return;
     c->touched = false;
+    c->arrived = 0;
     if (c->watch != WATCH_NONE) TAILQ_REMOVE(&s->watched[c->watch], c, watched);
     c->watch = watch;
     c->stamp_ms = uv_now(s->loop);
@@ -243,6 +244,13 @@ static void on_eof(http_conn *c)
     conn_send(c, &probe, 1);
 }
 
+/* A body that trickles must not hold its connection for ever: only enough of it lets the wait begin anew. */
+static void note_body(http_conn *c, size_t len)
+{
+    c->arrived += len;
+    if (c->arrived >= (uint64_t)c->server->options.body_timeout_ms * SERVER_BODY_RATE / 1000) c->touched = true;
+}
+
 static void read_some(http_conn *c)
 {
     bool discard = c->state == CONN_CLOSING || c->state == CONN_LINGERING;
@@ -256,7 +264,7 @@ static void read_some(http_conn *c)
     if (n > 0) {
         if (discard) return;
         c->bytes.end += (size_t)n;
-        if (request_parser_in_body(&c->parser)) c->touched = true;
+        if (request_parser_in_body(&c->parser)) note_body(c, (size_t)n);
     } else if (n == 0) {
         on_eof(c);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
@@ -333,10 +341,26 @@ static void peer_note(http_conn *c, const struct sockaddr_storage *peer)
     }
 }
 
+/* Makes room for a new connection by closing the one that has been without a request longest, as HTTP allows at any
+ * time; but none whose next request has arrived, or that is so fresh that it may be on its way. */
+static bool shed_idle(http_server *s)
+{
+    http_conn *c;
+    char byte;
+    TAILQ_FOREACH(c, &s->watched[WATCH_IDLE], watched)
+    {
+        if (uv_now(s->loop) - c->stamp_ms < SERVER_SHED_MS) return false;
+        if (c->is_extra || recv(c->fd, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN) continue;
+        conn_close(c);
+        return true;
+    }
+    return false;
+}
+
 /* NULL: the descriptor is closed, there is no room even to say so. */
 static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage *peer)
 {
-    bool is_extra = s->connections >= s->options.connections_max;
+    bool is_extra = s->connections >= s->options.connections_max && !shed_idle(s);
     http_conn *c = is_extra && s->extras > s->options.connections_max / 8 + 16 ? NULL : calloc(1, sizeof(*c));
     if (!c || uv_poll_init(s->loop, &c->poll, fd) != 0) {
         free(c);

@@ -40,11 +40,13 @@ typedef struct http_server_options {
     size_t head_bytes_max;        /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
     size_t headers_max;           /* count; 0: 100. More: 431 */
     size_t body_bytes_max;        /* 0: 8 MiB. More: 413 */
-    size_t connections_max;       /* 0: 10,000. More: 503 with Retry-After and close */
+    size_t connections_max;       /* 0: 10,000. More: the one that has been idle longest is closed; if none has been for
+                                     a second: 503 with Retry-After and close */
     size_t write_queue_bytes_max; /* unsent bytes of one connection above which http_exchange_writable is false; 0: 256
                                      KiB */
     uint32_t head_timeout_ms;     /* from the first byte of a request to its last header; 0: 10,000. Then 408 */
-    uint32_t body_timeout_ms;     /* without a byte of the body; 0: 20,000. Then 408 */
+    uint32_t body_timeout_ms;     /* for the body, begun anew when 500 bytes for each second of it have come; 0: 20,000.
+                                     Then 408 */
     uint32_t idle_timeout_ms;     /* keep-alive between requests; 0: 75,000 */
     uint32_t write_timeout_ms;    /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
     const char *name;             /* Server header; NULL: none */

@@ -26,6 +26,8 @@ enum {
     CONN_CORK_BYTES = 16384, /* answers to pipelined requests and small pieces of streams gather up to this */
     SERVER_SCRATCH_BYTES = 16384,
     SERVER_SPARE_BLOCKS = 1024,
+    SERVER_BODY_RATE = 500,  /* bytes of a body in a second: less is an attack that holds connections */
+    SERVER_SHED_MS = 1000,   /* idle for this long: may be closed for a new one */
     SERVER_LINGER_MS = 2000, /* how long a client may take to read the last reply and close its side */
     SERVER_DATE_BYTES = 38   /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" and a zero */
 };
@@ -83,6 +85,7 @@ struct http_conn {
     conn_state state;
     conn_watch watch;  /* the list it is in */
     uint64_t stamp_ms; /* loop time when that wait began */
+    size_t arrived;    /* bytes of a body since then */
     bool eof;          /* the client has sent all it will */
     bool broken;       /* writing failed or the owner cuts it: to be closed on the loop's own stack */
     bool blocked;      /* the kernel takes no bytes: wait until it is writable */

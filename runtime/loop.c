@@ -251,6 +251,10 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
     http_server_options so = {.head_bytes_max = o->head_max,
                               .body_bytes_max = o->body_max,
                               .connections_max = (size_t)o->connections_max,
+                              .head_timeout_ms = (uint32_t)o->head_timeout_ms,
+                              .body_timeout_ms = (uint32_t)o->body_timeout_ms,
+                              .idle_timeout_ms = (uint32_t)o->idle_timeout_ms,
+                              .write_timeout_ms = (uint32_t)o->write_timeout_ms,
                               .on_request = on_request,
                               .arg = l};
     return http_server_start(&l->uv, fd, &so, error, error_size);

@@ -28,15 +28,16 @@ typedef struct sw_options {
     int64_t park_after_ms;
     int64_t drain_ms;
     int64_t retain_ms;
-    int64_t retain_bytes;       /* 0: no limit */
-    int64_t runs_max;           /* in memory, of each loop */
-    int64_t steps_max;          /* of a run */
-    int64_t step_result_max;    /* bytes */
-    int64_t run_state_max;      /* bytes of journal */
-    int64_t journal_queue_max;  /* bytes */
-    int64_t head_max, body_max; /* bytes of a request */
-    int64_t connections_max;    /* of each loop */
-    int64_t stack_size;         /* bytes */
+    int64_t retain_bytes;                                                        /* 0: no limit */
+    int64_t runs_max;                                                            /* in memory, of each loop */
+    int64_t steps_max;                                                           /* of a run */
+    int64_t step_result_max;                                                     /* bytes */
+    int64_t run_state_max;                                                       /* bytes of journal */
+    int64_t journal_queue_max;                                                   /* bytes */
+    int64_t head_max, body_max;                                                  /* bytes of a request */
+    int64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms; /* of client connections */
+    int64_t connections_max;                                                     /* of each loop */
+    int64_t stack_size;                                                          /* bytes */
     int64_t upstream_connections_per_host;
 } sw_options;
 

@@ -57,6 +57,17 @@ static void body_timeout(void)
     test_say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
     test_expect(fd, 408, NULL);
     test_expect_end(fd);
+    /* nor is a body that trickles waited for */
+    fd = test_connect();
+    struct pollfd answered = {fd, POLLIN, 0};
+    test_say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    uint64_t end = test_now_ms() + TEST_PATIENCE_MS;
+    while (poll(&answered, 1, 20) == 0) {
+        CHECK(test_now_ms() < end);
+        if (send(fd, "y", 1, MSG_NOSIGNAL) != 1) break;
+    }
+    test_expect(fd, 408, NULL);
+    close(fd);
     test_stop();
 }
 
@@ -254,12 +265,16 @@ static void many_idle(void)
     test_stop();
 }
 
+/* Connections that are at work are never given up for new ones. */
 static void too_many(void)
 {
-    http_server_options options = {.connections_max = 2};
+    http_server_options options = {.connections_max = 2, .head_timeout_ms = 600000};
     test_start(&options);
     int first = test_connect(), second = test_connect();
+    test_say(first, "GET /hello HTTP/1.1\r\n");
+    test_say(second, "GET /hello HTTP/1.1\r\n");
     TEST_AWAIT(test_connections() == 2);
+    CHECK(usleep(1200000) == 0 || errno == EINTR);
     for (int i = 0; i < 5; i++) {
         int fd = test_connect();
         test_say(fd, hello_request);
@@ -269,7 +284,7 @@ static void too_many(void)
         free(a.body);
         test_expect_end(fd);
     }
-    test_say(first, hello_request);
+    test_say(first, "Host: x\r\n\r\n");
     test_expect(first, 200, "hello");
     close(second);
     TEST_AWAIT(test_connections() == 1);
@@ -278,6 +293,42 @@ static void too_many(void)
     test_expect(second, 200, "hello");
     close(first);
     close(second);
+    test_stop();
+}
+
+/* With all slots taken by connections that are idle, a new one takes the place of the one that is so longest. */
+static void idle_make_room(void)
+{
+    http_server_options options = {.connections_max = 3, .idle_timeout_ms = 600000};
+    test_start(&options);
+    int silent = test_connect(), busy = test_connect();
+    test_say(busy, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    TEST_AWAIT(test_exchanges() == 1 && test_connections() == 2);
+    int used = test_connect();
+    test_say(used, hello_request);
+    test_expect(used, 200, "hello");
+    int fd = -1;
+    for (int i = 0; i < 100; i++) { /* none is idle long enough at once */
+        fd = test_connect();
+        test_say(fd, hello_request);
+        test_answer a = test_read(fd);
+        free(a.body);
+        if (a.status == 200) break;
+        CHECK_INT(a.status, 503);
+        test_expect_end(fd);
+        CHECK(usleep(50000) == 0 || errno == EINTR);
+    }
+    test_expect_end(silent);
+    test_say(fd, hello_request);
+    test_expect(fd, 200, "hello");
+    test_say(used, hello_request);
+    test_expect(used, 200, "hello");
+    CHECK_INT(test_connections(), 3);
+    test_on_loop(test_do_release);
+    test_expect(busy, 200, "held");
+    close(fd);
+    close(used);
+    close(busy);
     test_stop();
 }
 
@@ -387,6 +438,7 @@ static const check_case cases[] = {
     {"gone_unread", gone_unread},
     {"many_idle", many_idle},
     {"too_many", too_many},
+    {"idle_make_room", idle_make_room},
     {"out_of_descriptors", out_of_descriptors},
     {"drain", drain},
     {"stop_busy", stop_busy},
