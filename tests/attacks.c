@@ -1,0 +1,833 @@
+/* What clients do that mean no good, against a whole service: each attack is refused or bounded, nothing that was
+ * smuggled is ever run, and others are answered meanwhile. How single requests are refused is in http_server_*.c. */
+#include "runtime/stepwell.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "runtime/token.h"
+#include "tests/served.h"
+
+typedef struct notes {
+    int runs, evil, cut, floods; /* atomic */
+    int go_on;                   /* the test lets a run end */
+} notes;
+
+static notes *seen;
+static char root[64], notes_file[128], files_dir[128], data_dir[128];
+
+static void count_up(int *n) { __atomic_add_fetch(n, 1, __ATOMIC_SEQ_CST); }
+static int count_of(const int *n) { return __atomic_load_n(n, __ATOMIC_SEQ_CST); }
+
+/* ---- The service ---- */
+
+static sw_value give_back(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    return v;
+}
+
+static void on_work(sw_ctx *c)
+{
+    count_up(&seen->runs);
+    sw_push_chunk(c, sw_str(c, "one"));
+    sw_step(c, "work", give_back, sw_nil());
+    sw_push_chunk(c, sw_str(c, "two"));
+    sw_reply_text(c, 200, "worked");
+}
+
+static void on_evil(sw_ctx *c)
+{
+    count_up(&seen->evil);
+    sw_reply_text(c, 200, "evil");
+}
+
+static sw_value until_told(sw_ctx *c, sw_value v)
+{
+    count_up(&seen->runs);
+    while (!count_of(&seen->go_on)) sw_sleep(c, "poll", 5);
+    return v;
+}
+
+static void on_wait(sw_ctx *c)
+{
+    sw_step(c, "wait", until_told, sw_nil());
+    sw_reply_text(c, 200, "waited");
+}
+
+static void on_nap(sw_ctx *c)
+{
+    sw_sleep(c, "nap", 3600000);
+    sw_reply_text(c, 200, "rested");
+}
+
+/* What a careless handler does: it puts into a header what the client sent. */
+static void on_split(sw_ctx *c)
+{
+    const char *type = sw_query(c, "type");
+    sw_reply_header(c, "X-First", "1");
+    if (type)
+        sw_reply(c, 200, type, "sent", 4);
+    else
+        sw_reply_header(c, sw_query(c, "name"), sw_query(c, "value"));
+    sw_reply_text(c, 200, "sent");
+}
+
+static void on_flood(sw_ctx *c)
+{
+    static const char much[16384];
+    sw_reply_open(c, 200, "application/octet-stream");
+    count_up(&seen->floods);
+    while (sw_reply_write(c, much, sizeof much)) {}
+    count_up(&seen->cut);
+}
+
+static int serve(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("attacked");
+    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    sw_endpoint(app, "GET /work", on_work, NULL);
+    sw_endpoint(app, "POST /work", on_work, NULL);
+    sw_endpoint(app, "GET /evil", on_evil, NULL);
+    sw_endpoint(app, "GET /wait", on_wait, NULL);
+    sw_endpoint(app, "GET /nap", on_nap, NULL);
+    sw_endpoint(app, "GET /split", on_split, NULL);
+    sw_route(app, "GET /plain-split", on_split);
+    sw_route(app, "GET /flood", on_flood);
+    sw_static(app, "/files", getenv("FILES"));
+    return sw_main(app, argc, argv);
+}
+
+/* ---- Tools ---- */
+
+static served server;
+static answer a;
+static char text[4096];
+static char got[65536]; /* what read_all read last */
+
+static const char *url_of(const char *path)
+{
+    static char url[2048];
+    snprintf(url, sizeof url, "%s%s", server.address, path);
+    return url;
+}
+
+/* Further flags: up to four, NULL-terminated. */
+static void start_with(const char *const *more)
+{
+    const char *flags[SERVED_ARGS_MAX] = {"--data", data_dir, "--dev", "--hold", "10s"};
+    size_t n = 5;
+    while (*more) flags[n++] = *more++;
+    flags[n] = NULL;
+    memset(seen, 0, sizeof *seen);
+    served_start(&server, flags);
+}
+
+static void start(void)
+{
+    const char *const more[] = {"--loops", "2", NULL};
+    start_with(more);
+}
+
+static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
+
+static int dial(void)
+{
+    int port = atoi(strrchr(server.address, ':') + 1), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct linger reset = {1, 0}; /* thousands of sockets must not linger */
+    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+/* False: the other side takes no more. */
+static bool say(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        if (n < 0) return false;
+        data += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+/* Everything up to the end of the connection, into `got`. */
+static void read_all(int fd)
+{
+    size_t len = 0;
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(len < sizeof got - 1);
+        ssize_t n = recv(fd, got + len, sizeof got - 1 - len, 0);
+        if (n <= 0) break;
+        len += (size_t)n;
+    }
+    got[len] = 0;
+    for (size_t i = 0; i < len; i++) /* strstr is to see all of it */
+        if (!got[i]) got[i] = '?';
+}
+
+/* One request that ends its connection; the answer is in `got`, its status returned. */
+static int ask(const char *request)
+{
+    int fd = dial();
+    CHECK(say(fd, request, strlen(request)));
+    read_all(fd);
+    close(fd);
+    return strncmp(got, "HTTP/1.1 ", 9) == 0 ? atoi(got + 9) : 0;
+}
+
+static bool served_well(void)
+{
+    const char request[] = "GET /work HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    return ask(request) == 200 && strstr(got, "worked");
+}
+
+static void wait_for(const int *n, int at_least)
+{
+    for (int i = 0; i < 6000 && count_of(n) < at_least; i++) usleep(10000);
+    CHECK(count_of(n) >= at_least);
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0);
+    files.rlim_cur = files.rlim_max;
+    CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
+}
+
+/* ---- Smuggling ---- */
+
+static const char next_request[] = "GET /evil HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/* One answer, a refusal, and the end of the connection. */
+static void expect_refusal(size_t number)
+{
+    int status = strncmp(got, "HTTP/1.1 ", 9) == 0 ? atoi(got + 9) : 0;
+    bool refused = status == 400 || status == 413 || status == 431 || status == 501;
+    if (!refused || strstr(got + 1, "HTTP/1.1 ")) printf("# request %zu: %s\n", number, got);
+    CHECK(refused && !strstr(got + 1, "HTTP/1.1 "));
+    CHECK(strstr(got, "\r\nConnection: close\r\n"));
+}
+
+static void refuse_bytes(const char *request, size_t len, size_t number)
+{
+    int fd = dial();
+    CHECK(say(fd, request, len) && say(fd, next_request, strlen(next_request)));
+    read_all(fd);
+    close(fd);
+    expect_refusal(number);
+}
+
+static void test_smuggling(void)
+{
+#define POST    "POST /work HTTP/1.1\r\nHost: x\r\n"
+#define CHUNKED POST "Transfer-Encoding: chunked\r\n\r\n"
+    static const char *const requests[] = {
+        POST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST "Content-Length: 0\r\ntransfer-encoding: CHUNKED\r\n\r\n0\r\n\r\n",
+        POST "Content-Length: 5\r\nContent-Length: 0\r\n\r\nhello",
+        POST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        POST "Content-Length: 5, 5\r\n\r\nhello",
+        POST "Content-Length: 5 0\r\n\r\nhello",
+        POST "Content-Length: -0\r\n\r\n",
+        POST "Content-Length: 0x5\r\n\r\nhello",
+        POST "Content-Length: 5;\r\n\r\nhello",
+        POST "Content-Length: \"5\"\r\n\r\nhello",
+        POST "Content-Length: 18446744073709551621\r\n\r\nhello",
+        POST "Content-Length:\r\n\r\n",
+        POST "Content-Length : 5\r\n\r\nhello",
+        POST "Content-Length\t: 5\r\n\r\nhello",
+        POST "Content-Length\r\n\r\n",
+        POST "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding: identity\r\n\r\n",
+        POST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding: \x0b"
+             "chunked\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding:\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        POST " Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST "Transfer-Encoding: chunked\nX: y\r\n\r\n0\r\n\r\n",
+        POST "X: y\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST "X: y\rTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        POST "X: y\r\n\tz\r\n\r\n",
+        POST "Content-Length: 0\r\n\n",
+        POST "Content-Length: 0\n\r\n",
+        "POST /work HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /work HTTP/1.1\nHost: x\n\n",
+        "POST /work HTTP/1.1\rHost: x\r\r",
+        CHUNKED "0x3\r\nabc\r\n0\r\n\r\n",
+        CHUNKED "3\nabc\r\n0\r\n\r\n",
+        CHUNKED "3\rabc\r\n0\r\n\r\n",
+        CHUNKED "3\r\nabc\r0\r\n\r\n",
+        CHUNKED "3\r\nabc0\r\n\r\n",
+        CHUNKED " 3\r\nabc\r\n0\r\n\r\n",
+        CHUNKED "3;a\nbc\r\n0\r\n\r\n",
+        CHUNKED "3;a\rb\r\nabc\r\n0\r\n\r\n",
+        CHUNKED "3\t\r\nabc\r\n0\r\n\r\n",
+        CHUNKED "+3\r\nabc\r\n0\r\n\r\n",
+        CHUNKED "10000000000000003\r\nabc\r\n0\r\n\r\n",
+        CHUNKED "ffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+        CHUNKED "00000000000000000000000000000003\r\nabc\r\n0\r\n\r\n",
+        CHUNKED "\r\n0\r\n\r\n",
+        CHUNKED "0\n\n",
+        CHUNKED "0\r\n\n",
+        CHUNKED "0\r\nX: y\n\r\n",
+        CHUNKED "0\r\nX : y\r\r\n",
+        CHUNKED "0\r\n X: y\r\n\r\n",
+    };
+#define ZERO(s)                                                                                                        \
+    {                                                                                                                  \
+        s, sizeof(s) - 1                                                                                               \
+    }
+    static const struct {
+        const char *data;
+        size_t len;
+    } zeros[] = {ZERO("POST /work\0 HTTP/1.1\r\nHost: x\r\n\r\n"),
+                 ZERO("POST /work HTTP/1.1\r\nHost: x\0\r\n\r\n"),
+                 ZERO(POST "X\0: y\r\n\r\n"),
+                 ZERO(POST "X: y\0z\r\n\r\n"),
+                 ZERO(POST "Content-Length: 0\0\r\n\r\n"),
+                 ZERO(CHUNKED "3\0\r\nabc\r\n0\r\n\r\n"),
+                 ZERO(CHUNKED "3;\0\r\nabc\r\n0\r\n\r\n"),
+                 ZERO(CHUNKED "0\r\nX: \0\r\n\r\n")};
+    start();
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) refuse_bytes(requests[i], strlen(requests[i]), i);
+    for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++) refuse_bytes(zeros[i].data, zeros[i].len, 100 + i);
+    CHECK_INT(count_of(&seen->runs), 0);
+    CHECK_INT(count_of(&seen->evil), 0);
+    CHECK(served_well());
+    stop();
+}
+
+/* Sends `piece` until it is answered, at most 4 MiB of it. */
+static void refuse_endless(const char *head, const char *piece, size_t number)
+{
+    size_t len = strlen(piece), sent = 0;
+    int fd = dial();
+    CHECK(say(fd, head, strlen(head)));
+    struct pollfd answered = {.fd = fd, .events = POLLIN};
+    while (sent < (size_t)4 << 20 && poll(&answered, 1, 0) == 0 && say(fd, piece, len)) sent += len;
+    (void)say(fd, next_request, strlen(next_request));
+    read_all(fd);
+    close(fd);
+    expect_refusal(number);
+}
+
+static void test_megabytes(void)
+{
+    static char filler[8192];
+    memset(filler, 'a', sizeof filler - 1);
+    start();
+    refuse_endless(CHUNKED "3;", filler, 0);
+    refuse_endless(CHUNKED "3;a=\"", filler, 1);
+    refuse_endless(CHUNKED, "1;abcdefgh\r\nx\r\n", 2); /* a little with each of very many */
+    refuse_endless(CHUNKED "0\r\nX: ", filler, 3);
+    refuse_endless(CHUNKED "0\r\n", "X: y\r\n", 4);
+    refuse_endless(CHUNKED, "100000\r\n", 5); /* no data behind it */
+    refuse_endless(CHUNKED, "0", 6);
+    refuse_endless(POST "X: ", filler, 7);
+    refuse_endless(POST, "X: y\r\n", 8);
+    refuse_endless("POST /work HTTP/1.1\r\nHost: ", filler, 9);
+    CHECK_INT(count_of(&seen->runs), 0);
+    CHECK_INT(count_of(&seen->evil), 0);
+    CHECK(served_well());
+    stop();
+}
+
+static void test_large_header(void)
+{
+    static char request[20000];
+    start();
+    memset(request, 0, sizeof request);
+    strcpy(request, "POST /work HTTP/1.1\r\nHost: x\r\nIdempotency-Key: ");
+    memset(request + strlen(request), 'k', 17 * 1024);
+    strcat(request, "\r\n\r\n");
+    CHECK_INT(ask(request), 431);
+    CHECK_INT(count_of(&seen->runs), 0);
+    CHECK(served_well());
+    stop();
+}
+
+/* ---- Host ---- */
+
+static void test_host(void)
+{
+    static const char *const hosts[] = {"a/b",        "a?b",    "a#b",     "user@a",     "a b",          "a\\b",
+                                        "a:80@b",     "a:b",    "a:80:80", "a:99999",    "a:-1",         "http://a",
+                                        "[::1",       "::1",    "[::1]]",  "[fe80::1%]", "a<script>",    "a\"b",
+                                        "a\x80.test", "a%0d%0", ":80",     "a\tb",       "[::1]evil:80", "a:80 "};
+    char request[256];
+    start();
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0] - 1; i++) {
+        snprintf(request, sizeof request, "GET /work HTTP/1.1\r\nHost: %s\r\n\r\n", hosts[i]);
+        if (ask(request) != 400) printf("# Host: %s: %s\n", hosts[i], got);
+        CHECK(strncmp(got, "HTTP/1.1 400", 12) == 0);
+        snprintf(request, sizeof request, "GET http://%s HTTP/1.1\r\nHost: x\r\n\r\n", hosts[i]);
+        if (!strchr("/?", hosts[i][strcspn(hosts[i], "/?")]) && ask(request) != 400)
+            printf("# target http://%s: %s\n", hosts[i], got);
+        CHECK(strncmp(got, "HTTP/1.1 400", 12) == 0);
+    }
+    CHECK_INT(ask("GET /work HTTP/1.1\r\n\r\n"), 400);
+    CHECK_INT(ask("GET /work HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n"), 400);
+    CHECK_INT(ask("GET /work HTTP/1.1\r\nHost: x\r\nhOST: y\r\n\r\n"), 400);
+    CHECK_INT(ask("GET http://x/work HTTP/1.1\r\n\r\n"), 400);
+    CHECK_INT(count_of(&seen->runs), 0);
+    CHECK(served_well());
+    stop();
+}
+
+/* Which host ends up in the URL that the client is sent to. */
+static void test_host_of_redirect(void)
+{
+    const char *const one[] = {"--public-url", "https://api.example.com", "--redirect-after", "0", NULL};
+    const char *const own[] = {"--redirect-after", "0", NULL};
+#define CLOSE "Connection: close\r\n\r\n"
+    start_with(one);
+    CHECK_INT(ask("GET /nap HTTP/1.1\r\nHost: evil.example\r\n" CLOSE), 303);
+    CHECK(strstr(got, "\r\nLocation: https://api.example.com/_sw/runs/") && !strstr(got, "evil"));
+    CHECK_INT(ask("GET http://evil.example/nap HTTP/1.1\r\nHost: api.example.com\r\n" CLOSE), 303);
+    CHECK(strstr(got, "\r\nLocation: https://api.example.com/_sw/runs/") && !strstr(got, "evil"));
+    CHECK_INT(ask("GET /nap HTTP/1.1\r\nHost: x\r\nX-Forwarded-Host: evil.example\r\nForwarded: "
+                  "host=evil.example\r\nX-Host: evil.example\r\n" CLOSE),
+              303);
+    CHECK(!strstr(got, "evil"));
+    stop();
+    start_with(own);
+    CHECK_INT(ask("GET /nap HTTP/1.1\r\nHost: x:81\r\nX-Forwarded-Host: evil.example\r\n" CLOSE), 303);
+    CHECK(strstr(got, "\r\nLocation: http://x:81/_sw/runs/") && !strstr(got, "evil"));
+    /* where the target names a host, the header counts for nothing (RFC 9112, 3.2.2) */
+    CHECK_INT(ask("GET http://named.example/nap HTTP/1.1\r\nHost: header.example\r\n" CLOSE), 303);
+    CHECK(strstr(got, "\r\nLocation: http://named.example/_sw/runs/") && !strstr(got, "header.example"));
+    CHECK_INT(ask("GET /nap HTTP/1.0\r\n\r\n"), 303); /* no host at all */
+    CHECK(strstr(got, "\r\nLocation: /_sw/runs/"));
+    CHECK(served_well());
+    stop();
+}
+
+/* ---- Response splitting ---- */
+
+static void test_splitting(void)
+{
+    static const char *const queries[] = {
+        "name=X-A&value=a%0d%0aX-Evil:%20b",
+        "name=X-A&value=a%0d%0a%0d%0aX-Evil",
+        "name=X-A&value=a%0aX-Evil:b",
+        "name=X-A&value=a%0dX-Evil:b",
+        "name=X-A&value=%00X-Evil",
+        "name=X-A&value=%7fX-Evil",
+        "name=X-A%0d%0aX-Evil&value=a",
+        "name=X-A%3aX-Evil&value=a",
+        "name=X-A%20X-Evil&value=a",
+        "name=&value=X-Evil",
+        "value=X-Evil",
+        "name=Content-Length&value=0",
+        "name=transfer-ENCODING&value=chunked",
+        "name=Connection&value=X-Evil",
+        "type=text/html%0d%0aX-Evil:%20b",
+    };
+    char path[256];
+    start();
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        for (int plain = 0; plain < 2; plain++) {
+            snprintf(path, sizeof path, "%s?%s", plain ? "/plain-split" : "/split", queries[i]);
+            call(NULL, url_of(path), NULL, NULL, 0, &a);
+            if (a.status != 500) printf("# %s\n", path);
+            CHECK_INT(a.status, 500);
+            CHECK(!strstr(a.head, "Evil") && !strstr(a.head, "X-First") && !strstr(a.head, "X-A"));
+            CHECK_STR(answer_header(&a, "Content-Type", text, sizeof text), "application/problem+json");
+            CHECK(strstr(a.body, "response header") && !strstr(a.body, "sent"));
+        }
+    }
+    call(NULL, url_of("/split?name=X-A&value=a%09b%c3%a9"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    CHECK_STR(answer_header(&a, "X-A", text, sizeof text), "a\tb\xc3\xa9");
+    CHECK(served_well());
+    stop();
+}
+
+/* ---- Paths ---- */
+
+static void test_paths(void)
+{
+    static const char *const paths[] = {"/files/../secret",    "/files/%2e%2e/secret",
+                                        "/files/..%2fsecret",  "/files/%2e%2e%2fsecret",
+                                        "/files/..%5csecret",  "/files//../secret",
+                                        "/files/./../secret",  "/files/page.txt%00.html",
+                                        "/files/%00",          "/files/../../../../../../etc/passwd",
+                                        "/files//etc/passwd",  "/files/%2fetc/passwd",
+                                        "/%66iles/../secret",  "/files/%",
+                                        "/files/%2",           "/files/%zz",
+                                        "/../files/../secret", "http://x/files/../secret"};
+    char request[256];
+    start();
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\n" CLOSE, paths[i]);
+        int status = ask(request);
+        if (status != 400 && status != 404) printf("# %s: %s\n", paths[i], got);
+        CHECK((status == 400 || status == 404) && !strstr(got, "hidden") && !strstr(got, "root:"));
+    }
+    CHECK_INT(ask("GET /files/page.txt HTTP/1.1\r\nHost: x\r\n" CLOSE), 200);
+    CHECK(strstr(got, "shown") && served_well());
+    stop();
+}
+
+/* ---- Tokens and ids ---- */
+
+typedef struct ended_run {
+    char id[64], token[TOKEN_TEXT_MAX];
+} ended_run;
+
+static void make_run(ended_run *r)
+{
+    const char *const prefer[] = {"Prefer: respond-async", NULL};
+    call(NULL, url_of("/work"), prefer, NULL, 0, &a);
+    CHECK_INT(a.status, 202);
+    snprintf(r->id, sizeof r->id, "%s", answer_header(&a, "X-Run-Id", text, sizeof text));
+    answer_header(&a, "Location", text, sizeof text);
+    snprintf(r->token, sizeof r->token, "%s", strstr(text, "token=") + 6);
+}
+
+static long ask_run(const char *id, const char *what, const char *token, const char *header)
+{
+    static char path[4096], url[5000];
+    const char *const headers[] = {header, NULL};
+    snprintf(path, sizeof path, "/_sw/runs/%s%s%s%s", id, what, token ? "?token=" : "", token ? token : "");
+    snprintf(url, sizeof url, "%s%s", server.address, path);
+    call(strcmp(what, "") == 0 ? "DELETE" : "GET", url, headers, NULL, 0, &a);
+    CHECK(a.status < 400 || (!strstr(a.body, "worked") && !strstr(a.body, "inngest")));
+    return a.status;
+}
+
+static void forged_tokens(const ended_run *r, const char *secret, char forged[4][TOKEN_TEXT_MAX])
+{
+    struct timespec now;
+    token_key right, wrong;
+    run_id id;
+    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0 && run_id_parse(r->id, strlen(r->id), &id));
+    int64_t now_ms = (int64_t)now.tv_sec * 1000;
+    token_key_derive(&right, secret, strlen(secret));
+    token_key_derive(&wrong, "another server's secret, as long.", 33);
+    token_make(&right, &id, now_ms - 60000, forged[0]); /* expired */
+    token_make(&right, &id, 0, forged[1]);
+    token_make(&wrong, &id, now_ms + 3600000, forged[2]); /* another server's */
+    snprintf(forged[3], TOKEN_TEXT_MAX, "%.*s", TOKEN_TEXT_MAX - 1, r->token);
+    forged[3][0]++; /* later than signed for */
+}
+
+static void test_tokens(void)
+{
+    static const char secret[] = "a secret that only this test knows";
+    static const char *const places[] = {"/output", "/stream", ""};
+    static char long_token[3000];
+    char secret_file[128], forged[4][TOKEN_TEXT_MAX], altered[TOKEN_TEXT_MAX], valid[TOKEN_TEXT_MAX];
+    ended_run one, two;
+    snprintf(secret_file, sizeof secret_file, "%s/key", root);
+    FILE *f = fopen(secret_file, "w");
+    CHECK(f && fputs(secret, f) >= 0 && fclose(f) == 0);
+    const char *const more[] = {"--secret-file", secret_file, "--loops", "2", NULL};
+    start_with(more);
+    make_run(&one);
+    make_run(&two);
+    CHECK_INT(ask_run(one.id, "/output", one.token, NULL), 200);
+    CHECK_INT(ask_run(two.id, "/output", two.token, NULL), 200);
+    forged_tokens(&one, secret, forged);
+    memset(long_token, '9', sizeof long_token - 1);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_INT(ask_run(one.id, places[i], two.token, NULL), 403); /* another run's */
+        for (size_t n = 0; n < 4; n++) CHECK_INT(ask_run(one.id, places[i], forged[n], NULL), 403);
+        CHECK_INT(ask_run(one.id, places[i], "", NULL), 403);
+        CHECK_INT(ask_run(one.id, places[i], "1.", NULL), 403);
+        CHECK_INT(ask_run(one.id, places[i], long_token, NULL), i == 2 ? 409 : 403); /* --dev may cancel without one */
+        for (size_t at = 0; at < strlen(one.token); at++) {
+            snprintf(altered, sizeof altered, "%s", one.token);
+            altered[at] = altered[at] == 'A' ? 'B' : 'A';
+            CHECK_INT(ask_run(one.id, places[i], altered, NULL), 403);
+            altered[at] = 0; /* cut */
+            CHECK_INT(ask_run(one.id, places[i], altered, NULL), 403);
+        }
+    }
+    CHECK_INT(ask_run(one.id, "/output", NULL, NULL), 401);
+    CHECK_INT(ask_run(one.id, "/stream", NULL, NULL), 401);
+    struct timespec now;
+    token_key key;
+    run_id id;
+    CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0 && run_id_parse(one.id, strlen(one.id), &id));
+    token_key_derive(&key, secret, strlen(secret));
+    token_make(&key, &id, ((int64_t)now.tv_sec + 3600) * 1000, valid); /* the forger's tools are right */
+    CHECK_INT(ask_run(one.id, "/output", valid, NULL), 200);
+    CHECK(served_well());
+    stop();
+}
+
+static void test_run_ids(void)
+{
+    static const char *const ids[] = {"0", "00000000000000000000000000", "zzzzzzzzzzzzzzzzzzzzzzzzzz", "%2e%2e",
+                                      "00000000000000000000000000000000000000000000000000000000"};
+    ended_run r;
+    start();
+    make_run(&r);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        long status = ask_run(ids[i], "/output", r.token, NULL);
+        CHECK(status == 403 || status == 404);
+        status = ask_run(ids[i], "/stream", r.token, NULL);
+        CHECK(status == 403 || status == 404);
+    }
+    CHECK_INT(ask_run("%00", "/output", r.token, NULL), 400);
+    CHECK(served_well());
+    stop();
+}
+
+static void test_last_event_id(void)
+{
+    static const char *const wrong[] = {
+        "x", "-1", "1x", "0x1", "1 2", "1.5", "+1", "4294967295", "99999999999999999999"};
+    char header[1024];
+    ended_run r;
+    start();
+    make_run(&r);
+    CHECK_INT(ask_run(r.id, "/output", r.token, NULL), 200);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        snprintf(header, sizeof header, "Last-Event-ID: %s", wrong[i]);
+        CHECK_INT(ask_run(r.id, "/stream", r.token, header), 400);
+        CHECK(strstr(a.body, "Last-Event-ID"));
+    }
+    memset(header + 15, '1', 1000);
+    header[1015] = 0;
+    CHECK_INT(ask_run(r.id, "/stream", r.token, header), 400);
+    CHECK_INT(ask_run(r.id, "/stream", r.token, "Last-Event-ID: 1"), 200);
+    CHECK(strstr(a.body, "\"two\"") && !strstr(a.body, "\"one\"") && strstr(a.body, "inngest.response"));
+    (void)ask_run(r.id, "/stream", r.token, "Last-Event-ID: 4294967294"); /* in the future: it ends */
+    CHECK(!strstr(a.body, "\"one\"") && !strstr(a.body, "\"two\""));
+    CHECK(served_well());
+    stop();
+}
+
+/* ---- Slow, silent and half-closed ---- */
+
+enum { SLOW = 60 };
+
+/* Each sends a byte now and then and is told 408; others are served as soon as there is room. */
+static void trickle(int fds[SLOW])
+{
+    int left = SLOW, well = 0;
+    bool done[SLOW] = {false};
+    for (int turn = 0; left > 0; turn++) {
+        CHECK(turn < 3000);
+        for (int i = 0; i < SLOW; i++) {
+            struct pollfd p = {.fd = fds[i], .events = POLLIN};
+            if (done[i] || (poll(&p, 1, 0) == 0 && say(fds[i], "y", 1))) continue;
+            read_all(fds[i]);
+            CHECK(strncmp(got, "HTTP/1.1 408 ", 13) == 0);
+            close(fds[i]);
+            done[i] = true;
+            left--;
+        }
+        well += served_well();
+        usleep(20000);
+    }
+    CHECK(well > 0);
+}
+
+static void test_slowloris(void)
+{
+    const char *const more[] = {"--loops", "1", "--connections-max", "60", "--head-timeout", "500ms", "--body-timeout",
+                                "500ms",   NULL};
+    static int fds[SLOW];
+    start_with(more);
+    for (int i = 0; i < SLOW; i++) {
+        fds[i] = dial();
+        const char *slow = i % 3 == 0   ? "GET /evil HTTP/1.1\r\nHost: x\r\nX: "
+                           : i % 3 == 1 ? "POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+                                        : CHUNKED "1000\r\n";
+        CHECK(say(fds[i], slow, strlen(slow)));
+    }
+    trickle(fds);
+    CHECK_INT(count_of(&seen->evil), 0);
+    CHECK(served_well());
+    stop();
+}
+
+static void test_slow_readers(void)
+{
+    const char *const more[] = {"--loops", "1", "--write-timeout", "500ms", NULL};
+    static int fds[SLOW];
+    start_with(more);
+    for (int i = 0; i < SLOW; i++) {
+        fds[i] = dial();
+        CHECK(say(fds[i], "GET /flood HTTP/1.1\r\nHost: x\r\n\r\n", 33));
+    }
+    wait_for(&seen->floods, SLOW);
+    CHECK(served_well());
+    wait_for(&seen->cut, SLOW);
+    for (int i = 0; i < SLOW; i++) close(fds[i]);
+    CHECK(served_well());
+    stop();
+}
+
+static void test_half_closed(void)
+{
+    static int fds[SLOW];
+    start();
+    for (int i = 0; i < SLOW; i++) { /* nothing, half a request, one that is being answered */
+        const char *said = i % 3 == 0 ? "" : i % 3 == 1 ? "GET /evil HT" : "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n";
+        fds[i] = dial();
+        CHECK(say(fds[i], said, strlen(said)) && shutdown(fds[i], SHUT_WR) == 0);
+    }
+    wait_for(&seen->runs, SLOW / 3);
+    CHECK(served_well());
+    __atomic_store_n(&seen->go_on, 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < SLOW; i++) {
+        read_all(fds[i]);
+        close(fds[i]);
+        if (i % 3 < 2)
+            CHECK_STR(got, "");
+        else
+            CHECK(strstr(got, "HTTP/1.1 200 OK\r\n") && strstr(got, "waited"));
+    }
+    CHECK_INT(count_of(&seen->evil), 0);
+    CHECK(served_well());
+    stop();
+}
+
+static long resident_kib(void)
+{
+    char path[64], line[256];
+    long kib = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)server.pid);
+    FILE *f = fopen(path, "r");
+    CHECK(f);
+    while (fgets(line, sizeof line, f))
+        if (strncmp(line, "VmRSS:", 6) == 0) kib = atol(line + 6);
+    fclose(f);
+    return kib;
+}
+
+enum { SILENT = 9000, SILENT_KIB_MAX = 16 };
+
+/* As many as the open files allow: each costs a little memory, and others are served as if they were not there. */
+static void test_silent(void)
+{
+    const char *const more[] = {"--loops", "2", "--connections-max", "9000", NULL};
+    static int fds[SILENT];
+    struct rlimit files;
+    raise_file_limit();
+    CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0);
+    int count = files.rlim_cur > SILENT + 500 ? SILENT : (int)files.rlim_cur - 500;
+    CHECK(count > 0);
+    start_with(more);
+    CHECK(served_well());
+    long before = resident_kib();
+    for (int i = 0; i < count; i++) {
+        fds[i] = dial();
+        if (i % 500 == 0) CHECK(served_well());
+    }
+    for (int i = 0; i < 20; i++) CHECK(served_well());
+    long grown = resident_kib() - before;
+    printf("# %d connections that send nothing: %ld KiB\n", count, grown);
+    CHECK(grown < (long)count * SILENT_KIB_MAX);
+    for (int i = 0; i < count; i++) {
+        struct pollfd p = {.fd = fds[i], .events = POLLIN};
+        CHECK(poll(&p, 1, 0) == 0); /* there was room for all: none was closed */
+        close(fds[i]);
+    }
+    CHECK(served_well());
+    stop();
+}
+
+/* More than there is room for: a client that asks something takes the place of one that is only there. */
+static void test_silent_full(void)
+{
+    enum { ROOM = 300, COUNT = 1000 };
+    const char *const more[] = {"--loops", "1", "--connections-max", "300", NULL};
+    static int fds[COUNT];
+    start_with(more);
+    for (int i = 0; i < COUNT; i++) fds[i] = dial();
+    int refused = 0;
+    while (!served_well()) {
+        CHECK(strncmp(got, "HTTP/1.1 503", 12) == 0 || !*got);
+        CHECK(refused++ < 600);
+        usleep(100000);
+    }
+    for (int i = 0; i < ROOM / 2; i++) CHECK(served_well());
+    for (int i = 0; i < COUNT; i++) close(fds[i]);
+    stop();
+}
+
+static void test_silent_end(void)
+{
+    const char *const more[] = {"--loops", "1", "--idle-timeout", "300ms", NULL};
+    int fds[SLOW];
+    start_with(more);
+    for (int i = 0; i < SLOW; i++) fds[i] = dial();
+    for (int i = 0; i < SLOW; i++) {
+        read_all(fds[i]);
+        CHECK_STR(got, "");
+        close(fds[i]);
+    }
+    CHECK(served_well());
+    stop();
+}
+
+static void write_file(const char *path, const char *content)
+{
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(content, f) >= 0 && fclose(f) == 0);
+}
+
+static void make_files(void)
+{
+    char path[256];
+    CHECK(mkdir(files_dir, 0700) == 0);
+    snprintf(path, sizeof path, "%s/page.txt", files_dir);
+    write_file(path, "shown");
+    snprintf(path, sizeof path, "%s/secret", root);
+    write_file(path, "hidden");
+}
+
+static const check_case cases[] = {{"request smuggling", test_smuggling},
+                                   {"megabytes of framing", test_megabytes},
+                                   {"a header of 17 KiB", test_large_header},
+                                   {"Host", test_host},
+                                   {"Host in redirects", test_host_of_redirect},
+                                   {"response splitting", test_splitting},
+                                   {"paths", test_paths},
+                                   {"tokens", test_tokens},
+                                   {"run ids", test_run_ids},
+                                   {"Last-Event-ID", test_last_event_id},
+                                   {"slow senders", test_slowloris},
+                                   {"slow readers", test_slow_readers},
+                                   {"half-closed sockets", test_half_closed},
+                                   {"silent connections", test_silent},
+                                   {"silent connections, full", test_silent_full},
+                                   {"silent connections end", test_silent_end}};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        argv[1] = argv[0];
+        return serve(argc - 1, argv + 1);
+    }
+    snprintf(served_program, sizeof served_program, "%s", argv[0]);
+    make_folder(root);
+    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
+    snprintf(files_dir, sizeof files_dir, "%s/files", root);
+    snprintf(data_dir, sizeof data_dir, "%s/data", root);
+    CHECK(setenv("NOTES", notes_file, 1) == 0 && setenv("FILES", files_dir, 1) == 0);
+    make_files();
+    seen = share_memory(notes_file, sizeof *seen);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    remove_tree(root);
+    return result;
+}
