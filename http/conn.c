@@ -165,6 +165,7 @@ static void hand_out(http_conn *c)
     x->user = NULL;
     x->on_gone = x->on_writable = NULL;
     x->gone_told = x->starved = false;
+    x->queue_max = s->options.write_queue_bytes_max;
     x->is_head = c->parser.method.len == 4 && memcmp(c->parser.method.data, "HEAD", 4) == 0;
     x->stage = EXCHANGE_OPEN;
     c->keep_alive = c->parser.keep_alive && !s->draining;
@@ -210,7 +211,7 @@ static void parse(http_conn *c)
 static void tell_writable(http_conn *c)
 {
     http_exchange *x = &c->exchange;
-    if (!x->starved || c->out_len > c->server->options.write_queue_bytes_max) return;
+    if (!x->starved || c->out_len > x->queue_max) return;
     x->starved = false;
     if (x->stage != EXCHANGE_NONE && x->on_writable) x->on_writable(x);
 }

@@ -56,7 +56,7 @@ static void out_append(http_conn *c, const struct iovec *parts, size_t count)
         memcpy(c->out + c->out_start + c->out_len, parts[i].iov_base, parts[i].iov_len);
         c->out_len += parts[i].iov_len;
     }
-    if (c->out_len > c->server->options.write_queue_bytes_max) c->exchange.starved = true;
+    if (c->out_len > c->exchange.queue_max) c->exchange.starved = true;
 }
 
 /* Returns how much the kernel took; 0 and blocked or broken if nothing. */

@@ -52,7 +52,13 @@ bool http_exchange_writable(const http_exchange *x)
 {
     const http_conn *c = conn_of(x);
     assert(x->stage != EXCHANGE_NONE);
-    return c->out_len <= c->server->options.write_queue_bytes_max;
+    return c->out_len <= x->queue_max;
+}
+
+void http_exchange_queue_max(http_exchange *x, size_t bytes)
+{
+    assert(x->stage == EXCHANGE_OPEN);
+    x->queue_max = bytes;
 }
 
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x))

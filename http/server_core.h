@@ -53,6 +53,7 @@ struct http_exchange {
     void (*on_writable)(http_exchange *x);
     enum exchange_stage stage;
     bool gone_told;               /* on_gone was called */
+    size_t queue_max;             /* unsent bytes above which it is not writable */
     bool starved;                 /* was told it is not writable: on_writable is due */
     bool is_head;                 /* the request's method is HEAD */
     bool is_chunked, is_bodiless; /* of a streamed reply */

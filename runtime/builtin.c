@@ -124,19 +124,23 @@ static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
     }
 }
 
-/* The frame after which the client wants to go on; 0: all. False: that is no frame's id. */
-static bool last_frame(const http_request *q, uint32_t *frame)
+/* The last frame that the client has; false: it names none, and has its answer. */
+static bool last_frame(http_exchange *x, uint32_t *after)
 {
-    char value[1024] = "";
+    const http_request *q = http_exchange_request(x);
+    char value[1024] = ""; /* check_token has seen to it that the query is shorter */
     const char *last = http_request_header(q, "last-event-id");
-    if (!last && q->query.len < sizeof value && uri_query(q->query.data, q->query.len, "after", value)) last = value;
-    *frame = 0;
+    if ((!last || !*last) && uri_query(q->query.data, q->query.len, "after", value)) last = value;
+    *after = 0;
     if (!last || !*last) return true;
     size_t digits = strspn(last, "0123456789");
-    unsigned long long n = digits <= 10 ? strtoull(last, NULL, 10) : UINT32_MAX;
-    if (last[digits] || n >= UINT32_MAX) return false;
-    *frame = (uint32_t)n;
-    return true;
+    unsigned long long n = digits <= 10 ? strtoull(last, NULL, 10) : UINT64_MAX;
+    if (last[digits] == 0 && n < UINT32_MAX) {
+        *after = (uint32_t)n;
+        return true;
+    }
+    waiter_problem(x, 400, "Last-Event-ID (or ?after=) is not the number of a frame", NULL);
+    return false;
 }
 
 /* The id in the path, when its loop is this one: otherwise the connection moves there. False: nothing is left to do. */
@@ -155,13 +159,9 @@ static bool take_id(sw_loop *l, http_exchange *x, const http_param *params, run_
 static void attach(sw_loop *l, http_exchange *x, const http_param *params, waiter_kind kind)
 {
     run_id id;
-    const http_request *q = http_exchange_request(x);
     waiter_wish wish = {.kind = kind};
-    if (kind == WAITER_STREAM && !last_frame(q, &wish.after)) {
-        waiter_problem(x, 400, "Last-Event-ID (or after) is not the id of an event of this stream", NULL);
-        return;
-    }
-    if (take_id(l, x, params, &id) && check_token(l, x, &id)) slot_attach(l, x, &id, &wish);
+    if (!take_id(l, x, params, &id) || !check_token(l, x, &id)) return;
+    if (kind != WAITER_STREAM || last_frame(x, &wish.after)) slot_attach(l, x, &id, &wish);
 }
 
 static void on_output(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)

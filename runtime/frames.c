@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "runtime/json.h"
 #include "runtime/value.h"
@@ -167,6 +168,28 @@ void frames_durable(frames *f, uint32_t seq)
     while (f->durable < f->count && f->frames[f->durable].seq <= seq) f->durable++;
 }
 
+static bool same_name(msgpack_object_str a, msgpack_object_str b)
+{
+    return a.size == b.size && strncasecmp(a.ptr, b.ptr, a.size) == 0;
+}
+
+/* An object has a name once: a header that is there again is appended to the first, as clients do (RFC 9110, 5.3). */
+static bool headers_add(arena *a, msgpack_object_map *map, const msgpack_object *name, const msgpack_object *value)
+{
+    if (name->type != MSGPACK_OBJECT_STR || value->type != MSGPACK_OBJECT_STR) return false;
+    for (uint32_t i = 0; i < map->size; i++) {
+        msgpack_object_str *first = &map->ptr[i].val.via.str;
+        if (!same_name(map->ptr[i].key.via.str, name->via.str)) continue;
+        const char *joined =
+            arena_printf(a, "%.*s, %.*s", (int)first->size, first->ptr, (int)value->via.str.size, value->via.str.ptr);
+        if (!joined) return false;
+        *first = (msgpack_object_str){.ptr = joined, .size = (uint32_t)strlen(joined)};
+        return true;
+    }
+    map->ptr[map->size++] = (msgpack_object_kv){*name, *value};
+    return true;
+}
+
 /* Headers as a JSON object out of the journal's [name, value, ...]. */
 static sw_value headers_map(arena *a, const entry *response)
 {
@@ -178,11 +201,14 @@ static sw_value headers_map(arena *a, const entry *response)
     uint32_t pairs = flat.via.array.size / 2;
     map.via.map.ptr = arena_zalloc(a, (pairs + 1) * sizeof *map.via.map.ptr);
     if (!map.via.map.ptr) return map;
-    map.via.map.size = pairs;
     for (uint32_t i = 0; i < pairs; i++)
-        map.via.map.ptr[i] = (msgpack_object_kv){flat.via.array.ptr[2 * i], flat.via.array.ptr[2 * i + 1]};
+        if (!headers_add(a, &map.via.map, &flat.via.array.ptr[2 * (size_t)i], &flat.via.array.ptr[2 * (size_t)i + 1]))
+            break;
     return map;
 }
+
+/* The published client makes a Response of it, and none of these can be made with a text, not even an empty one. */
+static int status_shown(int status) { return status == 204 || status == 205 || status == 304 ? 200 : status; }
 
 bool frames_close(frames *f, const entry *response, entry_ended ended)
 {
@@ -191,7 +217,7 @@ bool frames_close(frames *f, const entry *response, entry_ended ended)
     arena_init(&a, f->arenas);
     size_t before = f->len;
     char status[64];
-    (void)snprintf(status, sizeof status, ",\"statusCode\":%d,\"headers\":", response->status);
+    (void)snprintf(status, sizeof status, ",\"statusCode\":%d,\"headers\":", status_shown(response->status));
     sw_value body = {.type = MSGPACK_OBJECT_STR};
     body.via.str.ptr = response->body.data;
     body.via.str.size = (uint32_t)response->body.len;

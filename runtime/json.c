@@ -108,6 +108,32 @@ static bool put_integer(msgpack_sbuffer *to, const char *format, unsigned long l
     return put_text(to, text);
 }
 
+static bool utf8_valid(const char *data, size_t len)
+{
+    const uint8_t *s = (const uint8_t *)data;
+    for (size_t i = 0, n; i < len; i += n)
+        if ((n = utf8_length(s + i, len - i)) == 0) return false;
+    return true;
+}
+
+bool json_writes_whole(sw_value v)
+{
+    switch (v.type) {
+    case MSGPACK_OBJECT_STR:
+        return utf8_valid(v.via.str.ptr, v.via.str.size);
+    case MSGPACK_OBJECT_ARRAY:
+        for (uint32_t i = 0; i < v.via.array.size; i++)
+            if (!json_writes_whole(v.via.array.ptr[i])) return false;
+        return true;
+    case MSGPACK_OBJECT_MAP:
+        for (uint32_t i = 0; i < v.via.map.size; i++)
+            if (!json_writes_whole(v.via.map.ptr[i].key) || !json_writes_whole(v.via.map.ptr[i].val)) return false;
+        return true;
+    default:
+        return true;
+    }
+}
+
 static bool put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth);
 
 /* Of arrays and maps only that they are such: their text, as a key in a key, would double its quotes each time. */

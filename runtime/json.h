@@ -11,6 +11,9 @@
  * False: out of memory, or nested deeper than VALUE_DEPTH_MAX. */
 bool json_write(arena *a, sw_value v, sw_bytes *out);
 
+/* Whether every string in it, keys too, is UTF-8: what json_write would have to change is what readers would miss. */
+bool json_writes_whole(sw_value v);
+
 /* One JSON value that takes up all of the text; integers must fit 64 bits signed. False with *message (in `a`, or
  * static): not JSON, with line and column; nested too deep; out of memory. */
 bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message);

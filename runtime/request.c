@@ -7,6 +7,7 @@
 
 #include "http/server.h"
 #include "http/uri.h"
+#include "runtime/json.h"
 #include "runtime/loop.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
@@ -202,7 +203,11 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
     const char *error = NULL;
     scratch->size = 0;
     if (!value_pack(scratch, value, r->loop->app->opt.step_result_max, &error))
-        ctx_fail_misuse(c, "a chunk cannot be journaled: %s", error);
+        ctx_fail_misuse(c, "a chunk cannot be journaled: %s (--step-result-max is %zu bytes)", error,
+                        (size_t)r->loop->app->opt.step_result_max);
+    if (!json_writes_whole(value))
+        ctx_fail_misuse(c, "a chunk holds text that is not valid UTF-8 (half a character?): push whole characters, or "
+                           "bytes with sw_bin");
     entry e = {.kind = ENTRY_CHUNK,
                .path = c->path,
                .id = {label, strlen(label)},

@@ -238,6 +238,13 @@ static void refuse(sw_loop *l, http_exchange *x, const char *why)
     waiter_problem(x, 503, why, "1");
 }
 
+/* An EventSource that lost its connection asks the same URL again, and says so with the last id it has. */
+static bool reads_again(const http_request *q)
+{
+    const char *last = http_request_header(q, "last-event-id");
+    return last && *last && waiter_wish_of(q).kind == WAITER_STREAM;
+}
+
 static void make_id(run *r)
 {
     uint8_t random[10];
@@ -288,6 +295,10 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
     }
     if (e->kind == ENDPOINT_DURABLE && store_busy(l->port)) {
         refuse(l, x, "the journal cannot keep up (--journal-queue-max)");
+        return NULL;
+    }
+    if (e->kind == ENDPOINT_DURABLE && reads_again(http_exchange_request(x))) {
+        waiter_problem(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
         return NULL;
     }
     run *r = run_new(l, e);

@@ -297,7 +297,9 @@ SW_API void sw_fetch_close(sw_stream *s); /* before the end: cancels the call */
 /* ---- Streaming to the client ---------------------------------------------------------------------------------- */
 
 /* A chunk for a client that reads the run as a stream (Accept: text/event-stream); for others it changes nothing.
- * Inside a step the chunk counts when the step succeeds, and is taken back when the attempt fails. */
+ * Inside a step the chunk counts when the step succeeds, and is taken back when the attempt fails. Its texts have to
+ * be whole UTF-8 characters; bytes go in sw_bin and arrive as base64. A chunk is in the journal before it is sent, at
+ * most --step-result-max bytes of it, and counts in --run-state-max. Any of these not kept fails the step or run. */
 SW_API void sw_push_chunk(sw_ctx *c, sw_value value);
 
 /* ---- Waiting -------------------------------------------------------------------------------------------------- */

@@ -13,7 +13,15 @@
 #include "runtime/token.h"
 #include "runtime/value.h"
 
-enum { URL_MAX_BYTES = 1024, BASE_MAX_BYTES = 512, PUMP_BYTES = 65536, REPLY_HEADERS_MAX = 64, OWN_HEADERS = 8 };
+enum {
+    URL_MAX_BYTES = 1024,
+    BASE_MAX_BYTES = 512,
+    PUMP_BYTES = 16384,
+    STREAM_QUEUE_BYTES = 16384, /* unsent bytes of one stream: the frames are there for all, copies of them cost */
+    REPLY_HEADERS_MAX = 64,
+    OWN_HEADERS = 8,
+    RECONNECT_MS = 1000 /* how soon an EventSource tries again */
+};
 
 struct waiter {
     waiter *next, **link; /* in the run's or slot's list; link NULL: in none */
@@ -103,12 +111,23 @@ void waiter_problem(http_exchange *x, int status, const char *detail, const char
     arena_free(&a);
 }
 
-/* 303 or 202 to the output URL. */
+/* Where a stream goes on behind what this client has. */
+static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
+{
+    run_url(w->loop, w->x, &w->id, "stream", out);
+    size_t len = strlen(out);
+    (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
+}
+
+/* 303 or 202 to the output URL, or that of the stream. */
 static void send_on(waiter *w, int status)
 {
     char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1], applied[48];
     const sw_loop *l = w->loop;
-    run_url(l, w->x, &w->id, "output", url);
+    if (w->wish.kind == WAITER_STREAM)
+        stream_url(w, url);
+    else
+        run_url(l, w->x, &w->id, "output", url);
     run_id_format(&w->id, id);
     http_reply_header headers[REPLY_HEADERS_MAX] = {{"Location", url}, {"X-Run-Id", id}, {"Cache-Control", "no-store"}};
     size_t n = put_cors(l->app->opt.cors_origin, headers, 3);
@@ -185,33 +204,47 @@ static void begin_stream(waiter *w)
                                                   {"Cache-Control", "no-store"},
                                                   {"X-Accel-Buffering", "no"},
                                                   {"X-Run-Id", NULL}};
-    char id[RUN_ID_TEXT + 1], stream_url[URL_MAX_BYTES], output_url[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
+    char id[RUN_ID_TEXT + 1], stream[URL_MAX_BYTES], output[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
     run_id_format(&w->id, id);
     headers[3].value = id;
     size_t count = put_cors(w->loop->app->opt.cors_origin, headers, 4);
     if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    run_url(w->loop, w->x, &w->id, "stream", stream_url);
-    run_url(w->loop, w->x, &w->id, "output", output_url);
+    run_url(w->loop, w->x, &w->id, "stream", stream);
+    run_url(w->loop, w->x, &w->id, "output", output);
     int n = snprintf(text, sizeof text,
-                     "event: inngest.metadata\ndata: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n",
-                     id, stream_url, output_url);
+                     "retry: %d\nid: %u\nevent: inngest.metadata\n"
+                     "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n",
+                     RECONNECT_MS, w->cursor, id, stream, output);
     assert(n > 0 && (size_t)n < sizeof text);
     w->begun = true;
     http_reply_begin(w->x, 200, headers, count);
     http_reply_write(w->x, text, (size_t)n);
 }
 
+/* It has the response already: an EventSource comes again and again unless it is told so (HTML, 9.2.3). */
+static void end_resumed(waiter *w)
+{
+    http_reply_header headers[OWN_HEADERS];
+    size_t n = put_cors(w->loop->app->opt.cors_origin, headers, 0);
+    http_reply(take_exchange(w), 204, headers, n, "", 0);
+}
+
 /* Sends what may be sent as far as the client takes it. The waiter may be gone afterwards. */
 static void pump(waiter *w)
 {
-    if (!w->begun) begin_stream(w);
     frames *f = w->frames;
+    if (!w->begun && f && frames_closed(f) && w->cursor >= frames_count(f)) {
+        end_resumed(w);
+        return;
+    }
+    if (!w->begun) begin_stream(w);
     while (f && http_exchange_writable(w->x)) {
         sw_bytes more = frames_next(f, &w->cursor, PUMP_BYTES);
         if (more.len == 0) break;
         http_reply_write(w->x, more.data, more.len);
     }
-    if (f && frames_closed(f) && w->cursor >= frames_count(f)) http_reply_end(take_exchange(w));
+    bool is_head = strcmp(http_exchange_request(w->x)->method.data, "HEAD") == 0;
+    if (is_head || (f && frames_closed(f) && w->cursor >= frames_count(f))) http_reply_end(take_exchange(w));
 }
 
 static void on_writable(http_exchange *x)
@@ -223,7 +256,9 @@ static void on_writable(http_exchange *x)
 
 static void give_frames(waiter *w, frames *f)
 {
-    if (w->frames || !f) return;
+    if (!f && !w->frames) w->cursor = 0; /* nothing has been streamed, whatever it says it has */
+    if (w->frames == f || !f) return;
+    frames_release(w->frames); /* the run has left memory and come back with frames of its own, and the same ids */
     w->frames = frames_hold(f);
     if (w->cursor > frames_count(f)) w->cursor = frames_count(f);
 }
@@ -329,17 +364,16 @@ void waiter_dismiss(waiter **list)
             waiter_problem(take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
-        if (w->wish.kind != WAITER_STREAM) {
+        if (!w->begun) { /* the published client follows one redirect_info a stream: it is not spent here */
             send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
             continue;
         }
-        if (!w->begun) begin_stream(w);
         char id[RUN_ID_TEXT + 1], url[URL_MAX_BYTES], text[URL_MAX_BYTES + 256];
         run_id_format(&w->id, id);
-        run_url(w->loop, w->x, &w->id, "stream", url);
+        stream_url(w, url);
         int n = snprintf(text, sizeof text,
-                         "event: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s&after=%u\"}\n\n", id, url,
-                         w->cursor);
+                         "id: %u\nevent: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s\"}\n\n", w->cursor,
+                         id, url);
         http_reply_write(w->x, text, (size_t)n);
         http_reply_end(take_exchange(w));
     }
@@ -424,6 +458,7 @@ void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exch
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, on_gone);
     http_exchange_on_writable(x, on_writable);
+    if (wish->kind == WAITER_STREAM) http_exchange_queue_max(x, STREAM_QUEUE_BYTES);
     int64_t hold = hold_ms(w);
     if (hold > 0 && !timers_start(&l->timers, &w->hold, (uint64_t)hold)) on_hold_over(&w->hold);
 }

@@ -7,10 +7,11 @@ import { basename, join, resolve } from 'node:path';
 
 const START_LIMIT_MS = 30_000; // sanitizers and Valgrind start slowly
 
+// An app by its name, any other program by its path in the build folder.
 export function programPath(name) {
   const build = process.env.STEPWELL_BUILD;
   if (!build) throw new Error('STEPWELL_BUILD must name the build folder');
-  const path = resolve(build, 'apps', name, name);
+  const path = name.includes('/') ? resolve(build, name) : resolve(build, 'apps', name, name);
   if (!existsSync(path)) throw new Error(`${path} is not built`);
   return path;
 }
@@ -63,7 +64,7 @@ export async function startAt(path, args = [], env = {}) {
     rmSync(folder, { recursive: true, force: true });
     return end;
   };
-  return { url, log: () => log, exited, stop, kill };
+  return { url, pid: child.pid, log: () => log, exited, stop, kill };
 }
 
 // Runs a program that is expected to end by itself.
