@@ -11,8 +11,9 @@
 #include "http/server_core.h"
 
 enum {
-    ACCEPTS_PER_TURN = 64, /* then the connections that are there get theirs */
-    PAUSE_MS = 100         /* when the system has no room for another socket */
+    ACCEPTS_PER_TURN = 64,          /* then the connections that are there get theirs */
+    LISTENER_UNSENT_BYTES = 131072, /* of one connection in the kernel, beside what is on its way */
+    PAUSE_MS = 100                  /* when the system has no room for another socket */
 };
 
 static void on_listen(uv_poll_t *poll, int status, int events);
@@ -94,6 +95,10 @@ bool listener_start(http_server *s, int fd, char *error, size_t error_size)
         snprintf(error, error_size, "http: cannot watch the listening socket: %s", uv_strerror(failed));
         return false;
     }
+    /* Connections inherit it. Else the kernel takes megabytes for each client that reads slowly; only where a socket is
+     * no TCP socket can it not be set. */
+    static const int unsent_max = LISTENER_UNSENT_BYTES;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
     failed = uv_poll_start(&l->poll, UV_READABLE, on_listen);
     assert(!failed); /* only a descriptor that another handle watches fails, and uv_poll_init has seen to that */
     l->poll.data = s;
