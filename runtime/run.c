@@ -501,6 +501,12 @@ static void answer(run *r)
     waiter_answer(r->loop, &r->waiters, &r->id, r->endpoint->options.cors_origin, &response, r->outcome, r->frames);
 }
 
+/* Its last entry is on disk. */
+static bool is_over(const run *r)
+{
+    return r->state == RUN_ENDING && r->strand_count == 0 && r->seq_durable > 0 && r->seq_durable == r->seq_next;
+}
+
 static void ended(run *r)
 {
     sw_loop *l = r->loop;
@@ -526,7 +532,9 @@ void run_turn_end(run *r)
         waiter_pump(&r->waiters, r->frames);
     }
     if (outstanding) return;
-    if (r->state == RUN_LEAVING && r->strand_count == 0)
+    if (is_over(r))
+        ended(r);
+    else if (r->state == RUN_LEAVING && r->strand_count == 0)
         left(r);
     else if (r->state == RUN_RUNNING && !r->leave)
         try_park(r);
@@ -560,8 +568,8 @@ void run_committed(run *r)
     claim_release(r->loop, r->claim);
     r->claim = NULL;
     if (r->frames) frames_durable(r->frames, r->seq_durable);
-    if (r->state == RUN_ENDING && r->seq_durable == r->seq_next && r->strand_count == 0) {
-        ended(r);
+    if (is_over(r)) {
+        if (!r->dirty) ended(r); /* else somebody came to it in this turn: at its end */
         return;
     }
     if (!r->slot) {
