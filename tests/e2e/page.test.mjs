@@ -111,6 +111,53 @@ test('a kill -9 in the middle changes nothing', async (t) => {
   assert.equal(new Set(steps).size, steps.length, 'no step is shown twice');
 });
 
+// The report as the page shows it now, and the one that the run answers in the end.
+const shown = (page) => page.textContent('#report');
+const finalReport = (page) => page.evaluate(async () => {
+  const url = new URL(JSON.parse(localStorage.getItem('stepwell-research')).streamUrl);
+  return (await fetch(`${url.pathname.replace(/stream$/, 'output')}${url.search}`)).json();
+});
+
+// Which of the texts no part of the report makes, from its beginning to anywhere.
+const strangers = (page, report, sources, texts) => page.evaluate(async ({ report, sources, texts }) => {
+  const { render } = await import('/markdown.js'), node = document.createElement('div'), left = new Set(texts);
+  for (let n = 0; n <= report.length; n++) {
+    node.innerHTML = render(report.slice(0, n), sources);
+    left.delete(node.textContent);
+  }
+  return { left: [...left], whole: node.textContent };
+}, { report, sources, texts });
+
+test('the report appears as the model writes it, also after a reload, a kill and an upgrade', async (t) => {
+  const agent = await startAgent(['--latency-ms', '20', '--token-ms', '15']);
+  t.after(() => agent.stop());
+  const page = await open(t, agent);
+  const state = () => page.textContent('#run-state');
+  const longer = async (than) => {
+    await page.waitForFunction((n) => document.querySelector('#report').textContent.length > n, than);
+    const text = await shown(page);
+    assert.equal(await state(), 'Writing the report', 'it is not complete yet');
+    return text;
+  };
+  await begin(page, 'Growing text', 1);
+  const texts = [await longer(0), await longer(150)];
+  await page.reload();
+  texts.push(await longer(0), await longer(300));
+  await agent.kill('SIGKILL'); // the attempt that wrote is cut off: the step begins again, and so does its text
+  await agent.start();
+  await page.waitForFunction((n) => document.querySelector('#report').textContent.length < n, texts.at(-1).length);
+  texts.push(await longer(100));
+  const stopped = agent.kill('SIGTERM'); // the attempt that writes may end
+  texts.push(await longer(texts.at(-1).length));
+  await stopped;
+  await agent.start();
+  await finished(page, 'Growing text');
+  const { report, sources } = await finalReport(page);
+  const { left, whole } = await strangers(page, report, sources, texts);
+  assert.deepEqual(left, [], 'what was shown in between was the beginning of the report: nothing twice, nothing missing');
+  assert.equal(await shown(page), whole, 'the page shows the whole report, once');
+});
+
 test('errors are told', async (t) => {
   const agent = await startAgent(['--refusal-rate', '1']);
   t.after(() => agent.stop());
