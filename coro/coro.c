@@ -119,8 +119,9 @@ void coro_destroy(coro *co)
     stack_release(co->pool, co->high);
 }
 
-/* Without sanitizers nothing is left to do after a switch, here and in coro_suspend: it is then a jump, and lands behind
- * the call in the caller's caller. A return in between would be predicted to go back to where the switch came from. */
+/* Without sanitizers nothing is left to do after a switch, here and in coro_suspend: it is then a jump, and lands
+ * behind the call in the caller's caller. A return in between would be predicted to go back to where the switch came
+ * from. */
 void coro_resume(coro *co)
 {
     assert(!current && !co->finished);

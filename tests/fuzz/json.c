@@ -65,8 +65,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     if (size < 1 || size > 4096) return 0;
     arena_init(&a, NULL);
     arena_set_limit(&a, 64 << 20);
-    if (data[0] & 1) from_text(&a, (const char *)data + 1, size - 1);
-    else from_msgpack(&a, (const char *)data + 1, size - 1);
+    if (data[0] & 1)
+        from_text(&a, (const char *)data + 1, size - 1);
+    else
+        from_msgpack(&a, (const char *)data + 1, size - 1);
     arena_free(&a);
     return 0;
 }
