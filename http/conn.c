@@ -62,6 +62,7 @@ void conn_close(http_conn *c)
 {
     http_server *s = c->server;
     assert(c->state != CONN_CLOSED);
+    if (!s->stopping || c->out_len == 0) (void)conn_release(c); /* else the next process sends the rest */
     c->state = CONN_CLOSED;
     watch_set(c, WATCH_NONE);
     if (c->is_extra)
@@ -78,15 +79,16 @@ void conn_close(http_conn *c)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* Without anything to read or write, priority events keep the descriptor watched: the kernel reports errors with them.
- */
+/* Of a kept connection nothing is read, because what has been read would be lost with the process: only its end is
+ * watched for. Without anything to read or write, priority events keep the descriptor watched: the kernel reports
+ * errors with them. */
 static void poll_arm(http_conn *c)
 {
     int events = 0;
     bool may_read = c->state == CONN_READING     ? c->bytes.at == c->bytes.end
                     : c->state == CONN_ANSWERING ? c->bytes.end < c->bytes_cap
                                                  : true;
-    if (may_read && !c->eof) events |= UV_READABLE;
+    if (may_read && !c->eof) events |= conn_kept(c) ? UV_DISCONNECT : UV_READABLE;
     if (c->blocked) events |= UV_WRITABLE;
     if (events == 0) events = UV_PRIORITIZED;
     if (events == c->armed) return;
@@ -142,8 +144,8 @@ static bool body_make_room(http_conn *c)
     request_bytes *b = &c->bytes;
     if (c->parser.body_len == 0 || c->parser.is_chunked) return true; /* a chunked body has its framing behind it */
     if (b->at < b->end) {
-        c->has_kept = true;
-        c->kept = b->data[b->at];
+        c->has_displaced = true;
+        c->displaced = b->data[b->at];
         return true;
     }
     if (b->end == c->bytes_cap && !conn_in_grow(c)) return false;
@@ -184,21 +186,36 @@ void conn_exchange_end(http_conn *c)
         return;
     }
     assert(c->state == CONN_ANSWERING);
-    if (c->has_kept) c->bytes.data[c->bytes.at] = c->kept;
-    c->has_kept = false;
+    if (c->has_displaced) c->bytes.data[c->bytes.at] = c->displaced;
+    c->has_displaced = false;
     c->bytes.start = c->bytes.at;
     c->touched = true;
     c->state = c->keep_alive && !c->server->draining ? CONN_READING : CONN_CLOSING;
     if (!c->parsing) server_ready(c);
 }
 
+/* Its reply is with the kernel: nothing is left that the next process would have to do. */
+static void release_when_done(http_conn *c)
+{
+    if (conn_kept(c) && c->exchange.stage == EXCHANGE_NONE && c->out_len == 0 && !c->broken) (void)conn_release(c);
+}
+
+static bool may_parse(const http_conn *c)
+{
+    return c->state == CONN_READING && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES && !c->broken;
+}
+
 static void parse(http_conn *c)
 {
-    while (c->state == CONN_READING && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES && !c->broken) {
+    /* A kept connection has its next request read when the holder has let go of it: the holder knows one only. */
+    while (may_parse(c) && (!conn_kept(c) || c->adopting)) {
+        c->adopting = false;
         conn_in_begin(c);
         request_result result = request_parser_feed(&c->parser, &c->bytes);
         if (result == REQUEST_COMPLETE) {
             hand_out(c);
+        } else if (result == REQUEST_REFUSED && conn_kept(c)) {
+            c->broken = true; /* another program took it: this one has stricter limits */
         } else if (result == REQUEST_REFUSED) {
             reply_problem(c, c->parser.status, c->parser.detail);
         } else if (result == REQUEST_EXPECTS) {
@@ -224,7 +241,8 @@ void conn_run(http_conn *c)
         parse(c);
         conn_flush(c);
         tell_writable(c);
-    } while (c->state == CONN_READING && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES && !c->broken);
+        release_when_done(c);
+    } while (may_parse(c) && !conn_kept(c));
     conn_flush(c);
     c->parsing = false;
     if (c->state == CONN_CLOSED) return; /* the owner has stopped the server from within a callback */
@@ -240,7 +258,7 @@ void conn_run(http_conn *c)
 static void on_eof(http_conn *c)
 {
     c->eof = true;
-    if (c->state != CONN_ANSWERING || c->exchange.stage != EXCHANGE_OPEN || !c->parser.http11) return;
+    if (c->state != CONN_ANSWERING || c->exchange.stage != EXCHANGE_OPEN || !c->parser.http11 || c->skip > 0) return;
     struct iovec probe = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
     conn_send(c, &probe, 1);
 }
@@ -287,7 +305,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         if (recv(c->fd, &urgent, 1, MSG_OOB) < 0 && errno != EAGAIN) c->broken = true;
     }
     if (events & UV_WRITABLE) c->blocked = false;
-    if ((events & UV_READABLE) && !c->eof) read_some(c);
+    /* It has sent its last byte and may be gone; to learn that, it must be read and written to, which the next process
+     * could not take into account. */
+    if (events & UV_DISCONNECT) (void)conn_release(c);
+    if ((events & UV_READABLE) && !c->eof && !conn_kept(c)) read_some(c);
     conn_run(c);
 }
 
@@ -358,10 +379,10 @@ static bool shed_idle(http_server *s)
     return false;
 }
 
-/* NULL: the descriptor is closed, there is no room even to say so. */
-static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage *peer)
+/* NULL: the descriptor is closed, there is no room even to say so. A kept connection has been let in before. */
+static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage *peer, uint64_t keep_key)
 {
-    bool is_extra = s->connections >= s->options.connections_max && !shed_idle(s);
+    bool is_extra = keep_key == 0 && s->connections >= s->options.connections_max && !shed_idle(s);
     http_conn *c = is_extra && s->extras > s->options.connections_max / 8 + 16 ? NULL : calloc(1, sizeof(*c));
     if (!c || uv_poll_init(s->loop, &c->poll, fd) != 0) {
         free(c);
@@ -372,6 +393,7 @@ static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage
     c->server = s;
     c->fd = fd;
     c->is_extra = is_extra;
+    c->keep_key = keep_key;
     c->keep_alive = true;
     peer_note(c, peer);
     request_parser_init(&c->parser, &s->limits);
@@ -387,15 +409,22 @@ static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage
 
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
 {
-    http_conn *c = conn_new(s, fd, peer);
+    http_conn *c = conn_new(s, fd, peer, 0);
     if (c) conn_run(c);
 }
 
-bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes, size_t len)
+bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes, size_t len,
+                uint64_t keep_key, uint64_t skip)
 {
-    http_conn *c = conn_new(s, fd, peer);
+    http_conn *c = conn_new(s, fd, peer, keep_key);
     if (!c) return false;
-    if (!c->is_extra && !conn_in_fill(c, bytes, len)) reply_problem(c, 503, "The server is out of memory.");
+    c->skip = skip;
+    c->adopting = keep_key != 0;
+    bool filled = c->is_extra || conn_in_fill(c, bytes, len);
+    if (!filled && keep_key != 0)
+        c->broken = true;
+    else if (!filled)
+        reply_problem(c, 503, "The server is out of memory.");
     bool taken = c->state == CONN_READING;
     conn_run(c);
     return taken;

@@ -68,10 +68,7 @@ static size_t kernel_send(http_conn *c, struct iovec *parts, size_t count)
         n = count == 1 ? send(c->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
                        : sendmsg(c->fd, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
-    if (n >= 0) {
-        c->sent_bytes += (uint64_t)n;
-        return (size_t)n;
-    }
+    if (n >= 0) return (size_t)n;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM) {
         c->blocked = true;
         server_ready(c); /* to arm the poll */
@@ -87,6 +84,7 @@ void conn_send(http_conn *c, struct iovec *parts, size_t count)
 {
     assert(count + 1 <= PARTS_MAX);
     if (closed_to_writes(c)) return;
+    conn_skip(c, parts, count);
     /* Answers to pipelined requests leave together when the last of them is there. */
     bool more_to_come = c->parsing && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES;
     if (c->blocked || more_to_come) {
@@ -120,6 +118,7 @@ void conn_gather(http_conn *c, struct iovec *parts, size_t count)
 {
     size_t total = c->out_len;
     if (closed_to_writes(c)) return;
+    conn_skip(c, parts, count);
     for (size_t i = 0; i < count; i++) total += parts[i].iov_len;
     if (total > CONN_CORK_BYTES) {
         conn_send(c, parts, count);

@@ -57,7 +57,7 @@ bool http_exchange_writable(const http_exchange *x)
 
 void http_exchange_queue_max(http_exchange *x, size_t bytes)
 {
-    assert(x->stage == EXCHANGE_OPEN);
+    assert(x->stage != EXCHANGE_NONE);
     x->queue_max = bytes;
 }
 

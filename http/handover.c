@@ -24,19 +24,18 @@ static char *put(char *to, const void *data, size_t len)
     return to + len;
 }
 
-static size_t size_of(const http_request *r, size_t rest)
+static size_t size_of(const http_request *r, size_t body_len, size_t rest)
 {
-    size_t size = r->method.len + r->target.len + r->body.len + rest + 64;
+    size_t size = r->method.len + r->target.len + body_len + rest + 64;
     for (size_t i = 0; i < r->header_count; i++) size += r->headers[i].name.len + r->headers[i].value.len + 4;
     return size;
 }
 
-/* The request as the next server may parse it, and what was read behind it. */
-static char *write_anew(const http_conn *c, size_t *len)
+char *handover_request(const http_conn *c, http_text body, size_t *len)
 {
     const http_request *r = &c->exchange.request;
     size_t rest = c->bytes.end - c->bytes.at;
-    char *all = malloc(size_of(r, rest)), *to = all;
+    char *all = malloc(size_of(r, body.len, rest)), *to = all;
     if (!all) return NULL;
     to = put(to, r->method.data, r->method.len);
     to = put(to, " ", 1);
@@ -50,25 +49,25 @@ static char *write_anew(const http_conn *c, size_t *len)
         to = put(to, h->value.data, h->value.len);
         to = put(to, "\r\n", 2);
     }
-    if (r->body.len > 0) to += sprintf(to, "Content-Length: %zu\r\n", r->body.len);
+    if (body.len > 0) to += sprintf(to, "Content-Length: %zu\r\n", body.len);
     to = put(to, "\r\n", 2);
-    to = put(to, r->body.data, r->body.len);
+    to = put(to, body.data, body.len);
     char *behind = to;
     to = put(to, c->bytes.data + c->bytes.at, rest);
-    if (c->has_kept && rest > 0) *behind = c->kept;
+    if (c->has_displaced && rest > 0) *behind = c->displaced;
     *len = (size_t)(to - all);
-    assert(*len <= size_of(r, rest));
+    assert(*len <= size_of(r, body.len, rest));
     return all;
 }
 
 int http_exchange_detach(http_exchange *x, char **bytes, size_t *len)
 {
     http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE);
+    assert(x->stage != EXCHANGE_NONE && !conn_kept(c));
     if (x->stage != EXCHANGE_OPEN || c->state != CONN_ANSWERING || c->broken || c->out_len > 0) return -1;
     int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) return -1;
-    *bytes = write_anew(c, len);
+    *bytes = handover_request(c, x->request.body, len);
     if (!*bytes) {
         close(fd);
         return -1;
@@ -88,5 +87,5 @@ bool http_server_adopt(http_server *server, int fd, const char *bytes, size_t le
         close(fd);
         return false;
     }
-    return conn_adopt(server, fd, &peer, bytes, len);
+    return conn_adopt(server, fd, &peer, bytes, len, 0, 0);
 }

@@ -136,10 +136,10 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
     size_t copied = sends_body && body_len <= BODY_COPY_BYTES ? body_len : 0;
     char *head = head_room(c, head_bound(c->server, headers, count) + copied);
     if (!head) return;
-    c->reply_from = c->sent_bytes + c->out_len;
     body_kind kind = status_has_body(status) ? BODY_SIZED : BODY_NONE;
     char *end = put_head(c, head, status, headers, count, kind, body_len);
     if (copied > 0) end = put(end, body, copied);
+    if (conn_kept(c)) conn_keep_reply(c, head, (size_t)(end - head), sends_body && copied == 0);
     struct iovec parts[2] = {{head, (size_t)(end - head)}, {(char *)(uintptr_t)body, body_len}};
     conn_send(c, parts, sends_body && copied == 0 ? 2 : 1);
     head_done(c, head);
@@ -164,7 +164,6 @@ void http_reply_begin(http_exchange *x, int status, const http_reply_header *hea
     if (c->state == CONN_CLOSED || c->broken) return;
     char *head = head_room(c, head_bound(c->server, headers, header_count));
     if (!head) return;
-    c->reply_from = c->sent_bytes + c->out_len;
     body_kind kind = !status_has_body(status) ? BODY_NONE
                      : c->parser.http11       ? BODY_CHUNKED
                      : x->is_head             ? BODY_NONE

@@ -36,6 +36,8 @@ typedef struct http_request {
     bool peer_loopback;
 } http_request;
 
+struct http_kept_reply;
+
 typedef struct http_server_options {
     size_t head_bytes_max;        /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
     size_t headers_max;           /* count; 0: 100. More: 431 */
@@ -51,6 +53,12 @@ typedef struct http_server_options {
     uint32_t write_timeout_ms;    /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
     const char *name;             /* Server header; NULL: none */
     void (*on_request)(void *arg, http_exchange *x); /* may reply at once or later */
+    /* Of kept connections (below); NULL if none is ever kept. Before the first byte of a whole reply is sent: the
+     * holder needs it, so that the next process can send the rest. */
+    void (*on_kept_reply)(void *arg, uint64_t key, const struct http_kept_reply *reply);
+    /* The holder has to let go now: the exchange is over and all of it sent, or the connection ends. False: it could
+     * not be told; then no further request is read from the connection. */
+    bool (*on_release)(void *arg, uint64_t key);
     void *arg;
 } http_server_options;
 
@@ -118,6 +126,51 @@ int http_exchange_detach(http_exchange *x, char **bytes, size_t *len);
 /* Takes such a connection as if it had just been accepted and had sent `bytes` (copied). Takes fd in any case; false:
  * it was closed, or answered with 503, because the server is full or stopping. On the server's own thread. */
 bool http_server_adopt(http_server *server, int fd, const char *bytes, size_t len);
+
+/* ---- Connections that outlive the process ----
+ *
+ * A holder, another process, has a second descriptor of a kept connection. When this process has died, the next one
+ * adopts the connection and writes the same reply again from where it began: the kernel knows how much of it was sent,
+ * and that much is left out. Nothing is read from a kept connection. */
+
+/* What the next process needs beside the run that the reply comes from. */
+typedef struct http_kept {
+    int fd;            /* http_exchange_keep: borrowed; http_server_adopt_kept: taken */
+    uint64_t position; /* of the kernel where the reply, or the rest of a streamed one, begins */
+    http_text unsent;  /* the beginning of that rest: what was written and not sent; borrowed */
+    char *bytes;       /* malloc'd: the request without its body, and what was read behind it */
+    size_t len;
+} http_kept;
+
+/* The beginning of a whole reply, as it was sent: the head, with the body if that is short. */
+typedef struct http_kept_reply {
+    http_text data;
+    bool body_follows; /* all of the body comes behind it */
+    bool keep_alive;   /* behind the reply */
+} http_kept_reply;
+
+/* Keeps the connection until on_release. Its reply has not begun, or it is a streamed one that has: then from here on
+ * the same calls of http_reply_write must be made again in the next process. False, and nothing has changed: an earlier
+ * reply is not all sent, the client has sent its last byte, or there is no memory. `key` is not 0. */
+bool http_exchange_keep(http_exchange *x, uint64_t key, http_kept *out);
+bool http_exchange_kept(const http_exchange *x);
+/* Releases it now: before something is written that the next process would not write again. False: the holder could not
+ * be told, so that must not be written. */
+bool http_exchange_unkeep(http_exchange *x);
+
+/* Takes over a kept connection: its request is handed out once more. `replying`: the reply has begun, and is to be
+ * resumed with one of the calls below. Takes kept->fd, copies the bytes. False: the connection has ended; then it is to
+ * be released by the caller. */
+bool http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t key, bool replying);
+
+/* In place of http_reply and http_reply_begin: what was told to the holder, then with http_reply_write the body if it
+ * follows, and http_reply_end. */
+void http_reply_resume(http_exchange *x, const http_kept_reply *reply);
+void http_reply_resume_stream(http_exchange *x, http_text unsent);
+
+/* Ends the exchange of a kept connection without a word to the client or the holder: the next process goes on with it.
+ */
+void http_exchange_leave(http_exchange *x);
 
 const char *http_status_text(int status); /* "Not Found"; "" if it is none that we know */
 

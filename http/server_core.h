@@ -6,6 +6,7 @@
  *   conn_out.c  its unsent bytes
  *   reply.c     heads and bodies of replies
  *   handover.c  connections that change servers
+ *   keep.c      connections that outlive the process
  *
  * Connections use uv_poll and plain recv/send, not uv_tcp: the bytes given to the kernel are then known exactly, an
  * open descriptor can be adopted or given away at any moment, and errors are seen also while nothing is being read. */
@@ -93,10 +94,11 @@ struct http_conn {
     bool keep_alive;   /* after the current exchange */
     bool parsing;      /* conn_run is on the stack */
     bool in_ready;
-    bool touched;     /* there was progress: the running wait begins anew */
-    bool poll_closed; /* libuv has let go */
-    bool has_kept;    /* `kept` belongs at bytes.at: the zero behind the body overwrote it */
-    char kept;
+    bool touched;       /* there was progress: the running wait begins anew */
+    bool poll_closed;   /* libuv has let go */
+    bool has_displaced; /* `displaced` belongs at bytes.at: the zero behind the body overwrote it */
+    char displaced;
+    bool adopting; /* kept, and its request is to be parsed anew */
     bool is_extra; /* over connections_max: only there to be told so */
     bool peer_loopback;
 
@@ -108,8 +110,8 @@ struct http_conn {
 
     char *out; /* owned; what the kernel has not taken yet; NULL: nothing */
     size_t out_start, out_len, out_cap;
-    uint64_t sent_bytes; /* taken by the kernel in this connection's life */
-    uint64_t reply_from; /* sent_bytes when all before the current reply is sent */
+    uint64_t keep_key; /* the holder has a second descriptor under this key; 0: nobody has */
+    uint64_t skip;     /* bytes of the reply that a former process has sent: not sent again */
 
     TAILQ_ENTRY(http_conn) all, watched, ready;
     http_exchange exchange;
@@ -164,10 +166,22 @@ bool listener_start(http_server *s, int fd, char *error, size_t error_size);
 void listener_stop(http_server *s);
 void listener_sweep(http_server *s);
 
+/* handover.c */
+/* The request as the next server may parse it, with this body, and what was read behind it. malloc'd; NULL: no memory
+ */
+char *handover_request(const http_conn *c, http_text body, size_t *len);
+
+/* keep.c */
+bool conn_kept(const http_conn *c);
+bool conn_release(http_conn *c); /* the holder lets go of it; also when nobody holds it */
+void conn_skip(http_conn *c, struct iovec *parts, size_t count); /* takes out what has been sent already */
+void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows);
+
 /* conn.c */
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer); /* takes fd */
-bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes,
-                size_t len);   /* takes fd */
+/* Takes fd. `keep_key` and `skip` as in http_conn; 0: an ordinary connection. */
+bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes, size_t len,
+                uint64_t keep_key, uint64_t skip);
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
 void conn_turn(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now */

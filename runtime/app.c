@@ -321,7 +321,7 @@ static int run_app(sw_app *app, int argc, char **argv)
     if (!http_header_valid("origin", app->opt.cors_origin))
         return setup_failed(app, "--cors-origin cannot be sent as a header");
     sockets s = {.count = 0};
-    app->control = control_inherit();
+    app->control = control_inherit(&app->worker);
     if (!sockets_inherit(&s, why, sizeof why)) return setup_failed(app, why);
     app->loop_count = count_loops(&app->opt, s.count);
     if (app->opt.supervise && app->control < 0) return open_and_supervise(app, &s, argv);

@@ -45,6 +45,7 @@ struct sw_app {
     token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
     int control;     /* to the supervisor; -1: none */
+    uint32_t worker; /* which of the supervisor's workers this is */
     bool backing_up; /* atomic */
     struct sw_loop *loops;
     unsigned loop_count;

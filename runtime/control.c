@@ -87,13 +87,15 @@ control_result control_receive(int fd, control_message *m)
     return CONTROL_OK;
 }
 
-int control_inherit(void)
+int control_inherit(uint32_t *number)
 {
     const char *value = getenv(CONTROL_VARIABLE);
     int fd = -1, type = 0;
     long long parent = 0;
+    *number = 0;
     socklen_t len = sizeof type;
-    if (value && (sscanf(value, "%d:%lld", &fd, &parent) != 2 || parent != getppid())) fd = -1; /* a worker's child */
+    if (value && (sscanf(value, "%d:%lld:%u", &fd, &parent, number) != 3 || parent != getppid()))
+        fd = -1; /* a worker's child */
     if (fd >= 0 && (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_SEQPACKET ||
                     fcntl(fd, F_SETFD, FD_CLOEXEC) != 0))
         fd = -1;

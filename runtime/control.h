@@ -9,12 +9,19 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-enum { CONTROL_VERSION = 1, CONTROL_BYTES_MAX = 131072 /* behind the head */, CONTROL_PARTS_MAX = 6 };
+enum { CONTROL_VERSION = 2, CONTROL_BYTES_MAX = 131072 /* behind the head */, CONTROL_PARTS_MAX = 6 };
 
 typedef enum control_kind {
     CONTROL_READY = 1, /* worker: all loops serve */
     CONTROL_BEAT,      /* worker: every loop has answered since the last one */
-    CONTROL_DRAIN      /* supervisor: drain and end */
+    CONTROL_DRAIN,     /* supervisor: drain and end; no worker follows */
+    CONTROL_REPLACE,   /* supervisor: drain and end; another worker follows at once */
+    CONTROL_KEEP,      /* worker: hold this socket, and what the next worker needs of it */
+    CONTROL_REPLY,     /* worker: its reply begins now, in this way */
+    CONTROL_RELEASE,   /* worker: close it */
+    CONTROL_KEPT,      /* supervisor, to a new worker: a socket that is held; the length of the first text (4 bytes, in
+                          the machine's order), the text of CONTROL_KEEP and, if there is one, that of CONTROL_REPLY */
+    CONTROL_KEPT_ALL   /* supervisor: those were all */
 } control_kind;
 
 typedef struct control_head {
@@ -39,11 +46,12 @@ control_result control_send(int fd, control_kind kind, uint64_t key, const struc
 /* CONTROL_AGAIN: nothing is there. Messages of another version or that are cut come with kind 0. */
 control_result control_receive(int fd, control_message *m);
 
-/* The environment variable by which a worker finds its end: "descriptor:pid of the supervisor". */
+/* The environment variable by which a worker finds its end: "descriptor:pid of the supervisor:number of the worker". */
 #define CONTROL_VARIABLE "STEPWELL_SUPERVISOR"
 enum { CONTROL_VALUE_BYTES = 48 };
 
-/* This process's end, if it is a worker; -1 if it is not. Takes it out of the environment. */
-int control_inherit(void);
+/* This process's end, if it is a worker, which one of its supervisor's it is in *number; -1 if it is not. Takes it out
+ * of the environment. */
+int control_inherit(uint32_t *number);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/builtin.h"
+#include "runtime/kept.h"
 #include "runtime/log.h"
 #include "runtime/waiter.h"
 
@@ -19,8 +20,9 @@ typedef struct moved {
     int fd;
     bool attach; /* to `to`, instead of serving it as a new request */
     destination to;
+    uint64_t key; /* a former worker's: `data` is what that one left of it; 0: none */
     size_t len;
-    char request[]; /* its bytes, to be parsed again over there */
+    char data[]; /* the bytes of its request, to be parsed again over there */
 } moved;
 
 int64_t loop_now_ms(void)
@@ -38,7 +40,10 @@ static void on_request(void *arg, http_exchange *x)
     if (l->adopting) {
         const destination *to = l->adopting;
         l->adopting = NULL;
-        slot_attach(l, x, &to->run, &to->wish);
+        if (to->kept)
+            waiter_take_back(l, x, to->kept);
+        else
+            slot_attach(l, x, &to->run, &to->wish);
         return;
     }
     const http_request *q = http_exchange_request(x);
@@ -99,6 +104,15 @@ static void on_committed(void *arg, store_segment *list)
 
 /* ---- Moving connections between loops ---- */
 
+static void send_over(sw_loop *to, moved *m)
+{
+    uv_mutex_lock(&to->moved_lock);
+    m->next = to->moved;
+    to->moved = m;
+    uv_mutex_unlock(&to->moved_lock);
+    (void)uv_async_send(&to->command);
+}
+
 void loop_move(sw_loop *to, http_exchange *x, const destination *to_run)
 {
     size_t len = 0;
@@ -114,25 +128,71 @@ void loop_move(sw_loop *to, http_exchange *x, const destination *to_run)
         close(fd);
         return;
     }
-    m->fd = fd;
-    m->attach = to_run != NULL;
+    *m = (moved){.fd = fd, .attach = to_run != NULL, .len = len};
     if (to_run) m->to = *to_run;
-    m->len = len;
-    memcpy(m->request, bytes, len);
+    memcpy(m->data, bytes, len);
     free(bytes);
-    uv_mutex_lock(&to->moved_lock);
-    m->next = to->moved;
-    to->moved = m;
-    uv_mutex_unlock(&to->moved_lock);
-    (void)uv_async_send(&to->command);
+    send_over(to, m);
+}
+
+/* A connection that nobody can go on with: its client is to notice at once. */
+static void give_up(sw_loop *l, uint64_t key, int fd)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+    l->keeper.kept++; /* it was, until now */
+    (void)keep_on_release(l, key);
+}
+
+void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t len)
+{
+    arena a;
+    kept_client client;
+    arena_init(&a, NULL);
+    bool known = kept_read(&a, data, len, &client);
+    unsigned owner = known ? run_id_loop(&client.run, app->loop_count) : 0;
+    arena_free(&a);
+    moved *m = malloc(sizeof *m + len);
+    if (!m) {
+        log_line(LOG_ERROR, NULL, "out of memory: a connection waits for the next worker");
+        close(fd);
+        return;
+    }
+    *m = (moved){.fd = fd, .key = key, .len = len};
+    memcpy(m->data, data, len);
+    send_over(&app->loops[owner], m);
 }
 
 /* Its first request, which is whole, is handed out before http_server_adopt returns. */
 static void adopt(sw_loop *l, const moved *m)
 {
     l->adopting = m->attach ? &m->to : NULL;
-    http_server_adopt(l->server, m->fd, m->request, m->len);
+    http_server_adopt(l->server, m->fd, m->data, m->len);
     l->adopting = NULL;
+}
+
+static void adopt_kept(sw_loop *l, const moved *m)
+{
+    arena a;
+    kept_client client;
+    destination to = {.kept = &client};
+    arena_init(&a, l->arenas);
+    if (kept_read(&a, m->data, m->len, &client)) {
+        http_kept kept = {.fd = m->fd,
+                          .position = client.position,
+                          .bytes = (char *)(uintptr_t)client.request.data,
+                          .len = client.request.len};
+        l->adopting = &to;
+        keeper_taken_back(&l->keeper);
+        if (!http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun))
+            (void)keep_on_release(l, m->key);
+        l->adopting = NULL;
+    } else {
+        log_line(LOG_WARN, NULL, "a connection that a worker of another version left cannot be taken over");
+        give_up(l, m->key, m->fd);
+    }
+    arena_free(&a);
 }
 
 static void adopt_moved(sw_loop *l)
@@ -143,8 +203,10 @@ static void adopt_moved(sw_loop *l)
     uv_mutex_unlock(&l->moved_lock);
     while (m) {
         moved *next = m->next;
-        if (l->stopping)
-            close(m->fd);
+        if (l->stopping || (m->key && l->draining))
+            close(m->fd); /* a kept one stays with the supervisor, for the next worker */
+        else if (m->key)
+            adopt_kept(l, m);
         else
             adopt(l, m);
         free(m);
@@ -192,8 +254,9 @@ static void on_command(uv_async_t *h)
     if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->draining) begin_drain(l);
 }
 
-void loop_drain(sw_loop *l)
+void loop_drain(sw_loop *l, loop_end end)
 {
+    l->replaced = end == LOOP_REPLACED;
     __atomic_store_n(&l->drain_asked, true, __ATOMIC_RELEASE);
     (void)uv_async_send(&l->command);
 }
@@ -256,6 +319,8 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .idle_timeout_ms = (uint32_t)o->idle_timeout_ms,
                               .write_timeout_ms = (uint32_t)o->write_timeout_ms,
                               .on_request = on_request,
+                              .on_kept_reply = keep_on_reply,
+                              .on_release = keep_on_release,
                               .arg = l};
     return http_server_start(&l->uv, fd, &so, error, error_size);
 }
@@ -267,6 +332,8 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     (void)snprintf(error, error_size, "out of memory");
     msgpack_sbuffer_init(&l->scratch);
     sched_init(&l->sched);
+    bool keeps = app->control >= 0 && o->keep_after_ms > 0;
+    keeper_init(&l->keeper, l, app->worker, keeps ? (size_t)(o->keep_max + count - 1) / count : 0);
     l->stacks = stack_pool_new(&(stack_pool_options){.stack_size_bytes = o->stack_size});
     l->arenas = arena_cache_new();
     if (!l->stacks || !l->arenas || !slot_table_init(&l->slots) || !init_uv(l)) return false;
@@ -296,6 +363,7 @@ void loop_run(sw_loop *l)
         free(r);
     }
     slot_table_free(&l->slots);
+    keeper_free(&l->keeper);
     stack_pool_free(l->stacks);
     arena_cache_free(l->arenas);
     msgpack_sbuffer_destroy(&l->scratch);

@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "runtime/app.h"
 #include "runtime/idempotency.h"
+#include "runtime/keep.h"
 #include "runtime/run.h"
 #include "runtime/slot.h"
 #include "runtime/timers.h"
@@ -19,12 +20,16 @@
 typedef struct loop_counters {
     uint64_t runs_started, runs_resumed, runs_succeeded, runs_failed, runs_cancelled, runs_parked;
     uint64_t steps_done, steps_replayed, attempts_failed, requests_refused;
+    uint64_t connections_kept, connections_taken_back;
 } loop_counters;
+
+struct kept_client;
 
 /* What a connection that was moved is to be attached to. */
 typedef struct destination {
     run_id run;
     waiter_wish wish;
+    const struct kept_client *kept; /* of a former worker; NULL: run and wish say it */
 } destination;
 
 typedef struct sw_loop {
@@ -51,9 +56,11 @@ typedef struct sw_loop {
     struct moved *moved;         /* connections from other loops, under moved_lock */
     const destination *adopting; /* of the connection that http_server_adopt is taking just now; NULL: none */
     claim_table claims;
+    keeper keeper;
     uv_mutex_t moved_lock;
     uint32_t asked, answered; /* atomic: the watchdog's questions, and the last one it got to */
     bool drain_asked;         /* atomic: set by another thread */
+    bool replaced;            /* set before drain_asked: see loop_drain */
     bool draining;            /* no new runs */
     bool hurried;             /* --drain is over: nothing is waited for any more */
     bool recovered;           /* the live table has been read */
@@ -73,8 +80,9 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
 /* Serves until drained; then everything is closed. */
 void loop_run(sw_loop *l);
 
-/* From any thread. */
-void loop_drain(sw_loop *l);
+/* From any thread. LOOP_REPLACED: another process follows at once, which takes over kept connections. */
+typedef enum loop_end { LOOP_STOPPED, LOOP_REPLACED } loop_end;
+void loop_drain(sw_loop *l, loop_end end);
 /* Whether it still turns: ask now, and see later whether it has answered. Not once it drains. */
 void loop_ask(sw_loop *l);
 bool loop_answered(const sw_loop *l);
@@ -82,5 +90,9 @@ bool loop_answered(const sw_loop *l);
 /* Hands a connection with its whole request to another loop, which serves it as any other (`to_run` NULL) or attaches
  * it to that run. Takes the exchange. */
 void loop_move(sw_loop *to, http_exchange *x, const destination *to_run);
+
+/* Hands a connection that a former worker had to the loop of its run; `data` is that of CONTROL_KEPT. Takes the
+ * descriptor. From any thread. */
+void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t len);
 
 #endif

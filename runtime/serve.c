@@ -17,6 +17,8 @@
 #include "runtime/loop.h"
 #include "runtime/notify.h"
 
+enum { KEPT_WAIT_MS = 10000 /* for what the supervisor has: longer is none of this version */ };
+
 typedef struct serving {
     sw_app *app;
     const sigset_t *stop_signals;
@@ -27,7 +29,8 @@ typedef struct serving {
     control_message *message; /* owned; NULL without supervisor */
     unsigned started, joinable;
     bool draining;
-    uint64_t beat_us; /* how often the watchdog is told; 0: there is none */
+    control_kind drain_soon; /* what the supervisor said before the loops ran; 0: nothing */
+    uint64_t beat_us;        /* how often the watchdog is told; 0: there is none */
     uint64_t next_beat_us;
 } serving;
 
@@ -95,13 +98,13 @@ static void beat(serving *s)
     say(s, CONTROL_BEAT, "WATCHDOG=1");
 }
 
-static void drain(serving *s)
+static void drain(serving *s, loop_end end)
 {
     if (s->draining) return;
     s->draining = true;
     log_line(LOG_INFO, NULL, "draining: running steps have %lld ms to end", (long long)s->app->opt.drain_ms);
     notify_send(&s->notify, "STOPPING=1\nSTATUS=draining");
-    for (unsigned i = 0; i < s->started; i++) loop_drain(&s->app->loops[i]);
+    for (unsigned i = 0; i < s->started; i++) loop_drain(&s->app->loops[i], end);
 }
 
 /* ---- Waiting ---- */
@@ -112,22 +115,48 @@ static void on_signal(serving *s)
 {
     struct signalfd_siginfo info;
     if (read(s->signals, &info, sizeof info) != (ssize_t)sizeof info) return;
-    drain(s);
+    drain(s, LOOP_STOPPED);
     (void)pthread_sigmask(SIG_UNBLOCK, s->stop_signals, NULL);
 }
+
+static loop_end end_of(control_kind kind) { return kind == CONTROL_REPLACE ? LOOP_REPLACED : LOOP_STOPPED; }
 
 static void on_control(serving *s)
 {
     control_result r;
     while ((r = control_receive(s->control, s->message)) == CONTROL_OK) {
         if (s->message->fd >= 0) close(s->message->fd);
-        if (s->message->head.kind == CONTROL_DRAIN) drain(s);
+        control_kind kind = s->message->head.kind;
+        if (kind == CONTROL_DRAIN || kind == CONTROL_REPLACE) drain(s, end_of(kind));
     }
     if (r != CONTROL_GONE) return;
     log_line(LOG_WARN, NULL, "the supervisor has gone");
-    close(s->control);
-    s->control = s->app->control = -1;
-    drain(s);
+    s->control = -1; /* the loops may be writing to it: it is closed with the process */
+    drain(s, LOOP_STOPPED);
+}
+
+/* What clients former workers had, before any run goes on: a run may end at once, and be deleted. */
+static void take_back_connections(serving *s)
+{
+    uint64_t until = now_us() + KEPT_WAIT_MS * 1000ULL;
+    size_t count = 0;
+    for (control_kind kind = CONTROL_BEAT; kind != CONTROL_KEPT_ALL && now_us() < until;) {
+        struct pollfd p = {.fd = s->control, .events = POLLIN};
+        control_message *m = s->message;
+        control_result r = control_receive(s->control, m);
+        if (r == CONTROL_AGAIN) (void)poll(&p, 1, (int)((until - now_us()) / 1000));
+        if (r == CONTROL_GONE) break; /* seen again when the loops run */
+        if (r != CONTROL_OK) continue;
+        kind = m->head.kind;
+        if (kind == CONTROL_DRAIN || kind == CONTROL_REPLACE) s->drain_soon = kind;
+        if (kind == CONTROL_KEPT && m->fd >= 0) {
+            loop_take_back(s->app, m->head.key, m->fd, m->data, m->head.len);
+            count++;
+        } else if (m->fd >= 0) {
+            close(m->fd);
+        }
+    }
+    if (count > 0) log_line(LOG_INFO, NULL, "%zu connections of former workers taken over", count);
 }
 
 static int timeout_of(const serving *s)
@@ -140,12 +169,13 @@ static int timeout_of(const serving *s)
 static void wait_for_loops(serving *s)
 {
     uint64_t ended = 0, n = 0;
-    if (s->started < s->app->loop_count) drain(s);
+    if (s->started < s->app->loop_count) drain(s, LOOP_STOPPED);
+    if (s->drain_soon) drain(s, end_of(s->drain_soon));
     while (ended < s->started) {
         struct pollfd fds[3] = {{s->ended, POLLIN, 0}, {s->signals, POLLIN, 0}, {s->control, POLLIN, 0}};
         if (poll(fds, s->control >= 0 ? 3 : 2, timeout_of(s)) < 0 && errno != EINTR) {
             log_line(LOG_ERROR, NULL, "poll: %s", strerror(errno));
-            drain(s);
+            drain(s, LOOP_STOPPED);
             break; /* joining waits as well */
         }
         if (fds[1].revents) on_signal(s);
@@ -173,6 +203,7 @@ bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals)
     /* Without it nobody could tell the loops to end: no thread is started. */
     bool ok = setup(&s);
     if (ok) {
+        if (s.control >= 0) take_back_connections(&s);
         ok = start_threads(&s);
         if (ok) say(&s, CONTROL_READY, "READY=1\nSTATUS=serving");
         wait_for_loops(&s);

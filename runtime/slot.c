@@ -118,23 +118,26 @@ void slot_wake(sw_loop *l, slot *s)
 
 /* ---- Clients ---- */
 
-/* A slot for a run that is not in memory, with a client that waits for it; NULL: it has been told why not. */
-static slot *slot_for(sw_loop *l, http_exchange *x, const run_id *id)
+/* A slot for a run that may not be in memory; NULL: no memory. */
+static slot *slot_for(sw_loop *l, const run_id *id)
 {
     slot *s = slot_find(&l->slots, id);
     if (s) return s;
     s = slot_add(l, id);
-    if (s)
-        s->state = SLOT_UNKNOWN;
-    else
-        waiter_problem(x, 503, "out of memory", "5");
+    if (s) s->state = SLOT_UNKNOWN;
     return s;
 }
 
 void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wish *wish)
 {
-    slot *s = slot_for(l, x, id);
-    if (!s) return;
+    slot *s = slot_for(l, id);
+    if (!s) {
+        if (wish->begun)
+            http_reply_abort(x);
+        else
+            waiter_problem(x, 503, "out of memory", "5");
+        return;
+    }
     if (s->run) {
         waiter_attach(l, &s->run->waiters, wish, x, id);
         run_touch(s->run);
@@ -144,7 +147,7 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
     if (s->state == SLOT_UNKNOWN || wish->kind == WAITER_STREAM) {
         slot_wake(l, s);
     } else {
-        waiter_redirect(&s->waiters);
+        if (s->state == SLOT_PARKED) waiter_redirect(&s->waiters); /* else it is about to go on */
         waiter_pump(&s->waiters, NULL);
     }
 }
@@ -152,8 +155,11 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
 void slot_cancel(sw_loop *l, http_exchange *x, const run_id *id)
 {
     const waiter_wish wish = {.kind = WAITER_CANCEL};
-    slot *s = slot_for(l, x, id);
-    if (!s) return;
+    slot *s = slot_for(l, id);
+    if (!s) {
+        waiter_problem(x, 503, "out of memory", "5");
+        return;
+    }
     if (s->run) {
         waiter_attach(l, &s->run->waiters, &wish, x, id);
         run_cancel(s->run, ENTRY_CANCEL_ASKED);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "runtime/control.h"
+#include "runtime/held.h"
 #include "runtime/log.h"
 #include "runtime/notify.h"
 
@@ -25,6 +26,7 @@ enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 10000,
     HEALTHY_MS = 10000,     /* a worker that served this long is no crash loop */
+    CRASHES_MAX = 8,        /* in a row; it may be one of the connections that they all die of */
     DRAIN_GRACE_MS = 10000, /* beyond --drain, then it hangs */
     COMMAND_BYTES = 65536,  /* arguments of the process */
     ARGUMENTS_MAX = 1024,
@@ -44,10 +46,12 @@ typedef struct supervisor {
     char command[COMMAND_BYTES]; /* what argv points into */
     sigset_t mask_before;        /* the worker gets it back */
     int epoll, signals;
-    int control;  /* -1: no worker */
-    pid_t worker; /* 0: none */
-    bool ready;   /* this one serves */
-    bool leaving; /* it was told to drain */
+    int control;      /* -1: no worker */
+    uint32_t workers; /* started so far */
+    held *held;       /* owned */
+    pid_t worker;     /* 0: none */
+    bool ready;       /* this one serves */
+    bool leaving;     /* it was told to drain */
     bool was_ready, stopping, done;
     unsigned crashes; /* in a row */
     int64_t ready_ms, start_ms /* of the next; 0: not waited for */, kill_ms /* 0: not waited for */, beat_ms;
@@ -109,7 +113,7 @@ SW_NORETURN static void exec_worker(supervisor *s, int control)
     }
     for (int i = 0; i <= count; i++)
         if (dup2(high[i], SOCKETS_FIRST_FD + i) < 0) _exit(EXIT_OTHER);
-    (void)snprintf(value, sizeof value, "%d:%lld", SOCKETS_FIRST_FD + count, (long long)supervisor_pid);
+    (void)snprintf(value, sizeof value, "%d:%lld:%u", SOCKETS_FIRST_FD + count, (long long)supervisor_pid, s->workers);
     bool ok = setenv(CONTROL_VARIABLE, value, 1) == 0;
     (void)snprintf(number, sizeof number, "%d", count);
     ok = ok && setenv("LISTEN_FDS", number, 1) == 0;
@@ -128,12 +132,26 @@ static bool watch(const supervisor *s, int fd)
     return epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
+/* Gives the worker what it has not been given yet of the sockets that are held. */
+static void hand_over(supervisor *s)
+{
+    control_result r = held_hand(s->held, s->control);
+    struct epoll_event e = {.events = r == CONTROL_AGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN, .data = {.fd = s->control}};
+    if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, s->control, &e) != 0)
+        log_line(LOG_ERROR, NULL, "supervisor: epoll_ctl: %s", strerror(errno));
+}
+
 static void wait_before_start(supervisor *s)
 {
     int64_t delay = 0;
     if (s->crashes > 0) delay = s->crashes > 8 ? BACKOFF_MAX_MS : (int64_t)BACKOFF_FIRST_MS << (s->crashes - 1);
     if (delay > BACKOFF_MAX_MS) delay = BACKOFF_MAX_MS;
     s->crashes++;
+    if (s->crashes > CRASHES_MAX && held_count(s->held) > 0) {
+        log_line(LOG_WARN, NULL, "supervisor: %u crashes in a row: %zu connections are given up", s->crashes,
+                 held_count(s->held));
+        held_release_all(s->held);
+    }
     s->start_ms = now_ms() + delay;
     if (delay > 0) log_line(LOG_WARN, NULL, "supervisor: next start in %lld ms", (long long)delay);
 }
@@ -144,6 +162,7 @@ static void start_worker(supervisor *s)
     assert(s->worker == 0 && s->control < 0);
     s->start_ms = s->kill_ms = 0;
     s->ready = s->leaving = false;
+    s->workers++;
     if (!control_pair(pair)) {
         log_line(LOG_ERROR, NULL, "supervisor: no socket to the worker: %s", strerror(errno));
         wait_before_start(s);
@@ -165,6 +184,8 @@ static void start_worker(supervisor *s)
     s->worker = pid;
     s->control = pair[0];
     log_line(LOG_INFO, NULL, "supervisor: worker %lld started", (long long)pid);
+    held_begin(s->held);
+    hand_over(s);
 }
 
 static void drain_worker(supervisor *s)
@@ -173,7 +194,9 @@ static void drain_worker(supervisor *s)
     s->leaving = true;
     s->kill_ms = now_ms() + s->app->opt.drain_ms + DRAIN_GRACE_MS;
     /* By message, so that a signal which the whole process group gets as well counts once. */
-    if (s->control >= 0 && control_send(s->control, CONTROL_DRAIN, 0, NULL, 0, -1) == CONTROL_OK) return;
+    if (s->control >= 0 &&
+        control_send(s->control, s->stopping ? CONTROL_DRAIN : CONTROL_REPLACE, 0, NULL, 0, -1) == CONTROL_OK)
+        return;
     (void)kill(s->worker, SIGTERM);
 }
 
@@ -189,9 +212,9 @@ static void on_ready(supervisor *s)
 
 static void on_message(supervisor *s, control_message *m)
 {
-    if (m->fd >= 0) close(m->fd); /* nothing that is said here comes with one */
     if (m->head.kind == CONTROL_READY) on_ready(s);
     if (m->head.kind == CONTROL_BEAT) notify_send(&s->notify, "WATCHDOG=1");
+    held_take(s->held, m);
 }
 
 /* All that was said so far, also by a worker that is dead. */
@@ -202,6 +225,12 @@ static void read_control(supervisor *s)
     if (s->control < 0 || r != CONTROL_GONE) return;
     close(s->control);
     s->control = -1;
+}
+
+static void on_control(supervisor *s, uint32_t events)
+{
+    if (events & EPOLLOUT) hand_over(s);
+    if (events & ~(uint32_t)EPOLLOUT) read_control(s);
 }
 
 /* ---- Its end ---- */
@@ -351,9 +380,10 @@ static bool setup(supervisor *s)
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) (void)sigaddset(&wanted, signals[i]);
     if (sigprocmask(SIG_BLOCK, &wanted, &s->mask_before) != 0) return false;
     s->message = malloc(sizeof *s->message);
+    s->held = held_new((size_t)s->app->opt.keep_max);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->signals = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-    return s->message && s->epoll >= 0 && s->signals >= 0 && watch(s, s->signals) && find_program(s);
+    return s->message && s->held && s->epoll >= 0 && s->signals >= 0 && watch(s, s->signals) && find_program(s);
 }
 
 static void loop(supervisor *s)
@@ -370,7 +400,7 @@ static void loop(supervisor *s)
             if (events[i].data.fd == s->signals)
                 on_signals(s);
             else if (events[i].data.fd == s->control)
-                read_control(s);
+                on_control(s, events[i].events);
         }
         if (!s->done) on_time(s);
     }
@@ -396,6 +426,7 @@ int supervise_run(const sw_app *app, sockets *inherited, char **argv)
     notify_close(&s->notify);
     sockets_close(s->sockets);
     free(s->program);
+    held_free(s->held);
     free(s->message);
     free(s);
     return result;

@@ -1,11 +1,14 @@
 #include "runtime/waiter.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/json.h"
+#include "runtime/keep.h"
+#include "runtime/kept.h"
 #include "runtime/loop.h"
 #include "runtime/prefer.h"
 #include "runtime/public_url.h"
@@ -31,8 +34,10 @@ struct waiter {
     struct timer hold; /* when it is sent on (OUTPUT, WAIT) or told that it takes longer (CANCEL) */
     run_id id;
     waiter_wish wish;
-    uint32_t cursor; /* last frame sent */
-    bool begun;      /* a stream's head is sent */
+    uint32_t cursor;      /* last frame sent */
+    bool begun;           /* a part of the reply is sent, at least a stream's head */
+    http_kept_reply rest; /* WAITER_REST; owned */
+    keep_entry keep;
 };
 
 static size_t put_cors(const char *origin, http_reply_header *headers, size_t n)
@@ -56,7 +61,9 @@ static void detach(waiter *w)
 static void waiter_free(waiter *w)
 {
     detach(w);
+    keeper_remove(&w->loop->keeper, &w->keep);
     frames_release(w->frames);
+    free((char *)(uintptr_t)w->rest.data.data);
     free(w);
 }
 
@@ -176,6 +183,15 @@ static void send_response(waiter *w, const entry *response, const char *cors_ori
     arena_free(&a);
 }
 
+/* The beginning as it was sent by a former worker, the body out of the journal. */
+static void send_rest(waiter *w, const entry *response)
+{
+    http_exchange *x = w->x;
+    http_reply_resume(x, &w->rest);
+    http_reply_write(x, response->body.data, response->body.len);
+    http_reply_end(take_exchange(w));
+}
+
 /* ---- Cancelling ---- */
 
 static void send_cancelled(waiter *w, int status, const char *state)
@@ -239,7 +255,8 @@ static void pump(waiter *w)
     }
     if (!w->begun) begin_stream(w);
     while (f && http_exchange_writable(w->x)) {
-        sw_bytes more = frames_next(f, &w->cursor, PUMP_BYTES);
+        /* The next worker must be able to write the same pieces without knowing when they were there. */
+        sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
         if (more.len == 0) break;
         http_reply_write(w->x, more.data, more.len);
     }
@@ -294,6 +311,8 @@ void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const char *cors
             send_on(w, 202);
         } else if (w->wish.kind == WAITER_CANCEL) {
             answer_cancel(w, ended);
+        } else if (w->wish.kind == WAITER_REST) {
+            send_rest(w, response);
         } else if (w->wish.kind != WAITER_STREAM) {
             send_response(w, response, w->wish.kind == WAITER_OUTPUT ? l->app->opt.cors_origin : cors_origin);
         } else {
@@ -364,8 +383,16 @@ void waiter_dismiss(waiter **list)
             waiter_problem(take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
+        if (w->loop->replaced && (http_exchange_kept(w->x) || waiter_keep(&w->keep) == WAITER_KEEP_DONE)) {
+            http_exchange_leave(take_exchange(w));
+            continue;
+        }
         if (!w->begun) { /* the published client follows one redirect_info a stream: it is not spent here */
             send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
+            continue;
+        }
+        if (w->wish.kind == WAITER_REST || !http_exchange_unkeep(w->x)) {
+            http_reply_abort(take_exchange(w));
             continue;
         }
         char id[RUN_ID_TEXT + 1], url[URL_MAX_BYTES], text[URL_MAX_BYTES + 256];
@@ -432,7 +459,8 @@ waiter_wish waiter_wish_of(const http_request *q)
 /* How long it may be kept waiting; 0: as long as it likes. */
 static int64_t hold_ms(const waiter *w)
 {
-    int64_t hold = w->loop->app->opt.hold_ms;
+    int64_t hold = w->loop->app->opt.hold_ms - (loop_now_ms() - w->wish.since_ms);
+    if (hold < 1) hold = 1;
     switch (w->wish.kind) {
     case WAITER_OUTPUT:
     case WAITER_CANCEL:
@@ -444,14 +472,35 @@ static int64_t hold_ms(const waiter *w)
     }
 }
 
+/* What a former worker has sent of the response, for as long as the client waits for the rest. */
+static bool copy_rest(waiter *w)
+{
+    const http_kept_reply *rest = w->wish.rest;
+    w->wish.rest = NULL;
+    if (!rest) return true;
+    char *data = malloc(rest->data.len + 1);
+    if (!data) return false;
+    memcpy(data, rest->data.data, rest->data.len);
+    w->rest = *rest;
+    w->rest.data.data = data;
+    return true;
+}
+
 void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id)
 {
     waiter *w = calloc(1, sizeof *w);
-    if (!w) {
-        waiter_problem(x, 503, "out of memory", "5");
+    if (w) *w = (waiter){.loop = l, .x = x, .id = *id, .wish = *wish, .cursor = wish->after, .begun = wish->begun};
+    if (!w || !copy_rest(w)) {
+        free(w);
+        if (wish->begun)
+            http_reply_abort(x);
+        else
+            waiter_problem(x, 503, "out of memory", "5");
         return;
     }
-    *w = (waiter){.loop = l, .x = x, .id = *id, .wish = *wish, .cursor = wish->after, .next = *list, .link = list};
+    if (w->wish.since_ms == 0) w->wish.since_ms = loop_now_ms();
+    w->next = *list;
+    w->link = list;
     w->hold = (struct timer){.fn = on_hold_over, .arg = w};
     if (w->next) w->next->link = &w->next;
     *list = w;
@@ -460,5 +509,58 @@ void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exch
     http_exchange_on_writable(x, on_writable);
     if (wish->kind == WAITER_STREAM) http_exchange_queue_max(x, STREAM_QUEUE_BYTES);
     int64_t hold = hold_ms(w);
+    if (!http_exchange_kept(x)) keeper_add(&l->keeper, &w->keep);
     if (hold > 0 && !timers_start(&l->timers, &w->hold, (uint64_t)hold)) on_hold_over(&w->hold);
+}
+
+/* ---- Outliving the process ---- */
+
+/* Whether the next worker would find its run, and know how far its stream has come. */
+static bool can_be_found(const waiter *w)
+{
+    const slot *s = slot_find(&w->loop->slots, &w->id);
+    if (w->wish.kind == WAITER_STREAM && !w->begun) return false;
+    if (!w->link) return true; /* it has ended, and is on disk */
+    return s && s->state != SLOT_UNKNOWN && (!s->run || s->run->seq_durable > 0);
+}
+
+waiter_keep_result waiter_keep(keep_entry *e)
+{
+    waiter *w = (waiter *)((char *)e - offsetof(waiter, keep));
+    keeper *k = &w->loop->keeper;
+    http_kept kept;
+    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_REST) return WAITER_KEEP_DONE;
+    uint64_t key = keeper_key(k);
+    if (k->kept >= k->kept_max || !can_be_found(w) || !http_exchange_keep(w->x, key, &kept)) return WAITER_KEEP_LATER;
+    kept_client client = {.run = w->id, .wish = w->wish, .position = kept.position, .request = {kept.bytes, kept.len}};
+    client.unsent = (sw_bytes){kept.unsent.data, kept.unsent.len};
+    client.wish.after = w->cursor;
+    client.wish.begun = w->begun;
+    bool told = keeper_keep(k, key, kept.fd, &client);
+    free(kept.bytes);
+    if (told) return WAITER_KEEP_DONE;
+    (void)http_exchange_unkeep(w->x);
+    return WAITER_KEEP_LATER;
+}
+
+void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
+{
+    waiter_wish wish = client->wish;
+    if (client->replying && !client->reply.body_follows) {
+        http_reply_resume(x, &client->reply);
+        http_reply_end(x);
+        return;
+    }
+    if (client->replying) {
+        wish = (waiter_wish){.kind = WAITER_REST, .rest = &client->reply, .begun = true, .since_ms = wish.since_ms};
+    } else if (wish.begun) {
+        http_reply_resume_stream(x, (http_text){client->unsent.data, client->unsent.len});
+    }
+    slot_attach(l, x, &client->run, &wish);
+}
+
+void waiter_unkeep(waiter *list)
+{
+    for (; list; list = list->next)
+        if (http_exchange_kept(list->x)) (void)http_exchange_unkeep(list->x);
 }

@@ -14,16 +14,23 @@ typedef enum waiter_kind {
     WAITER_WAIT,    /* the same with Prefer: wait=N: 202 when that is over */
     WAITER_OUTPUT,  /* blocks on the output URL, at most --hold */
     WAITER_STREAM,  /* reads frames */
-    WAITER_CANCEL   /* asked for the run to be cancelled, and wants to know that it was */
+    WAITER_CANCEL,  /* asked for the run to be cancelled, and wants to know that it was */
+    WAITER_REST     /* a former worker has sent the beginning of the response */
 } waiter_kind;
 
 /* How a client wants its answer. */
 typedef struct waiter_wish {
     waiter_kind kind;
-    uint32_t after;  /* WAITER_STREAM: the last frame it has */
-    int64_t wait_ms; /* WAITER_WAIT */
-    bool replayed;   /* its request found a run that an earlier one with the same Idempotency-Key began */
+    uint32_t after;              /* WAITER_STREAM: the last frame it has */
+    int64_t wait_ms;             /* WAITER_WAIT */
+    int64_t since_ms;            /* Unix: since when it waits; 0: from now on */
+    bool replayed;               /* its request found a run that an earlier one with the same Idempotency-Key began */
+    bool begun;                  /* WAITER_STREAM: a former worker has sent the head, and frames up to `after` */
+    const http_kept_reply *rest; /* WAITER_REST: that beginning; borrowed for the call */
 } waiter_wish;
+
+struct kept_client;
+struct keep_entry;
 
 typedef struct waiter waiter;
 
@@ -32,6 +39,15 @@ waiter_wish waiter_wish_of(const http_request *q);
 
 /* Attaches a client. Takes the exchange; answers 503 itself when memory is out. */
 void waiter_attach(struct sw_loop *l, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id);
+
+/* Attaches a client that a former worker had. Takes the exchange. */
+void waiter_take_back(struct sw_loop *l, http_exchange *x, const struct kept_client *client);
+
+typedef enum waiter_keep_result { WAITER_KEEP_DONE, WAITER_KEEP_LATER } waiter_keep_result;
+/* For the keeper: this client has waited for long enough to be kept. */
+waiter_keep_result waiter_keep(struct keep_entry *e);
+/* Before they are told what is not in the journal yet: no other process could tell them the same. */
+void waiter_unkeep(waiter *list);
 
 /* All clients of one list go to another, empty one. */
 void waiter_move(waiter **from, waiter **to);
@@ -53,7 +69,8 @@ bool waiter_none(const waiter *list);
 
 /* WAITER_REQUEST clients get 303 to the output URL. */
 void waiter_redirect(waiter **list);
-/* The process stops: everybody is sent on; streams end after redirect_info. */
+/* The process stops: those whose connections are kept are left to the next one, if one follows; the others are sent on,
+ * and streams end after redirect_info. */
 void waiter_dismiss(waiter **list);
 /* Nothing can be known of the run: everybody gets this problem. */
 void waiter_refuse(waiter **list, int status, const char *detail);

@@ -1,0 +1,119 @@
+/* Connections that outlive the process: a holder, another process, has a second descriptor of them. */
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/position.h"
+#include "http/server_core.h"
+
+bool conn_kept(const http_conn *c) { return c->keep_key != 0; }
+
+bool conn_release(http_conn *c)
+{
+    http_server *s = c->server;
+    uint64_t key = c->keep_key;
+    if (key == 0) return true;
+    c->keep_key = 0;
+    if (s->options.on_release(s->options.arg, key)) return true;
+    /* The next process would take what follows for a part of this reply. */
+    c->keep_alive = false;
+    if (c->state == CONN_READING) c->state = CONN_CLOSING;
+    return false;
+}
+
+void conn_skip(http_conn *c, struct iovec *parts, size_t count)
+{
+    for (size_t i = 0; i < count && c->skip > 0; i++) {
+        size_t n = parts[i].iov_len < c->skip ? parts[i].iov_len : (size_t)c->skip;
+        parts[i].iov_base = (char *)parts[i].iov_base + n;
+        parts[i].iov_len -= n;
+        c->skip -= n;
+    }
+}
+
+void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows)
+{
+    http_server *s = c->server;
+    const http_kept_reply reply = {{data, len}, body_follows, c->keep_alive};
+    assert(conn_kept(c) && c->out_len == 0);
+    s->options.on_kept_reply(s->options.arg, c->keep_key, &reply);
+}
+
+bool http_exchange_keep(http_exchange *x, uint64_t key, http_kept *out)
+{
+    http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE && key != 0 && !conn_kept(c));
+    if (c->state != CONN_ANSWERING || c->broken || c->eof || c->skip > 0) return false;
+    if (c->out_len > 0 && x->stage != EXCHANGE_STREAMING) return false;
+    *out = (http_kept){.fd = c->fd, .unsent = {c->out_len > 0 ? c->out + c->out_start : "", c->out_len}};
+    if (!position_get(c->fd, &out->position)) return false;
+    out->bytes = handover_request(c, (http_text){"", 0}, &out->len);
+    if (!out->bytes) return false;
+    c->keep_key = key;
+    server_ready(c); /* to watch it in another way */
+    return true;
+}
+
+bool http_exchange_kept(const http_exchange *x)
+{
+    assert(x->stage != EXCHANGE_NONE);
+    return conn_kept(conn_of(x));
+}
+
+bool http_exchange_unkeep(http_exchange *x)
+{
+    http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE);
+    if (c->state != CONN_CLOSED) server_ready(c);
+    return conn_release(c);
+}
+
+bool http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t key, bool replying)
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t peer_len = sizeof(peer);
+    uint64_t position = 0;
+    bool alive = !server->stopping && getpeername(kept->fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
+                 position_get(kept->fd, &position) && position >= kept->position;
+    /* A reply that the holder was not told of: its rest cannot be known. */
+    if (!alive || (position > kept->position && !replying)) {
+        struct linger reset = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(kept->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        close(kept->fd);
+        return false;
+    }
+    return conn_adopt(server, kept->fd, &peer, kept->bytes, kept->len, key, position - kept->position);
+}
+
+void http_reply_resume(http_exchange *x, const http_kept_reply *reply)
+{
+    http_conn *c = conn_of(x);
+    struct iovec part = {(char *)(uintptr_t)reply->data.data, reply->data.len};
+    assert(x->stage == EXCHANGE_OPEN);
+    x->stage = EXCHANGE_STREAMING;
+    x->is_chunked = x->is_bodiless = false;
+    c->keep_alive = reply->keep_alive;
+    conn_gather(c, &part, 1);
+}
+
+void http_reply_resume_stream(http_exchange *x, http_text unsent)
+{
+    http_conn *c = conn_of(x);
+    struct iovec part = {(char *)(uintptr_t)unsent.data, unsent.len};
+    assert(x->stage == EXCHANGE_OPEN);
+    x->stage = EXCHANGE_STREAMING;
+    x->is_bodiless = x->is_head;
+    x->is_chunked = c->parser.http11 && !x->is_bodiless;
+    if (!x->is_chunked) c->keep_alive = false;
+    conn_gather(c, &part, 1);
+}
+
+void http_exchange_leave(http_exchange *x)
+{
+    http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE);
+    c->keep_key = 0;
+    if (c->state != CONN_CLOSED) c->broken = true;
+    conn_exchange_end(c);
+}

@@ -1,0 +1,135 @@
+#include "runtime/held.h"
+
+#include <assert.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+typedef struct held_socket {
+    uint64_t key;
+    TAILQ_ENTRY(held_socket) all;
+    int fd;
+    uint32_t keep_len, reply_len;
+    char *reply; /* malloc'd; NULL: it has not begun */
+    char keep[];
+} held_socket;
+
+struct held {
+    void *tree; /* by key; see tsearch(3) */
+    TAILQ_HEAD(, held_socket) all;
+    size_t count, max;
+    held_socket *next; /* to be handed to the new worker; NULL: none is left */
+    bool handing;      /* it has not been told that those were all */
+};
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = ((const held_socket *)a)->key, y = ((const held_socket *)b)->key;
+    return (x > y) - (x < y);
+}
+
+held *held_new(size_t sockets_max)
+{
+    held *h = calloc(1, sizeof *h);
+    if (!h) return NULL;
+    h->max = sockets_max;
+    TAILQ_INIT(&h->all);
+    return h;
+}
+
+static held_socket *find(const held *h, uint64_t key)
+{
+    const held_socket wanted = {.key = key};
+    held_socket **at = tfind(&wanted, &h->tree, compare);
+    return at ? *at : NULL;
+}
+
+static void release(held *h, held_socket *s)
+{
+    if (h->next == s) h->next = TAILQ_NEXT(s, all);
+    (void)tdelete(s, &h->tree, compare);
+    TAILQ_REMOVE(&h->all, s, all);
+    assert(h->count > 0);
+    h->count--;
+    close(s->fd);
+    free(s->reply);
+    free(s);
+}
+
+void held_release_all(held *h)
+{
+    while (!TAILQ_EMPTY(&h->all)) release(h, TAILQ_FIRST(&h->all));
+}
+
+void held_free(held *h)
+{
+    if (!h) return;
+    held_release_all(h);
+    free(h);
+}
+
+static void keep(held *h, control_message *m)
+{
+    if (m->fd < 0) return;
+    held_socket *s = h->count < h->max && !find(h, m->head.key) ? malloc(sizeof *s + m->head.len) : NULL;
+    if (s) {
+        *s = (held_socket){.key = m->head.key, .fd = m->fd, .keep_len = m->head.len};
+        memcpy(s->keep, m->data, m->head.len);
+    }
+    if (!s || !tsearch(s, &h->tree, compare)) {
+        free(s);
+        return;
+    }
+    m->fd = -1;
+    TAILQ_INSERT_TAIL(&h->all, s, all);
+    h->count++;
+}
+
+static void note_reply(held *h, const control_message *m)
+{
+    held_socket *s = find(h, m->head.key);
+    if (!s) return;
+    char *text = malloc(m->head.len ? m->head.len : 1);
+    if (!text) {
+        release(h, s); /* half of what is known of it would be wrong */
+        return;
+    }
+    memcpy(text, m->data, m->head.len);
+    free(s->reply);
+    s->reply = text;
+    s->reply_len = m->head.len;
+}
+
+void held_take(held *h, control_message *m)
+{
+    held_socket *s;
+    if (m->head.kind == CONTROL_KEEP) keep(h, m);
+    if (m->head.kind == CONTROL_REPLY) note_reply(h, m);
+    if (m->head.kind == CONTROL_RELEASE && (s = find(h, m->head.key)) != NULL) release(h, s);
+    if (m->fd >= 0) close(m->fd);
+    m->fd = -1;
+}
+
+void held_begin(held *h)
+{
+    h->next = TAILQ_FIRST(&h->all);
+    h->handing = true;
+}
+
+control_result held_hand(held *h, int control)
+{
+    control_result r = CONTROL_OK;
+    while (h->next && r == CONTROL_OK) {
+        held_socket *s = h->next;
+        struct iovec parts[3] = {{&s->keep_len, sizeof s->keep_len}, {s->keep, s->keep_len}, {s->reply, s->reply_len}};
+        r = control_send(control, CONTROL_KEPT, s->key, parts, s->reply ? 3 : 2, s->fd);
+        if (r == CONTROL_OK) h->next = TAILQ_NEXT(s, all);
+    }
+    if (r == CONTROL_OK && h->handing) r = control_send(control, CONTROL_KEPT_ALL, 0, NULL, 0, -1);
+    if (r != CONTROL_AGAIN) h->handing = false;
+    return r;
+}
+
+size_t held_count(const held *h) { return h->count; }

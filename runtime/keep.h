@@ -1,0 +1,55 @@
+/* keep: the worker's side of connections that outlive it. One of each loop: owns the clients that are not old enough
+ * yet to be kept, and what the supervisor has still to be told. A client that has waited for --keep-after has its
+ * socket given to the supervisor (runtime/held.h), with what the next worker needs to go on with it (runtime/kept.h).
+ * Without supervisor nothing happens here. */
+#ifndef RUNTIME_KEEP_H
+#define RUNTIME_KEEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "runtime/timers.h"
+
+struct sw_loop;
+struct kept_client;
+struct http_kept_reply;
+
+/* In each client of a run. */
+typedef struct keep_entry {
+    TAILQ_ENTRY(keep_entry) young;
+    uint64_t since_us; /* on the clock of uv_hrtime */
+    bool listed;
+} keep_entry;
+
+typedef struct keeper {
+    struct sw_loop *loop;
+    TAILQ_HEAD(, keep_entry) young; /* oldest first */
+    struct timer tick;              /* runs while there is something to do */
+    uint64_t key_last;
+    size_t kept, kept_max; /* connections that the supervisor holds for this loop */
+    bool off;              /* there is no supervisor, or it has gone */
+    uint64_t *untold;      /* malloc'd: keys that the supervisor is still to release */
+    size_t untold_count, untold_room;
+} keeper;
+
+/* `kept_max` 0: nobody holds connections. `worker` tells the keys of one worker from those of another. */
+void keeper_init(keeper *k, struct sw_loop *l, uint32_t worker, size_t kept_max);
+void keeper_free(keeper *k);
+
+void keeper_add(keeper *k, keep_entry *e); /* a client has come */
+void keeper_remove(keeper *k, keep_entry *e);
+
+uint64_t keeper_key(keeper *k); /* a new one */
+
+/* Gives it to the supervisor. False: not now. */
+bool keeper_keep(keeper *k, uint64_t key, int fd, const struct kept_client *client);
+/* One that a former worker had given. */
+void keeper_taken_back(keeper *k);
+
+/* For the HTTP server: `arg` is the loop. See http_server_options. */
+void keep_on_reply(void *arg, uint64_t key, const struct http_kept_reply *reply);
+bool keep_on_release(void *arg, uint64_t key);
+
+#endif

@@ -1,0 +1,31 @@
+/* kept: what one worker leaves to the next about a client whose connection outlives it: msgpack texts that the
+ * supervisor holds beside the socket. Owns their format, which has a version: a worker of another version does not take
+ * such a client, whose connection ends then. */
+#ifndef RUNTIME_KEPT_H
+#define RUNTIME_KEPT_H
+
+#include <msgpack.h>
+
+#include "http/server.h"
+#include "runtime/arena.h"
+#include "runtime/stepwell.h"
+#include "runtime/waiter.h"
+
+typedef struct kept_client {
+    run_id run;
+    waiter_wish wish;
+    uint64_t position; /* see http_kept */
+    sw_bytes request;  /* see http_kept: bytes */
+    sw_bytes unsent;   /* see http_kept */
+    bool replying;     /* a whole reply has begun */
+    http_kept_reply reply;
+} kept_client;
+
+/* All but the reply. False: no memory. */
+bool kept_write(msgpack_sbuffer *to, const kept_client *k);
+bool kept_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply);
+
+/* Reads the data of CONTROL_KEPT into the arena. False: it is of another version, or no memory. */
+bool kept_read(arena *a, const char *data, size_t len, kept_client *out);
+
+#endif
