@@ -19,7 +19,7 @@ ARGS = argparse.ArgumentParser(description=__doc__)
 ARGS.add_argument("build", type=pathlib.Path)
 ARGS.add_argument("--json", type=pathlib.Path)
 ARGS.add_argument("--quick", action="store_true")
-ARGS.add_argument("--only", help="comma-separated: coro,plain,durable,fan,memory,recovery,client")
+ARGS.add_argument("--only", help="comma-separated: coro,plain,durable,fan,memory,recovery,disk")
 args = ARGS.parse_args()
 SECONDS, PAIRS = (1, 1) if args.quick else (3, 3)
 results = []
@@ -193,8 +193,26 @@ def bench_recovery():
             report("P7", f"recovery of {count} runs of 5 steps", {"listening_s": listening, "all_known_s": time.time() - began}, None, None)
 
 
+def tables_bytes(data):
+    return sum(f.stat().st_size for f in (data / "data/journal").iterdir() if f.suffix in (".sst", ".blob"))
+
+
+def bench_disk():
+    """Bytes of the journal for each run: as they are written to the log, and as they stay in tables and blob files."""
+    for name, path, headers in (("1 step", "/one", ()), ("10 steps", "/ten", ()),
+                                ("5 steps and a sleep", "/sleep", ("Prefer: respond-async",)),
+                                ("1 step with a result of 100 KB", "/large", ())):
+        with folder() as data:
+            with service(data, "--dev") as (url, p):
+                wrk(url + path, 64, headers=headers)
+                runs, written = metric(url, "runs_started_total"), metric(url, "journal_bytes_total")
+            with service(data, "--dev"):  # opening the journal writes what was in the log to tables
+                kept = tables_bytes(data)
+            report("-", f"{runs} runs of {name}", {"log_bytes_each": written / runs, "table_bytes_each": kept / runs}, None, None)
+
+
 PARTS = {"coro": bench_coro, "plain": bench_plain, "durable": bench_durable, "fan": bench_fan, "memory": bench_memory,
-         "recovery": bench_recovery}
+         "recovery": bench_recovery, "disk": bench_disk}
 for part in (args.only.split(",") if args.only else PARTS):
     PARTS[part]()
 if args.json:

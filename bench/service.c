@@ -1,9 +1,10 @@
 /* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, a fan-out of 20 calls,
- * a run that waits on a call, a run that sleeps. An ordinary program on <stepwell.h>. */
+ * a run that waits on a call, a run that sleeps, a step with a large result. An ordinary program on <stepwell.h>. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <stepwell.h>
 
-enum { FAN = 20, TEN = 10 };
+enum { FAN = 20, TEN = 10, LARGE_BYTES = 100000 };
 
 static sw_app *app;
 
@@ -54,6 +55,22 @@ static void on_sleep(sw_ctx *c)
     sw_reply_json(c, 200, n);
 }
 
+/* Bytes that do not compress, as a picture or an embedding would be. */
+static sw_value noise(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    unsigned short state[3] = {(unsigned short)sw_random(c), (unsigned short)sw_random(c),
+                               (unsigned short)sw_random(c)};
+    char *bytes = sw_alloc(c, LARGE_BYTES);
+    for (size_t i = 0; i < LARGE_BYTES; i++) bytes[i] = (char)nrand48(state);
+    return sw_bin(c, bytes, LARGE_BYTES);
+}
+
+static void on_large(sw_ctx *c)
+{
+    sw_reply_json(c, 200, sw_int((int64_t)sw_len(sw_step(c, "noise", noise, sw_nil()))));
+}
+
 int main(int argc, char **argv)
 {
     app = sw_app_new("service");
@@ -64,5 +81,6 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /fan", on_fan, NULL);
     sw_endpoint(app, "GET /wait", on_wait, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
+    sw_endpoint(app, "GET /large", on_large, NULL);
     return sw_main(app, argc, argv);
 }

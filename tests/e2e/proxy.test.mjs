@@ -1,0 +1,164 @@
+// The service behind nginx with the configuration of docs/operations.md: what clients get through it, and through an upgrade.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import http2 from 'node:http2';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { follow, request, startProxied } from './proxy.mjs';
+import { frames, startGate } from './streams.mjs';
+
+const run = promisify(execFile);
+
+test('a request, a body, and what is refused', async (t) => {
+  const { proxy } = await startProxied(t);
+  const answer = await request(proxy, `${proxy.url}/silent?n=41`);
+  assert.equal(answer.status, 200);
+  assert.deepEqual(JSON.parse(await answer.text()), { n: 42 });
+  assert.match(answer.headers['x-run-id'], /^[0-9A-Z]{26}$/);
+  const text = JSON.stringify({ text: 'ä'.repeat(300_000) });
+  const echo = await request(proxy, `${proxy.url}/echo`, { method: 'POST', body: text, headers: { 'Content-Type': 'application/json' } });
+  assert.equal(echo.status, 201);
+  assert.equal(await echo.text(), text);
+  assert.equal((await request(proxy, `${proxy.url}/echo`, { method: 'POST', body: 'x'.repeat(9 << 20) })).status, 413);
+  for (const path of ['/_sw/metrics', '/_sw/runs', '/_sw/healthz']) assert.equal((await request(proxy, proxy.url + path)).status, 404, path);
+  const plain = await fetch(`${proxy.plainUrl}/silent?n=1`, { redirect: 'manual' });
+  assert.equal(plain.status, 308);
+  assert.equal(plain.headers.get('location'), 'https://api.example.com/silent?n=1');
+});
+
+test('303 to an absolute https URL, which holds and leads to the answer', async (t) => {
+  const { proxy } = await startProxied(t, ['--hold', '300ms']);
+  const answer = await follow(proxy, `${proxy.url}/sleep?ms=1500`, { method: 'GET' });
+  assert.equal(answer.status, 200);
+  assert.equal(await answer.text(), 'slept');
+  assert.ok(answer.hops.length > 1, 'the output URL held, and sent on to itself');
+  for (const url of answer.hops) assert.ok(url.startsWith(`${proxy.url}/_sw/runs/`), url);
+  const { stdout } = await run('curl', ['-sSL', '--max-redirs', '30', '--cacert', proxy.certificateFile, `${proxy.url}/sleep?ms=1200`]);
+  assert.equal(stdout, 'slept');
+  assert.doesNotMatch(proxy.accessLog(), /token/);
+});
+
+test('Idempotency-Key and Prefer reach the service', async (t) => {
+  const { proxy } = await startProxied(t);
+  const options = { method: 'POST', body: '{"a":1}', headers: { 'Idempotency-Key': 'order-17' } };
+  const first = await request(proxy, `${proxy.url}/echo`, options), again = await request(proxy, `${proxy.url}/echo`, options);
+  assert.equal(again.headers['x-run-id'], first.headers['x-run-id']);
+  assert.equal(again.headers['idempotency-replayed'], 'true');
+  const async = await request(proxy, `${proxy.url}/sleep?ms=100`, { headers: { Prefer: 'respond-async' } });
+  assert.equal(async.status, 202);
+  const output = await request(proxy, async.headers.location);
+  assert.equal(await output.text(), 'slept');
+});
+
+// The handler goes on only when this client has seen the chunk before: a proxy that kept one back would stop both.
+async function readGated(gate, body, chunks) {
+  const all = [];
+  gate.open('s0-0');
+  for await (const frame of frames(body)) {
+    all.push(frame);
+    const found = /^s0-(\d+)$/.exec(frame.event === 'inngest.stream' ? frame.data.data : '');
+    if (found) gate.open(Number(found[1]) + 1 < chunks ? `s0-${Number(found[1]) + 1}` : 's0-end');
+  }
+  return all;
+}
+
+const CHUNKS = 20, said = Array.from({ length: CHUNKS }, (_, i) => `s0-${i}`);
+const spoken = (all) => all.filter((f) => f.event === 'inngest.stream' && /^s0-/.test(f.data.data)).map((f) => f.data.data);
+
+test('a stream comes frame by frame', async (t) => {
+  const { proxy } = await startProxied(t), gate = await startGate(t);
+  const answer = await request(proxy, `${proxy.url}/steps?steps=1&chunks=${CHUNKS}&gate=${gate.url}`, { headers: { Accept: 'text/event-stream' } });
+  const all = await readGated(gate, answer.body, CHUNKS);
+  assert.deepEqual(spoken(all), said);
+  assert.equal(all.at(-1).event, 'inngest.response');
+});
+
+test('a stream over HTTP/2 comes frame by frame', async (t) => {
+  const { proxy } = await startProxied(t), gate = await startGate(t);
+  const session = http2.connect(proxy.url, { ca: proxy.certificate });
+  t.after(() => session.destroy());
+  const stream = session.request({ ':path': `/steps?steps=1&chunks=${CHUNKS}&gate=${gate.url}`, accept: 'text/event-stream' });
+  const body = new ReadableStream({
+    start(controller) {
+      stream.on('data', (data) => controller.enqueue(data));
+      stream.on('end', () => controller.close());
+      stream.on('error', (error) => controller.error(error));
+    },
+  });
+  const all = await readGated(gate, body, CHUNKS);
+  assert.deepEqual(spoken(all), said);
+  assert.equal(all.at(-1).event, 'inngest.response');
+});
+
+test('a lost stream is resumed by Last-Event-ID', async (t) => {
+  const { proxy } = await startProxied(t), gate = await startGate(t);
+  const first = await request(proxy, `${proxy.url}/steps?steps=1&gate=${gate.url}`, { headers: { Accept: 'text/event-stream' } });
+  gate.open('s0-0', 's0-1');
+  let url, last;
+  for await (const frame of frames(first.body)) {
+    if (frame.event === 'inngest.metadata') url = frame.data.streamUrl;
+    last = frame;
+    if (frame.data.data === 's0-1') break; // the connection is cut here
+  }
+  assert.ok(url.startsWith(`${proxy.url}/_sw/runs/`), url);
+  const again = await request(proxy, url, { headers: { Accept: 'text/event-stream', 'Last-Event-ID': last.id } });
+  assert.equal(again.status, 200);
+  gate.openAll();
+  const rest = [];
+  for await (const frame of frames(again.body)) rest.push(frame);
+  assert.deepEqual(spoken(rest), ['s0-2']);
+  assert.equal(rest.at(-1).event, 'inngest.response');
+  const done = await request(proxy, url, { headers: { 'Last-Event-ID': rest.at(-1).id } });
+  assert.equal(done.status, 204);
+});
+
+test('a client that leaves the proxy changes nothing', async (t) => {
+  const { proxy } = await startProxied(t), gate = await startGate(t);
+  const first = await request(proxy, `${proxy.url}/steps?steps=1&gate=${gate.url}`, { headers: { Accept: 'text/event-stream' } });
+  let output;
+  for await (const frame of frames(first.body)) { output = frame.data.outputUrl; break; }
+  gate.openAll();
+  const answer = await follow(proxy, output);
+  assert.deepEqual(JSON.parse(await answer.text()), ['s0']);
+});
+
+test('an upgrade with requests of every kind in flight: no error, every answer exact, nothing run twice', async (t) => {
+  const { proxy, upgrade } = await startProxied(t), gate = await startGate(t);
+  const at = (path, name) => `${proxy.url}${path}&gate=${gate.url}/${name}`;
+  await Promise.all(Array.from({ length: 20 }, (_, i) => request(proxy, `${proxy.url}/silent?n=${i}`).then((a) => a.text()))); // idle connections
+  const held = [];
+  for (let i = 0; i < 10; i++) {
+    held.push(follow(proxy, at('/steps?steps=2&chunks=1', `plain${i}`)));
+    held.push(request(proxy, at('/sleep?ms=400', `late${i}`), { headers: { Prefer: 'respond-async' } })
+      .then(async (a) => { assert.equal(a.status, 202); return follow(proxy, (await a.text(), a.headers.location)); }));
+    held.push(readThrough(proxy, at('/steps?steps=2&chunks=2', `stream${i}`)));
+  }
+  await gate.seen('s0-0', 20);
+  await gate.seen('before-0', 10);
+  await upgrade(async () => gate.openAll());
+  const answers = await Promise.all(held);
+  for (let i = 0; i < answers.length; i += 3) {
+    assert.equal(answers[i].status, 200);
+    assert.deepEqual(JSON.parse(await answers[i].text()), ['s0', 's1']);
+    assert.equal(answers[i + 1].status, 200);
+    assert.equal(await answers[i + 1].text(), 'slept');
+    assert.deepEqual(answers[i + 2], ['begin', 's0-0', 's0-1', 's1-0', 's1-1', { said: ['s0', 's1'] }]);
+  }
+  for (const name of ['s0-0', 's0-end', 's1-0', 'before-0']) assert.equal(gate.asked.filter((n) => n === name).length, name === 'before-0' ? 10 : 20, name);
+});
+
+// All chunks of a stream, read on where redirect_info says.
+async function readThrough(proxy, url) {
+  const chunks = [];
+  while (url) {
+    const answer = await request(proxy, url, { headers: { Accept: 'text/event-stream' } });
+    if (answer.status === 303) { url = answer.headers.location; await answer.text(); continue; }
+    assert.equal(answer.status, 200);
+    url = null;
+    for await (const frame of frames(answer.body)) {
+      if (frame.event === 'inngest.stream') chunks.push(frame.data.data);
+      if (frame.event === 'inngest.redirect_info') url = frame.data.url;
+    }
+  }
+  return chunks;
+}
