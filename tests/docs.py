@@ -1,7 +1,8 @@
 """A page of docs/ does what it says: every command on it is run, in order, in one shell, and prints what stands under it.
 
-Usage: docs.py PAGE [PROGRAM]. With PROGRAM, that serves and $URL is its address; without, the page's commands start what
-they need, in the current folder. The address 127.0.0.1:8080 is replaced by one that is free. Reports TAP."""
+Usage: docs.py PAGE [NAME]. The programs that the page shows are put into the current folder. With NAME, that one is built
+and serves, and $URL is its address; without, the page's commands build and start what they need. The addresses below are
+replaced by free ones. Reports TAP."""
 import os
 import re
 import shlex
@@ -9,10 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
+import time
 
-page, program = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None
+page, name = sys.argv[1:]
 MARK = "--- end of a command's output ---"
+ADDRESSES = ("127.0.0.1:8080", "127.0.0.1:9000")
 
 
 def commands(text):
@@ -36,6 +38,24 @@ def matches(expected, output):
     return re.fullmatch(pattern, output.rstrip("\n"))
 
 
+def with_free_addresses(text):
+    for address in ADDRESSES:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            text = text.replace(address, f"127.0.0.1:{free.getsockname()[1]}")
+    return text
+
+
+def wait_for_listener(command):
+    """What a reader does who starts a program in the background and goes on to the next line."""
+    found = re.search(r"--listen 127\.0\.0\.1:(\d+) .*&$", command)
+    for _ in range(600 if found else 0):
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", int(found[1]))) == 0:
+                return
+        time.sleep(0.05)
+
+
 def run_page(text, shell):
     n = 0
     for command, expected in commands(text):
@@ -47,6 +67,7 @@ def run_page(text, shell):
                 output += line[:-len(MARK) - 1]
                 break
             output += line
+        wait_for_listener(command)
         n += 1
         good = matches(expected, output)
         print(f"{'ok' if good else 'not ok'} {n} - {command[:90].replace('#', '')}", flush=True)
@@ -55,9 +76,10 @@ def run_page(text, shell):
     print(f"1..{n}")
 
 
-def serve(folder):
-    server = subprocess.Popen([program, "--dev", "--listen", "127.0.0.1:0", "--data", folder + "/data"],
-                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def serve():
+    subprocess.run(f"cc -Wall -Wextra -Werror {name}.c -o {name} $(pkg-config --cflags --libs stepwell)", shell=True, check=True)
+    server = subprocess.Popen(["./" + name, "--dev", "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, text=True)
     for line in server.stderr:
         found = re.search(r"listening on (http://\S+)", line)
         if found:
@@ -66,12 +88,11 @@ def serve(folder):
 
 
 def main():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    text = open(page, encoding="utf-8").read().replace("127.0.0.1:8080", address)
-    folder = tempfile.TemporaryDirectory(prefix="stepwell-docs-")
-    server, url = serve(folder.name) if program else (None, "")
+    text = with_free_addresses(open(page, encoding="utf-8").read())
+    for shown, code in re.findall(r"^<!-- (\w+\.c) -->\n```c\n(.*?)^```$", text, re.M | re.S):
+        with open(shown, "w", encoding="utf-8") as file:
+            file.write(code)
+    server, url = serve() if name else (None, "")
     shell = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                              start_new_session=True)
     try:
