@@ -49,7 +49,7 @@ async function startProxy(t, service, ports) {
     '-out', join(folder, 'certificate.pem')], { stdio: 'pipe' });
   const file = join(folder, 'nginx.conf');
   writeFileSync(file, configuration(folder, ports, service));
-  const nginx = spawn('/usr/sbin/nginx', ['-p', folder, '-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const nginx = spawn('/usr/sbin/nginx', ['-p', folder, '-e', 'stderr', '-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   const ended = new Promise((done) => nginx.on('exit', done));
   t.after(async () => {
