@@ -76,13 +76,14 @@ export async function startProxied(t, flags = []) {
   const ports = { tls: await freePort(), plain: await freePort(), service: await freePort() };
   const proxy = await startProxy(t, `127.0.0.1:${ports.service}`, ports);
   const program = await startProgram('tests/streamer', ['--supervise', '--listen', `127.0.0.1:${ports.service}`, '--data', join(folder, 'data'),
-    '--public-url', proxy.url, ...flags]);
+    '--public-url', proxy.url, '--dev', ...flags]);
   t.after(async () => {
     await program.kill('SIGTERM');
     rmSync(folder, { recursive: true, force: true });
   });
   const said = (what) => program.log().split(what).length - 1;
   const until = async (what, times) => { while (said(what) < times) await sleep(20); };
+  const metrics = async () => (await fetch(`http://127.0.0.1:${ports.service}/_sw/metrics`)).text();
   return {
     proxy,
     // Replaces the worker; `whileDraining` is called when the old one has been told to go.
@@ -91,6 +92,13 @@ export async function startProxied(t, flags = []) {
       process.kill(program.pid, 'SIGHUP');
       await until('draining: ', drained + 1);
       await whileDraining?.();
+      await until(' is ready', ready + 1);
+    },
+    // Kills the worker when the supervisor holds that many connections, and waits for the next.
+    async kill(kept) {
+      while (Number(/^stepwell_connections_kept_total (\d+)$/m.exec(await metrics())[1]) < kept) await sleep(20);
+      const ready = said(' is ready');
+      process.kill(Number(program.log().match(/worker \d+ is ready/g).at(-1).split(' ')[1]), 'SIGKILL');
       await until(' is ready', ready + 1);
     },
   };

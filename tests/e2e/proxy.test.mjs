@@ -122,29 +122,47 @@ test('a client that leaves the proxy changes nothing', async (t) => {
   assert.deepEqual(JSON.parse(await answer.text()), ['s0']);
 });
 
-test('an upgrade with requests of every kind in flight: no error, every answer exact, nothing run twice', async (t) => {
-  const { proxy, upgrade } = await startProxied(t), gate = await startGate(t);
+// Ten requests, ten readers of an output URL and ten of a stream, whose steps wait for the gate; when it has opened, what
+// they all get.
+async function holdThirty(proxy, gate) {
   const at = (path, name) => `${proxy.url}${path}&gate=${gate.url}/${name}`;
   await Promise.all(Array.from({ length: 20 }, (_, i) => request(proxy, `${proxy.url}/silent?n=${i}`).then((a) => a.text()))); // idle connections
-  const held = [];
+  const plain = [], late = [], streams = [];
   for (let i = 0; i < 10; i++) {
-    held.push(follow(proxy, at('/steps?steps=2&chunks=1', `plain${i}`)));
-    held.push(request(proxy, at('/sleep?ms=400', `late${i}`), { headers: { Prefer: 'respond-async' } })
-      .then(async (a) => { assert.equal(a.status, 202); return follow(proxy, (await a.text(), a.headers.location)); }));
-    held.push(readThrough(proxy, at('/steps?steps=2&chunks=2', `stream${i}`)));
+    plain.push(follow(proxy, at('/steps?steps=2&chunks=1', `plain${i}`)));
+    late.push(request(proxy, at('/sleep?ms=400', `late${i}`), { headers: { Prefer: 'respond-async' } })
+      .then(async (a) => { await a.text(); return follow(proxy, a.headers.location); }));
+    streams.push(readThrough(proxy, at('/steps?steps=2&chunks=2', `stream${i}`)));
   }
   await gate.seen('s0-0', 20);
   await gate.seen('before-0', 10);
+  return async () => {
+    for (const answer of await Promise.all(plain)) {
+      assert.equal(answer.status, 200);
+      assert.deepEqual(JSON.parse(await answer.text()), ['s0', 's1']);
+    }
+    for (const answer of await Promise.all(late)) assert.equal(await answer.text(), 'slept');
+    for (const chunks of await Promise.all(streams)) assert.deepEqual(chunks, ['begin', 's0-0', 's0-1', 's1-0', 's1-1', { said: ['s0', 's1'] }]);
+  };
+}
+
+const times = (gate, name) => gate.asked.filter((n) => n === name).length;
+
+test('an upgrade with requests of every kind in flight: no error, every answer exact, nothing run twice', async (t) => {
+  const { proxy, upgrade } = await startProxied(t), gate = await startGate(t);
+  const check = await holdThirty(proxy, gate);
   await upgrade(async () => gate.openAll());
-  const answers = await Promise.all(held);
-  for (let i = 0; i < answers.length; i += 3) {
-    assert.equal(answers[i].status, 200);
-    assert.deepEqual(JSON.parse(await answers[i].text()), ['s0', 's1']);
-    assert.equal(answers[i + 1].status, 200);
-    assert.equal(await answers[i + 1].text(), 'slept');
-    assert.deepEqual(answers[i + 2], ['begin', 's0-0', 's0-1', 's1-0', 's1-1', { said: ['s0', 's1'] }]);
-  }
-  for (const name of ['s0-0', 's0-end', 's1-0', 'before-0']) assert.equal(gate.asked.filter((n) => n === name).length, name === 'before-0' ? 10 : 20, name);
+  await check();
+  for (const [name, n] of [['s0-0', 20], ['s0-end', 20], ['s1-0', 20], ['before-0', 10]]) assert.equal(times(gate, name), n, name);
+});
+
+test('kill -9 of the worker with requests of every kind in flight: no error, every answer exact', async (t) => {
+  const { proxy, kill } = await startProxied(t), gate = await startGate(t);
+  const check = await holdThirty(proxy, gate);
+  await kill(30);
+  gate.openAll();
+  await check();
+  assert.equal(times(gate, 's1-0'), 20, 'a step that began after the crash runs once');
 });
 
 // All chunks of a stream, read on where redirect_info says.
