@@ -94,9 +94,12 @@ export async function startProxied(t, flags = []) {
       await whileDraining?.();
       await until(' is ready', ready + 1);
     },
-    // Kills the worker when the supervisor holds that many connections, and waits for the next.
-    async kill(kept) {
-      while (Number(/^stepwell_connections_kept_total (\d+)$/m.exec(await metrics())[1]) < kept) await sleep(20);
+    // Resolves when the supervisor holds that many connections: so many clients wait.
+    async kept(count) {
+      while (Number(/^stepwell_connections_kept_total (\d+)$/m.exec(await metrics())[1]) < count) await sleep(20);
+    },
+    // Kills the worker, and waits for the next.
+    async kill() {
       const ready = said(' is ready');
       process.kill(Number(program.log().match(/worker \d+ is ready/g).at(-1).split(' ')[1]), 'SIGKILL');
       await until(' is ready', ready + 1);

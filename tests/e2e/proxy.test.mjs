@@ -122,9 +122,9 @@ test('a client that leaves the proxy changes nothing', async (t) => {
   assert.deepEqual(JSON.parse(await answer.text()), ['s0']);
 });
 
-// Ten requests, ten readers of an output URL and ten of a stream, whose steps wait for the gate; when it has opened, what
-// they all get.
-async function holdThirty(proxy, gate) {
+// Ten requests, ten readers of an output URL and ten of a stream, whose steps wait for the gate. All of them are waiting
+// when this returns; what it returns checks, when the gate has opened, what they get.
+async function holdThirty({ proxy, kept }, gate) {
   const at = (path, name) => `${proxy.url}${path}&gate=${gate.url}/${name}`;
   await Promise.all(Array.from({ length: 20 }, (_, i) => request(proxy, `${proxy.url}/silent?n=${i}`).then((a) => a.text()))); // idle connections
   const plain = [], late = [], streams = [];
@@ -136,6 +136,7 @@ async function holdThirty(proxy, gate) {
   }
   await gate.seen('s0-0', 20);
   await gate.seen('before-0', 10);
+  await kept(30);
   return async () => {
     for (const answer of await Promise.all(plain)) {
       assert.equal(answer.status, 200);
@@ -149,17 +150,17 @@ async function holdThirty(proxy, gate) {
 const times = (gate, name) => gate.asked.filter((n) => n === name).length;
 
 test('an upgrade with requests of every kind in flight: no error, every answer exact, nothing run twice', async (t) => {
-  const { proxy, upgrade } = await startProxied(t), gate = await startGate(t);
-  const check = await holdThirty(proxy, gate);
-  await upgrade(async () => gate.openAll());
+  const service = await startProxied(t), gate = await startGate(t);
+  const check = await holdThirty(service, gate);
+  await service.upgrade(async () => gate.openAll());
   await check();
   for (const [name, n] of [['s0-0', 20], ['s0-end', 20], ['s1-0', 20], ['before-0', 10]]) assert.equal(times(gate, name), n, name);
 });
 
 test('kill -9 of the worker with requests of every kind in flight: no error, every answer exact', async (t) => {
-  const { proxy, kill } = await startProxied(t), gate = await startGate(t);
-  const check = await holdThirty(proxy, gate);
-  await kill(30);
+  const service = await startProxied(t), gate = await startGate(t);
+  const check = await holdThirty(service, gate);
+  await service.kill();
   gate.openAll();
   await check();
   assert.equal(times(gate, 's1-0'), 20, 'a step that began after the crash runs once');
