@@ -36,6 +36,7 @@ worker_processes 1;
 ${process.getuid() === 0 ? 'user root;' : ''}
 events { worker_connections 1024; }
 http {
+access_log off;
 ${temporary.join('\n')}
 ${own}}
 `;
