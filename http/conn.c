@@ -115,9 +115,25 @@ static void linger(http_conn *c)
     if (c->eof || shutdown(c->fd, SHUT_WR) != 0) conn_close(c);
 }
 
+/* Between two requests, or in the head of one, nothing of it is anywhere but in these bytes: the next process can go
+ * on. */
+bool conn_leave(http_conn *c)
+{
+    const http_server *s = c->server;
+    if (!s->leaving || c->state != CONN_READING || c->broken || c->out_len > 0 || c->eof || c->is_extra || conn_kept(c))
+        return false;
+    if (!request_parser_idle(&c->parser) && request_parser_in_body(&c->parser)) return false;
+    size_t from = request_parser_idle(&c->parser) ? c->bytes.at : c->bytes.start;
+    const char *bytes = c->bytes.data ? c->bytes.data + from : "";
+    if (!s->options.on_leave(s->options.arg, c->fd, bytes, c->bytes.end - from)) return false;
+    conn_close(c);
+    return true;
+}
+
 /* Brings timers, poll and buffers in line with the state. */
 static void settle(http_conn *c)
 {
+    if (conn_leave(c)) return;
     if (c->state == CONN_READING && c->bytes.at == c->bytes.end) {
         bool is_last = c->server->draining && request_parser_idle(&c->parser);
         if (c->eof || is_last)
@@ -170,7 +186,7 @@ static void hand_out(http_conn *c)
     x->queue_max = s->options.write_queue_bytes_max;
     x->is_head = c->parser.method.len == 4 && memcmp(c->parser.method.data, "HEAD", 4) == 0;
     x->stage = EXCHANGE_OPEN;
-    c->keep_alive = c->parser.keep_alive && !s->draining;
+    c->keep_alive = c->parser.keep_alive && !server_closing(s);
     c->state = CONN_ANSWERING;
     s->exchanges++;
     s->options.on_request(s->options.arg, x);
@@ -190,7 +206,7 @@ void conn_exchange_end(http_conn *c)
     c->has_displaced = false;
     c->bytes.start = c->bytes.at;
     c->touched = true;
-    c->state = c->keep_alive && !c->server->draining ? CONN_READING : CONN_CLOSING;
+    c->state = c->keep_alive && !server_closing(c->server) ? CONN_READING : CONN_CLOSING;
     if (!c->parsing) server_ready(c);
 }
 
@@ -319,7 +335,7 @@ void conn_turn(http_conn *c)
         free_when_done(c);
         return;
     }
-    if (c->server->draining && c->state == CONN_READING && c->bytes.at == c->bytes.end && !c->eof)
+    if (server_closing(c->server) && c->state == CONN_READING && c->bytes.at == c->bytes.end && !c->eof)
         read_some(c); /* what has arrived already is still answered */
     conn_run(c);
 }

@@ -103,7 +103,7 @@ static char *put_head(http_conn *c, char *to, int status, const http_reply_heade
     } else if (kind == BODY_CHUNKED) {
         to = PUT_TEXT(to, "Transfer-Encoding: chunked\r\n");
     }
-    if (kind == BODY_UNTIL_CLOSE || s->draining) c->keep_alive = false;
+    if (kind == BODY_UNTIL_CLOSE || server_closing(s)) c->keep_alive = false;
     if (!c->keep_alive)
         to = PUT_TEXT(to, "Connection: close\r\n");
     else if (!c->parser.http11)

@@ -167,6 +167,15 @@ http_server *http_server_start(uv_loop_t *loop, int fd, const http_server_option
     return s;
 }
 
+bool server_closing(const http_server *s) { return s->draining && !s->leaving; }
+
+void http_server_leave(http_server *s)
+{
+    assert(s->options.on_leave);
+    s->leaving = !s->draining;
+    http_server_drain(s);
+}
+
 void http_server_drain(http_server *s)
 {
     http_conn *c;
@@ -210,6 +219,10 @@ void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
 {
     http_conn *c;
     assert(!s->stopping);
+    TAILQ_FOREACH(c, &s->all, all)
+    {
+        if (c->state != CONN_CLOSED) (void)conn_leave(c); /* it may have become idle a moment ago */
+    }
     s->stopping = s->draining = true;
     s->on_closed = on_closed;
     s->on_closed_arg = arg;

@@ -59,6 +59,9 @@ typedef struct http_server_options {
     /* The holder has to let go now: the exchange is over and all of it sent, or the connection ends. False: it could
      * not be told; then no further request is read from the connection. */
     bool (*on_release)(void *arg, uint64_t key);
+    /* After http_server_leave: a connection between two requests, for the next process. `fd` and `bytes`, what was read
+     * of a request, are borrowed. False: not taken; it is closed as in a drain. */
+    bool (*on_leave)(void *arg, int fd, const char *bytes, size_t len);
     void *arg;
 } http_server_options;
 
@@ -76,6 +79,9 @@ http_server *http_server_start(uv_loop_t *loop, int fd, const http_server_option
 
 /* No new connections, idle ones are closed, the others get "Connection: close" with their reply. */
 void http_server_drain(http_server *server);
+/* The same when another process follows at once: on_leave gets the idle connections, also those that become idle by
+ * their reply, and no client is told to close. */
+void http_server_leave(http_server *server);
 /* Closes everything now; `on_closed` when the loop has let go of it and the server is freed. */
 void http_server_stop(http_server *server, void (*on_closed)(void *arg), void *arg);
 size_t http_server_connections(const http_server *server);

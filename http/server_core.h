@@ -148,6 +148,7 @@ struct http_server {
     time_t date_at; /* second that `date` shows */
     char date[SERVER_DATE_BYTES];
     bool draining, stopping, idle_closing;
+    bool leaving; /* with draining: connections go to the next process */
     void (*on_closed)(void *arg);
     void *on_closed_arg;
     char scratch[SERVER_SCRATCH_BYTES]; /* one reply being put together; nobody keeps it over a call */
@@ -160,6 +161,7 @@ void server_handle_closed(uv_handle_t *handle); /* one of handles_open; its data
 conn_block *server_block_take(http_server *s);
 void server_block_give(http_server *s, conn_block *block);
 const char *server_date(http_server *s);
+bool server_closing(const http_server *s); /* connections end with their next reply */
 
 /* listener.c */
 bool listener_start(http_server *s, int fd, char *error, size_t error_size);
@@ -186,6 +188,7 @@ void conn_run(http_conn *c);   /* all that can be done now; the connection may b
 void conn_turn(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now */
 void conn_timeout(http_conn *c);
+bool conn_leave(http_conn *c); /* to the next process, after http_server_leave; false: it has to stay */
 void conn_exchange_end(http_conn *c);
 http_conn *conn_of(const http_exchange *x);
 

@@ -11,9 +11,10 @@
 #include "runtime/loop.h"
 
 enum {
-    KEPT_BYTES_MAX = 49152, /* of one client with the supervisor, so that all of them have a limit */
-    TELL_WAIT_MS = 20,      /* the supervisor has little to do: when its socket is full, it is reading */
-    TICKS = 4,              /* in --keep-after */
+    KEPT_BYTES_MAX = 49152,                    /* of one client with the supervisor, so that all of them have a limit */
+    LEFT_BYTES_MAX = CONTROL_BYTES_MAX - 1024, /* the same of a request that nobody has begun */
+    TELL_WAIT_MS = 20, /* the supervisor has little to do: when its socket is full, it is reading */
+    TICKS = 4,         /* in --keep-after */
     TICK_MIN_MS = 5,
     KEY_WORKER_SHIFT = 48,
     KEY_LOOP_SHIFT = 40
@@ -135,6 +136,22 @@ bool keeper_keep(keeper *k, uint64_t key, int fd, const kept_client *client)
     k->kept++;
     counter_add(&k->loop->counters.connections_kept, told ? 1 : 0);
     return told;
+}
+
+bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
+{
+    const kept_client client = {.wish = {.kind = WAITER_NONE}, .request = {bytes, len}};
+    msgpack_sbuffer text;
+    msgpack_sbuffer_init(&text);
+    bool told = !k->off && kept_write(&text, &client) && text.size <= LEFT_BYTES_MAX &&
+                tell(k, CONTROL_KEEP, keeper_key(k), &text, fd, TELL_WAIT_MS);
+    msgpack_sbuffer_destroy(&text);
+    return told;
+}
+
+bool keep_on_leave(void *arg, int fd, const char *bytes, size_t len)
+{
+    return keeper_leave(&((sw_loop *)arg)->keeper, fd, bytes, len);
 }
 
 void keeper_taken_back(keeper *k)

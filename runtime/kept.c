@@ -54,6 +54,8 @@ static const msgpack_object *fields(const msgpack_object *v, const msgpack_objec
 #define TRUTH  MSGPACK_OBJECT_BOOLEAN
 #define BYTES  MSGPACK_OBJECT_BIN
 
+static bool known_kind(uint64_t kind) { return kind <= WAITER_STREAM || kind == WAITER_NONE; }
+
 static bool read_client(arena *a, const char *data, size_t len, kept_client *out)
 {
     static const msgpack_object_type types[KEPT_FIELDS] = {NUMBER, BYTES, NUMBER, NUMBER, NUMBER, NUMBER,
@@ -61,8 +63,7 @@ static bool read_client(arena *a, const char *data, size_t len, kept_client *out
     msgpack_object v;
     const char *error = NULL;
     const msgpack_object *f = value_unpack(a, data, len, &v, &error) ? fields(&v, types, KEPT_FIELDS) : NULL;
-    if (!f || f[1].via.bin.size != RUN_ID_BYTES || f[2].via.u64 > WAITER_STREAM || f[3].via.u64 > UINT32_MAX)
-        return false;
+    if (!f || f[1].via.bin.size != RUN_ID_BYTES || !known_kind(f[2].via.u64) || f[3].via.u64 > UINT32_MAX) return false;
     memcpy(out->run.bytes, f[1].via.bin.ptr, RUN_ID_BYTES);
     out->wish = (waiter_wish){.kind = (waiter_kind)f[2].via.u64,
                               .after = (uint32_t)f[3].via.u64,

@@ -12,7 +12,10 @@
 #include "runtime/log.h"
 #include "runtime/waiter.h"
 
-enum { CLOSING_PARTS = 3 /* server, client, port */ };
+enum {
+    CLOSING_PARTS = 3,    /* server, client, port */
+    LEFT_BODY_MAX = 65536 /* of a request that is left to the next worker */
+};
 
 /* A connection on its way to the loop that owns its run. */
 typedef struct moved {
@@ -34,6 +37,21 @@ int64_t loop_now_ms(void)
 
 /* ---- Requests ---- */
 
+/* One that came while this process drains: the next one answers it. False: it stays here. */
+static bool leave_request(sw_loop *l, http_exchange *x)
+{
+    size_t len = 0;
+    char *bytes = NULL;
+    if (l->keeper.off || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
+    int fd = http_exchange_detach(x, &bytes, &len);
+    if (fd < 0) return false;
+    if (!keeper_leave(&l->keeper, fd, bytes, len))
+        log_line(LOG_WARN, NULL, "a request could not be left to the next worker");
+    free(bytes);
+    close(fd);
+    return true;
+}
+
 static void on_request(void *arg, http_exchange *x)
 {
     sw_loop *l = arg;
@@ -46,6 +64,7 @@ static void on_request(void *arg, http_exchange *x)
             slot_attach(l, x, &to->run, &to->wish);
         return;
     }
+    if (l->draining && l->replaced && leave_request(l, x)) return;
     const http_request *q = http_exchange_request(x);
     http_match m;
     http_router_find(l->app->router, q->method, q->path, &m);
@@ -151,7 +170,8 @@ void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t 
     kept_client client;
     arena_init(&a, NULL);
     bool known = kept_read(&a, data, len, &client);
-    unsigned owner = known ? run_id_loop(&client.run, app->loop_count) : 0;
+    bool has_run = known && client.wish.kind != WAITER_NONE;
+    unsigned owner = has_run ? run_id_loop(&client.run, app->loop_count) : (unsigned)(key % app->loop_count);
     arena_free(&a);
     moved *m = malloc(sizeof *m + len);
     if (!m) {
@@ -183,8 +203,14 @@ static void adopt_kept(sw_loop *l, const moved *m)
                           .position = client.position,
                           .bytes = (char *)(uintptr_t)client.request.data,
                           .len = client.request.len};
-        l->adopting = &to;
         keeper_taken_back(&l->keeper);
+        if (client.wish.kind == WAITER_NONE) {
+            (void)keep_on_release(l, m->key);
+            http_server_adopt(l->server, m->fd, kept.bytes, kept.len);
+            arena_free(&a);
+            return;
+        }
+        l->adopting = &to;
         if (!http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun))
             (void)keep_on_release(l, m->key);
         l->adopting = NULL;
@@ -240,7 +266,10 @@ static void on_drain_over(struct timer *t)
 static void begin_drain(sw_loop *l)
 {
     l->draining = true;
-    http_server_drain(l->server);
+    if (l->replaced && !l->keeper.off)
+        http_server_leave(l->server);
+    else
+        http_server_drain(l->server);
     drain_runs(l);
     l->drain_timer = (struct timer){.fn = on_drain_over, .arg = l};
     (void)timers_start(&l->timers, &l->drain_timer, (uint64_t)l->app->opt.drain_ms);
@@ -321,6 +350,7 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .on_request = on_request,
                               .on_kept_reply = keep_on_reply,
                               .on_release = keep_on_release,
+                              .on_leave = keep_on_leave,
                               .arg = l};
     return http_server_start(&l->uv, fd, &so, error, error_size);
 }

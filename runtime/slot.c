@@ -144,7 +144,10 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
         return;
     }
     waiter_attach(l, &s->waiters, wish, x, id);
-    if (s->state == SLOT_UNKNOWN || wish->kind == WAITER_STREAM) {
+    if (l->draining) { /* nothing is loaded any more: the next process has it */
+        waiter_dismiss(&s->waiters);
+        if (s->state == SLOT_UNKNOWN) slot_remove(l, s);
+    } else if (s->state == SLOT_UNKNOWN || wish->kind == WAITER_STREAM) {
         slot_wake(l, s);
     } else {
         if (s->state == SLOT_PARKED) waiter_redirect(&s->waiters); /* else it is about to go on */

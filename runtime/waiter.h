@@ -15,7 +15,8 @@ typedef enum waiter_kind {
     WAITER_OUTPUT,  /* blocks on the output URL, at most --hold */
     WAITER_STREAM,  /* reads frames */
     WAITER_CANCEL,  /* asked for the run to be cancelled, and wants to know that it was */
-    WAITER_REST     /* a former worker has sent the beginning of the response */
+    WAITER_REST,    /* a former worker has sent the beginning of the response */
+    WAITER_NONE     /* of a kept connection: no request of it has begun */
 } waiter_kind;
 
 /* How a client wants its answer. */

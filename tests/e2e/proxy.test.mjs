@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import http2 from 'node:http2';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { sleep } from './agent.mjs';
 import { follow, request, startProxied } from './proxy.mjs';
 import { frames, startGate } from './streams.mjs';
 
@@ -164,6 +165,29 @@ test('kill -9 of the worker with requests of every kind in flight: no error, eve
   gate.openAll();
   await check();
   assert.equal(times(gate, 's1-0'), 20, 'a step that began after the crash runs once');
+});
+
+test('ten upgrades under a constant load through the proxy: every answer is the right one', async (t) => {
+  const { proxy, upgrade } = await startProxied(t);
+  const answers = {};
+  let over = false;
+  const clients = Array.from({ length: 30 }, async (_, i) => {
+    const path = i % 2 ? '/silent?n=1' : '/work?steps=2&pace=5';
+    while (!over) {
+      const answer = await follow(proxy, proxy.url + path);
+      const key = `${path} ${answer.status} ${await answer.text()}`;
+      answers[key] = (answers[key] ?? 0) + 1;
+    }
+  });
+  for (let i = 0; i < 10; i++) {
+    const before = Object.values(answers).reduce((a, b) => a + b, 0);
+    while (Object.values(answers).reduce((a, b) => a + b, 0) < before + 100) await sleep(10);
+    await upgrade();
+  }
+  over = true;
+  await Promise.all(clients);
+  assert.equal(Object.keys(answers).length, 2, JSON.stringify(answers));
+  for (const key of Object.keys(answers)) assert.match(key, / 200 /);
 });
 
 // All chunks of a stream, read on where redirect_info says.
