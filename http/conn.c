@@ -62,7 +62,7 @@ void conn_close(http_conn *c)
 {
     http_server *s = c->server;
     assert(c->state != CONN_CLOSED);
-    if (!s->stopping || c->out_len == 0) (void)conn_release(c); /* else the next process sends the rest */
+    if (!s->stopping || c->out_len == 0) conn_release_later(c); /* else the next process sends the rest */
     c->state = CONN_CLOSED;
     watch_set(c, WATCH_NONE);
     if (c->is_extra)
@@ -213,7 +213,8 @@ void conn_exchange_end(http_conn *c)
 /* Its reply is with the kernel: nothing is left that the next process would have to do. */
 static void release_when_done(http_conn *c)
 {
-    if (conn_kept(c) && c->exchange.stage == EXCHANGE_NONE && c->out_len == 0 && !c->broken) (void)conn_release(c);
+    if (!conn_kept(c) || c->exchange.stage != EXCHANGE_NONE || c->out_len > 0 || c->broken) return;
+    if (!conn_release(c)) server_ready(c); /* what follows would be taken for a part of this reply: it has to wait */
 }
 
 static bool may_parse(const http_conn *c)

@@ -14,12 +14,16 @@ bool conn_release(http_conn *c)
     http_server *s = c->server;
     uint64_t key = c->keep_key;
     if (key == 0) return true;
+    if (!s->options.on_release(s->options.arg, key)) return false;
     c->keep_key = 0;
-    if (s->options.on_release(s->options.arg, key)) return true;
-    /* The next process would take what follows for a part of this reply. */
-    c->keep_alive = false;
-    if (c->state == CONN_READING) c->state = CONN_CLOSING;
-    return false;
+    return true;
+}
+
+void conn_release_later(http_conn *c)
+{
+    http_server *s = c->server;
+    if (c->keep_key != 0) s->options.on_ended(s->options.arg, c->keep_key);
+    c->keep_key = 0;
 }
 
 void conn_skip(http_conn *c, struct iovec *parts, size_t count)
@@ -40,19 +44,24 @@ void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follo
     s->options.on_kept_reply(s->options.arg, c->keep_key, &reply);
 }
 
-bool http_exchange_keep(http_exchange *x, uint64_t key, http_kept *out)
+bool http_exchange_can_keep(const http_exchange *x, http_kept *out)
 {
-    http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE && key != 0 && !conn_kept(c));
+    const http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE && !conn_kept(c));
     if (c->state != CONN_ANSWERING || c->broken || c->eof || c->skip > 0) return false;
     if (c->out_len > 0 && x->stage != EXCHANGE_STREAMING) return false;
     *out = (http_kept){.fd = c->fd, .unsent = {c->out_len > 0 ? c->out + c->out_start : "", c->out_len}};
     if (!position_get(c->fd, &out->position)) return false;
     out->bytes = handover_request(c, (http_text){"", 0}, &out->len);
-    if (!out->bytes) return false;
+    return out->bytes != NULL;
+}
+
+void http_exchange_keep(http_exchange *x, uint64_t key)
+{
+    http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE && key != 0 && !conn_kept(c));
     c->keep_key = key;
     server_ready(c); /* to watch it in another way */
-    return true;
 }
 
 bool http_exchange_kept(const http_exchange *x)

@@ -56,9 +56,10 @@ typedef struct http_server_options {
     /* Of kept connections (below); NULL if none is ever kept. Before the first byte of a whole reply is sent: the
      * holder needs it, so that the next process can send the rest. */
     void (*on_kept_reply)(void *arg, uint64_t key, const struct http_kept_reply *reply);
-    /* The holder has to let go now: the exchange is over and all of it sent, or the connection ends. False: it could
-     * not be told; then no further request is read from the connection. */
+    /* The holder has to let go now: the exchange is over and all of it sent, or something is to be sent that the next
+     * process would not send. False: it could not be told; the connection waits, and asks again. */
     bool (*on_release)(void *arg, uint64_t key);
+    void (*on_ended)(void *arg, uint64_t key); /* the same of a connection that has ended; as soon as it can be told */
     /* After http_server_leave: a connection between two requests, for the next process. `fd` and `bytes`, what was read
      * of a request, are borrowed. False: not taken; it is closed as in a drain. */
     bool (*on_leave)(void *arg, int fd, const char *bytes, size_t len);
@@ -141,7 +142,7 @@ bool http_server_adopt(http_server *server, int fd, const char *bytes, size_t le
 
 /* What the next process needs beside the run that the reply comes from. */
 typedef struct http_kept {
-    int fd;            /* http_exchange_keep: borrowed; http_server_adopt_kept: taken */
+    int fd;            /* http_exchange_can_keep: borrowed; http_server_adopt_kept: taken */
     uint64_t position; /* of the kernel where the reply, or the rest of a streamed one, begins */
     http_text unsent;  /* the beginning of that rest: what was written and not sent; borrowed */
     char *bytes;       /* malloc'd: the request without its body, and what was read behind it */
@@ -155,10 +156,12 @@ typedef struct http_kept_reply {
     bool keep_alive;   /* behind the reply */
 } http_kept_reply;
 
-/* Keeps the connection until on_release. Its reply has not begun, or it is a streamed one that has: then from here on
- * the same calls of http_reply_write must be made again in the next process. False, and nothing has changed: an earlier
- * reply is not all sent, the client has sent its last byte, or there is no memory. `key` is not 0. */
-bool http_exchange_keep(http_exchange *x, uint64_t key, http_kept *out);
+/* What the holder is to be given. The reply has not begun, or it is a streamed one that has: then from here on the same
+ * calls of http_reply_write must be made again in the next process. False, with nothing to free: an earlier reply is
+ * not all sent, the client has sent its last byte, or there is no memory. */
+bool http_exchange_can_keep(const http_exchange *x, http_kept *out);
+/* The holder has it, under this key, which is not 0: the connection is kept until on_release or on_ended. */
+void http_exchange_keep(http_exchange *x, uint64_t key);
 bool http_exchange_kept(const http_exchange *x);
 /* Releases it now: before something is written that the next process would not write again. False: the holder could not
  * be told, so that must not be written. */

@@ -175,7 +175,8 @@ char *handover_request(const http_conn *c, http_text body, size_t *len);
 
 /* keep.c */
 bool conn_kept(const http_conn *c);
-bool conn_release(http_conn *c); /* the holder lets go of it; also when nobody holds it */
+void conn_release_later(http_conn *c); /* it has ended */
+bool conn_release(http_conn *c);       /* the holder lets go of it; also when nobody holds it */
 void conn_skip(http_conn *c, struct iovec *parts, size_t count); /* takes out what has been sent already */
 void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows);
 

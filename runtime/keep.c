@@ -33,8 +33,6 @@ void keeper_free(keeper *k)
     free(k->untold);
 }
 
-uint64_t keeper_key(keeper *k) { return ++k->key_last; }
-
 /* ---- Telling the supervisor ---- */
 
 static void turn_off(keeper *k)
@@ -126,16 +124,17 @@ void keeper_remove(keeper *k, keep_entry *e)
 
 /* ---- Keeping ---- */
 
-bool keeper_keep(keeper *k, uint64_t key, int fd, const kept_client *client)
+uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
 {
     msgpack_sbuffer text;
+    uint64_t key = ++k->key_last;
     msgpack_sbuffer_init(&text);
     bool told = kept_write(&text, client) && text.size <= KEPT_BYTES_MAX && tell(k, CONTROL_KEEP, key, &text, fd, 0);
     msgpack_sbuffer_destroy(&text);
-    /* Also when it was not told: then the connection is released at once. */
+    if (!told) return 0;
     k->kept++;
-    counter_add(&k->loop->counters.connections_kept, told ? 1 : 0);
-    return told;
+    counter_add(&k->loop->counters.connections_kept, 1);
+    return key;
 }
 
 bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
@@ -144,7 +143,7 @@ bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
     bool told = !k->off && kept_write(&text, &client) && text.size <= LEFT_BYTES_MAX &&
-                tell(k, CONTROL_KEEP, keeper_key(k), &text, fd, TELL_WAIT_MS);
+                tell(k, CONTROL_KEEP, ++k->key_last, &text, fd, TELL_WAIT_MS);
     msgpack_sbuffer_destroy(&text);
     return told;
 }
@@ -177,10 +176,16 @@ bool keep_on_release(void *arg, uint64_t key)
 {
     keeper *k = &((sw_loop *)arg)->keeper;
     assert(k->kept > 0);
+    if (!tell(k, CONTROL_RELEASE, key, NULL, -1, TELL_WAIT_MS) && !k->off) return false;
     k->kept--;
-    if (k->off || tell(k, CONTROL_RELEASE, key, NULL, -1, TELL_WAIT_MS)) return true;
-    if (k->off) return true;
+    return true;
+}
+
+void keep_on_ended(void *arg, uint64_t key)
+{
+    keeper *k = &((sw_loop *)arg)->keeper;
+    if (keep_on_release(arg, key)) return;
+    k->kept--;
     note_untold(k, key);
     arm(k);
-    return false;
 }

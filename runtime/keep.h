@@ -41,10 +41,8 @@ void keeper_free(keeper *k);
 void keeper_add(keeper *k, keep_entry *e); /* a client has come */
 void keeper_remove(keeper *k, keep_entry *e);
 
-uint64_t keeper_key(keeper *k); /* a new one */
-
-/* Gives it to the supervisor. False: not now. */
-bool keeper_keep(keeper *k, uint64_t key, int fd, const struct kept_client *client);
+/* Gives it to the supervisor. Returns its key; 0: not now. */
+uint64_t keeper_keep(keeper *k, int fd, const struct kept_client *client);
 /* Gives it a connection between two requests, in a drain; both are borrowed. False: it cannot be told. */
 bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len);
 /* One that a former worker had given. */
@@ -53,6 +51,7 @@ void keeper_taken_back(keeper *k);
 /* For the HTTP server: `arg` is the loop. See http_server_options. */
 void keep_on_reply(void *arg, uint64_t key, const struct http_kept_reply *reply);
 bool keep_on_release(void *arg, uint64_t key);
+void keep_on_ended(void *arg, uint64_t key);
 bool keep_on_leave(void *arg, int fd, const char *bytes, size_t len);
 
 #endif

@@ -161,7 +161,7 @@ static void give_up(sw_loop *l, uint64_t key, int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(fd);
     l->keeper.kept++; /* it was, until now */
-    (void)keep_on_release(l, key);
+    keep_on_ended(l, key);
 }
 
 void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t len)
@@ -205,14 +205,14 @@ static void adopt_kept(sw_loop *l, const moved *m)
                           .len = client.request.len};
         keeper_taken_back(&l->keeper);
         if (client.wish.kind == WAITER_NONE) {
-            (void)keep_on_release(l, m->key);
+            keep_on_ended(l, m->key);
             http_server_adopt(l->server, m->fd, kept.bytes, kept.len);
             arena_free(&a);
             return;
         }
         l->adopting = &to;
         if (!http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun))
-            (void)keep_on_release(l, m->key);
+            keep_on_ended(l, m->key);
         l->adopting = NULL;
     } else {
         log_line(LOG_WARN, NULL, "a connection that a worker of another version left cannot be taken over");
@@ -350,6 +350,7 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .on_request = on_request,
                               .on_kept_reply = keep_on_reply,
                               .on_release = keep_on_release,
+                              .on_ended = keep_on_ended,
                               .on_leave = keep_on_leave,
                               .arg = l};
     return http_server_start(&l->uv, fd, &so, error, error_size);

@@ -530,17 +530,16 @@ waiter_keep_result waiter_keep(keep_entry *e)
     keeper *k = &w->loop->keeper;
     http_kept kept;
     if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_REST) return WAITER_KEEP_DONE;
-    uint64_t key = keeper_key(k);
-    if (k->kept >= k->kept_max || !can_be_found(w) || !http_exchange_keep(w->x, key, &kept)) return WAITER_KEEP_LATER;
+    if (k->kept >= k->kept_max || !can_be_found(w) || !http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;
     kept_client client = {.run = w->id, .wish = w->wish, .position = kept.position, .request = {kept.bytes, kept.len}};
     client.unsent = (sw_bytes){kept.unsent.data, kept.unsent.len};
     client.wish.after = w->cursor;
     client.wish.begun = w->begun;
-    bool told = keeper_keep(k, key, kept.fd, &client);
+    uint64_t key = keeper_keep(k, kept.fd, &client);
     free(kept.bytes);
-    if (told) return WAITER_KEEP_DONE;
-    (void)http_exchange_unkeep(w->x);
-    return WAITER_KEEP_LATER;
+    if (key == 0) return WAITER_KEEP_LATER;
+    http_exchange_keep(w->x, key);
+    return WAITER_KEEP_DONE;
 }
 
 void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
