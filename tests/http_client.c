@@ -296,10 +296,12 @@ static void test_redirects(void)
     char says[256];
     peer from, to;
     watched w;
+    /* They close after each answer and say so: else the next call might take a connection that is just being closed. */
     peer_start(&to, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\nX-Here: yes\r\n\r\nthis",
                false);
     snprintf(says, sizeof says,
-             "HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/x\r\nX-There: no\r\nContent-Length: 3\r\n\r\nnot",
+             "HTTP/1.1 302 Found\r\nLocation: http://localhost:%d/x\r\nX-There: no\r\nConnection: "
+             "close\r\nContent-Length: 3\r\n\r\nnot",
              to.port);
     peer_start(&from, says, false);
     begin(&(http_client_options){.calls_max = 0});
@@ -314,7 +316,8 @@ static void test_redirects(void)
     CHECK(!strstr(to.heard, "Bearer secret")); /* another host */
     end();
     peer_stop(&from);
-    snprintf(says, sizeof says, "HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n");
+    snprintf(says, sizeof says,
+             "HTTP/1.1 302 Found\r\nLocation: /again\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     peer_start(&from, says, false);
     begin(&(http_client_options){.calls_max = 0});
     start(&w, &(http_call_options){.url = peer_url(&from), .redirects_max = 3});
