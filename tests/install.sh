@@ -45,6 +45,15 @@ url=$(listening hello.log)
 curl -sSfL "$url/hello/Ann" | grep -q '"greeting":"Hello, Ann!"'
 ok "README's program builds with pkg-config alone and answers"
 
+if command -v systemd-analyze >/dev/null; then
+  mkdir units
+  cp "$source/dist/stepwell.socket" units
+  sed "s|^ExecStart=[^ ]*|ExecStart=/bin/true|" "$source/dist/stepwell.service" >units/stepwell.service
+  systemd-analyze verify "$work/units/stepwell.service" "$work/units/stepwell.socket"
+  ok "systemd accepts the unit files"
+else
+  ok "systemd accepts the unit files # SKIP there is no systemd-analyze"
+fi
 grep -ho '`sw_[a-z_]*`' "$source/docs/api.md" | tr -d '`' | sort -u >named
 sed -n -e 's/^SW_API .*[ *]\(sw_[a-z_]*\)(.*/\1/p' -e 's/^typedef .*(\*\(sw_[a-z_]*\))(.*/\1/p' \
   -e 's/^typedef .* \(sw_[a-z_]*\);.*/\1/p' -e 's/^} \(sw_[a-z_]*\);.*/\1/p' "$source/runtime/stepwell.h" | sort -u >declared

@@ -108,6 +108,19 @@ static void on_nap(sw_ctx *c)
     sw_reply_text(c, 200, "rested");
 }
 
+static sw_value fail_once(sw_ctx *c, sw_value v)
+{
+    count_up(&seen->steps);
+    if (count_of(&seen->steps) == 1) sw_fail_after(c, 600, "not yet");
+    return v;
+}
+
+static void on_stumble(sw_ctx *c)
+{
+    sw_step(c, "stumble", fail_once, sw_nil());
+    sw_reply_text(c, 200, "recovered");
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("contract");
@@ -123,7 +136,9 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /stubborn", on_stubborn, NULL);
     if (!getenv("WITHOUT_NAP")) sw_endpoint(app, "GET /nap", on_nap, NULL);
     sw_endpoint(app, "PUT /nap", on_nap, NULL);
-    sw_endpoint(app, "POST /brief", on_order, &(sw_endpoint_options){.retain_ms = 1});
+    sw_endpoint(app, "PUT /open-nap", on_nap, &(sw_endpoint_options){.cors_origin = "*"});
+    sw_endpoint(app, "GET /stumble", on_stumble, NULL);
+    sw_endpoint(app, "POST /brief/:id", on_order, &(sw_endpoint_options){.retain_ms = 1});
     sw_route(app, "GET /hang", on_hang);
     return sw_main(app, argc, argv);
 }
@@ -138,7 +153,7 @@ static char text[4096];
 static const char *url_of(const char *path)
 {
     static char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
+    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
     return url;
 }
 
@@ -207,15 +222,35 @@ static void begin(request *r, const char *method, const char *path, const char *
 static void end(request *r) { CHECK(pthread_join(r->thread, NULL) == 0); }
 
 /* A client that sends a request and does not wait: the socket. */
-static int connect_and_ask(const char *path)
+static int connect_and_say(const char *said)
 {
     int port = atoi(strrchr(server.address, ':') + 1), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    char line[256];
-    int len = snprintf(line, sizeof line, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && send(fd, line, (size_t)len, 0) == len);
+    ssize_t len = (ssize_t)strlen(said);
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && send(fd, said, (size_t)len, 0) == len);
     return fd;
+}
+
+static int connect_and_ask(const char *path)
+{
+    char line[256];
+    snprintf(line, sizeof line, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+    return connect_and_say(line);
+}
+
+static void wait_for_log(const char *what)
+{
+    static char said[65536];
+    size_t len = 0;
+    do {
+        struct pollfd p = {.fd = server.log, .events = POLLIN};
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        ssize_t n = read(server.log, said + len, sizeof said - 1 - len);
+        CHECK(n > 0);
+        len += (size_t)n;
+        said[len] = 0;
+    } while (!strstr(said, what));
 }
 
 /* ---- Prefer and redirects ---- */
@@ -272,6 +307,75 @@ static void test_redirect(void)
     call(NULL, longer, NULL, NULL, 0, &a);
     CHECK_INT(a.status, 403);
     stop();
+}
+
+/* A retry that waits longer than --redirect-after is no client's business either. */
+static void test_redirect_of_retry(void)
+{
+    start();
+    call(NULL, url_of("/stumble"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 303);
+    CHECK(strstr(header("Location"), "/output?token="));
+    call(NULL, text, NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    CHECK_STR(a.body, "recovered");
+    CHECK_INT(seen->steps, 2);
+    stop();
+}
+
+/* The response at the output URL is the handler's, also from the next process: status, headers, each byte. */
+static void test_exact_output(void)
+{
+    const char *const prefer[] = {"Prefer: respond-async", NULL};
+    char path[2048];
+    start();
+    call("POST", url_of("/orders/77"), prefer, "x", 0, &a);
+    CHECK_INT(a.status, 202);
+    snprintf(path, sizeof path, "%s", strstr(header("Location"), "/_sw/"));
+    for (int round = 0; round < 2; round++) {
+        call(NULL, url_of(path), NULL, NULL, 0, &a);
+        CHECK_INT(a.status, 201);
+        CHECK_STR(header("X-Order"), "77");
+        CHECK_STR(header("Content-Type"), "application/octet-stream");
+        CHECK(a.body_len == 4 && memcmp(a.body, "a\0b\xff", 4) == 0);
+        if (round == 0) {
+            CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+            start();
+        }
+    }
+    stop();
+}
+
+/* Who asks for a run that sleeps while the server drains is sent round at once: the drain does not wait for that. */
+static void test_output_while_draining(void)
+{
+    const char *const prefer[] = {"Prefer: respond-async", NULL};
+    char path[2048], line[3000], got[8192];
+    static request working;
+    start();
+    call(NULL, url_of("/nap"), prefer, NULL, 0, &a);
+    snprintf(path, sizeof path, "%s", strstr(header("Location"), "/_sw/"));
+    CHECK(metrics_say("\nstepwell_runs_parked_total 1\n"));
+    begin(&working, NULL, "/wait", NULL);
+    wait_for(&seen->steps, 2);
+    int fd = connect_and_say("GET /_sw/"),
+        len = snprintf(line, sizeof line, "%s HTTP/1.1\r\nHost: x\r\n\r\n", path + 5);
+    usleep(100000); /* the server has the half of it: such a connection is not closed by a drain */
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    wait_for_log("draining");
+    CHECK(send(fd, line, (size_t)len, 0) == len);
+    ssize_t n = recv(fd, got, sizeof got - 1, MSG_WAITALL); /* up to the end of the connection */
+    CHECK(n > 0);
+    got[n] = 0;
+    CHECK(strncmp(got, "HTTP/1.1 303 ", 13) == 0 && strstr(got, path) && strstr(got, "Connection: close"));
+    CHECK_INT(count_of(&seen->cleaned), 0); /* the step still runs */
+    close(fd);
+    seen->go_on = 1;
+    end(&working);
+    CHECK_INT(working.a.status, 200);
+    int status = 0;
+    CHECK(waitpid(server.pid, &status, 0) == server.pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(server.log);
 }
 
 /* A Host that is no host is not repeated; with --public-url it only chooses. */
@@ -366,7 +470,7 @@ static void test_key_replays(void)
     }
     post("/orders/1", "Idempotency-Key: k-1", "X-Caller: bob", "body"); /* another caller, another key */
     CHECK_STR(header("Idempotency-Replayed"), "");
-    post("/brief", "Idempotency-Key: k-1", NULL, "body"); /* another endpoint likewise */
+    post("/brief/1", "Idempotency-Key: k-1", NULL, "body"); /* another endpoint likewise */
     CHECK_STR(header("Idempotency-Replayed"), "");
     CHECK_INT(seen->runs, 2);
     stop();
@@ -410,6 +514,30 @@ static void test_key_concurrent(void)
     CHECK_INT(replayed, CLIENTS - 1);
     CHECK_INT(seen->runs, 1);
     CHECK_INT(seen->steps, 1);
+    stop();
+}
+
+/* A key lives as long as the run that it began. */
+static void test_key_expires(void)
+{
+    char first[64];
+    start();
+    post("/brief/1", "Idempotency-Key: brief", NULL, "body");
+    CHECK_INT(a.status, 201);
+    snprintf(first, sizeof first, "%s", header("X-Run-Id"));
+    stop();
+    start(); /* retention looks at the start, then every minute */
+    for (int i = 0; i < 1000; i++) {
+        post("/brief/1", "Idempotency-Key: brief", NULL, "body");
+        CHECK_INT(a.status, 201);
+        if (!*header("Idempotency-Replayed")) break;
+        CHECK_STR(header("X-Run-Id"), first);
+        usleep(10000);
+    }
+    CHECK_STR(header("Idempotency-Replayed"), "");
+    CHECK(strcmp(header("X-Run-Id"), first) != 0);
+    post("/brief/1", "Idempotency-Key: brief", NULL, "another body"); /* the new run's by now */
+    CHECK_INT(a.status, 422);
     stop();
 }
 
@@ -626,12 +754,16 @@ static void test_deadline(void)
 
 static const check_case cases[] = {{"Prefer", test_prefer},
                                    {"the output URL, whatever the method", test_redirect},
+                                   {"a retry that waits is a redirect too", test_redirect_of_retry},
+                                   {"the exact response at the output URL", test_exact_output},
+                                   {"the output URL during a drain", test_output_while_draining},
                                    {"Host and --public-url", test_host},
                                    {"calls from other origins", test_other_origins},
                                    {"a key replays the response", test_key_replays},
                                    {"keys that are refused", test_key_refusals},
                                    {"a key at the same moment", test_key_concurrent},
                                    {"a key of a run that sleeps", test_key_parked},
+                                   {"a key expires with its run", test_key_expires},
                                    {"DELETE cancels", test_cancel},
                                    {"DELETE of a sleeping run", test_cancel_parked},
                                    {"a cancellation survives the process", test_cancel_survives},

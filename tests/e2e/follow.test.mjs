@@ -66,6 +66,12 @@ test('a page of another origin follows to the output', async () => {
   assert.equal(got.status, 200);
   assert.equal(got.text, 'rested');
   assert.match(got.run, /^[0-9A-Z]{26}$/);
+  // A call that the browser asks leave for first, at the endpoint and again where it is sent on to.
+  const asked = await page.evaluate(async (url) => {
+    const response = await fetch(url, { method: 'PUT', body: 'x', headers: { 'Idempotency-Key': 'from-a-page' } });
+    return { status: response.status, text: await response.text(), redirected: response.redirected };
+  }, service.url + NAP.replace('/nap', '/open-nap'));
+  assert.deepEqual(asked, { status: 200, text: 'rested', redirected: true });
   // An endpoint that does not name this origin keeps its direct answers to itself.
   const refused = await page.evaluate((url) => fetch(url, { method: 'POST', body: 'x' }).then(() => 'read', () => 'refused'), service.url + '/orders/1');
   assert.equal(refused, 'refused');
