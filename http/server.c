@@ -238,3 +238,13 @@ void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
 
 size_t http_server_connections(const http_server *s) { return s->connections; }
 size_t http_server_exchanges(const http_server *s) { return s->exchanges; }
+
+bool http_server_receiving(const http_server *s)
+{
+    const http_conn *c;
+    TAILQ_FOREACH(c, &s->all, all)
+    {
+        if (c->state == CONN_READING && !c->is_extra && !request_parser_idle(&c->parser)) return true;
+    }
+    return false;
+}

@@ -87,6 +87,7 @@ void http_server_leave(http_server *server);
 void http_server_stop(http_server *server, void (*on_closed)(void *arg), void *arg);
 size_t http_server_connections(const http_server *server);
 size_t http_server_exchanges(const http_server *server); /* requests handed out and not ended */
+bool http_server_receiving(const http_server *server);   /* a part of a request has come; looks at all connections */
 
 const http_request *http_exchange_request(const http_exchange *x);
 const char *http_request_header(const http_request *r, const char *name); /* first of that name, any case; or NULL */

@@ -143,13 +143,18 @@ static bool last_frame(http_exchange *x, uint32_t *after)
     return false;
 }
 
-/* The id in the path, when its loop is this one: otherwise the connection moves there. False: nothing is left to do. */
+/* The id in the path. False: nothing is left to do. */
+static bool read_id(const sw_loop *l, http_exchange *x, const http_param *params, run_id *id)
+{
+    if (l->port && run_id_parse(params[0].value, params[0].value_len, id)) return true;
+    waiter_problem(x, 404, "no such run", NULL);
+    return false;
+}
+
+/* When its loop is this one: otherwise the connection moves there. */
 static bool take_id(sw_loop *l, http_exchange *x, const http_param *params, run_id *id)
 {
-    if (!l->port || !run_id_parse(params[0].value, params[0].value_len, id)) {
-        waiter_problem(x, 404, "no such run", NULL);
-        return false;
-    }
+    if (!read_id(l, x, params, id)) return false;
     unsigned owner = run_id_loop(id, l->count);
     if (owner == l->index) return true;
     loop_move(&l->app->loops[owner], x, NULL);
@@ -160,7 +165,9 @@ static void attach(sw_loop *l, http_exchange *x, const http_param *params, waite
 {
     run_id id;
     waiter_wish wish = {.kind = kind};
-    if (!take_id(l, x, params, &id) || !check_token(l, x, &id)) return;
+    /* While it drains the client is sent round, which any loop can do; that of the run may have ended. */
+    bool here = l->draining ? read_id(l, x, params, &id) : take_id(l, x, params, &id);
+    if (!here || !check_token(l, x, &id)) return;
     if (kind != WAITER_STREAM || last_frame(x, &wish.after)) slot_attach(l, x, &id, &wish);
 }
 

@@ -195,7 +195,7 @@ static void begin_run(claim *c, http_exchange *x, const uint8_t *fingerprint)
     sw_loop *l = c->loop;
     const http_request *q = http_exchange_request(x);
     http_match m;
-    if (l->draining) {
+    if (l->draining && (!l->replaced || l->hurried)) {
         waiter_problem(x, 503, "the server is stopping", "1");
         return;
     }

@@ -75,7 +75,7 @@ static void on_request(void *arg, http_exchange *x)
     const endpoint *e = m.target;
     if (e->kind == ENDPOINT_BUILTIN || e->kind == ENDPOINT_FILES) {
         e->builtin(l, x, e, m.params, m.param_count);
-    } else if (l->draining) {
+    } else if (l->draining && (!l->replaced || l->hurried)) { /* else it is journaled for the next process */
         counter_add(&l->counters.requests_refused, 1);
         waiter_problem(x, 503, "the server is stopping", "1");
     } else if (e->kind != ENDPOINT_DURABLE || !idempotency_take(l, e, x)) {
@@ -315,7 +315,9 @@ static void check_drained(sw_loop *l)
 {
     bool idle = l->runs == 0 && l->segments_in_flight == 0 && l->slots.loading == 0 && l->claims.looking == 0 &&
                 (l->recovered || !l->port);
-    if (!idle || (http_server_exchanges(l->server) > 0 && !l->hurried)) return;
+    if (!idle) return;
+    /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */
+    if ((http_server_exchanges(l->server) > 0 || http_server_receiving(l->server)) && !l->hurried) return;
     l->stopping = true;
     timers_stop(&l->timers, &l->drain_timer);
     l->handles_open = l->port ? CLOSING_PARTS : CLOSING_PARTS - 1;

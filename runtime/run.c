@@ -577,7 +577,8 @@ void run_committed(run *r)
     }
     if (!r->slot) {
         list(r);
-        if (!r->waiters) run_client_gone(r); /* before that nobody could be sent on */
+        if (!r->waiters) run_client_gone(r);                               /* before that nobody could be sent on */
+        if (r->loop->draining && !r->leave) run_leave_now(r, LEAVE_DRAIN); /* the drain has not found it */
     }
     for (strand *s = r->commit_waiters ? r->strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);

@@ -90,7 +90,11 @@ static void on_due(struct timer *t)
 bool strand_sleep_until(strand *s, int64_t due_ms, strand_sleep kind)
 {
     int64_t wait_ms = due_ms - loop_now_ms();
-    if (kind == STRAND_SLEEP_DURABLE && s->run->leave) s->interrupt = INTERRUPT_UNWIND;
+    run *r = s->run;
+    if (kind == STRAND_SLEEP_DURABLE && (r->leave || r->loop->draining)) {
+        if (!r->leave) r->leave = LEAVE_DRAIN;
+        s->interrupt = INTERRUPT_UNWIND;
+    }
     if (wait_ms <= 0 || interrupted(s)) return !interrupted(s);
     sleeper sl = {.strand = s};
     struct timer t = {.fn = on_due, .arg = &sl};
