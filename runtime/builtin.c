@@ -157,7 +157,7 @@ static bool take_id(sw_loop *l, http_exchange *x, const http_param *params, run_
     if (!read_id(l, x, params, id)) return false;
     unsigned owner = run_id_loop(id, l->count);
     if (owner == l->index) return true;
-    loop_move(&l->app->loops[owner], x, NULL);
+    loop_move(l, &l->app->loops[owner], x, NULL);
     return false;
 }
 

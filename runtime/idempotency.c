@@ -186,7 +186,7 @@ static void attach(sw_loop *l, http_exchange *x, const run_id *id)
     if (owner == l->index)
         slot_attach(l, x, &to.run, &to.wish);
     else
-        loop_move(&l->app->loops[owner], x, &to); /* it began under another --loops */
+        loop_move(l, &l->app->loops[owner], x, &to); /* it began under another --loops */
 }
 
 /* Nobody had the key: the first that waits begins the run. */
@@ -195,7 +195,7 @@ static void begin_run(claim *c, http_exchange *x, const uint8_t *fingerprint)
     sw_loop *l = c->loop;
     const http_request *q = http_exchange_request(x);
     http_match m;
-    if (l->draining && (!l->replaced || l->hurried)) {
+    if (loop_refuses(l)) {
         waiter_problem(x, 503, "the server is stopping", "1");
         return;
     }
@@ -253,7 +253,7 @@ bool idempotency_take(sw_loop *l, const endpoint *e, http_exchange *x)
     store_key key = make_key(e, q, name);
     unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % l->count;
     if (owner != l->index) {
-        loop_move(&l->app->loops[owner], x, NULL);
+        loop_move(l, &l->app->loops[owner], x, NULL);
         return true;
     }
     claim *c = claim_find(l, &key);

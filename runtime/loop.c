@@ -52,6 +52,8 @@ static bool leave_request(sw_loop *l, http_exchange *x)
     return true;
 }
 
+bool loop_refuses(const sw_loop *l) { return l->draining && (!l->followed || l->hurried); }
+
 static void on_request(void *arg, http_exchange *x)
 {
     sw_loop *l = arg;
@@ -64,7 +66,7 @@ static void on_request(void *arg, http_exchange *x)
             slot_attach(l, x, &to->run, &to->wish);
         return;
     }
-    if (l->draining && l->replaced && leave_request(l, x)) return;
+    if (l->draining && l->followed && leave_request(l, x)) return;
     const http_request *q = http_exchange_request(x);
     http_match m;
     http_router_find(l->app->router, q->method, q->path, &m);
@@ -75,7 +77,7 @@ static void on_request(void *arg, http_exchange *x)
     const endpoint *e = m.target;
     if (e->kind == ENDPOINT_BUILTIN || e->kind == ENDPOINT_FILES) {
         e->builtin(l, x, e, m.params, m.param_count);
-    } else if (l->draining && (!l->replaced || l->hurried)) { /* else it is journaled for the next process */
+    } else if (loop_refuses(l)) { /* else it is journaled for the next process */
         counter_add(&l->counters.requests_refused, 1);
         waiter_problem(x, 503, "the server is stopping", "1");
     } else if (e->kind != ENDPOINT_DURABLE || !idempotency_take(l, e, x)) {
@@ -123,16 +125,21 @@ static void on_committed(void *arg, store_segment *list)
 
 /* ---- Moving connections between loops ---- */
 
-static void send_over(sw_loop *to, moved *m)
+/* False: that loop has ended. */
+static bool send_over(sw_loop *to, moved *m)
 {
     uv_mutex_lock(&to->moved_lock);
-    m->next = to->moved;
-    to->moved = m;
+    bool open = !to->moved_closed;
+    if (open) {
+        m->next = to->moved;
+        to->moved = m;
+        (void)uv_async_send(&to->command);
+    }
     uv_mutex_unlock(&to->moved_lock);
-    (void)uv_async_send(&to->command);
+    return open;
 }
 
-void loop_move(sw_loop *to, http_exchange *x, const destination *to_run)
+void loop_move(sw_loop *from, sw_loop *to, http_exchange *x, const destination *to_run)
 {
     size_t len = 0;
     char *bytes = NULL;
@@ -151,7 +158,11 @@ void loop_move(sw_loop *to, http_exchange *x, const destination *to_run)
     if (to_run) m->to = *to_run;
     memcpy(m->data, bytes, len);
     free(bytes);
-    send_over(to, m);
+    if (send_over(to, m)) return;
+    if (!keeper_leave(&from->keeper, fd, m->data, len))
+        log_line(LOG_WARN, NULL, "a request came too late: its loop has ended");
+    close(fd);
+    free(m);
 }
 
 /* A connection that nobody can go on with: its client is to notice at once. */
@@ -181,7 +192,9 @@ void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t 
     }
     *m = (moved){.fd = fd, .key = key, .len = len};
     memcpy(m->data, data, len);
-    send_over(&app->loops[owner], m);
+    if (send_over(&app->loops[owner], m)) return;
+    close(fd);
+    free(m);
 }
 
 /* Its first request, which is whole, is handed out before http_server_adopt returns. */
@@ -229,7 +242,7 @@ static void adopt_moved(sw_loop *l)
     uv_mutex_unlock(&l->moved_lock);
     while (m) {
         moved *next = m->next;
-        if (l->stopping || (m->key && l->draining))
+        if (m->key && l->draining)
             close(m->fd); /* a kept one stays with the supervisor, for the next worker */
         else if (m->key)
             adopt_kept(l, m);
@@ -266,7 +279,7 @@ static void on_drain_over(struct timer *t)
 static void begin_drain(sw_loop *l)
 {
     l->draining = true;
-    if (l->replaced && !l->keeper.off)
+    if (l->followed && !l->keeper.off)
         http_server_leave(l->server);
     else
         http_server_drain(l->server);
@@ -285,6 +298,7 @@ static void on_command(uv_async_t *h)
 
 void loop_drain(sw_loop *l, loop_end end)
 {
+    l->followed = end != LOOP_STOPPED;
     l->replaced = end == LOOP_REPLACED;
     __atomic_store_n(&l->drain_asked, true, __ATOMIC_RELEASE);
     (void)uv_async_send(&l->command);
@@ -311,6 +325,15 @@ static void on_part_closed(void *arg)
     uv_close((uv_handle_t *)&l->command, NULL);
 }
 
+/* False: a connection has come meanwhile. */
+static bool close_moved(sw_loop *l)
+{
+    uv_mutex_lock(&l->moved_lock);
+    l->moved_closed = l->moved == NULL;
+    uv_mutex_unlock(&l->moved_lock);
+    return l->moved_closed;
+}
+
 static void check_drained(sw_loop *l)
 {
     bool idle = l->runs == 0 && l->segments_in_flight == 0 && l->slots.loading == 0 && l->claims.looking == 0 &&
@@ -318,6 +341,7 @@ static void check_drained(sw_loop *l)
     if (!idle) return;
     /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */
     if ((http_server_exchanges(l->server) > 0 || http_server_receiving(l->server)) && !l->hurried) return;
+    if (!close_moved(l)) return;
     l->stopping = true;
     timers_stop(&l->timers, &l->drain_timer);
     l->handles_open = l->port ? CLOSING_PARTS : CLOSING_PARTS - 1;

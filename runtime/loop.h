@@ -60,7 +60,8 @@ typedef struct sw_loop {
     uv_mutex_t moved_lock;
     uint32_t asked, answered; /* atomic: the watchdog's questions, and the last one it got to */
     bool drain_asked;         /* atomic: set by another thread */
-    bool replaced;            /* set before drain_asked: see loop_drain */
+    bool followed, replaced;  /* set before drain_asked: see loop_drain */
+    bool moved_closed;        /* under moved_lock: it is ending, no connection comes in any more */
     bool draining;            /* no new runs */
     bool hurried;             /* --drain is over: nothing is waited for any more */
     bool recovered;           /* the live table has been read */
@@ -80,16 +81,21 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
 /* Serves until drained; then everything is closed. */
 void loop_run(sw_loop *l);
 
-/* From any thread. LOOP_REPLACED: another process follows at once, which takes over kept connections. */
-typedef enum loop_end { LOOP_STOPPED, LOOP_REPLACED } loop_end;
+/* From any thread. LOOP_REPLACED: another process follows at once, which takes over all connections. LOOP_FOLLOWED: it
+ * seems so, since somebody has ended the worker alone: what has just come is left to it, clients that wait are sent on.
+ */
+typedef enum loop_end { LOOP_STOPPED, LOOP_FOLLOWED, LOOP_REPLACED } loop_end;
 void loop_drain(sw_loop *l, loop_end end);
 /* Whether it still turns: ask now, and see later whether it has answered. Not once it drains. */
 void loop_ask(sw_loop *l);
 bool loop_answered(const sw_loop *l);
 
+/* It drains and no other process follows, or the time for that is over: no request is taken any more. */
+bool loop_refuses(const sw_loop *l);
+
 /* Hands a connection with its whole request to another loop, which serves it as any other (`to_run` NULL) or attaches
  * it to that run. Takes the exchange. */
-void loop_move(sw_loop *to, http_exchange *x, const destination *to_run);
+void loop_move(sw_loop *from, sw_loop *to, http_exchange *x, const destination *to_run);
 
 /* Hands a connection that a former worker had to the loop of its run; `data` is that of CONTROL_KEPT. Takes the
  * descriptor. From any thread. */

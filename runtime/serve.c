@@ -115,7 +115,7 @@ static void on_signal(serving *s)
 {
     struct signalfd_siginfo info;
     if (read(s->signals, &info, sizeof info) != (ssize_t)sizeof info) return;
-    drain(s, LOOP_STOPPED);
+    drain(s, s->control >= 0 ? LOOP_FOLLOWED : LOOP_STOPPED);
     (void)pthread_sigmask(SIG_UNBLOCK, s->stop_signals, NULL);
 }
 

@@ -131,8 +131,8 @@ test('200 clients under ten replacements of the worker: no error, no step twice,
     await until('the worker', () => ready().length === i + 1);
     await until('a round of all clients', () => done >= (i + 1) * 200);
     if (!going) break;
-    const since = Date.now();
-    process.kill(service.program.pid, 'SIGHUP');
+    const since = Date.now(), worker = ready().at(-1);
+    process.kill(i % 2 ? worker : service.program.pid, i % 2 ? 'SIGTERM' : 'SIGHUP');
     await until('the replacement', () => ready().length === i + 2);
     took.push(Date.now() - since);
     const through = new Set(open);
