@@ -1,7 +1,7 @@
 /* bench_store: runs of one 200-byte segment through the store, from one loop, beside raw RocksDB with batches of the
  * same size in the same minute. "one list" has a batch under way and then the next, as the floor has; "two lists" has
- * the next waiting when a batch is done, as a busy server has. The floor's keys ascend; the store's are run ids, in no
- * order within a millisecond, as the runtime makes them: that is most of the distance in large batches.
+ * the next waiting when a batch is done, as a busy server has. The floor's keys ascend, and so do run ids, as the
+ * runtime makes them.
  *   bench_store FOLDER [SECONDS], 1 each. FOLDER must exist; what is written is left in it. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@ typedef struct load {
 } load;
 
 static char value[BENCH_ENTRY_BYTES];
+static run_id last;
 
 static void must(int ok, const char *what)
 {
@@ -35,7 +36,7 @@ static void fill(load *l, store_segment *s)
     uint8_t random[10] = {0};
     uint64_t n = ++l->number;
     memcpy(random, &n, sizeof n);
-    s->run = run_id_make((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, random, 0, 1);
+    s->run = last = run_id_next(&last, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000, random, 0, 1);
     s->live = STORE_LIVE_CLEAR;
     s->retain_ms = -1;
     s->data = value;

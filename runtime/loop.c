@@ -91,14 +91,13 @@ static void end_turn(sw_loop *l)
 {
     do {
         sched_run(&l->sched, 0);
-        while (l->touched) {
-            run *r = l->touched;
-            l->touched = r->next_dirty;
+        for (run *r; (r = TAILQ_FIRST(&l->touched));) {
+            TAILQ_REMOVE(&l->touched, r, touched);
             r->dirty = false;
             run_turn_end(r);
         }
         if (!l->stopping) http_client_flush(l->client);
-    } while (l->sched.ready > 0 || l->touched);
+    } while (l->sched.ready > 0 || !TAILQ_EMPTY(&l->touched));
     if (l->slots.due_head) slot_load_due(l);
 }
 
@@ -385,6 +384,7 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
 bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size)
 {
     *l = (sw_loop){.app = app, .index = index, .count = count};
+    TAILQ_INIT(&l->touched);
     const sw_options *o = &app->opt;
     (void)snprintf(error, error_size, "out of memory");
     msgpack_sbuffer_init(&l->scratch);

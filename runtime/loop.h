@@ -4,6 +4,7 @@
 #ifndef RUNTIME_LOOP_H
 #define RUNTIME_LOOP_H
 
+#include <sys/queue.h>
 #include <uv.h>
 
 #include "coro/sched.h"
@@ -47,7 +48,8 @@ typedef struct sw_loop {
     http_server *server;
     http_client *client;
     store_port *port;          /* NULL in a program without endpoints */
-    run *touched;              /* runs to look at when the turn ends */
+    TAILQ_HEAD(, run) touched; /* to look at when the turn ends; in order, so that ids come to the store in theirs */
+    run_id last_id;            /* of the last run that began here */
     run *free_runs;            /* structs for reuse */
     uint64_t runs;             /* in memory, plain ones too; counter_add */
     size_t segments_in_flight; /* with the store */

@@ -25,8 +25,7 @@ void run_touch(run *r)
 {
     if (r->dirty) return;
     r->dirty = true;
-    r->next_dirty = r->loop->touched;
-    r->loop->touched = r;
+    TAILQ_INSERT_TAIL(&r->loop->touched, r, touched);
 }
 
 /* ---- Making and freeing ---- */
@@ -249,7 +248,8 @@ static void make_id(run *r)
 {
     uint8_t random[10];
     random_bytes(random, sizeof random);
-    r->id = run_id_make(r->started_ms, random, r->loop->index, r->loop->count);
+    r->id = run_id_next(&r->loop->last_id, r->started_ms, random, r->loop->index, r->loop->count);
+    r->loop->last_id = r->id;
     run_id_format(&r->id, r->id_text);
 }
 
@@ -269,8 +269,8 @@ static void watch_deadline(run *r)
 /* Gives up a run that has not begun. */
 static void unmake(run *r)
 {
+    if (r->dirty) TAILQ_REMOVE(&r->loop->touched, r, touched);
     r->dirty = false;
-    if (r->loop->touched == r) r->loop->touched = r->next_dirty;
     r->open.size = 0;
     r->claim = NULL;
     run_free(r);

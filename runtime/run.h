@@ -12,6 +12,7 @@
 
 #include <msgpack.h>
 #include <setjmp.h>
+#include <sys/queue.h>
 
 #include "coro/coro.h"
 #include "http/router.h"
@@ -128,8 +129,8 @@ enum { RUN_COUNTERS_INLINE = 16 };
 struct run {
     struct sw_loop *loop;
     const struct endpoint *endpoint;
-    run *next_free;  /* in the loop's cache */
-    run *next_dirty; /* in the loop's list of runs with entries to append */
+    run *next_free;           /* in the loop's cache */
+    TAILQ_ENTRY(run) touched; /* in the loop's list, while `dirty` */
     bool dirty;
     bool plain; /* a plain route: no journal */
     run_state state;

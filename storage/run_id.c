@@ -3,23 +3,43 @@
 #include <assert.h>
 #include <string.h>
 
-enum { TIME_BYTES = 6, LOOPS_MAX = 256 };
+enum { TIME_BYTES = 6, MIDDLE_BYTES = 8, STEP_BYTES = 4, LOOPS_MAX = 256 };
 
 /* Crockford's base 32: no I, L, O, U. */
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops)
+/* The largest multiple of `loops` that leaves room for `loop` keeps the rest of the byte random. */
+static void set_loop(run_id *id, unsigned loop, unsigned loops)
 {
     assert(loops >= 1 && loops <= LOOPS_MAX && loop < loops);
+    unsigned last = id->bytes[RUN_ID_BYTES - 1];
+    last = last - last % loops + loop;
+    if (last >= LOOPS_MAX) last -= loops;
+    id->bytes[RUN_ID_BYTES - 1] = (uint8_t)last;
+    assert(run_id_loop(id, loops) == loop);
+}
+
+run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops)
+{
     run_id id;
     for (int i = 0; i < TIME_BYTES; i++) id.bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
     memcpy(id.bytes + TIME_BYTES, random, RUN_ID_BYTES - TIME_BYTES);
-    /* The largest multiple of `loops` that leaves room for `loop` keeps the rest of the byte random. */
-    unsigned last = id.bytes[RUN_ID_BYTES - 1];
-    last = last - last % loops + loop;
-    if (last >= LOOPS_MAX) last -= loops;
-    id.bytes[RUN_ID_BYTES - 1] = (uint8_t)last;
-    assert(run_id_loop(&id, loops) == loop);
+    set_loop(&id, loop, loops);
+    return id;
+}
+
+run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops)
+{
+    uint64_t middle = 0, step = 0;
+    run_id id = *last;
+    for (int i = 0; i < MIDDLE_BYTES; i++) middle = middle << 8 | id.bytes[TIME_BYTES + i];
+    for (int i = 0; i < STEP_BYTES; i++) step = step << 8 | random[i];
+    if (run_id_time_ms(last) != unix_ms || middle + step + 1 < middle) return run_id_make(unix_ms, random, loop, loops);
+    middle += step + 1;
+    for (int i = MIDDLE_BYTES - 1; i >= 0; i--, middle >>= 8) id.bytes[TIME_BYTES + i] = (uint8_t)middle;
+    id.bytes[RUN_ID_BYTES - 2] = random[8];
+    id.bytes[RUN_ID_BYTES - 1] = random[9];
+    set_loop(&id, loop, loops);
     return id;
 }
 

@@ -16,6 +16,10 @@ typedef struct run_id {
 
 /* `random` is 10 bytes; its last is replaced so that run_id_loop(id, loops) == loop. loops is 1 to 256. */
 run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops);
+/* The same, but greater than `last`, a loop's id before this one, when both are of one millisecond: a journal written
+ * in the order of its keys costs a third of one that is not. What it adds is random: 48 bits and more of an id cannot
+ * be told from its neighbour. */
+run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops);
 unsigned run_id_loop(const run_id *id, unsigned loops);
 int64_t run_id_time_ms(const run_id *id);
 uint64_t run_id_hash(const run_id *id);

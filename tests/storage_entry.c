@@ -190,9 +190,33 @@ static void test_run_ids(void)
     CHECK(!run_id_parse("01ARZ3NDEKTSV4RRFFQ69G5F\0V", 26, &parsed));
 }
 
+/* Whatever the random bytes are, and also when they overflow. */
+static void test_run_ids_ascend(void)
+{
+    static const uint8_t high[10] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255}, low[10] = {0};
+    for (unsigned loops = 1; loops <= 256; loops += 85)
+        for (unsigned loop = 0; loop < loops; loop += 21) {
+            run_id last = run_id_make(1000, low, loop, loops);
+            for (int i = 0; i < 100; i++) {
+                run_id id = run_id_next(&last, 1000, i % 3 ? high : low, loop, loops);
+                CHECK(memcmp(last.bytes, id.bytes, RUN_ID_BYTES) < 0);
+                CHECK_INT(run_id_loop(&id, loops), loop);
+                CHECK_INT(run_id_time_ms(&id), 1000);
+                last = id;
+            }
+        }
+    run_id last = run_id_make(1000, high, 0, 1), id = run_id_next(&last, 1000, low, 0, 1);
+    CHECK(run_id_time_ms(&id) == 1000 && !run_id_equal(&id, &last)); /* no greater one is left in this millisecond */
+    id = run_id_next(&last, 1001, low, 0, 1);
+    CHECK_INT(run_id_time_ms(&id), 1001);
+    id = run_id_next(&last, 999, low, 0, 1); /* the clock was set back */
+    CHECK_INT(run_id_time_ms(&id), 999);
+}
+
 static const check_case cases[] = {{"every kind comes back as it was", test_round_trips},
                                    {"no prefix of an entry is one", test_truncations},
                                    {"foreign bytes are refused", test_foreign_bytes},
                                    {"fields of other versions", test_later_fields},
-                                   {"run ids", test_run_ids}};
+                                   {"run ids", test_run_ids},
+                                   {"run ids of one loop ascend", test_run_ids_ascend}};
 CHECK_MAIN(cases)
