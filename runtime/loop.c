@@ -87,6 +87,15 @@ static void on_request(void *arg, http_exchange *x)
 
 /* ---- Turns ---- */
 
+static void append_segments(sw_loop *l)
+{
+    store_segment *list = l->segments;
+    if (!list) return;
+    l->segments = NULL;
+    l->segments_end = &l->segments;
+    store_append(l->port, list);
+}
+
 static void end_turn(sw_loop *l)
 {
     do {
@@ -96,6 +105,7 @@ static void end_turn(sw_loop *l)
             r->dirty = false;
             run_turn_end(r);
         }
+        append_segments(l);
         if (!l->stopping) http_client_flush(l->client);
     } while (l->sched.ready > 0 || !TAILQ_EMPTY(&l->touched));
     if (l->slots.due_head) slot_load_due(l);
@@ -385,6 +395,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
 {
     *l = (sw_loop){.app = app, .index = index, .count = count};
     TAILQ_INIT(&l->touched);
+    l->segments_end = &l->segments;
     const sw_options *o = &app->opt;
     (void)snprintf(error, error_size, "out of memory");
     msgpack_sbuffer_init(&l->scratch);

@@ -52,7 +52,8 @@ typedef struct sw_loop {
     run_id last_id;            /* of the last run that began here */
     run *free_runs;            /* structs for reuse */
     uint64_t runs;             /* in memory, plain ones too; counter_add */
-    size_t segments_in_flight; /* with the store */
+    store_segment *segments, **segments_end; /* of this turn, not yet with the store: it is told once */
+    size_t segments_in_flight;               /* with the store */
     slot_table slots;
     msgpack_sbuffer scratch;     /* for packing a value before its entry */
     struct moved *moved;         /* connections from other loops, under moved_lock */

@@ -69,7 +69,8 @@ bool record_flush(run *r)
     if (!ends) r->listed = true;
     r->in_flight = true;
     r->loop->segments_in_flight++;
-    store_append(r->loop->port, &r->segment);
+    *r->loop->segments_end = &r->segment;
+    r->loop->segments_end = &r->segment.next;
     return true;
 }
 
