@@ -83,7 +83,11 @@ static void run_free(run *r)
 
 static void set_label(run *r)
 {
-    (void)snprintf(r->label, sizeof r->label, "%s%s%s", r->endpoint->route, r->plain ? "" : " run ", r->id_text);
+    char *end = r->label + sizeof r->label - sizeof " run " - RUN_ID_TEXT;
+    char *at = memccpy(r->label, r->endpoint->route, 0, (size_t)(end - r->label));
+    at = at ? at - 1 : end;
+    *at = 0;
+    if (!r->plain) (void)stpcpy(stpcpy(at, " run "), r->id_text);
 }
 
 /* ---- The journal's last entries ---- */

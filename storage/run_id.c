@@ -1,6 +1,7 @@
 #include "storage/run_id.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 enum { TIME_BYTES = 6, MIDDLE_BYTES = 8, STEP_BYTES = 4, LOOPS_MAX = 256 };
@@ -71,9 +72,14 @@ bool run_id_equal(const run_id *a, const run_id *b) { return memcmp(a->bytes, b-
 /* 128 bits in 26 digits of 5: the first digit holds the top 3. */
 void run_id_format(const run_id *id, char out[RUN_ID_TEXT + 1])
 {
-    unsigned __int128 n = 0;
-    for (int i = 0; i < RUN_ID_BYTES; i++) n = n << 8 | id->bytes[i];
-    for (int i = RUN_ID_TEXT - 1; i >= 0; i--, n >>= 5) out[i] = digits[(unsigned)n & 31];
+    uint64_t high, low;
+    memcpy(&high, id->bytes, sizeof high);
+    memcpy(&low, id->bytes + sizeof high, sizeof low);
+    high = be64toh(high);
+    low = be64toh(low);
+    for (int i = 0; i < 12; i++) out[RUN_ID_TEXT - 1 - i] = digits[low >> (5 * i) & 31];
+    out[13] = digits[(high << 4 | low >> 60) & 31];
+    for (int i = 0; i < 13; i++) out[12 - i] = digits[high >> (5 * i + 1) & 31];
     out[RUN_ID_TEXT] = 0;
 }
 
