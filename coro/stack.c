@@ -14,7 +14,14 @@
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13: a guard that needs no mapping of its own */
 #endif
 
-enum { STACK_DEFAULT = 65536, STACKS_DEFAULT = 1000000, WARM_DEFAULT = 1024, SLOTS_FIRST = 16, SLOTS_MOST = 1024 };
+enum {
+    STACK_DEFAULT = 65536,
+    STACKS_DEFAULT = 1000000,
+    WARM_DEFAULT = 1024,
+    SLOTS_FIRST = 16,
+    SLOTS_MOST = 1024,
+    TRIM_SHARE = 64
+};
 
 /* The head of a free stack lies in the stack's own highest bytes, which a coroutine touches anyway. */
 typedef struct free_stack {
@@ -153,22 +160,28 @@ void *stack_acquire(stack_pool *p, void **low)
 void stack_release(stack_pool *p, void *high)
 {
     assert(p->in_use > 0);
-    char *low = (char *)high - p->stack_bytes;
 #if defined(CORO_ASAN)
-    __asan_unpoison_memory_region(low, p->stack_bytes);
+    __asan_unpoison_memory_region((char *)high - p->stack_bytes, p->stack_bytes);
 #endif
     free_stack *f = (free_stack *)high - 1;
     p->in_use--;
-    if (p->warm_count < p->warm_max) {
-        f->next = p->warm;
-        p->warm = f;
-        p->warm_count++;
-        return;
+    f->next = p->warm;
+    p->warm = f;
+    p->warm_count++;
+}
+
+void stack_pool_trim(stack_pool *p)
+{
+    if (p->warm_count <= p->warm_max) return;
+    for (size_t n = (p->warm_count - p->warm_max + TRIM_SHARE - 1) / TRIM_SHARE; n > 0; n--) {
+        free_stack *f = p->warm;
+        p->warm = f->next;
+        p->warm_count--;
+        /* All but the page that holds the link. */
+        (void)madvise((char *)(f + 1) - p->stack_bytes, p->stack_bytes - p->page, MADV_DONTNEED);
+        f->next = p->cold;
+        p->cold = f;
     }
-    /* All but the page that holds the link. */
-    (void)madvise(low, p->stack_bytes - p->page, MADV_DONTNEED);
-    f->next = p->cold;
-    p->cold = f;
 }
 
 bool stack_guards(const stack_pool *p, const void *high, const void *address)

@@ -11,11 +11,15 @@ typedef struct stack_pool stack_pool;
 typedef struct stack_pool_options {
     size_t stack_size_bytes; /* usable, rounded up to pages; 0: 65,536. Sanitizer and Valgrind builds use 4 times it */
     size_t stacks_max;       /* alive at once; 0: 1,000,000. One more is refused with errno ENOMEM */
-    size_t warm_max;         /* released stacks that keep their touched pages; 0: 1,024. Those past it are emptied */
+    size_t warm_max;         /* released stacks that keep their touched pages for good; 0: 1,024 */
 } stack_pool_options;
 
 stack_pool *stack_pool_new(const stack_pool_options *options); /* NULL with errno */
 void stack_pool_free(stack_pool *pool);                        /* every stack must be back */
+
+/* Empties some of the released stacks past warm_max: about a 64th of them. Called a few times a second it gives a
+ * burst's memory back, while thousands of coroutines that come and go in waves do not pay for a system call each. */
+void stack_pool_trim(stack_pool *pool);
 
 size_t stack_pool_in_use(const stack_pool *pool);
 size_t stack_pool_stack_size(const stack_pool *pool); /* bytes, as in use */

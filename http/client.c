@@ -15,13 +15,18 @@ enum { TRANSFERS_PER_HANDLE = 64, CONNECTIONS_PER_HOST = 1024, CALLS_MAX = 10000
 
 static void on_tick(uv_timer_t *h);
 
+void client_keep_ticking(http_client *c)
+{
+    if (!uv_is_active((uv_handle_t *)&c->tick)) (void)uv_timer_start(&c->tick, on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);
+}
+
 void client_keep_time(http_call *call)
 {
     http_client *c = call->client;
     bool needed = (call->idle_timeout_ms > 0 && call->stage == CALL_RUNNING) ||
                   (call->timeout_ms > 0 && call->stage == CALL_WAITING);
     if (!needed || call->in_timed) return;
-    if (TAILQ_EMPTY(&c->timed)) (void)uv_timer_start(&c->tick, on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);
+    client_keep_ticking(c);
     call->in_timed = true;
     c->timed_count++;
     TAILQ_INSERT_TAIL(&c->timed, call, timed);
@@ -132,6 +137,26 @@ static bool end_if_late(http_call *call, uint64_t now_ms)
     return true;
 }
 
+/* How many of the free ones to give back now. Slowly: thousands of calls that end and begin in waves are to find them.
+ */
+static size_t surplus(size_t count) { return count > CLIENT_CACHED_MAX ? (count - CLIENT_CACHED_MAX + 255) / 256 : 0; }
+
+static void trim_caches(http_client *c)
+{
+    for (size_t n = surplus(c->free_call_count); n > 0; n--) {
+        http_call *call = TAILQ_LAST(&c->free_calls, call_list);
+        TAILQ_REMOVE(&c->free_calls, call, queue);
+        c->free_call_count--;
+        call_destroy(call);
+    }
+    for (size_t n = surplus(c->free_easy_count); n > 0; n--) {
+        client_easy *e = c->free_easies;
+        c->free_easies = e->next;
+        c->free_easy_count--;
+        easy_free(e);
+    }
+}
+
 static void on_tick(uv_timer_t *h)
 {
     http_client *c = h->data;
@@ -143,7 +168,9 @@ static void on_tick(uv_timer_t *h)
         TAILQ_REMOVE(&c->timed, call, timed);
         TAILQ_INSERT_TAIL(&c->timed, call, timed);
     }
-    if (TAILQ_EMPTY(&c->timed)) (void)uv_timer_stop(h);
+    trim_caches(c);
+    bool is_full = c->free_call_count > CLIENT_CACHED_MAX || c->free_easy_count > CLIENT_CACHED_MAX;
+    if (TAILQ_EMPTY(&c->timed) && !is_full) (void)uv_timer_stop(h);
     client_tell_news(c);
 }
 
@@ -251,11 +278,7 @@ void http_client_stop(http_client *c, void (*on_closed)(void *arg), void *arg)
     c->on_closed_arg = arg;
     for (http_call *call; (call = TAILQ_FIRST(&c->free_calls));) {
         TAILQ_REMOVE(&c->free_calls, call, queue);
-        bytes_free(&call->head);
-        bytes_free(&call->front);
-        bytes_free(&call->back);
-        free(call->request);
-        free(call);
+        call_destroy(call);
     }
     for (client_easy *e; (e = c->free_easies);) {
         c->free_easies = e->next;

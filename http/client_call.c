@@ -39,7 +39,7 @@ static http_call *call_new(http_client *c)
     return call;
 }
 
-static void destroy(http_call *call)
+void call_destroy(http_call *call)
 {
     bytes_free(&call->head);
     bytes_free(&call->front);
@@ -56,15 +56,15 @@ void call_free(http_call *call)
     free(call->error_text);
     free(call->headers_out);
     c->calls_open--;
-    if (c->free_call_count >= CLIENT_CACHED_MAX || call->request_cap > CLIENT_KEPT_BYTES_MAX || c->stopping) {
-        destroy(call);
+    if (call->request_cap > CLIENT_KEPT_BYTES_MAX || c->stopping) {
+        call_destroy(call);
         return;
     }
     bytes_recycle(&call->head);
     bytes_recycle(&call->front);
     bytes_recycle(&call->back);
     TAILQ_INSERT_HEAD(&c->free_calls, call, queue);
-    c->free_call_count++;
+    if (++c->free_call_count > CLIENT_CACHED_MAX) client_keep_ticking(c);
 }
 
 http_call *http_call_start(http_client *c, const http_call_options *o, void (*on_change)(void *arg), void *arg)
@@ -87,7 +87,7 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
     if (call->error == HTTP_CALL_OK && c->calls_active >= c->options.calls_max) call->error = HTTP_CALL_BUSY;
     if (call->error == HTTP_CALL_OK && !(call->host = host_hold(c, origin))) out_of_memory = true;
     if (out_of_memory) {
-        destroy(call);
+        call_destroy(call);
         return NULL;
     }
     c->calls_open++;

@@ -21,7 +21,7 @@ enum {
     CLIENT_URL_BYTES_MAX = 64 << 10,
     CLIENT_ORIGIN_BYTES_MAX = 300, /* "https://" + 253 bytes of name + ":65535" */
     CLIENT_KEPT_BYTES_MAX = 2048,  /* larger buffers are not kept with a cached call */
-    CLIENT_CACHED_MAX = 1024,      /* calls, and easy handles, kept for reuse */
+    CLIENT_CACHED_MAX = 1024,      /* calls, and easy handles, kept for reuse for good */
     CLIENT_HOST_BUCKETS = 256,
     CLIENT_TICK_MS = 25 /* how exactly idle timeouts and those of waiting calls are kept */
 };
@@ -52,6 +52,7 @@ struct http_client {
     client_host *hosts[CLIENT_HOST_BUCKETS];
     client_multi **multis; /* filled from the front: low ones stay full and their connections warm */
     size_t multi_count;
+    size_t multi_first;      /* none before it has room */
     client_socket **sockets; /* by descriptor, NULL where none */
     size_t sockets_cap;
     client_easy *free_easies;
@@ -84,6 +85,7 @@ struct client_multi {
     CURLM *curl;
     uv_timer_t timer;
     size_t running; /* transfers */
+    size_t place;   /* in client->multis */
     bool broken;    /* curl gave it up: its transfers fail, and it takes no more */
 };
 
@@ -163,6 +165,7 @@ http_call_error_kind request_copy(http_call *call, const http_call_options *opti
 
 /* client_call.c */
 void call_free(http_call *call);
+void call_destroy(http_call *call); /* what is left of it for reuse */
 void call_launch(http_call *call);
 void call_end(http_call *call, http_call_error_kind kind, char *text); /* takes text; NULL: the kind's */
 void call_announce(http_call *call);
@@ -171,7 +174,8 @@ void call_untime(http_call *call);
 
 /* client.c */
 void client_tell_news(http_client *client);
-void client_keep_time(http_call *call); /* watches the timeouts that curl does not keep */
+void client_keep_ticking(http_client *client); /* until there is nothing to do for the tick */
+void client_keep_time(http_call *call);        /* watches the timeouts that curl does not keep */
 void client_handle_closed(http_client *client);
 
 /* client_host.c */
@@ -183,6 +187,7 @@ void host_call_ended(client_host *host); /* starts one that waits; may free the 
 void host_withdraw(http_call *call);     /* a waiting one */
 
 /* client_multi.c */
+void multi_left(client_multi *multi);             /* by a transfer */
 client_multi *multi_with_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *client, curlsocktype purpose, struct curl_sockaddr *address);

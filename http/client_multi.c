@@ -178,14 +178,22 @@ client_multi *multi_with_room(client_host *host)
 {
     http_client *c = host->client;
     if (host->warm && has_room(host->warm)) return host->warm;
-    for (size_t i = 0; i < c->multi_count; i++)
-        if (has_room(c->multis[i])) return c->multis[i];
+    while (c->multi_first < c->multi_count && !has_room(c->multis[c->multi_first])) c->multi_first++;
+    if (c->multi_first < c->multi_count) return c->multis[c->multi_first];
     client_multi **all = realloc(c->multis, (c->multi_count + 1) * sizeof(client_multi *));
     if (!all) return NULL;
     c->multis = all;
     client_multi *m = multi_new(c);
-    if (m) all[c->multi_count++] = m;
-    return m;
+    if (!m) return NULL;
+    m->place = c->multi_count;
+    return all[c->multi_count++] = m;
+}
+
+void multi_left(client_multi *m)
+{
+    assert(m->running > 0);
+    m->running--;
+    if (m->place < m->client->multi_first) m->client->multi_first = m->place;
 }
 
 static void on_multi_closed(uv_handle_t *h)

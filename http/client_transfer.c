@@ -220,13 +220,9 @@ static void easy_put(http_client *c, client_easy *e)
 {
     e->call = NULL;
     e->multi = NULL;
-    if (c->free_easy_count >= CLIENT_CACHED_MAX) {
-        easy_free(e);
-        return;
-    }
     e->next = c->free_easies;
     c->free_easies = e;
-    c->free_easy_count++;
+    if (++c->free_easy_count > CLIENT_CACHED_MAX) client_keep_ticking(c);
 }
 
 /* The method, in the way that makes curl handle redirects and bodies as it should. */
@@ -296,7 +292,7 @@ static void leave_curl(http_call *call)
     CURLMcode rc = curl_multi_remove_handle(e->multi->curl, e->curl);
     assert(rc == CURLM_OK);
     (void)rc;
-    e->multi->running--;
+    multi_left(e->multi);
     call->easy = NULL;
     easy_put(call->client, e);
 }

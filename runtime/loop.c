@@ -13,8 +13,9 @@
 #include "runtime/waiter.h"
 
 enum {
-    CLOSING_PARTS = 3,    /* server, client, port */
-    LEFT_BODY_MAX = 65536 /* of a request that is left to the next worker */
+    CLOSING_PARTS = 3,     /* server, client, port */
+    LEFT_BODY_MAX = 65536, /* of a request that is left to the next worker */
+    TRIM_MS = 100
 };
 
 /* A connection on its way to the loop that owns its run. */
@@ -116,6 +117,10 @@ static void check_drained(sw_loop *l);
 static void on_turn(sw_loop *l)
 {
     end_turn(l);
+    if (uv_now(&l->uv) - l->trimmed_ms >= TRIM_MS) {
+        l->trimmed_ms = uv_now(&l->uv);
+        stack_pool_trim(l->stacks);
+    }
     if (l->draining && !l->stopping) check_drained(l);
 }
 

@@ -43,6 +43,7 @@ typedef struct sw_loop {
     uv_thread_t thread;
     sched sched;
     stack_pool *stacks;
+    uint64_t trimmed_ms; /* when they were trimmed last */
     struct arena_cache *arenas;
     timers timers;
     http_server *server;

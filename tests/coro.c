@@ -299,6 +299,10 @@ static void test_pool(void)
     size_t full = resident_pages();
     for (int i = 0; i < COUNT; i++) coro_resume(all[i]);
     for (int i = 0; i < COUNT; i++) coro_destroy(all[i]);
+    size_t kept = resident_pages();
+    stack_pool_trim(pool);
+    CHECK(SANITIZED || kept - resident_pages() < COUNT); /* a few at a time: they may be wanted again at once */
+    for (int i = 0; i < COUNT; i++) stack_pool_trim(pool);
     size_t after = resident_pages();
     if (!SANITIZED && !getenv("VALGRIND_OPTS")) {
         printf("# %zu pages resident with %d used stacks, %zu after\n", full, COUNT, after);
