@@ -22,7 +22,8 @@ struct coro {
     void *arg;
     stack_pool *pool;
     void *low, *high;  /* its whole stack */
-    const char *label; /* borrowed; for the overflow report */
+    const char *label; /* borrowed; for reports, as `place` is. Atomic: another thread may look */
+    const char *place;
     struct coro_links links;
     bool finished;
 #if defined(CORO_ASAN)
@@ -46,8 +47,18 @@ __attribute__((noinline)) coro *coro_current(void) { return current; }
 
 bool coro_finished(const coro *co) { return co->finished; }
 void *coro_arg(const coro *co) { return co->arg; }
-void coro_set_label(coro *co, const char *label) { co->label = label; }
+void coro_set_label(coro *co, const char *label) { __atomic_store_n(&co->label, label, __ATOMIC_RELAXED); }
+void coro_set_place(coro *co, const char *place) { __atomic_store_n(&co->place, place, __ATOMIC_RELAXED); }
 const char *coro_label(const coro *co) { return co->label; }
+
+/* The stack may be another coroutine's by now, which is made without atomics: whoever looks finds that out afterwards.
+ */
+__attribute__((no_sanitize("thread"))) void coro_peek(const coro *co, const char **label, const char **place)
+{
+    *label = __atomic_load_n(&co->label, __ATOMIC_RELAXED);
+    *place = __atomic_load_n(&co->place, __ATOMIC_RELAXED);
+}
+
 struct coro_links *coro_links_of(coro *co) { return &co->links; }
 bool coro_overflowed(const coro *co, const void *address) { return stack_guards(co->pool, co->high, address); }
 size_t coro_stack_bytes(const coro *co) { return stack_pool_stack_size(co->pool); }

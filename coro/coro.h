@@ -32,6 +32,8 @@ void *coro_arg(const coro *co);
 
 /* What an overflow report says of it, e.g. "GET /orders/:id run 01J..."; borrowed, NULL: none. */
 void coro_set_label(coro *co, const char *label);
+/* What it is in the middle of, e.g. the id of a step; borrowed, NULL: nothing in particular. */
+void coro_set_place(coro *co, const char *place);
 
 /* Links for one list at a time (the sched's ready queue); coro never touches them. */
 struct coro_links {

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "coro/coro_impl.h"
+
 void sched_init(sched *s) { *s = (sched){0}; }
 
 void sched_ready(sched *s, coro *co)
@@ -41,9 +43,22 @@ size_t sched_run(sched *s, size_t resumes_max)
     while (s->head && (resumes_max == 0 || n < resumes_max)) {
         coro *co = s->head;
         sched_remove(s, co);
+        __atomic_store_n(&s->running, co, __ATOMIC_RELAXED);
+        __atomic_store_n(&s->switches, s->switches + 1, __ATOMIC_RELEASE);
         coro_resume(co);
+        __atomic_store_n(&s->switches, s->switches + 1, __ATOMIC_RELEASE);
         if (coro_finished(co)) coro_destroy(co);
         n++;
     }
     return n;
+}
+
+uint64_t sched_running(const sched *s, const char **label, const char **place)
+{
+    uint64_t switches = __atomic_load_n(&s->switches, __ATOMIC_ACQUIRE);
+    const coro *co = __atomic_load_n(&s->running, __ATOMIC_RELAXED);
+    if (switches % 2 == 0) return 0;
+    coro_peek(co, label, place);
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return __atomic_load_n(&s->switches, __ATOMIC_RELAXED) == switches ? switches : 0;
 }

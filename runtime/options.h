@@ -27,6 +27,7 @@ typedef struct sw_options {
     int64_t hold_ms;
     int64_t park_after_ms;
     int64_t drain_ms;
+    int64_t block_warn_ms; /* 0: nobody watches */
     int64_t retain_ms;
     int64_t retain_bytes;                                                        /* 0: no limit */
     int64_t runs_max;                                                            /* in memory, of each loop */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/blocked.h"
 #include "runtime/control.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
@@ -27,6 +28,7 @@ typedef struct serving {
     int ended;                /* eventfd: counts loops that have ended */
     int control;              /* to the supervisor; -1: none, or it has gone */
     control_message *message; /* owned; NULL without supervisor */
+    blocked_watch *blocked;   /* NULL: nobody watches, or it drains */
     unsigned started, joinable;
     bool draining;
     control_kind drain_soon; /* what the supervisor said before the loops ran; 0: nothing */
@@ -104,6 +106,8 @@ static void drain(serving *s, loop_end end)
     s->draining = true;
     log_line(LOG_INFO, NULL, "draining: running steps have %lld ms to end", (long long)s->app->opt.drain_ms);
     notify_send(&s->notify, "STOPPING=1\nSTATUS=draining");
+    blocked_watch_stop(s->blocked); /* loops end one by one from now on */
+    s->blocked = NULL;
     for (unsigned i = 0; i < s->started; i++) loop_drain(&s->app->loops[i], end);
 }
 
@@ -205,9 +209,11 @@ bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals)
     if (ok) {
         if (s.control >= 0) take_back_connections(&s);
         ok = start_threads(&s);
+        if (ok) s.blocked = blocked_watch_start(app);
         if (ok) say(&s, CONTROL_READY, "READY=1\nSTATUS=serving");
         wait_for_loops(&s);
     }
+    blocked_watch_stop(s.blocked);
     for (unsigned i = 0; i < s.started; i++) (void)uv_thread_join(&app->loops[i].thread);
     log_line(LOG_INFO, NULL, "stopped");
     if (s.ended >= 0) close(s.ended);

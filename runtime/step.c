@@ -244,7 +244,9 @@ static bool attempt_once(strand *s, const step_spec *spec, int attempt, int64_t 
     bool timed =
         spec->options.timeout_ms > 0 && timers_start(&r->loop->timers, &timeout, (uint64_t)spec->options.timeout_ms);
     sw_value value = sw_nil();
+    coro_set_place(s->co, spec->id);
     bool ok = ctx_call(&c, spec->fn, spec->input, &value);
+    coro_set_place(s->co, NULL);
     if (timed) timers_stop(&r->loop->timers, &timeout);
     if (s->interrupt == INTERRUPT_TIMEOUT) {
         s->interrupt = INTERRUPT_NONE;

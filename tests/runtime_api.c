@@ -1,6 +1,7 @@
 /* What a handler may do and what it is refused, seen from its client; each refusal leaves the process serving. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -9,7 +10,7 @@
 #include "tests/served.h"
 
 typedef struct notes {
-    int attempts, cleaned, order[8], slow_started, slow_ended;
+    int attempts, cleaned, stop_computing, order[8], slow_started, slow_ended;
 } notes;
 static notes *seen;
 
@@ -72,6 +73,13 @@ static sw_value fatal(sw_ctx *c, sw_value v)
     seen->attempts++;
     sw_fail_fatal(c, "never again \"%s\"", "x");
 }
+static sw_value compute(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    while (!__atomic_load_n(&seen->stop_computing, __ATOMIC_ACQUIRE)) v.via.u64 ^= v.via.u64 << 1;
+    return sw_int(1);
+}
+static void on_compute(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "crunch", compute, sw_int(1))); }
 static sw_value hang(sw_ctx *c, sw_value v)
 {
     seen->attempts++;
@@ -216,6 +224,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /stream", on_stream, NULL);
     sw_endpoint(app, "GET /slow", on_slow, NULL);
     sw_endpoint(app, "GET /rest", on_rest, NULL);
+    sw_endpoint(app, "GET /compute", on_compute, NULL);
     sw_route(app, "GET /plain-step", on_plain_step);
     sw_route(app, "GET /disk", on_disk);
     if (getenv("BAD_ROUTE")) sw_endpoint(app, getenv("BAD_ROUTE"), on_nothing, NULL);
@@ -475,6 +484,44 @@ static void test_parking(void)
     stop();
 }
 
+/* Its log up to the line that has `words`. */
+static void await_log(const char *words)
+{
+    static char said[65536];
+    size_t len = 0;
+    do {
+        struct pollfd p = {.fd = server.log, .events = POLLIN};
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1 && len < sizeof said - 1);
+        ssize_t n = read(server.log, said + len, sizeof said - 1 - len);
+        CHECK(n > 0);
+        len += (size_t)n;
+        said[len] = 0;
+    } while (!strstr(said, words) || !strchr(strstr(said, words), '\n'));
+    snprintf(text, sizeof text, "%.*s", (int)strcspn(strstr(said, words), "\n"), strstr(said, words));
+}
+
+static void *ask_compute(void *arg)
+{
+    call(NULL, url_of("/compute"), NULL, NULL, 0, arg);
+    return arg;
+}
+
+static void test_blocked(void)
+{
+    static answer computed;
+    pthread_t asking;
+    start();
+    CHECK(pthread_create(&asking, NULL, ask_compute, &computed) == 0);
+    await_log("GET /compute has held loop ");
+    CHECK(strstr(text, " ms in step \"crunch\""));
+    __atomic_store_n(&seen->stop_computing, 1, __ATOMIC_RELEASE);
+    await_log("GET /compute held loop ");
+    CHECK(strstr(text, " ms in step \"crunch\""));
+    CHECK(pthread_join(asking, NULL) == 0);
+    CHECK_INT(computed.status, 200);
+    stop();
+}
+
 static void test_full_disk(void)
 {
     char output[1024];
@@ -570,6 +617,7 @@ static const check_case cases[] = {{"replies", test_replies},
                                    {"a stream's frames", test_stream},
                                    {"respond-async and the output URL", test_async},
                                    {"a long sleep leaves memory", test_parking},
+                                   {"who keeps a loop from turning is logged", test_blocked},
                                    {"SIGTERM lets running steps end", test_sigterm},
                                    {"SIGKILL repeats only what was not journaled", test_sigkill},
                                    {"a full disk refuses runs and is got over", test_full_disk},
