@@ -55,8 +55,8 @@ const char *coro_label(const coro *co) { return co->label; }
  */
 __attribute__((no_sanitize("thread"))) void coro_peek(const coro *co, const char **label, const char **place)
 {
-    *label = __atomic_load_n(&co->label, __ATOMIC_RELAXED);
-    *place = __atomic_load_n(&co->place, __ATOMIC_RELAXED);
+    *label = __atomic_load_n(&co->label, __ATOMIC_ACQUIRE);
+    *place = __atomic_load_n(&co->place, __ATOMIC_ACQUIRE);
 }
 
 struct coro_links *coro_links_of(coro *co) { return &co->links; }

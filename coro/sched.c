@@ -59,6 +59,5 @@ uint64_t sched_running(const sched *s, const char **label, const char **place)
     const coro *co = __atomic_load_n(&s->running, __ATOMIC_RELAXED);
     if (switches % 2 == 0) return 0;
     coro_peek(co, label, place);
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
     return __atomic_load_n(&s->switches, __ATOMIC_RELAXED) == switches ? switches : 0;
 }

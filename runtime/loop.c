@@ -431,10 +431,9 @@ void loop_run(sw_loop *l)
     while (l->free_runs) {
         run *r = l->free_runs;
         l->free_runs = r->next_free;
-        msgpack_sbuffer_destroy(&r->open);
-        msgpack_sbuffer_destroy(&r->sealed);
         free(r);
     }
+    while (l->buffer_count > 0) msgpack_sbuffer_destroy(&l->buffers[--l->buffer_count]);
     slot_table_free(&l->slots);
     keeper_free(&l->keeper);
     stack_pool_free(l->stacks);

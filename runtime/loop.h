@@ -18,6 +18,8 @@
 #include "runtime/timers.h"
 #include "runtime/waiter.h"
 
+enum { LOOP_BUFFERS = 256 };
+
 typedef struct loop_counters {
     uint64_t runs_started, runs_resumed, runs_succeeded, runs_failed, runs_cancelled, runs_parked;
     uint64_t steps_done, steps_replayed, attempts_failed, requests_refused;
@@ -56,6 +58,8 @@ typedef struct sw_loop {
     store_segment *segments, **segments_end; /* of this turn, not yet with the store: it is told once */
     size_t segments_in_flight;               /* with the store */
     slot_table slots;
+    msgpack_sbuffer buffers[LOOP_BUFFERS]; /* for entries of runs, empty; see record.c */
+    size_t buffer_count;
     msgpack_sbuffer scratch;     /* for packing a value before its entry */
     struct moved *moved;         /* connections from other loops, under moved_lock */
     const destination *adopting; /* of the connection that http_server_adopt is taking just now; NULL: none */

@@ -1,12 +1,45 @@
 #include "runtime/record.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "runtime/frames.h"
 #include "runtime/loop.h"
 #include "runtime/strand.h"
 
-enum { SEALED_KEEP_MAX = 65536 };
+enum { BUFFER_FIRST = 1024, BUFFER_KEEP_MAX = 65536 };
+
+/* ---- Buffers: with a run only from its first entry to the commit. A loop's runs share few of them, last used first
+ * ---- */
+
+static msgpack_sbuffer buffer_take(sw_loop *l)
+{
+    if (l->buffer_count > 0) return l->buffers[--l->buffer_count];
+    msgpack_sbuffer b = {.data = malloc(BUFFER_FIRST)};
+    if (b.data) b.alloc = BUFFER_FIRST; /* else it is tried again, and fails, when something is written */
+    return b;
+}
+
+static void buffer_give(sw_loop *l, msgpack_sbuffer *b)
+{
+    if (!b->data) return;
+    if (b->alloc <= BUFFER_KEEP_MAX && l->buffer_count < LOOP_BUFFERS) {
+        b->size = 0;
+        l->buffers[l->buffer_count++] = *b;
+    } else {
+        msgpack_sbuffer_destroy(b);
+    }
+    msgpack_sbuffer_init(b);
+}
+
+void record_release(run *r)
+{
+    assert(!r->in_flight);
+    buffer_give(r->loop, &r->sealed);
+    if (r->open.size == 0) buffer_give(r->loop, &r->open);
+}
+
+/* ---- Entries ---- */
 
 static bool is_last(const entry *e) { return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED; }
 
@@ -17,6 +50,7 @@ bool record_append(run *r, const entry *e)
     if (!is_last(e) &&
         r->state_bytes + e->value.len + e->input.len + e->body.len > (size_t)r->loop->app->opt.run_state_max)
         return false;
+    if (!r->open.data) r->open = buffer_take(r->loop);
     size_t before = r->open.size;
     if (entry_encode(&r->open, e) != 0) {
         r->open.size = before;
@@ -51,10 +85,9 @@ bool record_flush(run *r)
 {
     if (r->in_flight) return true;
     if (r->open.size == 0) return false;
-    msgpack_sbuffer spare = r->sealed;
+    assert(!r->sealed.data);
     r->sealed = r->open;
-    r->open = spare;
-    r->open.size = 0;
+    msgpack_sbuffer_init(&r->open);
     bool ends = r->state == RUN_ENDING;
     r->segment = (store_segment){.run = r->id,
                                  .seq = r->seq_sealed,

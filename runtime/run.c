@@ -19,7 +19,7 @@
 #include "runtime/value.h"
 #include "runtime/waiter.h"
 
-enum { SPARE_BUFFER_MAX = 65536, RETRY_AFTER_WRITE_ERROR_MS = 5000, TIMER_EARLY_MS = 2 };
+enum { RETRY_AFTER_WRITE_ERROR_MS = 5000, TIMER_EARLY_MS = 2 };
 
 void run_touch(run *r)
 {
@@ -33,21 +33,14 @@ void run_touch(run *r)
 static run *run_new(sw_loop *l, const endpoint *e)
 {
     run *r = l->free_runs;
-    msgpack_sbuffer open = {0}, sealed = {0};
-    if (r) {
+    if (r)
         l->free_runs = r->next_free;
-        open = r->open;
-        sealed = r->sealed;
-    } else if (!(r = malloc(sizeof *r))) {
+    else if (!(r = malloc(sizeof *r)))
         return NULL;
-    }
     memset(r, 0, sizeof *r);
     r->loop = l;
     r->endpoint = e;
     r->plain = e->kind == ENDPOINT_PLAIN;
-    r->open = open;
-    r->sealed = sealed;
-    r->open.size = r->sealed.size = 0;
     arena_init(&r->arena, l->arenas);
     arena_set_limit(&r->arena, l->app->opt.run_state_max * 4);
     r->counters = r->counters_inline;
@@ -59,13 +52,6 @@ static run *run_new(sw_loop *l, const endpoint *e)
     return r;
 }
 
-static void drop_large(msgpack_sbuffer *b)
-{
-    if (b->alloc <= SPARE_BUFFER_MAX) return;
-    msgpack_sbuffer_destroy(b);
-    msgpack_sbuffer_init(b);
-}
-
 static void run_free(run *r)
 {
     sw_loop *l = r->loop;
@@ -74,8 +60,8 @@ static void run_free(run *r)
     claim_release(l, r->claim);
     frames_release(r->frames);
     arena_free(&r->arena);
-    drop_large(&r->open);
-    drop_large(&r->sealed);
+    r->open.size = 0;
+    record_release(r);
     r->next_free = l->free_runs;
     l->free_runs = r;
     counter_add(&l->runs, -1);
@@ -566,7 +552,7 @@ void run_committed(run *r)
     assert(r->in_flight);
     r->in_flight = false;
     r->loop->segments_in_flight--;
-    r->sealed.size = 0;
+    record_release(r);
     if (r->segment.error) {
         commit_failed(r);
         return;
