@@ -79,11 +79,13 @@ static bool origin_of(const char *url, char *out, size_t out_size)
     }
     bool has_port = name_end < end && *name_end == ':' && end - name_end > 1;
     if (name_end == name || (name_end < end && *name_end != ':') || (size_t)(end - name) + 16 > out_size) return false;
-    int port_len = has_port ? (int)(end - name_end - 1) : 0;
     const char *port = has_port ? name_end + 1 : scheme == 7 ? "80" : "443";
-    int n = snprintf(out, out_size, "%.*s%.*s:%.*s", (int)scheme, url, (int)(name_end - name), name,
-                     has_port ? port_len : 3, port);
-    assert(n > 0 && (size_t)n < out_size);
+    char *to = mempcpy(out, url, scheme); /* no printf: it needs more stack than all the rest of a call */
+    to = mempcpy(to, name, (size_t)(name_end - name));
+    *to++ = ':';
+    to = mempcpy(to, port, has_port ? (size_t)(end - port) : strlen(port));
+    *to = 0;
+    assert(to < out + out_size);
     for (char *p = out; *p; p++) *p = (char)tolower((unsigned char)*p);
     return true;
 }

@@ -56,7 +56,8 @@ static http_call *start(sw_ctx *c, const sw_request *q, bool streaming)
     return call;
 }
 
-static SW_NORETURN void fail_of_call(sw_ctx *c, http_call *call)
+/* Not inlined: its text would lie on the stack of every call that waits. */
+static SW_NORETURN __attribute__((noinline)) void fail_of_call(sw_ctx *c, http_call *call)
 {
     http_call_error_kind kind = http_call_error(call);
     char text[512];

@@ -164,7 +164,8 @@ static void end_cancelled(run *r)
     record_ended(r);
 }
 
-static void answer_plain(run *r)
+/* Not inlined: its headers would lie on the stack of every handler. */
+static __attribute__((noinline)) void answer_plain(run *r)
 {
     http_exchange *x = r->request.exchange;
     if (!x) return; /* it wrote its response piece by piece, or cut it */

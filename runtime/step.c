@@ -189,7 +189,9 @@ static entry step_entry(const step_spec *spec, entry_kind kind, int attempt, int
 }
 
 /* Journals the result and copies it out of the attempt's arena. */
-static bool keep_result(strand *s, const step_spec *spec, int attempt, int64_t began_ms, sw_value value, sw_value *out)
+/* Not inlined: its entry would lie on the stack of every step that waits. */
+static __attribute__((noinline)) bool keep_result(strand *s, const step_spec *spec, int attempt, int64_t began_ms,
+                                                  sw_value value, sw_value *out)
 {
     run *r = s->run;
     msgpack_sbuffer *scratch = &r->loop->scratch;
