@@ -1,10 +1,22 @@
-/* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, a fan-out of 20 calls,
- * a run that waits on a call, a run that sleeps, a step with a large result. An ordinary program on <stepwell.h>. */
+/* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, fan-outs of 20 calls and of
+ * 1,000 steps, runs that wait on a call, in a step, or asleep, one that computes, one that streams, one with a
+ * large result. An ordinary program on <stepwell.h>. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <stepwell.h>
+#include <string.h>
+#include <time.h>
 
-enum { FAN = 20, TEN = 10, LARGE_BYTES = 100000 };
+enum {
+    FAN = 20,
+    TEN = 10,
+    WIDE = 1000,
+    LARGE_BYTES = 100000,
+    COMPUTE_MS = 50,
+    HANG_MS = 120000,
+    CHUNKS = 64,
+    CHUNK_BYTES = 16384
+};
 
 static sw_app *app;
 
@@ -47,11 +59,13 @@ static void on_fan(sw_ctx *c)
 
 static void on_wait(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "call", fetch, sw_nil())); }
 
+/* Five steps, then asleep for ?ms=, an hour by default. */
 static void on_sleep(sw_ctx *c)
 {
     sw_value n = sw_nil();
+    const char *ms = sw_query(c, "ms");
     for (int i = 0; i < 5; i++) n = sw_step(c, "before", number, sw_int(i));
-    sw_sleep(c, "long", 3600 * 1000);
+    sw_sleep(c, "long", ms ? atoll(ms) : 3600 * 1000);
     sw_reply_json(c, 200, n);
 }
 
@@ -71,6 +85,41 @@ static void on_large(sw_ctx *c)
     sw_reply_json(c, 200, sw_int((int64_t)sw_len(sw_step(c, "noise", noise, sw_nil()))));
 }
 
+static sw_value hang(sw_ctx *c, sw_value input)
+{
+    sw_sleep(c, "inside the step", HANG_MS);
+    return input;
+}
+
+static void on_hang(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "hang", hang, sw_nil())); }
+
+static void on_wide(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    for (int i = 0; i < WIDE; i++) sw_group_step(g, "one", number, sw_int(i));
+    sw_reply_json(c, 200, sw_int((int64_t)sw_len(sw_group_wait(g))));
+}
+
+static sw_value compute(sw_ctx *c, sw_value input)
+{
+    (void)c;
+    struct timespec from, now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &from);
+    do (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - from.tv_sec) * 1000 + (now.tv_nsec - from.tv_nsec) / 1000000 < COMPUTE_MS);
+    return input;
+}
+
+static void on_compute(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "compute", compute, sw_nil())); }
+
+static void on_stream(sw_ctx *c)
+{
+    char *text = sw_alloc(c, CHUNK_BYTES);
+    memset(text, 'x', CHUNK_BYTES);
+    for (int i = 0; i < CHUNKS; i++) sw_push_chunk(c, sw_strn(c, text, CHUNK_BYTES));
+    sw_reply_json(c, 200, sw_int(CHUNKS));
+}
+
 int main(int argc, char **argv)
 {
     app = sw_app_new("service");
@@ -82,5 +131,9 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /wait", on_wait, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "GET /large", on_large, NULL);
+    sw_endpoint(app, "GET /hang", on_hang, NULL);
+    sw_endpoint(app, "GET /wide", on_wide, NULL);
+    sw_endpoint(app, "GET /compute", on_compute, NULL);
+    sw_endpoint(app, "GET /stream", on_stream, NULL);
     return sw_main(app, argc, argv);
 }

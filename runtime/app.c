@@ -19,7 +19,16 @@
 #include "runtime/sockets.h"
 #include "runtime/supervise.h"
 
-enum { ERROR_TEXT = 1024, EXIT_OK = 0, EXIT_OTHER = 1, EXIT_SETUP = 2, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
+enum {
+    ERROR_TEXT = 1024,
+    EXIT_OK = 0,
+    EXIT_OTHER = 1,
+    EXIT_SETUP = 2,
+    SECRET_BYTES_MIN = 16,
+    SECRET_BYTES_MAX = 4096,
+    SWEEP_LEAST_MS = 1000,
+    SWEEP_MOST_MS = 60000
+};
 
 static void *must(void *memory)
 {
@@ -197,7 +206,11 @@ static bool open_store(sw_app *app, char *error, size_t error_size)
 {
     const sw_options *o = &app->opt;
     if (!app->durable) return true;
+    int64_t sweep_ms = o->retain_ms / 4; /* short retention means that disk matters: a minute is too long for it */
+    if (sweep_ms < SWEEP_LEAST_MS) sweep_ms = SWEEP_LEAST_MS;
+    if (sweep_ms > SWEEP_MOST_MS) sweep_ms = SWEEP_MOST_MS;
     app->store = store_open(&(store_options){.path = o->data,
+                                             .sweep_interval_ms = sweep_ms,
                                              .retain_ms = o->retain_ms,
                                              .retain_bytes = (uint64_t)o->retain_bytes,
                                              .queue_bytes_max = (size_t)o->journal_queue_max},
