@@ -75,6 +75,8 @@ def wrk(url, connections, seconds=None, headers=()):
     """As fast as the answers come."""
     out = output("wrk", "-t1", f"-c{connections}", f"-d{seconds or SECONDS}s", "--latency", "--timeout", "30s",
                  *[x for h in headers for x in ("-H", h)], url)
+    if not re.search(r"^ +99% ", out, re.M):
+        raise SystemExit(f"{url}: nothing was answered within {seconds or SECONDS} s\n{out}")
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     if bad:
         raise SystemExit(f"{url}: {bad[1]} wrong answers\n{out}")

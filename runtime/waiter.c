@@ -23,7 +23,8 @@ enum {
     STREAM_QUEUE_BYTES = 16384, /* unsent bytes of one stream: the frames are there for all, copies of them cost */
     REPLY_HEADERS_MAX = 64,
     OWN_HEADERS = 8,
-    RECONNECT_MS = 1000 /* how soon an EventSource tries again */
+    PROBLEM_FIXED_BYTES = 96, /* of a problem without title and detail, and more */
+    RECONNECT_MS = 1000       /* how soon an EventSource tries again */
 };
 
 struct waiter {
@@ -102,8 +103,33 @@ static void run_url(const sw_loop *l, const http_exchange *x, const run_id *id, 
 
 /* ---- Answers ---- */
 
+static void send_problem(http_exchange *x, int status, const char *retry_after, const char *body, size_t len)
+{
+    http_reply_header headers[] = {{"Content-Type", "application/problem+json"}, {"Retry-After", retry_after}};
+    http_reply(x, status, headers, retry_after ? 2 : 1, body, len);
+}
+
+/* Most details are plain text of ours, and a server that refuses has no time to lose: nothing is allocated for them. */
+static bool plain_problem(http_exchange *x, int status, const char *detail, const char *retry_after)
+{
+    char body[512], digits[4];
+    const char *title = http_status_text(status);
+    size_t len = strlen(detail);
+    for (size_t i = 0; i < len; i++)
+        if (detail[i] < 0x20 || detail[i] == 0x7f || detail[i] == '"' || detail[i] == '\\') return false;
+    if (len + strlen(title) > sizeof body - PROBLEM_FIXED_BYTES) return false;
+    for (int i = 2, rest = status; i >= 0; i--, rest /= 10) digits[i] = (char)('0' + rest % 10);
+    digits[3] = 0;
+    char *end = stpcpy(stpcpy(body, "{\"type\":\"about:blank\",\"title\":\""), title);
+    end = stpcpy(stpcpy(end, "\",\"status\":"), digits);
+    end = stpcpy(stpcpy(stpcpy(end, ",\"detail\":\""), detail), "\"}\n");
+    send_problem(x, status, retry_after, body, (size_t)(end - body));
+    return true;
+}
+
 void waiter_problem(http_exchange *x, int status, const char *detail, const char *retry_after)
 {
+    if (plain_problem(x, status, detail, retry_after)) return;
     arena a;
     arena_init(&a, NULL);
     sw_bytes text = {"", 0};
@@ -113,8 +139,7 @@ void waiter_problem(http_exchange *x, int status, const char *detail, const char
     if (!json_write(&a, v, &text)) text = (sw_bytes){"\"\"", 2};
     char *body = arena_printf(&a, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s}\n",
                               http_status_text(status), status, (int)text.len, text.data);
-    http_reply_header headers[] = {{"Content-Type", "application/problem+json"}, {"Retry-After", retry_after}};
-    http_reply(x, status, headers, retry_after ? 2 : 1, body ? body : "", body ? strlen(body) : 0);
+    send_problem(x, status, retry_after, body ? body : "", body ? strlen(body) : 0);
     arena_free(&a);
 }
 
