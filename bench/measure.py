@@ -81,8 +81,8 @@ def wrk(url, connections, seconds=None, headers=()):
     if bad:
         raise SystemExit(f"{url}: {bad[1]} wrong answers\n{out}")
     return {"rps": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
-            "p50_ms": milliseconds(re.search(r"^ +50% +(\S+)$", out, re.M)[1]),
-            "p99_ms": milliseconds(re.search(r"^ +99% +(\S+)$", out, re.M)[1])}
+            "p50_ms": milliseconds(re.search(r"^ +50% +(\S+)", out, re.M)[1]),
+            "p99_ms": milliseconds(re.search(r"^ +99% +(\S+)", out, re.M)[1])}
 
 
 @contextlib.contextmanager
