@@ -10,9 +10,9 @@ COLOURS = ["#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df"]
 
 
 class Axis:
-    """Maps values to pixels; logarithmic or from 0."""
+    """Maps values to pixels; logarithmic or from 0, up to a round number unless it is tight."""
 
-    def __init__(self, values, low_px, high_px, log):
+    def __init__(self, values, low_px, high_px, log, tight=False):
         self.log, self.low_px, self.high_px = log, low_px, high_px
         most = max(values)
         if log:
@@ -24,6 +24,9 @@ class Axis:
             step = next(s for s in (step / 5, step / 2, step, step * 2) if most / s <= 6)
             self.low, self.high = 0, math.ceil(most / step) * step or 1
             self.ticks = [step * i for i in range(round(self.high / step) + 1)]
+        if tight:
+            self.high = math.log10(most) if log else most
+            self.ticks = [v for v in self.ticks if v <= most]
 
     def __call__(self, value):
         v = math.log10(value) if self.log else value
@@ -43,7 +46,7 @@ def chart(path, title, x_name, y_name, lines, log_x=False, log_y=False):
     if not lines:
         return
     xs, ys = ([p[i] for points in lines.values() for p in points] for i in (0, 1))
-    x, y = Axis(xs, LEFT, WIDTH - RIGHT, log_x), Axis(ys, HEIGHT - BOTTOM, TOP, log_y)
+    x, y = Axis(xs, LEFT, WIDTH - RIGHT - 20, log_x, tight=True), Axis(ys, HEIGHT - BOTTOM, TOP, log_y)
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
            f'<text x="{WIDTH / 2}" y="22" text-anchor="middle" font-size="15">{html.escape(title)}</text>']
@@ -51,7 +54,7 @@ def chart(path, title, x_name, y_name, lines, log_x=False, log_y=False):
         out.append(f'<path d="M{LEFT} {y(v):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
                    f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{short(v)}</text>')
     for v in sorted(set(xs)) if len(set(xs)) <= 8 else x.ticks:
-        out.append(f'<text x="{x(v):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{short(v)}</text>')
+        out.append(f'<text x="{x(v):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{v:,.0f}</text>')
     out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - BOTTOM + 34}" text-anchor="middle">{html.escape(x_name)}</text>'
                f'<text transform="translate(16 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{html.escape(y_name)}</text>')
     for i, (name, points) in enumerate(lines.items()):
