@@ -76,6 +76,14 @@ static void multi_run(client_multi *m, curl_socket_t fd, int events)
     client_tell_news(m->client);
 }
 
+static void on_poll(uv_poll_t *h, int status, int events);
+
+static bool watch_wanted(client_socket *s)
+{
+    s->armed = s->wanted;
+    return uv_poll_start(&s->poll, s->armed, on_poll) == 0;
+}
+
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     client_socket *s = h->data;
@@ -86,7 +94,16 @@ static void on_poll(uv_poll_t *h, int status, int events)
         return;
     }
     int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    multi_run(s->multi, s->fd, status < 0 ? CURL_CSELECT_ERR : flags);
+    if (status < 0) {
+        /* Told of an error, curl gives up at once, also an answer that arrived before it. Reading and writing tell it
+         * which error it was. libuv has let go of the descriptor. */
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+        s->armed = 0;
+    }
+    http_client *c = s->client;
+    int fd = s->fd;
+    multi_run(s->multi, fd, flags);
+    if (status < 0 && socket_of(c, fd) == s && s->wanted && !s->armed) (void)watch_wanted(s);
 }
 
 static void on_timer(uv_timer_t *h) { multi_run(h->data, CURL_SOCKET_TIMEOUT, 0); }
@@ -117,8 +134,7 @@ static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, v
     s->multi = m;
     s->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     if (s->armed == s->wanted) return 0;
-    s->armed = s->wanted;
-    return uv_poll_start(&s->poll, s->armed, on_poll) == 0 ? 0 : -1;
+    return watch_wanted(s) ? 0 : -1;
 }
 
 curl_socket_t socket_open(void *client, curlsocktype purpose, struct curl_sockaddr *address)
