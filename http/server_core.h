@@ -23,7 +23,7 @@
 
 enum {
     CONN_HEADERS = 24,       /* more need an allocation */
-    CONN_BYTES = 1536,       /* likewise; most requests are smaller */
+    CONN_BYTES = 1024,       /* likewise; most requests are smaller */
     CONN_CORK_BYTES = 16384, /* answers to pipelined requests and small pieces of streams gather up to this */
     SERVER_SCRATCH_BYTES = 16384,
     SERVER_SPARE_BLOCKS = 1024,
