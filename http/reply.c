@@ -190,10 +190,11 @@ static size_t chunk_size_line(char line[20], size_t len)
 void http_reply_write(http_exchange *x, const char *data, size_t len)
 {
     http_conn *c = conn_of(x);
+    static const char end[] = "\r\n";
     char line[20];
     assert(x->stage == EXCHANGE_STREAMING);
     if (len == 0 || x->is_bodiless) return; /* an empty chunk would end the body */
-    struct iovec parts[3] = {{line, 0}, {(char *)(uintptr_t)data, len}, {(char *)(uintptr_t) "\r\n", 2}};
+    struct iovec parts[3] = {{line, 0}, {(char *)(uintptr_t)data, len}, {(char *)(uintptr_t)end, 2}};
     parts[0].iov_len = chunk_size_line(line, len);
     if (x->is_chunked)
         conn_gather(c, parts, 3);
@@ -204,7 +205,8 @@ void http_reply_write(http_exchange *x, const char *data, size_t len)
 void http_reply_end(http_exchange *x)
 {
     http_conn *c = conn_of(x);
-    struct iovec last = {(char *)(uintptr_t) "0\r\n\r\n", 5};
+    static const char end[] = "0\r\n\r\n";
+    struct iovec last = {(char *)(uintptr_t)end, 5};
     assert(x->stage == EXCHANGE_STREAMING);
     if (x->is_chunked)
         conn_send(c, &last, 1);

@@ -162,11 +162,11 @@ static const http_route *route_of(const node *n, const char *method, size_t meth
 }
 
 /* NULL when it is in the tree, else why not. */
-static const char *insert(http_router *r, http_route *new)
+static const char *insert(http_router *r, http_route *added)
 {
-    const char *wrong = check_route(new);
+    const char *wrong = check_route(added);
     if (wrong) return wrong;
-    const char *at = new->text + new->method_len + 1, *end = at + strlen(at);
+    const char *at = added->text + added->method_len + 1, *end = at + strlen(at);
     node *n = r->root;
     while (at < end) {
         http_text segment = segment_at(at + 1, end);
@@ -174,31 +174,32 @@ static const char *insert(http_router *r, http_route *new)
         n = child_for(n, segment);
         if (!n) return "out of memory";
     }
-    if (route_of(n, new->text, new->method_len)) return "there is a route for the same paths already";
+    if (route_of(n, added->text, added->method_len)) return "there is a route for the same paths already";
     http_route **place = &n->routes;
     while (*place) place = &(*place)->next;
-    *place = new;
+    *place = added;
     return NULL;
 }
 
 bool http_router_add(http_router *r, const char *text, void *target, char *error, size_t error_size)
 {
-    http_route *new = calloc(1, sizeof(*new));
-    if (new) {
-        new->text = strdup(text);
-        new->name_text = strdup(text);
+    const char *wrong = "out of memory";
+    http_route *added = calloc(1, sizeof(*added));
+    if (added) {
+        added->text = strdup(text);
+        added->name_text = strdup(text);
+        if (added->text && added->name_text) wrong = insert(r, added);
     }
-    const char *wrong = new &&new->text &&new->name_text ? insert(r, new) : "out of memory";
     if (!wrong) {
-        new->target = target;
+        added->target = target;
         return true;
     }
     snprintf(error, error_size, "route \"%s\": %s", text, wrong);
-    if (new) {
-        free(new->text);
-        free(new->name_text);
+    if (added) {
+        free(added->text);
+        free(added->name_text);
     }
-    free(new);
+    free(added);
     return false;
 }
 

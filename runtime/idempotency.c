@@ -74,7 +74,7 @@ static store_key make_key(const endpoint *e, const http_request *q, http_text ke
     const char *caller = e->options.caller_header ? http_request_header(q, e->options.caller_header) : NULL;
     http_text scope[] = {text(e->route), text(caller ? caller : ""), key};
     http_text request[] = {q->method, q->target, q->body};
-    store_key k;
+    store_key k = {.hash = {0}};
     digest(k.hash, scope, 3);
     digest(k.fingerprint, request, 3);
     return k;

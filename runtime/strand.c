@@ -171,7 +171,9 @@ void ctx_raise_interrupt(sw_ctx *c)
     ctx_raise(c, (failure){.kind = FAILURE_RETRY, .message = "timed out", .retry_after_ms = -1});
 }
 
-void ctx_fail(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args)
+/* Its message is made in the run's arena. */
+static SW_PRINTF(4, 0) failure
+    failure_make(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args)
 {
     char *text = arena_alloc(&c->run->arena, FAILURE_TEXT_MAX / 8);
     size_t size = FAILURE_TEXT_MAX / 8;
@@ -189,35 +191,43 @@ void ctx_fail(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *
         }
         va_end(again);
     }
-    ctx_raise(c, (failure){.kind = kind, .message = text ? text : "out of memory", .retry_after_ms = retry_after_ms});
+    return (failure){.kind = kind, .message = text ? text : "out of memory", .retry_after_ms = retry_after_ms};
 }
 
 void sw_fail(sw_ctx *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    ctx_fail(c, FAILURE_RETRY, -1, format, args);
+    failure f = failure_make(c, FAILURE_RETRY, -1, format, args);
+    va_end(args);
+    ctx_raise(c, f);
 }
 
 void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    ctx_fail(c, FAILURE_RETRY, ms < 0 ? 0 : ms, format, args);
+    failure f = failure_make(c, FAILURE_RETRY, ms < 0 ? 0 : ms, format, args);
+    va_end(args);
+    ctx_raise(c, f);
 }
 
 void sw_fail_fatal(sw_ctx *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    ctx_fail(c, FAILURE_FATAL, -1, format, args);
+    failure f = failure_make(c, FAILURE_FATAL, -1, format, args);
+    va_end(args);
+    ctx_raise(c, f);
 }
 
 void ctx_fail_misuse(sw_ctx *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    ctx_fail(c, FAILURE_FATAL, -1, format, args);
+    failure f = failure_make(c, FAILURE_FATAL, -1, format, args);
+    va_end(args);
+    ctx_raise(c, f);
 }
 
 struct arena *ctx_arena(sw_ctx *c) { return c->arena; }

@@ -29,10 +29,6 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out);
 /* After strand_suspend returned false: raises what the interrupt stands for. */
 SW_NORETURN void ctx_raise_interrupt(sw_ctx *c);
 
-/* Fails with a message made in the run's arena; kind FAILURE_RETRY or FAILURE_FATAL. */
-SW_NORETURN void ctx_fail(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args)
-    SW_PRINTF(4, 0);
-
 /* `c` may wait here: it is the innermost context of the running strand; anything else fails as misuse. */
 void ctx_check(sw_ctx *c, const char *function);
 

@@ -80,7 +80,7 @@ static void read_command(supervisor *s, char **argv)
     for (char *at = s->command; whole && at < s->command + len && count < ARGUMENTS_MAX; at += strlen(at) + 1)
         s->argv[count++] = at;
     if (count == 0 || count == ARGUMENTS_MAX)
-        for (count = 0; argv[count] && count < ARGUMENTS_MAX; count++) s->argv[count] = argv[count];
+        for (count = 0; count < ARGUMENTS_MAX && argv[count]; count++) s->argv[count] = argv[count];
     s->argv[count] = NULL;
 }
 

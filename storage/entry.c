@@ -23,10 +23,10 @@ typedef struct field {
 
 enum { FIELDS_MAX = 15, KINDS_END = ENTRY_CANCEL + 1 };
 
-#define F(type, member)                                                                                                \
-    {                                                                                                                  \
-        FIELD_##type, offsetof(entry, member)                                                                          \
-    }
+/* Versions of clang-format differ in how they break this line. */
+/* clang-format off */
+#define F(type, member) {FIELD_##type, offsetof(entry, member)}
+/* clang-format on */
 static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_STARTED] = {F(I64, at_ms), F(STR, function), F(STR, version), F(STR, method), F(STR, target), F(STR, owner),
                        F(U64, epoch), F(BIN, params), F(BIN, headers), F(BIN, body), F(I64, due_ms)},

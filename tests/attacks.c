@@ -287,21 +287,18 @@ static void test_smuggling(void)
         CHUNKED "0\r\nX : y\r\r\n",
         CHUNKED "0\r\n X: y\r\n\r\n",
     };
-#define ZERO(s)                                                                                                        \
-    {                                                                                                                  \
-        s, sizeof(s) - 1                                                                                               \
-    }
+#define ZERO(s) s, sizeof(s) - 1
     static const struct {
         const char *data;
         size_t len;
-    } zeros[] = {ZERO("POST /work\0 HTTP/1.1\r\nHost: x\r\n\r\n"),
-                 ZERO("POST /work HTTP/1.1\r\nHost: x\0\r\n\r\n"),
-                 ZERO(POST "X\0: y\r\n\r\n"),
-                 ZERO(POST "X: y\0z\r\n\r\n"),
-                 ZERO(POST "Content-Length: 0\0\r\n\r\n"),
-                 ZERO(CHUNKED "3\0\r\nabc\r\n0\r\n\r\n"),
-                 ZERO(CHUNKED "3;\0\r\nabc\r\n0\r\n\r\n"),
-                 ZERO(CHUNKED "0\r\nX: \0\r\n\r\n")};
+    } zeros[] = {{ZERO("POST /work\0 HTTP/1.1\r\nHost: x\r\n\r\n")},
+                 {ZERO("POST /work HTTP/1.1\r\nHost: x\0\r\n\r\n")},
+                 {ZERO(POST "X\0: y\r\n\r\n")},
+                 {ZERO(POST "X: y\0z\r\n\r\n")},
+                 {ZERO(POST "Content-Length: 0\0\r\n\r\n")},
+                 {ZERO(CHUNKED "3\0\r\nabc\r\n0\r\n\r\n")},
+                 {ZERO(CHUNKED "3;\0\r\nabc\r\n0\r\n\r\n")},
+                 {ZERO(CHUNKED "0\r\nX: \0\r\n\r\n")}};
     start();
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) refuse_bytes(requests[i], strlen(requests[i]), i);
     for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++) refuse_bytes(zeros[i].data, zeros[i].len, 100 + i);

@@ -331,7 +331,10 @@ static inline char *test_read_all(int fd, size_t *len)
         CHECK(n >= 0);
         if (n == 0) break;
         have += (size_t)n;
-        if (have == cap) CHECK((all = realloc(all, (cap *= 2) + 1)));
+        if (have < cap) continue;
+        char *larger = realloc(all, (cap *= 2) + 1);
+        CHECK(larger);
+        all = larger;
     }
     all[have] = 0;
     if (len) *len = have;

@@ -36,12 +36,11 @@ static inline bool served_try(served *s, const char *const *extra, char *log_tex
     s->pid = fork();
     CHECK(s->pid >= 0);
     if (s->pid == 0) {
-        char *argv[SERVED_ARGS_MAX] = {served_program, (char *)(uintptr_t) "--serve", (char *)(uintptr_t) "--listen",
-                                       (char *)(uintptr_t) "127.0.0.1:0"};
+        const char *argv[SERVED_ARGS_MAX] = {served_program, "--serve", "--listen", "127.0.0.1:0"};
         int n = 4;
-        for (; *extra && n < SERVED_ARGS_MAX - 1; extra++) argv[n++] = (char *)(uintptr_t)*extra;
+        for (; *extra && n < SERVED_ARGS_MAX - 1; extra++) argv[n++] = *extra;
         dup2(pipe_fds[1], STDERR_FILENO);
-        execv(served_program, argv);
+        execv(served_program, (char **)(uintptr_t)argv);
         _exit(127);
     }
     close(pipe_fds[1]);

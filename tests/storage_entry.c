@@ -114,7 +114,8 @@ static void test_truncations(void)
         msgpack_sbuffer b;
         msgpack_sbuffer_init(&b);
         CHECK_INT(entry_encode(&b, &all[i]), 0);
-        for (size_t len = 0; len<b.size; len += len> 400 && len + 400 < b.size ? 97 : 1) {
+        for (size_t len = 0, step; len < b.size; len += step) {
+            step = len > 400 && len + 400 < b.size ? 97 : 1;
             /* exactly sized memory, so that a sanitizer sees a read beyond it */
             char *cut = malloc(len + 1);
             memcpy(cut, b.data, len);

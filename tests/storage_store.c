@@ -554,8 +554,8 @@ static pid_t start_child(const char *name, const char *path, int *out)
     CHECK(pid >= 0);
     if (pid == 0) {
         dup2(fds[1], STDOUT_FILENO);
-        char *argv[] = {self, (char *)(uintptr_t) "--child", (char *)(uintptr_t)name, (char *)(uintptr_t)path, NULL};
-        execv(self, argv);
+        const char *argv[] = {self, "--child", name, path, NULL};
+        execv(self, (char **)(uintptr_t)argv);
         _exit(127);
     }
     close(fds[1]);

@@ -102,10 +102,11 @@ sw_value step_search(sw_ctx *c, sw_value input)
                            sw_int(SEARCH_RESULTS), "contents", sw_map(c, "text", text, NULL), NULL);
     const char *const headers[] = {sw_printf(c, "x-api-key: %s", research_settings.exa_key),
                                    "Content-Type: application/json", NULL};
-    sw_value answer = sw_fetch_json(c, &(sw_request){.url = sw_printf(c, "%s/search", research_settings.exa_url),
-                                                     .headers = headers,
-                                                     .body = sw_json(c, body),
-                                                     .timeout_ms = SEARCH_TIMEOUT_MS});
+    const sw_request request = {.url = sw_printf(c, "%s/search", research_settings.exa_url),
+                                .headers = headers,
+                                .body = sw_json(c, body),
+                                .timeout_ms = SEARCH_TIMEOUT_MS};
+    sw_value answer = sw_fetch_json(c, &request);
     sw_value results = sw_get(answer, "results"), sources = sw_array(c, 0), shown = sw_array(c, 0);
     if (results.type != MSGPACK_OBJECT_ARRAY) sw_fail(c, "the search answered without results");
     for (size_t i = 0; i < sw_len(results); i++) {
