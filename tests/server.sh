@@ -1,0 +1,36 @@
+#!/bin/sh
+# script/server as a newcomer uses it: one command, an address, an answer; SIGTERM ends it and what it started.
+set -eu
+source=$1
+work=$(mktemp -d)
+server=
+cleanup() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+unset ANTHROPIC_API_KEY EXA_API_KEY ANTHROPIC_BASE_URL EXA_BASE_URL
+"$source/script/server" --listen 127.0.0.1:0 --data "$work/data" >"$work/log" 2>&1 </dev/null &
+server=$!
+url=
+while [ -z "$url" ]; do
+  kill -0 "$server" || { cat "$work/log" >&2; exit 1; }
+  url=$(sed -n 's/.*research.* listening on \(http:[^ ]*\).*/\1/p' "$work/log")
+  sleep 0.1
+done
+simulator=$(sed -n 's/.*simulator at \(http:[^;]*\);.*/\1/p' "$work/log")
+[ -n "$simulator" ]
+echo "ok 1 - says that it uses the simulator, and the agent's address"
+curl -sSf "$url/" | grep -q '<title>'
+echo "ok 2 - the page is there"
+curl -sSfL "$url/api/research?topic=Tides&depth=1&breadth=1" | grep -q '"success":true'
+echo "ok 3 - a question is answered"
+kill "$server"
+status=0
+wait "$server" || status=$?
+[ "$status" = 0 ] || { echo "ended with $status" >&2; cat "$work/log" >&2; exit 1; }
+server=
+if curl -s -o /dev/null "$url/" || curl -s -o /dev/null "$simulator/"; then exit 1; fi
+echo "ok 4 - SIGTERM ends the agent and the simulator"
+echo "1..4"
