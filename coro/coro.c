@@ -100,7 +100,7 @@ coro *coro_create(stack_pool *pool, coro_fn fn, void *arg)
     void *low;
     void *high = stack_acquire(pool, &low);
     if (!high) return NULL;
-    uintptr_t at = ((uintptr_t)high - 16 - sizeof(coro)) & ~(uintptr_t)15;
+    uintptr_t at = ((uintptr_t)high - STACK_LINK_BYTES - sizeof(coro)) & ~(uintptr_t)15;
     coro *co = (coro *)at;
     memset(co, 0, sizeof *co);
     co->fn = fn;
@@ -127,6 +127,10 @@ void coro_destroy(coro *co)
 #if defined(CORO_VALGRIND)
     VALGRIND_STACK_DEREGISTER(co->valgrind_id);
 #endif
+    if (stack_overrun(co->pool, co->high)) {
+        overflow_report(co); /* what lay below is overwritten */
+        abort();
+    }
     stack_release(co->pool, co->high);
 }
 

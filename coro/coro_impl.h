@@ -10,4 +10,7 @@ void coro_peek(const coro *co, const char **label, const char **place);
 bool coro_overflowed(const coro *co, const void *address);
 size_t coro_stack_bytes(const coro *co);
 
+/* Tells standard error whose stack is used up. */
+void overflow_report(const coro *co);
+
 #endif

@@ -30,7 +30,7 @@ static void say_number(size_t n)
     say(digits + at);
 }
 
-static void report(const coro *co)
+void overflow_report(const coro *co)
 {
     const char *label = coro_label(co);
     say("stack overflow in ");
@@ -44,7 +44,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
     (void)context;
     const coro *co = coro_current();
-    if (co && coro_overflowed(co, info->si_addr)) report(co);
+    if (co && coro_overflowed(co, info->si_addr)) overflow_report(co);
     /* The fault happens again when this returns, and then meets what was installed before. */
     (void)sigaction(number, number == SIGSEGV ? &before_segv : &before_bus, NULL);
 }

@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +14,9 @@
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13: a guard that needs no mapping of its own */
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
 #endif
 
 enum {
@@ -23,10 +28,18 @@ enum {
     TRIM_SHARE = 64
 };
 
-/* The head of a free stack lies in the stack's own highest bytes, which a coroutine touches anyway. */
-typedef struct free_stack {
-    struct free_stack *next;
-} free_stack;
+enum { MAPS_DEFAULT = 65530, OVERRUN_BYTES = 512 };
+
+/* Lies in a stack's own highest bytes, which a coroutine touches anyway. */
+typedef struct stack_link {
+    struct stack_link *next; /* while the stack is free */
+    bool unguarded;          /* its guard page is ordinary memory: see guard() */
+} stack_link;
+_Static_assert(sizeof(stack_link) == STACK_LINK_BYTES, "coro.c leaves this much to the pool");
+
+/* Guards made by mprotect, in all pools: each costs the process two of its vm.max_map_count mappings, and malloc, curl
+ * and RocksDB need some too. */
+static atomic_size_t heavy_guards;
 
 typedef struct mapping {
     struct mapping *next;
@@ -35,8 +48,8 @@ typedef struct mapping {
 } mapping;
 
 struct stack_pool {
-    free_stack *warm; /* keep their touched pages; last released first */
-    free_stack *cold; /* never used, or emptied */
+    stack_link *warm; /* keep their touched pages; last released first */
+    stack_link *cold; /* never used, or emptied */
     mapping *mappings;
     char *fresh, *fresh_end; /* slots of the newest mapping that were never handed out */
     size_t slot_bytes;       /* guard and stack */
@@ -44,8 +57,9 @@ struct stack_pool {
     size_t page;
     size_t in_use, warm_count, total;
     size_t stacks_max, warm_max;
-    size_t next_slots; /* in the next mapping */
-    bool light_guards; /* MADV_GUARD_INSTALL works here */
+    size_t next_slots;                      /* in the next mapping */
+    size_t heavy_guards, heavy_guards_most; /* this pool's; and of the process */
+    bool light_guards;                      /* MADV_GUARD_INSTALL works here */
 };
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
@@ -54,9 +68,19 @@ static bool probe_light_guards(size_t page)
 {
     void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return false;
-    bool works = madvise(p, page, MADV_GUARD_INSTALL) == 0;
+    /* Some emulators take any advice and do nothing; a guard cannot be populated. */
+    bool works = madvise(p, page, MADV_GUARD_INSTALL) == 0 && madvise(p, page, MADV_POPULATE_READ) != 0;
     (void)munmap(p, page);
     return works;
+}
+
+static size_t heavy_guards_most(void)
+{
+    size_t maps = 0;
+    FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+    if (!f || fscanf(f, "%zu", &maps) != 1) maps = MAPS_DEFAULT;
+    if (f) (void)fclose(f);
+    return maps / 4;
 }
 
 stack_pool *stack_pool_new(const stack_pool_options *options)
@@ -75,7 +99,8 @@ stack_pool *stack_pool_new(const stack_pool_options *options)
     p->stacks_max = o->stacks_max ? o->stacks_max : STACKS_DEFAULT;
     p->warm_max = o->warm_max ? o->warm_max : WARM_DEFAULT;
     p->next_slots = SLOTS_FIRST;
-    p->light_guards = probe_light_guards(p->page);
+    p->light_guards = !o->heavy_guards && probe_light_guards(p->page);
+    p->heavy_guards_most = heavy_guards_most();
     return p;
 }
 
@@ -88,6 +113,7 @@ void stack_pool_free(stack_pool *p)
         (void)munmap(m->base, m->len);
         free(m);
     }
+    (void)atomic_fetch_sub(&heavy_guards, p->heavy_guards);
     free(p);
 }
 
@@ -121,19 +147,25 @@ static bool map_more(stack_pool *p)
     return true;
 }
 
-static bool guard(const stack_pool *p, char *at)
+/* Makes the page at `at` a guard. Without light guards, a process with very many stacks has some without any: frames
+ * that were in the page below them are found when the stack goes back. */
+static bool guard(stack_pool *p, char *at)
 {
     if (p->light_guards) return madvise(at, p->page, MADV_GUARD_INSTALL) == 0;
-    if (mprotect(at, p->page, PROT_NONE) == 0) return true;
-    errno = ENOMEM; /* two mappings a stack: vm.max_map_count is used up */
+    if (atomic_fetch_add(&heavy_guards, 1) < p->heavy_guards_most && mprotect(at, p->page, PROT_NONE) == 0) {
+        p->heavy_guards++;
+        return true;
+    }
+    (void)atomic_fetch_sub(&heavy_guards, 1);
     return false;
 }
 
 static void *fresh_stack(stack_pool *p)
 {
     if (p->fresh == p->fresh_end && !map_more(p)) return NULL;
-    if (!guard(p, p->fresh)) return NULL;
+    bool guarded = guard(p, p->fresh);
     p->fresh += p->slot_bytes;
+    if (!guarded) ((stack_link *)(void *)p->fresh - 1)->unguarded = true;
     return p->fresh;
 }
 
@@ -141,12 +173,12 @@ void *stack_acquire(stack_pool *p, void **low)
 {
     char *high;
     if (p->warm) {
-        free_stack *f = p->warm;
+        stack_link *f = p->warm;
         p->warm = f->next;
         p->warm_count--;
         high = (char *)(f + 1);
     } else if (p->cold) {
-        free_stack *f = p->cold;
+        stack_link *f = p->cold;
         p->cold = f->next;
         high = (char *)(f + 1);
     } else if (!(high = fresh_stack(p))) {
@@ -163,7 +195,7 @@ void stack_release(stack_pool *p, void *high)
 #if defined(CORO_ASAN)
     __asan_unpoison_memory_region((char *)high - p->stack_bytes, p->stack_bytes);
 #endif
-    free_stack *f = (free_stack *)high - 1;
+    stack_link *f = (stack_link *)high - 1;
     p->in_use--;
     f->next = p->warm;
     p->warm = f;
@@ -182,6 +214,13 @@ void stack_pool_trim(stack_pool *p)
         f->next = p->cold;
         p->cold = f;
     }
+}
+
+bool stack_overrun(const stack_pool *p, const void *high)
+{
+    static const char zeros[OVERRUN_BYTES]; /* as the page below was mapped */
+    if (!((const stack_link *)high - 1)->unguarded) return false;
+    return memcmp((const char *)high - p->stack_bytes - OVERRUN_BYTES, zeros, OVERRUN_BYTES) != 0;
 }
 
 bool stack_guards(const stack_pool *p, const void *high, const void *address)

@@ -1,5 +1,7 @@
 /* stack_pool: the coroutine stacks of one thread. Owns large mappings cut into equal slots, each with a guard page
- * below it. Hands the most recently released slot out first (warm in cache). Never shared between threads. */
+ * below it: light ones where the kernel has them (Linux 6.13), else by mprotect as long as they take less than half of
+ * the process's mappings. A stack beyond these is checked when it goes back. Hands the most recently released slot out
+ * first (warm in cache). Never shared between threads. */
 #ifndef CORO_STACK_H
 #define CORO_STACK_H
 
@@ -11,6 +13,7 @@ typedef struct stack_pool stack_pool;
 typedef struct stack_pool_options {
     size_t stack_size_bytes; /* usable, rounded up to pages; 0: 65,536. Sanitizer and Valgrind builds use 4 times it */
     size_t stacks_max;       /* alive at once; 0: 1,000,000. One more is refused with errno ENOMEM */
+    bool heavy_guards;       /* mprotect, even where the kernel has lighter guards */
     size_t warm_max;         /* released stacks that keep their touched pages for good; 0: 1,024 */
 } stack_pool_options;
 

@@ -4,10 +4,15 @@
 
 #include "coro/stack.h"
 
-/* A free stack: *low is its lowest usable byte, the return value one past its highest; the guard is the page below
- * low. NULL with errno. */
+enum { STACK_LINK_BYTES = 16 };
+
+/* A free stack: *low is its lowest usable byte, the return value one past its highest, of which STACK_LINK_BYTES belong
+ * to the pool; the guard is the page below low. NULL with errno. */
 void *stack_acquire(stack_pool *pool, void **low);
 void stack_release(stack_pool *pool, void *high);
+
+/* Whether a stack without a guard was left at its lower end. */
+bool stack_overrun(const stack_pool *pool, const void *high);
 
 /* Whether `address` is in the guard of the stack that ends at `high`. Safe in a signal handler. */
 bool stack_guards(const stack_pool *pool, const void *high, const void *address);

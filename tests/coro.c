@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "coro/coro.h"
+#include "coro/sanitize.h"
 #include "coro/sched.h"
 #include "coro/stack.h"
 #include "tests/check.h"
@@ -19,6 +20,15 @@ enum { SANITIZED = 1 };
 #else
 enum { SANITIZED = 0 };
 #endif
+
+static bool on_valgrind(void)
+{
+#if defined(CORO_VALGRIND)
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
+#endif
+}
 
 static stack_pool *pool;
 static char order[256];
@@ -113,11 +123,12 @@ static void stays(void *arg)
     alive--;
 }
 
-static void test_many(void)
+static void many(bool heavy_guards)
 {
-    const size_t count = SANITIZED || getenv("VALGRIND_OPTS") ? 2000 : 100000;
+    const size_t count = SANITIZED || on_valgrind() ? 2000 : 100000;
     coro **all = calloc(count, sizeof(coro *));
-    begin(0, 0, 0);
+    pool = stack_pool_new(&(stack_pool_options){.heavy_guards = heavy_guards});
+    CHECK(pool && all);
     for (size_t i = 0; i < count; i++) {
         all[i] = coro_create(pool, stays, (void *)i);
         if (!all[i]) printf("# after %zu: %s\n", i, strerror(errno));
@@ -132,6 +143,9 @@ static void test_many(void)
     free(all);
     end();
 }
+
+static void test_many(void) { many(false); }
+static void test_many_heavy(void) { many(true); } /* more than the process may have mappings for */
 
 /* Frame addresses: a sanitizer may put locals elsewhere. */
 static __attribute__((noinline)) int descend(const char *bottom, size_t bytes)
@@ -163,27 +177,41 @@ static void test_deep(void)
 
 static void overflows(void *arg) { (void)descend(__builtin_frame_address(0), *(size_t *)arg); }
 
-static void test_overflow(void)
+static void overflow_by(size_t bytes)
+{
+    coro *c = coro_create(pool, overflows, &bytes);
+    coro_set_label(c, "GET /deep run 01TEST");
+    coro_resume(c);
+    coro_destroy(c);
+}
+
+static void overflow_guarded(bool heavy_guards)
+{
+    pool = stack_pool_new(&(stack_pool_options){.stack_size_bytes = 65536, .heavy_guards = heavy_guards});
+    overflow_by(1 << 20);
+}
+
+/* A few frames into the page below a stack for which no guard was left. */
+static void overflow_unguarded(bool heavy_guards)
+{
+    pool = stack_pool_new(&(stack_pool_options){.stack_size_bytes = 65536, .heavy_guards = heavy_guards});
+    for (int i = 0; i < 50000; i++) CHECK(coro_create(pool, overflows, NULL));
+    overflow_by(65536 + 500);
+}
+
+static void expect_report(void (*overflow)(bool), bool heavy_guards, int ends_by)
 {
     int fds[2], status;
     char said[4096] = "";
-    if (SANITIZED) {
-        printf("# the sanitizer reports overflows itself\n");
-        return;
-    }
     CHECK(pipe(fds) == 0);
     fflush(stdout);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
         dup2(fds[1], STDERR_FILENO);
-        begin(65536, 0, 0);
         overflow_install();
         CHECK(overflow_thread_enter());
-        size_t bytes = 1 << 20;
-        coro *c = coro_create(pool, overflows, &bytes);
-        coro_set_label(c, "GET /deep run 01TEST");
-        coro_resume(c);
+        overflow(heavy_guards);
         _exit(0);
     }
     close(fds[1]);
@@ -192,7 +220,18 @@ static void test_overflow(void)
     close(fds[0]);
     if (!strstr(said, "GET /deep run 01TEST")) printf("# it said: %s\n", said);
     CHECK(strstr(said, "GET /deep run 01TEST") && strstr(said, "stack"));
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == ends_by);
+}
+
+static void test_overflow(void)
+{
+    if (SANITIZED) {
+        printf("# the sanitizer reports overflows itself\n");
+        return;
+    }
+    expect_report(overflow_guarded, false, SIGSEGV);
+    expect_report(overflow_guarded, true, SIGSEGV);
+    if (!on_valgrind()) expect_report(overflow_unguarded, true, SIGABRT);
 }
 
 /* ---- What a switch keeps ---- */
@@ -304,7 +343,7 @@ static void test_pool(void)
     CHECK(SANITIZED || kept - resident_pages() < COUNT); /* a few at a time: they may be wanted again at once */
     for (int i = 0; i < COUNT; i++) stack_pool_trim(pool);
     size_t after = resident_pages();
-    if (!SANITIZED && !getenv("VALGRIND_OPTS")) {
+    if (!SANITIZED && !on_valgrind()) {
         printf("# %zu pages resident with %d used stacks, %zu after\n", full, COUNT, after);
         CHECK(full - after > COUNT * 6);
     }
@@ -341,10 +380,14 @@ static void test_threads(void)
     for (int i = 0; i < 4; i++) CHECK(pthread_join(all[i], NULL) == 0);
 }
 
-static const check_case cases[] = {
-    {"suspend and resume", test_order},      {"the ready queue", test_sched},
-    {"a hundred thousand alive", test_many}, {"deep recursion", test_deep},
-    {"an overflow is named", test_overflow}, {"floating-point state", test_floating_point},
-    {"backtraces end", test_backtrace},      {"stacks are reused and given back", test_pool},
-    {"a pool each thread", test_threads}};
+static const check_case cases[] = {{"suspend and resume", test_order},
+                                   {"the ready queue", test_sched},
+                                   {"a hundred thousand alive", test_many},
+                                   {"as many with heavy guards", test_many_heavy},
+                                   {"deep recursion", test_deep},
+                                   {"an overflow is named", test_overflow},
+                                   {"floating-point state", test_floating_point},
+                                   {"backtraces end", test_backtrace},
+                                   {"stacks are reused and given back", test_pool},
+                                   {"a pool each thread", test_threads}};
 CHECK_MAIN(cases)
