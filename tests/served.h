@@ -57,7 +57,7 @@ static inline bool served_try(served *s, const char *const *extra, char *log_tex
         const char *at = strstr(log_text, "listening on "), *end = at ? strchr(at, '\n') : NULL;
         if (!end) continue;
         served_log = s->log;
-        snprintf(s->address, sizeof s->address, "%.*s", (int)(end - at - 13), at + 13);
+        snprintf(s->address, sizeof s->address, "%.*s", (int)strcspn(at + 13, "\"\n"), at + 13);
         return true;
     }
     int status = 0;
