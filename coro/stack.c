@@ -206,7 +206,7 @@ void stack_pool_trim(stack_pool *p)
 {
     if (p->warm_count <= p->warm_max) return;
     for (size_t n = (p->warm_count - p->warm_max + TRIM_SHARE - 1) / TRIM_SHARE; n > 0; n--) {
-        free_stack *f = p->warm;
+        stack_link *f = p->warm;
         p->warm = f->next;
         p->warm_count--;
         /* All but the page that holds the link. */
