@@ -88,7 +88,9 @@ def bench_slow_readers():
         address = re.search(r"http://([^:]+):(\d+)", url).groups()
         before = resident_kib(p)
         readers = [slow_reader((address[0], int(address[1])), stream) for _ in range(count)]
-        select.select(readers[-1:], [], [], 30)
+        arrived = select.poll()
+        arrived.register(readers[-1], select.POLLIN)
+        arrived.poll(30000)
         time.sleep(1)
         alone = at_rate(url + "/one", 200, SECONDS, 32)
         report("-", f"{count} readers that read nothing of 1 MiB", {"KiB_each": (resident_kib(p) - before) / count,
