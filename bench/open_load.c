@@ -18,7 +18,8 @@ typedef struct conn {
     llhttp_t parser;
     struct conn *next; /* among the free ones */
     uint64_t due_ns;   /* of its request */
-    bool busy, said;   /* said: it has the header Retry-After */
+    uint64_t sent_ns;
+    bool busy, said; /* said: it has the header Retry-After */
     char bytes[4096];
 } conn;
 
@@ -31,7 +32,8 @@ static conn *free_conns;
 static size_t opened, conns_max;
 static double rate, seconds;
 static uint64_t began_ns, sent, answered, ok, refused, unsaid, other;
-static float *latencies; /* ms */
+static float *latencies; /* ms, from when it was due */
+static float *waits;     /* the same from when it was sent: without the time that no connection was free */
 
 static void must(bool good, const char *what)
 {
@@ -46,6 +48,7 @@ static void send_next(conn *c)
 {
     uv_buf_t b = uv_buf_init(request, (unsigned)request_len);
     c->due_ns = due_of(sent++);
+    c->sent_ns = uv_hrtime();
     c->busy = true;
     c->said = false;
     must(uv_try_write((uv_stream_t *)&c->tcp, &b, 1) == (int)request_len, "a request was not taken");
@@ -77,7 +80,9 @@ static int on_message(llhttp_t *p)
     must(c->busy, "an answer without a request");
     answered++;
     if (p->status_code == 200) {
-        latencies[ok++] = (float)((double)(uv_hrtime() - c->due_ns) / 1e6);
+        uint64_t now = uv_hrtime();
+        waits[ok] = (float)((double)(now - c->sent_ns) / 1e6);
+        latencies[ok++] = (float)((double)(now - c->due_ns) / 1e6);
     } else if (p->status_code == 503) {
         refused++;
         unsaid += !c->said;
@@ -159,7 +164,8 @@ int main(int argc, char **argv)
     conns_max = strtoul(argv[4], NULL, 10);
     must(rate > 0 && seconds > 0 && conns_max > 0, "RATE, SECONDS and CONNECTIONS are above 0");
     latencies = calloc((size_t)(rate * seconds) + 16, sizeof *latencies);
-    must(latencies != NULL, "out of memory");
+    waits = calloc((size_t)(rate * seconds) + 16, sizeof *waits);
+    must(latencies != NULL && waits != NULL, "out of memory");
     (void)signal(SIGPIPE, SIG_IGN);
     llhttp_settings_init(&settings);
     settings.on_header_field = on_field;
@@ -169,11 +175,13 @@ int main(int argc, char **argv)
     must(uv_timer_init(loop, &tick) == 0 && uv_timer_start(&tick, on_tick, 1, 1) == 0, "timer");
     (void)uv_run(loop, UV_RUN_DEFAULT);
     qsort(latencies, ok, sizeof *latencies, by_size);
-    float none = 0, *l = ok ? latencies : &none;
+    qsort(waits, ok, sizeof *waits, by_size);
+    float none = 0, *l = ok ? latencies : &none, *w = ok ? waits : &none;
     uint64_t last = ok ? ok - 1 : 0;
-    printf("sent %llu ok %llu refused %llu unsaid %llu other %llu p50_ms %.3f p99_ms %.3f max_ms %.3f\n",
+    printf("sent %llu ok %llu refused %llu unsaid %llu other %llu p50_ms %.3f p99_ms %.3f max_ms %.3f "
+           "answer_p99_ms %.3f\n",
            (unsigned long long)sent, (unsigned long long)ok, (unsigned long long)refused, (unsigned long long)unsaid,
            (unsigned long long)(other + sent - answered), (double)l[last / 2], (double)l[last * 99 / 100],
-           (double)l[last]);
+           (double)l[last], (double)w[last * 99 / 100]);
     return ok == 0;
 }

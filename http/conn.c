@@ -326,7 +326,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
      * could not take into account. */
     if (events & UV_DISCONNECT) (void)conn_release(c);
     if ((events & UV_READABLE) && !c->eof && !conn_kept(c)) read_some(c);
+    const http_server_options *o = &c->server->options;
     conn_run(c);
+    if (o->on_handled) o->on_handled(o->arg);
 }
 
 void conn_turn(http_conn *c)

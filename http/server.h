@@ -53,6 +53,9 @@ typedef struct http_server_options {
     uint32_t write_timeout_ms;    /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
     const char *name;             /* Server header; NULL: none */
     void (*on_request)(void *arg, http_exchange *x); /* may reply at once or later */
+    /* After each connection that something came from; NULL: not needed. libuv looks for new events up to 48 times in
+     * one turn of its loop: under load thousands of requests may come before its check handles run. */
+    void (*on_handled)(void *arg);
     /* Of kept connections (below); NULL if none is ever kept. Before the first byte of a whole reply is sent: the
      * holder needs it, so that the next process can send the rest. */
     void (*on_kept_reply)(void *arg, uint64_t key, const struct http_kept_reply *reply);

@@ -14,6 +14,7 @@
 
 enum {
     CLOSING_PARTS = 3,     /* server, client, port */
+    TURN_REQUESTS = 256,   /* as many in one go */
     LEFT_BODY_MAX = 65536, /* of a request that is left to the next worker */
     TRIM_MS = 100
 };
@@ -68,6 +69,7 @@ static void on_request(void *arg, http_exchange *x)
         return;
     }
     if (l->draining && l->followed && leave_request(l, x)) return;
+    l->turn_requests++;
     const http_request *q = http_exchange_request(x);
     http_match m;
     http_router_find(l->app->router, q->method, q->path, &m);
@@ -99,6 +101,7 @@ static void append_segments(sw_loop *l)
 
 static void end_turn(sw_loop *l)
 {
+    l->turn_requests = 0;
     do {
         sched_run(&l->sched, 0);
         for (run *r; (r = TAILQ_FIRST(&l->touched));) {
@@ -110,6 +113,13 @@ static void end_turn(sw_loop *l)
         if (!l->stopping) http_client_flush(l->client);
     } while (l->sched.ready > 0 || !TAILQ_EMPTY(&l->touched));
     if (l->slots.due_head) slot_load_due(l);
+}
+
+/* A turn of very many requests is cut in pieces, so that the first of them are not answered after the last. */
+static void on_handled(void *arg)
+{
+    sw_loop *l = arg;
+    if (l->turn_requests >= TURN_REQUESTS) end_turn(l);
 }
 
 static void check_drained(sw_loop *l);
@@ -388,6 +398,7 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .idle_timeout_ms = (uint32_t)o->idle_timeout_ms,
                               .write_timeout_ms = (uint32_t)o->write_timeout_ms,
                               .on_request = on_request,
+                              .on_handled = on_handled,
                               .on_kept_reply = keep_on_reply,
                               .on_release = keep_on_release,
                               .on_ended = keep_on_ended,

@@ -63,6 +63,7 @@ typedef struct sw_loop {
     msgpack_sbuffer scratch;     /* for packing a value before its entry */
     struct moved *moved;         /* connections from other loops, under moved_lock */
     const destination *adopting; /* of the connection that http_server_adopt is taking just now; NULL: none */
+    uint32_t turn_requests;      /* taken since the turn began */
     claim_table claims;
     keeper keeper;
     uv_mutex_t moved_lock;

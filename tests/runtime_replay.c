@@ -143,6 +143,19 @@ static void each(sw_ctx *c)
     sw_reply_json(c, 200, sw_each(c, "map", count_up, inputs, 4));
 }
 
+/* Its code changes between two starts of the program. */
+static void changing(sw_ctx *c)
+{
+    const char *code = getenv("CODE") ? getenv("CODE") : "";
+    int64_t n = step(c, "k1", 1);
+    n = step(c, strcmp(code, "newer") == 0 ? "k-new" : "k-removed", n);
+    if (strcmp(code, "other") == 0)
+        n = step(c, "pause", n);
+    else
+        sw_sleep(c, "pause", 5);
+    sw_reply_text(c, 200, "%" PRId64, step(c, "k3", n));
+}
+
 static const struct {
     const char *name, *route;
     sw_handler handler;
@@ -152,7 +165,8 @@ static const struct {
                 {"/failed", "POST /failed", failed},
                 {"/sleeping", "POST /sleeping", sleeping},
                 {"/values", "POST /values", values},
-                {"/each", "POST /each", each}};
+                {"/each", "POST /each", each},
+                {"/changing", "POST /changing", changing}};
 
 static int serve(int argc, char **argv)
 {
@@ -337,23 +351,31 @@ static void cut_at(const char *name, const run_id *id, const loaded *journal, si
     remove_tree(data);
 }
 
-static void check_handler(const char *name)
+/* What the handler answers when nothing happens to it, and its journal. */
+static loaded run_once(const char *name, answer *first, run_id *id)
 {
-    static answer first;
     char data[128], url[512], id_text[64];
     served s;
-    run_id id;
     memset(seen, 0, sizeof *seen);
     make_data_folder(data);
     served_start(&s, flags(data));
     snprintf(url, sizeof url, "%s%s", s.address, name);
-    call("POST", url, NULL, "body", 0, &first);
+    call("POST", url, NULL, "body", 0, first);
     CHECK_INT(served_stop(&s, SIGTERM), 0);
-    CHECK(first.status == 200 || first.status == 201 || (first.status == 500 && strstr(name, "failed")));
+    CHECK(first->status == 200 || first->status == 201 || (first->status == 500 && strstr(name, "failed")));
+    answer_header(first, "X-Run-Id", id_text, sizeof id_text);
+    CHECK(run_id_parse(id_text, strlen(id_text), id));
+    loaded journal = read_journal(data, id);
+    remove_tree(data);
+    return journal;
+}
+
+static void check_handler(const char *name)
+{
+    static answer first;
+    run_id id;
+    loaded journal = run_once(name, &first, &id);
     tally full = *seen;
-    answer_header(&first, "X-Run-Id", id_text, sizeof id_text);
-    CHECK(run_id_parse(id_text, strlen(id_text), &id));
-    loaded journal = read_journal(data, &id);
     size_t entries = 0;
     for (size_t at = 0; at < journal.len; entries++) {
         entry e;
@@ -368,7 +390,57 @@ static void check_handler(const char *name)
     }
     printf("# %s: cut after each of %zu entries\n", name, entries - 1);
     free(journal.data);
+}
+
+/* ---- Journals of other code ---- */
+
+static size_t end_of(const loaded *journal, entry_kind kind)
+{
+    size_t at = 0;
+    for (entry e = {.kind = ENTRY_ENDED}; e.kind != kind;) {
+        const char *error;
+        size_t n = entry_decode(journal->data + at, journal->len - at, &e, &error);
+        CHECK(n > 0);
+        at += n;
+    }
+    return at;
+}
+
+static void resume_with(const char *code, const run_id *id, const loaded *journal, size_t len, answer *a)
+{
+    char data[128], url[512];
+    served s;
+    memset(seen, 0, sizeof *seen);
+    make_data_folder(data);
+    write_journal(data, id, journal->data, len);
+    CHECK(setenv("CODE", code, 1) == 0);
+    served_start(&s, flags(data));
+    CHECK(unsetenv("CODE") == 0);
+    output_url(&s, id, url, sizeof url);
+    call(NULL, url, NULL, NULL, 0, a);
+    CHECK_INT(served_stop(&s, SIGTERM), 0);
     remove_tree(data);
+}
+
+static void test_changed_code(void)
+{
+    static answer a;
+    run_id id;
+    loaded journal = run_once("/changing", &a, &id);
+    CHECK_STR(a.body, "4");
+    size_t len = end_of(&journal, ENTRY_SLEEP);
+    /* a step that is gone and one that is new: what is left fits */
+    resume_with("newer", &id, &journal, len, &a);
+    CHECK_INT(a.status, 200);
+    CHECK_STR(a.body, "4");
+    CHECK_INT(seen->steps[tally_of("k1")].attempts, 0);
+    CHECK_INT(seen->steps[tally_of("k-new")].attempts, 1);
+    /* a step where the journal has a sleep: both are named */
+    resume_with("other", &id, &journal, len, &a);
+    CHECK_INT(a.status, 500);
+    CHECK(strstr(a.body, "it has a sleep \\\"pause\\\" where the code now has step \\\"pause\\\""));
+    CHECK_INT(seen->steps[tally_of("pause")].attempts, 0);
+    free(journal.data);
 }
 
 static void test_sequential(void) { check_handler(handlers[0].name); }
@@ -385,7 +457,8 @@ static const check_case cases[] = {{"a sequence of steps", test_sequential},
                                    {"a run that fails", test_failed},
                                    {"sleeps, short and parked", test_sleeping},
                                    {"recorded values and chunks", test_values},
-                                   {"sw_each", test_each}};
+                                   {"sw_each", test_each},
+                                   {"code that has changed", test_changed_code}};
 
 int main(int argc, char **argv)
 {
