@@ -517,7 +517,7 @@ void run_turn_end(run *r)
         return;
     }
     if (r->state == RUN_ENDING && r->endpoint->options.durability == SW_RELAXED && r->waiters) {
-        waiter_unkeep(r->waiters);
+        waiter_unkeep(&r->waiters);
         answer(r);
     }
     bool outstanding = record_flush(r);

@@ -408,7 +408,8 @@ void waiter_dismiss(waiter **list)
             waiter_problem(take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
-        if (w->loop->replaced && (http_exchange_kept(w->x) || waiter_keep(&w->keep) == WAITER_KEEP_DONE)) {
+        if (w->loop->replaced && !http_exchange_kept(w->x)) (void)waiter_keep(&w->keep);
+        if (w->loop->replaced && http_exchange_kept(w->x)) {
             http_exchange_leave(take_exchange(w));
             continue;
         }
@@ -583,8 +584,10 @@ void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
     slot_attach(l, x, &client->run, &wish);
 }
 
-void waiter_unkeep(waiter *list)
+void waiter_unkeep(waiter **list)
 {
-    for (; list; list = list->next)
-        if (http_exchange_kept(list->x)) (void)http_exchange_unkeep(list->x);
+    for (waiter *w = *list, *next; w; w = next) {
+        next = w->next;
+        if (http_exchange_kept(w->x) && !http_exchange_unkeep(w->x)) http_reply_abort(take_exchange(w));
+    }
 }
