@@ -24,11 +24,8 @@
 #if defined(CORO_TSAN)
 #include <sanitizer/tsan_interface.h>
 #endif
-#if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
+#if defined(CORO_VALGRIND) /* -Dvalgrind=true */
 #include <valgrind/valgrind.h>
-#define CORO_VALGRIND 1
-#endif
 #endif
 
 #endif

@@ -8,6 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
 static int check_case_number; /* the case that runs, from 1 */
 
 #define CHECK(condition)                                                                                               \
@@ -43,15 +49,17 @@ static int check_case_number; /* the case that runs, from 1 */
 
 typedef struct check_case {
     const char *name;
-    void (*fn)(void);
+    void (*fn)(void); /* NULL: what the case proves does not exist in this build, so it is not counted either */
 } check_case;
 
 /* Runs them in order; with an argument only the case of that name. */
 static inline int check_run(const check_case *cases, size_t count, int argc, char **argv)
 {
-    printf("1..%zu\n", argc > 1 ? (size_t)1 : count);
+    size_t planned = 0;
+    for (size_t i = 0; i < count; i++) planned += cases[i].fn != NULL;
+    printf("1..%zu\n", argc > 1 ? (size_t)1 : planned);
     for (size_t i = 0; i < count; i++) {
-        if (argc > 1 && strcmp(argv[1], cases[i].name) != 0) continue;
+        if (!cases[i].fn || (argc > 1 && strcmp(argv[1], cases[i].name) != 0)) continue;
         check_case_number++;
         cases[i].fn();
         printf("ok %d - %s\n", check_case_number, cases[i].name);
