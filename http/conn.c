@@ -164,7 +164,7 @@ static bool body_make_room(http_conn *c)
         c->displaced = b->data[b->at];
         return true;
     }
-    if (b->end == c->bytes_cap && !conn_in_grow(c)) return false;
+    if (!conn_in_extend(c)) return false;
     b->at = ++b->end;
     return true;
 }
@@ -290,6 +290,7 @@ static void note_body(http_conn *c, size_t len)
 static void read_some(http_conn *c)
 {
     bool discard = c->state == CONN_CLOSING || c->state == CONN_LINGERING;
+    if (c->state == CONN_READING && c->bytes.at < c->bytes.end) return; /* first what is there */
     if (!discard && !conn_in_make_room(c)) {
         if (c->state == CONN_READING) reply_problem(c, 503, "The server is out of memory.");
         return;

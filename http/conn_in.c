@@ -39,19 +39,41 @@ static void move(http_conn *c, char *to)
     b->data = to;
 }
 
-bool conn_in_grow(http_conn *c)
+/* One request with the zero behind it, as far as the limits let any in, and room for a chunked body's framing. */
+static size_t request_bytes_max(const http_conn *c)
+{
+    return c->server->limits.head_bytes_max + c->server->limits.body_bytes_max + CONN_BYTES;
+}
+
+/* Doubles, because what arrives shall grow with what the client has sent, never with what it has only announced; but
+ * not beyond what one request can need, except for the one byte that is asked for. */
+static size_t larger(const http_conn *c)
 {
     enum { STEP = 65536 };
-    size_t cap = c->bytes_cap * 2, known = request_parser_size(&c->parser);
+    size_t used = c->bytes.end - c->bytes.start, cap = c->bytes_cap * 2;
+    size_t known = request_parser_size(&c->parser), most = request_bytes_max(c);
     if (known > c->bytes_cap) cap = known <= cap || known <= STEP ? known : cap > STEP ? cap : (size_t)STEP;
-    /* what arrives grows with what the client has sent, never with what it has only announced */
-    assert(c->bytes_cap <= c->server->limits.head_bytes_max + c->server->limits.body_bytes_max + 2 * CONN_BYTES);
+    if (cap > most) cap = most;
+    return cap > used ? cap : used + 1;
+}
+
+static bool grow(http_conn *c)
+{
+    size_t cap = larger(c);
     char *grown = malloc(cap);
     if (!grown) return false;
     move(c, grown);
     free(c->grown);
     c->grown = grown;
     c->bytes_cap = cap;
+    return true;
+}
+
+bool conn_in_extend(http_conn *c)
+{
+    if (c->bytes.end < c->bytes_cap) return true;
+    if (c->bytes.start == 0) return grow(c);
+    move(c, c->bytes.data);
     return true;
 }
 
@@ -72,13 +94,7 @@ bool conn_in_fill(http_conn *c, const char *bytes, size_t len)
 bool conn_in_make_room(http_conn *c)
 {
     if (!c->block && !acquire(c)) return false;
-    if (c->bytes.end < c->bytes_cap) return true;
-    if (c->state != CONN_READING) return false;
-    if (c->bytes.start > 0) {
-        move(c, c->bytes.data);
-        return true;
-    }
-    return conn_in_grow(c);
+    return c->state == CONN_READING ? conn_in_extend(c) : c->bytes.end < c->bytes_cap;
 }
 
 void conn_in_begin(http_conn *c)

@@ -8,7 +8,8 @@
 
 /* True if there is room for at least one byte behind bytes.end. */
 bool conn_in_make_room(http_conn *c);
-bool conn_in_grow(http_conn *c);  /* false: out of memory */
+/* The same for a request in memory, by moving the request or the memory. False: out of memory. */
+bool conn_in_extend(http_conn *c);
 void conn_in_begin(http_conn *c); /* tells the parser about the next request if it is between two */
 void conn_in_release(http_conn *c);
 

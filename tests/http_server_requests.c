@@ -318,6 +318,50 @@ static void pipelining(void)
     test_stop();
 }
 
+static size_t brim_requests(char *to, size_t first, size_t second, size_t *head)
+{
+    size_t n =
+        (size_t)sprintf(to, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n", first - 4);
+    memset(to + n, 'x', first - 4);
+    *head = n + first - 4;
+    n = *head + (size_t)sprintf(to + *head,
+                                "\r\n4\r\nlast\r\n0\r\n\r\n"
+                                "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+                                second);
+    memset(to + n, 'y', second);
+    return n + second;
+}
+
+/* A body that ends where the memory ends that it was read into. A chunked body doubles that memory; its last chunk
+ * comes in one segment with the request whose body fills the rest, at one of these sizes to the last byte. */
+static void bodies_to_the_brim(void)
+{
+    enum { BODY_MAX = 65536, SIZES = 300 };
+    http_server_options options = {.head_bytes_max = 1024, .body_bytes_max = BODY_MAX};
+    char *all = malloc(3 * BODY_MAX);
+    CHECK(all);
+    test_start(&options);
+    for (size_t second = BODY_MAX - SIZES; second <= BODY_MAX; second++) {
+        size_t head = 0, len = brim_requests(all, BODY_MAX, second, &head);
+        int fd = test_connect();
+        test_send(fd, all, head);
+        test_send(fd, all + head, len - head);
+        test_answer a = test_read(fd);
+        CHECK_INT(a.status, 200);
+        CHECK_INT(a.len, BODY_MAX);
+        CHECK(memcmp(a.body + BODY_MAX - 5, "xlast", 5) == 0);
+        free(a.body);
+        a = test_read(fd);
+        CHECK_INT(a.status, 200);
+        CHECK_INT(a.len, second);
+        CHECK(memcmp(a.body, all + len - second, second) == 0);
+        free(a.body);
+        close(fd);
+    }
+    test_stop();
+    free(all);
+}
+
 /* A client that sends requests for much and reads nothing: the server takes no more of them than it can hold. */
 static void pipelining_unread(void)
 {
@@ -521,6 +565,7 @@ static const check_case cases[] = {
     {"huge_extensions", huge_extensions},
     {"bodies", bodies},
     {"pipelining", pipelining},
+    {"bodies_to_the_brim", bodies_to_the_brim},
     {"pipelining_unread", pipelining_unread},
     {"head_requests", head_requests},
     {"bodiless", bodiless},
