@@ -72,7 +72,7 @@ void conn_close(http_conn *c)
     conn_out_free(c);
     /* libuv forgets the descriptor in here, so that it may be closed, and its number used again, at once. */
     uv_close((uv_handle_t *)&c->poll, on_poll_closed);
-    close(c->fd);
+    if (c->fd >= 0) close(c->fd); /* else it moves to another server */
     c->fd = -1;
     tell_gone(c);
 }
@@ -423,25 +423,31 @@ static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage
         s->extras++;
     else
         s->connections++;
-    if (is_extra) reply_problem(c, 503, "The server has all the connections it takes.");
     return c;
 }
+
+static void refuse_extra(http_conn *c) { reply_problem(c, 503, "The server has all the connections it takes."); }
 
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
 {
     http_conn *c = conn_new(s, fd, peer, 0);
-    if (c) conn_run(c);
+    if (!c) return;
+    if (c->is_extra) refuse_extra(c);
+    conn_run(c);
 }
 
-bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes, size_t len,
-                uint64_t keep_key, uint64_t skip)
+bool conn_adopt(http_server *s, int fd, const conn_past *past)
 {
-    http_conn *c = conn_new(s, fd, peer, keep_key);
+    struct iovec unsent = {(char *)(uintptr_t)past->unsent.data, past->unsent.len};
+    http_conn *c = conn_new(s, fd, &past->peer, past->keep_key);
     if (!c) return false;
-    c->skip = skip;
-    c->adopting = keep_key != 0;
-    bool filled = c->is_extra || conn_in_fill(c, bytes, len);
-    if (!filled && keep_key != 0)
+    if (unsent.iov_len > 0) conn_gather(c, &unsent, 1);
+    c->skip = past->skip;
+    c->adopting = past->keep_key != 0;
+    bool filled = c->is_extra || conn_in_fill(c, past->bytes.data, past->bytes.len);
+    if (c->is_extra)
+        refuse_extra(c);
+    else if (!filled && past->keep_key != 0)
         c->broken = true;
     else if (!filled)
         reply_problem(c, 503, "The server is out of memory.");

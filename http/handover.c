@@ -1,6 +1,5 @@
 /* Connections that change servers: between loops, each with a server of its own. */
 #include <assert.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +30,17 @@ static size_t size_of(const http_request *r, size_t body_len, size_t rest)
     return size;
 }
 
+/* No header becomes longer than it came, so that a head within the limits is within them again: no space behind the
+ * colon, and a Host that the target overrides is left empty, because the next parser will override it too. */
+static char *put_header(char *to, const http_conn *c, const http_header *h)
+{
+    bool is_overridden = c->parser.authority.len > 0 && text_equals(h->name.data, h->name.len, "Host", 4);
+    to = put(to, h->name.data, h->name.len);
+    to = put(to, ":", 1);
+    if (!is_overridden) to = put(to, h->value.data, h->value.len);
+    return put(to, "\r\n", 2);
+}
+
 char *handover_request(const http_conn *c, http_text body, size_t *len)
 {
     const http_request *r = &c->exchange.request;
@@ -42,14 +52,9 @@ char *handover_request(const http_conn *c, http_text body, size_t *len)
     to = put(to, r->target.data, r->target.len);
     to = put(to, c->parser.http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n", 11);
     for (size_t i = 0; i < r->header_count; i++) {
-        const http_header *h = &r->headers[i];
-        if (is_framing(&h->name)) continue;
-        to = put(to, h->name.data, h->name.len);
-        to = put(to, ": ", 2);
-        to = put(to, h->value.data, h->value.len);
-        to = put(to, "\r\n", 2);
+        if (!is_framing(&r->headers[i].name)) to = put_header(to, c, &r->headers[i]);
     }
-    if (body.len > 0) to += sprintf(to, "Content-Length: %zu\r\n", body.len);
+    if (body.len > 0) to += sprintf(to, "Content-Length:%zu\r\n", body.len);
     to = put(to, "\r\n", 2);
     to = put(to, body.data, body.len);
     char *behind = to;
@@ -60,32 +65,59 @@ char *handover_request(const http_conn *c, http_text body, size_t *len)
     return all;
 }
 
-int http_exchange_detach(http_exchange *x, char **bytes, size_t *len)
+static bool movable(const http_exchange *x)
+{
+    const http_conn *c = conn_of(x);
+    return x->stage == EXCHANGE_OPEN && c->state == CONN_ANSWERING && !c->broken && c->skip == 0;
+}
+
+bool http_exchange_sent(http_exchange *x)
+{
+    http_conn *c = conn_of(x);
+    assert(x->stage != EXCHANGE_NONE);
+    conn_flush(c);
+    return c->out_len == 0;
+}
+
+/* The unsent bytes, malloc'd. False: no memory. */
+static bool copy_unsent(const http_conn *c, http_moving *out)
+{
+    out->unsent = NULL;
+    out->unsent_len = c->out_len;
+    if (c->out_len == 0) return true;
+    out->unsent = malloc(c->out_len);
+    if (out->unsent) memcpy(out->unsent, c->out + c->out_start, c->out_len);
+    return out->unsent != NULL;
+}
+
+bool http_exchange_detach(http_exchange *x, http_moving *out)
 {
     http_conn *c = conn_of(x);
     assert(x->stage != EXCHANGE_NONE && !conn_kept(c));
-    if (x->stage != EXCHANGE_OPEN || c->state != CONN_ANSWERING || c->broken || c->out_len > 0) return -1;
-    int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) return -1;
-    *bytes = handover_request(c, x->request.body, len);
-    if (!*bytes) {
-        close(fd);
-        return -1;
+    conn_flush(c);
+    if (!movable(x) || !copy_unsent(c, out)) return false;
+    out->bytes = handover_request(c, x->request.body, &out->len);
+    if (!out->bytes) {
+        free(out->unsent);
+        return false;
     }
     x->on_gone = NULL;
     x->stage = EXCHANGE_NONE;
     c->server->exchanges--;
+    /* A second descriptor could not be had where all are in use: the first one moves. */
+    out->fd = c->fd;
+    c->fd = -1;
     conn_close(c);
-    return fd;
+    return true;
 }
 
-bool http_server_adopt(http_server *server, int fd, const char *bytes, size_t len)
+bool http_server_adopt(http_server *server, const http_moving *moving)
 {
-    struct sockaddr_storage peer = {0};
-    socklen_t peer_len = sizeof(peer);
-    if (server->stopping || getpeername(fd, (struct sockaddr *)&peer, &peer_len) != 0) {
-        close(fd);
+    conn_past past = {.unsent = {moving->unsent, moving->unsent_len}, .bytes = {moving->bytes, moving->len}};
+    socklen_t peer_len = sizeof(past.peer);
+    if (server->stopping || getpeername(moving->fd, (struct sockaddr *)&past.peer, &peer_len) != 0) {
+        close(moving->fd);
         return false;
     }
-    return conn_adopt(server, fd, &peer, bytes, len, 0, 0);
+    return conn_adopt(server, moving->fd, &past);
 }

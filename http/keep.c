@@ -80,10 +80,10 @@ bool http_exchange_unkeep(http_exchange *x)
 
 bool http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t key, bool replying)
 {
-    struct sockaddr_storage peer = {0};
-    socklen_t peer_len = sizeof(peer);
+    conn_past past = {.bytes = {kept->bytes, kept->len}, .keep_key = key};
+    socklen_t peer_len = sizeof(past.peer);
     uint64_t position = 0;
-    bool alive = !server->stopping && getpeername(kept->fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
+    bool alive = !server->stopping && getpeername(kept->fd, (struct sockaddr *)&past.peer, &peer_len) == 0 &&
                  position_get(kept->fd, &position) && position >= kept->position;
     /* A reply that the holder was not told of: its rest cannot be known. */
     if (!alive || (position > kept->position && !replying)) {
@@ -92,7 +92,8 @@ bool http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t
         close(kept->fd);
         return false;
     }
-    return conn_adopt(server, kept->fd, &peer, kept->bytes, kept->len, key, position - kept->position);
+    past.skip = position - kept->position;
+    return conn_adopt(server, kept->fd, &past);
 }
 
 void http_reply_resume(http_exchange *x, const http_kept_reply *reply)

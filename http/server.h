@@ -128,15 +128,26 @@ void http_exchange_queue_max(http_exchange *x, size_t bytes);
 
 /* ---- Connections that change servers ---- */
 
-/* Lets the connection of an unanswered exchange go: returns a descriptor of it, and in *bytes (malloc'd) its request,
- * written anew, with everything read behind it. The exchange has ended and its connection is closed here; for the
- * client nothing has happened. -1, and nothing has changed: a reply has begun, an earlier one is not all sent, the
- * client has gone, or there is no descriptor or memory. */
-int http_exchange_detach(http_exchange *x, char **bytes, size_t *len);
+/* A connection between two servers. */
+typedef struct http_moving {
+    int fd;
+    char *unsent; /* malloc'd; what the client has not been sent of replies to earlier requests; NULL: nothing */
+    size_t unsent_len;
+    char *bytes; /* malloc'd; its request, written anew, and everything read behind it */
+    size_t len;
+} http_moving;
 
-/* Takes such a connection as if it had just been accepted and had sent `bytes` (copied). Takes fd in any case; false:
- * it was closed, or answered with 503, because the server is full or stopping. On the server's own thread. */
-bool http_server_adopt(http_server *server, int fd, const char *bytes, size_t len);
+/* Lets the connection of an unanswered exchange go. The exchange has ended and its connection is no longer this
+ * server's; for the client nothing has happened. The caller closes fd, or has it adopted, and frees the rest. False,
+ * and nothing has changed: a reply has begun, the client has gone, or there is no memory. */
+bool http_exchange_detach(http_exchange *x, http_moving *out);
+/* False: replies to earlier requests of the same connection wait to be sent, now that they have been tried. */
+bool http_exchange_sent(http_exchange *x);
+
+/* Takes such a connection as if it had just been accepted and had sent its bytes: the request in them is handed out
+ * before this returns. Takes fd in any case, copies the rest; false: the connection was closed, or answered with 503,
+ * because the server is full or stopping. On the server's own thread. */
+bool http_server_adopt(http_server *server, const http_moving *moving);
 
 /* ---- Connections that outlive the process ----
  *

@@ -182,9 +182,14 @@ void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follo
 
 /* conn.c */
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer); /* takes fd */
-/* Takes fd. `keep_key` and `skip` as in http_conn; 0: an ordinary connection. */
-bool conn_adopt(http_server *s, int fd, const struct sockaddr_storage *peer, const char *bytes, size_t len,
-                uint64_t keep_key, uint64_t skip);
+
+/* A connection that another server has had. `keep_key` and `skip` as in http_conn; 0: an ordinary connection. */
+typedef struct conn_past {
+    struct sockaddr_storage peer;
+    http_text unsent, bytes;
+    uint64_t keep_key, skip;
+} conn_past;
+bool conn_adopt(http_server *s, int fd, const conn_past *past); /* takes fd */
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
 void conn_turn(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now */

@@ -26,8 +26,8 @@ typedef struct moved {
     bool attach; /* to `to`, instead of serving it as a new request */
     destination to;
     uint64_t key; /* a former worker's: `data` is what that one left of it; 0: none */
-    size_t len;
-    char data[]; /* the bytes of its request, to be parsed again over there */
+    size_t unsent_len, len;
+    char data[]; /* what is unsent of earlier replies, then its request, to be parsed again over there */
 } moved;
 
 int64_t loop_now_ms(void)
@@ -42,15 +42,13 @@ int64_t loop_now_ms(void)
 /* One that came while this process drains: the next one answers it. False: it stays here. */
 static bool leave_request(sw_loop *l, http_exchange *x)
 {
-    size_t len = 0;
-    char *bytes = NULL;
+    http_moving m;
     if (l->keeper.off || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
-    int fd = http_exchange_detach(x, &bytes, &len);
-    if (fd < 0) return false;
-    if (!keeper_leave(&l->keeper, fd, bytes, len))
+    if (!http_exchange_sent(x) || !http_exchange_detach(x, &m)) return false;
+    if (!keeper_leave(&l->keeper, m.fd, m.bytes, m.len))
         log_line(LOG_WARN, NULL, "a request could not be left to the next worker");
-    free(bytes);
-    close(fd);
+    free(m.bytes);
+    close(m.fd);
     return true;
 }
 
@@ -163,29 +161,35 @@ static bool send_over(sw_loop *to, moved *m)
     return open;
 }
 
+/* Takes what it is made of; NULL: no memory, the connection ends. */
+static moved *moved_new(const http_moving *from, const destination *to_run)
+{
+    moved *m = malloc(sizeof *m + from->unsent_len + from->len);
+    if (m) {
+        *m = (moved){.fd = from->fd, .attach = to_run != NULL, .unsent_len = from->unsent_len, .len = from->len};
+        if (to_run) m->to = *to_run;
+        if (from->unsent_len > 0) memcpy(m->data, from->unsent, from->unsent_len);
+        memcpy(m->data + from->unsent_len, from->bytes, from->len);
+    } else {
+        close(from->fd);
+    }
+    free(from->unsent);
+    free(from->bytes);
+    return m;
+}
+
 void loop_move(sw_loop *from, sw_loop *to, http_exchange *x, const destination *to_run)
 {
-    size_t len = 0;
-    char *bytes = NULL;
-    int fd = http_exchange_detach(x, &bytes, &len);
-    if (fd < 0) {
+    http_moving moving;
+    if (!http_exchange_detach(x, &moving)) {
         waiter_problem(x, 503, "the connection cannot be handed to the loop that has the run", "1");
         return;
     }
-    moved *m = malloc(sizeof *m + len);
-    if (!m) {
-        free(bytes);
-        close(fd);
-        return;
-    }
-    *m = (moved){.fd = fd, .attach = to_run != NULL, .len = len};
-    if (to_run) m->to = *to_run;
-    memcpy(m->data, bytes, len);
-    free(bytes);
-    if (send_over(to, m)) return;
-    if (!keeper_leave(&from->keeper, fd, m->data, len))
+    moved *m = moved_new(&moving, to_run);
+    if (!m || send_over(to, m)) return;
+    if (m->unsent_len > 0 || !keeper_leave(&from->keeper, m->fd, m->data, m->len))
         log_line(LOG_WARN, NULL, "a request came too late: its loop has ended");
-    close(fd);
+    close(m->fd);
     free(m);
 }
 
@@ -222,10 +226,12 @@ void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t 
 }
 
 /* Its first request, which is whole, is handed out before http_server_adopt returns. */
-static void adopt(sw_loop *l, const moved *m)
+static void adopt(sw_loop *l, moved *m)
 {
+    const http_moving moving = {
+        .fd = m->fd, .unsent = m->data, .unsent_len = m->unsent_len, .bytes = m->data + m->unsent_len, .len = m->len};
     l->adopting = m->attach ? &m->to : NULL;
-    http_server_adopt(l->server, m->fd, m->data, m->len);
+    http_server_adopt(l->server, &moving);
     l->adopting = NULL;
 }
 
@@ -243,7 +249,7 @@ static void adopt_kept(sw_loop *l, const moved *m)
         keeper_taken_back(&l->keeper);
         if (client.wish.kind == WAITER_NONE) {
             keep_on_ended(l, m->key);
-            http_server_adopt(l->server, m->fd, kept.bytes, kept.len);
+            http_server_adopt(l->server, &(http_moving){.fd = m->fd, .bytes = kept.bytes, .len = kept.len});
             arena_free(&a);
             return;
         }
