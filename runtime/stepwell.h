@@ -39,7 +39,8 @@ extern "C" {
 typedef struct sw_app sw_app;     /* one process: its routes and options */
 typedef struct sw_ctx sw_ctx;     /* one run, or one branch or step attempt of it, as the code in it sees it */
 typedef struct sw_group sw_group; /* steps and branches that run in parallel */
-typedef msgpack_object sw_value;  /* any value: nil, boolean, integer, float, string, binary, array or map */
+typedef msgpack_object sw_value;  /* any value: nil, boolean, integer, float, string, binary, array or map; nested at
+                                     most 128 levels */
 
 typedef struct sw_bytes {
     const char *data; /* not zero-terminated unless the function that returns it says so */

@@ -125,71 +125,211 @@ bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const c
     return false;
 }
 
-/* ---- Unpacking ---- */
+/* ---- Unpacking: msgpack-c's own parser stops at 32 levels, and takes memory for as many members as an array claims
+ * ---- */
 
-static uint64_t big_endian(const uint8_t *p, size_t bytes)
+_Static_assert(sizeof(msgpack_object_kv) == 2 * sizeof(msgpack_object), "a map's members are read as 2n objects");
+
+/* A container whose members are being read. */
+typedef struct opened {
+    msgpack_object *next; /* the member to read next */
+    uint64_t left;        /* members, that one included */
+} opened;
+
+typedef struct unpacker {
+    const uint8_t *at, *end;
+    arena *arena;
+    uint64_t owed; /* values that the containers read so far still announce: each takes a byte at least */
+    const char *error;
+    unsigned depth; /* containers that are open */
+    opened open[VALUE_DEPTH_MAX];
+} unpacker;
+
+static bool damaged(unpacker *u)
 {
-    uint64_t n = 0;
-    for (size_t i = 0; i < bytes; i++) n = n << 8 | p[i];
-    return n;
+    u->error = "damaged: no msgpack value";
+    return false;
 }
 
-/* What follows a first byte (msgpack specification, "Formats"): the width of a length, whether it counts bytes or
- * members, and bytes beside those. */
-typedef struct shape {
-    uint8_t length_bytes, members, fixed_bytes;
-} shape;
-
-static shape shape_of(uint8_t tag)
+static bool take_number(unpacker *u, size_t bytes, uint64_t *out)
 {
-    static const shape shapes[] = {
-        [0xc4 - 0xc0] = {1, 0, 0},  [0xc5 - 0xc0] = {2, 0, 0}, [0xc6 - 0xc0] = {4, 0, 0}, [0xc7 - 0xc0] = {1, 0, 1},
-        [0xc8 - 0xc0] = {2, 0, 1},  [0xc9 - 0xc0] = {4, 0, 1}, [0xca - 0xc0] = {0, 0, 4}, [0xcb - 0xc0] = {0, 0, 8},
-        [0xcc - 0xc0] = {0, 0, 1},  [0xcd - 0xc0] = {0, 0, 2}, [0xce - 0xc0] = {0, 0, 4}, [0xcf - 0xc0] = {0, 0, 8},
-        [0xd0 - 0xc0] = {0, 0, 1},  [0xd1 - 0xc0] = {0, 0, 2}, [0xd2 - 0xc0] = {0, 0, 4}, [0xd3 - 0xc0] = {0, 0, 8},
-        [0xd4 - 0xc0] = {0, 0, 2},  [0xd5 - 0xc0] = {0, 0, 3}, [0xd6 - 0xc0] = {0, 0, 5}, [0xd7 - 0xc0] = {0, 0, 9},
-        [0xd8 - 0xc0] = {0, 0, 17}, [0xd9 - 0xc0] = {1, 0, 0}, [0xda - 0xc0] = {2, 0, 0}, [0xdb - 0xc0] = {4, 0, 0},
-        [0xdc - 0xc0] = {2, 1, 0},  [0xdd - 0xc0] = {4, 1, 0}, [0xde - 0xc0] = {2, 2, 0}, [0xdf - 0xc0] = {4, 2, 0}};
-    if (tag >= 0xc0 && tag <= 0xdf) return shapes[tag - 0xc0];
-    return (shape){0, 0, (tag & 0xe0) == 0xa0 ? tag & 0x1f : 0};
-}
-
-/* msgpack-c takes memory for as many members as an array says it has, before it looks for them. */
-static bool members_fit(const uint8_t *p, size_t len)
-{
-    uint64_t expected = 1;
-    for (size_t at = 0; expected > 0; expected--) {
-        if (at >= len) return false;
-        uint8_t tag = p[at++];
-        shape s = shape_of(tag);
-        if (len - at < s.length_bytes) return false;
-        uint64_t n = big_endian(p + at, s.length_bytes);
-        at += s.length_bytes;
-        uint64_t members = n * s.members, bytes = s.fixed_bytes + (s.members ? 0 : n);
-        if (tag >= 0x80 && tag <= 0x9f) members = (uint64_t)(tag & 0x0f) * (tag < 0x90 ? 2 : 1);
-        if (bytes > len - at || members > len - at) return false;
-        at += bytes;
-        expected += members;
-    }
+    if ((size_t)(u->end - u->at) < bytes) return damaged(u);
+    *out = 0;
+    for (size_t i = 0; i < bytes; i++) *out = *out << 8 | *u->at++;
     return true;
+}
+
+static bool take_bytes(unpacker *u, uint64_t len, const char **to)
+{
+    if ((uint64_t)(u->end - u->at) < len) return damaged(u);
+    *to = arena_strndup(u->arena, (const char *)u->at, (size_t)len);
+    u->at += len;
+    return *to != NULL;
+}
+
+static bool take_string(unpacker *u, uint64_t len, msgpack_object *out)
+{
+    out->type = MSGPACK_OBJECT_STR;
+    out->via.str.size = (uint32_t)len;
+    return take_bytes(u, len, &out->via.str.ptr);
+}
+
+static bool take_binary(unpacker *u, uint64_t len, msgpack_object *out)
+{
+    out->type = MSGPACK_OBJECT_BIN;
+    out->via.bin.size = (uint32_t)len;
+    return take_bytes(u, len, &out->via.bin.ptr);
+}
+
+static bool take_extension(unpacker *u, uint64_t len, msgpack_object *out)
+{
+    uint64_t type;
+    if (!take_number(u, 1, &type)) return false;
+    out->type = MSGPACK_OBJECT_EXT;
+    out->via.ext.type = (int8_t)type;
+    out->via.ext.size = (uint32_t)len;
+    return take_bytes(u, len, &out->via.ext.ptr);
+}
+
+static bool take_signed(unpacker *u, size_t bytes, msgpack_object *out)
+{
+    uint64_t bits;
+    if (!take_number(u, bytes, &bits)) return false;
+    uint64_t sign = 1ULL << (8 * bytes - 1);
+    if (bytes < 8 && (bits & sign)) bits |= ~(sign * 2 - 1);
+    out->type = bits >> 63 ? MSGPACK_OBJECT_NEGATIVE_INTEGER : MSGPACK_OBJECT_POSITIVE_INTEGER;
+    out->via.u64 = bits;
+    return true;
+}
+
+static bool take_unsigned(unpacker *u, size_t bytes, msgpack_object *out)
+{
+    out->type = MSGPACK_OBJECT_POSITIVE_INTEGER;
+    return take_number(u, bytes, &out->via.u64);
+}
+
+static bool take_float(unpacker *u, size_t bytes, msgpack_object *out)
+{
+    uint64_t bits;
+    if (!take_number(u, bytes, &bits)) return false;
+    out->type = bytes == 4 ? MSGPACK_OBJECT_FLOAT32 : MSGPACK_OBJECT_FLOAT64;
+    float narrow;
+    uint32_t narrow_bits = (uint32_t)bits;
+    memcpy(&narrow, &narrow_bits, sizeof narrow);
+    memcpy(&out->via.f64, &bits, sizeof bits);
+    if (bytes == 4) out->via.f64 = (double)narrow;
+    return true;
+}
+
+/* Its members are read next. */
+static bool open_container(unpacker *u, uint64_t members, msgpack_object *first)
+{
+    u->owed += members;
+    if (u->owed > (uint64_t)(u->end - u->at)) return damaged(u);
+    if (!first) return false;
+    if (members == 0) return true;
+    if (u->depth == VALUE_DEPTH_MAX) {
+        u->error = "it is nested more than 128 levels deep";
+        return false;
+    }
+    u->open[u->depth++] = (opened){.next = first, .left = members};
+    return true;
+}
+
+static bool take_array(unpacker *u, uint64_t n, msgpack_object *out)
+{
+    if (n > (uint64_t)(u->end - u->at)) return damaged(u);
+    out->type = MSGPACK_OBJECT_ARRAY;
+    out->via.array.size = (uint32_t)n;
+    out->via.array.ptr = value_array_new(u->arena, (uint32_t)n);
+    return open_container(u, n, out->via.array.ptr);
+}
+
+static bool take_map(unpacker *u, uint64_t n, msgpack_object *out)
+{
+    if (n > (uint64_t)(u->end - u->at) / 2) return damaged(u);
+    out->type = MSGPACK_OBJECT_MAP;
+    out->via.map.size = (uint32_t)n;
+    out->via.map.ptr = arena_alloc(u->arena, (size_t)n * sizeof(msgpack_object_kv));
+    return open_container(u, 2 * n, (msgpack_object *)out->via.map.ptr);
+}
+
+static bool take_of_length(unpacker *u, size_t length_bytes, msgpack_object *out,
+                           bool (*take)(unpacker *u, uint64_t len, msgpack_object *out))
+{
+    uint64_t len;
+    return take_number(u, length_bytes, &len) && take(u, len, out);
+}
+
+/* First bytes from 0xc0 to 0xdf, as in the msgpack specification ("Formats"). */
+static bool take_tagged(unpacker *u, unsigned tag, msgpack_object *out)
+{
+    switch (tag) {
+    case 0xc0:
+        out->type = MSGPACK_OBJECT_NIL;
+        return true;
+    case 0xc2:
+    case 0xc3:
+        out->type = MSGPACK_OBJECT_BOOLEAN;
+        out->via.boolean = (tag & 1) != 0;
+        return true;
+    case 0xca:
+    case 0xcb:
+        return take_float(u, 4u << (tag - 0xca), out);
+    case 0xdc:
+    case 0xdd:
+        return take_of_length(u, 2u << (tag - 0xdc), out, take_array);
+    case 0xde:
+    case 0xdf:
+        return take_of_length(u, 2u << (tag - 0xde), out, take_map);
+    default:
+        break;
+    }
+    if (tag >= 0xc4 && tag <= 0xc6) return take_of_length(u, 1u << (tag - 0xc4), out, take_binary);
+    if (tag >= 0xc7 && tag <= 0xc9) return take_of_length(u, 1u << (tag - 0xc7), out, take_extension);
+    if (tag >= 0xcc && tag <= 0xcf) return take_unsigned(u, 1u << (tag - 0xcc), out);
+    if (tag >= 0xd0 && tag <= 0xd3) return take_signed(u, 1u << (tag - 0xd0), out);
+    if (tag >= 0xd4 && tag <= 0xd8) return take_extension(u, 1u << (tag - 0xd4), out);
+    return tag >= 0xd9 && tag <= 0xdb ? take_of_length(u, 1u << (tag - 0xd9), out, take_string) : damaged(u);
+}
+
+static bool take_value(unpacker *u, msgpack_object *out)
+{
+    uint64_t tag;
+    if (!take_number(u, 1, &tag)) return false;
+    if (tag <= 0x7f || tag >= 0xe0) {
+        out->type = tag <= 0x7f ? MSGPACK_OBJECT_POSITIVE_INTEGER : MSGPACK_OBJECT_NEGATIVE_INTEGER;
+        out->via.i64 = (int8_t)tag;
+        return true;
+    }
+    if (tag <= 0x8f) return take_map(u, tag & 0x0f, out);
+    if (tag <= 0x9f) return take_array(u, tag & 0x0f, out);
+    if (tag <= 0xbf) return take_string(u, tag & 0x1f, out);
+    return take_tagged(u, (unsigned)tag, out);
 }
 
 bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, const char **error)
 {
-    msgpack_zone zone;
-    *error = "damaged: no msgpack value";
-    if (!members_fit((const uint8_t *)data, len)) return false;
-    *error = "out of memory";
-    if (!msgpack_zone_init(&zone, 1024)) return false;
-    size_t at = 0;
-    msgpack_object v;
-    msgpack_unpack_return got = len > 0 ? msgpack_unpack(data, len, &at, &zone, &v) : MSGPACK_UNPACK_CONTINUE;
-    bool ok = got == MSGPACK_UNPACK_SUCCESS && at == len;
-    if (!ok)
-        *error = "damaged: no msgpack value";
-    else
-        ok = value_copy(a, v, out, error);
-    msgpack_zone_destroy(&zone);
+    unpacker u; /* `open` is not cleared: 2 KiB */
+    u.at = (const uint8_t *)data;
+    u.end = u.at + len;
+    u.arena = a;
+    u.owed = 0;
+    u.depth = 0;
+    u.error = "the memory of the run is over its limit";
+    bool ok = take_value(&u, out);
+    while (ok && u.depth > 0) {
+        opened *in = &u.open[u.depth - 1];
+        if (in->left == 0) {
+            u.depth--;
+            continue;
+        }
+        in->left--;
+        u.owed--;
+        ok = take_value(&u, in->next++);
+    }
+    if (ok && u.at != u.end) ok = damaged(&u);
+    *error = u.error;
     return ok;
 }
 

@@ -1,0 +1,170 @@
+/* What value_pack writes, value_unpack reads: every kind of value, every depth; and no bytes make it read past their
+ * end. msgpack-c's own parser is the model for bytes that it can read (it stops at 32 levels). */
+#include "runtime/arena.h"
+#include "runtime/value.h"
+#include "tests/check.h"
+
+static arena memory;
+static uint64_t seed = 0x9e3779b97f4a7c15u;
+
+static uint64_t draw(void) /* xorshift64* (Vigna 2016) */
+{
+    seed ^= seed >> 12;
+    seed ^= seed << 25;
+    seed ^= seed >> 27;
+    return seed * 0x2545f4914f6cdd1du;
+}
+
+static msgpack_object nested(unsigned levels, bool maps, msgpack_object inside)
+{
+    for (unsigned i = 0; i < levels; i++) {
+        msgpack_object_kv *pair = arena_alloc(&memory, sizeof *pair);
+        pair->key = (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+        pair->val = inside;
+        inside = maps ? (msgpack_object){.type = MSGPACK_OBJECT_MAP, .via.map = {1, pair}}
+                      : (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {1, &pair->val}};
+    }
+    return inside;
+}
+
+/* ---- Depth ---- */
+
+static void test_depth(void)
+{
+    const msgpack_object inner[] = {{.type = MSGPACK_OBJECT_NIL}, {.type = MSGPACK_OBJECT_ARRAY}};
+    const char *error;
+    msgpack_sbuffer bytes;
+    msgpack_sbuffer_init(&bytes);
+    arena_init(&memory, NULL);
+    for (unsigned levels = 0; levels <= VALUE_DEPTH_MAX + 2; levels++)
+        for (unsigned i = 0; i < 4; i++) {
+            msgpack_object v = nested(levels, i & 1, inner[i / 2]), copy, read;
+            bytes.size = 0;
+            bool packed = value_pack(&bytes, v, SIZE_MAX, &error);
+            CHECK_INT(packed, levels <= VALUE_DEPTH_MAX);
+            CHECK_INT(value_copy(&memory, v, &copy, &error), packed);
+            if (!packed) CHECK_STR(error, "it is nested more than 128 levels deep");
+            if (packed) CHECK(value_unpack(&memory, bytes.data, bytes.size, &read, &error) && value_equal(read, v));
+        }
+    char deeper[VALUE_DEPTH_MAX + 2];
+    msgpack_object read;
+    memset(deeper, 0x91, sizeof deeper);
+    deeper[VALUE_DEPTH_MAX + 1] = (char)0xc0;
+    CHECK(!value_unpack(&memory, deeper, sizeof deeper, &read, &error));
+    CHECK_STR(error, "it is nested more than 128 levels deep");
+    CHECK(value_unpack(&memory, deeper + 1, sizeof deeper - 1, &read, &error));
+    arena_free(&memory);
+    msgpack_sbuffer_destroy(&bytes);
+}
+
+/* ---- Against msgpack-c ---- */
+
+/* A random value's bytes, in any of the forms that the specification has for it. */
+static void put_any(msgpack_sbuffer *to, unsigned depth)
+{
+    static const unsigned char fixed[] = {[0xca - 0xc0] = 4, [0xcb - 0xc0] = 8, [0xcc - 0xc0] = 1, [0xcd - 0xc0] = 2,
+                                          [0xce - 0xc0] = 4, [0xcf - 0xc0] = 8, [0xd0 - 0xc0] = 1, [0xd1 - 0xc0] = 2,
+                                          [0xd2 - 0xc0] = 4, [0xd3 - 0xc0] = 8, [0xd4 - 0xc0] = 2, [0xd5 - 0xc0] = 3,
+                                          [0xd6 - 0xc0] = 5, [0xd7 - 0xc0] = 9, [0xd8 - 0xc0] = 17};
+    unsigned char tag = (unsigned char)draw(), text[64];
+    if (depth == 0 && (tag & 0xe0) == 0x80) tag = (unsigned char)(tag & 0x1f);
+    if (tag == 0xc1 || (depth == 0 && tag >= 0xdc && tag <= 0xdf)) tag = 0xc0;
+    for (size_t i = 0; i < sizeof text; i++) text[i] = (unsigned char)draw();
+    msgpack_sbuffer_write(to, (const char *)&tag, 1);
+    unsigned members = 0, len = 0, width = 0, beside = 0;
+    if (tag >= 0x80 && tag <= 0x9f) members = (tag & 0x0fu) * (tag < 0x90 ? 2 : 1);
+    if ((tag & 0xe0) == 0xa0) len = tag & 0x1f;
+    if (tag >= 0xc4 && tag <= 0xc6) width = 1u << (tag - 0xc4);
+    if (tag >= 0xc7 && tag <= 0xc9) width = 1u << (tag - 0xc7), beside = 1;
+    if (tag >= 0xd9 && tag <= 0xdb) width = 1u << (tag - 0xd9);
+    if (tag >= 0xdc && tag <= 0xdf) width = tag & 1 ? 4 : 2;
+    if (tag >= 0xca && tag <= 0xd8) len = fixed[tag - 0xc0];
+    if (width) {
+        char length[4] = {0};
+        unsigned n = (unsigned)(draw() % (tag >= 0xdc ? 5 : 40));
+        length[width - 1] = (char)n;
+        msgpack_sbuffer_write(to, length, width);
+        if (tag >= 0xdc)
+            members = n * (tag >= 0xde ? 2 : 1);
+        else
+            len = n + beside;
+    }
+    msgpack_sbuffer_write(to, (const char *)text, len);
+    for (unsigned i = 0; i < members; i++) put_any(to, depth - 1);
+}
+
+/* Any change and any cut of the bytes: both parsers find a whole value, or neither; and ours reads no further. */
+static void compare(const char *bytes, size_t len)
+{
+    char *exact = malloc(len ? len : 1); /* of just this size, for AddressSanitizer */
+    memcpy(exact, bytes, len);
+    msgpack_zone zone;
+    msgpack_object theirs, ours;
+    const char *error;
+    size_t at = 0;
+    CHECK(msgpack_zone_init(&zone, 1024));
+    arena_init(&memory, NULL);
+    bool good = value_unpack(&memory, exact, len, &ours, &error);
+    msgpack_unpack_return got = len > 0 ? msgpack_unpack(exact, len, &at, &zone, &theirs) : MSGPACK_UNPACK_CONTINUE;
+    CHECK_INT(good, got == MSGPACK_UNPACK_SUCCESS && at == len);
+    if (good) {
+        msgpack_sbuffer a, b;
+        msgpack_sbuffer_init(&a);
+        msgpack_sbuffer_init(&b);
+        CHECK(value_pack(&a, ours, SIZE_MAX, &error) && value_pack(&b, theirs, SIZE_MAX, &error));
+        CHECK(a.size == b.size && memcmp(a.data, b.data, a.size) == 0);
+        msgpack_sbuffer_destroy(&a);
+        msgpack_sbuffer_destroy(&b);
+    }
+    arena_free(&memory);
+    msgpack_zone_destroy(&zone);
+    free(exact);
+}
+
+static bool claims_much(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)bytes[i] >= 0xc4) return true;
+    return false;
+}
+
+static void test_model(void)
+{
+    msgpack_sbuffer bytes;
+    msgpack_sbuffer_init(&bytes);
+    for (int i = 0; i < 20000; i++) {
+        bytes.size = 0;
+        put_any(&bytes, 3);
+        compare(bytes.data, bytes.size);
+        compare(bytes.data, draw() % (bytes.size + 1));
+        size_t changed = draw() % bytes.size;
+        bytes.data[changed] = (char)draw();
+        /* msgpack-c takes memory for what is claimed: gigabytes */
+        if (!claims_much(bytes.data, bytes.size)) compare(bytes.data, bytes.size);
+    }
+    msgpack_sbuffer_destroy(&bytes);
+}
+
+/* Claims of more than is there are refused before memory is taken for them. */
+static void test_claims(void)
+{
+    static const char *const rows[] = {"\xdd\xff\xff\xff\xff", "\xdf\x7f\xff\xff\xff\xc0", "\xdc\x00\x03\xc0\xc0",
+                                       "\xc6\xff\xff\xff\xff", "\xdb\x00\x00\x00\x02x",    "\xc9\xff\xff\xff\xff\x01",
+                                       "\x92\x93\xc0\xc0"};
+    static const size_t lengths[] = {5, 6, 5, 5, 6, 6, 4};
+    msgpack_object v;
+    const char *error;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        arena_init(&memory, NULL);
+        arena_set_limit(&memory, 1 << 16);
+        CHECK(!value_unpack(&memory, rows[i], lengths[i], &v, &error));
+        CHECK_STR(error, "damaged: no msgpack value");
+        arena_free(&memory);
+    }
+}
+
+static const check_case cases[] = {{"what can be written can be read, at every depth", test_depth},
+                                   {"every form of every type, changed and cut", test_model},
+                                   {"claims of more than is there", test_claims}};
+
+CHECK_MAIN(cases)
