@@ -333,6 +333,7 @@ static void ended_runs_answer_as_they_did(void)
         CHECK_STR(a.body, runs[i].body);
     }
     CHECK_INT(count_notes("done_once"), 0);
+    open_gate(); /* the drain waits for the steps under way */
     CHECK_INT(served_stop(&s, SIGTERM), 0);
     remove_tree(folder);
 }
@@ -352,6 +353,7 @@ static void a_key_still_leads_to_its_run(void)
     CHECK_INT(count_notes("done_once"), 0);
     call("POST", url, same_key, "{\"a\":2}", 20, &a);
     CHECK_INT(a.status, 422);
+    open_gate();
     CHECK_INT(served_stop(&s, SIGTERM), 0);
     remove_tree(folder);
 }
