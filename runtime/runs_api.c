@@ -87,6 +87,8 @@ static const char *kind_text(entry_kind kind)
         return "rollback";
     case ENTRY_CANCEL:
         return "cancel";
+    case ENTRY_BRANCH:
+        return "branch";
     }
     return "unknown";
 }

@@ -21,7 +21,14 @@ typedef struct field {
     size_t offset; /* in entry */
 } field;
 
-enum { FIELDS_MAX = 15, KINDS_END = ENTRY_CANCEL + 1 };
+enum {
+    FIELDS_MAX = 14,
+    KINDS_END = ENTRY_CANCEL + 1, /* of those below ENTRY_PASSABLE */
+    PASSABLE_END = ENTRY_BRANCH + 1
+};
+_Static_assert(FIELDS_MAX + 1 <= 15, "0.1.0 reads arrays of at most 15 items (msgpack's fixarray)");
+
+const char entry_newer[] = "an entry of a kind that this version does not know: a newer version wrote this journal";
 
 /* Versions of clang-format differ in how they break this line. */
 /* clang-format off */
@@ -29,19 +36,33 @@ enum { FIELDS_MAX = 15, KINDS_END = ENTRY_CANCEL + 1 };
 /* clang-format on */
 static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_STARTED] = {F(I64, at_ms), F(STR, function), F(STR, version), F(STR, method), F(STR, target), F(STR, owner),
-                       F(U64, epoch), F(BIN, params), F(BIN, headers), F(BIN, body), F(I64, due_ms)},
+                       F(U64, epoch), F(BIN, params), F(BIN, headers), F(BIN, body), F(I64, due_ms), F(BIN, more)},
     [ENTRY_STEP_DONE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
-                         F(I64, duration_ms), F(BIN, input), F(BIN, value)},
+                         F(I64, duration_ms), F(BIN, input), F(BIN, value), F(U64, branch), F(U32, began),
+                         F(U64, input_hash), F(U64, epoch), F(BIN, calls)},
     [ENTRY_STEP_FAILED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
-                           F(I64, duration_ms), F(STR, error), F(BOOL, fatal), F(I64, due_ms)},
-    [ENTRY_SLEEP] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(I64, due_ms)},
+                           F(I64, duration_ms), F(STR, error), F(BOOL, fatal), F(I64, due_ms), F(U64, branch),
+                           F(U32, began), F(U64, input_hash), F(U64, epoch), F(BIN, calls)},
+    [ENTRY_SLEEP] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(I64, due_ms), F(U64, branch),
+                     F(U32, began), F(U64, epoch)},
     [ENTRY_VALUE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value), F(I64, at_ms)},
     [ENTRY_CHUNK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value), F(I64, at_ms)},
     [ENTRY_RESPONSE] = {F(I64, at_ms), F(INT, status), F(BIN, headers), F(BIN, body)},
-    [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error)},
+    [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(BIN, causes)},
     [ENTRY_ROLLBACK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms)},
     [ENTRY_CANCEL] = {F(I64, at_ms), F(INT, status), F(STR, error)},
 };
+static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {
+    [ENTRY_BRANCH - ENTRY_PASSABLE] = {F(U64, path), F(U64, branch), F(STR, id), F(U32, occurrence), F(U32, began)},
+};
+
+/* NULL: a kind that this version does not know. */
+static const field *fields_of(uint64_t kind)
+{
+    if (kind >= ENTRY_STARTED && kind < KINDS_END) return layout[kind];
+    if (kind >= ENTRY_PASSABLE && kind < PASSABLE_END) return passable[kind - ENTRY_PASSABLE];
+    return NULL;
+}
 
 /* ---- Writing ---- */
 
@@ -85,8 +106,8 @@ static size_t field_count(const field *fields)
 
 int entry_encode(msgpack_sbuffer *to, const entry *e)
 {
-    assert(e->kind >= ENTRY_STARTED && (int)e->kind < KINDS_END);
-    const field *fields = layout[e->kind];
+    const field *fields = fields_of(e->kind);
+    assert(fields);
     size_t n = field_count(fields), before = to->size;
     msgpack_packer pk;
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
@@ -220,22 +241,32 @@ static bool put_field(const field *f, const item *i, entry *out)
     return true;
 }
 
+/* The array's head: how many items follow. fixarray or array16, as encoders choose by their number. */
+static bool take_array(cursor *c, uint64_t *items)
+{
+    uint64_t tag;
+    if (!take_big_endian(c, 1, &tag)) return false;
+    *items = tag & 0x0f;
+    return (tag & 0xf0) == 0x90 || (tag == 0xdc && take_big_endian(c, 2, items));
+}
+
 size_t entry_decode(const char *data, size_t len, entry *out, const char **error)
 {
     static const field none = {FIELD_NONE, 0};
     cursor c = {(const uint8_t *)data, (const uint8_t *)data + len};
+    uint64_t n;
     item i;
     *out = (entry){.kind = ENTRY_STARTED};
     *error = "not an entry";
-    if (len == 0 || (c.at[0] & 0xf0) != 0x90) return 0;
-    size_t n = *c.at++ & 0x0f;
-    if (n == 0 || !take_item(&c, &i) || i.type != ITEM_NUMBER || i.negative) return 0;
-    *error = "an entry of a kind that this version does not know";
-    if (i.bits < ENTRY_STARTED || i.bits >= KINDS_END) return 0;
+    if (!take_array(&c, &n) || n == 0) return 0;
+    if (!take_item(&c, &i) || i.type != ITEM_NUMBER || i.negative || i.bits == 0 || i.bits > INT32_MAX) return 0;
+    const field *fields = fields_of(i.bits);
+    *error = entry_newer;
+    if (!fields && i.bits < ENTRY_PASSABLE) return 0;
     out->kind = (entry_kind)i.bits;
     *error = "a damaged entry";
     for (size_t f = 0; f + 1 < n; f++)
-        if (!take_item(&c, &i) || !put_field(f < FIELDS_MAX ? &layout[out->kind][f] : &none, &i, out)) return 0;
+        if (!take_item(&c, &i) || !put_field(fields && f < FIELDS_MAX ? &fields[f] : &none, &i, out)) return 0;
     *error = NULL;
     return (size_t)(c.at - (const uint8_t *)data);
 }

@@ -1,5 +1,8 @@
 /* entry: one fact in a run's journal, and its bytes (msgpack, docs/journal.md). Encoding appends to a buffer that the
- * caller owns; decoding borrows from the bytes. The meaning of entries (replay) is the runtime's. */
+ * caller owns; decoding borrows from the bytes. The meaning of entries (replay) is the runtime's.
+ *
+ * Kinds below ENTRY_PASSABLE have to be understood by whoever replays a journal; a reader passes over those from there
+ * on if it does not know them. The numbers of all kinds, also of those to come, are in docs/journal.md. */
 #ifndef STORAGE_ENTRY_H
 #define STORAGE_ENTRY_H
 
@@ -18,8 +21,11 @@ typedef enum entry_kind {
     ENTRY_RESPONSE = 7,    /* the handler's response */
     ENTRY_ENDED = 8,       /* the run is over; always the last */
     ENTRY_ROLLBACK = 9,    /* chunks of this step's attempts so far do not count (also told to clients) */
-    ENTRY_CANCEL = 10      /* the run is to end: no step begins any more */
+    ENTRY_CANCEL = 10,     /* the run is to end: no step begins any more */
+    ENTRY_BRANCH = 64      /* a branch began: tells its path's id and parent to whoever draws the run */
 } entry_kind;
+
+enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
 
 typedef struct entry_text {
     const char *data; /* not zero-terminated */
@@ -33,20 +39,27 @@ typedef struct entry {
     entry_text id;       /* its id, to check a path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "" */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
     uint32_t attempt;    /* STEP_*: from 1 */
+    /* STEP_*, SLEEP: where it belongs; 0 in entries of 0.1.0. BRANCH: `branch` is the parent, `began` likewise */
+    uint64_t branch;     /* path of the branch that holds it */
+    uint32_t began;      /* entries that the run had when its first attempt began */
+    uint64_t input_hash; /* STEP_*: of the input, 0 if unknown; see docs/journal.md */
+    uint64_t epoch;      /* STARTED, STEP_*, SLEEP: which opening of the store made it */
     int64_t at_ms;       /* when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */
-    int64_t due_ms;   /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
-    bool fatal;       /* STEP_FAILED */
-    entry_text error; /* STEP_FAILED, ENDED (failed), CANCEL: the message */
-    entry_text input; /* STEP_DONE: msgpack bytes of the input, "" if left out */
-    entry_text value; /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
+    int64_t due_ms;    /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
+    bool fatal;        /* STEP_FAILED */
+    entry_text error;  /* STEP_FAILED, ENDED (failed), CANCEL: the message */
+    entry_text input;  /* STEP_DONE: msgpack bytes of the input, "" if left out */
+    entry_text value;  /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
+    entry_text calls;  /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
+    entry_text causes; /* ENDED: paths of the steps whose final failure ended the run: 8 bytes each, big endian */
     /* STARTED */
     entry_text function; /* route: "GET /orders/:id" */
     entry_text version;
     entry_text method, target;
     entry_text owner;  /* node that runs it */
-    uint64_t epoch;    /* of that node when the run started */
     entry_text params; /* route parameters: a msgpack map of strings */
+    entry_text more;   /* what is optional: a msgpack map of names to values; unknown names are ignored */
     /* STARTED, RESPONSE */
     entry_text headers; /* a msgpack array [name, value, name, value, ...] */
     entry_text body;
@@ -63,10 +76,16 @@ typedef enum entry_cancel {
 
 typedef enum entry_ended { ENTRY_SUCCEEDED = 0, ENTRY_FAILED = 1, ENTRY_CANCELLED = 2 } entry_ended;
 
+enum { ENTRY_CALLS_MAX = 4096 };
+
+/* What entry_decode says of a kind below ENTRY_PASSABLE that it does not know: a newer program wrote the journal. */
+extern const char entry_newer[];
+
 /* Appends. Returns 0, or -1 when the buffer cannot grow. */
 int entry_encode(msgpack_sbuffer *to, const entry *e);
 
-/* Reads one entry. Returns the bytes taken; 0 with a message in *error when they are no entry of this version. */
+/* Reads one entry. Returns the bytes taken; 0 with a message in *error (entry_newer or a damage) when they are no entry
+ * that this version can read. Of a kind that is passed over only `kind` is set. */
 size_t entry_decode(const char *data, size_t len, entry *out, const char **error);
 
 #endif

@@ -26,7 +26,10 @@ static void check_same(const entry *a, const entry *b)
           same(&a->value, &b->value));
     CHECK(same(&a->function, &b->function) && same(&a->version, &b->version) && same(&a->method, &b->method));
     CHECK(same(&a->target, &b->target) && same(&a->owner, &b->owner) && same(&a->params, &b->params));
-    CHECK(same(&a->headers, &b->headers) && same(&a->body, &b->body));
+    CHECK(same(&a->headers, &b->headers) && same(&a->body, &b->body) && same(&a->more, &b->more));
+    CHECK(same(&a->calls, &b->calls) && same(&a->causes, &b->causes));
+    CHECK(a->branch == b->branch && a->input_hash == b->input_hash);
+    CHECK_INT(a->began, b->began);
 }
 
 static char large[70000];
@@ -49,7 +52,8 @@ static size_t samples(entry out[16])
                                       "c"),
                        .headers = text("\x90"),
                        .body = {large, sizeof large},
-                       .due_ms = INT64_MAX};
+                       .due_ms = INT64_MAX,
+                       .more = text("\x80")};
     out[n++] = (entry){.kind = ENTRY_STEP_DONE,
                        .path = UINT64_MAX,
                        .id = text("pay"),
@@ -58,7 +62,12 @@ static size_t samples(entry out[16])
                        .at_ms = 1,
                        .duration_ms = 70000,
                        .input = text("\xc0"),
-                       .value = {"\x00\xff", 2}};
+                       .value = {"\x00\xff", 2},
+                       .branch = 77,
+                       .began = 3,
+                       .input_hash = UINT64_MAX - 1,
+                       .epoch = 12,
+                       .calls = text("\x90")};
     out[n++] = (entry){.kind = ENTRY_STEP_FAILED,
                        .path = 1,
                        .id = text("p\xc3\xa9"),
@@ -67,9 +76,21 @@ static size_t samples(entry out[16])
                        .duration_ms = 2,
                        .error = text("no"),
                        .fatal = true,
-                       .due_ms = 99};
-    out[n++] = (entry){
-        .kind = ENTRY_SLEEP, .path = 2, .id = text("nap"), .occurrence = 128, .at_ms = INT64_MIN, .due_ms = 65536};
+                       .due_ms = 99,
+                       .branch = UINT64_MAX,
+                       .began = UINT32_MAX,
+                       .input_hash = 5,
+                       .epoch = 1,
+                       .calls = {large, ENTRY_CALLS_MAX}};
+    out[n++] = (entry){.kind = ENTRY_SLEEP,
+                       .path = 2,
+                       .id = text("nap"),
+                       .occurrence = 128,
+                       .at_ms = INT64_MIN,
+                       .due_ms = 65536,
+                       .branch = 78,
+                       .began = 4,
+                       .epoch = 2};
     out[n++] = (entry){
         .kind = ENTRY_VALUE, .path = 3, .id = text("sw_now"), .occurrence = 7, .at_ms = 8, .value = text("\x01")};
     out[n++] = (entry){.kind = ENTRY_CHUNK, .path = 0, .id = text(""), .at_ms = 9, .value = {large, 300}};
@@ -80,9 +101,11 @@ static size_t samples(entry out[16])
                                        "a\xa1"
                                        "b"),
                        .body = text("hello")};
-    out[n++] = (entry){.kind = ENTRY_ENDED, .at_ms = 6, .status = ENTRY_FAILED, .error = text("why")};
+    out[n++] = (entry){
+        .kind = ENTRY_ENDED, .at_ms = 6, .status = ENTRY_FAILED, .error = text("why"), .causes = text("12345678")};
     out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1, .at_ms = 10};
     out[n++] = (entry){.kind = ENTRY_CANCEL, .at_ms = 11, .status = ENTRY_CANCEL_LATE, .error = text("late")};
+    out[n++] = (entry){.kind = ENTRY_BRANCH, .path = 5, .branch = 79, .id = text("twig"), .occurrence = 2, .began = 17};
     return n;
 }
 
@@ -141,7 +164,8 @@ static void test_foreign_bytes(void)
     refused("\x90", 1);                                              /* no kind */
     refused("\xc0", 1);                                              /* no array */
     refused("\x91\x00", 2);                                          /* kind 0 */
-    refused("\x91\x0b", 2);                                          /* a kind to come */
+    refused("\x92\xcd\x01\x00\x90", 5);                              /* an array in a kind that is passed over */
+    refused("\x91\xce\x80\x00\x00\x00", 6);                          /* a kind beyond int */
     refused("\x91\xff", 2);                                          /* kind -1 */
     refused("\x92\x08\xa1x", 4);                                     /* text where a time should be */
     refused("\x93\x08\x01\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 12); /* a status beyond int */
@@ -153,7 +177,7 @@ static void test_foreign_bytes(void)
 
 static void test_later_fields(void)
 {
-    static const char more[] = "\x96\x08\x01\x00\xa1w\xa3new\x05", fewer[] = "\x92\x08\x07";
+    static const char more[] = "\x97\x08\x01\x00\xa1w\xc4\x00\xa3new\x05", fewer[] = "\x92\x08\x07";
     entry e;
     const char *error;
     CHECK_INT(entry_decode(more, sizeof more - 1, &e, &error), sizeof more - 1);
@@ -162,6 +186,24 @@ static void test_later_fields(void)
     CHECK_INT(entry_decode(fewer, sizeof fewer - 1, &e, &error), sizeof fewer - 1);
     CHECK_INT(e.at_ms, 7);
     CHECK_INT(e.status, 0);
+}
+
+/* A kind below 64 has to be understood, one from there on is passed over; both as short and as long arrays. */
+static void test_later_kinds(void)
+{
+    static const char must[] = "\x92\x3f\x01", may[] = "\x94\xcc\xff\x01\xa1x\xc3";
+    static const char long_array[] =
+        "\xdc\x00\x12\x08\x07\x01\xa1w\xc4\x00\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01";
+    entry e;
+    const char *error;
+    CHECK_INT(entry_decode(must, sizeof must - 1, &e, &error), 0);
+    CHECK(error == entry_newer);
+    CHECK_INT(entry_decode(may, sizeof may - 1, &e, &error), sizeof may - 1);
+    CHECK_INT(e.kind, 255);
+    CHECK_INT(entry_decode(long_array, sizeof long_array - 1, &e, &error), sizeof long_array - 1);
+    CHECK_INT(e.kind, ENTRY_ENDED);
+    CHECK_INT(e.at_ms, 7);
+    CHECK(e.error.len == 1 && *e.error.data == 'w');
 }
 
 static void test_run_ids(void)
@@ -214,10 +256,9 @@ static void test_run_ids_ascend(void)
     CHECK_INT(run_id_time_ms(&id), 999);
 }
 
-static const check_case cases[] = {{"every kind comes back as it was", test_round_trips},
-                                   {"no prefix of an entry is one", test_truncations},
-                                   {"foreign bytes are refused", test_foreign_bytes},
-                                   {"fields of other versions", test_later_fields},
-                                   {"run ids", test_run_ids},
-                                   {"run ids of one loop ascend", test_run_ids_ascend}};
+static const check_case cases[] = {
+    {"every kind comes back as it was", test_round_trips}, {"no prefix of an entry is one", test_truncations},
+    {"foreign bytes are refused", test_foreign_bytes},     {"fields of other versions", test_later_fields},
+    {"kinds of other versions", test_later_kinds},         {"run ids", test_run_ids},
+    {"run ids of one loop ascend", test_run_ids_ascend}};
 CHECK_MAIN(cases)
