@@ -295,6 +295,10 @@ static void drain_runs(sw_loop *l)
             else
                 waiter_dismiss(&s->waiters);
         }
+    /* No other process goes on with a plain request: until --drain is over it has its time. */
+    run *r;
+    if (!l->hurried) return;
+    LIST_FOREACH(r, &l->plain_runs, plain_runs) run_leave_now(r, LEAVE_DRAIN);
 }
 
 static void on_drain_over(struct timer *t)
@@ -417,6 +421,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
 {
     *l = (sw_loop){.app = app, .index = index, .count = count};
     TAILQ_INIT(&l->touched);
+    LIST_INIT(&l->plain_runs);
     l->segments_end = &l->segments;
     const sw_options *o = &app->opt;
     (void)snprintf(error, error_size, "out of memory");

@@ -132,14 +132,18 @@ static http_exchange *plain_exchange(sw_ctx *c, const char *what)
     return c->run->request.exchange;
 }
 
+/* The handler has returned, or failed: then the client must not take what it has for the whole. */
 static void end_pieces(void *arg)
 {
-    run *r = arg;
-    if (!r->request.exchange) return;
-    http_exchange *x = r->request.exchange;
-    r->request.exchange = NULL;
+    const strand *s = arg;
+    http_exchange *x = s->run->request.exchange;
+    if (!x) return;
+    s->run->request.exchange = NULL;
     http_exchange_on_gone(x, NULL);
-    http_reply_end(x);
+    if (s->failure.kind == FAILURE_NONE)
+        http_reply_end(x);
+    else
+        http_reply_abort(x);
 }
 
 void sw_reply_open(sw_ctx *c, int status, const char *content_type)
@@ -153,7 +157,7 @@ void sw_reply_open(sw_ctx *c, int status, const char *content_type)
     for (const run_header *h = r->response.headers; h && n < 64; h = h->next)
         headers[n++] = (http_reply_header){h->name, h->value};
     r->response.status = status;
-    sw_defer(c, end_pieces, r);
+    sw_defer(c, end_pieces, c->strand);
     http_exchange_set_user(x, c->strand);
     http_exchange_on_writable(x, on_change);
     http_exchange_on_gone(x, on_change);

@@ -41,6 +41,7 @@ static run *run_new(sw_loop *l, const endpoint *e)
     r->loop = l;
     r->endpoint = e;
     r->plain = e->kind == ENDPOINT_PLAIN;
+    if (r->plain) LIST_INSERT_HEAD(&l->plain_runs, r, plain_runs);
     arena_init(&r->arena, l->arenas);
     arena_set_limit(&r->arena, l->app->opt.run_state_max * 4);
     r->counters = r->counters_inline;
@@ -56,6 +57,7 @@ static void run_free(run *r)
 {
     sw_loop *l = r->loop;
     assert(r->strand_count == 0 && !r->in_flight && !r->waiters && !r->dirty);
+    if (r->plain) LIST_REMOVE(r, plain_runs);
     timers_stop(&l->timers, &r->deadline);
     claim_release(l, r->claim);
     frames_release(r->frames);
@@ -188,7 +190,8 @@ static void handler_ended(run *r, bool ok, const failure *f)
         return;
     }
     if (!ok && f->kind == FAILURE_UNWIND) {
-        if (r->plain && r->request.exchange) http_reply_abort(r->request.exchange);
+        if (r->plain && r->request.exchange)
+            waiter_problem(r->request.exchange, 503, "the server stopped before the handler had ended (--drain)", "1");
         r->request.exchange = NULL;
         r->state = r->plain ? RUN_ENDED : RUN_LEAVING;
         return;

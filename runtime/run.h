@@ -132,7 +132,8 @@ struct run {
     run *next_free;           /* in the loop's cache */
     TAILQ_ENTRY(run) touched; /* in the loop's list, while `dirty` */
     bool dirty;
-    bool plain; /* a plain route: no journal */
+    bool plain;                 /* a plain route: no journal */
+    LIST_ENTRY(run) plain_runs; /* in the loop's list, if plain */
     run_state state;
     run_leave leave;
     run_id id;

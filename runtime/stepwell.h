@@ -140,8 +140,9 @@ SW_API void sw_reply_text(sw_ctx *c, int status, const char *format, ...) SW_PRI
 SW_API void sw_reply_header(sw_ctx *c, const char *name, const char *value);
 
 /* Plain routes only: a response written piece by piece (chunked). sw_reply_write waits while the client reads slowly
- * and returns false once it has gone away. Returning from the handler ends it; sw_reply_abort cuts the connection
- * instead, without an end (also instead of any response). */
+ * and returns false once it has gone away. Returning from the handler ends it; a handler that fails, or still runs when
+ * --drain is over, and sw_reply_abort cut the connection instead, without an end (sw_reply_abort also instead of any
+ * response). */
 SW_API void sw_reply_open(sw_ctx *c, int status, const char *content_type);
 SW_API bool sw_reply_write(sw_ctx *c, const void *data, size_t len);
 SW_API void sw_reply_abort(sw_ctx *c);
