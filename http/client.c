@@ -128,7 +128,7 @@ static bool end_if_late(http_call *call, uint64_t now_ms)
     } else if (peer_silent(call, now_ms)) {
         char why[80];
         (void)snprintf(why, sizeof why, "timed out: nothing arrived for %lld ms", (long long)call->idle_timeout_ms);
-        char *text = call_describe(call, why);
+        char *text = call_describe_timeout(call, why);
         transfer_abort(call);
         call_end(call, HTTP_CALL_TIMEOUT, text);
     } else {

@@ -121,6 +121,9 @@ struct http_call {
     size_t request_cap;
     struct curl_slist *headers; /* nodes inside request */
     const char *url, *method;   /* inside request, or static */
+    bool safe;                  /* the method asks for nothing to be done (RFC 9110, 9.2.1) */
+    bool sent;                  /* a connection was given to this request: it may be on the wire */
+    long sent_redirects;        /* how many redirects had been followed then */
     const char *body;           /* inside request; NULL: none */
     size_t body_len;
     int64_t timeout_ms, idle_timeout_ms;
@@ -190,15 +193,20 @@ void host_withdraw(http_call *call);     /* a waiting one */
 void multi_left(client_multi *multi);             /* by a transfer */
 client_multi *multi_with_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);
-curl_socket_t socket_open(void *client, curlsocktype purpose, struct curl_sockaddr *address);
+curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int socket_close(void *client, curl_socket_t fd);
 
+/* client_failure.c: before the call ends. Texts are the caller's to free; NULL: out of memory */
+char *call_describe(const http_call *call, const char *why);
+char *call_describe_timeout(const http_call *call, const char *why);
+http_call_error_kind call_failure(const http_call *call, CURLcode result, char **text);
+
 /* client_transfer.c */
-bool transfer_start(http_call *call); /* false: the call was ended with an error */
-void transfer_abort(http_call *call); /* takes it out of curl */
+bool transfer_start(http_call *call);          /* false: the call was ended with an error */
+bool transfer_may_send(const http_call *call); /* its request, on the connection that curl has or wants to make */
+void transfer_abort(http_call *call);          /* takes it out of curl */
 void transfer_resume(http_call *call);
 void transfer_done(CURL *curl, CURLcode result);
-char *call_describe(const http_call *call, const char *why); /* before it ends; NULL: out of memory */
 void easy_free(client_easy *easy);
 
 #endif

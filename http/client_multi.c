@@ -137,12 +137,14 @@ static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, v
     return watch_wanted(s) ? 0 : -1;
 }
 
-curl_socket_t socket_open(void *client, curlsocktype purpose, struct curl_sockaddr *address)
+curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address)
 {
+    const http_call *call = ((client_easy *)easy)->call;
+    if (!transfer_may_send(call)) return CURL_SOCKET_BAD; /* nothing could be sent on it */
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
     (void)purpose;
     if (fd < 0) return CURL_SOCKET_BAD;
-    client_socket *s = socket_watch(client, fd);
+    client_socket *s = socket_watch(call->client, fd);
     if (s) {
         s->connection = true;
         return fd;

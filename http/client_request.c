@@ -22,6 +22,15 @@ static bool token_valid(const char *text, size_t len)
     return len > 0;
 }
 
+/* RFC 9110, 9.2.1 */
+static bool method_is_safe(const char *method)
+{
+    static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
+    for (size_t i = 0; i < sizeof safe / sizeof safe[0]; i++)
+        if (strcmp(method, safe[i]) == 0) return true;
+    return false;
+}
+
 static bool header_is(const char *header, const char *name)
 {
     size_t len = strlen(name);
@@ -92,7 +101,7 @@ static bool origin_of(const char *url, char *out, size_t out_size)
 
 struct request_size {
     size_t nodes, bytes; /* bytes without the nodes */
-    bool has_expect, has_content_type;
+    bool has_content_type;
 };
 
 static http_call_error_kind headers_measure(const http_call_options *o, struct request_size *size)
@@ -100,7 +109,6 @@ static http_call_error_kind headers_measure(const http_call_options *o, struct r
     for (size_t i = 0; o->headers && o->headers[i]; i++) {
         const char *h = o->headers[i];
         if (!header_valid(h) || !framing_valid(h, o->body ? o->body_len : 0)) return HTTP_CALL_BAD_HEADER;
-        size->has_expect |= header_is(h, "Expect");
         size->has_content_type |= header_is(h, "Content-Type");
         size->nodes++;
         size->bytes += strlen(h) + 1;
@@ -135,6 +143,7 @@ static void headers_copy(http_call *call, const http_call_options *o, const stru
     size_t count = 0;
     for (size_t i = 0; o->headers && o->headers[i]; i++) {
         if (header_is(o->headers[i], "Content-Length")) continue;
+        if (header_is(o->headers[i], "Expect")) continue; /* refused with 417, curl would send the request again */
         char *text = copy_text(at, o->headers[i], strlen(o->headers[i]));
         if (*header_value(text) == 0) { /* curl takes "Name:" as "do not send it" and "Name;" as an empty value */
             char *colon = strchr(text, ':');
@@ -143,7 +152,7 @@ static void headers_copy(http_call *call, const http_call_options *o, const stru
         }
         node_add(call, nodes, &count, text);
     }
-    if (!size->has_expect) node_add(call, nodes, &count, no_expect);
+    node_add(call, nodes, &count, no_expect);
     if (!size->has_content_type) node_add(call, nodes, &count, no_content_type);
     assert(count <= size->nodes);
 }
@@ -177,6 +186,7 @@ http_call_error_kind request_copy(http_call *call, const http_call_options *o, c
     char *at = call->request + size.nodes * sizeof(struct curl_slist);
     call->url = copy_text(&at, o->url, url_len);
     call->method = copy_text(&at, method, method_len);
+    call->safe = method_is_safe(method);
     call->body = NULL;
     call->body_len = body_len;
     if (o->body) call->body = copy_text(&at, o->body, body_len);

@@ -1,7 +1,5 @@
 /* client_transfer: a call as curl sees it: an easy handle, its options and callbacks. */
 #include <assert.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -78,89 +76,26 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     return call_take_body(call, data, len) ? len : refuse(call, HTTP_CALL_OTHER);
 }
 
-/* ---- Errors ---- */
+/* ---- What leaves ---- */
 
-static http_call_error_kind kind_of(CURLcode code)
+/* curl writes a request again by itself when a reused connection breaks, when a peer refuses an HTTP/2 stream or wants
+ * HTTP/1.1. Only what asks for nothing to be done may go twice; a redirect is answered by a request of its own. */
+bool transfer_may_send(const http_call *call)
 {
-    switch (code) {
-    case CURLE_URL_MALFORMAT:
-        return HTTP_CALL_BAD_URL;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return HTTP_CALL_RESOLVE;
-    case CURLE_COULDNT_CONNECT:
-        return HTTP_CALL_CONNECT;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_USE_SSL_FAILED:
-        return HTTP_CALL_TLS;
-    case CURLE_OPERATION_TIMEDOUT:
-        return HTTP_CALL_TIMEOUT;
-    case CURLE_FILESIZE_EXCEEDED:
-        return HTTP_CALL_TOO_LARGE;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* the URL's own was checked: an answer that is no HTTP, or a redirect out of it */
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-        return HTTP_CALL_BROKEN;
-    default:
-        return HTTP_CALL_OTHER;
-    }
-}
-
-/* Neither the query nor a user's name and password: texts end up in logs. */
-char *call_describe(const http_call *call, const char *why)
-{
-    const char *origin = call->host->origin;
-    const char *path = strstr(call->url, "://") + 3;
-    path += strcspn(path, "/?#");
-    int path_len = (int)strcspn(path, "?#");
-    size_t size = strlen(call->method) + strlen(origin) + (size_t)path_len + strlen(why) + 8;
-    char *text = malloc(size);
-    if (text) (void)snprintf(text, size, "%s %s%.*s: %s", call->method, origin, path_len, path, why);
-    return text;
-}
-
-static const char *errno_text(long number, const char *otherwise)
-{
-    switch (number) {
-    case ECONNREFUSED:
-        return "refused";
-    case ENETUNREACH:
-    case EHOSTUNREACH:
-        return "unreachable";
-    case EMFILE:
-    case ENFILE:
-        return "too many open files";
-    case EADDRNOTAVAIL:
-        return "no free local port";
-    default:
-        return otherwise;
-    }
-}
-
-static char *describe_failure(const http_call *call, CURLcode result, http_call_error_kind kind)
-{
-    const char *why = call->easy->message[0] ? call->easy->message : curl_easy_strerror(result);
-    long number = 0, redirects = 0;
-    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_OS_ERRNO, &number);
+    long redirects = 0;
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_REDIRECT_COUNT, &redirects);
-    if (kind != HTTP_CALL_CONNECT || redirects > 0) return call_describe(call, why);
-    const char *place = strstr(call->host->origin, "://") + 3;
-    const char *reason = errno_text(number, why);
-    size_t size = strlen(place) + strlen(reason) + 16;
-    char *text = malloc(size);
-    if (text) (void)snprintf(text, size, "connect to %s: %s", place, reason);
-    return text;
+    return !call->sent || call->safe || redirects != call->sent_redirects;
+}
+
+/* curl asks each time before it writes the request. */
+static int on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int local_port)
+{
+    http_call *call = ((client_easy *)arg)->call;
+    (void)peer_ip, (void)local_ip, (void)peer_port, (void)local_port;
+    if (!transfer_may_send(call)) return CURL_PREREQFUNC_ABORT;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_REDIRECT_COUNT, &call->sent_redirects);
+    call->sent = true;
+    return CURL_PREREQFUNC_OK;
 }
 
 /* ---- Handles ---- */
@@ -181,8 +116,10 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_HEADERDATA, e) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_WRITEDATA, e) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, on_send) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_PREREQDATA, e) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, socket_open) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, e) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_CLOSESOCKETFUNCTION, socket_close) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_CLOSESOCKETDATA, c) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_SECONDS) == CURLE_OK &&
@@ -320,8 +257,7 @@ void transfer_done(CURL *curl, CURLcode result)
     http_call_error_kind kind = HTTP_CALL_OK;
     char *text = NULL;
     if (result != CURLE_OK || call->error != HTTP_CALL_OK) {
-        kind = call->error != HTTP_CALL_OK ? call->error : kind_of(result);
-        if (kind != HTTP_CALL_TOO_LARGE) text = describe_failure(call, result, kind);
+        kind = call_failure(call, result, &text);
     } else if (!call->head_final) {
         kind = HTTP_CALL_BROKEN;
         text = call_describe(call, "the peer's answer has no status of its own");

@@ -266,7 +266,9 @@ typedef struct sw_response {
 } sw_response;
 
 /* One HTTP call. In an endpoint only inside a step (else it would be made again at every replay): refused elsewhere.
- * A response of any status returns; no response (resolve, connect, TLS, timeout, too large) fails, retryable. */
+ * A response of any status returns; no response (resolve, connect, TLS, timeout, too large) fails, retryable. One call
+ * puts one request on the wire, unless its method is GET, HEAD, OPTIONS or TRACE: of others that were sent and not
+ * answered the message says "it may have been done", and the step's retries decide. */
 SW_API sw_response sw_fetch(sw_ctx *c, const sw_request *request);
 
 /* 2xx JSON, or it fails: 408, 409, 425, 429, 5xx and network errors are retryable (Retry-After, retry-after-ms and
