@@ -244,8 +244,15 @@ static void test_bad_requests(void)
     }
     start(&w, &(http_call_options){.url = "http://127.0.0.1:1/", .method = "GE T"});
     fail(&w, HTTP_CALL_BAD_HEADER);
-    start(&w, &(http_call_options){.url = "http://127.0.0.1:1/"});
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    int deaf = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* bound, so nobody else's, and not listening */
+    CHECK(deaf >= 0 && bind(deaf, (struct sockaddr *)&a, len) == 0 &&
+          getsockname(deaf, (struct sockaddr *)&a, &len) == 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", ntohs(a.sin_port));
+    start(&w, &(http_call_options){.url = url});
     fail(&w, HTTP_CALL_CONNECT);
+    close(deaf);
     start(&w, &(http_call_options){.url = "http://no-such-name.invalid/"});
     wait_for(&w, HTTP_CALL_DONE);
     CHECK(http_call_error(w.call) == HTTP_CALL_RESOLVE);
