@@ -217,6 +217,12 @@ SW_API sw_value sw_step_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value 
 /* Which attempt of its step this is, from 1; 0 outside steps. */
 SW_API int sw_attempt(sw_ctx *c);
 
+/* The step's name for the services it calls (Idempotency-Key, client reference): 26 characters, no other step or run has
+ * it, and it is the same at every attempt and after every restart. Send it with whatever must not be done twice, and let
+ * the service recognize the repetition. Inside a step only. Valid until the attempt ends.
+ * First 130 bits of SHA-256(run id, path of the step) in Crockford's base 32; it will not change in later versions. */
+SW_API const char *sw_step_key(sw_ctx *c);
+
 /* The same, but a step that failed for good returns false with *err filled (either may be NULL). */
 SW_API bool sw_try(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, sw_value *out, sw_error *err);
 SW_API bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options,

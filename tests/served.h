@@ -18,7 +18,7 @@
 
 typedef struct served {
     pid_t pid;
-    int log;          /* its standard error, non-blocking after the address was read */
+    int log;          /* its standard error */
     char address[64]; /* "http://127.0.0.1:1234" */
 } served;
 
@@ -157,6 +157,7 @@ static inline void call(const char *method, const char *url, const char *const *
     char said[16384];
     ssize_t n;
     printf("# no answer from %s; the server's last words:\n", url);
+    (void)fcntl(served_log, F_SETFL, O_NONBLOCK); /* it may live, and say no more */
     while ((n = read(served_log, said, sizeof said)) > 0) fwrite(said, 1, (size_t)n, stdout);
     CHECK(!"no answer");
 }
