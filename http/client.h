@@ -72,6 +72,7 @@ http_call *http_call_start(http_client *client, const http_call_options *options
                            void *arg);
 
 http_call_state http_call_state_of(const http_call *call);
+bool http_call_answered(const http_call *call);              /* the head is there, also if the call failed after it */
 int http_call_status(const http_call *call);                 /* from HTTP_CALL_HEAD on */
 const char *const *http_call_headers(const http_call *call); /* "Name: value" of the last response, NULL-terminated */
 /* What has arrived and was not consumed; owned by the call, zero-terminated, valid until it is consumed or closed or

@@ -167,6 +167,7 @@ static void gather(http_call *call)
 /* ---- What the user sees ---- */
 
 http_call_state http_call_state_of(const http_call *call) { return call->state; }
+bool http_call_answered(const http_call *call) { return call->head_final; }
 int http_call_status(const http_call *call) { return call->status; }
 
 const char *const *http_call_headers(const http_call *call)

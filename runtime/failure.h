@@ -3,6 +3,7 @@
 #ifndef RUNTIME_FAILURE_H
 #define RUNTIME_FAILURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef enum failure_kind {
@@ -18,6 +19,7 @@ typedef struct failure {
     const char *step;       /* id of the step that failed, NULL outside steps; in the run's arena */
     int attempts;           /* of that step */
     int64_t retry_after_ms; /* -1: the backoff decides */
+    bool retry_lengthens;   /* a peer asked for it: not sooner than the backoff either */
     int status;             /* reply the client gets when the handler fails with it; 0: 500 */
 } failure;
 

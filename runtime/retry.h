@@ -9,12 +9,15 @@ enum { RETRY_BACKOFF_MS = 500, RETRY_BACKOFF_MAX_MS = 60000 };
 /* Milliseconds from the failure of attempt `attempt` (from 1) to the next: backoff_ms (0: RETRY_BACKOFF_MS) doubled for
  * each attempt before, at most backoff_max_ms (0: RETRY_BACKOFF_MAX_MS), and of that a random part between a half and
  * the whole ("equal jitter", AWS Architecture Blog 2015), so that runs that failed together do not come back together.
- * A retry_after_ms >= 0 that the peer asked for is obeyed instead, up to a day; never shorter, up to a tenth longer. */
-int64_t retry_delay_ms(uint32_t attempt, int64_t backoff_ms, int64_t backoff_max_ms, int64_t retry_after_ms,
-                       uint64_t random_bits);
+ */
+int64_t retry_backoff_ms(uint32_t attempt, int64_t backoff_ms, int64_t backoff_max_ms, uint64_t random_bits);
+
+/* A wait that was asked for: at most a day, never shorter, up to a tenth longer, for the reason above. */
+int64_t retry_asked_ms(int64_t asked_ms, uint64_t random_bits);
 
 /* What a response asks for: header "retry-after-ms" (milliseconds), else "Retry-After" (RFC 9110, 10.2.3: seconds or an
- * HTTP date, read against now_ms). Either may be NULL. -1: neither, or not understood. */
+ * HTTP date, read against now_ms; 0 for one that is past). At most a day. Either may be NULL. -1: neither, or not
+ * understood. */
 int64_t retry_after_ms(const char *milliseconds, const char *retry_after, int64_t now_ms);
 
 #endif

@@ -265,8 +265,11 @@ static bool attempt_once(strand *s, const step_spec *spec, int attempt, int64_t 
 
 static int64_t next_delay_ms(const failure *f, const step_spec *spec, int attempt)
 {
-    return retry_delay_ms(attempt, spec->options.backoff_ms, spec->options.backoff_max_ms, f->retry_after_ms,
-                          random_u64());
+    int64_t asked_ms = f->retry_after_ms < 0 ? -1 : retry_asked_ms(f->retry_after_ms, random_u64());
+    if (asked_ms >= 0 && !f->retry_lengthens) return asked_ms;
+    int64_t backoff_ms =
+        retry_backoff_ms((uint32_t)attempt, spec->options.backoff_ms, spec->options.backoff_max_ms, random_u64());
+    return asked_ms > backoff_ms ? asked_ms : backoff_ms;
 }
 
 /* Journals a failed attempt; *due_ms is when the next one is, 0: none. False when that could not be journaled. */

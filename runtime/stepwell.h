@@ -261,8 +261,9 @@ typedef struct sw_request {
     const char *url;            /* http:// or https:// */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     sw_bytes body;
-    int64_t timeout_ms; /* the whole call; 0: 60,000. A streaming call: the longest silence */
-    int redirects;      /* how many to follow; 0: none, 3xx is the response */
+    int64_t timeout_ms;  /* the whole call; 0: 60,000. A streaming call: the longest silence */
+    int redirects;       /* how many to follow; 0: none, 3xx is the response */
+    bool retry_bad_json; /* sw_fetch_json: a 2xx that is not JSON is asked, and paid, for again; false: it is fatal */
 } sw_request;
 
 typedef struct sw_response {
@@ -272,13 +273,15 @@ typedef struct sw_response {
 } sw_response;
 
 /* One HTTP call. In an endpoint only inside a step (else it would be made again at every replay): refused elsewhere.
- * A response of any status returns; no response (resolve, connect, TLS, timeout, too large) fails, retryable. One call
+ * A response of any status returns; no response (resolve, connect, TLS, timeout) fails, retryable; one of
+ * more than 16 MiB is fatal. One call
  * puts one request on the wire, unless its method is GET, HEAD, OPTIONS or TRACE: of others that were sent and not
  * answered the message says "it may have been done", and the step's retries decide. */
 SW_API sw_response sw_fetch(sw_ctx *c, const sw_request *request);
 
-/* 2xx JSON, or it fails: 408, 409, 425, 429, 5xx and network errors are retryable (Retry-After, retry-after-ms and
- * x-should-retry are obeyed), other statuses fatal, with an excerpt of the body in the message. */
+/* 2xx JSON (nil for an empty body, as of 204), or it fails: 408, 409, 425, 429, 5xx and network errors are retryable
+ * (x-should-retry is obeyed; Retry-After and retry-after-ms lengthen the backoff), other statuses fatal, with an
+ * excerpt of the body in the message. So is a 2xx that is not JSON: it was done, and would be done again. */
 SW_API sw_value sw_fetch_json(sw_ctx *c, const sw_request *request);
 
 /* Fails the step as sw_fetch_json does, unless the status is 2xx. */
@@ -297,7 +300,9 @@ typedef struct sw_sse {
 /* Opens a streaming call; returns when the response's head is there (also for a status that is not 2xx). The stream
  * closes itself when the attempt ends. */
 SW_API sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request);
-SW_API const sw_response *sw_fetch_head(const sw_stream *s); /* status and headers, body empty */
+/* Status and headers. The body is empty for 2xx; of others its first 400 bytes, which are still to be read: good for
+ * sw_response_check. */
+SW_API const sw_response *sw_fetch_head(const sw_stream *s);
 /* The next bytes, valid until the next call; len 0 at the end. A connection that breaks fails the step. */
 SW_API sw_bytes sw_fetch_read(sw_stream *s);
 /* The next server-sent event, valid until the next call; false at the end of the stream. */

@@ -479,7 +479,7 @@ static void test_fetch_json(void)
         fetched(path, "1 fatal ");
         CHECK(strstr(a.body, "excerpt"));
     }
-    fetched("/status?code=200&body={", "2 retried ");
+    fetched("/status?code=200&body={", "1 fatal ");
     fetched("/status?code=500&body=x&header=x-should-retry&value=false", "1 fatal ");
     fetched("/status?code=400&body=x&header=x-should-retry&value=true", "2 retried ");
     stop_pair();

@@ -1,0 +1,122 @@
+/* Streaming responses: sw_fetch_open and its kin. A stream owns its call and parser, and closes them when the attempt
+ * ends. */
+#include <string.h>
+
+#include "http/sse.h"
+#include "runtime/calls.h"
+#include "runtime/strand.h"
+
+enum { SSE_EVENT_MAX = 4 << 20 };
+
+struct sw_stream {
+    sw_ctx *ctx;     /* the step, or plain handler, that opened it */
+    http_call *call; /* NULL once closed */
+    sse_parser *sse; /* NULL until the first sw_sse_next */
+    sw_response head;
+    const char *place; /* of the URL, for messages */
+    size_t taken;      /* bytes the caller has and the call still holds */
+    size_t sse_at;     /* of those: parsed */
+    size_t sse_len;
+    const char *sse_data;
+};
+
+static void close_stream(void *arg)
+{
+    sw_stream *s = arg;
+    if (s->call) http_call_close(s->call);
+    if (s->sse) sse_parser_free(s->sse);
+    s->call = NULL;
+    s->sse = NULL;
+}
+
+/* The beginning of the body, which stays to be read: the reason of a response that refuses. */
+static sw_bytes peek(sw_stream *s)
+{
+    sw_ctx *c = s->ctx;
+    size_t len = 0;
+    const char *data;
+    while ((data = http_call_data(s->call, &len)), len < CALL_EXCERPT_MAX) {
+        if (http_call_state_of(s->call) >= HTTP_CALL_DONE) break; /* a reason that breaks off is still one */
+        if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);
+    }
+    if (len > CALL_EXCERPT_MAX) len = CALL_EXCERPT_MAX;
+    char *copy = arena_strndup(c->arena, data, len);
+    return copy ? (sw_bytes){copy, len} : (sw_bytes){"", 0};
+}
+
+static SW_NORETURN void fail_of_stream(sw_stream *s)
+{
+    http_call *call = s->call;
+    s->call = NULL;
+    call_fail(s->ctx, call);
+}
+
+sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
+{
+    call_check_place(c, "sw_fetch_open");
+    sw_stream *s = sw_alloc(c, sizeof *s);
+    s->ctx = c;
+    s->place = call_place(c, request->url ? request->url : "");
+    http_call *call = call_start(c, request, true);
+    call_wait(c, call, HTTP_CALL_HEAD);
+    s->call = call;
+    sw_defer(c, close_stream, s);
+    s->head = (sw_response){
+        .status = http_call_status(call), .headers = call_headers(c, http_call_headers(call)), .body = {"", 0}};
+    if (!s->head.headers) ctx_fail_misuse(c, "out of memory");
+    if (s->head.status < 200 || s->head.status > 299) s->head.body = peek(s);
+    return s;
+}
+
+const sw_response *sw_fetch_head(const sw_stream *s) { return &s->head; }
+
+sw_bytes sw_fetch_read(sw_stream *s)
+{
+    sw_ctx *c = s->ctx;
+    ctx_check(c, "sw_fetch_read");
+    if (!s->call) return (sw_bytes){"", 0};
+    http_call_consume(s->call, s->taken);
+    s->taken = 0;
+    for (;;) {
+        size_t len = 0;
+        const char *data = http_call_data(s->call, &len);
+        if (len > 0) {
+            s->taken = len;
+            return (sw_bytes){data, len};
+        }
+        http_call_state state = http_call_state_of(s->call);
+        if (state == HTTP_CALL_DONE) return (sw_bytes){"", 0};
+        if (state == HTTP_CALL_FAILED) fail_of_stream(s);
+        if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);
+    }
+}
+
+bool sw_sse_next(sw_stream *s, sw_sse *event)
+{
+    sw_ctx *c = s->ctx;
+    if (!s->sse && !(s->sse = sse_parser_new(SSE_EVENT_MAX))) sw_fail(c, "out of memory");
+    for (;;) {
+        if (s->sse_at == s->sse_len) {
+            sw_bytes more = sw_fetch_read(s);
+            if (more.len == 0) return false;
+            s->sse_data = more.data;
+            s->sse_len = more.len;
+            s->sse_at = 0;
+        }
+        size_t taken = 0;
+        sse_event e;
+        sse_result got = sse_parser_feed(s->sse, s->sse_data + s->sse_at, s->sse_len - s->sse_at, &taken, &e);
+        s->sse_at += taken;
+        if (got == SSE_TOO_LARGE) sw_fail_fatal(c, "%s sent an event of more than %d bytes", s->place, SSE_EVENT_MAX);
+        if (got != SSE_EVENT) continue;
+        *event = (sw_sse){.event = e.event, .data = e.data, .len = e.data_len, .id = e.id};
+        return true;
+    }
+}
+
+void sw_fetch_close(sw_stream *s)
+{
+    ctx_check(s->ctx, "sw_fetch_close");
+    close_stream(s);
+    s->sse_at = s->sse_len = 0;
+}

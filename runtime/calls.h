@@ -1,0 +1,22 @@
+/* calls: one call to another service as a handler makes it, on http_client: sw_fetch, sw_fetch_json and what streams
+ * (call_stream.c) share with them. Owns nothing beyond the call. Everything here runs on the handler's stack and may
+ * fail its step. */
+#ifndef RUNTIME_CALLS_H
+#define RUNTIME_CALLS_H
+
+#include "http/client.h"
+#include "runtime/stepwell.h"
+
+enum { CALL_EXCERPT_MAX = 400 /* bytes of a refusing response's body that messages quote */ };
+
+/* The URL as messages may show it: without user, password, query and fragment. In the attempt's memory. */
+const char *call_place(sw_ctx *c, const char *url);
+void call_check_place(sw_ctx *c, const char *what); /* fails where a replay would make the call again */
+http_call *call_start(sw_ctx *c, const sw_request *request, bool streaming);
+/* Suspends until the call is that far. A call that failed before, or a run that leaves, closes it and does not return.
+ */
+void call_wait(sw_ctx *c, http_call *call, http_call_state at_least);
+SW_NORETURN void call_fail(sw_ctx *c, http_call *call);              /* closes it */
+const char *const *call_headers(sw_ctx *c, const char *const *from); /* a copy; NULL: out of memory */
+
+#endif
