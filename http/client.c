@@ -33,7 +33,7 @@ void client_keep_time(http_call *call)
 }
 
 /* A new call holds its host until it runs or waits. */
-static void begin(http_call *call)
+void call_begin(http_call *call)
 {
     client_host *host = call->host;
     if (!host) {
@@ -67,7 +67,7 @@ static void work(http_call *call)
         drop(call);
         return;
     }
-    if (call->stage == CALL_NEW) begin(call);
+    if (call->stage == CALL_NEW) call_begin(call);
     if (call->resume) {
         call->resume = false;
         if (call->easy && call->paused) transfer_resume(call);

@@ -34,7 +34,8 @@ typedef struct http_call_options {
     size_t body_len;
     int64_t timeout_ms;      /* the whole call; 0: none */
     int64_t idle_timeout_ms; /* the longest silence of the peer; 0: none */
-    int redirects_max;       /* 0: a 3xx is the response. Authorization never follows to another host */
+    int redirects_max;       /* 0: a 3xx is the response. Else each is followed with a request of its own; to another
+                                origin goes nothing that could be a credential */
     size_t body_bytes_max;   /* 0: 16 MiB. A larger response fails with HTTP_CALL_TOO_LARGE */
     bool streaming;          /* the body is taken with http_call_data as it arrives and not limited in total: when
                                 256 KiB wait untaken the transfer pauses */
@@ -57,7 +58,8 @@ typedef enum http_call_error_kind {
     HTTP_CALL_TLS,
     HTTP_CALL_TIMEOUT,
     HTTP_CALL_TOO_LARGE,
-    HTTP_CALL_BROKEN, /* the connection ended or the peer's answer is no HTTP */
+    HTTP_CALL_REDIRECT, /* too many, or to what is no http URL */
+    HTTP_CALL_BROKEN,   /* the connection ended or the peer's answer is no HTTP */
     HTTP_CALL_OTHER
 } http_call_error_kind;
 

@@ -55,6 +55,7 @@ void call_free(http_call *call)
     if (call->in_news) TAILQ_REMOVE(&c->news, call, news);
     free(call->error_text);
     free(call->headers_out);
+    curl_free(call->redirect_url);
     c->calls_open--;
     if (call->request_cap > CLIENT_KEPT_BYTES_MAX || c->stopping) {
         call_destroy(call);
@@ -216,6 +217,7 @@ const char *http_call_error_text(const http_call *call)
         [HTTP_CALL_TLS] = "the TLS connection could not be made",
         [HTTP_CALL_TIMEOUT] = "timed out",
         [HTTP_CALL_TOO_LARGE] = "the response is larger than allowed",
+        [HTTP_CALL_REDIRECT] = "the redirects led nowhere",
         [HTTP_CALL_BROKEN] = "the connection broke",
         [HTTP_CALL_OTHER] = "the call failed"};
     return call->error_text ? call->error_text : texts[call->error];

@@ -123,14 +123,14 @@ struct http_call {
     const char *url, *method;   /* inside request, or static */
     bool safe;                  /* the method asks for nothing to be done (RFC 9110, 9.2.1) */
     bool sent;                  /* a connection was given to this request: it may be on the wire */
-    long sent_redirects;        /* how many redirects had been followed then */
     const char *body;           /* inside request; NULL: none */
     size_t body_len;
     int64_t timeout_ms, idle_timeout_ms;
-    uint64_t started_ms;   /* loop time */
-    uint64_t last_byte_ms; /* loop time of the peer's last sign of life */
-    curl_off_t uploaded;   /* when the idle timeout last looked */
-    int redirects_max;
+    uint64_t started_ms;          /* loop time */
+    uint64_t last_byte_ms;        /* loop time of the peer's last sign of life */
+    curl_off_t uploaded;          /* when the idle timeout last looked */
+    int redirects_max, redirects; /* to be followed at most; followed */
+    char *redirect_url;           /* curl's: what `url` is after a redirect; else NULL */
     size_t body_bytes_max;
     bool streaming;
     call_stage stage;
@@ -142,8 +142,10 @@ struct http_call {
     client_easy *easy; /* while RUNNING */
     http_call_state state;
     int status;
-    bool head_final; /* not an interim response or a redirect that is followed */
-    bool has_location;
+    bool head_final;   /* not an interim response or a redirect that is followed */
+    bool has_location; /* one with a value */
+    bool redirected;   /* the head asks for another request, which follows the end of this one */
+    size_t skipped;    /* bytes of the redirect's body */
     client_bytes head; /* headers, each ended by a zero */
     size_t header_count;
     const char **headers_out; /* into head; NULL-terminated */
@@ -163,6 +165,9 @@ void bytes_recycle(client_bytes *b); /* empties it; a large one is freed */
 void bytes_free(client_bytes *b);
 
 /* client_request.c */
+bool header_is(const char *header, const char *name);
+const char *header_value(const char *header);
+bool request_origin(const char *url, char *out, size_t out_size); /* false: no http or https URL */
 http_call_error_kind request_copy(http_call *call, const http_call_options *options, char *origin, size_t origin_size,
                                   bool *out_of_memory);
 
@@ -176,6 +181,7 @@ bool call_take_body(http_call *call, const char *data, size_t len);
 void call_untime(http_call *call);
 
 /* client.c */
+void call_begin(http_call *call); /* one in stage NEW: it runs or waits, and lets go of its hold of the host */
 void client_tell_news(http_client *client);
 void client_keep_ticking(http_client *client); /* until there is nothing to do for the tick */
 void client_keep_time(http_call *call);        /* watches the timeouts that curl does not keep */
@@ -195,6 +201,10 @@ client_multi *multi_with_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int socket_close(void *client, curl_socket_t fd);
+
+/* client_redirect.c */
+bool redirect_wanted(const http_call *call, long status); /* at the end of a head */
+void redirect_follow(http_call *call);                    /* after curl has let go of the request before */
 
 /* client_failure.c: before the call ends. Texts are the caller's to free; NULL: out of memory */
 char *call_describe(const http_call *call, const char *why);

@@ -28,7 +28,7 @@ static http_call_error_kind kind_of(CURLcode code)
         return HTTP_CALL_TIMEOUT;
     case CURLE_FILESIZE_EXCEEDED:
         return HTTP_CALL_TOO_LARGE;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* the URL's own was checked: an answer that is no HTTP, or a redirect out of it */
+    case CURLE_UNSUPPORTED_PROTOCOL: /* the URL's own was checked: an answer that is no HTTP */
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
@@ -100,8 +100,6 @@ http_call_error_kind call_failure(const http_call *call, CURLcode result, char *
 {
     const char *why = call->easy->message[0] ? call->easy->message : curl_easy_strerror(result);
     http_call_error_kind kind = call->error != HTTP_CALL_OK ? call->error : kind_of(result);
-    long redirects = 0;
-    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_REDIRECT_COUNT, &redirects);
     *text = NULL;
     if (kind == HTTP_CALL_TOO_LARGE) return kind;
     if (kind == HTTP_CALL_TIMEOUT) {
@@ -113,6 +111,6 @@ http_call_error_kind call_failure(const http_call *call, CURLcode result, char *
         *text = call_describe(call, "the connection broke before an answer; it may have been done");
         return HTTP_CALL_BROKEN;
     }
-    *text = kind == HTTP_CALL_CONNECT && redirects == 0 ? describe_connect(call, why) : call_describe(call, why);
+    *text = kind == HTTP_CALL_CONNECT ? describe_connect(call, why) : call_describe(call, why);
     return kind;
 }

@@ -31,7 +31,7 @@ static bool method_is_safe(const char *method)
     return false;
 }
 
-static bool header_is(const char *header, const char *name)
+bool header_is(const char *header, const char *name)
 {
     size_t len = strlen(name);
     return strncasecmp(header, name, len) == 0 && header[len] == ':';
@@ -48,7 +48,7 @@ static bool header_valid(const char *header)
     return true;
 }
 
-static const char *header_value(const char *header)
+const char *header_value(const char *header)
 {
     const char *value = strchr(header, ':') + 1;
     while (*value == ' ' || *value == '\t') value++;
@@ -67,7 +67,7 @@ static bool framing_valid(const char *header, size_t body_len)
 
 /* "http://name:port" in lower case; false if the URL has none. Only the key of limits and the text of errors: the URL
  * itself is taken apart by curl. */
-static bool origin_of(const char *url, char *out, size_t out_size)
+bool request_origin(const char *url, char *out, size_t out_size)
 {
     size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
     size_t url_len = strlen(url);
@@ -173,7 +173,7 @@ http_call_error_kind request_copy(http_call *call, const http_call_options *o, c
 {
     struct request_size size = {0};
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
-    if (!o->url || !origin_of(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
+    if (!o->url || !request_origin(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
     if (!token_valid(method, strlen(method)) || headers_measure(o, &size)) return HTTP_CALL_BAD_HEADER;
     if (o->body && strcmp(method, "HEAD") == 0) return HTTP_CALL_BAD_HEADER; /* curl would wait for the answer's body */
 

@@ -6,7 +6,11 @@
 
 #include "http/client_core.h"
 
-enum { BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */, DNS_SECONDS = 60 };
+enum {
+    BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */,
+    DNS_SECONDS = 60,
+    REDIRECT_BODY_MAX = 64 << 10
+};
 
 /* ---- What arrives ---- */
 
@@ -24,14 +28,14 @@ static size_t refuse(http_call *call, http_call_error_kind kind)
     return 0;
 }
 
+/* Interim responses and redirects that are followed are not the answer. */
 static bool head_is_final(http_call *call)
 {
-    long status = 0, redirects = 0;
+    long status = 0;
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_REDIRECT_COUNT, &redirects);
     call->status = (int)status;
-    bool followed = call->has_location && status >= 300 && status < 400 && redirects < call->redirects_max;
-    return status >= 200 && !followed;
+    call->redirected = redirect_wanted(call, status);
+    return status >= 200 && !call->redirected;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *arg)
@@ -57,7 +61,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
     if (!bytes_append(&call->head, data, len) || !bytes_append(&call->head, "", 1))
         return refuse(call, HTTP_CALL_OTHER);
     call->header_count++;
-    call->has_location |= len > 9 && strncasecmp(data, "location:", 9) == 0;
+    const char *added = call->head.data + call->head.start + call->head.len - len - 1;
+    call->has_location |= header_is(added, "Location") && *header_value(added);
     return taken;
 }
 
@@ -66,7 +71,10 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     http_call *call = ((client_easy *)arg)->call;
     size_t len = size * count;
     call->last_byte_ms = uv_now(call->client->loop);
-    if (!call->head_final) return len; /* of a redirect that is followed */
+    if (!call->head_final) { /* of a redirect; a long one costs more than a new connection */
+        call->skipped += len;
+        return call->skipped <= REDIRECT_BODY_MAX ? len : 0;
+    }
     size_t have = call->front.len + call->back.len;
     if (call->streaming && have >= CLIENT_UNTAKEN_BYTES_MAX) {
         call->paused = true;
@@ -79,13 +87,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
 /* ---- What leaves ---- */
 
 /* curl writes a request again by itself when a reused connection breaks, when a peer refuses an HTTP/2 stream or wants
- * HTTP/1.1. Only what asks for nothing to be done may go twice; a redirect is answered by a request of its own. */
-bool transfer_may_send(const http_call *call)
-{
-    long redirects = 0;
-    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_REDIRECT_COUNT, &redirects);
-    return !call->sent || call->safe || redirects != call->sent_redirects;
-}
+ * HTTP/1.1. Only what asks for nothing to be done may go twice. */
+bool transfer_may_send(const http_call *call) { return !call->sent || call->safe; }
 
 /* curl asks each time before it writes the request. */
 static int on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int local_port)
@@ -93,7 +96,6 @@ static int on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int 
     http_call *call = ((client_easy *)arg)->call;
     (void)peer_ip, (void)local_ip, (void)peer_port, (void)local_port;
     if (!transfer_may_send(call)) return CURL_PREREQFUNC_ABORT;
-    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_REDIRECT_COUNT, &call->sent_redirects);
     call->sent = true;
     return CURL_PREREQFUNC_OK;
 }
@@ -107,7 +109,6 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_ERRORBUFFER, e->message) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
@@ -191,8 +192,6 @@ static bool set_call(CURL *h, const http_call *call)
     return curl_easy_setopt(h, CURLOPT_URL, call->url) == CURLE_OK && set_method(h, call) &&
            curl_easy_setopt(h, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, call->redirects_max > 0 ? 1L : 0L) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_MAXREDIRS, (long)call->redirects_max) == CURLE_OK &&
            /* over TLS wait for a connection that may turn out to carry many calls */
            curl_easy_setopt(h, CURLOPT_PIPEWAIT, strncasecmp(call->url, "https", 5) == 0 ? 1L : 0L) == CURLE_OK;
 }
@@ -211,6 +210,8 @@ bool transfer_start(http_call *call)
     e->multi = m;
     e->message[0] = 0;
     call->easy = e;
+    call->sent = false;
+    call->skipped = 0;
     call->last_byte_ms = uv_now(c->loop);
     CURLMcode rc = curl_multi_add_handle(m->curl, e->curl);
     if (rc == CURLM_OK) {
@@ -256,6 +257,12 @@ void transfer_done(CURL *curl, CURLcode result)
     http_call *call = e->call;
     http_call_error_kind kind = HTTP_CALL_OK;
     char *text = NULL;
+    if (call->redirected && !call->closed && result != CURLE_OPERATION_TIMEDOUT && call->error == HTTP_CALL_OK) {
+        call->host->warm = e->multi;
+        leave_curl(call);
+        redirect_follow(call);
+        return;
+    }
     if (result != CURLE_OK || call->error != HTTP_CALL_OK) {
         kind = call_failure(call, result, &text);
     } else if (!call->head_final) {

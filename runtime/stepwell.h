@@ -217,10 +217,10 @@ SW_API sw_value sw_step_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value 
 /* Which attempt of its step this is, from 1; 0 outside steps. */
 SW_API int sw_attempt(sw_ctx *c);
 
-/* The step's name for the services it calls (Idempotency-Key, client reference): 26 characters, no other step or run has
- * it, and it is the same at every attempt and after every restart. Send it with whatever must not be done twice, and let
- * the service recognize the repetition. Inside a step only. Valid until the attempt ends.
- * First 130 bits of SHA-256(run id, path of the step) in Crockford's base 32; it will not change in later versions. */
+/* The step's name for the services it calls (Idempotency-Key, client reference): 26 characters, no other step or run
+ * has it, and it is the same at every attempt and after every restart. Send it with whatever must not be done twice,
+ * and let the service recognize the repetition. Inside a step only. Valid until the attempt ends. First 130 bits of
+ * SHA-256(run id, path of the step) in Crockford's base 32; it will not change in later versions. */
 SW_API const char *sw_step_key(sw_ctx *c);
 
 /* The same, but a step that failed for good returns false with *err filled (either may be NULL). */
@@ -261,8 +261,8 @@ typedef struct sw_request {
     const char *url;            /* http:// or https:// */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     sw_bytes body;
-    int64_t timeout_ms;  /* the whole call; 0: 60,000. A streaming call: the longest silence */
-    int redirects;       /* how many to follow; 0: none, 3xx is the response */
+    int64_t timeout_ms; /* the whole call; 0: 60,000. A streaming call: the longest silence */
+    int redirects; /* how many to follow, each with a request of its own (docs/api.md); 0: none, 3xx is the response */
     bool retry_bad_json; /* sw_fetch_json: a 2xx that is not JSON is asked, and paid, for again; false: it is fatal */
 } sw_request;
 
@@ -273,10 +273,10 @@ typedef struct sw_response {
 } sw_response;
 
 /* One HTTP call. In an endpoint only inside a step (else it would be made again at every replay): refused elsewhere.
- * A response of any status returns; no response (resolve, connect, TLS, timeout) fails, retryable; one of
- * more than 16 MiB is fatal. One call
- * puts one request on the wire, unless its method is GET, HEAD, OPTIONS or TRACE: of others that were sent and not
- * answered the message says "it may have been done", and the step's retries decide. */
+ * A response of any status returns; no response (resolve, connect, TLS, timeout) fails, retryable; one of more than
+ * 16 MiB, or redirects that lead nowhere, are fatal. One call puts one request on the wire, unless its method is GET,
+ * HEAD, OPTIONS or TRACE: of others that were sent and not answered the message says "it may have been done", and the
+ * step's retries decide. */
 SW_API sw_response sw_fetch(sw_ctx *c, const sw_request *request);
 
 /* 2xx JSON (nil for an empty body, as of 204), or it fails: 408, 409, 425, 429, 5xx and network errors are retryable

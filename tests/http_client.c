@@ -328,7 +328,7 @@ static void test_redirects(void)
     peer_start(&from, says, false);
     begin(&(http_client_options){.calls_max = 0});
     start(&w, &(http_call_options){.url = peer_url(&from), .redirects_max = 3});
-    fail(&w, HTTP_CALL_OTHER);
+    fail(&w, HTTP_CALL_REDIRECT);
     CHECK_INT(from.accepted, 4);
     end();
     peer_stop(&from);

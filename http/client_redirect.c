@@ -1,0 +1,165 @@
+/* client_redirect: the request that answers a redirect (RFC 9110, 15.4). It is a request of its own: sent once as any
+ * other, counted at the host where it goes, within the time of the whole call. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/client_core.h"
+
+bool redirect_wanted(const http_call *call, long status)
+{
+    bool names_target = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    return names_target && call->redirects_max > 0 && call->has_location;
+}
+
+/* ---- Where it goes ---- */
+
+static const char *location_of(const http_call *call)
+{
+    const char *at = call->head.data + call->head.start;
+    for (size_t i = 0; i < call->header_count; i++, at += strlen(at) + 1) {
+        if (!header_is(at, "Location")) continue;
+        const char *value = header_value(at);
+        if (*value) return value;
+    }
+    return NULL;
+}
+
+/* Of one's own server's URLs the user and password stay good. */
+static bool keep_user(CURLU *to, const char *from_url)
+{
+    static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD};
+    char *text = NULL;
+    if (curl_url_get(to, CURLUPART_USER, &text, 0) == CURLUE_OK) {
+        curl_free(text);
+        return true;
+    }
+    CURLU *from = curl_url();
+    bool ok = from && curl_url_set(from, CURLUPART_URL, from_url, 0) == CURLUE_OK;
+    for (size_t i = 0; ok && i < 2; i++) {
+        if (curl_url_get(from, parts[i], &text, 0) != CURLUE_OK) continue;
+        ok = curl_url_set(to, parts[i], text, 0) == CURLUE_OK;
+        curl_free(text);
+    }
+    curl_url_cleanup(from);
+    return ok;
+}
+
+/* The absolute URL, the caller's to curl_free, and its origin; NULL: it names none that can be called. */
+static char *resolve(const http_call *call, const char *location, char *origin, size_t origin_size)
+{
+    CURLU *u = curl_url();
+    char *url = NULL;
+    bool ok = u && curl_url_set(u, CURLUPART_URL, call->url, 0) == CURLUE_OK &&
+              curl_url_set(u, CURLUPART_URL, location, CURLU_URLENCODE) == CURLUE_OK &&
+              curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK && request_origin(url, origin, origin_size);
+    if (ok && strcmp(origin, call->host->origin) == 0) {
+        curl_free(url);
+        url = NULL;
+        ok = keep_user(u, call->url) && curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK;
+    }
+    curl_url_cleanup(u);
+    if (ok) return url;
+    curl_free(url);
+    return NULL;
+}
+
+/* ---- What goes ---- */
+
+/* What another origin may see of the caller's headers: nothing that could be a credential or name the first host. The
+ * key goes on because the other host would otherwise do twice what is asked for twice. */
+static bool is_harmless(const char *header)
+{
+    static const char *const names[] = {"Accept",
+                                        "Accept-Encoding",
+                                        "Accept-Language",
+                                        "Cache-Control",
+                                        "Content-Encoding",
+                                        "Content-Language",
+                                        "Content-Type",
+                                        "Expect",
+                                        "Idempotency-Key",
+                                        "If-Match",
+                                        "If-Modified-Since",
+                                        "If-None-Match",
+                                        "If-Range",
+                                        "If-Unmodified-Since",
+                                        "Prefer",
+                                        "Range",
+                                        "User-Agent"};
+    size_t len = strcspn(header, ":;");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strlen(names[i]) == len && strncasecmp(header, names[i], len) == 0) return true;
+    return false;
+}
+
+static bool is_of_content(const char *header) { return strncasecmp(header, "Content-", 8) == 0; }
+
+/* The nodes lie in call->request: leaving one out only links past it. */
+static void headers_filter(http_call *call, bool crosses, bool loses_body)
+{
+    struct curl_slist **link = &call->headers;
+    for (struct curl_slist *node = call->headers; node; node = node->next) {
+        if ((crosses && !is_harmless(node->data)) || (loses_body && is_of_content(node->data))) continue;
+        *link = node;
+        link = &node->next;
+    }
+    *link = NULL;
+}
+
+/* 303 asks for the result with GET; 301 and 302 do so after POST, as every client takes them (15.4.2, 15.4.3). Other
+ * methods and 307 and 308 are sent again as they were, body included. */
+static bool loses_body(const http_call *call)
+{
+    if (call->status == 303) return true;
+    return (call->status == 301 || call->status == 302) && strcmp(call->method, "POST") == 0;
+}
+
+static void change_request(http_call *call, char *url, bool crosses)
+{
+    bool loses = loses_body(call);
+    headers_filter(call, crosses, loses);
+    if (loses) {
+        if (strcmp(call->method, "HEAD") != 0) call->method = "GET";
+        call->safe = true;
+        call->body = NULL;
+        call->body_len = 0;
+    }
+    curl_free(call->redirect_url);
+    call->url = call->redirect_url = url;
+    call->redirects++;
+}
+
+static void fail(http_call *call, const char *why)
+{
+    char *text = call_describe(call, why);
+    call_end(call, HTTP_CALL_REDIRECT, text);
+}
+
+void redirect_follow(http_call *call)
+{
+    char origin[CLIENT_ORIGIN_BYTES_MAX], why[64];
+    call->redirected = false;
+    if (call->redirects >= call->redirects_max) {
+        (void)snprintf(why, sizeof why, "more than %d redirects", call->redirects_max);
+        fail(call, why);
+        return;
+    }
+    char *url = resolve(call, location_of(call), origin, sizeof origin);
+    if (!url) {
+        fail(call, "the redirect leads to what is no valid http or https URL");
+        return;
+    }
+    client_host *before = call->host, *next = host_hold(call->client, origin);
+    if (!next) {
+        curl_free(url);
+        call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
+        return;
+    }
+    change_request(call, url, next != before);
+    call->host = next;
+    call->stage = CALL_NEW;
+    host_call_ended(before);
+    call_begin(call);
+}
