@@ -1,8 +1,9 @@
-"""A page of docs/ does what it says: every command on it is run, in order, in one shell, and prints what stands under it.
+"""A page does what it says: every command on it is run, in order, in one shell, and prints what stands under it.
 
-Usage: docs.py PAGE [NAME]. The programs that the page shows are put into the current folder. With NAME, that one is built
-and serves, and $URL is its address; without, the page's commands build and start what they need. The addresses below are
-replaced by free ones. Reports TAP."""
+Usage: docs.py PAGE [NAME]. The programs that the page shows are put into the folder where its commands are at that moment.
+With NAME, that one is built and serves, and $URL is its address; without, the page's commands build and start what they
+need. With DOCS_SHELL in the environment that is the shell (one in another system, say). The addresses below are replaced by
+free ones. Only standard output is compared; programs log to the other. Reports TAP."""
 import os
 import re
 import shlex
@@ -10,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 page, name = sys.argv[1:]
@@ -17,18 +19,24 @@ MARK = "--- end of a command's output ---"
 ADDRESSES = ("127.0.0.1:8080", "127.0.0.1:9000")
 
 
+def programs(text):
+    """(where it stands, file name, text) of each program that the page shows."""
+    for found in re.finditer(r"^<!-- (\w+\.c) -->\n```c\n(.*?)^```$", text, re.M | re.S):
+        yield found.start(), found[1], found[2]
+
+
 def commands(text):
-    """(command, expected lines) of each ```console block."""
-    for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
+    """(where its block stands, command, expected lines) of each line that begins with `$ ` in a ```console block."""
+    for block in re.finditer(r"^```console\n(.*?)^```$", text, re.M | re.S):
         command, expected = None, []
-        for line in block.splitlines():
+        for line in block[1].splitlines():
             if line.startswith("$ "):
                 if command:
-                    yield command, expected
+                    yield block.start(), command, expected
                 command, expected = line[2:], []
             else:
                 expected.append(line)
-        yield command, expected
+        yield block.start(), command, expected
 
 
 def matches(expected, output):
@@ -56,23 +64,38 @@ def wait_for_listener(command):
         time.sleep(0.05)
 
 
-def run_page(text, shell):
+def run_command(command, shell):
+    """What it prints on standard output."""
+    shell.stdin.write(f"{command}\nprintf '%s\\n' {shlex.quote(MARK)}\n")
+    shell.stdin.flush()
+    output = ""
+    for line in shell.stdout:
+        if line.endswith(MARK + "\n"):
+            return output + line[:-len(MARK) - 1]
+        output += line
+    sys.exit("Bail out! the shell has ended")
+
+
+def write_program(name, code, shell):
+    run_command(f"cat >{name} <<'--- end of a program ---'\n{code}--- end of a program ---", shell)
+
+
+def run_page(text, shell, errors, shown):
     n = 0
-    for command, expected in commands(text):
-        shell.stdin.write(f"{command}\nprintf '%s\\n' {shlex.quote(MARK)}\n")
-        shell.stdin.flush()
-        output = ""
-        for line in shell.stdout:
-            if line.endswith(MARK + "\n"):
-                output += line[:-len(MARK) - 1]
-                break
-            output += line
+    for at, command, expected in commands(text):
+        while shown and shown[0][0] < at:
+            write_program(*shown.pop(0)[1:], shell)
+        errors.seek(0, os.SEEK_END)
+        said_before = errors.tell()
+        output = run_command(command, shell)
         wait_for_listener(command)
         n += 1
         good = matches(expected, output)
         print(f"{'ok' if good else 'not ok'} {n} - {command[:90].replace('#', '')}", flush=True)
         if not good:
-            print("".join(f"# {line}\n" for line in ["expected:", *expected, "printed:", *output.splitlines()]), end="")
+            errors.seek(said_before)
+            print("".join(f"# {line}\n" for line in ["expected:", *expected, "printed:", *output.splitlines(),
+                                                     "and on standard error:", *errors.read().splitlines()]), end="")
     print(f"1..{n}")
 
 
@@ -89,19 +112,23 @@ def serve():
 
 def main():
     text = with_free_addresses(open(page, encoding="utf-8").read())
-    for shown, code in re.findall(r"^<!-- (\w+\.c) -->\n```c\n(.*?)^```$", text, re.M | re.S):
-        with open(shown, "w", encoding="utf-8") as file:
-            file.write(code)
+    shown = list(programs(text))
+    if name:
+        for _, file_name, code in shown:
+            with open(file_name, "w", encoding="utf-8") as file:
+                file.write(code)
+        shown = []
     server, url = serve() if name else (None, "")
-    shell = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             start_new_session=True)
-    try:
-        shell.stdin.write(f"URL={shlex.quote(url)}\n")
-        run_page(text, shell)
-    finally:
-        os.killpg(shell.pid, signal.SIGKILL)  # what it started too
-        if server:
-            server.kill()
+    with tempfile.TemporaryFile("w+") as errors:
+        shell = subprocess.Popen(shlex.split(os.environ.get("DOCS_SHELL", "sh")), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=errors, text=True, start_new_session=True)
+        try:
+            shell.stdin.write(f"URL={shlex.quote(url)}\n")
+            run_page(text, shell, errors, shown)
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)  # what it started too
+            if server:
+                server.kill()
 
 
 main()
