@@ -145,6 +145,8 @@ static void on_committed(void *arg, store_segment *list)
     }
 }
 
+static void on_store_change(void *arg) { gate_changed(arg); }
+
 /* ---- Moving connections between loops ---- */
 
 /* False: that loop has ended. */
@@ -422,6 +424,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     *l = (sw_loop){.app = app, .index = index, .count = count};
     TAILQ_INIT(&l->touched);
     LIST_INIT(&l->plain_runs);
+    gate_init(&l->gate);
     l->segments_end = &l->segments;
     const sw_options *o = &app->opt;
     (void)snprintf(error, error_size, "out of memory");
@@ -437,6 +440,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
                                                        .ca_file = o->ca_file});
     if (!l->client) return false;
     if (app->store && !(l->port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
+    if (l->port) store_port_on_change(l->port, on_store_change);
     l->server = make_server(l, fd, error, error_size);
     return l->server != NULL;
 }

@@ -11,6 +11,7 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "runtime/app.h"
+#include "runtime/gate.h"
 #include "runtime/idempotency.h"
 #include "runtime/keep.h"
 #include "runtime/run.h"
@@ -58,6 +59,7 @@ typedef struct sw_loop {
     uint64_t runs;               /* in memory, plain ones too; counter_add */
     store_segment *segments, **segments_end; /* of this turn, not yet with the store: it is told once */
     size_t segments_in_flight;               /* with the store */
+    gate gate;
     slot_table slots;
     msgpack_sbuffer buffers[LOOP_BUFFERS]; /* for entries of runs, empty; see record.c */
     size_t buffer_count;

@@ -32,6 +32,13 @@ static void buffer_give(sw_loop *l, msgpack_sbuffer *b)
     msgpack_sbuffer_init(b);
 }
 
+void record_drop(run *r)
+{
+    assert(r->loop->gate.open_bytes >= r->open.size);
+    r->loop->gate.open_bytes -= r->open.size;
+    r->open.size = 0;
+}
+
 void record_release(run *r)
 {
     assert(!r->in_flight);
@@ -57,6 +64,7 @@ bool record_append(run *r, const entry *e)
         return false;
     }
     r->state_bytes += r->open.size - before;
+    r->loop->gate.open_bytes += r->open.size - before;
     r->seq_next++;
     if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->loop->arenas))) return false;
     if (r->frames && !frames_add(r->frames, e, r->seq_next)) return false;
@@ -85,7 +93,8 @@ bool record_flush(run *r)
 {
     if (r->in_flight) return true;
     if (r->open.size == 0) return false;
-    assert(!r->sealed.data);
+    assert(!r->sealed.data && r->loop->gate.open_bytes >= r->open.size);
+    r->loop->gate.open_bytes -= r->open.size;
     r->sealed = r->open;
     msgpack_sbuffer_init(&r->open);
     bool ends = r->state == RUN_ENDING;

@@ -11,6 +11,9 @@ bool record_append(run *r, const entry *e);
 /* Hands new entries to the store unless earlier ones are still under way. Returns whether anything is outstanding. */
 bool record_flush(run *r);
 
+/* Forgets the entries that are not yet with the store. */
+void record_drop(run *r);
+
 /* Gives the buffers back that it has no entries in; while no segment is under way. */
 void record_release(run *r);
 

@@ -203,6 +203,7 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
     else
         (void)path_next(c, PATH_CHUNK, "", &occurrence);
     if (replayed_chunk(c, occurrence)) return;
+    if (!gate_wait_room(c->strand)) ctx_raise_interrupt(c);
     msgpack_sbuffer *scratch = &r->loop->scratch;
     const char *error = NULL;
     scratch->size = 0;

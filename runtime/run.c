@@ -19,7 +19,13 @@
 #include "runtime/value.h"
 #include "runtime/waiter.h"
 
-enum { RETRY_AFTER_WRITE_ERROR_MS = 5000, TIMER_EARLY_MS = 2 };
+enum { TIMER_EARLY_MS = 2 };
+
+static const char NOT_DONE[] = "the journal cannot be written; the request was not done";
+static const char PARTLY_DONE[] =
+    "the journal could not be written after steps of the request had begun: what they did "
+    "may have been done, and is not recorded";
+static const char JOURNAL_RETRY_AFTER[] = "5";
 
 void run_touch(run *r)
 {
@@ -62,7 +68,7 @@ static void run_free(run *r)
     claim_release(l, r->claim);
     frames_release(r->frames);
     arena_free(&r->arena);
-    r->open.size = 0;
+    record_drop(r);
     record_release(r);
     r->next_free = l->free_runs;
     l->free_runs = r;
@@ -225,10 +231,10 @@ static void handler_main(void *arg)
 
 /* ---- Starting ---- */
 
-static void refuse(sw_loop *l, http_exchange *x, const char *why)
+static void refuse(sw_loop *l, http_exchange *x, const char *why, const char *retry_after)
 {
     counter_add(&l->counters.requests_refused, 1);
-    waiter_problem(x, 503, why, "1");
+    waiter_problem(x, 503, why, retry_after);
 }
 
 /* An EventSource that lost its connection asks the same URL again, and says so with the last id it has. */
@@ -265,7 +271,7 @@ static void unmake(run *r)
 {
     if (r->dirty) TAILQ_REMOVE(&r->loop->touched, r, touched);
     r->dirty = false;
-    r->open.size = 0;
+    record_drop(r);
     r->claim = NULL;
     run_free(r);
 }
@@ -284,11 +290,15 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
                claim *key)
 {
     if (l->runs >= (size_t)l->app->opt.runs_max) {
-        refuse(l, x, "too many requests are in flight (--runs-max)");
+        refuse(l, x, "too many requests are in flight (--runs-max)", "1");
         return NULL;
     }
-    if (e->kind == ENDPOINT_DURABLE && store_busy(l->port)) {
-        refuse(l, x, "the journal cannot keep up (--journal-queue-max)");
+    if (e->kind == ENDPOINT_DURABLE && gate_full(l)) {
+        refuse(l, x, "the journal cannot keep up (--journal-queue-max)", "1");
+        return NULL;
+    }
+    if (e->kind == ENDPOINT_DURABLE && !gate_writable(l)) {
+        refuse(l, x, NOT_DONE, JOURNAL_RETRY_AFTER);
         return NULL;
     }
     if (e->kind == ENDPOINT_DURABLE && reads_again(http_exchange_request(x))) {
@@ -297,7 +307,7 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
     }
     run *r = run_new(l, e);
     if (!r) {
-        refuse(l, x, "out of memory");
+        refuse(l, x, "out of memory", "1");
         return NULL;
     }
     if (!r->plain) make_id(r);
@@ -306,12 +316,12 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
     if (e->options.timeout_ms > 0) r->deadline_ms = r->started_ms + e->options.timeout_ms;
     if (!run_request_take(r, x, params, param_count) || (!r->plain && !run_request_record(r))) {
         unmake(r);
-        refuse(l, x, "the request is too large for the memory a run may have");
+        refuse(l, x, "the request is too large for the memory a run may have", "1");
         return NULL;
     }
     if (!strand_start(r, handler_main, r)) {
         unmake(r);
-        refuse(l, x, "no room for another coroutine");
+        refuse(l, x, "no room for another coroutine", "1");
         return NULL;
     }
     counter_add(&l->counters.runs_started, 1);
@@ -422,7 +432,7 @@ void run_leave_now(run *r, run_leave why)
     bool all = why != LEAVE_DRAIN || r->loop->hurried;
     for (strand *s = r->strands, *next; s; s = next) {
         next = s->next;
-        if (all || s->wait == STRAND_DUE) strand_interrupt(s, INTERRUPT_UNWIND);
+        if (all || s->wait == STRAND_DUE || s->gate_link) strand_interrupt(s, INTERRUPT_UNWIND);
     }
     run_touch(r);
 }
@@ -449,6 +459,16 @@ static void keep_waiters(run *r)
     r->slot->run = NULL;
 }
 
+/* Nothing of the run is in the journal. 503 says: ask again; that is only true of what was not done. */
+static void refuse_waiters(run *r)
+{
+    assert(r->leave == LEAVE_ERROR);
+    if (r->attempted)
+        waiter_refuse(&r->waiters, 500, PARTLY_DONE);
+    else
+        waiter_refuse(&r->waiters, 503, NOT_DONE);
+}
+
 static void left(run *r)
 {
     sw_loop *l = r->loop;
@@ -461,10 +481,11 @@ static void left(run *r)
         slot_park(l, s, s->cancel ? 0 : r->park_due_ms);
     } else if (r->leave == LEAVE_ERROR && s && r->seq_durable > 0 && !l->draining) {
         keep_waiters(r);
-        slot_park(l, s, loop_now_ms() + RETRY_AFTER_WRITE_ERROR_MS);
+        waiter_redirect(&s->waiters); /* nobody knows when the journal takes writes again */
+        slot_park(l, s, 0);           /* it is loaded when the gate is open */
     } else {
         if (r->leave == LEAVE_ERROR)
-            waiter_refuse(&r->waiters, 503, "the journal cannot be written; the request was not done");
+            refuse_waiters(r);
         else
             waiter_dismiss(&r->waiters);
         if (s) {
@@ -540,7 +561,7 @@ void run_turn_end(run *r)
 static void commit_failed(run *r)
 {
     log_line(LOG_ERROR, r->id_text, "journal write failed: %s", r->segment.error);
-    r->open.size = 0;
+    record_drop(r);
     r->listed = r->seq_durable > 0;
     if (r->state == RUN_ENDING) {
         r->state = RUN_LEAVING;

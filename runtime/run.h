@@ -80,10 +80,11 @@ struct strand {
     sw_ctx *top; /* innermost context; NULL between them */
     strand_wait wait;
     strand_interrupt_kind interrupt;
-    bool suspended;       /* in strand_suspend */
-    bool uninterruptible; /* a thread works for it: interrupts wait until that is done */
-    int64_t due_ms;       /* with STRAND_DUE */
-    failure failure;      /* of the innermost context that ended */
+    bool suspended;                 /* in strand_suspend */
+    bool uninterruptible;           /* a thread works for it: interrupts wait until that is done */
+    int64_t due_ms;                 /* with STRAND_DUE */
+    strand *gate_next, **gate_link; /* in the loop's gate; gate_link NULL: it does not wait there */
+    failure failure;                /* of the innermost context that ended */
 };
 
 typedef struct run_header {
@@ -144,6 +145,7 @@ struct run {
     int64_t deadline_ms; /* Unix; 0: none */
     struct timer deadline;
     entry_cancel cancel; /* why it ends before its handler does */
+    bool attempted;      /* a step's attempt has begun since it is in memory: something may have been done */
     bool async;          /* it waits longer than --redirect-after: request clients are sent on */
     int64_t park_due_ms; /* with LEAVE_PARK */
     run_request request;

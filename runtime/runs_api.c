@@ -259,7 +259,7 @@ typedef struct metric {
     uint64_t value;
 } metric;
 
-static loop_counters all_counters(const sw_app *app, size_t *runs, size_t *slots)
+static loop_counters all_counters(const sw_app *app, size_t *runs, size_t *slots, size_t *waiting)
 {
     loop_counters sum = {0};
     for (unsigned i = 0; i < app->loop_count; i++) {
@@ -269,14 +269,15 @@ static loop_counters all_counters(const sw_app *app, size_t *runs, size_t *slots
         for (size_t k = 0; k < sizeof sum / sizeof *to; k++) to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
         *runs += __atomic_load_n(&l->runs, __ATOMIC_RELAXED);
         *slots += __atomic_load_n(&l->slots.count, __ATOMIC_RELAXED);
+        *waiting += __atomic_load_n(&l->gate.waiting, __ATOMIC_RELAXED);
     }
     return sum;
 }
 
 void runs_api_metrics(sw_loop *l, http_exchange *x)
 {
-    size_t runs = 0, slots = 0;
-    loop_counters n = all_counters(l->app, &runs, &slots);
+    size_t runs = 0, slots = 0, waiting = 0;
+    loop_counters n = all_counters(l->app, &runs, &slots, &waiting);
     store_stats s = {0};
     if (l->app->store) store_stats_get(l->app->store, &s);
     const metric all[] = {{"runs_started_total", "counter", "Runs begun, plain requests included.", n.runs_started},
@@ -300,6 +301,8 @@ void runs_api_metrics(sw_loop *l, http_exchange *x)
                           {"journal_bytes_total", "counter", "Bytes in them.", s.bytes},
                           {"journal_errors_total", "counter", "Batches that could not be written.", s.commit_errors},
                           {"journal_queue_bytes", "gauge", "Bytes that wait to be written.", s.queue_bytes},
+                          {"journal_attempts_waiting", "gauge",
+                           "Attempts and chunks that wait for a journal that is full or takes no writes.", waiting},
                           {"journal_disk_bytes", "gauge", "Size on disk, about.", s.disk_bytes},
                           {"journal_runs_deleted_total", "counter", "Runs deleted by retention.", s.runs_deleted},
                           {"journal_read_only", "gauge", "1 while writes fail.", s.read_only ? 1 : 0}};

@@ -95,6 +95,7 @@ void slot_park(sw_loop *l, slot *s, int64_t due_ms)
 {
     s->run = NULL;
     s->state = SLOT_PARKED;
+    s->unfinished = true;
     s->due = (struct timer){.fn = on_due, .arg = l};
     int64_t wait_ms = due_ms - loop_now_ms();
     if (wait_ms <= 0 || !timers_start(&l->timers, &s->due, (uint64_t)wait_ms)) slot_wake(l, s);
@@ -114,6 +115,27 @@ void slot_wake(sw_loop *l, slot *s)
     else
         t->due_head = s;
     t->due_tail = s;
+}
+
+/* While the gate is closed a run could not go on: loading it would only repeat its next step. What may have ended is
+ * loaded all the same, since its clients want to read. */
+static bool hold(sw_loop *l, slot *s)
+{
+    if (!s->unfinished || gate_writable(l)) return false;
+    s->state = SLOT_QUEUED;
+    s->next_due = l->slots.held;
+    l->slots.held = s;
+    return true;
+}
+
+void slot_release_held(sw_loop *l)
+{
+    while (l->slots.held) {
+        slot *s = l->slots.held;
+        l->slots.held = s->next_due;
+        s->state = SLOT_PARKED;
+        slot_wake(l, s);
+    }
 }
 
 /* ---- Clients ---- */
@@ -150,13 +172,17 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
     } else if (s->state == SLOT_UNKNOWN || wish->kind == WAITER_STREAM) {
         slot_wake(l, s);
     } else {
-        if (s->state == SLOT_PARKED) waiter_redirect(&s->waiters); /* else it is about to go on */
+        if (s->state == SLOT_PARKED || !gate_writable(l)) waiter_redirect(&s->waiters); /* else it is about to go on */
         waiter_pump(&s->waiters, NULL);
     }
 }
 
 void slot_cancel(sw_loop *l, http_exchange *x, const run_id *id)
 {
+    if (!gate_writable(l)) {
+        waiter_problem(x, 503, "the journal cannot be written: the run was not cancelled", "5");
+        return;
+    }
     const waiter_wish wish = {.kind = WAITER_CANCEL};
     slot *s = slot_for(l, id);
     if (!s) {
@@ -216,6 +242,8 @@ static void loaded(sw_loop *l, const store_journal *j)
         answer_ended(l, s, j);
         return;
     }
+    s->unfinished = true;
+    if (hold(l, s)) return;
     const char *error = run_resume(l, s, j->data, j->len);
     if (!error) return;
     log_line(LOG_ERROR, text, "cannot be resumed and stays in the journal: %s", error);
@@ -246,9 +274,11 @@ void slot_load_due(sw_loop *l)
             slot *s = t->due_head;
             t->due_head = s->next_due;
             if (!t->due_head) t->due_tail = NULL;
+            if (hold(l, s)) continue;
             s->state = SLOT_LOADING;
             ids[n++] = s->id;
         }
+        if (n == 0) continue;
         t->loading += n;
         store_load(l->port, ids, n, on_loaded, l);
     }

@@ -34,6 +34,7 @@ typedef struct slot {
     slot_state state;
     entry_cancel cancel;  /* to be ended for this reason when it is loaded */
     bool ends_when_alone; /* parked, and its endpoint says SW_CANCEL */
+    bool unfinished;      /* it has a row in the live table: not loaded while the gate is closed */
 } slot;
 
 typedef struct slot_table {
@@ -41,6 +42,7 @@ typedef struct slot_table {
     size_t bucket_count;
     uint64_t count;            /* counter_add */
     slot *due_head, *due_tail; /* SLOT_QUEUED, first due first */
+    slot *held;                /* SLOT_QUEUED too, last first: wait until the journal takes writes */
     size_t loading;
 } slot_table;
 
@@ -55,6 +57,8 @@ void slot_remove(struct sw_loop *l, slot *s);        /* without waiters; frees i
 void slot_park(struct sw_loop *l, slot *s, int64_t due_ms);
 /* As soon as there is room. */
 void slot_wake(struct sw_loop *l, slot *s);
+/* The journal takes writes again: what waited for that is due. */
+void slot_release_held(struct sw_loop *l);
 /* Loads some of the queue; called each turn. */
 void slot_load_due(struct sw_loop *l);
 

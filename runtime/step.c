@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/gate.h"
 #include "runtime/loop.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -324,10 +325,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     if (!take_back_chunks(r, spec, rec)) return unwound(s);
     for (;;) {
         if (due_ms > 0 && !strand_sleep_until(s, due_ms, STRAND_SLEEP_DURABLE)) return unwound(s);
-        if (r->leave || r->loop->draining) {
-            if (!r->leave) r->leave = LEAVE_DRAIN;
-            return unwound(s);
-        }
+        if (!gate_pass(s)) return unwound(s);
         attempt++;
         int64_t began_ms = loop_now_ms();
         bool pushed = false;

@@ -8,7 +8,7 @@
 
 #include "storage/store_core.h"
 
-enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000 };
+enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, RELAPSE_MS = 60000, RELAPSE_PAUSE_MAX_MS = 300000 };
 
 int64_t store_now_ms(void)
 {
@@ -54,7 +54,7 @@ void store_append(store_port *p, store_segment *list)
         bytes += g->len + sizeof *g;
         added.tail = g;
     }
-    (void)__atomic_add_fetch(&s->queue_bytes, bytes, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
     (void)pthread_mutex_lock(&s->lock);
     list_append(&p->queued, &added);
     bool wake = s->idle;
@@ -63,9 +63,53 @@ void store_append(store_port *p, store_segment *list)
     if (wake) (void)pthread_cond_signal(&s->work);
 }
 
-bool store_busy(const store_port *p)
+static bool over_limit(const store *s, size_t unsent)
 {
-    return __atomic_load_n(&p->store->queue_bytes, __ATOMIC_RELAXED) > p->store->options.queue_bytes_max;
+    return __atomic_load_n(&s->queue_bytes, __ATOMIC_SEQ_CST) + unsent > s->options.queue_bytes_max;
+}
+
+bool store_busy(const store_port *p, size_t unsent) { return over_limit(p->store, unsent); }
+
+bool store_writable(const store_port *p) { return !__atomic_load_n(&p->store->read_only, __ATOMIC_ACQUIRE); }
+
+/* Under the lock. */
+static void tell_change(store_port *p)
+{
+    p->changed = true;
+    int rc = uv_async_send(&p->wake);
+    assert(rc == 0);
+    (void)rc;
+}
+
+void store_want_room(store_port *p)
+{
+    store *s = p->store;
+    (void)pthread_mutex_lock(&s->lock);
+    p->wants_room = true;
+    __atomic_store_n(&s->room_wanted, true, __ATOMIC_SEQ_CST);
+    /* The journal thread may have made room since the caller looked, and found that nobody wanted any. */
+    if (!over_limit(s, 0)) tell_change(p);
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void tell_room(store *s)
+{
+    if (!__atomic_load_n(&s->room_wanted, __ATOMIC_SEQ_CST) || over_limit(s, 0)) return;
+    (void)pthread_mutex_lock(&s->lock);
+    __atomic_store_n(&s->room_wanted, false, __ATOMIC_SEQ_CST);
+    for (store_port *p = s->ports; p; p = p->next) {
+        if (p->wants_room) tell_change(p);
+        p->wants_room = false;
+    }
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
+static void set_read_only(store *s, bool read_only)
+{
+    __atomic_store_n(&s->read_only, read_only, __ATOMIC_RELEASE);
+    (void)pthread_mutex_lock(&s->lock);
+    for (store_port *p = s->ports; p; p = p->next) tell_change(p);
+    (void)pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- The thread ---- */
@@ -126,7 +170,7 @@ static void give_back(store *s, store_port *p, const char *error)
         bytes += g->len + sizeof *g;
         g->error = error;
     }
-    (void)__atomic_sub_fetch(&s->queue_bytes, bytes, __ATOMIC_RELAXED);
+    (void)__atomic_sub_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
     (void)pthread_mutex_lock(&s->lock);
     list_append(&p->done, &p->taken);
     int rc = uv_async_send(&p->wake);
@@ -171,7 +215,7 @@ static void commit(store *s)
         (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
     if (!ok && !refused) {
         fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
-        __atomic_store_n(&s->read_only, true, __ATOMIC_RELAXED);
+        set_read_only(s, true); /* before the segments come back: their runs must find it so */
     }
     const char *text = ok ? NULL : refused ? at_present : keep_text(s, error);
     for (store_port *p = s->taken, *next; p; p = next) {
@@ -179,6 +223,7 @@ static void commit(store *s)
         give_back(s, p, text);
     }
     s->taken = NULL;
+    tell_room(s);
 }
 
 /* RocksDB stays in its error state until it is opened anew; that is only worth it when the disk takes writes again,
@@ -191,14 +236,27 @@ static void try_to_heal(store *s)
         fprintf(stderr, "stepwell: %s\n", error);
         return;
     }
+    if (!rocks_try_write(s->rocks, error, sizeof error)) return;
     fprintf(stderr, "stepwell: the journal can be written again\n");
-    __atomic_store_n(&s->read_only, false, __ATOMIC_RELAXED);
+    s->healed_ms = steady_ms();
+    set_read_only(s, false);
+}
+
+/* A disk that takes the probe and refuses the next commit would fail the same runs' steps again and again: then each
+ * failure doubles the pause before the next try. */
+static int64_t first_pause_ms(store *s)
+{
+    bool again = s->healed_ms > 0 && steady_ms() - s->healed_ms < RELAPSE_MS;
+    if (!again) s->pause_ms = RETRY_FIRST_MS;
+    if (again) s->pause_ms = s->pause_ms * 2 < RELAPSE_PAUSE_MAX_MS ? s->pause_ms * 2 : RELAPSE_PAUSE_MAX_MS;
+    return s->pause_ms;
 }
 
 /* While the journal cannot be written, whatever comes is given back at once. False: the store closes. */
 static bool outlast_failure(store *s)
 {
-    int64_t retry_ms = RETRY_FIRST_MS, next_ms = steady_ms() + retry_ms;
+    int64_t retry_ms = first_pause_ms(s), next_ms = steady_ms() + retry_ms;
+    int64_t longest_ms = retry_ms > RETRY_MAX_MS ? retry_ms : RETRY_MAX_MS;
     while (__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) {
         int64_t wait_ms = next_ms - steady_ms();
         work_result got = take_work(s, wait_ms > 0 ? wait_ms : 0);
@@ -206,7 +264,7 @@ static bool outlast_failure(store *s)
         if (got == WORK_TAKEN) commit(s);
         if (steady_ms() < next_ms) continue;
         try_to_heal(s);
-        retry_ms = retry_ms * 2 < RETRY_MAX_MS ? retry_ms * 2 : RETRY_MAX_MS;
+        retry_ms = retry_ms * 2 < longest_ms ? retry_ms * 2 : longest_ms;
         next_ms = steady_ms() + retry_ms;
     }
     return true;

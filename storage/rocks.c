@@ -12,7 +12,8 @@ enum {
     WRITE_BUFFER_BYTES = 64 << 20,
     WAL_BYTES_MAX = 512 << 20,
     BLOB_BYTES_MIN = 16 << 10, /* a segment over this goes to a blob file: compaction then moves only its address */
-    INFO_LOG_BYTES = 1 << 20
+    INFO_LOG_BYTES = 1 << 20,
+    PROBE_BYTES = 4096
 };
 
 static const char NOT_OPEN[] =
@@ -207,6 +208,12 @@ bool rocks_reopen(rocks *r, char *error, size_t error_size)
     bool ok = open_database(r, error, error_size);
     (void)pthread_rwlock_unlock(&r->lock);
     return ok;
+}
+
+bool rocks_try_write(rocks *r, char *error, size_t error_size)
+{
+    static const char zeros[PROBE_BYTES];
+    return r->db && put_meta(r, "probe", zeros, sizeof zeros, error, error_size);
 }
 
 uint64_t rocks_epoch(const rocks *r) { return r->epoch; }

@@ -21,6 +21,9 @@ bool rocks_commit(rocks *r, const store_segment *list, int64_t now_ms, char *err
 /* After a failed write: opens the database anew, as that is what clears RocksDB's error state. Reads fail meanwhile. */
 bool rocks_reopen(rocks *r, char *error, size_t error_size);
 
+/* A synced write through the database itself, of some size: what a probe file beside the database cannot tell. */
+bool rocks_try_write(rocks *r, char *error, size_t error_size);
+
 /* `out->run` is set; fills the rest. data is malloc'd. error is static. */
 void rocks_load(rocks *r, store_journal *out);
 

@@ -100,8 +100,11 @@ static void on_wake(uv_async_t *h)
     (void)pthread_mutex_lock(&p->store->lock);
     store_segment *list = p->done.head;
     p->done = (segment_list){NULL, NULL};
+    bool changed = p->changed;
+    p->changed = false;
     (void)pthread_mutex_unlock(&p->store->lock);
     if (list) p->on_committed(p->arg, list);
+    if (changed && p->on_change) p->on_change(p->arg);
 }
 
 store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void *arg, store_segment *list), void *arg)
@@ -122,6 +125,8 @@ store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void
     (void)pthread_mutex_unlock(&s->lock);
     return p;
 }
+
+void store_port_on_change(store_port *p, void (*on_change)(void *arg)) { p->on_change = on_change; }
 
 static void on_port_closed(uv_handle_t *h)
 {

@@ -71,8 +71,16 @@ void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg); /
 
 /* Queues a list. Never blocks and never fails: errors come back with the segments. */
 void store_append(store_port *p, store_segment *list);
-/* True while the queue is over queue_bytes_max: take no new runs. */
-bool store_busy(const store_port *p);
+/* True while the queue, with `unsent` bytes that the caller holds back, is over queue_bytes_max: take no new runs. */
+bool store_busy(const store_port *p, size_t unsent);
+/* False from the first write that failed until the store has written again, which it tries by itself: what is appended
+ * meanwhile comes back with an error. From any thread. */
+bool store_writable(const store_port *p);
+/* `on_change(arg)`, with the port's arg: store_writable may answer otherwise than before, or there is the room that
+ * store_want_room asked for. At most one call for many changes. NULL: nobody asks. */
+void store_port_on_change(store_port *p, void (*on_change)(void *arg));
+/* Calls on_change once when the queue is no longer over its limit. */
+void store_want_room(store_port *p);
 
 /* ---- Reading: on threads of the uv pool, answered on the loop ---- */
 
@@ -139,7 +147,7 @@ typedef struct store_stats {
     uint64_t queue_bytes;  /* now */
     uint64_t disk_bytes;   /* about; as of the last sweep */
     uint64_t runs_deleted; /* by retention */
-    bool read_only;        /* writes fail at present (disk full, ...): tried again by itself */
+    bool read_only;        /* see store_writable */
 } store_stats;
 
 void store_stats_get(const store *s, store_stats *out); /* from any thread */

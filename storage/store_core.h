@@ -23,8 +23,11 @@ struct store_port {
     segment_list queued;    /* under the store's lock: not yet taken */
     segment_list taken;     /* the journal thread's: in the batch under way */
     segment_list done;      /* under the store's lock: on their way back */
+    bool changed;           /* under the store's lock: on_change is due */
+    bool wants_room;        /* under the store's lock */
     size_t reads;           /* jobs on the pool; the loop's */
     void (*on_committed)(void *arg, store_segment *list);
+    void (*on_change)(void *arg);
     void (*on_closed)(void *arg);
     void *arg, *closed_arg;
 };
@@ -43,7 +46,9 @@ struct store {
     bool closing;
     pthread_t journal_thread, sweep_thread;
     uint64_t queue_bytes;                             /* atomic */
-    bool read_only;                                   /* atomic */
+    bool room_wanted;                                 /* atomic: some port wants_room */
+    bool read_only;                                   /* atomic; see store_set_read_only */
+    int64_t pause_ms, healed_ms;                      /* the journal thread's: see outlast_failure */
     uint64_t disk_bytes;                              /* atomic */
     uint64_t runs_deleted;                            /* atomic */
     char texts[STORE_TEXTS_MAX][ROCKS_ERROR_MAX];     /* why commits failed: written once, then only read */

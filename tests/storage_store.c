@@ -271,15 +271,15 @@ static void test_busy(void)
     o.queue_bytes_max = 1 << 20;
     static char large[2 << 20];
     open_desk(&d, &o);
-    CHECK(!store_busy(d.port));
+    CHECK(!store_busy(d.port, 0));
     store_segment s = {
         .run = id_of(1, 1), .live = STORE_LIVE_CLEAR, .retain_ms = -1, .data = large, .len = sizeof large};
     store_append(d.port, &s);
     store_stats now;
     store_stats_get(d.store, &now);
-    CHECK(store_busy(d.port) || now.commits > 0);
+    CHECK(store_busy(d.port, 0) || now.commits > 0);
     wait_for(&d, 1);
-    CHECK(!store_busy(d.port));
+    CHECK(!store_busy(d.port, 0));
     close_desk(&d);
 }
 

@@ -1,0 +1,73 @@
+/* disk_faults: a disk that fails on demand. The functions here stand before libc's for everything in the program, also
+ * for RocksDB, which comes as a shared library. Included by one file of a program; `disk` is set before the first use
+ * and may lie in memory that another process writes. Only regular files fail. */
+#ifndef TESTS_DISK_FAULTS_H
+#define TESTS_DISK_FAULTS_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define DISK_SHOWN __attribute__((visibility("default")))
+
+typedef enum disk_fault {
+    DISK_GOOD,
+    DISK_FULL,       /* ENOSPC from each write */
+    DISK_SYNC_FAILS, /* EIO from each fsync, what was written may be there */
+    DISK_SYNC_HANGS, /* fsync returns when the fault is over */
+    DISK_READ_FAILS  /* EIO from each pread */
+} disk_fault;
+
+typedef struct disk_state {
+    volatile disk_fault fault;
+    volatile unsigned failed; /* calls that did */
+} disk_state;
+
+static disk_state *disk;
+
+static bool disk_has(int fd, disk_fault fault)
+{
+    struct stat st;
+    return disk && disk->fault == fault && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int disk_fail(int reason)
+{
+    (void)__atomic_add_fetch(&disk->failed, 1, __ATOMIC_SEQ_CST);
+    errno = reason;
+    return -1;
+}
+
+static int disk_sync(int fd, long call)
+{
+    if (disk_has(fd, DISK_SYNC_FAILS)) return disk_fail(EIO);
+    if (disk_has(fd, DISK_SYNC_HANGS)) (void)__atomic_add_fetch(&disk->failed, 1, __ATOMIC_SEQ_CST);
+    while (disk_has(fd, DISK_SYNC_HANGS)) usleep(1000);
+    return (int)syscall(call, fd);
+}
+
+DISK_SHOWN int fsync(int fd) { return disk_sync(fd, SYS_fsync); }
+DISK_SHOWN int fdatasync(int fd) { return disk_sync(fd, SYS_fdatasync); }
+
+DISK_SHOWN ssize_t write(int fd, const void *data, size_t len)
+{
+    return disk_has(fd, DISK_FULL) ? disk_fail(ENOSPC) : (ssize_t)syscall(SYS_write, fd, data, len);
+}
+
+/* Named for the linker: with 64-bit offsets the compiler would call them pwrite64 and pread64. */
+DISK_SHOWN ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t at) __asm__("pwrite");
+DISK_SHOWN ssize_t disk_pread(int fd, void *data, size_t len, off_t at) __asm__("pread");
+
+ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t at)
+{
+    return disk_has(fd, DISK_FULL) ? disk_fail(ENOSPC) : (ssize_t)syscall(SYS_pwrite64, fd, data, len, at);
+}
+
+ssize_t disk_pread(int fd, void *data, size_t len, off_t at)
+{
+    return disk_has(fd, DISK_READ_FAILS) ? disk_fail(EIO) : (ssize_t)syscall(SYS_pread64, fd, data, len, at);
+}
+
+#endif

@@ -1,0 +1,331 @@
+/* The gate: no attempt begins, no parked run is loaded and no request is taken while the journal takes no writes; what
+ * clients are told then is true; and a slow journal keeps running runs waiting instead of filling memory. */
+#include "runtime/stepwell.h"
+#include "tests/disk_faults.h"
+#include "tests/served.h"
+
+enum { LARGE_STEPS = 300, LARGE_BYTES = 64 << 10 };
+
+typedef struct notes {
+    disk_state disk;
+    volatile unsigned charges, seconds, larges, chunks, firsts;
+    volatile bool first_may_end;
+} notes;
+static notes *seen;
+
+static unsigned count(volatile unsigned *n) { return __atomic_add_fetch(n, 1, __ATOMIC_SEQ_CST); }
+
+/* ---- The program ---- */
+
+static sw_value charge(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    count(&seen->charges);
+    return v;
+}
+
+static void on_charge(sw_ctx *c)
+{
+    sw_step(c, "charge", charge, sw_nil());
+    sw_reply_text(c, 200, "charged");
+}
+
+static sw_value first(sw_ctx *c, sw_value v)
+{
+    count(&seen->firsts);
+    while (!seen->first_may_end) sw_sleep(c, "wait", 5);
+    return v;
+}
+
+static sw_value second(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    count(&seen->seconds);
+    return v;
+}
+
+static void on_parked(sw_ctx *c)
+{
+    sw_sleep(c, "a moment", 400);
+    sw_step(c, "second", second, sw_nil());
+    sw_reply_text(c, 200, "rested");
+}
+
+static void on_two(sw_ctx *c)
+{
+    sw_step(c, "first", first, sw_nil());
+    sw_step(c, "second", second, sw_nil());
+    sw_reply_text(c, 200, "both");
+}
+
+static sw_value large(sw_ctx *c, sw_value v)
+{
+    (void)v;
+    count(&seen->larges);
+    char *bytes = sw_alloc(c, LARGE_BYTES);
+    memset(bytes, 'l', LARGE_BYTES);
+    return sw_strn(c, bytes, LARGE_BYTES);
+}
+
+static void on_large(sw_ctx *c)
+{
+    sw_value inputs = sw_array(c, 0);
+    for (int i = 0; i < LARGE_STEPS; i++) sw_push(c, &inputs, sw_int(i));
+    sw_value results = sw_each(c, "large", large, inputs, 0);
+    sw_reply_text(c, 200, "%zu results", sw_len(results));
+}
+
+static void on_chunks(sw_ctx *c)
+{
+    char *bytes = sw_alloc(c, LARGE_BYTES);
+    memset(bytes, 'c', LARGE_BYTES);
+    for (int i = 0; i < LARGE_STEPS; i++) {
+        count(&seen->chunks);
+        sw_push_chunk(c, sw_strn(c, bytes, LARGE_BYTES));
+    }
+    sw_reply_text(c, 200, "pushed");
+}
+
+static int serve(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("gate");
+    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    disk = &seen->disk;
+    sw_endpoint(app, "POST /charge", on_charge, NULL);
+    sw_endpoint(app, "GET /parked", on_parked, NULL);
+    sw_endpoint(app, "GET /two", on_two, NULL);
+    sw_endpoint(app, "GET /large", on_large, NULL);
+    sw_endpoint(app, "GET /chunks", on_chunks, NULL);
+    return sw_main(app, argc, argv);
+}
+
+/* ---- Tests ---- */
+
+static char root[64], text[4096];
+static served server;
+static answer a;
+
+static const char *url_of(const char *path)
+{
+    static char url[2048];
+    snprintf(url, sizeof url, "%s%s", server.address, path);
+    return url;
+}
+
+static const char *header(const char *name) { return answer_header(&a, name, text, sizeof text); }
+
+static void start(const char *name)
+{
+    char data[128];
+    snprintf(data, sizeof data, "%s/%s", root, name);
+    const char *const flags[] = {
+        "--data", data, "--loops", "1", "--dev", "--park-after", "100ms", "--journal-queue-max", "1MiB", NULL};
+    memset(seen, 0, sizeof *seen);
+    served_start(&server, flags);
+}
+
+static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
+
+/* The value of a metric; -1: there is none. */
+static long metric(const char *name)
+{
+    char line[128];
+    call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
+    snprintf(line, sizeof line, "\nstepwell_%s ", name);
+    const char *at = strstr(a.body, line);
+    return at ? strtol(at + strlen(line), NULL, 10) : -1;
+}
+
+static void wait_metric(const char *name, long least)
+{
+    for (int i = 0; i < 3000 && metric(name) < least; i++) usleep(10000);
+    CHECK(metric(name) >= least);
+}
+
+static void wait_ready(void)
+{
+    do {
+        usleep(10000);
+        call(NULL, url_of("/_sw/readyz"), NULL, NULL, 0, &a);
+    } while (a.status != 200);
+}
+
+/* A request that is answered 202 with the URL of its output. */
+static void begin_async(const char *path, char output[1024])
+{
+    const char *const prefer[] = {"Prefer: respond-async", NULL};
+    call(NULL, url_of(path), prefer, NULL, 0, &a);
+    CHECK_INT(a.status, 202);
+    snprintf(output, 1024, "%s", header("Location"));
+}
+
+static void charge_ten_times(disk_fault fault)
+{
+    unsigned refused = 0, unclear = 0;
+    seen->disk.fault = fault;
+    for (int i = 0; i < 10; i++) {
+        unsigned before = seen->charges;
+        call("POST", url_of("/charge"), NULL, "", 0, &a);
+        bool charged = seen->charges > before;
+        CHECK_INT(a.status, charged ? 500 : 503);
+        CHECK(strstr(a.body, charged ? "may have been done" : "was not done"));
+        CHECK_STR(header("Retry-After"), charged ? "" : "5");
+        refused += !charged;
+        unclear += charged;
+    }
+    CHECK_INT(unclear, 1);
+    CHECK_INT(refused, 9);
+    CHECK_INT(metric("journal_read_only"), 1);
+    seen->disk.fault = DISK_GOOD;
+    wait_ready();
+    call("POST", url_of("/charge"), NULL, "", 0, &a);
+    CHECK_INT(a.status, 200);
+}
+
+static void test_charges(void)
+{
+    start("charges");
+    charge_ten_times(DISK_SYNC_FAILS);
+    stop();
+    start("charges-full");
+    charge_ten_times(DISK_FULL);
+    stop();
+}
+
+static void close_gate(void)
+{
+    seen->disk.fault = DISK_SYNC_FAILS;
+    call("POST", url_of("/charge"), NULL, "", 0, &a);
+    CHECK_INT(a.status, 500);
+}
+
+static void test_parked(void)
+{
+    char output[1024];
+    start("parked");
+    begin_async("/parked", output);
+    wait_metric("runs_parked_total", 1);
+    close_gate();
+    char cancel[1024];
+    snprintf(cancel, sizeof cancel, "%s", output);
+    memcpy(strstr(cancel, "/output"), "?token=", 7);
+    memmove(strstr(cancel, "?token=") + 7, strstr(output, "token=") + 6, strlen(strstr(output, "token=") + 6) + 1);
+    call("DELETE", cancel, NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 503);
+    CHECK(strstr(a.body, "was not cancelled"));
+    usleep(1500000); /* the sleep is over */
+    CHECK_INT(metric("runs_resumed_total"), 0);
+    CHECK_INT(seen->seconds, 0);
+    seen->disk.fault = DISK_GOOD;
+    call(NULL, output, NULL, NULL, 5, &a);
+    CHECK_STR(a.body, "rested");
+    CHECK_INT(seen->seconds, 1);
+    stop();
+}
+
+/* The journal fails while a step is being tried: the next one waits, and is tried once. */
+static void test_running(void)
+{
+    char output[1024];
+    start("running");
+    begin_async("/two", output);
+    for (int i = 0; i < 1000 && seen->firsts == 0; i++) usleep(10000);
+    close_gate();
+    seen->first_may_end = true;
+    usleep(700000);
+    CHECK_INT(seen->seconds, 0);
+    CHECK_INT(seen->firsts, 1);
+    seen->disk.fault = DISK_GOOD;
+    call(NULL, output, NULL, NULL, 5, &a);
+    CHECK_STR(a.body, "both");
+    CHECK_INT(seen->seconds, 1);
+    stop();
+}
+
+/* While the disk hangs, a run's steps fill the queue to its limit and no further. */
+static void test_pressure(void)
+{
+    char output[1024];
+    start("pressure");
+    begin_async("/large", output);
+    call(NULL, output, NULL, NULL, 5, &a);
+    CHECK_INT(seen->larges, LARGE_STEPS);
+    seen->larges = 0;
+    seen->disk.fault = DISK_SYNC_HANGS;
+    pid_t asks = fork();
+    CHECK(asks >= 0);
+    if (asks == 0) {
+        call(NULL, url_of("/large"), NULL, NULL, 5, &a);
+        _exit(a.status == 200 && strcmp(a.body, "300 results") == 0 ? 0 : 1);
+    }
+    wait_metric("journal_attempts_waiting", 1);
+    CHECK(seen->larges > 0 && seen->larges <= (2 << 20) / LARGE_BYTES);
+    seen->disk.fault = DISK_GOOD;
+    int status = 0;
+    CHECK(waitpid(asks, &status, 0) == asks);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(seen->larges, LARGE_STEPS);
+    CHECK_INT(metric("journal_attempts_waiting"), 0);
+    stop();
+}
+
+static void test_chunks(void)
+{
+    start("chunks");
+    seen->disk.fault = DISK_SYNC_HANGS;
+    pid_t asks = fork();
+    CHECK(asks >= 0);
+    if (asks == 0) {
+        call(NULL, url_of("/chunks"), NULL, NULL, 5, &a);
+        _exit(a.status == 200 ? 0 : 1);
+    }
+    wait_metric("journal_attempts_waiting", 1);
+    CHECK(seen->chunks <= (2 << 20) / LARGE_BYTES);
+    seen->disk.fault = DISK_GOOD;
+    int status = 0;
+    CHECK(waitpid(asks, &status, 0) == asks);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_INT(seen->chunks, LARGE_STEPS);
+    stop();
+}
+
+/* A run that waits at the gate is left to the next process like any other. */
+static void test_drain(void)
+{
+    char output[1024];
+    start("drain");
+    begin_async("/parked", output);
+    wait_metric("runs_parked_total", 1);
+    close_gate();
+    usleep(600000);
+    stop();
+    CHECK_INT(seen->seconds, 0);
+    start("drain");
+    for (int i = 0; i < 1000 && seen->seconds == 0; i++) usleep(10000);
+    CHECK_INT(seen->seconds, 1);
+    stop();
+}
+
+static const check_case cases[] = {{"no charge while the journal fails, and clients are told the truth", test_charges},
+                                   {"a parked run waits for the journal", test_parked},
+                                   {"a running run's next step waits for the journal", test_running},
+                                   {"steps wait for a slow journal", test_pressure},
+                                   {"chunks wait for a slow journal", test_chunks},
+                                   {"a drain while the gate is closed", test_drain}};
+
+int main(int argc, char **argv)
+{
+    char notes_file[128];
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        argv[1] = argv[0];
+        return serve(argc - 1, argv + 1);
+    }
+    snprintf(served_program, sizeof served_program, "%s", argv[0]);
+    make_folder(root);
+    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
+    CHECK(setenv("NOTES", notes_file, 1) == 0);
+    seen = share_memory(notes_file, sizeof *seen);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    remove_tree(root);
+    return result;
+}
