@@ -24,6 +24,7 @@ struct coro {
     void *low, *high;  /* its whole stack */
     const char *label; /* borrowed; for reports, as `place` is. Atomic: another thread may look */
     const char *place;
+    void *user;
     struct coro_links links;
     bool finished;
 #if defined(CORO_ASAN)
@@ -49,6 +50,8 @@ bool coro_finished(const coro *co) { return co->finished; }
 void *coro_arg(const coro *co) { return co->arg; }
 void coro_set_label(coro *co, const char *label) { __atomic_store_n(&co->label, label, __ATOMIC_RELAXED); }
 void coro_set_place(coro *co, const char *place) { __atomic_store_n(&co->place, place, __ATOMIC_RELAXED); }
+void coro_set_user(coro *co, void *user) { co->user = user; }
+void *coro_user(const coro *co) { return co->user; }
 const char *coro_label(const coro *co) { return co->label; }
 
 /* The stack may be another coroutine's by now, which is made without atomics: whoever looks finds that out afterwards.

@@ -35,6 +35,10 @@ void coro_set_label(coro *co, const char *label);
 /* What it is in the middle of, e.g. the id of a step; borrowed, NULL: nothing in particular. */
 void coro_set_place(coro *co, const char *place);
 
+/* Whatever its owner wants to find again from inside it; NULL at first. */
+void coro_set_user(coro *co, void *user);
+void *coro_user(const coro *co);
+
 /* Links for one list at a time (the sched's ready queue); coro never touches them. */
 struct coro_links {
     coro *next, *prev;

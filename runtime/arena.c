@@ -142,7 +142,7 @@ void *arena_memdup(arena *a, const void *data, size_t len)
 
 char *arena_strndup(arena *a, const char *text, size_t len)
 {
-    char *p = arena_alloc(a, len + 1);
+    char *p = len < SIZE_MAX ? arena_alloc(a, len + 1) : NULL;
     if (!p) return NULL;
     if (len > 0) memcpy(p, text, len);
     p[len] = 0;

@@ -9,6 +9,7 @@
 enum { SSE_EVENT_MAX = 4 << 20 };
 
 struct sw_stream {
+    sw_stream *next; /* of the same context */
     sw_ctx *ctx;     /* the step, or plain handler, that opened it */
     http_call *call; /* NULL once closed */
     sse_parser *sse; /* NULL until the first sw_sse_next */
@@ -19,6 +20,16 @@ struct sw_stream {
     size_t sse_len;
     const char *sse_data;
 };
+
+/* The innermost context, which is the one that opened the stream. Nothing behind `s` is looked at before: the stream of
+ * an attempt that has ended is gone. */
+static sw_ctx *stream_context(const sw_stream *s, const char *function)
+{
+    sw_ctx *c = ctx_current();
+    for (const sw_stream *open = c ? c->streams : NULL; open; open = open->next)
+        if (open == s) return c;
+    ctx_refuse(function, "with a stream that was not opened here: a stream ends with the attempt that opened it");
+}
 
 static void close_stream(void *arg)
 {
@@ -54,8 +65,11 @@ static SW_NORETURN void fail_of_stream(sw_stream *s)
 sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
 {
     call_check_place(c, "sw_fetch_open");
+    if (!request) ctx_fail_misuse(c, "sw_fetch_open without a request");
     sw_stream *s = sw_alloc(c, sizeof *s);
     s->ctx = c;
+    s->next = c->streams;
+    c->streams = s;
     s->place = call_place(c, request->url ? request->url : "");
     http_call *call = call_start(c, request, true);
     call_wait(c, call, HTTP_CALL_HEAD);
@@ -68,12 +82,16 @@ sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
     return s;
 }
 
-const sw_response *sw_fetch_head(const sw_stream *s) { return &s->head; }
+const sw_response *sw_fetch_head(const sw_stream *s)
+{
+    (void)stream_context(s, "sw_fetch_head");
+    return &s->head;
+}
 
 sw_bytes sw_fetch_read(sw_stream *s)
 {
-    sw_ctx *c = s->ctx;
-    ctx_check(c, "sw_fetch_read");
+    sw_ctx *c = stream_context(s, "sw_fetch_read");
+    ctx_check_wait(c, "sw_fetch_read");
     if (!s->call) return (sw_bytes){"", 0};
     http_call_consume(s->call, s->taken);
     s->taken = 0;
@@ -93,7 +111,8 @@ sw_bytes sw_fetch_read(sw_stream *s)
 
 bool sw_sse_next(sw_stream *s, sw_sse *event)
 {
-    sw_ctx *c = s->ctx;
+    sw_ctx *c = stream_context(s, "sw_sse_next");
+    ctx_check_wait(c, "sw_sse_next");
     if (!s->sse && !(s->sse = sse_parser_new(SSE_EVENT_MAX))) sw_fail(c, "out of memory");
     for (;;) {
         if (s->sse_at == s->sse_len) {
@@ -116,7 +135,7 @@ bool sw_sse_next(sw_stream *s, sw_sse *event)
 
 void sw_fetch_close(sw_stream *s)
 {
-    ctx_check(s->ctx, "sw_fetch_close");
+    (void)stream_context(s, "sw_fetch_close");
     close_stream(s);
     s->sse_at = s->sse_len = 0;
 }

@@ -27,7 +27,7 @@ const char *call_place(sw_ctx *c, const char *url)
 
 void call_check_place(sw_ctx *c, const char *what)
 {
-    ctx_check(c, what);
+    ctx_check_wait(c, what);
     if (!c->run->plain && c->kind != CTX_STEP)
         ctx_fail_misuse(c, "%s outside a step would be made again at every replay: call it inside sw_step", what);
 }
@@ -95,6 +95,7 @@ const char *const *call_headers(sw_ctx *c, const char *const *from)
 sw_response sw_fetch(sw_ctx *c, const sw_request *request)
 {
     call_check_place(c, "sw_fetch");
+    if (!request) ctx_fail_misuse(c, "sw_fetch without a request");
     http_call *call = call_start(c, request, false);
     call_wait(c, call, HTTP_CALL_DONE);
     size_t len = 0;
@@ -139,6 +140,7 @@ static SW_NORETURN void fail_after(sw_ctx *c, int64_t after_ms, const char *mess
 
 void sw_response_check(sw_ctx *c, const sw_request *request, const sw_response *response)
 {
+    ctx_check(c, "sw_response_check");
     int status = response->status;
     if (status >= 200 && status < 300) return;
     int excerpt = response->body.len > CALL_EXCERPT_MAX ? CALL_EXCERPT_MAX : (int)response->body.len;
@@ -159,6 +161,7 @@ static bool is_blank(sw_bytes b)
 
 sw_value sw_fetch_json(sw_ctx *c, const sw_request *request)
 {
+    ctx_check_wait(c, "sw_fetch_json");
     sw_response r = sw_fetch(c, request);
     sw_response_check(c, request, &r);
     if (is_blank(r.body)) return sw_nil(); /* of 204, of 205, of HEAD: done, with nothing to say */

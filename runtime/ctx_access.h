@@ -1,4 +1,8 @@
-/* The two things the value functions need of a context; the rest of it is in run.h. */
+/* What the value functions need of a context; the rest of it is in run.h.
+ *
+ * A context is good in one place only: in the function that it was given to, while that function runs. Elsewhere its
+ * memory may be gone, so that a public function compares the pointer with the innermost context of the running
+ * coroutine before it looks at anything behind it, and its misuse fails whoever runs. */
 #ifndef RUNTIME_CTX_ACCESS_H
 #define RUNTIME_CTX_ACCESS_H
 
@@ -6,7 +10,14 @@
 
 struct arena;
 
-struct arena *ctx_arena(sw_ctx *c); /* where what is made for `c` lives */
+/* Where what is made for `c` lives. `function`: who asks; refused (below) when `c` may not be used here. */
+struct arena *ctx_arena(sw_ctx *c, const char *function);
+/* `c` is the innermost context. Must have been checked. */
 SW_NORETURN void ctx_fail_misuse(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
+
+/* Fails the code that called `function` in a wrong place: the innermost context of the running coroutine, or what
+ * sw_blocking runs on this thread. A thread that is neither has no run that could fail: it is ended, with a line in the
+ * log. `mistake`: "with ...: what to change". */
+SW_NORETURN void ctx_refuse(const char *function, const char *mistake);
 
 #endif

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "runtime/loop.h"
+#include "runtime/path.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
+#include "runtime/value.h"
 
 typedef enum member_kind { MEMBER_STEP, MEMBER_BRANCH } member_kind;
 
@@ -15,6 +17,7 @@ typedef struct member {
     struct member *next;
     member_kind kind;
     step_spec spec; /* a branch uses its id, path, label, fn and input */
+    strand *strand; /* while it runs */
     step_outcome outcome;
     bool ended;
     sw_value value;
@@ -26,17 +29,18 @@ struct sw_group {
     sw_ctx *ctx;    /* the context that made it; gone when a run that leaves memory has unwound it */
     sw_group *next; /* of the same context */
     member *first, **end;
-    member *unstarted; /* the next one to start when a place is free */
+    member *unstarted; /* the first that may be to start when a place is free; those that have ended are passed over */
     strand *waiting;   /* in sw_group_wait, else NULL */
-    size_t count;
-    size_t running;      /* started and not ended */
-    size_t pending;      /* not ended */
+    size_t running;    /* started and not ended */
+    size_t pending;    /* not ended */
     size_t parallel_max; /* 0: no limit */
+    bool fails_at_once;  /* the first failure decides: nothing begins after it */
+    bool decided;        /* with fails_at_once: there was one */
 };
 
 sw_group *sw_group_new(sw_ctx *c)
 {
-    ctx_check(c, "sw_group_new");
+    ctx_check_wait(c, "sw_group_new");
     if (c->run->plain) ctx_fail_misuse(c, "a group in a plain route: groups need sw_endpoint");
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "a group inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
@@ -51,13 +55,32 @@ sw_group *sw_group_new(sw_ctx *c)
     return g;
 }
 
+static void abandon(member *m)
+{
+    m->outcome = STEP_ABANDONED;
+    m->ended = true;
+    m->group->pending--;
+}
+
+/* What has not begun is not begun; who waits for a retry does not make it. Attempts under way are waited for: they may
+ * have been paid for, and their results are journaled. */
+static void decide(sw_group *g)
+{
+    g->decided = true;
+    for (member *m = g->unstarted; m; m = m->next)
+        if (!m->ended) abandon(m);
+    g->unstarted = NULL;
+    for (member *m = g->first; m; m = m->next)
+        if (m->strand && m->strand->wait == STRAND_DUE) strand_interrupt(m->strand, INTERRUPT_STOP);
+}
+
 static void member_ended(member *m)
 {
     sw_group *g = m->group;
-    assert(!m->ended && g->pending > 0 && g->running > 0);
+    assert(!m->ended && g->pending > 0);
     m->ended = true;
     g->pending--;
-    g->running--;
+    if (m->outcome == STEP_FAILED && g->fails_at_once && !g->decided) decide(g);
     if (g->waiting && g->pending == 0) strand_wake(g->waiting);
 }
 
@@ -84,11 +107,14 @@ static void member_main(void *arg)
     run *r = m->group->run;
     strand s;
     strand_enter(&s, r);
+    m->strand = &s;
     if (m->kind == MEMBER_STEP)
         m->outcome = step_execute(&s, &m->spec, &m->value);
     else
         run_branch(&s, m);
     m->failure = s.failure;
+    m->strand = NULL;
+    m->group->running--;
     member_ended(m);
     start_members(m->group);
     strand_exit(&s);
@@ -96,16 +122,12 @@ static void member_main(void *arg)
 
 static void member_start(member *m)
 {
-    run *r = m->group->run;
     m->group->running++;
-    if (m->kind == MEMBER_STEP && step_answered(r, &m->spec, &m->outcome, &m->value, &m->failure)) {
-        member_ended(m);
-        return;
-    }
-    if (strand_start(r, member_main, m)) return;
+    if (strand_start(m->group->run, member_main, m)) return;
     m->outcome = STEP_FAILED;
     m->failure = (failure){
         .kind = FAILURE_FATAL, .message = "no room for another coroutine", .step = m->spec.id, .retry_after_ms = -1};
+    m->group->running--;
     member_ended(m);
 }
 
@@ -114,31 +136,50 @@ static void start_members(sw_group *g)
     while (g->unstarted && (g->parallel_max == 0 || g->running < g->parallel_max)) {
         member *m = g->unstarted;
         g->unstarted = m->next;
-        member_start(m);
+        if (!m->ended) member_start(m);
     }
 }
 
-static member *member_add(sw_group *g, member_kind kind, const step_spec *spec)
+/* Its input is copied: the function that starts a member may have returned when the member runs. */
+static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec *spec)
 {
-    run *r = g->ctx->run;
+    run *r = c->run;
+    const char *error = "the run's memory is over its limit";
     member *m = arena_zalloc(&r->arena, sizeof *m);
-    char *id = arena_strndup(&r->arena, spec->id, strlen(spec->id));
-    if (!m || !id) ctx_fail_misuse(g->ctx, "the run's memory is over its limit (--run-state-max)");
+    if (!m) ctx_fail_misuse(c, "%s (--run-state-max)", error);
     *m = (member){.group = g, .kind = kind, .spec = *spec};
-    m->spec.id = id;
+    m->spec.decided = g->fails_at_once ? &g->decided : NULL;
     m->value = sw_nil();
+    bool answered = kind == MEMBER_STEP && step_answered(r, spec, &m->outcome, &m->value, &m->failure);
+    if (!answered && !value_copy(&r->arena, spec->input, &m->spec.input, &error))
+        ctx_fail_misuse(c, "the input of \"%s\": %s (--run-state-max)", spec->id, error);
     *g->end = m;
     g->end = &m->next;
-    if (!g->unstarted) g->unstarted = m;
-    g->count++;
     g->pending++;
-    return m;
+    if (answered)
+        member_ended(m);
+    else if (g->decided)
+        abandon(m);
+    else if (!g->unstarted)
+        g->unstarted = m;
+}
+
+/* The context that made the group, which is the innermost one. Nothing behind `g` is looked at before: a group of
+ * another strand, or one of a run that is over, may be gone. */
+static sw_ctx *group_context(const sw_group *g, const char *function)
+{
+    sw_ctx *c = ctx_current();
+    for (const sw_group *open = c ? c->groups : NULL; open; open = open->next)
+        if (open == g) return c;
+    ctx_refuse(function, "with a group that is not open here: a group belongs to the handler or branch that made it, "
+                         "until that has waited for it");
 }
 
 void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options)
 {
-    step_spec spec = step_prepare(g->ctx, id, fn, input, options);
-    member_add(g, MEMBER_STEP, &spec);
+    sw_ctx *c = group_context(g, "sw_group_step");
+    step_spec spec = step_prepare(c, id, fn, input, options);
+    member_add(c, g, MEMBER_STEP, &spec);
     start_members(g);
 }
 
@@ -149,14 +190,9 @@ void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
 
 void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
 {
-    sw_ctx *c = g->ctx;
-    ctx_check(c, "sw_group_branch");
-    size_t len = id ? strlen(id) : 0;
-    if (len == 0 || len > STEP_ID_MAX)
-        ctx_fail_misuse(c, "a branch id is 1 to %d bytes, this one has %zu", STEP_ID_MAX, len);
-    step_spec spec = {.id = id, .branch_label = c->label, .fn = fn, .input = input};
-    spec.path = path_next(c, PATH_BRANCH, id, &spec.occurrence);
-    member_add(g, MEMBER_BRANCH, &spec);
+    sw_ctx *c = group_context(g, "sw_group_branch");
+    step_spec spec = step_prepare_branch(c, id, fn, input);
+    member_add(c, g, MEMBER_BRANCH, &spec);
     start_members(g);
 }
 
@@ -182,7 +218,6 @@ static void forget(sw_group *g)
 static void wait_members(sw_group *g)
 {
     sw_ctx *c = g->ctx;
-    ctx_check(c, "sw_group_wait");
     if (!all_ended(g, c->strand)) {
         c->groups = NULL; /* the run leaves memory: its other strands end on their own */
         ctx_raise_interrupt(c);
@@ -199,6 +234,7 @@ void groups_settle(sw_ctx *c)
 
 sw_value sw_group_wait(sw_group *g)
 {
+    ctx_check_wait(group_context(g, "sw_group_wait"), "sw_group_wait");
     wait_members(g);
     sw_value results = sw_array(g->ctx, 0);
     for (member *m = g->first; m; m = m->next) {
@@ -213,8 +249,9 @@ sw_value sw_group_wait(sw_group *g)
 
 sw_value sw_group_settle(sw_group *g)
 {
+    sw_ctx *c = group_context(g, "sw_group_settle");
+    ctx_check_wait(c, "sw_group_settle");
     wait_members(g);
-    sw_ctx *c = g->ctx;
     sw_value results = sw_array(g->ctx, 0);
     for (member *m = g->first; m; m = m->next)
         sw_push(c, &results,
@@ -223,12 +260,19 @@ sw_value sw_group_settle(sw_group *g)
     return results;
 }
 
+/* All are added before the first starts: what the journal has of them may have decided already. */
 sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel)
 {
+    ctx_check(c, "sw_each");
     if (inputs.type != MSGPACK_OBJECT_ARRAY && inputs.type != MSGPACK_OBJECT_NIL)
         ctx_fail_misuse(c, "sw_each \"%s\" needs an array of inputs", id ? id : "");
     sw_group *g = sw_group_new(c);
     g->parallel_max = max_parallel;
-    for (size_t i = 0; i < sw_len(inputs); i++) sw_group_step(g, id, fn, sw_at(inputs, i));
+    g->fails_at_once = true;
+    for (size_t i = 0; i < sw_len(inputs); i++) {
+        step_spec spec = step_prepare(c, id, fn, sw_at(inputs, i), NULL);
+        member_add(c, g, MEMBER_STEP, &spec);
+    }
+    start_members(g);
     return sw_group_wait(g);
 }

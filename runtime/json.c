@@ -316,13 +316,16 @@ bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char
 bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const char **message)
 {
     const char *unused;
-    return json_read(ctx_arena(c), data ? data : "", len, out, message ? message : &unused);
+    sw_value value;
+    struct arena *a = ctx_arena(c, "sw_json_try");
+    return json_read(a, data ? data : "", data ? len : 0, out ? out : &value, message ? message : &unused);
 }
 
 sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len)
 {
     sw_value v;
     const char *message;
+    (void)ctx_arena(c, "sw_json_parse");
     if (!sw_json_try(c, data, len, &v, &message)) sw_fail(c, "sw_json_parse: %s", message);
     return v;
 }
@@ -330,7 +333,7 @@ sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len)
 sw_bytes sw_json(sw_ctx *c, sw_value value)
 {
     sw_bytes text;
-    if (!json_write(ctx_arena(c), value, &text))
+    if (!json_write(ctx_arena(c, "sw_json"), value, &text))
         ctx_fail_misuse(c, "sw_json: the value is nested too deep or the run's memory is over its limit");
     return text;
 }

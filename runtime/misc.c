@@ -1,5 +1,6 @@
 /* Memory, threads and logging for code in a run. */
 #include <assert.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -15,13 +16,14 @@ static SW_NORETURN void out_of_memory(sw_ctx *c)
 
 void *sw_alloc(sw_ctx *c, size_t size)
 {
-    void *p = arena_zalloc(c->arena, size);
+    void *p = arena_zalloc(ctx_arena(c, "sw_alloc"), size);
     if (!p) out_of_memory(c);
     return p;
 }
 
 char *sw_printf(sw_ctx *c, const char *format, ...)
 {
+    ctx_check(c, "sw_printf");
     va_list args;
     va_start(args, format);
     char *text = arena_vprintf(c->arena, format, args);
@@ -37,13 +39,33 @@ typedef struct blocking {
     strand *strand;
     void *(*fn)(void *arg);
     void *arg, *result;
+    const char *refused; /* the function of stepwell.h that fn called; NULL: none */
     bool done;
 } blocking;
+
+/* What runs on this thread of the pool: where to go on when it is cut short. Lies on that thread's stack. */
+typedef struct blocking_place {
+    jmp_buf boundary;
+    const char *refused;
+} blocking_place;
+
+static __thread blocking_place *working;
+
+void blocking_refuse(const char *function)
+{
+    if (!working) return;
+    working->refused = function;
+    _longjmp(working->boundary, 1);
+}
 
 static void on_thread(uv_work_t *w)
 {
     blocking *b = w->data;
-    b->result = b->fn(b->arg);
+    blocking_place place = {.refused = NULL};
+    working = &place;
+    if (_setjmp(place.boundary) == 0) b->result = b->fn(b->arg);
+    working = NULL;
+    b->refused = place.refused;
 }
 
 static void on_thread_done(uv_work_t *w, int status)
@@ -57,7 +79,8 @@ static void on_thread_done(uv_work_t *w, int status)
 
 void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
 {
-    ctx_check(c, "sw_blocking");
+    ctx_check_wait(c, "sw_blocking");
+    if (!fn) ctx_fail_misuse(c, "sw_blocking without a function");
     if (!c->run->plain && c->kind != CTX_STEP)
         ctx_fail_misuse(c, "sw_blocking outside a step would run again at every replay: call it inside sw_step");
     strand *s = c->strand;
@@ -69,6 +92,11 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
     while (!b.done) (void)strand_suspend(s);
     s->uninterruptible = false;
     if (s->interrupt) ctx_raise_interrupt(c);
+    if (b.refused)
+        ctx_fail_misuse(c,
+                        "%s was called on the thread of sw_blocking: the function given to sw_blocking may not use "
+                        "the context; return what it found and go on after sw_blocking",
+                        b.refused);
     return b.result;
 }
 
@@ -76,6 +104,7 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
 
 void sw_log(sw_ctx *c, const char *format, ...)
 {
+    ctx_check(c, "sw_log");
     const run *r = c->run;
     if (r->replay && c->kind != CTX_STEP && replay_unused(r->replay) > 0) return;
     va_list args;

@@ -42,7 +42,7 @@ static replay_record *record_of(replay *p, const entry *e, entry_kind kind)
     if (p->count * 2 >= p->slots && !records_grow(p)) return NULL;
     replay_record *rec = record_slot(p->records, p->slots, e->path);
     if (!rec->kind) {
-        *rec = (replay_record){.path = e->path, .kind = kind, .id = e->id};
+        *rec = (replay_record){.path = e->path, .kind = kind};
         p->count++;
     }
     return rec;
@@ -69,13 +69,17 @@ static bool take_step(replay *p, const entry *e)
     replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
     if (!rec) return false;
     rec->open_chunks = 0;
+    if (e->kind == ENTRY_ROLLBACK) {
+        rec->label = e->id;
+        return true;
+    }
     rec->id = e->id;
+    rec->occurrence = e->occurrence;
     if (e->kind == ENTRY_STEP_DONE) {
         rec->done = true;
         rec->value = e->value;
         return true;
     }
-    if (e->kind == ENTRY_ROLLBACK) return true;
     rec->attempts = e->attempt;
     rec->due_ms = e->due_ms;
     rec->failed = e->due_ms == 0;
@@ -92,8 +96,10 @@ static bool take_chunk(replay *p, const entry *e)
         return n != NULL;
     }
     replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
-    if (rec) rec->open_chunks++;
-    return rec != NULL;
+    if (!rec) return false;
+    rec->open_chunks++;
+    rec->label = e->id;
+    return true;
 }
 
 static bool take(replay *p, const entry *e)
@@ -122,6 +128,8 @@ static bool take(replay *p, const entry *e)
     case ENTRY_VALUE:
         rec = record_of(p, e, e->kind);
         if (!rec) return false;
+        rec->id = e->id;
+        rec->occurrence = e->occurrence;
         rec->due_ms = e->due_ms;
         rec->value = e->value;
         return true;

@@ -10,10 +10,12 @@ typedef struct replay replay;
 
 typedef struct replay_record {
     uint64_t path;
-    entry_kind kind; /* ENTRY_STEP_DONE also while it has only failed; ENTRY_SLEEP; ENTRY_VALUE */
-    entry_text id;
-    bool done;   /* STEP: it has a result */
-    bool failed; /* STEP: it failed for good */
+    entry_kind kind;     /* ENTRY_STEP_DONE also while it has only failed; ENTRY_SLEEP; ENTRY_VALUE */
+    entry_text id;       /* of its step, sleep or value; "" while only chunks of it are known */
+    entry_text label;    /* STEP that streamed: what its chunks were called */
+    uint32_t occurrence; /* with `id` */
+    bool done;           /* STEP: it has a result */
+    bool failed;         /* STEP: it failed for good */
     bool fatal;
     bool used;         /* the code has come to it */
     uint32_t attempts; /* that failed */

@@ -9,43 +9,70 @@
 #include "http/uri.h"
 #include "runtime/json.h"
 #include "runtime/loop.h"
+#include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/run_request.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
 
-const char *sw_method(sw_ctx *c) { return c->run->request.method; }
-const char *sw_path(sw_ctx *c) { return c->run->request.path; }
-const char *sw_run_id(sw_ctx *c) { return c->run->id_text; }
-sw_bytes sw_body(sw_ctx *c) { return c->run->request.body; }
+static SW_NORETURN void out_of_memory(sw_ctx *c)
+{
+    ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+}
+
+static run_request *request_of(sw_ctx *c, const char *function)
+{
+    ctx_check(c, function);
+    return &c->run->request;
+}
+
+const char *sw_method(sw_ctx *c) { return request_of(c, "sw_method")->method; }
+const char *sw_path(sw_ctx *c) { return request_of(c, "sw_path")->path; }
+
+const char *sw_run_id(sw_ctx *c)
+{
+    ctx_check(c, "sw_run_id");
+    return c->run->id_text;
+}
+
+sw_bytes sw_body(sw_ctx *c)
+{
+    run_request *q = request_of(c, "sw_body");
+    if (!run_request_own_body(c->run)) out_of_memory(c);
+    return q->body;
+}
 
 const char *sw_param(sw_ctx *c, const char *name)
 {
-    for (const run_header *p = c->run->request.params; p; p = p->next)
+    const run_request *q = request_of(c, "sw_param");
+    for (const run_header *p = q->params; p && name; p = p->next)
         if (strcmp(p->name, name) == 0) return p->value;
     return NULL;
 }
 
 const char *sw_query(sw_ctx *c, const char *name)
 {
-    const char *query = c->run->request.query;
+    const char *query = request_of(c, "sw_query")->query;
+    if (!name) return NULL;
     char *value = arena_alloc(c->arena, strlen(query) + 1);
-    if (!value) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    if (!value) out_of_memory(c);
     return uri_query(query, strlen(query), name, value) ? value : NULL;
 }
 
 const char *sw_header(sw_ctx *c, const char *name)
 {
-    const run_request *q = &c->run->request;
-    if (c->run->plain) return q->exchange ? http_request_header(http_exchange_request(q->exchange), name) : NULL;
-    for (const run_header *h = q->headers; h; h = h->next)
+    const run_request *q = request_of(c, "sw_header");
+    if (!run_request_own_headers(c->run)) out_of_memory(c);
+    for (const run_header *h = q->headers; h && name; h = h->next)
         if (strcasecmp(h->name, name) == 0) return h->value;
     return NULL;
 }
 
 sw_value sw_body_json(sw_ctx *c)
 {
+    ctx_check(c, "sw_body_json");
     sw_bytes body = sw_body(c);
     sw_value v;
     const char *message = NULL;
@@ -59,8 +86,9 @@ sw_value sw_body_json(sw_ctx *c)
 
 /* ---- Replies ---- */
 
-static void check_reply(sw_ctx *c, int status)
+static void check_reply(sw_ctx *c, int status, const char *function)
 {
+    ctx_check(c, function);
     run *r = c->run;
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "a reply inside step \"%s\": reply in the handler, after the step", c->id);
@@ -78,7 +106,7 @@ static void add_header(sw_ctx *c, const char *name, const char *value)
     if (h)
         *h = (run_header){arena_strndup(&r->arena, name, strlen(name)), arena_strndup(&r->arena, value, strlen(value)),
                           NULL};
-    if (!h || !h->name || !h->value) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    if (!h || !h->name || !h->value) out_of_memory(c);
     *r->response.headers_end = h;
     r->response.headers_end = &h->next;
 }
@@ -87,7 +115,7 @@ void sw_reply_header(sw_ctx *c, const char *name, const char *value)
 {
     static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "date",
                                        "keep-alive",     "upgrade",           NULL};
-    check_reply(c, 200);
+    check_reply(c, 200, "sw_reply_header");
     for (const char *const *o = ours; name && *o; o++)
         if (strcasecmp(*o, name) == 0) ctx_fail_misuse(c, "the response header %s is set by the server", name);
     add_header(c, name, value);
@@ -95,8 +123,9 @@ void sw_reply_header(sw_ctx *c, const char *name, const char *value)
 
 void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data, size_t len)
 {
-    check_reply(c, status);
+    check_reply(c, status, "sw_reply");
     run *r = c->run;
+    if (!data && len > 0) ctx_fail_misuse(c, "sw_reply of %zu bytes without data", len);
     if (content_type && *content_type) add_header(c, "Content-Type", content_type);
     char *body = arena_strndup(&r->arena, len ? data : "", len);
     if (!body) ctx_fail_misuse(c, "the response of %zu bytes is over the run's memory (--run-state-max)", len);
@@ -106,17 +135,19 @@ void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data,
 
 void sw_reply_json(sw_ctx *c, int status, sw_value value)
 {
+    ctx_check(c, "sw_reply_json");
     sw_bytes json = sw_json(c, value);
     sw_reply(c, status, "application/json", json.data, json.len);
 }
 
 void sw_reply_text(sw_ctx *c, int status, const char *format, ...)
 {
+    ctx_check(c, "sw_reply_text");
     va_list args;
     va_start(args, format);
     char *text = arena_vprintf(c->arena, format, args);
     va_end(args);
-    if (!text) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    if (!text) out_of_memory(c);
     sw_reply(c, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
@@ -126,7 +157,7 @@ static void on_change(http_exchange *x) { strand_wake(http_exchange_user(x)); }
 
 static http_exchange *plain_exchange(sw_ctx *c, const char *what)
 {
-    ctx_check(c, what);
+    ctx_check_wait(c, what);
     if (!c->run->plain) ctx_fail_misuse(c, "%s in an endpoint: stream with sw_push_chunk, or use sw_route", what);
     if (!c->run->request.exchange) ctx_fail_misuse(c, "%s after the response was cut", what);
     return c->run->request.exchange;
@@ -149,7 +180,7 @@ static void end_pieces(void *arg)
 void sw_reply_open(sw_ctx *c, int status, const char *content_type)
 {
     http_exchange *x = plain_exchange(c, "sw_reply_open");
-    check_reply(c, status);
+    check_reply(c, status, "sw_reply_open");
     run *r = c->run;
     if (content_type && *content_type) add_header(c, "Content-Type", content_type);
     http_reply_header headers[64];
@@ -168,6 +199,7 @@ bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
 {
     http_exchange *x = plain_exchange(c, "sw_reply_write");
     if (!c->run->response.status) ctx_fail_misuse(c, "sw_reply_write before sw_reply_open");
+    if (!data && len > 0) ctx_fail_misuse(c, "sw_reply_write of %zu bytes without data", len);
     while (!http_exchange_gone(x) && !http_exchange_writable(x))
         if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);
     if (http_exchange_gone(x)) return false;
@@ -178,6 +210,7 @@ bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
 void sw_reply_abort(sw_ctx *c)
 {
     http_exchange *x = plain_exchange(c, "sw_reply_abort");
+    if (!run_request_own_headers(c->run) || !run_request_own_body(c->run)) out_of_memory(c);
     c->run->request.exchange = NULL;
     http_exchange_on_gone(x, NULL);
     http_reply_abort(x);
@@ -193,8 +226,8 @@ static bool replayed_chunk(sw_ctx *c, uint32_t occurrence)
 
 void sw_push_chunk(sw_ctx *c, sw_value value)
 {
+    ctx_check_wait(c, "sw_push_chunk");
     run *r = c->run;
-    ctx_check(c, "sw_push_chunk");
     if (r->plain) ctx_fail_misuse(c, "sw_push_chunk in a plain route: use sw_reply_open and sw_reply_write");
     uint32_t occurrence = 0;
     const char *label = "";

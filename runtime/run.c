@@ -10,6 +10,7 @@
 #include "runtime/json.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"

@@ -55,8 +55,10 @@ struct sw_ctx {
     const char *id;           /* of the branch or step, "" for the handler */
     int attempt;              /* of a step, from 1 */
     bool pushed_chunks;       /* a step that streamed to the client in this attempt */
+    bool cleaning;            /* its clean-ups run: nothing in it may wait any more */
     defer *defers;            /* last first */
     sw_group *groups;         /* made in it, not yet waited for */
+    sw_stream *streams;       /* opened in it, closed ones too */
     jmp_buf boundary;         /* where a failure inside it unwinds to */
 };
 
@@ -69,6 +71,7 @@ typedef enum strand_wait {
 typedef enum strand_interrupt_kind {
     INTERRUPT_NONE,
     INTERRUPT_TIMEOUT, /* the attempt took too long */
+    INTERRUPT_STOP,    /* between attempts: no further one is to begin */
     INTERRUPT_UNWIND   /* the run leaves memory: stays set until the strand has ended */
 } strand_interrupt_kind;
 
@@ -92,13 +95,14 @@ typedef struct run_header {
     struct run_header *next;
 } run_header;
 
-/* The request as the handler sees it. In an endpoint everything lies in the run's arena, in a plain route it borrows
- * from the exchange. */
+/* The request as the handler sees it. Everything lies in the run's arena, but for a plain route's headers and body:
+ * they are the exchange's until the handler asks for them, or ends the exchange. */
 typedef struct run_request {
     const char *method, *path, *target;
     const char *query; /* still encoded */
     const run_header *headers;
-    struct http_exchange *exchange; /* plain route: for headers; NULL otherwise */
+    struct http_exchange *exchange; /* plain route: until it is answered or cut; NULL otherwise */
+    bool owns_headers, owns_body;
     const run_header *params;
     sw_bytes body;
 } run_request;
@@ -119,13 +123,14 @@ typedef enum run_leave {
     LEAVE_ERROR   /* the journal could not be written: try again from what is on disk */
 } run_leave;
 
-/* The counters of equal ids: open addressing, a power of two, grows in the run's arena. */
+/* The counters of equal ids, and the paths that are taken: open addressing, a power of two, grows in the run's arena.
+ */
 typedef struct run_counter {
-    uint64_t key; /* path of branch and id; 0: free */
+    uint64_t key; /* hash of branch and id, or a whole path; 0: free */
     uint32_t count;
 } run_counter;
 
-enum { RUN_COUNTERS_INLINE = 16 };
+enum { RUN_COUNTERS_INLINE = 32 };
 
 struct run {
     struct sw_loop *loop;

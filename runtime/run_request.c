@@ -17,23 +17,47 @@ static bool in_list(const char *const *list, const char *name)
     return false;
 }
 
-static const run_header *copy_headers(run *r, const http_request *q)
+/* An endpoint's run sees only what is journaled, a plain route all. */
+static bool sees_header(const run *r, const http_header *h)
 {
-    run_header *first = NULL, **end = &first;
+    return r->plain || in_list(headers_kept, h->name.data) ||
+           in_list(r->endpoint->options.journal_headers, h->name.data);
+}
+
+static bool copy_headers(run *r, const http_request *q)
+{
+    const run_header **end = &r->request.headers;
     for (size_t i = 0; i < q->header_count; i++) {
         const http_header *h = &q->headers[i];
-        if (!in_list(headers_kept, h->name.data) && !in_list(r->endpoint->options.journal_headers, h->name.data))
-            continue;
+        if (!sees_header(r, h)) continue;
         run_header *copy = arena_alloc(&r->arena, sizeof *copy);
-        if (!copy) return first;
+        if (!copy) return false;
         copy->name = arena_strndup(&r->arena, h->name.data, h->name.len);
         copy->value = arena_strndup(&r->arena, h->value.data, h->value.len);
         copy->next = NULL;
-        if (!copy->name || !copy->value) return first;
+        if (!copy->name || !copy->value) return false;
         *end = copy;
-        end = &copy->next;
+        end = (const run_header **)&copy->next;
     }
-    return first;
+    r->request.owns_headers = true;
+    return true;
+}
+
+static bool copy_body(run *r, const char *data, size_t len)
+{
+    r->request.body = (sw_bytes){arena_strndup(&r->arena, data ? data : "", len), len};
+    r->request.owns_body = r->request.body.data != NULL;
+    return r->request.owns_body;
+}
+
+bool run_request_own_headers(run *r)
+{
+    return r->request.owns_headers || copy_headers(r, http_exchange_request(r->request.exchange));
+}
+
+bool run_request_own_body(run *r)
+{
+    return r->request.owns_body || copy_body(r, r->request.body.data, r->request.body.len);
 }
 
 static bool copy_params(run *r, const http_param *params, size_t count)
@@ -79,10 +103,7 @@ bool run_request_take(run *r, http_exchange *x, const http_param *params, size_t
         to->body = (sw_bytes){q->body.data, q->body.len};
         return true;
     }
-    to->headers = copy_headers(r, q);
-    to->body.data = arena_strndup(&r->arena, q->body.data ? q->body.data : "", q->body.len);
-    to->body.len = q->body.len;
-    return to->body.data != NULL;
+    return copy_headers(r, q) && copy_body(r, q->body.data, q->body.len);
 }
 
 /* ---- Its entry ---- */
@@ -132,24 +153,31 @@ bool run_request_record(run *r)
 
 /* ---- Back from the journal ---- */
 
-static const run_header *unpack_pairs(run *r, const entry_text *packed)
+/* Through an arena of its own: a resumed run has no less memory left than it had. */
+static bool unpack_pairs(run *r, const entry_text *packed, const run_header **out)
 {
     sw_value v = {.type = MSGPACK_OBJECT_NIL};
     const char *error = NULL;
-    if (!value_unpack(&r->arena, packed->data, packed->len, &v, &error)) return NULL;
+    arena a;
+    if (packed->len == 0) return true;
+    arena_init(&a, r->loop->arenas);
+    bool ok = value_unpack(&a, packed->data, packed->len, &v, &error);
     bool map = v.type == MSGPACK_OBJECT_MAP;
-    uint32_t n = map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
-    run_header *all = n ? arena_alloc(&r->arena, n * sizeof *all) : NULL;
-    for (uint32_t i = 0; i < n && all; i++) {
+    uint32_t n = !ok ? 0 : map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
+    for (uint32_t i = 0; i < n && ok; i++) {
         const msgpack_object *name = map ? &v.via.map.ptr[i].key : &v.via.array.ptr[(size_t)2 * i];
         const msgpack_object *value = map ? &v.via.map.ptr[i].val : name + 1;
-        if (name->type != MSGPACK_OBJECT_STR || value->type != MSGPACK_OBJECT_STR) return NULL;
-        all[i].name = arena_strndup(&r->arena, name->via.str.ptr, name->via.str.size);
-        all[i].value = arena_strndup(&r->arena, value->via.str.ptr, value->via.str.size);
-        all[i].next = i + 1 < n ? &all[i + 1] : NULL;
-        if (!all[i].name || !all[i].value) return NULL;
+        run_header *h = arena_alloc(&r->arena, sizeof *h);
+        ok = h && name->type == MSGPACK_OBJECT_STR && value->type == MSGPACK_OBJECT_STR;
+        if (!ok) break;
+        *h = (run_header){arena_strndup(&r->arena, name->via.str.ptr, name->via.str.size),
+                          arena_strndup(&r->arena, value->via.str.ptr, value->via.str.size), NULL};
+        ok = h->name && h->value;
+        *out = h;
+        out = (const run_header **)&h->next;
     }
-    return all;
+    arena_free(&a);
+    return ok;
 }
 
 bool run_request_restore(run *r, const entry *started)
@@ -157,11 +185,10 @@ bool run_request_restore(run *r, const entry *started)
     run_request *to = &r->request;
     char *target = arena_strndup(&r->arena, started->target.data, started->target.len);
     to->method = arena_strndup(&r->arena, started->method.data, started->method.len);
-    to->body.data = arena_strndup(&r->arena, started->body.data, started->body.len);
-    to->body.len = started->body.len;
-    to->headers = unpack_pairs(r, &started->headers);
-    to->params = unpack_pairs(r, &started->params);
+    to->owns_headers = true;
     r->started_ms = started->at_ms;
     r->deadline_ms = started->due_ms;
-    return target && to->method && to->body.data && split_target(r, target, started->target.len);
+    return target && to->method && copy_body(r, started->body.data, started->body.len) &&
+           unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
+           split_target(r, target, started->target.len);
 }

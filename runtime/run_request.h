@@ -5,8 +5,13 @@
 
 #include "runtime/run.h"
 
-/* False: it does not fit the memory a run may have. A plain route borrows the body from the exchange. */
+/* False: it does not fit the memory a run may have. A plain route borrows headers and body from the exchange. */
 bool run_request_take(run *r, struct http_exchange *x, const http_param *params, size_t count);
+
+/* Copies what a plain route still borrows, before the handler gets it or the exchange ends: nothing tells the handler
+ * when the exchange's memory goes. False: over the run's memory. */
+bool run_request_own_headers(run *r);
+bool run_request_own_body(run *r);
 
 /* Appends the entry "started". False: it is over the run's limit. */
 bool run_request_record(run *r);

@@ -7,6 +7,7 @@
 
 #include "runtime/gate.h"
 #include "runtime/loop.h"
+#include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
@@ -14,82 +15,32 @@
 #include "runtime/strand.h"
 #include "runtime/value.h"
 
-/* ---- Paths: FNV-1a, 64 bits (offset basis and prime from draft-eastlake-fnv); written down in docs/journal.md ---- */
-
-const uint64_t PATH_ROOT = 0xcbf29ce484222325u;
-
-static uint64_t fnv(uint64_t hash, const void *data, size_t len)
-{
-    const unsigned char *p = data;
-    for (size_t i = 0; i < len; i++) hash = (hash ^ p[i]) * 0x100000001b3u;
-    return hash;
-}
-
-static uint64_t fnv_u32(uint64_t hash, uint32_t n)
-{
-    unsigned char bytes[4] = {(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16),
-                              (unsigned char)(n >> 24)};
-    return fnv(hash, bytes, sizeof bytes);
-}
-
-static run_counter *counter_slot(run_counter *table, size_t slots, uint64_t key)
-{
-    size_t i = (size_t)key & (slots - 1);
-    while (table[i].key && table[i].key != key) i = (i + 1) & (slots - 1);
-    return &table[i];
-}
-
-static bool counters_grow(run *r)
-{
-    size_t slots = r->counter_slots * 2;
-    run_counter *bigger = arena_zalloc(&r->arena, slots * sizeof *bigger);
-    if (!bigger) return false;
-    for (size_t i = 0; i < r->counter_slots; i++)
-        if (r->counters[i].key) *counter_slot(bigger, slots, r->counters[i].key) = r->counters[i];
-    r->counters = bigger;
-    r->counter_slots = slots;
-    return true;
-}
-
-uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence)
-{
-    run *r = c->run;
-    char tag = (char)kind;
-    uint64_t base = fnv(fnv(c->path, &tag, 1), id, strlen(id) + 1);
-    if (base == 0) base = 1;
-    if (r->counter_count * 2 >= r->counter_slots && !counters_grow(r)) ctx_fail_misuse(c, "out of memory");
-    run_counter *n = counter_slot(r->counters, r->counter_slots, base);
-    if (!n->key) {
-        n->key = base;
-        r->counter_count++;
-    }
-    *occurrence = n->count++;
-    return fnv_u32(base, *occurrence);
-}
-
-const char *path_label(run *r, const char *branch_label, const char *id, uint32_t occurrence)
-{
-    const char *slash = *branch_label ? "/" : "";
-    char *text = occurrence ? arena_printf(&r->arena, "%s%s%s:%u", branch_label, slash, id, occurrence)
-                            : arena_printf(&r->arena, "%s%s%s", branch_label, slash, id);
-    return text ? text : id;
-}
-
 /* ---- Preparing ---- */
 
-static void check_id(sw_ctx *c, const char *what, const char *id)
+static size_t check_id(sw_ctx *c, const char *what, const char *id)
 {
     size_t len = id ? strlen(id) : 0;
     if (len == 0) ctx_fail_misuse(c, "%s with an empty id: an id is 1 to %d bytes", what, STEP_ID_MAX);
     if (len > STEP_ID_MAX)
         ctx_fail_misuse(c, "%s id \"%.40s...\" has %zu bytes: at most %d are allowed", what, id, len, STEP_ID_MAX);
+    return len;
+}
+
+/* The id as the run keeps it: the caller's may be a local buffer, and problems name it after that is gone. */
+static const char *keep_id(sw_ctx *c, const char *what, const char *id)
+{
+    size_t len = check_id(c, what, id);
+    const char *kept = arena_strndup(&c->run->arena, id, len);
+    if (!kept) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    return kept;
 }
 
 step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options)
 {
-    ctx_check(c, "sw_step");
-    check_id(c, "a step", id);
+    ctx_check_wait(c, "sw_step");
+    id = keep_id(c, "a step", id);
     run *r = c->run;
+    if (!fn) ctx_fail_misuse(c, "step \"%s\" without a function", id);
     if (r->plain) ctx_fail_misuse(c, "step \"%s\" in a plain route: steps need sw_endpoint", id);
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "step \"%s\" inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
@@ -104,6 +55,15 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (spec.options.backoff_ms <= 0) spec.options.backoff_ms = 500;
     if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
     spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
+    return spec;
+}
+
+step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input)
+{
+    ctx_check_wait(c, "sw_group_branch");
+    step_spec spec = {.id = keep_id(c, "a branch", id), .branch_label = c->label, .fn = fn, .input = input};
+    if (!fn) ctx_fail_misuse(c, "branch \"%s\" without a function", id);
+    spec.path = path_next(c, PATH_BRANCH, id, &spec.occurrence);
     return spec;
 }
 
@@ -126,22 +86,42 @@ static replay_record *find_record(run *r, uint64_t path) { return r->replay ? re
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
 {
     const char *text = arena_strndup(&r->arena, rec->error.data, rec->error.len);
-    return (failure){.kind = FAILURE_FATAL,
+    return (failure){.kind = rec->fatal ? FAILURE_FATAL : FAILURE_RETRY,
                      .message = text ? text : "failed",
                      .step = spec->id,
                      .attempts = (int)rec->attempts,
                      .retry_after_ms = -1};
 }
 
+static bool text_is(const entry_text *t, const char *text)
+{
+    return t->len == strlen(text) && memcmp(t->data, text, t->len) == 0;
+}
+
+/* A path is a hash: the record found by it may be another's. */
+static bool is_of(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence)
+{
+    return rec->kind == kind && rec->occurrence == occurrence && text_is(&rec->id, id);
+}
+
+static failure misfit(run *r, const replay_record *rec, const char *what, const char *id)
+{
+    const entry_text *was = rec->id.len ? &rec->id : &rec->label;
+    char number[24] = "";
+    if (rec->occurrence > 0) (void)snprintf(number, sizeof number, " (number %u)", rec->occurrence + 1);
+    char *text = arena_printf(
+        &r->arena, "the journal does not fit the code: it has %s \"%.*s\"%s where the code now has %s \"%s\"",
+        kind_name(rec->kind), (int)was->len, was->data, number, what, id);
+    return (failure){
+        .kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
+}
+
 static bool record_fits(run *r, const replay_record *rec, const step_spec *spec, failure *why)
 {
-    if (rec->kind == ENTRY_STEP_DONE) return true;
-    char *text = arena_printf(
-        &r->arena, "the journal does not fit the code: it has %s \"%.*s\" where the code now has step \"%s\"",
-        kind_name(rec->kind), (int)rec->id.len, rec->id.data, spec->id);
-    *why = (failure){
-        .kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
-    return false;
+    bool fits = rec->id.len ? is_of(rec, ENTRY_STEP_DONE, spec->id, spec->occurrence)
+                            : text_is(&rec->label, path_label(r, spec->branch_label, spec->id, spec->occurrence));
+    if (!fits) *why = misfit(r, rec, "step", spec->id);
+    return fits;
 }
 
 static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome, sw_value *out,
@@ -314,6 +294,16 @@ static step_outcome unwound(strand *s)
     return STEP_UNWOUND;
 }
 
+static bool abandoned(const step_spec *spec) { return spec->decided && *spec->decided; }
+
+/* A wait between attempts has ended before its time. */
+static step_outcome cut_short(strand *s)
+{
+    if (s->interrupt != INTERRUPT_STOP) return unwound(s);
+    s->interrupt = INTERRUPT_NONE;
+    return STEP_ABANDONED;
+}
+
 step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
 {
     run *r = s->run;
@@ -324,8 +314,10 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     int64_t due_ms = rec ? rec->due_ms : 0;
     if (!take_back_chunks(r, spec, rec)) return unwound(s);
     for (;;) {
-        if (due_ms > 0 && !strand_sleep_until(s, due_ms, STRAND_SLEEP_DURABLE)) return unwound(s);
+        if (abandoned(spec)) return STEP_ABANDONED;
+        if (due_ms > 0 && !strand_sleep_until(s, due_ms, STRAND_SLEEP_DURABLE)) return cut_short(s);
         if (!gate_pass(s)) return unwound(s);
+        if (abandoned(spec)) return STEP_ABANDONED;
         attempt++;
         int64_t began_ms = loop_now_ms();
         bool pushed = false;
@@ -362,11 +354,16 @@ sw_value sw_step(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input)
     return sw_step_with(c, id, fn, input, NULL);
 }
 
-int sw_attempt(sw_ctx *c) { return c->kind == CTX_STEP ? c->attempt : 0; }
+int sw_attempt(sw_ctx *c)
+{
+    ctx_check(c, "sw_attempt");
+    return c->kind == CTX_STEP ? c->attempt : 0;
+}
 
 bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options,
                  sw_value *out, sw_error *err)
 {
+    ctx_check_wait(c, "sw_try");
     step_spec spec = step_prepare(c, id, fn, input, options);
     sw_value value = sw_nil();
     step_outcome outcome = step_execute(c->strand, &spec, &value);
@@ -387,15 +384,6 @@ bool sw_try(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, sw_value *
 
 /* ---- Recorded values and sleeps ---- */
 
-static failure misfit(sw_ctx *c, const replay_record *rec, const char *now)
-{
-    char *text =
-        arena_printf(&c->run->arena, "the journal does not fit the code: it has %s \"%.*s\" where the code now has %s",
-                     kind_name(rec->kind), (int)rec->id.len, rec->id.data, now);
-    return (failure){
-        .kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
-}
-
 static void append_or_fail(sw_ctx *c, const entry *e)
 {
     if (!record_append(c->run, e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
@@ -405,14 +393,14 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
 {
     run *r = c->run;
     if (r->plain || c->kind == CTX_STEP) return fresh; /* a step's result is what is recorded */
-    ctx_check(c, id);
+    ctx_check_wait(c, id);
     uint32_t occurrence;
     uint64_t path = path_next(c, PATH_VALUE, id, &occurrence);
     replay_record *rec = find_record(r, path);
     sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = fresh};
     const char *error = NULL;
     if (rec) {
-        if (rec->kind != ENTRY_VALUE) ctx_raise(c, misfit(c, rec, id));
+        if (!is_of(rec, ENTRY_VALUE, id, occurrence)) ctx_raise(c, misfit(r, rec, "a call of", id));
         if (!value_unpack(&r->arena, rec->value.data, rec->value.len, &v, &error)) ctx_fail_misuse(c, "%s", error);
         return v.via.u64;
     }
@@ -427,9 +415,17 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
     return fresh;
 }
 
-int64_t sw_now(sw_ctx *c) { return (int64_t)recorded(c, "sw_now", (uint64_t)loop_now_ms()); }
+int64_t sw_now(sw_ctx *c)
+{
+    ctx_check(c, "sw_now");
+    return (int64_t)recorded(c, "sw_now", (uint64_t)loop_now_ms());
+}
 
-uint64_t sw_random(sw_ctx *c) { return recorded(c, "sw_random", random_u64()); }
+uint64_t sw_random(sw_ctx *c)
+{
+    ctx_check(c, "sw_random");
+    return recorded(c, "sw_random", random_u64());
+}
 
 static void sleep_here(sw_ctx *c, int64_t due_ms)
 {
@@ -438,9 +434,9 @@ static void sleep_here(sw_ctx *c, int64_t due_ms)
 
 void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
 {
+    ctx_check_wait(c, "sw_sleep_until");
     run *r = c->run;
-    ctx_check(c, "sw_sleep");
-    check_id(c, "a sleep", id);
+    (void)check_id(c, "a sleep", id);
     if (r->plain || c->kind == CTX_STEP) {
         sleep_here(c, unix_ms);
         return;
@@ -448,10 +444,7 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
     uint32_t occurrence;
     uint64_t path = path_next(c, PATH_STEP, id, &occurrence);
     replay_record *rec = find_record(r, path);
-    if (rec && rec->kind != ENTRY_SLEEP) {
-        char *now = arena_printf(&r->arena, "sleep \"%s\"", id);
-        ctx_raise(c, misfit(c, rec, now ? now : "a sleep"));
-    }
+    if (rec && !is_of(rec, ENTRY_SLEEP, id, occurrence)) ctx_raise(c, misfit(r, rec, "sleep", id));
     if (rec) {
         unix_ms = rec->due_ms;
     } else {
@@ -468,4 +461,8 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
     if (!strand_sleep_until(c->strand, unix_ms, STRAND_SLEEP_DURABLE)) ctx_raise_interrupt(c);
 }
 
-void sw_sleep(sw_ctx *c, const char *id, int64_t ms) { sw_sleep_until(c, id, loop_now_ms() + (ms > 0 ? ms : 0)); }
+void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
+{
+    ctx_check_wait(c, "sw_sleep");
+    sw_sleep_until(c, id, loop_now_ms() + (ms > 0 ? ms : 0));
+}

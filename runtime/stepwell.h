@@ -7,11 +7,16 @@
  * to the outside only inside steps.
  *
  * Ownership: what a function here returns belongs to the run (inside a step: to that attempt) and is freed with it.
- * Strings and bytes passed in are copied unless the comment says "borrowed". Times are in milliseconds; points in
- * time are Unix milliseconds.
+ * Strings and bytes passed in are copied unless the comment says "borrowed". A value refers to its texts and members:
+ * made by the functions here it lives as long as what they return; one made by hand is borrowed for the call. Times are
+ * in milliseconds; points in time are Unix milliseconds.
  *
- * Errors: misuse (an empty id, a step inside a step, a value over its limit) fails the run with a message that says
- * what to change; it never ends the process. */
+ * A context is good in the function that it was given to, while that runs: not in a step of it (which has its own), nor
+ * on another thread, nor afterwards. So are groups and streams.
+ *
+ * Errors: misuse (an empty id, a step inside a step, another function's context, a value over its limit) fails the run
+ * that does it with a message that says what to change; it never ends the process. A thread of the program's own that
+ * uses a context has no run to fail: the thread ends, with a line in the log. */
 #ifndef STEPWELL_H
 #define STEPWELL_H
 
@@ -186,7 +191,8 @@ SW_API void *sw_alloc(sw_ctx *c, size_t size); /* zeroed, aligned for any type, 
 SW_API char *sw_printf(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 
 /* fn(arg) when the step attempt, branch or handler that `c` stands for ends, however it ends; the last one first. It
- * must not wait. A run that parks for a long sleep ends its handler too, and runs it again when it is due. */
+ * must not wait: one that does, or fails, fails the run. A run that parks for a long sleep ends its handler too, and
+ * runs it again when it is due. */
 SW_API void sw_defer(sw_ctx *c, void (*fn)(void *arg), void *arg);
 
 /* ---- Steps ---------------------------------------------------------------------------------------------------- */
@@ -230,19 +236,22 @@ SW_API bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input
 
 /* ---- Fan-out -------------------------------------------------------------------------------------------------- */
 
-/* One step per element of the array `inputs`, at most max_parallel at a time (0: all). Results in input order; the
- * first that fails for good fails the run. */
+/* One step per element of the array `inputs`, at most max_parallel at a time (0: all). Results in input order. Once one
+ * has failed for good, no step and no further attempt begins; attempts under way are waited for and journaled, then
+ * the run (or branch) fails with the first failure in input order. */
 SW_API sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel);
 
 SW_API sw_group *sw_group_new(sw_ctx *c);
 SW_API void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input); /* starts now */
 SW_API void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value input,
                                const sw_step_options *options);
-/* A branch runs fn beside the others; it may hold steps and groups itself, and what it returns is its result. */
+/* A branch runs fn beside the others; it may hold steps and groups itself, and what it returns is its result. The
+ * inputs of steps and branches are copied. */
 SW_API void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input);
 
-/* Waits for all; an array of results in start order. If one failed, the others are waited for and then the run (or
- * branch) fails with the first failure in start order. */
+/* Waits for all; an array of results in start order. If one failed, the others are waited for, retries included, and
+ * then the run (or branch) fails with the first failure in start order. A group is waited for once; one that is not is
+ * waited for where the handler or branch ends, and its failures count for nothing. */
 SW_API sw_value sw_group_wait(sw_group *g);
 /* Waits for all and never fails: an array of {"ok": true, "value": v} or {"ok": false, "error": message}. */
 SW_API sw_value sw_group_settle(sw_group *g);
@@ -329,7 +338,7 @@ SW_API int64_t sw_now(sw_ctx *c);     /* Unix milliseconds; recorded, so that a 
 SW_API uint64_t sw_random(sw_ctx *c); /* 64 random bits; recorded */
 
 /* Runs fn(arg) on a thread of a pool, so that it may block or compute for long; returns what it returned. In an
- * endpoint only inside a step. `arg` is borrowed until fn returned; fn may not use `c`. */
+ * endpoint only inside a step. `arg` is borrowed until fn returned; fn may not use `c`: it is cut short there. */
 SW_API void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg);
 
 /* A line in the program's log, with the run's id. During a replay nothing is logged a second time. */

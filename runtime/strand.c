@@ -1,11 +1,14 @@
 #include "runtime/strand.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "runtime/group.h"
+#include "runtime/log.h"
 #include "runtime/loop.h"
 
 enum { FAILURE_TEXT_MAX = 4096 };
@@ -27,11 +30,13 @@ void strand_enter(strand *s, run *r)
     if (r->strands) r->strands->link = &s->next;
     r->strands = s;
     if (r->leave) s->interrupt = INTERRUPT_UNWIND;
+    coro_set_user(s->co, s);
 }
 
 void strand_exit(strand *s)
 {
     assert(!s->top && s->wait == STRAND_BUSY);
+    coro_set_user(s->co, NULL);
     *s->link = s->next;
     if (s->next) s->next->link = s->link;
     s->run->strand_count--;
@@ -140,11 +145,19 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     failure first = s->failure;
     if (c->groups) {
         settle_groups(c);
-        if (first.kind == FAILURE_NONE) first = s->failure;
+        /* A run that leaves memory meanwhile has not ended: its next execution comes to the same failure again, and
+         * waits for the rest of the group. */
+        if (first.kind == FAILURE_NONE || s->failure.kind == FAILURE_UNWIND) first = s->failure;
     }
-    /* A defer that fails or waits by mistake lands here, and the rest still run. */
+    s->failure = none;
+    c->cleaning = true;
+    /* A defer that fails lands here, and the rest still run. */
     (void)_setjmp(c->boundary);
     run_defers(c);
+    if (first.kind == FAILURE_NONE && s->failure.kind != FAILURE_NONE) {
+        first = s->failure;
+        first.kind = FAILURE_FATAL; /* what came before the clean-up has been done: once is enough */
+    }
     s->failure = first;
     s->top = outer;
     return first.kind == FAILURE_NONE;
@@ -153,11 +166,7 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
 void ctx_raise(sw_ctx *c, failure f)
 {
     strand *s = c->strand;
-    if (s->co != coro_current() || !s->top) {
-        /* Unwinding from here would jump to another coroutine's stack. */
-        fprintf(stderr, "stepwell: a context was used outside the branch or step it was given to\n");
-        abort();
-    }
+    assert(c == ctx_current()); /* else unwinding would jump to another coroutine's stack */
     assert(f.kind != FAILURE_NONE);
     s->failure = f;
     _longjmp(s->top->boundary, 1);
@@ -196,6 +205,7 @@ static SW_PRINTF(4, 0) failure
 
 void sw_fail(sw_ctx *c, const char *format, ...)
 {
+    ctx_check(c, "sw_fail");
     va_list args;
     va_start(args, format);
     failure f = failure_make(c, FAILURE_RETRY, -1, format, args);
@@ -205,6 +215,7 @@ void sw_fail(sw_ctx *c, const char *format, ...)
 
 void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...)
 {
+    ctx_check(c, "sw_fail_after");
     va_list args;
     va_start(args, format);
     failure f = failure_make(c, FAILURE_RETRY, ms < 0 ? 0 : ms, format, args);
@@ -214,6 +225,7 @@ void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...)
 
 void sw_fail_fatal(sw_ctx *c, const char *format, ...)
 {
+    ctx_check(c, "sw_fail_fatal");
     va_list args;
     va_start(args, format);
     failure f = failure_make(c, FAILURE_FATAL, -1, format, args);
@@ -230,19 +242,49 @@ void ctx_fail_misuse(sw_ctx *c, const char *format, ...)
     ctx_raise(c, f);
 }
 
-struct arena *ctx_arena(sw_ctx *c) { return c->arena; }
+/* ---- Who may use a context ---- */
+
+sw_ctx *ctx_current(void)
+{
+    const coro *co = coro_current();
+    const strand *s = co ? coro_user(co) : NULL;
+    return s ? s->top : NULL;
+}
+
+void ctx_refuse(const char *function, const char *mistake)
+{
+    sw_ctx *running = ctx_current();
+    if (running) ctx_fail_misuse(running, "%s was called %s", function, mistake);
+    blocking_refuse(function);
+    log_line(LOG_ERROR, NULL, "%s was called on a thread that runs no handler: the thread ends here", function);
+    /* Before sw_main serves there is one thread, and nobody who could go on. */
+    if (gettid() == getpid()) abort();
+    pthread_exit(NULL);
+}
 
 void ctx_check(sw_ctx *c, const char *function)
 {
-    if (c->strand->top != c)
-        ctx_fail_misuse(c,
-                        "%s was called with a context that is not the innermost one: use the one that the function you "
-                        "are in was given",
-                        function);
+    if (!c || ctx_current() != c)
+        ctx_refuse(function, "with a context that is not the innermost one: use the one that the function you are in "
+                             "was given");
+}
+
+void ctx_check_wait(sw_ctx *c, const char *function)
+{
+    ctx_check(c, function);
+    if (c->cleaning) ctx_fail_misuse(c, "%s in a clean-up (sw_defer), which must not wait: call it before", function);
+}
+
+struct arena *ctx_arena(sw_ctx *c, const char *function)
+{
+    ctx_check(c, function);
+    return c->arena;
 }
 
 void sw_defer(sw_ctx *c, void (*fn)(void *arg), void *arg)
 {
+    ctx_check(c, "sw_defer");
+    if (!fn) ctx_fail_misuse(c, "sw_defer without a function");
     defer *d = arena_alloc(c->arena, sizeof *d);
     if (!d) {
         fn(arg);

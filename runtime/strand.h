@@ -29,7 +29,16 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out);
 /* After strand_suspend returned false: raises what the interrupt stands for. */
 SW_NORETURN void ctx_raise_interrupt(sw_ctx *c);
 
-/* `c` may wait here: it is the innermost context of the running strand; anything else fails as misuse. */
+/* The innermost context of the running strand; NULL on any other stack, and between contexts. */
+sw_ctx *ctx_current(void);
+
+/* Refuses `function` unless `c` is the innermost context of the running strand. */
 void ctx_check(sw_ctx *c, const char *function);
+
+/* The same for what waits or writes in the journal: not in a clean-up either. */
+void ctx_check_wait(sw_ctx *c, const char *function);
+
+/* On the threads of sw_blocking: ends what runs there, so that sw_blocking fails with this. Returns on others. */
+void blocking_refuse(const char *function);
 
 #endif

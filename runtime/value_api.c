@@ -43,19 +43,26 @@ static uint32_t length(sw_ctx *c, size_t len)
 sw_value sw_strn(sw_ctx *c, const char *text, size_t len)
 {
     sw_value v = {.type = MSGPACK_OBJECT_STR};
+    struct arena *a = ctx_arena(c, "sw_strn");
+    if (!text && len > 0) ctx_fail_misuse(c, "sw_strn without a text");
     v.via.str.size = length(c, len);
-    v.via.str.ptr = arena_strndup(ctx_arena(c), text, len);
+    v.via.str.ptr = arena_strndup(a, text, len);
     if (!v.via.str.ptr) out_of_memory(c);
     return v;
 }
 
-sw_value sw_str(sw_ctx *c, const char *text) { return text ? sw_strn(c, text, strlen(text)) : sw_nil(); }
+sw_value sw_str(sw_ctx *c, const char *text)
+{
+    (void)ctx_arena(c, "sw_str");
+    return text ? sw_strn(c, text, strlen(text)) : sw_nil();
+}
 
 sw_value sw_strf(sw_ctx *c, const char *format, ...)
 {
+    struct arena *a = ctx_arena(c, "sw_strf");
     va_list args;
     va_start(args, format);
-    char *text = arena_vprintf(ctx_arena(c), format, args);
+    char *text = arena_vprintf(a, format, args);
     va_end(args);
     if (!text) out_of_memory(c);
     sw_value v = {.type = MSGPACK_OBJECT_STR};
@@ -67,8 +74,10 @@ sw_value sw_strf(sw_ctx *c, const char *format, ...)
 sw_value sw_bin(sw_ctx *c, const void *data, size_t len)
 {
     sw_value v = {.type = MSGPACK_OBJECT_BIN};
+    struct arena *a = ctx_arena(c, "sw_bin");
+    if (!data && len > 0) ctx_fail_misuse(c, "sw_bin without data");
     v.via.bin.size = length(c, len);
-    v.via.bin.ptr = arena_strndup(ctx_arena(c), len ? data : "", len);
+    v.via.bin.ptr = arena_strndup(a, len ? data : "", len);
     if (!v.via.bin.ptr) out_of_memory(c);
     return v;
 }
@@ -80,8 +89,8 @@ static bool key_is(const msgpack_object *key, const char *name, size_t len)
 
 static sw_value *find(sw_value *map, const char *key)
 {
+    if (map->type != MSGPACK_OBJECT_MAP || !key) return NULL;
     size_t len = strlen(key);
-    if (map->type != MSGPACK_OBJECT_MAP) return NULL;
     for (uint32_t i = 0; i < map->via.map.size; i++)
         if (key_is(&map->via.map.ptr[i].key, key, len)) return &map->via.map.ptr[i].val;
     return NULL;
@@ -90,10 +99,12 @@ static sw_value *find(sw_value *map, const char *key)
 /* Copies the map's table, so that other values that share it do not change. */
 void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
 {
+    struct arena *a = ctx_arena(c, "sw_set");
+    if (!map || !key) ctx_fail_misuse(c, "sw_set without a %s", map ? "key" : "map");
     if (map->type != MSGPACK_OBJECT_NIL && map->type != MSGPACK_OBJECT_MAP)
         ctx_fail_misuse(c, "sw_set \"%s\" on a value that is no map", key);
     uint32_t n = map->type == MSGPACK_OBJECT_MAP ? map->via.map.size : 0;
-    msgpack_object_kv *table = arena_alloc(ctx_arena(c), ((size_t)n + 1) * sizeof *table);
+    msgpack_object_kv *table = arena_alloc(a, ((size_t)n + 1) * sizeof *table);
     if (!table) out_of_memory(c);
     if (n > 0) memcpy(table, map->via.map.ptr, n * sizeof *table);
     map->type = MSGPACK_OBJECT_MAP;
@@ -110,6 +121,7 @@ void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
 
 sw_value sw_map(sw_ctx *c, ...)
 {
+    struct arena *a = ctx_arena(c, "sw_map");
     va_list args;
     size_t n = 0;
     va_start(args, c);
@@ -119,7 +131,7 @@ sw_value sw_map(sw_ctx *c, ...)
     }
     va_end(args);
     sw_value map = {.type = MSGPACK_OBJECT_MAP};
-    map.via.map.ptr = arena_alloc(ctx_arena(c), (n + 1) * sizeof *map.via.map.ptr);
+    map.via.map.ptr = arena_alloc(a, (n + 1) * sizeof *map.via.map.ptr);
     if (!map.via.map.ptr) out_of_memory(c);
     va_start(args, c);
     for (const char *key; (key = va_arg(args, const char *));) {
@@ -135,9 +147,10 @@ sw_value sw_map(sw_ctx *c, ...)
 
 sw_value sw_array(sw_ctx *c, size_t count, ...)
 {
+    struct arena *a = ctx_arena(c, "sw_array");
     sw_value array = {.type = MSGPACK_OBJECT_ARRAY};
     array.via.array.size = length(c, count);
-    array.via.array.ptr = value_array_new(ctx_arena(c), array.via.array.size);
+    array.via.array.ptr = value_array_new(a, array.via.array.size);
     if (!array.via.array.ptr) out_of_memory(c);
     va_list args;
     va_start(args, count);
@@ -148,9 +161,11 @@ sw_value sw_array(sw_ctx *c, size_t count, ...)
 
 void sw_push(sw_ctx *c, sw_value *array, sw_value value)
 {
+    struct arena *a = ctx_arena(c, "sw_push");
+    if (!array) ctx_fail_misuse(c, "sw_push without an array");
     if (array->type == MSGPACK_OBJECT_NIL) *array = (sw_value){.type = MSGPACK_OBJECT_ARRAY};
     if (array->type != MSGPACK_OBJECT_ARRAY) ctx_fail_misuse(c, "sw_push to a value that is no array");
-    if (!value_array_push(ctx_arena(c), array, value)) out_of_memory(c);
+    if (!value_array_push(a, array, value)) out_of_memory(c);
 }
 
 sw_value sw_get(sw_value map, const char *key)
@@ -204,8 +219,9 @@ bool sw_as_bool(sw_value v, bool fallback) { return v.type == MSGPACK_OBJECT_BOO
 
 const char *sw_cstr(sw_ctx *c, sw_value v)
 {
+    struct arena *a = ctx_arena(c, "sw_cstr");
     if (v.type != MSGPACK_OBJECT_STR) return NULL;
-    char *text = arena_strndup(ctx_arena(c), v.via.str.ptr, v.via.str.size);
+    char *text = arena_strndup(a, v.via.str.ptr, v.via.str.size);
     if (!text) out_of_memory(c);
     return text;
 }

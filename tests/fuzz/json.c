@@ -14,9 +14,10 @@ static void require(int is_so)
 }
 
 /* json.c also holds the calls of stepwell.h, which are not called here. */
-arena *ctx_arena(sw_ctx *c)
+arena *ctx_arena(sw_ctx *c, const char *function)
 {
     (void)c;
+    (void)function;
     abort();
 }
 

@@ -1,0 +1,456 @@
+/* Misuse of contexts, groups and streams fails the run that does it, with what to change; nobody else notices. */
+#include <pthread.h>
+
+#include "runtime/stepwell.h"
+#include "tests/served.h"
+
+typedef struct notes {
+    int go_on, attempts; /* atomic */
+} notes;
+static notes *seen;
+
+/* What a handler may keep by mistake; of one run while another uses it. */
+static sw_ctx *kept_ctx, *over_ctx;
+static sw_group *kept_group;
+static sw_stream *kept_stream;
+static sw_value wrong_input;
+
+/* ---- Every function that takes a context, called with a wrong one ---- */
+
+static sw_value echo(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    return v;
+}
+
+static sw_value branch(sw_ctx *c, sw_value v) { return sw_step(c, "inner", echo, v); }
+static void nothing(void *arg) { (void)arg; }
+static void *blocking(void *arg) { return arg; }
+
+static const sw_request nowhere = {.url = "http://127.0.0.1:1/"};
+static const sw_response fine = {.status = 200};
+static const sw_response no_answer = {.status = 500};
+
+typedef struct call_of {
+    const char *name;
+    void (*fn)(sw_ctx *c);
+} call_of;
+
+#define CALL(name, expression)                                                                                         \
+    static void use_##name(sw_ctx *c) { (void)(expression); }
+CALL(method, sw_method(c))
+CALL(path, sw_path(c))
+CALL(param, sw_param(c, "x"))
+CALL(query, sw_query(c, "x"))
+CALL(header, sw_header(c, "x"))
+CALL(body, sw_body(c).len)
+CALL(body_json, sw_body_json(c).type)
+CALL(run_id, sw_run_id(c))
+CALL(reply, (sw_reply(c, 200, NULL, NULL, 0), 0))
+CALL(reply_json, (sw_reply_json(c, 200, sw_nil()), 0))
+CALL(reply_text, (sw_reply_text(c, 200, "x"), 0))
+CALL(reply_header, (sw_reply_header(c, "a", "b"), 0))
+CALL(reply_open, (sw_reply_open(c, 200, NULL), 0))
+CALL(reply_write, sw_reply_write(c, "x", 1))
+CALL(reply_abort, (sw_reply_abort(c), 0))
+CALL(str, sw_str(c, "x").type)
+CALL(str_null, sw_str(c, NULL).type)
+CALL(strn, sw_strn(c, "x", 1).type)
+CALL(strf, sw_strf(c, "x").type)
+CALL(bin, sw_bin(c, "x", 1).type)
+CALL(map, sw_map(c, "k", sw_nil(), NULL).type)
+CALL(array, sw_array(c, 1, sw_nil()).type)
+CALL(push, (sw_push(c, &wrong_input, sw_nil()), 0))
+CALL(set, (sw_set(c, &wrong_input, "k", sw_nil()), 0))
+CALL(cstr, sw_cstr(c, sw_nil()))
+CALL(json_parse, sw_json_parse(c, "1", 1).type)
+CALL(json_try, sw_json_try(c, "1", 1, NULL, NULL))
+CALL(json, sw_json(c, sw_nil()).len)
+CALL(alloc, sw_alloc(c, 1))
+CALL(printf, sw_printf(c, "x"))
+CALL(defer, (sw_defer(c, nothing, NULL), 0))
+CALL(step, sw_step(c, "s", echo, sw_nil()).type)
+CALL(attempt, sw_attempt(c))
+CALL(step_key, sw_step_key(c))
+CALL(try, sw_try(c, "s", echo, sw_nil(), NULL, NULL))
+CALL(each, sw_each(c, "s", echo, sw_nil(), 0).type)
+CALL(group_new, sw_group_new(c))
+CALL(fail, (sw_fail(c, "x"), 0))
+CALL(fail_after, (sw_fail_after(c, 1, "x"), 0))
+CALL(fail_fatal, (sw_fail_fatal(c, "x"), 0))
+CALL(fetch, sw_fetch(c, &nowhere).status)
+CALL(fetch_json, sw_fetch_json(c, &nowhere).type)
+CALL(response_check, (sw_response_check(c, &nowhere, &fine), 0))
+CALL(fetch_open, sw_fetch_open(c, &nowhere))
+CALL(push_chunk, (sw_push_chunk(c, sw_nil()), 0))
+CALL(sleep, (sw_sleep(c, "z", 1), 0))
+CALL(sleep_until, (sw_sleep_until(c, "z", 1), 0))
+CALL(now, sw_now(c))
+CALL(random, sw_random(c))
+CALL(blocking, sw_blocking(c, blocking, NULL))
+CALL(log, (sw_log(c, "x"), 0))
+
+#define ROW(name) {#name, use_##name}
+static const call_of calls[] = {
+    ROW(method),         ROW(path),        ROW(param),       ROW(query),      ROW(header),      ROW(body),
+    ROW(body_json),      ROW(run_id),      ROW(reply),       ROW(reply_json), ROW(reply_text),  ROW(reply_header),
+    ROW(reply_open),     ROW(reply_write), ROW(reply_abort), ROW(str),        ROW(str_null),    ROW(strn),
+    ROW(strf),           ROW(bin),         ROW(map),         ROW(array),      ROW(push),        ROW(set),
+    ROW(cstr),           ROW(json_parse),  ROW(json_try),    ROW(json),       ROW(alloc),       ROW(printf),
+    ROW(defer),          ROW(step),        ROW(attempt),     ROW(step_key),   ROW(try),         ROW(each),
+    ROW(group_new),      ROW(fail),        ROW(fail_after),  ROW(fail_fatal), ROW(fetch),       ROW(fetch_json),
+    ROW(response_check), ROW(fetch_open),  ROW(push_chunk),  ROW(sleep),      ROW(sleep_until), ROW(now),
+    ROW(random),         ROW(blocking),    ROW(log)};
+enum { CALLS = sizeof calls / sizeof calls[0] };
+
+static const call_of *wanted(sw_ctx *c) { return &calls[atoi(sw_query(c, "call"))]; }
+
+/* ---- Places where a context is wrong ---- */
+
+static const call_of *about;
+
+static sw_value in_step(sw_ctx *c, sw_value v)
+{
+    over_ctx = c;
+    about->fn(kept_ctx); /* the handler's */
+    return v;
+}
+
+static sw_value in_branch(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    about->fn(kept_ctx); /* the handler's, which waits on another strand */
+    return v;
+}
+
+static void *on_thread(void *arg)
+{
+    about->fn(arg);
+    return arg;
+}
+
+static sw_value block_with_context(sw_ctx *c, sw_value v)
+{
+    seen->attempts++;
+    sw_blocking(c, on_thread, c);
+    return v;
+}
+
+static void on_wrong(sw_ctx *c)
+{
+    about = wanted(c);
+    const char *place = sw_query(c, "place");
+    if (strcmp(place, "none") == 0) about->fn(NULL);
+    if (strcmp(place, "over") == 0) about->fn(over_ctx); /* of a step that has ended, perhaps on this very stack */
+    kept_ctx = c;
+    if (strcmp(place, "step") == 0) sw_step(c, "s", in_step, sw_nil());
+    if (strcmp(place, "thread") == 0) sw_step(c, "t", block_with_context, sw_nil());
+    if (strcmp(place, "branch") == 0) {
+        sw_group *g = sw_group_new(c);
+        sw_group_branch(g, "b", in_branch, sw_nil());
+        sw_group_wait(g);
+    }
+    sw_reply_text(c, 200, "went on");
+}
+
+/* Another run is waiting meanwhile: its context is alive, and not this run's. */
+static void on_other(sw_ctx *c)
+{
+    kept_ctx = c;
+    sw_step(c, "wait", echo, sw_nil());
+    kept_group = sw_group_new(c);
+    __atomic_store_n(&seen->attempts, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&seen->go_on, __ATOMIC_ACQUIRE)) sw_sleep(c, "z", 5);
+    sw_group_wait(kept_group);
+    sw_reply_text(c, 200, "undisturbed");
+}
+
+static void on_victim(sw_ctx *c)
+{
+    wanted(c)->fn(kept_ctx);
+    sw_reply_text(c, 200, "went on");
+}
+
+/* ---- Groups and streams ---- */
+
+static sw_value use_group(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    sw_group_step(kept_group, "x", echo, sw_nil());
+    return v;
+}
+
+static sw_value wait_group(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    return sw_group_settle(kept_group), v;
+}
+
+static void on_group(sw_ctx *c)
+{
+    const char *what = sw_query(c, "what");
+    if (strcmp(what, "other run") == 0) sw_group_wait(kept_group);
+    if (strcmp(what, "nothing") == 0) sw_group_branch(NULL, "x", branch, sw_nil());
+    kept_group = sw_group_new(c);
+    sw_group *g = sw_group_new(c);
+    if (strcmp(what, "branch") == 0) sw_group_branch(g, "b", use_group, sw_nil());
+    if (strcmp(what, "branch waits") == 0) sw_group_branch(g, "b", wait_group, sw_nil());
+    if (strcmp(what, "step") == 0) sw_step(c, "s", use_group, sw_nil());
+    sw_group_wait(g);
+    if (strcmp(what, "twice") == 0) sw_group_wait(g);
+    if (strcmp(what, "late") == 0) sw_group_step(g, "x", echo, sw_nil());
+    sw_reply_text(c, 200, "went on");
+}
+
+static sw_value open_stream(sw_ctx *c, sw_value v)
+{
+    kept_stream = sw_fetch_open(c, &(sw_request){.url = sw_cstr(c, v)});
+    return sw_nil();
+}
+
+static sw_value use_stream(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    sw_sse e;
+    if (sw_as_int(v, 0) == 0) sw_fetch_head(kept_stream);
+    if (sw_as_int(v, 0) == 1) sw_fetch_read(kept_stream);
+    if (sw_as_int(v, 0) == 2) sw_sse_next(kept_stream, &e);
+    if (sw_as_int(v, 0) == 3) sw_fetch_close(kept_stream);
+    return v;
+}
+
+static void on_stream(sw_ctx *c)
+{
+    sw_step(c, "open", open_stream, sw_str(c, sw_query(c, "url")));
+    sw_step(c, "use", use_stream, sw_int(atoi(sw_query(c, "n"))));
+    sw_reply_text(c, 200, "went on");
+}
+
+/* ---- Clean-ups and missing arguments ---- */
+
+static void wait_in_cleanup(void *arg) { sw_sleep(arg, "late", 1); }
+static void step_in_cleanup(void *arg) { sw_step(arg, "late", echo, sw_nil()); }
+
+static sw_value with_cleanup(sw_ctx *c, sw_value v)
+{
+    seen->attempts++;
+    sw_defer(c, wait_in_cleanup, c);
+    return v;
+}
+
+static void on_missing(sw_ctx *c)
+{
+    const char *what = sw_query(c, "what");
+    sw_value map = sw_nil();
+    if (strcmp(what, "cleanup waits") == 0) sw_step(c, "s", with_cleanup, sw_nil());
+    if (strcmp(what, "cleanup steps") == 0) sw_defer(c, step_in_cleanup, c);
+    if (strcmp(what, "step") == 0) sw_step(c, "s", NULL, sw_nil());
+    if (strcmp(what, "each") == 0) sw_each(c, "s", NULL, sw_array(c, 1, sw_nil()), 0);
+    if (strcmp(what, "branch") == 0) sw_group_branch(sw_group_new(c), "b", NULL, sw_nil());
+    if (strcmp(what, "key") == 0) sw_set(c, &map, NULL, sw_nil());
+    if (strcmp(what, "array") == 0) sw_push(c, NULL, sw_nil());
+    if (strcmp(what, "defer") == 0) sw_defer(c, NULL, NULL);
+    if (strcmp(what, "data") == 0) sw_reply(c, 200, NULL, NULL, 5);
+    if (strcmp(what, "bin") == 0) sw_bin(c, NULL, 5);
+    if (strcmp(what, "text") == 0) sw_strn(c, NULL, 5);
+    if (strcmp(what, "vast") == 0) sw_reply(c, 200, NULL, "x", SIZE_MAX);
+    if (strcmp(what, "vast text") == 0) sw_strn(c, "x", SIZE_MAX);
+    if (sw_param(c, NULL) || sw_query(c, NULL) || sw_header(c, NULL) || !sw_is_nil(sw_get(map, NULL))) abort();
+    sw_reply_text(c, 200, "went on");
+}
+
+static void on_parts(sw_ctx *c) { sw_response_check(c, &nowhere, &no_answer); }
+
+/* A thread of the program's own; nothing of the library can unwind it. */
+static void *log_on_thread(void *arg)
+{
+    seen->attempts = 1;
+    sw_log(arg, "from a thread");
+    seen->attempts = 2;
+    return arg;
+}
+
+static void on_foreign(sw_ctx *c)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, log_on_thread, c) != 0 || pthread_join(thread, NULL) != 0) abort();
+    sw_reply_text(c, 200, "attempts %d", seen->attempts);
+}
+
+static int serve(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("misuse");
+    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    sw_endpoint(app, "GET /wrong", on_wrong, NULL);
+    sw_route(app, "GET /plain-wrong", on_wrong);
+    sw_endpoint(app, "GET /other", on_other, NULL);
+    sw_endpoint(app, "GET /victim", on_victim, NULL);
+    sw_endpoint(app, "GET /group", on_group, NULL);
+    sw_endpoint(app, "GET /stream", on_stream, NULL);
+    sw_endpoint(app, "GET /missing", on_missing, NULL);
+    sw_route(app, "GET /parts", on_parts);
+    sw_endpoint(app, "GET /foreign", on_foreign, NULL);
+    return sw_main(app, argc, argv);
+}
+
+/* ---- Tests ---- */
+
+static char root[64], notes_file[128];
+static served server;
+static answer a;
+
+static void start(void)
+{
+    char data[128];
+    snprintf(data, sizeof data, "%s/data", root);
+    const char *const flags[] = {"--data", data, "--loops", "1", "--dev", NULL};
+    memset(seen, 0, sizeof *seen);
+    served_start(&server, flags);
+}
+
+static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
+
+static void get(const char *path, const char *query)
+{
+    char url[1024], *escaped = curl_easy_escape(NULL, query, 0);
+    snprintf(url, sizeof url, "%s%s%s", server.address, path, escaped);
+    curl_free(escaped);
+    call(NULL, url, NULL, NULL, 0, &a);
+}
+
+static void fails(const char *path, const char *query, const char *message)
+{
+    get(path, query);
+    if (a.status != 500 || !strstr(a.body, message)) printf("# %s%s: %ld %s\n", path, query, a.status, a.body);
+    CHECK_INT(a.status, 500);
+    CHECK(strstr(a.body, message));
+}
+
+static void wrong_everywhere(const char *place, const char *message)
+{
+    for (int i = 0; i < CALLS; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "/wrong?call=%d&place=", i);
+        fails(path, place, message);
+        const char *name = strcmp(calls[i].name, "str_null") == 0 ? "str" : calls[i].name;
+        if (!strstr(a.body, name)) printf("# sw_%s at %s: %s\n", name, place, a.body);
+        CHECK(strstr(a.body, name));
+    }
+}
+
+static void test_contexts(void)
+{
+    start();
+    wrong_everywhere("none", "not the innermost one");
+    wrong_everywhere("step", "not the innermost one");
+    wrong_everywhere("branch", "not the innermost one");
+    wrong_everywhere("over", "not the innermost one");
+    fails("/plain-wrong?call=30&place=", "over", "sw_defer was called with a context that is not the innermost one");
+    get("/wrong?call=0&place=", "right");
+    CHECK_STR(a.body, "went on");
+    stop();
+}
+
+static void test_threads(void)
+{
+    start();
+    wrong_everywhere("thread", "on the thread of sw_blocking");
+    CHECK_INT(seen->attempts, CALLS); /* misuse is not tried again */
+    get("/foreign", "");
+    CHECK_STR(a.body, "attempts 1"); /* that thread has ended, the process has not */
+    stop();
+}
+
+static void *ask_other(void *arg)
+{
+    char url[128];
+    snprintf(url, sizeof url, "%s/other", server.address);
+    call(NULL, url, NULL, NULL, 20, arg);
+    return arg;
+}
+
+static void test_other_run(void)
+{
+    static answer other;
+    pthread_t asking;
+    start();
+    CHECK(pthread_create(&asking, NULL, ask_other, &other) == 0);
+    while (!__atomic_load_n(&seen->attempts, __ATOMIC_ACQUIRE)) usleep(1000);
+    for (int i = 0; i < CALLS; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        fails("/victim?call=", number, "not the innermost one");
+    }
+    fails("/group?what=", "other run", "a group that is not open here");
+    __atomic_store_n(&seen->go_on, 1, __ATOMIC_RELEASE);
+    CHECK(pthread_join(asking, NULL) == 0);
+    CHECK_INT(other.status, 200);
+    CHECK_STR(other.body, "undisturbed");
+    stop();
+}
+
+static void test_groups(void)
+{
+    static const char *const what[] = {"nothing", "branch", "branch waits", "step", "twice", "late", "other run"};
+    start();
+    for (size_t i = 0; i < sizeof what / sizeof what[0]; i++)
+        fails("/group?what=", what[i], "a group that is not open here");
+    stop();
+}
+
+static void test_streams(void)
+{
+    char path[256];
+    start();
+    for (int n = 0; n < 4; n++) {
+        snprintf(path, sizeof path, "/stream?n=%d&url=%s/", n, server.address);
+        fails(path, "_sw/healthz", "a stream that was not opened here");
+    }
+    stop();
+}
+
+static void test_arguments(void)
+{
+    start();
+    fails("/missing?what=", "cleanup waits", "must not wait");
+    CHECK_INT(seen->attempts, 1); /* what the step did before is not done again */
+    fails("/missing?what=", "cleanup steps", "must not wait");
+    fails("/missing?what=", "step", "without a function");
+    fails("/missing?what=", "each", "without a function");
+    fails("/missing?what=", "branch", "without a function");
+    fails("/missing?what=", "key", "without a key");
+    fails("/missing?what=", "array", "without an array");
+    fails("/missing?what=", "defer", "without a function");
+    fails("/missing?what=", "data", "without data");
+    fails("/missing?what=", "bin", "without data");
+    fails("/missing?what=", "text", "without a text");
+    fails("/missing?what=", "vast", "--run-state-max");
+    fails("/missing?what=", "vast text", "msgpack holds at most");
+    fails("/parts", "", "answered 500");
+    get("/missing?what=", "none");
+    CHECK_STR(a.body, "went on");
+    stop();
+}
+
+static const check_case cases[] = {{"a context outside its function", test_contexts},
+                                   {"a context on a thread of sw_blocking", test_threads},
+                                   {"a context of a run that waits", test_other_run},
+                                   {"groups of others, and groups that are over", test_groups},
+                                   {"streams of attempts that are over", test_streams},
+                                   {"clean-ups that wait, arguments that are missing", test_arguments}};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        argv[1] = argv[0];
+        return serve(argc - 1, argv + 1);
+    }
+    snprintf(served_program, sizeof served_program, "%s", argv[0]);
+    make_folder(root);
+    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
+    CHECK(setenv("NOTES", notes_file, 1) == 0);
+    seen = share_memory(notes_file, sizeof *seen);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    remove_tree(root);
+    return result;
+}
