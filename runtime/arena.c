@@ -74,7 +74,7 @@ void arena_free(arena *a)
 
 static arena_chunk *take_chunk(arena *a, size_t size)
 {
-    if (size > a->bytes_max - a->bytes) return NULL;
+    if (a->bytes > a->bytes_max || size > a->bytes_max - a->bytes) return NULL;
     arena_chunk *c;
     if (size == CHUNK_FIRST && a->cache && a->cache->chunks) {
         c = a->cache->chunks;

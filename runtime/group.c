@@ -6,6 +6,7 @@
 
 #include "runtime/loop.h"
 #include "runtime/path.h"
+#include "runtime/replay_log.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
@@ -98,6 +99,10 @@ static void run_branch(strand *s, member *m)
                 .id = spec->id,
                 .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
     bool ok = ctx_call(&c, spec->fn, spec->input, &m->value);
+    if (r->leave)
+        replay_log_drop(&c); /* the outer context may be gone */
+    else
+        replay_log_hand_over(&c, m->group->ctx);
     m->outcome = ok ? STEP_OK : s->failure.kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
 }
 

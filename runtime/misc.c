@@ -6,7 +6,7 @@
 
 #include "runtime/log.h"
 #include "runtime/loop.h"
-#include "runtime/replay.h"
+#include "runtime/replay_log.h"
 #include "runtime/strand.h"
 
 static SW_NORETURN void out_of_memory(sw_ctx *c)
@@ -106,9 +106,11 @@ void sw_log(sw_ctx *c, const char *format, ...)
 {
     ctx_check(c, "sw_log");
     const run *r = c->run;
-    if (r->replay && c->kind != CTX_STEP && replay_unused(r->replay) > 0) return;
     va_list args;
     va_start(args, format);
-    log_vline(LOG_INFO, r->plain ? NULL : r->id_text, format, args);
+    if (c->kind == CTX_STEP)
+        log_vline(LOG_INFO, r->plain ? NULL : r->id_text, format, args);
+    else
+        replay_log(c, format, args);
     va_end(args);
 }

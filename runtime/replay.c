@@ -170,6 +170,7 @@ const entry *replay_response(const replay *p) { return p->response.kind ? &p->re
 const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
 entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
 uint32_t replay_entries(const replay *p) { return p->entries; }
+size_t replay_used(const replay *p) { return p->used; }
 size_t replay_unused(const replay *p) { return p->count - p->used; }
 
 replay_record *replay_find(replay *p, uint64_t path)

@@ -34,7 +34,8 @@ const entry *replay_response(const replay *p); /* NULL: none yet */
 const entry *replay_ended(const replay *p);    /* NULL: unfinished */
 entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: it goes on */
 uint32_t replay_entries(const replay *p);
-size_t replay_unused(const replay *p); /* records the code has not come to */
+size_t replay_used(const replay *p);   /* records the code has come to */
+size_t replay_unused(const replay *p); /* and those it has not */
 
 replay_record *replay_find(replay *p, uint64_t path); /* NULL if it is not in the journal; marks it used */
 /* Chunks that were streamed from a branch's own code (outside steps), by the branch's path. */

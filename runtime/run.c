@@ -14,6 +14,7 @@
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/replay_log.h"
 #include "runtime/run_request.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
@@ -50,7 +51,8 @@ static run *run_new(sw_loop *l, const endpoint *e)
     r->plain = e->kind == ENDPOINT_PLAIN;
     if (r->plain) LIST_INSERT_HEAD(&l->plain_runs, r, plain_runs);
     arena_init(&r->arena, l->arenas);
-    arena_set_limit(&r->arena, l->app->opt.run_state_max * 4);
+    arena_set_limit(&r->arena, (size_t)l->app->opt.run_state_max * 4);
+    arena_init(&r->journal, l->arenas);
     r->counters = r->counters_inline;
     r->counter_slots = RUN_COUNTERS_INLINE;
     r->response.headers_end = &r->response.headers;
@@ -69,6 +71,7 @@ static void run_free(run *r)
     claim_release(l, r->claim);
     frames_release(r->frames);
     arena_free(&r->arena);
+    arena_free(&r->journal);
     record_drop(r);
     record_release(r);
     r->next_free = l->free_runs;
@@ -134,6 +137,7 @@ static sw_value call_handler(sw_ctx *c, sw_value input)
 static void set_problem(run *r, const failure *f)
 {
     arena *a = &r->arena;
+    arena_set_limit(a, SIZE_MAX); /* the handler is over, and may have failed because its memory was full */
     sw_bytes detail = {"\"\"", 2}, step = {"null", 4};
     sw_value v = {.type = MSGPACK_OBJECT_STR};
     const char *message = f->message ? f->message : "failed";
@@ -226,6 +230,10 @@ static void handler_main(void *arg)
         .kind = CTX_HANDLER, .strand = &s, .run = r, .arena = &r->arena, .path = PATH_ROOT, .label = "", .id = ""};
     sw_value none = {.type = MSGPACK_OBJECT_NIL};
     bool ok = ctx_call(&c, call_handler, none, &none);
+    if (ok || s.failure.kind != FAILURE_UNWIND)
+        replay_log_end(&c);
+    else
+        replay_log_drop(&c);
     handler_ended(r, ok, &s.failure);
     strand_exit(&s);
 }
@@ -352,7 +360,9 @@ static const char *restore(run *r, const slot *s, const char *data, size_t len)
 {
     static const endpoint unknown = {.kind = ENDPOINT_DURABLE, .route = ""};
     const char *error = NULL;
-    r->replay = replay_new(&r->arena, data, len, restore_frame, r, &error);
+    /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
+    arena_set_limit(&r->arena, (size_t)r->loop->app->opt.run_state_max * 5);
+    r->replay = replay_new(&r->journal, data, len, restore_frame, r, &error);
     if (!r->replay) return error;
     if (*r->outcome_error) return r->outcome_error;
     const entry *started = replay_started(r->replay);

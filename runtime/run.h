@@ -34,6 +34,8 @@ struct frames;
 struct replay;
 struct claim;
 
+typedef struct held_line held_line;
+
 typedef struct defer {
     struct defer *next;
     void (*fn)(void *arg);
@@ -59,7 +61,9 @@ struct sw_ctx {
     defer *defers;            /* last first */
     sw_group *groups;         /* made in it, not yet waited for */
     sw_stream *streams;       /* opened in it, closed ones too */
-    jmp_buf boundary;         /* where a failure inside it unwinds to */
+    held_line *held;          /* malloc'd: lines that may have been logged before (replay_log) */
+    size_t held_bytes;
+    jmp_buf boundary; /* where a failure inside it unwinds to */
 };
 
 typedef enum strand_wait {
@@ -179,7 +183,8 @@ struct run {
     run_counter *counters;
     size_t counter_slots, counter_count;
 
-    struct replay *replay;  /* what the journal already has; NULL in a new run */
+    arena journal;          /* the journal of a resumed run, which is not the handler's memory */
+    struct replay *replay;  /* what the journal already has, in that arena; NULL in a new run */
     struct frames *frames;  /* what it streamed; NULL until the first chunk */
     struct waiter *waiters; /* clients attached to it */
     struct claim *claim;    /* of its Idempotency-Key, until the first commit */

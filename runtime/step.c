@@ -11,11 +11,14 @@
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/replay_log.h"
 #include "runtime/retry.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
 
 /* ---- Preparing ---- */
+
+static replay_record *find_record(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
 
 static size_t check_id(sw_ctx *c, const char *what, const char *id)
 {
@@ -55,6 +58,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (spec.options.backoff_ms <= 0) spec.options.backoff_ms = 500;
     if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
     spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
+    if (c->held) replay_log_pass(c, find_record(r, spec.path) != NULL);
     return spec;
 }
 
@@ -80,8 +84,6 @@ static const char *kind_name(entry_kind kind)
         return "a step";
     }
 }
-
-static replay_record *find_record(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
 
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
 {
@@ -258,7 +260,7 @@ static bool keep_failure(strand *s, const step_spec *spec, int attempt, int64_t 
 {
     run *r = s->run;
     failure *f = &s->failure;
-    f->step = arena_strndup(&r->arena, spec->id, strlen(spec->id));
+    f->step = spec->id;
     f->attempts = attempt;
     bool again = f->kind == FAILURE_RETRY && attempt <= spec->options.retries;
     *due_ms = again ? loop_now_ms() + next_delay_ms(f, spec, attempt) : 0;
@@ -397,6 +399,7 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
     uint32_t occurrence;
     uint64_t path = path_next(c, PATH_VALUE, id, &occurrence);
     replay_record *rec = find_record(r, path);
+    if (c->held) replay_log_pass(c, rec != NULL);
     sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = fresh};
     const char *error = NULL;
     if (rec) {
@@ -444,6 +447,7 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
     uint32_t occurrence;
     uint64_t path = path_next(c, PATH_STEP, id, &occurrence);
     replay_record *rec = find_record(r, path);
+    if (c->held) replay_log_pass(c, rec != NULL);
     if (rec && !is_of(rec, ENTRY_SLEEP, id, occurrence)) ctx_raise(c, misfit(r, rec, "sleep", id));
     if (rec) {
         unix_ms = rec->due_ms;

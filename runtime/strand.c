@@ -180,26 +180,21 @@ void ctx_raise_interrupt(sw_ctx *c)
     ctx_raise(c, (failure){.kind = FAILURE_RETRY, .message = "timed out", .retry_after_ms = -1});
 }
 
-/* Its message is made in the run's arena. */
+/* Its message is made in the run's arena, beyond its limit too: that the memory is full is to be said. */
 static SW_PRINTF(4, 0) failure
     failure_make(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args)
 {
-    char *text = arena_alloc(&c->run->arena, FAILURE_TEXT_MAX / 8);
-    size_t size = FAILURE_TEXT_MAX / 8;
-    if (text) {
-        va_list again;
-        va_copy(again, args);
-        int n = vsnprintf(text, size, format, args);
-        if (n >= (int)size) {
-            size = n >= FAILURE_TEXT_MAX ? FAILURE_TEXT_MAX : (size_t)n + 1;
-            char *longer = arena_alloc(&c->run->arena, size);
-            if (longer) {
-                text = longer;
-                (void)vsnprintf(text, size, format, again);
-            }
-        }
-        va_end(again);
-    }
+    arena *a = &c->run->arena;
+    size_t limit = a->bytes_max;
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    size_t size = len < 0 ? 1 : len >= FAILURE_TEXT_MAX ? FAILURE_TEXT_MAX : (size_t)len + 1;
+    arena_set_limit(a, SIZE_MAX);
+    char *text = arena_alloc(a, size);
+    arena_set_limit(a, limit);
+    if (text) (void)vsnprintf(text, size, format, args);
     return (failure){.kind = kind, .message = text ? text : "out of memory", .retry_after_ms = retry_after_ms};
 }
 
