@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
+#include <xxhash.h>
 
 /* ---- Copying ---- */
 
@@ -123,6 +124,38 @@ bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const c
     if (pack(&pk, &v, 0, error)) return true;
     to->size = before;
     return false;
+}
+
+/* ---- Hashing ---- */
+
+typedef struct sampled {
+    msgpack_sbuffer *to; /* its bytes from `before` on, at most VALUE_HASHED_BYTES */
+    size_t before;
+    uint64_t total; /* of all bytes */
+} sampled;
+
+static int write_sampled(void *data, const char *bytes, size_t len)
+{
+    sampled *s = data;
+    size_t room = VALUE_HASHED_BYTES - (s->to->size - s->before);
+    s->total += len;
+    if (room == 0) return 0;
+    return msgpack_sbuffer_write(s->to, bytes, len < room ? len : room);
+}
+
+uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v)
+{
+    sampled s = {scratch, scratch->size, 0};
+    const char *ignored = NULL;
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, &s, write_sampled);
+    uint64_t hash = 0;
+    if (pack(&pk, &v, 0, &ignored)) {
+        hash = XXH3_64bits_withSeed(scratch->data + s.before, scratch->size - s.before, s.total);
+        if (hash == 0) hash = 1;
+    }
+    scratch->size = s.before;
+    return hash;
 }
 
 /* ---- Unpacking: msgpack-c's own parser stops at 32 levels, and takes memory for as many members as an array claims

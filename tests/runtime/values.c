@@ -163,8 +163,43 @@ static void test_claims(void)
     }
 }
 
+/* ---- Hashing ---- */
+
+static msgpack_object text_of(char fill, uint32_t len)
+{
+    char *text = arena_alloc(&memory, len);
+    memset(text, fill, len);
+    return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {len, text}};
+}
+
+/* The hash is in journals: these are XXH3's own values for the msgpack bytes, and may never change. */
+static void test_hash(void)
+{
+    msgpack_sbuffer scratch;
+    msgpack_sbuffer_init(&scratch);
+    arena_init(&memory, NULL);
+    CHECK_INT(msgpack_sbuffer_write(&scratch, "in use", 6), 0);
+    const msgpack_object nil = {.type = MSGPACK_OBJECT_NIL};
+    CHECK(value_hash(&scratch, nil) == 0x05a887e3a982274eu);
+    CHECK(value_hash(&scratch, text_of('a', 3)) == 0xc1a23f05b5636d1cu);
+    CHECK(value_hash(&scratch, nested(VALUE_DEPTH_MAX, false, nil)) != 0);
+    CHECK(value_hash(&scratch, nested(VALUE_DEPTH_MAX + 1, false, nil)) == 0);
+
+    /* Beyond the first 64 KiB only the length counts. */
+    msgpack_object a = text_of('a', 100000), b = text_of('a', 100000), longer = text_of('a', 100001);
+    ((char *)(uintptr_t)b.via.str.ptr)[99999] = 'b';
+    uint64_t hash = value_hash(&scratch, a);
+    CHECK(hash == value_hash(&scratch, b) && hash != value_hash(&scratch, longer));
+    ((char *)(uintptr_t)b.via.str.ptr)[60000] = 'b';
+    CHECK(hash != value_hash(&scratch, b));
+    CHECK(scratch.size == 6 && memcmp(scratch.data, "in use", 6) == 0);
+    msgpack_sbuffer_destroy(&scratch);
+    arena_free(&memory);
+}
+
 static const check_case cases[] = {{"what can be written can be read, at every depth", test_depth},
                                    {"every form of every type, changed and cut", test_model},
-                                   {"claims of more than is there", test_claims}};
+                                   {"claims of more than is there", test_claims},
+                                   {"the hash of a value", test_hash}};
 
 CHECK_MAIN(cases)
