@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ static inline bool served_try(served *s, const char *const *extra, char *log_tex
         const char *argv[SERVED_ARGS_MAX] = {served_program, "--serve", "--listen", "127.0.0.1:0"};
         int n = 4;
         for (; *extra && n < SERVED_ARGS_MAX - 1; extra++) argv[n++] = *extra;
+        CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0); /* a failed check must not leave it running, with our output */
         dup2(pipe_fds[1], STDERR_FILENO);
         execv(served_program, (char **)(uintptr_t)argv);
         _exit(127);
