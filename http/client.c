@@ -212,6 +212,7 @@ static void free_parts(http_client *c)
 {
     if (c->share) (void)curl_share_cleanup(c->share);
     free(c->ca_file);
+    free(c->ca_folder);
     free(c->user_agent);
     free(c->no_proxy);
     free(c->multis);
@@ -226,7 +227,10 @@ static void set_options(http_client *c, const http_client_options *o)
     if (!c->options.connections_per_host) c->options.connections_per_host = CONNECTIONS_PER_HOST;
     if (!c->options.calls_max) c->options.calls_max = CALLS_MAX;
     if (!c->options.connect_timeout_ms) c->options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-    c->ca_file = o->ca_file ? strdup(o->ca_file) : NULL;
+    /* as OpenSSL's own programs and curl's take the system's authorities from elsewhere */
+    const char *file = o->ca_file ? o->ca_file : getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
+    c->ca_file = file && *file ? strdup(file) : NULL;
+    c->ca_folder = !o->ca_file && folder && *folder ? strdup(folder) : NULL;
     c->user_agent = o->user_agent ? strdup(o->user_agent) : NULL;
 }
 

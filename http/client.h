@@ -17,7 +17,7 @@ typedef struct http_client_options {
     size_t connections_per_host; /* of the whole client; further calls wait in order; 0: 1,024 */
     size_t calls_max;            /* running and waiting; 0: 100,000. One more fails with HTTP_CALL_BUSY */
     uint32_t connect_timeout_ms; /* 0: 10,000 */
-    const char *ca_file;         /* NULL: the system's */
+    const char *ca_file;         /* NULL: SSL_CERT_FILE and SSL_CERT_DIR of the environment, else the system's */
     const char *user_agent;      /* NULL: none */
 } http_client_options;
 
@@ -36,9 +36,9 @@ typedef struct http_call_options {
     int64_t idle_timeout_ms; /* the longest silence of the peer; 0: none */
     int redirects_max;       /* 0: a 3xx is the response. Else each is followed with a request of its own; to another
                                 origin goes nothing that could be a credential */
-    size_t body_bytes_max;   /* 0: 16 MiB. A larger response fails with HTTP_CALL_TOO_LARGE */
+    size_t body_bytes_max;   /* 0: 16 MiB, unpacked. A larger response fails with HTTP_CALL_TOO_LARGE */
     bool streaming;          /* the body is taken with http_call_data as it arrives and not limited in total: when
-                                256 KiB wait untaken the transfer pauses */
+                                256 KiB wait untaken the transfer pauses. Over HTTP/1.1, with a connection of its own */
 } http_call_options;
 
 typedef enum http_call_state {
@@ -58,8 +58,9 @@ typedef enum http_call_error_kind {
     HTTP_CALL_TLS,
     HTTP_CALL_TIMEOUT,
     HTTP_CALL_TOO_LARGE,
-    HTTP_CALL_REDIRECT, /* too many, or to what is no http URL */
-    HTTP_CALL_BROKEN,   /* the connection ended or the peer's answer is no HTTP */
+    HTTP_CALL_UNREADABLE, /* the answer is there, but it contradicts itself or cannot be unpacked */
+    HTTP_CALL_REDIRECT,   /* too many, or to what is no http URL */
+    HTTP_CALL_BROKEN,     /* the connection ended or the peer's answer is no HTTP */
     HTTP_CALL_OTHER
 } http_call_error_kind;
 

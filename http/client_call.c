@@ -217,6 +217,7 @@ const char *http_call_error_text(const http_call *call)
         [HTTP_CALL_TLS] = "the TLS connection could not be made",
         [HTTP_CALL_TIMEOUT] = "timed out",
         [HTTP_CALL_TOO_LARGE] = "the response is larger than allowed",
+        [HTTP_CALL_UNREADABLE] = "the response cannot be read",
         [HTTP_CALL_REDIRECT] = "the redirects led nowhere",
         [HTTP_CALL_BROKEN] = "the connection broke",
         [HTTP_CALL_OTHER] = "the call failed"};

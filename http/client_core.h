@@ -44,6 +44,7 @@ struct http_client {
     uv_loop_t *loop;
     http_client_options options; /* defaults filled in; strings below */
     char *ca_file, *user_agent;  /* owned, or NULL */
+    char *ca_folder;             /* owned, or NULL: the environment's */
     char *no_proxy;              /* owned: the environment's, and loopback */
     uv_prepare_t prepare;        /* flushes notes made in any phase before the loop waits */
     uv_timer_t tick;             /* runs while `timed` calls exist */
@@ -133,6 +134,7 @@ struct http_call {
     char *redirect_url;           /* curl's: what `url` is after a redirect; else NULL */
     size_t body_bytes_max;
     bool streaming;
+    bool takes_encoded; /* the caller's headers name encodings: the body stays as it comes */
     call_stage stage;
     bool closed; /* by the user */
     bool resume; /* the user made room: unpause */
@@ -153,6 +155,7 @@ struct http_call {
     client_bytes back;        /* arrived while the user holds a pointer into front */
     bool exposed;             /* the user holds one */
     http_call_error_kind error;
+    const char *refusal;          /* static: why what came was refused */
     char *error_text;             /* owned; NULL: a fixed text by kind */
     TAILQ_ENTRY(http_call) queue; /* host->waiting or client->free_calls */
     TAILQ_ENTRY(http_call) todo, news, timed;
@@ -201,6 +204,10 @@ client_multi *multi_with_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int socket_close(void *client, curl_socket_t fd);
+
+/* client_answer.c: curl's callbacks */
+size_t answer_header(char *data, size_t size, size_t count, void *easy);
+size_t answer_body(char *data, size_t size, size_t count, void *easy);
 
 /* client_redirect.c */
 bool redirect_wanted(const http_call *call, long status); /* at the end of a head */

@@ -28,13 +28,14 @@ static http_call_error_kind kind_of(CURLcode code)
         return HTTP_CALL_TIMEOUT;
     case CURLE_FILESIZE_EXCEEDED:
         return HTTP_CALL_TOO_LARGE;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return HTTP_CALL_UNREADABLE;
     case CURLE_UNSUPPORTED_PROTOCOL: /* the URL's own was checked: an answer that is no HTTP */
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_PARTIAL_FILE:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
         return HTTP_CALL_BROKEN;
@@ -96,12 +97,30 @@ static char *describe_connect(const http_call *call, const char *why)
     return text;
 }
 
+/* curl says "out of memory" (from 8.6 on "a value or data field grew larger than allowed", 100) also when one line of
+ * the head is longer than its own limit of 100 kB. */
+static bool head_is_too_large(const http_call *call, CURLcode result)
+{
+    enum { TOO_LARGE = 100, PROBE_BYTES = 256 << 10 };
+    if (call->head_final || !call->sent) return false;
+    if ((int)result == TOO_LARGE) return true;
+    void *probe = result == CURLE_OUT_OF_MEMORY ? malloc(PROBE_BYTES) : NULL;
+    free(probe);
+    return probe != NULL;
+}
+
 http_call_error_kind call_failure(const http_call *call, CURLcode result, char **text)
 {
     const char *why = call->easy->message[0] ? call->easy->message : curl_easy_strerror(result);
     http_call_error_kind kind = call->error != HTTP_CALL_OK ? call->error : kind_of(result);
-    *text = NULL;
-    if (kind == HTTP_CALL_TOO_LARGE) return kind;
+    if (call->refusal || kind == HTTP_CALL_UNREADABLE || kind == HTTP_CALL_TOO_LARGE) {
+        *text = call_describe(call, call->refusal ? call->refusal : why);
+        return kind;
+    }
+    if (head_is_too_large(call, result)) {
+        *text = call_describe(call, "a line of the response's head is larger than 100 kB");
+        return HTTP_CALL_TOO_LARGE;
+    }
     if (kind == HTTP_CALL_TIMEOUT) {
         *text = call_describe_timeout(call, why);
         return kind;

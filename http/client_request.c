@@ -101,7 +101,7 @@ bool request_origin(const char *url, char *out, size_t out_size)
 
 struct request_size {
     size_t nodes, bytes; /* bytes without the nodes */
-    bool has_content_type;
+    bool has_content_type, has_encoding;
 };
 
 static http_call_error_kind headers_measure(const http_call_options *o, struct request_size *size)
@@ -110,6 +110,7 @@ static http_call_error_kind headers_measure(const http_call_options *o, struct r
         const char *h = o->headers[i];
         if (!header_valid(h) || !framing_valid(h, o->body ? o->body_len : 0)) return HTTP_CALL_BAD_HEADER;
         size->has_content_type |= header_is(h, "Content-Type");
+        size->has_encoding |= header_is(h, "Accept-Encoding");
         size->nodes++;
         size->bytes += strlen(h) + 1;
     }
@@ -187,6 +188,7 @@ http_call_error_kind request_copy(http_call *call, const http_call_options *o, c
     call->url = copy_text(&at, o->url, url_len);
     call->method = copy_text(&at, method, method_len);
     call->safe = method_is_safe(method);
+    call->takes_encoded = size.has_encoding;
     call->body = NULL;
     call->body_len = body_len;
     if (o->body) call->body = copy_text(&at, o->body, body_len);

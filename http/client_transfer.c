@@ -9,80 +9,8 @@
 enum {
     BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */,
     DNS_SECONDS = 60,
-    REDIRECT_BODY_MAX = 64 << 10
+    ALIVE_SECONDS = 60 /* of silence, after which TCP asks whether the peer is still there */
 };
-
-/* ---- What arrives ---- */
-
-static void head_reset(http_call *call)
-{
-    call->head.start = call->head.len = 0;
-    call->header_count = 0;
-    call->has_location = false;
-}
-
-/* Remembered beside curl's own error, which curl_easy_pause may lose. */
-static size_t refuse(http_call *call, http_call_error_kind kind)
-{
-    call->error = kind;
-    return 0;
-}
-
-/* Interim responses and redirects that are followed are not the answer. */
-static bool head_is_final(http_call *call)
-{
-    long status = 0;
-    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &status);
-    call->status = (int)status;
-    call->redirected = redirect_wanted(call, status);
-    return status >= 200 && !call->redirected;
-}
-
-static size_t on_header(char *data, size_t size, size_t count, void *arg)
-{
-    http_call *call = ((client_easy *)arg)->call;
-    size_t taken = size * count, len = taken;
-    while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n')) len--;
-    call->last_byte_ms = uv_now(call->client->loop);
-    if (call->head_final) return taken; /* trailers */
-    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
-        head_reset(call);
-        return taken;
-    }
-    if (len == 0) {
-        call->head_final = head_is_final(call);
-        if (call->head_final) {
-            call->state = HTTP_CALL_HEAD;
-            call_announce(call);
-        }
-        return taken;
-    }
-    if (call->head.len + len > CLIENT_HEAD_BYTES_MAX) return refuse(call, HTTP_CALL_TOO_LARGE);
-    if (!bytes_append(&call->head, data, len) || !bytes_append(&call->head, "", 1))
-        return refuse(call, HTTP_CALL_OTHER);
-    call->header_count++;
-    const char *added = call->head.data + call->head.start + call->head.len - len - 1;
-    call->has_location |= header_is(added, "Location") && *header_value(added);
-    return taken;
-}
-
-static size_t on_body(char *data, size_t size, size_t count, void *arg)
-{
-    http_call *call = ((client_easy *)arg)->call;
-    size_t len = size * count;
-    call->last_byte_ms = uv_now(call->client->loop);
-    if (!call->head_final) { /* of a redirect; a long one costs more than a new connection */
-        call->skipped += len;
-        return call->skipped <= REDIRECT_BODY_MAX ? len : 0;
-    }
-    size_t have = call->front.len + call->back.len;
-    if (call->streaming && have >= CLIENT_UNTAKEN_BYTES_MAX) {
-        call->paused = true;
-        return CURL_WRITEFUNC_PAUSE;
-    }
-    if (!call->streaming && have + len > call->body_bytes_max) return refuse(call, HTTP_CALL_TOO_LARGE);
-    return call_take_body(call, data, len) ? len : refuse(call, HTTP_CALL_OTHER);
-}
 
 /* ---- What leaves ---- */
 
@@ -109,14 +37,16 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_ERRORBUFFER, e->message) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK && /* a proxy's head is not ours */
-              curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, answer_header) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_HEADERDATA, e) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, answer_body) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_WRITEDATA, e) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_TCP_KEEPIDLE, (long)ALIVE_SECONDS) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_TCP_KEEPINTVL, (long)ALIVE_SECONDS / 4) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, on_send) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_PREREQDATA, e) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, socket_open) == CURLE_OK &&
@@ -127,6 +57,7 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_SHARE, c->share) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_NOPROXY, c->no_proxy) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms) == CURLE_OK;
+    if (ok && c->ca_folder) ok = curl_easy_setopt(h, CURLOPT_CAPATH, c->ca_folder) == CURLE_OK;
     if (ok && c->ca_file) ok = curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file) == CURLE_OK;
     if (ok && c->user_agent) ok = curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent) == CURLE_OK;
     return ok;
@@ -182,6 +113,26 @@ static bool set_method(CURL *h, const http_call *call)
     return curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, own ? NULL : m) == CURLE_OK;
 }
 
+/* curl unpacks what comes. A caller that names encodings gets the bytes as they are. What a paused stream has received
+ * is unpacked at once and kept by curl: only encodings that grow a piece of BUFFER_BYTES to 16 MiB at most are offered.
+ */
+static const char *encodings_of(const http_call *call)
+{
+    if (call->takes_encoded) return NULL;
+    return call->streaming ? "deflate, gzip" : ""; /* "": all that curl knows */
+}
+
+/* Streams have a connection of their own: over HTTP/2 a peer may send 32 MiB (10 MiB with curl 8) for one that is
+ * paused, and curl keeps it all. */
+static bool set_version(CURL *h, const http_call *call)
+{
+    bool shares = !call->streaming && strncasecmp(call->url, "https", 5) == 0;
+    long version = call->streaming ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
+    return curl_easy_setopt(h, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
+           /* over TLS wait for a connection that may turn out to carry many calls */
+           curl_easy_setopt(h, CURLOPT_PIPEWAIT, shares ? 1L : 0L) == CURLE_OK;
+}
+
 static bool set_call(CURL *h, const http_call *call)
 {
     int64_t left_ms = 0;
@@ -189,11 +140,10 @@ static bool set_call(CURL *h, const http_call *call)
         left_ms = call->timeout_ms - (int64_t)(uv_now(call->client->loop) - call->started_ms);
         if (left_ms < 1) left_ms = 1;
     }
-    return curl_easy_setopt(h, CURLOPT_URL, call->url) == CURLE_OK && set_method(h, call) &&
+    return curl_easy_setopt(h, CURLOPT_URL, call->url) == CURLE_OK && set_method(h, call) && set_version(h, call) &&
            curl_easy_setopt(h, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
-           /* over TLS wait for a connection that may turn out to carry many calls */
-           curl_easy_setopt(h, CURLOPT_PIPEWAIT, strncasecmp(call->url, "https", 5) == 0 ? 1L : 0L) == CURLE_OK;
+           curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, encodings_of(call)) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK;
 }
 
 bool transfer_start(http_call *call)
@@ -244,8 +194,11 @@ void transfer_resume(http_call *call)
     CURLcode rc = curl_easy_pause(call->easy->curl, CURLPAUSE_CONT);
     if (rc == CURLE_OK && call->error == HTTP_CALL_OK) return;
     /* What curl had kept back is lost: going on would leave a hole in the body. */
-    http_call_error_kind kind = call->error != HTTP_CALL_OK ? call->error : HTTP_CALL_OTHER;
-    char *text = call_describe(call, rc != CURLE_OK ? curl_easy_strerror(rc) : "out of memory");
+    http_call_error_kind kind = call->error != HTTP_CALL_OK        ? call->error
+                                : rc == CURLE_BAD_CONTENT_ENCODING ? HTTP_CALL_UNREADABLE
+                                                                   : HTTP_CALL_OTHER;
+    const char *why = call->refusal ? call->refusal : curl_easy_strerror(rc);
+    char *text = call_describe(call, why);
     transfer_abort(call);
     call_end(call, kind, text);
 }

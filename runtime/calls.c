@@ -62,7 +62,7 @@ __attribute__((noinline)) void call_fail(sw_ctx *c, http_call *call)
     http_call_close(call);
     /* A response that is too large has been paid for, and the next one would be as large. */
     bool fatal = kind == HTTP_CALL_BAD_URL || kind == HTTP_CALL_BAD_HEADER || kind == HTTP_CALL_TOO_LARGE ||
-                 kind == HTTP_CALL_REDIRECT;
+                 kind == HTTP_CALL_UNREADABLE || kind == HTTP_CALL_REDIRECT;
     if (fatal) sw_fail_fatal(c, "%s", text);
     sw_fail(c, "%s", text);
 }

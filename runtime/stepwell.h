@@ -306,8 +306,8 @@ typedef struct sw_sse {
     const char *id;    /* last event id, "" if none */
 } sw_sse;
 
-/* Opens a streaming call; returns when the response's head is there (also for a status that is not 2xx). The stream
- * closes itself when the attempt ends. */
+/* Opens a streaming call, over HTTP/1.1 on a connection of its own; at most 256 KiB wait unread. Returns when the
+ * response's head is there (also for a status that is not 2xx). The stream closes itself when the attempt ends. */
 SW_API sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request);
 /* Status and headers. The body is empty for 2xx; of others its first 400 bytes, which are still to be read: good for
  * sw_response_check. */

@@ -1,11 +1,13 @@
-// Single calls over HTTP/2: what reaches a server that breaks off or refuses, counted there.
+// Single calls, seen by the server: what reaches one that breaks off over HTTP/2, streams that nobody reads, encodings.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, createSecureServer } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { brotliCompressSync, createGzip, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { startProgram } from './program.mjs';
 
 const folder = mkdtempSync(join(tmpdir(), 'stepwell-calls-'));
@@ -50,8 +52,8 @@ async function startServer(answers) {
   return { counts, versions, close, url: `https://localhost:${server.address().port}` };
 }
 
-async function call(request) {
-  const response = await fetch(`${caller.url}/call`, { method: 'POST', body: JSON.stringify(request) });
+async function call(request, path = '/call') {
+  const response = await fetch(`${caller.url}${path}`, { method: 'POST', body: JSON.stringify(request) });
   return { status: response.status, body: await response.json() };
 }
 
@@ -71,7 +73,8 @@ for (const [name, breakOff] of Object.entries(breaks)) {
     const server = await startServer({ '/warm': (_, res) => res.end('ok'), '/charge': breakOff });
     try {
       for (const body of [undefined, 'x'.repeat(100)]) {
-        assert.equal((await call({ url: `${server.url}/warm` })).status, 200);
+        const warm = await call({ url: `${server.url}/warm` });
+        assert.equal(warm.status, 200, JSON.stringify(warm.body));
         const answer = await call({ method: 'POST', url: `${server.url}/charge`, body });
         assert.equal(answer.status, 500);
         assert.match(JSON.stringify(answer.body), /the connection broke before an answer; it may have been done/);
@@ -83,3 +86,154 @@ for (const [name, breakOff] of Object.entries(breaks)) {
     }
   });
 }
+
+// ---- Streams that nobody reads ----
+
+const residentBytes = () =>
+  1024 * Number(/VmRSS:\s*(\d+) kB/.exec(readFileSync(`/proc/${caller.pid}/status`, 'utf8'))[1]);
+
+test('a stream over TLS that is not read is held back, and gives back what it held', async () => {
+  const STREAMS = 8;
+  const piece = Buffer.alloc(1 << 20, 'x');
+  let written = 0;
+  const server = await startServer({
+    '/warm': (_, res) => res.end('ok'),
+    '/flood': (_, res) => {
+      const more = () => {
+        do written += piece.length;
+        while (!res.destroyed && res.write(piece));
+      };
+      res.on('drain', more);
+      more();
+    },
+  });
+  try {
+    await call({ url: `${server.url}/warm` });
+    const before = residentBytes();
+    for (let round = 0; round < 3; round++) {
+      const request = { url: `${server.url}/flood`, stream: true, hold_ms: 3000, leave: true };
+      const calls = Array.from({ length: STREAMS }, () => call(request));
+      let most = 0;
+      let over = false;
+      const all = Promise.all(calls).finally(() => (over = true));
+      while (!over) { // what is read for these calls may not bring along what is sent for the others
+        const warm = await call({ url: `${server.url}/warm` });
+        assert.equal(warm.status, 200, JSON.stringify(warm.body));
+        most = Math.max(most, residentBytes());
+        await sleep(20);
+      }
+      for (const answer of await all) assert.equal(answer.status, 200, JSON.stringify(answer.body));
+      assert.ok(written > STREAMS << 20, `only ${written} bytes were written`);
+      const grown = (most - before) / (1 << 20);
+      assert.ok(grown < 16, `${grown} MiB for ${STREAMS} paused streams in round ${round}`);
+    }
+    assert.equal(server.versions['/warm'], '2.0');
+  } finally {
+    server.close();
+  }
+});
+
+// ---- Encodings ----
+
+const text = 'A word, and another word. '.repeat(4000);
+const packers = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync, zstd: zstdCompressSync };
+
+test('packed responses arrive unpacked, in every encoding that is offered', async () => {
+  const offers = new Set();
+  const server = await startServer({
+    '/': (req, res) => {
+      const offered = req.headers['accept-encoding'].split(', ');
+      for (const name of offered) offers.add(name);
+      const name = offered.find((n) => !done.has(n)) ?? 'gzip';
+      done.add(name);
+      res.setHeader('content-encoding', name);
+      res.end(packers[name](text));
+    },
+  });
+  const done = new Set();
+  try {
+    for (const stream of [false, true]) {
+      done.clear();
+      for (let i = 0; i < 5; i++) {
+        const { status, body } = await call({ url: `${server.url}/`, stream });
+        assert.equal(status, 200, JSON.stringify(body));
+        assert.equal(body.length, text.length);
+        if (!stream) assert.equal(body.body, text.slice(0, 1000));
+      }
+    }
+    assert.ok(offers.has('gzip') && offers.has('deflate'), [...offers].join());
+    // who names encodings takes the bytes as they are
+    const { body } = await call({ url: `${server.url}/`, accept_encoding: 'gzip' });
+    assert.equal(body.length, gzipSync(text).length);
+  } finally {
+    server.close();
+  }
+});
+
+test('limits count what is unpacked; what cannot be unpacked is refused', async () => {
+  const server = await startServer({
+    '/bomb': (_, res) => {
+      res.setHeader('content-encoding', 'gzip');
+      res.end(gzipSync(Buffer.alloc(200 << 20)));
+    },
+    '/garbage': (_, res) => {
+      res.setHeader('content-encoding', 'gzip');
+      res.end('this is not gzip at all, whatever the head says');
+    },
+  });
+  try {
+    const before = residentBytes();
+    const bomb = await call({ url: `${server.url}/bomb` });
+    assert.equal(bomb.status, 500);
+    assert.match(bomb.body.detail, /\/bomb: the response is larger than allowed/);
+    assert.equal((await call({ url: `${server.url}/garbage` })).status, 500);
+    assert.equal((await call({ url: `${server.url}/garbage`, stream: true })).status, 500);
+    const whole = await call({ url: `${server.url}/bomb`, stream: true });
+    assert.equal(whole.body.length, 200 << 20);
+    assert.ok(residentBytes() - before < 100 << 20, `${(residentBytes() - before) >> 20} MiB more`);
+  } finally {
+    server.close();
+  }
+});
+
+test('a packed event is read when it is sent, not when the stream ends', async () => {
+  let open;
+  const server = await startServer({
+    '/events': (_, res) => {
+      res.setHeader('content-type', 'text/event-stream');
+      res.setHeader('content-encoding', 'gzip');
+      const gzip = createGzip();
+      gzip.pipe(res);
+      gzip.write('data: the first\n\n');
+      gzip.flush();
+      open = res;
+    },
+  });
+  try {
+    const { body } = await call({ url: `${server.url}/events` }, '/event');
+    assert.equal(body, 'the first');
+    assert.ok(!open.writableEnded);
+  } finally {
+    server.close();
+  }
+});
+
+// ---- Certificates ----
+
+test('SSL_CERT_FILE and SSL_CERT_DIR name the authorities', async () => {
+  const server = await startServer({ '/': (_, res) => res.end('ok') });
+  const hash = execFileSync('openssl', ['x509', '-hash', '-noout', '-in', certFile], { encoding: 'utf8' }).trim();
+  const authorities = mkdtempSync(join(folder, 'authorities-'));
+  writeFileSync(join(authorities, `${hash}.0`), readFileSync(certFile));
+  try {
+    for (const [name, value] of [['SSL_CERT_FILE', certFile], ['SSL_CERT_DIR', authorities], ['NOTHING', 'x']]) {
+      const data = mkdtempSync(join(folder, 'data-'));
+      const program = await startProgram('tests/caller', ['--data', join(data, 'data'), '--loops', '1'], { [name]: value });
+      const response = await fetch(`${program.url}/call`, { method: 'POST', body: JSON.stringify({ url: `${server.url}/` }) });
+      assert.equal(response.status, name === 'NOTHING' ? 500 : 200, name);
+      await program.stop();
+    }
+  } finally {
+    server.close();
+  }
+});

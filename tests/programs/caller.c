@@ -1,5 +1,6 @@
-/* Makes the call that a test asks for, once: POST /call {url, method, body, redirects, stream, hold_ms, leave} answers
- * {status, length, body, type}. With `stream` the body is read as it arrives, after a pause of hold_ms. */
+/* Makes the call that a test asks for, once: POST /call {url, method, body, redirects, accept_encoding, stream,
+ * hold_ms, leave} answers {status, length, body, type}. With `stream` the body is read as it arrives, after a pause of
+ * hold_ms; with `leave` it is not read at all. POST /event answers with the first event of a stream that may go on. */
 #include <stepwell.h>
 #include <string.h>
 
@@ -26,15 +27,31 @@ static sw_value read_stream(sw_ctx *c, const sw_request *request, int64_t hold_m
 
 static sw_value call(sw_ctx *c, sw_value input)
 {
-    const char *body = text(c, input, "body");
+    const char *body = text(c, input, "body"), *encoding = text(c, input, "accept_encoding");
+    const char *const headers[] = {encoding ? sw_printf(c, "Accept-Encoding: %s", encoding) : NULL, NULL};
     const sw_request request = {.method = text(c, input, "method"),
                                 .url = text(c, input, "url"),
+                                .headers = headers,
                                 .redirects = (int)sw_as_int(sw_get(input, "redirects"), 0),
                                 .body = {body, body ? strlen(body) : 0}};
     if (sw_as_bool(sw_get(input, "stream"), false))
-        return read_stream(c, &request, sw_as_int(sw_get(input, "hold_ms"), 0), sw_as_bool(sw_get(input, "leave"), false));
+        return read_stream(c, &request, sw_as_int(sw_get(input, "hold_ms"), 0),
+                           sw_as_bool(sw_get(input, "leave"), false));
     sw_response r = sw_fetch(c, &request);
     return described(c, &r, (int64_t)r.body.len);
+}
+
+static sw_value first_event(sw_ctx *c, sw_value input)
+{
+    sw_stream *s = sw_fetch_open(c, &(sw_request){.url = text(c, input, "url")});
+    sw_sse event;
+    return sw_sse_next(s, &event) ? sw_str(c, event.data) : sw_nil();
+}
+
+static void handle_event(sw_ctx *c)
+{
+    const sw_step_options once = {.retries = SW_NO_RETRIES};
+    sw_reply_json(c, 200, sw_step_with(c, "event", first_event, sw_body_json(c), &once));
 }
 
 static void handle(sw_ctx *c)
@@ -47,5 +64,6 @@ int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("caller");
     sw_endpoint(app, "POST /call", handle, NULL);
+    sw_endpoint(app, "POST /event", handle_event, NULL);
     return sw_main(app, argc, argv);
 }

@@ -1,0 +1,134 @@
+/* client_answer: what a peer sends for a call: head and body as curl hands them over, checked and kept. Header lines
+ * lie in call->head as "Name: value", each ended by a zero. */
+#include <assert.h>
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/client_core.h"
+
+enum { REDIRECT_BODY_MAX = 64 << 10 };
+
+static void head_reset(http_call *call)
+{
+    call->head.start = call->head.len = 0;
+    call->header_count = 0;
+    call->has_location = false;
+}
+
+/* Remembered beside curl's own error, which curl_easy_pause may lose. */
+static size_t refuse(http_call *call, http_call_error_kind kind, const char *why)
+{
+    call->error = kind;
+    call->refusal = why;
+    return 0;
+}
+
+/* ---- The head ---- */
+
+/* The digits of a length, or of equal ones in a list (RFC 9110, 8.6); *len 0: it is neither. */
+static const char *length_digits(const char *value, size_t *len)
+{
+    size_t first = strspn(value, "0123456789");
+    const char *at = value + first;
+    *len = 0;
+    for (;;) {
+        at += strspn(at, " \t");
+        if (!*at) break;
+        if (*at++ != ',') return value;
+        at += strspn(at, " \t");
+        if (strspn(at, "0123456789") != first || strncmp(at, value, first) != 0) return value;
+        at += first;
+    }
+    *len = first;
+    return value;
+}
+
+/* NULL, or why nobody should trust this head: readers would disagree where the body ends, or what a line says. */
+static const char *head_misfit(http_call *call)
+{
+    const char *length = NULL, *at = call->head.data ? call->head.data + call->head.start : "";
+    size_t length_len = 0;
+    call->has_location = false;
+    for (size_t i = 0; i < call->header_count; i++, at += strlen(at) + 1) {
+        size_t len, name_len = strcspn(at, ":");
+        if (name_len == 0 || !at[name_len]) return "the response has a header line without a name";
+        call->has_location |= header_is(at, "Location") && *header_value(at);
+        if (!header_is(at, "Content-Length")) continue;
+        const char *digits = length_digits(header_value(at), &len);
+        if (len == 0) return "the response has a Content-Length that is no number";
+        if (length && (len != length_len || memcmp(digits, length, len) != 0))
+            return "the response has two different Content-Lengths";
+        length = digits;
+        length_len = len;
+    }
+    return NULL;
+}
+
+static size_t end_head(http_call *call, size_t taken)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &status);
+    call->status = (int)status;
+    const char *misfit = head_misfit(call);
+    if (misfit) return refuse(call, HTTP_CALL_UNREADABLE, misfit);
+    /* Interim responses and redirects that are followed are not the answer. */
+    call->redirected = redirect_wanted(call, status);
+    call->head_final = status >= 200 && !call->redirected;
+    if (!call->head_final) return taken;
+    call->state = HTTP_CALL_HEAD;
+    call_announce(call);
+    return taken;
+}
+
+/* A line that begins with a space goes on with the one before, after one space (RFC 9112, 5.2). */
+static bool keep_line(http_call *call, const char *line, size_t len)
+{
+    if ((*line == ' ' || *line == '\t') && call->header_count > 0) {
+        while (len > 0 && (*line == ' ' || *line == '\t')) line++, len--;
+        call->head.data[call->head.start + --call->head.len] = 0;
+        return bytes_append(&call->head, " ", 1) && bytes_append(&call->head, line, len) &&
+               bytes_append(&call->head, "", 1);
+    }
+    call->header_count++;
+    return bytes_append(&call->head, line, len) && bytes_append(&call->head, "", 1);
+}
+
+size_t answer_header(char *data, size_t size, size_t count, void *easy)
+{
+    http_call *call = ((client_easy *)easy)->call;
+    size_t taken = size * count, len = taken;
+    while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n')) len--;
+    call->last_byte_ms = uv_now(call->client->loop);
+    if (call->head_final) return taken; /* trailers */
+    if (len >= 5 && memcmp(data, "HTTP/", 5) == 0) {
+        head_reset(call);
+        return taken;
+    }
+    if (len == 0) return end_head(call, taken);
+    if (memchr(data, 0, len)) return refuse(call, HTTP_CALL_UNREADABLE, "the response has a zero in its head");
+    if (call->head.len + len > CLIENT_HEAD_BYTES_MAX)
+        return refuse(call, HTTP_CALL_TOO_LARGE, "the response's head is larger than 256 KiB");
+    return keep_line(call, data, len) ? taken : refuse(call, HTTP_CALL_OTHER, "out of memory");
+}
+
+/* ---- The body ---- */
+
+size_t answer_body(char *data, size_t size, size_t count, void *easy)
+{
+    http_call *call = ((client_easy *)easy)->call;
+    size_t len = size * count;
+    call->last_byte_ms = uv_now(call->client->loop);
+    if (!call->head_final) { /* of a redirect; a long one costs more than a new connection */
+        call->skipped += len;
+        return call->skipped <= REDIRECT_BODY_MAX ? len : 0;
+    }
+    size_t have = call->front.len + call->back.len;
+    if (call->streaming && have >= CLIENT_UNTAKEN_BYTES_MAX) {
+        call->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (!call->streaming && have + len > call->body_bytes_max)
+        return refuse(call, HTTP_CALL_TOO_LARGE, "the response is larger than allowed");
+    return call_take_body(call, data, len) ? len : refuse(call, HTTP_CALL_OTHER, "out of memory");
+}

@@ -1,0 +1,97 @@
+/* Heads that are odd, contradict themselves or are too large: kept as they are meant, or refused for good. */
+#include "tests/http/wire.h"
+
+static const char *says; /* the whole response; set while no call runs */
+static size_t says_len;
+
+static bool answer(int fd, const wire_request *r)
+{
+    (void)r;
+    wire_say(fd, says, says_len);
+    return false;
+}
+
+static http_call *ask(const char *text, size_t len, const char *method)
+{
+    says = text;
+    says_len = len;
+    return wire_start(&(http_call_options){.url = wire_url("/x"), .method = method});
+}
+
+static void test_odd_heads(void)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nX-Folded: one\r\n \t two\r\n\tthree\r\nX-Empty:\r\n  late\r\n"
+                               "Content-Length: 2, 2\r\nContent-Length: 2\r\nX-Last:last\r\n\r\nok";
+    static const char *const lines[] = {"X-Folded: one two three", "X-Empty: late", "Content-Length: 2, 2",
+                                        "Content-Length: 2", "X-Last:last"};
+    size_t len;
+    wire_begin(answer, &(http_client_options){.calls_max = 0});
+    http_call *call = ask(text, sizeof text - 1, "POST");
+    wire_expect(call, 200);
+    const char *const *h = http_call_headers(call);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) CHECK_STR(h[i], lines[i]);
+    CHECK(!h[5]);
+    CHECK_STR(http_call_data(call, &len), "ok");
+    wire_close(call);
+    wire_end();
+}
+
+static void refused(const char *text, size_t len, http_call_error_kind kind, const char *why)
+{
+    static const char *const methods[] = {"GET", "POST"};
+    for (size_t m = 0; m < 2; m++) {
+        http_call *call = ask(text, len, methods[m]);
+        wire_expect(call, 0);
+        const char *said = http_call_error_text(call);
+        if (http_call_error(call) != kind || !strstr(said, why)) printf("# %d %s\n", http_call_error(call), said);
+        CHECK_INT(http_call_error(call), kind);
+        CHECK(strstr(said, "http://127.0.0.1:") && strstr(said, why));
+        wire_close(call);
+    }
+}
+
+static void test_contradictions(void)
+{
+    static const struct {
+        const char *headers, *why;
+    } heads[] = {{"Content-Length: 2\r\nContent-Length: 20\r\n", "two different Content-Lengths"},
+                 {"Content-Length: 2, 20\r\n", "Content-Length"},
+                 {"Content-Length: 2x\r\n", "Content-Length"},
+                 {"Content-Length: +2\r\n", "Content-Length"},
+                 {": nameless\r\nContent-Length: 2\r\n", "eader"},
+                 {"no colon\r\nContent-Length: 2\r\n", "eader"},
+                 {"Content-Length: 2\r\nContent-Encoding: unheard-of\r\n", "ncoding"}};
+    char text[256];
+    wire_begin(answer, &(http_client_options){.calls_max = 0});
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        int len = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\n%s\r\nok", heads[i].headers);
+        refused(text, (size_t)len, HTTP_CALL_UNREADABLE, heads[i].why);
+    }
+    wire_end();
+}
+
+static void test_large_heads(void)
+{
+    enum { LINE = 200000, LINES = 400, EACH = 1000 };
+    static char text[LINES * (EACH + 2) + 100];
+    wire_begin(answer, &(http_client_options){.calls_max = 0});
+    int at = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nX-Long: ");
+    memset(text + at, 'x', LINE);
+    memcpy(text + at + LINE, "\r\n\r\n", 4);
+    refused(text, (size_t)at + LINE + 4, HTTP_CALL_TOO_LARGE, "head is larger than 100 kB");
+    at = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < LINES; i++) {
+        memset(text + at, 'x', EACH);
+        memcpy(text + at, "X-Many: ", 8);
+        memcpy(text + at + EACH, "\r\n", 2);
+        at += EACH + 2;
+    }
+    memcpy(text + at, "\r\n", 2);
+    refused(text, (size_t)at + 2, HTTP_CALL_TOO_LARGE, "head is larger than 256 KiB");
+    wire_end();
+}
+
+static const check_case cases[] = {{"folded lines and repeated lengths", test_odd_heads},
+                                   {"heads that contradict themselves", test_contradictions},
+                                   {"heads that are too large", test_large_heads}};
+CHECK_MAIN(cases)
