@@ -58,11 +58,34 @@ static void tell_gone(http_conn *c)
     x->on_gone(x);
 }
 
+/* The process stops and another follows: what is kept is the holder's, with all that is needed to go on. */
+static bool stays_held(const http_conn *c)
+{
+    return conn_kept(c) && c->server->stopping && c->server->leaving && !c->broken && !c->eof && !c->hung_up;
+}
+
+/* A reply has begun and is not whole. */
+static bool is_cut(const http_conn *c) { return c->out_len > 0 || c->exchange.stage == EXCHANGE_STREAMING; }
+
+/* The holder's descriptor would keep the connection open for the client. */
+static void end_kept(http_conn *c)
+{
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    if (c->broken || is_cut(c))
+        (void)connect(c->fd, &nowhere, sizeof(nowhere)); /* resets it now; both fail when the client has ended it */
+    else
+        (void)shutdown(c->fd, SHUT_RDWR);
+    conn_release_later(c);
+}
+
 void conn_close(http_conn *c)
 {
     http_server *s = c->server;
     assert(c->state != CONN_CLOSED);
-    if (!s->stopping || c->out_len == 0) conn_release_later(c); /* else the next process sends the rest */
+    if (!stays_held(c)) {
+        if (is_cut(c)) (void)conn_reset_on_close(c, true); /* else a client that counts no bytes takes it for whole */
+        if (conn_kept(c)) end_kept(c);
+    }
     c->state = CONN_CLOSED;
     watch_set(c, WATCH_NONE);
     if (c->is_extra)
@@ -88,7 +111,8 @@ static void poll_arm(http_conn *c)
     bool may_read = c->state == CONN_READING     ? c->bytes.at == c->bytes.end
                     : c->state == CONN_ANSWERING ? c->bytes.end < c->bytes_cap
                                                  : true;
-    if (may_read && !c->eof) events |= conn_kept(c) ? UV_DISCONNECT : UV_READABLE;
+    if (may_read && !c->eof && !conn_kept(c)) events |= UV_READABLE;
+    if (may_read && !c->eof && conn_kept(c) && !c->hung_up) events |= UV_DISCONNECT;
     if (c->blocked) events |= UV_WRITABLE;
     if (events == 0) events = UV_PRIORITIZED;
     if (events == c->armed) return;
@@ -107,36 +131,13 @@ static conn_watch watch_wanted(const http_conn *c)
     return request_parser_in_body(&c->parser) ? WATCH_BODY : WATCH_HEAD;
 }
 
-/* The last reply is out: tell the client so, but keep reading for a while, since closing a socket with unread bytes
- * resets it and may take the reply away from a client that is still sending. */
-static void linger(http_conn *c)
-{
-    c->state = CONN_LINGERING;
-    if (c->eof || shutdown(c->fd, SHUT_WR) != 0) conn_close(c);
-}
-
-/* Between two requests, or in the head of one, nothing of it is anywhere but in these bytes: the next process can go
- * on. */
-bool conn_leave(http_conn *c)
-{
-    const http_server *s = c->server;
-    if (!s->leaving || c->state != CONN_READING || c->broken || c->out_len > 0 || c->eof || c->is_extra || conn_kept(c))
-        return false;
-    if (!request_parser_idle(&c->parser) && request_parser_in_body(&c->parser)) return false;
-    size_t from = request_parser_idle(&c->parser) ? c->bytes.at : c->bytes.start;
-    const char *bytes = c->bytes.data ? c->bytes.data + from : "";
-    if (!s->options.on_leave(s->options.arg, c->fd, bytes, c->bytes.end - from)) return false;
-    conn_close(c);
-    return true;
-}
-
 /* Brings timers, poll and buffers in line with the state. */
 static void settle(http_conn *c)
 {
-    if (conn_leave(c)) return;
+    conn_leaving leaving = conn_leave(c);
+    if (leaving == LEAVING_DONE) return;
     if (c->state == CONN_READING && c->bytes.at == c->bytes.end) {
-        bool is_last = c->server->draining && request_parser_idle(&c->parser);
-        if (c->eof || is_last)
+        if (c->eof || conn_is_last(c, leaving))
             c->state = CONN_CLOSING;
         else if (request_parser_idle(&c->parser))
             conn_in_release(c);
@@ -144,8 +145,8 @@ static void settle(http_conn *c)
     if (c->state == CONN_CLOSING || c->state == CONN_LINGERING) {
         conn_in_release(c);
         if (c->state == CONN_CLOSING && c->out_len == 0)
-            linger(c);
-        else if (c->state == CONN_LINGERING && c->eof)
+            conn_linger(c);
+        else if (c->state == CONN_LINGERING && c->eof && !conn_must_be_acked(c))
             conn_close(c);
         if (c->state == CONN_CLOSED) return;
     }
@@ -206,15 +207,15 @@ void conn_exchange_end(http_conn *c)
     c->has_displaced = false;
     c->bytes.start = c->bytes.at;
     c->touched = true;
-    c->state = c->keep_alive && !server_closing(c->server) ? CONN_READING : CONN_CLOSING;
+    c->state = c->keep_alive ? CONN_READING : CONN_CLOSING;
     if (!c->parsing) server_ready(c);
 }
 
-/* Its reply is with the kernel: nothing is left that the next process would have to do. */
+/* Its reply is with the kernel: nothing is left that the next process would have to do. If the holder cannot be told
+ * now, the next request waits: its reply would be taken for a part of this one. */
 static void release_when_done(http_conn *c)
 {
-    if (!conn_kept(c) || c->exchange.stage != EXCHANGE_NONE || c->out_len > 0 || c->broken) return;
-    if (!conn_release(c)) server_ready(c); /* what follows would be taken for a part of this reply: it has to wait */
+    if (conn_kept(c) && c->exchange.stage == EXCHANGE_NONE && c->out_len == 0 && !c->broken) (void)conn_release(c);
 }
 
 static bool may_parse(const http_conn *c)
@@ -325,7 +326,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (events & UV_WRITABLE) c->blocked = false;
     /* It has sent its last byte and may be gone; to learn that, it must be read and written to, which the next process
      * could not take into account. */
-    if (events & UV_DISCONNECT) (void)conn_release(c);
+    if (events & UV_DISCONNECT) c->hung_up = !conn_release(c);
     if ((events & UV_READABLE) && !c->eof && !conn_kept(c)) read_some(c);
     const http_server_options *o = &c->server->options;
     conn_run(c);
@@ -339,14 +340,12 @@ void conn_turn(http_conn *c)
         free_when_done(c);
         return;
     }
-    if (server_closing(c->server) && c->state == CONN_READING && c->bytes.at == c->bytes.end && !c->eof)
-        read_some(c); /* what has arrived already is still answered */
+    if (c->hung_up && conn_release(c)) c->hung_up = false;
     conn_run(c);
 }
 
 void conn_timeout(http_conn *c)
 {
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
     switch (c->watch) {
     case WATCH_HEAD:
         reply_problem(c, 408, "The request's head did not arrive in time.");
@@ -354,12 +353,15 @@ void conn_timeout(http_conn *c)
     case WATCH_BODY:
         reply_problem(c, 408, "The request's body did not arrive in time.");
         break;
-    case WATCH_WRITE:
-        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)); /* else it is closed the slow way */
-        conn_close(c);
-        return;
-    case WATCH_IDLE:
     case WATCH_LINGER:
+        c->touched = conn_still_acks(c);
+        if (c->touched)
+            watch_set(c, WATCH_LINGER);
+        else
+            conn_close(c);
+        return;
+    case WATCH_WRITE:
+    case WATCH_IDLE:
     case WATCH_NONE:
     case WATCH_COUNT:
         conn_close(c);

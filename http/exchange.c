@@ -48,17 +48,21 @@ bool http_exchange_gone(const http_exchange *x)
     return c->state == CONN_CLOSED || c->broken;
 }
 
-bool http_exchange_writable(const http_exchange *x)
+bool http_exchange_writable(http_exchange *x)
 {
     const http_conn *c = conn_of(x);
     assert(x->stage != EXCHANGE_NONE);
-    return c->out_len <= x->queue_max;
+    if (c->out_len <= x->queue_max) return true;
+    x->starved = true;
+    return false;
 }
 
+/* Bytes that were queued under a higher limit are above this one: on_writable is due for them as well. */
 void http_exchange_queue_max(http_exchange *x, size_t bytes)
 {
     assert(x->stage != EXCHANGE_NONE);
     x->queue_max = bytes;
+    (void)http_exchange_writable(x);
 }
 
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x))

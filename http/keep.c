@@ -116,6 +116,7 @@ void http_reply_resume_stream(http_exchange *x, http_text unsent)
     x->is_bodiless = x->is_head;
     x->is_chunked = c->parser.http11 && !x->is_bodiless;
     if (!x->is_chunked) c->keep_alive = false;
+    c->ends_by_fin = !x->is_chunked && !x->is_bodiless;
     conn_gather(c, &part, 1);
 }
 
@@ -124,6 +125,7 @@ void http_exchange_leave(http_exchange *x)
     http_conn *c = conn_of(x);
     assert(x->stage != EXCHANGE_NONE);
     c->keep_key = 0;
+    conn_out_free(c); /* the next process writes it */
     if (c->state != CONN_CLOSED) c->broken = true;
     conn_exchange_end(c);
 }

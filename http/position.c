@@ -20,6 +20,12 @@ static bool acked(int fd, uint64_t *bytes)
     return true;
 }
 
+size_t position_unacked(int fd)
+{
+    int queued = 0;
+    return ioctl(fd, SIOCOUTQ, &queued) == 0 && queued > 0 ? (size_t)queued : 0;
+}
+
 /* What the client has acknowledged and what has not been acknowledged yet; an acknowledgement that comes between the
  * two readings would be counted in neither. */
 bool position_get(int fd, uint64_t *bytes)

@@ -170,6 +170,7 @@ void http_reply_begin(http_exchange *x, int status, const http_reply_header *hea
                                               : BODY_UNTIL_CLOSE;
     char *end = put_head(c, head, status, headers, header_count, kind, 0);
     struct iovec part = {head, (size_t)(end - head)};
+    if (kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_reset_on_close(c, true);
     conn_gather(c, &part, 1);
     head_done(c, head);
 }
@@ -218,12 +219,11 @@ void http_reply_end(http_exchange *x)
 void http_reply_abort(http_exchange *x)
 {
     http_conn *c = conn_of(x);
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
     assert(x->stage != EXCHANGE_NONE);
     if (c->state != CONN_CLOSED) {
         /* A reset tells also those that read until the end of file that this was not all. If it cannot be had, the
          * missing last chunk tells the others. */
-        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        (void)conn_reset_on_close(c, true);
         c->broken = true;
     }
     conn_exchange_end(c);

@@ -189,6 +189,16 @@ void http_server_drain(http_server *s)
     }
 }
 
+void http_server_holder_ready(http_server *s)
+{
+    http_conn *c;
+    TAILQ_FOREACH(c, &s->all, all)
+    {
+        if (c->state != CONN_CLOSED && conn_kept(c) && (c->hung_up || c->exchange.stage == EXCHANGE_NONE))
+            server_ready(c);
+    }
+}
+
 void server_handle_closed(uv_handle_t *handle)
 {
     http_server *s = handle->data;
@@ -239,12 +249,13 @@ void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
 size_t http_server_connections(const http_server *s) { return s->connections; }
 size_t http_server_exchanges(const http_server *s) { return s->exchanges; }
 
-bool http_server_receiving(const http_server *s)
+bool http_server_busy(const http_server *s)
 {
     const http_conn *c;
+    if (s->exchanges > 0) return true;
     TAILQ_FOREACH(c, &s->all, all)
     {
-        if (c->state == CONN_READING && !c->is_extra && !request_parser_idle(&c->parser)) return true;
+        if (conn_busy(c)) return true;
     }
     return false;
 }

@@ -60,7 +60,7 @@ typedef struct http_server_options {
      * holder needs it, so that the next process can send the rest. */
     void (*on_kept_reply)(void *arg, uint64_t key, const struct http_kept_reply *reply);
     /* The holder has to let go now: the exchange is over and all of it sent, or something is to be sent that the next
-     * process would not send. False: it could not be told; the connection waits, and asks again. */
+     * process would not send. False: it cannot be told now; the connection waits for http_server_holder_ready. */
     bool (*on_release)(void *arg, uint64_t key);
     void (*on_ended)(void *arg, uint64_t key); /* the same of a connection that has ended; as soon as it can be told */
     /* After http_server_leave: a connection between two requests, for the next process. `fd` and `bytes`, what was read
@@ -86,11 +86,14 @@ void http_server_drain(http_server *server);
 /* The same when another process follows at once: on_leave gets the idle connections, also those that become idle by
  * their reply, and no client is told to close. */
 void http_server_leave(http_server *server);
-/* Closes everything now; `on_closed` when the loop has let go of it and the server is freed. */
+/* Closes everything now: replies that are not whole are reset, unless their connections were left or are kept for the
+ * next process. `on_closed` when the loop has let go of it and the server is freed. */
 void http_server_stop(http_server *server, void (*on_closed)(void *arg), void *arg);
 size_t http_server_connections(const http_server *server);
 size_t http_server_exchanges(const http_server *server); /* requests handed out and not ended */
-bool http_server_receiving(const http_server *server);   /* a part of a request has come; looks at all connections */
+/* A part of a request has come, or a reply is not all with its client (sent, acknowledged, and its connection closed
+ * without a reset). After http_server_leave connections that the holder goes on with do not count. Looks at all. */
+bool http_server_busy(const http_server *server);
 
 const http_request *http_exchange_request(const http_exchange *x);
 const char *http_request_header(const http_request *r, const char *name); /* first of that name, any case; or NULL */
@@ -121,7 +124,7 @@ void http_reply_end(http_exchange *x);
 void http_reply_abort(http_exchange *x); /* cuts the connection; also without a begin */
 
 /* False while more than write_queue_bytes_max wait to be sent; `on_writable` is called when it is true again. */
-bool http_exchange_writable(const http_exchange *x);
+bool http_exchange_writable(http_exchange *x);
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x));
 /* Less than write_queue_bytes_max for this one, for an owner who has what it sends at hand anyway. */
 void http_exchange_queue_max(http_exchange *x, size_t bytes);
@@ -178,8 +181,8 @@ bool http_exchange_can_keep(const http_exchange *x, http_kept *out);
 /* The holder has it, under this key, which is not 0: the connection is kept until on_release or on_ended. */
 void http_exchange_keep(http_exchange *x, uint64_t key);
 bool http_exchange_kept(const http_exchange *x);
-/* Releases it now: before something is written that the next process would not write again. False: the holder could not
- * be told, so that must not be written. */
+/* Releases it now: before something is written that the next process would not write again. False: the holder cannot be
+ * told now, so that must not be written. */
 bool http_exchange_unkeep(http_exchange *x);
 
 /* Takes over a kept connection: its request is handed out once more. `replying`: the reply has begun, and is to be
@@ -191,6 +194,9 @@ bool http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t
  * follows, and http_reply_end. */
 void http_reply_resume(http_exchange *x, const http_kept_reply *reply);
 void http_reply_resume_stream(http_exchange *x, http_text unsent);
+
+/* The holder can be told again: connections that wait for their release get a turn. */
+void http_server_holder_ready(http_server *server);
 
 /* Ends the exchange of a kept connection without a word to the client or the holder: the next process goes on with it.
  */

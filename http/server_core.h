@@ -3,6 +3,7 @@
  *   listener.c  the listening socket: accepting, refusing, running out of descriptors
  *   server.c    start, drain, stop; timeouts; the list of connections that want a turn on the loop's own stack
  *   conn.c      one connection: reading, parsing, handing out, closing
+ *   conn_end.c  how it ends, or goes on without this process
  *   conn_out.c  its unsent bytes
  *   reply.c     heads and bodies of replies
  *   handover.c  connections that change servers
@@ -63,7 +64,17 @@ struct http_exchange {
 /*   READING --request complete--> ANSWERING --ended, keep-alive--> READING
  *      |                              | ended, last reply
  *      |--refused, end of file-----> CLOSING --all sent--> LINGERING --end of file, timeout--> CLOSED
- *   any --error, reset, write timeout--> CLOSED */
+ *   any --error, reset, write timeout--> CLOSED
+ *
+ * A client sees its connection end in one of two ways, or go on:
+ *
+ *   closed    all replies are whole. FIN, and the connection is read until the client's FIN, because closing a socket
+ *             with unread bytes resets it and takes the reply's last bytes away. A drain waits until they are
+ *             acknowledged (http_server_busy).
+ *   broken    a reply is not whole and nobody goes on with it: reset (conn_close), never a FIN that could be taken for
+ *             the end of the reply.
+ *   goes on   this process closes its descriptor and the holder's keeps the connection open: it is left between two
+ *             requests (conn_leave), or it is kept and the process stops before the holder has let go (stays_held). */
 typedef enum conn_state { CONN_READING, CONN_ANSWERING, CONN_CLOSING, CONN_LINGERING, CONN_CLOSED } conn_state;
 
 /* Which timeout runs. Each has its list, in order of time, because all its members wait equally long. */
@@ -101,6 +112,10 @@ struct http_conn {
     bool adopting; /* kept, and its request is to be parsed anew */
     bool is_extra; /* over connections_max: only there to be told so */
     bool peer_loopback;
+    bool hung_up;      /* kept, and the client has sent its last byte: to be released */
+    bool ends_by_fin;  /* the reply's end is the connection's: until it is whole, closing resets, also by the kernel */
+    size_t unacked;    /* LINGERING: bytes that the client had not acknowledged when it was looked at last */
+    uint64_t acked_ms; /* LINGERING: loop time when that was seen to become less */
 
     request_parser parser;
     conn_block *block;   /* lent by the server; NULL while idle */
@@ -161,7 +176,7 @@ void server_handle_closed(uv_handle_t *handle); /* one of handles_open; its data
 conn_block *server_block_take(http_server *s);
 void server_block_give(http_server *s, conn_block *block);
 const char *server_date(http_server *s);
-bool server_closing(const http_server *s); /* connections end with their next reply */
+bool server_closing(const http_server *s); /* connections end with their next reply; nobody goes on with them */
 
 /* listener.c */
 bool listener_start(http_server *s, int fd, char *error, size_t error_size);
@@ -192,11 +207,26 @@ typedef struct conn_past {
 bool conn_adopt(http_server *s, int fd, const conn_past *past); /* takes fd */
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
 void conn_turn(http_conn *c);  /* from the ready list */
-void conn_close(http_conn *c); /* now */
+void conn_close(http_conn *c); /* now; a reply that is not all sent is reset, unless the holder goes on with it */
 void conn_timeout(http_conn *c);
-bool conn_leave(http_conn *c); /* to the next process, after http_server_leave; false: it has to stay */
 void conn_exchange_end(http_conn *c);
 http_conn *conn_of(const http_exchange *x);
+
+/* conn_end.c */
+typedef enum conn_leaving {
+    LEAVING_NOT,    /* nobody goes on with it, or something else has to end first */
+    LEAVING_DONE,   /* it is with the holder, and closed here */
+    LEAVING_REFUSED /* the holder does not take it: it closes as in a drain */
+} conn_leaving;
+conn_leaving conn_leave(http_conn *c);                       /* after http_server_leave, between two requests */
+bool conn_is_last(const http_conn *c, conn_leaving leaving); /* in a drain: no other request will be read */
+bool conn_reset_on_close(const http_conn *c, bool on);       /* or the usual FIN again; false: the kernel refuses */
+/* The last reply is out: tells the client so, but goes on reading for a while, since closing a socket with unread bytes
+ * resets it and may take the reply away from a client that is still sending. */
+void conn_linger(http_conn *c);
+bool conn_still_acks(http_conn *c);          /* LINGERING: the client takes its last reply slowly, and gets more time */
+bool conn_must_be_acked(const http_conn *c); /* in a drain: before it is closed */
+bool conn_busy(const http_conn *c);          /* see http_server_busy */
 
 /* conn_out.c */
 void conn_send(http_conn *c, struct iovec *parts, size_t count);   /* at once as far as the kernel takes it */

@@ -297,6 +297,7 @@ static void drain_runs(sw_loop *l)
             else
                 waiter_dismiss(&s->waiters);
         }
+    if (l->replaced) waiter_leave_readers(l);
     /* No other process goes on with a plain request: until --drain is over it has its time. */
     run *r;
     if (!l->hurried) return;
@@ -306,8 +307,11 @@ static void drain_runs(sw_loop *l)
 static void on_drain_over(struct timer *t)
 {
     sw_loop *l = t->arg;
-    log_line(LOG_WARN, NULL, "loop %u still had %zu runs at the end of --drain: they will be resumed", l->index,
-             l->runs);
+    if (l->runs > 0)
+        log_line(LOG_WARN, NULL, "loop %u still had %zu runs at the end of --drain: they will be resumed", l->index,
+                 l->runs);
+    else
+        log_line(LOG_WARN, NULL, "loop %u had not sent all at the end of --drain: connections are cut", l->index);
     l->hurried = true;
     drain_runs(l);
 }
@@ -376,7 +380,7 @@ static void check_drained(sw_loop *l)
                 (l->recovered || !l->port);
     if (!idle) return;
     /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */
-    if ((http_server_exchanges(l->server) > 0 || http_server_receiving(l->server)) && !l->hurried) return;
+    if (http_server_busy(l->server) && !l->hurried) return;
     if (!close_moved(l)) return;
     l->stopping = true;
     timers_stop(&l->timers, &l->drain_timer);

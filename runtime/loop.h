@@ -61,6 +61,7 @@ typedef struct sw_loop {
     size_t segments_in_flight;               /* with the store */
     gate gate;
     slot_table slots;
+    struct waiter *readers;                /* streams of runs that are over */
     msgpack_sbuffer buffers[LOOP_BUFFERS]; /* for entries of runs, empty; see record.c */
     size_t buffer_count;
     msgpack_sbuffer scratch;     /* for packing a value before its entry */

@@ -173,7 +173,7 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
         slot_wake(l, s);
     } else {
         if (s->state == SLOT_PARKED || !gate_writable(l)) waiter_redirect(&s->waiters); /* else it is about to go on */
-        waiter_pump(&s->waiters, NULL);
+        waiter_accept(&s->waiters);
     }
 }
 

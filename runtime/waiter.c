@@ -28,7 +28,8 @@ enum {
 };
 
 struct waiter {
-    waiter *next, **link; /* in the run's or slot's list; link NULL: in none */
+    waiter *next, **link; /* in the list of its run, its slot or, when the run is over, of the loop's readers */
+    bool over;            /* the run has ended and is answered: a stream that is still being read */
     sw_loop *loop;
     http_exchange *x;
     frames *frames;    /* held; a stream's, from its first pump on */
@@ -49,19 +50,24 @@ static size_t put_cors(const char *origin, http_reply_header *headers, size_t n)
     return n;
 }
 
-static void detach(waiter *w)
+static void unlink_waiter(waiter *w)
 {
-    timers_stop(&w->loop->timers, &w->hold);
-    if (!w->link) return;
     *w->link = w->next;
     if (w->next) w->next->link = w->link;
-    w->link = NULL;
-    w->next = NULL;
+}
+
+static void link_waiter(waiter *w, waiter **list)
+{
+    w->next = *list;
+    w->link = list;
+    if (w->next) w->next->link = &w->next;
+    *list = w;
 }
 
 static void waiter_free(waiter *w)
 {
-    detach(w);
+    timers_stop(&w->loop->timers, &w->hold);
+    unlink_waiter(w);
     keeper_remove(&w->loop->keeper, &w->keep);
     frames_release(w->frames);
     free((char *)(uintptr_t)w->rest.data.data);
@@ -83,9 +89,9 @@ static void on_gone(http_exchange *x)
     assert(w && w->x == x);
     sw_loop *l = w->loop;
     run_id id = w->id;
-    bool listed = w->link != NULL;
+    bool over = w->over;
     http_reply_abort(take_exchange(w));
-    if (listed) slot_client_gone(l, &id);
+    if (!over) slot_client_gone(l, &id);
 }
 
 /* ---- URLs ---- */
@@ -305,23 +311,32 @@ static void give_frames(waiter *w, frames *f)
     if (w->cursor > frames_count(f)) w->cursor = frames_count(f);
 }
 
-void waiter_pump(waiter **list, frames *f)
+void waiter_accept(waiter **list)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->wish.kind == WAITER_ASYNC) {
-            send_on(w, 202);
-        } else if (w->wish.kind == WAITER_STREAM) {
-            give_frames(w, f);
-            pump(w);
-        }
+        if (w->wish.kind == WAITER_ASYNC) send_on(w, 202);
     }
 }
 
+void waiter_pump(waiter **list, frames *f)
+{
+    waiter_accept(list);
+    for (waiter *w = *list, *next; w; w = next) {
+        next = w->next;
+        if (w->wish.kind != WAITER_STREAM) continue;
+        give_frames(w, f);
+        pump(w);
+    }
+}
+
+/* It reads on from the frames it holds. */
 static void answer_stream(waiter *w, frames *f)
 {
     give_frames(w, f);
-    detach(w); /* it reads on from the frames it holds */
+    unlink_waiter(w);
+    link_waiter(w, &w->loop->readers);
+    w->over = true;
     pump(w);
 }
 
@@ -400,6 +415,23 @@ void waiter_redirect(waiter **list)
     }
 }
 
+/* The next process goes on with it. False: nobody can. */
+static bool leave(waiter *w)
+{
+    if (!http_exchange_kept(w->x)) (void)waiter_keep(&w->keep);
+    if (!http_exchange_kept(w->x)) return false;
+    http_exchange_leave(take_exchange(w));
+    return true;
+}
+
+void waiter_leave_readers(sw_loop *l)
+{
+    for (waiter *w = l->readers, *next; w; w = next) {
+        next = w->next;
+        (void)leave(w);
+    }
+}
+
 void waiter_dismiss(waiter **list)
 {
     while (*list) {
@@ -408,11 +440,7 @@ void waiter_dismiss(waiter **list)
             waiter_problem(take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
-        if (w->loop->replaced && !http_exchange_kept(w->x)) (void)waiter_keep(&w->keep);
-        if (w->loop->replaced && http_exchange_kept(w->x)) {
-            http_exchange_leave(take_exchange(w));
-            continue;
-        }
+        if (w->loop->replaced && leave(w)) continue;
         if (!w->begun) { /* the published client follows one redirect_info a stream: it is not spent here */
             send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
             continue;
@@ -525,11 +553,8 @@ void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exch
         return;
     }
     if (w->wish.since_ms == 0) w->wish.since_ms = loop_now_ms();
-    w->next = *list;
-    w->link = list;
+    link_waiter(w, list);
     w->hold = (struct timer){.fn = on_hold_over, .arg = w};
-    if (w->next) w->next->link = &w->next;
-    *list = w;
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, on_gone);
     http_exchange_on_writable(x, on_writable);
@@ -546,7 +571,7 @@ static bool can_be_found(const waiter *w)
 {
     const slot *s = slot_find(&w->loop->slots, &w->id);
     if (w->wish.kind == WAITER_STREAM && !w->begun) return false;
-    if (!w->link) return true; /* it has ended, and is on disk */
+    if (w->over) return true; /* on disk */
     return s && s->state != SLOT_UNKNOWN && (!s->run || s->run->seq_durable > 0);
 }
 

@@ -1,6 +1,6 @@
 /* waiter: a client attached to a run: its exchange and how it wants the answer. Owns the exchange until it has ended
- * it. Lives on the run's loop, in the list of the run, or of its slot while the run is not in memory; a stream client
- * that is still reading after the run is over is in no list. */
+ * it. Lives on the run's loop, in the list of the run, or of its slot while the run is not in memory, or of the loop's
+ * readers: stream clients that are still reading after the run is over. */
 #ifndef RUNTIME_WAITER_H
 #define RUNTIME_WAITER_H
 
@@ -54,7 +54,10 @@ void waiter_unkeep(waiter **list);
 /* All clients of one list go to another, empty one. */
 void waiter_move(waiter **from, waiter **to);
 
-/* Something became durable: streams get what is new, async clients their 202. `f` may be NULL. */
+/* The run is on disk, in memory or not: async clients get their 202. */
+void waiter_accept(waiter **list);
+/* Something of a run in memory became durable: streams get what is new, async clients their 202. `f` NULL: the run has
+ * streamed nothing yet, whatever its clients say they have. */
 void waiter_pump(waiter **list, frames *f);
 
 /* The run is over: everybody gets the response, the list is empty. `f` NULL: no stream is among them or nothing was
@@ -74,6 +77,9 @@ void waiter_redirect(waiter **list);
 /* The process stops: those whose connections are kept are left to the next one, if one follows; the others are sent on,
  * and streams end after redirect_info. */
 void waiter_dismiss(waiter **list);
+/* The process is replaced: of runs that are over, readers whose connections can be kept go on with the next one, the
+ * others here. */
+void waiter_leave_readers(struct sw_loop *l);
 /* Nothing can be known of the run: everybody gets this problem. */
 void waiter_refuse(waiter **list, int status, const char *detail);
 

@@ -1,0 +1,70 @@
+/* How connections end, or go on without this process: see conn_state. */
+#include <sys/socket.h>
+
+#include "http/position.h"
+#include "http/server_core.h"
+
+bool conn_reset_on_close(const http_conn *c, bool on)
+{
+    const struct linger reset = {.l_onoff = on, .l_linger = 0};
+    return setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) == 0;
+}
+
+/* The end of the process, and what it lives in, may follow at once. */
+bool conn_must_be_acked(const http_conn *c) { return c->server->draining && position_unacked(c->fd) > 0; }
+
+void conn_linger(http_conn *c)
+{
+    if (c->ends_by_fin) (void)conn_reset_on_close(c, false); /* it is whole */
+    c->state = CONN_LINGERING;
+    c->unacked = position_unacked(c->fd);
+    c->acked_ms = uv_now(c->server->loop);
+    if (shutdown(c->fd, SHUT_WR) != 0 || (c->eof && !conn_must_be_acked(c))) conn_close(c);
+}
+
+bool conn_still_acks(http_conn *c)
+{
+    uint64_t now = uv_now(c->server->loop);
+    size_t unacked = position_unacked(c->fd);
+    if (unacked < c->unacked) c->acked_ms = now;
+    c->unacked = unacked;
+    return unacked > 0 && now - c->acked_ms < c->server->options.write_timeout_ms;
+}
+
+/* Between two requests, or in the head of one, nothing of it is anywhere but in these bytes: the next process can go
+ * on. */
+conn_leaving conn_leave(http_conn *c)
+{
+    const http_server *s = c->server;
+    if (!s->leaving || c->state != CONN_READING || c->broken || c->eof || c->is_extra) return LEAVING_NOT;
+    if (!request_parser_idle(&c->parser) && request_parser_in_body(&c->parser)) return LEAVING_NOT;
+    if (c->out_len > 0 || conn_kept(c)) return LEAVING_NOT;
+    size_t from = request_parser_idle(&c->parser) ? c->bytes.at : c->bytes.start;
+    const char *bytes = c->bytes.data ? c->bytes.data + from : "";
+    if (!s->options.on_leave(s->options.arg, c->fd, bytes, c->bytes.end - from)) return LEAVING_REFUSED;
+    conn_close(c);
+    return LEAVING_DONE;
+}
+
+static bool has_unread(const http_conn *c)
+{
+    char byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK) > 0;
+}
+
+bool conn_is_last(const http_conn *c, conn_leaving leaving)
+{
+    if (!server_closing(c->server) && leaving != LEAVING_REFUSED) return false;
+    return request_parser_idle(&c->parser) && c->out_len == 0 && !conn_kept(c) && !has_unread(c);
+}
+
+/* One that only idled, and is closed because the process ends, has nothing to lose once its bytes are acknowledged;
+ * one that was told to close may be sending, and a reset would take the reply from it. */
+bool conn_busy(const http_conn *c)
+{
+    if (c->state == CONN_CLOSED) return false;
+    if (conn_kept(c)) return !c->server->leaving;
+    if (c->out_len > 0 || c->state == CONN_CLOSING) return true;
+    if (c->state == CONN_LINGERING) return !c->keep_alive || position_unacked(c->fd) > 0;
+    return c->state == CONN_READING && !c->is_extra && !request_parser_idle(&c->parser);
+}
