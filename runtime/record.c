@@ -48,13 +48,17 @@ void record_release(run *r)
 
 /* ---- Entries ---- */
 
-static bool is_last(const entry *e) { return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED; }
+/* Without these a run could not end, or not go on: they are small, or bound otherwise, and a few. */
+static bool has_no_limit(const entry *e)
+{
+    return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED || e->kind == ENTRY_ROLLBACK || e->kind == ENTRY_CANCEL;
+}
 
 bool record_append(run *r, const entry *e)
 {
     assert(!r->plain);
     if (r->leave == LEAVE_ERROR) return true; /* after an entry that is not on disk none may follow */
-    if (!is_last(e) &&
+    if (!has_no_limit(e) &&
         r->state_bytes + e->value.len + e->input.len + e->body.len > (size_t)r->loop->app->opt.run_state_max)
         return false;
     if (!r->open.data) r->open = buffer_take(r->loop);

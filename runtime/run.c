@@ -425,6 +425,7 @@ const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
     s->run = r;
     s->state = SLOT_RUNNING;
     waiter_move(&s->waiters, &r->waiters);
+    if (r->waiters) run_touch(r); /* streams get what there is, and not only when something new is on disk */
     counter_add(&l->counters.runs_resumed, 1);
     if (cancel)
         end_resumed(r, cancel);

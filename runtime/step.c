@@ -287,7 +287,9 @@ static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
     const char *label = path_label(r, spec->branch_label, spec->id, spec->occurrence);
     e.id = (entry_text){label, strlen(label)};
     rec->open_chunks = 0;
-    return record_append(r, &e);
+    if (record_append(r, &e)) return true;
+    if (!r->leave) r->leave = LEAVE_ERROR; /* out of memory: tried again from what is on disk */
+    return false;
 }
 
 static step_outcome unwound(strand *s)
