@@ -163,20 +163,6 @@ static http_exchange *plain_exchange(sw_ctx *c, const char *what)
     return c->run->request.exchange;
 }
 
-/* The handler has returned, or failed: then the client must not take what it has for the whole. */
-static void end_pieces(void *arg)
-{
-    const strand *s = arg;
-    http_exchange *x = s->run->request.exchange;
-    if (!x) return;
-    s->run->request.exchange = NULL;
-    http_exchange_on_gone(x, NULL);
-    if (s->failure.kind == FAILURE_NONE)
-        http_reply_end(x);
-    else
-        http_reply_abort(x);
-}
-
 void sw_reply_open(sw_ctx *c, int status, const char *content_type)
 {
     http_exchange *x = plain_exchange(c, "sw_reply_open");
@@ -188,7 +174,7 @@ void sw_reply_open(sw_ctx *c, int status, const char *content_type)
     for (const run_header *h = r->response.headers; h && n < 64; h = h->next)
         headers[n++] = (http_reply_header){h->name, h->value};
     r->response.status = status;
-    sw_defer(c, end_pieces, c->strand);
+    r->in_pieces = true;
     http_exchange_set_user(x, c->strand);
     http_exchange_on_writable(x, on_change);
     http_exchange_on_gone(x, on_change);

@@ -190,8 +190,22 @@ static __attribute__((noinline)) void answer_plain(run *r)
     http_reply(x, r->response.status, headers, n, r->response.body.data, r->response.body.len);
 }
 
+/* A handler that failed, or was cut short, has not written all: its client must not take that for the whole. */
+static void end_pieces(run *r, bool ok)
+{
+    http_exchange *x = r->request.exchange;
+    r->request.exchange = NULL;
+    if (!x) return; /* cut by the handler */
+    http_exchange_on_gone(x, NULL);
+    if (ok)
+        http_reply_end(x);
+    else
+        http_reply_abort(x);
+}
+
 static void handler_ended(run *r, bool ok, const failure *f)
 {
+    if (r->in_pieces) end_pieces(r, ok);
     if (!r->plain && r->leave == LEAVE_ERROR) {
         r->state = RUN_LEAVING;
         return;

@@ -143,6 +143,7 @@ struct run {
     TAILQ_ENTRY(run) touched; /* in the loop's list, while `dirty` */
     bool dirty;
     bool plain;                 /* a plain route: no journal */
+    bool in_pieces;             /* plain, and its response has begun */
     LIST_ENTRY(run) plain_runs; /* in the loop's list, if plain */
     run_state state;
     run_leave leave;
