@@ -1,12 +1,13 @@
 #include "runtime/json.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/ctx_access.h"
+#include "runtime/json_number.h"
+#include "runtime/json_reader.h"
+#include "runtime/utf8.h"
 #include "runtime/value.h"
 
 /* ---- Writing ---- */
@@ -14,26 +15,6 @@
 static bool put(msgpack_sbuffer *to, const char *data, size_t len) { return msgpack_sbuffer_write(to, data, len) == 0; }
 
 static bool put_text(msgpack_sbuffer *to, const char *text) { return put(to, text, strlen(text)); }
-
-/* Bytes of the UTF-8 sequence that `s` begins with, by the table of Unicode 15.0, 3.9 (D92); 0 if it is malformed. */
-static size_t utf8_length(const uint8_t *s, size_t len)
-{
-    uint8_t low = 0x80, high = 0xbf;
-    size_t n = s[0] < 0x80                    ? 1
-               : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
-               : (s[0] & 0xf0) == 0xe0        ? 3
-               : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                              : 0;
-    if (n <= 1 || n > len) return n > len ? 0 : n;
-    if (s[0] == 0xe0) low = 0xa0;
-    if (s[0] == 0xed) high = 0x9f;
-    if (s[0] == 0xf0) low = 0x90;
-    if (s[0] == 0xf4) high = 0x8f;
-    if (s[1] < low || s[1] > high) return 0;
-    for (size_t i = 2; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    return n;
-}
 
 static bool put_escape(msgpack_sbuffer *to, uint8_t c)
 {
@@ -67,7 +48,7 @@ static bool put_string(msgpack_sbuffer *to, const char *data, size_t len)
             continue;
         }
         ok = (plain == i || put(to, data + plain, i - plain)) &&
-             (n == 1 ? put_escape(to, s[i]) : put_text(to, "\xef\xbf\xbd"));
+             (n == 1 ? put_escape(to, s[i]) : put_text(to, UTF8_REPLACEMENT));
         plain = ++i;
     }
     return ok && (plain == len || put(to, data + plain, len - plain)) && put(to, "\"", 1);
@@ -88,16 +69,11 @@ static bool put_base64(msgpack_sbuffer *to, const char *data, size_t len)
     return ok && put(to, "\"", 1);
 }
 
-/* The fewest digits that read back as the same number. */
 static bool put_double(msgpack_sbuffer *to, double d)
 {
-    char text[40];
+    char text[JSON_NUMBER_BYTES_MAX];
     if (!isfinite(d)) return put_text(to, "null");
-    for (int digits = 15; digits <= 17; digits++) {
-        (void)snprintf(text, sizeof text, "%.*g", digits, d);
-        if (strtod(text, NULL) == d) break;
-    }
-    if (!strpbrk(text, ".e")) strcat(text, ".0"); /* stays a float when it is read again */
+    json_number_write(d, text);
     return put_text(to, text);
 }
 
@@ -139,14 +115,18 @@ static bool put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth);
 /* Of arrays and maps only that they are such: their text, as a key in a key, would double its quotes each time. */
 static bool put_key(msgpack_sbuffer *to, const sw_value *key, unsigned depth)
 {
-    if (key->type == MSGPACK_OBJECT_STR) return put_string(to, key->via.str.ptr, key->via.str.size);
-    if (key->type == MSGPACK_OBJECT_ARRAY) return put_text(to, "\"[]\"");
-    if (key->type == MSGPACK_OBJECT_MAP) return put_text(to, "\"{}\"");
-    msgpack_sbuffer text;
-    msgpack_sbuffer_init(&text);
-    bool ok = put_value(&text, key, depth) && put_string(to, text.data, text.size);
-    msgpack_sbuffer_destroy(&text);
-    return ok;
+    switch (key->type) {
+    case MSGPACK_OBJECT_STR:
+    case MSGPACK_OBJECT_BIN:
+    case MSGPACK_OBJECT_EXT: /* in quotes anyway */
+        return put_value(to, key, depth);
+    case MSGPACK_OBJECT_ARRAY:
+        return put_text(to, "\"[]\"");
+    case MSGPACK_OBJECT_MAP:
+        return put_text(to, "\"{}\"");
+    default:
+        return put(to, "\"", 1) && put_value(to, key, depth) && put(to, "\"", 1);
+    }
 }
 
 static bool put_map(msgpack_sbuffer *to, const msgpack_object_map *map, unsigned depth)
@@ -204,111 +184,6 @@ bool json_write(arena *a, sw_value v, sw_bytes *out)
     *out = copy ? (sw_bytes){copy, text.size} : (sw_bytes){"", 0};
     msgpack_sbuffer_destroy(&text);
     return copy != NULL;
-}
-
-/* ---- Reading ---- */
-
-/* Jansson recurses once a level; its own limit (2,048) is more than a coroutine's stack holds. */
-static bool too_deep(const char *data, size_t len)
-{
-    unsigned depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < len; i++) {
-        char c = data[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '[' || c == '{') {
-            if (++depth > VALUE_DEPTH_MAX) return true;
-        } else if ((c == ']' || c == '}') && depth > 0) {
-            depth--;
-        }
-    }
-    return false;
-}
-
-static bool convert(arena *a, const json_t *j, sw_value *out);
-
-static bool convert_string(arena *a, const char *data, size_t len, sw_value *out)
-{
-    const char *copy = len <= UINT32_MAX ? arena_strndup(a, data, len) : NULL;
-    *out = (sw_value){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)len, copy}};
-    return copy != NULL;
-}
-
-static bool convert_array(arena *a, const json_t *j, sw_value *out)
-{
-    uint32_t n = (uint32_t)json_array_size(j);
-    *out = (sw_value){.type = MSGPACK_OBJECT_ARRAY, .via.array = {n, value_array_new(a, n)}};
-    if (!out->via.array.ptr) return false;
-    for (uint32_t i = 0; i < n; i++)
-        if (!convert(a, json_array_get(j, i), &out->via.array.ptr[i])) return false;
-    return true;
-}
-
-static bool convert_object(arena *a, json_t *j, sw_value *out)
-{
-    uint32_t n = (uint32_t)json_object_size(j), i = 0;
-    *out = (sw_value){.type = MSGPACK_OBJECT_MAP,
-                      .via.map = {n, arena_alloc(a, ((size_t)n + 1) * sizeof(msgpack_object_kv))}};
-    if (!out->via.map.ptr) return false;
-    for (void *at = json_object_iter(j); at; at = json_object_iter_next(j, at), i++) {
-        const char *key = json_object_iter_key(at);
-        if (!convert_string(a, key, strlen(key), &out->via.map.ptr[i].key) ||
-            !convert(a, json_object_iter_value(at), &out->via.map.ptr[i].val))
-            return false;
-    }
-    return true;
-}
-
-static bool convert(arena *a, const json_t *j, sw_value *out)
-{
-    switch (json_typeof(j)) {
-    case JSON_OBJECT:
-        return convert_object(a, (json_t *)(uintptr_t)j, out);
-    case JSON_ARRAY:
-        return convert_array(a, j, out);
-    case JSON_STRING:
-        return convert_string(a, json_string_value(j), json_string_length(j), out);
-    case JSON_INTEGER:
-        *out = sw_int(json_integer_value(j));
-        return true;
-    case JSON_REAL:
-        *out = sw_double(json_real_value(j));
-        return true;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        *out = sw_bool(json_typeof(j) == JSON_TRUE);
-        return true;
-    case JSON_NULL:
-        break;
-    }
-    *out = sw_nil();
-    return true;
-}
-
-bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message)
-{
-    *out = sw_nil();
-    if (too_deep(data, len)) {
-        *message = "it is nested more than 128 levels deep";
-        return false;
-    }
-    json_error_t why;
-    json_t *j = json_loadb(data, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
-    if (!j) {
-        *message = arena_printf(a, "line %d, column %d: %s", why.line, why.column, why.text);
-        if (!*message) *message = "out of memory";
-        return false;
-    }
-    bool ok = convert(a, j, out);
-    if (!ok) *message = "the memory of the run is over its limit";
-    json_decref(j);
-    return ok;
 }
 
 /* ---- For handlers ---- */

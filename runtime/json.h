@@ -1,4 +1,4 @@
-/* json: values as JSON text and back. Reading is jansson's work; the conversion is ours. Keeps nothing. */
+/* json: values as JSON text; the way back is json_reader's. Keeps nothing. */
 #ifndef RUNTIME_JSON_H
 #define RUNTIME_JSON_H
 
@@ -13,9 +13,5 @@ bool json_write(arena *a, sw_value v, sw_bytes *out);
 
 /* Whether every string in it, keys too, is UTF-8: what json_write would have to change is what readers would miss. */
 bool json_writes_whole(sw_value v);
-
-/* One JSON value that takes up all of the text; integers must fit 64 bits signed. False with *message (in `a`, or
- * static): not JSON, with line and column; nested too deep; out of memory. */
-bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message);
 
 #endif

@@ -178,11 +178,15 @@ SW_API bool sw_as_bool(sw_value value, bool fallback);
 SW_API const char *sw_cstr(sw_ctx *c, sw_value value); /* a string, zero-terminated; NULL if it is none */
 SW_API bool sw_equal(sw_value a, sw_value b);
 
-/* JSON text to a value; what is not JSON (or deeper than 128 levels) fails the step or run with line and column. */
+/* JSON text to a value; what is not JSON (or deeper than 128 levels) fails the step or run with line and column. Taken
+ * as other readers do: a byte order mark; U+FFFD for bytes that are no UTF-8 and for half a surrogate pair (an emoji
+ * that was cut); integers beyond 64 bits as doubles; of equal keys the last. Strings and keys may hold zeros: see their
+ * size. */
 SW_API sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len);
 /* The same without failing: false, and *message says why (may be NULL). */
 SW_API bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const char **message);
-/* A value as JSON, zero-terminated. Binary becomes base64 text, NaN and infinity null. */
+/* A value as JSON that every reader takes, zero-terminated. Bytes of a string that are no UTF-8 become U+FFFD, binary
+ * base64 text, NaN and infinity null, keys that are no strings their JSON text. */
 SW_API sw_bytes sw_json(sw_ctx *c, sw_value value);
 
 /* ---- Memory --------------------------------------------------------------------------------------------------- */

@@ -509,7 +509,7 @@ static void test_rest(void)
 {
     START("--log-level", "info");
     get("/values");
-    CHECK_STR(a.body, "{\"a\":1.5,\"b\":-3} same numbers line 1, column 3: ']' expected near end of file");
+    CHECK_STR(a.body, "{\"a\":1.5,\"b\":-3} same numbers line 1, column 4: the text ends too early");
     get("/rest");
     CHECK_STR(a.body, "{\"late\":true,\"settled\":[{\"ok\":true,\"value\":1},{\"ok\":false,\"error\":\"attempt 3\"}],"
                       "\"out\":42,\"ok\":true}");

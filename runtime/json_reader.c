@@ -1,0 +1,407 @@
+#include "runtime/json_reader.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/json_number.h"
+#include "runtime/utf8.h"
+#include "runtime/value.h"
+
+static const char no_memory[] = "the memory of the run is over its limit";
+
+typedef struct reader {
+    arena *a;
+    const char *start, *at, *end;
+    const char *wrong; /* what is wrong at `at`, once something is; no_memory: not the text's fault */
+    /* Members of the arrays and maps that are open, the innermost's last: how many there will be is known at the end.
+     */
+    sw_value *members;
+    size_t count, room;
+    unsigned depth;
+} reader;
+
+static bool fail(reader *r, const char *wrong)
+{
+    r->wrong = wrong;
+    return false;
+}
+
+static void skip_space(reader *r)
+{
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t')) r->at++;
+}
+
+/* What comes next; zero at the end, and for a zero, which nothing in JSON's grammar takes. */
+static char peek(const reader *r) { return (char)(r->at < r->end ? *r->at : 0); }
+
+static bool push(reader *r, sw_value v)
+{
+    if (r->count == r->room) {
+        size_t room = r->room ? r->room * 2 : 64;
+        if (r->count * sizeof v > r->a->bytes_max) return fail(r, no_memory); /* they would not fit there either */
+        sw_value *moved = realloc(r->members, room * sizeof v);
+        if (!moved) return fail(r, no_memory);
+        r->members = moved;
+        r->room = room;
+    }
+    r->members[r->count++] = v;
+    return true;
+}
+
+/* ---- Strings ---- */
+
+/* Whether one of eight bytes is a quote, a backslash, a control character or not ASCII: has a meaning of its own. */
+static bool any_special(const char *eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    uint64_t bytes;
+    memcpy(&bytes, eight, sizeof bytes);
+    uint64_t quote = bytes ^ ones * '"', backslash = bytes ^ ones * '\\';
+    return ((bytes | (bytes - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) != 0;
+}
+
+static bool is_special(char c)
+{
+    uint8_t byte = (uint8_t)c;
+    return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
+}
+
+static const char *skip_plain(const char *at, const char *end)
+{
+    while (end - at >= 8 && !any_special(at)) at += 8;
+    while (at < end && !is_special(*at)) at++;
+    return at;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+/* The unit of UTF-16 of a \uXXXX at `at`, or -1. */
+static int32_t utf16_unit(const char *at, const char *end)
+{
+    int32_t unit = 0;
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u') return -1;
+    for (int i = 2; i < 6; i++) {
+        int digit = hex_digit(at[i]);
+        if (digit < 0) return -1;
+        unit = unit << 4 | digit;
+    }
+    return unit;
+}
+
+static char *put_utf8(char *to, uint32_t c)
+{
+    if (c < 0x80) {
+        *to++ = (char)c;
+        return to;
+    }
+    if (c < 0x800) {
+        *to++ = (char)(0xc0 | c >> 6);
+    } else {
+        if (c < 0x10000) {
+            *to++ = (char)(0xe0 | c >> 12);
+        } else {
+            *to++ = (char)(0xf0 | c >> 18);
+            *to++ = (char)(0x80 | (c >> 12 & 0x3f));
+        }
+        *to++ = (char)(0x80 | (c >> 6 & 0x3f));
+    }
+    *to++ = (char)(0x80 | (c & 0x3f));
+    return to;
+}
+
+/* The character of the \u escape at r->at. Half a surrogate pair, as of an emoji that a model's delta has cut, is
+ * U+FFFD. */
+static bool read_unicode(reader *r, char **to)
+{
+    int32_t unit = utf16_unit(r->at, r->end), low;
+    if (unit < 0) return fail(r, "\\u without four hexadecimal digits");
+    r->at += 6;
+    uint32_t c = (uint32_t)unit;
+    if (unit >= 0xd800 && unit <= 0xdbff && (low = utf16_unit(r->at, r->end)) >= 0xdc00 && low <= 0xdfff) {
+        r->at += 6;
+        c = 0x10000 + ((uint32_t)(unit - 0xd800) << 10) + (uint32_t)(low - 0xdc00);
+    } else if (unit >= 0xd800 && unit <= 0xdfff) {
+        c = 0xfffd;
+    }
+    *to = put_utf8(*to, c);
+    return true;
+}
+
+static bool read_escape(reader *r, char **to)
+{
+    static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    char name = (char)(r->end - r->at > 1 ? r->at[1] : 0);
+    if (name == 'u') return read_unicode(r, to);
+    const char *found = name ? strchr(names, name) : NULL;
+    if (!found) return fail(r, "a backslash without a known character after it");
+    *(*to)++ = meant[found - names];
+    r->at += 2;
+    return true;
+}
+
+/* Finds the closing quote and how many bytes at most the string takes: an escape is never shorter than what it means, a
+ * byte that is no UTF-8 is shorter than U+FFFD. */
+static bool measure(reader *r, const char **close, size_t *bytes_max)
+{
+    const char *at = r->at;
+    size_t malformed = 0;
+    while ((at = skip_plain(at, r->end)) < r->end && *at != '"') {
+        size_t n = utf8_length((const uint8_t *)at, (size_t)(r->end - at));
+        malformed += n == 0;
+        at += *at == '\\' && r->end - at > 1 ? 2 : n == 0 ? 1 : n;
+    }
+    if (at >= r->end) {
+        r->at = r->end;
+        return fail(r, "the text ends within a string");
+    }
+    *close = at;
+    *bytes_max = (size_t)(at - r->at) + malformed * (UTF8_REPLACEMENT_BYTES - 1);
+    return *bytes_max <= UINT32_MAX || fail(r, "a string of more than 4 GiB");
+}
+
+static bool read_special(reader *r, char **to)
+{
+    size_t n = utf8_length((const uint8_t *)r->at, (size_t)(r->end - r->at));
+    if (*r->at == '\\') return read_escape(r, to);
+    if (n == 1) return fail(r, "a control character in a string");
+    memcpy(*to, n == 0 ? UTF8_REPLACEMENT : r->at, n == 0 ? UTF8_REPLACEMENT_BYTES : n);
+    *to += n == 0 ? UTF8_REPLACEMENT_BYTES : n;
+    r->at += n == 0 ? 1 : n;
+    return true;
+}
+
+/* From behind the opening quote to behind the closing one. */
+static bool read_string(reader *r, sw_value *out)
+{
+    const char *close = skip_plain(r->at, r->end);
+    size_t bytes = (size_t)(close - r->at);
+    bool plain = close < r->end && *close == '"' && bytes <= UINT32_MAX;
+    if (!plain && !measure(r, &close, &bytes)) return false;
+    char *text = arena_alloc(r->a, bytes + 1), *to = text;
+    if (!text) return fail(r, no_memory);
+    for (;;) {
+        const char *special = plain ? close : skip_plain(r->at, close);
+        memcpy(to, r->at, (size_t)(special - r->at));
+        to += special - r->at;
+        r->at = special;
+        if (special == close) break;
+        if (!read_special(r, &to)) return false;
+    }
+    assert((size_t)(to - text) <= bytes);
+    *to = 0;
+    r->at++;
+    *out = (sw_value){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)(to - text), text}};
+    return true;
+}
+
+/* ---- Arrays and maps ---- */
+
+static bool read_value(reader *r, sw_value *out);
+
+/* After a member: true with *more, or *more false behind the closing bracket. */
+static bool read_separator(reader *r, char closing, bool *more)
+{
+    skip_space(r);
+    char c = peek(r);
+    if (c != ',' && c != closing)
+        return fail(r, r->at == r->end  ? "the text ends too early"
+                       : closing == ']' ? "neither ',' nor ']'"
+                                        : "neither ',' nor '}'");
+    r->at++;
+    *more = c == ',';
+    return true;
+}
+
+static bool read_members(reader *r, char closing)
+{
+    bool more = true;
+    skip_space(r);
+    if (peek(r) == closing) {
+        r->at++;
+        return true;
+    }
+    while (more) {
+        sw_value v;
+        if (closing == '}') {
+            skip_space(r);
+            if (peek(r) != '"') return fail(r, r->at == r->end ? "the text ends too early" : "a key without a quote");
+            r->at++;
+            if (!read_string(r, &v) || !push(r, v)) return false;
+            skip_space(r);
+            if (peek(r) != ':') return fail(r, r->at == r->end ? "the text ends too early" : "no ':' after a key");
+            r->at++;
+        }
+        if (!read_value(r, &v) || !push(r, v) || !read_separator(r, closing, &more)) return false;
+    }
+    return true;
+}
+
+static bool finish_array(reader *r, const sw_value *members, size_t n, sw_value *out)
+{
+    if (n > UINT32_MAX) return fail(r, "an array of more than 4,294,967,295 members");
+    *out = (sw_value){.type = MSGPACK_OBJECT_ARRAY, .via.array = {(uint32_t)n, value_array_new(r->a, (uint32_t)n)}};
+    if (!out->via.array.ptr) return fail(r, no_memory);
+    if (n > 0) memcpy(out->via.array.ptr, members, n * sizeof *members);
+    return true;
+}
+
+_Static_assert(sizeof(msgpack_object_kv) == 2 * sizeof(sw_value), "pairs lie in members as key, value, key, value");
+
+static int compare_keys(const msgpack_object_kv *a, const msgpack_object_kv *b)
+{
+    uint32_t n = a->key.via.str.size, m = b->key.via.str.size;
+    if (n != m) return n < m ? -1 : 1;
+    return memcmp(a->key.via.str.ptr, b->key.via.str.ptr, n);
+}
+
+/* Equal keys in the order in which they came. */
+static int compare_pairs(const void *a, const void *b)
+{
+    const msgpack_object_kv *one = *(const msgpack_object_kv *const *)a, *two = *(const msgpack_object_kv *const *)b;
+    int order = compare_keys(one, two);
+    return order ? order : one < two ? -1 : one > two;
+}
+
+/* Of each key that comes again, the first gets the last one's value, and the others lose their key (nil). By sorting:
+ * the time does not depend on keys that a client has chosen to collide. False: out of memory. */
+static bool mark_repeated_of_many(msgpack_object_kv *pairs, size_t n)
+{
+    msgpack_object_kv **sorted = malloc(n * sizeof *sorted);
+    if (!sorted) return false;
+    for (size_t i = 0; i < n; i++) sorted[i] = &pairs[i];
+    qsort(sorted, n, sizeof *sorted, compare_pairs);
+    for (size_t first = 0, i = 1; i < n; i++) {
+        if (compare_keys(sorted[first], sorted[i]) != 0) {
+            first = i;
+            continue;
+        }
+        sorted[first]->val = sorted[i]->val;
+        sorted[i]->key.type = MSGPACK_OBJECT_NIL;
+    }
+    free(sorted);
+    return true;
+}
+
+static void mark_repeated_of_few(msgpack_object_kv *pairs, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = 0; j < i; j++) {
+            if (pairs[j].key.type == MSGPACK_OBJECT_NIL || compare_keys(&pairs[j], &pairs[i]) != 0) continue;
+            pairs[j].val = pairs[i].val;
+            pairs[i].key.type = MSGPACK_OBJECT_NIL;
+            break;
+        }
+}
+
+enum { FEW_KEYS = 16 };
+
+static bool finish_map(reader *r, msgpack_object_kv *pairs, size_t n, sw_value *out)
+{
+    size_t kept = 0;
+    if (n > UINT32_MAX) return fail(r, "an object of more than 4,294,967,295 members");
+    if (n <= FEW_KEYS)
+        mark_repeated_of_few(pairs, n);
+    else if (!mark_repeated_of_many(pairs, n))
+        return fail(r, no_memory);
+    for (size_t i = 0; i < n; i++)
+        if (pairs[i].key.type != MSGPACK_OBJECT_NIL) pairs[kept++] = pairs[i];
+    msgpack_object_kv *copy = arena_memdup(r->a, pairs, kept * sizeof *pairs);
+    *out = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {(uint32_t)kept, copy}};
+    return copy || fail(r, no_memory);
+}
+
+static bool read_container(reader *r, char closing, sw_value *out)
+{
+    size_t base = r->count;
+    if (r->depth == VALUE_DEPTH_MAX) return fail(r, "it is nested more than 128 levels deep");
+    r->at++;
+    r->depth++;
+    if (!read_members(r, closing)) return false;
+    r->depth--;
+    sw_value *members = r->members + base;
+    size_t n = r->count - base;
+    r->count = base;
+    return closing == ']' ? finish_array(r, members, n, out)
+                          : finish_map(r, (msgpack_object_kv *)(void *)members, n / 2, out);
+}
+
+/* ---- Any value ---- */
+
+static bool read_word(reader *r, const char *word, sw_value meant, sw_value *out)
+{
+    size_t n = strlen(word);
+    if ((size_t)(r->end - r->at) < n || memcmp(r->at, word, n) != 0) return fail(r, "not a value");
+    r->at += n;
+    *out = meant;
+    return true;
+}
+
+static bool read_number(reader *r, sw_value *out)
+{
+    const char *after = json_number_read(r->at, r->end, out, &r->wrong);
+    if (after) r->at = after;
+    return after != NULL;
+}
+
+static bool read_value(reader *r, sw_value *out)
+{
+    skip_space(r);
+    switch (peek(r)) {
+    case '"':
+        r->at++;
+        return read_string(r, out);
+    case '{':
+        return read_container(r, '}', out);
+    case '[':
+        return read_container(r, ']', out);
+    case 't':
+        return read_word(r, "true", sw_bool(true), out);
+    case 'f':
+        return read_word(r, "false", sw_bool(false), out);
+    case 'n':
+        return read_word(r, "null", sw_nil(), out);
+    case '-':
+    case '0' ... '9':
+        return read_number(r, out);
+    default:
+        return fail(r, r->at == r->end ? "the text ends too early" : "not a value");
+    }
+}
+
+/* Columns are counted in characters, both from 1. */
+static const char *describe(const reader *r)
+{
+    size_t line = 1, column = 1;
+    if (r->wrong == no_memory) return no_memory;
+    for (const char *p = r->start; p < r->at; p++) {
+        bool newline = *p == '\n';
+        line += newline;
+        column = newline ? 1 : column + ((*p & 0xc0) != 0x80);
+    }
+    const char *text = arena_printf(r->a, "line %zu, column %zu: %s", line, column, r->wrong);
+    return text ? text : r->wrong;
+}
+
+bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    size_t marked = len >= 3 && memcmp(data, mark, 3) == 0 ? 3 : 0;
+    reader r = {.a = a, .start = data + marked, .at = data + marked, .end = data + len};
+    bool ok = read_value(&r, out);
+    if (ok) skip_space(&r);
+    if (ok && r.at < r.end) ok = fail(&r, "something follows the value");
+    assert(!ok || (r.count == 0 && r.depth == 0));
+    free(r.members);
+    if (ok) return true;
+    *out = sw_nil();
+    *message = describe(&r);
+    return false;
+}

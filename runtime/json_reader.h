@@ -1,0 +1,16 @@
+/* json_reader: JSON text to values, in one pass, straight into an arena. Keeps nothing. */
+#ifndef RUNTIME_JSON_READER_H
+#define RUNTIME_JSON_READER_H
+
+#include "runtime/arena.h"
+#include "runtime/stepwell.h"
+
+/* One JSON value (RFC 8259) that takes up all of the text. What other readers take is taken too: a byte order mark at
+ * the start is passed over; bytes in strings that are no UTF-8, and \u escapes of half a surrogate pair, become U+FFFD;
+ * integers beyond 64 bits become doubles. Strings and keys may hold zeros. Of equal keys the last one counts.
+ *
+ * False with *message (in `a`, or static): not JSON, with line and column; nested more than VALUE_DEPTH_MAX deep; a
+ * number too large for a double; out of memory or a's limit. */
+bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message);
+
+#endif
