@@ -41,6 +41,7 @@ static inline bool served_try(served *s, const char *const *extra, char *log_tex
         int n = 4;
         for (; *extra && n < SERVED_ARGS_MAX - 1; extra++) argv[n++] = *extra;
         CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0); /* a failed check must not leave it running, with our output */
+        dup2(pipe_fds[1], STDOUT_FILENO);
         dup2(pipe_fds[1], STDERR_FILENO);
         execv(served_program, (char **)(uintptr_t)argv);
         _exit(127);
