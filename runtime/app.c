@@ -14,6 +14,7 @@
 #include "runtime/control.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/pool.h"
 #include "runtime/public_url.h"
 #include "runtime/serve.h"
 #include "runtime/sockets.h"
@@ -234,7 +235,7 @@ static void prepare_process(const sw_app *app)
     (void)sigaction(SIGPIPE, &ignore, NULL);
     /* A terminal that hangs up tells the supervisor too, and that is its word for an upgrade. */
     if (app->control >= 0) (void)sigaction(SIGHUP, &ignore, NULL);
-    /* Readers of journals, files and sw_blocking share libuv's pool; its own default is 4 threads. */
+    /* Readers of journals and files share libuv's pool; its own default is 4 threads. */
     (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
     raise_file_limit();
     overflow_install();
@@ -246,6 +247,7 @@ static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_si
 {
     char why[ERROR_TEXT], address[128] = "";
     app->loops = must(calloc(app->loop_count, sizeof *app->loops));
+    app->blocking = must(pool_new((size_t)app->opt.blocking_threads));
     (void)http_listen_address(s->fds[0], address, sizeof address);
     for (unsigned i = 0; i < app->loop_count; i++) {
         bool made = loop_init(&app->loops[i], app, i, app->loop_count, s->fds[i], why, sizeof why);
@@ -297,6 +299,7 @@ static int open_and_serve(sw_app *app, sockets *s)
     else
         result = make_loops_and_serve(app, s, &stop_signals);
     sockets_close(s);
+    pool_free(app->blocking);
     if (app->store) store_close(app->store);
     return result;
 }

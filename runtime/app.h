@@ -47,6 +47,7 @@ struct sw_app {
     int control;     /* to the supervisor; -1: none */
     uint32_t worker; /* which of the supervisor's workers this is */
     bool backing_up; /* atomic */
+    struct pool *blocking;
     struct sw_loop *loops;
     unsigned loop_count;
 };

@@ -13,7 +13,7 @@
 #include "runtime/waiter.h"
 
 enum {
-    CLOSING_PARTS = 3,     /* server, client, port */
+    CLOSING_PARTS = 4,     /* server, client, threads of sw_blocking, port */
     TURN_REQUESTS = 256,   /* as many in one go */
     LEFT_BODY_MAX = 65536, /* of a request that is left to the next worker */
     TRIM_MS = 100
@@ -377,7 +377,7 @@ static bool close_moved(sw_loop *l)
 static void check_drained(sw_loop *l)
 {
     bool idle = l->runs == 0 && l->segments_in_flight == 0 && l->slots.loading == 0 && l->claims.looking == 0 &&
-                (l->recovered || !l->port);
+                (l->recovered || !l->port) && (!l->port || store_reads(l->port) == 0);
     if (!idle) return;
     /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */
     if (http_server_busy(l->server) && !l->hurried) return;
@@ -387,6 +387,7 @@ static void check_drained(sw_loop *l)
     l->handles_open = l->port ? CLOSING_PARTS : CLOSING_PARTS - 1;
     http_server_stop(l->server, on_part_closed, l);
     http_client_stop(l->client, on_part_closed, l);
+    pool_door_close(&l->blocking, on_part_closed, l);
     if (l->port) store_port_close(l->port, on_part_closed, l);
 }
 
@@ -442,7 +443,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     l->client =
         http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
                                                        .ca_file = o->ca_file});
-    if (!l->client) return false;
+    if (!l->client || !pool_door_open(&l->blocking, app->blocking, &l->uv)) return false;
     if (app->store && !(l->port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
     if (l->port) store_port_on_change(l->port, on_store_change);
     l->server = make_server(l, fd, error, error_size);

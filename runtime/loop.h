@@ -14,6 +14,7 @@
 #include "runtime/gate.h"
 #include "runtime/idempotency.h"
 #include "runtime/keep.h"
+#include "runtime/pool.h"
 #include "runtime/run.h"
 #include "runtime/slot.h"
 #include "runtime/timers.h"
@@ -51,6 +52,7 @@ typedef struct sw_loop {
     timers timers;
     http_server *server;
     http_client *client;
+    pool_door blocking;
     store_port *port;            /* NULL in a program without endpoints */
     TAILQ_HEAD(, run) touched;   /* to look at when the turn ends; in order, so that ids come to the store in theirs */
     run_id last_id;              /* of the last run that began here */

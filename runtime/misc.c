@@ -1,11 +1,12 @@
 /* Memory, threads and logging for code in a run. */
-#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/pool.h"
 #include "runtime/replay_log.h"
 #include "runtime/strand.h"
 
@@ -35,7 +36,7 @@ char *sw_printf(sw_ctx *c, const char *format, ...)
 /* ---- Threads ---- */
 
 typedef struct blocking {
-    uv_work_t work;
+    pool_job job;
     strand *strand;
     void *(*fn)(void *arg);
     void *arg, *result;
@@ -58,9 +59,9 @@ void blocking_refuse(const char *function)
     _longjmp(working->boundary, 1);
 }
 
-static void on_thread(uv_work_t *w)
+static void on_thread(pool_job *j)
 {
-    blocking *b = w->data;
+    blocking *b = (blocking *)((char *)j - offsetof(blocking, job));
     blocking_place place = {.refused = NULL};
     working = &place;
     if (_setjmp(place.boundary) == 0) b->result = b->fn(b->arg);
@@ -68,11 +69,9 @@ static void on_thread(uv_work_t *w)
     b->refused = place.refused;
 }
 
-static void on_thread_done(uv_work_t *w, int status)
+static void on_thread_done(pool_job *j)
 {
-    blocking *b = w->data;
-    assert(status == 0);
-    (void)status;
+    blocking *b = (blocking *)((char *)j - offsetof(blocking, job));
     b->done = true;
     strand_wake(b->strand);
 }
@@ -84,10 +83,8 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
     if (!c->run->plain && c->kind != CTX_STEP)
         ctx_fail_misuse(c, "sw_blocking outside a step would run again at every replay: call it inside sw_step");
     strand *s = c->strand;
-    blocking b = {.strand = s, .fn = fn, .arg = arg};
-    b.work.data = &b;
-    int rc = uv_queue_work(&c->run->loop->uv, &b.work, on_thread, on_thread_done);
-    if (rc != 0) sw_fail(c, "no thread for sw_blocking: %s", uv_strerror(rc));
+    blocking b = {.job = {.work = on_thread, .done = on_thread_done}, .strand = s, .fn = fn, .arg = arg};
+    if (!pool_submit(&c->run->loop->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
     s->uninterruptible = true;
     while (!b.done) (void)strand_suspend(s);
     s->uninterruptible = false;

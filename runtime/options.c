@@ -96,6 +96,8 @@ static const flag library_flags[] = {
      "open client connections of each loop; more: the longest idle is closed, or 503", AT(connections_max), 1, 1000000},
     {"stack-size", FLAG_BYTES, "SIZE", "64KiB", "stack of a handler, branch or parallel step", AT(stack_size), 16384,
      8 * 1024 * 1024},
+    {"blocking-threads", FLAG_COUNT, "N", "16", "threads for sw_blocking; further calls wait for one",
+     AT(blocking_threads), 1, 1024},
     {"upstream-connections", FLAG_COUNT, "N", "1024", "outgoing connections to one host of each loop",
      AT(upstream_connections_per_host), 1, 100000},
 };

@@ -38,16 +38,6 @@ static bool sync_path(const char *path)
     return ok;
 }
 
-static bool sync_parent(const char *path)
-{
-    char parent[FOLDER_PATH_MAX];
-    (void)snprintf(parent, sizeof parent, "%s", path);
-    char *slash = strrchr(parent, '/');
-    if (!slash) return sync_path(".");
-    slash[slash == parent] = 0;
-    return sync_path(parent);
-}
-
 /* Bytes of the files in the folder of this thread's walk. */
 static __thread uint64_t walk_bytes;
 
@@ -75,7 +65,9 @@ store_backup_result backup_make(rocks *r, const char *from, const char *to, uint
 {
     char partial[FOLDER_PATH_MAX];
     struct stat st;
-    if (snprintf(partial, sizeof partial, "%s.partial", to) >= (int)sizeof partial - 64) {
+    const char *slash = strrchr(to, '/'), *name = slash ? slash + 1 : to;
+    int len = snprintf(partial, sizeof partial, "%.*s.%s.partial", (int)(name - to), to, name);
+    if (len >= (int)sizeof partial - 64) {
         (void)snprintf(error, error_size, "the name is too long");
         return STORE_BACKUP_FAILED;
     }
@@ -92,7 +84,7 @@ store_backup_result backup_make(rocks *r, const char *from, const char *to, uint
         (void)remove_folder(partial);
         return result;
     }
-    if (!sync_parent(to)) return failed(error, error_size, "may not be on disk", to);
+    if (!folder_sync_parent(to)) return failed(error, error_size, "may not be on disk", to);
     walk_bytes = 0;
     (void)nftw(to, count_one, OPEN_FOLDERS, FTW_PHYS);
     *bytes = walk_bytes;

@@ -1,5 +1,6 @@
 /* backup: a consistent copy of the data folder of a running store: a checkpoint of the database and the small files
- * beside it. Made as NAME.partial, synced, then renamed: a half one is never taken for whole. */
+ * beside it. Made as .NAME.partial, synced, then renamed: a half one is never taken for whole. No backup can have such
+ * a name, since none begins with a dot. */
 #ifndef STORAGE_BACKUP_H
 #define STORAGE_BACKUP_H
 

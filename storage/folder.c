@@ -57,6 +57,18 @@ static bool sync_folder(const char *path)
     return ok;
 }
 
+bool folder_sync_parent(const char *path)
+{
+    char parent[FOLDER_PATH_MAX];
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') len--;
+    (void)snprintf(parent, sizeof parent, "%.*s", (int)len, path);
+    char *slash = strrchr(parent, '/');
+    if (!slash) return sync_folder(".");
+    slash[slash == parent] = 0;
+    return sync_folder(parent);
+}
+
 /* Whole or not at all, and on disk when this returns true. */
 static bool write_small(const char *path, const char *name, const char *data, size_t len)
 {
@@ -77,7 +89,9 @@ static bool make(const char *path, char *error, size_t error_size)
     struct stat st;
     if (strlen(path) > FOLDER_PATH_MAX - SMALL_FILE_MAX)
         return say(error, error_size, path, "the name is too long", "");
-    if (mkdir(path, 0700) == 0) return true;
+    if (mkdir(path, 0700) == 0)
+        return folder_sync_parent(path) ||
+               say(error, error_size, path, "its parent folder cannot be synced", strerror(errno));
     if (errno == ENOENT)
         return say(error, error_size, path, "its parent folder does not exist; make it, or choose another with --data",
                    "");

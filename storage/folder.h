@@ -22,6 +22,9 @@ long folder_user(const char *path); /* process id of the last who marked it, 0 i
 /* The small files that belong to the journal, into another folder. False: errno tells why. */
 bool folder_copy(const char *from, const char *to);
 
+/* Makes the entry of `path` in its parent folder durable. False: errno tells why not. */
+bool folder_sync_parent(const char *path);
+
 /* True when a file of some size can be written and synced there. */
 bool folder_writable(const char *path);
 

@@ -104,6 +104,8 @@ static void answer(uv_work_t *w, int status)
     free(j);
 }
 
+size_t store_reads(const store_port *p) { return p->reads; }
+
 /* Memory for a read is small and asked for when the process starts or a run is loaded: without it nothing can go on. */
 static void *must(void *memory)
 {

@@ -168,7 +168,7 @@ static int lock_init(pthread_rwlock_t *lock)
 rocks *rocks_open(const char *path, char *error, size_t error_size)
 {
     rocks *r = calloc(1, sizeof *r);
-    if (!r || strlen(path) >= FOLDER_PATH_MAX || lock_init(&r->lock) != 0) {
+    if (!r || strlen(path) >= FOLDER_PATH_MAX || lock_init(&r->lock) != 0 || pthread_mutex_init(&r->slow, NULL) != 0) {
         (void)snprintf(error, error_size, "out of memory");
         free(r);
         return NULL;
@@ -198,16 +198,45 @@ void rocks_close(rocks *r)
     rocksdb_writeoptions_destroy(r->synced);
     rocksdb_options_destroy(r->options);
     (void)pthread_rwlock_destroy(&r->lock);
+    (void)pthread_mutex_destroy(&r->slow);
     free(r);
 }
 
 bool rocks_reopen(rocks *r, char *error, size_t error_size)
 {
+    if (pthread_mutex_trylock(&r->slow) != 0) {
+        (void)snprintf(error, error_size, "the journal is opened again when the backup, or compaction, is over");
+        return false;
+    }
     (void)pthread_rwlock_wrlock(&r->lock);
     close_database(r);
     bool ok = open_database(r, error, error_size);
     (void)pthread_rwlock_unlock(&r->lock);
+    (void)pthread_mutex_unlock(&r->slow);
     return ok;
+}
+
+void rocks_swept(rocks *r, clock_belief *out)
+{
+    uint8_t row[ROCKS_SWEPT_BYTES];
+    char ignored[ROCKS_ERROR_MAX];
+    *out = (clock_belief){.believed_ms = 0};
+    if (get_meta(r, "swept", row, sizeof row, ignored, sizeof ignored) != ROCKS_SWEPT_BYTES) return;
+    out->believed_ms = (int64_t)rocks_get_be(row, 8);
+    out->grace_ms = (int64_t)rocks_get_be(row + 8, 8);
+}
+
+void rocks_set_swept(rocks *r, const clock_belief *b)
+{
+    uint8_t row[ROCKS_SWEPT_BYTES];
+    char *why = NULL;
+    const char *closed = NULL;
+    rocks_put_be(row, (uint64_t)b->believed_ms, 8);
+    rocks_put_be(row + 8, (uint64_t)b->grace_ms, 8);
+    if (!rocks_read_begin(r, &closed)) return;
+    rocksdb_put_cf(r->db, r->unsynced, r->tables[ROCKS_TABLE_META], "swept", 5, (const char *)row, sizeof row, &why);
+    if (why) rocksdb_free(why); /* the next commit fails too, and says so */
+    rocks_read_end(r);
 }
 
 bool rocks_try_write(rocks *r, char *error, size_t error_size)
@@ -290,7 +319,9 @@ bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size
 {
     char *why = NULL;
     const char *closed = NULL;
+    (void)pthread_mutex_lock(&r->slow);
     if (!rocks_read_begin(r, &closed)) {
+        (void)pthread_mutex_unlock(&r->slow);
         (void)snprintf(error, error_size, "%s", closed);
         return false;
     }
@@ -298,6 +329,7 @@ bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size
     if (!why) rocksdb_checkpoint_create(c, path, 0, &why); /* 0: what is only in memory is written first */
     if (c) rocksdb_checkpoint_object_destroy(c);
     rocks_read_end(r);
+    (void)pthread_mutex_unlock(&r->slow);
     return !take_error(why, error, error_size);
 }
 

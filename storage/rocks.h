@@ -3,6 +3,7 @@
 #ifndef STORAGE_ROCKS_H
 #define STORAGE_ROCKS_H
 
+#include "storage/clock.h"
 #include "storage/store.h"
 
 typedef struct rocks rocks;
@@ -56,6 +57,10 @@ typedef struct rocks_sweep {
     int64_t older_than_ms; /* runs without a retention of their own that ended before */
     bool done;             /* the last call found nothing more to look at */
 } rocks_sweep;
+
+/* What retention believed of the time when it last looked; zeros: never, or it cannot be read. Not synced. */
+void rocks_swept(rocks *r, clock_belief *out);
+void rocks_set_swept(rocks *r, const clock_belief *b);
 
 void rocks_sweep_begin(rocks_sweep *s, int64_t now_ms, int64_t store_ms);
 /* Looks at up to `limit` rows of each kind and deletes the runs whose time has come. How many, -1 on an error. */

@@ -17,7 +17,12 @@ typedef enum rocks_table {
     ROCKS_TABLES
 } rocks_table;
 
-enum { ROCKS_KEY_BYTES = RUN_ID_BYTES + 4, ROCKS_DUE_BYTES = 8, ROCKS_KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES };
+enum {
+    ROCKS_KEY_BYTES = RUN_ID_BYTES + 4,
+    ROCKS_DUE_BYTES = 8,
+    ROCKS_SWEPT_BYTES = 16,
+    ROCKS_KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES
+};
 
 /* Sequence numbers that no entry gets. */
 #define ROCKS_SEQ_KEY  (UINT32_MAX - 1) /* the hash of the run's key, see store_key */
@@ -26,7 +31,10 @@ enum { ROCKS_KEY_BYTES = RUN_ID_BYTES + 4, ROCKS_DUE_BYTES = 8, ROCKS_KEY_ROW_BY
 struct rocks {
     char path[FOLDER_PATH_MAX];
     pthread_rwlock_t lock; /* readers of `db` hold it shared, rocks_reopen alone */
-    rocksdb_t *db;         /* NULL while it could not be opened again */
+    /* Held by a backup and by a compaction, which take long, and tried by rocks_reopen: it must not wait for them with
+     * every reader behind it. */
+    pthread_mutex_t slow;
+    rocksdb_t *db; /* NULL while it could not be opened again */
     rocksdb_column_family_handle_t *tables[ROCKS_TABLES];
     rocksdb_options_t *options;
     rocksdb_writeoptions_t *synced, *unsynced;

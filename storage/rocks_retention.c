@@ -79,12 +79,12 @@ void rocks_sweep_begin(rocks_sweep *s, int64_t now_ms, int64_t store_ms)
     if (run_id_time_ms(&s->walk_from) > s->older_than_ms) s->walk_from = (run_id){{0}};
 }
 
-static bool is_live(rocks *r, const run_id *id, bool *ok)
+static bool is_live(rocks *r, const rocksdb_readoptions_t *how, const run_id *id, bool *ok)
 {
     char *why = NULL;
     size_t len = 0;
     char *due =
-        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES, &len, &why);
+        rocksdb_get_cf(r->db, how, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES, &len, &why);
     if (why) rocksdb_free(why);
     if (why) *ok = false;
     if (due) rocksdb_free(due);
@@ -111,7 +111,7 @@ static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, roc
         run_id id;
         memcpy(from, at, ROCKS_EXPIRY_BYTES);
         memcpy(id.bytes, at + 1 + ROCKS_DUE_BYTES, RUN_ID_BYTES);
-        bool live = is_live(r, &id, &ok);
+        bool live = is_live(r, r->reads, &id, &ok);
         if (ok && !live) ok = batch_delete_run(r, b, &id);
         rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, ROCKS_EXPIRY_BYTES);
         deleted += !live;
@@ -126,6 +126,31 @@ typedef struct walked {
     run_id id;
     size_t segments, bytes;
 } walked;
+
+/* Segments and live rows of one moment: a run of one segment that was live a moment ago may have ended since, with a
+ * second one; asked at two moments it would look like one that began and ended within one commit. */
+typedef struct moment {
+    const rocksdb_snapshot_t *snapshot;
+    rocksdb_readoptions_t *reads;
+    rocksdb_iterator_t *it;
+} moment;
+
+static moment moment_begin(rocks *r, const run_id *from)
+{
+    moment m = {.snapshot = rocksdb_create_snapshot(r->db), .reads = rocksdb_readoptions_create()};
+    rocksdb_readoptions_set_snapshot(m.reads, m.snapshot);
+    m.it = rocksdb_create_iterator_cf(r->db, m.reads, r->tables[ROCKS_TABLE_SEGMENTS]);
+    rocksdb_iter_seek(m.it, (const char *)from->bytes, RUN_ID_BYTES);
+    return m;
+}
+
+static bool moment_end(rocks *r, moment *m, const char **error)
+{
+    bool ok = rocks_iterated(m->it, error);
+    rocksdb_readoptions_destroy(m->reads);
+    rocksdb_release_snapshot(r->db, m->snapshot);
+    return ok;
+}
 
 /* Takes the run at the iterator and moves behind it. */
 static bool walk_run(rocksdb_iterator_t *it, walked *w)
@@ -154,17 +179,16 @@ static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, size_t
     size_t seen = 0;
     bool ok = true;
     walked w;
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
-    rocksdb_iter_seek(it, (const char *)s->walk_from.bytes, RUN_ID_BYTES);
-    for (; ok && seen < limit && walk_run(it, &w); seen++) {
+    moment m = moment_begin(r, &s->walk_from);
+    for (; ok && seen < limit && walk_run(m.it, &w); seen++) {
         if (run_id_time_ms(&w.id) >= s->older_than_ms) break;
         s->walk_from = w.id;
-        if (w.segments > 1 || is_live(r, &w.id, &ok) || !ok) continue;
+        if (w.segments > 1 || is_live(r, m.reads, &w.id, &ok) || !ok) continue;
         ok = batch_delete_run(r, b, &w.id);
         n++;
     }
     if (seen == limit) s->done = false;
-    return rocks_iterated(it, &error) && ok ? n : -1;
+    return moment_end(r, &m, &error) && ok ? n : -1;
 }
 
 long rocks_sweep_age(rocks *r, rocks_sweep *sweep, size_t limit)
@@ -198,17 +222,16 @@ long rocks_sweep_bytes(rocks *r, rocks_sweep *sweep, uint64_t bytes, size_t limi
     *freed = 0;
     if (!rocks_read_begin(r, &error)) return -1;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
-    rocksdb_iter_seek(it, (const char *)next.bytes_from.bytes, RUN_ID_BYTES);
-    for (; ok && *freed < bytes && seen < limit && walk_run(it, &w); seen++) {
+    moment m = moment_begin(r, &next.bytes_from);
+    for (; ok && *freed < bytes && seen < limit && walk_run(m.it, &w); seen++) {
         next.bytes_from = w.id;
-        if (is_live(r, &w.id, &ok) || !ok) continue;
+        if (is_live(r, m.reads, &w.id, &ok) || !ok) continue;
         ok = batch_delete_run(r, b, &w.id); /* its expiry row finds nothing when its time comes */
         *freed += w.bytes;
         n++;
     }
     next.done = seen < limit && *freed < bytes;
-    ok = rocks_iterated(it, &error) && ok && (n == 0 || write_batch(r, r->unsynced, b, &error));
+    ok = moment_end(r, &m, &error) && ok && (n == 0 || write_batch(r, r->unsynced, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     if (ok) *sweep = next;
@@ -219,10 +242,13 @@ void rocks_sweep_give_back(rocks *r, const rocks_sweep *sweep)
 {
     const char *error = NULL;
     uint8_t to[ROCKS_KEY_BYTES];
-    if (!rocks_read_begin(r, &error)) return;
-    rocks_segment_key(to, &sweep->bytes_from, UINT32_MAX);
-    rocksdb_compact_range_cf(r->db, r->tables[ROCKS_TABLE_SEGMENTS], NULL, 0, (const char *)to, sizeof to);
-    rocks_read_end(r);
+    (void)pthread_mutex_lock(&r->slow);
+    if (rocks_read_begin(r, &error)) {
+        rocks_segment_key(to, &sweep->bytes_from, UINT32_MAX);
+        rocksdb_compact_range_cf(r->db, r->tables[ROCKS_TABLE_SEGMENTS], NULL, 0, (const char *)to, sizeof to);
+        rocks_read_end(r);
+    }
+    (void)pthread_mutex_unlock(&r->slow);
 }
 
 /* Blobs of deleted runs count as gone: the space is given back by the compactions that follow. */

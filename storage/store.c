@@ -18,6 +18,7 @@ static void set_options(store *s, const store_options *o)
     if (!s->options.retain_ms) s->options.retain_ms = 7LL * DAY_MS;
     if (!s->options.queue_bytes_max) s->options.queue_bytes_max = QUEUE_BYTES;
     if (!s->options.sweep_interval_ms) s->options.sweep_interval_ms = SWEEP_INTERVAL_MS;
+    if (!s->options.wall_ms) s->options.wall_ms = store_now_ms;
 }
 
 static bool start_threads(store *s, char *error, size_t error_size)

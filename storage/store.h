@@ -21,6 +21,7 @@ typedef struct store_options {
     uint64_t retain_bytes;     /* ended runs are deleted, oldest first, while the store is larger; 0: no limit */
     size_t queue_bytes_max;    /* appended and not yet committed; 0: 256 MiB. See store_busy */
     int64_t sweep_interval_ms; /* how often retention looks; 0: 60,000 */
+    int64_t (*wall_ms)(void);  /* the wall clock that retention asks, Unix ms; NULL: the system's */
 } store_options;
 
 /* Opens, or makes, the store. NULL with a message that says what to change: not writable, in use by another process
@@ -94,6 +95,9 @@ typedef struct store_journal {
     size_t len;
     const char *error; /* NULL, or why it could not be read */
 } store_journal;
+
+/* How many reads, deletions and backups are under way; a port is closed when there are none. */
+size_t store_reads(const store_port *p);
 
 /* Loads whole journals: one range scan each. `ids` is copied. */
 void store_load(store_port *p, const run_id *ids, size_t count,

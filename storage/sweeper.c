@@ -1,7 +1,10 @@
 /* Retention: a thread that now and then deletes ended runs whose time has come, or the oldest while the store is over
  * its size. It works in small batches, so that commits go on between them. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <time.h>
 
+#include "storage/clock.h"
 #include "storage/store_core.h"
 
 enum { BATCH_RUNS = 1000 };
@@ -42,10 +45,32 @@ static bool sweep_bytes(store *s, rocks_sweep *at, uint64_t excess)
     return sum > 0;
 }
 
-static void sweep(store *s, rocks_sweep *at)
+/* Goes on while the machine sleeps, as the wall clock does. */
+static int64_t steady_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_BOOTTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1;
+}
+
+static int64_t now_ms(store *s, clock_belief *clock)
+{
+    bool jumped;
+    int64_t wall_ms = s->options.wall_ms(), before_ms = clock->believed_ms;
+    int64_t now_ms = clock_believe(clock, wall_ms, steady_ms(), &jumped);
+    if (jumped)
+        fprintf(stderr,
+                "stepwell: journal: the clock is %" PRId64 " hours ahead of when retention last looked: nothing is "
+                "deleted by that for a day. Is the clock right?\n",
+                (wall_ms - before_ms) / 3600000);
+    rocks_set_swept(s->rocks, clock);
+    return now_ms;
+}
+
+static void sweep(store *s, rocks_sweep *at, clock_belief *clock)
 {
     uint64_t most = s->options.retain_bytes;
-    rocks_sweep_begin(at, store_now_ms(), s->options.retain_ms);
+    rocks_sweep_begin(at, now_ms(s, clock), s->options.retain_ms);
     sweep_age(s, at);
     uint64_t disk = rocks_disk_bytes(s->rocks);
     /* Sizes on disk are known only after compaction, so what is to be freed is approached. */
@@ -65,8 +90,10 @@ void *store_sweep_main(void *arg)
 {
     store *s = arg;
     rocks_sweep at = {.done = false};
+    clock_belief clock;
+    rocks_swept(s->rocks, &clock);
     while (!closing(s)) {
-        if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep(s, &at);
+        if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep(s, &at, &clock);
         wait_for_turn(s);
     }
     return NULL;

@@ -171,10 +171,14 @@ static void test_refusals(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
     start(in_root("data"), "--backup-dir", copies);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) backup(wrong[i], 400);
-    snprintf(file, sizeof file, "%s/left.partial", copies); /* of a process that died */
+    snprintf(file, sizeof file, "%s/.left.partial", copies); /* of a process that died */
     CHECK(mkdir(file, 0700) == 0);
     backup("?name=left", 201);
     CHECK(access(file, F_OK) != 0);
+    backup("?name=monday.partial", 201);
+    backup("?name=monday", 201);
+    snprintf(file, sizeof file, "%s/monday.partial/journal/CURRENT", copies); /* a whole backup, whatever its name */
+    CHECK(access(file, F_OK) == 0);
     call("GET", url_of("/_sw/backup?name=x"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 405);
     CHECK_INT(served_stop(&server, SIGTERM), 0);

@@ -5,6 +5,7 @@
 #define TESTS_DISK_FAULTS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +24,10 @@ typedef enum disk_fault {
 typedef struct disk_state {
     volatile disk_fault fault;
     volatile unsigned failed; /* calls that did */
+    volatile bool links_hang; /* link returns when this is over: what a backup that takes long looks like */
+    volatile bool linking;    /* one hangs there */
+    ino_t synced[64];         /* folders that were synced, the last 64 */
+    unsigned synced_count;
 } disk_state;
 
 static disk_state *disk;
@@ -45,7 +50,20 @@ static int disk_sync(int fd, long call)
     if (disk_has(fd, DISK_SYNC_FAILS)) return disk_fail(EIO);
     if (disk_has(fd, DISK_SYNC_HANGS)) (void)__atomic_add_fetch(&disk->failed, 1, __ATOMIC_SEQ_CST);
     while (disk_has(fd, DISK_SYNC_HANGS)) usleep(1000);
-    return (int)syscall(call, fd);
+    int rc = (int)syscall(call, fd);
+    struct stat st;
+    if (disk && rc == 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        disk->synced[__atomic_fetch_add(&disk->synced_count, 1, __ATOMIC_SEQ_CST) % 64] = st.st_ino;
+    return rc;
+}
+
+DISK_SHOWN int link(const char *from, const char *to)
+{
+    while (disk && disk->links_hang) {
+        disk->linking = true;
+        usleep(1000);
+    }
+    return (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 DISK_SHOWN int fsync(int fd) { return disk_sync(fd, SYS_fsync); }

@@ -1,0 +1,137 @@
+#include "runtime/pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct pool {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    pool_job *first, **last; /* waiting */
+    size_t waiting, idle, count, max;
+    bool closing;
+    uv_thread_t threads[];
+};
+
+pool *pool_new(size_t threads_max)
+{
+    assert(threads_max > 0);
+    pool *p = calloc(1, sizeof *p + threads_max * sizeof(uv_thread_t));
+    if (!p) return NULL;
+    if (pthread_mutex_init(&p->lock, NULL) != 0 || pthread_cond_init(&p->work, NULL) != 0) {
+        free(p);
+        return NULL;
+    }
+    p->last = &p->first;
+    p->max = threads_max;
+    return p;
+}
+
+void pool_free(pool *p)
+{
+    if (!p) return;
+    (void)pthread_mutex_lock(&p->lock);
+    assert(!p->first && p->idle == p->count);
+    p->closing = true;
+    (void)pthread_mutex_unlock(&p->lock);
+    (void)pthread_cond_broadcast(&p->work);
+    for (size_t i = 0; i < p->count; i++) (void)uv_thread_join(&p->threads[i]);
+    (void)pthread_cond_destroy(&p->work);
+    (void)pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* Under the lock. NULL: the pool closes. */
+static pool_job *take(pool *p)
+{
+    p->idle++;
+    while (!p->first && !p->closing) (void)pthread_cond_wait(&p->work, &p->lock);
+    pool_job *j = p->first;
+    if (!j) return NULL;
+    p->idle--;
+    p->waiting--;
+    p->first = j->next;
+    if (!p->first) p->last = &p->first;
+    return j;
+}
+
+static void thread_main(void *arg)
+{
+    pool *p = arg;
+    (void)pthread_mutex_lock(&p->lock);
+    for (pool_job *j; (j = take(p));) {
+        (void)pthread_mutex_unlock(&p->lock);
+        j->work(j);
+        (void)pthread_mutex_lock(&p->lock);
+        pool_door *d = j->door;
+        j->next = d->finished;
+        d->finished = j;
+        int rc = uv_async_send(&d->wake); /* under the lock: the door cannot close meanwhile */
+        assert(rc == 0);
+        (void)rc;
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+static void on_wake(uv_async_t *h)
+{
+    pool_door *d = h->data;
+    (void)pthread_mutex_lock(&d->pool->lock);
+    pool_job *list = d->finished;
+    d->finished = NULL;
+    (void)pthread_mutex_unlock(&d->pool->lock);
+    for (pool_job *next; list; list = next) {
+        next = list->next;
+        list->done(list);
+    }
+}
+
+bool pool_door_open(pool_door *d, pool *p, uv_loop_t *loop)
+{
+    *d = (pool_door){.pool = p};
+    if (uv_async_init(loop, &d->wake, on_wake) != 0) return false;
+    d->wake.data = d;
+    return true;
+}
+
+static void on_door_closed(uv_handle_t *h)
+{
+    pool_door *d = h->data;
+    d->on_closed(d->arg);
+}
+
+void pool_door_close(pool_door *d, void (*on_closed)(void *arg), void *arg)
+{
+    (void)pthread_mutex_lock(&d->pool->lock); /* waits for the thread that has just finished the last job */
+    assert(!d->finished);
+    (void)pthread_mutex_unlock(&d->pool->lock);
+    d->on_closed = on_closed;
+    d->arg = arg;
+    uv_close((uv_handle_t *)&d->wake, on_door_closed);
+}
+
+/* Under the lock. With libuv's default: a stack as large as the limit (ulimit -s), since user code runs on it. */
+static bool begin_thread(pool *p)
+{
+    if (uv_thread_create(&p->threads[p->count], thread_main, p) != 0) return false;
+    p->count++;
+    return true;
+}
+
+bool pool_submit(pool_door *d, pool_job *j)
+{
+    pool *p = d->pool;
+    j->door = d;
+    j->next = NULL;
+    (void)pthread_mutex_lock(&p->lock);
+    bool enough = p->waiting < p->idle || p->count == p->max;
+    bool ok = enough || begin_thread(p) || p->count > 0;
+    if (ok) {
+        *p->last = j;
+        p->last = &j->next;
+        p->waiting++;
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    if (ok) (void)pthread_cond_signal(&p->work);
+    return ok;
+}

@@ -1,0 +1,42 @@
+/* pool: the threads that sw_blocking runs on. One for the process, of a bounded number of threads, begun when they are
+ * first needed; jobs beyond that wait, first come first. Apart from libuv's pool, so that no handler keeps the
+ * journal's readers waiting. Owns no job: a job lies with its caller until `done` was called, on the loop that handed
+ * it in. */
+#ifndef RUNTIME_POOL_H
+#define RUNTIME_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+typedef struct pool pool;
+typedef struct pool_door pool_door;
+
+typedef struct pool_job {
+    struct pool_job *next;
+    pool_door *door;
+    void (*work)(struct pool_job *j); /* on a thread of the pool */
+    void (*done)(struct pool_job *j); /* afterwards, on the loop */
+} pool_job;
+
+/* One loop's way in; the loop's own. */
+struct pool_door {
+    pool *pool;
+    uv_async_t wake;
+    pool_job *finished; /* under the pool's lock */
+    void (*on_closed)(void *arg);
+    void *arg;
+};
+
+pool *pool_new(size_t threads_max); /* NULL: out of memory */
+/* Ends its threads; nothing may be under way. NULL is fine. */
+void pool_free(pool *p);
+
+bool pool_door_open(pool_door *d, pool *p, uv_loop_t *loop);
+/* Nothing may be under way from here. */
+void pool_door_close(pool_door *d, void (*on_closed)(void *arg), void *arg);
+
+/* False: there is no thread at all, and none could be begun. */
+bool pool_submit(pool_door *d, pool_job *j);
+
+#endif

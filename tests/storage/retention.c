@@ -1,0 +1,145 @@
+/* Retention: a run that has just ended stays, whatever the sweep saw of it before; a clock that jumps deletes nothing
+ * before it is believed. */
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "storage/clock.h"
+#include "tests/disk_faults.h"
+#include "tests/store_desk.h"
+
+enum { HOUR_MS = 3600000, DAY_MS = 24 * HOUR_MS };
+
+/* Sweeps one after the other, while old runs of one segment end with a second one. */
+static void test_just_ended(void)
+{
+    enum { ROUNDS = 40, RUNS = 500 };
+    static store_segment all[RUNS];
+    desk d;
+    store_options o = options_for("just-ended");
+    o.retain_ms = HOUR_MS;
+    o.sweep_interval_ms = 1;
+    int64_t old = now_ms() - 2 * HOUR_MS;
+    open_desk(&d, &o);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (uint32_t seq = 0; seq < 2; seq++) {
+            for (int i = 0; i < RUNS; i++) {
+                run_id id = id_of(old + round, 0);
+                memcpy(id.bytes + 8, &(uint32_t){htobe32((uint32_t)i)}, sizeof(uint32_t));
+                all[i] = (store_segment){.run = id,
+                                         .seq = seq,
+                                         .live = seq ? STORE_LIVE_CLEAR : STORE_LIVE_SET,
+                                         .listed = seq > 0,
+                                         .retain_ms = -1,
+                                         .data = "ended",
+                                         .len = 5,
+                                         .next = i + 1 < RUNS ? &all[i + 1] : NULL};
+            }
+            append(&d, all, RUNS);
+        }
+    }
+    store_stats s;
+    store_stats_get(d.store, &s);
+    CHECK_INT(s.runs_deleted, 0);
+    close_desk(&d);
+}
+
+static void test_belief(void)
+{
+    const int64_t start = 1800000000000;
+    bool jumped;
+    clock_belief b = {.believed_ms = 0};
+    CHECK_INT(clock_believe(&b, start, 1000, &jumped), start); /* nothing was known */
+    CHECK(!jumped);
+    CHECK_INT(clock_believe(&b, start + 60000, 61000, &jumped), start + 60000);
+    CHECK_INT(clock_believe(&b, start + 50000, 62000, &jumped), start + 50000); /* set back: at once */
+    CHECK_INT(clock_believe(&b, start + 365LL * DAY_MS, 63000, &jumped), start + 51000);
+    CHECK(jumped);
+    CHECK_INT(clock_believe(&b, start + 365LL * DAY_MS, 64000, &jumped), start + 52000);
+    CHECK(!jumped);                                                             /* said once */
+    CHECK_INT(clock_believe(&b, start + 53000, 65000, &jumped), start + 53000); /* set right again */
+    CHECK_INT(b.grace_ms, 0);
+    /* A jump is believed after the grace, also when processes come and go in it. */
+    int64_t steady = 65000, wall = start + 365LL * DAY_MS, hours = 0;
+    for (; clock_believe(&b, wall, steady, &jumped) != wall; hours++) {
+        CHECK(hours < 100);
+        if (hours % 5 == 4) b.steady_ms = 0; /* another process */
+        steady += HOUR_MS;
+        wall += HOUR_MS;
+    }
+    CHECK(hours >= 24 && hours <= 32);
+    /* A machine that was off for days is no jump, for months it is. */
+    b = (clock_belief){.believed_ms = start};
+    CHECK_INT(clock_believe(&b, start + 6LL * DAY_MS, 1000, &jumped), start + 6LL * DAY_MS);
+    b = (clock_belief){.believed_ms = start};
+    CHECK_INT(clock_believe(&b, start + 60LL * DAY_MS, 1000, &jumped), start);
+    CHECK(jumped);
+}
+
+static atomic_llong shift_ms;
+static int64_t shifted_ms(void) { return now_ms() + shift_ms; }
+
+static void wait_sweeps(void) { usleep(300000); }
+
+static void test_year_ahead(void)
+{
+    desk d;
+    store_options o = options_for("year-ahead");
+    o.retain_ms = DAY_MS;
+    o.sweep_interval_ms = 10;
+    o.wall_ms = shifted_ms;
+    run_id a = id_of(now_ms(), 1), b = id_of(now_ms(), 2);
+    open_desk(&d, &o);
+    end_run(&d, a, -1, false);
+    end_run(&d, b, -1, true);
+    wait_sweeps();
+    shift_ms = 365LL * DAY_MS;
+    wait_sweeps();
+    CHECK(load(&d, a) && load(&d, b));
+    close_desk(&d);
+    open_desk(&d, &o); /* and by the next process */
+    wait_sweeps();
+    CHECK(load(&d, a) && load(&d, b));
+    close_desk(&d);
+    shift_ms = 0; /* set right again */
+    open_desk(&d, &o);
+    wait_sweeps();
+    CHECK(load(&d, a) && load(&d, b));
+    close_desk(&d);
+    shift_ms = 2LL * DAY_MS; /* the machine was off for two days */
+    open_desk(&d, &o);
+    for (int i = 0; i < 500 && (load(&d, a) || load(&d, b)); i++) usleep(20000);
+    CHECK(!load(&d, a) && !load(&d, b));
+    close_desk(&d);
+}
+
+static void test_parent_synced(void)
+{
+    static disk_state state;
+    struct stat parent;
+    desk d;
+    store_options o = options_for("synced");
+    CHECK(stat(root, &parent) == 0);
+    disk = &state;
+    open_desk(&d, &o);
+    bool synced = false;
+    for (unsigned i = 0; i < state.synced_count && i < 64; i++) synced = synced || state.synced[i] == parent.st_ino;
+    CHECK(synced);
+    close_desk(&d);
+    disk = NULL;
+}
+
+static const check_case cases[] = {{"a run that has just ended stays", test_just_ended},
+                                   {"a clock's jump is believed after a day", test_belief},
+                                   {"a clock a year ahead deletes nothing", test_year_ahead},
+                                   {"a new data folder is durable in its parent", test_parent_synced}};
+
+int main(int argc, char **argv)
+{
+    snprintf(root, sizeof root, "/tmp/stepwell-retention-XXXXXX");
+    CHECK(mkdtemp(root));
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    CHECK_INT(system(command), 0);
+    return result;
+}
