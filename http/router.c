@@ -29,7 +29,31 @@ typedef struct node {
 
 struct http_router {
     node *root;
+    char methods[HTTP_ALLOW_BYTES]; /* of all routes, as in an Allow header, so that no Allow header is cut short */
 };
+
+/* False: it would be longer than HTTP_ALLOW_BYTES. */
+static bool allow_add(char *allow, const char *method, size_t len)
+{
+    size_t used = strlen(allow);
+    for (const char *at = allow; *at; at += strcspn(at, ","), at += strspn(at, ", ")) {
+        if (strcspn(at, ",") == len && memcmp(at, method, len) == 0) return true;
+    }
+    if (used + len + 3 > HTTP_ALLOW_BYTES) return false;
+    if (used > 0) {
+        memcpy(allow + used, ", ", 2);
+        used += 2;
+    }
+    memcpy(allow + used, method, len);
+    allow[used + len] = 0;
+    return true;
+}
+
+static bool allow_route(char *allow, const http_route *route)
+{
+    bool is_get = route->method_len == 3 && memcmp(route->text, "GET", 3) == 0;
+    return allow_add(allow, route->text, route->method_len) && (!is_get || allow_add(allow, "HEAD", 4));
+}
 
 static node *node_new(const char *segment, size_t len)
 {
@@ -61,7 +85,10 @@ static void node_free(node *n)
 http_router *http_router_new(void)
 {
     http_router *r = calloc(1, sizeof(*r));
-    if (r) r->root = node_new("", 0);
+    if (r) {
+        r->root = node_new("", 0);
+        (void)allow_add(r->methods, "OPTIONS", 7);
+    }
     if (!r || r->root) return r;
     free(r);
     return NULL;
@@ -166,6 +193,7 @@ static const char *insert(http_router *r, http_route *added)
 {
     const char *wrong = check_route(added);
     if (wrong) return wrong;
+    if (!allow_route(r->methods, added)) return "there are too many methods for an Allow header";
     const char *at = added->text + added->method_len + 1, *end = at + strlen(at);
     node *n = r->root;
     while (at < end) {
@@ -209,9 +237,9 @@ typedef struct search {
     const char *end;
     http_text values[HTTP_PARAMS_MAX]; /* encoded, in the order of the path */
     const http_route *found;
-    size_t value_count;  /* when it was found */
-    const node *ends[4]; /* nodes that fit the path, whatever the method; for Allow */
-    size_t end_count;
+    size_t value_count;      /* when it was found */
+    const http_route *other; /* one that fits the path, whatever the method; NULL: none */
+    char *allow;             /* the methods of all that do; HTTP_ALLOW_BYTES */
 } search;
 
 static bool take_end(search *s, const node *n, size_t depth)
@@ -220,8 +248,10 @@ static bool take_end(search *s, const node *n, size_t depth)
     s->found = route_of(n, s->method.data, s->method.len);
     if (!s->found && s->as.len > 0) s->found = route_of(n, s->as.data, s->as.len);
     s->value_count = depth;
-    if (s->end_count < sizeof(s->ends) / sizeof(s->ends[0])) s->ends[s->end_count++] = n;
-    return s->found != NULL;
+    if (s->found) return true;
+    if (!s->other) s->other = n->routes;
+    for (const http_route *route = n->routes; route; route = route->next) (void)allow_route(s->allow, route);
+    return false;
 }
 
 /* `at` is the slash before the next segment, or the end. Visits no node twice, so it is bounded by the tree. */
@@ -255,56 +285,31 @@ static http_match_result decode_params(const search *s, http_match *match)
         http_text raw = s->values[i];
         char *value = match->decoded + used;
         size_t len = 0;
-        if (raw.len >= sizeof(match->decoded) - used) return HTTP_MATCH_BAD_PATH;
+        if (raw.len >= sizeof(match->decoded) - used) return HTTP_MATCH_TOO_LONG;
         bool valid = uri_decode_path(raw.data, raw.len, value, &len);
         assert(valid); /* the whole path was checked */
         (void)valid;
         match->params[i] = (http_param){s->found->names[i].data, value, len};
         used += len + 1;
-        if (used == sizeof(match->decoded) && i + 1 < s->value_count) return HTTP_MATCH_BAD_PATH;
+        if (used == sizeof(match->decoded) && i + 1 < s->value_count) return HTTP_MATCH_TOO_LONG;
     }
     return HTTP_MATCH_FOUND;
 }
 
-static void allow_add(char *allow, const char *method, size_t len)
-{
-    size_t used = strlen(allow);
-    for (const char *at = allow; *at; at += strcspn(at, ","), at += strspn(at, ", ")) {
-        if (strcspn(at, ",") == len && memcmp(at, method, len) == 0) return;
-    }
-    if (used + len + 3 > HTTP_ALLOW_BYTES) return;
-    if (used > 0) {
-        memcpy(allow + used, ", ", 2);
-        used += 2;
-    }
-    memcpy(allow + used, method, len);
-    allow[used + len] = 0;
-}
-
-static void list_allowed(const search *s, char *allow)
-{
-    allow[0] = 0;
-    for (size_t i = 0; i < s->end_count; i++) {
-        for (const http_route *route = s->ends[i]->routes; route; route = route->next) {
-            allow_add(allow, route->text, route->method_len);
-            if (route->method_len == 3 && memcmp(route->text, "GET", 3) == 0) allow_add(allow, "HEAD", 4);
-        }
-    }
-    allow_add(allow, "OPTIONS", 7);
-}
-
 http_match_result http_router_find(const http_router *r, http_text method, http_text path, http_match *match)
 {
-    search s = {.method = method, .end = path.data + path.len};
+    search s = {.method = method, .end = path.data + path.len, .allow = match->allow};
     match->result = HTTP_MATCH_NOT_FOUND;
+    match->allow[0] = 0;
     if (path.len == 0 || path.data[0] != '/') return match->result;
     if (method.len == 4 && memcmp(method.data, "HEAD", 4) == 0) s.as = (http_text){"GET", 3};
     if (memchr(path.data, '%', path.len) && !uri_valid(path)) {
         match->result = HTTP_MATCH_BAD_PATH;
     } else if (descend(&s, r->root, path.data, 0)) {
         match->result = decode_params(&s, match);
-    } else if (s.end_count > 0) {
-        list_allowed(&s, match->allow);
+    } else if (s.other) {
+        (void)allow_add(match->allow, "OPTIONS", 7);
+        match->target = s.other->target;
         match->result = HTTP_MATCH_METHOD;
     }
     return match->result;

@@ -17,7 +17,8 @@ void http_router_free(http_router *r);
 
 /* A route is "METHOD /path". A segment ":name" takes one segment, never an empty one; a last segment "*name" takes the
  * rest of the path, slashes included and perhaps empty. Literal segments beat ":name", which beats "*name". GET also
- * serves HEAD. False with a message in `error`: malformed, the same as an earlier one, or out of memory. */
+ * serves HEAD. False with a message in `error`: malformed, the same as an earlier one, one method more than fit in
+ * HTTP_ALLOW_BYTES, or out of memory. */
 bool http_router_add(http_router *r, const char *route, void *target, char *error, size_t error_size);
 
 typedef struct http_param {
@@ -29,8 +30,10 @@ typedef struct http_param {
 typedef enum http_match_result {
     HTTP_MATCH_FOUND,
     HTTP_MATCH_NOT_FOUND, /* 404 */
-    HTTP_MATCH_METHOD,    /* 405, or 204 for OPTIONS: the path has routes, none for this method; see allow */
-    HTTP_MATCH_BAD_PATH   /* 400: malformed escapes, or parameters beyond HTTP_PARAM_BYTES */
+    HTTP_MATCH_METHOD,    /* 405, or 204 for OPTIONS: the path has routes, none for this method; see allow. `target`
+                             is that of one of them */
+    HTTP_MATCH_BAD_PATH,  /* 400: malformed escapes */
+    HTTP_MATCH_TOO_LONG   /* 414: parameters beyond HTTP_PARAM_BYTES */
 } http_match_result;
 
 /* Only the members that the result speaks of are set. */

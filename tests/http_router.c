@@ -97,11 +97,44 @@ static void finds_not(void)
         memset(path, 'x', sizeof(path));
         memcpy(path, "/a/", 3);
         CHECK_INT(http_router_find(r, text("GET"), (http_text){path, (size_t)len + 3}, &m),
-                  len < HTTP_PARAM_BYTES ? HTTP_MATCH_FOUND : HTTP_MATCH_BAD_PATH);
+                  len < HTTP_PARAM_BYTES ? HTTP_MATCH_FOUND : HTTP_MATCH_TOO_LONG);
         memcpy(path, "/long/", 6);
         path[6 + len - 3] = '/';
         CHECK_INT(http_router_find(r, text("GET"), (http_text){path, (size_t)len + 6}, &m),
-                  len + 1 <= HTTP_PARAM_BYTES ? HTTP_MATCH_FOUND : HTTP_MATCH_BAD_PATH);
+                  len + 1 <= HTTP_PARAM_BYTES ? HTTP_MATCH_FOUND : HTTP_MATCH_TOO_LONG);
+    }
+    http_router_free(r);
+}
+
+/* No method is left out of Allow: of many routes that fit one path all are named, and more than fit are refused. */
+static void allows_all(void)
+{
+    char error[256], route[64];
+    http_match m;
+    int target = 0, count = 0;
+    static const char *const fitting[] = {"GET /a/b/c",     "POST /a/b/:z",  "PUT /a/:y/c", "PATCH /a/:y/:z",
+                                          "DELETE /:x/b/c", "LOCK /:x/b/:z", "COPY /:x/*r", "MOVE /*r"};
+    http_router *r = http_router_new();
+    CHECK(r);
+    for (size_t i = 0; i < sizeof(fitting) / sizeof(fitting[0]); i++)
+        CHECK(http_router_add(r, fitting[i], &target, error, sizeof(error)));
+    CHECK_INT(http_router_find(r, text("SEARCH"), text("/a/b/c"), &m), HTTP_MATCH_METHOD);
+    CHECK(m.target == &target);
+    for (size_t i = 0; i < sizeof(fitting) / sizeof(fitting[0]); i++) {
+        snprintf(route, sizeof(route), "%.*s", (int)strcspn(fitting[i], " "), fitting[i]);
+        CHECK(strstr(m.allow, route));
+    }
+    for (;; count++) {
+        snprintf(route, sizeof(route), "M%c-%021d /a/b/c", 'A' + count, 0);
+        for (char *at = route + 3; *at != ' '; at++) *at = 'X';
+        if (!http_router_add(r, route, &target, error, sizeof(error))) break;
+    }
+    CHECK(strstr(error, "too many methods"));
+    CHECK(count > 3 && count < 12);
+    http_router_find(r, text("SEARCH"), text("/a/b/c"), &m);
+    for (int i = 0; i < count; i++) {
+        snprintf(route, sizeof(route), "M%c-X", 'A' + i);
+        CHECK(strstr(m.allow, route));
     }
     http_router_free(r);
 }
@@ -311,6 +344,7 @@ static void chunked_bodies(void)
 static const check_case cases[] = {
     {"finds", finds},
     {"finds_not", finds_not},
+    {"allows_all", allows_all},
     {"refuses_routes", refuses_routes},
     {"random_routes", random_routes},
     {"escapes", escapes},
