@@ -182,6 +182,7 @@ static void hand_out(http_conn *c)
     x->request.peer = (http_text){c->peer, strlen(c->peer)};
     x->request.peer_loopback = c->peer_loopback;
     x->user = NULL;
+    x->policy = (http_policy){NULL, 0};
     x->on_gone = x->on_writable = NULL;
     x->gone_told = x->starved = false;
     x->queue_max = s->options.write_queue_bytes_max;
@@ -205,6 +206,7 @@ void conn_exchange_end(http_conn *c)
     assert(c->state == CONN_ANSWERING);
     if (c->has_displaced) c->bytes.data[c->bytes.at] = c->displaced;
     c->has_displaced = false;
+    request_parser_forget(&c->parser);
     c->bytes.start = c->bytes.at;
     c->touched = true;
     c->state = c->keep_alive ? CONN_READING : CONN_CLOSING;

@@ -21,6 +21,12 @@ const char *http_request_header(const http_request *r, const char *name)
     return NULL;
 }
 
+void http_exchange_policy(http_exchange *x, http_policy policy)
+{
+    assert(x->stage != EXCHANGE_NONE);
+    x->policy = policy;
+}
+
 void http_exchange_set_user(http_exchange *x, void *user)
 {
     assert(x->stage != EXCHANGE_NONE);

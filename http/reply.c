@@ -63,24 +63,48 @@ static char *put_number(char *to, uint64_t number)
     return put(to, digits + at, sizeof(digits) - at);
 }
 
-static size_t head_bound(const http_server *s, const http_reply_header *headers, size_t count)
+static size_t headers_bound(const http_reply_header *headers, size_t count)
 {
-    size_t bound = HEAD_BYTES_FIXED + s->server_header_len;
+    size_t bound = 0;
     for (size_t i = 0; i < count; i++) bound += strlen(headers[i].name) + strlen(headers[i].value) + 4;
     return bound;
 }
 
-static char *put_headers(http_conn *c, char *to, const http_reply_header *headers, size_t count)
+static size_t head_bound(const http_conn *c, const http_reply_header *headers, size_t count)
+{
+    const http_policy *policy = &c->exchange.policy;
+    return HEAD_BYTES_FIXED + c->server->server_header_len + headers_bound(headers, count) +
+           headers_bound(policy->headers, policy->count);
+}
+
+static char *put_header(char *to, const http_reply_header *h, size_t name_len)
+{
+    assert(http_header_valid(h->name, h->value)); /* the owner's duty: anything else lets clients split replies */
+    to = put(to, h->name, name_len);
+    to = put(to, ": ", 2);
+    to = put(to, h->value, strlen(h->value));
+    return put(to, "\r\n", 2);
+}
+
+static bool has_header(const http_reply_header *headers, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
-        const http_reply_header *h = &headers[i];
-        size_t name_len = strlen(h->name);
-        assert(http_header_valid(h->name, h->value)); /* the owner's duty: anything else lets clients split replies */
-        if (is_servers_own(c, h, name_len)) continue;
-        to = put(to, h->name, name_len);
-        to = put(to, ": ", 2);
-        to = put(to, h->value, strlen(h->value));
-        to = put(to, "\r\n", 2);
+        if (strcasecmp(headers[i].name, name) == 0) return true;
+    }
+    return false;
+}
+
+static char *put_headers(http_conn *c, char *to, const http_reply_header *headers, size_t count)
+{
+    const http_policy *policy = &c->exchange.policy;
+    for (size_t i = 0; i < count; i++) {
+        size_t name_len = strlen(headers[i].name);
+        if (!is_servers_own(c, &headers[i], name_len)) to = put_header(to, &headers[i], name_len);
+    }
+    for (size_t i = 0; i < policy->count; i++) {
+        const http_reply_header *h = &policy->headers[i];
+        if (strcasecmp(h->name, "Vary") == 0 || !has_header(headers, count, h->name))
+            to = put_header(to, h, strlen(h->name));
     }
     return to;
 }
@@ -134,7 +158,7 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
 {
     bool sends_body = status_has_body(status) && !c->exchange.is_head && body_len > 0;
     size_t copied = sends_body && body_len <= BODY_COPY_BYTES ? body_len : 0;
-    char *head = head_room(c, head_bound(c->server, headers, count) + copied);
+    char *head = head_room(c, head_bound(c, headers, count) + copied);
     if (!head) return;
     body_kind kind = status_has_body(status) ? BODY_SIZED : BODY_NONE;
     char *end = put_head(c, head, status, headers, count, kind, body_len);
@@ -162,7 +186,7 @@ void http_reply_begin(http_exchange *x, int status, const http_reply_header *hea
     x->is_bodiless = x->is_head || !status_has_body(status);
     x->is_chunked = c->parser.http11 && !x->is_bodiless;
     if (c->state == CONN_CLOSED || c->broken) return;
-    char *head = head_room(c, head_bound(c->server, headers, header_count));
+    char *head = head_room(c, head_bound(c, headers, header_count));
     if (!head) return;
     body_kind kind = !status_has_body(status) ? BODY_NONE
                      : c->parser.http11       ? BODY_CHUNKED
@@ -231,15 +255,20 @@ void http_reply_abort(http_exchange *x)
 
 void reply_problem(http_conn *c, int status, const char *detail)
 {
-    static const http_reply_header plain[] = {{"Content-Type", "application/problem+json"}, {"Retry-After", "1"}};
+    static const http_reply_header plain[] = {
+        {"Content-Type", "application/problem+json"}, {"Cache-Control", "no-store"}, {"Retry-After", "1"}};
+    const http_server_options *o = &c->server->options;
+    http_text method, path;
     char body[256];
     assert(c->exchange.stage == EXCHANGE_NONE && c->state == CONN_READING);
+    request_parser_route(&c->parser, &method, &path);
+    c->exchange.policy = o->on_refusal ? o->on_refusal(o->arg, method, path) : (http_policy){NULL, 0};
     int len =
         snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%s\"}\n",
                  http_status_text(status), status, detail);
     assert(len > 0 && (size_t)len < sizeof(body));
     c->keep_alive = false;
     c->exchange.is_head = text_equals(c->parser.method.data, c->parser.method.len, "HEAD", 4);
-    reply_whole(c, status, plain, status == 503 ? 2 : 1, body, (size_t)len);
+    reply_whole(c, status, plain, status == 503 ? 3 : 2, body, (size_t)len);
     c->state = CONN_CLOSING;
 }

@@ -136,15 +136,20 @@ static void release(request_parser *p)
 
 void request_parser_free(request_parser *p) { release(p); }
 
+void request_parser_forget(request_parser *p)
+{
+    p->method = p->target = p->authority = (http_text){"", 0};
+    p->header_count = 0;
+    p->head_bytes = p->body_at = p->body_len = p->body_need = 0;
+}
+
 void request_parser_begin(request_parser *p, http_header *headers, size_t headers_cap)
 {
     assert(p->stage == STAGE_COMPLETE);
     if (p->more_headers || p->long_path || p->host_copy) release(p);
     p->headers = headers;
     p->headers_cap = headers_cap < p->limits->headers_max ? headers_cap : p->limits->headers_max;
-    p->header_count = 0;
-    p->method = p->target = p->authority = (http_text){"", 0};
-    p->head_bytes = p->body_at = p->body_len = p->body_need = 0;
+    request_parser_forget(p);
     p->is_chunked = p->expects = p->torn = false;
     p->stage = STAGE_START;
 }
@@ -339,6 +344,14 @@ static http_text target_path(http_text target, http_text authority)
     const char *end = target.data + target.len, *from = authority.len ? authority.data + authority.len : target.data;
     const char *question = memchr(from, '?', (size_t)(end - from));
     return (http_text){from, (size_t)((question ? question : end) - from)};
+}
+
+void request_parser_route(const request_parser *p, http_text *method, http_text *path)
+{
+    /* llhttp has told the method, and a byte of the first header or the end of the head proves the target whole. */
+    bool whole = p->target.len > 0 && (p->header_count > 0 || request_parser_in_body(p) || p->body_at > 0);
+    *method = whole ? p->method : (http_text){"", 0};
+    *path = whole ? target_path(p->target, p->authority) : (http_text){"", 0};
 }
 
 /* A path with a query behind it cannot be terminated in place: `target` needs the '?'. */

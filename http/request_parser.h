@@ -69,6 +69,9 @@ void request_parser_free(request_parser *p);
 void request_parser_begin(request_parser *p, http_header *headers, size_t headers_cap);
 request_result request_parser_feed(request_parser *p, request_bytes *bytes);
 
+/* The request's bytes are about to go: nothing is known of it any more. */
+void request_parser_forget(request_parser *p);
+
 /* True before the first byte and after a complete request. */
 bool request_parser_idle(const request_parser *p);
 bool request_parser_in_body(const request_parser *p);
@@ -81,6 +84,9 @@ void request_parser_rebase(request_parser *p, const char *old, char *now);
 /* After REQUEST_COMPLETE: fills method to body, with zeros written behind the parts in place; false: out of memory.
  * The byte behind the body must be the caller's to overwrite: only it knows whether that is another request's. */
 bool request_parser_request(request_parser *p, const request_bytes *bytes, http_request *r);
+
+/* Method and path of a request that is being refused, as far as they are known: empty unless the whole target is. */
+void request_parser_route(const request_parser *p, http_text *method, http_text *path);
 
 /* request_head.c: checks the whole head, bytes[0..len), and sets is_chunked and expects. False: refused. */
 bool request_head_check(request_parser *p, const char *head, size_t len);

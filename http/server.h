@@ -18,6 +18,18 @@ typedef struct http_text {
     size_t len;
 } http_text;
 
+/* A header to send. */
+typedef struct http_reply_header {
+    const char *name, *value; /* zero-terminated, borrowed for the call; must pass http_header_valid */
+} http_reply_header;
+
+/* Headers of every reply to an exchange, beside those of the reply itself. A reply that has one of a name sends its
+ * own, but of Vary both. */
+typedef struct http_policy {
+    const http_reply_header *headers;
+    size_t count;
+} http_policy;
+
 typedef struct http_header {
     http_text name;  /* as sent; compare without case */
     http_text value; /* without surrounding white space */
@@ -53,6 +65,9 @@ typedef struct http_server_options {
     uint32_t write_timeout_ms;    /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
     const char *name;             /* Server header; NULL: none */
     void (*on_request)(void *arg, http_exchange *x); /* may reply at once or later */
+    /* The server refuses a request itself, such as a body over its limit: the policy of what method and path (encoded)
+     * name. They are empty where the request did not come so far. Borrowed until the next call; NULL: none. */
+    http_policy (*on_refusal)(void *arg, http_text method, http_text path);
     /* After each connection that something came from; NULL: not needed. libuv looks for new events up to 48 times in
      * one turn of its loop: under load thousands of requests may come before its check handles run. */
     void (*on_handled)(void *arg);
@@ -100,14 +115,13 @@ const char *http_request_header(const http_request *r, const char *name); /* fir
 void http_exchange_set_user(http_exchange *x, void *user);                /* for the owner's use */
 void *http_exchange_user(const http_exchange *x);
 
+/* Of every reply to it from now on; borrowed until the exchange has ended. */
+void http_exchange_policy(http_exchange *x, http_policy policy);
+
 /* Called once if the client goes away (or times out) before the exchange has ended. Afterwards the owner still ends
  * the exchange as usual: writes to it go nowhere. NULL: none. */
 void http_exchange_on_gone(http_exchange *x, void (*fn)(http_exchange *x));
 bool http_exchange_gone(const http_exchange *x);
-
-typedef struct http_reply_header {
-    const char *name, *value; /* zero-terminated, borrowed for the call; must pass http_header_valid */
-} http_reply_header;
 
 /* A field name and value that may be sent: token characters; no CR, LF, NUL or other controls except tab. */
 bool http_header_valid(const char *name, const char *value);

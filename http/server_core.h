@@ -51,6 +51,7 @@ enum exchange_stage { EXCHANGE_NONE, EXCHANGE_OPEN, EXCHANGE_STREAMING };
 struct http_exchange {
     http_request request;
     void *user; /* the owner's */
+    http_policy policy;
     void (*on_gone)(http_exchange *x);
     void (*on_writable)(http_exchange *x);
     enum exchange_stage stage;

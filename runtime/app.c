@@ -143,6 +143,36 @@ const endpoint *app_endpoint(const sw_app *app, const char *route, size_t len)
     return NULL;
 }
 
+const char *app_origin(const sw_app *app, const endpoint *e)
+{
+    const char *origin = e->any_page ? app->opt.cors_origin : e->options.cors_origin;
+    return origin && *origin ? origin : NULL;
+}
+
+/* A cache may keep any answer to GET that does not forbid it, and Varnish does so for two minutes: the second client
+ * would get the first one's run. */
+static const http_reply_header not_stored = {"Cache-Control", "no-store"};
+
+/* The flags have been read. */
+static void make_policies(sw_app *app)
+{
+    for (size_t i = 0; i < app->endpoint_count; i++) {
+        endpoint *e = app->endpoints[i];
+        const char *origin = app_origin(app, e);
+        e->policy[0] = not_stored;
+        e->policy_count = 1;
+        if (!origin) continue;
+        e->policy[e->policy_count++] = (http_reply_header){"Access-Control-Allow-Origin", origin};
+        e->policy[e->policy_count++] = (http_reply_header){"Access-Control-Expose-Headers", "*"};
+        if (strcmp(origin, "*") != 0) e->policy[e->policy_count++] = (http_reply_header){"Vary", "Origin"};
+    }
+}
+
+http_policy app_policy(const endpoint *e)
+{
+    return e ? (http_policy){e->policy, e->policy_count} : (http_policy){&not_stored, 1};
+}
+
 static void endpoint_free(endpoint *e)
 {
     for (size_t i = 0; e->options.journal_headers && e->options.journal_headers[i]; i++)
@@ -336,6 +366,7 @@ static int run_app(sw_app *app, int argc, char **argv)
     if (!app->public_urls) return setup_failed(app, why);
     if (!http_header_valid("origin", app->opt.cors_origin))
         return setup_failed(app, "--cors-origin cannot be sent as a header");
+    make_policies(app);
     sockets s = {.count = 0};
     app->control = control_inherit(&app->worker);
     if (!sockets_inherit(&s, why, sizeof why)) return setup_failed(app, why);

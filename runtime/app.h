@@ -14,6 +14,8 @@ struct http_exchange;
 
 typedef enum endpoint_kind { ENDPOINT_DURABLE, ENDPOINT_PLAIN, ENDPOINT_BUILTIN, ENDPOINT_FILES } endpoint_kind;
 
+enum { ENDPOINT_POLICY = 4 };
+
 struct endpoint;
 /* Answers on the loop's own stack, without a run. */
 typedef void (*builtin_fn)(struct sw_loop *l, struct http_exchange *x, const struct endpoint *e,
@@ -24,7 +26,9 @@ typedef struct endpoint {
     const char *route;  /* "GET /orders/:id" */
     sw_handler handler; /* durable and plain */
     builtin_fn builtin;
-    bool any_page;   /* built in: pages of --cors-origin may call it */
+    bool any_page;                             /* built in: pages of --cors-origin may call it */
+    http_reply_header policy[ENDPOINT_POLICY]; /* of every reply to its requests; see app_policy */
+    size_t policy_count;
     char *files_dir; /* files: the folder, and how many segments of the path lead to it */
     unsigned files_depth;
     sw_endpoint_options options;
@@ -54,6 +58,11 @@ struct sw_app {
 
 /* The endpoint of a journaled run, by its route; NULL when the program has it no more. */
 const endpoint *app_endpoint(const sw_app *app, const char *route, size_t len);
+
+/* Which pages may call it: an origin, "*", or NULL for none. */
+const char *app_origin(const sw_app *app, const endpoint *e);
+/* What every reply to a request carries, a refusal too; `e` is what its path names, NULL: nothing. */
+http_policy app_policy(const endpoint *e);
 
 /* Registers a route. Mistakes are kept in app->mistake. */
 void app_add(sw_app *app, const char *route, endpoint e);

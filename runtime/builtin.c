@@ -11,6 +11,8 @@
 #include "runtime/runs_api.h"
 #include "runtime/waiter.h"
 
+enum { QUERY_BYTES = 1024 }; /* of a run's URL */
+
 /* Which pages may call what is at this path with the method that they ask for; NULL: none. */
 static const char *page_origin(const sw_loop *l, const http_request *q)
 {
@@ -19,8 +21,7 @@ static const char *page_origin(const sw_loop *l, const http_request *q)
     if (!method || !http_request_header(q, "origin")) return NULL;
     http_text wanted = {method, strlen(method)};
     if (http_router_find(l->app->router, wanted, q->path, &m) != HTTP_MATCH_FOUND) return NULL;
-    const endpoint *e = m.target;
-    return e->any_page ? l->app->opt.cors_origin : e->options.cors_origin;
+    return app_origin(l->app, m.target);
 }
 
 /* OPTIONS: what may be done here; to browsers that ask before a call from another origin, also by whom. */
@@ -44,6 +45,8 @@ void builtin_no_route(sw_loop *l, http_exchange *x, const http_match *m)
 {
     if (m->result == HTTP_MATCH_BAD_PATH) {
         waiter_problem(x, 400, "the path is not validly percent-encoded", NULL);
+    } else if (m->result == HTTP_MATCH_TOO_LONG) {
+        waiter_problem(x, 414, "the parameters in the path are longer than this server takes", NULL);
     } else if (m->result == HTTP_MATCH_METHOD) {
         http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
         static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
@@ -100,12 +103,11 @@ static void on_readyz(sw_loop *l, http_exchange *x, const endpoint *e, const htt
 static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
 {
     const http_request *q = http_exchange_request(x);
-    char token[TOKEN_TEXT_MAX];
-    if (q->query.len >= 1024) {
-        waiter_problem(x, 403, "the token is not valid", NULL);
+    char token[TOKEN_TEXT_MAX], value[QUERY_BYTES];
+    if (q->query.len >= sizeof value) {
+        waiter_problem(x, 403, "the token is not valid: the URL's query is longer than 1023 bytes", NULL);
         return false;
     }
-    char value[1024];
     if (!uri_query(q->query.data, q->query.len, "token", value)) {
         waiter_problem(x, 401, "this URL needs its token", NULL);
         return false;
@@ -128,7 +130,7 @@ static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
 static bool last_frame(http_exchange *x, uint32_t *after)
 {
     const http_request *q = http_exchange_request(x);
-    char value[1024] = ""; /* check_token has seen to it that the query is shorter */
+    char value[QUERY_BYTES] = ""; /* check_token has seen to it that the query is shorter */
     const char *last = http_request_header(q, "last-event-id");
     if ((!last || !*last) && uri_query(q->query.data, q->query.len, "after", value)) last = value;
     *after = 0;
@@ -228,7 +230,7 @@ static void on_cancel(sw_loop *l, http_exchange *x, const endpoint *e, const htt
 {
     (void)e, (void)n;
     run_id id;
-    char token[1024];
+    char token[QUERY_BYTES];
     if (!take_id(l, x, params, &id)) return;
     const http_request *q = http_exchange_request(x);
     bool has_token = q->query.len < sizeof token && uri_query(q->query.data, q->query.len, "token", token);

@@ -190,21 +190,23 @@ static bool headers_add(arena *a, msgpack_object_map *map, const msgpack_object 
     return true;
 }
 
-/* Headers as a JSON object out of the journal's [name, value, ...]. */
-static sw_value headers_map(arena *a, const entry *response)
+/* Headers as a JSON object out of the journal's [name, value, ...]. False: no memory, or it cannot be read. */
+static bool headers_map(arena *a, const entry *response, sw_value *map)
 {
-    sw_value flat = {.type = MSGPACK_OBJECT_NIL}, map = {.type = MSGPACK_OBJECT_MAP};
+    sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
+    const entry_text *packed = &response->headers;
     const char *error = NULL;
-    if (!value_unpack(a, response->headers.data, response->headers.len, &flat, &error) ||
-        flat.type != MSGPACK_OBJECT_ARRAY)
-        return map;
+    *map = (sw_value){.type = MSGPACK_OBJECT_MAP};
+    if (packed->len > 0 && !value_unpack(a, packed->data, packed->len, &flat, &error)) return false;
+    if (flat.type != MSGPACK_OBJECT_ARRAY) return false;
     uint32_t pairs = flat.via.array.size / 2;
-    map.via.map.ptr = arena_zalloc(a, (pairs + 1) * sizeof *map.via.map.ptr);
-    if (!map.via.map.ptr) return map;
-    for (uint32_t i = 0; i < pairs; i++)
-        if (!headers_add(a, &map.via.map, &flat.via.array.ptr[2 * (size_t)i], &flat.via.array.ptr[2 * (size_t)i + 1]))
-            break;
-    return map;
+    map->via.map.ptr = arena_zalloc(a, (pairs + 1) * sizeof *map->via.map.ptr);
+    bool ok = map->via.map.ptr != NULL;
+    for (uint32_t i = 0; i < pairs && ok; i++) {
+        const msgpack_object *name = &flat.via.array.ptr[2 * (size_t)i];
+        ok = headers_add(a, &map->via.map, name, name + 1);
+    }
+    return ok;
 }
 
 /* The published client makes a Response of it, and none of these can be made with a text, not even an empty one. */
@@ -221,9 +223,10 @@ bool frames_close(frames *f, const entry *response, entry_ended ended)
     sw_value body = {.type = MSGPACK_OBJECT_STR};
     body.via.str.ptr = response->body.data;
     body.via.str.size = (uint32_t)response->body.len;
+    sw_value headers;
     sw_bytes body_json, headers_json;
-    bool ok = json_write(&a, body, &body_json) && json_write(&a, headers_map(&a, response), &headers_json) &&
-              begin_frame(f, "inngest.response") &&
+    bool ok = headers_map(&a, response, &headers) && json_write(&a, body, &body_json) &&
+              json_write(&a, headers, &headers_json) && begin_frame(f, "inngest.response") &&
               put_text(f, ended == ENTRY_SUCCEEDED ? "{\"status\":\"succeeded\",\"response\":{\"body\":"
                                                    : "{\"status\":\"failed\",\"response\":{\"body\":") &&
               put(f, body_json.data, body_json.len) && put_text(f, status) &&

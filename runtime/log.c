@@ -81,10 +81,12 @@ typedef struct log_buffer {
 void log_vline(log_level level, const char *run_id, const char *format, va_list args)
 {
     assert(level <= LOG_DEBUG);
+    static const char cut[] = " [cut]"; /* at the end of a message longer than a line may be */
     if (level > level_most) return;
     log_buffer *b = malloc(sizeof *b);
     if (!b) return;
-    (void)vsnprintf(b->message, sizeof b->message, format, args);
+    int len = vsnprintf(b->message, sizeof b->message, format, args);
+    if (len >= (int)sizeof b->message) memcpy(b->message + sizeof b->message - sizeof cut, cut, sizeof cut);
     size_t n = compose(b->line, level, run_id, b->message);
     assert(n <= sizeof b->line);
     /* A log that cannot be written must not stop the service. */

@@ -54,9 +54,30 @@ static bool leave_request(sw_loop *l, http_exchange *x)
 
 bool loop_refuses(const sw_loop *l) { return l->draining && (!l->followed || l->hurried); }
 
+/* Of preflights, which name the endpoint in another way, see builtin.c. */
+static http_policy policy_of(const http_match *m, http_text method)
+{
+    bool is_options = method.len == 7 && memcmp(method.data, "OPTIONS", 7) == 0;
+    bool known = m->result == HTTP_MATCH_FOUND || m->result == HTTP_MATCH_TOO_LONG ||
+                 (m->result == HTTP_MATCH_METHOD && !is_options);
+    return app_policy(known ? m->target : NULL);
+}
+
+static http_policy on_refusal(void *arg, http_text method, http_text path)
+{
+    const sw_loop *l = arg;
+    http_match m;
+    http_router_find(l->app->router, method, path, &m);
+    return policy_of(&m, method);
+}
+
 static void on_request(void *arg, http_exchange *x)
 {
     sw_loop *l = arg;
+    const http_request *q = http_exchange_request(x);
+    http_match m;
+    http_router_find(l->app->router, q->method, q->path, &m);
+    http_exchange_policy(x, policy_of(&m, q->method));
     if (l->adopting) {
         const destination *to = l->adopting;
         l->adopting = NULL;
@@ -68,9 +89,6 @@ static void on_request(void *arg, http_exchange *x)
     }
     if (l->draining && l->followed && leave_request(l, x)) return;
     l->turn_requests++;
-    const http_request *q = http_exchange_request(x);
-    http_match m;
-    http_router_find(l->app->router, q->method, q->path, &m);
     if (m.result != HTTP_MATCH_FOUND) {
         builtin_no_route(l, x, &m);
         return;
@@ -415,6 +433,7 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .idle_timeout_ms = (uint32_t)o->idle_timeout_ms,
                               .write_timeout_ms = (uint32_t)o->write_timeout_ms,
                               .on_request = on_request,
+                              .on_refusal = on_refusal,
                               .on_handled = on_handled,
                               .on_kept_reply = keep_on_reply,
                               .on_release = keep_on_release,

@@ -54,7 +54,7 @@ static const flag library_flags[] = {
     {"public-url", FLAG_TEXT, "URL", NULL,
      "how clients reach this server, for redirects (a list with commas: their Host chooses); else their Host",
      AT(public_url), 0, 0},
-    {"cors-origin", FLAG_TEXT, "ORIGIN", "*", "Access-Control-Allow-Origin of redirects, output and streams",
+    {"cors-origin", FLAG_TEXT, "ORIGIN", "*", "Access-Control-Allow-Origin of run URLs: output, stream, DELETE",
      AT(cors_origin), 0, 0},
     {"ca-file", FLAG_TEXT, "FILE", NULL, "certificates to trust in outgoing calls; else the system's", AT(ca_file), 0,
      0},
@@ -170,8 +170,11 @@ bool options_add(option_set *o, const char *name, const char *value_name, const 
                        name ? name : "");
         return false;
     }
-    if (find(o, name, strlen(name)) || strcmp(name, "help") == 0 || strcmp(name, "version") == 0 ||
-        o->count >= FLAGS_MAX) {
+    if (o->count >= FLAGS_MAX) {
+        (void)snprintf(error, error_size, "sw_flag: --%s is one more than the %d flags there may be", name, FLAGS_MAX);
+        return false;
+    }
+    if (find(o, name, strlen(name)) || strcmp(name, "help") == 0 || strcmp(name, "version") == 0) {
         (void)snprintf(error, error_size, "sw_flag: --%s exists already", name);
         return false;
     }

@@ -169,10 +169,9 @@ void sw_reply_open(sw_ctx *c, int status, const char *content_type)
     check_reply(c, status, "sw_reply_open");
     run *r = c->run;
     if (content_type && *content_type) add_header(c, "Content-Type", content_type);
-    http_reply_header headers[64];
     size_t n = 0;
-    for (const run_header *h = r->response.headers; h && n < 64; h = h->next)
-        headers[n++] = (http_reply_header){h->name, h->value};
+    const http_reply_header *headers = run_reply_headers(r, &n);
+    if (!headers) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
     r->response.status = status;
     r->in_pieces = true;
     http_exchange_set_user(x, c->strand);

@@ -92,16 +92,18 @@ static void set_label(run *r)
 
 static entry_text text_of(const char *text) { return (entry_text){text, strlen(text)}; }
 
-static entry response_entry(run *r)
+/* False: no memory. */
+static bool response_entry(run *r, entry *out)
 {
     msgpack_sbuffer *scratch = &r->loop->scratch;
     scratch->size = 0;
-    if (!run_pack_headers(scratch, r->response.headers)) scratch->size = 0;
-    return (entry){.kind = ENTRY_RESPONSE,
+    bool packed = run_pack_headers(scratch, r->response.headers);
+    *out = (entry){.kind = ENTRY_RESPONSE,
                    .at_ms = loop_now_ms(),
                    .status = r->response.status,
                    .headers = {scratch->data, scratch->size},
                    .body = {r->response.body.data, r->response.body.len}};
+    return packed;
 }
 
 static void count_outcome(run *r)
@@ -115,12 +117,12 @@ static void count_outcome(run *r)
 
 static void record_ended(run *r)
 {
-    entry response = response_entry(r);
+    entry response;
     entry ended = {
         .kind = ENTRY_ENDED, .at_ms = loop_now_ms(), .status = (int)r->outcome, .error = text_of(r->outcome_error)};
     r->state = RUN_ENDING;
     count_outcome(r);
-    if (record_append(r, &response) && record_append(r, &ended)) return;
+    if (response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
     log_line(LOG_ERROR, r->id_text, "its response cannot be journaled: out of memory");
     r->state = RUN_LEAVING;
     r->leave = LEAVE_ERROR;
@@ -177,17 +179,17 @@ static void end_cancelled(run *r)
     record_ended(r);
 }
 
-/* Not inlined: its headers would lie on the stack of every handler. */
-static __attribute__((noinline)) void answer_plain(run *r)
+static void answer_plain(run *r)
 {
     http_exchange *x = r->request.exchange;
-    if (!x) return; /* it wrote its response piece by piece, or cut it */
-    http_reply_header headers[64];
     size_t n = 0;
-    for (const run_header *h = r->response.headers; h && n < 64; h = h->next)
-        headers[n++] = (http_reply_header){h->name, h->value};
+    if (!x) return; /* it wrote its response piece by piece, or cut it */
+    const http_reply_header *headers = run_reply_headers(r, &n);
     r->request.exchange = NULL;
-    http_reply(x, r->response.status, headers, n, r->response.body.data, r->response.body.len);
+    if (headers)
+        http_reply(x, r->response.status, headers, n, r->response.body.data, r->response.body.len);
+    else
+        waiter_problem(x, 500, "the response's headers are over the run's memory (--run-state-max)", NULL);
 }
 
 /* A handler that failed, or was cut short, has not written all: its client must not take that for the whole. */
@@ -538,8 +540,11 @@ static void try_park(run *r)
 
 static void answer(run *r)
 {
-    entry response = response_entry(r);
-    waiter_answer(r->loop, &r->waiters, &r->id, r->endpoint->options.cors_origin, &response, r->outcome, r->frames);
+    entry response;
+    if (response_entry(r, &response))
+        waiter_answer(r->loop, &r->waiters, &r->id, &response, r->outcome, r->frames);
+    else
+        waiter_dismiss(&r->waiters); /* no memory: they ask again at its URLs */
 }
 
 /* Its last entry is on disk. */

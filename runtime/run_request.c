@@ -106,6 +106,18 @@ bool run_request_take(run *r, http_exchange *x, const http_param *params, size_t
     return copy_headers(r, q) && copy_body(r, q->body.data, q->body.len);
 }
 
+const http_reply_header *run_reply_headers(run *r, size_t *count)
+{
+    size_t n = 0;
+    for (const run_header *h = r->response.headers; h; h = h->next) n++;
+    http_reply_header *headers = arena_alloc(&r->arena, (n + 1) * sizeof *headers);
+    *count = n;
+    n = 0;
+    for (const run_header *h = r->response.headers; h && headers; h = h->next)
+        headers[n++] = (http_reply_header){h->name, h->value};
+    return headers;
+}
+
 /* ---- Its entry ---- */
 
 static bool pack_pairs(msgpack_sbuffer *to, const run_header *list, bool as_map)

@@ -19,6 +19,9 @@ bool run_request_record(run *r);
 /* False: what the entry holds is no request. */
 bool run_request_restore(run *r, const entry *started);
 
+/* The response's headers as HTTP takes them, all of them, in the run's arena. NULL: no memory. */
+const http_reply_header *run_reply_headers(run *r, size_t *count);
+
 /* [name, value, ...] as in entries. False: out of memory. */
 bool run_pack_headers(msgpack_sbuffer *to, const run_header *list);
 

@@ -86,7 +86,8 @@ typedef struct sw_endpoint_options {
     const char *caller_header; /* request header that tells callers apart, such as "authorization": an Idempotency-Key
                                   counts for one caller only. NULL: all requests come from one */
     const char *cors_origin;   /* pages of this origin ("https://app.example.com", or "*") may call the endpoint: their
-                                  preflights are answered, its responses carry the header. NULL: none */
+                                  preflights are answered, all its responses carry the header, refusals too. NULL:
+                                  none */
 } sw_endpoint_options;
 
 /* A new program called `name` (shown in --help, --version and logs). Free it by returning from sw_main. */
@@ -141,7 +142,8 @@ SW_API void sw_reply(sw_ctx *c, int status, const char *content_type, const void
 SW_API void sw_reply_json(sw_ctx *c, int status, sw_value value);
 SW_API void sw_reply_text(sw_ctx *c, int status, const char *format, ...) SW_PRINTF(3, 4);
 
-/* A response header, before the reply. A name or value that cannot be in a header (CR, LF, NUL, ...) fails the run. */
+/* A response header, before the reply; as many as the run's memory holds. Without a Cache-Control among them the
+ * response has "no-store". A name or value that cannot be in a header (CR, LF, NUL, ...) fails the run. */
 SW_API void sw_reply_header(sw_ctx *c, const char *name, const char *value);
 
 /* Plain routes only: a response written piece by piece (chunked). sw_reply_write waits while the client reads slowly

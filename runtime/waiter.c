@@ -21,10 +21,9 @@ enum {
     BASE_MAX_BYTES = 512,
     PUMP_BYTES = 16384,
     STREAM_QUEUE_BYTES = 16384, /* unsent bytes of one stream: the frames are there for all, copies of them cost */
-    REPLY_HEADERS_MAX = 64,
-    OWN_HEADERS = 8,
-    PROBLEM_FIXED_BYTES = 96, /* of a problem without title and detail, and more */
-    RECONNECT_MS = 1000       /* how soon an EventSource tries again */
+    OWN_HEADERS = 8,            /* beside those that are there in any case */
+    PROBLEM_FIXED_BYTES = 96,   /* of a problem without title and detail, and more */
+    RECONNECT_MS = 1000         /* how soon an EventSource tries again */
 };
 
 struct waiter {
@@ -41,14 +40,6 @@ struct waiter {
     http_kept_reply rest; /* WAITER_REST; owned */
     keep_entry keep;
 };
-
-static size_t put_cors(const char *origin, http_reply_header *headers, size_t n)
-{
-    headers[n++] = (http_reply_header){"Access-Control-Allow-Origin", origin};
-    headers[n++] = (http_reply_header){"Access-Control-Expose-Headers", "*"};
-    if (strcmp(origin, "*") != 0) headers[n++] = (http_reply_header){"Vary", "Origin"};
-    return n;
-}
 
 static void unlink_waiter(waiter *w)
 {
@@ -167,8 +158,8 @@ static void send_on(waiter *w, int status)
     else
         run_url(l, w->x, &w->id, "output", url);
     run_id_format(&w->id, id);
-    http_reply_header headers[REPLY_HEADERS_MAX] = {{"Location", url}, {"X-Run-Id", id}, {"Cache-Control", "no-store"}};
-    size_t n = put_cors(l->app->opt.cors_origin, headers, 3);
+    http_reply_header headers[2 + OWN_HEADERS] = {{"Location", url}, {"X-Run-Id", id}};
+    size_t n = 2;
     char body[2 * URL_MAX_BYTES] = "";
     if (status == 202) {
         (void)snprintf(applied, sizeof applied, "respond-async");
@@ -182,35 +173,42 @@ static void send_on(waiter *w, int status)
     http_reply(take_exchange(w), status, headers, n, body, strlen(body));
 }
 
-static bool has_header(const http_reply_header *headers, size_t n, const char *name)
+/* Ours, then those of the journal's [name, value, ...], in the arena. NULL: no memory, or it cannot be read. */
+static http_reply_header *response_headers(arena *a, const waiter *w, const entry *response, size_t *count)
 {
-    for (size_t i = 0; i < n; i++)
-        if (strcasecmp(headers[i].name, name) == 0) return true;
-    return false;
-}
-
-static void send_response(waiter *w, const entry *response, const char *cors_origin)
-{
-    arena a;
-    arena_init(&a, w->loop->arenas);
-    sw_value flat = {.type = MSGPACK_OBJECT_NIL};
+    sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
     const char *error = NULL;
-    char id[RUN_ID_TEXT + 1];
+    const entry_text *packed = &response->headers;
+    if (packed->len > 0 && !value_unpack(a, packed->data, packed->len, &flat, &error)) return NULL;
+    if (flat.type != MSGPACK_OBJECT_ARRAY) return NULL;
+    size_t pairs = flat.via.array.size / 2, n = 0;
+    http_reply_header *headers = arena_alloc(a, (pairs + OWN_HEADERS) * sizeof *headers);
+    char *id = arena_alloc(a, RUN_ID_TEXT + 1);
+    if (!headers || !id) return NULL;
     run_id_format(&w->id, id);
-    http_reply_header headers[REPLY_HEADERS_MAX + OWN_HEADERS];
-    size_t n = 0;
     headers[n++] = (http_reply_header){"X-Run-Id", id};
     if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    if (value_unpack(&a, response->headers.data, response->headers.len, &flat, &error) &&
-        flat.type == MSGPACK_OBJECT_ARRAY)
-        for (uint32_t i = 0; i + 1 < flat.via.array.size && n < REPLY_HEADERS_MAX; i += 2) {
-            const msgpack_object *name = &flat.via.array.ptr[i], *value = name + 1;
-            headers[n].name = arena_strndup(&a, name->via.str.ptr, name->via.str.size);
-            headers[n].value = arena_strndup(&a, value->via.str.ptr, value->via.str.size);
-            if (headers[n].name && headers[n].value) n++;
-        }
-    if (cors_origin && !has_header(headers, n, "Access-Control-Allow-Origin")) n = put_cors(cors_origin, headers, n);
-    http_reply(take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
+    for (size_t i = 0; i < pairs; i++, n++) {
+        const msgpack_object *name = &flat.via.array.ptr[2 * i], *value = name + 1;
+        if (name->type != MSGPACK_OBJECT_STR || value->type != MSGPACK_OBJECT_STR) return NULL;
+        headers[n].name = arena_strndup(a, name->via.str.ptr, name->via.str.size);
+        headers[n].value = arena_strndup(a, value->via.str.ptr, value->via.str.size);
+        if (!headers[n].name || !headers[n].value) return NULL;
+    }
+    *count = n;
+    return headers;
+}
+
+static void send_response(waiter *w, const entry *response)
+{
+    arena a;
+    size_t n = 0;
+    arena_init(&a, w->loop->arenas);
+    const http_reply_header *headers = response_headers(&a, w, response, &n);
+    if (headers)
+        http_reply(take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
+    else
+        send_on(w, 303); /* the run is over and its response is kept: it may be asked for once more */
     arena_free(&a);
 }
 
@@ -229,10 +227,9 @@ static void send_cancelled(waiter *w, int status, const char *state)
 {
     char id[RUN_ID_TEXT + 1], body[128];
     run_id_format(&w->id, id);
-    http_reply_header headers[REPLY_HEADERS_MAX] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
-    size_t n = put_cors(w->loop->app->opt.cors_origin, headers, 2);
+    const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
     (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"status\":\"%s\"}\n", id, state);
-    http_reply(take_exchange(w), status, headers, n, body, strlen(body));
+    http_reply(take_exchange(w), status, headers, 2, body, strlen(body));
 }
 
 static void answer_cancel(waiter *w, entry_ended ended)
@@ -247,14 +244,11 @@ static void answer_cancel(waiter *w, entry_ended ended)
 
 static void begin_stream(waiter *w)
 {
-    http_reply_header headers[4 + OWN_HEADERS] = {{"Content-Type", "text/event-stream"},
-                                                  {"Cache-Control", "no-store"},
-                                                  {"X-Accel-Buffering", "no"},
-                                                  {"X-Run-Id", NULL}};
     char id[RUN_ID_TEXT + 1], stream[URL_MAX_BYTES], output[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
+    http_reply_header headers[3 + OWN_HEADERS] = {
+        {"Content-Type", "text/event-stream"}, {"X-Accel-Buffering", "no"}, {"X-Run-Id", id}};
+    size_t count = 3;
     run_id_format(&w->id, id);
-    headers[3].value = id;
-    size_t count = put_cors(w->loop->app->opt.cors_origin, headers, 4);
     if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
     run_url(w->loop, w->x, &w->id, "stream", stream);
     run_url(w->loop, w->x, &w->id, "output", output);
@@ -269,12 +263,7 @@ static void begin_stream(waiter *w)
 }
 
 /* It has the response already: an EventSource comes again and again unless it is told so (HTML, 9.2.3). */
-static void end_resumed(waiter *w)
-{
-    http_reply_header headers[OWN_HEADERS];
-    size_t n = put_cors(w->loop->app->opt.cors_origin, headers, 0);
-    http_reply(take_exchange(w), 204, headers, n, "", 0);
-}
+static void end_resumed(waiter *w) { http_reply(take_exchange(w), 204, NULL, 0, "", 0); }
 
 /* Sends what may be sent as far as the client takes it. The waiter may be gone afterwards. */
 static void pump(waiter *w)
@@ -340,8 +329,7 @@ static void answer_stream(waiter *w, frames *f)
     pump(w);
 }
 
-void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const char *cors_origin, const entry *response,
-                   entry_ended ended, frames *f)
+void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f)
 {
     frames *own = NULL;
     while (*list) {
@@ -354,7 +342,7 @@ void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const char *cors
         } else if (w->wish.kind == WAITER_REST) {
             send_rest(w, response);
         } else if (w->wish.kind != WAITER_STREAM) {
-            send_response(w, response, w->wish.kind == WAITER_OUTPUT ? l->app->opt.cors_origin : cors_origin);
+            send_response(w, response);
         } else {
             if (!f) f = own = frames_new(l->arenas);
             if (!f || (!frames_closed(f) && !frames_close(f, response, ended))) {
@@ -394,10 +382,7 @@ void waiter_answer_journal(sw_loop *l, waiter **list, const run_id *id, const ch
     const replay *p = replay_new(&a, data, len, on_entry, &b, error);
     if (p && !b.failed && replay_response(p) && replay_ended(p)) {
         *error = NULL;
-        const entry *started = replay_started(p);
-        const endpoint *e = app_endpoint(l->app, started->function.data, started->function.len);
-        waiter_answer(l, list, id, e ? e->options.cors_origin : NULL, replay_response(p),
-                      (entry_ended)replay_ended(p)->status, b.frames);
+        waiter_answer(l, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
     } else if (p) {
         *error = b.failed ? "out of memory" : "the run ended without a response";
     }

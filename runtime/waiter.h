@@ -61,9 +61,9 @@ void waiter_accept(waiter **list);
 void waiter_pump(waiter **list, frames *f);
 
 /* The run is over: everybody gets the response, the list is empty. `f` NULL: no stream is among them or nothing was
- * streamed; else it is closed. `cors_origin`: of the endpoint, NULL for none. */
-void waiter_answer(struct sw_loop *l, waiter **list, const run_id *id, const char *cors_origin, const entry *response,
-                   entry_ended ended, frames *f);
+ * streamed; else it is closed. */
+void waiter_answer(struct sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended,
+                   frames *f);
 
 /* The same out of the journal of an ended run. *error says why it could not be. */
 void waiter_answer_journal(struct sw_loop *l, waiter **list, const run_id *id, const char *data, size_t len,
