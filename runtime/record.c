@@ -70,6 +70,7 @@ bool record_append(run *r, const entry *e)
     r->state_bytes += r->open.size - before;
     r->loop->gate.open_bytes += r->open.size - before;
     r->seq_next++;
+    if (entry_is_choice(e->kind) && r->endpoint->options.durability != SW_RELAXED) r->seq_choice = r->seq_next;
     if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->loop->arenas))) return false;
     if (r->frames && !frames_add(r->frames, e, r->seq_next)) return false;
     run_touch(r);
@@ -120,10 +121,10 @@ bool record_flush(run *r)
     return true;
 }
 
-bool record_wait(strand *s)
+bool record_wait(strand *s, uint32_t upto)
 {
     run *r = s->run;
-    uint32_t upto = r->seq_next;
+    assert(upto <= r->seq_next);
     bool awake = true;
     r->commit_waiters++;
     while (awake && r->seq_durable < upto) {

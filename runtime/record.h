@@ -17,7 +17,7 @@ void record_drop(run *r);
 /* Gives the buffers back that it has no entries in; while no segment is under way. */
 void record_release(run *r);
 
-/* Waits until everything appended so far is on disk. False: interrupted. */
-bool record_wait(strand *s);
+/* Waits until the run's first `upto` entries are on disk. False: interrupted. */
+bool record_wait(strand *s, uint32_t upto);
 
 #endif

@@ -176,6 +176,7 @@ struct run {
     uint32_t seq_next;       /* entries made so far */
     uint32_t seq_sealed;     /* entries made when the segment was taken */
     uint32_t seq_durable;    /* entries on disk */
+    uint32_t seq_choice;     /* entries made when the last choice was: on disk before an attempt begins */
     uint32_t commit_waiters; /* strands in record_wait */
     size_t state_bytes;      /* of all entries */
     uint32_t step_count;

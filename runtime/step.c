@@ -308,6 +308,19 @@ static step_outcome cut_short(strand *s)
     return STEP_ABANDONED;
 }
 
+/* What must not be undone by a crash is on disk first: the choices made so far, and for a .sync step everything before
+ * it, the run's start and Idempotency-Key included. False: the run leaves memory. */
+static bool may_begin(strand *s, const step_spec *spec, bool is_first)
+{
+    run *r = s->run;
+    uint32_t upto = is_first && spec->options.sync ? r->seq_next : r->seq_choice;
+    do {
+        if (!record_wait(s, upto) || !gate_pass(s)) return false;
+        upto = r->seq_choice; /* another branch may have made one meanwhile */
+    } while (r->seq_durable < upto);
+    return true;
+}
+
 step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
 {
     run *r = s->run;
@@ -320,7 +333,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     for (;;) {
         if (abandoned(spec)) return STEP_ABANDONED;
         if (due_ms > 0 && !strand_sleep_until(s, due_ms, STRAND_SLEEP_DURABLE)) return cut_short(s);
-        if (!gate_pass(s)) return unwound(s);
+        if (!may_begin(s, spec, attempt == 0)) return unwound(s);
         if (abandoned(spec)) return STEP_ABANDONED;
         attempt++;
         int64_t began_ms = loop_now_ms();
@@ -330,7 +343,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (!keep_failure(s, spec, attempt, began_ms, &due_ms) || due_ms == 0) return STEP_FAILED;
     }
     counter_add(&r->loop->counters.steps_done, 1);
-    if (spec->options.sync && !record_wait(s)) return unwound(s);
+    if (spec->options.sync && !record_wait(s, r->seq_next)) return unwound(s);
     return STEP_OK;
 }
 

@@ -210,7 +210,8 @@ typedef struct sw_step_options {
     int64_t timeout_ms;     /* one attempt; 0: no limit. A timeout is a failure like any other */
     int64_t backoff_ms;     /* wait before the first retry; doubles each time, with jitter; 0: 500 */
     int64_t backoff_max_ms; /* 0: 60,000 */
-    bool sync;              /* wait until the result is on disk before going on (money moved) */
+    bool sync;              /* money moves: everything before the step is on disk before its first attempt, and its
+                               result before the run goes on. Two commits */
 } sw_step_options;
 
 typedef struct sw_error {
@@ -340,8 +341,11 @@ SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
 
 /* ---- Miscellany ----------------------------------------------------------------------------------------------- */
 
-SW_API int64_t sw_now(sw_ctx *c);     /* Unix milliseconds; recorded, so that a replay sees the same */
-SW_API uint64_t sw_random(sw_ctx *c); /* 64 random bits; recorded */
+/* Unix milliseconds, and 64 random bits; recorded, so that a replay sees the same. The next step begins once they are
+ * on disk (one commit for as many as come together; not with SW_RELAXED). Inside a step they are fresh and not
+ * recorded. */
+SW_API int64_t sw_now(sw_ctx *c);
+SW_API uint64_t sw_random(sw_ctx *c);
 
 /* Runs fn(arg) on one of --blocking-threads threads, or waits for one, so that it may block or compute for long; returns
  * what it returned. In an endpoint only inside a step. `arg` is borrowed until fn returned; fn may not use `c`: it is

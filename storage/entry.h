@@ -27,6 +27,10 @@ typedef enum entry_kind {
 
 enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
 
+/* A choice says what another execution might decide otherwise: it is on disk before anything that follows from it. All
+ * other kinds are results, which are committed in the background. */
+static inline bool entry_is_choice(entry_kind kind) { return kind == ENTRY_VALUE; }
+
 typedef struct entry_text {
     const char *data; /* not zero-terminated */
     size_t len;
