@@ -68,11 +68,19 @@ static bool is_special(char c)
     return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
 }
 
+/* Passes over what stands for itself: to a quote, a backslash, a control character, or a byte that is no UTF-8. */
 static const char *skip_plain(const char *at, const char *end)
 {
-    while (end - at >= 8 && !any_special(at)) at += 8;
-    while (at < end && !is_special(*at)) at++;
-    return at;
+    for (;;) {
+        while (end - at >= 8 && !any_special(at)) at += 8;
+        while (at < end && !is_special(*at)) at++;
+        if (at == end || (uint8_t)*at < 0x80) return at;
+        while (at < end && (uint8_t)*at >= 0x80) {
+            size_t n = utf8_length((const uint8_t *)at, (size_t)(end - at));
+            if (n == 0) return at;
+            at += n;
+        }
+    }
 }
 
 static int hex_digit(char c)
@@ -154,9 +162,8 @@ static bool measure(reader *r, const char **close, size_t *bytes_max)
     const char *at = r->at;
     size_t malformed = 0;
     while ((at = skip_plain(at, r->end)) < r->end && *at != '"') {
-        size_t n = utf8_length((const uint8_t *)at, (size_t)(r->end - at));
-        malformed += n == 0;
-        at += *at == '\\' && r->end - at > 1 ? 2 : n == 0 ? 1 : n;
+        malformed += (uint8_t)*at >= 0x80;
+        at += *at == '\\' && r->end - at > 1 && (uint8_t)at[1] < 0x80 ? 2 : 1;
     }
     if (at >= r->end) {
         r->at = r->end;
@@ -169,12 +176,11 @@ static bool measure(reader *r, const char **close, size_t *bytes_max)
 
 static bool read_special(reader *r, char **to)
 {
-    size_t n = utf8_length((const uint8_t *)r->at, (size_t)(r->end - r->at));
     if (*r->at == '\\') return read_escape(r, to);
-    if (n == 1) return fail(r, "a control character in a string");
-    memcpy(*to, n == 0 ? UTF8_REPLACEMENT : r->at, n == 0 ? UTF8_REPLACEMENT_BYTES : n);
-    *to += n == 0 ? UTF8_REPLACEMENT_BYTES : n;
-    r->at += n == 0 ? 1 : n;
+    if ((uint8_t)*r->at < 0x20) return fail(r, "a control character in a string");
+    memcpy(*to, UTF8_REPLACEMENT, UTF8_REPLACEMENT_BYTES);
+    *to += UTF8_REPLACEMENT_BYTES;
+    r->at++;
     return true;
 }
 
