@@ -1,9 +1,11 @@
 #include "runtime/keep.h"
 
 #include <assert.h>
-#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "runtime/control.h"
 #include "runtime/kept.h"
@@ -13,64 +15,109 @@
 enum {
     KEPT_BYTES_MAX = 49152,                    /* of one client with the supervisor, so that all of them have a limit */
     LEFT_BYTES_MAX = CONTROL_BYTES_MAX - 1024, /* the same of a request that nobody has begun */
-    TELL_WAIT_MS = 20, /* the supervisor has little to do: when its socket is full, it is reading */
-    TICKS = 4,         /* in --keep-after */
+    UNTOLD_BYTES_MAX = 16 << 20,               /* of messages that wait for the supervisor to read */
+    TICKS = 4,                                 /* in --keep-after */
     TICK_MIN_MS = 5,
     KEY_WORKER_SHIFT = 48,
     KEY_LOOP_SHIFT = 40
 };
 
+/* What the supervisor is still to be told. */
+typedef struct keep_message {
+    STAILQ_ENTRY(keep_message) next;
+    control_kind kind;
+    uint64_t key;
+    int fd; /* owned; -1: none */
+    size_t len;
+    char data[];
+} keep_message;
+
 void keeper_init(keeper *k, sw_loop *l, uint32_t worker, size_t kept_max)
 {
     *k = (keeper){.loop = l, .kept_max = kept_max, .off = kept_max == 0};
     TAILQ_INIT(&k->young);
+    STAILQ_INIT(&k->untold);
     k->key_last = (uint64_t)(worker & UINT16_MAX) << KEY_WORKER_SHIFT | (uint64_t)l->index << KEY_LOOP_SHIFT;
+}
+
+/* ---- Telling the supervisor ---- */
+
+static void arm(keeper *k);
+
+bool keeper_all_told(const keeper *k) { return STAILQ_EMPTY(&k->untold); }
+
+static void forget_first(keeper *k)
+{
+    keep_message *m = STAILQ_FIRST(&k->untold);
+    STAILQ_REMOVE_HEAD(&k->untold, next);
+    k->untold_bytes -= m->len;
+    if (m->fd >= 0) close(m->fd);
+    free(m);
 }
 
 void keeper_free(keeper *k)
 {
     assert(TAILQ_EMPTY(&k->young));
-    free(k->untold);
+    while (!keeper_all_told(k)) forget_first(k);
 }
-
-/* ---- Telling the supervisor ---- */
 
 static void turn_off(keeper *k)
 {
     if (!k->off) log_line(LOG_WARN, NULL, "the supervisor has gone: connections end with this process");
     k->off = true;
+    while (!keeper_all_told(k)) forget_first(k);
 }
 
-static bool tell(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd, int wait_ms)
+/* Never waits. CONTROL_AGAIN: its socket is full, or others wait already. */
+static control_result tell_now(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd)
 {
     struct iovec part = {text ? text->data : NULL, text ? text->size : 0};
-    int control = k->loop->app->control;
-    if (k->off) return false;
-    control_result r = control_send(control, kind, key, &part, 1, fd);
-    if (r == CONTROL_AGAIN && wait_ms > 0) {
-        struct pollfd p = {.fd = control, .events = POLLOUT};
-        if (poll(&p, 1, wait_ms) > 0) r = control_send(control, kind, key, &part, 1, fd);
-    }
+    if (k->off) return CONTROL_GONE;
+    control_result r =
+        keeper_all_told(k) ? control_send(k->loop->app->control, kind, key, &part, 1, fd) : CONTROL_AGAIN;
     if (r == CONTROL_GONE) turn_off(k);
-    return r == CONTROL_OK;
+    return r;
+}
+
+/* Now or, when the supervisor has read enough, later. False: neither. */
+static bool tell(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd)
+{
+    size_t len = text ? text->size : 0;
+    control_result r = tell_now(k, kind, key, text, fd);
+    if (r != CONTROL_AGAIN) return r == CONTROL_OK;
+    keep_message *m = k->untold_bytes + len <= UNTOLD_BYTES_MAX ? malloc(sizeof *m + len) : NULL;
+    int own = m && fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (!m || (fd >= 0 && own < 0)) {
+        free(m);
+        return false;
+    }
+    *m = (keep_message){.kind = kind, .key = key, .fd = own, .len = len};
+    if (len > 0) memcpy(m->data, text->data, len);
+    STAILQ_INSERT_TAIL(&k->untold, m, next);
+    k->untold_bytes += len;
+    arm(k);
+    return true;
 }
 
 static void tell_untold(keeper *k)
 {
-    while (k->untold_count > 0 && tell(k, CONTROL_RELEASE, k->untold[k->untold_count - 1], NULL, -1, 0))
-        k->untold_count--;
+    control_result r = CONTROL_OK;
+    while (!keeper_all_told(k) && r == CONTROL_OK) {
+        keep_message *m = STAILQ_FIRST(&k->untold);
+        struct iovec part = {m->data, m->len};
+        r = control_send(k->loop->app->control, m->kind, m->key, &part, 1, m->fd);
+        if (r == CONTROL_OK) forget_first(k);
+    }
+    if (r == CONTROL_GONE) turn_off(k);
 }
 
-static void note_untold(keeper *k, uint64_t key)
+/* Looking at all connections is dear: only when one of them would get on. */
+static void let_releases_go(keeper *k)
 {
-    if (k->untold_count == k->untold_room) {
-        size_t room = k->untold_room ? k->untold_room * 2 : 16;
-        uint64_t *more = realloc(k->untold, room * sizeof *more);
-        if (!more) return; /* it stays with the supervisor, and the next worker finds it finished */
-        k->untold = more;
-        k->untold_room = room;
-    }
-    k->untold[k->untold_count++] = key;
+    struct pollfd p = {.fd = k->loop->app->control, .events = POLLOUT};
+    if (!k->releases_wait || !keeper_all_told(k) || (!k->off && poll(&p, 1, 0) <= 0)) return;
+    k->releases_wait = false;
+    if (!k->loop->stopping) http_server_holder_ready(k->loop->server);
 }
 
 /* ---- Time ---- */
@@ -80,9 +127,10 @@ static void on_tick(struct timer *t);
 static void arm(keeper *k)
 {
     int64_t every = k->loop->app->opt.keep_after_ms / TICKS;
-    if (k->tick.place || k->off || (TAILQ_EMPTY(&k->young) && k->untold_count == 0)) return;
+    bool telling = k->releases_wait || !keeper_all_told(k);
+    if (k->tick.place || k->loop->stopping || (!telling && (k->off || TAILQ_EMPTY(&k->young)))) return;
     k->tick = (struct timer){.fn = on_tick, .arg = k};
-    (void)timers_start(&k->loop->timers, &k->tick, (uint64_t)(every > TICK_MIN_MS ? every : TICK_MIN_MS));
+    (void)timers_start(&k->loop->timers, &k->tick, (uint64_t)(every > TICK_MIN_MS && !telling ? every : TICK_MIN_MS));
 }
 
 static void keep_old_ones(keeper *k)
@@ -102,6 +150,7 @@ static void on_tick(struct timer *t)
 {
     keeper *k = t->arg;
     tell_untold(k);
+    let_releases_go(k);
     keep_old_ones(k);
     arm(k);
 }
@@ -129,7 +178,10 @@ uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
     msgpack_sbuffer text;
     uint64_t key = ++k->key_last;
     msgpack_sbuffer_init(&text);
-    bool told = kept_write(&text, client) && text.size <= KEPT_BYTES_MAX && tell(k, CONTROL_KEEP, key, &text, fd, 0);
+    bool told = kept_write(&text, client) && text.size <= KEPT_BYTES_MAX;
+    /* In a drain there is no later: the loop ends when all is told. */
+    told = told && (k->loop->draining ? tell(k, CONTROL_KEEP, key, &text, fd)
+                                      : tell_now(k, CONTROL_KEEP, key, &text, fd) == CONTROL_OK);
     msgpack_sbuffer_destroy(&text);
     if (!told) return 0;
     k->kept++;
@@ -143,7 +195,7 @@ bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
     bool told = !k->off && kept_write(&text, &client) && text.size <= LEFT_BYTES_MAX &&
-                tell(k, CONTROL_KEEP, ++k->key_last, &text, fd, TELL_WAIT_MS);
+                tell(k, CONTROL_KEEP, ++k->key_last, &text, fd);
     msgpack_sbuffer_destroy(&text);
     return told;
 }
@@ -164,10 +216,9 @@ void keep_on_reply(void *arg, uint64_t key, const http_kept_reply *reply)
     keeper *k = &((sw_loop *)arg)->keeper;
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
-    /* When that fails the next worker sees that something was sent which it knows nothing of, and ends the connection.
-     */
-    bool told = kept_write_reply(&text, reply) && text.size <= KEPT_BYTES_MAX &&
-                tell(k, CONTROL_REPLY, key, &text, -1, TELL_WAIT_MS);
+    /* Until that is told the next worker would see that something was sent which it knows nothing of, and reset the
+     * connection. */
+    bool told = kept_write_reply(&text, reply) && text.size <= KEPT_BYTES_MAX && tell(k, CONTROL_REPLY, key, &text, -1);
     if (!told && !k->off) log_line(LOG_DEBUG, NULL, "the supervisor could not be told of a reply");
     msgpack_sbuffer_destroy(&text);
 }
@@ -176,7 +227,11 @@ bool keep_on_release(void *arg, uint64_t key)
 {
     keeper *k = &((sw_loop *)arg)->keeper;
     assert(k->kept > 0);
-    if (!tell(k, CONTROL_RELEASE, key, NULL, -1, TELL_WAIT_MS) && !k->off) return false;
+    if (tell_now(k, CONTROL_RELEASE, key, NULL, -1) == CONTROL_AGAIN) {
+        k->releases_wait = true;
+        arm(k);
+        return false;
+    }
     k->kept--;
     return true;
 }
@@ -184,8 +239,7 @@ bool keep_on_release(void *arg, uint64_t key)
 void keep_on_ended(void *arg, uint64_t key)
 {
     keeper *k = &((sw_loop *)arg)->keeper;
-    if (keep_on_release(arg, key)) return;
+    assert(k->kept > 0);
+    (void)tell(k, CONTROL_RELEASE, key, NULL, -1); /* else the next worker finds it finished */
     k->kept--;
-    note_untold(k, key);
-    arm(k);
 }

@@ -1,7 +1,8 @@
 /* keep: the worker's side of connections that outlive it. One of each loop: owns the clients that are not old enough
  * yet to be kept, and what the supervisor has still to be told. A client that has waited for --keep-after has its
  * socket given to the supervisor (runtime/held.h), with what the next worker needs to go on with it (runtime/kept.h).
- * Without supervisor nothing happens here. */
+ * Nobody waits for the supervisor: what its socket has no room for is told later, in order. Without supervisor nothing
+ * happens here. */
 #ifndef RUNTIME_KEEP_H
 #define RUNTIME_KEEP_H
 
@@ -14,6 +15,7 @@
 
 struct sw_loop;
 struct kept_client;
+struct keep_message;
 struct http_kept_reply;
 
 /* In each client of a run. */
@@ -28,10 +30,11 @@ typedef struct keeper {
     TAILQ_HEAD(, keep_entry) young; /* oldest first */
     struct timer tick;              /* runs while there is something to do */
     uint64_t key_last;
-    size_t kept, kept_max; /* connections that the supervisor holds for this loop */
-    bool off;              /* there is no supervisor, or it has gone */
-    uint64_t *untold;      /* malloc'd: keys that the supervisor is still to release */
-    size_t untold_count, untold_room;
+    size_t kept, kept_max;              /* connections that the supervisor holds for this loop */
+    bool off;                           /* there is no supervisor, or it has gone */
+    STAILQ_HEAD(, keep_message) untold; /* owned: what the supervisor's socket had no room for, oldest first */
+    size_t untold_bytes;
+    bool releases_wait; /* connections wait in the HTTP server for their release to be told */
 } keeper;
 
 /* `kept_max` 0: nobody holds connections. `worker` tells the keys of one worker from those of another. */
@@ -41,10 +44,12 @@ void keeper_free(keeper *k);
 void keeper_add(keeper *k, keep_entry *e); /* a client has come */
 void keeper_remove(keeper *k, keep_entry *e);
 
-/* Gives it to the supervisor. Returns its key; 0: not now. */
+/* Gives the connection to the supervisor and returns its key; 0: not now, its socket is full. Borrows fd. */
 uint64_t keeper_keep(keeper *k, int fd, const struct kept_client *client);
 /* Gives it a connection between two requests, in a drain; both are borrowed. False: it cannot be told. */
 bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len);
+/* Whether the supervisor has been told everything. */
+bool keeper_all_told(const keeper *k);
 /* One that a former worker had given. */
 void keeper_taken_back(keeper *k);
 

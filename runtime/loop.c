@@ -398,7 +398,7 @@ static void check_drained(sw_loop *l)
                 (l->recovered || !l->port) && (!l->port || store_reads(l->port) == 0);
     if (!idle) return;
     /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */
-    if (http_server_busy(l->server) && !l->hurried) return;
+    if ((http_server_busy(l->server) || !keeper_all_told(&l->keeper)) && !l->hurried) return;
     if (!close_moved(l)) return;
     l->stopping = true;
     timers_stop(&l->timers, &l->drain_timer);

@@ -571,10 +571,8 @@ void run_turn_end(run *r)
         if (r->state == RUN_ENDED && r->strand_count == 0) run_free(r);
         return;
     }
-    if (r->state == RUN_ENDING && r->endpoint->options.durability == SW_RELAXED && r->waiters) {
-        waiter_unkeep(&r->waiters);
-        answer(r);
-    }
+    bool relaxed = r->state == RUN_ENDING && r->endpoint->options.durability == SW_RELAXED;
+    if (relaxed && r->waiters && waiter_unkeep(&r->waiters)) answer(r); /* else when it is on disk */
     bool outstanding = record_flush(r);
     if (r->seq_durable > 0 && r->waiters) {
         if (r->async && r->state == RUN_RUNNING) waiter_redirect(&r->waiters);

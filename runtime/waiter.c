@@ -430,7 +430,12 @@ void waiter_dismiss(waiter **list)
             send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
             continue;
         }
-        if (w->wish.kind == WAITER_REST || !http_exchange_unkeep(w->x)) {
+        bool released = w->wish.kind != WAITER_REST && http_exchange_unkeep(w->x);
+        if (!released && w->loop->followed && http_exchange_kept(w->x)) { /* the supervisor knows it as it is */
+            http_exchange_leave(take_exchange(w));
+            continue;
+        }
+        if (w->wish.kind == WAITER_REST) {
             http_reply_abort(take_exchange(w));
             continue;
         }
@@ -594,10 +599,9 @@ void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
     slot_attach(l, x, &client->run, &wish);
 }
 
-void waiter_unkeep(waiter **list)
+bool waiter_unkeep(waiter **list)
 {
-    for (waiter *w = *list, *next; w; w = next) {
-        next = w->next;
-        if (http_exchange_kept(w->x) && !http_exchange_unkeep(w->x)) http_reply_abort(take_exchange(w));
-    }
+    for (waiter *w = *list; w; w = w->next)
+        if (http_exchange_kept(w->x) && !http_exchange_unkeep(w->x)) return false;
+    return true;
 }

@@ -47,9 +47,9 @@ void waiter_take_back(struct sw_loop *l, http_exchange *x, const struct kept_cli
 typedef enum waiter_keep_result { WAITER_KEEP_DONE, WAITER_KEEP_LATER } waiter_keep_result;
 /* For the keeper: this client has waited for long enough to be kept. */
 waiter_keep_result waiter_keep(struct keep_entry *e);
-/* Before they are told what is not in the journal yet: no other process could tell them the same. Cuts those whose
- * release cannot be told to the supervisor. */
-void waiter_unkeep(waiter **list);
+/* Before they are told what is not in the journal yet: no other process could tell them the same. False: the supervisor
+ * cannot be told of all releases now. */
+bool waiter_unkeep(waiter **list);
 
 /* All clients of one list go to another, empty one. */
 void waiter_move(waiter **from, waiter **to);

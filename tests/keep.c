@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "runtime/stepwell.h"
 #include "tests/served.h"
@@ -66,7 +67,11 @@ static void on_work(sw_ctx *c)
 {
     sw_value values = sw_nil();
     do_steps(c, number(c), STEPS, &values);
+    char padding[3000]; /* so that the supervisor's socket is full of few replies */
+    memset(padding, 'x', sizeof padding - 1);
+    padding[sizeof padding - 1] = 0;
     sw_reply_header(c, "X-Number", sw_param(c, "n"));
+    sw_reply_header(c, "X-Padding", padding);
     sw_reply_json(c, 200, values);
 }
 
@@ -580,11 +585,38 @@ static void test_limits(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* A supervisor that does not read costs its own clients their next request until it does, and nobody anything else. */
+static void test_stopped_supervisor(void)
+{
+    enum { MANY = 400, CALLS = 20, CALLS_MOST_S = 20 };
+    static client clients[MANY];
+    start((const char *const[]){"--loops", "1", NULL});
+    for (int i = 0; i < MANY; i++) {
+        client_open(&clients[i], 0);
+        clients[i].n = i;
+        client_send(&clients[i], "GET /work/%d HTTP/1.1\r\nHost: x\r\n\r\n", i);
+    }
+    await_kept(MANY);
+    CHECK(kill(server.pid, SIGSTOP) == 0);
+    for (int i = 0; i < MANY; i++) check_work(&clients[i]); /* more messages than its socket holds */
+    time_t before = time(NULL);
+    pid_t worker = worker_pid();
+    for (int i = 1; i < CALLS; i++) CHECK_INT(worker_pid(), worker);
+    CHECK(time(NULL) - before < CALLS_MOST_S); /* 20 ms for each of the others would be minutes */
+    CHECK(kill(server.pid, SIGCONT) == 0);
+    for (int i = 0; i < MANY; i++) {
+        CHECK_INT(check_alive(&clients[i]), worker);
+        client_close(&clients[i]);
+    }
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 int main(int argc, char **argv)
 {
-    static const check_case cases[] = {{"work", test_work},     {"big", test_big},   {"streams", test_streams},
-                                       {"output", test_output}, {"gone", test_gone}, {"upgrade", test_upgrade},
-                                       {"limits", test_limits}};
+    static const check_case cases[] = {{"work", test_work},       {"big", test_big},
+                                       {"streams", test_streams}, {"output", test_output},
+                                       {"gone", test_gone},       {"upgrade", test_upgrade},
+                                       {"limits", test_limits},   {"stopped supervisor", test_stopped_supervisor}};
     char notes_path[128];
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
         argv[1] = argv[0];
