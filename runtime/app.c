@@ -349,23 +349,21 @@ static int run_app(sw_app *app, int argc, char **argv)
 {
     char why[ERROR_TEXT];
     if (app->mistake) return setup_failed(app, app->mistake);
-    switch (options_read(app->flags, argc, argv, &app->opt, why, sizeof why)) {
-    case OPTIONS_HELP:
+    options_result asked = options_read(app->flags, argc, argv, &app->opt, why, sizeof why);
+    if (asked == OPTIONS_WRONG) return setup_failed(app, why);
+    if (asked == OPTIONS_HELP) {
         options_help(app->flags, app->name, stdout);
         return EXIT_OK;
-    case OPTIONS_VERSION:
-        printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
-        return EXIT_OK;
-    case OPTIONS_WRONG:
-        return setup_failed(app, why);
-    case OPTIONS_OK:
-        break;
     }
     configure_log(&app->opt);
     app->public_urls = public_urls_new(app->opt.public_url, why, sizeof why);
     if (!app->public_urls) return setup_failed(app, why);
     if (!http_header_valid("origin", app->opt.cors_origin))
         return setup_failed(app, "--cors-origin cannot be sent as a header");
+    if (asked == OPTIONS_VERSION) {
+        printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
+        return EXIT_OK;
+    }
     make_policies(app);
     sockets s = {.count = 0};
     app->control = control_inherit(&app->worker);

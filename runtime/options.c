@@ -368,14 +368,18 @@ options_result options_read(option_set *o, int argc, char **argv, sw_options *ou
         const char *env = from_environment(&o->all[i].flag);
         o->all[i].value = env ? env : o->all[i].flag.fallback;
     }
+    options_result result = OPTIONS_OK;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) return OPTIONS_HELP;
-        if (strcmp(argv[i], "--version") == 0) return OPTIONS_VERSION;
+        if (strcmp(argv[i], "--version") == 0) {
+            result = OPTIONS_VERSION;
+            continue;
+        }
         if (!read_argument(o, argv, &i, error, error_size)) return OPTIONS_WRONG;
     }
     for (size_t i = 0; i < o->count; i++)
         if (!store_value(&o->all[i], out, error, error_size)) return OPTIONS_WRONG;
-    return OPTIONS_OK;
+    return result;
 }
 
 const char *options_value(const option_set *o, const char *name)
@@ -404,7 +408,7 @@ void options_help(const option_set *o, const char *program, FILE *to)
         fprintf(to, "Flags:\n");
     }
     for (size_t i = 0; i < LIBRARY_FLAGS; i++) help_one(&o->all[i].flag, to);
-    fprintf(to, "  %-34s %s\n  %-34s %s\n", "--help", "this text", "--version", "the version");
+    fprintf(to, "  %-34s %s\n  %-34s %s\n", "--help", "this text", "--version", "the version, when all flags are right");
     fprintf(
         to,
         "\nEach flag can also be set in the environment: --listen as STEPWELL_LISTEN, --data as STEPWELL_DATA, ...\n");

@@ -53,6 +53,7 @@ void options_free(option_set *o);
 bool options_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help,
                  char *error, size_t error_size);
 
+/* OPTIONS_VERSION: all flags are right, and it was asked for the version: what a supervisor asks a new program. */
 typedef enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG } options_result;
 
 /* Reads environment and arguments into *out. OPTIONS_WRONG with a message in `error` that names the flag and what it

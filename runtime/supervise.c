@@ -17,6 +17,7 @@
 #include "runtime/held.h"
 #include "runtime/log.h"
 #include "runtime/notify.h"
+#include "runtime/trial.h"
 
 enum {
     EXIT_OK = 0,
@@ -28,13 +29,14 @@ enum {
     HEALTHY_MS = 10000,     /* a worker that served this long is no crash loop */
     CRASHES_MAX = 8,        /* in a row; it may be one of the connections that they all die of */
     DRAIN_GRACE_MS = 10000, /* beyond --drain, then it hangs */
+    TRIAL_MS = 10000,       /* for a new program to check its flags */
     COMMAND_BYTES = 65536,  /* arguments of the process */
     ARGUMENTS_MAX = 1024,
     EVENTS = 64
 };
 
 /*   no worker --fork--> starting --READY--> ready --dies--> no worker, for the time of the backoff
- *                          |                  | SIGHUP, SIGTERM
+ *                          |                  | SIGTERM; SIGHUP, when the trial of the program has succeeded
  *                          | ends             v
  *                          +------------- leaving --ends--> no worker; SIGTERM: the end */
 typedef struct supervisor {
@@ -50,11 +52,13 @@ typedef struct supervisor {
     uint32_t workers; /* started so far */
     held *held;       /* owned */
     pid_t worker;     /* 0: none */
+    pid_t trial;      /* of the program, before the worker is replaced; 0: none */
     bool ready;       /* this one serves */
     bool leaving;     /* it was told to drain */
     bool was_ready, stopping, done;
     unsigned crashes; /* in a row */
     int64_t ready_ms, start_ms /* of the next; 0: not waited for */, kill_ms /* 0: not waited for */, beat_ms;
+    int64_t trial_end_ms; /* 0: not waited for */
     int result;
     control_message *message; /* owned: the one being read */
 } supervisor;
@@ -277,12 +281,32 @@ static void on_worker_end(supervisor *s, int status)
     }
 }
 
+static void on_trial_end(supervisor *s, int status)
+{
+    char how[64];
+    s->trial = 0;
+    s->trial_end_ms = 0;
+    if (s->stopping || s->leaving) return;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_OK) {
+        describe_end(status, how);
+        log_line(LOG_ERROR, NULL, "supervisor: %s would not start, its trial %s: worker %lld goes on", s->program, how,
+                 (long long)s->worker);
+        notify_send(&s->notify, "READY=1\nSTATUS=not replaced: the new program would not start");
+        return;
+    }
+    log_line(LOG_INFO, NULL, "supervisor: the worker is replaced");
+    drain_worker(s);
+}
+
 static void reap(supervisor *s)
 {
     int status = 0;
     /* As the first process of a container it also gets orphans that nobody else waits for. */
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        if (pid == s->worker) on_worker_end(s, status);
+        if (pid == s->worker)
+            on_worker_end(s, status);
+        else if (pid == s->trial)
+            on_trial_end(s, status);
 }
 
 /* ---- Signals ---- */
@@ -303,14 +327,20 @@ static void on_stop(supervisor *s)
 
 static void on_upgrade(supervisor *s)
 {
-    if (s->stopping || s->leaving) return;
-    log_line(LOG_INFO, NULL, "supervisor: SIGHUP, the worker is replaced");
+    if (s->stopping || s->leaving || s->trial > 0) return;
+    log_line(LOG_INFO, NULL, "supervisor: SIGHUP, the program is tried first");
     notify_send(&s->notify, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=replacing the worker",
                 (long long)now_ms() * 1000);
-    if (s->worker > 0)
-        drain_worker(s);
-    else
+    pid_t pid = s->worker > 0 ? trial_start(s->program, s->argv, &s->mask_before) : 0;
+    if (pid > 0) {
+        s->trial = pid;
+        s->trial_end_ms = now_ms() + TRIAL_MS;
+    } else if (pid < 0) {
+        log_line(LOG_ERROR, NULL, "supervisor: no process for the trial, the worker goes on: %s", strerror(errno));
+        notify_send(&s->notify, "READY=1\nSTATUS=not replaced: no process can be made");
+    } else {
         s->start_ms = now_ms();
+    }
 }
 
 static void on_signals(supervisor *s)
@@ -348,6 +378,7 @@ static int64_t timeout_of(const supervisor *s)
     int64_t timeout = -1, now = now_ms();
     sooner(&timeout, s->start_ms, now);
     sooner(&timeout, s->kill_ms, now);
+    sooner(&timeout, s->trial_end_ms, now);
     sooner(&timeout, beat_due(s), now);
     return timeout;
 }
@@ -360,6 +391,11 @@ static void on_time(supervisor *s)
                  (long long)s->worker);
         (void)kill(s->worker, SIGKILL);
         s->kill_ms = 0;
+    }
+    if (s->trial_end_ms > 0 && now >= s->trial_end_ms) {
+        log_line(LOG_WARN, NULL, "supervisor: the trial of %s does not end and is killed", s->program);
+        (void)kill(s->trial, SIGKILL);
+        s->trial_end_ms = 0;
     }
     if (beat > 0 && now >= beat) {
         notify_send(&s->notify, "WATCHDOG=1");

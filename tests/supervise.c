@@ -1,10 +1,12 @@
 /* The supervisor, socket activation and what the service manager is told, seen from a client and from the manager. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -406,7 +408,59 @@ static void test_notify(void)
     }
 }
 
-static const check_case cases[] = {{"a dead worker is replaced, connections wait", test_dead_worker},
+/* Reads the server's log until this is in it. */
+static void await_log(const char *text)
+{
+    static char said[65536];
+    size_t len = 0;
+    for (said[0] = 0; !strstr(said, text);) {
+        struct pollfd p = {.fd = server.log, .events = POLLIN};
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1 && len < sizeof said - 1);
+        ssize_t n = read(server.log, said + len, sizeof said - 1 - len);
+        CHECK(n > 0);
+        said[len += (size_t)n] = 0;
+    }
+}
+
+static void put_program(const char *path, const char *text)
+{
+    CHECK(unlink(path) == 0 || errno == ENOENT);
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(text, f) >= 0 && fchmod(fileno(f), 0700) == 0 && fclose(f) == 0);
+}
+
+/* What would not start is found out before the worker that serves lets go. */
+static void test_trial(void)
+{
+    char program[128], script[5000], real[PATH_MAX], called[sizeof served_program];
+    snprintf(program, sizeof program, "%s/program", root);
+    memcpy(called, served_program, sizeof called);
+    CHECK(realpath(called, real) != NULL);
+    CHECK(symlink(real, program) == 0);
+    memcpy(served_program, program, sizeof program);
+    start((const char *const[]){"--supervise", NULL});
+    pid_t worker = worker_pid();
+    put_program(program, "no program at all");
+    CHECK(kill(server.pid, SIGHUP) == 0);
+    await_log("goes on");
+    snprintf(script, sizeof script, "#!/bin/sh\nshift\nexec '%s' --serve --no-such-flag \"$@\"\n", real);
+    put_program(program, script);
+    CHECK(kill(server.pid, SIGHUP) == 0);
+    await_log("unknown flag --no-such-flag");
+    await_log("goes on");
+    CHECK_INT(worker_pid(), worker);
+    CHECK(unlink(program) == 0 && kill(server.pid, SIGHUP) == 0);
+    await_log("goes on");
+    CHECK_INT(worker_pid(), worker);
+    CHECK(symlink(real, program) == 0 && kill(server.pid, SIGHUP) == 0);
+    await_log("is ready");
+    CHECK(worker_pid() != worker);
+    memcpy(served_program, called, sizeof called);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static const check_case cases[] = {{"SIGHUP with a program that would not start", test_trial},
+                                   {"a dead worker is replaced, connections wait", test_dead_worker},
                                    {"a crash loop backs off", test_crash_loop},
                                    {"SIGHUP replaces the worker", test_upgrade},
                                    {"SIGTERM and SIGINT drain and end", test_stop},
