@@ -170,7 +170,7 @@ static void on_tick(uv_timer_t *h)
     }
     trim_caches(c);
     bool is_full = c->free_call_count > CLIENT_CACHED_MAX || c->free_easy_count > CLIENT_CACHED_MAX;
-    if (TAILQ_EMPTY(&c->timed) && !is_full) (void)uv_timer_stop(h);
+    if (!idle_sweep(c) && TAILQ_EMPTY(&c->timed) && !is_full) (void)uv_timer_stop(h);
     client_tell_news(c);
 }
 
@@ -210,6 +210,7 @@ static CURLSH *make_share(void)
 
 static void free_parts(http_client *c)
 {
+    if (c->sweeper) curl_easy_cleanup(c->sweeper);
     if (c->share) (void)curl_share_cleanup(c->share);
     free(c->ca_file);
     free(c->ca_folder);
@@ -247,9 +248,11 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     TAILQ_INIT(&c->news);
     TAILQ_INIT(&c->timed);
     c->share = make_share();
+    c->sweeper = sweeper_new();
     c->no_proxy = make_no_proxy();
-    if (!c->share || !c->no_proxy || (options->ca_file && !c->ca_file) || (options->user_agent && !c->user_agent) ||
-        uv_prepare_init(loop, &c->prepare) != 0 || uv_timer_init(loop, &c->tick) != 0) {
+    if (!c->share || !c->sweeper || !c->no_proxy || (options->ca_file && !c->ca_file) ||
+        (options->user_agent && !c->user_agent) || uv_prepare_init(loop, &c->prepare) != 0 ||
+        uv_timer_init(loop, &c->tick) != 0) {
         free_parts(c);
         return NULL;
     }

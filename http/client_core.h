@@ -49,6 +49,8 @@ struct http_client {
     uv_prepare_t prepare;        /* flushes notes made in any phase before the loop waits */
     uv_timer_t tick;             /* runs while `timed` calls exist */
     size_t handles_open;         /* libuv handles not yet closed */
+    CURL *sweeper;               /* makes curl sweep a pool */
+    client_multi *sweeping;      /* the sweeper is in there */
     CURLSH *share;               /* addresses and TLS sessions of all multis */
     client_host *hosts[CLIENT_HOST_BUCKETS];
     client_multi **multis; /* filled from the front: low ones stay full and their connections warm */
@@ -85,10 +87,19 @@ struct client_multi {
     http_client *client;
     CURLM *curl;
     uv_timer_t timer;
-    size_t running; /* transfers */
-    size_t place;   /* in client->multis */
-    bool broken;    /* curl gave it up: its transfers fail, and it takes no more */
+    size_t running;    /* transfers */
+    size_t place;      /* in client->multis */
+    size_t suspects;   /* of its idle connections */
+    uint64_t swept_ms; /* loop time; 0: never */
+    bool broken;       /* curl gave it up: its transfers fail, and it takes no more */
 };
+
+/* What an idle connection that can be read is thought to be. */
+typedef enum client_suspicion {
+    SUSPICION_NONE,
+    SUSPICION_TALKS, /* HTTP/2: perhaps only a frame */
+    SUSPICION_ENDED  /* shut down on our side */
+} client_suspicion;
 
 /* A descriptor that curl asked us to watch. One that is a connection stays armed for reading when curl loses interest:
  * it will want just that with the next call, and each change costs two system calls. */
@@ -97,6 +108,10 @@ struct client_socket {
     client_multi *multi;
     http_client *client;
     int fd;
+    bool idle;        /* in curl's pool; false: in use, though perhaps paused */
+    bool connected;   /* curl has wanted to read it */
+    bool multiplexed; /* HTTP/2 has been spoken */
+    client_suspicion suspicion;
     bool connection; /* opened by us, closed through socket_close; else curl's own, closed behind our back */
     int armed;       /* UV_READABLE | UV_WRITABLE as given to libuv */
     int wanted;      /* as curl said */
@@ -198,7 +213,19 @@ void host_call_started(client_host *host);
 void host_call_ended(client_host *host); /* starts one that waits; may free the host */
 void host_withdraw(http_call *call);     /* a waiting one */
 
+/* client_idle.c */
+void idle_readable(client_socket *s); /* an idle connection has something to read, or has ended */
+void idle_cleared(client_socket *s);  /* no suspicion any more */
+bool idle_sweep(http_client *c);      /* with each tick; true: there is more to do */
+void sweep_done(http_client *c);      /* the sweeper's call has ended */
+CURL *sweeper_new(void);              /* NULL: out of memory */
+
+/* client_socket.c */
+int socket_change(CURL *easy, curl_socket_t fd, int what, void *multi, void *socket_arg);
+bool socket_watch_idle(client_socket *s);
+
 /* client_multi.c */
+void multi_run(client_multi *m, curl_socket_t fd, int events);
 void multi_left(client_multi *multi);             /* by a transfer */
 client_multi *multi_with_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);

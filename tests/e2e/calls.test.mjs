@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, createSecureServer } from 'node:http2';
+import { createServer } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -128,6 +129,28 @@ test('a stream over TLS that is not read is held back, and gives back what it he
       assert.ok(grown < 16, `${grown} MiB for ${STREAMS} paused streams in round ${round}`);
     }
     assert.equal(server.versions['/warm'], '2.0');
+  } finally {
+    server.close();
+  }
+});
+
+test('a connection over TLS that the server has closed is not used again', async () => {
+  let posts = 0;
+  let closed = 0;
+  const server = createServer({ key: readFileSync(keyFile), cert: readFileSync(certFile), keepAliveTimeout: 1 }, (req, res) => {
+    if (req.method === 'POST') posts++;
+    res.end('ok');
+  });
+  server.keepAliveTimeoutBuffer = 0;
+  server.on('secureConnection', (socket) => socket.on('close', () => closed++));
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  try {
+    for (let i = 0; i < 8; i++) {
+      const answer = await call({ method: 'POST', body: 'x', url: `https://localhost:${server.address().port}/`, stream: i % 2 === 1 });
+      assert.equal(answer.status, 200, JSON.stringify(answer.body));
+      while (closed <= i) await sleep(5);
+    }
+    assert.equal(posts, 8);
   } finally {
     server.close();
   }

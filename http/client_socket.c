@@ -1,0 +1,155 @@
+/* client_socket: the descriptors that curl works on, watched by libuv for the multi they belong to. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "http/client_core.h"
+
+/* ---- Sockets ---- */
+
+static bool sockets_reserve(http_client *c, size_t fd)
+{
+    if (fd < c->sockets_cap) return true;
+    size_t cap = c->sockets_cap ? c->sockets_cap : 256;
+    while (cap <= fd) cap *= 2;
+    client_socket **all = realloc(c->sockets, cap * sizeof(client_socket *));
+    if (!all) return false;
+    memset(all + c->sockets_cap, 0, (cap - c->sockets_cap) * sizeof(client_socket *));
+    c->sockets = all;
+    c->sockets_cap = cap;
+    return true;
+}
+
+static client_socket *socket_of(http_client *c, int fd) { return (size_t)fd < c->sockets_cap ? c->sockets[fd] : NULL; }
+
+static void on_socket_closed(uv_handle_t *h)
+{
+    client_socket *s = h->data;
+    http_client *c = s->client;
+    free(s);
+    client_handle_closed(c);
+}
+
+static void socket_forget(client_socket *s)
+{
+    idle_cleared(s);
+    s->client->sockets[s->fd] = NULL;
+    (void)uv_poll_stop(&s->poll);
+    uv_close((uv_handle_t *)&s->poll, on_socket_closed);
+}
+
+static client_socket *socket_watch(http_client *c, int fd)
+{
+    client_socket *s = sockets_reserve(c, (size_t)fd) ? calloc(1, sizeof *s) : NULL;
+    if (!s) return NULL;
+    if (uv_poll_init_socket(c->loop, &s->poll, fd) != 0) {
+        free(s);
+        return NULL;
+    }
+    s->poll.data = s;
+    s->client = c;
+    s->fd = fd;
+    c->sockets[fd] = s;
+    c->handles_open++;
+    return s;
+}
+
+static void on_poll(uv_poll_t *h, int status, int events);
+
+bool socket_watch_idle(client_socket *s)
+{
+    s->armed = UV_READABLE;
+    return uv_poll_start(&s->poll, s->armed, on_poll) == 0;
+}
+
+static bool watch_wanted(client_socket *s)
+{
+    s->armed = s->wanted;
+    return uv_poll_start(&s->poll, s->armed, on_poll) == 0;
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    client_socket *s = h->data;
+    if (!s->wanted && s->idle) {
+        idle_readable(s);
+        return;
+    }
+    if (!s->wanted) { /* its transfer is paused */
+        (void)uv_poll_stop(h);
+        s->armed = 0;
+        return;
+    }
+    int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    if (status < 0) {
+        /* Told of an error, curl gives up at once, also an answer that arrived before it. Reading and writing tell it
+         * which error it was. libuv has let go of the descriptor. */
+        flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+        s->armed = 0;
+    }
+    http_client *c = s->client;
+    int fd = s->fd;
+    multi_run(s->multi, fd, flags);
+    if (status < 0 && socket_of(c, fd) == s && s->wanted && !s->armed) (void)watch_wanted(s);
+}
+
+/* curl has lost interest: in a connection that is idle now, in one whose transfer is paused, or in a descriptor of its
+ * own, which it closes. */
+static void let_go(client_socket *s, CURL *easy)
+{
+    client_easy *e = NULL;
+    long version = 0;
+    if (!s->connection || !s->connected) { /* one that does not come about is closed behind our back */
+        socket_forget(s);
+        return;
+    }
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&e);
+    (void)curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+    s->multiplexed |= version == CURL_HTTP_VERSION_2_0;
+    s->idle = !(e && e->call && e->call->paused);
+    s->wanted = 0;
+    if (s->armed == UV_READABLE || socket_watch_idle(s)) return;
+    socket_forget(s);
+}
+
+int socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    client_multi *m = arg;
+    client_socket *s = socket_of(m->client, fd);
+    (void)socket_arg;
+    if (what == CURL_POLL_REMOVE) {
+        if (s) let_go(s, easy);
+        return 0;
+    }
+    if (!s && !(s = socket_watch(m->client, fd))) return -1;
+    idle_cleared(s);
+    s->idle = false;
+    s->connected |= (what & CURL_POLL_IN) != 0;
+    s->multi = m;
+    s->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    if (s->armed == s->wanted) return 0;
+    return watch_wanted(s) ? 0 : -1;
+}
+
+curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    const http_call *call = ((client_easy *)easy)->call;
+    if (!transfer_may_send(call)) return CURL_SOCKET_BAD; /* nothing could be sent on it */
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+    (void)purpose;
+    if (fd < 0) return CURL_SOCKET_BAD;
+    client_socket *s = socket_watch(call->client, fd);
+    if (s) {
+        s->connection = true;
+        return fd;
+    }
+    (void)close(fd);
+    return CURL_SOCKET_BAD;
+}
+
+int socket_close(void *client, curl_socket_t fd)
+{
+    client_socket *s = socket_of(client, fd);
+    if (s) socket_forget(s);
+    return close(fd);
+}
