@@ -5,7 +5,13 @@
 #include "apps/research/schema.h"
 #include "apps/research/settings.h"
 
-enum { ANSWER_TOKENS_MAX = 8192, REPORT_TOKENS_MAX = 16384, ANSWER_TIMEOUT_MS = 180000, SILENCE_TIMEOUT_MS = 60000 };
+enum {
+    ANSWER_TOKENS_MAX = 8192,
+    REPORT_TOKENS_MAX = 16384,
+    ANSWER_TIMEOUT_MS = 180000,
+    SILENCE_TIMEOUT_MS = 60000,
+    PINGS_TIMEOUT_MS = 180000 /* a stream that says nothing but that it is there */
+};
 
 /* ---- Requests ---- */
 
@@ -34,16 +40,16 @@ static sw_value make_body(sw_ctx *c, const char *system, const char *prompt, int
 
 static bool is(const char *text, const char *what) { return text && strcmp(text, what) == 0; }
 
-/* Returns only when the answer is complete. */
+/* Returns only when the answer is complete. Any other was paid for, and the next one would be as incomplete. */
 static void check_stop(sw_ctx *c, const char *reason)
 {
     if (is(reason, "end_turn") || is(reason, "stop_sequence") || is(reason, "tool_use")) return;
     if (is(reason, "refusal")) sw_fail_fatal(c, "the model refused to answer");
     if (is(reason, "model_context_window_exceeded"))
         sw_fail_fatal(c, "the question is longer than the model's context window");
-    if (is(reason, "max_tokens")) sw_fail(c, "the model's answer was cut off at its longest length");
-    if (is(reason, "pause_turn")) sw_fail(c, "the model paused before it had answered");
-    sw_fail(c, "the model stopped for an unknown reason: %s", reason ? reason : "none given");
+    if (is(reason, "max_tokens")) sw_fail_fatal(c, "the model's answer was cut off at its longest length");
+    if (is(reason, "pause_turn")) sw_fail_fatal(c, "the model paused before it had answered");
+    sw_fail_fatal(c, "the model stopped for an unknown reason: %s", reason ? reason : "none given");
 }
 
 static const char *text_of(sw_ctx *c, sw_value answer)
@@ -58,6 +64,15 @@ static const char *text_of(sw_ctx *c, sw_value answer)
     return all;
 }
 
+/* NULL, or why the answer's text is of no use; else *value is what it holds. */
+static const char *answer_misfit(sw_ctx *c, sw_value answer, sw_value schema, sw_value *value)
+{
+    const char *text = text_of(c, answer), *message;
+    if (!sw_json_try(c, text, strlen(text), value, &message)) return sw_printf(c, "it is not JSON: %s", message);
+    const char *misfit = schema_misfit(c, schema, *value);
+    return misfit ? sw_printf(c, "it does not fit its schema: %s", misfit) : NULL;
+}
+
 sw_value model_ask(sw_ctx *c, const char *system, const char *prompt, sw_value schema)
 {
     sw_value body = make_body(c, system, prompt, ANSWER_TOKENS_MAX), value;
@@ -65,14 +80,14 @@ sw_value model_ask(sw_ctx *c, const char *system, const char *prompt, sw_value s
     sw_set(c, &body, "output_config", sw_map(c, "format", format, NULL));
     sw_request request = make_request(c, body);
     request.timeout_ms = ANSWER_TIMEOUT_MS;
-    sw_value answer = sw_fetch_json(c, &request);
-    check_stop(c, sw_cstr(c, sw_get(answer, "stop_reason")));
-    const char *text = text_of(c, answer), *message;
-    if (!sw_json_try(c, text, strlen(text), &value, &message))
-        sw_fail(c, "the model's answer is not JSON: %s", message);
-    const char *misfit = schema_misfit(c, schema, value);
-    if (misfit) sw_fail(c, "the model's answer does not fit its schema: %s", misfit);
-    return value;
+    const char *misfit = NULL;
+    for (int asked = 0; asked < 2; asked++) { /* each answer is paid for: a second one, not five */
+        sw_value answer = sw_fetch_json(c, &request);
+        check_stop(c, sw_cstr(c, sw_get(answer, "stop_reason")));
+        misfit = answer_misfit(c, answer, schema, &value);
+        if (!misfit) return value;
+    }
+    sw_fail_fatal(c, "the model's answer is of no use, and was not when it was asked for before: %s", misfit);
 }
 
 /* ---- Streams ---- */
@@ -111,18 +126,31 @@ static void fail_of_event(sw_ctx *c, sw_value data)
     sw_fail(c, "the model's stream broke off: %s: %s", type ? type : "error", message ? message : "");
 }
 
+/* What has been streamed is taken back only with the attempt: so the second try is the next attempt. */
+static sw_value event_data(sw_ctx *c, const sw_sse *event)
+{
+    sw_value data;
+    const char *message;
+    if (sw_json_try(c, event->data, event->len, &data, &message)) return data;
+    if (sw_attempt(c) > 1) sw_fail_fatal(c, "the model's stream is not JSON: %s", message);
+    sw_fail(c, "the model's stream is not JSON: %s", message);
+}
+
 /* Reads events up to message_stop; returns the stop reason. */
 static const char *read_events(sw_ctx *c, sw_stream *s, growing *text)
 {
     const char *reason = NULL;
+    int64_t heard_ms = sw_now(c);
     sw_sse event;
     while (sw_sse_next(s, &event)) {
         if (is(event.event, "message_stop")) return reason;
-        if (is(event.event, "ping")) continue;
-        sw_value data;
-        const char *message;
-        if (!sw_json_try(c, event.data, event.len, &data, &message))
-            sw_fail(c, "the model's stream is not JSON: %s", message);
+        if (is(event.event, "ping")) {
+            if (sw_now(c) - heard_ms > PINGS_TIMEOUT_MS)
+                sw_fail(c, "the model has only pinged for %d s", PINGS_TIMEOUT_MS / 1000);
+            continue;
+        }
+        heard_ms = sw_now(c);
+        sw_value data = event_data(c, &event);
         if (is(event.event, "error")) fail_of_event(c, data);
         if (is(event.event, "content_block_delta")) take_delta(c, sw_get(data, "delta"), text);
         const char *stop = sw_cstr(c, sw_get(sw_get(data, "delta"), "stop_reason"));
@@ -131,21 +159,24 @@ static const char *read_events(sw_ctx *c, sw_stream *s, growing *text)
     sw_fail(c, "the model's stream ended before its message did");
 }
 
+static growing write_once(sw_ctx *c, const sw_request *request)
+{
+    sw_stream *s = sw_fetch_open(c, request);
+    sw_response_check(c, request, sw_fetch_head(s));
+    growing text = {.data = sw_alloc(c, 1024), .room = 1024};
+    check_stop(c, read_events(c, s, &text));
+    sw_fetch_close(s);
+    return text;
+}
+
 sw_value model_write(sw_ctx *c, const char *system, const char *prompt)
 {
     sw_value body = make_body(c, system, prompt, REPORT_TOKENS_MAX);
     sw_set(c, &body, "stream", sw_bool(true));
     sw_request request = make_request(c, body);
     request.timeout_ms = SILENCE_TIMEOUT_MS;
-    sw_stream *s = sw_fetch_open(c, &request);
-    sw_response response = *sw_fetch_head(s);
-    if (response.status != 200) {
-        response.body = sw_fetch_read(s);
-        sw_response_check(c, &request, &response);
-        sw_fail(c, "the model answered with status %d", response.status);
-    }
-    growing text = {.data = sw_alloc(c, 1024), .room = 1024};
-    check_stop(c, read_events(c, s, &text));
-    if (text.len == 0) sw_fail(c, "the model wrote nothing");
+    growing text = write_once(c, &request);
+    if (text.len == 0) text = write_once(c, &request);
+    if (text.len == 0) sw_fail_fatal(c, "the model wrote nothing, twice");
     return sw_strn(c, text.data, text.len);
 }

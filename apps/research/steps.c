@@ -108,7 +108,7 @@ sw_value step_search(sw_ctx *c, sw_value input)
                                 .timeout_ms = SEARCH_TIMEOUT_MS};
     sw_value answer = sw_fetch_json(c, &request);
     sw_value results = sw_get(answer, "results"), sources = sw_array(c, 0), shown = sw_array(c, 0);
-    if (results.type != MSGPACK_OBJECT_ARRAY) sw_fail(c, "the search answered without results");
+    if (results.type != MSGPACK_OBJECT_ARRAY) sw_fail_fatal(c, "the search answered without results");
     for (size_t i = 0; i < sw_len(results); i++) {
         sw_value r = sw_at(results, i);
         const char *url = str(c, r, "url");
