@@ -128,7 +128,7 @@ static void end_turn(sw_loop *l)
         append_segments(l);
         if (!l->stopping) http_client_flush(l->client);
     } while (l->sched.ready > 0 || !TAILQ_EMPTY(&l->touched));
-    if (l->slots.due_head) slot_load_due(l);
+    slot_load_due(l);
 }
 
 /* A turn of very many requests is cut in pieces, so that the first of them are not answered after the last. */
@@ -448,6 +448,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     *l = (sw_loop){.app = app, .index = index, .count = count};
     TAILQ_INIT(&l->touched);
     LIST_INIT(&l->plain_runs);
+    TAILQ_INIT(&l->unlisted);
     gate_init(&l->gate);
     l->segments_end = &l->segments;
     const sw_options *o = &app->opt;

@@ -57,8 +57,9 @@ typedef struct sw_loop {
     TAILQ_HEAD(, run) touched;   /* to look at when the turn ends; in order, so that ids come to the store in theirs */
     run_id last_id;              /* of the last run that began here */
     LIST_HEAD(, run) plain_runs; /* no table has them */
-    run *free_runs;              /* structs for reuse */
-    uint64_t runs;               /* in memory, plain ones too; counter_add */
+    TAILQ_HEAD(unlisted_runs, run) unlisted; /* begun here and not yet in `slots`; by id, oldest first */
+    run *free_runs;                          /* structs for reuse */
+    uint64_t runs;                           /* in memory, plain ones too; counter_add */
     store_segment *segments, **segments_end; /* of this turn, not yet with the store: it is told once */
     size_t segments_in_flight;               /* with the store */
     gate gate;

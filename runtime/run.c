@@ -70,6 +70,7 @@ static void run_free(run *r)
     timers_stop(&l->timers, &r->deadline);
     claim_release(l, r->claim);
     frames_release(r->frames);
+    if (r->is_unlisted) TAILQ_REMOVE(&l->unlisted, r, unlisted);
     arena_free(&r->arena);
     arena_free(&r->journal);
     record_drop(r);
@@ -304,6 +305,8 @@ static void unmake(run *r)
 /* Somebody may ask for it by its id from now on. */
 static void list(run *r)
 {
+    if (r->is_unlisted) TAILQ_REMOVE(&r->loop->unlisted, r, unlisted);
+    r->is_unlisted = false;
     r->slot = slot_add(r->loop, &r->id);
     if (r->slot)
         r->slot->run = r;
@@ -311,10 +314,34 @@ static void list(run *r)
         log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
 }
 
+/* Most requests end within their first commit, before anybody asks for them: they never cost a slot. */
+static void leave_unlisted(run *r)
+{
+    TAILQ_INSERT_TAIL(&r->loop->unlisted, r, unlisted);
+    r->is_unlisted = true;
+}
+
+/* A loop's ids ascend. */
+slot *run_list(sw_loop *l, const run_id *id)
+{
+    const run *oldest = TAILQ_FIRST(&l->unlisted);
+    if (!oldest || memcmp(id->bytes, oldest->id.bytes, RUN_ID_BYTES) < 0) return NULL;
+    run *r;
+    TAILQ_FOREACH_REVERSE(r, &l->unlisted, unlisted_runs, unlisted)
+    {
+        int order = memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES);
+        if (order > 0) return NULL;
+        if (order < 0) continue;
+        list(r);
+        return r->slot;
+    }
+    return NULL;
+}
+
 run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param *params, size_t param_count,
                claim *key)
 {
-    if (l->runs >= (size_t)l->app->opt.runs_max) {
+    if (!slot_room(l)) {
         refuse(l, x, "too many requests are in flight (--runs-max)", "1");
         return NULL;
     }
@@ -356,7 +383,10 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
         waiter_wish wish = waiter_wish_of(http_exchange_request(x));
         waiter_attach(l, &r->waiters, &wish, x, &r->id);
         watch_deadline(r);
-        if (!l->recovered) list(r); /* the live table is being read, and may show it as one that nobody works for */
+        if (l->recovered)
+            leave_unlisted(r);
+        else
+            list(r); /* the live table is being read, and may show it as one that nobody works for */
     }
     if (!coro_current()) sched_run(&l->sched, 0);
     return r;
@@ -611,6 +641,7 @@ void run_committed(run *r)
         commit_failed(r);
         return;
     }
+    bool first = r->seq_durable == 0;
     r->seq_durable = r->seq_sealed;
     claim_release(r->loop, r->claim);
     r->claim = NULL;
@@ -619,8 +650,8 @@ void run_committed(run *r)
         if (!r->dirty) ended(r); /* else somebody came to it in this turn: at its end */
         return;
     }
-    if (!r->slot) {
-        list(r);
+    if (first) {
+        if (!r->slot) list(r);
         if (!r->waiters) run_client_gone(r);                               /* before that nobody could be sent on */
         if (r->loop->draining && !r->leave) run_leave_now(r, LEAVE_DRAIN); /* the drain has not found it */
     }

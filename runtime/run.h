@@ -145,6 +145,8 @@ struct run {
     bool plain;                 /* a plain route: no journal */
     bool in_pieces;             /* plain, and its response has begun */
     LIST_ENTRY(run) plain_runs; /* in the loop's list, if plain */
+    TAILQ_ENTRY(run) unlisted;  /* in the loop's list, while `is_unlisted` */
+    bool is_unlisted;
     run_state state;
     run_leave leave;
     run_id id;
@@ -208,6 +210,9 @@ void run_leave_now(run *r, run_leave why);
 /* No step of it begins any more; calls are cut, clean-ups run, and it ends as cancelled, or as failed when its deadline
  * is the reason. Journaled, so it survives a restart. Too late once the handler has ended: then nothing happens. */
 void run_cancel(run *r, entry_cancel why);
+
+/* The slot of a run that is in memory and that nobody could ask for before; NULL: there is no such run. */
+struct slot *run_list(struct sw_loop *loop, const run_id *id);
 
 /* A client of it has gone away, not been sent on. */
 void run_client_gone(run *r);

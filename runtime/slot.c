@@ -14,6 +14,9 @@ enum { LOAD_BATCH = 256, LOADING_MAX = 1024, SCAN_ROWS = 4096, RETRY_MS = 5000 }
 bool slot_table_init(slot_table *t)
 {
     *t = (slot_table){.bucket_count = 1024};
+    TAILQ_INIT(&t->due);
+    TAILQ_INIT(&t->asked);
+    TAILQ_INIT(&t->held);
     t->buckets = calloc(t->bucket_count, sizeof(slot *));
     return t->buckets != NULL;
 }
@@ -101,20 +104,38 @@ void slot_park(sw_loop *l, slot *s, int64_t due_ms)
     if (wait_ms <= 0 || !timers_start(&l->timers, &s->due, (uint64_t)wait_ms)) slot_wake(l, s);
 }
 
+static void enqueue(slot_table *t, slot *s)
+{
+    s->state = SLOT_QUEUED;
+    s->due_queued = s->unfinished && !s->cancel;
+    if (s->due_queued) {
+        TAILQ_INSERT_TAIL(&t->due, s, in_queue);
+        t->due_count++;
+    } else {
+        TAILQ_INSERT_TAIL(&t->asked, s, in_queue);
+    }
+}
+
+static void leave_due(slot_table *t, slot *s)
+{
+    assert(s->due_queued && t->due_count > 0);
+    TAILQ_REMOVE(&t->due, s, in_queue);
+    s->due_queued = false;
+    t->due_count--;
+}
+
 void slot_wake(sw_loop *l, slot *s)
 {
     slot_table *t = &l->slots;
     assert(!s->run);
     assert(s->state != SLOT_RUNNING);
-    if (s->state == SLOT_QUEUED || s->state == SLOT_LOADING) return;
+    if (s->state == SLOT_LOADING) return;
+    if (s->state == SLOT_QUEUED) {
+        if (!s->due_queued || !s->cancel) return;
+        leave_due(t, s); /* no handler is called to end it: nobody has to make room */
+    }
     timers_stop(&l->timers, &s->due);
-    s->state = SLOT_QUEUED;
-    s->next_due = NULL;
-    if (t->due_tail)
-        t->due_tail->next_due = s;
-    else
-        t->due_head = s;
-    t->due_tail = s;
+    enqueue(t, s);
 }
 
 /* While the gate is closed a run could not go on: loading it would only repeat its next step. What may have ended is
@@ -123,18 +144,15 @@ static bool hold(sw_loop *l, slot *s)
 {
     if (!s->unfinished || gate_writable(l)) return false;
     s->state = SLOT_QUEUED;
-    s->next_due = l->slots.held;
-    l->slots.held = s;
+    TAILQ_INSERT_TAIL(&l->slots.held, s, in_queue);
     return true;
 }
 
 void slot_release_held(sw_loop *l)
 {
-    while (l->slots.held) {
-        slot *s = l->slots.held;
-        l->slots.held = s->next_due;
-        s->state = SLOT_PARKED;
-        slot_wake(l, s);
+    for (slot *s; (s = TAILQ_FIRST(&l->slots.held));) {
+        TAILQ_REMOVE(&l->slots.held, s, in_queue);
+        enqueue(&l->slots, s);
     }
 }
 
@@ -144,6 +162,7 @@ void slot_release_held(sw_loop *l)
 static slot *slot_for(sw_loop *l, const run_id *id)
 {
     slot *s = slot_find(&l->slots, id);
+    if (!s) s = run_list(l, id);
     if (s) return s;
     s = slot_add(l, id);
     if (s) s->state = SLOT_UNKNOWN;
@@ -222,10 +241,28 @@ static void answer_ended(sw_loop *l, slot *s, const store_journal *j)
     slot_remove(l, s);
 }
 
+/* Places of --runs-max that nobody has or is about to have. */
+static size_t free_places(const sw_loop *l)
+{
+    size_t most = (size_t)l->app->opt.runs_max, taken = l->runs + l->slots.places;
+    return taken < most ? most - taken : 0;
+}
+
+bool slot_room(const sw_loop *l)
+{
+    size_t share = (size_t)l->app->opt.runs_max / 4;
+    if (share == 0) share = 1;
+    if (share > l->slots.due_count) share = l->slots.due_count;
+    return free_places(l) > share;
+}
+
 static void loaded(sw_loop *l, const store_journal *j)
 {
     slot *s = slot_find(&l->slots, &j->run);
     if (!s || s->state != SLOT_LOADING) return;
+    if (s->has_place) l->slots.places--;
+    bool room = s->has_place || s->cancel || free_places(l) > 0;
+    s->has_place = false;
     char text[RUN_ID_TEXT + 1];
     run_id_format(&j->run, text);
     if (j->error) {
@@ -244,6 +281,10 @@ static void loaded(sw_loop *l, const store_journal *j)
     }
     s->unfinished = true;
     if (hold(l, s)) return;
+    if (!room) {
+        enqueue(&l->slots, s);
+        return;
+    }
     const char *error = run_resume(l, s, j->data, j->len);
     if (!error) return;
     log_line(LOG_ERROR, text, "cannot be resumed and stays in the journal: %s", error);
@@ -256,30 +297,50 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
     l->slots.loading -= count;
     for (size_t i = 0; i < count; i++) {
         slot *s = slot_find(&l->slots, &journals[i].run);
-        if (l->draining && s && s->state == SLOT_LOADING)
-            s->state = SLOT_PARKED;
-        else
+        if (!l->draining || !s || s->state != SLOT_LOADING) {
             loaded(l, &journals[i]);
+            continue;
+        }
+        if (s->has_place) l->slots.places--;
+        s->has_place = false;
+        s->state = SLOT_PARKED;
     }
+}
+
+/* The next one to load; NULL: none, or no place for it. */
+static slot *next_to_load(sw_loop *l)
+{
+    slot_table *t = &l->slots;
+    slot *s = TAILQ_FIRST(&t->asked);
+    if (s) {
+        TAILQ_REMOVE(&t->asked, s, in_queue);
+    } else if ((s = TAILQ_FIRST(&t->due)) && (free_places(l) > 0 || !gate_writable(l))) {
+        leave_due(t, s);
+    } else {
+        return NULL;
+    }
+    return s;
+}
+
+static size_t take_batch(sw_loop *l, run_id ids[LOAD_BATCH])
+{
+    slot_table *t = &l->slots;
+    size_t n = 0;
+    for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(l));) {
+        if (hold(l, s)) continue;
+        s->has_place = s->unfinished && !s->cancel;
+        if (s->has_place) t->places++;
+        s->state = SLOT_LOADING;
+        ids[n++] = s->id;
+    }
+    return n;
 }
 
 void slot_load_due(sw_loop *l)
 {
-    slot_table *t = &l->slots;
-    while (t->due_head && !l->draining && t->loading < LOADING_MAX &&
-           l->runs + t->loading < (size_t)l->app->opt.runs_max) {
-        run_id ids[LOAD_BATCH];
-        size_t n = 0;
-        while (n < LOAD_BATCH && t->due_head) {
-            slot *s = t->due_head;
-            t->due_head = s->next_due;
-            if (!t->due_head) t->due_tail = NULL;
-            if (hold(l, s)) continue;
-            s->state = SLOT_LOADING;
-            ids[n++] = s->id;
-        }
-        if (n == 0) continue;
-        t->loading += n;
+    run_id ids[LOAD_BATCH];
+    for (size_t n; !l->draining && (n = take_batch(l, ids)) > 0;) {
+        l->slots.loading += n;
         store_load(l->port, ids, n, on_loaded, l);
     }
 }

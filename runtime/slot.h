@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 #include "runtime/timers.h"
 #include "storage/entry.h"
@@ -20,13 +21,13 @@ typedef enum slot_state {
     SLOT_RUNNING, /* `run` is in memory */
     SLOT_UNKNOWN, /* somebody asked for it, and it is not known whether there is such a run */
     SLOT_PARKED,  /* `due` is armed */
-    SLOT_QUEUED,  /* due, waits for its turn to be loaded */
+    SLOT_QUEUED,  /* in one of the table's queues: waits for its turn to be loaded */
     SLOT_LOADING  /* its journal is being read */
 } slot_state;
 
 typedef struct slot {
-    struct slot *next;     /* in its bucket */
-    struct slot *next_due; /* in the queue */
+    struct slot *next;          /* in its bucket */
+    TAILQ_ENTRY(slot) in_queue; /* while SLOT_QUEUED */
     struct run *run;
     struct waiter *waiters; /* clients that wait while it is not in memory */
     struct timer due;
@@ -35,15 +36,20 @@ typedef struct slot {
     entry_cancel cancel;  /* to be ended for this reason when it is loaded */
     bool ends_when_alone; /* parked, and its endpoint says SW_CANCEL */
     bool unfinished;      /* it has a row in the live table: not loaded while the gate is closed */
+    bool due_queued;      /* SLOT_QUEUED, in `due` */
+    bool has_place;       /* SLOT_LOADING, with one of the places of --runs-max */
 } slot;
 
 typedef struct slot_table {
     slot **buckets; /* a power of two */
     size_t bucket_count;
-    uint64_t count;            /* counter_add */
-    slot *due_head, *due_tail; /* SLOT_QUEUED, first due first */
-    slot *held;                /* SLOT_QUEUED too, last first: wait until the journal takes writes */
+    uint64_t count;                   /* counter_add */
+    TAILQ_HEAD(slot_queue, slot) due; /* runs to be resumed, first due first: wait for a place of --runs-max */
+    struct slot_queue asked;          /* loaded without a place: most have ended, or are to end */
+    struct slot_queue held;           /* wait until the journal takes writes */
+    size_t due_count;                 /* in `due` */
     size_t loading;
+    size_t places; /* of --runs-max, of slots that are being loaded */
 } slot_table;
 
 bool slot_table_init(slot_table *t);
@@ -59,8 +65,11 @@ void slot_park(struct sw_loop *l, slot *s, int64_t due_ms);
 void slot_wake(struct sw_loop *l, slot *s);
 /* The journal takes writes again: what waited for that is due. */
 void slot_release_held(struct sw_loop *l);
-/* Loads some of the queue; called each turn. */
+/* Loads some of the queues; called each turn. */
 void slot_load_due(struct sw_loop *l);
+/* A request may begin a run. Of the places that get free, up to a quarter of --runs-max is left to runs that wait to be
+ * resumed, so that new requests do not keep them out for good. */
+bool slot_room(const struct sw_loop *l);
 
 /* Attaches a client to the run of this id, in memory or not, ended or not. Takes the exchange. */
 void slot_attach(struct sw_loop *l, struct http_exchange *x, const run_id *id, const struct waiter_wish *wish);
