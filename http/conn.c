@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,7 +390,7 @@ static void peer_note(http_conn *c, const struct sockaddr_storage *peer)
 
 /* Makes room for a new connection by closing the one that has been without a request longest, as HTTP allows at any
  * time; but none whose next request has arrived, or that is so fresh that it may be on its way. */
-static bool shed_idle(http_server *s)
+bool conn_shed_idle(http_server *s)
 {
     http_conn *c;
     char byte;
@@ -403,10 +404,30 @@ static bool shed_idle(http_server *s)
     return false;
 }
 
+/* Lets the kernel notice clients that vanished: from their machine comes no FIN, and a connection that only waits would
+ * wait for ever. A kernel that answers is enough; only one that takes nothing for longer than --write-timeout is not.
+ */
+static void probe_peer(const http_server *s, int fd)
+{
+    enum { PROBES = 4 };
+    int on = 1, seconds = (int)(s->options.peer_timeout_ms / 1000), idle = seconds / 2, pause = seconds / 2 / PROBES;
+    unsigned most = s->options.peer_timeout_ms;
+    if (most == 0) return;
+    if (most < s->options.write_timeout_ms) most = s->options.write_timeout_ms;
+    idle = idle > 0 ? idle : 1;
+    pause = pause > 0 ? pause : 1;
+    /* They fail only where the socket is none of TCP: then its end is always seen. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &pause, sizeof(pause));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &(int){PROBES}, sizeof(int));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof(most));
+}
+
 /* NULL: the descriptor is closed, there is no room even to say so. A kept connection has been let in before. */
 static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage *peer, uint64_t keep_key)
 {
-    bool is_extra = keep_key == 0 && s->connections >= s->options.connections_max && !shed_idle(s);
+    bool is_extra = keep_key == 0 && s->connections >= s->options.connections_max && !conn_shed_idle(s);
     http_conn *c = is_extra && s->extras > s->options.connections_max / 8 + 16 ? NULL : calloc(1, sizeof(*c));
     if (!c || uv_poll_init(s->loop, &c->poll, fd) != 0) {
         free(c);
@@ -420,6 +441,7 @@ static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage
     c->keep_key = keep_key;
     c->keep_alive = true;
     peer_note(c, peer);
+    probe_peer(s, fd);
     request_parser_init(&c->parser, &s->limits);
     TAILQ_INSERT_TAIL(&s->all, c, all);
     s->conns++;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +28,16 @@ static void reserve_open(http_listener *l)
  * and close it, so that its client learns of it now. 0, or what stood in the way. */
 static int shed_one(http_listener *l)
 {
+    /* Of several loops one after the other: what one frees the next would take. */
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     if (l->reserve_fd < 0) return -EMFILE;
+    (void)pthread_mutex_lock(&one_at_a_time);
     close(l->reserve_fd);
     l->reserve_fd = -1;
     int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC), result = fd >= 0 ? 0 : -errno;
     if (fd >= 0) close(fd);
     reserve_open(l);
+    (void)pthread_mutex_unlock(&one_at_a_time);
     return result;
 }
 
@@ -41,6 +46,19 @@ static void pause_accepting(http_server *s)
     http_listener *l = &s->listener;
     if (uv_poll_stop(&l->poll) != 0) assert(!"uv_poll_stop failed");
     l->paused_ms = uv_now(s->loop) + PAUSE_MS;
+}
+
+/* The kernel gives the lowest number that is free, so a number says how many are in use, by whatever thread. A new
+ * connection whose number belongs to the rest of the process takes that of an idle one. -1: it is closed. */
+static int lower(http_server *s, int fd)
+{
+    int most = s->options.descriptors_max, low = -1;
+    if (most <= 0 || fd < most) return fd;
+    if (conn_shed_idle(s)) low = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    close(fd);
+    if (low < most) return low;
+    close(low); /* another loop was faster */
+    return -1;
 }
 
 /* False if there is none, or none can be had now. */
@@ -53,7 +71,8 @@ static bool accept_one(http_server *s)
     if (fd >= 0) {
         /* fails only where there are no delays to switch off, as on a unix socket */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        conn_accept(s, fd, &peer);
+        fd = lower(s, fd);
+        if (fd >= 0) conn_accept(s, fd, &peer);
         return true;
     }
     int reason = errno;

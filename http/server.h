@@ -63,7 +63,13 @@ typedef struct http_server_options {
                                      Then 408 */
     uint32_t idle_timeout_ms;     /* keep-alive between requests; 0: 75,000 */
     uint32_t write_timeout_ms;    /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
-    const char *name;             /* Server header; NULL: none */
+    /* A client that is not heard of at all for so long, not even its kernel, has gone without a word, and its
+     * connection ends; 0: never. Probes are sent after half of it. */
+    uint32_t peer_timeout_ms;
+    /* Descriptors of this number and above are not for new connections, but for what the rest of the process opens; 0:
+     * all are. A connection beyond takes the place of one that has been idle for a second, or is closed at once. */
+    int descriptors_max;
+    const char *name;                                /* Server header; NULL: none */
     void (*on_request)(void *arg, http_exchange *x); /* may reply at once or later */
     /* The server refuses a request itself, such as a body over its limit: the policy of what method and path (encoded)
      * name. They are empty where the request did not come so far. Borrowed until the next call; NULL: none. */

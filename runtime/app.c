@@ -1,7 +1,9 @@
 #include "runtime/app.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +29,9 @@ enum {
     EXIT_SETUP = 2,
     SECRET_BYTES_MIN = 16,
     SECRET_BYTES_MAX = 4096,
+    FILES_KEPT_MAX = 16384, /* for others than clients, a quarter of what there is */
+    FILES_KEPT_FEW = 32,    /* rather half of it than fewer */
+    LOOP_FILES = 10,        /* of each loop for itself */
     SWEEP_LEAST_MS = 1000,
     SWEEP_MOST_MS = 60000
 };
@@ -271,12 +276,32 @@ static void prepare_process(const sw_app *app)
     overflow_install();
 }
 
+/* The store opens files when it pleases, and a journal that cannot open one takes no writes any more: of the
+ * descriptors that are left now a part is never a client's. */
+static int client_descriptors(const sw_app *app)
+{
+    struct rlimit files;
+    const struct dirent *file;
+    int used = (int)app->loop_count * LOOP_FILES;
+    DIR *open_files = opendir("/proc/self/fd");
+    while (open_files && (file = readdir(open_files))) used += file->d_name[0] != '.';
+    if (open_files) closedir(open_files);
+    if (!open_files || getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) return 0;
+    int left = (int)files.rlim_cur - used, kept = left / 4 > FILES_KEPT_MAX ? FILES_KEPT_MAX : left / 4;
+    if (kept < FILES_KEPT_FEW) kept = left / 2 < FILES_KEPT_FEW ? left / 2 : FILES_KEPT_FEW;
+    if (kept <= FILES_KEPT_FEW)
+        log_line(LOG_WARN, NULL, "the limit of open files is %llu: only %d are left for the journal beside clients",
+                 (unsigned long long)files.rlim_cur, kept);
+    return kept > 0 ? (int)files.rlim_cur - kept : 1;
+}
+
 /* ---- Serving ---- */
 
 static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals)
 {
     char why[ERROR_TEXT], address[128] = "";
     app->loops = must(calloc(app->loop_count, sizeof *app->loops));
+    app->client_descriptors = client_descriptors(app);
     app->blocking = must(pool_new((size_t)app->opt.blocking_threads));
     (void)http_listen_address(s->fds[0], address, sizeof address);
     for (unsigned i = 0; i < app->loop_count; i++) {

@@ -48,9 +48,10 @@ struct sw_app {
     store *store;
     token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
-    int control;     /* to the supervisor; -1: none */
-    uint32_t worker; /* which of the supervisor's workers this is */
-    bool backing_up; /* atomic */
+    int control;            /* to the supervisor; -1: none */
+    uint32_t worker;        /* which of the supervisor's workers this is */
+    int client_descriptors; /* clients get descriptors below this number, the rest of the process those above */
+    bool backing_up;        /* atomic */
     struct pool *blocking;
     struct sw_loop *loops;
     unsigned loop_count;

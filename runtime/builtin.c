@@ -8,6 +8,7 @@
 #include "http/files.h"
 #include "http/uri.h"
 #include "runtime/backup.h"
+#include "runtime/dev.h"
 #include "runtime/runs_api.h"
 #include "runtime/waiter.h"
 
@@ -192,7 +193,12 @@ static bool admin(sw_loop *l, http_exchange *x)
     const http_request *q = http_exchange_request(x);
     const char *token = l->app->opt.admin_token;
     const char *given = http_request_header(q, "authorization");
-    if (l->app->opt.dev && q->peer_loopback) return true;
+    if (l->app->opt.dev && dev_trusts(q)) return true;
+    if (l->app->opt.dev && q->peer_loopback && !given) {
+        waiter_problem(
+            x, 403, "--dev trusts this machine's names (localhost, 127.0.0.1, [::1]) and pages of its own only", NULL);
+        return false;
+    }
     if (!token || !*token) {
         waiter_problem(x, 403, "start with --admin-token, or --dev for requests from this machine", NULL);
         return false;

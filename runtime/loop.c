@@ -431,6 +431,8 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .head_timeout_ms = (uint32_t)o->head_timeout_ms,
                               .body_timeout_ms = (uint32_t)o->body_timeout_ms,
                               .idle_timeout_ms = (uint32_t)o->idle_timeout_ms,
+                              .peer_timeout_ms = (uint32_t)o->peer_timeout_ms,
+                              .descriptors_max = l->app->client_descriptors,
                               .write_timeout_ms = (uint32_t)o->write_timeout_ms,
                               .on_request = on_request,
                               .on_refusal = on_refusal,

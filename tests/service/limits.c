@@ -1,0 +1,145 @@
+/* What a service at its limits, and one that is open to its own machine, still refuses. */
+#include "runtime/stepwell.h"
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tests/served.h"
+
+enum { FILES = 110, CLIENTS = 150, MAKE_ROOM = 8 };
+
+static void on_hello(sw_ctx *c) { sw_reply_text(c, 200, "hello"); }
+
+static int serve(int argc, char **argv)
+{
+    struct rlimit few = {FILES, FILES};
+    if (getenv("FEW_FILES")) CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    sw_app *app = sw_app_new("limits");
+    sw_endpoint(app, "POST /hello", on_hello, NULL);
+    sw_route(app, "GET /hello", on_hello);
+    return sw_main(app, argc, argv);
+}
+
+static char root[64], data[128], backups[128];
+static served server;
+static answer a;
+
+static const char *url_of(const char *path)
+{
+    static char url[512];
+    snprintf(url, sizeof url, "%s%s", server.address, path);
+    return url;
+}
+
+static void start(const char *folder)
+{
+    snprintf(data, sizeof data, "%s/%s", root, folder);
+    snprintf(backups, sizeof backups, "%s/backups", root);
+    CHECK(mkdir(backups, 0700) == 0 || errno == EEXIST);
+    served_start(&server,
+                 (const char *const[]){"--data", data, "--dev", "--loops", "3", "--backup-dir", backups, NULL});
+}
+
+static int dial(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    to.sin_port = htons((uint16_t)atoi(strrchr(server.address, ':') + 1));
+    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+/* More idle clients than there are files: each is served or closed, none is left hanging, and the journal can open
+ * what it needs. */
+static void test_files(void)
+{
+    static const char hello[] = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+    int fds[CLIENTS], answered = 0, left = 0;
+    char head[13], backup[64];
+    CHECK(setenv("FEW_FILES", "1", 1) == 0);
+    start("few");
+    CHECK(unsetenv("FEW_FILES") == 0);
+    for (int i = 0; i < CLIENTS; i++) fds[i] = dial();
+    for (int i = 0; i < CLIENTS; i++) {
+        (void)send(fds[i], hello, sizeof hello - 1, MSG_NOSIGNAL);
+        ssize_t n = recv(fds[i], head, sizeof head, MSG_WAITALL);
+        CHECK(n >= 0 || errno != EAGAIN); /* answered, or closed: a timeout is neither */
+        if (n > 0 && ++answered > MAKE_ROOM) continue;
+        close(fds[i]); /* some of those that were answered make room for the calls below */
+        fds[i] = -1;
+    }
+    CHECK(answered > MAKE_ROOM && answered < FILES);
+    for (int i = 0; i < 5; i++) { /* a backup makes RocksDB begin a new log and open tables */
+        call("POST", url_of("/hello"), NULL, "", 0, &a);
+        CHECK_INT(a.status, 200);
+        snprintf(backup, sizeof backup, "/_sw/backup?name=b%d", i);
+        call("POST", url_of(backup), NULL, "", 0, &a);
+        CHECK_INT(a.status, 201);
+    }
+    call(NULL, url_of("/_sw/readyz"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    for (int i = 0; i < CLIENTS; i++) left += fds[i] >= 0 && close(fds[i]) == 0;
+    CHECK_INT(left, answered - MAKE_ROOM);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static long list_as(const char *host, const char *origin)
+{
+    const char *const headers[] = {host, origin, NULL};
+    call(NULL, url_of("/_sw/runs"), headers, NULL, 0, &a);
+    return a.status;
+}
+
+static void test_dev(void)
+{
+    char same[128], host[128];
+    const char *port = strrchr(server.address, ':') + 1;
+    CHECK_INT(list_as("X: y", NULL), 200); /* curl's own Host is the address */
+    CHECK_INT(list_as("Host: localhost", NULL), 200);
+    CHECK_INT(list_as("Host: LOCALHOST:8080", NULL), 200);
+    CHECK_INT(list_as("Host: shop.localhost:8080", NULL), 200);
+    CHECK_INT(list_as("Host: [::1]", NULL), 200);
+    CHECK_INT(list_as("Host: [::1]:8080", NULL), 200);
+    CHECK_INT(list_as("Host: 127.8.9.1", NULL), 200);
+    static const char *const foreign[] = {
+        "Host: evil.example",     "Host: evil.example:80", "Host: localhost.evil.example",
+        "Host: 127.0.0.1.evil",   "Host: evillocalhost",   "Host: [::2]",
+        "Host: 128.0.0.1",        "Host: 0x7f.1",          "Host: .",
+        "Host: 127.evil.example", "Host: 10.0.0.1:8080"};
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) CHECK_INT(list_as(foreign[i], NULL), 403);
+    snprintf(same, sizeof same, "Origin: http://127.0.0.1:%s", port);
+    CHECK_INT(list_as("X: y", same), 200);
+    snprintf(host, sizeof host, "Host: localhost:%s", port);
+    snprintf(same, sizeof same, "Origin: http://localhost:%s", port);
+    CHECK_INT(list_as(host, same), 200);
+    CHECK_INT(list_as(host, "Origin: http://localhost:1"), 403);
+    CHECK_INT(list_as(host, "Origin: https://evil.example"), 403);
+    CHECK_INT(list_as(host, "Origin: null"), 403);
+    const char *const page[] = {"Origin: https://evil.example", NULL};
+    call("POST", url_of("/_sw/backup?name=foreign"), page, "", 0, &a);
+    CHECK_INT(a.status, 403);
+}
+
+static void test_dev_trust(void)
+{
+    start("dev");
+    test_dev();
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static const check_case cases[] = {{"the limit of open files", test_files}, {"whom --dev trusts", test_dev_trust}};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        argv[1] = argv[0];
+        return serve(argc - 1, argv + 1);
+    }
+    snprintf(served_program, sizeof served_program, "%s", argv[0]);
+    make_folder(root);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    remove_tree(root);
+    return result;
+}
