@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/utf8.h"
+
 enum { MESSAGE_MAX = 4096, LINE_MAX_BYTES = 6 * MESSAGE_MAX + 256 };
 
 static log_format line_format = LOG_TEXT;
@@ -37,12 +39,19 @@ static size_t stamp(char *to, size_t size)
     return n + (size_t)snprintf(to + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* Escapes as JSON does; in a text line that keeps one event on one line and terminals safe. */
+/* Escapes as JSON does; in a text line that keeps one event on one line and terminals safe. What is no UTF-8, as a
+ * character that was cut, becomes U+FFFD: a line that is not valid JSON is lost to what reads the log. */
 static size_t escape(char *to, const char *text)
 {
     size_t n = 0;
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
+    const uint8_t *end = (const uint8_t *)text + strlen(text);
+    for (const uint8_t *p = (const uint8_t *)text; p < end; p++) {
+        size_t bytes = utf8_length(p, (size_t)(end - p));
+        if (bytes != 1) {
+            memcpy(to + n, bytes ? (const char *)p : UTF8_REPLACEMENT, bytes ? bytes : UTF8_REPLACEMENT_BYTES);
+            n += bytes ? bytes : UTF8_REPLACEMENT_BYTES;
+            p += bytes ? bytes - 1 : 0;
+        } else if (*p < 0x20 || *p == 0x7f)
             n += (size_t)sprintf(to + n, *p == '\n' ? "\\n" : "\\u%04x", *p);
         else if (line_format == LOG_JSON && (*p == '"' || *p == '\\'))
             n += (size_t)sprintf(to + n, "\\%c", *p);

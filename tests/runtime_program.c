@@ -22,6 +22,7 @@ static void on_hello(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "s", echo, sw
 static void on_log(sw_ctx *c)
 {
     sw_log(c, "said \"%s\"\nand more", "x");
+    sw_log(c, "caf\xc3\xa9, and a character that was cut: %.3s", "\xf0\x9f\x98\x80");
     sw_reply_text(c, 200, "%s", sw_run_id(c));
 }
 
@@ -349,6 +350,7 @@ static void test_log(void)
              "\"level\":\"info\",\"run\":\"%s\",\"message\":\"said \\\"x\\\"\\nand more\"}\n", run);
     if (!strstr(said, expected)) printf("# the log is: %s\n", said);
     CHECK(strstr(said, expected));
+    CHECK(strstr(said, "caf\xc3\xa9, and a character that was cut: \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"}\n"));
     for (const char *line = said; *line; line += strcspn(line, "\n") + 1)
         CHECK(strncmp(line, "{\"time\":\"20", 11) == 0 && line[strcspn(line, "\n") - 1] == '}');
     (void)served_stop(&server, 0);
