@@ -18,6 +18,8 @@ typedef struct failure {
     const char *message;    /* in the run's arena, or static */
     const char *step;       /* id of the step that failed, NULL outside steps; in the run's arena */
     int attempts;           /* of that step */
+    const uint64_t *causes; /* paths of the steps whose final failure this is; in the run's arena */
+    uint32_t cause_count;
     int64_t retry_after_ms; /* -1: the backoff decides */
     bool retry_lengthens;   /* a peer asked for it: not sooner than the backoff either */
     int status;             /* reply the client gets when the handler fails with it; 0: 500 */

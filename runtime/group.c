@@ -4,8 +4,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "runtime/fit.h"
 #include "runtime/loop.h"
 #include "runtime/path.h"
+#include "runtime/record.h"
 #include "runtime/replay_log.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
@@ -87,10 +89,23 @@ static void member_ended(member *m)
 
 static void start_members(sw_group *g);
 
+/* For whoever draws the run: what the branch's steps belong to. Left out when there is no room for it. */
+static void record_branch(run *r, const step_spec *spec)
+{
+    if (fit_find(r, spec->path)) return;
+    (void)record_append(r, &(entry){.kind = ENTRY_BRANCH,
+                                    .path = spec->path,
+                                    .branch = spec->branch,
+                                    .id = {spec->id, strlen(spec->id)},
+                                    .occurrence = spec->occurrence,
+                                    .began = r->seq_next});
+}
+
 static void run_branch(strand *s, member *m)
 {
     run *r = s->run;
     const step_spec *spec = &m->spec;
+    record_branch(r, spec);
     sw_ctx c = {.kind = CTX_BRANCH,
                 .strand = s,
                 .run = r,
@@ -237,16 +252,33 @@ void groups_settle(sw_ctx *c)
     while (c->groups) wait_members(c->groups);
 }
 
+/* The first failure in start order, as one that names the causes of all: whoever mends them mends the group. */
+static failure first_failure(sw_group *g, const member *first)
+{
+    failure f = first->failure;
+    size_t count = 0;
+    f.kind = FAILURE_FATAL;
+    for (const member *m = first; m; m = m->next)
+        if (m->outcome == STEP_FAILED) count += m->failure.cause_count;
+    uint64_t *causes = count > f.cause_count ? arena_alloc(&g->run->arena, count * sizeof *causes) : NULL;
+    if (!causes) return f;
+    f.causes = causes;
+    f.cause_count = (uint32_t)count;
+    for (const member *m = first; m; m = m->next) {
+        if (m->outcome != STEP_FAILED || m->failure.cause_count == 0) continue;
+        memcpy(causes, m->failure.causes, m->failure.cause_count * sizeof *causes);
+        causes += m->failure.cause_count;
+    }
+    return f;
+}
+
 sw_value sw_group_wait(sw_group *g)
 {
     ctx_check_wait(group_context(g, "sw_group_wait"), "sw_group_wait");
     wait_members(g);
     sw_value results = sw_array(g->ctx, 0);
     for (member *m = g->first; m; m = m->next) {
-        if (m->outcome == STEP_FAILED) {
-            m->failure.kind = FAILURE_FATAL;
-            ctx_raise(g->ctx, m->failure);
-        }
+        if (m->outcome == STEP_FAILED) ctx_raise(g->ctx, first_failure(g, m));
         sw_push(g->ctx, &results, m->value);
     }
     return results;

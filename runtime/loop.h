@@ -24,7 +24,7 @@ enum { LOOP_BUFFERS = 256 };
 
 typedef struct loop_counters {
     uint64_t runs_started, runs_resumed, runs_succeeded, runs_failed, runs_cancelled, runs_parked;
-    uint64_t steps_done, steps_replayed, attempts_failed, requests_refused;
+    uint64_t steps_done, steps_replayed, attempts_failed, inputs_differed, requests_refused;
     uint64_t connections_kept, connections_taken_back;
 } loop_counters;
 

@@ -9,10 +9,10 @@ typedef struct chunk_count {
 } chunk_count;
 
 struct replay {
-    arena *arena;           /* the run's; everything here is in it */
-    replay_record *records; /* open addressing by path; kind 0 is free */
-    size_t slots, count, used;
-    chunk_count *chunks; /* few: one for each branch that streamed outside steps */
+    arena *arena;                        /* the run's; everything here is in it */
+    replay_record *records;              /* open addressing by path; kind 0 is free */
+    size_t slots, count, branches, used; /* records; those of them that are branches; others the code has come to */
+    chunk_count *chunks;                 /* few: one for each branch that streamed outside steps */
     size_t chunk_branches, chunk_room;
     entry started, response, ended, cancel;
     uint32_t entries;
@@ -75,6 +75,8 @@ static bool take_step(replay *p, const entry *e)
     }
     rec->id = e->id;
     rec->occurrence = e->occurrence;
+    rec->began = e->began;
+    rec->input_hash = e->input_hash;
     if (e->kind == ENTRY_STEP_DONE) {
         rec->done = true;
         rec->value = e->value;
@@ -99,6 +101,18 @@ static bool take_chunk(replay *p, const entry *e)
     if (!rec) return false;
     rec->open_chunks++;
     rec->label = e->id;
+    return true;
+}
+
+/* A branch has no result: the code's coming to it says nothing of how far the journal goes. */
+static bool take_branch(replay *p, const entry *e)
+{
+    size_t count = p->count;
+    replay_record *rec = record_of(p, e, ENTRY_BRANCH);
+    if (!rec) return false;
+    rec->id = e->id;
+    rec->occurrence = e->occurrence;
+    p->branches += p->count - count;
     return true;
 }
 
@@ -133,10 +147,14 @@ static bool take(replay *p, const entry *e)
         rec->due_ms = e->due_ms;
         rec->value = e->value;
         return true;
-    case ENTRY_BRANCH: /* these tell people what happened; a replay does not need them */
-        break;
+    case ENTRY_BRANCH:
+        return take_branch(p, e);
+    case ENTRY_DIFFERS:
+        rec = record_of(p, e, ENTRY_STEP_DONE);
+        if (rec) rec->reported_hash = e->input_hash;
+        return rec != NULL;
     }
-    return true;
+    return true; /* of a kind that is passed over */
 }
 
 replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),
@@ -171,13 +189,13 @@ const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : 
 entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
 uint32_t replay_entries(const replay *p) { return p->entries; }
 size_t replay_used(const replay *p) { return p->used; }
-size_t replay_unused(const replay *p) { return p->count - p->used; }
+size_t replay_unused(const replay *p) { return p->count - p->branches - p->used; }
 
 replay_record *replay_find(replay *p, uint64_t path)
 {
     replay_record *rec = record_slot(p->records, p->slots, path);
     if (!rec->kind) return NULL;
-    if (!rec->used) {
+    if (!rec->used && rec->kind != ENTRY_BRANCH) {
         rec->used = true;
         p->used++;
     }

@@ -10,16 +10,18 @@ typedef struct replay replay;
 
 typedef struct replay_record {
     uint64_t path;
-    entry_kind kind;     /* ENTRY_STEP_DONE also while it has only failed; ENTRY_SLEEP; ENTRY_VALUE */
-    entry_text id;       /* of its step, sleep or value; "" while only chunks of it are known */
+    entry_kind kind;     /* ENTRY_STEP_DONE also while it has only failed; ENTRY_SLEEP; ENTRY_VALUE; ENTRY_BRANCH */
+    entry_text id;       /* of its step, sleep, value or branch; "" while only chunks of it are known */
     entry_text label;    /* STEP that streamed: what its chunks were called */
     uint32_t occurrence; /* with `id` */
     bool done;           /* STEP: it has a result */
     bool failed;         /* STEP: it failed for good */
     bool fatal;
-    bool used;         /* the code has come to it */
-    uint32_t attempts; /* that failed */
-    int64_t due_ms;    /* STEP: next attempt; SLEEP: its end */
+    bool used;                          /* the code has come to it */
+    uint32_t attempts;                  /* that failed */
+    uint32_t began;                     /* STEP: entries that the run had when its first attempt began */
+    uint64_t input_hash, reported_hash; /* STEP: 0: unknown; of the input that was reported as another one, 0: none */
+    int64_t due_ms;                     /* STEP: next attempt; SLEEP: its end */
     entry_text value, error;
     uint32_t open_chunks; /* STEP: streamed by an attempt that neither finished nor was taken back */
 } replay_record;

@@ -238,5 +238,4 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
                .at_ms = loop_now_ms(),
                .value = {scratch->data, scratch->size}};
     if (!record_append(r, &e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
-    c->pushed_chunks = true;
 }

@@ -1,6 +1,7 @@
 #include "runtime/run.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,11 +117,27 @@ static void count_outcome(run *r)
                 1);
 }
 
-static void record_ended(run *r)
+/* As they are in the journal; none when memory is out. */
+static entry_text causes_of(run *r, const failure *f)
+{
+    char *bytes = f && f->cause_count ? arena_alloc(&r->arena, f->cause_count * sizeof(uint64_t)) : NULL;
+    if (!bytes) return text_of("");
+    for (uint32_t i = 0; i < f->cause_count; i++) {
+        uint64_t path = htobe64(f->causes[i]);
+        memcpy(bytes + i * sizeof path, &path, sizeof path);
+    }
+    return (entry_text){bytes, f->cause_count * sizeof(uint64_t)};
+}
+
+/* `f` is why it failed; NULL: it did not. */
+static void record_ended(run *r, const failure *f)
 {
     entry response;
-    entry ended = {
-        .kind = ENTRY_ENDED, .at_ms = loop_now_ms(), .status = (int)r->outcome, .error = text_of(r->outcome_error)};
+    entry ended = {.kind = ENTRY_ENDED,
+                   .at_ms = loop_now_ms(),
+                   .status = (int)r->outcome,
+                   .error = text_of(r->outcome_error),
+                   .causes = causes_of(r, f)};
     r->state = RUN_ENDING;
     count_outcome(r);
     if (response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
@@ -177,7 +194,7 @@ static void end_cancelled(run *r)
     set_problem(r, &f);
     r->outcome = late ? ENTRY_FAILED : ENTRY_CANCELLED;
     log_line(LOG_INFO, r->id_text, "%s: %s", r->endpoint->route, f.message);
-    record_ended(r);
+    record_ended(r, NULL);
 }
 
 static void answer_plain(run *r)
@@ -235,7 +252,7 @@ static void handler_ended(run *r, bool ok, const failure *f)
         r->state = RUN_ENDED;
         return;
     }
-    record_ended(r);
+    record_ended(r, ok ? NULL : f);
 }
 
 static void handler_main(void *arg)

@@ -56,7 +56,6 @@ struct sw_ctx {
     uint32_t occurrence;      /* of a step, among its equals */
     const char *id;           /* of the branch or step, "" for the handler */
     int attempt;              /* of a step, from 1 */
-    bool pushed_chunks;       /* a step that streamed to the client in this attempt */
     bool cleaning;            /* its clean-ups run: nothing in it may wait any more */
     defer *defers;            /* last first */
     sw_group *groups;         /* made in it, not yet waited for */

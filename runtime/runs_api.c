@@ -89,6 +89,8 @@ static const char *kind_text(entry_kind kind)
         return "cancel";
     case ENTRY_BRANCH:
         return "branch";
+    case ENTRY_DIFFERS:
+        return "differs";
     }
     return "unknown";
 }
@@ -123,12 +125,13 @@ static void put_run(text *t, const store_journal *j, bool with_entries)
     run_id_format(&j->run, id);
     entry started = {0}, ended = {0}, e;
     const char *error = NULL;
-    int64_t steps = 0, failures = 0;
+    int64_t steps = 0, failures = 0, differences = 0;
     for (size_t at = 0, n; at < j->len && (n = entry_decode(j->data + at, j->len - at, &e, &error)) > 0; at += n) {
         if (e.kind == ENTRY_STARTED) started = e;
         if (e.kind == ENTRY_ENDED) ended = e;
         steps += e.kind == ENTRY_STEP_DONE;
         failures += e.kind == ENTRY_STEP_FAILED;
+        differences += e.kind == ENTRY_DIFFERS;
     }
     puts_(t, "{\"runId\":\"");
     puts_(t, id);
@@ -143,6 +146,7 @@ static void put_run(text *t, const store_journal *j, bool with_entries)
     if (!ended.kind && j->due_ms) put_int(t, "due", j->due_ms);
     put_int(t, "stepsDone", steps);
     put_int(t, "failedAttempts", failures);
+    if (differences) put_int(t, "inputsDiffered", differences);
     if (with_entries) {
         puts_(t, ",\"entries\":[");
         bool first = true;
@@ -289,6 +293,8 @@ void runs_api_metrics(sw_loop *l, http_exchange *x)
                           {"steps_done_total", "counter", "Steps that succeeded.", n.steps_done},
                           {"steps_replayed_total", "counter", "Steps answered from the journal.", n.steps_replayed},
                           {"attempts_failed_total", "counter", "Step attempts that failed.", n.attempts_failed},
+                          {"inputs_differed_total", "counter",
+                           "Journaled results used for another input than they were made from.", n.inputs_differed},
                           {"requests_refused_total", "counter", "Requests answered 503.", n.requests_refused},
                           {"connections_kept_total", "counter",
                            "Connections given to the supervisor to outlive this process.", n.connections_kept},

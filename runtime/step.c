@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/fit.h"
 #include "runtime/gate.h"
 #include "runtime/loop.h"
 #include "runtime/path.h"
@@ -18,9 +19,7 @@
 
 /* ---- Preparing ---- */
 
-static replay_record *find_record(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
-
-static size_t check_id(sw_ctx *c, const char *what, const char *id)
+size_t step_check_id(sw_ctx *c, const char *what, const char *id)
 {
     size_t len = id ? strlen(id) : 0;
     if (len == 0) ctx_fail_misuse(c, "%s with an empty id: an id is 1 to %d bytes", what, STEP_ID_MAX);
@@ -32,7 +31,7 @@ static size_t check_id(sw_ctx *c, const char *what, const char *id)
 /* The id as the run keeps it: the caller's may be a local buffer, and problems name it after that is gone. */
 static const char *keep_id(sw_ctx *c, const char *what, const char *id)
 {
-    size_t len = check_id(c, what, id);
+    size_t len = step_check_id(c, what, id);
     const char *kept = arena_strndup(&c->run->arena, id, len);
     if (!kept) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
     return kept;
@@ -51,21 +50,23 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
         ctx_fail_misuse(c, "step \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
                         (int)r->loop->app->opt.steps_max);
-    step_spec spec = {.id = id, .branch_label = c->label, .fn = fn, .input = input};
+    step_spec spec = {.id = id, .branch = c->path, .branch_label = c->label, .fn = fn, .input = input};
     if (options) spec.options = *options;
     if (spec.options.retries == 0) spec.options.retries = STEP_RETRIES_DEFAULT;
     if (spec.options.retries < 0) spec.options.retries = 0;
     if (spec.options.backoff_ms <= 0) spec.options.backoff_ms = 500;
     if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
     spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
-    if (c->held) replay_log_pass(c, find_record(r, spec.path) != NULL);
+    spec.input_hash = value_hash(&r->loop->scratch, input);
+    if (c->held) replay_log_pass(c, fit_find(r, spec.path) != NULL);
     return spec;
 }
 
 step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input)
 {
     ctx_check_wait(c, "sw_group_branch");
-    step_spec spec = {.id = keep_id(c, "a branch", id), .branch_label = c->label, .fn = fn, .input = input};
+    step_spec spec = {
+        .id = keep_id(c, "a branch", id), .branch = c->path, .branch_label = c->label, .fn = fn, .input = input};
     if (!fn) ctx_fail_misuse(c, "branch \"%s\" without a function", id);
     spec.path = path_next(c, PATH_BRANCH, id, &spec.occurrence);
     return spec;
@@ -73,66 +74,34 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
 
 /* ---- Answering from the journal ---- */
 
-static const char *kind_name(entry_kind kind)
+/* The step is what its failure is about, whoever passes that on. */
+static void name_cause(run *r, const step_spec *spec, failure *f)
 {
-    switch (kind) {
-    case ENTRY_SLEEP:
-        return "a sleep";
-    case ENTRY_VALUE:
-        return "a recorded value";
-    default:
-        return "a step";
-    }
+    f->causes = arena_memdup(&r->arena, &spec->path, sizeof spec->path);
+    f->cause_count = f->causes ? 1 : 0;
 }
 
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
 {
     const char *text = arena_strndup(&r->arena, rec->error.data, rec->error.len);
-    return (failure){.kind = rec->fatal ? FAILURE_FATAL : FAILURE_RETRY,
-                     .message = text ? text : "failed",
-                     .step = spec->id,
-                     .attempts = (int)rec->attempts,
-                     .retry_after_ms = -1};
-}
-
-static bool text_is(const entry_text *t, const char *text)
-{
-    return t->len == strlen(text) && memcmp(t->data, text, t->len) == 0;
-}
-
-/* A path is a hash: the record found by it may be another's. */
-static bool is_of(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence)
-{
-    return rec->kind == kind && rec->occurrence == occurrence && text_is(&rec->id, id);
-}
-
-static failure misfit(run *r, const replay_record *rec, const char *what, const char *id)
-{
-    const entry_text *was = rec->id.len ? &rec->id : &rec->label;
-    char number[24] = "";
-    if (rec->occurrence > 0) (void)snprintf(number, sizeof number, " (number %u)", rec->occurrence + 1);
-    char *text = arena_printf(
-        &r->arena, "the journal does not fit the code: it has %s \"%.*s\"%s where the code now has %s \"%s\"",
-        kind_name(rec->kind), (int)was->len, was->data, number, what, id);
-    return (failure){
-        .kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
-}
-
-static bool record_fits(run *r, const replay_record *rec, const step_spec *spec, failure *why)
-{
-    bool fits = rec->id.len ? is_of(rec, ENTRY_STEP_DONE, spec->id, spec->occurrence)
-                            : text_is(&rec->label, path_label(r, spec->branch_label, spec->id, spec->occurrence));
-    if (!fits) *why = misfit(r, rec, "step", spec->id);
-    return fits;
+    failure f = {.kind = rec->fatal ? FAILURE_FATAL : FAILURE_RETRY,
+                 .message = text ? text : "failed",
+                 .step = spec->id,
+                 .attempts = (int)rec->attempts,
+                 .retry_after_ms = -1};
+    name_cause(r, spec, &f);
+    return f;
 }
 
 static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome, sw_value *out,
                    failure *why)
 {
-    if (!record_fits(r, rec, spec, why)) {
+    if (!fit_is_step(r, rec, spec)) {
+        *why = fit_misfit(r, rec, "step", spec->id);
         *outcome = STEP_FAILED;
         return true;
     }
+    fit_check_input(r, spec, rec);
     if (rec->done) {
         const char *error = NULL;
         *outcome = STEP_OK;
@@ -151,7 +120,7 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
 
 bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_value *out, failure *why)
 {
-    replay_record *rec = find_record(r, spec->path);
+    replay_record *rec = fit_find(r, spec->path);
     return rec && answer(r, spec, rec, outcome, out, why);
 }
 
@@ -159,29 +128,51 @@ bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_valu
 
 static void on_attempt_timeout(struct timer *t) { strand_interrupt(t->arg, INTERRUPT_TIMEOUT); }
 
-static entry step_entry(const step_spec *spec, entry_kind kind, int attempt, int64_t began_ms)
+/* One try of a step. */
+typedef struct attempt {
+    const step_spec *spec;
+    int number; /* from 1 */
+    int64_t began_ms;
+    uint32_t began; /* entries that the run had when the step's first attempt began */
+} attempt;
+
+static entry attempt_entry(const run *r, const attempt *a, entry_kind kind)
 {
+    const step_spec *spec = a->spec;
     int64_t now_ms = loop_now_ms();
     return (entry){.kind = kind,
                    .path = spec->path,
                    .id = {spec->id, strlen(spec->id)},
                    .occurrence = spec->occurrence,
-                   .attempt = (uint32_t)attempt,
+                   .attempt = (uint32_t)a->number,
+                   .branch = spec->branch,
+                   .began = a->began,
+                   .input_hash = spec->input_hash,
+                   .epoch = store_epoch(r->loop->app->store),
                    .at_ms = now_ms,
-                   .duration_ms = now_ms - began_ms};
+                   .duration_ms = now_ms - a->began_ms};
 }
 
-/* Journals the result and copies it out of the attempt's arena. */
-/* Not inlined: its entry would lie on the stack of every step that waits. */
-static __attribute__((noinline)) bool keep_result(strand *s, const step_spec *spec, int attempt, int64_t began_ms,
-                                                  sw_value value, sw_value *out)
+static failure over_state_max(const step_spec *spec, int attempts)
+{
+    return (failure){.kind = FAILURE_FATAL,
+                     .message = "the run's state is over its limit (--run-state-max)",
+                     .step = spec->id,
+                     .attempts = attempts,
+                     .retry_after_ms = -1};
+}
+
+/* Journals the result and copies it out of the attempt's arena. Not inlined: its entry would lie on the stack of every
+ * step that waits. */
+static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, sw_value value, sw_value *out)
 {
     run *r = s->run;
+    const step_spec *spec = a->spec;
     msgpack_sbuffer *scratch = &r->loop->scratch;
     const sw_options *opt = &r->loop->app->opt;
     const char *error = NULL;
     scratch->size = 0;
-    entry e = step_entry(spec, ENTRY_STEP_DONE, attempt, began_ms);
+    entry e = attempt_entry(r, a, ENTRY_STEP_DONE);
     if (spec->input.type != MSGPACK_OBJECT_NIL) {
         const char *ignored = NULL;
         if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) scratch->size = 0;
@@ -197,9 +188,7 @@ static __attribute__((noinline)) bool keep_result(strand *s, const step_spec *sp
     e.input = (entry_text){scratch->data, input_len};
     e.value = (entry_text){scratch->data + input_len, scratch->size - input_len};
     if (!record_append(r, &e)) {
-        s->failure = (failure){.kind = FAILURE_FATAL,
-                               .message = "the run's state is over its limit (--run-state-max)",
-                               .retry_after_ms = -1};
+        s->failure = over_state_max(spec, a->number);
         return false;
     }
     if (!value_copy(&r->arena, value, out, &error)) {
@@ -209,9 +198,10 @@ static __attribute__((noinline)) bool keep_result(strand *s, const step_spec *sp
     return true;
 }
 
-static bool attempt_once(strand *s, const step_spec *spec, int attempt, int64_t began_ms, sw_value *out, bool *pushed)
+static bool attempt_make(strand *s, const attempt *a, sw_value *out)
 {
     run *r = s->run;
+    const step_spec *spec = a->spec;
     arena own;
     arena_init(&own, r->loop->arenas);
     arena_set_limit(&own, r->loop->app->opt.run_state_max);
@@ -222,7 +212,7 @@ static bool attempt_once(strand *s, const step_spec *spec, int attempt, int64_t 
                 .path = spec->path,
                 .label = NULL,
                 .id = spec->id,
-                .attempt = attempt,
+                .attempt = a->number,
                 .branch_label = spec->branch_label,
                 .occurrence = spec->occurrence};
     struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
@@ -240,41 +230,38 @@ static bool attempt_once(strand *s, const step_spec *spec, int attempt, int64_t 
             if (text) s->failure.message = text;
         }
     }
-    *pushed = c.pushed_chunks;
-    if (ok) ok = keep_result(s, spec, attempt, began_ms, value, out);
+    if (ok) ok = keep_result(s, a, value, out);
     arena_free(&own);
     return ok;
 }
 
-static int64_t next_delay_ms(const failure *f, const step_spec *spec, int attempt)
+static int64_t next_delay_ms(const failure *f, const step_spec *spec, int number)
 {
     int64_t asked_ms = f->retry_after_ms < 0 ? -1 : retry_asked_ms(f->retry_after_ms, random_u64());
     if (asked_ms >= 0 && !f->retry_lengthens) return asked_ms;
     int64_t backoff_ms =
-        retry_backoff_ms((uint32_t)attempt, spec->options.backoff_ms, spec->options.backoff_max_ms, random_u64());
+        retry_backoff_ms((uint32_t)number, spec->options.backoff_ms, spec->options.backoff_max_ms, random_u64());
     return asked_ms > backoff_ms ? asked_ms : backoff_ms;
 }
 
 /* Journals a failed attempt; *due_ms is when the next one is, 0: none. False when that could not be journaled. */
-static bool keep_failure(strand *s, const step_spec *spec, int attempt, int64_t began_ms, int64_t *due_ms)
+static bool keep_failure(strand *s, const attempt *a, int64_t *due_ms)
 {
     run *r = s->run;
     failure *f = &s->failure;
+    const step_spec *spec = a->spec;
     f->step = spec->id;
-    f->attempts = attempt;
-    bool again = f->kind == FAILURE_RETRY && attempt <= spec->options.retries;
-    *due_ms = again ? loop_now_ms() + next_delay_ms(f, spec, attempt) : 0;
-    entry e = step_entry(spec, ENTRY_STEP_FAILED, attempt, began_ms);
+    f->attempts = a->number;
+    bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries;
+    *due_ms = again ? loop_now_ms() + next_delay_ms(f, spec, a->number) : 0;
+    if (!again) name_cause(r, spec, f);
+    entry e = attempt_entry(r, a, ENTRY_STEP_FAILED);
     e.due_ms = *due_ms;
     e.fatal = f->kind == FAILURE_FATAL;
     e.error = (entry_text){f->message, strlen(f->message)};
     counter_add(&r->loop->counters.attempts_failed, 1);
     if (record_append(r, &e)) return true;
-    *f = (failure){.kind = FAILURE_FATAL,
-                   .message = "the run's state is over its limit (--run-state-max)",
-                   .step = f->step,
-                   .attempts = attempt,
-                   .retry_after_ms = -1};
+    *f = over_state_max(spec, a->number);
     *due_ms = 0;
     return false;
 }
@@ -324,23 +311,22 @@ static bool may_begin(strand *s, const step_spec *spec, bool is_first)
 step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
 {
     run *r = s->run;
-    replay_record *rec = find_record(r, spec->path);
+    replay_record *rec = fit_find(r, spec->path);
     step_outcome outcome;
     if (rec && answer(r, spec, rec, &outcome, out, &s->failure)) return outcome;
-    int attempt = rec ? (int)rec->attempts : 0;
+    attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
     int64_t due_ms = rec ? rec->due_ms : 0;
     if (!take_back_chunks(r, spec, rec)) return unwound(s);
     for (;;) {
         if (abandoned(spec)) return STEP_ABANDONED;
         if (due_ms > 0 && !strand_sleep_until(s, due_ms, STRAND_SLEEP_DURABLE)) return cut_short(s);
-        if (!may_begin(s, spec, attempt == 0)) return unwound(s);
+        if (!may_begin(s, spec, a.number == 0)) return unwound(s);
         if (abandoned(spec)) return STEP_ABANDONED;
-        attempt++;
-        int64_t began_ms = loop_now_ms();
-        bool pushed = false;
-        if (attempt_once(s, spec, attempt, began_ms, out, &pushed)) break;
+        if (a.number++ == 0) a.began = r->seq_next;
+        a.began_ms = loop_now_ms();
+        if (attempt_make(s, &a, out)) break;
         if (s->failure.kind == FAILURE_UNWIND) return STEP_UNWOUND;
-        if (!keep_failure(s, spec, attempt, began_ms, &due_ms) || due_ms == 0) return STEP_FAILED;
+        if (!keep_failure(s, &a, &due_ms) || due_ms == 0) return STEP_FAILED;
     }
     counter_add(&r->loop->counters.steps_done, 1);
     if (spec->options.sync && !record_wait(s, r->seq_next)) return unwound(s);
@@ -397,91 +383,4 @@ bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const
 bool sw_try(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, sw_value *out, sw_error *err)
 {
     return sw_try_with(c, id, fn, input, NULL, out, err);
-}
-
-/* ---- Recorded values and sleeps ---- */
-
-static void append_or_fail(sw_ctx *c, const entry *e)
-{
-    if (!record_append(c->run, e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
-}
-
-static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
-{
-    run *r = c->run;
-    if (r->plain || c->kind == CTX_STEP) return fresh; /* a step's result is what is recorded */
-    ctx_check_wait(c, id);
-    uint32_t occurrence;
-    uint64_t path = path_next(c, PATH_VALUE, id, &occurrence);
-    replay_record *rec = find_record(r, path);
-    if (c->held) replay_log_pass(c, rec != NULL);
-    sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = fresh};
-    const char *error = NULL;
-    if (rec) {
-        if (!is_of(rec, ENTRY_VALUE, id, occurrence)) ctx_raise(c, misfit(r, rec, "a call of", id));
-        if (!value_unpack(&r->arena, rec->value.data, rec->value.len, &v, &error)) ctx_fail_misuse(c, "%s", error);
-        return v.via.u64;
-    }
-    r->loop->scratch.size = 0;
-    if (!value_pack(&r->loop->scratch, v, SIZE_MAX, &error)) ctx_fail_misuse(c, "%s", error);
-    append_or_fail(c, &(entry){.kind = ENTRY_VALUE,
-                               .path = path,
-                               .id = {id, strlen(id)},
-                               .occurrence = occurrence,
-                               .at_ms = loop_now_ms(),
-                               .value = {r->loop->scratch.data, r->loop->scratch.size}});
-    return fresh;
-}
-
-int64_t sw_now(sw_ctx *c)
-{
-    ctx_check(c, "sw_now");
-    return (int64_t)recorded(c, "sw_now", (uint64_t)loop_now_ms());
-}
-
-uint64_t sw_random(sw_ctx *c)
-{
-    ctx_check(c, "sw_random");
-    return recorded(c, "sw_random", random_u64());
-}
-
-static void sleep_here(sw_ctx *c, int64_t due_ms)
-{
-    if (!strand_sleep_until(c->strand, due_ms, STRAND_SLEEP_PLAIN)) ctx_raise_interrupt(c);
-}
-
-void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
-{
-    ctx_check_wait(c, "sw_sleep_until");
-    run *r = c->run;
-    (void)check_id(c, "a sleep", id);
-    if (r->plain || c->kind == CTX_STEP) {
-        sleep_here(c, unix_ms);
-        return;
-    }
-    uint32_t occurrence;
-    uint64_t path = path_next(c, PATH_STEP, id, &occurrence);
-    replay_record *rec = find_record(r, path);
-    if (c->held) replay_log_pass(c, rec != NULL);
-    if (rec && !is_of(rec, ENTRY_SLEEP, id, occurrence)) ctx_raise(c, misfit(r, rec, "sleep", id));
-    if (rec) {
-        unix_ms = rec->due_ms;
-    } else {
-        if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
-            ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
-                            (int)r->loop->app->opt.steps_max);
-        append_or_fail(c, &(entry){.kind = ENTRY_SLEEP,
-                                   .path = path,
-                                   .id = {id, strlen(id)},
-                                   .occurrence = occurrence,
-                                   .at_ms = loop_now_ms(),
-                                   .due_ms = unix_ms});
-    }
-    if (!strand_sleep_until(c->strand, unix_ms, STRAND_SLEEP_DURABLE)) ctx_raise_interrupt(c);
-}
-
-void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
-{
-    ctx_check_wait(c, "sw_sleep");
-    sw_sleep_until(c, id, loop_now_ms() + (ms > 0 ? ms : 0));
 }

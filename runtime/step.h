@@ -9,6 +9,8 @@ typedef struct step_spec {
     const char *id; /* in the run's arena */
     uint64_t path;
     uint32_t occurrence;
+    uint64_t branch;          /* path of what holds it */
+    uint64_t input_hash;      /* of a step; 0: unknown */
     const char *branch_label; /* of the branch that holds it, "" for the handler */
     sw_step_fn fn;
     sw_value input;
@@ -32,6 +34,9 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
 step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input);
 
 step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out);
+
+/* Fails `c` unless the id of `what` (a word for people) has a length that ids may have; returns that. */
+size_t step_check_id(sw_ctx *c, const char *what, const char *id);
 
 /* True when the journal already has its result (or its final failure): no coroutine is needed for it. */
 bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_value *out, failure *why);

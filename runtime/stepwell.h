@@ -347,9 +347,9 @@ SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
 SW_API int64_t sw_now(sw_ctx *c);
 SW_API uint64_t sw_random(sw_ctx *c);
 
-/* Runs fn(arg) on one of --blocking-threads threads, or waits for one, so that it may block or compute for long; returns
- * what it returned. In an endpoint only inside a step. `arg` is borrowed until fn returned; fn may not use `c`: it is
- * cut short there. */
+/* Runs fn(arg) on one of --blocking-threads threads, or waits for one, so that it may block or compute for long;
+ * returns what it returned. In an endpoint only inside a step. `arg` is borrowed until fn returned; fn may not use `c`:
+ * it is cut short there. */
 SW_API void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg);
 
 /* A line in the program's log, with the run's id. During a replay nothing is logged a second time. */

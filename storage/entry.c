@@ -24,7 +24,7 @@ typedef struct field {
 enum {
     FIELDS_MAX = 14,
     KINDS_END = ENTRY_CANCEL + 1, /* of those below ENTRY_PASSABLE */
-    PASSABLE_END = ENTRY_BRANCH + 1
+    PASSABLE_END = ENTRY_DIFFERS + 1
 };
 _Static_assert(FIELDS_MAX + 1 <= 15, "0.1.0 reads arrays of at most 15 items (msgpack's fixarray)");
 
@@ -54,14 +54,17 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
 };
 static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {
     [ENTRY_BRANCH - ENTRY_PASSABLE] = {F(U64, path), F(U64, branch), F(STR, id), F(U32, occurrence), F(U32, began)},
+    [ENTRY_DIFFERS -
+        ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U64, input_hash), F(I64, at_ms)},
 };
 
 /* NULL: a kind that this version does not know. */
 static const field *fields_of(uint64_t kind)
 {
     if (kind >= ENTRY_STARTED && kind < KINDS_END) return layout[kind];
-    if (kind >= ENTRY_PASSABLE && kind < PASSABLE_END) return passable[kind - ENTRY_PASSABLE];
-    return NULL;
+    if (kind < ENTRY_PASSABLE || kind >= PASSABLE_END) return NULL;
+    const field *fields = passable[kind - ENTRY_PASSABLE];
+    return fields->type == FIELD_NONE ? NULL : fields; /* a number that is reserved */
 }
 
 /* ---- Writing ---- */

@@ -22,7 +22,8 @@ typedef enum entry_kind {
     ENTRY_ENDED = 8,       /* the run is over; always the last */
     ENTRY_ROLLBACK = 9,    /* chunks of this step's attempts so far do not count (also told to clients) */
     ENTRY_CANCEL = 10,     /* the run is to end: no step begins any more */
-    ENTRY_BRANCH = 64      /* a branch began: tells its path's id and parent to whoever draws the run */
+    ENTRY_BRANCH = 64,     /* a branch began: tells its path's id and parent to whoever draws the run */
+    ENTRY_DIFFERS = 70     /* a step's result was used for another input than it was made from; that one's input_hash */
 } entry_kind;
 
 enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
@@ -46,7 +47,7 @@ typedef struct entry {
     /* STEP_*, SLEEP: where it belongs; 0 in entries of 0.1.0. BRANCH: `branch` is the parent, `began` likewise */
     uint64_t branch;     /* path of the branch that holds it */
     uint32_t began;      /* entries that the run had when its first attempt began */
-    uint64_t input_hash; /* STEP_*: of the input, 0 if unknown; see docs/journal.md */
+    uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/journal.md */
     uint64_t epoch;      /* STARTED, STEP_*, SLEEP: which opening of the store made it */
     int64_t at_ms;       /* when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */

@@ -106,6 +106,7 @@ static size_t samples(entry out[16])
     out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1, .at_ms = 10};
     out[n++] = (entry){.kind = ENTRY_CANCEL, .at_ms = 11, .status = ENTRY_CANCEL_LATE, .error = text("late")};
     out[n++] = (entry){.kind = ENTRY_BRANCH, .path = 5, .branch = 79, .id = text("twig"), .occurrence = 2, .began = 17};
+    out[n++] = (entry){.kind = ENTRY_DIFFERS, .path = 6, .id = text("s"), .occurrence = 3, .input_hash = 9, .at_ms = 4};
     return n;
 }
 

@@ -1,0 +1,74 @@
+#include "runtime/fit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/path.h"
+#include "runtime/record.h"
+#include "runtime/step.h"
+
+replay_record *fit_find(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
+
+static const char *kind_name(entry_kind kind)
+{
+    switch (kind) {
+    case ENTRY_SLEEP:
+        return "a sleep";
+    case ENTRY_VALUE:
+        return "a recorded value";
+    case ENTRY_BRANCH:
+        return "a branch";
+    default:
+        return "a step";
+    }
+}
+
+static bool text_is(const entry_text *t, const char *text)
+{
+    return t->len == strlen(text) && memcmp(t->data, text, t->len) == 0;
+}
+
+bool fit_is(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence)
+{
+    return rec->kind == kind && rec->occurrence == occurrence && text_is(&rec->id, id);
+}
+
+bool fit_is_step(run *r, const replay_record *rec, const step_spec *spec)
+{
+    if (rec->id.len > 0) return fit_is(rec, ENTRY_STEP_DONE, spec->id, spec->occurrence);
+    return text_is(&rec->label, path_label(r, spec->branch_label, spec->id, spec->occurrence)); /* it only streamed */
+}
+
+failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id)
+{
+    const entry_text *was = rec->id.len ? &rec->id : &rec->label;
+    char number[24] = "";
+    if (rec->occurrence > 0) (void)snprintf(number, sizeof number, " (number %u)", rec->occurrence + 1);
+    char *text = arena_printf(
+        &r->arena, "the journal does not fit the code: it has %s \"%.*s\"%s where the code now has %s \"%s\"",
+        kind_name(rec->kind), (int)was->len, was->data, number, what, id);
+    return (failure){
+        .kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
+}
+
+void fit_check_input(run *r, const step_spec *spec, replay_record *rec)
+{
+    if (rec->input_hash == 0 || spec->input_hash == 0 || rec->input_hash == spec->input_hash) return;
+    if (rec->reported_hash == spec->input_hash) return;
+    rec->reported_hash = spec->input_hash;
+    const char *version = r->endpoint->options.version;
+    log_line(LOG_WARN, r->id_text,
+             "%s: step \"%s\" is given another input than when the journal's result was made; the result is used"
+             " (version \"%s\" of the endpoint)",
+             r->endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence), version ? version : "");
+    counter_add(&r->loop->counters.inputs_differed, 1);
+    entry e = {.kind = ENTRY_DIFFERS,
+               .path = spec->path,
+               .id = {spec->id, strlen(spec->id)},
+               .occurrence = spec->occurrence,
+               .input_hash = spec->input_hash,
+               .at_ms = loop_now_ms()};
+    if (!record_append(r, &e)) rec->reported_hash = 0; /* the next replay says it again */
+}

@@ -1,0 +1,261 @@
+/* What an entry says of its place in the run: the branch that holds it, when its first attempt began, what it was
+ * given, which opening of the store made it; what ended the run; and that a result used for another input is reported.
+ */
+#include <endian.h>
+#include <stdint.h>
+
+#include "runtime/stepwell.h"
+#include "storage/entry.h"
+#include "storage/store.h"
+#include "tests/served.h"
+
+enum { ENTRIES_MAX = 64 };
+
+typedef struct notes {
+    volatile unsigned hold, begun, version; /* version: which code the program has */
+    volatile unsigned attempts[8];          /* of "call", by its input */
+} notes;
+static notes *seen;
+
+/* ---- The program ---- */
+
+static sw_value call_it(sw_ctx *c, sw_value input)
+{
+    int64_t n = sw_as_int(input, 0);
+    (void)c;
+    __atomic_add_fetch(&seen->attempts[n], 1, __ATOMIC_SEQ_CST);
+    return sw_int(n * 10);
+}
+
+static sw_value wait_here(sw_ctx *c, sw_value input)
+{
+    __atomic_add_fetch(&seen->begun, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&seen->hold, __ATOMIC_SEQ_CST)) sw_sleep(c, "hold", 2);
+    return input;
+}
+
+/* Version 2 has a new item in front of the two of version 1. */
+static void on_each(sw_ctx *c)
+{
+    sw_value inputs = sw_nil();
+    if (__atomic_load_n(&seen->version, __ATOMIC_SEQ_CST) == 2) sw_push(c, &inputs, sw_int(3));
+    sw_push(c, &inputs, sw_int(1));
+    sw_push(c, &inputs, sw_int(2));
+    sw_value out = sw_each(c, "call", call_it, inputs, 0);
+    (void)sw_step(c, "hold", wait_here, sw_nil());
+    sw_reply_json(c, 200, out);
+}
+
+static sw_value fail_once(sw_ctx *c, sw_value input)
+{
+    if (sw_attempt(c) == 1) sw_fail_after(c, 1, "once more");
+    return input;
+}
+
+static sw_value fail_fatal(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    sw_fail_fatal(c, "for good");
+}
+
+static sw_value twig(sw_ctx *c, sw_value input)
+{
+    (void)sw_step(c, "inner", fail_once, input);
+    sw_sleep(c, "nap", 1);
+    return sw_step(c, "broken", fail_fatal, input);
+}
+
+static void on_tree(sw_ctx *c)
+{
+    (void)sw_try(c, "tolerated", fail_fatal, sw_nil(), NULL, NULL);
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "twig", twig, sw_int(7));
+    sw_group_step(g, "beside", fail_fatal, sw_nil());
+    sw_group_step(g, "fine", call_it, sw_int(4));
+    sw_reply_json(c, 200, sw_group_wait(g));
+}
+
+static int serve(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("journal_rows");
+    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    sw_endpoint(app, "GET /each", on_each, &(sw_endpoint_options){.version = "v"});
+    sw_endpoint(app, "GET /tree", on_tree, NULL);
+    return sw_main(app, argc, argv);
+}
+
+/* ---- Reading the journal ---- */
+
+static char root[64];
+static served server;
+static answer a;
+
+typedef struct journal {
+    char *data;
+    size_t len, count;
+    entry all[ENTRIES_MAX];
+} journal;
+
+static void ignore(void *arg) { (void)arg; }
+static void ignore_committed(void *arg, store_segment *list) { (void)arg, (void)list; }
+
+static void on_loaded(void *arg, store_journal *journals, size_t count)
+{
+    journal *j = arg;
+    CHECK_INT(count, 1);
+    CHECK(journals->found && !journals->error);
+    j->len = journals->len;
+    j->data = malloc(j->len);
+    memcpy(j->data, journals->data, j->len);
+}
+
+/* The run's entries, as the store has them; no program runs on the folder. */
+static void read_run(const char *data, const char *id_text, journal *j)
+{
+    uv_loop_t loop;
+    char error[512];
+    run_id id;
+    CHECK(uv_loop_init(&loop) == 0 && run_id_parse(id_text, RUN_ID_TEXT, &id));
+    store *st = store_open(&(store_options){.path = data}, error, sizeof error);
+    CHECK(st != NULL);
+    store_port *port = store_port_open(st, &loop, ignore_committed, NULL);
+    *j = (journal){.data = NULL};
+    store_load(port, &id, 1, on_loaded, j);
+    while (!j->data) uv_run(&loop, UV_RUN_ONCE);
+    store_port_close(port, ignore, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&loop) == 0);
+    store_close(st);
+    for (size_t at = 0, taken; at < j->len; at += taken) {
+        const char *why = NULL;
+        CHECK(j->count < ENTRIES_MAX);
+        taken = entry_decode(j->data + at, j->len - at, &j->all[j->count++], &why);
+        CHECK(taken > 0);
+    }
+}
+
+/* The first entry of that kind and id; NULL: none. */
+static const entry *find(const journal *j, entry_kind kind, const char *id)
+{
+    for (size_t i = 0; i < j->count; i++)
+        if (j->all[i].kind == kind && j->all[i].id.len == strlen(id) && memcmp(j->all[i].id.data, id, strlen(id)) == 0)
+            return &j->all[i];
+    return NULL;
+}
+
+static size_t index_of(const journal *j, const entry *e) { return (size_t)(e - j->all); }
+
+static void start(const char *name, char data[128])
+{
+    snprintf(data, 128, "%s/%s", root, name);
+    const char *const flags[] = {"--data", data, "--loops", "1", "--dev", NULL};
+    served_start(&server, flags);
+}
+
+static void get(const char *path, const char *const *headers)
+{
+    char url[1200];
+    snprintf(url, sizeof url, "%s%s", server.address, path);
+    call(NULL, url, headers, NULL, 20, &a);
+}
+
+/* ---- Tests ---- */
+
+static void entries_know_their_place(void)
+{
+    static journal j;
+    char data[128], id[64];
+    start("tree", data);
+    get("/tree", NULL);
+    CHECK_INT(a.status, 500);
+    answer_header(&a, "X-Run-Id", id, sizeof id);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    read_run(data, id, &j);
+
+    const entry *branch = find(&j, ENTRY_BRANCH, "twig"), *failed = find(&j, ENTRY_STEP_FAILED, "inner");
+    const entry *done = find(&j, ENTRY_STEP_DONE, "inner"), *nap = find(&j, ENTRY_SLEEP, "nap");
+    const entry *root_step = find(&j, ENTRY_STEP_DONE, "fine"), *tolerated = find(&j, ENTRY_STEP_FAILED, "tolerated");
+    const entry *ended = find(&j, ENTRY_ENDED, "");
+    CHECK(branch && failed && done && nap && root_step && tolerated && ended);
+    CHECK(branch->path != 0 && branch->branch == root_step->branch && branch->branch == tolerated->branch);
+    CHECK(failed->branch == branch->path && done->branch == branch->path && nap->branch == branch->path);
+    CHECK(failed->path == done->path && failed->input_hash == done->input_hash && done->input_hash != 0);
+    CHECK_INT(failed->began, done->began); /* of the first attempt, whichever attempt tells it */
+    CHECK(failed->began > index_of(&j, branch) && failed->began <= index_of(&j, failed));
+    CHECK(done->epoch == j.all[0].epoch && nap->epoch == j.all[0].epoch && done->epoch > 0);
+    CHECK(root_step->input_hash != done->input_hash && tolerated->began == 1);
+
+    /* The causes: what the group failed for, in start order, not what sw_try has dealt with. */
+    uint64_t causes[2];
+    CHECK_INT(ended->causes.len, sizeof causes);
+    memcpy(causes, ended->causes.data, sizeof causes);
+    CHECK(be64toh(causes[0]) == find(&j, ENTRY_STEP_FAILED, "broken")->path);
+    CHECK(be64toh(causes[1]) == find(&j, ENTRY_STEP_FAILED, "beside")->path);
+    free(j.data);
+}
+
+/* What the code changed under an unfinished run: results are used as before, and that is said once. */
+static void another_input_is_reported(void)
+{
+    static journal j;
+    static char said[65536];
+    const char *const ahead[] = {"Prefer: respond-async", NULL};
+    char data[128], id[64], output[1024];
+    seen->hold = 1;
+    seen->version = 1;
+    start("each", data);
+    get("/each", ahead);
+    CHECK_INT(a.status, 202);
+    answer_header(&a, "X-Run-Id", id, sizeof id);
+    snprintf(output, sizeof output, "%s", strstr(answer_header(&a, "Location", said, sizeof said), "/_sw/"));
+    while (__atomic_load_n(&seen->begun, __ATOMIC_SEQ_CST) < 1) usleep(1000);
+    usleep(100000); /* the results before it are on disk */
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+
+    __atomic_store_n(&seen->version, 2, __ATOMIC_SEQ_CST);
+    for (unsigned start_number = 0; start_number < 2; start_number++) {
+        start("each", data);
+        unsigned begun = 2 + start_number;
+        while (__atomic_load_n(&seen->begun, __ATOMIC_SEQ_CST) < begun) usleep(1000);
+        usleep(100000);
+        get("/_sw/metrics", NULL);
+        CHECK(strstr(a.body, start_number == 0 ? "\nstepwell_inputs_differed_total 2\n"
+                                               : "\nstepwell_inputs_differed_total 0\n"));
+        if (start_number == 0) CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    }
+    char path[128];
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    get(path, NULL);
+    CHECK(strstr(a.body, "\"inputsDiffered\":2"));
+    __atomic_store_n(&seen->hold, 0, __ATOMIC_SEQ_CST);
+    get(output, NULL);
+    CHECK_INT(a.status, 200);
+    CHECK_STR(a.body, "[10,20,20]"); /* the third was new to the journal: it ran, with the input 2 */
+    CHECK_INT(seen->attempts[3], 0);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    read_run(data, id, &j);
+    size_t reports = 0;
+    for (size_t i = 0; i < j.count; i++) reports += j.all[i].kind == ENTRY_DIFFERS;
+    CHECK_INT(reports, 2);
+    free(j.data);
+}
+
+static const check_case cases[] = {{"entries know their place", entries_know_their_place},
+                                   {"another input is reported", another_input_is_reported}};
+
+int main(int argc, char **argv)
+{
+    char notes_file[128];
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        argv[1] = argv[0];
+        return serve(argc - 1, argv + 1);
+    }
+    snprintf(served_program, sizeof served_program, "%s", argv[0]);
+    make_folder(root);
+    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
+    CHECK(setenv("NOTES", notes_file, 1) == 0);
+    seen = share_memory(notes_file, sizeof *seen);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    remove_tree(root);
+    return result;
+}
