@@ -23,21 +23,28 @@ typedef enum file_outcome {
     FILE_UNCHANGED,
     FILE_IS_FOLDER, /* asked for without its final slash */
     FILE_MISSING,
-    FILE_TOO_LARGE,
     FILE_FAILED
 } file_outcome;
 
-/* One request; made on the loop, worked on by one pool thread, ended on the loop. */
+/* One request; made on the loop, worked on by one pool thread at a time, ended on the loop.
+ *
+ *   looked up --> answered whole, or begun --piece sent, client reads--> next piece is read --> ... --> ended */
 typedef struct file_job {
     uv_work_t work;
+    uv_loop_t *loop;
     http_exchange *x;
+    bool working;     /* a thread has it */
+    bool begun;       /* the head is sent: what comes are pieces */
+    int fd;           /* of a file that is sent in pieces; -1: none */
     char *none_match; /* owned copies of the request's conditions; NULL: not sent. The thread must not look at the */
     char *modified_since; /* exchange: its owner may be told meanwhile that the client is gone */
     bool wants_body;
     bool wants_folder; /* the path ends in a slash or is empty */
     file_outcome outcome;
-    char *body; /* owned; what was read */
-    size_t size;
+    char *piece; /* owned; what was read */
+    size_t piece_len;
+    size_t size, sent;
+    struct timespec modified_at; /* when it was looked up */
     char etag[ETAG_BYTES];
     char modified[HTTP_DATE_BYTES];
     char *path;   /* decoded, relative; in texts */
@@ -124,47 +131,57 @@ static bool unchanged(const file_job *job, time_t modified)
     return since != -1 && modified <= since;
 }
 
-static file_outcome read_whole(file_job *job, int fd)
+static bool same_file(const file_job *job)
 {
-    size_t have = 0;
-    job->body = malloc(job->size + 1);
-    if (!job->body) return FILE_FAILED;
-    while (have < job->size) {
-        ssize_t n = read(fd, job->body + have, job->size - have);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return FILE_FAILED; /* it shrank: what its tag says is true no more */
-        have += (size_t)n;
-    }
-    return FILE_READ;
+    struct stat now;
+    return fstat(job->fd, &now) == 0 && (size_t)now.st_size == job->size &&
+           now.st_mtim.tv_sec == job->modified_at.tv_sec && now.st_mtim.tv_nsec == job->modified_at.tv_nsec;
 }
 
-static file_outcome take_file(file_job *job, int fd)
+/* The next piece; FILE_FAILED also when the file is no longer what its tag and length say. */
+static file_outcome read_piece(file_job *job)
+{
+    size_t left = job->size - job->sent, want = left < HTTP_FILE_PIECE_BYTES ? left : HTTP_FILE_PIECE_BYTES;
+    job->piece_len = 0;
+    job->piece = malloc(want + 1);
+    if (!job->piece) return FILE_FAILED;
+    while (job->piece_len < want) {
+        ssize_t n =
+            pread(job->fd, job->piece + job->piece_len, want - job->piece_len, (off_t)(job->sent + job->piece_len));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return FILE_FAILED;
+        job->piece_len += (size_t)n;
+    }
+    return same_file(job) ? FILE_READ : FILE_FAILED;
+}
+
+static file_outcome take_file(file_job *job)
 {
     struct stat about;
-    if (fstat(fd, &about) != 0) return FILE_FAILED;
+    if (fstat(job->fd, &about) != 0) return FILE_FAILED;
     if (S_ISDIR(about.st_mode)) return job->wants_folder ? FILE_MISSING : FILE_IS_FOLDER;
     if (!S_ISREG(about.st_mode)) return FILE_MISSING;
-    if (about.st_size > HTTP_FILE_BYTES_MAX) return FILE_TOO_LARGE;
     job->size = (size_t)about.st_size;
+    job->modified_at = about.st_mtim;
     snprintf(job->etag, sizeof(job->etag), "\"%llx-%llx-%lx\"", (unsigned long long)about.st_size,
              (unsigned long long)about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
     http_date(about.st_mtim.tv_sec, job->modified);
     if (unchanged(job, about.st_mtim.tv_sec)) return FILE_UNCHANGED;
-    return job->wants_body ? read_whole(job, fd) : FILE_READ;
+    return job->wants_body ? read_piece(job) : FILE_READ;
+}
+
+static file_outcome look_up(file_job *job)
+{
+    if (job->wants_folder) strcat(job->path, "index.html");
+    job->fd = open_below(job->texts, job->path);
+    if (job->fd >= 0) return take_file(job);
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ? FILE_FAILED : FILE_MISSING;
 }
 
 static void on_work(uv_work_t *work)
 {
     file_job *job = work->data;
-    if (job->wants_folder) strcat(job->path, "index.html");
-    int fd = open_below(job->texts, job->path);
-    if (fd < 0) {
-        job->outcome =
-            errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ? FILE_FAILED : FILE_MISSING;
-        return;
-    }
-    job->outcome = take_file(job, fd);
-    close(fd);
+    job->outcome = job->begun ? read_piece(job) : look_up(job);
 }
 
 static void reply_plain(http_exchange *x, int status, const char *title)
@@ -193,49 +210,110 @@ static void redirect(http_exchange *x)
     free(to);
 }
 
-static void reply_file(const file_job *job, int status)
+static void job_free(file_job *job)
+{
+    if (job->fd >= 0) close(job->fd);
+    free(job->none_match);
+    free(job->modified_since);
+    free(job->piece);
+    free(job);
+}
+
+/* ---- Files in pieces ---- */
+
+static void on_done(uv_work_t *work, int status);
+
+static void read_next(file_job *job)
+{
+    job->working = uv_queue_work(job->loop, &job->work, on_work, on_done) == 0;
+    if (job->working) return;
+    http_reply_abort(job->x);
+    job_free(job);
+}
+
+static void on_file_writable(http_exchange *x)
+{
+    file_job *job = http_exchange_user(x);
+    if (!job->working) read_next(job);
+}
+
+static void on_file_gone(http_exchange *x)
+{
+    file_job *job = http_exchange_user(x);
+    if (job->working) return; /* seen when the thread is done */
+    http_reply_abort(x);
+    job_free(job);
+}
+
+static void send_piece(file_job *job)
+{
+    http_exchange *x = job->x;
+    bool failed = job->outcome != FILE_READ || http_exchange_gone(x);
+    if (!failed) http_reply_write(x, job->piece, job->piece_len);
+    job->sent += job->piece_len;
+    free(job->piece);
+    job->piece = NULL;
+    if (!failed && job->sent < job->size) {
+        if (http_exchange_writable(x)) read_next(job);
+        return;
+    }
+    http_exchange_on_gone(x, NULL);
+    if (failed)
+        http_reply_abort(x);
+    else
+        http_reply_end(x);
+    job_free(job);
+}
+
+/* ---- Answers ---- */
+
+static void reply_file(file_job *job, int status)
 {
     const http_reply_header headers[] = {{"Content-Type", content_type(job->path)},
                                          {"ETag", job->etag},
                                          {"Last-Modified", job->modified},
                                          {"Cache-Control", "no-cache"},
                                          {"X-Content-Type-Options", "nosniff"}};
-    http_reply(job->x, status, headers, sizeof(headers) / sizeof(headers[0]), job->body, job->size);
+    const size_t count = sizeof(headers) / sizeof(headers[0]);
+    if (!job->piece || job->piece_len == job->size) {
+        http_reply(job->x, status, headers, count, job->piece, job->size);
+        job_free(job);
+        return;
+    }
+    job->begun = true;
+    http_exchange_set_user(job->x, job);
+    http_exchange_queue_max(job->x, 0); /* the next piece is read when the kernel has all of this one */
+    http_exchange_on_writable(job->x, on_file_writable);
+    http_exchange_on_gone(job->x, on_file_gone);
+    http_reply_begin_sized(job->x, status, headers, count, job->size);
+    send_piece(job);
 }
 
-static void job_free(file_job *job)
+static void answer(file_job *job)
 {
-    free(job->none_match);
-    free(job->modified_since);
-    free(job->body);
-    free(job);
+    http_exchange *x = job->x;
+    if (job->outcome == FILE_READ || job->outcome == FILE_UNCHANGED) {
+        reply_file(job, job->outcome == FILE_READ ? 200 : 304);
+        return;
+    }
+    if (job->outcome == FILE_IS_FOLDER)
+        redirect(x);
+    else if (job->outcome == FILE_MISSING)
+        reply_plain(x, 404, "Not Found");
+    else
+        reply_plain(x, 500, "The file could not be read");
+    job_free(job);
 }
 
 static void on_done(uv_work_t *work, int status)
 {
     file_job *job = work->data;
+    job->working = false;
     if (status != 0) job->outcome = FILE_FAILED;
-    switch (job->outcome) {
-    case FILE_READ:
-        reply_file(job, 200);
-        break;
-    case FILE_UNCHANGED:
-        reply_file(job, 304);
-        break;
-    case FILE_IS_FOLDER:
-        redirect(job->x);
-        break;
-    case FILE_MISSING:
-        reply_plain(job->x, 404, "Not Found");
-        break;
-    case FILE_TOO_LARGE:
-        reply_plain(job->x, 500, "The file is larger than this server sends");
-        break;
-    case FILE_FAILED:
-        reply_plain(job->x, 500, "The file could not be read");
-        break;
-    }
-    job_free(job);
+    if (job->begun)
+        send_piece(job);
+    else
+        answer(job);
 }
 
 /* Segments must be plain names: none empty, none beginning with a dot. */
@@ -255,6 +333,7 @@ static file_job *job_new(const char *dir, const char *path, bool *valid)
     file_job *job = calloc(1, sizeof(*job) + dir_size + path_len + sizeof("index.html"));
     if (!job) return NULL;
     memcpy(job->texts, dir, dir_size);
+    job->fd = -1;
     job->path = job->texts + dir_size;
     *valid = uri_decode_path(path, path_len, job->path, &decoded) && path_plain(job->path);
     job->wants_folder = *valid && (decoded == 0 || job->path[decoded - 1] == '/');
@@ -283,6 +362,7 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
         return;
     }
     job->x = x;
+    job->loop = loop;
     job->wants_body = is_get;
     job->work.data = job;
     if (!copy_header(r, "if-none-match", &job->none_match) ||
@@ -290,5 +370,7 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
         uv_queue_work(loop, &job->work, on_work, on_done) != 0) {
         reply_plain(x, 503, http_status_text(503));
         job_free(job);
+        return;
     }
+    job->working = true;
 }

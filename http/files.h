@@ -1,6 +1,7 @@
 /* files: answers an exchange with a file of a folder. Owns the reading, on uv's thread pool; keeps nothing between two
- * requests. Never leaves the folder: not by "..", nor by an absolute path or a link that leads out of it; and never
- * shows a name that begins with a dot. */
+ * requests. A client that reads slowly has at most one piece of its file in memory, whatever the file's size. Never
+ * leaves the folder: not by "..", nor by an absolute path or a link that leads out of it; and never shows a name that
+ * begins with a dot. */
 #ifndef HTTP_FILES_H
 #define HTTP_FILES_H
 
@@ -8,11 +9,12 @@
 
 #include "http/server.h"
 
-enum { HTTP_FILE_BYTES_MAX = 16 << 20 }; /* files are sent whole; a larger one is refused with 500 */
+enum { HTTP_FILE_PIECE_BYTES = 32768 };
 
 /* Ends the exchange, now or later: GET and HEAD with the file at `path` (encoded, the part of the request's path below
  * `dir`, leading slashes ignored), its ETag and Last-Modified; 304 if the client has it; index.html for a folder, which
- * without its final slash is first redirected there; 404; 405. Both texts are copied. */
+ * without its final slash is first redirected there; 404; 405. A file that changes or is cut short while it is sent
+ * ends with a reset of the connection, so that nobody takes the pieces for a whole. Both texts are copied. */
 void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const char *path);
 
 #endif

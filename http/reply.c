@@ -178,25 +178,33 @@ void http_reply(http_exchange *x, int status, const http_reply_header *headers, 
     conn_exchange_end(c);
 }
 
-void http_reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t header_count)
+static void begin(http_exchange *x, int status, const http_reply_header *headers, size_t count, body_kind kind,
+                  size_t body_len)
 {
     http_conn *c = conn_of(x);
     assert(x->stage == EXCHANGE_OPEN && status >= 200 && status < 600);
     x->stage = EXCHANGE_STREAMING;
     x->is_bodiless = x->is_head || !status_has_body(status);
-    x->is_chunked = c->parser.http11 && !x->is_bodiless;
+    x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
     if (c->state == CONN_CLOSED || c->broken) return;
-    char *head = head_room(c, head_bound(c, headers, header_count));
+    char *head = head_room(c, head_bound(c, headers, count));
     if (!head) return;
-    body_kind kind = !status_has_body(status) ? BODY_NONE
-                     : c->parser.http11       ? BODY_CHUNKED
-                     : x->is_head             ? BODY_NONE
-                                              : BODY_UNTIL_CLOSE;
-    char *end = put_head(c, head, status, headers, header_count, kind, 0);
+    char *end = put_head(c, head, status, headers, count, status_has_body(status) ? kind : BODY_NONE, body_len);
     struct iovec part = {head, (size_t)(end - head)};
-    if (kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_reset_on_close(c, true);
     conn_gather(c, &part, 1);
     head_done(c, head);
+}
+
+void http_reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t header_count)
+{
+    body_kind kind = conn_of(x)->parser.http11 ? BODY_CHUNKED : x->is_head ? BODY_NONE : BODY_UNTIL_CLOSE;
+    begin(x, status, headers, header_count, kind, 0);
+}
+
+void http_reply_begin_sized(http_exchange *x, int status, const http_reply_header *headers, size_t header_count,
+                            size_t body_len)
+{
+    begin(x, status, headers, header_count, BODY_SIZED, body_len);
 }
 
 /* "1f4\r\n"; returns its length. */

@@ -3,8 +3,11 @@
 
 #include <ftw.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include "tests/http_harness.h"
+
+enum { LARGE = (17 << 20) + 3, SLOW = 40 };
 
 static char root[] = "/tmp/stepwell-files-XXXXXX";
 
@@ -57,7 +60,8 @@ static void set_up(void)
     CHECK(symlink("sub/index.html", from) == 0);
     snprintf(from, sizeof(from), "%s/site/large.bin", root);
     FILE *large = fopen(from, "w");
-    CHECK(large && ftruncate(fileno(large), HTTP_FILE_BYTES_MAX + 1) == 0 && fclose(large) == 0);
+    for (int i = 0; i < LARGE / 8; i++) CHECK(fprintf(large, "%07d\n", i) == 8);
+    CHECK(fwrite("end", 1, LARGE % 8, large) == LARGE % 8 && fclose(large) == 0);
     snprintf(from, sizeof(from), "%s/site/pipe", root);
     CHECK(mkfifo(from, 0644) == 0);
     test_start(&options);
@@ -160,7 +164,6 @@ static void refuses(void)
         {"GET", "/index.html/", 404},
         {"GET", "/index.html%00.txt", 404},
         {"GET", "/%", 404},
-        {"GET", "/large.bin", 500},
         {"GET", "/pipe", 404},
         {"POST", "/index.html", 405},
     };
@@ -174,6 +177,96 @@ static void refuses(void)
         free(a.body);
     }
     close(fd);
+}
+
+static void check_large(const test_answer *a)
+{
+    char expected[16];
+    CHECK_INT(a->status, 200);
+    CHECK_INT(a->len, LARGE);
+    for (int i = 0; i < LARGE / 8; i++) {
+        snprintf(expected, sizeof(expected), "%07d\n", i);
+        CHECK(memcmp(a->body + 8 * (size_t)i, expected, 8) == 0);
+    }
+    CHECK_STR(a->body + LARGE / 8 * 8, "end");
+}
+
+/* Larger than a piece: all of it comes, and the connection goes on behind it. */
+static void large(void)
+{
+    int fd = test_connect();
+    test_answer a = get(fd, "HEAD", "/large.bin", "");
+    CHECK_INT(strtoul(test_find(&a, "Content-Length"), NULL, 10), LARGE);
+    test_say(fd, "GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\nGET /a%20b.txt HTTP/1.1\r\nHost: x\r\n\r\n");
+    a = test_read(fd);
+    check_large(&a);
+    free(a.body);
+    test_expect(fd, 200, "text");
+    a = get(fd, "GET", "/large.bin", "Range: bytes=0-9\r\n"); /* ranges are not served: all of it is right too */
+    check_large(&a);
+    free(a.body);
+    close(fd);
+    fd = test_connect();
+    test_say(fd, "GET /large.bin HTTP/1.0\r\n\r\n");
+    a = test_read(fd);
+    check_large(&a);
+    free(a.body);
+    test_expect_end(fd);
+}
+
+static long resident_kib(void)
+{
+    char line[256];
+    long kib = -1;
+    FILE *status = fopen("/proc/self/status", "r");
+    CHECK(status);
+    while (fgets(line, sizeof(line), status))
+        if (sscanf(line, "VmRSS: %ld", &kib) == 1) break;
+    fclose(status);
+    return kib;
+}
+
+static int begin_large(void)
+{
+    int fd = test_connect(), small = 4096;
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)) == 0);
+    test_say(fd, "GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n");
+    test_answer a = test_read_head(fd);
+    CHECK_INT(a.status, 200);
+    return fd;
+}
+
+/* Clients that do not read have a piece of the file in memory each; before, all of it: 680 MiB. */
+static void slow_readers(void)
+{
+    int fds[SLOW];
+    long before = resident_kib();
+    for (int i = 0; i < SLOW; i++) fds[i] = begin_large();
+    CHECK(resident_kib() - before < (long)SLOW * 512);
+    for (int i = 0; i < SLOW; i++) close(fds[i]);
+    TEST_AWAIT(test_exchanges() == 0);
+}
+
+/* A file that is no longer what its head has promised ends in a way that no client takes for the whole. */
+static void changes(void)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/site/large.bin", root);
+    for (int kind = 0; kind < 2; kind++) {
+        static char bytes[65536];
+        size_t have = 0;
+        int fd = begin_large();
+        if (kind == 0)
+            CHECK(utimes(path, NULL) == 0); /* written to, as far as anybody can tell */
+        else
+            CHECK(truncate(path, LARGE / 2) == 0);
+        ssize_t n;
+        while ((n = test_recv(fd, bytes, sizeof(bytes))) > 0) have += (size_t)n;
+        CHECK(n < 0 && errno == ECONNRESET);
+        CHECK(have < LARGE);
+        close(fd);
+    }
+    TEST_AWAIT(test_exchanges() == 0);
 }
 
 static void redirects(void)
@@ -197,6 +290,7 @@ static void clean_up(void)
 
 static const check_case cases[] = {
     {"set_up", set_up},   {"sends", sends},         {"conditions", conditions},
-    {"refuses", refuses}, {"redirects", redirects}, {"clean_up", clean_up},
+    {"refuses", refuses}, {"large", large},         {"slow_readers", slow_readers},
+    {"changes", changes}, {"redirects", redirects}, {"clean_up", clean_up},
 };
 CHECK_MAIN(cases)
