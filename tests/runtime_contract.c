@@ -137,6 +137,7 @@ static int serve(int argc, char **argv)
     if (!getenv("WITHOUT_NAP")) sw_endpoint(app, "GET /nap", on_nap, NULL);
     sw_endpoint(app, "PUT /nap", on_nap, NULL);
     sw_endpoint(app, "PUT /open-nap", on_nap, &(sw_endpoint_options){.cors_origin = "*"});
+    sw_endpoint(app, "GET /open-nap", on_nap, &(sw_endpoint_options){.cors_origin = "*"});
     sw_endpoint(app, "GET /stumble", on_stumble, NULL);
     sw_endpoint(app, "POST /brief/:id", on_order, &(sw_endpoint_options){.retain_ms = 1});
     sw_route(app, "GET /hang", on_hang);

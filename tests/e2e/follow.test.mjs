@@ -13,6 +13,7 @@ import { startAt } from './program.mjs';
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'stepwell-follow-'));
 const NAP = '/nap?ms=1200'; // longer than --redirect-after and --hold
+const OPEN_NAP = '/open-nap?ms=1200'; // the same for pages of any origin
 let service, pages, browser;
 
 before(async () => {
@@ -62,7 +63,7 @@ test('a page of another origin follows to the output', async () => {
   const got = await page.evaluate(async (url) => {
     const response = await fetch(url);
     return { status: response.status, text: await response.text(), run: response.headers.get('x-run-id') };
-  }, service.url + NAP);
+  }, service.url + OPEN_NAP);
   assert.equal(got.status, 200);
   assert.equal(got.text, 'rested');
   assert.match(got.run, /^[0-9A-Z]{26}$/);
@@ -70,10 +71,12 @@ test('a page of another origin follows to the output', async () => {
   const asked = await page.evaluate(async (url) => {
     const response = await fetch(url, { method: 'PUT', body: 'x', headers: { 'Idempotency-Key': 'from-a-page' } });
     return { status: response.status, text: await response.text(), redirected: response.redirected };
-  }, service.url + NAP.replace('/nap', '/open-nap'));
+  }, service.url + OPEN_NAP);
   assert.deepEqual(asked, { status: 200, text: 'rested', redirected: true });
-  // An endpoint that does not name this origin keeps its direct answers to itself.
-  const refused = await page.evaluate((url) => fetch(url, { method: 'POST', body: 'x' }).then(() => 'read', () => 'refused'), service.url + '/orders/1');
-  assert.equal(refused, 'refused');
+  // An endpoint that does not name this origin keeps its answers to itself.
+  for (const call of [{ url: service.url + '/orders/1', method: 'POST', body: 'x' }, { url: service.url + NAP }]) {
+    const refused = await page.evaluate(({ url, ...how }) => fetch(url, how).then(() => 'read', () => 'refused'), call);
+    assert.equal(refused, 'refused');
+  }
   await page.close();
 });

@@ -41,11 +41,11 @@ function forward(req, res) {
 
 // A TLS server in front of the simulator that counts what reaches it.
 async function startProxy(make) {
-  const seen = { connections: 0, requests: 0, versions: new Set() };
+  const seen = { connections: 0, requests: 0, versions: {} };
   const options = { key: readFileSync(keyFile), cert: readFileSync(certFile), allowHTTP1: true };
   const server = make(options, (req, res) => {
     seen.requests++;
-    seen.versions.add(req.httpVersion);
+    seen.versions[req.httpVersion] = (seen.versions[req.httpVersion] ?? 0) + 1;
     forward(req, res);
   });
   server.on('secureConnection', () => seen.connections++);
@@ -74,7 +74,8 @@ test('many calls share few HTTP/2 connections', async () => {
   const { status, body } = await research(proxy, ['--ca-file', certFile]);
   assert.equal(status, 200, body);
   assert.match(JSON.parse(body).report, /## References/);
-  assert.deepEqual([...proxy.seen.versions], ['2.0']);
+  assert.deepEqual(Object.keys(proxy.seen.versions).sort(), ['1.1', '2.0']);
+  assert.equal(proxy.seen.versions['1.1'], 1, 'only the report, which is read as it comes');
   assert.ok(proxy.seen.requests >= 12, `${proxy.seen.requests} calls`);
   assert.ok(proxy.seen.connections < proxy.seen.requests / 3, `${proxy.seen.connections} connections for ${proxy.seen.requests} calls`);
 });
@@ -83,7 +84,7 @@ test('a server that only speaks HTTP/1.1 is called with that', async () => {
   const proxy = await startProxy(createServer);
   const { status, body } = await research(proxy, ['--ca-file', certFile]);
   assert.equal(status, 200, body);
-  assert.deepEqual([...proxy.seen.versions], ['1.1']);
+  assert.deepEqual(Object.keys(proxy.seen.versions), ['1.1']);
 });
 
 test('a certificate that nobody trusts is refused before anything is sent', async () => {
