@@ -28,12 +28,17 @@ enum {
     TRIM_SHARE = 64
 };
 
+/* A frame that is larger than the guard can lie beyond it. Code compiled with -fstack-clash-protection touches each
+ * page of a frame in turn and needs one page of guard; for other code it is as large as the arrays that people put on a
+ * stack. Nothing of it is ever resident. */
+enum { GUARD_BYTES = 131072 };
+
 enum { MAPS_DEFAULT = 65530, OVERRUN_BYTES = 512 };
 
 /* Lies in a stack's own highest bytes, which a coroutine touches anyway. */
 typedef struct stack_link {
     struct stack_link *next; /* while the stack is free */
-    bool unguarded;          /* its guard page is ordinary memory: see guard() */
+    bool unguarded;          /* its guard is ordinary memory: see guard() */
 } stack_link;
 _Static_assert(sizeof(stack_link) == STACK_LINK_BYTES, "coro.c leaves this much to the pool");
 
@@ -54,7 +59,7 @@ struct stack_pool {
     char *fresh, *fresh_end; /* slots of the newest mapping that were never handed out */
     size_t slot_bytes;       /* guard and stack */
     size_t stack_bytes;
-    size_t page;
+    size_t page, guard_bytes;
     size_t in_use, warm_count, total;
     size_t stacks_max, warm_max;
     size_t next_slots;                      /* in the next mapping */
@@ -95,7 +100,8 @@ stack_pool *stack_pool_new(const stack_pool_options *options)
     bytes *= 4;
 #endif
     p->stack_bytes = round_up(bytes, p->page);
-    p->slot_bytes = p->stack_bytes + p->page;
+    p->guard_bytes = round_up(GUARD_BYTES, p->page);
+    p->slot_bytes = p->guard_bytes + p->stack_bytes;
     p->stacks_max = o->stacks_max ? o->stacks_max : STACKS_DEFAULT;
     p->warm_max = o->warm_max ? o->warm_max : WARM_DEFAULT;
     p->next_slots = SLOTS_FIRST;
@@ -147,12 +153,12 @@ static bool map_more(stack_pool *p)
     return true;
 }
 
-/* Makes the page at `at` a guard. Without light guards, a process with very many stacks has some without any: frames
- * that were in the page below them are found when the stack goes back. */
+/* Makes what lies at `at` a guard. Without light guards, a process with very many stacks has some without any: frames
+ * that were right below such a stack are found when it goes back, and have met nobody else's memory. */
 static bool guard(stack_pool *p, char *at)
 {
-    if (p->light_guards) return madvise(at, p->page, MADV_GUARD_INSTALL) == 0;
-    if (atomic_fetch_add(&heavy_guards, 1) < p->heavy_guards_most && mprotect(at, p->page, PROT_NONE) == 0) {
+    if (p->light_guards) return madvise(at, p->guard_bytes, MADV_GUARD_INSTALL) == 0;
+    if (atomic_fetch_add(&heavy_guards, 1) < p->heavy_guards_most && mprotect(at, p->guard_bytes, PROT_NONE) == 0) {
         p->heavy_guards++;
         return true;
     }
@@ -226,5 +232,5 @@ bool stack_overrun(const stack_pool *p, const void *high)
 bool stack_guards(const stack_pool *p, const void *high, const void *address)
 {
     uintptr_t low = (uintptr_t)high - p->stack_bytes, a = (uintptr_t)address;
-    return a >= low - p->page && a < low;
+    return a >= low - p->guard_bytes && a < low;
 }

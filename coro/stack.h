@@ -1,7 +1,7 @@
-/* stack_pool: the coroutine stacks of one thread. Owns large mappings cut into equal slots, each with a guard page
- * below it: light ones where the kernel has them (Linux 6.13), else by mprotect as long as they take less than half of
- * the process's mappings. A stack beyond these is checked when it goes back. Hands the most recently released slot out
- * first (warm in cache). Never shared between threads. */
+/* stack_pool: the coroutine stacks of one thread. Owns large mappings cut into equal slots, each with a guard of
+ * 128 KiB below it: light ones where the kernel has them (Linux 6.13), else by mprotect as long as they take less than
+ * half of the process's mappings. A stack beyond these is checked when it goes back. Hands the most recently released
+ * slot out first (warm in cache). Never shared between threads. */
 #ifndef CORO_STACK_H
 #define CORO_STACK_H
 
@@ -27,7 +27,7 @@ void stack_pool_trim(stack_pool *pool);
 size_t stack_pool_in_use(const stack_pool *pool);
 size_t stack_pool_stack_size(const stack_pool *pool); /* bytes, as in use */
 
-/* Installs the overflow report: a fault in a guard page prints the running coroutine's label and stack size to
+/* Installs the overflow report: a fault in a guard prints the running coroutine's label and stack size to
  * standard error from an alternate signal stack, then the process ends by SIGSEGV. Once per process; each thread
  * that runs coroutines calls overflow_thread_enter first and overflow_thread_leave last. */
 void overflow_install(void);

@@ -7,7 +7,7 @@
 enum { STACK_LINK_BYTES = 16 };
 
 /* A free stack: *low is its lowest usable byte, the return value one past its highest, of which STACK_LINK_BYTES belong
- * to the pool; the guard is the page below low. NULL with errno. */
+ * to the pool; the guard lies below low. NULL with errno. */
 void *stack_acquire(stack_pool *pool, void **low);
 void stack_release(stack_pool *pool, void *high);
 

@@ -11,6 +11,11 @@
  * made by the functions here it lives as long as what they return; one made by hand is borrowed for the call. Times are
  * in milliseconds; points in time are Unix milliseconds.
  *
+ * Stack: handlers, branches and parallel steps have 64 KiB each (--stack-size). Large arrays belong in sw_alloc memory;
+ * deep recursion and libraries that need more, in sw_blocking. An overflow ends the process with a line that names the
+ * handler and the run, if the code is compiled with the flags of `pkg-config --cflags stepwell`
+ * (-fstack-clash-protection); without them a single frame of more than 128 KiB can go unseen.
+ *
  * A context is good in the function that it was given to, while that runs: not in a step of it (which has its own), nor
  * on another thread, nor afterwards. So are groups and streams.
  *

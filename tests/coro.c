@@ -185,6 +185,34 @@ static void overflow_guarded(bool heavy_guards)
     overflow_by(1 << 20);
 }
 
+/* Code without stack clash protection: a frame of 70 KiB, of which only the lowest byte is touched. */
+static void writes_far_below(void *arg)
+{
+    (void)arg;
+    volatile char *frame = (volatile char *)__builtin_frame_address(0);
+    frame[-70 * 1024] = 1;
+}
+
+/* A frame of 1 MiB, which is beyond the guard and in other stacks. */
+static void has_large_frame(void *arg)
+{
+    volatile char frame[1 << 20];
+    frame[0] = arg != NULL;
+    (void)frame[0];
+}
+
+static void overflow_at_once(bool heavy_guards, coro_fn fn)
+{
+    pool = stack_pool_new(&(stack_pool_options){.stack_size_bytes = 65536, .heavy_guards = heavy_guards});
+    for (int i = 0; i < 15; i++) CHECK(coro_create(pool, fn, NULL)); /* they lie below the last one of a mapping */
+    coro *c = coro_create(pool, fn, NULL);
+    coro_set_label(c, "GET /deep run 01TEST");
+    coro_resume(c);
+}
+
+static void overflow_far(bool heavy_guards) { overflow_at_once(heavy_guards, writes_far_below); }
+static void overflow_large_frame(bool heavy_guards) { overflow_at_once(heavy_guards, has_large_frame); }
+
 /* A few frames into the page below a stack for which no guard was left. */
 static void overflow_unguarded(bool heavy_guards)
 {
@@ -221,6 +249,12 @@ static void test_overflow(void)
 {
     expect_report(overflow_guarded, false, SIGSEGV);
     expect_report(overflow_guarded, true, SIGSEGV);
+    expect_report(overflow_far, false, SIGSEGV);
+    expect_report(overflow_far, true, SIGSEGV);
+#if defined(STACK_CLASH_PROTECTION)
+    expect_report(overflow_large_frame, false, SIGSEGV);
+    expect_report(overflow_large_frame, true, SIGSEGV);
+#endif
     if (!on_valgrind()) expect_report(overflow_unguarded, true, SIGABRT);
 }
 

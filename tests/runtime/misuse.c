@@ -277,6 +277,14 @@ static void on_foreign(sw_ctx *c)
     sw_reply_text(c, 200, "attempts %d", seen->attempts);
 }
 
+/* More than a stack has, less than its guard. */
+static void on_large(sw_ctx *c)
+{
+    volatile char frame[70 * 1024];
+    frame[0] = sw_method(c)[0];
+    sw_reply_text(c, 200, "%c", frame[0]);
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("misuse");
@@ -290,6 +298,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /missing", on_missing, NULL);
     sw_route(app, "GET /parts", on_parts);
     sw_endpoint(app, "GET /foreign", on_foreign, NULL);
+    sw_endpoint(app, "GET /large", on_large, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -432,12 +441,33 @@ static void test_arguments(void)
     stop();
 }
 
+/* The one mistake that ends the process: who made it is named. */
+static void test_large_frame(void)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    static char said[65536];
+    char url[128];
+    size_t len = 0;
+    int status;
+    start();
+    snprintf(url, sizeof url, "%s/large", server.address);
+    CHECK(!call_try(NULL, url, NULL, NULL, 0, &a));
+    for (ssize_t n; (n = read(server.log, said + len, sizeof said - 1 - len)) > 0;) len += (size_t)n;
+    said[len] = 0;
+    CHECK(waitpid(server.pid, &status, 0) == server.pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    close(server.log);
+    if (!strstr(said, "stack overflow in GET /large run ")) printf("# %s\n", said);
+    CHECK(strstr(said, "stack overflow in GET /large run ") && strstr(said, "its stack of 64 KiB"));
+#endif
+}
+
 static const check_case cases[] = {{"a context outside its function", test_contexts},
                                    {"a context on a thread of sw_blocking", test_threads},
                                    {"a context of a run that waits", test_other_run},
                                    {"groups of others, and groups that are over", test_groups},
                                    {"streams of attempts that are over", test_streams},
-                                   {"clean-ups that wait, arguments that are missing", test_arguments}};
+                                   {"clean-ups that wait, arguments that are missing", test_arguments},
+                                   {"a frame larger than the stack", test_large_frame}};
 
 int main(int argc, char **argv)
 {
