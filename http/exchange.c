@@ -76,3 +76,10 @@ void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x))
     assert(x->stage != EXCHANGE_NONE);
     x->on_writable = fn;
 }
+
+bool http_exchange_may_hold(const http_exchange *x, int fd)
+{
+    int most = conn_of(x)->server->options.descriptors_max;
+    assert(x->stage != EXCHANGE_NONE);
+    return most <= 0 || fd < most;
+}

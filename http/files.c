@@ -186,13 +186,14 @@ static void on_work(uv_work_t *work)
 
 static void reply_plain(http_exchange *x, int status, const char *title)
 {
-    static const http_reply_header headers[] = {{"Content-Type", "application/problem+json"},
-                                                {"Allow", "GET, HEAD, OPTIONS"}};
+    const http_reply_header headers[] = {
+        {"Content-Type", "application/problem+json"},
+        {status == 405 ? "Allow" : "Retry-After", status == 405 ? "GET, HEAD, OPTIONS" : "1"}};
     char body[128];
     int len =
         snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d}\n", title, status);
     assert(len > 0 && (size_t)len < sizeof(body));
-    http_reply(x, status, headers, status == 405 ? 2 : 1, body, (size_t)len);
+    http_reply(x, status, headers, status == 405 || status == 503 ? 2 : 1, body, (size_t)len);
 }
 
 static void redirect(http_exchange *x)
@@ -277,6 +278,11 @@ static void reply_file(file_job *job, int status)
     const size_t count = sizeof(headers) / sizeof(headers[0]);
     if (!job->piece || job->piece_len == job->size) {
         http_reply(job->x, status, headers, count, job->piece, job->size);
+        job_free(job);
+        return;
+    }
+    if (!http_exchange_may_hold(job->x, job->fd)) {
+        reply_plain(job->x, 503, "There is no room for another open file");
         job_free(job);
         return;
     }

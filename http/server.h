@@ -149,6 +149,8 @@ void http_reply_abort(http_exchange *x); /* cuts the connection; also without a 
 /* False while more than write_queue_bytes_max wait to be sent; `on_writable` is called when it is true again. */
 bool http_exchange_writable(http_exchange *x);
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x));
+/* A descriptor that is opened to answer it is one of those that clients may have, see descriptors_max. */
+bool http_exchange_may_hold(const http_exchange *x, int fd);
 /* Less than write_queue_bytes_max for this one, for an owner who has what it sends at hand anyway. */
 void http_exchange_queue_max(http_exchange *x, size_t bytes);
 

@@ -247,6 +247,30 @@ static void slow_readers(void)
     TEST_AWAIT(test_exchanges() == 0);
 }
 
+/* A file in pieces holds a descriptor, and those of the rest of the process are not for it. */
+static void without_descriptors(void)
+{
+    static const http_server_options few = {.on_request = serve, .descriptors_max = 40};
+    int held[64], count = 0;
+    test_stop();
+    test_start(&few);
+    int fd = test_connect();
+    test_answer a = get(fd, "GET", "/large.bin", "");
+    check_large(&a);
+    free(a.body);
+    do held[count] = dup(0);
+    while (held[count++] < 40);
+    a = get(fd, "GET", "/large.bin", "");
+    CHECK_INT(a.status, 503);
+    CHECK(test_find(&a, "Retry-After"));
+    free(a.body);
+    a = get(fd, "GET", "/a%20b.txt", ""); /* it is open for a moment only */
+    CHECK_INT(a.status, 200);
+    free(a.body);
+    while (count > 0) close(held[--count]);
+    close(fd);
+}
+
 /* A file that is no longer what its head has promised ends in a way that no client takes for the whole. */
 static void changes(void)
 {
@@ -289,8 +313,15 @@ static void clean_up(void)
 }
 
 static const check_case cases[] = {
-    {"set_up", set_up},   {"sends", sends},         {"conditions", conditions},
-    {"refuses", refuses}, {"large", large},         {"slow_readers", slow_readers},
-    {"changes", changes}, {"redirects", redirects}, {"clean_up", clean_up},
+    {"set_up", set_up},
+    {"sends", sends},
+    {"conditions", conditions},
+    {"refuses", refuses},
+    {"large", large},
+    {"slow_readers", slow_readers},
+    {"without_descriptors", without_descriptors},
+    {"changes", changes},
+    {"redirects", redirects},
+    {"clean_up", clean_up},
 };
 CHECK_MAIN(cases)
