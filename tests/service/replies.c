@@ -81,8 +81,8 @@ static void start(const char *flag, const char *value)
 {
     char data[128];
     snprintf(data, sizeof data, "%s/data", root);
-    served_start(&server, (const char *const[]){"--data", data, "--redirect-after", "50ms", "--head-timeout", "300ms",
-                                                "--body-timeout", "300ms", flag, value, NULL});
+    served_start(&server, (const char *const[]){"--data", data, "--redirect-after", "50ms", "--head-timeout", "2s",
+                                                "--body-timeout", "2s", flag, value, NULL});
 }
 
 static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
