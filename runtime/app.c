@@ -246,6 +246,7 @@ static bool open_store(sw_app *app, char *error, size_t error_size)
     if (sweep_ms < SWEEP_LEAST_MS) sweep_ms = SWEEP_LEAST_MS;
     if (sweep_ms > SWEEP_MOST_MS) sweep_ms = SWEEP_MOST_MS;
     app->store = store_open(&(store_options){.path = o->data,
+                                             .accept_loss = o->accept_journal_loss,
                                              .sweep_interval_ms = sweep_ms,
                                              .retain_ms = o->retain_ms,
                                              .retain_bytes = (uint64_t)o->retain_bytes,

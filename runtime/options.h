@@ -20,6 +20,7 @@ typedef struct sw_options {
     const char *ca_file;
     const char *log_format;
     const char *log_level;
+    bool accept_journal_loss;
     bool dev;
     bool supervise;
     int64_t loops; /* 0: one per core */

@@ -256,6 +256,17 @@ bool slot_room(const sw_loop *l)
     return free_places(l) > share;
 }
 
+/* Its journal is damaged, or the disk fails for a while: its clients may ask again, and it stays as it is. */
+static void unreadable(sw_loop *l, slot *s, const char *id, const char *error)
+{
+    log_line(LOG_ERROR, id, "cannot be loaded: %s", error);
+    waiter_refuse(&s->waiters, 503, error);
+    if (s->unfinished)
+        slot_park(l, s, loop_now_ms() + RETRY_MS);
+    else
+        slot_remove(l, s);
+}
+
 static void loaded(sw_loop *l, const store_journal *j)
 {
     slot *s = slot_find(&l->slots, &j->run);
@@ -266,8 +277,7 @@ static void loaded(sw_loop *l, const store_journal *j)
     char text[RUN_ID_TEXT + 1];
     run_id_format(&j->run, text);
     if (j->error) {
-        log_line(LOG_ERROR, text, "cannot be loaded, will try again: %s", j->error);
-        slot_park(l, s, loop_now_ms() + RETRY_MS);
+        unreadable(l, s, text, j->error);
         return;
     }
     if (!j->found) {

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
+#include "storage/rocks_check.h"
 #include "storage/rocks_core.h"
 
 static const char *const table_names[ROCKS_TABLES] = {"default", "segments", "live", "expiry", "keys"};
@@ -13,12 +15,12 @@ enum {
     WAL_BYTES_MAX = 512 << 20,
     BLOB_BYTES_MIN = 16 << 10, /* a segment over this goes to a blob file: compaction then moves only its address */
     INFO_LOG_BYTES = 1 << 20,
-    PROBE_BYTES = 4096
+    PROBE_BYTES = 4096,
+    NOTE_MS = 1000
 };
 
 static const char NOT_OPEN[] =
     "the journal cannot be read at present: its disk has failed and it is being opened again";
-static const char READ_FAILED[] = "the journal could not be read (see the log)";
 
 /* ---- Keys ---- */
 
@@ -165,7 +167,38 @@ static int lock_init(pthread_rwlock_t *lock)
     return rc;
 }
 
-rocks *rocks_open(const char *path, char *error, size_t error_size)
+/* ---- What is on disk, for the next start ---- */
+
+static int64_t steady_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Before a commit: the sizes that files have now are on disk when the commit is, since its sync is theirs too; but for
+ * a MANIFEST, whose own sync may be under way: of that the size counts that it had a while ago. False: the folder is
+ * gone. */
+static bool note_sizes(rocks *r, bool *due)
+{
+    rocks_note now;
+    *due = steady_ms() - r->noted_ms >= NOTE_MS;
+    if (!*due) return true;
+    if (!rocks_note_take(&now, r->path)) return false;
+    for (unsigned i = 0; i < now.count; i++) {
+        int64_t before = rocks_note_bytes(&r->note, now.files[i].name);
+        if (now.files[i].name[0] == 'M') now.files[i].bytes = before > 0 ? (uint64_t)before : 0;
+    }
+    r->note = now;
+    return true;
+}
+
+static void note_all(rocks *r)
+{
+    if (!r->failed && rocks_note_take(&r->note, r->path)) (void)rocks_note_write(&r->note, r->path, true);
+}
+
+rocks *rocks_open(const char *path, bool accept_loss, char *error, size_t error_size)
 {
     rocks *r = calloc(1, sizeof *r);
     if (!r || strlen(path) >= FOLDER_PATH_MAX || lock_init(&r->lock) != 0 || pthread_mutex_init(&r->slow, NULL) != 0) {
@@ -177,12 +210,15 @@ rocks *rocks_open(const char *path, char *error, size_t error_size)
     r->options = make_options();
     r->synced = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(r->synced, 1);
-    r->unsynced = rocksdb_writeoptions_create();
     r->reads = rocksdb_readoptions_create();
     r->batch = rocksdb_writebatch_create();
     char why[ROCKS_ERROR_MAX];
-    if (open_database(r, error, error_size)) {
-        if (load_identity(r, why, sizeof why)) return r;
+    if (rocks_check(path, accept_loss, error, error_size) && open_database(r, error, error_size)) {
+        rocksdb_options_set_create_if_missing(r->options, 0); /* never again: see rocks_reopen */
+        if (load_identity(r, why, sizeof why)) {
+            note_all(r);
+            return r;
+        }
         say_damaged(r, why, error, error_size);
     }
     rocks_close(r);
@@ -191,10 +227,11 @@ rocks *rocks_open(const char *path, char *error, size_t error_size)
 
 void rocks_close(rocks *r)
 {
+    bool was_open = r->db != NULL;
     close_database(r);
+    if (was_open) note_all(r);
     rocksdb_writebatch_destroy(r->batch);
     rocksdb_readoptions_destroy(r->reads);
-    rocksdb_writeoptions_destroy(r->unsynced);
     rocksdb_writeoptions_destroy(r->synced);
     rocksdb_options_destroy(r->options);
     (void)pthread_rwlock_destroy(&r->lock);
@@ -211,6 +248,8 @@ bool rocks_reopen(rocks *r, char *error, size_t error_size)
     (void)pthread_rwlock_wrlock(&r->lock);
     close_database(r);
     bool ok = open_database(r, error, error_size);
+    if (ok) r->failed = false;
+    if (ok) note_all(r);
     (void)pthread_rwlock_unlock(&r->lock);
     (void)pthread_mutex_unlock(&r->slow);
     return ok;
@@ -234,7 +273,7 @@ void rocks_set_swept(rocks *r, const clock_belief *b)
     rocks_put_be(row, (uint64_t)b->believed_ms, 8);
     rocks_put_be(row + 8, (uint64_t)b->grace_ms, 8);
     if (!rocks_read_begin(r, &closed)) return;
-    rocksdb_put_cf(r->db, r->unsynced, r->tables[ROCKS_TABLE_META], "swept", 5, (const char *)row, sizeof row, &why);
+    rocksdb_put_cf(r->db, r->synced, r->tables[ROCKS_TABLE_META], "swept", 5, (const char *)row, sizeof row, &why);
     if (why) rocksdb_free(why); /* the next commit fails too, and says so */
     rocks_read_end(r);
 }
@@ -307,10 +346,18 @@ bool rocks_commit(rocks *r, const store_segment *list, int64_t now_ms, char *err
         (void)snprintf(error, error_size, "%s", NOT_OPEN);
         return false;
     }
+    bool due;
+    if (!note_sizes(r, &due)) {
+        (void)snprintf(error, error_size, "the data folder %s has been deleted, or cannot be read", r->path);
+        return false;
+    }
     rocksdb_writebatch_clear(r->batch);
     for (const store_segment *s = list; s; s = s->next) batch_segment(r, s, now_ms);
     rocksdb_write(r->db, r->synced, r->batch, &why);
-    return !take_error(why, error, error_size);
+    r->failed = why != NULL;
+    if (take_error(why, error, error_size)) return false;
+    if (due && rocks_note_write(&r->note, r->path, false)) r->noted_ms = steady_ms();
+    return true;
 }
 
 /* ---- Copying ---- */
@@ -345,158 +392,3 @@ bool rocks_read_begin(rocks *r, const char **error)
 }
 
 void rocks_read_end(rocks *r) { (void)pthread_rwlock_unlock(&r->lock); }
-
-rocksdb_iterator_t *rocks_iterate(rocks *r, rocks_table t)
-{
-    return rocksdb_create_iterator_cf(r->db, r->reads, r->tables[t]);
-}
-
-bool rocks_iterated(rocksdb_iterator_t *it, const char **error)
-{
-    char *why = NULL;
-    rocksdb_iter_get_error(it, &why);
-    rocksdb_iter_destroy(it);
-    if (!why) return true;
-    fprintf(stderr, "stepwell: journal: %s\n", why);
-    rocksdb_free(why);
-    *error = READ_FAILED;
-    return false;
-}
-
-const uint8_t *rocks_key_of(rocksdb_iterator_t *it, size_t expected_len)
-{
-    size_t len = 0;
-    const char *key = rocksdb_iter_key(it, &len);
-    return len == expected_len ? (const uint8_t *)key : NULL;
-}
-
-static bool append(store_journal *to, size_t *room, const char *data, size_t len)
-{
-    if (to->len + len > *room) {
-        size_t bigger = (to->len + len) * 2;
-        char *moved = realloc(to->data, bigger);
-        if (!moved) return false;
-        to->data = moved;
-        *room = bigger;
-    }
-    if (len > 0) memcpy(to->data + to->len, data, len);
-    to->len += len;
-    return true;
-}
-
-static void load_segments(rocks *r, store_journal *out)
-{
-    uint8_t key[ROCKS_KEY_BYTES];
-    size_t room = 0;
-    rocks_segment_key(key, &out->run, 0);
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
-    for (rocksdb_iter_seek(it, (const char *)key, sizeof key); rocksdb_iter_valid(it) && !out->error;
-         rocksdb_iter_next(it)) {
-        const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
-        if (!at || memcmp(at, out->run.bytes, RUN_ID_BYTES) != 0) break;
-        size_t len = 0;
-        const char *value = rocksdb_iter_value(it, &len);
-        uint32_t seq = (uint32_t)rocks_get_be(at + RUN_ID_BYTES, 4);
-        out->found = true;
-        if (len == 0 || seq == ROCKS_SEQ_KEY) continue;
-        out->seq_next = seq + 1;
-        if (!append(out, &room, value, len)) out->error = "out of memory";
-    }
-    const char *why = NULL;
-    if (!rocks_iterated(it, &why)) out->error = why;
-}
-
-void rocks_load(rocks *r, store_journal *out)
-{
-    char *why = NULL;
-    size_t len = 0;
-    if (!rocks_read_begin(r, &out->error)) return;
-    char *due = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_LIVE], (const char *)out->run.bytes, RUN_ID_BYTES,
-                               &len, &why);
-    if (why) {
-        out->error = READ_FAILED;
-        rocksdb_free(why);
-    }
-    out->live = due && len == ROCKS_DUE_BYTES;
-    if (out->live) out->due_ms = (int64_t)rocks_get_be((const uint8_t *)due, ROCKS_DUE_BYTES);
-    if (due) rocksdb_free(due);
-    if (!out->error) load_segments(r, out);
-    rocks_read_end(r);
-}
-
-bool rocks_find_key(rocks *r, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error)
-{
-    char *why = NULL;
-    size_t len = 0;
-    bool ok = true, found = false;
-    if (!rocks_read_begin(r, error)) return false;
-    char *row =
-        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_KEYS], (const char *)hash, STORE_KEY_BYTES, &len, &why);
-    if (why) {
-        ok = false;
-        rocksdb_free(why);
-    } else if (row && len == ROCKS_KEY_ROW_BYTES) {
-        memcpy(out->run.bytes, row, RUN_ID_BYTES);
-        memcpy(out->fingerprint, row + RUN_ID_BYTES, STORE_KEY_BYTES);
-        found = true;
-    }
-    if (row) rocksdb_free(row);
-    rocks_read_end(r);
-    if (!ok) *error = READ_FAILED;
-    return ok && found;
-}
-
-long rocks_scan_live(rocks *r, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,
-                     bool *end, const char **error)
-{
-    size_t n = 0;
-    if (!rocks_read_begin(r, error)) return -1;
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_LIVE);
-    if (after)
-        rocksdb_iter_seek(it, (const char *)after->bytes, RUN_ID_BYTES);
-    else
-        rocksdb_iter_seek_to_first(it);
-    for (; n < limit && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        const uint8_t *at = rocks_key_of(it, RUN_ID_BYTES);
-        size_t len = 0;
-        const char *due = rocksdb_iter_value(it, &len);
-        if (!at || len != ROCKS_DUE_BYTES || (after && memcmp(at, after->bytes, RUN_ID_BYTES) == 0)) continue;
-        memcpy(rows[n].run.bytes, at, RUN_ID_BYTES);
-        rows[n].due_ms = (int64_t)rocks_get_be((const uint8_t *)due, ROCKS_DUE_BYTES);
-        if (run_id_loop(&rows[n].run, loops) == loop) n++;
-    }
-    *end = n < limit;
-    bool ok = rocks_iterated(it, error);
-    rocks_read_end(r);
-    return ok ? (long)n : -1;
-}
-
-/* Moves the iterator, which points into a run's segments, to the last segment of the run before it. */
-static void previous_run(rocksdb_iterator_t *it, const run_id *id)
-{
-    uint8_t key[ROCKS_KEY_BYTES];
-    rocks_segment_key(key, id, 0);
-    rocksdb_iter_seek_for_prev(it, (const char *)key, sizeof key);
-    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
-    if (at && memcmp(at, id->bytes, RUN_ID_BYTES) == 0) rocksdb_iter_prev(it);
-}
-
-long rocks_list(rocks *r, const run_id *before, size_t limit, run_id *ids, const char **error)
-{
-    size_t n = 0;
-    if (!rocks_read_begin(r, error)) return -1;
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
-    if (before)
-        previous_run(it, before);
-    else
-        rocksdb_iter_seek_to_last(it);
-    for (; n < limit && rocksdb_iter_valid(it); n++) {
-        const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
-        if (!at) break;
-        memcpy(ids[n].bytes, at, RUN_ID_BYTES);
-        previous_run(it, &ids[n]);
-    }
-    bool ok = rocks_iterated(it, error);
-    rocks_read_end(r);
-    return ok ? (long)n : -1;
-}

@@ -10,8 +10,8 @@ typedef struct rocks rocks;
 
 enum { ROCKS_ERROR_MAX = 512, ROCKS_NODE_MAX = 33 };
 
-/* `path` is the data folder. NULL with a message. Raises the epoch. */
-rocks *rocks_open(const char *path, char *error, size_t error_size);
+/* `path` is the data folder. NULL with a message. Raises the epoch. `accept_loss`: see rocks_check. */
+rocks *rocks_open(const char *path, bool accept_loss, char *error, size_t error_size);
 void rocks_close(rocks *r);
 uint64_t rocks_epoch(const rocks *r);
 const char *rocks_node(const rocks *r);
@@ -58,7 +58,7 @@ typedef struct rocks_sweep {
     bool done;             /* the last call found nothing more to look at */
 } rocks_sweep;
 
-/* What retention believed of the time when it last looked; zeros: never, or it cannot be read. Not synced. */
+/* What retention believed of the time when it last looked; zeros: never, or it cannot be read. */
 void rocks_swept(rocks *r, clock_belief *out);
 void rocks_set_swept(rocks *r, const clock_belief *b);
 

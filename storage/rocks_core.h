@@ -1,4 +1,5 @@
-/* What the files of the database share: opening, writing and reading (rocks.c), forgetting (rocks_retention.c). */
+/* What the files of the database share: opening and writing (rocks.c), reading (rocks_read.c), forgetting
+ * (rocks_retention.c). */
 #ifndef STORAGE_ROCKS_CORE_H
 #define STORAGE_ROCKS_CORE_H
 
@@ -7,6 +8,7 @@
 
 #include "storage/folder.h"
 #include "storage/rocks.h"
+#include "storage/rocks_note.h"
 
 typedef enum rocks_table {
     ROCKS_TABLE_META,
@@ -37,9 +39,13 @@ struct rocks {
     rocksdb_t *db; /* NULL while it could not be opened again */
     rocksdb_column_family_handle_t *tables[ROCKS_TABLES];
     rocksdb_options_t *options;
-    rocksdb_writeoptions_t *synced, *unsynced;
+    /* All writes are synced, so that at most the last record of a log is not on disk: see rocks_check. */
+    rocksdb_writeoptions_t *synced;
     rocksdb_readoptions_t *reads;
     rocksdb_writebatch_t *batch; /* the journal thread's */
+    rocks_note note;             /* the journal thread's; see note_sizes */
+    int64_t noted_ms;
+    bool failed; /* a commit did since the database was opened: its log may end in what is not on disk */
     uint64_t epoch;
     char node[ROCKS_NODE_MAX];
 };

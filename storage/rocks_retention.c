@@ -202,7 +202,7 @@ long rocks_sweep_age(rocks *r, rocks_sweep *sweep, size_t limit)
     long own = sweep_expired(r, b, &next, ROCKS_EXPIRY_OWN, limit);
     long stores = own < 0 ? -1 : sweep_expired(r, b, &next, ROCKS_EXPIRY_STORE, limit);
     long single = stores < 0 ? -1 : sweep_walk(r, b, &next, limit);
-    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || write_batch(r, r->unsynced, b, &error));
+    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || write_batch(r, r->synced, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     if (ok) *sweep = next;
@@ -231,7 +231,7 @@ long rocks_sweep_bytes(rocks *r, rocks_sweep *sweep, uint64_t bytes, size_t limi
         n++;
     }
     next.done = seen < limit && *freed < bytes;
-    ok = moment_end(r, &m, &error) && ok && (n == 0 || write_batch(r, r->unsynced, b, &error));
+    ok = moment_end(r, &m, &error) && ok && (n == 0 || write_batch(r, r->synced, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     if (ok) *sweep = next;

@@ -67,7 +67,7 @@ store *store_open(const store_options *options, char *error, size_t error_size)
         return NULL;
     }
     set_options(s, options);
-    s->rocks = rocks_open(s->path, error, error_size);
+    s->rocks = rocks_open(s->path, s->options.accept_loss, error, error_size);
     if (s->rocks && folder_secret(s->path, s->secret, error, error_size)) {
         folder_mark_used(s->path);
         if (start_threads(s, error, error_size)) return s;

@@ -21,6 +21,7 @@ typedef struct store_options {
     uint64_t retain_bytes;     /* ended runs are deleted, oldest first, while the store is larger; 0: no limit */
     size_t queue_bytes_max;    /* appended and not yet committed; 0: 256 MiB. See store_busy */
     int64_t sweep_interval_ms; /* how often retention looks; 0: 60,000 */
+    bool accept_loss;          /* open although the journal is damaged: what cannot be read is lost */
     int64_t (*wall_ms)(void);  /* the wall clock that retention asks, Unix ms; NULL: the system's */
 } store_options;
 

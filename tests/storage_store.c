@@ -207,7 +207,7 @@ static void test_refusals(void)
     char current[256];
     snprintf(current, sizeof current, "%s/journal", o.path);
     write_file(current, "CURRENT", "MANIFEST-nothing\n");
-    refused(&o, "cannot be opened");
+    refused(&o, "journal/MANIFEST-nothing cannot be read");
 }
 
 /* What RocksDB says of damage has "block" in it: it must not be taken for a lock. */

@@ -1,0 +1,381 @@
+#include "storage/rocks_check.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "storage/folder.h"
+#include "storage/rocks_edit.h"
+#include "storage/rocks_log.h"
+#include "storage/rocks_note.h"
+#include "storage/run_id.h"
+
+enum {
+    LOGS_MAX = 4096,
+    RUNS_MAX = 1024,
+    WHY_MAX = 640,
+    BATCH_HEADER_BYTES = 12, /* sequence number (u64), count (u32) */
+    SEGMENTS_TABLE = 1,      /* as the tables were made, see table_names in rocks.c */
+    SEGMENT_KEY_BYTES = RUN_ID_BYTES + 4
+};
+
+/* Tags of a batch's rows, db/dbformat.h. */
+enum { ROW_TABLE_DELETE = 4, ROW_TABLE_PUT = 5, ROW_DELETE = 0, ROW_PUT = 1 };
+
+/* What lies behind the damage. */
+typedef struct stake {
+    uint64_t commits;
+    size_t runs; /* distinct, RUNS_MAX at most */
+    run_id ids[RUNS_MAX];
+} stake;
+
+typedef struct check {
+    const char *path;
+    rocks_note note;
+    char manifest[ROCKS_NOTE_NAME];
+    uint64_t first_log; /* older ones are not needed */
+    bool first_known;   /* else one that is missing may not be needed either */
+    uint64_t logs[LOGS_MAX];
+    size_t log_count;
+    uint64_t next_sequence; /* behind the last whole record; 0: none yet */
+    bool torn;              /* a log before this one ended in an incomplete record */
+    char torn_name[ROCKS_NOTE_NAME];
+    size_t torn_at;
+    stake stake;
+    char why[WHY_MAX]; /* what is wrong; empty: nothing */
+} check;
+
+static __attribute__((format(printf, 2, 3))) bool wrong(check *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(c->why, sizeof c->why, format, args);
+    va_end(args);
+    return false;
+}
+
+static void name_of(const check *c, char out[FOLDER_PATH_MAX + 64], const char *name)
+{
+    (void)snprintf(out, FOLDER_PATH_MAX + 64, "%s/journal/%s", c->path, name);
+}
+
+static bool is_there(const char *path, const char *name)
+{
+    char file[FOLDER_PATH_MAX + 64];
+    (void)snprintf(file, sizeof file, "%s/%s", path, name);
+    return access(file, F_OK) == 0;
+}
+
+/* ---- What is at stake ---- */
+
+static void count_run(stake *s, const uint8_t *id)
+{
+    for (size_t i = 0; i < s->runs; i++)
+        if (memcmp(s->ids[i].bytes, id, RUN_ID_BYTES) == 0) return;
+    if (s->runs < RUNS_MAX) memcpy(s->ids[s->runs++].bytes, id, RUN_ID_BYTES);
+}
+
+static void count_commit(stake *s, const uint8_t *record, size_t len)
+{
+    const uint8_t *at = record + BATCH_HEADER_BYTES, *end = record + len, *key, *value;
+    size_t key_len, value_len;
+    bool of_runs = false;
+    if (len <= BATCH_HEADER_BYTES) return;
+    while (at < end) {
+        uint8_t tag = *at++;
+        uint64_t table = 0;
+        if (tag != ROW_PUT && tag != ROW_DELETE && tag != ROW_TABLE_PUT && tag != ROW_TABLE_DELETE) return;
+        if (tag >= ROW_TABLE_DELETE && !rocks_varint(&at, end, &table)) return;
+        if (!rocks_prefixed(&at, end, &key, &key_len)) return;
+        if ((tag == ROW_PUT || tag == ROW_TABLE_PUT) && !rocks_prefixed(&at, end, &value, &value_len)) return;
+        if (table != SEGMENTS_TABLE || key_len != SEGMENT_KEY_BYTES) continue;
+        s->commits += !of_runs;
+        of_runs = true;
+        count_run(s, key);
+    }
+}
+
+static void count_rest(check *c, rocks_log *g)
+{
+    const uint8_t *record;
+    size_t len, at;
+    while (rocks_log_resume(g))
+        while (rocks_log_next(g, &record, &len, &at) == ROCKS_LOG_RECORD) count_commit(&c->stake, record, len);
+}
+
+static void count_log(check *c, uint64_t number)
+{
+    char name[ROCKS_NOTE_NAME], file[FOLDER_PATH_MAX + 64];
+    const uint8_t *record;
+    size_t len, at;
+    rocks_log g;
+    (void)snprintf(name, sizeof name, "%06" PRIu64 ".log", number);
+    name_of(c, file, name);
+    if (!rocks_log_open(&g, file)) return;
+    while (rocks_log_next(&g, &record, &len, &at) == ROCKS_LOG_RECORD) count_commit(&c->stake, record, len);
+    count_rest(c, &g);
+    rocks_log_close(&g);
+}
+
+static bool damaged_log(check *c, const char *name, size_t at, size_t next_log)
+{
+    char ids[3 * (RUN_ID_TEXT + 2) + 1] = "", id[RUN_ID_TEXT + 1];
+    for (size_t i = next_log; i < c->log_count; i++) count_log(c, c->logs[i]);
+    for (size_t i = 0; i < c->stake.runs && i < 3; i++) {
+        run_id_format(&c->stake.ids[i], id);
+        (void)snprintf(ids + strlen(ids), sizeof ids - strlen(ids), "%s%s", i ? ", " : "", id);
+    }
+    return wrong(c,
+                 "journal/%s is damaged at byte %zu: the commit there is lost, and %" PRIu64 " later commits, of %zu%s "
+                 "runs%s%s%s, would be passed over",
+                 name, at, c->stake.commits, c->stake.runs, c->stake.runs == RUNS_MAX ? " or more" : "",
+                 *ids ? " (" : "", ids, *ids ? (c->stake.runs > 3 ? ", ...)" : ")") : "");
+}
+
+/* ---- Files ---- */
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static bool list_logs(check *c)
+{
+    char folder[FOLDER_PATH_MAX + 16];
+    (void)snprintf(folder, sizeof folder, "%s/journal", c->path);
+    DIR *d = opendir(folder);
+    if (!d) return wrong(c, "journal cannot be read: %s", strerror(errno));
+    for (struct dirent *e; (e = readdir(d)) && c->log_count < LOGS_MAX;) {
+        char *end;
+        uint64_t number = strtoull(e->d_name, &end, 10);
+        if (end != e->d_name && strcmp(end, ".log") == 0 && number >= c->first_log) c->logs[c->log_count++] = number;
+    }
+    (void)closedir(d);
+    qsort(c->logs, c->log_count, sizeof *c->logs, by_number);
+    return true;
+}
+
+/* What the note has of each file that is still needed must be there. */
+static bool check_note(check *c)
+{
+    for (unsigned i = 0; i < c->note.count; i++) {
+        const char *name = c->note.files[i].name;
+        char file[FOLDER_PATH_MAX + 64];
+        struct stat st;
+        bool log = name[0] != 'M';
+        if (log ? !c->first_known || strtoull(name, NULL, 10) < c->first_log : strcmp(name, c->manifest) != 0) continue;
+        name_of(c, file, name);
+        if (stat(file, &st) != 0)
+            return wrong(c, "journal/%s is missing: %" PRIu64 " bytes of it were on disk", name,
+                         c->note.files[i].bytes);
+        if ((uint64_t)st.st_size < c->note.files[i].bytes)
+            return wrong(c, "journal/%s ends at byte %lld: %" PRIu64 " bytes of it were on disk", name,
+                         (long long)st.st_size, c->note.files[i].bytes);
+    }
+    return true;
+}
+
+/* The newest log is there from the moment the database is made, so there is always one; with the note, it is that or a
+ * later one. */
+static bool check_newest(check *c)
+{
+    uint64_t noted = 0;
+    for (unsigned i = 0; i < c->note.count; i++) {
+        uint64_t number = strtoull(c->note.files[i].name, NULL, 10);
+        if (number > noted) noted = number;
+    }
+    uint64_t newest = c->log_count > 0 ? c->logs[c->log_count - 1] : 0;
+    if (newest >= noted) return true;
+    return wrong(c, "journal/%06" PRIu64 ".log is missing: what was committed last was in it", noted);
+}
+
+/* ---- MANIFEST ---- */
+
+static bool read_current(check *c)
+{
+    char file[FOLDER_PATH_MAX + 64], text[64] = "";
+    name_of(c, file, "CURRENT");
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    int reason = errno;
+    if (fd >= 0) close(fd);
+    if (n < 0) return wrong(c, "journal/CURRENT cannot be read: %s", strerror(reason));
+    text[n] = 0;
+    size_t len = strcspn(text, "\n");
+    if (strncmp(text, "MANIFEST-", 9) != 0 || len >= ROCKS_NOTE_NAME || text[len] != '\n')
+        return wrong(c, "journal/CURRENT is damaged: it does not name a MANIFEST");
+    text[len] = 0;
+    memcpy(c->manifest, text, len + 1);
+    return true;
+}
+
+static bool check_manifest(check *c)
+{
+    char file[FOLDER_PATH_MAX + 64];
+    const uint8_t *record;
+    size_t len, at = 0;
+    rocks_log g;
+    rocks_edits edits = {.keep = 0};
+    rocks_log_result r;
+    bool known = true;
+    name_of(c, file, c->manifest);
+    if (!rocks_log_open(&g, file)) return wrong(c, "journal/%s cannot be read: %s", c->manifest, strerror(errno));
+    while ((r = rocks_log_next(&g, &record, &len, &at)) == ROCKS_LOG_RECORD)
+        known = known && rocks_edit_read(&edits, record, len);
+    bool cut = r == ROCKS_LOG_INCOMPLETE && (int64_t)at < rocks_note_bytes(&c->note, c->manifest);
+    rocks_log_close(&g);
+    if (r == ROCKS_LOG_DAMAGED || cut)
+        return wrong(c, "journal/%s is damaged at byte %zu: tables that are named behind it would be lost", c->manifest,
+                     at);
+    c->first_known = known;
+    c->first_log = known ? rocks_edits_first_log(&edits) : 0;
+    return true;
+}
+
+/* ---- Logs ---- */
+
+static uint64_t little_endian(const uint8_t *at, int bytes)
+{
+    uint64_t n = 0;
+    for (int i = bytes - 1; i >= 0; i--) n = n << 8 | at[i];
+    return n;
+}
+
+/* An earlier log ended in an incomplete record. If that was the end of a process, the next one went on with the
+ * sequence number behind its last whole record. */
+static bool goes_on(check *c, uint64_t sequence, uint64_t rows, size_t i)
+{
+    if (!c->torn) return true;
+    bool follows = c->next_sequence > 0 ? sequence == c->next_sequence : rows == 0;
+    if (!follows) return damaged_log(c, c->torn_name, c->torn_at, i);
+    if (rows > 0) c->torn = false;
+    return true;
+}
+
+static bool check_log(check *c, size_t i)
+{
+    char name[ROCKS_NOTE_NAME], file[FOLDER_PATH_MAX + 64];
+    const uint8_t *record;
+    size_t len, at = 0;
+    rocks_log g;
+    rocks_log_result r;
+    (void)snprintf(name, sizeof name, "%06" PRIu64 ".log", c->logs[i]);
+    name_of(c, file, name);
+    if (!rocks_log_open(&g, file)) return wrong(c, "journal/%s cannot be read: %s", name, strerror(errno));
+    bool ok = true;
+    while (ok && (r = rocks_log_next(&g, &record, &len, &at)) == ROCKS_LOG_RECORD) {
+        if (len < BATCH_HEADER_BYTES) continue;
+        uint64_t sequence = little_endian(record, 8), rows = little_endian(record + 8, 4);
+        ok = goes_on(c, sequence, rows, i);
+        c->next_sequence = sequence + rows;
+    }
+    if (ok && r != ROCKS_LOG_END) {
+        bool synced = (int64_t)at < rocks_note_bytes(&c->note, name);
+        if (r == ROCKS_LOG_DAMAGED || synced) {
+            count_rest(c, &g);
+            ok = damaged_log(c, name, at, i + 1);
+        }
+        c->torn = true;
+        c->torn_at = at;
+        memcpy(c->torn_name, name, sizeof name);
+    }
+    rocks_log_close(&g);
+    return ok;
+}
+
+/* ---- The whole ---- */
+
+/* Some process has the database open: RocksDB says so better. */
+static bool in_use(const check *c)
+{
+    char file[FOLDER_PATH_MAX + 64];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    name_of(c, file, "LOCK");
+    int fd = open(file, O_RDWR | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool locked = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    close(fd);
+    return locked;
+}
+
+static bool check_all(check *c)
+{
+    bool used = is_there(c->path, "pid") || is_there(c->path, "secret") || is_there(c->path, "synced");
+    (void)rocks_note_read(&c->note, c->path);
+    if (!is_there(c->path, "journal/CURRENT")) {
+        if (!used && !is_there(c->path, "journal/IDENTITY")) return true; /* new */
+        return wrong(c, is_there(c->path, "journal") ? "journal/CURRENT is missing: nothing in journal can be found"
+                                                     : "journal is missing");
+    }
+    if (in_use(c)) return true;
+    if (!read_current(c) || !check_manifest(c) || !list_logs(c) || !check_newest(c) || !check_note(c)) return false;
+    for (size_t i = 0; i < c->log_count; i++)
+        if (!check_log(c, i)) return false;
+    return true;
+}
+
+/* The damaged database as it is, for whoever may want to read it: its files under further names. */
+static void keep_files(const check *c, const char *lost)
+{
+    char from[FOLDER_PATH_MAX + 320], to[FOLDER_PATH_MAX + 320];
+    (void)snprintf(from, sizeof from, "%s/journal", c->path);
+    DIR *d = opendir(from);
+    if (!d) return;
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.' || strcmp(e->d_name, "LOCK") == 0) continue;
+        (void)snprintf(from, sizeof from, "%s/journal/%s", c->path, e->d_name);
+        (void)snprintf(to, sizeof to, "%s/%s", lost, e->d_name);
+        if (link(from, to) != 0) fprintf(stderr, "stepwell: %s cannot be kept: %s\n", from, strerror(errno));
+    }
+    (void)closedir(d);
+}
+
+/* Without CURRENT or MANIFEST the database cannot be opened: it is moved out of the way. */
+static bool give_up_files(check *c)
+{
+    char manifest[FOLDER_PATH_MAX + 64], lost[FOLDER_PATH_MAX + 32], journal[FOLDER_PATH_MAX + 32],
+        note[FOLDER_PATH_MAX + 32];
+    (void)snprintf(lost, sizeof lost, "%s/lost-%lld", c->path, (long long)time(NULL));
+    (void)snprintf(journal, sizeof journal, "%s/journal", c->path);
+    (void)snprintf(note, sizeof note, "%s/synced", c->path);
+    (void)unlink(note);
+    name_of(c, manifest, c->manifest);
+    if (!*c->manifest || access(manifest, F_OK) != 0) {
+        if (rename(journal, lost) == 0 || errno == ENOENT) return true;
+        return wrong(c, "journal cannot be moved to %s: %s", lost, strerror(errno));
+    }
+    if (mkdir(lost, 0700) != 0) return wrong(c, "%s cannot be made: %s", lost, strerror(errno));
+    keep_files(c, lost);
+    return true;
+}
+
+bool rocks_check(const char *path, bool accept_loss, char *error, size_t error_size)
+{
+    check *c = calloc(1, sizeof *c);
+    if (!c) {
+        (void)snprintf(error, error_size, "out of memory");
+        return false;
+    }
+    c->path = path;
+    bool ok = check_all(c);
+    if (!ok && accept_loss) {
+        fprintf(stderr, "stepwell: data folder %s: %s: the loss is accepted\n", path, c->why);
+        ok = give_up_files(c);
+    }
+    if (!ok)
+        (void)snprintf(error, error_size,
+                       "data folder %s: %s; restore the folder from a copy, or accept the loss with "
+                       "--accept-journal-loss (the damaged files are kept beside the journal)",
+                       path, c->why);
+    free(c);
+    return ok;
+}
