@@ -67,6 +67,13 @@ static const char *file_of(const char *part)
     return file;
 }
 
+static const char *damaged_path(void)
+{
+    static char path[160];
+    snprintf(path, sizeof path, "%s/copy", root);
+    return path;
+}
+
 static off_t size_of(const char *file)
 {
     struct stat st;
@@ -141,7 +148,7 @@ static void test_middle(void)
         refused("is damaged at byte", RUNS / 2 - 2);
         (void)fresh();
         flip(log, size_of(log) / 2, 4);
-        CHECK(!store_open(&(store_options){.path = strndup(log, strlen(root) + 5)}, error, sizeof error));
+        CHECK(!store_open(&(store_options){.path = damaged_path()}, error, sizeof error));
         CHECK(strstr(error, "14 later commits") || strstr(error, "15 later commits"));
         CHECK(strstr(error, " 14 runs (") || strstr(error, " 15 runs ("));
     }
@@ -192,7 +199,7 @@ static void test_missing(void)
     (void)fresh();
     snprintf(folder, sizeof folder, "%s/copy/journal", root);
     shell("rm -r %s", folder);
-    CHECK(!store_open(&(store_options){.path = strndup(folder, strlen(root) + 5)}, error, sizeof error));
+    CHECK(!store_open(&(store_options){.path = damaged_path()}, error, sizeof error));
     CHECK(strstr(error, "journal is missing"));
     (void)fresh();
     CHECK(unlink(file_of("MANIFEST")) == 0);
@@ -204,7 +211,7 @@ static void test_manifest(void)
     (void)fresh();
     const char *manifest = file_of("MANIFEST");
     CHECK(truncate(manifest, size_of(manifest) - 10) == 0);
-    CHECK(!store_open(&(store_options){.path = strndup(manifest, strlen(root) + 5)}, error, sizeof error));
+    CHECK(!store_open(&(store_options){.path = damaged_path()}, error, sizeof error));
     CHECK(strstr(error, "MANIFEST") && strstr(error, "byte"));
 }
 
