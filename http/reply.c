@@ -191,6 +191,7 @@ static void begin(http_exchange *x, int status, const http_reply_header *headers
     if (!head) return;
     char *end = put_head(c, head, status, headers, count, status_has_body(status) ? kind : BODY_NONE, body_len);
     struct iovec part = {head, (size_t)(end - head)};
+    if (kind == BODY_UNTIL_CLOSE && status_has_body(status)) c->ends_by_fin = conn_reset_on_close(c, true);
     conn_gather(c, &part, 1);
     head_done(c, head);
 }
