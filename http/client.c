@@ -24,7 +24,7 @@ void client_keep_time(http_call *call)
 {
     http_client *c = call->client;
     bool needed = (call->idle_timeout_ms > 0 && call->stage == CALL_RUNNING) ||
-                  (call->timeout_ms > 0 && call->stage == CALL_WAITING);
+                  (call->timeout_ms > 0 && call->stage == CALL_WAITING) || call->stage == CALL_NAMING;
     if (!needed || call->in_timed) return;
     client_keep_ticking(c);
     call->in_timed = true;
@@ -54,6 +54,7 @@ static void drop(http_call *call)
 {
     client_host *host = call->stage == CALL_NEW ? call->host : NULL;
     if (call->stage == CALL_WAITING) host_withdraw(call);
+    if (call->stage == CALL_NAMING) names_withdraw(call);
     if (call->stage == CALL_RUNNING) transfer_abort(call);
     if (call->stage != CALL_ENDED) call_end(call, HTTP_CALL_OTHER, NULL);
     if (host) host_release(host);
@@ -117,6 +118,14 @@ static bool peer_silent(http_call *call, uint64_t now_ms)
     return false;
 }
 
+/* The name counts in the time for the connection. */
+static bool is_nameless(const http_call *call, uint64_t now_ms)
+{
+    if (call->stage != CALL_NAMING) return false;
+    if (call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms) return true;
+    return now_ms - call->naming_ms >= call->client->options.connect_timeout_ms;
+}
+
 static bool end_if_late(http_call *call, uint64_t now_ms)
 {
     bool late =
@@ -125,6 +134,9 @@ static bool end_if_late(http_call *call, uint64_t now_ms)
     if (late) {
         host_withdraw(call);
         call_end(call, HTTP_CALL_TIMEOUT, strdup("timed out while it waited for a free connection to the host"));
+    } else if (is_nameless(call, now_ms)) {
+        names_withdraw(call);
+        call_end(call, HTTP_CALL_TIMEOUT, call_describe(call, "timed out while the name was looked up"));
     } else if (peer_silent(call, now_ms)) {
         char why[80];
         (void)snprintf(why, sizeof why, "timed out: nothing arrived for %lld ms", (long long)call->idle_timeout_ms);
@@ -211,6 +223,7 @@ static CURLSH *make_share(void)
 static void free_parts(http_client *c)
 {
     if (c->sweeper) curl_easy_cleanup(c->sweeper);
+    names_free(c);
     if (c->share) (void)curl_share_cleanup(c->share);
     free(c->ca_file);
     free(c->ca_folder);
@@ -251,8 +264,8 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     c->sweeper = sweeper_new();
     c->no_proxy = make_no_proxy();
     if (!c->share || !c->sweeper || !c->no_proxy || (options->ca_file && !c->ca_file) ||
-        (options->user_agent && !c->user_agent) || uv_prepare_init(loop, &c->prepare) != 0 ||
-        uv_timer_init(loop, &c->tick) != 0) {
+        (options->user_agent && !c->user_agent) || !(c->resolver = resolver_open(loop, names_answered, c)) ||
+        uv_prepare_init(loop, &c->prepare) != 0 || uv_timer_init(loop, &c->tick) != 0) {
         free_parts(c);
         return NULL;
     }
@@ -260,7 +273,8 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     (void)uv_prepare_start(&c->prepare, on_prepare);
     uv_unref((uv_handle_t *)&c->prepare);
     uv_unref((uv_handle_t *)&c->tick);
-    c->handles_open = 2;
+    c->handles_open = 3;
+    names_init(c);
     return c;
 }
 
@@ -274,6 +288,7 @@ void client_handle_closed(http_client *c)
 }
 
 static void on_own_handle_closed(uv_handle_t *h) { client_handle_closed(h->data); }
+static void on_resolver_closed(void *client) { client_handle_closed(client); }
 
 void http_client_stop(http_client *c, void (*on_closed)(void *arg), void *arg)
 {
@@ -293,6 +308,7 @@ void http_client_stop(http_client *c, void (*on_closed)(void *arg), void *arg)
     }
     for (size_t i = 0; i < c->multi_count; i++) multi_free(c->multis[i]);
     c->multi_count = 0;
+    resolver_close(c->resolver, on_resolver_closed);
     uv_close((uv_handle_t *)&c->prepare, on_own_handle_closed);
     uv_close((uv_handle_t *)&c->tick, on_own_handle_closed);
 }

@@ -56,6 +56,7 @@ void call_free(http_call *call)
     free(call->error_text);
     free(call->headers_out);
     curl_free(call->redirect_url);
+    free(call->resolve_text);
     c->calls_open--;
     if (call->request_cap > CLIENT_KEPT_BYTES_MAX || c->stopping) {
         call_destroy(call);
@@ -112,6 +113,15 @@ void call_launch(http_call *call)
     client_host *host = call->host;
     call->stage = CALL_RUNNING;
     host_call_started(host);
+    if (names_ready(call))
+        call_launch_named(call);
+    else
+        client_keep_time(call);
+}
+
+void call_launch_named(http_call *call)
+{
+    call->stage = CALL_RUNNING;
     if (call->idle_timeout_ms <= 0) call_untime(call);
     if (transfer_start(call)) client_keep_time(call);
 }
@@ -119,7 +129,7 @@ void call_launch(http_call *call)
 void call_end(http_call *call, http_call_error_kind kind, char *text)
 {
     client_host *host = call->host;
-    bool counted = call->stage == CALL_RUNNING;
+    bool counted = call->stage == CALL_RUNNING || call->stage == CALL_NAMING;
     assert(call->stage != CALL_ENDED && !call->easy);
     call_untime(call);
     call->stage = CALL_ENDED;

@@ -3,6 +3,7 @@
  *   client -+- hosts   (by origin: how many calls run, who waits)            client_host.c
  *           +- multis  (curl multi handles, their timer and sockets)         client_multi.c
  *           +- easies  (curl easy handles, each lent to one running call)    client_transfer.c
+ *           +- names   (addresses of hosts, and who waits for them)          client_names.c, resolver.c
  *           +- calls   (what the user sees)                                  client_call.c
  *
  * Whatever the user does is only noted in `todo`; http_client_flush, on the loop's own stack, is the one place that
@@ -14,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "http/client.h"
+#include "http/resolver.h"
 
 enum {
     CLIENT_UNTAKEN_BYTES_MAX = 256 << 10, /* streaming: more than this unread pauses the transfer */
@@ -23,10 +25,12 @@ enum {
     CLIENT_KEPT_BYTES_MAX = 2048,  /* larger buffers are not kept with a cached call */
     CLIENT_CACHED_MAX = 1024,      /* calls, and easy handles, kept for reuse for good */
     CLIENT_HOST_BUCKETS = 256,
+    CLIENT_NAME_BUCKETS = 64,
     CLIENT_TICK_MS = 25 /* how exactly idle timeouts and those of waiting calls are kept */
 };
 
 typedef struct client_host client_host;
+typedef struct client_name client_name;
 typedef struct client_multi client_multi;
 typedef struct client_socket client_socket;
 typedef struct client_easy client_easy;
@@ -52,6 +56,10 @@ struct http_client {
     CURL *sweeper;               /* makes curl sweep a pool */
     client_multi *sweeping;      /* the sweeper is in there */
     CURLSH *share;               /* addresses and TLS sessions of all multis */
+    resolver_asker *resolver;
+    client_name *names[CLIENT_NAME_BUCKETS];
+    size_t name_count;
+    bool proxies_http, proxies_https; /* the environment names one: it looks names up */
     client_host *hosts[CLIENT_HOST_BUCKETS];
     client_multi **multis; /* filled from the front: low ones stay full and their connections warm */
     size_t multi_count;
@@ -125,9 +133,10 @@ struct client_easy {
     char message[CURL_ERROR_SIZE];
 };
 
-/*   NEW --flush--> WAITING --room--> RUNNING --curl, timeout--> ENDED
- *    \_______________\______ bad request, timeout, busy ________/         close at any stage */
-typedef enum call_stage { CALL_NEW, CALL_WAITING, CALL_RUNNING, CALL_ENDED } call_stage;
+/*   NEW --flush--> WAITING --room--> NAMING --address--> RUNNING --curl, timeout--> ENDED
+ *    \_______________\_________________\___ bad request, timeout, busy, no such name __/    close at any stage
+ * NAMING is left out where the address is known. From NAMING on a call has its place at the host. */
+typedef enum call_stage { CALL_NEW, CALL_WAITING, CALL_NAMING, CALL_RUNNING, CALL_ENDED } call_stage;
 
 struct http_call {
     http_client *client;
@@ -155,7 +164,11 @@ struct http_call {
     bool resume; /* the user made room: unpause */
     bool paused;
     bool in_todo, in_news, in_timed;
-    client_host *host; /* from WAITING on, until ENDED */
+    client_host *host;  /* from WAITING on, until ENDED */
+    client_name *name;  /* while NAMING */
+    uint64_t naming_ms; /* loop time when that began */
+    char *resolve_text; /* owned, or NULL: what curl is told of the address, in the one node of `resolve` */
+    struct curl_slist resolve;
     client_easy *easy; /* while RUNNING */
     http_call_state state;
     int status;
@@ -172,7 +185,7 @@ struct http_call {
     http_call_error_kind error;
     const char *refusal;          /* static: why what came was refused */
     char *error_text;             /* owned; NULL: a fixed text by kind */
-    TAILQ_ENTRY(http_call) queue; /* host->waiting or client->free_calls */
+    TAILQ_ENTRY(http_call) queue; /* host->waiting, name->waiting or client->free_calls */
     TAILQ_ENTRY(http_call) todo, news, timed;
 };
 
@@ -191,8 +204,9 @@ http_call_error_kind request_copy(http_call *call, const http_call_options *opti
 
 /* client_call.c */
 void call_free(http_call *call);
-void call_destroy(http_call *call); /* what is left of it for reuse */
-void call_launch(http_call *call);
+void call_destroy(http_call *call);      /* what is left of it for reuse */
+void call_launch(http_call *call);       /* there is room at its host */
+void call_launch_named(http_call *call); /* and its host's address is known, or curl's to find */
 void call_end(http_call *call, http_call_error_kind kind, char *text); /* takes text; NULL: the kind's */
 void call_announce(http_call *call);
 bool call_take_body(http_call *call, const char *data, size_t len);
@@ -212,6 +226,14 @@ bool host_has_room(const client_host *host);
 void host_call_started(client_host *host);
 void host_call_ended(client_host *host); /* starts one that waits; may free the host */
 void host_withdraw(http_call *call);     /* a waiting one */
+
+/* client_names.c */
+void names_init(http_client *c);
+void names_free(http_client *c);
+bool names_ready(http_call *call);    /* false: it is in stage NAMING now */
+void names_withdraw(http_call *call); /* one in that stage */
+void names_doubt(http_call *call);    /* no connection came about: its addresses are not used again */
+void names_answered(void *client, const char *name, const char *addresses, const char *error);
 
 /* client_idle.c */
 void idle_readable(client_socket *s); /* an idle connection has something to read, or has ended */

@@ -88,12 +88,13 @@ static void sweep(client_multi *m)
     if (curl_multi_add_handle(m->curl, c->sweeper) != CURLM_OK) return;
     c->sweeping = m;
     multi_run(m, CURL_SOCKET_TIMEOUT, 0);
-    if (c->sweeping) sweep_done(c);
+    sweep_done(c); /* whatever curl made of it */
     watch_again(m);
 }
 
 void sweep_done(http_client *c)
 {
+    if (!c->sweeping) return;
     (void)curl_multi_remove_handle(c->sweeping->curl, c->sweeper);
     c->sweeping = NULL;
 }

@@ -54,6 +54,7 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_CLOSESOCKETFUNCTION, socket_close) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_CLOSESOCKETDATA, c) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_SECONDS) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* no waiting for its own look-ups */
               curl_easy_setopt(h, CURLOPT_SHARE, c->share) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_NOPROXY, c->no_proxy) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms) == CURLE_OK;
@@ -142,6 +143,7 @@ static bool set_call(CURL *h, const http_call *call)
     }
     return curl_easy_setopt(h, CURLOPT_URL, call->url) == CURLE_OK && set_method(h, call) && set_version(h, call) &&
            curl_easy_setopt(h, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_RESOLVE, call->resolve_text ? &call->resolve : NULL) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, encodings_of(call)) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK;
 }
@@ -218,6 +220,7 @@ void transfer_done(CURL *curl, CURLcode result)
     }
     if (result != CURLE_OK || call->error != HTTP_CALL_OK) {
         kind = call_failure(call, result, &text);
+        if (kind == HTTP_CALL_CONNECT) names_doubt(call);
     } else if (!call->head_final) {
         kind = HTTP_CALL_BROKEN;
         text = call_describe(call, "the peer's answer has no status of its own");

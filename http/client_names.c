@@ -1,0 +1,206 @@
+/* client_names: the addresses of hosts, looked up before a call is given to curl. curl would start a thread for each
+ * call, and stop the loop to wait for that thread when the call ends first.
+ *
+ *   RUNNING's place at the host -- NAMING -- address known --> RUNNING
+ *
+ * A name is good for FRESH_MS; for STALE_MS it is used while it is looked up anew, unless no connection came about. */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/client_core.h"
+
+enum { FRESH_MS = 60000, STALE_MS = 300000, NAMES_MAX = 1024, NAME_BYTES_MAX = 254 };
+
+struct client_name {
+    client_name *next;        /* in its bucket */
+    char *addresses;          /* owned; NULL: not known */
+    uint64_t known_ms;        /* loop time of the answer */
+    bool asked;               /* a look-up is under way */
+    struct call_list waiting; /* calls in stage NAMING */
+    char name[];
+};
+
+/* ---- Which names are looked up here ---- */
+
+/* "http://name:port": the name and the port, or false if the place is an address or curl knows better: localhost, names
+ * that are not ASCII, names that a proxy looks up. */
+static bool split_origin(const http_client *c, const char *origin, char *name, const char **port)
+{
+    bool tls = origin[4] == 's';
+    if (tls ? c->proxies_https : c->proxies_http) return false;
+    const char *at = strstr(origin, "://") + 3, *colon = strrchr(at, ':');
+    size_t len = (size_t)(colon - at);
+    struct in_addr four;
+    if (*at == '[' || len >= NAME_BYTES_MAX) return false;
+    memcpy(name, at, len);
+    name[len] = 0;
+    *port = colon + 1;
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p >= 0x80 || *p == '%') return false;
+    bool local = strcmp(name, "localhost") == 0 || (len > 10 && strcmp(name + len - 10, ".localhost") == 0);
+    return !local && inet_aton(name, &four) == 0;
+}
+
+static bool is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value;
+}
+
+void names_init(http_client *c)
+{
+    bool all = is_set("all_proxy") || is_set("ALL_PROXY");
+    c->proxies_http = all || is_set("http_proxy"); /* curl ignores HTTP_PROXY, which a CGI client could set */
+    c->proxies_https = all || is_set("https_proxy") || is_set("HTTPS_PROXY");
+}
+
+/* ---- The table ---- */
+
+static client_name **bucket(http_client *c, const char *name)
+{
+    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
+    for (const char *p = name; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
+    return &c->names[h % CLIENT_NAME_BUCKETS];
+}
+
+static client_name *find(http_client *c, const char *name)
+{
+    client_name *n = *bucket(c, name);
+    while (n && strcmp(n->name, name) != 0) n = n->next;
+    return n;
+}
+
+static void name_free(http_client *c, client_name **link)
+{
+    client_name *n = *link;
+    assert(TAILQ_EMPTY(&n->waiting));
+    *link = n->next;
+    c->name_count--;
+    free(n->addresses);
+    free(n);
+}
+
+static void free_stale(http_client *c)
+{
+    for (size_t i = 0; i < CLIENT_NAME_BUCKETS; i++)
+        for (client_name **link = &c->names[i]; *link;) {
+            client_name *n = *link;
+            if (!n->asked && uv_now(c->loop) - n->known_ms >= FRESH_MS)
+                name_free(c, link);
+            else
+                link = &n->next;
+        }
+}
+
+static client_name *find_or_make(http_client *c, const char *name)
+{
+    client_name *n = find(c, name);
+    if (n) return n;
+    if (c->name_count >= NAMES_MAX) free_stale(c);
+    size_t size = strlen(name) + 1;
+    if (c->name_count >= NAMES_MAX || !(n = calloc(1, sizeof *n + size))) return NULL;
+    memcpy(n->name, name, size);
+    TAILQ_INIT(&n->waiting);
+    client_name **at = bucket(c, name);
+    n->next = *at;
+    *at = n;
+    c->name_count++;
+    return n;
+}
+
+void names_free(http_client *c)
+{
+    for (size_t i = 0; i < CLIENT_NAME_BUCKETS; i++)
+        while (c->names[i]) name_free(c, &c->names[i]);
+}
+
+/* ---- Calls ---- */
+
+/* curl's cache is told; without memory for that curl looks the name up itself. */
+static void hand_over(http_call *call, const client_name *n, const char *port)
+{
+    size_t size = strlen(n->name) + strlen(port) + strlen(n->addresses) + 4;
+    free(call->resolve_text);
+    call->resolve_text = malloc(size);
+    if (!call->resolve_text) return;
+    (void)snprintf(call->resolve_text, size, "+%s:%s:%s", n->name, port, n->addresses);
+    call->resolve = (struct curl_slist){.data = call->resolve_text};
+}
+
+bool names_ready(http_call *call)
+{
+    http_client *c = call->client;
+    char name[NAME_BYTES_MAX];
+    const char *port;
+    free(call->resolve_text);
+    call->resolve_text = NULL;
+    if (!split_origin(c, call->host->origin, name, &port)) return true;
+    client_name *n = find_or_make(c, name);
+    if (!n) return true;
+    uint64_t age_ms = uv_now(c->loop) - n->known_ms;
+    if ((!n->addresses || age_ms >= FRESH_MS) && !n->asked) n->asked = resolver_ask(c->resolver, name);
+    bool usable = n->addresses && age_ms < STALE_MS;
+    if (usable) hand_over(call, n, port);
+    if (usable || !n->asked) return true; /* not asked: out of memory */
+    call->stage = CALL_NAMING;
+    call->naming_ms = uv_now(c->loop);
+    call->name = n;
+    TAILQ_INSERT_TAIL(&n->waiting, call, queue);
+    return false;
+}
+
+void names_withdraw(http_call *call)
+{
+    TAILQ_REMOVE(&call->name->waiting, call, queue);
+    call->name = NULL;
+}
+
+void names_doubt(http_call *call)
+{
+    char name[NAME_BYTES_MAX];
+    const char *port;
+    client_name *n = split_origin(call->client, call->host->origin, name, &port) ? find(call->client, name) : NULL;
+    if (!n) return;
+    free(n->addresses);
+    n->addresses = NULL;
+}
+
+static void launch(http_call *call, const client_name *n)
+{
+    char name[NAME_BYTES_MAX];
+    const char *port;
+    if (split_origin(call->client, call->host->origin, name, &port)) hand_over(call, n, port);
+    call_launch_named(call);
+}
+
+/* All that waited when the answer came share it, also a failure, which nobody keeps. */
+void names_answered(void *client, const char *name, const char *addresses, const char *error)
+{
+    http_client *c = client;
+    client_name *n = find(c, name);
+    struct call_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
+    char why[160];
+    if (!n) return;
+    n->asked = false;
+    if (addresses) {
+        char *copy = strdup(addresses);
+        free(n->addresses);
+        n->addresses = copy;
+        n->known_ms = uv_now(c->loop);
+    }
+    TAILQ_CONCAT(&waiting, &n->waiting, queue);
+    (void)snprintf(why, sizeof why, "the name could not be looked up: %s", error ? error : "out of memory");
+    for (http_call *call; (call = TAILQ_FIRST(&waiting));) {
+        TAILQ_REMOVE(&waiting, call, queue);
+        call->name = NULL;
+        if (n->addresses && addresses)
+            launch(call, n);
+        else
+            call_end(call, HTTP_CALL_RESOLVE, call_describe(call, why));
+    }
+    client_tell_news(c);
+}

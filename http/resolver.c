@@ -1,0 +1,251 @@
+#include "http/resolver.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <time.h>
+
+enum { ADDRESSES_MAX = 16, IDLE_SECONDS = 10, ANSWER_TEXT_MAX = ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3) };
+
+typedef struct answer {
+    STAILQ_ENTRY(answer) next;
+    bool found;
+    char *name;
+    char text[ANSWER_TEXT_MAX]; /* addresses, or why there are none */
+} answer;
+
+STAILQ_HEAD(answer_list, answer);
+
+struct resolver_asker {
+    uv_async_t async;
+    resolver_on_answer on_answer;
+    void (*on_closed)(void *arg);
+    void *arg;
+    size_t pending;           /* asked and not answered: so long the loop stays alive */
+    struct answer_list inbox; /* guarded by `lock` */
+};
+
+typedef struct subscription {
+    SLIST_ENTRY(subscription) next;
+    resolver_asker *asker;
+} subscription;
+
+SLIST_HEAD(subscription_list, subscription);
+
+typedef struct lookup {
+    TAILQ_ENTRY(lookup) next;
+    bool running;
+    struct subscription_list askers;
+    char name[];
+} lookup;
+
+TAILQ_HEAD(lookup_list, lookup);
+
+/* Guards everything below, and all inboxes. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
+static struct lookup_list lookups = TAILQ_HEAD_INITIALIZER(lookups); /* queued and running */
+static int threads, idle_threads;
+
+/* ---- On a thread of the pool ---- */
+
+static size_t add_address(char *out, size_t len, const struct addrinfo *a)
+{
+    char text[INET6_ADDRSTRLEN];
+    const struct sockaddr_in6 *six = (const void *)a->ai_addr;
+    const struct sockaddr_in *four = (const void *)a->ai_addr;
+    bool is_six = a->ai_family == AF_INET6;
+    if ((!is_six && a->ai_family != AF_INET) || (is_six && six->sin6_scope_id)) return len; /* no text has the scope */
+    if (!inet_ntop(a->ai_family, is_six ? (const void *)&six->sin6_addr : &four->sin_addr, text, sizeof text))
+        return len;
+    int n = snprintf(out + len, ANSWER_TEXT_MAX - len, is_six ? "%s[%s]" : "%s%s", len > 0 ? "," : "", text);
+    return len + (size_t)n;
+}
+
+static void look_up(const char *name, answer *to)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    int failed = getaddrinfo(name, NULL, &hints, &found), count = 0;
+    size_t len = 0;
+    for (struct addrinfo *a = found; !failed && a && count < ADDRESSES_MAX; a = a->ai_next, count++)
+        len = add_address(to->text, len, a);
+    if (found) freeaddrinfo(found);
+    to->found = len > 0;
+    if (!to->found)
+        (void)snprintf(to->text, sizeof to->text, "%s", failed ? gai_strerror(failed) : "no usable address");
+}
+
+static void deliver(lookup *l, const answer *result)
+{
+    subscription *s;
+    while ((s = SLIST_FIRST(&l->askers))) {
+        answer *copy = malloc(sizeof *copy);
+        SLIST_REMOVE_HEAD(&l->askers, next);
+        if (copy) {
+            *copy = *result;
+            copy->name = strdup(l->name);
+            STAILQ_INSERT_TAIL(&s->asker->inbox, copy, next);
+            (void)uv_async_send(&s->asker->async);
+        } /* else the calls that wait time out */
+        free(s);
+    }
+}
+
+static lookup *next_queued(void)
+{
+    lookup *l;
+    TAILQ_FOREACH(l, &lookups, next) if (!l->running) break;
+    return l;
+}
+
+/* Returns with the lock held; NULL: nothing came for a while. */
+static lookup *wait_for_work(void)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += IDLE_SECONDS;
+    lookup *l;
+    idle_threads++;
+    while (!(l = next_queued()))
+        if (pthread_cond_timedwait(&work, &lock, &until) != 0 && !(l = next_queued())) break;
+    idle_threads--;
+    return l;
+}
+
+static void *thread_main(void *arg)
+{
+    (void)arg;
+    answer result;
+    pthread_mutex_lock(&lock);
+    for (lookup *l; (l = wait_for_work());) {
+        l->running = true;
+        pthread_mutex_unlock(&lock);
+        look_up(l->name, &result);
+        pthread_mutex_lock(&lock);
+        TAILQ_REMOVE(&lookups, l, next);
+        deliver(l, &result);
+        free(l);
+    }
+    threads--;
+    pthread_mutex_unlock(&lock);
+    return NULL;
+}
+
+/* ---- On a loop ---- */
+
+/* With the lock held. */
+static bool have_a_thread(void)
+{
+    pthread_t t;
+    pthread_attr_t attributes;
+    if (idle_threads > 0) {
+        pthread_cond_signal(&work);
+        return true;
+    }
+    if (threads == RESOLVER_THREADS_MAX || pthread_attr_init(&attributes) != 0) return threads > 0;
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&t, &attributes, thread_main, NULL) == 0) threads++;
+    (void)pthread_attr_destroy(&attributes);
+    return threads > 0;
+}
+
+static lookup *find_or_queue(const char *name)
+{
+    lookup *l;
+    TAILQ_FOREACH(l, &lookups, next) if (strcmp(l->name, name) == 0) return l;
+    size_t size = strlen(name) + 1;
+    l = calloc(1, sizeof *l + size);
+    if (!l) return NULL;
+    memcpy(l->name, name, size);
+    SLIST_INIT(&l->askers);
+    TAILQ_INSERT_TAIL(&lookups, l, next);
+    if (have_a_thread()) return l;
+    TAILQ_REMOVE(&lookups, l, next);
+    free(l);
+    return NULL;
+}
+
+bool resolver_ask(resolver_asker *asker, const char *name)
+{
+    subscription *s = malloc(sizeof *s);
+    if (!s) return false;
+    s->asker = asker;
+    pthread_mutex_lock(&lock);
+    lookup *l = find_or_queue(name);
+    if (l) SLIST_INSERT_HEAD(&l->askers, s, next);
+    pthread_mutex_unlock(&lock);
+    if (l && asker->pending++ == 0) uv_ref((uv_handle_t *)&asker->async);
+    if (!l) free(s);
+    return l != NULL;
+}
+
+static void answer_free(answer *a)
+{
+    free(a->name);
+    free(a);
+}
+
+static void on_async(uv_async_t *h)
+{
+    resolver_asker *asker = h->data;
+    struct answer_list arrived = STAILQ_HEAD_INITIALIZER(arrived);
+    pthread_mutex_lock(&lock);
+    STAILQ_CONCAT(&arrived, &asker->inbox);
+    pthread_mutex_unlock(&lock);
+    for (answer *a; (a = STAILQ_FIRST(&arrived));) {
+        STAILQ_REMOVE_HEAD(&arrived, next);
+        if (--asker->pending == 0) uv_unref((uv_handle_t *)&asker->async);
+        if (a->name) asker->on_answer(asker->arg, a->name, a->found ? a->text : NULL, a->found ? NULL : a->text);
+        answer_free(a);
+    }
+}
+
+resolver_asker *resolver_open(uv_loop_t *loop, resolver_on_answer on_answer, void *arg)
+{
+    resolver_asker *asker = calloc(1, sizeof *asker);
+    if (!asker || uv_async_init(loop, &asker->async, on_async) != 0) {
+        free(asker);
+        return NULL;
+    }
+    uv_unref((uv_handle_t *)&asker->async);
+    asker->async.data = asker;
+    asker->on_answer = on_answer;
+    asker->arg = arg;
+    STAILQ_INIT(&asker->inbox);
+    return asker;
+}
+
+static void on_async_closed(uv_handle_t *h)
+{
+    resolver_asker *asker = h->data;
+    asker->on_closed(asker->arg);
+    free(asker);
+}
+
+void resolver_close(resolver_asker *asker, void (*on_closed)(void *arg))
+{
+    lookup *l;
+    pthread_mutex_lock(&lock);
+    TAILQ_FOREACH(l, &lookups, next)
+    {
+        subscription *s = SLIST_FIRST(&l->askers), *after;
+        for (; s; s = after) {
+            after = SLIST_NEXT(s, next);
+            if (s->asker != asker) continue;
+            SLIST_REMOVE(&l->askers, s, subscription, next);
+            free(s);
+        }
+    }
+    for (answer *a; (a = STAILQ_FIRST(&asker->inbox));) {
+        STAILQ_REMOVE_HEAD(&asker->inbox, next);
+        answer_free(a);
+    }
+    pthread_mutex_unlock(&lock);
+    asker->on_closed = on_closed;
+    uv_close((uv_handle_t *)&asker->async, on_async_closed);
+}
