@@ -51,7 +51,7 @@ typedef enum http_call_state {
 typedef enum http_call_error_kind {
     HTTP_CALL_OK,
     HTTP_CALL_BAD_URL,
-    HTTP_CALL_BAD_HEADER,
+    HTTP_CALL_BAD_HEADER, /* or a method that cannot be sent */
     HTTP_CALL_BUSY,
     HTTP_CALL_RESOLVE,
     HTTP_CALL_CONNECT,
@@ -68,9 +68,11 @@ typedef enum http_call_error_kind {
  * happens by itself before the loop waits; from the loop's own stack it may be asked for earlier. */
 void http_client_flush(http_client *client);
 
-/* Starts a call; everything in `options` is copied. `on_change(arg)` is called on the loop's own stack when the head
- * arrived, (streaming) when bytes arrived after http_call_data had run empty, and when it is done or failed; never
- * from within this function. Returns NULL only when memory is out; every other failure comes through on_change. */
+/* Starts a call; everything in `options` is copied. Its request goes out once, and once more for each redirect that is
+ * followed; only GET, HEAD, OPTIONS and TRACE are sent again when a connection breaks before an answer.
+ * `on_change(arg)` is called on the loop's own stack when the head arrived, (streaming) when bytes arrived after
+ * http_call_data had run empty, and when it is done or failed; never from within this function. Returns NULL only when
+ * memory is out; every other failure comes through on_change. */
 http_call *http_call_start(http_client *client, const http_call_options *options, void (*on_change)(void *arg),
                            void *arg);
 

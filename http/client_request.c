@@ -176,7 +176,8 @@ http_call_error_kind request_copy(http_call *call, const http_call_options *o, c
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
     if (!o->url || !request_origin(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
     if (!token_valid(method, strlen(method)) || headers_measure(o, &size)) return HTTP_CALL_BAD_HEADER;
-    if (o->body && strcmp(method, "HEAD") == 0) return HTTP_CALL_BAD_HEADER; /* curl would wait for the answer's body */
+    /* curl would wait for the answer's body; a tunnel is nothing that a call could use */
+    if ((o->body && strcmp(method, "HEAD") == 0) || strcmp(method, "CONNECT") == 0) return HTTP_CALL_BAD_HEADER;
 
     size_t url_len = strlen(o->url), method_len = strlen(method), body_len = o->body ? o->body_len : 0;
     size_t total = size.nodes * sizeof(struct curl_slist) + url_len + method_len + size.bytes + 3;

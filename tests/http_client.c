@@ -244,6 +244,8 @@ static void test_bad_requests(void)
     }
     start(&w, &(http_call_options){.url = "http://127.0.0.1:1/", .method = "GE T"});
     fail(&w, HTTP_CALL_BAD_HEADER);
+    start(&w, &(http_call_options){.url = "http://127.0.0.1:1/", .method = "CONNECT"});
+    fail(&w, HTTP_CALL_BAD_HEADER);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
     int deaf = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* bound, so nobody else's, and not listening */
