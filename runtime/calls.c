@@ -35,6 +35,7 @@ void call_check_place(sw_ctx *c, const char *what)
 http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
 {
     int64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : FETCH_TIMEOUT_MS;
+    if (timeout_ms > INT32_MAX) timeout_ms = INT32_MAX; /* 24 days: the most that curl takes */
     http_call_options o = {.method = q->method,
                            .url = q->url,
                            .headers = q->headers,

@@ -5,6 +5,7 @@
 
 #include "runtime/frames.h"
 #include "runtime/loop.h"
+#include "runtime/moment.h"
 #include "runtime/strand.h"
 
 enum { BUFFER_FIRST = 1024, BUFFER_KEEP_MAX = 65536 };
@@ -91,7 +92,7 @@ static int64_t retain_of(const run *r)
 {
     const sw_endpoint_options *o = &r->endpoint->options;
     if (o->retain == SW_RETAIN_NONE || (o->retain == SW_RETAIN_FAILED && r->outcome == ENTRY_SUCCEEDED)) return 0;
-    return o->retain_ms > 0 ? o->retain_ms : -1;
+    return o->retain_ms > 0 ? moment_of(o->retain_ms) : -1;
 }
 
 bool record_flush(run *r)

@@ -5,6 +5,7 @@
 
 #include "runtime/fit.h"
 #include "runtime/loop.h"
+#include "runtime/moment.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -67,6 +68,7 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
     ctx_check_wait(c, "sw_sleep_until");
     run *r = c->run;
     (void)step_check_id(c, "a sleep", id);
+    unix_ms = moment_of(unix_ms);
     if (r->plain || c->kind == CTX_STEP) {
         sleep_here(c, unix_ms);
         return;
@@ -98,5 +100,5 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
 void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
 {
     ctx_check_wait(c, "sw_sleep");
-    sw_sleep_until(c, id, loop_now_ms() + (ms > 0 ? ms : 0));
+    sw_sleep_until(c, id, moment_after(loop_now_ms(), ms));
 }

@@ -11,6 +11,7 @@
 #include "runtime/json.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/moment.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -382,7 +383,7 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
     if (!r->plain) make_id(r);
     set_label(r);
     r->claim = key;
-    if (e->options.timeout_ms > 0) r->deadline_ms = r->started_ms + e->options.timeout_ms;
+    if (e->options.timeout_ms > 0) r->deadline_ms = moment_after(r->started_ms, e->options.timeout_ms);
     if (!run_request_take(r, x, params, param_count) || (!r->plain && !run_request_record(r))) {
         unmake(r);
         refuse(l, x, "the request is too large for the memory a run may have", "1");

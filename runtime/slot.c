@@ -6,6 +6,7 @@
 
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/moment.h"
 #include "runtime/replay.h"
 #include "runtime/waiter.h"
 
@@ -100,7 +101,7 @@ void slot_park(sw_loop *l, slot *s, int64_t due_ms)
     s->state = SLOT_PARKED;
     s->unfinished = true;
     s->due = (struct timer){.fn = on_due, .arg = l};
-    int64_t wait_ms = due_ms - loop_now_ms();
+    int64_t wait_ms = moment_of(due_ms) - loop_now_ms();
     if (wait_ms <= 0 || !timers_start(&l->timers, &s->due, (uint64_t)wait_ms)) slot_wake(l, s);
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/fit.h"
 #include "runtime/gate.h"
 #include "runtime/loop.h"
+#include "runtime/moment.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -253,7 +254,7 @@ static bool keep_failure(strand *s, const attempt *a, int64_t *due_ms)
     f->step = spec->id;
     f->attempts = a->number;
     bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries;
-    *due_ms = again ? loop_now_ms() + next_delay_ms(f, spec, a->number) : 0;
+    *due_ms = again ? moment_after(loop_now_ms(), next_delay_ms(f, spec, a->number)) : 0;
     if (!again) name_cause(r, spec, f);
     entry e = attempt_entry(r, a, ENTRY_STEP_FAILED);
     e.due_ms = *due_ms;

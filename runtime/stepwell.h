@@ -9,7 +9,8 @@
  * Ownership: what a function here returns belongs to the run (inside a step: to that attempt) and is freed with it.
  * Strings and bytes passed in are copied unless the comment says "borrowed". A value refers to its texts and members:
  * made by the functions here it lives as long as what they return; one made by hand is borrowed for the call. Times are
- * in milliseconds; points in time are Unix milliseconds.
+ * in milliseconds; points in time are Unix milliseconds. Any number is taken: what is negative is none or over, and the
+ * last moment is the end of the year 9999.
  *
  * Stack: handlers, branches and parallel steps have 64 KiB each (--stack-size). Large arrays belong in sw_alloc memory;
  * deep recursion and libraries that need more, in sw_blocking. An overflow ends the process with a line that names the

@@ -10,6 +10,7 @@
 #include "runtime/group.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/moment.h"
 
 enum { FAILURE_TEXT_MAX = 4096 };
 
@@ -94,7 +95,7 @@ static void on_due(struct timer *t)
 
 bool strand_sleep_until(strand *s, int64_t due_ms, strand_sleep kind)
 {
-    int64_t wait_ms = due_ms - loop_now_ms();
+    int64_t wait_ms = moment_of(due_ms) - loop_now_ms();
     run *r = s->run;
     if (kind == STRAND_SLEEP_DURABLE && (r->leave || r->loop->draining)) {
         if (!r->leave) r->leave = LEAVE_DRAIN;
