@@ -71,6 +71,12 @@ void http_exchange_queue_max(http_exchange *x, size_t bytes)
     (void)http_exchange_writable(x);
 }
 
+bool http_exchange_flushed(const http_exchange *x)
+{
+    assert(x->stage != EXCHANGE_NONE);
+    return conn_of(x)->out_len == 0 && conn_of(x)->skip == 0;
+}
+
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x))
 {
     assert(x->stage != EXCHANGE_NONE);

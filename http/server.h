@@ -151,6 +151,8 @@ bool http_exchange_writable(http_exchange *x);
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x));
 /* A descriptor that is opened to answer it is one of those that clients may have, see descriptors_max. */
 bool http_exchange_may_hold(const http_exchange *x, int fd);
+/* All that was written is with the kernel, of an adopted connection at least what a former process had written. */
+bool http_exchange_flushed(const http_exchange *x);
 /* Less than write_queue_bytes_max for this one, for an owner who has what it sends at hand anyway. */
 void http_exchange_queue_max(http_exchange *x, size_t bytes);
 

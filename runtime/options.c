@@ -66,6 +66,9 @@ static const flag library_flags[] = {
     {"redirect-after", FLAG_TIME, "TIME", "1s", "longest wait of a run before its client is sent to the output URL",
      AT(redirect_after_ms), 0, 86400000},
     {"hold", FLAG_TIME, "TIME", "55s", "how long the output URL holds a request", AT(hold_ms), 100, 86400000},
+    {"heartbeat", FLAG_TIME, "TIME", "15s",
+     "how long a stream is silent before a comment line is sent, so that proxies keep it; 0: for ever",
+     AT(heartbeat_ms), 0, 86400000},
     {"park-after", FLAG_TIME, "TIME", "1s", "shortest sleep for which a run leaves memory", AT(park_after_ms), 0,
      86400000},
     {"drain", FLAG_TIME, "TIME", "30s", "how long running steps may take to end after SIGTERM", AT(drain_ms), 0,
@@ -414,7 +417,8 @@ void options_help(const option_set *o, const char *program, FILE *to)
         fprintf(to, "Flags:\n");
     }
     for (size_t i = 0; i < LIBRARY_FLAGS; i++) help_one(&o->all[i].flag, to);
-    fprintf(to, "  %-34s %s\n  %-34s %s\n", "--help", "this text", "--version", "the version, when all flags are right");
+    fprintf(to, "  %-34s %s\n  %-34s %s\n", "--help", "this text", "--version",
+            "the version, when all flags are right");
     fprintf(
         to,
         "\nEach flag can also be set in the environment: --listen as STEPWELL_LISTEN, --data as STEPWELL_DATA, ...\n");

@@ -32,7 +32,9 @@ struct waiter {
     sw_loop *loop;
     http_exchange *x;
     frames *frames;    /* held; a stream's, from its first pump on */
-    struct timer hold; /* when it is sent on (OUTPUT, WAIT) or told that it takes longer (CANCEL) */
+    struct timer hold; /* when it is sent on (OUTPUT, WAIT), told that it takes longer (CANCEL), or that all is well
+                          (STREAM) */
+    uint64_t wrote_ms; /* STREAM: loop time of the last write */
     run_id id;
     waiter_wish wish;
     uint32_t cursor;      /* last frame sent */
@@ -258,6 +260,7 @@ static void begin_stream(waiter *w)
                      RECONNECT_MS, w->cursor, id, stream, output);
     assert(n > 0 && (size_t)n < sizeof text);
     w->begun = true;
+    w->wrote_ms = uv_now(&w->loop->uv);
     http_reply_begin(w->x, 200, headers, count);
     http_reply_write(w->x, text, (size_t)n);
 }
@@ -278,6 +281,7 @@ static void pump(waiter *w)
         /* The next worker must be able to write the same pieces without knowing when they were there. */
         sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
         if (more.len == 0) break;
+        w->wrote_ms = uv_now(&w->loop->uv);
         http_reply_write(w->x, more.data, more.len);
     }
     bool is_head = strcmp(http_exchange_request(w->x)->method.data, "HEAD") == 0;
@@ -500,7 +504,7 @@ waiter_wish waiter_wish_of(const http_request *q)
     return (waiter_wish){.kind = p.respond_async || p.wait_ms == 0 ? WAITER_ASYNC : WAITER_REQUEST};
 }
 
-/* How long it may be kept waiting; 0: as long as it likes. */
+/* How long it may be kept waiting without a word; 0: as long as it likes. */
 static int64_t hold_ms(const waiter *w)
 {
     int64_t hold = w->loop->app->opt.hold_ms - (loop_now_ms() - w->wish.since_ms);
@@ -511,9 +515,33 @@ static int64_t hold_ms(const waiter *w)
         return hold;
     case WAITER_WAIT:
         return w->wish.wait_ms < hold ? w->wish.wait_ms : hold;
+    case WAITER_STREAM:
+        return w->loop->app->opt.heartbeat_ms;
     default:
         return 0;
     }
+}
+
+/* The next worker writes frames, not heartbeats: of a kept stream one is noted with the supervisor as bytes that come
+ * before them. */
+static void send_heartbeat(waiter *w)
+{
+    static const char comment[] = ":\n\n";
+    bool kept = http_exchange_kept(w->x);
+    if (kept && !http_exchange_unkeep(w->x)) return;
+    http_reply_write(w->x, comment, sizeof comment - 1);
+    if (kept && waiter_keep(&w->keep) == WAITER_KEEP_LATER) keeper_add(&w->loop->keeper, &w->keep);
+}
+
+static void on_silence(struct timer *t)
+{
+    waiter *w = t->arg;
+    uint64_t now = uv_now(&w->loop->uv), every = (uint64_t)w->loop->app->opt.heartbeat_ms;
+    if (now - w->wrote_ms >= every) {
+        w->wrote_ms = now;
+        if (w->begun && http_exchange_flushed(w->x)) send_heartbeat(w); /* else the client has enough to read */
+    }
+    (void)timers_start(&w->loop->timers, t, w->wrote_ms + every - now); /* without memory there is no heartbeat */
 }
 
 /* What a former worker has sent of the response, for as long as the client waits for the rest. */
@@ -548,10 +576,15 @@ void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exch
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, on_gone);
     http_exchange_on_writable(x, on_writable);
-    if (wish->kind == WAITER_STREAM) http_exchange_queue_max(x, STREAM_QUEUE_BYTES);
+    if (wish->kind == WAITER_STREAM) {
+        http_exchange_queue_max(x, STREAM_QUEUE_BYTES);
+        w->hold.fn = on_silence;
+        w->wrote_ms = uv_now(&l->uv);
+    }
     int64_t hold = hold_ms(w);
     if (!http_exchange_kept(x)) keeper_add(&l->keeper, &w->keep);
-    if (hold > 0 && !timers_start(&l->timers, &w->hold, (uint64_t)hold)) on_hold_over(&w->hold);
+    bool held = hold == 0 || timers_start(&l->timers, &w->hold, (uint64_t)hold);
+    if (!held && wish->kind != WAITER_STREAM) on_hold_over(&w->hold);
 }
 
 /* ---- Outliving the process ---- */

@@ -108,16 +108,19 @@ static void client_send(const client *c, const char *path, const char *headers)
     CHECK(send(c->fd, text, (size_t)n, MSG_NOSIGNAL) == n);
 }
 
+static void client_more(client *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+    CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+    ssize_t n = recv(c->fd, c->data + c->len, sizeof c->data - 1 - c->len, 0);
+    CHECK(n > 0);
+    c->len += (size_t)n;
+    c->data[c->len] = 0;
+}
+
 static void client_await(client *c, const char *text)
 {
-    while (!strstr(c->data, text)) {
-        struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
-        ssize_t n = recv(c->fd, c->data + c->len, sizeof c->data - 1 - c->len, 0);
-        CHECK(n > 0);
-        c->len += (size_t)n;
-        c->data[c->len] = 0;
-    }
+    while (!strstr(c->data, text)) client_more(c);
 }
 
 static int count_of(const char *text, const char *what)
@@ -179,7 +182,6 @@ static void finish(client *c)
 {
     set(&seen->gate, 1);
     client_await(c, "event: inngest.response");
-    close(c->fd);
 }
 
 /* ---- Tests ---- */
@@ -199,6 +201,7 @@ static void test_while_loading(void)
     client_await(&c, "\"two\""); /* what there is comes before the step that runs now has ended */
     CHECK_INT(load(&seen->gate), 0);
     finish(&c);
+    close(c.fd);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
@@ -217,10 +220,22 @@ static void test_last_event_id(void)
     client_send(&other, output, "");
     CHECK(kill(server.pid, SIGCONT) == 0);
     finish(&c);
+    close(c.fd);
     CHECK_INT(count_of(c.data, "\"one\""), 0);
     CHECK_INT(count_of(c.data, "\"two\""), 1);
     close(other.fd);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static pid_t worker_of(pid_t supervisor)
+{
+    char path[64];
+    long long worker = 0;
+    snprintf(path, sizeof path, "/proc/%lld/task/%lld/children", (long long)supervisor, (long long)supervisor);
+    FILE *f = fopen(path, "r");
+    CHECK(f && fscanf(f, "%lld", &worker) == 1 && worker > 0);
+    fclose(f);
+    return (pid_t)worker;
 }
 
 static long held(void) { return metric("connections_kept_total"); }
@@ -245,13 +260,7 @@ static void test_taken_back(void)
         while (held() < 2) nap();
     }
     while (load(&seen->waiting) < 1) nap();
-    char pids[64];
-    snprintf(pids, sizeof pids, "/proc/%lld/task/%lld/children", (long long)server.pid, (long long)server.pid);
-    FILE *f = fopen(pids, "r");
-    long long worker = 0;
-    CHECK(f && fscanf(f, "%lld", &worker) == 1 && worker > 0);
-    fclose(f);
-    CHECK(kill((pid_t)worker, SIGKILL) == 0);
+    CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
     while (load(&seen->waiting) < 2) nap();
     call(NULL, url, NULL, NULL, 0, &a);
     finish(&c);
@@ -261,6 +270,51 @@ static void test_taken_back(void)
         client_await(&others[i], "said");
         close(others[i].fd);
     }
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+/* Nothing but whole chunks, of which the last one is empty. */
+static void check_chunks(const client *c)
+{
+    const char *at = strstr(c->data, "\r\n\r\n") + 4, *end = c->data + c->len;
+    for (size_t size = 1; size > 0; at += size + 2) {
+        char *line_end;
+        size = strtoull(at, &line_end, 16);
+        CHECK(line_end > at && strncmp(line_end, "\r\n", 2) == 0);
+        at = line_end + 2;
+        CHECK(size + 2 <= (size_t)(end - at) && strncmp(at + size, "\r\n", 2) == 0);
+    }
+    CHECK(at == end);
+}
+
+/* A silent stream is kept alive, and the next worker knows which bytes of it were heartbeats. */
+static void test_heartbeat(void)
+{
+    enum { KILLS = 3, BEATS = 3 };
+    static const char beat[] = "3\r\n:\n\n\r\n";
+    static client c;
+    char output[512], stream[512];
+    start((const char *const[]){"--dev", "--supervise", "--keep-after", "20ms", "--park-after", "1h", "--heartbeat",
+                                "100ms", NULL},
+          true);
+    begin_naps(output, stream);
+    client_open(&c);
+    client_send(&c, stream, "");
+    client_await(&c, "\"two\"");
+    for (int k = 0; k < KILLS; k++) {
+        while (load(&seen->waiting) <= k) nap();
+        while (metric("connections_kept_total") + metric("connections_taken_back_total") == 0) nap();
+        for (int before = count_of(c.data, beat); count_of(c.data, beat) < before + BEATS;) client_more(&c);
+        CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
+    }
+    while (load(&seen->waiting) <= KILLS) nap();
+    finish(&c);
+    client_await(&c, "\r\n0\r\n\r\n");
+    check_chunks(&c);
+    CHECK_INT(count_of(c.data, "\"one\""), 1);
+    CHECK_INT(count_of(c.data, "\"two\""), 1);
+    CHECK_INT(count_of(c.data, "event: inngest.response"), 1);
+    close(c.fd);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
@@ -302,6 +356,7 @@ int main(int argc, char **argv)
     static const check_case cases[] = {{"a client that comes while its run is loaded", test_while_loading},
                                        {"Last-Event-ID beside another client", test_last_event_id},
                                        {"taken back beside another client", test_taken_back},
+                                       {"heartbeats", test_heartbeat},
                                        {"chunks taken back at --run-state-max", test_rollback_at_limit}};
     char text[128];
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) {

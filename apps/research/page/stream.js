@@ -2,16 +2,27 @@
 // at the frame after the last one it has, for as long as it takes.
 
 const RETRY_FIRST_MS = 300, RETRY_MOST_MS = 4000;
+const SILENCE_MS = 45000; // the server says something every 15 s: after three times that the connection is dead
 const wait = (ms, signal) => new Promise((done) => {
   const timer = setTimeout(done, ms);
   signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
 });
 
-async function* events(body) {
+// Reads, but no longer than that: who hears nothing is done, and the connection given up.
+async function readWithin(reader, ms) {
+  let timer;
+  const silence = new Promise((done) => { timer = setTimeout(() => done({ done: true, silent: true }), ms); });
+  const result = await Promise.race([reader.read(), silence]);
+  clearTimeout(timer);
+  if (result.silent) reader.cancel().catch(() => {});
+  return result;
+}
+
+async function* events(body, silenceMs) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "", event = { event: "message", data: [], id: null };
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await readWithin(reader, silenceMs);
     if (done) return;
     rest += value;
     for (let end; (end = rest.indexOf("\n")) >= 0;) {
@@ -43,7 +54,7 @@ export async function follow(request, on, signal) {
       if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream"))
         throw Object.assign(new Error(await problem(response)), { final: true });
       on.connection(null);
-      for await (const e of events(response.body)) {
+      for await (const e of events(response.body, request.silenceMs ?? SILENCE_MS)) {
         delay = RETRY_FIRST_MS;
         const data = JSON.parse(e.data);
         if (e.id !== null) last = Number(e.id);
