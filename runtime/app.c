@@ -21,6 +21,7 @@
 #include "runtime/serve.h"
 #include "runtime/sockets.h"
 #include "runtime/supervise.h"
+#include "storage/folder.h"
 
 enum {
     ERROR_TEXT = 1024,
@@ -338,6 +339,17 @@ static bool open_sockets(sw_app *app, sockets *s, char *error, size_t error_size
     return sockets_spread(s, app->loop_count, error, error_size);
 }
 
+static int serve_and_mark(sw_app *app, sockets *s, const sigset_t *stop_signals)
+{
+    if (app->store) {
+        app->ended_well = folder_ended_well(app->opt.data);
+        folder_mark_end(app->opt.data, false);
+    }
+    int result = make_loops_and_serve(app, s, stop_signals);
+    if (app->store && result == EXIT_OK) folder_mark_end(app->opt.data, true);
+    return result;
+}
+
 static int open_and_serve(sw_app *app, sockets *s)
 {
     char why[ERROR_TEXT];
@@ -353,7 +365,7 @@ static int open_and_serve(sw_app *app, sockets *s)
         !read_secret(app, why, sizeof why))
         (void)setup_failed(app, why);
     else
-        result = make_loops_and_serve(app, s, &stop_signals);
+        result = serve_and_mark(app, s, &stop_signals);
     sockets_close(s);
     pool_free(app->blocking);
     if (app->store) store_close(app->store);

@@ -326,10 +326,12 @@ static void list(run *r)
     if (r->is_unlisted) TAILQ_REMOVE(&r->loop->unlisted, r, unlisted);
     r->is_unlisted = false;
     r->slot = slot_add(r->loop, &r->id);
-    if (r->slot)
-        r->slot->run = r;
-    else
+    if (!r->slot) {
         log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
+        return;
+    }
+    r->slot->run = r;
+    r->slot->tie = r->endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
 }
 
 /* Most requests end within their first commit, before anybody asks for them: they never cost a slot. */
@@ -415,6 +417,8 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
 static void restore_frame(void *arg, const entry *e, uint32_t seq)
 {
     run *r = arg;
+    bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
+    if (waits && e->due_ms - e->at_ms > r->loop->app->opt.redirect_after_ms) r->has_waited = true;
     if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->loop->arenas);
     if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
 }
@@ -447,6 +451,20 @@ static void record_cancel(run *r)
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its cancellation is not journaled");
 }
 
+static const char *header_of(const run *r, const char *name)
+{
+    for (const run_header *h = r->request.headers; h; h = h->next)
+        if (strcasecmp(h->name, name) == 0) return h->value;
+    return NULL;
+}
+
+/* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
+ * an Idempotency-Key asks again, and after a drain everybody was sent on, or is still connected. */
+static bool may_be_sent_on(const run *r)
+{
+    return r->has_waited || r->loop->app->ended_well || header_of(r, "prefer") || header_of(r, "idempotency-key");
+}
+
 /* A journal that says so, somebody who asked while it was not in memory, or its deadline. */
 static entry_cancel why_end(const run *r, const slot *s)
 {
@@ -474,6 +492,8 @@ const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
     r->id = s->id;
     run_id_format(&r->id, r->id_text);
     const char *error = restore(r, s, data, len);
+    bool cancels = r->endpoint->options.on_disconnect == SW_CANCEL;
+    if (!error) slot_judge_tie(l, s, cancels, cancels && may_be_sent_on(r));
     entry_cancel cancel = error ? ENTRY_CANCEL_NONE : why_end(r, s);
     if (!error) {
         set_label(r);
@@ -526,7 +546,7 @@ void run_cancel(run *r, entry_cancel why)
 
 void run_client_gone(run *r)
 {
-    if (r->endpoint->options.on_disconnect == SW_CANCEL && waiter_none(r->waiters)) run_cancel(r, ENTRY_CANCEL_GONE);
+    if (r->slot && r->slot->tie == TIE_CLIENTS && waiter_none(r->waiters)) run_cancel(r, ENTRY_CANCEL_GONE);
 }
 
 static void keep_waiters(run *r)
@@ -553,7 +573,6 @@ static void left(run *r)
     if (r->leave == LEAVE_PARK) {
         keep_waiters(r);
         counter_add(&l->counters.runs_parked, 1);
-        s->ends_when_alone = r->endpoint->options.on_disconnect == SW_CANCEL;
         slot_park(l, s, s->cancel ? 0 : r->park_due_ms);
     } else if (r->leave == LEAVE_ERROR && s && r->seq_durable > 0 && !l->draining) {
         keep_waiters(r);
@@ -670,7 +689,7 @@ void run_committed(run *r)
     }
     if (first) {
         if (!r->slot) list(r);
-        if (!r->waiters) run_client_gone(r);                               /* before that nobody could be sent on */
+        run_client_gone(r);                                                /* before that nobody could be sent on */
         if (r->loop->draining && !r->leave) run_leave_now(r, LEAVE_DRAIN); /* the drain has not found it */
     }
     for (strand *s = r->commit_waiters ? r->strands : NULL; s; s = s->next) strand_wake(s);

@@ -158,6 +158,7 @@ struct run {
     entry_cancel cancel; /* why it ends before its handler does */
     bool attempted;      /* a step's attempt has begun since it is in memory: something may have been done */
     bool async;          /* it waits longer than --redirect-after: request clients are sent on */
+    bool has_waited;     /* resumed: it had waited for so long in an earlier execution */
     int64_t park_due_ms; /* with LEAVE_PARK */
     run_request request;
     run_response response;

@@ -226,10 +226,36 @@ void slot_client_gone(sw_loop *l, const run_id *id)
     if (!s) return;
     if (s->run) {
         run_client_gone(s->run);
-    } else if (s->ends_when_alone && waiter_none(s->waiters) && !l->draining) {
+    } else if (s->tie == TIE_CLIENTS && waiter_none(s->waiters) && !l->draining) {
         s->cancel = ENTRY_CANCEL_GONE;
         slot_wake(l, s);
     }
+}
+
+void slot_client_sent_on(sw_loop *l, const run_id *id)
+{
+    slot *s = slot_find(&l->slots, id);
+    if (s) s->tie = TIE_NONE;
+}
+
+/* Kept connections have been handed on before any run is loaded; the rest of the time is for loops that are busy. */
+static bool clients_are_back(const sw_loop *l) { return !l->slots.orphans.place; }
+
+void slot_judge_tie(sw_loop *l, slot *s, bool cancels, bool sent_on)
+{
+    if (s->tie != TIE_UNKNOWN) return;
+    bool alone = waiter_none(s->waiters);
+    s->tie = cancels && !(alone && sent_on) ? TIE_CLIENTS : TIE_NONE;
+    if (s->tie == TIE_CLIENTS && alone && clients_are_back(l)) s->cancel = ENTRY_CANCEL_GONE;
+}
+
+/* The connections of these runs' clients have ended with the process that died, and nobody was sent on. */
+static void on_clients_back(struct timer *t)
+{
+    sw_loop *l = t->arg;
+    for (size_t i = 0; i < l->slots.bucket_count; i++)
+        for (slot *s = l->slots.buckets[i]; s; s = s->next)
+            if (s->tie == TIE_CLIENTS) slot_client_gone(l, &s->id);
 }
 
 /* ---- Loading ---- */
@@ -382,4 +408,9 @@ static void on_rows(void *arg, const store_live_row *rows, size_t count, bool en
     }
 }
 
-void slot_recover(sw_loop *l) { store_scan_live(l->port, NULL, SCAN_ROWS, l->index, l->count, on_rows, l); }
+void slot_recover(sw_loop *l)
+{
+    l->slots.orphans = (struct timer){.fn = on_clients_back, .arg = l};
+    (void)timers_start(&l->timers, &l->slots.orphans, (uint64_t)l->app->opt.redirect_after_ms);
+    store_scan_live(l->port, NULL, SCAN_ROWS, l->index, l->count, on_rows, l);
+}

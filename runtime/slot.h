@@ -25,6 +25,14 @@ typedef enum slot_state {
     SLOT_LOADING  /* its journal is being read */
 } slot_state;
 
+/* Whether a run of an endpoint with SW_CANCEL ends with its clients: with those that wait for its answer and were not
+ * sent on. Journaled is neither, so a run that is loaded by another process is judged by what its journal shows. */
+typedef enum slot_tie {
+    TIE_UNKNOWN, /* of a former process, not yet loaded */
+    TIE_NONE,    /* goes on alone: the endpoint does not say so, or a client was sent on and may come back */
+    TIE_CLIENTS
+} slot_tie;
+
 typedef struct slot {
     struct slot *next;          /* in its bucket */
     TAILQ_ENTRY(slot) in_queue; /* while SLOT_QUEUED */
@@ -33,11 +41,11 @@ typedef struct slot {
     struct timer due;
     run_id id;
     slot_state state;
-    entry_cancel cancel;  /* to be ended for this reason when it is loaded */
-    bool ends_when_alone; /* parked, and its endpoint says SW_CANCEL */
-    bool unfinished;      /* it has a row in the live table: not loaded while the gate is closed */
-    bool due_queued;      /* SLOT_QUEUED, in `due` */
-    bool has_place;       /* SLOT_LOADING, with one of the places of --runs-max */
+    entry_cancel cancel; /* to be ended for this reason when it is loaded */
+    slot_tie tie;
+    bool unfinished; /* it has a row in the live table: not loaded while the gate is closed */
+    bool due_queued; /* SLOT_QUEUED, in `due` */
+    bool has_place;  /* SLOT_LOADING, with one of the places of --runs-max */
 } slot;
 
 typedef struct slot_table {
@@ -49,7 +57,8 @@ typedef struct slot_table {
     struct slot_queue held;           /* wait until the journal takes writes */
     size_t due_count;                 /* in `due` */
     size_t loading;
-    size_t places; /* of --runs-max, of slots that are being loaded */
+    struct timer orphans; /* runs while clients of a former process may come back */
+    size_t places;        /* of --runs-max, of slots that are being loaded */
 } slot_table;
 
 bool slot_table_init(slot_table *t);
@@ -77,6 +86,11 @@ void slot_attach(struct sw_loop *l, struct http_exchange *x, const run_id *id, c
 void slot_cancel(struct sw_loop *l, struct http_exchange *x, const run_id *id);
 /* A client of the run has gone away. */
 void slot_client_gone(struct sw_loop *l, const run_id *id);
+/* A client of the run was sent on, and knows its URL. */
+void slot_client_sent_on(struct sw_loop *l, const run_id *id);
+/* A run of a former process is being loaded: whether it ends with its clients, and at once since they are gone.
+ * `sent_on`: its journal shows, or the way that process ended, that they may have been sent on. */
+void slot_judge_tie(struct sw_loop *l, slot *s, bool cancels, bool sent_on);
 
 /* Reads the live table and makes a slot of each row of this loop. */
 void slot_recover(struct sw_loop *l);

@@ -172,6 +172,7 @@ static void send_on(waiter *w, int status)
         (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"outputUrl\":\"%s\"}\n", id, url);
     }
     if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
+    slot_client_sent_on(w->loop, &w->id);
     http_reply(take_exchange(w), status, headers, n, body, strlen(body));
 }
 
@@ -449,6 +450,7 @@ void waiter_dismiss(waiter **list)
         int n = snprintf(text, sizeof text,
                          "id: %u\nevent: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s\"}\n\n", w->cursor,
                          id, url);
+        slot_client_sent_on(w->loop, &w->id);
         http_reply_write(w->x, text, (size_t)n);
         http_reply_end(take_exchange(w));
     }
@@ -475,9 +477,18 @@ void waiter_move(waiter **from, waiter **to)
     if (*to) (*to)->link = to;
 }
 
+/* Waits for the answer of a request of its own. Observers of a run ask for one of its URLs. */
+static bool is_asker(const waiter *w)
+{
+    static const char observed[] = "/_sw/";
+    const http_text *path = &http_exchange_request(w->x)->path;
+    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_OUTPUT) return false;
+    return path->len < sizeof observed - 1 || memcmp(path->data, observed, sizeof observed - 1) != 0;
+}
+
 bool waiter_none(const waiter *list)
 {
-    while (list && list->wish.kind == WAITER_CANCEL) list = list->next;
+    while (list && !is_asker(list)) list = list->next;
     return list == NULL;
 }
 

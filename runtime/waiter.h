@@ -69,7 +69,8 @@ void waiter_answer(struct sw_loop *l, waiter **list, const run_id *id, const ent
 void waiter_answer_journal(struct sw_loop *l, waiter **list, const run_id *id, const char *data, size_t len,
                            const char **error);
 
-/* The run has no client, or none but such as want it cancelled. */
+/* Nobody in the list waits for the answer of a request of its own; who asks for a URL of the run, or wants it
+ * cancelled, does not. */
 bool waiter_none(const waiter *list);
 
 /* WAITER_REQUEST clients get 303 to the output URL. */

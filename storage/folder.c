@@ -161,6 +161,21 @@ long folder_user(const char *path)
     return strtol(text, NULL, 10);
 }
 
+static const char in_use[] = "in use\n", ended_well[] = "ended\n";
+
+bool folder_ended_well(const char *path)
+{
+    char text[SMALL_FILE_MAX];
+    ssize_t n = read_small(path, "end", text, sizeof text);
+    return n != sizeof in_use - 1 || memcmp(text, in_use, sizeof in_use - 1) != 0;
+}
+
+void folder_mark_end(const char *path, bool ended)
+{
+    const char *text = ended ? ended_well : in_use;
+    (void)write_small(path, "end", text, strlen(text)); /* without it the next process is more careful, or less */
+}
+
 bool folder_copy(const char *from, const char *to)
 {
     static const char *const names[] = {"FORMAT", "secret"};

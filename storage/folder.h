@@ -19,6 +19,11 @@ bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *
 void folder_mark_used(const char *path);
 long folder_user(const char *path); /* process id of the last who marked it, 0 if unknown */
 
+/* Whether the last process that used the folder ended as it should: until folder_mark_end(path, true) it counts as one
+ * that did not. True also if nothing is known, of a folder of 0.1.0. */
+bool folder_ended_well(const char *path);
+void folder_mark_end(const char *path, bool ended);
+
 /* The small files that belong to the journal, into another folder. False: errno tells why. */
 bool folder_copy(const char *from, const char *to);
 

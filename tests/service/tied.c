@@ -1,0 +1,223 @@
+/* Runs of an endpoint with SW_CANCEL end with the clients that wait for their answer, and with nobody else, also when
+ * the process is killed under them. */
+#include <netinet/in.h>
+
+#include "runtime/stepwell.h"
+#include "tests/served.h"
+
+/* Seen by the test and all its workers. */
+typedef struct notes {
+    int gate; /* opened by the test */
+} notes;
+static notes *seen;
+static char root[64], folder[128];
+static served server;
+
+static void nap(void) { usleep(5000); }
+
+/* ---- The program ---- */
+
+static sw_value await_gate(sw_ctx *c, sw_value input)
+{
+    while (!__atomic_load_n(&seen->gate, __ATOMIC_SEQ_CST)) sw_sleep(c, "gate", 5);
+    return input;
+}
+
+static sw_value say(sw_ctx *c, sw_value input)
+{
+    sw_push_chunk(c, input);
+    return input;
+}
+
+static void on_tied(sw_ctx *c)
+{
+    sw_step(c, "say", say, sw_str(c, "one"));
+    if (sw_query(c, "nap")) sw_sleep(c, "nap", 300);
+    sw_step(c, "gate", await_gate, sw_nil());
+    sw_reply_text(c, 200, "done");
+}
+
+static int serve(int argc, char **argv)
+{
+    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    sw_app *app = sw_app_new("tied");
+    sw_endpoint(app, "GET /tied", on_tied, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
+    return sw_main(app, argc, argv);
+}
+
+/* ---- Clients ---- */
+
+static int ask(const char *path, const char *headers)
+{
+    char host[64], text[1024];
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    int port = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && sscanf(server.address, "http://%63[^:]:%d", host, &port) == 2);
+    CHECK(inet_pton(AF_INET, host, &to.sin_addr) == 1);
+    to.sin_port = htons((uint16_t)port);
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", path, headers);
+    CHECK(send(fd, text, (size_t)n, MSG_NOSIGNAL) == n);
+    return fd;
+}
+
+static void await_text(int fd, const char *text)
+{
+    static char got[65536];
+    size_t len = 0;
+    for (got[0] = 0; !strstr(got, text);) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        ssize_t n = recv(fd, got + len, sizeof got - 1 - len, 0);
+        CHECK(n > 0);
+        len += (size_t)n;
+        got[len] = 0;
+    }
+}
+
+static long metric(const char *name)
+{
+    static answer a;
+    char url[160], line[96];
+    snprintf(url, sizeof url, "%s/_sw/metrics", server.address);
+    call(NULL, url, NULL, NULL, 0, &a);
+    snprintf(line, sizeof line, "\nstepwell_%s ", name);
+    const char *at = strstr(a.body, line);
+    CHECK(at);
+    return strtol(at + strlen(line), NULL, 10);
+}
+
+static void start(const char *const *more, bool anew)
+{
+    static int folders;
+    const char *flags[20] = {"--data", folder, "--loops", "1", "--dev", "--redirect-after", "200ms"};
+    size_t n = 7;
+    for (; more && *more; more++) flags[n++] = *more;
+    if (anew) snprintf(folder, sizeof folder, "%s/data%d", root, folders++);
+    if (anew) seen->gate = 0;
+    served_start(&server, flags);
+}
+
+/* Begins a run with 202. The paths of its URLs. */
+static void begin_async(char output[512], char stream[512])
+{
+    static answer a;
+    char url[160], location[512];
+    snprintf(url, sizeof url, "%s/tied", server.address);
+    call(NULL, url, (const char *const[]){"Prefer: respond-async", NULL}, NULL, 0, &a);
+    CHECK_INT(a.status, 202);
+    answer_header(&a, "Location", location, sizeof location);
+    const char *path = strstr(location, "/_sw/"), *what = path ? strstr(path, "/output?") : NULL;
+    CHECK(path && what);
+    snprintf(output, 512, "%s", path);
+    snprintf(stream, 512, "%.*s/stream%s", (int)(what - path), path, what + 7);
+}
+
+static void open_gate(void) { __atomic_store_n(&seen->gate, 1, __ATOMIC_SEQ_CST); }
+
+/* All runs are over: so many were cancelled, so many have succeeded. */
+static void check_ends(int cancelled, int succeeded)
+{
+    while (metric("runs_cancelled_total") + (succeeded ? 0 : metric("runs_succeeded_total")) < cancelled) nap();
+    open_gate();
+    while (metric("runs_succeeded_total") < succeeded || metric("runs_in_memory") > 0) nap();
+    CHECK_INT(metric("runs_cancelled_total"), cancelled);
+    CHECK_INT(metric("runs_succeeded_total"), succeeded);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+/* ---- Tests ---- */
+
+/* A client was sent on with 202: an observer that leaves ends nothing. One that waits does, whoever observes. */
+static void test_observers(void)
+{
+    char output[512], stream[512];
+    start(NULL, true);
+    begin_async(output, stream);
+    int observer = ask(stream, "");
+    await_text(observer, "\"one\"");
+    close(observer);
+    observer = ask(stream, "");
+    await_text(observer, "\"one\"");
+    int waits = ask("/tied", "");
+    while (metric("runs_in_memory") < 2) nap();
+    close(waits);
+    check_ends(1, 1);
+    close(observer);
+}
+
+/* Killed under its clients: the run of the one that waited ends, those of the others go on. */
+static void test_killed(void)
+{
+    char output[512], stream[512];
+    start(NULL, true);
+    begin_async(output, stream);
+    int fds[] = {ask("/tied", ""), ask("/tied", "Accept: text/event-stream\r\n"),
+                 ask("/tied", "Idempotency-Key: \"k\"\r\n"), ask("/tied?nap=1", "")};
+    await_text(fds[1], "\"one\"");
+    await_text(fds[3], "HTTP/1.1 303 ");
+    while (metric("runs_started_total") < 5) nap();
+    usleep(200000); /* so that all are on disk */
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start(NULL, false);
+    check_ends(2, 3);
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) close(fds[i]);
+}
+
+/* A drain sends everybody on: the run is resumed, and ends for nobody's leaving. */
+static void test_stopped(void)
+{
+    start((const char *const[]){"--drain", "100ms", NULL}, true);
+    int waits = ask("/tied", "");
+    while (metric("runs_started_total") < 1) nap();
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    await_text(waits, "HTTP/1.1 303 ");
+    close(waits);
+    CHECK_INT(served_stop(&server, 0), 0);
+    start(NULL, false);
+    usleep(400000); /* beyond --redirect-after */
+    check_ends(0, 1);
+}
+
+/* A kept client counts, before and after. */
+static void test_kept(void)
+{
+    start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
+    int stays = ask("/tied", ""), leaves = ask("/tied", "");
+    while (metric("connections_kept_total") < 2) nap();
+    char path[64];
+    long long worker = 0;
+    snprintf(path, sizeof path, "/proc/%lld/task/%lld/children", (long long)server.pid, (long long)server.pid);
+    FILE *f = fopen(path, "r");
+    CHECK(f && fscanf(f, "%lld", &worker) == 1);
+    fclose(f);
+    CHECK(kill((pid_t)worker, SIGKILL) == 0);
+    while (metric("connections_taken_back_total") < 2) nap();
+    usleep(400000); /* beyond --redirect-after */
+    CHECK_INT(metric("runs_cancelled_total"), 0);
+    close(leaves);
+    while (metric("runs_cancelled_total") < 1) nap();
+    open_gate();
+    await_text(stays, "done");
+    close(stays);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        {"observers", test_observers}, {"killed", test_killed}, {"stopped", test_stopped}, {"kept", test_kept}};
+    char text[128];
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        argv[1] = argv[0];
+        return serve(argc - 1, argv + 1);
+    }
+    snprintf(served_program, sizeof served_program, "%s", argv[0]);
+    make_folder(root);
+    snprintf(text, sizeof text, "%s/notes", root);
+    CHECK(setenv("NOTES", text, 1) == 0);
+    seen = share_memory(text, sizeof *seen);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    remove_tree(root);
+    return result;
+}
