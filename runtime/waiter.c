@@ -150,6 +150,21 @@ static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
     (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
 }
 
+/* Waits for the answer of a request of its own. Observers of a run ask for one of its URLs. */
+static bool is_asker(const waiter *w)
+{
+    static const char observed[] = "/_sw/";
+    const http_text *path = &http_exchange_request(w->x)->path;
+    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_OUTPUT) return false;
+    return path->len < sizeof observed - 1 || memcmp(path->data, observed, sizeof observed - 1) != 0;
+}
+
+/* A client that knows a URL of the run from elsewhere is none that the run ends with. */
+static void note_sent_on(const waiter *w)
+{
+    if (is_asker(w)) slot_client_sent_on(w->loop, &w->id);
+}
+
 /* 303 or 202 to the output URL, or that of the stream. */
 static void send_on(waiter *w, int status)
 {
@@ -172,7 +187,7 @@ static void send_on(waiter *w, int status)
         (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"outputUrl\":\"%s\"}\n", id, url);
     }
     if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    slot_client_sent_on(w->loop, &w->id);
+    note_sent_on(w);
     http_reply(take_exchange(w), status, headers, n, body, strlen(body));
 }
 
@@ -450,7 +465,7 @@ void waiter_dismiss(waiter **list)
         int n = snprintf(text, sizeof text,
                          "id: %u\nevent: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s\"}\n\n", w->cursor,
                          id, url);
-        slot_client_sent_on(w->loop, &w->id);
+        note_sent_on(w);
         http_reply_write(w->x, text, (size_t)n);
         http_reply_end(take_exchange(w));
     }
@@ -475,15 +490,6 @@ void waiter_move(waiter **from, waiter **to)
     *to = *from;
     *from = NULL;
     if (*to) (*to)->link = to;
-}
-
-/* Waits for the answer of a request of its own. Observers of a run ask for one of its URLs. */
-static bool is_asker(const waiter *w)
-{
-    static const char observed[] = "/_sw/";
-    const http_text *path = &http_exchange_request(w->x)->path;
-    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_OUTPUT) return false;
-    return path->len < sizeof observed - 1 || memcmp(path->data, observed, sizeof observed - 1) != 0;
 }
 
 bool waiter_none(const waiter *list)

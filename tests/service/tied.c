@@ -61,9 +61,10 @@ static int ask(const char *path, const char *headers)
     return fd;
 }
 
+static char got[65536]; /* by the last await_text */
+
 static void await_text(int fd, const char *text)
 {
-    static char got[65536];
     size_t len = 0;
     for (got[0] = 0; !strstr(got, text);) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -132,18 +133,25 @@ static void check_ends(int cancelled, int succeeded)
 static void test_observers(void)
 {
     char output[512], stream[512];
-    start(NULL, true);
+    start((const char *const[]){"--hold", "300ms", NULL}, true);
     begin_async(output, stream);
     int observer = ask(stream, "");
     await_text(observer, "\"one\"");
     close(observer);
     observer = ask(stream, "");
     await_text(observer, "\"one\"");
-    int waits = ask("/tied", "");
-    while (metric("runs_in_memory") < 2) nap();
+    int waits = ask("/tied", "Accept: text/event-stream\r\n");
+    await_text(waits, "\"one\"");
+    char *url = strstr(got, "/_sw/"), *end = url ? strchr(url, '"') : NULL;
+    CHECK(url && end);
+    snprintf(output, sizeof output, "%.*s/output%.*s", (int)(strstr(url, "/stream?") - url), url,
+             (int)(end - strstr(url, "/stream?") - 7), strstr(url, "/stream?") + 7);
+    int sent_round = ask(output, ""); /* after --hold: that is no client who may come back */
+    await_text(sent_round, "HTTP/1.1 303 ");
     close(waits);
     check_ends(1, 1);
     close(observer);
+    close(sent_round);
 }
 
 /* Killed under its clients: the run of the one that waited ends, those of the others go on. */
