@@ -131,6 +131,18 @@ static inline void wire_refuse(void)
     wire.fd = -1;
 }
 
+/* Once the clients have closed their connections. */
+static inline void wire_shut(void)
+{
+    wire_refuse();
+    while (atomic_load(&wire.open) > 0) usleep(1000);
+    for (size_t i = 0; i < wire.heard_count; i++) {
+        free(wire.heard[i]->body);
+        free(wire.heard[i]);
+    }
+    wire.heard_count = 0;
+}
+
 static inline size_t wire_count(const char *method)
 {
     size_t n = 0;
@@ -178,12 +190,7 @@ static inline void wire_end(void)
     while (!closed) uv_run(&loop, UV_RUN_ONCE);
     uv_run(&loop, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&loop) == 0);
-    wire_refuse();
-    while (atomic_load(&wire.open) > 0) usleep(1000);
-    for (size_t i = 0; i < wire.heard_count; i++) {
-        free(wire.heard[i]->body);
-        free(wire.heard[i]);
-    }
+    wire_shut();
     alarm(0);
 }
 

@@ -126,8 +126,7 @@ static void open_all(void)
 static void close_all(void)
 {
     CHECK_INT(served_stop(&server, SIGTERM), 0);
-    wire_refuse();
-    while (atomic_load(&wire.open) > 0) usleep(1000);
+    wire_shut();
     remove_tree(folder);
 }
 
