@@ -17,19 +17,18 @@
 #include "runtime/record.h"
 #include "runtime/replay.h"
 #include "runtime/replay_log.h"
+#include "runtime/run_core.h"
 #include "runtime/run_request.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
 #include "runtime/waiter.h"
 
-enum { TIMER_EARLY_MS = 2 };
-
-static const char NOT_DONE[] = "the journal cannot be written; the request was not done";
+const char RUN_NOT_DONE[] = "the journal cannot be written; the request was not done";
 static const char PARTLY_DONE[] =
     "the journal could not be written after steps of the request had begun: what they did "
     "may have been done, and is not recorded";
-static const char JOURNAL_RETRY_AFTER[] = "5";
+const char RUN_RETRY_AFTER_JOURNAL[] = "5";
 
 void run_touch(run *r)
 {
@@ -40,7 +39,7 @@ void run_touch(run *r)
 
 /* ---- Making and freeing ---- */
 
-static run *run_new(sw_loop *l, const endpoint *e)
+run *run_new(sw_loop *l, const endpoint *e)
 {
     run *r = l->free_runs;
     if (r)
@@ -64,7 +63,7 @@ static run *run_new(sw_loop *l, const endpoint *e)
     return r;
 }
 
-static void run_free(run *r)
+void run_free(run *r)
 {
     sw_loop *l = r->loop;
     assert(r->strand_count == 0 && !r->in_flight && !r->waiters && !r->dirty);
@@ -82,7 +81,7 @@ static void run_free(run *r)
     counter_add(&l->runs, -1);
 }
 
-static void set_label(run *r)
+void run_set_label(run *r)
 {
     char *end = r->label + sizeof r->label - sizeof " run " - RUN_ID_TEXT;
     char *at = memccpy(r->label, r->endpoint->route, 0, (size_t)(end - r->label));
@@ -185,7 +184,7 @@ static void set_problem(run *r, const failure *f)
 }
 
 /* 410: the result will never be there. 504: it is not there in time. */
-static void end_cancelled(run *r)
+void run_end_cancelled(run *r)
 {
     bool late = r->cancel == ENTRY_CANCEL_LATE;
     failure f = {.kind = FAILURE_FATAL, .status = late ? 504 : 410};
@@ -232,7 +231,7 @@ static void handler_ended(run *r, bool ok, const failure *f)
         return;
     }
     if (!ok && f->kind == FAILURE_UNWIND && r->leave == LEAVE_CANCEL) {
-        end_cancelled(r);
+        run_end_cancelled(r);
         return;
     }
     if (!ok && f->kind == FAILURE_UNWIND) {
@@ -256,7 +255,7 @@ static void handler_ended(run *r, bool ok, const failure *f)
     record_ended(r, ok ? NULL : f);
 }
 
-static void handler_main(void *arg)
+void run_main(void *arg)
 {
     run *r = arg;
     strand s;
@@ -273,252 +272,13 @@ static void handler_main(void *arg)
     strand_exit(&s);
 }
 
-/* ---- Starting ---- */
+/* ---- Leaving memory ---- */
 
-static void refuse(sw_loop *l, http_exchange *x, const char *why, const char *retry_after)
-{
-    counter_add(&l->counters.requests_refused, 1);
-    waiter_problem(x, 503, why, retry_after);
-}
-
-/* An EventSource that lost its connection asks the same URL again, and says so with the last id it has. */
-static bool reads_again(const http_request *q)
-{
-    const char *last = http_request_header(q, "last-event-id");
-    return last && *last && waiter_wish_of(q).kind == WAITER_STREAM;
-}
-
-static void make_id(run *r)
-{
-    uint8_t random[10];
-    random_bytes(random, sizeof random);
-    r->id = run_id_next(&r->loop->last_id, r->started_ms, random, r->loop->index, r->loop->count);
-    r->loop->last_id = r->id;
-    run_id_format(&r->id, r->id_text);
-}
-
-static void plain_gone(http_exchange *x) { (void)x; /* the handler learns of it when it writes */ }
-
-static void on_deadline(struct timer *t) { run_cancel(t->arg, ENTRY_CANCEL_LATE); }
-
-static void watch_deadline(run *r)
-{
-    if (r->deadline_ms == 0) return;
-    int64_t left_ms = r->deadline_ms - loop_now_ms();
-    r->deadline = (struct timer){.fn = on_deadline, .arg = r};
-    if (!timers_start(&r->loop->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0))
-        log_line(LOG_ERROR, r->id_text, "out of memory: its deadline is not watched");
-}
-
-/* Gives up a run that has not begun. */
-static void unmake(run *r)
-{
-    if (r->dirty) TAILQ_REMOVE(&r->loop->touched, r, touched);
-    r->dirty = false;
-    record_drop(r);
-    r->claim = NULL;
-    run_free(r);
-}
-
-/* Somebody may ask for it by its id from now on. */
-static void list(run *r)
-{
-    if (r->is_unlisted) TAILQ_REMOVE(&r->loop->unlisted, r, unlisted);
-    r->is_unlisted = false;
-    r->slot = slot_add(r->loop, &r->id);
-    if (!r->slot) {
-        log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
-        return;
-    }
-    r->slot->run = r;
-    r->slot->tie = r->endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
-}
-
-/* Most requests end within their first commit, before anybody asks for them: they never cost a slot. */
-static void leave_unlisted(run *r)
-{
-    TAILQ_INSERT_TAIL(&r->loop->unlisted, r, unlisted);
-    r->is_unlisted = true;
-}
-
-/* A loop's ids ascend. */
-slot *run_list(sw_loop *l, const run_id *id)
-{
-    const run *oldest = TAILQ_FIRST(&l->unlisted);
-    if (!oldest || memcmp(id->bytes, oldest->id.bytes, RUN_ID_BYTES) < 0) return NULL;
-    run *r;
-    TAILQ_FOREACH_REVERSE(r, &l->unlisted, unlisted_runs, unlisted)
-    {
-        int order = memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES);
-        if (order > 0) return NULL;
-        if (order < 0) continue;
-        list(r);
-        return r->slot;
-    }
-    return NULL;
-}
-
-run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param *params, size_t param_count,
-               claim *key)
-{
-    if (!slot_room(l)) {
-        refuse(l, x, "too many requests are in flight (--runs-max)", "1");
-        return NULL;
-    }
-    if (e->kind == ENDPOINT_DURABLE && gate_full(l)) {
-        refuse(l, x, "the journal cannot keep up (--journal-queue-max)", "1");
-        return NULL;
-    }
-    if (e->kind == ENDPOINT_DURABLE && !gate_writable(l)) {
-        refuse(l, x, NOT_DONE, JOURNAL_RETRY_AFTER);
-        return NULL;
-    }
-    if (e->kind == ENDPOINT_DURABLE && reads_again(http_exchange_request(x))) {
-        waiter_problem(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
-        return NULL;
-    }
-    run *r = run_new(l, e);
-    if (!r) {
-        refuse(l, x, "out of memory", "1");
-        return NULL;
-    }
-    if (!r->plain) make_id(r);
-    set_label(r);
-    r->claim = key;
-    if (e->options.timeout_ms > 0) r->deadline_ms = moment_after(r->started_ms, e->options.timeout_ms);
-    if (!run_request_take(r, x, params, param_count) || (!r->plain && !run_request_record(r))) {
-        unmake(r);
-        refuse(l, x, "the request is too large for the memory a run may have", "1");
-        return NULL;
-    }
-    if (!strand_start(r, handler_main, r)) {
-        unmake(r);
-        refuse(l, x, "no room for another coroutine", "1");
-        return NULL;
-    }
-    counter_add(&l->counters.runs_started, 1);
-    if (r->plain) {
-        http_exchange_on_gone(x, plain_gone);
-    } else {
-        waiter_wish wish = waiter_wish_of(http_exchange_request(x));
-        waiter_attach(l, &r->waiters, &wish, x, &r->id);
-        watch_deadline(r);
-        if (l->recovered)
-            leave_unlisted(r);
-        else
-            list(r); /* the live table is being read, and may show it as one that nobody works for */
-    }
-    if (!coro_current()) sched_run(&l->sched, 0);
-    return r;
-}
-
-/* ---- Resuming ---- */
-
-static void restore_frame(void *arg, const entry *e, uint32_t seq)
-{
-    run *r = arg;
-    bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
-    if (waits && e->due_ms - e->at_ms > r->loop->app->opt.redirect_after_ms) r->has_waited = true;
-    if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->loop->arenas);
-    if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
-}
-
-/* A run whose endpoint is gone can still be cancelled. */
-static const char *restore(run *r, const slot *s, const char *data, size_t len)
-{
-    static const endpoint unknown = {.kind = ENDPOINT_DURABLE, .route = ""};
-    const char *error = NULL;
-    /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
-    arena_set_limit(&r->arena, (size_t)r->loop->app->opt.run_state_max * 5);
-    r->replay = replay_new(&r->journal, data, len, restore_frame, r, &error);
-    if (!r->replay) return error;
-    if (*r->outcome_error) return r->outcome_error;
-    const entry *started = replay_started(r->replay);
-    const endpoint *e = app_endpoint(r->loop->app, started->function.data, started->function.len);
-    r->endpoint = e ? e : &unknown;
-    if (!e && !s->cancel && !replay_cancel(r->replay)) return "the program has no such endpoint any more";
-    if (!run_request_restore(r, started)) return "its request cannot be read";
-    r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
-    r->state_bytes = len;
-    r->listed = true;
-    if (r->frames) frames_durable(r->frames, r->seq_durable);
-    return NULL;
-}
-
-static void record_cancel(run *r)
+void run_record_cancel(run *r)
 {
     entry e = {.kind = ENTRY_CANCEL, .at_ms = loop_now_ms(), .status = (int)r->cancel};
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its cancellation is not journaled");
 }
-
-static const char *header_of(const run *r, const char *name)
-{
-    for (const run_header *h = r->request.headers; h; h = h->next)
-        if (strcasecmp(h->name, name) == 0) return h->value;
-    return NULL;
-}
-
-/* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
- * an Idempotency-Key asks again, and after a drain everybody was sent on, or is still connected. */
-static bool may_be_sent_on(const run *r)
-{
-    return r->has_waited || r->loop->app->ended_well || header_of(r, "prefer") || header_of(r, "idempotency-key");
-}
-
-/* A journal that says so, somebody who asked while it was not in memory, or its deadline. */
-static entry_cancel why_end(const run *r, const slot *s)
-{
-    entry_cancel journaled = replay_cancel(r->replay);
-    if (journaled) return journaled;
-    if (s->cancel) return s->cancel;
-    return r->deadline_ms > 0 && r->deadline_ms <= loop_now_ms() + TIMER_EARLY_MS ? ENTRY_CANCEL_LATE
-                                                                                  : ENTRY_CANCEL_NONE;
-}
-
-/* It has nothing to unwind. */
-static void end_resumed(run *r, entry_cancel why)
-{
-    r->cancel = why;
-    if (!replay_cancel(r->replay)) record_cancel(r);
-    end_cancelled(r);
-    run_touch(r);
-}
-
-const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
-{
-    static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
-    run *r = run_new(l, &loading);
-    if (!r) return "out of memory";
-    r->id = s->id;
-    run_id_format(&r->id, r->id_text);
-    const char *error = restore(r, s, data, len);
-    bool cancels = r->endpoint->options.on_disconnect == SW_CANCEL;
-    if (!error) slot_judge_tie(l, s, cancels, cancels && may_be_sent_on(r));
-    entry_cancel cancel = error ? ENTRY_CANCEL_NONE : why_end(r, s);
-    if (!error) {
-        set_label(r);
-        if (!cancel && !strand_start(r, handler_main, r)) error = "no room for another coroutine";
-    }
-    if (error) {
-        frames_release(r->frames);
-        r->frames = NULL;
-        unmake(r);
-        return error;
-    }
-    r->slot = s;
-    s->run = r;
-    s->state = SLOT_RUNNING;
-    waiter_move(&s->waiters, &r->waiters);
-    if (r->waiters) run_touch(r); /* streams get what there is, and not only when something new is on disk */
-    counter_add(&l->counters.runs_resumed, 1);
-    if (cancel)
-        end_resumed(r, cancel);
-    else
-        watch_deadline(r);
-    return NULL;
-}
-
-/* ---- Leaving memory ---- */
 
 void run_leave_now(run *r, run_leave why)
 {
@@ -540,7 +300,7 @@ void run_cancel(run *r, entry_cancel why)
     r->cancel = why;
     /* It may be leaving memory for another reason: then whoever loads it ends it. */
     if (r->slot) r->slot->cancel = why;
-    record_cancel(r);
+    run_record_cancel(r);
     if (r->leave == LEAVE_NONE || r->leave == LEAVE_PARK || r->leave == LEAVE_DRAIN) run_leave_now(r, LEAVE_CANCEL);
 }
 
@@ -562,7 +322,7 @@ static void refuse_waiters(run *r)
     if (r->attempted)
         waiter_refuse(&r->waiters, 500, PARTLY_DONE);
     else
-        waiter_refuse(&r->waiters, 503, NOT_DONE);
+        waiter_refuse(&r->waiters, 503, RUN_NOT_DONE);
 }
 
 static void left(run *r)
@@ -688,7 +448,7 @@ void run_committed(run *r)
         return;
     }
     if (first) {
-        if (!r->slot) list(r);
+        if (!r->slot) run_make_findable(r);
         run_client_gone(r);                                                /* before that nobody could be sent on */
         if (r->loop->draining && !r->leave) run_leave_now(r, LEAVE_DRAIN); /* the drain has not found it */
     }

@@ -1,0 +1,26 @@
+/* run_core: what the files of run share; nobody else includes it.
+ *
+ *   run.c        making and freeing, the handler's end, leaving memory, turns and commits
+ *   run_start.c  from a request, from its journal, and who can be asked for by an id */
+#ifndef RUNTIME_RUN_CORE_H
+#define RUNTIME_RUN_CORE_H
+
+#include "runtime/run.h"
+
+extern const char RUN_NOT_DONE[];            /* to a client whose request left no trace */
+extern const char RUN_RETRY_AFTER_JOURNAL[]; /* seconds */
+
+/* run.c */
+run *run_new(struct sw_loop *l, const struct endpoint *e); /* NULL: out of memory */
+void run_free(run *r);
+void run_set_label(run *r);
+void run_main(void *arg); /* the handler's coroutine; `arg` is the run */
+void run_record_cancel(run *r);
+/* It ends without a response of its own: 410, or 504 when its deadline is the reason. */
+void run_end_cancelled(run *r);
+
+/* run_start.c */
+void run_make_findable(run *r); /* somebody may ask for it by its id from now on */
+void run_watch_deadline(run *r);
+
+#endif
