@@ -15,41 +15,15 @@
 #include "runtime/replay.h"
 #include "runtime/token.h"
 #include "runtime/value.h"
+#include "runtime/waiter_core.h"
 
-enum {
-    URL_MAX_BYTES = 1024,
-    BASE_MAX_BYTES = 512,
-    PUMP_BYTES = 16384,
-    STREAM_QUEUE_BYTES = 16384, /* unsent bytes of one stream: the frames are there for all, copies of them cost */
-    OWN_HEADERS = 8,            /* beside those that are there in any case */
-    PROBLEM_FIXED_BYTES = 96,   /* of a problem without title and detail, and more */
-    RECONNECT_MS = 1000         /* how soon an EventSource tries again */
-};
-
-struct waiter {
-    waiter *next, **link; /* in the list of its run, its slot or, when the run is over, of the loop's readers */
-    bool over;            /* the run has ended and is answered: a stream that is still being read */
-    sw_loop *loop;
-    http_exchange *x;
-    frames *frames;    /* held; a stream's, from its first pump on */
-    struct timer hold; /* when it is sent on (OUTPUT, WAIT), told that it takes longer (CANCEL), or that all is well
-                          (STREAM) */
-    uint64_t wrote_ms; /* STREAM: loop time of the last write */
-    run_id id;
-    waiter_wish wish;
-    uint32_t cursor;      /* last frame sent */
-    bool begun;           /* a part of the reply is sent, at least a stream's head */
-    http_kept_reply rest; /* WAITER_REST; owned */
-    keep_entry keep;
-};
-
-static void unlink_waiter(waiter *w)
+void waiter_unlink(waiter *w)
 {
     *w->link = w->next;
     if (w->next) w->next->link = w->link;
 }
 
-static void link_waiter(waiter *w, waiter **list)
+void waiter_link(waiter *w, waiter **list)
 {
     w->next = *list;
     w->link = list;
@@ -60,14 +34,14 @@ static void link_waiter(waiter *w, waiter **list)
 static void waiter_free(waiter *w)
 {
     timers_stop(&w->loop->timers, &w->hold);
-    unlink_waiter(w);
+    waiter_unlink(w);
     keeper_remove(&w->loop->keeper, &w->keep);
     frames_release(w->frames);
     free((char *)(uintptr_t)w->rest.data.data);
     free(w);
 }
 
-static http_exchange *take_exchange(waiter *w)
+http_exchange *waiter_take_exchange(waiter *w)
 {
     http_exchange *x = w->x;
     http_exchange_on_gone(x, NULL);
@@ -83,13 +57,13 @@ static void on_gone(http_exchange *x)
     sw_loop *l = w->loop;
     run_id id = w->id;
     bool over = w->over;
-    http_reply_abort(take_exchange(w));
+    http_reply_abort(waiter_take_exchange(w));
     if (!over) slot_client_gone(l, &id);
 }
 
 /* ---- URLs ---- */
 
-static void run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,
+void waiter_run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,
                     char out[URL_MAX_BYTES])
 {
     char base[BASE_MAX_BYTES], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
@@ -145,7 +119,7 @@ void waiter_problem(http_exchange *x, int status, const char *detail, const char
 /* Where a stream goes on behind what this client has. */
 static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
 {
-    run_url(w->loop, w->x, &w->id, "stream", out);
+    waiter_run_url(w->loop, w->x, &w->id, "stream", out);
     size_t len = strlen(out);
     (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
 }
@@ -173,7 +147,7 @@ static void send_on(waiter *w, int status)
     if (w->wish.kind == WAITER_STREAM)
         stream_url(w, url);
     else
-        run_url(l, w->x, &w->id, "output", url);
+        waiter_run_url(l, w->x, &w->id, "output", url);
     run_id_format(&w->id, id);
     http_reply_header headers[2 + OWN_HEADERS] = {{"Location", url}, {"X-Run-Id", id}};
     size_t n = 2;
@@ -188,7 +162,7 @@ static void send_on(waiter *w, int status)
     }
     if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
     note_sent_on(w);
-    http_reply(take_exchange(w), status, headers, n, body, strlen(body));
+    http_reply(waiter_take_exchange(w), status, headers, n, body, strlen(body));
 }
 
 /* Ours, then those of the journal's [name, value, ...], in the arena. NULL: no memory, or it cannot be read. */
@@ -224,7 +198,7 @@ static void send_response(waiter *w, const entry *response)
     arena_init(&a, w->loop->arenas);
     const http_reply_header *headers = response_headers(&a, w, response, &n);
     if (headers)
-        http_reply(take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
+        http_reply(waiter_take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
     else
         send_on(w, 303); /* the run is over and its response is kept: it may be asked for once more */
     arena_free(&a);
@@ -236,7 +210,7 @@ static void send_rest(waiter *w, const entry *response)
     http_exchange *x = w->x;
     http_reply_resume(x, &w->rest);
     http_reply_write(x, response->body.data, response->body.len);
-    http_reply_end(take_exchange(w));
+    http_reply_end(waiter_take_exchange(w));
 }
 
 /* ---- Cancelling ---- */
@@ -247,7 +221,7 @@ static void send_cancelled(waiter *w, int status, const char *state)
     run_id_format(&w->id, id);
     const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
     (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"status\":\"%s\"}\n", id, state);
-    http_reply(take_exchange(w), status, headers, 2, body, strlen(body));
+    http_reply(waiter_take_exchange(w), status, headers, 2, body, strlen(body));
 }
 
 static void answer_cancel(waiter *w, entry_ended ended)
@@ -255,70 +229,10 @@ static void answer_cancel(waiter *w, entry_ended ended)
     if (ended == ENTRY_CANCELLED)
         send_cancelled(w, 200, "cancelled");
     else
-        waiter_problem(take_exchange(w), 409, "the run has ended already", NULL);
+        waiter_problem(waiter_take_exchange(w), 409, "the run has ended already", NULL);
 }
 
-/* ---- Streams ---- */
-
-static void begin_stream(waiter *w)
-{
-    char id[RUN_ID_TEXT + 1], stream[URL_MAX_BYTES], output[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
-    http_reply_header headers[3 + OWN_HEADERS] = {
-        {"Content-Type", "text/event-stream"}, {"X-Accel-Buffering", "no"}, {"X-Run-Id", id}};
-    size_t count = 3;
-    run_id_format(&w->id, id);
-    if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    run_url(w->loop, w->x, &w->id, "stream", stream);
-    run_url(w->loop, w->x, &w->id, "output", output);
-    int n = snprintf(text, sizeof text,
-                     "retry: %d\nid: %u\nevent: inngest.metadata\n"
-                     "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n",
-                     RECONNECT_MS, w->cursor, id, stream, output);
-    assert(n > 0 && (size_t)n < sizeof text);
-    w->begun = true;
-    w->wrote_ms = uv_now(&w->loop->uv);
-    http_reply_begin(w->x, 200, headers, count);
-    http_reply_write(w->x, text, (size_t)n);
-}
-
-/* It has the response already: an EventSource comes again and again unless it is told so (HTML, 9.2.3). */
-static void end_resumed(waiter *w) { http_reply(take_exchange(w), 204, NULL, 0, "", 0); }
-
-/* Sends what may be sent as far as the client takes it. The waiter may be gone afterwards. */
-static void pump(waiter *w)
-{
-    frames *f = w->frames;
-    if (!w->begun && f && frames_closed(f) && w->cursor >= frames_count(f)) {
-        end_resumed(w);
-        return;
-    }
-    if (!w->begun) begin_stream(w);
-    while (f && http_exchange_writable(w->x)) {
-        /* The next worker must be able to write the same pieces without knowing when they were there. */
-        sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
-        if (more.len == 0) break;
-        w->wrote_ms = uv_now(&w->loop->uv);
-        http_reply_write(w->x, more.data, more.len);
-    }
-    bool is_head = strcmp(http_exchange_request(w->x)->method.data, "HEAD") == 0;
-    if (is_head || (f && frames_closed(f) && w->cursor >= frames_count(f))) http_reply_end(take_exchange(w));
-}
-
-static void on_writable(http_exchange *x)
-{
-    waiter *w = http_exchange_user(x);
-    assert(w && w->x == x);
-    pump(w);
-}
-
-static void give_frames(waiter *w, frames *f)
-{
-    if (!f && !w->frames) w->cursor = 0; /* nothing has been streamed, whatever it says it has */
-    if (w->frames == f || !f) return;
-    frames_release(w->frames); /* the run has left memory and come back with frames of its own, and the same ids */
-    w->frames = frames_hold(f);
-    if (w->cursor > frames_count(f)) w->cursor = frames_count(f);
-}
+/* ---- Who waits for what ---- */
 
 void waiter_accept(waiter **list)
 {
@@ -334,19 +248,9 @@ void waiter_pump(waiter **list, frames *f)
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
         if (w->wish.kind != WAITER_STREAM) continue;
-        give_frames(w, f);
-        pump(w);
+        waiter_stream_give(w, f);
+        waiter_stream_pump(w);
     }
-}
-
-/* It reads on from the frames it holds. */
-static void answer_stream(waiter *w, frames *f)
-{
-    give_frames(w, f);
-    unlink_waiter(w);
-    link_waiter(w, &w->loop->readers);
-    w->over = true;
-    pump(w);
 }
 
 void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f)
@@ -366,10 +270,10 @@ void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *res
         } else {
             if (!f) f = own = frames_new(l->arenas);
             if (!f || (!frames_closed(f) && !frames_close(f, response, ended))) {
-                http_reply_abort(take_exchange(w));
+                http_reply_abort(waiter_take_exchange(w));
                 continue;
             }
-            answer_stream(w, f);
+            waiter_stream_answer(w, f);
         }
     }
     frames_release(own);
@@ -425,7 +329,7 @@ static bool leave(waiter *w)
 {
     if (!http_exchange_kept(w->x)) (void)waiter_keep(&w->keep);
     if (!http_exchange_kept(w->x)) return false;
-    http_exchange_leave(take_exchange(w));
+    http_exchange_leave(waiter_take_exchange(w));
     return true;
 }
 
@@ -442,7 +346,7 @@ void waiter_dismiss(waiter **list)
     while (*list) {
         waiter *w = *list;
         if (w->wish.kind == WAITER_CANCEL) {
-            waiter_problem(take_exchange(w), 503, "the server is stopping: ask again", "1");
+            waiter_problem(waiter_take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
         if (w->loop->replaced && leave(w)) continue;
@@ -452,11 +356,11 @@ void waiter_dismiss(waiter **list)
         }
         bool released = w->wish.kind != WAITER_REST && http_exchange_unkeep(w->x);
         if (!released && w->loop->followed && http_exchange_kept(w->x)) { /* the supervisor knows it as it is */
-            http_exchange_leave(take_exchange(w));
+            http_exchange_leave(waiter_take_exchange(w));
             continue;
         }
         if (w->wish.kind == WAITER_REST) {
-            http_reply_abort(take_exchange(w));
+            http_reply_abort(waiter_take_exchange(w));
             continue;
         }
         char id[RUN_ID_TEXT + 1], url[URL_MAX_BYTES], text[URL_MAX_BYTES + 256];
@@ -467,7 +371,7 @@ void waiter_dismiss(waiter **list)
                          id, url);
         note_sent_on(w);
         http_reply_write(w->x, text, (size_t)n);
-        http_reply_end(take_exchange(w));
+        http_reply_end(waiter_take_exchange(w));
     }
 }
 
@@ -476,9 +380,9 @@ void waiter_refuse(waiter **list, int status, const char *detail)
     while (*list) {
         waiter *w = *list;
         if (w->begun)
-            http_reply_abort(take_exchange(w));
+            http_reply_abort(waiter_take_exchange(w));
         else
-            waiter_problem(take_exchange(w), status, detail, status == 503 ? "5" : NULL);
+            waiter_problem(waiter_take_exchange(w), status, detail, status == 503 ? "5" : NULL);
     }
 }
 
@@ -539,28 +443,6 @@ static int64_t hold_ms(const waiter *w)
     }
 }
 
-/* The next worker writes frames, not heartbeats: of a kept stream one is noted with the supervisor as bytes that come
- * before them. */
-static void send_heartbeat(waiter *w)
-{
-    static const char comment[] = ":\n\n";
-    bool kept = http_exchange_kept(w->x);
-    if (kept && !http_exchange_unkeep(w->x)) return;
-    http_reply_write(w->x, comment, sizeof comment - 1);
-    if (kept && waiter_keep(&w->keep) == WAITER_KEEP_LATER) keeper_add(&w->loop->keeper, &w->keep);
-}
-
-static void on_silence(struct timer *t)
-{
-    waiter *w = t->arg;
-    uint64_t now = uv_now(&w->loop->uv), every = (uint64_t)w->loop->app->opt.heartbeat_ms;
-    if (now - w->wrote_ms >= every) {
-        w->wrote_ms = now;
-        if (w->begun && http_exchange_flushed(w->x)) send_heartbeat(w); /* else the client has enough to read */
-    }
-    (void)timers_start(&w->loop->timers, t, w->wrote_ms + every - now); /* without memory there is no heartbeat */
-}
-
 /* What a former worker has sent of the response, for as long as the client waits for the rest. */
 static bool copy_rest(waiter *w)
 {
@@ -588,70 +470,18 @@ void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exch
         return;
     }
     if (w->wish.since_ms == 0) w->wish.since_ms = loop_now_ms();
-    link_waiter(w, list);
+    waiter_link(w, list);
     w->hold = (struct timer){.fn = on_hold_over, .arg = w};
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, on_gone);
-    http_exchange_on_writable(x, on_writable);
+    http_exchange_on_writable(x, waiter_stream_on_writable);
     if (wish->kind == WAITER_STREAM) {
         http_exchange_queue_max(x, STREAM_QUEUE_BYTES);
-        w->hold.fn = on_silence;
+        w->hold.fn = waiter_stream_on_silence;
         w->wrote_ms = uv_now(&l->uv);
     }
     int64_t hold = hold_ms(w);
     if (!http_exchange_kept(x)) keeper_add(&l->keeper, &w->keep);
     bool held = hold == 0 || timers_start(&l->timers, &w->hold, (uint64_t)hold);
     if (!held && wish->kind != WAITER_STREAM) on_hold_over(&w->hold);
-}
-
-/* ---- Outliving the process ---- */
-
-/* Whether the next worker would find its run, and know how far its stream has come. */
-static bool can_be_found(const waiter *w)
-{
-    const slot *s = slot_find(&w->loop->slots, &w->id);
-    if (w->wish.kind == WAITER_STREAM && !w->begun) return false;
-    if (w->over) return true; /* on disk */
-    return s && s->state != SLOT_UNKNOWN && (!s->run || s->run->seq_durable > 0);
-}
-
-waiter_keep_result waiter_keep(keep_entry *e)
-{
-    waiter *w = (waiter *)((char *)e - offsetof(waiter, keep));
-    keeper *k = &w->loop->keeper;
-    http_kept kept;
-    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_REST) return WAITER_KEEP_DONE;
-    if (k->kept >= k->kept_max || !can_be_found(w) || !http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;
-    kept_client client = {.run = w->id, .wish = w->wish, .position = kept.position, .request = {kept.bytes, kept.len}};
-    client.unsent = (sw_bytes){kept.unsent.data, kept.unsent.len};
-    client.wish.after = w->cursor;
-    client.wish.begun = w->begun;
-    uint64_t key = keeper_keep(k, kept.fd, &client);
-    free(kept.bytes);
-    if (key == 0) return WAITER_KEEP_LATER;
-    http_exchange_keep(w->x, key);
-    return WAITER_KEEP_DONE;
-}
-
-void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
-{
-    waiter_wish wish = client->wish;
-    if (client->replying && !client->reply.body_follows) {
-        http_reply_resume(x, &client->reply);
-        http_reply_end(x);
-        return;
-    }
-    if (client->replying) {
-        wish = (waiter_wish){.kind = WAITER_REST, .rest = &client->reply, .begun = true, .since_ms = wish.since_ms};
-    } else if (wish.begun) {
-        http_reply_resume_stream(x, (http_text){client->unsent.data, client->unsent.len});
-    }
-    slot_attach(l, x, &client->run, &wish);
-}
-
-bool waiter_unkeep(waiter **list)
-{
-    for (waiter *w = *list; w; w = w->next)
-        if (http_exchange_kept(w->x) && !http_exchange_unkeep(w->x)) return false;
-    return true;
 }

@@ -1,0 +1,52 @@
+/* waiter_core: what the files of waiter share; nobody else includes it.
+ *
+ *   waiter.c         attaching, answers, problems, sending on, refusing
+ *   waiter_stream.c  frames as events, as far as the client takes them, and heartbeats
+ *   waiter_keep.c    clients that outlive the process */
+#ifndef RUNTIME_WAITER_CORE_H
+#define RUNTIME_WAITER_CORE_H
+
+#include "runtime/keep.h"
+#include "runtime/waiter.h"
+
+enum {
+    URL_MAX_BYTES = 1024,
+    BASE_MAX_BYTES = 512,
+    STREAM_QUEUE_BYTES = 16384, /* unsent bytes of one stream: the frames are there for all, copies of them cost */
+    OWN_HEADERS = 8,            /* beside those that are there in any case */
+    PROBLEM_FIXED_BYTES = 96    /* of a problem without title and detail, and more */
+};
+
+struct waiter {
+    waiter *next, **link; /* in the list of its run, its slot or, when the run is over, of the loop's readers */
+    bool over;            /* the run has ended and is answered: a stream that is still being read */
+    sw_loop *loop;
+    http_exchange *x;
+    frames *frames;    /* held; a stream's, from its first pump on */
+    struct timer hold; /* when it is sent on (OUTPUT, WAIT), told that it takes longer (CANCEL), or that all is well
+                          (STREAM) */
+    uint64_t wrote_ms; /* STREAM: loop time of the last write */
+    run_id id;
+    waiter_wish wish;
+    uint32_t cursor;      /* last frame sent */
+    bool begun;           /* a part of the reply is sent, at least a stream's head */
+    http_kept_reply rest; /* WAITER_REST; owned */
+    keep_entry keep;
+};
+
+/* waiter.c */
+void waiter_unlink(waiter *w);
+void waiter_link(waiter *w, waiter **list);
+http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchange is the caller's to answer */
+/* The URL of one of the run's resources ("output", "stream"), with a token. */
+void waiter_run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,
+                    char out[URL_MAX_BYTES]);
+
+/* waiter_stream.c */
+void waiter_stream_pump(waiter *w); /* sends what the client takes; the waiter may be gone afterwards */
+void waiter_stream_on_writable(http_exchange *x);
+void waiter_stream_give(waiter *w, frames *f);
+void waiter_stream_answer(waiter *w, frames *f); /* the run is over: the waiter reads on from the frames it holds */
+void waiter_stream_on_silence(struct timer *t);
+
+#endif

@@ -1,0 +1,57 @@
+/* waiter_keep: clients whose connections outlive the process. */
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "runtime/kept.h"
+#include "runtime/loop.h"
+#include "runtime/waiter_core.h"
+
+/* Whether the next worker would find its run, and know how far its stream has come. */
+static bool can_be_found(const waiter *w)
+{
+    const slot *s = slot_find(&w->loop->slots, &w->id);
+    if (w->wish.kind == WAITER_STREAM && !w->begun) return false;
+    if (w->over) return true; /* on disk */
+    return s && s->state != SLOT_UNKNOWN && (!s->run || s->run->seq_durable > 0);
+}
+
+waiter_keep_result waiter_keep(keep_entry *e)
+{
+    waiter *w = (waiter *)((char *)e - offsetof(waiter, keep));
+    keeper *k = &w->loop->keeper;
+    http_kept kept;
+    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_REST) return WAITER_KEEP_DONE;
+    if (k->kept >= k->kept_max || !can_be_found(w) || !http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;
+    kept_client client = {.run = w->id, .wish = w->wish, .position = kept.position, .request = {kept.bytes, kept.len}};
+    client.unsent = (sw_bytes){kept.unsent.data, kept.unsent.len};
+    client.wish.after = w->cursor;
+    client.wish.begun = w->begun;
+    uint64_t key = keeper_keep(k, kept.fd, &client);
+    free(kept.bytes);
+    if (key == 0) return WAITER_KEEP_LATER;
+    http_exchange_keep(w->x, key);
+    return WAITER_KEEP_DONE;
+}
+
+void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
+{
+    waiter_wish wish = client->wish;
+    if (client->replying && !client->reply.body_follows) {
+        http_reply_resume(x, &client->reply);
+        http_reply_end(x);
+        return;
+    }
+    if (client->replying) {
+        wish = (waiter_wish){.kind = WAITER_REST, .rest = &client->reply, .begun = true, .since_ms = wish.since_ms};
+    } else if (wish.begun) {
+        http_reply_resume_stream(x, (http_text){client->unsent.data, client->unsent.len});
+    }
+    slot_attach(l, x, &client->run, &wish);
+}
+
+bool waiter_unkeep(waiter **list)
+{
+    for (waiter *w = *list; w; w = w->next)
+        if (http_exchange_kept(w->x) && !http_exchange_unkeep(w->x)) return false;
+    return true;
+}

@@ -1,0 +1,104 @@
+/* waiter_stream: a client that reads its run as server-sent events. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/loop.h"
+#include "runtime/waiter_core.h"
+
+enum {
+    PUMP_BYTES = 16384,
+    RECONNECT_MS = 1000 /* how soon an EventSource tries again */
+};
+
+static void begin_stream(waiter *w)
+{
+    char id[RUN_ID_TEXT + 1], stream[URL_MAX_BYTES], output[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
+    http_reply_header headers[3 + OWN_HEADERS] = {
+        {"Content-Type", "text/event-stream"}, {"X-Accel-Buffering", "no"}, {"X-Run-Id", id}};
+    size_t count = 3;
+    run_id_format(&w->id, id);
+    if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
+    waiter_run_url(w->loop, w->x, &w->id, "stream", stream);
+    waiter_run_url(w->loop, w->x, &w->id, "output", output);
+    int n = snprintf(text, sizeof text,
+                     "retry: %d\nid: %u\nevent: inngest.metadata\n"
+                     "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n",
+                     RECONNECT_MS, w->cursor, id, stream, output);
+    assert(n > 0 && (size_t)n < sizeof text);
+    w->begun = true;
+    w->wrote_ms = uv_now(&w->loop->uv);
+    http_reply_begin(w->x, 200, headers, count);
+    http_reply_write(w->x, text, (size_t)n);
+}
+
+/* It has the response already: an EventSource comes again and again unless it is told so (HTML, 9.2.3). */
+static void end_resumed(waiter *w) { http_reply(waiter_take_exchange(w), 204, NULL, 0, "", 0); }
+
+/* Sends what may be sent as far as the client takes it. The waiter may be gone afterwards. */
+void waiter_stream_pump(waiter *w)
+{
+    frames *f = w->frames;
+    if (!w->begun && f && frames_closed(f) && w->cursor >= frames_count(f)) {
+        end_resumed(w);
+        return;
+    }
+    if (!w->begun) begin_stream(w);
+    while (f && http_exchange_writable(w->x)) {
+        /* The next worker must be able to write the same pieces without knowing when they were there. */
+        sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
+        if (more.len == 0) break;
+        w->wrote_ms = uv_now(&w->loop->uv);
+        http_reply_write(w->x, more.data, more.len);
+    }
+    bool is_head = strcmp(http_exchange_request(w->x)->method.data, "HEAD") == 0;
+    if (is_head || (f && frames_closed(f) && w->cursor >= frames_count(f))) http_reply_end(waiter_take_exchange(w));
+}
+
+void waiter_stream_on_writable(http_exchange *x)
+{
+    waiter *w = http_exchange_user(x);
+    assert(w && w->x == x);
+    waiter_stream_pump(w);
+}
+
+void waiter_stream_give(waiter *w, frames *f)
+{
+    if (!f && !w->frames) w->cursor = 0; /* nothing has been streamed, whatever it says it has */
+    if (w->frames == f || !f) return;
+    frames_release(w->frames); /* the run has left memory and come back with frames of its own, and the same ids */
+    w->frames = frames_hold(f);
+    if (w->cursor > frames_count(f)) w->cursor = frames_count(f);
+}
+
+/* It reads on from the frames it holds. */
+void waiter_stream_answer(waiter *w, frames *f)
+{
+    waiter_stream_give(w, f);
+    waiter_unlink(w);
+    waiter_link(w, &w->loop->readers);
+    w->over = true;
+    waiter_stream_pump(w);
+}
+
+/* The next worker writes frames, not heartbeats: of a kept stream one is noted with the supervisor as bytes that come
+ * before them. */
+static void send_heartbeat(waiter *w)
+{
+    static const char comment[] = ":\n\n";
+    bool kept = http_exchange_kept(w->x);
+    if (kept && !http_exchange_unkeep(w->x)) return;
+    http_reply_write(w->x, comment, sizeof comment - 1);
+    if (kept && waiter_keep(&w->keep) == WAITER_KEEP_LATER) keeper_add(&w->loop->keeper, &w->keep);
+}
+
+void waiter_stream_on_silence(struct timer *t)
+{
+    waiter *w = t->arg;
+    uint64_t now = uv_now(&w->loop->uv), every = (uint64_t)w->loop->app->opt.heartbeat_ms;
+    if (now - w->wrote_ms >= every) {
+        w->wrote_ms = now;
+        if (w->begun && http_exchange_flushed(w->x)) send_heartbeat(w); /* else the client has enough to read */
+    }
+    (void)timers_start(&w->loop->timers, t, w->wrote_ms + every - now); /* without memory there is no heartbeat */
+}
