@@ -48,20 +48,19 @@ static int count_one(const char *path, const struct stat *st, int type, struct F
     return 0;
 }
 
-static store_backup_result fill(rocks *r, const char *from, const char *to, char *error, size_t error_size)
+static store_backup_result fill(rocks *r, const char *to, char *error, size_t error_size)
 {
     char journal[FOLDER_PATH_MAX + 16];
     (void)snprintf(journal, sizeof journal, "%s/journal", to);
     if (mkdir(to, 0700) != 0) return failed(error, error_size, "cannot be made", to);
-    if (!folder_copy(from, to)) return failed(error, error_size, "cannot be written", to);
+    if (!folder_copy(r->path, to)) return failed(error, error_size, "cannot be written", to);
     errno = 0;
     if (!rocks_checkpoint(r, journal, error, error_size))
         return strstr(error, "No space left") ? STORE_BACKUP_NO_SPACE : STORE_BACKUP_FAILED;
     return sync_path(to) ? STORE_BACKUP_DONE : failed(error, error_size, "cannot be synced", to);
 }
 
-store_backup_result backup_make(rocks *r, const char *from, const char *to, uint64_t *bytes, char *error,
-                                size_t error_size)
+store_backup_result backup_make(rocks *r, const char *to, uint64_t *bytes, char *error, size_t error_size)
 {
     char partial[FOLDER_PATH_MAX];
     struct stat st;
@@ -77,7 +76,7 @@ store_backup_result backup_make(rocks *r, const char *from, const char *to, uint
     }
     if (lstat(partial, &st) == 0 && !remove_folder(partial)) /* of a process that died */
         return failed(error, error_size, "cannot be removed", partial);
-    store_backup_result result = fill(r, from, partial, error, error_size);
+    store_backup_result result = fill(r, partial, error, error_size);
     if (result == STORE_BACKUP_DONE && rename(partial, to) != 0)
         result = failed(error, error_size, "cannot be renamed", partial);
     if (result != STORE_BACKUP_DONE) {

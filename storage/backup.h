@@ -4,11 +4,9 @@
 #ifndef STORAGE_BACKUP_H
 #define STORAGE_BACKUP_H
 
-#include "storage/rocks.h"
-#include "storage/store.h"
+#include "storage/rocks_core.h"
 
-/* Copies the folder `from`, whose database is `r`, to `to`. On a thread that may wait for the disk. */
-store_backup_result backup_make(rocks *r, const char *from, const char *to, uint64_t *bytes, char *error,
-                                size_t error_size);
+/* Copies the database and its folder to the new folder `to`. On a thread that may wait for the disk. */
+store_backup_result backup_make(rocks *r, const char *to, uint64_t *bytes, char *error, size_t error_size);
 
 #endif

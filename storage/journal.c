@@ -10,11 +10,9 @@
 
 enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, RELAPSE_MS = 60000, RELAPSE_PAUSE_MAX_MS = 300000 };
 
-int64_t store_now_ms(void)
+int64_t store_now_ms(const store *s)
 {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return s->options.wall_ms ? s->options.wall_ms() : s->backend->ops->wall_ms(s->backend);
 }
 
 static int64_t steady_ms(void)
@@ -162,13 +160,17 @@ static store_segment *join(store_port *ports)
     return head;
 }
 
-static void give_back(store *s, store_port *p, const char *error)
+static const char key_taken[] = "a key of it is taken";
+
+/* `error` NULL: each segment has its own outcome. */
+static void give_back(store *s, store_port *p, store_outcome outcome, const char *error)
 {
     uint64_t bytes = 0;
     p->taken.tail->next = NULL;
     for (store_segment *g = p->taken.head; g; g = g->next) {
         bytes += g->len + sizeof *g;
-        g->error = error;
+        if (error) g->outcome = outcome;
+        g->error = error ? error : g->outcome == STORE_KEY_TAKEN ? key_taken : NULL;
     }
     (void)__atomic_sub_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
     (void)pthread_mutex_lock(&s->lock);
@@ -196,7 +198,7 @@ static const char *keep_text(store *s, const char *text)
 {
     for (size_t i = 0; i < STORE_TEXTS_MAX; i++) {
         if (s->texts[i][0] && strcmp(s->texts[i], text) != 0) continue;
-        if (!s->texts[i][0]) (void)snprintf(s->texts[i], ROCKS_ERROR_MAX, "%s", text);
+        if (!s->texts[i][0]) (void)snprintf(s->texts[i], BACKEND_ERROR_MAX, "%s", text);
         return s->texts[i];
     }
     return "the journal could not be written (see the log)";
@@ -205,10 +207,12 @@ static const char *keep_text(store *s, const char *text)
 static void commit(store *s)
 {
     static const char at_present[] = "the journal cannot be written at present; it is tried again by itself";
-    char error[ROCKS_ERROR_MAX] = "";
+    char error[BACKEND_ERROR_MAX] = "";
     store_segment *list = join(s->taken);
     bool refused = __atomic_load_n(&s->read_only, __ATOMIC_RELAXED);
-    bool ok = !refused && rocks_commit(s->rocks, list, store_now_ms(), error, sizeof error);
+    store_outcome outcome = STORE_REFUSED;
+    if (!refused) outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
+    bool ok = outcome == STORE_DONE;
     if (ok)
         count(s, list);
     else
@@ -220,23 +224,20 @@ static void commit(store *s)
     const char *text = ok ? NULL : refused ? at_present : keep_text(s, error);
     for (store_port *p = s->taken, *next; p; p = next) {
         next = p->next_taken; /* given back, it may be closed at once */
-        give_back(s, p, text);
+        give_back(s, p, outcome, text);
     }
     s->taken = NULL;
     tell_room(s);
 }
 
-/* RocksDB stays in its error state until it is opened anew; that is only worth it when the disk takes writes again,
- * and until then the old one still answers reads. */
 static void try_to_heal(store *s)
 {
-    char error[ROCKS_ERROR_MAX];
-    if (!folder_writable(s->path)) return;
-    if (!rocks_reopen(s->rocks, error, sizeof error)) {
-        fprintf(stderr, "stepwell: %s\n", error);
+    char error[BACKEND_ERROR_MAX] = "";
+    if (!s->backend->ops->reopen(s->backend, error, sizeof error)) {
+        if (*error) fprintf(stderr, "stepwell: %s\n", error);
         return;
     }
-    if (!rocks_try_write(s->rocks, error, sizeof error)) return;
+    if (!s->backend->ops->try_write(s->backend, error, sizeof error)) return;
     fprintf(stderr, "stepwell: the journal can be written again\n");
     s->healed_ms = steady_ms();
     set_read_only(s, false);

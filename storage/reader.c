@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/backup.h"
 #include "storage/store_core.h"
 
 typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_FIND_KEY, JOB_BACKUP, JOB_DELETE } job_kind;
@@ -22,7 +21,7 @@ typedef struct job {
     char *path; /* BACKUP; owned */
     uint64_t bytes;
     store_backup_result result;
-    char text[ROCKS_ERROR_MAX];
+    char text[BACKEND_ERROR_MAX];
     unsigned loop, loops; /* SCAN */
     bool end;             /* SCAN */
     union {
@@ -45,27 +44,27 @@ typedef struct job {
 static void work(uv_work_t *w)
 {
     job *j = w->data;
-    rocks *r = j->port->store->rocks;
+    backend *b = j->port->store->backend;
     const run_id *from = j->from_id ? &j->id : NULL;
     long n = 0;
     switch (j->kind) {
     case JOB_LOAD:
-        for (size_t i = 0; i < j->count; i++) rocks_load(r, &j->found.journals[i]);
+        for (size_t i = 0; i < j->count; i++) b->ops->load(b, &j->found.journals[i], 0);
         return;
     case JOB_SCAN:
-        n = rocks_scan_live(r, from, j->count, j->loop, j->loops, j->found.rows, &j->end, &j->error);
+        n = b->ops->scan_live(b, from, j->count, j->loop, j->loops, j->found.rows, &j->end, &j->error);
         break;
     case JOB_LIST:
-        n = rocks_list(r, from, j->count, j->found.ids, &j->error);
+        n = b->ops->list(b, from, j->count, j->found.ids, &j->error);
         break;
     case JOB_FIND_KEY:
-        j->has_row = rocks_find_key(r, j->hash, &j->row, &j->error);
+        j->has_row = b->ops->find_key(b, j->hash, &j->row, &j->error);
         return;
     case JOB_BACKUP:
-        j->result = backup_make(r, j->port->store->path, j->path, &j->bytes, j->text, sizeof j->text);
+        j->result = b->ops->backup(b, j->path, &j->bytes, j->text, sizeof j->text);
         return;
     case JOB_DELETE:
-        (void)rocks_delete(r, &j->id, &j->error);
+        (void)b->ops->delete_run(b, &j->id, &j->error);
         return;
     }
     j->count = n < 0 ? 0 : (size_t)n;

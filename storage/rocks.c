@@ -1,14 +1,12 @@
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
+#include "storage/backup.h"
 #include "storage/rocks_check.h"
 #include "storage/rocks_core.h"
-
-static const char *const table_names[ROCKS_TABLES] = {"default", "segments", "live", "expiry", "keys"};
 
 enum {
     WRITE_BUFFER_BYTES = 64 << 20,
@@ -19,8 +17,7 @@ enum {
     NOTE_MS = 1000
 };
 
-static const char NOT_OPEN[] =
-    "the journal cannot be read at present: its disk has failed and it is being opened again";
+const char rocks_not_open[] = "the journal cannot be read at present: its disk has failed and it is being opened again";
 
 /* ---- Keys ---- */
 
@@ -44,7 +41,7 @@ void rocks_segment_key(uint8_t key[ROCKS_KEY_BYTES], const run_id *id, uint32_t 
 
 /* ---- Opening ---- */
 
-static bool take_error(char *why, char *error, size_t error_size)
+bool rocks_take_error(char *why, char *error, size_t error_size)
 {
     if (!why) return false;
     (void)snprintf(error, error_size, "%s", why);
@@ -89,11 +86,8 @@ static void say_damaged(const rocks *r, const char *why, char *error, size_t err
 static bool open_database(rocks *r, char *error, size_t error_size)
 {
     char path[FOLDER_PATH_MAX + 16], *why = NULL;
-    const rocksdb_options_t *each[ROCKS_TABLES] = {r->options, r->options, r->options, r->options, r->options};
     (void)snprintf(path, sizeof path, "%s/journal", r->path);
-    r->db = rocksdb_open_column_families(r->options, path, ROCKS_TABLES, table_names, each, r->tables, &why);
-    if (!why) return true;
-    r->db = NULL;
+    if (rocks_tables_open(r, path, &why)) return true;
     if (strstr(why, "lock hold by") || strstr(why, "While lock file")) {
         long user = folder_user(r->path);
         char who[48] = "another process";
@@ -108,19 +102,11 @@ static bool open_database(rocks *r, char *error, size_t error_size)
     return false;
 }
 
-static void close_database(rocks *r)
-{
-    if (!r->db) return;
-    for (int i = 0; i < ROCKS_TABLES; i++) rocksdb_column_family_handle_destroy(r->tables[i]);
-    rocksdb_close(r->db);
-    r->db = NULL;
-}
-
 static bool put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size)
 {
     char *why = NULL;
     rocksdb_put_cf(r->db, r->synced, r->tables[ROCKS_TABLE_META], name, strlen(name), value, len, &why);
-    return !take_error(why, error, error_size);
+    return !rocks_take_error(why, error, error_size);
 }
 
 /* Length, 0 if there is none, -1 on an error. */
@@ -129,7 +115,7 @@ static long get_meta(rocks *r, const char *name, void *value, size_t size, char 
     char *why = NULL;
     size_t len = 0;
     char *found = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_META], name, strlen(name), &len, &why);
-    if (take_error(why, error, error_size)) return -1;
+    if (rocks_take_error(why, error, error_size)) return -1;
     if (!found) return 0;
     if (len > size) len = size;
     memcpy(value, found, len);
@@ -179,7 +165,7 @@ static int64_t steady_ms(void)
 /* Before a commit: the sizes that files have now are on disk when the commit is, since its sync is theirs too; but for
  * a MANIFEST, whose own sync may be under way: of that the size counts that it had a while ago. False: the folder is
  * gone. */
-static bool note_sizes(rocks *r, bool *due)
+bool rocks_note_sizes(rocks *r, bool *due)
 {
     rocks_note now;
     *due = steady_ms() - r->noted_ms >= NOTE_MS;
@@ -193,42 +179,21 @@ static bool note_sizes(rocks *r, bool *due)
     return true;
 }
 
+void rocks_noted(rocks *r)
+{
+    if (rocks_note_write(&r->note, r->path, false)) r->noted_ms = steady_ms();
+}
+
 static void note_all(rocks *r)
 {
     if (!r->failed && rocks_note_take(&r->note, r->path)) (void)rocks_note_write(&r->note, r->path, true);
 }
 
-rocks *rocks_open(const char *path, bool accept_loss, char *error, size_t error_size)
+static void rocks_close(backend *b)
 {
-    rocks *r = calloc(1, sizeof *r);
-    if (!r || strlen(path) >= FOLDER_PATH_MAX || lock_init(&r->lock) != 0 || pthread_mutex_init(&r->slow, NULL) != 0) {
-        (void)snprintf(error, error_size, "out of memory");
-        free(r);
-        return NULL;
-    }
-    (void)snprintf(r->path, sizeof r->path, "%s", path);
-    r->options = make_options();
-    r->synced = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_set_sync(r->synced, 1);
-    r->reads = rocksdb_readoptions_create();
-    r->batch = rocksdb_writebatch_create();
-    char why[ROCKS_ERROR_MAX];
-    if (rocks_check(path, accept_loss, error, error_size) && open_database(r, error, error_size)) {
-        rocksdb_options_set_create_if_missing(r->options, 0); /* never again: see rocks_reopen */
-        if (load_identity(r, why, sizeof why)) {
-            note_all(r);
-            return r;
-        }
-        say_damaged(r, why, error, error_size);
-    }
-    rocks_close(r);
-    return NULL;
-}
-
-void rocks_close(rocks *r)
-{
+    rocks *r = rocks_of(b);
     bool was_open = r->db != NULL;
-    close_database(r);
+    rocks_tables_close(r);
     if (was_open) note_all(r);
     rocksdb_writebatch_destroy(r->batch);
     rocksdb_readoptions_destroy(r->reads);
@@ -239,14 +204,19 @@ void rocks_close(rocks *r)
     free(r);
 }
 
-bool rocks_reopen(rocks *r, char *error, size_t error_size)
+/* RocksDB stays in its error state until it is opened anew; that is only worth it when the disk takes writes again, and
+ * until then the old one still answers reads. */
+static bool rocks_reopen(backend *b, char *error, size_t error_size)
 {
+    rocks *r = rocks_of(b);
+    *error = 0;
+    if (!folder_writable(r->path)) return false;
     if (pthread_mutex_trylock(&r->slow) != 0) {
         (void)snprintf(error, error_size, "the journal is opened again when the backup, or compaction, is over");
         return false;
     }
     (void)pthread_rwlock_wrlock(&r->lock);
-    close_database(r);
+    rocks_tables_close(r);
     bool ok = open_database(r, error, error_size);
     if (ok) r->failed = false;
     if (ok) note_all(r);
@@ -255,109 +225,40 @@ bool rocks_reopen(rocks *r, char *error, size_t error_size)
     return ok;
 }
 
-void rocks_swept(rocks *r, clock_belief *out)
+static void rocks_swept(backend *b, clock_belief *out)
 {
+    rocks *r = rocks_of(b);
     uint8_t row[ROCKS_SWEPT_BYTES];
-    char ignored[ROCKS_ERROR_MAX];
+    char ignored[BACKEND_ERROR_MAX];
+    const char *closed = NULL;
     *out = (clock_belief){.believed_ms = 0};
-    if (get_meta(r, "swept", row, sizeof row, ignored, sizeof ignored) != ROCKS_SWEPT_BYTES) return;
+    if (!rocks_read_begin(r, &closed)) return;
+    long n = get_meta(r, "swept", row, sizeof row, ignored, sizeof ignored);
+    rocks_read_end(r);
+    if (n != ROCKS_SWEPT_BYTES) return;
     out->believed_ms = (int64_t)rocks_get_be(row, 8);
     out->grace_ms = (int64_t)rocks_get_be(row + 8, 8);
 }
 
-void rocks_set_swept(rocks *r, const clock_belief *b)
+static void rocks_set_swept(backend *b, const clock_belief *belief)
 {
+    rocks *r = rocks_of(b);
     uint8_t row[ROCKS_SWEPT_BYTES];
     char *why = NULL;
     const char *closed = NULL;
-    rocks_put_be(row, (uint64_t)b->believed_ms, 8);
-    rocks_put_be(row + 8, (uint64_t)b->grace_ms, 8);
+    rocks_put_be(row, (uint64_t)belief->believed_ms, 8);
+    rocks_put_be(row + 8, (uint64_t)belief->grace_ms, 8);
     if (!rocks_read_begin(r, &closed)) return;
     rocksdb_put_cf(r->db, r->synced, r->tables[ROCKS_TABLE_META], "swept", 5, (const char *)row, sizeof row, &why);
     if (why) rocksdb_free(why); /* the next commit fails too, and says so */
     rocks_read_end(r);
 }
 
-bool rocks_try_write(rocks *r, char *error, size_t error_size)
+static bool rocks_try_write(backend *b, char *error, size_t error_size)
 {
     static const char zeros[PROBE_BYTES];
+    rocks *r = rocks_of(b);
     return r->db && put_meta(r, "probe", zeros, sizeof zeros, error, error_size);
-}
-
-uint64_t rocks_epoch(const rocks *r) { return r->epoch; }
-const char *rocks_node(const rocks *r) { return r->node; }
-
-/* ---- Writing ---- */
-
-static void batch_put(rocks *r, rocks_table t, const void *key, size_t key_len, const void *value, size_t len)
-{
-    rocksdb_writebatch_put_cf(r->batch, r->tables[t], key, key_len, value, len);
-}
-
-/* What lets retention find an ended run (docs/journal.md). A run that began and ended within one commit and has no
- * retention of its own, nor a key, needs no row: its id holds its time. */
-static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
-{
-    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_EXPIRY_BYTES];
-    bool alone = !s->listed && s->seq == 0, own = s->retain_ms >= 0;
-    if (alone && !own && !s->key) return;
-    int64_t at_ms = now_ms;
-    if (own) at_ms = s->retain_ms < INT64_MAX - now_ms ? now_ms + s->retain_ms : INT64_MAX;
-    row[0] = own ? ROCKS_EXPIRY_OWN : ROCKS_EXPIRY_STORE;
-    rocks_put_be(row + 1, (uint64_t)at_ms, ROCKS_DUE_BYTES);
-    memcpy(row + 1 + ROCKS_DUE_BYTES, s->run.bytes, RUN_ID_BYTES);
-    batch_put(r, ROCKS_TABLE_EXPIRY, row, sizeof row, "", 0);
-    if (!alone) return;
-    rocks_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second, empty segment: the walk leaves the run alone */
-    batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, "", 0);
-}
-
-/* The key leads to the run, and the run to its key, so that both go together. */
-static void batch_key(rocks *r, const store_segment *s)
-{
-    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
-    memcpy(row, s->run.bytes, RUN_ID_BYTES);
-    memcpy(row + RUN_ID_BYTES, s->key->fingerprint, STORE_KEY_BYTES);
-    batch_put(r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
-    rocks_segment_key(key, &s->run, ROCKS_SEQ_KEY);
-    batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->key->hash, STORE_KEY_BYTES);
-}
-
-static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
-{
-    uint8_t key[ROCKS_KEY_BYTES], due[ROCKS_DUE_BYTES];
-    const char *id = (const char *)s->run.bytes;
-    rocks_segment_key(key, &s->run, s->seq);
-    if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->data, s->len);
-    if (s->key) batch_key(r, s);
-    if (s->live == STORE_LIVE_SET) {
-        rocks_put_be(due, (uint64_t)s->due_ms, ROCKS_DUE_BYTES);
-        batch_put(r, ROCKS_TABLE_LIVE, id, RUN_ID_BYTES, due, sizeof due);
-    }
-    if (s->live != STORE_LIVE_CLEAR) return;
-    if (s->listed) rocksdb_writebatch_delete_cf(r->batch, r->tables[ROCKS_TABLE_LIVE], id, RUN_ID_BYTES);
-    batch_expiry(r, s, now_ms);
-}
-
-bool rocks_commit(rocks *r, const store_segment *list, int64_t now_ms, char *error, size_t error_size)
-{
-    char *why = NULL;
-    if (!r->db) {
-        (void)snprintf(error, error_size, "%s", NOT_OPEN);
-        return false;
-    }
-    bool due;
-    if (!note_sizes(r, &due)) {
-        (void)snprintf(error, error_size, "the data folder %s has been deleted, or cannot be read", r->path);
-        return false;
-    }
-    rocksdb_writebatch_clear(r->batch);
-    for (const store_segment *s = list; s; s = s->next) batch_segment(r, s, now_ms);
-    rocksdb_write(r->db, r->synced, r->batch, &why);
-    r->failed = why != NULL;
-    if (take_error(why, error, error_size)) return false;
-    if (due && rocks_note_write(&r->note, r->path, false)) r->noted_ms = steady_ms();
-    return true;
 }
 
 /* ---- Copying ---- */
@@ -377,7 +278,12 @@ bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size
     if (c) rocksdb_checkpoint_object_destroy(c);
     rocks_read_end(r);
     (void)pthread_mutex_unlock(&r->slow);
-    return !take_error(why, error, error_size);
+    return !rocks_take_error(why, error, error_size);
+}
+
+store_backup_result rocks_backup(backend *b, const char *to, uint64_t *bytes, char *error, size_t error_size)
+{
+    return backup_make(rocks_of(b), to, bytes, error, error_size);
 }
 
 /* ---- Reading ---- */
@@ -387,8 +293,87 @@ bool rocks_read_begin(rocks *r, const char **error)
     (void)pthread_rwlock_rdlock(&r->lock);
     if (r->db) return true;
     (void)pthread_rwlock_unlock(&r->lock);
-    *error = NOT_OPEN;
+    *error = rocks_not_open;
     return false;
 }
 
 void rocks_read_end(rocks *r) { (void)pthread_rwlock_unlock(&r->lock); }
+
+/* ---- The backend ---- */
+
+static uint64_t rocks_epoch(const backend *b) { return ((const rocks *)b)->epoch; }
+static const char *rocks_node(const backend *b) { return ((const rocks *)b)->node; }
+static const uint8_t *rocks_secret(const backend *b) { return ((const rocks *)b)->secret; }
+
+static int64_t rocks_wall_ms(const backend *b)
+{
+    struct timespec t;
+    (void)b;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static const backend_ops ops = {.close = rocks_close,
+                                .epoch = rocks_epoch,
+                                .node = rocks_node,
+                                .secret = rocks_secret,
+                                .wall_ms = rocks_wall_ms,
+                                .backup = rocks_backup,
+                                .commit = rocks_commit,
+                                .reopen = rocks_reopen,
+                                .find_commit = rocks_find_commit,
+                                .try_write = rocks_try_write,
+                                .delete_run = rocks_delete,
+                                .load = rocks_load,
+                                .scan_live = rocks_scan_live,
+                                .list = rocks_list,
+                                .scan = rocks_scan,
+                                .find_key = rocks_find_key,
+                                .swept = rocks_swept,
+                                .set_swept = rocks_set_swept,
+                                .sweep_begin = rocks_sweep_begin,
+                                .sweep_age = rocks_sweep_age,
+                                .sweep_bytes = rocks_sweep_bytes,
+                                .sweep_give_back = rocks_sweep_give_back,
+                                .disk_bytes = rocks_disk_bytes};
+
+static rocks *rocks_new(const char *path)
+{
+    rocks *r = calloc(1, sizeof *r);
+    if (!r || lock_init(&r->lock) != 0 || pthread_mutex_init(&r->slow, NULL) != 0) {
+        free(r);
+        return NULL;
+    }
+    r->base.ops = &ops;
+    (void)snprintf(r->path, sizeof r->path, "%s", path);
+    r->options = make_options();
+    r->synced = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(r->synced, 1);
+    r->reads = rocksdb_readoptions_create();
+    r->batch = rocksdb_writebatch_create();
+    return r;
+}
+
+backend *rocks_open(const char *path, bool accept_loss, char *error, size_t error_size)
+{
+    char why[BACKEND_ERROR_MAX];
+    if (!folder_prepare(path, error, error_size)) return NULL;
+    rocks *r = rocks_new(path);
+    if (!r) {
+        (void)snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    bool ok = rocks_check(path, accept_loss, error, error_size) && open_database(r, error, error_size);
+    if (ok) {
+        rocksdb_options_set_create_if_missing(r->options, 0); /* never again: see rocks_reopen */
+        ok = load_identity(r, why, sizeof why);
+        if (!ok) say_damaged(r, why, error, error_size);
+    }
+    if (ok) note_all(r);
+    if (ok && folder_secret(path, r->secret, error, error_size)) {
+        folder_mark_used(path);
+        return &r->base;
+    }
+    rocks_close(&r->base);
+    return NULL;
+}

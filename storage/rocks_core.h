@@ -1,5 +1,5 @@
-/* What the files of the database share: opening and writing (rocks.c), reading (rocks_read.c), forgetting
- * (rocks_retention.c). */
+/* What the files of the database share: opening (rocks.c), its tables (rocks_tables.c), writing (rocks_write.c),
+ * reading (rocks_read.c), forgetting (rocks_retention.c). */
 #ifndef STORAGE_ROCKS_CORE_H
 #define STORAGE_ROCKS_CORE_H
 
@@ -19,7 +19,18 @@ typedef enum rocks_table {
     ROCKS_TABLES
 } rocks_table;
 
+/* First byte of a row in the expiry table: whose time the row is kept under. */
+typedef enum rocks_expiry {
+    ROCKS_EXPIRY_STORE, /* the run's end: the store's retention is counted from it, and may change */
+    ROCKS_EXPIRY_OWN    /* when the run is to be deleted */
+} rocks_expiry;
+
 enum {
+    ROCKS_NODE_MAX = 33,
+    ROCKS_FAMILIES_MAX = 32, /* as many as rocks_check can tell the logs of */
+    ROCKS_PREFIX_MAX = STORE_TABLE_NAME_MAX + 1,
+    ROCKS_EXPIRY_BYTES = BACKEND_EXPIRY_BYTES,
+    ROCKS_MARK_BYTES = 16,
     ROCKS_KEY_BYTES = RUN_ID_BYTES + 4,
     ROCKS_DUE_BYTES = 8,
     ROCKS_SWEPT_BYTES = 16,
@@ -30,14 +41,20 @@ enum {
 #define ROCKS_SEQ_KEY  (UINT32_MAX - 1) /* the hash of the run's key, see store_key */
 #define ROCKS_SEQ_LONE UINT32_MAX       /* empty: see batch_expiry */
 
-struct rocks {
+typedef struct rocks {
+    backend base;
     char path[FOLDER_PATH_MAX];
+    uint8_t secret[FOLDER_SECRET_BYTES];
     pthread_rwlock_t lock; /* readers of `db` hold it shared, rocks_reopen alone */
     /* Held by a backup and by a compaction, which take long, and tried by rocks_reopen: it must not wait for them with
      * every reader behind it. */
     pthread_mutex_t slow;
     rocksdb_t *db; /* NULL while it could not be opened again */
-    rocksdb_column_family_handle_t *tables[ROCKS_TABLES];
+    /* The store's own, then others: found when the database was opened, and made since. Only the journal thread makes
+     * one, and then raises the count, which is atomic: readers go on meanwhile. */
+    rocksdb_column_family_handle_t *tables[ROCKS_FAMILIES_MAX];
+    char *names[ROCKS_FAMILIES_MAX];
+    unsigned table_count;
     rocksdb_options_t *options;
     /* All writes are synced, so that at most the last record of a log is not on disk: see rocks_check. */
     rocksdb_writeoptions_t *synced;
@@ -47,8 +64,11 @@ struct rocks {
     int64_t noted_ms;
     bool failed; /* a commit did since the database was opened: its log may end in what is not on disk */
     uint64_t epoch;
+    uint64_t marks; /* commits since the start that wrote a mark: see rocks_find_commit */
     char node[ROCKS_NODE_MAX];
-};
+} rocks;
+
+static inline rocks *rocks_of(backend *b) { return (rocks *)b; }
 
 void rocks_put_be(uint8_t *to, uint64_t n, int bytes);
 uint64_t rocks_get_be(const uint8_t *from, int bytes);
@@ -57,6 +77,59 @@ void rocks_segment_key(uint8_t key[ROCKS_KEY_BYTES], const run_id *id, uint32_t 
 /* Holds `db` open until rocks_read_end. False with a static message when it is not open; then there is no end. */
 bool rocks_read_begin(rocks *r, const char **error);
 void rocks_read_end(rocks *r);
+
+/* ---- Tables (rocks_tables.c) ---- */
+
+/* Where a named table's rows are: a family of its own, or those of `default` with this before their keys. */
+typedef struct rocks_place {
+    rocksdb_column_family_handle_t *family; /* NULL: nothing was ever written to the table */
+    char prefix[ROCKS_PREFIX_MAX + 1];
+    size_t prefix_len;
+} rocks_place;
+
+/* Opens the database with every family that is in it. False with RocksDB's message, or ours, malloc'd by it. */
+bool rocks_tables_open(rocks *r, const char *path, char **why);
+/* Closes it, when it is open. */
+void rocks_tables_close(rocks *r);
+rocks_place rocks_place_of(rocks *r, const char *table);
+/* Makes the table's family if it has none. Journal thread. */
+bool rocks_place_make(rocks *r, const char *table, rocks_place *out, char *error, size_t error_size);
+/* The key behind the prefix. Its length. */
+size_t rocks_place_key(const rocks_place *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX]);
+
+/* ---- Opening (rocks.c) ---- */
+
+/* Copies and frees RocksDB's message. False: there is none. */
+bool rocks_take_error(char *why, char *error, size_t error_size);
+/* Before a commit: see rocks.c. False: the folder is gone. */
+bool rocks_note_sizes(rocks *r, bool *due);
+void rocks_noted(rocks *r);
+extern const char rocks_not_open[], rocks_read_failed[];
+
+/* A copy of the database as it is at one moment, in the new folder `path`; files are shared by links where the file
+ * system can. False with a message. */
+bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size);
+
+/* ---- The backend's functions, see backend.h ---- */
+
+store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size);
+bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const char **error);
+void rocks_load(backend *b, store_journal *out, size_t bytes_max);
+long rocks_scan_live(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,
+                     bool *end, const char **error);
+long rocks_list(backend *b, const run_id *before, size_t limit, run_id *ids, const char **error);
+long rocks_scan(backend *b, const backend_range *range, backend_on_row *on_row, void *arg, bool *end,
+                const char **error);
+bool rocks_find_key(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error);
+bool rocks_delete(backend *b, const run_id *id, const char **error);
+store_backup_result rocks_backup(backend *b, const char *to, uint64_t *bytes, char *error, size_t error_size);
+void rocks_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms);
+long rocks_sweep_age(backend *b, backend_sweep *sweep, size_t limit);
+long rocks_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed);
+void rocks_sweep_give_back(backend *b, const backend_sweep *sweep);
+uint64_t rocks_disk_bytes(backend *b);
+
+/* ---- Keys and iterators ---- */
 
 rocksdb_iterator_t *rocks_iterate(rocks *r, rocks_table t);
 /* Frees the iterator; false with a static message when it stopped for an error. */

@@ -5,7 +5,7 @@
 
 #include "storage/rocks_core.h"
 
-static const char READ_FAILED[] = "the journal could not be read (see the log)";
+const char rocks_read_failed[] = "the journal could not be read (see the log)";
 
 rocksdb_iterator_t *rocks_iterate(rocks *r, rocks_table t)
 {
@@ -20,7 +20,7 @@ bool rocks_iterated(rocksdb_iterator_t *it, const char **error)
     if (!why) return true;
     fprintf(stderr, "stepwell: journal: %s\n", why);
     rocksdb_free(why);
-    *error = READ_FAILED;
+    *error = rocks_read_failed;
     return false;
 }
 
@@ -45,53 +45,117 @@ static bool append(store_journal *to, size_t *room, const char *data, size_t len
     return true;
 }
 
-static void load_segments(rocks *r, store_journal *out)
+/* False: the journal goes beyond bytes_max, and nothing of this segment was taken. */
+static bool take_segment(rocksdb_iterator_t *it, const uint8_t *key, store_journal *out, size_t *room, size_t bytes_max)
+{
+    size_t len = 0;
+    const char *value = rocksdb_iter_value(it, &len);
+    uint32_t seq = (uint32_t)rocks_get_be(key + RUN_ID_BYTES, 4);
+    out->found = true;
+    if (len == 0 || seq == ROCKS_SEQ_KEY) return true;
+    out->cut = bytes_max > 0 && out->len + len > bytes_max;
+    if (out->cut) return false;
+    out->seq_next = seq + 1;
+    if (!append(out, room, value, len)) out->error = "out of memory";
+    return !out->error;
+}
+
+static void load_segments(rocks *r, rocksdb_readoptions_t *how, store_journal *out, size_t bytes_max)
 {
     uint8_t key[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES + 1] = {0};
     size_t room = 0;
     rocks_segment_key(key, &out->run, 0);
     rocks_segment_key(behind, &out->run, UINT32_MAX);
-    rocksdb_readoptions_t *how = rocksdb_readoptions_create();
     /* The iterator reads values as it moves: without a bound, a damaged value of the next run would be this one's. */
     rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)behind, sizeof behind);
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, r->tables[ROCKS_TABLE_SEGMENTS]);
-    for (rocksdb_iter_seek(it, (const char *)key, sizeof key); rocksdb_iter_valid(it) && !out->error;
-         rocksdb_iter_next(it)) {
+    bool more = true;
+    for (rocksdb_iter_seek(it, (const char *)key, sizeof key); more && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
         if (!at || memcmp(at, out->run.bytes, RUN_ID_BYTES) != 0) break;
-        size_t len = 0;
-        const char *value = rocksdb_iter_value(it, &len);
-        uint32_t seq = (uint32_t)rocks_get_be(at + RUN_ID_BYTES, 4);
-        out->found = true;
-        if (len == 0 || seq == ROCKS_SEQ_KEY) continue;
-        out->seq_next = seq + 1;
-        if (!append(out, &room, value, len)) out->error = "out of memory";
+        more = take_segment(it, at, out, &room, bytes_max);
     }
     const char *why = NULL;
     if (!rocks_iterated(it, &why)) out->error = why;
-    rocksdb_readoptions_destroy(how);
 }
 
-void rocks_load(rocks *r, store_journal *out)
+static void load_due(rocks *r, const rocksdb_readoptions_t *how, store_journal *out)
 {
     char *why = NULL;
     size_t len = 0;
-    if (!rocks_read_begin(r, &out->error)) return;
-    char *due = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_LIVE], (const char *)out->run.bytes, RUN_ID_BYTES,
-                               &len, &why);
+    char *due =
+        rocksdb_get_cf(r->db, how, r->tables[ROCKS_TABLE_LIVE], (const char *)out->run.bytes, RUN_ID_BYTES, &len, &why);
     if (why) {
-        out->error = READ_FAILED;
+        out->error = rocks_read_failed;
         rocksdb_free(why);
     }
     out->live = due && len == ROCKS_DUE_BYTES;
     if (out->live) out->due_ms = (int64_t)rocks_get_be((const uint8_t *)due, ROCKS_DUE_BYTES);
     if (due) rocksdb_free(due);
-    if (!out->error) load_segments(r, out);
+}
+
+void rocks_load(backend *b, store_journal *out, size_t bytes_max)
+{
+    rocks *r = rocks_of(b);
+    if (!rocks_read_begin(r, &out->error)) return;
+    const rocksdb_snapshot_t *moment = rocksdb_create_snapshot(r->db);
+    rocksdb_readoptions_t *how = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_snapshot(how, moment);
+    load_due(r, how, out);
+    if (!out->error) load_segments(r, how, out, bytes_max);
+    rocksdb_readoptions_destroy(how);
+    rocksdb_release_snapshot(r->db, moment);
     rocks_read_end(r);
 }
 
-bool rocks_find_key(rocks *r, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error)
+/* ---- Named tables ---- */
+
+/* True: the key is past the range. */
+static bool is_past(const backend_range *range, const char *key, size_t len)
 {
+    if (range->to.len == 0) return false;
+    size_t both = len < range->to.len ? len : range->to.len;
+    int order = memcmp(key, range->to.data, both);
+    return order > 0 || (order == 0 && len >= range->to.len);
+}
+
+static long scan_place(rocks *r, const rocks_place *p, const backend_range *range, backend_on_row *on_row, void *arg,
+                       bool *end, const char **error)
+{
+    uint8_t from[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
+    size_t from_len = rocks_place_key(p, range->from, from), n = 0, bytes = 0, len, value_len;
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, r->reads, p->family);
+    *end = true;
+    for (rocksdb_iter_seek(it, (const char *)from, from_len); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        const char *key = rocksdb_iter_key(it, &len);
+        if (len < p->prefix_len || memcmp(key, p->prefix, p->prefix_len) != 0) break;
+        if (is_past(range, key + p->prefix_len, len - p->prefix_len)) break;
+        *end = n < range->rows_max && (range->bytes_max == 0 || bytes <= range->bytes_max);
+        if (!*end) break;
+        const char *value = rocksdb_iter_value(it, &value_len);
+        on_row(arg, (store_bytes){key + p->prefix_len, len - p->prefix_len}, (store_bytes){value, value_len});
+        bytes += len - p->prefix_len + value_len;
+        n++;
+    }
+    return rocks_iterated(it, error) ? (long)n : -1;
+}
+
+long rocks_scan(backend *b, const backend_range *range, backend_on_row *on_row, void *arg, bool *end,
+                const char **error)
+{
+    rocks *r = rocks_of(b);
+    long n = 0;
+    *end = true;
+    if (!rocks_read_begin(r, error)) return -1;
+    rocks_place p = rocks_place_of(r, range->table);
+    if (p.family) n = scan_place(r, &p, range, on_row, arg, end, error);
+    rocks_read_end(r);
+    return n;
+}
+
+bool rocks_find_key(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error)
+{
+    rocks *r = rocks_of(b);
     char *why = NULL;
     size_t len = 0;
     bool ok = true, found = false;
@@ -108,13 +172,14 @@ bool rocks_find_key(rocks *r, const uint8_t hash[STORE_KEY_BYTES], store_key_row
     }
     if (row) rocksdb_free(row);
     rocks_read_end(r);
-    if (!ok) *error = READ_FAILED;
+    if (!ok) *error = rocks_read_failed;
     return ok && found;
 }
 
-long rocks_scan_live(rocks *r, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,
+long rocks_scan_live(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,
                      bool *end, const char **error)
 {
+    rocks *r = rocks_of(b);
     size_t n = 0;
     if (!rocks_read_begin(r, error)) return -1;
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_LIVE);
@@ -147,8 +212,9 @@ static void previous_run(rocksdb_iterator_t *it, const run_id *id)
     if (at && memcmp(at, id->bytes, RUN_ID_BYTES) == 0) rocksdb_iter_prev(it);
 }
 
-long rocks_list(rocks *r, const run_id *before, size_t limit, run_id *ids, const char **error)
+long rocks_list(backend *b, const run_id *before, size_t limit, run_id *ids, const char **error)
 {
+    rocks *r = rocks_of(b);
     size_t n = 0;
     if (!rocks_read_begin(r, error)) return -1;
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);

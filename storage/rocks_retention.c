@@ -52,8 +52,9 @@ static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_wri
     return false;
 }
 
-bool rocks_delete(rocks *r, const run_id *id, const char **error)
+bool rocks_delete(backend *base, const run_id *id, const char **error)
 {
+    rocks *r = rocks_of(base);
     if (!rocks_read_begin(r, error)) return false;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     bool ok = batch_delete_run(r, b, id);
@@ -67,7 +68,7 @@ bool rocks_delete(rocks *r, const run_id *id, const char **error)
 
 /* ---- By age ---- */
 
-void rocks_sweep_begin(rocks_sweep *s, int64_t now_ms, int64_t store_ms)
+void rocks_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
 {
     memset(s->expiry_from, 0, sizeof s->expiry_from);
     s->expiry_from[ROCKS_EXPIRY_OWN][0] = ROCKS_EXPIRY_OWN;
@@ -94,7 +95,7 @@ static bool is_live(rocks *r, const rocksdb_readoptions_t *how, const run_id *id
 /* Runs with an expiry row: those that outlived their first commit, or have a retention of their own. A live
  * one has a row when its last commit was reported as failed and came back from the log: it goes on, and only the row
  * goes. */
-static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, rocks_expiry kind, size_t limit)
+static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, rocks_expiry kind, size_t limit)
 {
     uint8_t *from = s->expiry_from[kind];
     int64_t until_ms = kind == ROCKS_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
@@ -172,7 +173,7 @@ static bool walk_run(rocksdb_iterator_t *it, walked *w)
 
 /* Runs of a single commit have no expiry row: their id tells when they ended, and that order is the table's. What is
  * left in place here, live or of several segments, gets an expiry row when it ends: it need not be looked at again. */
-static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, size_t limit)
+static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size_t limit)
 {
     const char *error = NULL;
     long n = 0;
@@ -191,11 +192,12 @@ static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, rocks_sweep *s, size_t
     return moment_end(r, &m, &error) && ok ? n : -1;
 }
 
-long rocks_sweep_age(rocks *r, rocks_sweep *sweep, size_t limit)
+long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
 {
+    rocks *r = rocks_of(base);
     const char *error = NULL;
-    rocks_sweep next = *sweep; /* counts only when its deletions are written */
-    assert(limit > 1);         /* the walk begins with the last run of the batch before */
+    backend_sweep next = *sweep; /* counts only when its deletions are written */
+    assert(limit > 1);           /* the walk begins with the last run of the batch before */
     if (!rocks_read_begin(r, &error)) return -1;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     next.done = true;
@@ -211,10 +213,11 @@ long rocks_sweep_age(rocks *r, rocks_sweep *sweep, size_t limit)
 
 /* ---- By size ---- */
 
-long rocks_sweep_bytes(rocks *r, rocks_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed)
+long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed)
 {
+    rocks *r = rocks_of(base);
     const char *error = NULL;
-    rocks_sweep next = *sweep;
+    backend_sweep next = *sweep;
     size_t seen = 0;
     long n = 0;
     bool ok = true;
@@ -238,8 +241,9 @@ long rocks_sweep_bytes(rocks *r, rocks_sweep *sweep, uint64_t bytes, size_t limi
     return ok ? n : -1;
 }
 
-void rocks_sweep_give_back(rocks *r, const rocks_sweep *sweep)
+void rocks_sweep_give_back(backend *base, const backend_sweep *sweep)
 {
+    rocks *r = rocks_of(base);
     const char *error = NULL;
     uint8_t to[ROCKS_KEY_BYTES];
     (void)pthread_mutex_lock(&r->slow);
@@ -252,15 +256,17 @@ void rocks_sweep_give_back(rocks *r, const rocks_sweep *sweep)
 }
 
 /* Blobs of deleted runs count as gone: the space is given back by the compactions that follow. */
-uint64_t rocks_disk_bytes(rocks *r)
+uint64_t rocks_disk_bytes(backend *b)
 {
+    rocks *r = rocks_of(b);
     static const char *const properties[] = {"rocksdb.live-sst-files-size", "rocksdb.live-blob-file-size",
                                              "rocksdb.live-blob-file-garbage-size"};
     const char *error = NULL;
     uint64_t sums[3] = {0}, one;
     if (!rocks_read_begin(r, &error)) return 0;
+    unsigned tables = __atomic_load_n(&r->table_count, __ATOMIC_ACQUIRE);
     for (size_t p = 0; p < 3; p++)
-        for (int t = 0; t < ROCKS_TABLES; t++)
+        for (unsigned t = 0; t < tables; t++)
             if (rocksdb_property_int_cf(r->db, r->tables[t], properties[p], &one) == 0) sums[p] += one;
     rocks_read_end(r);
     return sums[0] + sums[1] - (sums[2] < sums[1] ? sums[2] : sums[1]);

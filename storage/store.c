@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/rocks.h"
 #include "storage/store_core.h"
 
 enum { DAY_MS = 86400000, QUEUE_BYTES = 256 << 20, SWEEP_INTERVAL_MS = 60000 };
@@ -13,12 +14,11 @@ enum { DAY_MS = 86400000, QUEUE_BYTES = 256 << 20, SWEEP_INTERVAL_MS = 60000 };
 static void set_options(store *s, const store_options *o)
 {
     s->options = *o;
-    (void)snprintf(s->path, sizeof s->path, "%s", o->path);
-    s->options.path = s->path;
+    s->options.path = NULL;
+    s->options.backend = NULL;
     if (!s->options.retain_ms) s->options.retain_ms = 7LL * DAY_MS;
     if (!s->options.queue_bytes_max) s->options.queue_bytes_max = QUEUE_BYTES;
     if (!s->options.sweep_interval_ms) s->options.sweep_interval_ms = SWEEP_INTERVAL_MS;
-    if (!s->options.wall_ms) s->options.wall_ms = store_now_ms;
 }
 
 static bool start_threads(store *s, char *error, size_t error_size)
@@ -37,7 +37,7 @@ static bool start_threads(store *s, char *error, size_t error_size)
 
 static void store_free(store *s)
 {
-    if (s->rocks) rocks_close(s->rocks);
+    if (s->backend) s->backend->ops->close(s->backend);
     (void)pthread_cond_destroy(&s->work);
     (void)pthread_cond_destroy(&s->sweep);
     (void)pthread_mutex_destroy(&s->lock);
@@ -55,23 +55,32 @@ static int condition_init(pthread_cond_t *c)
     return rc;
 }
 
-store *store_open(const store_options *options, char *error, size_t error_size)
+static store *store_new(backend *b)
 {
-    assert(options->path && *options->path);
-    if (!folder_prepare(options->path, error, error_size)) return NULL;
     store *s = calloc(1, sizeof *s);
     if (!s || pthread_mutex_init(&s->lock, NULL) != 0 || condition_init(&s->work) != 0 ||
         condition_init(&s->sweep) != 0) {
-        (void)snprintf(error, error_size, "out of memory");
         free(s);
         return NULL;
     }
-    set_options(s, options);
-    s->rocks = rocks_open(s->path, s->options.accept_loss, error, error_size);
-    if (s->rocks && folder_secret(s->path, s->secret, error, error_size)) {
-        folder_mark_used(s->path);
-        if (start_threads(s, error, error_size)) return s;
+    s->backend = b;
+    return s;
+}
+
+store *store_open(const store_options *options, char *error, size_t error_size)
+{
+    assert(options->backend || (options->path && *options->path));
+    backend *b = options->backend;
+    if (!b) b = rocks_open(options->path, options->accept_loss, error, error_size);
+    if (!b) return NULL;
+    store *s = store_new(b);
+    if (!s) {
+        (void)snprintf(error, error_size, "out of memory");
+        b->ops->close(b);
+        return NULL;
     }
+    set_options(s, options);
+    if (start_threads(s, error, error_size)) return s;
     store_free(s);
     return NULL;
 }
@@ -89,9 +98,9 @@ void store_close(store *s)
     store_free(s);
 }
 
-uint64_t store_epoch(const store *s) { return rocks_epoch(s->rocks); }
-const char *store_node(const store *s) { return rocks_node(s->rocks); }
-const uint8_t *store_secret(const store *s) { return s->secret; }
+uint64_t store_epoch(const store *s) { return s->backend->ops->epoch(s->backend); }
+const char *store_node(const store *s) { return s->backend->ops->node(s->backend); }
+const uint8_t *store_secret(const store *s) { return s->backend->ops->secret(s->backend); }
 
 /* ---- Ports ---- */
 

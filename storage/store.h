@@ -1,5 +1,5 @@
-/* store: where journals live. An asynchronous interface with no database's types in it; storage/rocks.c is the
- * embedded implementation, another may follow. One journal thread takes what all loops appended, writes it as one
+/* store: where journals live. An asynchronous interface with no database's types in it; what a database does for it is
+ * storage/backend.h. One journal thread takes what all loops appended, writes it as one
  * batch with one sync, and tells each loop once. A store_port is one loop's door: used on that loop's thread only,
  * from any stack; completions come on the loop's own stack. */
 #ifndef STORAGE_STORE_H
@@ -15,14 +15,17 @@
 typedef struct store store;
 typedef struct store_port store_port;
 
+enum { STORE_SECRET_BYTES = 32 };
+
 typedef struct store_options {
     const char *path;          /* data folder; made if it is not there (its parent must be) */
+    struct backend *backend;   /* the store's from store_open on, also if that fails; NULL: RocksDB in `path` */
     int64_t retain_ms;         /* ended runs older than this are deleted; 0: 7 days */
     uint64_t retain_bytes;     /* ended runs are deleted, oldest first, while the store is larger; 0: no limit */
     size_t queue_bytes_max;    /* appended and not yet committed; 0: 256 MiB. See store_busy */
     int64_t sweep_interval_ms; /* how often retention looks; 0: 60,000 */
     bool accept_loss;          /* open although the journal is damaged: what cannot be read is lost */
-    int64_t (*wall_ms)(void);  /* the wall clock that retention asks, Unix ms; NULL: the system's */
+    int64_t (*wall_ms)(void);  /* the wall clock that retention asks, Unix ms; NULL: the backend's */
 } store_options;
 
 /* Opens, or makes, the store. NULL with a message that says what to change: not writable, in use by another process
@@ -50,6 +53,38 @@ typedef struct store_key {
     uint8_t hash[STORE_KEY_BYTES], fingerprint[STORE_KEY_BYTES];
 } store_key;
 
+typedef struct store_bytes {
+    const void *data;
+    size_t len;
+} store_bytes;
+
+enum { STORE_TABLE_NAME_MAX = 31, STORE_ROW_KEY_MAX = 512 };
+
+typedef enum store_row_op {
+    STORE_ROW_PUT,
+    STORE_ROW_DELETE,
+    STORE_ROW_INSERT /* if the key is not there, or has this value already: else it is taken */
+} store_row_op;
+
+/* A row of a named table, written in the commit of the segment that it hangs on. A table is made when something is
+ * first written to it; names and keys: docs/journal.md. All borrowed as the segment is. */
+typedef struct store_row {
+    const struct store_row *next;
+    store_row_op op;
+    const char *table; /* a-z and _, at most STORE_TABLE_NAME_MAX; none of the store's own */
+    store_bytes key;   /* at most STORE_ROW_KEY_MAX */
+    store_bytes value;
+} store_row;
+
+/* What became of a segment. */
+typedef enum store_outcome {
+    STORE_DONE,      /* it is on disk */
+    STORE_REFUSED,   /* nothing of it is, nor will be */
+    STORE_UNKNOWN,   /* it is on disk or not: a write failed, and the database has not told yet */
+    STORE_KEY_TAKEN, /* an insert found its key taken: nothing of the segment's group is on disk, nor will be */
+    STORE_FENCED     /* reserved: another node has taken over */
+} store_outcome;
+
 /* Entries of one run for one commit: becomes one key. The caller owns it and may not touch it from store_append until
  * it comes back through on_committed. */
 typedef struct store_segment {
@@ -63,8 +98,11 @@ typedef struct store_segment {
     const store_key
         *key; /* with the first of a run that has a key: kept in the same commit; borrowed likewise. NULL: none */
     const char *data; /* entries, one after the other; borrowed until it comes back */
-    size_t len;
-    const char *error; /* set when it comes back: NULL: it is on disk; else why not (valid until store_close) */
+    size_t len;       /* 0: rows alone */
+    const store_row *rows;
+    bool joined;           /* with the next of its list: both on disk or neither, whatever keys are taken */
+    store_outcome outcome; /* set when it comes back */
+    const char *error;     /* likewise: NULL: STORE_DONE; else why not (valid until store_close) */
 } store_segment;
 
 /* `on_committed` gets back a list linked by `next`, in the order of appending. */
@@ -94,6 +132,7 @@ typedef struct store_journal {
     uint32_t seq_next; /* one past the last segment's first seq; see entry counts for the rest */
     char *data;        /* all segments joined, in order; owned by the store until the callback returns */
     size_t len;
+    bool cut;          /* there is more, left out for its size */
     const char *error; /* NULL, or why it could not be read */
 } store_journal;
 

@@ -5,8 +5,7 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "storage/folder.h"
-#include "storage/rocks.h"
+#include "storage/backend.h"
 #include "storage/store.h"
 
 enum { STORE_TEXTS_MAX = 8 };
@@ -33,10 +32,8 @@ struct store_port {
 };
 
 struct store {
-    rocks *rocks;
-    store_options options; /* defaults filled in */
-    char path[FOLDER_PATH_MAX];
-    uint8_t secret[FOLDER_SECRET_BYTES];
+    backend *backend;
+    store_options options; /* defaults filled in; its `path` and `backend` are not used any more */
     pthread_mutex_t lock;
     pthread_cond_t work;  /* the journal thread waits for queued segments, or for the end */
     pthread_cond_t sweep; /* the sweeper waits for its time, or for the end */
@@ -51,14 +48,15 @@ struct store {
     int64_t pause_ms, healed_ms;                      /* the journal thread's: see outlast_failure */
     uint64_t disk_bytes;                              /* atomic */
     uint64_t runs_deleted;                            /* atomic */
-    char texts[STORE_TEXTS_MAX][ROCKS_ERROR_MAX];     /* why commits failed: written once, then only read */
+    char texts[STORE_TEXTS_MAX][BACKEND_ERROR_MAX];   /* why commits failed: written once, then only read */
     uint64_t commits, segments, bytes, commit_errors; /* atomic; written by the journal thread */
 };
 
 void *store_journal_main(void *arg);
 void *store_sweep_main(void *arg);
 
-int64_t store_now_ms(void);
+/* The wall clock that commits and retention go by. */
+int64_t store_now_ms(const store *s);
 /* For the store's conditions, which go by the steady clock: a wall clock that is set must not stop them. */
 struct timespec store_after_ms(int64_t ms);
 

@@ -22,26 +22,26 @@ static void note_deleted(store *s, long n)
     if (n > 0) (void)__atomic_add_fetch(&s->runs_deleted, (uint64_t)n, __ATOMIC_RELAXED);
 }
 
-static void sweep_age(store *s, rocks_sweep *at)
+static void sweep_age(store *s, backend_sweep *at)
 {
     long n;
     do {
-        n = rocks_sweep_age(s->rocks, at, BATCH_RUNS);
+        n = s->backend->ops->sweep_age(s->backend, at, BATCH_RUNS);
         note_deleted(s, n);
     } while (n >= 0 && !at->done && !closing(s));
 }
 
 /* False when nothing could be freed. */
-static bool sweep_bytes(store *s, rocks_sweep *at, uint64_t excess)
+static bool sweep_bytes(store *s, backend_sweep *at, uint64_t excess)
 {
     uint64_t sum = 0, freed;
     long n;
     do {
-        n = rocks_sweep_bytes(s->rocks, at, excess - sum, BATCH_RUNS, &freed);
+        n = s->backend->ops->sweep_bytes(s->backend, at, excess - sum, BATCH_RUNS, &freed);
         note_deleted(s, n);
         if (n > 0) sum += freed;
     } while (n >= 0 && !at->done && sum < excess && !closing(s));
-    if (sum > 0 && !closing(s)) rocks_sweep_give_back(s->rocks, at);
+    if (sum > 0 && !closing(s)) s->backend->ops->sweep_give_back(s->backend, at);
     return sum > 0;
 }
 
@@ -56,25 +56,26 @@ static int64_t steady_ms(void)
 static int64_t now_ms(store *s, clock_belief *clock)
 {
     bool jumped;
-    int64_t wall_ms = s->options.wall_ms(), before_ms = clock->believed_ms;
+    int64_t wall_ms = store_now_ms(s), before_ms = clock->believed_ms;
     int64_t now_ms = clock_believe(clock, wall_ms, steady_ms(), &jumped);
     if (jumped)
         fprintf(stderr,
                 "stepwell: journal: the clock is %" PRId64 " hours ahead of when retention last looked: nothing is "
                 "deleted by that for a day. Is the clock right?\n",
                 (wall_ms - before_ms) / 3600000);
-    rocks_set_swept(s->rocks, clock);
+    s->backend->ops->set_swept(s->backend, clock);
     return now_ms;
 }
 
-static void sweep(store *s, rocks_sweep *at, clock_belief *clock)
+static void sweep(store *s, backend_sweep *at, clock_belief *clock)
 {
     uint64_t most = s->options.retain_bytes;
-    rocks_sweep_begin(at, now_ms(s, clock), s->options.retain_ms);
+    s->backend->ops->sweep_begin(at, now_ms(s, clock), s->options.retain_ms);
     sweep_age(s, at);
-    uint64_t disk = rocks_disk_bytes(s->rocks);
+    uint64_t disk = s->backend->ops->disk_bytes(s->backend);
     /* Sizes on disk are known only after compaction, so what is to be freed is approached. */
-    while (most > 0 && disk > most && !closing(s) && sweep_bytes(s, at, disk - most)) disk = rocks_disk_bytes(s->rocks);
+    while (most > 0 && disk > most && !closing(s) && sweep_bytes(s, at, disk - most))
+        disk = s->backend->ops->disk_bytes(s->backend);
     __atomic_store_n(&s->disk_bytes, disk, __ATOMIC_RELAXED);
 }
 
@@ -89,9 +90,9 @@ static void wait_for_turn(store *s)
 void *store_sweep_main(void *arg)
 {
     store *s = arg;
-    rocks_sweep at = {.done = false};
+    backend_sweep at = {.done = false};
     clock_belief clock;
-    rocks_swept(s->rocks, &clock);
+    s->backend->ops->swept(s->backend, &clock);
     while (!closing(s)) {
         if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep(s, &at, &clock);
         wait_for_turn(s);

@@ -1,0 +1,141 @@
+/* The database's column families: the store's own, those of named tables, and those of a newer program, which are
+ * opened and left as they are. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "storage/rocks_core.h"
+
+static const char *const own_names[ROCKS_TABLES] = {"default", "segments", "live", "expiry", "keys"};
+
+/* Tables that any program may have to write at any time: as rows of `default` they leave the list of families as it
+ * was, which an earlier program must know to open the database. */
+static const char *const in_default[] = {"inbox"};
+
+/* ---- Opening ---- */
+
+static bool is_own(const char *name)
+{
+    for (size_t i = 0; i < ROCKS_TABLES; i++)
+        if (strcmp(name, own_names[i]) == 0) return true;
+    return false;
+}
+
+static bool add_name(rocks *r, const char *name)
+{
+    if (r->table_count == ROCKS_FAMILIES_MAX) return false;
+    r->names[r->table_count] = strdup(name);
+    return r->names[r->table_count] && ++r->table_count > 0;
+}
+
+static void free_names(rocks *r)
+{
+    for (unsigned i = 0; i < r->table_count; i++) free(r->names[i]);
+    r->table_count = 0;
+}
+
+/* The store's own families first, in the order of rocks_table. Without a list there is no database yet, or one that
+ * cannot be opened either, and then its opening says why. */
+static bool list_names(rocks *r, const char *path)
+{
+    char *why = NULL;
+    size_t count = 0;
+    bool ok = true;
+    assert(r->table_count == 0);
+    for (size_t i = 0; i < ROCKS_TABLES; i++) ok = ok && add_name(r, own_names[i]);
+    char **found = rocksdb_list_column_families(r->options, path, &count, &why);
+    if (why) {
+        rocksdb_free(why);
+        return ok;
+    }
+    for (size_t i = 0; i < count; i++) ok = ok && (is_own(found[i]) || add_name(r, found[i]));
+    rocksdb_list_column_families_destroy(found, count);
+    return ok;
+}
+
+bool rocks_tables_open(rocks *r, const char *path, char **why)
+{
+    const rocksdb_options_t *options[ROCKS_FAMILIES_MAX];
+    *why = NULL;
+    if (!list_names(r, path)) {
+        free_names(r);
+        *why = strdup("it has more tables than this program can open");
+        return false;
+    }
+    for (unsigned i = 0; i < r->table_count; i++) options[i] = r->options;
+    r->db = rocksdb_open_column_families(r->options, path, (int)r->table_count, (const char *const *)r->names, options,
+                                         r->tables, why);
+    if (!*why) return true;
+    r->db = NULL;
+    free_names(r);
+    return false;
+}
+
+void rocks_tables_close(rocks *r)
+{
+    if (!r->db) return;
+    for (unsigned i = 0; i < r->table_count; i++) rocksdb_column_family_handle_destroy(r->tables[i]);
+    free_names(r);
+    rocksdb_close(r->db);
+    r->db = NULL;
+}
+
+/* ---- Named tables ---- */
+
+static bool is_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
+    return len > 0 && len <= STORE_TABLE_NAME_MAX && !name[len];
+}
+
+rocks_place rocks_place_of(rocks *r, const char *table)
+{
+    rocks_place p = {.family = NULL};
+    assert(is_name(table) && !is_own(table));
+    for (size_t i = 0; i < sizeof in_default / sizeof *in_default; i++) {
+        if (strcmp(table, in_default[i]) != 0) continue;
+        p.family = r->tables[ROCKS_TABLE_META];
+        p.prefix_len = strlen(table) + 1; /* with its zero */
+        memcpy(p.prefix, table, p.prefix_len);
+        return p;
+    }
+    unsigned count = __atomic_load_n(&r->table_count, __ATOMIC_ACQUIRE);
+    for (unsigned i = ROCKS_TABLES; i < count; i++)
+        if (strcmp(table, r->names[i]) == 0) p.family = r->tables[i];
+    return p;
+}
+
+bool rocks_place_make(rocks *r, const char *table, rocks_place *out, char *error, size_t error_size)
+{
+    char *why = NULL;
+    *out = rocks_place_of(r, table);
+    if (out->family) return true;
+    unsigned count = r->table_count;
+    if (count == ROCKS_FAMILIES_MAX) {
+        (void)snprintf(error, error_size, "no room for the table %s: the journal has %u tables", table, count);
+        return false;
+    }
+    r->names[count] = strdup(table);
+    if (!r->names[count]) {
+        (void)snprintf(error, error_size, "out of memory");
+        return false;
+    }
+    r->tables[count] = rocksdb_create_column_family(r->db, r->options, table, &why);
+    if (rocks_take_error(why, error, error_size)) {
+        free(r->names[count]);
+        return false;
+    }
+    __atomic_store_n(&r->table_count, count + 1, __ATOMIC_RELEASE);
+    out->family = r->tables[count];
+    return true;
+}
+
+size_t rocks_place_key(const rocks_place *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX])
+{
+    assert(key.len <= STORE_ROW_KEY_MAX);
+    memcpy(out, p->prefix, p->prefix_len);
+    if (key.len > 0) memcpy(out + p->prefix_len, key.data, key.len);
+    return p->prefix_len + key.len;
+}

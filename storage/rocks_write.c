@@ -1,0 +1,236 @@
+/* Writing: what a segment is in the tables, and many of them as one batch. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/rocks_core.h"
+
+/* ---- Segments ---- */
+
+static void batch_put(rocks *r, rocks_table t, const void *key, size_t key_len, const void *value, size_t len)
+{
+    rocksdb_writebatch_put_cf(r->batch, r->tables[t], key, key_len, value, len);
+}
+
+/* What lets retention find an ended run (docs/journal.md). A run that began and ended within one commit and has no
+ * retention of its own, nor a key, needs no row: its id holds its time. */
+static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
+{
+    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_EXPIRY_BYTES];
+    bool alone = !s->listed && s->seq == 0, own = s->retain_ms >= 0;
+    if (alone && !own && !s->key) return;
+    int64_t at_ms = now_ms;
+    if (own) at_ms = s->retain_ms < INT64_MAX - now_ms ? now_ms + s->retain_ms : INT64_MAX;
+    row[0] = own ? ROCKS_EXPIRY_OWN : ROCKS_EXPIRY_STORE;
+    rocks_put_be(row + 1, (uint64_t)at_ms, ROCKS_DUE_BYTES);
+    memcpy(row + 1 + ROCKS_DUE_BYTES, s->run.bytes, RUN_ID_BYTES);
+    batch_put(r, ROCKS_TABLE_EXPIRY, row, sizeof row, "", 0);
+    if (!alone) return;
+    rocks_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second, empty segment: the walk leaves the run alone */
+    batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, "", 0);
+}
+
+/* The key leads to the run, and the run to its key, so that both go together. */
+static void batch_key(rocks *r, const store_segment *s)
+{
+    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
+    memcpy(row, s->run.bytes, RUN_ID_BYTES);
+    memcpy(row + RUN_ID_BYTES, s->key->fingerprint, STORE_KEY_BYTES);
+    batch_put(r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
+    rocks_segment_key(key, &s->run, ROCKS_SEQ_KEY);
+    batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->key->hash, STORE_KEY_BYTES);
+}
+
+static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
+{
+    uint8_t key[ROCKS_KEY_BYTES], due[ROCKS_DUE_BYTES];
+    const char *id = (const char *)s->run.bytes;
+    rocks_segment_key(key, &s->run, s->seq);
+    if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->data, s->len);
+    if (s->key) batch_key(r, s);
+    if (s->live == STORE_LIVE_SET) {
+        rocks_put_be(due, (uint64_t)s->due_ms, ROCKS_DUE_BYTES);
+        batch_put(r, ROCKS_TABLE_LIVE, id, RUN_ID_BYTES, due, sizeof due);
+    }
+    if (s->live != STORE_LIVE_CLEAR) return;
+    if (s->listed) rocksdb_writebatch_delete_cf(r->batch, r->tables[ROCKS_TABLE_LIVE], id, RUN_ID_BYTES);
+    batch_expiry(r, s, now_ms);
+}
+
+/* ---- Rows of named tables ---- */
+
+/* A batch in the making. */
+typedef struct writer {
+    rocks *r;
+    /* The rows of named tables in the batch so far, for inserts to look at; NULL: the batch has no inserts. */
+    rocksdb_writebatch_wi_t *seen;
+    char *error; /* why the batch cannot be written; error_size bytes */
+    size_t error_size;
+    bool failed;
+    bool has_segment;
+} writer;
+
+static bool fail(writer *w, const char *why)
+{
+    (void)snprintf(w->error, w->error_size, "%s", why);
+    w->failed = true;
+    return false;
+}
+
+/* False: the key is taken, or could not be read. */
+static bool may_insert(writer *w, const rocks_place *p, const char *key, size_t key_len, store_bytes value)
+{
+    char *why = NULL;
+    size_t len = 0;
+    char *found = rocksdb_writebatch_wi_get_from_batch_and_db_cf(w->seen, w->r->db, w->r->reads, p->family, key,
+                                                                 key_len, &len, &why);
+    if (rocks_take_error(why, w->error, w->error_size)) {
+        w->failed = true;
+        return false;
+    }
+    bool free_key = !found || (len == value.len && (len == 0 || memcmp(found, value.data, len) == 0));
+    if (found) rocksdb_free(found);
+    return free_key;
+}
+
+static bool batch_row(writer *w, const store_row *row)
+{
+    uint8_t bytes[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
+    const char *key = (const char *)bytes, *value = row->value.len > 0 ? row->value.data : "";
+    rocks_place p;
+    if (!rocks_place_make(w->r, row->table, &p, w->error, w->error_size)) {
+        w->failed = true;
+        return false;
+    }
+    size_t len = rocks_place_key(&p, row->key, bytes);
+    if (row->op == STORE_ROW_INSERT && !may_insert(w, &p, key, len, row->value)) return false;
+    if (row->op == STORE_ROW_DELETE) {
+        rocksdb_writebatch_delete_cf(w->r->batch, p.family, key, len);
+        if (w->seen) rocksdb_writebatch_wi_delete_cf(w->seen, p.family, key, len);
+        return true;
+    }
+    rocksdb_writebatch_put_cf(w->r->batch, p.family, key, len, value, row->value.len);
+    if (w->seen) rocksdb_writebatch_wi_put_cf(w->seen, p.family, key, len, value, row->value.len);
+    return true;
+}
+
+/* ---- Groups ---- */
+
+static bool has_insert(const store_segment *s)
+{
+    for (const store_row *row = s->rows; row; row = row->next)
+        if (row->op == STORE_ROW_INSERT) return true;
+    return false;
+}
+
+/* Sets a point that the batch can be taken back to, or takes it back there. */
+static void batch_point(writer *w, bool back)
+{
+    char *why = NULL;
+    if (!w->seen) return;
+    if (!back) {
+        rocksdb_writebatch_set_save_point(w->r->batch);
+        rocksdb_writebatch_wi_set_save_point(w->seen);
+        return;
+    }
+    rocksdb_writebatch_rollback_to_save_point(w->r->batch, &why);
+    if (rocks_take_error(why, w->error, w->error_size)) w->failed = true;
+    why = NULL;
+    rocksdb_writebatch_wi_rollback_to_save_point(w->seen, &why);
+    if (rocks_take_error(why, w->error, w->error_size)) w->failed = true;
+}
+
+/* Takes the group that begins with `first`, and returns what is behind it. */
+static store_segment *batch_group(writer *w, store_segment *first, int64_t now_ms)
+{
+    store_segment *s = first;
+    bool whole = true, has_segment = false;
+    batch_point(w, false);
+    for (bool more = true; more; s = s->next) {
+        batch_segment(w->r, s, now_ms);
+        has_segment = has_segment || s->len > 0;
+        for (const store_row *row = s->rows; row && whole; row = row->next) whole = batch_row(w, row);
+        more = s->joined && s->next;
+    }
+    for (store_segment *g = first; g != s; g = g->next) g->outcome = whole ? STORE_DONE : STORE_KEY_TAKEN;
+    if (!whole && !w->failed) batch_point(w, true);
+    if (whole) w->has_segment = w->has_segment || has_segment;
+    return s;
+}
+
+/* ---- Commits ---- */
+
+static const char MARK[] = "commit";
+
+static void mark_of(const rocks *r, uint8_t mark[ROCKS_MARK_BYTES])
+{
+    rocks_put_be(mark, r->epoch, 8);
+    rocks_put_be(mark + 8, r->marks, 8);
+}
+
+static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
+{
+    rocks *r = w->r;
+    bool inserts = false;
+    rocksdb_writebatch_clear(r->batch);
+    for (const store_segment *s = list; s && !inserts; s = s->next) inserts = has_insert(s);
+    if (inserts) w->seen = rocksdb_writebatch_wi_create(0, 1);
+    for (store_segment *s = list; s && !w->failed;) s = batch_group(w, s, now_ms);
+    if (w->seen) rocksdb_writebatch_wi_destroy(w->seen);
+    if (w->failed || w->has_segment || rocksdb_writebatch_count(r->batch) == 0) return !w->failed;
+    uint8_t mark[ROCKS_MARK_BYTES]; /* no segment to know the batch by */
+    r->marks++;
+    mark_of(r, mark);
+    batch_put(r, ROCKS_TABLE_META, MARK, sizeof MARK - 1, mark, sizeof mark);
+    return true;
+}
+
+store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
+{
+    rocks *r = rocks_of(b);
+    writer w = {.r = r, .error = error, .error_size = error_size};
+    char *why = NULL;
+    bool due;
+    if (!r->db) {
+        (void)fail(&w, rocks_not_open);
+        return STORE_REFUSED;
+    }
+    if (!rocks_note_sizes(r, &due)) {
+        (void)snprintf(error, error_size, "the data folder %s has been deleted, or cannot be read", r->path);
+        return STORE_REFUSED;
+    }
+    if (!fill_batch(&w, list, now_ms)) return STORE_REFUSED;
+    if (rocksdb_writebatch_count(r->batch) == 0) return STORE_DONE; /* no group could be taken */
+    rocksdb_write(r->db, r->synced, r->batch, &why);
+    r->failed = why != NULL;
+    if (rocks_take_error(why, error, error_size)) return STORE_UNKNOWN;
+    if (due) rocks_noted(r);
+    return STORE_DONE;
+}
+
+/* A batch is whole or not there, so one of its rows tells. No other commit writes the same segment. */
+bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const char **error)
+{
+    rocks *r = rocks_of(b);
+    uint8_t key[ROCKS_KEY_BYTES], mark[ROCKS_MARK_BYTES];
+    char *why = NULL, *row;
+    size_t len = 0;
+    while (list && (list->outcome == STORE_KEY_TAKEN || list->len == 0)) list = list->next;
+    if (!rocks_read_begin(r, error)) return false;
+    if (list) {
+        rocks_segment_key(key, &list->run, list->seq);
+        row =
+            rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
+        *there = row != NULL;
+    } else {
+        mark_of(r, mark);
+        row = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_META], MARK, sizeof MARK - 1, &len, &why);
+        *there = row && len == sizeof mark && memcmp(row, mark, sizeof mark) == 0;
+    }
+    if (row) rocksdb_free(row);
+    rocks_read_end(r);
+    if (!why) return true;
+    rocksdb_free(why);
+    *error = rocks_read_failed;
+    return false;
+}
