@@ -84,7 +84,7 @@ static size_t end_head(http_call *call, size_t taken)
 /* A line that begins with a space goes on with the one before, after one space (RFC 9112, 5.2). */
 static bool keep_line(http_call *call, const char *line, size_t len)
 {
-    if ((*line == ' ' || *line == '\t') && call->header_count > 0) {
+    if (*line == ' ' || *line == '\t') {
         while (len > 0 && (*line == ' ' || *line == '\t')) line++, len--;
         call->head.data[call->head.start + --call->head.len] = 0;
         return bytes_append(&call->head, " ", 1) && bytes_append(&call->head, line, len) &&
@@ -109,6 +109,8 @@ size_t answer_header(char *data, size_t size, size_t count, void *easy)
     if (memchr(data, 0, len)) return refuse(call, HTTP_CALL_UNREADABLE, "the response has a zero in its head");
     if (call->head.len + len > CLIENT_HEAD_BYTES_MAX)
         return refuse(call, HTTP_CALL_TOO_LARGE, "the response's head is larger than 256 KiB");
+    if (call->header_count == 0 && (*data == ' ' || *data == '\t'))
+        return refuse(call, HTTP_CALL_UNREADABLE, "the response's head begins with the rest of a header");
     return keep_line(call, data, len) ? taken : refuse(call, HTTP_CALL_OTHER, "out of memory");
 }
 

@@ -36,6 +36,23 @@ static void test_odd_heads(void)
     wire_end();
 }
 
+/* After a call whose head had headers: with one handle for both, curl looks for what the line continues among those. */
+static void test_folded_first(void)
+{
+    static const char plain[] = "HTTP/1.1 200 OK\r\nX-One: a\r\nX-Two: b\r\nContent-Length: 2\r\n\r\nok";
+    static const char folded[] = "HTTP/1.1 200 OK\r\n folded: x\r\nContent-Length: 2\r\n\r\nok";
+    wire_begin(answer, &(http_client_options){.calls_max = 0});
+    for (int i = 0; i < 3; i++) {
+        http_call *call = ask(plain, sizeof plain - 1, "POST");
+        wire_expect(call, 200);
+        wire_close(call);
+        call = ask(folded, sizeof folded - 1, "POST");
+        wire_expect(call, 0);
+        wire_close(call);
+    }
+    wire_end();
+}
+
 static void refused(const char *text, size_t len, http_call_error_kind kind, const char *why)
 {
     static const char *const methods[] = {"GET", "POST"};
@@ -92,6 +109,7 @@ static void test_large_heads(void)
 }
 
 static const check_case cases[] = {{"folded lines and repeated lengths", test_odd_heads},
+                                   {"a folded line that begins a head", test_folded_first},
                                    {"heads that contradict themselves", test_contradictions},
                                    {"heads that are too large", test_large_heads}};
 CHECK_MAIN(cases)
