@@ -191,8 +191,8 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
     writer w = {.r = r, .error = error, .error_size = error_size};
     char *why = NULL;
     bool due;
-    if (!r->db) {
-        (void)fail(&w, rocks_not_open);
+    if (!r->db || r->failed) {
+        (void)fail(&w, r->db ? "a write failed before: the journal has to be opened again" : rocks_not_open);
         return STORE_REFUSED;
     }
     if (!rocks_note_sizes(r, &due)) {
@@ -202,7 +202,7 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
     if (!fill_batch(&w, list, now_ms)) return STORE_REFUSED;
     if (rocksdb_writebatch_count(r->batch) == 0) return STORE_DONE; /* no group could be taken */
     rocksdb_write(r->db, r->synced, r->batch, &why);
-    r->failed = why != NULL;
+    r->failed = why != NULL; /* until rocks_reopen */
     if (rocks_take_error(why, error, error_size)) return STORE_UNKNOWN;
     if (due) rocks_noted(r);
     return STORE_DONE;

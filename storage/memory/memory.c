@@ -1,0 +1,336 @@
+/* The backend over the memory disk: commits and reads. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/memory/memory_core.h"
+
+enum { DUE_BYTES = 8, KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES };
+
+static const uint8_t secret[STORE_SECRET_BYTES] = "the memory disk's secret, 32 byt";
+
+void memory_put_be(uint8_t *to, uint64_t n, int bytes)
+{
+    for (int i = 0; i < bytes; i++) to[i] = (uint8_t)(n >> (8 * (bytes - 1 - i)));
+}
+
+uint64_t memory_get_be(const uint8_t *from, int bytes)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < bytes; i++) n = n << 8 | from[i];
+    return n;
+}
+
+void memory_segment_key(uint8_t key[MEMORY_KEY_BYTES], const run_id *id, uint32_t seq)
+{
+    memcpy(key, id->bytes, RUN_ID_BYTES);
+    memory_put_be(key + RUN_ID_BYTES, seq, 4);
+}
+
+/* ---- Commits ---- */
+
+static store_bytes id_bytes(const run_id *id) { return (store_bytes){id->bytes, RUN_ID_BYTES}; }
+
+/* One row for each run that has ended: its kind, when it goes or went, and the run. */
+static void add_expiry(memory_batch *b, const store_segment *s, int64_t now_ms)
+{
+    uint8_t row[BACKEND_EXPIRY_BYTES];
+    bool own = s->retain_ms >= 0, alone = !s->listed && s->seq == 0 && !s->key;
+    int64_t at_ms = alone ? run_id_time_ms(&s->run) : now_ms;
+    if (own) at_ms = s->retain_ms < INT64_MAX - now_ms ? now_ms + s->retain_ms : INT64_MAX;
+    row[0] = own;
+    memory_put_be(row + 1, (uint64_t)at_ms, 8);
+    memcpy(row + 9, s->run.bytes, RUN_ID_BYTES);
+    memory_batch_put(b, MEMORY_EXPIRY, (store_bytes){row, sizeof row}, (store_bytes){"", 0});
+}
+
+static void add_key(memory_batch *b, const store_segment *s)
+{
+    uint8_t row[KEY_ROW_BYTES];
+    memcpy(row, s->run.bytes, RUN_ID_BYTES);
+    memcpy(row + RUN_ID_BYTES, s->key->fingerprint, STORE_KEY_BYTES);
+    memory_batch_put(b, MEMORY_KEYS, (store_bytes){s->key->hash, STORE_KEY_BYTES}, (store_bytes){row, sizeof row});
+}
+
+static void add_segment(memory_batch *b, const store_segment *s, int64_t now_ms)
+{
+    uint8_t key[MEMORY_KEY_BYTES], due[DUE_BYTES];
+    memory_segment_key(key, &s->run, s->seq);
+    if (s->len > 0)
+        memory_batch_put(b, MEMORY_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){s->data, s->len});
+    if (s->key) add_key(b, s);
+    memory_put_be(due, (uint64_t)s->due_ms, DUE_BYTES);
+    if (s->live == STORE_LIVE_SET) memory_batch_put(b, MEMORY_LIVE, id_bytes(&s->run), (store_bytes){due, sizeof due});
+    if (s->live != STORE_LIVE_CLEAR) return;
+    if (s->listed) memory_batch_delete(b, MEMORY_LIVE, id_bytes(&s->run));
+    add_expiry(b, s, now_ms);
+}
+
+/* The row's value as it will be behind the batch so far; NULL: there is none. */
+static const memory_row *row_now(const memory_disk *d, const memory_batch *b, unsigned table, store_bytes key)
+{
+    for (size_t i = b->count; i-- > 0;) {
+        const memory_change *c = &b->changes[i];
+        if (c->table == table && memory_compare(c->row.key, c->row.key_len, key.data, key.len) == 0)
+            return c->is_delete ? NULL : &c->row;
+    }
+    return memory_get(&d->tables[table], key.data, key.len);
+}
+
+/* False: the key is taken. */
+static bool add_row(memory_disk *d, memory_batch *b, const store_row *row)
+{
+    unsigned table = memory_table_make(d, row->table);
+    assert(row->key.len <= STORE_ROW_KEY_MAX);
+    if (row->op == STORE_ROW_DELETE) {
+        memory_batch_delete(b, table, row->key);
+        return true;
+    }
+    const memory_row *there = row->op == STORE_ROW_INSERT ? row_now(d, b, table, row->key) : NULL;
+    if (there && memory_compare(memory_value(there), there->value_len, row->value.data, row->value.len) != 0)
+        return false;
+    memory_batch_put(b, table, row->key, row->value);
+    return true;
+}
+
+static store_segment *add_group(memory_disk *d, memory_batch *b, store_segment *first, int64_t now_ms)
+{
+    store_segment *s = first;
+    size_t before = b->count;
+    bool whole = true;
+    for (bool more = true; more; s = s->next) {
+        add_segment(b, s, now_ms);
+        for (const store_row *row = s->rows; row && whole; row = row->next) whole = add_row(d, b, row);
+        more = s->joined && s->next;
+    }
+    for (store_segment *g = first; g != s; g = g->next) g->outcome = whole ? STORE_DONE : STORE_KEY_TAKEN;
+    if (!whole) memory_batch_cut(b, before);
+    return s;
+}
+
+static store_outcome memory_commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
+{
+    memory *m = memory_of(b);
+    memory_batch batch = {.changes = NULL};
+    memory_write_begin(m);
+    for (store_segment *s = list; s;) s = add_group(m->disk, &batch, s, now_ms);
+    store_outcome outcome = STORE_DONE;
+    if (batch.count > 0)
+        outcome = memory_write(m, &batch, error, error_size);
+    else
+        free(batch.changes);
+    memory_read_end(m);
+    return outcome;
+}
+
+static bool memory_find_commit(backend *b, const store_segment *list, bool *there, const char **error)
+{
+    memory *m = memory_of(b);
+    (void)list;
+    if (!memory_read_begin(m, error)) return false;
+    *there = m->disk->last_there;
+    memory_read_end(m);
+    return true;
+}
+
+static bool memory_reopen(backend *b, char *error, size_t error_size)
+{
+    return memory_disk_reopen(memory_of(b), error, error_size);
+}
+
+static bool memory_try_write(backend *b, char *error, size_t error_size)
+{
+    memory *m = memory_of(b);
+    memory_batch nothing = {.changes = NULL};
+    memory_write_begin(m);
+    bool ok = memory_write(m, &nothing, error, error_size) == STORE_DONE;
+    memory_read_end(m);
+    return ok;
+}
+
+/* ---- Reads ---- */
+
+static void load_segments(const memory_table *t, store_journal *out, size_t bytes_max)
+{
+    uint8_t key[MEMORY_KEY_BYTES];
+    memory_segment_key(key, &out->run, 0);
+    size_t first = memory_seek(t, key, sizeof key), end = first, len = 0;
+    for (; end < t->count && memcmp(t->rows[end].key, out->run.bytes, RUN_ID_BYTES) == 0; end++) {
+        out->cut = bytes_max > 0 && len + t->rows[end].value_len > bytes_max;
+        out->found = true;
+        if (out->cut) break;
+        len += t->rows[end].value_len;
+    }
+    out->data = len > 0 ? malloc(len) : NULL;
+    if (len > 0 && !out->data) out->error = "out of memory";
+    for (size_t i = first; i < end && out->data; i++) {
+        memcpy(out->data + out->len, memory_value(&t->rows[i]), t->rows[i].value_len);
+        out->len += t->rows[i].value_len;
+        out->seq_next = (uint32_t)memory_get_be(t->rows[i].key + RUN_ID_BYTES, 4) + 1;
+    }
+}
+
+static void memory_load(backend *b, store_journal *out, size_t bytes_max)
+{
+    memory *m = memory_of(b);
+    if (!memory_read_begin(m, &out->error)) return;
+    const memory_row *live = memory_get(&m->disk->tables[MEMORY_LIVE], out->run.bytes, RUN_ID_BYTES);
+    out->live = live != NULL;
+    if (live) out->due_ms = (int64_t)memory_get_be(memory_value(live), DUE_BYTES);
+    load_segments(&m->disk->tables[MEMORY_SEGMENTS], out, bytes_max);
+    memory_read_end(m);
+}
+
+static long memory_scan_live(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops,
+                             store_live_row *rows, bool *end, const char **error)
+{
+    memory *m = memory_of(b);
+    size_t n = 0;
+    if (!memory_read_begin(m, error)) return -1;
+    const memory_table *t = &m->disk->tables[MEMORY_LIVE];
+    size_t i = after ? memory_seek(t, after->bytes, RUN_ID_BYTES) : 0;
+    for (; n < limit && i < t->count; i++) {
+        if (after && memcmp(t->rows[i].key, after->bytes, RUN_ID_BYTES) == 0) continue;
+        memcpy(rows[n].run.bytes, t->rows[i].key, RUN_ID_BYTES);
+        rows[n].due_ms = (int64_t)memory_get_be(memory_value(&t->rows[i]), DUE_BYTES);
+        if (run_id_loop(&rows[n].run, loops) == loop) n++;
+    }
+    *end = n < limit;
+    memory_read_end(m);
+    return (long)n;
+}
+
+static long memory_list(backend *b, const run_id *before, size_t limit, run_id *ids, const char **error)
+{
+    memory *m = memory_of(b);
+    size_t n = 0;
+    if (!memory_read_begin(m, error)) return -1;
+    const memory_table *t = &m->disk->tables[MEMORY_SEGMENTS];
+    size_t i = before ? memory_seek(t, before->bytes, RUN_ID_BYTES) : t->count;
+    while (n < limit && i > 0) {
+        memcpy(ids[n].bytes, t->rows[i - 1].key, RUN_ID_BYTES);
+        i = memory_seek(t, ids[n].bytes, RUN_ID_BYTES);
+        n++;
+    }
+    memory_read_end(m);
+    return (long)n;
+}
+
+static bool in_range(const memory_row *row, const backend_range *range)
+{
+    return range->to.len == 0 || memory_compare(row->key, row->key_len, range->to.data, range->to.len) < 0;
+}
+
+static long memory_scan(backend *b, const backend_range *range, backend_on_row *on_row, void *arg, bool *end,
+                        const char **error)
+{
+    memory *m = memory_of(b);
+    size_t n = 0, bytes = 0;
+    *end = true;
+    if (!memory_read_begin(m, error)) return -1;
+    const memory_table *t = memory_table_of(m->disk, range->table);
+    size_t i = t ? memory_seek(t, range->from.data, range->from.len) : 0;
+    for (; t && i < t->count && in_range(&t->rows[i], range); i++, n++) {
+        *end = n < range->rows_max && (range->bytes_max == 0 || bytes <= range->bytes_max);
+        if (!*end) break;
+        const memory_row *row = &t->rows[i];
+        on_row(arg, (store_bytes){row->key, row->key_len}, (store_bytes){memory_value(row), row->value_len});
+        bytes += row->key_len + row->value_len;
+    }
+    memory_read_end(m);
+    return (long)n;
+}
+
+static bool memory_find_key(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error)
+{
+    memory *m = memory_of(b);
+    if (!memory_read_begin(m, error)) return false;
+    const memory_row *row = memory_get(&m->disk->tables[MEMORY_KEYS], hash, STORE_KEY_BYTES);
+    if (row) memcpy(out->run.bytes, memory_value(row), RUN_ID_BYTES);
+    if (row) memcpy(out->fingerprint, (const uint8_t *)memory_value(row) + RUN_ID_BYTES, STORE_KEY_BYTES);
+    memory_read_end(m);
+    return row != NULL;
+}
+
+/* ---- The whole ---- */
+
+static void memory_close(backend *b)
+{
+    memory_disk_close(memory_of(b));
+    free(b);
+}
+
+static uint64_t memory_epoch(const backend *b) { return ((const memory *)b)->epoch; }
+static const uint8_t *memory_secret(const backend *b) { return (void)b, secret; }
+static const char *memory_node(const backend *b) { return (void)b, "6d656d6f7279000000000000000000ff"; }
+
+static int64_t memory_wall_ms(const backend *b)
+{
+    memory_disk *d = ((const memory *)b)->disk;
+    (void)pthread_mutex_lock(&d->lock);
+    int64_t ms = d->wall_ms;
+    (void)pthread_mutex_unlock(&d->lock);
+    return ms;
+}
+
+static store_backup_result memory_backup(backend *b, const char *to, uint64_t *bytes, char *error, size_t error_size)
+{
+    (void)b, (void)to, (void)bytes;
+    (void)snprintf(error, error_size, "a journal in memory has no backup");
+    return STORE_BACKUP_FAILED;
+}
+
+static void memory_swept(backend *b, clock_belief *out)
+{
+    memory *m = memory_of(b);
+    const char *ignored = NULL;
+    *out = (clock_belief){.believed_ms = 0};
+    if (!memory_read_begin(m, &ignored)) return;
+    out->believed_ms = m->disk->belief.believed_ms;
+    out->grace_ms = m->disk->belief.grace_ms;
+    memory_read_end(m);
+}
+
+static void memory_set_swept(backend *b, const clock_belief *belief)
+{
+    memory *m = memory_of(b);
+    const char *ignored = NULL;
+    if (!memory_read_begin(m, &ignored)) return;
+    m->disk->belief = *belief;
+    memory_read_end(m);
+}
+
+static const backend_ops ops = {.close = memory_close,
+                                .epoch = memory_epoch,
+                                .node = memory_node,
+                                .secret = memory_secret,
+                                .wall_ms = memory_wall_ms,
+                                .backup = memory_backup,
+                                .commit = memory_commit,
+                                .reopen = memory_reopen,
+                                .find_commit = memory_find_commit,
+                                .try_write = memory_try_write,
+                                .delete_run = memory_delete,
+                                .load = memory_load,
+                                .scan_live = memory_scan_live,
+                                .list = memory_list,
+                                .scan = memory_scan,
+                                .find_key = memory_find_key,
+                                .swept = memory_swept,
+                                .set_swept = memory_set_swept,
+                                .sweep_begin = memory_sweep_begin,
+                                .sweep_age = memory_sweep_age,
+                                .sweep_bytes = memory_sweep_bytes,
+                                .sweep_give_back = memory_sweep_give_back,
+                                .disk_bytes = memory_disk_bytes};
+
+backend *memory_open(memory_disk *d)
+{
+    memory *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    m->base.ops = &ops;
+    m->disk = d;
+    memory_disk_open(m);
+    return &m->base;
+}

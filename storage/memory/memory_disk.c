@@ -1,0 +1,383 @@
+/* The disk made of memory: tables, batches, faults. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "storage/memory/memory_core.h"
+
+static void *must(void *block)
+{
+    if (!block) abort(); /* a test's */
+    return block;
+}
+
+/* ---- Rows ---- */
+
+int memory_compare(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    size_t both = a_len < b_len ? a_len : b_len;
+    int order = both > 0 ? memcmp(a, b, both) : 0;
+    if (order != 0) return order;
+    return a_len < b_len ? -1 : a_len > b_len;
+}
+
+const void *memory_value(const memory_row *row) { return row->key + row->key_len; }
+
+static memory_row row_new(store_bytes key, store_bytes value)
+{
+    memory_row row = {must(malloc(key.len + value.len + 1)), key.len, value.len};
+    if (key.len > 0) memcpy(row.key, key.data, key.len);
+    if (value.len > 0) memcpy(row.key + key.len, value.data, value.len);
+    return row;
+}
+
+size_t memory_seek(const memory_table *t, const void *key, size_t len)
+{
+    size_t low = 0, high = t->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (memory_compare(t->rows[middle].key, t->rows[middle].key_len, key, len) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const memory_row *memory_get(const memory_table *t, const void *key, size_t len)
+{
+    size_t i = memory_seek(t, key, len);
+    bool found = i < t->count && memory_compare(t->rows[i].key, t->rows[i].key_len, key, len) == 0;
+    return found ? &t->rows[i] : NULL;
+}
+
+/* Takes the row. */
+static void table_put(memory_table *t, memory_row row)
+{
+    size_t i = memory_seek(t, row.key, row.key_len);
+    if (i < t->count && memory_compare(t->rows[i].key, t->rows[i].key_len, row.key, row.key_len) == 0) {
+        free(t->rows[i].key);
+        t->rows[i] = row;
+        return;
+    }
+    if (t->count == t->room) {
+        t->room = t->room * 2 + 16;
+        t->rows = must(realloc(t->rows, t->room * sizeof *t->rows));
+    }
+    memmove(t->rows + i + 1, t->rows + i, (t->count - i) * sizeof *t->rows);
+    t->rows[i] = row;
+    t->count++;
+}
+
+/* Takes the row too. */
+static void table_delete(memory_table *t, memory_row row)
+{
+    size_t i = memory_seek(t, row.key, row.key_len);
+    if (i < t->count && memory_compare(t->rows[i].key, t->rows[i].key_len, row.key, row.key_len) == 0) {
+        free(t->rows[i].key);
+        memmove(t->rows + i, t->rows + i + 1, (t->count - i - 1) * sizeof *t->rows);
+        t->count--;
+    }
+    free(row.key);
+}
+
+memory_table *memory_table_of(memory_disk *d, const char *name)
+{
+    for (unsigned i = 0; i < d->table_count; i++)
+        if (strcmp(d->tables[i].name, name) == 0) return &d->tables[i];
+    return NULL;
+}
+
+unsigned memory_table_make(memory_disk *d, const char *name)
+{
+    const memory_table *t = memory_table_of(d, name);
+    if (t) return (unsigned)(t - d->tables);
+    assert(d->table_count < MEMORY_TABLES_MAX && strlen(name) <= STORE_TABLE_NAME_MAX);
+    (void)snprintf(d->tables[d->table_count].name, sizeof d->tables->name, "%s", name);
+    return d->table_count++;
+}
+
+/* ---- Batches ---- */
+
+static void batch_add(memory_batch *b, memory_change change)
+{
+    if (b->count == b->room) {
+        b->room = b->room * 2 + 16;
+        b->changes = must(realloc(b->changes, b->room * sizeof *b->changes));
+    }
+    b->changes[b->count++] = change;
+}
+
+void memory_batch_put(memory_batch *b, unsigned table, store_bytes key, store_bytes value)
+{
+    batch_add(b, (memory_change){.table = table, .row = row_new(key, value)});
+}
+
+void memory_batch_delete(memory_batch *b, unsigned table, store_bytes key)
+{
+    batch_add(b, (memory_change){.table = table, .is_delete = true, .row = row_new(key, (store_bytes){"", 0})});
+}
+
+void memory_batch_cut(memory_batch *b, size_t count)
+{
+    while (b->count > count) free(b->changes[--b->count].row.key);
+}
+
+static void batch_apply(memory_disk *d, memory_batch *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        memory_table *t = &d->tables[b->changes[i].table];
+        if (b->changes[i].is_delete)
+            table_delete(t, b->changes[i].row);
+        else
+            table_put(t, b->changes[i].row);
+    }
+    free(b->changes);
+    *b = (memory_batch){.changes = NULL};
+}
+
+static void batch_drop(memory_batch *b)
+{
+    memory_batch_cut(b, 0);
+    free(b->changes);
+    *b = (memory_batch){.changes = NULL};
+}
+
+/* ---- Writing ---- */
+
+static memory_fault take_fault(memory_disk *d)
+{
+    memory_fault fault = d->fault;
+    if (fault == MEMORY_GOOD) return MEMORY_GOOD;
+    if (d->skip > 0) {
+        d->skip--;
+        return MEMORY_GOOD;
+    }
+    if (!d->fault_lasts) d->fault = MEMORY_GOOD;
+    return fault;
+}
+
+/* Keeps the batch until the disk is opened again. */
+static store_outcome leave_unknown(memory_disk *d, memory_batch *b, bool appears)
+{
+    assert(d->pending.count == 0);
+    d->pending = *b;
+    *b = (memory_batch){.changes = NULL};
+    d->pending_appears = appears;
+    d->broken = true;
+    d->writes++;
+    return STORE_UNKNOWN;
+}
+
+store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error_size)
+{
+    memory_disk *d = m->disk;
+    bool on = d->powered && !m->dead;
+    memory_fault fault = on && !d->broken ? take_fault(d) : MEMORY_REFUSES;
+    if (fault == MEMORY_GOOD) {
+        d->writes++;
+        batch_apply(d, b);
+        return STORE_DONE;
+    }
+    (void)snprintf(error, error_size, on ? "the memory disk fails" : "the memory disk has no power");
+    if (fault == MEMORY_REFUSES) {
+        batch_drop(b);
+        d->broken = true;
+        return STORE_REFUSED;
+    }
+    if (fault == MEMORY_POWER_LOST || fault == MEMORY_POWER_LATE) d->powered = false;
+    return leave_unknown(d, b, fault == MEMORY_APPEARS || fault == MEMORY_POWER_LATE);
+}
+
+/* The lock is held. */
+static void settle(memory_disk *d)
+{
+    d->last_there = d->pending_appears;
+    if (d->pending_appears)
+        batch_apply(d, &d->pending);
+    else
+        batch_drop(&d->pending);
+    d->pending_appears = false;
+    d->broken = false;
+}
+
+/* ---- Locks and delays ---- */
+
+static void wait_ms(unsigned ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    if (ms > 0) (void)nanosleep(&t, NULL);
+}
+
+static void wait_while(memory_disk *d, const bool *held)
+{
+    d->waiting++;
+    while (*held) (void)pthread_cond_wait(&d->freed, &d->lock);
+    d->waiting--;
+}
+
+bool memory_read_begin(memory *m, const char **error)
+{
+    wait_ms(__atomic_load_n(&m->disk->read_ms, __ATOMIC_RELAXED));
+    (void)pthread_mutex_lock(&m->disk->lock);
+    wait_while(m->disk, &m->disk->reads_held);
+    if (!m->disk->reads_fail && m->disk->powered && !m->dead) return true;
+    (void)pthread_mutex_unlock(&m->disk->lock);
+    *error = "the memory disk cannot be read";
+    return false;
+}
+
+void memory_read_end(memory *m) { (void)pthread_mutex_unlock(&m->disk->lock); }
+
+void memory_write_begin(memory *m)
+{
+    memory_disk *d = m->disk;
+    wait_ms(__atomic_load_n(&d->write_ms, __ATOMIC_RELAXED));
+    (void)pthread_mutex_lock(&d->lock);
+    wait_while(d, &d->held);
+}
+
+/* ---- The test's side ---- */
+
+memory_disk *memory_disk_new(void)
+{
+    static const char *const own[MEMORY_OWN] = {" segments", " live", " expiry", " keys"}; /* no table's names */
+    memory_disk *d = calloc(1, sizeof *d);
+    if (!d) return NULL;
+    if (pthread_mutex_init(&d->lock, NULL) != 0 || pthread_cond_init(&d->freed, NULL) != 0) {
+        free(d);
+        return NULL;
+    }
+    for (unsigned i = 0; i < MEMORY_OWN; i++) (void)memory_table_make(d, own[i]);
+    d->powered = true;
+    return d;
+}
+
+void memory_disk_free(memory_disk *d)
+{
+    assert(!d->user);
+    batch_drop(&d->pending);
+    for (unsigned t = 0; t < d->table_count; t++) {
+        for (size_t i = 0; i < d->tables[t].count; i++) free(d->tables[t].rows[i].key);
+        free(d->tables[t].rows);
+    }
+    (void)pthread_cond_destroy(&d->freed);
+    (void)pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+static void lock(const memory_disk *d) { (void)pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&d->lock); }
+static void unlock(const memory_disk *d) { (void)pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&d->lock); }
+
+void memory_fail(memory_disk *d, memory_fault fault, unsigned skip, bool lasts)
+{
+    lock(d);
+    d->fault = fault;
+    d->skip = skip;
+    d->fault_lasts = lasts;
+    unlock(d);
+}
+
+void memory_power_off(memory_disk *d)
+{
+    lock(d);
+    d->powered = false;
+    unlock(d);
+}
+
+bool memory_powered(const memory_disk *d)
+{
+    lock(d);
+    bool powered = d->powered;
+    unlock(d);
+    return powered;
+}
+
+void memory_hold_writes(memory_disk *d, bool held)
+{
+    lock(d);
+    d->held = held;
+    (void)pthread_cond_broadcast(&d->freed);
+    unlock(d);
+}
+
+void memory_hold_reads(memory_disk *d, bool held)
+{
+    lock(d);
+    d->reads_held = held;
+    (void)pthread_cond_broadcast(&d->freed);
+    unlock(d);
+}
+
+unsigned memory_held(const memory_disk *d)
+{
+    lock(d);
+    unsigned waiting = d->waiting;
+    unlock(d);
+    return waiting;
+}
+
+void memory_delay(memory_disk *d, unsigned read_ms, unsigned write_ms)
+{
+    __atomic_store_n(&d->read_ms, read_ms, __ATOMIC_RELAXED);
+    __atomic_store_n(&d->write_ms, write_ms, __ATOMIC_RELAXED);
+}
+
+void memory_fail_reads(memory_disk *d, bool fail)
+{
+    lock(d);
+    d->reads_fail = fail;
+    unlock(d);
+}
+
+void memory_set_wall_ms(memory_disk *d, int64_t unix_ms)
+{
+    lock(d);
+    d->wall_ms = unix_ms;
+    unlock(d);
+}
+
+uint64_t memory_writes(const memory_disk *d)
+{
+    lock(d);
+    uint64_t writes = d->writes;
+    unlock(d);
+    return writes;
+}
+
+/* ---- Opening ---- */
+
+bool memory_disk_reopen(memory *m, char *error, size_t error_size)
+{
+    memory_disk *d = m->disk;
+    lock(d);
+    bool fails = d->fault != MEMORY_GOOD && d->fault_lasts && d->skip == 0;
+    bool ok = d->powered && !m->dead && !fails;
+    if (ok) settle(d);
+    unlock(d);
+    if (!ok) (void)snprintf(error, error_size, "the memory disk cannot be opened again yet");
+    return ok;
+}
+
+void memory_disk_open(memory *m)
+{
+    memory_disk *d = m->disk;
+    lock(d);
+    assert(!d->user || !d->powered);
+    if (d->user) d->user->dead = true;
+    d->user = m;
+    d->powered = true;
+    settle(d);
+    m->epoch = ++d->epoch;
+    unlock(d);
+}
+
+void memory_disk_close(memory *m)
+{
+    memory_disk *d = m->disk;
+    lock(d);
+    if (d->user == m) d->user = NULL;
+    unlock(d);
+}

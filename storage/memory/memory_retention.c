@@ -1,0 +1,123 @@
+/* Deleting runs: one by name, those whose time has come, the oldest when there is too much. */
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/memory/memory_core.h"
+
+static bool same_run(const void *key, const run_id *id) { return memcmp(key, id->bytes, RUN_ID_BYTES) == 0; }
+
+static bool is_live(const memory_disk *d, const run_id *id)
+{
+    return memory_get(&d->tables[MEMORY_LIVE], id->bytes, RUN_ID_BYTES) != NULL;
+}
+
+/* All of the run's rows. Bytes of its segments. */
+static size_t add_deletion(const memory_disk *d, memory_batch *b, const run_id *id)
+{
+    const memory_table *t = &d->tables[MEMORY_SEGMENTS], *keys = &d->tables[MEMORY_KEYS];
+    size_t bytes = 0;
+    for (size_t i = memory_seek(t, id->bytes, RUN_ID_BYTES); i < t->count && same_run(t->rows[i].key, id); i++) {
+        memory_batch_delete(b, MEMORY_SEGMENTS, (store_bytes){t->rows[i].key, t->rows[i].key_len});
+        bytes += t->rows[i].key_len + t->rows[i].value_len;
+    }
+    for (size_t i = 0; i < keys->count; i++) /* few, in tests */
+        if (same_run(memory_value(&keys->rows[i]), id))
+            memory_batch_delete(b, MEMORY_KEYS, (store_bytes){keys->rows[i].key, keys->rows[i].key_len});
+    memory_batch_delete(b, MEMORY_LIVE, (store_bytes){id->bytes, RUN_ID_BYTES});
+    return bytes;
+}
+
+/* Ends what memory_write_begin began. */
+static bool finish(memory *m, memory_batch *b)
+{
+    char ignored[BACKEND_ERROR_MAX];
+    bool ok = b->count == 0 || memory_write(m, b, ignored, sizeof ignored) == STORE_DONE;
+    memory_read_end(m);
+    return ok;
+}
+
+bool memory_delete(backend *b, const run_id *id, const char **error)
+{
+    memory *m = memory_of(b);
+    memory_batch batch = {.changes = NULL};
+    memory_write_begin(m);
+    (void)add_deletion(m->disk, &batch, id);
+    if (finish(m, &batch)) return true;
+    *error = "the memory disk fails";
+    return false;
+}
+
+void memory_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
+{
+    *s = (backend_sweep){.now_ms = now_ms, .older_than_ms = now_ms - store_ms};
+}
+
+/* The sweep has no place to keep: what it has looked at is gone, or was not due. */
+static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sweep *s, uint8_t kind, size_t limit)
+{
+    const memory_table *t = &d->tables[MEMORY_EXPIRY];
+    int64_t until_ms = kind ? s->now_ms : s->older_than_ms;
+    size_t n = 0;
+    for (size_t i = memory_seek(t, &kind, 1); i < t->count && t->rows[i].key[0] == kind && n < limit; i++) {
+        run_id id;
+        if ((int64_t)memory_get_be(t->rows[i].key + 1, 8) > until_ms) break;
+        memcpy(id.bytes, t->rows[i].key + 9, RUN_ID_BYTES);
+        memory_batch_delete(b, MEMORY_EXPIRY, (store_bytes){t->rows[i].key, t->rows[i].key_len});
+        if (is_live(d, &id)) continue;
+        (void)add_deletion(d, b, &id);
+        n++;
+    }
+    return n;
+}
+
+long memory_sweep_age(backend *b, backend_sweep *sweep, size_t limit)
+{
+    memory *m = memory_of(b);
+    memory_batch batch = {.changes = NULL};
+    memory_write_begin(m);
+    size_t own = sweep_kind(m->disk, &batch, sweep, 1, limit);
+    size_t stores = sweep_kind(m->disk, &batch, sweep, 0, limit);
+    sweep->done = own < limit && stores < limit;
+    return finish(m, &batch) ? (long)(own + stores) : -1;
+}
+
+long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed)
+{
+    memory *m = memory_of(b);
+    memory_batch batch = {.changes = NULL};
+    long n = 0;
+    *freed = 0;
+    memory_write_begin(m);
+    const memory_table *t = &m->disk->tables[MEMORY_SEGMENTS];
+    uint8_t behind[MEMORY_KEY_BYTES];
+    run_id id = sweep->bytes_from;
+    memory_segment_key(behind, &id, UINT32_MAX);
+    size_t i = memory_seek(t, behind, sizeof behind), seen = 0;
+    for (; i < t->count && *freed < bytes && seen < limit; seen++) {
+        memcpy(id.bytes, t->rows[i].key, RUN_ID_BYTES);
+        while (i < t->count && same_run(t->rows[i].key, &id)) i++;
+        if (is_live(m->disk, &id)) continue;
+        *freed += add_deletion(m->disk, &batch, &id);
+        n++;
+    }
+    bool done = i == t->count && *freed < bytes;
+    if (!finish(m, &batch)) return -1;
+    sweep->bytes_from = id;
+    sweep->done = done;
+    return n;
+}
+
+void memory_sweep_give_back(backend *b, const backend_sweep *sweep) { (void)b, (void)sweep; }
+
+uint64_t memory_disk_bytes(backend *b)
+{
+    memory *m = memory_of(b);
+    const char *ignored = NULL;
+    uint64_t sum = 0;
+    if (!memory_read_begin(m, &ignored)) return 0;
+    for (unsigned t = 0; t < m->disk->table_count; t++)
+        for (size_t i = 0; i < m->disk->tables[t].count; i++)
+            sum += m->disk->tables[t].rows[i].key_len + m->disk->tables[t].rows[i].value_len;
+    memory_read_end(m);
+    return sum;
+}
