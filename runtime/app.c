@@ -52,9 +52,16 @@ static void mistake(sw_app *app, const char *text)
     if (!app->mistake) app->mistake = must(strdup(text));
 }
 
-sw_app *sw_app_new(const char *name)
+sw_app *sw_app_new_abi(const char *name, int abi)
 {
+    char why[ERROR_TEXT];
     sw_app *app = must(calloc(1, sizeof *app));
+    (void)snprintf(
+        why, sizeof why,
+        "this program was compiled with a <stepwell.h> of SW_ABI %d, and runs with a library (version %s) of "
+        "SW_ABI %d: compile it again",
+        abi, STEPWELL_VERSION, SW_ABI);
+    if (abi != SW_ABI) mistake(app, why);
     app->name = must(strdup(name && *name ? name : "stepwell"));
     app->router = must(http_router_new());
     app->flags = must(options_new());

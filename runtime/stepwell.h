@@ -96,8 +96,14 @@ typedef struct sw_endpoint_options {
                                   none */
 } sw_endpoint_options;
 
-/* A new program called `name` (shown in --help, --version and logs). Free it by returning from sw_main. */
-SW_API sw_app *sw_app_new(const char *name);
+/* What a program compiled with this header may take from the library: its structs and functions. The number goes up
+ * when a program has to be compiled again, and the library's soname with it. */
+#define SW_ABI 2
+
+/* A new program called `name` (shown in --help, --version and logs). Free it by returning from sw_main. A library of
+ * another SW_ABI than this header's ends sw_main with 2 and says so. */
+#define sw_app_new(name) sw_app_new_abi((name), SW_ABI)
+SW_API sw_app *sw_app_new_abi(const char *name, int abi);
 
 /* A durable endpoint. With an Idempotency-Key a request attaches to the run that an earlier one with the same key,
  * target and body began; see docs/http.md. `route` is "METHOD /path", with ":name" for one segment of the path: "GET

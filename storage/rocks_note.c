@@ -30,7 +30,7 @@ bool rocks_note_take(rocks_note *n, const char *path)
     for (struct dirent *e; (e = readdir(d)) && n->count < ROCKS_NOTE_FILES;) {
         struct stat st;
         if (!is_noted(e->d_name) || fstatat(dirfd(d), e->d_name, &st, 0) != 0) continue;
-        (void)snprintf(n->files[n->count].name, ROCKS_NOTE_NAME, "%s", e->d_name);
+        memcpy(n->files[n->count].name, e->d_name, strlen(e->d_name) + 1); /* is_noted has looked at its length */
         n->files[n->count++].bytes = (uint64_t)st.st_size;
     }
     (void)closedir(d);

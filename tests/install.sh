@@ -60,7 +60,7 @@ ok "systemd accepts the unit files"
 
 grep -ho '`sw_[a-z_]*`' docs/api.md | tr -d '`' | sort -u >named
 sed -n -e 's/^SW_API .*[ *]\(sw_[a-z_]*\)(.*/\1/p' -e 's/^typedef .*(\*\(sw_[a-z_]*\))(.*/\1/p' \
-  -e 's/^typedef .* \(sw_[a-z_]*\);.*/\1/p' -e 's/^} \(sw_[a-z_]*\);.*/\1/p' runtime/stepwell.h | sort -u >declared
+  -e 's/^typedef .* \(sw_[a-z_]*\);.*/\1/p' -e 's/^} \(sw_[a-z_]*\);.*/\1/p' -e 's/^#define \(sw_[a-z_]*\)(.*/\1/p' runtime/stepwell.h | sort -u >declared
 comm -13 named declared >missing
 [ ! -s missing ] || { echo "docs/api.md does not name:"; cat missing; exit 1; }
 comm -23 named declared >unknown

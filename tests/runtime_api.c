@@ -211,7 +211,8 @@ static void on_disk(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     static const char *const headers[] = {"x-secret", NULL};
-    sw_app *app = sw_app_new("api");
+    const char *abi = getenv("ABI");
+    sw_app *app = abi ? sw_app_new_abi("api", atoi(abi)) : sw_app_new("api");
     seen = share_memory(getenv("NOTES"), sizeof *seen);
     sw_endpoint(app, "GET /hello/:name", on_hello, &(sw_endpoint_options){.version = "1", .journal_headers = headers});
     sw_endpoint(app, "POST /binary", on_binary, &(sw_endpoint_options){.durability = SW_RELAXED});
@@ -595,6 +596,9 @@ static void test_start_refusals(void)
     CHECK(setenv("STEPWELL_DRAIN", "x", 1) == 0);
     REFUSED("--drain x", "--data", path);
     CHECK(unsetenv("STEPWELL_DRAIN") == 0);
+    CHECK(setenv("ABI", "1", 1) == 0);
+    REFUSED("compiled with a <stepwell.h> of SW_ABI 1", "--data", path);
+    CHECK(unsetenv("ABI") == 0);
     CHECK(setenv("BAD_ROUTE", "GET nothing", 1) == 0);
     REFUSED("GET nothing", "--data", path);
     CHECK(setenv("BAD_ROUTE", "GET /slow", 1) == 0);
