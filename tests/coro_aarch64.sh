@@ -7,6 +7,7 @@ for tool in aarch64-linux-gnu-gcc qemu-aarch64; do
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-aarch64-linux-gnu-gcc -static -std=gnu17 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -pthread -I. coro/coro.c coro/overflow.c \
+aarch64-linux-gnu-gcc -static -std=gnu17 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -fstack-clash-protection \
+  -DSTACK_CLASH_PROTECTION -pthread -I. coro/coro.c coro/overflow.c \
   coro/sched.c coro/stack.c coro/context_aarch64.c tests/coro.c -o "$work/coro" -lm
 qemu-aarch64 "$work/coro"

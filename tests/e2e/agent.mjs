@@ -42,7 +42,7 @@ export async function startAgent(simulatorFlags = [], flags = []) {
     async stop() {
       const end = await agent.program.stop();
       await simulator.stop();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
       return end;
     },
   };

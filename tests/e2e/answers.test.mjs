@@ -52,7 +52,7 @@ before(async () => {
 after(async () => {
   await agent?.stop();
   service.close();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 });
 
 async function ask(path, given) {

@@ -23,7 +23,7 @@ before(async () => {
 });
 after(async () => {
   await caller?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 });
 
 // answers: by path, a function of the server's stream; every request is counted before.

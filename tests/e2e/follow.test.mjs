@@ -28,7 +28,7 @@ after(async () => {
   await browser?.close();
   pages?.close();
   await service?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 });
 
 test('fetch of Node follows, for every method', async () => {

@@ -23,7 +23,7 @@ before(async () => {
 });
 after(async () => {
   await simulator?.stop();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 });
 
 const hopByHop = new Set(['connection', 'keep-alive', 'transfer-encoding', 'host', 'upgrade']);
@@ -65,7 +65,7 @@ async function research(proxy, flags) {
   } finally {
     await agent.kill();
     proxy.server.close();
-    rmSync(data, { recursive: true, force: true });
+    rmSync(data, { recursive: true, force: true, maxRetries: 20 });
   }
 }
 

@@ -48,20 +48,20 @@ export async function startAt(path, args = [], env = {}) {
     });
   }).catch((error) => {
     child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
     throw error;
   });
   // Ends it at once and keeps what it wrote: for tests that start it again on the same --data.
   const kill = async (signal = 'SIGKILL') => {
     child.kill(signal);
     const end = await exited;
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
     return end;
   };
   const stop = async () => {
     child.kill('SIGTERM');
     const end = await exited;
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
     return end;
   };
   return { url, pid: child.pid, log: () => log, exited, stop, kill };

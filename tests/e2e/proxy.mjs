@@ -56,7 +56,7 @@ async function startProxy(t, service, ports) {
   t.after(async () => {
     nginx.kill('SIGTERM');
     await ended;
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
   });
   await new Promise((done, fail) => {
     nginx.stderr.on('data', (data) => { log += data; if (log.includes('start worker process ')) done(); });
@@ -80,7 +80,7 @@ export async function startProxied(t, flags = []) {
     '--public-url', proxy.url, '--dev', ...flags]);
   t.after(async () => {
     await program.kill('SIGTERM');
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
   });
   const said = (what) => program.log().split(what).length - 1;
   const until = async (what, times) => { while (said(what) < times) await sleep(20); };

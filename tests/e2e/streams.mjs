@@ -25,7 +25,7 @@ export async function startStreamer(t, flags = []) {
   await service.start();
   t.after(async () => {
     await service.program.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
   });
   return service;
 }

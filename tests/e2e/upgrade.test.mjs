@@ -91,7 +91,7 @@ async function sourceRequest(url) {
 
 test('200 clients under ten replacements of the worker: no error, no step twice, every response exact', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-upgrade-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }));
   const service = await startStreamer(t, ['--supervise', '--loops', '2', '--notes', join(folder, 'notes'), '--redirect-after', '100ms', '--park-after', '100ms']);
   const log = () => service.program.log();
   const url = service.url, ids = [], failures = [];
