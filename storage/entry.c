@@ -23,7 +23,7 @@ typedef struct field {
 
 enum {
     FIELDS_MAX = 14,
-    KINDS_END = ENTRY_CANCEL + 1, /* of those below ENTRY_PASSABLE */
+    KINDS_END = ENTRY_RELEASED + 1, /* of those below ENTRY_PASSABLE */
     PASSABLE_END = ENTRY_DIFFERS + 1
 };
 _Static_assert(FIELDS_MAX + 1 <= 15, "0.1.0 reads arrays of at most 15 items (msgpack's fixarray)");
@@ -51,9 +51,13 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(BIN, causes)},
     [ENTRY_ROLLBACK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms)},
     [ENTRY_CANCEL] = {F(I64, at_ms), F(INT, status), F(STR, error)},
+    [ENTRY_STOPPED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(U64, path)},
+    [ENTRY_RELEASED] = {F(I64, at_ms), F(STR, error)},
 };
 static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {
     [ENTRY_BRANCH - ENTRY_PASSABLE] = {F(U64, path), F(U64, branch), F(STR, id), F(U32, occurrence), F(U32, began)},
+    [ENTRY_CRASHED -
+        ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, attempt), F(INT, status), F(I64, at_ms), F(U64, epoch)},
     [ENTRY_DIFFERS -
         ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U64, input_hash), F(I64, at_ms)},
 };

@@ -22,7 +22,10 @@ typedef enum entry_kind {
     ENTRY_ENDED = 8,       /* the run is over; always the last */
     ENTRY_ROLLBACK = 9,    /* chunks of this step's attempts so far do not count (also told to clients) */
     ENTRY_CANCEL = 10,     /* the run is to end: no step begins any more */
+    ENTRY_STOPPED = 11,    /* nothing of the run begins any more until it is released */
+    ENTRY_RELEASED = 12,   /* a stopped run goes on */
     ENTRY_BRANCH = 64,     /* a branch began: tells its path's id and parent to whoever draws the run */
+    ENTRY_CRASHED = 65,    /* the process died while it worked for the run, by the signal in `status` */
     ENTRY_DIFFERS = 70     /* a step's result was used for another input than it was made from; that one's input_hash */
 } entry_kind;
 
@@ -30,7 +33,10 @@ enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
 
 /* A choice says what another execution might decide otherwise: it is on disk before anything that follows from it. All
  * other kinds are results, which are committed in the background. */
-static inline bool entry_is_choice(entry_kind kind) { return kind == ENTRY_VALUE; }
+static inline bool entry_is_choice(entry_kind kind)
+{
+    return kind == ENTRY_VALUE || kind == ENTRY_STOPPED || kind == ENTRY_RELEASED;
+}
 
 typedef struct entry_text {
     const char *data; /* not zero-terminated */
@@ -40,7 +46,8 @@ typedef struct entry_text {
 /* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/journal.md. */
 typedef struct entry {
     entry_kind kind;
-    uint64_t path;       /* STEP_*, SLEEP, VALUE, ROLLBACK: of it; CHUNK: of the step or branch that streams it */
+    uint64_t path;       /* STEP_*, SLEEP, VALUE, ROLLBACK: of it; CHUNK: of the step or branch that streams it;
+                            CRASHED, STOPPED: of the step or branch that was under way, 0 if unknown */
     entry_text id;       /* its id, to check a path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "" */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
     uint32_t attempt;    /* STEP_*: from 1 */
@@ -53,7 +60,7 @@ typedef struct entry {
     int64_t duration_ms; /* STEP_*: of the attempt */
     int64_t due_ms;    /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
     bool fatal;        /* STEP_FAILED */
-    entry_text error;  /* STEP_FAILED, ENDED (failed), CANCEL: the message */
+    entry_text error;  /* STEP_FAILED, ENDED (failed), CANCEL, STOPPED: the message; RELEASED: by whom */
     entry_text input;  /* STEP_DONE: msgpack bytes of the input, "" if left out */
     entry_text value;  /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
     entry_text calls;  /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
@@ -68,16 +75,28 @@ typedef struct entry {
     /* STARTED, RESPONSE */
     entry_text headers; /* a msgpack array [name, value, name, value, ...] */
     entry_text body;
-    /* RESPONSE, ENDED, CANCEL */
-    int status; /* RESPONSE: HTTP status; ENDED: entry_ended; CANCEL: entry_cancel */
+    /* RESPONSE, ENDED, CANCEL, STOPPED, CRASHED */
+    int status; /* RESPONSE: HTTP status; ENDED: entry_ended; CANCEL: entry_cancel; STOPPED: entry_stop; CRASHED: the
+                   signal */
 } entry;
 
 typedef enum entry_cancel {
     ENTRY_CANCEL_NONE = 0,
     ENTRY_CANCEL_ASKED = 1, /* by a client or an operator */
     ENTRY_CANCEL_GONE = 2,  /* its last client went away */
-    ENTRY_CANCEL_LATE = 3   /* it is over its deadline */
+    ENTRY_CANCEL_LATE = 3,  /* it is over its deadline */
+    ENTRY_CANCEL_STALE = 4  /* it was stopped for longer than stopped runs are kept */
 } entry_cancel;
+
+typedef enum entry_stop {
+    ENTRY_STOP_NONE = 0,
+    ENTRY_STOP_OPERATOR = 1,
+    ENTRY_STOP_CRASHES = 2, /* it ended the process again and again */
+    ENTRY_STOP_EXHAUSTED = 3,
+    ENTRY_STOP_DIFFERS = 4,
+    ENTRY_STOP_UNDO = 5,
+    ENTRY_STOPS_END
+} entry_stop;
 
 typedef enum entry_ended { ENTRY_SUCCEEDED = 0, ENTRY_FAILED = 1, ENTRY_CANCELLED = 2 } entry_ended;
 

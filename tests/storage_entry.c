@@ -105,6 +105,16 @@ static size_t samples(entry out[16])
         .kind = ENTRY_ENDED, .at_ms = 6, .status = ENTRY_FAILED, .error = text("why"), .causes = text("12345678")};
     out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1, .at_ms = 10};
     out[n++] = (entry){.kind = ENTRY_CANCEL, .at_ms = 11, .status = ENTRY_CANCEL_LATE, .error = text("late")};
+    out[n++] = (entry){
+        .kind = ENTRY_STOPPED, .at_ms = 12, .status = ENTRY_STOP_CRASHES, .error = text("three times"), .path = 80};
+    out[n++] = (entry){.kind = ENTRY_RELEASED, .at_ms = 13, .error = text("administrator")};
+    out[n++] = (entry){.kind = ENTRY_CRASHED,
+                       .path = 81,
+                       .id = text("charge"),
+                       .attempt = 2,
+                       .status = 11,
+                       .at_ms = 14,
+                       .epoch = UINT64_MAX};
     out[n++] = (entry){.kind = ENTRY_BRANCH, .path = 5, .branch = 79, .id = text("twig"), .occurrence = 2, .began = 17};
     out[n++] = (entry){.kind = ENTRY_DIFFERS, .path = 6, .id = text("s"), .occurrence = 3, .input_hash = 9, .at_ms = 4};
     return n;
