@@ -201,34 +201,3 @@ long rocks_scan_live(backend *b, const run_id *after, size_t limit, unsigned loo
     rocks_read_end(r);
     return ok ? (long)n : -1;
 }
-
-/* Moves the iterator, which points into a run's segments, to the last segment of the run before it. */
-static void previous_run(rocksdb_iterator_t *it, const run_id *id)
-{
-    uint8_t key[ROCKS_KEY_BYTES];
-    rocks_segment_key(key, id, 0);
-    rocksdb_iter_seek_for_prev(it, (const char *)key, sizeof key);
-    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
-    if (at && memcmp(at, id->bytes, RUN_ID_BYTES) == 0) rocksdb_iter_prev(it);
-}
-
-long rocks_list(backend *b, const run_id *before, size_t limit, run_id *ids, const char **error)
-{
-    rocks *r = rocks_of(b);
-    size_t n = 0;
-    if (!rocks_read_begin(r, error)) return -1;
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
-    if (before)
-        previous_run(it, before);
-    else
-        rocksdb_iter_seek_to_last(it);
-    for (; n < limit && rocksdb_iter_valid(it); n++) {
-        const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
-        if (!at) break;
-        memcpy(ids[n].bytes, at, RUN_ID_BYTES);
-        previous_run(it, &ids[n]);
-    }
-    bool ok = rocks_iterated(it, error);
-    rocks_read_end(r);
-    return ok ? (long)n : -1;
-}

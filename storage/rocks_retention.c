@@ -52,12 +52,33 @@ static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_wri
     return false;
 }
 
+/* An iterator reads the values it passes: of a run with a damaged one the keys are not known, only between which they
+ * lie. */
+static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
+{
+    uint8_t from[ROCKS_KEY_BYTES], key[ROCKS_KEY_BYTES], to[ROCKS_KEY_BYTES + 1] = {0};
+    char *why = NULL;
+    size_t len = 0;
+    rocks_segment_key(from, id, 0);
+    rocks_segment_key(key, id, ROCKS_SEQ_KEY);
+    rocks_segment_key(to, id, UINT32_MAX); /* and a zero byte: behind the last key */
+    rocksdb_writebatch_clear(b);
+    char *hash =
+        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
+    bool ok = !why && (len != STORE_KEY_BYTES || batch_delete_key(r, b, id, hash));
+    if (hash) rocksdb_free(hash);
+    if (why) rocksdb_free(why);
+    rocksdb_writebatch_delete_range_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)from, sizeof from,
+                                       (const char *)to, sizeof to);
+    return ok;
+}
+
 bool rocks_delete(backend *base, const run_id *id, const char **error)
 {
     rocks *r = rocks_of(base);
     if (!rocks_read_begin(r, error)) return false;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
-    bool ok = batch_delete_run(r, b, id);
+    bool ok = batch_delete_run(r, b, id) || batch_delete_unread(r, b, id);
     if (!ok) *error = "the journal could not be read (see the log)";
     rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES);
     ok = ok && write_batch(r, r->synced, b, error);
