@@ -5,13 +5,17 @@
 #include <string.h>
 
 #include "runtime/fit.h"
+#include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/moment.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/replay_log.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
+
+enum { SHORT_MS = 200 }; /* between tries to start a member that found no room for its stack */
 
 typedef enum member_kind { MEMBER_STEP, MEMBER_BRANCH } member_kind;
 
@@ -37,6 +41,7 @@ struct sw_group {
     size_t running;    /* started and not ended */
     size_t pending;    /* not ended */
     size_t parallel_max; /* 0: no limit */
+    bool is_short;       /* the first unstarted one found no room for its stack: who waits for the group tries again */
     bool fails_at_once;  /* the first failure decides: nothing begins after it */
     bool decided;        /* with fails_at_once: there was one */
 };
@@ -140,24 +145,29 @@ static void member_main(void *arg)
     strand_exit(&s);
 }
 
-static void member_start(member *m)
+static bool member_start(member *m)
 {
+    run *r = m->group->run;
     m->group->running++;
-    if (strand_start(m->group->run, member_main, m)) return;
-    m->outcome = STEP_FAILED;
-    m->failure = (failure){
-        .kind = FAILURE_FATAL, .message = "no room for another coroutine", .step = m->spec.id, .retry_after_ms = -1};
+    if (strand_start(r, member_main, m)) return true;
     m->group->running--;
-    member_ended(m);
+    if (!m->group->is_short)
+        log_line(LOG_WARN, r->id_text, "%s: no room for the stack of \"%s\", which is tried again", r->endpoint->route,
+                 m->spec.id);
+    return false;
 }
 
 static void start_members(sw_group *g)
 {
-    while (g->unstarted && (g->parallel_max == 0 || g->running < g->parallel_max)) {
-        member *m = g->unstarted;
+    bool was_short = g->is_short;
+    for (member *m; (m = g->unstarted) && (g->parallel_max == 0 || g->running < g->parallel_max);) {
+        if (!m->ended && !member_start(m)) {
+            g->is_short = true;
+            return;
+        }
         g->unstarted = m->next;
-        if (!m->ended) member_start(m);
     }
+    g->is_short = was_short && g->unstarted;
 }
 
 /* Its input is copied: the function that starts a member may have returned when the member runs. */
@@ -216,13 +226,34 @@ void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
     start_members(g);
 }
 
+/* Stacks become free when others end, also those of other runs. The run does not park meanwhile. */
+static bool try_again(sw_group *g, strand *s)
+{
+    run *r = s->run;
+    if (r->leave || r->loop->draining) { /* the next process has the room, or tries again */
+        if (!r->leave) r->leave = LEAVE_DRAIN;
+        strand_interrupt(s, INTERRUPT_UNWIND);
+        return false;
+    }
+    strand_set_wait(s, STRAND_BUSY);
+    bool awake = strand_sleep_until(s, moment_after(loop_now_ms(), SHORT_MS), STRAND_SLEEP_PLAIN);
+    if (awake) start_members(g);
+    strand_set_wait(s, STRAND_GROUP);
+    return awake;
+}
+
 static bool all_ended(sw_group *g, strand *s)
 {
     if (g->pending == 0) return true;
     g->waiting = s;
     strand_set_wait(s, STRAND_GROUP);
     bool awake = true;
-    while (awake && g->pending > 0) awake = strand_suspend(s);
+    while (awake && g->pending > 0) {
+        if (g->is_short)
+            awake = try_again(g, s);
+        else
+            awake = strand_suspend(s);
+    }
     strand_set_wait(s, STRAND_BUSY);
     g->waiting = NULL;
     return g->pending == 0;
