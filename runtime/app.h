@@ -51,6 +51,7 @@ struct sw_app {
     int control;            /* to the supervisor; -1: none */
     uint32_t worker;        /* which of the supervisor's workers this is */
     int client_descriptors; /* clients get descriptors below this number, the rest of the process those above */
+    int64_t started_ms;     /* Unix */
     bool backing_up;        /* atomic */
     bool ended_well;        /* the last process with this data: its clients were answered, sent on or left to this */
     struct pool *blocking;

@@ -231,21 +231,37 @@ static void on_run(sw_loop *l, http_exchange *x, const endpoint *e, const http_p
         waiter_problem(x, 404, "no such run", NULL);
 }
 
-/* DELETE: with the run's token or as administrator. */
+/* With the run's token or as administrator. False: nothing is left to do. */
+static bool may_steer(sw_loop *l, http_exchange *x, const http_param *params, run_id *id)
+{
+    char token[QUERY_BYTES];
+    if (!take_id(l, x, params, id)) return false;
+    const http_request *q = http_exchange_request(x);
+    bool has_token = q->query.len < sizeof token && uri_query(q->query.data, q->query.len, "token", token);
+    return has_token ? check_token(l, x, id) : admin(l, x);
+}
+
 static void on_cancel(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
     run_id id;
-    char token[QUERY_BYTES];
-    if (!take_id(l, x, params, &id)) return;
-    const http_request *q = http_exchange_request(x);
-    bool has_token = q->query.len < sizeof token && uri_query(q->query.data, q->query.len, "token", token);
-    if (!(has_token ? check_token(l, x, &id) : admin(l, x))) return;
+    if (!may_steer(l, x, params, &id)) return;
     slot *s = slot_find(&l->slots, &id);
     if (l->draining && !(s && s->run))
         waiter_problem(x, 503, "the server is stopping: ask again", "1");
     else
         slot_cancel(l, x, &id);
+}
+
+static void on_release(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    run_id id;
+    if (!may_steer(l, x, params, &id)) return;
+    if (l->draining)
+        waiter_problem(x, 503, "the server is stopping: ask again", "1");
+    else
+        slot_release(l, x, &id);
 }
 
 static void on_metrics(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -273,6 +289,7 @@ void builtin_register(sw_app *app)
                   {"GET /_sw/runs", on_runs, false},
                   {"GET /_sw/runs/:id", on_run, false},
                   {"DELETE /_sw/runs/:id", on_cancel, true},
+                  {"POST /_sw/runs/:id/release", on_release, true},
                   {"GET /_sw/runs/:id/output", on_output, true},
                   /* Some clients follow a 303 with the method they began with. */
                   {"POST /_sw/runs/:id/output", on_output, true},

@@ -22,6 +22,7 @@ typedef struct sw_options {
     const char *log_level;
     bool accept_journal_loss;
     bool dev;
+    bool no_resume;
     bool supervise;
     int64_t loops; /* 0: one per core */
     int64_t redirect_after_ms;
@@ -31,6 +32,7 @@ typedef struct sw_options {
     int64_t drain_ms;
     int64_t block_warn_ms; /* 0: nobody watches */
     int64_t retain_ms;
+    int64_t retain_stopped_ms;
     int64_t retain_bytes;                                                        /* 0: no limit */
     int64_t runs_max;                                                            /* in memory, of each loop */
     int64_t steps_max;                                                           /* of a run */

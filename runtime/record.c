@@ -52,7 +52,8 @@ void record_release(run *r)
 /* Without these a run could not end, or not go on: they are small, or bound otherwise, and a few. */
 static bool has_no_limit(const entry *e)
 {
-    return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED || e->kind == ENTRY_ROLLBACK || e->kind == ENTRY_CANCEL;
+    return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED || e->kind == ENTRY_ROLLBACK ||
+           e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED;
 }
 
 bool record_append(run *r, const entry *e)

@@ -14,9 +14,12 @@ struct replay {
     size_t slots, count, branches, used; /* records; those of them that are branches; others the code has come to */
     chunk_count *chunks;                 /* few: one for each branch that streamed outside steps */
     size_t chunk_branches, chunk_room;
-    entry started, response, ended, cancel;
+    entry started, response, ended, cancel, stopped;
+    int64_t stood_ms, last_ms;
     uint32_t entries;
 };
+
+const char replay_no_memory[] = "out of memory";
 
 static replay_record *record_slot(replay_record *table, size_t slots, uint64_t path)
 {
@@ -147,6 +150,15 @@ static bool take(replay *p, const entry *e)
         rec->due_ms = e->due_ms;
         rec->value = e->value;
         return true;
+    case ENTRY_STOPPED:
+        p->stopped = *e;
+        return true;
+    case ENTRY_RELEASED:
+        if (p->stopped.kind && e->at_ms > p->stopped.at_ms) p->stood_ms += e->at_ms - p->stopped.at_ms;
+        p->stopped = (entry){.path = 0};
+        return true;
+    case ENTRY_CRASHED:
+        return true; /* counted before anything is loaded: see crash.c */
     case ENTRY_BRANCH:
         return take_branch(p, e);
     case ENTRY_DIFFERS:
@@ -162,7 +174,7 @@ replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void
 {
     replay *p = arena_zalloc(a, sizeof *p);
     char *copy = arena_memdup(a, data, len);
-    *error = "out of memory";
+    *error = replay_no_memory;
     if (!p || (!copy && len > 0)) return NULL;
     p->arena = a;
     if (!records_grow(p)) return NULL;
@@ -175,7 +187,9 @@ replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void
             return NULL;
         }
         p->entries++;
+        *error = replay_no_memory;
         if (!take(p, &e)) return NULL;
+        if (e.at_ms > p->last_ms) p->last_ms = e.at_ms;
         if (on_entry) on_entry(arg, &e, p->entries);
         at += taken;
     }
@@ -187,6 +201,9 @@ const entry *replay_started(const replay *p) { return &p->started; }
 const entry *replay_response(const replay *p) { return p->response.kind ? &p->response : NULL; }
 const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
 entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
+const entry *replay_stopped(const replay *p) { return p->stopped.kind ? &p->stopped : NULL; }
+int64_t replay_stood_ms(const replay *p) { return p->stood_ms; }
+int64_t replay_last_ms(const replay *p) { return p->last_ms; }
 uint32_t replay_entries(const replay *p) { return p->entries; }
 size_t replay_used(const replay *p) { return p->used; }
 size_t replay_unused(const replay *p) { return p->count - p->branches - p->used; }

@@ -26,6 +26,9 @@ typedef struct replay_record {
     uint32_t open_chunks; /* STEP: streamed by an attempt that neither finished nor was taken back */
 } replay_record;
 
+/* What replay_new says when there is no memory: nothing is wrong with the journal. */
+extern const char replay_no_memory[];
+
 /* Reads the whole journal into `a`. NULL with a message when it is damaged, or starts with something else than a
  * start. `on_entry` sees each in order (for rebuilding what was streamed). */
 replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),
@@ -35,6 +38,9 @@ const entry *replay_started(const replay *p);  /* always there */
 const entry *replay_response(const replay *p); /* NULL: none yet */
 const entry *replay_ended(const replay *p);    /* NULL: unfinished */
 entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: it goes on */
+const entry *replay_stopped(const replay *p);  /* NULL: it never was, or has been released since */
+int64_t replay_stood_ms(const replay *p);      /* how long it was stopped and released again, all times together */
+int64_t replay_last_ms(const replay *p);       /* Unix; of the latest entry */
 uint32_t replay_entries(const replay *p);
 size_t replay_used(const replay *p);   /* records the code has come to */
 size_t replay_unused(const replay *p); /* and those it has not */

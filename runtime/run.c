@@ -186,13 +186,21 @@ static void set_problem(run *r, const failure *f)
 /* 410: the result will never be there. 504: it is not there in time. */
 void run_end_cancelled(run *r)
 {
-    bool late = r->cancel == ENTRY_CANCEL_LATE;
-    failure f = {.kind = FAILURE_FATAL, .status = late ? 504 : 410};
-    f.message = late                             ? "the run is over its deadline (timeout_ms of its endpoint)"
-                : r->cancel == ENTRY_CANCEL_GONE ? "the run was cancelled: its client went away"
-                                                 : "the run was cancelled";
+    static const struct {
+        int status;
+        entry_ended outcome;
+        const char *message;
+    } ends[] = {
+        [ENTRY_CANCEL_ASKED] = {410, ENTRY_CANCELLED, "the run was cancelled"},
+        [ENTRY_CANCEL_GONE] = {410, ENTRY_CANCELLED, "the run was cancelled: its client went away"},
+        [ENTRY_CANCEL_LATE] = {504, ENTRY_FAILED, "the run is over its deadline (timeout_ms of its endpoint)"},
+        [ENTRY_CANCEL_STALE] = {500, ENTRY_FAILED, "the run was stopped, and not released in time (--retain-stopped)"},
+    };
+    bool known = r->cancel <= ENTRY_CANCEL_STALE; /* else a later version's */
+    entry_cancel why = known ? r->cancel : ENTRY_CANCEL_ASKED;
+    failure f = {.kind = FAILURE_FATAL, .status = ends[why].status, .message = ends[why].message};
     set_problem(r, &f);
-    r->outcome = late ? ENTRY_FAILED : ENTRY_CANCELLED;
+    r->outcome = ends[why].outcome;
     log_line(LOG_INFO, r->id_text, "%s: %s", r->endpoint->route, f.message);
     record_ended(r, NULL);
 }
@@ -383,6 +391,7 @@ static bool is_over(const run *r)
 static void ended(run *r)
 {
     sw_loop *l = r->loop;
+    if (r->seq_release > 0) waiter_released(&r->waiters);
     if (r->waiters) answer(r);
     if (r->slot) {
         r->slot->run = NULL;
@@ -404,6 +413,7 @@ void run_turn_end(run *r)
     if (r->seq_durable > 0 && r->waiters) {
         if (r->async && r->state == RUN_RUNNING) waiter_redirect(&r->waiters);
         waiter_pump(&r->waiters, r->frames);
+        if (r->seq_release > 0 && r->seq_durable >= r->seq_release) waiter_released(&r->waiters);
     }
     if (outstanding) return;
     if (is_over(r))

@@ -33,6 +33,7 @@ struct slot;
 struct frames;
 struct replay;
 struct claim;
+struct stop_cause;
 
 typedef struct held_line held_line;
 
@@ -178,6 +179,7 @@ struct run {
     uint32_t seq_next;       /* entries made so far */
     uint32_t seq_sealed;     /* entries made when the segment was taken */
     uint32_t seq_durable;    /* entries on disk */
+    uint32_t seq_release;    /* of its entry released, until that is on disk; 0: none */
     uint32_t seq_choice;     /* entries made when the last choice was: on disk before an attempt begins */
     uint32_t commit_waiters; /* strands in record_wait */
     size_t state_bytes;      /* of all entries */
@@ -201,8 +203,9 @@ struct run {
 run *run_start(struct sw_loop *loop, const struct endpoint *e, struct http_exchange *x, const http_param *params,
                size_t param_count, struct claim *claim);
 
-/* A run from its journal; `data` is copied. NULL, or why the journal does not fit the program. The slot is taken. */
-const char *run_resume(struct sw_loop *loop, struct slot *slot, const char *data, size_t len);
+/* A run from its journal, which is copied: the slot is its own then. False: it does not go on, and *why says for what
+ * reason; streams of the slot have got what it has streamed. */
+bool run_resume(struct sw_loop *loop, struct slot *slot, const store_journal *journal, struct stop_cause *why);
 
 /* The handler goes no further than its next step; waits end now. What has been journaled stays. */
 void run_leave_now(run *r, run_leave why);

@@ -1,7 +1,8 @@
 /* run_core: what the files of run share; nobody else includes it.
  *
- *   run.c        making and freeing, the handler's end, leaving memory, turns and commits
- *   run_start.c  from a request, from its journal, and who can be asked for by an id */
+ *   run.c         making and freeing, the handler's end, leaving memory, turns and commits
+ *   run_start.c   from a request, and who can be asked for by an id
+ *   run_resume.c  from its journal, or why not */
 #ifndef RUNTIME_RUN_CORE_H
 #define RUNTIME_RUN_CORE_H
 
@@ -22,5 +23,6 @@ void run_end_cancelled(run *r);
 /* run_start.c */
 void run_make_findable(run *r); /* somebody may ask for it by its id from now on */
 void run_watch_deadline(run *r);
+void run_unmake(run *r); /* gives up a run that has not begun */
 
 #endif

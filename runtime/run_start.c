@@ -1,23 +1,17 @@
-/* run_start: how a run begins: from a request, or from its journal. */
+/* run_start: how a run begins with a request, and who can ask for it. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/frames.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/moment.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
-#include "runtime/replay.h"
 #include "runtime/run_core.h"
 #include "runtime/run_request.h"
 #include "runtime/strand.h"
 #include "runtime/waiter.h"
-
-enum { TIMER_EARLY_MS = 2 };
-
-/* ---- Starting ---- */
 
 static void refuse(sw_loop *l, http_exchange *x, const char *why, const char *retry_after)
 {
@@ -54,8 +48,7 @@ void run_watch_deadline(run *r)
         log_line(LOG_ERROR, r->id_text, "out of memory: its deadline is not watched");
 }
 
-/* Gives up a run that has not begun. */
-static void unmake(run *r)
+void run_unmake(run *r)
 {
     if (r->dirty) TAILQ_REMOVE(&r->loop->touched, r, touched);
     r->dirty = false;
@@ -131,12 +124,12 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
     r->claim = key;
     if (e->options.timeout_ms > 0) r->deadline_ms = moment_after(r->started_ms, e->options.timeout_ms);
     if (!run_request_take(r, x, params, param_count) || (!r->plain && !run_request_record(r))) {
-        unmake(r);
+        run_unmake(r);
         refuse(l, x, "the request is too large for the memory a run may have", "1");
         return NULL;
     }
     if (!strand_start(r, run_main, r)) {
-        unmake(r);
+        run_unmake(r);
         refuse(l, x, "no room for another coroutine", "1");
         return NULL;
     }
@@ -154,104 +147,4 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
     }
     if (!coro_current()) sched_run(&l->sched, 0);
     return r;
-}
-
-/* ---- Resuming ---- */
-
-static void restore_frame(void *arg, const entry *e, uint32_t seq)
-{
-    run *r = arg;
-    bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
-    if (waits && e->due_ms - e->at_ms > r->loop->app->opt.redirect_after_ms) r->has_waited = true;
-    if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->loop->arenas);
-    if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
-}
-
-/* A run whose endpoint is gone can still be cancelled. */
-static const char *restore(run *r, const slot *s, const char *data, size_t len)
-{
-    static const endpoint unknown = {.kind = ENDPOINT_DURABLE, .route = ""};
-    const char *error = NULL;
-    /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
-    arena_set_limit(&r->arena, (size_t)r->loop->app->opt.run_state_max * 5);
-    r->replay = replay_new(&r->journal, data, len, restore_frame, r, &error);
-    if (!r->replay) return error;
-    if (*r->outcome_error) return r->outcome_error;
-    const entry *started = replay_started(r->replay);
-    const endpoint *e = app_endpoint(r->loop->app, started->function.data, started->function.len);
-    r->endpoint = e ? e : &unknown;
-    if (!e && !s->cancel && !replay_cancel(r->replay)) return "the program has no such endpoint any more";
-    if (!run_request_restore(r, started)) return "its request cannot be read";
-    r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
-    r->state_bytes = len;
-    r->listed = true;
-    if (r->frames) frames_durable(r->frames, r->seq_durable);
-    return NULL;
-}
-
-static const char *header_of(const run *r, const char *name)
-{
-    for (const run_header *h = r->request.headers; h; h = h->next)
-        if (strcasecmp(h->name, name) == 0) return h->value;
-    return NULL;
-}
-
-/* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
- * an Idempotency-Key asks again, and after a drain everybody was sent on, or is still connected. */
-static bool may_be_sent_on(const run *r)
-{
-    return r->has_waited || r->loop->app->ended_well || header_of(r, "prefer") || header_of(r, "idempotency-key");
-}
-
-/* A journal that says so, somebody who asked while it was not in memory, or its deadline. */
-static entry_cancel why_end(const run *r, const slot *s)
-{
-    entry_cancel journaled = replay_cancel(r->replay);
-    if (journaled) return journaled;
-    if (s->cancel) return s->cancel;
-    return r->deadline_ms > 0 && r->deadline_ms <= loop_now_ms() + TIMER_EARLY_MS ? ENTRY_CANCEL_LATE
-                                                                                  : ENTRY_CANCEL_NONE;
-}
-
-/* It has nothing to unwind. */
-static void end_resumed(run *r, entry_cancel why)
-{
-    r->cancel = why;
-    if (!replay_cancel(r->replay)) run_record_cancel(r);
-    run_end_cancelled(r);
-    run_touch(r);
-}
-
-const char *run_resume(sw_loop *l, slot *s, const char *data, size_t len)
-{
-    static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
-    run *r = run_new(l, &loading);
-    if (!r) return "out of memory";
-    r->id = s->id;
-    run_id_format(&r->id, r->id_text);
-    const char *error = restore(r, s, data, len);
-    bool cancels = r->endpoint->options.on_disconnect == SW_CANCEL;
-    if (!error) slot_judge_tie(l, s, cancels, cancels && may_be_sent_on(r));
-    entry_cancel cancel = error ? ENTRY_CANCEL_NONE : why_end(r, s);
-    if (!error) {
-        run_set_label(r);
-        if (!cancel && !strand_start(r, run_main, r)) error = "no room for another coroutine";
-    }
-    if (error) {
-        frames_release(r->frames);
-        r->frames = NULL;
-        unmake(r);
-        return error;
-    }
-    r->slot = s;
-    s->run = r;
-    s->state = SLOT_RUNNING;
-    waiter_move(&s->waiters, &r->waiters);
-    if (r->waiters) run_touch(r); /* streams get what there is, and not only when something new is on disk */
-    counter_add(&l->counters.runs_resumed, 1);
-    if (cancel)
-        end_resumed(r, cancel);
-    else
-        run_watch_deadline(r);
-    return NULL;
 }

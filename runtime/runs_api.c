@@ -6,6 +6,7 @@
 
 #include "http/uri.h"
 #include "runtime/json.h"
+#include "runtime/stop.h"
 #include "runtime/value.h"
 #include "runtime/waiter.h"
 
@@ -57,6 +58,8 @@ static void put_str(text *t, const char *name, entry_text s)
     put_value(t, name, v);
 }
 
+static void put_text(text *t, const char *name, const char *s) { put_str(t, name, (entry_text){s, strlen(s)}); }
+
 static void put_packed(text *t, const char *name, entry_text packed)
 {
     sw_value v;
@@ -87,6 +90,12 @@ static const char *kind_text(entry_kind kind)
         return "rollback";
     case ENTRY_CANCEL:
         return "cancel";
+    case ENTRY_STOPPED:
+        return "stopped";
+    case ENTRY_RELEASED:
+        return "released";
+    case ENTRY_CRASHED:
+        return "crashed";
     case ENTRY_BRANCH:
         return "branch";
     case ENTRY_DIFFERS:
@@ -110,54 +119,97 @@ static void put_entry(text *t, const entry *e)
     put_packed(t, "input", e->input);
     put_packed(t, "value", e->value);
     if (e->kind == ENTRY_RESPONSE) put_int(t, "status", e->status);
+    if (e->kind == ENTRY_STOPPED) put_text(t, "reason", stop_name(stop_of_entry(e)));
+    if (e->kind == ENTRY_CRASHED) put_int(t, "signal", e->status);
     puts_(t, "}");
 }
 
-static const char *state_of(const store_journal *j, const entry *ended)
+/* What a journal says of its run as a whole. */
+typedef struct summary {
+    entry started, stopped, ended; /* kind 0: it has none; stopped: none since it was last released */
+    const char *error;             /* why it could not be read to its end; NULL: it could */
+    int64_t steps, failures, differences, crashes;
+    int64_t released_ms; /* Unix; the last time; 0: never */
+} summary;
+
+static summary summarize(const store_journal *j)
 {
-    if (!ended->kind) return j->due_ms > loop_now_ms() ? "sleeping" : "running";
-    return ended->status == ENTRY_SUCCEEDED ? "succeeded" : ended->status == ENTRY_FAILED ? "failed" : "cancelled";
+    summary s = {.error = j->error};
+    entry e;
+    for (size_t at = 0, n; !s.error && at < j->len; at += n) {
+        n = entry_decode(j->data + at, j->len - at, &e, &s.error);
+        if (n == 0) break;
+        if (e.kind == ENTRY_STARTED) s.started = e;
+        if (e.kind == ENTRY_ENDED) s.ended = e;
+        if (e.kind == ENTRY_STOPPED) s.stopped = e;
+        if (e.kind == ENTRY_RELEASED) s.stopped = (entry){.path = 0};
+        if (e.kind == ENTRY_RELEASED) s.released_ms = e.at_ms;
+        s.steps += e.kind == ENTRY_STEP_DONE;
+        s.failures += e.kind == ENTRY_STEP_FAILED;
+        s.differences += e.kind == ENTRY_DIFFERS;
+        s.crashes += e.kind == ENTRY_CRASHED;
+    }
+    return s;
 }
 
-static void put_run(text *t, const store_journal *j, bool with_entries)
+/* As the run's loop finds it, which may be another one. */
+static stop_reason stop_of(const sw_app *app, const store_journal *j, const summary *s)
+{
+    if (!j->live) return STOP_NONE;
+    if (s->error) return s->error == entry_newer ? STOP_NEWER : STOP_UNREADABLE;
+    if (!s->started.kind) return STOP_UNREADABLE;
+    if (s->stopped.kind) return stop_of_entry(&s->stopped);
+    if (!app_endpoint(app, s->started.function.data, s->started.function.len)) return STOP_NO_ENDPOINT;
+    bool former = app->opt.no_resume && s->started.epoch != store_epoch(app->store);
+    return former && s->released_ms < app->started_ms ? STOP_NOT_RESUMED : STOP_NONE;
+}
+
+static const char *state_of(const store_journal *j, const summary *s, stop_reason stop)
+{
+    if (stop != STOP_NONE) return "stopped";
+    if (!j->live && s->error) return "unreadable";
+    if (!s->ended.kind) return j->due_ms > loop_now_ms() ? "sleeping" : "running";
+    int outcome = s->ended.status;
+    return outcome == ENTRY_SUCCEEDED ? "succeeded" : outcome == ENTRY_FAILED ? "failed" : "cancelled";
+}
+
+static void put_entries(text *t, const store_journal *j)
+{
+    const char *error = NULL;
+    entry e;
+    puts_(t, ",\"entries\":[");
+    for (size_t at = 0, n; at < j->len && (n = entry_decode(j->data + at, j->len - at, &e, &error)) > 0; at += n) {
+        if (at > 0) puts_(t, ",");
+        put_entry(t, &e);
+    }
+    puts_(t, "]");
+}
+
+static void put_run(text *t, const sw_app *app, const store_journal *j, bool with_entries)
 {
     char id[RUN_ID_TEXT + 1];
+    summary s = summarize(j);
+    stop_reason stop = stop_of(app, j, &s);
     run_id_format(&j->run, id);
-    entry started = {0}, ended = {0}, e;
-    const char *error = NULL;
-    int64_t steps = 0, failures = 0, differences = 0;
-    for (size_t at = 0, n; at < j->len && (n = entry_decode(j->data + at, j->len - at, &e, &error)) > 0; at += n) {
-        if (e.kind == ENTRY_STARTED) started = e;
-        if (e.kind == ENTRY_ENDED) ended = e;
-        steps += e.kind == ENTRY_STEP_DONE;
-        failures += e.kind == ENTRY_STEP_FAILED;
-        differences += e.kind == ENTRY_DIFFERS;
-    }
     puts_(t, "{\"runId\":\"");
     puts_(t, id);
-    puts_(t, "\",\"state\":\"");
-    puts_(t, state_of(j, &ended));
     puts_(t, "\"");
-    put_str(t, "endpoint", started.function);
-    put_str(t, "target", started.target);
-    put_int(t, "startedAt", started.at_ms);
-    if (ended.kind) put_int(t, "endedAt", ended.at_ms);
-    if (ended.error.len) put_str(t, "error", ended.error);
-    if (!ended.kind && j->due_ms) put_int(t, "due", j->due_ms);
-    put_int(t, "stepsDone", steps);
-    put_int(t, "failedAttempts", failures);
-    if (differences) put_int(t, "inputsDiffered", differences);
-    if (with_entries) {
-        puts_(t, ",\"entries\":[");
-        bool first = true;
-        for (size_t at = 0, n; at < j->len && (n = entry_decode(j->data + at, j->len - at, &e, &error)) > 0; at += n) {
-            if (!first) puts_(t, ",");
-            first = false;
-            put_entry(t, &e);
-        }
-        puts_(t, "]");
-    }
-    if (error) put_str(t, "damage", (entry_text){error, strlen(error)});
+    put_text(t, "state", state_of(j, &s, stop));
+    if (stop != STOP_NONE) put_text(t, "reason", stop_name(stop));
+    if (stop != STOP_NONE && !s.stopped.kind) put_text(t, "detail", stop_text(stop));
+    if (stop != STOP_NONE && s.stopped.kind) put_str(t, "detail", s.stopped.error);
+    put_str(t, "endpoint", s.started.function);
+    put_str(t, "target", s.started.target);
+    put_int(t, "startedAt", s.started.kind ? s.started.at_ms : run_id_time_ms(&j->run));
+    if (s.ended.kind) put_int(t, "endedAt", s.ended.at_ms);
+    if (s.ended.error.len) put_str(t, "error", s.ended.error);
+    if (stop == STOP_NONE && !s.ended.kind && j->due_ms) put_int(t, "due", j->due_ms);
+    put_int(t, "stepsDone", s.steps);
+    put_int(t, "failedAttempts", s.failures);
+    if (s.differences) put_int(t, "inputsDiffered", s.differences);
+    if (s.crashes) put_int(t, "crashes", s.crashes);
+    if (with_entries) put_entries(t, j);
+    if (s.error) put_text(t, "damage", s.error);
     puts_(t, "}");
 }
 
@@ -177,12 +229,18 @@ static inquiry *inquire(sw_loop *l, http_exchange *x, bool one)
     return q;
 }
 
+/* One that cannot be read is shown as such: it hides neither itself nor others. */
+static bool is_there(const store_journal *j) { return j->found || j->live || j->error; }
+
 static void on_loaded(void *arg, store_journal *journals, size_t count)
 {
     inquiry *q = arg;
     http_exchange *x = q->x;
-    if (q->one && (journals[0].error || !journals[0].found)) {
-        waiter_problem(x, journals[0].error ? 500 : 404, journals[0].error ? journals[0].error : "no such run", NULL);
+    if (q->one && !journals[0].found && !journals[0].live) {
+        if (journals[0].error)
+            waiter_problem(x, 503, journals[0].error, "5");
+        else
+            waiter_problem(x, 404, "no such run", NULL);
         free(q);
         return;
     }
@@ -192,10 +250,10 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
     if (!q->one) puts_(&t, "{\"runs\":[");
     bool first = true;
     for (size_t i = 0; i < count; i++) {
-        if (!journals[i].found) continue;
+        if (!is_there(&journals[i])) continue;
         if (!first) puts_(&t, ",\n");
         first = false;
-        put_run(&t, &journals[i], q->one);
+        put_run(&t, q->loop->app, &journals[i], q->one);
     }
     puts_(&t, q->one ? "\n" : "]}\n");
     http_reply_header type = {"Content-Type", "application/json"};
@@ -263,7 +321,12 @@ typedef struct metric {
     uint64_t value;
 } metric;
 
-static loop_counters all_counters(const sw_app *app, size_t *runs, size_t *slots, size_t *waiting)
+/* Of all loops. */
+typedef struct gauges {
+    size_t runs, slots, stopped, waiting;
+} gauges;
+
+static loop_counters all_counters(const sw_app *app, gauges *g)
 {
     loop_counters sum = {0};
     for (unsigned i = 0; i < app->loop_count; i++) {
@@ -271,17 +334,18 @@ static loop_counters all_counters(const sw_app *app, size_t *runs, size_t *slots
         uint64_t *to = (uint64_t *)&sum;
         const uint64_t *from = (const uint64_t *)&l->counters;
         for (size_t k = 0; k < sizeof sum / sizeof *to; k++) to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
-        *runs += __atomic_load_n(&l->runs, __ATOMIC_RELAXED);
-        *slots += __atomic_load_n(&l->slots.count, __ATOMIC_RELAXED);
-        *waiting += __atomic_load_n(&l->gate.waiting, __ATOMIC_RELAXED);
+        g->runs += __atomic_load_n(&l->runs, __ATOMIC_RELAXED);
+        g->slots += __atomic_load_n(&l->slots.count, __ATOMIC_RELAXED);
+        g->stopped += __atomic_load_n(&l->slots.stopped, __ATOMIC_RELAXED);
+        g->waiting += __atomic_load_n(&l->gate.waiting, __ATOMIC_RELAXED);
     }
     return sum;
 }
 
 void runs_api_metrics(sw_loop *l, http_exchange *x)
 {
-    size_t runs = 0, slots = 0, waiting = 0;
-    loop_counters n = all_counters(l->app, &runs, &slots, &waiting);
+    gauges g = {0};
+    loop_counters n = all_counters(l->app, &g);
     store_stats s = {0};
     if (l->app->store) store_stats_get(l->app->store, &s);
     const metric all[] = {{"runs_started_total", "counter", "Runs begun, plain requests included.", n.runs_started},
@@ -300,15 +364,16 @@ void runs_api_metrics(sw_loop *l, http_exchange *x)
                            "Connections given to the supervisor to outlive this process.", n.connections_kept},
                           {"connections_taken_back_total", "counter", "Connections that were a former worker's.",
                            n.connections_taken_back},
-                          {"runs_in_memory", "gauge", "Runs with a stack.", runs},
-                          {"runs_unfinished", "gauge", "Runs that can be asked for and have not ended.", slots},
+                          {"runs_in_memory", "gauge", "Runs with a stack.", g.runs},
+                          {"runs_unfinished", "gauge", "Runs that can be asked for and have not ended.", g.slots},
+                          {"runs_stopped", "gauge", "Runs that do not go on until somebody does something.", g.stopped},
                           {"journal_commits_total", "counter", "Synced batches.", s.commits},
                           {"journal_segments_total", "counter", "Segments in them.", s.segments},
                           {"journal_bytes_total", "counter", "Bytes in them.", s.bytes},
                           {"journal_errors_total", "counter", "Batches that could not be written.", s.commit_errors},
                           {"journal_queue_bytes", "gauge", "Bytes that wait to be written.", s.queue_bytes},
                           {"journal_attempts_waiting", "gauge",
-                           "Attempts and chunks that wait for a journal that is full or takes no writes.", waiting},
+                           "Attempts and chunks that wait for a journal that is full or takes no writes.", g.waiting},
                           {"journal_disk_bytes", "gauge", "Size on disk, about.", s.disk_bytes},
                           {"journal_runs_deleted_total", "counter", "Runs deleted by retention.", s.runs_deleted},
                           {"journal_read_only", "gauge", "1 while writes fail.", s.read_only ? 1 : 0}};

@@ -7,10 +7,8 @@
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/moment.h"
-#include "runtime/replay.h"
+#include "runtime/slot_core.h"
 #include "runtime/waiter.h"
-
-enum { LOAD_BATCH = 256, LOADING_MAX = 1024, SCAN_ROWS = 4096, RETRY_MS = 5000 };
 
 bool slot_table_init(slot_table *t)
 {
@@ -82,6 +80,7 @@ void slot_remove(sw_loop *l, slot *s)
     slot_table *t = &l->slots;
     assert(!s->waiters && !s->run && s->state != SLOT_QUEUED);
     timers_stop(&l->timers, &s->due);
+    if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
     slot **at = bucket(t, &s->id);
     while (*at != s) at = &(*at)->next;
     *at = s->next;
@@ -105,10 +104,27 @@ void slot_park(sw_loop *l, slot *s, int64_t due_ms)
     if (wait_ms <= 0 || !timers_start(&l->timers, &s->due, (uint64_t)wait_ms)) slot_wake(l, s);
 }
 
-static void enqueue(slot_table *t, slot *s)
+void slot_look_at(sw_loop *l, slot *s, int64_t due_ms)
+{
+    int64_t wait_ms = due_ms - loop_now_ms();
+    s->due = (struct timer){.fn = on_due, .arg = l};
+    if (!timers_start(&l->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0))
+        log_line(LOG_ERROR, NULL, "out of memory: a stopped run is not looked at before it is asked for");
+}
+
+void slot_go_on(sw_loop *l, slot *s)
+{
+    if (s->stop != STOP_NONE) counter_add(&l->slots.stopped, -1);
+    s->stop = STOP_NONE;
+    s->tries = 0;
+}
+
+bool slot_wants_place(const slot *s) { return s->unfinished && !s->cancel && (s->stop == STOP_NONE || s->release); }
+
+void slot_enqueue(slot_table *t, slot *s)
 {
     s->state = SLOT_QUEUED;
-    s->due_queued = s->unfinished && !s->cancel;
+    s->due_queued = slot_wants_place(s);
     if (s->due_queued) {
         TAILQ_INSERT_TAIL(&t->due, s, in_queue);
         t->due_count++;
@@ -117,7 +133,7 @@ static void enqueue(slot_table *t, slot *s)
     }
 }
 
-static void leave_due(slot_table *t, slot *s)
+void slot_leave_due(slot_table *t, slot *s)
 {
     assert(s->due_queued && t->due_count > 0);
     TAILQ_REMOVE(&t->due, s, in_queue);
@@ -133,15 +149,15 @@ void slot_wake(sw_loop *l, slot *s)
     if (s->state == SLOT_LOADING) return;
     if (s->state == SLOT_QUEUED) {
         if (!s->due_queued || !s->cancel) return;
-        leave_due(t, s); /* no handler is called to end it: nobody has to make room */
+        slot_leave_due(t, s); /* no handler is called to end it: nobody has to make room */
     }
     timers_stop(&l->timers, &s->due);
-    enqueue(t, s);
+    slot_enqueue(t, s);
 }
 
 /* While the gate is closed a run could not go on: loading it would only repeat its next step. What may have ended is
  * loaded all the same, since its clients want to read. */
-static bool hold(sw_loop *l, slot *s)
+bool slot_hold(sw_loop *l, slot *s)
 {
     if (!s->unfinished || gate_writable(l)) return false;
     s->state = SLOT_QUEUED;
@@ -153,7 +169,7 @@ void slot_release_held(sw_loop *l)
 {
     for (slot *s; (s = TAILQ_FIRST(&l->slots.held));) {
         TAILQ_REMOVE(&l->slots.held, s, in_queue);
-        enqueue(&l->slots, s);
+        slot_enqueue(&l->slots, s);
     }
 }
 
@@ -189,6 +205,8 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
     if (l->draining) { /* nothing is loaded any more: the next process has it */
         waiter_dismiss(&s->waiters);
         if (s->state == SLOT_UNKNOWN) slot_remove(l, s);
+    } else if (s->state == SLOT_STOPPED && wish->kind != WAITER_STREAM) {
+        waiter_stopped(&s->waiters, s->stop, NULL);
     } else if (s->state == SLOT_UNKNOWN || wish->kind == WAITER_STREAM) {
         slot_wake(l, s);
     } else {
@@ -218,6 +236,22 @@ void slot_cancel(sw_loop *l, http_exchange *x, const run_id *id)
     waiter_attach(l, &s->waiters, &wish, x, id);
     s->cancel = ENTRY_CANCEL_ASKED;
     slot_wake(l, s);
+}
+
+/* What is not known, or was stopped when it was looked at last, is loaded to see. */
+void slot_release(sw_loop *l, http_exchange *x, const run_id *id)
+{
+    const waiter_wish wish = {.kind = WAITER_RELEASE};
+    slot *s = gate_writable(l) ? slot_for(l, id) : NULL;
+    if (!s) {
+        waiter_problem(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
+    } else if (s->run || s->state == SLOT_PARKED) {
+        waiter_problem(x, 409, "the run is not stopped", NULL);
+    } else {
+        waiter_attach(l, &s->waiters, &wish, x, id);
+        s->release = true;
+        slot_wake(l, s);
+    }
 }
 
 void slot_client_gone(sw_loop *l, const run_id *id)
@@ -258,159 +292,8 @@ static void on_clients_back(struct timer *t)
             if (s->tie == TIE_CLIENTS) slot_client_gone(l, &s->id);
 }
 
-/* ---- Loading ---- */
-
-static void answer_ended(sw_loop *l, slot *s, const store_journal *j)
-{
-    const char *error = NULL;
-    waiter_answer_journal(l, &s->waiters, &s->id, j->data, j->len, &error);
-    if (error) waiter_refuse(&s->waiters, 500, error);
-    slot_remove(l, s);
-}
-
-/* Places of --runs-max that nobody has or is about to have. */
-static size_t free_places(const sw_loop *l)
-{
-    size_t most = (size_t)l->app->opt.runs_max, taken = l->runs + l->slots.places;
-    return taken < most ? most - taken : 0;
-}
-
-bool slot_room(const sw_loop *l)
-{
-    size_t share = (size_t)l->app->opt.runs_max / 4;
-    if (share == 0) share = 1;
-    if (share > l->slots.due_count) share = l->slots.due_count;
-    return free_places(l) > share;
-}
-
-/* Its journal is damaged, or the disk fails for a while: its clients may ask again, and it stays as it is. */
-static void unreadable(sw_loop *l, slot *s, const char *id, const char *error)
-{
-    log_line(LOG_ERROR, id, "cannot be loaded: %s", error);
-    waiter_refuse(&s->waiters, 503, error);
-    if (s->unfinished)
-        slot_park(l, s, loop_now_ms() + RETRY_MS);
-    else
-        slot_remove(l, s);
-}
-
-static void loaded(sw_loop *l, const store_journal *j)
-{
-    slot *s = slot_find(&l->slots, &j->run);
-    if (!s || s->state != SLOT_LOADING) return;
-    if (s->has_place) l->slots.places--;
-    bool room = s->has_place || s->cancel || free_places(l) > 0;
-    s->has_place = false;
-    char text[RUN_ID_TEXT + 1];
-    run_id_format(&j->run, text);
-    if (j->error) {
-        unreadable(l, s, text, j->error);
-        return;
-    }
-    if (!j->found) {
-        waiter_refuse(&s->waiters, 404, "no such run");
-        slot_remove(l, s);
-        return;
-    }
-    if (!j->live) {
-        answer_ended(l, s, j);
-        return;
-    }
-    s->unfinished = true;
-    if (hold(l, s)) return;
-    if (!room) {
-        enqueue(&l->slots, s);
-        return;
-    }
-    const char *error = run_resume(l, s, j->data, j->len);
-    if (!error) return;
-    log_line(LOG_ERROR, text, "cannot be resumed and stays in the journal: %s", error);
-    s->state = SLOT_PARKED; /* without a timer: the next start tries again */
-}
-
-static void on_loaded(void *arg, store_journal *journals, size_t count)
-{
-    sw_loop *l = arg;
-    l->slots.loading -= count;
-    for (size_t i = 0; i < count; i++) {
-        slot *s = slot_find(&l->slots, &journals[i].run);
-        if (!l->draining || !s || s->state != SLOT_LOADING) {
-            loaded(l, &journals[i]);
-            continue;
-        }
-        if (s->has_place) l->slots.places--;
-        s->has_place = false;
-        s->state = SLOT_PARKED;
-    }
-}
-
-/* The next one to load; NULL: none, or no place for it. */
-static slot *next_to_load(sw_loop *l)
-{
-    slot_table *t = &l->slots;
-    slot *s = TAILQ_FIRST(&t->asked);
-    if (s) {
-        TAILQ_REMOVE(&t->asked, s, in_queue);
-    } else if ((s = TAILQ_FIRST(&t->due)) && (free_places(l) > 0 || !gate_writable(l))) {
-        leave_due(t, s);
-    } else {
-        return NULL;
-    }
-    return s;
-}
-
-static size_t take_batch(sw_loop *l, run_id ids[LOAD_BATCH])
-{
-    slot_table *t = &l->slots;
-    size_t n = 0;
-    for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(l));) {
-        if (hold(l, s)) continue;
-        s->has_place = s->unfinished && !s->cancel;
-        if (s->has_place) t->places++;
-        s->state = SLOT_LOADING;
-        ids[n++] = s->id;
-    }
-    return n;
-}
-
-void slot_load_due(sw_loop *l)
-{
-    run_id ids[LOAD_BATCH];
-    for (size_t n; !l->draining && (n = take_batch(l, ids)) > 0;) {
-        l->slots.loading += n;
-        store_load(l->port, ids, n, on_loaded, l);
-    }
-}
-
-/* ---- Recovery ---- */
-
-static void on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
-{
-    sw_loop *l = arg;
-    if (error) {
-        log_line(LOG_ERROR, NULL, "the unfinished runs cannot be read: %s", error);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (slot_find(&l->slots, &rows[i].run)) continue;
-        slot *s = slot_add(l, &rows[i].run);
-        if (!s) {
-            log_line(LOG_ERROR, NULL, "out of memory: unfinished runs wait for the next start");
-            break;
-        }
-        slot_park(l, s, rows[i].due_ms);
-    }
-    if (end || l->draining) {
-        l->recovered = true;
-        if (l->slots.count) log_line(LOG_INFO, NULL, "loop %u resumes %zu unfinished runs", l->index, l->slots.count);
-    } else {
-        store_scan_live(l->port, &rows[count - 1].run, SCAN_ROWS, l->index, l->count, on_rows, l);
-    }
-}
-
-void slot_recover(sw_loop *l)
+void slot_watch_orphans(sw_loop *l)
 {
     l->slots.orphans = (struct timer){.fn = on_clients_back, .arg = l};
     (void)timers_start(&l->timers, &l->slots.orphans, (uint64_t)l->app->opt.redirect_after_ms);
-    store_scan_live(l->port, NULL, SCAN_ROWS, l->index, l->count, on_rows, l);
 }

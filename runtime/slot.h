@@ -7,10 +7,13 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "runtime/stop.h"
 #include "runtime/timers.h"
 #include "storage/entry.h"
 #include "storage/run_id.h"
 
+/* What becomes of a slot that was loaded, and of its clients, is in slot_load.c; the events of a stopped run are a
+ * table in docs/journal.md, *Stopped runs*. */
 struct run;
 struct waiter;
 struct waiter_wish;
@@ -21,6 +24,7 @@ typedef enum slot_state {
     SLOT_RUNNING, /* `run` is in memory */
     SLOT_UNKNOWN, /* somebody asked for it, and it is not known whether there is such a run */
     SLOT_PARKED,  /* `due` is armed */
+    SLOT_STOPPED, /* `stop` says why; `due` is armed if it is to be looked at again */
     SLOT_QUEUED,  /* in one of the table's queues: waits for its turn to be loaded */
     SLOT_LOADING  /* its journal is being read */
 } slot_state;
@@ -41,7 +45,11 @@ typedef struct slot {
     struct timer due;
     run_id id;
     slot_state state;
+    int64_t since_ms;    /* with STOP_UNREADABLE: when it was first found so; Unix */
     entry_cancel cancel; /* to be ended for this reason when it is loaded */
+    uint8_t stop;        /* stop_reason: it is stopped, as far as known; also while it is loaded to look again */
+    uint8_t tries;       /* loads in a row that came to nothing, for the pause before the next */
+    bool release;        /* to be released when it is loaded */
     slot_tie tie;
     bool unfinished; /* it has a row in the live table: not loaded while the gate is closed */
     bool due_queued; /* SLOT_QUEUED, in `due` */
@@ -57,6 +65,11 @@ typedef struct slot_table {
     struct slot_queue held;           /* wait until the journal takes writes */
     size_t due_count;                 /* in `due` */
     size_t loading;
+    uint64_t stopped; /* slots with `stop`; counter_add */
+    run_id scanned;   /* the last row that recovery has read */
+    bool scanning;    /* there is one */
+    uint8_t scan_tries;
+    struct timer scan;    /* recovery is tried again */
     struct timer orphans; /* runs while clients of a former process may come back */
     size_t places;        /* of --runs-max, of slots that are being loaded */
 } slot_table;
@@ -70,6 +83,8 @@ void slot_remove(struct sw_loop *l, slot *s);        /* without waiters; frees i
 
 /* Not in memory until due_ms (Unix); then it is loaded and resumed. */
 void slot_park(struct sw_loop *l, slot *s, int64_t due_ms);
+/* It is in memory: no longer stopped. */
+void slot_go_on(struct sw_loop *l, slot *s);
 /* As soon as there is room. */
 void slot_wake(struct sw_loop *l, slot *s);
 /* The journal takes writes again: what waited for that is due. */
@@ -84,6 +99,8 @@ bool slot_room(const struct sw_loop *l);
 void slot_attach(struct sw_loop *l, struct http_exchange *x, const run_id *id, const struct waiter_wish *wish);
 /* Ends the run of this id as cancelled and tells `x` so; 404 and 409 when there is nothing to cancel. Takes it. */
 void slot_cancel(struct sw_loop *l, struct http_exchange *x, const run_id *id);
+/* Lets the stopped run of this id go on and tells `x` so; 404 and 409 when there is nothing to release. Takes it. */
+void slot_release(struct sw_loop *l, struct http_exchange *x, const run_id *id);
 /* A client of the run has gone away. */
 void slot_client_gone(struct sw_loop *l, const run_id *id);
 /* A client of the run was sent on, and knows its URL. */
@@ -92,7 +109,7 @@ void slot_client_sent_on(struct sw_loop *l, const run_id *id);
  * `sent_on`: its journal shows, or the way that process ended, that they may have been sent on. */
 void slot_judge_tie(struct sw_loop *l, slot *s, bool cancels, bool sent_on);
 
-/* Reads the live table and makes a slot of each row of this loop. */
+/* Reads the live table and makes a slot of each row of this loop. What fails is tried again. */
 void slot_recover(struct sw_loop *l);
 
 #endif

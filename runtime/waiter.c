@@ -129,7 +129,8 @@ static bool is_asker(const waiter *w)
 {
     static const char observed[] = "/_sw/";
     const http_text *path = &http_exchange_request(w->x)->path;
-    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_OUTPUT) return false;
+    waiter_kind kind = w->wish.kind;
+    if (kind == WAITER_CANCEL || kind == WAITER_RELEASE || kind == WAITER_OUTPUT) return false;
     return path->len < sizeof observed - 1 || memcmp(path->data, observed, sizeof observed - 1) != 0;
 }
 
@@ -139,8 +140,7 @@ static void note_sent_on(const waiter *w)
     if (is_asker(w)) slot_client_sent_on(w->loop, &w->id);
 }
 
-/* 303 or 202 to the output URL, or that of the stream. */
-static void send_on(waiter *w, int status)
+void waiter_send_on(waiter *w, int status)
 {
     char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1], applied[48];
     const sw_loop *l = w->loop;
@@ -200,7 +200,7 @@ static void send_response(waiter *w, const entry *response)
     if (headers)
         http_reply(waiter_take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
     else
-        send_on(w, 303); /* the run is over and its response is kept: it may be asked for once more */
+        waiter_send_on(w, 303); /* the run is over and its response is kept: it may be asked for once more */
     arena_free(&a);
 }
 
@@ -215,7 +215,7 @@ static void send_rest(waiter *w, const entry *response)
 
 /* ---- Cancelling ---- */
 
-static void send_cancelled(waiter *w, int status, const char *state)
+void waiter_send_state(waiter *w, int status, const char *state)
 {
     char id[RUN_ID_TEXT + 1], body[128];
     run_id_format(&w->id, id);
@@ -227,7 +227,7 @@ static void send_cancelled(waiter *w, int status, const char *state)
 static void answer_cancel(waiter *w, entry_ended ended)
 {
     if (ended == ENTRY_CANCELLED)
-        send_cancelled(w, 200, "cancelled");
+        waiter_send_state(w, 200, "cancelled");
     else
         waiter_problem(waiter_take_exchange(w), 409, "the run has ended already", NULL);
 }
@@ -238,7 +238,7 @@ void waiter_accept(waiter **list)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->wish.kind == WAITER_ASYNC) send_on(w, 202);
+        if (w->wish.kind == WAITER_ASYNC) waiter_send_on(w, 202);
     }
 }
 
@@ -248,6 +248,7 @@ void waiter_pump(waiter **list, frames *f)
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
         if (w->wish.kind != WAITER_STREAM) continue;
+        w->stopped = w->told = STOP_NONE;
         waiter_stream_give(w, f);
         waiter_stream_pump(w);
     }
@@ -260,9 +261,11 @@ void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *res
         waiter *w = *list;
         assert(run_id_equal(&w->id, id));
         if (w->wish.kind == WAITER_ASYNC) {
-            send_on(w, 202);
+            waiter_send_on(w, 202);
         } else if (w->wish.kind == WAITER_CANCEL) {
             answer_cancel(w, ended);
+        } else if (w->wish.kind == WAITER_RELEASE) {
+            waiter_problem(waiter_take_exchange(w), 409, "the run has ended already", NULL);
         } else if (w->wish.kind == WAITER_REST) {
             send_rest(w, response);
         } else if (w->wish.kind != WAITER_STREAM) {
@@ -320,7 +323,7 @@ void waiter_redirect(waiter **list)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->wish.kind == WAITER_REQUEST) send_on(w, 303);
+        if (w->wish.kind == WAITER_REQUEST) waiter_send_on(w, 303);
     }
 }
 
@@ -345,13 +348,13 @@ void waiter_dismiss(waiter **list)
 {
     while (*list) {
         waiter *w = *list;
-        if (w->wish.kind == WAITER_CANCEL) {
+        if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE) {
             waiter_problem(waiter_take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
         if (w->loop->replaced && leave(w)) continue;
         if (!w->begun) { /* the published client follows one redirect_info a stream: it is not spent here */
-            send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
+            waiter_send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
             continue;
         }
         bool released = w->wish.kind != WAITER_REST && http_exchange_unkeep(w->x);
@@ -406,13 +409,15 @@ static void on_hold_over(struct timer *t)
 {
     waiter *w = t->arg;
     if (w->wish.kind == WAITER_CANCEL) {
-        send_cancelled(w, 202, "cancelling");
+        waiter_send_state(w, 202, "cancelling");
+    } else if (w->wish.kind == WAITER_RELEASE) {
+        waiter_problem(waiter_take_exchange(w), 503, "the run could not be read in time: ask again", "5");
     } else if (w->wish.kind == WAITER_OUTPUT) {
-        send_on(w, 303);
+        waiter_send_on(w, 303);
     } else {
         w->wish.kind = WAITER_ASYNC; /* 202 promises that the run is on disk */
         const slot *s = slot_find(&w->loop->slots, &w->id);
-        if (s && (!s->run || s->run->seq_durable > 0)) send_on(w, 202);
+        if (s && (!s->run || s->run->seq_durable > 0)) waiter_send_on(w, 202);
     }
 }
 
@@ -433,6 +438,7 @@ static int64_t hold_ms(const waiter *w)
     switch (w->wish.kind) {
     case WAITER_OUTPUT:
     case WAITER_CANCEL:
+    case WAITER_RELEASE:
         return hold;
     case WAITER_WAIT:
         return w->wish.wait_ms < hold ? w->wish.wait_ms : hold;

@@ -7,6 +7,7 @@
 #include "http/server.h"
 #include "runtime/frames.h"
 #include "runtime/run.h"
+#include "runtime/stop.h"
 
 typedef enum waiter_kind {
     WAITER_REQUEST, /* the original request: may be sent on with 303 */
@@ -15,6 +16,7 @@ typedef enum waiter_kind {
     WAITER_OUTPUT,  /* blocks on the output URL, at most --hold */
     WAITER_STREAM,  /* reads frames */
     WAITER_CANCEL,  /* asked for the run to be cancelled, and wants to know that it was */
+    WAITER_RELEASE, /* asked for a stopped run to be released, likewise */
     WAITER_REST,    /* a former worker has sent the beginning of the response */
     WAITER_NONE     /* of a kept connection: no request of it has begun */
 } waiter_kind;
@@ -59,6 +61,14 @@ void waiter_accept(waiter **list);
 /* Something of a run in memory became durable: streams get what is new, async clients their 202. `f` NULL: the run has
  * streamed nothing yet, whatever its clients say they have. */
 void waiter_pump(waiter **list, frames *f);
+
+/* Nothing of the run begins: streams get what it has streamed (`f` NULL: that is not known) and are told, and the
+ * output URL answers with the reason when waiting does not help. All others wait, or are sent on as for a long run. */
+void waiter_stopped(waiter **list, stop_reason why, frames *f);
+/* The release is on disk: whoever asked for one is told. */
+void waiter_released(waiter **list);
+/* Whoever asked for this (WAITER_CANCEL, WAITER_RELEASE) cannot have it: gets a problem. */
+void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail);
 
 /* The run is over: everybody gets the response, the list is empty. `f` NULL: no stream is among them or nothing was
  * streamed; else it is closed. */

@@ -2,6 +2,7 @@
  *
  *   waiter.c         attaching, answers, problems, sending on, refusing
  *   waiter_stream.c  frames as events, as far as the client takes them, and heartbeats
+ *   waiter_stop.c    clients of stopped runs, and those who release them
  *   waiter_keep.c    clients that outlive the process */
 #ifndef RUNTIME_WAITER_CORE_H
 #define RUNTIME_WAITER_CORE_H
@@ -30,6 +31,8 @@ struct waiter {
     waiter_wish wish;
     uint32_t cursor;      /* last frame sent */
     bool begun;           /* a part of the reply is sent, at least a stream's head */
+    stop_reason stopped;  /* STREAM: the run is, and the client is told behind what was streamed */
+    stop_reason told;     /* STREAM: it has been */
     http_kept_reply rest; /* WAITER_REST; owned */
     keep_entry keep;
 };
@@ -37,6 +40,9 @@ struct waiter {
 /* waiter.c */
 void waiter_unlink(waiter *w);
 void waiter_link(waiter *w, waiter **list);
+void waiter_send_on(waiter *w, int status); /* 303 or 202 to the output URL, or that of the stream */
+/* What was asked for is done, or will be. */
+void waiter_send_state(waiter *w, int status, const char *state);
 http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchange is the caller's to answer */
 /* The URL of one of the run's resources ("output", "stream"), with a token. */
 void waiter_run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,

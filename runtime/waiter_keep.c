@@ -20,7 +20,8 @@ waiter_keep_result waiter_keep(keep_entry *e)
     waiter *w = (waiter *)((char *)e - offsetof(waiter, keep));
     keeper *k = &w->loop->keeper;
     http_kept kept;
-    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_REST) return WAITER_KEEP_DONE;
+    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE || w->wish.kind == WAITER_REST)
+        return WAITER_KEEP_DONE;
     if (k->kept >= k->kept_max || !can_be_found(w) || !http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;
     kept_client client = {.run = w->id, .wish = w->wish, .position = kept.position, .request = {kept.bytes, kept.len}};
     client.unsent = (sw_bytes){kept.unsent.data, kept.unsent.len};

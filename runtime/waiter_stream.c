@@ -35,6 +35,31 @@ static void begin_stream(waiter *w)
 /* It has the response already: an EventSource comes again and again unless it is told so (HTML, 9.2.3). */
 static void end_resumed(waiter *w) { http_reply(waiter_take_exchange(w), 204, NULL, 0, "", 0); }
 
+/* The next worker writes frames and nothing else: what a kept stream gets beside them is noted with the supervisor as
+ * bytes that come before them. False: not now. */
+static bool write_aside(waiter *w, const char *data, size_t len)
+{
+    bool kept = http_exchange_kept(w->x);
+    if (kept && !http_exchange_unkeep(w->x)) return false;
+    http_reply_write(w->x, data, len);
+    if (kept && waiter_keep(&w->keep) == WAITER_KEEP_LATER) keeper_add(&w->loop->keeper, &w->keep);
+    return true;
+}
+
+/* Without an id: the client's place in the frames stays. */
+static void tell_stopped(waiter *w)
+{
+    char id[RUN_ID_TEXT + 1], text[512];
+    stop_reason why = w->stopped;
+    if (w->told == why) return;
+    run_id_format(&w->id, id);
+    int n = snprintf(text, sizeof text,
+                     "event: stepwell.stopped\ndata: {\"runId\":\"%s\",\"reason\":\"%s\",\"detail\":\"%s\"}\n\n", id,
+                     stop_name(why), stop_text(why));
+    assert(n > 0 && (size_t)n < sizeof text);
+    if (write_aside(w, text, (size_t)n)) w->told = why;
+}
+
 /* Sends what may be sent as far as the client takes it. The waiter may be gone afterwards. */
 void waiter_stream_pump(waiter *w)
 {
@@ -43,15 +68,17 @@ void waiter_stream_pump(waiter *w)
         end_resumed(w);
         return;
     }
+    bool all = f == NULL, is_head = strcmp(http_exchange_request(w->x)->method.data, "HEAD") == 0;
     if (!w->begun) begin_stream(w);
-    while (f && http_exchange_writable(w->x)) {
+    while (!all && http_exchange_writable(w->x)) {
         /* The next worker must be able to write the same pieces without knowing when they were there. */
         sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
-        if (more.len == 0) break;
+        all = more.len == 0;
+        if (all) break;
         w->wrote_ms = uv_now(&w->loop->uv);
         http_reply_write(w->x, more.data, more.len);
     }
-    bool is_head = strcmp(http_exchange_request(w->x)->method.data, "HEAD") == 0;
+    if (all && !is_head && w->stopped != STOP_NONE) tell_stopped(w);
     if (is_head || (f && frames_closed(f) && w->cursor >= frames_count(f))) http_reply_end(waiter_take_exchange(w));
 }
 
@@ -74,6 +101,7 @@ void waiter_stream_give(waiter *w, frames *f)
 /* It reads on from the frames it holds. */
 void waiter_stream_answer(waiter *w, frames *f)
 {
+    w->stopped = STOP_NONE;
     waiter_stream_give(w, f);
     waiter_unlink(w);
     waiter_link(w, &w->loop->readers);
@@ -81,15 +109,10 @@ void waiter_stream_answer(waiter *w, frames *f)
     waiter_stream_pump(w);
 }
 
-/* The next worker writes frames, not heartbeats: of a kept stream one is noted with the supervisor as bytes that come
- * before them. */
 static void send_heartbeat(waiter *w)
 {
     static const char comment[] = ":\n\n";
-    bool kept = http_exchange_kept(w->x);
-    if (kept && !http_exchange_unkeep(w->x)) return;
-    http_reply_write(w->x, comment, sizeof comment - 1);
-    if (kept && waiter_keep(&w->keep) == WAITER_KEEP_LATER) keeper_add(&w->loop->keeper, &w->keep);
+    (void)write_aside(w, comment, sizeof comment - 1);
 }
 
 void waiter_stream_on_silence(struct timer *t)

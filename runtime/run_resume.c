@@ -1,0 +1,205 @@
+/* run_resume: a run from its journal, or why it does not go on. */
+#include <string.h>
+#include <strings.h>
+
+#include "runtime/frames.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/moment.h"
+#include "runtime/record.h"
+#include "runtime/replay.h"
+#include "runtime/run_core.h"
+#include "runtime/run_request.h"
+#include "runtime/stop.h"
+#include "runtime/strand.h"
+#include "runtime/waiter.h"
+
+enum { TIMER_EARLY_MS = 2 };
+
+static const char RELEASED_BY[] = "client"; /* whoever has the run's token, or is an administrator */
+
+/* ---- Reading ---- */
+
+static void restore_frame(void *arg, const entry *e, uint32_t seq)
+{
+    run *r = arg;
+    bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
+    if (waits && e->due_ms - e->at_ms > r->loop->app->opt.redirect_after_ms) r->has_waited = true;
+    if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->loop->arenas);
+    if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
+}
+
+static bool short_of(stop_cause *why, const char *text)
+{
+    *why = (stop_cause){.reason = STOP_NONE, .text = text};
+    return false;
+}
+
+static bool unreadable(stop_cause *why, const char *text)
+{
+    if (text == replay_no_memory) return short_of(why, text);
+    *why = (stop_cause){.reason = text == entry_newer ? STOP_NEWER : STOP_UNREADABLE, .text = text};
+    return false;
+}
+
+static const endpoint no_endpoint = {.kind = ENDPOINT_DURABLE, .route = ""};
+
+static bool restore(run *r, const store_journal *j, stop_cause *why)
+{
+    const char *error = NULL;
+    /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
+    arena_set_limit(&r->arena, (size_t)r->loop->app->opt.run_state_max * 5);
+    r->replay = replay_new(&r->journal, j->data, j->len, restore_frame, r, &error);
+    if (!r->replay) return unreadable(why, error);
+    if (*r->outcome_error) return short_of(why, r->outcome_error);
+    const entry *started = replay_started(r->replay);
+    const endpoint *e = app_endpoint(r->loop->app, started->function.data, started->function.len);
+    r->endpoint = e ? e : &no_endpoint;
+    if (!run_request_restore(r, started)) return unreadable(why, "its request cannot be read");
+    r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
+    r->state_bytes = j->len;
+    r->listed = true;
+    if (r->frames) frames_durable(r->frames, r->seq_durable);
+    return true;
+}
+
+/* ---- Whether it goes on ---- */
+
+/* What stands in the way of a run that can be read. STOP_NONE: nothing. */
+static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
+{
+    const entry *stopped = replay_stopped(r->replay);
+    if (stopped && !s->release) {
+        stop_reason reason = stop_of_entry(stopped);
+        return (stop_cause){.reason = reason, .text = stop_text(reason), .since_ms = stopped->at_ms};
+    }
+    if (r->endpoint == &no_endpoint) {
+        /* A run that slept for a month was not stopped for that month. */
+        int64_t last_ms = replay_last_ms(r->replay), due_ms = j->due_ms <= loop_now_ms() ? j->due_ms : 0;
+        return (stop_cause){.reason = STOP_NO_ENDPOINT,
+                            .text = stop_text(STOP_NO_ENDPOINT),
+                            .since_ms = last_ms > due_ms ? last_ms : due_ms,
+                            .deadline_ms = r->deadline_ms};
+    }
+    if (s->stop == STOP_NOT_RESUMED && !s->release)
+        return (stop_cause){.reason = STOP_NOT_RESUMED, .text = stop_text(STOP_NOT_RESUMED)};
+    return (stop_cause){.reason = STOP_NONE};
+}
+
+static const char *header_of(const run *r, const char *name)
+{
+    for (const run_header *h = r->request.headers; h; h = h->next)
+        if (strcasecmp(h->name, name) == 0) return h->value;
+    return NULL;
+}
+
+/* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
+ * an Idempotency-Key asks again, and after a drain everybody was sent on, or is still connected. */
+static bool may_be_sent_on(const run *r)
+{
+    return r->has_waited || r->loop->app->ended_well || header_of(r, "prefer") || header_of(r, "idempotency-key");
+}
+
+static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= loop_now_ms() + TIMER_EARLY_MS; }
+
+/* A journal that says so, somebody who asked while it was not in memory, or its time: a deadline that goes by, or that
+ * of stopped runs. */
+static entry_cancel why_end(const run *r, const slot *s, const stop_cause *stopped)
+{
+    entry_cancel journaled = replay_cancel(r->replay);
+    if (journaled) return journaled;
+    if (s->cancel) return s->cancel;
+    if (is_past(stopped->reason == STOP_NONE ? r->deadline_ms : stopped->deadline_ms)) return ENTRY_CANCEL_LATE;
+    int64_t since_ms = stopped->since_ms;
+    return since_ms > 0 && is_past(moment_after(since_ms, r->loop->app->opt.retain_stopped_ms)) ? ENTRY_CANCEL_STALE
+                                                                                                : ENTRY_CANCEL_NONE;
+}
+
+/* The time for which it was stopped does not count. */
+static void move_deadline(run *r, const slot *s)
+{
+    const entry *stopped = replay_stopped(r->replay);
+    int64_t stood_ms = replay_stood_ms(r->replay);
+    if (stopped && s->release && loop_now_ms() > stopped->at_ms) stood_ms += loop_now_ms() - stopped->at_ms;
+    if (r->deadline_ms > 0) r->deadline_ms = moment_after(r->deadline_ms, stood_ms);
+}
+
+/* ---- Going on ---- */
+
+/* It has nothing to unwind. */
+static void end_resumed(run *r, entry_cancel why)
+{
+    r->cancel = why;
+    if (!replay_cancel(r->replay)) run_record_cancel(r);
+    run_end_cancelled(r);
+    run_touch(r);
+}
+
+/* A choice: no attempt begins before it is on disk. False: it was not stopped. */
+static bool append_release(run *r, slot *s)
+{
+    entry e = {.kind = ENTRY_RELEASED, .at_ms = loop_now_ms(), .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
+    if (!replay_stopped(r->replay) && s->stop != STOP_NOT_RESUMED) return false;
+    if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its release is not journaled");
+    r->seq_release = r->seq_next;
+    log_line(LOG_INFO, r->id_text, "%s: released", r->endpoint->route);
+    return true;
+}
+
+/* Gives up a run that does not go on. */
+static void unresume(run *r)
+{
+    frames_release(r->frames);
+    r->frames = NULL;
+    run_unmake(r);
+}
+
+/* It is in memory now, as any other. */
+static void take_slot(run *r, slot *s)
+{
+    sw_loop *l = r->loop;
+    bool released = s->release && append_release(r, s);
+    r->slot = s;
+    s->run = r;
+    s->state = SLOT_RUNNING;
+    slot_go_on(l, s);
+    if (s->release && !released) waiter_deny(&s->waiters, WAITER_RELEASE, 409, "the run is not stopped");
+    s->release = false;
+    waiter_move(&s->waiters, &r->waiters);
+    if (r->waiters) run_touch(r); /* streams get what there is, and not only when something new is on disk */
+    counter_add(&l->counters.runs_resumed, 1);
+}
+
+bool run_resume(sw_loop *l, slot *s, const store_journal *j, stop_cause *why)
+{
+    static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
+    run *r = run_new(l, &loading);
+    if (!r) return short_of(why, replay_no_memory);
+    r->id = s->id;
+    run_id_format(&r->id, r->id_text);
+    if (!restore(r, j, why)) {
+        unresume(r);
+        return false;
+    }
+    bool cancels = r->endpoint->options.on_disconnect == SW_CANCEL;
+    run_set_label(r);
+    move_deadline(r, s);
+    *why = cause_of(r, s, j);
+    if (why->reason == STOP_NONE) slot_judge_tie(l, s, cancels, cancels && may_be_sent_on(r));
+    entry_cancel cancel = why_end(r, s, why);
+    if (!cancel && why->reason != STOP_NONE) {
+        waiter_stopped(&s->waiters, why->reason, r->frames);
+        unresume(r);
+        return false;
+    }
+    if (!cancel && !strand_start(r, run_main, r)) {
+        unresume(r);
+        return short_of(why, "no room for another coroutine");
+    }
+    take_slot(r, s);
+    if (cancel)
+        end_resumed(r, cancel);
+    else
+        run_watch_deadline(r);
+    return true;
+}

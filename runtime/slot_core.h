@@ -1,0 +1,21 @@
+/* What the two halves of the table share: slots, their queues and their clients (slot.c), and loading them
+ * (slot_load.c). */
+#ifndef RUNTIME_SLOT_CORE_H
+#define RUNTIME_SLOT_CORE_H
+
+#include "runtime/slot.h"
+
+/* SLOT_STOPPED: it is loaded again then (Unix). */
+void slot_look_at(struct sw_loop *l, slot *s, int64_t due_ms);
+
+/* It may go on when it is loaded: it needs one of the places of --runs-max. */
+bool slot_wants_place(const slot *s);
+void slot_enqueue(slot_table *t, slot *s);
+void slot_leave_due(slot_table *t, slot *s);
+/* True: the gate is closed, and it waits for that. */
+bool slot_hold(struct sw_loop *l, slot *s);
+
+/* After a while runs that end with their clients, of which none has come back, do. */
+void slot_watch_orphans(struct sw_loop *l);
+
+#endif

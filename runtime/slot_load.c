@@ -1,0 +1,304 @@
+/* The table's other half: loading what is due or asked for, and finding it at the start. */
+#include <assert.h>
+
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/slot_core.h"
+#include "runtime/waiter.h"
+
+enum {
+    LOAD_BATCH = 256,
+    LOADING_MAX = 1024,
+    SCAN_ROWS = 4096,
+    SCAN_FIRST_MS = 100, /* pauses before what failed is tried again double from the first to the most */
+    SCAN_MOST_MS = 10000,
+    SHORT_FIRST_MS = 250,
+    SHORT_MOST_MS = 16000,
+    READ_FIRST_MS = 1000,
+    READ_MOST_MS = 300000,
+    LOOK_LEAST_MS = 1000
+};
+
+/* ---- Loading ---- */
+
+static void answer_ended(sw_loop *l, slot *s, const store_journal *j)
+{
+    const char *error = NULL;
+    waiter_answer_journal(l, &s->waiters, &s->id, j->data, j->len, &error);
+    if (error) waiter_refuse(&s->waiters, 500, error);
+    slot_remove(l, s);
+}
+
+/* Places of --runs-max that nobody has or is about to have. */
+static size_t free_places(const sw_loop *l)
+{
+    size_t most = (size_t)l->app->opt.runs_max, taken = l->runs + l->slots.places;
+    return taken < most ? most - taken : 0;
+}
+
+bool slot_room(const sw_loop *l)
+{
+    size_t share = (size_t)l->app->opt.runs_max / 4;
+    if (share == 0) share = 1;
+    if (share > l->slots.due_count) share = l->slots.due_count;
+    return free_places(l) > share;
+}
+
+/* ---- What does not go on ---- */
+
+/* Doubles with each load that came to nothing. */
+static int64_t pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
+{
+    int64_t pause = first_ms << s->tries;
+    if (pause >= most_ms) return most_ms;
+    s->tries++;
+    return pause;
+}
+
+/* Nothing is wrong with the run: others that end make room for it. */
+static void try_again(sw_loop *l, slot *s, const char *id, const char *text)
+{
+    if (s->tries == 0) log_line(LOG_WARN, id, "cannot be resumed yet, which is tried again: %s", text);
+    slot_park(l, s, loop_now_ms() + pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS));
+}
+
+static void look_again(sw_loop *l, slot *s, const stop_cause *why)
+{
+    int64_t now_ms = loop_now_ms(), at_ms = s->since_ms + l->app->opt.retain_stopped_ms;
+    if (why->reason == STOP_NEWER || why->reason == STOP_NOT_RESUMED) return; /* another process will look */
+    if (why->reason == STOP_UNREADABLE) at_ms = now_ms + pause_ms(s, READ_FIRST_MS, READ_MOST_MS);
+    if (why->deadline_ms > 0 && why->deadline_ms < at_ms) at_ms = why->deadline_ms;
+    slot_look_at(l, s, at_ms > now_ms + LOOK_LEAST_MS ? at_ms : now_ms + LOOK_LEAST_MS);
+}
+
+/* Somebody who wants to end or release a run of which nothing can be read, or that still does not go on. */
+static void deny(slot *s, const stop_cause *why)
+{
+    bool opaque = why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
+    if (s->release) waiter_deny(&s->waiters, WAITER_RELEASE, 409, stop_text(why->reason));
+    if (opaque) waiter_deny(&s->waiters, WAITER_CANCEL, 503, stop_text(why->reason));
+    s->release = false;
+    if (opaque) s->cancel = ENTRY_CANCEL_NONE;
+}
+
+static void stop(sw_loop *l, slot *s, const stop_cause *why)
+{
+    bool news = s->stop != why->reason;
+    if (s->stop == STOP_NONE) counter_add(&l->slots.stopped, 1);
+    s->state = SLOT_STOPPED;
+    s->stop = (uint8_t)why->reason;
+    s->tie = TIE_NONE; /* whoever releases it wants it, also when its clients are gone */
+    s->unfinished = true;
+    if (news) {
+        s->tries = 0;
+        s->since_ms = why->since_ms > 0 ? why->since_ms : loop_now_ms();
+    }
+    if (news && why->reason != STOP_NOT_RESUMED) {
+        char id[RUN_ID_TEXT + 1];
+        run_id_format(&s->id, id);
+        log_line(LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason), why->text);
+    }
+    deny(s, why);
+    waiter_stopped(&s->waiters, why->reason, NULL);
+    look_again(l, s, why);
+}
+
+static void on_deleted(void *arg, const char *error)
+{
+    (void)arg;
+    if (error) log_line(LOG_ERROR, NULL, "a run that cannot be read could not be deleted: %s", error);
+}
+
+static void cannot_read(sw_loop *l, slot *s, const char *id, const char *error)
+{
+    const stop_cause why = {.reason = STOP_UNREADABLE, .text = error};
+    bool stale = s->stop == STOP_UNREADABLE && loop_now_ms() - s->since_ms >= l->app->opt.retain_stopped_ms;
+    if (!stale) {
+        stop(l, s, &why);
+        return;
+    }
+    log_line(LOG_ERROR, id, "could not be read for as long as --retain-stopped says, and is deleted: %s", error);
+    store_delete(l->port, &s->id, on_deleted, l);
+    waiter_refuse(&s->waiters, 404, "the run could not be read, and was deleted (--retain-stopped)");
+    slot_remove(l, s);
+}
+
+static void loaded_live(sw_loop *l, slot *s, const store_journal *j, bool room)
+{
+    char id[RUN_ID_TEXT + 1];
+    stop_cause why;
+    run_id_format(&s->id, id);
+    s->unfinished = true;
+    if (l->app->opt.no_resume && s->tie == TIE_UNKNOWN && s->stop == STOP_NONE) { /* asked for before it was found */
+        s->stop = STOP_NOT_RESUMED;
+        counter_add(&l->slots.stopped, 1);
+    }
+    if (j->error || !j->found) {
+        cannot_read(l, s, id, j->error ? j->error : "its entries are missing");
+    } else if (slot_hold(l, s)) {
+        return;
+    } else if (!room && slot_wants_place(s)) {
+        slot_enqueue(&l->slots, s);
+    } else if (!run_resume(l, s, j, &why)) {
+        if (why.reason == STOP_NONE)
+            try_again(l, s, id, why.text);
+        else
+            stop(l, s, &why);
+    }
+}
+
+static void loaded(sw_loop *l, const store_journal *j)
+{
+    slot *s = slot_find(&l->slots, &j->run);
+    if (!s || s->state != SLOT_LOADING) return;
+    if (s->has_place) l->slots.places--;
+    bool room = s->has_place || free_places(l) > 0;
+    s->has_place = false;
+    if (j->live || (j->error && s->unfinished)) {
+        loaded_live(l, s, j, room);
+    } else if (j->error) {
+        waiter_refuse(&s->waiters, 503, j->error);
+        slot_remove(l, s);
+    } else if (!j->found) {
+        waiter_refuse(&s->waiters, 404, "no such run");
+        slot_remove(l, s);
+    } else {
+        answer_ended(l, s, j);
+    }
+}
+
+static void on_loaded(void *arg, store_journal *journals, size_t count)
+{
+    sw_loop *l = arg;
+    l->slots.loading -= count;
+    for (size_t i = 0; i < count; i++) {
+        slot *s = slot_find(&l->slots, &journals[i].run);
+        if (!l->draining || !s || s->state != SLOT_LOADING) {
+            loaded(l, &journals[i]);
+            continue;
+        }
+        if (s->has_place) l->slots.places--;
+        s->has_place = false;
+        s->state = SLOT_PARKED;
+    }
+}
+
+/* The next one to load; NULL: none, or no place for it. */
+static slot *next_to_load(sw_loop *l)
+{
+    slot_table *t = &l->slots;
+    slot *s = TAILQ_FIRST(&t->asked);
+    if (s) {
+        TAILQ_REMOVE(&t->asked, s, in_queue);
+    } else if ((s = TAILQ_FIRST(&t->due)) && (free_places(l) > 0 || !gate_writable(l))) {
+        slot_leave_due(t, s);
+    } else {
+        return NULL;
+    }
+    return s;
+}
+
+static size_t take_batch(sw_loop *l, run_id ids[LOAD_BATCH])
+{
+    slot_table *t = &l->slots;
+    size_t n = 0;
+    for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(l));) {
+        if (slot_hold(l, s)) continue;
+        s->has_place = slot_wants_place(s);
+        if (s->has_place) t->places++;
+        s->state = SLOT_LOADING;
+        ids[n++] = s->id;
+    }
+    return n;
+}
+
+void slot_load_due(sw_loop *l)
+{
+    run_id ids[LOAD_BATCH];
+    for (size_t n; !l->draining && (n = take_batch(l, ids)) > 0;) {
+        l->slots.loading += n;
+        store_load(l->port, ids, n, on_loaded, l);
+    }
+}
+
+/* ---- Recovery ---- */
+
+static void scan(sw_loop *l);
+
+static void on_scan_due(struct timer *t)
+{
+    sw_loop *l = t->arg;
+    if (l->draining)
+        l->recovered = true; /* whoever comes next reads the rest */
+    else
+        scan(l);
+}
+
+/* Without these rows their runs would wait for the next start. */
+static void scan_again(sw_loop *l, const char *why)
+{
+    slot_table *t = &l->slots;
+    int64_t pause = (int64_t)SCAN_FIRST_MS << t->scan_tries;
+    if (pause < SCAN_MOST_MS)
+        t->scan_tries++;
+    else
+        pause = SCAN_MOST_MS;
+    log_line(LOG_ERROR, NULL, "unfinished runs cannot be read yet, which is tried again in %lld ms: %s",
+             (long long)pause, why);
+    t->scan = (struct timer){.fn = on_scan_due, .arg = l};
+    if (l->draining || !timers_start(&l->timers, &t->scan, (uint64_t)pause)) on_scan_due(&t->scan);
+}
+
+/* False: no memory. */
+static bool recover(sw_loop *l, const store_live_row *row)
+{
+    static const stop_cause held = {.reason = STOP_NOT_RESUMED};
+    if (slot_find(&l->slots, &row->run)) return true;
+    slot *s = slot_add(l, &row->run);
+    if (s && l->app->opt.no_resume)
+        stop(l, s, &held);
+    else if (s)
+        slot_park(l, s, row->due_ms);
+    return s != NULL;
+}
+
+static void recovery_ended(sw_loop *l)
+{
+    l->recovered = true;
+    if (l->slots.count == 0) return;
+    log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", l->index,
+             l->app->opt.no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)l->slots.count);
+}
+
+static void on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
+{
+    sw_loop *l = arg;
+    slot_table *t = &l->slots;
+    for (size_t i = 0; i < count && !error; i++) {
+        if (!recover(l, &rows[i])) {
+            error = "out of memory";
+            break;
+        }
+        t->scanned = rows[i].run;
+        t->scanning = true;
+        t->scan_tries = 0;
+    }
+    if (error)
+        scan_again(l, error);
+    else if (end || l->draining)
+        recovery_ended(l);
+    else
+        scan(l);
+}
+
+static void scan(sw_loop *l)
+{
+    slot_table *t = &l->slots;
+    store_scan_live(l->port, t->scanning ? &t->scanned : NULL, SCAN_ROWS, l->index, l->count, on_rows, l);
+}
+
+void slot_recover(sw_loop *l)
+{
+    slot_watch_orphans(l);
+    scan(l);
+}

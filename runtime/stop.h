@@ -1,0 +1,42 @@
+/* stop: the reasons for which a run is stopped, in words. Which event does what to a stopped run: docs/journal.md,
+ * *Stopped runs*. Owns nothing. */
+#ifndef RUNTIME_STOP_H
+#define RUNTIME_STOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "storage/entry.h"
+
+/* Those that are entries have the entry's number. The others are found anew whenever the run is loaded, and so end when
+ * their cause does. */
+typedef enum stop_reason {
+    STOP_NONE = ENTRY_STOP_NONE,
+    STOP_OPERATOR = ENTRY_STOP_OPERATOR,
+    STOP_CRASHES = ENTRY_STOP_CRASHES,
+    STOP_EXHAUSTED = ENTRY_STOP_EXHAUSTED,
+    STOP_DIFFERS = ENTRY_STOP_DIFFERS,
+    STOP_UNDO = ENTRY_STOP_UNDO,
+    STOP_UNKNOWN,     /* of an entry whose reason this version does not know */
+    STOP_NO_ENDPOINT, /* the program has none of that route */
+    STOP_UNREADABLE,  /* its journal cannot be read, or is damaged */
+    STOP_NEWER,       /* a newer program wrote its journal */
+    STOP_NOT_RESUMED, /* --no-resume */
+    STOP_REASONS
+} stop_reason;
+
+/* Why a run that was loaded does not go on. */
+typedef struct stop_cause {
+    stop_reason reason;  /* STOP_NONE: nothing is wrong with the run, there is no stack or memory for it now */
+    const char *text;    /* what a person should know; static */
+    int64_t since_ms;    /* Unix; from when --retain-stopped counts; 0: from now on */
+    int64_t deadline_ms; /* Unix; the run's, if it goes by while the run is stopped; 0: it does not */
+} stop_cause;
+
+stop_reason stop_of_entry(const entry *stopped);
+const char *stop_name(stop_reason reason); /* "crashes": for programs */
+const char *stop_text(stop_reason reason); /* a sentence, for people */
+/* Nobody who waits will be helped by waiting: the output URL answers 503. */
+bool stop_refuses(stop_reason reason);
+
+#endif
