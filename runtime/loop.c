@@ -331,6 +331,7 @@ static void on_drain_over(struct timer *t)
     else
         log_line(LOG_WARN, NULL, "loop %u had not sent all at the end of --drain: connections are cut", l->index);
     l->hurried = true;
+    if (l->port) store_give_up(l->port);
     drain_runs(l);
 }
 

@@ -323,11 +323,14 @@ static void keep_waiters(run *r)
     r->slot->run = NULL;
 }
 
-/* Nothing of the run is in the journal. 503 says: ask again; that is only true of what was not done. */
+/* None of the run's commits was reported as done. 503 says: ask again; that is only true of what was not done, and
+ * will not be: a run that may be on disk goes on at the next start. */
 static void refuse_waiters(run *r)
 {
-    assert(r->leave == LEAVE_ERROR);
-    if (r->attempted)
+    assert(r->leave == LEAVE_ERROR && r->seq_durable == 0);
+    if (r->segment.outcome == STORE_UNKNOWN)
+        waiter_cut(&r->waiters);
+    else if (r->attempted)
         waiter_refuse(&r->waiters, 500, PARTLY_DONE);
     else
         waiter_refuse(&r->waiters, 503, RUN_NOT_DONE);
@@ -347,7 +350,7 @@ static void left(run *r)
         waiter_redirect(&s->waiters); /* nobody knows when the journal takes writes again */
         slot_park(l, s, 0);           /* it is loaded when the gate is open */
     } else {
-        if (r->leave == LEAVE_ERROR)
+        if (r->leave == LEAVE_ERROR && r->seq_durable == 0)
             refuse_waiters(r);
         else
             waiter_dismiss(&r->waiters);

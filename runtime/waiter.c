@@ -389,6 +389,11 @@ void waiter_refuse(waiter **list, int status, const char *detail)
     }
 }
 
+void waiter_cut(waiter **list)
+{
+    while (*list) http_reply_abort(waiter_take_exchange(*list));
+}
+
 /* ---- Attaching ---- */
 
 void waiter_move(waiter **from, waiter **to)

@@ -110,32 +110,41 @@ static void set_read_only(store *s, bool read_only)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-/* ---- The thread ---- */
+void store_give_up(store_port *p)
+{
+    store *s = p->store;
+    (void)pthread_mutex_lock(&s->lock);
+    s->given_up = true;
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_cond_signal(&s->work);
+}
+
+/* ---- Batches: journal thread ---- */
 
 /* Under the lock: moves what is queued to `taken`. A port with something taken cannot be closed, one without can: so
- * the thread only ever touches those of this list. */
+ * the thread only ever touches those of its batches. */
 static bool collect(store *s)
 {
     assert(!s->taken);
     for (store_port *p = s->ports; p; p = p->next) {
         if (!p->queued.head) continue;
-        list_append(&p->taken, &p->queued);
-        p->next_taken = s->taken;
-        s->taken = p;
+        list_append(&p->taken.list, &p->queued);
+        p->taken.next = s->taken;
+        s->taken = &p->taken;
     }
     return s->taken != NULL;
 }
 
-/* Waits for work, at most wait_ms (-1: for ever), and takes all of it. */
 typedef enum work_result { WORK_TAKEN, WORK_NONE, WORK_CLOSED } work_result;
 
+/* Waits for work, at most wait_ms (-1: for ever), and takes all of it. */
 static work_result take_work(store *s, int64_t wait_ms)
 {
     struct timespec until = store_after_ms(wait_ms < 0 ? 0 : wait_ms);
     int rc = 0;
     (void)pthread_mutex_lock(&s->lock);
     bool any = collect(s);
-    while (!any && !s->closing && rc == 0) {
+    while (!any && !s->closing && !(s->given_up && s->unknown) && rc == 0) {
         s->idle = true;
         rc = wait_ms < 0 ? pthread_cond_wait(&s->work, &s->lock) : pthread_cond_timedwait(&s->work, &s->lock, &until);
         s->idle = false;
@@ -146,39 +155,52 @@ static work_result take_work(store *s, int64_t wait_ms)
     return any ? WORK_TAKEN : closed ? WORK_CLOSED : WORK_NONE;
 }
 
-/* All taken lists as one, so that one call writes them; where each ends is known by its port's tail. */
-static store_segment *join(store_port *ports)
+/* All of a batch as one list, so that one call writes it; where each share ends is known by its tail. */
+static store_segment *join(share *batch)
 {
     store_segment *head = NULL, *tail = NULL;
-    for (store_port *p = ports; p; p = p->next_taken) {
+    for (share *part = batch; part; part = part->next) {
+        part->list.tail->next = NULL;
         if (tail)
-            tail->next = p->taken.head;
+            tail->next = part->list.head;
         else
-            head = p->taken.head;
-        tail = p->taken.tail;
+            head = part->list.head;
+        tail = part->list.tail;
     }
     return head;
 }
 
 static const char key_taken[] = "a key of it is taken";
 
-/* `error` NULL: each segment has its own outcome. */
-static void give_back(store *s, store_port *p, store_outcome outcome, const char *error)
+static void give_back_share(store *s, share *part, store_outcome outcome, const char *error)
 {
+    store_port *p = part->port;
     uint64_t bytes = 0;
-    p->taken.tail->next = NULL;
-    for (store_segment *g = p->taken.head; g; g = g->next) {
+    part->list.tail->next = NULL;
+    for (store_segment *g = part->list.head; g; g = g->next) {
         bytes += g->len + sizeof *g;
         if (error) g->outcome = outcome;
         g->error = error ? error : g->outcome == STORE_KEY_TAKEN ? key_taken : NULL;
     }
     (void)__atomic_sub_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
     (void)pthread_mutex_lock(&s->lock);
-    list_append(&p->done, &p->taken);
+    list_append(&p->done, &part->list);
     int rc = uv_async_send(&p->wake);
     (void)pthread_mutex_unlock(&s->lock);
     assert(rc == 0);
     (void)rc;
+}
+
+/* `error` NULL: each segment has its own outcome. */
+static void give_back(store *s, share **batch, store_outcome outcome, const char *error)
+{
+    assert((outcome == STORE_DONE) == !error);
+    for (share *part = *batch, *next; part; part = next) {
+        next = part->next; /* given back, its port may be closed at once */
+        give_back_share(s, part, outcome, error);
+    }
+    *batch = NULL;
+    tell_room(s);
 }
 
 static void count(store *s, const store_segment *list)
@@ -204,30 +226,91 @@ static const char *keep_text(store *s, const char *text)
     return "the journal could not be written (see the log)";
 }
 
+/* ---- A batch of unknown outcome ----
+ *
+ * What a failed write has left may come back when the database is opened anew, so nobody may be told before that:
+ *
+ *     write fails ----> unknown ---- opened anew, it is there --------------------------> done
+ *                       ^  |  \---- not there, written a second time: succeeds ---------> done
+ *                       |  |   \--- not there, nor after a second try that failed too --> refused
+ *                       |  |    \-- the process ends (store_give_up) -------------------> unknown, the next start sees
+ *                       \__/ cannot be opened or read yet; the second try fails
+ */
+
+static void keep_unknown(store *s, const char *text)
+{
+    assert(!s->unknown);
+    s->unknown_text = text;
+    s->rewritten = false;
+    for (share *part = s->taken; part; part = part->next) {
+        share *kept = &part->port->unknown;
+        assert(!kept->list.head);
+        list_append(&kept->list, &part->list);
+        kept->next = s->unknown;
+        s->unknown = kept;
+    }
+    s->taken = NULL;
+}
+
+static void give_up_unknown(store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    bool given_up = s->given_up;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (given_up && s->unknown) give_back(s, &s->unknown, STORE_UNKNOWN, s->unknown_text);
+}
+
+/* The database was opened anew. False: the outcome is still not known. */
+static bool resolve_unknown(store *s)
+{
+    char error[BACKEND_ERROR_MAX] = "";
+    const char *why = NULL;
+    bool there;
+    if (!s->unknown) return true;
+    store_segment *list = join(s->unknown);
+    if (!s->backend->ops->find_commit(s->backend, list, &there, &why)) {
+        fprintf(stderr, "stepwell: journal: the write that failed cannot be looked for: %s\n", why);
+        return false;
+    }
+    store_outcome outcome = there ? STORE_DONE : STORE_REFUSED;
+    if (!there && !s->rewritten) {
+        s->rewritten = true;
+        outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
+        if (outcome != STORE_DONE) fprintf(stderr, "stepwell: journal: written again, and failed again: %s\n", error);
+        if (outcome != STORE_DONE)
+            return false; /* the batch may be what cannot be written: then it is not there next */
+    }
+    if (outcome == STORE_DONE) count(s, list);
+    give_back(s, &s->unknown, outcome, outcome == STORE_DONE ? NULL : s->unknown_text);
+    return true;
+}
+
+/* ---- The thread ---- */
+
 static void commit(store *s)
 {
     static const char at_present[] = "the journal cannot be written at present; it is tried again by itself";
     char error[BACKEND_ERROR_MAX] = "";
     store_segment *list = join(s->taken);
-    bool refused = __atomic_load_n(&s->read_only, __ATOMIC_RELAXED);
-    store_outcome outcome = STORE_REFUSED;
-    if (!refused) outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
-    bool ok = outcome == STORE_DONE;
-    if (ok)
-        count(s, list);
-    else
+    if (__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) {
         (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
-    if (!ok && !refused) {
-        fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
-        set_read_only(s, true); /* before the segments come back: their runs must find it so */
+        give_back(s, &s->taken, STORE_REFUSED, at_present);
+        return;
     }
-    const char *text = ok ? NULL : refused ? at_present : keep_text(s, error);
-    for (store_port *p = s->taken, *next; p; p = next) {
-        next = p->next_taken; /* given back, it may be closed at once */
-        give_back(s, p, outcome, text);
+    store_outcome outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
+    if (outcome == STORE_DONE) {
+        count(s, list);
+        give_back(s, &s->taken, STORE_DONE, NULL);
+        return;
     }
-    s->taken = NULL;
-    tell_room(s);
+    (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
+    fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
+    set_read_only(s, true); /* before the segments come back: their runs must find it so */
+    if (outcome == STORE_UNKNOWN)
+        keep_unknown(s, keep_text(s, error));
+    else
+        give_back(s, &s->taken, outcome, keep_text(s, error));
+    give_up_unknown(s);
 }
 
 static void try_to_heal(store *s)
@@ -237,6 +320,7 @@ static void try_to_heal(store *s)
         if (*error) fprintf(stderr, "stepwell: %s\n", error);
         return;
     }
+    if (!resolve_unknown(s)) return;
     if (!s->backend->ops->try_write(s->backend, error, sizeof error)) return;
     fprintf(stderr, "stepwell: the journal can be written again\n");
     s->healed_ms = steady_ms();
@@ -263,6 +347,7 @@ static bool outlast_failure(store *s)
         work_result got = take_work(s, wait_ms > 0 ? wait_ms : 0);
         if (got == WORK_CLOSED) return false;
         if (got == WORK_TAKEN) commit(s);
+        give_up_unknown(s);
         if (steady_ms() < next_ms) continue;
         try_to_heal(s);
         retry_ms = retry_ms * 2 < longest_ms ? retry_ms * 2 : longest_ms;
@@ -278,5 +363,6 @@ void *store_journal_main(void *arg)
         commit(s);
         if (!outlast_failure(s)) break;
     }
+    assert(!s->taken && !s->unknown); /* their ports would be open */
     return NULL;
 }

@@ -126,6 +126,7 @@ store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void
         return NULL;
     }
     p->store = s;
+    p->taken.port = p->unknown.port = p;
     p->wake.data = p;
     p->on_committed = on_committed;
     p->arg = arg;

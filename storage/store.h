@@ -80,7 +80,7 @@ typedef struct store_row {
 typedef enum store_outcome {
     STORE_DONE,      /* it is on disk */
     STORE_REFUSED,   /* nothing of it is, nor will be */
-    STORE_UNKNOWN,   /* it is on disk or not: a write failed, and the database has not told yet */
+    STORE_UNKNOWN,   /* it is on disk or not: a write failed, and nobody knows; see store_give_up */
     STORE_KEY_TAKEN, /* an insert found its key taken: nothing of the segment's group is on disk, nor will be */
     STORE_FENCED     /* reserved: another node has taken over */
 } store_outcome;
@@ -109,12 +109,16 @@ typedef struct store_segment {
 store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void *arg, store_segment *list), void *arg);
 void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg); /* nothing may be under way */
 
-/* Queues a list. Never blocks and never fails: errors come back with the segments. */
+/* Queues a list. Never blocks and never fails: errors come back with the segments. When a write fails, those that were
+ * in it come back when it is known whether they are on disk, which is before store_writable is true again. */
 void store_append(store_port *p, store_segment *list);
+/* The process is about to end: nobody waits any more for what is not known. Such segments come back as STORE_UNKNOWN,
+ * at once, from now on and for all ports; the next start finds them or does not. */
+void store_give_up(store_port *p);
 /* True while the queue, with `unsent` bytes that the caller holds back, is over queue_bytes_max: take no new runs. */
 bool store_busy(const store_port *p, size_t unsent);
 /* False from the first write that failed until the store has written again, which it tries by itself: what is appended
- * meanwhile comes back with an error. From any thread. */
+ * meanwhile comes back with an error at once. From any thread. */
 bool store_writable(const store_port *p);
 /* `on_change(arg)`, with the port's arg: store_writable may answer otherwise than before, or there is the room that
  * store_want_room asked for. At most one call for many changes. NULL: nobody asks. */

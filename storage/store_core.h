@@ -14,17 +14,24 @@ typedef struct segment_list {
     store_segment *head, *tail;
 } segment_list;
 
+/* What a batch has from one port. */
+typedef struct share {
+    struct share *next; /* of the batch */
+    store_port *port;
+    segment_list list;
+} share;
+
 struct store_port {
     store *store;
-    store_port *next;       /* in the store's list, under its lock */
-    uv_async_t wake;        /* on the port's loop: something is in `done` */
-    store_port *next_taken; /* the journal thread's, in the batch under way */
-    segment_list queued;    /* under the store's lock: not yet taken */
-    segment_list taken;     /* the journal thread's: in the batch under way */
-    segment_list done;      /* under the store's lock: on their way back */
-    bool changed;           /* under the store's lock: on_change is due */
-    bool wants_room;        /* under the store's lock */
-    size_t reads;           /* jobs on the pool; the loop's */
+    store_port *next;    /* in the store's list, under its lock */
+    uv_async_t wake;     /* on the port's loop: something is in `done` */
+    segment_list queued; /* under the store's lock: not yet taken */
+    share taken;         /* the journal thread's: in the batch under way */
+    share unknown;       /* the journal thread's: in a batch of unknown outcome */
+    segment_list done;   /* under the store's lock: on their way back */
+    bool changed;        /* under the store's lock: on_change is due */
+    bool wants_room;     /* under the store's lock */
+    size_t reads;        /* jobs on the pool; the loop's */
     void (*on_committed)(void *arg, store_segment *list);
     void (*on_change)(void *arg);
     void (*on_closed)(void *arg);
@@ -38,8 +45,12 @@ struct store {
     pthread_cond_t work;  /* the journal thread waits for queued segments, or for the end */
     pthread_cond_t sweep; /* the sweeper waits for its time, or for the end */
     store_port *ports;
-    store_port *taken; /* the journal thread's: those with segments in the batch under way */
-    bool idle;         /* the journal thread waits: it needs the signal */
+    share *taken;             /* the journal thread's: the batch under way */
+    share *unknown;           /* the journal thread's: the batch of unknown outcome, see journal.c */
+    const char *unknown_text; /* why its write failed */
+    bool rewritten;           /* it was written a second time */
+    bool idle;                /* the journal thread waits: it needs the signal */
+    bool given_up;            /* see store_give_up */
     bool closing;
     pthread_t journal_thread, sweep_thread;
     uint64_t queue_bytes;                             /* atomic */

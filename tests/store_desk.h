@@ -102,7 +102,7 @@ static inline void put(desk *d, run_id id, uint32_t seq, store_live live, int64_
 typedef struct found {
     bool done;
     store_journal j;
-    char data[200000];
+    char data[400000];
     store_live_row rows[64];
     run_id ids[64];
     size_t count;

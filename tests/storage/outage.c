@@ -19,7 +19,16 @@ static void turn_until_writable(desk *d, bool writable)
     }
 }
 
-/* The port is told of both changes, and is told before the segment that failed is back. */
+/* A segment whose write fails, and whose outcome is not known then. */
+static void append_failing(desk *d, store_segment *s, run_id id)
+{
+    *s = (store_segment){.run = id, .live = STORE_LIVE_SET, .retain_ms = -1, .data = "fails", .len = 5};
+    store_append(d->port, s);
+    turn_until_writable(d, false);
+}
+
+/* The port is told of both changes. Meanwhile reads go on, writes are refused, and of the one that failed nobody says
+ * anything before it is known. */
 static void test_told(void)
 {
     desk d;
@@ -28,18 +37,26 @@ static void test_told(void)
     store_port_on_change(d.port, on_change);
     put(&d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "before");
     CHECK(store_writable(d.port) && d.changes == 0);
-    for (int round = 1; round <= 2; round++) {
+    for (size_t round = 1; round <= 2; round++) {
+        store_segment failing;
+        size_t committed = d.committed;
         state.fault = round == 1 ? DISK_SYNC_FAILS : DISK_FULL;
-        put(&d, id_of(2, (uint8_t)round), 0, STORE_LIVE_SET, 0, "fails");
+        append_failing(&d, &failing, id_of(2, (uint8_t)round));
+        while (d.changes < round * 2 - 1) uv_run(&d.loop, UV_RUN_ONCE);
+        CHECK(load(&d, id_of(1, 1)));
+        put(&d, id_of(4, (uint8_t)round), 0, STORE_LIVE_SET, 0, "refused");
         CHECK_INT(d.failed, round);
-        CHECK(!store_writable(d.port));
-        while (d.changes < (size_t)round * 2 - 1) uv_run(&d.loop, UV_RUN_ONCE);
-        CHECK(load(&d, id_of(1, 1))); /* reads go on */
+        CHECK_INT(d.committed, committed);
         state.fault = DISK_GOOD;
-        while (d.changes < (size_t)round * 2) uv_run(&d.loop, UV_RUN_ONCE);
+        while (d.changes < round * 2) uv_run(&d.loop, UV_RUN_ONCE);
         CHECK(store_writable(d.port));
+        CHECK_INT(d.committed, committed + 1);
+        CHECK(failing.outcome == STORE_DONE && !failing.error);
         put(&d, id_of(3, (uint8_t)round), 0, STORE_LIVE_SET, 0, "after");
         CHECK_INT(d.failed, round);
+        CHECK(load(&d, failing.run) && got.j.live);
+        CHECK_STR(got.data, "fails");
+        CHECK(!load(&d, id_of(4, (uint8_t)round)));
     }
     close_desk(&d);
 }
@@ -66,19 +83,23 @@ static void test_during_backup(void)
     store_backup(d.port, copy, on_backup, NULL);
     while (!state.linking) usleep(1000);
     state.fault = DISK_SYNC_FAILS;
-    put(&d, id_of(2, 2), 0, STORE_LIVE_SET, 0, "fails");
-    CHECK_INT(d.failed, 1);
+    store_segment failing;
+    append_failing(&d, &failing, id_of(2, 2));
     state.fault = DISK_GOOD;
     usleep(1000000); /* the journal thread has tried to open the database anew */
     for (int i = 0; i < 20; i++) CHECK(load(&d, id_of(1, 1)));
     CHECK(!backed_up);
     put(&d, id_of(3, 3), 0, STORE_LIVE_SET, 0, "refused at once");
-    CHECK_INT(d.failed, 2);
+    CHECK_INT(d.failed, 1);
+    CHECK_INT(d.committed, 1);
     state.links_hang = false;
     while (!backed_up) uv_run(&d.loop, UV_RUN_ONCE);
     turn_until_writable(&d, true);
+    wait_for(&d, 3);
     put(&d, id_of(4, 4), 0, STORE_LIVE_SET, 0, "after");
-    CHECK_INT(d.failed, 2);
+    CHECK_INT(d.failed, 1);
+    CHECK_INT(d.committed, 3);
+    CHECK(load(&d, failing.run));
     close_desk(&d);
 }
 
