@@ -46,12 +46,9 @@ static bool list_names(rocks *r, const char *path)
     assert(r->table_count == 0);
     for (size_t i = 0; i < ROCKS_TABLES; i++) ok = ok && add_name(r, own_names[i]);
     char **found = rocksdb_list_column_families(r->options, path, &count, &why);
-    if (why) {
-        rocksdb_free(why);
-        return ok;
-    }
     for (size_t i = 0; i < count; i++) ok = ok && (is_own(found[i]) || add_name(r, found[i]));
-    rocksdb_list_column_families_destroy(found, count);
+    rocksdb_list_column_families_destroy(found, count); /* malloc'd also when there is an error and none */
+    if (why) rocksdb_free(why);
     return ok;
 }
 
