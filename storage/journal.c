@@ -340,6 +340,7 @@ static int64_t first_pause_ms(store *s)
 /* While the journal cannot be written, whatever comes is given back at once. False: the store closes. */
 static bool outlast_failure(store *s)
 {
+    if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return true;
     int64_t retry_ms = first_pause_ms(s), next_ms = steady_ms() + retry_ms;
     int64_t longest_ms = retry_ms > RETRY_MAX_MS ? retry_ms : RETRY_MAX_MS;
     while (__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) {

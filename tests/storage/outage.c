@@ -28,7 +28,7 @@ static void append_failing(desk *d, store_segment *s, run_id id)
 }
 
 /* The port is told of both changes. Meanwhile reads go on, writes are refused, and of the one that failed nobody says
- * anything before it is known. */
+ * anything before it is known. The second outage begins after some commits and lasts no longer for each of them. */
 static void test_told(void)
 {
     desk d;
@@ -52,7 +52,7 @@ static void test_told(void)
         CHECK(store_writable(d.port));
         CHECK_INT(d.committed, committed + 1);
         CHECK(failing.outcome == STORE_DONE && !failing.error);
-        put(&d, id_of(3, (uint8_t)round), 0, STORE_LIVE_SET, 0, "after");
+        for (uint8_t i = 0; i < 12; i++) put(&d, id_of(3, (uint8_t)round), i, STORE_LIVE_SET, 0, "after");
         CHECK_INT(d.failed, round);
         CHECK(load(&d, failing.run) && got.j.live);
         CHECK_STR(got.data, "fails");
