@@ -11,8 +11,12 @@
 
 enum { SIGNAL_STACK_BYTES = 65536 };
 
-static struct sigaction before_segv, before_bus; /* what was installed before */
-static __thread void *signal_stack;              /* this thread's, mmap'd */
+static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
+
+static struct sigaction before[SIGNALS]; /* what was installed before */
+static void (*tell_end)(int number);     /* see overflow_install */
+static __thread void *signal_stack;      /* this thread's, mmap'd */
 
 static void say(const char *text)
 {
@@ -40,21 +44,29 @@ void overflow_report(const coro *co)
     say(" KiB is used up; put large objects in sw_alloc memory, recurse less deeply, or raise --stack-size\n");
 }
 
+/* Somebody else's kill says nothing of what this process was doing. */
+static bool is_own(const siginfo_t *info) { return info->si_code > 0 || info->si_pid == getpid(); }
+
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     (void)context;
     const coro *co = coro_current();
-    if (co && coro_overflowed(co, info->si_addr)) overflow_report(co);
-    /* The fault happens again when this returns, and then meets what was installed before. */
-    (void)sigaction(number, number == SIGSEGV ? &before_segv : &before_bus, NULL);
+    bool is_fault = info->si_code > 0 && number != SIGSYS;
+    if (co && (number == SIGSEGV || number == SIGBUS) && is_fault && coro_overflowed(co, info->si_addr))
+        overflow_report(co);
+    if (tell_end && is_own(info)) tell_end(number);
+    for (int i = 0; i < SIGNALS; i++)
+        if (signals[i] == number) (void)sigaction(number, &before[i], NULL);
+    /* A fault happens again when this returns, and then meets what was installed before; others come once. */
+    if (!is_fault) (void)raise(number);
 }
 
-void overflow_install(void)
+void overflow_install(void (*on_end)(int number))
 {
     struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    tell_end = on_end;
     (void)sigemptyset(&a.sa_mask);
-    (void)sigaction(SIGSEGV, &a, &before_segv);
-    (void)sigaction(SIGBUS, &a, &before_bus);
+    for (int i = 0; i < SIGNALS; i++) (void)sigaction(signals[i], &a, &before[i]);
 }
 
 bool overflow_thread_enter(void)

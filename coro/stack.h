@@ -27,10 +27,12 @@ void stack_pool_trim(stack_pool *pool);
 size_t stack_pool_in_use(const stack_pool *pool);
 size_t stack_pool_stack_size(const stack_pool *pool); /* bytes, as in use */
 
-/* Installs the overflow report: a fault in a guard prints the running coroutine's label and stack size to
- * standard error from an alternate signal stack, then the process ends by SIGSEGV. Once per process; each thread
- * that runs coroutines calls overflow_thread_enter first and overflow_thread_leave last. */
-void overflow_install(void);
+/* Catches the signals that end a process for a mistake in it: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS. A fault
+ * in a guard prints the running coroutine's label and stack size to standard error; `on_end(number)`, if there is one,
+ * is called for each signal that this process brought on itself, and may only do what is safe in a signal handler. Then
+ * the process ends by the signal, or as whoever had it before says. Once per process; each thread that runs coroutines
+ * calls overflow_thread_enter first and overflow_thread_leave last, which gives it a stack for that. */
+void overflow_install(void (*on_end)(int number));
 bool overflow_thread_enter(void);
 void overflow_thread_leave(void);
 

@@ -14,6 +14,7 @@
 
 #include "runtime/builtin.h"
 #include "runtime/control.h"
+#include "runtime/crash.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/pool.h"
@@ -282,7 +283,7 @@ static void prepare_process(const sw_app *app)
     /* Readers of journals and files share libuv's pool; its own default is 4 threads. */
     (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
     raise_file_limit();
-    overflow_install();
+    overflow_install(crash_note);
 }
 
 /* The store opens files when it pleases, and a journal that cannot open one takes no writes any more: of the
@@ -352,6 +353,7 @@ static int serve_and_mark(sw_app *app, sockets *s, const sigset_t *stop_signals)
     if (app->store) {
         app->ended_well = folder_ended_well(app->opt.data);
         folder_mark_end(app->opt.data, false);
+        crash_start(app->store, app->opt.data);
     }
     int result = make_loops_and_serve(app, s, stop_signals);
     if (app->store && result == EXIT_OK) folder_mark_end(app->opt.data, true);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "runtime/crash.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/pool.h"
@@ -64,8 +65,10 @@ static void on_thread(pool_job *j)
     blocking *b = (blocking *)((char *)j - offsetof(blocking, job));
     blocking_place place = {.refused = NULL};
     working = &place;
+    crash_work_for(b->strand);
     if (_setjmp(place.boundary) == 0) b->result = b->fn(b->arg);
     working = NULL;
+    crash_work_for(NULL);
     b->refused = place.refused;
 }
 

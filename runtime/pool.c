@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "coro/stack.h"
+
 struct pool {
     pthread_mutex_t lock;
     pthread_cond_t work;
@@ -58,6 +60,7 @@ static pool_job *take(pool *p)
 static void thread_main(void *arg)
 {
     pool *p = arg;
+    (void)overflow_thread_enter(); /* user code may use up this stack too: then the report has one to run on */
     (void)pthread_mutex_lock(&p->lock);
     for (pool_job *j; (j = take(p));) {
         (void)pthread_mutex_unlock(&p->lock);
@@ -71,6 +74,7 @@ static void thread_main(void *arg)
         (void)rc;
     }
     (void)pthread_mutex_unlock(&p->lock);
+    overflow_thread_leave();
 }
 
 static void on_wake(uv_async_t *h)

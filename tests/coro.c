@@ -231,7 +231,7 @@ static void expect_report(void (*overflow)(bool), bool heavy_guards, int ends_by
     CHECK(pid >= 0);
     if (pid == 0) {
         dup2(fds[1], STDERR_FILENO);
-        overflow_install();
+        overflow_install(NULL);
         CHECK(overflow_thread_enter());
         overflow(heavy_guards);
         _exit(0);

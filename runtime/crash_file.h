@@ -1,0 +1,10 @@
+/* crash_file: what the two halves of crash share: crash.c (in the signal handler) and crash_start.c. */
+#ifndef RUNTIME_CRASH_FILE_H
+#define RUNTIME_CRASH_FILE_H
+
+#include "runtime/crash.h"
+
+/* The handler writes to it from now on; never closed. */
+void crash_keep_file(int fd, uint64_t epoch);
+
+#endif

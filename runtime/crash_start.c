@@ -1,0 +1,222 @@
+/* What a start makes of the crashes of former processes. Nothing else uses the store yet: it has an event loop of its
+ * own for that time. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/crash_file.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "storage/entry.h"
+#include "storage/store.h"
+
+enum { RECORDS_MAX = 4096, PATH_BYTES = 4200, TEXT_BYTES = 512 };
+
+/* The records of all crashes, and the run whose turn it is. */
+typedef struct settling {
+    uv_loop_t loop;
+    store_port *port;
+    crash_record *records;
+    size_t count;
+    bool *done; /* of each record: it is in its run's journal */
+    run_id run;
+    msgpack_sbuffer entries; /* to be added to its journal */
+    store_segment segment;
+    bool waiting, failed;
+} settling;
+
+/* ---- One run ---- */
+
+static bool is_of(const settling *s, size_t i) { return memcmp(s->records[i].run, s->run.bytes, RUN_ID_BYTES) == 0; }
+
+/* A start that ended between the commit and the emptying of the file has entered them already. */
+static void strike_out(settling *s, const entry *crashed)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const crash_record *c = &s->records[i];
+        if (is_of(s, i) && c->at_ms == crashed->at_ms && c->path == crashed->path) s->done[i] = true;
+    }
+}
+
+/* What a run does again at each start is no progress: chunks and what takes them back, branches, differences. */
+static bool is_progress(entry_kind kind)
+{
+    return kind != ENTRY_CHUNK && kind != ENTRY_ROLLBACK && (int)kind < ENTRY_PASSABLE;
+}
+
+/* Counts entries, and crashes since the last progress. False: it cannot be read, or has ended. */
+static bool read_journal(settling *s, const store_journal *j, uint32_t *entries, unsigned *in_a_row)
+{
+    const char *error = j->error;
+    *entries = *in_a_row = 0;
+    if (error || !j->found || !j->live) return false;
+    for (size_t at = 0, n; at < j->len; at += n) {
+        entry e;
+        n = entry_decode(j->data + at, j->len - at, &e, &error);
+        if (n == 0 || e.kind == ENTRY_ENDED) return false;
+        (*entries)++;
+        if (e.kind == ENTRY_CRASHED) {
+            strike_out(s, &e);
+            (*in_a_row)++;
+        } else if (is_progress(e.kind)) {
+            *in_a_row = 0;
+        }
+    }
+    return true;
+}
+
+static bool add(settling *s, const entry *e) { return entry_encode(&s->entries, e) == 0; }
+
+static bool add_crash(settling *s, const crash_record *c, unsigned in_a_row)
+{
+    char id[RUN_ID_TEXT + 1];
+    run_id_format(&s->run, id);
+    log_line(LOG_WARN, id, "the process died of it by signal %u%s%s%s (%u in a row)", c->number,
+             *c->step ? ", in step \"" : ", outside steps", c->step, *c->step ? "\"" : "", in_a_row);
+    return add(s, &(entry){.kind = ENTRY_CRASHED,
+                           .path = c->path,
+                           .id = {c->step, strnlen(c->step, sizeof c->step)},
+                           .attempt = c->attempt,
+                           .status = (int)c->number,
+                           .at_ms = c->at_ms,
+                           .epoch = c->epoch});
+}
+
+static bool add_stop(settling *s, const crash_record *c, unsigned in_a_row)
+{
+    char text[TEXT_BYTES];
+    int len = snprintf(text, sizeof text, "the server died %u times in a row of this run, by signal %u%s%s%s", in_a_row,
+                       c->number, *c->step ? " in step \"" : " outside steps", c->step, *c->step ? "\"" : "");
+    assert(len > 0 && (size_t)len < sizeof text);
+    return add(s, &(entry){.kind = ENTRY_STOPPED,
+                           .status = ENTRY_STOP_CRASHES,
+                           .at_ms = loop_now_ms(),
+                           .path = c->path,
+                           .error = {text, (size_t)len}});
+}
+
+static bool add_entries(settling *s, unsigned in_a_row, bool *stops)
+{
+    const crash_record *last = NULL;
+    bool ok = true;
+    for (size_t i = 0; i < s->count && ok; i++) {
+        if (!is_of(s, i) || s->done[i]) continue;
+        last = &s->records[i];
+        ok = add_crash(s, last, ++in_a_row);
+    }
+    *stops = last && in_a_row >= CRASHES_MAX;
+    return ok && (!*stops || add_stop(s, last, in_a_row));
+}
+
+static void on_loaded(void *arg, store_journal *j, size_t count)
+{
+    settling *s = arg;
+    uint32_t entries;
+    unsigned in_a_row;
+    bool stops;
+    assert(count == 1);
+    (void)count;
+    s->waiting = false;
+    if (!read_journal(s, j, &entries, &in_a_row)) return; /* ended, deleted, or found unreadable when it is loaded */
+    s->entries.size = 0;
+    if (!add_entries(s, in_a_row, &stops)) {
+        s->failed = true;
+        return;
+    }
+    if (s->entries.size == 0) return;
+    s->segment = (store_segment){.run = s->run,
+                                 .seq = entries,
+                                 .live = stops ? STORE_LIVE_SET : STORE_LIVE_KEEP,
+                                 .retain_ms = -1,
+                                 .data = s->entries.data,
+                                 .len = s->entries.size};
+    s->waiting = true;
+    store_append(s->port, &s->segment);
+}
+
+static void on_committed(void *arg, store_segment *list)
+{
+    settling *s = arg;
+    assert(list == &s->segment && !list->next);
+    s->waiting = false;
+    if (!list->error) return;
+    s->failed = true;
+    log_line(LOG_ERROR, NULL, "crashes could not be journaled, which the next start tries again: %s", list->error);
+}
+
+static void settle_run(settling *s)
+{
+    s->waiting = true;
+    store_load(s->port, &s->run, 1, on_loaded, s);
+    while (s->waiting) (void)uv_run(&s->loop, UV_RUN_ONCE);
+    for (size_t i = 0; i < s->count; i++)
+        if (is_of(s, i)) s->done[i] = true;
+}
+
+/* ---- All of them ---- */
+
+static void on_closed(void *arg) { (void)arg; }
+
+/* False: some are not in the journal. */
+static bool settle_all(store *journals, crash_record *records, size_t count)
+{
+    settling s = {.records = records, .count = count, .done = calloc(count, sizeof(bool))};
+    if (!s.done || uv_loop_init(&s.loop) != 0) {
+        free(s.done);
+        return false;
+    }
+    msgpack_sbuffer_init(&s.entries);
+    s.port = store_port_open(journals, &s.loop, on_committed, &s);
+    s.failed = !s.port;
+    for (size_t i = 0; i < count && !s.failed; i++) {
+        if (s.done[i]) continue;
+        memcpy(s.run.bytes, records[i].run, RUN_ID_BYTES);
+        settle_run(&s);
+    }
+    if (s.port) store_port_close(s.port, on_closed, NULL);
+    (void)uv_run(&s.loop, UV_RUN_DEFAULT);
+    int rc = uv_loop_close(&s.loop);
+    assert(rc == 0);
+    (void)rc;
+    msgpack_sbuffer_destroy(&s.entries);
+    free(s.done);
+    return !s.failed;
+}
+
+/* Whole records, the last RECORDS_MAX; a write that was cut off at a full disk leaves less than one. */
+static size_t read_records(int fd, crash_record records[RECORDS_MAX])
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) return 0;
+    off_t whole = st.st_size / (off_t)sizeof *records, from = whole > RECORDS_MAX ? whole - RECORDS_MAX : 0;
+    ssize_t n = pread(fd, records, RECORDS_MAX * sizeof *records, from * (off_t)sizeof *records);
+    size_t count = 0;
+    for (size_t i = 0; n > 0 && i < (size_t)n / sizeof *records; i++)
+        if (memcmp(records[i].magic, crash_magic, sizeof crash_magic) == 0) records[count++] = records[i];
+    return count;
+}
+
+void crash_start(store *journals, const char *data)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/crashes", data);
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    crash_record *records = fd >= 0 ? malloc(RECORDS_MAX * sizeof *records) : NULL;
+    if (records) {
+        size_t count = read_records(fd, records);
+        if (count == 0 || settle_all(journals, records, count)) {
+            if (ftruncate(fd, 0) != 0) log_line(LOG_WARN, NULL, "%s cannot be emptied: %s", path, strerror(errno));
+        }
+        free(records);
+    } else {
+        log_line(LOG_WARN, NULL, "%s cannot be used: runs of which the process dies are not known: %s", path,
+                 strerror(errno));
+    }
+    crash_keep_file(fd, store_epoch(journals));
+}
