@@ -27,14 +27,6 @@ typedef struct backend_sweep {
     bool done;             /* the last call found nothing more to look at */
 } backend_sweep;
 
-/* Rows of a named table with from <= key < to, in order of their keys (memcmp, then the shorter one). */
-typedef struct backend_range {
-    const char *table;
-    store_bytes from, to; /* `to` of length 0: up to the end */
-    size_t rows_max;
-    size_t bytes_max; /* of keys and values: the row that goes beyond is the last; 0: no limit */
-} backend_range;
-
 /* Key and value are borrowed for the call. */
 typedef void backend_on_row(void *arg, store_bytes key, store_bytes value);
 
@@ -79,9 +71,10 @@ typedef struct backend_ops {
     /* Return the count of rows, or -1 with *error. */
     long (*scan_live)(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops,
                       store_live_row *rows, bool *end, const char **error);
+    /* Newest first. A run whose segments cannot be read is there for its live row. */
     long (*list)(backend *b, const run_id *before, size_t limit, run_id *ids, const char **error);
     /* *end: there are no more in the range. A table in which nothing was ever written has no rows. */
-    long (*scan)(backend *b, const backend_range *range, backend_on_row *on_row, void *arg, bool *end,
+    long (*scan)(backend *b, const store_range *range, backend_on_row *on_row, void *arg, bool *end,
                  const char **error);
     /* True: found. False, and *error set if it could not be read. */
     bool (*find_key)(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error);

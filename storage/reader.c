@@ -5,7 +5,19 @@
 
 #include "storage/store_core.h"
 
-typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_FIND_KEY, JOB_BACKUP, JOB_DELETE } job_kind;
+typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_FIND_KEY, JOB_TABLE, JOB_BACKUP, JOB_DELETE } job_kind;
+
+/* What a scan of a table has found: rows, whose bytes lie one after the other in `data`. */
+typedef struct table_read {
+    store_range range;
+    char name[STORE_TABLE_NAME_MAX + 1];
+    uint8_t from[STORE_ROW_KEY_MAX], to[STORE_ROW_KEY_MAX];
+    store_table_row *rows;
+    size_t count, room;
+    char *data;
+    size_t len, data_room;
+    bool no_memory;
+} table_read;
 
 typedef struct job {
     uv_work_t work;
@@ -20,6 +32,7 @@ typedef struct job {
     bool has_row;
     char *path; /* BACKUP; owned */
     uint64_t bytes;
+    table_read *table; /* TABLE; owned */
     store_backup_result result;
     char text[BACKEND_ERROR_MAX];
     unsigned loop, loops; /* SCAN */
@@ -35,11 +48,57 @@ typedef struct job {
         void (*rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error);
         void (*ids)(void *arg, const run_id *ids, size_t count, const char *error);
         void (*key)(void *arg, const store_key_row *row, const char *error);
+        void (*table)(void *arg, const store_table_row *rows, size_t count, bool end, const char *error);
         void (*backup)(void *arg, store_backup_result result, uint64_t bytes, const char *error);
         void (*deleted)(void *arg, const char *error);
     } on;
     void *arg;
 } job;
+
+/* ---- Tables ---- */
+
+static bool make_room(void **block, size_t *room, size_t needed, size_t item_bytes)
+{
+    if (needed <= *room) return true;
+    void *bigger = realloc(*block, needed * 2 * item_bytes);
+    if (!bigger) return false;
+    *block = bigger;
+    *room = needed * 2;
+    return true;
+}
+
+/* The bytes move as they grow: only lengths are noted. */
+static void on_table_row(void *arg, store_bytes key, store_bytes value)
+{
+    table_read *t = arg;
+    bool ok = !t->no_memory && make_room((void **)&t->rows, &t->room, t->count + 1, sizeof *t->rows) &&
+              make_room((void **)&t->data, &t->data_room, t->len + key.len + value.len, 1);
+    if (!ok) {
+        t->no_memory = true;
+        return;
+    }
+    if (key.len > 0) memcpy(t->data + t->len, key.data, key.len);
+    if (value.len > 0) memcpy(t->data + t->len + key.len, value.data, value.len);
+    t->rows[t->count++] = (store_table_row){{NULL, key.len}, {NULL, value.len}};
+    t->len += key.len + value.len;
+}
+
+static void read_table(job *j, backend *b)
+{
+    table_read *t = j->table;
+    const char *at;
+    (void)b->ops->scan(b, &t->range, on_table_row, t, &j->end, &j->error);
+    if (t->no_memory) j->error = "out of memory";
+    if (j->error) t->count = 0;
+    at = t->data;
+    for (size_t i = 0; i < t->count; i++) {
+        t->rows[i].key.data = at;
+        t->rows[i].value.data = at + t->rows[i].key.len;
+        at += t->rows[i].key.len + t->rows[i].value.len;
+    }
+}
+
+/* ---- Jobs ---- */
 
 static void work(uv_work_t *w)
 {
@@ -59,6 +118,9 @@ static void work(uv_work_t *w)
         break;
     case JOB_FIND_KEY:
         j->has_row = b->ops->find_key(b, j->hash, &j->row, &j->error);
+        return;
+    case JOB_TABLE:
+        read_table(j, b);
         return;
     case JOB_BACKUP:
         j->result = b->ops->backup(b, j->path, &j->bytes, j->text, sizeof j->text);
@@ -90,6 +152,12 @@ static void answer(uv_work_t *w, int status)
         break;
     case JOB_FIND_KEY:
         j->on.key(j->arg, j->has_row ? &j->row : NULL, j->error);
+        break;
+    case JOB_TABLE:
+        j->on.table(j->arg, j->table->rows, j->table->count, j->end, j->error);
+        free(j->table->rows);
+        free(j->table->data);
+        free(j->table);
         break;
     case JOB_BACKUP:
         j->on.backup(j->arg, j->result, j->bytes, j->text);
@@ -177,6 +245,29 @@ void store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
     job *j = job_new(p, JOB_FIND_KEY, arg);
     memcpy(j->hash, hash, STORE_KEY_BYTES);
     j->on.key = on_found;
+    submit(j);
+}
+
+static store_bytes copy_key(uint8_t to[STORE_ROW_KEY_MAX], store_bytes key)
+{
+    assert(key.len <= STORE_ROW_KEY_MAX);
+    if (key.len > 0) memcpy(to, key.data, key.len);
+    return (store_bytes){to, key.len};
+}
+
+void store_scan(store_port *p, const store_range *range,
+                void (*on_rows)(void *arg, const store_table_row *rows, size_t count, bool end, const char *error),
+                void *arg)
+{
+    assert(range->rows_max > 0 && strlen(range->table) <= STORE_TABLE_NAME_MAX);
+    job *j = job_new(p, JOB_TABLE, arg);
+    table_read *t = j->table = must(calloc(1, sizeof *t));
+    t->range = *range;
+    (void)strcpy(t->name, range->table);
+    t->range.table = t->name;
+    t->range.from = copy_key(t->from, range->from);
+    t->range.to = copy_key(t->to, range->to);
+    j->on.table = on_rows;
     submit(j);
 }
 

@@ -111,7 +111,7 @@ void rocks_load(backend *b, store_journal *out, size_t bytes_max)
 /* ---- Named tables ---- */
 
 /* True: the key is past the range. */
-static bool is_past(const backend_range *range, const char *key, size_t len)
+static bool is_past(const store_range *range, const char *key, size_t len)
 {
     if (range->to.len == 0) return false;
     size_t both = len < range->to.len ? len : range->to.len;
@@ -119,7 +119,7 @@ static bool is_past(const backend_range *range, const char *key, size_t len)
     return order > 0 || (order == 0 && len >= range->to.len);
 }
 
-static long scan_place(rocks *r, const rocks_place *p, const backend_range *range, backend_on_row *on_row, void *arg,
+static long scan_place(rocks *r, const rocks_place *p, const store_range *range, backend_on_row *on_row, void *arg,
                        bool *end, const char **error)
 {
     uint8_t from[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
@@ -140,8 +140,7 @@ static long scan_place(rocks *r, const rocks_place *p, const backend_range *rang
     return rocks_iterated(it, error) ? (long)n : -1;
 }
 
-long rocks_scan(backend *b, const backend_range *range, backend_on_row *on_row, void *arg, bool *end,
-                const char **error)
+long rocks_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, bool *end, const char **error)
 {
     rocks *r = rocks_of(b);
     long n = 0;

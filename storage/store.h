@@ -171,6 +171,23 @@ typedef struct store_key_row {
 void store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
                     void (*on_found)(void *arg, const store_key_row *row, const char *error), void *arg);
 
+/* Rows of a named table with from <= key < to, in order of their keys (memcmp, then the shorter one). */
+typedef struct store_range {
+    const char *table;
+    store_bytes from, to; /* `to` of length 0: up to the end; both at most STORE_ROW_KEY_MAX */
+    size_t rows_max;
+    size_t bytes_max; /* of keys and values: the row that goes beyond is the last; 0: no limit */
+} store_range;
+
+typedef struct store_table_row {
+    store_bytes key, value; /* the store's, until the callback returns */
+} store_table_row;
+
+/* `range` is copied. `end`: there are no more in it. */
+void store_scan(store_port *p, const store_range *range,
+                void (*on_rows)(void *arg, const store_table_row *rows, size_t count, bool end, const char *error),
+                void *arg);
+
 typedef enum store_backup_result {
     STORE_BACKUP_DONE,
     STORE_BACKUP_EXISTS,   /* something has that name */

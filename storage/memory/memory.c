@@ -217,12 +217,12 @@ static long memory_list(backend *b, const run_id *before, size_t limit, run_id *
     return (long)n;
 }
 
-static bool in_range(const memory_row *row, const backend_range *range)
+static bool in_range(const memory_row *row, const store_range *range)
 {
     return range->to.len == 0 || memory_compare(row->key, row->key_len, range->to.data, range->to.len) < 0;
 }
 
-static long memory_scan(backend *b, const backend_range *range, backend_on_row *on_row, void *arg, bool *end,
+static long memory_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, bool *end,
                         const char **error)
 {
     memory *m = memory_of(b);

@@ -166,7 +166,7 @@ static void on_row(void *arg, store_bytes key, store_bytes value)
 static const char *scan(const char *table, const char *from, const char *to, size_t rows, size_t bytes)
 {
     const char *error = NULL;
-    backend_range range = {table, text_of(from), text_of(to), rows, bytes};
+    store_range range = {table, text_of(from), text_of(to), rows, bytes};
     scanned[0] = 0;
     CHECK(subject.ops->scan(subject.b, &range, on_row, NULL, &scan_ended, &error) >= 0);
     return scanned;

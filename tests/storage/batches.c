@@ -130,7 +130,7 @@ static void check_tables(void)
     const char *error = NULL;
     bool end;
     for (unsigned t = 0; t < TABLES; t++) {
-        backend_range all = {.table = table_names[t], .rows_max = KEYS + 1};
+        store_range all = {.table = table_names[t], .rows_max = KEYS + 1};
         memset(there.values[t], 0, sizeof there.values[t]);
         CHECK(subject.ops->scan(subject.b, &all, on_row, there.values[t], &end, &error) >= 0 && end);
         for (unsigned k = 0; k < KEYS; k++) CHECK_INT(there.values[t][k], now.values[t][k]);

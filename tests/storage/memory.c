@@ -96,6 +96,83 @@ static void test_clock(void)
     memory_disk_free(disk);
 }
 
+/* ---- Tables ---- */
+
+static struct {
+    char text[1024];
+    bool end;
+    const char *error;
+} table;
+
+static void on_table(void *arg, const store_table_row *rows, size_t count, bool end, const char *why)
+{
+    (void)arg;
+    table.text[0] = 0;
+    for (size_t i = 0; i < count; i++)
+        snprintf(table.text + strlen(table.text), sizeof table.text - strlen(table.text), "%.*s=%.*s ",
+                 (int)rows[i].key.len, (const char *)rows[i].key.data, (int)rows[i].value.len,
+                 (const char *)rows[i].value.data);
+    table.end = end;
+    table.error = why;
+    got.done = true;
+}
+
+static const char *scan(desk *d, const char *from, const char *to, size_t rows, size_t bytes)
+{
+    char a[8], b[8]; /* copied by the store */
+    snprintf(a, sizeof a, "%s", from);
+    snprintf(b, sizeof b, "%s", to);
+    store_range range = {"inbox", {a, strlen(a)}, {b, strlen(b)}, rows, bytes};
+    store_scan(d->port, &range, on_table, NULL);
+    memset(a, 'x', sizeof a);
+    memset(b, 'x', sizeof b);
+    memset(&range, 0, sizeof range);
+    wait_done(d);
+    return table.text;
+}
+
+static void test_tables(void)
+{
+    enum { ROWS = 26 };
+    desk d;
+    store_row rows[ROWS];
+    char keys[ROWS];
+    memory_disk *disk = memory_disk_new();
+    store_options o = on_disk(disk);
+    open_desk(&d, &o);
+    CHECK_STR(scan(&d, "", "", 100, 0), "");
+    for (int i = 0; i < ROWS; i++) {
+        keys[i] = (char)('a' + i);
+        rows[i] = (store_row){.next = i + 1 < ROWS ? &rows[i + 1] : NULL,
+                              .op = STORE_ROW_PUT,
+                              .table = "inbox",
+                              .key = {&keys[i], 1},
+                              .value = {"letter", i % 7}};
+    }
+    store_segment s = {.run = id_of(1, 1), .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = rows};
+    append(&d, &s, 1);
+    CHECK_STR(scan(&d, "x", "", 100, 0), "x=le y=let z=lett ");
+    CHECK(table.end && !table.error);
+    CHECK_STR(scan(&d, "a", "d", 100, 0), "a= b=l c=le ");
+    CHECK_STR(scan(&d, "a", "d", 2, 0), "a= b=l ");
+    CHECK(!table.end);
+    CHECK_STR(scan(&d, "a", "", 100, 4), "a= b=l c=le ");
+    CHECK(!table.end);
+    CHECK_INT(strlen(scan(&d, "", "", 100, 0)), ROWS * 3 + 3 * 21 + 10);
+    store_row taken = {.op = STORE_ROW_INSERT, .table = "inbox", .key = {"b", 1}, .value = {"other", 5}};
+    s = (store_segment){.run = id_of(2, 2), .live = STORE_LIVE_SET, .retain_ms = -1, .data = "no", .len = 2};
+    s.rows = &taken;
+    append(&d, &s, 1);
+    CHECK_INT(s.outcome, STORE_KEY_TAKEN);
+    CHECK(s.error && !load(&d, s.run) && store_writable(d.port));
+    memory_fail_reads(disk, true);
+    CHECK_STR(scan(&d, "", "", 100, 0), "");
+    CHECK(table.error);
+    memory_fail_reads(disk, false);
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
 /* What was reported is there when the power is back. */
 static void test_power(void)
 {
@@ -120,6 +197,7 @@ static void test_power(void)
 static const check_case cases[] = {{"a commit that waits", test_held},
                                    {"slow reads, and reads that fail", test_slow_reads},
                                    {"a clock moved by hand", test_clock},
+                                   {"tables, and a key that is taken", test_tables},
                                    {"what was reported outlives the power", test_power}};
 
 int main(int argc, char **argv)
