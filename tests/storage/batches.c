@@ -2,9 +2,21 @@
  * backend's writes fail and lose power, RocksDB's disk fails under it, and both are opened anew. SEED=N repeats. */
 #include "tests/storage/subject.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 
-enum { RUNS = 12, TABLES = 2, KEYS = 16, VALUES = 3, SEGMENTS_MAX = 5, ROWS_MAX = 3, TEXT_MAX = 600 };
+enum {
+    RUNS = 12,
+    TABLES = 2,
+    KEYS = 16,
+    VALUES = 3,
+    SEGMENTS_MAX = 5,
+    ROWS_MAX = 3,
+    TEXT_MAX = 600,
+    KILLED_STEPS = 150,
+    KILLS = 12
+};
 
 typedef struct model {
     struct {
@@ -125,37 +137,38 @@ static void on_row(void *arg, store_bytes key, store_bytes value)
     values[at] = found;
 }
 
-static void check_tables(void)
+static bool tables_hold(const model *m)
 {
     const char *error = NULL;
-    bool end;
+    bool end, same = true;
     for (unsigned t = 0; t < TABLES; t++) {
         store_range all = {.table = table_names[t], .rows_max = KEYS + 1};
         memset(there.values[t], 0, sizeof there.values[t]);
         CHECK(subject.ops->scan(subject.b, &all, on_row, there.values[t], &end, &error) >= 0 && end);
-        for (unsigned k = 0; k < KEYS; k++) CHECK_INT(there.values[t][k], now.values[t][k]);
+        same = same && memcmp(there.values[t], m->values[t], sizeof m->values[t]) == 0;
     }
+    return same;
 }
 
-static void check_runs(void)
+static bool runs_hold(const model *m)
 {
     store_live_row rows[RUNS];
     const char *error = NULL;
-    bool end;
+    bool end, same = true;
     long live = 0;
     for (unsigned i = 0; i < RUNS; i++) {
         store_journal j = {.run = run_at(i)};
         subject.ops->load(subject.b, &j, 0);
         CHECK(!j.error);
-        CHECK_INT(j.len, now.runs[i].len);
-        CHECK(j.len == 0 || memcmp(j.data, now.runs[i].text, j.len) == 0);
-        CHECK_INT(j.live, now.runs[i].live);
-        CHECK_INT(j.due_ms, now.runs[i].due_ms);
-        live += now.runs[i].live;
+        same = same && j.len == m->runs[i].len && (j.len == 0 || memcmp(j.data, m->runs[i].text, j.len) == 0);
+        same = same && j.live == m->runs[i].live && j.due_ms == m->runs[i].due_ms;
+        live += m->runs[i].live;
         free(j.data);
     }
-    CHECK_INT(subject.ops->scan_live(subject.b, NULL, RUNS, 0, 1, rows, &end, &error), live);
+    return same && subject.ops->scan_live(subject.b, NULL, RUNS, 0, 1, rows, &end, &error) == live;
 }
+
+static bool holds(const model *m) { return tables_hold(m) && runs_hold(m); }
 
 /* ---- Steps ---- */
 
@@ -215,20 +228,31 @@ static void step(unsigned trouble_one_in, unsigned *unknown)
     if (is_there) now = next;
 }
 
+static void begin_anew(unsigned seed)
+{
+    random_state = seed;
+    memset(&now, 0, sizeof now);
+    memset(seqs, 0, sizeof seqs);
+}
+
+static unsigned first_seed(void)
+{
+    const char *given = getenv("SEED");
+    unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+    printf("# SEED=%u\n", seed);
+    return seed;
+}
+
 static void go(bool in_memory, unsigned steps, unsigned trouble_one_in, unsigned again_one_in)
 {
     unsigned unknown = 0;
-    const char *given = getenv("SEED");
-    random_state = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-    printf("# SEED=%u\n", random_state);
-    memset(&now, 0, sizeof now);
-    memset(seqs, 0, sizeof seqs);
+    begin_anew(first_seed());
     subject_begin(in_memory);
     for (unsigned i = 0; i < steps; i++) {
         step(trouble_one_in, &unknown);
         if (below(again_one_in) == 0) subject_again();
-        check_tables();
-        check_runs();
+        CHECK(tables_hold(&now));
+        CHECK(runs_hold(&now));
         keep_short();
     }
     subject_end();
@@ -239,8 +263,84 @@ static void go(bool in_memory, unsigned steps, unsigned trouble_one_in, unsigned
 static void test_memory(void) { go(true, SANITIZED ? 2000 : 20000, 6, 50); }
 static void test_rocks(void) { go(false, SANITIZED ? 100 : 300, 12, 20); }
 
+/* ---- Death ---- */
+
+static char self[4096];
+
+/* Writes the seed's batches and tells of each that is done. */
+static int child_write(const char *path, unsigned seed)
+{
+    batch b;
+    uint32_t count = 0;
+    snprintf(subject.path, sizeof subject.path, "%s", path);
+    disk = &subject.disk;
+    begin_anew(seed);
+    subject_open();
+    while (count < KILLED_STEPS) {
+        make_batch(&b);
+        CHECK_INT(subject_commit(b.segments, 1000), STORE_DONE);
+        count++;
+        CHECK(write(STDOUT_FILENO, &count, sizeof count) == sizeof count);
+    }
+    pause();
+    return 0;
+}
+
+/* Batches that were done when it was killed, in the middle of the next one. */
+static uint32_t kill_writer(unsigned seed)
+{
+    int fds[2];
+    uint32_t count = 0, most = 1 + seed % (KILLED_STEPS - 10);
+    char number[16];
+    CHECK(pipe2(fds, O_CLOEXEC) == 0);
+    snprintf(number, sizeof number, "%u", seed);
+    fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        dup2(fds[1], STDOUT_FILENO);
+        execl(self, self, "--write", subject.path, number, (char *)NULL);
+        _exit(127);
+    }
+    close(fds[1]);
+    while (count < most && read(fds[0], &count, sizeof count) == sizeof count) continue;
+    kill(pid, SIGKILL);
+    while (read(fds[0], &count, sizeof count) == sizeof count) continue;
+    CHECK(waitpid(pid, NULL, 0) == pid);
+    close(fds[0]);
+    CHECK(count >= most);
+    return count;
+}
+
+/* After kill -9 all of a batch is there, over runs and tables, or nothing; and those before it. */
+static void test_killed(void)
+{
+    unsigned seed = first_seed(), next_there = 0;
+    for (unsigned round = 0; round < KILLS; round++, seed = seed * 2654435761u + 1) {
+        batch b;
+        subject.in_memory = false;
+        snprintf(subject.path, sizeof subject.path, "%s/killed-%u", root, round);
+        uint32_t count = kill_writer(seed);
+        begin_anew(seed);
+        for (uint32_t i = 0; i < count; i++) {
+            make_batch(&b);
+            model_batch(&now, &b);
+        }
+        model next = now;
+        make_batch(&b);
+        model_batch(&next, &b);
+        subject_open();
+        bool is_next = !holds(&now);
+        if (is_next) CHECK(holds(&next));
+        next_there += is_next;
+        subject_end();
+    }
+    printf("# %u times killed, %u times the batch under way was there\n", (unsigned)KILLS, next_there);
+}
+
 static const check_case cases[] = {{"memory holds what the model holds", test_memory},
-                                   {"RocksDB holds what the model holds", test_rocks}};
+                                   {"RocksDB holds what the model holds", test_rocks},
+                                   {"RocksDB after kill -9", test_killed}};
 
 int main(int argc, char **argv)
 {
@@ -248,6 +348,8 @@ int main(int argc, char **argv)
     for (unsigned k = 0; k < KEYS; k++) /* of one to three bytes, some the beginnings of others */
         snprintf(key_names[k], sizeof key_names[k], "%.*s", (int)(1 + k % 3),
                  (const char *[]){"aab", "abb", "baa", "bb\377", "cc\001", "d\377a"}[k / 3]);
+    if (argc == 4 && strcmp(argv[1], "--write") == 0) return child_write(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
+    snprintf(self, sizeof self, "%s", argv[0]);
     snprintf(root, sizeof root, "/tmp/stepwell-batches-XXXXXX");
     CHECK(mkdtemp(root));
     int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
