@@ -22,7 +22,7 @@ typedef enum disk_fault {
 } disk_fault;
 
 typedef struct disk_state {
-    volatile disk_fault fault;
+    disk_fault fault;         /* set by disk_set */
     volatile unsigned failed; /* calls that did */
     volatile bool links_hang; /* link returns when this is over: what a backup that takes long looks like */
     volatile bool linking;    /* one hangs there */
@@ -32,10 +32,14 @@ typedef struct disk_state {
 
 static disk_state *disk;
 
+/* From any thread or process: everything in disk_state is read and written at once. */
+static inline void disk_set(disk_state *d, disk_fault fault) { __atomic_store_n(&d->fault, fault, __ATOMIC_SEQ_CST); }
+
 static bool disk_has(int fd, disk_fault fault)
 {
     struct stat st;
-    return disk && disk->fault == fault && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    return disk && __atomic_load_n(&disk->fault, __ATOMIC_SEQ_CST) == fault && fstat(fd, &st) == 0 &&
+           S_ISREG(st.st_mode);
 }
 
 static int disk_fail(int reason)
@@ -53,14 +57,15 @@ static int disk_sync(int fd, long call)
     int rc = (int)syscall(call, fd);
     struct stat st;
     if (disk && rc == 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-        disk->synced[__atomic_fetch_add(&disk->synced_count, 1, __ATOMIC_SEQ_CST) % 64] = st.st_ino;
+        __atomic_store_n(&disk->synced[__atomic_fetch_add(&disk->synced_count, 1, __ATOMIC_SEQ_CST) % 64], st.st_ino,
+                         __ATOMIC_SEQ_CST);
     return rc;
 }
 
 DISK_SHOWN int link(const char *from, const char *to)
 {
-    while (disk && disk->links_hang) {
-        disk->linking = true;
+    while (disk && __atomic_load_n(&disk->links_hang, __ATOMIC_SEQ_CST)) {
+        __atomic_store_n(&disk->linking, true, __ATOMIC_SEQ_CST);
         usleep(1000);
     }
     return (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);

@@ -29,7 +29,7 @@ static bool answer(int fd, const wire_request *r)
     return true;
 }
 
-static const wire_request *last(void) { return wire.heard[wire.heard_count - 1]; }
+static const wire_request *last(void) { return wire.heard[wire_heard() - 1]; }
 
 static void lead_to(const char *host, const char *path)
 {
@@ -52,7 +52,7 @@ static void test_methods(void)
                 char path[8];
                 lead_to(crosses ? "localhost" : "127.0.0.1", "/there");
                 snprintf(path, sizeof path, "/%d", statuses[s]);
-                size_t before = wire.heard_count;
+                size_t before = wire_heard();
                 wire_finish(wire_start(&(http_call_options){.url = wire_url(path),
                                                             .method = methods[m],
                                                             .headers = has_body ? typed : NULL,
@@ -60,7 +60,7 @@ static void test_methods(void)
                                                             .body_len = has_body ? sizeof body : 0,
                                                             .redirects_max = 1}),
                             200);
-                CHECK_INT(wire.heard_count - before, 2);
+                CHECK_INT(wire_heard() - before, 2);
                 CHECK_STR(last()->method, keeps || strcmp(methods[m], "HEAD") == 0 ? methods[m] : "GET");
                 CHECK_STR(last()->target, "/there");
                 CHECK_INT(last()->body_len, keeps && has_body ? sizeof body : 0);
@@ -136,7 +136,7 @@ static void test_not_followed(void)
     wire_finish(wire_start(&(http_call_options){.url = wire_url("/302")}), 302);
     location[0] = 0;
     wire_finish(wire_start(&(http_call_options){.url = wire_url("/302"), .redirects_max = 5}), 302);
-    CHECK_INT(wire.heard_count, 6);
+    CHECK_INT(wire_heard(), 6);
     wire_end();
 }
 
@@ -160,13 +160,13 @@ static void test_failures(void)
         fail("/302", 5, HTTP_CALL_REDIRECT, "/302: the redirect leads to what is no valid");
     }
     lead_to("127.0.0.1", "/307");
-    size_t before = wire.heard_count;
+    size_t before = wire_heard();
     fail("/307", 3, HTTP_CALL_REDIRECT, "/307: more than 3 redirects");
-    CHECK_INT(wire.heard_count - before, 4);
+    CHECK_INT(wire_heard() - before, 4);
     lead_to("localhost", "/break"); /* the request that follows is sent once as well */
-    before = wire.heard_count;
+    before = wire_heard();
     fail("/308", 3, HTTP_CALL_BROKEN, "/break: the connection broke before an answer; it may have been done");
-    CHECK_INT(wire.heard_count - before, 2);
+    CHECK_INT(wire_heard() - before, 2);
     lead_to("127.0.0.1", "/there"); /* nobody waits for the end of what is not read */
     wire_finish(wire_start(&(http_call_options){.url = wire_url("/endless"), .redirects_max = 1}), 200);
     wire_end();

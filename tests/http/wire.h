@@ -27,7 +27,8 @@ typedef struct wire_request {
 typedef bool (*wire_answer)(int fd, const wire_request *request);
 
 typedef struct wire_server {
-    int fd, port;
+    atomic_int fd; /* answers of client_once end it too */
+    int port;
     wire_answer answer;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -141,6 +142,14 @@ static inline void wire_shut(void)
         free(wire.heard[i]);
     }
     wire.heard_count = 0;
+}
+
+static inline size_t wire_heard(void)
+{
+    pthread_mutex_lock(&wire.lock);
+    size_t n = wire.heard_count;
+    pthread_mutex_unlock(&wire.lock);
+    return n;
 }
 
 static inline size_t wire_count(const char *method)

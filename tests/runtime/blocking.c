@@ -18,8 +18,11 @@ static notes *seen;
 static void *until_told(void *arg)
 {
     unsigned n = __atomic_add_fetch(&seen->at_work, 1, __ATOMIC_SEQ_CST);
-    if (n > seen->most_at_work) seen->most_at_work = n;
-    while (!seen->go_on) usleep(1000);
+    unsigned most = __atomic_load_n(&seen->most_at_work, __ATOMIC_SEQ_CST);
+    while (n > most &&
+           !__atomic_compare_exchange_n(&seen->most_at_work, &most, n, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        continue;
+    while (!__atomic_load_n(&seen->go_on, __ATOMIC_SEQ_CST)) usleep(1000);
     (void)__atomic_sub_fetch(&seen->at_work, 1, __ATOMIC_SEQ_CST);
     (void)__atomic_add_fetch(&seen->done, 1, __ATOMIC_SEQ_CST);
     return arg;

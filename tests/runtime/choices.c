@@ -112,7 +112,7 @@ static void await(volatile unsigned *n, unsigned least)
 static void begins_before_the_commit(const char *path, bool begins)
 {
     unsigned before = seen->attempts, hung = seen->disk.failed;
-    seen->disk.fault = DISK_SYNC_HANGS;
+    disk_set(&seen->disk, DISK_SYNC_HANGS);
     int fd = post(path, path);
     await(&seen->disk.failed, hung + 1);
     if (begins)
@@ -120,7 +120,7 @@ static void begins_before_the_commit(const char *path, bool begins)
     else
         usleep(200000);
     CHECK_INT(seen->attempts, before + begins);
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     read_ok(fd);
     CHECK_INT(seen->attempts, before + 1);
 }

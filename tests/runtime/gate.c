@@ -167,7 +167,7 @@ static pid_t charging;
 /* Charges while the disk fails: that commit's outcome is not known, so its client waits, and the gate is closed. */
 static void close_gate(disk_fault fault)
 {
-    seen->disk.fault = fault;
+    disk_set(&seen->disk, fault);
     charging = fork();
     CHECK(charging >= 0);
     if (charging == 0) {
@@ -197,7 +197,7 @@ static void charge_ten_times(disk_fault fault)
     }
     CHECK_INT(seen->charges, 1);
     CHECK_INT(waitpid(charging, NULL, WNOHANG), 0);
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     client_heard(CLIENT_CHARGED);
     wait_ready();
     CHECK_INT(seen->charges, 1); /* its result was kept */
@@ -225,7 +225,7 @@ static void test_comes_back(void)
     CHECK_INT(waitpid(charging, NULL, WNOHANG), 0);
     (void)served_stop(&server, SIGKILL);
     client_heard(CLIENT_CUT);
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     start("comes-back");
     wait_ready();
     call("POST", url_of("/charge"), NULL, "", 0, &a);
@@ -262,7 +262,7 @@ static void test_parked(void)
     usleep(1500000); /* the sleep is over */
     CHECK_INT(metric("runs_resumed_total"), 0);
     CHECK_INT(seen->seconds, 0);
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     call(NULL, output, NULL, NULL, 5, &a);
     CHECK_STR(a.body, "rested");
     CHECK_INT(seen->seconds, 1);
@@ -282,7 +282,7 @@ static void test_running(void)
     usleep(700000);
     CHECK_INT(seen->seconds, 0);
     CHECK_INT(seen->firsts, 1);
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     call(NULL, output, NULL, NULL, 5, &a);
     CHECK_STR(a.body, "both");
     CHECK_INT(seen->seconds, 1);
@@ -299,7 +299,7 @@ static void test_pressure(void)
     call(NULL, output, NULL, NULL, 5, &a);
     CHECK_INT(seen->larges, LARGE_STEPS);
     seen->larges = 0;
-    seen->disk.fault = DISK_SYNC_HANGS;
+    disk_set(&seen->disk, DISK_SYNC_HANGS);
     pid_t asks = fork();
     CHECK(asks >= 0);
     if (asks == 0) {
@@ -308,7 +308,7 @@ static void test_pressure(void)
     }
     wait_metric("journal_attempts_waiting", 1);
     CHECK(seen->larges > 0 && seen->larges <= (2 << 20) / LARGE_BYTES);
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     int status = 0;
     CHECK(waitpid(asks, &status, 0) == asks);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -320,7 +320,7 @@ static void test_pressure(void)
 static void test_chunks(void)
 {
     start("chunks");
-    seen->disk.fault = DISK_SYNC_HANGS;
+    disk_set(&seen->disk, DISK_SYNC_HANGS);
     pid_t asks = fork();
     CHECK(asks >= 0);
     if (asks == 0) {
@@ -329,7 +329,7 @@ static void test_chunks(void)
     }
     wait_metric("journal_attempts_waiting", 1);
     CHECK(seen->chunks <= (2 << 20) / LARGE_BYTES);
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     int status = 0;
     CHECK(waitpid(asks, &status, 0) == asks);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);

@@ -158,7 +158,8 @@ static void test_resumed(void)
     __atomic_store_n(&seen->stop, 1, __ATOMIC_SEQ_CST);
     for (int i = 0; i < CLIENTS; i++) CHECK(pthread_join(clients[i], NULL) == 0);
     CHECK_INT(seen->most_inside, PLACES);
-    for (int i = 0; i < RUNS - 1; i++) CHECK_INT(seen->order[i], i);
+    /* Nobody is overtaken by more than those that were being read from the journal at the same time. */
+    for (int i = 0; i < RUNS - 1; i++) CHECK((int)seen->order[i] > i - PLACES && (int)seen->order[i] < i + PLACES);
     stop();
 }
 

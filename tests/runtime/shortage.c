@@ -35,7 +35,7 @@ DISK_SHOWN int uv_thread_create(uv_thread_t *thread, uv_thread_cb entry, void *a
 {
     int (*real)(uv_thread_t *, uv_thread_cb, void *) = NULL;
     *(void **)(&real) = dlsym(RTLD_NEXT, "uv_thread_create");
-    if (seen && seen->no_reads) disk->fault = DISK_READ_FAILS;
+    if (seen && seen->no_reads) disk_set(disk, DISK_READ_FAILS);
     return real(thread, entry, arg);
 }
 
@@ -201,12 +201,12 @@ static void test_recovery(void)
     wait_for(&seen->disk.failed, 2);
     CHECK(!is_ready());
     stop(); /* also while it has not read them */
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     seen->disk.failed = 0;
     start();
     wait_for(&seen->disk.failed, 2);
     seen->no_reads = false;
-    seen->disk.fault = DISK_GOOD;
+    disk_set(&seen->disk, DISK_GOOD);
     for (int i = 0; i < SERVED_WAIT_MS / 10 && !is_ready(); i++) usleep(10000);
     CHECK(is_ready());
     for (int i = 0; i < RUNS; i++) output_is(outputs[i], "rested");

@@ -40,14 +40,14 @@ static void test_told(void)
     for (size_t round = 1; round <= 2; round++) {
         store_segment failing;
         size_t committed = d.committed;
-        state.fault = round == 1 ? DISK_SYNC_FAILS : DISK_FULL;
+        disk_set(&state, round == 1 ? DISK_SYNC_FAILS : DISK_FULL);
         append_failing(&d, &failing, id_of(2, (uint8_t)round));
         while (d.changes < round * 2 - 1) uv_run(&d.loop, UV_RUN_ONCE);
         CHECK(load(&d, id_of(1, 1)));
         put(&d, id_of(4, (uint8_t)round), 0, STORE_LIVE_SET, 0, "refused");
         CHECK_INT(d.failed, round);
         CHECK_INT(d.committed, committed);
-        state.fault = DISK_GOOD;
+        disk_set(&state, DISK_GOOD);
         while (d.changes < round * 2) uv_run(&d.loop, UV_RUN_ONCE);
         CHECK(store_writable(d.port));
         CHECK_INT(d.committed, committed + 1);
@@ -79,20 +79,20 @@ static void test_during_backup(void)
     snprintf(copy, sizeof copy, "%s/copy", root);
     open_desk(&d, &o);
     put(&d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "before");
-    state.links_hang = true;
+    __atomic_store_n(&state.links_hang, true, __ATOMIC_SEQ_CST);
     store_backup(d.port, copy, on_backup, NULL);
-    while (!state.linking) usleep(1000);
-    state.fault = DISK_SYNC_FAILS;
+    while (!__atomic_load_n(&state.linking, __ATOMIC_SEQ_CST)) usleep(1000);
+    disk_set(&state, DISK_SYNC_FAILS);
     store_segment failing;
     append_failing(&d, &failing, id_of(2, 2));
-    state.fault = DISK_GOOD;
+    disk_set(&state, DISK_GOOD);
     usleep(1000000); /* the journal thread has tried to open the database anew */
     for (int i = 0; i < 20; i++) CHECK(load(&d, id_of(1, 1)));
     CHECK(!backed_up);
     put(&d, id_of(3, 3), 0, STORE_LIVE_SET, 0, "refused at once");
     CHECK_INT(d.failed, 1);
     CHECK_INT(d.committed, 1);
-    state.links_hang = false;
+    __atomic_store_n(&state.links_hang, false, __ATOMIC_SEQ_CST);
     while (!backed_up) uv_run(&d.loop, UV_RUN_ONCE);
     turn_until_writable(&d, true);
     wait_for(&d, 3);
