@@ -155,11 +155,13 @@ static void on_after_poll(uv_check_t *h) { on_turn(h->data); }
 
 static void on_committed(void *arg, store_segment *list)
 {
-    sw_loop *l = arg;
-    (void)l;
+    (void)arg;
     for (store_segment *s = list, *next; s; s = next) {
         next = s->next;
-        run_committed((run *)((char *)s - offsetof(run, segment)));
+        if (s->len == 0)
+            letter_committed(s);
+        else
+            run_committed((run *)((char *)s - offsetof(run, segment)));
     }
 }
 

@@ -55,6 +55,7 @@ typedef struct sw_loop {
     pool_door blocking;
     store_port *port;            /* NULL in a program without endpoints */
     TAILQ_HEAD(, run) touched;   /* to look at when the turn ends; in order, so that ids come to the store in theirs */
+    uint64_t last_letter;        /* arrival number of the last letter that was written here */
     run_id last_id;              /* of the last run that began here */
     LIST_HEAD(, run) plain_runs; /* no table has them */
     TAILQ_HEAD(unlisted_runs, run) unlisted; /* begun here and not yet in `slots`; by id, oldest first */

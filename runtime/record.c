@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/frames.h"
+#include "runtime/letter.h"
 #include "runtime/loop.h"
 #include "runtime/moment.h"
 #include "runtime/strand.h"
@@ -114,6 +115,8 @@ bool record_flush(run *r)
                                  .listed = r->listed,
                                  .due_ms = ends ? 0 : due_of(r),
                                  .retain_ms = ends ? retain_of(r) : -1};
+    letter_move(&r->letters, &r->sealed_letters);
+    r->segment.rows = letter_deletions(r->sealed_letters);
     r->seq_sealed = r->seq_next;
     if (!ends) r->listed = true;
     r->in_flight = true;

@@ -9,6 +9,7 @@
 
 #include "runtime/frames.h"
 #include "runtime/json.h"
+#include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/moment.h"
@@ -69,6 +70,7 @@ void run_free(run *r)
     assert(r->strand_count == 0 && !r->in_flight && !r->waiters && !r->dirty);
     if (r->plain) LIST_REMOVE(r, plain_runs);
     timers_stop(&l->timers, &r->deadline);
+    letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
     claim_release(l, r->claim);
     frames_release(r->frames);
     if (r->is_unlisted) TAILQ_REMOVE(&l->unlisted, r, unlisted);
@@ -319,6 +321,7 @@ void run_client_gone(run *r)
 
 static void keep_waiters(run *r)
 {
+    slot_keep_letters(r->slot, &r->letters);
     waiter_move(&r->waiters, &r->slot->waiters);
     r->slot->run = NULL;
 }
@@ -396,6 +399,7 @@ static void ended(run *r)
     sw_loop *l = r->loop;
     if (r->seq_release > 0) waiter_released(&r->waiters);
     if (r->waiters) answer(r);
+    letter_drop(l, &r->letters); /* one that came too late */
     if (r->slot) {
         r->slot->run = NULL;
         slot_remove(l, r->slot);
@@ -429,6 +433,7 @@ void run_turn_end(run *r)
 
 static void commit_failed(run *r)
 {
+    letter_move(&r->sealed_letters, &r->letters);
     log_line(LOG_ERROR, r->id_text, "journal write failed: %s", r->segment.error);
     record_drop(r);
     r->listed = r->seq_durable > 0;
@@ -451,6 +456,7 @@ void run_committed(run *r)
         commit_failed(r);
         return;
     }
+    letter_free_all(&r->sealed_letters);
     bool first = r->seq_durable == 0;
     r->seq_durable = r->seq_sealed;
     claim_release(r->loop, r->claim);

@@ -34,6 +34,7 @@ struct frames;
 struct replay;
 struct claim;
 struct stop_cause;
+struct letter;
 
 typedef struct held_line held_line;
 
@@ -189,12 +190,13 @@ struct run {
     run_counter *counters;
     size_t counter_slots, counter_count;
 
-    arena journal;          /* the journal of a resumed run, which is not the handler's memory */
-    struct replay *replay;  /* what the journal already has, in that arena; NULL in a new run */
-    struct frames *frames;  /* what it streamed; NULL until the first chunk */
-    struct waiter *waiters; /* clients attached to it */
-    struct claim *claim;    /* of its Idempotency-Key, until the first commit */
-    struct slot *slot;      /* its place in the loop's table; NULL while nobody can know it by its id */
+    arena journal;                           /* the journal of a resumed run, which is not the handler's memory */
+    struct replay *replay;                   /* what the journal already has, in that arena; NULL in a new run */
+    struct frames *frames;                   /* what it streamed; NULL until the first chunk */
+    struct waiter *waiters;                  /* clients attached to it */
+    struct letter *letters, *sealed_letters; /* that it came of: deleted by its next commit; by the one under way */
+    struct claim *claim;                     /* of its Idempotency-Key, until the first commit */
+    struct slot *slot; /* its place in the loop's table; NULL while nobody can know it by its id */
 };
 
 /* A new run of `e` for the request of `x`, whose route parameters are `params`. Takes the exchange: it answers it,

@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "runtime/frames.h"
+#include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/moment.h"
@@ -163,8 +164,9 @@ static void take_slot(run *r, slot *s)
     s->run = r;
     s->state = SLOT_RUNNING;
     slot_go_on(l, s);
-    if (s->release && !released) waiter_deny(&s->waiters, WAITER_RELEASE, 409, "the run is not stopped");
+    if (s->release && !released) slot_deny_release(l, s, "the run is not stopped");
     s->release = false;
+    letter_move(&s->letters, &r->letters);
     waiter_move(&s->waiters, &r->waiters);
     if (r->waiters) run_touch(r); /* streams get what there is, and not only when something new is on disk */
     counter_add(&l->counters.runs_resumed, 1);

@@ -4,11 +4,14 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/moment.h"
 #include "runtime/slot_core.h"
 #include "runtime/waiter.h"
+
+static const char NOT_WRITTEN[] = "the journal cannot be written: nothing of it was done";
 
 bool slot_table_init(slot_table *t)
 {
@@ -26,6 +29,7 @@ void slot_table_free(slot_table *t)
         for (slot *s = t->buckets[i], *next; s; s = next) {
             next = s->next;
             assert(!s->run && !s->waiters);
+            letter_free_all(&s->letters);
             free(s);
         }
     free(t->buckets);
@@ -81,6 +85,7 @@ void slot_remove(sw_loop *l, slot *s)
     assert(!s->waiters && !s->run && s->state != SLOT_QUEUED);
     timers_stop(&l->timers, &s->due);
     if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
+    letter_free_all(&s->letters);
     slot **at = bucket(t, &s->id);
     while (*at != s) at = &(*at)->next;
     *at = s->next;
@@ -215,6 +220,95 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
     }
 }
 
+/* ---- Letters ---- */
+
+static waiter_kind sender_of(letter_kind kind) { return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE; }
+
+/* One of a kind is enough: whoever asks again waits for what it leads to. */
+static void send_letter(sw_loop *l, slot *s, letter_kind kind)
+{
+    uint8_t bit = (uint8_t)(1U << kind);
+    if (letter_is_in(s->letters, kind)) {
+        slot_wake(l, s);
+    } else if (!(s->writing & bit)) {
+        if (letter_send(l, &s->id, kind))
+            s->writing |= bit;
+        else
+            waiter_deny(&s->waiters, sender_of(kind), 503, "out of memory");
+    }
+}
+
+static void act_on(slot *s, letter_kind kind)
+{
+    if (kind == LETTER_CANCEL)
+        s->cancel = ENTRY_CANCEL_ASKED;
+    else
+        s->release = true;
+}
+
+/* The run has come to memory by itself meanwhile. */
+static void deliver(sw_loop *l, run *r, letter *m)
+{
+    if (m->kind == LETTER_CANCEL) {
+        letter_move(&m, &r->letters);
+        run_cancel(r, ENTRY_CANCEL_ASKED);
+        run_touch(r);
+    } else {
+        letter_drop(l, &m);
+        waiter_deny(&r->waiters, WAITER_RELEASE, 409, "the run is not stopped");
+    }
+}
+
+void slot_take_letter(sw_loop *l, letter *m, const char *error)
+{
+    slot *s = slot_find(&l->slots, &m->run);
+    if (s) s->writing &= (uint8_t)~(1U << m->kind);
+    if (error) {
+        if (s) waiter_deny(s->run ? &s->run->waiters : &s->waiters, sender_of(m->kind), 503, NOT_WRITTEN);
+        letter_free_all(&m);
+    } else if (!s) {
+        letter_drop(l, &m); /* the run has ended */
+    } else if (s->run) {
+        deliver(l, s->run, m);
+    } else {
+        act_on(s, m->kind);
+        letter_move(&m, &s->letters);
+        if (!l->draining) slot_wake(l, s); /* else the next process finds it */
+    }
+}
+
+bool slot_is_promised(const sw_loop *l, const run_id *id, letter_kind kind)
+{
+    const slot *s = slot_find(&l->slots, id);
+    return s && (s->run || letter_is_in(s->letters, kind));
+}
+
+void slot_keep_letters(slot *s, letter **letters)
+{
+    for (const letter *m = *letters; m; m = m->next) act_on(s, m->kind);
+    letter_move(letters, &s->letters);
+}
+
+void slot_deny_release(sw_loop *l, slot *s, const char *why)
+{
+    letter *denied = NULL;
+    for (letter **at = &s->letters; *at;) {
+        letter *m = *at;
+        if (m->kind != LETTER_RELEASE) {
+            at = &m->next;
+            continue;
+        }
+        *at = m->next;
+        m->next = denied;
+        denied = m;
+    }
+    letter_drop(l, &denied);
+    waiter_deny(&s->waiters, WAITER_RELEASE, 409, why);
+    s->release = false;
+}
+
+/* ---- Cancelling and releasing ---- */
+
 void slot_cancel(sw_loop *l, http_exchange *x, const run_id *id)
 {
     if (!gate_writable(l)) {
@@ -234,6 +328,10 @@ void slot_cancel(sw_loop *l, http_exchange *x, const run_id *id)
         return;
     }
     waiter_attach(l, &s->waiters, &wish, x, id);
+    if (s->unfinished) {
+        send_letter(l, s, LETTER_CANCEL);
+        return;
+    }
     s->cancel = ENTRY_CANCEL_ASKED;
     slot_wake(l, s);
 }
@@ -249,6 +347,10 @@ void slot_release(sw_loop *l, http_exchange *x, const run_id *id)
         waiter_problem(x, 409, "the run is not stopped", NULL);
     } else {
         waiter_attach(l, &s->waiters, &wish, x, id);
+        if (s->unfinished) {
+            send_letter(l, s, LETTER_RELEASE);
+            return;
+        }
         s->release = true;
         slot_wake(l, s);
     }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "runtime/letter.h"
 #include "runtime/stop.h"
 #include "runtime/timers.h"
 #include "storage/entry.h"
@@ -16,6 +17,7 @@
  * table in docs/journal.md, *Stopped runs*. */
 struct run;
 struct waiter;
+struct letter;
 struct waiter_wish;
 struct http_exchange;
 struct sw_loop;
@@ -45,11 +47,13 @@ typedef struct slot {
     struct timer due;
     run_id id;
     slot_state state;
-    int64_t since_ms;    /* with STOP_UNREADABLE: when it was first found so; Unix */
-    entry_cancel cancel; /* to be ended for this reason when it is loaded */
-    uint8_t stop;        /* stop_reason: it is stopped, as far as known; also while it is loaded to look again */
-    uint8_t tries;       /* loads in a row that came to nothing, for the pause before the next */
-    bool release;        /* to be released when it is loaded */
+    struct letter *letters; /* on disk, and not yet in its journal */
+    int64_t since_ms;       /* with STOP_UNREADABLE: when it was first found so; Unix */
+    entry_cancel cancel;    /* to be ended for this reason when it is loaded */
+    uint8_t stop;           /* stop_reason: it is stopped, as far as known; also while it is loaded to look again */
+    uint8_t tries;          /* loads in a row that came to nothing, for the pause before the next */
+    bool release;           /* to be released when it is loaded */
+    uint8_t writing;        /* letters that are being written: 1 << letter_kind */
     slot_tie tie;
     bool unfinished; /* it has a row in the live table: not loaded while the gate is closed */
     bool due_queued; /* SLOT_QUEUED, in `due` */
@@ -66,8 +70,10 @@ typedef struct slot_table {
     size_t due_count;                 /* in `due` */
     size_t loading;
     uint64_t stopped; /* slots with `stop`; counter_add */
-    run_id scanned;   /* the last row that recovery has read */
-    bool scanning;    /* there is one */
+    bool letters_read;
+    uint8_t letter_last[LETTER_KEY_BYTES + 1]; /* key of the last one that recovery has read, and a zero byte */
+    run_id scanned;                            /* the last row that recovery has read */
+    bool scanning;                             /* there is one */
     uint8_t scan_tries;
     struct timer scan;    /* recovery is tried again */
     struct timer orphans; /* runs while clients of a former process may come back */
@@ -101,6 +107,14 @@ void slot_attach(struct sw_loop *l, struct http_exchange *x, const run_id *id, c
 void slot_cancel(struct sw_loop *l, struct http_exchange *x, const run_id *id);
 /* Lets the stopped run of this id go on and tells `x` so; 404 and 409 when there is nothing to release. Takes it. */
 void slot_release(struct sw_loop *l, struct http_exchange *x, const run_id *id);
+/* A letter to a run is on disk (error NULL) or not. Takes it. */
+void slot_take_letter(struct sw_loop *l, struct letter *m, const char *error);
+/* What was asked of the run is on disk, or has reached it. */
+bool slot_is_promised(const struct sw_loop *l, const run_id *id, letter_kind kind);
+/* Letters of a run that leaves memory before their entries are on disk. */
+void slot_keep_letters(slot *s, struct letter **letters);
+/* Whoever wants it released is told why not, and the letter goes. */
+void slot_deny_release(struct sw_loop *l, slot *s, const char *why);
 /* A client of the run has gone away. */
 void slot_client_gone(struct sw_loop *l, const run_id *id);
 /* A client of the run was sent on, and knows its URL. */

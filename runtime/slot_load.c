@@ -1,6 +1,8 @@
 /* The table's other half: loading what is due or asked for, and finding it at the start. */
 #include <assert.h>
+#include <string.h>
 
+#include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/slot_core.h"
@@ -72,13 +74,18 @@ static void look_again(sw_loop *l, slot *s, const stop_cause *why)
 }
 
 /* Somebody who wants to end or release a run of which nothing can be read, or that still does not go on. */
-static void deny(slot *s, const stop_cause *why)
+static void deny(sw_loop *l, slot *s, const stop_cause *why)
 {
     bool opaque = why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
-    if (s->release) waiter_deny(&s->waiters, WAITER_RELEASE, 409, stop_text(why->reason));
-    if (opaque) waiter_deny(&s->waiters, WAITER_CANCEL, 503, stop_text(why->reason));
-    s->release = false;
-    if (opaque) s->cancel = ENTRY_CANCEL_NONE;
+    if (s->release) slot_deny_release(l, s, stop_text(why->reason));
+    if (!opaque || (s->writing & 1U << LETTER_CANCEL))
+        return; /* whoever waits for a letter is told when it is written */
+    if (letter_is_in(s->letters, LETTER_CANCEL)) {
+        waiter_promise(&s->waiters, WAITER_CANCEL); /* it ends as soon as it can be read */
+        return;
+    }
+    waiter_deny(&s->waiters, WAITER_CANCEL, 503, stop_text(why->reason));
+    s->cancel = ENTRY_CANCEL_NONE;
 }
 
 static void stop(sw_loop *l, slot *s, const stop_cause *why)
@@ -98,7 +105,7 @@ static void stop(sw_loop *l, slot *s, const stop_cause *why)
         run_id_format(&s->id, id);
         log_line(LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason), why->text);
     }
-    deny(s, why);
+    deny(l, s, why);
     waiter_stopped(&s->waiters, why->reason, NULL);
     look_again(l, s, why);
 }
@@ -119,6 +126,7 @@ static void cannot_read(sw_loop *l, slot *s, const char *id, const char *error)
     }
     log_line(LOG_ERROR, id, "could not be read for as long as --retain-stopped says, and is deleted: %s", error);
     store_delete(l->port, &s->id, on_deleted, l);
+    letter_drop(l, &s->letters);
     waiter_refuse(&s->waiters, 404, "the run could not be read, and was deleted (--retain-stopped)");
     slot_remove(l, s);
 }
@@ -154,6 +162,7 @@ static void loaded(sw_loop *l, const store_journal *j)
     if (s->has_place) l->slots.places--;
     bool room = s->has_place || free_places(l) > 0;
     s->has_place = false;
+    if (!j->live && !j->error) letter_drop(l, &s->letters); /* it has ended, or been deleted */
     if (j->live || (j->error && s->unfinished)) {
         loaded_live(l, s, j, room);
     } else if (j->error) {
@@ -291,9 +300,61 @@ static void on_rows(void *arg, const store_live_row *rows, size_t count, bool en
         scan(l);
 }
 
+/* Whatever it says of the run, loading it shows whether there is something to do. */
+static bool read_letter(sw_loop *l, const store_table_row *row)
+{
+    letter *m = letter_read(l, row);
+    if (!m) return true; /* of a kind to come, or out of memory: left for a later start */
+    if (run_id_loop(&m->run, l->count) != l->index) {
+        letter_free_all(&m);
+        return true;
+    }
+    slot *s = slot_find(&l->slots, &m->run);
+    if (!s && (s = slot_add(l, &m->run))) s->state = SLOT_UNKNOWN;
+    if (!s) {
+        letter_free_all(&m);
+        return false;
+    }
+    slot_take_letter(l, m, NULL);
+    return true;
+}
+
+static void on_letters(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    sw_loop *l = arg;
+    slot_table *t = &l->slots;
+    for (size_t i = 0; i < count && !error; i++) {
+        if (!read_letter(l, &rows[i])) {
+            error = "out of memory";
+            break;
+        }
+        memcpy(t->letter_last, rows[i].key.data,
+               rows[i].key.len < LETTER_KEY_BYTES ? rows[i].key.len : LETTER_KEY_BYTES);
+    }
+    t->letters_read = end && !error;
+    if (error)
+        scan_again(l, error);
+    else if (l->draining)
+        recovery_ended(l);
+    else
+        scan(l);
+}
+
+static void scan_letters(sw_loop *l)
+{
+    /* Behind the last one: its key and a zero byte. */
+    const store_range range = {
+        .table = "inbox", .from = {l->slots.letter_last, sizeof l->slots.letter_last}, .rows_max = SCAN_ROWS};
+    store_scan(l->port, &range, on_letters, l);
+}
+
 static void scan(sw_loop *l)
 {
     slot_table *t = &l->slots;
+    if (!t->letters_read) {
+        scan_letters(l);
+        return;
+    }
     store_scan_live(l->port, t->scanning ? &t->scanned : NULL, SCAN_ROWS, l->index, l->count, on_rows, l);
 }
 

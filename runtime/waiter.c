@@ -413,10 +413,8 @@ bool waiter_none(const waiter *list)
 static void on_hold_over(struct timer *t)
 {
     waiter *w = t->arg;
-    if (w->wish.kind == WAITER_CANCEL) {
-        waiter_send_state(w, 202, "cancelling");
-    } else if (w->wish.kind == WAITER_RELEASE) {
-        waiter_problem(waiter_take_exchange(w), 503, "the run could not be read in time: ask again", "5");
+    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE) {
+        waiter_answer_later(w);
     } else if (w->wish.kind == WAITER_OUTPUT) {
         waiter_send_on(w, 303);
     } else {

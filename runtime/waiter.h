@@ -67,6 +67,8 @@ void waiter_pump(waiter **list, frames *f);
 void waiter_stopped(waiter **list, stop_reason why, frames *f);
 /* The release is on disk: whoever asked for one is told. */
 void waiter_released(waiter **list);
+/* Whoever asked for this (likewise) gets 202: it will be done, also by a later process. */
+void waiter_promise(waiter **list, waiter_kind kind);
 /* Whoever asked for this (WAITER_CANCEL, WAITER_RELEASE) cannot have it: gets a problem. */
 void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail);
 

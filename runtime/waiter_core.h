@@ -48,6 +48,9 @@ http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchang
 void waiter_run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,
                     char out[URL_MAX_BYTES]);
 
+/* waiter_stop.c */
+void waiter_answer_later(waiter *w); /* CANCEL, RELEASE: it takes longer than --hold */
+
 /* waiter_stream.c */
 void waiter_stream_pump(waiter *w); /* sends what the client takes; the waiter may be gone afterwards */
 void waiter_stream_on_writable(http_exchange *x);

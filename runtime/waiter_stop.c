@@ -69,3 +69,22 @@ void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail
         if (w->wish.kind == kind) waiter_problem(waiter_take_exchange(w), status, detail, status == 503 ? "5" : NULL);
     }
 }
+
+void waiter_promise(waiter **list, waiter_kind kind)
+{
+    assert(kind == WAITER_CANCEL || kind == WAITER_RELEASE);
+    for (waiter *w = *list, *next; w; w = next) {
+        next = w->next;
+        if (w->wish.kind == kind) waiter_send_state(w, 202, kind == WAITER_CANCEL ? "cancelling" : "releasing");
+    }
+}
+
+/* Somebody who wants a run cancelled or released, and has waited for long enough. */
+void waiter_answer_later(waiter *w)
+{
+    bool cancels = w->wish.kind == WAITER_CANCEL;
+    if (slot_is_promised(w->loop, &w->id, cancels ? LETTER_CANCEL : LETTER_RELEASE))
+        waiter_send_state(w, 202, cancels ? "cancelling" : "releasing");
+    else
+        waiter_problem(waiter_take_exchange(w), 503, "the journal could not be written in time: ask again", "5");
+}

@@ -18,6 +18,19 @@ static void on_nap(sw_ctx *c)
     sw_reply_text(c, 200, "rested");
 }
 
+/* Keeps its place in memory. */
+static sw_value wait_long(sw_ctx *c, sw_value v)
+{
+    sw_sleep(c, "long", 3600000);
+    return v;
+}
+
+static void on_busy(sw_ctx *c)
+{
+    sw_step(c, "busy", wait_long, sw_nil());
+    sw_reply_text(c, 200, "never");
+}
+
 static void on_late(sw_ctx *c)
 {
     sw_sleep(c, "nap", 300);
@@ -34,6 +47,7 @@ static int serve(int argc, char **argv)
         sw_endpoint(app, "POST /late", on_late, &late);
     }
     sw_endpoint(app, "POST /other", on_nap, NULL);
+    sw_endpoint(app, "POST /busy", on_busy, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -303,12 +317,12 @@ static void test_unreadable_for_long(void)
     stop();
 }
 
-/* ---- A journal that a newer version wrote ---- */
+/* ---- The store, when no program has it ---- */
 
 typedef struct desk {
     uv_loop_t loop;
     store_port *port;
-    uint32_t entries;
+    size_t letters;
     bool done;
 } desk;
 
@@ -321,23 +335,53 @@ static void on_committed(void *arg, store_segment *list)
 
 static void nothing(void *arg) { (void)arg; }
 
+static store *open_desk(desk *d)
+{
+    char error[512];
+    *d = (desk){.done = false};
+    store *s = store_open(&(store_options){.path = data}, error, sizeof error);
+    CHECK(s && uv_loop_init(&d->loop) == 0);
+    d->port = store_port_open(s, &d->loop, on_committed, d);
+    return s;
+}
+
+static void close_desk(desk *d, store *s)
+{
+    while (!d->done) uv_run(&d->loop, UV_RUN_ONCE);
+    store_port_close(d->port, nothing, NULL);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&d->loop) == 0);
+    store_close(s);
+}
+
 /* An entry of a kind to come is put behind those that the run has. */
 static void add_newer(const char *id)
 {
     static const char newer[] = "\x92\x3f\x01";
-    char error[512];
-    desk d = {.done = false};
-    store *s = store_open(&(store_options){.path = data}, error, sizeof error);
-    CHECK(s && uv_loop_init(&d.loop) == 0);
-    d.port = store_port_open(s, &d.loop, on_committed, &d);
+    desk d;
+    store *s = open_desk(&d);
     store_segment segment = {.seq = 1000, .live = STORE_LIVE_KEEP, .retain_ms = -1, .data = newer, .len = 3};
     CHECK(run_id_parse(id, 26, &segment.run));
     store_append(d.port, &segment);
-    while (!d.done) uv_run(&d.loop, UV_RUN_ONCE);
-    store_port_close(d.port, nothing, NULL);
-    uv_run(&d.loop, UV_RUN_DEFAULT);
-    CHECK(uv_loop_close(&d.loop) == 0);
-    store_close(s);
+    close_desk(&d, s);
+}
+
+static void on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    desk *d = arg;
+    (void)rows;
+    CHECK(end && !error);
+    d->letters = count;
+    d->done = true;
+}
+
+static size_t count_letters(void)
+{
+    desk d;
+    store *s = open_desk(&d);
+    store_scan(d.port, &(store_range){.table = "inbox", .rows_max = 100}, on_rows, &d);
+    close_desk(&d, s);
+    return d.letters;
 }
 
 static void test_newer(void)
@@ -392,6 +436,85 @@ static void test_no_resume(void)
     stop();
 }
 
+/* What was promised is done by whoever can, once. */
+static void test_cancel_unreadable(void)
+{
+    char id[32], output[1024], others[2][1024];
+    in_folder("cancel_unreadable");
+    begin_damaged(id, output, others);
+    start();
+    wait_state(id, "\"reason\":\"unreadable\"");
+    for (int i = 0; i < 3; i++) {
+        call("DELETE", url_of(path_of(id, "")), NULL, NULL, 0, &a);
+        CHECK_INT(a.status, 202);
+        CHECK(strstr(a.body, "\"status\":\"cancelling\""));
+    }
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK_INT(count_letters(), 1);
+    start();
+    wait_state(id, "\"reason\":\"unreadable\"");
+    stop();
+    CHECK_INT(count_letters(), 1);
+    CHECK(touch_blobs() > 0);
+    start();
+    wait_state(id, "\"state\":\"cancelled\"");
+    output_is(output, 410, "cancelled");
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK_INT(count_letters(), 0);
+    start();
+    output_is(output, 410, "cancelled");
+    stop();
+}
+
+static void test_release_later(void)
+{
+    char id[32], output[1024], busy[32], busy_output[1024];
+    in_folder("release_later");
+    start();
+    begin("/nap", "", id, output);
+    stop();
+    const char *const flags[] = {"--data",     data, "--dev",  "--loops", "1", "--no-resume",
+                                 "--runs-max", "1",  "--hold", "300ms",   NULL};
+    served_start(&server, flags);
+    begin("/busy", "", busy, busy_output); /* has the only place */
+    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    CHECK_INT(a.status, 202);
+    CHECK(strstr(a.body, "\"status\":\"releasing\""));
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK_INT(count_letters(), 1);
+    start_with("--no-resume", NULL);
+    output_is(output, 200, "rested");
+    wait_state(id, "\"kind\":\"released\"");
+    wait_state(busy, "\"reason\":\"not resumed\"");
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK_INT(count_letters(), 0);
+}
+
+/* Of a run that cannot be released, and of one that sleeps and is cancelled. */
+static void test_no_letter_stays(void)
+{
+    char id[32], output[1024];
+    in_folder("no_letter");
+    start();
+    begin("/nap", "", id, output);
+    stop();
+    without_nap(true);
+    start();
+    wait_state(id, "\"reason\":\"no endpoint\"");
+    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    CHECK_INT(a.status, 409);
+    stop();
+    CHECK_INT(count_letters(), 0);
+    without_nap(false);
+    start();
+    begin("/late", "", id, output);
+    wait_metric("\nstepwell_runs_parked_total 1\n");
+    call("DELETE", url_of(path_of(id, "")), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    stop();
+    CHECK_INT(count_letters(), 0);
+}
+
 static const check_case cases[] = {
     {"no endpoint: named, told, and on when it is back", test_no_endpoint},
     {"no endpoint: ends at its deadline, or when it was stopped for too long", test_ends},
@@ -399,7 +522,10 @@ static const check_case cases[] = {
     {"unreadable: named, listed, and on when it can be read", test_unreadable},
     {"unreadable for too long: deleted", test_unreadable_for_long},
     {"newer: left as it is", test_newer},
-    {"--no-resume: stopped until released", test_no_resume}};
+    {"--no-resume: stopped until released", test_no_resume},
+    {"a cancellation that was promised survives the process", test_cancel_unreadable},
+    {"a release that was promised survives the process", test_release_later},
+    {"no letter stays that leads to nothing", test_no_letter_stays}};
 
 int main(int argc, char **argv)
 {

@@ -1,0 +1,156 @@
+#include "runtime/letter.h"
+
+#include <assert.h>
+#include <msgpack.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/loop.h"
+#include "runtime/random.h"
+#include "runtime/value.h"
+
+enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
+
+static const char TABLE[] = "inbox";
+static const char FROM_CLIENT[] = "client";
+
+static void put_be(uint8_t *to, uint64_t n)
+{
+    for (int i = 0; i < 8; i++) to[i] = (uint8_t)(n >> (8 * (7 - i)));
+}
+
+/* [id, kind, name, value, from]; a cancel or a release has neither name nor value. */
+static size_t pack(char to[LETTER_VALUE_MAX], letter_kind kind)
+{
+    uint8_t id[LETTER_ID_BYTES];
+    msgpack_sbuffer b;
+    msgpack_packer pk;
+    random_bytes(id, sizeof id);
+    msgpack_sbuffer_init(&b);
+    msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
+    size_t from_len = sizeof FROM_CLIENT - 1;
+    bool ok = msgpack_pack_array(&pk, LETTER_FIELDS) == 0 && msgpack_pack_bin(&pk, sizeof id) == 0 &&
+              msgpack_pack_bin_body(&pk, id, sizeof id) == 0 && msgpack_pack_int(&pk, (int)kind) == 0 &&
+              msgpack_pack_str(&pk, 0) == 0 && msgpack_pack_bin(&pk, 0) == 0 && msgpack_pack_str(&pk, from_len) == 0 &&
+              msgpack_pack_str_body(&pk, FROM_CLIENT, from_len) == 0;
+    size_t len = ok ? b.size : 0;
+    assert(len <= LETTER_VALUE_MAX);
+    if (len > 0) memcpy(to, b.data, len);
+    msgpack_sbuffer_destroy(&b);
+    return len;
+}
+
+/* 0: it cannot be read. */
+static int64_t unpack_kind(sw_loop *l, store_bytes value)
+{
+    arena a;
+    sw_value v;
+    const char *error = NULL;
+    int64_t kind = 0;
+    arena_init(&a, l->arenas);
+    bool ok = value_unpack(&a, value.data, value.len, &v, &error) && v.type == MSGPACK_OBJECT_ARRAY;
+    if (ok && v.via.array.size >= 2 && v.via.array.ptr[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        kind = v.via.array.ptr[1].via.i64;
+    arena_free(&a);
+    return kind;
+}
+
+static void commit(letter *m, store_row_op op, size_t value_len)
+{
+    sw_loop *l = m->loop;
+    m->row = (store_row){.op = op, .table = TABLE, .key = {m->key, sizeof m->key}, .value = {m->value, value_len}};
+    m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &m->row};
+    l->segments_in_flight++;
+    *l->segments_end = &m->segment;
+    l->segments_end = &m->segment.next;
+}
+
+/* A loop's arrival numbers ascend, also when the clock is set back: the letters of one run are read in order. */
+static uint64_t next_arrival(sw_loop *l)
+{
+    uint64_t now = (uint64_t)loop_now_ms() << 20;
+    l->last_letter = now > l->last_letter ? now : l->last_letter + 1;
+    return l->last_letter;
+}
+
+bool letter_send(sw_loop *l, const run_id *to, letter_kind kind)
+{
+    letter *m = calloc(1, sizeof *m);
+    if (!m) return false;
+    *m = (letter){.loop = l, .run = *to, .kind = kind};
+    memcpy(m->key, to->bytes, RUN_ID_BYTES);
+    put_be(m->key + RUN_ID_BYTES, next_arrival(l));
+    size_t len = pack(m->value, kind);
+    if (len == 0) {
+        free(m);
+        return false;
+    }
+    commit(m, STORE_ROW_PUT, len);
+    return true;
+}
+
+letter *letter_read(sw_loop *l, const store_table_row *row)
+{
+    int64_t kind = unpack_kind(l, row->value);
+    bool known = row->key.len == LETTER_KEY_BYTES && (kind == LETTER_CANCEL || kind == LETTER_RELEASE);
+    letter *m = known ? calloc(1, sizeof *m) : NULL;
+    if (!m) return NULL;
+    *m = (letter){.loop = l, .kind = (letter_kind)kind};
+    memcpy(m->key, row->key.data, sizeof m->key);
+    memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
+    return m;
+}
+
+bool letter_is_in(const letter *list, letter_kind kind)
+{
+    while (list && list->kind != kind) list = list->next;
+    return list != NULL;
+}
+
+const store_row *letter_deletions(letter *list)
+{
+    for (letter *m = list; m; m = m->next)
+        m->row = (store_row){.next = m->next ? &m->next->row : NULL,
+                             .op = STORE_ROW_DELETE,
+                             .table = TABLE,
+                             .key = {m->key, sizeof m->key}};
+    return list ? &list->row : NULL;
+}
+
+void letter_move(letter **from, letter **to)
+{
+    while (*to) to = &(*to)->next;
+    *to = *from;
+    *from = NULL;
+}
+
+void letter_drop(sw_loop *l, letter **list)
+{
+    for (letter *m = *list, *next; m; m = next) {
+        next = m->next;
+        assert(m->loop == l);
+        commit(m, STORE_ROW_DELETE, 0);
+    }
+    (void)l;
+    *list = NULL;
+}
+
+void letter_free_all(letter **list)
+{
+    for (letter *m = *list, *next; m; m = next) {
+        next = m->next;
+        free(m);
+    }
+    *list = NULL;
+}
+
+void letter_committed(store_segment *s)
+{
+    letter *m = (letter *)((char *)s - offsetof(letter, segment));
+    m->loop->segments_in_flight--;
+    if (m->row.op == STORE_ROW_DELETE)
+        free(m); /* if that failed, the next start finds it, and that it leads to nothing */
+    else
+        slot_take_letter(m->loop, m, s->error);
+}

@@ -1,0 +1,44 @@
+/* letter: what reaches a run from outside while it is not in memory: somebody wants it cancelled, or released. A letter
+ * is a row of the table `inbox`, on disk before it is acknowledged; the run's loop turns it into an entry, and the
+ * commit of that entry deletes the row. Belongs to the run's slot, then to the run; the loop's own. */
+#ifndef RUNTIME_LETTER_H
+#define RUNTIME_LETTER_H
+
+#include "storage/store.h"
+
+struct sw_loop;
+
+/* On disk: see docs/journal.md. */
+typedef enum letter_kind { LETTER_CANCEL = 1, LETTER_RELEASE = 2 } letter_kind;
+
+enum { LETTER_KEY_BYTES = RUN_ID_BYTES + 8, LETTER_VALUE_MAX = 64 };
+
+typedef struct letter {
+    struct letter *next; /* of its slot, or run */
+    struct sw_loop *loop;
+    run_id run;
+    letter_kind kind;
+    store_row row;         /* that writes it, or deletes it */
+    store_segment segment; /* while that is under way for itself */
+    uint8_t key[LETTER_KEY_BYTES];
+    char value[LETTER_VALUE_MAX];
+} letter;
+
+/* Writes one: slot_take_letter gets it when that is done, or not. False: no memory. */
+bool letter_send(struct sw_loop *l, const run_id *to, letter_kind kind);
+/* One that is on disk, as it was read; NULL: no memory, or of a kind that is not known. */
+letter *letter_read(struct sw_loop *l, const store_table_row *row);
+
+bool letter_is_in(const letter *list, letter_kind kind);
+/* The rows that delete a list in another segment's commit; NULL: it is empty. */
+const store_row *letter_deletions(letter *list);
+void letter_move(letter **from, letter **to);
+/* They lead to nothing: deletes them in a commit of their own. */
+void letter_drop(struct sw_loop *l, letter **list);
+/* From memory alone. */
+void letter_free_all(letter **list);
+
+/* A segment of rows alone has come back. */
+void letter_committed(store_segment *s);
+
+#endif
