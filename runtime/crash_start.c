@@ -28,7 +28,9 @@ typedef struct settling {
     run_id run;
     msgpack_sbuffer entries; /* to be added to its journal */
     store_segment segment;
-    bool waiting, failed;
+    bool waiting;
+    bool unread; /* a run's journal could not be read: its records stay in the file */
+    bool failed;
 } settling;
 
 /* ---- One run ---- */
@@ -123,6 +125,7 @@ static void on_loaded(void *arg, store_journal *j, size_t count)
     assert(count == 1);
     (void)count;
     s->waiting = false;
+    if (j->error) s->unread = true;
     if (!read_journal(s, j, &entries, &in_a_row)) return; /* ended, deleted, or found unreadable when it is loaded */
     s->entries.size = 0;
     if (!add_entries(s, in_a_row, &stops)) {
@@ -186,7 +189,7 @@ static bool settle_all(store *journals, crash_record *records, size_t count)
     (void)rc;
     msgpack_sbuffer_destroy(&s.entries);
     free(s.done);
-    return !s.failed;
+    return !s.failed && !s.unread;
 }
 
 /* Whole records, the last RECORDS_MAX; a write that was cut off at a full disk leaves less than one. */

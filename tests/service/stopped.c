@@ -2,8 +2,10 @@
  * is gone: by themselves, or when somebody releases them. */
 #include <ctype.h>
 #include <dirent.h>
+#include <time.h>
 
 #include "runtime/stepwell.h"
+#include "storage/entry.h"
 #include "storage/store.h"
 #include "tests/served.h"
 
@@ -515,6 +517,54 @@ static void test_no_letter_stays(void)
     CHECK_INT(count_letters(), 0);
 }
 
+/* A run that was over its deadline half an hour ago, but stopped half an hour before that. */
+static run_id write_stopped(desk *d)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    int64_t now_ms = (int64_t)t.tv_sec * 1000, half_hour_ms = 1800000;
+    run_id id = run_id_make(now_ms - 3 * half_hour_ms, (const uint8_t[10]){7}, 0, 2);
+    const entry entries[] = {{.kind = ENTRY_STARTED,
+                              .at_ms = now_ms - 3 * half_hour_ms,
+                              .function = {"POST /nap", 9},
+                              .method = {"POST", 4},
+                              .target = {"/nap", 4},
+                              .params = {"\x80", 1},
+                              .headers = {"\x90", 1},
+                              .due_ms = now_ms - half_hour_ms},
+                             {.kind = ENTRY_STOPPED,
+                              .at_ms = now_ms - 2 * half_hour_ms,
+                              .status = ENTRY_STOP_OPERATOR,
+                              .error = {"wait for it", 11}}};
+    msgpack_sbuffer b;
+    msgpack_sbuffer_init(&b);
+    for (int i = 0; i < 2; i++) CHECK_INT(entry_encode(&b, &entries[i]), 0);
+    store_segment s = {.run = id, .live = STORE_LIVE_SET, .retain_ms = -1, .data = b.data, .len = b.size};
+    store_append(d->port, &s);
+    while (!d->done) uv_run(&d->loop, UV_RUN_ONCE);
+    msgpack_sbuffer_destroy(&b);
+    return id;
+}
+
+static void test_deadline_stands(void)
+{
+    char id[32];
+    desk d;
+    in_folder("deadline");
+    store *s = open_desk(&d);
+    run_id run = write_stopped(&d);
+    close_desk(&d, s);
+    run_id_format(&run, id);
+    start();
+    wait_state(id, "\"state\":\"stopped\",\"reason\":\"operator\",\"detail\":\"wait for it\"");
+    wait_metric("\nstepwell_runs_stopped 1\n");
+    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    CHECK_INT(a.status, 200);
+    wait_state(id, "\"state\":\"succeeded\"");
+    stop();
+    CHECK_INT(count_letters(), 0);
+}
+
 static const check_case cases[] = {
     {"no endpoint: named, told, and on when it is back", test_no_endpoint},
     {"no endpoint: ends at its deadline, or when it was stopped for too long", test_ends},
@@ -523,6 +573,7 @@ static const check_case cases[] = {
     {"unreadable for too long: deleted", test_unreadable_for_long},
     {"newer: left as it is", test_newer},
     {"--no-resume: stopped until released", test_no_resume},
+    {"a deadline stands still while a run is stopped", test_deadline_stands},
     {"a cancellation that was promised survives the process", test_cancel_unreadable},
     {"a release that was promised survives the process", test_release_later},
     {"no letter stays that leads to nothing", test_no_letter_stays}};
