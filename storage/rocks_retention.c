@@ -22,6 +22,26 @@ static bool batch_delete_key(rocks *r, rocksdb_writebatch_t *b, const run_id *id
     return false;
 }
 
+/* An iterator reads the values it passes: of a run with a damaged one the keys are not known, only between which they
+ * lie. */
+static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
+{
+    uint8_t from[ROCKS_KEY_BYTES], key[ROCKS_KEY_BYTES], to[ROCKS_KEY_BYTES + 1] = {0};
+    char *why = NULL;
+    size_t len = 0;
+    rocks_segment_key(from, id, 0);
+    rocks_segment_key(key, id, ROCKS_SEQ_KEY);
+    rocks_segment_key(to, id, UINT32_MAX); /* and a zero byte: behind the last key */
+    char *hash =
+        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
+    bool ok = !why && (len != STORE_KEY_BYTES || batch_delete_key(r, b, id, hash));
+    if (hash) rocksdb_free(hash);
+    if (why) rocksdb_free(why);
+    rocksdb_writebatch_delete_range_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)from, sizeof from,
+                                       (const char *)to, sizeof to);
+    return ok;
+}
+
 static bool batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
 {
     uint8_t from[ROCKS_KEY_BYTES];
@@ -38,7 +58,7 @@ static bool batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id
         const char *hash = rocksdb_iter_value(it, &len);
         ok = len == STORE_KEY_BYTES && batch_delete_key(r, b, id, hash);
     }
-    return rocks_iterated(it, &ignored) && ok;
+    return (rocks_iterated(it, &ignored) && ok) || batch_delete_unread(r, b, id);
 }
 
 static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_writebatch_t *b, const char **error)
@@ -52,33 +72,12 @@ static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_wri
     return false;
 }
 
-/* An iterator reads the values it passes: of a run with a damaged one the keys are not known, only between which they
- * lie. */
-static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
-{
-    uint8_t from[ROCKS_KEY_BYTES], key[ROCKS_KEY_BYTES], to[ROCKS_KEY_BYTES + 1] = {0};
-    char *why = NULL;
-    size_t len = 0;
-    rocks_segment_key(from, id, 0);
-    rocks_segment_key(key, id, ROCKS_SEQ_KEY);
-    rocks_segment_key(to, id, UINT32_MAX); /* and a zero byte: behind the last key */
-    rocksdb_writebatch_clear(b);
-    char *hash =
-        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
-    bool ok = !why && (len != STORE_KEY_BYTES || batch_delete_key(r, b, id, hash));
-    if (hash) rocksdb_free(hash);
-    if (why) rocksdb_free(why);
-    rocksdb_writebatch_delete_range_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)from, sizeof from,
-                                       (const char *)to, sizeof to);
-    return ok;
-}
-
 bool rocks_delete(backend *base, const run_id *id, const char **error)
 {
     rocks *r = rocks_of(base);
     if (!rocks_read_begin(r, error)) return false;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
-    bool ok = batch_delete_run(r, b, id) || batch_delete_unread(r, b, id);
+    bool ok = batch_delete_run(r, b, id);
     if (!ok) *error = "the journal could not be read (see the log)";
     rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES);
     ok = ok && write_batch(r, r->synced, b, error);
@@ -166,12 +165,11 @@ static moment moment_begin(rocks *r, const run_id *from)
     return m;
 }
 
-static bool moment_end(rocks *r, moment *m, const char **error)
+static void moment_end(rocks *r, moment *m)
 {
-    bool ok = rocks_iterated(m->it, error);
+    rocksdb_iter_destroy(m->it);
     rocksdb_readoptions_destroy(m->reads);
     rocksdb_release_snapshot(r->db, m->snapshot);
-    return ok;
 }
 
 /* Takes the run at the iterator and moves behind it. */
@@ -192,25 +190,93 @@ static bool walk_run(rocksdb_iterator_t *it, walked *w)
     return true;
 }
 
+/* ---- What cannot be read ---- */
+
+/* It has stopped for a value that cannot be read, not at its end. */
+static bool is_broken(rocksdb_iterator_t *it)
+{
+    char *why = NULL;
+    if (rocksdb_iter_valid(it)) return false;
+    rocksdb_iter_get_error(it, &why);
+    if (why) rocksdb_free(why);
+    return why != NULL;
+}
+
+/* The first run that began at this time or later, or the time itself when there is none. False: it cannot be read. */
+static bool run_from(rocks *r, uint64_t ms, run_id *out)
+{
+    uint8_t key[RUN_ID_BYTES] = {0};
+    rocks_put_be(key, ms, 6);
+    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
+    rocksdb_iter_seek(it, (const char *)key, sizeof key);
+    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
+    bool ok = !is_broken(it);
+    memcpy(out->bytes, at ? at : key, RUN_ID_BYTES);
+    rocksdb_iter_destroy(it);
+    return ok;
+}
+
+/* A run behind `from` is in the way: moves `from` to one behind that which began before until_ms. The nearest one, if
+ * only one run is damaged; others between two such runs are passed over. */
+static bool step_over(rocks *r, run_id *from, int64_t until_ms)
+{
+    run_id found;
+    uint64_t bad = (uint64_t)run_id_time_ms(from), good = until_ms > 0 ? (uint64_t)until_ms : 0;
+    if (good <= bad || !run_from(r, good, &found)) return false;
+    while (good - bad > 1) {
+        run_id middle;
+        uint64_t ms = bad + (good - bad) / 2;
+        if (run_from(r, ms, &middle)) {
+            good = ms;
+            found = middle;
+        } else {
+            bad = ms;
+        }
+    }
+    *from = found;
+    return true;
+}
+
+/* The iterator broke behind this run's first segment: whether that is all of the run. */
+static bool is_single(rocks *r, const moment *m, const run_id *id)
+{
+    uint8_t key[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES + 1] = {0};
+    const char *error = NULL;
+    size_t n = 0;
+    rocks_segment_key(key, id, 0);
+    rocks_segment_key(behind, id, UINT32_MAX);
+    rocksdb_readoptions_t *how = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_snapshot(how, m->snapshot);
+    rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)behind, sizeof behind);
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, r->tables[ROCKS_TABLE_SEGMENTS]);
+    for (rocksdb_iter_seek(it, (const char *)key, sizeof key); rocksdb_iter_valid(it); rocksdb_iter_next(it)) n++;
+    bool ok = rocks_iterated(it, &error);
+    rocksdb_readoptions_destroy(how);
+    return ok && n == 1;
+}
+
 /* Runs of a single commit have no expiry row: their id tells when they ended, and that order is the table's. What is
  * left in place here, live or of several segments, gets an expiry row when it ends: it need not be looked at again. */
 static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size_t limit)
 {
-    const char *error = NULL;
     long n = 0;
     size_t seen = 0;
-    bool ok = true;
+    bool ok = true, broken = false;
     walked w;
     moment m = moment_begin(r, &s->walk_from);
     for (; ok && seen < limit && walk_run(m.it, &w); seen++) {
         if (run_id_time_ms(&w.id) >= s->older_than_ms) break;
         s->walk_from = w.id;
-        if (w.segments > 1 || is_live(r, m.reads, &w.id, &ok) || !ok) continue;
+        broken = is_broken(m.it); /* perhaps in the midst of this run */
+        if (w.segments > 1 || (broken && !is_single(r, &m, &w.id)) || is_live(r, m.reads, &w.id, &ok) || !ok) continue;
         ok = batch_delete_run(r, b, &w.id);
         n++;
     }
+    broken = is_broken(m.it);
     if (seen == limit) s->done = false;
-    return moment_end(r, &m, &error) && ok ? n : -1;
+    moment_end(r, &m);
+    if (broken && step_over(r, &s->walk_from, s->older_than_ms)) s->done = false;
+    return ok ? n : -1;
 }
 
 long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
@@ -249,13 +315,16 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     moment m = moment_begin(r, &next.bytes_from);
     for (; ok && *freed < bytes && seen < limit && walk_run(m.it, &w); seen++) {
         next.bytes_from = w.id;
-        if (is_live(r, m.reads, &w.id, &ok) || !ok) continue;
+        if (is_broken(m.it) || is_live(r, m.reads, &w.id, &ok) || !ok) continue;
         ok = batch_delete_run(r, b, &w.id); /* its expiry row finds nothing when its time comes */
         *freed += w.bytes;
         n++;
     }
+    bool broken = is_broken(m.it);
     next.done = seen < limit && *freed < bytes;
-    ok = moment_end(r, &m, &error) && ok && (n == 0 || write_batch(r, r->synced, b, &error));
+    moment_end(r, &m);
+    if (broken && step_over(r, &next.bytes_from, next.now_ms)) next.done = false;
+    ok = ok && (n == 0 || write_batch(r, r->synced, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     if (ok) *sweep = next;

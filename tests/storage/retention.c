@@ -1,5 +1,6 @@
 /* Retention: a run that has just ended stays, whatever the sweep saw of it before; a clock that jumps deletes nothing
  * before it is believed. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
@@ -50,6 +51,59 @@ static void test_just_ended(void)
     usleep(300000); /* the sweep goes on, and others follow */
     CHECK(load(&d, id));
     CHECK_STR(got.data, "begun,ended");
+    close_desk(&d);
+}
+
+enum { LARGE = 50000 };
+
+/* Changes a byte in the middle of the value that is made of this letter. */
+static void damage_value(const char *folder, char letter)
+{
+    static char bytes[8 * LARGE], wanted[64];
+    char path[512];
+    int touched = 0;
+    snprintf(path, sizeof path, "%s/journal", folder);
+    memset(wanted, letter, sizeof wanted);
+    DIR *dir = opendir(path);
+    CHECK(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (!strstr(e->d_name, ".blob")) continue;
+        int fd = openat(dirfd(dir), e->d_name, O_RDWR | O_CLOEXEC);
+        ssize_t n = fd >= 0 ? read(fd, bytes, sizeof bytes) : 0;
+        const char *at = n > 0 ? memmem(bytes, (size_t)n, wanted, sizeof wanted) : NULL;
+        if (at && pwrite(fd, "!", 1, at - bytes + LARGE / 2) == 1) touched++;
+        if (fd >= 0) close(fd);
+    }
+    closedir(dir);
+    CHECK_INT(touched, 1);
+}
+
+/* One run whose value is damaged does not keep the others for ever, before it and behind it. */
+static void test_damaged(void)
+{
+    desk d;
+    run_id ids[5];
+    store_options o = options_for("damaged");
+    o.retain_ms = 10 * DAY_MS;
+    open_desk(&d, &o);
+    for (int i = 0; i < 5; i++) {
+        static char value[LARGE + 1];
+        memset(value, 'a' + i, LARGE);
+        ids[i] = id_of(now_ms() - 5 * HOUR_MS + i * 1000, 1);
+        put(&d, ids[i], 0, STORE_LIVE_CLEAR, 0, value);
+    }
+    close_desk(&d);
+    open_desk(&d, &o); /* what the log has goes to tables and files */
+    close_desk(&d);
+    damage_value(o.path, 'c');
+    o.retain_ms = HOUR_MS;
+    o.sweep_interval_ms = 10;
+    open_desk(&d, &o);
+    for (int i = 0; i < 5; i++)
+        for (int tries = 0; i != 2 && load(&d, ids[i]); tries++) {
+            CHECK(tries < 6000);
+            usleep(10000);
+        }
     close_desk(&d);
 }
 
@@ -139,6 +193,7 @@ static void test_parent_synced(void)
 }
 
 static const check_case cases[] = {{"a run that has just ended stays", test_just_ended},
+                                   {"a damaged run keeps no others", test_damaged},
                                    {"a clock's jump is believed after a day", test_belief},
                                    {"a clock a year ahead deletes nothing", test_year_ahead},
                                    {"a new data folder is durable in its parent", test_parent_synced}};
