@@ -171,6 +171,7 @@ bool rocks_note_sizes(rocks *r, bool *due)
     *due = steady_ms() - r->noted_ms >= NOTE_MS;
     if (!*due) return true;
     if (!rocks_note_take(&now, r->path)) return false;
+    now.wall_ms = r->note.wall_ms;
     for (unsigned i = 0; i < now.count; i++) {
         int64_t before = rocks_note_bytes(&r->note, now.files[i].name);
         if (now.files[i].name[0] == 'M') now.files[i].bytes = before > 0 ? (uint64_t)before : 0;
@@ -301,6 +302,7 @@ void rocks_read_end(rocks *r) { (void)pthread_rwlock_unlock(&r->lock); }
 
 /* ---- The backend ---- */
 
+static int64_t rocks_seen_ms(const backend *b) { return ((const rocks *)b)->seen_ms; }
 static uint64_t rocks_epoch(const backend *b) { return ((const rocks *)b)->epoch; }
 static const char *rocks_node(const backend *b) { return ((const rocks *)b)->node; }
 static const uint8_t *rocks_secret(const backend *b) { return ((const rocks *)b)->secret; }
@@ -318,6 +320,7 @@ static const backend_ops ops = {.close = rocks_close,
                                 .node = rocks_node,
                                 .secret = rocks_secret,
                                 .wall_ms = rocks_wall_ms,
+                                .seen_ms = rocks_seen_ms,
                                 .backup = rocks_backup,
                                 .commit = rocks_commit,
                                 .reopen = rocks_reopen,
@@ -363,6 +366,8 @@ backend *rocks_open(const char *path, bool accept_loss, char *error, size_t erro
         (void)snprintf(error, error_size, "out of memory");
         return NULL;
     }
+    (void)rocks_note_read(&r->note, path);
+    r->seen_ms = r->note.wall_ms;
     bool ok = rocks_check(path, accept_loss, error, error_size) && open_database(r, error, error_size);
     if (ok) {
         rocksdb_options_set_create_if_missing(r->options, 0); /* never again: see rocks_reopen */

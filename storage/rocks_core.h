@@ -62,7 +62,8 @@ typedef struct rocks {
     rocksdb_writebatch_t *batch; /* the journal thread's */
     rocks_note note;             /* the journal thread's; see note_sizes */
     int64_t noted_ms;
-    bool failed; /* a commit did since the database was opened: its log may end in what is not on disk */
+    int64_t seen_ms; /* the highest wall clock in the note of the process before; 0: unknown */
+    bool failed;     /* a commit did since the database was opened: its log may end in what is not on disk */
     uint64_t epoch;
     uint64_t marks; /* commits since the start that wrote a mark: see rocks_find_commit */
     char node[ROCKS_NODE_MAX];

@@ -11,7 +11,7 @@
 #include "storage/folder.h"
 
 enum { TEXT_BYTES = ROCKS_NOTE_FILES * 64 + 64 };
-static const char LAST_LINE[] = "end\n";
+static const char CLOCK_NAME[] = "clock", LAST_LINE[] = "end\n";
 
 static bool is_noted(const char *name)
 {
@@ -47,7 +47,7 @@ int64_t rocks_note_bytes(const rocks_note *n, const char *name)
 bool rocks_note_write(const rocks_note *n, const char *path, bool synced)
 {
     char text[TEXT_BYTES], file[FOLDER_PATH_MAX + 16], next[FOLDER_PATH_MAX + 16];
-    int len = 0;
+    int len = snprintf(text, sizeof text, "%s %" PRId64 "\n", CLOCK_NAME, n->wall_ms);
     for (unsigned i = 0; i < n->count; i++)
         len += snprintf(text + len, sizeof text - (size_t)len, "%s %" PRIu64 "\n", n->files[i].name, n->files[i].bytes);
     len += snprintf(text + len, sizeof text - (size_t)len, "%s", LAST_LINE);
@@ -64,6 +64,7 @@ bool rocks_note_read(rocks_note *n, const char *path)
 {
     char text[TEXT_BYTES], file[FOLDER_PATH_MAX + 16];
     n->count = 0;
+    n->wall_ms = 0;
     (void)snprintf(file, sizeof file, "%s/synced", path);
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
@@ -75,7 +76,10 @@ bool rocks_note_read(rocks_note *n, const char *path)
         used = 0;
         if (sscanf(at, "%23s %" SCNu64 "\n%n", n->files[n->count].name, &n->files[n->count].bytes, &used) != 2) break;
         if (used == 0) break;
-        n->count++;
+        if (strcmp(n->files[n->count].name, CLOCK_NAME) != 0)
+            n->count++;
+        else if (n->files[n->count].bytes <= INT64_MAX)
+            n->wall_ms = (int64_t)n->files[n->count].bytes;
     }
     if (strcmp(at, LAST_LINE) == 0) return true;
     n->count = 0;

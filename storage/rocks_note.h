@@ -1,6 +1,6 @@
 /* rocks_note: how long the database's logs and its MANIFEST were when everything in them was on disk; kept beside the
- * database in the file `synced`. At the next start a file that is gone or shorter has lost what was there. The note may
- * be older than the files, never newer. */
+ * database in the file `synced`, with the highest wall clock so far. At the next start a file that is gone or shorter
+ * has lost what was there. The note may be older than the files, never newer. */
 #ifndef STORAGE_ROCKS_NOTE_H
 #define STORAGE_ROCKS_NOTE_H
 
@@ -15,9 +15,10 @@ typedef struct rocks_note {
         uint64_t bytes;
     } files[ROCKS_NOTE_FILES];
     unsigned count;
+    int64_t wall_ms; /* the highest that the wall clock was at a commit, Unix; 0: unknown */
 } rocks_note;
 
-/* The files as they are now in the folder `path`/journal. False: it cannot be read. */
+/* The files as they are now in the folder `path`/journal; leaves wall_ms. False: it cannot be read. */
 bool rocks_note_take(rocks_note *n, const char *path);
 /* The size noted of a file; -1: none. */
 int64_t rocks_note_bytes(const rocks_note *n, const char *name);

@@ -204,6 +204,7 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
     rocksdb_write(r->db, r->synced, r->batch, &why);
     r->failed = why != NULL; /* until rocks_reopen */
     if (rocks_take_error(why, error, error_size)) return STORE_UNKNOWN;
+    if (now_ms > r->note.wall_ms) r->note.wall_ms = now_ms;
     if (due) rocks_noted(r);
     return STORE_DONE;
 }

@@ -80,6 +80,8 @@ store *store_open(const store_options *options, char *error, size_t error_size)
         return NULL;
     }
     set_options(s, options);
+    int64_t seen_ms = b->ops->seen_ms(b);
+    s->clock_is_back = seen_ms == 0 || store_now_ms(s) < seen_ms;
     if (start_threads(s, error, error_size)) return s;
     store_free(s);
     return NULL;
@@ -99,6 +101,7 @@ void store_close(store *s)
 }
 
 uint64_t store_epoch(const store *s) { return s->backend->ops->epoch(s->backend); }
+bool store_clock_is_back(const store *s) { return s->clock_is_back; }
 const char *store_node(const store *s) { return s->backend->ops->node(s->backend); }
 const uint8_t *store_secret(const store *s) { return s->backend->ops->secret(s->backend); }
 

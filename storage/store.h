@@ -33,7 +33,9 @@ typedef struct store_options {
 store *store_open(const store_options *options, char *error, size_t error_size);
 /* Commits what is queued, stops its threads. All ports must be closed before. */
 void store_close(store *s);
-uint64_t store_epoch(const store *s);   /* goes up by one with each open */
+uint64_t store_epoch(const store *s); /* goes up by one with each open */
+/* When it was opened the wall clock was behind what it had been when the journal was written, or nobody knows. */
+bool store_clock_is_back(const store *s);
 const char *store_node(const store *s); /* this node's name, made once and kept in the store */
 /* 32 random bytes made once with the store and kept in the file `secret` beside it, for signing tokens. */
 const uint8_t *store_secret(const store *s);

@@ -52,6 +52,7 @@ struct store {
     bool idle;                /* the journal thread waits: it needs the signal */
     bool given_up;            /* see store_give_up */
     bool closing;
+    bool clock_is_back; /* see store_clock_is_back */
     pthread_t journal_thread, sweep_thread;
     uint64_t queue_bytes;                             /* atomic */
     bool room_wanted;                                 /* atomic: some port wants_room */

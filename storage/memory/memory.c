@@ -115,6 +115,7 @@ static store_outcome memory_commit(backend *b, store_segment *list, int64_t now_
     memory_batch batch = {.changes = NULL};
     memory_write_begin(m);
     for (store_segment *s = list; s;) s = add_group(m->disk, &batch, s, now_ms);
+    if (now_ms > m->disk->noted_ms) m->disk->noted_ms = now_ms;
     store_outcome outcome = STORE_DONE;
     if (batch.count > 0)
         outcome = memory_write(m, &batch, error, error_size);
@@ -261,6 +262,7 @@ static void memory_close(backend *b)
     free(b);
 }
 
+static int64_t memory_seen_ms(const backend *b) { return ((const memory *)b)->seen_ms; }
 static uint64_t memory_epoch(const backend *b) { return ((const memory *)b)->epoch; }
 static const uint8_t *memory_secret(const backend *b) { return (void)b, secret; }
 static const char *memory_node(const backend *b) { return (void)b, "6d656d6f7279000000000000000000ff"; }
@@ -306,6 +308,7 @@ static const backend_ops ops = {.close = memory_close,
                                 .node = memory_node,
                                 .secret = memory_secret,
                                 .wall_ms = memory_wall_ms,
+                                .seen_ms = memory_seen_ms,
                                 .backup = memory_backup,
                                 .commit = memory_commit,
                                 .reopen = memory_reopen,

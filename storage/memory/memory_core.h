@@ -48,7 +48,7 @@ struct memory_disk {
     bool powered, held, reads_held, reads_fail, fault_lasts;
     memory_fault fault;
     unsigned skip, waiting, read_ms, write_ms;
-    int64_t wall_ms;
+    int64_t wall_ms, noted_ms; /* the latter: the highest at a commit */
     uint64_t epoch, writes;
     clock_belief belief;
     /* The last commit of unknown outcome: whether it is there is known once it was opened again. */
@@ -59,7 +59,8 @@ typedef struct memory {
     backend base;
     memory_disk *disk;
     uint64_t epoch;
-    bool dead; /* the power went while it was open */
+    int64_t seen_ms; /* noted_ms when it was opened */
+    bool dead;       /* the power went while it was open */
 } memory;
 
 static inline memory *memory_of(backend *b) { return (memory *)b; }

@@ -371,6 +371,7 @@ void memory_disk_open(memory *m)
     d->powered = true;
     settle(d);
     m->epoch = ++d->epoch;
+    m->seen_ms = d->noted_ms;
     unlock(d);
 }
 
