@@ -349,7 +349,7 @@ static bool open_sockets(sw_app *app, sockets *s, char *error, size_t error_size
 
 static int serve_and_mark(sw_app *app, sockets *s, const sigset_t *stop_signals)
 {
-    app->started_ms = loop_now_ms();
+    app->started_ms = clock_wall_ms();
     if (app->store) {
         app->ended_well = folder_ended_well(app->opt.data);
         folder_mark_end(app->opt.data, false);

@@ -34,7 +34,7 @@ static void on_done(void *arg, store_backup_result result, uint64_t bytes, const
     __atomic_store_n(&b->loop->app->backing_up, false, __ATOMIC_RELEASE);
     if (result == STORE_BACKUP_DONE) {
         char body[QUERY_MAX_BYTES];
-        int64_t took_ms = loop_now_ms() - b->began_ms;
+        int64_t took_ms = clock_steady_ms() - b->began_ms;
         const char *name = strrchr(b->path, '/') + 1;
         int len = snprintf(body, sizeof body, "{\"name\":\"%s\",\"bytes\":%" PRIu64 ",\"tookMs\":%lld}\n", name, bytes,
                            (long long)took_ms);
@@ -71,7 +71,7 @@ void backup_answer(sw_loop *l, http_exchange *x)
         waiter_problem(x, 503, "out of memory", "5");
         return;
     }
-    *b = (backup){.loop = l, .x = x, .began_ms = loop_now_ms()};
+    *b = (backup){.loop = l, .x = x, .began_ms = clock_steady_ms()};
     if (snprintf(b->path, sizeof b->path, "%s/%s", dir, name) >= (int)sizeof b->path) {
         free(b);
         waiter_problem(x, 409, "the path of --backup-dir is too long", NULL);

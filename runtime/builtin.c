@@ -114,7 +114,7 @@ static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
         return false;
     }
     if (strlen(value) >= sizeof token) value[0] = 0;
-    switch (token_check(&l->app->key, id, loop_now_ms(), value, strlen(value))) {
+    switch (token_check(&l->app->key, id, clock_wall_ms(), value, strlen(value))) {
     case TOKEN_OK:
         return true;
     case TOKEN_EXPIRED:

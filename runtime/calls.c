@@ -149,7 +149,7 @@ void sw_response_check(sw_ctx *c, const sw_request *request, const sw_response *
     const char *text = sw_printf(c, "%s answered %d: %.*s", call_place(c, request->url), status, excerpt, body);
     if (!retryable(status, sw_response_header(response, "x-should-retry", c))) sw_fail_fatal(c, "%s", text);
     int64_t after_ms = retry_after_ms(sw_response_header(response, "retry-after-ms", c),
-                                      sw_response_header(response, "retry-after", c), loop_now_ms());
+                                      sw_response_header(response, "retry-after", c), clock_wall_ms());
     fail_after(c, after_ms, text);
 }
 

@@ -69,6 +69,6 @@ void fit_check_input(run *r, const step_spec *spec, replay_record *rec)
                .id = {spec->id, strlen(spec->id)},
                .occurrence = spec->occurrence,
                .input_hash = spec->input_hash,
-               .at_ms = loop_now_ms()};
+               .at_ms = clock_wall_ms()};
     if (!record_append(r, &e)) rec->reported_hash = 0; /* the next replay says it again */
 }

@@ -7,7 +7,6 @@
 #include "runtime/fit.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
-#include "runtime/moment.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/replay_log.h"
@@ -236,7 +235,9 @@ static bool try_again(sw_group *g, strand *s)
         return false;
     }
     strand_set_wait(s, STRAND_BUSY);
-    bool awake = strand_sleep_until(s, moment_after(loop_now_ms(), SHORT_MS), STRAND_SLEEP_PLAIN);
+    clock_instant now = clock_now(&r->loop->clock);
+    clock_wait pause = clock_wait_for(&now, SHORT_MS);
+    bool awake = strand_sleep_until(s, &pause, STRAND_SLEEP_PLAIN);
     if (awake) start_members(g);
     strand_set_wait(s, STRAND_GROUP);
     return awake;

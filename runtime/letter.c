@@ -69,7 +69,7 @@ static void commit(letter *m, store_row_op op, size_t value_len)
 /* A loop's arrival numbers ascend, also when the clock is set back: the letters of one run are read in order. */
 static uint64_t next_arrival(sw_loop *l)
 {
-    uint64_t now = (uint64_t)loop_now_ms() << 20;
+    uint64_t now = (uint64_t)clock_wall_ms() << 20;
     l->last_letter = now > l->last_letter ? now : l->last_letter + 1;
     return l->last_letter;
 }

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "runtime/builtin.h"
@@ -29,13 +28,6 @@ typedef struct moved {
     size_t unsent_len, len;
     char data[]; /* what is unsent of earlier replies, then its request, to be parsed again over there */
 } moved;
-
-int64_t loop_now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* ---- Requests ---- */
 
@@ -142,6 +134,7 @@ static void check_drained(sw_loop *l);
 
 static void on_turn(sw_loop *l)
 {
+    clock_watch_turn(l);
     end_turn(l);
     if (uv_now(&l->uv) - l->trimmed_ms >= TRIM_MS) {
         l->trimmed_ms = uv_now(&l->uv);
@@ -384,6 +377,7 @@ static void on_part_closed(void *arg)
     uv_close((uv_handle_t *)&l->before_poll, NULL);
     uv_close((uv_handle_t *)&l->after_poll, NULL);
     uv_close((uv_handle_t *)&l->command, NULL);
+    clock_watch_close(l);
 }
 
 /* False: a connection has come meanwhile. */
@@ -422,7 +416,7 @@ static bool init_uv(sw_loop *l)
         uv_check_start(&l->after_poll, on_after_poll) != 0)
         return false;
     l->command.data = l->before_poll.data = l->after_poll.data = l;
-    return timers_init(&l->timers, &l->uv);
+    return timers_init(&l->timers, &l->uv) && clock_watch_open(l);
 }
 
 static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_size)
@@ -471,6 +465,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     if (!l->client || !pool_door_open(&l->blocking, app->blocking, &l->uv)) return false;
     if (app->store && !(l->port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
     if (l->port) store_port_on_change(l->port, on_store_change);
+    clock_begin(&l->clock, app->store ? store_epoch(app->store) : 0);
     l->server = make_server(l, fd, error, error_size);
     return l->server != NULL;
 }

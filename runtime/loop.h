@@ -11,6 +11,8 @@
 #include "http/client.h"
 #include "http/server.h"
 #include "runtime/app.h"
+#include "runtime/clock.h"
+#include "runtime/clock_watch.h"
 #include "runtime/gate.h"
 #include "runtime/idempotency.h"
 #include "runtime/keep.h"
@@ -50,6 +52,8 @@ typedef struct sw_loop {
     uint64_t trimmed_ms; /* when they were trimmed last */
     struct arena_cache *arenas;
     timers timers;
+    loop_clock clock;
+    clock_watch clock_watch;
     http_server *server;
     http_client *client;
     pool_door blocking;
@@ -90,8 +94,6 @@ typedef struct sw_loop {
 
 /* Counts on the loop's own thread what others may read for metrics: one aligned word, a figure may be a moment old. */
 static inline void counter_add(uint64_t *n, int64_t by) { __atomic_store_n(n, *n + (uint64_t)by, __ATOMIC_RELAXED); }
-
-int64_t loop_now_ms(void); /* Unix milliseconds */
 
 /* Makes everything but the thread; `fd` is its listening socket. False with a message in `error`. */
 bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size);

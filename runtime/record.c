@@ -84,9 +84,9 @@ bool record_append(run *r, const entry *e)
 static int64_t due_of(const run *r)
 {
     if (r->busy_count > 0 || r->strand_count == 0) return 0;
-    int64_t due_ms = r->deadline_ms;
+    int64_t due_ms = r->deadline_due.due_ms;
     for (const strand *s = r->strands; s; s = s->next)
-        if (s->wait == STRAND_DUE && (due_ms == 0 || s->due_ms < due_ms)) due_ms = s->due_ms;
+        if (s->wait == STRAND_DUE && (due_ms == 0 || s->until.due_ms < due_ms)) due_ms = s->until.due_ms;
     return due_ms;
 }
 

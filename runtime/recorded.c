@@ -5,7 +5,6 @@
 
 #include "runtime/fit.h"
 #include "runtime/loop.h"
-#include "runtime/moment.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -41,7 +40,7 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
                                .path = path,
                                .id = {id, strlen(id)},
                                .occurrence = occurrence,
-                               .at_ms = loop_now_ms(),
+                               .at_ms = clock_wall_ms(),
                                .value = {r->loop->scratch.data, r->loop->scratch.size}});
     return fresh;
 }
@@ -49,7 +48,7 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
 int64_t sw_now(sw_ctx *c)
 {
     ctx_check(c, "sw_now");
-    return (int64_t)recorded(c, "sw_now", (uint64_t)loop_now_ms());
+    return (int64_t)recorded(c, "sw_now", (uint64_t)clock_wall_ms());
 }
 
 uint64_t sw_random(sw_ctx *c)
@@ -58,47 +57,53 @@ uint64_t sw_random(sw_ctx *c)
     return recorded(c, "sw_random", random_u64());
 }
 
-static void sleep_here(sw_ctx *c, int64_t due_ms)
+static void append_sleep(sw_ctx *c, const entry *named, const clock_instant *now, const clock_wait *until)
 {
-    if (!strand_sleep_until(c->strand, due_ms, STRAND_SLEEP_PLAIN)) ctx_raise_interrupt(c);
+    run *r = c->run;
+    if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
+        ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", named->id.data,
+                        (int)r->loop->app->opt.steps_max);
+    entry e = *named;
+    e.branch = c->path;
+    e.began = r->seq_next;
+    e.epoch = now->epoch;
+    e.at_ms = now->wall_ms;
+    e.due_ms = until->due_ms;
+    e.absolute = until->absolute;
+    append_or_fail(c, &e);
+}
+
+/* `until` as seen at `now`; of a sleep that the journal has, the journal's counts. */
+static void sleep_for(sw_ctx *c, const char *id, const clock_instant *now, clock_wait until)
+{
+    run *r = c->run;
+    strand_sleep kind = r->plain || c->kind == CTX_STEP ? STRAND_SLEEP_PLAIN : STRAND_SLEEP_DURABLE;
+    if (kind == STRAND_SLEEP_DURABLE) {
+        entry e = {.kind = ENTRY_SLEEP, .id = {id, strlen(id)}};
+        e.path = path_next(c, PATH_STEP, id, &e.occurrence);
+        replay_record *rec = fit_find(r, e.path);
+        if (c->held) replay_log_pass(c, rec != NULL);
+        if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
+        if (rec)
+            until = clock_wait_of(&r->loop->clock, &rec->wait);
+        else
+            append_sleep(c, &e, now, &until);
+    }
+    if (!strand_sleep_until(c->strand, &until, kind)) ctx_raise_interrupt(c);
 }
 
 void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
 {
     ctx_check_wait(c, "sw_sleep_until");
-    run *r = c->run;
     (void)step_check_id(c, "a sleep", id);
-    unix_ms = moment_of(unix_ms);
-    if (r->plain || c->kind == CTX_STEP) {
-        sleep_here(c, unix_ms);
-        return;
-    }
-    uint32_t occurrence;
-    uint64_t path = path_next(c, PATH_STEP, id, &occurrence);
-    replay_record *rec = fit_find(r, path);
-    if (c->held) replay_log_pass(c, rec != NULL);
-    if (rec && !fit_is(rec, ENTRY_SLEEP, id, occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
-    if (rec) {
-        unix_ms = rec->due_ms;
-    } else {
-        if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
-            ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
-                            (int)r->loop->app->opt.steps_max);
-        append_or_fail(c, &(entry){.kind = ENTRY_SLEEP,
-                                   .path = path,
-                                   .id = {id, strlen(id)},
-                                   .occurrence = occurrence,
-                                   .branch = c->path,
-                                   .began = r->seq_next,
-                                   .epoch = store_epoch(r->loop->app->store),
-                                   .at_ms = loop_now_ms(),
-                                   .due_ms = unix_ms});
-    }
-    if (!strand_sleep_until(c->strand, unix_ms, STRAND_SLEEP_DURABLE)) ctx_raise_interrupt(c);
+    clock_instant now = clock_now(&c->run->loop->clock);
+    sleep_for(c, id, &now, clock_wait_until(unix_ms));
 }
 
 void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
 {
     ctx_check_wait(c, "sw_sleep");
-    sw_sleep_until(c, id, moment_after(loop_now_ms(), ms));
+    (void)step_check_id(c, "a sleep", id);
+    clock_instant now = clock_now(&c->run->loop->clock);
+    sleep_for(c, id, &now, clock_wait_for(&now, ms));
 }

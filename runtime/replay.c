@@ -67,6 +67,11 @@ static chunk_count *chunks_of(replay *p, uint64_t branch)
     return &p->chunks[p->chunk_branches++];
 }
 
+static clock_entry wait_of(const entry *e)
+{
+    return (clock_entry){.epoch = e->epoch, .at_ms = e->at_ms, .due_ms = e->due_ms, .absolute = e->absolute};
+}
+
 static bool take_step(replay *p, const entry *e)
 {
     replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
@@ -86,7 +91,7 @@ static bool take_step(replay *p, const entry *e)
         return true;
     }
     rec->attempts = e->attempt;
-    rec->due_ms = e->due_ms;
+    rec->wait = wait_of(e);
     rec->failed = e->due_ms == 0;
     rec->fatal = e->fatal;
     rec->error = e->error;
@@ -147,7 +152,7 @@ static bool take(replay *p, const entry *e)
         if (!rec) return false;
         rec->id = e->id;
         rec->occurrence = e->occurrence;
-        rec->due_ms = e->due_ms;
+        rec->wait = wait_of(e);
         rec->value = e->value;
         return true;
     case ENTRY_STOPPED:

@@ -4,6 +4,7 @@
 #define RUNTIME_REPLAY_H
 
 #include "runtime/arena.h"
+#include "runtime/clock.h"
 #include "storage/entry.h"
 
 typedef struct replay replay;
@@ -21,7 +22,7 @@ typedef struct replay_record {
     uint32_t attempts;                  /* that failed */
     uint32_t began;                     /* STEP: entries that the run had when its first attempt began */
     uint64_t input_hash, reported_hash; /* STEP: 0: unknown; of the input that was reported as another one, 0: none */
-    int64_t due_ms;                     /* STEP: next attempt; SLEEP: its end */
+    clock_entry wait;                   /* STEP: until the next attempt; SLEEP; due_ms 0: none */
     entry_text value, error;
     uint32_t open_chunks; /* STEP: streamed by an attempt that neither finished nor was taken back */
 } replay_record;

@@ -235,7 +235,7 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
                .path = c->path,
                .id = {label, strlen(label)},
                .occurrence = occurrence,
-               .at_ms = loop_now_ms(),
+               .at_ms = clock_wall_ms(),
                .value = {scratch->data, scratch->size}};
     if (!record_append(r, &e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
 }

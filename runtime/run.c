@@ -12,7 +12,6 @@
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
-#include "runtime/moment.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -59,7 +58,10 @@ run *run_new(sw_loop *l, const endpoint *e)
     r->counter_slots = RUN_COUNTERS_INLINE;
     r->response.headers_end = &r->response.headers;
     r->outcome_error = "";
-    r->started_ms = loop_now_ms();
+    clock_instant now = clock_now(&l->clock);
+    r->started_ms = now.wall_ms;
+    r->started_epoch = now.epoch;
+    if (e->options.timeout_ms > 0) r->deadline_due = clock_wait_for(&now, e->options.timeout_ms);
     counter_add(&l->runs, 1);
     return r;
 }
@@ -103,7 +105,7 @@ static bool response_entry(run *r, entry *out)
     scratch->size = 0;
     bool packed = run_pack_headers(scratch, r->response.headers);
     *out = (entry){.kind = ENTRY_RESPONSE,
-                   .at_ms = loop_now_ms(),
+                   .at_ms = clock_wall_ms(),
                    .status = r->response.status,
                    .headers = {scratch->data, scratch->size},
                    .body = {r->response.body.data, r->response.body.len}};
@@ -136,7 +138,7 @@ static void record_ended(run *r, const failure *f)
 {
     entry response;
     entry ended = {.kind = ENTRY_ENDED,
-                   .at_ms = loop_now_ms(),
+                   .at_ms = clock_wall_ms(),
                    .status = (int)r->outcome,
                    .error = text_of(r->outcome_error),
                    .causes = causes_of(r, f)};
@@ -286,7 +288,7 @@ void run_main(void *arg)
 
 void run_record_cancel(run *r)
 {
-    entry e = {.kind = ENTRY_CANCEL, .at_ms = loop_now_ms(), .status = (int)r->cancel};
+    entry e = {.kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel};
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its cancellation is not journaled");
 }
 
@@ -347,11 +349,11 @@ static void left(run *r)
     if (r->leave == LEAVE_PARK) {
         keep_waiters(r);
         counter_add(&l->counters.runs_parked, 1);
-        slot_park(l, s, s->cancel ? 0 : r->park_due_ms);
+        slot_park(l, s, s->cancel ? clock_alarm_in(0) : r->park_due);
     } else if (r->leave == LEAVE_ERROR && s && r->seq_durable > 0 && !l->draining) {
         keep_waiters(r);
-        waiter_redirect(&s->waiters); /* nobody knows when the journal takes writes again */
-        slot_park(l, s, 0);           /* it is loaded when the gate is open */
+        waiter_redirect(&s->waiters);       /* nobody knows when the journal takes writes again */
+        slot_park(l, s, clock_alarm_in(0)); /* it is loaded when the gate is open */
     } else {
         if (r->leave == LEAVE_ERROR && r->seq_durable == 0)
             refuse_waiters(r);
@@ -369,11 +371,13 @@ static void left(run *r)
 static void try_park(run *r)
 {
     if (r->busy_count > 0 || r->strand_count == 0 || r->seq_durable < r->seq_next || !r->slot) return;
-    int64_t due_ms = r->deadline_ms > 0 ? r->deadline_ms : INT64_MAX;
+    clock_alarm due = clock_alarm_none();
+    if (r->deadline_due.due_ms > 0) clock_alarm_add(&due, &r->deadline_due);
     for (const strand *s = r->strands; s; s = s->next)
-        if (s->wait == STRAND_DUE && s->due_ms < due_ms) due_ms = s->due_ms;
-    if (due_ms == INT64_MAX || due_ms - loop_now_ms() < r->loop->app->opt.park_after_ms) return;
-    r->park_due_ms = due_ms;
+        if (s->wait == STRAND_DUE) clock_alarm_add(&due, &s->until);
+    int64_t left_ms = clock_alarm_left_ms(&due);
+    if (left_ms == CLOCK_NEVER || left_ms < r->loop->app->opt.park_after_ms) return;
+    r->park_due = due;
     run_leave_now(r, LEAVE_PARK);
 }
 

@@ -17,6 +17,7 @@
 #include "coro/coro.h"
 #include "http/router.h"
 #include "runtime/arena.h"
+#include "runtime/clock.h"
 #include "runtime/ctx_access.h"
 #include "runtime/failure.h"
 #include "runtime/stepwell.h"
@@ -90,7 +91,7 @@ struct strand {
     strand_interrupt_kind interrupt;
     bool suspended;                 /* in strand_suspend */
     bool uninterruptible;           /* a thread works for it: interrupts wait until that is done */
-    int64_t due_ms;                 /* with STRAND_DUE */
+    clock_wait until;               /* while it sleeps, with STRAND_DUE or in a step; else zeros */
     strand *gate_next, **gate_link; /* in the loop's gate; gate_link NULL: it does not wait there */
     failure failure;                /* of the innermost context that ended */
 };
@@ -155,13 +156,14 @@ struct run {
     char label[160]; /* for overflow reports: route and run id */
     arena arena;
     int64_t started_ms;
-    int64_t deadline_ms; /* Unix; 0: none */
+    uint64_t started_epoch;  /* for the entry *started* */
+    clock_wait deadline_due; /* zeros: none */
     struct timer deadline;
-    entry_cancel cancel; /* why it ends before its handler does */
-    bool attempted;      /* a step's attempt has begun since it is in memory: something may have been done */
-    bool async;          /* it waits longer than --redirect-after: request clients are sent on */
-    bool has_waited;     /* resumed: it had waited for so long in an earlier execution */
-    int64_t park_due_ms; /* with LEAVE_PARK */
+    entry_cancel cancel;  /* why it ends before its handler does */
+    bool attempted;       /* a step's attempt has begun since it is in memory: something may have been done */
+    bool async;           /* it waits longer than --redirect-after: request clients are sent on */
+    bool has_waited;      /* resumed: it had waited for so long in an earlier execution */
+    clock_alarm park_due; /* with LEAVE_PARK */
     run_request request;
     run_response response;
     entry_ended outcome;       /* with RUN_ENDING */
@@ -224,6 +226,9 @@ void run_client_gone(run *r);
 
 /* The end of a turn of the loop: appends new entries, parks it when it only waits. */
 void run_turn_end(run *r);
+
+/* The wall clock has been set: who sleeps until a point in time looks at it. */
+void run_clock_set(const run *r);
 
 /* What was appended is on disk (segment.error NULL), or not. May free the run. */
 void run_committed(run *r);

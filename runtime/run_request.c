@@ -155,11 +155,11 @@ bool run_request_record(run *r)
                .method = text_of(r->request.method),
                .target = text_of(r->request.target),
                .owner = text_of(store_node(st)),
-               .epoch = store_epoch(st),
+               .epoch = r->started_epoch,
                .headers = {scratch->data, headers_len},
                .params = {scratch->data + headers_len, scratch->size - headers_len},
                .body = {r->request.body.data, r->request.body.len},
-               .due_ms = r->deadline_ms};
+               .due_ms = r->deadline_due.due_ms};
     return record_append(r, &e);
 }
 
@@ -199,7 +199,8 @@ bool run_request_restore(run *r, const entry *started)
     to->method = arena_strndup(&r->arena, started->method.data, started->method.len);
     to->owns_headers = true;
     r->started_ms = started->at_ms;
-    r->deadline_ms = started->due_ms;
+    const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
+    if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->loop->clock, &deadline);
     return target && to->method && copy_body(r, started->body.data, started->body.len) &&
            unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
            split_target(r, target, started->target.len);

@@ -76,11 +76,11 @@ static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
     }
     if (r->endpoint == &no_endpoint) {
         /* A run that slept for a month was not stopped for that month. */
-        int64_t last_ms = replay_last_ms(r->replay), due_ms = j->due_ms <= loop_now_ms() ? j->due_ms : 0;
+        int64_t last_ms = replay_last_ms(r->replay), due_ms = j->due_ms <= clock_wall_ms() ? j->due_ms : 0;
         return (stop_cause){.reason = STOP_NO_ENDPOINT,
                             .text = stop_text(STOP_NO_ENDPOINT),
                             .since_ms = last_ms > due_ms ? last_ms : due_ms,
-                            .deadline_ms = r->deadline_ms};
+                            .deadline = r->deadline_due};
     }
     if (s->stop == STOP_NOT_RESUMED && !s->release)
         return (stop_cause){.reason = STOP_NOT_RESUMED, .text = stop_text(STOP_NOT_RESUMED)};
@@ -101,7 +101,9 @@ static bool may_be_sent_on(const run *r)
     return r->has_waited || r->loop->app->ended_well || header_of(r, "prefer") || header_of(r, "idempotency-key");
 }
 
-static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= loop_now_ms() + TIMER_EARLY_MS; }
+static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }
+
+static bool is_over(const clock_wait *w) { return w->due_ms > 0 && clock_left_ms(w) <= TIMER_EARLY_MS; }
 
 /* A journal that says so, somebody who asked while it was not in memory, or its time: a deadline that goes by, or that
  * of stopped runs. */
@@ -110,7 +112,7 @@ static entry_cancel why_end(const run *r, const slot *s, const stop_cause *stopp
     entry_cancel journaled = replay_cancel(r->replay);
     if (journaled) return journaled;
     if (s->cancel) return s->cancel;
-    if (is_past(stopped->reason == STOP_NONE ? r->deadline_ms : stopped->deadline_ms)) return ENTRY_CANCEL_LATE;
+    if (is_over(stopped->reason == STOP_NONE ? &r->deadline_due : &stopped->deadline)) return ENTRY_CANCEL_LATE;
     int64_t since_ms = stopped->since_ms;
     return since_ms > 0 && is_past(moment_after(since_ms, r->loop->app->opt.retain_stopped_ms)) ? ENTRY_CANCEL_STALE
                                                                                                 : ENTRY_CANCEL_NONE;
@@ -121,8 +123,10 @@ static void move_deadline(run *r, const slot *s)
 {
     const entry *stopped = replay_stopped(r->replay);
     int64_t stood_ms = replay_stood_ms(r->replay);
-    if (stopped && s->release && loop_now_ms() > stopped->at_ms) stood_ms += loop_now_ms() - stopped->at_ms;
-    if (r->deadline_ms > 0) r->deadline_ms = moment_after(r->deadline_ms, stood_ms);
+    if (stopped && s->release && clock_wall_ms() > stopped->at_ms) stood_ms += clock_wall_ms() - stopped->at_ms;
+    if (r->deadline_due.due_ms == 0) return;
+    r->deadline_due.due_ms = moment_after(r->deadline_due.due_ms, stood_ms);
+    r->deadline_due.steady_ms += stood_ms;
 }
 
 /* ---- Going on ---- */
@@ -139,7 +143,7 @@ static void end_resumed(run *r, entry_cancel why)
 /* A choice: no attempt begins before it is on disk. False: it was not stopped. */
 static bool append_release(run *r, slot *s)
 {
-    entry e = {.kind = ENTRY_RELEASED, .at_ms = loop_now_ms(), .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
+    entry e = {.kind = ENTRY_RELEASED, .at_ms = clock_wall_ms(), .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
     if (!replay_stopped(r->replay) && s->stop != STOP_NOT_RESUMED) return false;
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its release is not journaled");
     r->seq_release = r->seq_next;

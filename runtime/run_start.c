@@ -5,7 +5,6 @@
 
 #include "runtime/log.h"
 #include "runtime/loop.h"
-#include "runtime/moment.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/run_core.h"
@@ -41,8 +40,8 @@ static void on_deadline(struct timer *t) { run_cancel(t->arg, ENTRY_CANCEL_LATE)
 
 void run_watch_deadline(run *r)
 {
-    if (r->deadline_ms == 0) return;
-    int64_t left_ms = r->deadline_ms - loop_now_ms();
+    if (r->deadline_due.due_ms == 0) return;
+    int64_t left_ms = clock_left_ms(&r->deadline_due);
     r->deadline = (struct timer){.fn = on_deadline, .arg = r};
     if (!timers_start(&r->loop->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0))
         log_line(LOG_ERROR, r->id_text, "out of memory: its deadline is not watched");
@@ -122,7 +121,6 @@ run *run_start(sw_loop *l, const endpoint *e, http_exchange *x, const http_param
     if (!r->plain) make_id(r);
     run_set_label(r);
     r->claim = key;
-    if (e->options.timeout_ms > 0) r->deadline_ms = moment_after(r->started_ms, e->options.timeout_ms);
     if (!run_request_take(r, x, params, param_count) || (!r->plain && !run_request_record(r))) {
         run_unmake(r);
         refuse(l, x, "the request is too large for the memory a run may have", "1");

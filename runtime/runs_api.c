@@ -160,7 +160,7 @@ static stop_reason stop_of(const sw_app *app, const store_journal *j, const summ
     if (!s->started.kind) return STOP_UNREADABLE;
     if (s->stopped.kind) return stop_of_entry(&s->stopped);
     if (!app_endpoint(app, s->started.function.data, s->started.function.len)) return STOP_NO_ENDPOINT;
-    bool former = app->opt.no_resume && s->started.epoch != store_epoch(app->store);
+    bool former = app->opt.no_resume && entry_opening(s->started.epoch) != store_epoch(app->store);
     return former && s->released_ms < app->started_ms ? STOP_NOT_RESUMED : STOP_NONE;
 }
 
@@ -168,7 +168,7 @@ static const char *state_of(const store_journal *j, const summary *s, stop_reaso
 {
     if (stop != STOP_NONE) return "stopped";
     if (!j->live && s->error) return "unreadable";
-    if (!s->ended.kind) return j->due_ms > loop_now_ms() ? "sleeping" : "running";
+    if (!s->ended.kind) return j->due_ms > clock_wall_ms() ? "sleeping" : "running";
     int outcome = s->ended.status;
     return outcome == ENTRY_SUCCEEDED ? "succeeded" : outcome == ENTRY_FAILED ? "failed" : "cancelled";
 }

@@ -7,7 +7,6 @@
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
-#include "runtime/moment.h"
 #include "runtime/slot_core.h"
 #include "runtime/waiter.h"
 
@@ -99,19 +98,32 @@ static void on_due(struct timer *t)
     slot_wake(l, (slot *)((char *)t - offsetof(slot, due)));
 }
 
-void slot_park(sw_loop *l, slot *s, int64_t due_ms)
+void slot_park(sw_loop *l, slot *s, clock_alarm due)
 {
     s->run = NULL;
     s->state = SLOT_PARKED;
     s->unfinished = true;
     s->due = (struct timer){.fn = on_due, .arg = l};
-    int64_t wait_ms = moment_of(due_ms) - loop_now_ms();
-    if (wait_ms <= 0 || !timers_start(&l->timers, &s->due, (uint64_t)wait_ms)) slot_wake(l, s);
+    s->by_wall = due.wall_ms != CLOCK_NEVER;
+    if (s->by_wall) s->wall_due_ms = due.wall_ms;
+    int64_t left_ms = clock_alarm_left_ms(&due);
+    if (left_ms <= 0 || !timers_start(&l->timers, &s->due, (uint64_t)left_ms)) slot_wake(l, s);
 }
 
-void slot_look_at(sw_loop *l, slot *s, int64_t due_ms)
+/* One whose end has moved away is loaded at the former end, and parks again. */
+void slots_clock_set(sw_loop *l)
 {
-    int64_t wait_ms = due_ms - loop_now_ms();
+    for (size_t i = 0; i < l->slots.bucket_count; i++)
+        for (slot *s = l->slots.buckets[i]; s; s = s->next) {
+            if (s->run) run_clock_set(s->run);
+            if (s->state != SLOT_PARKED || !s->by_wall) continue;
+            int64_t left_ms = s->wall_due_ms - clock_wall_ms();
+            if (left_ms <= 0 || !timers_hasten(&l->timers, &s->due, (uint64_t)left_ms)) slot_wake(l, s);
+        }
+}
+
+void slot_look_at(sw_loop *l, slot *s, int64_t wait_ms)
+{
     s->due = (struct timer){.fn = on_due, .arg = l};
     if (!timers_start(&l->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0))
         log_line(LOG_ERROR, NULL, "out of memory: a stopped run is not looked at before it is asked for");
@@ -157,6 +169,7 @@ void slot_wake(sw_loop *l, slot *s)
         slot_leave_due(t, s); /* no handler is called to end it: nobody has to make room */
     }
     timers_stop(&l->timers, &s->due);
+    s->by_wall = false;
     slot_enqueue(t, s);
 }
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
+#include "runtime/clock.h"
 #include "runtime/letter.h"
 #include "runtime/stop.h"
 #include "runtime/timers.h"
@@ -40,25 +41,31 @@ typedef enum slot_tie {
 } slot_tie;
 
 typedef struct slot {
-    struct slot *next;          /* in its bucket */
-    TAILQ_ENTRY(slot) in_queue; /* while SLOT_QUEUED */
+    struct slot *next; /* in its bucket */
+    union {
+        TAILQ_ENTRY(slot) in_queue; /* while SLOT_QUEUED */
+        int64_t wall_due_ms;        /* `by_wall`: the wall clock ends it then, if nothing else has; Unix */
+    };
     struct run *run;
     struct waiter *waiters; /* clients that wait while it is not in memory */
     struct timer due;
     run_id id;
-    slot_state state;
     struct letter *letters; /* on disk, and not yet in its journal */
-    int64_t since_ms;       /* with STOP_UNREADABLE: when it was first found so; Unix */
-    entry_cancel cancel;    /* to be ended for this reason when it is loaded */
-    uint8_t stop;           /* stop_reason: it is stopped, as far as known; also while it is loaded to look again */
-    uint8_t tries;          /* loads in a row that came to nothing, for the pause before the next */
-    bool release;           /* to be released when it is loaded */
-    uint8_t writing;        /* letters that are being written: 1 << letter_kind */
-    slot_tie tie;
-    bool unfinished; /* it has a row in the live table: not loaded while the gate is closed */
-    bool due_queued; /* SLOT_QUEUED, in `due` */
-    bool has_place;  /* SLOT_LOADING, with one of the places of --runs-max */
+    uint32_t since_ds;      /* with `stop`: since when, for --retain-stopped; tenths of a second on the steady clock */
+    slot_state state : 4;
+    slot_tie tie : 2;
+    entry_cancel cancel : 4; /* to be ended for this reason when it is loaded */
+    stop_reason stop : 4;    /* it is stopped, as far as known; also while it is loaded to look again */
+    unsigned tries : 5;      /* loads in a row that came to nothing, for the pause before the next */
+    bool by_wall : 1;        /* SLOT_PARKED: wall_due_ms counts */
+    bool release : 1;        /* to be released when it is loaded */
+    bool unfinished : 1;     /* it has a row in the live table: not loaded while the gate is closed */
+    bool due_queued : 1;     /* SLOT_QUEUED, in `due` */
+    bool has_place : 1;      /* SLOT_LOADING, with one of the places of --runs-max */
+    uint8_t writing;         /* letters that are being written: 1 << letter_kind */
 } slot;
+_Static_assert(STOP_REASONS <= 16, "they fit slot.stop");
+_Static_assert(sizeof(void *) != 8 || sizeof(slot) <= 104, "beyond 104 bytes malloc takes 128 for each");
 
 typedef struct slot_table {
     slot **buckets; /* a power of two */
@@ -87,8 +94,10 @@ slot *slot_find(const slot_table *t, const run_id *id);
 slot *slot_add(struct sw_loop *l, const run_id *id); /* NULL: out of memory. Not yet in it */
 void slot_remove(struct sw_loop *l, slot *s);        /* without waiters; frees it */
 
-/* Not in memory until due_ms (Unix); then it is loaded and resumed. */
-void slot_park(struct sw_loop *l, slot *s, int64_t due_ms);
+/* Not in memory until then; then it is loaded and resumed. */
+void slot_park(struct sw_loop *l, slot *s, clock_alarm due);
+/* The wall clock has been set: what it ends follows. */
+void slots_clock_set(struct sw_loop *l);
 /* It is in memory: no longer stopped. */
 void slot_go_on(struct sw_loop *l, slot *s);
 /* As soon as there is room. */

@@ -5,8 +5,8 @@
 
 #include "runtime/slot.h"
 
-/* SLOT_STOPPED: it is loaded again then (Unix). */
-void slot_look_at(struct sw_loop *l, slot *s, int64_t due_ms);
+/* SLOT_STOPPED: it is loaded again after that. */
+void slot_look_at(struct sw_loop *l, slot *s, int64_t wait_ms);
 
 /* It may go on when it is loaded: it needs one of the places of --runs-max. */
 bool slot_wants_place(const slot *s);

@@ -5,6 +5,7 @@
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/moment.h"
 #include "runtime/slot_core.h"
 #include "runtime/waiter.h"
 
@@ -18,7 +19,8 @@ enum {
     SHORT_MOST_MS = 16000,
     READ_FIRST_MS = 1000,
     READ_MOST_MS = 300000,
-    LOOK_LEAST_MS = 1000
+    LOOK_LEAST_MS = 1000,
+    TENTH_MS = 100
 };
 
 /* ---- Loading ---- */
@@ -48,6 +50,9 @@ bool slot_room(const sw_loop *l)
 
 /* ---- What does not go on ---- */
 
+/* As far as this process knows. */
+static int64_t stopped_ms(const slot *s) { return clock_steady_ms() - (int64_t)s->since_ds * TENTH_MS; }
+
 /* Doubles with each load that came to nothing. */
 static int64_t pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
 {
@@ -61,16 +66,17 @@ static int64_t pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
 static void try_again(sw_loop *l, slot *s, const char *id, const char *text)
 {
     if (s->tries == 0) log_line(LOG_WARN, id, "cannot be resumed yet, which is tried again: %s", text);
-    slot_park(l, s, loop_now_ms() + pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS));
+    slot_park(l, s, clock_alarm_in(pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)));
 }
 
 static void look_again(sw_loop *l, slot *s, const stop_cause *why)
 {
-    int64_t now_ms = loop_now_ms(), at_ms = s->since_ms + l->app->opt.retain_stopped_ms;
+    int64_t wait_ms = l->app->opt.retain_stopped_ms - stopped_ms(s);
     if (why->reason == STOP_NEWER || why->reason == STOP_NOT_RESUMED) return; /* another process will look */
-    if (why->reason == STOP_UNREADABLE) at_ms = now_ms + pause_ms(s, READ_FIRST_MS, READ_MOST_MS);
-    if (why->deadline_ms > 0 && why->deadline_ms < at_ms) at_ms = why->deadline_ms;
-    slot_look_at(l, s, at_ms > now_ms + LOOK_LEAST_MS ? at_ms : now_ms + LOOK_LEAST_MS);
+    if (why->reason == STOP_UNREADABLE) wait_ms = pause_ms(s, READ_FIRST_MS, READ_MOST_MS);
+    int64_t left_ms = why->deadline.due_ms > 0 ? clock_left_ms(&why->deadline) : CLOCK_NEVER;
+    if (left_ms < wait_ms) wait_ms = left_ms;
+    slot_look_at(l, s, wait_ms > LOOK_LEAST_MS ? wait_ms : LOOK_LEAST_MS);
 }
 
 /* Somebody who wants to end or release a run of which nothing can be read, or that still does not go on. */
@@ -93,12 +99,14 @@ static void stop(sw_loop *l, slot *s, const stop_cause *why)
     bool news = s->stop != why->reason;
     if (s->stop == STOP_NONE) counter_add(&l->slots.stopped, 1);
     s->state = SLOT_STOPPED;
-    s->stop = (uint8_t)why->reason;
+    s->stop = why->reason;
     s->tie = TIE_NONE; /* whoever releases it wants it, also when its clients are gone */
     s->unfinished = true;
     if (news) {
         s->tries = 0;
-        s->since_ms = why->since_ms > 0 ? why->since_ms : loop_now_ms();
+        int64_t since_ms = clock_steady_ms();
+        if (why->since_ms > 0 && why->since_ms < clock_wall_ms()) since_ms -= clock_wall_ms() - why->since_ms;
+        s->since_ds = (uint32_t)((since_ms > 0 ? since_ms : 0) / TENTH_MS);
     }
     if (news && why->reason != STOP_NOT_RESUMED) {
         char id[RUN_ID_TEXT + 1];
@@ -119,7 +127,7 @@ static void on_deleted(void *arg, const char *error)
 static void cannot_read(sw_loop *l, slot *s, const char *id, const char *error)
 {
     const stop_cause why = {.reason = STOP_UNREADABLE, .text = error};
-    bool stale = s->stop == STOP_UNREADABLE && loop_now_ms() - s->since_ms >= l->app->opt.retain_stopped_ms;
+    bool stale = s->stop == STOP_UNREADABLE && stopped_ms(s) >= l->app->opt.retain_stopped_ms;
     if (!stale) {
         stop(l, s, &why);
         return;
@@ -258,6 +266,16 @@ static void scan_again(sw_loop *l, const char *why)
     if (l->draining || !timers_start(&l->timers, &t->scan, (uint64_t)pause)) on_scan_due(&t->scan);
 }
 
+/* When it has to be looked at again. Which clock ends its wait, and how long that is, only its journal says: the first
+ * of both counts, and if the wall clock has gone back since the journal was written, that is looked at now. */
+static clock_alarm due_of_row(const sw_loop *l, int64_t due_ms)
+{
+    if (due_ms == 0 || store_clock_is_back(l->app->store)) return clock_alarm_in(0);
+    clock_alarm due = clock_alarm_in(moment_of(due_ms) - clock_wall_ms());
+    due.wall_ms = moment_of(due_ms);
+    return due;
+}
+
 /* False: no memory. */
 static bool recover(sw_loop *l, const store_live_row *row)
 {
@@ -267,7 +285,7 @@ static bool recover(sw_loop *l, const store_live_row *row)
     if (s && l->app->opt.no_resume)
         stop(l, s, &held);
     else if (s)
-        slot_park(l, s, row->due_ms);
+        slot_park(l, s, due_of_row(l, row->due_ms));
     return s != NULL;
 }
 

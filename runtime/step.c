@@ -8,7 +8,6 @@
 #include "runtime/fit.h"
 #include "runtime/gate.h"
 #include "runtime/loop.h"
-#include "runtime/moment.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -132,15 +131,14 @@ static void on_attempt_timeout(struct timer *t) { strand_interrupt(t->arg, INTER
 /* One try of a step. */
 typedef struct attempt {
     const step_spec *spec;
-    int number; /* from 1 */
-    int64_t began_ms;
-    uint32_t began; /* entries that the run had when the step's first attempt began */
+    int number;       /* from 1 */
+    int64_t began_ms; /* steady */
+    uint32_t began;   /* entries that the run had when the step's first attempt began */
 } attempt;
 
-static entry attempt_entry(const run *r, const attempt *a, entry_kind kind)
+static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instant *now)
 {
     const step_spec *spec = a->spec;
-    int64_t now_ms = loop_now_ms();
     return (entry){.kind = kind,
                    .path = spec->path,
                    .id = {spec->id, strlen(spec->id)},
@@ -149,9 +147,9 @@ static entry attempt_entry(const run *r, const attempt *a, entry_kind kind)
                    .branch = spec->branch,
                    .began = a->began,
                    .input_hash = spec->input_hash,
-                   .epoch = store_epoch(r->loop->app->store),
-                   .at_ms = now_ms,
-                   .duration_ms = now_ms - a->began_ms};
+                   .epoch = now->epoch,
+                   .at_ms = now->wall_ms,
+                   .duration_ms = now->steady_ms - a->began_ms};
 }
 
 static failure over_state_max(const step_spec *spec, int attempts)
@@ -173,7 +171,8 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
     const sw_options *opt = &r->loop->app->opt;
     const char *error = NULL;
     scratch->size = 0;
-    entry e = attempt_entry(r, a, ENTRY_STEP_DONE);
+    clock_instant now = clock_now(&r->loop->clock);
+    entry e = attempt_entry(a, ENTRY_STEP_DONE, &now);
     if (spec->input.type != MSGPACK_OBJECT_NIL) {
         const char *ignored = NULL;
         if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) scratch->size = 0;
@@ -245,8 +244,9 @@ static int64_t next_delay_ms(const failure *f, const step_spec *spec, int number
     return asked_ms > backoff_ms ? asked_ms : backoff_ms;
 }
 
-/* Journals a failed attempt; *due_ms is when the next one is, 0: none. False when that could not be journaled. */
-static bool keep_failure(strand *s, const attempt *a, int64_t *due_ms)
+/* Journals a failed attempt; *next is the wait for the next one, zeros: none. False when that could not be journaled.
+ */
+static bool keep_failure(strand *s, const attempt *a, clock_wait *next)
 {
     run *r = s->run;
     failure *f = &s->failure;
@@ -254,16 +254,17 @@ static bool keep_failure(strand *s, const attempt *a, int64_t *due_ms)
     f->step = spec->id;
     f->attempts = a->number;
     bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries;
-    *due_ms = again ? moment_after(loop_now_ms(), next_delay_ms(f, spec, a->number)) : 0;
+    clock_instant now = clock_now(&r->loop->clock);
+    *next = (clock_wait){.due_ms = 0};
+    if (again) *next = clock_wait_for(&now, next_delay_ms(f, spec, a->number));
     if (!again) name_cause(r, spec, f);
-    entry e = attempt_entry(r, a, ENTRY_STEP_FAILED);
-    e.due_ms = *due_ms;
+    entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
+    e.due_ms = next->due_ms;
     e.fatal = f->kind == FAILURE_FATAL;
     e.error = (entry_text){f->message, strlen(f->message)};
     counter_add(&r->loop->counters.attempts_failed, 1);
     if (record_append(r, &e)) return true;
     *f = over_state_max(spec, a->number);
-    *due_ms = 0;
     return false;
 }
 
@@ -271,7 +272,7 @@ static bool keep_failure(strand *s, const attempt *a, int64_t *due_ms)
 static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
 {
     if (!rec || rec->open_chunks == 0) return true;
-    entry e = {.kind = ENTRY_ROLLBACK, .path = spec->path, .occurrence = spec->occurrence, .at_ms = loop_now_ms()};
+    entry e = {.kind = ENTRY_ROLLBACK, .path = spec->path, .occurrence = spec->occurrence, .at_ms = clock_wall_ms()};
     const char *label = path_label(r, spec->branch_label, spec->id, spec->occurrence);
     e.id = (entry_text){label, strlen(label)};
     rec->open_chunks = 0;
@@ -316,18 +317,19 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     step_outcome outcome;
     if (rec && answer(r, spec, rec, &outcome, out, &s->failure)) return outcome;
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
-    int64_t due_ms = rec ? rec->due_ms : 0;
+    clock_wait next = {.due_ms = 0};
+    if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->loop->clock, &rec->wait);
     if (!take_back_chunks(r, spec, rec)) return unwound(s);
     for (;;) {
         if (abandoned(spec)) return STEP_ABANDONED;
-        if (due_ms > 0 && !strand_sleep_until(s, due_ms, STRAND_SLEEP_DURABLE)) return cut_short(s);
+        if (next.due_ms > 0 && !strand_sleep_until(s, &next, STRAND_SLEEP_DURABLE)) return cut_short(s);
         if (!may_begin(s, spec, a.number == 0)) return unwound(s);
         if (abandoned(spec)) return STEP_ABANDONED;
         if (a.number++ == 0) a.began = r->seq_next;
-        a.began_ms = loop_now_ms();
+        a.began_ms = clock_steady_ms();
         if (attempt_make(s, &a, out)) break;
         if (s->failure.kind == FAILURE_UNWIND) return STEP_UNWOUND;
-        if (!keep_failure(s, &a, &due_ms) || due_ms == 0) return STEP_FAILED;
+        if (!keep_failure(s, &a, &next) || next.due_ms == 0) return STEP_FAILED;
     }
     counter_add(&r->loop->counters.steps_done, 1);
     if (spec->options.sync && !record_wait(s, r->seq_next)) return unwound(s);

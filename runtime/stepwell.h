@@ -347,7 +347,9 @@ SW_API void sw_push_chunk(sw_ctx *c, sw_value value);
 
 /* ---- Waiting -------------------------------------------------------------------------------------------------- */
 
-/* Sleeps through restarts: the point in time is journaled. Inside a step or a plain route it only waits. */
+/* Sleeps through restarts: the point in time is journaled. Inside a step or a plain route it only waits. sw_sleep takes
+ * its time whatever the machine's clock is set to meanwhile; after a restart it ends at the journaled time, at the
+ * latest `ms` after the start. sw_sleep_until follows the clock when it is set, forward and back. */
 SW_API void sw_sleep(sw_ctx *c, const char *id, int64_t ms);
 SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "runtime/clock.h"
 #include "storage/entry.h"
 
 /* Those that are entries have the entry's number. The others are found anew whenever the run is loaded, and so end when
@@ -30,7 +31,7 @@ typedef struct stop_cause {
     stop_reason reason;  /* STOP_NONE: nothing is wrong with the run, there is no stack or memory for it now */
     const char *text;    /* what a person should know; static */
     int64_t since_ms;    /* Unix; from when --retain-stopped counts; 0: from now on */
-    int64_t deadline_ms; /* Unix; the run's, if it goes by while the run is stopped; 0: it does not */
+    clock_wait deadline; /* the run's, if it goes by while the run is stopped; zeros: it does not */
 } stop_cause;
 
 stop_reason stop_of_entry(const entry *stopped);

@@ -10,7 +10,6 @@
 #include "runtime/group.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
-#include "runtime/moment.h"
 
 enum { FAILURE_TEXT_MAX = 4096 };
 
@@ -81,40 +80,46 @@ void strand_set_wait(strand *s, strand_wait wait)
         run_touch(r);
 }
 
-typedef struct sleeper {
-    strand *strand;
-    bool due;
-} sleeper;
+static void on_due(struct timer *t) { strand_wake(t->arg); }
 
-static void on_due(struct timer *t)
+/* Looks at the clock again at each wake: an absolute wait is over when the wall clock says so, which may be set. */
+static bool sleep_through(strand *s, int64_t left_ms)
 {
-    sleeper *sl = t->arg;
-    sl->due = true;
-    strand_wake(sl->strand);
+    timers *heap = &s->run->loop->timers;
+    struct timer t = {.fn = on_due, .arg = s};
+    bool awake = true;
+    for (; awake && left_ms > 0; left_ms = clock_left_ms(&s->until)) {
+        if (!timers_start(heap, &t, (uint64_t)left_ms)) break;
+        awake = strand_suspend(s);
+    }
+    timers_stop(heap, &t);
+    return awake;
 }
 
-bool strand_sleep_until(strand *s, int64_t due_ms, strand_sleep kind)
+bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
 {
-    int64_t wait_ms = moment_of(due_ms) - loop_now_ms();
+    int64_t left_ms = clock_left_ms(until);
     run *r = s->run;
     if (kind == STRAND_SLEEP_DURABLE && (r->leave || r->loop->draining)) {
         if (!r->leave) r->leave = LEAVE_DRAIN;
         s->interrupt = INTERRUPT_UNWIND;
     }
-    if (wait_ms <= 0 || interrupted(s)) return !interrupted(s);
-    sleeper sl = {.strand = s};
-    struct timer t = {.fn = on_due, .arg = &sl};
-    if (!timers_start(&s->run->loop->timers, &t, (uint64_t)wait_ms)) return !interrupted(s);
+    if (left_ms <= 0 || interrupted(s)) return !interrupted(s);
+    s->until = *until;
     if (kind == STRAND_SLEEP_DURABLE) {
-        if (wait_ms > s->run->loop->app->opt.redirect_after_ms) s->run->async = true;
-        s->due_ms = due_ms;
+        if (left_ms > r->loop->app->opt.redirect_after_ms) r->async = true;
         strand_set_wait(s, STRAND_DUE);
     }
-    bool awake = true;
-    while (awake && !sl.due) awake = strand_suspend(s);
-    timers_stop(&s->run->loop->timers, &t);
+    bool awake = sleep_through(s, left_ms);
     if (kind == STRAND_SLEEP_DURABLE) strand_set_wait(s, STRAND_BUSY);
+    s->until = (clock_wait){.due_ms = 0};
     return awake;
+}
+
+void run_clock_set(const run *r)
+{
+    for (strand *s = r->strands; s; s = s->next)
+        if (s->until.absolute) strand_wake(s);
 }
 
 static void run_defers(sw_ctx *c)

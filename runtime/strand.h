@@ -16,9 +16,9 @@ bool strand_suspend(strand *s);
 void strand_wake(strand *s);
 void strand_interrupt(strand *s, strand_interrupt_kind kind);
 
-/* Waits until `due_ms`. A durable wait (the time is in the journal) lets the run park meanwhile. False: interrupted. */
+/* Waits until that is over. A durable wait (the journal has it) lets the run park meanwhile. False: interrupted. */
 typedef enum strand_sleep { STRAND_SLEEP_PLAIN, STRAND_SLEEP_DURABLE } strand_sleep;
-bool strand_sleep_until(strand *s, int64_t due_ms, strand_sleep kind);
+bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind);
 
 /* What it waits for, for parking. */
 void strand_set_wait(strand *s, strand_wait wait);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
     ROOM_FIRST = 256,
@@ -9,7 +10,18 @@ enum {
     DELAY_MAX_S = 1000 * 86400 /* a longer one fires early and its owner waits again */
 };
 
-static uint64_t now_us(void) { return uv_hrtime() / 1000; }
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint64_t after_us(uint64_t delay_ms)
+{
+    if (delay_ms > (uint64_t)DELAY_MAX_S * 1000) delay_ms = (uint64_t)DELAY_MAX_S * 1000;
+    return now_us() + delay_ms * 1000;
+}
 
 static void put(timers *t, size_t place, struct timer *timer)
 {
@@ -104,11 +116,22 @@ bool timers_start(timers *t, struct timer *timer, uint64_t delay_ms)
         t->heap = heap;
         t->room = room;
     }
-    if (delay_ms > (uint64_t)DELAY_MAX_S * 1000) delay_ms = (uint64_t)DELAY_MAX_S * 1000;
-    timer->due_us = now_us() + delay_ms * 1000;
+    timer->due_us = after_us(delay_ms);
     sift_up(t, ++t->count, timer);
     arm(t);
     return true;
+}
+
+bool timers_hasten(timers *t, struct timer *timer, uint64_t delay_ms)
+{
+    if (timer->place && timer->due_us <= after_us(delay_ms)) return true;
+    return timers_start(t, timer, delay_ms);
+}
+
+void timers_look(timers *t)
+{
+    t->armed_us = 0;
+    arm(t);
 }
 
 void timers_stop(timers *t, struct timer *timer)

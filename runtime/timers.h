@@ -1,5 +1,6 @@
-/* timers: one loop's points in time, in a binary heap behind a single uv timer, so that a million sleeping runs cost
- * a pointer each beside their `struct timer` and no handle. Never early; the order of equal times is not defined. */
+/* timers: one loop's points in time on the steady clock (CLOCK_BOOTTIME), in a binary heap behind a single uv timer, so
+ * that a million sleeping runs cost a pointer each beside their `struct timer` and no handle. Never early; the order of
+ * equal times is not defined. */
 #ifndef RUNTIME_TIMERS_H
 #define RUNTIME_TIMERS_H
 
@@ -12,7 +13,7 @@
 struct timer {
     void (*fn)(struct timer *t); /* on the loop's own stack; `t` is stopped by then and may be freed or started again */
     void *arg;                   /* for fn */
-    uint64_t due_us;             /* on the clock of uv_hrtime */
+    uint64_t due_us;             /* on the steady clock */
     size_t place;                /* in the heap, from 1; 0: not started */
 };
 
@@ -29,6 +30,10 @@ void timers_close(timers *t); /* those still started never fire: parked runs are
 
 /* Starts it, or starts it anew. False: out of memory. */
 bool timers_start(timers *t, struct timer *timer, uint64_t delay_ms);
+/* Starts it anew if it would fire later than then. */
+bool timers_hasten(timers *t, struct timer *timer, uint64_t delay_ms);
 void timers_stop(timers *t, struct timer *timer); /* also one that is not started */
+/* The machine may have slept, for which libuv's clock stood still. */
+void timers_look(timers *t);
 
 #endif

@@ -436,7 +436,9 @@ waiter_wish waiter_wish_of(const http_request *q)
 /* How long it may be kept waiting without a word; 0: as long as it likes. */
 static int64_t hold_ms(const waiter *w)
 {
-    int64_t hold = w->loop->app->opt.hold_ms - (loop_now_ms() - w->wish.since_ms);
+    int64_t waited_ms = clock_steady_ms() - w->wish.since_ms;
+    if (waited_ms < 0) waited_ms = 0; /* a worker of another version went by another clock */
+    int64_t hold = w->loop->app->opt.hold_ms - waited_ms;
     if (hold < 1) hold = 1;
     switch (w->wish.kind) {
     case WAITER_OUTPUT:
@@ -478,7 +480,7 @@ void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exch
             waiter_problem(x, 503, "out of memory", "5");
         return;
     }
-    if (w->wish.since_ms == 0) w->wish.since_ms = loop_now_ms();
+    if (w->wish.since_ms == 0) w->wish.since_ms = clock_steady_ms();
     waiter_link(w, list);
     w->hold = (struct timer){.fn = on_hold_over, .arg = w};
     http_exchange_set_user(x, w);

@@ -26,7 +26,7 @@ typedef struct waiter_wish {
     waiter_kind kind;
     uint32_t after;              /* WAITER_STREAM: the last frame it has */
     int64_t wait_ms;             /* WAITER_WAIT */
-    int64_t since_ms;            /* Unix: since when it waits; 0: from now on */
+    int64_t since_ms;            /* clock_steady_ms, since when it waits; 0: from now on */
     bool replayed;               /* its request found a run that an earlier one with the same Idempotency-Key began */
     bool begun;                  /* WAITER_STREAM: a former worker has sent the head, and frames up to `after` */
     const http_kept_reply *rest; /* WAITER_REST: that beginning; borrowed for the call */

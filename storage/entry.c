@@ -44,7 +44,7 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
                            F(I64, duration_ms), F(STR, error), F(BOOL, fatal), F(I64, due_ms), F(U64, branch),
                            F(U32, began), F(U64, input_hash), F(U64, epoch), F(BIN, calls)},
     [ENTRY_SLEEP] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(I64, due_ms), F(U64, branch),
-                     F(U32, began), F(U64, epoch)},
+                     F(U32, began), F(U64, epoch), F(BOOL, absolute)},
     [ENTRY_VALUE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value), F(I64, at_ms)},
     [ENTRY_CHUNK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value), F(I64, at_ms)},
     [ENTRY_RESPONSE] = {F(I64, at_ms), F(INT, status), F(BIN, headers), F(BIN, body)},

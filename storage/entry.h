@@ -55,10 +55,11 @@ typedef struct entry {
     uint64_t branch;     /* path of the branch that holds it */
     uint32_t began;      /* entries that the run had when its first attempt began */
     uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/journal.md */
-    uint64_t epoch;      /* STARTED, STEP_*, SLEEP: which opening of the store made it */
+    uint64_t epoch;      /* STARTED, STEP_*, SLEEP: when it was made; see entry_opening, entry_setting */
     int64_t at_ms;       /* when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */
     int64_t due_ms;    /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
+    bool absolute;     /* SLEEP: due_ms is what was asked for; else the sleep has a length, due_ms - at_ms */
     bool fatal;        /* STEP_FAILED */
     entry_text error;  /* STEP_FAILED, ENDED (failed), CANCEL, STOPPED: the message; RELEASED: by whom */
     entry_text input;  /* STEP_DONE: msgpack bytes of the input, "" if left out */
@@ -101,6 +102,16 @@ typedef enum entry_stop {
 typedef enum entry_ended { ENTRY_SUCCEEDED = 0, ENTRY_FAILED = 1, ENTRY_CANCELLED = 2 } entry_ended;
 
 enum { ENTRY_CALLS_MAX = 4096 };
+
+/* An entry's `epoch`: which opening of the store made it, and above 48 bits how many times the wall clock had been set
+ * before, as seen by the run's loop in that opening. */
+enum { ENTRY_OPENING_BITS = 48 };
+static inline uint64_t entry_epoch(uint64_t opening, uint32_t setting)
+{
+    return opening | (uint64_t)setting << ENTRY_OPENING_BITS;
+}
+static inline uint64_t entry_opening(uint64_t epoch) { return epoch & ((UINT64_C(1) << ENTRY_OPENING_BITS) - 1); }
+static inline uint32_t entry_setting(uint64_t epoch) { return (uint32_t)(epoch >> ENTRY_OPENING_BITS); }
 
 /* What entry_decode says of a kind below ENTRY_PASSABLE that it does not know: a newer program wrote the journal. */
 extern const char entry_newer[];

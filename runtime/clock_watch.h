@@ -1,0 +1,23 @@
+/* clock_watch: notices that the wall clock was set, and tells the sleepers of one loop that go by it. Part of its loop,
+ * which closes it. Where the kernel cannot tell of a set clock, it is noticed when somebody next reads the clock. */
+#ifndef RUNTIME_CLOCK_WATCH_H
+#define RUNTIME_CLOCK_WATCH_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+struct sw_loop;
+
+typedef struct clock_watch {
+    uv_poll_t handle;
+    int fd; /* a timer that is far away; -1: none */
+} clock_watch;
+
+/* False: the handle could not be made. */
+bool clock_watch_open(struct sw_loop *l);
+void clock_watch_close(struct sw_loop *l);
+
+/* Once a turn. */
+void clock_watch_turn(struct sw_loop *l);
+
+#endif
