@@ -45,11 +45,23 @@ typedef struct lookup {
 
 TAILQ_HEAD(lookup_list, lookup);
 
+/*   FREE --created--> SERVING --nothing came for a while-----------------------> FREE
+ *                       |------ the last asker closes, idle----> JOINED --joined--> FREE
+ *                       `------ the last asker closes, busy----> ORPHAN --ends----> FREE   */
+typedef enum thread_state { THREAD_FREE, THREAD_SERVING, THREAD_JOINED, THREAD_ORPHAN } thread_state;
+
+typedef struct pool_thread {
+    pthread_t id;
+    thread_state state;
+    bool busy; /* in getaddrinfo, which nobody can cut short */
+} pool_thread;
+
 /* Guards everything below, and all inboxes. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct lookup_list lookups = TAILQ_HEAD_INITIALIZER(lookups); /* queued and running */
-static int threads, idle_threads;
+static pool_thread threads[RESOLVER_THREADS_MAX];
+static int idle_threads, askers;
 
 /* ---- On a thread of the pool ---- */
 
@@ -103,55 +115,101 @@ static lookup *next_queued(void)
     return l;
 }
 
-/* Returns with the lock held; NULL: nothing came for a while. */
-static lookup *wait_for_work(void)
+/* Returns with the lock held; NULL: nothing came for a while, or the thread is to end. */
+static lookup *wait_for_work(const pool_thread *t)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += IDLE_SECONDS;
-    lookup *l;
+    lookup *l = NULL;
     idle_threads++;
-    while (!(l = next_queued()))
-        if (pthread_cond_clockwait(&work, &lock, CLOCK_MONOTONIC, &until) != 0 && !(l = next_queued())) break;
+    for (int rc = 0; t->state == THREAD_SERVING && !(l = next_queued()) && rc == 0;)
+        rc = pthread_cond_clockwait(&work, &lock, CLOCK_MONOTONIC, &until);
     idle_threads--;
     return l;
 }
 
 static void *thread_main(void *arg)
 {
-    (void)arg;
+    pool_thread *t = arg;
     answer result;
     pthread_mutex_lock(&lock);
-    for (lookup *l; (l = wait_for_work());) {
-        l->running = true;
+    for (lookup *l; (l = wait_for_work(t));) {
+        l->running = t->busy = true;
         pthread_mutex_unlock(&lock);
         look_up(l->name, &result);
         pthread_mutex_lock(&lock);
+        t->busy = false;
         TAILQ_REMOVE(&lookups, l, next);
         deliver(l, &result);
         free(l);
     }
-    threads--;
+    if (t->state == THREAD_SERVING) (void)pthread_detach(t->id);
+    if (t->state != THREAD_JOINED) t->state = THREAD_FREE;
     pthread_mutex_unlock(&lock);
     return NULL;
 }
 
+static void drop_queued(void)
+{
+    for (lookup *l = TAILQ_FIRST(&lookups), *after; l; l = after) {
+        after = TAILQ_NEXT(l, next);
+        if (l->running) continue;
+        TAILQ_REMOVE(&lookups, l, next);
+        free(l);
+    }
+}
+
+/* With the lock held, which is given up meanwhile: nobody is left to ask. Idle threads are waited for, so that nothing
+ * of them is left when the process ends; one that is in getaddrinfo ends when that returns. */
+static void end_threads(void)
+{
+    drop_queued();
+    for (int i = 0; i < RESOLVER_THREADS_MAX; i++) {
+        pool_thread *t = &threads[i];
+        if (t->state != THREAD_SERVING) continue;
+        t->state = t->busy ? THREAD_ORPHAN : THREAD_JOINED;
+        if (t->busy) (void)pthread_detach(t->id);
+    }
+    pthread_cond_broadcast(&work);
+    for (int i = 0; i < RESOLVER_THREADS_MAX; i++) {
+        pool_thread *t = &threads[i];
+        if (t->state != THREAD_JOINED) continue;
+        pthread_mutex_unlock(&lock);
+        (void)pthread_join(t->id, NULL);
+        pthread_mutex_lock(&lock);
+        t->state = THREAD_FREE;
+    }
+}
+
 /* ---- On a loop ---- */
 
-/* With the lock held. */
+static int queued_count(void)
+{
+    int n = 0;
+    lookup *l;
+    TAILQ_FOREACH(l, &lookups, next) n += !l->running;
+    return n;
+}
+
+/* With the lock held, for the look-up queued last. False: no thread can be had, now or by waiting. */
 static bool have_a_thread(void)
 {
-    pthread_t t;
-    pthread_attr_t attributes;
-    if (idle_threads > 0) {
+    bool any = false;
+    if (queued_count() <= idle_threads) { /* a thread that was signalled is idle until it wakes */
         pthread_cond_signal(&work);
         return true;
     }
-    if (threads == RESOLVER_THREADS_MAX || pthread_attr_init(&attributes) != 0) return threads > 0;
-    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&t, &attributes, thread_main, NULL) == 0) threads++;
-    (void)pthread_attr_destroy(&attributes);
-    return threads > 0;
+    for (int i = 0; i < RESOLVER_THREADS_MAX; i++) {
+        pool_thread *t = &threads[i];
+        any = any || t->state == THREAD_SERVING;
+        if (t->state != THREAD_FREE) continue;
+        *t = (pool_thread){.state = THREAD_SERVING};
+        if (pthread_create(&t->id, NULL, thread_main, t) == 0) return true;
+        t->state = THREAD_FREE;
+        break;
+    }
+    return any;
 }
 
 static lookup *find_or_queue(const char *name)
@@ -217,6 +275,9 @@ resolver_asker *resolver_open(uv_loop_t *loop, resolver_on_answer on_answer, voi
     asker->on_answer = on_answer;
     asker->arg = arg;
     STAILQ_INIT(&asker->inbox);
+    pthread_mutex_lock(&lock);
+    askers++;
+    pthread_mutex_unlock(&lock);
     return asker;
 }
 
@@ -245,6 +306,7 @@ void resolver_close(resolver_asker *asker, void (*on_closed)(void *arg))
         STAILQ_REMOVE_HEAD(&asker->inbox, next);
         answer_free(a);
     }
+    if (--askers == 0) end_threads();
     pthread_mutex_unlock(&lock);
     asker->on_closed = on_closed;
     uv_close((uv_handle_t *)&asker->async, on_async_closed);

@@ -1,5 +1,6 @@
 #include "runtime/crash.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,17 +12,12 @@ const char crash_magic[8] = "swcrash1";
 
 static int crash_fd = -1;
 static uint64_t crash_epoch;
+static bool exits; /* atomic */
 
 /* As in coro.c: of the program or a library it was linked with, so that reading it in a signal handler is one load. */
 static __thread const strand *works_for __attribute__((tls_model("initial-exec")));
 
 void crash_work_for(const strand *s) { works_for = s; }
-
-void crash_keep_file(int fd, uint64_t epoch)
-{
-    crash_fd = fd;
-    crash_epoch = epoch;
-}
 
 /* ---- In the signal handler ---- */
 
@@ -49,8 +45,12 @@ static void say_number(unsigned n)
 
 static void say_who(int number, const run *r, const char *step)
 {
-    say("stepwell: signal ");
-    say_number((unsigned)number);
+    if (number == CRASH_BY_EXIT) {
+        say("stepwell: exit");
+    } else {
+        say("stepwell: signal ");
+        say_number((unsigned)number);
+    }
     say(" in ");
     say(r->label);
     if (*step) {
@@ -82,11 +82,28 @@ void crash_note(int number)
 {
     crash_record record;
     const strand *s = at_work();
-    if (!s || !s->run) return;
+    if (!s || !s->run || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
     fill(&record, number, s->run, s->top);
     if (crash_fd >= 0 && !s->run->plain) {
         ssize_t n = write(crash_fd, &record, sizeof record);
         (void)n;
     }
     say_who(number, s->run, record.step);
+}
+
+/* ---- Outside it ---- */
+
+/* A handler that calls exit(). What other threads run into while the process is taken down is not their runs' doing. */
+static void on_exit_called(void)
+{
+    if (!at_work()) return;
+    crash_note(CRASH_BY_EXIT);
+    __atomic_store_n(&exits, true, __ATOMIC_RELAXED);
+}
+
+void crash_keep_file(int fd, uint64_t epoch)
+{
+    crash_fd = fd;
+    crash_epoch = epoch;
+    (void)atexit(on_exit_called); /* without memory for that such an end is not noticed */
 }

@@ -1,7 +1,7 @@
 /* crash: of which run the process dies, and what the next start makes of it. A signal handler writes who was at work to
  * the file `crashes` of the data folder, which is open from the start on; before the next process loads anything, each
  * record becomes the entry *crashed* of its run, and the third in a row stops the run. Only signals that the process
- * brings on itself count: never SIGKILL, a signal from outside, or a power loss. */
+ * brings on itself count, and exit() in a handler: never SIGKILL, a signal from outside, or a power loss. */
 #ifndef RUNTIME_CRASH_H
 #define RUNTIME_CRASH_H
 
@@ -11,6 +11,7 @@
 struct strand;
 struct store;
 
+enum { CRASH_BY_EXIT = 0 /* instead of a signal: it called exit() */ };
 enum { CRASHES_MAX = 3 }; /* in a row, without any progress of the run between them */
 
 /* What the handler leaves. Its bytes are the file's, in the machine's order. */
@@ -21,7 +22,7 @@ typedef struct crash_record {
     uint64_t epoch; /* of the process's store */
     int64_t at_ms;
     uint32_t attempt; /* of the step; 0: outside steps */
-    uint32_t number;  /* of the signal */
+    uint32_t number;  /* of the signal, or CRASH_BY_EXIT */
     char step[200];   /* its id, cut; "" outside steps */
 } crash_record;
 _Static_assert(sizeof(crash_record) == 256, "no padding goes to the file");

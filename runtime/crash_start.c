@@ -75,11 +75,18 @@ static bool read_journal(settling *s, const store_journal *j, uint32_t *entries,
 
 static bool add(settling *s, const entry *e) { return entry_encode(&s->entries, e) == 0; }
 
+static const char *cause_of(const crash_record *c, char text[32])
+{
+    if (c->number == CRASH_BY_EXIT) return "a call of exit()";
+    (void)snprintf(text, 32, "signal %u", c->number);
+    return text;
+}
+
 static bool add_crash(settling *s, const crash_record *c, unsigned in_a_row)
 {
-    char id[RUN_ID_TEXT + 1];
+    char id[RUN_ID_TEXT + 1], cause[32];
     run_id_format(&s->run, id);
-    log_line(LOG_WARN, id, "the process died of it by signal %u%s%s%s (%u in a row)", c->number,
+    log_line(LOG_WARN, id, "the process died of it by %s%s%s%s (%u in a row)", cause_of(c, cause),
              *c->step ? ", in step \"" : ", outside steps", c->step, *c->step ? "\"" : "", in_a_row);
     return add(s, &(entry){.kind = ENTRY_CRASHED,
                            .path = c->path,
@@ -92,9 +99,9 @@ static bool add_crash(settling *s, const crash_record *c, unsigned in_a_row)
 
 static bool add_stop(settling *s, const crash_record *c, unsigned in_a_row)
 {
-    char text[TEXT_BYTES];
-    int len = snprintf(text, sizeof text, "the server died %u times in a row of this run, by signal %u%s%s%s", in_a_row,
-                       c->number, *c->step ? " in step \"" : " outside steps", c->step, *c->step ? "\"" : "");
+    char text[TEXT_BYTES], cause[32];
+    int len = snprintf(text, sizeof text, "the server died %u times in a row of this run, by %s%s%s%s", in_a_row,
+                       cause_of(c, cause), *c->step ? " in step \"" : " outside steps", c->step, *c->step ? "\"" : "");
     assert(len > 0 && (size_t)len < sizeof text);
     return add(s, &(entry){.kind = ENTRY_STOPPED,
                            .status = ENTRY_STOP_CRASHES,

@@ -26,6 +26,7 @@ static __attribute__((noinline)) void die(const char *how)
     int *volatile nowhere = NULL;
     if (strcmp(how, "segv") == 0) *nowhere = 1;
     if (strcmp(how, "abort") == 0) abort();
+    if (strcmp(how, "exit") == 0) exit(3);
     if (strcmp(how, "fpe") == 0) raise(SIGFPE);
     if (strcmp(how, "ill") == 0) __builtin_trap();
     if (strcmp(how, "bus") == 0) {
@@ -208,7 +209,7 @@ static void check_stopped(const char *id, const char *output, int number, bool i
     for (const char *at = a.body; (at = strstr(at, "\"kind\":\"crashed\"")); at++) crashes++;
     CHECK_INT(crashes, DEATHS);
     CHECK(strstr(a.body, "\"kind\":\"stopped\""));
-    snprintf(signal_text, sizeof signal_text, "by signal %d", number);
+    snprintf(signal_text, sizeof signal_text, number ? "by signal %d" : "by a call of exit()", number);
     CHECK(strstr(a.body, signal_text));
     if (in_step) CHECK(strstr(a.body, "in step \\\"charge\\\""));
     output_is(output, 503, "\"reason\":\"crashes\"");
@@ -234,7 +235,7 @@ static void poisons(const char *how, int number)
     for (int i = 0; i < DEATHS; i++) {
         if (i > 0) start();
         int died_by = wait_death();
-        if (!SANITIZED) CHECK_INT(died_by, number);
+        if (!SANITIZED && number > 0) CHECK_INT(died_by, number);
         CHECK(strstr(said, id) || strstr(text, id)); /* the log names it, before or after it says that it listens */
     }
     start();
@@ -257,6 +258,7 @@ static void test_bus(void) { poisons("bus", SIGBUS); }
 static void test_sys(void) { poisons("sys", SIGSYS); }
 static void test_blocking(void) { poisons("blocking", SIGSEGV); }
 static void test_between(void) { poisons("between", SIGSEGV); }
+static void test_exit(void) { poisons("exit", 0); }
 static void test_deep(void) { poisons("deep", SIGSEGV); }
 static void test_stream(void) { poisons("stream", SIGABRT); }
 
@@ -405,6 +407,7 @@ static const check_case cases[] = {{"a write to nowhere", test_segv},
                                    {"a mapping behind the end of its file", test_bus},
                                    {"a system call that is forbidden", test_sys},
                                    {"on a thread of sw_blocking", test_blocking},
+                                   {"exit", SANITIZED ? NULL : test_exit},
                                    {"between steps", test_between},
                                    {"a stack that is used up", test_deep},
                                    {"a step that streams before it dies", test_stream},
