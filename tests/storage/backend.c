@@ -150,6 +150,22 @@ static void test_identity(void)
     CHECK(read.believed_ms == belief.believed_ms && read.grace_ms == belief.grace_ms);
 }
 
+/* The highest wall clock of all commits, also when it was set back, and whoever made them. */
+static void test_seen(void)
+{
+    static const int64_t at_ms[] = {1234567890123, 1234567890200, 1000};
+    CHECK_INT(subject.ops->seen_ms(subject.b), 0);
+    for (uint8_t i = 0; i < 3; i++) {
+        store_segment s = segment(subject_id(1000, i), 0, STORE_LIVE_CLEAR, "x");
+        CHECK_INT(subject_commit(&s, at_ms[i]), STORE_DONE);
+    }
+    CHECK_INT(subject.ops->seen_ms(subject.b), 0); /* it tells of those before it was opened */
+    for (int i = 0; i < 2; i++) {
+        subject_again();
+        CHECK_INT(subject.ops->seen_ms(subject.b), at_ms[1]);
+    }
+}
+
 /* ---- Tables ---- */
 
 static char scanned[4096];
@@ -407,6 +423,7 @@ static const struct {
                 {"lists of runs and of live rows", test_lists},
                 {"keys, and deleting a run", test_keys},
                 {"epoch, node, secret and the sweeper's clock", test_identity},
+                {"the highest wall clock so far", test_seen},
                 {"tables and their ranges", test_tables},
                 {"an insert finds its key taken", test_insert},
                 {"a group is there or not", test_groups},
