@@ -12,7 +12,8 @@ const char crash_magic[8] = "swcrash1";
 
 static int crash_fd = -1;
 static uint64_t crash_epoch;
-static bool exits; /* atomic */
+static bool exits;      /* atomic */
+static pid_t crash_pid; /* a child that a handler has forked may die as it likes */
 
 /* As in coro.c: of the program or a library it was linked with, so that reading it in a signal handler is one load. */
 static __thread const strand *works_for __attribute__((tls_model("initial-exec")));
@@ -82,7 +83,7 @@ void crash_note(int number)
 {
     crash_record record;
     const strand *s = at_work();
-    if (!s || !s->run || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
+    if (!s || !s->run || getpid() != crash_pid || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
     fill(&record, number, s->run, s->top);
     if (crash_fd >= 0 && !s->run->plain) {
         ssize_t n = write(crash_fd, &record, sizeof record);
@@ -105,5 +106,6 @@ void crash_keep_file(int fd, uint64_t epoch)
 {
     crash_fd = fd;
     crash_epoch = epoch;
+    crash_pid = getpid();
     (void)atexit(on_exit_called); /* without memory for that such an end is not noticed */
 }

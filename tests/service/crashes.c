@@ -103,6 +103,26 @@ static void on_stumble(sw_ctx *c)
     sw_reply_text(c, 200, "arrived");
 }
 
+/* Children that die, each in its way. */
+static sw_value fork_some(sw_ctx *c, sw_value v)
+{
+    static const char *const ways[] = {"segv", "abort"};
+    (void)c;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        pid_t pid = fork();
+        if (pid == 0) die(ways[i]);
+        (void)waitpid(pid, NULL, 0);
+    }
+    return v;
+}
+
+static void on_fork(sw_ctx *c)
+{
+    for (int i = 0; i < DEATHS; i++) sw_step(c, "fork", fork_some, sw_nil());
+    while (!seen->harmless) sw_step(c, "slow", slow, sw_int(1));
+    sw_reply_text(c, 200, "forked");
+}
+
 static void on_long(sw_ctx *c)
 {
     sw_step(c, "slow", slow, sw_int(0));
@@ -118,6 +138,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "POST /innocent", on_innocent, NULL);
     sw_endpoint(app, "POST /stumble", on_stumble, NULL);
     sw_endpoint(app, "POST /long", on_long, NULL);
+    sw_endpoint(app, "POST /fork", on_fork, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -400,6 +421,25 @@ static void test_killed(void)
     stop();
 }
 
+static void test_children(void)
+{
+    char output[1024], id[32];
+    in_folder("children");
+    start();
+    begin("/fork", output);
+    id_of(output, id);
+    wait_state(id, "\"id\":\"slow\"");
+    FILE *f = crashes_file("r");
+    CHECK(fgetc(f) == EOF && fclose(f) == 0);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start();
+    wait_state(id, "\"state\":\"running\"");
+    CHECK(!strstr(a.body, "crashed"));
+    seen->harmless = true;
+    output_is(output, 200, "forked");
+    stop();
+}
+
 static const check_case cases[] = {{"a write to nowhere", test_segv},
                                    {"abort", test_abort},
                                    {"a division's signal", test_fpe},
@@ -415,6 +455,7 @@ static const check_case cases[] = {{"a write to nowhere", test_segv},
                                    {"beside fifty innocents, supervised", test_supervised},
                                    {"deaths with progress between them stop nobody", test_progress},
                                    {"a crash that was entered already counts once", test_entered_once},
+                                   {"children of a handler that die stop nobody", SANITIZED ? NULL : test_children},
                                    {"signals from outside stop nobody", test_killed}};
 
 int main(int argc, char **argv)
