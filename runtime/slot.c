@@ -387,14 +387,20 @@ void slot_client_sent_on(sw_loop *l, const run_id *id)
     if (s) s->tie = TIE_NONE;
 }
 
+void slot_client_back(sw_loop *l, const run_id *id)
+{
+    slot *s = slot_find(&l->slots, id);
+    if (s && s->tie == TIE_UNKNOWN) s->tie = TIE_AWAITED;
+}
+
 /* Kept connections have been handed on before any run is loaded; the rest of the time is for loops that are busy. */
 static bool clients_are_back(const sw_loop *l) { return !l->slots.orphans.place; }
 
 void slot_judge_tie(sw_loop *l, slot *s, bool cancels, bool sent_on)
 {
-    if (s->tie != TIE_UNKNOWN) return;
+    if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
     bool alone = waiter_none(s->waiters);
-    s->tie = cancels && !(alone && sent_on) ? TIE_CLIENTS : TIE_NONE;
+    s->tie = cancels && !(alone && sent_on && s->tie == TIE_UNKNOWN) ? TIE_CLIENTS : TIE_NONE;
     if (s->tie == TIE_CLIENTS && alone && clients_are_back(l)) s->cancel = ENTRY_CANCEL_GONE;
 }
 

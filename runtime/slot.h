@@ -36,6 +36,7 @@ typedef enum slot_state {
  * sent on. Journaled is neither, so a run that is loaded by another process is judged by what its journal shows. */
 typedef enum slot_tie {
     TIE_UNKNOWN, /* of a former process, not yet loaded */
+    TIE_AWAITED, /* likewise; a client that waited for it was handed on to this process, and may have left since */
     TIE_NONE,    /* goes on alone: the endpoint does not say so, or a client was sent on and may come back */
     TIE_CLIENTS
 } slot_tie;
@@ -128,6 +129,8 @@ void slot_deny_release(struct sw_loop *l, slot *s, const char *why);
 void slot_client_gone(struct sw_loop *l, const run_id *id);
 /* A client of the run was sent on, and knows its URL. */
 void slot_client_sent_on(struct sw_loop *l, const run_id *id);
+/* The connection of one who waits for its answer has come from a former process; it need not be open any more. */
+void slot_client_back(struct sw_loop *l, const run_id *id);
 /* A run of a former process is being loaded: whether it ends with its clients, and at once since they are gone.
  * `sent_on`: its journal shows, or the way that process ended, that they may have been sent on. */
 void slot_judge_tie(struct sw_loop *l, slot *s, bool cancels, bool sent_on);

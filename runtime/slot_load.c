@@ -145,7 +145,8 @@ static void loaded_live(sw_loop *l, slot *s, const store_journal *j, bool room)
     stop_cause why;
     run_id_format(&s->id, id);
     s->unfinished = true;
-    if (l->app->opt.no_resume && s->tie == TIE_UNKNOWN && s->stop == STOP_NONE) { /* asked for before it was found */
+    bool former = s->tie == TIE_UNKNOWN || s->tie == TIE_AWAITED;
+    if (l->app->opt.no_resume && former && s->stop == STOP_NONE) { /* asked for before it was found */
         s->stop = STOP_NOT_RESUMED;
         counter_add(&l->slots.stopped, 1);
     }

@@ -124,12 +124,10 @@ static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
     (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
 }
 
-/* Waits for the answer of a request of its own. Observers of a run ask for one of its URLs. */
-static bool is_asker(const waiter *w)
+bool waiter_asks(const http_exchange *x, waiter_kind kind)
 {
     static const char observed[] = "/_sw/";
-    const http_text *path = &http_exchange_request(w->x)->path;
-    waiter_kind kind = w->wish.kind;
+    const http_text *path = &http_exchange_request(x)->path;
     if (kind == WAITER_CANCEL || kind == WAITER_RELEASE || kind == WAITER_OUTPUT) return false;
     return path->len < sizeof observed - 1 || memcmp(path->data, observed, sizeof observed - 1) != 0;
 }
@@ -137,7 +135,7 @@ static bool is_asker(const waiter *w)
 /* A client that knows a URL of the run from elsewhere is none that the run ends with. */
 static void note_sent_on(const waiter *w)
 {
-    if (is_asker(w)) slot_client_sent_on(w->loop, &w->id);
+    if (waiter_asks(w->x, w->wish.kind)) slot_client_sent_on(w->loop, &w->id);
 }
 
 void waiter_send_on(waiter *w, int status)
@@ -406,7 +404,7 @@ void waiter_move(waiter **from, waiter **to)
 
 bool waiter_none(const waiter *list)
 {
-    while (list && !is_asker(list)) list = list->next;
+    while (list && !waiter_asks(list->x, list->wish.kind)) list = list->next;
     return list == NULL;
 }
 

@@ -40,6 +40,8 @@ struct waiter {
 /* waiter.c */
 void waiter_unlink(waiter *w);
 void waiter_link(waiter *w, waiter **list);
+/* Waits for the answer of a request of its own. Observers of a run ask for one of its URLs. */
+bool waiter_asks(const http_exchange *x, waiter_kind kind);
 void waiter_send_on(waiter *w, int status); /* 303 or 202 to the output URL, or that of the stream */
 /* What was asked for is done, or will be. */
 void waiter_send_state(waiter *w, int status, const char *state);

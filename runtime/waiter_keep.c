@@ -47,7 +47,9 @@ void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
     } else if (wish.begun) {
         http_reply_resume_stream(x, (http_text){client->unsent.data, client->unsent.len});
     }
+    bool asks = waiter_asks(x, wish.kind);
     slot_attach(l, x, &client->run, &wish);
+    if (asks) slot_client_back(l, &client->run);
 }
 
 bool waiter_unkeep(waiter **list)

@@ -29,10 +29,18 @@ static sw_value say(sw_ctx *c, sw_value input)
     return input;
 }
 
+static sw_value look_at_gate(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    sw_sleep(c, "a while", 5);
+    return sw_bool(__atomic_load_n(&seen->gate, __ATOMIC_SEQ_CST));
+}
+
 static void on_tied(sw_ctx *c)
 {
     sw_step(c, "say", say, sw_str(c, "one"));
     if (sw_query(c, "nap")) sw_sleep(c, "nap", 300);
+    while (sw_query(c, "looks") && !sw_as_bool(sw_step(c, "look", look_at_gate, sw_nil()), false)) continue;
     sw_step(c, "gate", await_gate, sw_nil());
     sw_reply_text(c, 200, "done");
 }
@@ -187,19 +195,24 @@ static void test_stopped(void)
     check_ends(0, 1);
 }
 
+static pid_t worker_of(pid_t supervisor)
+{
+    char path[64];
+    long long worker = 0;
+    snprintf(path, sizeof path, "/proc/%lld/task/%lld/children", (long long)supervisor, (long long)supervisor);
+    FILE *f = fopen(path, "r");
+    CHECK(f && fscanf(f, "%lld", &worker) == 1);
+    fclose(f);
+    return (pid_t)worker;
+}
+
 /* A kept client counts, before and after. */
 static void test_kept(void)
 {
     start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
     int stays = ask("/tied", ""), leaves = ask("/tied", "");
     while (metric("connections_kept_total") < 2) nap();
-    char path[64];
-    long long worker = 0;
-    snprintf(path, sizeof path, "/proc/%lld/task/%lld/children", (long long)server.pid, (long long)server.pid);
-    FILE *f = fopen(path, "r");
-    CHECK(f && fscanf(f, "%lld", &worker) == 1);
-    fclose(f);
-    CHECK(kill((pid_t)worker, SIGKILL) == 0);
+    CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
     while (metric("connections_taken_back_total") < 2) nap();
     usleep(400000); /* beyond --redirect-after */
     CHECK_INT(metric("runs_cancelled_total"), 0);
@@ -211,10 +224,41 @@ static void test_kept(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* Counters begin anew with each worker, runs do not. */
+static int cancelled_runs(void)
+{
+    static answer a;
+    char url[160];
+    int n = 0;
+    snprintf(url, sizeof url, "%s/_sw/runs?limit=100", server.address);
+    call(NULL, url, NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    for (const char *at = a.body; (at = strstr(at, "\"state\":\"cancelled\"")); at++) n++;
+    return n;
+}
+
+/* Nor does it matter whether a worker is there when they leave: they do so all the way through a replacement. */
+static void test_between_workers(void)
+{
+    enum { LEAVE = 60 };
+    int fds[LEAVE];
+    start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
+    for (int i = 0; i < LEAVE; i++) fds[i] = ask("/tied?looks=1", "");
+    while (metric("connections_kept_total") < LEAVE) nap();
+    CHECK(kill(server.pid, SIGHUP) == 0);
+    for (int i = 0; i < LEAVE; i++, nap()) close(fds[i]);
+    while (cancelled_runs() < LEAVE) nap();
+    open_gate();
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 int main(int argc, char **argv)
 {
-    static const check_case cases[] = {
-        {"observers", test_observers}, {"killed", test_killed}, {"stopped", test_stopped}, {"kept", test_kept}};
+    static const check_case cases[] = {{"observers", test_observers},
+                                       {"killed", test_killed},
+                                       {"stopped", test_stopped},
+                                       {"kept", test_kept},
+                                       {"between workers", test_between_workers}};
     char text[128];
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
         argv[1] = argv[0];
