@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { NAME_MAX_LEN = 64, FLAGS_MAX = 256, NEAR_ENOUGH = 3 };
 
@@ -221,6 +222,7 @@ static bool parse_number(const char *text, const suffix *suffixes, int64_t *out)
     if (!isdigit((unsigned char)*text)) return false;
     char *end;
     double n = strtod(text, &end);
+    if (end != text + strspn(text, "0123456789.")) return false; /* strtod also takes 0x10 and 1e3 */
     for (; suffixes->text; suffixes++) {
         if (strcmp(end, suffixes->text) != 0) continue;
         double product = n * (double)suffixes->factor;
@@ -268,13 +270,30 @@ static const char *kind_form(flag_kind kind)
     }
 }
 
-static bool store_value(const setting *s, sw_options *out, char *error, size_t error_size)
+/* A switch's value is "1", or NULL for off. False: neither was meant. */
+static bool read_switch(setting *s, char *error, size_t error_size)
+{
+    static const char *const on[] = {"1", "true", "yes", "on"}, *const off[] = {"", "0", "false", "no", "off"};
+    const char *value = s->value ? s->value : "";
+    s->value = NULL;
+    for (size_t i = 0; i < sizeof off / sizeof off[0]; i++)
+        if (strcasecmp(value, off[i]) == 0) return true;
+    for (size_t i = 0; i < sizeof on / sizeof on[0]; i++)
+        if (strcasecmp(value, on[i]) == 0) s->value = "1";
+    if (!s->value)
+        (void)snprintf(error, error_size, "--%s=%s: a switch is 1, true, yes or on, or 0, false, no or off",
+                       s->flag.name, value);
+    return s->value != NULL;
+}
+
+static bool store_value(setting *s, sw_options *out, char *error, size_t error_size)
 {
     const flag *f = &s->flag;
+    if (f->kind == FLAG_SWITCH && !read_switch(s, error, error_size)) return false;
     if (f->offset == SIZE_MAX) return true;
     char *at = (char *)out + f->offset;
     if (f->kind == FLAG_SWITCH) {
-        *(bool *)at = s->value && strcmp(s->value, "0") != 0 && *s->value;
+        *(bool *)at = s->value != NULL;
         return true;
     }
     if (f->kind == FLAG_TEXT || f->kind == FLAG_CHOICE) {

@@ -119,7 +119,8 @@ SW_API void sw_static(sw_app *app, const char *prefix, const char *dir);
 
 /* A command-line flag of the program's own: --name VALUE, also the environment variable STEPWELL_NAME (upper case,
  * '-' as '_'). `fallback` is its value when not given (may be NULL), `value_name` and `help` are for --help. A flag
- * whose value_name is NULL takes no value and reads as "1" when given. */
+ * whose value_name is NULL is a switch: given alone, or with 1, true, yes or on, it reads as "1"; with 0, false, no or
+ * off, and when it is not given, as NULL. */
 SW_API void sw_flag(sw_app *app, const char *name, const char *value_name, const char *fallback, const char *help);
 
 /* The flag's value; valid from sw_on_start() on. Owned by the app. */

@@ -598,6 +598,13 @@ static void test_start_refusals(void)
     REFUSED("must be a time", "--hold", "soon");
     REFUSED("must be a size", "--body-max", "8MB");
     REFUSED("must be between", "--loops", "1000");
+    REFUSED("must be a whole number", "--loops", "0x1");
+    REFUSED("must be a size", "--body-max", "0x10");
+    REFUSED("must be a time", "--hold", "1e3s");
+    REFUSED("--dev=maybe: a switch is", "--dev=maybe");
+    CHECK(setenv("STEPWELL_SUPERVISE", "never", 1) == 0);
+    REFUSED("--supervise=never: a switch is", "--data", data_folder());
+    CHECK(unsetenv("STEPWELL_SUPERVISE") == 0);
     REFUSED("must be one of text|json", "--log-format", "xml");
     REFUSED("in use by process", "--data", data_folder());
     REFUSED("parent folder does not exist", "--data", "/nonexistent/folder");

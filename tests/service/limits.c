@@ -129,7 +129,28 @@ static void test_dev_trust(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
-static const check_case cases[] = {{"the limit of open files", test_files}, {"whom --dev trusts", test_dev_trust}};
+/* Every way to say yes or no to a switch; --dev is the one that opens doors. */
+static void test_switches(void)
+{
+    static const struct {
+        const char *flag, *environment;
+        long status;
+    } rows[] = {{"--dev", "0", 200},   {"--dev=YES", NULL, 200}, {"--dev=on", NULL, 200},    {"--dev=no", "1", 403},
+                {"--dev=", NULL, 403}, {"--dev=off", NULL, 403}, {"--dev=false", NULL, 403}, {"--dev=0", NULL, 403},
+                {NULL, "true", 200},   {NULL, "False", 403}};
+    snprintf(data, sizeof data, "%s/switches", root);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].environment) CHECK(setenv("STEPWELL_DEV", rows[i].environment, 1) == 0);
+        served_start(&server, (const char *const[]){"--data", data, "--loops", "1", rows[i].flag, NULL});
+        CHECK(unsetenv("STEPWELL_DEV") == 0);
+        call(NULL, url_of("/_sw/runs"), NULL, NULL, 0, &a);
+        CHECK_INT(a.status, rows[i].status);
+        CHECK_INT(served_stop(&server, SIGTERM), 0);
+    }
+}
+
+static const check_case cases[] = {
+    {"switches", test_switches}, {"the limit of open files", test_files}, {"whom --dev trusts", test_dev_trust}};
 
 int main(int argc, char **argv)
 {
