@@ -144,7 +144,7 @@ static work_result take_work(store *s, int64_t wait_ms)
     int rc = 0;
     (void)pthread_mutex_lock(&s->lock);
     bool any = collect(s);
-    while (!any && !s->closing && !(s->given_up && s->unknown) && rc == 0) {
+    while (!any && !s->closing && !s->doubted && !(s->given_up && s->unknown) && rc == 0) {
         s->idle = true;
         rc = wait_ms < 0 ? pthread_cond_wait(&s->work, &s->lock) : pthread_cond_timedwait(&s->work, &s->lock, &until);
         s->idle = false;
@@ -337,6 +337,28 @@ static int64_t first_pause_ms(store *s)
     return s->pause_ms;
 }
 
+void store_doubt(store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->doubted = true;
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_cond_signal(&s->work);
+}
+
+/* A write that is not the journal's has failed: whether the database still takes any. */
+static void resolve_doubt(store *s)
+{
+    char error[BACKEND_ERROR_MAX] = "";
+    (void)pthread_mutex_lock(&s->lock);
+    bool doubted = s->doubted;
+    s->doubted = false;
+    (void)pthread_mutex_unlock(&s->lock);
+    if (!doubted || __atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return;
+    if (s->backend->ops->try_write(s->backend, error, sizeof error)) return;
+    fprintf(stderr, "stepwell: the journal takes no writes, refusing runs until it does: %s\n", error);
+    set_read_only(s, true);
+}
+
 /* While the journal cannot be written, whatever comes is given back at once. False: the store closes. */
 static bool outlast_failure(store *s)
 {
@@ -348,6 +370,7 @@ static bool outlast_failure(store *s)
         work_result got = take_work(s, wait_ms > 0 ? wait_ms : 0);
         if (got == WORK_CLOSED) return false;
         if (got == WORK_TAKEN) commit(s);
+        resolve_doubt(s);
         give_up_unknown(s);
         if (steady_ms() < next_ms) continue;
         try_to_heal(s);
@@ -360,8 +383,9 @@ static bool outlast_failure(store *s)
 void *store_journal_main(void *arg)
 {
     store *s = arg;
-    while (take_work(s, -1) == WORK_TAKEN) {
-        commit(s);
+    for (work_result got; (got = take_work(s, -1)) != WORK_CLOSED;) {
+        if (got == WORK_TAKEN) commit(s);
+        resolve_doubt(s);
         if (!outlast_failure(s)) break;
     }
     assert(!s->taken && !s->unknown); /* their ports would be open */

@@ -49,6 +49,13 @@ bool rocks_take_error(char *why, char *error, size_t error_size)
     return true;
 }
 
+/* A compaction moves the live values of blob files; when it meets one that is damaged, RocksDB refuses all writes until
+ * it is opened anew, and would again with the next compaction. */
+void rocks_note_failure(rocks *r, const char *why)
+{
+    if (strstr(why, "Corruption")) __atomic_store_n(&r->met_damage, true, __ATOMIC_RELAXED);
+}
+
 static rocksdb_options_t *make_options(void)
 {
     rocksdb_options_t *o = rocksdb_options_create();
@@ -218,6 +225,10 @@ static bool rocks_reopen(backend *b, char *error, size_t error_size)
     }
     (void)pthread_rwlock_wrlock(&r->lock);
     rocks_tables_close(r);
+    if (__atomic_exchange_n(&r->met_damage, false, __ATOMIC_RELAXED)) {
+        rocksdb_options_set_enable_blob_gc(r->options, 0);
+        fprintf(stderr, "stepwell: journal: a value is damaged: values are not moved any more until the next start\n");
+    }
     bool ok = open_database(r, error, error_size);
     if (ok) r->failed = false;
     if (ok) note_all(r);

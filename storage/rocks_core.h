@@ -64,6 +64,7 @@ typedef struct rocks {
     int64_t noted_ms;
     int64_t seen_ms; /* the highest wall clock in the note of the process before; 0: unknown */
     bool failed;     /* a commit did since the database was opened: its log may end in what is not on disk */
+    bool met_damage; /* atomic: writes failed because a compaction met a damaged value */
     uint64_t epoch;
     uint64_t marks; /* commits since the start that wrote a mark: see rocks_find_commit */
     char node[ROCKS_NODE_MAX];
@@ -102,6 +103,8 @@ size_t rocks_place_key(const rocks_place *p, store_bytes key, uint8_t out[ROCKS_
 
 /* Copies and frees RocksDB's message. False: there is none. */
 bool rocks_take_error(char *why, char *error, size_t error_size);
+/* A write failed: notes what the next opening has to know. */
+void rocks_note_failure(rocks *r, const char *why);
 /* Before a commit: see rocks.c. False: the folder is gone. */
 bool rocks_note_sizes(rocks *r, bool *due);
 void rocks_noted(rocks *r);

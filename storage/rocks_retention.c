@@ -67,6 +67,7 @@ static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_wri
     rocksdb_write(r->db, how, b, &why);
     if (!why) return true;
     fprintf(stderr, "stepwell: journal: %s\n", why);
+    rocks_note_failure(r, why);
     rocksdb_free(why);
     *error = "the journal could not be written (see the log)";
     return false;

@@ -1,7 +1,9 @@
 /* Writing: what a segment is in the tables, and many of them as one batch. */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "storage/rocks_core.h"
 
@@ -185,6 +187,14 @@ static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
     return true;
 }
 
+/* Nothing of what was written can come back. */
+static bool is_deleted(const rocks *r)
+{
+    char path[FOLDER_PATH_MAX + 16];
+    (void)snprintf(path, sizeof path, "%s/journal", r->path);
+    return access(path, F_OK) != 0 && errno == ENOENT;
+}
+
 store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
 {
     rocks *r = rocks_of(b);
@@ -203,7 +213,8 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
     if (rocksdb_writebatch_count(r->batch) == 0) return STORE_DONE; /* no group could be taken */
     rocksdb_write(r->db, r->synced, r->batch, &why);
     r->failed = why != NULL; /* until rocks_reopen */
-    if (rocks_take_error(why, error, error_size)) return STORE_UNKNOWN;
+    if (why) rocks_note_failure(r, why);
+    if (rocks_take_error(why, error, error_size)) return is_deleted(r) ? STORE_REFUSED : STORE_UNKNOWN;
     if (now_ms > r->note.wall_ms) r->note.wall_ms = now_ms;
     if (due) rocks_noted(r);
     return STORE_DONE;

@@ -50,6 +50,7 @@ struct store {
     const char *unknown_text; /* why its write failed */
     bool rewritten;           /* it was written a second time */
     bool idle;                /* the journal thread waits: it needs the signal */
+    bool doubted;             /* somebody else's write failed: the journal thread is to look */
     bool given_up;            /* see store_give_up */
     bool closing;
     bool clock_is_back; /* see store_clock_is_back */
@@ -65,6 +66,7 @@ struct store {
 };
 
 void *store_journal_main(void *arg);
+void store_doubt(store *s); /* retention could not write: the journal thread looks whether anybody can */
 void *store_sweep_main(void *arg);
 
 /* The wall clock that commits and retention go by. */

@@ -29,6 +29,7 @@ static void sweep_age(store *s, backend_sweep *at)
         n = s->backend->ops->sweep_age(s->backend, at, BATCH_RUNS);
         note_deleted(s, n);
     } while (n >= 0 && !at->done && !closing(s));
+    if (n < 0) store_doubt(s);
 }
 
 /* False when nothing could be freed. */
@@ -41,6 +42,7 @@ static bool sweep_bytes(store *s, backend_sweep *at, uint64_t excess)
         note_deleted(s, n);
         if (n > 0) sum += freed;
     } while (n >= 0 && !at->done && sum < excess && !closing(s));
+    if (n < 0) store_doubt(s);
     if (sum > 0 && !closing(s)) s->backend->ops->sweep_give_back(s->backend, at);
     return sum > 0;
 }
