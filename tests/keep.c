@@ -298,6 +298,19 @@ static int descriptors(pid_t pid)
     return count;
 }
 
+/* Once the supervisor has closed what the start of its worker needed. */
+static int settled_descriptors(pid_t pid)
+{
+    int n = descriptors(pid);
+    for (int same = 0; same < 10; same++) {
+        usleep(10000);
+        int now = descriptors(pid);
+        if (now != n) same = 0;
+        n = now;
+    }
+    return n;
+}
+
 static void start(const char *const *more)
 {
     const char *flags[20] = {"--data", folder, "--supervise", "--dev", "--loops", "2"};
@@ -314,7 +327,7 @@ static void test_work(void)
 {
     static client clients[CLIENTS];
     start(NULL);
-    int before = descriptors(server.pid);
+    int before = settled_descriptors(server.pid);
     for (int i = 0; i < CLIENTS; i++) {
         client_open(&clients[i], 0);
         clients[i].n = i;
@@ -518,7 +531,7 @@ static void test_gone(void)
 {
     client c[4];
     start(NULL);
-    int before = descriptors(server.pid);
+    int before = settled_descriptors(server.pid);
     for (int i = 0; i < 4; i++) {
         client_open(&c[i], 0);
         client_send(&c[i], "GET /work/%d HTTP/1.1\r\nHost: x\r\n\r\n", i);
