@@ -478,10 +478,11 @@ static void test_release_later(void)
     begin("/nap", "", id, output);
     stop();
     const char *const flags[] = {"--data",     data, "--dev",  "--loops", "1", "--no-resume",
-                                 "--runs-max", "1",  "--hold", "300ms",   NULL};
+                                 "--runs-max", "1",  "--hold", "4s",      NULL};
     served_start(&server, flags);
     begin("/busy", "", busy, busy_output); /* has the only place */
     call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    if (a.status != 202) printf("# %s\n", a.body);
     CHECK_INT(a.status, 202);
     CHECK(strstr(a.body, "\"status\":\"releasing\""));
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
