@@ -388,7 +388,7 @@ static void check_unknown(unsigned how, store_segment *s, bool rows_alone)
     bool there;
     subject_break(how);
     CHECK_INT(subject_commit(s, 1000), STORE_UNKNOWN);
-    subject.disk.fault = DISK_GOOD;
+    disk_set(&subject.disk, DISK_GOOD);
     store_segment later = segment(subject_id(5000, (uint8_t)how), 0, STORE_LIVE_SET, "later");
     CHECK(subject_commit(&later, 1000) != STORE_DONE); /* until it was opened again */
     subject_mend();

@@ -201,7 +201,7 @@ static trouble make_trouble(unsigned one_in)
 static void end_trouble(void)
 {
     if (subject.in_memory) memory_fail(subject.memory, MEMORY_GOOD, 0, false);
-    subject.disk.fault = DISK_GOOD;
+    disk_set(&subject.disk, DISK_GOOD);
 }
 
 static void step(unsigned trouble_one_in, unsigned *unknown)

@@ -61,13 +61,13 @@ static inline void subject_break(unsigned how)
     if (subject.in_memory)
         memory_fail(subject.memory, faults[how % 2], 0, false);
     else
-        subject.disk.fault = how % 2 ? DISK_SYNC_FAILS : DISK_FULL;
+        disk_set(&subject.disk, how % 2 ? DISK_SYNC_FAILS : DISK_FULL);
 }
 
 static inline void subject_mend(void)
 {
     char error[BACKEND_ERROR_MAX] = "";
-    subject.disk.fault = DISK_GOOD;
+    disk_set(&subject.disk, DISK_GOOD);
     bool ok = subject.ops->reopen(subject.b, error, sizeof error);
     if (!ok) printf("# %s\n", error);
     CHECK(ok);
