@@ -200,7 +200,7 @@ static void endpoint_free(endpoint *e)
     free(e);
 }
 
-static void app_free(sw_app *app)
+void app_free(sw_app *app)
 {
     for (size_t i = 0; i < app->endpoint_count; i++) endpoint_free(app->endpoints[i]);
     free(app->endpoints);
@@ -224,7 +224,7 @@ static void configure_log(const sw_options *o)
     log_configure(strcmp(o->log_format, "json") == 0 ? LOG_JSON : LOG_TEXT, most);
 }
 
-static bool read_secret(sw_app *app, char *error, size_t error_size)
+bool app_read_secret(sw_app *app, char *error, size_t error_size)
 {
     char secret[SECRET_BYTES_MAX + 1];
     const char *path = app->opt.secret_file;
@@ -372,7 +372,7 @@ static int open_and_serve(sw_app *app, sockets *s)
     prepare_process(app);
     int result = EXIT_SETUP;
     if (!open_sockets(app, s, why, sizeof why) || !open_store(app, why, sizeof why) ||
-        !read_secret(app, why, sizeof why))
+        !app_read_secret(app, why, sizeof why))
         (void)setup_failed(app, why);
     else
         result = serve_and_mark(app, s, &stop_signals);
@@ -393,26 +393,36 @@ static int open_and_supervise(sw_app *app, sockets *s, char **argv)
     return supervise_run(app, s, argv);
 }
 
+options_result app_configure(sw_app *app, int argc, char **argv, char *error, size_t error_size)
+{
+    (void)snprintf(error, error_size, "%s", app->mistake ? app->mistake : "");
+    if (app->mistake) return OPTIONS_WRONG;
+    options_result asked = options_read(app->flags, argc, argv, &app->opt, error, error_size);
+    if (asked == OPTIONS_WRONG || asked == OPTIONS_HELP) return asked;
+    configure_log(&app->opt);
+    app->public_urls = public_urls_new(app->opt.public_url, error, error_size);
+    if (!app->public_urls) return OPTIONS_WRONG;
+    if (!http_header_valid("origin", app->opt.cors_origin)) {
+        (void)snprintf(error, error_size, "--cors-origin cannot be sent as a header");
+        return OPTIONS_WRONG;
+    }
+    make_policies(app);
+    return asked;
+}
+
 static int run_app(sw_app *app, int argc, char **argv)
 {
     char why[ERROR_TEXT];
-    if (app->mistake) return setup_failed(app, app->mistake);
-    options_result asked = options_read(app->flags, argc, argv, &app->opt, why, sizeof why);
+    options_result asked = app_configure(app, argc, argv, why, sizeof why);
     if (asked == OPTIONS_WRONG) return setup_failed(app, why);
     if (asked == OPTIONS_HELP) {
         options_help(app->flags, app->name, stdout);
         return EXIT_OK;
     }
-    configure_log(&app->opt);
-    app->public_urls = public_urls_new(app->opt.public_url, why, sizeof why);
-    if (!app->public_urls) return setup_failed(app, why);
-    if (!http_header_valid("origin", app->opt.cors_origin))
-        return setup_failed(app, "--cors-origin cannot be sent as a header");
     if (asked == OPTIONS_VERSION) {
         printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
         return EXIT_OK;
     }
-    make_policies(app);
     sockets s = {.count = 0};
     app->control = control_inherit(&app->worker);
     if (!sockets_inherit(&s, why, sizeof why)) return setup_failed(app, why);

@@ -70,4 +70,10 @@ http_policy app_policy(const endpoint *e);
 /* Registers a route. Mistakes are kept in app->mistake. */
 void app_add(sw_app *app, const char *route, endpoint e);
 
+/* Reads the flags and makes what follows from them; opens nothing. OPTIONS_WRONG: with a message. */
+options_result app_configure(sw_app *app, int argc, char **argv, char *error, size_t error_size);
+/* The key of output and stream URLs, from --secret-file or the store. False: with a message. */
+bool app_read_secret(sw_app *app, char *error, size_t error_size);
+void app_free(sw_app *app);
+
 #endif

@@ -470,13 +470,14 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     return l->server != NULL;
 }
 
-void loop_run(sw_loop *l)
+void loop_begin(sw_loop *l)
 {
-    if (!overflow_thread_enter()) log_line(LOG_WARN, NULL, "no alternate signal stack: overflows will not be named");
     if (l->port) slot_recover(l);
-    int rc = uv_run(&l->uv, UV_RUN_DEFAULT);
-    assert(rc == 0);
-    rc = uv_loop_close(&l->uv);
+}
+
+void loop_finish(sw_loop *l)
+{
+    int rc = uv_loop_close(&l->uv);
     assert(rc == 0);
     (void)rc;
     while (l->free_runs) {
@@ -491,5 +492,15 @@ void loop_run(sw_loop *l)
     arena_cache_free(l->arenas);
     msgpack_sbuffer_destroy(&l->scratch);
     uv_mutex_destroy(&l->moved_lock);
+}
+
+void loop_run(sw_loop *l)
+{
+    if (!overflow_thread_enter()) log_line(LOG_WARN, NULL, "no alternate signal stack: overflows will not be named");
+    loop_begin(l);
+    int rc = uv_run(&l->uv, UV_RUN_DEFAULT);
+    assert(rc == 0);
+    (void)rc;
+    loop_finish(l);
     overflow_thread_leave();
 }

@@ -99,6 +99,9 @@ static inline void counter_add(uint64_t *n, int64_t by) { __atomic_store_n(n, *n
 bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size);
 /* Serves until drained; then everything is closed. */
 void loop_run(sw_loop *l);
+/* Its two halves, for who turns l->uv himself: before the first turn, and when uv_run has said that nothing is left. */
+void loop_begin(sw_loop *l);
+void loop_finish(sw_loop *l);
 
 /* From any thread. LOOP_REPLACED: another process follows at once, which takes over all connections. LOOP_FOLLOWED: it
  * seems so, since somebody has ended the worker alone: what has just come is left to it, clients that wait are sent on.

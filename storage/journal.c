@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "storage/by_hand.h"
 #include "storage/store_core.h"
 
 enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, RELAPSE_MS = 60000, RELAPSE_PAUSE_MAX_MS = 300000 };
@@ -285,7 +286,19 @@ static bool resolve_unknown(store *s)
     return true;
 }
 
-/* ---- The thread ---- */
+/* ---- Outages: while the journal cannot be written, whatever comes is given back at once ---- */
+
+/* A disk that takes the probe and refuses the next commit would fail the same runs' steps again and again: then each
+ * failure doubles the pause before the next try. */
+static void begin_outage(store *s)
+{
+    bool again = s->healed_ms > 0 && steady_ms() - s->healed_ms < RELAPSE_MS;
+    if (!again) s->pause_ms = RETRY_FIRST_MS;
+    if (again) s->pause_ms = s->pause_ms * 2 < RELAPSE_PAUSE_MAX_MS ? s->pause_ms * 2 : RELAPSE_PAUSE_MAX_MS;
+    s->retry_ms = s->pause_ms;
+    s->retry_at_ms = steady_ms() + s->retry_ms;
+    set_read_only(s, true);
+}
 
 static void commit(store *s)
 {
@@ -305,7 +318,7 @@ static void commit(store *s)
     }
     (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
     fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
-    set_read_only(s, true); /* before the segments come back: their runs must find it so */
+    begin_outage(s); /* before the segments come back: their runs must find it so */
     if (outcome == STORE_UNKNOWN)
         keep_unknown(s, keep_text(s, error));
     else
@@ -327,16 +340,6 @@ static void try_to_heal(store *s)
     set_read_only(s, false);
 }
 
-/* A disk that takes the probe and refuses the next commit would fail the same runs' steps again and again: then each
- * failure doubles the pause before the next try. */
-static int64_t first_pause_ms(store *s)
-{
-    bool again = s->healed_ms > 0 && steady_ms() - s->healed_ms < RELAPSE_MS;
-    if (!again) s->pause_ms = RETRY_FIRST_MS;
-    if (again) s->pause_ms = s->pause_ms * 2 < RELAPSE_PAUSE_MAX_MS ? s->pause_ms * 2 : RELAPSE_PAUSE_MAX_MS;
-    return s->pause_ms;
-}
-
 void store_doubt(store *s)
 {
     (void)pthread_mutex_lock(&s->lock);
@@ -356,38 +359,61 @@ static void resolve_doubt(store *s)
     if (!doubted || __atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return;
     if (s->backend->ops->try_write(s->backend, error, sizeof error)) return;
     fprintf(stderr, "stepwell: the journal takes no writes, refusing runs until it does: %s\n", error);
-    set_read_only(s, true);
+    begin_outage(s);
 }
 
-/* While the journal cannot be written, whatever comes is given back at once. False: the store closes. */
-static bool outlast_failure(store *s)
+static void heal_when_due(store *s)
 {
-    if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return true;
-    int64_t retry_ms = first_pause_ms(s), next_ms = steady_ms() + retry_ms;
-    int64_t longest_ms = retry_ms > RETRY_MAX_MS ? retry_ms : RETRY_MAX_MS;
-    while (__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) {
-        int64_t wait_ms = next_ms - steady_ms();
-        work_result got = take_work(s, wait_ms > 0 ? wait_ms : 0);
-        if (got == WORK_CLOSED) return false;
-        if (got == WORK_TAKEN) commit(s);
-        resolve_doubt(s);
-        give_up_unknown(s);
-        if (steady_ms() < next_ms) continue;
-        try_to_heal(s);
-        retry_ms = retry_ms * 2 < longest_ms ? retry_ms * 2 : longest_ms;
-        next_ms = steady_ms() + retry_ms;
-    }
-    return true;
+    int64_t longest_ms = s->pause_ms > RETRY_MAX_MS ? s->pause_ms : RETRY_MAX_MS;
+    if (steady_ms() < s->retry_at_ms) return;
+    try_to_heal(s);
+    s->retry_ms = s->retry_ms * 2 < longest_ms ? s->retry_ms * 2 : longest_ms;
+    s->retry_at_ms = steady_ms() + s->retry_ms;
+}
+
+/* ---- The thread, and who does its work by hand ---- */
+
+/* -1: until there is work. */
+static int64_t wait_ms(const store *s)
+{
+    if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return -1;
+    int64_t left_ms = s->retry_at_ms - steady_ms();
+    return left_ms > 0 ? left_ms : 0;
+}
+
+/* One turn. `taken`: there is a batch. */
+static void work(store *s, bool taken)
+{
+    if (taken) commit(s);
+    resolve_doubt(s);
+    if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return;
+    give_up_unknown(s);
+    heal_when_due(s);
 }
 
 void *store_journal_main(void *arg)
 {
     store *s = arg;
-    for (work_result got; (got = take_work(s, -1)) != WORK_CLOSED;) {
-        if (got == WORK_TAKEN) commit(s);
-        resolve_doubt(s);
-        if (!outlast_failure(s)) break;
-    }
+    for (work_result got; (got = take_work(s, wait_ms(s))) != WORK_CLOSED;) work(s, got == WORK_TAKEN);
     assert(!s->taken && !s->unknown); /* their ports would be open */
     return NULL;
+}
+
+int64_t store_hand_write_due_ms(store *s)
+{
+    assert(s->options.by_hand);
+    (void)pthread_mutex_lock(&s->lock);
+    bool now = s->doubted || (s->given_up && s->unknown);
+    for (const store_port *p = s->ports; p; p = p->next) now = now || p->queued.head;
+    (void)pthread_mutex_unlock(&s->lock);
+    return now ? 0 : wait_ms(s);
+}
+
+void store_hand_write(store *s)
+{
+    assert(s->options.by_hand);
+    (void)pthread_mutex_lock(&s->lock);
+    bool taken = collect(s);
+    (void)pthread_mutex_unlock(&s->lock);
+    work(s, taken);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/by_hand.h"
 #include "storage/store_core.h"
 
 typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_FIND_KEY, JOB_TABLE, JOB_BACKUP, JOB_DELETE } job_kind;
@@ -21,6 +22,7 @@ typedef struct table_read {
 
 typedef struct job {
     uv_work_t work;
+    struct job *next; /* by hand: in the store's list, then in the port's */
     store_port *port;
     job_kind kind;
     const char *error;
@@ -173,6 +175,45 @@ static void answer(uv_work_t *w, int status)
 
 size_t store_reads(const store_port *p) { return p->reads; }
 
+/* ---- By hand ---- */
+
+static void append_job(job **list, job *j)
+{
+    while (*list) list = &(*list)->next;
+    j->next = NULL;
+    *list = j;
+}
+
+size_t store_hand_reads(const store *s)
+{
+    size_t n = 0;
+    assert(s->options.by_hand);
+    for (const job *j = s->jobs; j; j = j->next) n++;
+    return n;
+}
+
+void store_hand_read(store *s, size_t which)
+{
+    job **at = &s->jobs;
+    for (; which > 0 && *at; which--) at = &(*at)->next;
+    job *j = *at;
+    assert(j);
+    *at = j->next;
+    work(&j->work);
+    append_job(&j->port->answers, j);
+    int rc = uv_async_send(&j->port->wake);
+    assert(rc == 0);
+    (void)rc;
+}
+
+void store_answer_jobs(store_port *p)
+{
+    for (job *j; (j = p->answers);) {
+        p->answers = j->next;
+        answer(&j->work, 0);
+    }
+}
+
 /* Memory for a read is small and asked for when the process starts or a run is loaded: without it nothing can go on. */
 static void *must(void *memory)
 {
@@ -193,6 +234,10 @@ static job *job_new(store_port *p, job_kind kind, void *arg)
 static void submit(job *j)
 {
     j->port->reads++;
+    if (j->port->store->options.by_hand) {
+        append_job(&j->port->store->jobs, j);
+        return;
+    }
     int rc = uv_queue_work(j->port->wake.loop, &j->work, work, answer);
     assert(rc == 0); /* fails only without a work callback */
     (void)rc;

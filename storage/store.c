@@ -23,6 +23,7 @@ static void set_options(store *s, const store_options *o)
 
 static bool start_threads(store *s, char *error, size_t error_size)
 {
+    if (s->options.by_hand) return true;
     if (pthread_create(&s->journal_thread, NULL, store_journal_main, s) == 0) {
         if (pthread_create(&s->sweep_thread, NULL, store_sweep_main, s) == 0) return true;
         (void)pthread_mutex_lock(&s->lock);
@@ -95,8 +96,10 @@ void store_close(store *s)
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_cond_signal(&s->work);
     (void)pthread_cond_signal(&s->sweep);
-    (void)pthread_join(s->journal_thread, NULL);
-    (void)pthread_join(s->sweep_thread, NULL);
+    if (!s->options.by_hand) {
+        (void)pthread_join(s->journal_thread, NULL);
+        (void)pthread_join(s->sweep_thread, NULL);
+    }
     store_free(s);
 }
 
@@ -118,6 +121,7 @@ static void on_wake(uv_async_t *h)
     (void)pthread_mutex_unlock(&p->store->lock);
     if (list) p->on_committed(p->arg, list);
     if (changed && p->on_change) p->on_change(p->arg);
+    store_answer_jobs(p);
 }
 
 store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void *arg, store_segment *list), void *arg)

@@ -26,6 +26,7 @@ typedef struct store_options {
     int64_t sweep_interval_ms; /* how often retention looks; 0: 60,000 */
     bool accept_loss;          /* open although the journal is damaged: what cannot be read is lost */
     int64_t (*wall_ms)(void);  /* the wall clock that retention asks, Unix ms; NULL: the backend's */
+    bool by_hand;              /* no threads: the caller does their work, see storage/by_hand.h */
 } store_options;
 
 /* Opens, or makes, the store. NULL with a message that says what to change: not writable, in use by another process

@@ -21,6 +21,8 @@ typedef struct share {
     segment_list list;
 } share;
 
+struct job;
+
 struct store_port {
     store *store;
     store_port *next;    /* in the store's list, under its lock */
@@ -32,6 +34,7 @@ struct store_port {
     bool changed;        /* under the store's lock: on_change is due */
     bool wants_room;     /* under the store's lock */
     size_t reads;        /* jobs on the pool; the loop's */
+    struct job *answers; /* by hand: jobs that are done, and not yet answered */
     void (*on_committed)(void *arg, store_segment *list);
     void (*on_change)(void *arg);
     void (*on_closed)(void *arg);
@@ -53,12 +56,14 @@ struct store {
     bool doubted;             /* somebody else's write failed: the journal thread is to look */
     bool given_up;            /* see store_give_up */
     bool closing;
-    bool clock_is_back; /* see store_clock_is_back */
-    pthread_t journal_thread, sweep_thread;
+    bool clock_is_back;                               /* see store_clock_is_back */
+    pthread_t journal_thread, sweep_thread;           /* not by hand */
     uint64_t queue_bytes;                             /* atomic */
     bool room_wanted;                                 /* atomic: some port wants_room */
     bool read_only;                                   /* atomic; see store_set_read_only */
-    int64_t pause_ms, healed_ms;                      /* the journal thread's: see outlast_failure */
+    int64_t pause_ms, healed_ms;                      /* the journal thread's: see begin_outage */
+    int64_t retry_ms, retry_at_ms;                    /* the journal thread's, while it is read_only; steady */
+    struct job *jobs;                                 /* by hand: reads that wait, the oldest first */
     uint64_t disk_bytes;                              /* atomic */
     uint64_t runs_deleted;                            /* atomic */
     char texts[STORE_TEXTS_MAX][BACKEND_ERROR_MAX];   /* why commits failed: written once, then only read */
@@ -68,6 +73,8 @@ struct store {
 void *store_journal_main(void *arg);
 void store_doubt(store *s); /* retention could not write: the journal thread looks whether anybody can */
 void *store_sweep_main(void *arg);
+/* By hand: answers the port's jobs that are done. */
+void store_answer_jobs(store_port *p);
 
 /* The wall clock that commits and retention go by. */
 int64_t store_now_ms(const store *s);

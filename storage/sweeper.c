@@ -1,9 +1,11 @@
 /* Retention: a thread that now and then deletes ended runs whose time has come, or the oldest while the store is over
  * its size. It works in small batches, so that commits go on between them. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "storage/by_hand.h"
 #include "storage/clock.h"
 #include "storage/store_core.h"
 
@@ -100,4 +102,13 @@ void *store_sweep_main(void *arg)
         wait_for_turn(s);
     }
     return NULL;
+}
+
+void store_hand_sweep(store *s)
+{
+    backend_sweep at = {.done = false};
+    clock_belief clock;
+    assert(s->options.by_hand);
+    s->backend->ops->swept(s->backend, &clock);
+    if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep(s, &at, &clock);
 }

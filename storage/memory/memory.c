@@ -112,7 +112,7 @@ static store_segment *add_group(memory_disk *d, memory_batch *b, store_segment *
 static store_outcome memory_commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
 {
     memory *m = memory_of(b);
-    memory_batch batch = {.changes = NULL};
+    memory_batch batch = memory_batch_of(m->disk);
     memory_write_begin(m);
     for (store_segment *s = list; s;) s = add_group(m->disk, &batch, s, now_ms);
     if (now_ms > m->disk->noted_ms) m->disk->noted_ms = now_ms;
@@ -120,7 +120,7 @@ static store_outcome memory_commit(backend *b, store_segment *list, int64_t now_
     if (batch.count > 0)
         outcome = memory_write(m, &batch, error, error_size);
     else
-        free(batch.changes);
+        memory_batch_drop(&batch);
     memory_read_end(m);
     return outcome;
 }
@@ -143,7 +143,7 @@ static bool memory_reopen(backend *b, char *error, size_t error_size)
 static bool memory_try_write(backend *b, char *error, size_t error_size)
 {
     memory *m = memory_of(b);
-    memory_batch nothing = {.changes = NULL};
+    memory_batch nothing = memory_batch_of(m->disk);
     memory_write_begin(m);
     bool ok = memory_write(m, &nothing, error, error_size) == STORE_DONE;
     memory_read_end(m);

@@ -18,8 +18,17 @@ typedef enum memory_fault {
     MEMORY_POWER_LATE  /* the power goes between the sync and the answer: it is there */
 } memory_fault;
 
+/* Where a disk lies. `resize` is realloc; of 0 bytes it frees and returns NULL. */
+typedef struct memory_space {
+    void *(*resize)(void *arg, void *block, size_t bytes);
+    void *arg;
+} memory_space;
+
 /* NULL: out of memory. Its wall clock stands at 0. */
 memory_disk *memory_disk_new(void);
+/* In memory of the caller's: a disk that lies in a mapping which processes share, at one address, outlives those that
+ * have it open, as long as the last of them was not in a function of the disk when it died (see memory_abandon). */
+memory_disk *memory_disk_new_in(const memory_space *space);
 /* No backend has it open. */
 void memory_disk_free(memory_disk *d);
 
@@ -31,6 +40,8 @@ void memory_fail(memory_disk *d, memory_fault fault, unsigned skip, bool lasts);
 /* The power goes now. Whoever has the disk open reads and writes nothing any more. */
 void memory_power_off(memory_disk *d);
 bool memory_powered(const memory_disk *d);
+/* The process that had it open has died: nobody has. */
+void memory_abandon(memory_disk *d);
 /* Writes, or reads, wait while they are held. */
 void memory_hold_writes(memory_disk *d, bool held);
 void memory_hold_reads(memory_disk *d, bool held);

@@ -32,11 +32,13 @@ typedef struct memory_change {
 } memory_change;
 
 typedef struct memory_batch {
+    const memory_space *space; /* the disk's */
     memory_change *changes;
     size_t count, room;
 } memory_batch;
 
 struct memory_disk {
+    memory_space space;
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t freed; /* held or reads_held has become false */
     memory_table tables[MEMORY_TABLES_MAX];
@@ -80,6 +82,8 @@ unsigned memory_table_make(memory_disk *d, const char *name);
 
 /* ---- Batches; the lock is held ---- */
 
+static inline memory_batch memory_batch_of(const memory_disk *d) { return (memory_batch){.space = &d->space}; }
+void memory_batch_drop(memory_batch *b);
 void memory_batch_put(memory_batch *b, unsigned table, store_bytes key, store_bytes value);
 void memory_batch_delete(memory_batch *b, unsigned table, store_bytes key);
 void memory_batch_cut(memory_batch *b, size_t count);

@@ -13,6 +13,20 @@ static void *must(void *block)
     return block;
 }
 
+/* ---- Space ---- */
+
+static void *on_heap(void *arg, void *block, size_t bytes)
+{
+    (void)arg;
+    if (bytes > 0) return realloc(block, bytes);
+    free(block);
+    return NULL;
+}
+
+static void *resize(const memory_space *s, void *block, size_t bytes) { return must(s->resize(s->arg, block, bytes)); }
+
+static void release(const memory_space *s, void *block) { (void)s->resize(s->arg, block, 0); }
+
 /* ---- Rows ---- */
 
 int memory_compare(const void *a, size_t a_len, const void *b, size_t b_len)
@@ -25,9 +39,9 @@ int memory_compare(const void *a, size_t a_len, const void *b, size_t b_len)
 
 const void *memory_value(const memory_row *row) { return row->key + row->key_len; }
 
-static memory_row row_new(store_bytes key, store_bytes value)
+static memory_row row_new(const memory_space *s, store_bytes key, store_bytes value)
 {
-    memory_row row = {must(malloc(key.len + value.len + 1)), key.len, value.len};
+    memory_row row = {resize(s, NULL, key.len + value.len + 1), key.len, value.len};
     if (key.len > 0) memcpy(row.key, key.data, key.len);
     if (value.len > 0) memcpy(row.key + key.len, value.data, value.len);
     return row;
@@ -54,17 +68,17 @@ const memory_row *memory_get(const memory_table *t, const void *key, size_t len)
 }
 
 /* Takes the row. */
-static void table_put(memory_table *t, memory_row row)
+static void table_put(const memory_space *s, memory_table *t, memory_row row)
 {
     size_t i = memory_seek(t, row.key, row.key_len);
     if (i < t->count && memory_compare(t->rows[i].key, t->rows[i].key_len, row.key, row.key_len) == 0) {
-        free(t->rows[i].key);
+        release(s, t->rows[i].key);
         t->rows[i] = row;
         return;
     }
     if (t->count == t->room) {
         t->room = t->room * 2 + 16;
-        t->rows = must(realloc(t->rows, t->room * sizeof *t->rows));
+        t->rows = resize(s, t->rows, t->room * sizeof *t->rows);
     }
     memmove(t->rows + i + 1, t->rows + i, (t->count - i) * sizeof *t->rows);
     t->rows[i] = row;
@@ -72,15 +86,15 @@ static void table_put(memory_table *t, memory_row row)
 }
 
 /* Takes the row too. */
-static void table_delete(memory_table *t, memory_row row)
+static void table_delete(const memory_space *s, memory_table *t, memory_row row)
 {
     size_t i = memory_seek(t, row.key, row.key_len);
     if (i < t->count && memory_compare(t->rows[i].key, t->rows[i].key_len, row.key, row.key_len) == 0) {
-        free(t->rows[i].key);
+        release(s, t->rows[i].key);
         memmove(t->rows + i, t->rows + i + 1, (t->count - i - 1) * sizeof *t->rows);
         t->count--;
     }
-    free(row.key);
+    release(s, row.key);
 }
 
 memory_table *memory_table_of(memory_disk *d, const char *name)
@@ -105,24 +119,25 @@ static void batch_add(memory_batch *b, memory_change change)
 {
     if (b->count == b->room) {
         b->room = b->room * 2 + 16;
-        b->changes = must(realloc(b->changes, b->room * sizeof *b->changes));
+        b->changes = resize(b->space, b->changes, b->room * sizeof *b->changes);
     }
     b->changes[b->count++] = change;
 }
 
 void memory_batch_put(memory_batch *b, unsigned table, store_bytes key, store_bytes value)
 {
-    batch_add(b, (memory_change){.table = table, .row = row_new(key, value)});
+    batch_add(b, (memory_change){.table = table, .row = row_new(b->space, key, value)});
 }
 
 void memory_batch_delete(memory_batch *b, unsigned table, store_bytes key)
 {
-    batch_add(b, (memory_change){.table = table, .is_delete = true, .row = row_new(key, (store_bytes){"", 0})});
+    batch_add(b,
+              (memory_change){.table = table, .is_delete = true, .row = row_new(b->space, key, (store_bytes){"", 0})});
 }
 
 void memory_batch_cut(memory_batch *b, size_t count)
 {
-    while (b->count > count) free(b->changes[--b->count].row.key);
+    while (b->count > count) release(b->space, b->changes[--b->count].row.key);
 }
 
 static void batch_apply(memory_disk *d, memory_batch *b)
@@ -130,19 +145,19 @@ static void batch_apply(memory_disk *d, memory_batch *b)
     for (size_t i = 0; i < b->count; i++) {
         memory_table *t = &d->tables[b->changes[i].table];
         if (b->changes[i].is_delete)
-            table_delete(t, b->changes[i].row);
+            table_delete(&d->space, t, b->changes[i].row);
         else
-            table_put(t, b->changes[i].row);
+            table_put(&d->space, t, b->changes[i].row);
     }
-    free(b->changes);
-    *b = (memory_batch){.changes = NULL};
+    release(b->space, b->changes);
+    *b = memory_batch_of(d);
 }
 
-static void batch_drop(memory_batch *b)
+void memory_batch_drop(memory_batch *b)
 {
     memory_batch_cut(b, 0);
-    free(b->changes);
-    *b = (memory_batch){.changes = NULL};
+    release(b->space, b->changes);
+    *b = (memory_batch){.space = b->space};
 }
 
 /* ---- Writing ---- */
@@ -164,7 +179,7 @@ static store_outcome leave_unknown(memory_disk *d, memory_batch *b, bool appears
 {
     assert(d->pending.count == 0);
     d->pending = *b;
-    *b = (memory_batch){.changes = NULL};
+    *b = memory_batch_of(d);
     d->pending_appears = appears;
     d->broken = true;
     d->writes++;
@@ -183,7 +198,7 @@ store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error
     }
     (void)snprintf(error, error_size, on ? "the memory disk fails" : "the memory disk has no power");
     if (fault == MEMORY_REFUSES) {
-        batch_drop(b);
+        memory_batch_drop(b);
         d->broken = true;
         return STORE_REFUSED;
     }
@@ -198,7 +213,7 @@ static void settle(memory_disk *d)
     if (d->pending_appears)
         batch_apply(d, &d->pending);
     else
-        batch_drop(&d->pending);
+        memory_batch_drop(&d->pending);
     d->pending_appears = false;
     d->broken = false;
 }
@@ -241,15 +256,20 @@ void memory_write_begin(memory *m)
 
 /* ---- The test's side ---- */
 
-memory_disk *memory_disk_new(void)
+memory_disk *memory_disk_new(void) { return memory_disk_new_in(&(memory_space){.resize = on_heap}); }
+
+memory_disk *memory_disk_new_in(const memory_space *space)
 {
     static const char *const own[MEMORY_OWN] = {" segments", " live", " expiry", " keys"}; /* no table's names */
-    memory_disk *d = calloc(1, sizeof *d);
+    memory_disk *d = space->resize(space->arg, NULL, sizeof *d);
     if (!d) return NULL;
+    memset(d, 0, sizeof *d);
     if (pthread_mutex_init(&d->lock, NULL) != 0 || pthread_cond_init(&d->freed, NULL) != 0) {
-        free(d);
+        release(space, d);
         return NULL;
     }
+    d->space = *space;
+    d->pending = memory_batch_of(d);
     for (unsigned i = 0; i < MEMORY_OWN; i++) (void)memory_table_make(d, own[i]);
     d->powered = true;
     return d;
@@ -258,14 +278,15 @@ memory_disk *memory_disk_new(void)
 void memory_disk_free(memory_disk *d)
 {
     assert(!d->user);
-    batch_drop(&d->pending);
+    const memory_space space = d->space;
+    memory_batch_drop(&d->pending);
     for (unsigned t = 0; t < d->table_count; t++) {
-        for (size_t i = 0; i < d->tables[t].count; i++) free(d->tables[t].rows[i].key);
-        free(d->tables[t].rows);
+        for (size_t i = 0; i < d->tables[t].count; i++) release(&space, d->tables[t].rows[i].key);
+        release(&space, d->tables[t].rows);
     }
     (void)pthread_cond_destroy(&d->freed);
     (void)pthread_mutex_destroy(&d->lock);
-    free(d);
+    release(&space, d);
 }
 
 static void lock(const memory_disk *d) { (void)pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&d->lock); }
@@ -293,6 +314,13 @@ bool memory_powered(const memory_disk *d)
     bool powered = d->powered;
     unlock(d);
     return powered;
+}
+
+void memory_abandon(memory_disk *d)
+{
+    lock(d);
+    d->user = NULL;
+    unlock(d);
 }
 
 void memory_hold_writes(memory_disk *d, bool held)

@@ -39,7 +39,7 @@ static bool finish(memory *m, memory_batch *b)
 bool memory_delete(backend *b, const run_id *id, const char **error)
 {
     memory *m = memory_of(b);
-    memory_batch batch = {.changes = NULL};
+    memory_batch batch = memory_batch_of(m->disk);
     memory_write_begin(m);
     (void)add_deletion(m->disk, &batch, id);
     if (finish(m, &batch)) return true;
@@ -73,7 +73,7 @@ static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sw
 long memory_sweep_age(backend *b, backend_sweep *sweep, size_t limit)
 {
     memory *m = memory_of(b);
-    memory_batch batch = {.changes = NULL};
+    memory_batch batch = memory_batch_of(m->disk);
     memory_write_begin(m);
     size_t own = sweep_kind(m->disk, &batch, sweep, 1, limit);
     size_t stores = sweep_kind(m->disk, &batch, sweep, 0, limit);
@@ -84,7 +84,7 @@ long memory_sweep_age(backend *b, backend_sweep *sweep, size_t limit)
 long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed)
 {
     memory *m = memory_of(b);
-    memory_batch batch = {.changes = NULL};
+    memory_batch batch = memory_batch_of(m->disk);
     long n = 0;
     *freed = 0;
     memory_write_begin(m);

@@ -1,0 +1,60 @@
+#include "runtime/by_hand.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "runtime/loop.h"
+#include "runtime/pool.h"
+#include "runtime/public_url.h"
+#include "storage/backend.h"
+
+static bool open_store(sw_app *app, struct backend *backend, char *error, size_t error_size)
+{
+    const sw_options *o = &app->opt;
+    app->store = store_open(&(store_options){.backend = backend,
+                                             .by_hand = true,
+                                             .retain_ms = o->retain_ms,
+                                             .retain_bytes = (uint64_t)o->retain_bytes,
+                                             .queue_bytes_max = (size_t)o->journal_queue_max,
+                                             .wall_ms = clock_wall_ms},
+                            error, error_size);
+    return app->store && app_read_secret(app, error, error_size);
+}
+
+static bool open_loops(sw_app *app, const int *listeners, char *error, size_t error_size)
+{
+    app->loops = calloc(app->loop_count, sizeof *app->loops);
+    app->blocking = pool_new((size_t)app->opt.blocking_threads);
+    if (!app->loops || !app->blocking) {
+        (void)snprintf(error, error_size, "out of memory");
+        return false;
+    }
+    for (unsigned i = 0; i < app->loop_count; i++)
+        if (!loop_init(&app->loops[i], app, i, app->loop_count, listeners[i], error, error_size)) return false;
+    for (unsigned i = 0; i < app->loop_count; i++) loop_begin(&app->loops[i]);
+    return true;
+}
+
+bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *options, char *error, size_t error_size)
+{
+    app->control = -1;
+    app->loop_count = options->loops;
+    app->ended_well = options->ended_well;
+    app->started_ms = clock_wall_ms();
+    if (app_configure(app, argc, argv, error, error_size) != OPTIONS_OK) {
+        options->backend->ops->close(options->backend);
+        return false;
+    }
+    return open_store(app, options->backend, error, error_size) &&
+           open_loops(app, options->listeners, error, error_size);
+}
+
+void by_hand_close(sw_app *app)
+{
+    for (unsigned i = 0; i < app->loop_count; i++) loop_finish(&app->loops[i]);
+    pool_free(app->blocking);
+    store_close(app->store);
+    app_free(app);
+}

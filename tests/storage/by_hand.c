@@ -1,0 +1,214 @@
+/* A store by hand: nothing happens until its owner does it, in the order he likes; and a disk in shared memory, which
+ * outlives the process that has it open. */
+#include "storage/by_hand.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "storage/memory/memory.h"
+#include "tests/store_desk.h"
+
+static store_options by_hand_on(memory_disk *disk)
+{
+    store_options o = options_for("nothing-is-there");
+    o.backend = memory_open(disk);
+    o.by_hand = true;
+    CHECK(o.backend);
+    return o;
+}
+
+static store_segment segment_of(run_id id, const char *data)
+{
+    return (store_segment){
+        .run = id, .live = STORE_LIVE_SET, .retain_ms = -1, .data = data, .len = strlen(data), .due_ms = 7};
+}
+
+static void turn(desk *d)
+{
+    for (int i = 0; i < 3; i++) (void)uv_run(&d->loop, UV_RUN_NOWAIT);
+}
+
+static void test_writes(void)
+{
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = by_hand_on(disk);
+    open_desk(&d, &o);
+    CHECK_INT(store_hand_write_due_ms(d.store), -1);
+    store_segment a = segment_of(id_of(1, 1), "a"), b = segment_of(id_of(2, 2), "b");
+    store_append(d.port, &a);
+    store_append(d.port, &b);
+    turn(&d);
+    CHECK_INT(d.committed, 0);
+    CHECK_INT(store_hand_write_due_ms(d.store), 0);
+    store_hand_write(d.store);
+    CHECK_INT(d.committed, 0);
+    CHECK_INT(memory_writes(disk), 1);
+    turn(&d);
+    CHECK_INT(d.committed, 2);
+    CHECK_INT(store_hand_write_due_ms(d.store), -1);
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
+/* The younger one first. */
+static void test_reads(void)
+{
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = by_hand_on(disk);
+    open_desk(&d, &o);
+    store_segment a = segment_of(id_of(1, 1), "a"), b = segment_of(id_of(2, 2), "bb");
+    store_append(d.port, &a);
+    store_append(d.port, &b);
+    store_hand_write(d.store);
+    turn(&d);
+    store_load(d.port, &a.run, 1, on_loaded, NULL);
+    store_load(d.port, &b.run, 1, on_loaded, NULL);
+    got.done = false;
+    turn(&d);
+    CHECK_INT(store_hand_reads(d.store), 2);
+    CHECK(!got.done);
+    store_hand_read(d.store, 1);
+    CHECK(!got.done);
+    turn(&d);
+    CHECK(got.done);
+    CHECK_STR(got.data, "bb");
+    CHECK_INT(store_hand_reads(d.store), 1);
+    CHECK_INT(store_reads(d.port), 1);
+    store_hand_read(d.store, 0);
+    turn(&d);
+    CHECK_STR(got.data, "a");
+    CHECK_INT(store_reads(d.port), 0);
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
+/* One of unknown outcome comes back when the disk takes writes again. */
+static void test_outage(void)
+{
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = by_hand_on(disk);
+    open_desk(&d, &o);
+    store_segment a = segment_of(id_of(1, 1), "a"), b = segment_of(id_of(2, 2), "b");
+    memory_fail(disk, MEMORY_APPEARS, 0, false);
+    store_append(d.port, &a);
+    store_hand_write(d.store);
+    turn(&d);
+    CHECK(!store_writable(d.port));
+    CHECK_INT(d.committed + d.failed, 0);
+    store_append(d.port, &b);
+    store_hand_write(d.store);
+    turn(&d);
+    CHECK_INT(d.failed, 1);
+    for (int64_t left; (left = store_hand_write_due_ms(d.store)) != 0;) {
+        CHECK(left > 0);
+        usleep((useconds_t)left * 1000);
+    }
+    store_hand_write(d.store);
+    turn(&d);
+    CHECK(store_writable(d.port));
+    CHECK_INT(d.committed, 1);
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
+static void test_sweep(void)
+{
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    const int64_t start = 1800000000000;
+    memory_set_wall_ms(disk, start);
+    store_options o = by_hand_on(disk);
+    o.retain_ms = 1000;
+    open_desk(&d, &o);
+    store_segment a = segment_of(id_of(start, 1), "a");
+    a.live = STORE_LIVE_CLEAR;
+    store_append(d.port, &a);
+    store_hand_write(d.store);
+    turn(&d);
+    memory_set_wall_ms(disk, start + 60000);
+    store_hand_sweep(d.store);
+    store_load(d.port, &a.run, 1, on_loaded, NULL);
+    store_hand_read(d.store, 0);
+    turn(&d);
+    CHECK(!got.j.found);
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
+/* ---- A disk that is shared ---- */
+
+enum { SPACE_BYTES = 1 << 20 };
+
+typedef struct space {
+    size_t used;
+    char bytes[];
+} space;
+
+/* Gives nothing back. */
+static void *resize(void *arg, void *block, size_t bytes)
+{
+    space *s = arg;
+    size_t *head = (size_t *)(void *)(s->bytes + s->used);
+    if (bytes == 0) return NULL;
+    s->used += (bytes + 2 * sizeof(size_t) - 1 + sizeof(size_t)) / 16 * 16 + 16;
+    CHECK(s->used < SPACE_BYTES - sizeof *s);
+    *head = bytes;
+    if (block) {
+        size_t before = ((size_t *)block)[-2];
+        memcpy(head + 2, block, before < bytes ? before : bytes);
+    }
+    return head + 2;
+}
+
+/* Commits one segment, and dies with another under way. */
+static void child(memory_disk *disk)
+{
+    desk d;
+    store_options o = by_hand_on(disk);
+    open_desk(&d, &o);
+    store_segment a = segment_of(id_of(1, 1), "committed"), b = segment_of(id_of(2, 2), "not yet");
+    store_append(d.port, &a);
+    store_hand_write(d.store);
+    store_append(d.port, &b);
+    _exit(0);
+}
+
+static void test_shared(void)
+{
+    desk d;
+    int status = 1;
+    space *s = mmap(NULL, SPACE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(s != MAP_FAILED);
+    memory_disk *disk = memory_disk_new_in(&(memory_space){.resize = resize, .arg = s});
+    pid_t pid = fork();
+    if (pid == 0) child(disk);
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    memory_abandon(disk);
+    got.done = false;
+    store_options o = options_for("nothing-is-there");
+    o.backend = memory_open(disk);
+    open_desk(&d, &o);
+    CHECK_INT(store_epoch(d.store), 2);
+    CHECK(load(&d, id_of(1, 1)));
+    CHECK_STR(got.data, "committed");
+    CHECK(!load(&d, id_of(2, 2)));
+    close_desk(&d);
+    memory_disk_free(disk);
+    CHECK(munmap(s, SPACE_BYTES) == 0);
+}
+
+static const check_case cases[] = {{"a write waits for its owner", test_writes},
+                                   {"reads in any order", test_reads},
+                                   {"an outage ends when its time has come", test_outage},
+                                   {"a round of retention", test_sweep},
+                                   {"a shared disk outlives a process", test_shared}};
+
+int main(int argc, char **argv)
+{
+    alarm(120); /* instead of waiting for ever */
+    snprintf(root, sizeof root, "/nowhere");
+    return check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
