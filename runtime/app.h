@@ -5,34 +5,12 @@
 
 #include "http/router.h"
 #include "runtime/options.h"
+#include "runtime/run/endpoint.h"
 #include "runtime/stepwell.h"
 #include "runtime/token.h"
 #include "storage/store.h"
 
 struct sw_loop;
-struct http_exchange;
-
-typedef enum endpoint_kind { ENDPOINT_DURABLE, ENDPOINT_PLAIN, ENDPOINT_BUILTIN, ENDPOINT_FILES } endpoint_kind;
-
-enum { ENDPOINT_POLICY = 4 };
-
-struct endpoint;
-/* Answers on the loop's own stack, without a run. */
-typedef void (*builtin_fn)(struct sw_loop *l, struct http_exchange *x, const struct endpoint *e,
-                           const http_param *params, size_t param_count);
-
-typedef struct endpoint {
-    endpoint_kind kind;
-    const char *route;  /* "GET /orders/:id" */
-    sw_handler handler; /* durable and plain */
-    builtin_fn builtin;
-    bool any_page;                             /* built in: pages of --cors-origin may call it */
-    http_reply_header policy[ENDPOINT_POLICY]; /* of every reply to its requests; see app_policy */
-    size_t policy_count;
-    char *files_dir; /* files: the folder, and how many segments of the path lead to it */
-    unsigned files_depth;
-    sw_endpoint_options options;
-} endpoint;
 
 struct sw_app {
     char *name;

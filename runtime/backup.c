@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "http/uri.h"
+#include "runtime/app.h"
 #include "runtime/log.h"
+#include "runtime/waiter.h"
 
 enum { NAME_MAX_BYTES = 128, PATH_MAX_BYTES = 3000, QUERY_MAX_BYTES = 1024 };
 
 typedef struct backup {
-    sw_loop *loop;
+    home *home;
     http_exchange *x;
     int64_t began_ms;
     char path[PATH_MAX_BYTES];
@@ -31,7 +33,7 @@ static void on_done(void *arg, store_backup_result result, uint64_t bytes, const
 {
     backup *b = arg;
     http_exchange *x = b->x;
-    __atomic_store_n(&b->loop->app->backing_up, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&b->home->app->backing_up, false, __ATOMIC_RELEASE);
     if (result == STORE_BACKUP_DONE) {
         char body[QUERY_MAX_BYTES];
         int64_t took_ms = clock_steady_ms() - b->began_ms;
@@ -52,12 +54,12 @@ static void on_done(void *arg, store_backup_result result, uint64_t bytes, const
     free(b);
 }
 
-void backup_answer(sw_loop *l, http_exchange *x)
+void backup_answer(home *h, http_exchange *x)
 {
     const http_request *q = http_exchange_request(x);
-    const char *dir = l->app->opt.backup_dir;
+    const char *dir = h->opt->backup_dir;
     char name[QUERY_MAX_BYTES] = "";
-    if (!dir || !*dir || !l->port) {
+    if (!dir || !*dir || !h->port) {
         waiter_problem(x, 409, "start with --backup-dir DIR, the folder that backups go to", NULL);
         return;
     }
@@ -71,17 +73,17 @@ void backup_answer(sw_loop *l, http_exchange *x)
         waiter_problem(x, 503, "out of memory", "5");
         return;
     }
-    *b = (backup){.loop = l, .x = x, .began_ms = clock_steady_ms()};
+    *b = (backup){.home = h, .x = x, .began_ms = clock_steady_ms()};
     if (snprintf(b->path, sizeof b->path, "%s/%s", dir, name) >= (int)sizeof b->path) {
         free(b);
         waiter_problem(x, 409, "the path of --backup-dir is too long", NULL);
         return;
     }
-    if (__atomic_exchange_n(&l->app->backing_up, true, __ATOMIC_ACQ_REL)) {
+    if (__atomic_exchange_n(&h->app->backing_up, true, __ATOMIC_ACQ_REL)) {
         free(b);
         waiter_problem(x, 409, "another backup is being made", "5");
         return;
     }
     http_exchange_on_gone(x, on_gone);
-    store_backup(l->port, b->path, on_done, b);
+    store_backup(h->port, b->path, on_done, b);
 }

@@ -3,9 +3,10 @@
 #ifndef RUNTIME_BACKUP_H
 #define RUNTIME_BACKUP_H
 
-#include "runtime/loop.h"
+#include "http/server.h"
+#include "runtime/run/home.h"
 
 /* Answers POST /_sw/backup?name=NAME. Takes the exchange. */
-void backup_answer(sw_loop *l, http_exchange *x);
+void backup_answer(home *h, http_exchange *x);
 
 #endif

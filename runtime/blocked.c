@@ -82,9 +82,9 @@ static void ended(watched *w, unsigned loop, int64_t now_ms)
 static void look(watched *w, const sw_loop *l, int64_t now_ms, int64_t warn_ms)
 {
     const char *label = NULL, *step = NULL;
-    uint64_t switches = sched_running(&l->sched, &label, &step);
+    uint64_t switches = sched_running(&l->home.sched, &label, &step);
     if (switches != w->switches || switches == 0) {
-        if (w->is_late) ended(w, l->index, now_ms);
+        if (w->is_late) ended(w, l->home.index, now_ms);
         w->switches = switches;
         w->since_ms = now_ms;
         w->still_ms = STILL_MS;
@@ -94,10 +94,10 @@ static void look(watched *w, const sw_loop *l, int64_t now_ms, int64_t warn_ms)
     if (!w->is_late) {
         copy_text(w->label, label);
         copy_text(w->step, step);
-        w->is_late = sched_running(&l->sched, &label, &step) == switches;
+        w->is_late = sched_running(&l->home.sched, &label, &step) == switches;
     }
     if (!w->is_late || now_ms - w->since_ms < w->still_ms) return;
-    say(w, l->index, now_ms - w->since_ms, true);
+    say(w, l->home.index, now_ms - w->since_ms, true);
     w->still_ms *= 2;
 }
 

@@ -9,27 +9,28 @@
 #include "http/uri.h"
 #include "runtime/backup.h"
 #include "runtime/dev.h"
+#include "runtime/observe/metrics.h"
 #include "runtime/runs_api.h"
 #include "runtime/waiter.h"
 
 enum { QUERY_BYTES = 1024 }; /* of a run's URL */
 
 /* Which pages may call what is at this path with the method that they ask for; NULL: none. */
-static const char *page_origin(const sw_loop *l, const http_request *q)
+static const char *page_origin(const home *h, const http_request *q)
 {
     const char *method = http_request_header(q, "access-control-request-method");
     http_match m;
     if (!method || !http_request_header(q, "origin")) return NULL;
     http_text wanted = {method, strlen(method)};
-    if (http_router_find(l->app->router, wanted, q->path, &m) != HTTP_MATCH_FOUND) return NULL;
-    return app_origin(l->app, m.target);
+    if (http_router_find(h->app->router, wanted, q->path, &m) != HTTP_MATCH_FOUND) return NULL;
+    return app_origin(h->app, m.target);
 }
 
 /* OPTIONS: what may be done here; to browsers that ask before a call from another origin, also by whom. */
-static void reply_options(sw_loop *l, http_exchange *x, const char *allow)
+static void reply_options(home *h, http_exchange *x, const char *allow)
 {
     const http_request *q = http_exchange_request(x);
-    const char *origin = page_origin(l, q), *wanted = http_request_header(q, "access-control-request-headers");
+    const char *origin = page_origin(h, q), *wanted = http_request_header(q, "access-control-request-headers");
     http_reply_header headers[8] = {{"Allow", allow}};
     size_t n = 1;
     if (origin) {
@@ -42,7 +43,7 @@ static void reply_options(sw_loop *l, http_exchange *x, const char *allow)
     http_reply(x, 204, headers, n, "", 0);
 }
 
-void builtin_no_route(sw_loop *l, http_exchange *x, const http_match *m)
+void builtin_no_route(home *h, http_exchange *x, const http_match *m)
 {
     if (m->result == HTTP_MATCH_BAD_PATH) {
         waiter_problem(x, 400, "the path is not validly percent-encoded", NULL);
@@ -52,7 +53,7 @@ void builtin_no_route(sw_loop *l, http_exchange *x, const http_match *m)
         http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
         static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
         if (strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0)
-            reply_options(l, x, m->allow);
+            reply_options(h, x, m->allow);
         else
             http_reply(x, 405, headers, 2, body, sizeof body - 1);
     } else {
@@ -60,14 +61,14 @@ void builtin_no_route(sw_loop *l, http_exchange *x, const http_match *m)
     }
 }
 
-void builtin_files(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t param_count)
+void builtin_files(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t param_count)
 {
     (void)params;
     (void)param_count;
     const char *path = http_exchange_request(x)->path.data;
     /* The prefix may be spelled with escapes: its segments are counted, not its bytes. */
     for (unsigned skip = e->files_depth; skip > 0 && *path; skip--) path += 1 + strcspn(path + 1, "/");
-    http_files_serve(&l->uv, x, e->files_dir, path);
+    http_files_serve(h->uv, x, e->files_dir, path);
 }
 
 /* ---- Health ---- */
@@ -78,20 +79,20 @@ static void reply_json(http_exchange *x, int status, const char *json)
     http_reply(x, status, &type, 1, json, strlen(json));
 }
 
-static void on_healthz(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_healthz(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
-    (void)l, (void)e, (void)params, (void)n;
+    (void)h, (void)e, (void)params, (void)n;
     reply_json(x, 200, "{\"status\":\"ok\"}\n");
 }
 
-static void on_readyz(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_readyz(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
     store_stats stats = {0};
-    if (l->app->store) store_stats_get(l->app->store, &stats);
-    if (l->draining)
+    if (h->store) store_stats_get(h->store, &stats);
+    if (h->draining)
         reply_json(x, 503, "{\"status\":\"draining\"}\n");
-    else if (l->port && !l->recovered)
+    else if (h->port && !h->slots.recovered)
         reply_json(x, 503, "{\"status\":\"recovering\"}\n");
     else if (stats.read_only)
         reply_json(x, 503, "{\"status\":\"journal cannot be written\"}\n");
@@ -101,7 +102,7 @@ static void on_readyz(sw_loop *l, http_exchange *x, const endpoint *e, const htt
 
 /* ---- Output and stream ---- */
 
-static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
+static bool check_token(home *h, http_exchange *x, const run_id *id)
 {
     const http_request *q = http_exchange_request(x);
     char token[TOKEN_TEXT_MAX], value[QUERY_BYTES];
@@ -114,7 +115,7 @@ static bool check_token(sw_loop *l, http_exchange *x, const run_id *id)
         return false;
     }
     if (strlen(value) >= sizeof token) value[0] = 0;
-    switch (token_check(&l->app->key, id, clock_wall_ms(), value, strlen(value))) {
+    switch (token_check(&h->app->key, id, clock_wall_ms(), value, strlen(value))) {
     case TOKEN_OK:
         return true;
     case TOKEN_EXPIRED:
@@ -147,54 +148,54 @@ static bool last_frame(http_exchange *x, uint32_t *after)
 }
 
 /* The id in the path. False: nothing is left to do. */
-static bool read_id(const sw_loop *l, http_exchange *x, const http_param *params, run_id *id)
+static bool read_id(const home *h, http_exchange *x, const http_param *params, run_id *id)
 {
-    if (l->port && run_id_parse(params[0].value, params[0].value_len, id)) return true;
+    if (h->port && run_id_parse(params[0].value, params[0].value_len, id)) return true;
     waiter_problem(x, 404, "no such run", NULL);
     return false;
 }
 
 /* When its loop is this one: otherwise the connection moves there. */
-static bool take_id(sw_loop *l, http_exchange *x, const http_param *params, run_id *id)
+static bool take_id(home *h, http_exchange *x, const http_param *params, run_id *id)
 {
-    if (!read_id(l, x, params, id)) return false;
-    unsigned owner = run_id_loop(id, l->count);
-    if (owner == l->index) return true;
-    loop_move(l, &l->app->loops[owner], x, NULL);
+    if (!read_id(h, x, params, id)) return false;
+    unsigned owner = run_id_loop(id, h->count);
+    if (owner == h->index) return true;
+    h->move(h, owner, x, NULL);
     return false;
 }
 
-static void attach(sw_loop *l, http_exchange *x, const http_param *params, waiter_kind kind)
+static void attach(home *h, http_exchange *x, const http_param *params, waiter_kind kind)
 {
     run_id id;
     waiter_wish wish = {.kind = kind};
     /* While it drains the client is sent round, which any loop can do; that of the run may have ended. */
-    bool here = l->draining ? read_id(l, x, params, &id) : take_id(l, x, params, &id);
-    if (!here || !check_token(l, x, &id)) return;
-    if (kind != WAITER_STREAM || last_frame(x, &wish.after)) slot_attach(l, x, &id, &wish);
+    bool here = h->draining ? read_id(h, x, params, &id) : take_id(h, x, params, &id);
+    if (!here || !check_token(h, x, &id)) return;
+    if (kind != WAITER_STREAM || last_frame(x, &wish.after)) slot_attach(h, x, &id, &wish);
 }
 
-static void on_output(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_output(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    attach(l, x, params, WAITER_OUTPUT);
+    attach(h, x, params, WAITER_OUTPUT);
 }
 
-static void on_stream(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_stream(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    attach(l, x, params, WAITER_STREAM);
+    attach(h, x, params, WAITER_STREAM);
 }
 
 /* ---- Administration ---- */
 
-static bool admin(sw_loop *l, http_exchange *x)
+static bool admin(home *h, http_exchange *x)
 {
     const http_request *q = http_exchange_request(x);
-    const char *token = l->app->opt.admin_token;
+    const char *token = h->opt->admin_token;
     const char *given = http_request_header(q, "authorization");
-    if (l->app->opt.dev && dev_trusts(q)) return true;
-    if (l->app->opt.dev && q->peer_loopback && !given) {
+    if (h->opt->dev && dev_trusts(q)) return true;
+    if (h->opt->dev && q->peer_loopback && !given) {
         waiter_problem(
             x, 403, "--dev trusts this machine's names (localhost, 127.0.0.1, [::1]) and pages of its own only", NULL);
         return false;
@@ -214,66 +215,66 @@ static bool admin(sw_loop *l, http_exchange *x)
     return false;
 }
 
-static void on_runs(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_runs(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (admin(l, x)) runs_api_list(l, x);
+    if (admin(h, x)) runs_api_list(h, x);
 }
 
-static void on_run(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_run(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
     run_id id;
-    if (!admin(l, x)) return;
+    if (!admin(h, x)) return;
     if (run_id_parse(params[0].value, params[0].value_len, &id))
-        runs_api_one(l, x, &id);
+        runs_api_one(h, x, &id);
     else
         waiter_problem(x, 404, "no such run", NULL);
 }
 
 /* With the run's token or as administrator. False: nothing is left to do. */
-static bool may_steer(sw_loop *l, http_exchange *x, const http_param *params, run_id *id)
+static bool may_steer(home *h, http_exchange *x, const http_param *params, run_id *id)
 {
     char token[QUERY_BYTES];
-    if (!take_id(l, x, params, id)) return false;
+    if (!take_id(h, x, params, id)) return false;
     const http_request *q = http_exchange_request(x);
     bool has_token = q->query.len < sizeof token && uri_query(q->query.data, q->query.len, "token", token);
-    return has_token ? check_token(l, x, id) : admin(l, x);
+    return has_token ? check_token(h, x, id) : admin(h, x);
 }
 
-static void on_cancel(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
     run_id id;
-    if (!may_steer(l, x, params, &id)) return;
-    slot *s = slot_find(&l->slots, &id);
-    if (l->draining && !(s && s->run))
+    if (!may_steer(h, x, params, &id)) return;
+    slot *s = slot_find(&h->slots, &id);
+    if (h->draining && !(s && s->run))
         waiter_problem(x, 503, "the server is stopping: ask again", "1");
     else
-        slot_cancel(l, x, &id);
+        slot_cancel(h, x, &id);
 }
 
-static void on_release(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_release(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
     run_id id;
-    if (!may_steer(l, x, params, &id)) return;
-    if (l->draining)
+    if (!may_steer(h, x, params, &id)) return;
+    if (h->draining)
         waiter_problem(x, 503, "the server is stopping: ask again", "1");
     else
-        slot_release(l, x, &id);
+        slot_release(h, x, &id);
 }
 
-static void on_metrics(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (admin(l, x)) runs_api_metrics(l, x);
+    if (admin(h, x)) metrics_answer(h, x);
 }
 
-static void on_backup(sw_loop *l, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+static void on_backup(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (admin(l, x)) backup_answer(l, x);
+    if (admin(h, x)) backup_answer(h, x);
 }
 
 void builtin_register(sw_app *app)

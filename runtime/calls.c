@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/loop.h"
 #include "runtime/retry.h"
+#include "runtime/run/home.h"
 #include "runtime/strand.h"
 
 enum { FETCH_TIMEOUT_MS = 60000, FETCH_BODY_MAX = 16 << 20 };
@@ -49,7 +49,7 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
     else
         o.timeout_ms = timeout_ms;
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
-    http_call *call = http_call_start(c->run->loop->client, &o, on_change, c->strand);
+    http_call *call = http_call_start(c->run->home->client, &o, on_change, c->strand);
     if (!call) sw_fail(c, "out of memory for a call to %s", call_place(c, q->url));
     return call;
 }

@@ -6,18 +6,19 @@
 #include <stdbool.h>
 #include <uv.h>
 
-struct sw_loop;
+struct home;
 
 typedef struct clock_watch {
+    struct home *home;
     uv_poll_t handle;
     int fd; /* a timer that is far away; -1: none */
 } clock_watch;
 
 /* False: the handle could not be made. */
-bool clock_watch_open(struct sw_loop *l);
-void clock_watch_close(struct sw_loop *l);
+bool clock_watch_open(clock_watch *w, struct home *h);
+void clock_watch_close(clock_watch *w);
 
 /* Once a turn. */
-void clock_watch_turn(struct sw_loop *l);
+void clock_watch_turn(struct home *h);
 
 #endif

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/crash_file.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "runtime/log.h"
-#include "runtime/loop.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
 #include "runtime/step.h"
 
 replay_record *fit_find(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
@@ -63,7 +64,7 @@ void fit_check_input(run *r, const step_spec *spec, replay_record *rec)
              "%s: step \"%s\" is given another input than when the journal's result was made; the result is used"
              " (version \"%s\" of the endpoint)",
              r->endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence), version ? version : "");
-    counter_add(&r->loop->counters.inputs_differed, 1);
+    counter_add(&r->home->counters.inputs_differed, 1);
     entry e = {.kind = ENTRY_DIFFERS,
                .path = spec->path,
                .id = {spec->id, strlen(spec->id)},

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "runtime/loop.h"
+#include "runtime/run/home.h"
 #include "runtime/strand.h"
 
 void gate_init(gate *g)
@@ -11,9 +11,9 @@ void gate_init(gate *g)
     g->last = &g->first;
 }
 
-bool gate_writable(const sw_loop *l) { return store_writable(l->port); }
+bool gate_writable(const home *h) { return store_writable(h->port); }
 
-bool gate_full(const sw_loop *l) { return store_busy(l->port, l->gate.open_bytes); }
+bool gate_full(const home *h) { return store_busy(h->port, h->gate.open_bytes); }
 
 static void enter(gate *g, strand *s)
 {
@@ -39,24 +39,24 @@ static void leave(gate *g, strand *s)
 /* One turn of waiting. False: interrupted. */
 static bool wait_change(strand *s, bool full)
 {
-    sw_loop *l = s->run->loop;
-    enter(&l->gate, s);
-    if (full) store_want_room(l->port);
+    home *h = s->run->home;
+    enter(&h->gate, s);
+    if (full) store_want_room(h->port);
     run_touch(s->run); /* what it holds back is to be appended: that makes the room */
     bool awake = strand_suspend(s);
-    leave(&l->gate, s);
+    leave(&h->gate, s);
     return awake;
 }
 
 bool gate_pass(strand *s)
 {
     run *r = s->run;
-    const sw_loop *l = r->loop;
+    const home *h = r->home;
     for (;;) {
-        if (l->draining && !r->leave) r->leave = LEAVE_DRAIN;
+        if (h->draining && !r->leave) r->leave = LEAVE_DRAIN;
         if (r->leave) return false;
-        bool full = gate_full(l);
-        if (gate_writable(l) && !full) break;
+        bool full = gate_full(h);
+        if (gate_writable(h) && !full) break;
         if (!wait_change(s, full)) return false;
     }
     r->attempted = true;
@@ -66,12 +66,12 @@ bool gate_pass(strand *s)
 bool gate_wait_room(strand *s)
 {
     bool awake = true;
-    while (awake && gate_writable(s->run->loop) && gate_full(s->run->loop)) awake = wait_change(s, true);
+    while (awake && gate_writable(s->run->home) && gate_full(s->run->home)) awake = wait_change(s, true);
     return awake;
 }
 
-void gate_changed(sw_loop *l)
+void gate_changed(home *h)
 {
-    for (strand *s = l->gate.first; s; s = s->gate_next) strand_wake(s);
-    if (gate_writable(l)) slot_release_held(l);
+    for (strand *s = h->gate.first; s; s = s->gate_next) strand_wake(s);
+    if (gate_writable(h)) slot_release_held(h);
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct strand;
-struct sw_loop;
+struct home;
 
 typedef struct gate {
     struct strand *first, **last; /* strands that wait, first come first */
@@ -23,9 +23,9 @@ typedef struct gate {
 void gate_init(gate *g);
 
 /* The journal takes writes. */
-bool gate_writable(const struct sw_loop *l);
+bool gate_writable(const struct home *h);
 /* The journal's queue is over its limit. */
-bool gate_full(const struct sw_loop *l);
+bool gate_full(const struct home *h);
 
 /* Waits until an attempt may begin. False: the run leaves memory, none may. */
 bool gate_pass(struct strand *s);
@@ -33,6 +33,6 @@ bool gate_pass(struct strand *s);
 bool gate_wait_room(struct strand *s);
 
 /* The store has changed its state: whoever waits looks again, and parked runs that are due are loaded. */
-void gate_changed(struct sw_loop *l);
+void gate_changed(struct home *h);
 
 #endif

@@ -6,10 +6,11 @@
 
 #include "runtime/fit.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/replay_log.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
@@ -229,13 +230,13 @@ void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
 static bool try_again(sw_group *g, strand *s)
 {
     run *r = s->run;
-    if (r->leave || r->loop->draining) { /* the next process has the room, or tries again */
+    if (r->leave || r->home->draining) { /* the next process has the room, or tries again */
         if (!r->leave) r->leave = LEAVE_DRAIN;
         strand_interrupt(s, INTERRUPT_UNWIND);
         return false;
     }
     strand_set_wait(s, STRAND_BUSY);
-    clock_instant now = clock_now(&r->loop->clock);
+    clock_instant now = clock_now(&r->home->clock);
     clock_wait pause = clock_wait_for(&now, SHORT_MS);
     bool awake = strand_sleep_until(s, &pause, STRAND_SLEEP_PLAIN);
     if (awake) start_members(g);

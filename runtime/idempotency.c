@@ -7,7 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/loop.h"
+#include "runtime/app.h"
+#include "runtime/run/home.h"
+#include "runtime/waiter.h"
 
 /* A request that waits for its key to be looked up. */
 typedef struct queued {
@@ -19,7 +21,7 @@ typedef struct queued {
 
 struct claim {
     claim *next; /* in its bucket */
-    sw_loop *loop;
+    home *home;
     store_key key; /* with the fingerprint of the request that began the run */
     run *run;      /* NULL: it is being looked up */
     queued *first, **last;
@@ -82,25 +84,25 @@ static store_key make_key(const endpoint *e, const http_request *q, http_text ke
 
 /* ---- The table ---- */
 
-static claim **bucket(sw_loop *l, const uint8_t *hash)
+static claim **bucket(home *h, const uint8_t *hash)
 {
-    return &l->claims.buckets[(hash[4] << 8 | hash[5]) & (CLAIM_BUCKETS - 1)];
+    return &h->claims->buckets[(hash[4] << 8 | hash[5]) & (CLAIM_BUCKETS - 1)];
 }
 
-static claim *claim_find(sw_loop *l, const store_key *key)
+static claim *claim_find(home *h, const store_key *key)
 {
-    claim *c = *bucket(l, key->hash);
+    claim *c = *bucket(h, key->hash);
     while (c && memcmp(c->key.hash, key->hash, STORE_KEY_BYTES) != 0) c = c->next;
     return c;
 }
 
 const store_key *claim_key(const claim *c) { return &c->key; }
 
-void claim_release(sw_loop *l, claim *c)
+void claim_release(home *h, claim *c)
 {
     if (!c) return;
     assert(!c->first);
-    claim **at = bucket(l, c->key.hash);
+    claim **at = bucket(h, c->key.hash);
     while (*at != c) at = &(*at)->next;
     *at = c->next;
     free(c);
@@ -175,90 +177,90 @@ static void join(claim *c, http_exchange *x, const uint8_t *fingerprint)
 {
     if (!same_request(x, fingerprint, c->key.fingerprint)) return;
     waiter_wish wish = replay_wish(x);
-    waiter_attach(c->loop, &c->run->waiters, &wish, x, &c->run->id);
+    waiter_attach(c->home, &c->run->waiters, &wish, x, &c->run->id);
     run_touch(c->run);
 }
 
-static void attach(sw_loop *l, http_exchange *x, const run_id *id)
+static void attach(home *h, http_exchange *x, const run_id *id)
 {
     destination to = {.run = *id, .wish = replay_wish(x)};
-    unsigned owner = run_id_loop(id, l->count);
-    if (owner == l->index)
-        slot_attach(l, x, &to.run, &to.wish);
+    unsigned owner = run_id_loop(id, h->count);
+    if (owner == h->index)
+        slot_attach(h, x, &to.run, &to.wish);
     else
-        loop_move(l, &l->app->loops[owner], x, &to); /* it began under another --loops */
+        h->move(h, owner, x, &to); /* it began under another --loops */
 }
 
 /* Nobody had the key: the first that waits begins the run. */
 static void begin_run(claim *c, http_exchange *x, const uint8_t *fingerprint)
 {
-    sw_loop *l = c->loop;
+    home *h = c->home;
     const http_request *q = http_exchange_request(x);
     http_match m;
-    if (loop_refuses(l)) {
+    if (home_refuses(h)) {
         waiter_problem(x, 503, "the server is stopping", "1");
         return;
     }
-    http_match_result found = http_router_find(l->app->router, q->method, q->path, &m);
+    http_match_result found = http_router_find(h->app->router, q->method, q->path, &m);
     assert(found == HTTP_MATCH_FOUND);
     (void)found;
     memcpy(c->key.fingerprint, fingerprint, STORE_KEY_BYTES);
-    c->run = run_start(l, m.target, x, m.params, m.param_count, c);
+    c->run = run_start(h, m.target, x, m.params, m.param_count, c);
 }
 
 static void on_found(void *arg, const store_key_row *row, const char *error)
 {
     claim *c = arg;
-    sw_loop *l = c->loop;
+    home *h = c->home;
     uint8_t fingerprint[STORE_KEY_BYTES];
     http_exchange *x;
-    l->claims.looking--;
+    h->claims->looking--;
     while ((x = dequeue(c, fingerprint))) {
         if (error)
             waiter_problem(x, 503, error, "5");
         else if (row && same_request(x, fingerprint, row->fingerprint))
-            attach(l, x, &row->run);
+            attach(h, x, &row->run);
         else if (!row && c->run)
             join(c, x, fingerprint);
         else if (!row)
             begin_run(c, x, fingerprint);
     }
-    if (!c->run) claim_release(l, c);
+    if (!c->run) claim_release(h, c);
 }
 
-static void look_up(sw_loop *l, http_exchange *x, const store_key *key)
+static void look_up(home *h, http_exchange *x, const store_key *key)
 {
     claim *c = malloc(sizeof *c);
     if (!c) {
         waiter_problem(x, 503, "out of memory", "5");
         return;
     }
-    *c = (claim){.loop = l, .key = *key, .next = *bucket(l, key->hash)};
+    *c = (claim){.home = h, .key = *key, .next = *bucket(h, key->hash)};
     c->last = &c->first;
-    *bucket(l, key->hash) = c;
+    *bucket(h, key->hash) = c;
     if (!enqueue(c, x, key)) {
-        claim_release(l, c);
+        claim_release(h, c);
         return;
     }
-    l->claims.looking++;
-    store_find_key(l->port, key->hash, on_found, c);
+    h->claims->looking++;
+    store_find_key(h->port, key->hash, on_found, c);
 }
 
-bool idempotency_take(sw_loop *l, const endpoint *e, http_exchange *x)
+bool idempotency_take(home *h, const endpoint *e, http_exchange *x)
 {
     const http_request *q = http_exchange_request(x);
     http_text name = {NULL, 0};
     if (!http_request_header(q, "idempotency-key")) return false;
     if (!read_key(x, &name)) return true;
     store_key key = make_key(e, q, name);
-    unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % l->count;
-    if (owner != l->index) {
-        loop_move(l, &l->app->loops[owner], x, NULL);
+    unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % h->count;
+    if (owner != h->index) {
+        h->move(h, owner, x, NULL);
         return true;
     }
-    claim *c = claim_find(l, &key);
+    claim *c = claim_find(h, &key);
     if (!c)
-        look_up(l, x, &key);
+        look_up(h, x, &key);
     else if (c->run)
         join(c, x, key.fingerprint);
     else

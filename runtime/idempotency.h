@@ -9,7 +9,7 @@
 #include "http/server.h"
 #include "storage/store.h"
 
-struct sw_loop;
+struct home;
 struct endpoint;
 struct run;
 
@@ -23,12 +23,12 @@ typedef struct claim_table {
 } claim_table;
 
 /* Takes the exchange if its request has a key (also to refuse it). False: it has none. */
-bool idempotency_take(struct sw_loop *l, const struct endpoint *e, http_exchange *x);
+bool idempotency_take(struct home *h, const struct endpoint *e, http_exchange *x);
 
 const store_key *claim_key(const claim *c);
 
 /* The run of the claim is on disk, or will never be: whoever comes now finds it in the journal, or not. NULL is fine.
  */
-void claim_release(struct sw_loop *l, claim *c);
+void claim_release(struct home *h, claim *c);
 
 #endif

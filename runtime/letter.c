@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/loop.h"
 #include "runtime/random.h"
+#include "runtime/run/home.h"
+#include "runtime/stepwell.h"
 #include "runtime/value.h"
 
 enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
@@ -42,13 +43,13 @@ static size_t pack(char to[LETTER_VALUE_MAX], letter_kind kind)
 }
 
 /* 0: it cannot be read. */
-static int64_t unpack_kind(sw_loop *l, store_bytes value)
+static int64_t unpack_kind(home *h, store_bytes value)
 {
     arena a;
     sw_value v;
     const char *error = NULL;
     int64_t kind = 0;
-    arena_init(&a, l->arenas);
+    arena_init(&a, h->arenas);
     bool ok = value_unpack(&a, value.data, value.len, &v, &error) && v.type == MSGPACK_OBJECT_ARRAY;
     if (ok && v.via.array.size >= 2 && v.via.array.ptr[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         kind = v.via.array.ptr[1].via.i64;
@@ -58,29 +59,27 @@ static int64_t unpack_kind(sw_loop *l, store_bytes value)
 
 static void commit(letter *m, store_row_op op, size_t value_len)
 {
-    sw_loop *l = m->loop;
+    home *h = m->home;
     m->row = (store_row){.op = op, .table = TABLE, .key = {m->key, sizeof m->key}, .value = {m->value, value_len}};
     m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &m->row};
-    l->segments_in_flight++;
-    *l->segments_end = &m->segment;
-    l->segments_end = &m->segment.next;
+    home_send(h, &m->segment);
 }
 
 /* A loop's arrival numbers ascend, also when the clock is set back: the letters of one run are read in order. */
-static uint64_t next_arrival(sw_loop *l)
+static uint64_t next_arrival(home *h)
 {
     uint64_t now = (uint64_t)clock_wall_ms() << 20;
-    l->last_letter = now > l->last_letter ? now : l->last_letter + 1;
-    return l->last_letter;
+    h->last_letter = now > h->last_letter ? now : h->last_letter + 1;
+    return h->last_letter;
 }
 
-bool letter_send(sw_loop *l, const run_id *to, letter_kind kind)
+bool letter_send(home *h, const run_id *to, letter_kind kind)
 {
     letter *m = calloc(1, sizeof *m);
     if (!m) return false;
-    *m = (letter){.loop = l, .run = *to, .kind = kind};
+    *m = (letter){.home = h, .run = *to, .kind = kind};
     memcpy(m->key, to->bytes, RUN_ID_BYTES);
-    put_be(m->key + RUN_ID_BYTES, next_arrival(l));
+    put_be(m->key + RUN_ID_BYTES, next_arrival(h));
     size_t len = pack(m->value, kind);
     if (len == 0) {
         free(m);
@@ -90,13 +89,13 @@ bool letter_send(sw_loop *l, const run_id *to, letter_kind kind)
     return true;
 }
 
-letter *letter_read(sw_loop *l, const store_table_row *row)
+letter *letter_read(home *h, const store_table_row *row)
 {
-    int64_t kind = unpack_kind(l, row->value);
+    int64_t kind = unpack_kind(h, row->value);
     bool known = row->key.len == LETTER_KEY_BYTES && (kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     letter *m = known ? calloc(1, sizeof *m) : NULL;
     if (!m) return NULL;
-    *m = (letter){.loop = l, .kind = (letter_kind)kind};
+    *m = (letter){.home = h, .kind = (letter_kind)kind};
     memcpy(m->key, row->key.data, sizeof m->key);
     memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
     return m;
@@ -125,14 +124,14 @@ void letter_move(letter **from, letter **to)
     *from = NULL;
 }
 
-void letter_drop(sw_loop *l, letter **list)
+void letter_drop(home *h, letter **list)
 {
     for (letter *m = *list, *next; m; m = next) {
         next = m->next;
-        assert(m->loop == l);
+        assert(m->home == h);
         commit(m, STORE_ROW_DELETE, 0);
     }
-    (void)l;
+    (void)h;
     *list = NULL;
 }
 
@@ -148,9 +147,9 @@ void letter_free_all(letter **list)
 void letter_committed(store_segment *s)
 {
     letter *m = (letter *)((char *)s - offsetof(letter, segment));
-    m->loop->segments_in_flight--;
+    home_segment_back(m->home);
     if (m->row.op == STORE_ROW_DELETE)
         free(m); /* if that failed, the next start finds it, and that it leads to nothing */
     else
-        slot_take_letter(m->loop, m, s->error);
+        slot_take_letter(m->home, m, s->error);
 }

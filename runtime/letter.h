@@ -6,7 +6,7 @@
 
 #include "storage/store.h"
 
-struct sw_loop;
+struct home;
 
 /* On disk: see docs/journal.md. */
 typedef enum letter_kind { LETTER_CANCEL = 1, LETTER_RELEASE = 2 } letter_kind;
@@ -15,7 +15,7 @@ enum { LETTER_KEY_BYTES = RUN_ID_BYTES + 8, LETTER_VALUE_MAX = 64 };
 
 typedef struct letter {
     struct letter *next; /* of its slot, or run */
-    struct sw_loop *loop;
+    struct home *home;
     run_id run;
     letter_kind kind;
     store_row row;         /* that writes it, or deletes it */
@@ -25,16 +25,16 @@ typedef struct letter {
 } letter;
 
 /* Writes one: slot_take_letter gets it when that is done, or not. False: no memory. */
-bool letter_send(struct sw_loop *l, const run_id *to, letter_kind kind);
+bool letter_send(struct home *h, const run_id *to, letter_kind kind);
 /* One that is on disk, as it was read; NULL: no memory, or of a kind that is not known. */
-letter *letter_read(struct sw_loop *l, const store_table_row *row);
+letter *letter_read(struct home *h, const store_table_row *row);
 
 bool letter_is_in(const letter *list, letter_kind kind);
 /* The rows that delete a list in another segment's commit; NULL: it is empty. */
 const store_row *letter_deletions(letter *list);
 void letter_move(letter **from, letter **to);
 /* They lead to nothing: deletes them in a commit of their own. */
-void letter_drop(struct sw_loop *l, letter **list);
+void letter_drop(struct home *h, letter **list);
 /* From memory alone. */
 void letter_free_all(letter **list);
 

@@ -44,8 +44,6 @@ static bool leave_request(sw_loop *l, http_exchange *x)
     return true;
 }
 
-bool loop_refuses(const sw_loop *l) { return l->draining && (!l->followed || l->hurried); }
-
 /* Of preflights, which name the endpoint in another way, see builtin.c. */
 static http_policy policy_of(const http_match *m, http_text method)
 {
@@ -59,7 +57,7 @@ static http_policy on_refusal(void *arg, http_text method, http_text path)
 {
     const sw_loop *l = arg;
     http_match m;
-    http_router_find(l->app->router, method, path, &m);
+    http_router_find(l->home.app->router, method, path, &m);
     return policy_of(&m, method);
 }
 
@@ -68,59 +66,50 @@ static void on_request(void *arg, http_exchange *x)
     sw_loop *l = arg;
     const http_request *q = http_exchange_request(x);
     http_match m;
-    http_router_find(l->app->router, q->method, q->path, &m);
+    http_router_find(l->home.app->router, q->method, q->path, &m);
     http_exchange_policy(x, policy_of(&m, q->method));
     if (l->adopting) {
         const destination *to = l->adopting;
         l->adopting = NULL;
         if (to->kept)
-            waiter_take_back(l, x, to->kept);
+            waiter_take_back(&l->home, x, to->kept);
         else
-            slot_attach(l, x, &to->run, &to->wish);
+            slot_attach(&l->home, x, &to->run, &to->wish);
         return;
     }
-    if (l->draining && l->followed && leave_request(l, x)) return;
+    if (l->home.draining && l->home.followed && leave_request(l, x)) return;
     l->turn_requests++;
     if (m.result != HTTP_MATCH_FOUND) {
-        builtin_no_route(l, x, &m);
+        builtin_no_route(&l->home, x, &m);
         return;
     }
     const endpoint *e = m.target;
     if (e->kind == ENDPOINT_BUILTIN || e->kind == ENDPOINT_FILES) {
-        e->builtin(l, x, e, m.params, m.param_count);
-    } else if (loop_refuses(l)) { /* else it is journaled for the next process */
-        counter_add(&l->counters.requests_refused, 1);
+        e->builtin(&l->home, x, e, m.params, m.param_count);
+    } else if (home_refuses(&l->home)) { /* else it is journaled for the next process */
+        counter_add(&l->home.counters.requests_refused, 1);
         waiter_problem(x, 503, "the server is stopping", "1");
-    } else if (e->kind != ENDPOINT_DURABLE || !idempotency_take(l, e, x)) {
-        run_start(l, e, x, m.params, m.param_count, NULL);
+    } else if (e->kind != ENDPOINT_DURABLE || !idempotency_take(&l->home, e, x)) {
+        run_start(&l->home, e, x, m.params, m.param_count, NULL);
     }
 }
 
 /* ---- Turns ---- */
 
-static void append_segments(sw_loop *l)
-{
-    store_segment *list = l->segments;
-    if (!list) return;
-    l->segments = NULL;
-    l->segments_end = &l->segments;
-    store_append(l->port, list);
-}
-
 static void end_turn(sw_loop *l)
 {
     l->turn_requests = 0;
     do {
-        sched_run(&l->sched, 0);
-        for (run *r; (r = TAILQ_FIRST(&l->touched));) {
-            TAILQ_REMOVE(&l->touched, r, touched);
+        sched_run(&l->home.sched, 0);
+        for (run *r; (r = TAILQ_FIRST(&l->home.runs.touched));) {
+            TAILQ_REMOVE(&l->home.runs.touched, r, touched);
             r->dirty = false;
             run_turn_end(r);
         }
-        append_segments(l);
-        if (!l->stopping) http_client_flush(l->client);
-    } while (l->sched.ready > 0 || !TAILQ_EMPTY(&l->touched));
-    slot_load_due(l);
+        home_flush(&l->home);
+        if (!l->stopping) http_client_flush(l->home.client);
+    } while (l->home.sched.ready > 0 || !TAILQ_EMPTY(&l->home.runs.touched));
+    slot_load_due(&l->home);
 }
 
 /* A turn of very many requests is cut in pieces, so that the first of them are not answered after the last. */
@@ -134,13 +123,13 @@ static void check_drained(sw_loop *l);
 
 static void on_turn(sw_loop *l)
 {
-    clock_watch_turn(l);
+    clock_watch_turn(&l->home);
     end_turn(l);
     if (uv_now(&l->uv) - l->trimmed_ms >= TRIM_MS) {
         l->trimmed_ms = uv_now(&l->uv);
-        stack_pool_trim(l->stacks);
+        stack_pool_trim(l->home.stacks);
     }
-    if (l->draining && !l->stopping) check_drained(l);
+    if (l->home.draining && !l->stopping) check_drained(l);
 }
 
 static void on_before_poll(uv_prepare_t *h) { on_turn(h->data); }
@@ -158,7 +147,11 @@ static void on_committed(void *arg, store_segment *list)
     }
 }
 
-static void on_store_change(void *arg) { gate_changed(arg); }
+static void on_store_change(void *arg)
+{
+    sw_loop *l = arg;
+    gate_changed(&l->home);
+}
 
 /* ---- Moving connections between loops ---- */
 
@@ -193,7 +186,7 @@ static moved *moved_new(const http_moving *from, const destination *to_run)
     return m;
 }
 
-void loop_move(sw_loop *from, sw_loop *to, http_exchange *x, const destination *to_run)
+static void move(home *h, unsigned to_loop, http_exchange *x, const destination *to_run)
 {
     http_moving moving;
     if (!http_exchange_detach(x, &moving)) {
@@ -201,8 +194,8 @@ void loop_move(sw_loop *from, sw_loop *to, http_exchange *x, const destination *
         return;
     }
     moved *m = moved_new(&moving, to_run);
-    if (!m || send_over(to, m)) return;
-    if (m->unsent_len > 0 || !keeper_leave(&from->keeper, m->fd, m->data, m->len))
+    if (!m || send_over(&h->app->loops[to_loop], m)) return;
+    if (m->unsent_len > 0 || !keeper_leave(h->keeper, m->fd, m->data, m->len))
         log_line(LOG_WARN, NULL, "a request came too late: its loop has ended");
     close(m->fd);
     free(m);
@@ -255,7 +248,7 @@ static void adopt_kept(sw_loop *l, const moved *m)
     arena a;
     kept_client client;
     destination to = {.kept = &client};
-    arena_init(&a, l->arenas);
+    arena_init(&a, l->home.arenas);
     if (kept_read(&a, m->data, m->len, &client)) {
         http_kept kept = {.fd = m->fd,
                           .position = client.position,
@@ -287,7 +280,7 @@ static void adopt_moved(sw_loop *l)
     uv_mutex_unlock(&l->moved_lock);
     while (m) {
         moved *next = m->next;
-        if (m->key && l->draining)
+        if (m->key && l->home.draining)
             close(m->fd); /* a kept one stays with the supervisor, for the next worker */
         else if (m->key)
             adopt_kept(l, m);
@@ -302,44 +295,44 @@ static void adopt_moved(sw_loop *l)
 
 static void drain_runs(sw_loop *l)
 {
-    for (size_t i = 0; i < l->slots.bucket_count; i++)
-        for (slot *s = l->slots.buckets[i], *next; s; s = next) {
+    for (size_t i = 0; i < l->home.slots.bucket_count; i++)
+        for (slot *s = l->home.slots.buckets[i], *next; s; s = next) {
             next = s->next;
             if (s->run)
                 run_leave_now(s->run, LEAVE_DRAIN);
             else
                 waiter_dismiss(&s->waiters);
         }
-    if (l->replaced) waiter_leave_readers(l);
+    if (l->home.replaced) waiter_leave_readers(&l->home);
     /* No other process goes on with a plain request: until --drain is over it has its time. */
     run *r;
-    if (!l->hurried) return;
-    LIST_FOREACH(r, &l->plain_runs, plain_runs) run_leave_now(r, LEAVE_DRAIN);
+    if (!l->home.hurried) return;
+    LIST_FOREACH(r, &l->home.runs.plain, plain_runs) run_leave_now(r, LEAVE_DRAIN);
 }
 
 static void on_drain_over(struct timer *t)
 {
     sw_loop *l = t->arg;
-    if (l->runs > 0)
-        log_line(LOG_WARN, NULL, "loop %u still had %zu runs at the end of --drain: they will be resumed", l->index,
-                 l->runs);
+    if (l->home.runs.count > 0)
+        log_line(LOG_WARN, NULL, "loop %u still had %zu runs at the end of --drain: they will be resumed",
+                 l->home.index, l->home.runs.count);
     else
-        log_line(LOG_WARN, NULL, "loop %u had not sent all at the end of --drain: connections are cut", l->index);
-    l->hurried = true;
-    if (l->port) store_give_up(l->port);
+        log_line(LOG_WARN, NULL, "loop %u had not sent all at the end of --drain: connections are cut", l->home.index);
+    l->home.hurried = true;
+    if (l->home.port) store_give_up(l->home.port);
     drain_runs(l);
 }
 
 static void begin_drain(sw_loop *l)
 {
-    l->draining = true;
-    if (l->followed && !l->keeper.off)
+    l->home.draining = true;
+    if (l->home.followed && !l->keeper.off)
         http_server_leave(l->server);
     else
         http_server_drain(l->server);
     drain_runs(l);
     l->drain_timer = (struct timer){.fn = on_drain_over, .arg = l};
-    (void)timers_start(&l->timers, &l->drain_timer, (uint64_t)l->app->opt.drain_ms);
+    (void)timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms);
 }
 
 static void on_command(uv_async_t *h)
@@ -347,13 +340,13 @@ static void on_command(uv_async_t *h)
     sw_loop *l = h->data;
     __atomic_store_n(&l->answered, __atomic_load_n(&l->asked, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
     adopt_moved(l);
-    if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->draining) begin_drain(l);
+    if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->home.draining) begin_drain(l);
 }
 
 void loop_drain(sw_loop *l, loop_end end)
 {
-    l->followed = end != LOOP_STOPPED;
-    l->replaced = end == LOOP_REPLACED;
+    l->home.followed = end != LOOP_STOPPED;
+    l->home.replaced = end == LOOP_REPLACED;
     __atomic_store_n(&l->drain_asked, true, __ATOMIC_RELEASE);
     (void)uv_async_send(&l->command);
 }
@@ -373,11 +366,11 @@ static void on_part_closed(void *arg)
 {
     sw_loop *l = arg;
     if (--l->handles_open > 0) return;
-    timers_close(&l->timers);
+    timers_close(&l->home.timers);
     uv_close((uv_handle_t *)&l->before_poll, NULL);
     uv_close((uv_handle_t *)&l->after_poll, NULL);
     uv_close((uv_handle_t *)&l->command, NULL);
-    clock_watch_close(l);
+    clock_watch_close(&l->clock_watch);
 }
 
 /* False: a connection has come meanwhile. */
@@ -391,19 +384,20 @@ static bool close_moved(sw_loop *l)
 
 static void check_drained(sw_loop *l)
 {
-    bool idle = l->runs == 0 && l->segments_in_flight == 0 && l->slots.loading == 0 && l->claims.looking == 0 &&
-                (l->recovered || !l->port) && (!l->port || store_reads(l->port) == 0);
+    bool idle = l->home.runs.count == 0 && l->home.outbox.in_flight == 0 && l->home.slots.loading == 0 &&
+                l->claims.looking == 0 && (l->home.slots.recovered || !l->home.port) &&
+                (!l->home.port || store_reads(l->home.port) == 0);
     if (!idle) return;
     /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */
-    if ((http_server_busy(l->server) || !keeper_all_told(&l->keeper)) && !l->hurried) return;
+    if ((http_server_busy(l->server) || !keeper_all_told(&l->keeper)) && !l->home.hurried) return;
     if (!close_moved(l)) return;
     l->stopping = true;
-    timers_stop(&l->timers, &l->drain_timer);
-    l->handles_open = l->port ? CLOSING_PARTS : CLOSING_PARTS - 1;
+    timers_stop(&l->home.timers, &l->drain_timer);
+    l->handles_open = l->home.port ? CLOSING_PARTS : CLOSING_PARTS - 1;
     http_server_stop(l->server, on_part_closed, l);
-    http_client_stop(l->client, on_part_closed, l);
-    pool_door_close(&l->blocking, on_part_closed, l);
-    if (l->port) store_port_close(l->port, on_part_closed, l);
+    http_client_stop(l->home.client, on_part_closed, l);
+    pool_door_close(&l->home.blocking, on_part_closed, l);
+    if (l->home.port) store_port_close(l->home.port, on_part_closed, l);
 }
 
 /* ---- Making ---- */
@@ -416,12 +410,12 @@ static bool init_uv(sw_loop *l)
         uv_check_start(&l->after_poll, on_after_poll) != 0)
         return false;
     l->command.data = l->before_poll.data = l->after_poll.data = l;
-    return timers_init(&l->timers, &l->uv) && clock_watch_open(l);
+    return timers_init(&l->home.timers, &l->uv) && clock_watch_open(&l->clock_watch, &l->home);
 }
 
 static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_size)
 {
-    const sw_options *o = &l->app->opt;
+    const sw_options *o = l->home.opt;
     http_server_options so = {.head_bytes_max = o->head_max,
                               .body_bytes_max = o->body_max,
                               .connections_max = (size_t)o->connections_max,
@@ -429,7 +423,7 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .body_timeout_ms = (uint32_t)o->body_timeout_ms,
                               .idle_timeout_ms = (uint32_t)o->idle_timeout_ms,
                               .peer_timeout_ms = (uint32_t)o->peer_timeout_ms,
-                              .descriptors_max = l->app->client_descriptors,
+                              .descriptors_max = l->home.app->client_descriptors,
                               .write_timeout_ms = (uint32_t)o->write_timeout_ms,
                               .on_request = on_request,
                               .on_refusal = on_refusal,
@@ -444,35 +438,30 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
 
 bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size)
 {
-    *l = (sw_loop){.app = app, .index = index, .count = count};
-    TAILQ_INIT(&l->touched);
-    LIST_INIT(&l->plain_runs);
-    TAILQ_INIT(&l->unlisted);
-    gate_init(&l->gate);
-    l->segments_end = &l->segments;
+    *l = (sw_loop){.stopping = false};
     const sw_options *o = &app->opt;
     (void)snprintf(error, error_size, "out of memory");
-    msgpack_sbuffer_init(&l->scratch);
-    sched_init(&l->sched);
+    if (!home_init(&l->home, app, index, count)) return false;
+    l->home.uv = &l->uv;
+    l->home.claims = &l->claims;
+    l->home.keeper = &l->keeper;
+    l->home.move = move;
     bool keeps = app->control >= 0 && o->keep_after_ms > 0;
     keeper_init(&l->keeper, l, app->worker, keeps ? (size_t)(o->keep_max + count - 1) / count : 0);
-    l->stacks = stack_pool_new(&(stack_pool_options){.stack_size_bytes = o->stack_size});
-    l->arenas = arena_cache_new();
-    if (!l->stacks || !l->arenas || !slot_table_init(&l->slots) || !init_uv(l)) return false;
-    l->client =
+    if (!init_uv(l)) return false;
+    l->home.client =
         http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
                                                        .ca_file = o->ca_file});
-    if (!l->client || !pool_door_open(&l->blocking, app->blocking, &l->uv)) return false;
-    if (app->store && !(l->port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
-    if (l->port) store_port_on_change(l->port, on_store_change);
-    clock_begin(&l->clock, app->store ? store_epoch(app->store) : 0);
+    if (!l->home.client || !pool_door_open(&l->home.blocking, app->blocking, &l->uv)) return false;
+    if (app->store && !(l->home.port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
+    if (l->home.port) store_port_on_change(l->home.port, on_store_change);
     l->server = make_server(l, fd, error, error_size);
     return l->server != NULL;
 }
 
 void loop_begin(sw_loop *l)
 {
-    if (l->port) slot_recover(l);
+    if (l->home.port) slot_recover(&l->home);
 }
 
 void loop_finish(sw_loop *l)
@@ -480,17 +469,8 @@ void loop_finish(sw_loop *l)
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0);
     (void)rc;
-    while (l->free_runs) {
-        run *r = l->free_runs;
-        l->free_runs = r->next_free;
-        free(r);
-    }
-    while (l->buffer_count > 0) msgpack_sbuffer_destroy(&l->buffers[--l->buffer_count]);
-    slot_table_free(&l->slots);
     keeper_free(&l->keeper);
-    stack_pool_free(l->stacks);
-    arena_cache_free(l->arenas);
-    msgpack_sbuffer_destroy(&l->scratch);
+    home_free(&l->home);
     uv_mutex_destroy(&l->moved_lock);
 }
 

@@ -6,9 +6,9 @@
 
 #include "runtime/crash.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
 #include "runtime/pool.h"
 #include "runtime/replay_log.h"
+#include "runtime/run/home.h"
 #include "runtime/strand.h"
 
 static SW_NORETURN void out_of_memory(sw_ctx *c)
@@ -87,7 +87,7 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
         ctx_fail_misuse(c, "sw_blocking outside a step would run again at every replay: call it inside sw_step");
     strand *s = c->strand;
     blocking b = {.job = {.work = on_thread, .done = on_thread_done}, .strand = s, .fn = fn, .arg = arg};
-    if (!pool_submit(&c->run->loop->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
+    if (!pool_submit(&c->run->home->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
     s->uninterruptible = true;
     while (!b.done) (void)strand_suspend(s);
     s->uninterruptible = false;

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "runtime/frames.h"
+#include "runtime/idempotency.h"
 #include "runtime/letter.h"
-#include "runtime/loop.h"
 #include "runtime/moment.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
 #include "runtime/strand.h"
 
 enum { BUFFER_FIRST = 1024, BUFFER_KEEP_MAX = 65536 };
@@ -14,20 +16,20 @@ enum { BUFFER_FIRST = 1024, BUFFER_KEEP_MAX = 65536 };
 /* ---- Buffers: with a run only from its first entry to the commit. A loop's runs share few of them, last used first
  * ---- */
 
-static msgpack_sbuffer buffer_take(sw_loop *l)
+static msgpack_sbuffer buffer_take(home *h)
 {
-    if (l->buffer_count > 0) return l->buffers[--l->buffer_count];
+    if (h->buffer_count > 0) return h->buffers[--h->buffer_count];
     msgpack_sbuffer b = {.data = malloc(BUFFER_FIRST)};
     if (b.data) b.alloc = BUFFER_FIRST; /* else it is tried again, and fails, when something is written */
     return b;
 }
 
-static void buffer_give(sw_loop *l, msgpack_sbuffer *b)
+static void buffer_give(home *h, msgpack_sbuffer *b)
 {
     if (!b->data) return;
-    if (b->alloc <= BUFFER_KEEP_MAX && l->buffer_count < LOOP_BUFFERS) {
+    if (b->alloc <= BUFFER_KEEP_MAX && h->buffer_count < HOME_BUFFERS) {
         b->size = 0;
-        l->buffers[l->buffer_count++] = *b;
+        h->buffers[h->buffer_count++] = *b;
     } else {
         msgpack_sbuffer_destroy(b);
     }
@@ -36,16 +38,16 @@ static void buffer_give(sw_loop *l, msgpack_sbuffer *b)
 
 void record_drop(run *r)
 {
-    assert(r->loop->gate.open_bytes >= r->open.size);
-    r->loop->gate.open_bytes -= r->open.size;
+    assert(r->home->gate.open_bytes >= r->open.size);
+    r->home->gate.open_bytes -= r->open.size;
     r->open.size = 0;
 }
 
 void record_release(run *r)
 {
     assert(!r->in_flight);
-    buffer_give(r->loop, &r->sealed);
-    if (r->open.size == 0) buffer_give(r->loop, &r->open);
+    buffer_give(r->home, &r->sealed);
+    if (r->open.size == 0) buffer_give(r->home, &r->open);
 }
 
 /* ---- Entries ---- */
@@ -62,19 +64,19 @@ bool record_append(run *r, const entry *e)
     assert(!r->plain);
     if (r->leave == LEAVE_ERROR) return true; /* after an entry that is not on disk none may follow */
     if (!has_no_limit(e) &&
-        r->state_bytes + e->value.len + e->input.len + e->body.len > (size_t)r->loop->app->opt.run_state_max)
+        r->state_bytes + e->value.len + e->input.len + e->body.len > (size_t)r->home->opt->run_state_max)
         return false;
-    if (!r->open.data) r->open = buffer_take(r->loop);
+    if (!r->open.data) r->open = buffer_take(r->home);
     size_t before = r->open.size;
     if (entry_encode(&r->open, e) != 0) {
         r->open.size = before;
         return false;
     }
     r->state_bytes += r->open.size - before;
-    r->loop->gate.open_bytes += r->open.size - before;
+    r->home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
     if (entry_is_choice(e->kind) && r->endpoint->options.durability != SW_RELAXED) r->seq_choice = r->seq_next;
-    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->loop->arenas))) return false;
+    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->home->arenas))) return false;
     if (r->frames && !frames_add(r->frames, e, r->seq_next)) return false;
     run_touch(r);
     return true;
@@ -101,8 +103,8 @@ bool record_flush(run *r)
 {
     if (r->in_flight) return true;
     if (r->open.size == 0) return false;
-    assert(!r->sealed.data && r->loop->gate.open_bytes >= r->open.size);
-    r->loop->gate.open_bytes -= r->open.size;
+    assert(!r->sealed.data && r->home->gate.open_bytes >= r->open.size);
+    r->home->gate.open_bytes -= r->open.size;
     r->sealed = r->open;
     msgpack_sbuffer_init(&r->open);
     bool ends = r->state == RUN_ENDING;
@@ -120,9 +122,7 @@ bool record_flush(run *r)
     r->seq_sealed = r->seq_next;
     if (!ends) r->listed = true;
     r->in_flight = true;
-    r->loop->segments_in_flight++;
-    *r->loop->segments_end = &r->segment;
-    r->loop->segments_end = &r->segment.next;
+    home_send(r->home, &r->segment);
     return true;
 }
 

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "runtime/fit.h"
-#include "runtime/loop.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay_log.h"
+#include "runtime/run/home.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
@@ -34,14 +34,14 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
         if (!value_unpack(&r->arena, rec->value.data, rec->value.len, &v, &error)) ctx_fail_misuse(c, "%s", error);
         return v.via.u64;
     }
-    r->loop->scratch.size = 0;
-    if (!value_pack(&r->loop->scratch, v, SIZE_MAX, &error)) ctx_fail_misuse(c, "%s", error);
+    r->home->scratch.size = 0;
+    if (!value_pack(&r->home->scratch, v, SIZE_MAX, &error)) ctx_fail_misuse(c, "%s", error);
     append_or_fail(c, &(entry){.kind = ENTRY_VALUE,
                                .path = path,
                                .id = {id, strlen(id)},
                                .occurrence = occurrence,
                                .at_ms = clock_wall_ms(),
-                               .value = {r->loop->scratch.data, r->loop->scratch.size}});
+                               .value = {r->home->scratch.data, r->home->scratch.size}});
     return fresh;
 }
 
@@ -60,9 +60,9 @@ uint64_t sw_random(sw_ctx *c)
 static void append_sleep(sw_ctx *c, const entry *named, const clock_instant *now, const clock_wait *until)
 {
     run *r = c->run;
-    if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
+    if (++r->step_count > (uint32_t)r->home->opt->steps_max)
         ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", named->id.data,
-                        (int)r->loop->app->opt.steps_max);
+                        (int)r->home->opt->steps_max);
     entry e = *named;
     e.branch = c->path;
     e.began = r->seq_next;
@@ -85,7 +85,7 @@ static void sleep_for(sw_ctx *c, const char *id, const clock_instant *now, clock
         if (c->held) replay_log_pass(c, rec != NULL);
         if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
         if (rec)
-            until = clock_wait_of(&r->loop->clock, &rec->wait);
+            until = clock_wait_of(&r->home->clock, &rec->wait);
         else
             append_sleep(c, &e, now, &until);
     }
@@ -96,7 +96,7 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
 {
     ctx_check_wait(c, "sw_sleep_until");
     (void)step_check_id(c, "a sleep", id);
-    clock_instant now = clock_now(&c->run->loop->clock);
+    clock_instant now = clock_now(&c->run->home->clock);
     sleep_for(c, id, &now, clock_wait_until(unix_ms));
 }
 
@@ -104,6 +104,6 @@ void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
 {
     ctx_check_wait(c, "sw_sleep");
     (void)step_check_id(c, "a sleep", id);
-    clock_instant now = clock_now(&c->run->loop->clock);
+    clock_instant now = clock_now(&c->run->home->clock);
     sleep_for(c, id, &now, clock_wait_for(&now, ms));
 }

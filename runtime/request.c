@@ -8,10 +8,10 @@
 #include "http/server.h"
 #include "http/uri.h"
 #include "runtime/json.h"
-#include "runtime/loop.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/run/home.h"
 #include "runtime/run_request.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
@@ -222,12 +222,12 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
         (void)path_next(c, PATH_CHUNK, "", &occurrence);
     if (replayed_chunk(c, occurrence)) return;
     if (!gate_wait_room(c->strand)) ctx_raise_interrupt(c);
-    msgpack_sbuffer *scratch = &r->loop->scratch;
+    msgpack_sbuffer *scratch = &r->home->scratch;
     const char *error = NULL;
     scratch->size = 0;
-    if (!value_pack(scratch, value, r->loop->app->opt.step_result_max, &error))
+    if (!value_pack(scratch, value, r->home->opt->step_result_max, &error))
         ctx_fail_misuse(c, "a chunk cannot be journaled: %s (--step-result-max is %zu bytes)", error,
-                        (size_t)r->loop->app->opt.step_result_max);
+                        (size_t)r->home->opt->step_result_max);
     if (!json_writes_whole(value))
         ctx_fail_misuse(c, "a chunk holds text that is not valid UTF-8 (half a character?): push whole characters, or "
                            "bytes with sw_bin");

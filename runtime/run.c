@@ -8,15 +8,17 @@
 #include <strings.h>
 
 #include "runtime/frames.h"
+#include "runtime/idempotency.h"
 #include "runtime/json.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
 #include "runtime/replay_log.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
 #include "runtime/run_core.h"
 #include "runtime/run_request.h"
 #include "runtime/step.h"
@@ -34,55 +36,55 @@ void run_touch(run *r)
 {
     if (r->dirty) return;
     r->dirty = true;
-    TAILQ_INSERT_TAIL(&r->loop->touched, r, touched);
+    TAILQ_INSERT_TAIL(&r->home->runs.touched, r, touched);
 }
 
 /* ---- Making and freeing ---- */
 
-run *run_new(sw_loop *l, const endpoint *e)
+run *run_new(home *h, const endpoint *e)
 {
-    run *r = l->free_runs;
+    run *r = h->runs.free;
     if (r)
-        l->free_runs = r->next_free;
+        h->runs.free = r->next_free;
     else if (!(r = malloc(sizeof *r)))
         return NULL;
     memset(r, 0, sizeof *r);
-    r->loop = l;
+    r->home = h;
     r->endpoint = e;
     r->plain = e->kind == ENDPOINT_PLAIN;
-    if (r->plain) LIST_INSERT_HEAD(&l->plain_runs, r, plain_runs);
-    arena_init(&r->arena, l->arenas);
-    arena_set_limit(&r->arena, (size_t)l->app->opt.run_state_max * 4);
-    arena_init(&r->journal, l->arenas);
+    if (r->plain) LIST_INSERT_HEAD(&h->runs.plain, r, plain_runs);
+    arena_init(&r->arena, h->arenas);
+    arena_set_limit(&r->arena, (size_t)h->opt->run_state_max * 4);
+    arena_init(&r->journal, h->arenas);
     r->counters = r->counters_inline;
     r->counter_slots = RUN_COUNTERS_INLINE;
     r->response.headers_end = &r->response.headers;
     r->outcome_error = "";
-    clock_instant now = clock_now(&l->clock);
+    clock_instant now = clock_now(&h->clock);
     r->started_ms = now.wall_ms;
     r->started_epoch = now.epoch;
     if (e->options.timeout_ms > 0) r->deadline_due = clock_wait_for(&now, e->options.timeout_ms);
-    counter_add(&l->runs, 1);
+    counter_add(&h->runs.count, 1);
     return r;
 }
 
 void run_free(run *r)
 {
-    sw_loop *l = r->loop;
+    home *h = r->home;
     assert(r->strand_count == 0 && !r->in_flight && !r->waiters && !r->dirty);
     if (r->plain) LIST_REMOVE(r, plain_runs);
-    timers_stop(&l->timers, &r->deadline);
+    timers_stop(&h->timers, &r->deadline);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
-    claim_release(l, r->claim);
+    claim_release(h, r->claim);
     frames_release(r->frames);
-    if (r->is_unlisted) TAILQ_REMOVE(&l->unlisted, r, unlisted);
+    if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
     arena_free(&r->arena);
     arena_free(&r->journal);
     record_drop(r);
     record_release(r);
-    r->next_free = l->free_runs;
-    l->free_runs = r;
-    counter_add(&l->runs, -1);
+    r->next_free = h->runs.free;
+    h->runs.free = r;
+    counter_add(&h->runs.count, -1);
 }
 
 void run_set_label(run *r)
@@ -101,7 +103,7 @@ static entry_text text_of(const char *text) { return (entry_text){text, strlen(t
 /* False: no memory. */
 static bool response_entry(run *r, entry *out)
 {
-    msgpack_sbuffer *scratch = &r->loop->scratch;
+    msgpack_sbuffer *scratch = &r->home->scratch;
     scratch->size = 0;
     bool packed = run_pack_headers(scratch, r->response.headers);
     *out = (entry){.kind = ENTRY_RESPONSE,
@@ -114,7 +116,7 @@ static bool response_entry(run *r, entry *out)
 
 static void count_outcome(run *r)
 {
-    loop_counters *n = &r->loop->counters;
+    counters *n = &r->home->counters;
     counter_add(r->outcome == ENTRY_SUCCEEDED   ? &n->runs_succeeded
                 : r->outcome == ENTRY_CANCELLED ? &n->runs_cancelled
                                                 : &n->runs_failed,
@@ -297,7 +299,7 @@ void run_leave_now(run *r, run_leave why)
     assert(why != LEAVE_NONE);
     if (r->state != RUN_RUNNING) return;
     r->leave = why;
-    bool all = why != LEAVE_DRAIN || r->loop->hurried;
+    bool all = why != LEAVE_DRAIN || r->home->hurried;
     for (strand *s = r->strands, *next; s; s = next) {
         next = s->next;
         if (all || s->wait == STRAND_DUE || s->gate_link) strand_interrupt(s, INTERRUPT_UNWIND);
@@ -343,17 +345,17 @@ static void refuse_waiters(run *r)
 
 static void left(run *r)
 {
-    sw_loop *l = r->loop;
+    home *h = r->home;
     assert(r->strand_count == 0 && !r->in_flight);
     slot *s = r->slot;
     if (r->leave == LEAVE_PARK) {
         keep_waiters(r);
-        counter_add(&l->counters.runs_parked, 1);
-        slot_park(l, s, s->cancel ? clock_alarm_in(0) : r->park_due);
-    } else if (r->leave == LEAVE_ERROR && s && r->seq_durable > 0 && !l->draining) {
+        counter_add(&h->counters.runs_parked, 1);
+        slot_park(h, s, s->cancel ? clock_alarm_in(0) : r->park_due);
+    } else if (r->leave == LEAVE_ERROR && s && r->seq_durable > 0 && !h->draining) {
         keep_waiters(r);
         waiter_redirect(&s->waiters);       /* nobody knows when the journal takes writes again */
-        slot_park(l, s, clock_alarm_in(0)); /* it is loaded when the gate is open */
+        slot_park(h, s, clock_alarm_in(0)); /* it is loaded when the gate is open */
     } else {
         if (r->leave == LEAVE_ERROR && r->seq_durable == 0)
             refuse_waiters(r);
@@ -362,7 +364,7 @@ static void left(run *r)
         if (s) {
             s->run = NULL;
             s->state = SLOT_PARKED;
-            slot_remove(l, s);
+            slot_remove(h, s);
         }
     }
     run_free(r);
@@ -376,7 +378,7 @@ static void try_park(run *r)
     for (const strand *s = r->strands; s; s = s->next)
         if (s->wait == STRAND_DUE) clock_alarm_add(&due, &s->until);
     int64_t left_ms = clock_alarm_left_ms(&due);
-    if (left_ms == CLOCK_NEVER || left_ms < r->loop->app->opt.park_after_ms) return;
+    if (left_ms == CLOCK_NEVER || left_ms < r->home->opt->park_after_ms) return;
     r->park_due = due;
     run_leave_now(r, LEAVE_PARK);
 }
@@ -387,7 +389,7 @@ static void answer(run *r)
 {
     entry response;
     if (response_entry(r, &response))
-        waiter_answer(r->loop, &r->waiters, &r->id, &response, r->outcome, r->frames);
+        waiter_answer(r->home, &r->waiters, &r->id, &response, r->outcome, r->frames);
     else
         waiter_dismiss(&r->waiters); /* no memory: they ask again at its URLs */
 }
@@ -400,13 +402,13 @@ static bool is_over(const run *r)
 
 static void ended(run *r)
 {
-    sw_loop *l = r->loop;
+    home *h = r->home;
     if (r->seq_release > 0) waiter_released(&r->waiters);
     if (r->waiters) answer(r);
-    letter_drop(l, &r->letters); /* one that came too late */
+    letter_drop(h, &r->letters); /* one that came too late */
     if (r->slot) {
         r->slot->run = NULL;
-        slot_remove(l, r->slot);
+        slot_remove(h, r->slot);
     }
     run_free(r);
 }
@@ -454,7 +456,7 @@ void run_committed(run *r)
 {
     assert(r->in_flight);
     r->in_flight = false;
-    r->loop->segments_in_flight--;
+    home_segment_back(r->home);
     record_release(r);
     if (r->segment.error) {
         commit_failed(r);
@@ -463,7 +465,7 @@ void run_committed(run *r)
     letter_free_all(&r->sealed_letters);
     bool first = r->seq_durable == 0;
     r->seq_durable = r->seq_sealed;
-    claim_release(r->loop, r->claim);
+    claim_release(r->home, r->claim);
     r->claim = NULL;
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     if (is_over(r)) {
@@ -473,7 +475,7 @@ void run_committed(run *r)
     if (first) {
         if (!r->slot) run_make_findable(r);
         run_client_gone(r);                                                /* before that nobody could be sent on */
-        if (r->loop->draining && !r->leave) run_leave_now(r, LEAVE_DRAIN); /* the drain has not found it */
+        if (r->home->draining && !r->leave) run_leave_now(r, LEAVE_DRAIN); /* the drain has not found it */
     }
     for (strand *s = r->commit_waiters ? r->strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);

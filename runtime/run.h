@@ -1,6 +1,6 @@
 /* run: one request being handled, from its first entry to its last, or until it parks. Owns its arena, its strands
  * (one coroutine for the handler and one for each parallel step or branch), its journal buffer and its response. It
- * lives on one loop. A plain request is a run without a journal. It never touches a socket: clients are waiters.
+ * lives in one home. A plain request is a run without a journal. It never touches a socket: clients are waiters.
  *
  *                  handler returned or failed               committed
  *     RUNNING ------------------------------------> ENDING -----------> ENDED (answered, freed)
@@ -27,7 +27,7 @@
 
 typedef struct run run;
 typedef struct strand strand;
-struct sw_loop;
+struct home;
 struct endpoint;
 struct waiter;
 struct slot;
@@ -92,7 +92,7 @@ struct strand {
     bool suspended;                 /* in strand_suspend */
     bool uninterruptible;           /* a thread works for it: interrupts wait until that is done */
     clock_wait until;               /* while it sleeps, with STRAND_DUE or in a step; else zeros */
-    strand *gate_next, **gate_link; /* in the loop's gate; gate_link NULL: it does not wait there */
+    strand *gate_next, **gate_link; /* in the home's gate; gate_link NULL: it does not wait there */
     failure failure;                /* of the innermost context that ended */
 };
 
@@ -139,15 +139,15 @@ typedef struct run_counter {
 enum { RUN_COUNTERS_INLINE = 32 };
 
 struct run {
-    struct sw_loop *loop;
+    struct home *home;
     const struct endpoint *endpoint;
-    run *next_free;           /* in the loop's cache */
-    TAILQ_ENTRY(run) touched; /* in the loop's list, while `dirty` */
+    run *next_free;           /* in the home's cache */
+    TAILQ_ENTRY(run) touched; /* in the home's list, while `dirty` */
     bool dirty;
     bool plain;                 /* a plain route: no journal */
     bool in_pieces;             /* plain, and its response has begun */
-    LIST_ENTRY(run) plain_runs; /* in the loop's list, if plain */
-    TAILQ_ENTRY(run) unlisted;  /* in the loop's list, while `is_unlisted` */
+    LIST_ENTRY(run) plain_runs; /* in the home's list, if plain */
+    TAILQ_ENTRY(run) unlisted;  /* in the home's list, while `is_unlisted` */
     bool is_unlisted;
     run_state state;
     run_leave leave;
@@ -198,18 +198,18 @@ struct run {
     struct waiter *waiters;                  /* clients attached to it */
     struct letter *letters, *sealed_letters; /* that it came of: deleted by its next commit; by the one under way */
     struct claim *claim;                     /* of its Idempotency-Key, until the first commit */
-    struct slot *slot; /* its place in the loop's table; NULL while nobody can know it by its id */
+    struct slot *slot; /* its place in the home's table; NULL while nobody can know it by its id */
 };
 
 /* A new run of `e` for the request of `x`, whose route parameters are `params`. Takes the exchange: it answers it,
  * also when there is no room for a run (NULL). The handler has started, and may have ended, when this returns. `claim`:
  * of its Idempotency-Key, NULL if there is none; the run releases it. */
-run *run_start(struct sw_loop *loop, const struct endpoint *e, struct http_exchange *x, const http_param *params,
+run *run_start(struct home *h, const struct endpoint *e, struct http_exchange *x, const http_param *params,
                size_t param_count, struct claim *claim);
 
 /* A run from its journal, which is copied: the slot is its own then. False: it does not go on, and *why says for what
  * reason; streams of the slot have got what it has streamed. */
-bool run_resume(struct sw_loop *loop, struct slot *slot, const store_journal *journal, struct stop_cause *why);
+bool run_resume(struct home *h, struct slot *slot, const store_journal *journal, struct stop_cause *why);
 
 /* The handler goes no further than its next step; waits end now. What has been journaled stays. */
 void run_leave_now(run *r, run_leave why);
@@ -219,12 +219,12 @@ void run_leave_now(run *r, run_leave why);
 void run_cancel(run *r, entry_cancel why);
 
 /* The slot of a run that is in memory and that nobody could ask for before; NULL: there is no such run. */
-struct slot *run_list(struct sw_loop *loop, const run_id *id);
+struct slot *run_list(struct home *h, const run_id *id);
 
 /* A client of it has gone away, not been sent on. */
 void run_client_gone(run *r);
 
-/* The end of a turn of the loop: appends new entries, parks it when it only waits. */
+/* The end of a turn: appends new entries, parks it when it only waits. */
 void run_turn_end(run *r);
 
 /* The wall clock has been set: who sleeps until a point in time looks at it. */
@@ -233,7 +233,7 @@ void run_clock_set(const run *r);
 /* What was appended is on disk (segment.error NULL), or not. May free the run. */
 void run_committed(run *r);
 
-/* Puts it in the loop's list for run_turn_end. */
+/* Puts it in the home's list for run_turn_end. */
 void run_touch(run *r);
 
 /* Failing: never return. `c` must be the innermost context. */

@@ -12,7 +12,7 @@ extern const char RUN_NOT_DONE[];            /* to a client whose request left n
 extern const char RUN_RETRY_AFTER_JOURNAL[]; /* seconds */
 
 /* run.c */
-run *run_new(struct sw_loop *l, const struct endpoint *e); /* NULL: out of memory */
+run *run_new(struct home *h, const struct endpoint *e); /* NULL: out of memory */
 void run_free(run *r);
 void run_set_label(run *r);
 void run_main(void *arg); /* the handler's coroutine; `arg` is the run */

@@ -4,8 +4,9 @@
 #include <strings.h>
 
 #include "http/uri.h"
-#include "runtime/loop.h"
 #include "runtime/record.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
 #include "runtime/value.h"
 
 static const char *const headers_kept[] = {"accept", "content-type", "user-agent", "prefer", "idempotency-key", NULL};
@@ -141,13 +142,13 @@ static entry_text text_of(const char *text) { return (entry_text){text, strlen(t
 
 bool run_request_record(run *r)
 {
-    msgpack_sbuffer *scratch = &r->loop->scratch;
+    msgpack_sbuffer *scratch = &r->home->scratch;
     scratch->size = 0;
     if (!pack_pairs(scratch, r->request.headers, false)) return false;
     size_t headers_len = scratch->size;
     if (!pack_pairs(scratch, r->request.params, true)) return false;
     const sw_endpoint_options *o = &r->endpoint->options;
-    store *st = r->loop->app->store;
+    store *st = r->home->store;
     entry e = {.kind = ENTRY_STARTED,
                .at_ms = r->started_ms,
                .function = text_of(r->endpoint->route),
@@ -172,7 +173,7 @@ static bool unpack_pairs(run *r, const entry_text *packed, const run_header **ou
     const char *error = NULL;
     arena a;
     if (packed->len == 0) return true;
-    arena_init(&a, r->loop->arenas);
+    arena_init(&a, r->home->arenas);
     bool ok = value_unpack(&a, packed->data, packed->len, &v, &error);
     bool map = v.type == MSGPACK_OBJECT_MAP;
     uint32_t n = !ok ? 0 : map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
@@ -200,7 +201,7 @@ bool run_request_restore(run *r, const entry *started)
     to->owns_headers = true;
     r->started_ms = started->at_ms;
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
-    if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->loop->clock, &deadline);
+    if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->home->clock, &deadline);
     return target && to->method && copy_body(r, started->body.data, started->body.len) &&
            unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
            split_target(r, target, started->target.len);

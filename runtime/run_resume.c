@@ -2,13 +2,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/app.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
 #include "runtime/moment.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/run/home.h"
 #include "runtime/run_core.h"
 #include "runtime/run_request.h"
 #include "runtime/stop.h"
@@ -25,8 +26,8 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
 {
     run *r = arg;
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
-    if (waits && e->due_ms - e->at_ms > r->loop->app->opt.redirect_after_ms) r->has_waited = true;
-    if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->loop->arenas);
+    if (waits && e->due_ms - e->at_ms > r->home->opt->redirect_after_ms) r->has_waited = true;
+    if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->home->arenas);
     if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
 }
 
@@ -49,12 +50,12 @@ static bool restore(run *r, const store_journal *j, stop_cause *why)
 {
     const char *error = NULL;
     /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
-    arena_set_limit(&r->arena, (size_t)r->loop->app->opt.run_state_max * 5);
+    arena_set_limit(&r->arena, (size_t)r->home->opt->run_state_max * 5);
     r->replay = replay_new(&r->journal, j->data, j->len, restore_frame, r, &error);
     if (!r->replay) return unreadable(why, error);
     if (*r->outcome_error) return short_of(why, r->outcome_error);
     const entry *started = replay_started(r->replay);
-    const endpoint *e = app_endpoint(r->loop->app, started->function.data, started->function.len);
+    const endpoint *e = app_endpoint(r->home->app, started->function.data, started->function.len);
     r->endpoint = e ? e : &no_endpoint;
     if (!run_request_restore(r, started)) return unreadable(why, "its request cannot be read");
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
@@ -98,7 +99,7 @@ static const char *header_of(const run *r, const char *name)
  * an Idempotency-Key asks again, and after a drain everybody was sent on, or is still connected. */
 static bool may_be_sent_on(const run *r)
 {
-    return r->has_waited || r->loop->app->ended_well || header_of(r, "prefer") || header_of(r, "idempotency-key");
+    return r->has_waited || r->home->app->ended_well || header_of(r, "prefer") || header_of(r, "idempotency-key");
 }
 
 static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }
@@ -114,8 +115,8 @@ static entry_cancel why_end(const run *r, const slot *s, const stop_cause *stopp
     if (s->cancel) return s->cancel;
     if (is_over(stopped->reason == STOP_NONE ? &r->deadline_due : &stopped->deadline)) return ENTRY_CANCEL_LATE;
     int64_t since_ms = stopped->since_ms;
-    return since_ms > 0 && is_past(moment_after(since_ms, r->loop->app->opt.retain_stopped_ms)) ? ENTRY_CANCEL_STALE
-                                                                                                : ENTRY_CANCEL_NONE;
+    return since_ms > 0 && is_past(moment_after(since_ms, r->home->opt->retain_stopped_ms)) ? ENTRY_CANCEL_STALE
+                                                                                            : ENTRY_CANCEL_NONE;
 }
 
 /* The time for which it was stopped does not count. */
@@ -162,24 +163,24 @@ static void unresume(run *r)
 /* It is in memory now, as any other. */
 static void take_slot(run *r, slot *s)
 {
-    sw_loop *l = r->loop;
+    home *h = r->home;
     bool released = s->release && append_release(r, s);
     r->slot = s;
     s->run = r;
     s->state = SLOT_RUNNING;
-    slot_go_on(l, s);
-    if (s->release && !released) slot_deny_release(l, s, "the run is not stopped");
+    slot_go_on(h, s);
+    if (s->release && !released) slot_deny_release(h, s, "the run is not stopped");
     s->release = false;
     letter_move(&s->letters, &r->letters);
     waiter_move(&s->waiters, &r->waiters);
     if (r->waiters) run_touch(r); /* streams get what there is, and not only when something new is on disk */
-    counter_add(&l->counters.runs_resumed, 1);
+    counter_add(&h->counters.runs_resumed, 1);
 }
 
-bool run_resume(sw_loop *l, slot *s, const store_journal *j, stop_cause *why)
+bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
 {
     static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
-    run *r = run_new(l, &loading);
+    run *r = run_new(h, &loading);
     if (!r) return short_of(why, replay_no_memory);
     r->id = s->id;
     run_id_format(&r->id, r->id_text);
@@ -191,7 +192,7 @@ bool run_resume(sw_loop *l, slot *s, const store_journal *j, stop_cause *why)
     run_set_label(r);
     move_deadline(r, s);
     *why = cause_of(r, s, j);
-    if (why->reason == STOP_NONE) slot_judge_tie(l, s, cancels, cancels && may_be_sent_on(r));
+    if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && may_be_sent_on(r));
     entry_cancel cancel = why_end(r, s, why);
     if (!cancel && why->reason != STOP_NONE) {
         waiter_stopped(&s->waiters, why->reason, r->frames);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http/uri.h"
+#include "runtime/app.h"
 #include "runtime/json.h"
 #include "runtime/stop.h"
 #include "runtime/value.h"
@@ -14,7 +15,7 @@ enum { LIST_DEFAULT = 50, LIST_MAX = 500 };
 
 /* A request that waits for the store. */
 typedef struct inquiry {
-    sw_loop *loop;
+    home *home;
     http_exchange *x;
     bool one; /* one run with its steps, not the list */
 } inquiry;
@@ -217,14 +218,14 @@ static void put_run(text *t, const sw_app *app, const store_journal *j, bool wit
 
 static void on_gone(http_exchange *x) { (void)x; /* the store answers soon; then the exchange is ended */ }
 
-static inquiry *inquire(sw_loop *l, http_exchange *x, bool one)
+static inquiry *inquire(home *h, http_exchange *x, bool one)
 {
     inquiry *q = malloc(sizeof *q);
     if (!q) {
         waiter_problem(x, 503, "out of memory", "5");
         return NULL;
     }
-    *q = (inquiry){l, x, one};
+    *q = (inquiry){h, x, one};
     http_exchange_on_gone(x, on_gone);
     return q;
 }
@@ -246,14 +247,14 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
     }
     text t;
     msgpack_sbuffer_init(&t.out);
-    arena_init(&t.arena, q->loop->arenas);
+    arena_init(&t.arena, q->home->arenas);
     if (!q->one) puts_(&t, "{\"runs\":[");
     bool first = true;
     for (size_t i = 0; i < count; i++) {
         if (!is_there(&journals[i])) continue;
         if (!first) puts_(&t, ",\n");
         first = false;
-        put_run(&t, q->loop->app, &journals[i], q->one);
+        put_run(&t, q->home->app, &journals[i], q->one);
     }
     puts_(&t, q->one ? "\n" : "]}\n");
     http_reply_header type = {"Content-Type", "application/json"};
@@ -267,7 +268,7 @@ static void on_ids(void *arg, const run_id *ids, size_t count, const char *error
 {
     inquiry *q = arg;
     if (!error && count > 0) {
-        store_load(q->loop->port, ids, count, on_loaded, q);
+        store_load(q->home->port, ids, count, on_loaded, q);
         return;
     }
     if (error) {
@@ -279,7 +280,7 @@ static void on_ids(void *arg, const run_id *ids, size_t count, const char *error
     free(q);
 }
 
-void runs_api_list(sw_loop *l, http_exchange *x)
+void runs_api_list(home *h, http_exchange *x)
 {
     const http_request *r = http_exchange_request(x);
     char value[1024] = "";
@@ -296,97 +297,20 @@ void runs_api_list(sw_loop *l, http_exchange *x)
         waiter_problem(x, 400, "\"limit\" is 1 to 500", NULL);
         return;
     }
-    if (!l->port) {
+    if (!h->port) {
         waiter_problem(x, 404, "this program has no endpoints", NULL);
         return;
     }
-    inquiry *q = inquire(l, x, false);
-    if (q) store_list(l->port, after_one ? &before : NULL, (size_t)limit, on_ids, q);
+    inquiry *q = inquire(h, x, false);
+    if (q) store_list(h->port, after_one ? &before : NULL, (size_t)limit, on_ids, q);
 }
 
-void runs_api_one(sw_loop *l, http_exchange *x, const run_id *id)
+void runs_api_one(home *h, http_exchange *x, const run_id *id)
 {
-    if (!l->port) {
+    if (!h->port) {
         waiter_problem(x, 404, "no such run", NULL);
         return;
     }
-    inquiry *q = inquire(l, x, true);
-    if (q) store_load(l->port, id, 1, on_loaded, q);
-}
-
-/* ---- Metrics: the Prometheus text format, version 0.0.4 ---- */
-
-typedef struct metric {
-    const char *name, *type, *help;
-    uint64_t value;
-} metric;
-
-/* Of all loops. */
-typedef struct gauges {
-    size_t runs, slots, stopped, waiting;
-} gauges;
-
-static loop_counters all_counters(const sw_app *app, gauges *g)
-{
-    loop_counters sum = {0};
-    for (unsigned i = 0; i < app->loop_count; i++) {
-        const sw_loop *l = &app->loops[i];
-        uint64_t *to = (uint64_t *)&sum;
-        const uint64_t *from = (const uint64_t *)&l->counters;
-        for (size_t k = 0; k < sizeof sum / sizeof *to; k++) to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
-        g->runs += __atomic_load_n(&l->runs, __ATOMIC_RELAXED);
-        g->slots += __atomic_load_n(&l->slots.count, __ATOMIC_RELAXED);
-        g->stopped += __atomic_load_n(&l->slots.stopped, __ATOMIC_RELAXED);
-        g->waiting += __atomic_load_n(&l->gate.waiting, __ATOMIC_RELAXED);
-    }
-    return sum;
-}
-
-void runs_api_metrics(sw_loop *l, http_exchange *x)
-{
-    gauges g = {0};
-    loop_counters n = all_counters(l->app, &g);
-    store_stats s = {0};
-    if (l->app->store) store_stats_get(l->app->store, &s);
-    const metric all[] = {{"runs_started_total", "counter", "Runs begun, plain requests included.", n.runs_started},
-                          {"runs_resumed_total", "counter", "Runs taken up again from their journal.", n.runs_resumed},
-                          {"runs_succeeded_total", "counter", "Runs whose handler returned.", n.runs_succeeded},
-                          {"runs_failed_total", "counter", "Runs that failed for good.", n.runs_failed},
-                          {"runs_cancelled_total", "counter", "Runs that were cancelled.", n.runs_cancelled},
-                          {"runs_parked_total", "counter", "Times a run gave its stack back to sleep.", n.runs_parked},
-                          {"steps_done_total", "counter", "Steps that succeeded.", n.steps_done},
-                          {"steps_replayed_total", "counter", "Steps answered from the journal.", n.steps_replayed},
-                          {"attempts_failed_total", "counter", "Step attempts that failed.", n.attempts_failed},
-                          {"inputs_differed_total", "counter",
-                           "Journaled results used for another input than they were made from.", n.inputs_differed},
-                          {"requests_refused_total", "counter", "Requests answered 503.", n.requests_refused},
-                          {"connections_kept_total", "counter",
-                           "Connections given to the supervisor to outlive this process.", n.connections_kept},
-                          {"connections_taken_back_total", "counter", "Connections that were a former worker's.",
-                           n.connections_taken_back},
-                          {"runs_in_memory", "gauge", "Runs with a stack.", g.runs},
-                          {"runs_unfinished", "gauge", "Runs that can be asked for and have not ended.", g.slots},
-                          {"runs_stopped", "gauge", "Runs that do not go on until somebody does something.", g.stopped},
-                          {"journal_commits_total", "counter", "Synced batches.", s.commits},
-                          {"journal_segments_total", "counter", "Segments in them.", s.segments},
-                          {"journal_bytes_total", "counter", "Bytes in them.", s.bytes},
-                          {"journal_errors_total", "counter", "Batches that could not be written.", s.commit_errors},
-                          {"journal_queue_bytes", "gauge", "Bytes that wait to be written.", s.queue_bytes},
-                          {"journal_attempts_waiting", "gauge",
-                           "Attempts and chunks that wait for a journal that is full or takes no writes.", g.waiting},
-                          {"journal_disk_bytes", "gauge", "Size on disk, about.", s.disk_bytes},
-                          {"journal_runs_deleted_total", "counter", "Runs deleted by retention.", s.runs_deleted},
-                          {"journal_read_only", "gauge", "1 while writes fail.", s.read_only ? 1 : 0}};
-    text t;
-    msgpack_sbuffer_init(&t.out);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        char line[320];
-        int len =
-            snprintf(line, sizeof line, "# HELP stepwell_%s %s\n# TYPE stepwell_%s %s\nstepwell_%s %llu\n", all[i].name,
-                     all[i].help, all[i].name, all[i].type, all[i].name, (unsigned long long)all[i].value);
-        put(&t, line, (size_t)len);
-    }
-    http_reply_header type = {"Content-Type", "text/plain; version=0.0.4"};
-    http_reply(x, 200, &type, 1, t.out.data, t.out.size);
-    msgpack_sbuffer_destroy(&t.out);
+    inquiry *q = inquire(h, x, true);
+    if (q) store_load(h->port, id, 1, on_loaded, q);
 }

@@ -3,10 +3,10 @@
 #ifndef RUNTIME_RUNS_API_H
 #define RUNTIME_RUNS_API_H
 
-#include "runtime/loop.h"
+#include "http/server.h"
+#include "runtime/run/home.h"
 
-void runs_api_list(sw_loop *l, http_exchange *x);
-void runs_api_one(sw_loop *l, http_exchange *x, const run_id *id);
-void runs_api_metrics(sw_loop *l, http_exchange *x);
+void runs_api_list(home *h, http_exchange *x);
+void runs_api_one(home *h, http_exchange *x, const run_id *id);
 
 #endif

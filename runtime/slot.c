@@ -6,7 +6,7 @@
 
 #include "runtime/letter.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
+#include "runtime/run/home.h"
 #include "runtime/slot_core.h"
 #include "runtime/waiter.h"
 
@@ -65,9 +65,9 @@ static void grow(slot_table *t)
     t->bucket_count = bigger.bucket_count;
 }
 
-slot *slot_add(sw_loop *l, const run_id *id)
+slot *slot_add(home *h, const run_id *id)
 {
-    slot_table *t = &l->slots;
+    slot_table *t = &h->slots;
     assert(!slot_find(t, id));
     slot *s = calloc(1, sizeof *s);
     if (!s) return NULL;
@@ -78,11 +78,11 @@ slot *slot_add(sw_loop *l, const run_id *id)
     return s;
 }
 
-void slot_remove(sw_loop *l, slot *s)
+void slot_remove(home *h, slot *s)
 {
-    slot_table *t = &l->slots;
+    slot_table *t = &h->slots;
     assert(!s->waiters && !s->run && s->state != SLOT_QUEUED);
-    timers_stop(&l->timers, &s->due);
+    timers_stop(&h->timers, &s->due);
     if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
     letter_free_all(&s->letters);
     slot **at = bucket(t, &s->id);
@@ -94,44 +94,44 @@ void slot_remove(sw_loop *l, slot *s)
 
 static void on_due(struct timer *t)
 {
-    sw_loop *l = t->arg;
-    slot_wake(l, (slot *)((char *)t - offsetof(slot, due)));
+    home *h = t->arg;
+    slot_wake(h, (slot *)((char *)t - offsetof(slot, due)));
 }
 
-void slot_park(sw_loop *l, slot *s, clock_alarm due)
+void slot_park(home *h, slot *s, clock_alarm due)
 {
     s->run = NULL;
     s->state = SLOT_PARKED;
     s->unfinished = true;
-    s->due = (struct timer){.fn = on_due, .arg = l};
+    s->due = (struct timer){.fn = on_due, .arg = h};
     s->by_wall = due.wall_ms != CLOCK_NEVER;
     if (s->by_wall) s->wall_due_ms = due.wall_ms;
     int64_t left_ms = clock_alarm_left_ms(&due);
-    if (left_ms <= 0 || !timers_start(&l->timers, &s->due, (uint64_t)left_ms)) slot_wake(l, s);
+    if (left_ms <= 0 || !timers_start(&h->timers, &s->due, (uint64_t)left_ms)) slot_wake(h, s);
 }
 
 /* One whose end has moved away is loaded at the former end, and parks again. */
-void slots_clock_set(sw_loop *l)
+void slots_clock_set(home *h)
 {
-    for (size_t i = 0; i < l->slots.bucket_count; i++)
-        for (slot *s = l->slots.buckets[i]; s; s = s->next) {
+    for (size_t i = 0; i < h->slots.bucket_count; i++)
+        for (slot *s = h->slots.buckets[i]; s; s = s->next) {
             if (s->run) run_clock_set(s->run);
             if (s->state != SLOT_PARKED || !s->by_wall) continue;
             int64_t left_ms = s->wall_due_ms - clock_wall_ms();
-            if (left_ms <= 0 || !timers_hasten(&l->timers, &s->due, (uint64_t)left_ms)) slot_wake(l, s);
+            if (left_ms <= 0 || !timers_hasten(&h->timers, &s->due, (uint64_t)left_ms)) slot_wake(h, s);
         }
 }
 
-void slot_look_at(sw_loop *l, slot *s, int64_t wait_ms)
+void slot_look_at(home *h, slot *s, int64_t wait_ms)
 {
-    s->due = (struct timer){.fn = on_due, .arg = l};
-    if (!timers_start(&l->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0))
+    s->due = (struct timer){.fn = on_due, .arg = h};
+    if (!timers_start(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0))
         log_line(LOG_ERROR, NULL, "out of memory: a stopped run is not looked at before it is asked for");
 }
 
-void slot_go_on(sw_loop *l, slot *s)
+void slot_go_on(home *h, slot *s)
 {
-    if (s->stop != STOP_NONE) counter_add(&l->slots.stopped, -1);
+    if (s->stop != STOP_NONE) counter_add(&h->slots.stopped, -1);
     s->stop = STOP_NONE;
     s->tries = 0;
 }
@@ -158,9 +158,9 @@ void slot_leave_due(slot_table *t, slot *s)
     t->due_count--;
 }
 
-void slot_wake(sw_loop *l, slot *s)
+void slot_wake(home *h, slot *s)
 {
-    slot_table *t = &l->slots;
+    slot_table *t = &h->slots;
     assert(!s->run);
     assert(s->state != SLOT_RUNNING);
     if (s->state == SLOT_LOADING) return;
@@ -168,45 +168,45 @@ void slot_wake(sw_loop *l, slot *s)
         if (!s->due_queued || !s->cancel) return;
         slot_leave_due(t, s); /* no handler is called to end it: nobody has to make room */
     }
-    timers_stop(&l->timers, &s->due);
+    timers_stop(&h->timers, &s->due);
     s->by_wall = false;
     slot_enqueue(t, s);
 }
 
 /* While the gate is closed a run could not go on: loading it would only repeat its next step. What may have ended is
  * loaded all the same, since its clients want to read. */
-bool slot_hold(sw_loop *l, slot *s)
+bool slot_hold(home *h, slot *s)
 {
-    if (!s->unfinished || gate_writable(l)) return false;
+    if (!s->unfinished || gate_writable(h)) return false;
     s->state = SLOT_QUEUED;
-    TAILQ_INSERT_TAIL(&l->slots.held, s, in_queue);
+    TAILQ_INSERT_TAIL(&h->slots.held, s, in_queue);
     return true;
 }
 
-void slot_release_held(sw_loop *l)
+void slot_release_held(home *h)
 {
-    for (slot *s; (s = TAILQ_FIRST(&l->slots.held));) {
-        TAILQ_REMOVE(&l->slots.held, s, in_queue);
-        slot_enqueue(&l->slots, s);
+    for (slot *s; (s = TAILQ_FIRST(&h->slots.held));) {
+        TAILQ_REMOVE(&h->slots.held, s, in_queue);
+        slot_enqueue(&h->slots, s);
     }
 }
 
 /* ---- Clients ---- */
 
 /* A slot for a run that may not be in memory; NULL: no memory. */
-static slot *slot_for(sw_loop *l, const run_id *id)
+static slot *slot_for(home *h, const run_id *id)
 {
-    slot *s = slot_find(&l->slots, id);
-    if (!s) s = run_list(l, id);
+    slot *s = slot_find(&h->slots, id);
+    if (!s) s = run_list(h, id);
     if (s) return s;
-    s = slot_add(l, id);
+    s = slot_add(h, id);
     if (s) s->state = SLOT_UNKNOWN;
     return s;
 }
 
-void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wish *wish)
+void slot_attach(home *h, http_exchange *x, const run_id *id, const waiter_wish *wish)
 {
-    slot *s = slot_for(l, id);
+    slot *s = slot_for(h, id);
     if (!s) {
         if (wish->begun)
             http_reply_abort(x);
@@ -215,20 +215,20 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
         return;
     }
     if (s->run) {
-        waiter_attach(l, &s->run->waiters, wish, x, id);
+        waiter_attach(h, &s->run->waiters, wish, x, id);
         run_touch(s->run);
         return;
     }
-    waiter_attach(l, &s->waiters, wish, x, id);
-    if (l->draining) { /* nothing is loaded any more: the next process has it */
+    waiter_attach(h, &s->waiters, wish, x, id);
+    if (h->draining) { /* nothing is loaded any more: the next process has it */
         waiter_dismiss(&s->waiters);
-        if (s->state == SLOT_UNKNOWN) slot_remove(l, s);
+        if (s->state == SLOT_UNKNOWN) slot_remove(h, s);
     } else if (s->state == SLOT_STOPPED && wish->kind != WAITER_STREAM) {
         waiter_stopped(&s->waiters, s->stop, NULL);
     } else if (s->state == SLOT_UNKNOWN || wish->kind == WAITER_STREAM) {
-        slot_wake(l, s);
+        slot_wake(h, s);
     } else {
-        if (s->state == SLOT_PARKED || !gate_writable(l)) waiter_redirect(&s->waiters); /* else it is about to go on */
+        if (s->state == SLOT_PARKED || !gate_writable(h)) waiter_redirect(&s->waiters); /* else it is about to go on */
         waiter_accept(&s->waiters);
     }
 }
@@ -238,13 +238,13 @@ void slot_attach(sw_loop *l, http_exchange *x, const run_id *id, const waiter_wi
 static waiter_kind sender_of(letter_kind kind) { return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE; }
 
 /* One of a kind is enough: whoever asks again waits for what it leads to. */
-static void send_letter(sw_loop *l, slot *s, letter_kind kind)
+static void send_letter(home *h, slot *s, letter_kind kind)
 {
     uint8_t bit = (uint8_t)(1U << kind);
     if (letter_is_in(s->letters, kind)) {
-        slot_wake(l, s);
+        slot_wake(h, s);
     } else if (!(s->writing & bit)) {
-        if (letter_send(l, &s->id, kind))
+        if (letter_send(h, &s->id, kind))
             s->writing |= bit;
         else
             waiter_deny(&s->waiters, sender_of(kind), 503, "out of memory");
@@ -260,39 +260,39 @@ static void act_on(slot *s, letter_kind kind)
 }
 
 /* The run has come to memory by itself meanwhile. */
-static void deliver(sw_loop *l, run *r, letter *m)
+static void deliver(home *h, run *r, letter *m)
 {
     if (m->kind == LETTER_CANCEL) {
         letter_move(&m, &r->letters);
         run_cancel(r, ENTRY_CANCEL_ASKED);
         run_touch(r);
     } else {
-        letter_drop(l, &m);
+        letter_drop(h, &m);
         waiter_deny(&r->waiters, WAITER_RELEASE, 409, "the run is not stopped");
     }
 }
 
-void slot_take_letter(sw_loop *l, letter *m, const char *error)
+void slot_take_letter(home *h, letter *m, const char *error)
 {
-    slot *s = slot_find(&l->slots, &m->run);
+    slot *s = slot_find(&h->slots, &m->run);
     if (s) s->writing &= (uint8_t)~(1U << m->kind);
     if (error) {
         if (s) waiter_deny(s->run ? &s->run->waiters : &s->waiters, sender_of(m->kind), 503, NOT_WRITTEN);
         letter_free_all(&m);
     } else if (!s) {
-        letter_drop(l, &m); /* the run has ended */
+        letter_drop(h, &m); /* the run has ended */
     } else if (s->run) {
-        deliver(l, s->run, m);
+        deliver(h, s->run, m);
     } else {
         act_on(s, m->kind);
         letter_move(&m, &s->letters);
-        if (!l->draining) slot_wake(l, s); /* else the next process finds it */
+        if (!h->draining) slot_wake(h, s); /* else the next process finds it */
     }
 }
 
-bool slot_is_promised(const sw_loop *l, const run_id *id, letter_kind kind)
+bool slot_is_promised(const home *h, const run_id *id, letter_kind kind)
 {
-    const slot *s = slot_find(&l->slots, id);
+    const slot *s = slot_find(&h->slots, id);
     return s && (s->run || letter_is_in(s->letters, kind));
 }
 
@@ -302,7 +302,7 @@ void slot_keep_letters(slot *s, letter **letters)
     letter_move(letters, &s->letters);
 }
 
-void slot_deny_release(sw_loop *l, slot *s, const char *why)
+void slot_deny_release(home *h, slot *s, const char *why)
 {
     letter *denied = NULL;
     for (letter **at = &s->letters; *at;) {
@@ -315,106 +315,106 @@ void slot_deny_release(sw_loop *l, slot *s, const char *why)
         m->next = denied;
         denied = m;
     }
-    letter_drop(l, &denied);
+    letter_drop(h, &denied);
     waiter_deny(&s->waiters, WAITER_RELEASE, 409, why);
     s->release = false;
 }
 
 /* ---- Cancelling and releasing ---- */
 
-void slot_cancel(sw_loop *l, http_exchange *x, const run_id *id)
+void slot_cancel(home *h, http_exchange *x, const run_id *id)
 {
-    if (!gate_writable(l)) {
+    if (!gate_writable(h)) {
         waiter_problem(x, 503, "the journal cannot be written: the run was not cancelled", "5");
         return;
     }
     const waiter_wish wish = {.kind = WAITER_CANCEL};
-    slot *s = slot_for(l, id);
+    slot *s = slot_for(h, id);
     if (!s) {
         waiter_problem(x, 503, "out of memory", "5");
         return;
     }
     if (s->run) {
-        waiter_attach(l, &s->run->waiters, &wish, x, id);
+        waiter_attach(h, &s->run->waiters, &wish, x, id);
         run_cancel(s->run, ENTRY_CANCEL_ASKED);
         run_touch(s->run);
         return;
     }
-    waiter_attach(l, &s->waiters, &wish, x, id);
+    waiter_attach(h, &s->waiters, &wish, x, id);
     if (s->unfinished) {
-        send_letter(l, s, LETTER_CANCEL);
+        send_letter(h, s, LETTER_CANCEL);
         return;
     }
     s->cancel = ENTRY_CANCEL_ASKED;
-    slot_wake(l, s);
+    slot_wake(h, s);
 }
 
 /* What is not known, or was stopped when it was looked at last, is loaded to see. */
-void slot_release(sw_loop *l, http_exchange *x, const run_id *id)
+void slot_release(home *h, http_exchange *x, const run_id *id)
 {
     const waiter_wish wish = {.kind = WAITER_RELEASE};
-    slot *s = gate_writable(l) ? slot_for(l, id) : NULL;
+    slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
     if (!s) {
         waiter_problem(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
     } else if (s->run || s->state == SLOT_PARKED) {
         waiter_problem(x, 409, "the run is not stopped", NULL);
     } else {
-        waiter_attach(l, &s->waiters, &wish, x, id);
+        waiter_attach(h, &s->waiters, &wish, x, id);
         if (s->unfinished) {
-            send_letter(l, s, LETTER_RELEASE);
+            send_letter(h, s, LETTER_RELEASE);
             return;
         }
         s->release = true;
-        slot_wake(l, s);
+        slot_wake(h, s);
     }
 }
 
-void slot_client_gone(sw_loop *l, const run_id *id)
+void slot_client_gone(home *h, const run_id *id)
 {
-    slot *s = slot_find(&l->slots, id);
+    slot *s = slot_find(&h->slots, id);
     if (!s) return;
     if (s->run) {
         run_client_gone(s->run);
-    } else if (s->tie == TIE_CLIENTS && waiter_none(s->waiters) && !l->draining) {
+    } else if (s->tie == TIE_CLIENTS && waiter_none(s->waiters) && !h->draining) {
         s->cancel = ENTRY_CANCEL_GONE;
-        slot_wake(l, s);
+        slot_wake(h, s);
     }
 }
 
-void slot_client_sent_on(sw_loop *l, const run_id *id)
+void slot_client_sent_on(home *h, const run_id *id)
 {
-    slot *s = slot_find(&l->slots, id);
+    slot *s = slot_find(&h->slots, id);
     if (s) s->tie = TIE_NONE;
 }
 
-void slot_client_back(sw_loop *l, const run_id *id)
+void slot_client_back(home *h, const run_id *id)
 {
-    slot *s = slot_find(&l->slots, id);
+    slot *s = slot_find(&h->slots, id);
     if (s && s->tie == TIE_UNKNOWN) s->tie = TIE_AWAITED;
 }
 
 /* Kept connections have been handed on before any run is loaded; the rest of the time is for loops that are busy. */
-static bool clients_are_back(const sw_loop *l) { return !l->slots.orphans.place; }
+static bool clients_are_back(const home *h) { return !h->slots.orphans.place; }
 
-void slot_judge_tie(sw_loop *l, slot *s, bool cancels, bool sent_on)
+void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
 {
     if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
     bool alone = waiter_none(s->waiters);
     s->tie = cancels && !(alone && sent_on && s->tie == TIE_UNKNOWN) ? TIE_CLIENTS : TIE_NONE;
-    if (s->tie == TIE_CLIENTS && alone && clients_are_back(l)) s->cancel = ENTRY_CANCEL_GONE;
+    if (s->tie == TIE_CLIENTS && alone && clients_are_back(h)) s->cancel = ENTRY_CANCEL_GONE;
 }
 
 /* The connections of these runs' clients have ended with the process that died, and nobody was sent on. */
 static void on_clients_back(struct timer *t)
 {
-    sw_loop *l = t->arg;
-    for (size_t i = 0; i < l->slots.bucket_count; i++)
-        for (slot *s = l->slots.buckets[i]; s; s = s->next)
-            if (s->tie == TIE_CLIENTS) slot_client_gone(l, &s->id);
+    home *h = t->arg;
+    for (size_t i = 0; i < h->slots.bucket_count; i++)
+        for (slot *s = h->slots.buckets[i]; s; s = s->next)
+            if (s->tie == TIE_CLIENTS) slot_client_gone(h, &s->id);
 }
 
-void slot_watch_orphans(sw_loop *l)
+void slot_watch_orphans(home *h)
 {
-    l->slots.orphans = (struct timer){.fn = on_clients_back, .arg = l};
-    (void)timers_start(&l->timers, &l->slots.orphans, (uint64_t)l->app->opt.redirect_after_ms);
+    h->slots.orphans = (struct timer){.fn = on_clients_back, .arg = h};
+    (void)timers_start(&h->timers, &h->slots.orphans, (uint64_t)h->opt->redirect_after_ms);
 }

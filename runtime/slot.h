@@ -21,7 +21,7 @@ struct waiter;
 struct letter;
 struct waiter_wish;
 struct http_exchange;
-struct sw_loop;
+struct home;
 
 typedef enum slot_state {
     SLOT_RUNNING, /* `run` is in memory */
@@ -78,6 +78,7 @@ typedef struct slot_table {
     size_t due_count;                 /* in `due` */
     size_t loading;
     uint64_t stopped; /* slots with `stop`; counter_add */
+    bool recovered;   /* the live table has been read */
     bool letters_read;
     uint8_t letter_last[LETTER_KEY_BYTES + 1]; /* key of the last one that recovery has read, and a zero byte */
     run_id scanned;                            /* the last row that recovery has read */
@@ -92,50 +93,50 @@ bool slot_table_init(slot_table *t);
 void slot_table_free(slot_table *t);
 
 slot *slot_find(const slot_table *t, const run_id *id);
-slot *slot_add(struct sw_loop *l, const run_id *id); /* NULL: out of memory. Not yet in it */
-void slot_remove(struct sw_loop *l, slot *s);        /* without waiters; frees it */
+slot *slot_add(struct home *h, const run_id *id); /* NULL: out of memory. Not yet in it */
+void slot_remove(struct home *h, slot *s);        /* without waiters; frees it */
 
 /* Not in memory until then; then it is loaded and resumed. */
-void slot_park(struct sw_loop *l, slot *s, clock_alarm due);
+void slot_park(struct home *h, slot *s, clock_alarm due);
 /* The wall clock has been set: what it ends follows. */
-void slots_clock_set(struct sw_loop *l);
+void slots_clock_set(struct home *h);
 /* It is in memory: no longer stopped. */
-void slot_go_on(struct sw_loop *l, slot *s);
+void slot_go_on(struct home *h, slot *s);
 /* As soon as there is room. */
-void slot_wake(struct sw_loop *l, slot *s);
+void slot_wake(struct home *h, slot *s);
 /* The journal takes writes again: what waited for that is due. */
-void slot_release_held(struct sw_loop *l);
+void slot_release_held(struct home *h);
 /* Loads some of the queues; called each turn. */
-void slot_load_due(struct sw_loop *l);
+void slot_load_due(struct home *h);
 /* A request may begin a run. Of the places that get free, up to a quarter of --runs-max is left to runs that wait to be
  * resumed, so that new requests do not keep them out for good. */
-bool slot_room(const struct sw_loop *l);
+bool slot_room(const struct home *h);
 
 /* Attaches a client to the run of this id, in memory or not, ended or not. Takes the exchange. */
-void slot_attach(struct sw_loop *l, struct http_exchange *x, const run_id *id, const struct waiter_wish *wish);
+void slot_attach(struct home *h, struct http_exchange *x, const run_id *id, const struct waiter_wish *wish);
 /* Ends the run of this id as cancelled and tells `x` so; 404 and 409 when there is nothing to cancel. Takes it. */
-void slot_cancel(struct sw_loop *l, struct http_exchange *x, const run_id *id);
+void slot_cancel(struct home *h, struct http_exchange *x, const run_id *id);
 /* Lets the stopped run of this id go on and tells `x` so; 404 and 409 when there is nothing to release. Takes it. */
-void slot_release(struct sw_loop *l, struct http_exchange *x, const run_id *id);
+void slot_release(struct home *h, struct http_exchange *x, const run_id *id);
 /* A letter to a run is on disk (error NULL) or not. Takes it. */
-void slot_take_letter(struct sw_loop *l, struct letter *m, const char *error);
+void slot_take_letter(struct home *h, struct letter *m, const char *error);
 /* What was asked of the run is on disk, or has reached it. */
-bool slot_is_promised(const struct sw_loop *l, const run_id *id, letter_kind kind);
+bool slot_is_promised(const struct home *h, const run_id *id, letter_kind kind);
 /* Letters of a run that leaves memory before their entries are on disk. */
 void slot_keep_letters(slot *s, struct letter **letters);
 /* Whoever wants it released is told why not, and the letter goes. */
-void slot_deny_release(struct sw_loop *l, slot *s, const char *why);
+void slot_deny_release(struct home *h, slot *s, const char *why);
 /* A client of the run has gone away. */
-void slot_client_gone(struct sw_loop *l, const run_id *id);
+void slot_client_gone(struct home *h, const run_id *id);
 /* A client of the run was sent on, and knows its URL. */
-void slot_client_sent_on(struct sw_loop *l, const run_id *id);
+void slot_client_sent_on(struct home *h, const run_id *id);
 /* The connection of one who waits for its answer has come from a former process; it need not be open any more. */
-void slot_client_back(struct sw_loop *l, const run_id *id);
+void slot_client_back(struct home *h, const run_id *id);
 /* A run of a former process is being loaded: whether it ends with its clients, and at once since they are gone.
  * `sent_on`: its journal shows, or the way that process ended, that they may have been sent on. */
-void slot_judge_tie(struct sw_loop *l, slot *s, bool cancels, bool sent_on);
+void slot_judge_tie(struct home *h, slot *s, bool cancels, bool sent_on);
 
 /* Reads the live table and makes a slot of each row of this loop. What fails is tried again. */
-void slot_recover(struct sw_loop *l);
+void slot_recover(struct home *h);
 
 #endif

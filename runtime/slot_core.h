@@ -6,16 +6,16 @@
 #include "runtime/slot.h"
 
 /* SLOT_STOPPED: it is loaded again after that. */
-void slot_look_at(struct sw_loop *l, slot *s, int64_t wait_ms);
+void slot_look_at(struct home *h, slot *s, int64_t wait_ms);
 
 /* It may go on when it is loaded: it needs one of the places of --runs-max. */
 bool slot_wants_place(const slot *s);
 void slot_enqueue(slot_table *t, slot *s);
 void slot_leave_due(slot_table *t, slot *s);
 /* True: the gate is closed, and it waits for that. */
-bool slot_hold(struct sw_loop *l, slot *s);
+bool slot_hold(struct home *h, slot *s);
 
 /* After a while runs that end with their clients, of which none has come back, do. */
-void slot_watch_orphans(struct sw_loop *l);
+void slot_watch_orphans(struct home *h);
 
 #endif

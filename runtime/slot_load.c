@@ -4,8 +4,8 @@
 
 #include "runtime/letter.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
 #include "runtime/moment.h"
+#include "runtime/run/home.h"
 #include "runtime/slot_core.h"
 #include "runtime/waiter.h"
 
@@ -25,27 +25,27 @@ enum {
 
 /* ---- Loading ---- */
 
-static void answer_ended(sw_loop *l, slot *s, const store_journal *j)
+static void answer_ended(home *h, slot *s, const store_journal *j)
 {
     const char *error = NULL;
-    waiter_answer_journal(l, &s->waiters, &s->id, j->data, j->len, &error);
+    waiter_answer_journal(h, &s->waiters, &s->id, j->data, j->len, &error);
     if (error) waiter_refuse(&s->waiters, 500, error);
-    slot_remove(l, s);
+    slot_remove(h, s);
 }
 
 /* Places of --runs-max that nobody has or is about to have. */
-static size_t free_places(const sw_loop *l)
+static size_t free_places(const home *h)
 {
-    size_t most = (size_t)l->app->opt.runs_max, taken = l->runs + l->slots.places;
+    size_t most = (size_t)h->opt->runs_max, taken = h->runs.count + h->slots.places;
     return taken < most ? most - taken : 0;
 }
 
-bool slot_room(const sw_loop *l)
+bool slot_room(const home *h)
 {
-    size_t share = (size_t)l->app->opt.runs_max / 4;
+    size_t share = (size_t)h->opt->runs_max / 4;
     if (share == 0) share = 1;
-    if (share > l->slots.due_count) share = l->slots.due_count;
-    return free_places(l) > share;
+    if (share > h->slots.due_count) share = h->slots.due_count;
+    return free_places(h) > share;
 }
 
 /* ---- What does not go on ---- */
@@ -63,27 +63,27 @@ static int64_t pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
 }
 
 /* Nothing is wrong with the run: others that end make room for it. */
-static void try_again(sw_loop *l, slot *s, const char *id, const char *text)
+static void try_again(home *h, slot *s, const char *id, const char *text)
 {
     if (s->tries == 0) log_line(LOG_WARN, id, "cannot be resumed yet, which is tried again: %s", text);
-    slot_park(l, s, clock_alarm_in(pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)));
+    slot_park(h, s, clock_alarm_in(pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)));
 }
 
-static void look_again(sw_loop *l, slot *s, const stop_cause *why)
+static void look_again(home *h, slot *s, const stop_cause *why)
 {
-    int64_t wait_ms = l->app->opt.retain_stopped_ms - stopped_ms(s);
+    int64_t wait_ms = h->opt->retain_stopped_ms - stopped_ms(s);
     if (why->reason == STOP_NEWER || why->reason == STOP_NOT_RESUMED) return; /* another process will look */
     if (why->reason == STOP_UNREADABLE) wait_ms = pause_ms(s, READ_FIRST_MS, READ_MOST_MS);
     int64_t left_ms = why->deadline.due_ms > 0 ? clock_left_ms(&why->deadline) : CLOCK_NEVER;
     if (left_ms < wait_ms) wait_ms = left_ms;
-    slot_look_at(l, s, wait_ms > LOOK_LEAST_MS ? wait_ms : LOOK_LEAST_MS);
+    slot_look_at(h, s, wait_ms > LOOK_LEAST_MS ? wait_ms : LOOK_LEAST_MS);
 }
 
 /* Somebody who wants to end or release a run of which nothing can be read, or that still does not go on. */
-static void deny(sw_loop *l, slot *s, const stop_cause *why)
+static void deny(home *h, slot *s, const stop_cause *why)
 {
     bool opaque = why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
-    if (s->release) slot_deny_release(l, s, stop_text(why->reason));
+    if (s->release) slot_deny_release(h, s, stop_text(why->reason));
     if (!opaque || (s->writing & 1U << LETTER_CANCEL))
         return; /* whoever waits for a letter is told when it is written */
     if (letter_is_in(s->letters, LETTER_CANCEL)) {
@@ -94,10 +94,10 @@ static void deny(sw_loop *l, slot *s, const stop_cause *why)
     s->cancel = ENTRY_CANCEL_NONE;
 }
 
-static void stop(sw_loop *l, slot *s, const stop_cause *why)
+static void stop(home *h, slot *s, const stop_cause *why)
 {
     bool news = s->stop != why->reason;
-    if (s->stop == STOP_NONE) counter_add(&l->slots.stopped, 1);
+    if (s->stop == STOP_NONE) counter_add(&h->slots.stopped, 1);
     s->state = SLOT_STOPPED;
     s->stop = why->reason;
     s->tie = TIE_NONE; /* whoever releases it wants it, also when its clients are gone */
@@ -113,9 +113,9 @@ static void stop(sw_loop *l, slot *s, const stop_cause *why)
         run_id_format(&s->id, id);
         log_line(LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason), why->text);
     }
-    deny(l, s, why);
+    deny(h, s, why);
     waiter_stopped(&s->waiters, why->reason, NULL);
-    look_again(l, s, why);
+    look_again(h, s, why);
 }
 
 static void on_deleted(void *arg, const char *error)
@@ -124,91 +124,91 @@ static void on_deleted(void *arg, const char *error)
     if (error) log_line(LOG_ERROR, NULL, "a run that cannot be read could not be deleted: %s", error);
 }
 
-static void cannot_read(sw_loop *l, slot *s, const char *id, const char *error)
+static void cannot_read(home *h, slot *s, const char *id, const char *error)
 {
     const stop_cause why = {.reason = STOP_UNREADABLE, .text = error};
-    bool stale = s->stop == STOP_UNREADABLE && stopped_ms(s) >= l->app->opt.retain_stopped_ms;
+    bool stale = s->stop == STOP_UNREADABLE && stopped_ms(s) >= h->opt->retain_stopped_ms;
     if (!stale) {
-        stop(l, s, &why);
+        stop(h, s, &why);
         return;
     }
     log_line(LOG_ERROR, id, "could not be read for as long as --retain-stopped says, and is deleted: %s", error);
-    store_delete(l->port, &s->id, on_deleted, l);
-    letter_drop(l, &s->letters);
+    store_delete(h->port, &s->id, on_deleted, h);
+    letter_drop(h, &s->letters);
     waiter_refuse(&s->waiters, 404, "the run could not be read, and was deleted (--retain-stopped)");
-    slot_remove(l, s);
+    slot_remove(h, s);
 }
 
-static void loaded_live(sw_loop *l, slot *s, const store_journal *j, bool room)
+static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
 {
     char id[RUN_ID_TEXT + 1];
     stop_cause why;
     run_id_format(&s->id, id);
     s->unfinished = true;
     bool former = s->tie == TIE_UNKNOWN || s->tie == TIE_AWAITED;
-    if (l->app->opt.no_resume && former && s->stop == STOP_NONE) { /* asked for before it was found */
+    if (h->opt->no_resume && former && s->stop == STOP_NONE) { /* asked for before it was found */
         s->stop = STOP_NOT_RESUMED;
-        counter_add(&l->slots.stopped, 1);
+        counter_add(&h->slots.stopped, 1);
     }
     if (j->error || !j->found) {
-        cannot_read(l, s, id, j->error ? j->error : "its entries are missing");
-    } else if (slot_hold(l, s)) {
+        cannot_read(h, s, id, j->error ? j->error : "its entries are missing");
+    } else if (slot_hold(h, s)) {
         return;
     } else if (!room && slot_wants_place(s)) {
-        slot_enqueue(&l->slots, s);
-    } else if (!run_resume(l, s, j, &why)) {
+        slot_enqueue(&h->slots, s);
+    } else if (!run_resume(h, s, j, &why)) {
         if (why.reason == STOP_NONE)
-            try_again(l, s, id, why.text);
+            try_again(h, s, id, why.text);
         else
-            stop(l, s, &why);
+            stop(h, s, &why);
     }
 }
 
-static void loaded(sw_loop *l, const store_journal *j)
+static void loaded(home *h, const store_journal *j)
 {
-    slot *s = slot_find(&l->slots, &j->run);
+    slot *s = slot_find(&h->slots, &j->run);
     if (!s || s->state != SLOT_LOADING) return;
-    if (s->has_place) l->slots.places--;
-    bool room = s->has_place || free_places(l) > 0;
+    if (s->has_place) h->slots.places--;
+    bool room = s->has_place || free_places(h) > 0;
     s->has_place = false;
-    if (!j->live && !j->error) letter_drop(l, &s->letters); /* it has ended, or been deleted */
+    if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
     if (j->live || (j->error && s->unfinished)) {
-        loaded_live(l, s, j, room);
+        loaded_live(h, s, j, room);
     } else if (j->error) {
         waiter_refuse(&s->waiters, 503, j->error);
-        slot_remove(l, s);
+        slot_remove(h, s);
     } else if (!j->found) {
         waiter_refuse(&s->waiters, 404, "no such run");
-        slot_remove(l, s);
+        slot_remove(h, s);
     } else {
-        answer_ended(l, s, j);
+        answer_ended(h, s, j);
     }
 }
 
 static void on_loaded(void *arg, store_journal *journals, size_t count)
 {
-    sw_loop *l = arg;
-    l->slots.loading -= count;
+    home *h = arg;
+    h->slots.loading -= count;
     for (size_t i = 0; i < count; i++) {
-        slot *s = slot_find(&l->slots, &journals[i].run);
-        if (!l->draining || !s || s->state != SLOT_LOADING) {
-            loaded(l, &journals[i]);
+        slot *s = slot_find(&h->slots, &journals[i].run);
+        if (!h->draining || !s || s->state != SLOT_LOADING) {
+            loaded(h, &journals[i]);
             continue;
         }
-        if (s->has_place) l->slots.places--;
+        if (s->has_place) h->slots.places--;
         s->has_place = false;
         s->state = SLOT_PARKED;
     }
 }
 
 /* The next one to load; NULL: none, or no place for it. */
-static slot *next_to_load(sw_loop *l)
+static slot *next_to_load(home *h)
 {
-    slot_table *t = &l->slots;
+    slot_table *t = &h->slots;
     slot *s = TAILQ_FIRST(&t->asked);
     if (s) {
         TAILQ_REMOVE(&t->asked, s, in_queue);
-    } else if ((s = TAILQ_FIRST(&t->due)) && (free_places(l) > 0 || !gate_writable(l))) {
+    } else if ((s = TAILQ_FIRST(&t->due)) && (free_places(h) > 0 || !gate_writable(h))) {
         slot_leave_due(t, s);
     } else {
         return NULL;
@@ -216,12 +216,12 @@ static slot *next_to_load(sw_loop *l)
     return s;
 }
 
-static size_t take_batch(sw_loop *l, run_id ids[LOAD_BATCH])
+static size_t take_batch(home *h, run_id ids[LOAD_BATCH])
 {
-    slot_table *t = &l->slots;
+    slot_table *t = &h->slots;
     size_t n = 0;
-    for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(l));) {
-        if (slot_hold(l, s)) continue;
+    for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(h));) {
+        if (slot_hold(h, s)) continue;
         s->has_place = slot_wants_place(s);
         if (s->has_place) t->places++;
         s->state = SLOT_LOADING;
@@ -230,32 +230,32 @@ static size_t take_batch(sw_loop *l, run_id ids[LOAD_BATCH])
     return n;
 }
 
-void slot_load_due(sw_loop *l)
+void slot_load_due(home *h)
 {
     run_id ids[LOAD_BATCH];
-    for (size_t n; !l->draining && (n = take_batch(l, ids)) > 0;) {
-        l->slots.loading += n;
-        store_load(l->port, ids, n, on_loaded, l);
+    for (size_t n; !h->draining && (n = take_batch(h, ids)) > 0;) {
+        h->slots.loading += n;
+        store_load(h->port, ids, n, on_loaded, h);
     }
 }
 
 /* ---- Recovery ---- */
 
-static void scan(sw_loop *l);
+static void scan(home *h);
 
 static void on_scan_due(struct timer *t)
 {
-    sw_loop *l = t->arg;
-    if (l->draining)
-        l->recovered = true; /* whoever comes next reads the rest */
+    home *h = t->arg;
+    if (h->draining)
+        h->slots.recovered = true; /* whoever comes next reads the rest */
     else
-        scan(l);
+        scan(h);
 }
 
 /* Without these rows their runs would wait for the next start. */
-static void scan_again(sw_loop *l, const char *why)
+static void scan_again(home *h, const char *why)
 {
-    slot_table *t = &l->slots;
+    slot_table *t = &h->slots;
     int64_t pause = (int64_t)SCAN_FIRST_MS << t->scan_tries;
     if (pause < SCAN_MOST_MS)
         t->scan_tries++;
@@ -263,47 +263,47 @@ static void scan_again(sw_loop *l, const char *why)
         pause = SCAN_MOST_MS;
     log_line(LOG_ERROR, NULL, "unfinished runs cannot be read yet, which is tried again in %lld ms: %s",
              (long long)pause, why);
-    t->scan = (struct timer){.fn = on_scan_due, .arg = l};
-    if (l->draining || !timers_start(&l->timers, &t->scan, (uint64_t)pause)) on_scan_due(&t->scan);
+    t->scan = (struct timer){.fn = on_scan_due, .arg = h};
+    if (h->draining || !timers_start(&h->timers, &t->scan, (uint64_t)pause)) on_scan_due(&t->scan);
 }
 
 /* When it has to be looked at again. Which clock ends its wait, and how long that is, only its journal says: the first
  * of both counts, and if the wall clock has gone back since the journal was written, that is looked at now. */
-static clock_alarm due_of_row(const sw_loop *l, int64_t due_ms)
+static clock_alarm due_of_row(const home *h, int64_t due_ms)
 {
-    if (due_ms == 0 || store_clock_is_back(l->app->store)) return clock_alarm_in(0);
+    if (due_ms == 0 || store_clock_is_back(h->store)) return clock_alarm_in(0);
     clock_alarm due = clock_alarm_in(moment_of(due_ms) - clock_wall_ms());
     due.wall_ms = moment_of(due_ms);
     return due;
 }
 
 /* False: no memory. */
-static bool recover(sw_loop *l, const store_live_row *row)
+static bool recover(home *h, const store_live_row *row)
 {
     static const stop_cause held = {.reason = STOP_NOT_RESUMED};
-    if (slot_find(&l->slots, &row->run)) return true;
-    slot *s = slot_add(l, &row->run);
-    if (s && l->app->opt.no_resume)
-        stop(l, s, &held);
+    if (slot_find(&h->slots, &row->run)) return true;
+    slot *s = slot_add(h, &row->run);
+    if (s && h->opt->no_resume)
+        stop(h, s, &held);
     else if (s)
-        slot_park(l, s, due_of_row(l, row->due_ms));
+        slot_park(h, s, due_of_row(h, row->due_ms));
     return s != NULL;
 }
 
-static void recovery_ended(sw_loop *l)
+static void recovery_ended(home *h)
 {
-    l->recovered = true;
-    if (l->slots.count == 0) return;
-    log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", l->index,
-             l->app->opt.no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)l->slots.count);
+    h->slots.recovered = true;
+    if (h->slots.count == 0) return;
+    log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", h->index,
+             h->opt->no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)h->slots.count);
 }
 
 static void on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
 {
-    sw_loop *l = arg;
-    slot_table *t = &l->slots;
+    home *h = arg;
+    slot_table *t = &h->slots;
     for (size_t i = 0; i < count && !error; i++) {
-        if (!recover(l, &rows[i])) {
+        if (!recover(h, &rows[i])) {
             error = "out of memory";
             break;
         }
@@ -312,38 +312,38 @@ static void on_rows(void *arg, const store_live_row *rows, size_t count, bool en
         t->scan_tries = 0;
     }
     if (error)
-        scan_again(l, error);
-    else if (end || l->draining)
-        recovery_ended(l);
+        scan_again(h, error);
+    else if (end || h->draining)
+        recovery_ended(h);
     else
-        scan(l);
+        scan(h);
 }
 
 /* Whatever it says of the run, loading it shows whether there is something to do. */
-static bool read_letter(sw_loop *l, const store_table_row *row)
+static bool read_letter(home *h, const store_table_row *row)
 {
-    letter *m = letter_read(l, row);
+    letter *m = letter_read(h, row);
     if (!m) return true; /* of a kind to come, or out of memory: left for a later start */
-    if (run_id_loop(&m->run, l->count) != l->index) {
+    if (run_id_loop(&m->run, h->count) != h->index) {
         letter_free_all(&m);
         return true;
     }
-    slot *s = slot_find(&l->slots, &m->run);
-    if (!s && (s = slot_add(l, &m->run))) s->state = SLOT_UNKNOWN;
+    slot *s = slot_find(&h->slots, &m->run);
+    if (!s && (s = slot_add(h, &m->run))) s->state = SLOT_UNKNOWN;
     if (!s) {
         letter_free_all(&m);
         return false;
     }
-    slot_take_letter(l, m, NULL);
+    slot_take_letter(h, m, NULL);
     return true;
 }
 
 static void on_letters(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
 {
-    sw_loop *l = arg;
-    slot_table *t = &l->slots;
+    home *h = arg;
+    slot_table *t = &h->slots;
     for (size_t i = 0; i < count && !error; i++) {
-        if (!read_letter(l, &rows[i])) {
+        if (!read_letter(h, &rows[i])) {
             error = "out of memory";
             break;
         }
@@ -352,33 +352,33 @@ static void on_letters(void *arg, const store_table_row *rows, size_t count, boo
     }
     t->letters_read = end && !error;
     if (error)
-        scan_again(l, error);
-    else if (l->draining)
-        recovery_ended(l);
+        scan_again(h, error);
+    else if (h->draining)
+        recovery_ended(h);
     else
-        scan(l);
+        scan(h);
 }
 
-static void scan_letters(sw_loop *l)
+static void scan_letters(home *h)
 {
     /* Behind the last one: its key and a zero byte. */
     const store_range range = {
-        .table = "inbox", .from = {l->slots.letter_last, sizeof l->slots.letter_last}, .rows_max = SCAN_ROWS};
-    store_scan(l->port, &range, on_letters, l);
+        .table = "inbox", .from = {h->slots.letter_last, sizeof h->slots.letter_last}, .rows_max = SCAN_ROWS};
+    store_scan(h->port, &range, on_letters, h);
 }
 
-static void scan(sw_loop *l)
+static void scan(home *h)
 {
-    slot_table *t = &l->slots;
+    slot_table *t = &h->slots;
     if (!t->letters_read) {
-        scan_letters(l);
+        scan_letters(h);
         return;
     }
-    store_scan_live(l->port, t->scanning ? &t->scanned : NULL, SCAN_ROWS, l->index, l->count, on_rows, l);
+    store_scan_live(h->port, t->scanning ? &t->scanned : NULL, SCAN_ROWS, h->index, h->count, on_rows, h);
 }
 
-void slot_recover(sw_loop *l)
+void slot_recover(home *h)
 {
-    slot_watch_orphans(l);
-    scan(l);
+    slot_watch_orphans(h);
+    scan(h);
 }

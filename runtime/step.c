@@ -7,13 +7,13 @@
 
 #include "runtime/fit.h"
 #include "runtime/gate.h"
-#include "runtime/loop.h"
 #include "runtime/path.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
 #include "runtime/replay_log.h"
 #include "runtime/retry.h"
+#include "runtime/run/home.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
 
@@ -47,9 +47,9 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "step \"%s\" inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
                         id, c->id);
-    if (++r->step_count > (uint32_t)r->loop->app->opt.steps_max)
+    if (++r->step_count > (uint32_t)r->home->opt->steps_max)
         ctx_fail_misuse(c, "step \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
-                        (int)r->loop->app->opt.steps_max);
+                        (int)r->home->opt->steps_max);
     step_spec spec = {.id = id, .branch = c->path, .branch_label = c->label, .fn = fn, .input = input};
     if (options) spec.options = *options;
     if (spec.options.retries == 0) spec.options.retries = STEP_RETRIES_DEFAULT;
@@ -57,7 +57,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (spec.options.backoff_ms <= 0) spec.options.backoff_ms = 500;
     if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
     spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
-    spec.input_hash = value_hash(&r->loop->scratch, input);
+    spec.input_hash = value_hash(&r->home->scratch, input);
     if (c->held) replay_log_pass(c, fit_find(r, spec.path) != NULL);
     return spec;
 }
@@ -105,7 +105,7 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
     if (rec->done) {
         const char *error = NULL;
         *outcome = STEP_OK;
-        counter_add(&r->loop->counters.steps_replayed, 1);
+        counter_add(&r->home->counters.steps_replayed, 1);
         if (!value_unpack(&r->arena, rec->value.data, rec->value.len, out, &error)) {
             *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
             *outcome = STEP_FAILED;
@@ -167,11 +167,11 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
 {
     run *r = s->run;
     const step_spec *spec = a->spec;
-    msgpack_sbuffer *scratch = &r->loop->scratch;
-    const sw_options *opt = &r->loop->app->opt;
+    msgpack_sbuffer *scratch = &r->home->scratch;
+    const sw_options *opt = r->home->opt;
     const char *error = NULL;
     scratch->size = 0;
-    clock_instant now = clock_now(&r->loop->clock);
+    clock_instant now = clock_now(&r->home->clock);
     entry e = attempt_entry(a, ENTRY_STEP_DONE, &now);
     if (spec->input.type != MSGPACK_OBJECT_NIL) {
         const char *ignored = NULL;
@@ -203,8 +203,8 @@ static bool attempt_make(strand *s, const attempt *a, sw_value *out)
     run *r = s->run;
     const step_spec *spec = a->spec;
     arena own;
-    arena_init(&own, r->loop->arenas);
-    arena_set_limit(&own, r->loop->app->opt.run_state_max);
+    arena_init(&own, r->home->arenas);
+    arena_set_limit(&own, r->home->opt->run_state_max);
     sw_ctx c = {.kind = CTX_STEP,
                 .strand = s,
                 .run = r,
@@ -217,12 +217,12 @@ static bool attempt_make(strand *s, const attempt *a, sw_value *out)
                 .occurrence = spec->occurrence};
     struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
     bool timed =
-        spec->options.timeout_ms > 0 && timers_start(&r->loop->timers, &timeout, (uint64_t)spec->options.timeout_ms);
+        spec->options.timeout_ms > 0 && timers_start(&r->home->timers, &timeout, (uint64_t)spec->options.timeout_ms);
     sw_value value = sw_nil();
     coro_set_place(s->co, spec->id);
     bool ok = ctx_call(&c, spec->fn, spec->input, &value);
     coro_set_place(s->co, NULL);
-    if (timed) timers_stop(&r->loop->timers, &timeout);
+    if (timed) timers_stop(&r->home->timers, &timeout);
     if (s->interrupt == INTERRUPT_TIMEOUT) {
         s->interrupt = INTERRUPT_NONE;
         if (!ok && s->failure.kind == FAILURE_RETRY) {
@@ -254,7 +254,7 @@ static bool keep_failure(strand *s, const attempt *a, clock_wait *next)
     f->step = spec->id;
     f->attempts = a->number;
     bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries;
-    clock_instant now = clock_now(&r->loop->clock);
+    clock_instant now = clock_now(&r->home->clock);
     *next = (clock_wait){.due_ms = 0};
     if (again) *next = clock_wait_for(&now, next_delay_ms(f, spec, a->number));
     if (!again) name_cause(r, spec, f);
@@ -262,7 +262,7 @@ static bool keep_failure(strand *s, const attempt *a, clock_wait *next)
     e.due_ms = next->due_ms;
     e.fatal = f->kind == FAILURE_FATAL;
     e.error = (entry_text){f->message, strlen(f->message)};
-    counter_add(&r->loop->counters.attempts_failed, 1);
+    counter_add(&r->home->counters.attempts_failed, 1);
     if (record_append(r, &e)) return true;
     *f = over_state_max(spec, a->number);
     return false;
@@ -318,7 +318,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     if (rec && answer(r, spec, rec, &outcome, out, &s->failure)) return outcome;
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
     clock_wait next = {.due_ms = 0};
-    if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->loop->clock, &rec->wait);
+    if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->home->clock, &rec->wait);
     if (!take_back_chunks(r, spec, rec)) return unwound(s);
     for (;;) {
         if (abandoned(spec)) return STEP_ABANDONED;
@@ -331,7 +331,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (s->failure.kind == FAILURE_UNWIND) return STEP_UNWOUND;
         if (!keep_failure(s, &a, &next) || next.due_ms == 0) return STEP_FAILED;
     }
-    counter_add(&r->loop->counters.steps_done, 1);
+    counter_add(&r->home->counters.steps_done, 1);
     if (spec->options.sync && !record_wait(s, r->seq_next)) return unwound(s);
     return STEP_OK;
 }

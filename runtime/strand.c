@@ -9,18 +9,18 @@
 
 #include "runtime/group.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
+#include "runtime/run/home.h"
 
 enum { FAILURE_TEXT_MAX = 4096 };
 
 bool strand_start(run *r, coro_fn fn, void *arg)
 {
-    coro *co = coro_create(r->loop->stacks, fn, arg);
+    coro *co = coro_create(r->home->stacks, fn, arg);
     if (!co) return false;
     coro_set_label(co, r->label);
     r->strand_count++;
     r->busy_count++;
-    sched_ready(&r->loop->sched, co);
+    sched_ready(&r->home->sched, co);
     return true;
 }
 
@@ -58,7 +58,7 @@ bool strand_suspend(strand *s)
 
 void strand_wake(strand *s)
 {
-    if (s->suspended) sched_ready(&s->run->loop->sched, s->co);
+    if (s->suspended) sched_ready(&s->run->home->sched, s->co);
 }
 
 void strand_interrupt(strand *s, strand_interrupt_kind kind)
@@ -85,7 +85,7 @@ static void on_due(struct timer *t) { strand_wake(t->arg); }
 /* Looks at the clock again at each wake: an absolute wait is over when the wall clock says so, which may be set. */
 static bool sleep_through(strand *s, int64_t left_ms)
 {
-    timers *heap = &s->run->loop->timers;
+    timers *heap = &s->run->home->timers;
     struct timer t = {.fn = on_due, .arg = s};
     bool awake = true;
     for (; awake && left_ms > 0; left_ms = clock_left_ms(&s->until)) {
@@ -100,14 +100,14 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
 {
     int64_t left_ms = clock_left_ms(until);
     run *r = s->run;
-    if (kind == STRAND_SLEEP_DURABLE && (r->leave || r->loop->draining)) {
+    if (kind == STRAND_SLEEP_DURABLE && (r->leave || r->home->draining)) {
         if (!r->leave) r->leave = LEAVE_DRAIN;
         s->interrupt = INTERRUPT_UNWIND;
     }
     if (left_ms <= 0 || interrupted(s)) return !interrupted(s);
     s->until = *until;
     if (kind == STRAND_SLEEP_DURABLE) {
-        if (left_ms > r->loop->app->opt.redirect_after_ms) r->async = true;
+        if (left_ms > r->home->opt->redirect_after_ms) r->async = true;
         strand_set_wait(s, STRAND_DUE);
     }
     bool awake = sleep_through(s, left_ms);

@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/app.h"
 #include "runtime/json.h"
 #include "runtime/keep.h"
 #include "runtime/kept.h"
-#include "runtime/loop.h"
 #include "runtime/prefer.h"
 #include "runtime/public_url.h"
 #include "runtime/replay.h"
+#include "runtime/run/home.h"
 #include "runtime/token.h"
 #include "runtime/value.h"
 #include "runtime/waiter_core.h"
@@ -33,9 +34,9 @@ void waiter_link(waiter *w, waiter **list)
 
 static void waiter_free(waiter *w)
 {
-    timers_stop(&w->loop->timers, &w->hold);
+    timers_stop(&w->home->timers, &w->hold);
     waiter_unlink(w);
-    keeper_remove(&w->loop->keeper, &w->keep);
+    keeper_remove(w->home->keeper, &w->keep);
     frames_release(w->frames);
     free((char *)(uintptr_t)w->rest.data.data);
     free(w);
@@ -54,23 +55,22 @@ static void on_gone(http_exchange *x)
 {
     waiter *w = http_exchange_user(x);
     assert(w && w->x == x);
-    sw_loop *l = w->loop;
+    home *h = w->home;
     run_id id = w->id;
     bool over = w->over;
     http_reply_abort(waiter_take_exchange(w));
-    if (!over) slot_client_gone(l, &id);
+    if (!over) slot_client_gone(h, &id);
 }
 
 /* ---- URLs ---- */
 
-void waiter_run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,
-                    char out[URL_MAX_BYTES])
+void waiter_run_url(const home *h, const http_exchange *x, const run_id *id, const char *what, char out[URL_MAX_BYTES])
 {
     char base[BASE_MAX_BYTES], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
     const char *host = http_request_header(http_exchange_request(x), "host");
-    if (!public_url(l->app->public_urls, host, base, sizeof base)) base[0] = 0;
+    if (!public_url(h->app->public_urls, host, base, sizeof base)) base[0] = 0;
     run_id_format(id, text);
-    token_make(&l->app->key, id, run_id_time_ms(id) + l->app->opt.retain_ms, token);
+    token_make(&h->app->key, id, run_id_time_ms(id) + h->opt->retain_ms, token);
     (void)snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
 }
 
@@ -119,7 +119,7 @@ void waiter_problem(http_exchange *x, int status, const char *detail, const char
 /* Where a stream goes on behind what this client has. */
 static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
 {
-    waiter_run_url(w->loop, w->x, &w->id, "stream", out);
+    waiter_run_url(w->home, w->x, &w->id, "stream", out);
     size_t len = strlen(out);
     (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
 }
@@ -135,17 +135,17 @@ bool waiter_asks(const http_exchange *x, waiter_kind kind)
 /* A client that knows a URL of the run from elsewhere is none that the run ends with. */
 static void note_sent_on(const waiter *w)
 {
-    if (waiter_asks(w->x, w->wish.kind)) slot_client_sent_on(w->loop, &w->id);
+    if (waiter_asks(w->x, w->wish.kind)) slot_client_sent_on(w->home, &w->id);
 }
 
 void waiter_send_on(waiter *w, int status)
 {
     char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1], applied[48];
-    const sw_loop *l = w->loop;
+    const home *h = w->home;
     if (w->wish.kind == WAITER_STREAM)
         stream_url(w, url);
     else
-        waiter_run_url(l, w->x, &w->id, "output", url);
+        waiter_run_url(h, w->x, &w->id, "output", url);
     run_id_format(&w->id, id);
     http_reply_header headers[2 + OWN_HEADERS] = {{"Location", url}, {"X-Run-Id", id}};
     size_t n = 2;
@@ -193,7 +193,7 @@ static void send_response(waiter *w, const entry *response)
 {
     arena a;
     size_t n = 0;
-    arena_init(&a, w->loop->arenas);
+    arena_init(&a, w->home->arenas);
     const http_reply_header *headers = response_headers(&a, w, response, &n);
     if (headers)
         http_reply(waiter_take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
@@ -252,7 +252,7 @@ void waiter_pump(waiter **list, frames *f)
     }
 }
 
-void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f)
+void waiter_answer(home *h, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f)
 {
     frames *own = NULL;
     while (*list) {
@@ -269,7 +269,7 @@ void waiter_answer(sw_loop *l, waiter **list, const run_id *id, const entry *res
         } else if (w->wish.kind != WAITER_STREAM) {
             send_response(w, response);
         } else {
-            if (!f) f = own = frames_new(l->arenas);
+            if (!f) f = own = frames_new(h->arenas);
             if (!f || (!frames_closed(f) && !frames_close(f, response, ended))) {
                 http_reply_abort(waiter_take_exchange(w));
                 continue;
@@ -297,17 +297,16 @@ static void on_entry(void *arg, const entry *e, uint32_t seq)
     if (b->frames && !frames_add(b->frames, e, seq)) b->failed = true;
 }
 
-void waiter_answer_journal(sw_loop *l, waiter **list, const run_id *id, const char *data, size_t len,
-                           const char **error)
+void waiter_answer_journal(home *h, waiter **list, const run_id *id, const char *data, size_t len, const char **error)
 {
     arena a;
-    arena_init(&a, l->arenas);
-    rebuild b = {.frames = wants_frames(*list) ? frames_new(l->arenas) : NULL};
+    arena_init(&a, h->arenas);
+    rebuild b = {.frames = wants_frames(*list) ? frames_new(h->arenas) : NULL};
     *error = NULL;
     const replay *p = replay_new(&a, data, len, on_entry, &b, error);
     if (p && !b.failed && replay_response(p) && replay_ended(p)) {
         *error = NULL;
-        waiter_answer(l, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
+        waiter_answer(h, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
     } else if (p) {
         *error = b.failed ? "out of memory" : "the run ended without a response";
     }
@@ -334,9 +333,9 @@ static bool leave(waiter *w)
     return true;
 }
 
-void waiter_leave_readers(sw_loop *l)
+void waiter_leave_readers(home *h)
 {
-    for (waiter *w = l->readers, *next; w; w = next) {
+    for (waiter *w = h->readers, *next; w; w = next) {
         next = w->next;
         (void)leave(w);
     }
@@ -350,13 +349,13 @@ void waiter_dismiss(waiter **list)
             waiter_problem(waiter_take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
-        if (w->loop->replaced && leave(w)) continue;
+        if (w->home->replaced && leave(w)) continue;
         if (!w->begun) { /* the published client follows one redirect_info a stream: it is not spent here */
             waiter_send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
             continue;
         }
         bool released = w->wish.kind != WAITER_REST && http_exchange_unkeep(w->x);
-        if (!released && w->loop->followed && http_exchange_kept(w->x)) { /* the supervisor knows it as it is */
+        if (!released && w->home->followed && http_exchange_kept(w->x)) { /* the supervisor knows it as it is */
             http_exchange_leave(waiter_take_exchange(w));
             continue;
         }
@@ -417,7 +416,7 @@ static void on_hold_over(struct timer *t)
         waiter_send_on(w, 303);
     } else {
         w->wish.kind = WAITER_ASYNC; /* 202 promises that the run is on disk */
-        const slot *s = slot_find(&w->loop->slots, &w->id);
+        const slot *s = slot_find(&w->home->slots, &w->id);
         if (s && (!s->run || s->run->seq_durable > 0)) waiter_send_on(w, 202);
     }
 }
@@ -436,7 +435,7 @@ static int64_t hold_ms(const waiter *w)
 {
     int64_t waited_ms = clock_steady_ms() - w->wish.since_ms;
     if (waited_ms < 0) waited_ms = 0; /* a worker of another version went by another clock */
-    int64_t hold = w->loop->app->opt.hold_ms - waited_ms;
+    int64_t hold = w->home->opt->hold_ms - waited_ms;
     if (hold < 1) hold = 1;
     switch (w->wish.kind) {
     case WAITER_OUTPUT:
@@ -446,7 +445,7 @@ static int64_t hold_ms(const waiter *w)
     case WAITER_WAIT:
         return w->wish.wait_ms < hold ? w->wish.wait_ms : hold;
     case WAITER_STREAM:
-        return w->loop->app->opt.heartbeat_ms;
+        return w->home->opt->heartbeat_ms;
     default:
         return 0;
     }
@@ -466,10 +465,10 @@ static bool copy_rest(waiter *w)
     return true;
 }
 
-void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id)
+void waiter_attach(home *h, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id)
 {
     waiter *w = calloc(1, sizeof *w);
-    if (w) *w = (waiter){.loop = l, .x = x, .id = *id, .wish = *wish, .cursor = wish->after, .begun = wish->begun};
+    if (w) *w = (waiter){.home = h, .x = x, .id = *id, .wish = *wish, .cursor = wish->after, .begun = wish->begun};
     if (!w || !copy_rest(w)) {
         free(w);
         if (wish->begun)
@@ -487,10 +486,10 @@ void waiter_attach(sw_loop *l, waiter **list, const waiter_wish *wish, http_exch
     if (wish->kind == WAITER_STREAM) {
         http_exchange_queue_max(x, STREAM_QUEUE_BYTES);
         w->hold.fn = waiter_stream_on_silence;
-        w->wrote_ms = uv_now(&l->uv);
+        w->wrote_ms = uv_now(h->uv);
     }
     int64_t hold = hold_ms(w);
-    if (!http_exchange_kept(x)) keeper_add(&l->keeper, &w->keep);
-    bool held = hold == 0 || timers_start(&l->timers, &w->hold, (uint64_t)hold);
+    if (!http_exchange_kept(x)) keeper_add(h->keeper, &w->keep);
+    bool held = hold == 0 || timers_start(&h->timers, &w->hold, (uint64_t)hold);
     if (!held && wish->kind != WAITER_STREAM) on_hold_over(&w->hold);
 }

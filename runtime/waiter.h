@@ -35,16 +35,23 @@ typedef struct waiter_wish {
 struct kept_client;
 struct keep_entry;
 
+/* What a connection that was moved is to be attached to. */
+typedef struct destination {
+    run_id run;
+    waiter_wish wish;
+    const struct kept_client *kept; /* of a former worker; NULL: run and wish say it */
+} destination;
+
 typedef struct waiter waiter;
 
 /* What an endpoint's request asks for. */
 waiter_wish waiter_wish_of(const http_request *q);
 
 /* Attaches a client. Takes the exchange; answers 503 itself when memory is out. */
-void waiter_attach(struct sw_loop *l, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id);
+void waiter_attach(struct home *h, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id);
 
 /* Attaches a client that a former worker had. Takes the exchange. */
-void waiter_take_back(struct sw_loop *l, http_exchange *x, const struct kept_client *client);
+void waiter_take_back(struct home *h, http_exchange *x, const struct kept_client *client);
 
 typedef enum waiter_keep_result { WAITER_KEEP_DONE, WAITER_KEEP_LATER } waiter_keep_result;
 /* For the keeper: this client has waited for long enough to be kept. */
@@ -74,11 +81,11 @@ void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail
 
 /* The run is over: everybody gets the response, the list is empty. `f` NULL: no stream is among them or nothing was
  * streamed; else it is closed. */
-void waiter_answer(struct sw_loop *l, waiter **list, const run_id *id, const entry *response, entry_ended ended,
+void waiter_answer(struct home *h, waiter **list, const run_id *id, const entry *response, entry_ended ended,
                    frames *f);
 
 /* The same out of the journal of an ended run. *error says why it could not be. */
-void waiter_answer_journal(struct sw_loop *l, waiter **list, const run_id *id, const char *data, size_t len,
+void waiter_answer_journal(struct home *h, waiter **list, const run_id *id, const char *data, size_t len,
                            const char **error);
 
 /* Nobody in the list waits for the answer of a request of its own; who asks for a URL of the run, or wants it
@@ -92,7 +99,7 @@ void waiter_redirect(waiter **list);
 void waiter_dismiss(waiter **list);
 /* The process is replaced: of runs that are over, readers whose connections can be kept go on with the next one, the
  * others here. */
-void waiter_leave_readers(struct sw_loop *l);
+void waiter_leave_readers(struct home *h);
 /* Nothing can be known of the run: everybody gets this problem. */
 void waiter_refuse(waiter **list, int status, const char *detail);
 /* The process ends, and nobody knows what became of the run: connections are cut, as if the process had died. */

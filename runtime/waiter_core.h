@@ -21,7 +21,7 @@ enum {
 struct waiter {
     waiter *next, **link; /* in the list of its run, its slot or, when the run is over, of the loop's readers */
     bool over;            /* the run has ended and is answered: a stream that is still being read */
-    sw_loop *loop;
+    home *home;
     http_exchange *x;
     frames *frames;    /* held; a stream's, from its first pump on */
     struct timer hold; /* when it is sent on (OUTPUT, WAIT), told that it takes longer (CANCEL), or that all is well
@@ -47,8 +47,7 @@ void waiter_send_on(waiter *w, int status); /* 303 or 202 to the output URL, or 
 void waiter_send_state(waiter *w, int status, const char *state);
 http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchange is the caller's to answer */
 /* The URL of one of the run's resources ("output", "stream"), with a token. */
-void waiter_run_url(const sw_loop *l, const http_exchange *x, const run_id *id, const char *what,
-                    char out[URL_MAX_BYTES]);
+void waiter_run_url(const home *h, const http_exchange *x, const run_id *id, const char *what, char out[URL_MAX_BYTES]);
 
 /* waiter_stop.c */
 void waiter_answer_later(waiter *w); /* CANCEL, RELEASE: it takes longer than --hold */

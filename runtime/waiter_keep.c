@@ -3,13 +3,13 @@
 #include <stdlib.h>
 
 #include "runtime/kept.h"
-#include "runtime/loop.h"
+#include "runtime/run/home.h"
 #include "runtime/waiter_core.h"
 
 /* Whether the next worker would find its run, and know how far its stream has come. */
 static bool can_be_found(const waiter *w)
 {
-    const slot *s = slot_find(&w->loop->slots, &w->id);
+    const slot *s = slot_find(&w->home->slots, &w->id);
     if (w->wish.kind == WAITER_STREAM && !w->begun) return false;
     if (w->over) return true; /* on disk */
     return s && s->state != SLOT_UNKNOWN && (!s->run || s->run->seq_durable > 0);
@@ -18,7 +18,7 @@ static bool can_be_found(const waiter *w)
 waiter_keep_result waiter_keep(keep_entry *e)
 {
     waiter *w = (waiter *)((char *)e - offsetof(waiter, keep));
-    keeper *k = &w->loop->keeper;
+    keeper *k = w->home->keeper;
     http_kept kept;
     if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE || w->wish.kind == WAITER_REST)
         return WAITER_KEEP_DONE;
@@ -34,7 +34,7 @@ waiter_keep_result waiter_keep(keep_entry *e)
     return WAITER_KEEP_DONE;
 }
 
-void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
+void waiter_take_back(home *h, http_exchange *x, const kept_client *client)
 {
     waiter_wish wish = client->wish;
     if (client->replying && !client->reply.body_follows) {
@@ -48,8 +48,8 @@ void waiter_take_back(sw_loop *l, http_exchange *x, const kept_client *client)
         http_reply_resume_stream(x, (http_text){client->unsent.data, client->unsent.len});
     }
     bool asks = waiter_asks(x, wish.kind);
-    slot_attach(l, x, &client->run, &wish);
-    if (asks) slot_client_back(l, &client->run);
+    slot_attach(h, x, &client->run, &wish);
+    if (asks) slot_client_back(h, &client->run);
 }
 
 bool waiter_unkeep(waiter **list)

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "runtime/loop.h"
+#include "runtime/run/home.h"
 #include "runtime/waiter_core.h"
 
 /* Somebody has to look at the run: seconds. */
@@ -83,7 +83,7 @@ void waiter_promise(waiter **list, waiter_kind kind)
 void waiter_answer_later(waiter *w)
 {
     bool cancels = w->wish.kind == WAITER_CANCEL;
-    if (slot_is_promised(w->loop, &w->id, cancels ? LETTER_CANCEL : LETTER_RELEASE))
+    if (slot_is_promised(w->home, &w->id, cancels ? LETTER_CANCEL : LETTER_RELEASE))
         waiter_send_state(w, 202, cancels ? "cancelling" : "releasing");
     else
         waiter_problem(waiter_take_exchange(w), 503, "the journal could not be written in time: ask again", "5");

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/loop.h"
+#include "runtime/run/home.h"
 #include "runtime/waiter_core.h"
 
 enum {
@@ -19,15 +19,15 @@ static void begin_stream(waiter *w)
     size_t count = 3;
     run_id_format(&w->id, id);
     if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    waiter_run_url(w->loop, w->x, &w->id, "stream", stream);
-    waiter_run_url(w->loop, w->x, &w->id, "output", output);
+    waiter_run_url(w->home, w->x, &w->id, "stream", stream);
+    waiter_run_url(w->home, w->x, &w->id, "output", output);
     int n = snprintf(text, sizeof text,
                      "retry: %d\nid: %u\nevent: inngest.metadata\n"
                      "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n",
                      RECONNECT_MS, w->cursor, id, stream, output);
     assert(n > 0 && (size_t)n < sizeof text);
     w->begun = true;
-    w->wrote_ms = uv_now(&w->loop->uv);
+    w->wrote_ms = uv_now(w->home->uv);
     http_reply_begin(w->x, 200, headers, count);
     http_reply_write(w->x, text, (size_t)n);
 }
@@ -42,7 +42,7 @@ static bool write_aside(waiter *w, const char *data, size_t len)
     bool kept = http_exchange_kept(w->x);
     if (kept && !http_exchange_unkeep(w->x)) return false;
     http_reply_write(w->x, data, len);
-    if (kept && waiter_keep(&w->keep) == WAITER_KEEP_LATER) keeper_add(&w->loop->keeper, &w->keep);
+    if (kept && waiter_keep(&w->keep) == WAITER_KEEP_LATER) keeper_add(w->home->keeper, &w->keep);
     return true;
 }
 
@@ -75,7 +75,7 @@ void waiter_stream_pump(waiter *w)
         sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
         all = more.len == 0;
         if (all) break;
-        w->wrote_ms = uv_now(&w->loop->uv);
+        w->wrote_ms = uv_now(w->home->uv);
         http_reply_write(w->x, more.data, more.len);
     }
     if (all && !is_head && w->stopped != STOP_NONE) tell_stopped(w);
@@ -104,7 +104,7 @@ void waiter_stream_answer(waiter *w, frames *f)
     w->stopped = STOP_NONE;
     waiter_stream_give(w, f);
     waiter_unlink(w);
-    waiter_link(w, &w->loop->readers);
+    waiter_link(w, &w->home->readers);
     w->over = true;
     waiter_stream_pump(w);
 }
@@ -118,10 +118,10 @@ static void send_heartbeat(waiter *w)
 void waiter_stream_on_silence(struct timer *t)
 {
     waiter *w = t->arg;
-    uint64_t now = uv_now(&w->loop->uv), every = (uint64_t)w->loop->app->opt.heartbeat_ms;
+    uint64_t now = uv_now(w->home->uv), every = (uint64_t)w->home->opt->heartbeat_ms;
     if (now - w->wrote_ms >= every) {
         w->wrote_ms = now;
         if (w->begun && http_exchange_flushed(w->x)) send_heartbeat(w); /* else the client has enough to read */
     }
-    (void)timers_start(&w->loop->timers, t, w->wrote_ms + every - now); /* without memory there is no heartbeat */
+    (void)timers_start(&w->home->timers, t, w->wrote_ms + every - now); /* without memory there is no heartbeat */
 }

@@ -1,0 +1,17 @@
+/* counters: what one loop has counted since the start, for metrics. Written on the loop's own thread, read by others: a
+ * figure may be a moment old. */
+#ifndef RUNTIME_COUNTERS_H
+#define RUNTIME_COUNTERS_H
+
+#include <stdint.h>
+
+typedef struct counters {
+    uint64_t runs_started, runs_resumed, runs_succeeded, runs_failed, runs_cancelled, runs_parked;
+    uint64_t steps_done, steps_replayed, attempts_failed, inputs_differed, requests_refused;
+    uint64_t connections_kept, connections_taken_back;
+} counters;
+
+/* One aligned word; `by` may be negative. */
+static inline void counter_add(uint64_t *n, int64_t by) { __atomic_store_n(n, *n + (uint64_t)by, __ATOMIC_RELAXED); }
+
+#endif

@@ -1,0 +1,64 @@
+#include "runtime/run/home.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "runtime/app.h"
+#include "runtime/arena.h"
+#include "runtime/run.h"
+
+bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
+{
+    *h = (home){.app = app, .opt = &app->opt, .index = index, .count = count, .store = app->store};
+    TAILQ_INIT(&h->runs.touched);
+    TAILQ_INIT(&h->runs.unlisted);
+    LIST_INIT(&h->runs.plain);
+    h->outbox.last = &h->outbox.first;
+    gate_init(&h->gate);
+    msgpack_sbuffer_init(&h->scratch);
+    sched_init(&h->sched);
+    clock_begin(&h->clock, app->store ? store_epoch(app->store) : 0);
+    h->stacks = stack_pool_new(&(stack_pool_options){.stack_size_bytes = app->opt.stack_size});
+    h->arenas = arena_cache_new();
+    return h->stacks && h->arenas && slot_table_init(&h->slots);
+}
+
+void home_free(home *h)
+{
+    assert(h->runs.count == 0 && h->outbox.in_flight == 0);
+    while (h->runs.free) {
+        run *r = h->runs.free;
+        h->runs.free = r->next_free;
+        free(r);
+    }
+    while (h->buffer_count > 0) msgpack_sbuffer_destroy(&h->buffers[--h->buffer_count]);
+    msgpack_sbuffer_destroy(&h->scratch);
+    slot_table_free(&h->slots);
+    stack_pool_free(h->stacks);
+    arena_cache_free(h->arenas);
+}
+
+bool home_refuses(const home *h) { return h->draining && (!h->followed || h->hurried); }
+
+void home_send(home *h, store_segment *s)
+{
+    assert(!s->next);
+    *h->outbox.last = s;
+    h->outbox.last = &s->next;
+    h->outbox.in_flight++;
+}
+
+void home_segment_back(home *h)
+{
+    assert(h->outbox.in_flight > 0);
+    h->outbox.in_flight--;
+}
+
+void home_flush(home *h)
+{
+    store_segment *first = h->outbox.first;
+    if (!first) return;
+    h->outbox.first = NULL;
+    h->outbox.last = &h->outbox.first;
+    store_append(h->port, first);
+}

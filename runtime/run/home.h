@@ -1,0 +1,104 @@
+/* home: where runs live: what one loop has for them, from its clock to its door to the store. Part of its loop, which
+ * makes it, turns it and closes it; used on that loop's thread alone, unless a member says otherwise. Runs and those
+ * who wait for them know their home, never the loop around it. Homes share nothing but the app and its store. */
+#ifndef RUNTIME_HOME_H
+#define RUNTIME_HOME_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "coro/sched.h"
+#include "runtime/base/counters.h"
+#include "runtime/clock.h"
+#include "runtime/gate.h"
+#include "runtime/options.h"
+#include "runtime/pool.h"
+#include "runtime/slot.h"
+#include "runtime/timers.h"
+#include "storage/run_id.h"
+#include "storage/store.h"
+
+struct claim_table;
+struct destination;
+struct http_client;
+struct http_exchange;
+struct keeper;
+struct run;
+struct sw_app;
+struct waiter;
+
+enum { HOME_BUFFERS = 256 };
+
+typedef struct home home;
+
+/* The runs in memory, by what is to be done with them. */
+typedef struct home_runs {
+    TAILQ_HEAD(, run) touched; /* to look at when the turn ends; in order, so that ids come to the store in theirs */
+    TAILQ_HEAD(unlisted_runs, run) unlisted; /* begun here and not yet in `slots`; by id, oldest first */
+    LIST_HEAD(, run) plain;                  /* no table has them */
+    struct run *free;                        /* structs for reuse */
+    uint64_t count;                          /* in memory, plain ones too; counter_add */
+    run_id last_id;                          /* of the last that began here */
+} home_runs;
+
+/* Segments of this turn, not yet with the store: it is told once. */
+typedef struct home_outbox {
+    store_segment *first, **last;
+    size_t in_flight; /* of those that the store has, or will have */
+} home_outbox;
+
+/* Hands a connection with its whole request to another loop, which serves it as any other (`to_run` NULL) or attaches
+ * it to that run. Takes the exchange, also when the other loop has ended. */
+typedef void (*home_move_fn)(home *from, unsigned to_loop, struct http_exchange *x, const struct destination *to_run);
+
+struct home {
+    struct sw_app *app;        /* shared, unchanged after the start */
+    const sw_options *opt;     /* the app's */
+    unsigned index, count;     /* which of how many loops */
+    uv_loop_t *uv;             /* the loop's */
+    sched sched;               /* its switches are read by the watcher (runtime/blocked.h) */
+    struct stack_pool *stacks; /* of coroutines */
+    struct arena_cache *arenas;
+    timers timers;
+    loop_clock clock;
+    struct http_client *client; /* the calls of steps */
+    pool_door blocking;         /* to the threads of sw_blocking */
+    store *store;               /* shared by all loops; NULL in a program without endpoints */
+    store_port *port;           /* this loop's door to it; NULL likewise */
+    home_outbox outbox;
+    home_runs runs;
+    gate gate;
+    slot_table slots;           /* runs that can be asked for */
+    struct claim_table *claims; /* Idempotency-Keys of runs that are not on disk; the loop's */
+    struct keeper *keeper;      /* connections that outlive the process; the loop's */
+    struct waiter *readers;     /* streams of runs that are over */
+    home_move_fn move;
+    msgpack_sbuffer buffers[HOME_BUFFERS]; /* for entries of runs, empty; see record.c */
+    size_t buffer_count;
+    msgpack_sbuffer scratch; /* for packing a value before its entry */
+    uint64_t last_letter;    /* arrival number of the last letter that was written here */
+    bool draining;           /* no new runs, unless it is followed */
+    bool followed, replaced; /* by another process, see loop_drain */
+    bool hurried;            /* --drain is over: nothing is waited for any more */
+    counters counters;
+};
+
+/* Without uv, client, port and what is the loop's own. False: no memory. */
+bool home_init(home *h, struct sw_app *app, unsigned index, unsigned count);
+/* No run is in it any more. */
+void home_free(home *h);
+
+/* It drains and no other process follows, or the time for that is over: no request is taken any more. */
+bool home_refuses(const home *h);
+
+/* The segment goes to the store at the end of the turn; home_segment_back is due when it comes back. */
+void home_send(home *h, store_segment *s);
+void home_segment_back(home *h);
+/* The end of a turn. */
+void home_flush(home *h);
+
+#endif
