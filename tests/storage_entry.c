@@ -226,6 +226,7 @@ static void test_run_ids(void)
         for (unsigned loop = 0; loop < loops; loop += loops < 8 ? 1 : 13) {
             run_id id = run_id_make(1795476469433, random, loop, loops);
             CHECK_INT(run_id_loop(&id, loops), loop);
+            CHECK_INT(run_id_slot(&id), RUN_ID_SLOT_ALONE);
             CHECK_INT(run_id_time_ms(&id), 1795476469433);
             run_id_format(&id, a);
             CHECK_INT(strlen(a), RUN_ID_TEXT);
@@ -244,10 +245,11 @@ static void test_run_ids(void)
     CHECK(!run_id_parse("01ARZ3NDEKTSV4RRFFQ69G5F\0V", 26, &parsed));
 }
 
+static const uint8_t high[10] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255}, low[10] = {0};
+
 /* Whatever the random bytes are, and also when they overflow. */
 static void test_run_ids_ascend(void)
 {
-    static const uint8_t high[10] = {255, 255, 255, 255, 255, 255, 255, 255, 255, 255}, low[10] = {0};
     for (unsigned loops = 1; loops <= 256; loops += 85)
         for (unsigned loop = 0; loop < loops; loop += 21) {
             run_id last = run_id_make(1000, low, loop, loops);
@@ -267,9 +269,38 @@ static void test_run_ids_ascend(void)
     CHECK_INT(run_id_time_ms(&id), 999);
 }
 
-static const check_case cases[] = {
-    {"every kind comes back as it was", test_round_trips}, {"no prefix of an entry is one", test_truncations},
-    {"foreign bytes are refused", test_foreign_bytes},     {"fields of other versions", test_later_fields},
-    {"kinds of other versions", test_later_kinds},         {"run ids", test_run_ids},
-    {"run ids of one loop ascend", test_run_ids_ascend}};
+/* The slot of a cluster stays its node's: in a millisecond, in the next, and when the bits before it overflow. */
+static void test_run_ids_keep_their_slot(void)
+{
+    for (unsigned slot = 0; slot < 256; slot += 51) {
+        run_id last = run_id_make(1000, low, 0, 1);
+        last.bytes[14] = (uint8_t)slot;
+        for (int i = 0; i < 50; i++) {
+            last = run_id_next(&last, 1000 + i / 10, i % 2 ? high : low, 0, 1);
+            CHECK_INT(run_id_slot(&last), slot);
+        }
+        last = run_id_make(1000, high, 0, 1);
+        last.bytes[14] = (uint8_t)slot;
+        last = run_id_next(&last, 1000, high, 0, 1);
+        CHECK_INT(run_id_slot(&last), slot);
+    }
+}
+
+/* Who knows one id of a loop can guess none of its next ones: what is added is spread over 40 bits. */
+static void test_run_ids_spread(void)
+{
+    run_id before = run_id_make(1000, low, 0, 1), after = run_id_next(&before, 1000, high, 0, 1);
+    static const uint8_t expected[RUN_ID_BYTES] = {0, 0, 0, 0, 3, 232, 0, 0, 1, 0, 0, 0, 0, 0, 0, 255};
+    CHECK(memcmp(after.bytes, expected, RUN_ID_BYTES) == 0);
+}
+
+static const check_case cases[] = {{"every kind comes back as it was", test_round_trips},
+                                   {"no prefix of an entry is one", test_truncations},
+                                   {"foreign bytes are refused", test_foreign_bytes},
+                                   {"fields of other versions", test_later_fields},
+                                   {"kinds of other versions", test_later_kinds},
+                                   {"run ids", test_run_ids},
+                                   {"run ids of one loop ascend", test_run_ids_ascend},
+                                   {"run ids keep their slot", test_run_ids_keep_their_slot},
+                                   {"run ids of one loop are far apart", test_run_ids_spread}};
 CHECK_MAIN(cases)
