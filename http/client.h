@@ -84,6 +84,7 @@ const char *const *http_call_headers(const http_call *call); /* "Name: value" of
  * the next on_change. Non-streaming: the whole body once DONE. */
 const char *http_call_data(const http_call *call, size_t *len);
 void http_call_consume(http_call *call, size_t len);
+uint64_t http_call_received(const http_call *call); /* bytes of the body so far, unpacked; not of redirects' bodies */
 http_call_error_kind http_call_error(const http_call *call);
 const char *http_call_error_text(const http_call *call); /* for people, e.g. "connect to 127.0.0.1:1: refused" */
 

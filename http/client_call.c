@@ -180,6 +180,7 @@ static void gather(http_call *call)
 http_call_state http_call_state_of(const http_call *call) { return call->state; }
 bool http_call_answered(const http_call *call) { return call->head_final; }
 int http_call_status(const http_call *call) { return call->status; }
+uint64_t http_call_received(const http_call *call) { return call->received; }
 
 const char *const *http_call_headers(const http_call *call)
 {

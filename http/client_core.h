@@ -175,6 +175,7 @@ struct http_call {
     bool has_location; /* one with a value */
     bool redirected;   /* the head asks for another request, which follows the end of this one */
     size_t skipped;    /* bytes of the redirect's body */
+    uint64_t received; /* bytes of the answer's body so far */
     client_bytes head; /* headers, each ended by a zero */
     size_t header_count;
     const char **headers_out; /* into head; NULL-terminated */

@@ -34,7 +34,7 @@ static sw_ctx *stream_context(const sw_stream *s, const char *function)
 static void close_stream(void *arg)
 {
     sw_stream *s = arg;
-    if (s->call) http_call_close(s->call);
+    if (s->call) call_close(s->ctx, s->call);
     if (s->sse) sse_parser_free(s->sse);
     s->call = NULL;
     s->sse = NULL;
@@ -71,10 +71,10 @@ sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
     s->next = c->streams;
     c->streams = s;
     s->place = call_place(c, request->url ? request->url : "");
+    sw_defer(c, close_stream, s);
     http_call *call = call_start(c, request, true);
     call_wait(c, call, HTTP_CALL_HEAD);
     s->call = call;
-    sw_defer(c, close_stream, s);
     s->head = (sw_response){
         .status = http_call_status(call), .headers = call_headers(c, http_call_headers(call)), .body = {"", 0}};
     if (!s->head.headers) ctx_fail_misuse(c, "out of memory");

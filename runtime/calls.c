@@ -51,7 +51,15 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
     http_call *call = http_call_start(c->run->home->client, &o, on_change, c->strand);
     if (!call) sw_fail(c, "out of memory for a call to %s", call_place(c, q->url));
+    if (c->kind == CTX_STEP)
+        call_notes_begin(&c->calls, c->arena, call, q->method ? q->method : q->body.data ? "POST" : "GET", q->url);
     return call;
+}
+
+void call_close(sw_ctx *c, http_call *call)
+{
+    if (c->kind == CTX_STEP) call_notes_end(&c->calls, call);
+    http_call_close(call);
 }
 
 /* Not inlined: its text would lie on the stack of every call that waits. */
@@ -60,7 +68,7 @@ __attribute__((noinline)) void call_fail(sw_ctx *c, http_call *call)
     http_call_error_kind kind = http_call_error(call);
     char text[512];
     (void)snprintf(text, sizeof text, "%s", http_call_error_text(call));
-    http_call_close(call);
+    call_close(c, call);
     /* A response that is too large has been paid for, and the next one would be as large. */
     bool fatal = kind == HTTP_CALL_BAD_URL || kind == HTTP_CALL_BAD_HEADER || kind == HTTP_CALL_TOO_LARGE ||
                  kind == HTTP_CALL_UNREADABLE || kind == HTTP_CALL_REDIRECT;
@@ -72,7 +80,7 @@ void call_wait(sw_ctx *c, http_call *call, http_call_state at_least)
 {
     while (http_call_state_of(call) < at_least) {
         if (strand_suspend(c->strand)) continue;
-        http_call_close(call);
+        call_close(c, call);
         ctx_raise_interrupt(c);
     }
     if (http_call_state_of(call) != HTTP_CALL_FAILED) return;
@@ -103,7 +111,7 @@ sw_response sw_fetch(sw_ctx *c, const sw_request *request)
     const char *data = http_call_data(call, &len);
     sw_response r = {.status = http_call_status(call), .headers = call_headers(c, http_call_headers(call))};
     r.body = (sw_bytes){arena_strndup(c->arena, data ? data : "", len), len};
-    http_call_close(call);
+    call_close(c, call);
     if (!r.headers || !r.body.data)
         ctx_fail_misuse(c, "the response of %s is too large for the step's memory", call_place(c, request->url));
     return r;

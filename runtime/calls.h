@@ -16,6 +16,8 @@ http_call *call_start(sw_ctx *c, const sw_request *request, bool streaming);
 /* Suspends until the call is that far. A call that failed before, or a run that leaves, closes it and does not return.
  */
 void call_wait(sw_ctx *c, http_call *call, http_call_state at_least);
+/* Ends it, done or not, and notes it for the entry of the attempt. */
+void call_close(sw_ctx *c, http_call *call);
 SW_NORETURN void call_fail(sw_ctx *c, http_call *call);              /* closes it */
 const char *const *call_headers(sw_ctx *c, const char *const *from); /* a copy; NULL: out of memory */
 

@@ -64,7 +64,7 @@ bool record_append(run *r, const entry *e)
     assert(!r->plain);
     if (r->leave == LEAVE_ERROR) return true; /* after an entry that is not on disk none may follow */
     if (!has_no_limit(e) &&
-        r->state_bytes + e->value.len + e->input.len + e->body.len > (size_t)r->home->opt->run_state_max)
+        r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len > (size_t)r->home->opt->run_state_max)
         return false;
     if (!r->open.data) r->open = buffer_take(r->home);
     size_t before = r->open.size;

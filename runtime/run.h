@@ -17,6 +17,7 @@
 #include "coro/coro.h"
 #include "http/router.h"
 #include "runtime/arena.h"
+#include "runtime/call_notes.h"
 #include "runtime/clock.h"
 #include "runtime/ctx_access.h"
 #include "runtime/failure.h"
@@ -63,6 +64,7 @@ struct sw_ctx {
     defer *defers;            /* last first */
     sw_group *groups;         /* made in it, not yet waited for */
     sw_stream *streams;       /* opened in it, closed ones too */
+    call_notes calls;         /* of a step: made in this attempt */
     held_line *held;          /* malloc'd: lines that may have been logged before (replay_log) */
     size_t held_bytes;
     jmp_buf boundary; /* where a failure inside it unwinds to */

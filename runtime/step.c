@@ -134,6 +134,7 @@ typedef struct attempt {
     int number;       /* from 1 */
     int64_t began_ms; /* steady */
     uint32_t began;   /* entries that the run had when the step's first attempt began */
+    entry_text calls; /* that it made; in its own arena */
 } attempt;
 
 static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instant *now)
@@ -149,7 +150,8 @@ static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instan
                    .input_hash = spec->input_hash,
                    .epoch = now->epoch,
                    .at_ms = now->wall_ms,
-                   .duration_ms = now->steady_ms - a->began_ms};
+                   .duration_ms = now->steady_ms - a->began_ms,
+                   .calls = a->calls};
 }
 
 static failure over_state_max(const step_spec *spec, int attempts)
@@ -161,8 +163,8 @@ static failure over_state_max(const step_spec *spec, int attempts)
                      .retry_after_ms = -1};
 }
 
-/* Journals the result and copies it out of the attempt's arena. Not inlined: its entry would lie on the stack of every
- * step that waits. */
+/* Journals the result and copies it out of the attempt's arena. This and keep_failure are not inlined: their entry
+ * would lie on the stack of every step that waits. */
 static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, sw_value value, sw_value *out)
 {
     run *r = s->run;
@@ -198,43 +200,6 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
     return true;
 }
 
-static bool attempt_make(strand *s, const attempt *a, sw_value *out)
-{
-    run *r = s->run;
-    const step_spec *spec = a->spec;
-    arena own;
-    arena_init(&own, r->home->arenas);
-    arena_set_limit(&own, r->home->opt->run_state_max);
-    sw_ctx c = {.kind = CTX_STEP,
-                .strand = s,
-                .run = r,
-                .arena = &own,
-                .path = spec->path,
-                .label = NULL,
-                .id = spec->id,
-                .attempt = a->number,
-                .branch_label = spec->branch_label,
-                .occurrence = spec->occurrence};
-    struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
-    bool timed =
-        spec->options.timeout_ms > 0 && timers_start(&r->home->timers, &timeout, (uint64_t)spec->options.timeout_ms);
-    sw_value value = sw_nil();
-    coro_set_place(s->co, spec->id);
-    bool ok = ctx_call(&c, spec->fn, spec->input, &value);
-    coro_set_place(s->co, NULL);
-    if (timed) timers_stop(&r->home->timers, &timeout);
-    if (s->interrupt == INTERRUPT_TIMEOUT) {
-        s->interrupt = INTERRUPT_NONE;
-        if (!ok && s->failure.kind == FAILURE_RETRY) {
-            char *text = arena_printf(&r->arena, "timed out after %lld ms", (long long)spec->options.timeout_ms);
-            if (text) s->failure.message = text;
-        }
-    }
-    if (ok) ok = keep_result(s, a, value, out);
-    arena_free(&own);
-    return ok;
-}
-
 static int64_t next_delay_ms(const failure *f, const step_spec *spec, int number)
 {
     int64_t asked_ms = f->retry_after_ms < 0 ? -1 : retry_asked_ms(f->retry_after_ms, random_u64());
@@ -244,9 +209,8 @@ static int64_t next_delay_ms(const failure *f, const step_spec *spec, int number
     return asked_ms > backoff_ms ? asked_ms : backoff_ms;
 }
 
-/* Journals a failed attempt; *next is the wait for the next one, zeros: none. False when that could not be journaled.
- */
-static bool keep_failure(strand *s, const attempt *a, clock_wait *next)
+/* Journals a failed attempt; *next is the wait for the next one, zeros: none, also when it could not be journaled. */
+static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, clock_wait *next)
 {
     run *r = s->run;
     failure *f = &s->failure;
@@ -263,9 +227,58 @@ static bool keep_failure(strand *s, const attempt *a, clock_wait *next)
     e.fatal = f->kind == FAILURE_FATAL;
     e.error = (entry_text){f->message, strlen(f->message)};
     counter_add(&r->home->counters.attempts_failed, 1);
-    if (record_append(r, &e)) return true;
+    if (record_append(r, &e)) return;
     *f = over_state_max(spec, a->number);
-    return false;
+    *next = (clock_wait){.due_ms = 0};
+}
+
+/* Runs the step's function in the attempt's own memory. */
+static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
+{
+    run *r = s->run;
+    const step_spec *spec = a->spec;
+    sw_ctx c = {.kind = CTX_STEP,
+                .strand = s,
+                .run = r,
+                .arena = own,
+                .path = spec->path,
+                .label = NULL,
+                .id = spec->id,
+                .attempt = a->number,
+                .branch_label = spec->branch_label,
+                .occurrence = spec->occurrence};
+    struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
+    bool timed =
+        spec->options.timeout_ms > 0 && timers_start(&r->home->timers, &timeout, (uint64_t)spec->options.timeout_ms);
+    coro_set_place(s->co, spec->id);
+    bool ok = ctx_call(&c, spec->fn, spec->input, value);
+    coro_set_place(s->co, NULL);
+    if (timed) timers_stop(&r->home->timers, &timeout);
+    if (s->interrupt == INTERRUPT_TIMEOUT) {
+        s->interrupt = INTERRUPT_NONE;
+        if (!ok && s->failure.kind == FAILURE_RETRY) {
+            char *text = arena_printf(&r->arena, "timed out after %lld ms", (long long)spec->options.timeout_ms);
+            if (text) s->failure.message = text;
+        }
+    }
+    a->calls = call_notes_pack(&c.calls, own);
+    return ok;
+}
+
+typedef enum attempt_end { ATTEMPT_DONE, ATTEMPT_FAILED, ATTEMPT_UNWOUND } attempt_end;
+
+/* Runs and journals it. Once it has failed, *next is the wait for the next attempt, zeros: there is none. */
+static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait *next)
+{
+    arena own;
+    arena_init(&own, s->run->home->arenas);
+    arena_set_limit(&own, s->run->home->opt->run_state_max);
+    sw_value value = sw_nil();
+    bool ok = attempt_run(s, a, &own, &value) && keep_result(s, a, value, out);
+    attempt_end end = ok ? ATTEMPT_DONE : s->failure.kind == FAILURE_UNWIND ? ATTEMPT_UNWOUND : ATTEMPT_FAILED;
+    if (end == ATTEMPT_FAILED) keep_failure(s, a, next);
+    arena_free(&own);
+    return end;
 }
 
 /* Chunks of an attempt that a crash cut off are taken back before the step is tried again. */
@@ -327,9 +340,10 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (abandoned(spec)) return STEP_ABANDONED;
         if (a.number++ == 0) a.began = r->seq_next;
         a.began_ms = clock_steady_ms();
-        if (attempt_make(s, &a, out)) break;
-        if (s->failure.kind == FAILURE_UNWIND) return STEP_UNWOUND;
-        if (!keep_failure(s, &a, &next) || next.due_ms == 0) return STEP_FAILED;
+        attempt_end end = attempt_make(s, &a, out, &next);
+        if (end == ATTEMPT_DONE) break;
+        if (end == ATTEMPT_UNWOUND) return STEP_UNWOUND;
+        if (next.due_ms == 0) return STEP_FAILED;
     }
     counter_add(&r->home->counters.steps_done, 1);
     if (spec->options.sync && !record_wait(s, r->seq_next)) return unwound(s);

@@ -1,6 +1,6 @@
 /* What an entry says of its place in the run: the branch that holds it, when its first attempt began, what it was
- * given, which opening of the store made it; what ended the run; and that a result used for another input is reported.
- */
+ * given, which opening of the store made it; the calls it made; what ended the run; and that a result used for another
+ * input is reported. */
 #include <endian.h>
 #include <stdint.h>
 
@@ -75,12 +75,79 @@ static void on_tree(sw_ctx *c)
     sw_reply_json(c, 200, sw_group_wait(g));
 }
 
+/* ---- Steps that call: this program itself, and nobody ---- */
+
+enum { CALLS_MANY = 300, STREAM_BYTES = 1 << 20 };
+
+static void on_answer(sw_ctx *c) { sw_reply_text(c, 203, "hello"); }
+
+static void on_silence(sw_ctx *c) { sw_sleep(c, "silence", 600000); }
+
+static void on_much(sw_ctx *c)
+{
+    static const char piece[4096];
+    sw_reply_open(c, 200, "text/plain");
+    for (size_t sent = 0; sent < STREAM_BYTES; sent += sizeof piece)
+        if (!sw_reply_write(c, piece, sizeof piece)) return;
+}
+
+static sw_request to_us(sw_ctx *c, sw_value port, const char *path)
+{
+    static const char *const headers[] = {"Authorization: secret", NULL};
+    return (sw_request){.url = sw_printf(c, "http://user:secret@127.0.0.1:%s%s?key=secret", sw_cstr(c, port), path),
+                        .headers = headers};
+}
+
+static sw_value call_twice(sw_ctx *c, sw_value port)
+{
+    if (sw_attempt(c) == 1) (void)sw_fetch(c, &(sw_request){.url = "http://user:secret@127.0.0.1:1/secret?secret"});
+    sw_request q = to_us(c, port, "/answer");
+    (void)sw_fetch(c, &q);
+    q = to_us(c, port, "/much");
+    sw_stream *s = sw_fetch_open(c, &q);
+    (void)sw_fetch_read(s);
+    q = to_us(c, port, "/answer");
+    q.method = "POST"; /* has no such route */
+    (void)sw_fetch(c, &q);
+    return sw_nil(); /* and the stream is cut */
+}
+
+static sw_value call_silence(sw_ctx *c, sw_value port)
+{
+    sw_request q = to_us(c, port, "/silence");
+    (void)sw_fetch(c, &q);
+    return sw_nil();
+}
+
+static sw_value call_many(sw_ctx *c, sw_value port)
+{
+    for (int i = 0; i < CALLS_MANY; i++) {
+        sw_request q = to_us(c, port, "/answer");
+        (void)sw_fetch(c, &q);
+    }
+    return sw_nil();
+}
+
+static void on_calls(sw_ctx *c)
+{
+    sw_value port = sw_str(c, sw_query(c, "port"));
+    (void)sw_step_with(c, "twice", call_twice, port, &(sw_step_options){.backoff_ms = 1});
+    (void)sw_try_with(c, "silence", call_silence, port, &(sw_step_options){.retries = SW_NO_RETRIES, .timeout_ms = 20},
+                      NULL, NULL);
+    (void)sw_step(c, "many", call_many, port);
+    (void)sw_step(c, "none", fail_once, port);
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("journal_rows");
     seen = share_memory(getenv("NOTES"), sizeof *seen);
     sw_endpoint(app, "GET /each", on_each, &(sw_endpoint_options){.version = "v"});
     sw_endpoint(app, "GET /tree", on_tree, NULL);
+    sw_endpoint(app, "GET /calls", on_calls, NULL);
+    sw_route(app, "GET /answer", on_answer);
+    sw_route(app, "GET /silence", on_silence);
+    sw_route(app, "GET /much", on_much);
     return sw_main(app, argc, argv);
 }
 
@@ -194,6 +261,73 @@ static void entries_know_their_place(void)
     free(j.data);
 }
 
+/* "METHOD STATUS ERROR" of each call of an entry, in one line, checked for what they have in common. */
+static const char *calls_of(const entry *e, const char *port)
+{
+    static char line[8192];
+    msgpack_unpacked u;
+    size_t at = 0, len = 0;
+    line[0] = 0;
+    if (e->calls.len == 0) return line;
+    msgpack_unpacked_init(&u);
+    CHECK(e->calls.len <= ENTRY_CALLS_MAX && !memmem(e->calls.data, e->calls.len, "secret", 6));
+    CHECK_INT(msgpack_unpack_next(&u, e->calls.data, e->calls.len, &at), MSGPACK_UNPACK_SUCCESS);
+    CHECK(at == e->calls.len && u.data.type == MSGPACK_OBJECT_ARRAY);
+    for (uint32_t i = 0; i < u.data.via.array.size; i++) {
+        const msgpack_object *call = &u.data.via.array.ptr[i];
+        if (call->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+            len += (size_t)snprintf(line + len, sizeof line - len, "and %d", (int)call->via.u64);
+            continue;
+        }
+        const msgpack_object *field = call->via.array.ptr;
+        CHECK(call->type == MSGPACK_OBJECT_ARRAY && call->via.array.size == 6);
+        CHECK(memmem(field[1].via.str.ptr, field[1].via.str.size, "127.0.0.1:", 10) == field[1].via.str.ptr);
+        if (field[2].via.u64 > 0) CHECK(memcmp(field[1].via.str.ptr + 10, port, field[1].via.str.size - 10) == 0);
+        CHECK(field[4].type == MSGPACK_OBJECT_POSITIVE_INTEGER);
+        bool cut = field[3].via.str.size > 0;
+        CHECK(cut ? field[5].via.u64 < STREAM_BYTES : field[5].via.u64 > 0);
+        len += (size_t)snprintf(line + len, sizeof line - len, "%.*s %d %.*s;", (int)field[0].via.str.size,
+                                field[0].via.str.ptr, (int)field[2].via.u64, (int)field[3].via.str.size,
+                                field[3].via.str.ptr);
+    }
+    msgpack_unpacked_destroy(&u);
+    return line;
+}
+
+/* Each attempt tells its own calls, how they ended, and nothing that could be a secret; steps without calls pay
+ * nothing.
+ */
+static void entries_tell_their_calls(void)
+{
+    static journal j;
+    char data[128], id[64], path[128];
+    start("calls", data);
+    const char *port = strrchr(server.address, ':') + 1;
+    snprintf(path, sizeof path, "/calls?port=%s", port);
+    get(path, NULL);
+    if (a.status != 204) printf("# %s\n", a.body);
+    CHECK_INT(a.status, 204);
+    answer_header(&a, "X-Run-Id", id, sizeof id);
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    get(path, NULL);
+    CHECK(strstr(a.body, "\"calls\":[{\"method\":\"GET\",\"host\":\"127.0.0.1:1\",\"error\":\"connect\",\"ms\":"));
+    CHECK(strstr(a.body, ",\"status\":203,\"ms\":") && strstr(a.body, ",\"status\":200,\"error\":\"cut\",\"ms\":"));
+    CHECK(strstr(a.body, ",\"bytes\":5}") && strstr(a.body, "],\"callsLeftOut\":") && !strstr(a.body, "secret"));
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    read_run(data, id, &j);
+
+    CHECK_STR(calls_of(find(&j, ENTRY_STEP_FAILED, "twice"), port), "GET 0 connect;");
+    CHECK_STR(calls_of(find(&j, ENTRY_STEP_DONE, "twice"), port), "GET 203 ;GET 200 cut;POST 405 ;");
+    CHECK_STR(calls_of(find(&j, ENTRY_STEP_FAILED, "silence"), port), "GET 0 cut;");
+    CHECK(find(&j, ENTRY_STEP_FAILED, "none")->calls.len == 0 && find(&j, ENTRY_STEP_DONE, "none")->calls.len == 0);
+    const entry *many = find(&j, ENTRY_STEP_DONE, "many");
+    const char *line = calls_of(many, port), *rest = strstr(line, "and ");
+    CHECK(rest && many->calls.len > ENTRY_CALLS_MAX - 64);
+    int kept = (int)((size_t)(rest - line) / strlen("GET 203 ;"));
+    CHECK_INT(kept + atoi(rest + 4), CALLS_MANY);
+    free(j.data);
+}
+
 /* What the code changed under an unfinished run: results are used as before, and that is said once. */
 static void another_input_is_reported(void)
 {
@@ -241,6 +375,7 @@ static void another_input_is_reported(void)
 }
 
 static const check_case cases[] = {{"entries know their place", entries_know_their_place},
+                                   {"entries tell their calls", entries_tell_their_calls},
                                    {"another input is reported", another_input_is_reported}};
 
 int main(int argc, char **argv)

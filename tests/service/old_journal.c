@@ -62,6 +62,12 @@ static sw_value always_fails(sw_ctx *c, sw_value input)
     sw_fail_fatal(c, "refused: %s", "no money");
 }
 
+static sw_value calls_nobody(sw_ctx *c, sw_value input)
+{
+    (void)sw_fetch(c, &(sw_request){.url = "http://127.0.0.1:1/"});
+    return input;
+}
+
 static sw_value twig(sw_ctx *c, sw_value input)
 {
     sw_group *g = sw_group_new(c);
@@ -73,6 +79,8 @@ static sw_value twig(sw_ctx *c, sw_value input)
 static sw_value results(sw_ctx *c)
 {
     sw_value out = sw_nil();
+    const sw_step_options once = {.retries = SW_NO_RETRIES};
+    CHECK(!sw_try_with(c, "calls nobody", calls_nobody, sw_nil(), &once, NULL, NULL));
     sw_push(c, &out, sw_step(c, "first", done_once, sw_str(c, sw_query(c, "word"))));
     sw_push(c, &out, sw_step(c, "first", done_once, sw_int(-1)));
     if (!getenv("WITHOUT_BRANCHES")) {

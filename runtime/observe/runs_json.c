@@ -1,0 +1,247 @@
+#include "runtime/observe/runs_json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/json.h"
+#include "runtime/stop.h"
+#include "runtime/value.h"
+
+void runs_text_init(runs_text *t, arena_cache *arenas)
+{
+    msgpack_sbuffer_init(&t->out);
+    arena_init(&t->arena, arenas);
+}
+
+void runs_text_free(runs_text *t)
+{
+    msgpack_sbuffer_destroy(&t->out);
+    arena_free(&t->arena);
+}
+
+static void put(runs_text *t, const char *s, size_t len)
+{
+    if (len > 0) (void)msgpack_sbuffer_write(&t->out, s, len);
+}
+
+void runs_text_add(runs_text *t, const char *s) { put(t, s, strlen(s)); }
+
+static void put_int(runs_text *t, const char *name, int64_t n)
+{
+    char b[96];
+    int len = snprintf(b, sizeof b, ",\"%s\":%lld", name, (long long)n);
+    put(t, b, (size_t)len);
+}
+
+static void put_json(runs_text *t, sw_value v)
+{
+    sw_bytes json;
+    if (json_write(&t->arena, v, &json))
+        put(t, json.data, json.len);
+    else
+        runs_text_add(t, "null"); /* no memory for it */
+}
+
+static void put_value(runs_text *t, const char *name, sw_value v)
+{
+    runs_text_add(t, ",\"");
+    runs_text_add(t, name);
+    runs_text_add(t, "\":");
+    put_json(t, v);
+}
+
+static void put_str(runs_text *t, const char *name, entry_text s)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.ptr = s.data;
+    v.via.str.size = (uint32_t)s.len;
+    put_value(t, name, v);
+}
+
+static void put_text(runs_text *t, const char *name, const char *s) { put_str(t, name, (entry_text){s, strlen(s)}); }
+
+static void put_packed(runs_text *t, const char *name, entry_text packed)
+{
+    sw_value v;
+    const char *error = NULL;
+    if (packed.len > 0 && value_unpack(&t->arena, packed.data, packed.len, &v, &error)) put_value(t, name, v);
+}
+
+static void put_call(runs_text *t, sw_value call)
+{
+    int64_t status = sw_as_int(sw_at(call, 2), 0);
+    runs_text_add(t, "{\"method\":");
+    put_json(t, sw_at(call, 0));
+    put_value(t, "host", sw_at(call, 1));
+    if (status > 0) put_int(t, "status", status);
+    if (sw_len(sw_at(call, 3)) > 0) put_value(t, "error", sw_at(call, 3));
+    put_int(t, "ms", sw_as_int(sw_at(call, 4), 0));
+    put_int(t, "bytes", sw_as_int(sw_at(call, 5), 0));
+    runs_text_add(t, "}");
+}
+
+/* Of an attempt: see docs/journal.md. */
+static void put_calls(runs_text *t, entry_text packed)
+{
+    sw_value calls;
+    const char *before = "";
+    const char *error = NULL;
+    if (packed.len == 0 || !value_unpack(&t->arena, packed.data, packed.len, &calls, &error)) return;
+    runs_text_add(t, ",\"calls\":[");
+    for (size_t i = 0; i < sw_len(calls); i++) {
+        if (sw_at(calls, i).type != MSGPACK_OBJECT_ARRAY) continue; /* how many are left out */
+        runs_text_add(t, before);
+        put_call(t, sw_at(calls, i));
+        before = ",";
+    }
+    runs_text_add(t, "]");
+    int64_t left_out = sw_len(calls) > 0 ? sw_as_int(sw_at(calls, sw_len(calls) - 1), 0) : 0;
+    if (left_out > 0) put_int(t, "callsLeftOut", left_out);
+}
+
+static const char *kind_text(entry_kind kind)
+{
+    switch (kind) {
+    case ENTRY_STARTED:
+        return "started";
+    case ENTRY_STEP_DONE:
+        return "step done";
+    case ENTRY_STEP_FAILED:
+        return "step failed";
+    case ENTRY_SLEEP:
+        return "sleep";
+    case ENTRY_VALUE:
+        return "value";
+    case ENTRY_CHUNK:
+        return "chunk";
+    case ENTRY_RESPONSE:
+        return "response";
+    case ENTRY_ENDED:
+        return "ended";
+    case ENTRY_ROLLBACK:
+        return "rollback";
+    case ENTRY_CANCEL:
+        return "cancel";
+    case ENTRY_STOPPED:
+        return "stopped";
+    case ENTRY_RELEASED:
+        return "released";
+    case ENTRY_CRASHED:
+        return "crashed";
+    case ENTRY_BRANCH:
+        return "branch";
+    case ENTRY_DIFFERS:
+        return "differs";
+    }
+    return "unknown";
+}
+
+static void put_entry(runs_text *t, const entry *e)
+{
+    char head[64];
+    (void)snprintf(head, sizeof head, "{\"kind\":\"%s\"", kind_text(e->kind));
+    runs_text_add(t, head);
+    put_int(t, "at", e->at_ms);
+    if (e->id.len) put_str(t, "id", e->id);
+    if (e->occurrence) put_int(t, "occurrence", e->occurrence);
+    if (e->attempt) put_int(t, "attempt", e->attempt);
+    if (e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED) put_int(t, "duration", e->duration_ms);
+    if (e->due_ms) put_int(t, "due", e->due_ms);
+    if (e->error.len) put_str(t, "error", e->error);
+    put_packed(t, "input", e->input);
+    put_packed(t, "value", e->value);
+    put_calls(t, e->calls);
+    if (e->kind == ENTRY_RESPONSE) put_int(t, "status", e->status);
+    if (e->kind == ENTRY_STOPPED) put_text(t, "reason", stop_name(stop_of_entry(e)));
+    if (e->kind == ENTRY_CRASHED) put_int(t, "signal", e->status);
+    runs_text_add(t, "}");
+}
+
+/* What a journal says of its run as a whole. */
+typedef struct summary {
+    entry started, stopped, ended; /* kind 0: it has none; stopped: none since it was last released */
+    const char *error;             /* why it could not be read to its end; NULL: it could */
+    int64_t steps, failures, differences, crashes;
+    int64_t released_ms; /* Unix; the last time; 0: never */
+} summary;
+
+static summary summarize(const store_journal *j)
+{
+    summary s = {.error = j->error};
+    entry e;
+    for (size_t at = 0, n; !s.error && at < j->len; at += n) {
+        n = entry_decode(j->data + at, j->len - at, &e, &s.error);
+        if (n == 0) break;
+        if (e.kind == ENTRY_STARTED) s.started = e;
+        if (e.kind == ENTRY_ENDED) s.ended = e;
+        if (e.kind == ENTRY_STOPPED) s.stopped = e;
+        if (e.kind == ENTRY_RELEASED) s.stopped = (entry){.path = 0};
+        if (e.kind == ENTRY_RELEASED) s.released_ms = e.at_ms;
+        s.steps += e.kind == ENTRY_STEP_DONE;
+        s.failures += e.kind == ENTRY_STEP_FAILED;
+        s.differences += e.kind == ENTRY_DIFFERS;
+        s.crashes += e.kind == ENTRY_CRASHED;
+    }
+    return s;
+}
+
+/* As the run's loop finds it, which may be another one. */
+static stop_reason stop_of(const sw_app *app, const store_journal *j, const summary *s)
+{
+    if (!j->live) return STOP_NONE;
+    if (s->error) return s->error == entry_newer ? STOP_NEWER : STOP_UNREADABLE;
+    if (!s->started.kind) return STOP_UNREADABLE;
+    if (s->stopped.kind) return stop_of_entry(&s->stopped);
+    if (!app_endpoint(app, s->started.function.data, s->started.function.len)) return STOP_NO_ENDPOINT;
+    bool former = app->opt.no_resume && entry_opening(s->started.epoch) != store_epoch(app->store);
+    return former && s->released_ms < app->started_ms ? STOP_NOT_RESUMED : STOP_NONE;
+}
+
+static const char *state_of(const store_journal *j, const summary *s, stop_reason stop)
+{
+    if (stop != STOP_NONE) return "stopped";
+    if (!j->live && s->error) return "unreadable";
+    if (!s->ended.kind) return j->due_ms > clock_wall_ms() ? "sleeping" : "running";
+    int outcome = s->ended.status;
+    return outcome == ENTRY_SUCCEEDED ? "succeeded" : outcome == ENTRY_FAILED ? "failed" : "cancelled";
+}
+
+static void put_entries(runs_text *t, const store_journal *j)
+{
+    const char *error = NULL;
+    entry e;
+    runs_text_add(t, ",\"entries\":[");
+    for (size_t at = 0, n; at < j->len && (n = entry_decode(j->data + at, j->len - at, &e, &error)) > 0; at += n) {
+        if (at > 0) runs_text_add(t, ",");
+        put_entry(t, &e);
+    }
+    runs_text_add(t, "]");
+}
+
+void runs_text_run(runs_text *t, const sw_app *app, const store_journal *j, bool with_entries)
+{
+    char id[RUN_ID_TEXT + 1];
+    summary s = summarize(j);
+    stop_reason stop = stop_of(app, j, &s);
+    run_id_format(&j->run, id);
+    runs_text_add(t, "{\"runId\":\"");
+    runs_text_add(t, id);
+    runs_text_add(t, "\"");
+    put_text(t, "state", state_of(j, &s, stop));
+    if (stop != STOP_NONE) put_text(t, "reason", stop_name(stop));
+    if (stop != STOP_NONE && !s.stopped.kind) put_text(t, "detail", stop_text(stop));
+    if (stop != STOP_NONE && s.stopped.kind) put_str(t, "detail", s.stopped.error);
+    put_str(t, "endpoint", s.started.function);
+    put_str(t, "target", s.started.target);
+    put_int(t, "startedAt", s.started.kind ? s.started.at_ms : run_id_time_ms(&j->run));
+    if (s.ended.kind) put_int(t, "endedAt", s.ended.at_ms);
+    if (s.ended.error.len) put_str(t, "error", s.ended.error);
+    if (stop == STOP_NONE && !s.ended.kind && j->due_ms) put_int(t, "due", j->due_ms);
+    put_int(t, "stepsDone", s.steps);
+    put_int(t, "failedAttempts", s.failures);
+    if (s.differences) put_int(t, "inputsDiffered", s.differences);
+    if (s.crashes) put_int(t, "crashes", s.crashes);
+    if (with_entries) put_entries(t, j);
+    if (s.error) put_text(t, "damage", s.error);
+    runs_text_add(t, "}");
+}

@@ -1,0 +1,23 @@
+/* runs_json: a run and what its journal says as JSON, for administrators. Owns its text and the memory for making it.
+ */
+#ifndef RUNTIME_RUNS_JSON_H
+#define RUNTIME_RUNS_JSON_H
+
+#include <msgpack.h>
+
+#include "runtime/app.h"
+#include "runtime/arena.h"
+#include "storage/store.h"
+
+typedef struct runs_text {
+    msgpack_sbuffer out;
+    arena arena;
+} runs_text;
+
+void runs_text_init(runs_text *t, arena_cache *arenas);
+void runs_text_free(runs_text *t);
+void runs_text_add(runs_text *t, const char *text);
+/* One run, as an object; `with_entries`: with what each entry says. */
+void runs_text_run(runs_text *t, const sw_app *app, const store_journal *j, bool with_entries);
+
+#endif
