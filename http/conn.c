@@ -330,7 +330,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     /* It has sent its last byte and may be gone; to learn that, it must be read and written to, which the next process
      * could not take into account. */
     if (events & UV_DISCONNECT) c->hung_up = !conn_release(c);
-    if ((events & UV_READABLE) && !c->eof && !conn_kept(c)) read_some(c);
+    /* What comes for a connection that has been left belongs to the process that goes on with it. */
+    if ((events & UV_READABLE) && !c->eof && !conn_kept(c) && !c->broken) read_some(c);
     const http_server_options *o = &c->server->options;
     conn_run(c);
     if (o->on_handled) o->on_handled(o->arg);

@@ -1,0 +1,164 @@
+/* Kept connections, without a second process: the test is their holder, and has a descriptor of its own for each. */
+#include <fcntl.h>
+
+#include "http/position.h"
+#include "tests/http_harness.h"
+
+enum { KEY = 17 };
+
+static http_exchange *asked; /* what on_request was given last; the loop's */
+static http_kept kept;       /* as http_exchange_can_keep told it; fd is the holder's */
+static void (*on_asked)(http_exchange *x);
+static bool holder_deaf; /* the holder cannot be told now; the loop's */
+static atomic_int releases, ends, asks;
+static sem_t go; /* lets a loop that waits for it go on */
+
+static void on_request(void *arg, http_exchange *x)
+{
+    asked = x;
+    atomic_fetch_add(&asks, 1);
+    if (on_asked)
+        on_asked(x);
+    else
+        test_on_request(arg, x);
+}
+
+static void on_kept_reply(void *arg, uint64_t key, const http_kept_reply *reply)
+{
+    (void)arg;
+    (void)reply;
+    CHECK_INT(key, KEY);
+}
+
+static bool on_release(void *arg, uint64_t key)
+{
+    (void)arg;
+    CHECK_INT(key, KEY);
+    if (holder_deaf) return false;
+    atomic_fetch_add(&releases, 1);
+    return true;
+}
+
+static void on_ended(void *arg, uint64_t key)
+{
+    (void)arg;
+    CHECK_INT(key, KEY);
+    atomic_fetch_add(&ends, 1);
+}
+
+static bool on_leave(void *arg, int fd, const char *bytes, size_t len)
+{
+    (void)arg;
+    (void)fd;
+    (void)bytes;
+    (void)len;
+    return false;
+}
+
+static void start(http_server_options options)
+{
+    options.on_request = on_request;
+    options.on_kept_reply = on_kept_reply;
+    options.on_release = on_release;
+    options.on_ended = on_ended;
+    options.on_leave = on_leave;
+    on_asked = NULL;
+    holder_deaf = false;
+    atomic_store(&releases, 0);
+    atomic_store(&ends, 0);
+    atomic_store(&asks, 0);
+    CHECK(sem_init(&go, 0, 0) == 0);
+    test_start(&options);
+}
+
+static void hold(http_exchange *x)
+{
+    int fd;
+    CHECK(http_exchange_can_keep(x, &kept));
+    fd = fcntl(kept.fd, F_DUPFD_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    kept.fd = fd;
+    http_exchange_keep(x, KEY);
+}
+
+/* The process that had the connection dies, as far as the holder can see. */
+static void hold_and_die(http_exchange *x)
+{
+    hold(x);
+    http_exchange_leave(x);
+}
+
+static void say_nothing(http_exchange *x) { (void)x; }
+
+static void take_back(bool replying)
+{
+    http_kept mine = kept;
+    CHECK(http_server_adopt_kept(test->server, &mine, KEY, replying));
+}
+
+static void free_kept(void) { free(kept.bytes); }
+
+static void give_back_kept(void)
+{
+    close(kept.fd);
+    free_kept();
+}
+
+/* ---- What is read ---- */
+
+static void wait_for_go(test_server *t)
+{
+    (void)t;
+    while (sem_wait(&go) != 0) CHECK(errno == EINTR);
+}
+
+static void *wait_on_loop(void *arg)
+{
+    (void)arg;
+    test_on_loop(wait_for_go);
+    return NULL;
+}
+
+static http_exchange *other;
+
+static void hold_other_and_die(http_exchange *x)
+{
+    http_exchange *dying = other;
+    on_asked = NULL;
+    hold_and_die(dying);
+    test_reply(x, "done");
+}
+
+/* A request that comes when the connection has just been left belongs to the process that goes on with it, also when
+ * the loop has been told of its bytes already. */
+static void nothing_is_read_after_leaving(void)
+{
+    static const char next[] = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+    pthread_t waits;
+    char bytes[sizeof next] = "";
+    start((http_server_options){0});
+    int left = test_connect(), first = test_connect();
+    on_asked = say_nothing;
+    test_say(left, "GET /left HTTP/1.1\r\nHost: x\r\n\r\n");
+    TEST_AWAIT(test_exchanges() == 1);
+    other = asked;
+    on_asked = hold_other_and_die;
+    CHECK(pthread_create(&waits, NULL, wait_on_loop, NULL) == 0);
+    test_say(first, "GET /first HTTP/1.1\r\nHost: x\r\n\r\n"); /* both come with the same look at the kernel */
+    test_say(left, next);
+    CHECK(sem_post(&go) == 0);
+    CHECK(pthread_join(waits, NULL) == 0);
+    test_expect(first, 200, "done");
+    TEST_AWAIT(test_connections() == 1);
+    CHECK_INT(recv(kept.fd, bytes, sizeof bytes, MSG_DONTWAIT), sizeof next - 1);
+    CHECK_STR(bytes, next);
+    give_back_kept();
+    close(first);
+    close(left);
+    test_stop();
+}
+
+static const check_case cases[] = {
+    {"nothing_is_read_after_leaving", nothing_is_read_after_leaving},
+};
+CHECK_MAIN(cases)
