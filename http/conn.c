@@ -65,8 +65,11 @@ static bool stays_held(const http_conn *c)
     return conn_kept(c) && c->server->stopping && c->server->leaving && !c->broken && !c->eof && !c->hung_up;
 }
 
-/* A reply has begun and is not whole. */
-static bool is_cut(const http_conn *c) { return c->out_len > 0 || c->exchange.stage == EXCHANGE_STREAMING; }
+/* A reply has begun, here or in a former process, and is not whole. */
+static bool is_cut(const http_conn *c)
+{
+    return c->out_len > 0 || c->skip > 0 || c->exchange.stage == EXCHANGE_STREAMING;
+}
 
 /* The holder's descriptor would keep the connection open for the client. */
 static void end_kept(http_conn *c)

@@ -125,6 +125,7 @@ void http_exchange_leave(http_exchange *x)
     http_conn *c = conn_of(x);
     assert(x->stage != EXCHANGE_NONE);
     c->keep_key = 0;
+    c->skip = 0;
     conn_out_free(c); /* the next process writes it */
     if (c->state != CONN_CLOSED) c->broken = true;
     conn_exchange_end(c);

@@ -90,10 +90,25 @@ static void hold_and_die(http_exchange *x)
 
 static void say_nothing(http_exchange *x) { (void)x; }
 
+static void expect_reset(int fd)
+{
+    char byte;
+    ssize_t n;
+    while ((n = test_recv(fd, &byte, 1)) > 0) continue;
+    CHECK(n < 0 && errno == ECONNRESET);
+    close(fd);
+}
+
 static void take_back(bool replying)
 {
     http_kept mine = kept;
     CHECK(http_server_adopt_kept(test->server, &mine, KEY, replying));
+}
+
+static void take_back_replying(test_server *t)
+{
+    (void)t;
+    take_back(true);
 }
 
 static void free_kept(void) { free(kept.bytes); }
@@ -102,6 +117,17 @@ static void give_back_kept(void)
 {
     close(kept.fd);
     free_kept();
+}
+
+/* A connection whose request another process had, and of whose reply that one has sent `sent`. */
+static int begun_elsewhere(const char *sent)
+{
+    int fd = test_connect();
+    on_asked = hold_and_die;
+    test_say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    TEST_AWAIT(test_connections() == 0 && atomic_load(&asks) == 1);
+    CHECK_INT(send(kept.fd, sent, strlen(sent), MSG_NOSIGNAL), strlen(sent));
+    return fd;
 }
 
 /* ---- What is read ---- */
@@ -158,7 +184,22 @@ static void nothing_is_read_after_leaving(void)
     test_stop();
 }
 
+/* ---- What is written ---- */
+
+/* The server stops before the reply is resumed: its beginning is no whole reply. */
+static void stopped_before_it_resumes(void)
+{
+    start((http_server_options){0});
+    int fd = begun_elsewhere("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of it");
+    on_asked = test_hold;
+    test_on_loop(take_back_replying);
+    test_stop();
+    expect_reset(fd);
+    free_kept();
+}
+
 static const check_case cases[] = {
     {"nothing_is_read_after_leaving", nothing_is_read_after_leaving},
+    {"stopped_before_it_resumes", stopped_before_it_resumes},
 };
 CHECK_MAIN(cases)
