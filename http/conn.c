@@ -174,13 +174,22 @@ static bool body_make_room(http_conn *c)
     return true;
 }
 
+/* A client that was taken back waits for the rest of another reply, or for one that another process knows of. */
+static void refuse(http_conn *c, int status, const char *detail)
+{
+    if (conn_kept(c))
+        c->broken = true;
+    else
+        reply_problem(c, status, detail);
+}
+
 static void hand_out(http_conn *c)
 {
     http_server *s = c->server;
     http_exchange *x = &c->exchange;
     assert(x->stage == EXCHANGE_NONE);
     if (!body_make_room(c) || !request_parser_request(&c->parser, &c->bytes, &x->request)) {
-        reply_problem(c, 503, "The server is out of memory.");
+        refuse(c, 503, "The server is out of memory.");
         return;
     }
     x->request.peer = (http_text){c->peer, strlen(c->peer)};
@@ -233,20 +242,20 @@ static void parse(http_conn *c)
 {
     /* A kept connection has its next request read when the holder has let go of it: the holder knows one only. */
     while (may_parse(c) && (!conn_kept(c) || c->adopting)) {
-        c->adopting = false;
         conn_in_begin(c);
         request_result result = request_parser_feed(&c->parser, &c->bytes);
         if (result == REQUEST_COMPLETE) {
+            c->adopting = false;
             hand_out(c);
-        } else if (result == REQUEST_REFUSED && conn_kept(c)) {
-            c->broken = true; /* another program took it: this one has stricter limits */
         } else if (result == REQUEST_REFUSED) {
-            reply_problem(c, c->parser.status, c->parser.detail);
+            refuse(c, c->parser.status, c->parser.detail);
         } else if (result == REQUEST_EXPECTS) {
             struct iovec part = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
             conn_send(c, &part, 1);
         }
     }
+    /* Another program took it for a whole request, or took what this one refuses. */
+    if (c->adopting) c->broken = true;
 }
 
 static void tell_writable(http_conn *c)
@@ -477,10 +486,8 @@ bool conn_adopt(http_server *s, int fd, const conn_past *past)
     bool filled = c->is_extra || conn_in_fill(c, past->bytes.data, past->bytes.len);
     if (c->is_extra)
         refuse_extra(c);
-    else if (!filled && past->keep_key != 0)
-        c->broken = true;
     else if (!filled)
-        reply_problem(c, 503, "The server is out of memory.");
+        refuse(c, 503, "The server is out of memory.");
     bool taken = c->state == CONN_READING;
     conn_run(c);
     return taken;

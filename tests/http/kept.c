@@ -186,6 +186,21 @@ static void nothing_is_read_after_leaving(void)
 
 /* ---- What is written ---- */
 
+/* A process of another version took it for a whole request. */
+static void a_request_that_is_not_whole(void)
+{
+    start((http_server_options){0});
+    int fd = begun_elsewhere("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
+    kept.len = 12;
+    test_say(fd, "HTTP/1.1\r\nHost: x\r\n\r\n");
+    test_on_loop(take_back_replying);
+    expect_reset(fd);
+    TEST_AWAIT(test_connections() == 0);
+    CHECK_INT(atomic_load(&ends) + atomic_load(&releases), 1);
+    free_kept();
+    test_stop();
+}
+
 /* The server stops before the reply is resumed: its beginning is no whole reply. */
 static void stopped_before_it_resumes(void)
 {
@@ -200,6 +215,7 @@ static void stopped_before_it_resumes(void)
 
 static const check_case cases[] = {
     {"nothing_is_read_after_leaving", nothing_is_read_after_leaving},
+    {"a_request_that_is_not_whole", a_request_that_is_not_whole},
     {"stopped_before_it_resumes", stopped_before_it_resumes},
 };
 CHECK_MAIN(cases)
