@@ -104,6 +104,14 @@ void conn_close(http_conn *c)
     tell_gone(c);
 }
 
+/* A reset tells also those that read until the end of file that this was not all. If it cannot be had, the missing last
+ * chunk tells the others. */
+void conn_cut(http_conn *c)
+{
+    (void)conn_reset_on_close(c, true);
+    c->broken = true;
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events);
 
 /* Of a kept connection nothing is read, because what has been read would be lost with the process: only its end is
@@ -217,6 +225,8 @@ void conn_exchange_end(http_conn *c)
         return;
     }
     assert(c->state == CONN_ANSWERING);
+    if (c->skip > 0 && !c->broken)
+        conn_cut(c); /* the client has more than this reply: it was another one's beginning */
     if (c->has_displaced) c->bytes.data[c->bytes.at] = c->displaced;
     c->has_displaced = false;
     request_parser_forget(&c->parser);

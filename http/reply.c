@@ -169,12 +169,20 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
     head_done(c, head);
 }
 
+/* Cuts a connection that a former process began another reply on: that can only be resumed. */
+static bool may_begin(http_conn *c)
+{
+    if (c->state == CONN_CLOSED || c->broken) return false;
+    if (c->skip > 0) conn_cut(c);
+    return c->skip == 0;
+}
+
 void http_reply(http_exchange *x, int status, const http_reply_header *headers, size_t header_count, const char *body,
                 size_t body_len)
 {
     http_conn *c = conn_of(x);
     assert(x->stage == EXCHANGE_OPEN && status >= 200 && status < 600);
-    if (c->state != CONN_CLOSED && !c->broken) reply_whole(c, status, headers, header_count, body, body_len);
+    if (may_begin(c)) reply_whole(c, status, headers, header_count, body, body_len);
     conn_exchange_end(c);
 }
 
@@ -186,7 +194,7 @@ static void begin(http_exchange *x, int status, const http_reply_header *headers
     x->stage = EXCHANGE_STREAMING;
     x->is_bodiless = x->is_head || !status_has_body(status);
     x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
-    if (c->state == CONN_CLOSED || c->broken) return;
+    if (!may_begin(c)) return;
     char *head = head_room(c, head_bound(c, headers, count));
     if (!head) return;
     char *end = put_head(c, head, status, headers, count, status_has_body(status) ? kind : BODY_NONE, body_len);
@@ -253,12 +261,7 @@ void http_reply_abort(http_exchange *x)
 {
     http_conn *c = conn_of(x);
     assert(x->stage != EXCHANGE_NONE);
-    if (c->state != CONN_CLOSED) {
-        /* A reset tells also those that read until the end of file that this was not all. If it cannot be had, the
-         * missing last chunk tells the others. */
-        (void)conn_reset_on_close(c, true);
-        c->broken = true;
-    }
+    if (c->state != CONN_CLOSED) conn_cut(c);
     conn_exchange_end(c);
 }
 

@@ -209,6 +209,7 @@ bool conn_adopt(http_server *s, int fd, const conn_past *past); /* takes fd */
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
 void conn_turn(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now; a reply that is not all sent is reset, unless the holder goes on with it */
+void conn_cut(http_conn *c);   /* resets it in its next turn: a reply is not whole and nobody goes on with it */
 void conn_timeout(http_conn *c);
 bool conn_shed_idle(http_server *s); /* closes the one that has been without a request longest; false: none has been */
 void conn_exchange_end(http_conn *c);

@@ -186,6 +186,48 @@ static void nothing_is_read_after_leaving(void)
 
 /* ---- What is written ---- */
 
+static void resume_short(http_exchange *x)
+{
+    static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    http_kept_reply r = {.data = {reply, sizeof reply - 1}, .keep_alive = true};
+    on_asked = NULL;
+    http_reply_resume(x, &r);
+    http_reply_end(x);
+}
+
+/* What the client was sent is more than the whole reply: it was another one, and the next must not make up for it. */
+static void a_reply_shorter_than_what_was_sent(void)
+{
+    start((http_server_options){0});
+    int fd = begun_elsewhere("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n0123456789");
+    on_asked = resume_short;
+    test_on_loop(take_back_replying);
+    expect_reset(fd);
+    TEST_AWAIT(test_connections() == 0);
+    CHECK_INT(atomic_load(&asks), 2);
+    free_kept();
+    test_stop();
+}
+
+static void reply_anew(http_exchange *x)
+{
+    on_asked = NULL;
+    test_reply(x, "another");
+}
+
+/* Nor can another reply follow the beginning of one. */
+static void another_reply_than_the_one_that_was_begun(void)
+{
+    start((http_server_options){0});
+    int fd = begun_elsewhere("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
+    on_asked = reply_anew;
+    test_on_loop(take_back_replying);
+    expect_reset(fd);
+    TEST_AWAIT(test_connections() == 0);
+    free_kept();
+    test_stop();
+}
+
 /* A process of another version took it for a whole request. */
 static void a_request_that_is_not_whole(void)
 {
@@ -215,6 +257,8 @@ static void stopped_before_it_resumes(void)
 
 static const check_case cases[] = {
     {"nothing_is_read_after_leaving", nothing_is_read_after_leaving},
+    {"a_reply_shorter_than_what_was_sent", a_reply_shorter_than_what_was_sent},
+    {"another_reply_than_the_one_that_was_begun", another_reply_than_the_one_that_was_begun},
     {"a_request_that_is_not_whole", a_request_that_is_not_whole},
     {"stopped_before_it_resumes", stopped_before_it_resumes},
 };
