@@ -70,10 +70,17 @@ bool http_exchange_kept(const http_exchange *x)
     return conn_kept(conn_of(x));
 }
 
+bool http_exchange_caught_up(const http_exchange *x)
+{
+    assert(x->stage != EXCHANGE_NONE);
+    return conn_of(x)->skip == 0;
+}
+
 bool http_exchange_unkeep(http_exchange *x)
 {
     http_conn *c = conn_of(x);
     assert(x->stage != EXCHANGE_NONE);
+    if (!http_exchange_caught_up(x)) return false;
     if (c->state != CONN_CLOSED) server_ready(c);
     return conn_release(c);
 }

@@ -208,8 +208,10 @@ bool http_exchange_can_keep(const http_exchange *x, http_kept *out);
 /* The holder has it, under this key, which is not 0: the connection is kept until on_release or on_ended. */
 void http_exchange_keep(http_exchange *x, uint64_t key);
 bool http_exchange_kept(const http_exchange *x);
+/* All that a former process has sent of the reply has been written again; until then what is written is left out. */
+bool http_exchange_caught_up(const http_exchange *x);
 /* Releases it now: before something is written that the next process would not write again. False: the holder cannot be
- * told now, so that must not be written. */
+ * told now, or the reply has not caught up, so that must not be written. */
 bool http_exchange_unkeep(http_exchange *x);
 
 /* Takes over a kept connection: its request is handed out once more. `replying`: the reply has begun, and is to be

@@ -359,7 +359,7 @@ void waiter_dismiss(waiter **list)
             http_exchange_leave(waiter_take_exchange(w));
             continue;
         }
-        if (w->wish.kind == WAITER_REST) {
+        if (w->wish.kind == WAITER_REST || !http_exchange_caught_up(w->x)) {
             http_reply_abort(waiter_take_exchange(w));
             continue;
         }

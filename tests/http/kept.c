@@ -255,11 +255,39 @@ static void stopped_before_it_resumes(void)
     free_kept();
 }
 
+static void resume_and_write_aside(http_exchange *x)
+{
+    on_asked = NULL;
+    http_reply_resume_stream(x, (http_text){"", 0});
+    CHECK(!http_exchange_unkeep(x)); /* what is written now would be taken for what was sent */
+    http_reply_write(x, "five.", 5);
+    CHECK(http_exchange_unkeep(x));
+    http_reply_write(x, "aside", 5);
+    http_reply_end(x);
+}
+
+static void aside_only_behind_what_was_sent(void)
+{
+    start((http_server_options){0});
+    int fd = begun_elsewhere("5\r\nfive");
+    on_asked = resume_and_write_aside;
+    test_on_loop(take_back_replying);
+    char all[64] = "";
+    static const char expected[] = "5\r\nfive.\r\n5\r\naside\r\n0\r\n\r\n";
+    test_take(fd, all, sizeof expected - 1);
+    CHECK_STR(all, expected);
+    close(fd);
+    TEST_AWAIT(test_connections() == 0);
+    free_kept();
+    test_stop();
+}
+
 static const check_case cases[] = {
     {"nothing_is_read_after_leaving", nothing_is_read_after_leaving},
     {"a_reply_shorter_than_what_was_sent", a_reply_shorter_than_what_was_sent},
     {"another_reply_than_the_one_that_was_begun", another_reply_than_the_one_that_was_begun},
     {"a_request_that_is_not_whole", a_request_that_is_not_whole},
     {"stopped_before_it_resumes", stopped_before_it_resumes},
+    {"aside_only_behind_what_was_sent", aside_only_behind_what_was_sent},
 };
 CHECK_MAIN(cases)
