@@ -90,6 +90,7 @@ void conn_close(http_conn *c)
         if (is_cut(c)) (void)conn_reset_on_close(c, true); /* else a client that counts no bytes takes it for whole */
         if (conn_kept(c)) end_kept(c);
     }
+    c->keep_key = 0; /* from now on the holder alone has it */
     c->state = CONN_CLOSED;
     watch_set(c, WATCH_NONE);
     if (c->is_extra)

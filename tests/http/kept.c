@@ -282,6 +282,48 @@ static void aside_only_behind_what_was_sent(void)
     test_stop();
 }
 
+/* ---- Who holds it ---- */
+
+static void stop_when_writable(http_exchange *x)
+{
+    (void)x;
+    http_server_leave(test->server);
+    test_do_stop(test);
+}
+
+static void flood_kept(http_exchange *x)
+{
+    static char piece[16384];
+    on_asked = NULL;
+    http_reply_begin(x, 200, NULL, 0);
+    hold(x);
+    test_hold(x);
+    while (http_exchange_writable(x)) http_reply_write(x, piece, sizeof piece);
+    http_exchange_on_writable(x, stop_when_writable);
+}
+
+/* The server is stopped from within one of the connection's callbacks: the holder is told nothing, it goes on. */
+static void stopped_from_within(void)
+{
+    char sink[65536];
+    start((http_server_options){.write_queue_bytes_max = 65536});
+    int fd = test_connect();
+    on_asked = flood_kept;
+    test_say(fd, "GET /flood HTTP/1.1\r\nHost: x\r\n\r\n");
+    uint64_t end = test_now_ms() + TEST_PATIENCE_MS;
+    while (!atomic_load(&test->gone)) {
+        CHECK(test_now_ms() < end);
+        (void)recv(fd, sink, sizeof sink, MSG_DONTWAIT);
+    }
+    CHECK(pthread_join(test->thread, NULL) == 0);
+    CHECK_INT(atomic_load(&releases), 0);
+    CHECK_INT(atomic_load(&ends), 0);
+    free(test);
+    test = NULL;
+    give_back_kept();
+    close(fd);
+}
+
 static const check_case cases[] = {
     {"nothing_is_read_after_leaving", nothing_is_read_after_leaving},
     {"a_reply_shorter_than_what_was_sent", a_reply_shorter_than_what_was_sent},
@@ -289,5 +331,6 @@ static const check_case cases[] = {
     {"a_request_that_is_not_whole", a_request_that_is_not_whole},
     {"stopped_before_it_resumes", stopped_before_it_resumes},
     {"aside_only_behind_what_was_sent", aside_only_behind_what_was_sent},
+    {"stopped_from_within", stopped_from_within},
 };
 CHECK_MAIN(cases)
