@@ -421,6 +421,7 @@ bool conn_shed_idle(http_server *s)
     TAILQ_FOREACH(c, &s->watched[WATCH_IDLE], watched)
     {
         if (uv_now(s->loop) - c->stamp_ms < SERVER_SHED_MS) return false;
+        if (c->state != CONN_READING || c->bytes.at < c->bytes.end) continue; /* the watch is set behind its turn */
         if (c->is_extra || recv(c->fd, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN) continue;
         conn_close(c);
         return true;

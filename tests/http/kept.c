@@ -324,6 +324,73 @@ static void stopped_from_within(void)
     close(fd);
 }
 
+/* ---- Making room ---- */
+
+static void do_hear(test_server *t)
+{
+    holder_deaf = false;
+    http_server_holder_ready(t->server);
+}
+
+static void hold_deaf(http_exchange *x)
+{
+    on_asked = NULL;
+    hold(x);
+    holder_deaf = true;
+    test_reply(x, "held");
+}
+
+/* A connection with a request that waits is not idle, whatever it waits for. */
+static void a_request_that_waits_is_not_shed(void)
+{
+    start((http_server_options){.connections_max = 1});
+    int fd = test_connect();
+    on_asked = hold_deaf;
+    test_say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    test_expect(fd, 200, "held");
+    uint64_t end = test_now_ms() + 1300; /* longer than a connection must be idle to be closed for another */
+    while (test_now_ms() < end) {
+        int more = test_connect();
+        test_say(more, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+        test_expect(more, 503, NULL);
+        test_expect_end(more);
+        CHECK(usleep(50000) == 0 || errno == EINTR);
+    }
+    test_on_loop(do_hear);
+    test_expect(fd, 200, "hello");
+    give_back_kept();
+    close(fd);
+    TEST_AWAIT(test_connections() == 0);
+    test_stop();
+}
+
+static int adopted = -1;
+
+static void adopt_another(http_exchange *x)
+{
+    on_asked = NULL;
+    (void)http_server_adopt(test->server, &(http_moving){.fd = adopted, .bytes = (char[]){0}, .len = 0});
+    test_reply(x, "still here");
+}
+
+/* Nor is one whose request has just been handed out. */
+static void a_request_that_is_answered_is_not_shed(void)
+{
+    start((http_server_options){.connections_max = 1});
+    int fd = test_connect(), pair[2];
+    on_asked = adopt_another;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    adopted = pair[0];
+    TEST_AWAIT(test_connections() == 1);
+    CHECK(usleep(1100000) == 0 || errno == EINTR);
+    test_say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    test_expect(fd, 200, "still here");
+    close(pair[1]);
+    close(fd);
+    TEST_AWAIT(test_connections() == 0);
+    test_stop();
+}
+
 static const check_case cases[] = {
     {"nothing_is_read_after_leaving", nothing_is_read_after_leaving},
     {"a_reply_shorter_than_what_was_sent", a_reply_shorter_than_what_was_sent},
@@ -332,5 +399,7 @@ static const check_case cases[] = {
     {"stopped_before_it_resumes", stopped_before_it_resumes},
     {"aside_only_behind_what_was_sent", aside_only_behind_what_was_sent},
     {"stopped_from_within", stopped_from_within},
+    {"a_request_that_waits_is_not_shed", a_request_that_waits_is_not_shed},
+    {"a_request_that_is_answered_is_not_shed", a_request_that_is_answered_is_not_shed},
 };
 CHECK_MAIN(cases)
