@@ -10,7 +10,7 @@ enum { PARTS_MAX = 6 };
 
 static void fail(http_conn *c)
 {
-    c->broken = true;
+    conn_cut(c);
     c->touched = false;
     server_ready(c);
 }

@@ -135,15 +135,10 @@ static char *put_head(http_conn *c, char *to, int status, const http_reply_heade
     return PUT_TEXT(to, "\r\n");
 }
 
-/* Room for a head: the server's scratch, or allocated and to be freed. NULL: no memory, the connection is cut. */
+/* Room for a head: the server's scratch, or allocated and to be freed. NULL: no memory. */
 static char *head_room(http_conn *c, size_t bound)
 {
-    char *head = bound <= sizeof(c->server->scratch) ? c->server->scratch : malloc(bound);
-    if (!head) {
-        c->broken = true;
-        server_ready(c);
-    }
-    return head;
+    return bound <= sizeof(c->server->scratch) ? c->server->scratch : malloc(bound);
 }
 
 static void head_done(http_conn *c, char *head)
@@ -159,7 +154,10 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
     bool sends_body = status_has_body(status) && !c->exchange.is_head && body_len > 0;
     size_t copied = sends_body && body_len <= BODY_COPY_BYTES ? body_len : 0;
     char *head = head_room(c, head_bound(c, headers, count) + copied);
-    if (!head) return;
+    if (!head) {
+        c->keep_alive = false; /* it ends behind the earlier replies */
+        return;
+    }
     body_kind kind = status_has_body(status) ? BODY_SIZED : BODY_NONE;
     char *end = put_head(c, head, status, headers, count, kind, body_len);
     if (copied > 0) end = put(end, body, copied);
@@ -196,7 +194,11 @@ static void begin(http_exchange *x, int status, const http_reply_header *headers
     x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
     if (!may_begin(c)) return;
     char *head = head_room(c, head_bound(c, headers, count));
-    if (!head) return;
+    if (!head) {
+        conn_cut(c);
+        server_ready(c);
+        return;
+    }
     char *end = put_head(c, head, status, headers, count, status_has_body(status) ? kind : BODY_NONE, body_len);
     struct iovec part = {head, (size_t)(end - head)};
     if (kind == BODY_UNTIL_CLOSE && status_has_body(status)) c->ends_by_fin = conn_reset_on_close(c, true);
