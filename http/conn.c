@@ -140,7 +140,7 @@ static conn_watch watch_wanted(const http_conn *c)
     if (c->out_len > 0) return WATCH_WRITE;
     if (c->state == CONN_LINGERING) return WATCH_LINGER;
     if (c->state != CONN_READING) return WATCH_NONE;
-    if (request_parser_idle(&c->parser)) return WATCH_IDLE;
+    if (request_parser_waits(&c->parser)) return WATCH_IDLE;
     return request_parser_in_body(&c->parser) ? WATCH_BODY : WATCH_HEAD;
 }
 

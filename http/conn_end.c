@@ -55,7 +55,7 @@ static bool has_unread(const http_conn *c)
 bool conn_is_last(const http_conn *c, conn_leaving leaving)
 {
     if (!server_closing(c->server) && leaving != LEAVING_REFUSED) return false;
-    return request_parser_idle(&c->parser) && c->out_len == 0 && !conn_kept(c) && !has_unread(c);
+    return request_parser_waits(&c->parser) && c->out_len == 0 && !conn_kept(c) && !has_unread(c);
 }
 
 /* One that only idled, and is closed because the process ends, has nothing to lose once its bytes are acknowledged;
@@ -66,5 +66,5 @@ bool conn_busy(const http_conn *c)
     if (conn_kept(c)) return !c->server->leaving;
     if (c->out_len > 0 || c->state == CONN_CLOSING) return true;
     if (c->state == CONN_LINGERING) return !c->keep_alive || position_unacked(c->fd) > 0;
-    return c->state == CONN_READING && !c->is_extra && !request_parser_idle(&c->parser);
+    return c->state == CONN_READING && !c->is_extra && !request_parser_waits(&c->parser);
 }

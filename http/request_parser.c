@@ -156,6 +156,11 @@ void request_parser_begin(request_parser *p, http_header *headers, size_t header
 
 bool request_parser_idle(const request_parser *p) { return p->stage == STAGE_START || p->stage == STAGE_COMPLETE; }
 
+bool request_parser_waits(const request_parser *p)
+{
+    return request_parser_idle(p) || (p->stage == STAGE_HEAD && p->method.len == 0);
+}
+
 bool request_parser_in_body(const request_parser *p) { return p->stage == STAGE_LENGTH || p->stage == STAGE_CHUNKED; }
 
 size_t request_parser_size(const request_parser *p)

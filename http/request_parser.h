@@ -74,6 +74,8 @@ void request_parser_forget(request_parser *p);
 
 /* True before the first byte and after a complete request. */
 bool request_parser_idle(const request_parser *p);
+/* True also when only empty lines have come, which some clients send behind a body. */
+bool request_parser_waits(const request_parser *p);
 bool request_parser_in_body(const request_parser *p);
 /* Bytes from the request's first that a known body needs, its terminating zero included; 0: not known. */
 size_t request_parser_size(const request_parser *p);

@@ -45,6 +45,31 @@ static void head_timeout(void)
     test_stop();
 }
 
+/* Some clients send an empty line behind a body. That is no request: a 408 for it would be taken for the answer to the
+ * next one. */
+static void blank_lines(void)
+{
+    http_server_options options = {.head_timeout_ms = 100, .idle_timeout_ms = 300};
+    test_start(&options);
+    int used = test_connect(), silent = test_connect();
+    test_say(used, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody\r\n");
+    test_say(silent, "\r\n\r\n");
+    test_expect(used, 200, "body");
+    test_expect_end(used);
+    test_expect_end(silent);
+    test_stop();
+    test_start(NULL);
+    used = test_connect();
+    test_say(used, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody\r\n");
+    test_expect(used, 200, "body");
+    test_say(used, hello_request);
+    test_expect(used, 200, "hello");
+    test_say(used, "\r\n");
+    test_on_loop(test_do_drain); /* nor is it waited for */
+    test_expect_end(used);
+    test_stop();
+}
+
 static void body_timeout(void)
 {
     http_server_options options = {.body_timeout_ms = 200};
@@ -426,6 +451,7 @@ static void stop_busy(void)
 
 static const check_case cases[] = {
     {"head_timeout", head_timeout},
+    {"blank_lines", blank_lines},
     {"body_timeout", body_timeout},
     {"idle_timeout", idle_timeout},
     {"write_timeout", write_timeout},
