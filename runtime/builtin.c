@@ -129,11 +129,11 @@ static bool check_token(home *h, http_exchange *x, const run_id *id)
 }
 
 /* The last frame that the client has; false: it names none, and has its answer. */
-static bool last_frame(http_exchange *x, uint32_t *after)
+static bool last_frame(http_exchange *x, const request_wish *asked, uint32_t *after)
 {
     const http_request *q = http_exchange_request(x);
     char value[QUERY_BYTES] = ""; /* check_token has seen to it that the query is shorter */
-    const char *last = http_request_header(q, "last-event-id");
+    const char *last = asked->last_event_id;
     if ((!last || !*last) && uri_query(q->query.data, q->query.len, "after", value)) last = value;
     *after = 0;
     if (!last || !*last) return true;
@@ -168,11 +168,12 @@ static bool take_id(home *h, http_exchange *x, const http_param *params, run_id 
 static void attach(home *h, http_exchange *x, const http_param *params, waiter_kind kind)
 {
     run_id id;
-    waiter_wish wish = {.kind = kind};
+    request_wish asked = request_wish_of(http_exchange_request(x));
+    asked.answer = (waiter_wish){.kind = kind};
     /* While it drains the client is sent round, which any loop can do; that of the run may have ended. */
     bool here = h->draining ? read_id(h, x, params, &id) : take_id(h, x, params, &id);
     if (!here || !check_token(h, x, &id)) return;
-    if (kind != WAITER_STREAM || last_frame(x, &wish.after)) slot_attach(h, x, &id, &wish);
+    if (kind != WAITER_STREAM || last_frame(x, &asked, &asked.answer.after)) slot_attach(h, x, &id, &asked);
 }
 
 static void on_output(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)

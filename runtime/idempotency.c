@@ -8,15 +8,22 @@
 #include <strings.h>
 
 #include "runtime/app.h"
+#include "runtime/clients/door.h"
 #include "runtime/run/home.h"
 #include "runtime/waiter.h"
 
-/* A request that waits for its key to be looked up. */
+/* A request with a key. */
+typedef struct keyed {
+    http_exchange *x;
+    request_wish wish;
+    uint8_t fingerprint[STORE_KEY_BYTES];
+} keyed;
+
+/* One that waits for its key to be looked up. */
 typedef struct queued {
     struct queued *next;
     claim *claim;
-    http_exchange *x;
-    uint8_t fingerprint[STORE_KEY_BYTES];
+    keyed request;
 } queued;
 
 struct claim {
@@ -32,24 +39,18 @@ struct claim {
 static void refuse(http_exchange *x, int status, const char *why) { waiter_problem(x, status, why, NULL); }
 
 /* The key as it is compared; the draft has it in quotes, many clients do not. False: refused. */
-static bool read_key(http_exchange *x, http_text *key)
+static bool read_key(http_exchange *x, const request_wish *w, http_text *key)
 {
-    const http_request *q = http_exchange_request(x);
-    size_t count = 0;
-    for (size_t i = 0; i < q->header_count; i++) {
-        if (strcasecmp(q->headers[i].name.data, "idempotency-key") != 0) continue;
-        *key = q->headers[i].value;
-        count++;
-    }
+    *key = w->key;
     if (key->len >= 2 && key->data[0] == '"' && key->data[key->len - 1] == '"') {
         key->data++;
         key->len -= 2;
     }
-    if (count == 1 && key->len > 0 && key->len <= IDEMPOTENCY_KEY_MAX) return true;
+    if (w->key_count == 1 && key->len > 0 && key->len <= IDEMPOTENCY_KEY_MAX) return true;
     refuse(x, 400,
-           count > 1      ? "there is more than one Idempotency-Key"
-           : key->len > 0 ? "the Idempotency-Key is longer than 255 bytes"
-                          : "the Idempotency-Key is empty");
+           w->key_count > 1 ? "there is more than one Idempotency-Key"
+           : key->len > 0   ? "the Idempotency-Key is longer than 255 bytes"
+                            : "the Idempotency-Key is empty");
     return false;
 }
 
@@ -110,13 +111,14 @@ void claim_release(home *h, claim *c)
 
 /* ---- Requests that wait ---- */
 
-static http_exchange *take_exchange(queued *q)
+/* Frees it. */
+static keyed take_request(queued *q)
 {
-    http_exchange *x = q->x;
-    http_exchange_on_gone(x, NULL);
-    http_exchange_set_user(x, NULL);
+    keyed k = q->request;
+    http_exchange_on_gone(k.x, NULL);
+    http_exchange_set_user(k.x, NULL);
     free(q);
-    return x;
+    return k;
 }
 
 static void on_gone(http_exchange *x)
@@ -126,119 +128,118 @@ static void on_gone(http_exchange *x)
     while (*at != q) at = &(*at)->next;
     *at = q->next;
     if (!*at) c->last = at;
-    http_reply_abort(take_exchange(q));
+    http_reply_abort(take_request(q).x);
 }
 
-static bool enqueue(claim *c, http_exchange *x, const store_key *key)
+static bool enqueue(claim *c, const keyed *k)
 {
     queued *q = malloc(sizeof *q);
     if (!q) {
-        waiter_problem(x, 503, "out of memory", "5");
+        waiter_problem(k->x, 503, "out of memory", "5");
         return false;
     }
-    *q = (queued){.claim = c, .x = x};
-    memcpy(q->fingerprint, key->fingerprint, STORE_KEY_BYTES);
+    *q = (queued){.claim = c, .request = *k};
     *c->last = q;
     c->last = &q->next;
-    http_exchange_set_user(x, q);
-    http_exchange_on_gone(x, on_gone);
+    http_exchange_set_user(k->x, q);
+    http_exchange_on_gone(k->x, on_gone);
     return true;
 }
 
-/* The next that waits, and what its request was; NULL: none. */
-static http_exchange *dequeue(claim *c, uint8_t fingerprint[STORE_KEY_BYTES])
+/* False: none waits. */
+static bool dequeue(claim *c, keyed *out)
 {
     queued *q = c->first;
-    if (!q) return NULL;
+    if (!q) return false;
     c->first = q->next;
     if (!c->first) c->last = &c->first;
-    memcpy(fingerprint, q->fingerprint, STORE_KEY_BYTES);
-    return take_exchange(q);
+    *out = take_request(q);
+    return true;
 }
 
 /* ---- Answers ---- */
 
-static bool same_request(http_exchange *x, const uint8_t *mine, const uint8_t *first)
+static bool same_request(const keyed *k, const uint8_t *first)
 {
-    if (memcmp(mine, first, STORE_KEY_BYTES) == 0) return true;
-    refuse(x, 422, "this Idempotency-Key came with another request before: its target or body was another");
+    if (memcmp(k->fingerprint, first, STORE_KEY_BYTES) == 0) return true;
+    refuse(k->x, 422, "this Idempotency-Key came with another request before: its target or body was another");
     return false;
 }
 
-static waiter_wish replay_wish(http_exchange *x)
+static request_wish replay_wish(const keyed *k)
 {
-    waiter_wish wish = waiter_wish_of(http_exchange_request(x));
-    wish.replayed = true;
+    request_wish wish = k->wish;
+    wish.answer.replayed = true;
     return wish;
 }
 
 /* To a run that only its claim knows yet. */
-static void join(claim *c, http_exchange *x, const uint8_t *fingerprint)
+static void join(claim *c, const keyed *k)
 {
-    if (!same_request(x, fingerprint, c->key.fingerprint)) return;
-    waiter_wish wish = replay_wish(x);
-    waiter_attach(c->home, &c->run->waiters, &wish, x, &c->run->id);
+    if (!same_request(k, c->key.fingerprint)) return;
+    request_wish wish = replay_wish(k);
+    waiter_attach(c->home, &c->run->waiters, &wish, k->x, &c->run->id);
     run_touch(c->run);
 }
 
-static void attach(home *h, http_exchange *x, const run_id *id)
+static void attach(home *h, const keyed *k, const run_id *id)
 {
-    destination to = {.run = *id, .wish = replay_wish(x)};
+    request_wish wish = replay_wish(k);
+    destination to = {.run = *id, .answer = wish.answer};
     unsigned owner = run_id_loop(id, h->count);
     if (owner == h->index)
-        slot_attach(h, x, &to.run, &to.wish);
+        slot_attach(h, k->x, id, &wish);
     else
-        h->move(h, owner, x, &to); /* it began under another --loops */
+        h->move(h, owner, k->x, &to); /* it began under another --loops */
 }
 
 /* Nobody had the key: the first that waits begins the run. */
-static void begin_run(claim *c, http_exchange *x, const uint8_t *fingerprint)
+static void begin_run(claim *c, const keyed *k)
 {
     home *h = c->home;
-    const http_request *q = http_exchange_request(x);
+    const http_request *q = http_exchange_request(k->x);
     http_match m;
     if (home_refuses(h)) {
-        waiter_problem(x, 503, "the server is stopping", "1");
+        waiter_problem(k->x, 503, "the server is stopping", "1");
         return;
     }
     http_match_result found = http_router_find(h->app->router, q->method, q->path, &m);
     assert(found == HTTP_MATCH_FOUND);
     (void)found;
-    memcpy(c->key.fingerprint, fingerprint, STORE_KEY_BYTES);
-    c->run = run_start(h, m.target, x, m.params, m.param_count, c);
+    memcpy(c->key.fingerprint, k->fingerprint, STORE_KEY_BYTES);
+    c->run = door_begin(h, k->x, &m, &k->wish, c);
 }
 
 static void on_found(void *arg, const store_key_row *row, const char *error)
 {
     claim *c = arg;
     home *h = c->home;
-    uint8_t fingerprint[STORE_KEY_BYTES];
-    http_exchange *x;
+    keyed k;
     h->claims->looking--;
-    while ((x = dequeue(c, fingerprint))) {
+    while (dequeue(c, &k)) {
         if (error)
-            waiter_problem(x, 503, error, "5");
-        else if (row && same_request(x, fingerprint, row->fingerprint))
-            attach(h, x, &row->run);
+            waiter_problem(k.x, 503, error, "5");
+        else if (row && same_request(&k, row->fingerprint))
+            attach(h, &k, &row->run);
         else if (!row && c->run)
-            join(c, x, fingerprint);
+            join(c, &k);
         else if (!row)
-            begin_run(c, x, fingerprint);
+            begin_run(c, &k);
     }
     if (!c->run) claim_release(h, c);
 }
 
-static void look_up(home *h, http_exchange *x, const store_key *key)
+static void look_up(home *h, const keyed *k, const store_key *key)
 {
     claim *c = malloc(sizeof *c);
     if (!c) {
-        waiter_problem(x, 503, "out of memory", "5");
+        waiter_problem(k->x, 503, "out of memory", "5");
         return;
     }
     *c = (claim){.home = h, .key = *key, .next = *bucket(h, key->hash)};
     c->last = &c->first;
     *bucket(h, key->hash) = c;
-    if (!enqueue(c, x, key)) {
+    if (!enqueue(c, k)) {
         claim_release(h, c);
         return;
     }
@@ -246,24 +247,23 @@ static void look_up(home *h, http_exchange *x, const store_key *key)
     store_find_key(h->port, key->hash, on_found, c);
 }
 
-bool idempotency_take(home *h, const endpoint *e, http_exchange *x)
+void idempotency_take(home *h, const endpoint *e, http_exchange *x, const request_wish *w)
 {
-    const http_request *q = http_exchange_request(x);
-    http_text name = {NULL, 0};
-    if (!http_request_header(q, "idempotency-key")) return false;
-    if (!read_key(x, &name)) return true;
-    store_key key = make_key(e, q, name);
+    http_text name;
+    if (!read_key(x, w, &name)) return;
+    store_key key = make_key(e, http_exchange_request(x), name);
     unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % h->count;
     if (owner != h->index) {
         h->move(h, owner, x, NULL);
-        return true;
+        return;
     }
+    keyed k = {.x = x, .wish = *w};
+    memcpy(k.fingerprint, key.fingerprint, STORE_KEY_BYTES);
     claim *c = claim_find(h, &key);
     if (!c)
-        look_up(h, x, &key);
+        look_up(h, &k, &key);
     else if (c->run)
-        join(c, x, key.fingerprint);
+        join(c, &k);
     else
-        (void)enqueue(c, x, &key);
-    return true;
+        (void)enqueue(c, &k);
 }

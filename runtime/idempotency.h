@@ -11,6 +11,7 @@
 
 struct home;
 struct endpoint;
+struct request_wish;
 struct run;
 
 enum { CLAIM_BUCKETS = 1024, IDEMPOTENCY_KEY_MAX = 255 };
@@ -22,8 +23,8 @@ typedef struct claim_table {
     size_t looking; /* being looked up */
 } claim_table;
 
-/* Takes the exchange if its request has a key (also to refuse it). False: it has none. */
-bool idempotency_take(struct home *h, const struct endpoint *e, http_exchange *x);
+/* A request with a key. Takes the exchange. */
+void idempotency_take(struct home *h, const struct endpoint *e, http_exchange *x, const struct request_wish *w);
 
 const store_key *claim_key(const claim *c);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runtime/builtin.h"
+#include "runtime/clients/door.h"
 #include "runtime/kept.h"
 #include "runtime/log.h"
 #include "runtime/waiter.h"
@@ -61,6 +62,44 @@ static http_policy on_refusal(void *arg, http_text method, http_text path)
     return policy_of(&m, method);
 }
 
+/* The first request of a connection that another loop, or a former worker, had: its run is known. */
+static void on_adopted(home *h, http_exchange *x, const destination *to)
+{
+    request_wish asked = request_wish_of(http_exchange_request(x));
+    if (to->kept) {
+        waiter_take_back(h, x, &asked, to->kept);
+    } else {
+        asked.answer = to->answer;
+        slot_attach(h, x, &to->run, &asked);
+    }
+}
+
+static void begin_run(home *h, http_exchange *x, const http_match *m)
+{
+    request_wish asked = request_wish_of(http_exchange_request(x));
+    if (asked.key_count > 0)
+        idempotency_take(h, m->target, x, &asked);
+    else
+        (void)door_begin(h, x, m, &asked, NULL);
+}
+
+static void dispatch(home *h, http_exchange *x, const http_match *m)
+{
+    const endpoint *e = m->target;
+    if (m->result != HTTP_MATCH_FOUND) {
+        builtin_no_route(h, x, m);
+    } else if (e->kind == ENDPOINT_BUILTIN || e->kind == ENDPOINT_FILES) {
+        e->builtin(h, x, e, m->params, m->param_count);
+    } else if (home_refuses(h)) { /* else it is journaled for the next process */
+        counter_add(&h->counters.requests_refused, 1);
+        waiter_problem(x, 503, "the server is stopping", "1");
+    } else if (e->kind == ENDPOINT_PLAIN) {
+        door_begin_plain(h, x, m);
+    } else {
+        begin_run(h, x, m);
+    }
+}
+
 static void on_request(void *arg, http_exchange *x)
 {
     sw_loop *l = arg;
@@ -71,27 +110,12 @@ static void on_request(void *arg, http_exchange *x)
     if (l->adopting) {
         const destination *to = l->adopting;
         l->adopting = NULL;
-        if (to->kept)
-            waiter_take_back(&l->home, x, to->kept);
-        else
-            slot_attach(&l->home, x, &to->run, &to->wish);
+        on_adopted(&l->home, x, to);
         return;
     }
     if (l->home.draining && l->home.followed && leave_request(l, x)) return;
     l->turn_requests++;
-    if (m.result != HTTP_MATCH_FOUND) {
-        builtin_no_route(&l->home, x, &m);
-        return;
-    }
-    const endpoint *e = m.target;
-    if (e->kind == ENDPOINT_BUILTIN || e->kind == ENDPOINT_FILES) {
-        e->builtin(&l->home, x, e, m.params, m.param_count);
-    } else if (home_refuses(&l->home)) { /* else it is journaled for the next process */
-        counter_add(&l->home.counters.requests_refused, 1);
-        waiter_problem(x, 503, "the server is stopping", "1");
-    } else if (e->kind != ENDPOINT_DURABLE || !idempotency_take(&l->home, e, x)) {
-        run_start(&l->home, e, x, m.params, m.param_count, NULL);
-    }
+    dispatch(&l->home, x, &m);
 }
 
 /* ---- Turns ---- */

@@ -49,29 +49,22 @@ static void take(prefer *p, const char *name, size_t name_len, const char *value
     }
 }
 
-static void read_one(prefer *p, const char *at)
+void prefer_read(prefer *p, const char *value)
 {
+    const char *at = value;
     while (*(at = skip_space(at))) {
-        const char *name = at, *value = at;
+        const char *name = at, *text = at;
         at = word_end(at);
-        size_t name_len = (size_t)(at - name), value_len = 0;
+        size_t name_len = (size_t)(at - name), text_len = 0;
         at = skip_space(at);
         if (*at == '=') {
-            value = skip_space(at + 1);
-            at = word_end(value);
-            value_len = (size_t)(at - value);
+            text = skip_space(at + 1);
+            at = word_end(text);
+            text_len = (size_t)(at - text);
         }
-        take(p, name, name_len, value, value_len);
+        take(p, name, name_len, text, text_len);
         /* Parameters of a preference mean nothing to us; they may hold commas in quotes. */
         while (*at && *at != ',') at = *at == '"' ? word_end(at) : at + 1;
         if (*at == ',') at++;
     }
-}
-
-prefer prefer_read(const http_request *q)
-{
-    prefer p = {.wait_ms = -1};
-    for (size_t i = 0; i < q->header_count; i++)
-        if (is(q->headers[i].name.data, q->headers[i].name.len, "prefer")) read_one(&p, q->headers[i].value.data);
-    return p;
 }

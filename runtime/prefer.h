@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "http/server.h"
-
 enum { PREFER_WAIT_MAX_S = 1000000 };
 
 typedef struct prefer {
@@ -15,6 +13,9 @@ typedef struct prefer {
     int64_t wait_ms; /* wait=N; -1: not asked for. At most PREFER_WAIT_MAX_S seconds */
 } prefer;
 
-prefer prefer_read(const http_request *q);
+static const prefer PREFER_NOTHING = {.wait_ms = -1};
+
+/* Reads one of the headers, the first one first: of a preference that is given twice the first counts. */
+void prefer_read(prefer *p, const char *value);
 
 #endif

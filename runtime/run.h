@@ -21,6 +21,7 @@
 #include "runtime/clock.h"
 #include "runtime/ctx_access.h"
 #include "runtime/failure.h"
+#include "runtime/run/run_input.h"
 #include "runtime/stepwell.h"
 #include "runtime/timers.h"
 #include "storage/entry.h"
@@ -203,11 +204,10 @@ struct run {
     struct slot *slot; /* its place in the home's table; NULL while nobody can know it by its id */
 };
 
-/* A new run of `e` for the request of `x`, whose route parameters are `params`. Takes the exchange: it answers it,
- * also when there is no room for a run (NULL). The handler has started, and may have ended, when this returns. `claim`:
- * of its Idempotency-Key, NULL if there is none; the run releases it. */
-run *run_start(struct home *h, const struct endpoint *e, struct http_exchange *x, const http_param *params,
-               size_t param_count, struct claim *claim);
+/* A new run of `work`. Whoever wants its answer attaches afterwards: before the turn ends, or by its id. Its handler is
+ * ready, and called by the home's scheduler. NULL: nothing has begun, and *why says for what reason. */
+run *run_begin(struct home *h, const struct endpoint *work, const run_input *input, const run_origin *origin,
+               run_refusal *why);
 
 /* A run from its journal, which is copied: the slot is its own then. False: it does not go on, and *why says for what
  * reason; streams of the slot have got what it has streamed. */

@@ -1,8 +1,9 @@
 /* run_core: what the files of run share; nobody else includes it.
  *
  *   run.c         making and freeing, the handler's end, leaving memory, turns and commits
- *   run_start.c   from a request, and who can be asked for by an id
- *   run_resume.c  from its journal, or why not */
+ *   run_start.c   from its input, and who can be asked for by an id
+ *   run_resume.c  from its journal, or why not
+ *   run/plain.c   a plain request, which has no journal */
 #ifndef RUNTIME_RUN_CORE_H
 #define RUNTIME_RUN_CORE_H
 
@@ -21,6 +22,7 @@ void run_record_cancel(run *r);
 void run_end_cancelled(run *r);
 
 /* run_start.c */
+extern const run_refusal run_no_room, run_no_memory, run_no_stack, run_too_large;
 void run_make_findable(run *r); /* somebody may ask for it by its id from now on */
 void run_watch_deadline(run *r);
 void run_unmake(run *r); /* gives up a run that has not begun */

@@ -25,11 +25,11 @@ static bool sees_header(const run *r, const http_header *h)
            in_list(r->endpoint->options.journal_headers, h->name.data);
 }
 
-static bool copy_headers(run *r, const http_request *q)
+static bool copy_headers(run *r, const http_header *headers, size_t count)
 {
     const run_header **end = &r->request.headers;
-    for (size_t i = 0; i < q->header_count; i++) {
-        const http_header *h = &q->headers[i];
+    for (size_t i = 0; i < count; i++) {
+        const http_header *h = &headers[i];
         if (!sees_header(r, h)) continue;
         run_header *copy = arena_alloc(&r->arena, sizeof *copy);
         if (!copy) return false;
@@ -53,7 +53,9 @@ static bool copy_body(run *r, const char *data, size_t len)
 
 bool run_request_own_headers(run *r)
 {
-    return r->request.owns_headers || copy_headers(r, http_exchange_request(r->request.exchange));
+    if (r->request.owns_headers) return true;
+    const http_request *q = http_exchange_request(r->request.exchange);
+    return copy_headers(r, q->headers, q->header_count);
 }
 
 bool run_request_own_body(run *r)
@@ -91,20 +93,19 @@ static bool split_target(run *r, const char *target, size_t len)
     return true;
 }
 
-bool run_request_take(run *r, http_exchange *x, const http_param *params, size_t count)
+bool run_request_take(run *r, const run_input *input)
 {
-    const http_request *q = http_exchange_request(x);
     run_request *to = &r->request;
-    char *target = arena_strndup(&r->arena, q->target.data, q->target.len);
-    to->method = arena_strndup(&r->arena, q->method.data, q->method.len);
-    if (!target || !to->method || !split_target(r, target, q->target.len) || !copy_params(r, params, count))
+    char *target = arena_strndup(&r->arena, input->target.data, input->target.len);
+    to->method = arena_strndup(&r->arena, input->method.data, input->method.len);
+    if (!target || !to->method || !split_target(r, target, input->target.len) ||
+        !copy_params(r, input->params, input->param_count))
         return false;
     if (r->plain) {
-        to->exchange = x;
-        to->body = (sw_bytes){q->body.data, q->body.len};
+        to->body = (sw_bytes){input->body.data, input->body.len};
         return true;
     }
-    return copy_headers(r, q) && copy_body(r, q->body.data, q->body.len);
+    return copy_headers(r, input->headers, input->header_count) && copy_body(r, input->body.data, input->body.len);
 }
 
 const http_reply_header *run_reply_headers(run *r, size_t *count)

@@ -1,4 +1,4 @@
-/* run_request: a run's request: copied from the exchange into the run's arena, written as the journal's first entry,
+/* run_request: a run's request: copied from its input into the run's arena, written as the journal's first entry,
  * read back from it. Only headers of the run's list are kept. */
 #ifndef RUNTIME_RUN_REQUEST_H
 #define RUNTIME_RUN_REQUEST_H
@@ -6,7 +6,7 @@
 #include "runtime/run.h"
 
 /* False: it does not fit the memory a run may have. A plain route borrows headers and body from the exchange. */
-bool run_request_take(run *r, struct http_exchange *x, const http_param *params, size_t count);
+bool run_request_take(run *r, const run_input *input);
 
 /* Copies what a plain route still borrows, before the handler gets it or the exchange ends: nothing tells the handler
  * when the exchange's memory goes. False: over the run's memory. */

@@ -1,9 +1,8 @@
-/* run_start: how a run begins with a request, and who can ask for it. */
+/* run_start: how a run begins, and who can ask for it. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/idempotency.h"
 #include "runtime/log.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
@@ -12,20 +11,6 @@
 #include "runtime/run_core.h"
 #include "runtime/run_request.h"
 #include "runtime/strand.h"
-#include "runtime/waiter.h"
-
-static void refuse(home *h, http_exchange *x, const char *why, const char *retry_after)
-{
-    counter_add(&h->counters.requests_refused, 1);
-    waiter_problem(x, 503, why, retry_after);
-}
-
-/* An EventSource that lost its connection asks the same URL again, and says so with the last id it has. */
-static bool reads_again(const http_request *q)
-{
-    const char *last = http_request_header(q, "last-event-id");
-    return last && *last && waiter_wish_of(q).kind == WAITER_STREAM;
-}
 
 static void make_id(run *r)
 {
@@ -35,8 +20,6 @@ static void make_id(run *r)
     r->home->runs.last_id = r->id;
     run_id_format(&r->id, r->id_text);
 }
-
-static void plain_gone(http_exchange *x) { (void)x; /* the handler learns of it when it writes */ }
 
 static void on_deadline(struct timer *t) { run_cancel(t->arg, ENTRY_CANCEL_LATE); }
 
@@ -96,54 +79,43 @@ slot *run_list(home *h, const run_id *id)
     return NULL;
 }
 
-run *run_start(home *h, const endpoint *e, http_exchange *x, const http_param *params, size_t param_count, claim *key)
+const run_refusal run_no_room = {"too many requests are in flight (--runs-max)", "1"};
+const run_refusal run_no_memory = {"out of memory", "1"};
+const run_refusal run_no_stack = {"no room for another coroutine", "1"};
+const run_refusal run_too_large = {"the request is too large for the memory a run may have", "1"};
+static const run_refusal queue_full = {"the journal cannot keep up (--journal-queue-max)", "1"};
+static const run_refusal not_writable = {RUN_NOT_DONE, RUN_RETRY_AFTER_JOURNAL};
+
+/* Why no run may begin now; NULL: one may. */
+static const run_refusal *refusal_of(const home *h)
 {
-    if (!slot_room(h)) {
-        refuse(h, x, "too many requests are in flight (--runs-max)", "1");
-        return NULL;
-    }
-    if (e->kind == ENDPOINT_DURABLE && gate_full(h)) {
-        refuse(h, x, "the journal cannot keep up (--journal-queue-max)", "1");
-        return NULL;
-    }
-    if (e->kind == ENDPOINT_DURABLE && !gate_writable(h)) {
-        refuse(h, x, RUN_NOT_DONE, RUN_RETRY_AFTER_JOURNAL);
-        return NULL;
-    }
-    if (e->kind == ENDPOINT_DURABLE && reads_again(http_exchange_request(x))) {
-        waiter_problem(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
-        return NULL;
-    }
-    run *r = run_new(h, e);
+    if (!slot_room(h)) return &run_no_room;
+    if (gate_full(h)) return &queue_full;
+    return gate_writable(h) ? NULL : &not_writable;
+}
+
+run *run_begin(home *h, const endpoint *work, const run_input *input, const run_origin *origin, run_refusal *why)
+{
+    const run_refusal *refusal = refusal_of(h);
+    run *r = refusal ? NULL : run_new(h, work);
     if (!r) {
-        refuse(h, x, "out of memory", "1");
+        *why = refusal ? *refusal : run_no_memory;
         return NULL;
     }
-    if (!r->plain) make_id(r);
+    make_id(r);
     run_set_label(r);
-    r->claim = key;
-    if (!run_request_take(r, x, params, param_count) || (!r->plain && !run_request_record(r))) {
+    r->claim = origin->claim;
+    bool taken = run_request_take(r, input) && run_request_record(r);
+    if (!taken || !strand_start(r, run_main, r)) {
+        *why = taken ? run_no_stack : run_too_large;
         run_unmake(r);
-        refuse(h, x, "the request is too large for the memory a run may have", "1");
-        return NULL;
-    }
-    if (!strand_start(r, run_main, r)) {
-        run_unmake(r);
-        refuse(h, x, "no room for another coroutine", "1");
         return NULL;
     }
     counter_add(&h->counters.runs_started, 1);
-    if (r->plain) {
-        http_exchange_on_gone(x, plain_gone);
-    } else {
-        waiter_wish wish = waiter_wish_of(http_exchange_request(x));
-        waiter_attach(h, &r->waiters, &wish, x, &r->id);
-        run_watch_deadline(r);
-        if (h->slots.recovered)
-            leave_unlisted(r);
-        else
-            run_make_findable(r); /* the live table is being read, and may show it as one that nobody works for */
-    }
-    if (!coro_current()) sched_run(&h->sched, 0);
+    run_watch_deadline(r);
+    if (h->slots.recovered)
+        leave_unlisted(r);
+    else
+        run_make_findable(r); /* the live table is being read, and may show it as one that nobody works for */
     return r;
 }

@@ -204,8 +204,9 @@ static slot *slot_for(home *h, const run_id *id)
     return s;
 }
 
-void slot_attach(home *h, http_exchange *x, const run_id *id, const waiter_wish *wish)
+void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish *asked)
 {
+    const waiter_wish *wish = &asked->answer;
     slot *s = slot_for(h, id);
     if (!s) {
         if (wish->begun)
@@ -215,11 +216,11 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const waiter_wish 
         return;
     }
     if (s->run) {
-        waiter_attach(h, &s->run->waiters, wish, x, id);
+        waiter_attach(h, &s->run->waiters, asked, x, id);
         run_touch(s->run);
         return;
     }
-    waiter_attach(h, &s->waiters, wish, x, id);
+    waiter_attach(h, &s->waiters, asked, x, id);
     if (h->draining) { /* nothing is loaded any more: the next process has it */
         waiter_dismiss(&s->waiters);
         if (s->state == SLOT_UNKNOWN) slot_remove(h, s);
@@ -328,7 +329,7 @@ void slot_cancel(home *h, http_exchange *x, const run_id *id)
         waiter_problem(x, 503, "the journal cannot be written: the run was not cancelled", "5");
         return;
     }
-    const waiter_wish wish = {.kind = WAITER_CANCEL};
+    const request_wish wish = {.answer.kind = WAITER_CANCEL, .observes = true};
     slot *s = slot_for(h, id);
     if (!s) {
         waiter_problem(x, 503, "out of memory", "5");
@@ -352,7 +353,7 @@ void slot_cancel(home *h, http_exchange *x, const run_id *id)
 /* What is not known, or was stopped when it was looked at last, is loaded to see. */
 void slot_release(home *h, http_exchange *x, const run_id *id)
 {
-    const waiter_wish wish = {.kind = WAITER_RELEASE};
+    const request_wish wish = {.answer.kind = WAITER_RELEASE, .observes = true};
     slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
     if (!s) {
         waiter_problem(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");

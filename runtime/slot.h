@@ -19,7 +19,7 @@
 struct run;
 struct waiter;
 struct letter;
-struct waiter_wish;
+struct request_wish;
 struct http_exchange;
 struct home;
 
@@ -113,7 +113,7 @@ void slot_load_due(struct home *h);
 bool slot_room(const struct home *h);
 
 /* Attaches a client to the run of this id, in memory or not, ended or not. Takes the exchange. */
-void slot_attach(struct home *h, struct http_exchange *x, const run_id *id, const struct waiter_wish *wish);
+void slot_attach(struct home *h, struct http_exchange *x, const run_id *id, const struct request_wish *asked);
 /* Ends the run of this id as cancelled and tells `x` so; 404 and 409 when there is nothing to cancel. Takes it. */
 void slot_cancel(struct home *h, struct http_exchange *x, const run_id *id);
 /* Lets the stopped run of this id go on and tells `x` so; 404 and 409 when there is nothing to release. Takes it. */

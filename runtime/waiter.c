@@ -10,7 +10,6 @@
 #include "runtime/json.h"
 #include "runtime/keep.h"
 #include "runtime/kept.h"
-#include "runtime/prefer.h"
 #include "runtime/public_url.h"
 #include "runtime/replay.h"
 #include "runtime/run/home.h"
@@ -64,13 +63,13 @@ static void on_gone(http_exchange *x)
 
 /* ---- URLs ---- */
 
-void waiter_run_url(const home *h, const http_exchange *x, const run_id *id, const char *what, char out[URL_MAX_BYTES])
+void waiter_run_url(const waiter *w, const char *what, char out[URL_MAX_BYTES])
 {
+    const home *h = w->home;
     char base[BASE_MAX_BYTES], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
-    const char *host = http_request_header(http_exchange_request(x), "host");
-    if (!public_url(h->app->public_urls, host, base, sizeof base)) base[0] = 0;
-    run_id_format(id, text);
-    token_make(&h->app->key, id, run_id_time_ms(id) + h->opt->retain_ms, token);
+    if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
+    run_id_format(&w->id, text);
+    token_make(&h->app->key, &w->id, run_id_time_ms(&w->id) + h->opt->retain_ms, token);
     (void)snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
 }
 
@@ -119,33 +118,30 @@ void waiter_problem(http_exchange *x, int status, const char *detail, const char
 /* Where a stream goes on behind what this client has. */
 static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
 {
-    waiter_run_url(w->home, w->x, &w->id, "stream", out);
+    waiter_run_url(w, "stream", out);
     size_t len = strlen(out);
     (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
 }
 
-bool waiter_asks(const http_exchange *x, waiter_kind kind)
+bool waiter_asks(const request_wish *asked)
 {
-    static const char observed[] = "/_sw/";
-    const http_text *path = &http_exchange_request(x)->path;
-    if (kind == WAITER_CANCEL || kind == WAITER_RELEASE || kind == WAITER_OUTPUT) return false;
-    return path->len < sizeof observed - 1 || memcmp(path->data, observed, sizeof observed - 1) != 0;
+    waiter_kind kind = asked->answer.kind;
+    return !asked->observes && kind != WAITER_CANCEL && kind != WAITER_RELEASE && kind != WAITER_OUTPUT;
 }
 
 /* A client that knows a URL of the run from elsewhere is none that the run ends with. */
 static void note_sent_on(const waiter *w)
 {
-    if (waiter_asks(w->x, w->wish.kind)) slot_client_sent_on(w->home, &w->id);
+    if (w->asks) slot_client_sent_on(w->home, &w->id);
 }
 
 void waiter_send_on(waiter *w, int status)
 {
     char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1], applied[48];
-    const home *h = w->home;
     if (w->wish.kind == WAITER_STREAM)
         stream_url(w, url);
     else
-        waiter_run_url(h, w->x, &w->id, "output", url);
+        waiter_run_url(w, "output", url);
     run_id_format(&w->id, id);
     http_reply_header headers[2 + OWN_HEADERS] = {{"Location", url}, {"X-Run-Id", id}};
     size_t n = 2;
@@ -403,7 +399,7 @@ void waiter_move(waiter **from, waiter **to)
 
 bool waiter_none(const waiter *list)
 {
-    while (list && !waiter_asks(list->x, list->wish.kind)) list = list->next;
+    while (list && !list->asks) list = list->next;
     return list == NULL;
 }
 
@@ -419,15 +415,6 @@ static void on_hold_over(struct timer *t)
         const slot *s = slot_find(&w->home->slots, &w->id);
         if (s && (!s->run || s->run->seq_durable > 0)) waiter_send_on(w, 202);
     }
-}
-
-waiter_wish waiter_wish_of(const http_request *q)
-{
-    const char *accept = http_request_header(q, "accept");
-    if (accept && strcasestr(accept, "text/event-stream")) return (waiter_wish){.kind = WAITER_STREAM};
-    prefer p = prefer_read(q);
-    if (p.wait_ms > 0) return (waiter_wish){.kind = WAITER_WAIT, .wait_ms = p.wait_ms};
-    return (waiter_wish){.kind = p.respond_async || p.wait_ms == 0 ? WAITER_ASYNC : WAITER_REQUEST};
 }
 
 /* How long it may be kept waiting without a word; 0: as long as it likes. */
@@ -465,10 +452,20 @@ static bool copy_rest(waiter *w)
     return true;
 }
 
-void waiter_attach(home *h, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id)
+void waiter_attach(home *h, waiter **list, const request_wish *asked, http_exchange *x, const run_id *id)
 {
+    const waiter_wish *wish = &asked->answer;
     waiter *w = calloc(1, sizeof *w);
-    if (w) *w = (waiter){.home = h, .x = x, .id = *id, .wish = *wish, .cursor = wish->after, .begun = wish->begun};
+    if (w)
+        *w = (waiter){.home = h,
+                      .x = x,
+                      .id = *id,
+                      .wish = *wish,
+                      .host = asked->host,
+                      .is_head = asked->is_head,
+                      .asks = waiter_asks(asked),
+                      .cursor = wish->after,
+                      .begun = wish->begun};
     if (!w || !copy_rest(w)) {
         free(w);
         if (wish->begun)

@@ -5,53 +5,21 @@
 #define RUNTIME_WAITER_H
 
 #include "http/server.h"
+#include "runtime/clients/request_wish.h"
 #include "runtime/frames.h"
 #include "runtime/run.h"
 #include "runtime/stop.h"
 
-typedef enum waiter_kind {
-    WAITER_REQUEST, /* the original request: may be sent on with 303 */
-    WAITER_ASYNC,   /* the same with Prefer: respond-async: 202 as soon as the run is on disk */
-    WAITER_WAIT,    /* the same with Prefer: wait=N: 202 when that is over */
-    WAITER_OUTPUT,  /* blocks on the output URL, at most --hold */
-    WAITER_STREAM,  /* reads frames */
-    WAITER_CANCEL,  /* asked for the run to be cancelled, and wants to know that it was */
-    WAITER_RELEASE, /* asked for a stopped run to be released, likewise */
-    WAITER_REST,    /* a former worker has sent the beginning of the response */
-    WAITER_NONE     /* of a kept connection: no request of it has begun */
-} waiter_kind;
-
-/* How a client wants its answer. */
-typedef struct waiter_wish {
-    waiter_kind kind;
-    uint32_t after;              /* WAITER_STREAM: the last frame it has */
-    int64_t wait_ms;             /* WAITER_WAIT */
-    int64_t since_ms;            /* clock_steady_ms, since when it waits; 0: from now on */
-    bool replayed;               /* its request found a run that an earlier one with the same Idempotency-Key began */
-    bool begun;                  /* WAITER_STREAM: a former worker has sent the head, and frames up to `after` */
-    const http_kept_reply *rest; /* WAITER_REST: that beginning; borrowed for the call */
-} waiter_wish;
-
 struct kept_client;
 struct keep_entry;
 
-/* What a connection that was moved is to be attached to. */
-typedef struct destination {
-    run_id run;
-    waiter_wish wish;
-    const struct kept_client *kept; /* of a former worker; NULL: run and wish say it */
-} destination;
-
 typedef struct waiter waiter;
 
-/* What an endpoint's request asks for. */
-waiter_wish waiter_wish_of(const http_request *q);
-
 /* Attaches a client. Takes the exchange; answers 503 itself when memory is out. */
-void waiter_attach(struct home *h, waiter **list, const waiter_wish *wish, http_exchange *x, const run_id *id);
+void waiter_attach(struct home *h, waiter **list, const request_wish *asked, http_exchange *x, const run_id *id);
 
 /* Attaches a client that a former worker had. Takes the exchange. */
-void waiter_take_back(struct home *h, http_exchange *x, const struct kept_client *client);
+void waiter_take_back(struct home *h, http_exchange *x, const request_wish *asked, const struct kept_client *client);
 
 typedef enum waiter_keep_result { WAITER_KEEP_DONE, WAITER_KEEP_LATER } waiter_keep_result;
 /* For the keeper: this client has waited for long enough to be kept. */

@@ -29,6 +29,9 @@ struct waiter {
     uint64_t wrote_ms; /* STREAM: loop time of the last write */
     run_id id;
     waiter_wish wish;
+    const char *host;     /* see request_wish; the exchange's */
+    bool is_head;         /* of a HEAD request */
+    bool asks;            /* waits for the answer of a request of its own; observers of a run ask for one of its URLs */
     uint32_t cursor;      /* last frame sent */
     bool begun;           /* a part of the reply is sent, at least a stream's head */
     stop_reason stopped;  /* STREAM: the run is, and the client is told behind what was streamed */
@@ -40,14 +43,14 @@ struct waiter {
 /* waiter.c */
 void waiter_unlink(waiter *w);
 void waiter_link(waiter *w, waiter **list);
-/* Waits for the answer of a request of its own. Observers of a run ask for one of its URLs. */
-bool waiter_asks(const http_exchange *x, waiter_kind kind);
+/* Whether such a client waits for the answer of a request of its own. */
+bool waiter_asks(const request_wish *asked);
 void waiter_send_on(waiter *w, int status); /* 303 or 202 to the output URL, or that of the stream */
 /* What was asked for is done, or will be. */
 void waiter_send_state(waiter *w, int status, const char *state);
 http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchange is the caller's to answer */
 /* The URL of one of the run's resources ("output", "stream"), with a token. */
-void waiter_run_url(const home *h, const http_exchange *x, const run_id *id, const char *what, char out[URL_MAX_BYTES]);
+void waiter_run_url(const waiter *w, const char *what, char out[URL_MAX_BYTES]);
 
 /* waiter_stop.c */
 void waiter_answer_later(waiter *w); /* CANCEL, RELEASE: it takes longer than --hold */

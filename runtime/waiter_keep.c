@@ -34,8 +34,9 @@ waiter_keep_result waiter_keep(keep_entry *e)
     return WAITER_KEEP_DONE;
 }
 
-void waiter_take_back(home *h, http_exchange *x, const kept_client *client)
+void waiter_take_back(home *h, http_exchange *x, const request_wish *asked, const kept_client *client)
 {
+    request_wish again = *asked;
     waiter_wish wish = client->wish;
     if (client->replying && !client->reply.body_follows) {
         http_reply_resume(x, &client->reply);
@@ -47,8 +48,9 @@ void waiter_take_back(home *h, http_exchange *x, const kept_client *client)
     } else if (wish.begun) {
         http_reply_resume_stream(x, (http_text){client->unsent.data, client->unsent.len});
     }
-    bool asks = waiter_asks(x, wish.kind);
-    slot_attach(h, x, &client->run, &wish);
+    again.answer = wish;
+    bool asks = waiter_asks(&again);
+    slot_attach(h, x, &client->run, &again);
     if (asks) slot_client_back(h, &client->run);
 }
 

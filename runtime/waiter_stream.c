@@ -19,8 +19,8 @@ static void begin_stream(waiter *w)
     size_t count = 3;
     run_id_format(&w->id, id);
     if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    waiter_run_url(w->home, w->x, &w->id, "stream", stream);
-    waiter_run_url(w->home, w->x, &w->id, "output", output);
+    waiter_run_url(w, "stream", stream);
+    waiter_run_url(w, "output", output);
     int n = snprintf(text, sizeof text,
                      "retry: %d\nid: %u\nevent: inngest.metadata\n"
                      "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n",
@@ -68,7 +68,7 @@ void waiter_stream_pump(waiter *w)
         end_resumed(w);
         return;
     }
-    bool all = f == NULL, is_head = strcmp(http_exchange_request(w->x)->method.data, "HEAD") == 0;
+    bool all = f == NULL;
     if (!w->begun) begin_stream(w);
     while (!all && http_exchange_writable(w->x)) {
         /* The next worker must be able to write the same pieces without knowing when they were there. */
@@ -78,8 +78,8 @@ void waiter_stream_pump(waiter *w)
         w->wrote_ms = uv_now(w->home->uv);
         http_reply_write(w->x, more.data, more.len);
     }
-    if (all && !is_head && w->stopped != STOP_NONE) tell_stopped(w);
-    if (is_head || (f && frames_closed(f) && w->cursor >= frames_count(f))) http_reply_end(waiter_take_exchange(w));
+    if (all && !w->is_head && w->stopped != STOP_NONE) tell_stopped(w);
+    if (w->is_head || (f && frames_closed(f) && w->cursor >= frames_count(f))) http_reply_end(waiter_take_exchange(w));
 }
 
 void waiter_stream_on_writable(http_exchange *x)

@@ -12,9 +12,10 @@
 
 static prefer read_prefer(const char *one, const char *two)
 {
-    http_header headers[] = {
-        {{"Accept", 6}, {"x", 1}}, {{"prefer", 6}, {one, strlen(one)}}, {{"PREFER", 6}, {two, strlen(two)}}};
-    return prefer_read(&(http_request){.headers = headers, .header_count = 3});
+    prefer p = PREFER_NOTHING;
+    prefer_read(&p, one);
+    prefer_read(&p, two);
+    return p;
 }
 
 static void test_prefer(void)

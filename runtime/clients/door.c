@@ -1,0 +1,66 @@
+#include "runtime/clients/door.h"
+
+#include "runtime/run.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/plain.h"
+#include "runtime/run/run_input.h"
+#include "runtime/waiter.h"
+
+static run_input input_of(const http_request *q, const http_match *m)
+{
+    return (run_input){.method = q->method,
+                       .target = q->target,
+                       .headers = q->headers,
+                       .header_count = q->header_count,
+                       .params = m->params,
+                       .param_count = m->param_count,
+                       .body = q->body};
+}
+
+static void refuse(home *h, http_exchange *x, const run_refusal *why)
+{
+    counter_add(&h->counters.requests_refused, 1);
+    waiter_problem(x, 503, why->text, why->retry_after_s);
+}
+
+/* An EventSource that lost its connection asks the same URL again, and says so with the last id it has. */
+static bool reads_again(const request_wish *w)
+{
+    return w->answer.kind == WAITER_STREAM && w->last_event_id && *w->last_event_id;
+}
+
+/* The handler begins at once; where a handler's own reply has let this request in, when that one waits. */
+static void call_handlers(home *h)
+{
+    if (!coro_current()) sched_run(&h->sched, 0);
+}
+
+run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wish *w, struct claim *claim)
+{
+    if (reads_again(w)) {
+        waiter_problem(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
+        return NULL;
+    }
+    const run_input input = input_of(http_exchange_request(x), m);
+    const run_origin origin = {.claim = claim};
+    run_refusal why;
+    run *r = run_begin(h, m->target, &input, &origin, &why);
+    if (!r) {
+        refuse(h, x, &why);
+        return NULL;
+    }
+    waiter_attach(h, &r->waiters, w, x, &r->id);
+    call_handlers(h);
+    return r;
+}
+
+void door_begin_plain(home *h, http_exchange *x, const http_match *m)
+{
+    const run_input input = input_of(http_exchange_request(x), m);
+    run_refusal why;
+    if (plain_begin(h, m->target, &input, x, &why))
+        call_handlers(h);
+    else
+        refuse(h, x, &why);
+}

@@ -1,0 +1,22 @@
+/* door: where an HTTP request becomes a run. It gives the run what the request brings, and attaches its client when the
+ * run has begun: a run does not know whether anybody waits for it. Owns nothing. */
+#ifndef RUNTIME_DOOR_H
+#define RUNTIME_DOOR_H
+
+#include "http/router.h"
+#include "runtime/clients/request_wish.h"
+
+struct claim;
+struct home;
+struct run;
+
+/* A run of the endpoint that was found. Takes the exchange: it answers it, also when no run can begin (NULL). The
+ * handler has started, and may have ended, when this returns. `claim`: of its Idempotency-Key, NULL if there is none;
+ * the run releases it. */
+struct run *door_begin(struct home *h, http_exchange *x, const http_match *m, const request_wish *w,
+                       struct claim *claim);
+
+/* A plain request: the same without a journal. Takes the exchange. */
+void door_begin_plain(struct home *h, http_exchange *x, const http_match *m);
+
+#endif

@@ -1,0 +1,59 @@
+#include "runtime/clients/request_wish.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "runtime/prefer.h"
+
+/* What the headers say, before it is known what it means together. */
+typedef struct reading {
+    const char *accept; /* the first one */
+    prefer prefer;
+} reading;
+
+static bool is(const http_header *h, const char *name) { return strcasecmp(h->name.data, name) == 0; }
+
+static void read_header(request_wish *w, reading *r, const http_header *h)
+{
+    switch (h->name.len) { /* most headers say nothing here: they are not compared with all of these names */
+    case sizeof "host" - 1:
+        if (!w->host && is(h, "host")) w->host = h->value.data;
+        return;
+    case sizeof "accept" - 1:
+        if (!r->accept && is(h, "accept"))
+            r->accept = h->value.data;
+        else if (is(h, "prefer"))
+            prefer_read(&r->prefer, h->value.data);
+        return;
+    case sizeof "last-event-id" - 1:
+        if (!w->last_event_id && is(h, "last-event-id")) w->last_event_id = h->value.data;
+        return;
+    case sizeof "idempotency-key" - 1:
+        if (!is(h, "idempotency-key")) return;
+        w->key = h->value;
+        w->key_count++;
+        return;
+    default:
+        return;
+    }
+}
+
+static waiter_wish answer_of(const reading *r)
+{
+    if (r->accept && strcasestr(r->accept, "text/event-stream")) return (waiter_wish){.kind = WAITER_STREAM};
+    const prefer *p = &r->prefer;
+    if (p->wait_ms > 0) return (waiter_wish){.kind = WAITER_WAIT, .wait_ms = p->wait_ms};
+    return (waiter_wish){.kind = p->respond_async || p->wait_ms == 0 ? WAITER_ASYNC : WAITER_REQUEST};
+}
+
+request_wish request_wish_of(const http_request *q)
+{
+    static const char observed[] = "/_sw/";
+    request_wish w = {.is_head = q->method.len == 4 && memcmp(q->method.data, "HEAD", 4) == 0,
+                      .observes = q->path.len >= sizeof observed - 1 &&
+                                  memcmp(q->path.data, observed, sizeof observed - 1) == 0};
+    reading r = {.prefer = PREFER_NOTHING};
+    for (size_t i = 0; i < q->header_count; i++) read_header(&w, &r, &q->headers[i]);
+    w.answer = answer_of(&r);
+    return w;
+}
