@@ -1,6 +1,6 @@
 #include "runtime/runs_api.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,77 +8,73 @@
 #include "runtime/observe/runs_json.h"
 #include "runtime/waiter.h"
 
-enum { LIST_DEFAULT = 50, LIST_MAX = 500 };
+enum {
+    LIST_DEFAULT = 50,
+    LIST_MAX = 500,
+    LIST_BYTES_MAX = 65536 /* read from each end of a run's journal */
+};
 
 /* A request that waits for the store. */
 typedef struct inquiry {
     home *home;
     http_exchange *x;
-    bool one; /* one run with its steps, not the list */
 } inquiry;
-
-/* ---- The answers ---- */
 
 static void on_gone(http_exchange *x) { (void)x; /* the store answers soon; then the exchange is ended */ }
 
-static inquiry *inquire(home *h, http_exchange *x, bool one)
+static inquiry *inquire(home *h, http_exchange *x)
 {
     inquiry *q = malloc(sizeof *q);
     if (!q) {
         waiter_problem(x, 503, "out of memory", "5");
         return NULL;
     }
-    *q = (inquiry){h, x, one};
+    *q = (inquiry){h, x};
     http_exchange_on_gone(x, on_gone);
     return q;
 }
 
-/* One that cannot be read is shown as such: it hides neither itself nor others. */
-static bool is_there(const store_journal *j) { return j->found || j->live || j->error; }
+static void answer(inquiry *q, runs_text *t)
+{
+    http_reply_header type = {"Content-Type", "application/json"};
+    http_reply(q->x, 200, &type, 1, t->out.data, t->out.size);
+    runs_text_free(t);
+    free(q);
+}
 
-static void on_loaded(void *arg, store_journal *journals, size_t count)
+/* ---- The list ---- */
+
+/* One that cannot be read is shown as such: it hides neither itself nor others. */
+static bool is_there(const store_summary *s) { return s->found || s->live || s->error; }
+
+static void on_summaries(void *arg, const store_summary *runs, size_t count)
 {
     inquiry *q = arg;
-    http_exchange *x = q->x;
-    if (q->one && !journals[0].found && !journals[0].live) {
-        if (journals[0].error)
-            waiter_problem(x, 503, journals[0].error, "5");
-        else
-            waiter_problem(x, 404, "no such run", NULL);
-        free(q);
-        return;
-    }
+    const char *before = "";
     runs_text t;
     runs_text_init(&t, q->home->arenas);
-    if (!q->one) runs_text_add(&t, "{\"runs\":[");
-    bool first = true;
+    runs_text_add(&t, "{\"runs\":[");
     for (size_t i = 0; i < count; i++) {
-        if (!is_there(&journals[i])) continue;
-        if (!first) runs_text_add(&t, ",\n");
-        first = false;
-        runs_text_run(&t, q->home->app, &journals[i], q->one);
+        if (!is_there(&runs[i])) continue;
+        runs_text_add(&t, before);
+        runs_text_line(&t, q->home->app, &runs[i]);
+        before = ",\n";
     }
-    runs_text_add(&t, q->one ? "\n" : "]}\n");
-    http_reply_header type = {"Content-Type", "application/json"};
-    http_reply(x, 200, &type, 1, t.out.data, t.out.size);
-    runs_text_free(&t);
-    free(q);
+    runs_text_add(&t, "]}\n");
+    answer(q, &t);
 }
 
 static void on_ids(void *arg, const run_id *ids, size_t count, const char *error)
 {
     inquiry *q = arg;
-    if (!error && count > 0) {
-        store_load(q->home->port, ids, count, on_loaded, q);
-        return;
-    }
     if (error) {
         waiter_problem(q->x, 500, error, NULL);
+        free(q);
+    } else if (count > 0) {
+        store_summarize(q->home->port, ids, count, LIST_BYTES_MAX, on_summaries, q);
     } else {
-        http_reply_header type = {"Content-Type", "application/json"};
-        http_reply(q->x, 200, &type, 1, "{\"runs\":[]}\n", 12);
+        on_summaries(q, NULL, 0);
     }
-    free(q);
 }
 
 void runs_api_list(home *h, http_exchange *x)
@@ -102,8 +98,30 @@ void runs_api_list(home *h, http_exchange *x)
         waiter_problem(x, 404, "this program has no endpoints", NULL);
         return;
     }
-    inquiry *q = inquire(h, x, false);
+    inquiry *q = inquire(h, x);
     if (q) store_list(h->port, after_one ? &before : NULL, (size_t)limit, on_ids, q);
+}
+
+/* ---- One run ---- */
+
+static void on_loaded(void *arg, store_journal *j, size_t count)
+{
+    inquiry *q = arg;
+    assert(count == 1);
+    (void)count;
+    if (!j->found && !j->live) {
+        if (j->error)
+            waiter_problem(q->x, 503, j->error, "5");
+        else
+            waiter_problem(q->x, 404, "no such run", NULL);
+        free(q);
+        return;
+    }
+    runs_text t;
+    runs_text_init(&t, q->home->arenas);
+    runs_text_run(&t, q->home->app, j);
+    runs_text_add(&t, "\n");
+    answer(q, &t);
 }
 
 void runs_api_one(home *h, http_exchange *x, const run_id *id)
@@ -112,6 +130,6 @@ void runs_api_one(home *h, http_exchange *x, const run_id *id)
         waiter_problem(x, 404, "no such run", NULL);
         return;
     }
-    inquiry *q = inquire(h, x, true);
+    inquiry *q = inquire(h, x);
     if (q) store_load(h->port, id, 1, on_loaded, q);
 }

@@ -1,6 +1,6 @@
 /* backend: what a database does for the store: one table of functions. storage/rocks.c is the embedded one,
  * storage/memory/ one for tests. A backend's own struct begins with `backend`. It owns the database and what lies
- * round it (folder, secret); it knows no threads of the store and never calls back but in `scan`.
+ * round it (folder, secret); it knows no threads of the store and never calls back but in `scan` and `glance`.
  *
  * Who calls: `commit`, `reopen`, `find_commit` and `try_write` come from the journal thread alone; `swept`,
  * `set_swept` and the sweeps from the sweeper alone; everything else from any thread, at any time between open and
@@ -29,6 +29,10 @@ typedef struct backend_sweep {
 
 /* Key and value are borrowed for the call. */
 typedef void backend_on_row(void *arg, store_bytes key, store_bytes value);
+
+/* From which end of a run's journal a segment was read; it is borrowed for the call. False: enough from this end. */
+typedef enum backend_end { BACKEND_FIRST, BACKEND_LAST } backend_end;
+typedef bool backend_on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment);
 
 typedef struct backend_ops {
     /* Frees the backend; what was committed stays. */
@@ -70,6 +74,10 @@ typedef struct backend_ops {
     /* `out->run` is set, the rest zero; fills it, `data` malloc'd. Live row and segments are of one moment. A journal
      * of more than bytes_max (0: no limit) is cut between two segments: `out->cut`. */
     void (*load)(backend *b, store_journal *out, size_t bytes_max);
+    /* `out->run` is set; fills found, live, due_ms and error. Tells the run's segments from the first on until that is
+     * enough, then from the last one back until that is, or all were told: each at most once, as of the same moment as
+     * the live row. No other values are read. */
+    void (*glance)(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg);
     /* Return the count of rows, or -1 with *error. */
     long (*scan_live)(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops,
                       store_live_row *rows, bool *end, const char **error);

@@ -4,9 +4,19 @@
 #include <string.h>
 
 #include "storage/by_hand.h"
+#include "storage/glance.h"
 #include "storage/store_core.h"
 
-typedef enum job_kind { JOB_LOAD, JOB_SCAN, JOB_LIST, JOB_FIND_KEY, JOB_TABLE, JOB_BACKUP, JOB_DELETE } job_kind;
+typedef enum job_kind {
+    JOB_LOAD,
+    JOB_SUMMARIZE,
+    JOB_SCAN,
+    JOB_LIST,
+    JOB_FIND_KEY,
+    JOB_TABLE,
+    JOB_BACKUP,
+    JOB_DELETE
+} job_kind;
 
 /* What a scan of a table has found: rows, whose bytes lie one after the other in `data`. */
 typedef struct table_read {
@@ -26,8 +36,9 @@ typedef struct job {
     store_port *port;
     job_kind kind;
     const char *error;
-    size_t count; /* LOAD: journals; SCAN, LIST: limit, then rows found */
-    run_id id;    /* SCAN, LIST: where to begin; DELETE: which */
+    size_t count;     /* LOAD, SUMMARIZE: runs; SCAN, LIST: limit, then rows found */
+    size_t bytes_max; /* SUMMARIZE */
+    run_id id;        /* SCAN, LIST: where to begin; DELETE: which */
     bool from_id;
     uint8_t hash[STORE_KEY_BYTES]; /* FIND_KEY */
     store_key_row row;             /* likewise */
@@ -41,12 +52,14 @@ typedef struct job {
     bool end;             /* SCAN */
     union {
         store_journal *journals;
+        store_summary *summaries;
         store_live_row *rows;
         run_id *ids;
         void *memory;
     } found;
     union {
         void (*loaded)(void *arg, store_journal *journals, size_t count);
+        void (*summaries)(void *arg, const store_summary *runs, size_t count);
         void (*rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error);
         void (*ids)(void *arg, const run_id *ids, size_t count, const char *error);
         void (*key)(void *arg, const store_key_row *row, const char *error);
@@ -112,6 +125,9 @@ static void work(uv_work_t *w)
     case JOB_LOAD:
         for (size_t i = 0; i < j->count; i++) b->ops->load(b, &j->found.journals[i], 0);
         return;
+    case JOB_SUMMARIZE:
+        for (size_t i = 0; i < j->count; i++) glance_take(b, &j->found.summaries[i], j->bytes_max);
+        return;
     case JOB_SCAN:
         n = b->ops->scan_live(b, from, j->count, j->loop, j->loops, j->found.rows, &j->end, &j->error);
         break;
@@ -145,6 +161,10 @@ static void answer(uv_work_t *w, int status)
     case JOB_LOAD:
         j->on.loaded(j->arg, j->found.journals, j->count);
         for (size_t i = 0; i < j->count; i++) free(j->found.journals[i].data);
+        break;
+    case JOB_SUMMARIZE:
+        j->on.summaries(j->arg, j->found.summaries, j->count);
+        for (size_t i = 0; i < j->count; i++) glance_free(&j->found.summaries[i]);
         break;
     case JOB_SCAN:
         j->on.rows(j->arg, j->found.rows, j->count, j->end, j->error);
@@ -252,6 +272,19 @@ void store_load(store_port *p, const run_id *ids, size_t count,
     for (size_t i = 0; i < count; i++) j->found.journals[i].run = ids[i];
     j->count = count;
     j->on.loaded = on_loaded;
+    submit(j);
+}
+
+void store_summarize(store_port *p, const run_id *ids, size_t count, size_t bytes_max,
+                     void (*on_summaries)(void *arg, const store_summary *runs, size_t count), void *arg)
+{
+    assert(count > 0);
+    job *j = job_new(p, JOB_SUMMARIZE, arg);
+    j->found.summaries = must(calloc(count, sizeof *j->found.summaries));
+    for (size_t i = 0; i < count; i++) j->found.summaries[i].run = ids[i];
+    j->count = count;
+    j->bytes_max = bytes_max;
+    j->on.summaries = on_summaries;
     submit(j);
 }
 

@@ -119,6 +119,7 @@ bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size
 store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size);
 bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const char **error);
 void rocks_load(backend *b, store_journal *out, size_t bytes_max);
+void rocks_glance(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg);
 long rocks_scan_live(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,
                      bool *end, const char **error);
 long rocks_list(backend *b, const run_id *before, size_t limit, run_id *ids, const char **error);

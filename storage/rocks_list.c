@@ -5,16 +5,37 @@
 
 #include "storage/rocks_core.h"
 
-enum { NEWEST_AHEAD_MS = 1024 }; /* a power of two, as the steps back are */
+enum {
+    NEWEST_AHEAD_MS = 1000,
+    LAST_BITS = 16 /* of an id: slot and loop, which tell no ids of one moment apart that the bits before do not */
+};
 
-/* Moves the iterator, which points into a run's segments, to the last segment of the run before it. */
-static void previous_run(rocksdb_iterator_t *it, const run_id *id)
+typedef unsigned __int128 id_number; /* an id as a number: they are in the same order */
+
+static id_number number_of(const run_id *id)
+{
+    return (id_number)rocks_get_be(id->bytes, 8) << 64 | rocks_get_be(id->bytes + 8, 8);
+}
+
+static run_id id_of(id_number n)
+{
+    run_id id;
+    rocks_put_be(id.bytes, (uint64_t)(n >> 64), 8);
+    rocks_put_be(id.bytes + 8, (uint64_t)n, 8);
+    return id;
+}
+
+/* To the last segment of the run before `id`, past every key of that run: the values of `id` are not read. False: there
+ * can be none. */
+static bool seek_before(rocksdb_iterator_t *it, const run_id *id)
 {
     uint8_t key[ROCKS_KEY_BYTES];
-    rocks_segment_key(key, id, 0);
+    id_number n = number_of(id);
+    if (n == 0) return false;
+    run_id before = id_of(n - 1);
+    rocks_segment_key(key, &before, UINT32_MAX);
     rocksdb_iter_seek_for_prev(it, (const char *)key, sizeof key);
-    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
-    if (at && memcmp(at, id->bytes, RUN_ID_BYTES) == 0) rocksdb_iter_prev(it);
+    return true;
 }
 
 /* From the segments, newest first; *all false: a value that could not be read was in the way, and what is older than
@@ -24,15 +45,17 @@ static size_t list_segments(rocks *r, const run_id *before, size_t limit, run_id
     size_t n = 0;
     char *why = NULL;
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
+    bool more = true;
     if (before)
-        previous_run(it, before);
+        more = seek_before(it, before);
     else
         rocksdb_iter_seek_to_last(it);
-    for (; n < limit && rocksdb_iter_valid(it); n++) {
+    while (more && n < limit && rocksdb_iter_valid(it)) {
         const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
         if (!at) break;
         memcpy(ids[n].bytes, at, RUN_ID_BYTES);
-        previous_run(it, &ids[n]);
+        more = n + 1 < limit && seek_before(it, &ids[n]);
+        n++;
     }
     rocksdb_iter_get_error(it, &why); /* told by whoever loads the run */
     rocksdb_iter_destroy(it);
@@ -58,18 +81,42 @@ static long list_live(rocks *r, const run_id *before, size_t limit, run_id *ids,
     return rocks_iterated(it, error) ? n : -1;
 }
 
-/* The newest run that is older than `id` and can be read, by steps back in time that double: which runs they pass over
- * cannot be known. False: there is none. */
+typedef enum look { LOOK_RUN, LOOK_NONE, LOOK_DAMAGE } look;
+
+/* What comes next before that place. */
+static look look_before(rocks *r, id_number place, run_id *out)
+{
+    bool all;
+    run_id from = id_of(place);
+    if (list_segments(r, &from, 1, out, &all) == 1) return LOOK_RUN;
+    return all ? LOOK_NONE : LOOK_DAMAGE;
+}
+
+/* The newest run that is older than `id` and can be read, when the next one cannot: nobody tells which that is. Steps
+ * back that double find a place behind it, halves of the last step the nearest one. Of several damaged runs it may be
+ * any that is found, and those between them are passed over. */
 static bool run_behind(rocks *r, const run_id *id, run_id *out)
 {
-    for (uint64_t ms = (uint64_t)run_id_time_ms(id), back = 1; back <= ms; back *= 2) {
-        run_id from = {{0}};
-        bool all;
-        rocks_put_be(from.bytes, ms - back, 6);
-        if (list_segments(r, &from, 1, out, &all) == 1) return true;
-        if (all) return false;
+    id_number start = number_of(id), bad = start, good = start, back = (id_number)1 << LAST_BITS;
+    look found = LOOK_DAMAGE;
+    for (; found == LOOK_DAMAGE; back *= 2) {
+        bad = good;
+        good = back < start ? start - back : 0; /* before that there is nothing */
+        found = look_before(r, good, out);
     }
-    return false;
+    while ((bad - good) >> LAST_BITS > 1) {
+        run_id nearer;
+        id_number middle = good + (bad - good) / 2;
+        look there = look_before(r, middle, &nearer);
+        if (there == LOOK_DAMAGE) {
+            bad = middle;
+            continue;
+        }
+        good = middle;
+        found = there;
+        if (there == LOOK_RUN) *out = nearer;
+    }
+    return found == LOOK_RUN;
 }
 
 /* What can be read of the segments, damage or not. */

@@ -79,32 +79,110 @@ static void load_segments(rocks *r, rocksdb_readoptions_t *how, store_journal *o
     if (!rocks_iterated(it, &why)) out->error = why;
 }
 
-static void load_due(rocks *r, const rocksdb_readoptions_t *how, store_journal *out)
+/* The run's row in the live table: *live, *due_ms. NULL, or why it could not be read. */
+static const char *read_due(rocks *r, const rocksdb_readoptions_t *how, const run_id *id, bool *live, int64_t *due_ms)
 {
     char *why = NULL;
     size_t len = 0;
     char *due =
-        rocksdb_get_cf(r->db, how, r->tables[ROCKS_TABLE_LIVE], (const char *)out->run.bytes, RUN_ID_BYTES, &len, &why);
-    if (why) {
-        out->error = rocks_read_failed;
-        rocksdb_free(why);
-    }
-    out->live = due && len == ROCKS_DUE_BYTES;
-    if (out->live) out->due_ms = (int64_t)rocks_get_be((const uint8_t *)due, ROCKS_DUE_BYTES);
+        rocksdb_get_cf(r->db, how, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES, &len, &why);
+    *live = due && len == ROCKS_DUE_BYTES;
+    if (*live) *due_ms = (int64_t)rocks_get_be((const uint8_t *)due, ROCKS_DUE_BYTES);
     if (due) rocksdb_free(due);
+    if (!why) return NULL;
+    rocksdb_free(why);
+    return rocks_read_failed;
+}
+
+/* Reads of one moment. */
+typedef struct moment {
+    const rocksdb_snapshot_t *snapshot;
+    rocksdb_readoptions_t *how;
+} moment;
+
+static moment moment_begin(rocks *r)
+{
+    moment m = {rocksdb_create_snapshot(r->db), rocksdb_readoptions_create()};
+    rocksdb_readoptions_set_snapshot(m.how, m.snapshot);
+    return m;
+}
+
+static void moment_end(rocks *r, const moment *m)
+{
+    rocksdb_readoptions_destroy(m->how);
+    rocksdb_release_snapshot(r->db, m->snapshot);
 }
 
 void rocks_load(backend *b, store_journal *out, size_t bytes_max)
 {
     rocks *r = rocks_of(b);
     if (!rocks_read_begin(r, &out->error)) return;
-    const rocksdb_snapshot_t *moment = rocksdb_create_snapshot(r->db);
-    rocksdb_readoptions_t *how = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_snapshot(how, moment);
-    load_due(r, how, out);
-    if (!out->error) load_segments(r, how, out, bytes_max);
-    rocksdb_readoptions_destroy(how);
-    rocksdb_release_snapshot(r->db, moment);
+    moment m = moment_begin(r);
+    out->error = read_due(r, m.how, &out->run, &out->live, &out->due_ms);
+    if (!out->error) load_segments(r, m.how, out, bytes_max);
+    moment_end(r, &m);
+    rocks_read_end(r);
+}
+
+/* The number of the segment at the iterator. False: there is none. */
+static bool segment_at(rocksdb_iterator_t *it, uint32_t *seq)
+{
+    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
+    if (at) *seq = (uint32_t)rocks_get_be(at + RUN_ID_BYTES, 4);
+    return at != NULL;
+}
+
+static bool tell_segment(rocksdb_iterator_t *it, backend_end end, uint32_t seq, backend_on_segment *on_segment,
+                         void *arg)
+{
+    size_t len = 0;
+    const char *value = rocksdb_iter_value(it, &len);
+    return on_segment(arg, end, seq, (store_bytes){value, len});
+}
+
+/* An iterator over the run's segments from `from` on. The bounds keep it from reading values of others, or for nothing:
+ * it reads each as it comes to it. They are the caller's until it is destroyed. */
+typedef struct bounds {
+    uint8_t from[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES];
+} bounds;
+
+static rocksdb_iterator_t *iterate_run(rocks *r, rocksdb_readoptions_t *how, const run_id *id, uint32_t from, bounds *b)
+{
+    rocks_segment_key(b->from, id, from);
+    rocks_segment_key(b->behind, id, ROCKS_SEQ_KEY);
+    rocksdb_readoptions_set_iterate_lower_bound(how, (const char *)b->from, sizeof b->from);
+    rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)b->behind, sizeof b->behind);
+    return rocksdb_create_iterator_cf(r->db, how, r->tables[ROCKS_TABLE_SEGMENTS]);
+}
+
+static void glance_segments(rocks *r, rocksdb_readoptions_t *how, store_summary *out, backend_on_segment *on_segment,
+                            void *arg)
+{
+    bounds b;
+    uint32_t seq = 0;
+    rocksdb_iterator_t *it = iterate_run(r, how, &out->run, 0, &b);
+    rocksdb_iter_seek_to_first(it);
+    bool more = true;
+    while (more && segment_at(it, &seq)) {
+        out->found = true;
+        more = tell_segment(it, BACKEND_FIRST, seq, on_segment, arg);
+        if (more) rocksdb_iter_next(it);
+    }
+    if (!rocks_iterated(it, &out->error) || more) return;
+    it = iterate_run(r, how, &out->run, seq + 1, &b);
+    rocksdb_iter_seek_to_last(it);
+    while (segment_at(it, &seq) && tell_segment(it, BACKEND_LAST, seq, on_segment, arg)) rocksdb_iter_prev(it);
+    (void)rocks_iterated(it, &out->error);
+}
+
+void rocks_glance(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg)
+{
+    rocks *r = rocks_of(b);
+    if (!rocks_read_begin(r, &out->error)) return;
+    moment m = moment_begin(r);
+    out->error = read_due(r, m.how, &out->run, &out->live, &out->due_ms);
+    if (!out->error) glance_segments(r, m.how, out, on_segment, arg);
+    moment_end(r, &m);
     rocks_read_end(r);
 }
 

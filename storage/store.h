@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "storage/run_id.h"
+#include "storage/summary.h"
 
 typedef struct store store;
 typedef struct store_port store_port;
@@ -149,6 +150,21 @@ size_t store_reads(const store_port *p);
 /* Loads whole journals: one range scan each. `ids` is copied. */
 void store_load(store_port *p, const run_id *ids, size_t count,
                 void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg);
+
+/* A run in a line. */
+typedef struct store_summary {
+    run_id run;
+    bool found;
+    bool live;         /* it has a row in the live table */
+    int64_t due_ms;    /* of that row */
+    bool cut;          /* not all was read: of the counts only that of all entries is known */
+    run_summary of;    /* texts are the store's until the callback returns; long ones are cut */
+    const char *error; /* NULL, or why it could not be read */
+} store_summary;
+
+/* Reads at most about bytes_max from each end of a journal, whatever is between. `ids` is copied. */
+void store_summarize(store_port *p, const run_id *ids, size_t count, size_t bytes_max,
+                     void (*on_summaries)(void *arg, const store_summary *runs, size_t count), void *arg);
 
 typedef struct store_live_row {
     run_id run;

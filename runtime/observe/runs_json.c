@@ -157,52 +157,25 @@ static void put_entry(runs_text *t, const entry *e)
     runs_text_add(t, "}");
 }
 
-/* What a journal says of its run as a whole. */
-typedef struct summary {
-    entry started, stopped, ended; /* kind 0: it has none; stopped: none since it was last released */
-    const char *error;             /* why it could not be read to its end; NULL: it could */
-    int64_t steps, failures, differences, crashes;
-    int64_t released_ms; /* Unix; the last time; 0: never */
-} summary;
-
-static summary summarize(const store_journal *j)
-{
-    summary s = {.error = j->error};
-    entry e;
-    for (size_t at = 0, n; !s.error && at < j->len; at += n) {
-        n = entry_decode(j->data + at, j->len - at, &e, &s.error);
-        if (n == 0) break;
-        if (e.kind == ENTRY_STARTED) s.started = e;
-        if (e.kind == ENTRY_ENDED) s.ended = e;
-        if (e.kind == ENTRY_STOPPED) s.stopped = e;
-        if (e.kind == ENTRY_RELEASED) s.stopped = (entry){.path = 0};
-        if (e.kind == ENTRY_RELEASED) s.released_ms = e.at_ms;
-        s.steps += e.kind == ENTRY_STEP_DONE;
-        s.failures += e.kind == ENTRY_STEP_FAILED;
-        s.differences += e.kind == ENTRY_DIFFERS;
-        s.crashes += e.kind == ENTRY_CRASHED;
-    }
-    return s;
-}
-
 /* As the run's loop finds it, which may be another one. */
-static stop_reason stop_of(const sw_app *app, const store_journal *j, const summary *s)
+static stop_reason stop_of(const sw_app *app, const store_summary *s)
 {
-    if (!j->live) return STOP_NONE;
-    if (s->error) return s->error == entry_newer ? STOP_NEWER : STOP_UNREADABLE;
-    if (!s->started.kind) return STOP_UNREADABLE;
-    if (s->stopped.kind) return stop_of_entry(&s->stopped);
-    if (!app_endpoint(app, s->started.function.data, s->started.function.len)) return STOP_NO_ENDPOINT;
-    bool former = app->opt.no_resume && entry_opening(s->started.epoch) != store_epoch(app->store);
-    return former && s->released_ms < app->started_ms ? STOP_NOT_RESUMED : STOP_NONE;
+    const run_summary *of = &s->of;
+    if (!s->live) return STOP_NONE;
+    if (of->error) return of->error == entry_newer ? STOP_NEWER : STOP_UNREADABLE;
+    if (!of->started.kind) return STOP_UNREADABLE;
+    if (of->stopped.kind) return stop_of_entry(&of->stopped);
+    if (!app_endpoint(app, of->started.function.data, of->started.function.len)) return STOP_NO_ENDPOINT;
+    bool former = app->opt.no_resume && entry_opening(of->started.epoch) != store_epoch(app->store);
+    return former && of->released_ms < app->started_ms ? STOP_NOT_RESUMED : STOP_NONE;
 }
 
-static const char *state_of(const store_journal *j, const summary *s, stop_reason stop)
+static const char *state_of(const store_summary *s, stop_reason stop)
 {
     if (stop != STOP_NONE) return "stopped";
-    if (!j->live && s->error) return "unreadable";
-    if (!s->ended.kind) return j->due_ms > clock_wall_ms() ? "sleeping" : "running";
-    int outcome = s->ended.status;
+    if (!s->live && s->of.error) return "unreadable";
+    if (!s->of.ended.kind) return s->due_ms > clock_wall_ms() ? "sleeping" : "running";
+    int outcome = s->of.ended.status;
     return outcome == ENTRY_SUCCEEDED ? "succeeded" : outcome == ENTRY_FAILED ? "failed" : "cancelled";
 }
 
@@ -218,30 +191,49 @@ static void put_entries(runs_text *t, const store_journal *j)
     runs_text_add(t, "]");
 }
 
-void runs_text_run(runs_text *t, const sw_app *app, const store_journal *j, bool with_entries)
+/* Of a journal that was not read whole only the number of its entries is known. */
+static void put_counts(runs_text *t, const store_summary *s)
+{
+    const run_summary *of = &s->of;
+    put_int(t, "entryCount", of->entries);
+    if (s->cut) return;
+    put_int(t, "stepsDone", of->steps);
+    put_int(t, "failedAttempts", of->failures);
+    if (of->differences) put_int(t, "inputsDiffered", of->differences);
+    if (of->crashes) put_int(t, "crashes", of->crashes);
+}
+
+/* `journal` NULL: without what each entry says. */
+static void put_run(runs_text *t, const sw_app *app, const store_summary *s, const store_journal *journal)
 {
     char id[RUN_ID_TEXT + 1];
-    summary s = summarize(j);
-    stop_reason stop = stop_of(app, j, &s);
-    run_id_format(&j->run, id);
+    const run_summary *of = &s->of;
+    stop_reason stop = stop_of(app, s);
+    run_id_format(&s->run, id);
     runs_text_add(t, "{\"runId\":\"");
     runs_text_add(t, id);
     runs_text_add(t, "\"");
-    put_text(t, "state", state_of(j, &s, stop));
+    put_text(t, "state", state_of(s, stop));
     if (stop != STOP_NONE) put_text(t, "reason", stop_name(stop));
-    if (stop != STOP_NONE && !s.stopped.kind) put_text(t, "detail", stop_text(stop));
-    if (stop != STOP_NONE && s.stopped.kind) put_str(t, "detail", s.stopped.error);
-    put_str(t, "endpoint", s.started.function);
-    put_str(t, "target", s.started.target);
-    put_int(t, "startedAt", s.started.kind ? s.started.at_ms : run_id_time_ms(&j->run));
-    if (s.ended.kind) put_int(t, "endedAt", s.ended.at_ms);
-    if (s.ended.error.len) put_str(t, "error", s.ended.error);
-    if (stop == STOP_NONE && !s.ended.kind && j->due_ms) put_int(t, "due", j->due_ms);
-    put_int(t, "stepsDone", s.steps);
-    put_int(t, "failedAttempts", s.failures);
-    if (s.differences) put_int(t, "inputsDiffered", s.differences);
-    if (s.crashes) put_int(t, "crashes", s.crashes);
-    if (with_entries) put_entries(t, j);
-    if (s.error) put_text(t, "damage", s.error);
+    if (stop != STOP_NONE && !of->stopped.kind) put_text(t, "detail", stop_text(stop));
+    if (stop != STOP_NONE && of->stopped.kind) put_str(t, "detail", of->stopped.error);
+    put_str(t, "endpoint", of->started.function);
+    put_str(t, "target", of->started.target);
+    put_int(t, "startedAt", of->started.kind ? of->started.at_ms : run_id_time_ms(&s->run));
+    if (of->ended.kind) put_int(t, "endedAt", of->ended.at_ms);
+    if (of->ended.error.len) put_str(t, "error", of->ended.error);
+    if (stop == STOP_NONE && !of->ended.kind && s->due_ms) put_int(t, "due", s->due_ms);
+    put_counts(t, s);
+    if (journal) put_entries(t, journal);
+    if (of->error) put_text(t, "damage", of->error);
     runs_text_add(t, "}");
+}
+
+void runs_text_line(runs_text *t, const sw_app *app, const store_summary *s) { put_run(t, app, s, NULL); }
+
+void runs_text_run(runs_text *t, const sw_app *app, const store_journal *j)
+{
+    store_summary s = {.run = j->run, .found = j->found, .live = j->live, .due_ms = j->due_ms, .of.error = j->error};
+    summary_read(&s.of, j->data, j->len);
+    put_run(t, app, &s, j);
 }

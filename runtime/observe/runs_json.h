@@ -17,7 +17,8 @@ typedef struct runs_text {
 void runs_text_init(runs_text *t, arena_cache *arenas);
 void runs_text_free(runs_text *t);
 void runs_text_add(runs_text *t, const char *text);
-/* One run, as an object; `with_entries`: with what each entry says. */
-void runs_text_run(runs_text *t, const sw_app *app, const store_journal *j, bool with_entries);
+/* A run as an object: as a list has it, and with what each of its entries says. */
+void runs_text_line(runs_text *t, const sw_app *app, const store_summary *s);
+void runs_text_run(runs_text *t, const sw_app *app, const store_journal *j);
 
 #endif

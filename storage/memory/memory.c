@@ -183,6 +183,32 @@ static void memory_load(backend *b, store_journal *out, size_t bytes_max)
     memory_read_end(m);
 }
 
+static bool tell_segment(const memory_row *row, backend_end end, backend_on_segment *on_segment, void *arg)
+{
+    uint32_t seq = (uint32_t)memory_get_be(row->key + RUN_ID_BYTES, 4);
+    return on_segment(arg, end, seq, (store_bytes){memory_value(row), row->value_len});
+}
+
+static void memory_glance(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg)
+{
+    memory *m = memory_of(b);
+    uint8_t key[MEMORY_KEY_BYTES];
+    if (!memory_read_begin(m, &out->error)) return;
+    const memory_row *live = memory_get(&m->disk->tables[MEMORY_LIVE], out->run.bytes, RUN_ID_BYTES);
+    out->live = live != NULL;
+    if (live) out->due_ms = (int64_t)memory_get_be(memory_value(live), DUE_BYTES);
+    const memory_table *t = &m->disk->tables[MEMORY_SEGMENTS];
+    memory_segment_key(key, &out->run, 0);
+    size_t first = memory_seek(t, key, sizeof key), end = first;
+    while (end < t->count && memcmp(t->rows[end].key, out->run.bytes, RUN_ID_BYTES) == 0) end++;
+    out->found = end > first;
+    for (bool more = true; more && first < end; first++)
+        more = tell_segment(&t->rows[first], BACKEND_FIRST, on_segment, arg);
+    for (bool more = true; more && first < end; end--)
+        more = tell_segment(&t->rows[end - 1], BACKEND_LAST, on_segment, arg);
+    memory_read_end(m);
+}
+
 static long memory_scan_live(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops,
                              store_live_row *rows, bool *end, const char **error)
 {
@@ -316,6 +342,7 @@ static const backend_ops ops = {.close = memory_close,
                                 .try_write = memory_try_write,
                                 .delete_run = memory_delete,
                                 .load = memory_load,
+                                .glance = memory_glance,
                                 .scan_live = memory_scan_live,
                                 .list = memory_list,
                                 .scan = memory_scan,

@@ -79,6 +79,64 @@ static void test_limit(void)
     }
 }
 
+/* What a glance tells, in a line: "first seq text, ..." */
+typedef struct glanced {
+    char line[4096];
+    size_t firsts, lasts; /* after so many it is enough */
+} glanced;
+
+static bool on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment)
+{
+    glanced *g = arg;
+    size_t len = strlen(g->line);
+    snprintf(g->line + len, sizeof g->line - len, "%s%u %.*s", end == BACKEND_FIRST ? "+" : "-", seq, (int)segment.len,
+             (const char *)segment.data);
+    return --*(end == BACKEND_FIRST ? &g->firsts : &g->lasts) > 0;
+}
+
+static store_summary glance(run_id id, size_t firsts, size_t lasts, const char *line)
+{
+    glanced g = {.firsts = firsts, .lasts = lasts};
+    store_summary s = {.run = id};
+    subject.ops->glance(subject.b, &s, on_segment, &g);
+    CHECK(!s.error);
+    CHECK_INT(s.found, *line != 0);
+    CHECK_STR(g.line, line);
+    return s;
+}
+
+static void test_glances(void)
+{
+    store_key key = {.hash = {1, 2}, .fingerprint = {3}};
+    run_id id = subject_id(1000, 2);
+    put(subject_id(1000, 1), 0, STORE_LIVE_SET, "before");
+    put(subject_id(1000, 3), 0, STORE_LIVE_SET, "after");
+    store_segment s = segment(id, 0, STORE_LIVE_SET, "a");
+    s.key = &key; /* is no segment of entries */
+    CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
+    put(id, 2, STORE_LIVE_KEEP, "b");
+    put(id, 300, STORE_LIVE_KEEP, "c");
+    s = segment(id, 70000, STORE_LIVE_SET, "d");
+    s.due_ms = 77;
+    CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
+    for (int again = 0; again < 2; again++) {
+        (void)glance(id, 9, 9, "+0 a+2 b+300 c+70000 d");
+        (void)glance(id, 4, 9, "+0 a+2 b+300 c+70000 d");
+        (void)glance(id, 3, 9, "+0 a+2 b+300 c-70000 d");
+        (void)glance(id, 1, 9, "+0 a-70000 d-300 c-2 b");
+        (void)glance(id, 1, 2, "+0 a-70000 d-300 c");
+        store_summary got = glance(id, 1, 1, "+0 a-70000 d");
+        CHECK(got.live && got.due_ms == 77);
+        (void)glance(subject_id(1000, 1), 1, 1, "+0 before");
+        (void)glance(subject_id(1000, 4), 1, 1, "");
+        subject_again();
+    }
+    store_segment lone = segment(subject_id(2000, 1), 0, STORE_LIVE_CLEAR, "lone");
+    lone.retain_ms = 1000000; /* has an empty second segment beside it */
+    CHECK_INT(subject_commit(&lone, 1000), STORE_DONE);
+    CHECK(!glance(lone.run, 9, 9, "+0 lone").live);
+}
+
 static void test_lists(void)
 {
     enum { RUNS = 40 };
@@ -420,6 +478,7 @@ static const struct {
     void (*fn)(void);
 } contract[] = {{"journals", test_journals},
                 {"a journal up to a limit of bytes", test_limit},
+                {"a journal from both ends", test_glances},
                 {"lists of runs and of live rows", test_lists},
                 {"keys, and deleting a run", test_keys},
                 {"epoch, node, secret and the sweeper's clock", test_identity},

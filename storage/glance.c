@@ -1,0 +1,103 @@
+#include "storage/glance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char no_memory[] = "out of memory", cut_mark[] = "...";
+
+typedef struct reading {
+    store_summary *out;
+    size_t bytes_max, first_bytes, last_bytes;
+} reading;
+
+/* A copy of its beginning, which ends at a character. */
+static void keep_text(store_summary *out, entry_text *t, size_t bytes_max)
+{
+    size_t len = t->len < bytes_max ? t->len : bytes_max;
+    bool cut = len < t->len;
+    while (cut && len > 0 && ((unsigned char)t->data[len] & 0xc0) == 0x80) len--;
+    char *copy = t->len > 0 ? malloc(len + sizeof cut_mark) : NULL;
+    if (!copy) {
+        if (t->len > 0) out->error = no_memory;
+        *t = (entry_text){NULL, 0};
+        return;
+    }
+    if (len > 0) memcpy(copy, t->data, len);
+    if (cut) memcpy(copy + len, cut_mark, sizeof cut_mark - 1);
+    *t = (entry_text){copy, cut ? len + sizeof cut_mark - 1 : len};
+}
+
+static void free_text(const entry_text *t) { free((void *)(uintptr_t)t->data); }
+
+/* The entry without what no line shows. */
+static void keep_entry(store_summary *out, entry *to, const entry *from)
+{
+    free_text(&to->function);
+    free_text(&to->target);
+    free_text(&to->error);
+    *to = (entry){.kind = from->kind, .at_ms = from->at_ms, .status = from->status, .epoch = from->epoch};
+    if (!from->kind) return;
+    to->function = from->function;
+    to->target = from->target;
+    to->error = from->error;
+    keep_text(out, &to->function, SIZE_MAX); /* a name to be looked up */
+    keep_text(out, &to->target, GLANCE_TEXT_MAX);
+    keep_text(out, &to->error, GLANCE_TEXT_MAX);
+}
+
+/* What `part` says of the run's state is newer than what is known. */
+static void keep_state(store_summary *out, const run_summary *part)
+{
+    if (!summary_is_decided(part)) return;
+    keep_entry(out, &out->of.stopped, &part->stopped);
+    keep_entry(out, &out->of.ended, &part->ended);
+    out->of.released_ms = part->released_ms;
+}
+
+static bool on_first(reading *r, const run_summary *part)
+{
+    run_summary *of = &r->out->of;
+    if (part->started.kind) keep_entry(r->out, &of->started, &part->started);
+    keep_state(r->out, part);
+    of->entries += part->entries;
+    of->steps += part->steps;
+    of->failures += part->failures;
+    of->differences += part->differences;
+    of->crashes += part->crashes;
+    return r->first_bytes <= r->bytes_max;
+}
+
+static bool on_last(reading *r, uint32_t seq, const run_summary *part)
+{
+    if (!r->out->cut) r->out->of.entries = seq + part->entries;
+    r->out->cut = true;
+    keep_state(r->out, part);
+    return !summary_is_decided(part) && r->last_bytes <= r->bytes_max;
+}
+
+static bool on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment)
+{
+    reading *r = arg;
+    run_summary part = {.error = NULL};
+    summary_read(&part, segment.data, segment.len);
+    if (part.error && !r->out->of.error) r->out->of.error = part.error;
+    *(end == BACKEND_FIRST ? &r->first_bytes : &r->last_bytes) += segment.len;
+    return end == BACKEND_FIRST ? on_first(r, &part) : on_last(r, seq, &part);
+}
+
+void glance_take(backend *b, store_summary *out, size_t bytes_max)
+{
+    reading r = {.out = out, .bytes_max = bytes_max};
+    b->ops->glance(b, out, on_segment, &r);
+    if (!out->of.error) out->of.error = out->error;
+}
+
+void glance_free(store_summary *s)
+{
+    const entry *all[] = {&s->of.started, &s->of.stopped, &s->of.ended};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        free_text(&all[i]->function);
+        free_text(&all[i]->target);
+        free_text(&all[i]->error);
+    }
+}

@@ -1,0 +1,22 @@
+#include "storage/summary.h"
+
+void summary_read(run_summary *s, const char *data, size_t len)
+{
+    entry e;
+    for (size_t at = 0, n; !s->error && at < len; at += n) {
+        n = entry_decode(data + at, len - at, &e, &s->error);
+        if (n == 0) break;
+        if (e.kind == ENTRY_STARTED) s->started = e;
+        if (e.kind == ENTRY_ENDED) s->ended = e;
+        if (e.kind == ENTRY_STOPPED) s->stopped = e;
+        if (e.kind == ENTRY_RELEASED) s->stopped = (entry){.path = 0};
+        if (e.kind == ENTRY_RELEASED) s->released_ms = e.at_ms;
+        s->entries++;
+        s->steps += e.kind == ENTRY_STEP_DONE;
+        s->failures += e.kind == ENTRY_STEP_FAILED;
+        s->differences += e.kind == ENTRY_DIFFERS;
+        s->crashes += e.kind == ENTRY_CRASHED;
+    }
+}
+
+bool summary_is_decided(const run_summary *s) { return s->ended.kind || s->stopped.kind || s->released_ms; }

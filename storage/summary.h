@@ -1,0 +1,21 @@
+/* summary: what a list says of a run, out of entries as they are read: how it began, whether it is stopped or has
+ * ended, and how many entries of a kind there are. Allocates nothing; its texts are borrowed from what it was read
+ * from. */
+#ifndef STORAGE_SUMMARY_H
+#define STORAGE_SUMMARY_H
+
+#include "storage/entry.h"
+
+typedef struct run_summary {
+    entry started, stopped, ended; /* kind 0: not there; stopped: not since it was last released */
+    int64_t released_ms;           /* Unix; the last time; 0: never */
+    uint32_t entries, steps, failures, differences, crashes;
+    const char *error; /* why it could not be read to its end, static; NULL: it could */
+} run_summary;
+
+/* Goes on with what comes next in the journal. */
+void summary_read(run_summary *s, const char *data, size_t len);
+/* It says whether the run has ended or is stopped, whatever was before what it was read from. */
+bool summary_is_decided(const run_summary *s);
+
+#endif

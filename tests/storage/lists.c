@@ -1,0 +1,285 @@
+/* What the list of runs is made of: lines out of both ends of a journal, however long that is, with RocksDB and with
+ * memory; and the runs beside a damaged one. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "storage/glance.h"
+#include "tests/storage/subject.h"
+
+enum { LIMIT = 1000, PIECE = 400 };
+
+/* ---- Journals ---- */
+
+static msgpack_sbuffer bytes; /* of the segment in the making */
+static uint32_t seq;          /* entries so far */
+static uint32_t seq_segment;  /* of the segment's first */
+
+static entry_text text_of(const char *text) { return (entry_text){text, strlen(text)}; }
+
+static void add(const entry *e)
+{
+    CHECK_INT(entry_encode(&bytes, e), 0);
+    seq++;
+}
+
+static void add_step(size_t result)
+{
+    static const char filler[1 << 16];
+    add(&(entry){.kind = ENTRY_STEP_DONE, .path = seq, .id = text_of("step"), .value = {filler, result}});
+}
+
+static void commit(const run_id *id, store_live live)
+{
+    store_segment s = {.run = *id,
+                       .seq = seq_segment,
+                       .live = live,
+                       .listed = seq_segment > 0,
+                       .retain_ms = -1,
+                       .data = bytes.data,
+                       .len = bytes.size};
+    CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
+    bytes.size = 0;
+    seq_segment = seq;
+}
+
+static void begin(const run_id *id, const char *target)
+{
+    seq = seq_segment = 0;
+    add(&(entry){.kind = ENTRY_STARTED,
+                 .at_ms = 5,
+                 .epoch = 3,
+                 .function = text_of("GET /a"),
+                 .target = text_of(target),
+                 .body = text_of("a body")});
+    commit(id, STORE_LIVE_SET);
+}
+
+static void steps(const run_id *id, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        add_step(PIECE);
+        commit(id, STORE_LIVE_KEEP);
+    }
+}
+
+static void end(const run_id *id)
+{
+    add(&(entry){.kind = ENTRY_RESPONSE, .status = 200, .body = text_of("answer")});
+    add(&(entry){.kind = ENTRY_ENDED, .at_ms = 9, .status = ENTRY_FAILED, .error = text_of("for good")});
+    commit(id, STORE_LIVE_CLEAR);
+}
+
+static store_summary look(const run_id *id)
+{
+    store_summary s = {.run = *id};
+    glance_take(subject.b, &s, LIMIT);
+    CHECK(!s.error && !s.of.error);
+    if (s.found) {
+        CHECK_INT(s.of.started.kind, ENTRY_STARTED);
+        CHECK(s.of.started.at_ms == 5 && s.of.started.epoch == 3 && s.of.started.body.len == 0);
+        CHECK(s.of.started.function.len == 6 && memcmp(s.of.started.function.data, "GET /a", 6) == 0);
+        CHECK_INT(s.of.entries, seq);
+    }
+    return s;
+}
+
+/* ---- Tests ---- */
+
+static void test_short(void)
+{
+    run_id id = subject_id(1000, 1);
+    begin(&id, "/a");
+    add(&(entry){.kind = ENTRY_STEP_FAILED, .path = 7, .id = text_of("step"), .error = text_of("no")});
+    commit(&id, STORE_LIVE_KEEP);
+    add_step(10);
+    end(&id);
+    store_summary s = look(&id);
+    CHECK(s.found && !s.live && !s.cut);
+    CHECK(s.of.steps == 1 && s.of.failures == 1 && s.of.ended.at_ms == 9 && s.of.ended.status == ENTRY_FAILED);
+    CHECK(s.of.ended.error.len == 8 && memcmp(s.of.ended.error.data, "for good", 8) == 0);
+    glance_free(&s);
+    run_id none = subject_id(1000, 2);
+    s = look(&none);
+    CHECK(!s.found && !s.live && !s.of.started.kind);
+    glance_free(&s);
+}
+
+static void test_long(void)
+{
+    run_id id = subject_id(1000, 1);
+    begin(&id, "/a");
+    steps(&id, 50);
+    store_summary s = look(&id);
+    CHECK(s.live && s.cut && !s.of.ended.kind && !s.of.stopped.kind);
+    glance_free(&s);
+    end(&id);
+    s = look(&id);
+    CHECK(!s.live && s.cut && s.of.ended.at_ms == 9 && s.of.ended.error.len == 8);
+    glance_free(&s);
+}
+
+/* Attempts that were under way add to a stopped run. */
+static void test_stopped(void)
+{
+    for (unsigned after = 0; after < 3; after++) {
+        run_id id = subject_id(1000, (uint8_t)after);
+        begin(&id, "/a");
+        steps(&id, 20);
+        add(&(entry){.kind = ENTRY_STOPPED, .status = ENTRY_STOP_CRASHES, .error = text_of("why"), .path = 7});
+        commit(&id, STORE_LIVE_KEEP);
+        steps(&id, after);
+        store_summary s = look(&id);
+        CHECK(s.cut && s.of.stopped.kind && s.of.stopped.status == ENTRY_STOP_CRASHES && s.of.stopped.error.len == 3);
+        glance_free(&s);
+        add(&(entry){.kind = ENTRY_RELEASED, .at_ms = 77});
+        commit(&id, STORE_LIVE_KEEP);
+        steps(&id, after);
+        s = look(&id);
+        CHECK(s.cut && !s.of.stopped.kind && s.of.released_ms == 77);
+        glance_free(&s);
+        end(&id);
+        s = look(&id);
+        CHECK(s.of.ended.kind && !s.of.stopped.kind);
+        glance_free(&s);
+    }
+}
+
+/* However long what it shows is, and whatever of it. */
+static void test_texts(void)
+{
+    static char target[GLANCE_TEXT_MAX * 3];
+    run_id id = subject_id(1000, 1);
+    for (size_t i = 0; i + 3 < sizeof target; i += 3) memcpy(target + i, "\xe2\x82\xac", 3); /* the euro sign */
+    begin(&id, target);
+    store_summary s = look(&id);
+    const entry_text *got = &s.of.started.target;
+    CHECK(got->len <= GLANCE_TEXT_MAX + 3 && got->len > GLANCE_TEXT_MAX - 3 && got->len % 3 == 0);
+    CHECK(memcmp(got->data, target, got->len - 3) == 0 && memcmp(got->data + got->len - 3, "...", 3) == 0);
+    glance_free(&s);
+}
+
+static void test_damaged_entry(void)
+{
+    run_id id = subject_id(1000, 1);
+    begin(&id, "/a");
+    CHECK_INT(msgpack_sbuffer_write(&bytes, "x", 1), 0);
+    commit(&id, STORE_LIVE_KEEP);
+    store_summary s = {.run = id};
+    glance_take(subject.b, &s, LIMIT);
+    CHECK(s.found && s.live && !s.error && s.of.error && s.of.started.kind);
+    glance_free(&s);
+}
+
+/* ---- Runs beside a damaged one: RocksDB's blob files, whose values are of 16 KiB and more ---- */
+
+enum { RUNS = 9, BLOB = 20000 };
+
+static bool damage_in(int fd, char of)
+{
+    static char text[1 << 20];
+    ssize_t len = read(fd, text, sizeof text);
+    char value[64];
+    memset(value, of, sizeof value);
+    const char *at = len > 0 ? memmem(text, (size_t)len, value, sizeof value) : NULL;
+    return at && pwrite(fd, "?", 1, at - text + BLOB / 2) == 1;
+}
+
+static void damage(char of)
+{
+    char folder[128];
+    unsigned count = 0;
+    snprintf(folder, sizeof folder, "%s/journal", subject.path);
+    DIR *dir = opendir(folder);
+    CHECK(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (!strstr(e->d_name, ".blob")) continue;
+        int fd = openat(dirfd(dir), e->d_name, O_RDWR | O_CLOEXEC);
+        CHECK(fd >= 0);
+        count += damage_in(fd, of);
+        CHECK(close(fd) == 0);
+    }
+    closedir(dir);
+    CHECK_INT(count, 1);
+}
+
+/* Runs that have ended, of one millisecond or of several, of which those in `bad` (digits) are damaged. */
+static void check_beside(int64_t apart_ms, const char *bad)
+{
+    static char value[BLOB];
+    run_id ids[RUNS], got[RUNS];
+    char expected[RUNS + 1] = "", listed[RUNS + 1] = "";
+    const char *error = NULL;
+    subject_begin(false);
+    for (int i = 0; i < RUNS; i++) {
+        ids[i] = subject_id(1000 + i * apart_ms, (uint8_t)(i + 1));
+        memset(value, 'a' + i, sizeof value);
+        store_segment s = {.run = ids[i], .live = STORE_LIVE_CLEAR, .retain_ms = -1, .data = value, .len = BLOB};
+        CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
+    }
+    subject_again(); /* from the log into tables and blob files */
+    subject.ops->close(subject.b);
+    for (const char *at = bad; *at; at++) damage((char)('a' + *at - '0'));
+    subject_open();
+    for (int i = RUNS - 1; i >= 0; i--)
+        if (!strchr(bad, '0' + i)) expected[strlen(expected)] = (char)('0' + i);
+    for (size_t limit = 1; limit <= RUNS; limit += RUNS - 1) {
+        memset(listed, 0, sizeof listed);
+        for (const run_id *before = NULL; strlen(listed) < RUNS;) {
+            long n = subject.ops->list(subject.b, before, limit, got, &error);
+            CHECK(n >= 0);
+            for (long i = 0; i < n; i++)
+                for (int k = 0; k < RUNS; k++)
+                    if (run_id_equal(&got[i], &ids[k])) listed[strlen(listed)] = (char)('0' + k);
+            if (n == 0) break;
+            before = &got[n - 1];
+        }
+        CHECK_STR(listed, expected);
+    }
+    subject_end();
+}
+
+static void test_beside_damage(void)
+{
+    for (int64_t apart_ms = 0; apart_ms < 1000; apart_ms = apart_ms * 900 + 1) {
+        check_beside(apart_ms, "");
+        check_beside(apart_ms, "4");
+        check_beside(apart_ms, "8");
+        check_beside(apart_ms, "0");
+        check_beside(apart_ms, "43");
+        check_beside(apart_ms, "62");
+    }
+}
+
+static void with_both(void (*test)(void))
+{
+    for (int in_memory = 0; in_memory < 2; in_memory++) {
+        subject_begin(in_memory);
+        test();
+        subject_end();
+    }
+}
+
+static void both_short(void) { with_both(test_short); }
+static void both_long(void) { with_both(test_long); }
+static void both_stopped(void) { with_both(test_stopped); }
+static void both_texts(void) { with_both(test_texts); }
+static void both_damaged(void) { with_both(test_damaged_entry); }
+
+static const check_case cases[] = {
+    {"a short journal is counted", both_short}, {"a long one is read at its ends", both_long},
+    {"stopped and released", both_stopped},     {"long texts are cut", both_texts},
+    {"a damaged entry is told", both_damaged},  {"runs beside damaged ones", test_beside_damage}};
+
+int main(int argc, char **argv)
+{
+    char command[128];
+    snprintf(root, sizeof root, "/tmp/stepwell-lists-XXXXXX");
+    CHECK(mkdtemp(root));
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    msgpack_sbuffer_init(&bytes);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    msgpack_sbuffer_destroy(&bytes);
+    CHECK_INT(system(command), 0);
+    return result;
+}
