@@ -52,15 +52,15 @@ bool gate_pass(strand *s)
 {
     run *r = s->run;
     const home *h = r->home;
-    for (;;) {
-        if (h->draining && !r->leave) r->leave = LEAVE_DRAIN;
-        if (r->leave) return false;
+    while (run_may_go_on(r)) {
         bool full = gate_full(h);
-        if (gate_writable(h) && !full) break;
+        if (gate_writable(h) && !full) {
+            r->attempted = true;
+            return true;
+        }
         if (!wait_change(s, full)) return false;
     }
-    r->attempted = true;
-    return true;
+    return false;
 }
 
 bool gate_wait_room(strand *s)

@@ -119,7 +119,7 @@ static void run_branch(strand *s, member *m)
                 .id = spec->id,
                 .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
     bool ok = ctx_call(&c, spec->fn, spec->input, &m->value);
-    if (r->leave)
+    if (run_unwinds(r))
         replay_log_drop(&c); /* the outer context may be gone */
     else
         replay_log_hand_over(&c, m->group->ctx);
@@ -230,8 +230,7 @@ void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
 static bool try_again(sw_group *g, strand *s)
 {
     run *r = s->run;
-    if (r->leave || r->home->draining) { /* the next process has the room, or tries again */
-        if (!r->leave) r->leave = LEAVE_DRAIN;
+    if (!run_may_go_on(r)) { /* the next process has the room, or tries again */
         strand_interrupt(s, INTERRUPT_UNWIND);
         return false;
     }

@@ -126,8 +126,7 @@ static void end_turn(sw_loop *l)
     do {
         sched_run(&l->home.sched, 0);
         for (run *r; (r = TAILQ_FIRST(&l->home.runs.touched));) {
-            TAILQ_REMOVE(&l->home.runs.touched, r, touched);
-            r->dirty = false;
+            run_untouch(r);
             run_turn_end(r);
         }
         home_flush(&l->home);
@@ -323,15 +322,13 @@ static void drain_runs(sw_loop *l)
         for (slot *s = l->home.slots.buckets[i], *next; s; s = next) {
             next = s->next;
             if (s->run)
-                run_leave_now(s->run, LEAVE_DRAIN);
+                run_drain(s->run);
             else
                 waiter_dismiss(&s->waiters);
         }
     if (l->home.replaced) waiter_leave_readers(&l->home);
-    /* No other process goes on with a plain request: until --drain is over it has its time. */
     run *r;
-    if (!l->home.hurried) return;
-    LIST_FOREACH(r, &l->home.runs.plain, plain_runs) run_leave_now(r, LEAVE_DRAIN);
+    LIST_FOREACH(r, &l->home.runs.plain, plain_runs) run_drain(r);
 }
 
 static void on_drain_over(struct timer *t)

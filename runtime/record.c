@@ -45,7 +45,7 @@ void record_drop(run *r)
 
 void record_release(run *r)
 {
-    assert(!r->in_flight);
+    assert(!run_commit_is_under_way(r->commit));
     buffer_give(r->home, &r->sealed);
     if (r->open.size == 0) buffer_give(r->home, &r->open);
 }
@@ -62,7 +62,7 @@ static bool has_no_limit(const entry *e)
 bool record_append(run *r, const entry *e)
 {
     assert(!r->plain);
-    if (r->leave == LEAVE_ERROR) return true; /* after an entry that is not on disk none may follow */
+    if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
     if (!has_no_limit(e) &&
         r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len > (size_t)r->home->opt->run_state_max)
         return false;
@@ -99,10 +99,9 @@ static int64_t retain_of(const run *r)
     return o->retain_ms > 0 ? moment_of(o->retain_ms) : -1;
 }
 
-bool record_flush(run *r)
+void record_flush(run *r)
 {
-    if (r->in_flight) return true;
-    if (r->open.size == 0) return false;
+    if (r->open.size == 0 || run_commit_is_under_way(r->commit)) return;
     assert(!r->sealed.data && r->home->gate.open_bytes >= r->open.size);
     r->home->gate.open_bytes -= r->open.size;
     r->sealed = r->open;
@@ -114,16 +113,14 @@ bool record_flush(run *r)
                                  .len = r->sealed.size,
                                  .key = r->claim && r->seq_sealed == 0 ? claim_key(r->claim) : NULL,
                                  .live = ends ? STORE_LIVE_CLEAR : STORE_LIVE_SET,
-                                 .listed = r->listed,
+                                 .listed = r->seq_sealed > 0,
                                  .due_ms = ends ? 0 : due_of(r),
                                  .retain_ms = ends ? retain_of(r) : -1};
     letter_move(&r->letters, &r->sealed_letters);
     r->segment.rows = letter_deletions(r->sealed_letters);
     r->seq_sealed = r->seq_next;
-    if (!ends) r->listed = true;
-    r->in_flight = true;
+    r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);
     home_send(r->home, &r->segment);
-    return true;
 }
 
 bool record_wait(strand *s, uint32_t upto)

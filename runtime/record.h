@@ -8,8 +8,8 @@
  * last entries of a run, response and end, are always taken). */
 bool record_append(run *r, const entry *e);
 
-/* Hands new entries to the store unless earlier ones are still under way. Returns whether anything is outstanding. */
-bool record_flush(run *r);
+/* Hands new entries to the store unless earlier ones are still under way. */
+void record_flush(run *r);
 
 /* Forgets the entries that are not yet with the store. */
 void record_drop(run *r);

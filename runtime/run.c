@@ -34,10 +34,24 @@ const char RUN_RETRY_AFTER_JOURNAL[] = "5";
 
 void run_touch(run *r)
 {
-    if (r->dirty) return;
-    r->dirty = true;
-    TAILQ_INSERT_TAIL(&r->home->runs.touched, r, touched);
+    if (!run_is_touched(r)) TAILQ_INSERT_TAIL(&r->home->runs.touched, r, touched);
 }
+
+void run_untouch(run *r)
+{
+    if (!run_is_touched(r)) return;
+    TAILQ_REMOVE(&r->home->runs.touched, r, touched);
+    r->touched.tqe_prev = NULL;
+}
+
+/* What is to be known of an event beside that it happened. */
+typedef struct event_detail {
+    const failure *failure; /* RUN_ON_RETURNED: why the handler failed; NULL: it did not */
+} event_detail;
+
+static void run_post_with(run *r, run_event event, const event_detail *detail);
+
+void run_post(run *r, run_event event) { run_post_with(r, event, NULL); }
 
 /* ---- Making and freeing ---- */
 
@@ -52,6 +66,8 @@ run *run_new(home *h, const endpoint *e)
     r->home = h;
     r->endpoint = e;
     r->plain = e->kind == ENDPOINT_PLAIN;
+    r->state = r->plain ? RUN_PLAIN : RUN_NEW;
+    r->commit = COMMIT_NONE;
     if (r->plain) LIST_INSERT_HEAD(&h->runs.plain, r, plain_runs);
     arena_init(&r->arena, h->arenas);
     arena_set_limit(&r->arena, (size_t)h->opt->run_state_max * 4);
@@ -71,7 +87,8 @@ run *run_new(home *h, const endpoint *e)
 void run_free(run *r)
 {
     home *h = r->home;
-    assert(r->strand_count == 0 && !r->in_flight && !r->waiters && !r->dirty);
+    assert(run_state_is_final(r->state) || r->state == RUN_NEW || r->state == RUN_PLAIN);
+    assert(r->strand_count == 0 && !run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
     if (r->plain) LIST_REMOVE(r, plain_runs);
     timers_stop(&h->timers, &r->deadline);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
@@ -135,8 +152,8 @@ static entry_text causes_of(run *r, const failure *f)
     return (entry_text){bytes, f->cause_count * sizeof(uint64_t)};
 }
 
-/* `f` is why it failed; NULL: it did not. */
-static void record_ended(run *r, const failure *f)
+/* Its last entries; `f` is why it failed, NULL: it did not. */
+static void record_end(run *r, const failure *f)
 {
     entry response;
     entry ended = {.kind = ENTRY_ENDED,
@@ -144,12 +161,10 @@ static void record_ended(run *r, const failure *f)
                    .status = (int)r->outcome,
                    .error = text_of(r->outcome_error),
                    .causes = causes_of(r, f)};
-    r->state = RUN_ENDING;
     count_outcome(r);
     if (response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
     log_line(LOG_ERROR, r->id_text, "its response cannot be journaled: out of memory");
-    r->state = RUN_LEAVING;
-    r->leave = LEAVE_ERROR;
+    run_lose(r);
 }
 
 /* ---- The handler ---- */
@@ -190,7 +205,7 @@ static void set_problem(run *r, const failure *f)
 }
 
 /* 410: the result will never be there. 504: it is not there in time. */
-void run_end_cancelled(run *r)
+static void end_cancelled(run *r)
 {
     static const struct {
         int status;
@@ -208,7 +223,7 @@ void run_end_cancelled(run *r)
     set_problem(r, &f);
     r->outcome = ends[why].outcome;
     log_line(LOG_INFO, r->id_text, "%s: %s", r->endpoint->route, f.message);
-    record_ended(r, NULL);
+    record_end(r, NULL);
 }
 
 static void answer_plain(run *r)
@@ -237,36 +252,27 @@ static void end_pieces(run *r, bool ok)
         http_reply_abort(x);
 }
 
+static void refuse_plain(run *r)
+{
+    if (r->request.exchange)
+        waiter_problem(r->request.exchange, 503, "the server stopped before the handler had ended (--drain)", "1");
+    r->request.exchange = NULL;
+}
+
 static void handler_ended(run *r, bool ok, const failure *f)
 {
     if (r->in_pieces) end_pieces(r, ok);
-    if (!r->plain && r->leave == LEAVE_ERROR) {
-        r->state = RUN_LEAVING;
-        return;
-    }
-    if (!ok && f->kind == FAILURE_UNWIND && r->leave == LEAVE_CANCEL) {
-        run_end_cancelled(r);
-        return;
-    }
     if (!ok && f->kind == FAILURE_UNWIND) {
-        if (r->plain && r->request.exchange)
-            waiter_problem(r->request.exchange, 503, "the server stopped before the handler had ended (--drain)", "1");
-        r->request.exchange = NULL;
-        r->state = r->plain ? RUN_ENDED : RUN_LEAVING;
+        run_post(r, RUN_ON_UNWOUND);
         return;
     }
-    if (!ok) {
+    if (!ok && !run_has_lost(r)) { /* else it is tried again from what is on disk */
         set_problem(r, f);
         log_line(LOG_WARN, r->plain ? NULL : r->id_text, "%s failed: %s%s%s", r->endpoint->route,
                  f->step ? f->step : "", f->step ? ": " : "", r->outcome_error);
     }
     if (r->response.status == 0) r->response.status = 204;
-    if (r->plain) {
-        answer_plain(r);
-        r->state = RUN_ENDED;
-        return;
-    }
-    record_ended(r, ok ? NULL : f);
+    run_post_with(r, RUN_ON_RETURNED, &(event_detail){.failure = ok ? NULL : f});
 }
 
 void run_main(void *arg)
@@ -286,36 +292,63 @@ void run_main(void *arg)
     strand_exit(&s);
 }
 
-/* ---- Leaving memory ---- */
+/* ---- Unwinding ---- */
 
-void run_record_cancel(run *r)
+static void unwind(run *r)
+{
+    for (strand *s = r->strands, *next; s; s = next) {
+        next = s->next;
+        strand_interrupt(s, INTERRUPT_UNWIND);
+    }
+    run_touch(r);
+}
+
+/* Those that are at work go on to their next step or wait. */
+static void cut_waits(run *r)
+{
+    for (strand *s = r->strands, *next; s; s = next) {
+        next = s->next;
+        if (s->wait == STRAND_DUE || s->gate_link) strand_interrupt(s, INTERRUPT_UNWIND);
+    }
+    run_touch(r);
+}
+
+void run_drain(run *r)
+{
+    if (r->home->hurried)
+        run_post(r, RUN_ON_HURRY);
+    else if (!r->plain) /* no other process goes on with a plain request: until --drain is over it has its time */
+        run_post(r, RUN_ON_DRAIN);
+}
+
+void run_lose(run *r) { run_post(r, RUN_ON_LOSS); }
+
+bool run_may_go_on(run *r)
+{
+    if (r->home->draining && r->state == RUN_RUNNING) run_drain(r);
+    return !run_unwinds(r);
+}
+
+/* ---- Cancelling ---- */
+
+static void record_cancel(run *r)
 {
     entry e = {.kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel};
+    if (r->replay && replay_cancel(r->replay)) return;
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its cancellation is not journaled");
 }
 
-void run_leave_now(run *r, run_leave why)
+/* Whoever loads it, if it leaves memory before it has ended, ends it. */
+static void note_cancel(run *r)
 {
-    assert(why != LEAVE_NONE);
-    if (r->state != RUN_RUNNING) return;
-    r->leave = why;
-    bool all = why != LEAVE_DRAIN || r->home->hurried;
-    for (strand *s = r->strands, *next; s; s = next) {
-        next = s->next;
-        if (all || s->wait == STRAND_DUE || s->gate_link) strand_interrupt(s, INTERRUPT_UNWIND);
-    }
-    run_touch(r);
+    if (r->slot) r->slot->cancel = r->cancel;
 }
 
 void run_cancel(run *r, entry_cancel why)
 {
     assert(why != ENTRY_CANCEL_NONE && !r->plain);
-    if (r->cancel || r->state == RUN_ENDING || r->state == RUN_ENDED) return;
-    r->cancel = why;
-    /* It may be leaving memory for another reason: then whoever loads it ends it. */
-    if (r->slot) r->slot->cancel = why;
-    run_record_cancel(r);
-    if (r->leave == LEAVE_NONE || r->leave == LEAVE_PARK || r->leave == LEAVE_DRAIN) run_leave_now(r, LEAVE_CANCEL);
+    if (!r->cancel) r->cancel = why;
+    run_post(r, RUN_ON_CANCEL);
 }
 
 void run_client_gone(run *r)
@@ -323,50 +356,68 @@ void run_client_gone(run *r)
     if (r->slot && r->slot->tie == TIE_CLIENTS && waiter_none(r->waiters)) run_cancel(r, ENTRY_CANCEL_GONE);
 }
 
-static void keep_waiters(run *r)
+/* ---- Leaving memory ---- */
+
+static void drop_slot(run *r)
+{
+    if (!r->slot) return;
+    r->slot->run = NULL;
+    r->slot->state = SLOT_PARKED;
+    slot_remove(r->home, r->slot);
+}
+
+static void hand_to_slot(run *r)
 {
     slot_keep_letters(r->slot, &r->letters);
     waiter_move(&r->waiters, &r->slot->waiters);
     r->slot->run = NULL;
 }
 
-/* None of the run's commits was reported as done. 503 says: ask again; that is only true of what was not done, and
- * will not be: a run that may be on disk goes on at the next start. */
-static void refuse_waiters(run *r)
+static void park(run *r)
 {
-    assert(r->leave == LEAVE_ERROR && r->seq_durable == 0);
-    if (r->segment.outcome == STORE_UNKNOWN)
-        waiter_cut(&r->waiters);
-    else if (r->attempted)
+    hand_to_slot(r);
+    counter_add(&r->home->counters.runs_parked, 1);
+    slot_park(r->home, r->slot, r->park_due);
+    run_free(r);
+}
+
+/* The next process finds it. */
+static void leave(run *r)
+{
+    waiter_dismiss(&r->waiters);
+    drop_slot(r);
+    run_free(r);
+}
+
+/* It is loaded when the gate is open. */
+static void reload(run *r)
+{
+    if (!r->slot) { /* there was no memory for one */
+        leave(r);
+        return;
+    }
+    hand_to_slot(r);
+    waiter_redirect(&r->slot->waiters); /* nobody knows when the journal takes writes again */
+    slot_park(r->home, r->slot, clock_alarm_in(0));
+    run_free(r);
+}
+
+/* 503 says: ask again; that is only true of what was not done, and will not be. */
+static void refuse(run *r)
+{
+    if (r->attempted)
         waiter_refuse(&r->waiters, 500, PARTLY_DONE);
     else
         waiter_refuse(&r->waiters, 503, RUN_NOT_DONE);
+    drop_slot(r);
+    run_free(r);
 }
 
-static void left(run *r)
+/* It may be on disk, and goes on at the next start then. */
+static void cut(run *r)
 {
-    home *h = r->home;
-    assert(r->strand_count == 0 && !r->in_flight);
-    slot *s = r->slot;
-    if (r->leave == LEAVE_PARK) {
-        keep_waiters(r);
-        counter_add(&h->counters.runs_parked, 1);
-        slot_park(h, s, s->cancel ? clock_alarm_in(0) : r->park_due);
-    } else if (r->leave == LEAVE_ERROR && s && r->seq_durable > 0 && !h->draining) {
-        keep_waiters(r);
-        waiter_redirect(&s->waiters);       /* nobody knows when the journal takes writes again */
-        slot_park(h, s, clock_alarm_in(0)); /* it is loaded when the gate is open */
-    } else {
-        if (r->leave == LEAVE_ERROR && r->seq_durable == 0)
-            refuse_waiters(r);
-        else
-            waiter_dismiss(&r->waiters);
-        if (s) {
-            s->run = NULL;
-            s->state = SLOT_PARKED;
-            slot_remove(h, s);
-        }
-    }
+    waiter_cut(&r->waiters);
+    drop_slot(r);
     run_free(r);
 }
 
@@ -380,10 +431,10 @@ static void try_park(run *r)
     int64_t left_ms = clock_alarm_left_ms(&due);
     if (left_ms == CLOCK_NEVER || left_ms < r->home->opt->park_after_ms) return;
     r->park_due = due;
-    run_leave_now(r, LEAVE_PARK);
+    run_post(r, RUN_ON_WAITS);
 }
 
-/* ---- Turns and commits ---- */
+/* ---- Its end ---- */
 
 static void answer(run *r)
 {
@@ -394,46 +445,119 @@ static void answer(run *r)
         waiter_dismiss(&r->waiters); /* no memory: they ask again at its URLs */
 }
 
-/* Its last entry is on disk. */
-static bool is_over(const run *r)
-{
-    return r->state == RUN_ENDING && r->strand_count == 0 && r->seq_durable > 0 && r->seq_durable == r->seq_next;
-}
-
-static void ended(run *r)
+static void end(run *r)
 {
     home *h = r->home;
     if (r->seq_release > 0) waiter_released(&r->waiters);
     if (r->waiters) answer(r);
     letter_drop(h, &r->letters); /* one that came too late */
-    if (r->slot) {
-        r->slot->run = NULL;
-        slot_remove(h, r->slot);
-    }
+    drop_slot(r);
     run_free(r);
 }
 
+/* ---- What happens to it ---- */
+
+static void run_act(run *r, run_action action, const event_detail *detail)
+{
+    switch (action) {
+    case RUN_DO_NOTHING:
+        return;
+    case RUN_DO_CUT_WAITS:
+        cut_waits(r);
+        return;
+    case RUN_DO_UNWIND:
+        unwind(r);
+        return;
+    case RUN_DO_CANCEL:
+        note_cancel(r);
+        record_cancel(r);
+        unwind(r);
+        return;
+    case RUN_DO_NOTE_CANCEL:
+        note_cancel(r);
+        return;
+    case RUN_DO_CANCEL_NOW:
+        note_cancel(r);
+        record_cancel(r);
+        end_cancelled(r);
+        return;
+    case RUN_DO_END_CANCELLED:
+        end_cancelled(r);
+        return;
+    case RUN_DO_END:
+        record_end(r, detail->failure);
+        return;
+    case RUN_DO_ANSWER:
+        end(r);
+        return;
+    case RUN_DO_PARK:
+        park(r);
+        return;
+    case RUN_DO_RELOAD:
+        reload(r);
+        return;
+    case RUN_DO_LEAVE:
+        leave(r);
+        return;
+    case RUN_DO_REFUSE:
+        refuse(r);
+        return;
+    case RUN_DO_CUT:
+        cut(r);
+        return;
+    case RUN_DO_ANSWER_PLAIN:
+        answer_plain(r);
+        return;
+    case RUN_DO_REFUSE_PLAIN:
+        refuse_plain(r);
+        return;
+    case RUN_DO_FREE:
+        run_free(r);
+        return;
+    case RUN_DO_STOP:
+    case RUN_DO_STAND:
+    case RUN_ACTIONS:
+        break;
+    }
+    assert(!"an action of the table");
+}
+
+static void run_post_with(run *r, run_event event, const event_detail *detail)
+{
+    run_transition t = run_next(r->state, event);
+    r->state = t.to;
+    run_act(r, t.action, detail);
+}
+
+/* ---- Turns and commits ---- */
+
+/* Nothing of it runs any more, and nothing of it is under way. */
+static bool has_settled(const run *r)
+{
+    return !run_state_has_handler(r->state) && r->strand_count == 0 && r->open.size == 0 &&
+           !run_commit_is_under_way(r->commit);
+}
+
+static void settle(run *r) { run_post(r, run_settled(r->commit, r->home->draining)); }
+
 void run_turn_end(run *r)
 {
-    assert(!r->dirty);
+    assert(!run_is_touched(r));
     if (r->plain) {
-        if (r->state == RUN_ENDED && r->strand_count == 0) run_free(r);
+        if (has_settled(r)) run_post(r, RUN_ON_SETTLED);
         return;
     }
     bool relaxed = r->state == RUN_ENDING && r->endpoint->options.durability == SW_RELAXED;
     if (relaxed && r->waiters && waiter_unkeep(&r->waiters)) answer(r); /* else when it is on disk */
-    bool outstanding = record_flush(r);
-    if (r->seq_durable > 0 && r->waiters) {
-        if (r->async && r->state == RUN_RUNNING) waiter_redirect(&r->waiters);
+    record_flush(r);
+    if (run_is_durable(r) && r->waiters) {
+        if (r->waits_long && run_state_has_handler(r->state)) waiter_redirect(&r->waiters);
         waiter_pump(&r->waiters, r->frames);
         if (r->seq_release > 0 && r->seq_durable >= r->seq_release) waiter_released(&r->waiters);
     }
-    if (outstanding) return;
-    if (is_over(r))
-        ended(r);
-    else if (r->state == RUN_LEAVING && r->strand_count == 0)
-        left(r);
-    else if (r->state == RUN_RUNNING && !r->leave)
+    if (has_settled(r))
+        settle(r);
+    else if (r->state == RUN_RUNNING)
         try_park(r);
 }
 
@@ -442,20 +566,20 @@ static void commit_failed(run *r)
     letter_move(&r->sealed_letters, &r->letters);
     log_line(LOG_ERROR, r->id_text, "journal write failed: %s", r->segment.error);
     record_drop(r);
-    r->listed = r->seq_durable > 0;
-    if (r->state == RUN_ENDING) {
-        r->state = RUN_LEAVING;
-        r->leave = LEAVE_ERROR;
-    } else {
-        run_leave_now(r, LEAVE_ERROR);
-    }
+    run_lose(r);
     run_touch(r);
+}
+
+static run_commit_event outcome_of(const store_segment *s)
+{
+    if (!s->error) return COMMIT_ON_DONE;
+    return s->outcome == STORE_UNKNOWN ? COMMIT_ON_UNKNOWN : COMMIT_ON_REFUSED;
 }
 
 void run_committed(run *r)
 {
-    assert(r->in_flight);
-    r->in_flight = false;
+    bool first = !run_is_durable(r);
+    r->commit = run_commit_next(r->commit, outcome_of(&r->segment));
     home_segment_back(r->home);
     record_release(r);
     if (r->segment.error) {
@@ -463,19 +587,18 @@ void run_committed(run *r)
         return;
     }
     letter_free_all(&r->sealed_letters);
-    bool first = r->seq_durable == 0;
     r->seq_durable = r->seq_sealed;
     claim_release(r->home, r->claim);
     r->claim = NULL;
     if (r->frames) frames_durable(r->frames, r->seq_durable);
-    if (is_over(r)) {
-        if (!r->dirty) ended(r); /* else somebody came to it in this turn: at its end */
+    if (r->state == RUN_ENDING && has_settled(r)) {
+        if (!run_is_touched(r)) settle(r); /* else a client came to it in this turn: run_turn_end ends it */
         return;
     }
     if (first) {
         if (!r->slot) run_make_findable(r);
-        run_client_gone(r);                                                /* before that nobody could be sent on */
-        if (r->home->draining && !r->leave) run_leave_now(r, LEAVE_DRAIN); /* the drain has not found it */
+        run_client_gone(r);                  /* before that nobody could be sent on */
+        if (r->home->draining) run_drain(r); /* the drain has not found it */
     }
     for (strand *s = r->commit_waiters ? r->strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);

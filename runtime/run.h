@@ -2,11 +2,8 @@
  * (one coroutine for the handler and one for each parallel step or branch), its journal buffer and its response. It
  * lives in one home. A plain request is a run without a journal. It never touches a socket: clients are waiters.
  *
- *                  handler returned or failed               committed
- *     RUNNING ------------------------------------> ENDING -----------> ENDED (answered, freed)
- *        |  only long waits are left, or drain                ^
- *        +-----------------> LEAVING ---- all strands unwound, entries on disk ---> parked (a slot) or left for the
- *                                                                                   next process               */
+ * What it does next is decided in runtime/run_machine.h, by two tables: here is posted what happens to it, and done
+ * what they say. */
 #ifndef RUNTIME_RUN_H
 #define RUNTIME_RUN_H
 
@@ -22,6 +19,7 @@
 #include "runtime/ctx_access.h"
 #include "runtime/failure.h"
 #include "runtime/run/run_input.h"
+#include "runtime/run_machine.h"
 #include "runtime/stepwell.h"
 #include "runtime/timers.h"
 #include "storage/entry.h"
@@ -122,16 +120,6 @@ typedef struct run_response {
     sw_bytes body;
 } run_response;
 
-typedef enum run_state { RUN_RUNNING, RUN_ENDING, RUN_LEAVING, RUN_ENDED } run_state;
-
-typedef enum run_leave {
-    LEAVE_NONE,
-    LEAVE_PARK,   /* wait for its due time without a stack */
-    LEAVE_DRAIN,  /* the process stops; the next one resumes it */
-    LEAVE_CANCEL, /* it ends without a response of its own */
-    LEAVE_ERROR   /* the journal could not be written: try again from what is on disk */
-} run_leave;
-
 /* The counters of equal ids, and the paths that are taken: open addressing, a power of two, grows in the run's arena.
  */
 typedef struct run_counter {
@@ -144,16 +132,15 @@ enum { RUN_COUNTERS_INLINE = 32 };
 struct run {
     struct home *home;
     const struct endpoint *endpoint;
-    run *next_free;           /* in the home's cache */
-    TAILQ_ENTRY(run) touched; /* in the home's list, while `dirty` */
-    bool dirty;
+    run *next_free;             /* in the home's cache */
+    TAILQ_ENTRY(run) touched;   /* in the home's list; tqe_prev NULL: not in it */
     bool plain;                 /* a plain route: no journal */
     bool in_pieces;             /* plain, and its response has begun */
     LIST_ENTRY(run) plain_runs; /* in the home's list, if plain */
     TAILQ_ENTRY(run) unlisted;  /* in the home's list, while `is_unlisted` */
     bool is_unlisted;
     run_state state;
-    run_leave leave;
+    run_commit commit;
     run_id id;
     char id_text[RUN_ID_TEXT + 1];
     char label[160]; /* for overflow reports: route and run id */
@@ -162,14 +149,14 @@ struct run {
     uint64_t started_epoch;  /* for the entry *started* */
     clock_wait deadline_due; /* zeros: none */
     struct timer deadline;
-    entry_cancel cancel;  /* why it ends before its handler does */
+    entry_cancel cancel;  /* for what it was cancelled first */
     bool attempted;       /* a step's attempt has begun since it is in memory: something may have been done */
-    bool async;           /* it waits longer than --redirect-after: request clients are sent on */
+    bool waits_long;      /* it waits, or has waited, for longer than --redirect-after: request clients are sent on */
     bool has_waited;      /* resumed: it had waited for so long in an earlier execution */
-    clock_alarm park_due; /* with LEAVE_PARK */
+    clock_alarm park_due; /* when it is loaded again, if it parks */
     run_request request;
     run_response response;
-    entry_ended outcome;       /* with RUN_ENDING */
+    entry_ended outcome;       /* once it has a response */
     const char *outcome_error; /* "" unless it failed */
 
     strand *strands;
@@ -179,9 +166,6 @@ struct run {
     msgpack_sbuffer open;   /* entries not yet appended */
     msgpack_sbuffer sealed; /* entries under way, borrowed by the segment */
     store_segment segment;
-    bool in_flight;          /* the segment is with the store */
-    bool listed;             /* it has, or is about to have, a row in the live table */
-    int64_t listed_due_ms;   /* due_ms of that row */
     uint32_t seq_next;       /* entries made so far */
     uint32_t seq_sealed;     /* entries made when the segment was taken */
     uint32_t seq_durable;    /* entries on disk */
@@ -213,12 +197,29 @@ run *run_begin(struct home *h, const struct endpoint *work, const run_input *inp
  * reason; streams of the slot have got what it has streamed. */
 bool run_resume(struct home *h, struct slot *slot, const store_journal *journal, struct stop_cause *why);
 
-/* The handler goes no further than its next step; waits end now. What has been journaled stays. */
-void run_leave_now(run *r, run_leave why);
+/* The process ends: the handler goes no further than its next step or wait, and what has been journaled stays. A plain
+ * route is cut. Once --drain is over (the home is hurried) attempts are cut too. */
+void run_drain(run *r);
 
 /* No step of it begins any more; calls are cut, clean-ups run, and it ends as cancelled, or as failed when its deadline
  * is the reason. Journaled, so it survives a restart. Too late once the handler has ended: then nothing happens. */
 void run_cancel(run *r, entry_cancel why);
+
+/* There is no memory for an entry that it cannot go on without: it is unwound, and loaded again from what is on disk.
+ */
+void run_lose(run *r);
+
+/* Something of it may begin: it does not leave memory, and the process goes on. */
+bool run_may_go_on(run *r);
+
+/* Its code is being unwound, or is to be at its next step or wait. */
+static inline bool run_unwinds(const run *r) { return run_state_unwinds(r->state); }
+
+/* An entry of it is lost: nothing of it is journaled any more. */
+static inline bool run_has_lost(const run *r) { return r->state == RUN_LOSING || r->state == RUN_LEAVING_LOST; }
+
+/* It is on disk: the next process would find it, and clients can be sent on. */
+static inline bool run_is_durable(const run *r) { return run_commit_is_durable(r->commit); }
 
 /* The slot of a run that is in memory and that nobody could ask for before; NULL: there is no such run. */
 struct slot *run_list(struct home *h, const run_id *id);
@@ -235,8 +236,10 @@ void run_clock_set(const run *r);
 /* What was appended is on disk (segment.error NULL), or not. May free the run. */
 void run_committed(run *r);
 
-/* Puts it in the home's list for run_turn_end. */
+/* Puts it in the home's list for run_turn_end, and takes it out. */
 void run_touch(run *r);
+void run_untouch(run *r);
+static inline bool run_is_touched(const run *r) { return r->touched.tqe_prev != NULL; }
 
 /* Failing: never return. `c` must be the innermost context. */
 SW_NORETURN void ctx_raise(sw_ctx *c, failure f);

@@ -17,9 +17,8 @@ run *run_new(struct home *h, const struct endpoint *e); /* NULL: out of memory *
 void run_free(run *r);
 void run_set_label(run *r);
 void run_main(void *arg); /* the handler's coroutine; `arg` is the run */
-void run_record_cancel(run *r);
-/* It ends without a response of its own: 410, or 504 when its deadline is the reason. */
-void run_end_cancelled(run *r);
+/* Something has happened to it: does what runtime/run_machine.h says. May free the run. */
+void run_post(run *r, run_event event);
 
 /* run_start.c */
 extern const run_refusal run_no_room, run_no_memory, run_no_stack, run_too_large;

@@ -41,6 +41,7 @@ typedef enum run_state {
     /* A plain route, without a journal. */
     RUN_PLAIN,
     RUN_PLAIN_UNWINDING,
+    RUN_PLAIN_ENDING, /* its client has been answered; the coroutine has yet to end */
 
     /* Final: it is no longer in memory. */
     RUN_ENDED,
@@ -89,6 +90,7 @@ typedef enum run_action {
     RUN_DO_CUT,           /* cut clients' connections; free it */
     RUN_DO_ANSWER_PLAIN,
     RUN_DO_REFUSE_PLAIN,
+    RUN_DO_FREE,
     RUN_ACTIONS
 } run_action;
 

@@ -60,7 +60,7 @@ static bool restore(run *r, const store_journal *j, stop_cause *why)
     if (!run_request_restore(r, started)) return unreadable(why, "its request cannot be read");
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     r->state_bytes = j->len;
-    r->listed = true;
+    r->commit = run_commit_next(r->commit, COMMIT_ON_LOADED);
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     return true;
 }
@@ -132,15 +132,6 @@ static void move_deadline(run *r, const slot *s)
 
 /* ---- Going on ---- */
 
-/* It has nothing to unwind. */
-static void end_resumed(run *r, entry_cancel why)
-{
-    r->cancel = why;
-    if (!replay_cancel(r->replay)) run_record_cancel(r);
-    run_end_cancelled(r);
-    run_touch(r);
-}
-
 /* A choice: no attempt begins before it is on disk. False: it was not stopped. */
 static bool append_release(run *r, slot *s)
 {
@@ -204,9 +195,12 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         return short_of(why, "no room for another coroutine");
     }
     take_slot(r, s);
-    if (cancel)
-        end_resumed(r, cancel);
-    else
-        run_watch_deadline(r);
+    if (cancel) {
+        run_cancel(r, cancel);
+        run_touch(r);
+        return true;
+    }
+    run_post(r, RUN_ON_BEGIN);
+    run_watch_deadline(r);
     return true;
 }

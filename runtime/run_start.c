@@ -34,8 +34,7 @@ void run_watch_deadline(run *r)
 
 void run_unmake(run *r)
 {
-    if (r->dirty) TAILQ_REMOVE(&r->home->runs.touched, r, touched);
-    r->dirty = false;
+    run_untouch(r);
     record_drop(r);
     r->claim = NULL;
     run_free(r);
@@ -112,6 +111,7 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
         return NULL;
     }
     counter_add(&h->counters.runs_started, 1);
+    run_post(r, RUN_ON_BEGIN);
     run_watch_deadline(r);
     if (h->slots.recovered)
         leave_unlisted(r);

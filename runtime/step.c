@@ -290,7 +290,7 @@ static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
     e.id = (entry_text){label, strlen(label)};
     rec->open_chunks = 0;
     if (record_append(r, &e)) return true;
-    if (!r->leave) r->leave = LEAVE_ERROR; /* out of memory: tried again from what is on disk */
+    run_lose(r); /* out of memory: tried again from what is on disk */
     return false;
 }
 

@@ -29,7 +29,7 @@ void strand_enter(strand *s, run *r)
     *s = (strand){.co = coro_current(), .run = r, .wait = STRAND_BUSY, .next = r->strands, .link = &r->strands};
     if (r->strands) r->strands->link = &s->next;
     r->strands = s;
-    if (r->leave) s->interrupt = INTERRUPT_UNWIND;
+    if (run_unwinds(r)) s->interrupt = INTERRUPT_UNWIND;
     coro_set_user(s->co, s);
 }
 
@@ -100,14 +100,11 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
 {
     int64_t left_ms = clock_left_ms(until);
     run *r = s->run;
-    if (kind == STRAND_SLEEP_DURABLE && (r->leave || r->home->draining)) {
-        if (!r->leave) r->leave = LEAVE_DRAIN;
-        s->interrupt = INTERRUPT_UNWIND;
-    }
+    if (kind == STRAND_SLEEP_DURABLE && !run_may_go_on(r)) s->interrupt = INTERRUPT_UNWIND;
     if (left_ms <= 0 || interrupted(s)) return !interrupted(s);
     s->until = *until;
     if (kind == STRAND_SLEEP_DURABLE) {
-        if (left_ms > r->home->opt->redirect_after_ms) r->async = true;
+        if (left_ms > r->home->opt->redirect_after_ms) r->waits_long = true;
         strand_set_wait(s, STRAND_DUE);
     }
     bool awake = sleep_through(s, left_ms);

@@ -413,7 +413,7 @@ static void on_hold_over(struct timer *t)
     } else {
         w->wish.kind = WAITER_ASYNC; /* 202 promises that the run is on disk */
         const slot *s = slot_find(&w->home->slots, &w->id);
-        if (s && (!s->run || s->run->seq_durable > 0)) waiter_send_on(w, 202);
+        if (s && (!s->run || run_is_durable(s->run))) waiter_send_on(w, 202);
     }
 }
 

@@ -12,7 +12,7 @@ static bool can_be_found(const waiter *w)
     const slot *s = slot_find(&w->home->slots, &w->id);
     if (w->wish.kind == WAITER_STREAM && !w->begun) return false;
     if (w->over) return true; /* on disk */
-    return s && s->state != SLOT_UNKNOWN && (!s->run || s->run->seq_durable > 0);
+    return s && s->state != SLOT_UNKNOWN && (!s->run || run_is_durable(s->run));
 }
 
 waiter_keep_result waiter_keep(keep_entry *e)
