@@ -2,7 +2,7 @@
  * (one coroutine for the handler and one for each parallel step or branch), its journal buffer and its response. It
  * lives in one home. A plain request is a run without a journal. It never touches a socket: clients are waiters.
  *
- * What it does next is decided in runtime/run_machine.h, by two tables: here is posted what happens to it, and done
+ * What it does next is decided in runtime/run/run_machine.h, by two tables: here is posted what happens to it, and done
  * what they say. */
 #ifndef RUNTIME_RUN_H
 #define RUNTIME_RUN_H
@@ -19,7 +19,7 @@
 #include "runtime/ctx_access.h"
 #include "runtime/failure.h"
 #include "runtime/run/run_input.h"
-#include "runtime/run_machine.h"
+#include "runtime/run/run_machine.h"
 #include "runtime/stepwell.h"
 #include "runtime/timers.h"
 #include "storage/entry.h"
@@ -158,6 +158,7 @@ struct run {
     run_response response;
     entry_ended outcome;       /* once it has a response */
     const char *outcome_error; /* "" unless it failed */
+    const failure *failure;    /* why, while its last entries are made; else NULL */
 
     strand *strands;
     size_t strand_count;

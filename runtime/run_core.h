@@ -1,8 +1,10 @@
 /* run_core: what the files of run share; nobody else includes it.
  *
- *   run.c         making and freeing, the handler's end, leaving memory, turns and commits
+ *   run.c         making and freeing, what happens to it, turns and commits
  *   run_start.c   from its input, and who can be asked for by an id
  *   run_resume.c  from its journal, or why not
+ *   run_end.c     the handler and its end
+ *   run_leave.c   unwinding, cancelling, leaving memory
  *   run/plain.c   a plain request, which has no journal */
 #ifndef RUNTIME_RUN_CORE_H
 #define RUNTIME_RUN_CORE_H
@@ -16,9 +18,30 @@ extern const char RUN_RETRY_AFTER_JOURNAL[]; /* seconds */
 run *run_new(struct home *h, const struct endpoint *e); /* NULL: out of memory */
 void run_free(run *r);
 void run_set_label(run *r);
-void run_main(void *arg); /* the handler's coroutine; `arg` is the run */
-/* Something has happened to it: does what runtime/run_machine.h says. May free the run. */
+/* Something has happened to it: does what runtime/run/run_machine.h says. May free the run. */
 void run_post(run *r, run_event event);
+
+/* run_end.c */
+void run_main(void *arg);                         /* the handler's coroutine; `arg` is the run */
+bool run_response_entry(run *r, entry *response); /* false: out of memory */
+void run_record_end(run *r);                      /* its last entries */
+void run_end_cancelled(run *r);                   /* likewise: 410, or 504 when its deadline is the reason */
+void run_answer_plain(run *r);
+void run_refuse_plain(run *r);
+
+/* run_leave.c: the actions of the table. Those of the second half free the run. */
+void run_unwind(run *r);
+void run_cut_waits(run *r);
+void run_record_cancel(run *r);
+void run_note_cancel(run *r);
+void run_answer_waiters(run *r);
+
+void run_end(run *r);
+void run_park(run *r);
+void run_reload(run *r);
+void run_leave(run *r);
+void run_refuse(run *r);
+void run_cut(run *r);
 
 /* run_start.c */
 extern const run_refusal run_no_room, run_no_memory, run_no_stack, run_too_large;

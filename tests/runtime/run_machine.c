@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/run_machine.h"
+#include "runtime/run/run_machine.h"
 #include "tests/check.h"
 
 static bool starts(run_state s) { return s == RUN_NEW || s == RUN_PLAIN; }

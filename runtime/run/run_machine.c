@@ -1,4 +1,4 @@
-#include "runtime/run_machine.h"
+#include "runtime/run/run_machine.h"
 
 #include <assert.h>
 #include <stdio.h>

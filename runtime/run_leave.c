@@ -1,0 +1,166 @@
+/* run_leave: how a run is unwound, cancelled and leaves memory, and what becomes of its clients and letters then. */
+#include <assert.h>
+
+#include "runtime/frames.h"
+#include "runtime/letter.h"
+#include "runtime/log.h"
+#include "runtime/record.h"
+#include "runtime/replay.h"
+#include "runtime/run/home.h"
+#include "runtime/run_core.h"
+#include "runtime/strand.h"
+#include "runtime/waiter.h"
+
+const char RUN_NOT_DONE[] = "the journal cannot be written; the request was not done";
+static const char PARTLY_DONE[] =
+    "the journal could not be written after steps of the request had begun: what they did "
+    "may have been done, and is not recorded";
+const char RUN_RETRY_AFTER_JOURNAL[] = "5";
+
+/* ---- Unwinding ---- */
+
+void run_unwind(run *r)
+{
+    for (strand *s = r->strands, *next; s; s = next) {
+        next = s->next;
+        strand_interrupt(s, INTERRUPT_UNWIND);
+    }
+    run_touch(r);
+}
+
+/* Those that are at work go on to their next step or wait. */
+void run_cut_waits(run *r)
+{
+    for (strand *s = r->strands, *next; s; s = next) {
+        next = s->next;
+        if (s->wait == STRAND_DUE || s->gate_link) strand_interrupt(s, INTERRUPT_UNWIND);
+    }
+    run_touch(r);
+}
+
+void run_drain(run *r)
+{
+    if (r->home->hurried)
+        run_post(r, RUN_ON_HURRY);
+    else if (!r->plain) /* no other process goes on with a plain request: until --drain is over it has its time */
+        run_post(r, RUN_ON_DRAIN);
+}
+
+void run_lose(run *r) { run_post(r, RUN_ON_LOSS); }
+
+bool run_may_go_on(run *r)
+{
+    if (r->home->draining && r->state == RUN_RUNNING) run_drain(r);
+    return !run_unwinds(r);
+}
+
+/* ---- Cancelling ---- */
+
+void run_record_cancel(run *r)
+{
+    entry e = {.kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel};
+    if (r->replay && replay_cancel(r->replay)) return;
+    if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its cancellation is not journaled");
+}
+
+/* Whoever loads it, if it leaves memory before it has ended, ends it. */
+void run_note_cancel(run *r)
+{
+    if (r->slot) r->slot->cancel = r->cancel;
+}
+
+void run_cancel(run *r, entry_cancel why)
+{
+    assert(why != ENTRY_CANCEL_NONE && !r->plain);
+    if (!r->cancel) r->cancel = why;
+    run_post(r, RUN_ON_CANCEL);
+}
+
+void run_client_gone(run *r)
+{
+    if (r->slot && r->slot->tie == TIE_CLIENTS && waiter_none(r->waiters)) run_cancel(r, ENTRY_CANCEL_GONE);
+}
+
+/* ---- Leaving memory ---- */
+
+static void drop_slot(run *r)
+{
+    if (!r->slot) return;
+    r->slot->run = NULL;
+    r->slot->state = SLOT_PARKED;
+    slot_remove(r->home, r->slot);
+}
+
+static void hand_to_slot(run *r)
+{
+    slot_keep_letters(r->slot, &r->letters);
+    waiter_move(&r->waiters, &r->slot->waiters);
+    r->slot->run = NULL;
+}
+
+void run_park(run *r)
+{
+    hand_to_slot(r);
+    counter_add(&r->home->counters.runs_parked, 1);
+    slot_park(r->home, r->slot, r->park_due);
+    run_free(r);
+}
+
+/* The next process finds it. */
+void run_leave(run *r)
+{
+    waiter_dismiss(&r->waiters);
+    drop_slot(r);
+    run_free(r);
+}
+
+/* It is loaded when the gate is open. */
+void run_reload(run *r)
+{
+    if (!r->slot) { /* there was no memory for one */
+        run_leave(r);
+        return;
+    }
+    hand_to_slot(r);
+    waiter_redirect(&r->slot->waiters); /* nobody knows when the journal takes writes again */
+    slot_park(r->home, r->slot, clock_alarm_in(0));
+    run_free(r);
+}
+
+/* 503 says: ask again; that is only true of what was not done, and will not be. */
+void run_refuse(run *r)
+{
+    if (r->attempted)
+        waiter_refuse(&r->waiters, 500, PARTLY_DONE);
+    else
+        waiter_refuse(&r->waiters, 503, RUN_NOT_DONE);
+    drop_slot(r);
+    run_free(r);
+}
+
+/* It may be on disk, and goes on at the next start then. */
+void run_cut(run *r)
+{
+    waiter_cut(&r->waiters);
+    drop_slot(r);
+    run_free(r);
+}
+
+void run_answer_waiters(run *r)
+{
+    entry response;
+    if (run_response_entry(r, &response))
+        waiter_answer(r->home, &r->waiters, &r->id, &response, r->outcome, r->frames);
+    else
+        waiter_dismiss(&r->waiters); /* no memory: they ask again at its URLs */
+}
+
+void run_end(run *r)
+{
+    home *h = r->home;
+    if (r->seq_release > 0) waiter_released(&r->waiters);
+    if (r->waiters) run_answer_waiters(r);
+    letter_drop(h, &r->letters); /* one that came too late */
+    drop_slot(r);
+    run_free(r);
+}
