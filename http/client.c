@@ -153,13 +153,19 @@ static bool end_if_late(http_call *call, uint64_t now_ms)
  */
 static size_t surplus(size_t count) { return count > CLIENT_CACHED_MAX ? (count - CLIENT_CACHED_MAX + 255) / 256 : 0; }
 
-static void trim_cache(http_client *c)
+static void trim_caches(http_client *c)
 {
     for (size_t n = surplus(c->free_call_count); n > 0; n--) {
         http_call *call = TAILQ_LAST(&c->free_calls, call_list);
         TAILQ_REMOVE(&c->free_calls, call, queue);
         c->free_call_count--;
         call_destroy(call);
+    }
+    for (size_t n = surplus(c->free_easy_count); n > 0; n--) {
+        client_easy *e = c->free_easies;
+        c->free_easies = e->next;
+        c->free_easy_count--;
+        easy_free(e);
     }
 }
 
@@ -174,8 +180,8 @@ static void on_tick(uv_timer_t *h)
         TAILQ_REMOVE(&c->timed, call, timed);
         TAILQ_INSERT_TAIL(&c->timed, call, timed);
     }
-    trim_cache(c);
-    bool is_full = c->free_call_count > CLIENT_CACHED_MAX;
+    trim_caches(c);
+    bool is_full = c->free_call_count > CLIENT_CACHED_MAX || c->free_easy_count > CLIENT_CACHED_MAX;
     if (!idle_sweep(c) && TAILQ_EMPTY(&c->timed) && !is_full) (void)uv_timer_stop(h);
     client_tell_news(c);
 }
@@ -250,6 +256,7 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     if (!c) return NULL;
     c->loop = loop;
     set_options(c, options);
+    c->reuses_easies = curl_version_info(CURLVERSION_NOW)->version_num >= CLIENT_CURL_REUSES;
     TAILQ_INIT(&c->free_calls);
     TAILQ_INIT(&c->todo);
     TAILQ_INIT(&c->news);
@@ -295,6 +302,10 @@ void http_client_stop(http_client *c, void (*on_closed)(void *arg), void *arg)
     for (http_call *call; (call = TAILQ_FIRST(&c->free_calls));) {
         TAILQ_REMOVE(&c->free_calls, call, queue);
         call_destroy(call);
+    }
+    for (client_easy *e; (e = c->free_easies);) {
+        c->free_easies = e->next;
+        easy_free(e);
     }
     for (size_t i = 0; i < c->multi_count; i++) multi_free(c->multis[i]);
     c->multi_count = 0;

@@ -23,9 +23,12 @@ enum {
     CLIENT_URL_BYTES_MAX = 64 << 10,
     CLIENT_ORIGIN_BYTES_MAX = 300, /* "https://" + 253 bytes of name + ":65535" */
     CLIENT_KEPT_BYTES_MAX = 2048,  /* larger buffers are not kept with a cached call */
-    CLIENT_CACHED_MAX = 1024,      /* calls kept for reuse for good */
+    CLIENT_CACHED_MAX = 1024,      /* calls, and easy handles, kept for reuse for good */
     CLIENT_HOST_BUCKETS = 256,
     CLIENT_NAME_BUCKETS = 64,
+    /* The first curl, 8.1.1, whose handles may have another request after a response. Older ones take a folded line
+     * that begins a head for the continuation of a header which they freed with the handle's last response. */
+    CLIENT_CURL_REUSES = 0x080101,
     CLIENT_TICK_MS = 25 /* how exactly idle timeouts and those of waiting calls are kept */
 };
 
@@ -66,6 +69,9 @@ struct http_client {
     size_t multi_first;      /* none before it has room */
     client_socket **sockets; /* by descriptor, NULL where none */
     size_t sockets_cap;
+    bool reuses_easies; /* see CLIENT_CURL_REUSES */
+    client_easy *free_easies;
+    size_t free_easy_count;
     struct call_list free_calls;
     size_t free_call_count;
     struct call_list todo;  /* calls the user did something to */
@@ -123,11 +129,10 @@ struct client_socket {
     int wanted;      /* as curl said */
 };
 
-/* Of one request, and freed with it: before 8.1.1 curl takes a folded line that begins a head for the continuation of a
- * header which it freed with the handle's last response. */
 struct client_easy {
+    client_easy *next; /* in the client's free list */
     CURL *curl;
-    http_call *call;
+    http_call *call; /* while running */
     client_multi *multi;
     char message[CURL_ERROR_SIZE];
 };
@@ -273,5 +278,6 @@ bool transfer_may_send(const http_call *call); /* its request, on the connection
 void transfer_abort(http_call *call);          /* takes it out of curl */
 void transfer_resume(http_call *call);
 void transfer_done(CURL *curl, CURLcode result);
+void easy_free(client_easy *easy);
 
 #endif

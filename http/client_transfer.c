@@ -64,20 +64,39 @@ static bool set_common(client_easy *e, http_client *c)
     return ok;
 }
 
-static void easy_free(client_easy *e)
+static client_easy *easy_get(http_client *c)
 {
-    if (e->curl) curl_easy_cleanup(e->curl);
-    free(e);
-}
-
-static client_easy *easy_new(http_client *c)
-{
-    client_easy *e = calloc(1, sizeof *e);
+    client_easy *e = c->free_easies;
+    if (e) {
+        c->free_easies = e->next;
+        c->free_easy_count--;
+        return e;
+    }
+    e = calloc(1, sizeof *e);
     if (!e) return NULL;
     e->curl = curl_easy_init();
     if (e->curl && set_common(e, c)) return e;
     easy_free(e);
     return NULL;
+}
+
+void easy_free(client_easy *e)
+{
+    if (e->curl) curl_easy_cleanup(e->curl);
+    free(e);
+}
+
+static void easy_put(http_client *c, client_easy *e)
+{
+    if (!c->reuses_easies) {
+        easy_free(e);
+        return;
+    }
+    e->call = NULL;
+    e->multi = NULL;
+    e->next = c->free_easies;
+    c->free_easies = e;
+    if (++c->free_easy_count > CLIENT_CACHED_MAX) client_keep_ticking(c);
 }
 
 /* The method, in the way that makes curl handle redirects and bodies as it should. */
@@ -136,15 +155,16 @@ static bool set_call(CURL *h, const http_call *call)
 bool transfer_start(http_call *call)
 {
     http_client *c = call->client;
-    client_easy *e = easy_new(c);
+    client_easy *e = easy_get(c);
     client_multi *m = e ? multi_with_room(call->host) : NULL;
     if (!m || !set_call(e->curl, call)) {
-        if (e) easy_free(e);
+        if (e) easy_put(c, e);
         call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
         return false;
     }
     e->call = call;
     e->multi = m;
+    e->message[0] = 0;
     call->easy = e;
     call->sent = false;
     call->skipped = 0;
@@ -155,7 +175,7 @@ bool transfer_start(http_call *call)
         return true;
     }
     call->easy = NULL;
-    easy_free(e);
+    easy_put(c, e);
     call_end(call, HTTP_CALL_OTHER, call_describe(call, curl_multi_strerror(rc)));
     return false;
 }
@@ -168,7 +188,7 @@ static void leave_curl(http_call *call)
     (void)rc;
     multi_left(e->multi);
     call->easy = NULL;
-    easy_free(e);
+    easy_put(call->client, e);
 }
 
 void transfer_abort(http_call *call) { leave_curl(call); }
