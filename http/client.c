@@ -36,8 +36,10 @@ void client_keep_time(http_call *call)
 void call_begin(http_call *call)
 {
     client_host *host = call->host;
-    if (!host) {
-        call_end(call, call->error, NULL);
+    if (!host) { /* refused, or its answer is there */
+        char *text = call->error_text;
+        call->error_text = NULL;
+        call_end(call, call->error, text);
         return;
     }
     if (host_has_room(host)) {

@@ -76,6 +76,21 @@ void http_client_flush(http_client *client);
 http_call *http_call_start(http_client *client, const http_call_options *options, void (*on_change)(void *arg),
                            void *arg);
 
+/* What a call gets without being made: a recorded answer. */
+typedef struct http_canned {
+    http_call_error_kind error;
+    const char *error_text;     /* NULL: the kind's */
+    int status;                 /* 0: the call failed before a head came */
+    const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+    const char *body;           /* as much as came before the error, if there was one */
+    size_t body_len;
+    bool never; /* no answer comes, whatever is above */
+} http_canned;
+
+/* A call that is answered so, in the next turn, and puts nothing on the wire. All of `answer` is copied; on_change as
+ * above. NULL: out of memory. */
+http_call *http_call_canned(http_client *client, const http_canned *answer, void (*on_change)(void *arg), void *arg);
+
 http_call_state http_call_state_of(const http_call *call);
 bool http_call_answered(const http_call *call);              /* the head is there, also if the call failed after it */
 int http_call_status(const http_call *call);                 /* from HTTP_CALL_HEAD on */

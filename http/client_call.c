@@ -98,6 +98,42 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
     return call;
 }
 
+static bool keep_canned(http_call *call, const http_canned *answer)
+{
+    bool ok = true;
+    for (const char *const *h = answer->headers; h && *h && ok; h++, call->header_count++)
+        ok = bytes_append(&call->head, *h, strlen(*h) + 1);
+    if (answer->body_len > 0 && ok) ok = bytes_append(&call->front, answer->body, answer->body_len);
+    if (answer->error_text && ok) ok = (call->error_text = strdup(answer->error_text)) != NULL;
+    call->status = answer->status;
+    call->head_final = answer->status > 0;
+    call->error = answer->error;
+    return ok;
+}
+
+http_call *http_call_canned(http_client *c, const http_canned *answer, void (*on_change)(void *arg), void *arg)
+{
+    http_call *call = call_new(c);
+    if (!call) return NULL;
+    call->client = c;
+    call->on_change = on_change;
+    call->arg = arg;
+    call->url = call->method = "";
+    if (!keep_canned(call, answer)) {
+        free(call->error_text);
+        call_destroy(call);
+        return NULL;
+    }
+    c->calls_open++;
+    if (answer->never) {
+        call->stage = CALL_ENDED; /* nothing is under way, and nothing comes */
+        return call;
+    }
+    c->calls_active++;
+    note(call);
+    return call;
+}
+
 /* ---- On the loop's stack ---- */
 
 void call_untime(http_call *call)

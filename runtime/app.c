@@ -18,6 +18,7 @@
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/pool.h"
+#include "runtime/prove/prove.h"
 #include "runtime/public_url.h"
 #include "runtime/serve.h"
 #include "runtime/sockets.h"
@@ -423,6 +424,7 @@ static int run_app(sw_app *app, int argc, char **argv)
         printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
         return EXIT_OK;
     }
+    if (app->opt.prove || app->opt.record || app->opt.replay) return prove_main(app);
     sockets s = {.count = 0};
     app->control = control_inherit(&app->worker);
     if (!sockets_inherit(&s, why, sizeof why)) return setup_failed(app, why);

@@ -4,6 +4,7 @@
 
 #include "http/sse.h"
 #include "runtime/calls.h"
+#include "runtime/prove/probe.h"
 #include "runtime/strand.h"
 
 enum { SSE_EVENT_MAX = 4 << 20 };
@@ -64,7 +65,7 @@ static SW_NORETURN void fail_of_stream(sw_stream *s)
 
 sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
 {
-    call_check_place(c, "sw_fetch_open");
+    call_check_place(c, "sw_fetch_open", __builtin_return_address(0));
     if (!request) ctx_fail_misuse(c, "sw_fetch_open without a request");
     sw_stream *s = sw_alloc(c, sizeof *s);
     s->ctx = c;
@@ -93,6 +94,7 @@ sw_bytes sw_fetch_read(sw_stream *s)
     sw_ctx *c = stream_context(s, "sw_fetch_read");
     ctx_check_wait(c, "sw_fetch_read");
     if (!s->call) return (sw_bytes){"", 0};
+    if (probe_on) probe_call_consume(s->call, s->taken);
     http_call_consume(s->call, s->taken);
     s->taken = 0;
     for (;;) {

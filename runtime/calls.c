@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/prove/probe.h"
 #include "runtime/retry.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
@@ -25,11 +26,12 @@ const char *call_place(sw_ctx *c, const char *url)
     return sw_printf(c, "%.*s%.*s", scheme_len, url, (int)(end - name), name);
 }
 
-void call_check_place(sw_ctx *c, const char *what)
+void call_check_place(sw_ctx *c, const char *what, const void *caller)
 {
     ctx_check_wait(c, what);
-    if (!c->run->plain && c->kind != CTX_STEP)
-        ctx_fail_misuse(c, "%s outside a step would be made again at every replay: call it inside sw_step", what);
+    if (c->run->plain || c->kind == CTX_STEP) return;
+    if (probe_on) probe_misuse(c, what, caller);
+    ctx_fail_misuse(c, "%s outside a step would be made again at every replay: call it inside sw_step", what);
 }
 
 http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
@@ -49,7 +51,8 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
     else
         o.timeout_ms = timeout_ms;
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
-    http_call *call = http_call_start(c->run->home->client, &o, on_change, c->strand);
+    http_call *call = probe_on ? probe_call(c, &o, on_change, c->strand)
+                               : http_call_start(c->run->home->client, &o, on_change, c->strand);
     if (!call) sw_fail(c, "out of memory for a call to %s", call_place(c, q->url));
     if (c->kind == CTX_STEP)
         call_notes_begin(&c->calls, c->arena, call, q->method ? q->method : q->body.data ? "POST" : "GET", q->url);
@@ -59,6 +62,7 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
 void call_close(sw_ctx *c, http_call *call)
 {
     if (c->kind == CTX_STEP) call_notes_end(&c->calls, call);
+    if (probe_on) probe_call_close(call);
     http_call_close(call);
 }
 
@@ -103,7 +107,7 @@ const char *const *call_headers(sw_ctx *c, const char *const *from)
 
 sw_response sw_fetch(sw_ctx *c, const sw_request *request)
 {
-    call_check_place(c, "sw_fetch");
+    call_check_place(c, "sw_fetch", __builtin_return_address(0));
     if (!request) ctx_fail_misuse(c, "sw_fetch without a request");
     http_call *call = call_start(c, request, false);
     call_wait(c, call, HTTP_CALL_DONE);
@@ -170,7 +174,7 @@ static bool is_blank(sw_bytes b)
 
 sw_value sw_fetch_json(sw_ctx *c, const sw_request *request)
 {
-    ctx_check_wait(c, "sw_fetch_json");
+    call_check_place(c, "sw_fetch_json", __builtin_return_address(0));
     sw_response r = sw_fetch(c, request);
     sw_response_check(c, request, &r);
     if (is_blank(r.body)) return sw_nil(); /* of 204, of 205, of HEAD: done, with nothing to say */

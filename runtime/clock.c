@@ -6,15 +6,20 @@
 #include "runtime/moment.h"
 #include "storage/entry.h"
 
-static int64_t read_ms(clockid_t id)
+static uint64_t skipped_us; /* atomic */
+
+static CLOCK_READER uint64_t read_us(clockid_t id)
 {
     struct timespec t;
     (void)clock_gettime(id, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000 + __atomic_load_n(&skipped_us, __ATOMIC_RELAXED);
 }
 
-int64_t clock_steady_ms(void) { return read_ms(CLOCK_BOOTTIME); }
-int64_t clock_wall_ms(void) { return read_ms(CLOCK_REALTIME); }
+uint64_t clock_steady_us(void) { return read_us(CLOCK_BOOTTIME); }
+int64_t clock_steady_ms(void) { return (int64_t)(read_us(CLOCK_BOOTTIME) / 1000); }
+int64_t clock_wall_ms(void) { return (int64_t)(read_us(CLOCK_REALTIME) / 1000); }
+
+void clock_skip_us(uint64_t us) { (void)__atomic_add_fetch(&skipped_us, us, __ATOMIC_RELAXED); }
 
 static bool is_off(int64_t ahead_ms, int64_t expected_ms)
 {

@@ -59,7 +59,13 @@ typedef struct clock_alarm {
 static const int64_t CLOCK_NEVER = INT64_MAX;
 
 int64_t clock_steady_ms(void); /* the same for all processes of a machine, until that is started anew */
-int64_t clock_wall_ms(void);   /* Unix */
+uint64_t clock_steady_us(void);
+int64_t clock_wall_ms(void); /* Unix */
+/* Both clocks of this process are so much later from now on. For --prove, which waits for nothing. */
+void clock_skip_us(uint64_t us);
+/* Of functions that read a clock or random numbers for the library itself: --prove tells them by it from the program's
+ * own, when both are linked into one file. */
+#define CLOCK_READER __attribute__((noinline, section("stepwell_readers")))
 
 void clock_begin(loop_clock *c, uint64_t opening);
 

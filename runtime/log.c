@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/clock.h"
 #include "runtime/utf8.h"
 
 enum { MESSAGE_MAX = 4096, LINE_MAX_BYTES = 6 * MESSAGE_MAX + 256 };
@@ -29,7 +30,7 @@ void log_line(log_level level, const char *run_id, const char *format, ...)
     va_end(args);
 }
 
-static size_t stamp(char *to, size_t size)
+static CLOCK_READER size_t stamp(char *to, size_t size)
 {
     struct timespec now;
     struct tm utc;

@@ -10,6 +10,7 @@
 #include "runtime/clients/door.h"
 #include "runtime/kept.h"
 #include "runtime/log.h"
+#include "runtime/prove/probe.h"
 #include "runtime/waiter.h"
 
 enum {
@@ -155,7 +156,13 @@ static void on_turn(sw_loop *l)
     if (l->home.draining && !l->stopping) check_drained(l);
 }
 
-static void on_before_poll(uv_prepare_t *h) { on_turn(h->data); }
+static void on_before_poll(uv_prepare_t *h)
+{
+    sw_loop *l = h->data;
+    on_turn(l);
+    if (probe_on) probe_idle(&l->home);
+}
+
 static void on_after_poll(uv_check_t *h) { on_turn(h->data); }
 
 static void on_committed(void *arg, store_segment *list)

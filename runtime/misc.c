@@ -7,6 +7,7 @@
 #include "runtime/crash.h"
 #include "runtime/log.h"
 #include "runtime/pool.h"
+#include "runtime/prove/probe.h"
 #include "runtime/replay_log.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
@@ -83,13 +84,17 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
 {
     ctx_check_wait(c, "sw_blocking");
     if (!fn) ctx_fail_misuse(c, "sw_blocking without a function");
-    if (!c->run->plain && c->kind != CTX_STEP)
+    bool misplaced = !c->run->plain && c->kind != CTX_STEP;
+    if (misplaced && probe_on) probe_misuse(c, "sw_blocking", __builtin_return_address(0));
+    if (misplaced)
         ctx_fail_misuse(c, "sw_blocking outside a step would run again at every replay: call it inside sw_step");
     strand *s = c->strand;
     blocking b = {.job = {.work = on_thread, .done = on_thread_done}, .strand = s, .fn = fn, .arg = arg};
     if (!pool_submit(&c->run->home->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
     s->uninterruptible = true;
+    if (probe_on) probe_work(1);
     while (!b.done) (void)strand_suspend(s);
+    if (probe_on) probe_work(-1);
     s->uninterruptible = false;
     if (s->interrupt) ctx_raise_interrupt(c);
     if (b.refused)

@@ -8,7 +8,7 @@
 
 enum { NAME_MAX_LEN = 64, FLAGS_MAX = 256, NEAR_ENOUGH = 3 };
 
-typedef enum flag_kind { FLAG_TEXT, FLAG_SWITCH, FLAG_COUNT, FLAG_BYTES, FLAG_TIME, FLAG_CHOICE } flag_kind;
+typedef enum flag_kind { FLAG_TEXT, FLAG_SWITCH, FLAG_COUNT, FLAG_BYTES, FLAG_TIME, FLAG_CHOICE, FLAG_LIST } flag_kind;
 
 typedef struct flag {
     const char *name;
@@ -23,7 +23,9 @@ typedef struct flag {
 typedef struct setting {
     flag flag;
     const char *value; /* as given, or the fallback */
-    bool owned;        /* of the program: the texts in `flag` are ours to free */
+    const char **list; /* FLAG_LIST: all that were given, NULL-terminated; owned */
+    size_t list_count;
+    bool owned; /* of the program: the texts in `flag` are ours to free */
 } setting;
 
 struct option_set {
@@ -114,6 +116,22 @@ static const flag library_flags[] = {
      AT(blocking_threads), 1, 1024},
     {"upstream-connections", FLAG_COUNT, "N", "1024", "outgoing connections to one host of each loop",
      AT(upstream_connections_per_host), 1, 100000},
+    {"prove", FLAG_TEXT, "REQUEST", NULL,
+     "do not serve: make this request (\"POST /orders\"), crash it at every point, print what it does not survive",
+     AT(prove), 0, 0},
+    {"prove-body", FLAG_TEXT, "DATA|@FILE", NULL, "its body; also -d", AT(prove_body), 0, 0},
+    {"prove-header", FLAG_LIST, "HEADER", NULL, "a header of it, \"Name: value\"; as many as are given; also -H",
+     AT(prove_headers), 0, 0},
+    {"prove-repeatable", FLAG_TEXT, "STEPS", NULL,
+     "steps that may call twice without a key, as search,read-*: nothing happens twice", AT(prove_repeatable), 0, 0},
+    {"prove-points", FLAG_COUNT, "N", "1000", "crash points to try at most, spread over the run", AT(prove_points), 1,
+     1000000},
+    {"prove-timeout", FLAG_TIME, "TIME", "60s", "how long one execution may take", AT(prove_timeout_ms), 100, 86400000},
+    {"prove-memory", FLAG_BYTES, "SIZE", "256MiB", "what one execution may report: entries, calls, answers",
+     AT(prove_bytes_max), 1024 * 1024, 1024LL * 1024 * 1024 * 64},
+    {"record", FLAG_TEXT, "FILE", NULL, "with --prove: write the calls of its first execution to this file", AT(record),
+     0, 0},
+    {"replay", FLAG_TEXT, "FILE", NULL, "with --prove: answer calls from this file, and make none", AT(replay), 0, 0},
 };
 enum { LIBRARY_FLAGS = sizeof library_flags / sizeof library_flags[0] };
 
@@ -164,8 +182,10 @@ static void free_flag(const flag *f)
 void options_free(option_set *o)
 {
     if (!o) return;
-    for (size_t i = 0; i < o->count; i++)
+    for (size_t i = 0; i < o->count; i++) {
         if (o->all[i].owned) free_flag(&o->all[i].flag);
+        free(o->all[i].list);
+    }
     free(o->all);
     free(o);
 }
@@ -286,12 +306,31 @@ static bool read_switch(setting *s, char *error, size_t error_size)
     return s->value != NULL;
 }
 
+/* False: out of memory. */
+static bool add_value(setting *s, const char *value)
+{
+    const char **list = realloc(s->list, (s->list_count + 2) * sizeof *list);
+    if (!list) return false;
+    list[s->list_count++] = value;
+    list[s->list_count] = NULL;
+    s->list = list;
+    return true;
+}
+
 static bool store_value(setting *s, sw_options *out, char *error, size_t error_size)
 {
     const flag *f = &s->flag;
     if (f->kind == FLAG_SWITCH && !read_switch(s, error, error_size)) return false;
     if (f->offset == SIZE_MAX) return true;
     char *at = (char *)out + f->offset;
+    if (f->kind == FLAG_LIST) {
+        if (!s->list && s->value && !add_value(s, s->value)) { /* of the environment */
+            (void)snprintf(error, error_size, "out of memory");
+            return false;
+        }
+        *(const char *const **)(void *)at = s->list;
+        return true;
+    }
     if (f->kind == FLAG_SWITCH) {
         *(bool *)at = s->value != NULL;
         return true;
@@ -366,9 +405,17 @@ static void unknown_flag(const option_set *o, const char *name, size_t len, char
         (void)snprintf(error, error_size, "unknown flag --%.*s: see --help", (int)len, name);
 }
 
+/* What curl calls them. */
+static const char *long_name(const char *arg)
+{
+    if (strcmp(arg, "-d") == 0) return "--prove-body";
+    if (strcmp(arg, "-H") == 0) return "--prove-header";
+    return arg;
+}
+
 static bool read_argument(option_set *o, char **argv, int *i, char *error, size_t error_size)
 {
-    const char *arg = argv[*i];
+    const char *arg = long_name(argv[*i]);
     if (strncmp(arg, "--", 2) != 0 || !arg[2]) {
         (void)snprintf(error, error_size, "unexpected argument \"%s\": flags begin with --, see --help", arg);
         return false;
@@ -390,7 +437,9 @@ static bool read_argument(option_set *o, char **argv, int *i, char *error, size_
         return false;
     }
     s->value = value;
-    return true;
+    if (s->flag.kind != FLAG_LIST || add_value(s, value)) return true;
+    (void)snprintf(error, error_size, "out of memory");
+    return false;
 }
 
 options_result options_read(option_set *o, int argc, char **argv, sw_options *out, char *error, size_t error_size)

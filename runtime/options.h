@@ -47,6 +47,12 @@ typedef struct sw_options {
     int64_t stack_size;              /* bytes */
     int64_t blocking_threads;        /* of sw_blocking */
     int64_t upstream_connections_per_host;
+    const char *prove; /* "POST /orders": it is proved instead of served; NULL: it serves */
+    const char *prove_body;
+    const char *const *prove_headers; /* NULL-terminated; NULL: none */
+    const char *prove_repeatable;     /* patterns of step ids, with commas; NULL: none */
+    const char *record, *replay;      /* files; NULL: none */
+    int64_t prove_points, prove_timeout_ms, prove_bytes_max;
 } sw_options;
 
 typedef struct option_set option_set;

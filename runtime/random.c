@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "runtime/clock.h"
+
 enum { BLOCK_BYTES = 256 }; /* what getrandom(2) gives whole, whatever signals come */
 
 static _Thread_local uint8_t block[BLOCK_BYTES];
 static _Thread_local size_t left;
 
-static void refill(void)
+static CLOCK_READER void refill(void)
 {
     ssize_t n;
     do n = getrandom(block, sizeof block, 0);

@@ -5,6 +5,7 @@
 
 #include "runtime/fit.h"
 #include "runtime/path.h"
+#include "runtime/prove/probe.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay_log.h"
@@ -27,6 +28,7 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
     uint64_t path = path_next(c, PATH_VALUE, id, &occurrence);
     replay_record *rec = fit_find(r, path);
     if (c->held) replay_log_pass(c, rec != NULL);
+    if (probe_on) fresh = probe_draw(path, fresh);
     sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = fresh};
     const char *error = NULL;
     if (rec) {
@@ -81,6 +83,7 @@ static void sleep_for(sw_ctx *c, const char *id, const clock_instant *now, clock
     if (kind == STRAND_SLEEP_DURABLE) {
         entry e = {.kind = ENTRY_SLEEP, .id = {id, strlen(id)}};
         e.path = path_next(c, PATH_STEP, id, &e.occurrence);
+        if (probe_on) probe_sleep(c, id, e.path);
         replay_record *rec = fit_find(r, e.path);
         if (c->held) replay_log_pass(c, rec != NULL);
         if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));

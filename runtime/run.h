@@ -60,6 +60,7 @@ struct sw_ctx {
     const char *id;           /* of the branch or step, "" for the handler */
     int attempt;              /* of a step, from 1 */
     bool cleaning;            /* its clean-ups run: nothing in it may wait any more */
+    uint32_t asked;           /* --prove: calls of this attempt so far */
     defer *defers;            /* last first */
     sw_group *groups;         /* made in it, not yet waited for */
     sw_stream *streams;       /* opened in it, closed ones too */

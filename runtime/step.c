@@ -8,6 +8,7 @@
 #include "runtime/fit.h"
 #include "runtime/gate.h"
 #include "runtime/path.h"
+#include "runtime/prove/probe.h"
 #include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
@@ -58,6 +59,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
     spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
     spec.input_hash = value_hash(&r->home->scratch, input);
+    if (probe_on) probe_step(c, &spec);
     if (c->held) replay_log_pass(c, fit_find(r, spec.path) != NULL);
     return spec;
 }
@@ -221,6 +223,7 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     clock_instant now = clock_now(&r->home->clock);
     *next = (clock_wait){.due_ms = 0};
     if (again) *next = clock_wait_for(&now, next_delay_ms(f, spec, a->number));
+    if (again && probe_on) probe_pause(clock_left_ms(next));
     if (!again) name_cause(r, spec, f);
     entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
     e.due_ms = next->due_ms;
@@ -261,6 +264,7 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
             if (text) s->failure.message = text;
         }
     }
+    if (probe_on) probe_attempt_over(&c, spec, ok, value);
     a->calls = call_notes_pack(&c.calls, own);
     return ok;
 }
@@ -340,6 +344,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (abandoned(spec)) return STEP_ABANDONED;
         if (a.number++ == 0) a.began = r->seq_next;
         a.began_ms = clock_steady_ms();
+        if (probe_on) probe_attempt(spec, a.number);
         attempt_end end = attempt_make(s, &a, out, &next);
         if (end == ATTEMPT_DONE) break;
         if (end == ATTEMPT_UNWOUND) return STEP_UNWOUND;

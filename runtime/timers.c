@@ -2,7 +2,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "runtime/clock.h"
 
 enum {
     ROOM_FIRST = 256,
@@ -10,17 +11,10 @@ enum {
     DELAY_MAX_S = 1000 * 86400 /* a longer one fires early and its owner waits again */
 };
 
-static uint64_t now_us(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static uint64_t after_us(uint64_t delay_ms)
 {
     if (delay_ms > (uint64_t)DELAY_MAX_S * 1000) delay_ms = (uint64_t)DELAY_MAX_S * 1000;
-    return now_us() + delay_ms * 1000;
+    return clock_steady_us() + delay_ms * 1000;
 }
 
 static void put(timers *t, size_t place, struct timer *timer)
@@ -53,7 +47,7 @@ static void arm(timers *t)
     uint64_t due_us = t->count ? t->heap[1]->due_us : 0;
     /* A handle that fires too soon finds nothing due and is set again: only an earlier time needs work now. */
     if (!due_us || (t->armed_us && t->armed_us <= due_us)) return;
-    uint64_t now = now_us();
+    uint64_t now = clock_steady_us();
     uint64_t wait_ms = due_us > now ? (due_us - now + 999) / 1000 : 0;
     uv_update_time(t->handle.loop);
     int rc = uv_timer_start(&t->handle, on_timer, wait_ms, 0);
@@ -78,7 +72,7 @@ static void take(timers *t, struct timer *timer)
 static void on_timer(uv_timer_t *h)
 {
     timers *t = h->data;
-    uint64_t now = now_us();
+    uint64_t now = clock_steady_us();
     t->armed_us = 0;
     t->firing = true;
     for (size_t n = 0; n < FIRE_AT_ONCE_MAX && t->count && t->heap[1]->due_us <= now; n++) {
@@ -132,6 +126,15 @@ void timers_look(timers *t)
 {
     t->armed_us = 0;
     arm(t);
+}
+
+bool timers_skip(timers *t)
+{
+    if (t->count == 0) return false;
+    uint64_t now = clock_steady_us(), due_us = t->heap[1]->due_us;
+    if (due_us > now) clock_skip_us(due_us - now);
+    timers_look(t);
+    return true;
 }
 
 void timers_stop(timers *t, struct timer *timer)

@@ -35,5 +35,7 @@ bool timers_hasten(timers *t, struct timer *timer, uint64_t delay_ms);
 void timers_stop(timers *t, struct timer *timer); /* also one that is not started */
 /* The machine may have slept, for which libuv's clock stood still. */
 void timers_look(timers *t);
+/* Moves the process's clocks to when the first of them is due. False: there is none. */
+bool timers_skip(timers *t);
 
 #endif

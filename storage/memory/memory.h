@@ -1,6 +1,6 @@
-/* memory: a backend for tests. Its database is a disk made of memory, which lives longer than the backend, so that it
- * can be opened again; it fails, waits and loses power when told to. Nothing is written to any real disk. A clock that
- * is moved by hand tells the time of commits and retention. All functions may be called from any thread. */
+/* memory: a backend for tests and --prove. Its database is a disk made of memory, which lives longer than the backend,
+ * so that it can be opened again; it fails, waits and loses power when told to. Nothing is written to any real disk. A
+ * clock that is moved by hand tells the time of commits and retention. All functions may be called from any thread. */
 #ifndef STORAGE_MEMORY_H
 #define STORAGE_MEMORY_H
 

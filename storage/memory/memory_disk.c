@@ -9,7 +9,7 @@
 
 static void *must(void *block)
 {
-    if (!block) abort(); /* a test's */
+    if (!block) abort(); /* of a test or a proof */
     return block;
 }
 

@@ -1,0 +1,200 @@
+/* What differs between an execution that went on from a crash point and the first one. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <xxhash.h>
+
+#include "runtime/json_reader.h"
+#include "runtime/prove/verdict.h"
+#include "runtime/value.h"
+
+static entry_text no_text(void) { return (entry_text){"", 0}; }
+
+static bool text_equal(entry_text a, entry_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* ---- Where two values differ ---- */
+
+static const char *where(arena *a, sw_value x, sw_value y, const char *path);
+
+static const char *where_in_map(arena *a, sw_value x, sw_value y, const char *path)
+{
+    for (uint32_t i = 0; i < x.via.map.size; i++) {
+        const msgpack_object_kv *kx = &x.via.map.ptr[i], *ky = &y.via.map.ptr[i];
+        if (kx->key.type != MSGPACK_OBJECT_STR || !value_equal(kx->key, ky->key)) return path;
+        if (value_equal(kx->val, ky->val)) continue;
+        return where(a, kx->val, ky->val,
+                     arena_printf(a, "%s.%.*s", path, (int)kx->key.via.str.size, kx->key.via.str.ptr));
+    }
+    return path;
+}
+
+static const char *where(arena *a, sw_value x, sw_value y, const char *path)
+{
+    if (!path || x.type != y.type) return path;
+    if (x.type == MSGPACK_OBJECT_MAP && x.via.map.size == y.via.map.size) return where_in_map(a, x, y, path);
+    if (x.type != MSGPACK_OBJECT_ARRAY || x.via.array.size != y.via.array.size) return path;
+    for (uint32_t i = 0; i < x.via.array.size; i++)
+        if (!value_equal(x.via.array.ptr[i], y.via.array.ptr[i]))
+            return where(a, x.via.array.ptr[i], y.via.array.ptr[i], arena_printf(a, "%s[%u]", path, i));
+    return path;
+}
+
+static const char *where_packed(arena *a, entry_text x, entry_text y)
+{
+    sw_value vx, vy;
+    const char *error = NULL;
+    if (x.len == 0 || y.len == 0 || !value_unpack(a, x.data, x.len, &vx, &error) ||
+        !value_unpack(a, y.data, y.len, &vy, &error))
+        return "";
+    const char *path = where(a, vx, vy, "");
+    return path ? path : "";
+}
+
+static const char *where_body(arena *a, entry_text x, entry_text y)
+{
+    sw_value vx, vy;
+    const char *message = NULL;
+    if (!json_read(a, x.data, x.len, &vx, &message) || !json_read(a, y.data, y.len, &vy, &message)) return "";
+    const char *path = where(a, vx, vy, "");
+    return path ? path : "";
+}
+
+static const char *in_parentheses(arena *a, const char *path)
+{
+    return path && *path ? arena_printf(a, " (%s)", path) : "";
+}
+
+/* ---- Steps ---- */
+
+static bool add_difference(verdict *v, entry_text label, const char *what, const crash_point *p)
+{
+    (void)verdict_add(v, FINDING_DIFFERS, verdict_who(v, label, no_text()), what, p->number);
+    return false;
+}
+
+/* The first that is new, or has another input. False: there is one. */
+static bool same_steps(verdict *v, const tape *t, const execution *x, const crash_point *p)
+{
+    arena *a = &v->memory;
+    for (size_t i = 0; i < x->fact_count; i++) {
+        const fact *f = &x->facts[i];
+        if (f->kind != FACT_STEP) continue;
+        const fact *had = tape_find(t, FACT_STEP, f->path, 0, 0);
+        int len = (int)f->id.len;
+        if (!had)
+            return add_difference(
+                v, f->label,
+                arena_printf(a, "it comes to step \"%.*s\", which the first run did not have", len, f->id.data), p);
+        if (had->hash == f->hash) continue;
+        return add_difference(v, f->label,
+                              arena_printf(a, "the input of step \"%.*s\"%s", len, f->id.data,
+                                           in_parentheses(a, where_packed(a, had->data, f->data))),
+                              p);
+    }
+    return true;
+}
+
+static bool has_all_steps(verdict *v, const execution *first, const execution *x, const crash_point *p)
+{
+    tape own = {.slots = NULL};
+    bool all = true;
+    if (!tape_add(&own, x->facts, x->fact_count)) return true;
+    for (size_t i = 0; i < first->fact_count && all; i++) {
+        const fact *f = &first->facts[i];
+        if (f->kind != FACT_STEP || tape_find(&own, FACT_STEP, f->path, 0, 0)) continue;
+        all = add_difference(v, f->label,
+                             arena_printf(&v->memory, "it does not come to step \"%.*s\", which the first run had",
+                                          (int)f->id.len, f->id.data),
+                             p);
+    }
+    tape_free(&own);
+    return all;
+}
+
+/* ---- Answers ---- */
+
+/* Chunks from outside steps, of each branch in their order. Those of steps are the steps' own matter. */
+static uint64_t chunks_of(const execution *x)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < x->entry_count; i++) {
+        const entry *e = &x->entries[i];
+        uint64_t seed = e->path ^ e->occurrence;
+        if (e->kind == ENTRY_CHUNK && e->id.len == 0) all += XXH3_64bits_withSeed(e->value.data, e->value.len, seed);
+    }
+    return all;
+}
+
+static bool same_answer(verdict *v, const execution *first, const execution *x, const crash_point *p)
+{
+    const entry *a = first->response, *b = x->response;
+    arena *m = &v->memory;
+    if (!a || !b) return a == b;
+    if (a->status != b->status)
+        return add_difference(v, no_text(), arena_printf(m, "the answer is %d, and was %d", b->status, a->status), p);
+    if (!text_equal(a->headers, b->headers)) return add_difference(v, no_text(), "the answer's headers", p);
+    if (!text_equal(a->body, b->body))
+        return add_difference(
+            v, no_text(), arena_printf(m, "the answer's body%s", in_parentheses(m, where_body(m, a->body, b->body))),
+            p);
+    if (chunks_of(first) != chunks_of(x)) return add_difference(v, no_text(), "what it streams", p);
+    return true;
+}
+
+/* ---- Steps that were finished ---- */
+
+static bool was_finished(const execution *x, size_t journal_len, uint64_t path)
+{
+    for (size_t i = 0; i < x->entry_count && x->ends[i] <= journal_len; i++) {
+        const entry *e = &x->entries[i];
+        bool over = e->kind == ENTRY_STEP_DONE || (e->kind == ENTRY_STEP_FAILED && e->due_ms == 0);
+        if (over && e->path == path) return true;
+    }
+    return false;
+}
+
+static bool ran_once(verdict *v, const execution *x, const crash_point *p)
+{
+    bool once = true;
+    for (size_t i = 0; i < x->fact_count; i++) {
+        const fact *f = &x->facts[i];
+        if (f->kind != FACT_ATTEMPT || !was_finished(x, p->journal_len, f->path)) continue;
+        once = false;
+        (void)verdict_add(v, FINDING_TWICE, verdict_who(v, f->label, f->id),
+                          "has run again although its result was on disk: please report this", p->number);
+    }
+    return once;
+}
+
+/* ---- Ends ---- */
+
+static const char *how_it_ended(verdict *v, const execution *x)
+{
+    arena *a = &v->memory;
+    if (x->timed_out) return "it does not end within --prove-timeout";
+    if (WIFSIGNALED(x->status)) return arena_printf(a, "the process dies of signal %d", WTERMSIG(x->status));
+    return arena_printf(a, "the process ends with code %d before the run does", WEXITSTATUS(x->status));
+}
+
+void verdict_no_end(verdict *v, const execution *x, unsigned crash)
+{
+    (void)verdict_add(v, FINDING_NO_END, "handler", how_it_ended(v, x), crash);
+}
+
+void verdict_compare(verdict *v, const execution *first, const tape *t, const execution *x, const crash_point *p)
+{
+    v->points++;
+    v->once += ran_once(v, x, p);
+    bool same = same_steps(v, t, x, p);
+    if (!x->ended) {
+        verdict_no_end(v, x, p->number);
+        return;
+    }
+    same = same && has_all_steps(v, first, x, p);
+    same = same_answer(v, first, x, p) && same;
+    v->same += same;
+}

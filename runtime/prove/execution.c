@@ -1,0 +1,171 @@
+#include "runtime/prove/execution.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/app.h"
+#include "runtime/clock.h"
+
+enum { READ_BYTES = 65536 };
+
+/* ---- The process ---- */
+
+static void become_child(struct sw_app *app, const trial *t, int fd)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int nowhere = t->is_quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (nowhere >= 0) (void)dup2(nowhere, STDERR_FILENO);
+    (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* the page is the parent's */
+    fact_open(fd, (uint64_t)app->opt.prove_bytes_max);
+    execution_serve(app, t);
+}
+
+static pid_t start(struct sw_app *app, const trial *t, int *fd)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0) return -1;
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(fds[0]);
+        become_child(app, t, fds[1]);
+    }
+    close(fds[1]);
+    *fd = fds[0];
+    if (pid < 0) close(fds[0]);
+    return pid;
+}
+
+/* False: there is no more, or no memory for it (`broken`). */
+static bool take_bytes(execution *x, int fd)
+{
+    if (x->room - x->len < READ_BYTES) {
+        char *bytes = realloc(x->bytes, x->room * 2 + READ_BYTES);
+        if (!bytes) {
+            x->broken = strdup("out of memory");
+            return false;
+        }
+        x->bytes = bytes;
+        x->room = x->room * 2 + READ_BYTES;
+    }
+    ssize_t n = read(fd, x->bytes + x->len, x->room - x->len);
+    if (n < 0 && errno == EINTR) return true;
+    if (n > 0) x->len += (size_t)n;
+    return n > 0;
+}
+
+/* A process that the handler has started may hold the pipe open: the child's own end counts. */
+static bool has_ended(execution *x, pid_t pid) { return waitpid(pid, &x->status, WNOHANG) == pid; }
+
+static void listen_to(execution *x, pid_t pid, int fd, int64_t timeout_ms)
+{
+    int64_t until_ms = clock_steady_ms() + timeout_ms;
+    bool ended = false;
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        int ready = poll(&p, 1, ended ? 0 : 100);
+        if (ready > 0 && !take_bytes(x, fd)) break;
+        if (ready == 0 && ended) break;
+        if (!ended) ended = has_ended(x, pid);
+        if (!ended && clock_steady_ms() > until_ms && !x->timed_out) {
+            x->timed_out = true;
+            (void)kill(pid, SIGKILL);
+        }
+    }
+    if (!ended) {
+        if (x->broken) (void)kill(pid, SIGKILL);
+        while (waitpid(pid, &x->status, 0) < 0 && errno == EINTR) continue;
+    }
+}
+
+/* ---- What it told ---- */
+
+static bool find_facts(execution *x)
+{
+    size_t count = 0;
+    fact f;
+    for (size_t at = 0, n; (n = fact_read(x->bytes + at, x->len - at, &f)) > 0; at += n) count++;
+    x->facts = calloc(count + 1, sizeof *x->facts);
+    if (!x->facts) return false;
+    for (size_t at = 0, n; (n = fact_read(x->bytes + at, x->len - at, &x->facts[x->fact_count])) > 0; at += n)
+        x->fact_count++;
+    return true;
+}
+
+static bool join_journal(execution *x, const trial *t)
+{
+    bool ok = t->journal_len == 0 || msgpack_sbuffer_write(&x->journal, t->journal, t->journal_len) == 0;
+    x->has_run = t->journal_len > 0;
+    x->run = t->run;
+    for (size_t i = 0; i < x->fact_count && ok; i++) {
+        const fact *f = &x->facts[i];
+        if (f->kind == FACT_BROKEN) x->broken = strndup(f->text.data, f->text.len);
+        if (f->kind != FACT_SEGMENT) continue;
+        if (!x->has_run && f->id.len == RUN_ID_BYTES) memcpy(x->run.bytes, f->id.data, RUN_ID_BYTES);
+        x->has_run = true;
+        ok = msgpack_sbuffer_write(&x->journal, f->data.data, f->data.len) == 0;
+    }
+    return ok;
+}
+
+static bool find_entries(execution *x)
+{
+    const char *error = NULL;
+    size_t room = 0, at = 0;
+    while (at < x->journal.size) {
+        if (x->entry_count == room) {
+            room = room * 2 + 64;
+            entry *entries = realloc(x->entries, room * sizeof *entries);
+            if (entries) x->entries = entries;
+            size_t *ends = realloc(x->ends, room * sizeof *ends);
+            if (ends) x->ends = ends;
+            if (!entries || !ends) return false;
+        }
+        size_t n = entry_decode(x->journal.data + at, x->journal.size - at, &x->entries[x->entry_count], &error);
+        if (n == 0) return false;
+        at += n;
+        x->ends[x->entry_count++] = at;
+    }
+    for (size_t i = 0; i < x->entry_count; i++) {
+        if (x->entries[i].kind == ENTRY_RESPONSE) x->response = &x->entries[i];
+        if (x->entries[i].kind == ENTRY_ENDED) x->ended = &x->entries[i];
+    }
+    return true;
+}
+
+bool execution_make(struct sw_app *app, const trial *t, int64_t timeout_ms, execution *out, char *error,
+                    size_t error_size)
+{
+    int fd = -1;
+    *out = (execution){.bytes = NULL};
+    pid_t pid = start(app, t, &fd);
+    if (pid < 0) {
+        (void)snprintf(error, error_size, "no process for an execution: %s", strerror(errno));
+        return false;
+    }
+    listen_to(out, pid, fd, timeout_ms);
+    close(fd);
+    if (!out->broken && find_facts(out) && join_journal(out, t) && !out->broken && find_entries(out)) return true;
+    (void)snprintf(error, error_size, "%s", out->broken ? out->broken : "out of memory for what an execution reports");
+    return false;
+}
+
+void execution_free(execution *x)
+{
+    free(x->bytes);
+    free(x->facts);
+    free(x->entries);
+    free(x->ends);
+    free((void *)(uintptr_t)x->broken);
+    msgpack_sbuffer_destroy(&x->journal);
+    *x = (execution){.bytes = NULL};
+}

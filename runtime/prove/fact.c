@@ -1,0 +1,82 @@
+#include "runtime/prove/fact.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { TEXTS = 4 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int pipe_fd = -1;
+static uint64_t bytes_left;
+
+/* Whoever proves has gone: there is nobody to tell. */
+static void write_all(struct iovec *parts, int count)
+{
+    while (count > 0) {
+        ssize_t n = writev(pipe_fd, parts, count);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) _exit(1);
+        for (; count > 0 && (size_t)n >= parts->iov_len; parts++, count--) n -= (ssize_t)parts->iov_len;
+        if (count == 0) break;
+        parts->iov_base = (char *)parts->iov_base + n;
+        parts->iov_len -= (size_t)n;
+    }
+}
+
+static void write_fact(const fact *f)
+{
+    const entry_text *texts[TEXTS] = {&f->id, &f->label, &f->text, &f->data};
+    struct iovec parts[1 + TEXTS] = {{.iov_base = (void *)(uintptr_t)f, .iov_len = sizeof *f}};
+    int count = 1;
+    for (int i = 0; i < TEXTS; i++)
+        if (texts[i]->len > 0)
+            parts[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)texts[i]->data, .iov_len = texts[i]->len};
+    write_all(parts, count);
+}
+
+void fact_open(int fd, uint64_t bytes_max)
+{
+    pipe_fd = fd;
+    bytes_left = bytes_max;
+}
+
+void fact_tell(const fact *f)
+{
+    static const char too_much[] = "an execution reports more than --prove-memory";
+    uint64_t size = sizeof *f + f->id.len + f->label.len + f->text.len + f->data.len;
+    (void)pthread_mutex_lock(&lock);
+    assert(pipe_fd >= 0);
+    if (size > bytes_left) {
+        write_fact(&(fact){.kind = FACT_BROKEN, .text = {too_much, sizeof too_much - 1}});
+        _exit(1);
+    }
+    bytes_left -= size;
+    write_fact(f);
+    (void)pthread_mutex_unlock(&lock);
+}
+
+void fact_exit(int code)
+{
+    (void)fflush(NULL);
+    (void)pthread_mutex_lock(&lock);
+    _exit(code);
+}
+
+size_t fact_read(const char *bytes, size_t len, fact *out)
+{
+    if (len < sizeof *out) return 0;
+    memcpy(out, bytes, sizeof *out);
+    entry_text *texts[TEXTS] = {&out->id, &out->label, &out->text, &out->data};
+    size_t at = sizeof *out;
+    for (int i = 0; i < TEXTS; i++) {
+        if (texts[i]->len > len - at) return 0;
+        texts[i]->data = bytes + at;
+        at += texts[i]->len;
+    }
+    return at;
+}

@@ -1,0 +1,467 @@
+/* What a handler does behind the library's back: its own calls of time(), rand(), connect() and their like, seen by
+ * putting functions of ours in the place where the program and its own shared objects look up theirs (the slots of
+ * their dynamic relocations), in a process that proves and only there. Whoever calls from outside a coroutine, or is
+ * the library itself, gets what the C library says.
+ *
+ * Direct reads of a clock or of random numbers get another value at each crash point: within the second that a proof
+ * takes time() would else be the same, and no difference seen. A static program has no such slots: its
+ * mistakes are found all the same where they make a difference by themselves, but not named. */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "runtime/prove/probe_core.h"
+#include "runtime/strand.h"
+
+enum { TOLD_MAX = 256, SHIFT_S = 86400 + 3600 + 60 + 1, SHIFT_NS = 1001001 };
+
+static unsigned shift; /* which crash point this is */
+
+/* ---- Who calls ---- */
+
+extern const char __start_stepwell_readers[] __attribute__((weak, visibility("hidden")));
+extern const char __stop_stepwell_readers[] __attribute__((weak, visibility("hidden")));
+
+/* The innermost context if code of a handler, or of its steps, is who calls; else NULL. */
+static const sw_ctx *handler_of(const void *caller)
+{
+    const char *at = caller;
+    const sw_ctx *c = ctx_current();
+    if (!c || c->run->plain) return NULL;
+    return at >= __start_stepwell_readers && at < __stop_stepwell_readers ? NULL : c;
+}
+
+typedef struct place {
+    uintptr_t code, bias;
+    const char *file;
+} place;
+
+static int find_place(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    place *p = arg;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        uintptr_t from = info->dlpi_addr + h->p_vaddr;
+        if (h->p_type != PT_LOAD || p->code < from || p->code - from >= h->p_memsz) continue;
+        p->bias = info->dlpi_addr;
+        p->file = *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
+        return 1;
+    }
+    return 0;
+}
+
+void outside_place(fact *f, const void *code)
+{
+    place p = {.code = (uintptr_t)code};
+    if (dl_iterate_phdr(find_place, &p) == 0) return;
+    f->data = probe_text(p.file);
+    f->hash = p.code - p.bias - 1; /* in the call, not behind it */
+}
+
+static void tell(const sw_ctx *c, fact_kind kind, const char *function, const void *caller)
+{
+    static const void *told[TOLD_MAX]; /* the loop's thread */
+    static unsigned count;
+    for (unsigned i = 0; i < count; i++)
+        if (told[i] == caller) return;
+    if (count == TOLD_MAX) return; /* so many different places say enough */
+    told[count++] = caller;
+    fact f = probe_fact(c, kind);
+    f.text = probe_text(function);
+    outside_place(&f, caller);
+    fact_tell(&f);
+}
+
+/* True: a read that is to differ from those of other executions. In a step it may: but a key must not be made of it. */
+static bool reads(const char *function, const void *caller)
+{
+    const sw_ctx *c = handler_of(caller);
+    if (c && c->kind != CTX_STEP) tell(c, FACT_READ, function, caller);
+    return c != NULL;
+}
+
+static void acts(const char *function, const void *caller)
+{
+    const sw_ctx *c = handler_of(caller);
+    if (c && c->kind != CTX_STEP) tell(c, FACT_EFFECT, function, caller);
+}
+
+void probe_misuse(const sw_ctx *c, const char *function, const void *caller) { tell(c, FACT_MISUSE, function, caller); }
+
+#define CALLER __builtin_return_address(0)
+
+/* ---- Clocks ---- */
+
+static struct {
+    time_t (*time)(time_t *);
+    int (*gettimeofday)(struct timeval *, void *);
+    int (*clock_gettime)(clockid_t, struct timespec *);
+    int (*timespec_get)(struct timespec *, int);
+    int (*rand)(void);
+    long (*random)(void);
+    int (*rand_r)(unsigned *);
+    double (*drand48)(void);
+    long (*lrand48)(void);
+    ssize_t (*getrandom)(void *, size_t, unsigned);
+    int (*getentropy)(void *, size_t);
+    uint32_t (*arc4random)(void);
+    uint32_t (*arc4random_uniform)(uint32_t);
+    void (*arc4random_buf)(void *, size_t);
+    int (*RAND_bytes)(unsigned char *, int);
+    void (*uuid_generate)(unsigned char *);
+    int (*connect)(int, const struct sockaddr *, socklen_t);
+    ssize_t (*send)(int, const void *, size_t, int);
+    ssize_t (*sendto)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+    FILE *(*fopen)(const char *, const char *);
+    FILE *(*fopen64)(const char *, const char *);
+    FILE *(*popen)(const char *, const char *);
+    int (*system)(const char *);
+    int (*unlink)(const char *);
+    int (*rename)(const char *, const char *);
+    int (*mkdir)(const char *, mode_t);
+    pid_t (*fork)(void);
+    int (*curl_easy_perform)(void *);
+    int (*sqlite3_step)(void *);
+    int (*sqlite3_exec)(void *, const char *, void *, void *, void *);
+    void *(*PQexec)(void *, const char *);
+} real;
+
+static time_t our_time(time_t *to)
+{
+    time_t now = real.time(NULL);
+    if (reads("time", CALLER)) now += (time_t)shift * SHIFT_S;
+    if (to) *to = now;
+    return now;
+}
+
+static int our_gettimeofday(struct timeval *to, void *zone)
+{
+    int rc = real.gettimeofday(to, zone);
+    if (reads("gettimeofday", CALLER) && to) to->tv_sec += (time_t)shift * SHIFT_S;
+    return rc;
+}
+
+static int our_clock_gettime(clockid_t id, struct timespec *to)
+{
+    int rc = real.clock_gettime(id, to);
+    if (reads("clock_gettime", CALLER) && rc == 0) to->tv_sec += (time_t)shift * SHIFT_S;
+    return rc;
+}
+
+static int our_timespec_get(struct timespec *to, int base)
+{
+    int rc = real.timespec_get(to, base);
+    if (reads("timespec_get", CALLER) && rc != 0) to->tv_sec += (time_t)shift * SHIFT_S;
+    return rc;
+}
+
+/* ---- Random numbers ---- */
+
+static uint64_t mixed(uint64_t value) { return value ^ (uint64_t)shift * 0x9e3779b97f4a7c15u >> 7; }
+
+static int our_rand(void)
+{
+    int value = real.rand();
+    return reads("rand", CALLER) ? (int)(mixed((uint64_t)value) & INT32_MAX) : value;
+}
+
+static long our_random(void)
+{
+    long value = real.random();
+    return reads("random", CALLER) ? (long)(mixed((uint64_t)value) & INT32_MAX) : value;
+}
+
+static int our_rand_r(unsigned *seed)
+{
+    (void)reads("rand_r", CALLER);
+    return real.rand_r(seed);
+}
+
+static double our_drand48(void)
+{
+    double value = real.drand48();
+    if (!reads("drand48", CALLER)) return value;
+    value += (double)(mixed(0) & 1023) / 1024;
+    return value < 1 ? value : value - 1;
+}
+
+static long our_lrand48(void)
+{
+    long value = real.lrand48();
+    return reads("lrand48", CALLER) ? (long)(mixed((uint64_t)value) & INT32_MAX) : value;
+}
+
+static ssize_t our_getrandom(void *to, size_t len, unsigned flags)
+{
+    (void)reads("getrandom", CALLER);
+    return real.getrandom(to, len, flags);
+}
+
+static int our_getentropy(void *to, size_t len)
+{
+    (void)reads("getentropy", CALLER);
+    return real.getentropy(to, len);
+}
+
+static uint32_t our_arc4random(void)
+{
+    (void)reads("arc4random", CALLER);
+    return real.arc4random();
+}
+
+static uint32_t our_arc4random_uniform(uint32_t bound)
+{
+    (void)reads("arc4random_uniform", CALLER);
+    return real.arc4random_uniform(bound);
+}
+
+static void our_arc4random_buf(void *to, size_t len)
+{
+    (void)reads("arc4random_buf", CALLER);
+    real.arc4random_buf(to, len);
+}
+
+static int our_RAND_bytes(unsigned char *to, int len)
+{
+    (void)reads("RAND_bytes", CALLER);
+    return real.RAND_bytes(to, len);
+}
+
+static void our_uuid_generate(unsigned char *to)
+{
+    (void)reads("uuid_generate", CALLER);
+    real.uuid_generate(to);
+}
+
+/* ---- What is done ---- */
+
+static int our_connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+    acts("connect", CALLER);
+    return real.connect(fd, to, len);
+}
+
+static ssize_t our_send(int fd, const void *data, size_t len, int flags)
+{
+    acts("send", CALLER);
+    return real.send(fd, data, len, flags);
+}
+
+static ssize_t our_sendto(int fd, const void *data, size_t len, int flags, const struct sockaddr *to, socklen_t to_len)
+{
+    acts("sendto", CALLER);
+    return real.sendto(fd, data, len, flags, to, to_len);
+}
+
+static FILE *our_fopen(const char *path, const char *mode)
+{
+    if (strpbrk(mode, "wa+")) acts("fopen", CALLER);
+    return real.fopen(path, mode);
+}
+
+static FILE *our_fopen64(const char *path, const char *mode)
+{
+    if (strpbrk(mode, "wa+")) acts("fopen", CALLER);
+    return real.fopen64(path, mode);
+}
+
+static FILE *our_popen(const char *command, const char *mode)
+{
+    acts("popen", CALLER);
+    return real.popen(command, mode);
+}
+
+static int our_system(const char *command)
+{
+    acts("system", CALLER);
+    return real.system(command);
+}
+
+static int our_unlink(const char *path)
+{
+    acts("unlink", CALLER);
+    return real.unlink(path);
+}
+
+static int our_rename(const char *from, const char *to)
+{
+    acts("rename", CALLER);
+    return real.rename(from, to);
+}
+
+static int our_mkdir(const char *path, mode_t mode)
+{
+    acts("mkdir", CALLER);
+    return real.mkdir(path, mode);
+}
+
+static pid_t our_fork(void)
+{
+    acts("fork", CALLER);
+    return real.fork();
+}
+
+static int our_curl_easy_perform(void *handle)
+{
+    acts("curl_easy_perform", CALLER);
+    return real.curl_easy_perform(handle);
+}
+
+static int our_sqlite3_step(void *statement)
+{
+    acts("sqlite3_step", CALLER);
+    return real.sqlite3_step(statement);
+}
+
+static int our_sqlite3_exec(void *db, const char *sql, void *callback, void *arg, void *error)
+{
+    acts("sqlite3_exec", CALLER);
+    return real.sqlite3_exec(db, sql, callback, arg, error);
+}
+
+static void *our_PQexec(void *connection, const char *query)
+{
+    acts("PQexec", CALLER);
+    return real.PQexec(connection, query);
+}
+
+/* ---- Putting them in place ---- */
+
+#define OURS(name) {#name, (void *)(uintptr_t)our_##name, (void **)&real.name}
+static const struct {
+    const char *name;
+    void *ours;
+    void **real;
+} functions[] = {OURS(time),
+                 OURS(gettimeofday),
+                 OURS(clock_gettime),
+                 OURS(timespec_get),
+                 OURS(rand),
+                 OURS(random),
+                 OURS(rand_r),
+                 OURS(drand48),
+                 OURS(lrand48),
+                 OURS(getrandom),
+                 OURS(getentropy),
+                 OURS(arc4random),
+                 OURS(arc4random_uniform),
+                 OURS(arc4random_buf),
+                 OURS(RAND_bytes),
+                 OURS(uuid_generate),
+                 OURS(connect),
+                 OURS(send),
+                 OURS(sendto),
+                 OURS(fopen),
+                 OURS(popen),
+                 OURS(system),
+                 OURS(unlink),
+                 OURS(rename),
+                 OURS(mkdir),
+                 OURS(fork),
+                 OURS(curl_easy_perform),
+                 OURS(sqlite3_step),
+                 OURS(sqlite3_exec),
+                 OURS(PQexec),
+                 OURS(fopen64)};
+enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
+
+#if defined(__x86_64__)
+enum { SLOT_CALLED = R_X86_64_JUMP_SLOT, SLOT_KNOWN = R_X86_64_GLOB_DAT };
+#elif defined(__aarch64__)
+enum { SLOT_CALLED = R_AARCH64_JUMP_SLOT, SLOT_KNOWN = R_AARCH64_GLOB_DAT };
+#else
+enum { SLOT_CALLED = -1, SLOT_KNOWN = -1 }; /* nothing is named there */
+#endif
+
+/* What the dynamic section of one object says; NULL and 0: it has none such. */
+typedef struct dynamic {
+    const ElfW(Sym) * symbols;
+    const char *names;
+    const ElfW(Rela) * rela, *plt;
+    size_t rela_count, plt_count;
+} dynamic;
+
+static dynamic read_dynamic(const ElfW(Dyn) * d)
+{
+    dynamic out = {.symbols = NULL};
+    for (; d->d_tag != DT_NULL; d++) {
+        const void *at = (const void *)d->d_un.d_ptr; /* the loader has added the bias */
+        if (d->d_tag == DT_SYMTAB) out.symbols = at;
+        if (d->d_tag == DT_STRTAB) out.names = at;
+        if (d->d_tag == DT_RELA) out.rela = at;
+        if (d->d_tag == DT_RELASZ) out.rela_count = d->d_un.d_val / sizeof *out.rela;
+        if (d->d_tag == DT_JMPREL) out.plt = at;
+        if (d->d_tag == DT_PLTRELSZ) out.plt_count = d->d_un.d_val / sizeof *out.plt;
+    }
+    return out;
+}
+
+static void put(void **slot, void *ours)
+{
+    uintptr_t page = (uintptr_t)slot & ~((uintptr_t)getpagesize() - 1);
+    if (mprotect((void *)page, (size_t)getpagesize(), PROT_READ | PROT_WRITE) == 0) *slot = ours;
+}
+
+static void put_all(const dynamic *d, uintptr_t bias, const ElfW(Rela) * list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int type = (int)ELF64_R_TYPE(list[i].r_info);
+        if (type != SLOT_CALLED && type != SLOT_KNOWN) continue;
+        const char *name = d->names + d->symbols[ELF64_R_SYM(list[i].r_info)].st_name;
+        for (size_t k = 0; k < FUNCTIONS; k++)
+            if (*functions[k].real && strcmp(name, functions[k].name) == 0)
+                put((void **)(bias + list[i].r_offset), functions[k].ours);
+    }
+}
+
+static bool holds(const struct dl_phdr_info *info, uintptr_t code)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+        uintptr_t from = info->dlpi_addr + h->p_vaddr;
+        if (h->p_type == PT_LOAD && code >= from && code - from < h->p_memsz) return true;
+    }
+    return false;
+}
+
+/* The program, and shared objects that are its own: not the system's, nor the library. */
+static bool is_the_programs(const struct dl_phdr_info *info)
+{
+    const char *name = info->dlpi_name;
+    if (!*name) return true;
+    return name[0] == '/' && strncmp(name, "/lib", 4) != 0 && strncmp(name, "/usr/lib", 8) != 0 &&
+           !holds(info, (uintptr_t)outside_watch);
+}
+
+static int watch_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    (void)arg;
+    if (!is_the_programs(info)) return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
+        dynamic d = read_dynamic((const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
+        if (!d.symbols || !d.names) continue;
+        put_all(&d, info->dlpi_addr, d.rela, d.rela ? d.rela_count : 0);
+        put_all(&d, info->dlpi_addr, d.plt, d.plt ? d.plt_count : 0);
+    }
+    return 0;
+}
+
+void outside_watch(unsigned crash)
+{
+    shift = crash;
+    for (size_t k = 0; k < FUNCTIONS; k++) *functions[k].real = dlsym(RTLD_NEXT, functions[k].name);
+    (void)dl_iterate_phdr(watch_object, NULL);
+}

@@ -1,0 +1,118 @@
+#include "runtime/prove/probe.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "runtime/log.h"
+#include "runtime/prove/probe_core.h"
+#include "runtime/record.h"
+#include "runtime/run/home.h"
+#include "runtime/strand.h"
+#include "runtime/value.h"
+
+bool probe_on;
+probe_plan probe_now;
+
+static uint64_t pause_until_us; /* steady */
+static int working;             /* of sw_blocking */
+
+void probe_begin(const probe_plan *plan)
+{
+    probe_now = *plan;
+    probe_on = true;
+    outside_watch(plan->crash);
+}
+
+fact probe_fact(const sw_ctx *c, fact_kind kind)
+{
+    bool in_step = c->kind == CTX_STEP;
+    return (fact){.kind = kind,
+                  .path = c->path,
+                  .attempt = in_step ? (uint32_t)c->attempt : 0,
+                  .id = probe_text(in_step ? c->id : ""),
+                  .label = probe_text(in_step ? c->branch_label : c->label)};
+}
+
+/* ---- Steps ---- */
+
+void probe_step(const sw_ctx *c, const step_spec *spec)
+{
+    msgpack_sbuffer *scratch = &c->run->home->scratch;
+    const char *ignored = NULL;
+    scratch->size = 0;
+    if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) scratch->size = 0;
+    fact_tell(&(fact){.kind = FACT_STEP,
+                      .path = spec->path,
+                      .hash = spec->input_hash,
+                      .id = probe_text(spec->id),
+                      .label = probe_text(spec->branch_label),
+                      .data = {scratch->data, scratch->size}});
+}
+
+void probe_sleep(const sw_ctx *c, const char *id, uint64_t path)
+{
+    fact_tell(&(fact){
+        .kind = FACT_STEP, .path = path, .flags = FACT_SLEEP, .id = probe_text(id), .label = probe_text(c->label)});
+}
+
+void probe_attempt(const step_spec *spec, int number)
+{
+    fact_tell(&(fact){.kind = FACT_ATTEMPT,
+                      .path = spec->path,
+                      .attempt = (uint32_t)number,
+                      .flags = spec->options.sync ? FACT_SYNC : 0,
+                      .id = probe_text(spec->id),
+                      .label = probe_text(spec->branch_label)});
+}
+
+/* What came before the attempt, and its chunks, are on disk; its result is not. */
+static void die_here(strand *s)
+{
+    if (record_wait(s, s->run->seq_next)) fact_exit(0);
+}
+
+void probe_attempt_over(sw_ctx *c, const step_spec *spec, bool ok, sw_value *value)
+{
+    const char *error = NULL;
+    if (!ok && c->strand->failure.kind == FAILURE_UNWIND) return;
+    bool dies = probe_now.death_path == spec->path && probe_now.death_attempt == (uint32_t)c->attempt;
+    if (dies) die_here(c->strand);
+    if (!ok || probe_now.is_first) return;
+    const fact *done = tape_find(probe_now.tape, FACT_DONE, spec->path, 0, 0);
+    if (done) (void)value_unpack(&c->run->arena, done->data.data, done->data.len, value, &error);
+}
+
+void probe_pause(int64_t ms)
+{
+    if (!probe_now.may_call || ms <= 0) return;
+    uint64_t until_us = clock_steady_us() + (uint64_t)ms * 1000;
+    if (until_us > pause_until_us) pause_until_us = until_us;
+}
+
+/* ---- Values ---- */
+
+uint64_t probe_draw(uint64_t path, uint64_t fresh)
+{
+    const fact *had = probe_now.is_first ? NULL : tape_find(probe_now.tape, FACT_VALUE, path, 0, 0);
+    return had ? had->hash : fresh;
+}
+
+/* ---- Time ---- */
+
+void probe_work(int by)
+{
+    working += by;
+    assert(working >= 0);
+}
+
+static bool is_idle(home *h)
+{
+    bool busy = h->sched.ready > 0 || !TAILQ_EMPTY(&h->runs.touched) || h->outbox.in_flight > 0 || working > 0 ||
+                h->slots.loading > 0 || store_reads(h->port) > 0 || http_client_active(h->client) > 0;
+    return !busy && (h->runs.count > 0 || h->slots.count > 0) && clock_steady_us() >= pause_until_us;
+}
+
+void probe_idle(home *h)
+{
+    if (is_idle(h)) (void)timers_skip(&h->timers);
+}

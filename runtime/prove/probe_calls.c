@@ -1,0 +1,187 @@
+/* The calls of an execution under --prove: answered from the tape, or made and told. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <xxhash.h>
+
+#include "runtime/prove/call_fact.h"
+#include "runtime/prove/probe_core.h"
+#include "runtime/run/home.h"
+#include "runtime/step_key.h"
+#include "runtime/strand.h"
+
+/* A call that is open, and whose answer the others will need. */
+typedef struct open_call {
+    struct open_call *next;
+    http_call *call;
+    uint64_t path;
+    uint32_t attempt, number;
+    msgpack_sbuffer body; /* what a stream's reader has consumed */
+} open_call;
+
+static open_call *open_calls;
+
+/* ---- Asking ---- */
+
+static bool holds(const char *data, size_t len, const char *key)
+{
+    return data && memmem(data, len, key, STEP_KEY_TEXT) != NULL;
+}
+
+static bool sends_step_key(const sw_ctx *c, const http_call_options *o)
+{
+    char key[STEP_KEY_TEXT + 1];
+    step_key(&c->run->id, c->path, key);
+    bool found = holds(o->url, strlen(o->url), key) || holds(o->body, o->body_len, key);
+    for (const char *const *h = o->headers; h && *h && !found; h++) found = holds(*h, strlen(*h), key);
+    return found;
+}
+
+static const char *header_value(const http_call_options *o, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *const *h = o->headers; h && *h; h++) {
+        if (strncasecmp(*h, name, len) != 0 || (*h)[len] != ':') continue;
+        const char *value = *h + len + 1;
+        return value + strspn(value, " \t");
+    }
+    return "";
+}
+
+/* Names alone where the value may be a secret. NULL: out of memory. */
+static const char *const *shown_headers(arena *a, const http_call_options *o)
+{
+    size_t n = 0;
+    while (o->headers && o->headers[n]) n++;
+    const char **list = arena_zalloc(a, (n + 1) * sizeof *list);
+    for (size_t i = 0; i < n && list; i++) {
+        const char *h = o->headers[i];
+        list[i] = call_header_shown(h) ? h : arena_printf(a, "%.*s: (not recorded)", (int)strcspn(h, ":"), h);
+        if (!list[i]) return NULL;
+    }
+    return list;
+}
+
+/* Without user and password. */
+static const char *shown_url(arena *a, const char *url)
+{
+    const char *scheme_end = strstr(url, "://"), *host = scheme_end ? scheme_end + 3 : url;
+    const char *end = host + strcspn(host, "/?#"), *at = memrchr(host, '@', (size_t)(end - host));
+    return at ? arena_printf(a, "%.*s%s", (int)(host - url), url, at + 1) : url;
+}
+
+static bool describe(arena *a, const http_call_options *o, msgpack_sbuffer *to)
+{
+    const char *method = o->method ? o->method : o->body ? "POST" : "GET";
+    call_asked q = {.method = method,
+                    .url = shown_url(a, o->url),
+                    .headers = shown_headers(a, o),
+                    .key = header_value(o, "idempotency-key"),
+                    .body_hash = XXH3_64bits(o->body, o->body ? o->body_len : 0),
+                    .body_len = o->body_len};
+    return q.url && q.headers && call_asked_pack(to, &q);
+}
+
+/* ---- Answers of the tape ---- */
+
+static http_call *canned(sw_ctx *c, arena *a, const fact *recorded, void (*on_change)(void *arg), void *arg)
+{
+    http_canned answer = {.never = true}; /* the recording has the call, and its attempt ended without an answer */
+    const fact *f = tape_find(probe_now.tape, FACT_ANSWER, recorded->path, recorded->attempt, recorded->number);
+    if (f && !call_answer_read(a, f->data, &answer)) return NULL;
+    return http_call_canned(c->run->home->client, &answer, on_change, arg);
+}
+
+static http_call *refuse(sw_ctx *c, arena *a, const http_call_options *o, void (*on_change)(void *arg), void *arg)
+{
+    const char *method = o->method ? o->method : o->body ? "POST" : "GET";
+    http_canned answer = {.error = HTTP_CALL_BAD_URL,
+                          .error_text = arena_printf(a, "%s %s is not in the recording", method, shown_url(a, o->url))};
+    return http_call_canned(c->run->home->client, &answer, on_change, arg);
+}
+
+/* ---- Keeping what comes ---- */
+
+static void keep(http_call *call, const fact *asked)
+{
+    open_call *o = call ? calloc(1, sizeof *o) : NULL;
+    if (!o) return;
+    *o = (open_call){
+        .next = open_calls, .call = call, .path = asked->path, .attempt = asked->attempt, .number = asked->number};
+    open_calls = o;
+}
+
+http_call *probe_call(sw_ctx *c, const http_call_options *o, void (*on_change)(void *arg), void *arg)
+{
+    arena a;
+    msgpack_sbuffer bytes = {.size = 0};
+    http_call *call = NULL;
+    if (c->run->plain) return http_call_start(c->run->home->client, o, on_change, arg);
+    fact f = probe_fact(c, FACT_CALL);
+    f.number = ++c->asked;
+    if (sends_step_key(c, o)) f.flags |= FACT_STEP_KEY;
+    arena_init(&a, NULL);
+    if (describe(&a, o, &bytes)) {
+        f.data = (entry_text){bytes.data, bytes.size};
+        const fact *recorded = tape_call(probe_now.tape, &f);
+        if (!recorded && !probe_now.may_call) f.flags |= FACT_UNKNOWN;
+        fact_tell(&f);
+        call = recorded             ? canned(c, &a, recorded, on_change, arg)
+               : probe_now.may_call ? http_call_start(c->run->home->client, o, on_change, arg)
+                                    : refuse(c, &a, o, on_change, arg);
+    }
+    if (probe_now.is_first) keep(call, &f);
+    msgpack_sbuffer_destroy(&bytes);
+    arena_free(&a);
+    return call;
+}
+
+static open_call **find(const http_call *call)
+{
+    open_call **at = &open_calls;
+    while (*at && (*at)->call != call) at = &(*at)->next;
+    return at;
+}
+
+void probe_call_consume(http_call *call, size_t len)
+{
+    open_call *o = *find(call);
+    size_t have = 0;
+    const char *data = http_call_data(call, &have);
+    if (o && len > 0 && len <= have) (void)msgpack_sbuffer_write(&o->body, data, len);
+}
+
+static void tell_answer(const open_call *o, bool is_cut)
+{
+    http_call *call = o->call;
+    bool failed = http_call_state_of(call) == HTTP_CALL_FAILED;
+    msgpack_sbuffer bytes = {.size = 0};
+    http_canned answer = {.error = failed ? http_call_error(call) : HTTP_CALL_OK,
+                          .error_text = failed ? http_call_error_text(call) : NULL,
+                          .status = http_call_answered(call) ? http_call_status(call) : 0,
+                          .headers = http_call_headers(call),
+                          .body = o->body.data,
+                          .body_len = o->body.size};
+    if (call_answer_pack(&bytes, &answer))
+        fact_tell(&(fact){.kind = FACT_ANSWER,
+                          .path = o->path,
+                          .attempt = o->attempt,
+                          .number = o->number,
+                          .flags = is_cut ? FACT_CUT : 0,
+                          .data = {bytes.data, bytes.size}});
+    msgpack_sbuffer_destroy(&bytes);
+}
+
+void probe_call_close(http_call *call)
+{
+    open_call **at = find(call), *o = *at;
+    if (!o) return;
+    *at = o->next;
+    size_t left = 0;
+    const char *data = http_call_data(call, &left);
+    if (left > 0) (void)msgpack_sbuffer_write(&o->body, data, left);
+    http_call_state state = http_call_state_of(call);
+    if (state != HTTP_CALL_RUNNING) tell_answer(o, state == HTTP_CALL_HEAD);
+    msgpack_sbuffer_destroy(&o->body);
+    free(o);
+}

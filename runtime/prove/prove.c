@@ -1,0 +1,211 @@
+#include "runtime/prove/prove.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/app.h"
+#include "runtime/prove/recording.h"
+#include "runtime/prove/request_text.h"
+#include "runtime/prove/verdict.h"
+#include "runtime/value.h"
+
+enum { GOOD = 0, BAD = 1, NOT_TRIED = 2, ERROR_TEXT = 1024, REFUSED_SHOWN = 200 };
+
+typedef struct proof {
+    sw_app *app;
+    char *request; /* owned */
+    size_t request_len;
+    arena memory;   /* of the recording, and of facts made of the first journal */
+    tape recording; /* of --replay */
+    tape tape;      /* of the first execution */
+    execution first;
+    verdict verdict;
+    char error[ERROR_TEXT];
+} proof;
+
+/* ---- The first execution ---- */
+
+static bool read_recording(proof *p)
+{
+    size_t count = 0;
+    const sw_options *o = &p->app->opt;
+    if (!o->replay) return true;
+    fact *facts = recording_read(&p->memory, o->replay, o->prove_bytes_max, &count, p->error, sizeof p->error);
+    return facts && tape_add(&p->recording, facts, count);
+}
+
+static bool was_refused(proof *p)
+{
+    for (size_t i = 0; i < p->first.fact_count; i++) {
+        const fact *f = &p->first.facts[i];
+        if (f->kind != FACT_REFUSED) continue;
+        size_t shown = f->data.len < REFUSED_SHOWN ? f->data.len : REFUSED_SHOWN;
+        const char *line = f->data.data, *end = memchr(line, '\r', shown);
+        (void)snprintf(p->error, sizeof p->error, "--prove \"%s\": the request began no run: %.*s", p->app->opt.prove,
+                       (int)(end ? (size_t)(end - line) : shown), line);
+        return true;
+    }
+    return false;
+}
+
+static bool make_first(proof *p)
+{
+    const sw_options *o = &p->app->opt;
+    const trial t = {.plan = {.is_first = true, .may_call = !o->replay, .tape = &p->recording},
+                     .request = p->request,
+                     .request_len = p->request_len};
+    return execution_make(p->app, &t, o->prove_timeout_ms, &p->first, p->error, sizeof p->error) && !was_refused(p);
+}
+
+/* What its steps returned, and what it had drawn. */
+static bool fill_tape(proof *p)
+{
+    size_t count = 0;
+    fact *made = arena_zalloc(&p->memory, (p->first.entry_count + 1) * sizeof *made);
+    for (size_t i = 0; i < p->first.entry_count && made; i++) {
+        const entry *e = &p->first.entries[i];
+        msgpack_object v;
+        const char *error = NULL;
+        if (e->kind == ENTRY_STEP_DONE) made[count++] = (fact){.kind = FACT_DONE, .path = e->path, .data = e->value};
+        if (e->kind != ENTRY_VALUE || !value_unpack(&p->memory, e->value.data, e->value.len, &v, &error)) continue;
+        made[count++] = (fact){.kind = FACT_VALUE, .path = e->path, .hash = v.via.u64};
+    }
+    bool ok = made && tape_add(&p->tape, p->first.facts, p->first.fact_count) && tape_add(&p->tape, made, count);
+    if (!ok) (void)snprintf(p->error, sizeof p->error, "out of memory for the recording");
+    return ok;
+}
+
+/* ---- The others ---- */
+
+/* One that goes on from the first `entries` of a journal. */
+static trial trial_from(proof *p, const execution *x, uint32_t entries, unsigned openings, unsigned crash)
+{
+    return (trial){.plan = {.tape = &p->tape, .crash = crash},
+                   .run = p->first.run,
+                   .journal = x->journal.data,
+                   .journal_len = entries ? x->ends[entries - 1] : 0,
+                   .entries = entries,
+                   .openings = openings,
+                   .is_quiet = true};
+}
+
+static bool make(proof *p, const trial *t, execution *x)
+{
+    if (!execution_make(p->app, t, p->app->opt.prove_timeout_ms, x, p->error, sizeof p->error)) return false;
+    verdict_look(&p->verdict, x, t->plan.crash);
+    return true;
+}
+
+static void compare(proof *p, const execution *x, const trial *t)
+{
+    const crash_point point = {t->plan.crash, t->journal, t->journal_len};
+    verdict_compare(&p->verdict, &p->first, &p->tape, x, &point);
+}
+
+/* The machine dies with this many entries on disk. */
+static bool crash_behind(proof *p, unsigned crash, uint32_t entries)
+{
+    execution x;
+    const trial t = trial_from(p, &p->first, entries, 1, crash);
+    bool ok = make(p, &t, &x);
+    if (ok) compare(p, &x, &t);
+    execution_free(&x);
+    return ok;
+}
+
+static bool go_on(proof *p, const execution *dead, unsigned crash)
+{
+    execution x;
+    const trial t = trial_from(p, dead, (uint32_t)dead->entry_count, 2, crash);
+    bool ok = make(p, &t, &x);
+    if (ok) compare(p, &x, &t);
+    execution_free(&x);
+    return ok;
+}
+
+/* The machine dies when the function of an attempt is over and its result not on disk. The run begins anew until there:
+ * from its first entry, so that its id, and with it all keys, are the first execution's. */
+static bool crash_in(proof *p, unsigned crash, const fact *attempt)
+{
+    execution x;
+    trial t = trial_from(p, &p->first, 1, 1, crash);
+    t.plan.death_path = attempt->path;
+    t.plan.death_attempt = attempt->attempt;
+    bool ok = make(p, &t, &x);
+    bool died = ok && !x.ended && !x.timed_out && x.status == 0;
+    if (died)
+        ok = go_on(p, &x, crash);
+    else if (ok)
+        compare(p, &x, &t); /* it did not come to that attempt */
+    execution_free(&x);
+    return ok;
+}
+
+/* The first `count` of all, or as many as there are, spread over them. */
+static bool is_chosen(size_t i, size_t all, size_t count)
+{
+    return all <= count || i * count / all != (i + 1) * count / all;
+}
+
+static bool make_others(proof *p)
+{
+    const execution *first = &p->first;
+    size_t limit = (size_t)p->app->opt.prove_points, attempts = 0, i = 0;
+    /* Response and end are one commit: there is nothing between them. */
+    size_t prefixes = first->entry_count > 2 ? first->entry_count - 2 : 0;
+    for (size_t k = 0; k < first->fact_count; k++) attempts += first->facts[k].kind == FACT_ATTEMPT;
+    size_t all = prefixes + attempts;
+    bool ok = true;
+    p->verdict.points_possible = all;
+    for (; i < prefixes && ok; i++)
+        if (is_chosen(i, all, limit)) ok = crash_behind(p, (unsigned)i + 1, (uint32_t)i + 1);
+    for (size_t k = 0; k < first->fact_count && ok; k++) {
+        if (first->facts[k].kind != FACT_ATTEMPT) continue;
+        if (is_chosen(i, all, limit)) ok = crash_in(p, (unsigned)i + 1, &first->facts[k]);
+        i++;
+    }
+    return ok;
+}
+
+/* ---- The whole ---- */
+
+static bool write_recording(proof *p)
+{
+    const sw_options *o = &p->app->opt;
+    return !o->record || recording_write(o->record, o->prove, &p->first, p->error, sizeof p->error);
+}
+
+static int prove(proof *p)
+{
+    const sw_options *o = &p->app->opt;
+    if (!o->prove) (void)snprintf(p->error, sizeof p->error, "--record and --replay go with --prove");
+    if (!o->prove || !(p->request = request_text(p->app, &p->request_len, p->error, sizeof p->error)) ||
+        !read_recording(p) || !make_first(p) || !write_recording(p) || !fill_tape(p))
+        return NOT_TRIED;
+    verdict_look(&p->verdict, &p->first, 0);
+    p->verdict.entries = p->first.entry_count;
+    if (!p->first.ended)
+        verdict_no_end(&p->verdict, &p->first, 0);
+    else if (!make_others(p))
+        return NOT_TRIED;
+    verdict_judge_calls(&p->verdict, o->prove_repeatable);
+    return verdict_print(&p->verdict, stdout) ? GOOD : BAD;
+}
+
+int prove_main(sw_app *app)
+{
+    proof p = {.app = app};
+    arena_init(&p.memory, NULL);
+    verdict_init(&p.verdict);
+    int result = prove(&p);
+    if (result == NOT_TRIED) (void)fprintf(stderr, "%s: %s\n", app->name, p.error);
+    execution_free(&p.first);
+    tape_free(&p.recording);
+    tape_free(&p.tape);
+    verdict_free(&p.verdict);
+    arena_free(&p.memory);
+    free(p.request);
+    return result;
+}

@@ -1,0 +1,314 @@
+#include "runtime/prove/recording.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "runtime/json.h"
+#include "runtime/json_reader.h"
+#include "runtime/prove/call_fact.h"
+#include "runtime/prove/tape.h"
+#include "runtime/value.h"
+
+enum { VERSION = 1, FIELDS_MAX = 16, NUMBER_TEXT = 24 };
+
+static const char *const error_names[] = {[HTTP_CALL_OK] = "",
+                                          [HTTP_CALL_BAD_URL] = "bad url",
+                                          [HTTP_CALL_BAD_HEADER] = "bad header",
+                                          [HTTP_CALL_BUSY] = "busy",
+                                          [HTTP_CALL_RESOLVE] = "resolve",
+                                          [HTTP_CALL_CONNECT] = "connect",
+                                          [HTTP_CALL_TLS] = "tls",
+                                          [HTTP_CALL_TIMEOUT] = "timeout",
+                                          [HTTP_CALL_TOO_LARGE] = "too large",
+                                          [HTTP_CALL_UNREADABLE] = "unreadable",
+                                          [HTTP_CALL_REDIRECT] = "redirect",
+                                          [HTTP_CALL_BROKEN] = "broken",
+                                          [HTTP_CALL_OTHER] = "other"};
+enum { ERROR_NAMES = sizeof error_names / sizeof error_names[0] };
+
+/* ---- Writing ---- */
+
+typedef struct fields {
+    msgpack_object_kv list[FIELDS_MAX];
+    uint32_t count;
+} fields;
+
+static msgpack_object text_value(const char *text, size_t len)
+{
+    return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {.size = (uint32_t)len, .ptr = text}};
+}
+
+static void add(fields *to, const char *name, msgpack_object value)
+{
+    to->list[to->count++] = (msgpack_object_kv){text_value(name, strlen(name)), value};
+}
+
+static void add_text(fields *to, const char *name, const char *text) { add(to, name, text_value(text, strlen(text))); }
+
+static void add_number(fields *to, const char *name, uint64_t n)
+{
+    add(to, name, (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = n});
+}
+
+/* False: out of memory. */
+static bool add_list(arena *a, fields *to, const char *name, const char *const *list, const char *without)
+{
+    size_t n = 0, kept = 0, len = strlen(without);
+    while (list && list[n]) n++;
+    msgpack_object *values = arena_alloc(a, (n + 1) * sizeof *values);
+    for (size_t i = 0; i < n && values; i++)
+        if (len == 0 || strncasecmp(list[i], without, len) != 0) values[kept++] = text_value(list[i], strlen(list[i]));
+    add(to, name, (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {.size = (uint32_t)kept, .ptr = values}});
+    return values != NULL;
+}
+
+static bool add_answer(arena *a, fields *to, const fact *answer)
+{
+    http_canned c;
+    if (!answer) return true; /* none came */
+    if (!call_answer_read(a, answer->data, &c)) return false;
+    if (c.status) add_number(to, "status", (uint64_t)c.status);
+    const char *error = error_names[(int)c.error < ERROR_NAMES ? c.error : HTTP_CALL_OTHER];
+    if (*error) add_text(to, "error", error);
+    if (c.error != HTTP_CALL_OK && c.error_text) add_text(to, "errorText", c.error_text);
+    msgpack_object body = text_value(c.body, c.body_len);
+    bool is_text = json_writes_whole(body);
+    if (!is_text) body.type = MSGPACK_OBJECT_BIN; /* becomes base64 */
+    add(to, is_text ? "body" : "body64", body);
+    return add_list(a, to, "responseHeaders", c.headers, "set-cookie:");
+}
+
+static bool write_line(arena *a, FILE *file, fields *line)
+{
+    sw_bytes text;
+    sw_value map = {.type = MSGPACK_OBJECT_MAP, .via.map = {.size = line->count, .ptr = line->list}};
+    return json_write(a, map, &text) && fwrite(text.data, 1, text.len, file) == text.len && fputc('\n', file) != EOF;
+}
+
+static bool write_call(arena *a, FILE *file, const fact *f, const fact *answer)
+{
+    call_asked q;
+    char path[NUMBER_TEXT], hash[NUMBER_TEXT];
+    fields line = {.count = 0};
+    if (!call_asked_read(a, f->data, &q)) return false;
+    (void)snprintf(path, sizeof path, "%016" PRIx64, f->path);
+    (void)snprintf(hash, sizeof hash, "%016" PRIx64, q.body_hash);
+    add(&line, "step", text_value(f->id.data, f->id.len));
+    add(&line, "branch", text_value(f->label.data, f->label.len));
+    add_text(&line, "path", path);
+    add_number(&line, "attempt", f->attempt);
+    add_number(&line, "call", f->number);
+    add_text(&line, "method", q.method);
+    add_text(&line, "url", q.url);
+    add_text(&line, "bodyHash", hash);
+    add_number(&line, "bodyBytes", q.body_len);
+    return add_list(a, &line, "headers", q.headers, "") && add_answer(a, &line, answer) && write_line(a, file, &line);
+}
+
+static bool write_calls(FILE *file, const char *request, const execution *x)
+{
+    tape answers = {.slots = NULL};
+    fields head = {.count = 0};
+    arena a;
+    arena_init(&a, NULL);
+    add_number(&head, "stepwellRecording", VERSION);
+    add_text(&head, "request", request);
+    bool ok = tape_add(&answers, x->facts, x->fact_count) && write_line(&a, file, &head);
+    for (size_t i = 0; i < x->fact_count && ok; i++) {
+        const fact *f = &x->facts[i];
+        arena_free(&a);
+        if (f->kind == FACT_CALL)
+            ok = write_call(&a, file, f, tape_find(&answers, FACT_ANSWER, f->path, f->attempt, f->number));
+    }
+    arena_free(&a);
+    tape_free(&answers);
+    return ok;
+}
+
+bool recording_write(const char *path, const char *request, const execution *x, char *error, size_t error_size)
+{
+    FILE *file = fopen(path, "we");
+    bool ok = file && write_calls(file, request, x);
+    int reason = errno;
+    if (file && fclose(file) != 0) ok = false;
+    if (!ok) (void)snprintf(error, error_size, "--record %s: %s", path, strerror(reason));
+    return ok;
+}
+
+/* ---- Reading ---- */
+
+static msgpack_object field(sw_value map, const char *name)
+{
+    for (uint32_t i = 0; map.type == MSGPACK_OBJECT_MAP && i < map.via.map.size; i++) {
+        const msgpack_object *key = &map.via.map.ptr[i].key;
+        if (key->type == MSGPACK_OBJECT_STR && key->via.str.size == strlen(name) &&
+            memcmp(key->via.str.ptr, name, key->via.str.size) == 0)
+            return map.via.map.ptr[i].val;
+    }
+    return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
+}
+
+/* Zero-terminated as the reader makes them; NULL: it is none. */
+static const char *text_of(sw_value map, const char *name)
+{
+    msgpack_object v = field(map, name);
+    return v.type == MSGPACK_OBJECT_STR ? v.via.str.ptr : NULL;
+}
+
+static uint64_t number_of(sw_value map, const char *name)
+{
+    msgpack_object v = field(map, name);
+    return v.type == MSGPACK_OBJECT_POSITIVE_INTEGER ? v.via.u64 : 0;
+}
+
+static const char *const *list_of(arena *a, sw_value map, const char *name)
+{
+    msgpack_object v = field(map, name);
+    uint32_t n = v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size : 0, count = 0;
+    const char **list = arena_alloc(a, (n + 1) * sizeof *list);
+    for (uint32_t i = 0; i < n && list; i++)
+        if (v.via.array.ptr[i].type == MSGPACK_OBJECT_STR) list[count++] = v.via.array.ptr[i].via.str.ptr;
+    if (list) list[count] = NULL;
+    return list;
+}
+
+static entry_text text_field(sw_value map, const char *name)
+{
+    msgpack_object v = field(map, name);
+    return v.type == MSGPACK_OBJECT_STR ? (entry_text){v.via.str.ptr, v.via.str.size} : (entry_text){"", 0};
+}
+
+/* False: it is no base64, or memory is out. */
+static bool body_of(arena *a, sw_value map, http_canned *to)
+{
+    entry_text plain = text_field(map, "body"), coded = text_field(map, "body64");
+    to->body = plain.data;
+    to->body_len = plain.len;
+    if (coded.len == 0) return true;
+    unsigned char *bytes = arena_alloc(a, coded.len);
+    if (!bytes || coded.len > INT32_MAX) return false;
+    int n = EVP_DecodeBlock(bytes, (const unsigned char *)coded.data, (int)coded.len);
+    if (n < 0) return false;
+    for (size_t i = coded.len; i > 0 && coded.data[i - 1] == '=' && n > 0; i--) n--;
+    to->body = (const char *)bytes;
+    to->body_len = (size_t)n;
+    return true;
+}
+
+static http_call_error_kind error_of(sw_value map)
+{
+    const char *name = text_of(map, "error");
+    for (int i = 0; name && i < ERROR_NAMES; i++)
+        if (strcmp(name, error_names[i]) == 0) return (http_call_error_kind)i;
+    return name ? HTTP_CALL_OTHER : HTTP_CALL_OK;
+}
+
+static bool pack_into(arena *a, msgpack_sbuffer *from, bool packed, entry_text *to)
+{
+    *to = (entry_text){packed ? arena_memdup(a, from->data, from->size) : NULL, from->size};
+    msgpack_sbuffer_destroy(from);
+    return to->data != NULL;
+}
+
+static bool read_asked(arena *a, sw_value line, fact *to)
+{
+    msgpack_sbuffer bytes = {.size = 0};
+    const char *hash = text_of(line, "bodyHash");
+    call_asked q = {.method = text_of(line, "method"),
+                    .url = text_of(line, "url"),
+                    .headers = list_of(a, line, "headers"),
+                    .key = "",
+                    .body_hash = hash ? strtoull(hash, NULL, 16) : 0,
+                    .body_len = number_of(line, "bodyBytes")};
+    return q.headers && pack_into(a, &bytes, call_asked_pack(&bytes, &q), &to->data);
+}
+
+static bool read_answer(arena *a, sw_value line, fact *to)
+{
+    msgpack_sbuffer bytes = {.size = 0};
+    http_canned c = {.error = error_of(line),
+                     .error_text = text_of(line, "errorText"),
+                     .status = (int)number_of(line, "status"),
+                     .headers = list_of(a, line, "responseHeaders")};
+    return c.headers && body_of(a, line, &c) && pack_into(a, &bytes, call_answer_pack(&bytes, &c), &to->data);
+}
+
+/* Two facts at most. NULL, or what is wrong with the line. */
+static const char *read_call(arena *a, sw_value line, fact *to, size_t *count)
+{
+    const char *path = text_of(line, "path"), *method = text_of(line, "method"), *url = text_of(line, "url");
+    char *end = NULL;
+    if (!path || !method || !url) return "it is no call: \"path\", \"method\" and \"url\" are missing";
+    fact f = {.kind = FACT_CALL,
+              .path = strtoull(path, &end, 16),
+              .attempt = (uint32_t)number_of(line, "attempt"),
+              .number = (uint32_t)number_of(line, "call"),
+              .id = text_field(line, "step"),
+              .label = text_field(line, "branch")};
+    if (end == path || *end) return "\"path\" is no hexadecimal number";
+    bool answered = number_of(line, "status") > 0 || text_of(line, "error");
+    to[0] = to[1] = f;
+    to[1].kind = FACT_ANSWER;
+    *count = answered ? 2 : 1;
+    if (!read_asked(a, line, &to[0])) return "out of memory";
+    if (answered && !read_answer(a, line, &to[1])) return "\"body64\" is no base64, or memory is out";
+    return NULL;
+}
+
+static const char *read_line(arena *a, const char *text, size_t len, size_t number, fact *to, size_t *count)
+{
+    sw_value line;
+    const char *message = NULL;
+    *count = 0;
+    if (!json_read(a, text, len, &line, &message)) return arena_printf(a, "it is not JSON: %s", message);
+    if (number > 1) return read_call(a, line, to, count);
+    return number_of(line, "stepwellRecording") == VERSION ? NULL : "it is no recording: --record writes one";
+}
+
+static char *read_whole(arena *a, const char *path, int64_t bytes_max, size_t *len, char *error, size_t error_size)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    if (!file) {
+        (void)snprintf(error, error_size, "--replay %s: %s", path, strerror(errno));
+        return NULL;
+    }
+    (void)fseeko(file, 0, SEEK_END);
+    off_t size = ftello(file);
+    rewind(file);
+    if (size < 0 || size > bytes_max)
+        (void)snprintf(error, error_size, "--replay %s: it is larger than --prove-memory", path);
+    else if (!(text = arena_alloc(a, (size_t)size + 1)) || fread(text, 1, (size_t)size, file) != (size_t)size)
+        (void)snprintf(error, error_size, "--replay %s: it cannot be read", path);
+    bool whole = text && !*error;
+    if (whole) text[ *len = (size_t)size] = 0;
+    (void)fclose(file);
+    return whole ? text : NULL;
+}
+
+fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *count, char *error, size_t error_size)
+{
+    size_t len = 0, lines = 1, number = 0;
+    *error = 0;
+    *count = 0;
+    const char *text = read_whole(a, path, bytes_max, &len, error, error_size);
+    if (!text) return NULL;
+    const char *end = text + len;
+    for (const char *p = text; p < end; p++) lines += *p == '\n';
+    fact *facts = arena_alloc(a, lines * 2 * sizeof *facts);
+    const char *why = facts ? NULL : "out of memory";
+    for (const char *at = text; !why && (at < end || number == 0);) {
+        size_t n = strcspn(at, "\n"), made = 0;
+        number++;
+        if (n > 0 || number == 1) why = read_line(a, at, n, number, facts + *count, &made);
+        *count += made;
+        at += n + (at[n] == '\n');
+    }
+    if (why) (void)snprintf(error, error_size, "--replay %s: line %zu: %s", path, number, why);
+    return why ? NULL : facts;
+}

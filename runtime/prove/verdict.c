@@ -1,0 +1,195 @@
+#include "runtime/prove/verdict.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/prove/call_fact.h"
+
+void verdict_init(verdict *v)
+{
+    *v = (verdict){.entries = 0};
+    arena_init(&v->memory, NULL);
+    v->findings_end = &v->findings;
+    v->calls_end = &v->calls;
+}
+
+void verdict_free(verdict *v) { arena_free(&v->memory); }
+
+/* ---- Findings ---- */
+
+finding *verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash)
+{
+    if (!who || !what) return NULL;
+    for (finding *f = v->findings; f; f = f->next) {
+        if (f->kind != kind || strcmp(f->who, who) != 0 || strcmp(f->what, what) != 0) continue;
+        f->count++;
+        return NULL;
+    }
+    finding *f = arena_zalloc(&v->memory, sizeof *f);
+    if (!f) return NULL;
+    *f = (finding){.kind = kind, .who = who, .what = what, .crash = crash, .count = 1};
+    *v->findings_end = f;
+    v->findings_end = &f->next;
+    return f;
+}
+
+static const char *copy(verdict *v, entry_text t) { return arena_strndup(&v->memory, t.data ? t.data : "", t.len); }
+
+const char *verdict_who(verdict *v, entry_text label, entry_text step)
+{
+    if (label.len == 0 && step.len == 0) return "handler";
+    if (label.len == 0) return copy(v, step);
+    if (step.len == 0) return copy(v, label);
+    return arena_printf(&v->memory, "%.*s/%.*s", (int)label.len, label.data, (int)step.len, step.data);
+}
+
+/* ---- Outside steps ---- */
+
+static bool starts_with(const entry_text *t, const char *text)
+{
+    return t->len >= strlen(text) && memcmp(t->data, text, strlen(text)) == 0;
+}
+
+static bool is_random(const entry_text *function)
+{
+    static const char *const names[] = {"rand", "drand", "lrand", "get", "arc4", "RAND", "uuid"};
+    if (starts_with(function, "gettime")) return false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (starts_with(function, names[i])) return true;
+    return false;
+}
+
+static void look_outside(verdict *v, const fact *f, unsigned crash)
+{
+    const char *what = NULL;
+    int len = (int)f->text.len;
+    const char *name = f->text.data;
+    finding_kind kind = f->kind == FACT_READ ? FINDING_READ : FINDING_EFFECT;
+    if (f->kind == FACT_READ && is_random(&f->text))
+        what = arena_printf(&v->memory, "random numbers come from %.*s(), not sw_random()", len, name);
+    else if (f->kind == FACT_READ)
+        what = arena_printf(&v->memory, "the clock is read with %.*s(), not sw_now()", len, name);
+    else
+        what = arena_printf(&v->memory, "%.*s() is called outside any step: it would be done again at every replay",
+                            len, name);
+    finding *made = NULL;
+    for (made = v->findings; made; made = made->next)
+        if (made->kind == kind && made->address == f->hash && what && strcmp(made->what, what) == 0) return;
+    made = arena_zalloc(&v->memory, sizeof *made);
+    const char *who = verdict_who(v, f->label, (entry_text){"", 0});
+    if (!made || !what || !who) return;
+    *made = (finding){.kind = kind, .who = who, .what = what, .crash = crash, .count = 1, .address = f->hash};
+    if (f->data.len > 0) made->file = copy(v, f->data);
+    *v->findings_end = made;
+    v->findings_end = &made->next;
+}
+
+/* ---- Calls ---- */
+
+static seen_call *find_call(const verdict *v, const fact *f)
+{
+    for (seen_call *s = v->calls; s; s = s->next)
+        if (s->path == f->path && s->number == f->number) return s;
+    return NULL;
+}
+
+static void add_call(verdict *v, const fact *f, const call_asked *q)
+{
+    seen_call *s = arena_zalloc(&v->memory, sizeof *s);
+    if (!s) return;
+    *s = (seen_call){.path = f->path,
+                     .number = f->number,
+                     .who = verdict_who(v, f->label, f->id),
+                     .step = copy(v, f->id),
+                     .method = q->method,
+                     .place = arena_strndup(&v->memory, q->url, strcspn(q->url, "?#")),
+                     .key = q->key,
+                     .body_hash = q->body_hash,
+                     .has_step_key = f->flags & FACT_STEP_KEY};
+    if (!s->who || !s->step || !s->place) return;
+    *v->calls_end = s;
+    v->calls_end = &s->next;
+}
+
+static void look_at_call(verdict *v, const fact *f, unsigned crash)
+{
+    call_asked q;
+    seen_call *s = find_call(v, f);
+    if (!call_asked_read(&v->memory, f->data, &q)) return;
+    if (f->flags & FACT_UNKNOWN) {
+        const char *place = arena_strndup(&v->memory, q.url, strcspn(q.url, "?#"));
+        (void)verdict_add(v, FINDING_UNKNOWN, verdict_who(v, f->label, f->id),
+                          arena_printf(&v->memory, "%s %s is not in the recording", q.method, place ? place : ""),
+                          crash);
+    }
+    if (!s) {
+        add_call(v, f, &q);
+        return;
+    }
+    s->has_step_key = s->has_step_key && (f->flags & FACT_STEP_KEY);
+    s->key_differs = s->key_differs || strcmp(s->key, q.key) != 0;
+    s->body_differs = s->body_differs || s->body_hash != q.body_hash;
+}
+
+static void note_sync(const verdict *v, const fact *attempt)
+{
+    for (seen_call *s = v->calls; s; s = s->next)
+        if (s->path == attempt->path) s->is_sync = true;
+}
+
+void verdict_look(verdict *v, const execution *x, unsigned crash)
+{
+    for (size_t i = 0; i < x->fact_count; i++) {
+        const fact *f = &x->facts[i];
+        if (f->kind == FACT_CALL) look_at_call(v, f, crash);
+        if (f->kind == FACT_READ || f->kind == FACT_EFFECT || f->kind == FACT_MISUSE) look_outside(v, f, crash);
+    }
+    for (size_t i = 0; i < x->fact_count; i++)
+        if (x->facts[i].kind == FACT_ATTEMPT && (x->facts[i].flags & FACT_SYNC)) note_sync(v, &x->facts[i]);
+}
+
+static bool is_repeatable(const char *patterns, const char *step)
+{
+    char pattern[300];
+    for (const char *at = patterns; at && *at;) {
+        size_t len = strcspn(at, ",");
+        if (len < sizeof pattern) {
+            memcpy(pattern, at, len);
+            pattern[len] = 0;
+            if (fnmatch(pattern, step, 0) == 0) return true;
+        }
+        at += len + (at[len] == ',');
+    }
+    return false;
+}
+
+static void judge_call(verdict *v, const seen_call *s, const char *repeatable)
+{
+    static const char twice[] = "may be made twice if the machine dies during it";
+    bool has_key = s->has_step_key || (*s->key && !s->key_differs), idempotent = call_is_idempotent(s->method);
+    const char *what = NULL;
+    finding_kind kind = FINDING_CALL_OK;
+    if (!call_is_once(s->method) && !idempotent) return;
+    if (has_key)
+        what = s->is_sync ? "ok: .sync, key sent" : "ok: key sent, not .sync";
+    else if (idempotent && !s->body_differs)
+        what = arena_printf(&v->memory, "ok: %s of the same content may be repeated", s->method);
+    else if (is_repeatable(repeatable, s->step))
+        what = "ok: may be repeated (--prove-repeatable)";
+    else
+        kind = FINDING_CALL;
+    if (kind == FINDING_CALL && idempotent)
+        what = arena_printf(&v->memory, "%s, with another content: %s %s", twice, s->method, s->place);
+    else if (kind == FINDING_CALL && *s->key)
+        what = arena_printf(&v->memory, "%s: its Idempotency-Key is another each time (use sw_step_key), %s %s", twice,
+                            s->method, s->place);
+    else if (kind == FINDING_CALL)
+        what = arena_printf(&v->memory, "%s: it sends no key (sw_step_key), %s %s", twice, s->method, s->place);
+    (void)verdict_add(v, kind, s->who, what, 0);
+}
+
+void verdict_judge_calls(verdict *v, const char *repeatable)
+{
+    for (const seen_call *s = v->calls; s; s = s->next) judge_call(v, s, repeatable);
+}

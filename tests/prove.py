@@ -1,0 +1,248 @@
+"""--prove finds nothing in a program that survives crashes, and the mistakes in three that do not.
+
+Usage: prove.py FOLDER, where the programs are. Reports TAP."""
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+
+folder = sys.argv[1]
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+class Upstream(http.server.BaseHTTPRequestHandler):
+    """Counts what it is asked for. /flaky is overloaded at the first time."""
+    protocol_version = "HTTP/1.1"
+    asked = []
+
+    def answer(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        Upstream.asked.append((self.command, self.path.split("?")[0]))
+        first = Upstream.asked.count(("POST", "/flaky")) == 1
+        status = 503 if self.path == "/flaky" and first else 200
+        text = b"\xff\x00\xfe" if self.path == "/bytes" else json.dumps({"count": len(Upstream.asked), "bytes": len(body)}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.send_header("Set-Cookie", "session=secret")
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_PUT = answer
+
+    def log_message(self, *_):
+        pass
+
+
+def prove(program, request, *flags, upstream=None):
+    """(exit code, lines of the page, standard error)"""
+    at = ["--upstream", upstream] if upstream else []
+    run = subprocess.run([f"{folder}/prove_{program}", "--prove", request, *at, *flags], stdin=subprocess.DEVNULL,
+                         capture_output=True, text=True, timeout=280)
+    return run.returncode, run.stdout.splitlines(), run.stderr
+
+
+def line_of(program, text):
+    """Where the program's source has this."""
+    source = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"programs/prove_{program}.c"), encoding="utf-8")
+    return f"prove_{program}.c:" + str(next(n for n, line in enumerate(source, 1) if text in line))
+
+
+def same(got, wanted):
+    if got != wanted:
+        raise AssertionError(f"got {got!r}, not {wanted!r}")
+
+
+def all_good(line):
+    """Entries and crash points of a page that has found nothing."""
+    found = re.fullmatch(r"(\d+) entries, (\d+) crash points: same answer (\d+), no finished step ran twice (\d+)", line)
+    if not found or len({found[2], found[3], found[4]}) != 1:
+        raise AssertionError(f"got {line!r}")
+    return int(found[1]), int(found[2])
+
+
+ORDER = ("-d", '{"item":"lamp"}', "-H", "X-Tenant: 7")
+
+
+@test
+def nothing_is_found_where_nothing_is_wrong(upstream, temp):
+    code, page, _ = prove("good", "POST /orders?express=1", *ORDER, upstream=upstream)
+    entries, points = all_good(page[0])
+    same(page[1:], ["charge    ok: .sync, key sent", "mail      ok: key sent, not .sync",
+                    "note      ok: PUT of the same content may be repeated", "ship      ok: key sent, not .sync"])
+    same(code, 0)
+    same((entries, points), (19, 24))
+
+
+@test
+def only_the_first_execution_calls(upstream, temp):
+    same(sorted(Upstream.asked), sorted([("GET", "/stock/lamp"), ("GET", "/stock/box"), ("POST", "/charge"), ("POST", "/mail"),
+                                         ("PUT", "/notes/1"), ("POST", "/flaky"), ("POST", "/flaky")]))
+
+
+@test
+def a_recording_stands_for_the_services(upstream, temp):
+    file = temp + "/calls.jsonl"
+    code, page, _ = prove("good", "POST /orders", *ORDER, "--record", file, upstream=upstream)
+    same(code, 0)
+    asked = len(Upstream.asked)
+    again, replayed, _ = prove("good", "POST /orders", *ORDER, "--replay", file, upstream=upstream)
+    same((again, replayed), (code, page))
+    same(len(Upstream.asked), asked)
+    text = open(file, encoding="utf-8").read()
+    same([word for word in ("Bearer", "session=") if word in text], [])
+    lines = [json.loads(line) for line in text.splitlines()]
+    same(lines[0], {"stepwellRecording": 1, "request": "POST /orders"})
+    same([(c["step"], c["branch"], c["attempt"], c["call"], c["method"], c["status"]) for c in lines[1:] if c["step"] in ("ship", "box")],
+         [("box", "pack", 1, 1, "GET", 200), ("ship", "", 1, 1, "POST", 200)])
+
+
+@test
+def a_call_that_is_not_in_the_recording_is_named(upstream, temp):
+    file = temp + "/less.jsonl"
+    prove("good", "POST /orders", *ORDER, "--record", file, upstream=upstream)
+    with open(file, encoding="utf-8") as old:
+        kept = [line for line in old if '"/mail"' not in line and '/mail"' not in line]
+    with open(file, "w", encoding="utf-8") as new:
+        new.writelines(kept)
+    code, page, _ = prove("good", "POST /orders", *ORDER, "--replay", file, upstream=upstream)
+    same(code, 1)
+    same([line for line in page if "recording" in line], [f"mail      in the first run: POST {upstream}/mail is not in the recording"])
+
+
+@test
+def the_clock_and_random_numbers_are_named(upstream, temp):
+    code, page, _ = prove("clock", "POST /orders")
+    same(page, ["4 entries, 3 crash points: same answer 0, no finished step ran twice 3",
+                'handler   differs at crash 1: the input of step "save" (.at); the clock is read with time(), not sw_now()'
+                f"   ({line_of('clock', 'time(NULL);')})"])
+    same(code, 1)
+    code, page, _ = prove("clock", "POST /lottery")
+    same(page[1:], ['draw      differs at crash 1: the input of step "keep" (.lot); random numbers come from rand(), not sw_random()'
+                    f"   ({line_of('clock', 'rand()')})"])
+    same(code, 1)
+
+
+@test
+def a_clock_that_changes_nothing_is_no_fault(upstream, temp):
+    code, page, _ = prove("clock", "POST /measured")
+    all_good(page[0])
+    same(page[1:], ["handler   the clock is read with clock_gettime(), not sw_now(), and nothing came to differ"
+                    f"   ({line_of('clock', 'clock_gettime')})"])
+    same(code, 0)
+
+
+@test
+def other_steps_are_named(upstream, temp):
+    code, page, _ = prove("clock", "POST /daily")
+    same(code, 1)
+    same(re.sub(r"\d+", "N", page[1].split(" (")[0]),
+         'handler   differs at crash N: it comes to step "day N", which the first run did not have; '
+         "the clock is read with time(), not sw_now()  ")
+
+
+TWICE = "may be made twice if the machine dies during it"
+
+
+@test
+def a_missing_key_is_named(upstream, temp):
+    code, page, _ = prove("key", "POST /orders", upstream=upstream)
+    all_good(page[0])
+    same(page[1:], [f"search    {TWICE}: it sends no key (sw_step_key), POST {upstream}/search",
+                    f"charge    {TWICE}: it sends no key (sw_step_key), POST {upstream}/charge",
+                    "named     ok: key sent, not .sync",
+                    f"drawn     {TWICE}: its Idempotency-Key is another each time (use sw_step_key), POST {upstream}/charge"])
+    same(code, 1)
+
+
+@test
+def steps_may_be_declared_repeatable(upstream, temp):
+    code, page, _ = prove("key", "POST /orders", "--prove-repeatable", "sea*,charge,drawn", upstream=upstream)
+    same([line for line in page[1:] if "repeated" in line],
+         [f"{step:9} ok: may be repeated (--prove-repeatable)" for step in ("search", "charge", "drawn")])
+    same(code, 0)
+
+
+AGAIN = "is called outside any step: it would be done again at every replay"
+
+
+@test
+def what_is_done_between_steps_is_named(upstream, temp):
+    code, page, _ = prove("between", "POST /fetch")
+    same(page[1:], [f"handler   sw_fetch_json() {AGAIN}   ({line_of('between', 'sw_fetch_json(')})"])
+    same(code, 1)
+    code, page, _ = prove("between", "POST /file")
+    same(page[1:], [f"handler   fopen() {AGAIN}   ({line_of('between', 'fopen(')})"])
+    same(code, 1)
+    code, page, _ = prove("between", "POST /process")
+    same(page[1:], ["handler   differs at crash 1: the answer's body (.by)"])
+    same(code, 1)
+
+
+@test
+def a_process_that_dies_is_told(upstream, temp):
+    code, page, _ = prove("between", "POST /fault")
+    same(code, 1)
+    same(page[-1], "handler   in the first run: the process dies of signal 6")
+
+
+@test
+def points_can_be_fewer(upstream, temp):
+    code, page, _ = prove("good", "POST /orders", *ORDER, "--prove-points", "5", upstream=upstream)
+    same(page[0], "17 entries, 5 crash points of 21 (--prove-points): same answer 5, no finished step ran twice 5")
+    same(code, 0)
+
+
+@test
+def wrong_input_is_refused(upstream, temp):
+    def refused(program, request, *flags):
+        code, page, error = prove(program, request, *flags)
+        same((code, page), (2, []))
+        return error.splitlines()[-1]
+    same(refused("good", "POST /nowhere"), 'good: --prove "POST /nowhere": the program has no such route')
+    same(refused("good", "GET /orders"), 'good: --prove "GET /orders": this path takes POST, OPTIONS')
+    same(refused("good", "GET /plain"), 'good: --prove "GET /plain": this is no durable endpoint (sw_endpoint): it has no run that could be resumed')
+    same(refused("good", "/orders"), 'good: --prove "/orders": must be a method and a path, as "POST /orders?express=1"')
+    same(refused("good", "POST /orders", "-d", "@" + temp + "/none"), f"good: --prove-body @{temp}/none: No such file or directory")
+    same(refused("good", "POST /orders", "-H", "no header"), 'good: --prove-header "no header": must be "Name: value"')
+    same(refused("good", "POST /orders", "-d"), "good: --prove-body needs a value: --prove-body DATA|@FILE")
+    same(refused("good", "POST /orders", "-d", "{}", "--body-max", "1"), 'good: --prove "POST /orders": the request began no run: HTTP/1.1 413 Content Too Large')
+    same(refused("good", "POST /orders", "--replay", temp + "/none"), f"good: --replay {temp}/none: No such file or directory")
+    with open(temp + "/bad", "w", encoding="utf-8") as file:
+        file.write('{"stepwellRecording":1}\nnot JSON\n')
+    same(refused("good", "POST /orders", "--replay", temp + "/bad").split(" (")[0][:60], f"good: --replay {temp}/bad: line 2: it is not JSON"[:60])
+    with open(temp + "/bad", "w", encoding="utf-8") as file:
+        file.write('{"stepwellRecording":1}\n{"status":200}\n')
+    same(refused("good", "POST /orders", "--replay", temp + "/bad"),
+         f'good: --replay {temp}/bad: line 2: it is no call: "path", "method" and "url" are missing')
+    with open(temp + "/bad", "w", encoding="utf-8"):
+        pass
+    same(refused("good", "POST /orders", "--replay", temp + "/bad")[:50], f"good: --replay {temp}/bad: line 1: it is not JSON"[:50])
+    run = subprocess.run([f"{folder}/prove_good", "--record", temp + "/x"], capture_output=True, text=True, timeout=60)
+    same((run.returncode, run.stderr), (2, "good: --record and --replay go with --prove\n"))
+
+
+def main():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(f"1..{len(tests)}")
+    with tempfile.TemporaryDirectory(prefix="stepwell-prove-") as temp:
+        for n, function in enumerate(tests, 1):
+            name = function.__name__.replace("_", " ")
+            try:
+                function(f"http://127.0.0.1:{server.server_port}", temp)
+                print(f"ok {n} - {name}", flush=True)
+            except AssertionError as why:
+                print(f"not ok {n} - {name}\n" + "".join(f"# {line}\n" for line in str(why).splitlines()), end="", flush=True)
+
+
+main()
