@@ -56,7 +56,7 @@ void record_release(run *r)
 static bool has_no_limit(const entry *e)
 {
     return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED || e->kind == ENTRY_ROLLBACK ||
-           e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED;
+           e->kind == ENTRY_CANCEL || e->kind == ENTRY_STOPPED || e->kind == ENTRY_RELEASED;
 }
 
 bool record_append(run *r, const entry *e)

@@ -116,6 +116,10 @@ static void run_act(run *r, run_action action)
     case RUN_DO_END_CANCELLED:
         run_end_cancelled(r);
         return;
+    case RUN_DO_STOP:
+        run_cut_waits(r);
+        run_record_stop(r);
+        return;
     case RUN_DO_END:
         run_record_end(r);
         return;
@@ -124,6 +128,9 @@ static void run_act(run *r, run_action action)
         return;
     case RUN_DO_PARK:
         run_park(r);
+        return;
+    case RUN_DO_STAND:
+        run_stand(r);
         return;
     case RUN_DO_RELOAD:
         run_reload(r);
@@ -146,8 +153,6 @@ static void run_act(run *r, run_action action)
     case RUN_DO_FREE:
         run_free(r);
         return;
-    case RUN_DO_STOP:
-    case RUN_DO_STAND:
     case RUN_ACTIONS:
         break;
     }

@@ -21,6 +21,7 @@
 #include "runtime/run/run_input.h"
 #include "runtime/run/run_machine.h"
 #include "runtime/stepwell.h"
+#include "runtime/stop.h"
 #include "runtime/timers.h"
 #include "storage/entry.h"
 #include "storage/store.h"
@@ -34,7 +35,6 @@ struct slot;
 struct frames;
 struct replay;
 struct claim;
-struct stop_cause;
 struct letter;
 
 typedef struct held_line held_line;
@@ -150,6 +150,7 @@ struct run {
     uint64_t started_epoch;  /* for the entry *started* */
     clock_wait deadline_due; /* zeros: none */
     struct timer deadline;
+    stop_reason stop;     /* for what it is to stand still, once RUN_STOPPING */
     entry_cancel cancel;  /* for what it was cancelled first */
     bool attempted;       /* a step's attempt has begun since it is in memory: something may have been done */
     bool waits_long;      /* it waits, or has waited, for longer than --redirect-after: request clients are sent on */
@@ -157,9 +158,12 @@ struct run {
     clock_alarm park_due; /* when it is loaded again, if it parks */
     run_request request;
     run_response response;
-    entry_ended outcome;       /* once it has a response */
-    const char *outcome_error; /* "" unless it failed */
-    const failure *failure;    /* why, while its last entries are made; else NULL */
+    entry_ended outcome;         /* once it has a response */
+    const char *outcome_error;   /* "" unless it failed */
+    union {                      /* of the event that is being dealt with */
+        const failure *failure;  /* RUN_ON_RETURNED: why the handler failed; NULL: it did not */
+        const entry *stop_entry; /* RUN_ON_STOP */
+    };
 
     strand *strands;
     size_t strand_count;
@@ -206,6 +210,14 @@ void run_drain(run *r);
 /* No step of it begins any more; calls are cut, clean-ups run, and it ends as cancelled, or as failed when its deadline
  * is the reason. Journaled, so it survives a restart. Too late once the handler has ended: then nothing happens. */
 void run_cancel(run *r, entry_cancel why);
+
+/* It is to stand still until it is released: attempts under way finish and count, nothing else begins, and it leaves
+ * memory. `reason` is one that has an entry; `path` of the step or branch that is the reason, 0: none; `text` says
+ * people what happened, and is copied. Nothing happens when it ends already, or is cancelled. */
+void run_stop(run *r, stop_reason reason, uint64_t path, const char *text);
+
+/* It has been asked to stand still, and does not yet. */
+static inline bool run_is_stopping(const run *r) { return r->state == RUN_STOPPING || r->state == RUN_LEAVING_STOPPED; }
 
 /* There is no memory for an entry that it cannot go on without: it is unwound, and loaded again from what is on disk.
  */

@@ -34,10 +34,12 @@ void run_unwind(run *r);
 void run_cut_waits(run *r);
 void run_record_cancel(run *r);
 void run_note_cancel(run *r);
+void run_record_stop(run *r);
 void run_answer_waiters(run *r);
 
 void run_end(run *r);
 void run_park(run *r);
+void run_stand(run *r);
 void run_reload(run *r);
 void run_leave(run *r);
 void run_refuse(run *r);

@@ -1,11 +1,13 @@
 /* run_leave: how a run is unwound, cancelled and leaves memory, and what becomes of its clients and letters then. */
 #include <assert.h>
+#include <string.h>
 
 #include "runtime/frames.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run_core.h"
 #include "runtime/strand.h"
@@ -81,6 +83,32 @@ void run_client_gone(run *r)
     if (r->slot && r->slot->tie == TIE_CLIENTS && waiter_none(r->waiters)) run_cancel(r, ENTRY_CANCEL_GONE);
 }
 
+/* ---- Stopping ---- */
+
+void run_record_stop(run *r)
+{
+    const entry_text *text = &r->stop_entry->error;
+    r->stop = stop_of_entry(r->stop_entry);
+    log_line(LOG_WARN, r->id_text, "%s is to stop (%s): %.*s", r->endpoint->route, stop_name(r->stop), (int)text->len,
+             text->data);
+    if (record_append(r, r->stop_entry)) return;
+    log_line(LOG_ERROR, r->id_text, "out of memory: its stop is not journaled");
+    run_lose(r);
+}
+
+void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
+{
+    const entry stopped = {.kind = ENTRY_STOPPED,
+                           .at_ms = clock_wall_ms(),
+                           .status = (int)reason,
+                           .error = {text, strlen(text)},
+                           .path = path};
+    assert(!r->plain && stop_of_entry(&stopped) == reason);
+    r->stop_entry = &stopped;
+    run_post(r, RUN_ON_STOP);
+    r->stop_entry = NULL;
+}
+
 /* ---- Leaving memory ---- */
 
 static void drop_slot(run *r)
@@ -111,6 +139,21 @@ void run_leave(run *r)
 {
     waiter_dismiss(&r->waiters);
     drop_slot(r);
+    run_free(r);
+}
+
+/* Streams get what is on disk before they are told. */
+void run_stand(run *r)
+{
+    slot *s = r->slot;
+    const stop_cause why = {.reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms()};
+    waiter_stopped(&r->waiters, why.reason, r->frames);
+    if (!s) { /* there was no memory for one */
+        run_leave(r);
+        return;
+    }
+    hand_to_slot(r);
+    slot_stop(r->home, s, &why);
     run_free(r);
 }
 
@@ -161,6 +204,7 @@ void run_end(run *r)
     if (r->seq_release > 0) waiter_released(&r->waiters);
     if (r->waiters) run_answer_waiters(r);
     letter_drop(h, &r->letters); /* one that came too late */
+    if (r->slot) letter_drop(h, &r->slot->letters);
     drop_slot(r);
     run_free(r);
 }

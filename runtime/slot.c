@@ -238,17 +238,19 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish
 
 static waiter_kind sender_of(letter_kind kind) { return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE; }
 
+static waiter **waiters_of(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
+
 /* One of a kind is enough: whoever asks again waits for what it leads to. */
 static void send_letter(home *h, slot *s, letter_kind kind)
 {
     uint8_t bit = (uint8_t)(1U << kind);
     if (letter_is_in(s->letters, kind)) {
-        slot_wake(h, s);
+        if (!s->run) slot_wake(h, s);
     } else if (!(s->writing & bit)) {
         if (letter_send(h, &s->id, kind))
             s->writing |= bit;
         else
-            waiter_deny(&s->waiters, sender_of(kind), 503, "out of memory");
+            waiter_deny(waiters_of(s), sender_of(kind), 503, "out of memory");
     }
 }
 
@@ -260,10 +262,13 @@ static void act_on(slot *s, letter_kind kind)
         s->release = true;
 }
 
-/* The run has come to memory by itself meanwhile. */
+/* The run has come to memory by itself meanwhile, or is about to leave it. */
 static void deliver(home *h, run *r, letter *m)
 {
-    if (m->kind == LETTER_CANCEL) {
+    if (m->kind == LETTER_RELEASE && run_is_stopping(r)) {
+        act_on(r->slot, m->kind);
+        letter_move(&m, &r->slot->letters);
+    } else if (m->kind == LETTER_CANCEL) {
         letter_move(&m, &r->letters);
         run_cancel(r, ENTRY_CANCEL_ASKED);
         run_touch(r);
@@ -278,7 +283,7 @@ void slot_take_letter(home *h, letter *m, const char *error)
     slot *s = slot_find(&h->slots, &m->run);
     if (s) s->writing &= (uint8_t)~(1U << m->kind);
     if (error) {
-        if (s) waiter_deny(s->run ? &s->run->waiters : &s->waiters, sender_of(m->kind), 503, NOT_WRITTEN);
+        if (s) waiter_deny(waiters_of(s), sender_of(m->kind), 503, NOT_WRITTEN);
         letter_free_all(&m);
     } else if (!s) {
         letter_drop(h, &m); /* the run has ended */
@@ -357,11 +362,11 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
     slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
     if (!s) {
         waiter_problem(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
-    } else if (s->run || s->state == SLOT_PARKED) {
+    } else if (s->state == SLOT_PARKED || (s->run && !run_is_stopping(s->run))) {
         waiter_problem(x, 409, "the run is not stopped", NULL);
     } else {
-        waiter_attach(h, &s->waiters, &wish, x, id);
-        if (s->unfinished) {
+        waiter_attach(h, waiters_of(s), &wish, x, id);
+        if (s->run || s->unfinished) {
             send_letter(h, s, LETTER_RELEASE);
             return;
         }

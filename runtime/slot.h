@@ -100,6 +100,8 @@ void slot_remove(struct home *h, slot *s);        /* without waiters; frees it *
 void slot_park(struct home *h, slot *s, clock_alarm due);
 /* The wall clock has been set: what it ends follows. */
 void slots_clock_set(struct home *h);
+/* Its run stands still, and has left memory. A release that came meanwhile is obeyed. */
+void slot_stop(struct home *h, slot *s, const struct stop_cause *why);
 /* It is in memory: no longer stopped. */
 void slot_go_on(struct home *h, slot *s);
 /* As soon as there is room. */

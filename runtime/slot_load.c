@@ -118,6 +118,16 @@ static void stop(home *h, slot *s, const stop_cause *why)
     look_again(h, s, why);
 }
 
+void slot_stop(home *h, slot *s, const stop_cause *why)
+{
+    bool is_released = s->release;
+    s->run = NULL;
+    s->release = false; /* else stop() denies it */
+    stop(h, s, why);
+    s->release = is_released;
+    if (is_released) slot_wake(h, s);
+}
+
 static void on_deleted(void *arg, const char *error)
 {
     (void)arg;

@@ -1,0 +1,167 @@
+/* turned: a program that the test turns by hand, one turn of its only loop at a time, on a disk of memory: writes and
+ * reads are done when the test says so, and fail when it likes. Clients are sockets of the same thread. */
+#ifndef TESTS_TURNED_H
+#define TESTS_TURNED_H
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/by_hand.h"
+#include "runtime/loop.h"
+#include "runtime/stop.h"
+#include "storage/by_hand.h"
+#include "storage/memory/memory.h"
+#include "tests/check.h"
+
+enum { TURNED_TEXT = 16384 };
+
+static memory_disk *turned_disk;
+static sw_app *turned_app;
+static int turned_port;
+static bool turned_writes = true; /* what is queued is written in each turn */
+
+/* `flags` ends with NULL. */
+static inline void turned_open(void (*routes)(sw_app *app), const char *const *flags)
+{
+    char why[512], address[64], name[] = "turned";
+    char *argv[16] = {name};
+    int argc = 1, fd = http_listen("127.0.0.1:0", why, sizeof why);
+    for (; flags && *flags; flags++) argv[argc++] = (char *)(uintptr_t)*flags;
+    CHECK(fd >= 0 && http_listen_address(fd, address, sizeof address));
+    turned_port = atoi(strrchr(address, ':') + 1);
+    if (!turned_disk) turned_disk = memory_disk_new();
+    CHECK(turned_disk);
+    turned_writes = true;
+    turned_app = sw_app_new("turned");
+    routes(turned_app);
+    const by_hand_options o = {.backend = memory_open(turned_disk), .listeners = &fd, .loops = 1, .ended_well = true};
+    bool opened = by_hand_open(turned_app, argc, argv, &o, why, sizeof why);
+    if (!opened) printf("# %s\n", why);
+    CHECK(opened);
+}
+
+static inline home *turned_home(void) { return &turned_app->loops[0].home; }
+
+/* False: the loop has ended. */
+static inline bool turned_turn(void)
+{
+    store *s = turned_app->store;
+    if (turned_writes && store_hand_write_due_ms(s) == 0) store_hand_write(s);
+    while (store_hand_reads(s) > 0) store_hand_read(s, 0);
+    return uv_run(&turned_app->loops[0].uv, UV_RUN_NOWAIT) != 0;
+}
+
+#define TURN_UNTIL(condition)                                                                                          \
+    while (!(condition)) CHECK(turned_turn())
+
+static inline void turned_drain(void) { loop_drain(&turned_app->loops[0], LOOP_STOPPED); }
+
+/* The disk stays, for the next one. */
+static inline void turned_end(void)
+{
+    turned_drain();
+    while (turned_turn()) continue;
+    by_hand_close(turned_app);
+}
+
+static inline void turned_close(void)
+{
+    turned_end();
+    memory_disk_free(turned_disk);
+    turned_disk = NULL;
+}
+
+/* ---- Clients ---- */
+
+/* The request is on its way when this returns; the connection closes after the reply. */
+static inline int turned_send(const char *method, const char *target, const char *header)
+{
+    char request[1024];
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)turned_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    int len = snprintf(request, sizeof request,
+                       "%s %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: 0\r\n%s\r\n", method,
+                       target, header);
+    CHECK_INT(write(fd, request, (size_t)len), len);
+    return fd;
+}
+
+/* Of one of the run's own URLs: what is "/output", "/stream", "/release" or "". */
+static inline int turned_send_to(const char *method, const run_id *id, const char *what)
+{
+    char name[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX], target[512];
+    run_id_format(id, name);
+    token_make(&turned_app->key, id, clock_wall_ms() + 1000000, token);
+    (void)snprintf(target, sizeof target, "/_sw/runs/%s%s?token=%s", name, what, token);
+    return turned_send(method, target, "");
+}
+
+/* What has come so far, behind what `text` holds; false: the server has closed. Does not wait. */
+static inline bool turned_read(int fd, char text[TURNED_TEXT])
+{
+    size_t len = strlen(text);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (poll(&p, 1, 0) == 0) return true;
+    ssize_t n = read(fd, text + len, TURNED_TEXT - 1 - len);
+    if (n <= 0) return false;
+    text[len + (size_t)n] = 0;
+    return true;
+}
+
+/* All that comes until the server closes; returns the status, 0: none. */
+static inline int turned_reply(int fd, char text[TURNED_TEXT])
+{
+    int status = 0;
+    text[0] = 0;
+    while (turned_read(fd, text)) CHECK(turned_turn());
+    close(fd);
+    return sscanf(text, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+}
+
+/* ---- Looking ---- */
+
+typedef struct turned_journal {
+    bool found, live, done;
+    char text[TURNED_TEXT]; /* "started; step done a; ended": kinds, and ids of steps */
+} turned_journal;
+
+static inline const char *turned_kind(entry_kind kind)
+{
+    static const char *const names[] = {"?",      "started", "step done", "step failed", "sleep",
+                                        "value",  "chunk",   "response",  "ended",       "rollback",
+                                        "cancel", "stopped", "released"};
+    return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "other";
+}
+
+static inline void turned_on_journal(void *arg, store_journal *loaded, size_t count)
+{
+    turned_journal *j = arg;
+    size_t len = 0;
+    const char *error = NULL;
+    CHECK_INT(count, 1);
+    CHECK(!loaded->error);
+    j->done = true;
+    j->found = loaded->found;
+    j->live = loaded->live;
+    for (size_t at = 0, n; at < loaded->len; at += n) {
+        entry e;
+        n = entry_decode(loaded->data + at, loaded->len - at, &e, &error);
+        CHECK(n > 0);
+        len += (size_t)snprintf(j->text + len, sizeof j->text - len, "%s%s%s%.*s", at ? "; " : "", turned_kind(e.kind),
+                                e.id.len > 0 ? " " : "", (int)e.id.len, e.id.data);
+        CHECK(len < sizeof j->text);
+    }
+}
+
+static inline void turned_load(const run_id *id, turned_journal *j)
+{
+    *j = (turned_journal){.done = false};
+    store_load(turned_home()->port, id, 1, turned_on_journal, j);
+    TURN_UNTIL(j->done);
+}
+
+#endif
