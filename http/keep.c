@@ -48,12 +48,18 @@ bool http_exchange_can_keep(const http_exchange *x, http_kept *out)
 {
     const http_conn *c = conn_of(x);
     assert(x->stage != EXCHANGE_NONE && !conn_kept(c));
-    if (c->state != CONN_ANSWERING || c->broken || c->eof || c->skip > 0) return false;
+    if (c->state != CONN_ANSWERING || c->broken || c->skip > 0) return false;
     if (c->out_len > 0 && x->stage != EXCHANGE_STREAMING) return false;
     *out = (http_kept){.fd = c->fd, .unsent = {c->out_len > 0 ? c->out + c->out_start : "", c->out_len}};
     if (!position_get(c->fd, &out->position)) return false;
     out->bytes = handover_request(c, (http_text){"", 0}, &out->len);
     return out->bytes != NULL;
+}
+
+bool http_exchange_half_closed(const http_exchange *x)
+{
+    assert(x->stage != EXCHANGE_NONE);
+    return conn_of(x)->eof;
 }
 
 void http_exchange_keep(http_exchange *x, uint64_t key)
@@ -85,7 +91,14 @@ bool http_exchange_unkeep(http_exchange *x)
     return conn_release(c);
 }
 
-bool http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t key, bool replying)
+static void reset(int fd)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    close(fd);
+}
+
+http_adopted http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t key, bool replying)
 {
     conn_past past = {.bytes = {kept->bytes, kept->len}, .keep_key = key};
     socklen_t peer_len = sizeof(past.peer);
@@ -94,13 +107,11 @@ bool http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t
                  position_get(kept->fd, &position) && position >= kept->position;
     /* A reply that the holder was not told of: its rest cannot be known. */
     if (!alive || (position > kept->position && !replying)) {
-        struct linger reset = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(kept->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-        close(kept->fd);
-        return false;
+        reset(kept->fd);
+        return alive ? HTTP_ADOPT_UNCERTAIN : HTTP_ADOPT_ENDED;
     }
     past.skip = position - kept->position;
-    return conn_adopt(server, kept->fd, &past);
+    return conn_adopt(server, kept->fd, &past) ? HTTP_ADOPTED : HTTP_ADOPT_ENDED;
 }
 
 void http_reply_resume(http_exchange *x, const http_kept_reply *reply)

@@ -203,8 +203,10 @@ typedef struct http_kept_reply {
 
 /* What the holder is to be given. The reply has not begun, or it is a streamed one that has: then from here on the same
  * calls of http_reply_write must be made again in the next process. False, with nothing to free: an earlier reply is
- * not all sent, the client has sent its last byte, or there is no memory. */
+ * not all sent, or there is no memory. */
 bool http_exchange_can_keep(const http_exchange *x, http_kept *out);
+/* The client has sent its last byte: it may have gone, or read on. */
+bool http_exchange_half_closed(const http_exchange *x);
 /* The holder has it, under this key, which is not 0: the connection is kept until on_release or on_ended. */
 void http_exchange_keep(http_exchange *x, uint64_t key);
 bool http_exchange_kept(const http_exchange *x);
@@ -214,10 +216,16 @@ bool http_exchange_caught_up(const http_exchange *x);
  * told now, or the reply has not caught up, so that must not be written. */
 bool http_exchange_unkeep(http_exchange *x);
 
+typedef enum http_adopted {
+    HTTP_ADOPTED,        /* the request has been handed out, unless this program refuses it: then the connection ends */
+    HTTP_ADOPT_ENDED,    /* the client has gone, or there is no memory */
+    HTTP_ADOPT_UNCERTAIN /* the client was sent something that the holder was not told of: it is reset */
+} http_adopted;
+
 /* Takes over a kept connection: its request is handed out once more. `replying`: the reply has begun, and is to be
- * resumed with one of the calls below. Takes kept->fd, copies the bytes. False: the connection has ended; then it is to
- * be released by the caller. */
-bool http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t key, bool replying);
+ * resumed with one of the calls below. Takes kept->fd, copies the bytes. Unless HTTP_ADOPTED the connection has ended,
+ * and is to be released by the caller. */
+http_adopted http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t key, bool replying);
 
 /* In place of http_reply and http_reply_begin: what was told to the holder, then with http_reply_write the body if it
  * follows, and http_reply_end. */

@@ -23,6 +23,7 @@
 #include "runtime/serve.h"
 #include "runtime/sockets.h"
 #include "runtime/supervise.h"
+#include "runtime/ties.h"
 #include "storage/folder.h"
 
 enum {
@@ -352,12 +353,13 @@ static int serve_and_mark(sw_app *app, sockets *s, const sigset_t *stop_signals)
 {
     app->started_ms = clock_wall_ms();
     if (app->store) {
-        app->ended_well = folder_ended_well(app->opt.data);
-        folder_mark_end(app->opt.data, false);
+        app->ties = must(ties_open(app->opt.data));
+        app->ended_well = ties_former_end(app->ties) == FOLDER_ENDED;
         crash_start(app->store, app->opt.data);
     }
     int result = make_loops_and_serve(app, s, stop_signals);
-    if (app->store && result == EXIT_OK) folder_mark_end(app->opt.data, true);
+    ties_close(app->ties, result == EXIT_OK);
+    app->ties = NULL;
     return result;
 }
 

@@ -32,6 +32,7 @@ struct sw_app {
     int64_t started_ms;     /* Unix */
     bool backing_up;        /* atomic */
     bool ended_well;        /* the last process with this data: its clients were answered, sent on or left to this */
+    struct ties *ties;      /* what it left of runs that end with their clients; NULL: there is no data folder */
     struct pool *blocking;
     struct sw_loop *loops;
     unsigned loop_count;

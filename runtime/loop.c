@@ -292,8 +292,9 @@ static void adopt_kept(sw_loop *l, const moved *m)
             return;
         }
         l->adopting = &to;
-        if (!http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun))
-            keep_on_ended(l, m->key);
+        http_adopted how = http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun);
+        if (how != HTTP_ADOPTED) keep_on_ended(l, m->key);
+        if (l->adopting && how != HTTP_ADOPT_UNCERTAIN) waiter_lost(&l->home, &client); /* nor was it handed out */
         l->adopting = NULL;
     } else {
         log_line(LOG_WARN, NULL, "a connection that a worker of another version left cannot be taken over");
@@ -367,7 +368,9 @@ static void on_command(uv_async_t *h)
 {
     sw_loop *l = h->data;
     __atomic_store_n(&l->answered, __atomic_load_n(&l->asked, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+    bool all_back = __atomic_load_n(&l->all_back, __ATOMIC_ACQUIRE);
     adopt_moved(l);
+    if (all_back) slot_watch_orphans(&l->home);
     if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->home.draining) begin_drain(l);
 }
 
@@ -376,6 +379,12 @@ void loop_drain(sw_loop *l, loop_end end)
     l->home.followed = end != LOOP_STOPPED;
     l->home.replaced = end == LOOP_REPLACED;
     __atomic_store_n(&l->drain_asked, true, __ATOMIC_RELEASE);
+    (void)uv_async_send(&l->command);
+}
+
+void loop_all_back(sw_loop *l)
+{
+    __atomic_store_n(&l->all_back, true, __ATOMIC_RELEASE);
     (void)uv_async_send(&l->command);
 }
 
@@ -497,6 +506,7 @@ void loop_finish(sw_loop *l)
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0);
     (void)rc;
+    slots_leave_ties(&l->home);
     keeper_free(&l->keeper);
     home_free(&l->home);
     uv_mutex_destroy(&l->moved_lock);

@@ -34,6 +34,7 @@ typedef struct sw_loop {
     uv_mutex_t moved_lock;
     uint32_t asked, answered; /* atomic: the watchdog's questions, and the last one it got to */
     bool drain_asked;         /* atomic: set by another thread, after home.followed and home.replaced */
+    bool all_back;            /* atomic, likewise: see loop_all_back */
     bool moved_closed;        /* under moved_lock: it is ending, no connection comes in any more */
     bool stopping;            /* its handles are being closed */
     int handles_open;         /* of the parts that close on their own */
@@ -57,6 +58,8 @@ void loop_drain(sw_loop *l, loop_end end);
 void loop_ask(sw_loop *l);
 bool loop_answered(const sw_loop *l);
 
+/* From the main thread: no connection that a former worker had comes any more. */
+void loop_all_back(sw_loop *l);
 /* Hands a connection that a former worker had to the loop of its run; `data` is that of CONTROL_KEPT. Takes the
  * descriptor. From any thread. */
 void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t len);

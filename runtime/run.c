@@ -168,6 +168,12 @@ void run_post(run *r, run_event event)
 
 /* ---- Turns and commits ---- */
 
+void run_wait_long(run *r)
+{
+    r->waits_long = true;
+    r->seq_wait = r->seq_next;
+}
+
 /* Nothing of it runs any more, and nothing of it is under way. */
 static bool has_settled(const run *r)
 {
@@ -201,7 +207,8 @@ void run_turn_end(run *r)
     if (relaxed && r->waiters && waiter_unkeep(&r->waiters)) run_answer_waiters(r); /* else when it is on disk */
     record_flush(r);
     if (run_is_durable(r) && r->waiters) {
-        if (r->waits_long && run_state_has_handler(r->state)) waiter_redirect(&r->waiters);
+        bool sends_on = r->waits_long && r->seq_durable >= r->seq_wait;
+        if (sends_on && run_state_has_handler(r->state)) waiter_redirect(&r->waiters);
         waiter_pump(&r->waiters, r->frames);
         if (r->seq_release > 0 && r->seq_durable >= r->seq_release) waiter_released(&r->waiters);
     }

@@ -177,6 +177,7 @@ struct run {
     uint32_t seq_durable;    /* entries on disk */
     uint32_t seq_release;    /* of its entry released, until that is on disk; 0: none */
     uint32_t seq_choice;     /* entries made when the last choice was: on disk before an attempt begins */
+    uint32_t seq_wait;       /* entries made when it began to wait for long: on disk before a client is sent on */
     uint32_t commit_waiters; /* strands in record_wait */
     size_t state_bytes;      /* of all entries */
     uint32_t step_count;
@@ -237,6 +238,10 @@ static inline bool run_is_durable(const run *r) { return run_commit_is_durable(r
 
 /* The slot of a run that is in memory and that nobody could ask for before; NULL: there is no such run. */
 struct slot *run_list(struct home *h, const run_id *id);
+
+/* A wait of it that is over --redirect-after begins, and has been journaled: clients are sent on when that is on disk,
+ * so that another process knows of it. */
+void run_wait_long(run *r);
 
 /* A client of it has gone away, not been sent on. */
 void run_client_gone(run *r);

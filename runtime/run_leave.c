@@ -119,6 +119,13 @@ static void drop_slot(run *r)
     slot_remove(r->home, r->slot);
 }
 
+static void leave_slot(slot *s)
+{
+    s->run = NULL;
+    s->state = SLOT_PARKED;
+    s->unfinished = true;
+}
+
 static void hand_to_slot(run *r)
 {
     slot_keep_letters(r->slot, &r->letters);
@@ -134,11 +141,14 @@ void run_park(run *r)
     run_free(r);
 }
 
-/* The next process finds it. */
+/* The next process finds it, and whether it is tied to its clients is known to the slot. */
 void run_leave(run *r)
 {
     waiter_dismiss(&r->waiters);
-    drop_slot(r);
+    if (r->slot && run_is_durable(r) && r->home->draining)
+        leave_slot(r->slot);
+    else
+        drop_slot(r);
     run_free(r);
 }
 

@@ -96,10 +96,10 @@ static const char *header_of(const run *r, const char *name)
 }
 
 /* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
- * an Idempotency-Key asks again, and after a drain everybody was sent on, or is still connected. */
+ * an Idempotency-Key asks again. */
 static bool may_be_sent_on(const run *r)
 {
-    return r->has_waited || r->home->app->ended_well || header_of(r, "prefer") || header_of(r, "idempotency-key");
+    return r->has_waited || header_of(r, "prefer") || header_of(r, "idempotency-key");
 }
 
 static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }

@@ -17,6 +17,7 @@
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/notify.h"
+#include "runtime/ties.h"
 
 enum { KEPT_WAIT_MS = 10000 /* for what the supervisor has: longer is none of this version */ };
 
@@ -31,6 +32,7 @@ typedef struct serving {
     blocked_watch *blocked;   /* NULL: nobody watches, or it drains */
     unsigned started, joinable;
     bool draining;
+    bool all_back;           /* the supervisor has handed over all that it holds, or there is none */
     control_kind drain_soon; /* what the supervisor said before the loops ran; 0: nothing */
     uint64_t beat_us;        /* how often the watchdog is told; 0: there is none */
     uint64_t next_beat_us;
@@ -108,6 +110,7 @@ static void drain(serving *s, loop_end end)
     notify_send(&s->notify, "STOPPING=1\nSTATUS=draining");
     blocked_watch_stop(s->blocked); /* loops end one by one from now on */
     s->blocked = NULL;
+    if (s->app->ties) ties_leaving(s->app->ties);
     for (unsigned i = 0; i < s->started; i++) loop_drain(&s->app->loops[i], end);
 }
 
@@ -123,19 +126,41 @@ static void on_signal(serving *s)
     (void)pthread_sigmask(SIG_UNBLOCK, s->stop_signals, NULL);
 }
 
+/* Nobody else comes back from a former process. Loops that drain end nobody's run for that, and may be gone. */
+static void all_are_back(serving *s)
+{
+    bool tell = !s->all_back && !s->draining;
+    s->all_back = true;
+    for (unsigned i = 0; i < s->app->loop_count && tell; i++) loop_all_back(&s->app->loops[i]);
+}
+
+/* A client that a former worker had: false, and its descriptor is closed, if the message is about none. */
+static bool take_back(serving *s, control_message *m)
+{
+    if (m->head.kind == CONTROL_KEPT_ALL) all_are_back(s);
+    if (m->fd < 0) return false;
+    if (m->head.kind == CONTROL_KEPT)
+        loop_take_back(s->app, m->head.key, m->fd, m->data, m->head.len);
+    else
+        close(m->fd);
+    return m->head.kind == CONTROL_KEPT;
+}
+
 static loop_end end_of(control_kind kind) { return kind == CONTROL_REPLACE ? LOOP_REPLACED : LOOP_STOPPED; }
 
 static void on_control(serving *s)
 {
     control_result r;
     while ((r = control_receive(s->control, s->message)) == CONTROL_OK) {
-        if (s->message->fd >= 0) close(s->message->fd);
-        control_kind kind = s->message->head.kind;
+        control_message *m = s->message;
+        control_kind kind = m->head.kind;
+        take_back(s, m);
         if (kind == CONTROL_DRAIN || kind == CONTROL_REPLACE) drain(s, end_of(kind));
     }
     if (r != CONTROL_GONE) return;
     log_line(LOG_WARN, NULL, "the supervisor has gone");
     s->control = -1; /* the loops may be writing to it: it is closed with the process */
+    all_are_back(s);
     drain(s, LOOP_STOPPED);
 }
 
@@ -153,12 +178,7 @@ static void take_back_connections(serving *s)
         if (r != CONTROL_OK) continue;
         kind = m->head.kind;
         if (kind == CONTROL_DRAIN || kind == CONTROL_REPLACE) s->drain_soon = kind;
-        if (kind == CONTROL_KEPT && m->fd >= 0) {
-            loop_take_back(s->app, m->head.key, m->fd, m->data, m->head.len);
-            count++;
-        } else if (m->fd >= 0) {
-            close(m->fd);
-        }
+        if (take_back(s, m)) count++;
     }
     if (count > 0) log_line(LOG_INFO, NULL, "%zu connections of former workers taken over", count);
 }
@@ -207,7 +227,10 @@ bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals)
     /* Without it nobody could tell the loops to end: no thread is started. */
     bool ok = setup(&s);
     if (ok) {
-        if (s.control >= 0) take_back_connections(&s);
+        if (s.control >= 0)
+            take_back_connections(&s);
+        else
+            all_are_back(&s);
         ok = start_threads(&s);
         if (ok) s.blocked = blocked_watch_start(app);
         if (ok) say(&s, CONTROL_READY, "READY=1\nSTATUS=serving");

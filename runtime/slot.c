@@ -4,10 +4,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "runtime/app.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/run/home.h"
 #include "runtime/slot_core.h"
+#include "runtime/ties.h"
 #include "runtime/waiter.h"
 
 static const char NOT_WRITTEN[] = "the journal cannot be written: nothing of it was done";
@@ -83,6 +85,7 @@ void slot_remove(home *h, slot *s)
     slot_table *t = &h->slots;
     assert(!s->waiters && !s->run && s->state != SLOT_QUEUED);
     timers_stop(&h->timers, &s->due);
+    if (h->app->ties) ties_settle(h->app->ties, &s->id);
     if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
     letter_free_all(&s->letters);
     slot **at = bucket(t, &s->id);
@@ -193,8 +196,7 @@ void slot_release_held(home *h)
 
 /* ---- Clients ---- */
 
-/* A slot for a run that may not be in memory; NULL: no memory. */
-static slot *slot_for(home *h, const run_id *id)
+slot *slot_for(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
     if (!s) s = run_list(h, id);
@@ -373,54 +375,4 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
         s->release = true;
         slot_wake(h, s);
     }
-}
-
-void slot_client_gone(home *h, const run_id *id)
-{
-    slot *s = slot_find(&h->slots, id);
-    if (!s) return;
-    if (s->run) {
-        run_client_gone(s->run);
-    } else if (s->tie == TIE_CLIENTS && waiter_none(s->waiters) && !h->draining) {
-        s->cancel = ENTRY_CANCEL_GONE;
-        slot_wake(h, s);
-    }
-}
-
-void slot_client_sent_on(home *h, const run_id *id)
-{
-    slot *s = slot_find(&h->slots, id);
-    if (s) s->tie = TIE_NONE;
-}
-
-void slot_client_back(home *h, const run_id *id)
-{
-    slot *s = slot_find(&h->slots, id);
-    if (s && s->tie == TIE_UNKNOWN) s->tie = TIE_AWAITED;
-}
-
-/* Kept connections have been handed on before any run is loaded; the rest of the time is for loops that are busy. */
-static bool clients_are_back(const home *h) { return !h->slots.orphans.place; }
-
-void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
-{
-    if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
-    bool alone = waiter_none(s->waiters);
-    s->tie = cancels && !(alone && sent_on && s->tie == TIE_UNKNOWN) ? TIE_CLIENTS : TIE_NONE;
-    if (s->tie == TIE_CLIENTS && alone && clients_are_back(h)) s->cancel = ENTRY_CANCEL_GONE;
-}
-
-/* The connections of these runs' clients have ended with the process that died, and nobody was sent on. */
-static void on_clients_back(struct timer *t)
-{
-    home *h = t->arg;
-    for (size_t i = 0; i < h->slots.bucket_count; i++)
-        for (slot *s = h->slots.buckets[i]; s; s = s->next)
-            if (s->tie == TIE_CLIENTS) slot_client_gone(h, &s->id);
-}
-
-void slot_watch_orphans(home *h)
-{
-    h->slots.orphans = (struct timer){.fn = on_clients_back, .arg = h};
-    (void)timers_start(&h->timers, &h->slots.orphans, (uint64_t)h->opt->redirect_after_ms);
 }

@@ -33,10 +33,11 @@ typedef enum slot_state {
 } slot_state;
 
 /* Whether a run of an endpoint with SW_CANCEL ends with its clients: with those that wait for its answer and were not
- * sent on. Journaled is neither, so a run that is loaded by another process is judged by what its journal shows. */
+ * sent on. That is not in the journal: a run that is loaded by another process is judged by what the one before left
+ * (runtime/ties.h), by the clients that come from it, and, if it was killed, by what the journal shows. */
 typedef enum slot_tie {
     TIE_UNKNOWN, /* of a former process, not yet loaded */
-    TIE_AWAITED, /* likewise; a client that waited for it was handed on to this process, and may have left since */
+    TIE_AWAITED, /* of a former process; a client that waited for it was left to this one, and may have gone since */
     TIE_NONE,    /* goes on alone: the endpoint does not say so, or a client was sent on and may come back */
     TIE_CLIENTS
 } slot_tie;
@@ -84,9 +85,10 @@ typedef struct slot_table {
     run_id scanned;                            /* the last row that recovery has read */
     bool scanning;                             /* there is one */
     uint8_t scan_tries;
-    struct timer scan;    /* recovery is tried again */
-    struct timer orphans; /* runs while clients of a former process may come back */
-    size_t places;        /* of --runs-max, of slots that are being loaded */
+    struct timer scan;     /* recovery is tried again */
+    struct timer orphans;  /* runs while clients of a former process may come back */
+    bool clients_are_back; /* that is over */
+    size_t places;         /* of --runs-max, of slots that are being loaded */
 } slot_table;
 
 bool slot_table_init(slot_table *t);
@@ -134,9 +136,17 @@ void slot_client_gone(struct home *h, const run_id *id);
 void slot_client_sent_on(struct home *h, const run_id *id);
 /* The connection of one who waits for its answer has come from a former process; it need not be open any more. */
 void slot_client_back(struct home *h, const run_id *id);
+/* The connection of one who waited for its answer was left to this process, and has ended before it got here. */
+void slot_client_lost(struct home *h, const run_id *id);
 /* A run of a former process is being loaded: whether it ends with its clients, and at once since they are gone.
- * `sent_on`: its journal shows, or the way that process ended, that they may have been sent on. */
+ * `sent_on`: its journal shows that they may have been sent on. */
 void slot_judge_tie(struct home *h, slot *s, bool cancels, bool sent_on);
+
+/* All connections of a former process that come to this one have come: after a while runs that end with their clients,
+ * of which none is back, end. Once is enough. */
+void slot_watch_orphans(struct home *h);
+/* The loop ends: what the next process has to know of ties. */
+void slots_leave_ties(struct home *h);
 
 /* Reads the live table and makes a slot of each row of this loop. What fails is tried again. */
 void slot_recover(struct home *h);

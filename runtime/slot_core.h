@@ -1,10 +1,12 @@
-/* What the two halves of the table share: slots, their queues and their clients (slot.c), and loading them
- * (slot_load.c). */
+/* What the parts of the table share: slots, their queues and their clients (slot.c), loading them (slot_load.c),
+ * and which of them end with their clients (slot_tie.c). */
 #ifndef RUNTIME_SLOT_CORE_H
 #define RUNTIME_SLOT_CORE_H
 
 #include "runtime/slot.h"
 
+/* A slot for a run that may not be in memory; NULL: no memory. */
+slot *slot_for(struct home *h, const run_id *id);
 /* SLOT_STOPPED: it is loaded again after that. */
 void slot_look_at(struct home *h, slot *s, int64_t wait_ms);
 
@@ -14,8 +16,5 @@ void slot_enqueue(slot_table *t, slot *s);
 void slot_leave_due(slot_table *t, slot *s);
 /* True: the gate is closed, and it waits for that. */
 bool slot_hold(struct home *h, slot *s);
-
-/* After a while runs that end with their clients, of which none has come back, do. */
-void slot_watch_orphans(struct home *h);
 
 #endif

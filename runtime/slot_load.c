@@ -387,8 +387,4 @@ static void scan(home *h)
     store_scan_live(h->port, t->scanning ? &t->scanned : NULL, SCAN_ROWS, h->index, h->count, on_rows, h);
 }
 
-void slot_recover(home *h)
-{
-    slot_watch_orphans(h);
-    scan(h);
-}
+void slot_recover(home *h) { scan(h); }

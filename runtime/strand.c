@@ -104,7 +104,7 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
     if (left_ms <= 0 || interrupted(s)) return !interrupted(s);
     s->until = *until;
     if (kind == STRAND_SLEEP_DURABLE) {
-        if (left_ms > r->home->opt->redirect_after_ms) r->waits_long = true;
+        if (left_ms > r->home->opt->redirect_after_ms) run_wait_long(r);
         strand_set_wait(s, STRAND_DUE);
     }
     bool awake = sleep_through(s, left_ms);

@@ -20,6 +20,8 @@ void waiter_attach(struct home *h, waiter **list, const request_wish *asked, htt
 
 /* Attaches a client that a former worker had. Takes the exchange. */
 void waiter_take_back(struct home *h, http_exchange *x, const request_wish *asked, const struct kept_client *client);
+/* Such a one whose connection has ended before it could be taken over. */
+void waiter_lost(struct home *h, const struct kept_client *client);
 
 typedef enum waiter_keep_result { WAITER_KEEP_DONE, WAITER_KEEP_LATER } waiter_keep_result;
 /* For the keeper: this client has waited for long enough to be kept. */

@@ -1,6 +1,7 @@
 /* waiter_keep: clients whose connections outlive the process. */
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/kept.h"
 #include "runtime/run/home.h"
@@ -22,7 +23,10 @@ waiter_keep_result waiter_keep(keep_entry *e)
     http_kept kept;
     if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE || w->wish.kind == WAITER_REST)
         return WAITER_KEEP_DONE;
-    if (k->kept >= k->kept_max || !can_be_found(w) || !http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;
+    if (k->kept >= k->kept_max || !can_be_found(w)) return WAITER_KEEP_LATER;
+    /* Who has sent its last byte may have gone, which shows soon; in a drain the next worker finds out. */
+    if (http_exchange_half_closed(w->x) && !w->home->draining) return WAITER_KEEP_LATER;
+    if (!http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;
     kept_client client = {.run = w->id, .wish = w->wish, .position = kept.position, .request = {kept.bytes, kept.len}};
     client.unsent = (sw_bytes){kept.unsent.data, kept.unsent.len};
     client.wish.after = w->cursor;
@@ -52,6 +56,26 @@ void waiter_take_back(home *h, http_exchange *x, const request_wish *asked, cons
     bool asks = waiter_asks(&again);
     slot_attach(h, x, &client->run, &again);
     if (asks) slot_client_back(h, &client->run);
+}
+
+/* What follows the method in a request line; a target may be a whole URL. */
+static http_text path_of(sw_bytes request)
+{
+    const char *at = request.data, *end = at + request.len;
+    while (at < end && *at != ' ') at++;
+    if (at < end) at++;
+    if (at < end && *at != '/') {
+        const char *host = memmem(at, (size_t)(end - at), "://", 3);
+        at = host ? memchr(host + 3, '/', (size_t)(end - host - 3)) : NULL;
+    }
+    return at ? (http_text){at, (size_t)(end - at)} : (http_text){"", 0};
+}
+
+/* One that was being replied to was answered, or sent on. */
+void waiter_lost(home *h, const kept_client *client)
+{
+    const request_wish asked = {.answer = client->wish, .observes = request_observes(path_of(client->request))};
+    if (!client->replying && client->wish.kind != WAITER_NONE && waiter_asks(&asked)) slot_client_lost(h, &client->run);
 }
 
 bool waiter_unkeep(waiter **list)

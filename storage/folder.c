@@ -69,19 +69,26 @@ bool folder_sync_parent(const char *path)
     return sync_folder(parent);
 }
 
-/* Whole or not at all, and on disk when this returns true. */
-static bool write_small(const char *path, const char *name, const char *data, size_t len)
+typedef enum durability { FOR_PROCESSES, FOR_MACHINES } durability;
+
+/* Whole or not at all, as whoever dies afterwards finds it: this process, or the machine with what is not synced. */
+static bool replace_small(const char *path, const char *name, const char *data, size_t len, durability outlives)
 {
     char file[FOLDER_PATH_MAX], next[FOLDER_PATH_MAX];
     name_in(file, path, name);
     if (snprintf(next, sizeof next, "%s.new", file) >= (int)sizeof next) return false;
     int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return false;
-    bool ok = write_all(fd, data, len) && fsync(fd) == 0;
+    bool ok = write_all(fd, data, len) && (outlives == FOR_PROCESSES || fsync(fd) == 0);
     int reason = errno;
     close(fd);
     errno = reason;
-    return ok && rename(next, file) == 0 && sync_folder(path);
+    return ok && rename(next, file) == 0 && (outlives == FOR_PROCESSES || sync_folder(path));
+}
+
+static bool write_small(const char *path, const char *name, const char *data, size_t len)
+{
+    return replace_small(path, name, data, len, FOR_MACHINES);
 }
 
 static bool make(const char *path, char *error, size_t error_size)
@@ -161,19 +168,54 @@ long folder_user(const char *path)
     return strtol(text, NULL, 10);
 }
 
-static const char in_use[] = "in use\n", ended_well[] = "ended\n";
+/* The first line of the file; a process of an earlier version knows the last one only, as the whole file. */
+static const char *const ends[] = {
+    [FOLDER_ENDED] = "ended\n", [FOLDER_LEAVING] = "leaving\n", [FOLDER_IN_USE] = "in use\n"};
 
-bool folder_ended_well(const char *path)
+/* The whole file, malloc'd and zero-terminated; NULL with errno. */
+static char *read_whole(const char *path, const char *name)
 {
-    char text[SMALL_FILE_MAX];
-    ssize_t n = read_small(path, "end", text, sizeof text);
-    return n != sizeof in_use - 1 || memcmp(text, in_use, sizeof in_use - 1) != 0;
+    char file[FOLDER_PATH_MAX], *text = NULL;
+    struct stat st;
+    name_in(file, path, name);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return NULL;
+    size_t len = 0, size = fstat(fd, &st) == 0 && st.st_size > 0 ? (size_t)st.st_size : 0;
+    ssize_t n = 0;
+    text = malloc(size + 1);
+    while (text && len < size && (n = read(fd, text + len, size - len)) > 0) len += (size_t)n;
+    close(fd);
+    if (text) text[len] = 0;
+    return text;
 }
 
-void folder_mark_end(const char *path, bool ended)
+folder_end folder_read_end(const char *path, char **left)
 {
-    const char *text = ended ? ended_well : in_use;
-    (void)write_small(path, "end", text, strlen(text)); /* without it the next process is more careful, or less */
+    char *text = read_whole(path, "end");
+    folder_end end = FOLDER_ENDED;
+    size_t skip = text ? strlen(text) : 0;
+    for (size_t i = 0; text && i < sizeof ends / sizeof *ends; i++) {
+        if (strncmp(text, ends[i], strlen(ends[i])) != 0) continue;
+        end = (folder_end)i;
+        skip = strlen(ends[i]);
+    }
+    *left = strdup(text ? text + skip : "");
+    free(text);
+    return end;
+}
+
+bool folder_mark_end(const char *path, folder_end end, const char *left, size_t len)
+{
+    const char *line = ends[end];
+    char *text = malloc(strlen(line) + len);
+    if (!text) return false;
+    memcpy(text, line, strlen(line));
+    if (len > 0) memcpy(text + strlen(line), left, len);
+    /* A drain must not wait for a disk that hangs. */
+    durability outlives = end == FOLDER_LEAVING ? FOR_PROCESSES : FOR_MACHINES;
+    bool written = replace_small(path, "end", text, strlen(line) + len, outlives);
+    free(text);
+    return written;
 }
 
 bool folder_copy(const char *from, const char *to)

@@ -19,10 +19,17 @@ bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *
 void folder_mark_used(const char *path);
 long folder_user(const char *path); /* process id of the last who marked it, 0 if unknown */
 
-/* Whether the last process that used the folder ended as it should: until folder_mark_end(path, true) it counts as one
- * that did not. True also if nothing is known, of a folder of 0.1.0. */
-bool folder_ended_well(const char *path);
-void folder_mark_end(const char *path, bool ended);
+/* How the last process that used the folder ended. */
+typedef enum folder_end {
+    FOLDER_ENDED,   /* as it should; also if nothing is known, of a folder of 0.1.0 */
+    FOLDER_LEAVING, /* it died while it drained */
+    FOLDER_IN_USE   /* it died while it served */
+} folder_end;
+
+/* *left, malloc'd, is what it left for the next process: "" mostly, NULL when memory is out. */
+folder_end folder_read_end(const char *path, char **left);
+/* What this process is to be found as from now on; `left` is for the next one. False: errno tells why not. */
+bool folder_mark_end(const char *path, folder_end end, const char *left, size_t len);
 
 /* The small files that belong to the journal, into another folder. False: errno tells why. */
 bool folder_copy(const char *from, const char *to);

@@ -46,12 +46,16 @@ static waiter_wish answer_of(const reading *r)
     return (waiter_wish){.kind = p->respond_async || p->wait_ms == 0 ? WAITER_ASYNC : WAITER_REQUEST};
 }
 
-request_wish request_wish_of(const http_request *q)
+bool request_observes(http_text path)
 {
     static const char observed[] = "/_sw/";
+    return path.len >= sizeof observed - 1 && memcmp(path.data, observed, sizeof observed - 1) == 0;
+}
+
+request_wish request_wish_of(const http_request *q)
+{
     request_wish w = {.is_head = q->method.len == 4 && memcmp(q->method.data, "HEAD", 4) == 0,
-                      .observes = q->path.len >= sizeof observed - 1 &&
-                                  memcmp(q->path.data, observed, sizeof observed - 1) == 0};
+                      .observes = request_observes(q->path)};
     reading r = {.prefer = PREFER_NOTHING};
     for (size_t i = 0; i < q->header_count; i++) read_header(&w, &r, &q->headers[i]);
     w.answer = answer_of(&r);

@@ -53,5 +53,7 @@ typedef struct request_wish {
 } request_wish;
 
 request_wish request_wish_of(const http_request *q);
+/* A request of this path, or of one that begins with it, asks for a URL of a run. */
+bool request_observes(http_text path);
 
 #endif

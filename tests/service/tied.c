@@ -3,23 +3,29 @@
 #include <netinet/in.h>
 
 #include "runtime/stepwell.h"
+#include "tests/disk_faults.h"
 #include "tests/served.h"
 
 /* Seen by the test and all its workers. */
 typedef struct notes {
-    int gate; /* opened by the test */
+    int gate;       /* opened by the test */
+    int hold_start; /* workers wait before they serve */
+    int starts;     /* of workers */
+    disk_state disk;
 } notes;
 static notes *seen;
 static char root[64], folder[128];
 static served server;
 
 static void nap(void) { usleep(5000); }
+static int load(const int *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
+static void set(int *at, int value) { __atomic_store_n(at, value, __ATOMIC_SEQ_CST); }
 
 /* ---- The program ---- */
 
 static sw_value await_gate(sw_ctx *c, sw_value input)
 {
-    while (!__atomic_load_n(&seen->gate, __ATOMIC_SEQ_CST)) sw_sleep(c, "gate", 5);
+    while (!load(&seen->gate)) sw_sleep(c, "gate", 5);
     return input;
 }
 
@@ -33,7 +39,7 @@ static sw_value look_at_gate(sw_ctx *c, sw_value input)
 {
     (void)input;
     sw_sleep(c, "a while", 5);
-    return sw_bool(__atomic_load_n(&seen->gate, __ATOMIC_SEQ_CST));
+    return sw_bool(load(&seen->gate));
 }
 
 static void on_tied(sw_ctx *c)
@@ -45,11 +51,31 @@ static void on_tied(sw_ctx *c)
     sw_reply_text(c, 200, "done");
 }
 
+/* Its step begins once all before it is on disk. */
+static void on_naps(sw_ctx *c)
+{
+    sw_step_with(c, "say", say, sw_str(c, "one"), &(sw_step_options){.sync = true});
+    disk_set(&seen->disk, DISK_SYNC_HANGS);
+    sw_sleep(c, "nap", 3000);
+    sw_reply_text(c, 200, "done");
+}
+
+static const char *on_start(sw_app *app, void *arg)
+{
+    (void)app, (void)arg;
+    (void)__atomic_add_fetch(&seen->starts, 1, __ATOMIC_SEQ_CST);
+    while (load(&seen->hold_start)) nap();
+    return NULL;
+}
+
 static int serve(int argc, char **argv)
 {
     seen = share_memory(getenv("NOTES"), sizeof *seen);
+    disk = &seen->disk;
     sw_app *app = sw_app_new("tied");
     sw_endpoint(app, "GET /tied", on_tied, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
+    sw_endpoint(app, "GET /naps", on_naps, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
+    sw_on_start(app, on_start, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -104,6 +130,7 @@ static void start(const char *const *more, bool anew)
     for (; more && *more; more++) flags[n++] = *more;
     if (anew) snprintf(folder, sizeof folder, "%s/data%d", root, folders++);
     if (anew) seen->gate = 0;
+    seen->starts = 0;
     served_start(&server, flags);
 }
 
@@ -122,7 +149,7 @@ static void begin_async(char output[512], char stream[512])
     snprintf(stream, 512, "%.*s/stream%s", (int)(what - path), path, what + 7);
 }
 
-static void open_gate(void) { __atomic_store_n(&seen->gate, 1, __ATOMIC_SEQ_CST); }
+static void open_gate(void) { set(&seen->gate, 1); }
 
 /* All runs are over: so many were cancelled, so many have succeeded. */
 static void check_ends(int cancelled, int succeeded)
@@ -254,13 +281,140 @@ static void test_between_workers(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* From its machine comes a reset, as when it is killed with something unread. */
+static void break_off(int fd)
+{
+    const struct linger reset = {.l_onoff = 1};
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0 && close(fd) == 0);
+}
+
+static void await_cancelled(int count)
+{
+    int cancelled = 0;
+    for (int i = 0; i < 600 && (cancelled = cancelled_runs()) < count; i++) usleep(100000);
+    CHECK_INT(cancelled, count);
+}
+
+/* The worker has ended, the next one begins and does not serve yet. */
+static void await_next_worker(void)
+{
+    while (load(&seen->starts) < 2) nap();
+}
+
+/* While nobody serves, clients are broken off: the next worker cannot take them over, and that is how it learns. */
+static void broken_off_between(int signal_number, const char *headers)
+{
+    start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
+    int leaves = ask("/tied?looks=1", headers), reads = ask("/tied?looks=1", "Accept: text/event-stream\r\n"),
+        stays = ask("/tied?looks=1", "");
+    await_text(reads, "\"one\"");
+    while (metric("connections_kept_total") < 3) nap();
+    set(&seen->hold_start, 1);
+    CHECK(kill(signal_number == SIGHUP ? server.pid : worker_of(server.pid), signal_number) == 0);
+    await_next_worker();
+    break_off(leaves);
+    break_off(reads);
+    set(&seen->hold_start, 0);
+    await_cancelled(2);
+    open_gate();
+    await_text(stays, "done");
+    close(stays);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static void test_broken_off(void)
+{
+    broken_off_between(SIGHUP, "");
+    broken_off_between(SIGHUP, "Idempotency-Key: \"k\"\r\n");
+    broken_off_between(SIGKILL, "");
+    broken_off_between(SIGKILL, "Idempotency-Key: \"k\"\r\n");
+}
+
+/* Who has sent its last byte may be gone or may read on: the next worker finds out. */
+static void test_half_closed(void)
+{
+    start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
+    int leaves = ask("/tied?looks=1", ""), stays = ask("/tied?looks=1", "");
+    while (metric("connections_kept_total") < 2) nap();
+    CHECK(shutdown(leaves, SHUT_WR) == 0 && shutdown(stays, SHUT_WR) == 0);
+    await_text(leaves, "HTTP/1.1 100 ");
+    await_text(stays, "HTTP/1.1 100 ");
+    set(&seen->hold_start, 1);
+    CHECK(kill(server.pid, SIGHUP) == 0);
+    await_next_worker();
+    break_off(leaves);
+    set(&seen->hold_start, 0);
+    await_cancelled(1);
+    open_gate();
+    await_text(stays, "done");
+    CHECK(!strstr(got, "HTTP/1.1 303 "));
+    close(stays);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+/* A process that ends before it has found out that a client is gone leaves that to the next one. */
+static void test_left_undecided(void)
+{
+    start(NULL, true);
+    int waits = ask("/tied?looks=1", ""), sent_on = ask("/tied?looks=1", "Prefer: respond-async\r\n");
+    await_text(sent_on, "HTTP/1.1 202 ");
+    while (metric("runs_started_total") < 2) nap();
+    usleep(200000); /* so that all are on disk */
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    for (int i = 0; i < 3; i++) { /* for an hour clients may come back */
+        start((const char *const[]){"--redirect-after", "1h", NULL}, false);
+        while (metric("runs_resumed_total") < 2) nap();
+        CHECK_INT(served_stop(&server, SIGTERM), 0);
+    }
+    start(NULL, false);
+    check_ends(1, 1);
+    close(waits);
+    close(sent_on);
+}
+
+/* Killed while it drains: whoever it has sent on comes back. */
+static void test_killed_in_drain(void)
+{
+    start((const char *const[]){"--redirect-after", "10s", "--park-after", "100ms", NULL}, true);
+    int sent_on = ask("/tied?nap=1", ""), works = ask("/tied", "");
+    while (metric("runs_parked_total") < 1 || metric("runs_started_total") < 2) nap();
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    await_text(sent_on, "HTTP/1.1 303 ");
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start(NULL, false);
+    usleep(400000); /* beyond --redirect-after */
+    check_ends(0, 2);
+    close(sent_on);
+    close(works);
+}
+
+/* That a run waits is on disk before its client is sent on: who is killed in between has sent nobody on. */
+static void test_sent_on_durably(void)
+{
+    start((const char *const[]){"--park-after", "1h", NULL}, true);
+    int waits = ask("/naps", "");
+    while (seen->disk.failed == 0) nap();                           /* a commit of what comes behind the step */
+    for (int i = 0; i < 3; i++) (void)metric("runs_started_total"); /* turns of the loop */
+    char byte;
+    CHECK(recv(waits, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0);
+    disk_set(&seen->disk, DISK_GOOD);
+    await_text(waits, "HTTP/1.1 303 ");
+    close(waits);
+    check_ends(0, 1);
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {{"observers", test_observers},
                                        {"killed", test_killed},
                                        {"stopped", test_stopped},
                                        {"kept", test_kept},
-                                       {"between workers", test_between_workers}};
+                                       {"between workers", test_between_workers},
+                                       {"broken off between workers", test_broken_off},
+                                       {"half closed between workers", test_half_closed},
+                                       {"left undecided", test_left_undecided},
+                                       {"killed while it drains", test_killed_in_drain},
+                                       {"sent on when that is on disk", test_sent_on_durably}};
     char text[128];
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
         argv[1] = argv[0];

@@ -1,0 +1,113 @@
+/* The table's third part: which runs end with their clients, and what the next process has to know of that.
+ *
+ *   a client of it            its run is
+ *                             in memory        parked, queued      of a former process, not yet loaded
+ *   comes                     nothing          nothing             UNKNOWN becomes AWAITED
+ *   is sent on                NONE             NONE                NONE
+ *   goes, it was the last     cancelled        loaded, cancelled   AWAITED; judged when it is loaded
+ *   is lost between them                                           UNKNOWN becomes AWAITED
+ *   the process ends          left for the next one, as awaited, unless it is NONE
+ */
+#include "runtime/app.h"
+#include "runtime/run.h"
+#include "runtime/run/home.h"
+#include "runtime/slot_core.h"
+#include "runtime/ties.h"
+#include "runtime/waiter.h"
+
+static former_tie former(const home *h, const slot *s)
+{
+    if (s->tie == TIE_AWAITED) return FORMER_AWAITED;
+    if (!h->app->ties) return h->app->ended_well ? FORMER_PRESUMED : FORMER_UNKNOWN;
+    return ties_find(h->app->ties, &s->id);
+}
+
+void slot_client_gone(home *h, const run_id *id)
+{
+    slot *s = slot_find(&h->slots, id);
+    if (!s) return;
+    if (s->run) {
+        run_client_gone(s->run);
+    } else if (s->tie == TIE_CLIENTS && waiter_none(s->waiters) && !h->draining) { /* else the next process finds it */
+        s->cancel = ENTRY_CANCEL_GONE;
+        slot_wake(h, s);
+    }
+}
+
+void slot_client_sent_on(home *h, const run_id *id)
+{
+    slot *s = slot_find(&h->slots, id);
+    if (s) s->tie = TIE_NONE;
+}
+
+static void await_clients(const home *h, slot *s)
+{
+    if (s->tie == TIE_UNKNOWN && former(h, s) != FORMER_ALONE) s->tie = TIE_AWAITED;
+}
+
+void slot_client_back(home *h, const run_id *id)
+{
+    slot *s = slot_find(&h->slots, id);
+    if (s) await_clients(h, s);
+}
+
+void slot_client_lost(home *h, const run_id *id)
+{
+    slot *s = slot_for(h, id);
+    if (!s) return;
+    await_clients(h, s);
+    if (s->state == SLOT_UNKNOWN) slot_wake(h, s);
+    slot_client_gone(h, id);
+}
+
+void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
+{
+    if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
+    former_tie was = former(h, s);
+    bool alone = waiter_none(s->waiters);
+    bool may_come_back = was == FORMER_PRESUMED || (was == FORMER_UNKNOWN && sent_on);
+    s->tie = !cancels || was == FORMER_ALONE || (alone && may_come_back) ? TIE_NONE : TIE_CLIENTS;
+    if (s->tie == TIE_CLIENTS && alone && h->slots.clients_are_back) s->cancel = ENTRY_CANCEL_GONE;
+}
+
+/* The connections of these runs' clients have ended with the process that died, and nobody was sent on. */
+static void on_clients_back(struct timer *t)
+{
+    home *h = t->arg;
+    h->slots.clients_are_back = true;
+    for (size_t i = 0; i < h->slots.bucket_count; i++)
+        for (slot *s = h->slots.buckets[i]; s; s = s->next)
+            if (s->tie == TIE_CLIENTS) slot_client_gone(h, &s->id);
+}
+
+void slot_watch_orphans(home *h)
+{
+    if (h->slots.orphans.fn) return;
+    h->slots.orphans = (struct timer){.fn = on_clients_back, .arg = h};
+    if (!timers_start(&h->timers, &h->slots.orphans, (uint64_t)h->opt->redirect_after_ms))
+        on_clients_back(&h->slots.orphans);
+}
+
+/* ---- The next process ---- */
+
+/* A wait over --redirect-after is in the journal, which is enough to know that its client was sent on. */
+static bool waits_long(const home *h, const slot *s)
+{
+    int64_t then_ms = clock_steady_ms() + h->opt->redirect_after_ms;
+    return s->state == SLOT_PARKED && s->due.place && s->due.due_us > (uint64_t)then_ms * 1000;
+}
+
+static void leave_tie(const home *h, const slot *s)
+{
+    ties *t = h->app->ties;
+    former_tie was = s->tie == TIE_UNKNOWN ? former(h, s) : s->tie == TIE_NONE ? FORMER_ALONE : FORMER_AWAITED;
+    ties_settle(t, &s->id);
+    if (was == FORMER_AWAITED || (was == FORMER_UNKNOWN && s->unfinished && !waits_long(h, s)))
+        ties_leave(t, &s->id, was);
+}
+
+void slots_leave_ties(home *h)
+{
+    for (size_t i = 0; h->app->ties && i < h->slots.bucket_count; i++)
+        for (const slot *s = h->slots.buckets[i]; s; s = s->next) leave_tie(h, s);
+}
