@@ -113,6 +113,7 @@ static store_outcome memory_commit(backend *b, store_segment *list, int64_t now_
 {
     memory *m = memory_of(b);
     memory_batch batch = memory_batch_of(m->disk);
+    batch.is_commit = true;
     memory_write_begin(m);
     for (store_segment *s = list; s;) s = add_group(m->disk, &batch, s, now_ms);
     if (now_ms > m->disk->noted_ms) m->disk->noted_ms = now_ms;

@@ -35,6 +35,7 @@ typedef struct memory_batch {
     const memory_space *space; /* the disk's */
     memory_change *changes;
     size_t count, room;
+    bool is_commit; /* find_commit will ask for it */
 } memory_batch;
 
 struct memory_disk {
@@ -53,7 +54,7 @@ struct memory_disk {
     int64_t wall_ms, noted_ms; /* the latter: the highest at a commit */
     uint64_t epoch, writes;
     clock_belief belief;
-    /* The last commit of unknown outcome: whether it is there is known once it was opened again. */
+    /* The last commit of unknown outcome: whether it is there is known once it was opened again, and from then on. */
     bool last_there;
 };
 

@@ -209,7 +209,7 @@ store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error
 /* The lock is held. */
 static void settle(memory_disk *d)
 {
-    d->last_there = d->pending_appears;
+    if (d->pending.is_commit) d->last_there = d->pending_appears;
     if (d->pending_appears)
         batch_apply(d, &d->pending);
     else

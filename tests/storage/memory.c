@@ -65,6 +65,27 @@ static void test_slow_reads(void)
     memory_disk_free(disk);
 }
 
+/* The disk was opened anew, and could not be read then: opened once more, it still has the write. */
+static void test_found_later(void)
+{
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = on_disk(disk);
+    open_desk(&d, &o);
+    memory_fail(disk, MEMORY_APPEARS, 0, false);
+    memory_fail_reads(disk, true);
+    store_segment s = {.run = id_of(1, 1), .live = STORE_LIVE_SET, .retain_ms = -1, .data = "there", .len = 5};
+    store_append(d.port, &s);
+    usleep(400000); /* time for the first try; if it comes later this proves less */
+    memory_fail_reads(disk, false);
+    wait_for(&d, 1);
+    CHECK_INT(d.committed, 1);
+    CHECK_INT(memory_writes(disk), 2); /* it and the probe: it was not written again */
+    CHECK(load(&d, s.run));
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
 static size_t runs_kept(desk *d)
 {
     store_list(d->port, NULL, 64, on_ids, NULL);
@@ -196,6 +217,7 @@ static void test_power(void)
 
 static const check_case cases[] = {{"a commit that waits", test_held},
                                    {"slow reads, and reads that fail", test_slow_reads},
+                                   {"an appearing write is found later too", test_found_later},
                                    {"a clock moved by hand", test_clock},
                                    {"tables, and a key that is taken", test_tables},
                                    {"what was reported outlives the power", test_power}};
