@@ -139,7 +139,12 @@ void slot_go_on(home *h, slot *s)
     s->tries = 0;
 }
 
-bool slot_wants_place(const slot *s) { return s->unfinished && !s->cancel && (s->stop == STOP_NONE || s->release); }
+/* One that could not be read goes on as soon as it can be, and many may at the same moment. */
+bool slot_wants_place(const slot *s)
+{
+    bool stands = s->stop != STOP_NONE && s->stop != STOP_UNREADABLE && !s->release;
+    return s->unfinished && !s->cancel && !stands;
+}
 
 void slot_enqueue(slot_table *t, slot *s)
 {
