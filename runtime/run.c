@@ -203,7 +203,8 @@ void run_turn_end(run *r)
         if (has_settled(r)) run_post(r, RUN_ON_SETTLED);
         return;
     }
-    bool relaxed = r->state == RUN_ENDING && r->endpoint->options.durability == SW_RELAXED;
+    /* A cancel is acknowledged when it is on disk: SW_RELAXED is about the handler's answer. */
+    bool relaxed = r->state == RUN_ENDING && !r->cancel && r->endpoint->options.durability == SW_RELAXED;
     if (relaxed && r->waiters && waiter_unkeep(&r->waiters)) run_answer_waiters(r); /* else when it is on disk */
     record_flush(r);
     if (run_is_durable(r) && r->waiters) {
