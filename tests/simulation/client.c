@@ -1,0 +1,268 @@
+#include "tests/simulation/client_core.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "tests/simulation/program.h"
+#include "tests/simulation/promises.h"
+
+enum { BACKLOG = 128, RECONNECT_MS = 200 };
+static const int64_t MS = 1000000;
+
+static unsigned loops_now;
+
+/* ---- Sockets ---- */
+
+static socklen_t address_of(struct sockaddr_un *a, unsigned loop)
+{
+    *a = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(a->sun_path + 1, sizeof a->sun_path - 1, "stepwell-simulation-%d-%u", (int)getpid(), loop);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+void client_listen(int *fds, unsigned loops)
+{
+    struct sockaddr_un a;
+    loops_now = loops;
+    for (unsigned i = 0; i < loops; i++) {
+        socklen_t len = address_of(&a, i);
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fds[i] < 0 || bind(fds[i], (struct sockaddr *)&a, len) != 0 || listen(fds[i], BACKLOG) != 0) abort();
+    }
+}
+
+static bool connect_to(client *c)
+{
+    struct sockaddr_un a;
+    socklen_t len = address_of(&a, world_below(RANDOM_LIVE, loops_now));
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd < 0) abort();
+    if (connect(c->fd, (struct sockaddr *)&a, len) == 0) return true;
+    close(c->fd);
+    c->fd = -1;
+    return false;
+}
+
+void client_close(client *c)
+{
+    if (c->fd >= 0) close(c->fd);
+    c->fd = -1;
+}
+
+/* ---- Requests ---- */
+
+static void wish_headers(const client *c, char *to, size_t size)
+{
+    const char *key = w->jobs[c->job].key;
+    static const char *const wishes[WISHES] = {[WISH_ANSWER] = "",
+                                               [WISH_ASYNC] = "Prefer: respond-async\r\n",
+                                               [WISH_WAIT] = "Prefer: wait=2\r\n",
+                                               [WISH_STREAM] = "Accept: text/event-stream\r\n",
+                                               [WISH_CANCEL] = "Prefer: respond-async\r\n"};
+    (void)snprintf(to, size, "%s%s%s%s", *key ? "Idempotency-Key: " : "", key, *key ? "\r\n" : "", wishes[c->wish]);
+}
+
+__attribute__((format(printf, 2, 3))) static void set_request(client *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(c->request, sizeof c->request, format, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= sizeof c->request) abort();
+    c->request_len = (size_t)n;
+}
+
+static void make_post(client *c)
+{
+    char headers[128], pad[BODY_MAX * 2];
+    const job *j = &w->jobs[c->job];
+    wish_headers(c, headers, sizeof headers);
+    memset(pad, ' ', j->pad);
+    pad[j->pad] = 0;
+    int body = snprintf(NULL, 0, "{\"job\":%d}%s", c->job, pad);
+    set_request(c, "POST %s HTTP/1.1\r\nHost: sim\r\n%sContent-Length: %d\r\n\r\n{\"job\":%d}%s",
+                program_paths[j->endpoint], headers, body, c->job, pad);
+}
+
+/* The URL of the run itself is its output's without that word. */
+static void make_delete(client *c)
+{
+    const char *end = strstr(c->output, "/output?");
+    set_request(c, "DELETE %.*s%s HTTP/1.1\r\nHost: sim\r\n\r\n", (int)(end - c->output), c->output,
+                end + strlen("/output"));
+    if (c->run >= 0) w->runs[c->run].asked_to_cancel = true;
+}
+
+static void make_request(client *c)
+{
+    switch (c->target) {
+    case TARGET_ENDPOINT:
+        make_post(c);
+        break;
+    case TARGET_OUTPUT:
+        set_request(c, "GET %s HTTP/1.1\r\nHost: sim\r\n\r\n", c->output);
+        break;
+    case TARGET_STREAM:
+        set_request(c, "GET %s HTTP/1.1\r\nHost: sim\r\nAccept: text/event-stream\r\nLast-Event-ID: %u\r\n\r\n",
+                    c->stream, c->cursor);
+        break;
+    case TARGET_RUN:
+        make_delete(c);
+        break;
+    }
+    c->sent = c->answer_len = c->frames_len = 0;
+    c->status = 0;
+    c->has_metadata = c->has_end = false;
+}
+
+static uint32_t begun_of(int of)
+{
+    uint32_t n = 0;
+    for (unsigned i = 0; i < w->run_count; i++)
+        for (unsigned o = 0; o < OPS_MAX && w->runs[i].job == of; o++) n += w->runs[i].ops[o].begun;
+    return n;
+}
+
+static bool begin(client *c)
+{
+    if (c->fd < 0 && !connect_to(c)) {
+        c->at_ns = w->steady_ns + RECONNECT_MS * MS;
+        return false;
+    }
+    make_request(c);
+    c->requests++;
+    c->begun_before = begun_of(c->job);
+    if (c->stays_ms > 0 && c->leaves_ns == 0) c->leaves_ns = w->steady_ns + c->stays_ms * MS;
+    c->state = CLIENT_SENDS;
+    world_note("client %d asks %.40s", client_number(c), c->request);
+    return true;
+}
+
+void client_ask_again(client *c, client_target target, int64_t in_ms)
+{
+    if (!c->reuses || c->closes) client_close(c);
+    c->target = target;
+    c->state = CLIENT_AWAY;
+    c->at_ns = w->steady_ns + in_ms * MS;
+}
+
+/* ---- Turns ---- */
+
+static bool send_some(client *c)
+{
+    size_t left = c->request_len - c->sent;
+    if (c->pace > 0 && left > c->pace) left = c->pace;
+    ssize_t n = send(c->fd, c->request + c->sent, left, MSG_NOSIGNAL);
+    if (n < 0 && errno == EAGAIN) return false;
+    if (n < 0) {
+        client_cut(c);
+        return true;
+    }
+    c->sent += (size_t)n;
+    if (c->sent == c->request_len) c->state = CLIENT_READS;
+    return true;
+}
+
+static bool read_some(client *c)
+{
+    size_t room = sizeof c->answer - c->answer_len - 1;
+    if (c->at_ns > w->steady_ns) return false;
+    if (c->pace > 0 && room > c->pace) room = c->pace;
+    ssize_t n = recv(c->fd, c->answer + c->answer_len, room, 0);
+    if (n < 0 && errno == EAGAIN) return false;
+    if (n <= 0) {
+        client_cut(c);
+        return true;
+    }
+    c->answer_len += (size_t)n;
+    c->answer[c->answer_len] = 0;
+    if (c->rest_ms > 0) c->at_ns = w->steady_ns + c->rest_ms * MS;
+    client_read(c);
+    return true;
+}
+
+static bool turn(client *c)
+{
+    bool open = c->state == CLIENT_SENDS || c->state == CLIENT_READS;
+    if (open && c->leaves_ns > 0 && w->steady_ns >= c->leaves_ns) {
+        world_note("client %d vanishes", client_number(c));
+        c->stays_ms = 0;
+        c->leaves_ns = 0;
+        client_cut(c);
+        return true;
+    }
+    switch (c->state) {
+    case CLIENT_AWAY:
+        return c->at_ns <= w->steady_ns && begin(c);
+    case CLIENT_SENDS:
+        return send_some(c);
+    case CLIENT_READS:
+        return read_some(c);
+    default:
+        return false;
+    }
+}
+
+bool clients_turn(void)
+{
+    bool any = false;
+    for (unsigned i = 0; i < w->plan.clients; i++) any = turn(&w->clients[i]) || any;
+    return any;
+}
+
+static int64_t first(int64_t a, int64_t b) { return a < b ? a : b; }
+
+int64_t clients_due_ns(void)
+{
+    int64_t due = INT64_MAX;
+    for (unsigned i = 0; i < w->plan.clients; i++) {
+        const client *c = &w->clients[i];
+        if (c->state == CLIENT_DONE || c->state == CLIENT_GIVES_UP) continue;
+        if (c->at_ns > w->steady_ns || c->state == CLIENT_AWAY) due = first(due, c->at_ns);
+        if (c->leaves_ns > 0 && c->state != CLIENT_AWAY) due = first(due, c->leaves_ns);
+    }
+    return due;
+}
+
+bool clients_done(void)
+{
+    for (unsigned i = 0; i < w->plan.clients; i++)
+        if (w->clients[i].state != CLIENT_DONE && w->clients[i].state != CLIENT_GIVES_UP) return false;
+    return true;
+}
+
+void clients_begin(void)
+{
+    for (unsigned i = 0; i < w->plan.clients; i++) {
+        client *c = &w->clients[i];
+        c->fd = -1;
+        if (c->state == CLIENT_SENDS || c->state == CLIENT_READS) client_cut(c);
+    }
+}
+
+void clients_audit(void)
+{
+    for (unsigned i = 0; i < w->plan.clients; i++) {
+        client *c = &w->clients[i];
+        if (c->state != CLIENT_DONE || c->audits++ > 0 || c->run < 0) continue;
+        if (c->stream[0] && c->wish == WISH_STREAM) c->cursor = 0;
+        c->leaves_ns = c->stays_ms = 0;
+        if (c->stream[0] && c->wish == WISH_STREAM)
+            client_ask_again(c, TARGET_STREAM, 0);
+        else if (c->output[0])
+            client_ask_again(c, TARGET_OUTPUT, 0);
+        else if (w->jobs[c->job].key[0])
+            client_ask_again(c, TARGET_ENDPOINT, 0);
+    }
+}
+
+void clients_end(void)
+{
+    for (unsigned i = 0; i < w->plan.clients; i++) client_close(&w->clients[i]);
+}

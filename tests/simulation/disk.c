@@ -1,0 +1,135 @@
+#include "tests/simulation/disk.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/by_hand.h"
+#include "tests/simulation/promise.h"
+#include "tests/simulation/promises.h"
+
+static const int64_t MS = 1000000;
+
+static const backend_ops *real;
+static backend_ops seen;
+
+/* ---- Writes ---- */
+
+static const epoch_plan *now_planned(void) { return &w->plan.epoch[w->epoch]; }
+
+static store_outcome commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
+{
+    const epoch_plan *e = now_planned();
+    bool here = ++w->writes == e->at;
+    if (here && e->end == END_BEFORE_WRITE) world_crash("before a write");
+    if (here && e->end == END_POWER)
+        memory_fail(w->disk, world_chance(RANDOM_LIVE, 50) ? MEMORY_POWER_LOST : MEMORY_POWER_LATE, 0, false);
+    store_outcome outcome = real->commit(b, list, now_ms, error, error_size);
+    world_note("write %llu: %d", (unsigned long long)w->writes, outcome);
+    if (!memory_powered(w->disk)) world_crash("the power is gone");
+    if (outcome == STORE_DONE) promise_committed(list);
+    if (outcome != STORE_DONE) w->journal_fails = true;
+    w->failed_writes += outcome != STORE_DONE;
+    if (here && e->end == END_AFTER_WRITE) world_crash("after a write");
+    return outcome;
+}
+
+static bool find_commit(backend *b, const store_segment *list, bool *there, const char **error)
+{
+    bool ok = real->find_commit(b, list, there, error);
+    if (ok) world_note("the write of unknown outcome is %s", *there ? "there" : "not there");
+    if (ok && *there) promise_committed(list);
+    return ok;
+}
+
+static bool try_write(backend *b, char *error, size_t error_size)
+{
+    bool ok = real->try_write(b, error, error_size);
+    world_note("probe: %d", ok);
+    w->journal_fails = !ok;
+    return ok;
+}
+
+/* ---- What is there ---- */
+
+static void compare(backend *b, const run_record *r)
+{
+    store_journal j = {.found = false};
+    if (!run_id_parse(r->id, strlen(r->id), &j.run)) abort();
+    real->load(b, &j, 0);
+    if (j.found || r->entries > 0) promise_found(r->id, j.data ? j.data : "", j.len);
+    free(j.data);
+    PROMISE("live rows", j.live == (r->on_disk && !r->ended), "run %s %s, and its row in the live table is %s", r->id,
+            r->ended ? "has ended" : "has not ended", j.live ? "there" : "not there");
+}
+
+backend *disk_open(void)
+{
+    run_id ids[RUNS_MAX];
+    char text[RUN_ID_TEXT + 1];
+    const char *error = NULL;
+    backend *b = memory_open(w->disk);
+    if (!b) abort();
+    real = b->ops;
+    seen = *real;
+    seen.commit = commit;
+    seen.find_commit = find_commit;
+    seen.try_write = try_write;
+    b->ops = &seen;
+    long n = real->list(b, NULL, RUNS_MAX, ids, &error);
+    for (long i = 0; i < n; i++) {
+        run_id_format(&ids[i], text);
+        (void)world_run_make(text, -1);
+    }
+    for (unsigned i = 0; i < w->run_count; i++) compare(b, &w->runs[i]);
+    return b;
+}
+
+/* ---- Its speed ---- */
+
+static int64_t write_at_ns, read_at_ns; /* 0: nothing waits */
+
+static void plan_write(store *s)
+{
+    int64_t due_ms = store_hand_write_due_ms(s);
+    if (due_ms < 0) write_at_ns = 0;
+    if (due_ms < 0 || (write_at_ns > 0 && due_ms == 0)) return;
+    int64_t delay_ms = due_ms > 0 ? due_ms : world_between(RANDOM_LIVE, 0, now_planned()->write_ms);
+    write_at_ns = w->steady_ns + delay_ms * MS;
+}
+
+static void plan_read(store *s)
+{
+    if (store_hand_reads(s) == 0) read_at_ns = 0;
+    if (store_hand_reads(s) == 0 || read_at_ns > 0) return;
+    read_at_ns = w->steady_ns + world_between(RANDOM_LIVE, 0, now_planned()->read_ms) * MS;
+}
+
+static bool is_due(int64_t at_ns) { return at_ns > 0 && at_ns <= w->steady_ns; }
+
+bool disk_turn(store *s)
+{
+    bool any = false;
+    plan_write(s);
+    plan_read(s);
+    if (is_due(write_at_ns)) {
+        write_at_ns = 0;
+        store_hand_write(s);
+        any = true;
+    }
+    if (is_due(read_at_ns)) {
+        read_at_ns = 0;
+        store_hand_read(s, world_below(RANDOM_LIVE, (unsigned)store_hand_reads(s)));
+        any = true;
+    }
+    return any;
+}
+
+int64_t disk_due_ns(store *s)
+{
+    int64_t due = INT64_MAX;
+    plan_write(s);
+    plan_read(s);
+    if (write_at_ns > 0) due = write_at_ns;
+    if (read_at_ns > 0 && read_at_ns < due) due = read_at_ns;
+    return due;
+}

@@ -1,0 +1,262 @@
+/* handler: interprets a job's tree, and tells the ledger what it does and sees. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/simulation/program.h"
+#include "tests/simulation/promises.h"
+
+const char *const program_paths[ENDPOINTS] = {"/usual", "/hasty", "/tied", "/late"};
+
+/* One list of operations in the making: of the handler, or of a branch. */
+typedef struct place {
+    sw_ctx *c;
+    run_record *run;
+    const job *job;
+    uint64_t result; /* so far */
+} place;
+
+static void run_list(place *p, int16_t first);
+
+/* ---- Attempts ---- */
+
+typedef struct attempt_note {
+    run_record *run;
+    int op;
+} attempt_note;
+
+static void attempt_over(void *arg)
+{
+    const attempt_note *n = arg;
+    promise_attempt_ends(n->run, n->op);
+}
+
+/* A place in an attempt where the process may die. */
+static void crash_point(void)
+{
+    const epoch_plan *e = &w->plan.epoch[w->epoch];
+    if (e->end == END_ATTEMPT && ++w->attempts == e->at) world_crash("in an attempt");
+}
+
+static void push_chunks(sw_ctx *c, const op *o, int op_index)
+{
+    for (int i = 0; i < o->chunks; i++)
+        sw_push_chunk(c, sw_map(c, "op", sw_int(op_index), "attempt", sw_int(sw_attempt(c)), "n", sw_int(i), NULL));
+}
+
+static void fail(sw_ctx *c, const op *o)
+{
+    if (o->fatal) sw_fail_fatal(c, "fails for good");
+    if (o->after) sw_fail_after(c, o->backoff_ms, "fails, and says when to try again");
+    sw_fail(c, "fails");
+}
+
+static sw_value attempt(sw_ctx *c, sw_value input)
+{
+    run_record *r = world_run(sw_run_id(c));
+    int at = (int)sw_as_int(sw_get(input, "op"), -1);
+    const op *o = &w->jobs[r->job].ops[at];
+    attempt_note *n = sw_alloc(c, sizeof *n);
+    *n = (attempt_note){r, at};
+    promise_attempt_begins(r, at, sw_attempt(c), sw_step_key(c));
+    sw_defer(c, attempt_over, n);
+    crash_point();
+    push_chunks(c, o, at);
+    if (o->work_ms > 0) sw_sleep(c, "work", o->work_ms);
+    crash_point();
+    if (sw_attempt(c) <= o->fails) fail(c, o);
+    uint64_t nonce = promise_nonce(r, at);
+    char *padding = sw_alloc(c, (size_t)o->bytes + 1);
+    memset(padding, 'p', (size_t)o->bytes);
+    return sw_map(c, "n", sw_int((int64_t)nonce), "pad", sw_str(c, padding), NULL);
+}
+
+/* ---- Steps and groups ---- */
+
+static sw_value input_of(const place *p, int16_t at)
+{
+    promise_comes_to(p->run, at);
+    return sw_map(p->c, "op", sw_int(at), "before", sw_int((int64_t)p->result), NULL);
+}
+
+static sw_step_options options_of(const op *o)
+{
+    return (sw_step_options){
+        .retries = o->retries, .timeout_ms = o->timeout_ms, .backoff_ms = o->backoff_ms, .sync = o->sync};
+}
+
+static void take_result(place *p, int16_t at, sw_value value)
+{
+    uint64_t nonce = (uint64_t)sw_as_int(sw_get(value, "n"), 0);
+    promise_result(p->run, at, nonce);
+    p->result = program_mix(p->result, nonce);
+}
+
+static void run_step(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    sw_step_options options = options_of(o);
+    take_result(p, at, sw_step_with(p->c, o->id, attempt, input_of(p, at), &options));
+}
+
+static void run_try(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    sw_step_options options = options_of(o);
+    sw_value value = sw_nil();
+    if (sw_try_with(p->c, o->id, attempt, input_of(p, at), &options, &value, NULL))
+        take_result(p, at, value);
+    else
+        p->result = program_mix(p->result, PROGRAM_FAILED);
+}
+
+static void run_each(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    sw_value inputs = sw_array(p->c, 0);
+    size_t i = 0;
+    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) sw_push(p->c, &inputs, input_of(p, m));
+    sw_value results = sw_each(p->c, o->id, attempt, inputs, (size_t)o->parallel);
+    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) take_result(p, m, sw_at(results, i++));
+}
+
+static sw_value branch(sw_ctx *c, sw_value input)
+{
+    run_record *r = world_run(sw_run_id(c));
+    place p = {.c = c, .run = r, .job = &w->jobs[r->job], .result = (uint64_t)sw_as_int(sw_get(input, "before"), 0)};
+    run_list(&p, p.job->ops[sw_as_int(sw_get(input, "op"), -1)].child);
+    return sw_int((int64_t)p.result);
+}
+
+static void take_member(place *p, int16_t at, sw_value value)
+{
+    if (p->job->ops[at].kind == OP_STEP)
+        take_result(p, at, value);
+    else
+        p->result = program_mix(p->result, (uint64_t)sw_as_int(value, 0));
+}
+
+static void run_group(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    sw_group *g = sw_group_new(p->c);
+    size_t i = 0;
+    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) {
+        const op *member = &p->job->ops[m];
+        sw_step_options options = options_of(member);
+        if (member->kind == OP_STEP)
+            sw_group_step_with(g, member->id, attempt, input_of(p, m), &options);
+        else
+            sw_group_branch(g, member->id, branch, input_of(p, m));
+    }
+    run_list(p, o->other);
+    sw_value results = o->settles ? sw_group_settle(g) : sw_group_wait(g);
+    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) {
+        sw_value result = sw_at(results, i++);
+        if (!o->settles)
+            take_member(p, m, result);
+        else if (sw_as_bool(sw_get(result, "ok"), false))
+            take_member(p, m, sw_get(result, "value"));
+        else
+            p->result = program_mix(p->result, PROGRAM_FAILED);
+    }
+}
+
+/* ---- The rest ---- */
+
+static uint64_t choose(place *p, int16_t at, bool random)
+{
+    uint64_t value = random ? sw_random(p->c) : (uint64_t)sw_now(p->c);
+    promise_choice(p->run, at, value);
+    return value;
+}
+
+static void run_sleep(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    promise_sleep_begins(p->run, at);
+    if (o->kind == OP_SLEEP) {
+        sw_sleep(p->c, o->id, o->ms);
+        promise_sleep_ends(p->run, at, o->ms);
+        return;
+    }
+    uint64_t now = choose(p, at, false);
+    sw_sleep_until(p->c, o->id, (int64_t)now + o->ms);
+    p->result = program_mix(p->result, now);
+}
+
+static void deferred(void *arg) { ((run_record *)arg)->open_defers--; }
+
+static void run_if(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    uint64_t value = choose(p, at, true);
+    p->result = program_mix(p->result, value);
+    run_list(p, value % 2 ? o->child : o->other);
+}
+
+static void run_op(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    switch (o->kind) {
+    case OP_STEP:
+        run_step(p, at);
+        return;
+    case OP_TRY:
+        run_try(p, at);
+        return;
+    case OP_EACH:
+        run_each(p, at);
+        return;
+    case OP_GROUP:
+        run_group(p, at);
+        return;
+    case OP_SLEEP:
+    case OP_UNTIL:
+        run_sleep(p, at);
+        return;
+    case OP_CHUNK:
+        sw_push_chunk(p->c, sw_map(p->c, "op", sw_int(at), "result", sw_int((int64_t)p->result), NULL));
+        return;
+    case OP_NOW:
+    case OP_RANDOM:
+        p->result = program_mix(p->result, choose(p, at, o->kind == OP_RANDOM));
+        return;
+    case OP_IF:
+        run_if(p, at);
+        return;
+    case OP_DEFER:
+        p->run->open_defers++;
+        sw_defer(p->c, deferred, p->run);
+        return;
+    default:
+        sw_fail(p->c, "the handler fails");
+    }
+}
+
+static void run_list(place *p, int16_t first)
+{
+    for (int16_t at = first; at != NO_OP; at = p->job->ops[at].next) run_op(p, at);
+}
+
+static void execution_over(void *arg) { promise_execution_ends(arg); }
+
+static void handle(sw_ctx *c)
+{
+    char reply[PROGRAM_REPLY_MAX];
+    int64_t at = sw_as_int(sw_get(sw_body_json(c), "job"), -1);
+    run_record *r = world_run_make(sw_run_id(c), (int)at);
+    place p = {.c = c, .run = r, .job = &w->jobs[at], .result = program_first((unsigned)at)};
+    promise_execution_begins(r);
+    sw_defer(c, execution_over, r);
+    run_list(&p, p.job->first);
+    program_reply(reply, (unsigned)at, p.result);
+    sw_reply(c, 200 + (int)(p.result & 1), "application/json", reply, strlen(reply));
+}
+
+void program_endpoints(sw_app *app)
+{
+    sw_endpoint(app, "POST /usual", handle, NULL);
+    sw_endpoint(app, "POST /hasty", handle, &(sw_endpoint_options){.durability = SW_RELAXED});
+    sw_endpoint(app, "POST /tied", handle, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
+    sw_endpoint(app, "POST /late", handle, &(sw_endpoint_options){.timeout_ms = DEADLINE_MS});
+}

@@ -1,0 +1,107 @@
+/* oracle: what a run has to answer, out of what the disk has of its steps and choices: the handler's tree again,
+ * without any runtime. */
+#include "tests/simulation/program.h"
+
+typedef struct reading {
+    const run_record *run;
+    const job *job;
+} reading;
+
+static verdict answer(uint64_t result) { return (verdict){.kind = VERDICT_ANSWER, .result = result, .op = NO_OP}; }
+
+static verdict read_list(const reading *r, int16_t first, uint64_t result);
+
+static verdict read_step(const reading *r, int16_t at, uint64_t result)
+{
+    const op_state *s = &r->run->ops[at];
+    if (s->done) return answer(program_mix(result, s->nonce));
+    return (verdict){.kind = s->failed ? VERDICT_FAILS : VERDICT_OPEN, .op = at};
+}
+
+/* Nothing has to be on disk of what comes behind a member that has failed. */
+static verdict read_each(const reading *r, int16_t at, uint64_t result)
+{
+    verdict v = answer(result), open = v;
+    for (int16_t m = r->job->ops[at].child; m != NO_OP; m = r->job->ops[m].next) {
+        verdict one = read_step(r, m, v.result);
+        if (one.kind == VERDICT_FAILS) return one;
+        if (one.kind == VERDICT_OPEN) open = one;
+        v.result = one.result;
+    }
+    return open.kind == VERDICT_OPEN ? open : v;
+}
+
+/* A branch gives its own result, from what was before the group. */
+static verdict read_member(const reading *r, int16_t at, uint64_t before, uint64_t result)
+{
+    const op *o = &r->job->ops[at];
+    if (o->kind == OP_STEP) return read_step(r, at, result);
+    verdict v = read_list(r, o->child, before);
+    return v.kind == VERDICT_ANSWER ? answer(program_mix(result, v.result)) : v;
+}
+
+static verdict read_group(const reading *r, int16_t at, uint64_t before)
+{
+    const op *o = &r->job->ops[at];
+    verdict v = read_list(r, o->other, before);
+    verdict first = v; /* of those that fail; one that is still open tells more */
+    if (v.kind != VERDICT_ANSWER) return v;
+    for (int16_t m = o->child; m != NO_OP; m = r->job->ops[m].next) {
+        verdict one = read_member(r, m, before, v.result);
+        if (one.kind == VERDICT_OPEN) return one;
+        if (one.kind == VERDICT_FAILS && o->settles) one = answer(program_mix(v.result, PROGRAM_FAILED));
+        if (one.kind == VERDICT_FAILS && first.kind == VERDICT_ANSWER) first = one;
+        if (one.kind == VERDICT_ANSWER) v = one;
+    }
+    return first.kind == VERDICT_ANSWER ? v : first;
+}
+
+static verdict read_choice(const reading *r, int16_t at, uint64_t result)
+{
+    const op_state *s = &r->run->ops[at];
+    if (!s->chosen) return (verdict){.kind = VERDICT_OPEN, .op = at};
+    return answer(program_mix(result, s->choice));
+}
+
+static verdict read_op(const reading *r, int16_t at, uint64_t result)
+{
+    const op *o = &r->job->ops[at];
+    verdict v;
+    switch (o->kind) {
+    case OP_STEP:
+        return read_step(r, at, result);
+    case OP_TRY:
+        v = read_step(r, at, result);
+        return v.kind == VERDICT_FAILS ? answer(program_mix(result, PROGRAM_FAILED)) : v;
+    case OP_EACH:
+        return read_each(r, at, result);
+    case OP_GROUP:
+        return read_group(r, at, result);
+    case OP_UNTIL:
+    case OP_NOW:
+    case OP_RANDOM:
+        return read_choice(r, at, result);
+    case OP_IF:
+        v = read_choice(r, at, result);
+        if (v.kind != VERDICT_ANSWER) return v;
+        return read_list(r, r->run->ops[at].choice % 2 ? o->child : o->other, v.result);
+    case OP_FAIL:
+        return (verdict){.kind = VERDICT_FAILS, .op = at};
+    default:
+        return answer(result);
+    }
+}
+
+static verdict read_list(const reading *r, int16_t first, uint64_t result)
+{
+    verdict v = answer(result);
+    for (int16_t at = first; at != NO_OP && v.kind == VERDICT_ANSWER; at = r->job->ops[at].next)
+        v = read_op(r, at, v.result);
+    return v;
+}
+
+verdict program_verdict(const run_record *run)
+{
+    reading r = {.run = run, .job = &w->jobs[run->job]};
+    return read_list(&r, r.job->first, program_first((unsigned)run->job));
+}

@@ -1,0 +1,69 @@
+/* process: what the process as a whole keeps to. */
+#include <stdio.h>
+
+#include "runtime/loop.h"
+#include "tests/simulation/promise.h"
+#include "tests/simulation/promises.h"
+
+enum { LOOPS_MAX = 2, DRAIN_SLACK_MS = 200000 }; /* of connections that are closed by time-outs of their own */
+
+/* Handlers under way on each loop: who only ends a run, since it was cancelled, needs no place. */
+static unsigned most_alive(unsigned loops)
+{
+    unsigned alive[LOOPS_MAX] = {0}, most = 0;
+    for (unsigned i = 0; i < w->run_count; i++) {
+        run_id id;
+        if (!w->runs[i].alive || !run_id_parse(w->runs[i].id, RUN_ID_TEXT, &id)) continue;
+        unsigned n = ++alive[run_id_loop(&id, loops)];
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+void promise_turn(const sw_app *app)
+{
+    unsigned most = most_alive(app->loop_count);
+    PROMISE("runs-max", most <= w->plan.runs_max, "%u runs of one loop are in memory, %u may be", most,
+            w->plan.runs_max);
+}
+
+/* Who still waits, in words. */
+static void describe(char *to, size_t size)
+{
+    int n = 0;
+    for (unsigned i = 0; i < w->plan.clients && (size_t)n < size; i++)
+        if (w->clients[i].state < CLIENT_DONE)
+            n += snprintf(to + n, size - (size_t)n, " client %u (state %d, target %d, run %d)", i, w->clients[i].state,
+                          w->clients[i].target, w->clients[i].run);
+    for (unsigned i = 0; i < w->run_count && (size_t)n < size; i++)
+        if (w->runs[i].on_disk && !w->runs[i].ended)
+            n += snprintf(to + n, size - (size_t)n, " run %u (job %d%s)", i, w->runs[i].job,
+                          w->runs[i].alive ? ", in memory" : "");
+}
+
+void promise_rest(bool in_time)
+{
+    char who[512] = "";
+    if (!in_time) describe(who, sizeof who);
+    PROMISE("everything ends, everybody is told", in_time, "after a day there still wait%s", who);
+}
+
+void promise_drains(int64_t ns)
+{
+    PROMISE("drain", ns / 1000000 < w->plan.drain_ms + DRAIN_SLACK_MS, "it drains for %lld ms already",
+            (long long)ns / 1000000);
+}
+
+void promise_left(const char *what, long before, long after)
+{
+    unsigned defers = 0, alive = 0;
+    for (unsigned i = 0; i < w->run_count; i++) {
+        defers += w->runs[i].open_defers;
+        alive += w->runs[i].alive;
+    }
+    PROMISE("nothing is left", before == after && defers == 0 && alive == 0,
+            "%s: %ld before, %ld after; %u clean-ups not called, %u handlers not ended", what, before, after, defers,
+            alive);
+}
+
+void promise_lives(const char *how) { PROMISE("lives", how == NULL, "the process died by itself: %s", how); }

@@ -1,0 +1,142 @@
+#include "tests/simulation/program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DEPTH_MAX = 4, SHORT_MS = 40, LONG_MS = 20000 };
+
+/* A tree in the making. */
+typedef struct maker {
+    job *job;
+    unsigned left; /* operations that there may still be */
+} maker;
+
+static op *add(maker *m, op_kind kind)
+{
+    op *o = &m->job->ops[m->job->op_count++];
+    *o = (op){.kind = kind, .child = NO_OP, .other = NO_OP, .next = NO_OP, .parent = NO_OP, .retries = 2};
+    (void)snprintf(o->id, sizeof o->id, "%c%u", kind == OP_BRANCH ? 'b' : 's', world_below(RANDOM_PLAN, 3));
+    m->left--;
+    return o;
+}
+
+static int16_t index_of(const maker *m, const op *o) { return (int16_t)(o - m->job->ops); }
+
+static void set_step(op *o)
+{
+    o->retries = (int16_t)(world_chance(RANDOM_PLAN, 20) ? SW_NO_RETRIES : 1 + (int)world_below(RANDOM_PLAN, 3));
+    if (world_chance(RANDOM_PLAN, 30)) o->fails = (int16_t)(1 + world_below(RANDOM_PLAN, 2));
+    if (world_chance(RANDOM_PLAN, 4)) o->fails = FAILS_ALWAYS;
+    o->fatal = world_chance(RANDOM_PLAN, 5);
+    o->after = world_chance(RANDOM_PLAN, 20);
+    o->sync = world_chance(RANDOM_PLAN, 15);
+    if (world_chance(RANDOM_PLAN, 40)) o->work_ms = (int32_t)world_between(RANDOM_PLAN, 1, 200);
+    if (world_chance(RANDOM_PLAN, 10)) o->timeout_ms = (int32_t)world_between(RANDOM_PLAN, 5, 200);
+    o->backoff_ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 20) ? LONG_MS : SHORT_MS);
+    if (world_chance(RANDOM_PLAN, 25)) o->chunks = (int16_t)(1 + world_below(RANDOM_PLAN, 3));
+    if (world_chance(RANDOM_PLAN, 10)) o->bytes = (int32_t)world_between(RANDOM_PLAN, 1, 20000);
+}
+
+static int16_t make_list(maker *m, unsigned depth, unsigned most);
+
+static int16_t make_members(maker *m, const op *of, unsigned depth, bool steps_alone)
+{
+    unsigned count = 1 + world_below(RANDOM_PLAN, 5);
+    int16_t first = NO_OP, *link = &first;
+    for (unsigned i = 0; i < count && m->left > 2; i++) {
+        bool branch = !steps_alone && depth < DEPTH_MAX && world_chance(RANDOM_PLAN, 35);
+        op *o = add(m, branch ? OP_BRANCH : OP_STEP);
+        set_step(o);
+        if (steps_alone) { /* sw_each has one id and no options */
+            o->sync = false;
+            o->timeout_ms = o->backoff_ms = o->retries = 0;
+            (void)snprintf(o->id, sizeof o->id, "%s", of->id);
+        }
+        o->parent = index_of(m, of);
+        *link = index_of(m, o);
+        link = &o->next;
+        if (branch) o->child = make_list(m, depth + 1, 3);
+    }
+    return first;
+}
+
+static void make_rest(maker *m, op *o, unsigned depth)
+{
+    switch (o->kind) {
+    case OP_STEP:
+    case OP_TRY:
+        set_step(o);
+        break;
+    case OP_EACH:
+        o->parallel = (int16_t)world_below(RANDOM_PLAN, 4);
+        o->child = make_members(m, o, depth, true);
+        break;
+    case OP_GROUP:
+        o->settles = world_chance(RANDOM_PLAN, 40);
+        o->child = make_members(m, o, depth, false);
+        if (world_chance(RANDOM_PLAN, 25)) o->other = make_list(m, depth + 1, 2);
+        break;
+    case OP_SLEEP:
+    case OP_UNTIL:
+        o->ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 40) ? LONG_MS : SHORT_MS);
+        if (world_chance(RANDOM_PLAN, 3)) o->ms *= 100;
+        break;
+    case OP_IF:
+        o->child = make_list(m, depth + 1, 2);
+        o->other = make_list(m, depth + 1, 2);
+        break;
+    default:
+        break;
+    }
+}
+
+static op_kind draw_kind(unsigned depth)
+{
+    static const struct {
+        op_kind kind;
+        unsigned weight;
+    } kinds[] = {{OP_STEP, 34}, {OP_TRY, 8}, {OP_EACH, 7},   {OP_GROUP, 11}, {OP_SLEEP, 9}, {OP_UNTIL, 3},
+                 {OP_CHUNK, 8}, {OP_NOW, 4}, {OP_RANDOM, 6}, {OP_IF, 6},     {OP_FAIL, 1},  {OP_DEFER, 3}};
+    unsigned drawn = world_below(RANDOM_PLAN, 100), i = 0;
+    while (drawn >= kinds[i].weight) drawn -= kinds[i++].weight;
+    bool nests = kinds[i].kind == OP_EACH || kinds[i].kind == OP_GROUP || kinds[i].kind == OP_IF;
+    return nests && depth >= DEPTH_MAX ? OP_STEP : kinds[i].kind;
+}
+
+static int16_t make_list(maker *m, unsigned depth, unsigned most)
+{
+    unsigned count = 1 + world_below(RANDOM_PLAN, most);
+    int16_t first = NO_OP, *link = &first;
+    for (unsigned i = 0; i < count && m->left > 6; i++) {
+        op *o = add(m, draw_kind(depth));
+        *link = index_of(m, o);
+        link = &o->next;
+        make_rest(m, o, depth);
+    }
+    return first;
+}
+
+void program_make(unsigned at)
+{
+    job *j = &w->jobs[at];
+    maker m = {.job = j, .left = 8 + world_below(RANDOM_PLAN, OPS_MAX - 8)};
+    j->endpoint = world_chance(RANDOM_PLAN, 60) ? ENDPOINT_USUAL : world_below(RANDOM_PLAN, ENDPOINTS);
+    if (world_chance(RANDOM_PLAN, 50)) (void)snprintf(j->key, sizeof j->key, "key-%u", at);
+    if (world_chance(RANDOM_PLAN, 10)) j->pad = world_below(RANDOM_PLAN, 5000);
+    j->first = make_list(&m, 0, 7);
+}
+
+/* ---- Results ---- */
+
+uint64_t program_mix(uint64_t before, uint64_t with)
+{
+    uint64_t z = (before ^ with) * 0x9e3779b97f4a7c15U;
+    return z ^ (z >> 29);
+}
+
+uint64_t program_first(unsigned at) { return program_mix(w->seed, at); }
+
+void program_reply(char out[PROGRAM_REPLY_MAX], unsigned at, uint64_t result)
+{
+    (void)snprintf(out, PROGRAM_REPLY_MAX, "{\"job\":%u,\"result\":\"%016llx\"}\n", at, (unsigned long long)result);
+}

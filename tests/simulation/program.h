@@ -1,0 +1,40 @@
+/* program: what a run of the simulation does: a tree of operations that its job's seed has made (program.c), which a
+ * handler interprets (handler.c), and what its answer has to be (oracle.c). */
+#ifndef TESTS_SIMULATION_PROGRAM_H
+#define TESTS_SIMULATION_PROGRAM_H
+
+#include "runtime/stepwell.h"
+#include "tests/simulation/world.h"
+
+/* Fills w->jobs[at]. */
+void program_make(unsigned at);
+
+/* Registers the endpoints; POST to them with {"job":N} begins a run of that job. */
+void program_endpoints(sw_app *app);
+extern const char *const program_paths[ENDPOINTS];
+
+/* What a result or a choice makes of what was there before. */
+uint64_t program_mix(uint64_t before, uint64_t with);
+uint64_t program_first(unsigned at);
+static const uint64_t PROGRAM_FAILED = 0xfa11;
+
+/* A handler's answer, as text of JSON. */
+enum { PROGRAM_REPLY_MAX = 96 };
+void program_reply(char out[PROGRAM_REPLY_MAX], unsigned at, uint64_t result);
+
+typedef enum verdict_kind {
+    VERDICT_ANSWER, /* `result` */
+    VERDICT_FAILS,  /* the operation `op` fails, and the run with it */
+    VERDICT_OPEN    /* of `op` there is nothing on disk */
+} verdict_kind;
+
+typedef struct verdict {
+    verdict_kind kind;
+    uint64_t result;
+    int op;
+} verdict;
+
+/* What the run has to answer, out of what the disk has of its steps and choices. */
+verdict program_verdict(const run_record *r);
+
+#endif

@@ -1,0 +1,182 @@
+/* What handlers do and what the disk has. What clients are told: told.c. */
+#include "tests/simulation/promises.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/loop.h"
+#include "tests/simulation/program.h"
+#include "tests/simulation/promise.h"
+
+void promise_broken(const char *name, const char *format, ...)
+{
+    va_list args;
+    int n = snprintf(w->broken, sizeof w->broken, "%s: ", name);
+    va_start(args, format);
+    (void)vsnprintf(w->broken + n, sizeof w->broken - (size_t)n, format, args);
+    va_end(args);
+    world_note("BROKEN %s", w->broken);
+    (void)fflush(stdout);
+    _exit(WORLD_BROKEN);
+}
+
+static int number(const run_record *r) { return (int)(r - w->runs); }
+static const op *op_of(const run_record *r, int at) { return &w->jobs[r->job].ops[at]; }
+
+/* ---- Executions ---- */
+
+void promise_execution_begins(run_record *r)
+{
+    world_note("run %d begins, job %d", number(r), r->job);
+    PROMISE("alone", !r->alive, "run %d has two executions at a time", number(r));
+    r->alive = true;
+    r->returned_count = 0;
+    for (unsigned i = 0; i < OPS_MAX; i++) r->ops[i].seen = false;
+}
+
+void promise_execution_ends(run_record *r)
+{
+    world_note("run %d leaves its handler", number(r));
+    r->alive = false;
+}
+
+/* ---- Attempts ---- */
+
+/* The choices that this execution has seen are on disk. */
+static int first_unwritten(const run_record *r)
+{
+    if (w->jobs[r->job].endpoint == ENDPOINT_HASTY) return NO_OP;
+    for (int i = 0; i < OPS_MAX; i++)
+        if (r->ops[i].seen && !r->ops[i].chosen) return i;
+    return NO_OP;
+}
+
+static bool all_before_written(const run_record *r, int at)
+{
+    for (unsigned i = 0; i < r->ops[at].before; i++) {
+        uint64_t nonce = r->returned[i];
+        const op_state *s = &r->ops[w->made[nonce].op];
+        if (!s->done || s->nonce != nonce) return false;
+    }
+    return r->on_disk;
+}
+
+static unsigned open_of_parent(const run_record *r, int parent)
+{
+    unsigned n = 0;
+    for (int m = op_of(r, parent)->child; m != NO_OP; m = op_of(r, m)->next) n += r->ops[m].open;
+    return n;
+}
+
+static bool within_parallel(const run_record *r, int at)
+{
+    int parent = op_of(r, at)->parent;
+    if (parent == NO_OP || op_of(r, parent)->kind != OP_EACH || op_of(r, parent)->parallel == 0) return true;
+    return open_of_parent(r, parent) <= (unsigned)op_of(r, parent)->parallel;
+}
+
+/* A run of SW_RELAXED that has lost a choice may go another way, and come to a step by another path. */
+static void forget_key(run_record *r, const char *key)
+{
+    for (unsigned o = 0; o < OPS_MAX; o++)
+        if (strcmp(r->ops[o].key, key) == 0 && !r->ops[o].done && !r->ops[o].failed) r->ops[o].key[0] = 0;
+}
+
+static bool key_is_its_own(run_record *r, int at, const char *key)
+{
+    op_state *s = &r->ops[at];
+    if (strcmp(s->key, key) == 0) return true;
+    bool hasty = w->jobs[r->job].endpoint == ENDPOINT_HASTY;
+    if (s->key[0] && !hasty) return false;
+    if (hasty) forget_key(r, key);
+    for (unsigned i = 0; i < w->run_count; i++)
+        for (unsigned o = 0; o < OPS_MAX; o++)
+            if (strcmp(w->runs[i].ops[o].key, key) == 0) return false;
+    (void)snprintf(s->key, sizeof s->key, "%s", key);
+    return true;
+}
+
+/* What may be tried: more often than the journal has failures, and not more often than the options say. */
+static bool attempt_fits(const run_record *r, int at, int attempt)
+{
+    int retries = op_of(r, at)->retries;
+    int most = 1 + (retries == 0 ? 4 : retries < 0 ? 0 : retries);
+    return attempt > (int)r->ops[at].failures && attempt <= most;
+}
+
+void promise_attempt_begins(run_record *r, int at, int attempt, const char *key)
+{
+    op_state *s = &r->ops[at];
+    s->open++;
+    s->begun++;
+    world_note("run %d op %d attempt %d begins", number(r), at, attempt);
+    PROMISE("once", !s->done && !s->failed, "run %d op %d runs again, and its end is on disk", number(r), at);
+    int unwritten = first_unwritten(r);
+    PROMISE("choice first", unwritten == NO_OP, "run %d op %d begins, and the choice of op %d is not on disk",
+            number(r), at, unwritten);
+    PROMISE("sync", !op_of(r, at)->sync || attempt > 1 || all_before_written(r, at),
+            "run %d op %d (.sync) begins, and what came before is not on disk", number(r), at);
+    PROMISE("no writes, no work", !w->journal_fails, "run %d op %d begins while the journal takes no writes", number(r),
+            at);
+    PROMISE("over is over", !r->ended && !r->cancelled, "run %d op %d begins, and the run is over", number(r), at);
+    PROMISE("parallel", within_parallel(r, at), "run %d op %d is one more than its sw_each may have", number(r), at);
+    PROMISE("attempts", attempt_fits(r, at, attempt), "run %d op %d: attempt %d of %d retries, %u failed on disk",
+            number(r), at, attempt, op_of(r, at)->retries, s->failures);
+    PROMISE("key", key_is_its_own(r, at, key), "run %d op %d has another key, or another's: %s", number(r), at, key);
+}
+
+void promise_attempt_ends(run_record *r, int at)
+{
+    r->ops[at].open--;
+    world_note("run %d op %d attempt ends", number(r), at);
+}
+
+void promise_comes_to(run_record *r, int at) { r->ops[at].before = r->returned_count; }
+
+uint64_t promise_nonce(const run_record *r, int at)
+{
+    uint64_t n = ++w->nonces;
+    w->made[n].run = (int16_t)number(r);
+    w->made[n].op = (int16_t)at;
+    return n;
+}
+
+/* ---- What handlers see ---- */
+
+void promise_result(run_record *r, int at, uint64_t nonce)
+{
+    const op_state *s = &r->ops[at];
+    world_note("run %d op %d gave %llu", number(r), at, (unsigned long long)nonce);
+    bool its_own = nonce <= w->nonces && w->made[nonce].run == number(r) && w->made[nonce].op == at;
+    bool the_same = !s->done || s->nonce == nonce;
+    bool written = !op_of(r, at)->sync || s->done;
+    PROMISE("result", its_own && the_same && written, "run %d op %d gave %llu, the disk has %llu", number(r), at,
+            (unsigned long long)nonce, (unsigned long long)s->nonce);
+    if (r->returned_count < OPS_MAX) r->returned[r->returned_count++] = nonce;
+}
+
+void promise_choice(run_record *r, int at, uint64_t value)
+{
+    op_state *s = &r->ops[at];
+    world_note("run %d op %d chose %llu", number(r), at, (unsigned long long)value);
+    PROMISE("same choice", !s->chosen || s->choice == value, "run %d op %d chose %llu, the disk has %llu", number(r),
+            at, (unsigned long long)value, (unsigned long long)s->choice);
+    s->choice = value;
+    s->seen = true;
+}
+
+void promise_sleep_begins(run_record *r, int at)
+{
+    if (r->ops[at].slept_ns == 0) r->ops[at].slept_ns = w->steady_ns;
+}
+
+void promise_sleep_ends(run_record *r, int at, int64_t ms)
+{
+    enum { ROUNDING_MS = 2 }; /* both ends are told in milliseconds */
+    int64_t slept_ms = (w->steady_ns - r->ops[at].slept_ns) / 1000000;
+    world_note("run %d op %d slept", number(r), at);
+    PROMISE("sleep", r->ops[at].slept_ns < 0 || slept_ms + ROUNDING_MS >= ms, "run %d op %d slept %lld ms of %lld",
+            number(r), at, (long long)slept_ms, (long long)ms);
+}

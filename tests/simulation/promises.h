@@ -1,0 +1,58 @@
+/* promises: what Stepwell promises, each with a name and one place where it is looked at. A promise that is broken ends
+ * the process; the simulator tells which, with the seed. */
+#ifndef TESTS_SIMULATION_PROMISES_H
+#define TESTS_SIMULATION_PROMISES_H
+
+#include "storage/entry.h"
+#include "storage/store.h"
+#include "tests/simulation/world.h"
+
+struct sw_app;
+
+/* ---- What handlers do ---- */
+
+void promise_execution_begins(run_record *r);
+void promise_execution_ends(run_record *r);
+/* The handler has come to this step, which may have to wait. */
+void promise_comes_to(run_record *r, int op);
+void promise_attempt_begins(run_record *r, int op, int attempt, const char *key);
+void promise_attempt_ends(run_record *r, int op);
+/* The result of an attempt: nobody else has it. */
+uint64_t promise_nonce(const run_record *r, int op);
+/* A handler has got this result. */
+void promise_result(run_record *r, int op, uint64_t nonce);
+void promise_choice(run_record *r, int op, uint64_t value);
+void promise_sleep_begins(run_record *r, int op);
+void promise_sleep_ends(run_record *r, int op, int64_t ms);
+
+/* ---- What the disk has ---- */
+
+/* A commit is on disk. */
+void promise_committed(const store_segment *list);
+/* The journal as a process finds it: `data` are all entries of the run. */
+void promise_found(const char *run, const char *data, size_t len);
+
+/* ---- What clients are told ---- */
+
+/* The whole response of the run; `run` may be NULL where nothing says which. */
+void promise_answered(client *c, run_record *r, int status, const char *body, size_t len);
+void promise_refused(const client *c, int status);
+/* A frame of a stream. */
+void promise_frame(client *c, run_record *r, uint32_t number, const char *name, const char *text);
+/* Whatever else a client is told. */
+void promise_sense(const client *c, bool makes_sense, const char *what);
+
+/* ---- The process ---- */
+
+/* After each turn. */
+void promise_turn(const struct sw_app *app);
+/* Whether it is in time that something still waits; and at the end, that nothing does. */
+void promise_rest(bool in_time);
+/* It has drained for so long. */
+void promise_drains(int64_t ns);
+/* It has closed everything: how much of what was there before, and is now. */
+void promise_left(const char *what, long before, long after);
+/* It has died by itself. */
+void promise_lives(const char *how);
+
+#endif

@@ -1,0 +1,163 @@
+#include "tests/simulation/schedule.h"
+
+#include "tests/simulation/program.h"
+#include "tests/simulation/stand.h"
+
+static const int64_t MS = 1000000;
+
+/* ---- Making ---- */
+
+static bool chance(unsigned percent) { return world_chance(RANDOM_PLAN, percent); }
+static int64_t between(int64_t least, int64_t most) { return world_between(RANDOM_PLAN, least, most); }
+
+static void make_client(client *c, int of)
+{
+    c->job = (int16_t)of;
+    c->run = -1;
+    c->fd = -1;
+    c->at_ns = w->steady_ns + between(0, 3000) * MS;
+    c->wish = chance(45) ? WISH_ANSWER : world_below(RANDOM_PLAN, WISHES);
+    c->reuses = chance(50);
+    if (chance(20)) c->pace = (unsigned)between(1, 200);
+    if (c->pace > 0) c->rest_ms = (int32_t)between(0, 20);
+    if (chance(20)) c->stays_ms = (int32_t)between(1, 2000);
+}
+
+/* What may go wrong in all of a seed's processes: most seeds have few kinds, so that these meet. */
+typedef struct dangers {
+    unsigned events[EVENT_KINDS]; /* percent */
+    bool slow;
+} dangers;
+
+static dangers draw_dangers(void)
+{
+    dangers d = {.slow = chance(40)};
+    for (unsigned i = 0; i < EVENT_KINDS; i++) d.events[i] = chance(30) ? 60 : 0;
+    return d;
+}
+
+static event make_event(event_kind kind)
+{
+    static const memory_fault faults[] = {MEMORY_REFUSES, MEMORY_LOSES, MEMORY_APPEARS};
+    event v = {.kind = kind, .at_ms = between(0, 4000), .b = between(1, 3000)};
+    if (kind == EVENT_WRITE_FAULT) {
+        v.a = faults[world_below(RANDOM_PLAN, 3)];
+        if (chance(50)) v.b = 0;
+    }
+    if (kind == EVENT_CLOCK_SET) v.a = (chance(50) ? 1 : -1) * between(30, chance(30) ? 7200000 : 5000);
+    if (kind == EVENT_STALL) v.b = between(1, 1000);
+    return v;
+}
+
+static void make_epoch(epoch_plan *e, const dangers *d, bool last)
+{
+    static const unsigned most[END_KINDS] = {[END_DRAIN] = 5000,     [END_TURN] = 400,   [END_BEFORE_WRITE] = 40,
+                                             [END_AFTER_WRITE] = 40, [END_ATTEMPT] = 60, [END_POWER] = 40};
+    e->loops = chance(25) ? 2 : 1;
+    e->end = last ? END_QUIET : 1 + world_below(RANDOM_PLAN, END_KINDS - 1);
+    e->at = last ? 0 : (unsigned)between(1, most[e->end]);
+    if (d->slow) e->write_ms = (int32_t)between(1, 300);
+    if (d->slow) e->read_ms = (int32_t)between(1, 300);
+    for (unsigned kind = 0; kind < EVENT_KINDS; kind++)
+        while (e->event_count < EVENTS_MAX && chance(d->events[kind])) e->events[e->event_count++] = make_event(kind);
+}
+
+static void make_options(plan *p)
+{
+    p->runs_max = chance(15) ? (unsigned)between(1, 6) : 1000;
+    p->redirect_after_ms = chance(50) ? 1000 : between(0, 3000);
+    p->park_after_ms = chance(50) ? between(0, 100) : 1000;
+    p->hold_ms = chance(50) ? 55000 : between(100, 3000);
+    p->heartbeat_ms = chance(50) ? 15000 : between(1, 1000);
+    p->drain_ms = chance(50) ? 30000 : between(0, 2000);
+}
+
+void schedule_make(void)
+{
+    plan *p = &w->plan;
+    dangers d = draw_dangers();
+    p->jobs = (unsigned)between(1, JOBS_MAX);
+    p->clients = p->jobs + (unsigned)between(0, CLIENTS_MAX - JOBS_MAX);
+    p->epochs = 1 + world_below(RANDOM_PLAN, EPOCHS_MAX);
+    make_options(p);
+    for (unsigned i = 0; i < p->jobs; i++) program_make(i);
+    for (unsigned i = 0; i < p->clients; i++)
+        make_client(&w->clients[i], i < p->jobs ? (int)i : (int)world_below(RANDOM_PLAN, p->jobs));
+    for (unsigned i = 0; i < p->epochs; i++) make_epoch(&p->epoch[i], &d, i + 1 == p->epochs);
+}
+
+/* ---- Doing ---- */
+
+static int64_t began_ns;
+
+static epoch_plan *now_planned(void) { return &w->plan.epoch[w->epoch]; }
+
+void schedule_begin(void)
+{
+    began_ns = w->steady_ns;
+    w->no_stacks = false;
+    memory_fail(w->disk, MEMORY_GOOD, 0, false);
+    memory_fail_reads(w->disk, false);
+}
+
+static void begin_event(event *v)
+{
+    world_note("event %d: %lld for %lld ms", v->kind, (long long)v->a, (long long)v->b);
+    switch (v->kind) {
+    case EVENT_WRITE_FAULT:
+        memory_fail(w->disk, (memory_fault)v->a, 0, v->b > 0);
+        break;
+    case EVENT_READ_FAULT:
+        memory_fail_reads(w->disk, true);
+        break;
+    case EVENT_NO_STACKS:
+        w->no_stacks = true;
+        break;
+    case EVENT_CLOCK_SET:
+        w->ahead_ms += v->a;
+        if (world_chance(RANDOM_LIVE, 70)) stand_tell_clock_set();
+        break;
+    default:
+        w->steady_ns += v->b * MS;
+    }
+}
+
+static void end_event(const event *v)
+{
+    if (v->kind == EVENT_WRITE_FAULT && v->b > 0) memory_fail(w->disk, MEMORY_GOOD, 0, false);
+    if (v->kind == EVENT_READ_FAULT) memory_fail_reads(w->disk, false);
+    if (v->kind == EVENT_NO_STACKS) w->no_stacks = false;
+}
+
+bool schedule_turn(void)
+{
+    bool any = false;
+    for (unsigned i = 0; i < now_planned()->event_count; i++) {
+        event *v = &now_planned()->events[i];
+        int64_t begins_ns = began_ns + v->at_ms * MS;
+        if (v->state == EVENT_WAITS && w->steady_ns >= begins_ns) {
+            v->state = EVENT_LASTS;
+            begin_event(v);
+            any = true;
+        }
+        if (v->state == EVENT_LASTS && w->steady_ns >= begins_ns + v->b * MS) {
+            v->state = EVENT_OVER;
+            end_event(v);
+            any = true;
+        }
+    }
+    return any;
+}
+
+int64_t schedule_due_ns(void)
+{
+    int64_t due = INT64_MAX;
+    for (unsigned i = 0; i < now_planned()->event_count; i++) {
+        const event *v = &now_planned()->events[i];
+        int64_t at_ns = began_ns + v->at_ms * MS;
+        if (v->state == EVENT_OVER) continue;
+        if (v->state == EVENT_LASTS) at_ns += v->b * MS;
+        if (at_ns < due) due = at_ns;
+    }
+    return due;
+}

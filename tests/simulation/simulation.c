@@ -1,0 +1,132 @@
+/* The simulation: random programs, clients, faults and crashes on a disk in memory, all of it from one number, the
+ * seed: which promises of Stepwell does it break? docs/simulation.md says how to read what it prints.
+ *
+ *     simulation [--schedules N] [--from SEED]    many seeds; the first broken promise ends it
+ *     simulation --seed N [--talk]                one; with all that happens
+ *     simulation --twice N [--from SEED]          whether seeds repeat themselves */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/check.h"
+#include "tests/simulation/epoch.h"
+#include "tests/simulation/promises.h"
+#include "tests/simulation/schedule.h"
+
+enum { SCHEDULES = SANITIZED ? 300 : 2000, REPEATED = 20, HANGS_S = 120, DOWN_MS = 30000 };
+
+/* How a process ended that neither drained, nor crashed by plan, nor broke a promise; NULL: it did one of these. */
+static const char *surprise(int status)
+{
+    static char text[64];
+    if (WIFEXITED(status) &&
+        (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == WORLD_CRASHED || WEXITSTATUS(status) == WORLD_BROKEN))
+        return NULL;
+    if (WIFSIGNALED(status))
+        (void)snprintf(text, sizeof text, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        (void)snprintf(text, sizeof text, "exit code %d", WEXITSTATUS(status));
+    return text;
+}
+
+static void run_epoch(bool talks)
+{
+    int status = 0;
+    (void)fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        if (!talks) (void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        (void)alarm(HANGS_S);
+        epoch_run();
+    }
+    CHECK(waitpid(pid, &status, 0) == pid);
+    memory_abandon(w->disk);
+    if (surprise(status)) (void)snprintf(w->broken, sizeof w->broken, "lives: it died by itself: %s", surprise(status));
+    w->crashes += WIFEXITED(status) && WEXITSTATUS(status) == WORLD_CRASHED;
+    w->steady_ns += world_between(RANDOM_LIVE, 0, DOWN_MS) * 1000000;
+}
+
+/* False: a promise was broken. */
+static bool run_seed(uint64_t seed, bool talks)
+{
+    world_begin(seed, talks);
+    schedule_make();
+    for (w->epoch = 0; w->epoch < w->plan.epochs && !w->broken[0]; w->epoch++) run_epoch(talks);
+    if (w->broken[0])
+        printf("# seed %llu broke a promise: %s\n# see it happen: simulation --seed %llu --talk\n",
+               (unsigned long long)seed, w->broken, (unsigned long long)seed);
+    return !w->broken[0];
+}
+
+/* Libraries make things when they are first used: before any process is forked. */
+static void rehearse(void)
+{
+    world_begin(1, false);
+    schedule_make();
+    w->plan.epochs = 1;
+    memset(&w->plan.epoch[0], 0, sizeof w->plan.epoch[0]);
+    w->plan.epoch[0].loops = 2;
+    epoch_rehearse();
+}
+
+static uint64_t from_seed = 1, schedules = SCHEDULES;
+
+static void test_schedules(void)
+{
+    uint64_t failed = 0, happened = 0, crashes = 0;
+    for (uint64_t i = 0; i < schedules && failed == 0; i++) {
+        failed += !run_seed(from_seed + i, false);
+        happened += w->happened;
+        crashes += w->crashes;
+    }
+    printf("# seeds %llu to %llu: %llu events, %llu crashes\n", (unsigned long long)from_seed,
+           (unsigned long long)(from_seed + schedules - 1), (unsigned long long)happened, (unsigned long long)crashes);
+    CHECK_INT(failed, 0);
+}
+
+static void test_repeats(void)
+{
+    for (uint64_t i = 0; i < REPEATED && i < schedules; i++) {
+        bool kept = run_seed(from_seed + i, false);
+        uint64_t hash = w->hash, happened = w->happened;
+        CHECK(run_seed(from_seed + i, false) == kept);
+        if (w->hash != hash)
+            printf("# seed %llu: %llu events, and %llu\n", (unsigned long long)(from_seed + i),
+                   (unsigned long long)happened, (unsigned long long)w->happened);
+        CHECK(w->hash == hash);
+    }
+}
+
+static const check_case cases[] = {{"a seed repeats itself", test_repeats},
+                                   {"schedules keep all promises", test_schedules}};
+
+static uint64_t number_after(int argc, char **argv, const char *flag, uint64_t otherwise)
+{
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], flag) == 0) return strtoull(argv[i + 1], NULL, 10);
+    return otherwise;
+}
+
+static bool has(int argc, char **argv, const char *flag)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], flag) == 0) return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    const char *budget = getenv("SIMULATION_SCHEDULES");
+    if (budget) schedules = strtoull(budget, NULL, 10);
+    from_seed = number_after(argc, argv, "--from", from_seed);
+    schedules = number_after(argc, argv, "--schedules", schedules);
+    rehearse();
+    if (has(argc, argv, "--seed"))
+        return run_seed(number_after(argc, argv, "--seed", 1), has(argc, argv, "--talk")) ? 0 : 1;
+    return check_run(cases, sizeof cases / sizeof cases[0], 1, argv);
+}

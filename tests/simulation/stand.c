@@ -1,0 +1,113 @@
+/* What stands before libc for everything in the program, the shared libraries included: the world's clock, its
+ * randomness, and what it is short of. */
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/simulation/stand.h"
+#include "tests/simulation/world.h"
+
+#define SHOWN __attribute__((visibility("default")))
+
+enum { READING_NS = 100, SMALL_BUFFER = 4608 };
+
+/* ---- Clocks ---- */
+
+/* Time goes on a little whenever somebody looks: who waits in a loop for it to pass does not wait for ever. */
+SHOWN int clock_gettime(clockid_t id, struct timespec *t)
+{
+    bool wall = id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
+    bool steady =
+        id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE || id == CLOCK_MONOTONIC_RAW || id == CLOCK_BOOTTIME;
+    if (!w || !(wall || steady)) return (int)syscall(SYS_clock_gettime, id, t);
+    w->steady_ns += READING_NS;
+    int64_t ns = w->steady_ns + (wall ? w->ahead_ms * 1000000 : 0);
+    *t = (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    return 0;
+}
+
+SHOWN time_t time(time_t *out)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    if (out) *out = t.tv_sec;
+    return t.tv_sec;
+}
+
+SHOWN int gettimeofday(struct timeval *restrict out, void *restrict zone)
+{
+    struct timespec t;
+    (void)zone;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    *out = (struct timeval){.tv_sec = t.tv_sec, .tv_usec = t.tv_nsec / 1000};
+    return 0;
+}
+
+/* The kernel tells of a set clock through these. */
+static int told[8];
+static unsigned told_count;
+
+SHOWN int timerfd_create(clockid_t id, int flags)
+{
+    (void)id;
+    (void)flags;
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    told[told_count++ % 8] = fd;
+    return fd;
+}
+
+SHOWN int timerfd_settime(int fd, int flags, const struct itimerspec *at, struct itimerspec *before)
+{
+    (void)fd, (void)flags, (void)at, (void)before;
+    return 0;
+}
+
+void stand_tell_clock_set(void)
+{
+    const uint64_t one = 1;
+    for (unsigned i = 0; i < told_count && i < 8; i++)
+        if (write(told[i], &one, sizeof one) < 0) return;
+}
+
+void stand_forget_clocks(void) { told_count = 0; }
+
+/* ---- Randomness ---- */
+
+SHOWN ssize_t getrandom(void *to, size_t len, unsigned flags)
+{
+    unsigned char *at = to;
+    if (!w) return syscall(SYS_getrandom, to, len, flags);
+    for (size_t i = 0; i < len; i++) at[i] = (unsigned char)world_random(RANDOM_KERNEL);
+    return (ssize_t)len;
+}
+
+/* ---- Shortages ---- */
+
+SHOWN void *stand_mmap(void *at, size_t len, int protection, int flags, int fd, off_t from) __asm__("mmap64");
+void *stand_mmap(void *at, size_t len, int protection, int flags, int fd, off_t from)
+{
+    const int stack = MAP_STACK | MAP_NORESERVE;
+    if (w && w->no_stacks && (flags & stack) == stack) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mmap, at, len, protection, flags, fd, from);
+}
+
+/* ---- Sockets: responses do not fit in what the kernel keeps ---- */
+
+SHOWN int accept4(int listener, struct sockaddr *restrict peer, socklen_t *restrict len, int flags)
+{
+    const int small = SMALL_BUFFER;
+    int fd = (int)syscall(SYS_accept4, listener, peer, len, flags);
+    if (w && fd >= 0 && w->seed % 2 == 1) (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    return fd;
+}

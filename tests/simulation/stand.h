@@ -1,0 +1,10 @@
+/* stand: what stands before libc in the simulation (stand.c). */
+#ifndef TESTS_SIMULATION_STAND_H
+#define TESTS_SIMULATION_STAND_H
+
+/* As the kernel does for timers with TFD_TIMER_CANCEL_ON_SET. */
+void stand_tell_clock_set(void);
+/* The process has closed its timers. */
+void stand_forget_clocks(void);
+
+#endif

@@ -1,0 +1,55 @@
+/* told: what clients are told. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/simulation/client_core.h"
+#include "tests/simulation/promise.h"
+#include "tests/simulation/promises.h"
+
+/* A response of SW_RELAXED leaves before it is on disk. */
+static bool may_be_early(const client *c) { return w->jobs[c->job].endpoint == ENDPOINT_HASTY; }
+
+void promise_answered(client *c, run_record *r, int status, const char *body, size_t len)
+{
+    bool there = r && r->ended && r->status == status && r->body_len == len && memcmp(r->body, body, len) == 0;
+    PROMISE("answer kept", there || may_be_early(c), "client %d got %d %.*s, the disk of run %d has %d %.*s",
+            client_number(c), status, (int)len, body, c->run, r ? r->status : 0, r ? (int)r->body_len : 0,
+            r ? r->body : "");
+}
+
+void promise_refused(const client *c, int status)
+{
+    uint32_t begun = 0, clients = 0;
+    for (unsigned i = 0; i < w->plan.clients; i++) clients += w->clients[i].job == c->job;
+    for (unsigned i = 0; i < w->run_count; i++)
+        for (unsigned o = 0; o < OPS_MAX && w->runs[i].job == c->job; o++) begun += w->runs[i].ops[o].begun;
+    PROMISE("refused is not done",
+            c->target != TARGET_ENDPOINT || clients > 1 || c->requests > 1 || begun == c->begun_before,
+            "client %d got %d, and %u attempts were made", client_number(c), status, begun - c->begun_before);
+}
+
+static uint64_t hash_of(const char *name, const char *text)
+{
+    uint64_t hash = 1;
+    for (const char *p = name; *p; p++) hash = (hash ^ (unsigned char)*p) * 0x100000001b3U;
+    for (const char *p = text; *p; p++) hash = (hash ^ (unsigned char)*p) * 0x100000001b3U;
+    return hash;
+}
+
+void promise_frame(client *c, run_record *r, uint32_t number, const char *name, const char *text)
+{
+    uint64_t hash = hash_of(name, text);
+    bool in_order = c->has_metadata && number == c->cursor + 1 && number < FRAMES_MAX;
+    bool the_same = r && in_order && (r->frame_hash[number] == 0 || r->frame_hash[number] == hash);
+    world_note("client %d frame %u %s", client_number(c), number, name);
+    PROMISE("frames in order, once", the_same || (in_order && may_be_early(c)),
+            "client %d has frame %u, and gets %u %s %s", client_number(c), c->cursor, number, name, text);
+    r->frame_hash[number] = hash;
+    c->cursor = number;
+}
+
+void promise_sense(const client *c, bool makes_sense, const char *what)
+{
+    PROMISE("sense", makes_sense, "client %d, run %d: %s: %d %.200s", client_number(c), c->run, what, c->status,
+            c->answer);
+}

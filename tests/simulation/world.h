@@ -1,0 +1,276 @@
+/* world: all that outlives a process of the simulation, in memory that the simulator shares with it: the disk, the
+ * time, the randomness, what the plan of the seed says, and the ledger of what handlers have done, clients have been
+ * told and the disk has acknowledged. There is one at a time. It knows nothing of the runtime: promises.c compares. */
+#ifndef TESTS_SIMULATION_WORLD_H
+#define TESTS_SIMULATION_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "storage/memory/memory.h"
+
+enum {
+    JOBS_MAX = 10,
+    OPS_MAX = 64,
+    RUNS_MAX = 96,
+    CLIENTS_MAX = 24,
+    CHOICES_MAX = 24,
+    NONCES_MAX = 65536,
+    FRAMES_MAX = 512,
+    EVENTS_MAX = 24,
+    BODY_MAX = 4096,
+    REQUEST_MAX = 8192,
+    ANSWER_MAX = 65536,
+    URL_MAX = 512,
+    KEY_TEXT = 27,
+    RUN_TEXT = 27
+};
+
+/* ---- Programs (program.h) ---- */
+
+typedef enum op_kind {
+    OP_STEP,
+    OP_TRY,    /* a step that may fail for good */
+    OP_EACH,   /* its children are the steps */
+    OP_GROUP,  /* its children are steps and branches, `other` what runs before they are waited for */
+    OP_BRANCH, /* of a group */
+    OP_SLEEP,
+    OP_UNTIL, /* sw_sleep_until some time after sw_now */
+    OP_CHUNK,
+    OP_NOW,
+    OP_RANDOM,
+    OP_IF, /* its children or `other`, as sw_random says */
+    OP_FAIL,
+    OP_DEFER
+} op_kind;
+
+enum { NO_OP = -1, FAILS_ALWAYS = 99 };
+
+typedef struct op {
+    op_kind kind;
+    int16_t child, other, next; /* first of a list; NO_OP: none */
+    int16_t parent;             /* the EACH or GROUP that it is a member of */
+    char id[8];
+    int16_t fails;   /* so many attempts fail first */
+    int16_t retries; /* as sw_step_options has it */
+    int16_t chunks;  /* of each attempt */
+    int16_t parallel;
+    bool fatal, after, sync, settles;
+    int32_t work_ms, timeout_ms, backoff_ms; /* of an attempt */
+    int32_t ms;                              /* of a sleep */
+    int32_t bytes;                           /* of the result, beside its nonce */
+} op;
+
+/* What a request asks for. */
+typedef struct job {
+    unsigned endpoint;
+    char key[16]; /* Idempotency-Key; "": none */
+    int16_t first;
+    unsigned op_count;
+    op ops[OPS_MAX];
+    unsigned pad; /* bytes of the request's body beside what is needed */
+} job;
+
+enum { ENDPOINTS = 4 };
+typedef enum endpoint_of { ENDPOINT_USUAL, ENDPOINT_HASTY, ENDPOINT_TIED, ENDPOINT_LATE } endpoint_of;
+enum { DEADLINE_MS = 4000 };
+
+/* ---- The ledger ---- */
+
+/* What has become of one operation of a run. */
+typedef struct op_state {
+    char key[KEY_TEXT]; /* sw_step_key; "": no attempt has begun */
+    uint32_t open;      /* attempts under way in this process */
+    uint32_t begun;     /* attempts ever */
+    uint32_t failures;  /* on disk */
+    bool done, failed;  /* its end is on disk */
+    uint64_t nonce;     /* of the result that is on disk */
+    bool chosen;        /* the choice is on disk */
+    uint64_t choice;    /* as the handler saw it last */
+    bool seen;          /* this execution has seen it */
+    unsigned before;    /* results that this execution had when it came to the step */
+    int64_t slept_ns;   /* OP_SLEEP: when it began in this process; 0: not in this one */
+} op_state;
+
+typedef struct run_record {
+    char id[RUN_TEXT];
+    int16_t job;       /* -1: not known */
+    bool alive;        /* an execution of its handler is under way in this process */
+    bool on_disk;      /* its *started* is */
+    bool cancelled;    /* an entry *cancel* is */
+    int cancel_reason; /* of that */
+    bool ended;
+    int outcome; /* of *ended* */
+    int status;  /* of *response* */
+    size_t body_len;
+    char body[BODY_MAX];
+    uint32_t entries;      /* on disk */
+    uint64_t entries_hash; /* of their bytes */
+    uint64_t values[CHOICES_MAX];
+    unsigned value_count;            /* choices on disk */
+    uint64_t returned[OPS_MAX];      /* nonces that this execution's handler has got */
+    unsigned returned_count;         /* of them */
+    bool asked_to_cancel;            /* a client has sent DELETE */
+    bool promised;                   /* a client has its URL, or was told that it is cancelled */
+    uint64_t frame_hash[FRAMES_MAX]; /* of what its streams were told; 0: not yet */
+    uint32_t open_defers;
+    op_state ops[OPS_MAX];
+} run_record;
+
+/* ---- Clients (client.h) ---- */
+
+typedef enum client_wish { WISH_ANSWER, WISH_ASYNC, WISH_WAIT, WISH_STREAM, WISH_CANCEL, WISHES } client_wish;
+
+typedef enum client_state {
+    CLIENT_AWAY,    /* comes at `at_ns` */
+    CLIENT_SENDS,   /* its request is on its way */
+    CLIENT_READS,   /* waits for, or reads, the response */
+    CLIENT_DONE,    /* knows the answer */
+    CLIENT_GIVES_UP /* the connection broke, and nothing told it where to ask */
+} client_state;
+
+/* What the request under way is for. */
+typedef enum client_target { TARGET_ENDPOINT, TARGET_OUTPUT, TARGET_STREAM, TARGET_RUN } client_target;
+
+typedef struct client {
+    client_state state;
+    client_wish wish;
+    client_target target;
+    int16_t job, run;  /* -1: not known yet */
+    int64_t at_ns;     /* when it comes, or reads on */
+    int64_t leaves_ns; /* it vanishes then; 0: it stays */
+    int32_t stays_ms;  /* how long, after it has sent its first request; 0: for good */
+    int fd;            /* of this process; -1: none */
+    unsigned requests, refusals, audits;
+    uint32_t begun_before;                 /* attempts of its job's runs when it sent its request */
+    bool reuses;                           /* asks again on the same connection */
+    unsigned pace;                         /* bytes at a time; 0: all there is */
+    int32_t rest_ms;                       /* between them */
+    char output[URL_MAX], stream[URL_MAX]; /* paths with query; "": not known */
+    uint32_t cursor;                       /* last frame that it has */
+    bool has_metadata, has_end;            /* of the stream that it reads */
+    char request[REQUEST_MAX];
+    size_t request_len, sent;
+    /* The response under way. */
+    int status;  /* 0: its head is not there yet */
+    long length; /* -1: in chunks */
+    char run_id[RUN_TEXT], location[URL_MAX];
+    bool closes;
+    size_t answer_len, frames_len;
+    char answer[ANSWER_MAX]; /* as it came, behind the head when there is a status */
+    char frames[ANSWER_MAX]; /* of a stream: without the framing of chunks, not yet parsed */
+} client;
+
+/* ---- The plan of a seed (schedule.h) ---- */
+
+typedef enum end_kind {
+    END_QUIET, /* when all is done: a clean end */
+    END_DRAIN, /* a clean end in the middle */
+    END_TURN,  /* a crash in some turn */
+    END_BEFORE_WRITE,
+    END_AFTER_WRITE,
+    END_ATTEMPT, /* a crash in the middle of an attempt */
+    END_POWER,   /* the power goes, before or after the write is on disk */
+    END_KINDS
+} end_kind;
+
+typedef enum event_kind {
+    EVENT_WRITE_FAULT, /* a: memory_fault, b: lasts so many ms */
+    EVENT_READ_FAULT,  /* b: ms */
+    EVENT_NO_STACKS,   /* b: ms */
+    EVENT_CLOCK_SET,   /* a: ms */
+    EVENT_STALL,       /* b: the process does nothing for so many ms */
+    EVENT_KINDS
+} event_kind;
+
+typedef enum event_state { EVENT_WAITS, EVENT_LASTS, EVENT_OVER } event_state;
+
+typedef struct event {
+    event_kind kind;
+    event_state state;
+    int64_t at_ms; /* after the process began */
+    int64_t a, b;
+} event;
+
+typedef struct epoch_plan {
+    end_kind end;
+    unsigned at; /* the turn, write, attempt; END_DRAIN: ms */
+    unsigned event_count;
+    event events[EVENTS_MAX];
+    int32_t write_ms, read_ms; /* longest delay of each */
+    unsigned loops;
+} epoch_plan;
+
+enum { EPOCHS_MAX = 6 };
+
+typedef struct plan {
+    unsigned jobs, clients, epochs; /* the last of these is quiet */
+    epoch_plan epoch[EPOCHS_MAX];
+    unsigned runs_max;
+    int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms;
+} plan;
+
+/* ---- The whole ---- */
+
+typedef enum randomness { RANDOM_PLAN, RANDOM_LIVE, RANDOM_KERNEL, RANDOMS } randomness;
+
+typedef struct space {
+    size_t used;
+    void *free[48]; /* by size class */
+} space;
+
+typedef struct world {
+    uint64_t seed;
+    uint64_t random[RANDOMS];
+    int64_t steady_ns;
+    int64_t ahead_ms; /* the wall clock is ahead of that */
+    unsigned epoch;
+    bool talks;    /* prints what happens */
+    uint64_t hash; /* of all that has happened */
+    uint64_t happened;
+    char broken[1024];  /* the promise that was broken, and how; "": none */
+    const char *where;  /* what the process was about, for one that dies by itself */
+    bool ended_well;    /* the last process had drained */
+    bool journal_fails; /* from a write that failed until one succeeds */
+    bool no_stacks;
+    uint64_t turns, writes, attempts; /* of this process */
+    uint64_t crashes, failed_writes;  /* of all */
+    plan plan;
+    job jobs[JOBS_MAX];
+    run_record runs[RUNS_MAX];
+    unsigned run_count;
+    client clients[CLIENTS_MAX];
+    uint64_t nonces;
+    struct {
+        int16_t run, op;
+    } made[NONCES_MAX]; /* who got a nonce */
+    memory_disk *disk;
+    space space; /* of the disk, behind the world */
+} world;
+
+extern world *w;
+
+/* One that is empty, for this seed. The memory is mapped by the first call. */
+void world_begin(uint64_t seed, bool talks);
+
+uint64_t world_random(randomness r);
+/* 0 to n - 1. */
+unsigned world_below(randomness r, unsigned n);
+bool world_chance(randomness r, unsigned percent);
+/* Between both, small ones more often. */
+int64_t world_between(randomness r, int64_t least, int64_t most);
+
+/* Something happened: part of the trace that a seed has to repeat. */
+void world_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* NULL: the ledger has no such run. */
+run_record *world_run(const char *id);
+/* `of`: its job; -1: not known. */
+run_record *world_run_make(const char *id, int of);
+
+/* The process ends here, without a word to anybody. */
+__attribute__((noreturn)) void world_crash(const char *why);
+enum { WORLD_CRASHED = 42, WORLD_BROKEN = 43 };
+
+#endif

@@ -1,0 +1,231 @@
+/* written: what the disk has, entry by entry, as the ledger notes it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/step_key.h"
+#include "tests/simulation/program.h"
+#include "tests/simulation/promise.h"
+#include "tests/simulation/promises.h"
+
+static const uint64_t HASH_FIRST = 0;
+
+static uint64_t hash_on(uint64_t hash, const char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)data[i]) * 0x100000001b3U;
+    return hash;
+}
+
+static int number(const run_record *r) { return (int)(r - w->runs); }
+
+/* By its key, which is made of the path. NO_OP: no attempt has begun. */
+static int op_at(const run_record *r, uint64_t path)
+{
+    char key[STEP_KEY_TEXT + 1];
+    run_id id;
+    if (!run_id_parse(r->id, strlen(r->id), &id)) return NO_OP;
+    step_key(&id, path, key);
+    for (int i = 0; i < OPS_MAX; i++)
+        if (strcmp(r->ops[i].key, key) == 0) return i;
+    return NO_OP;
+}
+
+static int job_of(const entry *started)
+{
+    const char *at = memmem(started->body.data, started->body.len, "\"job\":", 6);
+    int of = -1;
+    return at && sscanf(at + 6, "%d", &of) == 1 ? of : -1;
+}
+
+/* What is wrong with the entry; NULL: nothing. */
+static const char *take_started(run_record *r, const entry *e)
+{
+    r->job = (int16_t)job_of(e);
+    r->on_disk = true;
+    const job *j = &w->jobs[r->job];
+    for (unsigned i = 0; i < w->run_count && j->key[0]; i++)
+        if (&w->runs[i] != r && w->runs[i].on_disk && w->runs[i].job == r->job)
+            return "its Idempotency-Key has another run on disk";
+    return r->entries == 0 ? NULL : "it began twice";
+}
+
+/* The nonce out of {"n": ..., ...}. */
+static uint64_t nonce_of(const entry_text *value)
+{
+    msgpack_unpacked u;
+    uint64_t nonce = 0;
+    msgpack_unpacked_init(&u);
+    if (msgpack_unpack_next(&u, value->data, value->len, NULL) == MSGPACK_UNPACK_SUCCESS &&
+        u.data.type == MSGPACK_OBJECT_MAP)
+        for (uint32_t i = 0; i < u.data.via.map.size; i++) {
+            const msgpack_object_kv *kv = &u.data.via.map.ptr[i];
+            if (kv->key.via.str.size == 1 && kv->key.via.str.ptr[0] == 'n') nonce = kv->val.via.u64;
+        }
+    msgpack_unpacked_destroy(&u);
+    return nonce;
+}
+
+static const char *take_step_done(run_record *r, const entry *e)
+{
+    int at = op_at(r, e->path);
+    uint64_t nonce = nonce_of(&e->value);
+    if (at == NO_OP) return "a step is done of which no attempt began";
+    if (nonce > w->nonces || w->made[nonce].run != number(r) || w->made[nonce].op != at)
+        return "a step has a result that no attempt of it made";
+    if (r->ops[at].done || r->ops[at].failed) return "a step is done twice";
+    r->ops[at].done = true;
+    r->ops[at].nonce = nonce;
+    return NULL;
+}
+
+static const char *take_step_failed(run_record *r, const entry *e)
+{
+    int at = op_at(r, e->path);
+    if (at == NO_OP) return "a step failed of which no attempt began";
+    if (r->ops[at].done || r->ops[at].failed) return "a step failed after its end";
+    r->ops[at].failures++;
+    r->ops[at].failed = e->due_ms == 0;
+    return e->attempt == r->ops[at].failures ? NULL : "an attempt has another number than the one after the last";
+}
+
+static uint64_t number_of(const entry_text *value)
+{
+    msgpack_unpacked u;
+    msgpack_unpacked_init(&u);
+    bool ok = msgpack_unpack_next(&u, value->data, value->len, NULL) == MSGPACK_UNPACK_SUCCESS;
+    uint64_t n = ok ? u.data.via.u64 : 0;
+    msgpack_unpacked_destroy(&u);
+    return n;
+}
+
+static const char *take_value(run_record *r, const entry *e)
+{
+    uint64_t value = number_of(&e->value);
+    for (int i = 0; i < OPS_MAX; i++) {
+        op_state *s = &r->ops[i];
+        if (s->chosen || s->choice != value) continue;
+        s->chosen = true;
+        return NULL;
+    }
+    return "a choice is on disk that no handler has seen";
+}
+
+static const char *take_response(run_record *r, const entry *e)
+{
+    r->status = e->status;
+    r->body_len = e->body.len < BODY_MAX ? e->body.len : BODY_MAX;
+    memcpy(r->body, e->body.data, r->body_len);
+    return NULL;
+}
+
+static const char *take_entry(run_record *r, const entry *e)
+{
+    if (r->ended) return "there is an entry behind its end";
+    if ((e->kind == ENTRY_STARTED) != (r->entries == 0)) return "its first entry is not its start";
+    switch (e->kind) {
+    case ENTRY_STARTED:
+        return take_started(r, e);
+    case ENTRY_STEP_DONE:
+        return take_step_done(r, e);
+    case ENTRY_STEP_FAILED:
+        return take_step_failed(r, e);
+    case ENTRY_VALUE:
+        return take_value(r, e);
+    case ENTRY_RESPONSE:
+        return take_response(r, e);
+    case ENTRY_CANCEL:
+        r->cancelled = true;
+        r->cancel_reason = e->status;
+        return NULL;
+    case ENTRY_ENDED:
+        r->ended = true;
+        r->outcome = e->status;
+        return NULL;
+    case ENTRY_DIFFERS:
+        return "a replay gave a step another input";
+    default:
+        return NULL;
+    }
+}
+
+/* A cancel comes too late when the handler has ended. */
+static bool is_rightly_cancelled(const run_record *r)
+{
+    unsigned endpoint = w->jobs[r->job].endpoint;
+    if (!r->cancelled) return false;
+    switch (r->cancel_reason) {
+    case ENTRY_CANCEL_LATE:
+        return endpoint == ENDPOINT_LATE && r->status == 504 && r->outcome == ENTRY_FAILED;
+    case ENTRY_CANCEL_GONE:
+        return endpoint == ENDPOINT_TIED && r->status == 410 && r->outcome == ENTRY_CANCELLED;
+    default:
+        return r->asked_to_cancel && r->status == 410 && r->outcome == ENTRY_CANCELLED;
+    }
+}
+
+/* A run's answer is what its steps and choices make. */
+static bool is_right(const run_record *r)
+{
+    char reply[PROGRAM_REPLY_MAX];
+    if (is_rightly_cancelled(r)) return true;
+    verdict v = program_verdict(r);
+    if (v.kind == VERDICT_OPEN) return false;
+    if (v.kind == VERDICT_FAILS) return r->status == 500 && r->outcome == ENTRY_FAILED;
+    program_reply(reply, (unsigned)r->job, v.result);
+    return r->outcome == ENTRY_SUCCEEDED && r->status == 200 + (int)(v.result & 1) && r->body_len == strlen(reply) &&
+           memcmp(r->body, reply, r->body_len) == 0;
+}
+
+static void take_entries(run_record *r, const char *data, size_t len)
+{
+    const char *wrong = NULL;
+    entry e;
+    for (size_t at = 0, n; at < len; at += n) {
+        n = entry_decode(data + at, len - at, &e, &wrong);
+        if (n > 0) wrong = take_entry(r, &e);
+        PROMISE("journal", n > 0 && !wrong, "run %d entry %u (kind %d): %s", number(r), r->entries, e.kind, wrong);
+        world_note("run %d entry %u: kind %d", number(r), r->entries, e.kind);
+        r->entries++;
+    }
+    r->entries_hash = hash_on(r->entries_hash, data, len);
+    PROMISE("answer", !r->ended || is_right(r), "run %d ended with %d %.*s: verdict %d of op %d", number(r), r->status,
+            (int)r->body_len, r->body, program_verdict(r).kind, program_verdict(r).op);
+}
+
+static run_record *record_of(const run_id *id)
+{
+    char text[RUN_ID_TEXT + 1];
+    run_id_format(id, text);
+    return world_run_make(text, -1);
+}
+
+void promise_committed(const store_segment *list)
+{
+    for (const store_segment *s = list; s; s = s->next) {
+        if (s->outcome != STORE_DONE || s->len == 0) continue;
+        run_record *r = record_of(&s->run);
+        PROMISE("order", s->seq == r->entries, "run %d: a segment from entry %u, the disk has %u", number(r), s->seq,
+                r->entries);
+        take_entries(r, s->data, s->len);
+    }
+}
+
+/* Bytes of the entries that were on disk before. */
+static size_t known_bytes(const run_record *r, const char *data, size_t len)
+{
+    const char *error = NULL;
+    size_t at = 0, n = 1;
+    uint32_t seen = 0;
+    entry e;
+    for (; seen < r->entries && at < len && (n = entry_decode(data + at, len - at, &e, &error)) > 0; seen++) at += n;
+    PROMISE("nothing lost", seen == r->entries && hash_on(HASH_FIRST, data, at) == r->entries_hash,
+            "run %d has %u of the %u entries that were on disk, or others", number(r), seen, r->entries);
+    return at;
+}
+
+/* Only what a commit of unknown outcome may have left is new. */
+void promise_found(const char *run, const char *data, size_t len)
+{
+    run_record *r = world_run_make(run, -1);
+    size_t known = known_bytes(r, data, len);
+    take_entries(r, data + known, len - known);
+}
