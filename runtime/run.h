@@ -227,8 +227,12 @@ void run_lose(run *r);
 /* Something of it may begin: it does not leave memory, and the process goes on. */
 bool run_may_go_on(run *r);
 
-/* Its code is being unwound, or is to be at its next step or wait. */
-static inline bool run_unwinds(const run *r) { return run_state_unwinds(r->state); }
+/* Its code is being unwound, or is to be at its next step or wait. So is what is left of it once its handler has been
+ * unwound: a member of a group, for instance, that had not had its first turn before. */
+static inline bool run_unwinds(const run *r)
+{
+    return run_state_unwinds(r->state) || (r->state != RUN_NEW && !run_state_has_handler(r->state));
+}
 
 /* An entry of it is lost: nothing of it is journaled any more. */
 static inline bool run_has_lost(const run *r) { return r->state == RUN_LOSING || r->state == RUN_LEAVING_LOST; }
