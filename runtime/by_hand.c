@@ -10,10 +10,10 @@
 #include "runtime/public_url.h"
 #include "storage/backend.h"
 
-static bool open_store(sw_app *app, struct backend *backend, char *error, size_t error_size)
+static bool open_store(sw_app *app, backend *journal, char *error, size_t error_size)
 {
     const sw_options *o = &app->opt;
-    app->store = store_open(&(store_options){.backend = backend,
+    app->store = store_open(&(store_options){.backend = journal,
                                              .by_hand = true,
                                              .retain_ms = o->retain_ms,
                                              .retain_bytes = (uint64_t)o->retain_bytes,

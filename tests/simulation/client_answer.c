@@ -131,7 +131,7 @@ static void answer_cancel(client *c)
         client_ask_again(c, TARGET_RUN, world_between(RANDOM_LIVE, 1000, 5000));
         return;
     }
-    bool gone = c->status == 404 && client_may_be_forgotten(c);
+    bool gone = (c->status == 404 || c->status == 500) && client_may_be_forgotten(c);
     promise_sense(c, gone || c->status == 200 || c->status == 202 || c->status == 409, "an answer to DELETE");
     if (c->status == 200) promise_sense(c, r && r->ended && r->status == 410, "cancelled, and the disk says otherwise");
     bool early = w->jobs[c->job].endpoint == ENDPOINT_HASTY; /* it has ended, and the disk does not know yet */

@@ -16,7 +16,12 @@
 #include "tests/simulation/promises.h"
 #include "tests/simulation/schedule.h"
 
-enum { SCHEDULES = SANITIZED ? 300 : 2000, REPEATED = 20, HANGS_S = 120, DOWN_MS = 30000 };
+#if defined(CORO_VALGRIND)
+enum { SCHEDULES = 20, REPEATED = 3 };
+#else
+enum { SCHEDULES = SANITIZED ? 200 : 1500, REPEATED = 20 };
+#endif
+enum { HANGS_S = 300, DOWN_MS = 30000 };
 
 /* How a process ended that neither drained, nor crashed by plan, nor broke a promise; NULL: it did one of these. */
 static const char *surprise(int status)
