@@ -29,7 +29,7 @@ const char *call_place(sw_ctx *c, const char *url)
 void call_check_place(sw_ctx *c, const char *what, const void *caller)
 {
     ctx_check_wait(c, what);
-    if (c->run->plain || c->kind == CTX_STEP) return;
+    if (!c->run || c->kind == CTX_STEP) return;
     if (probe_on) probe_misuse(c, what, caller);
     ctx_fail_misuse(c, "%s outside a step would be made again at every replay: call it inside sw_step", what);
 }
@@ -52,7 +52,7 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
         o.timeout_ms = timeout_ms;
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
     http_call *call = probe_on ? probe_call(c, &o, on_change, c->strand)
-                               : http_call_start(c->run->home->client, &o, on_change, c->strand);
+                               : http_call_start(c->task->home->client, &o, on_change, c->strand);
     if (!call) sw_fail(c, "out of memory for a call to %s", call_place(c, q->url));
     if (c->kind == CTX_STEP)
         call_notes_begin(&c->calls, c->arena, call, q->method ? q->method : q->body.data ? "POST" : "GET", q->url);
@@ -144,7 +144,7 @@ static bool retryable(int status, const char *should_retry)
 /* With a wait that the peer asked for. */
 static SW_NORETURN void fail_after(sw_ctx *c, int64_t after_ms, const char *message)
 {
-    const char *text = arena_strndup(&c->run->arena, message, strlen(message));
+    const char *text = arena_strndup(&c->task->arena, message, strlen(message));
     ctx_raise(c, (failure){.kind = FAILURE_RETRY,
                            .message = text ? text : "out of memory",
                            .retry_after_ms = after_ms,

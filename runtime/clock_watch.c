@@ -7,6 +7,7 @@
 #include "runtime/log.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
+#include "runtime/run/plain.h"
 
 static const time_t FAR_S = (time_t)1 << 33; /* the year 2242 */
 
@@ -53,12 +54,13 @@ void clock_watch_turn(home *h)
 {
     int64_t by_ms;
     const run *r;
+    const plain *p;
     if (!clock_take_set(&h->clock, &by_ms)) return;
     if (h->index == 0)
         log_line(LOG_WARN, NULL,
                  "the wall clock was set %s by %lld ms: sleeps until a point in time follow it, other waits do not",
                  by_ms < 0 ? "back" : "forward", llabs((long long)by_ms));
-    TAILQ_FOREACH(r, &h->runs.unlisted, unlisted) run_clock_set(r);
-    LIST_FOREACH(r, &h->runs.plain, plain_runs) run_clock_set(r);
+    TAILQ_FOREACH(r, &h->runs.unlisted, unlisted) task_clock_set(&r->task);
+    LIST_FOREACH(p, &h->runs.plain, in_home) task_clock_set(&p->task);
     slots_clock_set(h);
 }

@@ -44,7 +44,7 @@ static void say_number(unsigned n)
     say(digits + at);
 }
 
-static void say_who(int number, const run *r, const char *step)
+static void say_who(int number, const task *t, const char *step)
 {
     if (number == CRASH_BY_EXIT) {
         say("stepwell: exit");
@@ -53,7 +53,7 @@ static void say_who(int number, const run *r, const char *step)
         say_number((unsigned)number);
     }
     say(" in ");
-    say(r->label);
+    say(t->label);
     if (*step) {
         say(", step \"");
         say(step);
@@ -68,7 +68,7 @@ static void fill(crash_record *to, int number, const run *r, const sw_ctx *top)
     (void)clock_gettime(CLOCK_REALTIME, &t);
     memset(to, 0, sizeof *to);
     memcpy(to->magic, crash_magic, sizeof to->magic);
-    memcpy(to->run, r->id.bytes, sizeof to->run);
+    if (r) memcpy(to->run, r->id.bytes, sizeof to->run);
     to->epoch = crash_epoch;
     to->at_ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
     to->number = (uint32_t)number;
@@ -83,13 +83,13 @@ void crash_note(int number)
 {
     crash_record record;
     const strand *s = at_work();
-    if (!s || !s->run || getpid() != crash_pid || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
+    if (!s || !s->task || getpid() != crash_pid || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
     fill(&record, number, s->run, s->top);
-    if (crash_fd >= 0 && !s->run->plain) {
+    if (crash_fd >= 0 && s->run) {
         ssize_t n = write(crash_fd, &record, sizeof record);
         (void)n;
     }
-    say_who(number, s->run, record.step);
+    say_who(number, s->task, record.step);
 }
 
 /* ---- Outside it ---- */

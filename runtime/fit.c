@@ -48,7 +48,7 @@ failure fit_misfit(run *r, const replay_record *rec, const char *what, const cha
     char number[24] = "";
     if (rec->occurrence > 0) (void)snprintf(number, sizeof number, " (number %u)", rec->occurrence + 1);
     char *text = arena_printf(
-        &r->arena, "the journal does not fit the code: it has %s \"%.*s\"%s where the code now has %s \"%s\"",
+        &r->task.arena, "the journal does not fit the code: it has %s \"%.*s\"%s where the code now has %s \"%s\"",
         kind_name(rec->kind), (int)was->len, was->data, number, what, id);
     return (failure){
         .kind = FAILURE_FATAL, .message = text ? text : "the journal does not fit the code", .retry_after_ms = -1};
@@ -59,12 +59,13 @@ void fit_check_input(run *r, const step_spec *spec, replay_record *rec)
     if (rec->input_hash == 0 || spec->input_hash == 0 || rec->input_hash == spec->input_hash) return;
     if (rec->reported_hash == spec->input_hash) return;
     rec->reported_hash = spec->input_hash;
-    const char *version = r->endpoint->options.version;
+    const char *version = r->task.endpoint->options.version;
     log_line(LOG_WARN, r->id_text,
              "%s: step \"%s\" is given another input than when the journal's result was made; the result is used"
              " (version \"%s\" of the endpoint)",
-             r->endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence), version ? version : "");
-    counter_add(&r->home->counters.inputs_differed, 1);
+             r->task.endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence),
+             version ? version : "");
+    counter_add(&r->task.home->counters.inputs_differed, 1);
     entry e = {.kind = ENTRY_DIFFERS,
                .path = spec->path,
                .id = {spec->id, strlen(spec->id)},

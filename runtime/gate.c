@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
 
@@ -39,7 +40,7 @@ static void leave(gate *g, strand *s)
 /* One turn of waiting. False: interrupted. */
 static bool wait_change(strand *s, bool full)
 {
-    home *h = s->run->home;
+    home *h = s->task->home;
     enter(&h->gate, s);
     if (full) store_want_room(h->port);
     run_touch(s->run); /* what it holds back is to be appended: that makes the room */
@@ -51,7 +52,7 @@ static bool wait_change(strand *s, bool full)
 bool gate_pass(strand *s)
 {
     run *r = s->run;
-    const home *h = r->home;
+    const home *h = r->task.home;
     while (run_may_go_on(r)) {
         bool full = gate_full(h);
         if (gate_writable(h) && !full) {
@@ -66,7 +67,7 @@ bool gate_pass(strand *s)
 bool gate_wait_room(strand *s)
 {
     bool awake = true;
-    while (awake && gate_writable(s->run->home) && gate_full(s->run->home)) awake = wait_change(s, true);
+    while (awake && gate_writable(s->task->home) && gate_full(s->task->home)) awake = wait_change(s, true);
     return awake;
 }
 

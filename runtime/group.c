@@ -49,11 +49,11 @@ struct sw_group {
 sw_group *sw_group_new(sw_ctx *c)
 {
     ctx_check_wait(c, "sw_group_new");
-    if (c->run->plain) ctx_fail_misuse(c, "a group in a plain route: groups need sw_endpoint");
+    if (!c->run) ctx_fail_misuse(c, "a group in a plain route: groups need sw_endpoint");
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "a group inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
                         c->id);
-    sw_group *g = arena_zalloc(&c->run->arena, sizeof *g);
+    sw_group *g = arena_zalloc(&c->task->arena, sizeof *g);
     if (!g) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
     g->ctx = c;
     g->run = c->run;
@@ -113,8 +113,9 @@ static void run_branch(strand *s, member *m)
     record_branch(r, spec);
     sw_ctx c = {.kind = CTX_BRANCH,
                 .strand = s,
+                .task = &r->task,
                 .run = r,
-                .arena = &r->arena,
+                .arena = &r->task.arena,
                 .path = spec->path,
                 .id = spec->id,
                 .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
@@ -131,7 +132,7 @@ static void member_main(void *arg)
     member *m = arg;
     run *r = m->group->run;
     strand s;
-    strand_enter(&s, r);
+    strand_enter(&s, &r->task);
     m->strand = &s;
     if (m->kind == MEMBER_STEP)
         m->outcome = step_execute(&s, &m->spec, &m->value);
@@ -149,11 +150,11 @@ static bool member_start(member *m)
 {
     run *r = m->group->run;
     m->group->running++;
-    if (strand_start(r, member_main, m)) return true;
+    if (strand_start(&r->task, member_main, m)) return true;
     m->group->running--;
     if (!m->group->is_short)
-        log_line(LOG_WARN, r->id_text, "%s: no room for the stack of \"%s\", which is tried again", r->endpoint->route,
-                 m->spec.id);
+        log_line(LOG_WARN, r->id_text, "%s: no room for the stack of \"%s\", which is tried again",
+                 r->task.endpoint->route, m->spec.id);
     return false;
 }
 
@@ -175,13 +176,13 @@ static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec
 {
     run *r = c->run;
     const char *error = "the run's memory is over its limit";
-    member *m = arena_zalloc(&r->arena, sizeof *m);
+    member *m = arena_zalloc(&r->task.arena, sizeof *m);
     if (!m) ctx_fail_misuse(c, "%s (--run-state-max)", error);
     *m = (member){.group = g, .kind = kind, .spec = *spec};
     m->spec.decided = g->fails_at_once ? &g->decided : NULL;
     m->value = sw_nil();
     bool answered = kind == MEMBER_STEP && step_answered(r, spec, &m->outcome, &m->value, &m->failure);
-    if (!answered && !value_copy(&r->arena, spec->input, &m->spec.input, &error))
+    if (!answered && !value_copy(&r->task.arena, spec->input, &m->spec.input, &error))
         ctx_fail_misuse(c, "the input of \"%s\": %s (--run-state-max)", spec->id, error);
     *g->end = m;
     g->end = &m->next;
@@ -235,7 +236,7 @@ static bool try_again(sw_group *g, strand *s)
         return false;
     }
     strand_set_wait(s, STRAND_BUSY);
-    clock_instant now = clock_now(&r->home->clock);
+    clock_instant now = clock_now(&r->task.home->clock);
     clock_wait pause = clock_wait_for(&now, SHORT_MS);
     bool awake = strand_sleep_until(s, &pause, STRAND_SLEEP_PLAIN);
     if (awake) start_members(g);
@@ -292,7 +293,7 @@ static failure first_failure(sw_group *g, const member *first)
     f.kind = FAILURE_FATAL;
     for (const member *m = first; m; m = m->next)
         if (m->outcome == STEP_FAILED) count += m->failure.cause_count;
-    uint64_t *causes = count > f.cause_count ? arena_alloc(&g->run->arena, count * sizeof *causes) : NULL;
+    uint64_t *causes = count > f.cause_count ? arena_alloc(&g->run->task.arena, count * sizeof *causes) : NULL;
     if (!causes) return f;
     f.causes = causes;
     f.cause_count = (uint32_t)count;

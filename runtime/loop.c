@@ -11,6 +11,7 @@
 #include "runtime/kept.h"
 #include "runtime/log.h"
 #include "runtime/prove/probe.h"
+#include "runtime/run/plain.h"
 #include "runtime/waiter.h"
 
 enum {
@@ -335,8 +336,9 @@ static void drain_runs(sw_loop *l)
                 waiter_dismiss(&s->waiters);
         }
     if (l->home.replaced) waiter_leave_readers(&l->home);
-    run *r;
-    LIST_FOREACH(r, &l->home.runs.plain, plain_runs) run_drain(r);
+    plain *p;
+    if (!l->home.hurried) return;
+    LIST_FOREACH(p, &l->home.runs.plain, in_home) plain_cut(p);
 }
 
 static void on_drain_over(struct timer *t)

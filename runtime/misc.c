@@ -84,13 +84,13 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
 {
     ctx_check_wait(c, "sw_blocking");
     if (!fn) ctx_fail_misuse(c, "sw_blocking without a function");
-    bool misplaced = !c->run->plain && c->kind != CTX_STEP;
+    bool misplaced = c->run && c->kind != CTX_STEP;
     if (misplaced && probe_on) probe_misuse(c, "sw_blocking", __builtin_return_address(0));
     if (misplaced)
         ctx_fail_misuse(c, "sw_blocking outside a step would run again at every replay: call it inside sw_step");
     strand *s = c->strand;
     blocking b = {.job = {.work = on_thread, .done = on_thread_done}, .strand = s, .fn = fn, .arg = arg};
-    if (!pool_submit(&c->run->home->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
+    if (!pool_submit(&c->task->home->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
     s->uninterruptible = true;
     if (probe_on) probe_work(1);
     while (!b.done) (void)strand_suspend(s);
@@ -110,11 +110,10 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
 void sw_log(sw_ctx *c, const char *format, ...)
 {
     ctx_check(c, "sw_log");
-    const run *r = c->run;
     va_list args;
     va_start(args, format);
     if (c->kind == CTX_STEP)
-        log_vline(LOG_INFO, r->plain ? NULL : r->id_text, format, args);
+        log_vline(LOG_INFO, task_id(c->task), format, args);
     else
         replay_log(c, format, args);
     va_end(args);

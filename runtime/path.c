@@ -30,7 +30,7 @@ static run_counter *counter_slot(run_counter *table, size_t slots, uint64_t key)
 static bool counters_grow(run *r)
 {
     size_t slots = r->counter_slots * 2;
-    run_counter *bigger = arena_zalloc(&r->arena, slots * sizeof *bigger);
+    run_counter *bigger = arena_zalloc(&r->task.arena, slots * sizeof *bigger);
     if (!bigger) return false;
     for (size_t i = 0; i < r->counter_slots; i++)
         if (r->counters[i].key) *counter_slot(bigger, slots, r->counters[i].key) = r->counters[i];
@@ -68,7 +68,7 @@ uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurren
 const char *path_label(run *r, const char *branch_label, const char *id, uint32_t occurrence)
 {
     const char *slash = *branch_label ? "/" : "";
-    char *text = occurrence ? arena_printf(&r->arena, "%s%s%s:%u", branch_label, slash, id, occurrence)
-                            : arena_printf(&r->arena, "%s%s%s", branch_label, slash, id);
+    char *text = occurrence ? arena_printf(&r->task.arena, "%s%s%s:%u", branch_label, slash, id, occurrence)
+                            : arena_printf(&r->task.arena, "%s%s%s", branch_label, slash, id);
     return text ? text : id;
 }

@@ -38,16 +38,16 @@ static void buffer_give(home *h, msgpack_sbuffer *b)
 
 void record_drop(run *r)
 {
-    assert(r->home->gate.open_bytes >= r->open.size);
-    r->home->gate.open_bytes -= r->open.size;
+    assert(r->task.home->gate.open_bytes >= r->open.size);
+    r->task.home->gate.open_bytes -= r->open.size;
     r->open.size = 0;
 }
 
 void record_release(run *r)
 {
     assert(!run_commit_is_under_way(r->commit));
-    buffer_give(r->home, &r->sealed);
-    if (r->open.size == 0) buffer_give(r->home, &r->open);
+    buffer_give(r->task.home, &r->sealed);
+    if (r->open.size == 0) buffer_give(r->task.home, &r->open);
 }
 
 /* ---- Entries ---- */
@@ -61,22 +61,21 @@ static bool has_no_limit(const entry *e)
 
 bool record_append(run *r, const entry *e)
 {
-    assert(!r->plain);
     if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
-    if (!has_no_limit(e) &&
-        r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len > (size_t)r->home->opt->run_state_max)
+    if (!has_no_limit(e) && r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len >
+                                (size_t)r->task.home->opt->run_state_max)
         return false;
-    if (!r->open.data) r->open = buffer_take(r->home);
+    if (!r->open.data) r->open = buffer_take(r->task.home);
     size_t before = r->open.size;
     if (entry_encode(&r->open, e) != 0) {
         r->open.size = before;
         return false;
     }
     r->state_bytes += r->open.size - before;
-    r->home->gate.open_bytes += r->open.size - before;
+    r->task.home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
-    if (entry_is_choice(e->kind) && r->endpoint->options.durability != SW_RELAXED) r->seq_choice = r->seq_next;
-    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->home->arenas))) return false;
+    if (entry_is_choice(e->kind) && r->task.endpoint->options.durability != SW_RELAXED) r->seq_choice = r->seq_next;
+    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->task.home->arenas))) return false;
     if (r->frames && !frames_add(r->frames, e, r->seq_next)) return false;
     run_touch(r);
     return true;
@@ -85,16 +84,16 @@ bool record_append(run *r, const entry *e)
 /* The time the run has to be looked at again, for its row in the live table: 0 while something works for it. */
 static int64_t due_of(const run *r)
 {
-    if (r->busy_count > 0 || r->strand_count == 0) return 0;
+    if (r->task.busy_count > 0 || r->task.strand_count == 0) return 0;
     int64_t due_ms = r->deadline_due.due_ms;
-    for (const strand *s = r->strands; s; s = s->next)
+    for (const strand *s = r->task.strands; s; s = s->next)
         if (s->wait == STRAND_DUE && (due_ms == 0 || s->until.due_ms < due_ms)) due_ms = s->until.due_ms;
     return due_ms;
 }
 
 static int64_t retain_of(const run *r)
 {
-    const sw_endpoint_options *o = &r->endpoint->options;
+    const sw_endpoint_options *o = &r->task.endpoint->options;
     if (o->retain == SW_RETAIN_NONE || (o->retain == SW_RETAIN_FAILED && r->outcome == ENTRY_SUCCEEDED)) return 0;
     return o->retain_ms > 0 ? moment_of(o->retain_ms) : -1;
 }
@@ -102,8 +101,8 @@ static int64_t retain_of(const run *r)
 void record_flush(run *r)
 {
     if (r->open.size == 0 || run_commit_is_under_way(r->commit)) return;
-    assert(!r->sealed.data && r->home->gate.open_bytes >= r->open.size);
-    r->home->gate.open_bytes -= r->open.size;
+    assert(!r->sealed.data && r->task.home->gate.open_bytes >= r->open.size);
+    r->task.home->gate.open_bytes -= r->open.size;
     r->sealed = r->open;
     msgpack_sbuffer_init(&r->open);
     bool ends = r->state == RUN_ENDING;
@@ -120,7 +119,7 @@ void record_flush(run *r)
     r->segment.rows = letter_deletions(r->sealed_letters);
     r->seq_sealed = r->seq_next;
     r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);
-    home_send(r->home, &r->segment);
+    home_send(r->task.home, &r->segment);
 }
 
 bool record_wait(strand *s, uint32_t upto)

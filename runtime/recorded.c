@@ -22,7 +22,7 @@ static void append_or_fail(sw_ctx *c, const entry *e)
 static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
 {
     run *r = c->run;
-    if (r->plain || c->kind == CTX_STEP) return fresh; /* a step's result is what is recorded */
+    if (!r || c->kind == CTX_STEP) return fresh; /* a step's result is what is recorded */
     ctx_check_wait(c, id);
     uint32_t occurrence;
     uint64_t path = path_next(c, PATH_VALUE, id, &occurrence);
@@ -33,17 +33,17 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
     const char *error = NULL;
     if (rec) {
         if (!fit_is(rec, ENTRY_VALUE, id, occurrence)) ctx_raise(c, fit_misfit(r, rec, "a call of", id));
-        if (!value_unpack(&r->arena, rec->value.data, rec->value.len, &v, &error)) ctx_fail_misuse(c, "%s", error);
+        if (!value_unpack(&r->task.arena, rec->value.data, rec->value.len, &v, &error)) ctx_fail_misuse(c, "%s", error);
         return v.via.u64;
     }
-    r->home->scratch.size = 0;
-    if (!value_pack(&r->home->scratch, v, SIZE_MAX, &error)) ctx_fail_misuse(c, "%s", error);
+    r->task.home->scratch.size = 0;
+    if (!value_pack(&r->task.home->scratch, v, SIZE_MAX, &error)) ctx_fail_misuse(c, "%s", error);
     append_or_fail(c, &(entry){.kind = ENTRY_VALUE,
                                .path = path,
                                .id = {id, strlen(id)},
                                .occurrence = occurrence,
                                .at_ms = clock_wall_ms(),
-                               .value = {r->home->scratch.data, r->home->scratch.size}});
+                               .value = {r->task.home->scratch.data, r->task.home->scratch.size}});
     return fresh;
 }
 
@@ -62,9 +62,9 @@ uint64_t sw_random(sw_ctx *c)
 static void append_sleep(sw_ctx *c, const entry *named, const clock_instant *now, const clock_wait *until)
 {
     run *r = c->run;
-    if (++r->step_count > (uint32_t)r->home->opt->steps_max)
+    if (++r->step_count > (uint32_t)r->task.home->opt->steps_max)
         ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", named->id.data,
-                        (int)r->home->opt->steps_max);
+                        (int)r->task.home->opt->steps_max);
     entry e = *named;
     e.branch = c->path;
     e.began = r->seq_next;
@@ -79,7 +79,7 @@ static void append_sleep(sw_ctx *c, const entry *named, const clock_instant *now
 static void sleep_for(sw_ctx *c, const char *id, const clock_instant *now, clock_wait until)
 {
     run *r = c->run;
-    strand_sleep kind = r->plain || c->kind == CTX_STEP ? STRAND_SLEEP_PLAIN : STRAND_SLEEP_DURABLE;
+    strand_sleep kind = !r || c->kind == CTX_STEP ? STRAND_SLEEP_PLAIN : STRAND_SLEEP_DURABLE;
     if (kind == STRAND_SLEEP_DURABLE) {
         entry e = {.kind = ENTRY_SLEEP, .id = {id, strlen(id)}};
         e.path = path_next(c, PATH_STEP, id, &e.occurrence);
@@ -88,7 +88,7 @@ static void sleep_for(sw_ctx *c, const char *id, const clock_instant *now, clock
         if (c->held) replay_log_pass(c, rec != NULL);
         if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
         if (rec)
-            until = clock_wait_of(&r->home->clock, &rec->wait);
+            until = clock_wait_of(&r->task.home->clock, &rec->wait);
         else
             append_sleep(c, &e, now, &until);
     }
@@ -99,7 +99,7 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
 {
     ctx_check_wait(c, "sw_sleep_until");
     (void)step_check_id(c, "a sleep", id);
-    clock_instant now = clock_now(&c->run->home->clock);
+    clock_instant now = clock_now(&c->task->home->clock);
     sleep_for(c, id, &now, clock_wait_until(unix_ms));
 }
 
@@ -107,6 +107,6 @@ void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
 {
     ctx_check_wait(c, "sw_sleep");
     (void)step_check_id(c, "a sleep", id);
-    clock_instant now = clock_now(&c->run->home->clock);
+    clock_instant now = clock_now(&c->task->home->clock);
     sleep_for(c, id, &now, clock_wait_for(&now, ms));
 }

@@ -14,7 +14,7 @@ struct held_line {
     char text[];
 };
 
-static void say(const run *r, const char *text) { log_line(LOG_INFO, r->plain ? NULL : r->id_text, "%s", text); }
+static void say(const run *r, const char *text) { log_line(LOG_INFO, r->id_text, "%s", text); }
 
 static bool hold(sw_ctx *c, const char *format, va_list args)
 {
@@ -39,8 +39,8 @@ void replay_log(sw_ctx *c, const char *format, va_list args)
 {
     const run *r = c->run;
     /* A line too many is better than one too few. */
-    if (r->replay && replay_unused(r->replay) > 0 && hold(c, format, args)) return;
-    log_vline(LOG_INFO, r->plain ? NULL : r->id_text, format, args);
+    if (r && r->replay && replay_unused(r->replay) > 0 && hold(c, format, args)) return;
+    log_vline(LOG_INFO, task_id(c->task), format, args);
 }
 
 static held_line *take(sw_ctx *c)

@@ -11,7 +11,9 @@
 #include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
+#include "runtime/run.h"
 #include "runtime/run/home.h"
+#include "runtime/run/plain.h"
 #include "runtime/run_request.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
@@ -25,7 +27,7 @@ static SW_NORETURN void out_of_memory(sw_ctx *c)
 static run_request *request_of(sw_ctx *c, const char *function)
 {
     ctx_check(c, function);
-    return &c->run->request;
+    return &c->task->request;
 }
 
 const char *sw_method(sw_ctx *c) { return request_of(c, "sw_method")->method; }
@@ -34,13 +36,13 @@ const char *sw_path(sw_ctx *c) { return request_of(c, "sw_path")->path; }
 const char *sw_run_id(sw_ctx *c)
 {
     ctx_check(c, "sw_run_id");
-    return c->run->id_text;
+    return c->run ? c->run->id_text : "";
 }
 
 sw_bytes sw_body(sw_ctx *c)
 {
     run_request *q = request_of(c, "sw_body");
-    if (!run_request_own_body(c->run)) out_of_memory(c);
+    if (!run_request_own_body(c->task)) out_of_memory(c);
     return q->body;
 }
 
@@ -64,7 +66,7 @@ const char *sw_query(sw_ctx *c, const char *name)
 const char *sw_header(sw_ctx *c, const char *name)
 {
     const run_request *q = request_of(c, "sw_header");
-    if (!run_request_own_headers(c->run)) out_of_memory(c);
+    if (!run_request_own_headers(c->task)) out_of_memory(c);
     for (const run_header *h = q->headers; h && name; h = h->next)
         if (strcasecmp(h->name, name) == 0) return h->value;
     return NULL;
@@ -77,7 +79,7 @@ sw_value sw_body_json(sw_ctx *c)
     sw_value v;
     const char *message = NULL;
     if (sw_json_try(c, body.data, body.len, &v, &message)) return v;
-    char *text = arena_printf(&c->run->arena, "the body is not JSON: %s", message);
+    char *text = arena_printf(&c->task->arena, "the body is not JSON: %s", message);
     ctx_raise(c, (failure){.kind = FAILURE_FATAL,
                            .message = text ? text : "the body is not JSON",
                            .retry_after_ms = -1,
@@ -89,26 +91,26 @@ sw_value sw_body_json(sw_ctx *c)
 static void check_reply(sw_ctx *c, int status, const char *function)
 {
     ctx_check(c, function);
-    run *r = c->run;
+    const task *t = c->task;
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "a reply inside step \"%s\": reply in the handler, after the step", c->id);
-    if (r->response.status) ctx_fail_misuse(c, "a second reply: the run has answered %d already", r->response.status);
-    if (r->plain && !r->request.exchange) ctx_fail_misuse(c, "a reply after sw_reply_open or sw_reply_abort");
+    if (t->response.status) ctx_fail_misuse(c, "a second reply: the run has answered %d already", t->response.status);
+    if (!c->run && !plain_of(c->task)->exchange) ctx_fail_misuse(c, "a reply after sw_reply_open or sw_reply_abort");
     if (status < 200 || status > 599) ctx_fail_misuse(c, "%d is no status of a response: 200 to 599", status);
 }
 
 static void add_header(sw_ctx *c, const char *name, const char *value)
 {
-    run *r = c->run;
+    task *t = c->task;
     if (!name || !value || !http_header_valid(name, value))
         ctx_fail_misuse(c, "a response header may not be called \"%.40s\" or hold that value", name ? name : "");
-    run_header *h = arena_alloc(&r->arena, sizeof *h);
+    run_header *h = arena_alloc(&t->arena, sizeof *h);
     if (h)
-        *h = (run_header){arena_strndup(&r->arena, name, strlen(name)), arena_strndup(&r->arena, value, strlen(value)),
+        *h = (run_header){arena_strndup(&t->arena, name, strlen(name)), arena_strndup(&t->arena, value, strlen(value)),
                           NULL};
     if (!h || !h->name || !h->value) out_of_memory(c);
-    *r->response.headers_end = h;
-    r->response.headers_end = &h->next;
+    *t->response.headers_end = h;
+    t->response.headers_end = &h->next;
 }
 
 void sw_reply_header(sw_ctx *c, const char *name, const char *value)
@@ -124,13 +126,13 @@ void sw_reply_header(sw_ctx *c, const char *name, const char *value)
 void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data, size_t len)
 {
     check_reply(c, status, "sw_reply");
-    run *r = c->run;
+    task *t = c->task;
     if (!data && len > 0) ctx_fail_misuse(c, "sw_reply of %zu bytes without data", len);
     if (content_type && *content_type) add_header(c, "Content-Type", content_type);
-    char *body = arena_strndup(&r->arena, len ? data : "", len);
+    char *body = arena_strndup(&t->arena, len ? data : "", len);
     if (!body) ctx_fail_misuse(c, "the response of %zu bytes is over the run's memory (--run-state-max)", len);
-    r->response.status = status;
-    r->response.body = (sw_bytes){body, len};
+    t->response.status = status;
+    t->response.body = (sw_bytes){body, len};
 }
 
 void sw_reply_json(sw_ctx *c, int status, sw_value value)
@@ -155,35 +157,35 @@ void sw_reply_text(sw_ctx *c, int status, const char *format, ...)
 
 static void on_change(http_exchange *x) { strand_wake(http_exchange_user(x)); }
 
-static http_exchange *plain_exchange(sw_ctx *c, const char *what)
+/* Whose response may be written in pieces: a plain request that has not been cut. */
+static plain *plain_open(sw_ctx *c, const char *what)
 {
     ctx_check_wait(c, what);
-    if (!c->run->plain) ctx_fail_misuse(c, "%s in an endpoint: stream with sw_push_chunk, or use sw_route", what);
-    if (!c->run->request.exchange) ctx_fail_misuse(c, "%s after the response was cut", what);
-    return c->run->request.exchange;
+    if (c->run) ctx_fail_misuse(c, "%s in an endpoint: stream with sw_push_chunk, or use sw_route", what);
+    if (!plain_of(c->task)->exchange) ctx_fail_misuse(c, "%s after the response was cut", what);
+    return plain_of(c->task);
 }
 
 void sw_reply_open(sw_ctx *c, int status, const char *content_type)
 {
-    http_exchange *x = plain_exchange(c, "sw_reply_open");
+    plain *p = plain_open(c, "sw_reply_open");
     check_reply(c, status, "sw_reply_open");
-    run *r = c->run;
     if (content_type && *content_type) add_header(c, "Content-Type", content_type);
     size_t n = 0;
-    const http_reply_header *headers = run_reply_headers(r, &n);
+    const http_reply_header *headers = run_reply_headers(c->task, &n);
     if (!headers) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
-    r->response.status = status;
-    r->in_pieces = true;
-    http_exchange_set_user(x, c->strand);
-    http_exchange_on_writable(x, on_change);
-    http_exchange_on_gone(x, on_change);
-    http_reply_begin(x, status, headers, n);
+    c->task->response.status = status;
+    p->in_pieces = true;
+    http_exchange_set_user(p->exchange, c->strand);
+    http_exchange_on_writable(p->exchange, on_change);
+    http_exchange_on_gone(p->exchange, on_change);
+    http_reply_begin(p->exchange, status, headers, n);
 }
 
 bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
 {
-    http_exchange *x = plain_exchange(c, "sw_reply_write");
-    if (!c->run->response.status) ctx_fail_misuse(c, "sw_reply_write before sw_reply_open");
+    http_exchange *x = plain_open(c, "sw_reply_write")->exchange;
+    if (!c->task->response.status) ctx_fail_misuse(c, "sw_reply_write before sw_reply_open");
     if (!data && len > 0) ctx_fail_misuse(c, "sw_reply_write of %zu bytes without data", len);
     while (!http_exchange_gone(x) && !http_exchange_writable(x))
         if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);
@@ -194,9 +196,10 @@ bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
 
 void sw_reply_abort(sw_ctx *c)
 {
-    http_exchange *x = plain_exchange(c, "sw_reply_abort");
-    if (!run_request_own_headers(c->run) || !run_request_own_body(c->run)) out_of_memory(c);
-    c->run->request.exchange = NULL;
+    plain *p = plain_open(c, "sw_reply_abort");
+    if (!run_request_own_headers(c->task) || !run_request_own_body(c->task)) out_of_memory(c);
+    http_exchange *x = p->exchange;
+    p->exchange = NULL;
     http_exchange_on_gone(x, NULL);
     http_reply_abort(x);
 }
@@ -213,7 +216,7 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
 {
     ctx_check_wait(c, "sw_push_chunk");
     run *r = c->run;
-    if (r->plain) ctx_fail_misuse(c, "sw_push_chunk in a plain route: use sw_reply_open and sw_reply_write");
+    if (!r) ctx_fail_misuse(c, "sw_push_chunk in a plain route: use sw_reply_open and sw_reply_write");
     uint32_t occurrence = 0;
     const char *label = "";
     if (c->kind == CTX_STEP)
@@ -222,12 +225,12 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
         (void)path_next(c, PATH_CHUNK, "", &occurrence);
     if (replayed_chunk(c, occurrence)) return;
     if (!gate_wait_room(c->strand)) ctx_raise_interrupt(c);
-    msgpack_sbuffer *scratch = &r->home->scratch;
+    msgpack_sbuffer *scratch = &r->task.home->scratch;
     const char *error = NULL;
     scratch->size = 0;
-    if (!value_pack(scratch, value, r->home->opt->step_result_max, &error))
+    if (!value_pack(scratch, value, r->task.home->opt->step_result_max, &error))
         ctx_fail_misuse(c, "a chunk cannot be journaled: %s (--step-result-max is %zu bytes)", error,
-                        (size_t)r->home->opt->step_result_max);
+                        (size_t)r->task.home->opt->step_result_max);
     if (!json_writes_whole(value))
         ctx_fail_misuse(c, "a chunk holds text that is not valid UTF-8 (half a character?): push whole characters, or "
                            "bytes with sw_bin");

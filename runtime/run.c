@@ -17,13 +17,13 @@
 
 void run_touch(run *r)
 {
-    if (!run_is_touched(r)) TAILQ_INSERT_TAIL(&r->home->runs.touched, r, touched);
+    if (!run_is_touched(r)) TAILQ_INSERT_TAIL(&r->task.home->runs.touched, r, touched);
 }
 
 void run_untouch(run *r)
 {
     if (!run_is_touched(r)) return;
-    TAILQ_REMOVE(&r->home->runs.touched, r, touched);
+    TAILQ_REMOVE(&r->task.home->runs.touched, r, touched);
     r->touched.tqe_prev = NULL;
 }
 
@@ -37,54 +37,36 @@ run *run_new(home *h, const endpoint *e)
     else if (!(r = malloc(sizeof *r)))
         return NULL;
     memset(r, 0, sizeof *r);
-    r->home = h;
-    r->endpoint = e;
-    r->plain = e->kind == ENDPOINT_PLAIN;
-    r->state = r->plain ? RUN_PLAIN : RUN_NEW;
+    task_init(&r->task, h, e, r);
+    r->state = RUN_NEW;
     r->commit = COMMIT_NONE;
-    if (r->plain) LIST_INSERT_HEAD(&h->runs.plain, r, plain_runs);
-    arena_init(&r->arena, h->arenas);
-    arena_set_limit(&r->arena, (size_t)h->opt->run_state_max * 4);
     arena_init(&r->journal, h->arenas);
     r->counters = r->counters_inline;
     r->counter_slots = RUN_COUNTERS_INLINE;
-    r->response.headers_end = &r->response.headers;
     r->outcome_error = "";
     clock_instant now = clock_now(&h->clock);
     r->started_ms = now.wall_ms;
     r->started_epoch = now.epoch;
     if (e->options.timeout_ms > 0) r->deadline_due = clock_wait_for(&now, e->options.timeout_ms);
-    counter_add(&h->runs.count, 1);
     return r;
 }
 
 void run_free(run *r)
 {
-    home *h = r->home;
-    assert(run_state_is_final(r->state) || r->state == RUN_NEW || r->state == RUN_PLAIN);
-    assert(r->strand_count == 0 && !run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
-    if (r->plain) LIST_REMOVE(r, plain_runs);
+    home *h = r->task.home;
+    assert(run_state_is_final(r->state) || r->state == RUN_NEW);
+    assert(!run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
     timers_stop(&h->timers, &r->deadline);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
     claim_release(h, r->claim);
     frames_release(r->frames);
     if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
-    arena_free(&r->arena);
+    task_free(&r->task);
     arena_free(&r->journal);
     record_drop(r);
     record_release(r);
     r->next_free = h->runs.free;
     h->runs.free = r;
-    counter_add(&h->runs.count, -1);
-}
-
-void run_set_label(run *r)
-{
-    char *end = r->label + sizeof r->label - sizeof " run " - RUN_ID_TEXT;
-    char *at = memccpy(r->label, r->endpoint->route, 0, (size_t)(end - r->label));
-    at = at ? at - 1 : end;
-    *at = 0;
-    if (!r->plain) (void)stpcpy(stpcpy(at, " run "), r->id_text);
 }
 
 /* ---- What happens to it ---- */
@@ -144,15 +126,6 @@ static void run_act(run *r, run_action action)
     case RUN_DO_CUT:
         run_cut(r);
         return;
-    case RUN_DO_ANSWER_PLAIN:
-        run_answer_plain(r);
-        return;
-    case RUN_DO_REFUSE_PLAIN:
-        run_refuse_plain(r);
-        return;
-    case RUN_DO_FREE:
-        run_free(r);
-        return;
     case RUN_ACTIONS:
         break;
     }
@@ -177,21 +150,21 @@ void run_wait_long(run *r)
 /* Nothing of it runs any more, and nothing of it is under way. */
 static bool has_settled(const run *r)
 {
-    return !run_state_has_handler(r->state) && r->strand_count == 0 && r->open.size == 0 &&
+    return !run_state_has_handler(r->state) && r->task.strand_count == 0 && r->open.size == 0 &&
            !run_commit_is_under_way(r->commit);
 }
 
-static void settle(run *r) { run_post(r, run_settled(r->commit, r->home->draining)); }
+static void settle(run *r) { run_post(r, run_settled(r->commit, r->task.home->draining)); }
 
 static void try_park(run *r)
 {
-    if (r->busy_count > 0 || r->strand_count == 0 || r->seq_durable < r->seq_next || !r->slot) return;
+    if (r->task.busy_count > 0 || r->task.strand_count == 0 || r->seq_durable < r->seq_next || !r->slot) return;
     clock_alarm due = clock_alarm_none();
     if (r->deadline_due.due_ms > 0) clock_alarm_add(&due, &r->deadline_due);
-    for (const strand *s = r->strands; s; s = s->next)
+    for (const strand *s = r->task.strands; s; s = s->next)
         if (s->wait == STRAND_DUE) clock_alarm_add(&due, &s->until);
     int64_t left_ms = clock_alarm_left_ms(&due);
-    if (left_ms == CLOCK_NEVER || left_ms < r->home->opt->park_after_ms) return;
+    if (left_ms == CLOCK_NEVER || left_ms < r->task.home->opt->park_after_ms) return;
     r->park_due = due;
     run_post(r, RUN_ON_WAITS);
 }
@@ -199,12 +172,8 @@ static void try_park(run *r)
 void run_turn_end(run *r)
 {
     assert(!run_is_touched(r));
-    if (r->plain) {
-        if (has_settled(r)) run_post(r, RUN_ON_SETTLED);
-        return;
-    }
     /* A cancel is acknowledged when it is on disk: SW_RELAXED is about the handler's answer. */
-    bool relaxed = r->state == RUN_ENDING && !r->cancel && r->endpoint->options.durability == SW_RELAXED;
+    bool relaxed = r->state == RUN_ENDING && !r->cancel && r->task.endpoint->options.durability == SW_RELAXED;
     if (relaxed && r->waiters && waiter_unkeep(&r->waiters)) run_answer_waiters(r); /* else when it is on disk */
     record_flush(r);
     if (run_is_durable(r) && r->waiters) {
@@ -238,7 +207,7 @@ void run_committed(run *r)
 {
     bool first = !run_is_durable(r);
     r->commit = run_commit_next(r->commit, outcome_of(&r->segment));
-    home_segment_back(r->home);
+    home_segment_back(r->task.home);
     record_release(r);
     if (r->segment.error) {
         commit_failed(r);
@@ -246,7 +215,7 @@ void run_committed(run *r)
     }
     letter_free_all(&r->sealed_letters);
     r->seq_durable = r->seq_sealed;
-    claim_release(r->home, r->claim);
+    claim_release(r->task.home, r->claim);
     r->claim = NULL;
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     if (r->state == RUN_ENDING && has_settled(r)) {
@@ -255,9 +224,9 @@ void run_committed(run *r)
     }
     if (first) {
         if (!r->slot) run_make_findable(r);
-        run_client_gone(r);                  /* before that nobody could be sent on */
-        if (r->home->draining) run_drain(r); /* the drain has not found it */
+        run_client_gone(r);                       /* before that nobody could be sent on */
+        if (r->task.home->draining) run_drain(r); /* the drain has not found it */
     }
-    for (strand *s = r->commit_waiters ? r->strands : NULL; s; s = s->next) strand_wake(s);
+    for (strand *s = r->commit_waiters ? r->task.strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);
 }

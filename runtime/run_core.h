@@ -4,8 +4,7 @@
  *   run_start.c   from its input, and who can be asked for by an id
  *   run_resume.c  from its journal, or why not
  *   run_end.c     the handler and its end
- *   run_leave.c   unwinding, cancelling, leaving memory
- *   run/plain.c   a plain request, which has no journal */
+ *   run_leave.c   unwinding, cancelling, leaving memory */
 #ifndef RUNTIME_RUN_CORE_H
 #define RUNTIME_RUN_CORE_H
 
@@ -17,7 +16,6 @@ extern const char RUN_RETRY_AFTER_JOURNAL[]; /* seconds */
 /* run.c */
 run *run_new(struct home *h, const struct endpoint *e); /* NULL: out of memory */
 void run_free(run *r);
-void run_set_label(run *r);
 /* Something has happened to it: does what runtime/run/run_machine.h says. May free the run. */
 void run_post(run *r, run_event event);
 
@@ -26,8 +24,6 @@ void run_main(void *arg);                         /* the handler's coroutine; `a
 bool run_response_entry(run *r, entry *response); /* false: out of memory */
 void run_record_end(run *r);                      /* its last entries */
 void run_end_cancelled(run *r);                   /* likewise: 410, or 504 when its deadline is the reason */
-void run_answer_plain(run *r);
-void run_refuse_plain(run *r);
 
 /* run_leave.c: the actions of the table. Those of the second half free the run. */
 void run_unwind(run *r);

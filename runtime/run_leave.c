@@ -23,17 +23,14 @@ const char RUN_RETRY_AFTER_JOURNAL[] = "5";
 
 void run_unwind(run *r)
 {
-    for (strand *s = r->strands, *next; s; s = next) {
-        next = s->next;
-        strand_interrupt(s, INTERRUPT_UNWIND);
-    }
+    task_unwind(&r->task);
     run_touch(r);
 }
 
 /* Those that are at work go on to their next step or wait. */
 void run_cut_waits(run *r)
 {
-    for (strand *s = r->strands, *next; s; s = next) {
+    for (strand *s = r->task.strands, *next; s; s = next) {
         next = s->next;
         if (s->wait == STRAND_DUE || s->gate_link) strand_interrupt(s, INTERRUPT_UNWIND);
     }
@@ -42,9 +39,9 @@ void run_cut_waits(run *r)
 
 void run_drain(run *r)
 {
-    if (r->home->hurried)
+    if (r->task.home->hurried)
         run_post(r, RUN_ON_HURRY);
-    else if (!r->plain) /* no other process goes on with a plain request: until --drain is over it has its time */
+    else
         run_post(r, RUN_ON_DRAIN);
 }
 
@@ -52,7 +49,7 @@ void run_lose(run *r) { run_post(r, RUN_ON_LOSS); }
 
 bool run_may_go_on(run *r)
 {
-    if (r->home->draining && r->state == RUN_RUNNING) run_drain(r);
+    if (r->task.home->draining && r->state == RUN_RUNNING) run_drain(r);
     return !run_unwinds(r);
 }
 
@@ -73,7 +70,7 @@ void run_note_cancel(run *r)
 
 void run_cancel(run *r, entry_cancel why)
 {
-    assert(why != ENTRY_CANCEL_NONE && !r->plain);
+    assert(why != ENTRY_CANCEL_NONE);
     if (!r->cancel) r->cancel = why;
     run_post(r, RUN_ON_CANCEL);
 }
@@ -89,8 +86,8 @@ void run_record_stop(run *r)
 {
     const entry_text *text = &r->stop_entry->error;
     r->stop = stop_of_entry(r->stop_entry);
-    log_line(LOG_WARN, r->id_text, "%s is to stop (%s): %.*s", r->endpoint->route, stop_name(r->stop), (int)text->len,
-             text->data);
+    log_line(LOG_WARN, r->id_text, "%s is to stop (%s): %.*s", r->task.endpoint->route, stop_name(r->stop),
+             (int)text->len, text->data);
     if (record_append(r, r->stop_entry)) return;
     log_line(LOG_ERROR, r->id_text, "out of memory: its stop is not journaled");
     run_lose(r);
@@ -103,7 +100,7 @@ void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
                            .status = (int)reason,
                            .error = {text, strlen(text)},
                            .path = path};
-    assert(!r->plain && stop_of_entry(&stopped) == reason);
+    assert(stop_of_entry(&stopped) == reason);
     r->stop_entry = &stopped;
     run_post(r, RUN_ON_STOP);
     r->stop_entry = NULL;
@@ -116,7 +113,7 @@ static void drop_slot(run *r)
     if (!r->slot) return;
     r->slot->run = NULL;
     r->slot->state = SLOT_PARKED;
-    slot_remove(r->home, r->slot);
+    slot_remove(r->task.home, r->slot);
 }
 
 static void leave_slot(slot *s)
@@ -136,8 +133,8 @@ static void hand_to_slot(run *r)
 void run_park(run *r)
 {
     hand_to_slot(r);
-    counter_add(&r->home->counters.runs_parked, 1);
-    slot_park(r->home, r->slot, r->park_due);
+    counter_add(&r->task.home->counters.runs_parked, 1);
+    slot_park(r->task.home, r->slot, r->park_due);
     run_free(r);
 }
 
@@ -145,7 +142,7 @@ void run_park(run *r)
 void run_leave(run *r)
 {
     waiter_dismiss(&r->waiters);
-    if (r->slot && run_is_durable(r) && r->home->draining)
+    if (r->slot && run_is_durable(r) && r->task.home->draining)
         leave_slot(r->slot);
     else
         drop_slot(r);
@@ -163,7 +160,7 @@ void run_stand(run *r)
         return;
     }
     hand_to_slot(r);
-    slot_stop(r->home, s, &why);
+    slot_stop(r->task.home, s, &why);
     run_free(r);
 }
 
@@ -176,7 +173,7 @@ void run_reload(run *r)
     }
     hand_to_slot(r);
     waiter_redirect(&r->slot->waiters); /* nobody knows when the journal takes writes again */
-    slot_park(r->home, r->slot, clock_alarm_in(0));
+    slot_park(r->task.home, r->slot, clock_alarm_in(0));
     run_free(r);
 }
 
@@ -203,14 +200,14 @@ void run_answer_waiters(run *r)
 {
     entry response;
     if (run_response_entry(r, &response))
-        waiter_answer(r->home, &r->waiters, &r->id, &response, r->outcome, r->frames);
+        waiter_answer(r->task.home, &r->waiters, &r->id, &response, r->outcome, r->frames);
     else
         waiter_dismiss(&r->waiters); /* no memory: they ask again at its URLs */
 }
 
 void run_end(run *r)
 {
-    home *h = r->home;
+    home *h = r->task.home;
     if (r->seq_release > 0) waiter_released(&r->waiters);
     if (r->waiters) run_answer_waiters(r);
     letter_drop(h, &r->letters); /* one that came too late */

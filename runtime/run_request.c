@@ -7,6 +7,7 @@
 #include "runtime/record.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
+#include "runtime/run/plain.h"
 #include "runtime/value.h"
 
 static const char *const headers_kept[] = {"accept", "content-type", "user-agent", "prefer", "idempotency-key", NULL};
@@ -18,104 +19,110 @@ static bool in_list(const char *const *list, const char *name)
     return false;
 }
 
-/* An endpoint's run sees only what is journaled, a plain route all. */
-static bool sees_header(const run *r, const http_header *h)
+/* A run sees only what is journaled, a plain request all. */
+static bool sees_header(const task *t, const http_header *h)
 {
-    return r->plain || in_list(headers_kept, h->name.data) ||
-           in_list(r->endpoint->options.journal_headers, h->name.data);
+    return !t->run || in_list(headers_kept, h->name.data) ||
+           in_list(t->endpoint->options.journal_headers, h->name.data);
 }
 
-static bool copy_headers(run *r, const http_header *headers, size_t count)
+static bool copy_headers(task *t, const http_header *headers, size_t count)
 {
-    const run_header **end = &r->request.headers;
+    const run_header **end = &t->request.headers;
     for (size_t i = 0; i < count; i++) {
         const http_header *h = &headers[i];
-        if (!sees_header(r, h)) continue;
-        run_header *copy = arena_alloc(&r->arena, sizeof *copy);
+        if (!sees_header(t, h)) continue;
+        run_header *copy = arena_alloc(&t->arena, sizeof *copy);
         if (!copy) return false;
-        copy->name = arena_strndup(&r->arena, h->name.data, h->name.len);
-        copy->value = arena_strndup(&r->arena, h->value.data, h->value.len);
+        copy->name = arena_strndup(&t->arena, h->name.data, h->name.len);
+        copy->value = arena_strndup(&t->arena, h->value.data, h->value.len);
         copy->next = NULL;
         if (!copy->name || !copy->value) return false;
         *end = copy;
         end = (const run_header **)&copy->next;
     }
-    r->request.owns_headers = true;
+    t->request.owns_headers = true;
     return true;
 }
 
-static bool copy_body(run *r, const char *data, size_t len)
+static bool copy_body(task *t, const char *data, size_t len)
 {
-    r->request.body = (sw_bytes){arena_strndup(&r->arena, data ? data : "", len), len};
-    r->request.owns_body = r->request.body.data != NULL;
-    return r->request.owns_body;
+    t->request.body = (sw_bytes){arena_strndup(&t->arena, data ? data : "", len), len};
+    t->request.owns_body = t->request.body.data != NULL;
+    return t->request.owns_body;
 }
 
-bool run_request_own_headers(run *r)
+bool run_request_own_headers(task *t)
 {
-    if (r->request.owns_headers) return true;
-    const http_request *q = http_exchange_request(r->request.exchange);
-    return copy_headers(r, q->headers, q->header_count);
+    if (t->request.owns_headers) return true;
+    const http_request *q = http_exchange_request(plain_of(t)->exchange);
+    return copy_headers(t, q->headers, q->header_count);
 }
 
-bool run_request_own_body(run *r)
+bool run_request_own_body(task *t)
 {
-    return r->request.owns_body || copy_body(r, r->request.body.data, r->request.body.len);
+    return t->request.owns_body || copy_body(t, t->request.body.data, t->request.body.len);
 }
 
-static bool copy_params(run *r, const http_param *params, size_t count)
+static bool copy_params(task *t, const http_param *params, size_t count)
 {
-    run_header *all = count ? arena_alloc(&r->arena, count * sizeof *all) : NULL;
+    run_header *all = count ? arena_alloc(&t->arena, count * sizeof *all) : NULL;
     if (count && !all) return false;
     for (size_t i = 0; i < count; i++) {
-        all[i].name = arena_strndup(&r->arena, params[i].name, strlen(params[i].name));
-        all[i].value = arena_strndup(&r->arena, params[i].value, params[i].value_len);
+        all[i].name = arena_strndup(&t->arena, params[i].name, strlen(params[i].name));
+        all[i].value = arena_strndup(&t->arena, params[i].value, params[i].value_len);
         all[i].next = i + 1 < count ? &all[i + 1] : NULL;
         if (!all[i].name || !all[i].value) return false;
     }
-    r->request.params = all;
+    t->request.params = all;
     return true;
 }
 
-/* The decoded path and where the query begins, from a target in the run's arena. */
-static bool split_target(run *r, const char *target, size_t len)
+/* The decoded path and where the query begins, from a target in the task's arena. */
+static bool split_target(task *t, const char *target, size_t len)
 {
     const char *mark = memchr(target, '?', len);
     size_t path_len = mark ? (size_t)(mark - target) : len;
-    char *path = arena_alloc(&r->arena, path_len + 1);
+    char *path = arena_alloc(&t->arena, path_len + 1);
     if (!path) return false;
     size_t decoded = 0;
     if (!uri_decode_path(target, path_len, path, &decoded)) return false;
     path[decoded] = 0;
-    r->request.target = target;
-    r->request.path = path;
-    r->request.query = mark ? mark + 1 : "";
+    t->request.target = target;
+    t->request.path = path;
+    t->request.query = mark ? mark + 1 : "";
     return true;
 }
 
-bool run_request_take(run *r, const run_input *input)
+/* All but headers and body. */
+static bool take_line(task *t, const run_input *input)
 {
-    run_request *to = &r->request;
-    char *target = arena_strndup(&r->arena, input->target.data, input->target.len);
-    to->method = arena_strndup(&r->arena, input->method.data, input->method.len);
-    if (!target || !to->method || !split_target(r, target, input->target.len) ||
-        !copy_params(r, input->params, input->param_count))
-        return false;
-    if (r->plain) {
-        to->body = (sw_bytes){input->body.data, input->body.len};
-        return true;
-    }
-    return copy_headers(r, input->headers, input->header_count) && copy_body(r, input->body.data, input->body.len);
+    char *target = arena_strndup(&t->arena, input->target.data, input->target.len);
+    t->request.method = arena_strndup(&t->arena, input->method.data, input->method.len);
+    return target && t->request.method && split_target(t, target, input->target.len) &&
+           copy_params(t, input->params, input->param_count);
 }
 
-const http_reply_header *run_reply_headers(run *r, size_t *count)
+bool run_request_take(task *t, const run_input *input)
+{
+    return take_line(t, input) && copy_headers(t, input->headers, input->header_count) &&
+           copy_body(t, input->body.data, input->body.len);
+}
+
+bool run_request_borrow(task *t, const run_input *input)
+{
+    t->request.body = (sw_bytes){input->body.data, input->body.len};
+    return take_line(t, input);
+}
+
+const http_reply_header *run_reply_headers(task *t, size_t *count)
 {
     size_t n = 0;
-    for (const run_header *h = r->response.headers; h; h = h->next) n++;
-    http_reply_header *headers = arena_alloc(&r->arena, (n + 1) * sizeof *headers);
+    for (const run_header *h = t->response.headers; h; h = h->next) n++;
+    http_reply_header *headers = arena_alloc(&t->arena, (n + 1) * sizeof *headers);
     *count = n;
     n = 0;
-    for (const run_header *h = r->response.headers; h && headers; h = h->next)
+    for (const run_header *h = t->response.headers; h && headers; h = h->next)
         headers[n++] = (http_reply_header){h->name, h->value};
     return headers;
 }
@@ -143,24 +150,24 @@ static entry_text text_of(const char *text) { return (entry_text){text, strlen(t
 
 bool run_request_record(run *r)
 {
-    msgpack_sbuffer *scratch = &r->home->scratch;
+    msgpack_sbuffer *scratch = &r->task.home->scratch;
     scratch->size = 0;
-    if (!pack_pairs(scratch, r->request.headers, false)) return false;
+    if (!pack_pairs(scratch, r->task.request.headers, false)) return false;
     size_t headers_len = scratch->size;
-    if (!pack_pairs(scratch, r->request.params, true)) return false;
-    const sw_endpoint_options *o = &r->endpoint->options;
-    store *st = r->home->store;
+    if (!pack_pairs(scratch, r->task.request.params, true)) return false;
+    const sw_endpoint_options *o = &r->task.endpoint->options;
+    store *st = r->task.home->store;
     entry e = {.kind = ENTRY_STARTED,
                .at_ms = r->started_ms,
-               .function = text_of(r->endpoint->route),
+               .function = text_of(r->task.endpoint->route),
                .version = text_of(o->version ? o->version : ""),
-               .method = text_of(r->request.method),
-               .target = text_of(r->request.target),
+               .method = text_of(r->task.request.method),
+               .target = text_of(r->task.request.target),
                .owner = text_of(store_node(st)),
                .epoch = r->started_epoch,
                .headers = {scratch->data, headers_len},
                .params = {scratch->data + headers_len, scratch->size - headers_len},
-               .body = {r->request.body.data, r->request.body.len},
+               .body = {r->task.request.body.data, r->task.request.body.len},
                .due_ms = r->deadline_due.due_ms};
     return record_append(r, &e);
 }
@@ -174,18 +181,18 @@ static bool unpack_pairs(run *r, const entry_text *packed, const run_header **ou
     const char *error = NULL;
     arena a;
     if (packed->len == 0) return true;
-    arena_init(&a, r->home->arenas);
+    arena_init(&a, r->task.home->arenas);
     bool ok = value_unpack(&a, packed->data, packed->len, &v, &error);
     bool map = v.type == MSGPACK_OBJECT_MAP;
     uint32_t n = !ok ? 0 : map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
     for (uint32_t i = 0; i < n && ok; i++) {
         const msgpack_object *name = map ? &v.via.map.ptr[i].key : &v.via.array.ptr[(size_t)2 * i];
         const msgpack_object *value = map ? &v.via.map.ptr[i].val : name + 1;
-        run_header *h = arena_alloc(&r->arena, sizeof *h);
+        run_header *h = arena_alloc(&r->task.arena, sizeof *h);
         ok = h && name->type == MSGPACK_OBJECT_STR && value->type == MSGPACK_OBJECT_STR;
         if (!ok) break;
-        *h = (run_header){arena_strndup(&r->arena, name->via.str.ptr, name->via.str.size),
-                          arena_strndup(&r->arena, value->via.str.ptr, value->via.str.size), NULL};
+        *h = (run_header){arena_strndup(&r->task.arena, name->via.str.ptr, name->via.str.size),
+                          arena_strndup(&r->task.arena, value->via.str.ptr, value->via.str.size), NULL};
         ok = h->name && h->value;
         *out = h;
         out = (const run_header **)&h->next;
@@ -196,14 +203,15 @@ static bool unpack_pairs(run *r, const entry_text *packed, const run_header **ou
 
 bool run_request_restore(run *r, const entry *started)
 {
-    run_request *to = &r->request;
-    char *target = arena_strndup(&r->arena, started->target.data, started->target.len);
-    to->method = arena_strndup(&r->arena, started->method.data, started->method.len);
+    task *t = &r->task;
+    run_request *to = &t->request;
+    char *target = arena_strndup(&r->task.arena, started->target.data, started->target.len);
+    to->method = arena_strndup(&r->task.arena, started->method.data, started->method.len);
     to->owns_headers = true;
     r->started_ms = started->at_ms;
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
-    if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->home->clock, &deadline);
-    return target && to->method && copy_body(r, started->body.data, started->body.len) &&
+    if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
+    return target && to->method && copy_body(t, started->body.data, started->body.len) &&
            unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
-           split_target(r, target, started->target.len);
+           split_target(t, target, started->target.len);
 }

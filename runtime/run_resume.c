@@ -26,8 +26,8 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
 {
     run *r = arg;
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
-    if (waits && e->due_ms - e->at_ms > r->home->opt->redirect_after_ms) r->has_waited = true;
-    if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->home->arenas);
+    if (waits && e->due_ms - e->at_ms > r->task.home->opt->redirect_after_ms) r->has_waited = true;
+    if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->task.home->arenas);
     if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
 }
 
@@ -50,13 +50,13 @@ static bool restore(run *r, const store_journal *j, stop_cause *why)
 {
     const char *error = NULL;
     /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
-    arena_set_limit(&r->arena, (size_t)r->home->opt->run_state_max * 5);
+    arena_set_limit(&r->task.arena, (size_t)r->task.home->opt->run_state_max * 5);
     r->replay = replay_new(&r->journal, j->data, j->len, restore_frame, r, &error);
     if (!r->replay) return unreadable(why, error);
     if (*r->outcome_error) return short_of(why, r->outcome_error);
     const entry *started = replay_started(r->replay);
-    const endpoint *e = app_endpoint(r->home->app, started->function.data, started->function.len);
-    r->endpoint = e ? e : &no_endpoint;
+    const endpoint *e = app_endpoint(r->task.home->app, started->function.data, started->function.len);
+    r->task.endpoint = e ? e : &no_endpoint;
     if (!run_request_restore(r, started)) return unreadable(why, "its request cannot be read");
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     r->state_bytes = j->len;
@@ -75,7 +75,7 @@ static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
         stop_reason reason = stop_of_entry(stopped);
         return (stop_cause){.reason = reason, .text = stop_text(reason), .since_ms = stopped->at_ms};
     }
-    if (r->endpoint == &no_endpoint) {
+    if (r->task.endpoint == &no_endpoint) {
         /* A run that slept for a month was not stopped for that month. */
         int64_t last_ms = replay_last_ms(r->replay), due_ms = j->due_ms <= clock_wall_ms() ? j->due_ms : 0;
         return (stop_cause){.reason = STOP_NO_ENDPOINT,
@@ -90,7 +90,7 @@ static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
 
 static const char *header_of(const run *r, const char *name)
 {
-    for (const run_header *h = r->request.headers; h; h = h->next)
+    for (const run_header *h = r->task.request.headers; h; h = h->next)
         if (strcasecmp(h->name, name) == 0) return h->value;
     return NULL;
 }
@@ -115,8 +115,8 @@ static entry_cancel why_end(const run *r, const slot *s, const stop_cause *stopp
     if (s->cancel) return s->cancel;
     if (is_over(stopped->reason == STOP_NONE ? &r->deadline_due : &stopped->deadline)) return ENTRY_CANCEL_LATE;
     int64_t since_ms = stopped->since_ms;
-    return since_ms > 0 && is_past(moment_after(since_ms, r->home->opt->retain_stopped_ms)) ? ENTRY_CANCEL_STALE
-                                                                                            : ENTRY_CANCEL_NONE;
+    return since_ms > 0 && is_past(moment_after(since_ms, r->task.home->opt->retain_stopped_ms)) ? ENTRY_CANCEL_STALE
+                                                                                                 : ENTRY_CANCEL_NONE;
 }
 
 /* The time for which it was stopped does not count. */
@@ -139,7 +139,7 @@ static bool append_release(run *r, slot *s)
     if (!replay_stopped(r->replay) && s->stop != STOP_NOT_RESUMED) return false;
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its release is not journaled");
     r->seq_release = r->seq_next;
-    log_line(LOG_INFO, r->id_text, "%s: released", r->endpoint->route);
+    log_line(LOG_INFO, r->id_text, "%s: released", r->task.endpoint->route);
     return true;
 }
 
@@ -154,7 +154,7 @@ static void unresume(run *r)
 /* It is in memory now, as any other. */
 static void take_slot(run *r, slot *s)
 {
-    home *h = r->home;
+    home *h = r->task.home;
     bool released = s->release && append_release(r, s);
     r->slot = s;
     s->run = r;
@@ -179,8 +179,8 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         unresume(r);
         return false;
     }
-    bool cancels = r->endpoint->options.on_disconnect == SW_CANCEL;
-    run_set_label(r);
+    bool cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
+    task_set_label(&r->task);
     move_deadline(r, s);
     *why = cause_of(r, s, j);
     if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && may_be_sent_on(r));
@@ -190,7 +190,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         unresume(r);
         return false;
     }
-    if (!cancel && !strand_start(r, run_main, r)) {
+    if (!cancel && !strand_start(&r->task, run_main, r)) {
         unresume(r);
         return short_of(why, "no room for another coroutine");
     }

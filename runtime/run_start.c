@@ -16,8 +16,8 @@ static void make_id(run *r)
 {
     uint8_t random[10];
     random_bytes(random, sizeof random);
-    r->id = run_id_next(&r->home->runs.last_id, r->started_ms, random, r->home->index, r->home->count);
-    r->home->runs.last_id = r->id;
+    r->id = run_id_next(&r->task.home->runs.last_id, r->started_ms, random, r->task.home->index, r->task.home->count);
+    r->task.home->runs.last_id = r->id;
     run_id_format(&r->id, r->id_text);
 }
 
@@ -28,7 +28,7 @@ void run_watch_deadline(run *r)
     if (r->deadline_due.due_ms == 0) return;
     int64_t left_ms = clock_left_ms(&r->deadline_due);
     r->deadline = (struct timer){.fn = on_deadline, .arg = r};
-    if (!timers_start(&r->home->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0))
+    if (!timers_start(&r->task.home->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0))
         log_line(LOG_ERROR, r->id_text, "out of memory: its deadline is not watched");
 }
 
@@ -43,21 +43,21 @@ void run_unmake(run *r)
 /* Somebody may ask for it by its id from now on. */
 void run_make_findable(run *r)
 {
-    if (r->is_unlisted) TAILQ_REMOVE(&r->home->runs.unlisted, r, unlisted);
+    if (r->is_unlisted) TAILQ_REMOVE(&r->task.home->runs.unlisted, r, unlisted);
     r->is_unlisted = false;
-    r->slot = slot_add(r->home, &r->id);
+    r->slot = slot_add(r->task.home, &r->id);
     if (!r->slot) {
         log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
         return;
     }
     r->slot->run = r;
-    r->slot->tie = r->endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
+    r->slot->tie = r->task.endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
 }
 
 /* Most requests end within their first commit, before anybody asks for them: they never cost a slot. */
 static void leave_unlisted(run *r)
 {
-    TAILQ_INSERT_TAIL(&r->home->runs.unlisted, r, unlisted);
+    TAILQ_INSERT_TAIL(&r->task.home->runs.unlisted, r, unlisted);
     r->is_unlisted = true;
 }
 
@@ -102,10 +102,10 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
         return NULL;
     }
     make_id(r);
-    run_set_label(r);
+    task_set_label(&r->task);
     r->claim = origin->claim;
-    bool taken = run_request_take(r, input) && run_request_record(r);
-    if (!taken || !strand_start(r, run_main, r)) {
+    bool taken = run_request_take(&r->task, input) && run_request_record(r);
+    if (!taken || !strand_start(&r->task, run_main, r)) {
         *why = taken ? run_no_stack : run_too_large;
         run_unmake(r);
         return NULL;

@@ -118,7 +118,7 @@ void slots_clock_set(home *h)
 {
     for (size_t i = 0; i < h->slots.bucket_count; i++)
         for (slot *s = h->slots.buckets[i]; s; s = s->next) {
-            if (s->run) run_clock_set(s->run);
+            if (s->run) task_clock_set(&s->run->task);
             if (s->state != SLOT_PARKED || !s->by_wall) continue;
             int64_t left_ms = s->wall_due_ms - clock_wall_ms();
             if (left_ms <= 0 || !timers_hasten(&h->timers, &s->due, (uint64_t)left_ms)) slot_wake(h, s);

@@ -33,7 +33,7 @@ size_t step_check_id(sw_ctx *c, const char *what, const char *id)
 static const char *keep_id(sw_ctx *c, const char *what, const char *id)
 {
     size_t len = step_check_id(c, what, id);
-    const char *kept = arena_strndup(&c->run->arena, id, len);
+    const char *kept = arena_strndup(&c->task->arena, id, len);
     if (!kept) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
     return kept;
 }
@@ -44,13 +44,13 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     id = keep_id(c, "a step", id);
     run *r = c->run;
     if (!fn) ctx_fail_misuse(c, "step \"%s\" without a function", id);
-    if (r->plain) ctx_fail_misuse(c, "step \"%s\" in a plain route: steps need sw_endpoint", id);
+    if (!r) ctx_fail_misuse(c, "step \"%s\" in a plain route: steps need sw_endpoint", id);
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "step \"%s\" inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
                         id, c->id);
-    if (++r->step_count > (uint32_t)r->home->opt->steps_max)
+    if (++r->step_count > (uint32_t)r->task.home->opt->steps_max)
         ctx_fail_misuse(c, "step \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
-                        (int)r->home->opt->steps_max);
+                        (int)r->task.home->opt->steps_max);
     step_spec spec = {.id = id, .branch = c->path, .branch_label = c->label, .fn = fn, .input = input};
     if (options) spec.options = *options;
     if (spec.options.retries == 0) spec.options.retries = STEP_RETRIES_DEFAULT;
@@ -58,7 +58,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (spec.options.backoff_ms <= 0) spec.options.backoff_ms = 500;
     if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
     spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
-    spec.input_hash = value_hash(&r->home->scratch, input);
+    spec.input_hash = value_hash(&r->task.home->scratch, input);
     if (probe_on) probe_step(c, &spec);
     if (c->held) replay_log_pass(c, fit_find(r, spec.path) != NULL);
     return spec;
@@ -79,13 +79,13 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
 /* The step is what its failure is about, whoever passes that on. */
 static void name_cause(run *r, const step_spec *spec, failure *f)
 {
-    f->causes = arena_memdup(&r->arena, &spec->path, sizeof spec->path);
+    f->causes = arena_memdup(&r->task.arena, &spec->path, sizeof spec->path);
     f->cause_count = f->causes ? 1 : 0;
 }
 
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
 {
-    const char *text = arena_strndup(&r->arena, rec->error.data, rec->error.len);
+    const char *text = arena_strndup(&r->task.arena, rec->error.data, rec->error.len);
     failure f = {.kind = rec->fatal ? FAILURE_FATAL : FAILURE_RETRY,
                  .message = text ? text : "failed",
                  .step = spec->id,
@@ -107,8 +107,8 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
     if (rec->done) {
         const char *error = NULL;
         *outcome = STEP_OK;
-        counter_add(&r->home->counters.steps_replayed, 1);
-        if (!value_unpack(&r->arena, rec->value.data, rec->value.len, out, &error)) {
+        counter_add(&r->task.home->counters.steps_replayed, 1);
+        if (!value_unpack(&r->task.arena, rec->value.data, rec->value.len, out, &error)) {
             *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
             *outcome = STEP_FAILED;
         }
@@ -171,11 +171,11 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
 {
     run *r = s->run;
     const step_spec *spec = a->spec;
-    msgpack_sbuffer *scratch = &r->home->scratch;
-    const sw_options *opt = r->home->opt;
+    msgpack_sbuffer *scratch = &r->task.home->scratch;
+    const sw_options *opt = r->task.home->opt;
     const char *error = NULL;
     scratch->size = 0;
-    clock_instant now = clock_now(&r->home->clock);
+    clock_instant now = clock_now(&r->task.home->clock);
     entry e = attempt_entry(a, ENTRY_STEP_DONE, &now);
     if (spec->input.type != MSGPACK_OBJECT_NIL) {
         const char *ignored = NULL;
@@ -183,7 +183,7 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
     }
     size_t input_len = scratch->size;
     if (!value_pack(scratch, value, opt->step_result_max, &error)) {
-        char *text = arena_printf(&r->arena,
+        char *text = arena_printf(&r->task.arena,
                                   "the result of step \"%s\" cannot be journaled: %s (--step-result-max is %zu bytes)",
                                   spec->id, error, (size_t)opt->step_result_max);
         s->failure = (failure){.kind = FAILURE_FATAL, .message = text ? text : error, .retry_after_ms = -1};
@@ -195,7 +195,7 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
         s->failure = over_state_max(spec, a->number);
         return false;
     }
-    if (!value_copy(&r->arena, value, out, &error)) {
+    if (!value_copy(&r->task.arena, value, out, &error)) {
         s->failure = (failure){.kind = FAILURE_FATAL, .message = error, .retry_after_ms = -1};
         return false;
     }
@@ -220,7 +220,7 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     f->step = spec->id;
     f->attempts = a->number;
     bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries;
-    clock_instant now = clock_now(&r->home->clock);
+    clock_instant now = clock_now(&r->task.home->clock);
     *next = (clock_wait){.due_ms = 0};
     if (again) *next = clock_wait_for(&now, next_delay_ms(f, spec, a->number));
     if (again && probe_on) probe_pause(clock_left_ms(next));
@@ -229,7 +229,7 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     e.due_ms = next->due_ms;
     e.fatal = f->kind == FAILURE_FATAL;
     e.error = (entry_text){f->message, strlen(f->message)};
-    counter_add(&r->home->counters.attempts_failed, 1);
+    counter_add(&r->task.home->counters.attempts_failed, 1);
     if (record_append(r, &e)) return;
     *f = over_state_max(spec, a->number);
     *next = (clock_wait){.due_ms = 0};
@@ -242,6 +242,7 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
     const step_spec *spec = a->spec;
     sw_ctx c = {.kind = CTX_STEP,
                 .strand = s,
+                .task = &r->task,
                 .run = r,
                 .arena = own,
                 .path = spec->path,
@@ -251,16 +252,16 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
                 .branch_label = spec->branch_label,
                 .occurrence = spec->occurrence};
     struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
-    bool timed =
-        spec->options.timeout_ms > 0 && timers_start(&r->home->timers, &timeout, (uint64_t)spec->options.timeout_ms);
+    bool timed = spec->options.timeout_ms > 0 &&
+                 timers_start(&r->task.home->timers, &timeout, (uint64_t)spec->options.timeout_ms);
     coro_set_place(s->co, spec->id);
     bool ok = ctx_call(&c, spec->fn, spec->input, value);
     coro_set_place(s->co, NULL);
-    if (timed) timers_stop(&r->home->timers, &timeout);
+    if (timed) timers_stop(&r->task.home->timers, &timeout);
     if (s->interrupt == INTERRUPT_TIMEOUT) {
         s->interrupt = INTERRUPT_NONE;
         if (!ok && s->failure.kind == FAILURE_RETRY) {
-            char *text = arena_printf(&r->arena, "timed out after %lld ms", (long long)spec->options.timeout_ms);
+            char *text = arena_printf(&r->task.arena, "timed out after %lld ms", (long long)spec->options.timeout_ms);
             if (text) s->failure.message = text;
         }
     }
@@ -275,8 +276,8 @@ typedef enum attempt_end { ATTEMPT_DONE, ATTEMPT_FAILED, ATTEMPT_UNWOUND } attem
 static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait *next)
 {
     arena own;
-    arena_init(&own, s->run->home->arenas);
-    arena_set_limit(&own, s->run->home->opt->run_state_max);
+    arena_init(&own, s->task->home->arenas);
+    arena_set_limit(&own, s->task->home->opt->run_state_max);
     sw_value value = sw_nil();
     bool ok = attempt_run(s, a, &own, &value) && keep_result(s, a, value, out);
     attempt_end end = ok ? ATTEMPT_DONE : s->failure.kind == FAILURE_UNWIND ? ATTEMPT_UNWOUND : ATTEMPT_FAILED;
@@ -335,7 +336,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     if (rec && answer(r, spec, rec, &outcome, out, &s->failure)) return outcome;
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
     clock_wait next = {.due_ms = 0};
-    if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->home->clock, &rec->wait);
+    if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->task.home->clock, &rec->wait);
     if (!take_back_chunks(r, spec, rec)) return unwound(s);
     for (;;) {
         if (abandoned(spec)) return STEP_ABANDONED;
@@ -350,7 +351,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (end == ATTEMPT_UNWOUND) return STEP_UNWOUND;
         if (next.due_ms == 0) return STEP_FAILED;
     }
-    counter_add(&r->home->counters.steps_done, 1);
+    counter_add(&r->task.home->counters.steps_done, 1);
     if (spec->options.sync && !record_wait(s, r->seq_next)) return unwound(s);
     return STEP_OK;
 }

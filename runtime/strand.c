@@ -9,27 +9,29 @@
 
 #include "runtime/group.h"
 #include "runtime/log.h"
+#include "runtime/run.h"
 #include "runtime/run/home.h"
 
 enum { FAILURE_TEXT_MAX = 4096 };
 
-bool strand_start(run *r, coro_fn fn, void *arg)
+bool strand_start(task *t, coro_fn fn, void *arg)
 {
-    coro *co = coro_create(r->home->stacks, fn, arg);
+    coro *co = coro_create(t->home->stacks, fn, arg);
     if (!co) return false;
-    coro_set_label(co, r->label);
-    r->strand_count++;
-    r->busy_count++;
-    sched_ready(&r->home->sched, co);
+    coro_set_label(co, t->label);
+    t->strand_count++;
+    t->busy_count++;
+    sched_ready(&t->home->sched, co);
     return true;
 }
 
-void strand_enter(strand *s, run *r)
+void strand_enter(strand *s, task *t)
 {
-    *s = (strand){.co = coro_current(), .run = r, .wait = STRAND_BUSY, .next = r->strands, .link = &r->strands};
-    if (r->strands) r->strands->link = &s->next;
-    r->strands = s;
-    if (run_unwinds(r)) s->interrupt = INTERRUPT_UNWIND;
+    *s = (strand){
+        .co = coro_current(), .task = t, .run = t->run, .wait = STRAND_BUSY, .next = t->strands, .link = &t->strands};
+    if (t->strands) t->strands->link = &s->next;
+    t->strands = s;
+    if (task_unwinds(t)) s->interrupt = INTERRUPT_UNWIND;
     coro_set_user(s->co, s);
 }
 
@@ -39,9 +41,9 @@ void strand_exit(strand *s)
     coro_set_user(s->co, NULL);
     *s->link = s->next;
     if (s->next) s->next->link = s->link;
-    s->run->strand_count--;
-    s->run->busy_count--;
-    run_touch(s->run);
+    s->task->strand_count--;
+    s->task->busy_count--;
+    if (s->run) run_touch(s->run);
 }
 
 static bool interrupted(const strand *s) { return s->interrupt != INTERRUPT_NONE && !s->uninterruptible; }
@@ -58,7 +60,7 @@ bool strand_suspend(strand *s)
 
 void strand_wake(strand *s)
 {
-    if (s->suspended) sched_ready(&s->run->home->sched, s->co);
+    if (s->suspended) sched_ready(&s->task->home->sched, s->co);
 }
 
 void strand_interrupt(strand *s, strand_interrupt_kind kind)
@@ -71,13 +73,13 @@ void strand_interrupt(strand *s, strand_interrupt_kind kind)
 
 void strand_set_wait(strand *s, strand_wait wait)
 {
-    run *r = s->run;
-    if (s->wait == STRAND_BUSY) r->busy_count--;
+    assert(s->run);
+    if (s->wait == STRAND_BUSY) s->task->busy_count--;
     s->wait = wait;
     if (wait == STRAND_BUSY)
-        r->busy_count++;
+        s->task->busy_count++;
     else
-        run_touch(r);
+        run_touch(s->run);
 }
 
 static void on_due(struct timer *t) { strand_wake(t->arg); }
@@ -85,7 +87,7 @@ static void on_due(struct timer *t) { strand_wake(t->arg); }
 /* Looks at the clock again at each wake: an absolute wait is over when the wall clock says so, which may be set. */
 static bool sleep_through(strand *s, int64_t left_ms)
 {
-    timers *heap = &s->run->home->timers;
+    timers *heap = &s->task->home->timers;
     struct timer t = {.fn = on_due, .arg = s};
     bool awake = true;
     for (; awake && left_ms > 0; left_ms = clock_left_ms(&s->until)) {
@@ -100,23 +102,18 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
 {
     int64_t left_ms = clock_left_ms(until);
     run *r = s->run;
+    assert(r || kind == STRAND_SLEEP_PLAIN);
     if (kind == STRAND_SLEEP_DURABLE && !run_may_go_on(r)) s->interrupt = INTERRUPT_UNWIND;
     if (left_ms <= 0 || interrupted(s)) return !interrupted(s);
     s->until = *until;
     if (kind == STRAND_SLEEP_DURABLE) {
-        if (left_ms > r->home->opt->redirect_after_ms) run_wait_long(r);
+        if (left_ms > s->task->home->opt->redirect_after_ms) run_wait_long(r);
         strand_set_wait(s, STRAND_DUE);
     }
     bool awake = sleep_through(s, left_ms);
     if (kind == STRAND_SLEEP_DURABLE) strand_set_wait(s, STRAND_BUSY);
     s->until = (clock_wait){.due_ms = 0};
     return awake;
-}
-
-void run_clock_set(const run *r)
-{
-    for (strand *s = r->strands; s; s = s->next)
-        if (s->until.absolute) strand_wake(s);
 }
 
 static void run_defers(sw_ctx *c)
@@ -187,7 +184,7 @@ void ctx_raise_interrupt(sw_ctx *c)
 static SW_PRINTF(4, 0) failure
     failure_make(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args)
 {
-    arena *a = &c->run->arena;
+    arena *a = &c->task->arena;
     size_t limit = a->bytes_max;
     va_list again;
     va_copy(again, args);

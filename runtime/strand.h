@@ -1,14 +1,15 @@
-/* strand: one coroutine of a run and how it waits, is interrupted and unwinds. Owns nothing but the coroutine it is. */
+/* strand: one coroutine of a task and how it waits, is interrupted and unwinds. Owns nothing but the coroutine it is.
+ */
 #ifndef RUNTIME_STRAND_H
 #define RUNTIME_STRAND_H
 
-#include "runtime/run.h"
+#include "runtime/run/task.h"
 
-/* Starts fn(arg) on a coroutine of the run's own. False when there is no room for a stack. */
-bool strand_start(run *r, coro_fn fn, void *arg);
+/* Starts fn(arg) on a coroutine of the task's own. False when there is no room for a stack. */
+bool strand_start(task *t, coro_fn fn, void *arg);
 
 /* First and last act of a strand's function; `s` lives on its stack. */
-void strand_enter(strand *s, run *r);
+void strand_enter(strand *s, task *t);
 void strand_exit(strand *s);
 
 /* Waits to be woken; wakes may be spurious. False when it was interrupted instead. */

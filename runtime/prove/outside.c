@@ -37,7 +37,7 @@ static const sw_ctx *handler_of(const void *caller)
 {
     const char *at = caller;
     const sw_ctx *c = ctx_current();
-    if (!c || c->run->plain) return NULL;
+    if (!c || !c->run) return NULL;
     return at >= __start_stepwell_readers && at < __stop_stepwell_readers ? NULL : c;
 }
 

@@ -37,7 +37,7 @@ fact probe_fact(const sw_ctx *c, fact_kind kind)
 
 void probe_step(const sw_ctx *c, const step_spec *spec)
 {
-    msgpack_sbuffer *scratch = &c->run->home->scratch;
+    msgpack_sbuffer *scratch = &c->task->home->scratch;
     const char *ignored = NULL;
     scratch->size = 0;
     if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) scratch->size = 0;
@@ -79,7 +79,7 @@ void probe_attempt_over(sw_ctx *c, const step_spec *spec, bool ok, sw_value *val
     if (dies) die_here(c->strand);
     if (!ok || probe_now.is_first) return;
     const fact *done = tape_find(probe_now.tape, FACT_DONE, spec->path, 0, 0);
-    if (done) (void)value_unpack(&c->run->arena, done->data.data, done->data.len, value, &error);
+    if (done) (void)value_unpack(&c->task->arena, done->data.data, done->data.len, value, &error);
 }
 
 void probe_pause(int64_t ms)

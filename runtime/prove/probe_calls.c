@@ -89,7 +89,7 @@ static http_call *canned(sw_ctx *c, arena *a, const fact *recorded, void (*on_ch
     http_canned answer = {.never = true}; /* the recording has the call, and its attempt ended without an answer */
     const fact *f = tape_find(probe_now.tape, FACT_ANSWER, recorded->path, recorded->attempt, recorded->number);
     if (f && !call_answer_read(a, f->data, &answer)) return NULL;
-    return http_call_canned(c->run->home->client, &answer, on_change, arg);
+    return http_call_canned(c->task->home->client, &answer, on_change, arg);
 }
 
 static http_call *refuse(sw_ctx *c, arena *a, const http_call_options *o, void (*on_change)(void *arg), void *arg)
@@ -97,7 +97,7 @@ static http_call *refuse(sw_ctx *c, arena *a, const http_call_options *o, void (
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
     http_canned answer = {.error = HTTP_CALL_BAD_URL,
                           .error_text = arena_printf(a, "%s %s is not in the recording", method, shown_url(a, o->url))};
-    return http_call_canned(c->run->home->client, &answer, on_change, arg);
+    return http_call_canned(c->task->home->client, &answer, on_change, arg);
 }
 
 /* ---- Keeping what comes ---- */
@@ -116,7 +116,7 @@ http_call *probe_call(sw_ctx *c, const http_call_options *o, void (*on_change)(v
     arena a;
     msgpack_sbuffer bytes = {.size = 0};
     http_call *call = NULL;
-    if (c->run->plain) return http_call_start(c->run->home->client, o, on_change, arg);
+    if (!c->run) return http_call_start(c->task->home->client, o, on_change, arg);
     fact f = probe_fact(c, FACT_CALL);
     f.number = ++c->asked;
     if (sends_step_key(c, o)) f.flags |= FACT_STEP_KEY;
@@ -127,7 +127,7 @@ http_call *probe_call(sw_ctx *c, const http_call_options *o, void (*on_change)(v
         if (!recorded && !probe_now.may_call) f.flags |= FACT_UNKNOWN;
         fact_tell(&f);
         call = recorded             ? canned(c, &a, recorded, on_change, arg)
-               : probe_now.may_call ? http_call_start(c->run->home->client, o, on_change, arg)
+               : probe_now.may_call ? http_call_start(c->task->home->client, o, on_change, arg)
                                     : refuse(c, &a, o, on_change, arg);
     }
     if (probe_now.is_first) keep(call, &f);

@@ -6,6 +6,7 @@
 #include "runtime/app.h"
 #include "runtime/arena.h"
 #include "runtime/run.h"
+#include "runtime/run/plain.h"
 
 bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
 {
@@ -30,6 +31,11 @@ void home_free(home *h)
         run *r = h->runs.free;
         h->runs.free = r->next_free;
         free(r);
+    }
+    while (h->runs.plain_free) {
+        plain *p = h->runs.plain_free;
+        h->runs.plain_free = p->next_free;
+        free(p);
     }
     while (h->buffer_count > 0) msgpack_sbuffer_destroy(&h->buffers[--h->buffer_count]);
     msgpack_sbuffer_destroy(&h->scratch);

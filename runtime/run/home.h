@@ -27,6 +27,7 @@ struct destination;
 struct http_client;
 struct http_exchange;
 struct keeper;
+struct plain;
 struct run;
 struct sw_app;
 struct waiter;
@@ -39,8 +40,9 @@ typedef struct home home;
 typedef struct home_runs {
     TAILQ_HEAD(, run) touched; /* to look at when the turn ends; in order, so that ids come to the store in theirs */
     TAILQ_HEAD(unlisted_runs, run) unlisted; /* begun here and not yet in `slots`; by id, oldest first */
-    LIST_HEAD(, run) plain;                  /* no table has them */
+    LIST_HEAD(, plain) plain;                /* plain requests: no table has them */
     struct run *free;                        /* structs for reuse */
+    struct plain *plain_free;                /* likewise */
     uint64_t count;                          /* in memory, plain ones too; counter_add */
     run_id last_id;                          /* of the last that began here */
 } home_runs;

@@ -86,13 +86,6 @@ static const cell table[RUN_STATES][RUN_EVENTS] = {
                           [RUN_ON_SETTLED_LAST] = GO(LEFT, LEAVE),
                           [RUN_ON_NOTHING] = GO(REFUSED, REFUSE),
                           [RUN_ON_UNKNOWN] = GO(CUT, CUT)},
-    [RUN_PLAIN] = {[RUN_ON_HURRY] = GO(PLAIN_UNWINDING, UNWIND), [RUN_ON_RETURNED] = GO(PLAIN_ENDING, ANSWER_PLAIN)},
-    [RUN_PLAIN_UNWINDING] = {[RUN_ON_HURRY] = GO(PLAIN_UNWINDING, NOTHING),
-                             [RUN_ON_RETURNED] = GO(PLAIN_ENDING, ANSWER_PLAIN),
-                             [RUN_ON_UNWOUND] = GO(PLAIN_ENDING, REFUSE_PLAIN)},
-    [RUN_PLAIN_ENDING] = {[RUN_ON_HURRY] = GO(PLAIN_ENDING, NOTHING),
-                          [RUN_ON_SETTLED] = GO(ENDED, FREE),
-                          [RUN_ON_SETTLED_LAST] = GO(ENDED, FREE)},
 };
 
 /* ---- Pairs without a row ---- */
@@ -107,10 +100,9 @@ typedef struct never {
 
 enum {
     FINAL = S(ENDED) | S(PARKED) | S(STOPPED) | S(LEFT) | S(REFUSED) | S(CUT),
-    PLAIN = S(PLAIN) | S(PLAIN_UNWINDING) | S(PLAIN_ENDING),
     WITH_HANDLER = S(RUNNING) | S(PARKING) | S(DRAINING) | S(STOPPING) | S(CANCELLING) | S(LOSING),
     ON_ITS_WAY = S(ENDING) | S(LEAVING) | S(LEAVING_STOPPED) | S(LEAVING_LOST),
-    UNWINDS = S(PARKING) | S(DRAINING) | S(STOPPING) | S(CANCELLING) | S(LOSING) | S(PLAIN_UNWINDING),
+    UNWINDS = S(PARKING) | S(DRAINING) | S(STOPPING) | S(CANCELLING) | S(LOSING),
     DURABLE = WITH_HANDLER | ON_ITS_WAY,
     SETTLES = E(SETTLED) | E(SETTLED_LAST) | E(NOTHING) | E(UNKNOWN),
     ALL_EVENTS = (1U << RUN_EVENTS) - 1
@@ -122,16 +114,10 @@ static const never nevers[] = {
     {S(NEW), ALL_EVENTS & ~(E(BEGIN) | E(CANCEL)), "it begins, or is given up, before anybody can know it"},
     {DURABLE, E(BEGIN), "a handler begins once in each execution"},
     {DURABLE & ~S(RUNNING), E(WAITS), "it leaves already: only a running run is looked at for parking"},
-    {S(RUNNING) | S(PLAIN), E(UNWOUND), "nobody has asked it to unwind"},
+    {S(RUNNING), E(UNWOUND), "nobody has asked it to unwind"},
     {ON_ITS_WAY, E(RETURNED) | E(UNWOUND), "its handler has ended already"},
     {WITH_HANDLER, SETTLES, "its handler still has a coroutine"},
     {ON_ITS_WAY & ~S(LEAVING_LOST), E(NOTHING) | E(UNKNOWN), "no entry of it is lost, so its first commit is on disk"},
-    {PLAIN & ~S(PLAIN_ENDING), SETTLES, "its handler still has a coroutine"},
-    {S(PLAIN_ENDING), E(RETURNED) | E(UNWOUND), "its handler has ended already"},
-    {S(PLAIN_ENDING), E(NOTHING) | E(UNKNOWN), "it has no journal"},
-    {PLAIN, E(BEGIN), "it is made with its coroutine"},
-    {PLAIN, E(WAITS) | E(DRAIN) | E(LOSS), "without a journal it cannot go on elsewhere: it has the time of --drain"},
-    {PLAIN, E(CANCEL) | E(STOP), "nobody knows it by an id"},
 };
 
 static __attribute__((noreturn)) void impossible(const char *machine, const char *state, const char *event,
@@ -180,7 +166,7 @@ run_transition run_next(run_state state, run_event event)
 }
 
 bool run_state_is_final(run_state state) { return (FINAL & 1U << state) != 0; }
-bool run_state_has_handler(run_state state) { return ((WITH_HANDLER | (PLAIN & ~S(PLAIN_ENDING))) & 1U << state) != 0; }
+bool run_state_has_handler(run_state state) { return (WITH_HANDLER & 1U << state) != 0; }
 bool run_state_unwinds(run_state state) { return (UNWINDS & 1U << state) != 0; }
 
 /* ---- Commits ---- */
@@ -239,9 +225,6 @@ const char *run_state_name(run_state state)
         [RUN_LEAVING] = "leaving",
         [RUN_LEAVING_STOPPED] = "leaving stopped",
         [RUN_LEAVING_LOST] = "leaving lost",
-        [RUN_PLAIN] = "plain",
-        [RUN_PLAIN_UNWINDING] = "plain unwinding",
-        [RUN_PLAIN_ENDING] = "plain ending",
         [RUN_ENDED] = "ended",
         [RUN_PARKED] = "parked",
         [RUN_STOPPED] = "stopped",
@@ -291,9 +274,6 @@ const char *run_action_name(run_action action)
         [RUN_DO_LEAVE] = "leave",
         [RUN_DO_REFUSE] = "refuse",
         [RUN_DO_CUT] = "cut",
-        [RUN_DO_ANSWER_PLAIN] = "answer plain",
-        [RUN_DO_REFUSE_PLAIN] = "refuse plain",
-        [RUN_DO_FREE] = "free",
     };
     return names[action];
 }

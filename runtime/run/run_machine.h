@@ -38,11 +38,6 @@ typedef enum run_state {
     RUN_LEAVING_STOPPED, /* to stand still */
     RUN_LEAVING_LOST,    /* to go on from what is on disk */
 
-    /* A plain route, without a journal. */
-    RUN_PLAIN,
-    RUN_PLAIN_UNWINDING,
-    RUN_PLAIN_ENDING, /* its client has been answered; the coroutine has yet to end */
-
     /* Final: it is no longer in memory. */
     RUN_ENDED,
     RUN_PARKED,
@@ -88,9 +83,6 @@ typedef enum run_action {
     RUN_DO_LEAVE,         /* send clients on; free it */
     RUN_DO_REFUSE,        /* tell clients that it was not journaled; free it */
     RUN_DO_CUT,           /* cut clients' connections; free it */
-    RUN_DO_ANSWER_PLAIN,
-    RUN_DO_REFUSE_PLAIN,
-    RUN_DO_FREE,
     RUN_ACTIONS
 } run_action;
 

@@ -1,0 +1,83 @@
+#include "runtime/run/task.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "http/server.h"
+#include "runtime/json.h"
+#include "runtime/run.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/plain.h"
+#include "runtime/strand.h"
+
+void task_init(task *t, home *h, const endpoint *e, run *r)
+{
+    *t = (task){.home = h, .endpoint = e, .run = r};
+    arena_init(&t->arena, h->arenas);
+    arena_set_limit(&t->arena, (size_t)h->opt->run_state_max * 4);
+    t->response.headers_end = &t->response.headers;
+    counter_add(&h->runs.count, 1);
+}
+
+void task_free(task *t)
+{
+    assert(t->strand_count == 0);
+    arena_free(&t->arena);
+    counter_add(&t->home->runs.count, -1);
+}
+
+void task_set_label(task *t)
+{
+    char *end = t->label + sizeof t->label - sizeof " run " - RUN_ID_TEXT;
+    char *at = memccpy(t->label, t->endpoint->route, 0, (size_t)(end - t->label));
+    at = at ? at - 1 : end;
+    *at = 0;
+    if (t->run) (void)stpcpy(stpcpy(at, " run "), t->run->id_text);
+}
+
+const char *task_id(const task *t) { return t->run ? t->run->id_text : NULL; }
+
+bool task_unwinds(const task *t) { return t->run ? run_unwinds(t->run) : plain_of((task *)(uintptr_t)t)->unwinds; }
+
+void task_unwind(task *t)
+{
+    for (strand *s = t->strands, *next; s; s = next) {
+        next = s->next;
+        strand_interrupt(s, INTERRUPT_UNWIND);
+    }
+}
+
+void task_clock_set(const task *t)
+{
+    for (strand *s = t->strands; s; s = s->next)
+        if (s->until.absolute) strand_wake(s);
+}
+
+const char *task_set_problem(task *t, const failure *f)
+{
+    arena *a = &t->arena;
+    arena_set_limit(a, SIZE_MAX); /* the handler is over, and may have failed because its memory was full */
+    sw_bytes detail = {"\"\"", 2}, step = {"null", 4};
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    const char *message = f->message ? f->message : "failed";
+    v.via.str.ptr = message;
+    v.via.str.size = (uint32_t)strlen(message);
+    (void)json_write(a, v, &detail);
+    if (f->step) {
+        v.via.str.ptr = f->step;
+        v.via.str.size = (uint32_t)strlen(f->step);
+        (void)json_write(a, v, &step);
+    }
+    int status = f->status ? f->status : 500;
+    char *body = arena_printf(a,
+                              "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s,\"runId\":\"%"
+                              "s\",\"step\":%.*s,\"attempts\":%d}\n",
+                              http_status_text(status), status, (int)detail.len, detail.data,
+                              t->run ? t->run->id_text : "", (int)step.len, step.data, f->attempts);
+    run_header *type = arena_alloc(a, sizeof *type);
+    if (type) *type = (run_header){"Content-Type", "application/problem+json", NULL};
+    t->response =
+        (run_response){.status = status, .headers = type, .body = {body ? body : "", body ? strlen(body) : 0}};
+    return message;
+}
