@@ -3,6 +3,7 @@
  *   listener.c  the listening socket: accepting, refusing, running out of descriptors
  *   server.c    start, drain, stop; timeouts; the list of connections that want a turn on the loop's own stack
  *   conn.c      one connection: reading, parsing, handing out, closing
+ *   conn_open.c how it begins: accepted, moved here, taken back
  *   conn_end.c  how it ends, or goes on without this process
  *   conn_out.c  its unsent bytes
  *   reply.c     heads and bodies of replies
@@ -196,7 +197,7 @@ bool conn_release(http_conn *c);       /* the holder lets go of it; also when no
 void conn_skip(http_conn *c, struct iovec *parts, size_t count); /* takes out what has been sent already */
 void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows);
 
-/* conn.c */
+/* conn_open.c */
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer); /* takes fd */
 
 /* A connection that another server has had. `keep_key` and `skip` as in http_conn; 0: an ordinary connection. */
@@ -206,12 +207,15 @@ typedef struct conn_past {
     uint64_t keep_key, skip;
 } conn_past;
 bool conn_adopt(http_server *s, int fd, const conn_past *past); /* takes fd */
+bool conn_shed_idle(http_server *s); /* closes the one that has been without a request longest; false: none has been */
+
+/* conn.c */
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
 void conn_turn(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now; a reply that is not all sent is reset, unless the holder goes on with it */
 void conn_cut(http_conn *c);   /* resets it in its next turn: a reply is not whole and nobody goes on with it */
 void conn_timeout(http_conn *c);
-bool conn_shed_idle(http_server *s); /* closes the one that has been without a request longest; false: none has been */
+void conn_refuse(http_conn *c, int status, const char *detail); /* in place of an owner */
 void conn_exchange_end(http_conn *c);
 http_conn *conn_of(const http_exchange *x);
 
