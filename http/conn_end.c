@@ -1,4 +1,4 @@
-/* How connections end, or go on without this process: see conn_state. */
+/* How connections end, or go on without this process: see http/conn_state.h. */
 #include <sys/socket.h>
 
 #include "http/position.h"
@@ -16,10 +16,10 @@ bool conn_must_be_acked(const http_conn *c) { return c->server->draining && posi
 void conn_linger(http_conn *c)
 {
     if (c->ends_by_fin) (void)conn_reset_on_close(c, false); /* it is whole */
-    c->state = CONN_LINGERING;
+    conn_move(&c->state, EVENT_LINGER);
     c->unacked = position_unacked(c->fd);
     c->acked_ms = uv_now(c->server->loop);
-    if (shutdown(c->fd, SHUT_WR) != 0 || (c->eof && !conn_must_be_acked(c))) conn_close(c);
+    if (shutdown(c->fd, SHUT_WR) != 0 || (c->state.input == INPUT_ENDED && !conn_must_be_acked(c))) conn_close(c);
 }
 
 bool conn_still_acks(http_conn *c)
@@ -36,12 +36,11 @@ bool conn_still_acks(http_conn *c)
 conn_leaving conn_leave(http_conn *c)
 {
     const http_server *s = c->server;
-    if (!s->leaving || c->state != CONN_READING || c->broken || c->eof || c->is_extra) return LEAVING_NOT;
-    if (!request_parser_idle(&c->parser) && request_parser_in_body(&c->parser)) return LEAVING_NOT;
-    if (c->out_len > 0 || conn_kept(c)) return LEAVING_NOT;
+    if (!s->leaving || c->is_extra || !conn_may_leave(&c->state, conn_part_of(c))) return LEAVING_NOT;
     size_t from = request_parser_idle(&c->parser) ? c->bytes.at : c->bytes.start;
     const char *bytes = c->bytes.data ? c->bytes.data + from : "";
     if (!s->options.on_leave(s->options.arg, c->fd, bytes, c->bytes.end - from)) return LEAVING_REFUSED;
+    conn_move(&c->state, EVENT_LEAVE);
     conn_close(c);
     return LEAVING_DONE;
 }
@@ -54,17 +53,19 @@ static bool has_unread(const http_conn *c)
 
 bool conn_is_last(const http_conn *c, conn_leaving leaving)
 {
+    if (c->state.input == INPUT_ENDED) return true;
     if (!server_closing(c->server) && leaving != LEAVING_REFUSED) return false;
-    return request_parser_waits(&c->parser) && c->out_len == 0 && !conn_kept(c) && !has_unread(c);
+    return conn_may_finish(&c->state, conn_part_of(c)) && !has_unread(c);
 }
 
 /* One that only idled, and is closed because the process ends, has nothing to lose once its bytes are acknowledged;
  * one that was told to close may be sending, and a reset would take the reply from it. */
 bool conn_busy(const http_conn *c)
 {
-    if (c->state == CONN_CLOSED) return false;
+    const conn_state *s = &c->state;
+    if (conn_is_over(s)) return false;
     if (conn_kept(c)) return !c->server->leaving;
-    if (c->out_len > 0 || c->state == CONN_CLOSING) return true;
-    if (c->state == CONN_LINGERING) return !c->keep_alive || position_unacked(c->fd) > 0;
-    return c->state == CONN_READING && !c->is_extra && !request_parser_waits(&c->parser);
+    if (conn_has_unsent(s) || s->life == LIFE_CLOSING) return true;
+    if (s->life == LIFE_LINGERING) return !c->keep_alive || position_unacked(c->fd) > 0;
+    return s->life == LIFE_READING && !c->is_extra && conn_part_of(c) != PART_BETWEEN;
 }

@@ -7,7 +7,7 @@
 void conn_in_release(http_conn *c)
 {
     if (!c->block) return;
-    assert(c->exchange.stage == EXCHANGE_NONE);
+    assert(c->state.exchange == EXCHANGE_NONE);
     server_block_give(c->server, c->block);
     free(c->grown);
     c->block = NULL;
@@ -94,7 +94,7 @@ bool conn_in_fill(http_conn *c, const char *bytes, size_t len)
 bool conn_in_make_room(http_conn *c)
 {
     if (!c->block && !acquire(c)) return false;
-    return c->state == CONN_READING ? conn_in_extend(c) : c->bytes.end < c->bytes_cap;
+    return c->state.life == LIFE_READING ? conn_in_extend(c) : c->bytes.end < c->bytes_cap;
 }
 
 void conn_in_begin(http_conn *c)

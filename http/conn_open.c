@@ -34,7 +34,8 @@ bool conn_shed_idle(http_server *s)
     TAILQ_FOREACH(c, &s->watched[WATCH_IDLE], watched)
     {
         if (uv_now(s->loop) - c->stamp_ms < SERVER_SHED_MS) return false;
-        if (c->state != CONN_READING || c->bytes.at < c->bytes.end) continue; /* the watch is set behind its turn */
+        if (c->state.life != LIFE_READING || c->bytes.at < c->bytes.end)
+            continue; /* the watch is set behind its turn */
         if (c->is_extra || recv(c->fd, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN) continue;
         conn_close(c);
         return true;
@@ -106,14 +107,15 @@ bool conn_adopt(http_server *s, int fd, const conn_past *past)
     http_conn *c = conn_new(s, fd, &past->peer, past->keep_key);
     if (!c) return false;
     if (unsent.iov_len > 0) conn_gather(c, &unsent, 1);
+    if (past->keep_key != 0) conn_move(&c->state, EVENT_TAKE_BACK);
+    if (past->skip > 0) conn_move(&c->state, EVENT_SKIP);
     c->skip = past->skip;
-    c->adopting = past->keep_key != 0;
     bool filled = c->is_extra || conn_in_fill(c, past->bytes.data, past->bytes.len);
     if (c->is_extra)
         refuse_extra(c);
     else if (!filled)
         conn_refuse(c, 503, "The server is out of memory.");
-    bool taken = c->state == CONN_READING;
+    bool taken = c->state.life == LIFE_READING;
     conn_run(c);
     return taken;
 }

@@ -12,7 +12,6 @@ static void fail(http_conn *c)
 {
     conn_cut(c);
     c->touched = false;
-    server_ready(c);
 }
 
 void conn_out_free(http_conn *c)
@@ -56,10 +55,18 @@ static void out_append(http_conn *c, const struct iovec *parts, size_t count)
         memcpy(c->out + c->out_start + c->out_len, parts[i].iov_base, parts[i].iov_len);
         c->out_len += parts[i].iov_len;
     }
+    if (c->state.output == OUTPUT_EMPTY) conn_move(&c->state, EVENT_QUEUE);
     if (c->out_len > c->exchange.queue_max) c->exchange.starved = true;
 }
 
-/* Returns how much the kernel took; 0 and blocked or broken if nothing. */
+static void all_sent(http_conn *c)
+{
+    assert(c->out_len == 0);
+    conn_out_free(c);
+    conn_move(&c->state, EVENT_SENT);
+}
+
+/* Returns how much the kernel took; 0 and BLOCKED or CUT if nothing. */
 static size_t kernel_send(http_conn *c, struct iovec *parts, size_t count)
 {
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
@@ -70,7 +77,7 @@ static size_t kernel_send(http_conn *c, struct iovec *parts, size_t count)
     while (n < 0 && errno == EINTR);
     if (n >= 0) return (size_t)n;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM) {
-        c->blocked = true;
+        conn_move(&c->state, EVENT_FULL);
         server_ready(c); /* to arm the poll */
     } else {
         fail(c);
@@ -78,16 +85,14 @@ static size_t kernel_send(http_conn *c, struct iovec *parts, size_t count)
     return 0;
 }
 
-static bool closed_to_writes(const http_conn *c) { return c->state == CONN_CLOSED || c->broken; }
-
 void conn_send(http_conn *c, struct iovec *parts, size_t count)
 {
     assert(count + 1 <= PARTS_MAX);
-    if (closed_to_writes(c)) return;
-    conn_skip(c, parts, count);
+    if (!conn_may_write(&c->state)) return;
+    if (c->state.output == OUTPUT_SKIPPING && !conn_skip(c, parts, count)) return;
     /* Answers to pipelined requests leave together when the last of them is there. */
     bool more_to_come = c->parsing && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES;
-    if (c->blocked || more_to_come) {
+    if (c->state.output == OUTPUT_BLOCKED || more_to_come) {
         out_append(c, parts, count);
         return;
     }
@@ -102,10 +107,10 @@ void conn_send(http_conn *c, struct iovec *parts, size_t count)
         c->out_len -= from_out;
         sent -= from_out;
     }
-    if (c->broken) return;
+    if (conn_is_over(&c->state)) return;
     while (first < count && sent >= parts[first].iov_len) sent -= parts[first++].iov_len;
     if (first == count) {
-        if (c->out && c->out_len == 0) conn_out_free(c);
+        if (c->out && c->out_len == 0) all_sent(c);
         return;
     }
     parts[first].iov_base = (char *)parts[first].iov_base + sent;
@@ -117,8 +122,8 @@ void conn_send(http_conn *c, struct iovec *parts, size_t count)
 void conn_gather(http_conn *c, struct iovec *parts, size_t count)
 {
     size_t total = c->out_len;
-    if (closed_to_writes(c)) return;
-    conn_skip(c, parts, count);
+    if (!conn_may_write(&c->state)) return;
+    if (c->state.output == OUTPUT_SKIPPING && !conn_skip(c, parts, count)) return;
     for (size_t i = 0; i < count; i++) total += parts[i].iov_len;
     if (total > CONN_CORK_BYTES) {
         conn_send(c, parts, count);
@@ -130,13 +135,13 @@ void conn_gather(http_conn *c, struct iovec *parts, size_t count)
 
 void conn_flush(http_conn *c)
 {
-    while (c->out_len > 0 && !c->blocked && !closed_to_writes(c)) {
+    while (c->state.output == OUTPUT_QUEUED) {
         struct iovec part = {c->out + c->out_start, c->out_len};
         size_t sent = kernel_send(c, &part, 1);
         assert(sent <= c->out_len);
         c->out_start += sent;
         c->out_len -= sent;
         if (sent > 0) c->touched = true;
+        if (sent > 0 && c->out_len == 0) all_sent(c);
     }
-    if (c->out && c->out_len == 0) conn_out_free(c);
 }

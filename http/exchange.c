@@ -7,7 +7,7 @@
 
 const http_request *http_exchange_request(const http_exchange *x)
 {
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     return &x->request;
 }
 
@@ -23,41 +23,40 @@ const char *http_request_header(const http_request *r, const char *name)
 
 void http_exchange_policy(http_exchange *x, http_policy policy)
 {
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     x->policy = policy;
 }
 
 void http_exchange_set_user(http_exchange *x, void *user)
 {
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     x->user = user;
 }
 
 void *http_exchange_user(const http_exchange *x)
 {
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     return x->user;
 }
 
 void http_exchange_on_gone(http_exchange *x, void (*fn)(http_exchange *x))
 {
     http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     x->on_gone = fn;
-    if (fn && !x->gone_told && c->state == CONN_CLOSED) server_ready(c); /* it is gone already: told soon */
+    if (fn && !x->gone_told && conn_is_closed(&c->state)) server_ready(c); /* it is gone already: told soon */
 }
 
 bool http_exchange_gone(const http_exchange *x)
 {
-    const http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE);
-    return c->state == CONN_CLOSED || c->broken;
+    assert(exchange_is_open(x));
+    return conn_is_over(&conn_of(x)->state);
 }
 
 bool http_exchange_writable(http_exchange *x)
 {
     const http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     if (c->out_len <= x->queue_max) return true;
     x->starved = true;
     return false;
@@ -66,26 +65,26 @@ bool http_exchange_writable(http_exchange *x)
 /* Bytes that were queued under a higher limit are above this one: on_writable is due for them as well. */
 void http_exchange_queue_max(http_exchange *x, size_t bytes)
 {
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     x->queue_max = bytes;
     (void)http_exchange_writable(x);
 }
 
 bool http_exchange_flushed(const http_exchange *x)
 {
-    assert(x->stage != EXCHANGE_NONE);
-    return conn_of(x)->out_len == 0 && conn_of(x)->skip == 0;
+    assert(exchange_is_open(x));
+    return conn_of(x)->state.output == OUTPUT_EMPTY;
 }
 
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x))
 {
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     x->on_writable = fn;
 }
 
 bool http_exchange_may_hold(const http_exchange *x, int fd)
 {
     int most = conn_of(x)->server->options.descriptors_max;
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     return most <= 0 || fd < most;
 }

@@ -65,16 +65,10 @@ char *handover_request(const http_conn *c, http_text body, size_t *len)
     return all;
 }
 
-static bool movable(const http_exchange *x)
-{
-    const http_conn *c = conn_of(x);
-    return x->stage == EXCHANGE_OPEN && c->state == CONN_ANSWERING && !c->broken && c->skip == 0;
-}
-
 bool http_exchange_sent(http_exchange *x)
 {
     http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     conn_flush(c);
     return c->out_len == 0;
 }
@@ -93,16 +87,16 @@ static bool copy_unsent(const http_conn *c, http_moving *out)
 bool http_exchange_detach(http_exchange *x, http_moving *out)
 {
     http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE && !conn_kept(c));
+    assert(exchange_is_open(x) && !conn_kept(c));
     conn_flush(c);
-    if (!movable(x) || !copy_unsent(c, out)) return false;
+    if (!conn_may_move_over(&c->state) || !copy_unsent(c, out)) return false;
     out->bytes = handover_request(c, x->request.body, &out->len);
     if (!out->bytes) {
         free(out->unsent);
         return false;
     }
-    x->on_gone = NULL;
-    x->stage = EXCHANGE_NONE;
+    conn_out_free(c);
+    conn_move(&c->state, EVENT_LEAVE);
     c->server->exchanges--;
     /* A second descriptor could not be had where all are in use: the first one moves. */
     out->fd = c->fd;

@@ -7,49 +7,56 @@
 #include "http/position.h"
 #include "http/server_core.h"
 
-bool conn_kept(const http_conn *c) { return c->keep_key != 0; }
-
 bool conn_release(http_conn *c)
 {
     http_server *s = c->server;
-    uint64_t key = c->keep_key;
-    if (key == 0) return true;
-    if (!s->options.on_release(s->options.arg, key)) return false;
+    if (!conn_kept(c)) return true;
+    if (!s->options.on_release(s->options.arg, c->keep_key)) return false;
     c->keep_key = 0;
+    conn_move(&c->state, EVENT_RELEASE);
     return true;
 }
 
-void conn_release_later(http_conn *c)
+void conn_end_kept(http_conn *c, conn_ending ending)
 {
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     http_server *s = c->server;
-    if (c->keep_key != 0) s->options.on_ended(s->options.arg, c->keep_key);
-    c->keep_key = 0;
+    assert(conn_kept(c) && ending != ENDING_PASSED);
+    if (ending == ENDING_RESET)
+        (void)connect(c->fd, &nowhere, sizeof(nowhere)); /* resets it now; both fail when the client has ended it */
+    else
+        (void)shutdown(c->fd, SHUT_RDWR);
+    s->options.on_ended(s->options.arg, c->keep_key);
 }
 
-void conn_skip(http_conn *c, struct iovec *parts, size_t count)
+bool conn_skip(http_conn *c, struct iovec *parts, size_t count)
 {
-    for (size_t i = 0; i < count && c->skip > 0; i++) {
+    size_t left = 0;
+    assert(c->state.output == OUTPUT_SKIPPING && c->skip > 0);
+    for (size_t i = 0; i < count; i++) {
         size_t n = parts[i].iov_len < c->skip ? parts[i].iov_len : (size_t)c->skip;
         parts[i].iov_base = (char *)parts[i].iov_base + n;
         parts[i].iov_len -= n;
         c->skip -= n;
+        left += parts[i].iov_len;
     }
+    if (c->skip == 0) conn_move(&c->state, EVENT_CAUGHT_UP);
+    return left > 0;
 }
 
 void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows)
 {
     http_server *s = c->server;
     const http_kept_reply reply = {{data, len}, body_follows, c->keep_alive};
-    assert(conn_kept(c) && c->out_len == 0);
+    assert(conn_kept(c) && !conn_has_unsent(&c->state));
     s->options.on_kept_reply(s->options.arg, c->keep_key, &reply);
 }
 
 bool http_exchange_can_keep(const http_exchange *x, http_kept *out)
 {
     const http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE && !conn_kept(c));
-    if (c->state != CONN_ANSWERING || c->broken || c->skip > 0) return false;
-    if (c->out_len > 0 && x->stage != EXCHANGE_STREAMING) return false;
+    assert(exchange_is_open(x) && !conn_kept(c));
+    if (!conn_may_keep(&c->state)) return false;
     *out = (http_kept){.fd = c->fd, .unsent = {c->out_len > 0 ? c->out + c->out_start : "", c->out_len}};
     if (!position_get(c->fd, &out->position)) return false;
     out->bytes = handover_request(c, (http_text){"", 0}, &out->len);
@@ -58,36 +65,36 @@ bool http_exchange_can_keep(const http_exchange *x, http_kept *out)
 
 bool http_exchange_half_closed(const http_exchange *x)
 {
-    assert(x->stage != EXCHANGE_NONE);
-    return conn_of(x)->eof;
+    assert(exchange_is_open(x));
+    return conn_of(x)->state.input == INPUT_ENDED;
 }
 
 void http_exchange_keep(http_exchange *x, uint64_t key)
 {
     http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE && key != 0 && !conn_kept(c));
+    assert(conn_may_keep(&c->state) && key != 0);
     c->keep_key = key;
+    conn_move(&c->state, EVENT_KEEP);
     server_ready(c); /* to watch it in another way */
 }
 
 bool http_exchange_kept(const http_exchange *x)
 {
-    assert(x->stage != EXCHANGE_NONE);
+    assert(exchange_is_open(x));
     return conn_kept(conn_of(x));
 }
 
 bool http_exchange_caught_up(const http_exchange *x)
 {
-    assert(x->stage != EXCHANGE_NONE);
-    return conn_of(x)->skip == 0;
+    assert(exchange_is_open(x));
+    return conn_of(x)->state.output != OUTPUT_SKIPPING;
 }
 
 bool http_exchange_unkeep(http_exchange *x)
 {
     http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE);
     if (!http_exchange_caught_up(x)) return false;
-    if (c->state != CONN_CLOSED) server_ready(c);
+    if (!conn_is_closed(&c->state)) server_ready(c);
     return conn_release(c);
 }
 
@@ -118,8 +125,7 @@ void http_reply_resume(http_exchange *x, const http_kept_reply *reply)
 {
     http_conn *c = conn_of(x);
     struct iovec part = {(char *)(uintptr_t)reply->data.data, reply->data.len};
-    assert(x->stage == EXCHANGE_OPEN);
-    x->stage = EXCHANGE_STREAMING;
+    conn_move(&c->state, EVENT_BEGIN);
     x->is_chunked = x->is_bodiless = false;
     c->keep_alive = reply->keep_alive;
     conn_gather(c, &part, 1);
@@ -129,8 +135,7 @@ void http_reply_resume_stream(http_exchange *x, http_text unsent)
 {
     http_conn *c = conn_of(x);
     struct iovec part = {(char *)(uintptr_t)unsent.data, unsent.len};
-    assert(x->stage == EXCHANGE_OPEN);
-    x->stage = EXCHANGE_STREAMING;
+    conn_move(&c->state, EVENT_BEGIN);
     x->is_bodiless = x->is_head;
     x->is_chunked = c->parser.http11 && !x->is_bodiless;
     if (!x->is_chunked) c->keep_alive = false;
@@ -140,11 +145,6 @@ void http_reply_resume_stream(http_exchange *x, http_text unsent)
 
 void http_exchange_leave(http_exchange *x)
 {
-    http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE);
-    c->keep_key = 0;
-    c->skip = 0;
-    conn_out_free(c); /* the next process writes it */
-    if (c->state != CONN_CLOSED) c->broken = true;
-    conn_exchange_end(c);
+    assert(exchange_is_open(x));
+    conn_exchange_leave(conn_of(x));
 }

@@ -170,16 +170,15 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
 /* Cuts a connection that a former process began another reply on: that can only be resumed. */
 static bool may_begin(http_conn *c)
 {
-    if (c->state == CONN_CLOSED || c->broken) return false;
-    if (c->skip > 0) conn_cut(c);
-    return c->skip == 0;
+    if (c->state.output == OUTPUT_SKIPPING) conn_cut(c);
+    return !conn_is_over(&c->state);
 }
 
 void http_reply(http_exchange *x, int status, const http_reply_header *headers, size_t header_count, const char *body,
                 size_t body_len)
 {
     http_conn *c = conn_of(x);
-    assert(x->stage == EXCHANGE_OPEN && status >= 200 && status < 600);
+    assert(exchange_of(x) == EXCHANGE_OPEN && status >= 200 && status < 600);
     if (may_begin(c)) reply_whole(c, status, headers, header_count, body, body_len);
     conn_exchange_end(c);
 }
@@ -188,15 +187,14 @@ static void begin(http_exchange *x, int status, const http_reply_header *headers
                   size_t body_len)
 {
     http_conn *c = conn_of(x);
-    assert(x->stage == EXCHANGE_OPEN && status >= 200 && status < 600);
-    x->stage = EXCHANGE_STREAMING;
+    assert(status >= 200 && status < 600);
+    conn_move(&c->state, EVENT_BEGIN);
     x->is_bodiless = x->is_head || !status_has_body(status);
     x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
     if (!may_begin(c)) return;
     char *head = head_room(c, head_bound(c, headers, count));
     if (!head) {
         conn_cut(c);
-        server_ready(c);
         return;
     }
     char *end = put_head(c, head, status, headers, count, status_has_body(status) ? kind : BODY_NONE, body_len);
@@ -236,7 +234,7 @@ void http_reply_write(http_exchange *x, const char *data, size_t len)
     http_conn *c = conn_of(x);
     static const char end[] = "\r\n";
     char line[20];
-    assert(x->stage == EXCHANGE_STREAMING);
+    assert(exchange_of(x) == EXCHANGE_STREAMING);
     if (len == 0 || x->is_bodiless) return; /* an empty chunk would end the body */
     struct iovec parts[3] = {{line, 0}, {(char *)(uintptr_t)data, len}, {(char *)(uintptr_t)end, 2}};
     parts[0].iov_len = chunk_size_line(line, len);
@@ -251,7 +249,7 @@ void http_reply_end(http_exchange *x)
     http_conn *c = conn_of(x);
     static const char end[] = "0\r\n\r\n";
     struct iovec last = {(char *)(uintptr_t)end, 5};
-    assert(x->stage == EXCHANGE_STREAMING);
+    assert(exchange_of(x) == EXCHANGE_STREAMING);
     if (x->is_chunked)
         conn_send(c, &last, 1);
     else
@@ -262,8 +260,7 @@ void http_reply_end(http_exchange *x)
 void http_reply_abort(http_exchange *x)
 {
     http_conn *c = conn_of(x);
-    assert(x->stage != EXCHANGE_NONE);
-    if (c->state != CONN_CLOSED) conn_cut(c);
+    if (!conn_is_over(&c->state)) conn_cut(c);
     conn_exchange_end(c);
 }
 
@@ -274,7 +271,7 @@ void reply_problem(http_conn *c, int status, const char *detail)
     const http_server_options *o = &c->server->options;
     http_text method, path;
     char body[256];
-    assert(c->exchange.stage == EXCHANGE_NONE && c->state == CONN_READING);
+    conn_move(&c->state, EVENT_REFUSE);
     request_parser_route(&c->parser, &method, &path);
     c->exchange.policy = o->on_refusal ? o->on_refusal(o->arg, method, path) : (http_policy){NULL, 0};
     int len =
@@ -284,5 +281,4 @@ void reply_problem(http_conn *c, int status, const char *detail)
     c->keep_alive = false;
     c->exchange.is_head = text_equals(c->parser.method.data, c->parser.method.len, "HEAD", 4);
     reply_whole(c, status, plain, status == 503 ? 3 : 2, body, (size_t)len);
-    c->state = CONN_CLOSING;
 }

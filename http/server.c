@@ -185,7 +185,7 @@ void http_server_drain(http_server *s)
     listener_stop(s);
     TAILQ_FOREACH(c, &s->all, all)
     {
-        if (c->state == CONN_READING) server_ready(c);
+        if (c->state.life == LIFE_READING) server_ready(c);
     }
 }
 
@@ -194,8 +194,7 @@ void http_server_holder_ready(http_server *s)
     http_conn *c;
     TAILQ_FOREACH(c, &s->all, all)
     {
-        if (c->state != CONN_CLOSED && conn_kept(c) && (c->hung_up || c->exchange.stage == EXCHANGE_NONE))
-            server_ready(c);
+        if (c->state.hold == HOLD_HUNG_UP || (conn_kept(c) && c->state.exchange == EXCHANGE_NONE)) server_ready(c);
     }
 }
 
@@ -231,7 +230,7 @@ void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
     assert(!s->stopping);
     TAILQ_FOREACH(c, &s->all, all)
     {
-        if (c->state != CONN_CLOSED) (void)conn_leave(c); /* it may have become idle a moment ago */
+        if (!conn_is_closed(&c->state)) (void)conn_leave(c); /* it may have become idle a moment ago */
     }
     s->stopping = s->draining = true;
     s->on_closed = on_closed;
@@ -240,7 +239,7 @@ void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
     /* none is freed here: libuv tells of their closing later */
     TAILQ_FOREACH(c, &s->all, all)
     {
-        if (c->state != CONN_CLOSED) conn_close(c);
+        if (!conn_is_closed(&c->state)) conn_close(c);
     }
     uv_close((uv_handle_t *)&s->sweep, server_handle_closed);
     close_idle_when_done(s);

@@ -2,6 +2,7 @@
  *
  *   listener.c  the listening socket: accepting, refusing, running out of descriptors
  *   server.c    start, drain, stop; timeouts; the list of connections that want a turn on the loop's own stack
+ *   conn_state.c  the machine of a connection: its states, and what may be done in them
  *   conn.c      one connection: reading, parsing, handing out, closing
  *   conn_open.c how it begins: accepted, moved here, taken back
  *   conn_end.c  how it ends, or goes on without this process
@@ -16,10 +17,12 @@
 #define HTTP_SERVER_CORE_H
 
 #include <netinet/in.h>
+#include <stddef.h>
 #include <sys/queue.h>
 #include <sys/uio.h>
 #include <time.h>
 
+#include "http/conn_state.h"
 #include "http/request_parser.h"
 #include "http/server.h"
 
@@ -44,51 +47,18 @@ typedef struct conn_block {
     char bytes[CONN_BYTES];
 } conn_block;
 
-/*   NONE --request complete--> OPEN --begin--> STREAMING
- *    ^\______ http_reply ______/|              /
- *      \________________________end or abort__/   */
-enum exchange_stage { EXCHANGE_NONE, EXCHANGE_OPEN, EXCHANGE_STREAMING };
-
 struct http_exchange {
     http_request request;
     void *user; /* the owner's */
     http_policy policy;
     void (*on_gone)(http_exchange *x);
     void (*on_writable)(http_exchange *x);
-    enum exchange_stage stage;
     bool gone_told;               /* on_gone was called */
     size_t queue_max;             /* unsent bytes above which it is not writable */
     bool starved;                 /* was told it is not writable: on_writable is due */
     bool is_head;                 /* the request's method is HEAD */
     bool is_chunked, is_bodiless; /* of a streamed reply */
 };
-
-/*   READING --request complete--> ANSWERING --ended, keep-alive--> READING
- *      |                              | ended, last reply
- *      |--refused, end of file-----> CLOSING --all sent--> LINGERING --end of file, timeout--> CLOSED
- *   any --error, reset, write timeout--> CLOSED
- *
- * A client sees its connection end in one of two ways, or go on:
- *
- *   closed    all replies are whole. FIN, and the connection is read until the client's FIN, because closing a socket
- *             with unread bytes resets it and takes the reply's last bytes away. A drain waits until they are
- *             acknowledged (http_server_busy).
- *   broken    a reply is not whole and nobody goes on with it: reset (conn_close), never a FIN that could be taken for
- *             the end of the reply.
- *   goes on   this process closes its descriptor and the holder's keeps the connection open: it is left between two
- *             requests (conn_leave), or it is kept and the process stops before the holder has let go (stays_held). */
-typedef enum conn_state { CONN_READING, CONN_ANSWERING, CONN_CLOSING, CONN_LINGERING, CONN_CLOSED } conn_state;
-
-/* Which timeout runs. Each has its list, in order of time, because all its members wait equally long. */
-typedef enum conn_watch {
-    WATCH_NONE,
-    WATCH_IDLE,
-    WATCH_HEAD,
-    WATCH_BODY,
-    WATCH_WRITE,
-    WATCH_LINGER,
-    WATCH_COUNT
-} conn_watch;
 
 TAILQ_HEAD(conn_list, http_conn);
 
@@ -98,23 +68,17 @@ struct http_conn {
     int fd;
     int armed; /* UV_* events as given to libuv */
     conn_state state;
-    conn_watch watch;  /* the list it is in */
+    conn_watch watch;  /* the list it is in: its members wait equally long, so it is in order of time */
     uint64_t stamp_ms; /* loop time when that wait began */
     size_t arrived;    /* bytes of a body since then */
-    bool eof;          /* the client has sent all it will */
-    bool broken;       /* writing failed or the owner cuts it: to be closed on the loop's own stack */
-    bool blocked;      /* the kernel takes no bytes: wait until it is writable */
     bool keep_alive;   /* after the current exchange */
     bool parsing;      /* conn_run is on the stack */
     bool in_ready;
     bool touched;       /* there was progress: the running wait begins anew */
-    bool poll_closed;   /* libuv has let go */
     bool has_displaced; /* `displaced` belongs at bytes.at: the zero behind the body overwrote it */
     char displaced;
-    bool adopting; /* kept, and its request is to be parsed anew */
     bool is_extra; /* over connections_max: only there to be told so */
     bool peer_loopback;
-    bool hung_up;      /* kept, and the client has sent its last byte: to be released */
     bool ends_by_fin;  /* the reply's end is the connection's: until it is whole, closing resets, also by the kernel */
     size_t unacked;    /* LINGERING: bytes that the client had not acknowledged when it was looked at last */
     uint64_t acked_ms; /* LINGERING: loop time when that was seen to become less */
@@ -125,10 +89,10 @@ struct http_conn {
     request_bytes bytes; /* in either */
     size_t bytes_cap;
 
-    char *out; /* owned; what the kernel has not taken yet; NULL: nothing */
+    char *out; /* owned; what the kernel has not taken yet; NULL: nothing, and the output is not QUEUED or BLOCKED */
     size_t out_start, out_len, out_cap;
-    uint64_t keep_key; /* the holder has a second descriptor under this key; 0: nobody has */
-    uint64_t skip;     /* bytes of the reply that a former process has sent: not sent again */
+    uint64_t keep_key; /* the holder has a second descriptor under this key; 0: the hold is NONE */
+    uint64_t skip;     /* bytes of the reply that a former process has sent; 0: the output is not SKIPPING */
 
     TAILQ_ENTRY(http_conn) all, watched, ready;
     http_exchange exchange;
@@ -191,10 +155,10 @@ void listener_sweep(http_server *s);
 char *handover_request(const http_conn *c, http_text body, size_t *len);
 
 /* keep.c */
-bool conn_kept(const http_conn *c);
-void conn_release_later(http_conn *c); /* it has ended */
-bool conn_release(http_conn *c);       /* the holder lets go of it; also when nobody holds it */
-void conn_skip(http_conn *c, struct iovec *parts, size_t count); /* takes out what has been sent already */
+bool conn_release(http_conn *c); /* the holder lets go of it; also when nobody holds it. False: not now */
+void conn_end_kept(http_conn *c, conn_ending ending); /* so that the holder's descriptor keeps nothing open */
+/* Takes out what has been sent already. False: that is all of it. */
+bool conn_skip(http_conn *c, struct iovec *parts, size_t count);
 void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows);
 
 /* conn_open.c */
@@ -213,11 +177,21 @@ bool conn_shed_idle(http_server *s); /* closes the one that has been without a r
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
 void conn_turn(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now; a reply that is not all sent is reset, unless the holder goes on with it */
-void conn_cut(http_conn *c);   /* resets it in its next turn: a reply is not whole and nobody goes on with it */
+void conn_cut(http_conn *c);   /* it is reset in its next turn; nothing is written any more */
 void conn_timeout(http_conn *c);
+void conn_exchange_end(http_conn *c);                           /* the owner has written its reply, or wants none */
+void conn_exchange_leave(http_conn *c);                         /* another process goes on with it */
 void conn_refuse(http_conn *c, int status, const char *detail); /* in place of an owner */
-void conn_exchange_end(http_conn *c);
-http_conn *conn_of(const http_exchange *x);
+conn_part conn_part_of(const http_conn *c);
+
+static inline http_conn *conn_of(const http_exchange *x)
+{
+    return (http_conn *)(uintptr_t)((const char *)x - offsetof(http_conn, exchange));
+}
+
+static inline conn_exchange exchange_of(const http_exchange *x) { return (conn_exchange)conn_of(x)->state.exchange; }
+static inline bool exchange_is_open(const http_exchange *x) { return exchange_of(x) != EXCHANGE_NONE; }
+static inline bool conn_kept(const http_conn *c) { return c->state.hold != HOLD_NONE; }
 
 /* conn_end.c */
 typedef enum conn_leaving {
@@ -226,7 +200,7 @@ typedef enum conn_leaving {
     LEAVING_REFUSED /* the holder does not take it: it closes as in a drain */
 } conn_leaving;
 conn_leaving conn_leave(http_conn *c);                       /* after http_server_leave, between two requests */
-bool conn_is_last(const http_conn *c, conn_leaving leaving); /* in a drain: no other request will be read */
+bool conn_is_last(const http_conn *c, conn_leaving leaving); /* no other request will come, or is wanted in a drain */
 bool conn_reset_on_close(const http_conn *c, bool on);       /* or the usual FIN again; false: the kernel refuses */
 /* The last reply is out: tells the client so, but goes on reading for a while, since closing a socket with unread bytes
  * resets it and may take the reply away from a client that is still sending. */

@@ -102,7 +102,7 @@ static void expect_reset(int fd)
 static void take_back(bool replying)
 {
     http_kept mine = kept;
-    CHECK(http_server_adopt_kept(test->server, &mine, KEY, replying));
+    CHECK_INT(http_server_adopt_kept(test->server, &mine, KEY, replying), HTTP_ADOPTED);
 }
 
 static void take_back_replying(test_server *t)
