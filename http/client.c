@@ -9,7 +9,13 @@
 
 #include "http/client_core.h"
 
-enum { TRANSFERS_PER_HANDLE = 64, CONNECTIONS_PER_HOST = 1024, CALLS_MAX = 100000, CONNECT_TIMEOUT_MS = 10000 };
+enum {
+    TRANSFERS_PER_HANDLE = 64,
+    CONNECTIONS_PER_HOST = 1024,
+    CALLS_MAX = 100000,
+    NAMES_MAX = 1024,
+    CONNECT_TIMEOUT_MS = 10000
+};
 
 /* ---- Notes ---- */
 
@@ -241,6 +247,8 @@ static void set_options(http_client *c, const http_client_options *o)
     c->options = *o;
     if (!c->options.transfers_per_handle) c->options.transfers_per_handle = TRANSFERS_PER_HANDLE;
     if (!c->options.connections_per_host) c->options.connections_per_host = CONNECTIONS_PER_HOST;
+    if (!c->options.names_max) c->options.names_max = NAMES_MAX;
+    if (!c->options.lookup_threads) c->options.lookup_threads = RESOLVER_THREADS;
     if (!c->options.calls_max) c->options.calls_max = CALLS_MAX;
     if (!c->options.connect_timeout_ms) c->options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
     /* as OpenSSL's own programs and curl's take the system's authorities from elsewhere */
@@ -267,7 +275,8 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     c->sweeper = sweeper_new();
     c->no_proxy = make_no_proxy();
     if (!c->share || !c->sweeper || !c->no_proxy || (options->ca_file && !c->ca_file) ||
-        (options->user_agent && !c->user_agent) || !(c->resolver = resolver_open(loop, names_answered, c)) ||
+        (options->user_agent && !c->user_agent) ||
+        !(c->resolver = resolver_open(loop, c->options.lookup_threads, names_answered, c)) ||
         uv_prepare_init(loop, &c->prepare) != 0 || uv_timer_init(loop, &c->tick) != 0) {
         free_parts(c);
         return NULL;

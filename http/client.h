@@ -16,6 +16,9 @@ typedef struct http_client_options {
     size_t transfers_per_handle; /* 0: 64 */
     size_t connections_per_host; /* of the whole client; further calls wait in order; 0: 1,024 */
     size_t calls_max;            /* running and waiting; 0: 100,000. One more fails with HTTP_CALL_BUSY */
+    size_t names_max;            /* names of hosts that are kept, or looked up; 0: 1,024. One more to be looked up fails
+                                    with HTTP_CALL_BUSY */
+    unsigned lookup_threads;     /* of all clients of the process; 0: 8 */
     uint32_t connect_timeout_ms; /* 0: 10,000 */
     const char *ca_file;         /* NULL: SSL_CERT_FILE and SSL_CERT_DIR of the environment, else the system's */
     const char *user_agent;      /* NULL: none */

@@ -89,6 +89,7 @@ struct client_host {
     client_host *next; /* in its bucket */
     http_client *client;
     size_t running;           /* calls in curl */
+    bool filling;             /* waiting calls are being launched */
     client_multi *warm;       /* where a call ended last and left its connection; may have no room */
     size_t held;              /* by calls that have not begun, and by functions that end others */
     struct call_list waiting; /* first in, first out */
@@ -235,7 +236,7 @@ void host_withdraw(http_call *call);     /* a waiting one */
 /* client_names.c */
 void names_init(http_client *c);
 void names_free(http_client *c);
-bool names_ready(http_call *call);    /* false: it is in stage NAMING now */
+bool names_ready(http_call *call);    /* false: it is in stage NAMING now, or has failed */
 void names_withdraw(http_call *call); /* one in that stage */
 void names_doubt(http_call *call);    /* no connection came about: its addresses are not used again */
 void names_answered(void *client, const char *name, const char *addresses, const char *error);

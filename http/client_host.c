@@ -62,12 +62,15 @@ void host_call_ended(client_host *host)
 {
     assert(host->running > 0);
     host->running--;
-    host->held++; /* a call that fails at once ends in here, too */
+    if (host->filling) return; /* a call that fails at once: whoever launches goes on */
+    host->filling = true;
+    host->held++;
     while (host->running < host->client->options.connections_per_host && !TAILQ_EMPTY(&host->waiting)) {
         http_call *next = TAILQ_FIRST(&host->waiting);
         TAILQ_REMOVE(&host->waiting, next, queue);
         call_launch(next);
     }
+    host->filling = false;
     host_release(host);
 }
 

@@ -3,7 +3,10 @@
  *
  *   RUNNING's place at the host -- NAMING -- address known --> RUNNING
  *
- * A name is good for FRESH_MS; for STALE_MS it is used while it is looked up anew, unless no connection came about. */
+ * A name is good for FRESH_MS; for STALE_MS it is used while it is looked up anew, unless no connection came about.
+ * When more names are asked for than may be kept, the oldest gives way; when all of those are being looked up, the call
+ * fails.
+ */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
@@ -13,7 +16,7 @@
 
 #include "http/client_core.h"
 
-enum { FRESH_MS = 60000, STALE_MS = 300000, NAMES_MAX = 1024, NAME_BYTES_MAX = 254 };
+enum { FRESH_MS = 60000, STALE_MS = 300000, NAME_BYTES_MAX = 254 };
 
 struct client_name {
     client_name *next;        /* in its bucket */
@@ -84,25 +87,24 @@ static void name_free(http_client *c, client_name **link)
     free(n);
 }
 
-static void free_stale(http_client *c)
+/* Of those that nobody waits for. */
+static void free_oldest(http_client *c)
 {
+    client_name **oldest = NULL;
     for (size_t i = 0; i < CLIENT_NAME_BUCKETS; i++)
-        for (client_name **link = &c->names[i]; *link;) {
-            client_name *n = *link;
-            if (!n->asked && uv_now(c->loop) - n->known_ms >= FRESH_MS)
-                name_free(c, link);
-            else
-                link = &n->next;
-        }
+        for (client_name **link = &c->names[i]; *link; link = &(*link)->next)
+            if (!(*link)->asked && (!oldest || (*link)->known_ms < (*oldest)->known_ms)) oldest = link;
+    if (oldest) name_free(c, oldest);
 }
 
+/* NULL: they are too many, or no memory. */
 static client_name *find_or_make(http_client *c, const char *name)
 {
     client_name *n = find(c, name);
     if (n) return n;
-    if (c->name_count >= NAMES_MAX) free_stale(c);
+    if (c->name_count >= c->options.names_max) free_oldest(c);
     size_t size = strlen(name) + 1;
-    if (c->name_count >= NAMES_MAX || !(n = calloc(1, sizeof *n + size))) return NULL;
+    if (c->name_count >= c->options.names_max || !(n = calloc(1, sizeof *n + size))) return NULL;
     memcpy(n->name, name, size);
     TAILQ_INIT(&n->waiting);
     client_name **at = bucket(c, name);
@@ -140,7 +142,13 @@ bool names_ready(http_call *call)
     call->resolve_text = NULL;
     if (!split_origin(c, call->host->origin, name, &port)) return true;
     client_name *n = find_or_make(c, name);
-    if (!n) return true;
+    if (!n) {
+        char why[96];
+        (void)snprintf(why, sizeof why, "more than %zu names of hosts are being looked up (--names-max)",
+                       c->options.names_max);
+        call_end(call, HTTP_CALL_BUSY, call_describe(call, why));
+        return false;
+    }
     uint64_t age_ms = uv_now(c->loop) - n->known_ms;
     if ((!n->addresses || age_ms >= FRESH_MS) && !n->asked) n->asked = resolver_ask(c->resolver, name);
     bool usable = n->addresses && age_ms < STALE_MS;

@@ -1,6 +1,7 @@
 #include "http/resolver.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -62,6 +63,7 @@ static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct lookup_list lookups = TAILQ_HEAD_INITIALIZER(lookups); /* queued and running */
 static pool_thread threads[RESOLVER_THREADS_MAX];
 static int idle_threads, askers;
+static unsigned threads_max = RESOLVER_THREADS; /* of them that may be in use */
 
 /* ---- On a thread of the pool ---- */
 
@@ -200,7 +202,7 @@ static bool have_a_thread(void)
         pthread_cond_signal(&work);
         return true;
     }
-    for (int i = 0; i < RESOLVER_THREADS_MAX; i++) {
+    for (unsigned i = 0; i < threads_max; i++) {
         pool_thread *t = &threads[i];
         any = any || t->state == THREAD_SERVING;
         if (t->state != THREAD_FREE) continue;
@@ -263,8 +265,9 @@ static void on_async(uv_async_t *h)
     }
 }
 
-resolver_asker *resolver_open(uv_loop_t *loop, resolver_on_answer on_answer, void *arg)
+resolver_asker *resolver_open(uv_loop_t *loop, unsigned most, resolver_on_answer on_answer, void *arg)
 {
+    assert(most > 0 && most <= RESOLVER_THREADS_MAX);
     resolver_asker *asker = calloc(1, sizeof *asker);
     if (!asker || uv_async_init(loop, &asker->async, on_async) != 0) {
         free(asker);
@@ -277,6 +280,7 @@ resolver_asker *resolver_open(uv_loop_t *loop, resolver_on_answer on_answer, voi
     STAILQ_INIT(&asker->inbox);
     pthread_mutex_lock(&lock);
     askers++;
+    threads_max = most;
     pthread_mutex_unlock(&lock);
     return asker;
 }

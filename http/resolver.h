@@ -1,12 +1,12 @@
-/* resolver: look-ups of host names for all loops of the process, on at most RESOLVER_THREADS_MAX threads. A name that
- * several ask for at a time is looked up once, by getaddrinfo (/etc/hosts and DNS, both families). Caches nothing. */
+/* resolver: look-ups of host names for all loops of the process, on few threads. A name that several ask for at a time
+ * is looked up once, by getaddrinfo (/etc/hosts and DNS, both families). Caches nothing. */
 #ifndef HTTP_RESOLVER_H
 #define HTTP_RESOLVER_H
 
 #include <stdbool.h>
 #include <uv.h>
 
-enum { RESOLVER_THREADS_MAX = 8 };
+enum { RESOLVER_THREADS = 8, RESOLVER_THREADS_MAX = 256 };
 
 typedef struct resolver_asker resolver_asker; /* one loop's side */
 
@@ -14,8 +14,9 @@ typedef struct resolver_asker resolver_asker; /* one loop's side */
  * stack; both texts are good until it returns. */
 typedef void (*resolver_on_answer)(void *arg, const char *name, const char *addresses, const char *error);
 
-resolver_asker *resolver_open(uv_loop_t *loop, resolver_on_answer on_answer, void *arg); /* NULL: out of memory */
-bool resolver_ask(resolver_asker *asker, const char *name);                              /* false: out of memory */
+/* threads_max: of the whole process, as who opens last has it; at most RESOLVER_THREADS_MAX. NULL: out of memory. */
+resolver_asker *resolver_open(uv_loop_t *loop, unsigned threads_max, resolver_on_answer on_answer, void *arg);
+bool resolver_ask(resolver_asker *asker, const char *name); /* false: out of memory */
 /* Forgets what it has asked for; look-ups go on for others. Frees itself, after `on_closed`, when the loop has let go.
  */
 void resolver_close(resolver_asker *asker, void (*on_closed)(void *arg));

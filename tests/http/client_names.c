@@ -88,21 +88,67 @@ static void test_one_lookup(void)
     wire_end();
 }
 
-static void test_pool(void)
+static void names_on_threads(unsigned option, unsigned threads)
 {
     http_call *calls[NAMES];
     char name[64];
-    begin(true, &(http_client_options){.calls_max = 0});
+    begin(true, &(http_client_options){.lookup_threads = option});
     for (int i = 0; i < NAMES; i++) {
         snprintf(name, sizeof name, "n%d.here.test", i);
         calls[i] = wire_start(&(http_call_options){.url = at(name)});
     }
     wire_pass(50);
-    CHECK(atomic_load(&now_looking) <= RESOLVER_THREADS_MAX);
+    CHECK(atomic_load(&now_looking) <= (int)threads);
     let_go(NAMES);
     for (int i = 0; i < NAMES; i++) wire_finish(calls[i], 200);
     CHECK_INT(lookups, NAMES);
-    CHECK(atomic_load(&most_looking) <= RESOLVER_THREADS_MAX);
+    CHECK(atomic_load(&most_looking) <= (int)threads);
+    wire_end();
+}
+
+static void test_pool(void)
+{
+    names_on_threads(0, RESOLVER_THREADS);
+    names_on_threads(1, 1);
+    names_on_threads(3, 3);
+}
+
+/* More names than are kept: the oldest go, and come again when they are asked for. */
+static void test_many_names(void)
+{
+    enum { KEPT = 4 };
+    char name[64];
+    begin(false, &(http_client_options){.names_max = KEPT});
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 3 * KEPT; i++) {
+            snprintf(name, sizeof name, "n%d.here.test", i);
+            wire_finish(wire_start(&(http_call_options){.url = at(name)}), 200);
+            wire_finish(wire_start(&(http_call_options){.url = at(name)}), 200);
+            CHECK_INT(lookups, round * 3 * KEPT + i + 1);
+            wire_pass(2); /* the next one is younger */
+        }
+    wire_end();
+}
+
+/* More of them at a time: said, not left to libcurl, which would begin a thread for each. */
+static void test_too_many_names(void)
+{
+    enum { KEPT = 4 };
+    http_call *calls[KEPT + 1];
+    char name[64];
+    begin(true, &(http_client_options){.names_max = KEPT});
+    for (int i = 0; i <= KEPT; i++) {
+        snprintf(name, sizeof name, "n%d.here.test", i);
+        calls[i] = wire_start(&(http_call_options){.url = at(name)});
+    }
+    wire_expect(calls[KEPT], 0);
+    CHECK_INT(http_call_error(calls[KEPT]), HTTP_CALL_BUSY);
+    CHECK(strstr(http_call_error_text(calls[KEPT]), "more than 4 names of hosts are being looked up (--names-max)"));
+    wire_close(calls[KEPT]);
+    let_go(KEPT);
+    for (int i = 0; i < KEPT; i++) wire_finish(calls[i], 200);
+    CHECK_INT(lookups, KEPT);
+    wire_finish(wire_start(&(http_call_options){.url = at("n4.here.test")}), 200);
     wire_end();
 }
 
@@ -185,7 +231,8 @@ static void test_proxy(void)
 }
 
 static const check_case cases[] = {
-    {"many calls, one look-up", test_one_lookup}, {"many names, few threads", test_pool},
-    {"a name that nobody knows", test_failure},   {"nobody waits for what has ended", test_leaving},
-    {"places that are no names", test_kinds},     {"a proxy looks names up", test_proxy}};
+    {"many calls, one look-up", test_one_lookup},  {"many names, few threads", test_pool},
+    {"more names than are kept", test_many_names}, {"too many names at a time", test_too_many_names},
+    {"a name that nobody knows", test_failure},    {"nobody waits for what has ended", test_leaving},
+    {"places that are no names", test_kinds},      {"a proxy looks names up", test_proxy}};
 CHECK_MAIN(cases)
