@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/command.h"
 #include "runtime/control.h"
 #include "runtime/held.h"
 #include "runtime/log.h"
@@ -30,8 +31,6 @@ enum {
     CRASHES_MAX = 8,        /* in a row; it may be one of the connections that they all die of */
     DRAIN_GRACE_MS = 10000, /* beyond --drain, then it hangs */
     TRIAL_MS = 10000,       /* for a new program to check its flags */
-    COMMAND_BYTES = 65536,  /* arguments of the process */
-    ARGUMENTS_MAX = 1024,
     EVENTS = 64
 };
 
@@ -43,10 +42,9 @@ typedef struct supervisor {
     const sw_app *app;
     sockets *sockets;
     notify notify;
-    char *program; /* owned: what to execute, a path or a name for PATH */
-    char *argv[ARGUMENTS_MAX + 1];
-    char command[COMMAND_BYTES]; /* what argv points into */
-    sigset_t mask_before;        /* the worker gets it back */
+    char *program;        /* owned: what to execute, a path or a name for PATH */
+    char **argv;          /* owned */
+    sigset_t mask_before; /* the worker gets it back */
     int epoll, signals;
     int control;      /* -1: no worker */
     uint32_t workers; /* started so far */
@@ -71,22 +69,6 @@ static int64_t now_ms(void)
 }
 
 /* ---- The program to start again ---- */
-
-/* The process's own arguments: those in `argv` may be what main left of them. */
-static void read_command(supervisor *s, char **argv)
-{
-    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC), count = 0;
-    size_t len = 0;
-    for (ssize_t n = 1; fd >= 0 && n > 0 && len < sizeof s->command - 1; len += (size_t)(n > 0 ? n : 0))
-        n = read(fd, s->command + len, sizeof s->command - 1 - len);
-    if (fd >= 0) close(fd);
-    bool whole = len > 0 && len < sizeof s->command - 1 && s->command[len - 1] == 0;
-    for (char *at = s->command; whole && at < s->command + len && count < ARGUMENTS_MAX; at += strlen(at) + 1)
-        s->argv[count++] = at;
-    if (count == 0 || count == ARGUMENTS_MAX)
-        for (count = 0; count < ARGUMENTS_MAX && argv[count]; count++) s->argv[count] = argv[count];
-    s->argv[count] = NULL;
-}
 
 /* By its name as it was called, never /proc/self/exe itself: an upgrade puts another file there. */
 static bool find_program(supervisor *s)
@@ -419,7 +401,8 @@ static bool setup(supervisor *s)
     s->held = held_new((size_t)s->app->opt.keep_max);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->signals = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-    return s->message && s->held && s->epoll >= 0 && s->signals >= 0 && watch(s, s->signals) && find_program(s);
+    return s->argv && s->message && s->held && s->epoll >= 0 && s->signals >= 0 && watch(s, s->signals) &&
+           find_program(s);
 }
 
 static void loop(supervisor *s)
@@ -448,7 +431,7 @@ int supervise_run(const sw_app *app, sockets *inherited, char **argv)
     if (!s) return EXIT_OTHER;
     *s = (supervisor){.app = app, .sockets = inherited, .epoll = -1, .signals = -1, .control = -1};
     notify_open(&s->notify);
-    read_command(s, argv);
+    s->argv = command_read(argv);
     int result = EXIT_OTHER;
     if (setup(s)) {
         loop(s);
@@ -462,6 +445,7 @@ int supervise_run(const sw_app *app, sockets *inherited, char **argv)
     notify_close(&s->notify);
     sockets_close(s->sockets);
     free(s->program);
+    free(s->argv);
     held_free(s->held);
     free(s->message);
     free(s);

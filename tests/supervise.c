@@ -83,8 +83,25 @@ static const char *on_start(sw_app *app, void *arg)
     return getenv("LISTEN_FDS") ? "LISTEN_FDS is still in the environment" : NULL;
 }
 
+/* The same with many arguments in front of the last: an admin token. */
+static void execute_with_many(char **argv)
+{
+    enum { MANY = 3000 };
+    char **more = calloc(MANY + 32, sizeof *more);
+    size_t n = 0;
+    CHECK(more && unsetenv("MANY_ARGUMENTS") == 0);
+    more[n++] = argv[0];
+    more[n++] = (char *)(uintptr_t)"--serve";
+    while (n < MANY) more[n++] = (char *)(uintptr_t)"--log-level=info";
+    for (size_t i = 1; argv[i]; i++) more[n++] = argv[i];
+    more[n++] = (char *)(uintptr_t)"--admin-token=last";
+    execv("/proc/self/exe", more);
+    CHECK(false);
+}
+
 static int serve(int argc, char **argv)
 {
+    if (getenv("MANY_ARGUMENTS")) execute_with_many(argv);
     seen = share_memory(getenv("NOTES"), sizeof *seen);
     sw_app *app = sw_app_new("supervised");
     sw_route(app, "GET /pid", on_pid);
@@ -459,6 +476,22 @@ static void test_trial(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* However many arguments it was started with, its workers get them all. */
+static void test_many_arguments(void)
+{
+    answer a;
+    CHECK(setenv("MANY_ARGUMENTS", "1", 1) == 0);
+    start(supervised);
+    CHECK(unsetenv("MANY_ARGUMENTS") == 0);
+    char url[128];
+    snprintf(url, sizeof url, "%s/_sw/metrics", server.address);
+    call(NULL, url, NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 401);
+    call(NULL, url, (const char *const[]){"Authorization: Bearer last", NULL}, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 static const check_case cases[] = {{"SIGHUP with a program that would not start", test_trial},
                                    {"a dead worker is replaced, connections wait", test_dead_worker},
                                    {"a crash loop backs off", test_crash_loop},
@@ -467,7 +500,8 @@ static const check_case cases[] = {{"SIGHUP with a program that would not start"
                                    {"a worker without supervisor drains", test_supervisor_dies},
                                    {"what keeps it from starting", test_refusals},
                                    {"sockets of a service manager", test_activation},
-                                   {"the service manager is told", test_notify}};
+                                   {"the service manager is told", test_notify},
+                                   {"thousands of arguments", test_many_arguments}};
 
 int main(int argc, char **argv)
 {
