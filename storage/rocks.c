@@ -179,6 +179,12 @@ bool rocks_note_sizes(rocks *r, bool *due)
     if (!*due) return true;
     if (!rocks_note_take(&now, r->path)) return false;
     now.wall_ms = r->note.wall_ms;
+    if (now.left_out > 0 && r->note.left_out == 0)
+        fprintf(
+            stderr,
+            "stepwell: journal: the database has %u logs more than the %d whose sizes are noted: if one of them loses"
+            " its end, the next start does not notice\n",
+            now.left_out, ROCKS_NOTE_FILES);
     for (unsigned i = 0; i < now.count; i++) {
         int64_t before = rocks_note_bytes(&r->note, now.files[i].name);
         if (now.files[i].name[0] == 'M') now.files[i].bytes = before > 0 ? (uint64_t)before : 0;

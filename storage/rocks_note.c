@@ -25,11 +25,15 @@ bool rocks_note_take(rocks_note *n, const char *path)
     char folder[FOLDER_PATH_MAX + 16];
     (void)snprintf(folder, sizeof folder, "%s/journal", path);
     DIR *d = opendir(folder);
-    n->count = 0;
+    n->count = n->left_out = 0;
     if (!d) return false;
-    for (struct dirent *e; (e = readdir(d)) && n->count < ROCKS_NOTE_FILES;) {
+    for (struct dirent *e; (e = readdir(d));) {
         struct stat st;
         if (!is_noted(e->d_name) || fstatat(dirfd(d), e->d_name, &st, 0) != 0) continue;
+        if (n->count == ROCKS_NOTE_FILES) {
+            n->left_out++;
+            continue;
+        }
         memcpy(n->files[n->count].name, e->d_name, strlen(e->d_name) + 1); /* is_noted has looked at its length */
         n->files[n->count++].bytes = (uint64_t)st.st_size;
     }
@@ -63,7 +67,7 @@ bool rocks_note_write(const rocks_note *n, const char *path, bool synced)
 bool rocks_note_read(rocks_note *n, const char *path)
 {
     char text[TEXT_BYTES], file[FOLDER_PATH_MAX + 16];
-    n->count = 0;
+    n->count = n->left_out = 0;
     n->wall_ms = 0;
     (void)snprintf(file, sizeof file, "%s/synced", path);
     int fd = open(file, O_RDONLY | O_CLOEXEC);

@@ -14,11 +14,12 @@ typedef struct rocks_note {
         char name[ROCKS_NOTE_NAME]; /* 000012.log, MANIFEST-000011 */
         uint64_t bytes;
     } files[ROCKS_NOTE_FILES];
-    unsigned count;
+    unsigned count, left_out;
     int64_t wall_ms; /* the highest that the wall clock was at a commit, Unix; 0: unknown */
 } rocks_note;
 
-/* The files as they are now in the folder `path`/journal; leaves wall_ms. False: it cannot be read. */
+/* The files as they are now in the folder `path`/journal; leaves wall_ms. Those beyond ROCKS_NOTE_FILES are left out
+ * and only counted. False: it cannot be read. */
 bool rocks_note_take(rocks_note *n, const char *path);
 /* The size noted of a file; -1: none. */
 int64_t rocks_note_bytes(const rocks_note *n, const char *name);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
+#include "storage/rocks_note.h"
 #include "tests/store_desk.h"
 
 enum { RUNS = 30 };
@@ -244,6 +245,24 @@ static void test_any_byte(void)
 }
 
 /* The folder goes while the store has it open: commits fail, instead of going to files that nobody will find. */
+/* The note has a limit, and says what is beyond it. */
+static void test_many_logs(void)
+{
+    enum { LOGS = ROCKS_NOTE_FILES + 5 };
+    static rocks_note note, again;
+    char path[160];
+    snprintf(path, sizeof path, "%s/logs", root);
+    shell("mkdir -p %s/journal", path);
+    for (int i = 0; i < LOGS; i++) shell("echo %d > %s/journal/%06d.log", i, path, i);
+    CHECK(rocks_note_take(&note, path));
+    CHECK_INT(note.count, ROCKS_NOTE_FILES);
+    CHECK_INT(note.left_out, LOGS - ROCKS_NOTE_FILES);
+    CHECK(rocks_note_write(&note, path, true) && rocks_note_read(&again, path));
+    CHECK_INT(again.count, ROCKS_NOTE_FILES);
+    for (unsigned i = 0; i < note.count; i++)
+        CHECK_INT(rocks_note_bytes(&again, note.files[i].name), note.files[i].bytes);
+}
+
 static void test_folder_deleted(void)
 {
     desk d;
@@ -263,10 +282,10 @@ static void test_folder_deleted(void)
 }
 
 static const check_case cases[] = {
-    {"a bit in the middle of a log", test_middle},      {"a bit in the last record", test_last_record},
-    {"an incomplete last record", test_incomplete},     {"files that are missing", test_missing},
-    {"a MANIFEST that is cut", test_manifest},          {"any bit: refused, or nothing is lost", test_any_byte},
-    {"the data folder is deleted", test_folder_deleted}};
+    {"a bit in the middle of a log", test_middle},       {"a bit in the last record", test_last_record},
+    {"an incomplete last record", test_incomplete},      {"files that are missing", test_missing},
+    {"a MANIFEST that is cut", test_manifest},           {"any bit: refused, or nothing is lost", test_any_byte},
+    {"the data folder is deleted", test_folder_deleted}, {"more logs than are noted", test_many_logs}};
 
 int main(int argc, char **argv)
 {
