@@ -225,6 +225,7 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     if (again) *next = clock_wait_for(&now, next_delay_ms(f, spec, a->number));
     if (again && probe_on) probe_pause(clock_left_ms(next));
     if (!again) name_cause(r, spec, f);
+    f->status = 0; /* no entry keeps it: a replay would answer otherwise */
     entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
     e.due_ms = next->due_ms;
     e.fatal = f->kind == FAILURE_FATAL;

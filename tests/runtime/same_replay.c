@@ -56,6 +56,24 @@ static void on_error(sw_ctx *c)
                   fatal.step, fatal.message, fatal.attempts);
 }
 
+static sw_value parse(sw_ctx *c, sw_value v) { return (void)v, sw_body_json(c); }
+
+static sw_value nap(sw_ctx *c, sw_value v)
+{
+    sw_sleep(c, "nap", 60);
+    return v;
+}
+
+/* A step that cannot read the body, beside a branch for which the run leaves memory or not. */
+static void on_body(sw_ctx *c)
+{
+    count_up(&seen->runs);
+    sw_group *g = sw_group_new(c);
+    sw_group_step(g, "parse", parse, sw_nil());
+    if (sw_query(c, "nap")) sw_group_branch(g, "nap", nap, sw_nil());
+    sw_reply_json(c, 200, sw_group_wait(g));
+}
+
 static sw_value fill(sw_ctx *c, sw_value v)
 {
     size_t n = (size_t)sw_as_int(v, 0);
@@ -119,6 +137,7 @@ static int serve(int argc, char **argv)
     seen = share_memory(getenv("NOTES"), sizeof *seen);
     sw_endpoint(app, "POST /deep", on_deep, NULL);
     sw_endpoint(app, "GET /error", on_error, NULL);
+    sw_endpoint(app, "POST /body", on_body, NULL);
     sw_endpoint(app, "GET /memory", on_memory, NULL);
     sw_endpoint(app, "GET /twin", on_twin, NULL);
     sw_endpoint(app, "GET /log", on_log, NULL);
@@ -205,6 +224,19 @@ static void test_error(void)
     CHECK_STR(a.body, "0 once this time 1, 1 fatal for good 1");
     CHECK_INT(seen->runs, 2);
     CHECK_INT(seen->steps, 2);
+    stop();
+}
+
+static void test_body(void)
+{
+    static const char *const paths[] = {"/body", "/body?nap=1"};
+    start();
+    for (int i = 0; i < 2; i++) {
+        call("POST", url_of(paths[i]), NULL, "no JSON", 20, &a);
+        CHECK_INT(a.status, 500);
+        CHECK(strstr(a.body, "the body is not JSON: ") && strstr(a.body, "\"step\":\"parse\""));
+        CHECK_INT(seen->runs, i == 0 ? 1 : 3);
+    }
     stop();
 }
 
@@ -307,11 +339,10 @@ static void test_log(void)
     logs(true, 0, 0, 0, 0);
 }
 
-static const check_case cases[] = {{"values of any depth that JSON may have", test_depth},
-                                   {"the error of a step that failed", test_error},
-                                   {"the memory that a run may have", test_memory},
-                                   {"steps whose paths are the same hash", test_twins},
-                                   {"the lines of its log", test_log}};
+static const check_case cases[] = {
+    {"values of any depth that JSON may have", test_depth},      {"the error of a step that failed", test_error},
+    {"the answer to a body that a step cannot read", test_body}, {"the memory that a run may have", test_memory},
+    {"steps whose paths are the same hash", test_twins},         {"the lines of its log", test_log}};
 
 int main(int argc, char **argv)
 {
