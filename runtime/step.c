@@ -58,7 +58,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (spec.options.backoff_ms <= 0) spec.options.backoff_ms = 500;
     if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
     spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
-    spec.input_hash = value_hash(&r->task.home->scratch, input);
+    spec.input_hash = value_hash(&r->task.home->scratch, input, &spec.input_bytes);
     if (probe_on) probe_step(c, &spec);
     if (c->held) replay_log_pass(c, fit_find(r, spec.path) != NULL);
     return spec;
@@ -179,7 +179,7 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
     entry e = attempt_entry(a, ENTRY_STEP_DONE, &now);
     if (spec->input.type != MSGPACK_OBJECT_NIL) {
         const char *ignored = NULL;
-        if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) scratch->size = 0;
+        if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) e.input_bytes = spec->input_bytes;
     }
     size_t input_len = scratch->size;
     if (!value_pack(scratch, value, opt->step_result_max, &error)) {

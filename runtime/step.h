@@ -11,6 +11,7 @@ typedef struct step_spec {
     uint32_t occurrence;
     uint64_t branch;          /* path of what holds it */
     uint64_t input_hash;      /* of a step; 0: unknown */
+    uint64_t input_bytes;     /* of a step: of its msgpack encoding */
     const char *branch_label; /* of the branch that holds it, "" for the handler */
     sw_step_fn fn;
     sw_value input;

@@ -143,7 +143,7 @@ static int write_sampled(void *data, const char *bytes, size_t len)
     return msgpack_sbuffer_write(s->to, bytes, len < room ? len : room);
 }
 
-uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v)
+uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v, uint64_t *len)
 {
     sampled s = {scratch, scratch->size, 0};
     const char *ignored = NULL;
@@ -155,6 +155,7 @@ uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v)
         if (hash == 0) hash = 1;
     }
     scratch->size = s.before;
+    *len = s.total;
     return hash;
 }
 

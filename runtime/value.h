@@ -22,8 +22,9 @@ bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, c
 
 /* Tells values apart fast, not against an attacker: XXH3 (64 bits, xxhash.com) over the first VALUE_HASHED_BYTES of v's
  * msgpack bytes, seeded with the number of all of them. Is in journals: it never changes. 0 for what cannot be packed
- * (too deep, no memory), else never. The bytes lie in `scratch` meanwhile, behind what it holds. */
-uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v);
+ * (too deep, no memory), else never. The bytes lie in `scratch` meanwhile, behind what it holds; *len: how many they
+ * are. */
+uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v, uint64_t *len);
 
 bool value_equal(msgpack_object a, msgpack_object b);
 

@@ -39,7 +39,7 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
                        F(U64, epoch), F(BIN, params), F(BIN, headers), F(BIN, body), F(I64, due_ms), F(BIN, more)},
     [ENTRY_STEP_DONE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
                          F(I64, duration_ms), F(BIN, input), F(BIN, value), F(U64, branch), F(U32, began),
-                         F(U64, input_hash), F(U64, epoch), F(BIN, calls)},
+                         F(U64, input_hash), F(U64, epoch), F(BIN, calls), F(U64, input_bytes)},
     [ENTRY_STEP_FAILED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
                            F(I64, duration_ms), F(STR, error), F(BOOL, fatal), F(I64, due_ms), F(U64, branch),
                            F(U32, began), F(U64, input_hash), F(U64, epoch), F(BIN, calls)},

@@ -58,14 +58,15 @@ typedef struct entry {
     uint64_t epoch;      /* STARTED, STEP_*, SLEEP: when it was made; see entry_opening, entry_setting */
     int64_t at_ms;       /* when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */
-    int64_t due_ms;    /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
-    bool absolute;     /* SLEEP: due_ms is what was asked for; else the sleep has a length, due_ms - at_ms */
-    bool fatal;        /* STEP_FAILED */
-    entry_text error;  /* STEP_FAILED, ENDED (failed), CANCEL, STOPPED: the message; RELEASED: by whom */
-    entry_text input;  /* STEP_DONE: msgpack bytes of the input, "" if left out */
-    entry_text value;  /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
-    entry_text calls;  /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
-    entry_text causes; /* ENDED: paths of the steps whose final failure ended the run: 8 bytes each, big endian */
+    int64_t due_ms;   /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
+    bool absolute;    /* SLEEP: due_ms is what was asked for; else the sleep has a length, due_ms - at_ms */
+    bool fatal;       /* STEP_FAILED */
+    entry_text error; /* STEP_FAILED, ENDED (failed), CANCEL, STOPPED: the message; RELEASED: by whom */
+    entry_text input; /* STEP_DONE: msgpack bytes of the input, "" if there is none or it is left out */
+    uint64_t input_bytes; /* STEP_DONE: how long an input is that is left out for its length; else 0 */
+    entry_text value;     /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
+    entry_text calls;     /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
+    entry_text causes;    /* ENDED: paths of the steps whose final failure ended the run: 8 bytes each, big endian */
     /* STARTED */
     entry_text function; /* route: "GET /orders/:id" */
     entry_text version;

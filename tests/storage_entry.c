@@ -28,7 +28,7 @@ static void check_same(const entry *a, const entry *b)
     CHECK(same(&a->target, &b->target) && same(&a->owner, &b->owner) && same(&a->params, &b->params));
     CHECK(same(&a->headers, &b->headers) && same(&a->body, &b->body) && same(&a->more, &b->more));
     CHECK(same(&a->calls, &b->calls) && same(&a->causes, &b->causes));
-    CHECK(a->branch == b->branch && a->input_hash == b->input_hash);
+    CHECK(a->branch == b->branch && a->input_hash == b->input_hash && a->input_bytes == b->input_bytes);
     CHECK_INT(a->began, b->began);
 }
 
@@ -67,7 +67,8 @@ static size_t samples(entry out[16])
                        .began = 3,
                        .input_hash = UINT64_MAX - 1,
                        .epoch = 12,
-                       .calls = text("\x90")};
+                       .calls = text("\x90"),
+                       .input_bytes = UINT64_MAX};
     out[n++] = (entry){.kind = ENTRY_STEP_FAILED,
                        .path = 1,
                        .id = text("p\xc3\xa9"),

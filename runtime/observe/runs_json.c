@@ -149,6 +149,7 @@ static void put_entry(runs_text *t, const entry *e)
     if (e->due_ms) put_int(t, "due", e->due_ms);
     if (e->error.len) put_str(t, "error", e->error);
     put_packed(t, "input", e->input);
+    if (e->input_bytes) put_int(t, "inputLeftOut", (int64_t)e->input_bytes);
     put_packed(t, "value", e->value);
     put_calls(t, e->calls);
     if (e->kind == ENTRY_RESPONSE) put_int(t, "status", e->status);

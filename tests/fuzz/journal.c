@@ -50,7 +50,7 @@ static bool equal(const entry *a, const entry *b)
     return a->kind == b->kind && a->path == b->path && a->occurrence == b->occurrence && a->attempt == b->attempt &&
            a->at_ms == b->at_ms && a->duration_ms == b->duration_ms && a->due_ms == b->due_ms && a->fatal == b->fatal &&
            a->epoch == b->epoch && a->status == b->status && a->branch == b->branch && a->began == b->began &&
-           a->input_hash == b->input_hash;
+           a->input_hash == b->input_hash && a->input_bytes == b->input_bytes;
 }
 
 static void check_again(const entry *e)

@@ -46,6 +46,8 @@ static void on_each(sw_ctx *c)
     sw_reply_json(c, 200, out);
 }
 
+static sw_value same(sw_ctx *c, sw_value input) { return (void)c, (void)input, sw_int(1); }
+
 static sw_value fail_once(sw_ctx *c, sw_value input)
 {
     if (sw_attempt(c) == 1) sw_fail_after(c, 1, "once more");
@@ -138,6 +140,16 @@ static void on_calls(sw_ctx *c)
     (void)sw_step(c, "none", fail_once, port);
 }
 
+static void on_inputs(sw_ctx *c)
+{
+    enum { JOURNALED = 16384, HEAD = 3 }; /* a string's head, in msgpack, at this length */
+    char *text = sw_alloc(c, JOURNALED + 1);
+    memset(text, 'x', JOURNALED);
+    (void)sw_step(c, "nothing", same, sw_nil());
+    (void)sw_step(c, "fits", same, sw_strn(c, text, JOURNALED - HEAD));
+    (void)sw_step(c, "too long", same, sw_strn(c, text, JOURNALED - HEAD + 1));
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("journal_rows");
@@ -145,6 +157,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /each", on_each, &(sw_endpoint_options){.version = "v"});
     sw_endpoint(app, "GET /tree", on_tree, NULL);
     sw_endpoint(app, "GET /calls", on_calls, NULL);
+    sw_endpoint(app, "GET /inputs", on_inputs, NULL);
     sw_route(app, "GET /answer", on_answer);
     sw_route(app, "GET /silence", on_silence);
     sw_route(app, "GET /much", on_much);
@@ -328,6 +341,28 @@ static void entries_tell_their_calls(void)
     free(j.data);
 }
 
+/* An input that is too long for the journal is told by its length. */
+static void long_inputs_are_told(void)
+{
+    static journal j;
+    char data[128], id[64], path[128];
+    start("inputs", data);
+    get("/inputs", NULL);
+    CHECK_INT(a.status, 204);
+    answer_header(&a, "X-Run-Id", id, sizeof id);
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    get(path, NULL);
+    const char *told = strstr(a.body, "\"inputLeftOut\":16385,");
+    CHECK(told && !strstr(told + 1, "\"inputLeftOut\"") && strstr(a.body, "\"input\":\"xxx"));
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    read_run(data, id, &j);
+    const entry *fits = find(&j, ENTRY_STEP_DONE, "fits"), *left_out = find(&j, ENTRY_STEP_DONE, "too long");
+    CHECK(fits->input.len == 16384 && fits->input_bytes == 0);
+    CHECK(left_out->input.len == 0 && left_out->input_bytes == 16385 && left_out->input_hash != 0);
+    CHECK_INT(find(&j, ENTRY_STEP_DONE, "nothing")->input_bytes, 0);
+    free(j.data);
+}
+
 /* What the code changed under an unfinished run: results are used as before, and that is said once. */
 static void another_input_is_reported(void)
 {
@@ -376,6 +411,7 @@ static void another_input_is_reported(void)
 
 static const check_case cases[] = {{"entries know their place", entries_know_their_place},
                                    {"entries tell their calls", entries_tell_their_calls},
+                                   {"long inputs are told", long_inputs_are_told},
                                    {"another input is reported", another_input_is_reported}};
 
 int main(int argc, char **argv)

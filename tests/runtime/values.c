@@ -180,18 +180,19 @@ static void test_hash(void)
     arena_init(&memory, NULL);
     CHECK_INT(msgpack_sbuffer_write(&scratch, "in use", 6), 0);
     const msgpack_object nil = {.type = MSGPACK_OBJECT_NIL};
-    CHECK(value_hash(&scratch, nil) == 0x05a887e3a982274eu);
-    CHECK(value_hash(&scratch, text_of('a', 3)) == 0xc1a23f05b5636d1cu);
-    CHECK(value_hash(&scratch, nested(VALUE_DEPTH_MAX, false, nil)) != 0);
-    CHECK(value_hash(&scratch, nested(VALUE_DEPTH_MAX + 1, false, nil)) == 0);
+    uint64_t len = 0;
+    CHECK(value_hash(&scratch, nil, &len) == 0x05a887e3a982274eu && len == 1);
+    CHECK(value_hash(&scratch, text_of('a', 3), &len) == 0xc1a23f05b5636d1cu && len == 4);
+    CHECK(value_hash(&scratch, nested(VALUE_DEPTH_MAX, false, nil), &len) != 0);
+    CHECK(value_hash(&scratch, nested(VALUE_DEPTH_MAX + 1, false, nil), &len) == 0);
 
     /* Beyond the first 64 KiB only the length counts. */
     msgpack_object a = text_of('a', 100000), b = text_of('a', 100000), longer = text_of('a', 100001);
     ((char *)(uintptr_t)b.via.str.ptr)[99999] = 'b';
-    uint64_t hash = value_hash(&scratch, a);
-    CHECK(hash == value_hash(&scratch, b) && hash != value_hash(&scratch, longer));
+    uint64_t hash = value_hash(&scratch, a, &len);
+    CHECK(hash == value_hash(&scratch, b, &len) && hash != value_hash(&scratch, longer, &len));
     ((char *)(uintptr_t)b.via.str.ptr)[60000] = 'b';
-    CHECK(hash != value_hash(&scratch, b));
+    CHECK(hash != value_hash(&scratch, b, &len));
     CHECK(scratch.size == 6 && memcmp(scratch.data, "in use", 6) == 0);
     msgpack_sbuffer_destroy(&scratch);
     arena_free(&memory);
