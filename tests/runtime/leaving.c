@@ -1,0 +1,201 @@
+/* What comes together when a run leaves memory: a drain, a commit that fails, a cancel. In each order its clients are
+ * told what is true, and nothing follows an entry that is not on disk. */
+#include "runtime/run.h"
+#include "tests/turned.h"
+
+typedef struct notes {
+    unsigned steps, ends; /* that began */
+    int go;               /* atomic: the step goes on */
+    bool noted;           /* the other one does */
+} notes;
+static notes seen;
+
+static bool may_go(void) { return __atomic_load_n(&seen.go, __ATOMIC_SEQ_CST) != 0; }
+static void go(void) { __atomic_store_n(&seen.go, 1, __ATOMIC_SEQ_CST); }
+
+static sw_value held(sw_ctx *c, sw_value v)
+{
+    seen.steps++;
+    while (!may_go()) sw_sleep(c, "poll", 1);
+    return v;
+}
+
+/* On a thread that nothing interrupts. */
+static void *spin(void *arg)
+{
+    while (!may_go()) usleep(100);
+    return arg;
+}
+
+static sw_value held_fast(sw_ctx *c, sw_value v)
+{
+    seen.steps++;
+    sw_blocking(c, spin, NULL);
+    return v;
+}
+
+static sw_value quick(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    return v;
+}
+
+static void on_step_and_nap(sw_ctx *c)
+{
+    (void)sw_step(c, "held", held, sw_nil());
+    sw_sleep(c, "nap", 3600000);
+    seen.ends++;
+    sw_reply_text(c, 200, "rested");
+}
+
+static sw_value until_noted(sw_ctx *c, sw_value v)
+{
+    while (!seen.noted) sw_sleep(c, "poll", 1);
+    return v;
+}
+
+static void on_blocking(sw_ctx *c)
+{
+    (void)sw_step(c, "quick", quick, sw_nil());
+    sw_group *g = sw_group_new(c);
+    sw_group_step(g, "blocking", held_fast, sw_nil());
+    sw_group_step(g, "noted", until_noted, sw_nil());
+    (void)sw_group_wait(g);
+    seen.ends++;
+    sw_reply_text(c, 200, "done");
+}
+
+static void routes(sw_app *app)
+{
+    seen = (notes){.go = 0};
+    sw_endpoint(app, "POST /nap", on_step_and_nap, NULL);
+    sw_endpoint(app, "POST /blocking", on_blocking, NULL);
+}
+
+static void open_program(void)
+{
+    static const char *const flags[] = {"--park-after", "2h", "--hold", "1h", NULL};
+    turned_open(routes, flags);
+}
+
+/* The one that began last, and is not on disk. */
+static run *newest(void)
+{
+    run *r = TAILQ_LAST(&turned_home()->runs.unlisted, unlisted_runs);
+    CHECK(r);
+    return r;
+}
+
+static void turn_often(void)
+{
+    for (int i = 0; i < 20; i++) CHECK(turned_turn());
+}
+
+/* It was unwound for the drain before it was known that nothing of it is on disk: no URL of it leads anywhere. */
+static void test_drain_then_refused(void)
+{
+    char text[TURNED_TEXT];
+    open_program();
+    turned_writes = false;
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    int fd = turned_send("POST", "/nap", "");
+    TURN_UNTIL(seen.steps == 1);
+    run *r = newest();
+    turned_drain();
+    go();
+    TURN_UNTIL(r->state == RUN_LEAVING); /* at its nap it has noticed the drain */
+    turned_writes = true;
+    CHECK_INT(turned_reply(fd, text), 500);
+    CHECK(strstr(text, "may have been done"));
+    turned_close();
+}
+
+/* The drain finds a run of which an entry is lost while a thread works for it: what the thread brings is not journaled
+ * behind the hole. */
+static void test_lost_then_drain(void)
+{
+    char text[TURNED_TEXT];
+    open_program();
+    int fd = turned_send("POST", "/blocking", "");
+    TURN_UNTIL(seen.steps == 1);
+    run *r = newest();
+    run_id id = r->id;
+    TURN_UNTIL(r->commit == COMMIT_DURABLE);
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    seen.noted = true;
+    TURN_UNTIL(r->state == RUN_LOSING);
+    TURN_UNTIL(store_writable(turned_home()->port));
+    turned_drain();
+    turn_often();
+    CHECK_INT(r->state, RUN_LOSING);
+    go();
+    CHECK_INT(turned_reply(fd, text), 303);
+    turned_end();
+    open_program();
+    turned_journal j;
+    turned_load(&id, &j);
+    CHECK(j.found && j.live);
+    CHECK_STR(j.text, "started; step done quick");
+    go();
+    seen.noted = true;
+    CHECK_INT(turned_reply(turned_send_to("GET", &id, "/output"), text), 200);
+    turned_close();
+}
+
+/* A run that is being cancelled ends here, whatever the drain wants. */
+static void test_cancel_then_drain(void)
+{
+    char text[TURNED_TEXT];
+    open_program();
+    int fd = turned_send("POST", "/blocking", ""), other;
+    TURN_UNTIL(seen.steps == 1);
+    run *r = newest();
+    run_id id = r->id;
+    TURN_UNTIL(run_is_durable(r));
+    other = turned_send_to("DELETE", &id, "");
+    TURN_UNTIL(r->state == RUN_CANCELLING);
+    turned_drain();
+    turn_often();
+    CHECK_INT(r->state, RUN_CANCELLING);
+    go();
+    CHECK_INT(turned_reply(other, text), 200);
+    CHECK(strstr(text, "cancelled"));
+    CHECK_INT(turned_reply(fd, text), 410);
+    turned_close();
+}
+
+/* It has been unwound, and its last entries are on their way: a cancel ends it without another execution. */
+static void test_cancel_while_leaving(void)
+{
+    char text[TURNED_TEXT];
+    open_program();
+    int fd = turned_send("POST", "/nap", "");
+    TURN_UNTIL(seen.steps == 1);
+    run *r = newest();
+    run_id id = r->id;
+    TURN_UNTIL(run_is_durable(r));
+    turned_writes = false;
+    turned_drain();
+    turn_often();
+    go();
+    TURN_UNTIL(r->state == RUN_LEAVING);
+    run_cancel(r, ENTRY_CANCEL_ASKED);
+    CHECK_INT(r->state, RUN_ENDING);
+    turned_writes = true;
+    CHECK_INT(turned_reply(fd, text), 410);
+    turned_end();
+    open_program();
+    turned_journal j;
+    turned_load(&id, &j);
+    CHECK(j.found && !j.live);
+    CHECK_STR(j.text, "started; step done held; sleep nap; cancel; response; ended");
+    turned_close();
+}
+
+static const check_case cases[] = {
+    {"unwound for a drain, and then nothing is on disk", test_drain_then_refused},
+    {"a drain after a loss", test_lost_then_drain},
+    {"a drain after a cancel", test_cancel_then_drain},
+    {"a cancel while the last entries are on their way", test_cancel_while_leaving},
+};
+CHECK_MAIN(cases)
