@@ -52,6 +52,11 @@ void record_release(run *r)
 
 /* ---- Entries ---- */
 
+static bool is_last(const entry *e)
+{
+    return e->kind == ENTRY_CANCEL || e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED;
+}
+
 /* Without these a run could not end, or not go on: they are small, or bound otherwise, and a few. */
 static bool has_no_limit(const entry *e)
 {
@@ -61,6 +66,7 @@ static bool has_no_limit(const entry *e)
 
 bool record_append(run *r, const entry *e)
 {
+    assert(r->state != RUN_ENDING || is_last(e));
     if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
     if (!has_no_limit(e) && r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len >
                                 (size_t)r->task.home->opt->run_state_max)

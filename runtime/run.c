@@ -93,6 +93,7 @@ static void run_act(run *r, run_action action)
     case RUN_DO_CANCEL_NOW:
         run_note_cancel(r);
         run_record_cancel(r);
+        run_unwind(r);
         run_end_cancelled(r);
         return;
     case RUN_DO_END_CANCELLED:

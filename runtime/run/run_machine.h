@@ -32,7 +32,8 @@ typedef enum run_state {
     RUN_CANCELLING, /* it is to end: attempts are cut too */
     RUN_LOSING,     /* an entry of it is lost: likewise, and nothing is journaled any more */
 
-    /* Its handler has ended or unwound, and what it has appended is on its way to the disk. */
+    /* Its handler has ended, or been unwound. Strands of it may be at work yet, and entries on their way to the disk.
+     */
     RUN_ENDING,          /* its response too */
     RUN_LEAVING,         /* to be parked, or left to the next process */
     RUN_LEAVING_STOPPED, /* to stand still */
@@ -72,7 +73,7 @@ typedef enum run_action {
     RUN_DO_UNWIND,        /* unwind all strands */
     RUN_DO_CANCEL,        /* journal the cancellation, unwind all strands */
     RUN_DO_NOTE_CANCEL,   /* whoever loads it next ends it */
-    RUN_DO_CANCEL_NOW,    /* journal the cancellation and a response that says so */
+    RUN_DO_CANCEL_NOW,    /* journal the cancellation and a response that says so, unwind all strands */
     RUN_DO_END_CANCELLED, /* journal a response that says so */
     RUN_DO_STOP,          /* journal the stop, cut waits */
     RUN_DO_END,           /* journal the handler's response */

@@ -65,11 +65,30 @@ static void on_blocking(sw_ctx *c)
     sw_reply_text(c, 200, "done");
 }
 
+static void on_alone(sw_ctx *c)
+{
+    (void)sw_step(c, "blocking", held_fast, sw_nil());
+    seen.ends++;
+    sw_reply_text(c, 200, "done");
+}
+
+/* Its handler sleeps while a member is at work. */
+static void on_apart(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_step(g, "held", held, sw_nil());
+    sw_sleep(c, "nap", 3600000);
+    (void)sw_group_wait(g);
+    sw_reply_text(c, 200, "together");
+}
+
 static void routes(sw_app *app)
 {
     seen = (notes){.go = 0};
     sw_endpoint(app, "POST /nap", on_step_and_nap, NULL);
     sw_endpoint(app, "POST /blocking", on_blocking, NULL);
+    sw_endpoint(app, "POST /alone", on_alone, NULL);
+    sw_endpoint(app, "POST /apart", on_apart, NULL);
 }
 
 static void open_program(void)
@@ -123,11 +142,11 @@ static void test_lost_then_drain(void)
     TURN_UNTIL(r->commit == COMMIT_DURABLE);
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
     seen.noted = true;
-    TURN_UNTIL(r->state == RUN_LOSING);
+    TURN_UNTIL(run_has_lost(r));
     TURN_UNTIL(store_writable(turned_home()->port));
     turned_drain();
     turn_often();
-    CHECK_INT(r->state, RUN_LOSING);
+    CHECK(run_has_lost(r));
     go();
     CHECK_INT(turned_reply(fd, text), 303);
     turned_end();
@@ -147,7 +166,7 @@ static void test_cancel_then_drain(void)
 {
     char text[TURNED_TEXT];
     open_program();
-    int fd = turned_send("POST", "/blocking", ""), other;
+    int fd = turned_send("POST", "/alone", ""), other;
     TURN_UNTIL(seen.steps == 1);
     run *r = newest();
     run_id id = r->id;
@@ -192,10 +211,74 @@ static void test_cancel_while_leaving(void)
     turned_close();
 }
 
+/* The handler has been unwound for a drain, and a member of it is still at work. */
+static run *leave_apart(run_id *id)
+{
+    char text[TURNED_TEXT];
+    open_program();
+    int fd = turned_send("POST", "/apart", "");
+    TURN_UNTIL(seen.steps == 1);
+    run *r = newest();
+    *id = r->id;
+    CHECK_INT(turned_reply(fd, text), 303); /* its nap is long */
+    turned_drain();
+    TURN_UNTIL(r->state == RUN_LEAVING);
+    turn_often();
+    CHECK_INT(r->task.strand_count, 1);
+    return r;
+}
+
+static void check_next_process(const run_id *id, const char *journal)
+{
+    turned_journal j;
+    turned_end();
+    open_program();
+    turned_load(id, &j);
+    CHECK(j.found);
+    CHECK_STR(j.text, journal);
+    turned_close();
+}
+
+/* It may finish, and its result counts. */
+static void test_member_finishes(void)
+{
+    run_id id;
+    (void)leave_apart(&id);
+    go();
+    check_next_process(&id, "started; sleep nap; step done held");
+}
+
+/* Until --drain is over. */
+static void test_member_is_hurried(void)
+{
+    run_id id;
+    run *r = leave_apart(&id);
+    turned_home()->hurried = true;
+    run_drain(r);
+    check_next_process(&id, "started; sleep nap");
+}
+
+/* A cancel cuts it: nothing of it comes behind the end. */
+static void test_member_is_cancelled(void)
+{
+    run_id id;
+    run *r = leave_apart(&id);
+    turned_writes = false;
+    run_cancel(r, ENTRY_CANCEL_ASKED);
+    turn_often();
+    go();
+    turn_often();
+    turned_writes = true;
+    check_next_process(&id, "started; sleep nap; cancel; response; ended");
+}
+
 static const check_case cases[] = {
     {"unwound for a drain, and then nothing is on disk", test_drain_then_refused},
     {"a drain after a loss", test_lost_then_drain},
     {"a drain after a cancel", test_cancel_then_drain},
     {"a cancel while the last entries are on their way", test_cancel_while_leaving},
+    {"a member that outlives its handler finishes", test_member_finishes},
+    {"a member that outlives its handler is hurried", test_member_is_hurried},
+    {"a member that outlives its handler is cut by a cancel", test_member_is_cancelled},
 };
 CHECK_MAIN(cases)

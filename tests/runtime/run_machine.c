@@ -121,6 +121,7 @@ static void an_impossible_pair_ends_the_process_with_both_names(void)
 typedef struct world {
     run_state life;
     run_commit commit;
+    bool at_work;   /* strands beside the handler's that may append */
     bool open;      /* entries that are not with the store */
     bool draining;  /* the process is to end */
     bool lost;      /* an entry */
@@ -130,7 +131,7 @@ typedef struct world {
     bool responded; /* its response is journaled, or under way */
 } world;
 
-enum { WORLDS = 1 << 15 };
+enum { WORLDS = 1 << 16 };
 static bool seen[WORLDS];
 static world todo[WORLDS];
 static size_t todo_count, world_count;
@@ -138,7 +139,7 @@ static size_t todo_count, world_count;
 static unsigned number_of(const world *w)
 {
     unsigned n = (unsigned)w->life << 3 | (unsigned)w->commit;
-    const bool bits[] = {w->open, w->draining, w->lost, w->cancelled, w->noted, w->stopped, w->responded};
+    const bool bits[] = {w->at_work, w->open, w->draining, w->lost, w->cancelled, w->noted, w->stopped, w->responded};
     for (size_t i = 0; i < sizeof bits; i++) n = n << 1 | bits[i];
     return n;
 }
@@ -163,9 +164,13 @@ static void append(world *w)
 static void act(world *w, run_event event, run_action action)
 {
     switch (action) {
+    case RUN_DO_UNWIND:
+        w->at_work = false;
+        break;
     case RUN_DO_CANCEL:
         append(w);
         w->noted = true;
+        w->at_work = false;
         break;
     case RUN_DO_NOTE_CANCEL:
         w->noted = true;
@@ -178,6 +183,7 @@ static void act(world *w, run_event event, run_action action)
         CHECK(w->cancelled);
         append(w);
         w->noted = w->responded = true;
+        w->at_work = false;
         break;
     case RUN_DO_END_CANCELLED:
     case RUN_DO_END:
@@ -227,6 +233,7 @@ static void post(world w, run_event event)
     run_transition t = run_next(w.life, event);
     w.life = t.to;
     act(&w, event, t.action);
+    if (event == RUN_ON_HURRY) CHECK(!w.at_work);
     if (run_state_is_final(w.life))
         check_final(&w);
     else
@@ -265,15 +272,27 @@ static void go_on(world w)
     drains.draining = true;
     post(drains, RUN_ON_DRAIN);
     post(drains, RUN_ON_HURRY);
+    if (w.at_work) { /* what is at work appends what it brings: nothing of it may follow the end, or a loss */
+        CHECK(!w.lost && !w.responded);
+        world done = w;
+        append(&done);
+        visit(done);
+        done.at_work = false;
+        visit(done);
+    }
     if (has_handler && !w.lost) {
         world more = w;
         append(&more);
         visit(more);
+        more.at_work |= w.life == RUN_RUNNING;
+        visit(more);
     }
-    if (has_handler) post(w, RUN_ON_RETURNED);
+    if (has_handler && !w.at_work) post(w, RUN_ON_RETURNED); /* it waits for its groups */
     if (run_state_unwinds(w.life)) post(w, RUN_ON_UNWOUND);
-    if (w.life == RUN_RUNNING && w.commit == COMMIT_DURABLE && !w.open && !w.draining) post(w, RUN_ON_WAITS);
-    if (!has_handler && !w.open && !run_commit_is_under_way(w.commit)) post(w, run_settled(w.commit, w.draining));
+    if (w.life == RUN_RUNNING && w.commit == COMMIT_DURABLE && !w.at_work && !w.open && !w.draining)
+        post(w, RUN_ON_WAITS);
+    if (!has_handler && !w.at_work && !w.open && !run_commit_is_under_way(w.commit))
+        post(w, run_settled(w.commit, w.draining));
 }
 
 static void walk(world from, run_event first)
