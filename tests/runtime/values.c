@@ -172,6 +172,49 @@ static msgpack_object text_of(char fill, uint32_t len)
     return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {len, text}};
 }
 
+/* Values of every kind and of every size class, more than is hashed of them. */
+static msgpack_object of_every_kind(void)
+{
+    static const uint64_t numbers[] = {0,     1,     127,        128,        255,       256,
+                                       65535, 65536, 4294967295, 4294967296, INT64_MAX, UINT64_MAX};
+    static const size_t lengths[] = {0, 1, 2, 3, 4, 8, 15, 16, 31, 32, 255, 256, 65535, 65536};
+    enum { NUMBERS = sizeof numbers / sizeof *numbers, LENGTHS = sizeof lengths / sizeof *lengths };
+    msgpack_object all = {.type = MSGPACK_OBJECT_ARRAY};
+    all.via.array.ptr = value_array_new(&memory, 0);
+    CHECK(value_array_push(&memory, &all, text_of('a', VALUE_HASHED_BYTES)));
+    for (size_t i = 0; i < NUMBERS; i++) {
+        msgpack_object n = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = numbers[i]};
+        CHECK(value_array_push(&memory, &all, n));
+        n = (msgpack_object){.type = MSGPACK_OBJECT_NEGATIVE_INTEGER, .via.i64 = -1 - (int64_t)(numbers[i] / 2)};
+        CHECK(value_array_push(&memory, &all, n));
+        n = (msgpack_object){.type = i % 2 ? MSGPACK_OBJECT_FLOAT32 : MSGPACK_OBJECT_FLOAT64, .via.f64 = 1.5};
+        CHECK(value_array_push(&memory, &all, n));
+        n = (msgpack_object){.type = i % 2 ? MSGPACK_OBJECT_NIL : MSGPACK_OBJECT_BOOLEAN};
+        CHECK(value_array_push(&memory, &all, n));
+    }
+    for (size_t i = 0; i < LENGTHS; i++) {
+        msgpack_object text = text_of('a', (uint32_t)lengths[i]), v = {.type = MSGPACK_OBJECT_BIN};
+        CHECK(value_array_push(&memory, &all, text));
+        v.via.bin.ptr = text.via.str.ptr;
+        v.via.bin.size = text.via.str.size;
+        CHECK(value_array_push(&memory, &all, v));
+        v = (msgpack_object){.type = MSGPACK_OBJECT_EXT};
+        v.via.ext.type = 5;
+        v.via.ext.ptr = text.via.str.ptr;
+        v.via.ext.size = text.via.str.size;
+        CHECK(value_array_push(&memory, &all, v));
+        v = (msgpack_object){.type = MSGPACK_OBJECT_ARRAY};
+        v.via.array.size = (uint32_t)lengths[i];
+        v.via.array.ptr = arena_zalloc(&memory, (lengths[i] + 1) * sizeof v); /* nil */
+        CHECK(v.via.array.ptr && value_array_push(&memory, &all, v));
+        v = (msgpack_object){.type = MSGPACK_OBJECT_MAP};
+        v.via.map.size = (uint32_t)lengths[i];
+        v.via.map.ptr = arena_zalloc(&memory, (lengths[i] + 1) * sizeof(msgpack_object_kv));
+        CHECK(v.via.map.ptr && value_array_push(&memory, &all, v));
+    }
+    return all;
+}
+
 /* The hash is in journals: these are XXH3's own values for the msgpack bytes, and may never change. */
 static void test_hash(void)
 {
@@ -191,9 +234,22 @@ static void test_hash(void)
     ((char *)(uintptr_t)b.via.str.ptr)[99999] = 'b';
     uint64_t hash = value_hash(&scratch, a, &len);
     CHECK(hash == value_hash(&scratch, b, &len) && hash != value_hash(&scratch, longer, &len));
+    CHECK(len == 100001 + 5);
     ((char *)(uintptr_t)b.via.str.ptr)[60000] = 'b';
     CHECK(hash != value_hash(&scratch, b, &len));
     CHECK(scratch.size == 6 && memcmp(scratch.data, "in use", 6) == 0);
+
+    /* The length of what is not hashed is that of its encoding, whatever is in it. */
+    msgpack_object all = of_every_kind();
+    const char *error = NULL;
+    CHECK(value_hash(&scratch, all, &len) == 0x82202c756cbfd3c1u);
+    CHECK(value_pack(&scratch, all, SIZE_MAX, &error));
+    CHECK_INT(len, scratch.size - 6);
+    scratch.size = 6;
+    msgpack_object pair = {.type = MSGPACK_OBJECT_ARRAY}, deep = nested(VALUE_DEPTH_MAX, false, nil);
+    pair.via.array.ptr = value_array_new(&memory, 0);
+    CHECK(value_array_push(&memory, &pair, a) && value_array_push(&memory, &pair, deep));
+    CHECK(value_hash(&scratch, pair, &len) == 0); /* too deep, in what is only measured */
     msgpack_sbuffer_destroy(&scratch);
     arena_free(&memory);
 }
