@@ -4,6 +4,7 @@ import subprocess
 import time
 
 from limits import PARTS as LIMITS
+from steps import PARTS as STEPS
 from measure import (BENCH, SECONDS, args, await_metric, background, folder, metric, output, pairs, program, report,
                      resident_kib, service, wrk, write_json)
 
@@ -120,7 +121,7 @@ def bench_recovery():
 
 
 PARTS = {"coro": bench_coro, "plain": bench_plain, "durable": bench_durable, "fan": bench_fan, "memory": bench_memory,
-         "recovery": bench_recovery, **LIMITS}
+         "recovery": bench_recovery, **STEPS, **LIMITS}
 for part in (args.only.split(",") if args.only else PARTS):
     if part not in PARTS:
         raise SystemExit(f"no part {part}: there are {', '.join(PARTS)}")

@@ -1,6 +1,6 @@
-/* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, fan-outs of 20 calls and of
- * 1,000 steps, runs that wait on a call, in a step, or asleep, one that computes, one that streams, one with a
- * large result. An ordinary program on <stepwell.h>. */
+/* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, a step after a choice,
+ * steps with large inputs, fan-outs of 20 calls and of 1,000 steps, runs that wait on a call, in a step, or asleep, one
+ * that computes, one that streams, one with a large result. An ordinary program on <stepwell.h>. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <stepwell.h>
@@ -15,7 +15,10 @@ enum {
     COMPUTE_MS = 50,
     HANG_MS = 120000,
     CHUNKS = 64,
-    CHUNK_BYTES = 16384
+    CHUNK_BYTES = 16384,
+    INPUT_BYTES = 4 << 20,
+    SMALL_INPUT_BYTES = 1024,
+    WORD_BYTES = 64
 };
 
 static sw_app *app;
@@ -41,6 +44,44 @@ static void steps(sw_ctx *c, int count)
 
 static void on_one(sw_ctx *c) { steps(c, 1); }
 static void on_ten(sw_ctx *c) { steps(c, TEN); }
+
+/* One step, as above, that may not begin before the time is on disk. */
+static void on_choice(sw_ctx *c)
+{
+    int64_t now = sw_now(c);
+    sw_value n = sw_step(c, "step-0", number, sw_int(0));
+    sw_reply_json(c, 200, sw_map(c, "ok", n, "after", sw_bool(now > 0), NULL));
+}
+
+/* Inputs made by hand, once: a step borrows what it is given, so that nothing is copied. */
+static sw_value string_input, strings_input, small_input;
+
+static void make_inputs(void)
+{
+    enum { WORDS = INPUT_BYTES / WORD_BYTES };
+    char *text = malloc(INPUT_BYTES);
+    msgpack_object *words = calloc(WORDS, sizeof *words);
+    if (!text || !words) exit(1);
+    memset(text, 'x', INPUT_BYTES);
+    string_input = (sw_value){.type = MSGPACK_OBJECT_STR, .via.str = {INPUT_BYTES, text}};
+    small_input = (sw_value){.type = MSGPACK_OBJECT_STR, .via.str = {SMALL_INPUT_BYTES, text}};
+    for (size_t i = 0; i < WORDS; i++) words[i] = (sw_value){.type = MSGPACK_OBJECT_STR, .via.str = {WORD_BYTES, text}};
+    strings_input = (sw_value){.type = MSGPACK_OBJECT_ARRAY, .via.array = {WORDS, words}};
+}
+
+static sw_value take(sw_ctx *c, sw_value input)
+{
+    (void)c;
+    return sw_int((int64_t)sw_len(input));
+}
+
+/* ?of=string, ?of=strings: 4 MiB; else 1 KiB. */
+static void on_input(sw_ctx *c)
+{
+    const char *of = sw_query(c, "of");
+    sw_value input = !of ? small_input : strcmp(of, "string") == 0 ? string_input : strings_input;
+    sw_reply_json(c, 200, sw_step(c, "take", take, input));
+}
 
 static sw_value fetch(sw_ctx *c, sw_value input)
 {
@@ -122,11 +163,14 @@ static void on_stream(sw_ctx *c)
 
 int main(int argc, char **argv)
 {
+    make_inputs();
     app = sw_app_new("service");
     sw_flag(app, "upstream", "URL", "http://127.0.0.1:1/", "what the steps call");
     sw_route(app, "GET /plain", on_plain);
     sw_endpoint(app, "GET /one", on_one, NULL);
     sw_endpoint(app, "GET /ten", on_ten, NULL);
+    sw_endpoint(app, "GET /choice", on_choice, NULL);
+    sw_endpoint(app, "GET /input", on_input, NULL);
     sw_endpoint(app, "GET /fan", on_fan, NULL);
     sw_endpoint(app, "GET /wait", on_wait, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);

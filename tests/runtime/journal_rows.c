@@ -83,7 +83,7 @@ enum { CALLS_MANY = 300, STREAM_BYTES = 1 << 20 };
 
 static void on_answer(sw_ctx *c) { sw_reply_text(c, 203, "hello"); }
 
-static void on_silence(sw_ctx *c) { sw_sleep(c, "silence", 600000); }
+static void on_silence(sw_ctx *c) { sw_sleep(c, "silence", 3000); }
 
 static void on_much(sw_ctx *c)
 {
