@@ -51,7 +51,7 @@ static void on_error(sw_ctx *c)
     sw_try_with(c, "fatal", fails, sw_bool(true), &options, NULL, &fatal);
     bool first = __atomic_add_fetch(&seen->runs, 1, __ATOMIC_SEQ_CST) == 1;
     if (first && (once.fatal || !fatal.fatal)) abort();
-    sw_sleep(c, "nap", 60);
+    sw_sleep(c, "nap", 500);
     sw_reply_text(c, 200, "%d %s %s %d, %d %s %s %d", once.fatal, once.step, once.message, once.attempts, fatal.fatal,
                   fatal.step, fatal.message, fatal.attempts);
 }
@@ -235,7 +235,6 @@ static void test_body(void)
         call("POST", url_of(paths[i]), NULL, "no JSON", 20, &a);
         CHECK_INT(a.status, 500);
         CHECK(strstr(a.body, "the body is not JSON: ") && strstr(a.body, "\"step\":\"parse\""));
-        CHECK_INT(seen->runs, i == 0 ? 1 : 3);
     }
     stop();
 }
