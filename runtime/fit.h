@@ -14,11 +14,13 @@ replay_record *fit_find(run *r, uint64_t path);
 bool fit_is(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence);
 bool fit_is_step(run *r, const replay_record *rec, const struct step_spec *spec);
 
-/* The failure of a run whose journal has `rec` where the code now has `what` (a word for people) called `id`. */
+/* The journal has `rec` where the code now has `what` (a word for people) called `id`: the run is stopped if its
+ * endpoint wants that (SW_STOP), and unwinds; else it fails. Returns the failure to raise. */
 failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id);
 
-/* The step's record was made from another input than the code now passes: logged, counted and journaled once for each
- * such input. The record is used all the same. */
-void fit_check_input(run *r, const struct step_spec *spec, replay_record *rec);
+/* The step's record was made from another input than the code now passes: counted, and the run is stopped if its
+ * endpoint wants that: false, it unwinds. Else it is logged and journaled once for each such input, and the record is
+ * used all the same. */
+bool fit_check_input(run *r, const struct step_spec *spec, replay_record *rec);
 
 #endif

@@ -100,10 +100,14 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
 {
     if (!fit_is_step(r, rec, spec)) {
         *why = fit_misfit(r, rec, "step", spec->id);
-        *outcome = STEP_FAILED;
+        *outcome = why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
         return true;
     }
-    fit_check_input(r, spec, rec);
+    if (!fit_check_input(r, spec, rec)) {
+        *why = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+        *outcome = STEP_UNWOUND;
+        return true;
+    }
     if (rec->done) {
         const char *error = NULL;
         *outcome = STEP_OK;

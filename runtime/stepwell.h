@@ -79,6 +79,11 @@ typedef enum sw_disconnect {
     SW_CANCEL     /* when the last client has gone away, without having been sent on, the run is cancelled */
 } sw_disconnect;
 
+typedef enum sw_difference {
+    SW_REPORT = 0, /* the log, metrics and the run's page tell; the journal's result is used (the default) */
+    SW_STOP        /* the run stops until it is released, best with a program that fits its journal */
+} sw_difference;
+
 typedef struct sw_endpoint_options {
     const char *version; /* journaled with each run; NULL: "" */
     sw_durability durability;
@@ -88,6 +93,9 @@ typedef struct sw_endpoint_options {
                                            user-agent, prefer, idempotency-key), NULL-terminated; naming
                                            "authorization" or "cookie" here is what makes them be journaled */
     sw_disconnect on_disconnect;
+    sw_difference on_difference; /* a run that goes on passes a step another input than the journal's result was made
+                                    from: the program has changed, or reads something that is not recorded. With SW_STOP
+                                    also one that does not fit its journal at all, which else fails */
     int64_t timeout_ms;        /* of the whole run, sleeps and restarts included: then it fails with 504; 0: no limit */
     const char *caller_header; /* request header that tells callers apart, such as "authorization": an Idempotency-Key
                                   counts for one caller only. NULL: all requests come from one */
