@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 folder = sys.argv[1]
 tests = []
@@ -30,12 +31,18 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         Upstream.asked.append((self.command, self.path.split("?")[0]))
         first = Upstream.asked.count(("POST", "/flaky")) == 1
         status = 503 if self.path == "/flaky" and first else 200
-        text = b"\xff\x00\xfe" if self.path == "/bytes" else json.dumps({"count": len(Upstream.asked), "bytes": len(body)}).encode()
+        if self.path == "/hang":
+            time.sleep(2)
+        texts = {"/bytes": b"\xff\x00\xfe", "/large": b"x" * 3000000, "/events": b"data: 1\n\ndata: 2\n\ndata: 3\n\n"}
+        text = texts[self.path] if self.path in texts else json.dumps({"count": len(Upstream.asked), "bytes": len(body)}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.send_header("Set-Cookie", "session=secret")
         self.end_headers()
-        self.wfile.write(text)
+        try:
+            self.wfile.write(text)
+        except OSError:
+            pass  # who asked has gone
 
     do_GET = do_POST = do_PUT = answer
 
@@ -116,7 +123,8 @@ def a_call_that_is_not_in_the_recording_is_named(upstream, temp):
         new.writelines(kept)
     code, page, _ = prove("good", "POST /orders", *ORDER, "--replay", file, upstream=upstream)
     same(code, 1)
-    same([line for line in page if "recording" in line], [f"mail      in the first run: POST {upstream}/mail is not in the recording"])
+    same([line for line in page if "recording" in line], [f"handler   the run fails with 500: POST {upstream}/mail is not in the recording",
+          f"mail      in the first run: POST {upstream}/mail is not in the recording"])
 
 
 @test
@@ -124,11 +132,11 @@ def the_clock_and_random_numbers_are_named(upstream, temp):
     code, page, _ = prove("clock", "POST /orders")
     same(page, ["4 entries, 3 crash points: same answer 0, no finished step ran twice 3",
                 'handler   differs at crash 1: the input of step "save" (.at); the clock is read with time(), not sw_now()'
-                f"   ({line_of('clock', 'time(NULL);')})"])
+                f"   ({line_of('clock', 'time(NULL);')})", "crash 1: behind entry 1, the start"])
     same(code, 1)
     code, page, _ = prove("clock", "POST /lottery")
     same(page[1:], ['draw      differs at crash 1: the input of step "keep" (.lot); random numbers come from rand(), not sw_random()'
-                    f"   ({line_of('clock', 'rand()')})"])
+                    f"   ({line_of('clock', 'rand()')})", "crash 1: behind entry 1, the start"])
     same(code, 1)
 
 
@@ -148,6 +156,9 @@ def other_steps_are_named(upstream, temp):
     same(re.sub(r"\d+", "N", page[1].split(" (")[0]),
          'handler   differs at crash N: it comes to step "day N", which the first run did not have; '
          "the clock is read with time(), not sw_now()  ")
+    same([re.sub(r"day \d+", "day N", line) for line in page if line.startswith("crash")],
+         ["crash 1: behind entry 1, the start", 'crash 2: behind entry 2, the result of step "day N"',
+          'crash 3: in attempt 1 of step "day N"'])
 
 
 TWICE = "may be made twice if the machine dies during it"
@@ -178,13 +189,14 @@ AGAIN = "is called outside any step: it would be done again at every replay"
 @test
 def what_is_done_between_steps_is_named(upstream, temp):
     code, page, _ = prove("between", "POST /fetch")
-    same(page[1:], [f"handler   sw_fetch_json() {AGAIN}   ({line_of('between', 'sw_fetch_json(')})"])
+    same(page[1:], ["handler   the run fails with 500: sw_fetch_json outside a step would be made again at every replay: call it inside sw_step",
+                    f"handler   sw_fetch_json() {AGAIN}   ({line_of('between', 'sw_fetch_json(')})"])
     same(code, 1)
     code, page, _ = prove("between", "POST /file")
     same(page[1:], [f"handler   fopen() {AGAIN}   ({line_of('between', 'fopen(')})"])
     same(code, 1)
     code, page, _ = prove("between", "POST /process")
-    same(page[1:], ["handler   differs at crash 1: the answer's body (.by)"])
+    same(page[1:], ["handler   differs at crash 1: the answer's body (.by)", "crash 1: behind entry 1, the start"])
     same(code, 1)
 
 
@@ -200,6 +212,35 @@ def points_can_be_fewer(upstream, temp):
     code, page, _ = prove("good", "POST /orders", *ORDER, "--prove-points", "5", upstream=upstream)
     same(page[0], "17 entries, 5 crash points of 21 (--prove-points): same answer 5, no finished step ran twice 5")
     same(code, 0)
+
+
+@test
+def streams_failures_and_threads_are_replayed(upstream, temp):
+    for route, entries in (("streams", 8), ("relaxed", 8), ("failures", 7), ("wait", 6), ("late", 7)):
+        asked = len(Upstream.asked)
+        code, page, error = prove("calls", f"GET /{route}", "--record", f"{temp}/{route}", upstream=upstream)
+        same((route, all_good(page[0])[0], page[1:], code), (route, entries, [], 0))
+        asked = len(Upstream.asked)
+        again = prove("calls", f"GET /{route}", "--replay", f"{temp}/{route}", "--record", f"{temp}/again", upstream=upstream)
+        same(again[:2], (0, page))
+        same(len(Upstream.asked), asked)
+        with open(f"{temp}/{route}", encoding="utf-8") as first, open(f"{temp}/again", encoding="utf-8") as second:
+            same(second.read(), first.read())
+
+
+@test
+def a_run_that_fails_is_told(upstream, temp):
+    code, page, _ = prove("calls", "GET /declined")
+    all_good(page[0])
+    same((code, page[1:]), (1, ["handler   the run fails with 500: declined"]))
+
+
+@test
+def limits_have_flags(upstream, temp):
+    code, page, error = prove("calls", "GET /streams", "--prove-memory", "1MiB", upstream=upstream)
+    same((code, page, error.splitlines()[-1]), (2, [], "calls: an execution reports more than --prove-memory"))
+    code, page, error = prove("calls", "GET /failures", "--prove-timeout", "100ms", upstream=upstream)
+    same((code, page[1:]), (1, ["handler   in the first run: it does not end within --prove-timeout"]))
 
 
 @test

@@ -79,7 +79,7 @@ static bool add_difference(verdict *v, entry_text label, const char *what, const
 /* The first that is new, or has another input. False: there is one. */
 static bool same_steps(verdict *v, const tape *t, const execution *x, const crash_point *p)
 {
-    arena *a = &v->memory;
+    arena *a = &v->scratch;
     for (size_t i = 0; i < x->fact_count; i++) {
         const fact *f = &x->facts[i];
         if (f->kind != FACT_STEP) continue;
@@ -98,16 +98,25 @@ static bool same_steps(verdict *v, const tape *t, const execution *x, const cras
     return true;
 }
 
+/* A run that is cancelled, as by its deadline, ends without its handler. */
+static bool was_cancelled(const execution *x)
+{
+    for (size_t i = 0; i < x->entry_count; i++)
+        if (x->entries[i].kind == ENTRY_CANCEL) return true;
+    return false;
+}
+
 static bool has_all_steps(verdict *v, const execution *first, const execution *x, const crash_point *p)
 {
     tape own = {.slots = NULL};
     bool all = true;
+    if (was_cancelled(x)) return true;
     if (!tape_add(&own, x->facts, x->fact_count)) return true;
     for (size_t i = 0; i < first->fact_count && all; i++) {
         const fact *f = &first->facts[i];
         if (f->kind != FACT_STEP || tape_find(&own, FACT_STEP, f->path, 0, 0)) continue;
         all = add_difference(v, f->label,
-                             arena_printf(&v->memory, "it does not come to step \"%.*s\", which the first run had",
+                             arena_printf(&v->scratch, "it does not come to step \"%.*s\", which the first run had",
                                           (int)f->id.len, f->id.data),
                              p);
     }
@@ -132,7 +141,7 @@ static uint64_t chunks_of(const execution *x)
 static bool same_answer(verdict *v, const execution *first, const execution *x, const crash_point *p)
 {
     const entry *a = first->response, *b = x->response;
-    arena *m = &v->memory;
+    arena *m = &v->scratch;
     if (!a || !b) return a == b;
     if (a->status != b->status)
         return add_difference(v, no_text(), arena_printf(m, "the answer is %d, and was %d", b->status, a->status), p);
@@ -147,22 +156,34 @@ static bool same_answer(verdict *v, const execution *first, const execution *x, 
 
 /* ---- Steps that were finished ---- */
 
-static bool was_finished(const execution *x, size_t journal_len, uint64_t path)
+static int by_path(const void *a, const void *b)
 {
-    for (size_t i = 0; i < x->entry_count && x->ends[i] <= journal_len; i++) {
+    const uint64_t *x = a, *y = b;
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* Their paths, sorted; in scratch memory. NULL: out of it. */
+static const uint64_t *finished_steps(verdict *v, const execution *x, size_t journal_len, size_t *count)
+{
+    uint64_t *paths = arena_alloc(&v->scratch, (x->entry_count + 1) * sizeof *paths);
+    *count = 0;
+    for (size_t i = 0; paths && i < x->entry_count && x->ends[i] <= journal_len; i++) {
         const entry *e = &x->entries[i];
         bool over = e->kind == ENTRY_STEP_DONE || (e->kind == ENTRY_STEP_FAILED && e->due_ms == 0);
-        if (over && e->path == path) return true;
+        if (over) paths[(*count)++] = e->path;
     }
-    return false;
+    if (paths) qsort(paths, *count, sizeof *paths, by_path);
+    return paths;
 }
 
 static bool ran_once(verdict *v, const execution *x, const crash_point *p)
 {
     bool once = true;
-    for (size_t i = 0; i < x->fact_count; i++) {
+    size_t count = 0;
+    const uint64_t *finished = finished_steps(v, x, p->journal_len, &count);
+    for (size_t i = 0; finished && i < x->fact_count; i++) {
         const fact *f = &x->facts[i];
-        if (f->kind != FACT_ATTEMPT || !was_finished(x, p->journal_len, f->path)) continue;
+        if (f->kind != FACT_ATTEMPT || !bsearch(&f->path, finished, count, sizeof *finished, by_path)) continue;
         once = false;
         (void)verdict_add(v, FINDING_TWICE, verdict_who(v, f->label, f->id),
                           "has run again although its result was on disk: please report this", p->number);
@@ -174,7 +195,7 @@ static bool ran_once(verdict *v, const execution *x, const crash_point *p)
 
 static const char *how_it_ended(verdict *v, const execution *x)
 {
-    arena *a = &v->memory;
+    arena *a = &v->scratch;
     if (x->timed_out) return "it does not end within --prove-timeout";
     if (WIFSIGNALED(x->status)) return arena_printf(a, "the process dies of signal %d", WTERMSIG(x->status));
     return arena_printf(a, "the process ends with code %d before the run does", WEXITSTATUS(x->status));

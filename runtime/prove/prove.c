@@ -153,8 +153,7 @@ static bool make_others(proof *p)
 {
     const execution *first = &p->first;
     size_t limit = (size_t)p->app->opt.prove_points, attempts = 0, i = 0;
-    /* Response and end are one commit: there is nothing between them. */
-    size_t prefixes = first->entry_count > 2 ? first->entry_count - 2 : 0;
+    size_t prefixes = verdict_prefixes(first);
     for (size_t k = 0; k < first->fact_count; k++) attempts += first->facts[k].kind == FACT_ATTEMPT;
     size_t all = prefixes + attempts;
     bool ok = true;
@@ -191,7 +190,7 @@ static int prove(proof *p)
     else if (!make_others(p))
         return NOT_TRIED;
     verdict_judge_calls(&p->verdict, o->prove_repeatable);
-    return verdict_print(&p->verdict, stdout) ? GOOD : BAD;
+    return verdict_print(&p->verdict, &p->first, stdout) ? GOOD : BAD;
 }
 
 int prove_main(sw_app *app)

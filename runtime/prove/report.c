@@ -6,7 +6,7 @@
 
 #include "runtime/prove/verdict.h"
 
-enum { NAME_LEAST = 9, NAME_MOST = 40, PLACE_TEXT = 256 };
+enum { DIFFERENCES_SHOWN = 8, NAME_LEAST = 9, NAME_MOST = 40, PLACE_TEXT = 256 };
 
 /* ---- Places in the code ---- */
 
@@ -108,20 +108,89 @@ static void print_finding(const verdict *v, const finding *f, size_t width, FILE
     print_line(f, width, what, to);
 }
 
+/* ---- What crash 9 is ---- */
+
+static const char *kind_name(entry_kind kind)
+{
+    static const char *const names[] = {[ENTRY_STARTED] = "the start",
+                                        [ENTRY_STEP_DONE] = "the result of step",
+                                        [ENTRY_STEP_FAILED] = "a failure of step",
+                                        [ENTRY_SLEEP] = "the start of sleep",
+                                        [ENTRY_VALUE] = "a value of",
+                                        [ENTRY_CHUNK] = "a chunk of",
+                                        [ENTRY_RESPONSE] = "the response",
+                                        [ENTRY_ENDED] = "the end",
+                                        [ENTRY_ROLLBACK] = "a rollback of",
+                                        [ENTRY_CANCEL] = "a cancellation"};
+    if (kind == ENTRY_BRANCH) return "the start of branch";
+    const char *name = (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : NULL;
+    return name ? name : "another entry";
+}
+
+size_t verdict_prefixes(const execution *first) { return first->entry_count > 2 ? first->entry_count - 2 : 0; }
+
+static const fact *attempt_at(const execution *x, size_t index)
+{
+    for (size_t i = 0; i < x->fact_count; i++)
+        if (x->facts[i].kind == FACT_ATTEMPT && index-- == 0) return &x->facts[i];
+    return NULL;
+}
+
+static void print_crash(const execution *first, unsigned crash, FILE *to)
+{
+    size_t prefixes = verdict_prefixes(first);
+    const fact *attempt = crash > prefixes ? attempt_at(first, crash - prefixes - 1) : NULL;
+    if (attempt) {
+        (void)fprintf(to, "crash %u: in attempt %u of step \"%.*s\"\n", crash, attempt->attempt, (int)attempt->id.len,
+                      attempt->id.data);
+    } else if (crash <= prefixes) {
+        const entry *e = &first->entries[crash - 1];
+        (void)fprintf(to, "crash %u: behind entry %u, %s", crash, crash, kind_name(e->kind));
+        if (e->kind == ENTRY_CHUNK && e->id.len == 0) (void)fprintf(to, " the handler or a branch");
+        if (e->id.len > 0) (void)fprintf(to, " \"%.*s\"", (int)e->id.len, e->id.data);
+        (void)fputc('\n', to);
+    }
+}
+
+static bool names_crash(const finding *f)
+{
+    return f->crash > 0 && (f->kind == FINDING_DIFFERS || f->kind == FINDING_UNKNOWN || f->kind == FINDING_NO_END ||
+                            f->kind == FINDING_TWICE);
+}
+
+/* Those that the page names, once each. */
+static void print_crashes(const verdict *v, const execution *first, FILE *to)
+{
+    size_t differences = 0;
+    for (const finding *f = v->findings; f; f = f->next) {
+        if (f->kind == FINDING_DIFFERS && differences++ >= DIFFERENCES_SHOWN) continue;
+        bool named = !names_crash(f);
+        for (const finding *before = v->findings; before != f && !named; before = before->next)
+            named = names_crash(before) && before->crash == f->crash;
+        if (!named) print_crash(first, f->crash, to);
+    }
+}
+
+/* ---- The page ---- */
+
 static bool is_of_a_call(const finding *f) { return f->kind == FINDING_CALL || f->kind == FINDING_CALL_OK; }
 
-bool verdict_print(const verdict *v, FILE *to)
+bool verdict_print(const verdict *v, const execution *first, FILE *to)
 {
     bool good = v->same == v->points && v->once == v->points;
-    size_t width = widest(v);
+    size_t width = widest(v), differences = 0;
     (void)fprintf(to, "%zu entries, %zu crash points", v->entries, v->points);
     if (v->points < v->points_possible) (void)fprintf(to, " of %zu (--prove-points)", v->points_possible);
     (void)fprintf(to, ": same answer %zu, no finished step ran twice %zu\n", v->same, v->once);
     for (const finding *f = v->findings; f; f = f->next)
         if (is_of_a_call(f)) print_finding(v, f, width, to);
     for (const finding *f = v->findings; f; f = f->next) {
-        if (!is_of_a_call(f)) print_finding(v, f, width, to);
+        bool is_shown = f->kind != FINDING_DIFFERS || differences++ < DIFFERENCES_SHOWN;
+        if (!is_of_a_call(f) && is_shown) print_finding(v, f, width, to);
         good = good && (f->kind == FINDING_CALL_OK || f->kind == FINDING_READ);
     }
+    if (differences > DIFFERENCES_SHOWN)
+        (void)fprintf(to, "... and %zu more differences\n", differences - DIFFERENCES_SHOWN);
+    print_crashes(v, first, to);
     return good;
 }

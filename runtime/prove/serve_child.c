@@ -184,12 +184,12 @@ void execution_serve(sw_app *app, const trial *t)
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
     client c = {.fd = -1, .over = true};
+    probe_begin(&t->plan); /* before there is another thread */
     prepare_process(app);
     go_on_from(t);
     run_ended = eventfd(0, EFD_CLOEXEC);
     open_journal(app, t);
     app->started_ms = clock_wall_ms();
-    probe_begin(&t->plan);
     start_loop(app, &address, &len);
     if (t->request) {
         c = (client){.fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};

@@ -10,13 +10,20 @@ void verdict_init(verdict *v)
 {
     *v = (verdict){.entries = 0};
     arena_init(&v->memory, NULL);
+    arena_init(&v->scratch, NULL);
     v->findings_end = &v->findings;
     v->calls_end = &v->calls;
 }
 
-void verdict_free(verdict *v) { arena_free(&v->memory); }
+void verdict_free(verdict *v)
+{
+    arena_free(&v->memory);
+    arena_free(&v->scratch);
+}
 
 /* ---- Findings ---- */
+
+static const char *copy(arena *a, const char *text) { return text ? arena_strndup(a, text, strlen(text)) : NULL; }
 
 finding *verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash)
 {
@@ -27,21 +34,21 @@ finding *verdict_add(verdict *v, finding_kind kind, const char *who, const char 
         return NULL;
     }
     finding *f = arena_zalloc(&v->memory, sizeof *f);
-    if (!f) return NULL;
-    *f = (finding){.kind = kind, .who = who, .what = what, .crash = crash, .count = 1};
+    const char *own_who = copy(&v->memory, who), *own_what = copy(&v->memory, what);
+    if (!f || !own_who || !own_what) return NULL;
+    *f = (finding){.kind = kind, .who = own_who, .what = own_what, .crash = crash, .count = 1};
     *v->findings_end = f;
     v->findings_end = &f->next;
     return f;
 }
 
-static const char *copy(verdict *v, entry_text t) { return arena_strndup(&v->memory, t.data ? t.data : "", t.len); }
-
 const char *verdict_who(verdict *v, entry_text label, entry_text step)
 {
+    arena *a = &v->scratch;
     if (label.len == 0 && step.len == 0) return "handler";
-    if (label.len == 0) return copy(v, step);
-    if (step.len == 0) return copy(v, label);
-    return arena_printf(&v->memory, "%.*s/%.*s", (int)label.len, label.data, (int)step.len, step.data);
+    if (label.len == 0) return arena_strndup(a, step.data, step.len);
+    if (step.len == 0) return arena_strndup(a, label.data, label.len);
+    return arena_printf(a, "%.*s/%.*s", (int)label.len, label.data, (int)step.len, step.data);
 }
 
 /* ---- Outside steps ---- */
@@ -60,38 +67,43 @@ static bool is_random(const entry_text *function)
     return false;
 }
 
-static void look_outside(verdict *v, const fact *f, unsigned crash)
+static const char *outside_text(verdict *v, const fact *f)
 {
-    const char *what = NULL;
     int len = (int)f->text.len;
     const char *name = f->text.data;
-    finding_kind kind = f->kind == FACT_READ ? FINDING_READ : FINDING_EFFECT;
-    if (f->kind == FACT_READ && is_random(&f->text))
-        what = arena_printf(&v->memory, "random numbers come from %.*s(), not sw_random()", len, name);
-    else if (f->kind == FACT_READ)
-        what = arena_printf(&v->memory, "the clock is read with %.*s(), not sw_now()", len, name);
-    else
-        what = arena_printf(&v->memory, "%.*s() is called outside any step: it would be done again at every replay",
+    if (f->kind != FACT_READ)
+        return arena_printf(&v->scratch, "%.*s() is called outside any step: it would be done again at every replay",
                             len, name);
-    finding *made = NULL;
-    for (made = v->findings; made; made = made->next)
-        if (made->kind == kind && made->address == f->hash && what && strcmp(made->what, what) == 0) return;
-    made = arena_zalloc(&v->memory, sizeof *made);
-    const char *who = verdict_who(v, f->label, (entry_text){"", 0});
+    if (is_random(&f->text))
+        return arena_printf(&v->scratch, "random numbers come from %.*s(), not sw_random()", len, name);
+    return arena_printf(&v->scratch, "the clock is read with %.*s(), not sw_now()", len, name);
+}
+
+/* One for each place in the code. */
+static void look_outside(verdict *v, const fact *f, unsigned crash)
+{
+    finding_kind kind = f->kind == FACT_READ ? FINDING_READ : FINDING_EFFECT;
+    for (const finding *had = v->findings; had; had = had->next)
+        if (had->kind == kind && had->address == f->hash) return;
+    finding *made = arena_zalloc(&v->memory, sizeof *made);
+    const char *who = copy(&v->memory, verdict_who(v, f->label, (entry_text){"", 0}));
+    const char *what = copy(&v->memory, outside_text(v, f));
     if (!made || !what || !who) return;
     *made = (finding){.kind = kind, .who = who, .what = what, .crash = crash, .count = 1, .address = f->hash};
-    if (f->data.len > 0) made->file = copy(v, f->data);
+    if (f->data.len > 0) made->file = arena_strndup(&v->memory, f->data.data, f->data.len);
     *v->findings_end = made;
     v->findings_end = &made->next;
 }
 
 /* ---- Calls ---- */
 
-static seen_call *find_call(const verdict *v, const fact *f)
+static seen_call **bucket_of(verdict *v, uint64_t path) { return &v->buckets[(path >> 16) & (VERDICT_BUCKETS - 1)]; }
+
+static seen_call *find_call(verdict *v, const fact *f)
 {
-    for (seen_call *s = v->calls; s; s = s->next)
-        if (s->path == f->path && s->number == f->number) return s;
-    return NULL;
+    seen_call *s = *bucket_of(v, f->path);
+    while (s && (s->path != f->path || s->number != f->number)) s = s->next_in_bucket;
+    return s;
 }
 
 static void add_call(verdict *v, const fact *f, const call_asked *q)
@@ -100,27 +112,29 @@ static void add_call(verdict *v, const fact *f, const call_asked *q)
     if (!s) return;
     *s = (seen_call){.path = f->path,
                      .number = f->number,
-                     .who = verdict_who(v, f->label, f->id),
-                     .step = copy(v, f->id),
-                     .method = q->method,
+                     .who = copy(&v->memory, verdict_who(v, f->label, f->id)),
+                     .step = arena_strndup(&v->memory, f->id.data, f->id.len),
+                     .method = copy(&v->memory, q->method),
                      .place = arena_strndup(&v->memory, q->url, strcspn(q->url, "?#")),
-                     .key = q->key,
+                     .key = copy(&v->memory, q->key),
                      .body_hash = q->body_hash,
                      .has_step_key = f->flags & FACT_STEP_KEY};
-    if (!s->who || !s->step || !s->place) return;
+    if (!s->who || !s->step || !s->method || !s->place || !s->key) return;
     *v->calls_end = s;
     v->calls_end = &s->next;
+    s->next_in_bucket = *bucket_of(v, s->path);
+    *bucket_of(v, s->path) = s;
 }
 
 static void look_at_call(verdict *v, const fact *f, unsigned crash)
 {
     call_asked q;
     seen_call *s = find_call(v, f);
-    if (!call_asked_read(&v->memory, f->data, &q)) return;
+    if (!call_asked_read(&v->scratch, f->data, &q)) return;
     if (f->flags & FACT_UNKNOWN) {
         const char *place = arena_strndup(&v->memory, q.url, strcspn(q.url, "?#"));
         (void)verdict_add(v, FINDING_UNKNOWN, verdict_who(v, f->label, f->id),
-                          arena_printf(&v->memory, "%s %s is not in the recording", q.method, place ? place : ""),
+                          arena_printf(&v->scratch, "%s %s is not in the recording", q.method, place ? place : ""),
                           crash);
     }
     if (!s) {
@@ -132,14 +146,27 @@ static void look_at_call(verdict *v, const fact *f, unsigned crash)
     s->body_differs = s->body_differs || s->body_hash != q.body_hash;
 }
 
-static void note_sync(const verdict *v, const fact *attempt)
+static void note_sync(verdict *v, const fact *attempt)
 {
-    for (seen_call *s = v->calls; s; s = s->next)
+    for (seen_call *s = *bucket_of(v, attempt->path); s; s = s->next_in_bucket)
         if (s->path == attempt->path) s->is_sync = true;
+}
+
+/* A run that fails is seldom what was to be proved: a service that is not there looks like this. */
+static void look_at_end(verdict *v, const execution *x)
+{
+    bool cancelled = false;
+    for (size_t i = 0; i < x->entry_count; i++) cancelled |= x->entries[i].kind == ENTRY_CANCEL;
+    if (!x->ended || x->ended->status != ENTRY_FAILED || cancelled) return;
+    const char *what = arena_printf(&v->scratch, "the run fails with %d: %.*s", x->response ? x->response->status : 0,
+                                    (int)x->ended->error.len, x->ended->error.data);
+    (void)verdict_add(v, FINDING_FAILED, "handler", what, 0);
 }
 
 void verdict_look(verdict *v, const execution *x, unsigned crash)
 {
+    arena_free(&v->scratch);
+    if (crash == 0) look_at_end(v, x);
     for (size_t i = 0; i < x->fact_count; i++) {
         const fact *f = &x->facts[i];
         if (f->kind == FACT_CALL) look_at_call(v, f, crash);
@@ -174,18 +201,18 @@ static void judge_call(verdict *v, const seen_call *s, const char *repeatable)
     if (has_key)
         what = s->is_sync ? "ok: .sync, key sent" : "ok: key sent, not .sync";
     else if (idempotent && !s->body_differs)
-        what = arena_printf(&v->memory, "ok: %s of the same content may be repeated", s->method);
+        what = arena_printf(&v->scratch, "ok: %s of the same content may be repeated", s->method);
     else if (is_repeatable(repeatable, s->step))
         what = "ok: may be repeated (--prove-repeatable)";
     else
         kind = FINDING_CALL;
     if (kind == FINDING_CALL && idempotent)
-        what = arena_printf(&v->memory, "%s, with another content: %s %s", twice, s->method, s->place);
+        what = arena_printf(&v->scratch, "%s, with another content: %s %s", twice, s->method, s->place);
     else if (kind == FINDING_CALL && *s->key)
-        what = arena_printf(&v->memory, "%s: its Idempotency-Key is another each time (use sw_step_key), %s %s", twice,
+        what = arena_printf(&v->scratch, "%s: its Idempotency-Key is another each time (use sw_step_key), %s %s", twice,
                             s->method, s->place);
     else if (kind == FINDING_CALL)
-        what = arena_printf(&v->memory, "%s: it sends no key (sw_step_key), %s %s", twice, s->method, s->place);
+        what = arena_printf(&v->scratch, "%s: it sends no key (sw_step_key), %s %s", twice, s->method, s->place);
     (void)verdict_add(v, kind, s->who, what, 0);
 }
 

@@ -16,7 +16,8 @@ typedef enum finding_kind {
     FINDING_CALL_OK, /* it may not */
     FINDING_UNKNOWN, /* a call that the recording does not have */
     FINDING_TWICE,   /* a finished step ran again: the library's fault */
-    FINDING_NO_END   /* the process died, or the run did not end */
+    FINDING_NO_END,  /* the process died, or the run did not end */
+    FINDING_FAILED   /* the first run failed: its proof says little */
 } finding_kind;
 
 typedef struct finding {
@@ -32,7 +33,7 @@ typedef struct finding {
 
 /* One call in its place, over all executions. */
 typedef struct seen_call {
-    struct seen_call *next;
+    struct seen_call *next, *next_in_bucket; /* in their order; by path */
     uint64_t path;
     uint32_t number;
     const char *who, *step, *method, *place; /* place: URL without query */
@@ -42,12 +43,16 @@ typedef struct seen_call {
     bool key_differs, body_differs; /* between executions */
 } seen_call;
 
+enum { VERDICT_BUCKETS = 4096 }; /* a power of two */
+
 typedef struct verdict {
     arena memory;
+    arena scratch;                      /* of what is being looked at; emptied with each execution */
     size_t entries, points, same, once; /* points of which the answer was the same; and no finished step ran twice */
     size_t points_possible;             /* more than were tried, with --prove-points */
     finding *findings, **findings_end;
     seen_call *calls, **calls_end;
+    seen_call *buckets[VERDICT_BUCKETS];
 } verdict;
 
 /* A crash point, and what came of it. */
@@ -65,6 +70,9 @@ void verdict_look(verdict *v, const execution *x, unsigned crash);
 /* An execution that went on from a crash point, beside the first one, whose tape this is. */
 void verdict_compare(verdict *v, const execution *first, const tape *t, const execution *x, const crash_point *p);
 
+/* How many entries the machine can die behind. Response and end are one commit: there is nothing between them. */
+size_t verdict_prefixes(const execution *first);
+
 /* It is over and the run is not. */
 void verdict_no_end(verdict *v, const execution *x, unsigned crash);
 
@@ -73,10 +81,11 @@ void verdict_no_end(verdict *v, const execution *x, unsigned crash);
 void verdict_judge_calls(verdict *v, const char *repeatable);
 
 /* Prints the page. True: nothing is wrong. */
-bool verdict_print(const verdict *v, FILE *to);
+bool verdict_print(const verdict *v, const execution *first, FILE *to);
 
-/* NULL: out of memory, or there is one of the same kind, who and what already. */
+/* Texts are copied. NULL: out of memory, or there is one of the same kind, who and what already. */
 finding *verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash);
+/* In scratch memory. */
 const char *verdict_who(verdict *v, entry_text label, entry_text step);
 
 /* "orders.c:41" of an address in a file with debug information, if addr2line is there; else "orders+0x1a2b". */

@@ -8,11 +8,10 @@ static sw_value call(sw_ctx *c, const char *method, const char *path, sw_value b
 {
     const char *const headers[] = {"Content-Type: application/json", "Authorization: Bearer secret",
                                    key ? sw_printf(c, "Idempotency-Key: %s", key) : NULL, NULL};
-    bool has_body = !sw_is_nil(body);
-    return sw_fetch_json(c, &(sw_request){.method = method,
-                                          .url = sw_printf(c, "%s%s", sw_flag_value(app, "upstream"), path),
-                                          .headers = headers,
-                                          .body = has_body ? sw_json(c, body) : (sw_bytes){NULL, 0}});
+    sw_request request = {
+        .method = method, .url = sw_printf(c, "%s%s", sw_flag_value(app, "upstream"), path), .headers = headers};
+    if (!sw_is_nil(body)) request.body = sw_json(c, body);
+    return sw_fetch_json(c, &request);
 }
 
 static sw_value stock(sw_ctx *c, sw_value item)
@@ -43,7 +42,6 @@ static sw_value pack(sw_ctx *c, sw_value order)
 
 static void on_order(sw_ctx *c)
 {
-    const sw_step_options sync = {.sync = true};
     sw_value order = sw_body_json(c);
     sw_set(c, &order, "at", sw_int(sw_now(c)));
     sw_set(c, &order, "lot", sw_int((int64_t)(sw_random(c) >> 12)));
@@ -53,7 +51,7 @@ static void on_order(sw_ctx *c)
     sw_group_branch(g, "pack", pack, order);
     sw_value both = sw_group_wait(g);
     sw_set(c, &order, "both", both);
-    sw_value receipt = sw_step_with(c, "charge", charge, order, &sync);
+    sw_value receipt = sw_step_with(c, "charge", charge, order, &(sw_step_options){.sync = true});
     sw_step(c, "mail", mail, order);
     sw_step(c, "note", note, order);
     sw_value shipped = sw_step(c, "ship", ship, order);
