@@ -247,8 +247,7 @@ static waiter_kind sender_of(letter_kind kind) { return kind == LETTER_CANCEL ? 
 
 static waiter **waiters_of(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
 
-/* One of a kind is enough: whoever asks again waits for what it leads to. */
-static void send_letter(home *h, slot *s, letter_kind kind)
+void slot_send_letter(home *h, slot *s, letter_kind kind)
 {
     uint8_t bit = (uint8_t)(1U << kind);
     if (letter_is_in(s->letters, kind)) {
@@ -355,7 +354,7 @@ void slot_cancel(home *h, http_exchange *x, const run_id *id)
     }
     waiter_attach(h, &s->waiters, &wish, x, id);
     if (s->unfinished) {
-        send_letter(h, s, LETTER_CANCEL);
+        slot_send_letter(h, s, LETTER_CANCEL);
         return;
     }
     s->cancel = ENTRY_CANCEL_ASKED;
@@ -374,7 +373,7 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
     } else {
         waiter_attach(h, waiters_of(s), &wish, x, id);
         if (s->run || s->unfinished) {
-            send_letter(h, s, LETTER_RELEASE);
+            slot_send_letter(h, s, LETTER_RELEASE);
             return;
         }
         s->release = true;

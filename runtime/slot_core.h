@@ -7,6 +7,9 @@
 
 /* A slot for a run that may not be in memory; NULL: no memory. */
 slot *slot_for(struct home *h, const run_id *id);
+/* What somebody wants of the run is written down, unless it is, or is being written: whoever asks again waits for what
+ * the first letter of the kind leads to. */
+void slot_send_letter(struct home *h, slot *s, letter_kind kind);
 /* SLOT_STOPPED: it is loaded again after that. */
 void slot_look_at(struct home *h, slot *s, int64_t wait_ms);
 

@@ -90,8 +90,12 @@ static void deny(home *h, slot *s, const stop_cause *why)
         waiter_promise(&s->waiters, WAITER_CANCEL); /* it ends as soon as it can be read */
         return;
     }
-    waiter_deny(&s->waiters, WAITER_CANCEL, 503, stop_text(why->reason));
+    bool was_asked = s->cancel == ENTRY_CANCEL_ASKED;
     s->cancel = ENTRY_CANCEL_NONE;
+    if (was_asked) /* before it was known that there is such a run */
+        slot_send_letter(h, s, LETTER_CANCEL);
+    else
+        waiter_deny(&s->waiters, WAITER_CANCEL, 503, stop_text(why->reason));
 }
 
 static void stop(home *h, slot *s, const stop_cause *why)

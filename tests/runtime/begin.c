@@ -1,17 +1,6 @@
 /* A run begins without a request: what it reads, that it needs no client, how clients come afterwards, and what stands
  * in its way. The program is turned by hand, on a disk of memory. */
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "runtime/by_hand.h"
-#include "runtime/loop.h"
-#include "storage/by_hand.h"
-#include "storage/memory/memory.h"
-#include "tests/check.h"
-
-enum { REPLY_BYTES = 4096 };
+#include "tests/hand_program.h"
 
 typedef struct notes {
     unsigned calls, steps, ends;
@@ -20,9 +9,7 @@ typedef struct notes {
 } notes;
 
 static notes seen;
-static sw_app *app;
 static memory_disk *disk;
-static int server_port;
 
 /* ---- The program ---- */
 
@@ -52,39 +39,21 @@ static void on_order(sw_ctx *c)
     sw_reply_text(c, 201, "order %s", sw_param(c, "id") ? sw_param(c, "id") : "of nobody");
 }
 
-/* ---- Turning it ---- */
+/* ---- Opening it ---- */
 
 static void open_program(const char *flag, const char *value)
 {
-    char why[512], address[64], name[] = "begin";
-    char *argv[] = {name, (char *)(uintptr_t)flag, (char *)(uintptr_t)value, NULL};
-    int fd = http_listen("127.0.0.1:0", why, sizeof why);
-    CHECK(fd >= 0 && http_listen_address(fd, address, sizeof address));
-    server_port = atoi(strrchr(address, ':') + 1);
-    seen = (notes){.calls = 0};
     disk = memory_disk_new();
     CHECK(disk);
-    app = sw_app_new("begin");
-    sw_endpoint(app, "POST /orders/:id", on_order, NULL);
-    const by_hand_options o = {.backend = memory_open(disk), .listeners = &fd, .loops = 1};
-    CHECK(by_hand_open(app, flag ? 3 : 1, argv, &o, why, sizeof why));
-}
-
-static home *program(void) { return &app->loops[0].home; }
-
-/* False: the loop has ended. */
-static bool turn(void)
-{
-    if (store_hand_write_due_ms(app->store) == 0) store_hand_write(app->store);
-    while (store_hand_reads(app->store) > 0) store_hand_read(app->store, 0);
-    return uv_run(&app->loops[0].uv, UV_RUN_NOWAIT) != 0;
+    seen = (notes){.calls = 0};
+    sw_app *made = sw_app_new("begin");
+    sw_endpoint(made, "POST /orders/:id", on_order, NULL);
+    hand_open(made, disk, flag, value);
 }
 
 static void close_program(void)
 {
-    loop_drain(&app->loops[0], LOOP_STOPPED);
-    while (turn()) continue;
-    by_hand_close(app);
+    hand_close();
     memory_disk_free(disk);
 }
 
@@ -96,7 +65,7 @@ static run *begin(const run_input *input, run_refusal *why)
 {
     static const run_origin nobody = {.claim = NULL};
     static const char route[] = "POST /orders/:id";
-    return run_begin(program(), app_endpoint(app, route, sizeof route - 1), input, &nobody, why);
+    return run_begin(hand_home(), app_endpoint(hand.app, route, sizeof route - 1), input, &nobody, why);
 }
 
 static run_input an_order(void)
@@ -119,50 +88,16 @@ static void on_journal(void *arg, store_journal *j, size_t count)
 {
     int *ended = arg;
     CHECK_INT(count, 1);
-    CHECK(j->found && !j->error);
-    *ended = !j->live;
+    CHECK(!j->error);
+    *ended = j->found && !j->live;
 }
 
 static bool has_ended(const run_id *id)
 {
     int ended = -1;
-    store_load(program()->port, id, 1, on_journal, &ended);
-    while (ended < 0) CHECK(turn());
+    store_load(hand_home()->port, id, 1, on_journal, &ended);
+    while (ended < 0) CHECK(hand_turn());
     return ended;
-}
-
-/* The client of an output URL: its request is on its way when this returns. */
-static int ask_for(const run_id *id)
-{
-    char name[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX], request[512];
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)server_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    run_id_format(id, name);
-    token_make(&app->key, id, clock_wall_ms() + 1000000, token);
-    int len =
-        snprintf(request, sizeof request,
-                 "GET /_sw/runs/%s/output?token=%s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n", name, token);
-    CHECK_INT(write(fd, request, (size_t)len), len);
-    return fd;
-}
-
-/* All that comes until the server closes. */
-static void read_reply(int fd, char reply[REPLY_BYTES])
-{
-    size_t len = 0;
-    for (;;) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        CHECK(turn());
-        if (poll(&p, 1, 0) == 0) continue;
-        ssize_t n = read(fd, reply + len, REPLY_BYTES - 1 - len);
-        CHECK(n >= 0);
-        if (n == 0) break;
-        len += (size_t)n;
-    }
-    reply[len] = 0;
-    close(fd);
 }
 
 /* ---- The cases ---- */
@@ -176,7 +111,7 @@ static void test_input(void)
     CHECK(r);
     run_id id = r->id;
     CHECK_INT(seen.calls, 0); /* it is the home that calls handlers */
-    while (!seen.ends) CHECK(turn());
+    while (!seen.ends) CHECK(hand_turn());
     CHECK_INT(seen.calls, 1);
     CHECK_INT(seen.steps, 2);
     CHECK_STR(seen.method, "POST");
@@ -187,7 +122,7 @@ static void test_input(void)
     CHECK_STR(seen.secret, "(none)"); /* only what the journal has */
     CHECK_STR(seen.body, "two pies");
     while (!has_ended(&id)) continue;
-    CHECK_INT(program()->runs.count, 0);
+    CHECK_INT(hand_home()->runs.count, 0);
     close_program();
 }
 
@@ -199,7 +134,7 @@ static void test_empty(void)
     const run *r = begin(&(run_input){.method = text(""), .target = text(""), .body = text("")}, &why);
     CHECK(r);
     run_id id = r->id;
-    while (!seen.ends) CHECK(turn());
+    while (!seen.ends) CHECK(hand_turn());
     CHECK_STR(seen.method, "");
     CHECK_STR(seen.path, "");
     CHECK_STR(seen.param, "(none)");
@@ -211,7 +146,7 @@ static void test_empty(void)
 /* One client while it runs, one when it is over. */
 static void test_clients(void)
 {
-    char reply[REPLY_BYTES];
+    char reply[HAND_REPLY_BYTES];
     run_refusal why;
     open_program("--hold", "1h");
     seen.hold = true;
@@ -219,16 +154,16 @@ static void test_clients(void)
     const run *r = begin(&order, &why);
     CHECK(r);
     run_id id = r->id;
-    while (seen.steps == 0) CHECK(turn());
-    int fd = ask_for(&id);
-    while (!r->waiters) CHECK(turn());
+    while (seen.steps == 0) CHECK(hand_turn());
+    int fd = hand_ask("GET", &id, "/output");
+    while (!r->waiters) CHECK(hand_turn());
     CHECK_INT(seen.ends, 0);
     seen.hold = false;
-    read_reply(fd, reply);
+    hand_read(fd, reply);
     CHECK(strstr(reply, "HTTP/1.1 201 Created\r\n") == reply);
     CHECK(strstr(reply, "\r\n\r\norder 7"));
     while (!has_ended(&id)) continue;
-    read_reply(ask_for(&id), reply);
+    hand_read(hand_ask("GET", &id, "/output"), reply);
     CHECK(strstr(reply, "HTTP/1.1 201 Created\r\n") == reply);
     CHECK(strstr(reply, "\r\n\r\norder 7"));
     CHECK_INT(seen.calls, 1);
@@ -247,20 +182,20 @@ static void test_refusals(void)
     CHECK_STR(why.text, "too many requests are in flight (--runs-max)");
     CHECK_STR(why.retry_after_s, "1");
     seen.hold = false;
-    while (program()->runs.count > 0) CHECK(turn());
+    while (hand_home()->runs.count > 0) CHECK(hand_turn());
     memory_fail(disk, MEMORY_REFUSES, 0, true);
     CHECK(begin(&order, &why));
-    while (program()->runs.count > 0) CHECK(turn());
+    while (hand_home()->runs.count > 0) CHECK(hand_turn());
     CHECK(!begin(&order, &why));
     CHECK(strstr(why.text, "the journal cannot be written"));
     memory_fail(disk, MEMORY_GOOD, 0, false);
     const run *r = NULL;
-    while (!(r = begin(&order, &why))) CHECK(turn());
+    while (!(r = begin(&order, &why))) CHECK(hand_turn());
     run_id id = r->id;
     unsigned ends = seen.ends;
-    while (seen.ends == ends || !has_ended(&id)) CHECK(turn());
-    CHECK_INT(program()->counters.runs_started, 3);
-    CHECK_INT(program()->counters.requests_refused, 0); /* counted by whoever was refused */
+    while (seen.ends == ends || !has_ended(&id)) CHECK(hand_turn());
+    CHECK_INT(hand_home()->counters.runs_started, 3);
+    CHECK_INT(hand_home()->counters.requests_refused, 0); /* counted by whoever was refused */
     close_program();
 }
 

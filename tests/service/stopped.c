@@ -113,6 +113,7 @@ static void wait_metric(const char *line)
         if (strstr(a.body, line)) return;
         usleep(20000);
     }
+    printf("# %s\n", a.body);
     CHECK(!"the metrics do not come to that");
 }
 
@@ -450,6 +451,7 @@ static void test_cancel_unreadable(void)
     wait_state(id, "\"reason\":\"unreadable\"");
     for (int i = 0; i < 3; i++) {
         call("DELETE", url_of(path_of(id, "")), NULL, NULL, 0, &a);
+        if (a.status != 202) printf("# %d %s\n", i, a.body);
         CHECK_INT(a.status, 202);
         CHECK(strstr(a.body, "\"status\":\"cancelling\""));
     }

@@ -1,0 +1,54 @@
+/* Who asks for a run before the loop has found it at its start gets the same answer as later. */
+#include "tests/hand_program.h"
+#include "tests/store_desk.h"
+
+static memory_disk *disk;
+
+static void never(sw_ctx *c)
+{
+    (void)c;
+    CHECK(!"a run that cannot be read goes on");
+}
+
+/* A run in the live table whose journal is none. */
+static run_id leave_damaged(void)
+{
+    desk d;
+    run_id id = id_of(1, 1);
+    store_options o = options_for("no folder");
+    o.backend = memory_open(disk);
+    o.by_hand = true;
+    open_desk(&d, &o);
+    store_segment s = {.run = id, .live = STORE_LIVE_SET, .retain_ms = -1, .data = "no entry", .len = 8};
+    store_append(d.port, &s);
+    store_hand_write(d.store);
+    while (d.committed == 0) (void)uv_run(&d.loop, UV_RUN_NOWAIT);
+    close_desk(&d);
+    return id;
+}
+
+static void test_cancel(void)
+{
+    char reply[HAND_REPLY_BYTES];
+    disk = memory_disk_new();
+    CHECK(disk);
+    run_id id = leave_damaged();
+    sw_app *app = sw_app_new("early");
+    sw_endpoint(app, "POST /never", never, NULL);
+    hand_open(app, disk, NULL, NULL);
+    while (store_hand_reads(app->store) == 0) CHECK(hand_turn_unread()); /* the first of recovery: it waits */
+    int fd = hand_ask("DELETE", &id, "");
+    while (store_hand_reads(app->store) < 2) CHECK(hand_turn_unread());
+    store_hand_read(app->store, 1); /* the run, for this client */
+    hand_read(fd, reply);
+    printf("# %.*s\n", (int)strcspn(reply, "\r"), reply);
+    CHECK(strstr(reply, "HTTP/1.1 202 ") == reply);
+    CHECK(strstr(reply, "\"status\":\"cancelling\""));
+    hand_read(hand_ask("DELETE", &id, ""), reply);
+    CHECK(strstr(reply, "HTTP/1.1 202 ") == reply);
+    hand_close();
+    memory_disk_free(disk);
+}
+
+static const check_case cases[] = {{"a run that cannot be read is cancelled before it is found", test_cancel}};
+CHECK_MAIN(cases)
