@@ -14,9 +14,9 @@ enum { SIGNAL_STACK_BYTES = 65536 };
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
-static struct sigaction before[SIGNALS]; /* what was installed before */
-static void (*tell_end)(int number);     /* see overflow_install */
-static __thread void *signal_stack;      /* this thread's, mmap'd */
+static struct sigaction before[SIGNALS];       /* what was installed before */
+static void (*tell_end)(int number, bool own); /* see overflow_install */
+static __thread void *signal_stack;            /* this thread's, mmap'd */
 
 static void say(const char *text)
 {
@@ -54,14 +54,14 @@ static void on_fault(int number, siginfo_t *info, void *context)
     bool is_fault = info->si_code > 0 && number != SIGSYS;
     if (co && (number == SIGSEGV || number == SIGBUS) && is_fault && coro_overflowed(co, info->si_addr))
         overflow_report(co);
-    if (tell_end && is_own(info)) tell_end(number);
+    if (tell_end) tell_end(number, is_own(info));
     for (int i = 0; i < SIGNALS; i++)
         if (signals[i] == number) (void)sigaction(number, &before[i], NULL);
     /* A fault happens again when this returns, and then meets what was installed before; others come once. */
     if (!is_fault) (void)raise(number);
 }
 
-void overflow_install(void (*on_end)(int number))
+void overflow_install(void (*on_end)(int number, bool own))
 {
     struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     tell_end = on_end;

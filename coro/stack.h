@@ -28,11 +28,11 @@ size_t stack_pool_in_use(const stack_pool *pool);
 size_t stack_pool_stack_size(const stack_pool *pool); /* bytes, as in use */
 
 /* Catches the signals that end a process for a mistake in it: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS. A fault
- * in a guard prints the running coroutine's label and stack size to standard error; `on_end(number)`, if there is one,
- * is called for each signal that this process brought on itself, and may only do what is safe in a signal handler. Then
- * the process ends by the signal, or as whoever had it before says. Once per process; each thread that runs coroutines
- * calls overflow_thread_enter first and overflow_thread_leave last, which gives it a stack for that. */
-void overflow_install(void (*on_end)(int number));
+ * in a guard prints the running coroutine's label and stack size to standard error; `on_end(number, own)`, if there is
+ * one, is called for each, and may only do what is safe in a signal handler; `own`: this process brought the signal on
+ * itself. Then the process ends by the signal, or as whoever had it before says. Once per process; each thread that
+ * runs coroutines calls overflow_thread_enter first and overflow_thread_leave last, which gives it a stack for that. */
+void overflow_install(void (*on_end)(int number, bool own));
 bool overflow_thread_enter(void);
 void overflow_thread_leave(void);
 

@@ -4,6 +4,7 @@
 #define RUNTIME_APP_H
 
 #include "http/router.h"
+#include "runtime/control.h"
 #include "runtime/options.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/stepwell.h"
@@ -26,13 +27,15 @@ struct sw_app {
     store *store;
     token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
-    int control;            /* to the supervisor; -1: none */
-    uint32_t worker;        /* which of the supervisor's workers this is */
-    int client_descriptors; /* clients get descriptors below this number, the rest of the process those above */
-    int64_t started_ms;     /* Unix */
-    bool backing_up;        /* atomic */
-    bool ended_well;        /* the last process with this data: its clients were answered, sent on or left to this */
-    struct ties *ties;      /* what it left of runs that end with their clients; NULL: there is no data folder */
+    int control;                 /* to the supervisor; -1: none */
+    control_ended worker_before; /* what the supervisor says of the one before */
+    uint32_t worker;             /* which of the supervisor's workers this is */
+    int client_descriptors;      /* clients get descriptors below this number, the rest of the process those above */
+    int64_t started_ms;          /* Unix */
+    bool backing_up;             /* atomic */
+    bool ended_well;           /* the last process with this data: its clients were answered, sent on or left to this */
+    struct ties *ties;         /* what it left of runs that end with their clients; NULL: there is no data folder */
+    struct suspects *suspects; /* see runtime/suspects.h; NULL: no run is suspected */
     struct pool *blocking;
     struct sw_loop *loops;
     unsigned loop_count;

@@ -4,14 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "runtime/log.h"
 #include "runtime/loop.h"
+#include "runtime/occupant.h"
 
-enum { TEXT_MAX = 256, PAGE = 4096, STILL_MS = 1000, BETWEEN_LINES_MS = 1000 };
+enum { STILL_MS = 1000, BETWEEN_LINES_MS = 1000 };
 
 /* What is known of one loop. */
 typedef struct watched {
@@ -19,9 +18,9 @@ typedef struct watched {
     int64_t since_ms;  /* it has not switched since then at the latest */
     int64_t said_ms;   /* when a line was written about it; 0: never */
     int64_t still_ms;  /* after which a run that goes on is told of again */
-    bool is_late;      /* over --block-warn; `label` and `step` say who */
+    bool is_late;      /* over --block-warn; `who` says who */
     unsigned left_out; /* ended meanwhile without a line of their own */
-    char label[TEXT_MAX], step[TEXT_MAX];
+    occupant who;
 } watched;
 
 struct blocked_watch {
@@ -40,31 +39,13 @@ static int64_t steady_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* A text of the running coroutine, which may come back at any moment and take the memory with it: only the kernel reads
- * that without a fault. Whether it still was the text is known by the sched's count afterwards. */
-static void copy_text(char to[TEXT_MAX], const char *from)
-{
-    to[0] = 0;
-    if (!from) return;
-    size_t first = PAGE - (uintptr_t)from % PAGE; /* the next page may not be there */
-    if (first > TEXT_MAX - 1) first = TEXT_MAX - 1;
-    struct iovec local = {to, TEXT_MAX - 1};
-    struct iovec remote[2] = {{(void *)(uintptr_t)from, first},
-                              {(void *)(uintptr_t)(from + first), TEXT_MAX - 1 - first}};
-    ssize_t n = process_vm_readv(getpid(), &local, 1, remote, 2, 0);
-    to[n > 0 ? n : 0] = 0;
-}
-
-/* The label is "ROUTE run ID", the ROUTE alone in a plain route. */
 static void say(watched *w, unsigned loop, int64_t ms, bool goes_on)
 {
-    char route[TEXT_MAX], *id = NULL;
-    (void)snprintf(route, sizeof route, "%s", w->label[0] ? w->label : "a handler");
-    for (char *at = route; (at = strstr(at, " run ")); at += 5) id = at;
-    if (id) *id = 0;
-    log_line(LOG_WARN, id ? id + 5 : NULL, "%s %s loop %u for %lld ms%s%s%s: its other runs waited; see sw_blocking",
-             route, goes_on ? "has held" : "held", loop, (long long)ms, w->step[0] ? " in step \"" : " outside steps",
-             w->step, w->step[0] ? "\"" : "");
+    const occupant *who = &w->who;
+    log_line(LOG_WARN, *who->run ? who->run : NULL,
+             "%s %s loop %u for %lld ms%s%s%s: its other runs waited; see sw_blocking",
+             *who->label ? who->label : "a handler", goes_on ? "has held" : "held", loop, (long long)ms,
+             *who->step ? " in step \"" : " outside steps", who->step, *who->step ? "\"" : "");
     if (w->left_out) log_line(LOG_WARN, NULL, "loop %u was held %u more times in between", loop, w->left_out);
     w->left_out = 0;
     w->said_ms = steady_ms();
@@ -91,11 +72,7 @@ static void look(watched *w, const sw_loop *l, int64_t now_ms, int64_t warn_ms)
         return;
     }
     if (now_ms - w->since_ms < warn_ms) return;
-    if (!w->is_late) {
-        copy_text(w->label, label);
-        copy_text(w->step, step);
-        w->is_late = sched_running(&l->home.sched, &label, &step) == switches;
-    }
+    if (!w->is_late) w->is_late = occupant_read(&l->home.sched, &w->who) && w->who.switches == switches;
     if (!w->is_late || now_ms - w->since_ms < w->still_ms) return;
     say(w, l->home.index, now_ms - w->since_ms, true);
     w->still_ms *= 2;

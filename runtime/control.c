@@ -102,3 +102,13 @@ int control_inherit(uint32_t *number)
     (void)unsetenv(CONTROL_VARIABLE);
     return fd;
 }
+
+control_ended control_inherit_ended(void)
+{
+    const char *value = getenv(CONTROL_ENDED_VARIABLE);
+    long long pid = 0;
+    int status = 0;
+    if (value && sscanf(value, "%lld %d", &pid, &status) != 2) pid = 0;
+    (void)unsetenv(CONTROL_ENDED_VARIABLE);
+    return (control_ended){.pid = pid, .status = status};
+}

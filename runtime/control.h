@@ -50,6 +50,16 @@ control_result control_receive(int fd, control_message *m);
 #define CONTROL_VARIABLE "STEPWELL_SUPERVISOR"
 enum { CONTROL_VALUE_BYTES = 48 };
 
+/* The worker before, by its process id and wait status: "123 256". */
+#define CONTROL_ENDED_VARIABLE "STEPWELL_WORKER_ENDED"
+typedef struct control_ended {
+    int64_t pid; /* 0: nobody says */
+    int status;  /* of waitpid */
+} control_ended;
+
+/* What the supervisor says of the worker before. Takes it out of the environment. */
+control_ended control_inherit_ended(void);
+
 /* This process's end, if it is a worker, which one of its supervisor's it is in *number; -1 if it is not. Takes it out
  * of the environment. */
 int control_inherit(uint32_t *number);

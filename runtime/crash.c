@@ -1,11 +1,14 @@
 #include "runtime/crash.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "runtime/crash_file.h"
+#include "runtime/occupant.h"
 #include "runtime/run.h"
 
 const char crash_magic[8] = "swcrash1";
@@ -13,7 +16,19 @@ const char crash_magic[8] = "swcrash1";
 static int crash_fd = -1;
 static uint64_t crash_epoch;
 static bool exits;      /* atomic */
+static bool serves;     /* atomic */
 static pid_t crash_pid; /* a child that a handler has forked may die as it likes */
+
+/* A loop that does not answer, and what the watchdog's signal is to leave of it. */
+typedef struct hang {
+    const uint64_t *switches; /* of its sched: atomic */
+    uint64_t seen;            /* how many when it was found */
+    crash_record record;
+} hang;
+
+enum { HANGS_MAX = 16 };
+static hang hangs[HANGS_MAX];
+static unsigned hang_count; /* atomic: those before it do not change */
 
 /* As in coro.c: of the program or a library it was linked with, so that reading it in a signal handler is one load. */
 static __thread const strand *works_for __attribute__((tls_model("initial-exec")));
@@ -62,16 +77,20 @@ static void say_who(int number, const task *t, const char *step)
     say("\n");
 }
 
-static void fill(crash_record *to, int number, const run *r, const sw_ctx *top)
+static void begin_record(crash_record *to, int number)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_REALTIME, &t);
     memset(to, 0, sizeof *to);
     memcpy(to->magic, crash_magic, sizeof to->magic);
-    if (r) memcpy(to->run, r->id.bytes, sizeof to->run);
     to->epoch = crash_epoch;
     to->at_ms = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
     to->number = (uint32_t)number;
+}
+
+static void fill(crash_record *to, const run *r, const sw_ctx *top)
+{
+    memcpy(to->run, r->id.bytes, sizeof to->run);
     if (!top) return;
     to->path = top->path;
     if (top->kind != CTX_STEP) return;
@@ -79,28 +98,69 @@ static void fill(crash_record *to, int number, const run *r, const sw_ctx *top)
     for (size_t i = 0; i + 1 < sizeof to->step && top->id[i]; i++) to->step[i] = top->id[i];
 }
 
-void crash_note(int number)
+static void leave(const crash_record *record)
+{
+    ssize_t n = crash_fd >= 0 ? write(crash_fd, record, sizeof *record) : 0;
+    (void)n;
+}
+
+/* From outside: the watchdog's, if a loop hangs, and is where it was when that was found. */
+static void note_hangs(int number)
+{
+    unsigned count = __atomic_load_n(&hang_count, __ATOMIC_ACQUIRE);
+    for (unsigned i = 0; i < count && number == SIGABRT; i++)
+        if (__atomic_load_n(hangs[i].switches, __ATOMIC_RELAXED) == hangs[i].seen) leave(&hangs[i].record);
+}
+
+void crash_note(int number, bool own)
 {
     crash_record record;
     const strand *s = at_work();
-    if (!s || !s->task || getpid() != crash_pid || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
-    fill(&record, number, s->run, s->top);
-    if (crash_fd >= 0 && s->run) {
-        ssize_t n = write(crash_fd, &record, sizeof record);
-        (void)n;
+    if (getpid() != crash_pid || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
+    if (!own) {
+        note_hangs(number);
+        return;
     }
-    say_who(number, s->task, record.step);
+    bool is_task = s && s->task;
+    begin_record(&record, number);
+    if (is_task && s->run)
+        fill(&record, s->run, s->top);
+    else if (is_task)
+        record.path = CRASH_OF_PLAIN;
+    if (is_task || __atomic_load_n(&serves, __ATOMIC_RELAXED)) leave(&record);
+    if (is_task) say_who(number, s->task, record.step);
 }
 
 /* ---- Outside it ---- */
 
-/* A handler that calls exit(). What other threads run into while the process is taken down is not their runs' doing. */
+/* A handler that calls exit(), or anybody else's thread while it serves. What other threads run into while the process
+ * is taken down is not their runs' doing. */
 static void on_exit_called(void)
 {
-    if (!at_work()) return;
-    crash_note(CRASH_BY_EXIT);
+    crash_note(CRASH_BY_EXIT, true);
     __atomic_store_n(&exits, true, __ATOMIC_RELAXED);
 }
+
+void crash_serve(void) { __atomic_store_n(&serves, true, __ATOMIC_RELAXED); }
+void crash_serve_end(void) { __atomic_store_n(&serves, false, __ATOMIC_RELAXED); }
+
+void crash_hang(const uint64_t *switches, const occupant *who)
+{
+    unsigned at = hang_count;
+    run_id id;
+    if (at == HANGS_MAX) return; /* more loops than that: their runs have their turn at the next end */
+    hang *h = &hangs[at];
+    *h = (hang){.switches = switches, .seen = who->switches};
+    begin_record(&h->record, SIGABRT);
+    if (run_id_parse(who->run, strlen(who->run), &id))
+        memcpy(h->record.run, id.bytes, sizeof h->record.run);
+    else if (who->label[0])
+        h->record.path = CRASH_OF_PLAIN;
+    (void)snprintf(h->record.step, sizeof h->record.step, "%.*s", (int)sizeof h->record.step - 1, who->step);
+    __atomic_store_n(&hang_count, at + 1, __ATOMIC_RELEASE);
+}
+
+void crash_hang_end(void) { __atomic_store_n(&hang_count, 0, __ATOMIC_RELEASE); }
 
 void crash_keep_file(int fd, uint64_t epoch)
 {

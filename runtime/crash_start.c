@@ -1,5 +1,4 @@
-/* What a start makes of the crashes of former processes. Nothing else uses the store yet: it has an event loop of its
- * own for that time. */
+/* What a start makes of the crashes of former processes. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,32 +12,30 @@
 #include "runtime/clock.h"
 #include "runtime/crash_file.h"
 #include "runtime/log.h"
+#include "runtime/settle.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 
 enum { RECORDS_MAX = 4096, PATH_BYTES = 4200, TEXT_BYTES = 512 };
 
 /* The records of all crashes, and the run whose turn it is. */
-typedef struct settling {
-    uv_loop_t loop;
-    store_port *port;
-    crash_record *records;
+typedef struct reckoning {
+    settling *store;
+    const crash_record *records;
     size_t count;
     bool *done; /* of each record: it is in its run's journal */
     run_id run;
     msgpack_sbuffer entries; /* to be added to its journal */
-    store_segment segment;
-    bool waiting;
-    bool unread; /* a run's journal could not be read: its records stay in the file */
+    bool unread;             /* a run's journal could not be read: its records stay in the file */
     bool failed;
-} settling;
+} reckoning;
 
 /* ---- One run ---- */
 
-static bool is_of(const settling *s, size_t i) { return memcmp(s->records[i].run, s->run.bytes, RUN_ID_BYTES) == 0; }
+static bool is_of(const reckoning *s, size_t i) { return memcmp(s->records[i].run, s->run.bytes, RUN_ID_BYTES) == 0; }
 
 /* A start that ended between the commit and the emptying of the file has entered them already. */
-static void strike_out(settling *s, const entry *crashed)
+static void strike_out(reckoning *s, const entry *crashed)
 {
     for (size_t i = 0; i < s->count; i++) {
         const crash_record *c = &s->records[i];
@@ -53,7 +50,7 @@ static bool is_progress(entry_kind kind)
 }
 
 /* Counts entries, and crashes since the last progress. False: it cannot be read, or has ended. */
-static bool read_journal(settling *s, const store_journal *j, uint32_t *entries, unsigned *in_a_row)
+static bool read_journal(reckoning *s, const store_journal *j, uint32_t *entries, unsigned *in_a_row)
 {
     const char *error = j->error;
     *entries = *in_a_row = 0;
@@ -73,7 +70,7 @@ static bool read_journal(settling *s, const store_journal *j, uint32_t *entries,
     return true;
 }
 
-static bool add(settling *s, const entry *e) { return entry_encode(&s->entries, e) == 0; }
+static bool add(reckoning *s, const entry *e) { return entry_encode(&s->entries, e) == 0; }
 
 static const char *cause_of(const crash_record *c, char text[32])
 {
@@ -82,7 +79,7 @@ static const char *cause_of(const crash_record *c, char text[32])
     return text;
 }
 
-static bool add_crash(settling *s, const crash_record *c, unsigned in_a_row)
+static bool add_crash(reckoning *s, const crash_record *c, unsigned in_a_row)
 {
     char id[RUN_ID_TEXT + 1], cause[32];
     run_id_format(&s->run, id);
@@ -97,7 +94,7 @@ static bool add_crash(settling *s, const crash_record *c, unsigned in_a_row)
                            .epoch = c->epoch});
 }
 
-static bool add_stop(settling *s, const crash_record *c, unsigned in_a_row)
+static bool add_stop(reckoning *s, const crash_record *c, unsigned in_a_row)
 {
     char text[TEXT_BYTES], cause[32];
     int len = snprintf(text, sizeof text, "the server died %u times in a row of this run, by %s%s%s%s", in_a_row,
@@ -110,7 +107,7 @@ static bool add_stop(settling *s, const crash_record *c, unsigned in_a_row)
                            .error = {text, (size_t)len}});
 }
 
-static bool add_entries(settling *s, unsigned in_a_row, bool *stops)
+static bool add_entries(reckoning *s, unsigned in_a_row, bool *stops)
 {
     const crash_record *last = NULL;
     bool ok = true;
@@ -123,80 +120,87 @@ static bool add_entries(settling *s, unsigned in_a_row, bool *stops)
     return ok && (!*stops || add_stop(s, last, in_a_row));
 }
 
-static void on_loaded(void *arg, store_journal *j, size_t count)
+static void commit(reckoning *s, uint32_t entries, bool stops)
 {
-    settling *s = arg;
-    uint32_t entries;
-    unsigned in_a_row;
-    bool stops;
-    assert(count == 1);
-    (void)count;
-    s->waiting = false;
-    if (j->error) s->unread = true;
-    if (!read_journal(s, j, &entries, &in_a_row)) return; /* ended, deleted, or found unreadable when it is loaded */
-    s->entries.size = 0;
-    if (!add_entries(s, in_a_row, &stops)) {
-        s->failed = true;
-        return;
-    }
-    if (s->entries.size == 0) return;
-    s->segment = (store_segment){.run = s->run,
-                                 .seq = entries,
-                                 .live = stops ? STORE_LIVE_SET : STORE_LIVE_KEEP,
-                                 .retain_ms = -1,
-                                 .data = s->entries.data,
-                                 .len = s->entries.size};
-    s->waiting = true;
-    store_append(s->port, &s->segment);
-}
-
-static void on_committed(void *arg, store_segment *list)
-{
-    settling *s = arg;
-    assert(list == &s->segment && !list->next);
-    s->waiting = false;
-    if (!list->error) return;
+    store_segment segment = {.run = s->run,
+                             .seq = entries,
+                             .live = stops ? STORE_LIVE_SET : STORE_LIVE_KEEP,
+                             .retain_ms = -1,
+                             .data = s->entries.data,
+                             .len = s->entries.size};
+    const char *error = settle_append(s->store, &segment);
+    if (!error) return;
     s->failed = true;
-    log_line(LOG_ERROR, NULL, "crashes could not be journaled, which the next start tries again: %s", list->error);
+    log_line(LOG_ERROR, NULL, "crashes could not be journaled, which the next start tries again: %s", error);
 }
 
-static void settle_run(settling *s)
+/* What the run's journal is to get. */
+typedef struct addition {
+    reckoning *of;
+    uint32_t entries; /* that the journal has */
+    bool stops;
+} addition;
+
+static void on_journal(void *arg, const store_journal *j)
 {
-    s->waiting = true;
-    store_load(s->port, &s->run, 1, on_loaded, s);
-    while (s->waiting) (void)uv_run(&s->loop, UV_RUN_ONCE);
+    addition *a = arg;
+    reckoning *s = a->of;
+    unsigned in_a_row;
+    if (j->error) s->unread = true;
+    s->entries.size = 0;
+    if (!read_journal(s, j, &a->entries, &in_a_row)) return; /* ended, deleted, or found unreadable when it is loaded */
+    if (!add_entries(s, in_a_row, &a->stops)) s->failed = true;
+}
+
+static void settle_run(reckoning *s)
+{
+    addition a = {.of = s};
+    settle_load(s->store, &s->run, on_journal, &a);
+    if (!s->failed && s->entries.size > 0) commit(s, a.entries, a.stops);
     for (size_t i = 0; i < s->count; i++)
         if (is_of(s, i)) s->done[i] = true;
 }
 
 /* ---- All of them ---- */
 
-static void on_closed(void *arg) { (void)arg; }
+static bool is_of_run(const crash_record *c)
+{
+    static const run_id nobody;
+    return memcmp(c->run, nobody.bytes, sizeof c->run) != 0;
+}
 
 /* False: some are not in the journal. */
-static bool settle_all(store *journals, crash_record *records, size_t count)
+static bool settle_all(store *journals, const crash_record *records, size_t count)
 {
-    settling s = {.records = records, .count = count, .done = calloc(count, sizeof(bool))};
-    if (!s.done || uv_loop_init(&s.loop) != 0) {
-        free(s.done);
-        return false;
-    }
+    reckoning s = {.records = records, .count = count, .done = calloc(count, sizeof(bool))};
+    s.store = s.done ? settle_open(journals) : NULL;
+    s.failed = !s.store;
     msgpack_sbuffer_init(&s.entries);
-    s.port = store_port_open(journals, &s.loop, on_committed, &s);
-    s.failed = !s.port;
     for (size_t i = 0; i < count && !s.failed; i++) {
-        if (s.done[i]) continue;
+        if (s.done[i] || !is_of_run(&records[i])) continue;
         memcpy(s.run.bytes, records[i].run, RUN_ID_BYTES);
         settle_run(&s);
     }
-    if (s.port) store_port_close(s.port, on_closed, NULL);
-    (void)uv_run(&s.loop, UV_RUN_DEFAULT);
-    int rc = uv_loop_close(&s.loop);
-    assert(rc == 0);
-    (void)rc;
+    settle_close(s.store);
     msgpack_sbuffer_destroy(&s.entries);
     free(s.done);
     return !s.failed && !s.unread;
+}
+
+/* Those of the process before: an older one's may still be there, if they could not be journaled. */
+static crash_ends ends_of(const crash_record *records, size_t count, uint64_t epoch)
+{
+    crash_ends ends = {.known = 0};
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].epoch != epoch) continue;
+        if (is_of_run(&records[i]) || records[i].path == CRASH_OF_PLAIN) {
+            ends.known++;
+        } else {
+            ends.unknown++;
+            ends.number = records[i].number;
+        }
+    }
+    return ends;
 }
 
 /* Whole records, the last RECORDS_MAX; a write that was cut off at a full disk leaves less than one. */
@@ -212,14 +216,16 @@ static size_t read_records(int fd, crash_record records[RECORDS_MAX])
     return count;
 }
 
-void crash_start(store *journals, const char *data)
+crash_ends crash_start(store *journals, const char *data)
 {
     char path[PATH_BYTES];
+    crash_ends ends = {.known = 0};
     (void)snprintf(path, sizeof path, "%s/crashes", data);
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     crash_record *records = fd >= 0 ? malloc(RECORDS_MAX * sizeof *records) : NULL;
     if (records) {
         size_t count = read_records(fd, records);
+        ends = ends_of(records, count, store_epoch(journals) - 1);
         if (count == 0 || settle_all(journals, records, count)) {
             if (ftruncate(fd, 0) != 0) log_line(LOG_WARN, NULL, "%s cannot be emptied: %s", path, strerror(errno));
         }
@@ -229,4 +235,5 @@ void crash_start(store *journals, const char *data)
                  strerror(errno));
     }
     crash_keep_file(fd, store_epoch(journals));
+    return ends;
 }

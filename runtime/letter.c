@@ -9,11 +9,12 @@
 #include "runtime/random.h"
 #include "runtime/run/home.h"
 #include "runtime/stepwell.h"
+#include "runtime/suspects.h"
 #include "runtime/value.h"
 
 enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
 
-static const char TABLE[] = "inbox";
+static const char *const tables[] = {[LETTER_TRIES] = "tries", [LETTER_CANCEL] = "inbox", [LETTER_RELEASE] = "inbox"};
 static const char FROM_CLIENT[] = "client";
 
 static void put_be(uint8_t *to, uint64_t n)
@@ -57,10 +58,16 @@ static int64_t unpack_kind(home *h, store_bytes value)
     return kind;
 }
 
+static store_bytes key_of(const letter *m)
+{
+    return (store_bytes){m->key, m->kind == LETTER_TRIES ? RUN_ID_BYTES : LETTER_KEY_BYTES};
+}
+
 static void commit(letter *m, store_row_op op, size_t value_len)
 {
     home *h = m->home;
-    m->row = (store_row){.op = op, .table = TABLE, .key = {m->key, sizeof m->key}, .value = {m->value, value_len}};
+    m->next = NULL;
+    m->row = (store_row){.op = op, .table = tables[m->kind], .key = key_of(m), .value = {m->value, value_len}};
     m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &m->row};
     home_send(h, &m->segment);
 }
@@ -101,6 +108,21 @@ letter *letter_read(home *h, const store_table_row *row)
     return m;
 }
 
+letter *letter_new_tries(home *h, const run_id *run)
+{
+    letter *m = calloc(1, sizeof *m);
+    if (!m) return NULL;
+    *m = (letter){.home = h, .run = *run, .kind = LETTER_TRIES};
+    memcpy(m->key, run->bytes, RUN_ID_BYTES);
+    return m;
+}
+
+void letter_put_tries(letter *m, size_t value_len)
+{
+    assert(m->kind == LETTER_TRIES && value_len <= sizeof m->value);
+    commit(m, STORE_ROW_PUT, value_len);
+}
+
 bool letter_is_in(const letter *list, letter_kind kind)
 {
     while (list && list->kind != kind) list = list->next;
@@ -110,10 +132,8 @@ bool letter_is_in(const letter *list, letter_kind kind)
 const store_row *letter_deletions(letter *list)
 {
     for (letter *m = list; m; m = m->next)
-        m->row = (store_row){.next = m->next ? &m->next->row : NULL,
-                             .op = STORE_ROW_DELETE,
-                             .table = TABLE,
-                             .key = {m->key, sizeof m->key}};
+        m->row = (store_row){
+            .next = m->next ? &m->next->row : NULL, .op = STORE_ROW_DELETE, .table = tables[m->kind], .key = key_of(m)};
     return list ? &list->row : NULL;
 }
 
@@ -129,10 +149,32 @@ void letter_drop(home *h, letter **list)
     for (letter *m = *list, *next; m; m = next) {
         next = m->next;
         assert(m->home == h);
+        if (m->kind == LETTER_TRIES) suspects_over(m);
         commit(m, STORE_ROW_DELETE, 0);
     }
     (void)h;
     *list = NULL;
+}
+
+void letter_drop_tries(letter **list)
+{
+    for (letter **at = list; *at;) {
+        letter *m = *at;
+        if (m->kind != LETTER_TRIES) {
+            at = &m->next;
+            continue;
+        }
+        *at = m->next;
+        m->next = NULL;
+        letter_drop(m->home, &m);
+    }
+}
+
+void letter_settled(letter **list)
+{
+    for (const letter *m = *list; m; m = m->next)
+        if (m->kind == LETTER_TRIES) suspects_over(m);
+    letter_free_all(list);
 }
 
 void letter_free_all(letter **list)
@@ -150,6 +192,8 @@ void letter_committed(store_segment *s)
     home_segment_back(m->home);
     if (m->row.op == STORE_ROW_DELETE)
         free(m); /* if that failed, the next start finds it, and that it leads to nothing */
+    else if (m->kind == LETTER_TRIES)
+        suspects_raised(m, s->error);
     else
         slot_take_letter(m->home, m, s->error);
 }

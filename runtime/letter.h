@@ -8,8 +8,9 @@
 
 struct home;
 
-/* On disk: see docs/journal.md. */
-typedef enum letter_kind { LETTER_CANCEL = 1, LETTER_RELEASE = 2 } letter_kind;
+/* On disk: see docs/journal.md. LETTER_TRIES stands for the run's row of `tries` (runtime/suspects.h), which goes with
+ * the run's next commit like any letter. */
+typedef enum letter_kind { LETTER_TRIES = 0, LETTER_CANCEL = 1, LETTER_RELEASE = 2 } letter_kind;
 
 enum { LETTER_KEY_BYTES = RUN_ID_BYTES + 8, LETTER_VALUE_MAX = 64 };
 
@@ -18,6 +19,9 @@ typedef struct letter {
     struct home *home;
     run_id run;
     letter_kind kind;
+    uint32_t tries;        /* LETTER_TRIES: of its row */
+    bool raised;           /* likewise: the row says that this process has loaded the run, or need not */
+    bool waits;            /* likewise: the run waits for its turn as a suspect */
     store_row row;         /* that writes it, or deletes it */
     store_segment segment; /* while that is under way for itself */
     uint8_t key[LETTER_KEY_BYTES];
@@ -29,12 +33,21 @@ bool letter_send(struct home *h, const run_id *to, letter_kind kind);
 /* One that is on disk, as it was read; NULL: no memory, or of a kind that is not known. */
 letter *letter_read(struct home *h, const store_table_row *row);
 
+/* A run's row of `tries`; NULL: no memory. */
+letter *letter_new_tries(struct home *h, const run_id *run);
+/* Writes it, `value_len` bytes of m->value: suspects_raised gets it when that is done, or not. */
+void letter_put_tries(letter *m, size_t value_len);
+
 bool letter_is_in(const letter *list, letter_kind kind);
 /* The rows that delete a list in another segment's commit; NULL: it is empty. */
 const store_row *letter_deletions(letter *list);
 void letter_move(letter **from, letter **to);
 /* They lead to nothing: deletes them in a commit of their own. */
 void letter_drop(struct home *h, letter **list);
+/* Those of kind LETTER_TRIES: the run has left memory alive. */
+void letter_drop_tries(letter **list);
+/* The commit that deleted them is on disk. */
+void letter_settled(letter **list);
 /* From memory alone. */
 void letter_free_all(letter **list);
 

@@ -12,6 +12,7 @@
 #include "runtime/log.h"
 #include "runtime/prove/probe.h"
 #include "runtime/run/plain.h"
+#include "runtime/suspects.h"
 #include "runtime/waiter.h"
 
 enum {
@@ -373,7 +374,16 @@ static void on_command(uv_async_t *h)
     bool all_back = __atomic_load_n(&l->all_back, __ATOMIC_ACQUIRE);
     adopt_moved(l);
     if (all_back) slot_watch_orphans(&l->home);
+    if (l->home.suspects) suspects_look(&l->home);
     if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->home.draining) begin_drain(l);
+}
+
+static void wake(home *h)
+{
+    sw_loop *l = (sw_loop *)((char *)h - offsetof(sw_loop, home));
+    uv_mutex_lock(&l->moved_lock);
+    if (!l->moved_closed) (void)uv_async_send(&l->command);
+    uv_mutex_unlock(&l->moved_lock);
 }
 
 void loop_drain(sw_loop *l, loop_end end)
@@ -485,6 +495,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     l->home.claims = &l->claims;
     l->home.keeper = &l->keeper;
     l->home.move = move;
+    l->home.wake = wake;
     bool keeps = app->control >= 0 && o->keep_after_ms > 0;
     keeper_init(&l->keeper, l, app->worker, keeps ? (size_t)(o->keep_max + count - 1) / count : 0);
     if (!init_uv(l)) return false;

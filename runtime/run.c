@@ -214,7 +214,7 @@ void run_committed(run *r)
         commit_failed(r);
         return;
     }
-    letter_free_all(&r->sealed_letters);
+    letter_settled(&r->sealed_letters);
     r->seq_durable = r->seq_sealed;
     claim_release(r->task.home, r->claim);
     r->claim = NULL;

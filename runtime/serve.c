@@ -14,9 +14,11 @@
 
 #include "runtime/blocked.h"
 #include "runtime/control.h"
+#include "runtime/crash.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/notify.h"
+#include "runtime/occupant.h"
 #include "runtime/ties.h"
 
 enum { KEPT_WAIT_MS = 10000 /* for what the supervisor has: longer is none of this version */ };
@@ -78,28 +80,40 @@ static bool start_threads(serving *s)
 
 /* ---- Telling others ---- */
 
-static void say(serving *s, control_kind kind, const char *state)
+/* False: the supervisor's socket is full. */
+static bool say(serving *s, control_kind kind, const char *state)
 {
-    if (s->control >= 0)
-        (void)control_send(s->control, kind, 0, NULL, 0, -1); /* a full socket: there is much to read already */
-    else
-        notify_send(&s->notify, "%s", state);
+    if (s->control >= 0) return control_send(s->control, kind, 0, NULL, 0, -1) != CONTROL_AGAIN;
+    notify_send(&s->notify, "%s", state);
+    return true;
 }
 
-/* A loop that hangs does not answer, and the manager hears no more from us. */
+static void hangs(const sw_loop *l)
+{
+    occupant who;
+    if (!occupant_read(&l->home.sched, &who)) return; /* it moves, if slowly: no run alone keeps it */
+    crash_hang(&l->home.sched.switches, &who);
+    log_line(LOG_WARN, *who.run ? who.run : NULL, "loop %u does not answer%s%s: the watchdog is not told",
+             l->home.index, *who.label ? ", it is kept by " : "", who.label);
+}
+
+/* A loop that hangs does not answer, and the manager hears no more from us: its watchdog, or the supervisor, ends us.
+ */
 static void beat(serving *s)
 {
     if (s->beat_us == 0 || now_us() < s->next_beat_us) return;
     s->next_beat_us = now_us() + s->beat_us;
     bool all = true;
+    crash_hang_end();
     /* While it drains, loops end one by one and cannot be asked: the time for that is limited otherwise. */
-    for (unsigned i = 0; i < s->started && !s->draining; i++) all = loop_answered(&s->app->loops[i]) && all;
-    if (!all) {
-        log_line(LOG_WARN, NULL, "a loop does not answer: the watchdog is not told");
-        return;
+    for (unsigned i = 0; i < s->started && !s->draining; i++) {
+        if (loop_answered(&s->app->loops[i])) continue;
+        hangs(&s->app->loops[i]);
+        all = false;
     }
+    if (!all) return;
     for (unsigned i = 0; i < s->started && !s->draining; i++) loop_ask(&s->app->loops[i]);
-    say(s, CONTROL_BEAT, "WATCHDOG=1");
+    if (!say(s, CONTROL_BEAT, "WATCHDOG=1")) s->next_beat_us = now_us() + s->beat_us / 8;
 }
 
 static void drain(serving *s, loop_end end)
@@ -233,7 +247,7 @@ bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals)
             all_are_back(&s);
         ok = start_threads(&s);
         if (ok) s.blocked = blocked_watch_start(app);
-        if (ok) say(&s, CONTROL_READY, "READY=1\nSTATUS=serving");
+        if (ok) (void)say(&s, CONTROL_READY, "READY=1\nSTATUS=serving");
         wait_for_loops(&s);
     }
     blocked_watch_stop(s.blocked);

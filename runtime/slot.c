@@ -9,6 +9,7 @@
 #include "runtime/log.h"
 #include "runtime/run/home.h"
 #include "runtime/slot_core.h"
+#include "runtime/suspects.h"
 #include "runtime/ties.h"
 #include "runtime/waiter.h"
 
@@ -20,6 +21,7 @@ bool slot_table_init(slot_table *t)
     TAILQ_INIT(&t->due);
     TAILQ_INIT(&t->asked);
     TAILQ_INIT(&t->held);
+    TAILQ_INIT(&t->suspects);
     t->buckets = calloc(t->bucket_count, sizeof(slot *));
     return t->buckets != NULL;
 }
@@ -173,8 +175,9 @@ void slot_wake(home *h, slot *s)
     assert(s->state != SLOT_RUNNING);
     if (s->state == SLOT_LOADING) return;
     if (s->state == SLOT_QUEUED) {
-        if (!s->due_queued || !s->cancel) return;
-        slot_leave_due(t, s); /* no handler is called to end it: nobody has to make room */
+        /* No handler is called to end it: nobody has to make room, nor is it dangerous. */
+        if (!s->cancel || (!s->due_queued && !suspects_leave_queue(h, s))) return;
+        if (s->due_queued) slot_leave_due(t, s);
     }
     timers_stop(&h->timers, &s->due);
     s->by_wall = false;
@@ -310,6 +313,7 @@ bool slot_is_promised(const home *h, const run_id *id, letter_kind kind)
 
 void slot_keep_letters(slot *s, letter **letters)
 {
+    letter_drop_tries(letters);
     for (const letter *m = *letters; m; m = m->next) act_on(s, m->kind);
     letter_move(letters, &s->letters);
 }

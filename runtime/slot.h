@@ -76,6 +76,7 @@ typedef struct slot_table {
     TAILQ_HEAD(slot_queue, slot) due; /* runs to be resumed, first due first: wait for a place of --runs-max */
     struct slot_queue asked;          /* loaded without a place: most have ended, or are to end */
     struct slot_queue held;           /* wait until the journal takes writes */
+    struct slot_queue suspects;       /* wait for their turn (runtime/suspects.h) */
     size_t due_count;                 /* in `due` */
     size_t loading;
     uint64_t stopped; /* slots with `stop`; counter_add */

@@ -20,4 +20,9 @@ void slot_leave_due(slot_table *t, slot *s);
 /* True: the gate is closed, and it waits for that. */
 bool slot_hold(struct home *h, slot *s);
 
+/* SLOT_LOADING: its journal is read now. */
+void slot_load(struct home *h, slot *s);
+/* It is not loaded now: others may have its place of --runs-max. */
+void slot_give_place(struct home *h, slot *s);
+
 #endif

@@ -7,6 +7,7 @@
 #include "runtime/moment.h"
 #include "runtime/run/home.h"
 #include "runtime/slot_core.h"
+#include "runtime/suspects.h"
 #include "runtime/waiter.h"
 
 enum {
@@ -38,6 +39,12 @@ static size_t free_places(const home *h)
 {
     size_t most = (size_t)h->opt->runs_max, taken = h->runs.count + h->slots.places;
     return taken < most ? most - taken : 0;
+}
+
+void slot_give_place(home *h, slot *s)
+{
+    if (s->has_place) h->slots.places--;
+    s->has_place = false;
 }
 
 bool slot_room(const home *h)
@@ -117,6 +124,7 @@ static void stop(home *h, slot *s, const stop_cause *why)
         run_id_format(&s->id, id);
         log_line(LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason), why->text);
     }
+    letter_drop_tries(&s->letters);
     deny(h, s, why);
     waiter_stopped(&s->waiters, why->reason, NULL);
     look_again(h, s, why);
@@ -181,10 +189,10 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
 static void loaded(home *h, const store_journal *j)
 {
     slot *s = slot_find(&h->slots, &j->run);
-    if (!s || s->state != SLOT_LOADING) return;
-    if (s->has_place) h->slots.places--;
-    bool room = s->has_place || free_places(h) > 0;
-    s->has_place = false;
+    if (!s || s->state != SLOT_LOADING || suspects_hold(h, s, j)) return;
+    bool had_place = s->has_place;
+    slot_give_place(h, s);
+    bool room = had_place || free_places(h) > 0;
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
     if (j->live || (j->error && s->unfinished)) {
         loaded_live(h, s, j, room);
@@ -209,10 +217,16 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
             loaded(h, &journals[i]);
             continue;
         }
-        if (s->has_place) h->slots.places--;
-        s->has_place = false;
+        slot_give_place(h, s);
         s->state = SLOT_PARKED;
     }
+}
+
+void slot_load(home *h, slot *s)
+{
+    assert(s->state == SLOT_LOADING);
+    h->slots.loading++;
+    store_load(h->port, &s->id, 1, on_loaded, h);
 }
 
 /* The next one to load; NULL: none, or no place for it. */
@@ -307,6 +321,7 @@ static bool recover(home *h, const store_live_row *row)
 static void recovery_ended(home *h)
 {
     h->slots.recovered = true;
+    if (h->suspects && !h->draining) suspects_recovered(h);
     if (h->slots.count == 0) return;
     log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", h->index,
              h->opt->no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)h->slots.count);
@@ -391,4 +406,8 @@ static void scan(home *h)
     store_scan_live(h->port, t->scanning ? &t->scanned : NULL, SCAN_ROWS, h->index, h->count, on_rows, h);
 }
 
-void slot_recover(home *h) { scan(h); }
+void slot_recover(home *h)
+{
+    if (h->suspects) suspects_join(h);
+    scan(h);
+}

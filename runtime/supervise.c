@@ -57,6 +57,9 @@ typedef struct supervisor {
     unsigned crashes; /* in a row */
     int64_t ready_ms, start_ms /* of the next; 0: not waited for */, kill_ms /* 0: not waited for */, beat_ms;
     int64_t trial_end_ms; /* 0: not waited for */
+    int64_t heard_ms;     /* the worker's last beat, or when it was ready; 0: its beats are not waited for */
+    bool aborted;         /* it missed them */
+    control_ended ended;  /* the worker before */
     int result;
     control_message *message; /* owned: the one being read */
 } supervisor;
@@ -107,6 +110,8 @@ SW_NORETURN static void exec_worker(supervisor *s, int control)
     ok = ok && setenv("LISTEN_PID", number, 1) == 0;
     (void)snprintf(number, sizeof number, "%llu", (unsigned long long)s->notify.watchdog_us);
     if (ok && s->notify.watchdog_us > 0) ok = setenv("WATCHDOG_USEC", number, 1) == 0;
+    (void)snprintf(value, sizeof value, "%lld %d", (long long)s->ended.pid, s->ended.status);
+    if (ok && s->ended.pid > 0) ok = setenv(CONTROL_ENDED_VARIABLE, value, 1) == 0;
     if (ok) (void)execvp(s->program, s->argv);
     log_line(LOG_ERROR, NULL, "supervisor: cannot start %s: %s", s->program, strerror(errno));
     _exit(EXIT_NO_PROGRAM);
@@ -147,7 +152,8 @@ static void start_worker(supervisor *s)
     int pair[2];
     assert(s->worker == 0 && s->control < 0);
     s->start_ms = s->kill_ms = 0;
-    s->ready = s->leaving = false;
+    s->ready = s->leaving = s->aborted = false;
+    s->heard_ms = 0;
     s->workers++;
     if (!control_pair(pair)) {
         log_line(LOG_ERROR, NULL, "supervisor: no socket to the worker: %s", strerror(errno));
@@ -178,6 +184,7 @@ static void drain_worker(supervisor *s)
 {
     if (s->worker == 0 || s->leaving) return;
     s->leaving = true;
+    s->heard_ms = 0;
     s->kill_ms = now_ms() + s->app->opt.drain_ms + DRAIN_GRACE_MS;
     /* By message, so that a signal which the whole process group gets as well counts once. */
     if (s->control >= 0 &&
@@ -190,6 +197,7 @@ static void on_ready(supervisor *s)
 {
     s->ready = s->was_ready = true;
     s->ready_ms = now_ms();
+    if (!s->leaving) s->heard_ms = s->ready_ms;
     if (s->stopping) return;
     log_line(LOG_INFO, NULL, "supervisor: worker %lld is ready", (long long)s->worker);
     notify_send(&s->notify, "READY=1\nMAINPID=%lld\nSTATUS=worker %lld serves", (long long)getpid(),
@@ -199,7 +207,10 @@ static void on_ready(supervisor *s)
 static void on_message(supervisor *s, control_message *m)
 {
     if (m->head.kind == CONTROL_READY) on_ready(s);
-    if (m->head.kind == CONTROL_BEAT) notify_send(&s->notify, "WATCHDOG=1");
+    if (m->head.kind == CONTROL_BEAT) {
+        notify_send(&s->notify, "WATCHDOG=1");
+        if (s->heard_ms > 0) s->heard_ms = now_ms();
+    }
     held_take(s->held, m);
 }
 
@@ -246,8 +257,10 @@ static void on_worker_end(supervisor *s, int status)
     bool asked = s->leaving || (code == 0 && s->ready); /* somebody's SIGTERM to the worker alone is an upgrade too */
     log_line(asked && code == 0 ? LOG_INFO : LOG_WARN, NULL, "supervisor: worker %lld %s", (long long)s->worker, how);
     bool healthy = s->ready && now_ms() - s->ready_ms >= HEALTHY_MS;
+    /* One that never had the data says nothing of it: the next is to know how the one before that ended. */
+    if (s->ready || (code != EXIT_SETUP && code != EXIT_NO_PROGRAM)) s->ended = (control_ended){s->worker, status};
     s->worker = 0;
-    s->kill_ms = 0;
+    s->kill_ms = s->heard_ms = 0;
     s->ready = false;
     if (s->stopping) {
         finish(s, code);
@@ -352,7 +365,24 @@ static void sooner(int64_t *timeout, int64_t due, int64_t now)
 /* While nobody serves, the supervisor itself tells the manager that all goes as it should. */
 static int64_t beat_due(const supervisor *s)
 {
-    return s->notify.watchdog_us > 0 && !s->ready ? s->beat_ms + (int64_t)(s->notify.watchdog_us / 2000) : 0;
+    bool nobody_else = s->notify.watchdog_us > 0 && (!s->ready || s->aborted);
+    return nobody_else ? s->beat_ms + (int64_t)(s->notify.watchdog_us / 2000) : 0;
+}
+
+/* Before the manager's watchdog ends the supervisor too, and with it all connections that it holds: the worker beats
+ * twice in the manager's time. */
+static int64_t hang_due(const supervisor *s)
+{
+    return s->heard_ms > 0 && s->notify.watchdog_us > 0 ? s->heard_ms + (int64_t)(s->notify.watchdog_us / 1250) : 0;
+}
+
+static void abort_worker(supervisor *s, int64_t now)
+{
+    log_line(LOG_WARN, NULL, "supervisor: worker %lld hangs, and is ended by SIGABRT", (long long)s->worker);
+    s->aborted = true;
+    s->heard_ms = 0;
+    s->kill_ms = now + DRAIN_GRACE_MS; /* it may write a core */
+    (void)kill(s->worker, SIGABRT);
 }
 
 static int64_t timeout_of(const supervisor *s)
@@ -362,15 +392,17 @@ static int64_t timeout_of(const supervisor *s)
     sooner(&timeout, s->kill_ms, now);
     sooner(&timeout, s->trial_end_ms, now);
     sooner(&timeout, beat_due(s), now);
+    sooner(&timeout, hang_due(s), now);
     return timeout;
 }
 
 static void on_time(supervisor *s)
 {
-    int64_t now = now_ms(), beat = beat_due(s);
+    int64_t now = now_ms(), beat = beat_due(s), hang = hang_due(s);
+    if (hang > 0 && now >= hang) abort_worker(s, now);
     if (s->kill_ms > 0 && now >= s->kill_ms) {
-        log_line(LOG_WARN, NULL, "supervisor: worker %lld does not end after --drain and is killed",
-                 (long long)s->worker);
+        log_line(LOG_WARN, NULL, "supervisor: worker %lld does not end%s and is killed", (long long)s->worker,
+                 s->aborted ? "" : " after --drain");
         (void)kill(s->worker, SIGKILL);
         s->kill_ms = 0;
     }

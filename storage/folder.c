@@ -22,8 +22,7 @@ static void name_in(char out[FOLDER_PATH_MAX], const char *path, const char *nam
     (void)snprintf(out, FOLDER_PATH_MAX, "%s/%s", path, name);
 }
 
-/* -1 with errno. */
-static ssize_t read_small(const char *path, const char *name, char *to, size_t size)
+ssize_t folder_read(const char *path, const char *name, char *to, size_t size)
 {
     char file[FOLDER_PATH_MAX];
     name_in(file, path, name);
@@ -86,7 +85,7 @@ static bool replace_small(const char *path, const char *name, const char *data, 
     return ok && rename(next, file) == 0 && (outlives == FOR_PROCESSES || sync_folder(path));
 }
 
-static bool write_small(const char *path, const char *name, const char *data, size_t len)
+bool folder_write(const char *path, const char *name, const char *data, size_t len)
 {
     return replace_small(path, name, data, len, FOR_MACHINES);
 }
@@ -111,10 +110,10 @@ static bool make(const char *path, char *error, size_t error_size)
 static bool check_format(const char *path, char *error, size_t error_size)
 {
     char text[SMALL_FILE_MAX + 1] = "";
-    ssize_t n = read_small(path, "FORMAT", text, SMALL_FILE_MAX);
+    ssize_t n = folder_read(path, "FORMAT", text, SMALL_FILE_MAX);
     if (n < 0 && errno == ENOENT) {
         int len = snprintf(text, sizeof text, "%d\n", FOLDER_FORMAT);
-        if (write_small(path, "FORMAT", text, (size_t)len)) return true;
+        if (folder_write(path, "FORMAT", text, (size_t)len)) return true;
         return say(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
     }
     if (n < 0) return say(error, error_size, path, "its file FORMAT cannot be read", strerror(errno));
@@ -142,7 +141,7 @@ bool folder_prepare(const char *path, char *error, size_t error_size)
 
 bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *error, size_t error_size)
 {
-    ssize_t n = read_small(path, "secret", (char *)secret, FOLDER_SECRET_BYTES);
+    ssize_t n = folder_read(path, "secret", (char *)secret, FOLDER_SECRET_BYTES);
     if (n == FOLDER_SECRET_BYTES) return true;
     if (n >= 0)
         return say(error, error_size, path,
@@ -150,7 +149,7 @@ bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *
     if (errno != ENOENT) return say(error, error_size, path, "its file secret cannot be read", strerror(errno));
     if (getrandom(secret, FOLDER_SECRET_BYTES, 0) != FOLDER_SECRET_BYTES)
         return say(error, error_size, path, "no random bytes for its secret", strerror(errno));
-    return write_small(path, "secret", (const char *)secret, FOLDER_SECRET_BYTES) ||
+    return folder_write(path, "secret", (const char *)secret, FOLDER_SECRET_BYTES) ||
            say(error, error_size, path, "its secret cannot be written", strerror(errno));
 }
 
@@ -158,13 +157,13 @@ void folder_mark_used(const char *path)
 {
     char text[SMALL_FILE_MAX];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    (void)write_small(path, "pid", text, (size_t)len); /* only a hint: RocksDB's lock is what counts */
+    (void)folder_write(path, "pid", text, (size_t)len); /* only a hint: RocksDB's lock is what counts */
 }
 
 long folder_user(const char *path)
 {
     char text[SMALL_FILE_MAX + 1] = "";
-    if (read_small(path, "pid", text, SMALL_FILE_MAX) <= 0) return 0;
+    if (folder_read(path, "pid", text, SMALL_FILE_MAX) <= 0) return 0;
     return strtol(text, NULL, 10);
 }
 
@@ -223,8 +222,8 @@ bool folder_copy(const char *from, const char *to)
     static const char *const names[] = {"FORMAT", "secret"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char data[SMALL_FILE_MAX];
-        ssize_t n = read_small(from, names[i], data, sizeof data);
-        if (n < 0 || !write_small(to, names[i], data, (size_t)n)) return false;
+        ssize_t n = folder_read(from, names[i], data, sizeof data);
+        if (n < 0 || !folder_write(to, names[i], data, (size_t)n)) return false;
     }
     return true;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { FOLDER_FORMAT = 1, FOLDER_SECRET_BYTES = 32, FOLDER_PATH_MAX = 4096 };
 
@@ -30,6 +31,10 @@ typedef enum folder_end {
 folder_end folder_read_end(const char *path, char **left);
 /* What this process is to be found as from now on; `left` is for the next one. False: errno tells why not. */
 bool folder_mark_end(const char *path, folder_end end, const char *left, size_t len);
+
+/* A small file of the folder, whole or not at all: bytes read, or -1 with errno; false with errno. */
+ssize_t folder_read(const char *path, const char *name, char *to, size_t size);
+bool folder_write(const char *path, const char *name, const char *data, size_t len);
 
 /* The small files that belong to the journal, into another folder. False: errno tells why. */
 bool folder_copy(const char *from, const char *to);

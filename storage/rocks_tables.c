@@ -12,7 +12,7 @@ static const char *const own_names[ROCKS_TABLES] = {"default", "segments", "live
 
 /* Tables that any program may have to write at any time: as rows of `default` they leave the list of families as it
  * was, which an earlier program must know to open the database. */
-static const char *const in_default[] = {"inbox"};
+static const char *const in_default[] = {"inbox", "tries"};
 
 /* ---- Opening ---- */
 

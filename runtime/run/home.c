@@ -10,7 +10,8 @@
 
 bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
 {
-    *h = (home){.app = app, .opt = &app->opt, .index = index, .count = count, .store = app->store};
+    *h = (home){
+        .app = app, .opt = &app->opt, .index = index, .count = count, .store = app->store, .suspects = app->suspects};
     TAILQ_INIT(&h->runs.touched);
     TAILQ_INIT(&h->runs.unlisted);
     LIST_INIT(&h->runs.plain);

@@ -288,6 +288,7 @@ static void test_tables(void)
 {
     check_ranges("waits");
     check_ranges("inbox");
+    check_ranges("tries");
     check_ranges("grants");
     CHECK_STR(scan("waits", "a", "b", 100, 0), "a=v ab= ");
 }

@@ -1,0 +1,151 @@
+#include "runtime/former.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/clock.h"
+#include "runtime/control.h"
+#include "runtime/crash.h"
+#include "storage/folder.h"
+
+enum { NOTE_BYTES = 512, PATH_BYTES = 4200, EVENTS_BYTES = 1024, AGAIN_MS = 600000 };
+
+static const char FILE_NAME[] = "process";
+
+/* ---- The kernel's count ---- */
+
+/* How much of it there is; 0: it cannot be read. Zero-terminated. */
+static size_t read_text(int fd, char *to, size_t size)
+{
+    size_t len = 0;
+    for (ssize_t n = 1; fd >= 0 && n > 0 && len < size - 1; len += (size_t)(n > 0 ? n : 0))
+        n = read(fd, to + len, size - 1 - len);
+    to[len] = 0;
+    return len;
+}
+
+/* The file of this process's cgroup (version 2), or in a container whose own is shown as the root; -1: none. */
+static int open_events(void)
+{
+    char groups[PATH_BYTES], path[PATH_BYTES + 64];
+    int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    (void)read_text(fd, groups, sizeof groups);
+    if (fd >= 0) close(fd);
+    const char *own = strncmp(groups, "0::", 3) == 0 ? groups : strstr(groups, "\n0::");
+    own = own ? strstr(own, "0::") + 3 : "";
+    (void)snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/memory.events", (int)strcspn(own, "\n"), own);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 ? fd : open("/sys/fs/cgroup/memory.events", O_RDONLY | O_CLOEXEC);
+}
+
+static void read_kills(former *to)
+{
+    char text[EVENTS_BYTES];
+    struct stat st;
+    int fd = open_events();
+    to->cgroup = to->oom_kills = 0;
+    if (fd < 0) return;
+    (void)read_text(fd, text, sizeof text);
+    const char *kills = strstr(text, "oom_kill ");
+    if (kills && fstat(fd, &st) == 0) {
+        to->cgroup = st.st_ino;
+        to->oom_kills = strtoull(kills + strlen("oom_kill "), NULL, 10);
+    }
+    close(fd);
+}
+
+/* A cgroup that was made anew counts from 0: then nothing is known. */
+static bool was_short_of_memory(const former *f)
+{
+    former now;
+    read_kills(&now);
+    return f->cgroup != 0 && f->cgroup == now.cgroup && now.oom_kills > f->oom_kills;
+}
+
+/* ---- The note ---- */
+
+static const char FORMAT[] = "epoch %" PRIu64 "\npid %" PRId64 "\nbegan %" PRId64 "\nserving %d\ncgroup %" PRIu64
+                             "\noom_kills %" PRIu64 "\nunclean %" PRId64 " %" PRId64 "\n";
+
+static bool write_note(const former *f, const char *data)
+{
+    char text[NOTE_BYTES];
+    int len = snprintf(text, sizeof text, FORMAT, f->epoch, f->pid, f->began_ms, (int)f->serving, f->cgroup,
+                       f->oom_kills, f->unclean_wall_ms, f->unclean_steady_ms);
+    return folder_write(data, FILE_NAME, text, (size_t)len);
+}
+
+void former_read(former *out, const char *data)
+{
+    static const char SCAN[] = "epoch %" SCNu64 " pid %" SCNd64 " began %" SCNd64 " serving %d cgroup %" SCNu64
+                               " oom_kills %" SCNu64 " unclean %" SCNd64 " %" SCNd64;
+    char text[NOTE_BYTES];
+    int serving = 0;
+    former f = {0};
+    ssize_t n = folder_read(data, FILE_NAME, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = 0;
+    bool whole = sscanf(text, SCAN, &f.epoch, &f.pid, &f.began_ms, &serving, &f.cgroup, &f.oom_kills,
+                        &f.unclean_wall_ms, &f.unclean_steady_ms) == 8;
+    f.serving = serving != 0;
+    *out = whole ? f : (former){0};
+}
+
+bool former_begin(const former *before, bool unclean, uint64_t epoch, const char *data)
+{
+    former own = *before;
+    own.epoch = epoch;
+    own.pid = getpid();
+    own.began_ms = clock_steady_ms();
+    own.serving = true;
+    read_kills(&own);
+    if (unclean) {
+        own.unclean_wall_ms = clock_wall_ms();
+        own.unclean_steady_ms = clock_steady_ms();
+    }
+    return write_note(&own, data);
+}
+
+void former_end(const char *data)
+{
+    former own;
+    former_read(&own, data);
+    own.serving = false;
+    (void)write_note(&own, data); /* else the next start may take this for an end that nobody asked for */
+}
+
+/* ---- The verdict ---- */
+
+bool former_is_unclean(const former *f, uint64_t epoch, const crash_ends *crashes, const control_ended *worker,
+                       char text[FORMER_TEXT])
+{
+    text[0] = 0;
+    if (!f->serving || f->epoch + 1 != epoch || crashes->known > 0) return false;
+    if (crashes->unknown > 0 && crashes->number == CRASH_BY_EXIT)
+        (void)snprintf(text, FORMER_TEXT, "exit() was called outside runs");
+    else if (crashes->unknown > 0)
+        (void)snprintf(text, FORMER_TEXT, "signal %u (%s)", crashes->number, strsignal((int)crashes->number));
+    else if (worker->pid != 0 && worker->pid == f->pid && WIFEXITED(worker->status))
+        (void)snprintf(text, FORMER_TEXT, "it exited with code %d", WEXITSTATUS(worker->status));
+    else if (was_short_of_memory(f))
+        (void)snprintf(text, FORMER_TEXT, "the kernel ended it for want of memory");
+    return text[0] != 0;
+}
+
+/* By both clocks: the wall clock may have been set, and the steady one begins anew with the machine. */
+bool former_again(const former *f)
+{
+    int64_t wall_ms = clock_wall_ms() - f->unclean_wall_ms, steady_ms = clock_steady_ms() - f->unclean_steady_ms;
+    return f->unclean_wall_ms > 0 && wall_ms >= 0 && wall_ms <= AGAIN_MS && steady_ms >= 0 && steady_ms <= AGAIN_MS;
+}
+
+int64_t former_served_ms(const former *f)
+{
+    int64_t ms = clock_steady_ms() - f->began_ms;
+    return ms > 0 ? ms : 0;
+}

@@ -1,0 +1,103 @@
+#include "runtime/settle.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct settling {
+    uv_loop_t loop;
+    store_port *port;
+    bool waiting;
+    const char *error; /* of what was waited for */
+    void (*on_journal)(void *arg, const store_journal *j);
+    void (*on_rows)(void *arg, const store_table_row *rows, size_t count);
+    bool *end;
+    void *arg;
+};
+
+static void wait_for_it(settling *s)
+{
+    s->waiting = true;
+    s->error = NULL;
+    while (s->waiting) (void)uv_run(&s->loop, UV_RUN_ONCE);
+}
+
+static void on_committed(void *arg, store_segment *list)
+{
+    settling *s = arg;
+    assert(list && !list->next);
+    s->waiting = false;
+    s->error = list->error;
+}
+
+settling *settle_open(store *journals)
+{
+    settling *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    if (uv_loop_init(&s->loop) != 0) {
+        free(s);
+        return NULL;
+    }
+    s->port = store_port_open(journals, &s->loop, on_committed, s);
+    if (s->port) return s;
+    settle_close(s);
+    return NULL;
+}
+
+static void on_closed(void *arg) { (void)arg; }
+
+void settle_close(settling *s)
+{
+    if (!s) return;
+    assert(!s->waiting);
+    if (s->port) store_port_close(s->port, on_closed, NULL);
+    (void)uv_run(&s->loop, UV_RUN_DEFAULT);
+    int rc = uv_loop_close(&s->loop);
+    assert(rc == 0);
+    (void)rc;
+    free(s);
+}
+
+static void on_loaded(void *arg, store_journal *j, size_t count)
+{
+    settling *s = arg;
+    assert(count == 1);
+    (void)count;
+    s->waiting = false;
+    s->on_journal(s->arg, j);
+}
+
+void settle_load(settling *s, const run_id *id, void (*on_journal)(void *arg, const store_journal *j), void *arg)
+{
+    s->on_journal = on_journal;
+    s->arg = arg;
+    store_load(s->port, id, 1, on_loaded, s);
+    wait_for_it(s);
+}
+
+const char *settle_append(settling *s, store_segment *segment)
+{
+    assert(!segment->next);
+    store_append(s->port, segment);
+    wait_for_it(s);
+    return s->error;
+}
+
+static void on_scanned(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    settling *s = arg;
+    s->waiting = false;
+    s->error = error;
+    *s->end = end;
+    if (!error) s->on_rows(s->arg, rows, count);
+}
+
+bool settle_scan(settling *s, const store_range *range,
+                 void (*on_rows)(void *arg, const store_table_row *rows, size_t count), void *arg, bool *end)
+{
+    s->on_rows = on_rows;
+    s->arg = arg;
+    s->end = end;
+    store_scan(s->port, range, on_scanned, s);
+    wait_for_it(s);
+    return !s->error;
+}

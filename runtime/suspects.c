@@ -1,0 +1,249 @@
+#include "runtime/suspects.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/letter.h"
+#include "runtime/log.h"
+#include "runtime/run/home.h"
+#include "runtime/slot_core.h"
+#include "runtime/suspects_core.h"
+
+enum { ALONE_DOUBLES_MAX = 8 };
+
+static suspect *find(const suspects *all, const run_id *id)
+{
+    size_t from = 0, to = all->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int order = memcmp(id->bytes, all->all[middle].run.bytes, RUN_ID_BYTES);
+        if (order == 0) return &all->all[middle];
+        if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return NULL;
+}
+
+/* ---- Turns ---- */
+
+/* Under lock: the next one that waits has its turn. */
+static void grant(suspects *all)
+{
+    assert(!all->alone);
+    while (all->first < all->count && !all->ranks[all->first]->waits) all->first++;
+    if (all->first == all->count) return;
+    suspect *k = all->ranks[all->first];
+    home *owner = all->homes[run_id_loop(&k->run, all->loops)];
+    k->waits = false;
+    all->alone = k;
+    all->taken = false;
+    if (owner) owner->wake(owner);
+}
+
+static void wait_turn(suspects *all, suspect *k)
+{
+    uv_mutex_lock(&all->lock);
+    k->waits = true;
+    if (k->rank < all->first) all->first = k->rank;
+    if (!all->alone) grant(all);
+    uv_mutex_unlock(&all->lock);
+}
+
+/* On the home of `k`. */
+static void end_turn(home *h, suspect *k)
+{
+    suspects *all = h->suspects;
+    uv_mutex_lock(&all->lock);
+    k->waits = false;
+    if (all->alone == k) {
+        timers_stop(&h->timers, &all->time);
+        all->alone = NULL;
+        grant(all);
+    }
+    uv_mutex_unlock(&all->lock);
+}
+
+/* It may yet be the culprit, but those behind it have waited long enough: two in memory are not told apart, and then
+ * both come first at the next start, for longer. */
+static void on_time_over(struct timer *t)
+{
+    home *h = t->arg;
+    suspect *k = h->suspects->alone; /* written on this thread alone while it is this home's */
+    end_turn(h, k);
+}
+
+static void start_time(home *h, uint32_t tries)
+{
+    suspects *all = h->suspects;
+    uint32_t doubles = tries - SUSPECT_TRIES < ALONE_DOUBLES_MAX ? tries - SUSPECT_TRIES : ALONE_DOUBLES_MAX;
+    all->time = (struct timer){.fn = on_time_over, .arg = h};
+    if (!timers_start(&h->timers, &all->time, (uint64_t)all->alone_ms << doubles)) on_time_over(&all->time);
+}
+
+static bool is_alone(suspects *all, const suspect *k)
+{
+    uv_mutex_lock(&all->lock);
+    bool alone = k && all->alone == k;
+    uv_mutex_unlock(&all->lock);
+    return alone;
+}
+
+/* ---- Rows ---- */
+
+static letter *row_of(slot *s)
+{
+    letter *m = s->letters;
+    while (m && m->kind != LETTER_TRIES) m = m->next;
+    return m;
+}
+
+static letter *take_out(slot *s)
+{
+    letter **at = &s->letters;
+    while ((*at)->kind != LETTER_TRIES) at = &(*at)->next;
+    letter *m = *at;
+    *at = m->next;
+    m->next = NULL;
+    return m;
+}
+
+/* Its row is written before it is loaded, since it may end the process at once. */
+static void raise_tries(home *h, slot *s)
+{
+    suspects *all = h->suspects;
+    letter *m = take_out(s);
+    assert(s->state == SLOT_LOADING && !m->raised);
+    m->tries++;
+    suspects_encode((uint8_t *)m->value, m->tries, all->epoch,
+                    __atomic_add_fetch(&all->last_order, 1, __ATOMIC_RELAXED));
+    letter_put_tries(m, TRIES_BYTES);
+}
+
+void suspects_raised(letter *m, const char *error)
+{
+    home *h = m->home;
+    slot *s = slot_find(&h->slots, &m->run);
+    assert(s && s->state == SLOT_LOADING);
+    m->raised = !error;
+    if (error) m->tries--;
+    bool alone = is_alone(h->suspects, find(h->suspects, &m->run));
+    uint32_t tries = m->tries;
+    letter_move(&m, &s->letters);
+    if (h->draining) {
+        slot_give_place(h, s);
+        s->state = SLOT_PARKED;
+    } else if (error) {
+        slot_give_place(h, s);
+        slot_enqueue(&h->slots, s); /* it waits there until the journal takes writes */
+    } else {
+        if (alone) start_time(h, tries);
+        slot_load(h, s);
+    }
+}
+
+void suspects_over(const letter *m)
+{
+    suspects *all = m->home->suspects;
+    suspect *k = all ? find(all, &m->run) : NULL;
+    assert(m->kind == LETTER_TRIES);
+    if (!k) return;
+    k->gone = true;
+    end_turn(m->home, k);
+}
+
+/* ---- Loading ---- */
+
+/* At the first load of a run. NULL: there is nothing about it. */
+static letter *judge(home *h, slot *s, const store_journal *j)
+{
+    const suspects *all = h->suspects;
+    const suspect *k = find(all, &s->id);
+    bool is_former = s->tie == TIE_UNKNOWN || s->tie == TIE_AWAITED;
+    bool was_under_way = is_former && all->unclean && j->due_ms <= all->began_ms;
+    if (k && k->gone) k = NULL;
+    if (!k && !was_under_way) return NULL;
+    letter *m = letter_new_tries(h, &s->id);
+    if (!m) return NULL;
+    m->tries = k ? k->tries : 0;
+    m->raised = !was_under_way && m->tries < SUSPECT_TRIES;
+    m->next = s->letters;
+    s->letters = m;
+    return m;
+}
+
+static void queue(home *h, slot *s, letter *m, suspect *k)
+{
+    slot_give_place(h, s);
+    s->state = SLOT_QUEUED;
+    m->waits = true;
+    TAILQ_INSERT_TAIL(&h->slots.suspects, s, in_queue);
+    wait_turn(h->suspects, k);
+}
+
+bool suspects_hold(home *h, slot *s, const store_journal *j)
+{
+    suspects *all = h->suspects;
+    if (!all || !j->live || !j->found || j->error || !gate_writable(h)) return false;
+    letter *m = row_of(s);
+    if (!m) m = judge(h, s, j);
+    if (!m || m->raised || s->cancel) return false;
+    suspect *k = m->tries + 1 >= SUSPECT_TRIES ? find(all, &s->id) : NULL;
+    s->unfinished = true;
+    if (k && !is_alone(all, k))
+        queue(h, s, m, k);
+    else
+        raise_tries(h, s);
+    return true;
+}
+
+bool suspects_leave_queue(home *h, slot *s)
+{
+    letter *m = row_of(s);
+    if (!m || !m->waits) return false;
+    assert(s->state == SLOT_QUEUED);
+    TAILQ_REMOVE(&h->slots.suspects, s, in_queue);
+    m->waits = false;
+    return true;
+}
+
+void suspects_look(home *h)
+{
+    suspects *all = h->suspects;
+    uv_mutex_lock(&all->lock);
+    suspect *k = all->taken || !all->alone || run_id_loop(&all->alone->run, all->loops) != h->index ? NULL : all->alone;
+    if (k) all->taken = true;
+    uv_mutex_unlock(&all->lock);
+    if (!k || h->draining) return;
+    slot *s = slot_find(&h->slots, &k->run);
+    if (!s || s->run || !suspects_leave_queue(h, s)) {
+        end_turn(h, k); /* cancelled meanwhile */
+        return;
+    }
+    s->state = SLOT_LOADING;
+    s->has_place = true; /* one more than --runs-max: nobody waits for it */
+    h->slots.places++;
+    raise_tries(h, s);
+}
+
+void suspects_join(home *h)
+{
+    suspects *all = h->suspects;
+    assert(h->index < SUSPECTS_LOOPS_MAX && h->count == all->loops);
+    uv_mutex_lock(&all->lock);
+    all->homes[h->index] = h;
+    uv_mutex_unlock(&all->lock);
+}
+
+void suspects_recovered(home *h)
+{
+    const suspects *all = h->suspects;
+    for (size_t i = 0; i < all->count; i++) {
+        const run_id *id = &all->all[i].run;
+        if (run_id_loop(id, all->loops) != h->index || slot_find(&h->slots, id)) continue;
+        letter *m = letter_new_tries(h, id);
+        letter_drop(h, &m);
+    }
+}

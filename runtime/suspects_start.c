@@ -1,0 +1,271 @@
+/* What a start knows of suspects: the rows, and whether one of them was the culprit. */
+#include <assert.h>
+#include <endian.h>
+#include <msgpack.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/clock.h"
+#include "runtime/log.h"
+#include "runtime/settle.h"
+#include "runtime/suspects_core.h"
+#include "storage/entry.h"
+#include "storage/store.h"
+
+enum { SCAN_ROWS = 4096, TEXT_BYTES = 512 };
+
+static const char TABLE[] = "tries";
+
+/* ---- Rows ---- */
+
+void suspects_encode(uint8_t to[TRIES_BYTES], uint32_t tries, uint64_t epoch, uint64_t order)
+{
+    tries = htobe32(tries);
+    epoch = htobe64(epoch);
+    order = htobe64(order);
+    memcpy(to, &tries, sizeof tries);
+    memcpy(to + 4, &epoch, sizeof epoch);
+    memcpy(to + 12, &order, sizeof order);
+}
+
+/* A longer row is a newer program's, which adds behind. */
+static bool decode(suspect *to, const store_table_row *row)
+{
+    const uint8_t *value = row->value.data;
+    if (row->key.len != RUN_ID_BYTES || row->value.len < TRIES_BYTES) return false;
+    *to = (suspect){.waits = false};
+    memcpy(to->run.bytes, row->key.data, RUN_ID_BYTES);
+    memcpy(&to->tries, value, sizeof to->tries);
+    memcpy(&to->epoch, value + 4, sizeof to->epoch);
+    memcpy(&to->order, value + 12, sizeof to->order);
+    to->tries = be32toh(to->tries);
+    to->epoch = be64toh(to->epoch);
+    to->order = be64toh(to->order);
+    return true;
+}
+
+typedef struct reading {
+    suspects *to;
+    size_t room;
+    uint8_t last[RUN_ID_BYTES + 1]; /* key of the last one, and a zero byte: the next scan begins behind it */
+    size_t last_len;
+    bool failed;
+} reading;
+
+static bool make_room(reading *r, size_t more)
+{
+    suspects *all = r->to;
+    if (all->count + more <= r->room) return true;
+    size_t room = r->room * 2 > all->count + more ? r->room * 2 : all->count + more;
+    suspect *bigger = realloc(all->all, room * sizeof *bigger);
+    if (!bigger) return false;
+    all->all = bigger;
+    r->room = room;
+    return true;
+}
+
+static void on_rows(void *arg, const store_table_row *rows, size_t count)
+{
+    reading *r = arg;
+    suspects *all = r->to;
+    if (!make_room(r, count)) {
+        r->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (decode(&all->all[all->count], &rows[i])) all->count++;
+        r->last_len = rows[i].key.len < RUN_ID_BYTES ? rows[i].key.len : RUN_ID_BYTES;
+        memcpy(r->last, rows[i].key.data, r->last_len);
+        r->last[r->last_len++] = 0;
+    }
+}
+
+/* In the order of their keys. */
+static bool read_rows(suspects *all, settling *s)
+{
+    reading r = {.to = all};
+    bool end = false;
+    while (!end && !r.failed) {
+        const store_range range = {.table = TABLE, .from = {r.last, r.last_len}, .rows_max = SCAN_ROWS};
+        if (!settle_scan(s, &range, on_rows, &r, &end)) return false;
+    }
+    return !r.failed;
+}
+
+/* ---- The culprit ---- */
+
+/* The only suspect that the process before had in memory; NULL: none, or several. */
+static suspect *sole_suspect(const suspects *all)
+{
+    suspect *sole = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        suspect *k = &all->all[i];
+        if (k->tries < SUSPECT_TRIES || k->epoch + 1 != all->epoch) continue;
+        if (sole) return NULL;
+        sole = k;
+    }
+    return sole;
+}
+
+typedef struct finding {
+    bool goes_on; /* the run can be read, has not ended and is not stopped */
+    uint32_t entries;
+} finding;
+
+static void on_journal(void *arg, const store_journal *j)
+{
+    finding *f = arg;
+    const char *error = j->error;
+    f->goes_on = !error && j->found && j->live;
+    for (size_t at = 0, n; at < j->len && f->goes_on; at += n) {
+        entry e;
+        n = entry_decode(j->data + at, j->len - at, &e, &error);
+        if (n == 0 || e.kind == ENTRY_ENDED) {
+            f->goes_on = false;
+            return;
+        }
+        f->entries++;
+        if (e.kind == ENTRY_STOPPED) f->goes_on = false;
+    }
+}
+
+/* Its row goes with the commit that stops it: a release gives it all its tries again. */
+static const char *stop_run(settling *s, const suspect *k, uint64_t epoch, const char *how)
+{
+    char text[TEXT_BYTES];
+    finding f = {.goes_on = false};
+    msgpack_sbuffer entries;
+    settle_load(s, &k->run, on_journal, &f);
+    msgpack_sbuffer_init(&entries);
+    store_row row = {.op = STORE_ROW_DELETE, .table = TABLE, .key = {k->run.bytes, RUN_ID_BYTES}};
+    store_segment segment = {.run = k->run, .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &row};
+    if (f.goes_on) {
+        int len = snprintf(text, sizeof text,
+                           "the server died %u times while this run was under way, the last time with this run alone "
+                           "under suspicion: %s",
+                           k->tries + 1, how);
+        assert(len > 0 && (size_t)len < sizeof text);
+        entry stopped = {.kind = ENTRY_STOPPED,
+                         .status = ENTRY_STOP_CRASHES,
+                         .at_ms = clock_wall_ms(),
+                         .epoch = entry_epoch(epoch, 0),
+                         .error = {text, (size_t)len}};
+        if (entry_encode(&entries, &stopped) != 0) return "out of memory";
+        segment.seq = f.entries;
+        segment.live = STORE_LIVE_SET;
+        segment.data = entries.data;
+        segment.len = entries.size;
+    }
+    const char *error = settle_append(s, &segment);
+    msgpack_sbuffer_destroy(&entries);
+    return error;
+}
+
+/* True: it is stopped, and the end is explained. */
+static bool find_culprit(suspects *all, settling *s, const char *how)
+{
+    char id[RUN_ID_TEXT + 1];
+    suspect *k = sole_suspect(all);
+    if (!k) return false;
+    run_id_format(&k->run, id);
+    log_line(LOG_ERROR, id, "the process before died while this run was the only suspect in memory: %s", how);
+    const char *error = stop_run(s, k, all->epoch, how);
+    if (error) {
+        log_line(LOG_ERROR, id, "the run could not be stopped, it stays a suspect: %s", error);
+        return false;
+    }
+    size_t at = (size_t)(k - all->all);
+    memmove(k, k + 1, (all->count - at - 1) * sizeof *k);
+    all->count--;
+    return true;
+}
+
+/* ---- All of them ---- */
+
+/* Suspects that the former process loaded last come first, then the youngest runs: without them all went well. */
+static int by_likelihood(const void *a, const void *b)
+{
+    const suspect *x = *(const suspect *const *)a, *y = *(const suspect *const *)b;
+    if (x->tries != y->tries) return x->tries > y->tries ? -1 : 1;
+    if (x->tries >= SUSPECT_TRIES && x->order != y->order) return x->order > y->order ? -1 : 1;
+    return memcmp(y->run.bytes, x->run.bytes, RUN_ID_BYTES);
+}
+
+/* Rows of fewer tries than `least` count for nothing. */
+static bool rank(suspects *all, uint32_t least)
+{
+    all->ranks = calloc(all->count ? all->count : 1, sizeof *all->ranks);
+    if (!all->ranks) return false;
+    for (size_t i = 0; i < all->count; i++) {
+        suspect *k = &all->all[i];
+        if (k->order > all->last_order) all->last_order = k->order;
+        if (k->tries < least) k->tries = 0;
+        all->ranks[i] = k;
+    }
+    qsort(all->ranks, all->count, sizeof *all->ranks, by_likelihood);
+    for (size_t i = 0; i < all->count; i++) all->ranks[i]->rank = i;
+    return true;
+}
+
+static size_t count_suspects(const suspects *all)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        uint32_t tries = all->all[i].tries;
+        n += tries >= SUSPECT_TRIES || (all->unclean && tries + 1 >= SUSPECT_TRIES);
+    }
+    return n;
+}
+
+static void report(const suspects *all, const suspects_options *o)
+{
+    size_t n = count_suspects(all);
+    if (all->unclean) log_line(LOG_WARN, NULL, "the process before ended, and nobody knows of which run: %s", o->how);
+    if (n > 0) log_line(LOG_WARN, NULL, "%zu runs were under way at two such ends: they are loaded one at a time", n);
+}
+
+static bool settle(suspects *all, store *journals, const suspects_options *o)
+{
+    settling *s = settle_open(journals);
+    bool ok = s && read_rows(all, s), found = ok && o->unclean && find_culprit(all, s, o->how);
+    settle_close(s);
+    /* Forgotten are all tries when the end is explained, and the first of each run when it was long ago. */
+    uint32_t least = found ? UINT32_MAX : o->unclean && !o->again ? SUSPECT_TRIES : 0;
+    if (found) all->unclean = false;
+    return ok && rank(all, least);
+}
+
+suspects *suspects_start(store *journals, const suspects_options *o)
+{
+    assert(o->loops <= SUSPECTS_LOOPS_MAX);
+    suspects *all = calloc(1, sizeof *all);
+    if (!all || uv_mutex_init(&all->lock) != 0) {
+        free(all);
+        return NULL;
+    }
+    all->unclean = o->unclean;
+    all->began_ms = o->began_ms;
+    all->alone_ms = o->lived_ms < SUSPECT_LEAST_MS  ? SUSPECT_LEAST_MS
+                    : o->lived_ms > SUSPECT_MOST_MS ? SUSPECT_MOST_MS
+                                                    : o->lived_ms;
+    all->epoch = store_epoch(journals);
+    all->loops = o->loops;
+    bool ok = settle(all, journals, o);
+    if (!ok) log_line(LOG_ERROR, NULL, "the table %s cannot be read: no run is suspected before the next start", TABLE);
+    if (ok && (all->count > 0 || all->unclean)) {
+        report(all, o);
+        return all;
+    }
+    suspects_free(all);
+    return NULL;
+}
+
+void suspects_free(suspects *all)
+{
+    if (!all) return;
+    uv_mutex_destroy(&all->lock);
+    free(all->ranks);
+    free(all->all);
+    free(all);
+}

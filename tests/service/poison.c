@@ -1,0 +1,479 @@
+/* A run that ends its process is found and stopped whichever way it does that, also when nothing tells of which run the
+ * process died; hundreds of slow innocents beside it all end, and no step of theirs that was over begins again. What no
+ * run brings about stops nobody. With and without a supervisor. */
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "runtime/stepwell.h"
+#include "tests/clock_faults.h"
+#include "tests/served.h"
+
+enum { MANY = 500, FEW = 40, STEPS = 4, DAY_MS = 86400000, LOG_BYTES = 1 << 20, STARTS_MAX = 12 };
+
+typedef struct notes {
+    volatile bool harmless;
+    volatile uint8_t begun[MANY]; /* of each innocent: the highest of its steps that has begun */
+    volatile unsigned again;      /* steps that began after a later one */
+    clocks_state clocks;
+} notes;
+static notes *seen;
+
+static const char KILLS_FILE[] = "/sys/fs/cgroup/memory.events";
+
+/* ---- The program ---- */
+
+static volatile int zero;
+
+/* As the kernel does it to who has no memory left: its count rises, then nothing of the process runs any more. */
+static void die_for_memory(void)
+{
+    FILE *f = fopen(KILLS_FILE, "r+");
+    int kills = 0;
+    CHECK(f && fscanf(f, "oom %*d\noom_kill %d", &kills) == 1);
+    rewind(f);
+    CHECK(fprintf(f, "oom %d\noom_kill %d\n", kills + 1, kills + 1) > 0 && fclose(f) == 0);
+    kill(getpid(), SIGKILL);
+}
+
+static void *crash_thread(void *arg)
+{
+    volatile int *volatile nowhere = NULL;
+    *nowhere = 1;
+    return arg;
+}
+
+/* A library's own thread, of which nobody knows for which run it works. */
+static void die_on_own_thread(void)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, crash_thread, NULL) == 0);
+    (void)pthread_join(thread, NULL);
+}
+
+static void die_without_room(void)
+{
+    const struct rlimit little = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
+    CHECK(setrlimit(RLIMIT_AS, &little) == 0);
+    if (!malloc(64 << 20)) abort();
+}
+
+static void *exit_at_once(void *arg)
+{
+    (void)arg;
+    _exit(4);
+}
+
+static __attribute__((noinline)) void die(sw_ctx *c, const char *how)
+{
+    volatile int *volatile nowhere = NULL;
+    if (strcmp(how, "segv") == 0) *nowhere = 1;
+    if (strcmp(how, "exit") == 0) exit(3);
+    if (strcmp(how, "_exit") == 0) _exit(3);
+    if (strcmp(how, "zero") == 0) _exit(0);
+    if (strcmp(how, "blocking") == 0) (void)sw_blocking(c, exit_at_once, NULL);
+    if (strcmp(how, "memory") == 0) die_for_memory();
+    if (strcmp(how, "room") == 0) die_without_room();
+    if (strcmp(how, "thread") == 0) die_on_own_thread();
+    while (strcmp(how, "loop") == 0) zero = 0;
+}
+
+static sw_value charge(sw_ctx *c, sw_value value)
+{
+    if (!seen->harmless) die(c, sw_cstr(c, value));
+    return value;
+}
+
+static void on_poison(sw_ctx *c)
+{
+    const char *how = sw_query(c, "how");
+    sw_sleep(c, "moment", 500);
+    if (sw_query(c, "between") && !seen->harmless) die(c, how);
+    sw_step(c, "charge", charge, sw_str(c, how));
+    sw_reply_text(c, 200, "harmless");
+}
+
+static sw_value slow(sw_ctx *c, sw_value v)
+{
+    int64_t who = sw_as_int(sw_at(v, 0), 0), step = sw_as_int(sw_at(v, 1), 0);
+    if (seen->begun[who] > step) (void)__atomic_add_fetch(&seen->again, 1, __ATOMIC_SEQ_CST);
+    seen->begun[who] = (uint8_t)step;
+    sw_sleep(c, "slow", sw_as_int(sw_at(v, 2), 0));
+    return sw_int(step);
+}
+
+static void on_innocent(sw_ctx *c)
+{
+    int64_t who = strtoll(sw_query(c, "who"), NULL, 10), ms = strtoll(sw_query(c, "ms"), NULL, 10), sum = 0;
+    for (int i = 1; i <= STEPS; i++) {
+        sw_value v = sw_array(c, 3, sw_int(who), sw_int(i), sw_int(ms));
+        sum += sw_as_int(sw_step_with(c, "slow", slow, v, &(sw_step_options){.sync = true}), 0);
+    }
+    sw_reply_text(c, 200, "innocent %lld: %lld", (long long)who, (long long)sum);
+}
+
+static void on_pid(sw_ctx *c) { sw_reply_text(c, 200, "%lld", (long long)getpid()); }
+
+static void share(const char *path)
+{
+    seen = share_memory(path, sizeof *seen);
+    clocks = &seen->clocks;
+}
+
+static int serve(int argc, char **argv)
+{
+    share(getenv("NOTES"));
+    sw_app *app = sw_app_new("poison");
+    sw_endpoint(app, "POST /poison", on_poison, NULL);
+    sw_endpoint(app, "POST /innocent", on_innocent, NULL);
+    sw_route(app, "GET /pid", on_pid);
+    return sw_main(app, argc, argv);
+}
+
+/* ---- The server, and its log ---- */
+
+static char root[64], data[128], notes_path[128], poison[1024], outputs[MANY][1024];
+static served server;
+static answer a;
+static bool is_supervised, has_died;
+
+static char logged[LOG_BYTES]; /* of all starts of a case */
+static size_t logged_len;
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t log_reader;
+
+static void log_add(const char *bytes, size_t len)
+{
+    (void)pthread_mutex_lock(&log_lock);
+    CHECK(logged_len + len < LOG_BYTES);
+    memcpy(logged + logged_len, bytes, len);
+    logged_len += len;
+    logged[logged_len] = 0;
+    (void)pthread_mutex_unlock(&log_lock);
+}
+
+static unsigned log_count(const char *part)
+{
+    unsigned n = 0;
+    (void)pthread_mutex_lock(&log_lock);
+    for (const char *at = logged; (at = strstr(at, part)); at++) n++;
+    (void)pthread_mutex_unlock(&log_lock);
+    return n;
+}
+
+static void log_show(void)
+{
+    (void)pthread_mutex_lock(&log_lock);
+    for (const char *at = logged; *at; at += strcspn(at, "\n") + (at[strcspn(at, "\n")] != 0))
+        printf("# %.*s\n", (int)strcspn(at, "\n"), at);
+    (void)pthread_mutex_unlock(&log_lock);
+}
+
+static void *read_log(void *arg)
+{
+    char bytes[4096];
+    (void)arg;
+    for (ssize_t n; (n = read(server.log, bytes, sizeof bytes)) > 0;) log_add(bytes, (size_t)n);
+    return NULL;
+}
+
+static const char *url_of(const char *path)
+{
+    static char url[2048];
+    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
+    return url;
+}
+
+static void start(void)
+{
+    static char said[65536];
+    int exit_code = 0;
+    const char *const flags[] = {"--data", data,  "--dev",      "--loops", "2",
+                                 "--hold", "30s", "--runs-max", "600",     is_supervised ? "--supervise" : NULL,
+                                 NULL};
+    if (!served_try(&server, flags, said, sizeof said, &exit_code)) printf("# %d %s\n", exit_code, said);
+    has_died = false;
+    log_add(said, strlen(said));
+    CHECK(pthread_create(&log_reader, NULL, read_log, NULL) == 0);
+}
+
+static void join_log(void)
+{
+    CHECK(pthread_join(log_reader, NULL) == 0);
+    close(server.log);
+}
+
+static void stop(void)
+{
+    int status = 0;
+    CHECK(kill(server.pid, SIGTERM) == 0 && waitpid(server.pid, &status, 0) == server.pid);
+    join_log();
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* True: the process without supervisor has ended, and was started again. */
+static bool restart_if_dead(void)
+{
+    if (is_supervised || waitpid(server.pid, NULL, WNOHANG) != server.pid) return false;
+    join_log();
+    start();
+    return true;
+}
+
+static void nap(void) { usleep(20000); }
+
+/* ---- Tests ---- */
+
+static void in_folder(const char *name, bool supervised)
+{
+    snprintf(data, sizeof data, "%s/%s-%d", root, name, supervised);
+    memset(seen, 0, sizeof *seen);
+    is_supervised = supervised;
+    logged_len = 0;
+    logged[0] = 0;
+}
+
+static void begin(const char *path, char output[1024])
+{
+    char where[256];
+    const char *const prefer[] = {"Prefer: respond-async", NULL};
+    call("POST", url_of(path), prefer, "", 0, &a);
+    CHECK_INT(a.status, 202);
+    snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", where, sizeof where), "/_sw/"));
+}
+
+static void begin_innocents(int from, int to, int ms)
+{
+    char path[64];
+    for (int i = from; i < to; i++) {
+        snprintf(path, sizeof path, "/innocent?who=%d&ms=%d", i, ms);
+        begin(path, outputs[i]);
+    }
+}
+
+static const char *page_of(const char *output)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "/_sw/runs/%.26s", strstr(output, "/runs/") + 6);
+    return path;
+}
+
+static bool is_in_state(const char *output, const char *state)
+{
+    return call_try(NULL, url_of(page_of(output)), NULL, NULL, 0, &a) && strstr(a.body, state);
+}
+
+/* The manager's part for a process without supervisor: it does not hear of the watchdog, and ends it. */
+static void watch_over(unsigned *hangs)
+{
+    unsigned now = log_count("does not answer, it is kept by POST /poison: the watchdog is not told");
+    if (is_supervised || now == *hangs) return;
+    *hangs = now;
+    (void)kill(server.pid, SIGABRT);
+}
+
+/* How often the process died until the poison was stopped. */
+static unsigned deaths_until_stopped(void)
+{
+    unsigned deaths = 0, hangs = 0;
+    for (int i = 0; i < SERVED_WAIT_MS / 20 * 4; i++) {
+        if (restart_if_dead()) deaths++;
+        if (deaths > STARTS_MAX) break;
+        watch_over(&hangs);
+        /* A loop that hangs accepts, and does not answer. */
+        if (log_count("stopped (crashes)") > 0 && is_in_state(poison, "\"state\":\"stopped\",\"reason\":\"crashes\""))
+            return is_supervised ? log_count("supervisor: worker") / 2 : deaths;
+        nap();
+    }
+    log_show();
+    CHECK(!"the poison is not stopped");
+    return 0;
+}
+
+static void innocents_end(int count)
+{
+    char expected[64];
+    for (int i = 0; i < count; i++) {
+        bool answered = false;
+        for (int tries = 0; tries < 200 && !answered; tries++) {
+            if (tries > 0) nap();
+            answered = call_try(NULL, url_of(outputs[i]), NULL, NULL, 0, &a) && a.status != 303;
+        }
+        CHECK(answered);
+        snprintf(expected, sizeof expected, "innocent %d: %d", i, STEPS * (STEPS + 1) / 2);
+        CHECK_INT(a.status, 200);
+        CHECK_STR(a.body, expected);
+    }
+    CHECK_INT(seen->again, 0);
+    CHECK_INT(log_count("stopped ("), log_count("stopped (crashes)"));
+}
+
+static void release(void)
+{
+    char path[160];
+    seen->harmless = true;
+    snprintf(path, sizeof path, "%s/release", page_of(poison));
+    call("POST", url_of(path), NULL, "", 0, &a);
+    CHECK_INT(a.status, 200);
+    call(NULL, url_of(poison), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    CHECK_STR(a.body, "harmless");
+}
+
+/* `why`: what its page must say. The poison begins after half of the innocents, or last. */
+static void poisons(const char *how, bool supervised, int innocents, const char *why)
+{
+    char path[64];
+    in_folder(how, supervised);
+    start();
+    int before = innocents == MANY ? innocents : innocents / 2;
+    begin_innocents(0, before, 1000);
+    snprintf(path, sizeof path, "/poison?how=%s", how);
+    begin(path, poison);
+    begin_innocents(before, innocents, 100);
+    unsigned deaths = deaths_until_stopped();
+    if (!strstr(a.body, why)) printf("# %s\n", a.body);
+    CHECK(strstr(a.body, why));
+    CHECK(deaths >= 3);
+    call(NULL, url_of(poison), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 503);
+    CHECK(strstr(a.body, "\"reason\":\"crashes\""));
+    innocents_end(innocents);
+    CHECK_INT(log_count("the only suspect in memory"), strstr(why, "suspicion") != NULL);
+    release();
+    stop();
+}
+
+static const char SUSPECTED[] = "alone under suspicion";
+
+static void test_memory(void)
+{
+    poisons("memory", false, MANY, "under suspicion: the kernel ended it for want of memory");
+}
+static void test_memory_supervised(void) { poisons("memory", true, FEW, SUSPECTED); }
+static void test_thread(void) { poisons("thread", false, FEW, SUSPECTED); }
+static void test_thread_supervised(void) { poisons("thread", true, FEW, SUSPECTED); }
+static void test_exit_status(void) { poisons("_exit", true, MANY, "under suspicion: it exited with code 3"); }
+static void test_exit_zero(void) { poisons("zero", true, FEW, "under suspicion: it exited with code 0"); }
+static void test_blocking(void) { poisons("blocking", true, FEW, "under suspicion: it exited with code 4"); }
+static void test_segv(void) { poisons("segv", true, MANY, "by signal 11"); }
+static void test_exit(void) { poisons("exit", true, FEW, "by a call of exit()"); }
+static void test_room(void) { poisons("room", true, FEW, "by signal 6"); }
+
+static void with_watchdog(bool supervised)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s/manager-%d", root, supervised);
+    CHECK(setenv("NOTIFY_SOCKET", name, 1) == 0 && setenv("WATCHDOG_USEC", "4000000", 1) == 0);
+    poisons("loop", supervised, FEW, "by signal 6");
+    CHECK(unsetenv("NOTIFY_SOCKET") == 0 && unsetenv("WATCHDOG_USEC") == 0);
+}
+
+static void test_loop(void) { with_watchdog(false); }
+static void test_loop_supervised(void) { with_watchdog(true); }
+
+static pid_t worker(void)
+{
+    while (restart_if_dead() || !call_try(NULL, url_of("/pid"), NULL, NULL, 0, &a) || a.status != 200) nap();
+    return (pid_t)strtoll(a.body, NULL, 10);
+}
+
+/* Whoever kills from outside says nothing of the runs. */
+static void kills(bool supervised, size_t count)
+{
+    static const int signals[] = {SIGKILL, SIGKILL, SIGABRT, SIGKILL, SIGSEGV, SIGKILL,
+                                  SIGKILL, SIGKILL, SIGBUS,  SIGKILL, SIGKILL, SIGKILL};
+    in_folder("kills", supervised);
+    start();
+    begin_innocents(0, FEW, 700);
+    for (size_t i = 0; i < count; i++) {
+        pid_t pid = worker();
+        usleep(50000 * (useconds_t)(i % 5));
+        CHECK(kill(pid, signals[i % (sizeof signals / sizeof signals[0])]) == 0);
+        while (worker() == pid) nap();
+    }
+    innocents_end(FEW);
+    CHECK_INT(log_count("nobody knows of which run"), 0);
+    CHECK_INT(log_count("one at a time"), 0);
+    CHECK_INT(log_count("stopped ("), 0);
+    stop();
+}
+
+static void test_kills(void) { kills(false, 12); }
+static void test_kills_supervised(void) { kills(true, 5); }
+
+/* Ends that have nothing to do with each other make no suspects. */
+static void days_apart(bool asleep)
+{
+    in_folder(asleep ? "days-asleep" : "days-set", false);
+    start();
+    begin("/poison?how=thread", poison);
+    begin_innocents(0, FEW, 100);
+    for (int i = 0; i < 5; i++) {
+        while (!restart_if_dead()) nap();
+        __atomic_fetch_add(asleep ? &clocks->slept_ms : &clocks->set_ms, asleep || i % 2 == 0 ? DAY_MS : -DAY_MS,
+                           __ATOMIC_SEQ_CST);
+    }
+    CHECK(log_count("nobody knows of which run") >= 4);
+    CHECK_INT(log_count("one at a time"), 0);
+    CHECK_INT(log_count("stopped ("), 0);
+    seen->harmless = true;
+    while (restart_if_dead() || !is_in_state(poison, "\"state\":\"succeeded\"")) nap();
+    innocents_end(FEW);
+    stop();
+}
+
+static void test_days_asleep(void) { days_apart(true); }
+static void test_days_set(void) { days_apart(false); }
+
+static const check_case cases[] = {
+    {"out of memory, beside five hundred innocents", test_memory},
+    {"out of memory, supervised", test_memory_supervised},
+    {"a thread of its own that crashes", test_thread},
+    {"a thread of its own that crashes, supervised", test_thread_supervised},
+    {"_exit, supervised, beside five hundred innocents", test_exit_status},
+    {"_exit with code 0, supervised", test_exit_zero},
+    {"_exit on a thread of sw_blocking, supervised", test_blocking},
+    {"a write to nowhere, supervised, beside five hundred innocents", test_segv},
+    {"exit, supervised", SANITIZED ? NULL : test_exit},
+#ifdef CORO_VALGRIND
+    {"no room for memory", SANITIZED ? test_room : NULL}, /* a checker needs the room itself */
+#else
+    {"no room for memory", SANITIZED ? NULL : test_room},
+#endif
+    {"an endless loop that the manager's watchdog ends", test_loop},
+    {"an endless loop that the supervisor ends", test_loop_supervised},
+    {"signals from outside stop nobody", test_kills},
+    {"signals from outside stop nobody, supervised", test_kills_supervised},
+    {"ends a day apart make no suspects", test_days_asleep},
+    {"ends that the wall clock shows a day apart make no suspects", test_days_set},
+};
+
+/* A tmpfs in this program's own mount namespace stands for the kernel's cgroup files. */
+static void show_kills(void)
+{
+    CHECK(unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0);
+    CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    CHECK(mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0, NULL) == 0);
+    FILE *f = fopen(KILLS_FILE, "w");
+    CHECK(f && fprintf(f, "oom 0\noom_kill 0\n") > 0 && fclose(f) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        argv[1] = argv[0];
+        return serve(argc - 1, argv + 1);
+    }
+    snprintf(served_program, sizeof served_program, "%s", argv[0]);
+    show_kills();
+    make_folder(root);
+    snprintf(notes_path, sizeof notes_path, "%s/notes", root);
+    CHECK(setenv("NOTES", notes_path, 1) == 0);
+    share(notes_path);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    remove_tree(root);
+    return result;
+}
