@@ -135,3 +135,28 @@ size_t answer_body(char *data, size_t size, size_t count, void *easy)
     call->received += len;
     return call_take_body(call, data, len) ? len : refuse(call, HTTP_CALL_OTHER, "out of memory");
 }
+
+/* ---- The end ---- */
+
+/* Of these encodings the bytes that stand for nothing at all. */
+static const struct {
+    const char *name;
+    curl_off_t least, most; /* gzip has names and comments, the others have blocks that only flush */
+} empties[] = {{"gzip", 20, 1024}, {"x-gzip", 20, 1024}, {"deflate", 2, 64}, {"br", 1, 16}, {"zstd", 9, 64}};
+
+/* curl unpacks what comes, and does not mind when that ends too early. A body of which nothing could be unpacked tells
+ * it: it would count as empty. */
+const char *answer_cut(const http_call *call, curl_off_t wire_bytes)
+{
+    const char *at = call->head.data ? call->head.data + call->head.start : "";
+    if (call->takes_encoded || call->received > 0 || wire_bytes == 0) return NULL;
+    for (size_t i = 0; i < call->header_count; i++, at += strlen(at) + 1) {
+        if (!header_is(at, "Content-Encoding")) continue;
+        for (size_t k = 0; k < sizeof empties / sizeof empties[0]; k++) {
+            if (strcasecmp(header_value(at), empties[k].name) != 0) continue;
+            if (wire_bytes < empties[k].least || wire_bytes > empties[k].most)
+                return "the response's body ends inside its encoding";
+        }
+    }
+    return NULL;
+}

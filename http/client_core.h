@@ -263,6 +263,8 @@ int socket_close(void *client, curl_socket_t fd);
 /* client_answer.c: curl's callbacks */
 size_t answer_header(char *data, size_t size, size_t count, void *easy);
 size_t answer_body(char *data, size_t size, size_t count, void *easy);
+/* Why a body of which so many bytes came is not whole, though its framing is; NULL: it seems to be. */
+const char *answer_cut(const http_call *call, curl_off_t wire_bytes);
 
 /* client_redirect.c */
 bool redirect_wanted(const http_call *call, long status); /* at the end of a head */

@@ -209,6 +209,15 @@ void transfer_resume(http_call *call)
     call_end(call, kind, text);
 }
 
+/* What curl takes for a success and is none; NULL: it is one. */
+static const char *misfit(const http_call *call)
+{
+    curl_off_t wire_bytes = 0;
+    if (!call->head_final) return "the peer's answer has no status of its own";
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_SIZE_DOWNLOAD_T, &wire_bytes);
+    return answer_cut(call, wire_bytes);
+}
+
 void transfer_done(CURL *curl, CURLcode result)
 {
     client_easy *e = NULL;
@@ -225,9 +234,9 @@ void transfer_done(CURL *curl, CURLcode result)
     if (result != CURLE_OK || call->error != HTTP_CALL_OK) {
         kind = call_failure(call, result, &text);
         if (kind == HTTP_CALL_CONNECT) names_doubt(call);
-    } else if (!call->head_final) {
+    } else if (misfit(call)) {
         kind = HTTP_CALL_BROKEN;
-        text = call_describe(call, "the peer's answer has no status of its own");
+        text = call_describe(call, misfit(call));
     }
     call->host->warm = e->multi;
     leave_curl(call);

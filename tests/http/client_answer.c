@@ -108,8 +108,44 @@ static void test_large_heads(void)
     wire_end();
 }
 
+static size_t encoded(char *text, size_t size, const char *encoding, const char *body, size_t body_len)
+{
+    int n = snprintf(text, size, "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n", encoding,
+                     body_len);
+    CHECK(n > 0 && (size_t)n + body_len <= size);
+    memcpy(text + n, body, body_len);
+    return (size_t)n + body_len;
+}
+
+/* A body that ends before its encoding has given out a byte is no empty one; one that stands for nothing is. */
+static void test_cut_encodings(void)
+{
+#define BYTES(text) text, sizeof text - 1
+    static const struct {
+        const char *encoding, *body;
+        size_t len;
+    } cut[] = {{"br", BYTES("\x1b\xdb\x02\x00\xc4\xd6\x66\xaa\x1c\xd9\x20\xf0\x00\xda\xe2\x6e\x06\xcb\x8a\x6b")},
+               {"gzip", BYTES("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03")},
+               {"deflate", BYTES("\x78")}},
+      empty[] = {{"br", BYTES("\x06")},
+                 {"gzip", BYTES("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00")},
+                 {"deflate", BYTES("\x78\x9c\x03\x00\x00\x00\x00\x01")},
+                 {"gzip", BYTES("")}};
+    char text[512];
+    wire_begin(answer, &(http_client_options){.calls_max = 0});
+    for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++)
+        refused(text, encoded(text, sizeof text, cut[i].encoding, cut[i].body, cut[i].len), HTTP_CALL_BROKEN,
+                "ends inside its encoding");
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+        size_t len = encoded(text, sizeof text, empty[i].encoding, empty[i].body, empty[i].len);
+        wire_finish(ask(text, len, "GET"), 200);
+    }
+    wire_end();
+}
+
 static const check_case cases[] = {{"folded lines and repeated lengths", test_odd_heads},
                                    {"a folded line that begins a head", test_folded_first},
                                    {"heads that contradict themselves", test_contradictions},
-                                   {"heads that are too large", test_large_heads}};
+                                   {"heads that are too large", test_large_heads},
+                                   {"bodies that end inside their encoding", test_cut_encodings}};
 CHECK_MAIN(cases)
