@@ -267,6 +267,7 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     c->loop = loop;
     set_options(c, options);
     c->reuses_easies = curl_version_info(CURLVERSION_NOW)->version_num >= CLIENT_CURL_REUSES;
+    c->ends_streams = curl_version_info(CURLVERSION_NOW)->version_num >= CLIENT_CURL_ENDS_STREAMS;
     TAILQ_INIT(&c->free_calls);
     TAILQ_INIT(&c->todo);
     TAILQ_INIT(&c->news);

@@ -29,6 +29,9 @@ enum {
     /* The first curl, 8.1.1, whose handles may have another request after a response. Older ones take a folded line
      * that begins a head for the continuation of a header which they freed with the handle's last response. */
     CLIENT_CURL_REUSES = 0x080101,
+    /* The first curl that ends HTTP/2 streams quietly. Older ones reset each when it is over, and servers that count
+     * resets (nghttp2: 1,000, and 33 more in a second) drop the connection with all that is under way on it. */
+    CLIENT_CURL_ENDS_STREAMS = 0x080000,
     CLIENT_TICK_MS = 25 /* how exactly idle timeouts and those of waiting calls are kept */
 };
 
@@ -70,6 +73,7 @@ struct http_client {
     client_socket **sockets; /* by descriptor, NULL where none */
     size_t sockets_cap;
     bool reuses_easies; /* see CLIENT_CURL_REUSES */
+    bool ends_streams;  /* see CLIENT_CURL_ENDS_STREAMS */
     client_easy *free_easies;
     size_t free_easy_count;
     struct call_list free_calls;

@@ -128,11 +128,13 @@ static const char *encodings_of(const http_call *call)
 }
 
 /* Streams have a connection of their own: over HTTP/2 a peer may send 32 MiB (10 MiB with curl 8) for one that is
- * paused, and curl keeps it all. */
+ * paused, and curl keeps it all. So has a request that may not be made twice where curl makes servers drop shared ones.
+ */
 static bool set_version(CURL *h, const http_call *call)
 {
-    bool shares = !call->streaming && strncasecmp(call->url, "https", 5) == 0;
-    long version = call->streaming ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
+    bool alone = call->streaming || (!call->safe && !call->client->ends_streams);
+    bool shares = !alone && strncasecmp(call->url, "https", 5) == 0;
+    long version = alone ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
     return curl_easy_setopt(h, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
            /* over TLS wait for a connection that may turn out to carry many calls */
            curl_easy_setopt(h, CURLOPT_PIPEWAIT, shares ? 1L : 0L) == CURLE_OK;

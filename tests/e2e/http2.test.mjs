@@ -69,11 +69,18 @@ async function research(proxy, flags) {
   }
 }
 
+// Before libcurl 8 unsafe requests, as all of this program are, go over HTTP/1.1.
+const shares = !/libcurl\/[1-7]\./.test(execFileSync('curl', ['--version'], { encoding: 'utf8' }));
+
 test('many calls share few HTTP/2 connections', async () => {
   const proxy = await startProxy(createSecureServer);
   const { status, body } = await research(proxy, ['--ca-file', certFile]);
   assert.equal(status, 200, body);
   assert.match(JSON.parse(body).report, /## References/);
+  if (!shares) {
+    assert.deepEqual(Object.keys(proxy.seen.versions), ['1.1']);
+    return;
+  }
   assert.deepEqual(Object.keys(proxy.seen.versions).sort(), ['1.1', '2.0']);
   assert.equal(proxy.seen.versions['1.1'], 1, 'only the report, which is read as it comes');
   assert.ok(proxy.seen.requests >= 12, `${proxy.seen.requests} calls`);
