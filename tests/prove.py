@@ -24,11 +24,14 @@ class Upstream(http.server.BaseHTTPRequestHandler):
     """Counts what it is asked for. /flaky is overloaded at the first time."""
     protocol_version = "HTTP/1.1"
     asked = []
+    flaky_at = []  # when, s
 
     def answer(self):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         Upstream.asked.append((self.command, self.path.split("?")[0]))
+        if self.path == "/flaky":
+            Upstream.flaky_at.append(time.monotonic())
         first = Upstream.asked.count(("POST", "/flaky")) == 1
         status = 503 if self.path == "/flaky" and first else 200
         if self.path == "/hang":
@@ -38,6 +41,7 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.send_header("Set-Cookie", "session=secret")
+        self.send_header("Retry-After", "1")
         self.end_headers()
         try:
             self.wfile.write(text)
@@ -87,13 +91,20 @@ def nothing_is_found_where_nothing_is_wrong(upstream, temp):
     same(page[1:], ["charge    ok: .sync, key sent", "mail      ok: key sent, not .sync",
                     "note      ok: PUT of the same content may be repeated", "ship      ok: key sent, not .sync"])
     same(code, 0)
-    same((entries, points), (19, 24))
+    same((entries, points), (20, 26))
 
 
 @test
 def only_the_first_execution_calls(upstream, temp):
     same(sorted(Upstream.asked), sorted([("GET", "/stock/lamp"), ("GET", "/stock/box"), ("POST", "/charge"), ("POST", "/mail"),
                                          ("PUT", "/notes/1"), ("POST", "/flaky"), ("POST", "/flaky")]))
+
+
+@test
+def services_that_are_overloaded_get_their_time(upstream, temp):
+    first, second = Upstream.flaky_at
+    if second - first < 1:
+        raise AssertionError(f"asked again after {second - first} s")
 
 
 @test
@@ -138,6 +149,15 @@ def the_clock_and_random_numbers_are_named(upstream, temp):
     same(page[1:], ['draw      differs at crash 1: the input of step "keep" (.lot); random numbers come from rand(), not sw_random()'
                     f"   ({line_of('clock', 'rand()')})", "crash 1: behind entry 1, the start"])
     same(code, 1)
+
+
+@test
+def a_run_that_stops_for_its_difference_is_told(upstream, temp):
+    code, page, _ = prove("clock", "POST /strict")
+    same(code, 1)
+    same(page[1].split(";")[0], 'handler   differs at crash 1: the input of step "save" (.at)')
+    same(page[2], 'handler   at crash 2: the run is stopped: step "save" is given another input than when the journal\'s result '
+         'was made (version "" of the endpoint)')
 
 
 @test
@@ -210,7 +230,7 @@ def a_process_that_dies_is_told(upstream, temp):
 @test
 def points_can_be_fewer(upstream, temp):
     code, page, _ = prove("good", "POST /orders", *ORDER, "--prove-points", "5", upstream=upstream)
-    same(page[0], "17 entries, 5 crash points of 21 (--prove-points): same answer 5, no finished step ran twice 5")
+    same(page[0], "18 entries, 5 crash points of 23 (--prove-points): same answer 5, no finished step ran twice 5")
     same(code, 0)
 
 

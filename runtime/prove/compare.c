@@ -196,6 +196,8 @@ static bool ran_once(verdict *v, const execution *x, const crash_point *p)
 static const char *how_it_ended(verdict *v, const execution *x)
 {
     arena *a = &v->scratch;
+    if (x->stopped)
+        return arena_printf(a, "the run is stopped: %.*s", (int)x->stopped->error.len, x->stopped->error.data);
     if (x->timed_out) return "it does not end within --prove-timeout";
     if (WIFSIGNALED(x->status)) return arena_printf(a, "the process dies of signal %d", WTERMSIG(x->status));
     return arena_printf(a, "the process ends with code %d before the run does", WEXITSTATUS(x->status));

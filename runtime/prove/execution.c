@@ -108,6 +108,7 @@ static bool join_journal(execution *x, const trial *t)
     x->run = t->run;
     for (size_t i = 0; i < x->fact_count && ok; i++) {
         const fact *f = &x->facts[i];
+        if (f->kind == FACT_DIED) x->died = true;
         if (f->kind == FACT_BROKEN) x->broken = strndup(f->text.data, f->text.len);
         if (f->kind != FACT_SEGMENT) continue;
         if (!x->has_run && f->id.len == RUN_ID_BYTES) memcpy(x->run.bytes, f->id.data, RUN_ID_BYTES);
@@ -138,6 +139,7 @@ static bool find_entries(execution *x)
     for (size_t i = 0; i < x->entry_count; i++) {
         if (x->entries[i].kind == ENTRY_RESPONSE) x->response = &x->entries[i];
         if (x->entries[i].kind == ENTRY_ENDED) x->ended = &x->entries[i];
+        if (x->entries[i].kind == ENTRY_STOPPED) x->stopped = &x->entries[i];
     }
     return true;
 }

@@ -35,8 +35,9 @@ typedef struct execution {
     entry *entries;
     size_t *ends; /* bytes up to and with each */
     size_t entry_count;
-    const entry *response, *ended; /* NULL: it has none */
-    const char *broken;            /* why it could not be made; owned. NULL: it could */
+    const entry *response, *ended, *stopped; /* NULL: it has none */
+    bool died;                               /* as planned */
+    const char *broken;                      /* why it could not be made; owned. NULL: it could */
     bool timed_out;
     int status; /* of waitpid */
 } execution;

@@ -19,6 +19,7 @@ typedef enum fact_kind {
     FACT_READ,    /* a clock or random numbers, outside steps. text: function; data: file; hash: address in it */
     FACT_EFFECT,  /* something done outside steps. likewise */
     FACT_MISUSE,  /* a function of stepwell.h that belongs in a step was called outside. likewise */
+    FACT_DIED,    /* the process ends where its plan has it die */
     FACT_REFUSED, /* the request began no run. data: the response */
     FACT_BROKEN,  /* the execution cannot be made. text: why */
     /* made by the parent, of the first execution's journal */

@@ -68,7 +68,9 @@ void probe_attempt(const step_spec *spec, int number)
 /* What came before the attempt, and its chunks, are on disk; its result is not. */
 static void die_here(strand *s)
 {
-    if (record_wait(s, s->run->seq_next)) fact_exit(0);
+    if (!record_wait(s, s->run->seq_next)) return;
+    fact_tell(&(fact){.kind = FACT_DIED});
+    fact_exit(0);
 }
 
 void probe_attempt_over(sw_ctx *c, const step_spec *spec, bool ok, sw_value *value)

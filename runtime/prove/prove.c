@@ -134,8 +134,7 @@ static bool crash_in(proof *p, unsigned crash, const fact *attempt)
     t.plan.death_path = attempt->path;
     t.plan.death_attempt = attempt->attempt;
     bool ok = make(p, &t, &x);
-    bool died = ok && !x.ended && !x.timed_out && x.status == 0;
-    if (died)
+    if (ok && x.died)
         ok = go_on(p, &x, crash);
     else if (ok)
         compare(p, &x, &t); /* it did not come to that attempt */

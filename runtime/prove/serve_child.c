@@ -20,7 +20,7 @@
 
 enum { RESPONSE_KEPT = 4096, ERROR_TEXT = 512 };
 
-static int run_ended = -1; /* eventfd: the entry *ended* is on disk */
+static int run_ended = -1; /* eventfd: the entry *ended*, or *stopped*, is on disk */
 
 static __attribute__((noreturn)) void broken(const char *why)
 {
@@ -46,6 +46,18 @@ static void tell_segment(const store_segment *s)
                       .data = {s->data, s->len}});
 }
 
+/* Nobody will release it. */
+static bool is_stopped(const store_segment *s)
+{
+    const char *error = NULL;
+    entry e;
+    for (size_t at = 0, n; at < s->len; at += n) {
+        if ((n = entry_decode(s->data + at, s->len - at, &e, &error)) == 0) return false;
+        if (e.kind == ENTRY_STOPPED) return true;
+    }
+    return false;
+}
+
 static store_outcome commit_and_tell(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
 {
     uint64_t one = 1;
@@ -54,7 +66,7 @@ static store_outcome commit_and_tell(backend *b, store_segment *list, int64_t no
     if (outcome != STORE_DONE) return outcome;
     for (const store_segment *s = list; s; s = s->next) {
         if (s->len > 0) tell_segment(s);
-        ended |= s->live == STORE_LIVE_CLEAR;
+        ended |= s->live == STORE_LIVE_CLEAR || is_stopped(s);
     }
     if (ended && write(run_ended, &one, sizeof one) < 0) broken("an eventfd cannot be written");
     return outcome;

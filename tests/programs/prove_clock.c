@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("clock");
     sw_endpoint(app, "POST /orders", on_order, NULL);
+    sw_endpoint(app, "POST /strict", on_order, &(sw_endpoint_options){.on_difference = SW_STOP});
     sw_endpoint(app, "POST /lottery", on_lottery, NULL);
     sw_endpoint(app, "POST /measured", on_measured, NULL);
     sw_endpoint(app, "POST /daily", on_daily, NULL);

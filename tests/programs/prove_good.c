@@ -1,6 +1,7 @@
 /* A shop that survives any crash: what --prove finds nothing in. --upstream: where it pays, mails and looks things up.
  */
 #include <stepwell.h>
+#include <time.h>
 
 static sw_app *app;
 
@@ -26,6 +27,13 @@ static sw_value mail(sw_ctx *c, sw_value order)
 }
 static sw_value note(sw_ctx *c, sw_value order) { return call(c, "PUT", "/notes/1", order, NULL); }
 
+/* Another one each time that it is made: steps may do so. */
+static sw_value number(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    return sw_int((int64_t)(sw_random(c) >> 12) + time(NULL) % 2);
+}
+
 /* Overloaded at first. */
 static sw_value ship(sw_ctx *c, sw_value order)
 {
@@ -45,6 +53,7 @@ static void on_order(sw_ctx *c)
     sw_value order = sw_body_json(c);
     sw_set(c, &order, "at", sw_int(sw_now(c)));
     sw_set(c, &order, "lot", sw_int((int64_t)(sw_random(c) >> 12)));
+    sw_set(c, &order, "number", sw_step(c, "number", number, sw_nil()));
     sw_push_chunk(c, sw_str(c, "ordered"));
     sw_group *g = sw_group_new(c);
     sw_group_step(g, "stock", stock, sw_get(order, "item"));
