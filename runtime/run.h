@@ -105,7 +105,8 @@ bool run_resume(struct home *h, struct slot *slot, const store_journal *journal,
 void run_drain(run *r);
 
 /* No step of it begins any more; calls are cut, clean-ups run, and it ends as cancelled, or as failed when its deadline
- * is the reason. Journaled, so it survives a restart. Too late once the handler has ended: then nothing happens. */
+ * is the reason. Journaled, so it survives a restart. Once the handler has ended it is too late, unless its response is
+ * lost. */
 void run_cancel(run *r, entry_cancel why);
 
 /* It is to stand still until it is released: attempts under way finish and count, nothing else begins, and it leaves

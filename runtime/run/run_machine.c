@@ -58,7 +58,7 @@ static const cell table[RUN_STATES][RUN_EVENTS] = {
                     [RUN_ON_UNWOUND] = GO(LEAVING_LOST, NOTHING)},
     [RUN_ENDING] = {[RUN_ON_DRAIN] = GO(ENDING, NOTHING),
                     [RUN_ON_HURRY] = GO(ENDING, NOTHING),
-                    [RUN_ON_CANCEL] = GO(ENDING, NOTHING),
+                    [RUN_ON_CANCEL] = GO(ENDING, NOTE_CANCEL),
                     [RUN_ON_STOP] = GO(ENDING, NOTHING),
                     [RUN_ON_LOSS] = GO(LEAVING_LOST, NOTHING),
                     [RUN_ON_SETTLED] = GO(ENDED, ANSWER),

@@ -11,8 +11,9 @@
  *                   |      --stop--> STOPPING --unwound--> LEAVING_STOPPED --on disk--> STOPPED (a slot)
  *                   +--loss--> LOSING --unwound--> LEAVING_LOST --> PARKED, LEFT, or never on disk: REFUSED, CUT
  *
- * A cancel leads from every state but LOSING and LEAVING_LOST to ENDING; a loss from every state to LEAVING_LOST; and
- * whatever the run is leaving for, a handler that returns leads to ENDING. */
+ * A cancel leads from every state to ENDING, but for LOSING and LEAVING_LOST: there it is noted, as in ENDING, for
+ * whoever loads the run again. A loss leads from every state to LEAVING_LOST; and whatever the run is leaving for, a
+ * handler that returns leads to ENDING. */
 #ifndef RUNTIME_RUN_MACHINE_H
 #define RUNTIME_RUN_MACHINE_H
 

@@ -211,6 +211,30 @@ static void test_cancel_while_leaving(void)
     turned_close();
 }
 
+/* It comes while the response is on its way, and then the response is lost: the run is not done again. */
+static void test_cancel_then_lost(void)
+{
+    char text[TURNED_TEXT];
+    open_program();
+    int fd = turned_send("POST", "/alone", "");
+    TURN_UNTIL(seen.steps == 1);
+    run *r = newest();
+    run_id id = r->id;
+    TURN_UNTIL(r->commit == COMMIT_DURABLE);
+    turned_writes = false;
+    go();
+    TURN_UNTIL(r->state == RUN_ENDING);
+    int other = turned_send_to("DELETE", &id, "");
+    TURN_UNTIL(r->cancel);
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    turned_writes = true;
+    CHECK_INT(turned_reply(other, text), 200);
+    CHECK_INT(turned_reply(fd, text), 303);
+    CHECK_INT(turned_reply(turned_send_to("GET", &id, "/output"), text), 410);
+    CHECK_INT(seen.steps, 1);
+    turned_close();
+}
+
 /* The handler has been unwound for a drain, and a member of it is still at work. */
 static run *leave_apart(run_id *id)
 {
@@ -277,6 +301,7 @@ static const check_case cases[] = {
     {"a drain after a loss", test_lost_then_drain},
     {"a drain after a cancel", test_cancel_then_drain},
     {"a cancel while the last entries are on their way", test_cancel_while_leaving},
+    {"a cancel while the response is on its way, which is lost", test_cancel_then_lost},
     {"a member that outlives its handler finishes", test_member_finishes},
     {"a member that outlives its handler is hurried", test_member_is_hurried},
     {"a member that outlives its handler is cut by a cancel", test_member_is_cancelled},

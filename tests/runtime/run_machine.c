@@ -228,7 +228,7 @@ static void check_final(const world *w)
 
 static void post(world w, run_event event)
 {
-    if (event == RUN_ON_CANCEL && w.life != RUN_ENDING) w.cancelled = true;
+    if (event == RUN_ON_CANCEL) w.cancelled = true;
     if (event == RUN_ON_LOSS) w.lost = true;
     run_transition t = run_next(w.life, event);
     w.life = t.to;
