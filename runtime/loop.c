@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runtime/builtin.h"
+#include "runtime/clients/audience.h"
 #include "runtime/clients/door.h"
 #include "runtime/kept.h"
 #include "runtime/log.h"
@@ -491,6 +492,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     const sw_options *o = &app->opt;
     (void)snprintf(error, error_size, "out of memory");
     if (!home_init(&l->home, app, index, count)) return false;
+    l->home.listener = &audience;
     l->home.uv = &l->uv;
     l->home.claims = &l->claims;
     l->home.keeper = &l->keeper;

@@ -48,7 +48,7 @@ typedef struct sw_options {
     int64_t blocking_threads;        /* of sw_blocking */
     int64_t upstream_connections_per_host;
     int64_t lookup_threads, names_max; /* of the process; of hosts, of each loop */
-    const char *prove; /* "POST /orders": it is proved instead of served; NULL: it serves */
+    const char *prove;                 /* "POST /orders": it is proved instead of served; NULL: it serves */
     const char *prove_body;
     const char *const *prove_headers; /* NULL-terminated; NULL: none */
     const char *prove_repeatable;     /* patterns of step ids, with commas; NULL: none */

@@ -13,7 +13,6 @@
 #include "runtime/run/home.h"
 #include "runtime/run_core.h"
 #include "runtime/strand.h"
-#include "runtime/waiter.h"
 
 void run_touch(run *r)
 {
@@ -175,13 +174,13 @@ void run_turn_end(run *r)
     assert(!run_is_touched(r));
     /* A cancel is acknowledged when it is on disk: SW_RELAXED is about the handler's answer. */
     bool relaxed = r->state == RUN_ENDING && !r->cancel && r->task.endpoint->options.durability == SW_RELAXED;
-    if (relaxed && r->waiters && waiter_unkeep(&r->waiters)) run_answer_waiters(r); /* else when it is on disk */
+    const run_listener *listener = r->task.home->listener;
+    if (relaxed) listener->on_over(r, RUN_OVER_EARLY);
     record_flush(r);
-    if (run_is_durable(r) && r->waiters) {
-        bool sends_on = r->waits_long && r->seq_durable >= r->seq_wait;
-        if (sends_on && run_state_has_handler(r->state)) waiter_redirect(&r->waiters);
-        waiter_pump(&r->waiters, r->frames);
-        if (r->seq_release > 0 && r->seq_durable >= r->seq_release) waiter_released(&r->waiters);
+    if (run_is_durable(r)) {
+        bool waits_long = r->waits_long && r->seq_durable >= r->seq_wait && run_state_has_handler(r->state);
+        if (waits_long) listener->on_waits_long(r);
+        listener->on_durable(r);
     }
     if (has_settled(r))
         settle(r);
@@ -225,8 +224,8 @@ void run_committed(run *r)
     }
     if (first) {
         if (!r->slot) run_make_findable(r);
-        run_client_gone(r);                       /* before that nobody could be sent on */
-        if (r->task.home->draining) run_drain(r); /* the drain has not found it */
+        if (r->slot) slot_end_if_alone(r->task.home, r->slot); /* before that nobody could be sent on */
+        if (r->task.home->draining) run_drain(r);              /* the drain has not found it */
     }
     for (strand *s = r->commit_waiters ? r->task.strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);

@@ -1,6 +1,7 @@
 /* run: one request being handled, from its first entry to its last, or until it parks. Owns its arena, its strands
  * (one coroutine for the handler and one for each parallel step or branch), its journal buffer and its response. It
- * lives in one home. It never touches a socket: clients are waiters.
+ * lives in one home. It never touches a socket: what clients should know it tells a
+ * listener (runtime/run/run_listener.h).
  *
  * What it does next is decided in runtime/run/run_machine.h, by two tables: here is posted what happens to it, and done
  * what they say. */
@@ -97,7 +98,7 @@ run *run_begin(struct home *h, const struct endpoint *work, const run_input *inp
                run_refusal *why);
 
 /* A run from its journal, which is copied: the slot is its own then. False: it does not go on, and *why says for what
- * reason; streams of the slot have got what it has streamed. */
+ * reason. The slot keeps those who wait, also when it goes on: whoever calls hands them over. */
 bool run_resume(struct home *h, struct slot *slot, const store_journal *journal, struct stop_cause *why);
 
 /* The process ends: the handler goes no further than its next step or wait, and what has been journaled stays. Once
@@ -143,9 +144,6 @@ struct slot *run_list(struct home *h, const run_id *id);
 /* A wait of it that is over --redirect-after begins, and has been journaled: clients are sent on when that is on disk,
  * so that another process knows of it. */
 void run_wait_long(run *r);
-
-/* A client of it has gone away, not been sent on. */
-void run_client_gone(run *r);
 
 /* The end of a turn: appends new entries, parks it when it only waits. */
 void run_turn_end(run *r);

@@ -9,8 +9,8 @@
 #define RUNTIME_RUN_CORE_H
 
 #include "runtime/run.h"
+#include "runtime/run/run_listener.h"
 
-extern const char RUN_NOT_DONE[];            /* to a client whose request left no trace */
 extern const char RUN_RETRY_AFTER_JOURNAL[]; /* seconds */
 
 /* run.c */
@@ -20,10 +20,9 @@ void run_free(run *r);
 void run_post(run *r, run_event event);
 
 /* run_end.c */
-void run_main(void *arg);                         /* the handler's coroutine; `arg` is the run */
-bool run_response_entry(run *r, entry *response); /* false: out of memory */
-void run_record_end(run *r);                      /* its last entries */
-void run_end_cancelled(run *r);                   /* likewise: 410, or 504 when its deadline is the reason */
+void run_main(void *arg);       /* the handler's coroutine; `arg` is the run */
+void run_record_end(run *r);    /* its last entries */
+void run_end_cancelled(run *r); /* likewise: 410, or 504 when its deadline is the reason */
 
 /* run_leave.c: the actions of the table. Those of the second half free the run. */
 void run_unwind(run *r);
@@ -31,7 +30,6 @@ void run_cut_waits(run *r);
 void run_record_cancel(run *r);
 void run_note_cancel(run *r);
 void run_record_stop(run *r);
-void run_answer_waiters(run *r);
 
 void run_end(run *r);
 void run_park(run *r);

@@ -11,13 +11,11 @@
 #include "runtime/run/home.h"
 #include "runtime/run_core.h"
 #include "runtime/strand.h"
-#include "runtime/waiter.h"
 
 const char RUN_NOT_DONE[] = "the journal cannot be written; the request was not done";
-static const char PARTLY_DONE[] =
-    "the journal could not be written after steps of the request had begun: what they did "
-    "may have been done, and is not recorded";
 const char RUN_RETRY_AFTER_JOURNAL[] = "5";
+
+static const run_listener *listener_of(const run *r) { return r->task.home->listener; }
 
 /* ---- Unwinding ---- */
 
@@ -75,11 +73,6 @@ void run_cancel(run *r, entry_cancel why)
     run_post(r, RUN_ON_CANCEL);
 }
 
-void run_client_gone(run *r)
-{
-    if (r->slot && r->slot->tie == TIE_CLIENTS && waiter_none(r->waiters)) run_cancel(r, ENTRY_CANCEL_GONE);
-}
-
 /* ---- Stopping ---- */
 
 void run_record_stop(run *r)
@@ -126,12 +119,12 @@ static void leave_slot(slot *s)
 static void hand_to_slot(run *r)
 {
     slot_keep_letters(r->slot, &r->letters);
-    waiter_move(&r->waiters, &r->slot->waiters);
     r->slot->run = NULL;
 }
 
 void run_park(run *r)
 {
+    listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
     hand_to_slot(r);
     counter_add(&r->task.home->counters.runs_parked, 1);
     slot_park(r->task.home, r->slot, r->park_due);
@@ -141,7 +134,7 @@ void run_park(run *r)
 /* The next process finds it, and whether it is tied to its clients is known to the slot. */
 void run_leave(run *r)
 {
-    waiter_dismiss(&r->waiters);
+    listener_of(r)->on_left(r, RUN_LEFT_TO_NEXT);
     if (r->slot && run_is_durable(r) && r->task.home->draining)
         leave_slot(r->slot);
     else
@@ -149,16 +142,16 @@ void run_leave(run *r)
     run_free(r);
 }
 
-/* Streams get what is on disk before they are told. */
 void run_stand(run *r)
 {
     slot *s = r->slot;
-    const stop_cause why = {.reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms()};
-    waiter_stopped(&r->waiters, why.reason, r->frames);
+    const stop_cause why = {
+        .reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms(), .streamed = r->frames};
     if (!s) { /* there was no memory for one */
         run_leave(r);
         return;
     }
+    listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
     hand_to_slot(r);
     slot_stop(r->task.home, s, &why);
     run_free(r);
@@ -171,19 +164,15 @@ void run_reload(run *r)
         run_leave(r);
         return;
     }
+    listener_of(r)->on_left(r, RUN_LEFT_LOST);
     hand_to_slot(r);
-    waiter_redirect(&r->slot->waiters); /* nobody knows when the journal takes writes again */
     slot_park(r->task.home, r->slot, clock_alarm_in(0));
     run_free(r);
 }
 
-/* 503 says: ask again; that is only true of what was not done, and will not be. */
 void run_refuse(run *r)
 {
-    if (r->attempted)
-        waiter_refuse(&r->waiters, 500, PARTLY_DONE);
-    else
-        waiter_refuse(&r->waiters, 503, RUN_NOT_DONE);
+    listener_of(r)->on_refused(r, r->attempted ? RUN_REFUSED_PARTLY : RUN_REFUSED_UNDONE);
     drop_slot(r);
     run_free(r);
 }
@@ -191,25 +180,15 @@ void run_refuse(run *r)
 /* It may be on disk, and goes on at the next start then. */
 void run_cut(run *r)
 {
-    waiter_cut(&r->waiters);
+    listener_of(r)->on_refused(r, RUN_REFUSED_UNKNOWN);
     drop_slot(r);
     run_free(r);
-}
-
-void run_answer_waiters(run *r)
-{
-    entry response;
-    if (run_response_entry(r, &response))
-        waiter_answer(r->task.home, &r->waiters, &r->id, &response, r->outcome, r->frames);
-    else
-        waiter_dismiss(&r->waiters); /* no memory: they ask again at its URLs */
 }
 
 void run_end(run *r)
 {
     home *h = r->task.home;
-    if (r->seq_release > 0) waiter_released(&r->waiters);
-    if (r->waiters) run_answer_waiters(r);
+    listener_of(r)->on_over(r, RUN_OVER_DURABLE);
     letter_drop(h, &r->letters); /* one that came too late */
     if (r->slot) letter_drop(h, &r->slot->letters);
     drop_slot(r);

@@ -14,7 +14,6 @@
 #include "runtime/run_request.h"
 #include "runtime/stop.h"
 #include "runtime/strand.h"
-#include "runtime/waiter.h"
 
 enum { TIMER_EARLY_MS = 2 };
 
@@ -163,8 +162,6 @@ static void take_slot(run *r, slot *s)
     if (s->release && !released) slot_deny_release(h, s, "the run is not stopped");
     s->release = false;
     letter_move(&s->letters, &r->letters);
-    waiter_move(&s->waiters, &r->waiters);
-    if (r->waiters) run_touch(r); /* streams get what there is, and not only when something new is on disk */
     counter_add(&h->counters.runs_resumed, 1);
 }
 
@@ -186,7 +183,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && may_be_sent_on(r));
     entry_cancel cancel = why_end(r, s, why);
     if (!cancel && why->reason != STOP_NONE) {
-        waiter_stopped(&s->waiters, why->reason, r->frames);
+        why->streamed = r->frames ? frames_hold(r->frames) : NULL;
         unresume(r);
         return false;
     }

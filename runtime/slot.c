@@ -248,7 +248,7 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish
 
 static waiter_kind sender_of(letter_kind kind) { return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE; }
 
-static waiter **waiters_of(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
+waiter **slot_waiters(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
 
 void slot_send_letter(home *h, slot *s, letter_kind kind)
 {
@@ -259,7 +259,7 @@ void slot_send_letter(home *h, slot *s, letter_kind kind)
         if (letter_send(h, &s->id, kind))
             s->writing |= bit;
         else
-            waiter_deny(waiters_of(s), sender_of(kind), 503, "out of memory");
+            waiter_deny(slot_waiters(s), sender_of(kind), 503, "out of memory");
     }
 }
 
@@ -292,7 +292,7 @@ void slot_take_letter(home *h, letter *m, const char *error)
     slot *s = slot_find(&h->slots, &m->run);
     if (s) s->writing &= (uint8_t)~(1U << m->kind);
     if (error) {
-        if (s) waiter_deny(waiters_of(s), sender_of(m->kind), 503, NOT_WRITTEN);
+        if (s) waiter_deny(slot_waiters(s), sender_of(m->kind), 503, NOT_WRITTEN);
         letter_free_all(&m);
     } else if (!s) {
         letter_drop(h, &m); /* the run has ended */
@@ -375,7 +375,7 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
     } else if (s->state == SLOT_PARKED || (s->run && !run_is_stopping(s->run))) {
         waiter_problem(x, 409, "the run is not stopped", NULL);
     } else {
-        waiter_attach(h, waiters_of(s), &wish, x, id);
+        waiter_attach(h, slot_waiters(s), &wish, x, id);
         if (s->run || s->unfinished) {
             slot_send_letter(h, s, LETTER_RELEASE);
             return;

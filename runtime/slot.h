@@ -131,6 +131,8 @@ bool slot_is_promised(const struct home *h, const run_id *id, letter_kind kind);
 void slot_keep_letters(slot *s, struct letter **letters);
 /* Whoever wants it released is told why not, and the letter goes. */
 void slot_deny_release(struct home *h, slot *s, const char *why);
+/* Nobody may wait for the answer of a run that ends with its clients: then it is cancelled. */
+void slot_end_if_alone(struct home *h, slot *s);
 /* A client of the run has gone away. */
 void slot_client_gone(struct home *h, const run_id *id);
 /* A client of the run was sent on, and knows its URL. */

@@ -10,6 +10,10 @@ slot *slot_for(struct home *h, const run_id *id);
 /* What somebody wants of the run is written down, unless it is, or is being written: whoever asks again waits for what
  * the first letter of the kind leads to. */
 void slot_send_letter(struct home *h, slot *s, letter_kind kind);
+
+/* Those who wait for its run, in memory or not. */
+struct waiter **slot_waiters(slot *s);
+
 /* SLOT_STOPPED: it is loaded again after that. */
 void slot_look_at(struct home *h, slot *s, int64_t wait_ms);
 

@@ -126,7 +126,7 @@ static void stop(home *h, slot *s, const stop_cause *why)
     }
     letter_drop_tries(&s->letters);
     deny(h, s, why);
-    waiter_stopped(&s->waiters, why->reason, NULL);
+    waiter_stopped(&s->waiters, why->reason, why->streamed);
     look_again(h, s, why);
 }
 
@@ -161,6 +161,13 @@ static void cannot_read(home *h, slot *s, const char *id, const char *error)
     slot_remove(h, s);
 }
 
+/* Streams get what there is, and not only when something new is on disk. */
+static void give_waiters(slot *s)
+{
+    waiter_move(&s->waiters, &s->run->waiters);
+    if (s->run->waiters) run_touch(s->run);
+}
+
 static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
 {
     char id[RUN_ID_TEXT + 1];
@@ -178,11 +185,13 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
         return;
     } else if (!room && slot_wants_place(s)) {
         slot_enqueue(&h->slots, s);
-    } else if (!run_resume(h, s, j, &why)) {
-        if (why.reason == STOP_NONE)
-            try_again(h, s, id, why.text);
-        else
-            stop(h, s, &why);
+    } else if (run_resume(h, s, j, &why)) {
+        give_waiters(s);
+    } else if (why.reason == STOP_NONE) {
+        try_again(h, s, id, why.text);
+    } else {
+        stop(h, s, &why);
+        frames_release(why.streamed);
     }
 }
 

@@ -22,16 +22,21 @@ static former_tie former(const home *h, const slot *s)
     return ties_find(h->app->ties, &s->id);
 }
 
-void slot_client_gone(home *h, const run_id *id)
+void slot_end_if_alone(home *h, slot *s)
 {
-    slot *s = slot_find(&h->slots, id);
-    if (!s) return;
+    if (s->tie != TIE_CLIENTS || !waiter_none(*slot_waiters(s))) return;
     if (s->run) {
-        run_client_gone(s->run);
-    } else if (s->tie == TIE_CLIENTS && waiter_none(s->waiters) && !h->draining) { /* else the next process finds it */
+        run_cancel(s->run, ENTRY_CANCEL_GONE);
+    } else if (!h->draining) { /* else the next process finds it */
         s->cancel = ENTRY_CANCEL_GONE;
         slot_wake(h, s);
     }
+}
+
+void slot_client_gone(home *h, const run_id *id)
+{
+    slot *s = slot_find(&h->slots, id);
+    if (s) slot_end_if_alone(h, s);
 }
 
 void slot_client_sent_on(home *h, const run_id *id)

@@ -9,6 +9,8 @@
 #include "runtime/clock.h"
 #include "storage/entry.h"
 
+struct frames;
+
 /* Those that are entries have the entry's number. The others are found anew whenever the run is loaded, and so end when
  * their cause does. */
 typedef enum stop_reason {
@@ -28,10 +30,11 @@ typedef enum stop_reason {
 
 /* Why a run that was loaded does not go on. */
 typedef struct stop_cause {
-    stop_reason reason;  /* STOP_NONE: nothing is wrong with the run, there is no stack or memory for it now */
-    const char *text;    /* what a person should know; static */
-    int64_t since_ms;    /* Unix; from when --retain-stopped counts; 0: from now on */
-    clock_wait deadline; /* the run's, if it goes by while the run is stopped; zeros: it does not */
+    stop_reason reason;      /* STOP_NONE: nothing is wrong with the run, there is no stack or memory for it now */
+    const char *text;        /* what a person should know; static */
+    int64_t since_ms;        /* Unix; from when --retain-stopped counts; 0: from now on */
+    clock_wait deadline;     /* the run's, if it goes by while the run is stopped; zeros: it does not */
+    struct frames *streamed; /* what it has streamed, NULL: that is not known. Of run_resume's: held for the caller */
 } stop_cause;
 
 stop_reason stop_of_entry(const entry *stopped);

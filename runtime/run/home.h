@@ -29,6 +29,7 @@ struct http_exchange;
 struct keeper;
 struct plain;
 struct run;
+struct run_listener;
 struct suspects;
 struct sw_app;
 struct waiter;
@@ -75,11 +76,12 @@ struct home {
     home_outbox outbox;
     home_runs runs;
     gate gate;
-    slot_table slots;           /* runs that can be asked for */
-    struct claim_table *claims; /* Idempotency-Keys of runs that are not on disk; the loop's */
-    struct keeper *keeper;      /* connections that outlive the process; the loop's */
-    struct waiter *readers;     /* streams of runs that are over */
-    struct suspects *suspects;  /* shared by all loops; NULL: no run is suspected of anything */
+    slot_table slots;                    /* runs that can be asked for */
+    struct claim_table *claims;          /* Idempotency-Keys of runs that are not on disk; the loop's */
+    struct keeper *keeper;               /* connections that outlive the process; the loop's */
+    struct waiter *readers;              /* streams of runs that are over */
+    struct suspects *suspects;           /* shared by all loops; NULL: no run is suspected of anything */
+    const struct run_listener *listener; /* of its runs; the loop's */
     home_move_fn move;
     void (*wake)(home *h);                 /* from any thread: suspects_look is called on the home's */
     msgpack_sbuffer buffers[HOME_BUFFERS]; /* for entries of runs, empty; see record.c */

@@ -1,0 +1,9 @@
+/* audience: listens to the runs of a home for their clients, and tells those what becomes of their request. */
+#ifndef RUNTIME_AUDIENCE_H
+#define RUNTIME_AUDIENCE_H
+
+#include "runtime/run/run_listener.h"
+
+extern const run_listener audience;
+
+#endif

@@ -1,0 +1,47 @@
+/* run_listener: what a run tells whoever waits for it, so that it need not know who that is. A home has one listener,
+ * which is told of all its runs, on the home's thread; it may attach and answer clients, touch the run, nothing else.
+ */
+#ifndef RUNTIME_RUN_LISTENER_H
+#define RUNTIME_RUN_LISTENER_H
+
+#include <stdbool.h>
+
+#include "storage/entry.h"
+
+struct run;
+
+typedef enum run_over {
+    RUN_OVER_DURABLE, /* its response is on disk */
+    RUN_OVER_EARLY    /* it is not, and its endpoint allows to answer all the same; told again when it is */
+} run_over;
+
+typedef enum run_left {
+    RUN_LEFT_TO_SLOT, /* it goes on here, at a time that is known, or stands still */
+    RUN_LEFT_LOST,    /* it goes on here when the journal takes writes again: nobody knows when */
+    RUN_LEFT_TO_NEXT  /* the process ends, and the next one finds it */
+} run_left;
+
+typedef enum run_refused {
+    RUN_REFUSED_UNDONE,  /* nothing of it was done, nor will be */
+    RUN_REFUSED_PARTLY,  /* steps of it had begun; nothing of it is on disk, nor will be */
+    RUN_REFUSED_UNKNOWN, /* nobody knows: it goes on at the next start, or is not there */
+} run_refused;
+
+typedef struct run_listener {
+    /* At the end of a turn in which more of it came to the disk, or that it was touched in. */
+    void (*on_durable)(struct run *r);
+    /* Likewise, while it waits for longer than --redirect-after. */
+    void (*on_waits_long)(struct run *r);
+    /* Behind these three nobody may wait for it in memory, but for RUN_OVER_EARLY. */
+    void (*on_over)(struct run *r, run_over when);
+    void (*on_left)(struct run *r, run_left where);
+    void (*on_refused)(struct run *r, run_refused how);
+} run_listener;
+
+/* To a client of a run of which nothing was done, nor will be. */
+extern const char RUN_NOT_DONE[];
+
+/* Of a run that is over: its response, whose texts lie in the run and the home's scratch. False: no memory. */
+bool run_response_entry(struct run *r, entry *response);
+
+#endif

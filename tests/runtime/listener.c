@@ -1,0 +1,207 @@
+/* What a run tells its listener, and in which order: without any client, on a program turned by hand. */
+#include "runtime/run.h"
+#include "runtime/run/run_listener.h"
+#include "tests/turned.h"
+
+static char told[1024]; /* what was told, "; " behind each; what is told again and again once */
+static bool go;
+
+static void forget(void)
+{
+    told[0] = 0;
+    go = false;
+}
+
+static void tell(const char *what)
+{
+    char text[64];
+    size_t len = strlen(told);
+    (void)snprintf(text, sizeof text, "%s; ", what);
+    bool repeats = strstr(what, "durable") || strstr(what, "waits");
+    if (!repeats || !strstr(told, text)) (void)snprintf(told + len, sizeof told - len, "%s", text);
+}
+
+static void on_durable(run *r)
+{
+    CHECK(run_is_durable(r));
+    tell("durable");
+}
+
+static void on_waits_long(run *r)
+{
+    CHECK(run_is_durable(r));
+    tell("waits long");
+}
+
+static void on_over(run *r, run_over when)
+{
+    char text[64];
+    entry response;
+    CHECK(run_response_entry(r, &response));
+    CHECK_INT(run_is_durable(r), when == RUN_OVER_DURABLE);
+    (void)snprintf(text, sizeof text, "over %d%s", response.status, when == RUN_OVER_EARLY ? " early" : "");
+    tell(text);
+}
+
+static void on_left(run *r, run_left where)
+{
+    static const char *const names[] = {
+        [RUN_LEFT_TO_SLOT] = "left to slot", [RUN_LEFT_LOST] = "left lost", [RUN_LEFT_TO_NEXT] = "left to next"};
+    CHECK(run_is_durable(r));
+    tell(names[where]);
+}
+
+static void on_refused(run *r, run_refused how)
+{
+    static const char *const names[] = {[RUN_REFUSED_UNDONE] = "refused",
+                                        [RUN_REFUSED_PARTLY] = "refused, partly done",
+                                        [RUN_REFUSED_UNKNOWN] = "refused, unknown"};
+    CHECK(!run_is_durable(r));
+    tell(names[how]);
+}
+
+static const run_listener recorder = {.on_durable = on_durable,
+                                      .on_waits_long = on_waits_long,
+                                      .on_over = on_over,
+                                      .on_left = on_left,
+                                      .on_refused = on_refused};
+
+/* ---- The program ---- */
+
+static sw_value held(sw_ctx *c, sw_value v)
+{
+    while (!go) sw_sleep(c, "poll", 1);
+    return v;
+}
+
+static void on_quick(sw_ctx *c) { sw_reply_text(c, 201, "done"); }
+
+static void on_held(sw_ctx *c)
+{
+    (void)sw_step(c, "held", held, sw_nil());
+    (void)sw_step(c, "last", held, sw_nil());
+    sw_reply_text(c, 202, "done");
+}
+
+static void on_nap(sw_ctx *c)
+{
+    sw_sleep(c, "nap", 3600000);
+    sw_reply_text(c, 203, "rested");
+}
+
+static void routes(sw_app *app)
+{
+    sw_endpoint(app, "POST /quick", on_quick, NULL);
+    sw_endpoint(app, "POST /held", on_held, NULL);
+    sw_endpoint(app, "POST /nap", on_nap, NULL);
+    sw_endpoint(app, "POST /relaxed", on_quick, &(sw_endpoint_options){.durability = SW_RELAXED});
+}
+
+static void start(void)
+{
+    turned_open(routes, NULL);
+    turned_home()->listener = &recorder;
+    forget();
+}
+
+static run *begin(const char *route)
+{
+    static const run_origin nobody = {.claim = NULL};
+    const run_input none = {.method = {"POST", 4}, .target = {"/", 1}, .body = {"", 0}};
+    run_refusal why;
+    run *r = run_begin(turned_home(), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why);
+    CHECK(r);
+    return r;
+}
+
+/* All that it tells until it is no longer in memory. */
+static void check_told(const char *text)
+{
+    TURN_UNTIL(turned_home()->runs.count == 0);
+    CHECK_STR(told, text);
+}
+
+/* ---- The cases ---- */
+
+static void test_over(void)
+{
+    start();
+    (void)begin("POST /quick");
+    check_told("over 201; ");
+    forget();
+    (void)begin("POST /relaxed");
+    check_told("over 201 early; over 201; ");
+    forget();
+    const run *r = begin("POST /held");
+    TURN_UNTIL(run_is_durable(r));
+    go = true;
+    check_told("durable; over 202; ");
+    turned_close();
+}
+
+static void test_left(void)
+{
+    start();
+    (void)begin("POST /nap");
+    check_told("waits long; durable; left to slot; ");
+    forget();
+    run *r = begin("POST /held");
+    TURN_UNTIL(run_is_durable(r));
+    forget();
+    run_stop(r, STOP_OPERATOR, 0, "for a while");
+    go = true;
+    check_told("durable; left to slot; ");
+    forget();
+    r = begin("POST /held");
+    TURN_UNTIL(run_is_durable(r));
+    forget();
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    go = true;
+    check_told("durable; left lost; ");
+    turned_close();
+}
+
+static void test_left_to_next(void)
+{
+    start();
+    const run *r = begin("POST /nap");
+    TURN_UNTIL(r->waits_long);
+    turned_drain();
+    while (turned_turn()) continue;
+    CHECK_STR(told, "durable; left to next; ");
+    by_hand_close(turned_app);
+    memory_disk_free(turned_disk);
+    turned_disk = NULL;
+}
+
+static void test_refused(void)
+{
+    start();
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    (void)begin("POST /quick");
+    check_told("refused; ");
+    TURN_UNTIL(store_writable(turned_home()->port));
+    forget();
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    go = true;
+    (void)begin("POST /held");
+    check_told("refused, partly done; ");
+    TURN_UNTIL(store_writable(turned_home()->port));
+    forget();
+    memory_fail(turned_disk, MEMORY_LOSES, 0, true);
+    (void)begin("POST /quick");
+    for (int i = 0; i < 20; i++) CHECK(turned_turn());
+    CHECK_STR(told, ""); /* nobody is told what nobody knows, before the process ends */
+    store_give_up(turned_home()->port);
+    check_told("refused, unknown; ");
+    memory_fail(turned_disk, MEMORY_GOOD, 0, false);
+    turned_close();
+}
+
+static const check_case cases[] = {
+    {"a run is over", test_over},
+    {"a run leaves memory", test_left},
+    {"a run is left to the next process", test_left_to_next},
+    {"a run that is refused", test_refused},
+};
+CHECK_MAIN(cases)
