@@ -153,7 +153,7 @@ static bool pack_note(packed *p, const call_note *n)
 /* The number of the array's items is known last: its head goes in front of them, at the end of HEAD_MAX bytes. */
 static entry_text put_head(packed *p, uint32_t items)
 {
-    char head[HEAD_MAX];
+    char head[HEAD_MAX] = {0};
     packed small = {.data = head, .room = sizeof head};
     msgpack_packer pk;
     msgpack_packer_init(&pk, &small, write_packed);

@@ -19,7 +19,7 @@ static id_number number_of(const run_id *id)
 
 static run_id id_of(id_number n)
 {
-    run_id id;
+    run_id id = {{0}};
     rocks_put_be(id.bytes, (uint64_t)(n >> 64), 8);
     rocks_put_be(id.bytes + 8, (uint64_t)n, 8);
     return id;

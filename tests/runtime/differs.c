@@ -142,6 +142,13 @@ static void begin(const char *path, char run[128], char output[1024])
     while (load(&seen->holding) == before) usleep(1000);
 }
 
+static void release(const char *run)
+{
+    ask("POST", run, "/release");
+    if (a.status != 200) printf("# %s\n", a.body);
+    CHECK_INT(a.status, 200);
+}
+
 static void wait_page(const char *run, const char *words)
 {
     for (ask(NULL, run, ""); !strstr(a.body, words); ask(NULL, run, "")) usleep(2000);
@@ -174,15 +181,13 @@ static void check_stops(const difference *d)
         if (again == 0) die();
     }
     set(&seen->open, 1); /* nothing of it runs that could pass */
-    ask("POST", run, "/release");
-    CHECK_INT(a.status, 200);
+    release(run);
     wait_page(run, "\"kind\":\"released\"");
     wait_page(run, "\"state\":\"stopped\",\"reason\":\"differs\""); /* this program fits no better than before */
     die();
 
     start(1);
-    ask("POST", run, "/release");
-    CHECK_INT(a.status, 200);
+    release(run);
     wait_page(run, "\"state\":\"succeeded\"");
     ask(NULL, output, "");
     CHECK_INT(a.status, 200);
@@ -228,8 +233,7 @@ static void test_under_way(void)
     wait_page(run, "\"id\":\"hold\"");
     die();
     start(1);
-    ask("POST", run, "/release");
-    CHECK_INT(a.status, 200);
+    release(run);
     wait_page(run, "\"state\":\"succeeded\"");
     ask(NULL, output, "");
     CHECK_STR(a.body, "[7,10]");

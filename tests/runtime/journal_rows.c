@@ -218,7 +218,8 @@ static void read_run(const char *data, const char *id_text, journal *j)
 static const entry *find(const journal *j, entry_kind kind, const char *id)
 {
     for (size_t i = 0; i < j->count; i++)
-        if (j->all[i].kind == kind && j->all[i].id.len == strlen(id) && memcmp(j->all[i].id.data, id, strlen(id)) == 0)
+        if (j->all[i].kind == kind && j->all[i].id.len == strlen(id) &&
+            (!*id || memcmp(j->all[i].id.data, id, strlen(id)) == 0))
             return &j->all[i];
     return NULL;
 }
