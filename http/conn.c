@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "coro/seeded_bug.h"
 #include "http/conn_in.h"
 #include "http/server_core.h"
 
@@ -67,7 +68,8 @@ void conn_close(http_conn *c)
         s->connections--;
     /* libuv forgets the descriptor in here, so that it may be closed, and its number used again, at once. */
     uv_close((uv_handle_t *)&c->poll, on_poll_closed);
-    if (c->fd >= 0) close(c->fd); /* else it moves to another server */
+    bool keeps = BUG(KEEP_DESCRIPTOR) && exchange_is_open(&c->exchange);
+    if (c->fd >= 0 && !keeps) close(c->fd); /* else it moves to another server */
     c->fd = -1;
     tell_gone(c);
 }

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/fit.h"
 #include "runtime/log.h"
 #include "runtime/path.h"
@@ -161,7 +162,8 @@ static bool member_start(member *m)
 static void start_members(sw_group *g)
 {
     bool was_short = g->is_short;
-    for (member *m; (m = g->unstarted) && (g->parallel_max == 0 || g->running < g->parallel_max);) {
+    for (member *m;
+         (m = g->unstarted) && (g->parallel_max == 0 || g->running < g->parallel_max + BUG(PARALLEL_MORE));) {
         if (!m->ended && !member_start(m)) {
             g->is_short = true;
             return;
@@ -313,6 +315,11 @@ sw_value sw_group_wait(sw_group *g)
     for (member *m = g->first; m; m = m->next) {
         if (m->outcome == STEP_FAILED) ctx_raise(g->ctx, first_failure(g, m));
         sw_push(g->ctx, &results, m->value);
+    }
+    if (BUG(SWAP_RESULTS) && results.via.array.size > 1) {
+        sw_value first = results.via.array.ptr[0];
+        results.via.array.ptr[0] = results.via.array.ptr[1];
+        results.via.array.ptr[1] = first;
     }
     return results;
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/frames.h"
 #include "runtime/idempotency.h"
 #include "runtime/letter.h"
@@ -80,9 +81,11 @@ bool record_append(run *r, const entry *e)
     r->state_bytes += r->open.size - before;
     r->task.home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
-    if (entry_is_choice(e->kind) && r->task.endpoint->options.durability != SW_RELAXED) r->seq_choice = r->seq_next;
+    if (!BUG(FORGET_CHOICE) && entry_is_choice(e->kind) && r->task.endpoint->options.durability != SW_RELAXED)
+        r->seq_choice = r->seq_next;
     if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->task.home->arenas))) return false;
     if (r->frames && !frames_add(r->frames, e, r->seq_next)) return false;
+    if (BUG(FRAME_EARLY) && r->frames) frames_durable(r->frames, r->seq_next);
     run_touch(r);
     return true;
 }
@@ -113,16 +116,18 @@ void record_flush(run *r)
     msgpack_sbuffer_init(&r->open);
     bool ends = r->state == RUN_ENDING;
     r->segment = (store_segment){.run = r->id,
-                                 .seq = r->seq_sealed,
+                                 .seq = r->seq_sealed + (BUG(SWAP_SEGMENTS) && r->seq_sealed > 8),
                                  .data = r->sealed.data,
                                  .len = r->sealed.size,
-                                 .key = r->claim && r->seq_sealed == 0 ? claim_key(r->claim) : NULL,
-                                 .live = ends ? STORE_LIVE_CLEAR : STORE_LIVE_SET,
-                                 .listed = r->seq_sealed > 0,
+                                 .key = r->claim && r->seq_sealed == 0 && !BUG(FORGET_KEY) ? claim_key(r->claim) : NULL,
+                                 .live = ends                 ? STORE_LIVE_CLEAR
+                                         : BUG(DROP_LIVE_ROW) ? STORE_LIVE_KEEP
+                                                              : STORE_LIVE_SET,
+                                 .listed = r->seq_sealed > 0 && !BUG(KEEP_LIVE_ROW),
                                  .due_ms = ends ? 0 : due_of(r),
                                  .retain_ms = ends ? retain_of(r) : -1};
     letter_move(&r->letters, &r->sealed_letters);
-    r->segment.rows = letter_deletions(r->sealed_letters);
+    if (!BUG(KEEP_LETTER)) r->segment.rows = letter_deletions(r->sealed_letters);
     r->seq_sealed = r->seq_next;
     r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);
     home_send(r->task.home, &r->segment);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/fit.h"
 #include "runtime/path.h"
 #include "runtime/prove/probe.h"
@@ -31,7 +32,7 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
     if (probe_on) fresh = probe_draw(path, fresh);
     sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = fresh};
     const char *error = NULL;
-    if (rec) {
+    if (rec && !BUG(CHOOSE_AGAIN)) {
         if (!fit_is(rec, ENTRY_VALUE, id, occurrence)) ctx_raise(c, fit_misfit(r, rec, "a call of", id));
         if (!value_unpack(&r->task.arena, rec->value.data, rec->value.len, &v, &error)) ctx_fail_misuse(c, "%s", error);
         return v.via.u64;
@@ -108,5 +109,5 @@ void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
     ctx_check_wait(c, "sw_sleep");
     (void)step_check_id(c, "a sleep", id);
     clock_instant now = clock_now(&c->task->home->clock);
-    sleep_for(c, id, &now, clock_wait_for(&now, ms));
+    sleep_for(c, id, &now, clock_wait_for(&now, BUG(SHORT_SLEEP) ? ms - ms / 8 : ms));
 }

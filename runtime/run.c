@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/frames.h"
 #include "runtime/idempotency.h"
 #include "runtime/letter.h"
@@ -84,7 +85,7 @@ static void run_act(run *r, run_action action)
     case RUN_DO_CANCEL:
         run_note_cancel(r);
         run_record_cancel(r);
-        run_unwind(r);
+        if (!BUG(CANCEL_GOES_ON)) run_unwind(r);
         return;
     case RUN_DO_NOTE_CANCEL:
         run_note_cancel(r);
@@ -173,7 +174,8 @@ void run_turn_end(run *r)
 {
     assert(!run_is_touched(r));
     /* A cancel is acknowledged when it is on disk: SW_RELAXED is about the handler's answer. */
-    bool relaxed = r->state == RUN_ENDING && !r->cancel && r->task.endpoint->options.durability == SW_RELAXED;
+    bool relaxed = r->state == RUN_ENDING && (!r->cancel || BUG(CANCEL_EARLY)) &&
+                   (r->task.endpoint->options.durability == SW_RELAXED || BUG(ANSWER_EARLY));
     const run_listener *listener = r->task.home->listener;
     if (relaxed) listener->on_over(r, RUN_OVER_EARLY);
     record_flush(r);

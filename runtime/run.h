@@ -11,6 +11,7 @@
 #include <msgpack.h>
 #include <sys/queue.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/arena.h"
 #include "runtime/clock.h"
 #include "runtime/failure.h"
@@ -129,7 +130,8 @@ bool run_may_go_on(run *r);
  * unwound: a member of a group, for instance, that had not had its first turn before. */
 static inline bool run_unwinds(const run *r)
 {
-    return run_state_unwinds(r->state) || (r->state != RUN_NEW && !run_state_has_handler(r->state));
+    bool is_past = r->state != RUN_NEW && !run_state_has_handler(r->state);
+    return run_state_unwinds(r->state) || (is_past && !BUG(MEMBER_OUTLIVES));
 }
 
 /* An entry of it is lost: nothing of it is journaled any more. */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/app.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
@@ -112,6 +113,7 @@ void slot_park(home *h, slot *s, clock_alarm due)
     s->by_wall = due.wall_ms != CLOCK_NEVER;
     if (s->by_wall) s->wall_due_ms = due.wall_ms;
     int64_t left_ms = clock_alarm_left_ms(&due);
+    if (BUG(FORGET_DUE) && left_ms > 100) return;
     if (left_ms <= 0 || !timers_start(&h->timers, &s->due, (uint64_t)left_ms)) slot_wake(h, s);
 }
 
@@ -265,6 +267,7 @@ void slot_send_letter(home *h, slot *s, letter_kind kind)
 
 static void act_on(slot *s, letter_kind kind)
 {
+    if (BUG(LOSE_CANCEL)) return;
     if (kind == LETTER_CANCEL)
         s->cancel = ENTRY_CANCEL_ASKED;
     else

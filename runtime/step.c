@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/fit.h"
 #include "runtime/gate.h"
 #include "runtime/path.h"
@@ -108,7 +109,7 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
         *outcome = STEP_UNWOUND;
         return true;
     }
-    if (rec->done) {
+    if (rec->done && !(BUG(RUN_STEP_AGAIN) && spec->occurrence > 0)) {
         const char *error = NULL;
         *outcome = STEP_OK;
         counter_add(&r->task.home->counters.steps_replayed, 1);
@@ -223,7 +224,7 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     const step_spec *spec = a->spec;
     f->step = spec->id;
     f->attempts = a->number;
-    bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries;
+    bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries + BUG(RETRY_MORE);
     clock_instant now = clock_now(&r->task.home->clock);
     *next = (clock_wait){.due_ms = 0};
     if (again) *next = clock_wait_for(&now, next_delay_ms(f, spec, a->number));
@@ -287,14 +288,14 @@ static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait
     bool ok = attempt_run(s, a, &own, &value) && keep_result(s, a, value, out);
     attempt_end end = ok ? ATTEMPT_DONE : s->failure.kind == FAILURE_UNWIND ? ATTEMPT_UNWOUND : ATTEMPT_FAILED;
     if (end == ATTEMPT_FAILED) keep_failure(s, a, next);
-    arena_free(&own);
+    if (!BUG(KEEP_ARENA)) arena_free(&own);
     return end;
 }
 
 /* Chunks of an attempt that a crash cut off are taken back before the step is tried again. */
 static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
 {
-    if (!rec || rec->open_chunks == 0) return true;
+    if (!rec || rec->open_chunks == 0 || BUG(SKIP_ROLLBACK)) return true;
     entry e = {.kind = ENTRY_ROLLBACK, .path = spec->path, .occurrence = spec->occurrence, .at_ms = clock_wall_ms()};
     const char *label = path_label(r, spec->branch_label, spec->id, spec->occurrence);
     e.id = (entry_text){label, strlen(label)};
@@ -325,7 +326,8 @@ static step_outcome cut_short(strand *s)
 static bool may_begin(strand *s, const step_spec *spec, bool is_first)
 {
     run *r = s->run;
-    uint32_t upto = is_first && spec->options.sync ? r->seq_next : r->seq_choice;
+    bool sync = is_first && spec->options.sync && !BUG(SYNC_BEFORE);
+    uint32_t upto = sync ? r->seq_next : r->seq_choice;
     do {
         if (!record_wait(s, upto) || !gate_pass(s)) return false;
         upto = r->seq_choice; /* another branch may have made one meanwhile */
@@ -357,7 +359,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (next.due_ms == 0) return STEP_FAILED;
     }
     counter_add(&r->task.home->counters.steps_done, 1);
-    if (spec->options.sync && !record_wait(s, r->seq_next)) return unwound(s);
+    if (spec->options.sync && !BUG(SYNC_AFTER) && !record_wait(s, r->seq_next)) return unwound(s);
     return STEP_OK;
 }
 

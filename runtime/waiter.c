@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/app.h"
 #include "runtime/json.h"
 #include "runtime/keep.h"
@@ -394,6 +395,7 @@ void waiter_move(waiter **from, waiter **to)
     assert(!*to);
     *to = *from;
     *from = NULL;
+    if (BUG(LOSE_WAITER) && *to) (*to)->next = NULL;
     if (*to) (*to)->link = to;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/run/home.h"
 #include "runtime/waiter_core.h"
 
@@ -93,6 +94,7 @@ void waiter_stream_give(waiter *w, frames *f)
 {
     if (!f && !w->frames) w->cursor = 0; /* nothing has been streamed, whatever it says it has */
     if (w->frames == f || !f) return;
+    if (BUG(FRAME_AGAIN) && w->frames && w->cursor > 0) w->cursor--;
     frames_release(w->frames); /* the run has left memory and come back with frames of its own, and the same ids */
     w->frames = frames_hold(f);
     if (w->cursor > frames_count(f)) w->cursor = frames_count(f);

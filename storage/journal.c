@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "coro/seeded_bug.h"
 #include "storage/by_hand.h"
 #include "storage/store_core.h"
 
@@ -319,6 +320,7 @@ static void commit(store *s)
     (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
     fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
     begin_outage(s); /* before the segments come back: their runs must find it so */
+    if (BUG(UNKNOWN_REFUSED) && outcome == STORE_UNKNOWN) outcome = STORE_REFUSED;
     if (outcome == STORE_UNKNOWN)
         keep_unknown(s, keep_text(s, error));
     else

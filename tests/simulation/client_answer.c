@@ -9,7 +9,11 @@
 
 enum { REFUSALS_MAX = 40 };
 
-static int64_t a_moment(void) { return world_between(RANDOM_LIVE, 0, 300); }
+/* Who has asked often asks more seldom. */
+static int64_t a_moment(const client *c)
+{
+    return world_between(RANDOM_LIVE, 0, 300) + (c->requests > 20 ? (int64_t)c->requests * 100 : 0);
+}
 
 /* ---- What it knows of its run ---- */
 
@@ -75,9 +79,9 @@ static void answer_endpoint(client *c)
     case 303:
         take_url(c, c->location, strlen(c->location));
         if (strstr(c->location, "/stream?"))
-            client_ask_again(c, TARGET_STREAM, a_moment());
+            client_ask_again(c, TARGET_STREAM, a_moment(c));
         else
-            client_ask_again(c, c->wish == WISH_CANCEL ? TARGET_RUN : TARGET_OUTPUT, a_moment());
+            client_ask_again(c, c->wish == WISH_CANCEL ? TARGET_RUN : TARGET_OUTPUT, a_moment(c));
         return;
     case 503:
         promise_refused(c, c->status);
@@ -115,10 +119,10 @@ static void answer_stream(client *c)
         promise_sense(c, c->cursor > 0, "204 to one who has no frame");
         done(c);
     } else if (c->status == 200) {
-        client_ask_again(c, TARGET_STREAM, a_moment()); /* redirect_info, or cut */
+        client_ask_again(c, TARGET_STREAM, a_moment(c)); /* redirect_info, or cut */
     } else if (c->status == 303) {
         take_url(c, c->location, strlen(c->location));
-        client_ask_again(c, TARGET_STREAM, a_moment());
+        client_ask_again(c, TARGET_STREAM, a_moment(c));
     } else {
         answer_endpoint(c);
     }
@@ -132,14 +136,11 @@ static void answer_cancel(client *c)
         return;
     }
     bool gone = (c->status == 404 || c->status == 500) && client_may_be_forgotten(c);
-    promise_sense(c, gone || c->status == 200 || c->status == 202 || c->status == 409, "an answer to DELETE");
-    if (c->status == 200) promise_sense(c, r && r->ended && r->status == 410, "cancelled, and the disk says otherwise");
-    bool early = w->jobs[c->job].endpoint == ENDPOINT_HASTY; /* it has ended, and the disk does not know yet */
-    if (c->status == 409) promise_sense(c, early || (r && r->ended), "ended already, and the disk says otherwise");
+    if (!gone) promise_cancel_told(c, r, c->status);
     if (gone)
         gives_up(c);
     else
-        client_ask_again(c, TARGET_OUTPUT, a_moment());
+        client_ask_again(c, TARGET_OUTPUT, a_moment(c));
 }
 
 static void answered(client *c)

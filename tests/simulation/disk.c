@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "storage/by_hand.h"
+#include "storage/memory/memory_core.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 
@@ -82,6 +83,12 @@ backend *disk_open(void)
     }
     for (unsigned i = 0; i < w->run_count; i++) compare(b, &w->runs[i]);
     return b;
+}
+
+size_t disk_rows(const char *table)
+{
+    const memory_table *t = memory_table_of(w->disk, table);
+    return t ? t->count : 0;
 }
 
 /* ---- Its speed ---- */

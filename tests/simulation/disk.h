@@ -8,6 +8,8 @@
 
 /* Opens it for this process and compares it with the ledger. */
 backend *disk_open(void);
+/* Of a named table, when no process has the disk open. */
+size_t disk_rows(const char *table);
 /* Does what is due. False: nothing was. */
 bool disk_turn(store *s);
 /* When the next write or read is, on the steady clock; INT64_MAX: there is none. */

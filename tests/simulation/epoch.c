@@ -15,7 +15,15 @@
 #include "tests/simulation/schedule.h"
 #include "tests/simulation/stand.h"
 
-enum { LOOPS_MAX = 2, FILES_MAX = 1024, ARGUMENTS = 20, FLAG_MAX = 48, QUIET_TURNS = 20, QUIET_MS = 50 };
+enum {
+    LOOPS_MAX = 2,
+    FILES_MAX = 1024,
+    ARGUMENTS = 20,
+    FLAG_MAX = 48,
+    QUIET_TURNS = 20,
+    QUIET_MS = 50,
+    REST_S = 40000
+};
 static const int64_t MS = 1000000, SECOND_NS = 1000000000;
 
 typedef enum stage { STAGE_SERVES, STAGE_AUDITS, STAGE_DRAINS } stage;
@@ -46,6 +54,7 @@ static void forget_process(void)
         run_record *r = &w->runs[i];
         r->alive = false;
         r->open_defers = 0;
+        r->cancelled_ns = 0;
         for (unsigned o = 0; o < OPS_MAX; o++) {
             r->ops[o].open = 0;
             if (r->ops[o].slept_ns != 0) r->ops[o].slept_ns = -1;
@@ -149,7 +158,7 @@ static void look_at_stage(epoch *e)
     const epoch_plan *p = &w->plan.epoch[w->epoch];
     bool drains = p->end == END_DRAIN && w->steady_ns - e->began_ns >= (int64_t)p->at * MS;
     if (e->stage == STAGE_DRAINS) {
-        promise_drains(w->steady_ns - e->drain_ns);
+        promise_drains(e->app, w->steady_ns - e->drain_ns);
     } else if (drains) {
         drain(e);
     } else if (clients_done() && all_runs_over()) {
@@ -161,7 +170,7 @@ static void look_at_stage(epoch *e)
             clients_audit();
         }
     } else {
-        promise_rest(w->steady_ns - e->began_ns < 86400 * SECOND_NS);
+        promise_rest(w->steady_ns - e->began_ns < REST_S * SECOND_NS);
     }
 }
 
@@ -200,8 +209,10 @@ void epoch_rehearse(void)
 void epoch_run(void)
 {
     unsigned files = open_files();
+    long blocks = stand_blocks();
     epoch_rehearse();
+    if (w->plan.epoch[w->epoch].end == END_QUIET) promise_inbox(disk_rows("inbox"));
     promise_left("descriptors", (long)files, (long)open_files());
-    (void)fflush(stdout);
-    _exit(0);
+    promise_left("blocks of memory", blocks, stand_blocks());
+    world_exit(0);
 }

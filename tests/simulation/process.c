@@ -45,13 +45,29 @@ void promise_rest(bool in_time)
 {
     char who[512] = "";
     if (!in_time) describe(who, sizeof who);
-    PROMISE("everything ends, everybody is told", in_time, "after a day there still wait%s", who);
+    PROMISE("everything ends, everybody is told", in_time, "after many hours there still wait%s", who);
 }
 
-void promise_drains(int64_t ns)
+/* What a loop that drains still has, in words. */
+static void describe_loops(const sw_app *app, char *to, size_t size)
 {
-    PROMISE("drain", ns / 1000000 < w->plan.drain_ms + DRAIN_SLACK_MS, "it drains for %lld ms already",
-            (long long)ns / 1000000);
+    int n = 0;
+    for (unsigned i = 0; i < app->loop_count && (size_t)n < size; i++) {
+        const sw_loop *l = &app->loops[i];
+        n += snprintf(to + n, size - (size_t)n,
+                      " loop %u: %llu runs, %zu segments, %zu loads, %zu keys looked up, %zu reads%s%s%s;", i,
+                      (unsigned long long)l->home.runs.count, l->home.outbox.in_flight, l->home.slots.loading,
+                      l->claims.looking, store_reads(l->home.port), l->home.slots.recovered ? "" : ", not recovered",
+                      http_server_busy(l->server) ? ", a busy connection" : "", l->stopping ? ", stopping" : "");
+    }
+}
+
+void promise_drains(const sw_app *app, int64_t ns)
+{
+    char left[512] = "";
+    bool in_time = ns / 1000000 < w->plan.drain_ms + DRAIN_SLACK_MS;
+    if (!in_time) describe_loops(app, left, sizeof left);
+    PROMISE("drain", in_time, "it drains for %lld ms already:%s", (long long)ns / 1000000, left);
 }
 
 void promise_left(const char *what, long before, long after)
@@ -64,6 +80,11 @@ void promise_left(const char *what, long before, long after)
     PROMISE("nothing is left", before == after && defers == 0 && alive == 0,
             "%s: %ld before, %ld after; %u clean-ups not called, %u handlers not ended", what, before, after, defers,
             alive);
+}
+
+void promise_inbox(size_t letters)
+{
+    PROMISE("letters are answered", letters == 0, "%zu letters are in the inbox, and all runs are over", letters);
 }
 
 void promise_lives(const char *how) { PROMISE("lives", how == NULL, "the process died by itself: %s", how); }

@@ -79,7 +79,7 @@ static void make_rest(maker *m, op *o, unsigned depth)
     case OP_SLEEP:
     case OP_UNTIL:
         o->ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 40) ? LONG_MS : SHORT_MS);
-        if (world_chance(RANDOM_PLAN, 3)) o->ms *= 100;
+        if (world_chance(RANDOM_PLAN, 3)) o->ms *= 20;
         break;
     case OP_IF:
         o->child = make_list(m, depth + 1, 2);

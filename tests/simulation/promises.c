@@ -18,8 +18,7 @@ void promise_broken(const char *name, const char *format, ...)
     (void)vsnprintf(w->broken + n, sizeof w->broken - (size_t)n, format, args);
     va_end(args);
     world_note("BROKEN %s", w->broken);
-    (void)fflush(stdout);
-    _exit(WORLD_BROKEN);
+    world_exit(WORLD_BROKEN);
 }
 
 static int number(const run_record *r) { return (int)(r - w->runs); }

@@ -37,6 +37,8 @@ void promise_found(const char *run, const char *data, size_t len);
 /* The whole response of the run; `run` may be NULL where nothing says which. */
 void promise_answered(client *c, run_record *r, int status, const char *body, size_t len);
 void promise_refused(const client *c, int status);
+/* The answer to DELETE. */
+void promise_cancel_told(const client *c, run_record *r, int status);
 /* A frame of a stream. */
 void promise_frame(client *c, run_record *r, uint32_t number, const char *name, const char *text);
 /* Whatever else a client is told. */
@@ -49,9 +51,11 @@ void promise_turn(const struct sw_app *app);
 /* Whether it is in time that something still waits; and at the end, that nothing does. */
 void promise_rest(bool in_time);
 /* It has drained for so long. */
-void promise_drains(int64_t ns);
+void promise_drains(const struct sw_app *app, int64_t ns);
 /* It has closed everything: how much of what was there before, and is now. */
 void promise_left(const char *what, long before, long after);
+/* All runs are over: how many letters are left. */
+void promise_inbox(size_t letters);
 /* It has died by itself. */
 void promise_lives(const char *how);
 

@@ -68,7 +68,7 @@ static void make_options(plan *p)
     p->redirect_after_ms = chance(50) ? 1000 : between(0, 3000);
     p->park_after_ms = chance(50) ? between(0, 100) : 1000;
     p->hold_ms = chance(50) ? 55000 : between(100, 3000);
-    p->heartbeat_ms = chance(50) ? 15000 : between(1, 1000);
+    p->heartbeat_ms = chance(50) ? 15000 : between(50, 1000);
     p->drain_ms = chance(50) ? 30000 : between(0, 2000);
 }
 

@@ -3,7 +3,8 @@
  *
  *     simulation [--schedules N] [--from SEED]    many seeds; the first broken promise ends it
  *     simulation --seed N [--talk]                one; with all that happens
- *     simulation --twice N [--from SEED]          whether seeds repeat themselves */
+ *     simulation --bugs                           mistakes on purpose, in a build with -Dseeded_bugs=true
+ *     simulation --bug N ...                      with one of them (bugs.sh: all, one after the other) */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "coro/seeded_bug.h"
 #include "tests/check.h"
+#include "tests/simulation/coverage.h"
 #include "tests/simulation/epoch.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/schedule.h"
@@ -50,6 +53,7 @@ static void run_epoch(bool talks)
     }
     CHECK(waitpid(pid, &status, 0) == pid);
     memory_abandon(w->disk);
+    coverage_add();
     if (surprise(status)) (void)snprintf(w->broken, sizeof w->broken, "lives: it died by itself: %s", surprise(status));
     w->crashes += WIFEXITED(status) && WEXITSTATUS(status) == WORLD_CRASHED;
     w->steady_ns += world_between(RANDOM_LIVE, 0, DOWN_MS) * 1000000;
@@ -78,6 +82,7 @@ static void rehearse(void)
     epoch_rehearse();
 }
 
+static bool with_bug; /* that of a mistake on purpose ends what it ends */
 static uint64_t from_seed = 1, schedules = SCHEDULES;
 
 static void test_schedules(void)
@@ -90,12 +95,13 @@ static void test_schedules(void)
     }
     printf("# seeds %llu to %llu: %llu events, %llu crashes\n", (unsigned long long)from_seed,
            (unsigned long long)(from_seed + schedules - 1), (unsigned long long)happened, (unsigned long long)crashes);
+    coverage_print();
     CHECK_INT(failed, 0);
 }
 
 static void test_repeats(void)
 {
-    for (uint64_t i = 0; i < REPEATED && i < schedules; i++) {
+    for (uint64_t i = 0; i < REPEATED && i < schedules && !with_bug; i++) {
         bool kept = run_seed(from_seed + i, false);
         uint64_t hash = w->hash, happened = w->happened;
         CHECK(run_seed(from_seed + i, false) == kept);
@@ -108,6 +114,22 @@ static void test_repeats(void)
 
 static const check_case cases[] = {{"a seed repeats itself", test_repeats},
                                    {"schedules keep all promises", test_schedules}};
+
+#if defined(SEEDED_BUGS)
+static const char *const bugs[] = {
+#define SEEDED_BUG_TEXT(name, what) [SEEDED_##name] = what,
+    SEEDED_BUG_LIST(SEEDED_BUG_TEXT)};
+
+static void list_bugs(void)
+{
+    for (int i = 1; i < SEEDED_BUGS_END; i++) printf("%d %s\n", i, bugs[i]);
+}
+
+static void make_bug(uint64_t number) { seeded_bug = (int)number; }
+#else
+static void list_bugs(void) { printf("# this build has none: meson setup -Dseeded_bugs=true\n"); }
+static void make_bug(uint64_t number) { CHECK_INT(number, 0); }
+#endif
 
 static uint64_t number_after(int argc, char **argv, const char *flag, uint64_t otherwise)
 {
@@ -131,6 +153,12 @@ int main(int argc, char **argv)
     from_seed = number_after(argc, argv, "--from", from_seed);
     schedules = number_after(argc, argv, "--schedules", schedules);
     rehearse();
+    if (has(argc, argv, "--bugs")) {
+        list_bugs();
+        return 0;
+    }
+    with_bug = has(argc, argv, "--bug");
+    make_bug(number_after(argc, argv, "--bug", 0));
     if (has(argc, argv, "--seed"))
         return run_seed(number_after(argc, argv, "--seed", 1), has(argc, argv, "--talk")) ? 0 : 1;
     return check_run(cases, sizeof cases / sizeof cases[0], 1, argv);

@@ -1,6 +1,7 @@
 /* What stands before libc for everything in the program, the shared libraries included: the world's clock, its
  * randomness, and what it is short of. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -12,9 +13,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "coro/sanitize.h"
 #include "tests/simulation/stand.h"
 #include "tests/simulation/world.h"
 
+/* Sanitizers and Valgrind have an allocator of their own, and look for leaks themselves. */
+#if defined(CORO_ASAN) || defined(CORO_TSAN) || defined(CORO_VALGRIND)
+#define COUNTS_MEMORY 0
+#else
+#define COUNTS_MEMORY 1
+#endif
 #define SHOWN __attribute__((visibility("default")))
 
 enum { READING_NS = 100, SMALL_BUFFER = 4608 };
@@ -101,6 +109,53 @@ void *stand_mmap(void *at, size_t len, int protection, int flags, int fd, off_t 
     }
     return (void *)syscall(SYS_mmap, at, len, protection, flags, fd, from);
 }
+
+/* ---- Memory ---- */
+
+#if COUNTS_MEMORY
+static long blocks;
+
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_realloc(void *block, size_t bytes);
+void *__libc_memalign(size_t to, size_t bytes);
+void __libc_free(void *block);
+
+static void *counted(void *block)
+{
+    if (block) (void)__atomic_add_fetch(&blocks, 1, __ATOMIC_RELAXED);
+    return block;
+}
+
+SHOWN void *malloc(size_t bytes) { return counted(__libc_malloc(bytes)); }
+SHOWN void *calloc(size_t count, size_t bytes) { return counted(__libc_calloc(count, bytes)); }
+SHOWN void *memalign(size_t to, size_t bytes) { return counted(__libc_memalign(to, bytes)); }
+SHOWN void *aligned_alloc(size_t to, size_t bytes) { return counted(__libc_memalign(to, bytes)); }
+
+SHOWN int posix_memalign(void **out, size_t to, size_t bytes)
+{
+    *out = counted(__libc_memalign(to, bytes));
+    return *out ? 0 : ENOMEM;
+}
+
+SHOWN void free(void *block)
+{
+    if (block) (void)__atomic_sub_fetch(&blocks, 1, __ATOMIC_RELAXED);
+    __libc_free(block);
+}
+
+SHOWN void *realloc(void *block, size_t bytes)
+{
+    if (!block) return malloc(bytes);
+    if (bytes > 0) return __libc_realloc(block, bytes);
+    free(block);
+    return NULL;
+}
+
+long stand_blocks(void) { return __atomic_load_n(&blocks, __ATOMIC_RELAXED); }
+#else
+long stand_blocks(void) { return 0; }
+#endif
 
 /* ---- Sockets: responses do not fit in what the kernel keeps ---- */
 

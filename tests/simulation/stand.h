@@ -6,5 +6,7 @@
 void stand_tell_clock_set(void);
 /* The process has closed its timers. */
 void stand_forget_clocks(void);
+/* Blocks of memory that are in use; 0: they are not counted in this build. */
+long stand_blocks(void);
 
 #endif

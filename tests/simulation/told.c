@@ -28,6 +28,20 @@ void promise_refused(const client *c, int status)
             "client %d got %d, and %u attempts were made", client_number(c), status, begun - c->begun_before);
 }
 
+/* 200 and 409: it has ended, and how. 202: it will be cancelled. */
+void promise_cancel_told(const client *c, run_record *r, int status)
+{
+    bool early = may_be_early(c) && status == 409; /* it has ended, and the disk does not know yet */
+    bool cancelled = r && r->ended && r->outcome == ENTRY_CANCELLED;
+    bool right = r && (status == 200 ? cancelled : status == 409 ? r->ended && !cancelled : status == 202);
+    PROMISE("cancel told", right || early, "client %d was told %d of run %d, which %s", client_number(c), status,
+            c->run,
+            cancelled       ? "is cancelled"
+            : r && r->ended ? "has ended"
+                            : "goes on");
+    if (status == 202 && !r->ended) r->cancel_promised = true;
+}
+
 static uint64_t hash_of(const char *name, const char *text)
 {
     uint64_t hash = 1;

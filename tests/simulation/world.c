@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/simulation/coverage.h"
+
 world *w;
 
 enum { SPACE_BYTES = 64 << 20, CLASS_FIRST = 5, HEAD_BYTES = 16 };
@@ -134,9 +136,15 @@ run_record *world_run_make(const char *id, int of)
     return r;
 }
 
+void world_exit(int code)
+{
+    coverage_leave();
+    (void)fflush(stdout);
+    _exit(code);
+}
+
 void world_crash(const char *why)
 {
     world_note("crash: %s", why);
-    (void)fflush(stdout);
-    _exit(WORLD_CRASHED);
+    world_exit(WORLD_CRASHED);
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/run/run_machine.h"
 #include "storage/memory/memory.h"
 
 enum {
@@ -84,6 +85,7 @@ typedef struct op_state {
     uint32_t open;      /* attempts under way in this process */
     uint32_t begun;     /* attempts ever */
     uint32_t failures;  /* on disk */
+    uint32_t chunks;    /* on disk, of an attempt that has not ended there */
     bool done, failed;  /* its end is on disk */
     uint64_t nonce;     /* of the result that is on disk */
     bool chosen;        /* the choice is on disk */
@@ -111,6 +113,8 @@ typedef struct run_record {
     unsigned value_count;            /* choices on disk */
     uint64_t returned[OPS_MAX];      /* nonces that this execution's handler has got */
     unsigned returned_count;         /* of them */
+    bool cancel_promised;            /* a client was told so, and it had not ended */
+    int64_t cancelled_ns;            /* when the entry *cancel* came to the disk; 0: not in this process */
     bool asked_to_cancel;            /* a client has sent DELETE */
     bool promised;                   /* a client has its URL, or was told that it is cancelled */
     uint64_t frame_hash[FRAMES_MAX]; /* of what its streams were told; 0: not yet */
@@ -244,7 +248,8 @@ typedef struct world {
     uint64_t nonces;
     struct {
         int16_t run, op;
-    } made[NONCES_MAX]; /* who got a nonce */
+    } made[NONCES_MAX];                                                                 /* who got a nonce */
+    uint64_t life_taken[RUN_STATES][RUN_EVENTS], commits_taken[COMMITS][COMMIT_EVENTS]; /* see coverage.h */
     memory_disk *disk;
     space space; /* of the disk, behind the world */
 } world;
@@ -269,8 +274,10 @@ run_record *world_run(const char *id);
 /* `of`: its job; -1: not known. */
 run_record *world_run_make(const char *id, int of);
 
-/* The process ends here, without a word to anybody. */
-__attribute__((noreturn)) void world_crash(const char *why);
+/* The process ends here, without a word to anybody; `code` is one of these. */
+__attribute__((noreturn)) void world_exit(int code);
 enum { WORLD_CRASHED = 42, WORLD_BROKEN = 43 };
+/* It does by plan. */
+__attribute__((noreturn)) void world_crash(const char *why);
 
 #endif

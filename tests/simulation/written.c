@@ -73,6 +73,7 @@ static const char *take_step_done(run_record *r, const entry *e)
         return "a step has a result that no attempt of it made";
     if (r->ops[at].done || r->ops[at].failed) return "a step is done twice";
     r->ops[at].done = true;
+    r->ops[at].chunks = 0;
     r->ops[at].nonce = nonce;
     return NULL;
 }
@@ -83,6 +84,7 @@ static const char *take_step_failed(run_record *r, const entry *e)
     if (at == NO_OP) return "a step failed of which no attempt began";
     if (r->ops[at].done || r->ops[at].failed) return "a step failed after its end";
     r->ops[at].failures++;
+    r->ops[at].chunks = 0;
     r->ops[at].failed = e->due_ms == 0;
     return e->attempt == r->ops[at].failures ? NULL : "an attempt has another number than the one after the last";
 }
@@ -109,12 +111,39 @@ static const char *take_value(run_record *r, const entry *e)
     return "a choice is on disk that no handler has seen";
 }
 
+/* Of {"op": ..., "attempt": ..., "n": ...}: which of its attempt's chunks it is. */
+static const char *take_chunk(run_record *r, const entry *e)
+{
+    int at = e->id.len > 0 ? op_at(r, e->path) : NO_OP;
+    if (e->id.len == 0) return NULL; /* of the handler */
+    if (at == NO_OP) return "a chunk of a step of which no attempt began";
+    return nonce_of(&e->value) == r->ops[at].chunks++ ? NULL
+                                                      : "chunks of an attempt that was cut off are not taken back";
+}
+
+static const char *take_rollback(run_record *r, const entry *e)
+{
+    int at = op_at(r, e->path);
+    if (at == NO_OP || r->ops[at].chunks == 0) return "a rollback of no chunks";
+    r->ops[at].chunks = 0;
+    return NULL;
+}
+
 static const char *take_response(run_record *r, const entry *e)
 {
     r->status = e->status;
     r->body_len = e->body.len < BODY_MAX ? e->body.len : BODY_MAX;
     memcpy(r->body, e->body.data, r->body_len);
     return NULL;
+}
+
+/* Where nothing is slow, a cancelled run ends as soon as its code lets go. */
+static bool ends_at_once(const run_record *r)
+{
+    static const int64_t SECOND_NS = 1000000000;
+    const epoch_plan *e = &w->plan.epoch[w->epoch];
+    bool is_slow = e->event_count > 0 || e->write_ms > 0;
+    return r->cancelled_ns == 0 || is_slow || w->steady_ns - r->cancelled_ns < SECOND_NS;
 }
 
 static const char *take_entry(run_record *r, const entry *e)
@@ -130,16 +159,21 @@ static const char *take_entry(run_record *r, const entry *e)
         return take_step_failed(r, e);
     case ENTRY_VALUE:
         return take_value(r, e);
+    case ENTRY_CHUNK:
+        return take_chunk(r, e);
+    case ENTRY_ROLLBACK:
+        return take_rollback(r, e);
     case ENTRY_RESPONSE:
         return take_response(r, e);
     case ENTRY_CANCEL:
         r->cancelled = true;
         r->cancel_reason = e->status;
+        r->cancelled_ns = w->steady_ns;
         return NULL;
     case ENTRY_ENDED:
         r->ended = true;
         r->outcome = e->status;
-        return NULL;
+        return ends_at_once(r) ? NULL : "it was cancelled, and went on";
     case ENTRY_DIFFERS:
         return "a replay gave a step another input";
     default:
@@ -167,6 +201,7 @@ static bool is_right(const run_record *r)
 {
     char reply[PROGRAM_REPLY_MAX];
     if (is_rightly_cancelled(r)) return true;
+    if (r->cancel_promised && !r->cancelled) return false;
     verdict v = program_verdict(r);
     if (v.kind == VERDICT_OPEN) return false;
     if (v.kind == VERDICT_FAILS) return r->status == 500 && r->outcome == ENTRY_FAILED;

@@ -1,0 +1,48 @@
+/* seeded_bug: mistakes that are made on purpose, one at a time, in a build with -Dseeded_bugs=true: the simulation has
+ * to find each of them (tests/simulation/bugs.sh). In every other build BUG is the constant 0, and nothing is left. */
+#ifndef CORO_SEEDED_BUG_H
+#define CORO_SEEDED_BUG_H
+
+#define SEEDED_BUG_LIST(X)                                                                                             \
+    X(SKIP_ROLLBACK, "chunks of an attempt that a crash cut off are not taken back")                                   \
+    X(DROP_LIVE_ROW, "a run that goes on gets no row in the live table")                                               \
+    X(KEEP_LIVE_ROW, "the row of a run that has ended stays")                                                          \
+    X(SWAP_SEGMENTS, "a segment gets the place of another")                                                            \
+    X(ANSWER_EARLY, "the answer leaves before its commit")                                                             \
+    X(CANCEL_EARLY, "a cancel is acknowledged before its commit")                                                      \
+    X(FORGET_CHOICE, "an attempt does not wait for the choices before it")                                             \
+    X(CHOOSE_AGAIN, "a replay chooses anew")                                                                           \
+    X(RUN_STEP_AGAIN, "a replay runs a finished step again")                                                           \
+    X(SYNC_BEFORE, ".sync does not wait for what comes before the step")                                               \
+    X(SYNC_AFTER, ".sync does not wait for its result")                                                                \
+    X(LOSE_CANCEL, "a letter that cancels does nothing")                                                               \
+    X(CANCEL_GOES_ON, "a cancelled run is not unwound")                                                                \
+    X(KEEP_LETTER, "a letter stays in the inbox")                                                                      \
+    X(MEMBER_OUTLIVES, "a member of a group begins after its run was unwound")                                         \
+    X(FORGET_DUE, "a parked run is not woken")                                                                         \
+    X(SHORT_SLEEP, "a sleep ends too soon")                                                                            \
+    X(OPEN_GATE, "attempts begin while the journal takes no writes")                                                   \
+    X(UNKNOWN_REFUSED, "a write of unknown outcome is told as refused")                                                \
+    X(FORGET_KEY, "the Idempotency-Key is not written")                                                                \
+    X(TWO_CLAIMS, "two requests at a time with one Idempotency-Key begin two runs")                                    \
+    X(FRAME_AGAIN, "a stream gets a frame twice when its run has been away")                                           \
+    X(FRAME_EARLY, "a frame leaves before its entry is on disk")                                                       \
+    X(LOSE_WAITER, "of the clients of a run that leaves memory all but one are forgotten")                             \
+    X(PARALLEL_MORE, "sw_each has one more at a time than it may")                                                     \
+    X(RETRY_MORE, "a step is retried once more than it may be")                                                        \
+    X(PLACE_MORE, "runs are resumed beyond --runs-max")                                                                \
+    X(SWAP_RESULTS, "a group gives its results in another order")                                                      \
+    X(KEEP_STACK, "a stack is not given back")                                                                         \
+    X(KEEP_ARENA, "the memory of an attempt is not given back")                                                        \
+    X(KEEP_DESCRIPTOR, "the descriptor of a client that has vanished stays open")
+
+#if defined(SEEDED_BUGS)
+#define SEEDED_BUG_NUMBER(name, what) SEEDED_##name,
+enum { SEEDED_NONE, SEEDED_BUG_LIST(SEEDED_BUG_NUMBER) SEEDED_BUGS_END };
+extern int seeded_bug; /* which one is made; SEEDED_NONE: none */
+#define BUG(name) (seeded_bug == SEEDED_##name)
+#else
+#define BUG(name) 0
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+#include "tests/simulation/coverage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/simulation/world.h"
+
+static uint64_t life[RUN_STATES][RUN_EVENTS], commits[COMMITS][COMMIT_EVENTS];
+
+void coverage_leave(void)
+{
+    for (unsigned s = RUN_NONE + 1; s < RUN_STATES; s++)
+        for (unsigned e = 0; e < RUN_EVENTS; e++) w->life_taken[s][e] = run_taken((run_state)s, (run_event)e);
+    for (unsigned c = COMMIT_EMPTY + 1; c < COMMITS; c++)
+        for (unsigned e = 0; e < COMMIT_EVENTS; e++)
+            w->commits_taken[c][e] = run_commit_taken((run_commit)c, (run_commit_event)e);
+}
+
+void coverage_add(void)
+{
+    for (unsigned s = 0; s < RUN_STATES; s++)
+        for (unsigned e = 0; e < RUN_EVENTS; e++) life[s][e] += w->life_taken[s][e];
+    for (unsigned c = 0; c < COMMITS; c++)
+        for (unsigned e = 0; e < COMMIT_EVENTS; e++) commits[c][e] += w->commits_taken[c][e];
+    memset(w->life_taken, 0, sizeof w->life_taken);
+    memset(w->commits_taken, 0, sizeof w->commits_taken);
+}
+
+static unsigned print_life(unsigned *rows)
+{
+    unsigned taken = 0;
+    for (unsigned s = RUN_NONE + 1; s < RUN_STATES; s++)
+        for (unsigned e = 0; e < RUN_EVENTS; e++) {
+            if (run_never((run_state)s, (run_event)e)) continue;
+            ++*rows;
+            taken += life[s][e] > 0;
+            if (life[s][e] == 0)
+                printf("# never: %s, %s\n", run_state_name((run_state)s), run_event_name((run_event)e));
+        }
+    return taken;
+}
+
+static unsigned print_commits(unsigned *rows)
+{
+    unsigned taken = 0;
+    for (unsigned c = COMMIT_EMPTY + 1; c < COMMITS; c++)
+        for (unsigned e = 0; e < COMMIT_EVENTS; e++) {
+            if (run_commit_never((run_commit)c, (run_commit_event)e)) continue;
+            ++*rows;
+            taken += commits[c][e] > 0;
+            if (commits[c][e] == 0)
+                printf("# never: commit %s, %s\n", run_commit_name((run_commit)c),
+                       run_commit_event_name((run_commit_event)e));
+        }
+    return taken;
+}
+
+void coverage_print(void)
+{
+#ifdef SW_COVERAGE_TABLE
+    unsigned rows = 0, taken = print_life(&rows);
+    taken += print_commits(&rows);
+    printf("# transition tables: %u of %u rows taken\n", taken, rows);
+#else
+    (void)print_life, (void)print_commits;
+#endif
+}
