@@ -28,7 +28,7 @@ static void *take(space *s, size_t bytes)
     unsigned c = class_of(bytes);
     char *block = s->free[c];
     if (block) {
-        memcpy(&s->free[c], block + HEAD_BYTES, sizeof(void *));
+        s->free[c] = *(void **)(void *)(block + HEAD_BYTES);
         return block + HEAD_BYTES;
     }
     if (s->used + ((size_t)1 << c) > SPACE_BYTES) abort();
@@ -44,7 +44,7 @@ static void give(space *s, void *block)
     if (!block) return;
     char *head = (char *)block - HEAD_BYTES;
     memcpy(&c, head, sizeof c);
-    memcpy(block, &s->free[c], sizeof(void *));
+    *(void **)block = s->free[c];
     s->free[c] = head;
 }
 
