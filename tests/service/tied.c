@@ -199,8 +199,7 @@ static void test_killed(void)
                  ask("/tied", "Idempotency-Key: \"k\"\r\n"), ask("/tied?nap=1", "")};
     await_text(fds[1], "\"one\"");
     await_text(fds[3], "HTTP/1.1 303 ");
-    while (metric("runs_started_total") < 5) nap();
-    usleep(200000); /* so that all are on disk */
+    while (metric("runs_unfinished") < 5) nap(); /* all are on disk */
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     start(NULL, false);
     check_ends(2, 3);
@@ -358,8 +357,7 @@ static void test_left_undecided(void)
     start(NULL, true);
     int waits = ask("/tied?looks=1", ""), sent_on = ask("/tied?looks=1", "Prefer: respond-async\r\n");
     await_text(sent_on, "HTTP/1.1 202 ");
-    while (metric("runs_started_total") < 2) nap();
-    usleep(200000); /* so that all are on disk */
+    while (metric("runs_unfinished") < 2) nap(); /* both are on disk */
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     for (int i = 0; i < 3; i++) { /* for an hour clients may come back */
         start((const char *const[]){"--redirect-after", "1h", NULL}, false);
