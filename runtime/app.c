@@ -462,6 +462,7 @@ static int run_app(sw_app *app, int argc, char **argv)
     sockets s = {.count = 0};
     app->control = control_inherit(&app->worker);
     app->worker_before = control_inherit_ended();
+    if (app->control == CONTROL_ORPHAN) return setup_failed(app, "the supervisor ended before its worker served");
     if (!sockets_inherit(&s, why, sizeof why)) return setup_failed(app, why);
     app->loop_count = count_loops(&app->opt, s.count);
     if (app->opt.supervise && app->control < 0) return open_and_supervise(app, &s, argv);

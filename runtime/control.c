@@ -87,18 +87,27 @@ control_result control_receive(int fd, control_message *m)
     return CONTROL_OK;
 }
 
+/* The supervisor sets both for its worker alone: a worker's child, if it had the one, has not the other. */
+static bool is_for_us(void)
+{
+    const char *pid = getenv("LISTEN_PID");
+    return pid && strtoll(pid, NULL, 10) == getpid();
+}
+
 int control_inherit(uint32_t *number)
 {
     const char *value = getenv(CONTROL_VARIABLE);
-    int fd = -1, type = 0;
+    int fd = CONTROL_NONE, type = 0;
     long long parent = 0;
     *number = 0;
     socklen_t len = sizeof type;
-    if (value && (sscanf(value, "%d:%lld:%u", &fd, &parent, number) != 3 || parent != getppid()))
-        fd = -1; /* a worker's child */
+    if (value && sscanf(value, "%d:%lld:%u", &fd, &parent, number) != 3)
+        fd = CONTROL_NONE;
+    else if (value && parent != getppid())
+        fd = is_for_us() ? CONTROL_ORPHAN : CONTROL_NONE;
     if (fd >= 0 && (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_SEQPACKET ||
                     fcntl(fd, F_SETFD, FD_CLOEXEC) != 0))
-        fd = -1;
+        fd = CONTROL_NONE;
     (void)unsetenv(CONTROL_VARIABLE);
     return fd;
 }

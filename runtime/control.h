@@ -60,8 +60,10 @@ typedef struct control_ended {
 /* What the supervisor says of the worker before. Takes it out of the environment. */
 control_ended control_inherit_ended(void);
 
-/* This process's end, if it is a worker, which one of its supervisor's it is in *number; -1 if it is not. Takes it out
- * of the environment. */
+enum { CONTROL_NONE = -1, CONTROL_ORPHAN = -2 };
+/* This process's end, if it is a worker, which one of its supervisor's it is in *number; CONTROL_NONE if it is not,
+ * CONTROL_ORPHAN if its supervisor died before it could serve: another one may serve in its place by now. Takes it out
+ * of the environment; before sockets_inherit, which takes LISTEN_PID. */
 int control_inherit(uint32_t *number);
 
 #endif

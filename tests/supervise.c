@@ -112,13 +112,14 @@ static int serve(int argc, char **argv)
 }
 
 /* What a service manager does before it executes a program: `plan` has a letter for each descriptor from 3 on,
- * L a listening socket (all at one address), S one that does not listen. */
+ * L a listening socket (all at one address), S one that does not listen. Behind them O: as what a supervisor gave to
+ * its worker, and died. */
 static void hand_over(const char *plan)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t to_len = sizeof to;
     int on = 1, high[8];
-    size_t count = strlen(plan);
+    size_t count = strspn(plan, "LS");
     char text[32];
     for (size_t i = 0; i < count; i++) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -136,6 +137,7 @@ static void hand_over(const char *plan)
     CHECK(setenv("LISTEN_FDS", text, 1) == 0);
     snprintf(text, sizeof text, "%lld", (long long)getpid());
     CHECK(setenv("LISTEN_PID", text, 1) == 0 && setenv("LISTEN_FDNAMES", "web", 1) == 0);
+    if (plan[count] == 'O') CHECK(setenv("STEPWELL_SUPERVISOR", "4:1:2", 1) == 0);
 }
 
 /* ---- Its clients ---- */
@@ -320,9 +322,10 @@ static void test_refusals(void)
     start(NULL);
     REFUSED("in use by process", "--supervise", "--data", folder);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
-    const char *plans[] = {"LS", "S", "LLL"};
-    const char *says[] = {"descriptor 4 is no listening TCP socket", "descriptor 3 is no listening", "--loops 3"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *plans[] = {"LS", "S", "LLL", "LLO"};
+    const char *says[] = {"descriptor 4 is no listening TCP socket", "descriptor 3 is no listening", "--loops 3",
+                          "the supervisor ended before its worker served"};
+    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         CHECK(setenv("HAND_OVER", plans[i], 1) == 0);
         REFUSED(says[i], "--data", fresh, "--loops", "2");
         REFUSED(says[i], "--data", fresh, "--loops", "2", "--supervise");
