@@ -4,7 +4,7 @@
  * endpoint, sw_step() marks what may fail or costs money. Each step's result is journaled; a step that fails is
  * retried alone; after a crash the handler runs again and finished steps answer from the journal. So code between
  * steps must do the same thing each time it runs: read the clock with sw_now(), randomness with sw_random(), and talk
- * to the outside only inside steps.
+ * to the outside only inside steps. `./program --prove "POST /orders"` shows whether it does (docs/prove.md).
  *
  * Ownership: what a function here returns belongs to the run (inside a step: to that attempt) and is freed with it.
  * Strings and bytes passed in are copied unless the comment says "borrowed". A value refers to its texts and members:

@@ -88,7 +88,7 @@ static trial trial_from(proof *p, const execution *x, uint32_t entries, unsigned
                    .journal_len = entries ? x->ends[entries - 1] : 0,
                    .entries = entries,
                    .openings = openings,
-                   .is_quiet = true};
+                   .is_quiet = strcmp(p->app->opt.log_level, "debug") != 0};
 }
 
 static bool make(proof *p, const trial *t, execution *x)
