@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ typedef struct keyed {
     uint8_t fingerprint[STORE_KEY_BYTES];
 } keyed;
 
+typedef struct claim claim;
+
 /* One that waits for its key to be looked up. */
 typedef struct queued {
     struct queued *next;
@@ -30,8 +33,8 @@ typedef struct queued {
 struct claim {
     claim *next; /* in its bucket */
     home *home;
-    store_key key; /* with the fingerprint of the request that began the run */
-    run *run;      /* NULL: it is being looked up */
+    run_key key; /* with the fingerprint of the request that began the run */
+    run *run;    /* NULL: it is being looked up */
     queued *first, **last;
 };
 
@@ -94,21 +97,20 @@ static claim **bucket(home *h, const uint8_t *hash)
 static claim *claim_find(home *h, const store_key *key)
 {
     claim *c = *bucket(h, key->hash);
-    while (c && memcmp(c->key.hash, key->hash, STORE_KEY_BYTES) != 0) c = c->next;
+    while (c && memcmp(c->key.key.hash, key->hash, STORE_KEY_BYTES) != 0) c = c->next;
     return c;
 }
 
-const store_key *claim_key(const claim *c) { return &c->key; }
-
-void claim_release(home *h, claim *c)
+static void claim_free(claim *c)
 {
-    if (!c) return;
     assert(!c->first);
-    claim **at = bucket(h, c->key.hash);
+    claim **at = bucket(c->home, c->key.key.hash);
     while (*at != c) at = &(*at)->next;
     *at = c->next;
     free(c);
 }
+
+static void on_settled(run_key *k) { claim_free((claim *)((char *)k - offsetof(claim, key))); }
 
 /* ---- Requests that wait ---- */
 
@@ -177,7 +179,7 @@ static request_wish replay_wish(const keyed *k)
 /* To a run that only its claim knows yet. */
 static void join(claim *c, const keyed *k)
 {
-    if (!same_request(k, c->key.fingerprint)) return;
+    if (!same_request(k, c->key.key.fingerprint)) return;
     request_wish wish = replay_wish(k);
     waiter_attach(c->home, &c->run->waiters, &wish, k->x, &c->run->id);
     run_touch(c->run);
@@ -207,8 +209,8 @@ static void begin_run(claim *c, const keyed *k)
     http_match_result found = http_router_find(h->app->router, q->method, q->path, &m);
     assert(found == HTTP_MATCH_FOUND);
     (void)found;
-    memcpy(c->key.fingerprint, k->fingerprint, STORE_KEY_BYTES);
-    c->run = door_begin(h, k->x, &m, &k->wish, c);
+    memcpy(c->key.key.fingerprint, k->fingerprint, STORE_KEY_BYTES);
+    c->run = door_begin(h, k->x, &m, &k->wish, &c->key);
 }
 
 static void on_found(void *arg, const store_key_row *row, const char *error)
@@ -227,7 +229,7 @@ static void on_found(void *arg, const store_key_row *row, const char *error)
         else if (!row)
             begin_run(c, &k);
     }
-    if (!c->run) claim_release(h, c);
+    if (!c->run) claim_free(c);
 }
 
 static void look_up(home *h, const keyed *k, const store_key *key)
@@ -237,11 +239,11 @@ static void look_up(home *h, const keyed *k, const store_key *key)
         waiter_problem(k->x, 503, "out of memory", "5");
         return;
     }
-    *c = (claim){.home = h, .key = *key, .next = *bucket(h, key->hash)};
+    *c = (claim){.home = h, .key = {*key, on_settled}, .next = *bucket(h, key->hash)};
     c->last = &c->first;
     *bucket(h, key->hash) = c;
     if (!enqueue(c, k)) {
-        claim_release(h, c);
+        claim_free(c);
         return;
     }
     h->claims->looking++;

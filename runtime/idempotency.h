@@ -16,20 +16,14 @@ struct run;
 
 enum { CLAIM_BUCKETS = 1024, IDEMPOTENCY_KEY_MAX = 255 };
 
-typedef struct claim claim;
+struct claim;
 
 typedef struct claim_table {
-    claim *buckets[CLAIM_BUCKETS];
+    struct claim *buckets[CLAIM_BUCKETS];
     size_t looking; /* being looked up */
 } claim_table;
 
 /* A request with a key. Takes the exchange. */
 void idempotency_take(struct home *h, const struct endpoint *e, http_exchange *x, const struct request_wish *w);
-
-const store_key *claim_key(const claim *c);
-
-/* The run of the claim is on disk, or will never be: whoever comes now finds it in the journal, or not. NULL is fine.
- */
-void claim_release(struct home *h, claim *c);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/frames.h"
-#include "runtime/idempotency.h"
 #include "runtime/letter.h"
 #include "runtime/moment.h"
 #include "runtime/run/endpoint.h"
@@ -119,7 +118,7 @@ void record_flush(run *r)
                                  .seq = r->seq_sealed + (BUG(SWAP_SEGMENTS) && r->seq_sealed > 8),
                                  .data = r->sealed.data,
                                  .len = r->sealed.size,
-                                 .key = r->claim && r->seq_sealed == 0 && !BUG(FORGET_KEY) ? claim_key(r->claim) : NULL,
+                                 .key = r->key && r->seq_sealed == 0 && !BUG(FORGET_KEY) ? &r->key->key : NULL,
                                  .live = ends                 ? STORE_LIVE_CLEAR
                                          : BUG(DROP_LIVE_ROW) ? STORE_LIVE_KEEP
                                                               : STORE_LIVE_SET,

@@ -6,7 +6,6 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/frames.h"
-#include "runtime/idempotency.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/record.h"
@@ -51,6 +50,14 @@ run *run_new(home *h, const endpoint *e)
     return r;
 }
 
+/* Whoever comes with it now finds the run in the journal, or not. */
+static void settle_key(run *r)
+{
+    run_key *k = r->key;
+    r->key = NULL;
+    if (k) k->on_settled(k);
+}
+
 void run_free(run *r)
 {
     home *h = r->task.home;
@@ -58,7 +65,7 @@ void run_free(run *r)
     assert(!run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
     timers_stop(&h->timers, &r->deadline);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
-    claim_release(h, r->claim);
+    settle_key(r);
     frames_release(r->frames);
     if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
     task_free(&r->task);
@@ -217,8 +224,7 @@ void run_committed(run *r)
     }
     letter_settled(&r->sealed_letters);
     r->seq_durable = r->seq_sealed;
-    claim_release(r->task.home, r->claim);
-    r->claim = NULL;
+    settle_key(r);
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     if (r->state == RUN_ENDING && has_settled(r)) {
         if (!run_is_touched(r)) settle(r); /* else a client came to it in this turn: run_turn_end ends it */

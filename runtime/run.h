@@ -28,7 +28,6 @@ struct waiter;
 struct slot;
 struct frames;
 struct replay;
-struct claim;
 struct letter;
 
 /* The counters of equal ids, and the paths that are taken: open addressing, a power of two, grows in the run's arena.
@@ -89,7 +88,7 @@ struct run {
     struct frames *frames;                   /* what it streamed; NULL until the first chunk */
     struct waiter *waiters;                  /* clients attached to it */
     struct letter *letters, *sealed_letters; /* that it came of: deleted by its next commit; by the one under way */
-    struct claim *claim;                     /* of its Idempotency-Key, until the first commit */
+    run_key *key;                            /* until the first commit */
     struct slot *slot; /* its place in the home's table; NULL while nobody can know it by its id */
 };
 

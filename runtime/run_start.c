@@ -36,7 +36,7 @@ void run_unmake(run *r)
 {
     run_untouch(r);
     record_drop(r);
-    r->claim = NULL;
+    r->key = NULL;
     run_free(r);
 }
 
@@ -103,7 +103,7 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
     }
     make_id(r);
     task_set_label(&r->task);
-    r->claim = origin->claim;
+    r->key = origin->key;
     bool taken = run_request_take(&r->task, input) && run_request_record(r);
     if (!taken || !strand_start(&r->task, run_main, r)) {
         *why = taken ? run_no_stack : run_too_large;

@@ -36,14 +36,14 @@ static void call_handlers(home *h)
     if (!coro_current()) sched_run(&h->sched, 0);
 }
 
-run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wish *w, struct claim *claim)
+run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key)
 {
     if (reads_again(w)) {
         waiter_problem(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
         return NULL;
     }
     const run_input input = input_of(http_exchange_request(x), m);
-    const run_origin origin = {.claim = claim};
+    const run_origin origin = {.key = key};
     run_refusal why;
     run *r = run_begin(h, m->target, &input, &origin, &why);
     if (!r) {

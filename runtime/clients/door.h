@@ -5,16 +5,14 @@
 
 #include "http/router.h"
 #include "runtime/clients/request_wish.h"
+#include "runtime/run/run_input.h"
 
-struct claim;
 struct home;
 struct run;
 
 /* A run of the endpoint that was found. Takes the exchange: it answers it, also when no run can begin (NULL). The
- * handler has started, and may have ended, when this returns. `claim`: of its Idempotency-Key, NULL if there is none;
- * the run releases it. */
-struct run *door_begin(struct home *h, http_exchange *x, const http_match *m, const request_wish *w,
-                       struct claim *claim);
+ * handler has started, and may have ended, when this returns. `key`: see run_origin. */
+struct run *door_begin(struct home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key);
 
 /* A plain request: the same without a journal. Takes the exchange. */
 void door_begin_plain(struct home *h, http_exchange *x, const http_match *m);

@@ -5,8 +5,7 @@
 
 #include "http/router.h"
 #include "http/server.h"
-
-struct claim;
+#include "storage/store.h"
 
 /* What its handler reads as the request. */
 typedef struct run_input {
@@ -18,9 +17,16 @@ typedef struct run_input {
     http_text body;
 } run_input;
 
+/* A key that the run is found by when somebody wants to begin it again. It is in the commit of the run's first entries;
+ * until that is on disk, or never will be, whoever begins the run answers for it. */
+typedef struct run_key {
+    store_key key;
+    void (*on_settled)(struct run_key *k); /* that is so now, and the run has let go of it */
+} run_key;
+
 /* Who begins it. */
 typedef struct run_origin {
-    struct claim *claim; /* of a request's Idempotency-Key, which the run's first commit keeps; NULL: none */
+    run_key *key; /* borrowed until on_settled, which does not come when no run begins; NULL: none */
 } run_origin;
 
 /* Why no run could begin. Nothing of it was done; it may be tried again. */

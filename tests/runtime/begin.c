@@ -61,12 +61,14 @@ static void close_program(void)
 
 static http_text text(const char *s) { return (http_text){s, strlen(s)}; }
 
-static run *begin(const run_input *input, run_refusal *why)
+static run *begin_under(run_key *key, const run_input *input, run_refusal *why)
 {
-    static const run_origin nobody = {.claim = NULL};
     static const char route[] = "POST /orders/:id";
-    return run_begin(hand_home(), app_endpoint(hand.app, route, sizeof route - 1), input, &nobody, why);
+    const run_origin origin = {.key = key};
+    return run_begin(hand_home(), app_endpoint(hand.app, route, sizeof route - 1), input, &origin, why);
 }
+
+static run *begin(const run_input *input, run_refusal *why) { return begin_under(NULL, input, why); }
 
 static run_input an_order(void)
 {
@@ -199,8 +201,55 @@ static void test_refusals(void)
     close_program();
 }
 
+static unsigned settled;
+static void on_settled(run_key *k)
+{
+    CHECK_INT(k->key.hash[0], 7);
+    settled++;
+}
+
+static void on_key(void *arg, const store_key_row *row, const char *error)
+{
+    run_id *id = arg;
+    CHECK(!error);
+    memset(id, 0, sizeof *id);
+    if (row) *id = row->run;
+}
+
+/* Until its first commit the run has the key, then the journal has; of one that is not journaled nobody has. */
+static void test_key(void)
+{
+    run_refusal why;
+    run_id found, none = {{0}};
+    run_key key = {.key.hash = {7}, .on_settled = on_settled};
+    open_program("--runs-max", "1");
+    settled = 0;
+    const run_input order = an_order();
+    memory_fail(disk, MEMORY_REFUSES, 0, true);
+    CHECK(begin_under(&key, &order, &why));
+    CHECK(!begin_under(&key, &order, &why));
+    CHECK_INT(settled, 0); /* neither by the one that is refused */
+    while (settled == 0) CHECK(hand_turn());
+    while (hand_home()->runs.count > 0) CHECK(hand_turn());
+    CHECK_INT(settled, 1);
+    memory_fail(disk, MEMORY_GOOD, 0, false);
+    const run *r = NULL;
+    while (!(r = begin_under(&key, &order, &why))) CHECK(hand_turn());
+    run_id id = r->id;
+    CHECK_INT(settled, 1);
+    while (settled == 1) CHECK(hand_turn());
+    found = none;
+    store_find_key(hand_home()->port, key.key.hash, on_key, &found);
+    while (run_id_equal(&found, &none)) CHECK(hand_turn());
+    CHECK(run_id_equal(&found, &id));
+    while (!has_ended(&id)) continue;
+    CHECK_INT(settled, 2);
+    close_program();
+}
+
 static const check_case cases[] = {{"a run reads what it began with", test_input},
                                    {"a run begins with nothing", test_empty},
                                    {"clients come afterwards", test_clients},
-                                   {"a run that cannot begin", test_refusals}};
+                                   {"a run that cannot begin", test_refusals},
+                                   {"a run begins under a key", test_key}};
 CHECK_MAIN(cases)

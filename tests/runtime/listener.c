@@ -106,7 +106,7 @@ static void start(void)
 
 static run *begin(const char *route)
 {
-    static const run_origin nobody = {.claim = NULL};
+    static const run_origin nobody = {.key = NULL};
     const run_input none = {.method = {"POST", 4}, .target = {"/", 1}, .body = {"", 0}};
     run_refusal why;
     run *r = run_begin(turned_home(), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why);

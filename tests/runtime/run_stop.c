@@ -48,7 +48,7 @@ static void routes(sw_app *app)
 
 static run *begin(const char *route)
 {
-    static const run_origin nobody = {.claim = NULL};
+    static const run_origin nobody = {.key = NULL};
     const run_input none = {.method = {"POST", 4}, .target = {"/work", 5}, .body = {"", 0}};
     run_refusal why;
     run *r = run_begin(turned_home(), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why);
