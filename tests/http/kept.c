@@ -10,7 +10,7 @@ static http_exchange *asked; /* what on_request was given last; the loop's */
 static http_kept kept;       /* as http_exchange_can_keep told it; fd is the holder's */
 static void (*on_asked)(http_exchange *x);
 static bool holder_deaf; /* the holder cannot be told now; the loop's */
-static atomic_int releases, ends, asks;
+static atomic_int releases, refusals, ends, asks;
 static sem_t go; /* lets a loop that waits for it go on */
 
 static void on_request(void *arg, http_exchange *x)
@@ -34,6 +34,7 @@ static bool on_release(void *arg, uint64_t key)
 {
     (void)arg;
     CHECK_INT(key, KEY);
+    if (holder_deaf) atomic_fetch_add(&refusals, 1);
     if (holder_deaf) return false;
     atomic_fetch_add(&releases, 1);
     return true;
@@ -65,6 +66,7 @@ static void start(http_server_options options)
     on_asked = NULL;
     holder_deaf = false;
     atomic_store(&releases, 0);
+    atomic_store(&refusals, 0);
     atomic_store(&ends, 0);
     atomic_store(&asks, 0);
     CHECK(sem_init(&go, 0, 0) == 0);
@@ -391,6 +393,142 @@ static void a_request_that_is_answered_is_not_shed(void)
     test_stop();
 }
 
+/* ---- Clients that have sent their last byte ---- */
+
+static void hold_hearing(http_exchange *x)
+{
+    on_asked = NULL;
+    hold(x);
+    test_hold(x);
+}
+
+static void hold_not_hearing(http_exchange *x)
+{
+    hold_hearing(x);
+    holder_deaf = true;
+}
+
+/* It may have gone or read on: the holder lets go, as soon as it can be told, and the probe finds out. */
+static void half_closed_while_kept(void)
+{
+    for (int deaf = 0; deaf < 2; deaf++) {
+        start((http_server_options){0});
+        int fd = test_connect();
+        on_asked = deaf ? hold_not_hearing : hold_hearing;
+        test_say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+        TEST_AWAIT(test_exchanges() == 1);
+        CHECK(shutdown(fd, SHUT_WR) == 0);
+        if (deaf) {
+            TEST_AWAIT(atomic_load(&refusals) > 0);
+            CHECK_INT(atomic_load(&releases), 0);
+            test_on_loop(do_hear);
+        }
+        test_expect(fd, 100, NULL);
+        CHECK_INT(atomic_load(&releases), 1);
+        test_on_loop(test_do_release);
+        test_expect(fd, 200, "held");
+        test_expect_end(fd);
+        give_back_kept();
+        test_stop();
+    }
+}
+
+/* The reply comes while the holder still cannot be told that its client has ended. */
+static void answered_before_it_is_released(void)
+{
+    start((http_server_options){0});
+    int fd = test_connect();
+    on_asked = hold_not_hearing;
+    test_say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    TEST_AWAIT(test_exchanges() == 1);
+    CHECK(shutdown(fd, SHUT_WR) == 0);
+    TEST_AWAIT(atomic_load(&refusals) > 0);
+    test_on_loop(test_do_release);
+    test_expect(fd, 200, "held");
+    CHECK_INT(atomic_load(&releases), 0);
+    test_on_loop(do_hear);
+    test_expect_end(fd);
+    TEST_AWAIT(test_connections() == 0);
+    CHECK_INT(atomic_load(&releases), 1);
+    give_back_kept();
+    test_stop();
+}
+
+static void keep_half_closed(test_server *t)
+{
+    (void)t;
+    hold(asked);
+    holder_deaf = true;
+}
+
+/* In a drain also a client that has sent its last byte is kept. Its connection ends with its reply, as ever. */
+static void kept_when_half_closed(void)
+{
+    start((http_server_options){0});
+    int fd = test_connect();
+    on_asked = test_hold;
+    test_say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(shutdown(fd, SHUT_WR) == 0);
+    test_expect(fd, 100, NULL);
+    test_on_loop(keep_half_closed);
+    test_on_loop(test_do_release);
+    test_expect(fd, 200, "held");
+    CHECK_INT(atomic_load(&releases), 0);
+    test_expect_end(fd);
+    test_on_loop(do_hear);
+    TEST_AWAIT(test_connections() == 0);
+    CHECK_INT(atomic_load(&releases) + atomic_load(&ends), 1);
+    give_back_kept();
+    test_stop();
+}
+
+/* The last reply of a connection, and FIN, do not wait until the holder hears. */
+static void last_reply_before_it_is_released(void)
+{
+    start((http_server_options){0});
+    int fd = test_connect();
+    on_asked = hold_not_hearing;
+    test_say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    TEST_AWAIT(test_exchanges() == 1);
+    test_on_loop(test_do_release);
+    test_expect(fd, 200, "held");
+    char byte;
+    CHECK_INT(test_recv(fd, &byte, 1), 0);
+    CHECK_INT(test_connections(), 1);
+    test_on_loop(do_hear);
+    close(fd);
+    TEST_AWAIT(test_connections() == 0);
+    CHECK_INT(atomic_load(&releases), 1);
+    give_back_kept();
+    test_stop();
+}
+
+static void resume_held(test_server *t)
+{
+    static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
+    http_kept_reply r = {.data = {reply, sizeof reply - 1}, .keep_alive = true};
+    http_exchange *x = t->held[--t->held_count];
+    http_exchange_on_gone(x, NULL);
+    http_reply_resume(x, &r);
+    http_reply_end(x);
+}
+
+/* No probe in the middle of a reply that another process has begun. */
+static void half_closed_before_it_resumes(void)
+{
+    start((http_server_options){0});
+    int fd = begun_elsewhere("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234");
+    on_asked = test_hold;
+    CHECK(shutdown(fd, SHUT_WR) == 0);
+    test_on_loop(take_back_replying);
+    TEST_AWAIT(atomic_load(&releases) == 1);
+    test_on_loop(resume_held);
+    test_expect(fd, 200, "0123456789");
+    test_expect_end(fd);
+    free_kept();
+    test_stop();
+}
+
 static const check_case cases[] = {
     {"nothing_is_read_after_leaving", nothing_is_read_after_leaving},
     {"a_reply_shorter_than_what_was_sent", a_reply_shorter_than_what_was_sent},
@@ -401,5 +539,10 @@ static const check_case cases[] = {
     {"stopped_from_within", stopped_from_within},
     {"a_request_that_waits_is_not_shed", a_request_that_waits_is_not_shed},
     {"a_request_that_is_answered_is_not_shed", a_request_that_is_answered_is_not_shed},
+    {"half_closed_while_kept", half_closed_while_kept},
+    {"answered_before_it_is_released", answered_before_it_is_released},
+    {"kept_when_half_closed", kept_when_half_closed},
+    {"last_reply_before_it_is_released", last_reply_before_it_is_released},
+    {"half_closed_before_it_resumes", half_closed_before_it_resumes},
 };
 CHECK_MAIN(cases)
