@@ -17,7 +17,7 @@ enum never {
     NO_CUT,
     NO_LEFT,
     NO_GONE,
-    NO_POLL, 
+    NO_POLL,
     NO_HELD,
     NO_HOLDER,
     NO_TAKEN,

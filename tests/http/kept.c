@@ -178,7 +178,14 @@ static void nothing_is_read_after_leaving(void)
     CHECK(pthread_join(waits, NULL) == 0);
     test_expect(first, 200, "done");
     TEST_AWAIT(test_connections() == 1);
-    CHECK_INT(recv(kept.fd, bytes, sizeof bytes, MSG_DONTWAIT), sizeof next - 1);
+    /* If the loop was told of it first, it was read before the connection was left, and is with what the holder has. */
+    char *behind = memmem(kept.bytes, kept.len, "\r\n\r\n", 4);
+    CHECK(behind);
+    behind += 4;
+    if (behind < kept.bytes + kept.len)
+        memcpy(bytes, behind, (size_t)(kept.bytes + kept.len - behind));
+    else
+        CHECK_INT(recv(kept.fd, bytes, sizeof bytes, MSG_DONTWAIT), sizeof next - 1);
     CHECK_STR(bytes, next);
     give_back_kept();
     close(first);
