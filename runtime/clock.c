@@ -96,6 +96,25 @@ clock_wait clock_wait_of(const loop_clock *c, const clock_entry *e)
     return w;
 }
 
+static bool is_own(const loop_clock *c, clock_mark m)
+{
+    return entry_opening(m.epoch) == c->opening && entry_setting(m.epoch) <= c->setting;
+}
+
+static int64_t steady_of(const loop_clock *c, clock_mark m)
+{
+    if (is_own(c, m)) return m.at_ms - c->ahead_ms[entry_setting(m.epoch)];
+    int64_t steady_ms = m.at_ms - c->ahead_ms[0];
+    return steady_ms < c->began_ms ? steady_ms : c->began_ms;
+}
+
+int64_t clock_between_ms(const loop_clock *c, clock_mark from, clock_mark to)
+{
+    bool both_former = !is_own(c, from) && !is_own(c, to);
+    int64_t ms = both_former ? to.at_ms - from.at_ms : steady_of(c, to) - steady_of(c, from);
+    return ms > 0 ? ms : 0;
+}
+
 int64_t clock_left_ms(const clock_wait *w)
 {
     return w->absolute ? w->due_ms - clock_wall_ms() : w->steady_ms - clock_steady_ms();

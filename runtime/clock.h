@@ -50,6 +50,12 @@ typedef struct clock_entry {
     bool absolute;
 } clock_entry;
 
+/* A time that the journal has. */
+typedef struct clock_mark {
+    uint64_t epoch;
+    int64_t at_ms; /* Unix */
+} clock_mark;
+
 /* The first of several waits; CLOCK_NEVER: none of that kind. */
 typedef struct clock_alarm {
     int64_t steady_ms; /* of the relative ones */
@@ -79,6 +85,10 @@ clock_wait clock_wait_for(const clock_instant *from, int64_t ms);
 clock_wait clock_wait_until(int64_t unix_ms);
 /* One that the journal has, of this process or of a former one. */
 clock_wait clock_wait_of(const loop_clock *c, const clock_entry *e);
+
+/* How long it was from one to the other, never below zero. By the steady clock as far as this process has seen it; the
+ * time of former ones counts by the wall clock as it was set then, up to the moment at which this one began. */
+int64_t clock_between_ms(const loop_clock *c, clock_mark from, clock_mark to);
 
 /* How long yet; at most 0: it is over. */
 int64_t clock_left_ms(const clock_wait *w);

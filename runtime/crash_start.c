@@ -23,7 +23,8 @@ typedef struct reckoning {
     settling *store;
     const crash_record *records;
     size_t count;
-    bool *done; /* of each record: it is in its run's journal */
+    bool *done;     /* of each record: it is in its run's journal */
+    uint64_t epoch; /* of this process's store */
     run_id run;
     msgpack_sbuffer entries; /* to be added to its journal */
     bool unread;             /* a run's journal could not be read: its records stay in the file */
@@ -103,6 +104,7 @@ static bool add_stop(reckoning *s, const crash_record *c, unsigned in_a_row)
     return add(s, &(entry){.kind = ENTRY_STOPPED,
                            .status = ENTRY_STOP_CRASHES,
                            .at_ms = clock_wall_ms(),
+                           .epoch = entry_epoch(s->epoch, 0),
                            .path = c->path,
                            .error = {text, (size_t)len}});
 }
@@ -172,7 +174,8 @@ static bool is_of_run(const crash_record *c)
 /* False: some are not in the journal. */
 static bool settle_all(store *journals, const crash_record *records, size_t count)
 {
-    reckoning s = {.records = records, .count = count, .done = calloc(count, sizeof(bool))};
+    reckoning s = {
+        .records = records, .count = count, .done = calloc(count, sizeof(bool)), .epoch = store_epoch(journals)};
     s.store = s.done ? settle_open(journals) : NULL;
     s.failed = !s.store;
     msgpack_sbuffer_init(&s.entries);

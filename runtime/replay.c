@@ -8,6 +8,12 @@ typedef struct chunk_count {
     uint32_t count;
 } chunk_count;
 
+/* From a stop to its release. */
+typedef struct stand {
+    struct stand *next;
+    clock_mark from, to;
+} stand;
+
 struct replay {
     arena *arena;                        /* the run's; everything here is in it */
     replay_record *records;              /* open addressing by path; kind 0 is free */
@@ -15,7 +21,8 @@ struct replay {
     chunk_count *chunks;                 /* few: one for each branch that streamed outside steps */
     size_t chunk_branches, chunk_room;
     entry started, response, ended, cancel, stopped;
-    int64_t stood_ms, last_ms;
+    stand *stands;
+    int64_t last_ms;
     uint32_t entries;
 };
 
@@ -124,6 +131,17 @@ static bool take_branch(replay *p, const entry *e)
     return true;
 }
 
+static bool take_release(replay *p, const entry *e)
+{
+    if (!p->stopped.kind) return true; /* of a run that stood still without an entry */
+    stand *s = arena_zalloc(p->arena, sizeof *s);
+    if (!s) return false;
+    *s = (stand){.next = p->stands, .from = {p->stopped.epoch, p->stopped.at_ms}, .to = {e->epoch, e->at_ms}};
+    p->stands = s;
+    p->stopped = (entry){.path = 0};
+    return true;
+}
+
 static bool take(replay *p, const entry *e)
 {
     replay_record *rec;
@@ -159,9 +177,7 @@ static bool take(replay *p, const entry *e)
         p->stopped = *e;
         return true;
     case ENTRY_RELEASED:
-        if (p->stopped.kind && e->at_ms > p->stopped.at_ms) p->stood_ms += e->at_ms - p->stopped.at_ms;
-        p->stopped = (entry){.path = 0};
-        return true;
+        return take_release(p, e);
     case ENTRY_CRASHED:
         return true; /* counted before anything is loaded: see crash.c */
     case ENTRY_BRANCH:
@@ -207,11 +223,17 @@ const entry *replay_response(const replay *p) { return p->response.kind ? &p->re
 const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
 entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
 const entry *replay_stopped(const replay *p) { return p->stopped.kind ? &p->stopped : NULL; }
-int64_t replay_stood_ms(const replay *p) { return p->stood_ms; }
 int64_t replay_last_ms(const replay *p) { return p->last_ms; }
 uint32_t replay_entries(const replay *p) { return p->entries; }
 size_t replay_used(const replay *p) { return p->used; }
 size_t replay_unused(const replay *p) { return p->count - p->branches - p->used; }
+
+int64_t replay_stood_ms(const replay *p, const loop_clock *c)
+{
+    int64_t ms = 0;
+    for (const stand *s = p->stands; s; s = s->next) ms += clock_between_ms(c, s->from, s->to);
+    return ms;
+}
 
 replay_record *replay_find(replay *p, uint64_t path)
 {

@@ -40,8 +40,9 @@ const entry *replay_response(const replay *p); /* NULL: none yet */
 const entry *replay_ended(const replay *p);    /* NULL: unfinished */
 entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: it goes on */
 const entry *replay_stopped(const replay *p);  /* NULL: it never was, or has been released since */
-int64_t replay_stood_ms(const replay *p);      /* how long it was stopped and released again, all times together */
-int64_t replay_last_ms(const replay *p);       /* Unix; of the latest entry */
+int64_t replay_stood_ms(const replay *p,
+                        const loop_clock *c); /* how long it was stopped until it was released, all times together */
+int64_t replay_last_ms(const replay *p);      /* Unix; of the latest entry */
 uint32_t replay_entries(const replay *p);
 size_t replay_used(const replay *p);   /* records the code has come to */
 size_t replay_unused(const replay *p); /* and those it has not */

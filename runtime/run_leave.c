@@ -88,8 +88,10 @@ void run_record_stop(run *r)
 
 void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
 {
+    clock_instant now = clock_now(&r->task.home->clock);
     const entry stopped = {.kind = ENTRY_STOPPED,
-                           .at_ms = clock_wall_ms(),
+                           .at_ms = now.wall_ms,
+                           .epoch = now.epoch,
                            .status = (int)reason,
                            .error = {text, strlen(text)},
                            .path = path};

@@ -121,10 +121,14 @@ static entry_cancel why_end(const run *r, const slot *s, const stop_cause *stopp
 /* The time for which it was stopped does not count. */
 static void move_deadline(run *r, const slot *s)
 {
+    loop_clock *c = &r->task.home->clock;
     const entry *stopped = replay_stopped(r->replay);
-    int64_t stood_ms = replay_stood_ms(r->replay);
-    if (stopped && s->release && clock_wall_ms() > stopped->at_ms) stood_ms += clock_wall_ms() - stopped->at_ms;
     if (r->deadline_due.due_ms == 0) return;
+    int64_t stood_ms = replay_stood_ms(r->replay, c);
+    clock_instant now = clock_now(c);
+    if (stopped && s->release)
+        stood_ms +=
+            clock_between_ms(c, (clock_mark){stopped->epoch, stopped->at_ms}, (clock_mark){now.epoch, now.wall_ms});
     r->deadline_due.due_ms = moment_after(r->deadline_due.due_ms, stood_ms);
     r->deadline_due.steady_ms += stood_ms;
 }
@@ -134,7 +138,11 @@ static void move_deadline(run *r, const slot *s)
 /* A choice: no attempt begins before it is on disk. False: it was not stopped. */
 static bool append_release(run *r, slot *s)
 {
-    entry e = {.kind = ENTRY_RELEASED, .at_ms = clock_wall_ms(), .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
+    clock_instant now = clock_now(&r->task.home->clock);
+    entry e = {.kind = ENTRY_RELEASED,
+               .at_ms = now.wall_ms,
+               .epoch = now.epoch,
+               .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
     if (!replay_stopped(r->replay) && s->stop != STOP_NOT_RESUMED) return false;
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its release is not journaled");
     r->seq_release = r->seq_next;

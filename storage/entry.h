@@ -55,8 +55,8 @@ typedef struct entry {
     uint64_t branch;     /* path of the branch that holds it */
     uint32_t began;      /* entries that the run had when its first attempt began */
     uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/journal.md */
-    uint64_t epoch;      /* STARTED, STEP_*, SLEEP: when it was made; see entry_opening, entry_setting */
-    int64_t at_ms;       /* when it happened (STEP_*: when the attempt ended) */
+    uint64_t epoch; /* STARTED, STEP_*, SLEEP, STOPPED, RELEASED: when it was made; see entry_opening, entry_setting */
+    int64_t at_ms;  /* when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */
     int64_t due_ms;   /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
     bool absolute;    /* SLEEP: due_ms is what was asked for; else the sleep has a length, due_ms - at_ms */

@@ -106,9 +106,13 @@ static size_t samples(entry out[16])
         .kind = ENTRY_ENDED, .at_ms = 6, .status = ENTRY_FAILED, .error = text("why"), .causes = text("12345678")};
     out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1, .at_ms = 10};
     out[n++] = (entry){.kind = ENTRY_CANCEL, .at_ms = 11, .status = ENTRY_CANCEL_LATE, .error = text("late")};
-    out[n++] = (entry){
-        .kind = ENTRY_STOPPED, .at_ms = 12, .status = ENTRY_STOP_CRASHES, .error = text("three times"), .path = 80};
-    out[n++] = (entry){.kind = ENTRY_RELEASED, .at_ms = 13, .error = text("administrator")};
+    out[n++] = (entry){.kind = ENTRY_STOPPED,
+                       .at_ms = 12,
+                       .status = ENTRY_STOP_CRASHES,
+                       .error = text("three times"),
+                       .path = 80,
+                       .epoch = 7};
+    out[n++] = (entry){.kind = ENTRY_RELEASED, .at_ms = 13, .error = text("administrator"), .epoch = 8};
     out[n++] = (entry){.kind = ENTRY_CRASHED,
                        .path = 81,
                        .id = text("charge"),
