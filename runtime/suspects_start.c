@@ -109,7 +109,8 @@ static suspect *sole_suspect(const suspects *all)
 }
 
 typedef struct finding {
-    bool goes_on; /* the run can be read, has not ended and is not stopped */
+    bool goes_on; /* the run can be read and has not ended */
+    bool stopped; /* it stands still already */
     uint32_t entries;
 } finding;
 
@@ -126,38 +127,49 @@ static void on_journal(void *arg, const store_journal *j)
             return;
         }
         f->entries++;
-        if (e.kind == ENTRY_STOPPED) f->goes_on = false;
+        if (e.kind == ENTRY_STOPPED) f->stopped = true;
+        if (e.kind == ENTRY_RELEASED) f->stopped = false;
     }
 }
 
-/* Its row goes with the commit that stops it: a release gives it all its tries again. */
-static const char *stop_run(settling *s, const suspect *k, uint64_t epoch, const char *how)
+static bool encode_stop(msgpack_sbuffer *to, const suspect *k, uint64_t epoch, const char *how)
 {
     char text[TEXT_BYTES];
+    int len = snprintf(text, sizeof text,
+                       "the server died %u times while this run was under way, the last time with this run alone under "
+                       "suspicion: %s",
+                       k->tries + 1, how);
+    assert(len > 0 && (size_t)len < sizeof text);
+    const entry stopped = {.kind = ENTRY_STOPPED,
+                           .status = ENTRY_STOP_CRASHES,
+                           .at_ms = clock_wall_ms(),
+                           .epoch = entry_epoch(epoch, 0),
+                           .error = {text, (size_t)len}};
+    return entry_encode(to, &stopped) == 0;
+}
+
+/* Its row goes with the commit that stops it: a release gives it all its tries again. NULL, or why not. */
+static const char *stop_run(settling *s, const suspect *k, uint64_t epoch, const char *how)
+{
     finding f = {.goes_on = false};
     msgpack_sbuffer entries;
+    const char *error = "it cannot be read, has ended, or is stopped already";
     settle_load(s, &k->run, on_journal, &f);
+    if (!f.goes_on || f.stopped) return error;
     msgpack_sbuffer_init(&entries);
-    store_row row = {.op = STORE_ROW_DELETE, .table = TABLE, .key = {k->run.bytes, RUN_ID_BYTES}};
-    store_segment segment = {.run = k->run, .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &row};
-    if (f.goes_on) {
-        int len = snprintf(text, sizeof text,
-                           "the server died %u times while this run was under way, the last time with this run alone "
-                           "under suspicion: %s",
-                           k->tries + 1, how);
-        assert(len > 0 && (size_t)len < sizeof text);
-        entry stopped = {.kind = ENTRY_STOPPED,
-                         .status = ENTRY_STOP_CRASHES,
-                         .at_ms = clock_wall_ms(),
-                         .epoch = entry_epoch(epoch, 0),
-                         .error = {text, (size_t)len}};
-        if (entry_encode(&entries, &stopped) != 0) return "out of memory";
-        segment.seq = f.entries;
-        segment.live = STORE_LIVE_SET;
-        segment.data = entries.data;
-        segment.len = entries.size;
+    const store_row row = {.op = STORE_ROW_DELETE, .table = TABLE, .key = {k->run.bytes, RUN_ID_BYTES}};
+    if (encode_stop(&entries, k, epoch, how)) {
+        store_segment segment = {.run = k->run,
+                                 .seq = f.entries,
+                                 .live = STORE_LIVE_SET,
+                                 .retain_ms = -1,
+                                 .data = entries.data,
+                                 .len = entries.size,
+                                 .rows = &row};
+        error = settle_append(s, &segment);
+    } else {
+        error = "out of memory";
     }
-    const char *error = settle_append(s, &segment);
     msgpack_sbuffer_destroy(&entries);
     return error;
 }
@@ -172,7 +184,7 @@ static bool find_culprit(suspects *all, settling *s, const char *how)
     log_line(LOG_ERROR, id, "the process before died while this run was the only suspect in memory: %s", how);
     const char *error = stop_run(s, k, all->epoch, how);
     if (error) {
-        log_line(LOG_ERROR, id, "the run could not be stopped, it stays a suspect: %s", error);
+        log_line(LOG_ERROR, id, "the suspect was not stopped: %s", error);
         return false;
     }
     size_t at = (size_t)(k - all->all);

@@ -14,7 +14,7 @@
 enum { MANY = 500, FEW = 40, STEPS = 4, DAY_MS = 86400000, LOG_BYTES = 1 << 20, STARTS_MAX = 12 };
 
 typedef struct notes {
-    volatile bool harmless;
+    volatile bool armed, harmless;
     volatile uint8_t begun[MANY]; /* of each innocent: the highest of its steps that has begun */
     volatile unsigned again;      /* steps that began after a later one */
     clocks_state clocks;
@@ -80,8 +80,11 @@ static __attribute__((noinline)) void die(sw_ctx *c, const char *how)
     while (strcmp(how, "loop") == 0) zero = 0;
 }
 
+/* Others have the time to be loaded too. */
 static sw_value charge(sw_ctx *c, sw_value value)
 {
+    while (!seen->armed) sw_sleep(c, "arm", 20);
+    sw_sleep(c, "moment", 300);
     if (!seen->harmless) die(c, sw_cstr(c, value));
     return value;
 }
@@ -89,8 +92,6 @@ static sw_value charge(sw_ctx *c, sw_value value)
 static void on_poison(sw_ctx *c)
 {
     const char *how = sw_query(c, "how");
-    sw_sleep(c, "moment", 500);
-    if (sw_query(c, "between") && !seen->harmless) die(c, how);
     sw_step(c, "charge", charge, sw_str(c, how));
     sw_reply_text(c, 200, "harmless");
 }
@@ -322,6 +323,22 @@ static void release(void)
     CHECK_STR(a.body, "harmless");
 }
 
+/* Released, it does what it did: it has all its tries again, no more. */
+static void stops_again(void)
+{
+    char path[160], stops[] = "\"kind\":\"stopped\"";
+    unsigned found = log_count("the only suspect in memory");
+    snprintf(path, sizeof path, "%s/release", page_of(poison));
+    (void)call_try("POST", url_of(path), NULL, "", 0, &a); /* it may die before it answers */
+    while (log_count("the only suspect in memory") == found) {
+        (void)restart_if_dead();
+        nap();
+    }
+    CHECK(deaths_until_stopped() <= 1);
+    const char *first = strstr(a.body, stops);
+    CHECK(first && strstr(first + 1, stops));
+}
+
 /* `why`: what its page must say. The poison begins after half of the innocents, or last. */
 static void poisons(const char *how, bool supervised, int innocents, const char *why)
 {
@@ -329,10 +346,11 @@ static void poisons(const char *how, bool supervised, int innocents, const char 
     in_folder(how, supervised);
     start();
     int before = innocents == MANY ? innocents : innocents / 2;
-    begin_innocents(0, before, 1000);
+    begin_innocents(0, before, 700);
     snprintf(path, sizeof path, "/poison?how=%s", how);
     begin(path, poison);
     begin_innocents(before, innocents, 100);
+    seen->armed = true;
     unsigned deaths = deaths_until_stopped();
     if (!strstr(a.body, why)) printf("# %s\n", a.body);
     CHECK(strstr(a.body, why));
@@ -354,6 +372,19 @@ static void test_memory(void)
 }
 static void test_memory_supervised(void) { poisons("memory", true, FEW, SUSPECTED); }
 static void test_thread(void) { poisons("thread", false, FEW, SUSPECTED); }
+
+static void test_again(void)
+{
+    in_folder("again", false);
+    start();
+    begin("/poison?how=thread", poison);
+    seen->armed = true;
+    CHECK(deaths_until_stopped() >= 3);
+    stops_again();
+    release();
+    stop();
+}
+
 static void test_thread_supervised(void) { poisons("thread", true, FEW, SUSPECTED); }
 static void test_exit_status(void) { poisons("_exit", true, MANY, "under suspicion: it exited with code 3"); }
 static void test_exit_zero(void) { poisons("zero", true, FEW, "under suspicion: it exited with code 0"); }
@@ -411,6 +442,7 @@ static void days_apart(bool asleep)
     start();
     begin("/poison?how=thread", poison);
     begin_innocents(0, FEW, 100);
+    seen->armed = true;
     for (int i = 0; i < 5; i++) {
         while (!restart_if_dead()) nap();
         __atomic_fetch_add(asleep ? &clocks->slept_ms : &clocks->set_ms, asleep || i % 2 == 0 ? DAY_MS : -DAY_MS,
@@ -432,6 +464,7 @@ static const check_case cases[] = {
     {"out of memory, beside five hundred innocents", test_memory},
     {"out of memory, supervised", test_memory_supervised},
     {"a thread of its own that crashes", test_thread},
+    {"released, it is stopped again", test_again},
     {"a thread of its own that crashes, supervised", test_thread_supervised},
     {"_exit, supervised, beside five hundred innocents", test_exit_status},
     {"_exit with code 0, supervised", test_exit_zero},
