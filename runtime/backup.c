@@ -7,8 +7,8 @@
 
 #include "http/uri.h"
 #include "runtime/app.h"
+#include "runtime/base/problem.h"
 #include "runtime/log.h"
-#include "runtime/waiter.h"
 
 enum { NAME_MAX_BYTES = 128, PATH_MAX_BYTES = 3000, QUERY_MAX_BYTES = 1024 };
 
@@ -45,11 +45,11 @@ static void on_done(void *arg, store_backup_result result, uint64_t bytes, const
         http_reply(x, 201, &type, 1, body, (size_t)len);
     } else {
         log_line(LOG_ERROR, NULL, "no backup: %s", error);
-        waiter_problem(x,
-                       result == STORE_BACKUP_EXISTS     ? 409
-                       : result == STORE_BACKUP_NO_SPACE ? 507
-                                                         : 500,
-                       error, NULL);
+        problem_reply(x,
+                      result == STORE_BACKUP_EXISTS     ? 409
+                      : result == STORE_BACKUP_NO_SPACE ? 507
+                                                        : 500,
+                      error, NULL);
     }
     free(b);
 }
@@ -60,28 +60,28 @@ void backup_answer(home *h, http_exchange *x)
     const char *dir = h->opt->backup_dir;
     char name[QUERY_MAX_BYTES] = "";
     if (!dir || !*dir || !h->port) {
-        waiter_problem(x, 409, "start with --backup-dir DIR, the folder that backups go to", NULL);
+        problem_reply(x, 409, "start with --backup-dir DIR, the folder that backups go to", NULL);
         return;
     }
     bool given = q->query.len < sizeof name && uri_query(q->query.data, q->query.len, "name", name);
     if (!given || !name_good(name)) {
-        waiter_problem(x, 400, "\"name\" is 1 to 128 letters, digits, '-', '_' and '.', not '.' first", NULL);
+        problem_reply(x, 400, "\"name\" is 1 to 128 letters, digits, '-', '_' and '.', not '.' first", NULL);
         return;
     }
     backup *b = malloc(sizeof *b);
     if (!b) {
-        waiter_problem(x, 503, "out of memory", "5");
+        problem_reply(x, 503, "out of memory", "5");
         return;
     }
     *b = (backup){.home = h, .x = x, .began_ms = clock_steady_ms()};
     if (snprintf(b->path, sizeof b->path, "%s/%s", dir, name) >= (int)sizeof b->path) {
         free(b);
-        waiter_problem(x, 409, "the path of --backup-dir is too long", NULL);
+        problem_reply(x, 409, "the path of --backup-dir is too long", NULL);
         return;
     }
     if (__atomic_exchange_n(&h->app->backing_up, true, __ATOMIC_ACQ_REL)) {
         free(b);
-        waiter_problem(x, 409, "another backup is being made", "5");
+        problem_reply(x, 409, "another backup is being made", "5");
         return;
     }
     http_exchange_on_gone(x, on_gone);

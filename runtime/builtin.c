@@ -8,6 +8,7 @@
 #include "http/files.h"
 #include "http/uri.h"
 #include "runtime/backup.h"
+#include "runtime/base/problem.h"
 #include "runtime/dev.h"
 #include "runtime/observe/metrics.h"
 #include "runtime/runs_api.h"
@@ -46,9 +47,9 @@ static void reply_options(home *h, http_exchange *x, const char *allow)
 void builtin_no_route(home *h, http_exchange *x, const http_match *m)
 {
     if (m->result == HTTP_MATCH_BAD_PATH) {
-        waiter_problem(x, 400, "the path is not validly percent-encoded", NULL);
+        problem_reply(x, 400, "the path is not validly percent-encoded", NULL);
     } else if (m->result == HTTP_MATCH_TOO_LONG) {
-        waiter_problem(x, 414, "the parameters in the path are longer than this server takes", NULL);
+        problem_reply(x, 414, "the parameters in the path are longer than this server takes", NULL);
     } else if (m->result == HTTP_MATCH_METHOD) {
         http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
         static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
@@ -57,7 +58,7 @@ void builtin_no_route(home *h, http_exchange *x, const http_match *m)
         else
             http_reply(x, 405, headers, 2, body, sizeof body - 1);
     } else {
-        waiter_problem(x, 404, "nothing is at this path", NULL);
+        problem_reply(x, 404, "nothing is at this path", NULL);
     }
 }
 
@@ -107,11 +108,11 @@ static bool check_token(home *h, http_exchange *x, const run_id *id)
     const http_request *q = http_exchange_request(x);
     char token[TOKEN_TEXT_MAX], value[QUERY_BYTES];
     if (q->query.len >= sizeof value) {
-        waiter_problem(x, 403, "the token is not valid: the URL's query is longer than 1023 bytes", NULL);
+        problem_reply(x, 403, "the token is not valid: the URL's query is longer than 1023 bytes", NULL);
         return false;
     }
     if (!uri_query(q->query.data, q->query.len, "token", value)) {
-        waiter_problem(x, 401, "this URL needs its token", NULL);
+        problem_reply(x, 401, "this URL needs its token", NULL);
         return false;
     }
     if (strlen(value) >= sizeof token) value[0] = 0;
@@ -123,7 +124,7 @@ static bool check_token(home *h, http_exchange *x, const run_id *id)
          * as the run is there. */
         return true;
     default:
-        waiter_problem(x, 403, "the token is not valid for this run", NULL);
+        problem_reply(x, 403, "the token is not valid for this run", NULL);
         return false;
     }
 }
@@ -143,7 +144,7 @@ static bool last_frame(http_exchange *x, const request_wish *asked, uint32_t *af
         *after = (uint32_t)n;
         return true;
     }
-    waiter_problem(x, 400, "Last-Event-ID (or ?after=) is not the number of a frame", NULL);
+    problem_reply(x, 400, "Last-Event-ID (or ?after=) is not the number of a frame", NULL);
     return false;
 }
 
@@ -151,7 +152,7 @@ static bool last_frame(http_exchange *x, const request_wish *asked, uint32_t *af
 static bool read_id(const home *h, http_exchange *x, const http_param *params, run_id *id)
 {
     if (h->port && run_id_parse(params[0].value, params[0].value_len, id)) return true;
-    waiter_problem(x, 404, "no such run", NULL);
+    problem_reply(x, 404, "no such run", NULL);
     return false;
 }
 
@@ -197,12 +198,12 @@ static bool admin(home *h, http_exchange *x)
     const char *given = http_request_header(q, "authorization");
     if (h->opt->dev && dev_trusts(q)) return true;
     if (h->opt->dev && q->peer_loopback && !given) {
-        waiter_problem(
+        problem_reply(
             x, 403, "--dev trusts this machine's names (localhost, 127.0.0.1, [::1]) and pages of its own only", NULL);
         return false;
     }
     if (!token || !*token) {
-        waiter_problem(x, 403, "start with --admin-token, or --dev for requests from this machine", NULL);
+        problem_reply(x, 403, "start with --admin-token, or --dev for requests from this machine", NULL);
         return false;
     }
     if (!given || strncasecmp(given, "bearer ", 7) != 0) {
@@ -212,7 +213,7 @@ static bool admin(home *h, http_exchange *x)
     }
     given += 7;
     if (strlen(given) == strlen(token) && CRYPTO_memcmp(given, token, strlen(token)) == 0) return true;
-    waiter_problem(x, 403, "that is not the admin token", NULL);
+    problem_reply(x, 403, "that is not the admin token", NULL);
     return false;
 }
 
@@ -230,7 +231,7 @@ static void on_run(home *h, http_exchange *x, const endpoint *e, const http_para
     if (run_id_parse(params[0].value, params[0].value_len, &id))
         runs_api_one(h, x, &id);
     else
-        waiter_problem(x, 404, "no such run", NULL);
+        problem_reply(x, 404, "no such run", NULL);
 }
 
 /* With the run's token or as administrator. False: nothing is left to do. */
@@ -250,7 +251,7 @@ static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_p
     if (!may_steer(h, x, params, &id)) return;
     slot *s = slot_find(&h->slots, &id);
     if (h->draining && !(s && s->run))
-        waiter_problem(x, 503, "the server is stopping: ask again", "1");
+        problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
         slot_cancel(h, x, &id);
 }
@@ -261,7 +262,7 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
     run_id id;
     if (!may_steer(h, x, params, &id)) return;
     if (h->draining)
-        waiter_problem(x, 503, "the server is stopping: ask again", "1");
+        problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
         slot_release(h, x, &id);
 }

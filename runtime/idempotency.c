@@ -10,6 +10,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/app.h"
+#include "runtime/base/problem.h"
 #include "runtime/clients/door.h"
 #include "runtime/run/home.h"
 #include "runtime/waiter.h"
@@ -40,7 +41,7 @@ struct claim {
 
 /* ---- Keys ---- */
 
-static void refuse(http_exchange *x, int status, const char *why) { waiter_problem(x, status, why, NULL); }
+static void refuse(http_exchange *x, int status, const char *why) { problem_reply(x, status, why, NULL); }
 
 /* The key as it is compared; the draft has it in quotes, many clients do not. False: refused. */
 static bool read_key(http_exchange *x, const request_wish *w, http_text *key)
@@ -138,7 +139,7 @@ static bool enqueue(claim *c, const keyed *k)
 {
     queued *q = malloc(sizeof *q);
     if (!q) {
-        waiter_problem(k->x, 503, "out of memory", "5");
+        problem_reply(k->x, 503, "out of memory", "5");
         return false;
     }
     *q = (queued){.claim = c, .request = *k};
@@ -203,7 +204,7 @@ static void begin_run(claim *c, const keyed *k)
     const http_request *q = http_exchange_request(k->x);
     http_match m;
     if (home_refuses(h)) {
-        waiter_problem(k->x, 503, "the server is stopping", "1");
+        problem_reply(k->x, 503, "the server is stopping", "1");
         return;
     }
     http_match_result found = http_router_find(h->app->router, q->method, q->path, &m);
@@ -221,7 +222,7 @@ static void on_found(void *arg, const store_key_row *row, const char *error)
     h->claims->looking--;
     while (dequeue(c, &k)) {
         if (error)
-            waiter_problem(k.x, 503, error, "5");
+            problem_reply(k.x, 503, error, "5");
         else if (row && same_request(&k, row->fingerprint))
             attach(h, &k, &row->run);
         else if (!row && c->run)
@@ -236,7 +237,7 @@ static void look_up(home *h, const keyed *k, const store_key *key)
 {
     claim *c = malloc(sizeof *c);
     if (!c) {
-        waiter_problem(k->x, 503, "out of memory", "5");
+        problem_reply(k->x, 503, "out of memory", "5");
         return;
     }
     *c = (claim){.home = h, .key = {*key, on_settled}, .next = *bucket(h, key->hash)};

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/problem.h"
 #include "runtime/builtin.h"
 #include "runtime/clients/audience.h"
 #include "runtime/clients/door.h"
@@ -96,7 +97,7 @@ static void dispatch(home *h, http_exchange *x, const http_match *m)
         e->builtin(h, x, e, m->params, m->param_count);
     } else if (home_refuses(h)) { /* else it is journaled for the next process */
         counter_add(&h->counters.requests_refused, 1);
-        waiter_problem(x, 503, "the server is stopping", "1");
+        problem_reply(x, 503, "the server is stopping", "1");
     } else if (e->kind == ENDPOINT_PLAIN) {
         door_begin_plain(h, x, m);
     } else {
@@ -223,7 +224,7 @@ static void move(home *h, unsigned to_loop, http_exchange *x, const destination 
 {
     http_moving moving;
     if (!http_exchange_detach(x, &moving)) {
-        waiter_problem(x, 503, "the connection cannot be handed to the loop that has the run", "1");
+        problem_reply(x, 503, "the connection cannot be handed to the loop that has the run", "1");
         return;
     }
     moved *m = moved_new(&moving, to_run);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "http/uri.h"
+#include "runtime/base/problem.h"
 #include "runtime/observe/runs_json.h"
-#include "runtime/waiter.h"
 
 enum {
     LIST_DEFAULT = 50,
@@ -26,7 +26,7 @@ static inquiry *inquire(home *h, http_exchange *x)
 {
     inquiry *q = malloc(sizeof *q);
     if (!q) {
-        waiter_problem(x, 503, "out of memory", "5");
+        problem_reply(x, 503, "out of memory", "5");
         return NULL;
     }
     *q = (inquiry){h, x};
@@ -68,7 +68,7 @@ static void on_ids(void *arg, const run_id *ids, size_t count, const char *error
 {
     inquiry *q = arg;
     if (error) {
-        waiter_problem(q->x, 500, error, NULL);
+        problem_reply(q->x, 500, error, NULL);
         free(q);
     } else if (count > 0) {
         store_summarize(q->home->port, ids, count, LIST_BYTES_MAX, on_summaries, q);
@@ -85,17 +85,17 @@ void runs_api_list(home *h, http_exchange *x)
     run_id before;
     bool after_one = readable && uri_query(r->query.data, r->query.len, "before", value);
     if (!readable || (after_one && !run_id_parse(value, strlen(value), &before))) {
-        waiter_problem(x, 400, "\"before\" is not a run id", NULL);
+        problem_reply(x, 400, "\"before\" is not a run id", NULL);
         return;
     }
     long limit = LIST_DEFAULT;
     if (uri_query(r->query.data, r->query.len, "limit", value)) limit = strtol(value, NULL, 10);
     if (limit < 1 || limit > LIST_MAX) {
-        waiter_problem(x, 400, "\"limit\" is 1 to 500", NULL);
+        problem_reply(x, 400, "\"limit\" is 1 to 500", NULL);
         return;
     }
     if (!h->port) {
-        waiter_problem(x, 404, "this program has no endpoints", NULL);
+        problem_reply(x, 404, "this program has no endpoints", NULL);
         return;
     }
     inquiry *q = inquire(h, x);
@@ -111,9 +111,9 @@ static void on_loaded(void *arg, store_journal *j, size_t count)
     (void)count;
     if (!j->found && !j->live) {
         if (j->error)
-            waiter_problem(q->x, 503, j->error, "5");
+            problem_reply(q->x, 503, j->error, "5");
         else
-            waiter_problem(q->x, 404, "no such run", NULL);
+            problem_reply(q->x, 404, "no such run", NULL);
         free(q);
         return;
     }
@@ -127,7 +127,7 @@ static void on_loaded(void *arg, store_journal *j, size_t count)
 void runs_api_one(home *h, http_exchange *x, const run_id *id)
 {
     if (!h->port) {
-        waiter_problem(x, 404, "no such run", NULL);
+        problem_reply(x, 404, "no such run", NULL);
         return;
     }
     inquiry *q = inquire(h, x);

@@ -6,6 +6,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/app.h"
+#include "runtime/base/problem.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/run/home.h"
@@ -224,7 +225,7 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish
         if (wish->begun)
             http_reply_abort(x);
         else
-            waiter_problem(x, 503, "out of memory", "5");
+            problem_reply(x, 503, "out of memory", "5");
         return;
     }
     if (s->run) {
@@ -344,13 +345,13 @@ void slot_deny_release(home *h, slot *s, const char *why)
 void slot_cancel(home *h, http_exchange *x, const run_id *id)
 {
     if (!gate_writable(h)) {
-        waiter_problem(x, 503, "the journal cannot be written: the run was not cancelled", "5");
+        problem_reply(x, 503, "the journal cannot be written: the run was not cancelled", "5");
         return;
     }
     const request_wish wish = {.answer.kind = WAITER_CANCEL, .observes = true};
     slot *s = slot_for(h, id);
     if (!s) {
-        waiter_problem(x, 503, "out of memory", "5");
+        problem_reply(x, 503, "out of memory", "5");
         return;
     }
     if (s->run) {
@@ -374,9 +375,9 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
     const request_wish wish = {.answer.kind = WAITER_RELEASE, .observes = true};
     slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
     if (!s) {
-        waiter_problem(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
+        problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
     } else if (s->state == SLOT_PARKED || (s->run && !run_is_stopping(s->run))) {
-        waiter_problem(x, 409, "the run is not stopped", NULL);
+        problem_reply(x, 409, "the run is not stopped", NULL);
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
         if (s->run || s->unfinished) {

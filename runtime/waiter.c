@@ -8,7 +8,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/app.h"
-#include "runtime/json.h"
+#include "runtime/base/problem.h"
 #include "runtime/keep.h"
 #include "runtime/kept.h"
 #include "runtime/public_url.h"
@@ -75,46 +75,6 @@ void waiter_run_url(const waiter *w, const char *what, char out[URL_MAX_BYTES])
 }
 
 /* ---- Answers ---- */
-
-static void send_problem(http_exchange *x, int status, const char *retry_after, const char *body, size_t len)
-{
-    http_reply_header headers[] = {{"Content-Type", "application/problem+json"}, {"Retry-After", retry_after}};
-    http_reply(x, status, headers, retry_after ? 2 : 1, body, len);
-}
-
-/* Most details are plain text of ours, and a server that refuses has no time to lose: nothing is allocated for them. */
-static bool plain_problem(http_exchange *x, int status, const char *detail, const char *retry_after)
-{
-    char body[512], digits[4];
-    const char *title = http_status_text(status);
-    size_t len = strlen(detail);
-    for (size_t i = 0; i < len; i++)
-        if (detail[i] < 0x20 || detail[i] == 0x7f || detail[i] == '"' || detail[i] == '\\') return false;
-    if (len + strlen(title) > sizeof body - PROBLEM_FIXED_BYTES) return false;
-    for (int i = 2, rest = status; i >= 0; i--, rest /= 10) digits[i] = (char)('0' + rest % 10);
-    digits[3] = 0;
-    char *end = stpcpy(stpcpy(body, "{\"type\":\"about:blank\",\"title\":\""), title);
-    end = stpcpy(stpcpy(end, "\",\"status\":"), digits);
-    end = stpcpy(stpcpy(stpcpy(end, ",\"detail\":\""), detail), "\"}\n");
-    send_problem(x, status, retry_after, body, (size_t)(end - body));
-    return true;
-}
-
-void waiter_problem(http_exchange *x, int status, const char *detail, const char *retry_after)
-{
-    if (plain_problem(x, status, detail, retry_after)) return;
-    arena a;
-    arena_init(&a, NULL);
-    sw_bytes text = {"", 0};
-    sw_value v = {.type = MSGPACK_OBJECT_STR};
-    v.via.str.ptr = detail;
-    v.via.str.size = (uint32_t)strlen(detail);
-    if (!json_write(&a, v, &text)) text = (sw_bytes){"\"\"", 2};
-    char *body = arena_printf(&a, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s}\n",
-                              http_status_text(status), status, (int)text.len, text.data);
-    send_problem(x, status, retry_after, body ? body : "", body ? strlen(body) : 0);
-    arena_free(&a);
-}
 
 /* Where a stream goes on behind what this client has. */
 static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
@@ -224,7 +184,7 @@ static void answer_cancel(waiter *w, entry_ended ended)
     if (ended == ENTRY_CANCELLED)
         waiter_send_state(w, 200, "cancelled");
     else
-        waiter_problem(waiter_take_exchange(w), 409, "the run has ended already", NULL);
+        problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
 }
 
 /* ---- Who waits for what ---- */
@@ -260,7 +220,7 @@ void waiter_answer(home *h, waiter **list, const run_id *id, const entry *respon
         } else if (w->wish.kind == WAITER_CANCEL) {
             answer_cancel(w, ended);
         } else if (w->wish.kind == WAITER_RELEASE) {
-            waiter_problem(waiter_take_exchange(w), 409, "the run has ended already", NULL);
+            problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
         } else if (w->wish.kind == WAITER_REST) {
             send_rest(w, response);
         } else if (w->wish.kind != WAITER_STREAM) {
@@ -343,7 +303,7 @@ void waiter_dismiss(waiter **list)
     while (*list) {
         waiter *w = *list;
         if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE) {
-            waiter_problem(waiter_take_exchange(w), 503, "the server is stopping: ask again", "1");
+            problem_reply(waiter_take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
         if (w->home->replaced && leave(w)) continue;
@@ -379,7 +339,7 @@ void waiter_refuse(waiter **list, int status, const char *detail)
         if (w->begun)
             http_reply_abort(waiter_take_exchange(w));
         else
-            waiter_problem(waiter_take_exchange(w), status, detail, status == 503 ? "5" : NULL);
+            problem_reply(waiter_take_exchange(w), status, detail, status == 503 ? "5" : NULL);
     }
 }
 
@@ -473,7 +433,7 @@ void waiter_attach(home *h, waiter **list, const request_wish *asked, http_excha
         if (wish->begun)
             http_reply_abort(x);
         else
-            waiter_problem(x, 503, "out of memory", "5");
+            problem_reply(x, 503, "out of memory", "5");
         return;
     }
     if (w->wish.since_ms == 0) w->wish.since_ms = clock_steady_ms();

@@ -75,7 +75,4 @@ void waiter_refuse(waiter **list, int status, const char *detail);
 /* The process ends, and nobody knows what became of the run: connections are cut, as if the process had died. */
 void waiter_cut(waiter **list);
 
-/* A problem+json reply; ends the exchange. */
-void waiter_problem(http_exchange *x, int status, const char *detail, const char *retry_after);
-
 #endif

@@ -14,8 +14,7 @@ enum {
     URL_MAX_BYTES = 1024,
     BASE_MAX_BYTES = 512,
     STREAM_QUEUE_BYTES = 16384, /* unsent bytes of one stream: the frames are there for all, copies of them cost */
-    OWN_HEADERS = 8,            /* beside those that are there in any case */
-    PROBLEM_FIXED_BYTES = 96    /* of a problem without title and detail, and more */
+    OWN_HEADERS = 8             /* beside those that are there in any case */
 };
 
 struct waiter {

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "runtime/base/problem.h"
 #include "runtime/run/home.h"
 #include "runtime/waiter_core.h"
 
@@ -66,7 +67,7 @@ void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail
     assert(kind == WAITER_CANCEL || kind == WAITER_RELEASE);
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->wish.kind == kind) waiter_problem(waiter_take_exchange(w), status, detail, status == 503 ? "5" : NULL);
+        if (w->wish.kind == kind) problem_reply(waiter_take_exchange(w), status, detail, status == 503 ? "5" : NULL);
     }
 }
 
@@ -86,5 +87,5 @@ void waiter_answer_later(waiter *w)
     if (slot_is_promised(w->home, &w->id, cancels ? LETTER_CANCEL : LETTER_RELEASE))
         waiter_send_state(w, 202, cancels ? "cancelling" : "releasing");
     else
-        waiter_problem(waiter_take_exchange(w), 503, "the journal could not be written in time: ask again", "5");
+        problem_reply(waiter_take_exchange(w), 503, "the journal could not be written in time: ask again", "5");
 }

@@ -1,5 +1,6 @@
 #include "runtime/clients/door.h"
 
+#include "runtime/base/problem.h"
 #include "runtime/run.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
@@ -21,7 +22,7 @@ static run_input input_of(const http_request *q, const http_match *m)
 static void refuse(home *h, http_exchange *x, const run_refusal *why)
 {
     counter_add(&h->counters.requests_refused, 1);
-    waiter_problem(x, 503, why->text, why->retry_after_s);
+    problem_reply(x, 503, why->text, why->retry_after_s);
 }
 
 /* An EventSource that lost its connection asks the same URL again, and says so with the last id it has. */
@@ -39,7 +40,7 @@ static void call_handlers(home *h)
 run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key)
 {
     if (reads_again(w)) {
-        waiter_problem(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
+        problem_reply(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
         return NULL;
     }
     const run_input input = input_of(http_exchange_request(x), m);

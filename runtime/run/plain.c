@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "runtime/base/problem.h"
 #include "runtime/log.h"
 #include "runtime/path.h"
 #include "runtime/run/endpoint.h"
@@ -10,7 +11,6 @@
 #include "runtime/run_core.h"
 #include "runtime/run_request.h"
 #include "runtime/strand.h"
-#include "runtime/waiter.h"
 
 /* ---- Making and freeing ---- */
 
@@ -55,8 +55,8 @@ static void reply(plain *p)
     if (headers)
         http_reply(take_exchange(p), r->status ? r->status : 204, headers, n, r->body.data, r->body.len);
     else
-        waiter_problem(take_exchange(p), 500, "the response's headers are over the run's memory (--run-state-max)",
-                       NULL);
+        problem_reply(take_exchange(p), 500, "the response's headers are over the run's memory (--run-state-max)",
+                      NULL);
 }
 
 /* A handler that failed, or was cut short, has not written all: its client must not take that for the whole. */
@@ -76,7 +76,7 @@ static void answer(plain *p, bool ok, bool unwound)
     if (p->in_pieces)
         end_pieces(p, ok);
     else if (unwound)
-        waiter_problem(take_exchange(p), 503, "the server stopped before the handler had ended (--drain)", "1");
+        problem_reply(take_exchange(p), 503, "the server stopped before the handler had ended (--drain)", "1");
     else
         reply(p);
 }

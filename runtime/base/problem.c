@@ -1,0 +1,48 @@
+#include "runtime/base/problem.h"
+
+#include <string.h>
+
+#include "runtime/arena.h"
+#include "runtime/json.h"
+
+enum { FIXED_BYTES = 96 /* without title and detail, and more */ };
+
+static void problem_send(http_exchange *x, int status, const char *retry_after, const char *body, size_t len)
+{
+    http_reply_header headers[] = {{"Content-Type", "application/problem+json"}, {"Retry-After", retry_after}};
+    http_reply(x, status, headers, retry_after ? 2 : 1, body, len);
+}
+
+/* Most details are plain text of ours, and a server that refuses has no time to lose: nothing is allocated for them. */
+static bool problem_send_plain(http_exchange *x, int status, const char *detail, const char *retry_after)
+{
+    char body[512], digits[4];
+    const char *title = http_status_text(status);
+    size_t len = strlen(detail);
+    for (size_t i = 0; i < len; i++)
+        if (detail[i] < 0x20 || detail[i] == 0x7f || detail[i] == '"' || detail[i] == '\\') return false;
+    if (len + strlen(title) > sizeof body - FIXED_BYTES) return false;
+    for (int i = 2, rest = status; i >= 0; i--, rest /= 10) digits[i] = (char)('0' + rest % 10);
+    digits[3] = 0;
+    char *end = stpcpy(stpcpy(body, "{\"type\":\"about:blank\",\"title\":\""), title);
+    end = stpcpy(stpcpy(end, "\",\"status\":"), digits);
+    end = stpcpy(stpcpy(stpcpy(end, ",\"detail\":\""), detail), "\"}\n");
+    problem_send(x, status, retry_after, body, (size_t)(end - body));
+    return true;
+}
+
+void problem_reply(http_exchange *x, int status, const char *detail, const char *retry_after)
+{
+    if (problem_send_plain(x, status, detail, retry_after)) return;
+    arena a;
+    arena_init(&a, NULL);
+    sw_bytes text = {"", 0};
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.ptr = detail;
+    v.via.str.size = (uint32_t)strlen(detail);
+    if (!json_write(&a, v, &text)) text = (sw_bytes){"\"\"", 2};
+    char *body = arena_printf(&a, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s}\n",
+                              http_status_text(status), status, (int)text.len, text.data);
+    problem_send(x, status, retry_after, body ? body : "", body ? strlen(body) : 0);
+    arena_free(&a);
+}
