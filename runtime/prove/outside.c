@@ -6,13 +6,11 @@
  * Direct reads of a clock or of random numbers get another value at each crash point: within the second that a proof
  * takes time() would else be the same, and no difference seen. A static program has no such slots: its
  * mistakes are found all the same where they make a difference by themselves, but not named. */
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/prove/imports.h"
 #include "runtime/prove/probe_core.h"
 #include "runtime/strand.h"
 
@@ -339,129 +338,40 @@ static void *our_PQexec(void *connection, const char *query)
 /* ---- Putting them in place ---- */
 
 #define OURS(name) {#name, (void *)(uintptr_t)our_##name, (void **)&real.name}
-static const struct {
-    const char *name;
-    void *ours;
-    void **real;
-} functions[] = {OURS(time),
-                 OURS(gettimeofday),
-                 OURS(clock_gettime),
-                 OURS(timespec_get),
-                 OURS(rand),
-                 OURS(random),
-                 OURS(rand_r),
-                 OURS(drand48),
-                 OURS(lrand48),
-                 OURS(getrandom),
-                 OURS(getentropy),
-                 OURS(arc4random),
-                 OURS(arc4random_uniform),
-                 OURS(arc4random_buf),
-                 OURS(RAND_bytes),
-                 OURS(uuid_generate),
-                 OURS(connect),
-                 OURS(send),
-                 OURS(sendto),
-                 OURS(fopen),
-                 OURS(popen),
-                 OURS(system),
-                 OURS(unlink),
-                 OURS(rename),
-                 OURS(mkdir),
-                 OURS(fork),
-                 OURS(curl_easy_perform),
-                 OURS(sqlite3_step),
-                 OURS(sqlite3_exec),
-                 OURS(PQexec),
-                 OURS(fopen64)};
-enum { FUNCTIONS = sizeof functions / sizeof functions[0] };
-
-#if defined(__x86_64__)
-enum { SLOT_CALLED = R_X86_64_JUMP_SLOT, SLOT_KNOWN = R_X86_64_GLOB_DAT };
-#elif defined(__aarch64__)
-enum { SLOT_CALLED = R_AARCH64_JUMP_SLOT, SLOT_KNOWN = R_AARCH64_GLOB_DAT };
-#else
-enum { SLOT_CALLED = -1, SLOT_KNOWN = -1 }; /* nothing is named there */
-#endif
-
-/* What the dynamic section of one object says; NULL and 0: it has none such. */
-typedef struct dynamic {
-    const ElfW(Sym) * symbols;
-    const char *names;
-    const ElfW(Rela) * rela, *plt;
-    size_t rela_count, plt_count;
-} dynamic;
-
-static dynamic read_dynamic(const ElfW(Dyn) * d)
-{
-    dynamic out = {.symbols = NULL};
-    for (; d->d_tag != DT_NULL; d++) {
-        const void *at = (const void *)d->d_un.d_ptr; /* the loader has added the bias */
-        if (d->d_tag == DT_SYMTAB) out.symbols = at;
-        if (d->d_tag == DT_STRTAB) out.names = at;
-        if (d->d_tag == DT_RELA) out.rela = at;
-        if (d->d_tag == DT_RELASZ) out.rela_count = d->d_un.d_val / sizeof *out.rela;
-        if (d->d_tag == DT_JMPREL) out.plt = at;
-        if (d->d_tag == DT_PLTRELSZ) out.plt_count = d->d_un.d_val / sizeof *out.plt;
-    }
-    return out;
-}
-
-static void put(void **slot, void *ours)
-{
-    uintptr_t page = (uintptr_t)slot & ~((uintptr_t)getpagesize() - 1);
-    if (mprotect((void *)page, (size_t)getpagesize(), PROT_READ | PROT_WRITE) == 0) *slot = ours;
-}
-
-static void put_all(const dynamic *d, uintptr_t bias, const ElfW(Rela) * list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        int type = (int)ELF64_R_TYPE(list[i].r_info);
-        if (type != SLOT_CALLED && type != SLOT_KNOWN) continue;
-        const char *name = d->names + d->symbols[ELF64_R_SYM(list[i].r_info)].st_name;
-        for (size_t k = 0; k < FUNCTIONS; k++)
-            if (*functions[k].real && strcmp(name, functions[k].name) == 0)
-                put((void **)(bias + list[i].r_offset), functions[k].ours);
-    }
-}
-
-static bool holds(const struct dl_phdr_info *info, uintptr_t code)
-{
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
-        uintptr_t from = info->dlpi_addr + h->p_vaddr;
-        if (h->p_type == PT_LOAD && code >= from && code - from < h->p_memsz) return true;
-    }
-    return false;
-}
-
-/* The program, and shared objects that are its own: not the system's, nor the library. */
-static bool is_the_programs(const struct dl_phdr_info *info)
-{
-    const char *name = info->dlpi_name;
-    if (!*name) return true;
-    return name[0] == '/' && strncmp(name, "/lib", 4) != 0 && strncmp(name, "/usr/lib", 8) != 0 &&
-           !holds(info, (uintptr_t)outside_watch);
-}
-
-static int watch_object(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    (void)size;
-    (void)arg;
-    if (!is_the_programs(info)) return 0;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
-        dynamic d = read_dynamic((const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
-        if (!d.symbols || !d.names) continue;
-        put_all(&d, info->dlpi_addr, d.rela, d.rela ? d.rela_count : 0);
-        put_all(&d, info->dlpi_addr, d.plt, d.plt ? d.plt_count : 0);
-    }
-    return 0;
-}
+static const import functions[] = {OURS(time),
+                                   OURS(gettimeofday),
+                                   OURS(clock_gettime),
+                                   OURS(timespec_get),
+                                   OURS(rand),
+                                   OURS(random),
+                                   OURS(rand_r),
+                                   OURS(drand48),
+                                   OURS(lrand48),
+                                   OURS(getrandom),
+                                   OURS(getentropy),
+                                   OURS(arc4random),
+                                   OURS(arc4random_uniform),
+                                   OURS(arc4random_buf),
+                                   OURS(RAND_bytes),
+                                   OURS(uuid_generate),
+                                   OURS(connect),
+                                   OURS(send),
+                                   OURS(sendto),
+                                   OURS(fopen),
+                                   OURS(popen),
+                                   OURS(system),
+                                   OURS(unlink),
+                                   OURS(rename),
+                                   OURS(mkdir),
+                                   OURS(fork),
+                                   OURS(curl_easy_perform),
+                                   OURS(sqlite3_step),
+                                   OURS(sqlite3_exec),
+                                   OURS(PQexec),
+                                   OURS(fopen64)};
 
 void outside_watch(unsigned crash)
 {
     shift = crash;
-    for (size_t k = 0; k < FUNCTIONS; k++) *functions[k].real = dlsym(RTLD_NEXT, functions[k].name);
-    (void)dl_iterate_phdr(watch_object, NULL);
+    imports_replace(functions, sizeof functions / sizeof functions[0]);
 }
