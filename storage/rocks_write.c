@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,24 +33,12 @@ static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
     batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, "", 0);
 }
 
-/* The key leads to the run, and the run to its key, so that both go together. */
-static void batch_key(rocks *r, const store_segment *s)
-{
-    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
-    memcpy(row, s->run.bytes, RUN_ID_BYTES);
-    memcpy(row + RUN_ID_BYTES, s->key->fingerprint, STORE_KEY_BYTES);
-    batch_put(r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
-    rocks_segment_key(key, &s->run, ROCKS_SEQ_KEY);
-    batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->key->hash, STORE_KEY_BYTES);
-}
-
 static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[ROCKS_KEY_BYTES], due[ROCKS_DUE_BYTES];
     const char *id = (const char *)s->run.bytes;
     rocks_segment_key(key, &s->run, s->seq);
     if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->data, s->len);
-    if (s->key) batch_key(r, s);
     if (s->live == STORE_LIVE_SET) {
         rocks_put_be(due, (uint64_t)s->due_ms, ROCKS_DUE_BYTES);
         batch_put(r, ROCKS_TABLE_LIVE, id, RUN_ID_BYTES, due, sizeof due);
@@ -59,11 +48,12 @@ static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
     batch_expiry(r, s, now_ms);
 }
 
-/* ---- Rows of named tables ---- */
-
 /* A batch in the making. */
 typedef struct writer {
     rocks *r;
+    /* Segments of the batch so far that have a key, by its hash: open addressing, a power of two; NULL: free. */
+    const store_segment **keyed;
+    size_t keyed_room; /* 0: no segment of the batch has a key */
     /* The rows of named tables in the batch so far, for inserts to look at; NULL: the batch has no inserts. */
     rocksdb_writebatch_wi_t *seen;
     char *error; /* why the batch cannot be written; error_size bytes */
@@ -78,6 +68,74 @@ static bool fail(writer *w, const char *why)
     w->failed = true;
     return false;
 }
+
+/* ---- Keys of runs ---- */
+
+static void key_row(const store_segment *s, uint8_t row[ROCKS_KEY_ROW_BYTES])
+{
+    memcpy(row, s->run.bytes, RUN_ID_BYTES);
+    memcpy(row + RUN_ID_BYTES, s->key->fingerprint, STORE_KEY_BYTES);
+}
+
+static bool keyed_begin(writer *w, store_segment *list)
+{
+    size_t count = 0;
+    for (store_segment *s = list; s; s = s->next) {
+        s->outcome = STORE_DONE; /* keyed_slot looks at it */
+        count += s->key != NULL;
+    }
+    if (count == 0) return true;
+    for (w->keyed_room = 4; w->keyed_room < 2 * count;) w->keyed_room *= 2;
+    w->keyed = calloc(w->keyed_room, sizeof *w->keyed);
+    return w->keyed || fail(w, "out of memory");
+}
+
+/* Where a segment with that key is, or would be. */
+static const store_segment **keyed_slot(const writer *w, const store_key *key)
+{
+    uint64_t hash; /* SHA-256 is random enough anywhere */
+    memcpy(&hash, key->hash, sizeof hash);
+    size_t i = (size_t)hash & (w->keyed_room - 1);
+    while (w->keyed[i] && memcmp(w->keyed[i]->key->hash, key->hash, STORE_KEY_BYTES) != 0)
+        i = (i + 1) & (w->keyed_room - 1);
+    return &w->keyed[i];
+}
+
+/* The table has nothing for the key, or this row. False: it has another, or could not be read. */
+static bool key_is_free(writer *w, const store_key *key, const uint8_t row[ROCKS_KEY_ROW_BYTES])
+{
+    char *why = NULL;
+    size_t len = 0;
+    rocksdb_pinnableslice_t *there = rocksdb_get_pinned_cf(w->r->db, w->r->reads, w->r->tables[ROCKS_TABLE_KEYS],
+                                                           (const char *)key->hash, STORE_KEY_BYTES, &why);
+    if (rocks_take_error(why, w->error, w->error_size)) {
+        w->failed = true;
+        return false;
+    }
+    const char *value = rocksdb_pinnableslice_value(there, &len);
+    bool is_free = !value || (len == ROCKS_KEY_ROW_BYTES && memcmp(value, row, len) == 0);
+    rocksdb_pinnableslice_destroy(there);
+    return is_free;
+}
+
+/* The key leads to the run, and the run to its key, so that both go together. False: the key is another run's, or could
+ * not be read. */
+static bool batch_key(writer *w, const store_segment *s)
+{
+    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES], other[ROCKS_KEY_ROW_BYTES];
+    const store_segment **slot = keyed_slot(w, s->key);
+    key_row(s, row);
+    if (*slot) key_row(*slot, other);
+    bool in_batch = *slot && (*slot)->outcome != STORE_KEY_TAKEN;
+    if (in_batch ? memcmp(row, other, sizeof row) != 0 : !key_is_free(w, s->key, row)) return false;
+    *slot = s;
+    batch_put(w->r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
+    rocks_segment_key(key, &s->run, ROCKS_SEQ_KEY);
+    batch_put(w->r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->key->hash, STORE_KEY_BYTES);
+    return true;
+}
+
+/* ---- Rows of named tables ---- */
 
 /* False: the key is taken, or could not be read. */
 static bool may_insert(writer *w, const rocks_place *p, const char *key, size_t key_len, store_bytes value)
@@ -129,15 +187,16 @@ static bool has_insert(const store_segment *s)
 static void batch_point(writer *w, bool back)
 {
     char *why = NULL;
-    if (!w->seen) return;
+    if (!w->seen && !w->keyed) return;
     if (!back) {
         rocksdb_writebatch_set_save_point(w->r->batch);
-        rocksdb_writebatch_wi_set_save_point(w->seen);
+        if (w->seen) rocksdb_writebatch_wi_set_save_point(w->seen);
         return;
     }
     rocksdb_writebatch_rollback_to_save_point(w->r->batch, &why);
     if (rocks_take_error(why, w->error, w->error_size)) w->failed = true;
     why = NULL;
+    if (!w->seen) return;
     rocksdb_writebatch_wi_rollback_to_save_point(w->seen, &why);
     if (rocks_take_error(why, w->error, w->error_size)) w->failed = true;
 }
@@ -150,6 +209,7 @@ static store_segment *batch_group(writer *w, store_segment *first, int64_t now_m
     batch_point(w, false);
     for (bool more = true; more; s = s->next) {
         batch_segment(w->r, s, now_ms);
+        if (s->key && whole) whole = batch_key(w, s);
         has_segment = has_segment || s->len > 0;
         for (const store_row *row = s->rows; row && whole; row = row->next) whole = batch_row(w, row);
         more = s->joined && s->next;
@@ -175,10 +235,12 @@ static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
     rocks *r = w->r;
     bool inserts = false;
     rocksdb_writebatch_clear(r->batch);
+    if (!keyed_begin(w, list)) return false;
     for (const store_segment *s = list; s && !inserts; s = s->next) inserts = has_insert(s);
     if (inserts) w->seen = rocksdb_writebatch_wi_create(0, 1);
     for (store_segment *s = list; s && !w->failed;) s = batch_group(w, s, now_ms);
     if (w->seen) rocksdb_writebatch_wi_destroy(w->seen);
+    free(w->keyed);
     if (w->failed || w->has_segment || rocksdb_writebatch_count(r->batch) == 0) return !w->failed;
     uint8_t mark[ROCKS_MARK_BYTES]; /* no segment to know the batch by */
     r->marks++;

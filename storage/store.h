@@ -85,7 +85,8 @@ typedef enum store_outcome {
     STORE_DONE,      /* it is on disk */
     STORE_REFUSED,   /* nothing of it is, nor will be */
     STORE_UNKNOWN,   /* it is on disk or not: a write failed, and nobody knows; see store_give_up */
-    STORE_KEY_TAKEN, /* an insert found its key taken: nothing of the segment's group is on disk, nor will be */
+    STORE_KEY_TAKEN, /* an insert found its key taken, or the run's key leads to another run: nothing of the segment's
+                        group is on disk, nor will be */
     STORE_FENCED     /* reserved: another node has taken over */
 } store_outcome;
 
@@ -96,13 +97,13 @@ typedef struct store_segment {
     run_id run;
     uint32_t seq; /* sequence number of its first entry in the run; keys sort by it */
     store_live live;
-    bool listed;       /* with CLEAR: an earlier segment SET it (else no delete is written) */
-    int64_t due_ms;    /* with SET */
-    int64_t retain_ms; /* with CLEAR: how long it stays; -1: the store's */
-    const store_key
-        *key; /* with the first of a run that has a key: kept in the same commit; borrowed likewise. NULL: none */
-    const char *data; /* entries, one after the other; borrowed until it comes back */
-    size_t len;       /* 0: rows alone */
+    bool listed;          /* with CLEAR: an earlier segment SET it (else no delete is written) */
+    int64_t due_ms;       /* with SET */
+    int64_t retain_ms;    /* with CLEAR: how long it stays; -1: the store's */
+    const store_key *key; /* with the first of a run that has a key: inserted in the same commit, else STORE_KEY_TAKEN;
+                             borrowed likewise. NULL: none */
+    const char *data;     /* entries, one after the other; borrowed until it comes back */
+    size_t len;           /* 0: rows alone */
     const store_row *rows;
     bool joined;           /* with the next of its list: both on disk or neither, whatever keys are taken */
     store_outcome outcome; /* set when it comes back */

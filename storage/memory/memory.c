@@ -45,21 +45,12 @@ static void add_expiry(memory_batch *b, const store_segment *s, int64_t now_ms)
     memory_batch_put(b, MEMORY_EXPIRY, (store_bytes){row, sizeof row}, (store_bytes){"", 0});
 }
 
-static void add_key(memory_batch *b, const store_segment *s)
-{
-    uint8_t row[KEY_ROW_BYTES];
-    memcpy(row, s->run.bytes, RUN_ID_BYTES);
-    memcpy(row + RUN_ID_BYTES, s->key->fingerprint, STORE_KEY_BYTES);
-    memory_batch_put(b, MEMORY_KEYS, (store_bytes){s->key->hash, STORE_KEY_BYTES}, (store_bytes){row, sizeof row});
-}
-
 static void add_segment(memory_batch *b, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[MEMORY_KEY_BYTES], due[DUE_BYTES];
     memory_segment_key(key, &s->run, s->seq);
     if (s->len > 0)
         memory_batch_put(b, MEMORY_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){s->data, s->len});
-    if (s->key) add_key(b, s);
     memory_put_be(due, (uint64_t)s->due_ms, DUE_BYTES);
     if (s->live == STORE_LIVE_SET) memory_batch_put(b, MEMORY_LIVE, id_bytes(&s->run), (store_bytes){due, sizeof due});
     if (s->live != STORE_LIVE_CLEAR) return;
@@ -78,6 +69,25 @@ static const memory_row *row_now(const memory_disk *d, const memory_batch *b, un
     return memory_get(&d->tables[table], key.data, key.len);
 }
 
+/* False: the key is there with another value. */
+static bool may_insert(const memory_disk *d, const memory_batch *b, unsigned table, store_bytes key, store_bytes value)
+{
+    const memory_row *there = row_now(d, b, table, key);
+    return !there || memory_compare(memory_value(there), there->value_len, value.data, value.len) == 0;
+}
+
+/* False: it leads to another run. */
+static bool add_key(const memory_disk *d, memory_batch *b, const store_segment *s)
+{
+    uint8_t bytes[KEY_ROW_BYTES];
+    const store_bytes key = {s->key->hash, STORE_KEY_BYTES}, row = {bytes, sizeof bytes};
+    memcpy(bytes, s->run.bytes, RUN_ID_BYTES);
+    memcpy(bytes + RUN_ID_BYTES, s->key->fingerprint, STORE_KEY_BYTES);
+    if (!may_insert(d, b, MEMORY_KEYS, key, row)) return false;
+    memory_batch_put(b, MEMORY_KEYS, key, row);
+    return true;
+}
+
 /* False: the key is taken. */
 static bool add_row(memory_disk *d, memory_batch *b, const store_row *row)
 {
@@ -87,9 +97,7 @@ static bool add_row(memory_disk *d, memory_batch *b, const store_row *row)
         memory_batch_delete(b, table, row->key);
         return true;
     }
-    const memory_row *there = row->op == STORE_ROW_INSERT ? row_now(d, b, table, row->key) : NULL;
-    if (there && memory_compare(memory_value(there), there->value_len, row->value.data, row->value.len) != 0)
-        return false;
+    if (row->op == STORE_ROW_INSERT && !may_insert(d, b, table, row->key, row->value)) return false;
     memory_batch_put(b, table, row->key, row->value);
     return true;
 }
@@ -101,6 +109,7 @@ static store_segment *add_group(memory_disk *d, memory_batch *b, store_segment *
     bool whole = true;
     for (bool more = true; more; s = s->next) {
         add_segment(b, s, now_ms);
+        if (s->key && whole) whole = add_key(d, b, s);
         for (const store_row *row = s->rows; row && whole; row = row->next) whole = add_row(d, b, row);
         more = s->joined && s->next;
     }

@@ -188,6 +188,41 @@ static void test_keys(void)
     CHECK(!subject.ops->find_key(subject.b, key.hash, &row, &error) && !error);
 }
 
+/* A key leads to one run for as long as that is there: of two runs that come with it the second is not begun. */
+static void test_taken_keys(void)
+{
+    store_key key = {.hash = {1, 2}, .fingerprint = {3}}, other = {.hash = {1, 2}, .fingerprint = {4}};
+    store_key_row row;
+    const char *error = NULL;
+    run_id first = subject_id(1000, 1), second = subject_id(1000, 2), third = subject_id(1000, 3);
+    store_segment s[3] = {segment(first, 0, STORE_LIVE_SET, "first"), segment(second, 0, STORE_LIVE_SET, "second"),
+                          segment(third, 0, STORE_LIVE_SET, "third")};
+    s[0].key = s[1].key = &key;
+    s[0].next = &s[1];
+    s[1].next = &s[2];
+    CHECK_INT(subject_commit(&s[0], 1000), STORE_DONE); /* both in one batch */
+    for (int again = 0; again < 2; again++) {
+        CHECK(s[0].outcome == STORE_DONE && s[1].outcome == STORE_KEY_TAKEN && s[2].outcome == STORE_DONE);
+        CHECK(subject.ops->find_key(subject.b, key.hash, &row, &error) && run_id_equal(&row.run, &first));
+        check_journal(first, true, 0, "first");
+        check_journal(second, false, 0, "");
+        check_journal(third, true, 0, "third");
+        subject_again();
+        s[0].outcome = s[2].outcome = STORE_DONE;
+        s[1].next = NULL;
+        s[1].key = again ? &other : &key;
+        CHECK_INT(subject_commit(&s[1], 1000), STORE_DONE); /* one after the other */
+    }
+    s[0].next = NULL;
+    CHECK_INT(subject_commit(&s[0], 1000), STORE_DONE); /* the same once more: a commit that is repeated */
+    CHECK_INT(s[0].outcome, STORE_DONE);
+    CHECK(subject.ops->delete_run(subject.b, &first, &error));
+    CHECK_INT(subject_commit(&s[1], 1000), STORE_DONE); /* it is free again */
+    CHECK_INT(s[1].outcome, STORE_DONE);
+    CHECK(subject.ops->find_key(subject.b, key.hash, &row, &error) && run_id_equal(&row.run, &second));
+    CHECK_INT(row.fingerprint[0], 4);
+}
+
 static void test_identity(void)
 {
     uint8_t secret[STORE_SECRET_BYTES];
@@ -482,6 +517,7 @@ static const struct {
                 {"a journal from both ends", test_glances},
                 {"lists of runs and of live rows", test_lists},
                 {"keys, and deleting a run", test_keys},
+                {"a run's key is taken", test_taken_keys},
                 {"epoch, node, secret and the sweeper's clock", test_identity},
                 {"the highest wall clock so far", test_seen},
                 {"tables and their ranges", test_tables},
