@@ -126,7 +126,7 @@ void http_reply_resume(http_exchange *x, const http_kept_reply *reply)
     http_conn *c = conn_of(x);
     struct iovec part = {(char *)(uintptr_t)reply->data.data, reply->data.len};
     conn_move(&c->state, EVENT_BEGIN);
-    x->is_chunked = x->is_bodiless = false;
+    x->is_chunked = x->is_bodiless = x->is_sized = false;
     c->keep_alive = reply->keep_alive;
     conn_gather(c, &part, 1);
 }
@@ -137,6 +137,7 @@ void http_reply_resume_stream(http_exchange *x, http_text unsent)
     struct iovec part = {(char *)(uintptr_t)unsent.data, unsent.len};
     conn_move(&c->state, EVENT_BEGIN);
     x->is_bodiless = x->is_head;
+    x->is_sized = false;
     x->is_chunked = c->parser.http11 && !x->is_bodiless;
     if (!x->is_chunked) c->keep_alive = false;
     c->ends_by_fin = !x->is_chunked && !x->is_bodiless;

@@ -167,6 +167,11 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
     head_done(c, head);
 }
 
+static void cut(http_conn *c)
+{
+    if (!conn_is_over(&c->state)) conn_cut(c);
+}
+
 /* Cuts a connection that a former process began another reply on: that can only be resumed. */
 static bool may_begin(http_conn *c)
 {
@@ -191,6 +196,8 @@ static void begin(http_exchange *x, int status, const http_reply_header *headers
     conn_move(&c->state, EVENT_BEGIN);
     x->is_bodiless = x->is_head || !status_has_body(status);
     x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
+    x->is_sized = kind == BODY_SIZED && !x->is_bodiless;
+    x->owed = body_len;
     if (!may_begin(c)) return;
     char *head = head_room(c, head_bound(c, headers, count));
     if (!head) {
@@ -216,6 +223,15 @@ void http_reply_begin_sized(http_exchange *x, int status, const http_reply_heade
     begin(x, status, headers, header_count, BODY_SIZED, body_len);
 }
 
+/* Bytes beyond the length that was told would be read as the next reply. */
+static bool is_owed(http_exchange *x, size_t len)
+{
+    if (!x->is_sized) return true;
+    if (len > x->owed) return false;
+    x->owed -= len;
+    return true;
+}
+
 /* "1f4\r\n"; returns its length. */
 static size_t chunk_size_line(char line[20], size_t len)
 {
@@ -238,6 +254,10 @@ void http_reply_write(http_exchange *x, const char *data, size_t len)
     if (len == 0 || x->is_bodiless) return; /* an empty chunk would end the body */
     struct iovec parts[3] = {{line, 0}, {(char *)(uintptr_t)data, len}, {(char *)(uintptr_t)end, 2}};
     parts[0].iov_len = chunk_size_line(line, len);
+    if (!is_owed(x, len)) {
+        cut(c);
+        return;
+    }
     if (x->is_chunked)
         conn_gather(c, parts, 3);
     else
@@ -250,6 +270,7 @@ void http_reply_end(http_exchange *x)
     static const char end[] = "0\r\n\r\n";
     struct iovec last = {(char *)(uintptr_t)end, 5};
     assert(exchange_of(x) == EXCHANGE_STREAMING);
+    if (x->is_sized && x->owed > 0) cut(c); /* the next reply would make up for what is missing */
     if (x->is_chunked)
         conn_send(c, &last, 1);
     else
@@ -260,7 +281,7 @@ void http_reply_end(http_exchange *x)
 void http_reply_abort(http_exchange *x)
 {
     http_conn *c = conn_of(x);
-    if (!conn_is_over(&c->state)) conn_cut(c);
+    cut(c);
     conn_exchange_end(c);
 }
 

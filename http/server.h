@@ -139,7 +139,7 @@ void http_reply(http_exchange *x, int status, const http_reply_header *headers, 
 
 /* The same in pieces: chunked for HTTP/1.1, until close for 1.0. End or abort ends the exchange. */
 void http_reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t header_count);
-/* Begins one whose length is known: just so many bytes must be written before the end, else it has to be aborted. */
+/* Begins one whose length is known: just so many bytes must be written before the end, else its connection is cut. */
 void http_reply_begin_sized(http_exchange *x, int status, const http_reply_header *headers, size_t header_count,
                             size_t body_len);
 void http_reply_write(http_exchange *x, const char *data, size_t len); /* copied if it cannot be written at once */

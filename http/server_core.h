@@ -57,7 +57,9 @@ struct http_exchange {
     size_t queue_max;             /* unsent bytes above which it is not writable */
     bool starved;                 /* was told it is not writable: on_writable is due */
     bool is_head;                 /* the request's method is HEAD */
-    bool is_chunked, is_bodiless; /* of a streamed reply */
+    bool is_chunked, is_bodiless; /* of a reply in pieces */
+    bool is_sized;                /* likewise: its length was told, and `owed` bytes of that are to be written yet */
+    uint64_t owed;
 };
 
 TAILQ_HEAD(conn_list, http_conn);
