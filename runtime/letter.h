@@ -21,7 +21,6 @@ typedef struct letter {
     letter_kind kind;
     uint32_t tries;        /* LETTER_TRIES: of its row */
     bool raised;           /* likewise: the row says that this process has loaded the run, or need not */
-    bool waits;            /* likewise: the run waits for its turn as a suspect */
     store_row row;         /* that writes it, or deletes it */
     store_segment segment; /* while that is under way for itself */
     uint8_t key[LETTER_KEY_BYTES];

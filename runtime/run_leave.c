@@ -107,14 +107,13 @@ static void drop_slot(run *r)
 {
     if (!r->slot) return;
     r->slot->run = NULL;
-    r->slot->state = SLOT_PARKED;
     slot_remove(r->task.home, r->slot);
 }
 
-static void leave_slot(slot *s)
+static void leave_slot(home *h, slot *s)
 {
     s->run = NULL;
-    s->state = SLOT_PARKED;
+    slot_post(h, s, SLOT_ON_PUT_OFF);
     s->unfinished = true;
 }
 
@@ -138,7 +137,7 @@ void run_leave(run *r)
 {
     listener_of(r)->on_left(r, RUN_LEFT_TO_NEXT);
     if (r->slot && run_is_durable(r) && r->task.home->draining)
-        leave_slot(r->slot);
+        leave_slot(r->task.home, r->slot);
     else
         drop_slot(r);
     run_free(r);

@@ -165,7 +165,7 @@ static void take_slot(run *r, slot *s)
     bool released = s->release && append_release(r, s);
     r->slot = s;
     s->run = r;
-    s->state = SLOT_RUNNING;
+    slot_post(h, s, SLOT_ON_RESUMED);
     slot_go_on(h, s);
     if (s->release && !released) slot_deny_release(h, s, "the run is not stopped");
     s->release = false;

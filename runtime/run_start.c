@@ -50,6 +50,7 @@ void run_make_findable(run *r)
         log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
         return;
     }
+    slot_post(r->task.home, r->slot, SLOT_ON_BEGUN);
     r->slot->run = r;
     r->slot->tie = r->task.endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
 }

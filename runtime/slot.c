@@ -78,7 +78,7 @@ slot *slot_add(home *h, const run_id *id)
     slot *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     if (t->count >= t->bucket_count) grow(t);
-    *s = (slot){.id = *id, .state = SLOT_RUNNING, .next = *bucket(t, id)};
+    *s = (slot){.id = *id, .state = SLOT_NEW, .next = *bucket(t, id)};
     *bucket(t, id) = s;
     counter_add(&t->count, 1);
     return s;
@@ -87,7 +87,8 @@ slot *slot_add(home *h, const run_id *id)
 void slot_remove(home *h, slot *s)
 {
     slot_table *t = &h->slots;
-    assert(!s->waiters && !s->run && s->state != SLOT_QUEUED);
+    assert(!s->waiters && !s->run);
+    slot_post(h, s, SLOT_ON_GONE);
     timers_stop(&h->timers, &s->due);
     if (h->app->ties) ties_settle(h->app->ties, &s->id);
     if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
@@ -99,6 +100,48 @@ void slot_remove(home *h, slot *s)
     free(s);
 }
 
+/* ---- What happens to one ---- */
+
+static struct slot_queue *queue_of(slot_table *t, slot_state state)
+{
+    switch (state) {
+    case SLOT_DUE:
+        return &t->due;
+    case SLOT_ASKED:
+        return &t->asked;
+    case SLOT_HELD:
+        return &t->held;
+    case SLOT_SUSPECT:
+        return &t->suspects;
+    default:
+        return NULL;
+    }
+}
+
+static void leave_state(home *h, slot *s)
+{
+    slot_table *t = &h->slots;
+    struct slot_queue *queue = queue_of(t, s->state);
+    if (queue) TAILQ_REMOVE(queue, s, in_queue);
+    if (s->state == SLOT_DUE) t->due_count--;
+    if (s->state == SLOT_LOADING_PLACED) t->places--;
+    if (s->state == SLOT_PARKED || s->state == SLOT_STOPPED) timers_stop(&h->timers, &s->due);
+    s->by_wall = false;
+}
+
+void slot_post(home *h, slot *s, slot_event event)
+{
+    slot_table *t = &h->slots;
+    slot_state to = slot_next(s->state, event);
+    if (to == s->state) return;
+    leave_state(h, s);
+    s->state = to;
+    struct slot_queue *queue = queue_of(t, to);
+    if (queue) TAILQ_INSERT_TAIL(queue, s, in_queue);
+    if (to == SLOT_DUE) t->due_count++;
+    if (to == SLOT_LOADING_PLACED) t->places++;
+}
+
 static void on_due(struct timer *t)
 {
     home *h = t->arg;
@@ -108,7 +151,7 @@ static void on_due(struct timer *t)
 void slot_park(home *h, slot *s, clock_alarm due)
 {
     s->run = NULL;
-    s->state = SLOT_PARKED;
+    slot_post(h, s, SLOT_ON_PARKED);
     s->unfinished = true;
     s->due = (struct timer){.fn = on_due, .arg = h};
     s->by_wall = due.wall_ms != CLOCK_NEVER;
@@ -151,40 +194,12 @@ bool slot_wants_place(const slot *s)
     return s->unfinished && !s->cancel && !stands;
 }
 
-void slot_enqueue(slot_table *t, slot *s)
-{
-    s->state = SLOT_QUEUED;
-    s->due_queued = slot_wants_place(s);
-    if (s->due_queued) {
-        TAILQ_INSERT_TAIL(&t->due, s, in_queue);
-        t->due_count++;
-    } else {
-        TAILQ_INSERT_TAIL(&t->asked, s, in_queue);
-    }
-}
-
-void slot_leave_due(slot_table *t, slot *s)
-{
-    assert(s->due_queued && t->due_count > 0);
-    TAILQ_REMOVE(&t->due, s, in_queue);
-    s->due_queued = false;
-    t->due_count--;
-}
-
+/* A suspect has a place of its own, unless it is to be ended. */
 void slot_wake(home *h, slot *s)
 {
-    slot_table *t = &h->slots;
+    bool goes_on = slot_wants_place(s) || (s->state == SLOT_SUSPECT && !s->cancel);
     assert(!s->run);
-    assert(s->state != SLOT_RUNNING);
-    if (s->state == SLOT_LOADING) return;
-    if (s->state == SLOT_QUEUED) {
-        /* No handler is called to end it: nobody has to make room, nor is it dangerous. */
-        if (!s->cancel || (!s->due_queued && !suspects_leave_queue(h, s))) return;
-        if (s->due_queued) slot_leave_due(t, s);
-    }
-    timers_stop(&h->timers, &s->due);
-    s->by_wall = false;
-    slot_enqueue(t, s);
+    slot_post(h, s, goes_on ? SLOT_ON_WAKE : SLOT_ON_LOOK);
 }
 
 /* While the gate is closed a run could not go on: loading it would only repeat its next step. What may have ended is
@@ -192,16 +207,15 @@ void slot_wake(home *h, slot *s)
 bool slot_hold(home *h, slot *s)
 {
     if (!s->unfinished || gate_writable(h)) return false;
-    s->state = SLOT_QUEUED;
-    TAILQ_INSERT_TAIL(&h->slots.held, s, in_queue);
+    slot_post(h, s, SLOT_ON_GATE_CLOSED);
     return true;
 }
 
 void slot_release_held(home *h)
 {
     for (slot *s; (s = TAILQ_FIRST(&h->slots.held));) {
-        TAILQ_REMOVE(&h->slots.held, s, in_queue);
-        slot_enqueue(&h->slots, s);
+        slot_post(h, s, SLOT_ON_PUT_OFF);
+        slot_wake(h, s);
     }
 }
 
@@ -213,7 +227,7 @@ slot *slot_for(home *h, const run_id *id)
     if (!s) s = run_list(h, id);
     if (s) return s;
     s = slot_add(h, id);
-    if (s) s->state = SLOT_UNKNOWN;
+    if (s) slot_post(h, s, SLOT_ON_ASKED_FOR);
     return s;
 }
 

@@ -9,6 +9,7 @@
 
 #include "runtime/clock.h"
 #include "runtime/letter.h"
+#include "runtime/run/slot_machine.h"
 #include "runtime/stop.h"
 #include "runtime/timers.h"
 #include "storage/entry.h"
@@ -23,15 +24,6 @@ struct request_wish;
 struct http_exchange;
 struct home;
 
-typedef enum slot_state {
-    SLOT_RUNNING, /* `run` is in memory */
-    SLOT_UNKNOWN, /* somebody asked for it, and it is not known whether there is such a run */
-    SLOT_PARKED,  /* `due` is armed */
-    SLOT_STOPPED, /* `stop` says why; `due` is armed if it is to be looked at again */
-    SLOT_QUEUED,  /* in one of the table's queues: waits for its turn to be loaded */
-    SLOT_LOADING  /* its journal is being read */
-} slot_state;
-
 /* Whether a run of an endpoint with SW_CANCEL ends with its clients: with those that wait for its answer and were not
  * sent on. That is not in the journal: a run that is loaded by another process is judged by what the one before left
  * (runtime/ties.h), by the clients that come from it, and, if it was killed, by what the journal shows. */
@@ -45,7 +37,7 @@ typedef enum slot_tie {
 typedef struct slot {
     struct slot *next; /* in its bucket */
     union {
-        TAILQ_ENTRY(slot) in_queue; /* while SLOT_QUEUED */
+        TAILQ_ENTRY(slot) in_queue; /* while its state is that of a queue */
         int64_t wall_due_ms;        /* `by_wall`: the wall clock ends it then, if nothing else has; Unix */
     };
     struct run *run;
@@ -62,8 +54,6 @@ typedef struct slot {
     bool by_wall : 1;        /* SLOT_PARKED: wall_due_ms counts */
     bool release : 1;        /* to be released when it is loaded */
     bool unfinished : 1;     /* it has a row in the live table: not loaded while the gate is closed */
-    bool due_queued : 1;     /* SLOT_QUEUED, in `due` */
-    bool has_place : 1;      /* SLOT_LOADING, with one of the places of --runs-max */
     uint8_t writing;         /* letters that are being written: 1 << letter_kind */
 } slot;
 _Static_assert(STOP_REASONS <= 16, "they fit slot.stop");
@@ -98,6 +88,9 @@ void slot_table_free(slot_table *t);
 slot *slot_find(const slot_table *t, const run_id *id);
 slot *slot_add(struct home *h, const run_id *id); /* NULL: out of memory. Not yet in it */
 void slot_remove(struct home *h, slot *s);        /* without waiters; frees it */
+
+/* Something has happened to it: its state, its queue and its place of --runs-max follow. */
+void slot_post(struct home *h, slot *s, slot_event event);
 
 /* Not in memory until then; then it is loaded and resumed. */
 void slot_park(struct home *h, slot *s, clock_alarm due);

@@ -19,14 +19,15 @@ void slot_look_at(struct home *h, slot *s, int64_t wait_ms);
 
 /* It may go on when it is loaded: it needs one of the places of --runs-max. */
 bool slot_wants_place(const slot *s);
-void slot_enqueue(slot_table *t, slot *s);
-void slot_leave_due(slot_table *t, slot *s);
 /* True: the gate is closed, and it waits for that. */
 bool slot_hold(struct home *h, slot *s);
 
-/* SLOT_LOADING: its journal is read now. */
+/* It is being loaded: its journal is read now. */
 void slot_load(struct home *h, slot *s);
-/* It is not loaded now: others may have its place of --runs-max. */
-void slot_give_place(struct home *h, slot *s);
+
+static inline bool slot_is_loading(const slot *s)
+{
+    return s->state == SLOT_LOADING || s->state == SLOT_LOADING_PLACED;
+}
 
 #endif

@@ -43,12 +43,6 @@ static size_t free_places(const home *h)
     return taken < most ? most - taken : 0;
 }
 
-void slot_give_place(home *h, slot *s)
-{
-    if (s->has_place) h->slots.places--;
-    s->has_place = false;
-}
-
 bool slot_room(const home *h)
 {
     size_t share = (size_t)h->opt->runs_max / 4;
@@ -111,7 +105,7 @@ static void stop(home *h, slot *s, const stop_cause *why)
 {
     bool news = s->stop != why->reason;
     if (s->stop == STOP_NONE) counter_add(&h->slots.stopped, 1);
-    s->state = SLOT_STOPPED;
+    slot_post(h, s, SLOT_ON_STOPPED);
     s->stop = why->reason;
     s->tie = TIE_NONE; /* whoever releases it wants it, also when its clients are gone */
     s->unfinished = true;
@@ -186,7 +180,7 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
     } else if (slot_hold(h, s)) {
         return;
     } else if (!room && slot_wants_place(s)) {
-        slot_enqueue(&h->slots, s);
+        slot_post(h, s, SLOT_ON_NO_PLACE);
     } else if (run_resume(h, s, j, &why)) {
         give_waiters(s);
     } else if (why.reason == STOP_NONE) {
@@ -200,9 +194,9 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
 static void loaded(home *h, const store_journal *j)
 {
     slot *s = slot_find(&h->slots, &j->run);
-    if (!s || s->state != SLOT_LOADING || suspects_hold(h, s, j)) return;
-    bool had_place = s->has_place;
-    slot_give_place(h, s);
+    if (!s || !slot_is_loading(s) || suspects_hold(h, s, j)) return;
+    bool had_place = s->state == SLOT_LOADING_PLACED;
+    slot_post(h, s, SLOT_ON_PLACE_GIVEN);
     bool room = had_place || free_places(h) > 0;
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
     if (j->live || (j->error && s->unfinished)) {
@@ -224,18 +218,16 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
     h->slots.loading -= count;
     for (size_t i = 0; i < count; i++) {
         slot *s = slot_find(&h->slots, &journals[i].run);
-        if (!h->draining || !s || s->state != SLOT_LOADING) {
+        if (h->draining && s && slot_is_loading(s))
+            slot_post(h, s, SLOT_ON_PUT_OFF);
+        else
             loaded(h, &journals[i]);
-            continue;
-        }
-        slot_give_place(h, s);
-        s->state = SLOT_PARKED;
     }
 }
 
 void slot_load(home *h, slot *s)
 {
-    assert(s->state == SLOT_LOADING);
+    assert(slot_is_loading(s));
     h->slots.loading++;
     store_load(h->port, &s->id, 1, on_loaded, h);
 }
@@ -245,14 +237,8 @@ static slot *next_to_load(home *h)
 {
     slot_table *t = &h->slots;
     slot *s = TAILQ_FIRST(&t->asked);
-    if (s) {
-        TAILQ_REMOVE(&t->asked, s, in_queue);
-    } else if ((s = TAILQ_FIRST(&t->due)) && (free_places(h) > 0 || !gate_writable(h))) {
-        slot_leave_due(t, s);
-    } else {
-        return NULL;
-    }
-    return s;
+    if (s) return s;
+    return free_places(h) > 0 || !gate_writable(h) ? TAILQ_FIRST(&t->due) : NULL;
 }
 
 static size_t take_batch(home *h, run_id ids[LOAD_BATCH])
@@ -261,9 +247,7 @@ static size_t take_batch(home *h, run_id ids[LOAD_BATCH])
     size_t n = 0;
     for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(h));) {
         if (slot_hold(h, s)) continue;
-        s->has_place = slot_wants_place(s);
-        if (s->has_place) t->places++;
-        s->state = SLOT_LOADING;
+        slot_post(h, s, slot_wants_place(s) ? SLOT_ON_TAKEN_PLACED : SLOT_ON_TAKEN);
         ids[n++] = s->id;
     }
     return n;
@@ -369,7 +353,7 @@ static bool read_letter(home *h, const store_table_row *row)
         return true;
     }
     slot *s = slot_find(&h->slots, &m->run);
-    if (!s && (s = slot_add(h, &m->run))) s->state = SLOT_UNKNOWN;
+    if (!s && (s = slot_add(h, &m->run))) slot_post(h, s, SLOT_ON_ASKED_FOR);
     if (!s) {
         letter_free_all(&m);
         return false;

@@ -115,7 +115,7 @@ static void raise_tries(home *h, slot *s)
 {
     suspects *all = h->suspects;
     letter *m = take_out(s);
-    assert(s->state == SLOT_LOADING && !m->raised);
+    assert(slot_is_loading(s) && !m->raised);
     m->tries++;
     suspects_encode((uint8_t *)m->value, m->tries, all->epoch,
                     __atomic_add_fetch(&all->last_order, 1, __ATOMIC_RELAXED));
@@ -126,18 +126,17 @@ void suspects_raised(letter *m, const char *error)
 {
     home *h = m->home;
     slot *s = slot_find(&h->slots, &m->run);
-    assert(s && s->state == SLOT_LOADING);
+    assert(s && slot_is_loading(s));
     m->raised = !error;
     if (error) m->tries--;
     bool alone = is_alone(h->suspects, find(h->suspects, &m->run));
     uint32_t tries = m->tries;
     letter_move(&m, &s->letters);
     if (h->draining) {
-        slot_give_place(h, s);
-        s->state = SLOT_PARKED;
+        slot_post(h, s, SLOT_ON_PUT_OFF);
     } else if (error) {
-        slot_give_place(h, s);
-        slot_enqueue(&h->slots, s); /* it waits there until the journal takes writes */
+        slot_post(h, s, SLOT_ON_PUT_OFF);
+        slot_wake(h, s); /* it waits in the queue until the journal takes writes */
     } else {
         if (alone) start_time(h, tries);
         slot_load(h, s);
@@ -174,12 +173,9 @@ static letter *judge(home *h, slot *s, const store_journal *j)
     return m;
 }
 
-static void queue(home *h, slot *s, letter *m, suspect *k)
+static void queue(home *h, slot *s, suspect *k)
 {
-    slot_give_place(h, s);
-    s->state = SLOT_QUEUED;
-    m->waits = true;
-    TAILQ_INSERT_TAIL(&h->slots.suspects, s, in_queue);
+    slot_post(h, s, SLOT_ON_SUSPECTED);
     wait_turn(h->suspects, k);
 }
 
@@ -193,19 +189,9 @@ bool suspects_hold(home *h, slot *s, const store_journal *j)
     suspect *k = m->tries + 1 >= SUSPECT_TRIES ? find(all, &s->id) : NULL;
     s->unfinished = true;
     if (k && !is_alone(all, k))
-        queue(h, s, m, k);
+        queue(h, s, k);
     else
         raise_tries(h, s);
-    return true;
-}
-
-bool suspects_leave_queue(home *h, slot *s)
-{
-    letter *m = row_of(s);
-    if (!m || !m->waits) return false;
-    assert(s->state == SLOT_QUEUED);
-    TAILQ_REMOVE(&h->slots.suspects, s, in_queue);
-    m->waits = false;
     return true;
 }
 
@@ -218,13 +204,11 @@ void suspects_look(home *h)
     uv_mutex_unlock(&all->lock);
     if (!k || h->draining) return;
     slot *s = slot_find(&h->slots, &k->run);
-    if (!s || s->run || !suspects_leave_queue(h, s)) {
+    if (!s || s->state != SLOT_SUSPECT) {
         end_turn(h, k); /* cancelled meanwhile */
         return;
     }
-    s->state = SLOT_LOADING;
-    s->has_place = true; /* one more than --runs-max: nobody waits for it */
-    h->slots.places++;
+    slot_post(h, s, SLOT_ON_TAKEN_PLACED); /* one more than --runs-max: nobody waits for it */
     raise_tries(h, s);
 }
 

@@ -46,11 +46,9 @@ void suspects_recovered(struct home *h);
 /* Somebody's turn has come; any time on the home's thread. */
 void suspects_look(struct home *h);
 
-/* A journal was loaded, of a slot in state SLOT_LOADING. True: the run does not go on yet, and is loaded again later.
+/* A journal was loaded, of a slot that is being loaded. True: the run does not go on yet, and is loaded again later.
  */
 bool suspects_hold(struct home *h, struct slot *s, const struct store_journal *j);
-/* A run that waits for its turn is to be loaded all the same: no handler will be called. False: it does not wait. */
-bool suspects_leave_queue(struct home *h, struct slot *s);
 
 /* The row is on disk (error NULL), or not. Takes the letter. */
 void suspects_raised(struct letter *m, const char *error);

@@ -1,0 +1,66 @@
+/* slot_machine: where a run's slot stands, and what moves it: the half of a run's life that it spends outside memory. A
+ * table and nothing else; what run_machine.h is for the half in memory. Which queue a slot is in, whether it has a
+ * place of --runs-max and whether its timer is armed follow from its state (slot_post in slot.c): nothing else says so.
+ *
+ *     NEW --> RUNNING --parked--> PARKED --wake--> DUE --taken--> LOADING_PLACED --place given--> LOADING --> RUNNING
+ *      |         \---stopped---> STOPPED --look--> ASKED --taken--> LOADING                          \--> PARKED,
+ *      +--> UNKNOWN --look-------------------------^                                          STOPPED, GONE, and later
+ *
+ *     DUE, ASKED, LOADING --gate closed--> HELD --open--> PARKED, and woken      LOADING --suspected--> SUSPECT --> ...
+ */
+#ifndef RUNTIME_SLOT_MACHINE_H
+#define RUNTIME_SLOT_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum slot_state {
+    SLOT_NONE, /* of an empty cell */
+    SLOT_NEW,
+    SLOT_RUNNING, /* its run is in memory */
+    SLOT_UNKNOWN, /* somebody asked for it, and it is not known whether there is such a run */
+    SLOT_PARKED,  /* it is nobody's turn; its timer is armed if a time is known */
+    SLOT_STOPPED, /* it stands still; its timer is armed if it is to be looked at again */
+
+    /* In the queue of that name. */
+    SLOT_DUE,     /* waits for a place of --runs-max, to go on */
+    SLOT_ASKED,   /* waits for its turn to be loaded without one: most have ended, or are to end */
+    SLOT_HELD,    /* waits until the journal takes writes */
+    SLOT_SUSPECT, /* waits until no other run is loaded that may end the process */
+
+    SLOT_LOADING,        /* its journal is being read */
+    SLOT_LOADING_PLACED, /* likewise, and one of the places of --runs-max is kept for it */
+    SLOT_GONE,           /* final: it is freed */
+    SLOT_STATES
+} slot_state;
+
+typedef enum slot_event {
+    SLOT_ON_BEGUN,     /* its run has just begun */
+    SLOT_ON_ASKED_FOR, /* by its id, or there is a letter for it */
+    SLOT_ON_PARKED,    /* a time is known for it */
+    SLOT_ON_STOPPED,   /* a reason is known why it stands still */
+    SLOT_ON_PUT_OFF,   /* it is nobody's turn any more: another process's, or a later one here */
+    SLOT_ON_WAKE,      /* it may go on, and needs a place of --runs-max */
+    SLOT_ON_LOOK,      /* it is to be loaded, and needs none: to end it, or to see how it stands */
+    SLOT_ON_TAKEN,     /* its journal is read now */
+    SLOT_ON_TAKEN_PLACED,
+    SLOT_ON_PLACE_GIVEN, /* what is known of it decides now who gets its place */
+    SLOT_ON_NO_PLACE,    /* it could go on, and there is none */
+    SLOT_ON_GATE_CLOSED, /* the journal takes no writes */
+    SLOT_ON_SUSPECTED,
+    SLOT_ON_RESUMED,
+    SLOT_ON_GONE, /* it has ended, or there is none, or it is deleted */
+    SLOT_EVENTS
+} slot_event;
+
+/* A pair that cannot be ends the process with a message. */
+slot_state slot_next(slot_state state, slot_event event);
+
+const char *slot_state_name(slot_state state);
+const char *slot_event_name(slot_event event);
+/* Why a pair has no row; NULL: it has one; "": neither, which is a mistake in the table. */
+const char *slot_never(slot_state state, slot_event event);
+/* How often a row was taken, likewise as run_taken. */
+uint64_t slot_taken(slot_state state, slot_event event);
+
+#endif
