@@ -7,10 +7,12 @@
 #include <string.h>
 #include <uv.h>
 
+#include "runtime/clock.h"
 #include "runtime/log.h"
 
-/* The second line of the file `end`; the lines behind it are a run's id and what is known of it. */
-static const char HEADING[] = "tied runs:\n";
+/* In the file `end`, behind its first line: while it says that the folder is in use, a line "since N"; then this line,
+ * and behind it lines with a run's id and what is known of it. */
+static const char HEADING[] = "tied runs:\n", SINCE[] = "since ";
 
 static const char *const words[] = {[FORMER_UNKNOWN] = "unknown", [FORMER_AWAITED] = "awaited"};
 
@@ -21,10 +23,11 @@ typedef struct former_run {
 } former_run;
 
 struct ties {
-    char *folder;    /* owned */
-    folder_end end;  /* of the last process */
-    bool listed;     /* it has left a list */
-    former_run *was; /* owned; that list, by id */
+    char *folder;     /* owned */
+    folder_end end;   /* of the last process */
+    bool listed;      /* it has left a list */
+    int64_t since_ms; /* if it died while it served: of older runs it knew that they are not tied, but for the list */
+    former_run *was;  /* owned; that list, by id */
     size_t count;
     uv_mutex_t lock;
     msgpack_sbuffer left; /* owned, under `lock`: lines for the next process */
@@ -49,6 +52,15 @@ static bool read_line(const char *line, size_t len, former_run *out)
         return true;
     }
     return false; /* a later version's */
+}
+
+/* What is behind that line. */
+static const char *read_since(ties *t, const char *text)
+{
+    char *end;
+    if (strncmp(text, SINCE, sizeof SINCE - 1) != 0) return text;
+    t->since_ms = strtoll(text + sizeof SINCE - 1, &end, 10);
+    return *end == '\n' ? end + 1 : end;
 }
 
 /* False: no memory. */
@@ -76,9 +88,31 @@ static void ties_free(ties *t)
     free(t);
 }
 
-ties *ties_open(const char *folder)
+/* What the last process left is not to be forgotten if this one dies before its end: the next one finds it once more,
+ * for the runs that are older than this process. Half a drain has left nothing to go by. */
+static bool mark_in_use(const ties *t, const char *list)
+{
+    int64_t since_ms = t->end == FOLDER_IN_USE ? t->since_ms : clock_wall_ms();
+    char *text = NULL;
+    int len = asprintf(&text, "%s%lld\n%s", SINCE, (long long)since_ms, t->end == FOLDER_LEAVING ? "" : list);
+    if (len < 0) return false;
+    (void)folder_mark_end(t->folder, FOLDER_IN_USE, text, (size_t)len); /* else the next process is less careful */
+    free(text);
+    return true;
+}
+
+static bool ties_read(ties *t)
 {
     char *left = NULL;
+    t->end = folder_read_end(t->folder, &left);
+    const char *list = left ? read_since(t, left) : NULL;
+    bool ok = left && read_list(t, list) && mark_in_use(t, list);
+    free(left);
+    return ok;
+}
+
+ties *ties_open(const char *folder)
+{
     ties *t = calloc(1, sizeof *t);
     if (!t || uv_mutex_init(&t->lock) != 0) {
         free(t);
@@ -86,16 +120,9 @@ ties *ties_open(const char *folder)
     }
     msgpack_sbuffer_init(&t->left);
     t->folder = strdup(folder);
-    t->end = folder_read_end(folder, &left);
-    bool ok =
-        t->folder && left && read_list(t, left) && msgpack_sbuffer_write(&t->left, HEADING, sizeof HEADING - 1) == 0;
-    free(left);
-    if (!ok) {
-        ties_free(t);
-        return NULL;
-    }
-    (void)folder_mark_end(folder, FOLDER_IN_USE, "", 0); /* without it the next process is less careful */
-    return t;
+    if (t->folder && ties_read(t) && msgpack_sbuffer_write(&t->left, HEADING, sizeof HEADING - 1) == 0) return t;
+    ties_free(t);
+    return NULL;
 }
 
 folder_end ties_former_end(const ties *t) { return t->end; }
@@ -110,8 +137,8 @@ former_tie ties_find(const ties *t, const run_id *id)
 {
     const former_run *r = find(t, id);
     if (r) return r->tie;
-    if (t->listed) return FORMER_ALONE;
-    return t->end == FOLDER_IN_USE ? FORMER_UNKNOWN : FORMER_PRESUMED;
+    if (t->end == FOLDER_IN_USE) return run_id_time_ms(id) < t->since_ms ? FORMER_PRESUMED : FORMER_UNKNOWN;
+    return t->listed ? FORMER_ALONE : FORMER_PRESUMED;
 }
 
 void ties_settle(ties *t, const run_id *id)

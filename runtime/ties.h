@@ -1,8 +1,9 @@
 /* ties: what one process tells the next about runs that end with their clients (SW_CANCEL). While a process lives, a
  * run's tie is in its slot; the journal does not have it. A process that ends leaves behind, in the file `end` of the
  * data folder, the runs that are still tied: whose clients were left to the next process or have gone, and were not
- * sent on. So a client that is lost on the way is missed, whoever lost it. Written by the loops when they end, under a
- * lock; what was read at the start changes only by being settled, each run by its own loop. */
+ * sent on. So a client that is lost on the way is missed, whoever lost it. If the next process is killed, the one
+ * behind finds once more what was left to it. Written by the loops when they end, under a lock; what was read at the
+ * start changes only by being settled, each run by its own loop. */
 #ifndef RUNTIME_TIES_H
 #define RUNTIME_TIES_H
 

@@ -318,6 +318,7 @@ static void judge(size_t count)
     for (size_t n = 0; n < count; n++) {
         const request *q = &requests[n];
         if (q->outcome == ANSWERED && q->text) judge_answer(n);
+        if (q->outcome == CANCELLED && q->kind != LONG) fault("request %zu: cancelled under its client", n);
         if (q->outcome == REFUSED && world.runs[n].id[0]) fault("request %zu was refused, and done", n);
         if (!found[n] && (world.runs[n].is_on_disk || world.runs[n].answered || (q->text && q->kind != PLAIN)))
             fault("request %zu (%s): its run is lost", n, kind_names[q->kind]);
