@@ -190,14 +190,18 @@ uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
     return key;
 }
 
+bool keeper_has_room(const keeper *k) { return !k->off && k->kept < k->kept_max; }
+
 bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
 {
+    if (!keeper_has_room(k)) return false;
     const kept_client client = {.wish = {.kind = WAITER_NONE}, .request = {bytes, len}};
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
-    bool told = !k->off && kept_write(&text, &client) && text.size <= LEFT_BYTES_MAX &&
-                tell(k, CONTROL_KEEP, ++k->key_last, &text, fd);
+    bool told =
+        kept_write(&text, &client) && text.size <= LEFT_BYTES_MAX && tell(k, CONTROL_KEEP, ++k->key_last, &text, fd);
     msgpack_sbuffer_destroy(&text);
+    if (told) k->kept++;
     return told;
 }
 

@@ -46,8 +46,11 @@ void keeper_remove(keeper *k, keep_entry *e);
 
 /* Gives the connection to the supervisor and returns its key; 0: not now, its socket is full. Borrows fd. */
 uint64_t keeper_keep(keeper *k, int fd, const struct kept_client *client);
-/* Gives it a connection between two requests, in a drain; both are borrowed. False: it cannot be told. */
+/* Gives it a connection between two requests, in a drain; both are borrowed. False: there is no room, or it
+ * cannot be told. */
 bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len);
+/* The supervisor may hold one more for this loop: beyond --keep-max it drops what it gets, and the client with it. */
+bool keeper_has_room(const keeper *k);
 /* Whether the supervisor has been told everything. */
 bool keeper_all_told(const keeper *k);
 /* One that a former worker had given. */

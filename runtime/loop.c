@@ -41,7 +41,7 @@ typedef struct moved {
 static bool leave_request(sw_loop *l, http_exchange *x)
 {
     http_moving m;
-    if (l->keeper.off || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
+    if (!keeper_has_room(&l->keeper) || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
     if (!http_exchange_sent(x) || !http_exchange_detach(x, &m)) return false;
     if (!keeper_leave(&l->keeper, m.fd, m.bytes, m.len))
         log_line(LOG_WARN, NULL, "a request could not be left to the next worker");
@@ -500,7 +500,8 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     l->home.move = move;
     l->home.wake = wake;
     bool keeps = app->control >= 0 && o->keep_after_ms > 0;
-    keeper_init(&l->keeper, l, app->worker, keeps ? (size_t)(o->keep_max + count - 1) / count : 0);
+    size_t share = (size_t)o->keep_max / count + (index < (size_t)o->keep_max % count);
+    keeper_init(&l->keeper, l, app->worker, keeps ? share : 0);
     if (!init_uv(l)) return false;
     l->home.client =
         http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,

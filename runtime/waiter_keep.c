@@ -23,7 +23,7 @@ waiter_keep_result waiter_keep(keep_entry *e)
     http_kept kept;
     if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE || w->wish.kind == WAITER_REST)
         return WAITER_KEEP_DONE;
-    if (k->kept >= k->kept_max || !can_be_found(w)) return WAITER_KEEP_LATER;
+    if (!keeper_has_room(k) || !can_be_found(w)) return WAITER_KEEP_LATER;
     /* Who has sent its last byte may have gone, which shows soon; in a drain the next worker finds out. */
     if (http_exchange_half_closed(w->x) && !w->home->draining) return WAITER_KEEP_LATER;
     if (!http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;

@@ -83,7 +83,7 @@ static int serve(int argc, char **argv)
 
 static int ask(const char *path, const char *headers)
 {
-    char host[64], text[1024];
+    char host[64], text[16384];
     struct sockaddr_in to = {.sin_family = AF_INET};
     int port = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(fd >= 0 && sscanf(server.address, "http://%63[^:]:%d", host, &port) == 2);
@@ -351,6 +351,55 @@ static void test_half_closed(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* What the supervisor hands on late comes in time: until it has handed on all, nobody's client is taken for gone. */
+static void test_handed_on_late(void)
+{
+    enum { STAY = 200, FILL = 12000 }; /* more than the supervisor's socket holds */
+    static char headers[FILL + 16];
+    int fds[STAY];
+    int n = snprintf(headers, sizeof headers, "X-Fill: %0*d\r\n", FILL, 1);
+    CHECK(n > FILL);
+    start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
+    for (int i = 0; i < STAY; i++) fds[i] = ask("/tied?looks=1", headers);
+    while (metric("connections_kept_total") < STAY) nap();
+    set(&seen->hold_start, 1);
+    CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
+    await_next_worker();
+    CHECK(kill(server.pid, SIGSTOP) == 0);
+    set(&seen->hold_start, 0);
+    CHECK(metric("connections_taken_back_total") < STAY); /* it does not wait for ever */
+    usleep(600000);                                       /* beyond --redirect-after */
+    CHECK_INT(metric("runs_cancelled_total"), 0);
+    CHECK(kill(server.pid, SIGCONT) == 0);
+    while (metric("connections_taken_back_total") < STAY) nap();
+    open_gate();
+    for (int i = 0; i < STAY; i++) {
+        await_text(fds[i], "done");
+        close(fds[i]);
+    }
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+/* The supervisor is asked to hold no more than it may: who is not left to the next worker is told so. */
+static void test_not_crowded_out(void)
+{
+    enum { IDLE = 5 };
+    int idle[IDLE];
+    start((const char *const[]){"--supervise", "--keep-after", "1h", "--keep-max", "3", NULL}, true);
+    for (int i = 0; i < IDLE; i++) {
+        idle[i] = ask("/_sw/healthz", "");
+        await_text(idle[i], "HTTP/1.1 200 ");
+    }
+    int waits = ask("/tied?looks=1", "");
+    while (metric("runs_unfinished") < 1) nap();
+    CHECK(kill(server.pid, SIGHUP) == 0);
+    await_text(waits, "HTTP/1.1 303 ");
+    open_gate();
+    for (int i = 0; i < IDLE; i++) close(idle[i]);
+    close(waits);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 /* A process that ends before it has found out that a client is gone leaves that to the next one. */
 static void test_left_undecided(void)
 {
@@ -386,6 +435,26 @@ static void test_killed_in_drain(void)
     close(works);
 }
 
+/* Who was sent on by a process that has ended is not forgotten when the one behind is killed, nor by the next. */
+static void test_sent_on_before(void)
+{
+    start(NULL, true);
+    int sent_on = ask("/tied?looks=1", "");
+    while (metric("runs_unfinished") < 1) nap();
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    await_text(sent_on, "HTTP/1.1 303 ");
+    CHECK_INT(served_stop(&server, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        start((const char *const[]){"--redirect-after", "1h", NULL}, false);
+        while (metric("runs_resumed_total") < 1) nap();
+        CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    }
+    start(NULL, false);
+    usleep(400000); /* beyond --redirect-after */
+    check_ends(0, 1);
+    close(sent_on);
+}
+
 /* That a run waits is on disk before its client is sent on: who is killed in between has sent nobody on. */
 static void test_sent_on_durably(void)
 {
@@ -410,8 +479,11 @@ int main(int argc, char **argv)
                                        {"between workers", test_between_workers},
                                        {"broken off between workers", test_broken_off},
                                        {"half closed between workers", test_half_closed},
+                                       {"handed on late", test_handed_on_late},
+                                       {"not crowded out by idle ones", test_not_crowded_out},
                                        {"left undecided", test_left_undecided},
                                        {"killed while it drains", test_killed_in_drain},
+                                       {"sent on by the process before", test_sent_on_before},
                                        {"sent on when that is on disk", test_sent_on_durably}};
     char text[128];
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
