@@ -103,15 +103,16 @@ static bool is_own(const loop_clock *c, clock_mark m)
 
 static int64_t steady_of(const loop_clock *c, clock_mark m)
 {
-    if (is_own(c, m)) return m.at_ms - c->ahead_ms[entry_setting(m.epoch)];
-    int64_t steady_ms = m.at_ms - c->ahead_ms[0];
+    int64_t at_ms = moment_of(m.at_ms);
+    if (is_own(c, m)) return at_ms - c->ahead_ms[entry_setting(m.epoch)];
+    int64_t steady_ms = at_ms - c->ahead_ms[0];
     return steady_ms < c->began_ms ? steady_ms : c->began_ms;
 }
 
 int64_t clock_between_ms(const loop_clock *c, clock_mark from, clock_mark to)
 {
     bool both_former = !is_own(c, from) && !is_own(c, to);
-    int64_t ms = both_former ? to.at_ms - from.at_ms : steady_of(c, to) - steady_of(c, from);
+    int64_t ms = both_former ? moment_of(to.at_ms) - moment_of(from.at_ms) : steady_of(c, to) - steady_of(c, from);
     return ms > 0 ? ms : 0;
 }
 

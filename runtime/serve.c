@@ -91,10 +91,10 @@ static bool say(serving *s, control_kind kind, const char *state)
 static void hangs(const sw_loop *l)
 {
     occupant who;
-    if (!occupant_read(&l->home.sched, &who)) return; /* it moves, if slowly: no run alone keeps it */
-    crash_hang(&l->home.sched.switches, &who);
-    log_line(LOG_WARN, *who.run ? who.run : NULL, "loop %u does not answer%s%s: the watchdog is not told",
-             l->home.index, *who.label ? ", it is kept by " : "", who.label);
+    bool is_kept = occupant_read(&l->home.sched, &who) && *who.label; /* else it moves, if slowly */
+    if (is_kept || who.switches % 2 == 0) crash_hang(&l->home.sched.switches, &who);
+    log_line(LOG_WARN, is_kept && *who.run ? who.run : NULL, "loop %u does not answer%s%s: the watchdog is not told",
+             l->home.index, is_kept ? ", it is kept by " : "", is_kept ? who.label : "");
 }
 
 /* A loop that hangs does not answer, and the manager hears no more from us: its watchdog, or the supervisor, ends us.

@@ -462,6 +462,30 @@ static void test_former(void)
     clocks->set_ms = 0;
 }
 
+static clock_mark mark_of(const clock_instant *at) { return (clock_mark){at->epoch, at->wall_ms}; }
+
+/* How long something stood still: seen by one process, by two, or by former ones alone. */
+static void test_between(void)
+{
+    enum { SLEPT_MS = 5000 };
+    static loop_clock before, c;
+    clock_begin(&before, 7);
+    clock_instant from = clock_now(&before), to;
+    clocks->set_ms = -HOUR_MS;
+    clocks->slept_ms += SLEPT_MS;
+    to = clock_now(&before);
+    CHECK(off(clock_between_ms(&before, mark_of(&from), mark_of(&to)), SLEPT_MS) <= 1000);
+    CHECK_INT(clock_between_ms(&before, mark_of(&to), mark_of(&from)), 0);
+    clock_begin(&c, 8); /* it began an hour behind: what was before is over when it begins */
+    clocks->slept_ms += SLEPT_MS;
+    clock_instant now = clock_now(&c);
+    CHECK(off(clock_between_ms(&c, mark_of(&from), mark_of(&now)), SLEPT_MS) <= 1000);
+    CHECK(off(clock_between_ms(&c, mark_of(&to), mark_of(&now)), SLEPT_MS) <= 1000);
+    CHECK_INT(clock_between_ms(&c, mark_of(&from), mark_of(&to)), 0);
+    CHECK_INT(clock_between_ms(&c, (clock_mark){entry_epoch(7, 0), 1000}, (clock_mark){entry_epoch(7, 0), 3000}), 2000);
+    clocks->set_ms = 0;
+}
+
 /* Times at the ends of their range. */
 static void test_ends(void)
 {
@@ -473,8 +497,11 @@ static void test_ends(void)
         clock_wait w = clock_wait_for(&now, ends[i]), u = clock_wait_until(ends[i]);
         CHECK((clock_left_ms(&w) > 100) == (i == 4) && (clock_left_ms(&u) > 0) == (i == 4));
         for (int k = 0; k < 5; k++)
-            for (int e = 0; e < 2; e++)
-                (void)clock_wait_of(&c, &(clock_entry){entry_epoch(1 + (uint64_t)e, 0), ends[i], ends[k], false});
+            for (uint64_t e = 0; e < 2; e++) {
+                uint64_t epoch = entry_epoch(1 + e, 0);
+                (void)clock_wait_of(&c, &(clock_entry){epoch, ends[i], ends[k], false});
+                CHECK(clock_between_ms(&c, (clock_mark){epoch, ends[i]}, (clock_mark){now.epoch, ends[k]}) >= 0);
+            }
     }
     clock_alarm a = clock_alarm_none();
     CHECK(clock_alarm_left_ms(&a) == CLOCK_NEVER);
@@ -484,6 +511,7 @@ static void test_ends(void)
 
 static const check_case cases[] = {{"journaled times and settings", test_settings},
                                    {"journaled times of a former process", test_former},
+                                   {"how long something stood still", test_between},
                                    {"times at the ends", test_ends},
                                    {"relative waits", test_relative},
                                    {"deadlines", test_deadline},
