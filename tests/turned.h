@@ -44,13 +44,18 @@ static inline void turned_open(void (*routes)(sw_app *app), const char *const *f
 
 static inline home *turned_home(void) { return &turned_app->loops[0].home; }
 
-/* False: the loop has ended. */
-static inline bool turned_turn(void)
+/* One turn of the loop, in which nothing is read from the disk. False: the loop has ended. */
+static inline bool turned_turn_unread(void)
 {
     store *s = turned_app->store;
     if (turned_writes && store_hand_write_due_ms(s) == 0) store_hand_write(s);
-    while (store_hand_reads(s) > 0) store_hand_read(s, 0);
     return uv_run(&turned_app->loops[0].uv, UV_RUN_NOWAIT) != 0;
+}
+
+static inline bool turned_turn(void)
+{
+    while (store_hand_reads(turned_app->store) > 0) store_hand_read(turned_app->store, 0);
+    return turned_turn_unread();
 }
 
 #define TURN_UNTIL(condition)                                                                                          \
@@ -141,7 +146,7 @@ static inline void turned_on_journal(void *arg, store_journal *loaded, size_t co
 {
     turned_journal *j = arg;
     size_t len = 0;
-    const char *error = NULL;
+    const char *mistake = NULL;
     CHECK_INT(count, 1);
     CHECK(!loaded->error);
     j->done = true;
@@ -149,7 +154,7 @@ static inline void turned_on_journal(void *arg, store_journal *loaded, size_t co
     j->live = loaded->live;
     for (size_t at = 0, n; at < loaded->len; at += n) {
         entry e;
-        n = entry_decode(loaded->data + at, loaded->len - at, &e, &error);
+        n = entry_decode(loaded->data + at, loaded->len - at, &e, &mistake);
         CHECK(n > 0);
         len += (size_t)snprintf(j->text + len, sizeof j->text - len, "%s%s%s%.*s", at ? "; " : "", turned_kind(e.kind),
                                 e.id.len > 0 ? " " : "", (int)e.id.len, e.id.data);

@@ -1,6 +1,6 @@
 /* A run begins without a request: what it reads, that it needs no client, how clients come afterwards, and what stands
  * in its way. The program is turned by hand, on a disk of memory. */
-#include "tests/hand_program.h"
+#include "tests/turned.h"
 
 typedef struct notes {
     unsigned calls, steps, ends;
@@ -9,7 +9,6 @@ typedef struct notes {
 } notes;
 
 static notes seen;
-static memory_disk *disk;
 
 /* ---- The program ---- */
 
@@ -41,20 +40,16 @@ static void on_order(sw_ctx *c)
 
 /* ---- Opening it ---- */
 
-static void open_program(const char *flag, const char *value)
+static void routes(sw_app *app)
 {
-    disk = memory_disk_new();
-    CHECK(disk);
     seen = (notes){.calls = 0};
-    sw_app *made = sw_app_new("begin");
-    sw_endpoint(made, "POST /orders/:id", on_order, NULL);
-    hand_open(made, disk, flag, value);
+    sw_endpoint(app, "POST /orders/:id", on_order, NULL);
 }
 
-static void close_program(void)
+static void open_program(const char *flag, const char *value)
 {
-    hand_close();
-    memory_disk_free(disk);
+    const char *const flags[] = {flag, value, NULL};
+    turned_open(routes, flags);
 }
 
 /* ---- Beginning ---- */
@@ -65,7 +60,7 @@ static run *begin_under(run_key *key, const run_input *input, run_refusal *why)
 {
     static const char route[] = "POST /orders/:id";
     const run_origin origin = {.key = key};
-    return run_begin(hand_home(), app_endpoint(hand.app, route, sizeof route - 1), input, &origin, why);
+    return run_begin(turned_home(), app_endpoint(turned_app, route, sizeof route - 1), input, &origin, why);
 }
 
 static run *begin(const run_input *input, run_refusal *why) { return begin_under(NULL, input, why); }
@@ -97,8 +92,8 @@ static void on_journal(void *arg, store_journal *j, size_t count)
 static bool has_ended(const run_id *id)
 {
     int ended = -1;
-    store_load(hand_home()->port, id, 1, on_journal, &ended);
-    while (ended < 0) CHECK(hand_turn());
+    store_load(turned_home()->port, id, 1, on_journal, &ended);
+    while (ended < 0) CHECK(turned_turn());
     return ended;
 }
 
@@ -113,7 +108,7 @@ static void test_input(void)
     CHECK(r);
     run_id id = r->id;
     CHECK_INT(seen.calls, 0); /* it is the home that calls handlers */
-    while (!seen.ends) CHECK(hand_turn());
+    while (!seen.ends) CHECK(turned_turn());
     CHECK_INT(seen.calls, 1);
     CHECK_INT(seen.steps, 2);
     CHECK_STR(seen.method, "POST");
@@ -124,8 +119,8 @@ static void test_input(void)
     CHECK_STR(seen.secret, "(none)"); /* only what the journal has */
     CHECK_STR(seen.body, "two pies");
     while (!has_ended(&id)) continue;
-    CHECK_INT(hand_home()->runs.count, 0);
-    close_program();
+    CHECK_INT(turned_home()->runs.count, 0);
+    turned_close();
 }
 
 /* No method, no target, no headers: who begins it need not look like a request. */
@@ -136,19 +131,19 @@ static void test_empty(void)
     const run *r = begin(&(run_input){.method = text(""), .target = text(""), .body = text("")}, &why);
     CHECK(r);
     run_id id = r->id;
-    while (!seen.ends) CHECK(hand_turn());
+    while (!seen.ends) CHECK(turned_turn());
     CHECK_STR(seen.method, "");
     CHECK_STR(seen.path, "");
     CHECK_STR(seen.param, "(none)");
     CHECK_STR(seen.body, "");
     while (!has_ended(&id)) continue;
-    close_program();
+    turned_close();
 }
 
 /* One client while it runs, one when it is over. */
 static void test_clients(void)
 {
-    char reply[HAND_REPLY_BYTES];
+    char reply[TURNED_TEXT];
     run_refusal why;
     open_program("--hold", "1h");
     seen.hold = true;
@@ -156,20 +151,20 @@ static void test_clients(void)
     const run *r = begin(&order, &why);
     CHECK(r);
     run_id id = r->id;
-    while (seen.steps == 0) CHECK(hand_turn());
-    int fd = hand_ask("GET", &id, "/output");
-    while (!r->waiters) CHECK(hand_turn());
+    while (seen.steps == 0) CHECK(turned_turn());
+    int fd = turned_send_to("GET", &id, "/output");
+    while (!r->waiters) CHECK(turned_turn());
     CHECK_INT(seen.ends, 0);
     seen.hold = false;
-    hand_read(fd, reply);
+    turned_reply(fd, reply);
     CHECK(strstr(reply, "HTTP/1.1 201 Created\r\n") == reply);
     CHECK(strstr(reply, "\r\n\r\norder 7"));
     while (!has_ended(&id)) continue;
-    hand_read(hand_ask("GET", &id, "/output"), reply);
+    turned_reply(turned_send_to("GET", &id, "/output"), reply);
     CHECK(strstr(reply, "HTTP/1.1 201 Created\r\n") == reply);
     CHECK(strstr(reply, "\r\n\r\norder 7"));
     CHECK_INT(seen.calls, 1);
-    close_program();
+    turned_close();
 }
 
 /* What is refused has not begun, and leaves nothing. */
@@ -184,21 +179,21 @@ static void test_refusals(void)
     CHECK_STR(why.text, "too many requests are in flight (--runs-max)");
     CHECK_STR(why.retry_after_s, "1");
     seen.hold = false;
-    while (hand_home()->runs.count > 0) CHECK(hand_turn());
-    memory_fail(disk, MEMORY_REFUSES, 0, true);
+    while (turned_home()->runs.count > 0) CHECK(turned_turn());
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, true);
     CHECK(begin(&order, &why));
-    while (hand_home()->runs.count > 0) CHECK(hand_turn());
+    while (turned_home()->runs.count > 0) CHECK(turned_turn());
     CHECK(!begin(&order, &why));
     CHECK(strstr(why.text, "the journal cannot be written"));
-    memory_fail(disk, MEMORY_GOOD, 0, false);
+    memory_fail(turned_disk, MEMORY_GOOD, 0, false);
     const run *r = NULL;
-    while (!(r = begin(&order, &why))) CHECK(hand_turn());
+    while (!(r = begin(&order, &why))) CHECK(turned_turn());
     run_id id = r->id;
     unsigned ends = seen.ends;
-    while (seen.ends == ends || !has_ended(&id)) CHECK(hand_turn());
-    CHECK_INT(hand_home()->counters.runs_started, 3);
-    CHECK_INT(hand_home()->counters.requests_refused, 0); /* counted by whoever was refused */
-    close_program();
+    while (seen.ends == ends || !has_ended(&id)) CHECK(turned_turn());
+    CHECK_INT(turned_home()->counters.runs_started, 3);
+    CHECK_INT(turned_home()->counters.requests_refused, 0); /* counted by whoever was refused */
+    turned_close();
 }
 
 static unsigned settled;
@@ -225,26 +220,26 @@ static void test_key(void)
     open_program("--runs-max", "1");
     settled = 0;
     const run_input order = an_order();
-    memory_fail(disk, MEMORY_REFUSES, 0, true);
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, true);
     CHECK(begin_under(&key, &order, &why));
     CHECK(!begin_under(&key, &order, &why));
     CHECK_INT(settled, 0); /* neither by the one that is refused */
-    while (settled == 0) CHECK(hand_turn());
-    while (hand_home()->runs.count > 0) CHECK(hand_turn());
+    while (settled == 0) CHECK(turned_turn());
+    while (turned_home()->runs.count > 0) CHECK(turned_turn());
     CHECK_INT(settled, 1);
-    memory_fail(disk, MEMORY_GOOD, 0, false);
+    memory_fail(turned_disk, MEMORY_GOOD, 0, false);
     const run *r = NULL;
-    while (!(r = begin_under(&key, &order, &why))) CHECK(hand_turn());
+    while (!(r = begin_under(&key, &order, &why))) CHECK(turned_turn());
     run_id id = r->id;
     CHECK_INT(settled, 1);
-    while (settled == 1) CHECK(hand_turn());
+    while (settled == 1) CHECK(turned_turn());
     found = none;
-    store_find_key(hand_home()->port, key.key.hash, on_key, &found);
-    while (run_id_equal(&found, &none)) CHECK(hand_turn());
+    store_find_key(turned_home()->port, key.key.hash, on_key, &found);
+    while (run_id_equal(&found, &none)) CHECK(turned_turn());
     CHECK(run_id_equal(&found, &id));
     while (!has_ended(&id)) continue;
     CHECK_INT(settled, 2);
-    close_program();
+    turned_close();
 }
 
 static const check_case cases[] = {{"a run reads what it began with", test_input},

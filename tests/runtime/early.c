@@ -1,8 +1,6 @@
 /* Who asks for a run before the loop has found it at its start gets the same answer as later. */
-#include "tests/hand_program.h"
 #include "tests/store_desk.h"
-
-static memory_disk *disk;
+#include "tests/turned.h"
 
 static void never(sw_ctx *c)
 {
@@ -16,7 +14,7 @@ static run_id leave_damaged(void)
     desk d;
     run_id id = id_of(1, 1);
     store_options o = options_for("no folder");
-    o.backend = memory_open(disk);
+    o.backend = memory_open(turned_disk);
     o.by_hand = true;
     open_desk(&d, &o);
     store_segment s = {.run = id, .live = STORE_LIVE_SET, .retain_ms = -1, .data = "no entry", .len = 8};
@@ -27,27 +25,26 @@ static run_id leave_damaged(void)
     return id;
 }
 
+static void routes(sw_app *app) { sw_endpoint(app, "POST /never", never, NULL); }
+
 static void test_cancel(void)
 {
-    char reply[HAND_REPLY_BYTES];
-    disk = memory_disk_new();
-    CHECK(disk);
+    char reply[TURNED_TEXT];
+    turned_disk = memory_disk_new();
+    CHECK(turned_disk);
     run_id id = leave_damaged();
-    sw_app *app = sw_app_new("early");
-    sw_endpoint(app, "POST /never", never, NULL);
-    hand_open(app, disk, NULL, NULL);
-    while (store_hand_reads(app->store) == 0) CHECK(hand_turn_unread()); /* the first of recovery: it waits */
-    int fd = hand_ask("DELETE", &id, "");
-    while (store_hand_reads(app->store) < 2) CHECK(hand_turn_unread());
-    store_hand_read(app->store, 1); /* the run, for this client */
-    hand_read(fd, reply);
+    turned_open(routes, NULL);
+    while (store_hand_reads(turned_app->store) == 0) CHECK(turned_turn_unread()); /* the first of recovery: it waits */
+    int fd = turned_send_to("DELETE", &id, "");
+    while (store_hand_reads(turned_app->store) < 2) CHECK(turned_turn_unread());
+    store_hand_read(turned_app->store, 1); /* the run, for this client */
+    turned_reply(fd, reply);
     printf("# %.*s\n", (int)strcspn(reply, "\r"), reply);
     CHECK(strstr(reply, "HTTP/1.1 202 ") == reply);
     CHECK(strstr(reply, "\"status\":\"cancelling\""));
-    hand_read(hand_ask("DELETE", &id, ""), reply);
+    turned_reply(turned_send_to("DELETE", &id, ""), reply);
     CHECK(strstr(reply, "HTTP/1.1 202 ") == reply);
-    hand_close();
-    memory_disk_free(disk);
+    turned_close();
 }
 
 static const check_case cases[] = {{"a run that cannot be read is cancelled before it is found", test_cancel}};
