@@ -78,73 +78,53 @@ void run_free(run *r)
 
 /* ---- What happens to it ---- */
 
-static void run_act(run *r, run_action action)
+static void do_nothing(run *r) { (void)r; }
+
+static void do_cancel(run *r)
 {
-    switch (action) {
-    case RUN_DO_NOTHING:
-        return;
-    case RUN_DO_CUT_WAITS:
-        run_cut_waits(r);
-        return;
-    case RUN_DO_UNWIND:
-        run_unwind(r);
-        return;
-    case RUN_DO_CANCEL:
-        run_note_cancel(r);
-        run_record_cancel(r);
-        if (!BUG(CANCEL_GOES_ON)) run_unwind(r);
-        return;
-    case RUN_DO_NOTE_CANCEL:
-        run_note_cancel(r);
-        return;
-    case RUN_DO_CANCEL_NOW:
-        run_note_cancel(r);
-        run_record_cancel(r);
-        run_unwind(r);
-        run_end_cancelled(r);
-        return;
-    case RUN_DO_END_CANCELLED:
-        run_end_cancelled(r);
-        return;
-    case RUN_DO_STOP:
-        run_cut_waits(r);
-        run_record_stop(r);
-        return;
-    case RUN_DO_END:
-        run_record_end(r);
-        return;
-    case RUN_DO_ANSWER:
-        run_end(r);
-        return;
-    case RUN_DO_PARK:
-        run_park(r);
-        return;
-    case RUN_DO_STAND:
-        run_stand(r);
-        return;
-    case RUN_DO_RELOAD:
-        run_reload(r);
-        return;
-    case RUN_DO_LEAVE:
-        run_leave(r);
-        return;
-    case RUN_DO_REFUSE:
-        run_refuse(r);
-        return;
-    case RUN_DO_CUT:
-        run_cut(r);
-        return;
-    case RUN_ACTIONS:
-        break;
-    }
-    assert(!"an action of the table");
+    run_note_cancel(r);
+    run_record_cancel(r);
+    if (!BUG(CANCEL_GOES_ON)) run_unwind(r);
+}
+
+static void do_cancel_now(run *r)
+{
+    run_note_cancel(r);
+    run_record_cancel(r);
+    run_unwind(r);
+    run_end_cancelled(r);
+}
+
+static void do_stop(run *r)
+{
+    run_cut_waits(r);
+    run_record_stop(r);
 }
 
 void run_post(run *r, run_event event)
 {
+    static void (*const actions[RUN_ACTIONS])(run *r) = {
+        [RUN_DO_NOTHING] = do_nothing,
+        [RUN_DO_CUT_WAITS] = run_cut_waits,
+        [RUN_DO_UNWIND] = run_unwind,
+        [RUN_DO_CANCEL] = do_cancel,
+        [RUN_DO_NOTE_CANCEL] = run_note_cancel,
+        [RUN_DO_CANCEL_NOW] = do_cancel_now,
+        [RUN_DO_END_CANCELLED] = run_end_cancelled,
+        [RUN_DO_STOP] = do_stop,
+        [RUN_DO_END] = run_record_end,
+        [RUN_DO_ANSWER] = run_end,
+        [RUN_DO_PARK] = run_park,
+        [RUN_DO_STAND] = run_stand,
+        [RUN_DO_RELOAD] = run_reload,
+        [RUN_DO_LEAVE] = run_leave,
+        [RUN_DO_REFUSE] = run_refuse,
+        [RUN_DO_CUT] = run_cut,
+    };
     run_transition t = run_next(r->state, event);
+    assert(actions[t.action]);
     r->state = t.to;
-    run_act(r, t.action);
+    actions[t.action](r);
 }
 
 /* ---- Turns and commits ---- */
