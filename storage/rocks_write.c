@@ -122,12 +122,16 @@ static bool key_is_free(writer *w, const store_key *key, const uint8_t row[ROCKS
  * not be read. */
 static bool batch_key(writer *w, const store_segment *s)
 {
-    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES], other[ROCKS_KEY_ROW_BYTES];
+    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
     const store_segment **slot = keyed_slot(w, s->key);
     key_row(s, row);
-    if (*slot) key_row(*slot, other);
-    bool in_batch = *slot && (*slot)->outcome != STORE_KEY_TAKEN;
-    if (in_batch ? memcmp(row, other, sizeof row) != 0 : !key_is_free(w, s->key, row)) return false;
+    if (*slot && (*slot)->outcome != STORE_KEY_TAKEN) {
+        uint8_t other[ROCKS_KEY_ROW_BYTES];
+        key_row(*slot, other);
+        if (memcmp(row, other, sizeof row) != 0) return false;
+    } else if (!key_is_free(w, s->key, row)) {
+        return false;
+    }
     *slot = s;
     batch_put(w->r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
     rocks_segment_key(key, &s->run, ROCKS_SEQ_KEY);
