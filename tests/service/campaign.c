@@ -311,8 +311,26 @@ static void judge_answer(size_t n)
         fault("request %zu (%s) got \"%s\", not \"%s\"", n, kind_names[q->kind], q->text, expected);
 }
 
+/* Nobody dies but by our hand. */
+static void judge_log(void)
+{
+    static const char *const bad[] = {"Assertion", "Sanitizer", "runtime error", "was ended by signal",
+                                      "ended with code"};
+    static const char *const fine[] = {"was ended by signal 9 ", "ended with code 0\n"};
+    char line[2048];
+    FILE *f = fopen(log_path, "r");
+    CHECK(f);
+    while (fgets(line, sizeof line, f)) {
+        bool is_bad = false, is_fine = strstr(line, fine[0]) || strstr(line, fine[1]);
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) is_bad = is_bad || strstr(line, bad[i]);
+        if (is_bad && !is_fine) fault("the log says: %.*s", (int)strcspn(line, "\n"), line);
+    }
+    fclose(f);
+}
+
 static void judge(size_t count)
 {
+    judge_log();
     seen_read(&world, ledger_path, count);
     each_run(judge_run);
     for (size_t n = 0; n < count; n++) {
@@ -359,6 +377,7 @@ static void test_campaign(void)
 {
     static pthread_t threads[CLIENTS_MAX];
     static client clients[CLIENTS_MAX];
+    printf("# seed %llu\n", (unsigned long long)seed);
     start_program();
     (void)pid_served();
     for (int i = 0; i < clients_wanted; i++) {
