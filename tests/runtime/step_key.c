@@ -28,7 +28,7 @@ static sw_value pay(sw_ctx *c, sw_value input)
 static void on_pay(sw_ctx *c)
 {
     sw_value first = sw_step(c, "pay", pay, sw_bool(false));
-    sw_value second = sw_step(c, "pay", pay, sw_bool(true));
+    sw_value second = sw_step_with(c, "pay", pay, sw_bool(true), &(sw_step_options){.sync = true});
     sw_reply_json(c, 200, sw_array(c, 2, first, second));
 }
 
@@ -72,8 +72,8 @@ static void one_key_for_each_step(void)
     CHECK_INT(a.status, 202);
     char *path = strstr(answer_header(&a, "Location", output, sizeof output), "/_sw/");
     CHECK(path != NULL);
+    /* The second step has begun, so that the first one's result is on disk. */
     while (__atomic_load_n(&seen->count, __ATOMIC_ACQUIRE) < 4) usleep(1000);
-    usleep(50000); /* the first step's result is on disk */
     CHECK_INT(served_stop(&s, SIGKILL), -SIGKILL);
 
     __atomic_store_n(&seen->pass, true, __ATOMIC_RELEASE);
