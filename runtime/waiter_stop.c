@@ -25,6 +25,12 @@ static void refuse_stopped(waiter *w, stop_reason why)
 
 static void stop_one(waiter *w, stop_reason why, frames *f)
 {
+    /* A former process has sent the beginning of what only the journal can tell: the client asks again when it is cut,
+     * and would else wait with half an event or half a body. */
+    if (!f && !http_exchange_caught_up(w->x)) {
+        http_reply_abort(waiter_take_exchange(w));
+        return;
+    }
     switch (w->wish.kind) {
     case WAITER_REQUEST:
         waiter_send_on(w, 303);

@@ -2,6 +2,7 @@
  * it, byte for byte. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -18,12 +19,14 @@ enum {
     BIG_BYTES = 5000000,
     CHUNKS = 300,
     CHUNK_BYTES = 4000,
+    BODY_BYTES = 100000,
     RUNS = 4096
 };
 
 /* Seen by the test and all its workers. */
 typedef struct notes {
     int hold_start; /* workers wait before they serve */
+    int stage;      /* to which on_stages goes on */
     int starts;
     int begun[RUNS][STEPS];
     int committed[RUNS][STEPS]; /* the step's result was on disk */
@@ -111,6 +114,23 @@ static void on_stream(sw_ctx *c)
     sw_reply_text(c, 200, "told");
 }
 
+static sw_value await_stage(sw_ctx *c, sw_value stage)
+{
+    while (load(&seen->stage) < sw_as_int(stage, 0)) sw_sleep(c, "stage", 10);
+    return stage;
+}
+
+static void on_stages(sw_ctx *c)
+{
+    for (int i = 1; i <= 2; i++) {
+        char text[CHUNK_BYTES + 16];
+        chunk_text(i, text);
+        sw_push_chunk(c, sw_str(c, text));
+        sw_step(c, "await", await_stage, sw_int(i));
+    }
+    sw_reply_text(c, 200, "told");
+}
+
 static const char *on_start(sw_app *app, void *arg)
 {
     (void)app, (void)arg;
@@ -129,6 +149,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /relaxed/:n", on_work, &(sw_endpoint_options){.durability = SW_RELAXED});
     sw_endpoint(app, "GET /big/:n", on_big, NULL);
     sw_endpoint(app, "GET /stream", on_stream, NULL);
+    sw_endpoint(app, "POST /stages", on_stages, NULL);
     sw_on_start(app, on_start, NULL);
     return sw_main(app, argc, argv);
 }
@@ -470,6 +491,79 @@ static void test_streams(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* Values of 16 KiB and more are in files of their own: the run's request is. */
+static int damage_blobs(void)
+{
+    char path[256];
+    int count = 0;
+    snprintf(path, sizeof path, "%s/journal", folder);
+    DIR *d = opendir(path);
+    CHECK(d);
+    for (struct dirent *e; (e = readdir(d));) {
+        char byte;
+        if (!strstr(e->d_name, ".blob")) continue;
+        int fd = openat(dirfd(d), e->d_name, O_RDWR | O_CLOEXEC);
+        CHECK(fd >= 0);
+        if (pread(fd, &byte, 1, BODY_BYTES / 2) == 1) { /* else it has just been made */
+            byte ^= 1;
+            CHECK(pwrite(fd, &byte, 1, BODY_BYTES / 2) == 1);
+            count++;
+        }
+        CHECK(close(fd) == 0);
+    }
+    closedir(d);
+    return count;
+}
+
+static void client_until(client *c, size_t len)
+{
+    while (c->len < len) {
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        client_read(c, SIZE_MAX);
+        CHECK(!c->ended);
+    }
+}
+
+/* A former worker has sent a part of the stream that this one cannot write again, since the journal cannot be read: the
+ * client is not left with half an event, but may ask again. */
+static void test_stream_lost(void)
+{
+    static char body[BODY_BYTES];
+    client c;
+    char byte;
+    start(NULL);
+    client_open(&c, 0);
+    client_send(&c, "POST /stages HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Length: %d\r\n\r\n",
+                BODY_BYTES);
+    memset(body, 'x', sizeof body);
+    for (size_t sent = 0; sent < sizeof body;) {
+        struct pollfd p = {.fd = c.fd, .events = POLLOUT};
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        ssize_t n = send(c.fd, body + sent, sizeof body - sent, MSG_NOSIGNAL);
+        CHECK(n > 0 || errno == EAGAIN);
+        if (n > 0) sent += (size_t)n;
+    }
+    client_until(&c, CHUNK_BYTES);
+    await_kept(1);
+    kill_worker(); /* what the log had is in tables and files now */
+    set(&seen->stage, 1);
+    client_until(&c, 2 * CHUNK_BYTES);
+    set(&seen->hold_start, 1);
+    kill_worker();
+    CHECK(damage_blobs() > 0);
+    set(&seen->hold_start, 0);
+    struct pollfd p = {.fd = c.fd, .events = POLLIN};
+    ssize_t n;
+    do {
+        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        n = recv(c.fd, &byte, 1, 0);
+    } while (n > 0);
+    CHECK(n < 0 && errno == ECONNRESET);
+    client_close(&c);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 /* The output URL, while the worker is killed; and HEAD, whose answer has no body. */
 static void test_output(void)
 {
@@ -626,10 +720,15 @@ static void test_stopped_supervisor(void)
 
 int main(int argc, char **argv)
 {
-    static const check_case cases[] = {{"work", test_work},       {"big", test_big},
-                                       {"streams", test_streams}, {"output", test_output},
-                                       {"gone", test_gone},       {"upgrade", test_upgrade},
-                                       {"limits", test_limits},   {"stopped supervisor", test_stopped_supervisor}};
+    static const check_case cases[] = {{"work", test_work},
+                                       {"big", test_big},
+                                       {"streams", test_streams},
+                                       {"stream lost", test_stream_lost},
+                                       {"output", test_output},
+                                       {"gone", test_gone},
+                                       {"upgrade", test_upgrade},
+                                       {"limits", test_limits},
+                                       {"stopped supervisor", test_stopped_supervisor}};
     char notes_path[128];
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
         argv[1] = argv[0];
