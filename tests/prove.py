@@ -91,7 +91,7 @@ def nothing_is_found_where_nothing_is_wrong(upstream, temp):
     same(page[1:], ["charge    ok: .sync, key sent", "mail      ok: key sent, not .sync",
                     "note      ok: PUT of the same content may be repeated", "ship      ok: key sent, not .sync"])
     same(code, 0)
-    same((entries, points), (20, 26))
+    same((entries, points), (20, 27))
 
 
 @test
@@ -141,7 +141,7 @@ def a_call_that_is_not_in_the_recording_is_named(upstream, temp):
 @test
 def the_clock_and_random_numbers_are_named(upstream, temp):
     code, page, _ = prove("clock", "POST /orders")
-    same(page, ["4 entries, 3 crash points: same answer 0, no finished step ran twice 3",
+    same(page, ["4 entries, 4 crash points: same answer 0, no finished step ran twice 4",
                 'handler   differs at crash 1: the input of step "save" (.at); the clock is read with time(), not sw_now()'
                 f"   ({line_of('clock', 'time(NULL);')})", "crash 1: behind entry 1, the start"])
     same(code, 1)
@@ -178,7 +178,8 @@ def other_steps_are_named(upstream, temp):
          "the clock is read with time(), not sw_now()  ")
     same([re.sub(r"day \d+", "day N", line) for line in page if line.startswith("crash")],
          ["crash 1: behind entry 1, the start", 'crash 2: behind entry 2, the result of step "day N"',
-          'crash 3: in attempt 1 of step "day N"'])
+          'crash 3: in attempt 1 of step "day N"',
+          'crash 4: in attempt 1 of step "day N", and the run goes on in the same process, whose variables it has used'])
 
 
 TWICE = "may be made twice if the machine dies during it"
@@ -221,6 +222,15 @@ def what_is_done_between_steps_is_named(upstream, temp):
 
 
 @test
+def variables_of_the_process_are_found(upstream, temp):
+    code, page, _ = prove("between", "POST /count")
+    same(page, ["4 entries, 4 crash points: same answer 3, no finished step ran twice 4",
+                'handler   differs at crash 4: the input of step "save" (.number)',
+                'crash 4: in attempt 1 of step "save", and the run goes on in the same process, whose variables it has used'])
+    same(code, 1)
+
+
+@test
 def a_process_that_dies_is_told(upstream, temp):
     code, page, _ = prove("between", "POST /fault")
     same(code, 1)
@@ -230,7 +240,7 @@ def a_process_that_dies_is_told(upstream, temp):
 @test
 def points_can_be_fewer(upstream, temp):
     code, page, _ = prove("good", "POST /orders", *ORDER, "--prove-points", "5", upstream=upstream)
-    same(page[0], "18 entries, 5 crash points of 23 (--prove-points): same answer 5, no finished step ran twice 5")
+    same(page[0], "18 entries, 5 crash points of 24 (--prove-points): same answer 5, no finished step ran twice 5")
     same(code, 0)
 
 

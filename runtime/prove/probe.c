@@ -69,6 +69,11 @@ void probe_attempt(const step_spec *spec, int number)
 static void die_here(strand *s)
 {
     if (!record_wait(s, s->run->seq_next)) return;
+    if (probe_now.stays) {
+        probe_now.death_path = 0; /* once */
+        run_lose(s->run);
+        return;
+    }
     fact_tell(&(fact){.kind = FACT_DIED});
     fact_exit(0);
 }

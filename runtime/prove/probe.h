@@ -24,6 +24,7 @@ typedef struct probe_plan {
     struct tape *tape;   /* borrowed */
     uint64_t death_path; /* of the step that it dies in; 0: it does not */
     uint32_t death_attempt;
+    bool stays;     /* there the run leaves memory instead, and goes on in the same process */
     unsigned crash; /* which crash point this is; sets apart what direct reads of the clock see */
 } probe_plan;
 

@@ -142,6 +142,20 @@ static bool crash_in(proof *p, unsigned crash, const fact *attempt)
     return ok;
 }
 
+/* The run leaves memory in its last attempt, and goes on in a process whose memory its handler has used. */
+static bool stay(proof *p, unsigned crash, const fact *attempt)
+{
+    execution x;
+    trial t = trial_from(p, &p->first, 1, 1, crash);
+    t.plan.death_path = attempt->path;
+    t.plan.death_attempt = attempt->attempt;
+    t.plan.stays = true;
+    bool ok = make(p, &t, &x);
+    if (ok) compare(p, &x, &t);
+    execution_free(&x);
+    return ok;
+}
+
 /* The first `count` of all, or as many as there are, spread over them. */
 static bool is_chosen(size_t i, size_t all, size_t count)
 {
@@ -151,19 +165,22 @@ static bool is_chosen(size_t i, size_t all, size_t count)
 static bool make_others(proof *p)
 {
     const execution *first = &p->first;
+    const fact *last = NULL;
     size_t limit = (size_t)p->app->opt.prove_points, attempts = 0, i = 0;
     size_t prefixes = verdict_prefixes(first);
     for (size_t k = 0; k < first->fact_count; k++) attempts += first->facts[k].kind == FACT_ATTEMPT;
-    size_t all = prefixes + attempts;
+    size_t all = prefixes + attempts + (attempts > 0);
     bool ok = true;
     p->verdict.points_possible = all;
     for (; i < prefixes && ok; i++)
         if (is_chosen(i, all, limit)) ok = crash_behind(p, (unsigned)i + 1, (uint32_t)i + 1);
     for (size_t k = 0; k < first->fact_count && ok; k++) {
         if (first->facts[k].kind != FACT_ATTEMPT) continue;
-        if (is_chosen(i, all, limit)) ok = crash_in(p, (unsigned)i + 1, &first->facts[k]);
+        last = &first->facts[k];
+        if (is_chosen(i, all, limit)) ok = crash_in(p, (unsigned)i + 1, last);
         i++;
     }
+    if (last && ok && is_chosen(i, all, limit)) ok = stay(p, (unsigned)i + 1, last);
     return ok;
 }
 

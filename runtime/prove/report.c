@@ -129,20 +129,29 @@ static const char *kind_name(entry_kind kind)
 
 size_t verdict_prefixes(const execution *first) { return first->entry_count > 2 ? first->entry_count - 2 : 0; }
 
-static const fact *attempt_at(const execution *x, size_t index)
+/* The last one if there are not so many; NULL: there is none. */
+static const fact *attempt_at(const execution *x, size_t index, bool *is_last)
 {
-    for (size_t i = 0; i < x->fact_count; i++)
-        if (x->facts[i].kind == FACT_ATTEMPT && index-- == 0) return &x->facts[i];
-    return NULL;
+    const fact *found = NULL;
+    *is_last = false;
+    for (size_t i = 0; i < x->fact_count; i++) {
+        if (x->facts[i].kind != FACT_ATTEMPT) continue;
+        found = &x->facts[i];
+        if (index-- == 0) return found;
+    }
+    *is_last = true;
+    return found;
 }
 
 static void print_crash(const execution *first, unsigned crash, FILE *to)
 {
     size_t prefixes = verdict_prefixes(first);
-    const fact *attempt = crash > prefixes ? attempt_at(first, crash - prefixes - 1) : NULL;
+    bool stays = false;
+    const fact *attempt = crash > prefixes ? attempt_at(first, crash - prefixes - 1, &stays) : NULL;
     if (attempt) {
-        (void)fprintf(to, "crash %u: in attempt %u of step \"%.*s\"\n", crash, attempt->attempt, (int)attempt->id.len,
-                      attempt->id.data);
+        (void)fprintf(to, "crash %u: in attempt %u of step \"%.*s\"%s\n", crash, attempt->attempt, (int)attempt->id.len,
+                      attempt->id.data,
+                      stays ? ", and the run goes on in the same process, whose variables it has used" : "");
     } else if (crash <= prefixes) {
         const entry *e = &first->entries[crash - 1];
         (void)fprintf(to, "crash %u: behind entry %u, %s", crash, crash, kind_name(e->kind));

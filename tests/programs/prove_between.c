@@ -31,6 +31,14 @@ static void on_process(sw_ctx *c)
     sw_reply_json(c, 201, sw_map(c, "saved", saved, "by", sw_int(getpid()), NULL));
 }
 
+/* Counts in a variable of the process. */
+static void on_count(sw_ctx *c)
+{
+    static int orders;
+    sw_value order = sw_map(c, "number", sw_int(++orders), NULL);
+    sw_reply_json(c, 201, sw_step(c, "save", save, order));
+}
+
 static void on_fault(sw_ctx *c)
 {
     sw_step(c, "save", save, sw_int(1));
@@ -43,6 +51,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "POST /fetch", on_fetch, NULL);
     sw_endpoint(app, "POST /file", on_file, NULL);
     sw_endpoint(app, "POST /process", on_process, NULL);
+    sw_endpoint(app, "POST /count", on_count, NULL);
     sw_endpoint(app, "POST /fault", on_fault, NULL);
     return sw_main(app, argc, argv);
 }
