@@ -5,7 +5,7 @@
 
 #include "tests/simulation/world.h"
 
-static uint64_t life[RUN_STATES][RUN_EVENTS], commits[COMMITS][COMMIT_EVENTS];
+static uint64_t life[RUN_STATES][RUN_EVENTS], commits[COMMITS][COMMIT_EVENTS], slots[SLOT_STATES][SLOT_EVENTS];
 
 void coverage_leave(void)
 {
@@ -14,6 +14,8 @@ void coverage_leave(void)
     for (unsigned c = COMMIT_EMPTY + 1; c < COMMITS; c++)
         for (unsigned e = 0; e < COMMIT_EVENTS; e++)
             w->commits_taken[c][e] = run_commit_taken((run_commit)c, (run_commit_event)e);
+    for (unsigned s = SLOT_NONE + 1; s < SLOT_STATES; s++)
+        for (unsigned e = 0; e < SLOT_EVENTS; e++) w->slots_taken[s][e] = slot_taken((slot_state)s, (slot_event)e);
 }
 
 void coverage_add(void)
@@ -22,6 +24,9 @@ void coverage_add(void)
         for (unsigned e = 0; e < RUN_EVENTS; e++) life[s][e] += w->life_taken[s][e];
     for (unsigned c = 0; c < COMMITS; c++)
         for (unsigned e = 0; e < COMMIT_EVENTS; e++) commits[c][e] += w->commits_taken[c][e];
+    for (unsigned s = 0; s < SLOT_STATES; s++)
+        for (unsigned e = 0; e < SLOT_EVENTS; e++) slots[s][e] += w->slots_taken[s][e];
+    memset(w->slots_taken, 0, sizeof w->slots_taken);
     memset(w->life_taken, 0, sizeof w->life_taken);
     memset(w->commits_taken, 0, sizeof w->commits_taken);
 }
@@ -55,13 +60,28 @@ static unsigned print_commits(unsigned *rows)
     return taken;
 }
 
+static unsigned print_slots(unsigned *rows)
+{
+    unsigned taken = 0;
+    for (unsigned s = SLOT_NONE + 1; s < SLOT_STATES; s++)
+        for (unsigned e = 0; e < SLOT_EVENTS; e++) {
+            if (slot_never((slot_state)s, (slot_event)e)) continue;
+            ++*rows;
+            taken += slots[s][e] > 0;
+            if (slots[s][e] == 0)
+                printf("# never: slot %s, %s\n", slot_state_name((slot_state)s), slot_event_name((slot_event)e));
+        }
+    return taken;
+}
+
 void coverage_print(void)
 {
 #ifdef SW_COVERAGE_TABLE
     unsigned rows = 0, taken = print_life(&rows);
     taken += print_commits(&rows);
+    taken += print_slots(&rows);
     printf("# transition tables: %u of %u rows taken\n", taken, rows);
 #else
-    (void)print_life, (void)print_commits;
+    (void)print_life, (void)print_commits, (void)print_slots;
 #endif
 }

@@ -1,5 +1,5 @@
-/* coverage: which rows of the run's transition tables the schedules have taken, in a build with -Dtable_coverage=true.
- */
+/* coverage: which rows of the transition tables of runs, commits and slots the schedules have taken, in a build with
+ * -Dtable_coverage=true. */
 #ifndef TESTS_SIMULATION_COVERAGE_H
 #define TESTS_SIMULATION_COVERAGE_H
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "runtime/run/run_machine.h"
+#include "runtime/run/slot_machine.h"
 #include "storage/memory/memory.h"
 
 enum {
@@ -248,8 +249,9 @@ typedef struct world {
     uint64_t nonces;
     struct {
         int16_t run, op;
-    } made[NONCES_MAX];                                                                 /* who got a nonce */
-    uint64_t life_taken[RUN_STATES][RUN_EVENTS], commits_taken[COMMITS][COMMIT_EVENTS]; /* see coverage.h */
+    } made[NONCES_MAX]; /* who got a nonce */
+    uint64_t life_taken[RUN_STATES][RUN_EVENTS], commits_taken[COMMITS][COMMIT_EVENTS];
+    uint64_t slots_taken[SLOT_STATES][SLOT_EVENTS]; /* see coverage.h */
     memory_disk *disk;
     space space; /* of the disk, behind the world */
 } world;
