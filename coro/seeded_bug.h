@@ -28,6 +28,7 @@
     X(FRAME_AGAIN, "a stream gets a frame twice when its run has been away")                                           \
     X(FRAME_EARLY, "a frame leaves before its entry is on disk")                                                       \
     X(LOSE_WAITER, "of the clients of a run that leaves memory all but one are forgotten")                             \
+    X(CALL_AGAIN, "a call that may have been done is sent again")                                                      \
     X(PARALLEL_MORE, "sw_each has one more at a time than it may")                                                     \
     X(RETRY_MORE, "a step is retried once more than it may be")                                                        \
     X(PLACE_MORE, "runs are resumed beyond --runs-max")                                                                \

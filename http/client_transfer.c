@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coro/seeded_bug.h"
 #include "http/client_core.h"
 
 enum {
@@ -16,7 +17,7 @@ enum {
 
 /* curl writes a request again by itself when a reused connection breaks, when a peer refuses an HTTP/2 stream or wants
  * HTTP/1.1. Only what asks for nothing to be done may go twice. */
-bool transfer_may_send(const http_call *call) { return !call->sent || call->safe; }
+bool transfer_may_send(const http_call *call) { return !call->sent || call->safe || BUG(CALL_AGAIN); }
 
 /* curl asks each time before it writes the request. */
 static int on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int local_port)

@@ -14,6 +14,7 @@
 #include "tests/simulation/promises.h"
 #include "tests/simulation/schedule.h"
 #include "tests/simulation/stand.h"
+#include "tests/simulation/upstream.h"
 
 enum {
     LOOPS_MAX = 2,
@@ -88,6 +89,7 @@ static void begin(epoch *e)
     stand_forget_clocks();
     schedule_begin();
     client_listen(fds, loops);
+    upstream_begin();
     sw_app *app = sw_app_new("simulation");
     program_endpoints(app);
     by_hand_options o = {.backend = disk_open(), .listeners = fds, .loops = loops, .ended_well = w->ended_well};
@@ -119,6 +121,7 @@ static int64_t loops_due_ns(const epoch *e)
 static void move_clock(epoch *e)
 {
     int64_t others = first(first(clients_due_ns(), schedule_due_ns()), disk_due_ns(e->app->store));
+    others = first(others, upstream_due_ns());
     int64_t due = first(others, loops_due_ns(e));
     if (e->quiet++ > QUIET_TURNS) due += first((int64_t)(e->quiet - QUIET_TURNS) * QUIET_MS, 5000) * MS;
     due = first(due, others);
@@ -186,6 +189,7 @@ static void serve(epoch *e)
         crash_when_planned();
         bool any = schedule_turn();
         any = clients_turn() || any;
+        any = upstream_turn() || any;
         open = turn_loops(e);
         any = disk_turn(e->app->store) || any;
         promise_turn(e->app);
@@ -202,6 +206,7 @@ void epoch_rehearse(void)
     begin(&e);
     serve(&e);
     clients_end();
+    upstream_end();
     by_hand_close(e.app);
     w->ended_well = true;
 }

@@ -4,6 +4,7 @@
 
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/upstream.h"
 
 const char *const program_paths[ENDPOINTS] = {"/usual", "/hasty", "/tied", "/late"};
 
@@ -50,6 +51,17 @@ static void fail(sw_ctx *c, const op *o)
     sw_fail(c, "fails");
 }
 
+/* One call, which changes something there. */
+static void call(sw_ctx *c)
+{
+    const char *const headers[] = {sw_printf(c, "X-Call: %u", promise_calls()),
+                                   sw_printf(c, "Idempotency-Key: %s", sw_step_key(c)), NULL};
+    const sw_request q = {
+        .method = "POST", .url = UPSTREAM_URL, .headers = headers, .body = {"do it", 5}, .timeout_ms = 2000};
+    sw_response answer = sw_fetch(c, &q);
+    sw_response_check(c, &q, &answer);
+}
+
 static sw_value attempt(sw_ctx *c, sw_value input)
 {
     run_record *r = world_run(sw_run_id(c));
@@ -63,6 +75,7 @@ static sw_value attempt(sw_ctx *c, sw_value input)
     push_chunks(c, o, at);
     if (o->work_ms > 0) sw_sleep(c, "work", o->work_ms);
     crash_point();
+    if (o->calls) call(c);
     if (sw_attempt(c) <= o->fails) fail(c, o);
     uint64_t nonce = promise_nonce(r, at);
     char *padding = sw_alloc(c, (size_t)o->bytes + 1);

@@ -30,6 +30,7 @@ static void set_step(op *o)
     o->fatal = world_chance(RANDOM_PLAN, 5);
     o->after = world_chance(RANDOM_PLAN, 20);
     o->sync = world_chance(RANDOM_PLAN, 15);
+    o->calls = world_chance(RANDOM_PLAN, w->plan.calls);
     if (world_chance(RANDOM_PLAN, 40)) o->work_ms = (int32_t)world_between(RANDOM_PLAN, 1, 200);
     if (world_chance(RANDOM_PLAN, 10)) o->timeout_ms = (int32_t)world_between(RANDOM_PLAN, 5, 200);
     o->backoff_ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 20) ? LONG_MS : SHORT_MS);

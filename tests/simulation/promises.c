@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -140,6 +141,19 @@ uint64_t promise_nonce(const run_record *r, int at)
     w->made[n].run = (int16_t)number(r);
     w->made[n].op = (int16_t)at;
     return n;
+}
+
+uint32_t promise_calls(void)
+{
+    if (++w->calls == CALLS_MAX) abort();
+    return w->calls;
+}
+
+void promise_call(uint32_t call)
+{
+    bool known = call > 0 && call <= w->calls;
+    PROMISE("one call an attempt", known && ++w->called[call] == 1, "call %u came a second time, or nobody made it",
+            call);
 }
 
 /* ---- What handlers see ---- */

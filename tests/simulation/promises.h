@@ -19,6 +19,9 @@ void promise_attempt_begins(run_record *r, int op, int attempt, const char *key)
 void promise_attempt_ends(run_record *r, int op);
 /* The result of an attempt: nobody else has it. */
 uint64_t promise_nonce(const run_record *r, int op);
+/* The number of a call that an attempt is about to make, and that it has come to the service. */
+uint32_t promise_calls(void);
+void promise_call(uint32_t number);
 /* A handler has got this result. */
 void promise_result(run_record *r, int op, uint64_t nonce);
 void promise_choice(run_record *r, int op, uint64_t value);

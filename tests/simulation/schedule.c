@@ -80,6 +80,7 @@ void schedule_make(void)
     p->clients = p->jobs + (unsigned)between(0, CLIENTS_MAX - JOBS_MAX);
     p->epochs = 1 + world_below(RANDOM_PLAN, EPOCHS_MAX);
     make_options(p);
+    p->calls = chance(30) ? 70 : 10;
     for (unsigned i = 0; i < p->jobs; i++) program_make(i);
     for (unsigned i = 0; i < p->clients; i++)
         make_client(&w->clients[i], i < p->jobs ? (int)i : (int)world_below(RANDOM_PLAN, p->jobs));

@@ -1,8 +1,11 @@
 /* What stands before libc for everything in the program, the shared libraries included: the world's clock, its
  * randomness, and what it is short of. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -10,11 +13,13 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "coro/sanitize.h"
 #include "tests/simulation/stand.h"
+#include "tests/simulation/upstream.h"
 #include "tests/simulation/world.h"
 
 /* Sanitizers and Valgrind have an allocator of their own, and look for leaks themselves. */
@@ -156,6 +161,39 @@ long stand_blocks(void) { return __atomic_load_n(&blocks, __ATOMIC_RELAXED); }
 #else
 long stand_blocks(void) { return 0; }
 #endif
+
+/* ---- Sockets: calls of steps lead to the world's own service ---- */
+
+SHOWN int connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+    const struct sockaddr_in *four = (const void *)to;
+    if (!w || to->sa_family != AF_INET || four->sin_port != htons(UPSTREAM_PORT))
+        return (int)syscall(SYS_connect, fd, to, len);
+    int there = upstream_connect();
+    if (there < 0) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
+    int rc = dup3(there, fd, O_CLOEXEC);
+    close(there);
+    return rc < 0 ? -1 : 0;
+}
+
+/* curl keeps a connection for the next call only when it knows where that leads. */
+SHOWN int getpeername(int fd, struct sockaddr *restrict out, socklen_t *restrict len)
+{
+    static const char name[] = UPSTREAM_NAME;
+    struct sockaddr_un there = {.sun_family = AF_UNSPEC};
+    socklen_t there_len = sizeof there;
+    int rc = (int)syscall(SYS_getpeername, fd, &there, &there_len);
+    bool upstream = rc == 0 && there.sun_family == AF_UNIX && memcmp(there.sun_path + 1, name, sizeof name - 1) == 0;
+    if (!upstream) return (int)syscall(SYS_getpeername, fd, out, len);
+    const struct sockaddr_in four = {
+        .sin_family = AF_INET, .sin_port = htons(UPSTREAM_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    memcpy(out, &four, *len < sizeof four ? *len : sizeof four);
+    *len = sizeof four;
+    return 0;
+}
 
 /* ---- Sockets: responses do not fit in what the kernel keeps ---- */
 

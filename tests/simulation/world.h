@@ -19,6 +19,7 @@ enum {
     CLIENTS_MAX = 24,
     CHOICES_MAX = 24,
     NONCES_MAX = 65536,
+    CALLS_MAX = 65536,
     FRAMES_MAX = 512,
     EVENTS_MAX = 24,
     BODY_MAX = 4096,
@@ -58,7 +59,7 @@ typedef struct op {
     int16_t retries; /* as sw_step_options has it */
     int16_t chunks;  /* of each attempt */
     int16_t parallel;
-    bool fatal, after, sync, settles;
+    bool fatal, after, sync, settles, calls;
     int32_t work_ms, timeout_ms, backoff_ms; /* of an attempt */
     int32_t ms;                              /* of a sleep */
     int32_t bytes;                           /* of the result, beside its nonce */
@@ -213,6 +214,7 @@ typedef struct plan {
     unsigned jobs, clients, epochs; /* the last of these is quiet */
     epoch_plan epoch[EPOCHS_MAX];
     unsigned runs_max;
+    unsigned calls; /* percent of the steps that make one */
     int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms;
 } plan;
 
@@ -247,6 +249,8 @@ typedef struct world {
     unsigned run_count;
     client clients[CLIENTS_MAX];
     uint64_t nonces;
+    uint32_t calls;            /* made by attempts */
+    uint8_t called[CALLS_MAX]; /* how often each has come to the service */
     struct {
         int16_t run, op;
     } made[NONCES_MAX]; /* who got a nonce */
