@@ -166,6 +166,7 @@ static void start_members(sw_group *g)
          (m = g->unstarted) && (g->parallel_max == 0 || g->running < g->parallel_max + BUG(PARALLEL_MORE));) {
         if (!m->ended && !member_start(m)) {
             g->is_short = true;
+            if (g->waiting) strand_wake(g->waiting); /* it tries again, and may sleep already */
             return;
         }
         g->unstarted = m->next;

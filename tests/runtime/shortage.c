@@ -11,7 +11,7 @@ enum { RUNS = 40, FIRST_STACKS = 16, MEMBERS = 100 };
 
 typedef struct notes {
     disk_state disk;
-    volatile bool no_stacks, no_reads, gate_open;
+    volatile bool no_stacks, no_reads, gate_open, each_open;
     volatile unsigned arrived, naps;
 } notes;
 static notes *seen;
@@ -69,6 +69,19 @@ static void on_group(sw_ctx *c)
     sw_reply_text(c, 200, "%zu members", sw_len(sw_group_wait(g)));
 }
 
+static sw_value wait_for_each(sw_ctx *c, sw_value v)
+{
+    count(&seen->arrived);
+    while (!seen->each_open) sw_sleep(c, "gate", 5);
+    return v;
+}
+
+static void on_each(sw_ctx *c)
+{
+    sw_value inputs = sw_array(c, 3, sw_int(1), sw_int(2), sw_int(3));
+    sw_reply_text(c, 200, "%zu steps", sw_len(sw_each(c, "one", wait_for_each, inputs, 1)));
+}
+
 static int serve(int argc, char **argv)
 {
     notes *n = share_memory(getenv("NOTES"), sizeof *n);
@@ -77,6 +90,7 @@ static int serve(int argc, char **argv)
     sw_app *app = sw_app_new("shortage");
     sw_endpoint(app, "GET /nap", on_nap, NULL);
     sw_endpoint(app, "GET /group", on_group, NULL);
+    sw_endpoint(app, "GET /each", on_each, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -165,6 +179,25 @@ static void test_members(void)
     stop();
 }
 
+/* Who waits for the group sleeps already when its next member finds no room: the one before has it still. */
+static void test_later_member(void)
+{
+    seen->arrived = 0;
+    seen->gate_open = seen->each_open = false;
+    start();
+    for (int i = 0; i < FIRST_STACKS - 2; i++) begin("/group", outputs[i]);
+    wait_for(&seen->arrived, FIRST_STACKS - 2);
+    begin("/each", outputs[FIRST_STACKS]);
+    wait_for(&seen->arrived, FIRST_STACKS - 1);
+    seen->no_stacks = true;
+    seen->each_open = true;
+    output_is(outputs[FIRST_STACKS], "3 steps");
+    seen->no_stacks = false;
+    seen->gate_open = true;
+    for (int i = 0; i < FIRST_STACKS - 2; i++) output_is(outputs[i], "100 members");
+    stop();
+}
+
 static void test_drain_while_short(void)
 {
     seen->arrived = 0;
@@ -215,6 +248,7 @@ static void test_recovery(void)
 
 static const check_case cases[] = {{"resumed runs wait for stacks", test_resumed},
                                    {"members of groups wait for stacks", test_members},
+                                   {"a later member waits for its stack", test_later_member},
                                    {"a drain ends groups that wait for stacks", test_drain_while_short},
                                    {"recovery is tried again", test_recovery}};
 
