@@ -127,6 +127,42 @@ void program_make(unsigned at)
     j->first = make_list(&m, 0, 7);
 }
 
+/* ---- Telling ---- */
+
+static void tell_op(const job *j, int16_t at, int depth)
+{
+    static const char *const kinds[] = {"step",  "try",    "each",      "group", "branch", "sleep", "sleep until",
+                                        "chunk", "sw_now", "sw_random", "if",    "fail",   "defer"};
+    const op *o = &j->ops[at];
+    printf("%*sop %d: %s %s", depth * 2, "", at, kinds[o->kind], o->id);
+    if (o->fails) printf(", fails %d", o->fails);
+    if (o->kind == OP_STEP || o->kind == OP_TRY) printf(", retries %d", o->retries);
+    if (o->work_ms) printf(", works %d ms", o->work_ms);
+    if (o->timeout_ms) printf(", timeout %d ms", o->timeout_ms);
+    if (o->ms) printf(", %d ms", o->ms);
+    if (o->parallel) printf(", %d at a time", o->parallel);
+    if (o->chunks) printf(", %d chunks", o->chunks);
+    printf("%s%s%s%s\n", o->fatal ? ", fatal" : "", o->sync ? ", .sync" : "", o->calls ? ", calls" : "",
+           o->settles ? ", settles" : "");
+}
+
+static void tell_list(const job *j, int16_t first, int depth)
+{
+    for (int16_t at = first; at != NO_OP; at = j->ops[at].next) {
+        tell_op(j, at, depth);
+        tell_list(j, j->ops[at].child, depth + 1);
+        if (j->ops[at].other != NO_OP) printf("%*selse, or before it is waited for:\n", depth * 2, "");
+        tell_list(j, j->ops[at].other, depth + 1);
+    }
+}
+
+void program_tell(unsigned at)
+{
+    const job *j = &w->jobs[at];
+    printf("job %u, %s%s%s\n", at, program_paths[j->endpoint], j->key[0] ? ", key " : "", j->key);
+    tell_list(j, j->first, 1);
+}
+
 /* ---- Results ---- */
 
 uint64_t program_mix(uint64_t before, uint64_t with)

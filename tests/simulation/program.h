@@ -9,6 +9,9 @@
 /* Fills w->jobs[at]. */
 void program_make(unsigned at);
 
+/* Prints its tree. */
+void program_tell(unsigned at);
+
 /* Registers the endpoints; POST to them with {"job":N} begins a run of that job. */
 void program_endpoints(sw_app *app);
 extern const char *const program_paths[ENDPOINTS];

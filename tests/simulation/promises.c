@@ -19,6 +19,7 @@ void promise_broken(const char *name, const char *format, ...)
     (void)vsnprintf(w->broken + n, sizeof w->broken - (size_t)n, format, args);
     va_end(args);
     world_note("BROKEN %s", w->broken);
+    if (w->rehearses) printf("# seed %llu, rehearsed, broke a promise: %s\n", (unsigned long long)w->seed, w->broken);
     world_exit(WORLD_BROKEN);
 }
 

@@ -16,6 +16,7 @@
 #include "tests/check.h"
 #include "tests/simulation/coverage.h"
 #include "tests/simulation/epoch.h"
+#include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/schedule.h"
 
@@ -24,7 +25,7 @@ enum { SCHEDULES = 20, REPEATED = 3 };
 #else
 enum { SCHEDULES = SANITIZED ? 200 : 1500, REPEATED = 20 };
 #endif
-enum { HANGS_S = 300, DOWN_MS = 30000 };
+enum { HANGS_S = 300, DOWN_MS = 30000, REHEARSALS = 5 };
 
 /* How a process ended that neither drained, nor crashed by plan, nor broke a promise; NULL: it did one of these. */
 static const char *surprise(int status)
@@ -64,6 +65,7 @@ static bool run_seed(uint64_t seed, bool talks)
 {
     world_begin(seed, talks);
     schedule_make();
+    for (unsigned i = 0; talks && i < w->plan.jobs; i++) program_tell(i);
     for (w->epoch = 0; w->epoch < w->plan.epochs && !w->broken[0]; w->epoch++) run_epoch(talks);
     if (w->broken[0])
         printf("# seed %llu broke a promise: %s\n# see it happen: simulation --seed %llu --talk\n",
@@ -71,14 +73,22 @@ static bool run_seed(uint64_t seed, bool talks)
     return !w->broken[0];
 }
 
-/* Libraries make things when they are first used: before any process is forked. */
-static void rehearse(void)
+/* Libraries make things when they are first used, and keep them: before any process is forked. A stream that pushes
+ * chunks in a step and a step that calls use all of them. */
+static void rehearse(uint64_t seed)
 {
-    world_begin(1, false);
+    world_begin(seed, false);
     schedule_make();
+    w->rehearses = true;
     w->plan.epochs = 1;
     memset(&w->plan.epoch[0], 0, sizeof w->plan.epoch[0]);
     w->plan.epoch[0].loops = 2;
+    for (unsigned i = 0; i < w->plan.clients; i++) w->clients[i].wish = i % WISHES;
+    for (unsigned i = 0; i < w->plan.jobs; i++)
+        for (unsigned o = 0; o < w->jobs[i].op_count; o++) {
+            w->jobs[i].ops[o].calls = true;
+            w->jobs[i].ops[o].chunks = 1;
+        }
     epoch_rehearse();
 }
 
@@ -152,7 +162,7 @@ int main(int argc, char **argv)
     if (budget) schedules = strtoull(budget, NULL, 10);
     from_seed = number_after(argc, argv, "--from", from_seed);
     schedules = number_after(argc, argv, "--schedules", schedules);
-    rehearse();
+    for (uint64_t seed = 1; seed <= REHEARSALS; seed++) rehearse(seed);
     if (has(argc, argv, "--bugs")) {
         list_bugs();
         return 0;

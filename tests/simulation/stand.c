@@ -158,6 +158,10 @@ SHOWN void *realloc(void *block, size_t bytes)
 }
 
 long stand_blocks(void) { return __atomic_load_n(&blocks, __ATOMIC_RELAXED); }
+#elif defined(CORO_ASAN)
+int __lsan_do_recoverable_leak_check(void);
+
+long stand_blocks(void) { return __lsan_do_recoverable_leak_check(); }
 #else
 long stand_blocks(void) { return 0; }
 #endif

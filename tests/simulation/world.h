@@ -24,7 +24,7 @@ enum {
     EVENTS_MAX = 24,
     BODY_MAX = 4096,
     REQUEST_MAX = 8192,
-    ANSWER_MAX = 65536,
+    ANSWER_MAX = 40960,
     URL_MAX = 512,
     KEY_TEXT = 27,
     RUN_TEXT = 27
@@ -233,8 +233,9 @@ typedef struct world {
     int64_t steady_ns;
     int64_t ahead_ms; /* the wall clock is ahead of that */
     unsigned epoch;
-    bool talks;    /* prints what happens */
-    uint64_t hash; /* of all that has happened */
+    bool rehearses; /* no process is forked */
+    bool talks;     /* prints what happens */
+    uint64_t hash;  /* of all that has happened */
     uint64_t happened;
     char broken[1024];  /* the promise that was broken, and how; "": none */
     const char *where;  /* what the process was about, for one that dies by itself */
