@@ -213,7 +213,9 @@ static void stop(void)
     int status = 0;
     CHECK(kill(server.pid, SIGTERM) == 0 && waitpid(server.pid, &status, 0) == server.pid);
     join_log();
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!well) log_show();
+    CHECK(well);
 }
 
 /* True: the process without supervisor has ended, and was started again. */
@@ -424,7 +426,8 @@ static void kills(bool supervised, size_t count)
     for (size_t i = 0; i < count; i++) {
         pid_t pid = worker();
         usleep(50000 * (useconds_t)(i % 5));
-        CHECK(kill(pid, signals[i % (sizeof signals / sizeof signals[0])]) == 0);
+        /* A sanitizer takes others for the process's own, and ends it with a code. */
+        CHECK(kill(pid, SANITIZED ? SIGKILL : signals[i % (sizeof signals / sizeof signals[0])]) == 0);
         while (worker() == pid) nap();
     }
     innocents_end(FEW);
