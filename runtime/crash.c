@@ -104,12 +104,20 @@ static void leave(const crash_record *record)
     (void)n;
 }
 
-/* From outside: the watchdog's, if a loop hangs, and is where it was when that was found. */
-static void note_hangs(int number)
+/* The watchdog's, if a loop hangs, and is where it was when that was found. */
+static void note_outside(int number)
 {
-    unsigned count = __atomic_load_n(&hang_count, __ATOMIC_ACQUIRE);
-    for (unsigned i = 0; i < count && number == SIGABRT; i++)
-        if (__atomic_load_n(hangs[i].switches, __ATOMIC_RELAXED) == hangs[i].seen) leave(&hangs[i].record);
+    crash_record record;
+    unsigned count = __atomic_load_n(&hang_count, __ATOMIC_ACQUIRE), hung = 0;
+    for (unsigned i = 0; i < count && number == SIGABRT; i++) {
+        if (__atomic_load_n(hangs[i].switches, __ATOMIC_RELAXED) != hangs[i].seen) continue;
+        leave(&hangs[i].record);
+        hung++;
+    }
+    if (hung > 0) return;
+    begin_record(&record, number);
+    record.path = CRASH_FROM_OUTSIDE;
+    leave(&record);
 }
 
 void crash_note(int number, bool own)
@@ -118,7 +126,7 @@ void crash_note(int number, bool own)
     const strand *s = at_work();
     if (getpid() != crash_pid || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
     if (!own) {
-        note_hangs(number);
+        note_outside(number);
         return;
     }
     bool is_task = s && s->task;

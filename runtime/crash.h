@@ -17,7 +17,11 @@ struct store;
 enum { CRASH_BY_EXIT = 0 /* instead of a signal: it called exit() */ };
 enum { CRASHES_MAX = 3 }; /* in a row, without any progress of the run between them */
 
-enum { CRASH_OF_PLAIN = 1 }; /* path of a record without run: a plain request was under way; else nobody knows */
+/* The path of a record without run says why it has none: 0, nobody knows which it was. */
+enum {
+    CRASH_OF_PLAIN = 1,    /* a plain request was under way */
+    CRASH_FROM_OUTSIDE = 2 /* another process sent the signal */
+};
 
 /* What the handler leaves. Its bytes are the file's, in the machine's order. */
 typedef struct crash_record {
@@ -36,7 +40,7 @@ extern const char crash_magic[sizeof(((crash_record *)0)->magic)];
 
 /* How the process before has ended, by its records. */
 typedef struct crash_ends {
-    size_t known;    /* in a run that is named, or a plain request */
+    size_t known;    /* in a run that is named, or in none for sure */
     size_t unknown;  /* nobody knows in which run */
     uint32_t number; /* of those: the signal, or CRASH_BY_EXIT */
 } crash_ends;

@@ -196,7 +196,7 @@ static crash_ends ends_of(const crash_record *records, size_t count, uint64_t ep
     crash_ends ends = {.known = 0};
     for (size_t i = 0; i < count; i++) {
         if (records[i].epoch != epoch) continue;
-        if (is_of_run(&records[i]) || records[i].path == CRASH_OF_PLAIN) {
+        if (is_of_run(&records[i]) || records[i].path != 0) {
             ends.known++;
         } else {
             ends.unknown++;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,15 @@ void former_end(const char *data)
 
 /* ---- The verdict ---- */
 
+/* Nobody sent the signal: the handler would have left a record of that. It found no stack to run on. */
+static bool died_of_fault(int status)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        if (WIFSIGNALED(status) && WTERMSIG(status) == faults[i]) return true;
+    return false;
+}
+
 bool former_is_unclean(const former *f, uint64_t epoch, const crash_ends *crashes, const control_ended *worker,
                        char text[FORMER_TEXT])
 {
@@ -132,6 +142,9 @@ bool former_is_unclean(const former *f, uint64_t epoch, const crash_ends *crashe
         (void)snprintf(text, FORMER_TEXT, "signal %u (%s)", crashes->number, strsignal((int)crashes->number));
     else if (worker->pid != 0 && worker->pid == f->pid && WIFEXITED(worker->status))
         (void)snprintf(text, FORMER_TEXT, "it exited with code %d", WEXITSTATUS(worker->status));
+    else if (worker->pid != 0 && worker->pid == f->pid && died_of_fault(worker->status))
+        (void)snprintf(text, FORMER_TEXT, "signal %d (%s), on a thread that could not tell", WTERMSIG(worker->status),
+                       strsignal(WTERMSIG(worker->status)));
     else if (was_short_of_memory(f))
         (void)snprintf(text, FORMER_TEXT, "the kernel ended it for want of memory");
     return text[0] != 0;

@@ -52,7 +52,9 @@ static void test_worker(void)
     const crash_ends none = {0};
     const int status[] = {W_EXITCODE(0, 0), W_EXITCODE(3, 0), W_EXITCODE(0, SIGKILL), W_EXITCODE(0, SIGABRT)};
     for (int i = 0; i < 4; i++) {
-        CHECK_INT(is_unclean(&f, none, (control_ended){getpid(), status[i]}, "it exited with code"), i < 2);
+        const char *how = i < 2 ? "it exited with code" : "signal 6";
+        CHECK_INT(is_unclean(&f, none, (control_ended){getpid(), status[i]}, how), i != 2);
+        CHECK(!is_unclean(&f, (crash_ends){.known = 1}, (control_ended){getpid(), status[i]}, ""));
         CHECK(!is_unclean(&f, none, (control_ended){getpid() + 1, status[i]}, "")); /* another process */
     }
 }

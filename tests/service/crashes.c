@@ -52,6 +52,12 @@ static void *die_on_thread(void *how)
     return NULL;
 }
 
+static void *deep_on_thread(void *arg)
+{
+    zero = deep(0) & 0;
+    return arg;
+}
+
 static sw_value charge(sw_ctx *c, sw_value value)
 {
     const char *how = sw_cstr(c, value);
@@ -59,6 +65,8 @@ static sw_value charge(sw_ctx *c, sw_value value)
     if (seen->harmless) return value;
     if (strcmp(how, "blocking") == 0)
         (void)sw_blocking(c, die_on_thread, (void *)(uintptr_t)"segv");
+    else if (strcmp(how, "deep-blocking") == 0)
+        (void)sw_blocking(c, deep_on_thread, NULL);
     else if (strcmp(how, "deep") == 0)
         return sw_int(deep(0));
     else if (strcmp(how, "stream") == 0)
@@ -281,6 +289,7 @@ static void test_blocking(void) { poisons("blocking", SIGSEGV); }
 static void test_between(void) { poisons("between", SIGSEGV); }
 static void test_exit(void) { poisons("exit", 0); }
 static void test_deep(void) { poisons("deep", SIGSEGV); }
+static void test_deep_blocking(void) { poisons("deep-blocking", SIGSEGV); }
 static void test_stream(void) { poisons("stream", SIGABRT); }
 
 /* A connection that has not waited for --keep-after yet ends with the worker. */
@@ -450,6 +459,7 @@ static const check_case cases[] = {{"a write to nowhere", test_segv},
                                    {"exit", SANITIZED ? NULL : test_exit},
                                    {"between steps", test_between},
                                    {"a stack that is used up", test_deep},
+                                   {"a stack of sw_blocking that is used up", test_deep_blocking},
                                    {"a step that streams before it dies", test_stream},
                                    {"beside fifty innocents", test_innocents},
                                    {"beside fifty innocents, supervised", test_supervised},

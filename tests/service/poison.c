@@ -45,11 +45,25 @@ static void *crash_thread(void *arg)
     return arg;
 }
 
+static __attribute__((noinline)) int deep(int n)
+{
+    volatile char frame[512];
+    frame[0] = (char)n;
+    return zero ? 0 : deep(n + 1) + frame[0];
+}
+
+/* It has no stack for a signal handler. */
+static void *deep_thread(void *arg)
+{
+    zero = deep(0) & 0;
+    return arg;
+}
+
 /* A library's own thread, of which nobody knows for which run it works. */
-static void die_on_own_thread(void)
+static void die_on_own_thread(void *(*fn)(void *))
 {
     pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, crash_thread, NULL) == 0);
+    CHECK(pthread_create(&thread, NULL, fn, NULL) == 0);
     (void)pthread_join(thread, NULL);
 }
 
@@ -78,7 +92,8 @@ static __attribute__((noinline)) void die(sw_ctx *c, const char *how)
     if (strcmp(how, "blocking") == 0) (void)sw_blocking(c, exit_at_once, NULL);
     if (strcmp(how, "memory") == 0) die_for_memory();
     if (strcmp(how, "room") == 0) die_without_room();
-    if (strcmp(how, "thread") == 0) die_on_own_thread();
+    if (strcmp(how, "thread") == 0) die_on_own_thread(crash_thread);
+    if (strcmp(how, "deep") == 0) die_on_own_thread(deep_thread);
     while (strcmp(how, "loop") == 0) zero = 0;
 }
 
@@ -390,6 +405,7 @@ static void test_again(void)
 }
 
 static void test_thread_supervised(void) { poisons("thread", true, FEW, SUSPECTED); }
+static void test_deep_supervised(void) { poisons("deep", true, FEW, SUSPECTED); }
 static void test_exit_status(void) { poisons("_exit", true, MANY, "under suspicion: it exited with code 3"); }
 static void test_exit_zero(void) { poisons("zero", true, FEW, "under suspicion: it exited with code 0"); }
 static void test_blocking(void) { poisons("blocking", true, FEW, "under suspicion: it exited with code 4"); }
@@ -471,6 +487,7 @@ static check_case cases[] = {
     {"a thread of its own that crashes", test_thread},
     {"released, it is stopped again", test_again},
     {"a thread of its own that crashes, supervised", test_thread_supervised},
+    {"a thread of its own whose stack is used up, supervised", SANITIZED ? NULL : test_deep_supervised},
     {"_exit, supervised, beside five hundred innocents", test_exit_status},
     {"_exit with code 0, supervised", test_exit_zero},
     {"_exit on a thread of sw_blocking, supervised", test_blocking},
