@@ -1,0 +1,125 @@
+/* What one process leaves to the next about runs that end with their clients: read as it was written, through ends and
+ * deaths of any number of processes, and whatever else is in the file. */
+#include "runtime/ties.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "runtime/clock.h"
+#include "tests/served.h"
+
+enum { RUNS = 300, THREADS = 3 };
+
+static char folder[64];
+static run_id runs[RUNS];
+
+/* `age_ms` before now; below zero: to come. */
+static run_id run_of(int64_t age_ms, int n)
+{
+    const uint8_t random[10] = {(uint8_t)(n >> 8), (uint8_t)n};
+    return run_id_make(clock_wall_ms() - age_ms, random, (unsigned)n % THREADS, THREADS);
+}
+
+static ties *open_ties(void)
+{
+    ties *t = ties_open(folder);
+    CHECK(t);
+    return t;
+}
+
+/* Opened, and killed. */
+static void die(folder_end was, const run_id *run, former_tie knows)
+{
+    ties *t = open_ties();
+    CHECK_INT(ties_former_end(t), was);
+    CHECK_INT(ties_find(t, run), knows);
+    ties_close(t, false);
+}
+
+static void put_end(const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/end", folder);
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static former_tie tie_of(int n) { return n % 3 == 0 ? FORMER_ALONE : n % 3 == 1 ? FORMER_AWAITED : FORMER_UNKNOWN; }
+
+static void *leave_some(void *arg)
+{
+    static int next;
+    ties *t = arg;
+    for (int i; (i = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED)) < RUNS;)
+        if (tie_of(i) != FORMER_ALONE) ties_leave(t, &runs[i], tie_of(i));
+    return NULL;
+}
+
+/* As several loops leave them at once; then by processes that settle some of them, or none. */
+static void test_left(void)
+{
+    pthread_t threads[THREADS];
+    ties *t = open_ties();
+    for (int i = 0; i < RUNS; i++) runs[i] = run_of(1000, i);
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, leave_some, t) == 0);
+    for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+    ties_close(t, true);
+    for (int round = 0; round < 3; round++) {
+        t = open_ties();
+        CHECK_INT(ties_former_end(t), FOLDER_ENDED);
+        for (int i = 0; i < RUNS; i++) CHECK_INT(ties_find(t, &runs[i]), i < round * 100 ? FORMER_ALONE : tie_of(i));
+        for (int i = round * 100; i < (round + 1) * 100; i++) ties_settle(t, &runs[i]);
+        ties_close(t, true);
+    }
+}
+
+/* A process that is killed forgets nothing of what was left to it, and knows nothing of runs of its own. */
+static void test_killed(void)
+{
+    ties *t = open_ties();
+    run_id awaited = run_of(1000, 1), alone = run_of(1000, 2);
+    ties_leave(t, &awaited, FORMER_AWAITED);
+    ties_close(t, true);
+    die(FOLDER_ENDED, &alone, FORMER_ALONE);
+    run_id own = run_of(-1000, 3);
+    die(FOLDER_IN_USE, &alone, FORMER_PRESUMED);
+    die(FOLDER_IN_USE, &awaited, FORMER_AWAITED);
+    die(FOLDER_IN_USE, &own, FORMER_UNKNOWN);
+    t = open_ties();
+    ties_leaving(t); /* it has sent clients on, and nobody knows whom */
+    ties_close(t, false);
+    die(FOLDER_LEAVING, &awaited, FORMER_PRESUMED);
+    die(FOLDER_IN_USE, &awaited, FORMER_PRESUMED);
+    die(FOLDER_IN_USE, &own, FORMER_UNKNOWN);
+}
+
+static void test_other_files(void)
+{
+    char text[256], id[RUN_ID_TEXT + 1];
+    run_id run = run_of(1000, 1), other = run_of(1000, 2);
+    run_id_format(&run, id);
+    put_end("ended\n"); /* of a version that left no list */
+    die(FOLDER_ENDED, &run, FORMER_PRESUMED);
+    put_end("in use\n");
+    die(FOLDER_IN_USE, &run, FORMER_UNKNOWN);
+    put_end("");
+    die(FOLDER_ENDED, &run, FORMER_PRESUMED);
+    snprintf(text, sizeof text, "ended\ntied runs:\n\nno run at all\n%s later\n%s awaited\n%.20s", id, id, id);
+    put_end(text);
+    die(FOLDER_ENDED, &run, FORMER_AWAITED);
+    put_end(text);
+    die(FOLDER_ENDED, &other, FORMER_ALONE);
+    put_end("in use\nsince x\ntied runs:\n");
+    die(FOLDER_IN_USE, &run, FORMER_UNKNOWN);
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {{"what loops leave is found by the next process", test_left},
+                                       {"also when one is killed in between", test_killed},
+                                       {"other files", test_other_files}};
+    make_folder(folder);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    remove_tree(folder);
+    return result;
+}
