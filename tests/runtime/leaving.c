@@ -121,6 +121,7 @@ static void test_drain_then_refused(void)
     TURN_UNTIL(seen.steps == 1);
     run *r = newest();
     turned_drain();
+    TURN_UNTIL(turned_home()->draining);
     go();
     TURN_UNTIL(r->state == RUN_LEAVING); /* at its nap it has noticed the drain */
     turned_writes = true;

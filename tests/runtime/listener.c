@@ -165,8 +165,11 @@ static void test_left_to_next(void)
 {
     start();
     const run *r = begin("POST /nap");
+    turned_writes = false;
     TURN_UNTIL(r->waits_long);
     turned_drain();
+    TURN_UNTIL(turned_home()->draining);
+    turned_writes = true;
     while (turned_turn()) continue;
     CHECK_STR(told, "durable; left to next; ");
     by_hand_close(turned_app);
