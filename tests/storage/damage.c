@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
+#include "storage/by_hand.h"
 #include "storage/rocks_note.h"
 #include "tests/store_desk.h"
 
@@ -24,17 +25,26 @@ static __attribute__((format(printf, 1, 2))) void shell(const char *format, ...)
 
 static run_id run_of(int i) { return id_of(1000 + i, (uint8_t)i); }
 
+/* By hand: a sweeper would write its time somewhere between, or behind them. */
 static void make_whole(void)
 {
     char data[2000];
     desk d;
     store_options o = options_for("whole");
+    o.by_hand = true;
     snprintf(whole, sizeof whole, "%s", o.path);
     open_desk(&d, &o);
     for (int i = 0; i < RUNS; i++) {
         memset(data, 'a' + i % 26, sizeof data - 1);
         data[sizeof data - 1] = 0;
-        put(&d, run_of(i), 0, i % 2 ? STORE_LIVE_SET : STORE_LIVE_CLEAR, 0, data);
+        store_segment s = {.run = run_of(i),
+                           .live = i % 2 ? STORE_LIVE_SET : STORE_LIVE_CLEAR,
+                           .retain_ms = -1,
+                           .data = data,
+                           .len = sizeof data - 1};
+        store_append(d.port, &s);
+        store_hand_write(d.store);
+        wait_for(&d, (size_t)i + 1);
     }
     close_desk(&d);
 }
@@ -244,7 +254,6 @@ static void test_any_byte(void)
     CHECK(refusals > ROUNDS / 2);
 }
 
-/* The folder goes while the store has it open: commits fail, instead of going to files that nobody will find. */
 /* The note has a limit, and says what is beyond it. */
 static void test_many_logs(void)
 {
@@ -263,6 +272,7 @@ static void test_many_logs(void)
         CHECK_INT(rocks_note_bytes(&again, note.files[i].name), note.files[i].bytes);
 }
 
+/* The folder goes while the store has it open: commits fail, instead of going to files that nobody will find. */
 static void test_folder_deleted(void)
 {
     desk d;
