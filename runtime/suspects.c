@@ -48,7 +48,7 @@ static void wait_turn(suspects *all, suspect *k)
     uv_mutex_lock(&all->lock);
     k->waits = true;
     if (k->rank < all->first) all->first = k->rank;
-    if (!all->alone) grant(all);
+    if (all->open && !all->alone) grant(all);
     uv_mutex_unlock(&all->lock);
 }
 
@@ -212,13 +212,27 @@ void suspects_look(home *h)
     raise_tries(h, s);
 }
 
+static void on_gathered(struct timer *t)
+{
+    suspects *all = ((home *)t->arg)->suspects;
+    uv_mutex_lock(&all->lock);
+    all->open = true;
+    grant(all);
+    uv_mutex_unlock(&all->lock);
+}
+
 void suspects_join(home *h)
 {
     suspects *all = h->suspects;
     assert(h->index < SUSPECTS_LOOPS_MAX && h->count == all->loops);
     uv_mutex_lock(&all->lock);
     all->homes[h->index] = h;
+    bool is_first = !all->opens;
+    all->opens = true;
     uv_mutex_unlock(&all->lock);
+    if (!is_first) return;
+    all->time = (struct timer){.fn = on_gathered, .arg = h};
+    if (!timers_start(&h->timers, &all->time, SUSPECTS_GATHER_MS)) on_gathered(&all->time);
 }
 
 void suspects_recovered(home *h)

@@ -13,8 +13,9 @@ enum {
     SUSPECTS_LOOPS_MAX = 256,
     SUSPECT_LEAST_MS = 1000, /* bounds of alone_ms */
     SUSPECT_MOST_MS = 60000,
-    SUSPECT_TRIES = 2, /* from so many tries on a run is one */
-    TRIES_BYTES = 20   /* of a row's value: tries u32, epoch u64, order u64, big endian */
+    SUSPECTS_GATHER_MS = 500, /* before the first turn: most of them are known by then, and the likeliest comes first */
+    SUSPECT_TRIES = 2,        /* from so many tries on a run is one */
+    TRIES_BYTES = 20          /* of a row's value: tries u32, epoch u64, order u64, big endian */
 };
 
 /* A row as it was at the start. */
@@ -40,10 +41,11 @@ struct suspects {
     uint64_t last_order; /* atomic */
     uv_mutex_t lock;
     struct home *homes[SUSPECTS_LOOPS_MAX]; /* under lock: those that have begun */
+    bool opens, open;                       /* under lock: turns are to begin; they do */
     size_t first;                           /* under lock: nobody waits in `ranks` before it */
     suspect *alone;                         /* under lock: whose turn it is; NULL: nobody waits */
     bool taken;                             /* under lock: its home knows */
-    struct timer time;                      /* of `alone`, on its home */
+    struct timer time;                      /* of `alone`, on its home; before the first turn on any */
 };
 
 void suspects_encode(uint8_t to[TRIES_BYTES], uint32_t tries, uint64_t epoch, uint64_t order);

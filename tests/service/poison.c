@@ -14,7 +14,7 @@
 enum { MANY = 500, FEW = 40, STEPS = 4, DAY_MS = 86400000, LOG_BYTES = 1 << 20, STARTS_MAX = 12 };
 
 typedef struct notes {
-    volatile bool armed, harmless;
+    volatile bool armed, harmless, hurry;
     volatile uint8_t begun[MANY]; /* of each innocent: the highest of its steps that has begun */
     volatile unsigned again;      /* steps that began after a later one */
     clocks_state clocks;
@@ -118,7 +118,9 @@ static sw_value slow(sw_ctx *c, sw_value v)
     int64_t who = sw_as_int(sw_at(v, 0), 0), step = sw_as_int(sw_at(v, 1), 0);
     if (seen->begun[who] > step) (void)__atomic_add_fetch(&seen->again, 1, __ATOMIC_SEQ_CST);
     seen->begun[who] = (uint8_t)step;
-    sw_sleep(c, "slow", sw_as_int(sw_at(v, 2), 0));
+    int64_t ms = sw_as_int(sw_at(v, 2), 0);
+    sw_sleep(c, "slow", ms);
+    while (ms == 0 && !seen->hurry) sw_sleep(c, "slower", 50);
     return sw_int(step);
 }
 
@@ -425,6 +427,24 @@ static void with_watchdog(bool supervised)
 static void test_loop(void) { with_watchdog(false); }
 static void test_loop_supervised(void) { with_watchdog(true); }
 
+/* Innocents that do not get on are in memory as suspects when its turn comes, and nobody is stopped for that end: the
+ * one that came last is the first at the next start. */
+static void test_behind(void)
+{
+    enum { INNOCENTS = 3 };
+    in_folder("behind", false);
+    start();
+    begin("/poison?how=thread", poison);
+    begin_innocents(0, INNOCENTS, 0);
+    seen->armed = true;
+    CHECK(deaths_until_stopped() >= 3);
+    CHECK_INT(log_count("the only suspect in memory"), 1);
+    seen->hurry = true;
+    innocents_end(INNOCENTS);
+    release();
+    stop();
+}
+
 static pid_t worker(void)
 {
     while (restart_if_dead() || !call_try(NULL, url_of("/pid"), NULL, NULL, 0, &a) || a.status != 200) nap();
@@ -486,6 +506,7 @@ static check_case cases[] = {
     {"out of memory, supervised", test_memory_supervised},
     {"a thread of its own that crashes", test_thread},
     {"released, it is stopped again", test_again},
+    {"behind innocents that do not get on", test_behind},
     {"a thread of its own that crashes, supervised", test_thread_supervised},
     {"a thread of its own whose stack is used up, supervised", SANITIZED ? NULL : test_deep_supervised},
     {"_exit, supervised, beside five hundred innocents", test_exit_status},
