@@ -323,10 +323,18 @@ void slot_take_letter(home *h, letter *m, const char *error)
     }
 }
 
+/* What has reached a run in memory is on disk as the letter that it came as, or as the entry that it has become. */
+static bool is_on_disk(const run *r, letter_kind kind)
+{
+    if (letter_is_in(r->letters, kind) || letter_is_in(r->sealed_letters, kind)) return true;
+    if (kind == LETTER_RELEASE) return r->seq_release > 0 && r->seq_durable >= r->seq_release;
+    return r->cancel && !run_has_lost(r) && r->seq_durable == r->seq_next;
+}
+
 bool slot_is_promised(const home *h, const run_id *id, letter_kind kind)
 {
     const slot *s = slot_find(&h->slots, id);
-    return s && (s->run || letter_is_in(s->letters, kind));
+    return s && (letter_is_in(s->letters, kind) || (s->run && is_on_disk(s->run, kind)));
 }
 
 void slot_keep_letters(slot *s, letter **letters)

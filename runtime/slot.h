@@ -118,7 +118,7 @@ void slot_cancel(struct home *h, struct http_exchange *x, const run_id *id);
 void slot_release(struct home *h, struct http_exchange *x, const run_id *id);
 /* A letter to a run is on disk (error NULL) or not. Takes it. */
 void slot_take_letter(struct home *h, struct letter *m, const char *error);
-/* What was asked of the run is on disk, or has reached it. */
+/* What was asked of the run is on disk: it will be done, also by a later process. */
 bool slot_is_promised(const struct home *h, const run_id *id, letter_kind kind);
 /* Letters of a run that leaves memory before their entries are on disk. */
 void slot_keep_letters(slot *s, struct letter **letters);

@@ -297,6 +297,32 @@ static void test_member_is_cancelled(void)
     check_next_process(&id, "started; sleep nap; cancel; response; ended");
 }
 
+/* 202 says that the run will be cancelled, whatever happens to the process: not before that is on disk. */
+static void test_promise(void)
+{
+    char text[TURNED_TEXT];
+    static const char *const flags[] = {"--hold", "100ms", NULL};
+    turned_open(routes, flags);
+    (void)turned_send("POST", "/alone", "Prefer: respond-async\r\n");
+    TURN_UNTIL(seen.steps == 1);
+    run *r = newest();
+    run_id id = r->id;
+    TURN_UNTIL(r->commit == COMMIT_DURABLE);
+    turned_writes = false;
+    CHECK_INT(turned_reply(turned_send_to("DELETE", &id, ""), text), 503);
+    CHECK(strstr(text, "ask again"));
+    CHECK_INT(r->state, RUN_CANCELLING);
+    turned_writes = true;
+    TURN_UNTIL(r->commit == COMMIT_DURABLE);
+    CHECK_INT(turned_reply(turned_send_to("DELETE", &id, ""), text), 202);
+    go();
+    TURN_UNTIL(turned_home()->runs.count == 0);
+    turned_journal j;
+    turned_load(&id, &j);
+    CHECK_STR(j.text, "started; cancel; response; ended");
+    turned_close();
+}
+
 static const check_case cases[] = {
     {"unwound for a drain, and then nothing is on disk", test_drain_then_refused},
     {"a drain after a loss", test_lost_then_drain},
@@ -306,5 +332,6 @@ static const check_case cases[] = {
     {"a member that outlives its handler finishes", test_member_finishes},
     {"a member that outlives its handler is hurried", test_member_is_hurried},
     {"a member that outlives its handler is cut by a cancel", test_member_is_cancelled},
+    {"a cancel is promised when it is on disk", test_promise},
 };
 CHECK_MAIN(cases)
