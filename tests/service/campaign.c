@@ -398,16 +398,17 @@ static void test_campaign(void)
     await_all_ended();
 }
 
-/* A port that nobody has: the program is started anew at the same one. */
+/* The program is started anew at the same port. It stays bound, so that meanwhile the kernel gives it to nobody else; a
+ * socket that does not listen is in nobody's way. */
 static void choose_address(void)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&at, len) == 0 && getsockname(fd, (struct sockaddr *)&at, &len) == 0);
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
+    CHECK(bind(fd, (struct sockaddr *)&at, len) == 0 && getsockname(fd, (struct sockaddr *)&at, &len) == 0);
     address = at;
     snprintf(address_text, sizeof address_text, "127.0.0.1:%d", ntohs(at.sin_port));
-    close(fd);
 }
 
 static void read_flags(int argc, char **argv)
