@@ -1,6 +1,7 @@
 /* A run that ends its process is found and stopped whichever way it does that, also when nothing tells of which run the
  * process died; hundreds of slow innocents beside it all end, and no step of theirs that was over begins again. What no
  * run brings about stops nobody. With and without a supervisor. */
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -527,17 +528,21 @@ static check_case cases[] = {
     {"ends that the wall clock shows a day apart make no suspects", test_days_set},
 };
 
-/* A tmpfs in this program's own mount namespace stands for the kernel's cgroup files; who may not have one cannot test
- * what is read there. */
+/* A tmpfs in this program's own mount namespace stands for the kernel's cgroup files. */
+static bool mount_kills(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0, NULL) == 0;
+}
+
+/* Who may not have one cannot test what is read there. */
 static void show_kills(void)
 {
-    if (unshare(CLONE_NEWNS) != 0) {
-        printf("# no mount namespace: want of memory is not tested\n");
+    if (!mount_kills()) {
+        printf("# no mount: %s: want of memory is not tested\n", strerror(errno));
         cases[0].fn = cases[1].fn = NULL;
         return;
     }
-    CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-    CHECK(mount("tmpfs", "/sys/fs/cgroup", "tmpfs", 0, NULL) == 0);
     FILE *f = fopen(KILLS_FILE, "w");
     CHECK(f && fprintf(f, "oom 0\noom_kill 0\n") > 0 && fclose(f) == 0);
 }
