@@ -71,8 +71,8 @@ static void the_rest_of_a_reply(void)
     start();
     int fd = test_connect();
     test_say(fd, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    TEST_AWAIT(atomic_load(&refused) == 1); /* read meanwhile, the kernel could take all of it */
     expect_reset(fd);
-    CHECK_INT(atomic_load(&refused), 1);
     TEST_AWAIT(test_connections() == 0);
     test_stop();
 }
