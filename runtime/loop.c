@@ -338,6 +338,9 @@ static void drain_runs(sw_loop *l)
             else
                 waiter_dismiss(&s->waiters);
         }
+    run *r; /* those that are not on disk yet are drained when they are */
+    TAILQ_FOREACH(r, &l->home.runs.unlisted, unlisted)
+    if (run_is_durable(r)) run_drain(r);
     if (l->home.replaced) waiter_leave_readers(&l->home);
     plain *p;
     if (!l->home.hurried) return;

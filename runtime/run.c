@@ -210,11 +210,10 @@ void run_committed(run *r)
         if (!run_is_touched(r)) settle(r); /* else a client came to it in this turn: run_turn_end ends it */
         return;
     }
-    if (first) {
-        if (!r->slot) run_make_findable(r);
-        if (r->slot) slot_end_if_alone(r->task.home, r->slot); /* before that nobody could be sent on */
-        if (r->task.home->draining) run_drain(r);              /* the drain has not found it */
-    }
+    bool is_found = r->slot != NULL;
+    if (!is_found) run_make_findable(r);
+    if (r->slot && (first || !is_found)) slot_end_if_alone(r->task.home, r->slot); /* before it could not be sent on */
+    if (first && r->task.home->draining) run_drain(r);                             /* the drain has not found it */
     for (strand *s = r->commit_waiters ? r->task.strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);
 }

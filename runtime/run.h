@@ -139,8 +139,11 @@ static inline bool run_has_lost(const run *r) { return r->state == RUN_LOSING ||
 /* It is on disk: the next process would find it, and clients can be sent on. */
 static inline bool run_is_durable(const run *r) { return run_commit_is_durable(r->commit); }
 
-/* The slot of a run that is in memory and that nobody could ask for before; NULL: there is no such run. */
-struct slot *run_list(struct home *h, const run_id *id);
+/* The run in memory of this id that has no slot: nobody could ask for it before, or there was no memory for one. NULL:
+ * there is none. */
+run *run_find_unlisted(struct home *h, const run_id *id);
+/* Gives it a slot, so that it can be asked for and parked; without memory it stays as it is. */
+void run_make_findable(run *r);
 
 /* A wait of it that is over --redirect-after begins, and has been journaled: clients are sent on when that is on disk,
  * so that another process knows of it. */

@@ -41,7 +41,6 @@ void run_cut(run *r);
 
 /* run_start.c */
 extern const run_refusal run_no_room, run_no_memory, run_no_stack, run_too_large;
-void run_make_findable(run *r); /* somebody may ask for it by its id from now on */
 void run_watch_deadline(run *r);
 void run_unmake(run *r); /* gives up a run that has not begun */
 

@@ -145,10 +145,11 @@ void run_leave(run *r)
 
 void run_stand(run *r)
 {
+    if (!r->slot) run_make_findable(r);
     slot *s = r->slot;
     const stop_cause why = {
         .reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms(), .streamed = r->frames};
-    if (!s) { /* there was no memory for one */
+    if (!s) { /* there is no memory for one */
         run_leave(r);
         return;
     }
@@ -161,7 +162,8 @@ void run_stand(run *r)
 /* It is loaded when the gate is open. */
 void run_reload(run *r)
 {
-    if (!r->slot) { /* there was no memory for one */
+    if (!r->slot) run_make_findable(r);
+    if (!r->slot) { /* there is no memory for one */
         run_leave(r);
         return;
     }

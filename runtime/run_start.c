@@ -40,21 +40,6 @@ void run_unmake(run *r)
     run_free(r);
 }
 
-/* Somebody may ask for it by its id from now on. */
-void run_make_findable(run *r)
-{
-    if (r->is_unlisted) TAILQ_REMOVE(&r->task.home->runs.unlisted, r, unlisted);
-    r->is_unlisted = false;
-    r->slot = slot_add(r->task.home, &r->id);
-    if (!r->slot) {
-        log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be asked for before the next start");
-        return;
-    }
-    slot_post(r->task.home, r->slot, SLOT_ON_BEGUN);
-    r->slot->run = r;
-    r->slot->tie = r->task.endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
-}
-
 /* Most requests end within their first commit, before anybody asks for them: they never cost a slot. */
 static void leave_unlisted(run *r)
 {
@@ -62,19 +47,34 @@ static void leave_unlisted(run *r)
     r->is_unlisted = true;
 }
 
-/* A loop's ids ascend. */
-slot *run_list(home *h, const run_id *id)
+/* Somebody may ask for it by its id from now on. Without memory it stays unlisted, where whoever asks finds it. */
+void run_make_findable(run *r)
 {
-    const run *oldest = TAILQ_FIRST(&h->runs.unlisted);
-    if (!oldest || memcmp(id->bytes, oldest->id.bytes, RUN_ID_BYTES) < 0) return NULL;
-    run *r;
+    home *h = r->task.home;
+    slot *s = slot_add(h, &r->id);
+    if (!s) {
+        log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be parked yet");
+        if (!r->is_unlisted) leave_unlisted(r);
+        return;
+    }
+    if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
+    r->is_unlisted = false;
+    slot_post(h, s, SLOT_ON_BEGUN);
+    s->run = r;
+    s->tie = r->task.endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
+    r->slot = s;
+}
+
+/* A loop's ids ascend. */
+run *run_find_unlisted(home *h, const run_id *id)
+{
+    run *r = TAILQ_FIRST(&h->runs.unlisted);
+    if (!r || memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES) < 0) return NULL;
     TAILQ_FOREACH_REVERSE(r, &h->runs.unlisted, unlisted_runs, unlisted)
     {
         int order = memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES);
-        if (order > 0) return NULL;
-        if (order < 0) continue;
-        run_make_findable(r);
-        return r->slot;
+        if (order == 0) return r;
+        if (order > 0) break;
     }
     return NULL;
 }

@@ -224,8 +224,9 @@ void slot_release_held(home *h)
 slot *slot_for(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
-    if (!s) s = run_list(h, id);
-    if (s) return s;
+    run *r = s ? NULL : run_find_unlisted(h, id);
+    if (r) run_make_findable(r);
+    if (s || r) return s ? s : r->slot; /* a second slot would load the run once more */
     s = slot_add(h, id);
     if (s) slot_post(h, s, SLOT_ON_ASKED_FOR);
     return s;

@@ -304,7 +304,7 @@ static clock_alarm due_of_row(const home *h, int64_t due_ms)
 static bool recover(home *h, const store_live_row *row)
 {
     static const stop_cause held = {.reason = STOP_NOT_RESUMED};
-    if (slot_find(&h->slots, &row->run)) return true;
+    if (slot_find(&h->slots, &row->run) || run_find_unlisted(h, &row->run)) return true;
     slot *s = slot_add(h, &row->run);
     if (s && h->opt->no_resume)
         stop(h, s, &held);
