@@ -110,8 +110,9 @@ static void test_large_heads(void)
 
 static size_t encoded(char *text, size_t size, const char *encoding, const char *body, size_t body_len)
 {
-    int n = snprintf(text, size, "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n", encoding,
-                     body_len);
+    int n = snprintf(text, size,
+                     "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
+                     encoding, body_len);
     CHECK(n > 0 && (size_t)n + body_len <= size);
     memcpy(text + n, body, body_len);
     return (size_t)n + body_len;
