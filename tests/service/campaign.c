@@ -19,7 +19,7 @@ enum {
     CLIENTS_MAX = 200,
     KILLS_IN_A_ROW = 3, /* the supervisor waits longer after each: then the worker is replaced, which it forgives */
     KILL_APART_MS = 250,
-    SENT_ON_MS = 10000 /* a drain without a next worker, seen by a client that leaves */
+    NOTICED_MS = 3000 /* by then a worker has noticed that a client has gone, also if it had first to start */
 };
 
 static int kills_wanted = 30, clients_wanted = 40;
@@ -29,7 +29,10 @@ static char root[64], folder[128], ledger_path[128], log_path[128];
 /* ---- Processes ---- */
 
 static pid_t supervisor;
-static int64_t drains[4096]; /* when a supervisor was killed, whose worker then sends everybody on */
+/* From the death of a supervisor to the end of its worker, which sends everybody on. */
+static struct drain {
+    int64_t from_ms, to_ms;
+} drains[4096];
 static int drain_count;
 static long killed_workers, killed_supervisors, replaced;
 
@@ -119,14 +122,14 @@ static void replace_worker(void)
 static void kill_supervisor(bool worker_too)
 {
     pid_t worker = worker_now();
-    if (drain_count < (int)(sizeof drains / sizeof *drains)) {
-        __atomic_store_n(&drains[drain_count], now_ms(), __ATOMIC_SEQ_CST);
-        (void)__atomic_add_fetch(&drain_count, 1, __ATOMIC_SEQ_CST);
-    }
+    CHECK(drain_count < (int)(sizeof drains / sizeof *drains));
+    struct drain *d = &drains[drain_count++];
+    d->from_ms = now_ms();
     CHECK(kill(supervisor, SIGKILL) == 0);
     if (worker_too && worker > 0 && kill(worker, SIGKILL) == 0) killed_workers++;
     killed_supervisors++;
     await_all_ended();
+    d->to_ms = now_ms();
     start_program();
 }
 
@@ -158,12 +161,12 @@ static void kill_some(void)
 
 /* ---- The end ---- */
 
-/* Somebody was sent on while it left: the run goes on alone, as it should. */
+/* It was sent on, or may have been before it was noticed that it had gone: the run goes on alone, as it should. */
 static bool was_sent_on(const request *q)
 {
     for (int i = 0; i < drain_count; i++)
-        if (drains[i] >= q->began_ms && drains[i] <= q->ended_ms + SENT_ON_MS) return true;
-    return false;
+        if (drains[i].to_ms >= q->ended_ms && drains[i].from_ms <= q->ended_ms + NOTICED_MS) return true;
+    return q->outcome == SENT_ON;
 }
 
 static long metric(const char *name)

@@ -23,13 +23,15 @@ typedef enum outcome {
     PENDING,
     ANSWERED, /* whole; `text` is to be compared */
     CANCELLED,
-    LEFT,    /* the client has gone away */
+    LEFT,    /* the client has gone away, and had got nothing */
+    SENT_ON, /* likewise, but it had got an URL */
     REFUSED, /* 503: nothing was done */
     BROKEN,  /* the connection ended before there was an answer or an URL */
     WRONG,
     OUTCOMES
 } outcome;
-static const char *const outcome_names[] = {"pending", "answered", "cancelled", "left", "refused", "broken", "WRONG"};
+static const char *const outcome_names[] = {"pending", "answered", "cancelled", "left",
+                                            "sent on", "refused",  "broken",    "WRONG"};
 
 typedef struct request {
     kind kind;
@@ -480,9 +482,11 @@ static outcome leave(client *c)
     conn_open(&c->conn, 0);
     conn_say(&c->conn, "GET /endless/%zu HTTP/1.1\r\nHost: x\r\n\r\n", c->n);
     usleep((useconds_t)(20 + dice(c, 400)) * 1000);
+    char byte;
+    ssize_t got = recv(c->conn.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (dice(c, 2)) CHECK(setsockopt(c->conn.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
     conn_close(&c->conn);
-    return LEFT;
+    return got > 0 ? SENT_ON : LEFT;
 }
 
 static outcome ask_tied(client *c)
