@@ -128,6 +128,12 @@ static void run_branch(strand *s, member *m)
     m->outcome = ok ? STEP_OK : s->failure.kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
 }
 
+static void never_began(member *m, strand *s)
+{
+    m->outcome = STEP_UNWOUND;
+    s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+}
+
 static void member_main(void *arg)
 {
     member *m = arg;
@@ -135,7 +141,9 @@ static void member_main(void *arg)
     strand s;
     strand_enter(&s, &r->task);
     m->strand = &s;
-    if (m->kind == MEMBER_STEP)
+    if (run_unwinds(r)) /* before its first turn: it has nothing to take back or to tell any more */
+        never_began(m, &s);
+    else if (m->kind == MEMBER_STEP)
         m->outcome = step_execute(&s, &m->spec, &m->value);
     else
         run_branch(&s, m);
