@@ -199,7 +199,9 @@ static void loaded(home *h, const store_journal *j)
     slot_post(h, s, SLOT_ON_PLACE_GIVEN);
     bool room = had_place || free_places(h) > 0;
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
-    if (j->live || (j->error && s->unfinished)) {
+    /* With a letter it is looked at again: else its row would be found later, and the letter forgotten. */
+    bool may_live = s->unfinished || s->letters;
+    if (j->live || (j->error && may_live)) {
         loaded_live(h, s, j, room);
     } else if (j->error) {
         waiter_refuse(&s->waiters, 503, j->error);
@@ -256,6 +258,8 @@ static size_t take_batch(home *h, run_id ids[LOAD_BATCH])
 void slot_load_due(home *h)
 {
     run_id ids[LOAD_BATCH];
+    /* A run that is asked for before the letters are known would go on although it was cancelled. */
+    if (!h->slots.letters_read) return;
     for (size_t n; !h->draining && (n = take_batch(h, ids)) > 0;) {
         h->slots.loading += n;
         store_load(h->port, ids, n, on_loaded, h);
