@@ -82,6 +82,7 @@ backend *disk_open(void)
         (void)world_run_make(text, -1);
     }
     for (unsigned i = 0; i < w->run_count; i++) compare(b, &w->runs[i]);
+    world_note("the disk has %ld runs and %zu letters", n, disk_rows("inbox"));
     return b;
 }
 

@@ -8,6 +8,7 @@
 
 #include "runtime/by_hand.h"
 #include "runtime/loop.h"
+#include "runtime/random.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/program.h"
@@ -44,6 +45,13 @@ static unsigned open_files(void)
     unsigned n = 0;
     for (int fd = 0; fd < FILES_MAX; fd++) n += fcntl(fd, F_GETFD) >= 0;
     return n;
+}
+
+/* A process that is really new has no random bytes of the one that it was forked from. */
+static void forget_random(void)
+{
+    uint8_t byte;
+    for (unsigned before = stand_drawn(); stand_drawn() == before;) random_bytes(&byte, 1);
 }
 
 /* What ended with the last process. */
@@ -86,6 +94,7 @@ static void begin(epoch *e)
     int fds[LOOPS_MAX];
     unsigned loops = w->plan.epoch[w->epoch].loops;
     forget_process();
+    forget_random();
     stand_forget_clocks();
     schedule_begin();
     client_listen(fds, loops);
