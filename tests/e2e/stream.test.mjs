@@ -309,6 +309,7 @@ test('the published client through a SIGTERM: redirect_info, and the second stre
   const reading = read(`${service.url}/steps?steps=3&gate=${gate.url}`, undefined, { fetch: patient });
   await gate.seen('s1-1');
   const stopped = service.kill('SIGTERM');
+  await drains(service.url); // before that the next step may begin
   gate.open('s1-1', 's1-2', 's1-end'); // the running step may end; the next one is the next process's
   await stopped;
   await service.start();
@@ -317,6 +318,16 @@ test('the published client through a SIGTERM: redirect_info, and the second stre
   assert.deepEqual(r.kept, ['begin', ...['s0', 's1', 's2'].flatMap((s) => [0, 1, 2].map((i) => `${s}-${i}`)), { said: ['s0', 's1', 's2'] }]);
   assert.equal(gate.asked.length, new Set(gate.asked).size, 'no step ran twice');
 });
+
+// Until every loop of the process drains: none of them listens any more.
+async function drains(url) {
+  const { hostname, port } = new URL(url);
+  const refused = () => new Promise((done) => {
+    const socket = connect(port, hostname);
+    socket.on('connect', () => (socket.destroy(), done(false))).on('error', (error) => done(error.code === 'ECONNREFUSED'));
+  });
+  while (!await refused()) await new Promise((done) => setTimeout(done, 5));
+}
 
 // Without a supervisor nobody listens for a moment: a connection that is refused is tried again.
 async function patient(url, options) {
