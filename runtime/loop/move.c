@@ -1,0 +1,167 @@
+#include "runtime/loop/move.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "runtime/base/problem.h"
+#include "runtime/kept.h"
+#include "runtime/log.h"
+#include "runtime/waiter.h"
+
+/* A connection on its way to the loop that owns its run. */
+typedef struct moved {
+    struct moved *next;
+    int fd;
+    bool attach; /* to `to`, instead of serving it as a new request */
+    destination to;
+    uint64_t key; /* a former worker's: `data` is what that one left of it; 0: none */
+    size_t unsent_len, len;
+    char data[]; /* what is unsent of earlier replies, then its request, to be parsed again over there */
+} moved;
+
+/* False: that loop has ended. */
+static bool send_over(sw_loop *to, moved *m)
+{
+    uv_mutex_lock(&to->moved_lock);
+    bool open = !to->moved_closed;
+    if (open) {
+        m->next = to->moved;
+        to->moved = m;
+        (void)uv_async_send(&to->command);
+    }
+    uv_mutex_unlock(&to->moved_lock);
+    return open;
+}
+
+/* Takes what it is made of; NULL: no memory, the connection ends. */
+static moved *moved_new(const http_moving *from, const destination *to_run)
+{
+    moved *m = malloc(sizeof *m + from->unsent_len + from->len);
+    if (m) {
+        *m = (moved){.fd = from->fd, .attach = to_run != NULL, .unsent_len = from->unsent_len, .len = from->len};
+        if (to_run) m->to = *to_run;
+        if (from->unsent_len > 0) memcpy(m->data, from->unsent, from->unsent_len);
+        memcpy(m->data + from->unsent_len, from->bytes, from->len);
+    } else {
+        close(from->fd);
+    }
+    free(from->unsent);
+    free(from->bytes);
+    return m;
+}
+
+void move_request(home *h, unsigned to_loop, http_exchange *x, const destination *to_run)
+{
+    http_moving moving;
+    if (!http_exchange_detach(x, &moving)) {
+        problem_reply(x, 503, "the connection cannot be handed to the loop that has the run", "1");
+        return;
+    }
+    moved *m = moved_new(&moving, to_run);
+    if (!m || send_over(&h->app->loops[to_loop], m)) return;
+    if (m->unsent_len > 0 || !keeper_leave(h->keeper, m->fd, m->data, m->len))
+        log_line(LOG_WARN, NULL, "a request came too late: its loop has ended");
+    close(m->fd);
+    free(m);
+}
+
+/* A connection that nobody can go on with: its client is to notice at once. */
+static void give_up(sw_loop *l, uint64_t key, int fd)
+{
+    struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    close(fd);
+    l->keeper.kept++; /* it was, until now */
+    keep_on_ended(l, key);
+}
+
+void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t len)
+{
+    arena a;
+    kept_client client;
+    arena_init(&a, NULL);
+    bool known = kept_read(&a, data, len, &client);
+    bool has_run = known && client.wish.kind != WAITER_NONE;
+    unsigned owner = has_run ? run_id_loop(&client.run, app->loop_count) : (unsigned)(key % app->loop_count);
+    arena_free(&a);
+    moved *m = malloc(sizeof *m + len);
+    if (!m) {
+        log_line(LOG_ERROR, NULL, "out of memory: a connection waits for the next worker");
+        close(fd);
+        return;
+    }
+    *m = (moved){.fd = fd, .key = key, .len = len};
+    memcpy(m->data, data, len);
+    if (send_over(&app->loops[owner], m)) return;
+    close(fd);
+    free(m);
+}
+
+/* Its first request, which is whole, is handed out before http_server_adopt returns. */
+static void adopt(sw_loop *l, moved *m)
+{
+    const http_moving moving = {
+        .fd = m->fd, .unsent = m->data, .unsent_len = m->unsent_len, .bytes = m->data + m->unsent_len, .len = m->len};
+    l->adopting = m->attach ? &m->to : NULL;
+    http_server_adopt(l->server, &moving);
+    l->adopting = NULL;
+}
+
+static void adopt_kept(sw_loop *l, const moved *m)
+{
+    arena a;
+    kept_client client;
+    destination to = {.kept = &client};
+    arena_init(&a, l->home.arenas);
+    if (kept_read(&a, m->data, m->len, &client)) {
+        http_kept kept = {.fd = m->fd,
+                          .position = client.position,
+                          .bytes = (char *)(uintptr_t)client.request.data,
+                          .len = client.request.len};
+        keeper_taken_back(&l->keeper);
+        if (client.wish.kind == WAITER_NONE) {
+            keep_on_ended(l, m->key);
+            http_server_adopt(l->server, &(http_moving){.fd = m->fd, .bytes = kept.bytes, .len = kept.len});
+            arena_free(&a);
+            return;
+        }
+        l->adopting = &to;
+        http_adopted how = http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun);
+        if (how != HTTP_ADOPTED) keep_on_ended(l, m->key);
+        if (l->adopting && how != HTTP_ADOPT_UNCERTAIN) waiter_lost(&l->home, &client); /* nor was it handed out */
+        l->adopting = NULL;
+    } else {
+        log_line(LOG_WARN, NULL, "a connection that a worker of another version left cannot be taken over");
+        give_up(l, m->key, m->fd);
+    }
+    arena_free(&a);
+}
+
+void move_arrived(sw_loop *l)
+{
+    uv_mutex_lock(&l->moved_lock);
+    moved *m = l->moved;
+    l->moved = NULL;
+    uv_mutex_unlock(&l->moved_lock);
+    while (m) {
+        moved *next = m->next;
+        if (m->key && l->home.draining)
+            close(m->fd); /* a kept one stays with the supervisor, for the next worker */
+        else if (m->key)
+            adopt_kept(l, m);
+        else
+            adopt(l, m);
+        free(m);
+        m = next;
+    }
+}
+
+bool move_close(sw_loop *l)
+{
+    uv_mutex_lock(&l->moved_lock);
+    l->moved_closed = l->moved == NULL;
+    uv_mutex_unlock(&l->moved_lock);
+    return l->moved_closed;
+}
