@@ -31,6 +31,7 @@ enum { HANGS_S = 300, DOWN_MS = 30000, REHEARSALS = 5 };
 static const char *surprise(int status)
 {
     static char text[64];
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && w->left_with == WORLD_CRASHED) return NULL;
     if (WIFEXITED(status) &&
         (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == WORLD_CRASHED || WEXITSTATUS(status) == WORLD_BROKEN))
         return NULL;
@@ -56,7 +57,8 @@ static void run_epoch(bool talks)
     memory_abandon(w->disk);
     coverage_add();
     if (surprise(status)) (void)snprintf(w->broken, sizeof w->broken, "lives: it died by itself: %s", surprise(status));
-    w->crashes += WIFEXITED(status) && WEXITSTATUS(status) == WORLD_CRASHED;
+    w->crashes += w->left_with == WORLD_CRASHED;
+    w->left_with = 0;
     w->steady_ns += world_between(RANDOM_LIVE, 0, DOWN_MS) * 1000000;
 }
 

@@ -233,6 +233,7 @@ typedef struct world {
     int64_t steady_ns;
     int64_t ahead_ms; /* the wall clock is ahead of that */
     unsigned epoch;
+    int left_with;  /* the last process's code, see world_exit */
     bool rehearses; /* no process is forked */
     bool talks;     /* prints what happens */
     uint64_t hash;  /* of all that has happened */
