@@ -364,6 +364,14 @@ static void long_inputs_are_told(void)
     free(j.data);
 }
 
+/* Until the page of the run, which is made of its journal on disk, says this. */
+static void await_page(const char *id, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    for (get(path, NULL); !strstr(a.body, text); get(path, NULL)) usleep(2000);
+}
+
 /* What the code changed under an unfinished run: results are used as before, and that is said once. */
 static void another_input_is_reported(void)
 {
@@ -379,7 +387,7 @@ static void another_input_is_reported(void)
     answer_header(&a, "X-Run-Id", id, sizeof id);
     snprintf(output, sizeof output, "%s", strstr(answer_header(&a, "Location", said, sizeof said), "/_sw/"));
     while (__atomic_load_n(&seen->begun, __ATOMIC_SEQ_CST) < 1) usleep(1000);
-    usleep(100000); /* the results before it are on disk */
+    await_page(id, "\"stepsDone\":2");
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
 
     __atomic_store_n(&seen->version, 2, __ATOMIC_SEQ_CST);
@@ -387,16 +395,13 @@ static void another_input_is_reported(void)
         start("each", data);
         unsigned begun = 2 + start_number;
         while (__atomic_load_n(&seen->begun, __ATOMIC_SEQ_CST) < begun) usleep(1000);
-        usleep(100000);
+        await_page(id, "\"inputsDiffered\":2"); /* as the next process is to find it */
         get("/_sw/metrics", NULL);
         CHECK(strstr(a.body, start_number == 0 ? "\nstepwell_inputs_differed_total 2\n"
                                                : "\nstepwell_inputs_differed_total 0\n"));
         if (start_number == 0) CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     }
-    char path[128];
-    snprintf(path, sizeof path, "/_sw/runs/%s", id);
-    get(path, NULL);
-    CHECK(strstr(a.body, "\"inputsDiffered\":2"));
+    await_page(id, "\"inputsDiffered\":2");
     __atomic_store_n(&seen->hold, 0, __ATOMIC_SEQ_CST);
     get(output, NULL);
     CHECK_INT(a.status, 200);
