@@ -4,6 +4,7 @@
 
 typedef struct notes {
     int runs, steps, others; /* atomic */
+    int asleep;              /* atomic: sleep_on goes on */
 } notes;
 static notes *seen;
 
@@ -51,7 +52,7 @@ static void on_error(sw_ctx *c)
     sw_try_with(c, "fatal", fails, sw_bool(true), &options, NULL, &fatal);
     bool first = __atomic_add_fetch(&seen->runs, 1, __ATOMIC_SEQ_CST) == 1;
     if (first && (once.fatal || !fatal.fatal)) abort();
-    sw_sleep(c, "nap", 500);
+    sw_sleep(c, "nap", 2000); /* it leaves memory meanwhile, however busy the machine is */
     sw_reply_text(c, 200, "%d %s %s %d, %d %s %s %d", once.fatal, once.step, once.message, once.attempts, fatal.fatal,
                   fatal.step, fatal.message, fatal.attempts);
 }
@@ -92,13 +93,26 @@ static void on_memory(sw_ctx *c)
 /* Found by lattice reduction: fnv(root, "s" and this id, 0) is fnv(root, "s" and "a", 1). */
 static const char *const twin = "\x61\x61\x75\x72\x61\x6d\x65\x40\x0d\x51\x5d\x3b\x10\x67\x03\xc2\x32\x06";
 
+static sw_value look(sw_ctx *c, sw_value v)
+{
+    (void)c, (void)v;
+    return sw_bool(__atomic_load_n(&seen->asleep, __ATOMIC_SEQ_CST) != 0);
+}
+
+/* Until the test says so. */
+static void sleep_on(sw_ctx *c)
+{
+    do sw_sleep(c, "nap", 100);
+    while (sw_as_bool(sw_step(c, "look", look, sw_nil()), false));
+}
+
 static void on_twin(sw_ctx *c)
 {
     sw_step(c, "a", echo, sw_nil());
     if (!getenv("CHANGED")) sw_step(c, "a", echo, sw_str(c, "second a"));
     if (sw_query(c, "both") || getenv("CHANGED")) sw_step(c, twin, other, sw_str(c, "twin"));
     count_up(&seen->runs);
-    sw_sleep(c, "nap", atoi(sw_query(c, "ms")));
+    sleep_on(c);
     sw_reply_text(c, 200, "rested");
 }
 
@@ -126,7 +140,7 @@ static void on_log(sw_ctx *c)
     sw_group_wait(g);
     sw_log(c, "line at the nap");
     count_up(&seen->runs);
-    sw_sleep(c, "nap", 1000);
+    sleep_on(c);
     sw_log(c, "line at the end");
     sw_reply_text(c, 200, "logged");
 }
@@ -183,6 +197,9 @@ static const char *begin(const char *path)
     snprintf(output, sizeof output, "%s", strstr(answer_header(&a, "Location", location, sizeof location), "/_sw/"));
     return output;
 }
+
+/* Until the next start. */
+static void fall_asleep(void) { __atomic_store_n(&seen->asleep, 1, __ATOMIC_SEQ_CST); }
 
 static void wait_for(const int *n, int at_least)
 {
@@ -268,13 +285,14 @@ static void test_memory(void)
 static void test_twins(void)
 {
     start();
-    call(NULL, url_of("/twin?ms=0&both=1"), NULL, NULL, 0, &a);
+    call(NULL, url_of("/twin?both=1"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 500);
     CHECK(strstr(a.body, "has the same hash as another id of this run: give it another id"));
     CHECK_INT(seen->steps, 2);
     CHECK_INT(seen->others, 0);
     char output[2048];
-    snprintf(output, sizeof output, "%s", begin("/twin?ms=1000"));
+    fall_asleep();
+    snprintf(output, sizeof output, "%s", begin("/twin"));
     wait_for(&seen->runs, 1);
     journaled(output, "second a");
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
@@ -314,6 +332,7 @@ static void logs(bool changed, size_t before, size_t between, size_t after, size
 {
     char output[2048];
     start();
+    fall_asleep();
     snprintf(output, sizeof output, "%s", begin("/log"));
     wait_for(&seen->runs, 1);
     journaled(output, "\"nap\"");
