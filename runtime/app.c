@@ -445,6 +445,12 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     return asked;
 }
 
+/* Flags that say nothing to a server count too: who gives them means to prove, and is told what is missing. */
+static bool is_proof(const sw_options *o)
+{
+    return o->prove || o->prove_body || o->prove_headers || o->record || o->replay;
+}
+
 static int run_app(sw_app *app, int argc, char **argv)
 {
     char why[ERROR_TEXT];
@@ -458,7 +464,7 @@ static int run_app(sw_app *app, int argc, char **argv)
         printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
         return EXIT_OK;
     }
-    if (app->opt.prove || app->opt.record || app->opt.replay) return prove_main(app);
+    if (is_proof(&app->opt)) return prove_main(app);
     sockets s = {.count = 0};
     app->control = control_inherit(&app->worker);
     app->worker_before = control_inherit_ended();

@@ -295,11 +295,24 @@ def wrong_input_is_refused(upstream, temp):
         file.write('{"stepwellRecording":1}\n{"status":200}\n')
     same(refused("good", "POST /orders", "--replay", temp + "/bad"),
          f'good: --replay {temp}/bad: line 2: it is no call: "path", "method" and "url" are missing')
+    call = '"path":"1","method":"GET","url":"http://h/"'
+    for line, wrong in ((f'{{{call},"status":"200"}}', '"status" is no number from 100 to 999'),
+                        (f'{{{call},"status":0}}', '"status" is no number from 100 to 999'),
+                        (f'{{{call},"status":1000}}', '"status" is no number from 100 to 999'),
+                        (f'{{{call},"error":7}}', '"error" is no text'),
+                        ("\0", "it is not JSON")):
+        with open(temp + "/bad", "w", encoding="utf-8") as file:
+            file.write('{"stepwellRecording":1}\n' + line + "\n")
+        wanted = f"good: --replay {temp}/bad: line 2: {wrong}"
+        same(refused("good", "POST /orders", "--replay", temp + "/bad")[:len(wanted)], wanted)
+    same(refused("good", "POST /orders", "--replay", temp), f"good: --replay {temp}: it is no regular file")
     with open(temp + "/bad", "w", encoding="utf-8"):
         pass
     same(refused("good", "POST /orders", "--replay", temp + "/bad")[:50], f"good: --replay {temp}/bad: line 1: it is not JSON"[:50])
-    run = subprocess.run([f"{folder}/prove_good", "--record", temp + "/x"], capture_output=True, text=True, timeout=60)
-    same((run.returncode, run.stderr), (2, "good: --record and --replay go with --prove\n"))
+    for flag, value in (("--record", temp + "/x"), ("--replay", temp + "/x"), ("-d", "{}"), ("-H", "X-Tenant: 7")):
+        run = subprocess.run([f"{folder}/prove_good", flag, value], capture_output=True, text=True, timeout=60)
+        same((run.returncode, run.stderr),
+             (2, "good: --prove-body (-d), --prove-header (-H), --record and --replay go with --prove\n"))
 
 
 def main():

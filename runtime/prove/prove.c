@@ -195,7 +195,9 @@ static bool write_recording(proof *p)
 static int prove(proof *p)
 {
     const sw_options *o = &p->app->opt;
-    if (!o->prove) (void)snprintf(p->error, sizeof p->error, "--record and --replay go with --prove");
+    if (!o->prove)
+        (void)snprintf(p->error, sizeof p->error,
+                       "--prove-body (-d), --prove-header (-H), --record and --replay go with --prove");
     if (!o->prove || !(p->request = request_text(p->app, &p->request_len, p->error, sizeof p->error)) ||
         !read_recording(p) || !make_first(p) || !write_recording(p) || !fill_tape(p))
         return NOT_TRIED;

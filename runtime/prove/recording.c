@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "runtime/json.h"
 #include "runtime/json_reader.h"
@@ -14,7 +15,7 @@
 #include "runtime/prove/tape.h"
 #include "runtime/value.h"
 
-enum { VERSION = 1, FIELDS_MAX = 16, NUMBER_TEXT = 24 };
+enum { VERSION = 1, FIELDS_MAX = 16, NUMBER_TEXT = 24, STATUS_LEAST = 100, STATUS_MOST = 999 };
 
 static const char *const error_names[] = {[HTTP_CALL_OK] = "",
                                           [HTTP_CALL_BAD_URL] = "bad url",
@@ -238,6 +239,13 @@ static bool read_answer(arena *a, sw_value line, fact *to)
     return c.headers && body_of(a, line, &c) && pack_into(a, &bytes, call_answer_pack(&bytes, &c), &to->data);
 }
 
+/* Of a call without an answer it is nil. */
+static bool is_status(msgpack_object v)
+{
+    return v.type == MSGPACK_OBJECT_NIL ||
+           (v.type == MSGPACK_OBJECT_POSITIVE_INTEGER && v.via.u64 >= STATUS_LEAST && v.via.u64 <= STATUS_MOST);
+}
+
 /* Two facts at most. NULL, or what is wrong with the line. */
 static const char *read_call(arena *a, sw_value line, fact *to, size_t *count)
 {
@@ -251,7 +259,10 @@ static const char *read_call(arena *a, sw_value line, fact *to, size_t *count)
               .id = text_field(line, "step"),
               .label = text_field(line, "branch")};
     if (end == path || *end) return "\"path\" is no hexadecimal number";
-    bool answered = number_of(line, "status") > 0 || text_of(line, "error");
+    msgpack_object status = field(line, "status"), error = field(line, "error");
+    if (!is_status(status)) return "\"status\" is no number from 100 to 999";
+    if (error.type != MSGPACK_OBJECT_NIL && error.type != MSGPACK_OBJECT_STR) return "\"error\" is no text";
+    bool answered = status.type != MSGPACK_OBJECT_NIL || error.type != MSGPACK_OBJECT_NIL;
     to[0] = to[1] = f;
     to[1].kind = FACT_ANSWER;
     *count = answered ? 2 : 1;
@@ -278,10 +289,12 @@ static char *read_whole(arena *a, const char *path, int64_t bytes_max, size_t *l
         (void)snprintf(error, error_size, "--replay %s: %s", path, strerror(errno));
         return NULL;
     }
-    (void)fseeko(file, 0, SEEK_END);
-    off_t size = ftello(file);
-    rewind(file);
-    if (size < 0 || size > bytes_max)
+    struct stat status;
+    bool is_file = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+    off_t size = is_file ? status.st_size : 0;
+    if (!is_file)
+        (void)snprintf(error, error_size, "--replay %s: it is no regular file", path);
+    else if (size > bytes_max)
         (void)snprintf(error, error_size, "--replay %s: it is larger than --prove-memory", path);
     else if (!(text = arena_alloc(a, (size_t)size + 1)) || fread(text, 1, (size_t)size, file) != (size_t)size)
         (void)snprintf(error, error_size, "--replay %s: it cannot be read", path);
@@ -303,11 +316,12 @@ fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *coun
     fact *facts = arena_alloc(a, lines * 2 * sizeof *facts);
     const char *why = facts ? NULL : "out of memory";
     for (const char *at = text; !why && (at < end || number == 0);) {
-        size_t n = strcspn(at, "\n"), made = 0;
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)((newline ? newline : end) - at), made = 0;
         number++;
         if (n > 0 || number == 1) why = read_line(a, at, n, number, facts + *count, &made);
         *count += made;
-        at += n + (at[n] == '\n');
+        at += n + (newline != NULL);
     }
     if (why) (void)snprintf(error, error_size, "--replay %s: line %zu: %s", path, number, why);
     return why ? NULL : facts;
