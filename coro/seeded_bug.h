@@ -24,7 +24,6 @@
     X(OPEN_GATE, "attempts begin while the journal takes no writes")                                                   \
     X(UNKNOWN_REFUSED, "a write of unknown outcome is told as refused")                                                \
     X(FORGET_KEY, "the Idempotency-Key is not written")                                                                \
-    X(TWO_CLAIMS, "two requests at a time with one Idempotency-Key begin two runs")                                    \
     X(FRAME_AGAIN, "a stream gets a frame twice when its run has been away")                                           \
     X(FRAME_EARLY, "a frame leaves before its entry is on disk")                                                       \
     X(LOSE_WAITER, "of the clients of a run that leaves memory all but one are forgotten")                             \
