@@ -305,7 +305,7 @@ typedef struct sw_request {
 } sw_request;
 
 typedef struct sw_response {
-    int status;                 /* 100 to 599 */
+    int status;                 /* 100 to 999, as the service sent it */
     const char *const *headers; /* "Name: value", NULL-terminated */
     sw_bytes body;              /* zero-terminated beyond len */
 } sw_response;
