@@ -27,6 +27,12 @@ enum { SCHEDULES = SANITIZED ? 200 : 1500, REPEATED = 20 };
 #endif
 enum { HANGS_S = 300, DOWN_MS = 30000, REHEARSALS = 5 };
 
+#if defined(__SANITIZE_THREAD__)
+/* Hundreds of processes end, each of which would wait for a second. */
+const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void) { return "atexit_sleep_ms=0"; }
+#endif
+
 /* How a process ended that neither drained, nor crashed by plan, nor broke a promise; NULL: it did one of these. */
 static const char *surprise(int status)
 {
