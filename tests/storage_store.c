@@ -240,7 +240,7 @@ static size_t runs_kept(desk *d)
 
 static void wait_kept(desk *d, size_t count)
 {
-    for (int i = 0; i < 500 && runs_kept(d) != count; i++) usleep(20000);
+    for (int i = 0; i < 3000 && runs_kept(d) != count; i++) usleep(20000);
     CHECK_INT(runs_kept(d), count);
 }
 
@@ -297,7 +297,7 @@ static void test_age_behind(void)
     append(&d, all, MANY);
     end_run(&d, id_of(now - 8000000, 1), -1, false);
     end_run(&d, id_of(now, 2), -1, false);
-    for (int i = 0; i < 500 && load(&d, id_of(now - 8000000, 1)); i++) usleep(20000);
+    for (int i = 0; i < 3000 && load(&d, id_of(now - 8000000, 1)); i++) usleep(20000);
     CHECK(!load(&d, id_of(now - 8000000, 1)));
     CHECK(load(&d, id_of(now, 2)));
     CHECK(load(&d, all[0].run) && load(&d, all[MANY - 1].run) && got.j.live);
@@ -318,7 +318,7 @@ static void test_live_with_expiry(void)
     store_segment ended = {.run = id, .live = STORE_LIVE_CLEAR, .data = "first,", .len = 6, .next = &goes_on};
     append(&d, &ended, 2);
     end_run(&d, after, 0, false);
-    for (int i = 0; i < 500 && load(&d, after); i++) usleep(20000);
+    for (int i = 0; i < 3000 && load(&d, after); i++) usleep(20000);
     CHECK(!load(&d, after));
     CHECK(load(&d, id) && got.j.live);
     CHECK_STR(got.data, "first,on");

@@ -297,7 +297,7 @@ static void innocents_end(void)
 {
     for (int i = 0; i < INNOCENTS; i++) {
         bool answered = false;
-        for (int tries = 0; tries < 100 && !answered; tries++) {
+        for (int tries = 0; tries < SERVED_WAIT_MS / 50 && !answered; tries++) {
             if (tries > 0) usleep(50000);
             answered = call_try(NULL, url_of(outputs[i]), NULL, NULL, 0, &a);
         }

@@ -320,7 +320,7 @@ static void innocents_end(int count)
     char expected[64];
     for (int i = 0; i < count; i++) {
         bool answered = false;
-        for (int tries = 0; tries < 200 && !answered; tries++) {
+        for (int tries = 0; tries < SERVED_WAIT_MS / 20 && !answered; tries++) {
             if (tries > 0) nap();
             answered = call_try(NULL, url_of(outputs[i]), NULL, NULL, 0, &a) && a.status != 303;
         }

@@ -171,7 +171,7 @@ static void test_year_ahead(void)
     close_desk(&d);
     shift_ms = 2LL * DAY_MS; /* the machine was off for two days */
     open_desk(&d, &o);
-    for (int i = 0; i < 500 && (load(&d, a) || load(&d, b)); i++) usleep(20000);
+    for (int i = 0; i < 3000 && (load(&d, a) || load(&d, b)); i++) usleep(20000);
     CHECK(!load(&d, a) && !load(&d, b));
     close_desk(&d);
 }
