@@ -359,6 +359,16 @@ void waiter_move(waiter **from, waiter **to)
     if (*to) (*to)->link = to;
 }
 
+void waiter_move_async(waiter **from, waiter **to)
+{
+    for (waiter *w = *from, *next; w; w = next) {
+        next = w->next;
+        if (w->wish.kind != WAITER_ASYNC) continue;
+        waiter_unlink(w);
+        waiter_link(w, to);
+    }
+}
+
 bool waiter_none(const waiter *list)
 {
     while (list && !list->asks) list = list->next;

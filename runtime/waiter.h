@@ -32,6 +32,8 @@ bool waiter_unkeep(waiter **list);
 
 /* All clients of one list go to another, empty one. */
 void waiter_move(waiter **from, waiter **to);
+/* Async clients, who get a URL of the run, go to another list. */
+void waiter_move_async(waiter **from, waiter **to);
 
 /* The run is on disk, in memory or not: async clients get their 202. */
 void waiter_accept(waiter **list);

@@ -18,15 +18,33 @@ static void on_durable(run *r)
 
 static void on_waits_long(run *r) { waiter_redirect(&r->waiters); }
 
-static void on_over(run *r, run_over when)
+static void answer(run *r)
 {
     entry response;
-    if (!r->waiters || (when == RUN_OVER_EARLY && !waiter_unkeep(&r->waiters))) return;
-    if (when == RUN_OVER_DURABLE && r->seq_release > 0) waiter_released(&r->waiters);
     if (run_response_entry(r, &response))
         waiter_answer(r->task.home, &r->waiters, &r->id, &response, r->outcome, r->frames);
     else
         waiter_dismiss(&r->waiters); /* no memory: they ask again at its URLs */
+}
+
+/* SW_RELAXED is about the response: a URL of the run is given out when the run is on disk, with any endpoint. */
+static void answer_early(run *r)
+{
+    waiter *later = NULL;
+    waiter_move_async(&r->waiters, &later);
+    if (r->waiters && waiter_unkeep(&r->waiters)) answer(r);
+    waiter_move_async(&later, &r->waiters);
+}
+
+static void on_over(run *r, run_over when)
+{
+    if (!r->waiters) return;
+    if (when == RUN_OVER_EARLY) {
+        answer_early(r);
+        return;
+    }
+    if (r->seq_release > 0) waiter_released(&r->waiters);
+    answer(r);
 }
 
 static void on_left(run *r, run_left where)

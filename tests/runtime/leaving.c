@@ -72,6 +72,8 @@ static void on_alone(sw_ctx *c)
     sw_reply_text(c, 200, "done");
 }
 
+static void on_quick(sw_ctx *c) { sw_reply_text(c, 200, "done"); }
+
 /* Its handler sleeps while a member is at work. */
 static void on_apart(sw_ctx *c)
 {
@@ -89,6 +91,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /blocking", on_blocking, NULL);
     sw_endpoint(app, "POST /alone", on_alone, NULL);
     sw_endpoint(app, "POST /apart", on_apart, NULL);
+    sw_endpoint(app, "POST /relaxed", on_quick, &(sw_endpoint_options){.durability = SW_RELAXED});
 }
 
 static void open_program(void)
@@ -323,6 +326,26 @@ static void test_promise(void)
     turned_close();
 }
 
+/* The response of SW_RELAXED leaves before it is on disk. 202 with a URL of the run does not: nobody would find it. */
+static void test_relaxed(void)
+{
+    char text[TURNED_TEXT], promise[TURNED_TEXT] = "";
+    turned_open(routes, NULL);
+    turned_writes = false;
+    int async = turned_send("POST", "/relaxed", "Prefer: respond-async\r\n");
+    TURN_UNTIL(turned_home()->runs.count == 1);
+    CHECK_INT(turned_reply(turned_send("POST", "/relaxed", ""), text), 200);
+    CHECK(turned_read(async, promise));
+    CHECK_STR(promise, "");
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    turned_writes = true;
+    CHECK_INT(turned_reply(async, promise), 503);
+    TURN_UNTIL(turned_home()->runs.count == 0 && store_writable(turned_home()->port));
+    CHECK_INT(turned_reply(turned_send("POST", "/relaxed", "Prefer: respond-async\r\n"), promise), 202);
+    TURN_UNTIL(turned_home()->runs.count == 0);
+    turned_close();
+}
+
 static const check_case cases[] = {
     {"unwound for a drain, and then nothing is on disk", test_drain_then_refused},
     {"a drain after a loss", test_lost_then_drain},
@@ -333,5 +356,6 @@ static const check_case cases[] = {
     {"a member that outlives its handler is hurried", test_member_is_hurried},
     {"a member that outlives its handler is cut by a cancel", test_member_is_cancelled},
     {"a cancel is promised when it is on disk", test_promise},
+    {"a URL is given out when its run is on disk, with SW_RELAXED too", test_relaxed},
 };
 CHECK_MAIN(cases)
