@@ -16,6 +16,18 @@ export function programPath(name) {
   return path;
 }
 
+// A worker whose supervisor was killed ends by itself, and may write a last file until then.
+export async function removeFolder(folder) {
+  for (let tries = 600; ; tries--) {
+    try {
+      return rmSync(folder, { recursive: true, force: true });
+    } catch (error) {
+      if (tries === 0) throw error;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  }
+}
+
 // Resolves to {url, log(), exited, stop(), kill(signal)} once the program listens; rejects with its output if it ends before.
 export const startProgram = (name, args = [], env = {}) => startAt(programPath(name), args, env);
 
@@ -55,13 +67,13 @@ export async function startAt(path, args = [], env = {}) {
   const kill = async (signal = 'SIGKILL') => {
     child.kill(signal);
     const end = await exited;
-    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
+    await removeFolder(folder);
     return end;
   };
   const stop = async () => {
     child.kill('SIGTERM');
     const end = await exited;
-    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
+    await removeFolder(folder);
     return end;
   };
   return { url, pid: child.pid, log: () => log, exited, stop, kill };

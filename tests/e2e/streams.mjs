@@ -1,11 +1,11 @@
 // What the tests of streams share: the program tests/programs/streamer.c at one address through restarts, a gate that
 // its steps ask for leave, and a plain reader of server-sent events.
 import { createServer } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './agent.mjs';
-import { startProgram } from './program.mjs';
+import { removeFolder, startProgram } from './program.mjs';
 
 export async function startStreamer(t, flags = []) {
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-streamer-'));
@@ -25,7 +25,7 @@ export async function startStreamer(t, flags = []) {
   await service.start();
   t.after(async () => {
     await service.program.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
+    await removeFolder(folder);
   });
   return service;
 }
