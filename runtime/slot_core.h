@@ -25,6 +25,9 @@ bool slot_hold(struct home *h, slot *s);
 /* It is being loaded: its journal is read now. */
 void slot_load(struct home *h, slot *s);
 
+/* The process before was killed: which of its runs may be tied to clients, their slots have to tell the next one. */
+bool slot_ties_unknown(const struct home *h);
+
 static inline bool slot_is_loading(const slot *s)
 {
     return s->state == SLOT_LOADING || s->state == SLOT_LOADING_PLACED;

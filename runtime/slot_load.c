@@ -320,11 +320,15 @@ static bool recover(home *h, const store_live_row *row)
 static void recovery_ended(home *h)
 {
     h->slots.recovered = true;
-    if (h->suspects && !h->draining) suspects_recovered(h);
+    if (h->draining) return;
+    if (h->suspects) suspects_recovered(h);
     if (h->slots.count == 0) return;
     log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", h->index,
              h->opt->no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)h->slots.count);
 }
+
+/* A drain leaves the rest to the next process, unless runs without a slot would lose their tie. */
+static bool scan_is_cut(const home *h) { return h->draining && (h->hurried || !slot_ties_unknown(h)); }
 
 static void on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
 {
@@ -341,7 +345,7 @@ static void on_rows(void *arg, const store_live_row *rows, size_t count, bool en
     }
     if (error)
         scan_again(h, error);
-    else if (end || h->draining)
+    else if (end || scan_is_cut(h))
         recovery_ended(h);
     else
         scan(h);
@@ -381,7 +385,7 @@ static void on_letters(void *arg, const store_table_row *rows, size_t count, boo
     t->letters_read = end && !error;
     if (error)
         scan_again(h, error);
-    else if (h->draining)
+    else if (scan_is_cut(h))
         recovery_ended(h);
     else
         scan(h);

@@ -7,6 +7,8 @@
  *   goes, it was the last     cancelled        loaded, cancelled   AWAITED; judged when it is loaded
  *   is lost between them                                           UNKNOWN becomes AWAITED
  *   the process ends          left for the next one, as awaited, unless it is NONE
+ *                                                               UNKNOWN: as the former process left it; if that one
+ *                                                               was killed, the live table is read to its end first
  */
 #include "runtime/app.h"
 #include "runtime/run.h"
@@ -110,6 +112,9 @@ static void leave_tie(const home *h, const slot *s)
     if (was == FORMER_AWAITED || (was == FORMER_UNKNOWN && s->unfinished && !waits_long(h, s)))
         ties_leave(t, &s->id, was);
 }
+
+/* It was killed, and has left no list. In a list, such as this process leaves, a run that is missing is not tied. */
+bool slot_ties_unknown(const home *h) { return h->app->ties && ties_former_end(h->app->ties) == FOLDER_IN_USE; }
 
 void slots_leave_ties(home *h)
 {
