@@ -34,7 +34,7 @@ typedef struct sw_loop {
     uv_mutex_t moved_lock;
     uint32_t asked, answered; /* atomic: the watchdog's questions, and the last one it got to */
     bool drain_asked;         /* atomic: set by another thread, after home.followed and home.replaced */
-    bool all_back;            /* atomic, likewise: see loop_all_back */
+    bool all_back;            /* atomic: set by another thread, see loop_all_back */
     bool moved_closed;        /* under moved_lock: it is ending, no connection comes in any more */
     bool stopping;            /* its handles are being closed */
     int handles_open;         /* of the parts that close on their own */
@@ -49,9 +49,9 @@ void loop_run(sw_loop *l);
 void loop_begin(sw_loop *l);
 void loop_finish(sw_loop *l);
 
-/* From any thread. LOOP_REPLACED: another process follows at once, which takes over all connections. LOOP_FOLLOWED: it
- * seems so, since somebody has ended the worker alone: what has just come is left to it, clients that wait are sent on.
- */
+/* From any thread. LOOP_REPLACED: another process follows at once, which takes over all connections. LOOP_FOLLOWED:
+ * only this worker got SIGTERM, so the supervisor will probably start another: new requests are left for that one,
+ * waiting clients are sent on. */
 typedef enum loop_end { LOOP_STOPPED, LOOP_FOLLOWED, LOOP_REPLACED } loop_end;
 void loop_drain(sw_loop *l, loop_end end);
 /* Whether it still turns: ask now, and see later whether it has answered. Not once it drains. */

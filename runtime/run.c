@@ -50,7 +50,7 @@ run *run_new(home *h, const endpoint *e)
     return r;
 }
 
-/* Whoever comes with it now finds the run in the journal, or not. */
+/* It is decided whether the journal has the run: whoever comes with its key is answered from there. */
 static void settle_key(run *r)
 {
     run_key *k = r->key;
@@ -207,13 +207,14 @@ void run_committed(run *r)
     settle_key(r);
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     if (r->state == RUN_ENDING && has_settled(r)) {
-        if (!run_is_touched(r)) settle(r); /* else a client came to it in this turn: run_turn_end ends it */
+        if (!run_is_touched(r)) settle(r); /* touched: a client attached in this turn, and run_turn_end ends the run */
         return;
     }
     bool is_found = r->slot != NULL;
     if (!is_found) run_make_findable(r);
-    if (r->slot && (first || !is_found)) slot_end_if_alone(r->task.home, r->slot); /* before it could not be sent on */
-    if (first && r->task.home->draining) run_drain(r);                             /* the drain has not found it */
+    /* Until now the run had no URL: a client that has gone cannot have been sent on. */
+    if (r->slot && (first || !is_found)) slot_end_if_alone(r->task.home, r->slot);
+    if (first && r->task.home->draining) run_drain(r); /* the drain passed over it: it was not on disk */
     for (strand *s = r->commit_waiters ? r->task.strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);
 }

@@ -22,7 +22,7 @@ void run_post(run *r, run_event event);
 /* run_end.c */
 void run_main(void *arg);       /* the handler's coroutine; `arg` is the run */
 void run_record_end(run *r);    /* its last entries */
-void run_end_cancelled(run *r); /* likewise: 410, or 504 when its deadline is the reason */
+void run_end_cancelled(run *r); /* last entries with 410, or 504 when its deadline is the reason */
 
 /* run_leave.c: the actions of the table. Those of the second half free the run. */
 void run_unwind(run *r);

@@ -25,7 +25,7 @@ void run_unwind(run *r)
     run_touch(r);
 }
 
-/* Those that are at work go on to their next step or wait. */
+/* Strands that are at work go on to their next step or wait. */
 void run_cut_waits(run *r)
 {
     for (strand *s = r->task.strands, *next; s; s = next) {
@@ -60,7 +60,7 @@ void run_record_cancel(run *r)
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its cancellation is not journaled");
 }
 
-/* Whoever loads it, if it leaves memory before it has ended, ends it. */
+/* If the run leaves memory before it has ended, whoever loads it next ends it. */
 void run_note_cancel(run *r)
 {
     if (r->slot) r->slot->cancel = r->cancel;
@@ -180,7 +180,7 @@ void run_refuse(run *r)
     run_free(r);
 }
 
-/* It may be on disk, and goes on at the next start then. */
+/* The run may be on disk: then it goes on at the next start. */
 void run_cut(run *r)
 {
     listener_of(r)->on_refused(r, RUN_REFUSED_UNKNOWN);

@@ -7,7 +7,8 @@
 
 /* False: it does not fit the memory a task may have. */
 bool run_request_take(task *t, const run_input *input);
-/* The same for a plain request, which borrows headers and body from its exchange. */
+/* Takes the request of a plain request, which borrows headers and body from its exchange. False: the rest does not fit
+ * the task's memory. */
 bool run_request_borrow(task *t, const run_input *input);
 
 /* Copies what a plain request still borrows, before the handler gets it or the exchange ends: nothing tells the handler

@@ -1,4 +1,5 @@
-/* The table's other half: loading what is due or asked for, and finding it at the start. */
+/* slot_load: loads the runs of slots that are due or asked for, decides what becomes of those that do not go on, and
+ * makes the slots of unfinished runs at the start. */
 #include <assert.h>
 #include <string.h>
 

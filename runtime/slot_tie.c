@@ -1,4 +1,4 @@
-/* The table's third part: which runs end with their clients, and what the next process has to know of that.
+/* slot_tie: which runs end with their clients (SW_CANCEL), and what the next process has to know of that.
  *
  *   a client of it            its run is
  *                             in memory        parked, queued      of a former process, not yet loaded

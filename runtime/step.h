@@ -31,7 +31,7 @@ enum { STEP_ID_MAX = 256, STEP_RETRIES_DEFAULT = 4, STEP_INPUT_JOURNALED_MAX = 1
 /* Checks the id, that `c` may hold a step here, and the run's limits; fails `c` otherwise. */
 step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options);
 
-/* The same for a branch. */
+/* Prepares a branch: names it and finds its path. */
 step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input);
 
 step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out);

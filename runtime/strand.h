@@ -36,7 +36,7 @@ sw_ctx *ctx_current(void);
 /* Refuses `function` unless `c` is the innermost context of the running strand. */
 void ctx_check(sw_ctx *c, const char *function);
 
-/* The same for what waits or writes in the journal: not in a clean-up either. */
+/* Refuses `function`, which waits or writes in the journal, as ctx_check does, and in a clean-up. */
 void ctx_check_wait(sw_ctx *c, const char *function);
 
 /* On the threads of sw_blocking: ends what runs there, so that sw_blocking fails with this. Returns on others. */

@@ -20,14 +20,14 @@ void waiter_attach(struct home *h, waiter **list, const request_wish *asked, htt
 
 /* Attaches a client that a former worker had. Takes the exchange. */
 void waiter_take_back(struct home *h, http_exchange *x, const request_wish *asked, const struct kept_client *client);
-/* Such a one whose connection has ended before it could be taken over. */
+/* A client that a former worker had, whose connection has ended before it could be taken over. */
 void waiter_lost(struct home *h, const struct kept_client *client);
 
 typedef enum waiter_keep_result { WAITER_KEEP_DONE, WAITER_KEEP_LATER } waiter_keep_result;
 /* For the keeper: this client has waited for long enough to be kept. */
 waiter_keep_result waiter_keep(struct keep_entry *e);
-/* Before they are told what is not in the journal yet: no other process could tell them the same. False: the supervisor
- * cannot be told of all releases now. */
+/* Takes the connections of these clients back from the supervisor, before they are told what is not in the journal yet:
+ * a next process could not tell them that. False: the supervisor cannot be told of all of them now. */
 bool waiter_unkeep(waiter **list);
 
 /* All clients of one list go to another, empty one. */
@@ -46,7 +46,7 @@ void waiter_pump(waiter **list, frames *f);
 void waiter_stopped(waiter **list, stop_reason why, frames *f);
 /* The release is on disk: whoever asked for one is told. */
 void waiter_released(waiter **list);
-/* Whoever asked for this (likewise) gets 202: it will be done, also by a later process. */
+/* Whoever asked for this (WAITER_CANCEL, WAITER_RELEASE) gets 202: it will be done, also by a later process. */
 void waiter_promise(waiter **list, waiter_kind kind);
 /* Whoever asked for this (WAITER_CANCEL, WAITER_RELEASE) cannot have it: gets a problem. */
 void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail);
@@ -56,7 +56,7 @@ void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail
 void waiter_answer(struct home *h, waiter **list, const run_id *id, const entry *response, entry_ended ended,
                    frames *f);
 
-/* The same out of the journal of an ended run. *error says why it could not be. */
+/* Gives everybody the response out of the journal of an ended run. *error says why it could not be; NULL: it was. */
 void waiter_answer_journal(struct home *h, waiter **list, const run_id *id, const char *data, size_t len,
                            const char **error);
 

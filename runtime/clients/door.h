@@ -14,7 +14,7 @@ struct run;
  * handler has started, and may have ended, when this returns. `key`: see run_origin. */
 struct run *door_begin(struct home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key);
 
-/* A plain request: the same without a journal. Takes the exchange. */
+/* A plain request: calls the handler of its route, which has no journal and answers by itself. Takes the exchange. */
 void door_begin_plain(struct home *h, http_exchange *x, const http_match *m);
 
 #endif

@@ -12,12 +12,12 @@
 
 typedef enum waiter_kind {
     WAITER_REQUEST, /* the original request: may be sent on with 303 */
-    WAITER_ASYNC,   /* the same with Prefer: respond-async: 202 as soon as the run is on disk */
-    WAITER_WAIT,    /* the same with Prefer: wait=N: 202 when that is over */
+    WAITER_ASYNC,   /* an original request with Prefer: respond-async: 202 as soon as the run is on disk */
+    WAITER_WAIT,    /* an original request with Prefer: wait=N: 202 when that time is over */
     WAITER_OUTPUT,  /* blocks on the output URL, at most --hold */
     WAITER_STREAM,  /* reads frames */
     WAITER_CANCEL,  /* asked for the run to be cancelled, and wants to know that it was */
-    WAITER_RELEASE, /* asked for a stopped run to be released, likewise */
+    WAITER_RELEASE, /* asked for a stopped run to be released, and wants to know that it was */
     WAITER_REST,    /* a former worker has sent the beginning of the response */
     WAITER_NONE     /* of a kept connection: no request of it has begun */
 } waiter_kind;

@@ -44,7 +44,7 @@ typedef struct home_runs {
     TAILQ_HEAD(unlisted_runs, run) unlisted; /* begun here and not yet in `slots`; by id, oldest first */
     LIST_HEAD(, plain) plain;                /* plain requests: no table has them */
     struct run *free;                        /* structs for reuse */
-    struct plain *plain_free;                /* likewise */
+    struct plain *plain_free;                /* structs for reuse */
     uint64_t count;                          /* in memory, plain ones too; counter_add */
     run_id last_id;                          /* of the last that began here */
 } home_runs;
@@ -72,7 +72,7 @@ struct home {
     struct http_client *client; /* the calls of steps */
     pool_door blocking;         /* to the threads of sw_blocking */
     store *store;               /* shared by all loops; NULL in a program without endpoints */
-    store_port *port;           /* this loop's door to it; NULL likewise */
+    store_port *port;           /* this loop's door to the store; NULL without one */
     home_outbox outbox;
     home_runs runs;
     gate gate;

@@ -12,7 +12,7 @@ struct run;
 
 typedef enum run_over {
     RUN_OVER_DURABLE, /* its response is on disk */
-    RUN_OVER_EARLY    /* it is not, and its endpoint allows to answer all the same; told again when it is */
+    RUN_OVER_EARLY    /* its response is not on disk, but its endpoint is SW_RELAXED; RUN_OVER_DURABLE follows */
 } run_over;
 
 typedef enum run_left {
@@ -30,9 +30,9 @@ typedef enum run_refused {
 typedef struct run_listener {
     /* At the end of a turn in which more of it came to the disk, or that it was touched in. */
     void (*on_durable)(struct run *r);
-    /* Likewise, while it waits for longer than --redirect-after. */
+    /* Before on_durable of such a turn, while the run waits for longer than --redirect-after. */
     void (*on_waits_long)(struct run *r);
-    /* Behind these three nobody may wait for it in memory, but for RUN_OVER_EARLY. */
+    /* When one of these three returns, nobody may be attached to the run any more, but for RUN_OVER_EARLY. */
     void (*on_over)(struct run *r, run_over when);
     void (*on_left)(struct run *r, run_left where);
     void (*on_refused)(struct run *r, run_refused how);

@@ -29,13 +29,13 @@ typedef enum run_state {
     RUN_RUNNING,
     RUN_PARKING,    /* all that it waits for is in the journal: unwinds */
     RUN_DRAINING,   /* the process ends: waits are cut, attempts go on to their end, none begins */
-    RUN_STOPPING,   /* it is to stand still: likewise */
-    RUN_CANCELLING, /* it is to end: attempts are cut too */
-    RUN_LOSING,     /* an entry of it is lost: likewise, and nothing is journaled any more */
+    RUN_STOPPING,   /* it is to stand still: waits are cut, attempts go on to their end, none begins */
+    RUN_CANCELLING, /* it is to end: waits and attempts are cut */
+    RUN_LOSING,     /* an entry of it is lost: waits and attempts are cut, and nothing is journaled any more */
 
     /* Its handler has ended, or been unwound. Strands of it may be at work yet, and entries on their way to the disk.
      */
-    RUN_ENDING,          /* its response too */
+    RUN_ENDING,          /* its response and its end are among those entries */
     RUN_LEAVING,         /* to be parked, or left to the next process */
     RUN_LEAVING_STOPPED, /* to stand still */
     RUN_LEAVING_LOST,    /* to go on from what is on disk */
@@ -54,7 +54,7 @@ typedef enum run_event {
     RUN_ON_BEGIN,    /* its handler has a coroutine */
     RUN_ON_WAITS,    /* only waits that are in the journal are left, and they are long */
     RUN_ON_DRAIN,    /* the process is to end */
-    RUN_ON_HURRY,    /* likewise, and nothing is waited for any more */
+    RUN_ON_HURRY,    /* the process is to end, and waits for no attempt any more: --drain is over */
     RUN_ON_CANCEL,   /* somebody wants it to end, or its deadline is over */
     RUN_ON_STOP,     /* it is to stand still until it is released */
     RUN_ON_LOSS,     /* the journal refused an entry, or there is no memory for it */
@@ -62,7 +62,7 @@ typedef enum run_event {
     RUN_ON_UNWOUND,  /* the handler has been unwound */
     /* No code of it runs, and no entry of it is under way: */
     RUN_ON_SETTLED,      /* all that was not lost is on disk */
-    RUN_ON_SETTLED_LAST, /* likewise, and the process is to end */
+    RUN_ON_SETTLED_LAST, /* all that was not lost is on disk, and the process is to end */
     RUN_ON_NOTHING,      /* nothing is on disk, nor will be */
     RUN_ON_UNKNOWN,      /* nobody knows whether its first entries are on disk: the process ends before that is known */
     RUN_EVENTS
@@ -80,8 +80,8 @@ typedef enum run_action {
     RUN_DO_END,           /* journal the handler's response */
     RUN_DO_ANSWER,        /* the clients; free it */
     RUN_DO_PARK,          /* hand clients and letters to its slot; free it */
-    RUN_DO_STAND,         /* likewise, and the slot is stopped */
-    RUN_DO_RELOAD,        /* likewise, and the slot is due at once */
+    RUN_DO_STAND,         /* hand clients and letters to its slot, which is stopped; free it */
+    RUN_DO_RELOAD,        /* hand clients and letters to its slot, which is due at once; free it */
     RUN_DO_LEAVE,         /* send clients on; free it */
     RUN_DO_REFUSE,        /* tell clients that it was not journaled; free it */
     RUN_DO_CUT,           /* cut clients' connections; free it */
@@ -112,7 +112,7 @@ typedef enum run_commit {
     COMMIT_NONE,    /* nothing of the run is on disk or with the store */
     COMMIT_FIRST,   /* its first segment is with the store */
     COMMIT_DURABLE, /* it is on disk, and nothing is with the store */
-    COMMIT_MORE,    /* likewise, and a later segment is with the store */
+    COMMIT_MORE,    /* it is on disk, and a later segment is with the store */
     /* Final: after an entry that is not on disk none may follow. */
     COMMIT_REFUSED, /* nothing of it is on disk, nor will be */
     COMMIT_UNKNOWN, /* its first segment may be on disk */

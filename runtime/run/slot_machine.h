@@ -29,7 +29,7 @@ typedef enum slot_state {
     SLOT_SUSPECT, /* waits until no other run is loaded that may end the process */
 
     SLOT_LOADING,        /* its journal is being read */
-    SLOT_LOADING_PLACED, /* likewise, and one of the places of --runs-max is kept for it */
+    SLOT_LOADING_PLACED, /* its journal is being read, and one of the places of --runs-max is kept for it */
     SLOT_GONE,           /* final: it is freed */
     SLOT_STATES
 } slot_state;
@@ -60,7 +60,8 @@ const char *slot_state_name(slot_state state);
 const char *slot_event_name(slot_event event);
 /* Why a pair has no row; NULL: it has one; "": neither, which is a mistake in the table. */
 const char *slot_never(slot_state state, slot_event event);
-/* How often a row was taken, likewise as run_taken. */
+/* How often a row was taken since the process began, by all threads. Only in a build with -Dtable_coverage=true;
+ * else 0. */
 uint64_t slot_taken(slot_state state, slot_event event);
 
 #endif
