@@ -12,7 +12,6 @@
 struct home;
 struct endpoint;
 struct request_wish;
-struct run;
 
 enum { CLAIM_BUCKETS = 1024, IDEMPOTENCY_KEY_MAX = 255 };
 

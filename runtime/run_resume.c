@@ -150,14 +150,6 @@ static bool append_release(run *r, slot *s)
     return true;
 }
 
-/* Gives up a run that does not go on. */
-static void unresume(run *r)
-{
-    frames_release(r->frames);
-    r->frames = NULL;
-    run_unmake(r);
-}
-
 /* It is in memory now, as any other. */
 static void take_slot(run *r, slot *s)
 {
@@ -181,7 +173,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     r->id = s->id;
     run_id_format(&r->id, r->id_text);
     if (!restore(r, j, why)) {
-        unresume(r);
+        run_unmake(r);
         return false;
     }
     bool cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
@@ -192,11 +184,11 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     entry_cancel cancel = why_end(r, s, why);
     if (!cancel && why->reason != STOP_NONE) {
         why->streamed = r->frames ? frames_hold(r->frames) : NULL;
-        unresume(r);
+        run_unmake(r);
         return false;
     }
     if (!cancel && !strand_start(&r->task, run_main, r)) {
-        unresume(r);
+        run_unmake(r);
         return short_of(why, "no room for another coroutine");
     }
     take_slot(r, s);

@@ -150,7 +150,7 @@ static void on_due(struct timer *t)
 
 void slot_park(home *h, slot *s, clock_alarm due)
 {
-    s->run = NULL;
+    assert(!s->run);
     slot_post(h, s, SLOT_ON_PARKED);
     s->unfinished = true;
     s->due = (struct timer){.fn = on_due, .arg = h};

@@ -19,7 +19,6 @@
  * table in docs/journal.md, *Stopped runs*. */
 struct run;
 struct waiter;
-struct letter;
 struct request_wish;
 struct http_exchange;
 struct home;

@@ -130,7 +130,7 @@ static void stop(home *h, slot *s, const stop_cause *why)
 void slot_stop(home *h, slot *s, const stop_cause *why)
 {
     bool is_released = s->release;
-    s->run = NULL;
+    assert(!s->run);
     s->release = false; /* else stop() denies it */
     stop(h, s, why);
     s->release = is_released;

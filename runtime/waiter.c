@@ -10,7 +10,6 @@
 #include "runtime/app.h"
 #include "runtime/base/problem.h"
 #include "runtime/keep.h"
-#include "runtime/kept.h"
 #include "runtime/public_url.h"
 #include "runtime/replay.h"
 #include "runtime/run/home.h"

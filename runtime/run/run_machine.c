@@ -103,7 +103,7 @@ enum {
     WITH_HANDLER = S(RUNNING) | S(PARKING) | S(DRAINING) | S(STOPPING) | S(CANCELLING) | S(LOSING),
     ON_ITS_WAY = S(ENDING) | S(LEAVING) | S(LEAVING_STOPPED) | S(LEAVING_LOST),
     UNWINDS = S(PARKING) | S(DRAINING) | S(STOPPING) | S(CANCELLING) | S(LOSING),
-    DURABLE = WITH_HANDLER | ON_ITS_WAY,
+    BEGUN = WITH_HANDLER | ON_ITS_WAY,
     SETTLES = E(SETTLED) | E(SETTLED_LAST) | E(NOTHING) | E(UNKNOWN),
     ALL_EVENTS = (1U << RUN_EVENTS) - 1
 };
@@ -112,8 +112,8 @@ _Static_assert(RUN_STATES <= 32 && RUN_EVENTS <= 32, "they fit a mask");
 static const never nevers[] = {
     {FINAL, ALL_EVENTS, "the run is no longer in memory: nobody has a pointer to it"},
     {S(NEW), ALL_EVENTS & ~(E(BEGIN) | E(CANCEL)), "it begins, or is given up, before anybody can know it"},
-    {DURABLE, E(BEGIN), "a handler begins once in each execution"},
-    {DURABLE & ~S(RUNNING), E(WAITS), "it leaves already: only a running run is looked at for parking"},
+    {BEGUN, E(BEGIN), "a handler begins once in each execution"},
+    {BEGUN & ~S(RUNNING), E(WAITS), "it leaves already: only a running run is looked at for parking"},
     {S(RUNNING), E(UNWOUND), "nobody has asked it to unwind"},
     {ON_ITS_WAY, E(RETURNED) | E(UNWOUND), "its handler has ended already"},
     {WITH_HANDLER, SETTLES, "its handler still has a coroutine"},
