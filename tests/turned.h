@@ -10,7 +10,7 @@
 
 #include "runtime/by_hand.h"
 #include "runtime/loop.h"
-#include "runtime/stop.h"
+#include "runtime/run.h"
 #include "storage/by_hand.h"
 #include "storage/memory/memory.h"
 #include "tests/check.h"
@@ -60,6 +60,23 @@ static inline bool turned_turn(void)
 
 #define TURN_UNTIL(condition)                                                                                          \
     while (!(condition)) CHECK(turned_turn())
+
+/* Long enough for all that can happen by itself. */
+static inline void turned_often(void)
+{
+    for (int i = 0; i < 20; i++) CHECK(turned_turn());
+}
+
+/* A run of this route that no client waits for. */
+static inline run *turned_begin(const char *route)
+{
+    static const run_origin nobody = {.key = NULL};
+    const run_input none = {.method = {"POST", 4}, .target = {"/", 1}, .body = {"", 0}};
+    run_refusal why;
+    run *r = run_begin(turned_home(), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why);
+    CHECK(r);
+    return r;
+}
 
 static inline void turned_drain(void) { loop_drain(&turned_app->loops[0], LOOP_STOPPED); }
 

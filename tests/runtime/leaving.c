@@ -1,6 +1,5 @@
 /* What comes together when a run leaves memory: a drain, a commit that fails, a cancel. In each order its clients are
  * told what is true, and nothing follows an entry that is not on disk. */
-#include "runtime/run.h"
 #include "tests/turned.h"
 
 typedef struct notes {
@@ -108,11 +107,6 @@ static run *newest(void)
     return r;
 }
 
-static void turn_often(void)
-{
-    for (int i = 0; i < 20; i++) CHECK(turned_turn());
-}
-
 /* It was unwound for the drain before it was known that nothing of it is on disk: no URL of it leads anywhere. */
 static void test_drain_then_refused(void)
 {
@@ -149,7 +143,7 @@ static void test_lost_then_drain(void)
     TURN_UNTIL(run_has_lost(r));
     TURN_UNTIL(store_writable(turned_home()->port));
     turned_drain();
-    turn_often();
+    turned_often();
     CHECK(run_has_lost(r));
     go();
     CHECK_INT(turned_reply(fd, text), 303);
@@ -178,7 +172,7 @@ static void test_cancel_then_drain(void)
     other = turned_send_to("DELETE", &id, "");
     TURN_UNTIL(r->state == RUN_CANCELLING);
     turned_drain();
-    turn_often();
+    turned_often();
     CHECK_INT(r->state, RUN_CANCELLING);
     go();
     CHECK_INT(turned_reply(other, text), 200);
@@ -199,7 +193,7 @@ static void test_cancel_while_leaving(void)
     TURN_UNTIL(run_is_durable(r));
     turned_writes = false;
     turned_drain();
-    turn_often();
+    turned_often();
     go();
     TURN_UNTIL(r->state == RUN_LEAVING);
     run_cancel(r, ENTRY_CANCEL_ASKED);
@@ -251,7 +245,7 @@ static run *leave_apart(run_id *id)
     CHECK_INT(turned_reply(fd, text), 303); /* its nap is long */
     turned_drain();
     TURN_UNTIL(r->state == RUN_LEAVING);
-    turn_often();
+    turned_often();
     CHECK_INT(r->task.strand_count, 1);
     return r;
 }
@@ -293,9 +287,9 @@ static void test_member_is_cancelled(void)
     run *r = leave_apart(&id);
     turned_writes = false;
     run_cancel(r, ENTRY_CANCEL_ASKED);
-    turn_often();
+    turned_often();
     go();
-    turn_often();
+    turned_often();
     turned_writes = true;
     check_next_process(&id, "started; sleep nap; cancel; response; ended");
 }

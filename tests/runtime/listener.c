@@ -1,5 +1,4 @@
 /* What a run tells its listener, and in which order: without any client, on a program turned by hand. */
-#include "runtime/run.h"
 #include "runtime/run/run_listener.h"
 #include "tests/turned.h"
 
@@ -104,16 +103,6 @@ static void start(void)
     forget();
 }
 
-static run *begin(const char *route)
-{
-    static const run_origin nobody = {.key = NULL};
-    const run_input none = {.method = {"POST", 4}, .target = {"/", 1}, .body = {"", 0}};
-    run_refusal why;
-    run *r = run_begin(turned_home(), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why);
-    CHECK(r);
-    return r;
-}
-
 /* All that it tells until it is no longer in memory. */
 static void check_told(const char *text)
 {
@@ -126,13 +115,13 @@ static void check_told(const char *text)
 static void test_over(void)
 {
     start();
-    (void)begin("POST /quick");
+    (void)turned_begin("POST /quick");
     check_told("over 201; ");
     forget();
-    (void)begin("POST /relaxed");
+    (void)turned_begin("POST /relaxed");
     check_told("over 201 early; over 201; ");
     forget();
-    const run *r = begin("POST /held");
+    const run *r = turned_begin("POST /held");
     TURN_UNTIL(run_is_durable(r));
     go = true;
     check_told("durable; over 202; ");
@@ -142,17 +131,17 @@ static void test_over(void)
 static void test_left(void)
 {
     start();
-    (void)begin("POST /nap");
+    (void)turned_begin("POST /nap");
     check_told("waits long; durable; left to slot; ");
     forget();
-    run *r = begin("POST /held");
+    run *r = turned_begin("POST /held");
     TURN_UNTIL(run_is_durable(r));
     forget();
     run_stop(r, STOP_OPERATOR, 0, "for a while");
     go = true;
     check_told("durable; left to slot; ");
     forget();
-    r = begin("POST /held");
+    r = turned_begin("POST /held");
     TURN_UNTIL(run_is_durable(r));
     forget();
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
@@ -164,7 +153,7 @@ static void test_left(void)
 static void test_left_to_next(void)
 {
     start();
-    const run *r = begin("POST /nap");
+    const run *r = turned_begin("POST /nap");
     turned_writes = false;
     TURN_UNTIL(r->waits_long);
     turned_drain();
@@ -181,19 +170,19 @@ static void test_refused(void)
 {
     start();
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
-    (void)begin("POST /quick");
+    (void)turned_begin("POST /quick");
     check_told("refused; ");
     TURN_UNTIL(store_writable(turned_home()->port));
     forget();
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
     go = true;
-    (void)begin("POST /held");
+    (void)turned_begin("POST /held");
     check_told("refused, partly done; ");
     TURN_UNTIL(store_writable(turned_home()->port));
     forget();
     memory_fail(turned_disk, MEMORY_LOSES, 0, true);
-    (void)begin("POST /quick");
-    for (int i = 0; i < 20; i++) CHECK(turned_turn());
+    (void)turned_begin("POST /quick");
+    turned_often();
     CHECK_STR(told, ""); /* nobody is told what nobody knows, before the process ends */
     store_give_up(turned_home()->port);
     check_told("refused, unknown; ");

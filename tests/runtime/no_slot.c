@@ -1,6 +1,5 @@
 /* A run for which there was no memory for a slot when it came to the disk: it is still one run. Whoever asks for it
  * finds it in memory, a drain does too, and it gets its slot as soon as there is memory. */
-#include "runtime/run.h"
 #include "tests/turned.h"
 
 static unsigned began;
@@ -45,14 +44,10 @@ static void routes(sw_app *app)
 /* On disk, and without a slot. */
 static run *begin(const char *route)
 {
-    static const run_origin nobody = {.key = NULL};
-    const run_input none = {.method = {"POST", 4}, .target = {"/", 1}, .body = {"", 0}};
-    run_refusal why;
     turned_open(routes, NULL);
     TURN_UNTIL(turned_home()->slots.recovered);
     no_slots = true;
-    run *r = run_begin(turned_home(), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why);
-    CHECK(r);
+    run *r = turned_begin(route);
     TURN_UNTIL(run_is_durable(r));
     CHECK(!r->slot);
     return r;

@@ -1,7 +1,6 @@
 /* Two things happen to one run, in every pair and order, while its handler is at work and while only a member of it is:
  * a drain, the end of --drain, a cancel, a stop, a lost entry. Whatever becomes of it, its journal is whole, the next
  * process can go on with it, and who wanted it cancelled gets that. */
-#include "runtime/run.h"
 #include "tests/turned.h"
 
 typedef enum happening { DRAIN, HURRY, CANCEL, STOP, LOSS, HAPPENINGS } happening;
@@ -57,11 +56,6 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /apart", on_apart, NULL);
 }
 
-static void turn_often(void)
-{
-    for (int i = 0; i < 20; i++) CHECK(turned_turn());
-}
-
 static void happen(run *r, happening what)
 {
     switch (what) {
@@ -70,7 +64,7 @@ static void happen(run *r, happening what)
         break;
     case HURRY:
         turned_drain();
-        turn_often();
+        turned_often();
         turned_home()->hurried = true;
         run_drain(r);
         break;
@@ -83,7 +77,7 @@ static void happen(run *r, happening what)
     default:
         run_lose(r);
     }
-    turn_often();
+    turned_often();
 }
 
 /* What is on disk: *started* first, *ended* last if it is there, and then no row in the live table. */
@@ -115,14 +109,10 @@ static int finish(const run_id *id)
 
 static void try_pair(const char *route, happening first, happening second)
 {
-    static const run_origin nobody = {.key = NULL};
-    const run_input none = {.method = {"POST", 4}, .target = {"/", 1}, .body = {"", 0}};
-    run_refusal why;
     bool cancels = first == CANCEL || second == CANCEL, loses = first == LOSS || second == LOSS;
     set(0);
     turned_open(routes, NULL);
-    run *r = run_begin(turned_home(), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why);
-    CHECK(r);
+    run *r = turned_begin(route);
     run_id id = r->id;
     TURN_UNTIL(run_is_durable(r) && __atomic_load_n(&attempts, __ATOMIC_SEQ_CST) == 1);
     happen(r, first);

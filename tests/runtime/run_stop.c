@@ -1,6 +1,5 @@
 /* A run that is stopped while it is in memory: attempts under way finish and count, nothing else begins, it stands
  * still and goes on when it is released; whatever else happens to it meanwhile. */
-#include "runtime/run.h"
 #include "tests/turned.h"
 
 typedef struct notes {
@@ -46,22 +45,12 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /nap", on_nap, NULL);
 }
 
-static run *begin(const char *route)
-{
-    static const run_origin nobody = {.key = NULL};
-    const run_input none = {.method = {"POST", 4}, .target = {"/work", 5}, .body = {"", 0}};
-    run_refusal why;
-    run *r = run_begin(turned_home(), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why);
-    CHECK(r);
-    return r;
-}
-
 /* Its attempt is under way, and it is on disk. */
 static run *begin_work(run_id *id)
 {
     const char *const flags[] = {"--hold", "1h", NULL};
     turned_open(routes, flags);
-    run *r = begin("POST /work");
+    run *r = turned_begin("POST /work");
     *id = r->id;
     TURN_UNTIL(seen.longs == 1 && run_is_durable(r));
     return r;
@@ -90,11 +79,6 @@ static void check_output(const run_id *id, int status, const char *part)
     CHECK(strstr(text, part));
 }
 
-static void turn_often(void)
-{
-    for (int i = 0; i < 20; i++) CHECK(turned_turn());
-}
-
 /* ---- The cases ---- */
 
 static void test_stands(void)
@@ -105,7 +89,7 @@ static void test_stands(void)
     int fd = turned_send_to("GET", &id, "/stream");
     TURN_UNTIL(r->waiters);
     run_stop(r, STOP_DIFFERS, 7, "its input was another");
-    turn_often();
+    turned_often();
     CHECK_INT(r->state, RUN_STOPPING); /* its attempt has its time */
     CHECK(!strstr(stream, "stepwell.stopped"));
     seen.go = true;
@@ -129,7 +113,7 @@ static void test_asleep(void)
 {
     const char *const flags[] = {"--park-after", "2h", NULL};
     turned_open(routes, flags);
-    run *r = begin("POST /nap");
+    run *r = turned_begin("POST /nap");
     run_id id = r->id;
     TURN_UNTIL(run_is_durable(r));
     run_stop(r, STOP_OPERATOR, 0, "for a while");
@@ -147,7 +131,7 @@ static void test_cancelled(void)
     char text[TURNED_TEXT];
     run *r = begin_work(&id);
     run_stop(r, STOP_OPERATOR, 0, "stopped first");
-    turn_often();
+    turned_often();
     CHECK_INT(turned_reply(turned_send_to("DELETE", &id, ""), text), 200);
     check_output(&id, 410, "cancelled");
     CHECK_INT(seen.afters, 0);
@@ -183,7 +167,7 @@ static void test_drained(void)
     run *r = begin_work(&id);
     run_stop(r, STOP_OPERATOR, 0, "for the night");
     turned_drain();
-    turn_often();
+    turned_often();
     seen.go = true;
     turned_end();
     turned_open(routes, NULL);
