@@ -151,9 +151,11 @@ static bool body_make_room(http_conn *c)
     return true;
 }
 
-/* A client that was taken back waits for the rest of another reply, or for one that another process knows of. */
+/* A client that was taken back waits for the rest of another reply, or for one that another process knows of. One whose
+ * connection is cut already is told nothing. */
 void conn_refuse(http_conn *c, int status, const char *detail)
 {
+    if (conn_is_over(&c->state)) return;
     if (conn_kept(c))
         conn_cut(c);
     else

@@ -91,7 +91,7 @@ static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage
     return c;
 }
 
-static void refuse_extra(http_conn *c) { reply_problem(c, 503, "The server has all the connections it takes."); }
+static void refuse_extra(http_conn *c) { conn_refuse(c, 503, "The server has all the connections it takes."); }
 
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
 {
@@ -115,7 +115,7 @@ bool conn_adopt(http_server *s, int fd, const conn_past *past)
         refuse_extra(c);
     else if (!filled)
         conn_refuse(c, 503, "The server is out of memory.");
-    bool taken = c->state.life == LIFE_READING;
+    bool taken = c->state.life == LIFE_READING || conn_kept(c); /* a kept one ends through on_ended */
     conn_run(c);
     return taken;
 }

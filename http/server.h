@@ -217,8 +217,9 @@ bool http_exchange_caught_up(const http_exchange *x);
 bool http_exchange_unkeep(http_exchange *x);
 
 typedef enum http_adopted {
-    HTTP_ADOPTED,        /* the request has been handed out, unless this program refuses it: then the connection ends */
-    HTTP_ADOPT_ENDED,    /* the client has gone, or there is no memory */
+    HTTP_ADOPTED,     /* the request has been handed out, unless this program refuses it or has no room for its bytes:
+                         then the connection ends, and on_ended is called */
+    HTTP_ADOPT_ENDED, /* the client has gone, or there is no memory for a connection */
     HTTP_ADOPT_UNCERTAIN /* the client was sent something that the holder was not told of: it is reset */
 } http_adopted;
 

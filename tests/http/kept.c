@@ -400,6 +400,36 @@ static void a_request_that_is_answered_is_not_shed(void)
     test_stop();
 }
 
+static bool was_adopted;
+
+static void adopt_gone(http_exchange *x)
+{
+    static char unsent[20000]; /* too much to be gathered: it is sent at once */
+    http_moving gone = {.fd = adopted, .unsent = unsent, .unsent_len = sizeof unsent, .bytes = (char[]){0}};
+    on_asked = NULL;
+    was_adopted = http_server_adopt(test->server, &gone);
+    test_reply(x, "still here");
+}
+
+/* A connection comes from another server, there is no room for it, and its client, which has gone, cannot be told so.
+ */
+static void a_client_that_has_gone_is_not_refused(void)
+{
+    start((http_server_options){.connections_max = 1});
+    int fd = test_connect(), pair[2];
+    on_asked = adopt_gone;
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    adopted = pair[0];
+    close(pair[1]);
+    was_adopted = true;
+    test_say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    test_expect(fd, 200, "still here");
+    CHECK(!was_adopted);
+    close(fd);
+    TEST_AWAIT(test_connections() == 0);
+    test_stop();
+}
+
 /* ---- Clients that have sent their last byte ---- */
 
 static void hold_hearing(http_exchange *x)
@@ -546,6 +576,7 @@ static const check_case cases[] = {
     {"stopped_from_within", stopped_from_within},
     {"a_request_that_waits_is_not_shed", a_request_that_waits_is_not_shed},
     {"a_request_that_is_answered_is_not_shed", a_request_that_is_answered_is_not_shed},
+    {"a_client_that_has_gone_is_not_refused", a_client_that_has_gone_is_not_refused},
     {"half_closed_while_kept", half_closed_while_kept},
     {"answered_before_it_is_released", answered_before_it_is_released},
     {"kept_when_half_closed", kept_when_half_closed},

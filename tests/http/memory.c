@@ -1,4 +1,7 @@
-/* Replies that there is no memory for. The linker sends every malloc of the server to this file (--wrap). */
+/* Replies, and connections that are taken back, that there is no memory for. The linker sends every malloc of the
+ * server to this file (--wrap). */
+#include <fcntl.h>
+
 #include "tests/http_harness.h"
 
 enum { LARGE_BYTES = 30 << 20, LARGE_HEADER = 20000 };
@@ -39,11 +42,36 @@ static void reply_long_head(http_exchange *x)
     atomic_store(&most, SIZE_MAX);
 }
 
+enum { KEY = 17 };
+static http_kept kept;
+static atomic_int ends;
+static atomic_bool was_kept;
+
+/* As if this process had died then. */
+static void keep_and_leave(http_exchange *x)
+{
+    CHECK(http_exchange_can_keep(x, &kept));
+    kept.fd = fcntl(kept.fd, F_DUPFD_CLOEXEC, 0);
+    CHECK(kept.fd >= 0);
+    http_exchange_keep(x, KEY);
+    http_exchange_leave(x);
+    atomic_store(&was_kept, true);
+}
+
+static void on_ended(void *arg, uint64_t key)
+{
+    (void)arg;
+    CHECK_INT(key, KEY);
+    atomic_fetch_add(&ends, 1);
+}
+
 static void on_request(void *arg, http_exchange *x)
 {
     const char *path = http_exchange_request(x)->path.data;
     if (strcmp(path, "/large") == 0)
         reply_large(x);
+    else if (strcmp(path, "/keep") == 0)
+        keep_and_leave(x);
     else if (strncmp(path, "/long", 5) == 0)
         reply_long_head(x);
     else
@@ -53,7 +81,7 @@ static void on_request(void *arg, http_exchange *x)
 static void start(void)
 {
     atomic_store(&refused, 0);
-    test_start(&(http_server_options){.on_request = on_request});
+    test_start(&(http_server_options){.on_request = on_request, .on_ended = on_ended});
 }
 
 static void expect_reset(int fd)
@@ -101,9 +129,39 @@ static void the_head_of_a_stream(void)
     test_stop();
 }
 
+static void take_back(test_server *t)
+{
+    atomic_store(&most, LARGE_HEADER / 2);
+    http_adopted how = http_server_adopt_kept(t->server, &kept, KEY, false);
+    atomic_store(&most, SIZE_MAX);
+    int releases = atomic_load(&ends) + (how != HTTP_ADOPTED); /* the latter is the caller's */
+    CHECK_INT(releases, 1);
+}
+
+/* The holder is told once that a connection has ended whose request there is no room for. */
+static void a_request_that_is_taken_back(void)
+{
+    static char value[LARGE_HEADER * 3 / 4];
+    start();
+    atomic_store(&ends, 0);
+    int fd = test_connect();
+    memset(value, 'v', sizeof value - 1);
+    test_say(fd, "GET /keep HTTP/1.1\r\nHost: x\r\nX-Long: ");
+    test_say(fd, value);
+    test_say(fd, "\r\n\r\n");
+    TEST_AWAIT(atomic_load(&was_kept) && test_connections() == 0);
+    test_on_loop(take_back);
+    CHECK_INT(atomic_load(&refused), 1);
+    expect_reset(fd);
+    free(kept.bytes);
+    TEST_AWAIT(test_connections() == 0);
+    test_stop();
+}
+
 static const check_case cases[] = {
     {"the_rest_of_a_reply", the_rest_of_a_reply},
     {"the_head_of_a_reply", the_head_of_a_reply},
     {"the_head_of_a_stream", the_head_of_a_stream},
+    {"a_request_that_is_taken_back", a_request_that_is_taken_back},
 };
 CHECK_MAIN(cases)
