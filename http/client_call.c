@@ -105,6 +105,7 @@ static bool keep_canned(http_call *call, const http_canned *answer)
         ok = bytes_append(&call->head, *h, strlen(*h) + 1);
     if (answer->body_len > 0 && ok) ok = bytes_append(&call->front, answer->body, answer->body_len);
     if (answer->error_text && ok) ok = (call->error_text = strdup(answer->error_text)) != NULL;
+    call->received = answer->body_len;
     call->status = answer->status;
     call->head_final = answer->status > 0;
     call->error = answer->error;

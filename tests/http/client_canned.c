@@ -58,6 +58,7 @@ static void canned_answer(void)
     CHECK_STR(http_call_headers(call)[1], "X-Kind: canned");
     CHECK(!http_call_headers(call)[2]);
     expect_body(call, body, sizeof body);
+    CHECK_INT(http_call_received(call), sizeof body);
     http_call_consume(call, 299999);
     expect_body(call, body + 299999, 1);
     wire_close(call);
