@@ -87,7 +87,7 @@ static void name_free(http_client *c, client_name **link)
     free(n);
 }
 
-/* Of those that nobody waits for. */
+/* Frees the oldest of those that are not being looked up, if there is one. */
 static void free_oldest(http_client *c)
 {
     client_name **oldest = NULL;
@@ -97,7 +97,7 @@ static void free_oldest(http_client *c)
     if (oldest) name_free(c, oldest);
 }
 
-/* NULL: they are too many, or no memory. */
+/* NULL: all names that may be kept are being looked up, or no memory. */
 static client_name *find_or_make(http_client *c, const char *name)
 {
     client_name *n = find(c, name);

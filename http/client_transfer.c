@@ -212,7 +212,7 @@ void transfer_resume(http_call *call)
     call_end(call, kind, text);
 }
 
-/* What curl takes for a success and is none; NULL: it is one. */
+/* Why an answer that curl takes for a success is none; NULL: it is one. */
 static const char *misfit(const http_call *call)
 {
     curl_off_t wire_bytes = 0;

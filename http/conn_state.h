@@ -72,30 +72,31 @@ typedef enum conn_hold {
     HOLD_NONE,
     HOLD_TAKEN,   /* taken back from the holder; its request is to be parsed anew */
     HOLD_KEPT,    /* the next process can go on with it */
-    HOLD_HUNG_UP, /* kept, and the client has sent its last byte: to be released, since only writing tells more */
+    HOLD_HUNG_UP, /* kept, and the client has sent its last byte: to be released, since only writing tells whether it
+                     has gone */
     HOLD_COUNT
 } conn_hold;
 
 typedef enum conn_event {
-    EVENT_TAKE_BACK,    /* it came from the holder */
-    EVENT_SKIP,         /* of its reply the former process has sent something */
-    EVENT_CAUGHT_UP,    /* that has been written again */
+    EVENT_TAKE_BACK,    /* the connection came from the holder */
+    EVENT_SKIP,         /* the former process has sent a part of the reply */
+    EVENT_CAUGHT_UP,    /* the part that the former process has sent has been written again */
     EVENT_REQUEST,      /* a whole request is handed out */
     EVENT_REFUSE,       /* the server answers for the owner; no other request is read */
     EVENT_BEGIN,        /* a reply begins that is written in pieces */
     EVENT_END,          /* the reply is written, or the owner wants none */
-    EVENT_END_LAST,     /* the same of the last on its connection */
+    EVENT_END_LAST,     /* END of the last reply on the connection */
     EVENT_END_OF_INPUT, /* FIN from the client was read */
     EVENT_FINISH,       /* no other request will come or is wanted */
-    EVENT_LINGER,       /* all is with the kernel: FIN */
+    EVENT_LINGER,       /* all bytes of the replies are with the kernel, and FIN */
     EVENT_QUEUE,        /* bytes have to wait */
-    EVENT_FULL,         /* the kernel takes none now */
-    EVENT_WRITABLE,     /* it does again */
+    EVENT_FULL,         /* the kernel takes no bytes now */
+    EVENT_WRITABLE,     /* the kernel takes bytes again */
     EVENT_SENT,         /* no byte waits any more */
-    EVENT_KEEP,         /* the holder has it from now on as well */
+    EVENT_KEEP,         /* the holder has the connection from now on as well */
     EVENT_HANG_UP,      /* FIN from the client was seen, not read, and the holder could not be told */
     EVENT_RELEASE,      /* the holder was told to let go */
-    EVENT_LEAVE,        /* another goes on with it */
+    EVENT_LEAVE,        /* another server or process goes on with the connection */
     EVENT_CUT,          /* a reply cannot be whole any more, or the connection has failed */
     EVENT_CLOSE,        /* the descriptor is closed or moved */
     EVENT_UNWATCH,      /* libuv has let go of the handle */
@@ -128,17 +129,18 @@ typedef enum conn_ending {
     ENDING_COUNT
 } conn_ending;
 
-/* The only thing that changes a state. An event that is impossible in it ends the process with a message. */
+/* Nothing else changes a state. An event that is impossible in the state ends the process with a message. */
 void conn_move(conn_state *s, conn_event event);
-/* NULL, or the reason why this cannot happen. */
+/* NULL, or the reason why the event cannot happen in the state. */
 const char *conn_never(const conn_state *s, conn_event event);
-/* The combinations of the five that are allowed; conn_move asserts it. */
+/* Whether the combination of the five is allowed. conn_move checks the one it has come to, also in release builds, as
+ * they have assertions too: it takes a nanosecond or two. */
 bool conn_state_valid(const conn_state *s);
 
 typedef enum conn_half { OF_LIFE, OF_EXCHANGE, OF_INPUT, OF_OUTPUT, OF_HOLD, OF_COUNT } conn_half;
-/* NULL, or the reason why the pair has no row in the table of this one. */
+/* "Half": one of the five. NULL, or the reason why its table has no row for the pair. */
 const char *conn_half_never(conn_half half, unsigned state, conn_event event);
-/* How often its row was taken in this process; only counted with -Dtable_coverage=true. */
+/* How often the pair's row was taken in this process; only counted with -Dtable_coverage=true. */
 uint64_t conn_half_taken(conn_half half, unsigned state, conn_event event);
 unsigned conn_half_states(conn_half half);
 const char *conn_half_name(conn_half half, unsigned state);
@@ -148,16 +150,17 @@ const char *conn_event_name(conn_event event);
 
 /* `followed`: this process stops and the next one takes back what the holder has. */
 conn_ending conn_ending_of(const conn_state *s, bool followed);
-/* The time is over: EVENT_REFUSE (408) or EVENT_CLOSE. */
+/* What becomes of the connection when the time has run out: EVENT_REFUSE (408) or EVENT_CLOSE. */
 conn_event conn_timeout_event(conn_watch watch);
 
-/* The holder can be given it, so that the next process writes the same reply. */
+/* The holder can be given the connection, so that the next process writes the same reply. */
 bool conn_may_keep(const conn_state *s);
-/* Another process can go on: all of it is in the bytes that were read. Never in a body, nor with a reply under way. */
+/* Another process can go on with the connection: all that it needs are the bytes that were read and not answered.
+ * Never in a body, nor with a reply under way. */
 bool conn_may_leave(const conn_state *s, conn_part part);
-/* Another server of this process can: the request goes along, and what is unsent of earlier replies. */
+/* Another server of this process can go on: the request goes along, and what is unsent of earlier replies. */
 bool conn_may_move_over(const conn_state *s);
-/* No request has begun and no reply is under way: it may end without anybody's loss. */
+/* No request has begun and no reply is under way: the connection may end without anybody's loss. */
 bool conn_may_finish(const conn_state *s, conn_part part);
 
 static inline bool conn_is_closed(const conn_state *s) { return s->life >= LIFE_CLOSED; }
@@ -165,19 +168,19 @@ static inline bool conn_is_over(const conn_state *s) { return s->life >= LIFE_CU
 
 static inline bool conn_may_write(const conn_state *s) { return s->life <= LIFE_CLOSING; }
 
-/* Not while it is held: what was read would be lost with this process. */
+/* Not while the connection is held: what was read would be lost with this process. */
 static inline bool conn_may_read(const conn_state *s)
 {
     return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->hold == HOLD_NONE;
 }
 
-/* What stands in for reading while it is held. */
+/* While the connection is held its end is watched for instead of reading. */
 static inline bool conn_may_hang_up(const conn_state *s)
 {
     return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->hold == HOLD_KEPT;
 }
 
-/* Not while it is kept, since the holder knows one request only. */
+/* Not while the connection is kept, since the holder knows one request only. */
 static inline bool conn_may_parse(const conn_state *s) { return s->life == LIFE_READING && s->hold <= HOLD_TAKEN; }
 
 /* All that the next process would have to do is done. */

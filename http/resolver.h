@@ -14,7 +14,7 @@ typedef struct resolver_asker resolver_asker; /* one loop's side */
  * stack; both texts are good until it returns. */
 typedef void (*resolver_on_answer)(void *arg, const char *name, const char *addresses, const char *error);
 
-/* threads_max: of the whole process, as who opens last has it; at most RESOLVER_THREADS_MAX. NULL: out of memory. */
+/* threads_max, 1 to RESOLVER_THREADS_MAX, is the process's: each call sets it anew for all. NULL: out of memory. */
 resolver_asker *resolver_open(uv_loop_t *loop, unsigned threads_max, resolver_on_answer on_answer, void *arg);
 bool resolver_ask(resolver_asker *asker, const char *name); /* false: out of memory */
 /* Forgets what it has asked for; look-ups go on for others. Frees itself, after `on_closed`, when the loop has let go.

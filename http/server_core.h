@@ -58,7 +58,7 @@ struct http_exchange {
     bool starved;                 /* was told it is not writable: on_writable is due */
     bool is_head;                 /* the request's method is HEAD */
     bool is_chunked, is_bodiless; /* of a reply in pieces */
-    bool is_sized;                /* likewise: its length was told, and `owed` bytes of that are to be written yet */
+    bool is_sized;                /* of a reply in pieces: its length was told, `owed` bytes are to be written yet */
     uint64_t owed;
 };
 

@@ -167,11 +167,11 @@ long folder_user(const char *path)
     return strtol(text, NULL, 10);
 }
 
-/* The first line of the file; a process of an earlier version knows the last one only, as the whole file. */
+/* The first line of the file `end`. */
 static const char *const ends[] = {
     [FOLDER_ENDED] = "ended\n", [FOLDER_LEAVING] = "leaving\n", [FOLDER_IN_USE] = "in use\n"};
 
-/* The whole file, malloc'd and zero-terminated; NULL with errno. */
+/* The whole file, malloc'd and zero-terminated. NULL: there is none, or no memory. */
 static char *read_whole(const char *path, const char *name)
 {
     char file[FOLDER_PATH_MAX], *text = NULL;

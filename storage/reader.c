@@ -41,7 +41,7 @@ typedef struct job {
     run_id id;        /* SCAN, LIST: where to begin; DELETE: which */
     bool from_id;
     uint8_t hash[STORE_KEY_BYTES]; /* FIND_KEY */
-    store_key_row row;             /* likewise */
+    store_key_row row;             /* FIND_KEY */
     bool has_row;
     char *path; /* BACKUP; owned */
     uint64_t bytes;

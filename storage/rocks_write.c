@@ -81,7 +81,7 @@ static bool keyed_begin(writer *w, store_segment *list)
 {
     size_t count = 0;
     for (store_segment *s = list; s; s = s->next) {
-        s->outcome = STORE_DONE; /* keyed_slot looks at it */
+        s->outcome = STORE_DONE; /* until its group is refused: batch_key looks at it */
         count += s->key != NULL;
     }
     if (count == 0) return true;

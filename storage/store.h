@@ -158,7 +158,7 @@ typedef struct store_summary {
     bool found;
     bool live;         /* it has a row in the live table */
     int64_t due_ms;    /* of that row */
-    bool cut;          /* not all was read: of the counts only that of all entries is known */
+    bool cut;          /* the middle was not read: of the counts in `of` only `entries` is that of the whole run */
     run_summary of;    /* texts are the store's until the callback returns; long ones are cut */
     const char *error; /* NULL, or why it could not be read */
 } store_summary;

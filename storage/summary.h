@@ -15,7 +15,7 @@ typedef struct run_summary {
 
 /* Goes on with what comes next in the journal. */
 void summary_read(run_summary *s, const char *data, size_t len);
-/* It says whether the run has ended or is stopped, whatever was before what it was read from. */
+/* The entries that were read tell whether the run has ended or is stopped, whatever came before them. */
 bool summary_is_decided(const run_summary *s);
 
 #endif
