@@ -441,4 +441,14 @@ static inline void test_expect_end(int fd)
     close(fd);
 }
 
+/* Whatever comes before. */
+static inline void test_expect_reset(int fd)
+{
+    char sink[4096];
+    ssize_t n;
+    while ((n = test_recv(fd, sink, sizeof sink)) > 0) continue;
+    CHECK(n < 0 && errno == ECONNRESET);
+    close(fd);
+}
+
 #endif

@@ -92,15 +92,6 @@ static void hold_and_die(http_exchange *x)
 
 static void say_nothing(http_exchange *x) { (void)x; }
 
-static void expect_reset(int fd)
-{
-    char byte;
-    ssize_t n;
-    while ((n = test_recv(fd, &byte, 1)) > 0) continue;
-    CHECK(n < 0 && errno == ECONNRESET);
-    close(fd);
-}
-
 static void take_back(bool replying)
 {
     http_kept mine = kept;
@@ -211,7 +202,7 @@ static void a_reply_shorter_than_what_was_sent(void)
     int fd = begun_elsewhere("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n0123456789");
     on_asked = resume_short;
     test_on_loop(take_back_replying);
-    expect_reset(fd);
+    test_expect_reset(fd);
     TEST_AWAIT(test_connections() == 0);
     CHECK_INT(atomic_load(&asks), 2);
     free_kept();
@@ -231,7 +222,7 @@ static void another_reply_than_the_one_that_was_begun(void)
     int fd = begun_elsewhere("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n");
     on_asked = reply_anew;
     test_on_loop(take_back_replying);
-    expect_reset(fd);
+    test_expect_reset(fd);
     TEST_AWAIT(test_connections() == 0);
     free_kept();
     test_stop();
@@ -245,7 +236,7 @@ static void a_request_that_is_not_whole(void)
     kept.len = 12;
     test_say(fd, "HTTP/1.1\r\nHost: x\r\n\r\n");
     test_on_loop(take_back_replying);
-    expect_reset(fd);
+    test_expect_reset(fd);
     TEST_AWAIT(test_connections() == 0);
     CHECK_INT(atomic_load(&ends) + atomic_load(&releases), 1);
     free_kept();
@@ -260,7 +251,7 @@ static void stopped_before_it_resumes(void)
     on_asked = test_hold;
     test_on_loop(take_back_replying);
     test_stop();
-    expect_reset(fd);
+    test_expect_reset(fd);
     free_kept();
 }
 

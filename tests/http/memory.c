@@ -84,15 +84,6 @@ static void start(void)
     test_start(&(http_server_options){.on_request = on_request, .on_ended = on_ended});
 }
 
-static void expect_reset(int fd)
-{
-    static char sink[65536];
-    ssize_t n;
-    while ((n = test_recv(fd, sink, sizeof sink)) > 0) continue;
-    CHECK(n < 0 && errno == ECONNRESET);
-    close(fd);
-}
-
 /* The kernel has a part of the reply, the rest cannot be kept. */
 static void the_rest_of_a_reply(void)
 {
@@ -100,7 +91,7 @@ static void the_rest_of_a_reply(void)
     int fd = test_connect();
     test_say(fd, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
     TEST_AWAIT(atomic_load(&refused) == 1); /* read meanwhile, the kernel could take all of it */
-    expect_reset(fd);
+    test_expect_reset(fd);
     TEST_AWAIT(test_connections() == 0);
     test_stop();
 }
@@ -124,7 +115,7 @@ static void the_head_of_a_stream(void)
     start();
     int fd = test_connect();
     test_say(fd, "GET /longstream HTTP/1.1\r\nHost: x\r\n\r\n");
-    expect_reset(fd);
+    test_expect_reset(fd);
     TEST_AWAIT(test_connections() == 0 && test_exchanges() == 0);
     test_stop();
 }
@@ -152,7 +143,7 @@ static void a_request_that_is_taken_back(void)
     TEST_AWAIT(atomic_load(&was_kept) && test_connections() == 0);
     test_on_loop(take_back);
     CHECK_INT(atomic_load(&refused), 1);
-    expect_reset(fd);
+    test_expect_reset(fd);
     free(kept.bytes);
     TEST_AWAIT(test_connections() == 0);
     test_stop();
