@@ -133,6 +133,20 @@ static void hand_over(http_call *call, const client_name *n, const char *port)
     call->resolve = (struct curl_slist){.data = call->resolve_text};
 }
 
+/* Its name could not be taken in. */
+static void refuse_name(http_call *call)
+{
+    const http_client *c = call->client;
+    char why[96];
+    if (c->name_count < c->options.names_max) {
+        call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
+        return;
+    }
+    (void)snprintf(why, sizeof why, "more than %zu names of hosts are being looked up (--names-max)",
+                   c->options.names_max);
+    call_end(call, HTTP_CALL_BUSY, call_describe(call, why));
+}
+
 bool names_ready(http_call *call)
 {
     http_client *c = call->client;
@@ -143,10 +157,7 @@ bool names_ready(http_call *call)
     if (!split_origin(c, call->host->origin, name, &port)) return true;
     client_name *n = find_or_make(c, name);
     if (!n) {
-        char why[96];
-        (void)snprintf(why, sizeof why, "more than %zu names of hosts are being looked up (--names-max)",
-                       c->options.names_max);
-        call_end(call, HTTP_CALL_BUSY, call_describe(call, why));
+        refuse_name(call);
         return false;
     }
     uint64_t age_ms = uv_now(c->loop) - n->known_ms;

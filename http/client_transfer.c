@@ -227,6 +227,7 @@ void transfer_done(CURL *curl, CURLcode result)
     (void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&e);
     http_call *call = e->call;
     http_call_error_kind kind = HTTP_CALL_OK;
+    const char *why;
     char *text = NULL;
     if (call->redirected && !call->closed && result != CURLE_OPERATION_TIMEDOUT && call->error == HTTP_CALL_OK) {
         call->host->warm = e->multi;
@@ -237,9 +238,9 @@ void transfer_done(CURL *curl, CURLcode result)
     if (result != CURLE_OK || call->error != HTTP_CALL_OK) {
         kind = call_failure(call, result, &text);
         if (kind == HTTP_CALL_CONNECT) names_doubt(call);
-    } else if (misfit(call)) {
+    } else if ((why = misfit(call)) != NULL) {
         kind = HTTP_CALL_BROKEN;
-        text = call_describe(call, misfit(call));
+        text = call_describe(call, why);
     }
     call->host->warm = e->multi;
     leave_curl(call);
