@@ -152,6 +152,14 @@ def the_clock_and_random_numbers_are_named(upstream, temp):
 
 
 @test
+def a_line_that_reads_the_clock_twice_is_named_once(upstream, temp):
+    code, page, _ = prove("clock", "POST /twice")
+    same(page[1:], ['handler   differs at crash 1: the input of step "save"; the clock is read with time(), not sw_now()'
+                    f"   ({line_of('clock', 'time(NULL) + ')})", "crash 1: behind entry 1, the start"])
+    same(code, 1)
+
+
+@test
 def a_run_that_stops_for_its_difference_is_told(upstream, temp):
     code, page, _ = prove("clock", "POST /strict")
     same(code, 1)
@@ -242,6 +250,8 @@ def points_can_be_fewer(upstream, temp):
     code, page, _ = prove("good", "POST /orders", *ORDER, "--prove-points", "5", upstream=upstream)
     same(page[0], "18 entries, 5 crash points of 24 (--prove-points): same answer 5, no finished step ran twice 5")
     same(code, 0)
+    code, page, _ = prove("clock", "POST /measured", "--prove-points", "1")
+    same((code, page[0]), (0, "4 entries, 1 crash point of 4 (--prove-points): same answer 1, no finished step ran twice 1"))
 
 
 @test
@@ -306,6 +316,10 @@ def wrong_input_is_refused(upstream, temp):
         wanted = f"good: --replay {temp}/bad: line 2: {wrong}"
         same(refused("good", "POST /orders", "--replay", temp + "/bad")[:len(wanted)], wanted)
     same(refused("good", "POST /orders", "--replay", temp), f"good: --replay {temp}: it is no regular file")
+    os.mkfifo(temp + "/fifo")
+    same(refused("good", "POST /orders", "--replay", temp + "/fifo"), f"good: --replay {temp}/fifo: it is no regular file")
+    same(refused("clock", "POST /orders", "--record", "/dev/full"), "clock: --record /dev/full: No space left on device")
+    same(refused("clock", "POST /orders", "--record", temp), f"clock: --record {temp}: Is a directory")
     with open(temp + "/bad", "w", encoding="utf-8"):
         pass
     same(refused("good", "POST /orders", "--replay", temp + "/bad")[:50], f"good: --replay {temp}/bad: line 1: it is not JSON"[:50])

@@ -1,6 +1,7 @@
 #include "runtime/prove/recording.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "runtime/json.h"
 #include "runtime/json_reader.h"
@@ -134,9 +136,13 @@ static bool write_calls(FILE *file, const char *request, const execution *x)
 bool recording_write(const char *path, const char *request, const execution *x, char *error, size_t error_size)
 {
     FILE *file = fopen(path, "we");
+    if (file) errno = ENOMEM; /* what write_calls lacks if no write fails */
     bool ok = file && write_calls(file, request, x);
     int reason = errno;
-    if (file && fclose(file) != 0) ok = false;
+    if (file && fclose(file) != 0 && ok) {
+        ok = false;
+        reason = errno;
+    }
     if (!ok) (void)snprintf(error, error_size, "--record %s: %s", path, strerror(reason));
     return ok;
 }
@@ -283,10 +289,12 @@ static const char *read_line(arena *a, const char *text, size_t len, size_t numb
 
 static char *read_whole(arena *a, const char *path, int64_t bytes_max, size_t *len, char *error, size_t error_size)
 {
-    FILE *file = fopen(path, "re");
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for who writes it */
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     char *text = NULL;
     if (!file) {
         (void)snprintf(error, error_size, "--replay %s: %s", path, strerror(errno));
+        if (fd >= 0) close(fd);
         return NULL;
     }
     struct stat status;
@@ -299,7 +307,8 @@ static char *read_whole(arena *a, const char *path, int64_t bytes_max, size_t *l
     else if (!(text = arena_alloc(a, (size_t)size + 1)) || fread(text, 1, (size_t)size, file) != (size_t)size)
         (void)snprintf(error, error_size, "--replay %s: it cannot be read", path);
     bool whole = text && !*error;
-    if (whole) text[ *len = (size_t)size] = 0;
+    if (whole) text[size] = 0;
+    *len = (size_t)size;
     (void)fclose(file);
     return whole ? text : NULL;
 }

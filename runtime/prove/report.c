@@ -30,7 +30,8 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-void place_name(const char *file, uint64_t address, char *out, size_t out_size)
+/* "orders.c:41" of an address in a file with debug information, if addr2line is there; else "orders+0x1a2b". */
+static void place_name(const char *file, uint64_t address, char *out, size_t out_size)
 {
     char path[PLACE_TEXT], line[PLACE_TEXT];
     ssize_t n = readlink(file, path, sizeof path - 1); /* /proc/self/exe is another's in addr2line */
@@ -40,6 +41,16 @@ void place_name(const char *file, uint64_t address, char *out, size_t out_size)
         (void)snprintf(out, out_size, "%s", base_name(line));
     else
         (void)snprintf(out, out_size, "%s+0x%llx", base_name(real), (unsigned long long)address);
+}
+
+static void name_places(verdict *v)
+{
+    char place[PLACE_TEXT];
+    for (finding *f = v->findings; f; f = f->next) {
+        if (!f->file) continue;
+        place_name(f->file, f->address, place, sizeof place);
+        f->place = arena_strndup(&v->memory, place, strlen(place));
+    }
 }
 
 /* ---- Lines ---- */
@@ -54,8 +65,7 @@ static size_t widest(const verdict *v)
 
 static void print_line(const finding *f, size_t width, const char *what, FILE *to)
 {
-    char place[PLACE_TEXT] = "";
-    if (f->file) place_name(f->file, f->address, place, sizeof place);
+    const char *place = f->place ? f->place : "";
     (void)fprintf(to, "%-*s %s%s%s%s\n", (int)width, f->who, what, *place ? "   (" : "", place, *place ? ")" : "");
 }
 
@@ -72,10 +82,7 @@ static void print_difference(const verdict *v, const finding *f, size_t width, F
     char what[1024];
     const finding *read = first_of(v, FINDING_DIFFERS) == f ? first_of(v, FINDING_READ) : NULL;
     finding line = *f;
-    if (read) {
-        line.file = read->file;
-        line.address = read->address;
-    }
+    if (read) line.place = read->place;
     (void)snprintf(what, sizeof what, "differs at crash %u: %s%s%s", f->crash, f->what, read ? "; " : "",
                    read ? read->what : "");
     print_line(&line, width, what, to);
@@ -184,22 +191,37 @@ static void print_crashes(const verdict *v, const execution *first, FILE *to)
 
 static bool is_of_a_call(const finding *f) { return f->kind == FINDING_CALL || f->kind == FINDING_CALL_OK; }
 
-bool verdict_print(const verdict *v, const execution *first, FILE *to)
+/* Calls of one line are told once. */
+static bool is_repeated(const verdict *v, const finding *f)
+{
+    for (const finding *had = v->findings; had != f && f->place; had = had->next)
+        if (had->kind == f->kind && had->place && strcmp(had->place, f->place) == 0 && strcmp(had->who, f->who) == 0 &&
+            strcmp(had->what, f->what) == 0)
+            return true;
+    return false;
+}
+
+static const char *plural(size_t count) { return count == 1 ? "" : "s"; }
+
+bool verdict_print(verdict *v, const execution *first, FILE *to)
 {
     bool good = v->same == v->points && v->once == v->points;
     size_t width = widest(v), differences = 0;
-    (void)fprintf(to, "%zu entries, %zu crash points", v->entries, v->points);
+    name_places(v);
+    (void)fprintf(to, "%zu %s, %zu crash point%s", v->entries, v->entries == 1 ? "entry" : "entries", v->points,
+                  plural(v->points));
     if (v->points < v->points_possible) (void)fprintf(to, " of %zu (--prove-points)", v->points_possible);
     (void)fprintf(to, ": same answer %zu, no finished step ran twice %zu\n", v->same, v->once);
     for (const finding *f = v->findings; f; f = f->next)
         if (is_of_a_call(f)) print_finding(v, f, width, to);
     for (const finding *f = v->findings; f; f = f->next) {
         bool is_shown = f->kind != FINDING_DIFFERS || differences++ < DIFFERENCES_SHOWN;
-        if (!is_of_a_call(f) && is_shown) print_finding(v, f, width, to);
+        if (!is_of_a_call(f) && is_shown && !is_repeated(v, f)) print_finding(v, f, width, to);
         good = good && (f->kind == FINDING_CALL_OK || f->kind == FINDING_READ);
     }
     if (differences > DIFFERENCES_SHOWN)
-        (void)fprintf(to, "... and %zu more differences\n", differences - DIFFERENCES_SHOWN);
+        (void)fprintf(to, "... and %zu more difference%s\n", differences - DIFFERENCES_SHOWN,
+                      plural(differences - DIFFERENCES_SHOWN));
     print_crashes(v, first, to);
     return good;
 }

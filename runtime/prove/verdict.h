@@ -27,8 +27,9 @@ typedef struct finding {
     const char *what; /* what was seen, for people */
     const char *file; /* with `address`: where in the code; NULL: nobody knows */
     uint64_t address;
-    unsigned crash; /* the first crash point that shows it; 0: the first execution */
-    unsigned count; /* crash points that do */
+    const char *place; /* their name for people, made for the page */
+    unsigned crash;    /* the first crash point that shows it; 0: the first execution */
+    unsigned count;    /* crash points that do */
 } finding;
 
 /* One call in its place, over all executions. */
@@ -81,14 +82,11 @@ void verdict_no_end(verdict *v, const execution *x, unsigned crash);
 void verdict_judge_calls(verdict *v, const char *repeatable);
 
 /* Prints the page. True: nothing is wrong. */
-bool verdict_print(const verdict *v, const execution *first, FILE *to);
+bool verdict_print(verdict *v, const execution *first, FILE *to);
 
 /* Texts are copied. NULL: out of memory, or there is one of the same kind, who and what already. */
 finding *verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash);
 /* In scratch memory. */
 const char *verdict_who(verdict *v, entry_text label, entry_text step);
-
-/* "orders.c:41" of an address in a file with debug information, if addr2line is there; else "orders+0x1a2b". */
-void place_name(const char *file, uint64_t address, char *out, size_t out_size);
 
 #endif

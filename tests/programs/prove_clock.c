@@ -29,6 +29,12 @@ static void on_lottery(sw_ctx *c)
     sw_reply_json(c, 200, sw_group_wait(g));
 }
 
+static void on_twice(sw_ctx *c)
+{
+    int64_t sum = (int64_t)time(NULL) + (int64_t)time(NULL);
+    sw_reply_json(c, 201, sw_step(c, "save", save, sw_int(sum)));
+}
+
 /* Reads it, and nothing comes of that. */
 static void on_measured(sw_ctx *c)
 {
@@ -49,6 +55,7 @@ int main(int argc, char **argv)
     sw_app *app = sw_app_new("clock");
     sw_endpoint(app, "POST /orders", on_order, NULL);
     sw_endpoint(app, "POST /strict", on_order, &(sw_endpoint_options){.on_difference = SW_STOP});
+    sw_endpoint(app, "POST /twice", on_twice, NULL);
     sw_endpoint(app, "POST /lottery", on_lottery, NULL);
     sw_endpoint(app, "POST /measured", on_measured, NULL);
     sw_endpoint(app, "POST /daily", on_daily, NULL);
