@@ -1,13 +1,11 @@
 #include "runtime/by_hand.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "runtime/loop.h"
 #include "runtime/pool.h"
-#include "runtime/public_url.h"
 #include "storage/backend.h"
 
 static bool open_store(sw_app *app, backend *journal, char *error, size_t error_size)

@@ -1,5 +1,4 @@
 /* What differs between an execution that went on from a crash point and the first one. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -72,7 +71,7 @@ static const char *in_parentheses(arena *a, const char *path)
 
 static bool add_difference(verdict *v, entry_text label, const char *what, const crash_point *p)
 {
-    (void)verdict_add(v, FINDING_DIFFERS, verdict_who(v, label, no_text()), what, p->number);
+    verdict_add(v, FINDING_DIFFERS, verdict_who(v, label, no_text()), what, p->number);
     return false;
 }
 
@@ -98,19 +97,11 @@ static bool same_steps(verdict *v, const tape *t, const execution *x, const cras
     return true;
 }
 
-/* A run that is cancelled, as by its deadline, ends without its handler. */
-static bool was_cancelled(const execution *x)
-{
-    for (size_t i = 0; i < x->entry_count; i++)
-        if (x->entries[i].kind == ENTRY_CANCEL) return true;
-    return false;
-}
-
 static bool has_all_steps(verdict *v, const execution *first, const execution *x, const crash_point *p)
 {
     tape own = {.slots = NULL};
     bool all = true;
-    if (was_cancelled(x)) return true;
+    if (x->cancelled) return true; /* as by its deadline: it ends without its handler */
     if (!tape_add(&own, x->facts, x->fact_count)) return true;
     for (size_t i = 0; i < first->fact_count && all; i++) {
         const fact *f = &first->facts[i];
@@ -185,8 +176,8 @@ static bool ran_once(verdict *v, const execution *x, const crash_point *p)
         const fact *f = &x->facts[i];
         if (f->kind != FACT_ATTEMPT || !bsearch(&f->path, finished, count, sizeof *finished, by_path)) continue;
         once = false;
-        (void)verdict_add(v, FINDING_TWICE, verdict_who(v, f->label, f->id),
-                          "has run again although its result was on disk: please report this", p->number);
+        verdict_add(v, FINDING_TWICE, verdict_who(v, f->label, f->id),
+                    "has run again although its result was on disk: please report this", p->number);
     }
     return once;
 }
@@ -205,7 +196,7 @@ static const char *how_it_ended(verdict *v, const execution *x)
 
 void verdict_no_end(verdict *v, const execution *x, unsigned crash)
 {
-    (void)verdict_add(v, FINDING_NO_END, "handler", how_it_ended(v, x), crash);
+    verdict_add(v, FINDING_NO_END, "handler", how_it_ended(v, x), crash);
 }
 
 void verdict_compare(verdict *v, const execution *first, const tape *t, const execution *x, const crash_point *p)

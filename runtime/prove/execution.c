@@ -1,6 +1,5 @@
 #include "runtime/prove/execution.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -104,15 +103,15 @@ static bool find_facts(execution *x)
 static bool join_journal(execution *x, const trial *t)
 {
     bool ok = t->journal_len == 0 || msgpack_sbuffer_write(&x->journal, t->journal, t->journal_len) == 0;
-    x->has_run = t->journal_len > 0;
+    bool has_run = t->journal_len > 0;
     x->run = t->run;
     for (size_t i = 0; i < x->fact_count && ok; i++) {
         const fact *f = &x->facts[i];
         if (f->kind == FACT_DIED) x->died = true;
         if (f->kind == FACT_BROKEN) x->broken = strndup(f->text.data, f->text.len);
         if (f->kind != FACT_SEGMENT) continue;
-        if (!x->has_run && f->id.len == RUN_ID_BYTES) memcpy(x->run.bytes, f->id.data, RUN_ID_BYTES);
-        x->has_run = true;
+        if (!has_run && f->id.len == RUN_ID_BYTES) memcpy(x->run.bytes, f->id.data, RUN_ID_BYTES);
+        has_run = true;
         ok = msgpack_sbuffer_write(&x->journal, f->data.data, f->data.len) == 0;
     }
     return ok;
@@ -138,6 +137,7 @@ static bool find_entries(execution *x)
     }
     for (size_t i = 0; i < x->entry_count; i++) {
         if (x->entries[i].kind == ENTRY_RESPONSE) x->response = &x->entries[i];
+        if (x->entries[i].kind == ENTRY_CANCEL) x->cancelled = &x->entries[i];
         if (x->entries[i].kind == ENTRY_ENDED) x->ended = &x->entries[i];
         if (x->entries[i].kind == ENTRY_STOPPED) x->stopped = &x->entries[i];
     }

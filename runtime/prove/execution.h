@@ -19,7 +19,6 @@ typedef struct trial {
     run_id run;
     const char *journal; /* the entries on its disk */
     size_t journal_len;
-    uint32_t entries;
     unsigned openings; /* how often the journal was opened before */
     bool is_quiet;     /* what it prints is nobody's */
 } trial;
@@ -29,15 +28,14 @@ typedef struct execution {
     size_t len, room;
     fact *facts;
     size_t fact_count;
-    bool has_run;
     run_id run;
     msgpack_sbuffer journal; /* all entries on its disk at its end */
     entry *entries;
     size_t *ends; /* bytes up to and with each */
     size_t entry_count;
-    const entry *response, *ended, *stopped; /* NULL: it has none */
-    bool died;                               /* as planned */
-    const char *broken;                      /* why it could not be made; owned. NULL: it could */
+    const entry *response, *cancelled, *ended, *stopped; /* NULL: it has none */
+    bool died;                                           /* as planned */
+    const char *broken;                                  /* why it could not be made; owned. NULL: it could */
     bool timed_out;
     int status; /* of waitpid */
 } execution;

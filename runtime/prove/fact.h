@@ -11,14 +11,14 @@
 #include "storage/entry.h"
 
 typedef enum fact_kind {
-    FACT_SEGMENT = 1, /* is on disk. number: of its first entry; data: entries; id: run id, 16 bytes */
+    FACT_SEGMENT = 1, /* is on disk. data: entries; id: run id, 16 bytes */
     FACT_STEP,    /* the code asks for a step or a sleep. hash: of the input; data: the input; id, label: branch's */
     FACT_ATTEMPT, /* begins. flags: FACT_SYNC */
     FACT_CALL,    /* the number-th of this attempt is asked for. data: see call_fact.h; flags */
-    FACT_ANSWER,  /* what it got. likewise */
-    FACT_READ,    /* a clock or random numbers, outside steps. text: function; data: file; hash: address in it */
-    FACT_EFFECT,  /* something done outside steps. likewise */
-    FACT_MISUSE,  /* a function of stepwell.h that belongs in a step was called outside. likewise */
+    FACT_ANSWER,  /* what that call got. data: see call_fact.h */
+    FACT_READ,    /* a clock or random numbers, outside steps. text: function; data: file; hash: address in that */
+    FACT_EFFECT,  /* something done outside steps. text, data, hash: as of FACT_READ */
+    FACT_MISUSE,  /* a function of stepwell.h that belongs in a step was called outside; as FACT_READ */
     FACT_DIED,    /* the process ends where its plan has it die */
     FACT_REFUSED, /* the request began no run. data: the response */
     FACT_BROKEN,  /* the execution cannot be made. text: why */
@@ -31,8 +31,7 @@ enum {
     FACT_SYNC = 1,     /* ATTEMPT: the step is .sync */
     FACT_STEP_KEY = 2, /* CALL: it sends sw_step_key */
     FACT_UNKNOWN = 4,  /* CALL: the recording has no answer for it */
-    FACT_CUT = 8,      /* ANSWER: closed by the program before its end */
-    FACT_SLEEP = 16    /* STEP: it is a sleep */
+    FACT_SLEEP = 8     /* STEP: it is a sleep */
 };
 
 typedef struct fact {

@@ -1,9 +1,7 @@
 #include "runtime/prove/probe.h"
 
 #include <assert.h>
-#include <string.h>
 
-#include "runtime/log.h"
 #include "runtime/prove/probe_core.h"
 #include "runtime/record.h"
 #include "runtime/run/home.h"

@@ -151,7 +151,7 @@ void probe_call_consume(http_call *call, size_t len)
     if (o && len > 0 && len <= have) (void)msgpack_sbuffer_write(&o->body, data, len);
 }
 
-static void tell_answer(const open_call *o, bool is_cut)
+static void tell_answer(const open_call *o)
 {
     http_call *call = o->call;
     bool failed = http_call_state_of(call) == HTTP_CALL_FAILED;
@@ -167,7 +167,6 @@ static void tell_answer(const open_call *o, bool is_cut)
                           .path = o->path,
                           .attempt = o->attempt,
                           .number = o->number,
-                          .flags = is_cut ? FACT_CUT : 0,
                           .data = {bytes.data, bytes.size}});
     msgpack_sbuffer_destroy(&bytes);
 }
@@ -180,8 +179,7 @@ void probe_call_close(http_call *call)
     size_t left = 0;
     const char *data = http_call_data(call, &left);
     if (left > 0) (void)msgpack_sbuffer_write(&o->body, data, left);
-    http_call_state state = http_call_state_of(call);
-    if (state != HTTP_CALL_RUNNING) tell_answer(o, state == HTTP_CALL_HEAD);
+    if (http_call_state_of(call) != HTTP_CALL_RUNNING) tell_answer(o);
     msgpack_sbuffer_destroy(&o->body);
     free(o);
 }

@@ -1,6 +1,5 @@
 #include "runtime/prove/prove.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +85,6 @@ static trial trial_from(proof *p, const execution *x, uint32_t entries, unsigned
                    .run = p->first.run,
                    .journal = x->journal.data,
                    .journal_len = entries ? x->ends[entries - 1] : 0,
-                   .entries = entries,
                    .openings = openings,
                    .is_quiet = strcmp(p->app->opt.log_level, "debug") != 0};
 }
@@ -104,35 +102,43 @@ static void compare(proof *p, const execution *x, const trial *t)
     verdict_compare(&p->verdict, &p->first, &p->tape, x, &point);
 }
 
+static bool make_and_compare(proof *p, const trial *t)
+{
+    execution x;
+    bool ok = make(p, t, &x);
+    if (ok) compare(p, &x, t);
+    execution_free(&x);
+    return ok;
+}
+
 /* The machine dies with this many entries on disk. */
 static bool crash_behind(proof *p, unsigned crash, uint32_t entries)
 {
-    execution x;
     const trial t = trial_from(p, &p->first, entries, 1, crash);
-    bool ok = make(p, &t, &x);
-    if (ok) compare(p, &x, &t);
-    execution_free(&x);
-    return ok;
+    return make_and_compare(p, &t);
 }
 
 static bool go_on(proof *p, const execution *dead, unsigned crash)
 {
-    execution x;
     const trial t = trial_from(p, dead, (uint32_t)dead->entry_count, 2, crash);
-    bool ok = make(p, &t, &x);
-    if (ok) compare(p, &x, &t);
-    execution_free(&x);
-    return ok;
+    return make_and_compare(p, &t);
 }
 
-/* The machine dies when the function of an attempt is over and its result not on disk. The run begins anew until there:
- * from its first entry, so that its id, and with it all keys, are the first execution's. */
-static bool crash_in(proof *p, unsigned crash, const fact *attempt)
+/* One that begins anew and comes to the end of this attempt's function: from the first entry, so that the run's id, and
+ * with it all keys, are the first execution's. */
+static trial trial_until(proof *p, unsigned crash, const fact *attempt)
 {
-    execution x;
     trial t = trial_from(p, &p->first, 1, 1, crash);
     t.plan.death_path = attempt->path;
     t.plan.death_attempt = attempt->attempt;
+    return t;
+}
+
+/* The machine dies when the function of an attempt is over and its result not on disk. */
+static bool crash_in(proof *p, unsigned crash, const fact *attempt)
+{
+    execution x;
+    const trial t = trial_until(p, crash, attempt);
     bool ok = make(p, &t, &x);
     if (ok && x.died)
         ok = go_on(p, &x, crash);
@@ -145,18 +151,12 @@ static bool crash_in(proof *p, unsigned crash, const fact *attempt)
 /* The run leaves memory in its last attempt, and goes on in a process whose memory its handler has used. */
 static bool stay(proof *p, unsigned crash, const fact *attempt)
 {
-    execution x;
-    trial t = trial_from(p, &p->first, 1, 1, crash);
-    t.plan.death_path = attempt->path;
-    t.plan.death_attempt = attempt->attempt;
+    trial t = trial_until(p, crash, attempt);
     t.plan.stays = true;
-    bool ok = make(p, &t, &x);
-    if (ok) compare(p, &x, &t);
-    execution_free(&x);
-    return ok;
+    return make_and_compare(p, &t);
 }
 
-/* The first `count` of all, or as many as there are, spread over them. */
+/* Whether crash point `i` of `all` is tried: all are, if there are at most `count`, else so many, spread over them. */
 static bool is_chosen(size_t i, size_t all, size_t count)
 {
     return all <= count || i * count / all != (i + 1) * count / all;

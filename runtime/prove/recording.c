@@ -15,7 +15,6 @@
 #include "runtime/json_reader.h"
 #include "runtime/prove/call_fact.h"
 #include "runtime/prove/tape.h"
-#include "runtime/value.h"
 
 enum { VERSION = 1, FIELDS_MAX = 16, NUMBER_TEXT = 24, STATUS_LEAST = 100, STATUS_MOST = 999 };
 

@@ -1,7 +1,5 @@
 /* The page that --prove prints. */
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "runtime/prove/verdict.h"

@@ -1,10 +1,8 @@
 /* In a child: the program serves as ever, but for its journal, which is in memory and told to the parent commit by
  * commit, its clients, of whom there is one, in this process, and its clocks, which wait for nothing. */
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -40,10 +38,8 @@ static const backend_ops *memory_ops;
 
 static void tell_segment(const store_segment *s)
 {
-    fact_tell(&(fact){.kind = FACT_SEGMENT,
-                      .number = s->seq,
-                      .id = {(const char *)s->run.bytes, RUN_ID_BYTES},
-                      .data = {s->data, s->len}});
+    fact_tell(
+        &(fact){.kind = FACT_SEGMENT, .id = {(const char *)s->run.bytes, RUN_ID_BYTES}, .data = {s->data, s->len}});
 }
 
 /* Nobody will release it. */

@@ -1,7 +1,6 @@
 #include "runtime/prove/verdict.h"
 
 #include <fnmatch.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/prove/call_fact.h"
@@ -25,21 +24,24 @@ void verdict_free(verdict *v)
 
 static const char *copy(arena *a, const char *text) { return text ? arena_strndup(a, text, strlen(text)) : NULL; }
 
-finding *verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash)
+/* NULL: out of memory. */
+static finding *append(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash)
 {
-    if (!who || !what) return NULL;
-    for (finding *f = v->findings; f; f = f->next) {
-        if (f->kind != kind || strcmp(f->who, who) != 0 || strcmp(f->what, what) != 0) continue;
-        f->count++;
-        return NULL;
-    }
     finding *f = arena_zalloc(&v->memory, sizeof *f);
     const char *own_who = copy(&v->memory, who), *own_what = copy(&v->memory, what);
     if (!f || !own_who || !own_what) return NULL;
-    *f = (finding){.kind = kind, .who = own_who, .what = own_what, .crash = crash, .count = 1};
+    *f = (finding){.kind = kind, .who = own_who, .what = own_what, .crash = crash};
     *v->findings_end = f;
     v->findings_end = &f->next;
     return f;
+}
+
+void verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash)
+{
+    if (!who || !what) return;
+    for (const finding *f = v->findings; f; f = f->next)
+        if (f->kind == kind && strcmp(f->who, who) == 0 && strcmp(f->what, what) == 0) return;
+    (void)append(v, kind, who, what, crash);
 }
 
 const char *verdict_who(verdict *v, entry_text label, entry_text step)
@@ -85,14 +87,10 @@ static void look_outside(verdict *v, const fact *f, unsigned crash)
     finding_kind kind = f->kind == FACT_READ ? FINDING_READ : FINDING_EFFECT;
     for (const finding *had = v->findings; had; had = had->next)
         if (had->kind == kind && had->address == f->hash) return;
-    finding *made = arena_zalloc(&v->memory, sizeof *made);
-    const char *who = copy(&v->memory, verdict_who(v, f->label, (entry_text){"", 0}));
-    const char *what = copy(&v->memory, outside_text(v, f));
-    if (!made || !what || !who) return;
-    *made = (finding){.kind = kind, .who = who, .what = what, .crash = crash, .count = 1, .address = f->hash};
+    finding *made = append(v, kind, verdict_who(v, f->label, (entry_text){"", 0}), outside_text(v, f), crash);
+    if (!made) return;
+    made->address = f->hash;
     if (f->data.len > 0) made->file = arena_strndup(&v->memory, f->data.data, f->data.len);
-    *v->findings_end = made;
-    v->findings_end = &made->next;
 }
 
 /* ---- Calls ---- */
@@ -133,9 +131,8 @@ static void look_at_call(verdict *v, const fact *f, unsigned crash)
     if (!call_asked_read(&v->scratch, f->data, &q)) return;
     if (f->flags & FACT_UNKNOWN) {
         const char *place = arena_strndup(&v->memory, q.url, strcspn(q.url, "?#"));
-        (void)verdict_add(v, FINDING_UNKNOWN, verdict_who(v, f->label, f->id),
-                          arena_printf(&v->scratch, "%s %s is not in the recording", q.method, place ? place : ""),
-                          crash);
+        verdict_add(v, FINDING_UNKNOWN, verdict_who(v, f->label, f->id),
+                    arena_printf(&v->scratch, "%s %s is not in the recording", q.method, place ? place : ""), crash);
     }
     if (!s) {
         add_call(v, f, &q);
@@ -155,12 +152,10 @@ static void note_sync(verdict *v, const fact *attempt)
 /* A run that fails is seldom what was to be proved: a service that is not there looks like this. */
 static void look_at_end(verdict *v, const execution *x)
 {
-    bool cancelled = false;
-    for (size_t i = 0; i < x->entry_count; i++) cancelled |= x->entries[i].kind == ENTRY_CANCEL;
-    if (!x->ended || x->ended->status != ENTRY_FAILED || cancelled) return;
+    if (!x->ended || x->ended->status != ENTRY_FAILED || x->cancelled) return;
     const char *what = arena_printf(&v->scratch, "the run fails with %d: %.*s", x->response ? x->response->status : 0,
                                     (int)x->ended->error.len, x->ended->error.data);
-    (void)verdict_add(v, FINDING_FAILED, "handler", what, 0);
+    verdict_add(v, FINDING_FAILED, "handler", what, 0);
 }
 
 void verdict_look(verdict *v, const execution *x, unsigned crash)
@@ -213,7 +208,7 @@ static void judge_call(verdict *v, const seen_call *s, const char *repeatable)
                             s->method, s->place);
     else if (kind == FINDING_CALL)
         what = arena_printf(&v->scratch, "%s: it sends no key (sw_step_key), %s %s", twice, s->method, s->place);
-    (void)verdict_add(v, kind, s->who, what, 0);
+    verdict_add(v, kind, s->who, what, 0);
 }
 
 void verdict_judge_calls(verdict *v, const char *repeatable)

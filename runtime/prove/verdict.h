@@ -12,8 +12,8 @@ typedef enum finding_kind {
     FINDING_DIFFERS, /* the handler did something else than in the first execution */
     FINDING_READ,    /* a clock or random numbers were read outside steps; bad only if something differs */
     FINDING_EFFECT,  /* something was done outside steps */
-    FINDING_CALL,    /* it may be made twice, or */
-    FINDING_CALL_OK, /* it may not */
+    FINDING_CALL,    /* a call may be made twice, and nobody could tell */
+    FINDING_CALL_OK, /* a call that has a key or may be repeated */
     FINDING_UNKNOWN, /* a call that the recording does not have */
     FINDING_TWICE,   /* a finished step ran again: the library's fault */
     FINDING_NO_END,  /* the process died, or the run did not end */
@@ -29,7 +29,6 @@ typedef struct finding {
     uint64_t address;
     const char *place; /* their name for people, made for the page */
     unsigned crash;    /* the first crash point that shows it; 0: the first execution */
-    unsigned count;    /* crash points that do */
 } finding;
 
 /* One call in its place, over all executions. */
@@ -84,8 +83,8 @@ void verdict_judge_calls(verdict *v, const char *repeatable);
 /* Prints the page. True: nothing is wrong. */
 bool verdict_print(verdict *v, const execution *first, FILE *to);
 
-/* Texts are copied. NULL: out of memory, or there is one of the same kind, who and what already. */
-finding *verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash);
+/* Once for all of the same kind, who and what. Texts are copied. Adds nothing when memory is out, or was for a text. */
+void verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash);
 /* In scratch memory. */
 const char *verdict_who(verdict *v, entry_text label, entry_text step);
 
