@@ -33,8 +33,7 @@ static void take_url(client *c, const char *url, size_t len)
     bool stream = memmem(path, n, "/stream?", 8) != NULL;
     (void)snprintf(stream ? c->stream : c->output, URL_MAX, "%.*s", (int)n, path);
     if (n > 10 + RUN_TEXT) (void)snprintf(c->run_id, sizeof c->run_id, "%.26s", path + strlen("/_sw/runs/"));
-    run_record *r = run_of(c);
-    if (r) r->promised = true;
+    (void)run_of(c);
 }
 
 /* ---- The next request ---- */

@@ -86,5 +86,3 @@ void promise_inbox(size_t letters)
 {
     PROMISE("letters are answered", letters == 0, "%zu letters are in the inbox, and all runs are over", letters);
 }
-
-void promise_lives(const char *how) { PROMISE("lives", how == NULL, "the process died by itself: %s", how); }

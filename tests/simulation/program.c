@@ -1,7 +1,6 @@
 #include "tests/simulation/program.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { DEPTH_MAX = 4, SHORT_MS = 40, LONG_MS = 20000 };
 

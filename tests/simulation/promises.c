@@ -139,6 +139,7 @@ void promise_comes_to(run_record *r, int at) { r->ops[at].before = r->returned_c
 uint64_t promise_nonce(const run_record *r, int at)
 {
     uint64_t n = ++w->nonces;
+    if (n == NONCES_MAX) abort();
     w->made[n].run = (int16_t)number(r);
     w->made[n].op = (int16_t)at;
     return n;

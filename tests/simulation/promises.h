@@ -59,7 +59,5 @@ void promise_drains(const struct sw_app *app, int64_t ns);
 void promise_left(const char *what, long before, long after);
 /* All runs are over: how many letters are left. */
 void promise_inbox(size_t letters);
-/* It has died by itself. */
-void promise_lives(const char *how);
 
 #endif

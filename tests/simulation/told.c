@@ -1,5 +1,4 @@
 /* told: what clients are told. */
-#include <stdio.h>
 #include <string.h>
 
 #include "tests/simulation/client_core.h"

@@ -66,14 +66,12 @@ static void *resize(void *arg, void *block, size_t bytes)
 
 void world_begin(uint64_t seed, bool talks)
 {
-    static size_t touched;
     if (!w) {
         w = mmap(NULL, sizeof *w + SPACE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                  0);
         if (w == MAP_FAILED) abort();
     }
-    touched = sizeof *w + w->space.used;
-    memset(w, 0, touched);
+    memset(w, 0, sizeof *w + w->space.used);
     w->seed = seed;
     for (unsigned i = 0; i < RANDOMS; i++) w->random[i] = (seed + 1) * 0x9e3779b97f4a7c15U + i * 0x632be59bd9b4e019U;
     w->steady_ns = STEADY_FIRST_NS;

@@ -17,7 +17,6 @@ enum {
     OPS_MAX = 64,
     RUNS_MAX = 96,
     CLIENTS_MAX = 24,
-    CHOICES_MAX = 24,
     NONCES_MAX = 65536,
     CALLS_MAX = 65536,
     FRAMES_MAX = 512,
@@ -109,16 +108,13 @@ typedef struct run_record {
     int status;  /* of *response* */
     size_t body_len;
     char body[BODY_MAX];
-    uint32_t entries;      /* on disk */
-    uint64_t entries_hash; /* of their bytes */
-    uint64_t values[CHOICES_MAX];
-    unsigned value_count;            /* choices on disk */
+    uint32_t entries;                /* on disk */
+    uint64_t entries_hash;           /* of their bytes */
     uint64_t returned[OPS_MAX];      /* nonces that this execution's handler has got */
     unsigned returned_count;         /* of them */
     bool cancel_promised;            /* a client was told so, and it had not ended */
     int64_t cancelled_ns;            /* when the entry *cancel* came to the disk; 0: not in this process */
     bool asked_to_cancel;            /* a client has sent DELETE */
-    bool promised;                   /* a client has its URL, or was told that it is cancelled */
     uint64_t frame_hash[FRAMES_MAX]; /* of what its streams were told; 0: not yet */
     uint32_t open_defers;
     op_state ops[OPS_MAX];
@@ -239,7 +235,6 @@ typedef struct world {
     uint64_t hash;  /* of all that has happened */
     uint64_t happened;
     char broken[1024];  /* the promise that was broken, and how; "": none */
-    const char *where;  /* what the process was about, for one that dies by itself */
     bool ended_well;    /* the last process had drained */
     bool journal_fails; /* from a write that failed until one succeeds */
     bool no_stacks;
