@@ -90,8 +90,8 @@ typedef struct http_canned {
     bool never; /* no answer comes, whatever is above */
 } http_canned;
 
-/* A call that is answered so, in the next turn, and puts nothing on the wire. All of `answer` is copied; on_change as
- * above. NULL: out of memory. */
+/* A call that gets this answer in the next turn and puts nothing on the wire. All of `answer` is copied; on_change as
+ * of http_call_start. NULL: out of memory. */
 http_call *http_call_canned(http_client *client, const http_canned *answer, void (*on_change)(void *arg), void *arg);
 
 http_call_state http_call_state_of(const http_call *call);

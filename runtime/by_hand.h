@@ -8,7 +8,7 @@
 
 typedef struct by_hand_options {
     struct backend *backend; /* the program's from here on, also when it cannot be opened */
-    const int *listeners;    /* a listening socket for each loop; likewise */
+    const int *listeners;    /* a listening socket for each loop; the program's, too */
     unsigned loops;
     bool ended_well; /* the last process with this data had drained */
 } by_hand_options;

@@ -1,4 +1,4 @@
-"""--prove finds nothing in a program that survives crashes, and the mistakes in three that do not.
+"""--prove finds nothing in a program that survives crashes, and the mistakes in three programs that do not survive them.
 
 Usage: prove.py FOLDER, where the programs are. Reports TAP."""
 import http.server

@@ -99,8 +99,7 @@ void probe_misuse(const sw_ctx *c, const char *function, const void *caller) { t
 
 #define CALLER __builtin_return_address(0)
 
-/* ---- Clocks ---- */
-
+/* The functions that ours stand for, by their names. */
 static struct {
     time_t (*time)(time_t *);
     int (*gettimeofday)(struct timeval *, void *);
@@ -134,6 +133,8 @@ static struct {
     int (*sqlite3_exec)(void *, const char *, void *, void *, void *);
     void *(*PQexec)(void *, const char *);
 } real;
+
+/* ---- Clocks ---- */
 
 static time_t our_time(time_t *to)
 {

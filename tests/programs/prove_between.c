@@ -1,4 +1,5 @@
-/* The third: something done between steps, which each replay does again. */
+/* The third mistake of newcomers (prove_clock.c has the first): something done between steps, which each replay does
+ * again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <stepwell.h>

@@ -1,4 +1,5 @@
-/* The second: a call that must not be made twice, without a key by which its service could tell. */
+/* The second mistake of newcomers (prove_clock.c has the first): a call that must not be made twice, without a key by
+ * which its service could tell. */
 #include <stepwell.h>
 #include <string.h>
 
