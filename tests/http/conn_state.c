@@ -1,11 +1,7 @@
 /* The machine of a server connection: every state it can come to, every pair of a state and an event, and what always
  * holds. Compiled with its own copy of the tables, which counts their rows. */
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "http/conn_state.h"
-#include "tests/check.h"
+#include "tests/dies.h"
 
 enum { STATES_MAX = LIFE_COUNT * EXCHANGE_COUNT * INPUT_COUNT * OUTPUT_COUNT * HOLD_COUNT };
 
@@ -385,31 +381,17 @@ static void times(void)
     CHECK_INT(conn_timeout_event(WATCH_IDLE), EVENT_CLOSE);
 }
 
+static void impossible_pair(void)
+{
+    conn_state s = {.life = LIFE_LINGERING};
+    conn_move(&s, EVENT_QUEUE);
+}
+
 /* A pair without a row ends the process, and says which and why. */
 static void impossible_pairs(void)
 {
-    int out[2], status;
-    char text[512] = "";
-    CHECK(pipe(out) == 0);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        conn_state s = {.life = LIFE_LINGERING};
-        (void)signal(SIGABRT, SIG_DFL);
-        (void)dup2(out[1], STDERR_FILENO);
-        conn_move(&s, EVENT_QUEUE);
-        _Exit(0);
-    }
-    close(out[1]);
-    for (size_t n = 0, got = 1; got > 0 && n + 1 < sizeof text; n += got) {
-        ssize_t r = read(out[0], text + n, sizeof text - 1 - n);
-        got = r > 0 ? (size_t)r : 0;
-    }
-    close(out[0]);
-    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    CHECK_STR(strtok(text, "\n"),
-              "impossible transition of a connection: state \"LINGERING, NONE, OPEN, EMPTY, NONE\", "
-              "event \"QUEUE\": FIN is out: nothing follows it");
+    check_dies(impossible_pair, "impossible transition of a connection: state \"LINGERING, NONE, OPEN, EMPTY, NONE\", "
+                                "event \"QUEUE\": FIN is out: nothing follows it\n");
 }
 
 static const check_case cases[] = {

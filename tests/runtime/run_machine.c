@@ -1,12 +1,8 @@
 /* The tables that decide what a run does next: each pair of state and event has a row or a reason why it cannot be,
  * every state can be reached and left for an end, and on no way through both tables together, with a process that
  * drains, commits that fail and people who cancel and stop at any moment, a promise to a client is broken. */
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "runtime/run/run_machine.h"
-#include "tests/check.h"
+#include "tests/dies.h"
 
 static bool starts(run_state s) { return s == RUN_NEW; }
 
@@ -82,30 +78,6 @@ static void all_have_names(void)
 
 static void impossible_pair(void) { (void)run_next(RUN_ENDING, RUN_ON_RETURNED); }
 static void impossible_commit(void) { (void)run_commit_next(COMMIT_BROKEN, COMMIT_ON_SENT); }
-
-/* What a process says that ends of it. */
-static void check_dies(void (*fn)(void), const char *says)
-{
-    char text[512] = "";
-    int ends[2], status;
-    CHECK(pipe(ends) == 0);
-    fflush(stdout);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        (void)dup2(ends[1], STDERR_FILENO);
-        (void)signal(SIGABRT, SIG_DFL);
-        fn();
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t len = 0;
-    for (ssize_t n; (n = read(ends[0], text + len, sizeof text - 1 - len)) > 0;) len += (size_t)n;
-    close(ends[0]);
-    CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    CHECK_STR(text, says);
-}
 
 static void an_impossible_pair_ends_the_process_with_both_names(void)
 {

@@ -1,11 +1,7 @@
 /* The table that decides where a slot stands: each pair of state and event has a row or a reason why it cannot be, and
  * every state can be reached, left, and left for good. */
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "runtime/run/slot_machine.h"
-#include "tests/check.h"
+#include "tests/dies.h"
 
 static void each_pair_has_a_row_or_a_reason(void)
 {
@@ -73,28 +69,12 @@ static void rows_are_counted(void)
     CHECK_INT(slot_taken(SLOT_NEW, SLOT_ON_BEGUN), before + 1);
 }
 
+static void impossible_pair(void) { (void)slot_next(SLOT_RUNNING, SLOT_ON_WAKE); }
+
 static void an_impossible_pair_ends_the_process_with_both_names(void)
 {
-    char text[512] = "";
-    int ends[2], status;
-    CHECK(pipe(ends) == 0);
-    fflush(stdout);
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        (void)dup2(ends[1], STDERR_FILENO);
-        (void)signal(SIGABRT, SIG_DFL);
-        (void)slot_next(SLOT_RUNNING, SLOT_ON_WAKE);
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t len = 0;
-    for (ssize_t n; (n = read(ends[0], text + len, sizeof text - 1 - len)) > 0;) len += (size_t)n;
-    close(ends[0]);
-    CHECK(waitpid(child, &status, 0) == child);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    CHECK_STR(text, "impossible transition of a slot: state \"running\", event \"wake\": its run is in memory: it is "
-                    "told itself\n");
+    check_dies(impossible_pair, "impossible transition of a slot: state \"running\", event \"wake\": its run is in "
+                                "memory: it is told itself\n");
 }
 
 static const check_case cases[] = {

@@ -8,8 +8,6 @@
 
 enum { FACTS_MAX = 8, ENTRIES_MAX = 8, STEP = 77 };
 
-static entry_text text_of(const char *text) { return (entry_text){text, strlen(text)}; }
-
 /* An execution that told this much. */
 typedef struct told {
     fact facts[FACTS_MAX];
@@ -39,7 +37,8 @@ static void run_of_one_step(told *t, const entry *answer)
     t->x.facts = t->facts;
     t->x.entries = t->entries;
     t->x.ends = t->ends;
-    tell(t, (fact){.kind = FACT_STEP, .path = STEP, .hash = 1, .id = text_of("save"), .label = text_of("")});
+    tell(t,
+         (fact){.kind = FACT_STEP, .path = STEP, .hash = 1, .id = entry_text_of("save"), .label = entry_text_of("")});
     record(t, (entry){.kind = ENTRY_STARTED});
     record(t, (entry){.kind = ENTRY_STEP_DONE, .path = STEP});
     record(t, *answer);
@@ -126,11 +125,11 @@ static void test_answers(void)
     compare(1);
     expect_difference("the answer's headers");
     changed = response;
-    changed.body = text_of("{\"a\":{\"b\":[1,3]}}");
+    changed.body = entry_text_of("{\"a\":{\"b\":[1,3]}}");
     run_of_one_step(&other, &changed);
     compare(1);
     expect_difference("the answer's body (.a.b[1])");
-    changed.body = text_of("no JSON");
+    changed.body = entry_text_of("no JSON");
     run_of_one_step(&other, &changed);
     compare(1);
     expect_difference("the answer's body");
@@ -162,7 +161,7 @@ static void test_steps(void)
     run_of_one_step(&first, &response);
     run_of_one_step(&other, &response);
     other.facts[0].path++;
-    other.facts[0].id = text_of("store");
+    other.facts[0].id = entry_text_of("store");
     compare(1);
     expect_difference("it comes to step \"store\", which the first run did not have");
     other.x.fact_count = 0;

@@ -15,8 +15,6 @@ static msgpack_sbuffer bytes; /* of the segment in the making */
 static uint32_t seq;          /* entries so far */
 static uint32_t seq_segment;  /* of the segment's first */
 
-static entry_text text_of(const char *text) { return (entry_text){text, strlen(text)}; }
-
 static void add(const entry *e)
 {
     CHECK_INT(entry_encode(&bytes, e), 0);
@@ -26,7 +24,7 @@ static void add(const entry *e)
 static void add_step(size_t result)
 {
     static const char filler[1 << 16];
-    add(&(entry){.kind = ENTRY_STEP_DONE, .path = seq, .id = text_of("step"), .value = {filler, result}});
+    add(&(entry){.kind = ENTRY_STEP_DONE, .path = seq, .id = entry_text_of("step"), .value = {filler, result}});
 }
 
 static void commit(const run_id *id, store_live live)
@@ -49,9 +47,9 @@ static void begin(const run_id *id, const char *target)
     add(&(entry){.kind = ENTRY_STARTED,
                  .at_ms = 5,
                  .epoch = 3,
-                 .function = text_of("GET /a"),
-                 .target = text_of(target),
-                 .body = text_of("a body")});
+                 .function = entry_text_of("GET /a"),
+                 .target = entry_text_of(target),
+                 .body = entry_text_of("a body")});
     commit(id, STORE_LIVE_SET);
 }
 
@@ -65,8 +63,8 @@ static void steps(const run_id *id, unsigned count)
 
 static void end(const run_id *id)
 {
-    add(&(entry){.kind = ENTRY_RESPONSE, .status = 200, .body = text_of("answer")});
-    add(&(entry){.kind = ENTRY_ENDED, .at_ms = 9, .status = ENTRY_FAILED, .error = text_of("for good")});
+    add(&(entry){.kind = ENTRY_RESPONSE, .status = 200, .body = entry_text_of("answer")});
+    add(&(entry){.kind = ENTRY_ENDED, .at_ms = 9, .status = ENTRY_FAILED, .error = entry_text_of("for good")});
     commit(id, STORE_LIVE_CLEAR);
 }
 
@@ -90,7 +88,7 @@ static void test_short(void)
 {
     run_id id = subject_id(1000, 1);
     begin(&id, "/a");
-    add(&(entry){.kind = ENTRY_STEP_FAILED, .path = 7, .id = text_of("step"), .error = text_of("no")});
+    add(&(entry){.kind = ENTRY_STEP_FAILED, .path = 7, .id = entry_text_of("step"), .error = entry_text_of("no")});
     commit(&id, STORE_LIVE_KEEP);
     add_step(10);
     end(&id);
@@ -126,7 +124,7 @@ static void test_stopped(void)
         run_id id = subject_id(1000, (uint8_t)after);
         begin(&id, "/a");
         steps(&id, 20);
-        add(&(entry){.kind = ENTRY_STOPPED, .status = ENTRY_STOP_CRASHES, .error = text_of("why"), .path = 7});
+        add(&(entry){.kind = ENTRY_STOPPED, .status = ENTRY_STOP_CRASHES, .error = entry_text_of("why"), .path = 7});
         commit(&id, STORE_LIVE_KEEP);
         steps(&id, after);
         store_summary s = look(&id);
