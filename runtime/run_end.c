@@ -15,8 +15,6 @@
 
 /* ---- The journal's last entries ---- */
 
-static entry_text text_of(const char *text) { return (entry_text){text, strlen(text)}; }
-
 bool run_response_entry(run *r, entry *out)
 {
     msgpack_sbuffer *scratch = &r->task.home->scratch;
@@ -43,7 +41,7 @@ static void count_outcome(run *r)
 static entry_text causes_of(run *r, const failure *f)
 {
     char *bytes = f && f->cause_count ? arena_alloc(&r->task.arena, f->cause_count * sizeof(uint64_t)) : NULL;
-    if (!bytes) return text_of("");
+    if (!bytes) return entry_text_of("");
     for (uint32_t i = 0; i < f->cause_count; i++) {
         uint64_t path = htobe64(f->causes[i]);
         memcpy(bytes + i * sizeof path, &path, sizeof path);
@@ -57,7 +55,7 @@ void run_record_end(run *r)
     entry ended = {.kind = ENTRY_ENDED,
                    .at_ms = clock_wall_ms(),
                    .status = (int)r->outcome,
-                   .error = text_of(r->outcome_error),
+                   .error = entry_text_of(r->outcome_error),
                    .causes = causes_of(r, r->failure)};
     count_outcome(r);
     if (run_response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;

@@ -146,8 +146,6 @@ static bool pack_pairs(msgpack_sbuffer *to, const run_header *list, bool as_map)
 
 bool run_pack_headers(msgpack_sbuffer *to, const run_header *list) { return pack_pairs(to, list, false); }
 
-static entry_text text_of(const char *text) { return (entry_text){text, strlen(text)}; }
-
 bool run_request_record(run *r)
 {
     msgpack_sbuffer *scratch = &r->task.home->scratch;
@@ -159,11 +157,11 @@ bool run_request_record(run *r)
     store *st = r->task.home->store;
     entry e = {.kind = ENTRY_STARTED,
                .at_ms = r->started_ms,
-               .function = text_of(r->task.endpoint->route),
-               .version = text_of(o->version ? o->version : ""),
-               .method = text_of(r->task.request.method),
-               .target = text_of(r->task.request.target),
-               .owner = text_of(store_node(st)),
+               .function = entry_text_of(r->task.endpoint->route),
+               .version = entry_text_of(o->version ? o->version : ""),
+               .method = entry_text_of(r->task.request.method),
+               .target = entry_text_of(r->task.request.target),
+               .owner = entry_text_of(store_node(st)),
                .epoch = r->started_epoch,
                .headers = {scratch->data, headers_len},
                .params = {scratch->data + headers_len, scratch->size - headers_len},

@@ -234,7 +234,7 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
     e.due_ms = next->due_ms;
     e.fatal = f->kind == FAILURE_FATAL;
-    e.error = (entry_text){f->message, strlen(f->message)};
+    e.error = entry_text_of(f->message);
     counter_add(&r->task.home->counters.attempts_failed, 1);
     if (record_append(r, &e)) return;
     *f = over_state_max(spec, a->number);
@@ -298,7 +298,7 @@ static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
     if (!rec || rec->open_chunks == 0 || BUG(SKIP_ROLLBACK)) return true;
     entry e = {.kind = ENTRY_ROLLBACK, .path = spec->path, .occurrence = spec->occurrence, .at_ms = clock_wall_ms()};
     const char *label = path_label(r, spec->branch_label, spec->id, spec->occurrence);
-    e.id = (entry_text){label, strlen(label)};
+    e.id = entry_text_of(label);
     rec->open_chunks = 0;
     if (record_append(r, &e)) return true;
     run_lose(r); /* out of memory: tried again from what is on disk */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef enum entry_kind {
     ENTRY_STARTED = 1,     /* the request; always the run's first */
@@ -42,6 +43,9 @@ typedef struct entry_text {
     const char *data; /* not zero-terminated */
     size_t len;
 } entry_text;
+
+/* Of a zero-terminated text, which is borrowed. */
+static inline entry_text entry_text_of(const char *text) { return (entry_text){text, strlen(text)}; }
 
 /* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/journal.md. */
 typedef struct entry {

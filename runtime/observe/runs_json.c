@@ -58,7 +58,7 @@ static void put_str(runs_text *t, const char *name, entry_text s)
     put_value(t, name, v);
 }
 
-static void put_text(runs_text *t, const char *name, const char *s) { put_str(t, name, (entry_text){s, strlen(s)}); }
+static void put_text(runs_text *t, const char *name, const char *s) { put_str(t, name, entry_text_of(s)); }
 
 static void put_packed(runs_text *t, const char *name, entry_text packed)
 {
