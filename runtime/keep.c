@@ -14,7 +14,7 @@
 
 enum {
     KEPT_BYTES_MAX = 49152,                    /* of one client with the supervisor, so that all of them have a limit */
-    LEFT_BYTES_MAX = CONTROL_BYTES_MAX - 1024, /* the same of a request that nobody has begun */
+    LEFT_BYTES_MAX = CONTROL_BYTES_MAX - 1024, /* with a request that nobody has begun */
     UNTOLD_BYTES_MAX = 16 << 20,               /* of messages that wait for the supervisor to read */
     TICKS = 4,                                 /* in --keep-after */
     TICK_MIN_MS = 5,

@@ -20,7 +20,7 @@ typedef struct letter {
     run_id run;
     letter_kind kind;
     uint32_t tries;        /* LETTER_TRIES: of its row */
-    bool raised;           /* likewise: the row says that this process has loaded the run, or need not */
+    bool raised;           /* LETTER_TRIES: the row says that this process has loaded the run, or need not */
     store_row row;         /* that writes it, or deletes it */
     store_segment segment; /* while that is under way for itself */
     uint8_t key[LETTER_KEY_BYTES];
@@ -41,7 +41,7 @@ bool letter_is_in(const letter *list, letter_kind kind);
 /* The rows that delete a list in another segment's commit; NULL: it is empty. */
 const store_row *letter_deletions(letter *list);
 void letter_move(letter **from, letter **to);
-/* They lead to nothing: deletes them in a commit of their own. */
+/* The letters of a list lead to nothing: deletes each in a commit of its own. */
 void letter_drop(struct home *h, letter **list);
 /* Those of kind LETTER_TRIES: the run has left memory alive. */
 void letter_drop_tries(letter **list);

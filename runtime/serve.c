@@ -97,8 +97,7 @@ static void hangs(const sw_loop *l)
              l->home.index, is_kept ? ", it is kept by " : "", is_kept ? who.label : "");
 }
 
-/* A loop that hangs does not answer, and the manager hears no more from us: its watchdog, or the supervisor, ends us.
- */
+/* While a loop hangs the manager hears no more from this process: its watchdog, or the supervisor, ends the process. */
 static void beat(serving *s)
 {
     if (s->beat_us == 0 || now_us() < s->next_beat_us) return;

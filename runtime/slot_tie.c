@@ -5,7 +5,7 @@
  *   comes                     nothing          nothing             UNKNOWN becomes AWAITED
  *   is sent on                NONE             NONE                NONE
  *   goes, it was the last     cancelled        loaded, cancelled   AWAITED; judged when it is loaded
- *   is lost between them                                           UNKNOWN becomes AWAITED
+ *   is lost on its way here                                        UNKNOWN becomes AWAITED
  *   the process ends          left for the next one, as awaited, unless it is NONE
  *                                                               UNKNOWN: as the former process left it; if that one
  *                                                               was killed, the live table is read to its end first

@@ -12,19 +12,14 @@
 
 enum { ALONE_DOUBLES_MAX = 8 };
 
+static int compare(const void *id, const void *of)
+{
+    return memcmp(((const run_id *)id)->bytes, ((const suspect *)of)->run.bytes, RUN_ID_BYTES);
+}
+
 static suspect *find(const suspects *all, const run_id *id)
 {
-    size_t from = 0, to = all->count;
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        int order = memcmp(id->bytes, all->all[middle].run.bytes, RUN_ID_BYTES);
-        if (order == 0) return &all->all[middle];
-        if (order < 0)
-            to = middle;
-        else
-            from = middle + 1;
-    }
-    return NULL;
+    return all->count > 0 ? bsearch(id, all->all, all->count, sizeof *all->all, compare) : NULL;
 }
 
 /* ---- Turns ---- */

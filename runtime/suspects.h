@@ -5,8 +5,7 @@
  * one in memory, the next start stops that one (reason crashes), and the others are suspects no more.
  *
  *     under way ----row on disk--> loaded --its next commit, or it leaves memory--> no row
- *     a suspect --> waits --its turn, row on disk--> loaded, alone --likewise, or its time alone is over--> the next
- * turn
+ *     a suspect --> waits --its turn, row on disk--> loaded, alone --no row any more, or its time is over--> next turn
  *
  * Shared by all loops; what a loop does with a run of its own it does on its thread. NULL for all ordinary starts: no
  * run has a row, and the process before ended well, or for a known reason. */
@@ -46,8 +45,7 @@ void suspects_recovered(struct home *h);
 /* Somebody's turn has come; any time on the home's thread. */
 void suspects_look(struct home *h);
 
-/* A journal was loaded, of a slot that is being loaded. True: the run does not go on yet, and is loaded again later.
- */
+/* The journal of a slot that is being loaded has come. True: the run does not go on yet, and is loaded again later. */
 bool suspects_hold(struct home *h, struct slot *s, const struct store_journal *j);
 
 /* The row is on disk (error NULL), or not. Takes the letter. */

@@ -1,5 +1,4 @@
-/* suspects_core: what the two halves of suspects share: suspects_start.c (the start) and suspects.c (while it serves).
- */
+/* suspects_core: what the halves of suspects share: suspects_start.c (the start) and suspects.c (while it serves). */
 #ifndef RUNTIME_SUSPECTS_CORE_H
 #define RUNTIME_SUSPECTS_CORE_H
 
@@ -41,7 +40,8 @@ struct suspects {
     uint64_t last_order; /* atomic */
     uv_mutex_t lock;
     struct home *homes[SUSPECTS_LOOPS_MAX]; /* under lock: those that have begun */
-    bool opens, open;                       /* under lock: turns are to begin; they do */
+    bool opens;                             /* under lock: a home waits for SUSPECTS_GATHER_MS, or has */
+    bool open;                              /* under lock: that time is over, suspects have their turns */
     size_t first;                           /* under lock: nobody waits in `ranks` before it */
     suspect *alone;                         /* under lock: whose turn it is; NULL: nobody waits */
     bool taken;                             /* under lock: its home knows */

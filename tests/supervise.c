@@ -84,7 +84,7 @@ static const char *on_start(sw_app *app, void *arg)
     return getenv("LISTEN_FDS") ? "LISTEN_FDS is still in the environment" : NULL;
 }
 
-/* The same with many arguments in front of the last: an admin token. */
+/* Starts this program again, with thousands of arguments before the last, which is an admin token. */
 static void execute_with_many(char **argv)
 {
     enum { MANY = 3000 };

@@ -523,11 +523,7 @@ static check_case cases[] = {
     {"_exit on a thread of sw_blocking, supervised", IN_FULL ? test_blocking : NULL},
     {"a write to nowhere, supervised, beside five hundred innocents", test_segv},
     {"exit, supervised", IN_FULL && !SANITIZED ? test_exit : NULL},
-#ifdef CORO_VALGRIND
-    {"no room for memory", SANITIZED ? test_room : NULL}, /* a checker needs the room itself */
-#else
-    {"no room for memory", SANITIZED ? NULL : test_room},
-#endif
+    {"no room for memory", IN_FULL && !SANITIZED ? test_room : NULL}, /* a checker needs the room itself */
     {"an endless loop that the manager's watchdog ends", IN_FULL ? test_loop : NULL},
     {"an endless loop that the supervisor ends", IN_FULL ? test_loop_supervised : NULL},
     {"signals from outside stop nobody", test_kills},
