@@ -55,6 +55,7 @@ bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *opt
 void by_hand_close(sw_app *app)
 {
     for (unsigned i = 0; i < app->loop_count; i++) loop_finish(&app->loops[i]);
+    for (unsigned i = 0; i < app->loop_count; i++) loop_free(&app->loops[i]);
     pool_free(app->blocking);
     store_close(app->store);
     app_free(app);

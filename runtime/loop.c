@@ -372,8 +372,9 @@ void loop_finish(sw_loop *l)
     slots_leave_ties(&l->home);
     keeper_free(&l->keeper);
     home_free(&l->home);
-    uv_mutex_destroy(&l->moved_lock);
 }
+
+void loop_free(sw_loop *l) { uv_mutex_destroy(&l->moved_lock); }
 
 void loop_run(sw_loop *l)
 {

@@ -48,6 +48,8 @@ void loop_run(sw_loop *l);
 /* Its two halves, for who turns l->uv himself: before the first turn, and when uv_run has said that nothing is left. */
 void loop_begin(sw_loop *l);
 void loop_finish(sw_loop *l);
+/* When all loops have ended: until then others ask it whether it has, to hand it connections or to wake it. */
+void loop_free(sw_loop *l);
 
 /* From any thread. LOOP_REPLACED: another process follows at once, which takes over all connections. LOOP_FOLLOWED:
  * only this worker got SIGTERM, so the supervisor will probably start another: new requests are left for that one,

@@ -251,6 +251,7 @@ bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals)
     }
     blocked_watch_stop(s.blocked);
     for (unsigned i = 0; i < s.started; i++) (void)uv_thread_join(&app->loops[i].thread);
+    for (unsigned i = 0; i < s.started; i++) loop_free(&app->loops[i]);
     log_line(LOG_INFO, NULL, "stopped");
     if (s.ended >= 0) close(s.ended);
     if (s.signals >= 0) close(s.signals);
