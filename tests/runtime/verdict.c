@@ -25,6 +25,7 @@ static void record(told *t, entry e)
     t->ends[n] = 10 * (n + 1);
     if (e.kind == ENTRY_RESPONSE) t->x.response = &t->entries[n];
     if (e.kind == ENTRY_ENDED) t->x.ended = &t->entries[n];
+    if (e.kind == ENTRY_CANCEL) t->x.cancelled = &t->entries[n];
 }
 
 static const entry response = {
