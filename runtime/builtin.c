@@ -9,12 +9,11 @@
 #include "http/uri.h"
 #include "runtime/backup.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/run_access.h"
 #include "runtime/dev.h"
 #include "runtime/observe/metrics.h"
 #include "runtime/runs_api.h"
 #include "runtime/waiter.h"
-
-enum { QUERY_BYTES = 1024 }; /* of a run's URL */
 
 /* Which pages may call what is at this path with the method that they ask for; NULL: none. */
 static const char *page_origin(const home *h, const http_request *q)
@@ -103,39 +102,14 @@ static void on_readyz(home *h, http_exchange *x, const endpoint *e, const http_p
 
 /* ---- Output and stream ---- */
 
-static bool check_token(home *h, http_exchange *x, const run_id *id)
-{
-    const http_request *q = http_exchange_request(x);
-    char token[TOKEN_TEXT_MAX], value[QUERY_BYTES];
-    if (q->query.len >= sizeof value) {
-        problem_reply(x, 403, "the token is not valid: the URL's query is longer than 1023 bytes", NULL);
-        return false;
-    }
-    if (!uri_query(q->query.data, q->query.len, "token", value)) {
-        problem_reply(x, 401, "this URL needs its token", NULL);
-        return false;
-    }
-    if (strlen(value) >= sizeof token) value[0] = 0;
-    switch (token_check(&h->app->key, id, clock_wall_ms(), value, strlen(value))) {
-    case TOKEN_OK:
-        return true;
-    case TOKEN_EXPIRED:
-        /* A token cannot know when the run will end and how long its result will be kept from then on: it is as good
-         * as the run is there. */
-        return true;
-    default:
-        problem_reply(x, 403, "the token is not valid for this run", NULL);
-        return false;
-    }
-}
-
 /* The last frame that the client has; false: it names none, and has its answer. */
 static bool last_frame(http_exchange *x, const request_wish *asked, uint32_t *after)
 {
     const http_request *q = http_exchange_request(x);
-    char value[QUERY_BYTES] = ""; /* check_token has seen to it that the query is shorter */
+    char value[RUN_QUERY_BYTES] = "";
     const char *last = asked->last_event_id;
-    if ((!last || !*last) && uri_query(q->query.data, q->query.len, "after", value)) last = value;
+    bool readable = q->query.len < sizeof value;
+    if ((!last || !*last) && readable && uri_query(q->query.data, q->query.len, "after", value)) last = value;
     *after = 0;
     if (!last || !*last) return true;
     size_t digits = strspn(last, "0123456789");
@@ -173,7 +147,7 @@ static void attach(home *h, http_exchange *x, const http_param *params, waiter_k
     asked.answer = (waiter_wish){.kind = kind};
     /* While it drains the client is sent round, which any loop can do; that of the run may have ended. */
     bool here = h->draining ? read_id(h, x, params, &id) : take_id(h, x, params, &id);
-    if (!here || !check_token(h, x, &id)) return;
+    if (!here || !run_access_check(h, x, &id, TOKEN_READ, "reading a run")) return;
     if (kind != WAITER_STREAM || last_frame(x, &asked, &asked.answer.after)) slot_attach(h, x, &id, &asked);
 }
 
@@ -207,8 +181,8 @@ static bool admin(home *h, http_exchange *x)
         return false;
     }
     if (!given || strncasecmp(given, "bearer ", 7) != 0) {
-        http_reply_header ask = {"WWW-Authenticate", "Bearer"};
-        http_reply(x, 401, &ask, 1, "", 0);
+        static const http_reply_header ask = {"WWW-Authenticate", "Bearer realm=\"admin\""};
+        problem_reply_with(x, 401, "this needs Authorization: Bearer with the --admin-token", &ask, 1);
         return false;
     }
     given += 7;
@@ -235,20 +209,18 @@ static void on_run(home *h, http_exchange *x, const endpoint *e, const http_para
 }
 
 /* With the run's token or as administrator. False: nothing is left to do. */
-static bool may_steer(home *h, http_exchange *x, const http_param *params, run_id *id)
+static bool may_steer(home *h, http_exchange *x, const http_param *params, run_id *id, const char *does)
 {
-    char token[QUERY_BYTES];
     if (!take_id(h, x, params, id)) return false;
-    const http_request *q = http_exchange_request(x);
-    bool has_token = q->query.len < sizeof token && uri_query(q->query.data, q->query.len, "token", token);
-    return has_token ? check_token(h, x, id) : admin(h, x);
+    if (!run_access_has_token(http_exchange_request(x))) return admin(h, x);
+    return run_access_check(h, x, id, TOKEN_CONTROL, does);
 }
 
 static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
     run_id id;
-    if (!may_steer(h, x, params, &id)) return;
+    if (!may_steer(h, x, params, &id, "cancelling a run")) return;
     slot *s = slot_find(&h->slots, &id);
     if (h->draining && !(s && s->run))
         problem_reply(x, 503, "the server is stopping: ask again", "1");
@@ -260,7 +232,7 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
 {
     (void)e, (void)n;
     run_id id;
-    if (!may_steer(h, x, params, &id)) return;
+    if (!may_steer(h, x, params, &id, "releasing a run")) return;
     if (h->draining)
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else

@@ -63,13 +63,15 @@ static void on_gone(http_exchange *x)
 
 /* ---- URLs ---- */
 
-void waiter_run_url(const waiter *w, const char *what, char out[URL_MAX_BYTES])
+void waiter_run_url(const waiter *w, const char *what, token_scope scope, char out[URL_MAX_BYTES])
 {
+    assert(w->scope == TOKEN_READ || w->scope == TOKEN_CONTROL);
     const home *h = w->home;
     char base[BASE_MAX_BYTES], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
     if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
     run_id_format(&w->id, text);
-    token_make(&h->app->key, &w->id, run_id_time_ms(&w->id) + h->opt->retain_ms, token);
+    token_make(&h->app->key, &w->id, w->scope == TOKEN_READ ? TOKEN_READ : scope,
+               run_id_time_ms(&w->id) + h->opt->retain_ms, token);
     (void)snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
 }
 
@@ -78,7 +80,7 @@ void waiter_run_url(const waiter *w, const char *what, char out[URL_MAX_BYTES])
 /* Where a stream goes on behind what this client has. */
 static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
 {
-    waiter_run_url(w, "stream", out);
+    waiter_run_url(w, "stream", TOKEN_CONTROL, out);
     size_t len = strlen(out);
     (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
 }
@@ -101,18 +103,21 @@ void waiter_send_on(waiter *w, int status)
     if (w->wish.kind == WAITER_STREAM)
         stream_url(w, url);
     else
-        waiter_run_url(w, "output", url);
+        waiter_run_url(w, "output", TOKEN_CONTROL, url);
     run_id_format(&w->id, id);
     http_reply_header headers[2 + OWN_HEADERS] = {{"Location", url}, {"X-Run-Id", id}};
     size_t n = 2;
-    char body[2 * URL_MAX_BYTES] = "";
+    char body[3 * URL_MAX_BYTES] = "";
     if (status == 202) {
         (void)snprintf(applied, sizeof applied, "respond-async");
         if (w->wish.wait_ms > 0)
             (void)snprintf(applied, sizeof applied, "wait=%lld", (long long)w->wish.wait_ms / 1000);
         headers[n++] = (http_reply_header){"Preference-Applied", applied};
         headers[n++] = (http_reply_header){"Content-Type", "application/json"};
-        (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"outputUrl\":\"%s\"}\n", id, url);
+        char read_url[URL_MAX_BYTES];
+        waiter_run_url(w, "output", TOKEN_READ, read_url);
+        (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"outputUrl\":\"%s\",\"readUrl\":\"%s\"}\n", id, url,
+                       read_url);
     }
     if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
     note_sent_on(w);
@@ -433,6 +438,7 @@ void waiter_attach(home *h, waiter **list, const request_wish *asked, http_excha
                       .id = *id,
                       .wish = *wish,
                       .host = asked->host,
+                      .scope = asked->scope,
                       .is_head = asked->is_head,
                       .asks = waiter_asks(asked),
                       .cursor = wish->after,

@@ -14,18 +14,20 @@ enum {
 
 static void begin_stream(waiter *w)
 {
-    char id[RUN_ID_TEXT + 1], stream[URL_MAX_BYTES], output[URL_MAX_BYTES], text[2 * URL_MAX_BYTES + 256];
+    char id[RUN_ID_TEXT + 1], stream[URL_MAX_BYTES], output[URL_MAX_BYTES], read[URL_MAX_BYTES];
+    char text[3 * URL_MAX_BYTES + 256];
     http_reply_header headers[3 + OWN_HEADERS] = {
         {"Content-Type", "text/event-stream"}, {"X-Accel-Buffering", "no"}, {"X-Run-Id", id}};
     size_t count = 3;
     run_id_format(&w->id, id);
     if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    waiter_run_url(w, "stream", stream);
-    waiter_run_url(w, "output", output);
+    waiter_run_url(w, "stream", TOKEN_CONTROL, stream);
+    waiter_run_url(w, "output", TOKEN_CONTROL, output);
+    waiter_run_url(w, "output", TOKEN_READ, read);
     int n = snprintf(text, sizeof text,
                      "retry: %d\nid: %u\nevent: inngest.metadata\n"
-                     "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\"}\n\n",
-                     RECONNECT_MS, w->cursor, id, stream, output);
+                     "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\",\"readUrl\":\"%s\"}\n\n",
+                     RECONNECT_MS, w->cursor, id, stream, output, read);
     assert(n > 0 && (size_t)n < sizeof text);
     w->begun = true;
     w->wrote_ms = uv_now(w->home->uv);

@@ -517,9 +517,9 @@ static void forged_tokens(const ended_run *r, const char *secret, char forged[2]
     int64_t now_ms = (int64_t)now.tv_sec * 1000;
     token_key_derive(&right, secret, strlen(secret));
     token_key_derive(&wrong, "another server's secret, as long.", 33);
-    token_make(&right, &id, now_ms - 60000, expired[0]);
-    token_make(&right, &id, 0, expired[1]);
-    token_make(&wrong, &id, now_ms + 3600000, forged[0]); /* another server's */
+    token_make(&right, &id, TOKEN_CONTROL, now_ms - 60000, expired[0]);
+    token_make(&right, &id, TOKEN_CONTROL, 0, expired[1]);
+    token_make(&wrong, &id, TOKEN_CONTROL, now_ms + 3600000, forged[0]); /* another server's */
     snprintf(forged[1], TOKEN_TEXT_MAX, "%.*s", TOKEN_TEXT_MAX - 1, r->token);
     forged[1][0]++; /* later than signed for */
 }
@@ -568,7 +568,7 @@ static void test_tokens(void)
     run_id id;
     CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0 && run_id_parse(one.id, strlen(one.id), &id));
     token_key_derive(&key, secret, strlen(secret));
-    token_make(&key, &id, ((int64_t)now.tv_sec + 3600) * 1000, valid); /* the forger's tools are right */
+    token_make(&key, &id, TOKEN_CONTROL, ((int64_t)now.tv_sec + 3600) * 1000, valid); /* the forger's tools are right */
     CHECK_INT(ask_run(one.id, "/output", valid, NULL), 200);
     CHECK(served_well());
     stop();

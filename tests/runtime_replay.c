@@ -275,7 +275,7 @@ static void output_url(const served *s, const run_id *id, char *url, size_t size
     char token[TOKEN_TEXT_MAX], text[RUN_ID_TEXT + 1];
     token_key key;
     token_key_derive(&key, secret, sizeof secret - 1);
-    token_make(&key, id, run_id_time_ms(id) + 86400000, token);
+    token_make(&key, id, TOKEN_CONTROL, run_id_time_ms(id) + 86400000, token);
     run_id_format(id, text);
     snprintf(url, size, "%s/_sw/runs/%s/output?token=%s", s->address, text, token);
 }

@@ -117,7 +117,7 @@ static inline int turned_send_to(const char *method, const run_id *id, const cha
 {
     char name[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX], target[512];
     run_id_format(id, name);
-    token_make(&turned_app->key, id, clock_wall_ms() + 1000000, token);
+    token_make(&turned_app->key, id, TOKEN_CONTROL, clock_wall_ms() + 1000000, token);
     (void)snprintf(target, sizeof target, "/_sw/runs/%s%s?token=%s", name, what, token);
     return turned_send(method, target, "");
 }

@@ -1,5 +1,6 @@
 #include "runtime/base/problem.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/arena.h"
@@ -7,14 +8,22 @@
 
 enum { FIXED_BYTES = 96 /* without title and detail, and more */ };
 
-static void problem_send(http_exchange *x, int status, const char *retry_after, const char *body, size_t len)
+/* A problem's own headers. */
+typedef struct problem_headers {
+    const http_reply_header *list;
+    size_t count;
+} problem_headers;
+
+static void problem_send(http_exchange *x, int status, problem_headers own, const char *body, size_t len)
 {
-    http_reply_header headers[] = {{"Content-Type", "application/problem+json"}, {"Retry-After", retry_after}};
-    http_reply(x, status, headers, retry_after ? 2 : 1, body, len);
+    http_reply_header headers[1 + PROBLEM_HEADERS_MAX] = {{"Content-Type", "application/problem+json"}};
+    assert(own.count <= PROBLEM_HEADERS_MAX);
+    for (size_t i = 0; i < own.count; i++) headers[1 + i] = own.list[i];
+    http_reply(x, status, headers, 1 + own.count, body, len);
 }
 
 /* Most details are plain text of ours, and a server that refuses has no time to lose: nothing is allocated for them. */
-static bool problem_send_plain(http_exchange *x, int status, const char *detail, const char *retry_after)
+static bool problem_send_plain(http_exchange *x, int status, const char *detail, problem_headers own)
 {
     char body[512], digits[4];
     const char *title = http_status_text(status);
@@ -27,13 +36,15 @@ static bool problem_send_plain(http_exchange *x, int status, const char *detail,
     char *end = stpcpy(stpcpy(body, "{\"type\":\"about:blank\",\"title\":\""), title);
     end = stpcpy(stpcpy(end, "\",\"status\":"), digits);
     end = stpcpy(stpcpy(stpcpy(end, ",\"detail\":\""), detail), "\"}\n");
-    problem_send(x, status, retry_after, body, (size_t)(end - body));
+    problem_send(x, status, own, body, (size_t)(end - body));
     return true;
 }
 
-void problem_reply(http_exchange *x, int status, const char *detail, const char *retry_after)
+void problem_reply_with(http_exchange *x, int status, const char *detail, const http_reply_header *headers,
+                        size_t count)
 {
-    if (problem_send_plain(x, status, detail, retry_after)) return;
+    const problem_headers own = {headers, count};
+    if (problem_send_plain(x, status, detail, own)) return;
     arena a;
     arena_init(&a, NULL);
     sw_bytes text = {"", 0};
@@ -43,6 +54,12 @@ void problem_reply(http_exchange *x, int status, const char *detail, const char 
     if (!json_write(&a, v, &text)) text = (sw_bytes){"\"\"", 2};
     char *body = arena_printf(&a, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s}\n",
                               http_status_text(status), status, (int)text.len, text.data);
-    problem_send(x, status, retry_after, body ? body : "", body ? strlen(body) : 0);
+    problem_send(x, status, own, body ? body : "", body ? strlen(body) : 0);
     arena_free(&a);
+}
+
+void problem_reply(http_exchange *x, int status, const char *detail, const char *retry_after)
+{
+    const http_reply_header wait = {"Retry-After", retry_after};
+    problem_reply_with(x, status, detail, &wait, retry_after ? 1 : 0);
 }

@@ -4,7 +4,12 @@
 
 #include "http/server.h"
 
+enum { PROBLEM_HEADERS_MAX = 4 };
+
 /* Ends the exchange. `retry_after`: seconds, or NULL. */
 void problem_reply(http_exchange *x, int status, const char *detail, const char *retry_after);
+/* Ends the exchange with a problem that has headers of its own, at most PROBLEM_HEADERS_MAX. */
+void problem_reply_with(http_exchange *x, int status, const char *detail, const http_reply_header *headers,
+                        size_t count);
 
 #endif

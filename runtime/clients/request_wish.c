@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/clients/run_access.h"
 #include "runtime/prefer.h"
 
 /* What the headers say, before it is known what it means together. */
@@ -59,5 +60,6 @@ request_wish request_wish_of(const http_request *q)
     reading r = {.prefer = PREFER_NOTHING};
     for (size_t i = 0; i < q->header_count; i++) read_header(&w, &r, &q->headers[i]);
     w.answer = answer_of(&r);
+    w.scope = w.observes ? run_access_scope(q) : TOKEN_CONTROL;
     return w;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "http/server.h"
+#include "runtime/token.h"
 #include "storage/run_id.h"
 
 typedef enum waiter_kind {
@@ -50,6 +51,7 @@ typedef struct request_wish {
     const char *last_event_id; /* Last-Event-ID: of an EventSource that lost its connection; NULL or "": none */
     http_text key;             /* Idempotency-Key, the last one */
     unsigned key_count;        /* how many of those it has */
+    token_scope scope; /* of the URLs that it may be told: what its own has, all if it asks for no URL of a run */
 } request_wish;
 
 request_wish request_wish_of(const http_request *q);

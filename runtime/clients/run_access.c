@@ -1,0 +1,83 @@
+#include "runtime/clients/run_access.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/uri.h"
+#include "runtime/app.h"
+#include "runtime/base/problem.h"
+#include "runtime/run/home.h"
+
+static const char *bearer_of(const http_request *q)
+{
+    const char *given = http_request_header(q, "authorization");
+    if (!given || strncasecmp(given, "bearer ", 7) != 0) return NULL;
+    return given + 7 + strspn(given + 7, " ");
+}
+
+/* The administrator's token is a bearer token too: what cannot be a run's is not taken for one. */
+static bool find_token(const http_request *q, char text[RUN_QUERY_BYTES])
+{
+    if (q->query.len < RUN_QUERY_BYTES && uri_query(q->query.data, q->query.len, "token", text)) return true;
+    const char *bearer = bearer_of(q);
+    if (!bearer || !token_is_formed(bearer, strlen(bearer))) return false;
+    (void)snprintf(text, RUN_QUERY_BYTES, "%s", bearer);
+    return true;
+}
+
+bool run_access_has_token(const http_request *q)
+{
+    char text[RUN_QUERY_BYTES];
+    return find_token(q, text);
+}
+
+token_scope run_access_scope(const http_request *q)
+{
+    char text[RUN_QUERY_BYTES];
+    return find_token(q, text) ? token_scope_of(text, strlen(text)) : TOKEN_CONTROL;
+}
+
+static bool refuse_missing(http_exchange *x)
+{
+    static const http_reply_header ask = {"WWW-Authenticate", "Bearer realm=\"run\""};
+    if (http_exchange_request(x)->query.len >= RUN_QUERY_BYTES)
+        problem_reply(x, 403, "the token is not valid: the URL's query is longer than 1023 bytes", NULL);
+    else
+        problem_reply_with(x, 401, "this URL needs its token", &ask, 1);
+    return false;
+}
+
+/* RFC 6750, 3.1. */
+static bool refuse_scope(http_exchange *x, token_scope has, token_scope needed, const char *does)
+{
+    char challenge[80], detail[200];
+    const http_reply_header ask = {"WWW-Authenticate", challenge};
+    (void)snprintf(challenge, sizeof challenge, "Bearer realm=\"run\", error=\"insufficient_scope\", scope=\"%c\"",
+                   needed);
+    (void)snprintf(detail, sizeof detail, "this token is of scope %c (%s): %s needs one of scope %c%s", has,
+                   has == TOKEN_READ ? "read" : "one signal, which this version does not take", does, needed,
+                   needed == TOKEN_READ ? " or c" : "");
+    problem_reply_with(x, 403, detail, &ask, 1);
+    return false;
+}
+
+bool run_access_check(home *h, http_exchange *x, const run_id *id, token_scope needed, const char *does)
+{
+    char text[RUN_QUERY_BYTES];
+    if (!find_token(http_exchange_request(x), text)) return refuse_missing(x);
+    size_t len = strlen(text);
+    token_scope has = token_scope_of(text, len);
+    switch (token_check(&h->app->key, id, clock_wall_ms(), text, len)) {
+    case TOKEN_OK:
+    case TOKEN_EXPIRED:
+        /* A token cannot know when the run will end and how long its result will be kept from then on: it is as good
+         * as the run is there. */
+        return has == needed || has == TOKEN_CONTROL || refuse_scope(x, has, needed, does);
+    case TOKEN_RESERVED:
+        return refuse_scope(x, has, needed, does);
+    default:
+        problem_reply(x, 403, "the token is not valid for this run", NULL);
+        return false;
+    }
+}

@@ -1,0 +1,21 @@
+/* run_access: what a request may do with the run that its URL names. The right to it is the run's token: in the URL's
+ * query, or as a bearer token (RFC 6750). Owns nothing. */
+#ifndef RUNTIME_RUN_ACCESS_H
+#define RUNTIME_RUN_ACCESS_H
+
+#include "http/server.h"
+#include "runtime/token.h"
+
+struct home;
+
+enum { RUN_QUERY_BYTES = 1024 /* of a run's URL, with a final zero */ };
+
+/* It has something that may be a run's token. */
+bool run_access_has_token(const http_request *q);
+/* Which scope its token claims; TOKEN_CONTROL if it has none. */
+token_scope run_access_scope(const http_request *q);
+/* It has a token of this run with at least that scope; false: the exchange has been answered. `does` says for what that
+ * scope is needed: "cancelling a run". */
+bool run_access_check(struct home *h, http_exchange *x, const run_id *id, token_scope needed, const char *does);
+
+#endif
