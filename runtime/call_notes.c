@@ -12,8 +12,9 @@ enum {
     HOST_MAX = 253,
     NUMBERS_LEAST = 8, /* bytes of a packed note beside its texts */
     NUMBERS_MOST = 48,
-    HEAD_MAX = 3, /* array16 */
-    COUNT_MAX = 5 /* of the calls that are left out */
+    HEAD_MAX = 3,   /* array16 */
+    STATUS_MAX = 3, /* int16 */
+    COUNT_MAX = 5   /* of the calls that are left out */
 };
 
 typedef struct call_note {
@@ -165,15 +166,35 @@ static entry_text put_head(packed *p, uint32_t items)
     return (entry_text){from, p->len - (HEAD_MAX - small.len)};
 }
 
-entry_text call_notes_pack(const call_notes *notes, arena *a)
+/* As a negative number: readers that do not know it take every item that is no array for the number of calls that are
+ * left out, and believe it when it is positive. */
+static uint32_t pack_status(packed *p, int status)
+{
+    if (status == 0) return 0;
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, p, write_packed);
+    return msgpack_pack_int(&pk, -status) == 0;
+}
+
+int call_notes_failed_for(entry_text calls)
+{
+    const uint8_t *at = (const uint8_t *)calls.data, *end = at + calls.len;
+    if (at == end) return 0;
+    at += *at == 0xdc ? HEAD_MAX : 1; /* the array's head: array16 or fixarray */
+    if (end - at >= 2 && at[0] == 0xd0) return -(int8_t)at[1];
+    return end - at >= STATUS_MAX && at[0] == 0xd1 ? -(int16_t)(uint16_t)(at[1] << 8 | at[2]) : 0;
+}
+
+entry_text call_notes_pack(const call_notes *notes, arena *a, int failed_for)
 {
     uint32_t items = 0, left_out = notes->left_out;
-    if (notes->count == 0 && left_out == 0) return (entry_text){"", 0};
-    size_t most = HEAD_MAX + notes->bytes + (size_t)notes->count * NUMBERS_MOST + COUNT_MAX;
+    if (notes->count == 0 && left_out == 0 && failed_for == 0) return (entry_text){"", 0};
+    size_t most = HEAD_MAX + STATUS_MAX + notes->bytes + (size_t)notes->count * NUMBERS_MOST + COUNT_MAX;
     packed p = {.len = HEAD_MAX, .room = most < ENTRY_CALLS_MAX ? most : ENTRY_CALLS_MAX};
     p.data = arena_alloc(a, p.room);
     if (!p.data) return (entry_text){"", 0};
     p.room -= COUNT_MAX;
+    items = pack_status(&p, failed_for);
     const call_note *n = notes->first;
     for (; n && pack_note(&p, n); n = n->next) items++;
     left_out += notes->count - items;

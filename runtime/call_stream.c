@@ -115,6 +115,7 @@ bool sw_sse_next(sw_stream *s, sw_sse *event)
 {
     sw_ctx *c = stream_context(s, "sw_sse_next");
     ctx_check_wait(c, "sw_sse_next");
+    if (!event) ctx_fail_misuse(c, "sw_sse_next without an event to fill");
     if (!s->sse && !(s->sse = sse_parser_new(SSE_EVENT_MAX))) sw_fail(c, "out of memory");
     for (;;) {
         if (s->sse_at == s->sse_len) {

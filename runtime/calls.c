@@ -124,6 +124,7 @@ sw_response sw_fetch(sw_ctx *c, const sw_request *request)
 const char *sw_response_header(const sw_response *response, const char *name, sw_ctx *c)
 {
     (void)c;
+    if (!response || !name) return NULL;
     size_t len = strlen(name);
     for (const char *const *h = response->headers; h && *h; h++) {
         if (strncasecmp(*h, name, len) != 0 || (*h)[len] != ':') continue;
@@ -141,28 +142,32 @@ static bool retryable(int status, const char *should_retry)
     return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
 }
 
-/* With a wait that the peer asked for. */
-static SW_NORETURN void fail_after(sw_ctx *c, int64_t after_ms, const char *message)
+/* Fails for a response's status; with a wait that the peer asked for. */
+static SW_NORETURN void fail_answered(sw_ctx *c, failure f, const char *message)
 {
     const char *text = arena_strndup(&c->task->arena, message, strlen(message));
-    ctx_raise(c, (failure){.kind = FAILURE_RETRY,
-                           .message = text ? text : "out of memory",
-                           .retry_after_ms = after_ms,
-                           .retry_lengthens = true});
+    f.message = text ? text : "out of memory";
+    f.retry_lengthens = true;
+    ctx_raise(c, f);
 }
 
 void sw_response_check(sw_ctx *c, const sw_request *request, const sw_response *response)
 {
     ctx_check(c, "sw_response_check");
+    if (!request || !response) ctx_fail_misuse(c, "sw_response_check without a %s", request ? "response" : "request");
     int status = response->status;
     if (status >= 200 && status < 300) return;
     int excerpt = response->body.len > CALL_EXCERPT_MAX ? CALL_EXCERPT_MAX : (int)response->body.len;
     const char *body = response->body.data ? response->body.data : "";
-    const char *text = sw_printf(c, "%s answered %d: %.*s", call_place(c, request->url), status, excerpt, body);
-    if (!retryable(status, sw_response_header(response, "x-should-retry", c))) sw_fail_fatal(c, "%s", text);
-    int64_t after_ms = retry_after_ms(sw_response_header(response, "retry-after-ms", c),
-                                      sw_response_header(response, "retry-after", c), clock_wall_ms());
-    fail_after(c, after_ms, text);
+    const char *text =
+        sw_printf(c, "%s answered %d: %.*s", call_place(c, request->url ? request->url : ""), status, excerpt, body);
+    failure f = {.kind = FAILURE_FATAL, .retry_after_ms = -1, .answered = status};
+    if (retryable(status, sw_response_header(response, "x-should-retry", c))) {
+        f.kind = FAILURE_RETRY;
+        f.retry_after_ms = retry_after_ms(sw_response_header(response, "retry-after-ms", c),
+                                          sw_response_header(response, "retry-after", c), clock_wall_ms());
+    }
+    fail_answered(c, f, text);
 }
 
 static bool is_blank(sw_bytes b)
@@ -175,6 +180,7 @@ static bool is_blank(sw_bytes b)
 sw_value sw_fetch_json(sw_ctx *c, const sw_request *request)
 {
     call_check_place(c, "sw_fetch_json", __builtin_return_address(0));
+    if (!request) ctx_fail_misuse(c, "sw_fetch_json without a request");
     sw_response r = sw_fetch(c, request);
     sw_response_check(c, request, &r);
     if (is_blank(r.body)) return sw_nil(); /* of 204, of 205, of HEAD: done, with nothing to say */

@@ -12,6 +12,8 @@ struct arena;
 
 /* Where what is made for `c` lives. `function`: who asks; refused (below) when `c` may not be used here. */
 struct arena *ctx_arena(sw_ctx *c, const char *function);
+/* Fails `c`, which has been checked, unless there is a format. */
+void ctx_check_format(sw_ctx *c, const char *function, const char *format);
 /* `c` is the innermost context. Must have been checked. */
 SW_NORETURN void ctx_fail_misuse(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 

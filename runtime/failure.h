@@ -22,6 +22,8 @@ typedef struct failure {
     uint32_t cause_count;
     int64_t retry_after_ms; /* -1: the backoff decides */
     bool retry_lengthens;   /* a peer asked for it: not sooner than the backoff either */
+    const char *path;       /* of that step, for people; in the run's arena; NULL: none, or not failed for good */
+    int answered;           /* by a service: the HTTP status that the step failed for; 0: none */
     int status;             /* reply the client gets when the handler fails with it; 0: 500 */
 } failure;
 

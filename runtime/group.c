@@ -41,13 +41,17 @@ struct sw_group {
     strand *waiting;   /* in sw_group_wait, else NULL */
     size_t running;    /* started and not ended */
     size_t pending;    /* not ended */
-    size_t parallel_max; /* 0: no limit */
-    bool is_short;       /* the first unstarted one found no room for its stack: who waits for the group tries again */
-    bool fails_at_once;  /* the first failure decides: nothing begins after it */
-    bool decided;        /* with fails_at_once: there was one */
+    size_t parallel_max;          /* 0: no limit */
+    sw_step_options step_options; /* of steps that bring none */
+    bool settles;                 /* waiting for it gives failures as values */
+    bool is_short;      /* the first unstarted one found no room for its stack: who waits for the group tries again */
+    bool fails_at_once; /* the first failure decides: nothing begins after it */
+    bool decided;       /* with fails_at_once: there was one */
 };
 
-sw_group *sw_group_new(sw_ctx *c)
+sw_group *sw_group_new(sw_ctx *c) { return sw_group_new_with(c, NULL); }
+
+sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
 {
     ctx_check_wait(c, "sw_group_new");
     if (!c->run) ctx_fail_misuse(c, "a group in a plain route: groups need sw_endpoint");
@@ -61,6 +65,10 @@ sw_group *sw_group_new(sw_ctx *c)
     g->end = &g->first;
     g->next = c->groups;
     c->groups = g;
+    if (!options) return g;
+    g->parallel_max = options->parallel_max;
+    g->settles = options->settle;
+    g->step_options = options->step;
     return g;
 }
 
@@ -220,7 +228,7 @@ static sw_ctx *group_context(const sw_group *g, const char *function)
 void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options)
 {
     sw_ctx *c = group_context(g, "sw_group_step");
-    step_spec spec = step_prepare(c, id, fn, input, options);
+    step_spec spec = step_prepare(c, id, fn, input, options ? options : &g->step_options);
     member_add(c, g, MEMBER_STEP, &spec);
     start_members(g);
 }
@@ -316,10 +324,9 @@ static failure first_failure(sw_group *g, const member *first)
     return f;
 }
 
-sw_value sw_group_wait(sw_group *g)
+/* All have ended. */
+static sw_value results_of(sw_group *g)
 {
-    ctx_check_wait(group_context(g, "sw_group_wait"), "sw_group_wait");
-    wait_members(g);
     sw_value results = sw_array(g->ctx, 0);
     for (member *m = g->first; m; m = m->next) {
         if (m->outcome == STEP_FAILED) ctx_raise(g->ctx, first_failure(g, m));
@@ -333,32 +340,51 @@ sw_value sw_group_wait(sw_group *g)
     return results;
 }
 
-sw_value sw_group_settle(sw_group *g)
+static sw_value settled_of(sw_group *g)
 {
-    sw_ctx *c = group_context(g, "sw_group_settle");
-    ctx_check_wait(c, "sw_group_settle");
-    wait_members(g);
-    sw_value results = sw_array(g->ctx, 0);
+    sw_ctx *c = g->ctx;
+    sw_value results = sw_array(c, 0);
     for (member *m = g->first; m; m = m->next)
         sw_push(c, &results,
-                m->outcome == STEP_OK ? sw_map(c, "ok", sw_bool(true), "value", m->value, NULL)
-                                      : sw_map(c, "ok", sw_bool(false), "error", sw_str(c, m->failure.message), NULL));
+                m->outcome == STEP_OK ? sw_map(c, "ok", sw_bool(true), "value", m->value)
+                                      : sw_map(c, "ok", sw_bool(false), "error", sw_str(c, m->failure.message)));
     return results;
 }
 
-/* All are added before the first starts: what the journal has of them may have decided already. */
-sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel)
+sw_value sw_group_wait(sw_group *g)
 {
+    ctx_check_wait(group_context(g, "sw_group_wait"), "sw_group_wait");
+    wait_members(g);
+    return g->settles ? settled_of(g) : results_of(g);
+}
+
+sw_value sw_group_settle(sw_group *g)
+{
+    ctx_check_wait(group_context(g, "sw_group_settle"), "sw_group_settle");
+    wait_members(g);
+    return settled_of(g);
+}
+
+/* All are added before the first starts: what the journal has of them may have decided already. */
+sw_value sw_each_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, const sw_each_options *options)
+{
+    static const sw_each_options none = {.parallel_max = 0};
+    const sw_each_options *o = options ? options : &none;
     ctx_check(c, "sw_each");
     if (inputs.type != MSGPACK_OBJECT_ARRAY && inputs.type != MSGPACK_OBJECT_NIL)
         ctx_fail_misuse(c, "sw_each \"%s\" needs an array of inputs", id ? id : "");
-    sw_group *g = sw_group_new(c);
-    g->parallel_max = max_parallel;
-    g->fails_at_once = true;
+    sw_group *g = sw_group_new_with(
+        c, &(sw_group_options){.parallel_max = o->parallel_max, .settle = o->settle, .step = o->step});
+    g->fails_at_once = !o->settle;
     for (size_t i = 0; i < sw_len(inputs); i++) {
-        step_spec spec = step_prepare(c, id, fn, sw_at(inputs, i), NULL);
+        step_spec spec = step_prepare(c, id, fn, sw_at(inputs, i), &o->step);
         member_add(c, g, MEMBER_STEP, &spec);
     }
     start_members(g);
     return sw_group_wait(g);
+}
+
+sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel)
+{
+    return sw_each_with(c, id, fn, inputs, &(sw_each_options){.parallel_max = max_parallel});
 }

@@ -27,6 +27,7 @@ void *sw_alloc(sw_ctx *c, size_t size)
 char *sw_printf(sw_ctx *c, const char *format, ...)
 {
     ctx_check(c, "sw_printf");
+    ctx_check_format(c, "sw_printf", format);
     va_list args;
     va_start(args, format);
     char *text = arena_vprintf(c->arena, format, args);
@@ -110,6 +111,7 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
 void sw_log(sw_ctx *c, const char *format, ...)
 {
     ctx_check(c, "sw_log");
+    ctx_check_format(c, "sw_log", format);
     va_list args;
     va_start(args, format);
     if (c->kind == CTX_STEP)

@@ -102,6 +102,7 @@ static bool take_step(replay *p, const entry *e)
     rec->failed = e->due_ms == 0;
     rec->fatal = e->fatal;
     rec->error = e->error;
+    rec->calls = e->calls;
     return true;
 }
 

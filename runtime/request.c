@@ -145,6 +145,7 @@ void sw_reply_json(sw_ctx *c, int status, sw_value value)
 void sw_reply_text(sw_ctx *c, int status, const char *format, ...)
 {
     ctx_check(c, "sw_reply_text");
+    ctx_check_format(c, "sw_reply_text", format);
     va_list args;
     va_start(args, format);
     char *text = arena_vprintf(c->arena, format, args);

@@ -8,6 +8,7 @@
 #include "coro/seeded_bug.h"
 #include "runtime/fit.h"
 #include "runtime/gate.h"
+#include "runtime/log.h"
 #include "runtime/path.h"
 #include "runtime/prove/probe.h"
 #include "runtime/random.h"
@@ -15,6 +16,7 @@
 #include "runtime/replay.h"
 #include "runtime/replay_log.h"
 #include "runtime/retry.h"
+#include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"
@@ -77,9 +79,10 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
 
 /* ---- Answering from the journal ---- */
 
-/* The step is what its failure is about, whoever passes that on. */
+/* The step is what its failure for good is about, whoever passes that on. */
 static void name_cause(run *r, const step_spec *spec, failure *f)
 {
+    f->path = path_label(r, spec->branch_label, spec->id, spec->occurrence);
     f->causes = arena_memdup(&r->task.arena, &spec->path, sizeof spec->path);
     f->cause_count = f->causes ? 1 : 0;
 }
@@ -91,6 +94,7 @@ static failure failure_of_record(run *r, const step_spec *spec, const replay_rec
                  .message = text ? text : "failed",
                  .step = spec->id,
                  .attempts = (int)rec->attempts,
+                 .answered = call_notes_failed_for(rec->calls),
                  .retry_after_ms = -1};
     name_cause(r, spec, &f);
     return f;
@@ -216,6 +220,18 @@ static int64_t next_delay_ms(const failure *f, const step_spec *spec, int number
     return asked_ms > backoff_ms ? asked_ms : backoff_ms;
 }
 
+/* Once for each attempt: a replay makes none. */
+static void log_failure(run *r, const attempt *a, const failure *f, const clock_wait *next)
+{
+    const char *route = r->task.endpoint->route;
+    if (next->due_ms > 0)
+        log_line(LOG_INFO, r->id_text, "%s: step \"%s\": attempt %d failed: %s; the next is made in %lld ms", route,
+                 a->spec->id, a->number, f->message, (long long)clock_left_ms(next));
+    else
+        log_line(LOG_WARN, r->id_text, "%s: step \"%s\": attempt %d failed: %s; it was the last", route, a->spec->id,
+                 a->number, f->message);
+}
+
 /* Journals a failed attempt; *next is the wait for the next one, zeros: none, also when it could not be journaled. */
 static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, clock_wait *next)
 {
@@ -236,9 +252,11 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     e.fatal = f->kind == FAILURE_FATAL;
     e.error = entry_text_of(f->message);
     counter_add(&r->task.home->counters.attempts_failed, 1);
-    if (record_append(r, &e)) return;
-    *f = over_state_max(spec, a->number);
-    *next = (clock_wait){.due_ms = 0};
+    if (!record_append(r, &e)) {
+        *f = over_state_max(spec, a->number);
+        *next = (clock_wait){.due_ms = 0};
+    }
+    log_failure(r, a, f, next);
 }
 
 /* Runs the step's function in the attempt's own memory. */
@@ -272,7 +290,7 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
         }
     }
     if (probe_on) probe_attempt_over(&c, spec, ok, value);
-    a->calls = call_notes_pack(&c.calls, own);
+    a->calls = call_notes_pack(&c.calls, own, ok ? 0 : s->failure.answered);
     return ok;
 }
 
@@ -393,6 +411,17 @@ int sw_attempt(sw_ctx *c)
     return c->kind == CTX_STEP ? c->attempt : 0;
 }
 
+sw_error failure_error(const failure *f)
+{
+    return (sw_error){.step = f->step,
+                      .message = f->message ? f->message : "failed",
+                      .attempts = f->attempts,
+                      .fatal = f->kind == FAILURE_FATAL,
+                      .retryable = f->kind != FAILURE_FATAL,
+                      .status = f->answered,
+                      .path = f->path};
+}
+
 bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options,
                  sw_value *out, sw_error *err)
 {
@@ -404,9 +433,7 @@ bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const
     if (out) *out = value;
     if (outcome == STEP_OK) return true;
     const failure *f = &c->strand->failure;
-    if (err)
-        *err = (sw_error){
-            .step = f->step, .message = f->message, .attempts = f->attempts, .fatal = f->kind == FAILURE_FATAL};
+    if (err) *err = failure_error(f);
     return false;
 }
 

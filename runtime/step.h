@@ -36,6 +36,9 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
 
 step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out);
 
+/* As programs see it. */
+sw_error failure_error(const failure *f);
+
 /* Fails `c` unless the id of `what` (a word for people) has a length that ids may have; returns that. */
 size_t step_check_id(sw_ctx *c, const char *what, const char *id);
 

@@ -186,21 +186,40 @@ SW_API sw_value sw_str(sw_ctx *c, const char *text); /* NULL gives nil */
 SW_API sw_value sw_strn(sw_ctx *c, const char *text, size_t len);
 SW_API sw_value sw_strf(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 SW_API sw_value sw_bin(sw_ctx *c, const void *data, size_t len);
-/* "key", value, "key", value, ..., NULL. The order is kept; a repeated key replaces the earlier value. */
+/* "key", value, "key", value, ... The order is kept; a repeated key replaces the earlier value. A NULL behind the last
+ * value is allowed and not needed. */
 SW_API sw_value sw_map(sw_ctx *c, ...) SW_SENTINEL;
+#define sw_map(...) (sw_map)(__VA_ARGS__, (const char *)0)
 SW_API sw_value sw_array(sw_ctx *c, size_t count, ...);                        /* `count` values follow */
 SW_API void sw_push(sw_ctx *c, sw_value *array, sw_value value);               /* append; *array may be nil */
 SW_API void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value); /* add or replace; *map may be nil */
 
+typedef enum sw_kind {
+    SW_NIL,
+    SW_BOOL,
+    SW_INT,
+    SW_FLOAT,
+    SW_STRING,
+    SW_BINARY,
+    SW_ARRAY,
+    SW_MAP,
+    SW_OTHER /* an extension type of msgpack */
+} sw_kind;
+SW_API sw_kind sw_type(sw_value value);
+
 SW_API sw_value sw_get(sw_value map, const char *key); /* nil if absent or not a map */
 SW_API sw_value sw_at(sw_value array, size_t index);   /* nil if out of range or not an array */
-SW_API size_t sw_len(sw_value value);                  /* of an array, map, string or binary; else 0 */
+/* The key at `index` (from 0 to sw_len(map) - 1), with its value in *value (may be NULL); nil if out of range or not a
+ * map. A key is a string in all that came from JSON, and may be any value elsewhere. */
+SW_API sw_value sw_key_at(sw_value map, size_t index, sw_value *value);
+SW_API size_t sw_len(sw_value value); /* of an array, map, string or binary; else 0 */
 SW_API bool sw_is_nil(sw_value value);
 SW_API int64_t sw_as_int(sw_value value, int64_t fallback); /* integers, and floats without fraction */
 SW_API double sw_as_double(sw_value value, double fallback);
 SW_API bool sw_as_bool(sw_value value, bool fallback);
 SW_API const char *sw_cstr(sw_ctx *c, sw_value value); /* a string, zero-terminated; NULL if it is none */
 SW_API bool sw_equal(sw_value a, sw_value b);
+SW_API bool sw_str_equal(sw_value value, const char *text); /* it is a string, and this one; of NULL: it is nil */
 
 /* JSON text to a value; what is not JSON (or deeper than 128 levels) fails the step or run with line and column. Taken
  * as other readers do: a byte order mark; U+FFFD for bytes that are no UTF-8 and for half a surrogate pair (an emoji
@@ -217,6 +236,18 @@ SW_API sw_bytes sw_json(sw_ctx *c, sw_value value);
 
 SW_API void *sw_alloc(sw_ctx *c, size_t size); /* zeroed, aligned for any type, freed with the run or attempt */
 SW_API char *sw_printf(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
+
+/* A text that grows, in memory that the user holds: `sw_text t = {0};`. It lives as long as what sw_alloc gives. Adding
+ * takes constant time for each byte. A text belongs to the context that first added to it. */
+typedef struct sw_text {
+    const char *data; /* NULL while it is empty; see sw_text_str */
+    size_t len;       /* bytes */
+    size_t room;      /* the library's, as is `owner` */
+    sw_ctx *owner;
+} sw_text;
+SW_API void sw_text_add(sw_ctx *c, sw_text *text, const char *format, ...) SW_PRINTF(3, 4);
+SW_API void sw_text_add_bytes(sw_ctx *c, sw_text *text, const char *data, size_t len); /* zeros are kept */
+SW_API const char *sw_text_str(const sw_text *text); /* zero-terminated; valid until the next addition */
 
 /* fn(arg) when the step attempt, branch or handler that `c` stands for ends, however it ends; the last one first. It
  * must not wait: one that does, or fails, fails the run. A run that parks for a long sleep ends its handler too, and
@@ -236,11 +267,16 @@ typedef struct sw_step_options {
                                result before the run goes on. Two commits */
 } sw_step_options;
 
+/* Why a step failed for good; the same when the run is resumed. Its texts belong to the run. */
 typedef struct sw_error {
     const char *step;    /* the step's id, NULL if none */
     const char *message; /* what sw_fail or the library said */
     int attempts;        /* how many were made */
     bool fatal;          /* failed by sw_fail_fatal or misuse: not retried */
+    bool retryable;      /* the opposite: what failed may pass, and the attempts were used up */
+    int status;          /* the HTTP status that a service answered with, when sw_fetch_json or sw_response_check failed
+                            the step for it; else 0 */
+    const char *path;    /* the step in its branches: "order/pay", "pay:1" for the second of that id; NULL if none */
 } sw_error;
 
 /* Runs fn(c', input) once and journals what it returns; a failed attempt is retried after a wait. `id` is 1 to 256
@@ -270,8 +306,21 @@ SW_API bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input
  * the run (or branch) fails with the first failure in input order. */
 SW_API sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel);
 
+typedef struct sw_each_options {
+    size_t parallel_max;  /* steps at a time, waits between attempts included; 0: all */
+    bool settle;          /* failures are tolerated: every step is made, and the result is that of sw_group_settle */
+    sw_step_options step; /* of each */
+} sw_each_options;
+SW_API sw_value sw_each_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, const sw_each_options *options);
+
+typedef struct sw_group_options {
+    size_t parallel_max;  /* steps and branches at a time, the others begin in start order; 0: all */
+    bool settle;          /* sw_group_wait gives what sw_group_settle does */
+    sw_step_options step; /* of steps that are started without options of their own */
+} sw_group_options;
 SW_API sw_group *sw_group_new(sw_ctx *c);
-SW_API void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input); /* starts now */
+SW_API sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options);
+SW_API void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input); /* starts as soon as it may */
 SW_API void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value input,
                                const sw_step_options *options);
 /* A branch runs fn beside the others; it may hold steps and groups itself, and what it returns is its result. The

@@ -201,6 +201,7 @@ static SW_PRINTF(4, 0) failure
 void sw_fail(sw_ctx *c, const char *format, ...)
 {
     ctx_check(c, "sw_fail");
+    ctx_check_format(c, "sw_fail", format);
     va_list args;
     va_start(args, format);
     failure f = failure_make(c, FAILURE_RETRY, -1, format, args);
@@ -211,6 +212,7 @@ void sw_fail(sw_ctx *c, const char *format, ...)
 void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...)
 {
     ctx_check(c, "sw_fail_after");
+    ctx_check_format(c, "sw_fail_after", format);
     va_list args;
     va_start(args, format);
     failure f = failure_make(c, FAILURE_RETRY, ms < 0 ? 0 : ms, format, args);
@@ -221,6 +223,7 @@ void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...)
 void sw_fail_fatal(sw_ctx *c, const char *format, ...)
 {
     ctx_check(c, "sw_fail_fatal");
+    ctx_check_format(c, "sw_fail_fatal", format);
     va_list args;
     va_start(args, format);
     failure f = failure_make(c, FAILURE_FATAL, -1, format, args);
@@ -262,6 +265,11 @@ void ctx_check(sw_ctx *c, const char *function)
     if (!c || ctx_current() != c)
         ctx_refuse(function, "with a context that is not the innermost one: use the one that the function you are in "
                              "was given");
+}
+
+void ctx_check_format(sw_ctx *c, const char *function, const char *format)
+{
+    if (!format) ctx_fail_misuse(c, "%s without a format: give it a text, as printf takes it", function);
 }
 
 void ctx_check_wait(sw_ctx *c, const char *function)

@@ -60,6 +60,7 @@ sw_value sw_str(sw_ctx *c, const char *text)
 sw_value sw_strf(sw_ctx *c, const char *format, ...)
 {
     struct arena *a = ctx_arena(c, "sw_strf");
+    ctx_check_format(c, "sw_strf", format);
     va_list args;
     va_start(args, format);
     char *text = arena_vprintf(a, format, args);
@@ -119,7 +120,7 @@ void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
     map->via.map.size = n + 1;
 }
 
-sw_value sw_map(sw_ctx *c, ...)
+sw_value(sw_map)(sw_ctx *c, ...)
 {
     struct arena *a = ctx_arena(c, "sw_map");
     va_list args;
@@ -179,6 +180,13 @@ sw_value sw_at(sw_value array, size_t index)
     return array.type == MSGPACK_OBJECT_ARRAY && index < array.via.array.size ? array.via.array.ptr[index] : sw_nil();
 }
 
+sw_value sw_key_at(sw_value map, size_t index, sw_value *value)
+{
+    bool there = map.type == MSGPACK_OBJECT_MAP && index < map.via.map.size;
+    if (value) *value = there ? map.via.map.ptr[index].val : sw_nil();
+    return there ? map.via.map.ptr[index].key : sw_nil();
+}
+
 size_t sw_len(sw_value v)
 {
     switch (v.type) {
@@ -193,6 +201,33 @@ size_t sw_len(sw_value v)
     default:
         return 0;
     }
+}
+
+sw_kind sw_type(sw_value v)
+{
+    switch (v.type) {
+    case MSGPACK_OBJECT_NIL:
+        return SW_NIL;
+    case MSGPACK_OBJECT_BOOLEAN:
+        return SW_BOOL;
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        return SW_INT;
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        return SW_FLOAT;
+    case MSGPACK_OBJECT_STR:
+        return SW_STRING;
+    case MSGPACK_OBJECT_BIN:
+        return SW_BINARY;
+    case MSGPACK_OBJECT_ARRAY:
+        return SW_ARRAY;
+    case MSGPACK_OBJECT_MAP:
+        return SW_MAP;
+    case MSGPACK_OBJECT_EXT:
+        break;
+    }
+    return SW_OTHER;
 }
 
 bool sw_is_nil(sw_value v) { return v.type == MSGPACK_OBJECT_NIL; }
@@ -227,3 +262,8 @@ const char *sw_cstr(sw_ctx *c, sw_value v)
 }
 
 bool sw_equal(sw_value a, sw_value b) { return value_equal(a, b); }
+
+bool sw_str_equal(sw_value v, const char *text)
+{
+    return text ? key_is(&v, text, strlen(text)) : v.type == MSGPACK_OBJECT_NIL;
+}

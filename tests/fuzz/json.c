@@ -24,6 +24,14 @@ arena *ctx_arena(sw_ctx *c, const char *function)
     abort();
 }
 
+void ctx_check_format(sw_ctx *c, const char *function, const char *format)
+{
+    (void)c;
+    (void)function;
+    (void)format;
+    abort();
+}
+
 void ctx_fail_misuse(sw_ctx *c, const char *format, ...)
 {
     (void)c;

@@ -14,6 +14,8 @@ static sw_ctx *kept_ctx, *over_ctx;
 static sw_group *kept_group;
 static sw_stream *kept_stream;
 static sw_value wrong_input;
+static sw_text wrong_text, kept_text;
+static const char *const no_format;
 
 /* ---- Every function that takes a context, called with a wrong one ---- */
 
@@ -78,6 +80,10 @@ CALL(group_new, sw_group_new(c))
 CALL(fail, (sw_fail(c, "x"), 0))
 CALL(fail_after, (sw_fail_after(c, 1, "x"), 0))
 CALL(fail_fatal, (sw_fail_fatal(c, "x"), 0))
+CALL(each_with, sw_each_with(c, "s", echo, sw_nil(), NULL).type)
+CALL(group_new_with, sw_group_new_with(c, NULL))
+CALL(text_add, (sw_text_add(c, &wrong_text, "x"), 0))
+CALL(text_add_bytes, (sw_text_add_bytes(c, &wrong_text, "x", 1), 0))
 CALL(fetch, sw_fetch(c, &nowhere).status)
 CALL(fetch_json, sw_fetch_json(c, &nowhere).type)
 CALL(response_check, (sw_response_check(c, &nowhere, &fine), 0))
@@ -91,16 +97,61 @@ CALL(blocking, sw_blocking(c, blocking, NULL))
 CALL(log, (sw_log(c, "x"), 0))
 
 #define ROW(name) {#name, use_##name}
-static const call_of calls[] = {
-    ROW(method),         ROW(path),        ROW(param),       ROW(query),      ROW(header),      ROW(body),
-    ROW(body_json),      ROW(run_id),      ROW(reply),       ROW(reply_json), ROW(reply_text),  ROW(reply_header),
-    ROW(reply_open),     ROW(reply_write), ROW(reply_abort), ROW(str),        ROW(str_null),    ROW(strn),
-    ROW(strf),           ROW(bin),         ROW(map),         ROW(array),      ROW(push),        ROW(set),
-    ROW(cstr),           ROW(json_parse),  ROW(json_try),    ROW(json),       ROW(alloc),       ROW(printf),
-    ROW(defer),          ROW(step),        ROW(attempt),     ROW(step_key),   ROW(try),         ROW(each),
-    ROW(group_new),      ROW(fail),        ROW(fail_after),  ROW(fail_fatal), ROW(fetch),       ROW(fetch_json),
-    ROW(response_check), ROW(fetch_open),  ROW(push_chunk),  ROW(sleep),      ROW(sleep_until), ROW(now),
-    ROW(random),         ROW(blocking),    ROW(log)};
+static const call_of calls[] = {ROW(method),
+                                ROW(path),
+                                ROW(param),
+                                ROW(query),
+                                ROW(header),
+                                ROW(body),
+                                ROW(body_json),
+                                ROW(run_id),
+                                ROW(reply),
+                                ROW(reply_json),
+                                ROW(reply_text),
+                                ROW(reply_header),
+                                ROW(reply_open),
+                                ROW(reply_write),
+                                ROW(reply_abort),
+                                ROW(str),
+                                ROW(str_null),
+                                ROW(strn),
+                                ROW(strf),
+                                ROW(bin),
+                                ROW(map),
+                                ROW(array),
+                                ROW(push),
+                                ROW(set),
+                                ROW(cstr),
+                                ROW(json_parse),
+                                ROW(json_try),
+                                ROW(json),
+                                ROW(alloc),
+                                ROW(printf),
+                                ROW(defer),
+                                ROW(step),
+                                ROW(attempt),
+                                ROW(step_key),
+                                ROW(try),
+                                ROW(each),
+                                ROW(group_new),
+                                ROW(fail),
+                                ROW(fail_after),
+                                ROW(fail_fatal),
+                                ROW(fetch),
+                                ROW(fetch_json),
+                                ROW(response_check),
+                                ROW(fetch_open),
+                                ROW(push_chunk),
+                                ROW(sleep),
+                                ROW(sleep_until),
+                                ROW(now),
+                                ROW(random),
+                                ROW(blocking),
+                                ROW(log),
+                                ROW(each_with),
+                                ROW(group_new_with),
+                                ROW(text_add),
+                                ROW(text_add_bytes)};
 enum { CALLS = sizeof calls / sizeof calls[0] };
 
 static const call_of *wanted(sw_ctx *c) { return &calls[atoi(sw_query(c, "call"))]; }
@@ -238,6 +289,46 @@ static sw_value with_cleanup(sw_ctx *c, sw_value v)
     return v;
 }
 
+static sw_value missing_call(sw_ctx *c, sw_value what)
+{
+    sw_sse *no_event = NULL;
+    if (sw_str_equal(what, "request")) sw_fetch(c, NULL);
+    if (sw_str_equal(what, "json request")) sw_fetch_json(c, NULL);
+    if (sw_str_equal(what, "url")) sw_fetch_json(c, &(sw_request){.method = "GET"});
+    if (sw_str_equal(what, "stream request")) sw_fetch_open(c, NULL);
+    if (sw_str_equal(what, "checked request")) sw_response_check(c, NULL, &no_answer);
+    if (sw_str_equal(what, "response")) sw_response_check(c, &nowhere, NULL);
+    if (sw_str_equal(what, "work")) sw_blocking(c, NULL, NULL);
+    if (sw_response_header(NULL, "x", c) || sw_response_header(&fine, NULL, c)) abort();
+    if (sw_str_equal(what, "outer text")) sw_text_add(c, &kept_text, "x");
+    if (sw_str_equal(what, "event")) sw_sse_next(sw_fetch_open(c, &(sw_request){.url = sw_query(c, "url")}), no_event);
+    return what;
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* no format is what is tried */
+static void missing_more(sw_ctx *c, const char *what)
+{
+    sw_value nil = sw_nil();
+    kept_text = (sw_text){0};
+    sw_text_add(c, &kept_text, "begun");
+    sw_step(c, "call", missing_call, sw_str(c, what));
+    if (strcmp(what, "map") == 0) sw_set(c, NULL, "key", nil);
+    if (strcmp(what, "growing text") == 0) sw_text_add(c, NULL, "x");
+    if (strcmp(what, "bytes") == 0) sw_text_add_bytes(c, &kept_text, NULL, 3);
+    if (strcmp(what, "vast bytes") == 0) sw_text_add_bytes(c, &kept_text, what, SIZE_MAX - 10);
+    if (strcmp(what, "sleep") == 0) sw_sleep(c, NULL, 1);
+    if (strcmp(what, "printf") == 0) sw_printf(c, no_format, 1);
+    if (strcmp(what, "strf") == 0) sw_strf(c, no_format, 1);
+    if (strcmp(what, "log") == 0) sw_log(c, no_format, 1);
+    if (strcmp(what, "reply_text") == 0) sw_reply_text(c, 200, no_format, 1);
+    if (strcmp(what, "text_add") == 0) sw_text_add(c, &kept_text, no_format, 1);
+    if (strcmp(what, "fail") == 0) sw_fail(c, no_format, 1);
+    if (strcmp(what, "fail_after") == 0) sw_fail_after(c, 1, no_format, 1);
+    if (strcmp(what, "fail_fatal") == 0) sw_fail_fatal(c, no_format, 1);
+}
+#pragma GCC diagnostic pop
+
 static void on_missing(sw_ctx *c)
 {
     const char *what = sw_query(c, "what");
@@ -255,6 +346,7 @@ static void on_missing(sw_ctx *c)
     if (strcmp(what, "text") == 0) sw_strn(c, NULL, 5);
     if (strcmp(what, "vast") == 0) sw_reply(c, 200, NULL, "x", SIZE_MAX);
     if (strcmp(what, "vast text") == 0) sw_strn(c, "x", SIZE_MAX);
+    missing_more(c, what);
     if (sw_param(c, NULL) || sw_query(c, NULL) || sw_header(c, NULL) || !sw_is_nil(sw_get(map, NULL))) abort();
     sw_reply_text(c, 200, "went on");
 }
@@ -341,7 +433,10 @@ static void wrong_everywhere(const char *place, const char *message)
         char path[128];
         snprintf(path, sizeof path, "/wrong?call=%d&place=", i);
         fails(path, place, message);
-        const char *name = strcmp(calls[i].name, "str_null") == 0 ? "str" : calls[i].name;
+        const char *name = calls[i].name;
+        if (strcmp(name, "str_null") == 0) name = "str";
+        if (strcmp(name, "each_with") == 0) name = "each";
+        if (strcmp(name, "group_new_with") == 0) name = "group_new";
         if (!strstr(a.body, name)) printf("# sw_%s at %s: %s\n", name, place, a.body);
         CHECK(strstr(a.body, name));
     }
@@ -420,6 +515,8 @@ static void test_streams(void)
 
 static void test_arguments(void)
 {
+    static const char *const formats[] = {"printf", "strf",       "log",        "reply_text", "text_add",
+                                          "fail",   "fail_after", "fail_fatal", NULL};
     start();
     fails("/missing?what=", "cleanup waits", "must not wait");
     CHECK_INT(seen->attempts, 1); /* what the step did before is not done again */
@@ -436,6 +533,23 @@ static void test_arguments(void)
     fails("/missing?what=", "vast", "--run-state-max");
     fails("/missing?what=", "vast text", "msgpack holds at most");
     fails("/parts", "", "answered 500");
+    fails("/missing?what=", "map", "without a map");
+    fails("/missing?what=", "request", "without a request");
+    fails("/missing?what=", "json request", "without a request");
+    fails("/missing?what=", "url", "without a url");
+    fails("/missing?what=", "stream request", "without a request");
+    fails("/missing?what=", "checked request", "without a request");
+    fails("/missing?what=", "response", "without a response");
+    fails("/missing?what=", "work", "without a function");
+    fails("/missing?what=", "outer text", "a text of another context");
+    fails("/missing?what=", "growing text", "without a text");
+    fails("/missing?what=", "bytes", "without data");
+    fails("/missing?what=", "vast bytes", "--run-state-max");
+    fails("/missing?what=", "sleep", "an empty id");
+    char path[256];
+    snprintf(path, sizeof path, "/missing?url=%s/_sw/healthz&what=", server.address);
+    fails(path, "event", "without an event");
+    for (const char *const *name = formats; *name; name++) fails("/missing?what=", *name, "without a format");
     get("/missing?what=", "none");
     CHECK_STR(a.body, "went on");
     stop();

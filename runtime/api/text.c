@@ -1,0 +1,75 @@
+/* text: a text that grows in the arena of the context that it belongs to. Owns nothing: the user holds the struct, the
+ * arena its bytes. */
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/arena.h"
+#include "runtime/ctx_access.h"
+
+enum { ROOM_LEAST = 256 };
+
+static char *end_of(sw_text *text) { return (char *)(uintptr_t)text->data + text->len; }
+
+/* Room for `more` bytes and a zero. The bytes lie in one piece, so that room which is doubled leaves the old piece
+ * behind: at most as much again as the text is long. */
+static void make_room(sw_ctx *c, struct arena *a, sw_text *text, size_t more)
+{
+    if (text->data && more < text->room - text->len) return;
+    size_t room = text->room ? text->room : ROOM_LEAST / 2, least = text->len + more + 1;
+    char *data = NULL;
+    if (more < SIZE_MAX / 4) {
+        room = room * 2 > least ? room * 2 : least;
+        data = arena_alloc(a, room);
+    }
+    if (!data) ctx_fail_misuse(c, "a text of %zu bytes is over the memory of the run or step (--run-state-max)", least);
+    if (text->len > 0) memcpy(data, text->data, text->len);
+    data[text->len] = 0;
+    text->data = data;
+    text->room = room;
+}
+
+static struct arena *open_text(sw_ctx *c, sw_text *text, const char *function)
+{
+    struct arena *a = ctx_arena(c, function);
+    if (!text) ctx_fail_misuse(c, "%s without a text", function);
+    if (!text->owner) text->owner = c;
+    if (text->owner != c)
+        ctx_fail_misuse(c,
+                        "%s to a text of another context: begin it with `sw_text t = {0};` in the function that adds "
+                        "to it, and return what it holds with sw_str(c, sw_text_str(&t))",
+                        function);
+    return a;
+}
+
+void sw_text_add_bytes(sw_ctx *c, sw_text *text, const char *data, size_t len)
+{
+    struct arena *a = open_text(c, text, "sw_text_add_bytes");
+    if (!data && len > 0) ctx_fail_misuse(c, "sw_text_add_bytes of %zu bytes without data", len);
+    make_room(c, a, text, len);
+    if (len > 0) memcpy(end_of(text), data, len);
+    text->len += len;
+    *end_of(text) = 0;
+}
+
+void sw_text_add(sw_ctx *c, sw_text *text, const char *format, ...)
+{
+    struct arena *a = open_text(c, text, "sw_text_add");
+    ctx_check_format(c, "sw_text_add", format);
+    make_room(c, a, text, 0);
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(end_of(text), text->room - text->len, format, args);
+    va_end(args);
+    if (len < 0) ctx_fail_misuse(c, "sw_text_add with a format that printf does not take");
+    if ((size_t)len >= text->room - text->len) {
+        make_room(c, a, text, (size_t)len);
+        va_start(args, format);
+        (void)vsnprintf(end_of(text), text->room - text->len, format, args);
+        va_end(args);
+    }
+    text->len += (size_t)len;
+}
+
+const char *sw_text_str(const sw_text *text) { return text && text->data ? text->data : ""; }
