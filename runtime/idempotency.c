@@ -11,6 +11,7 @@
 #include "runtime/app.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/door.h"
+#include "runtime/clients/idempotency_key.h"
 #include "runtime/run/home.h"
 #include "runtime/waiter.h"
 
@@ -40,22 +41,21 @@ struct claim {
 
 /* ---- Keys ---- */
 
-static void refuse(http_exchange *x, int status, const char *why) { problem_reply(x, status, why, NULL); }
-
-/* The key as it is compared; the draft has it in quotes, many clients do not. False: refused. */
-static bool read_key(http_exchange *x, const request_wish *w, http_text *key)
+/* Each refusal leads to what keys are for, as the draft wants (2.7). */
+static void refuse(http_exchange *x, int status, const char *why)
 {
-    *key = w->key;
-    if (key->len >= 2 && key->data[0] == '"' && key->data[key->len - 1] == '"') {
-        key->data++;
-        key->len -= 2;
-    }
-    if (w->key_count == 1 && key->len > 0 && key->len <= IDEMPOTENCY_KEY_MAX) return true;
-    refuse(x, 400,
-           w->key_count > 1 ? "there is more than one Idempotency-Key"
-           : key->len > 0   ? "the Idempotency-Key is longer than 255 bytes"
-                            : "the Idempotency-Key is empty");
-    return false;
+    static const http_reply_header more = {
+        "Link", "<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>; rel=\"describedby\""};
+    problem_reply_with(x, status, why, &more, 1);
+}
+
+/* False: refused. */
+static bool read_key(http_exchange *x, const request_wish *w, idempotency_key *key)
+{
+    const char *wrong = w->key_count > 1 ? "there is more than one Idempotency-Key"
+                                         : idempotency_key_read(key, w->key.data, w->key.len);
+    if (wrong) refuse(x, 400, wrong);
+    return !wrong;
 }
 
 /* SHA-256 over texts with their lengths, so that no two lists of texts look alike. */
@@ -76,10 +76,10 @@ static void digest(uint8_t out[STORE_KEY_BYTES], const http_text *texts, size_t 
 
 static http_text text(const char *s) { return (http_text){s, strlen(s)}; }
 
-static store_key make_key(const endpoint *e, const http_request *q, http_text key)
+static store_key make_key(const endpoint *e, const http_request *q, const idempotency_key *key)
 {
     const char *caller = e->options.caller_header ? http_request_header(q, e->options.caller_header) : NULL;
-    http_text scope[] = {text(e->route), text(caller ? caller : ""), key};
+    http_text scope[] = {text(e->route), text(caller ? caller : ""), {key->text, key->len}};
     http_text request[] = {q->method, q->target, q->body};
     store_key k = {.hash = {0}};
     digest(k.hash, scope, 3);
@@ -252,9 +252,9 @@ static void look_up(home *h, const keyed *k, const store_key *key)
 
 void idempotency_take(home *h, const endpoint *e, http_exchange *x, const request_wish *w)
 {
-    http_text name;
+    idempotency_key name;
     if (!read_key(x, w, &name)) return;
-    store_key key = make_key(e, http_exchange_request(x), name);
+    store_key key = make_key(e, http_exchange_request(x), &name);
     unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % h->count;
     if (owner != h->index) {
         h->move(h, owner, x, NULL);

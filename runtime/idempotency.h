@@ -13,7 +13,7 @@ struct home;
 struct endpoint;
 struct request_wish;
 
-enum { CLAIM_BUCKETS = 1024, IDEMPOTENCY_KEY_MAX = 255 };
+enum { CLAIM_BUCKETS = 1024 };
 
 struct claim;
 

@@ -451,7 +451,8 @@ static void test_key_replays(void)
     CHECK_STR(header("Idempotency-Replayed"), "");
     snprintf(first, sizeof first, "%s", header("X-Run-Id"));
     for (int round = 0; round < 2; round++) {
-        post("/orders/1", "Idempotency-Key: k-1", NULL, "body"); /* quotes are the field's, not the key's */
+        const char *again = round ? "Idempotency-Key: \"k-1\";from=\"a proxy\"" : "Idempotency-Key: k-1";
+        post("/orders/1", again, NULL, "body"); /* quotes and parameters are the field's, not the key's */
         CHECK_INT(a.status, 201);
         CHECK_STR(header("Idempotency-Replayed"), "true");
         CHECK_STR(header("X-Run-Id"), first);
@@ -489,6 +490,9 @@ static void test_key_refusals(void)
     post("/orders/1", "Idempotency-Key: \"\"", NULL, "x");
     CHECK_INT(a.status, 400);
     CHECK(strstr(a.body, "empty"));
+    post("/orders/1", "Idempotency-Key: \"k", NULL, "x");
+    CHECK_INT(a.status, 400);
+    CHECK(strstr(a.body, "no closing quote") && strstr(header("Link"), "rel=\"describedby\""));
     call("POST", url_of("/orders/1"), two, "x", 0, &a);
     CHECK_INT(a.status, 400);
     CHECK_INT(seen->runs, 0);

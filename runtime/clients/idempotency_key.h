@@ -1,0 +1,20 @@
+/* idempotency_key: what an Idempotency-Key header says (draft-ietf-httpapi-idempotency-key-header-08): an item of
+ * structured fields (RFC 9651) that is a string; its parameters mean nothing here. Most clients send the key bare: that
+ * equals the string of the same characters. Owns nothing. */
+#ifndef RUNTIME_IDEMPOTENCY_KEY_H
+#define RUNTIME_IDEMPOTENCY_KEY_H
+
+#include <stddef.h>
+
+enum { IDEMPOTENCY_KEY_MAX = 255 };
+
+typedef struct idempotency_key {
+    char text[IDEMPOTENCY_KEY_MAX + 1]; /* without quotes and escapes, terminated */
+    size_t len;                         /* at least 1 */
+} idempotency_key;
+
+/* Reads the header's value, which has no white space around it. NULL: *out is the key; else why it is none, for its
+ * sender. */
+const char *idempotency_key_read(idempotency_key *out, const char *value, size_t len);
+
+#endif
