@@ -25,7 +25,7 @@ if pkg-config --exists stepwell; then
 fi
 mkdir "$work/clone"
 cd "$work/clone"
-tar -C "$source" -cf - --anchored --exclude='./build*' --exclude=./.git --exclude=./data --exclude=./tests/e2e/node_modules . | tar -xof -
+tar -C "$source" -cf - --anchored --exclude='./build*' --exclude=./.git --exclude=./data --exclude=./tests/e2e/node_modules --exclude=./apps/research/page/node_modules . | tar -xof -
 ln -s "$build" build
 unset PKG_CONFIG_PATH LD_LIBRARY_PATH LIBRARY_PATH
 "$@"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/research/embedded.h"
 #include "apps/research/settings.h"
 #include "apps/research/steps.h"
 
@@ -232,15 +233,19 @@ static void on_research(sw_ctx *c)
 
 static const char *on_start(sw_app *app, void *unused)
 {
-    const char *objection = settings_read(app, unused);
-    if (!objection) sw_static(app, "/", sw_flag_value(app, "page"));
-    return objection;
+    const char *objection = settings_read(app, unused), *folder = sw_flag_value(app, "page");
+    if (objection) return objection;
+    if (folder)
+        sw_static(app, "/", folder);
+    else
+        embedded_serve(app);
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("research");
-    sw_flag(app, "page", "DIR", RESEARCH_PAGE_DIR, "folder of the page at /");
+    sw_flag(app, "page", "DIR", NULL, "serve the page from this folder, not from the program");
     sw_endpoint(app, "GET /api/research/clarify", on_clarify, NULL);
     sw_endpoint(app, "GET /api/research", on_research, NULL);
     sw_on_start(app, on_start, NULL);

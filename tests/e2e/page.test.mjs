@@ -1,6 +1,6 @@
 // The page in a real browser: ask, answer, watch, reload in the middle, kill the server in the middle, read the report.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { sleep, startAgent } from './agent.mjs';
@@ -119,14 +119,15 @@ const finalReport = (page) => page.evaluate(async () => {
 });
 
 // Which of the texts no part of the report makes, from its beginning to anywhere.
-const strangers = (page, report, sources, texts) => page.evaluate(async ({ report, sources, texts }) => {
-  const { render } = await import('/markdown.js'), node = document.createElement('div'), left = new Set(texts);
+const markdown = 'data:text/javascript,' + encodeURIComponent(readFileSync(new URL('../../apps/research/page/markdown.js', import.meta.url)));
+const strangers = (page, report, sources, texts) => page.evaluate(async ({ markdown, report, sources, texts }) => {
+  const { render } = await import(markdown), node = document.createElement('div'), left = new Set(texts);
   for (let n = 0; n <= report.length; n++) {
     node.innerHTML = render(report.slice(0, n), sources);
     left.delete(node.textContent);
   }
   return { left: [...left], whole: node.textContent };
-}, { report, sources, texts });
+}, { markdown, report, sources, texts });
 
 test('the report appears as the model writes it, also after a reload, a kill and an upgrade', async (t) => {
   const agent = await startAgent(['--latency-ms', '20', '--token-ms', '15']);
