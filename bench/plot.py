@@ -92,6 +92,7 @@ def main(results, folder):
                 "disk": [(row["s"], row["disk_MB"]) for row in r["rows"]], "resident": [(row["s"], row["MiB"]) for row in r["rows"]]})
 
 
-if len(sys.argv) != 3:
-    raise SystemExit(__doc__)
-main(json.loads(pathlib.Path(sys.argv[1]).read_text())["results"], pathlib.Path(sys.argv[2]))
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    main(json.loads(pathlib.Path(sys.argv[1]).read_text())["results"], pathlib.Path(sys.argv[2]))

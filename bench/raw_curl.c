@@ -1,18 +1,33 @@
 /* raw_curl: the least that calls through libcurl can cost: multi handles of 64 transfers each on one libuv loop, every
  * transfer started again as soon as it is done, nothing copied, nothing limited. The figure that bench_client and the
- * fan-out of Stepwell are compared with, once its connections are open.   raw_curl URL IN_FLIGHT SECONDS */
+ * fan-out of Stepwell are compared with, once its connections are open. With WIDTH the calls are fan-outs of as many:
+ * a fan-out begins again once all its calls are done; fan-outs a second and how long they take are printed too.
+ * raw_curl URL IN_FLIGHT SECONDS [WIDTH] */
 #include <curl/curl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
-enum { TRANSFERS_PER_HANDLE = 64 };
+enum { TRANSFERS_PER_HANDLE = 64, SAMPLES_MAX = 1 << 20 };
 
 typedef struct multi {
     CURLM *curl;
     uv_timer_t timer;
 } multi;
+
+/* Calls that begin together. */
+typedef struct fan {
+    struct transfer *calls; /* `width` of them */
+    size_t left;            /* calls that are not done */
+    uint64_t start_ns;
+} fan;
+
+typedef struct transfer {
+    CURL *easy;
+    multi *owner;
+    fan *of; /* NULL: a call of its own */
+} transfer;
 
 typedef struct watch {
     uv_poll_t poll;
@@ -25,6 +40,9 @@ static unsigned long long done, failed;
 static size_t warm_up; /* calls still to be made before any counts: as many as are in flight, which open connections */
 static uint64_t seconds, start_ns;
 static uv_timer_t end;
+static size_t width;   /* 0: no fan-outs */
+static double *fan_ms; /* how long the first SAMPLES_MAX fan-outs took that began after the warm-up */
+static size_t fans_done;
 
 static void must(bool ok, const char *what)
 {
@@ -46,6 +64,20 @@ static void count(bool ok)
     }
 }
 
+static void again(transfer *t) { must(curl_multi_add_handle(t->owner->curl, t->easy) == CURLM_OK, "restart"); }
+
+/* A call of the fan-out is done; after its last one it begins again. */
+static void fan_step(fan *f)
+{
+    if (--f->left > 0) return;
+    uint64_t now = uv_hrtime();
+    if (warm_up == 0 && f->start_ns >= start_ns && fans_done < SAMPLES_MAX)
+        fan_ms[fans_done++] = (double)(now - f->start_ns) / 1e6;
+    f->start_ns = now;
+    f->left = width;
+    for (size_t i = 0; i < width; i++) again(&f->calls[i]);
+}
+
 static void collect(multi *m)
 {
     CURLMsg *message;
@@ -53,11 +85,16 @@ static void collect(multi *m)
     while ((message = curl_multi_info_read(m->curl, &left))) {
         CURL *easy = message->easy_handle;
         long status = 0;
+        transfer *t = NULL;
         bool ok = message->data.result == CURLE_OK &&
-                  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status == 200;
+                  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status >= 200 && status < 300;
+        must(curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t) == CURLE_OK && t, "transfer");
         count(ok);
-        must(curl_multi_remove_handle(m->curl, easy) == CURLM_OK && curl_multi_add_handle(m->curl, easy) == CURLM_OK,
-             "restart");
+        must(curl_multi_remove_handle(m->curl, easy) == CURLM_OK, "end");
+        if (t->of)
+            fan_step(t->of);
+        else
+            again(t);
     }
 }
 
@@ -114,7 +151,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *arg)
     return size * count;
 }
 
-static void multi_start(const char *url, size_t transfers)
+static multi *multi_new(void)
 {
     multi *m = calloc(1, sizeof *m);
     must(m && (m->curl = curl_multi_init()) && uv_timer_init(loop, &m->timer) == 0, "multi");
@@ -125,34 +162,67 @@ static void multi_start(const char *url, size_t transfers)
              curl_multi_setopt(m->curl, CURLMOPT_TIMERDATA, m) == CURLM_OK &&
              curl_multi_setopt(m->curl, CURLMOPT_MAXCONNECTS, (long)TRANSFERS_PER_HANDLE) == CURLM_OK,
          "multi options");
-    for (size_t i = 0; i < transfers; i++) {
-        CURL *easy = curl_easy_init();
-        must(easy && curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK &&
-                 curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-                 curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
-                 curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-                 curl_multi_add_handle(m->curl, easy) == CURLM_OK,
-             "transfer");
+    return m;
+}
+
+static void transfer_start(transfer *t, const char *url)
+{
+    t->easy = curl_easy_init();
+    must(t->easy && curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "*") == CURLE_OK &&
+             curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK,
+         "transfer");
+    again(t);
+}
+
+static void start_all(const char *url, size_t in_flight)
+{
+    transfer *all = calloc(in_flight, sizeof *all);
+    fan *fans = width > 0 ? calloc(in_flight / width, sizeof *fans) : NULL;
+    multi *m = NULL;
+    fan_ms = malloc(SAMPLES_MAX * sizeof *fan_ms);
+    must(all && fan_ms && (fans || width == 0), "memory");
+    for (size_t i = 0; i < in_flight; i++) {
+        if (i % TRANSFERS_PER_HANDLE == 0) m = multi_new();
+        all[i].owner = m;
+        if (fans) {
+            all[i].of = &fans[i / width];
+            if (i % width == 0) fans[i / width] = (fan){.calls = &all[i], .left = width, .start_ns = uv_hrtime()};
+        }
+        transfer_start(&all[i], url);
     }
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void print_fans(double took)
+{
+    qsort(fan_ms, fans_done, sizeof *fan_ms, compare);
+    printf("%.2f fans/s, p50 %.2f ms, p99 %.2f ms\n", (double)fans_done / took, fan_ms[fans_done / 2],
+           fan_ms[fans_done * 99 / 100]);
 }
 
 int main(int argc, char **argv)
 {
-    must(argc == 4, "usage: raw_curl URL IN_FLIGHT SECONDS");
+    must(argc == 4 || argc == 5, "usage: raw_curl URL IN_FLIGHT SECONDS [WIDTH]");
     size_t in_flight = strtoul(argv[2], NULL, 10);
     seconds = strtoull(argv[3], NULL, 10);
+    width = argc == 5 ? strtoul(argv[4], NULL, 10) : 0;
     warm_up = in_flight;
     must(in_flight > 0 && seconds > 0, "IN_FLIGHT and SECONDS are at least 1");
+    must(width == 0 || in_flight % width == 0, "IN_FLIGHT is a multiple of WIDTH");
     loop = uv_default_loop();
-    must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK, "curl");
-    for (size_t left = in_flight; left > 0;) {
-        size_t n = left < TRANSFERS_PER_HANDLE ? left : TRANSFERS_PER_HANDLE;
-        multi_start(argv[1], n);
-        left -= n;
-    }
-    must(uv_timer_init(loop, &end) == 0, "timer");
+    must(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && uv_timer_init(loop, &end) == 0, "curl");
+    start_all(argv[1], in_flight);
     (void)uv_run(loop, UV_RUN_DEFAULT);
     double took = (double)(uv_hrtime() - start_ns) / 1e9;
     printf("%.0f calls/s, %zu in flight, %llu failed\n", (double)done / took, in_flight, failed);
-    return failed > 0 || done == 0;
+    if (fans_done > 0) print_fans(took);
+    return failed > 0 || done == 0 || (width > 0 && fans_done == 0);
 }

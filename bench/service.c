@@ -91,10 +91,13 @@ static sw_value fetch(sw_ctx *c, sw_value input)
     return sw_int((int64_t)r.body.len);
 }
 
+/* ?width=: how many calls at once, 20 by default. */
 static void on_fan(sw_ctx *c)
 {
+    const char *width = sw_query(c, "width");
+    int count = width ? atoi(width) : FAN;
     sw_group *g = sw_group_new(c);
-    for (int i = 0; i < FAN; i++) sw_group_step(g, "call", fetch, sw_nil());
+    for (int i = 0; i < count; i++) sw_group_step(g, "call", fetch, sw_nil());
     sw_reply_json(c, 200, sw_int((int64_t)sw_len(sw_group_wait(g))));
 }
 

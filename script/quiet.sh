@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by the other scripts (. script/quiet.sh): what they do in silence, and how they set up build folders.
 
 # quietly TITLE COMMAND...: one line with the title and how long it took. All that COMMAND says goes into a file, which is named
