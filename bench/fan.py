@@ -6,7 +6,9 @@ import re
 import resource
 import socket
 import statistics
+import subprocess
 import urllib.parse
+import urllib.request
 
 from plot import chart
 from programs import folder, output, program, wrk
@@ -58,6 +60,15 @@ def check_url(parser, args):
                      "again; if it is yours to load, say --remote")
 
 
+def probe(url):
+    """One call, so that what is wrong with the service is said once."""
+    try:
+        with urllib.request.urlopen(url, timeout=SECONDS_MAX):
+            pass
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"script/bench fan: GET {url} does not succeed: {error}") from None
+
+
 def raise_open_files(calls):
     """Each program has a descriptor for each call and client."""
     wanted = 3 * calls + 1000
@@ -69,7 +80,10 @@ def raise_open_files(calls):
 
 
 def floor(build, url, width, connections, seconds):
-    said = output(build / "bench" / "raw_curl", url, width * connections, seconds, width)
+    try:
+        said = output(build / "bench" / "raw_curl", url, width * connections, seconds, width)
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"script/bench fan: with {width * connections} calls at once {url} fails: {error.stdout}{error.stderr}") from None
     rate, p50, p99 = re.search(r"([\d.]+) fans/s, p50 ([\d.]+) ms, p99 ([\d.]+) ms", said).groups()
     return {"rps": float(rate), "p50_ms": float(p50), "p99_ms": float(p99)}
 
@@ -95,6 +109,8 @@ def measure(args, upstream, service):
 def main():
     args = arguments()
     raise_open_files(args.width * args.connections)
+    if args.url:
+        probe(args.url)
     bundled = program(args.build / "bench" / "delay_server", args.latency_ms)
     with folder() as data, bundled as (address, _):
         upstream = args.url or address + "/"

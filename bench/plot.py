@@ -27,6 +27,7 @@ class Axis:
         if tight:
             self.high = math.log10(most) if log else most
             self.ticks = [v for v in self.ticks if v <= most]
+        self.high += self.high == self.low  # a single value
 
     def __call__(self, value):
         v = math.log10(value) if self.log else value

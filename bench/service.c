@@ -87,7 +87,7 @@ static sw_value fetch(sw_ctx *c, sw_value input)
 {
     (void)input;
     sw_response r = sw_fetch(c, &(sw_request){.url = sw_flag_value(app, "upstream"), .timeout_ms = 600000});
-    if (r.status != 200) sw_fail(c, "status %d", r.status);
+    if (r.status < 200 || r.status > 299) sw_fail(c, "status %d", r.status);
     return sw_int((int64_t)r.body.len);
 }
 
