@@ -87,11 +87,13 @@ def run_page(text, shell, errors, shown):
             write_program(*shown.pop(0)[1:], shell)
         errors.seek(0, os.SEEK_END)
         said_before = errors.tell()
+        begun = time.monotonic()
         output = run_command(command, shell)
         wait_for_listener(command)
+        took = time.monotonic() - begun
         n += 1
         good = matches(expected, output)
-        print(f"{'ok' if good else 'not ok'} {n} - {command[:90].replace('#', '')}", flush=True)
+        print(f"{'ok' if good else 'not ok'} {n} - {command[:90].replace('#', '')}\n# {took:.1f} s", flush=True)
         if not good:
             errors.seek(said_before)
             print("".join(f"# {line}\n" for line in ["expected:", *expected, "printed:", *output.splitlines(),
