@@ -20,6 +20,7 @@ typedef struct failure {
     int attempts;           /* of that step */
     const uint64_t *causes; /* paths of the steps whose final failure this is; in the run's arena */
     uint32_t cause_count;
+    bool is_exhausted;      /* all causes are steps that have used their retries: to try them again may help */
     int64_t retry_after_ms; /* -1: the backoff decides */
     bool retry_lengthens;   /* a peer asked for it: not sooner than the backoff either */
     const char *path;       /* of that step, for people; in the run's arena; NULL: none, or not failed for good */

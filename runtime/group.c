@@ -310,10 +310,16 @@ static failure first_failure(sw_group *g, const member *first)
     failure f = first->failure;
     size_t count = 0;
     f.kind = FAILURE_FATAL;
-    for (const member *m = first; m; m = m->next)
-        if (m->outcome == STEP_FAILED) count += m->failure.cause_count;
+    for (const member *m = first; m; m = m->next) {
+        if (m->outcome != STEP_FAILED) continue;
+        count += m->failure.cause_count;
+        f.is_exhausted = f.is_exhausted && m->failure.is_exhausted;
+    }
     uint64_t *causes = count > f.cause_count ? arena_alloc(&g->run->task.arena, count * sizeof *causes) : NULL;
-    if (!causes) return f;
+    if (!causes) {
+        f.is_exhausted = f.is_exhausted && count <= f.cause_count; /* else a cause has no name */
+        return f;
+    }
     f.causes = causes;
     f.cause_count = (uint32_t)count;
     for (const member *m = first; m; m = m->next) {

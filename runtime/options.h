@@ -33,6 +33,7 @@ typedef struct sw_options {
     int64_t block_warn_ms; /* 0: nobody watches */
     int64_t retain_ms;
     int64_t retain_stopped_ms;
+    int64_t stopped_answer_ms;
     int64_t retain_bytes;                                                        /* 0: no limit */
     int64_t runs_max;                                                            /* in memory, of each loop */
     int64_t steps_max;                                                           /* of a run */

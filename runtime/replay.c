@@ -1,6 +1,7 @@
 #include "runtime/replay.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 typedef struct chunk_count {
@@ -132,9 +133,37 @@ static bool take_branch(replay *p, const entry *e)
     return true;
 }
 
+static bool is_cause(const entry *stopped, uint64_t path)
+{
+    uint64_t cause = htobe64(path);
+    for (size_t at = 0; at + sizeof cause <= stopped->causes.len; at += sizeof cause)
+        if (memcmp(stopped->causes.data + at, &cause, sizeof cause) == 0) return true;
+    return false;
+}
+
+/* A release from *exhausted*: the steps that it names have all their retries again, and so have those that were to be
+ * tried again when it stopped. Failures that the code has dealt with stand. */
+static void give_retries(replay *p, const entry *stopped)
+{
+    for (size_t i = 0; i < p->slots; i++) {
+        replay_record *rec = &p->records[i];
+        if (rec->kind != ENTRY_STEP_DONE || rec->done || (rec->failed && !is_cause(stopped, rec->path))) continue;
+        rec->failed = rec->fatal = false;
+        rec->attempts = 0;
+        rec->input_hash = 0; /* it has no result that another input would belong to */
+        rec->wait = (clock_entry){.due_ms = 0};
+    }
+}
+
+void replay_release(replay *p)
+{
+    if (p->stopped.kind && p->stopped.status == ENTRY_STOP_EXHAUSTED) give_retries(p, &p->stopped);
+}
+
 static bool take_release(replay *p, const entry *e)
 {
     if (!p->stopped.kind) return true; /* of a run that stood still without an entry */
+    replay_release(p);
     stand *s = arena_zalloc(p->arena, sizeof *s);
     if (!s) return false;
     *s = (stand){.next = p->stands, .from = {p->stopped.epoch, p->stopped.at_ms}, .to = {e->epoch, e->at_ms}};

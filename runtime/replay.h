@@ -41,6 +41,8 @@ const entry *replay_response(const replay *p); /* NULL: none yet */
 const entry *replay_ended(const replay *p);    /* NULL: unfinished */
 entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: it goes on */
 const entry *replay_stopped(const replay *p);  /* NULL: it never was, or has been released since */
+/* It is released now, by an entry that the journal gets: what that means for its steps. */
+void replay_release(replay *p);
 int64_t replay_stood_ms(const replay *p,
                         const loop_clock *c); /* how long it was stopped until it was released, all times together */
 int64_t replay_last_ms(const replay *p);      /* Unix; of the latest entry */

@@ -112,6 +112,7 @@ void run_post(run *r, run_event event)
         [RUN_DO_CANCEL_NOW] = do_cancel_now,
         [RUN_DO_END_CANCELLED] = run_end_cancelled,
         [RUN_DO_STOP] = do_stop,
+        [RUN_DO_STOP_FAILED] = run_record_failed_stop,
         [RUN_DO_END] = run_record_end,
         [RUN_DO_ANSWER] = run_end,
         [RUN_DO_PARK] = run_park,

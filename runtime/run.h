@@ -53,16 +53,17 @@ struct run {
     uint64_t started_epoch;  /* for the entry *started* */
     clock_wait deadline_due; /* zeros: none */
     struct timer deadline;
-    stop_reason stop;     /* for what it is to stand still, once RUN_STOPPING */
-    entry_cancel cancel;  /* for what it was cancelled first */
-    bool attempted;       /* a step's attempt has begun since it is in memory: something may have been done */
+    stop_reason stop;        /* for what it is to stand still, once RUN_STOPPING */
+    const char *stop_detail; /* in words, in its arena; NULL: `stop` says all */
+    entry_cancel cancel;     /* for what it was cancelled first */
+    bool attempted;          /* a step's attempt has begun since it is in memory: something may have been done */
     bool waits_long;      /* it waits, or has waited, for longer than --redirect-after: request clients are sent on */
     bool has_waited;      /* resumed: it had waited for so long in an earlier execution */
     clock_alarm park_due; /* when it is loaded again, if it parks */
     entry_ended outcome;  /* once it has a response */
     const char *outcome_error;   /* "" unless it failed */
     union {                      /* of the event that is being dealt with */
-        const failure *failure;  /* RUN_ON_RETURNED: why the handler failed; NULL: it did not */
+        const failure *failure;  /* RUN_ON_RETURNED, RUN_ON_EXHAUSTED: why the handler failed; NULL: it did not */
         const entry *stop_entry; /* RUN_ON_STOP */
     };
 

@@ -20,9 +20,10 @@ void run_free(run *r);
 void run_post(run *r, run_event event);
 
 /* run_end.c */
-void run_main(void *arg);       /* the handler's coroutine; `arg` is the run */
-void run_record_end(run *r);    /* its last entries */
-void run_end_cancelled(run *r); /* last entries with 410, or 504 when its deadline is the reason */
+void run_main(void *arg);                        /* the handler's coroutine; `arg` is the run */
+void run_record_end(run *r);                     /* its last entries */
+entry_text run_causes(run *r, const failure *f); /* as they are in the journal; none when memory is out, or f NULL */
+void run_end_cancelled(run *r);                  /* last entries with 410, or 504 when its deadline is the reason */
 
 /* run_leave.c: the actions of the table. Those of the second half free the run. */
 void run_unwind(run *r);
@@ -30,6 +31,7 @@ void run_cut_waits(run *r);
 void run_record_cancel(run *r);
 void run_note_cancel(run *r);
 void run_record_stop(run *r);
+void run_record_failed_stop(run *r);
 
 void run_end(run *r);
 void run_park(run *r);

@@ -37,8 +37,7 @@ static void count_outcome(run *r)
                 1);
 }
 
-/* As they are in the journal; none when memory is out. */
-static entry_text causes_of(run *r, const failure *f)
+entry_text run_causes(run *r, const failure *f)
 {
     char *bytes = f && f->cause_count ? arena_alloc(&r->task.arena, f->cause_count * sizeof(uint64_t)) : NULL;
     if (!bytes) return entry_text_of("");
@@ -56,7 +55,7 @@ void run_record_end(run *r)
                    .at_ms = clock_wall_ms(),
                    .status = (int)r->outcome,
                    .error = entry_text_of(r->outcome_error),
-                   .causes = causes_of(r, r->failure)};
+                   .causes = run_causes(r, r->failure)};
     count_outcome(r);
     if (run_response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
     log_line(LOG_ERROR, r->id_text, "its response cannot be journaled: out of memory");
@@ -105,14 +104,16 @@ static void handler_ended(run *r, bool ok, const failure *f)
         run_post(r, RUN_ON_UNWOUND);
         return;
     }
+    bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP;
     if (!ok && !run_has_lost(r)) { /* else it is tried again from what is on disk */
-        set_problem(r, f);
-        log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
-                 f->step ? ": " : "", r->outcome_error);
+        set_problem(r, f);         /* whether it stands, the state decides */
+        if (!stops)
+            log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
+                     f->step ? ": " : "", r->outcome_error);
     }
     if (r->task.response.status == 0) r->task.response.status = 204;
     r->failure = ok ? NULL : f;
-    run_post(r, RUN_ON_RETURNED);
+    run_post(r, stops ? RUN_ON_EXHAUSTED : RUN_ON_RETURNED);
     r->failure = NULL; /* it lies in the handler's coroutine */
 }
 

@@ -1,5 +1,6 @@
 /* run_leave: how a run is unwound, cancelled and leaves memory, and what becomes of its clients and letters then. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/frames.h"
@@ -75,18 +76,19 @@ void run_cancel(run *r, entry_cancel why)
 
 /* ---- Stopping ---- */
 
-void run_record_stop(run *r)
+static void record_stop(run *r, const entry *stopped)
 {
-    const entry_text *text = &r->stop_entry->error;
-    r->stop = stop_of_entry(r->stop_entry);
+    const entry_text *text = &stopped->error;
+    r->stop = stop_of_entry(stopped);
     log_line(LOG_WARN, r->id_text, "%s is to stop (%s): %.*s", r->task.endpoint->route, stop_name(r->stop),
              (int)text->len, text->data);
-    if (record_append(r, r->stop_entry)) return;
+    r->stop_detail = arena_strndup(&r->task.arena, text->data, text->len);
+    if (record_append(r, stopped)) return;
     log_line(LOG_ERROR, r->id_text, "out of memory: its stop is not journaled");
     run_lose(r);
 }
 
-void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
+static entry stop_entry(const run *r, stop_reason reason, uint64_t path, const char *text)
 {
     clock_instant now = clock_now(&r->task.home->clock);
     const entry stopped = {.kind = ENTRY_STOPPED,
@@ -96,6 +98,32 @@ void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
                            .error = {text, strlen(text)},
                            .path = path};
     assert(stop_of_entry(&stopped) == reason);
+    return stopped;
+}
+
+void run_record_stop(run *r) { record_stop(r, r->stop_entry); }
+
+/* The steps that failed are named, so that a release gives them, and no others, their retries anew. */
+void run_record_failed_stop(run *r)
+{
+    const failure *f = r->failure;
+    char more[48] = "";
+    assert(f && f->is_exhausted && f->cause_count > 0);
+    if (f->cause_count > 1) (void)snprintf(more, sizeof more, ", and so have %u others", f->cause_count - 1);
+    const char *text = arena_printf(&r->task.arena, "step \"%s\" has used its retries (%d attempt%s)%s: %s", f->step,
+                                    f->attempts, f->attempts == 1 ? "" : "s", more, f->message);
+    entry stopped = stop_entry(r, STOP_EXHAUSTED, f->causes[0], text ? text : stop_text(STOP_EXHAUSTED));
+    stopped.causes = run_causes(r, f);
+    if (stopped.causes.len > 0)
+        record_stop(r, &stopped);
+    else
+        run_lose(r); /* out of memory: it comes to the same failure again */
+    run_touch(r);
+}
+
+void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
+{
+    const entry stopped = stop_entry(r, reason, path, text);
     r->stop_entry = &stopped;
     run_post(r, RUN_ON_STOP);
     r->stop_entry = NULL;
@@ -147,8 +175,9 @@ void run_stand(run *r)
 {
     if (!r->slot) run_make_findable(r);
     slot *s = r->slot;
-    const stop_cause why = {
+    stop_cause why = {
         .reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms(), .streamed = r->frames};
+    if (r->stop_detail) stop_describe(&why, r->stop_detail, strlen(r->stop_detail));
     if (!s) { /* there is no memory for one */
         run_leave(r);
         return;

@@ -72,7 +72,9 @@ static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
     const entry *stopped = replay_stopped(r->replay);
     if (stopped && !s->release) {
         stop_reason reason = stop_of_entry(stopped);
-        return (stop_cause){.reason = reason, .text = stop_text(reason), .since_ms = stopped->at_ms};
+        stop_cause why = {.reason = reason, .text = stop_text(reason), .since_ms = stopped->at_ms};
+        stop_describe(&why, stopped->error.data, stopped->error.len);
+        return why;
     }
     if (r->task.endpoint == &no_endpoint) {
         /* A run that slept for a month was not stopped for that month. */
@@ -145,6 +147,7 @@ static bool append_release(run *r, slot *s)
                .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
     if (!replay_stopped(r->replay) && s->stop != STOP_NOT_RESUMED) return false;
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its release is not journaled");
+    replay_release(r->replay);
     r->seq_release = r->seq_next;
     log_line(LOG_INFO, r->id_text, "%s: released", r->task.endpoint->route);
     return true;

@@ -232,6 +232,13 @@ slot *slot_for(home *h, const run_id *id)
     return s;
 }
 
+/* What a stopped run has streamed, and what its clients may know of the reason, only its journal says. */
+static bool is_answered_from_journal(const home *h, const slot *s, waiter_kind kind)
+{
+    if (s->state == SLOT_UNKNOWN || kind == WAITER_STREAM) return true;
+    return s->state == SLOT_STOPPED && kind == WAITER_OUTPUT && s->stop == STOP_EXHAUSTED && slot_refuses(h, s);
+}
+
 void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish *asked)
 {
     const waiter_wish *wish = &asked->answer;
@@ -252,10 +259,10 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish
     if (h->draining) { /* nothing is loaded any more: the next process has it */
         waiter_dismiss(&s->waiters);
         if (s->state == SLOT_UNKNOWN) slot_remove(h, s);
-    } else if (s->state == SLOT_STOPPED && wish->kind != WAITER_STREAM) {
-        waiter_stopped(&s->waiters, s->stop, NULL);
-    } else if (s->state == SLOT_UNKNOWN || wish->kind == WAITER_STREAM) {
+    } else if (is_answered_from_journal(h, s, wish->kind)) {
         slot_wake(h, s);
+    } else if (s->state == SLOT_STOPPED) {
+        waiter_stopped(&s->waiters, &(stop_cause){.reason = s->stop}, slot_refuses(h, s));
     } else {
         if (s->state == SLOT_PARKED || !gate_writable(h)) waiter_redirect(&s->waiters); /* else it is about to go on */
         waiter_accept(&s->waiters);

@@ -14,6 +14,9 @@ void slot_send_letter(struct home *h, slot *s, letter_kind kind);
 /* Those who wait for its run, in memory or not. */
 struct waiter **slot_waiters(slot *s);
 
+/* It is stopped, and its output URL answers so. */
+bool slot_refuses(const struct home *h, const slot *s);
+
 /* SLOT_STOPPED: it is loaded again after that. */
 void slot_look_at(struct home *h, slot *s, int64_t wait_ms);
 

@@ -57,6 +57,11 @@ bool slot_room(const home *h)
 /* As far as this process knows. */
 static int64_t stopped_ms(const slot *s) { return clock_steady_ms() - (int64_t)s->since_ds * TENTH_MS; }
 
+bool slot_refuses(const home *h, const slot *s)
+{
+    return stop_refuses(s->stop) || (s->stop == STOP_EXHAUSTED && stopped_ms(s) >= h->opt->stopped_answer_ms);
+}
+
 /* Doubles with each load that came to nothing. */
 static int64_t pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
 {
@@ -119,11 +124,11 @@ static void stop(home *h, slot *s, const stop_cause *why)
     if (news && why->reason != STOP_NOT_RESUMED) {
         char id[RUN_ID_TEXT + 1];
         run_id_format(&s->id, id);
-        log_line(LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason), why->text);
+        log_line(LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason), *why->detail ? why->detail : why->text);
     }
     letter_drop_tries(&s->letters);
     deny(h, s, why);
-    waiter_stopped(&s->waiters, why->reason, why->streamed);
+    waiter_stopped(&s->waiters, why, slot_refuses(h, s));
     look_again(h, s, why);
 }
 

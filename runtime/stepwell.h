@@ -79,10 +79,13 @@ typedef enum sw_disconnect {
     SW_CANCEL     /* when the last client has gone away, without having been sent on, the run is cancelled */
 } sw_disconnect;
 
-typedef enum sw_difference {
-    SW_REPORT = 0, /* the log, metrics and the run's page tell; the journal's result is used (the default) */
-    SW_STOP        /* the run stops until it is released, best with a program that fits its journal */
-} sw_difference;
+/* What a run does about trouble that a person can mend. */
+typedef enum sw_trouble {
+    SW_REPORT = 0, /* .on_difference: the log, metrics and the run's page tell; the journal's result is used (the
+                      default) */
+    SW_FAIL = 0,   /* .on_exhausted: the run fails (the default) */
+    SW_STOP        /* it stops, with all that it has done, until it is released: best when the trouble is over */
+} sw_trouble;
 
 typedef struct sw_endpoint_options {
     const char *version; /* journaled with each run; NULL: "" */
@@ -93,9 +96,13 @@ typedef struct sw_endpoint_options {
                                            user-agent, prefer, idempotency-key), NULL-terminated; naming
                                            "authorization" or "cookie" here is what makes them be journaled */
     sw_disconnect on_disconnect;
-    sw_difference on_difference; /* a run that goes on passes a step another input than the journal's result was made
-                                    from: the program has changed, or reads something that is not recorded. With SW_STOP
-                                    also one that does not fit its journal at all, which else fails */
+    sw_trouble on_difference;  /* a run that goes on passes a step another input than the journal's result was made
+                                  from: the program has changed, or reads something that is not recorded. With SW_STOP
+                                  also one that does not fit its journal at all, which else fails */
+    sw_trouble on_exhausted;   /* a step has used its retries, and its failure would fail the run. With SW_STOP the run
+                                  stops (reason exhausted); its deadline stands still; a release gives that step its
+                                  retries anew, and what was done stays done. A failure that is fatal, or that the
+                                  handler has taken (sw_try, sw_group_settle), stops nothing */
     int64_t timeout_ms;        /* of the whole run, sleeps and restarts included: then it fails with 504; 0: no limit */
     const char *caller_header; /* request header that tells callers apart, such as "authorization": an Idempotency-Key
                                   counts for one caller only. NULL: all requests come from one */

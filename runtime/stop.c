@@ -1,6 +1,7 @@
 #include "runtime/stop.h"
 
 #include <assert.h>
+#include <string.h>
 
 static const struct {
     const char *name, *text;
@@ -28,3 +29,11 @@ stop_reason stop_of_entry(const entry *stopped)
 const char *stop_name(stop_reason reason) { return reasons[reason].name; }
 const char *stop_text(stop_reason reason) { return reasons[reason].text; }
 bool stop_refuses(stop_reason reason) { return reasons[reason].refuses; }
+
+void stop_describe(stop_cause *why, const char *text, size_t len)
+{
+    if (why->reason != STOP_EXHAUSTED) return;
+    if (len >= sizeof why->detail) len = sizeof why->detail - 1;
+    memcpy(why->detail, text, len);
+    why->detail[len] = 0;
+}

@@ -4,6 +4,7 @@
 #define RUNTIME_STOP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/clock.h"
@@ -28,6 +29,8 @@ typedef enum stop_reason {
     STOP_REASONS
 } stop_reason;
 
+enum { STOP_DETAIL_BYTES = 1024 };
+
 /* Why a run that was loaded does not go on. */
 typedef struct stop_cause {
     stop_reason reason;      /* STOP_NONE: nothing is wrong with the run, there is no stack or memory for it now */
@@ -35,12 +38,16 @@ typedef struct stop_cause {
     int64_t since_ms;        /* Unix; from when --retain-stopped counts; 0: from now on */
     clock_wait deadline;     /* the run's, if it goes by while the run is stopped; zeros: it does not */
     struct frames *streamed; /* what it has streamed, NULL: that is not known. Of run_resume's: held for the caller */
+    char detail[STOP_DETAIL_BYTES]; /* what clients may know beyond that, as its entry says it; "": nothing */
 } stop_cause;
 
 stop_reason stop_of_entry(const entry *stopped);
 const char *stop_name(stop_reason reason); /* "crashes": for programs */
 const char *stop_text(stop_reason reason); /* a sentence, for people */
-/* Nobody who waits will be helped by waiting: the output URL answers 503. */
+/* Nobody who waits will be helped by waiting: the output URL answers 503. Of STOP_EXHAUSTED that is so only when
+ * --stopped-answer is over. */
 bool stop_refuses(stop_reason reason);
+/* Keeps the text of its entry, cut, for a reason that is its clients' business as much as a failure would be. */
+void stop_describe(stop_cause *why, const char *text, size_t len);
 
 #endif

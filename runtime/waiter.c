@@ -38,6 +38,7 @@ static void waiter_free(waiter *w)
     keeper_remove(w->home->keeper, &w->keep);
     frames_release(w->frames);
     free((char *)(uintptr_t)w->rest.data.data);
+    free(w->stop_detail);
     free(w);
 }
 

@@ -41,9 +41,9 @@ void waiter_accept(waiter **list);
  * streamed nothing yet, whatever its clients say they have. */
 void waiter_pump(waiter **list, frames *f);
 
-/* Nothing of the run begins: streams get what it has streamed (`f` NULL: that is not known) and are told, and the
- * output URL answers with the reason when waiting does not help. All others wait, or are sent on as for a long run. */
-void waiter_stopped(waiter **list, stop_reason why, frames *f);
+/* Nothing of the run begins: streams get what it has streamed and are told, and with `refuses` the output URL answers
+ * with the reason: waiting does not help. All others wait, or are sent on as for a long run. */
+void waiter_stopped(waiter **list, const stop_cause *why, bool refuses);
 /* The release is on disk: whoever asked for one is told. */
 void waiter_released(waiter **list);
 /* Whoever asked for this (WAITER_CANCEL, WAITER_RELEASE) gets 202: it will be done, also by a later process. */

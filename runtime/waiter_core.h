@@ -36,6 +36,7 @@ struct waiter {
     bool begun;           /* a part of the reply is sent, at least a stream's head */
     stop_reason stopped;  /* STREAM: the run is, and the client is told behind what was streamed */
     stop_reason told;     /* STREAM: it has been */
+    char *stop_detail;    /* STREAM, with `stopped`: what its entry says; owned. NULL: nothing that clients may know */
     http_kept_reply rest; /* WAITER_REST; owned */
     keep_entry keep;
 };
@@ -54,7 +55,8 @@ http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchang
 void waiter_run_url(const waiter *w, const char *what, token_scope scope, char out[URL_MAX_BYTES]);
 
 /* waiter_stop.c */
-void waiter_answer_later(waiter *w); /* CANCEL, RELEASE: it takes longer than --hold */
+void waiter_answer_later(waiter *w);                         /* CANCEL, RELEASE: it takes longer than --hold */
+const char *waiter_stopped_event(const waiter *w, arena *a); /* NULL: out of memory */
 
 /* waiter_stream.c */
 void waiter_stream_pump(waiter *w); /* sends what the client takes; the waiter may be gone afterwards */

@@ -1,33 +1,65 @@
 /* waiter_stop: clients of runs that are stopped, and those who want them to go on. */
 #include <assert.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "runtime/base/problem.h"
+#include "runtime/json.h"
 #include "runtime/run/home.h"
 #include "runtime/waiter_core.h"
 
 /* Somebody has to look at the run: seconds. */
 static const char RETRY_AFTER[] = "30";
 
-static void refuse_stopped(waiter *w, stop_reason why)
+/* What a person should know, as a JSON string. */
+static const char *words_of(arena *a, stop_reason why, const char *detail)
 {
-    char id[RUN_ID_TEXT + 1], body[512];
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    sw_bytes text;
+    v.via.str.ptr = detail && *detail ? detail : stop_text(why);
+    v.via.str.size = (uint32_t)strlen(v.via.str.ptr);
+    return json_write(a, v, &text) ? text.data : "\"\"";
+}
+
+static void refuse_stopped(waiter *w, const stop_cause *why)
+{
+    char id[RUN_ID_TEXT + 1];
+    arena a;
+    arena_init(&a, NULL);
     run_id_format(&w->id, id);
     const http_reply_header headers[] = {
         {"Content-Type", "application/problem+json"}, {"Retry-After", RETRY_AFTER}, {"X-Run-Id", id}};
-    int n = snprintf(body, sizeof body,
-                     "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":503,\"detail\":\"%s\",\"runId\":\"%s\","
-                     "\"reason\":\"%s\"}\n",
-                     http_status_text(503), stop_text(why), id, stop_name(why));
-    assert(n > 0 && (size_t)n < sizeof body);
-    http_reply(waiter_take_exchange(w), 503, headers, 3, body, (size_t)n);
+    const char *body =
+        arena_printf(&a,
+                     "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":503,\"detail\":%s,"
+                     "\"runId\":\"%s\",\"reason\":\"%s\"}\n",
+                     http_status_text(503), words_of(&a, why->reason, why->detail), id, stop_name(why->reason));
+    http_reply(waiter_take_exchange(w), 503, headers, 3, body ? body : "", body ? strlen(body) : 0);
+    arena_free(&a);
 }
 
-static void stop_one(waiter *w, stop_reason why, frames *f)
+const char *waiter_stopped_event(const waiter *w, arena *a)
+{
+    char id[RUN_ID_TEXT + 1];
+    run_id_format(&w->id, id);
+    return arena_printf(a, "event: stepwell.stopped\ndata: {\"runId\":\"%s\",\"reason\":\"%s\",\"detail\":%s}\n\n", id,
+                        stop_name(w->stopped), words_of(a, w->stopped, w->stop_detail));
+}
+
+static void stop_stream(waiter *w, const stop_cause *why)
+{
+    if (why->streamed) waiter_stream_give(w, why->streamed);
+    w->stopped = why->reason;
+    free(w->stop_detail);
+    w->stop_detail = *why->detail ? strdup(why->detail) : NULL; /* without memory the reason has to do */
+    waiter_stream_pump(w);
+}
+
+static void stop_one(waiter *w, const stop_cause *why, bool refuses)
 {
     /* A former process has sent the beginning of what only the journal can tell: the client asks again when it is cut,
      * and would else wait with half an event or half a body. */
-    if (!f && !http_exchange_caught_up(w->x)) {
+    if (!why->streamed && !http_exchange_caught_up(w->x)) {
         http_reply_abort(waiter_take_exchange(w));
         return;
     }
@@ -39,24 +71,22 @@ static void stop_one(waiter *w, stop_reason why, frames *f)
         waiter_send_on(w, 202);
         return;
     case WAITER_OUTPUT:
-        if (stop_refuses(why)) refuse_stopped(w, why);
+        if (refuses) refuse_stopped(w, why);
         return;
     case WAITER_STREAM:
-        if (f) waiter_stream_give(w, f);
-        w->stopped = why;
-        waiter_stream_pump(w);
+        stop_stream(w, why);
         return;
     default:
         return;
     }
 }
 
-void waiter_stopped(waiter **list, stop_reason why, frames *f)
+void waiter_stopped(waiter **list, const stop_cause *why, bool refuses)
 {
-    assert(why != STOP_NONE);
+    assert(why->reason != STOP_NONE);
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        stop_one(w, why, f);
+        stop_one(w, why, refuses);
     }
 }
 

@@ -52,15 +52,12 @@ static bool write_aside(waiter *w, const char *data, size_t len)
 /* Without an id: the client's place in the frames stays. */
 static void tell_stopped(waiter *w)
 {
-    char id[RUN_ID_TEXT + 1], text[512];
-    stop_reason why = w->stopped;
-    if (w->told == why) return;
-    run_id_format(&w->id, id);
-    int n = snprintf(text, sizeof text,
-                     "event: stepwell.stopped\ndata: {\"runId\":\"%s\",\"reason\":\"%s\",\"detail\":\"%s\"}\n\n", id,
-                     stop_name(why), stop_text(why));
-    assert(n > 0 && (size_t)n < sizeof text);
-    if (write_aside(w, text, (size_t)n)) w->told = why;
+    arena a;
+    if (w->told == w->stopped) return;
+    arena_init(&a, NULL);
+    const char *event = waiter_stopped_event(w, &a);
+    if (event && write_aside(w, event, strlen(event))) w->told = w->stopped;
+    arena_free(&a);
 }
 
 /* Sends what may be sent as far as the client takes it. The waiter may be gone afterwards. */

@@ -70,7 +70,8 @@ typedef struct entry {
     uint64_t input_bytes; /* STEP_DONE: how long an input is that is left out for its length; else 0 */
     entry_text value;     /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
     entry_text calls;     /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
-    entry_text causes;    /* ENDED: paths of the steps whose final failure ended the run: 8 bytes each, big endian */
+    entry_text causes;    /* ENDED, STOPPED: paths of the steps whose final failure ended or stopped the run: 8 bytes
+                             each, big endian */
     /* STARTED */
     entry_text function; /* route: "GET /orders/:id" */
     entry_text version;

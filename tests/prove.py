@@ -276,6 +276,13 @@ def a_run_that_fails_is_told(upstream, temp):
 
 
 @test
+def a_run_that_stops_when_a_step_has_used_its_retries_is_told(upstream, temp):
+    code, page, _ = prove("good", "POST /loans", "--prove-timeout", "20s", upstream=upstream)
+    all_good(page[0])
+    same((code, page[1:]), (1, ['handler   the run stops: step "lend" has used its retries (3 attempts): the bank is closed']))
+
+
+@test
 def limits_have_flags(upstream, temp):
     code, page, error = prove("calls", "GET /streams", "--prove-memory", "1MiB", upstream=upstream)
     same((code, page, error.splitlines()[-1]), (2, [], "calls: an execution reports more than --prove-memory"))

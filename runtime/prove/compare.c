@@ -115,6 +115,16 @@ static bool has_all_steps(verdict *v, const execution *first, const execution *x
     return all;
 }
 
+static const char *how_it_ended(verdict *v, const execution *x)
+{
+    arena *a = &v->scratch;
+    if (x->stopped)
+        return arena_printf(a, "the run is stopped: %.*s", (int)x->stopped->error.len, x->stopped->error.data);
+    if (x->timed_out) return "it does not end within --prove-timeout";
+    if (WIFSIGNALED(x->status)) return arena_printf(a, "the process dies of signal %d", WTERMSIG(x->status));
+    return arena_printf(a, "the process ends with code %d before the run does", WEXITSTATUS(x->status));
+}
+
 /* ---- Answers ---- */
 
 /* Chunks from outside steps, of each branch in their order. Those of steps are the steps' own matter. */
@@ -133,6 +143,8 @@ static bool same_answer(verdict *v, const execution *first, const execution *x, 
 {
     const entry *a = first->response, *b = x->response;
     arena *m = &v->scratch;
+    if (first->stopped && x->stopped && text_equal(first->stopped->error, x->stopped->error)) return true;
+    if (x->stopped) return add_difference(v, no_text(), how_it_ended(v, x), p);
     if (!a || !b) return a == b;
     if (a->status != b->status)
         return add_difference(v, no_text(), arena_printf(m, "the answer is %d, and was %d", b->status, a->status), p);
@@ -184,16 +196,6 @@ static bool ran_once(verdict *v, const execution *x, const crash_point *p)
 
 /* ---- Ends ---- */
 
-static const char *how_it_ended(verdict *v, const execution *x)
-{
-    arena *a = &v->scratch;
-    if (x->stopped)
-        return arena_printf(a, "the run is stopped: %.*s", (int)x->stopped->error.len, x->stopped->error.data);
-    if (x->timed_out) return "it does not end within --prove-timeout";
-    if (WIFSIGNALED(x->status)) return arena_printf(a, "the process dies of signal %d", WTERMSIG(x->status));
-    return arena_printf(a, "the process ends with code %d before the run does", WEXITSTATUS(x->status));
-}
-
 void verdict_no_end(verdict *v, const execution *x, unsigned crash)
 {
     verdict_add(v, FINDING_NO_END, "handler", how_it_ended(v, x), crash);
@@ -204,7 +206,7 @@ void verdict_compare(verdict *v, const execution *first, const tape *t, const ex
     v->points++;
     v->once += ran_once(v, x, p);
     bool same = same_steps(v, t, x, p);
-    if (!x->ended) {
+    if (!execution_is_over(x)) {
         verdict_no_end(v, x, p->number);
         return;
     }

@@ -40,6 +40,12 @@ typedef struct execution {
     int status; /* of waitpid */
 } execution;
 
+/* The run has ended, or stands still since a step has used its retries: then that is how it goes. */
+static inline bool execution_is_over(const execution *x)
+{
+    return x->ended || (x->stopped && x->stopped->status == ENTRY_STOP_EXHAUSTED);
+}
+
 /* Makes it, and waits for its end, at most timeout_ms. False with a message: there is no process, pipe or memory. */
 bool execution_make(struct sw_app *app, const trial *t, int64_t timeout_ms, execution *out, char *error,
                     size_t error_size);

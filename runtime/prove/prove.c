@@ -203,7 +203,7 @@ static int prove(proof *p)
         return NOT_TRIED;
     verdict_look(&p->verdict, &p->first, 0);
     p->verdict.entries = p->first.entry_count;
-    if (!p->first.ended)
+    if (!execution_is_over(&p->first))
         verdict_no_end(&p->verdict, &p->first, 0);
     else if (!make_others(p))
         return NOT_TRIED;

@@ -132,7 +132,11 @@ static const char *kind_name(entry_kind kind)
     return name ? name : "another entry";
 }
 
-size_t verdict_prefixes(const execution *first) { return first->entry_count > 2 ? first->entry_count - 2 : 0; }
+size_t verdict_prefixes(const execution *first)
+{
+    size_t last = first->ended ? 2 : 1; /* behind *stopped* nothing goes on */
+    return first->entry_count > last ? first->entry_count - last : 0;
+}
 
 /* The last one if there are not so many; NULL: there is none. */
 static const fact *attempt_at(const execution *x, size_t index, bool *is_last)

@@ -19,6 +19,9 @@
 enum { RESPONSE_KEPT = 4096, ERROR_TEXT = 512 };
 
 static int run_ended = -1; /* eventfd: the entry *ended*, or *stopped*, is on disk */
+/* The journal thread's: then nothing is told any more. A clock that waits for nothing would end the run by
+ * --retain-stopped before this process has ended. */
+static bool stopped;
 
 static __attribute__((noreturn)) void broken(const char *why)
 {
@@ -61,9 +64,11 @@ static store_outcome commit_and_tell(backend *b, store_segment *list, int64_t no
     store_outcome outcome = memory_ops->commit(b, list, now_ms, error, error_size);
     if (outcome != STORE_DONE) return outcome;
     for (const store_segment *s = list; s; s = s->next) {
-        if (s->len > 0) tell_segment(s);
-        ended |= s->live == STORE_LIVE_CLEAR || is_stopped(s);
+        if (s->len > 0 && !stopped) tell_segment(s);
+        stopped |= is_stopped(s);
+        ended |= s->live == STORE_LIVE_CLEAR;
     }
+    ended |= stopped;
     if (ended && write(run_ended, &one, sizeof one) < 0) broken("an eventfd cannot be written");
     return outcome;
 }

@@ -152,6 +152,10 @@ static void note_sync(verdict *v, const fact *attempt)
 /* A run that fails is seldom what was to be proved: a service that is not there looks like this. */
 static void look_at_end(verdict *v, const execution *x)
 {
+    if (execution_is_over(x) && !x->ended)
+        verdict_add(
+            v, FINDING_FAILED, "handler",
+            arena_printf(&v->scratch, "the run stops: %.*s", (int)x->stopped->error.len, x->stopped->error.data), 0);
     if (!x->ended || x->ended->status != ENTRY_FAILED || x->cancelled) return;
     const char *what = arena_printf(&v->scratch, "the run fails with %d: %.*s", x->response ? x->response->status : 0,
                                     (int)x->ended->error.len, x->ended->error.data);

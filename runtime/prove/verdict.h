@@ -70,7 +70,8 @@ void verdict_look(verdict *v, const execution *x, unsigned crash);
 /* An execution that went on from a crash point, beside the first one, whose tape this is. */
 void verdict_compare(verdict *v, const execution *first, const tape *t, const execution *x, const crash_point *p);
 
-/* How many entries the machine can die behind. Response and end are one commit: there is nothing between them. */
+/* How many entries the machine can die behind, and the run goes on. Response and end are one commit: there is nothing
+ * between them. */
 size_t verdict_prefixes(const execution *first);
 
 /* It is over and the run is not. */

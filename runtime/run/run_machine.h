@@ -51,15 +51,16 @@ typedef enum run_state {
 } run_state;
 
 typedef enum run_event {
-    RUN_ON_BEGIN,    /* its handler has a coroutine */
-    RUN_ON_WAITS,    /* only waits that are in the journal are left, and they are long */
-    RUN_ON_DRAIN,    /* the process is to end */
-    RUN_ON_HURRY,    /* the process is to end, and waits for no attempt any more: --drain is over */
-    RUN_ON_CANCEL,   /* somebody wants it to end, or its deadline is over */
-    RUN_ON_STOP,     /* it is to stand still until it is released */
-    RUN_ON_LOSS,     /* the journal refused an entry, or there is no memory for it */
-    RUN_ON_RETURNED, /* the handler has ended by itself, also by a failure */
-    RUN_ON_UNWOUND,  /* the handler has been unwound */
+    RUN_ON_BEGIN,     /* its handler has a coroutine */
+    RUN_ON_WAITS,     /* only waits that are in the journal are left, and they are long */
+    RUN_ON_DRAIN,     /* the process is to end */
+    RUN_ON_HURRY,     /* the process is to end, and waits for no attempt any more: --drain is over */
+    RUN_ON_CANCEL,    /* somebody wants it to end, or its deadline is over */
+    RUN_ON_STOP,      /* it is to stand still until it is released */
+    RUN_ON_LOSS,      /* the journal refused an entry, or there is no memory for it */
+    RUN_ON_RETURNED,  /* the handler has ended by itself, also by a failure */
+    RUN_ON_EXHAUSTED, /* the handler has failed since a step has used its retries, and its endpoint wants it to stop */
+    RUN_ON_UNWOUND,   /* the handler has been unwound */
     /* No code of it runs, and no entry of it is under way: */
     RUN_ON_SETTLED,      /* all that was not lost is on disk */
     RUN_ON_SETTLED_LAST, /* all that was not lost is on disk, and the process is to end */
@@ -77,6 +78,7 @@ typedef enum run_action {
     RUN_DO_CANCEL_NOW,    /* journal the cancellation and a response that says so, unwind all strands */
     RUN_DO_END_CANCELLED, /* journal a response that says so */
     RUN_DO_STOP,          /* journal the stop, cut waits */
+    RUN_DO_STOP_FAILED,   /* journal the stop, for the failure of the handler */
     RUN_DO_END,           /* journal the handler's response */
     RUN_DO_ANSWER,        /* the clients; free it */
     RUN_DO_PARK,          /* hand clients and letters to its slot; free it */

@@ -72,11 +72,24 @@ static void on_order(sw_ctx *c)
 
 static void on_plain(sw_ctx *c) { sw_reply_text(c, 200, "plain\n"); }
 
+static sw_value lend(sw_ctx *c, sw_value v)
+{
+    (void)v;
+    sw_fail(c, "the bank is closed");
+}
+
+static void on_loan(sw_ctx *c)
+{
+    sw_value n = sw_step(c, "number", number, sw_nil());
+    sw_reply_json(c, 200, sw_step_with(c, "lend", lend, n, &(sw_step_options){.retries = 2}));
+}
+
 int main(int argc, char **argv)
 {
     app = sw_app_new("good");
     sw_flag(app, "upstream", "URL", "http://127.0.0.1:1", "where it calls");
     sw_endpoint(app, "POST /orders", on_order, NULL);
+    sw_endpoint(app, "POST /loans", on_loan, &(sw_endpoint_options){.on_exhausted = SW_STOP});
     sw_route(app, "GET /plain", on_plain);
     return sw_main(app, argc, argv);
 }

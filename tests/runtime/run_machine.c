@@ -148,6 +148,7 @@ static void act(world *w, run_event event, run_action action)
         w->noted = true;
         break;
     case RUN_DO_STOP:
+    case RUN_DO_STOP_FAILED:
         append(w);
         w->stopped = true;
         break;
@@ -159,7 +160,7 @@ static void act(world *w, run_event event, run_action action)
         break;
     case RUN_DO_END_CANCELLED:
     case RUN_DO_END:
-        CHECK(action == RUN_DO_END ? event == RUN_ON_RETURNED : w->cancelled);
+        CHECK(w->cancelled || (action == RUN_DO_END && event == RUN_ON_RETURNED));
         append(w);
         w->responded = true;
         break;
@@ -259,7 +260,10 @@ static void go_on(world w)
         more.at_work |= w.life == RUN_RUNNING;
         visit(more);
     }
-    if (has_handler && !w.at_work) post(w, RUN_ON_RETURNED); /* it waits for its groups */
+    if (has_handler && !w.at_work) { /* it waits for its groups */
+        post(w, RUN_ON_RETURNED);
+        post(w, RUN_ON_EXHAUSTED);
+    }
     if (run_state_unwinds(w.life)) post(w, RUN_ON_UNWOUND);
     if (w.life == RUN_RUNNING && w.commit == COMMIT_DURABLE && !w.at_work && !w.open && !w.draining)
         post(w, RUN_ON_WAITS);
