@@ -111,10 +111,12 @@ void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_en
     app_add(app, route, (endpoint){.kind = ENDPOINT_DURABLE, .handler = handler, .options = copy_options(options)});
 }
 
-void sw_route(sw_app *app, const char *route, sw_handler handler)
+void sw_route(sw_app *app, const char *route, sw_handler handler) { sw_route_arg(app, route, handler, NULL); }
+
+void sw_route_arg(sw_app *app, const char *route, sw_handler handler, void *arg)
 {
     if (!handler) mistake(app, "sw_route: the handler is NULL");
-    app_add(app, route, (endpoint){.kind = ENDPOINT_PLAIN, .handler = handler});
+    app_add(app, route, (endpoint){.kind = ENDPOINT_PLAIN, .handler = handler, .options = {.arg = arg}});
 }
 
 void sw_static(sw_app *app, const char *prefix, const char *dir)

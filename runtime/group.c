@@ -98,7 +98,7 @@ static void member_ended(member *m)
     m->ended = true;
     g->pending--;
     if (m->outcome == STEP_FAILED && g->fails_at_once && !g->decided) decide(g);
-    if (g->waiting && g->pending == 0) strand_wake(g->waiting);
+    if (g->waiting && (g->pending == 0 || g->running == 0)) strand_wake(g->waiting);
 }
 
 static void start_members(sw_group *g);
@@ -127,6 +127,7 @@ static void run_branch(strand *s, member *m)
                 .arena = &r->task.arena,
                 .path = spec->path,
                 .id = spec->id,
+                .arg = spec->options.arg,
                 .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
     bool ok = ctx_call(&c, spec->fn, spec->input, &m->value);
     if (run_unwinds(r))
@@ -240,8 +241,14 @@ void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
 
 void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
 {
+    sw_group_branch_arg(g, id, fn, input, NULL);
+}
+
+void sw_group_branch_arg(sw_group *g, const char *id, sw_step_fn fn, sw_value input, void *arg)
+{
     sw_ctx *c = group_context(g, "sw_group_branch");
     step_spec spec = step_prepare_branch(c, id, fn, input);
+    spec.options.arg = arg;
     member_add(c, g, MEMBER_BRANCH, &spec);
     start_members(g);
 }
@@ -278,6 +285,21 @@ static bool all_ended(sw_group *g, strand *s)
     strand_set_wait(s, STRAND_BUSY);
     g->waiting = NULL;
     return g->pending == 0;
+}
+
+/* A strand that is to unwind waits all the same: the members unwind too, and may look until then at what this one's
+ * frames hold. Those that have not begun never will. */
+void sw_group_join(sw_group *g)
+{
+    sw_ctx *c = ctx_current();
+    assert(c == g->ctx);
+    strand *s = c->strand;
+    if (all_ended(g, s)) return;
+    s->uninterruptible = true;
+    g->waiting = s;
+    while (g->running > 0) (void)strand_suspend(s);
+    g->waiting = NULL;
+    s->uninterruptible = false;
 }
 
 static void forget(sw_group *g)
@@ -372,7 +394,7 @@ sw_value sw_group_settle(sw_group *g)
 }
 
 /* All are added before the first starts: what the journal has of them may have decided already. */
-sw_value sw_each_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, const sw_each_options *options)
+sw_group *sw_each_begin(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, const sw_each_options *options)
 {
     static const sw_each_options none = {.parallel_max = 0};
     const sw_each_options *o = options ? options : &none;
@@ -382,12 +404,20 @@ sw_value sw_each_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs,
     sw_group *g = sw_group_new_with(
         c, &(sw_group_options){.parallel_max = o->parallel_max, .settle = o->settle, .step = o->step});
     g->fails_at_once = !o->settle;
+    c->groups = g->next; /* if adding fails here, nobody waits for what never starts */
     for (size_t i = 0; i < sw_len(inputs); i++) {
         step_spec spec = step_prepare(c, id, fn, sw_at(inputs, i), &o->step);
         member_add(c, g, MEMBER_STEP, &spec);
     }
+    g->next = c->groups;
+    c->groups = g;
     start_members(g);
-    return sw_group_wait(g);
+    return g;
+}
+
+sw_value sw_each_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, const sw_each_options *options)
+{
+    return sw_group_wait(sw_each_begin(c, id, fn, inputs, options));
 }
 
 sw_value sw_each(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, size_t max_parallel)

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/crash.h"
 #include "runtime/log.h"
@@ -60,6 +61,18 @@ void blocking_refuse(const char *function)
     if (!working) return;
     working->refused = function;
     _longjmp(working->boundary, 1);
+}
+
+bool blocking_guard(void (*work)(void *arg), void *arg, bool *done)
+{
+    jmp_buf outer;
+    *done = working != NULL;
+    if (!working) return true;
+    memcpy(&outer, &working->boundary, sizeof outer);
+    bool ended = _setjmp(working->boundary) != 0;
+    if (!ended) work(arg);
+    memcpy(&working->boundary, &outer, sizeof outer);
+    return !ended;
 }
 
 static void on_thread(pool_job *j)

@@ -24,7 +24,7 @@ typedef struct replay_record {
     uint64_t input_hash, reported_hash; /* STEP: 0: unknown; of the input that was reported as another one, 0: none */
     clock_entry wait;                   /* STEP: until the next attempt; SLEEP; due_ms 0: none */
     entry_text value, error;
-    entry_text calls; /* STEP: of its last attempt that failed */
+    entry_text calls;     /* STEP: of its last attempt that failed */
     uint32_t open_chunks; /* STEP: streamed by an attempt that neither finished nor was taken back */
 } replay_record;
 

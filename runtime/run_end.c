@@ -128,6 +128,7 @@ void run_main(void *arg)
                 .run = r,
                 .arena = &r->task.arena,
                 .path = PATH_ROOT,
+                .arg = r->task.endpoint->options.arg,
                 .label = "",
                 .id = ""};
     sw_value none = {.type = MSGPACK_OBJECT_NIL};

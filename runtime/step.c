@@ -274,6 +274,7 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
                 .label = NULL,
                 .id = spec->id,
                 .attempt = a->number,
+                .arg = spec->options.arg,
                 .branch_label = spec->branch_label,
                 .occurrence = spec->occurrence};
     struct timer timeout = {.fn = on_attempt_timeout, .arg = s};

@@ -109,6 +109,7 @@ typedef struct sw_endpoint_options {
     const char *cors_origin;   /* pages of this origin ("https://app.example.com", or "*") may call the endpoint: their
                                   preflights are answered, all its responses carry the header, refusals too. NULL:
                                   none */
+    void *arg;                 /* for the handler: sw_arg(c); borrowed while the program runs */
 } sw_endpoint_options;
 
 /* What a program compiled with this header may take from the library: its structs and functions. The number goes up
@@ -272,6 +273,8 @@ typedef struct sw_step_options {
     int64_t backoff_max_ms; /* 0: 60,000 */
     bool sync;              /* money moves: everything before the step is on disk before its first attempt, and its
                                result before the run goes on. Two commits */
+    void *arg;              /* for fn: sw_arg(c'); borrowed until the step has ended, and no part of its input: not
+                               journaled */
 } sw_step_options;
 
 /* Why a step failed for good; the same when the run is resumed. Its texts belong to the run. */
@@ -343,7 +346,9 @@ SW_API sw_value sw_group_settle(sw_group *g);
 
 /* ---- Failing -------------------------------------------------------------------------------------------------- */
 
-/* Ends the step attempt here (to be retried), or outside a step the branch or run. Never returns. */
+/* Ends the step attempt here (to be retried), or outside a step the branch or run. Never returns: like every function
+ * that fails it jumps to where the attempt, branch or handler was called, so that only clean-ups of sw_defer run on the
+ * way. Destructors of C++ do not: there, use <stepwell.hpp>. */
 SW_API SW_NORETURN void sw_fail(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 SW_API SW_NORETURN void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...) SW_PRINTF(3, 4); /* retry in ms */
 SW_API SW_NORETURN void sw_fail_fatal(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);             /* no retry */
@@ -418,6 +423,35 @@ SW_API void sw_push_chunk(sw_ctx *c, sw_value value);
  * latest `ms` after the start. sw_sleep_until follows the clock when it is set, forward and back. */
 SW_API void sw_sleep(sw_ctx *c, const char *id, int64_t ms);
 SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
+
+/* ---- Other languages ------------------------------------------------------------------------------------------- */
+
+/* What a binding needs; <stepwell.hpp> is one, for C++. The functions above that fail do not return: they jump to where
+ * the step attempt, branch or handler was called. A language whose frames must not be jumped over (they hold
+ * destructors) calls each of them in a sw_guard, which returns in any case, unwinds its own way to the function that
+ * the library called, and goes on failing there with sw_rethrow. */
+
+typedef struct sw_caught sw_caught; /* what a guarded call failed with; belongs to the run */
+
+/* Calls work(arg), which may call what is above and holds nothing that would have to be destroyed. NULL: it returned.
+ * Guards may be nested. Also on the threads of sw_blocking, and in clean-ups. */
+SW_API const sw_caught *sw_guard(void (*work)(void *arg), void *arg);
+/* Fills *error (may be NULL) and returns true; false: it is no failure, but the run leaves memory (it parks, is
+ * cancelled, the server drains), and all that is left to do is to return. Steps and waits do nothing any more. */
+SW_API bool sw_caught_error(const sw_caught *caught, sw_error *error);
+/* Fails here as the guarded call did. */
+SW_API SW_NORETURN void sw_rethrow(const sw_caught *caught);
+
+/* What the code that runs here was given as .arg (a step, handler) or `arg`; NULL if nothing. */
+SW_API void *sw_arg(sw_ctx *c);
+SW_API void sw_route_arg(sw_app *app, const char *route, sw_handler handler, void *arg);
+SW_API void sw_group_branch_arg(sw_group *g, const char *id, sw_step_fn fn, sw_value input, void *arg);
+/* sw_each_with in two parts: sw_group_wait is the second. */
+SW_API sw_group *sw_each_begin(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs,
+                               const sw_each_options *options);
+/* Waits until none of the group's steps and branches runs any more, also when the run leaves memory: before memory goes
+ * that their `arg` points to. In the context that made the group, whether or not it was waited for. Never fails. */
+SW_API void sw_group_join(sw_group *g);
 
 /* ---- Miscellany ----------------------------------------------------------------------------------------------- */
 

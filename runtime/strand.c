@@ -134,13 +134,14 @@ static bool settle_groups(sw_ctx *c)
 bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
 {
     static const failure none = {.kind = FAILURE_NONE, .retry_after_ms = -1};
+    static const failure unwind = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
     strand *s = c->strand;
     sw_ctx *outer = s->top;
     s->top = c;
     s->failure = none;
     if (_setjmp(c->boundary) == 0) {
         *out = fn(c, input);
-        s->failure = none; /* sw_try may have left one that the code has dealt with */
+        s->failure = c->unwinds ? unwind : none; /* sw_try may have left one that the code has dealt with */
     }
     failure first = s->failure;
     if (c->groups) {
@@ -275,6 +276,7 @@ void ctx_check_format(sw_ctx *c, const char *function, const char *format)
 void ctx_check_wait(sw_ctx *c, const char *function)
 {
     ctx_check(c, function);
+    if (c->unwinds && !c->cleaning) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
     if (c->cleaning) ctx_fail_misuse(c, "%s in a clean-up (sw_defer), which must not wait: call it before", function);
 }
 

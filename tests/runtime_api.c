@@ -102,6 +102,11 @@ static void on_misuse(sw_ctx *c)
     if (strcmp(what, "no value") == 0) sw_step(c, "odd", no_value, sw_nil());
     if (strcmp(what, "many") == 0)
         for (int i = 0; i < 300; i++) sw_step(c, "again", echo, sw_int(i));
+    if (strcmp(what, "many at once") == 0) {
+        sw_value inputs = sw_nil();
+        for (int i = 0; i < 300; i++) sw_push(c, &inputs, sw_int(i));
+        sw_each(c, "at once", echo, inputs, 0);
+    }
     if (strcmp(what, "reply inside") == 0) sw_step(c, "r", reply_inside, sw_nil());
     if (strcmp(what, "split") == 0) sw_reply_header(c, "X-A", "b\r\nX-Injected: 1");
     if (strcmp(what, "own header") == 0) sw_reply_header(c, "Content-Length", "5");
@@ -315,6 +320,7 @@ static void test_misuse(void)
     misuse("deep", "128 levels");
     misuse("no value", "no msgpack value");
     misuse("many", "--steps-max");
+    misuse("many at once", "--steps-max"); /* none has begun, and nobody waits for those that were counted */
     misuse("reply inside", "inside step");
     misuse("split", "response header");
     misuse("own header", "set by the server");

@@ -95,8 +95,14 @@ static void plain_main(void *arg)
     task *t = &p->task;
     strand s;
     strand_enter(&s, t);
-    sw_ctx c = {
-        .kind = CTX_HANDLER, .strand = &s, .task = t, .arena = &t->arena, .path = PATH_ROOT, .label = "", .id = ""};
+    sw_ctx c = {.kind = CTX_HANDLER,
+                .strand = &s,
+                .task = t,
+                .arena = &t->arena,
+                .path = PATH_ROOT,
+                .arg = t->endpoint->options.arg,
+                .label = "",
+                .id = ""};
     sw_value none = {.type = MSGPACK_OBJECT_NIL};
     bool ok = ctx_call(&c, call_handler, none, &none), unwound = !ok && s.failure.kind == FAILURE_UNWIND;
     if (!ok && !unwound) {

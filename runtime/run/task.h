@@ -45,7 +45,9 @@ struct sw_ctx {
     uint32_t occurrence;      /* of a step, among its equals */
     const char *id;           /* of the branch or step, "" for the handler */
     int attempt;              /* of a step, from 1 */
+    void *arg;                /* what the program gave along with the function */
     bool cleaning;            /* its clean-ups run: nothing in it may wait any more */
+    bool unwinds;             /* sw_guard has told it that the run leaves memory: it returns, whatever its code does */
     uint32_t asked;           /* --prove: calls of this attempt so far */
     defer *defers;            /* last first */
     sw_group *groups;         /* made in it, not yet waited for */

@@ -1,0 +1,71 @@
+/* boundary: where a failure of the library becomes a value that another language can carry, and a failure again. */
+#include <setjmp.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "runtime/run/task.h"
+#include "runtime/step.h"
+#include "runtime/strand.h"
+
+struct sw_caught {
+    failure why;
+};
+
+static const sw_caught leaves = {{.kind = FAILURE_UNWIND, .retry_after_ms = -1}};
+static const sw_caught no_memory = {{.kind = FAILURE_FATAL, .message = "out of memory", .retry_after_ms = -1}};
+/* sw_blocking itself says what was called there. */
+static const sw_caught misplaced = {
+    {.kind = FAILURE_FATAL, .message = "a context was used on the thread of sw_blocking", .retry_after_ms = -1}};
+
+/* Also when the run's memory is full: that may be what failed. */
+static const sw_caught *keep(sw_ctx *c)
+{
+    const failure *f = &c->strand->failure;
+    if (f->kind == FAILURE_UNWIND) {
+        c->unwinds = true;
+        return &leaves;
+    }
+    arena *a = &c->task->arena;
+    size_t limit = a->bytes_max;
+    arena_set_limit(a, SIZE_MAX);
+    const sw_caught *kept = arena_memdup(a, f, sizeof *f);
+    arena_set_limit(a, limit);
+    return kept ? kept : &no_memory;
+}
+
+_Static_assert(sizeof(sw_caught) == sizeof(failure), "a failure is copied as a whole");
+
+const sw_caught *sw_guard(void (*work)(void *arg), void *arg)
+{
+    sw_ctx *c = ctx_current();
+    bool done;
+    if (!c && !blocking_guard(work, arg, &done)) return &misplaced;
+    if (!c && !done) work(arg); /* a thread that runs no handler: nothing of the library comes back to it */
+    if (!c) return NULL;
+    jmp_buf outer;
+    memcpy(&outer, &c->boundary, sizeof outer);
+    bool failed = _setjmp(c->boundary) != 0;
+    if (!failed) work(arg);
+    memcpy(&c->boundary, &outer, sizeof outer);
+    return failed ? keep(c) : NULL;
+}
+
+bool sw_caught_error(const sw_caught *caught, sw_error *error)
+{
+    if (caught->why.kind == FAILURE_UNWIND) return false;
+    if (error) *error = failure_error(&caught->why);
+    return true;
+}
+
+void sw_rethrow(const sw_caught *caught)
+{
+    sw_ctx *c = ctx_current();
+    if (!c) ctx_refuse("sw_rethrow", "where nothing was caught");
+    ctx_raise(c, caught->why);
+}
+
+void *sw_arg(sw_ctx *c)
+{
+    ctx_check(c, "sw_arg");
+    return c->arg;
+}
