@@ -135,13 +135,31 @@ static bool add_chunk(frames *f, const entry *e, uint32_t seq)
     return ok;
 }
 
+/* Why the attempt failed, and when the next one begins: what a page needs to say it in plain words. */
+static bool put_failure(frames *f, const entry *e)
+{
+    arena a;
+    arena_init(&a, f->arenas);
+    sw_value text = {.type = MSGPACK_OBJECT_STR};
+    text.via.str.ptr = e->error.data;
+    text.via.str.size = (uint32_t)e->error.len;
+    sw_bytes json;
+    char numbers[64], next[32] = "null";
+    if (e->due_ms > 0) (void)snprintf(next, sizeof next, "%lld", (long long)e->due_ms);
+    (void)snprintf(numbers, sizeof numbers, ",\"attempt\":%u,\"nextAt\":%s,\"error\":", e->attempt, next);
+    bool ok = json_write(&a, text, &json) && put_text(f, numbers) && put(f, json.data, json.len);
+    arena_free(&a);
+    return ok;
+}
+
 static bool close_step(frames *f, const entry *e, uint32_t seq, const char *event)
 {
     open_step *o = find_open(f, e->path);
     if (!o) return true;
     size_t before = f->len;
     bool ok = begin_frame(f, event) && put_text(f, "{\"hashedStepId\":\"") && put_text(f, o->hash) &&
-              put_text(f, "\"}") && end_frame(f, seq);
+              put_text(f, "\"") && (e->kind != ENTRY_STEP_FAILED || put_failure(f, e)) && put_text(f, "}") &&
+              end_frame(f, seq);
     if (!ok) f->len = before;
     *o = f->open[--f->open_count];
     return ok;

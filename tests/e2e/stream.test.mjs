@@ -101,6 +101,12 @@ test('commit and rollback of retried steps', async (t) => {
   const forGood = await read(`${service.url}/retry?failures=9`);
   assert.deepEqual(forGood.events, [...data(1), ['rollback', id], ...data(2), ['rollback', id], ...data(3), ['rollback', id], ['data', 'after', null]]);
   assert.deepEqual(forGood.kept, ['after']);
+  // What the published client does not show: why an attempt failed, and when the next one begins.
+  const raw = await (await fetch(`${service.url}/retry?failures=9`, { headers: { Accept: 'text/event-stream' } })).text();
+  const told = [...raw.matchAll(/^event: inngest.rollback\ndata: (.*)$/gm)].map((m) => JSON.parse(m[1]));
+  assert.deepEqual(told.map((t) => [t.attempt, t.nextAt !== null]), [[1, true], [2, true], [3, false]]);
+  assert.ok(told.every((t) => t.hashedStepId === id && t.error.length > 0));
+  assert.ok(told[0].nextAt > Date.now() - 60_000 && told[1].nextAt >= told[0].nextAt);
 });
 
 test('a sleep in the middle, for which the run leaves memory: the same stream goes on', async (t) => {
