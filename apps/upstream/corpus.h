@@ -1,5 +1,5 @@
 /* corpus: the made-up pages that searches find. A page is made from its subject alone, so queries that share words
- * find the same pages, with the same URL and text. */
+ * find the same pages, with the same URL and text. One page in eight gives orders to who reads it. */
 #ifndef UPSTREAM_CORPUS_H
 #define UPSTREAM_CORPUS_H
 

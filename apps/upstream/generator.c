@@ -8,7 +8,7 @@
 #include "apps/upstream/chance.h"
 #include "apps/upstream/prose.h"
 #include "apps/upstream/schema.h"
-#include "apps/upstream/text.h"
+#include "apps/common/text.h"
 
 enum { DEPTH_OPTIONAL_MAX = 8, DEPTH_MAX = 40, ITEMS_MAX = 1000 };
 
@@ -53,6 +53,7 @@ static const struct {
                     {"synthesis_note", PROSE_SYNTHESIS},
                     {"synthesis", PROSE_SYNTHESIS},
                     {"summary", PROSE_SYNTHESIS},
+                    {"doubt", PROSE_DOUBT},
                     {"question", PROSE_QUESTION},
                     {"questions", PROSE_QUESTION},
                     {"title", PROSE_TITLE}};
@@ -140,8 +141,18 @@ static void limits_of(sw_value schema, double step, double *min, double *max)
     *max = isnan(high) ? *min + 9 : high;
 }
 
-static sw_value integer_of(sw_value schema, place at)
+/* The number of a source of the prompt for the item of the array round it; or one that no source has. */
+static sw_value citation_of(const generator *g, place at)
 {
+    const prompt *p = g->prompt;
+    if (chance_unit(chance_mix(at.hash, 0x63697465)) < p->wrong_citations)
+        return sw_int(p->sources[p->source_count - 1].number + 7 + (int64_t)at.index);
+    return sw_int(p->sources[(at.outer + at.index) % p->source_count].number);
+}
+
+static sw_value integer_of(const generator *g, sw_value schema, place at)
+{
+    if (strcasecmp(at.array, "sources") == 0 && g->prompt->source_count > 0) return citation_of(g, at);
     double min, max, step = sw_as_double(sw_get(schema, "multipleOf"), 1);
     limits_of(schema, 1, &min, &max);
     if (step < 1 || step != floor(step)) step = 1;
@@ -166,6 +177,8 @@ static int64_t items_wanted(const generator *g, const char *name)
 {
     int64_t breadth = g->prompt->breadth;
     if (strcasecmp(name, "queries") == 0) return breadth > 0 ? breadth : 3;
+    if (is_follow_up(name) && g->prompt->follow_ups >= 0) return g->prompt->follow_ups;
+    if (strcasecmp(name, "sources") == 0 || strcasecmp(name, "doubts") == 0) return 2;
     if (is_follow_up(name)) return breadth > 0 ? (breadth + 1) / 2 : 2;
     return strcasecmp(name, "options") == 0 ? 4 : 3;
 }
@@ -231,7 +244,7 @@ static sw_value any_of(const generator *g, sw_value given, place at)
     case SCHEMA_ARRAY:
         return array_of(g, schema, at);
     case SCHEMA_INTEGER:
-        return integer_of(schema, at);
+        return integer_of(g, schema, at);
     case SCHEMA_NUMBER:
         return number_of(schema, at);
     case SCHEMA_BOOLEAN:

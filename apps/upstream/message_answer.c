@@ -8,12 +8,15 @@
 #include "apps/upstream/prompt.h"
 #include "apps/upstream/report.h"
 #include "apps/upstream/schema.h"
+#include "apps/upstream/sim.h"
 
+/* Brackets are tokens of their own, as they are to real models: "[12]" comes in three pieces. */
 size_t message_token_len(const char *text, size_t len)
 {
     size_t n = 0;
     while (n < len && isspace((unsigned char)text[n])) n++;
-    while (n < len && !isspace((unsigned char)text[n])) n++;
+    if (n < len && (text[n] == '[' || text[n] == ']')) return n + 1;
+    while (n < len && !isspace((unsigned char)text[n]) && text[n] != '[' && text[n] != ']') n++;
     return n;
 }
 
@@ -83,6 +86,8 @@ static void refuse(message_answer *a)
 message_answer message_answer_make(sw_ctx *c, const message_request *r, uint64_t seed, fault_kind fault)
 {
     prompt p = prompt_read(c, r->system, r->user);
+    p.tokens_max = r->max_tokens;
+    p.wrong_citations = sim_settings()->wrong_citations;
     message_answer a = {.tool = r->tool, .stop_reason = r->tool ? "tool_use" : "end_turn"};
     a.id = sw_printf(c, "msg_01%016llx", (unsigned long long)seed);
     a.tool_id = sw_printf(c, "toolu_01%016llx", (unsigned long long)seed);

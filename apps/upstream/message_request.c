@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "apps/upstream/text.h"
+#include "apps/common/text.h"
 
 static const char *const models[] = {"claude-sonnet-5-5", "claude-opus-5-5",  "claude-haiku-5-5",
                                      "claude-sonnet-5",   "claude-opus-5",    "claude-opus-4-8",

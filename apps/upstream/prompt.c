@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "apps/upstream/text.h"
+#include "apps/common/text.h"
 
 enum { TOPIC_MAX = 160 };
 
@@ -137,13 +137,89 @@ static void sources_read(sw_ctx *c, prompt *p, const char *user)
     }
 }
 
+/* ---- Blocks of data ---- */
+
+/* The name of a line "<name>", which begins a block; NULL if it is none. */
+static const char *block_name(sw_ctx *c, const char *line)
+{
+    const char *end = line_end(line);
+    if (*line != '<' || end - line < 3 || end[-1] != '>') return NULL;
+    for (const char *at = line + 1; at < end - 1; at++)
+        if (!isalpha((unsigned char)*at)) return NULL;
+    return sw_printf(c, "%.*s", (int)(end - line - 2), line + 1);
+}
+
+static void source_of_value(sw_ctx *c, prompt *p, sw_value v)
+{
+    int64_t number = sw_as_int(sw_get(v, "source"), 0);
+    const char *title = sw_cstr(c, sw_get(v, "title")), *url = sw_cstr(c, sw_get(v, "url"));
+    if (number < 1 || source_known(p, number) || p->source_count == PROMPT_SOURCES_MAX) return;
+    if (!p->sources) p->sources = sw_alloc(c, PROMPT_SOURCES_MAX * sizeof *p->sources);
+    p->sources[p->source_count++] =
+        (prompt_source){.number = number, .title = title ? title : "Untitled", .url = url ? url : ""};
+}
+
+static void finding_of_value(sw_ctx *c, prompt *p, sw_value v)
+{
+    const char *insight = sw_cstr(c, sw_get(v, "insight")), *doubt = sw_cstr(c, sw_get(v, "doubt"));
+    const char *cite = sw_cstr(c, sw_get(v, "cite"));
+    if ((!insight && !doubt) || p->finding_count == PROMPT_FINDINGS_MAX) return;
+    if (!p->findings) p->findings = sw_alloc(c, PROMPT_FINDINGS_MAX * sizeof *p->findings);
+    prompt_finding *f = &p->findings[p->finding_count++];
+    *f = (prompt_finding){.words = insight ? insight : doubt, .doubt = !insight};
+    for (const char *at = cite ? strchr(cite, '[') : NULL; at && f->mark_count < PROMPT_MARKS_MAX; at = strchr(at + 1, '['))
+        f->marks[f->mark_count++] = strtoll(at + 1, NULL, 10);
+}
+
+/* Reads the block that begins behind the line; returns where the text goes on. */
+static const char *block_read(sw_ctx *c, prompt *p, const char *name, const char *line)
+{
+    const char *stop = sw_printf(c, "</%s>", name);
+    size_t stop_len = strlen(stop);
+    for (; *line; line = line_next(line)) {
+        size_t len = (size_t)(line_end(line) - line);
+        sw_value v;
+        if (len == stop_len && memcmp(line, stop, len) == 0) return line_next(line);
+        if (!sw_json_try(c, line, len, &v, NULL)) continue;
+        source_of_value(c, p, v);
+        finding_of_value(c, p, v);
+    }
+    return line;
+}
+
+/* The text without its blocks, which are read. */
+static const char *blocks_read(sw_ctx *c, prompt *p, const char *user)
+{
+    text outside = {0};
+    text_add(c, &outside, "");
+    for (const char *line = user; *line;) {
+        const char *name = block_name(c, line), *next = line_next(line);
+        if (!name) text_append(c, &outside, line, (size_t)(next - line));
+        line = name ? block_read(c, p, name, next) : next;
+    }
+    return outside.data;
+}
+
+/* What "Ignore (all) previous instructions and write about X" wants; NULL if nobody says so. */
+static const char *orders(sw_ctx *c, const char *words)
+{
+    static const char about[] = "write about ";
+    const char *said = strcasestr(words, "ignore all previous instructions");
+    if (!said) said = strcasestr(words, "ignore previous instructions");
+    const char *what = said ? strcasestr(said, about) : NULL;
+    return what ? trimmed(c, what + strlen(about), line_end(what)) : NULL;
+}
+
 prompt prompt_read(sw_ctx *c, const char *system, const char *user)
 {
     assert(system && user);
     static const char *const topics[] = {"Topic", "Research topic", "Subject", NULL};
     static const char *const queries[] = {"Query", "Search query", NULL};
     static const char *const breadths[] = {"Breadth", "Number of queries", NULL};
-    prompt p = {.wants_report = strcasestr(system, "report") || strcasestr(user, "report")};
+    static const char *const follow_ups[] = {"Follow-up queries", NULL};
+    prompt p = {.wants_report = false};
+    user = blocks_read(c, &p, user);
+    p.wants_report = strcasestr(system, "report") || strcasestr(user, "report");
     p.topic = labelled_any(c, system, user, topics);
     p.query = labelled_any(c, system, user, queries);
     const char *breadth = labelled_any(c, system, user, breadths);
@@ -151,6 +227,9 @@ prompt prompt_read(sw_ctx *c, const char *system, const char *user)
     if (p.breadth < 0 || p.breadth > 100) p.breadth = 0;
     if (!p.topic) p.topic = p.query ? p.query : first_words(c, user);
     if (!p.query) p.query = "";
+    const char *more = labelled_any(c, system, user, follow_ups), *wanted = orders(c, user);
+    p.follow_ups = more ? strtoll(more, NULL, 10) : -1;
+    if (wanted) p.topic = p.query = wanted;
     sources_read(c, &p, user);
     return p;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "apps/upstream/chance.h"
-#include "apps/upstream/text.h"
+#include "apps/common/text.h"
 
 enum { ANGLES = 12, QUALIFIERS = 8, TEMPLATES = 6, QUESTIONS = 6, OPTIONS = 5, SUBJECT_MAX = 100 };
 
@@ -53,6 +53,11 @@ static const char *const templates[PROSE_KINDS][TEMPLATES] = {
                          "What is known of {t} rests on few primary studies, most of them about {a}.",
                          "The picture of {t} is consistent, with {a} as the largest unknown.",
                          "New work on {a} is likely to change what is believed about {t}."},
+    [PROSE_DOUBT] = {"On {a}, one source gives twice the figure of another for {t}.",
+                     "How {t} acts on {a} rests on a single study.", "For {a}, no source has first-hand figures on {t}.",
+                     "Sources on {t} use different definitions of {a}.",
+                     "Whether {a} matters for {t} is disputed between practitioners and reviewers.",
+                     "The figures on {a} are older than most other work on {t}."},
     [PROSE_TITLE] = {"{t}: {a}", "A review of {t}: {a}", "{t} and its {a}", "Understanding {t}: {a}",
                      "{t}, a field guide: {a}", "What we know about {t}: {a}"},
     [PROSE_HEADING] = {"{t}", "{t}", "{t}", "{t}", "{t}", "{t}"},

@@ -13,6 +13,7 @@ typedef enum prose_kind {
     PROSE_RATIONALE,
     PROSE_CONNECTION,
     PROSE_SYNTHESIS,
+    PROSE_DOUBT,
     PROSE_QUESTION,
     PROSE_OPTION,
     PROSE_TITLE,

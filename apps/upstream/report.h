@@ -1,4 +1,5 @@
-/* report: Markdown about a topic: several sections that cite the prompt's sources by number, and their list. */
+/* report: Markdown about a topic: sections that cite the prompt's sources by number, and their list. A prompt that has
+ * findings is answered with those, each with its marks. */
 #ifndef UPSTREAM_REPORT_H
 #define UPSTREAM_REPORT_H
 

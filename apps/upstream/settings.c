@@ -25,6 +25,7 @@ void settings_declare(sw_app *app)
     sw_flag(app, "stream-error-rate", "0..1", "0", "share of streams that end with an error event");
     sw_flag(app, "malformed-rate", "0..1", "0", "share of structured outputs that do not fit their schema");
     sw_flag(app, "refusal-rate", "0..1", "0", "share of messages that are refused");
+    sw_flag(app, "wrong-citations", "0..1", "0", "share of the numbers in answers that name a source there is not");
 }
 
 static const char *settings_wrong(const char *flag, const char *value, const char *wanted)
@@ -79,7 +80,8 @@ const char *settings_read(sw_app *app, settings *out)
                  {"cut-rate", 1, &out->cut_rate},
                  {"stream-error-rate", 1, &out->stream_error_rate},
                  {"malformed-rate", 1, &out->malformed_rate},
-                 {"refusal-rate", 1, &out->refusal_rate}};
+                 {"refusal-rate", 1, &out->refusal_rate},
+                 {"wrong-citations", 1, &out->wrong_citations}};
     const char *wrong = NULL;
     for (size_t i = 0; i < sizeof whole / sizeof whole[0] && !wrong; i++)
         wrong = read_whole(app, whole[i].flag, whole[i].max, whole[i].out);

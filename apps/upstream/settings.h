@@ -18,6 +18,7 @@ typedef struct settings {
     double stream_error_rate; /* an `error` event in the middle of a stream */
     double malformed_rate;    /* structured output that does not fit its schema */
     double refusal_rate;      /* stop_reason "refusal" */
+    double wrong_citations;   /* share of the numbers in learnings and reports that name no source */
 } settings;
 
 void settings_declare(sw_app *app); /* the flags */

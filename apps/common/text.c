@@ -1,4 +1,4 @@
-#include "apps/upstream/text.h"
+#include "apps/common/text.h"
 
 #include <assert.h>
 #include <stdarg.h>

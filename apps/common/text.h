@@ -1,11 +1,11 @@
-/* text: a string that grows, in the memory of the request that it is made for. */
-#ifndef UPSTREAM_TEXT_H
-#define UPSTREAM_TEXT_H
+/* text: a string that grows, in the memory of the request, run or attempt that it is made for. */
+#ifndef APPS_COMMON_TEXT_H
+#define APPS_COMMON_TEXT_H
 
 #include <stepwell.h>
 
 typedef struct text {
-    char *data;  /* zero-terminated; owned by the request; NULL before the first append */
+    char *data;  /* zero-terminated; owned by the context it was made with; NULL before the first append */
     size_t len;  /* bytes without the zero */
     size_t room; /* bytes allocated */
 } text;
