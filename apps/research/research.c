@@ -1,234 +1,215 @@
-/* The deep-research agent: GET /api/research/clarify and GET /api/research, each one straight line of steps. */
+/* The deep-research agent: its endpoints, each one straight line of steps. docs/research.md says what clients see. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 #include "apps/research/embedded.h"
+#include "apps/research/findings.h"
+#include "apps/research/model.h"
+#include "apps/research/question.h"
 #include "apps/research/settings.h"
 #include "apps/research/steps.h"
+#include "apps/research/usage.h"
 
-enum {
-    TOPIC_BYTES_MAX = 2000,
-    DEPTH_DEFAULT = 3,
-    DEPTH_MAX = 5,
-    BREADTH_DEFAULT = 3,
-    BREADTH_MAX = 10,
-    LEVEL_QUERIES_MAX = 64
-};
-
-/* ---- Parameters ---- */
-
-typedef struct question {
-    const char *topic, *research_id;
-    int64_t depth, breadth;
-    sw_value clarifications, fault;
-    const char *wrong; /* NULL, or what is wrong with the request */
-} question;
-
-static int64_t read_number(sw_ctx *c, question *q, const char *name, int64_t fallback, int64_t most)
-{
-    const char *text = sw_query(c, name);
-    if (!text) return fallback;
-    char *end;
-    long long n = strtoll(text, &end, 10);
-    if (end != text && *end == 0 && n >= 1 && n <= most) return n;
-    if (!q->wrong) q->wrong = sw_printf(c, "%s must be a whole number from 1 to %lld", name, (long long)most);
-    return fallback;
-}
-
-static void read_clarifications(sw_ctx *c, question *q)
-{
-    const char *text = sw_query(c, "clarifications"), *message;
-    q->clarifications = sw_map(c, NULL);
-    if (!text || !*text) return;
-    if (!sw_json_try(c, text, strlen(text), &q->clarifications, &message)) {
-        if (!q->wrong) q->wrong = sw_printf(c, "clarifications is not JSON: %s", message);
-    } else if (q->clarifications.type != MSGPACK_OBJECT_MAP && q->clarifications.type != MSGPACK_OBJECT_ARRAY &&
-               !q->wrong) {
-        q->wrong = "clarifications must be a JSON object of question and answer";
-    }
-}
-
-static void read_fault(sw_ctx *c, question *q)
-{
-    const char *kind = sw_query(c, "injectFailure"), *rate = sw_query(c, "failureRate");
-    char *end = NULL;
-    double share = rate ? strtod(rate, &end) : 1;
-    q->fault = sw_nil();
-    if (rate && (end == rate || *end || !(share >= 0 && share <= 1)) && !q->wrong)
-        q->wrong = "failureRate must be a number from 0 to 1";
-    if (kind && *kind && strcmp(kind, "search") != 0 && strcmp(kind, "learn") != 0 && strcmp(kind, "report") != 0 &&
-        !q->wrong)
-        q->wrong = "injectFailure must be search, learn or report";
-    if (rate || (kind && *kind))
-        q->fault = sw_map(c, "kind", sw_str(c, kind ? kind : ""), "rate", sw_double(share), NULL);
-}
-
-static void read_topic(sw_ctx *c, question *q)
-{
-    q->topic = sw_query(c, "topic");
-    if (!q->topic || q->topic[strspn(q->topic, " \t\r\n")] == 0)
-        q->wrong = "topic is missing";
-    else if (strlen(q->topic) > TOPIC_BYTES_MAX)
-        q->wrong = sw_printf(c, "topic is longer than %d bytes", TOPIC_BYTES_MAX);
-}
-
-static question read_question(sw_ctx *c)
-{
-    question q = {.wrong = NULL};
-    read_topic(c, &q);
-    q.depth = read_number(c, &q, "depth", DEPTH_DEFAULT, DEPTH_MAX);
-    q.breadth = read_number(c, &q, "breadth", BREADTH_DEFAULT, BREADTH_MAX);
-    read_clarifications(c, &q);
-    read_fault(c, &q);
-    const char *id = sw_query(c, "researchId");
-    q.research_id = id && *id ? id : sw_run_id(c);
-    return q;
-}
+/* A service that is down for a while ends no research: 40 pauses of up to a minute, at least a quarter of an hour. */
+static const sw_step_options patient = {.retries = 40};
 
 static void refuse(sw_ctx *c, const char *why) { sw_reply_json(c, 400, sw_map(c, "error", sw_str(c, why), NULL)); }
 
+/* The day (UTC) that the run began, as the journal has it. */
+static sw_value today(sw_ctx *c)
+{
+    time_t now = (time_t)(sw_now(c) / 1000);
+    struct tm day;
+    if (!gmtime_r(&now, &day)) sw_fail_fatal(c, "the clock shows no day");
+    return sw_strf(c, "%04d-%02d-%02d", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
+}
+
 /* ---- The levels ---- */
 
-/* What has been gathered so far. */
-typedef struct findings {
-    sw_value sources;   /* [{title, url}], no URL twice: their places are the numbers of the report's citations */
-    sw_value learnings; /* [{insight, sourceRationale, connection, query}] */
-    sw_value queries;   /* [{query, reasoning, depth}] */
-} findings;
-
-/* Names a query in a step's id. FNV-1a, 32 bits. */
-static const char *step_id(sw_ctx *c, const char *kind, int64_t depth, sw_value query)
+static bool is_known(sw_value urls, sw_value url)
 {
-    uint32_t h = 2166136261u;
-    for (size_t i = 0; i < sw_len(query); i++) h = (h ^ (unsigned char)query.via.str.ptr[i]) * 16777619u;
-    return sw_printf(c, "%s-d%lld-%08x", kind, (long long)depth, h);
-}
-
-static bool has_url(sw_value sources, sw_value url)
-{
-    for (size_t i = 0; i < sw_len(sources); i++)
-        if (sw_equal(sw_get(sw_at(sources, i), "url"), url)) return true;
+    for (size_t i = 0; i < sw_len(urls); i++)
+        if (sw_equal(sw_at(urls, i), url)) return true;
     return false;
 }
 
-/* The results that no search before has found; in input order, so that a replay decides alike. */
-static sw_value take_new_sources(sw_ctx *c, findings *f, sw_value results)
+static void tell_nothing(sw_ctx *c, sw_value input, const char *why)
 {
-    sw_value fresh = sw_array(c, 0);
-    for (size_t i = 0; i < sw_len(results); i++) {
-        sw_value s = sw_at(results, i), url = sw_get(s, "url");
-        if (has_url(f->sources, url)) continue;
-        sw_push(c, &f->sources, sw_map(c, "title", sw_get(s, "title"), "url", url, NULL));
+    sw_value news = step_news(c, "nothing", input);
+    sw_set(c, &news, "why", sw_str(c, why));
+    sw_push_chunk(c, news);
+}
+
+/* One query of a level: its search, then what its sources teach. It waits for no other query. */
+static sw_value follow_query(sw_ctx *c, sw_value input)
+{
+    const char *id = step_text(c, input, "id");
+    sw_value asked = sw_map(c, "id", sw_get(input, "id"), "query", sw_get(input, "query"), "depth",
+                            sw_get(input, "depth"), "fault", sw_get(input, "fault"), NULL);
+    sw_value found = sw_step_with(c, sw_printf(c, "search-%s", id), step_search, asked, &patient);
+    sw_value all = sw_get(found, "sources"), fresh = sw_array(c, 0), shown = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(all); i++) {
+        sw_value s = sw_at(all, i);
+        if (is_known(sw_get(input, "known"), sw_get(s, "url"))) continue;
         sw_push(c, &fresh, s);
+        sw_push(c, &shown, sw_map(c, "title", sw_get(s, "title"), "url", sw_get(s, "url"), NULL));
     }
-    return fresh;
+    sw_value usage = sw_get(found, "usage");
+    if (sw_len(fresh) == 0) {
+        tell_nothing(c, input, sw_len(all) == 0 ? "found" : "new");
+        return sw_map(c, "usage", usage, NULL);
+    }
+    static const char *const more[] = {"topic", "today", "followUps", "digest"};
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) sw_set(c, &asked, more[i], sw_get(input, more[i]));
+    sw_set(c, &asked, "sources", fresh);
+    sw_value answer = sw_step_with(c, sw_printf(c, "learn-%s", id), step_learn, asked, &patient);
+    usage_add(c, &usage, sw_get(answer, "usage"));
+    return sw_map(c, "sources", shown, "answer", answer, "usage", usage, NULL);
 }
 
-static sw_value search_all(sw_ctx *c, const question *q, sw_value queries, int64_t depth)
+static sw_value follow_queries(sw_ctx *c, const question *q, const findings *f, sw_value queries, sw_value common)
 {
-    sw_group *searches = sw_group_new(c);
+    sw_group *level = sw_group_new(c);
+    sw_set(c, &common, "topic", q->topic);
+    sw_set(c, &common, "fault", q->fault);
+    sw_set(c, &common, "digest", findings_digest(c, f));
+    sw_set(c, &common, "known", findings_urls(c, f));
     for (size_t i = 0; i < sw_len(queries); i++) {
-        sw_value query = sw_get(sw_at(queries, i), "query");
-        sw_value input = sw_map(c, "query", query, "depth", sw_int(depth), "fault", q->fault, NULL);
-        sw_group_step(searches, step_id(c, "search", depth, query), step_search, input);
+        sw_value id = sw_get(sw_at(queries, i), "id");
+        sw_set(c, &common, "id", id);
+        sw_set(c, &common, "query", sw_get(sw_at(queries, i), "query"));
+        sw_group_branch(level, sw_printf(c, "query-%s", sw_cstr(c, id)), follow_query, common);
     }
-    return sw_group_wait(searches);
+    return sw_group_wait(level);
 }
 
-/* An answer for each query that brought new sources. */
-static sw_value learn_all(sw_ctx *c, const question *q, findings *f, sw_value queries, sw_value results, int64_t depth,
-                          int64_t follow_ups)
+static sw_value from(sw_ctx *c, sw_value array, size_t first)
 {
-    sw_group *learning = sw_group_new(c);
-    for (size_t i = 0; i < sw_len(queries); i++) {
-        sw_value query = sw_get(sw_at(queries, i), "query"), fresh = take_new_sources(c, f, sw_at(results, i));
-        if (sw_len(fresh) == 0) continue;
-        sw_value input = sw_map(c, "topic", sw_str(c, q->topic), "query", query, "depth", sw_int(depth), "breadth",
-                                sw_int(follow_ups), "sources", fresh, "fault", q->fault, NULL);
-        sw_group_step(learning, step_id(c, "learn", depth, query), step_learn, input);
-    }
-    return sw_group_wait(learning);
+    sw_value rest = sw_array(c, 0);
+    for (size_t i = first; i < sw_len(array); i++) sw_push(c, &rest, sw_at(array, i));
+    return rest;
 }
 
-static bool was_asked(const findings *f, sw_value queries, sw_value query)
+static void research(sw_ctx *c, const question *q, sw_value day, sw_value queries, findings *f)
 {
-    for (size_t i = 0; i < sw_len(f->queries); i++)
-        if (sw_equal(sw_get(sw_at(f->queries, i), "query"), query)) return true;
-    for (size_t i = 0; i < sw_len(queries); i++)
-        if (sw_equal(sw_get(sw_at(queries, i), "query"), query)) return true;
-    return false;
-}
-
-/* Keeps what was learned; returns what to ask at the next level. */
-static sw_value gather(sw_ctx *c, findings *f, sw_value answers, int64_t follow_ups_max)
-{
-    sw_value next = sw_array(c, 0);
-    for (size_t i = 0; i < sw_len(answers); i++) {
-        sw_value learnings = sw_get(sw_at(answers, i), "learnings"),
-                 follow_ups = sw_get(sw_at(answers, i), "followUps");
-        for (size_t k = 0; k < sw_len(learnings); k++) sw_push(c, &f->learnings, sw_at(learnings, k));
-        for (size_t k = 0; k < sw_len(follow_ups) && (int64_t)k < follow_ups_max && sw_len(next) < LEVEL_QUERIES_MAX;
-             k++)
-            if (!was_asked(f, next, sw_get(sw_at(follow_ups, k), "query"))) sw_push(c, &next, sw_at(follow_ups, k));
-    }
-    return next;
-}
-
-static findings research(sw_ctx *c, const question *q, sw_value queries)
-{
-    findings f = {sw_array(c, 0), sw_array(c, 0), sw_array(c, 0)};
     int64_t breadth = q->breadth;
     for (int64_t depth = 1; depth <= q->depth && sw_len(queries) > 0; depth++) {
+        int64_t follow_ups = depth < q->depth ? (breadth + 1) / 2 : 0;
+        size_t known = sw_len(f->sources);
+        queries = findings_begin_level(c, f, queries, depth);
         sw_push_chunk(c, sw_map(c, "type", sw_str(c, "level"), "depth", sw_int(depth), "of", sw_int(q->depth),
                                 "queries", queries, NULL));
-        int64_t follow_ups = depth < q->depth ? (breadth + 1) / 2 : 0;
-        sw_value results = search_all(c, q, queries, depth);
-        for (size_t i = 0; i < sw_len(queries); i++) {
-            sw_value asked = sw_map(c, "query", sw_get(sw_at(queries, i), "query"), "reasoning",
-                                    sw_get(sw_at(queries, i), "reasoning"), "depth", sw_int(depth), NULL);
-            sw_push(c, &f.queries, asked);
-        }
-        sw_value answers = learn_all(c, q, &f, queries, results, depth, follow_ups);
-        queries = gather(c, &f, answers, follow_ups);
+        sw_value common = sw_map(c, "depth", sw_int(depth), "today", day, "followUps", sw_int(follow_ups), NULL);
+        sw_value answers = follow_queries(c, q, f, queries, common);
+        queries = findings_end_level(c, f, queries, answers, follow_ups);
+        sw_push_chunk(c, sw_map(c, "type", sw_str(c, "numbered"), "depth", sw_int(depth), "sources",
+                                from(c, f->sources, known), NULL));
         breadth = follow_ups;
     }
-    return f;
 }
 
 /* ---- Endpoints ---- */
 
 static void on_clarify(sw_ctx *c)
 {
-    question q = {.wrong = NULL};
-    read_topic(c, &q);
+    question q = question_read(c, ASKS_TOPIC);
     if (q.wrong) {
         refuse(c, q.wrong);
         return;
     }
-    sw_value input = sw_map(c, "topic", sw_str(c, q.topic), NULL);
+    sw_value input = sw_map(c, "topic", q.topic, "today", today(c), NULL);
     sw_reply_json(c, 200, sw_step(c, "generate-clarifications", step_clarify, input));
+}
+
+static sw_value queries_input(sw_ctx *c, const question *q, sw_value day)
+{
+    return sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "breadth",
+                  sw_int(q->breadth), NULL);
+}
+
+/* What a research asks for if every query leads to as many others as it may. */
+static sw_value most_of(sw_ctx *c, int64_t depth, int64_t breadth, int64_t queries)
+{
+    int64_t searches = 0;
+    for (; depth > 0; depth--) {
+        searches += queries;
+        breadth = (breadth + 1) / 2;
+        queries *= breadth;
+        if (queries > LEVEL_QUERIES_MAX) queries = LEVEL_QUERIES_MAX;
+    }
+    return sw_map(c, "searches", sw_int(searches), "modelCalls", sw_int(searches + 1), NULL);
+}
+
+static void on_plan(sw_ctx *c)
+{
+    question q = question_read(c, ASKS_PLAN);
+    if (q.wrong) {
+        refuse(c, q.wrong);
+        return;
+    }
+    sw_value plan = sw_step(c, "generate-queries", step_queries, queries_input(c, &q, today(c)));
+    sw_value queries = sw_get(plan, "queries");
+    sw_reply_json(c, 200,
+                  sw_map(c, "topic", q.topic, "depth", sw_int(q.depth), "breadth", sw_int(q.breadth), "queries",
+                         queries, "most", most_of(c, q.depth, q.breadth, (int64_t)sw_len(queries)), "usage",
+                         sw_get(plan, "usage"), NULL));
+}
+
+static sw_value first_queries(sw_ctx *c, const question *q, sw_value day, findings *f)
+{
+    if (!sw_is_nil(q->queries)) return q->queries;
+    sw_value plan = sw_step_with(c, "generate-queries", step_queries, queries_input(c, q, day), &patient);
+    usage_add(c, &f->usage, sw_get(plan, "usage"));
+    return sw_get(plan, "queries");
+}
+
+static sw_value write_report(sw_ctx *c, const question *q, sw_value day, findings *f)
+{
+    sw_value input = sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "learnings",
+                            f->learnings, "doubts", f->doubts, "notes", f->notes, "sources", f->sources, "fault",
+                            q->fault, NULL);
+    sw_value report = sw_step_with(c, "generate-report", step_report, input, &patient);
+    usage_add(c, &f->usage, sw_get(report, "usage"));
+    return report;
 }
 
 static void on_research(sw_ctx *c)
 {
-    question q = read_question(c);
+    question q = question_read(c, ASKS_RESEARCH);
     if (q.wrong) {
         refuse(c, q.wrong);
         return;
     }
-    sw_value topic = sw_str(c, q.topic);
-    sw_value queries =
-        sw_step(c, "generate-queries", step_queries,
-                sw_map(c, "topic", topic, "clarifications", q.clarifications, "breadth", sw_int(q.breadth), NULL));
-    findings f = research(c, &q, queries);
-    sw_push_chunk(c, sw_map(c, "type", sw_str(c, "writing"), "sources", f.sources, NULL));
-    sw_value report = sw_step(c, "generate-report", step_report,
-                              sw_map(c, "topic", topic, "clarifications", q.clarifications, "learnings", f.learnings,
-                                     "sources", f.sources, "fault", q.fault, NULL));
+    sw_value day = today(c), model = sw_str(c, research_settings.model);
+    sw_push_chunk(c, sw_map(c, "type", sw_str(c, "begun"), "researchId", q.research_id, "topic", q.topic, "depth",
+                            sw_int(q.depth), "breadth", sw_int(q.breadth), "date", day, "provider",
+                            sw_str(c, model_provider()), "model", model, NULL));
+    findings f = findings_new(c);
+    research(c, &q, day, first_queries(c, &q, day, &f), &f);
+    sw_value report = write_report(c, &q, day, &f);
     sw_reply_json(c, 200,
-                  sw_map(c, "success", sw_bool(true), "researchId", sw_str(c, q.research_id), "topic", topic, "report",
-                         report, "sources", f.sources, "learnings", f.learnings, "queries", f.queries, NULL));
+                  sw_map(c, "success", sw_bool(true), "researchId", q.research_id, "topic", q.topic, "date", day,
+                         "model", model, "report", sw_get(report, "report"), "sources", f.sources, "learnings",
+                         f.learnings, "doubts", f.doubts, "queries", f.queries, "insights", sw_get(report, "insights"),
+                         "usage", f.usage, NULL));
+}
+
+static sw_value limits(sw_ctx *c, int64_t most, int64_t fallback)
+{
+    return sw_map(c, "least", sw_int(1), "most", sw_int(most), "default", sw_int(fallback), NULL);
+}
+
+static void on_about(sw_ctx *c)
+{
+    const settings *s = &research_settings;
+    bool priced = s->price_input >= 0 && s->price_output >= 0;
+    sw_value prices = priced ? sw_map(c, "input", sw_double(s->price_input), "output", sw_double(s->price_output), NULL)
+                             : sw_nil();
+    sw_reply_json(c, 200,
+                  sw_map(c, "provider", sw_str(c, model_provider()), "model", sw_str(c, s->model), "depth",
+                         limits(c, DEPTH_MAX, DEPTH_DEFAULT), "breadth", limits(c, BREADTH_MAX, BREADTH_DEFAULT),
+                         "topicMax", sw_int(TOPIC_CHARACTERS_MAX), "queryMax", sw_int(QUERY_CHARACTERS_MAX),
+                         "queriesMax", sw_int(BREADTH_MAX), "prices", prices, NULL));
 }
 
 static const char *on_start(sw_app *app, void *unused)
@@ -246,8 +227,21 @@ int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("research");
     sw_flag(app, "page", "DIR", NULL, "serve the page from this folder, not from the program");
-    sw_endpoint(app, "GET /api/research/clarify", on_clarify, NULL);
-    sw_endpoint(app, "GET /api/research", on_research, NULL);
+    settings_declare(app);
+    static const struct {
+        const char *path;
+        sw_handler handler;
+    } endpoints[] = {
+        {"/api/research/clarify", on_clarify}, {"/api/research/plan", on_plan}, {"/api/research", on_research}};
+    for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
+        static const char *const methods[] = {"GET", "POST"};
+        for (size_t k = 0; k < 2; k++) {
+            char route[64];
+            (void)snprintf(route, sizeof route, "%s %s", methods[k], endpoints[i].path);
+            sw_endpoint(app, route, endpoints[i].handler, NULL);
+        }
+    }
+    sw_route(app, "GET /api/research/about", on_about);
     sw_on_start(app, on_start, NULL);
     return sw_main(app, argc, argv);
 }

@@ -5,6 +5,12 @@
 
 sw_value schema_string(sw_ctx *c) { return sw_map(c, "type", sw_str(c, "string"), NULL); }
 
+sw_value schema_integers(sw_ctx *c, const char *what)
+{
+    sw_value items = sw_map(c, "type", sw_str(c, "integer"), NULL);
+    return sw_map(c, "type", sw_str(c, "array"), "items", items, "description", sw_str(c, what), NULL);
+}
+
 sw_value schema_object(sw_ctx *c, ...)
 {
     sw_value properties = sw_map(c, NULL), required = sw_array(c, 0);
@@ -60,6 +66,8 @@ static const char *misfit_at(sw_ctx *c, sw_value schema, sw_value v, const char 
     const char *type = sw_cstr(c, sw_get(schema, "type"));
     if (strcmp(type, "object") == 0) return object_misfit(c, schema, v, path);
     if (strcmp(type, "array") == 0) return array_misfit(c, schema, v, path);
+    if (strcmp(type, "integer") == 0)
+        return sw_as_int(v, INT64_MIN) == INT64_MIN ? sw_printf(c, "%s: not a whole number", path) : NULL;
     if (v.type != MSGPACK_OBJECT_STR) return sw_printf(c, "%s: not a string", path);
     return sw_len(v) > 0 ? NULL : sw_printf(c, "%s: empty", path);
 }

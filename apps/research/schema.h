@@ -5,6 +5,8 @@
 #include <stepwell.h>
 
 sw_value schema_string(sw_ctx *c);
+/* An array of whole numbers, as many as there are; `what` says what they are. */
+sw_value schema_integers(sw_ctx *c, const char *what);
 /* "name", schema, ..., NULL: every property required, no others. */
 sw_value schema_object(sw_ctx *c, ...) __attribute__((sentinel));
 sw_value schema_array(sw_ctx *c, sw_value items, int64_t least, int64_t most);

@@ -1,9 +1,16 @@
 #include "apps/research/settings.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { CONTEXT_TOKENS_LEAST = 4000, CONTEXT_TOKENS_MOST = 10000000 };
+
 settings research_settings;
+
+/* The message lives until the process ends with it; there is never a second one. */
+static char settings_message[256];
 
 static const char *env(const char *name, const char *fallback)
 {
@@ -13,21 +20,84 @@ static const char *env(const char *name, const char *fallback)
 
 static bool is_http_url(const char *url) { return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0; }
 
+void settings_declare(sw_app *app)
+{
+    sw_flag(app, "context-tokens", "N", "200000", "the model's context: no prompt and its answer are longer together");
+}
+
+/* Without the slashes at its end, so that a path can follow. */
+static const char *base_url(const char *name, const char *fallback)
+{
+    char *url = strdup(env(name, fallback)); /* lives as long as the process */
+    for (size_t len = url ? strlen(url) : 0; len > 0 && url[len - 1] == '/'; len--) url[len - 1] = 0;
+    return url ? url : fallback;
+}
+
+static const char *read_price(const char *name, double *out)
+{
+    const char *text = env(name, NULL);
+    char *end = NULL;
+    *out = text ? strtod(text, &end) : -1;
+    if (!text || (end != text && !*end && isfinite(*out) && *out >= 0)) return NULL;
+    (void)snprintf(settings_message, sizeof settings_message,
+                   "%s must be a number: dollars for a million tokens, such as 3 or 0.25", name);
+    return settings_message;
+}
+
+static const char *read_context(sw_app *app, int64_t *out)
+{
+    const char *text = sw_flag_value(app, "context-tokens");
+    char *end = NULL;
+    long long n = text ? strtoll(text, &end, 10) : 0;
+    *out = n;
+    if (text && end != text && !*end && n >= CONTEXT_TOKENS_LEAST && n <= CONTEXT_TOKENS_MOST) return NULL;
+    (void)snprintf(settings_message, sizeof settings_message,
+                   "--context-tokens: \"%.40s\" is not a whole number from %d to %d", text ? text : "",
+                   CONTEXT_TOKENS_LEAST, CONTEXT_TOKENS_MOST);
+    return settings_message;
+}
+
+static const char *read_anthropic(settings *s)
+{
+    s->model_url = base_url("ANTHROPIC_BASE_URL", "https://api.anthropic.com");
+    s->model_key = env("ANTHROPIC_API_KEY", "");
+    s->model = env("ANTHROPIC_MODEL", "claude-sonnet-5-5");
+    s->anthropic_version = env("ANTHROPIC_VERSION", "2026-10-21");
+    if (!*s->model_key) return "ANTHROPIC_API_KEY is not set (script/server starts a simulator that needs no keys)";
+    return is_http_url(s->model_url) ? NULL : "ANTHROPIC_BASE_URL must begin with http:// or https://";
+}
+
+static const char *read_openai(settings *s)
+{
+    s->model_url = base_url("OPENAI_BASE_URL", "https://api.openai.com/v1");
+    s->model_key = env("OPENAI_API_KEY", "");
+    s->model = env("OPENAI_MODEL", "");
+    if (!*s->model) return "OPENAI_MODEL is not set: it names the model to ask";
+    if (!*s->model_key && !*env("OPENAI_BASE_URL", ""))
+        return "OPENAI_API_KEY is not set (a server at OPENAI_BASE_URL may do without)";
+    return is_http_url(s->model_url) ? NULL : "OPENAI_BASE_URL must begin with http:// or https://";
+}
+
+static const char *read_provider(settings *s)
+{
+    const char *provider = env("MODEL_PROVIDER", "");
+    bool only_openai = (*env("OPENAI_BASE_URL", "") || *env("OPENAI_API_KEY", "")) && !*env("ANTHROPIC_API_KEY", "");
+    if (*provider && strcmp(provider, "anthropic") != 0 && strcmp(provider, "openai") != 0)
+        return "MODEL_PROVIDER must be anthropic or openai";
+    s->openai = *provider ? strcmp(provider, "openai") == 0 : only_openai;
+    return s->openai ? read_openai(s) : read_anthropic(s);
+}
+
 const char *settings_read(sw_app *app, void *unused)
 {
-    (void)app;
     (void)unused;
-    research_settings = (settings){.anthropic_url = env("ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
-                                   .anthropic_key = env("ANTHROPIC_API_KEY", ""),
-                                   .anthropic_model = env("ANTHROPIC_MODEL", "claude-sonnet-5-5"),
-                                   .anthropic_version = env("ANTHROPIC_VERSION", "2026-10-21"),
-                                   .exa_url = env("EXA_BASE_URL", "https://api.exa.ai"),
-                                   .exa_key = env("EXA_API_KEY", "")};
-    if (!*research_settings.anthropic_key)
-        return "ANTHROPIC_API_KEY is not set (script/server starts a simulator that needs no keys)";
-    if (!*research_settings.exa_key)
-        return "EXA_API_KEY is not set (script/server starts a simulator that needs no keys)";
-    if (!is_http_url(research_settings.anthropic_url)) return "ANTHROPIC_BASE_URL must begin with http:// or https://";
-    if (!is_http_url(research_settings.exa_url)) return "EXA_BASE_URL must begin with http:// or https://";
-    return NULL;
+    settings *s = &research_settings;
+    *s = (settings){.exa_url = base_url("EXA_BASE_URL", "https://api.exa.ai"), .exa_key = env("EXA_API_KEY", "")};
+    const char *wrong = read_provider(s);
+    if (!wrong && !*s->exa_key)
+        wrong = "EXA_API_KEY is not set (script/server starts a simulator that needs no keys)";
+    if (!wrong && !is_http_url(s->exa_url)) wrong = "EXA_BASE_URL must begin with http:// or https://";
+    if (!wrong) wrong = read_price("MODEL_PRICE_INPUT", &s->price_input);
+    if (!wrong) wrong = read_price("MODEL_PRICE_OUTPUT", &s->price_output);
+    return wrong ? wrong : read_context(app, &s->context_tokens);
 }

@@ -1,5 +1,6 @@
 // The research agent and its simulator, as the tests use them.
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,15 +16,42 @@ export async function freePort() {
   return port;
 }
 
-// An agent that can be killed and started again at the same address and data folder.
-export async function startAgent(simulatorFlags = [], flags = []) {
+// A proxy between the agent and its simulator: keeps what was asked and answered, and may hold a request back:
+// `hold(request)` is awaited before it is passed on.
+export async function startTap(target, hold = async () => {}) {
+  const seen = [];
+  const server = createHttpServer(async (req, res) => {
+    const pieces = [];
+    for await (const piece of req) pieces.push(piece);
+    const asked = { path: req.url, headers: req.headers, text: Buffer.concat(pieces).toString() };
+    asked.body = asked.text ? JSON.parse(asked.text) : null;
+    seen.push(asked);
+    await hold(asked, seen);
+    const answer = await fetch(target + req.url, { method: req.method, headers: { ...passed(req.headers) }, body: asked.text || undefined });
+    asked.answer = Buffer.from(await answer.arrayBuffer()).toString();
+    const headers = Object.fromEntries([...answer.headers].filter(([name]) => !/^(connection|transfer-encoding|content-length|date|keep-alive)$/.test(name)));
+    res.writeHead(answer.status, headers).end(asked.answer);
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return { url: `http://127.0.0.1:${server.address().port}`, seen, stop: () => { server.closeAllConnections(); server.close(); } };
+}
+
+const passed = (headers) => Object.fromEntries(Object.entries(headers).filter(([name]) => !/^(host|connection|content-length|accept-encoding|expect)$/.test(name)));
+
+// An agent that can be killed and started again at the same address and data folder. `options.hold` puts a tap between it
+// and the simulator; `options.env` adds to its environment, as a function of the address of its services.
+export async function startAgent(simulatorFlags = [], flags = [], options = {}) {
   const simulator = await startProgram('upstream', simulatorFlags);
+  const tap = options.hold && (await startTap(simulator.url, options.hold === true ? undefined : options.hold));
+  const services = tap ? tap.url : simulator.url;
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-agent-'));
   const port = await freePort();
-  const env = { ANTHROPIC_BASE_URL: simulator.url, EXA_BASE_URL: simulator.url, ANTHROPIC_API_KEY: 'k', EXA_API_KEY: 'k' };
+  const env = { ANTHROPIC_BASE_URL: services, EXA_BASE_URL: services, ANTHROPIC_API_KEY: 'k', EXA_API_KEY: 'k', ...options.env?.(services) };
   const agent = {
     url: `http://127.0.0.1:${port}`,
     program: null,
+    seen: tap?.seen,
+    simulatorUrl: simulator.url,
     async start() {
       agent.program = await startProgram('research', ['--listen', `127.0.0.1:${port}`, '--data', join(folder, 'data'), '--dev', ...flags], env);
     },
@@ -41,6 +69,7 @@ export async function startAgent(simulatorFlags = [], flags = []) {
     },
     async stop() {
       const end = await agent.program.stop();
+      tap?.stop();
       await simulator.stop();
       rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
       return end;
@@ -48,6 +77,16 @@ export async function startAgent(simulatorFlags = [], flags = []) {
   };
   await agent.start();
   return agent;
+}
+
+// The frames of a stream as [event, data], read to its end.
+export async function framesOf(response) {
+  const frames = [];
+  for (const block of (await response.text()).split('\n\n')) {
+    const event = /^event: (.*)$/m.exec(block)?.[1], data = /^data: (.*)$/m.exec(block)?.[1];
+    if (event) frames.push([event, JSON.parse(data)]);
+  }
+  return frames;
 }
 
 export const researchPath = (parameters) => `/api/research?${new URLSearchParams(parameters)}`;

@@ -1,7 +1,7 @@
 // The research agent against its simulator: what a client gets, how often each call was made, and what kills change.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { researchPath, sleep, startAgent } from './agent.mjs';
+import { framesOf, researchPath, sleep, startAgent } from './agent.mjs';
 
 const byHash = (calls) => Map.groupBy(calls, (c) => c.hash);
 
@@ -80,17 +80,109 @@ test('injected failures are retried', async (t) => {
 test('wrong parameters are told apart, without a run that fails', async (t) => {
   const agent = await startAgent([]);
   t.after(() => agent.stop());
+  const kanji = '漢'.repeat(1000);
   const wrong = [[{}, /topic is missing/], [{ topic: '  ' }, /topic is missing/], [{ topic: 'x', depth: 0 }, /depth.*1 to 5/],
     [{ topic: 'x', depth: 6 }, /depth/], [{ topic: 'x', depth: 'two' }, /depth/], [{ topic: 'x', breadth: 11 }, /breadth.*1 to 10/],
     [{ topic: 'x', clarifications: '{"a":' }, /clarifications is not JSON: line 1/], [{ topic: 'x', clarifications: '3' }, /object/],
-    [{ topic: 'x', failureRate: 2 }, /failureRate/], [{ topic: 'x', injectFailure: 'all' }, /injectFailure/], [{ topic: 'x'.repeat(3000) }, /longer/]];
-  for (const [parameters, message] of wrong) {
-    const response = await fetch(agent.url + researchPath(parameters));
+    [{ topic: 'x', failureRate: 2 }, /failureRate/], [{ topic: 'x', injectFailure: 'all' }, /injectFailure/], [{ topic: 'x'.repeat(2001) }, /longer than 2000 characters/], [{ topic: 'x', queries: '[' }, /queries is not JSON/],
+    [{ topic: 'x', queries: '"one"' }, /queries must be/], [{ topic: 'x', queries: '[""]' }, /a query is empty/],
+    [{ topic: 'x', clarifications: JSON.stringify({ why: kanji.repeat(9) }) }, /clarifications is longer/], [{ topic: 'x', researchId: 'x'.repeat(201) }, /researchId/]];
+  const posted = [['', /not JSON/], ['[]', /must be a JSON object/], [{ topic: 3 }, /topic must be text/], [{ topic: 'x', depth: '2x' }, /depth/], [{ topic: 'x', depth: 1.5 }, /depth/],
+    [{ topic: 'x', dept: 1 }, /"dept" is no parameter/], [{ topic: 'x', queries: 'a' }, /queries must be/], [{ topic: 'x', queries: [] }, /1 to 10/], [{ topic: 'x', queries: Array(11).fill('q') }, /1 to 10/],
+    [{ topic: 'x', queries: ['漢'.repeat(401)] }, /400 characters/], [{ topic: 'x', queries: [{ query: 'q', reasoning: 1 }] }, /reasoning/], [{ topic: 'x', clarifications: 'no' }, /clarifications must be/]];
+  const refused = async (response, message) => {
     assert.equal(response.status, 400);
     assert.match((await response.json()).error, message);
+  };
+  const post = (path, body) => fetch(agent.url + path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
+  for (const [parameters, message] of wrong) {
+    if (!JSON.stringify(parameters).includes(kanji)) await refused(await fetch(agent.url + researchPath(parameters)), message);
+    else await refused(await post('/api/research', { ...parameters, clarifications: JSON.parse(parameters.clarifications) }), message);
   }
+  for (const [body, message] of posted) await refused(await post('/api/research', body), message);
+  await refused(await fetch(`${agent.url}/api/research?topic=%ff`), /not UTF-8/);
+  await refused(await post('/api/research/clarify', { topic: 'x', depth: 1 }), /"depth" is no parameter: topic$/);
+  await refused(await post('/api/research/plan', { topic: 'x', queries: ['q'] }), /no parameter/);
   assert.equal((await fetch(`${agent.url}/api/research/clarify`)).status, 400);
   assert.equal((await agent.calls()).length, 0);
+});
+
+test('a topic is measured in characters, and a POST asks the same as a GET', async (t) => {
+  const agent = await startAgent([]);
+  t.after(() => agent.stop());
+  const topic = '漢'.repeat(2000);
+  const response = await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify({ topic, depth: 1, breadth: 1, researchId: 'mine' }) });
+  assert.equal(response.status, 200, await response.clone().text());
+  const body = await response.json();
+  assert.equal(body.topic, topic);
+  assert.equal(body.researchId, 'mine');
+  const parameters = { topic: 'Same', depth: 2, breadth: 2, clarifications: { who: 'me' }, researchId: 'r' };
+  const got = await (await fetch(agent.url + researchPath({ ...parameters, clarifications: JSON.stringify(parameters.clarifications) }))).json();
+  const posted = await (await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify(parameters) })).json();
+  assert.deepEqual(posted, got);
+});
+
+test('a plan is edited, and the research follows it', async (t) => {
+  const agent = await startAgent([]);
+  t.after(() => agent.stop());
+  const plan = await (await fetch(`${agent.url}/api/research/plan?topic=Salt&breadth=3&depth=2`)).json();
+  assert.equal(plan.queries.length, 3);
+  assert.ok(plan.queries.every((q) => q.query && q.reasoning && q.angle));
+  assert.deepEqual(plan.most, { searches: 9, modelCalls: 10 });
+  const queries = [plan.queries[2], 'salt in old kitchens', plan.queries[2].query];
+  await agent.forgetCalls();
+  const body = await (await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify({ topic: 'Salt', depth: 1, queries }) })).json();
+  assert.deepEqual(body.queries.map((q) => [q.id, q.query]), [['1.1', plan.queries[2].query], ['1.2', 'salt in old kitchens']], 'in their order, none twice');
+  assert.equal(body.queries[0].reasoning, plan.queries[2].reasoning);
+  assert.deepEqual((await agent.calls()).filter((c) => c.label.startsWith('queries')), [], 'no model chose queries');
+  const asJson = await (await fetch(agent.url + researchPath({ topic: 'Salt', depth: 1, queries: JSON.stringify(queries) }))).json();
+  assert.deepEqual(asJson.report, body.report);
+});
+
+test('limits and defaults are told, and are those of a request without them', async (t) => {
+  const agent = await startAgent([], [], { env: () => ({ MODEL_PRICE_INPUT: '3', MODEL_PRICE_OUTPUT: '15' }) });
+  t.after(() => agent.stop());
+  const about = await (await fetch(`${agent.url}/api/research/about`)).json();
+  assert.equal(about.provider, 'anthropic');
+  assert.deepEqual(about.prices, { input: 3, output: 15 });
+  const plan = await (await fetch(`${agent.url}/api/research/plan?topic=x`)).json();
+  assert.equal(plan.depth, about.depth.default);
+  assert.equal(plan.breadth, about.breadth.default);
+});
+
+test('an answer of the model that is no use is asked for once more, then the run fails', async (t) => {
+  const agent = await startAgent(['--malformed-rate', '1']);
+  t.after(() => agent.stop());
+  const response = await fetch(agent.url + researchPath({ topic: 'x' }));
+  assert.equal(response.status, 500);
+  const problem = await response.json();
+  assert.match(problem.detail, /of no use/);
+  assert.equal(problem.attempts, 1);
+  assert.equal((await agent.calls()).length, 2);
+});
+
+test('a stream says which attempt failed, why, and when the next begins', async (t) => {
+  const agent = await startAgent([]);
+  t.after(() => agent.stop());
+  const read = async (parameters) => framesOf(await fetch(agent.url + researchPath(parameters), { headers: { Accept: 'text/event-stream' } }));
+  const before = Date.now();
+  const frames = await read({ topic: 'x', depth: 1, breadth: 1, injectFailure: 'search' });
+  const failed = frames.filter(([event]) => event === 'inngest.rollback').map(([, data]) => data);
+  assert.deepEqual(failed.map((f) => f.attempt), [1, 2, 3]);
+  assert.ok(failed.every((f) => f.error === 'injected failure of search' && f.nextAt > before && f.nextAt < Date.now() + 1000));
+  const attempts = frames.filter(([, d]) => d.data?.type === 'step' && d.data.step === 'search-1.1').map(([, d]) => [d.hashedStepId, d.data.attempt]);
+  assert.deepEqual(attempts, [1, 2, 3, 4].map((n) => [failed[0].hashedStepId, n]));
+});
+
+test('a stream says that no attempt follows', async (t) => {
+  const agent = await startAgent(['--refusal-rate', '1']);
+  t.after(() => agent.stop());
+  const response = await fetch(agent.url + researchPath({ topic: 'x' }), { headers: { Accept: 'text/event-stream' } });
+  const frames = await framesOf(response);
+  const [, last] = frames.at(-2);
+  assert.equal(frames.at(-2)[0], 'inngest.rollback');
+  assert.deepEqual([last.attempt, last.nextAt, last.error], [1, null, 'the model refused to answer']);
+  assert.equal(frames.at(-1)[1].status, 'failed');
 });
 
 test('clarifying questions', async (t) => {
@@ -122,10 +214,11 @@ test('a client that gave up gets the exact answer later', async (t) => {
 // ---- Kills ----
 
 // The call that a journaled step made, as the simulator labels it.
-function labelOf(entry, topic) {
-  if (entry.id === 'generate-queries') return `queries: ${topic}`;
-  if (entry.id === 'generate-report') return `report: ${topic}`;
-  return `${entry.id.startsWith('search') ? 'search' : 'learnings'}: ${entry.input.query}`;
+function labelOf(id, body) {
+  if (id === 'generate-queries') return `queries: ${body.topic}`;
+  if (id === 'generate-report') return `report: ${body.topic}`;
+  const [kind, number] = id.split('-');
+  return `${kind === 'search' ? 'search' : 'learnings'}: ${body.queries.find((q) => q.id === number).query}`;
 }
 
 async function outputOf(agent, url) {
@@ -154,11 +247,12 @@ async function research(agent, topic, signal, pauses) {
   }
   const response = await outputOf(agent, url);
   assert.equal(response.status, 200, await response.clone().text());
-  checkReport(await response.json(), topic);
+  const body = await response.json();
+  checkReport(body, topic);
   const steps = (await agent.run(id)).entries.filter((e) => e.kind === 'step done');
   const calls = await agent.calls();
   for (const step of steps) {
-    const label = labelOf(step, topic);
+    const label = labelOf(step.id, body);
     const successes = calls.filter((c) => c.label === label && c.outcome === 'ok');
     assert.ok(successes.length >= 1, `${label} was called`);
     // A step that an end found in the journal is never called after that end.

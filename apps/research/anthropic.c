@@ -1,0 +1,87 @@
+/* Anthropic's Messages API: POST /v1/messages. */
+#include <string.h>
+
+#include "apps/common/text.h"
+#include "apps/research/provider.h"
+#include "apps/research/settings.h"
+
+static sw_request make_request(sw_ctx *c, const model_call *call, bool streamed)
+{
+    const settings *s = &research_settings;
+    sw_value message = sw_map(c, "role", sw_str(c, "user"), "content", sw_str(c, call->prompt), NULL);
+    sw_value body = sw_map(c, "model", sw_str(c, s->model), "max_tokens", sw_int(call->tokens_max), "system",
+                           sw_str(c, call->system), "messages", sw_array(c, 1, message), NULL);
+    if (!sw_is_nil(call->schema)) {
+        sw_value format = sw_map(c, "type", sw_str(c, "json_schema"), "schema", call->schema, NULL);
+        sw_set(c, &body, "output_config", sw_map(c, "format", format, NULL));
+    }
+    if (streamed) sw_set(c, &body, "stream", sw_bool(true));
+    const char **headers = sw_alloc(c, 4 * sizeof *headers);
+    /* The version of June 2023 takes the key in a header of its own. */
+    bool bearer = strcmp(s->anthropic_version, "2023-06-01") != 0;
+    headers[0] = sw_printf(c, bearer ? "Authorization: Bearer %s" : "x-api-key: %s", s->model_key);
+    headers[1] = sw_printf(c, "anthropic-version: %s", s->anthropic_version);
+    headers[2] = "Content-Type: application/json";
+    return (sw_request){
+        .url = sw_printf(c, "%s/v1/messages", s->model_url), .headers = headers, .body = sw_json(c, body)};
+}
+
+static const char *unfit(sw_ctx *c, const char *reason)
+{
+    if (provider_is(reason, "end_turn") || provider_is(reason, "stop_sequence") || provider_is(reason, "tool_use"))
+        return NULL;
+    if (provider_is(reason, "refusal")) return "the model refused to answer";
+    if (provider_is(reason, "model_context_window_exceeded"))
+        return "the question is longer than the model's context window (--context-tokens)";
+    if (provider_is(reason, "max_tokens")) return "the model's answer was cut off at its longest length";
+    if (provider_is(reason, "pause_turn")) return "the model paused before it had answered";
+    return sw_printf(c, "the model stopped for an unknown reason: %s", reason ? reason : "none given");
+}
+
+static model_answer read_answer(sw_ctx *c, sw_value json)
+{
+    sw_value content = sw_get(json, "content"), usage = sw_get(json, "usage");
+    text all = {0};
+    text_add(c, &all, "");
+    for (size_t i = 0; i < sw_len(content); i++) { /* blocks of other types are skipped */
+        sw_value block = sw_at(content, i);
+        const char *words = sw_cstr(c, sw_get(block, "text"));
+        if (words && provider_is(sw_cstr(c, sw_get(block, "type")), "text")) text_add(c, &all, words);
+    }
+    return (model_answer){.text = all.data,
+                          .unfit = unfit(c, sw_cstr(c, sw_get(json, "stop_reason"))),
+                          .input_tokens = sw_as_int(sw_get(usage, "input_tokens"), 0),
+                          .output_tokens = sw_as_int(sw_get(usage, "output_tokens"), 0)};
+}
+
+static bool is_ping(const sw_sse *event) { return strcmp(event->event, "ping") == 0; }
+
+static bool is_end(const sw_sse *event) { return strcmp(event->event, "message_stop") == 0; }
+
+static const char *error_of(sw_ctx *c, sw_value error)
+{
+    const char *type = sw_cstr(c, sw_get(error, "type")), *message = sw_cstr(c, sw_get(error, "message"));
+    return sw_printf(c, "%s: %s", type ? type : "error", message ? message : "");
+}
+
+static model_event read_event(sw_ctx *c, const sw_sse *event, sw_value data)
+{
+    model_event e = {.text = sw_nil(), .input_tokens = -1, .output_tokens = -1};
+    sw_value delta = sw_get(data, "delta"), usage = sw_get(data, "usage");
+    if (strcmp(event->event, "error") == 0) e.error = error_of(c, sw_get(data, "error"));
+    if (strcmp(event->event, "content_block_delta") == 0 && provider_is(sw_cstr(c, sw_get(delta, "type")), "text_delta"))
+        e.text = sw_get(delta, "text");
+    if (strcmp(event->event, "message_start") == 0) usage = sw_get(sw_get(data, "message"), "usage");
+    if (strcmp(event->event, "message_delta") == 0) e.reason = sw_cstr(c, sw_get(delta, "stop_reason"));
+    if (e.reason) e.unfit = unfit(c, e.reason);
+    e.input_tokens = sw_as_int(sw_get(usage, "input_tokens"), -1);
+    e.output_tokens = sw_as_int(sw_get(usage, "output_tokens"), -1);
+    return e;
+}
+
+const provider provider_anthropic = {.name = "anthropic",
+                                     .request = make_request,
+                                     .answer = read_answer,
+                                     .is_ping = is_ping,
+                                     .is_end = is_end,
+                                     .event = read_event};

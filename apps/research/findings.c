@@ -1,0 +1,149 @@
+#include "apps/research/findings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/research/citations.h"
+#include "apps/research/prompt.h"
+#include "apps/research/question.h"
+#include "apps/research/steps.h"
+#include "apps/research/usage.h"
+
+enum { DIGEST_TOKENS_MAX = 3000 };
+
+findings findings_new(sw_ctx *c)
+{
+    return (findings){.sources = sw_array(c, 0),
+                      .learnings = sw_array(c, 0),
+                      .doubts = sw_array(c, 0),
+                      .notes = sw_array(c, 0),
+                      .queries = sw_array(c, 0),
+                      .usage = usage_none(c)};
+}
+
+sw_value findings_urls(sw_ctx *c, const findings *f)
+{
+    sw_value urls = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(f->sources); i++) sw_push(c, &urls, sw_get(sw_at(f->sources, i), "url"));
+    return urls;
+}
+
+/* The latest level's first: it asked closest to what is asked next. */
+sw_value findings_digest(sw_ctx *c, const findings *f)
+{
+    sw_value digest = sw_array(c, 0);
+    int64_t left = DIGEST_TOKENS_MAX;
+    for (size_t i = sw_len(f->notes); i > 0; i--) {
+        left -= prompt_cost(c, sw_at(f->notes, i - 1));
+        if (left < 0) break;
+        sw_push(c, &digest, sw_at(f->notes, i - 1));
+    }
+    return digest;
+}
+
+sw_value findings_begin_level(sw_ctx *c, findings *f, sw_value queries, int64_t depth)
+{
+    sw_value named = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(queries); i++) {
+        sw_value id = sw_strf(c, "%lld.%zu", (long long)depth, i + 1), query = sw_get(sw_at(queries, i), "query"),
+                 reasoning = sw_get(sw_at(queries, i), "reasoning");
+        sw_push(c, &named, sw_map(c, "id", id, "query", query, "reasoning", reasoning, NULL));
+        sw_push(c, &f->queries,
+                sw_map(c, "id", id, "query", query, "reasoning", reasoning, "depth", sw_int(depth), NULL));
+    }
+    return named;
+}
+
+/* ---- Numbers ---- */
+
+static int64_t number_of(sw_value sources, sw_value url)
+{
+    for (size_t i = 0; i < sw_len(sources); i++)
+        if (sw_equal(sw_get(sw_at(sources, i), "url"), url)) return (int64_t)i + 1;
+    return 0;
+}
+
+/* The numbers that a query's own sources have in the whole; those that are new get the next ones. */
+static int64_t *number_sources(sw_ctx *c, findings *f, sw_value own)
+{
+    int64_t *shown = sw_alloc(c, (sw_len(own) + 1) * sizeof *shown);
+    for (size_t i = 0; i < sw_len(own); i++) {
+        sw_value s = sw_at(own, i);
+        shown[i] = number_of(f->sources, sw_get(s, "url"));
+        if (shown[i] > 0) continue;
+        shown[i] = (int64_t)sw_len(f->sources) + 1;
+        sw_push(c, &f->sources,
+                sw_map(c, "n", sw_int(shown[i]), "title", sw_get(s, "title"), "url", sw_get(s, "url"), NULL));
+    }
+    return shown;
+}
+
+static sw_value renumbered(sw_ctx *c, sw_value numbers, const int64_t *shown, size_t count)
+{
+    sw_value out = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(numbers); i++) {
+        int64_t n = sw_as_int(sw_at(numbers, i), 0);
+        if (n >= 1 && (uint64_t)n <= count) sw_push(c, &out, sw_int(shown[n - 1]));
+    }
+    return out;
+}
+
+/* An item of an answer with the whole's numbers, and with what it is from. `texts` may hold marks too. */
+static sw_value placed(sw_ctx *c, sw_value item, sw_value query, const char *const *texts, const int64_t *shown,
+                       size_t count)
+{
+    sw_value out = sw_map(c, NULL);
+    for (; *texts; texts++)
+        sw_set(c, &out, *texts, sw_str(c, citations_checked(c, step_text(c, item, *texts), shown, count)));
+    sw_set(c, &out, "sources", renumbered(c, sw_get(item, "sources"), shown, count));
+    sw_set(c, &out, "query", sw_get(query, "query"));
+    sw_set(c, &out, "depth", sw_int(strtoll(step_text(c, query, "id"), NULL, 10)));
+    return out;
+}
+
+static void add_answer(sw_ctx *c, findings *f, sw_value query, sw_value own, sw_value answer)
+{
+    static const char *const of_learning[] = {"insight", "sourceRationale", "connection", NULL};
+    static const char *const of_doubt[] = {"doubt", NULL};
+    size_t count = sw_len(own);
+    int64_t *shown = number_sources(c, f, own);
+    sw_value learnings = sw_get(answer, "learnings"), doubts = sw_get(answer, "doubts");
+    for (size_t i = 0; i < sw_len(learnings); i++)
+        sw_push(c, &f->learnings, placed(c, sw_at(learnings, i), query, of_learning, shown, count));
+    for (size_t i = 0; i < sw_len(doubts); i++)
+        sw_push(c, &f->doubts, placed(c, sw_at(doubts, i), query, of_doubt, shown, count));
+    sw_push(c, &f->notes,
+            sw_map(c, "level", sw_int(strtoll(step_text(c, query, "id"), NULL, 10)), "query", sw_get(query, "query"),
+                   "note", sw_get(answer, "synthesisNote"), NULL));
+}
+
+/* ---- What to ask next ---- */
+
+static bool is_among(sw_value queries, sw_value query)
+{
+    for (size_t i = 0; i < sw_len(queries); i++)
+        if (sw_equal(sw_get(sw_at(queries, i), "query"), query)) return true;
+    return false;
+}
+
+static void add_follow_ups(sw_ctx *c, const findings *f, sw_value *next, sw_value follow_ups, int64_t most)
+{
+    for (size_t i = 0; i < sw_len(follow_ups) && (int64_t)i < most && sw_len(*next) < LEVEL_QUERIES_MAX; i++) {
+        sw_value query = sw_str(c, text_cut(c, step_text(c, sw_at(follow_ups, i), "query"), QUERY_CHARACTERS_MAX));
+        if (is_among(f->queries, query) || is_among(*next, query)) continue;
+        sw_push(c, next, sw_map(c, "query", query, "reasoning", sw_get(sw_at(follow_ups, i), "reasoning"), NULL));
+    }
+}
+
+sw_value findings_end_level(sw_ctx *c, findings *f, sw_value queries, sw_value answers, int64_t follow_ups_max)
+{
+    sw_value next = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(answers); i++) {
+        sw_value got = sw_at(answers, i), answer = sw_get(got, "answer");
+        usage_add(c, &f->usage, sw_get(got, "usage"));
+        if (sw_is_nil(answer)) continue;
+        add_answer(c, f, sw_at(queries, i), sw_get(got, "sources"), answer);
+        add_follow_ups(c, f, &next, sw_get(answer, "followUps"), follow_ups_max);
+    }
+    return next;
+}

@@ -1,0 +1,98 @@
+/* The chat completions API, as OpenAI and the servers that people run themselves speak it: POST .../chat/completions. */
+#include <string.h>
+
+#include "apps/research/provider.h"
+#include "apps/research/settings.h"
+
+static sw_value message(sw_ctx *c, const char *role, const char *content)
+{
+    return sw_map(c, "role", sw_str(c, role), "content", sw_str(c, content), NULL);
+}
+
+static sw_value format_of(sw_ctx *c, sw_value schema)
+{
+    sw_value named = sw_map(c, "name", sw_str(c, "answer"), "strict", sw_bool(true), "schema", schema, NULL);
+    return sw_map(c, "type", sw_str(c, "json_schema"), "json_schema", named, NULL);
+}
+
+static sw_request make_request(sw_ctx *c, const model_call *call, bool streamed)
+{
+    const settings *s = &research_settings;
+    sw_value messages = sw_array(c, 2, message(c, "system", call->system), message(c, "user", call->prompt));
+    sw_value body = sw_map(c, "model", sw_str(c, s->model), "messages", messages, NULL);
+    /* Its reasoning models refuse max_tokens; not every other server knows the newer name. */
+    bool at_home = strncmp(s->model_url, "https://api.openai.com/", 23) == 0;
+    sw_set(c, &body, at_home ? "max_completion_tokens" : "max_tokens", sw_int(call->tokens_max));
+    if (!sw_is_nil(call->schema)) sw_set(c, &body, "response_format", format_of(c, call->schema));
+    if (streamed) {
+        sw_set(c, &body, "stream", sw_bool(true));
+        sw_set(c, &body, "stream_options", sw_map(c, "include_usage", sw_bool(true), NULL));
+    }
+    const char **headers = sw_alloc(c, 3 * sizeof *headers);
+    headers[0] = "Content-Type: application/json";
+    if (*s->model_key) headers[1] = sw_printf(c, "Authorization: Bearer %s", s->model_key);
+    return (sw_request){
+        .url = sw_printf(c, "%s/chat/completions", s->model_url), .headers = headers, .body = sw_json(c, body)};
+}
+
+static const char *unfit(sw_ctx *c, const char *reason)
+{
+    if (provider_is(reason, "stop")) return NULL;
+    if (provider_is(reason, "content_filter")) return "the model's answer was withheld by its content filter";
+    if (provider_is(reason, "length")) return "the model's answer was cut off at its longest length";
+    return sw_printf(c, "the model stopped for an unknown reason: %s", reason ? reason : "none given");
+}
+
+static const char *refusal_of(sw_ctx *c, sw_value said)
+{
+    const char *refusal = sw_cstr(c, sw_get(said, "refusal"));
+    return refusal && *refusal ? sw_printf(c, "the model refused to answer: %.200s", refusal) : NULL;
+}
+
+static model_answer read_answer(sw_ctx *c, sw_value json)
+{
+    sw_value choice = sw_at(sw_get(json, "choices"), 0), said = sw_get(choice, "message"), usage = sw_get(json, "usage");
+    const char *words = sw_cstr(c, sw_get(said, "content")), *refused = refusal_of(c, said);
+    return (model_answer){.text = words ? words : "",
+                          .unfit = refused ? refused : unfit(c, sw_cstr(c, sw_get(choice, "finish_reason"))),
+                          .input_tokens = sw_as_int(sw_get(usage, "prompt_tokens"), 0),
+                          .output_tokens = sw_as_int(sw_get(usage, "completion_tokens"), 0)};
+}
+
+static bool is_ping(const sw_sse *event)
+{
+    (void)event; /* comment lines, which no reader sees */
+    return false;
+}
+
+static bool is_end(const sw_sse *event) { return strcmp(event->data, "[DONE]") == 0; }
+
+/* Servers differ: {"error": {"message": ...}} or {"error": "..."}. */
+static const char *error_of(sw_ctx *c, sw_value error)
+{
+    if (sw_is_nil(error)) return NULL;
+    const char *message = sw_cstr(c, sw_get(error, "message")), *whole = sw_cstr(c, error);
+    return message ? message : whole ? whole : "an error without a message";
+}
+
+static model_event read_event(sw_ctx *c, const sw_sse *event, sw_value data)
+{
+    (void)event;
+    sw_value choice = sw_at(sw_get(data, "choices"), 0), delta = sw_get(choice, "delta"), usage = sw_get(data, "usage");
+    model_event e = {.text = sw_get(delta, "content"),
+                     .error = error_of(c, sw_get(data, "error")),
+                     .reason = sw_cstr(c, sw_get(choice, "finish_reason")),
+                     .input_tokens = sw_as_int(sw_get(usage, "prompt_tokens"), -1),
+                     .output_tokens = sw_as_int(sw_get(usage, "completion_tokens"), -1)};
+    const char *refused = refusal_of(c, delta);
+    if (refused) e.reason = "refusal";
+    if (e.reason) e.unfit = refused ? refused : unfit(c, e.reason);
+    return e;
+}
+
+const provider provider_openai = {.name = "openai",
+                                  .request = make_request,
+                                  .answer = read_answer,
+                                  .is_ping = is_ping,
+                                  .is_end = is_end,
+                                  .event = read_event};

@@ -1,0 +1,110 @@
+#include "apps/research/prompt.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Half tokens: three bytes of ASCII are one token, any other character one and a half. */
+enum { HALVES_OF_ASCII = 2, ASCII_BYTES = 3, HALVES_OF_OTHER = 3 };
+
+/* Adds the byte to the counts. */
+static void count_byte(unsigned char byte, int64_t *ascii, int64_t *others)
+{
+    *ascii += byte < 0x80;
+    *others += byte >= 0xC0; /* a character's first byte */
+}
+
+static int64_t tokens_of_counts(int64_t ascii, int64_t others)
+{
+    return ((ascii + ASCII_BYTES - 1) / ASCII_BYTES * HALVES_OF_ASCII + others * HALVES_OF_OTHER + 1) / 2;
+}
+
+int64_t prompt_tokens(const char *words, size_t len)
+{
+    int64_t ascii = 0, others = 0;
+    for (size_t i = 0; i < len; i++) count_byte((unsigned char)words[i], &ascii, &others);
+    return tokens_of_counts(ascii, others);
+}
+
+sw_value prompt_cut(sw_ctx *c, sw_value words, int64_t tokens)
+{
+    const char *data = words.via.str.ptr;
+    int64_t ascii = 0, others = 0;
+    assert(words.type == MSGPACK_OBJECT_STR);
+    for (size_t i = 0; i < sw_len(words); i++) {
+        count_byte((unsigned char)data[i], &ascii, &others);
+        if (tokens_of_counts(ascii, others) > tokens) return sw_strn(c, data, i);
+    }
+    return words;
+}
+
+prompt prompt_new(sw_ctx *c, int64_t tokens)
+{
+    prompt p = {.c = c, .left = tokens};
+    text_add(c, &p.text, "");
+    return p;
+}
+
+static void add(prompt *p, const char *words, size_t len)
+{
+    text_append(p->c, &p->text, words, len);
+    p->left -= prompt_tokens(words, len);
+}
+
+void prompt_say(prompt *p, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(len >= 0);
+    char *said = sw_alloc(p->c, (size_t)len + 1);
+    (void)vsnprintf(said, (size_t)len + 1, format, again);
+    va_end(again);
+    add(p, said, (size_t)len);
+}
+
+void prompt_line(prompt *p, const char *label, const char *value)
+{
+    char *line = sw_printf(p->c, "%s: %s\n", label, value);
+    for (char *at = line; at[0] && at[1]; at++)
+        if ((unsigned char)*at < ' ') *at = ' ';
+    add(p, line, strlen(line));
+}
+
+void prompt_open(prompt *p, const char *tag) { prompt_say(p, "<%s>\n", tag); }
+
+void prompt_close(prompt *p, const char *tag) { prompt_say(p, "</%s>\n", tag); }
+
+static text line_of(sw_ctx *c, sw_value value)
+{
+    sw_bytes json = sw_json(c, value);
+    text line = {0};
+    for (size_t i = 0; i < json.len;) {
+        const char *open = memchr(json.data + i, '<', json.len - i);
+        size_t plain = open ? (size_t)(open - json.data) - i : json.len - i;
+        text_append(c, &line, json.data + i, plain);
+        i += plain;
+        if (!open) break;
+        text_add(c, &line, "\\u003c");
+        i++;
+    }
+    text_add(c, &line, "\n");
+    return line;
+}
+
+int64_t prompt_cost(sw_ctx *c, sw_value value)
+{
+    text line = line_of(c, value);
+    return prompt_tokens(line.data, line.len);
+}
+
+bool prompt_offer(prompt *p, sw_value value)
+{
+    text line = line_of(p->c, value);
+    if (prompt_tokens(line.data, line.len) > p->left - p->kept) return false;
+    add(p, line.data, line.len);
+    return true;
+}

@@ -1,0 +1,33 @@
+/* prompt: what the model is asked, within a budget of tokens: instructions, lines "Label: value", and blocks of data.
+ * A block is a tag, a JSON value a line, and the tag's end; no text in it can end it, since each "<" in it is written as
+ * JSON's \u003c. Tokens are counted by an estimate that is rather too high. */
+#ifndef RESEARCH_PROMPT_H
+#define RESEARCH_PROMPT_H
+
+#include "apps/common/text.h"
+
+typedef struct prompt {
+    sw_ctx *c;
+    text text;
+    int64_t left; /* tokens; what is said must fit, what is data is offered */
+    int64_t kept; /* of these: for data that is offered later */
+} prompt;
+
+prompt prompt_new(sw_ctx *c, int64_t tokens);
+
+void prompt_say(prompt *p, const char *format, ...) SW_PRINTF(2, 3);
+void prompt_line(prompt *p, const char *label, const char *value); /* control characters become blanks */
+void prompt_open(prompt *p, const char *tag);
+void prompt_close(prompt *p, const char *tag);
+
+/* A line of data; false if it does not fit. */
+bool prompt_offer(prompt *p, sw_value value);
+
+/* What the line costs, and what a text costs. */
+int64_t prompt_cost(sw_ctx *c, sw_value value);
+int64_t prompt_tokens(const char *words, size_t len);
+
+/* The longest beginning of the text that costs at most so much, cut between characters. */
+sw_value prompt_cut(sw_ctx *c, sw_value words, int64_t tokens);
+
+#endif

@@ -1,0 +1,233 @@
+#include "apps/research/question.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apps/common/text.h"
+#include "apps/research/steps.h"
+
+/* Which requests have the parameter: those of this kind and the kinds behind it. */
+static const struct {
+    const char *name;
+    question_kind from;
+} parameters[] = {{"topic", ASKS_TOPIC},          {"depth", ASKS_PLAN},        {"breadth", ASKS_PLAN},
+                  {"clarifications", ASKS_PLAN},  {"queries", ASKS_RESEARCH},  {"researchId", ASKS_RESEARCH},
+                  {"injectFailure", ASKS_RESEARCH}, {"failureRate", ASKS_RESEARCH}};
+
+enum { PARAMETERS = sizeof parameters / sizeof parameters[0] };
+
+/* The first thing that is wrong is what the client is told. */
+static void object(question *q, const char *wrong)
+{
+    if (!q->wrong) q->wrong = wrong;
+}
+
+/* ---- Where they come from ---- */
+
+static const char *list_of(sw_ctx *c, question_kind kind)
+{
+    text all = {0};
+    for (size_t i = 0; i < PARAMETERS; i++)
+        if (parameters[i].from <= kind) text_addf(c, &all, "%s%s", all.len ? ", " : "", parameters[i].name);
+    return all.data;
+}
+
+static bool is_parameter(const char *name, question_kind kind)
+{
+    for (size_t i = 0; i < PARAMETERS; i++)
+        if (strcmp(parameters[i].name, name) == 0) return parameters[i].from <= kind;
+    return false;
+}
+
+static void read_body(sw_ctx *c, question *q, question_kind kind)
+{
+    sw_bytes body = sw_body(c);
+    const char *message;
+    if (strcmp(sw_method(c), "POST") != 0) return;
+    if (!sw_json_try(c, body.data, body.len, &q->body, &message)) {
+        object(q, sw_printf(c, "the body is not JSON: %s", message));
+    } else if (q->body.type != MSGPACK_OBJECT_MAP) {
+        object(q, "the body must be a JSON object of parameters");
+    }
+    for (size_t i = 0; !q->wrong && i < sw_len(q->body); i++) {
+        const char *name = sw_cstr(c, q->body.via.map.ptr[i].key);
+        if (name && !is_parameter(name, kind))
+            object(q, sw_printf(c, "\"%.40s\" is no parameter: %s", name, list_of(c, kind)));
+    }
+}
+
+/* Of the body, or text of the query string; nil if it is not there. */
+static sw_value given(sw_ctx *c, const question *q, const char *name)
+{
+    return q->body.type == MSGPACK_OBJECT_MAP ? sw_get(q->body, name) : sw_str(c, sw_query(c, name));
+}
+
+/* A parameter that is JSON: in a body it is a part of that. */
+static sw_value given_json(sw_ctx *c, question *q, const char *name)
+{
+    sw_value v = given(c, q, name), parsed;
+    const char *message;
+    if (q->body.type == MSGPACK_OBJECT_MAP || sw_len(v) == 0) return sw_len(v) == 0 ? sw_nil() : v;
+    if (sw_json_try(c, v.via.str.ptr, sw_len(v), &parsed, &message)) return parsed;
+    object(q, sw_printf(c, "%s is not JSON: %s", name, message));
+    return sw_nil();
+}
+
+/* ---- Texts ---- */
+
+static int64_t characters(sw_value words)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < sw_len(words); i++) n += ((unsigned char)words.via.str.ptr[i] & 0xC0) != 0x80;
+    return n;
+}
+
+/* Chunks and prompts take only UTF-8, and JSON gives nothing else. */
+static bool is_utf8(sw_ctx *c, sw_value words)
+{
+    sw_bytes json = sw_json(c, words);
+    return sw_equal(sw_json_parse(c, json.data, json.len), words);
+}
+
+static bool is_blank(sw_value words)
+{
+    size_t i = 0;
+    while (i < sw_len(words) && strchr(" \t\r\n", words.via.str.ptr[i])) i++;
+    return i == sw_len(words);
+}
+
+/* NULL, or what is wrong with the text. */
+static const char *text_wrong(sw_ctx *c, const char *name, sw_value words, int64_t most)
+{
+    if (words.type != MSGPACK_OBJECT_STR) return sw_printf(c, "%s must be text", name);
+    if (is_blank(words)) return sw_printf(c, "%s is empty", name);
+    if (!is_utf8(c, words)) return sw_printf(c, "%s is not UTF-8", name);
+    if (characters(words) > most) return sw_printf(c, "%s is longer than %lld characters", name, (long long)most);
+    return NULL;
+}
+
+static void read_topic(sw_ctx *c, question *q)
+{
+    q->topic = given(c, q, "topic");
+    const char *wrong = text_wrong(c, "topic", q->topic, TOPIC_CHARACTERS_MAX);
+    if (sw_is_nil(q->topic) || (q->topic.type == MSGPACK_OBJECT_STR && is_blank(q->topic))) wrong = "topic is missing";
+    if (wrong) object(q, wrong);
+}
+
+static void read_id(sw_ctx *c, question *q)
+{
+    q->research_id = given(c, q, "researchId");
+    if (sw_is_nil(q->research_id) || (q->research_id.type == MSGPACK_OBJECT_STR && sw_len(q->research_id) == 0)) {
+        q->research_id = sw_str(c, sw_run_id(c));
+        return;
+    }
+    const char *wrong = text_wrong(c, "researchId", q->research_id, ID_CHARACTERS_MAX);
+    if (wrong) object(q, wrong);
+}
+
+/* ---- Numbers ---- */
+
+static int64_t read_number(sw_ctx *c, question *q, const char *name, int64_t fallback, int64_t most)
+{
+    sw_value v = given(c, q, name);
+    if (sw_is_nil(v)) return fallback;
+    const char *digits = sw_cstr(c, v);
+    char *end = NULL;
+    int64_t n = digits ? strtoll(digits, &end, 10) : sw_as_int(v, 0);
+    if (digits && (end == digits || *end)) n = 0;
+    if (n >= 1 && n <= most) return n;
+    object(q, sw_printf(c, "%s must be a whole number from 1 to %lld", name, (long long)most));
+    return fallback;
+}
+
+static double read_share(sw_ctx *c, question *q, sw_value v)
+{
+    const char *digits = sw_cstr(c, v);
+    char *end = NULL;
+    double share = digits ? strtod(digits, &end) : sw_as_double(v, -1);
+    if (digits && (end == digits || *end)) share = -1;
+    if (!(share >= 0 && share <= 1)) object(q, "failureRate must be a number from 0 to 1");
+    return share;
+}
+
+static void read_fault(sw_ctx *c, question *q)
+{
+    sw_value kind = given(c, q, "injectFailure"), rate = given(c, q, "failureRate");
+    const char *name = sw_cstr(c, kind);
+    if (sw_len(kind) == 0 && sw_is_nil(rate)) return;
+    if (!sw_is_nil(kind) && (!name || (*name && strcmp(name, "search") != 0 && strcmp(name, "learn") != 0 &&
+                                       strcmp(name, "report") != 0)))
+        object(q, "injectFailure must be search, learn or report");
+    double share = sw_is_nil(rate) ? 1 : read_share(c, q, rate);
+    q->fault = sw_map(c, "kind", sw_str(c, name ? name : ""), "rate", sw_double(share), NULL);
+}
+
+/* ---- The plan ---- */
+
+static void read_clarifications(sw_ctx *c, question *q)
+{
+    sw_value v = given_json(c, q, "clarifications");
+    q->clarifications = sw_is_nil(v) ? sw_map(c, NULL) : v;
+    if (q->clarifications.type != MSGPACK_OBJECT_MAP && q->clarifications.type != MSGPACK_OBJECT_ARRAY) {
+        object(q, "clarifications must be a JSON object of question and answer");
+        return;
+    }
+    sw_bytes json = sw_json(c, q->clarifications);
+    if (characters(sw_strn(c, json.data, json.len)) > CLARIFICATIONS_CHARACTERS_MAX)
+        object(q, sw_printf(c, "clarifications is longer than %d characters", CLARIFICATIONS_CHARACTERS_MAX));
+}
+
+/* A string, or an object with more about it. */
+static void read_query(sw_ctx *c, question *q, sw_value item)
+{
+    sw_value words = item.type == MSGPACK_OBJECT_MAP ? sw_get(item, "query") : item;
+    const char *wrong = text_wrong(c, "a query", words, QUERY_CHARACTERS_MAX);
+    if (wrong) object(q, wrong);
+    sw_value query = sw_map(c, "query", words, NULL);
+    static const char *const members[] = {"reasoning", "angle"};
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        sw_value more = sw_get(item, members[i]);
+        if (!sw_is_nil(more) && (more.type != MSGPACK_OBJECT_STR || characters(more) > TOPIC_CHARACTERS_MAX))
+            object(q, sw_printf(c, "the %s of a query must be text of at most %d characters", members[i],
+                                TOPIC_CHARACTERS_MAX));
+        sw_set(c, &query, members[i], sw_is_nil(more) ? sw_str(c, "") : more);
+    }
+    for (size_t i = 0; i < sw_len(q->queries); i++)
+        if (sw_equal(sw_get(sw_at(q->queries, i), "query"), words)) return; /* asked once */
+    sw_push(c, &q->queries, query);
+}
+
+static void read_queries(sw_ctx *c, question *q)
+{
+    sw_value v = given_json(c, q, "queries");
+    if (sw_is_nil(v)) {
+        if (q->body.type == MSGPACK_OBJECT_MAP && !sw_is_nil(sw_get(q->body, "queries")))
+            object(q, "queries must be a JSON array of 1 to 10 queries");
+        return;
+    }
+    if (v.type != MSGPACK_OBJECT_ARRAY || sw_len(v) > BREADTH_MAX) {
+        object(q, "queries must be a JSON array of 1 to 10 queries");
+        return;
+    }
+    q->queries = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(v); i++) read_query(c, q, sw_at(v, i));
+}
+
+question question_read(sw_ctx *c, question_kind kind)
+{
+    question q = {.body = sw_nil(), .research_id = sw_nil(), .queries = sw_nil(), .fault = sw_nil()};
+    read_body(c, &q, kind);
+    if (q.wrong) return q;
+    read_topic(c, &q);
+    if (kind < ASKS_PLAN) return q;
+    q.depth = read_number(c, &q, "depth", DEPTH_DEFAULT, DEPTH_MAX);
+    read_clarifications(c, &q);
+    if (kind == ASKS_RESEARCH) {
+        read_queries(c, &q);
+        read_id(c, &q);
+        read_fault(c, &q);
+    }
+    int64_t breadth = sw_is_nil(q.queries) ? BREADTH_DEFAULT : (int64_t)sw_len(q.queries);
+    q.breadth = read_number(c, &q, "breadth", breadth, BREADTH_MAX);
+    return q;
+}

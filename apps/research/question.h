@@ -1,0 +1,34 @@
+/* question: what a request asks for: its parameters, read from the query string or from a JSON object in the body, checked
+ * and with their defaults. */
+#ifndef RESEARCH_QUESTION_H
+#define RESEARCH_QUESTION_H
+
+#include <stepwell.h>
+
+enum {
+    TOPIC_CHARACTERS_MAX = 2000,
+    CLARIFICATIONS_CHARACTERS_MAX = 8000,
+    ID_CHARACTERS_MAX = 200,
+    DEPTH_DEFAULT = 2,
+    DEPTH_MAX = 5,
+    BREADTH_DEFAULT = 3,
+    BREADTH_MAX = 10,
+    LEVEL_QUERIES_MAX = 64
+};
+
+typedef struct question {
+    sw_value body;  /* of a POST; nil: the query string has the parameters */
+    sw_value topic; /* a string */
+    sw_value research_id;
+    int64_t depth, breadth;
+    sw_value clarifications; /* a map or an array */
+    sw_value queries;        /* [{query, reasoning, angle}]; nil: none were given */
+    sw_value fault;          /* nil, or what steps.h says */
+    const char *wrong;       /* NULL, or what is wrong with the request */
+} question;
+
+typedef enum question_kind { ASKS_TOPIC, ASKS_PLAN, ASKS_RESEARCH } question_kind;
+
+question question_read(sw_ctx *c, question_kind kind);
+
+#endif

@@ -1,0 +1,164 @@
+/* What the sources of one query teach. Numbers that the model gives are checked against the sources it was given. */
+#include <string.h>
+
+#include "apps/research/citations.h"
+#include "apps/research/model.h"
+#include "apps/research/prompt.h"
+#include "apps/research/schema.h"
+#include "apps/research/steps.h"
+#include "apps/research/usage.h"
+
+enum { LEARNINGS_MOST = 5, DOUBTS_MOST = 3 };
+
+static sw_value learn_schema(sw_ctx *c, int64_t follow_ups)
+{
+    sw_value numbers = schema_integers(c, "numbers of the sources that say so");
+    sw_value learning = schema_object(c, "insight", schema_string(c), "sources", numbers, "sourceRationale",
+                                      schema_string(c), "connection", schema_string(c), NULL);
+    sw_value doubt = schema_object(c, "doubt", schema_string(c), "sources", numbers, NULL);
+    sw_value follow_up = schema_object(c, "query", schema_string(c), "reasoning", schema_string(c), NULL);
+    return schema_object(c, "learnings", schema_array(c, learning, 0, LEARNINGS_MOST), "doubts",
+                         schema_array(c, doubt, 0, DOUBTS_MOST), "followUps",
+                         schema_array(c, follow_up, 0, follow_ups), "synthesisNote", schema_string(c), NULL);
+}
+
+/* ---- The prompt ---- */
+
+static void say_sources(prompt *p, sw_value sources)
+{
+    sw_ctx *c = p->c;
+    int64_t room = p->left - p->left / 4; /* the rest is for the digest */
+    size_t count = sw_len(sources);
+    prompt_open(p, "sources");
+    for (size_t i = 0; i < count; i++) {
+        sw_value s = sw_at(sources, i), line = sw_map(c, "source", sw_int((int64_t)i + 1), NULL);
+        static const char *const members[] = {"title", "url", "publishedDate", "author", "text"};
+        for (size_t k = 0; k < sizeof members / sizeof members[0]; k++) {
+            sw_value words = sw_get(s, members[k]);
+            if (words.type == MSGPACK_OBJECT_STR)
+                sw_set(c, &line, members[k], prompt_cut(c, words, room / (int64_t)count / 2));
+        }
+        (void)prompt_offer(p, line);
+    }
+    prompt_close(p, "sources");
+}
+
+static void say_digest(prompt *p, sw_value digest)
+{
+    if (sw_len(digest) == 0) return;
+    prompt_say(p, "\nWhat earlier searches have found; do not repeat it, but say what is new, what confirms it and what "
+                  "contradicts it:\n");
+    prompt_open(p, "digest");
+    for (size_t i = 0; i < sw_len(digest); i++)
+        if (!prompt_offer(p, sw_at(digest, i))) break;
+    prompt_close(p, "digest");
+}
+
+static const char *learn_prompt(sw_ctx *c, sw_value input)
+{
+    prompt p = prompt_new(c, model_prompt_room(model_answer_room()) - prompt_tokens(step_system, strlen(step_system)));
+    prompt_say(&p,
+               "Read the sources that a search found. Say what they teach about the topic, most important first: each "
+               "insight with the numbers of the sources that carry it, why they can be trusted with it, and how it "
+               "connects to the whole. Nothing that no source says; none if they say nothing about the topic. Say what is "
+               "uncertain, or where sources disagree, as doubts. Then write up to %d follow-up queries that go deeper. "
+               "Give numbers in \"sources\" only, not in the texts.\n\n",
+               (int)sw_as_int(sw_get(input, "followUps"), 0));
+    prompt_line(&p, "Today", step_text(c, input, "today"));
+    prompt_line(&p, "Topic", step_text(c, input, "topic"));
+    prompt_line(&p, "Query", step_text(c, input, "query"));
+    prompt_line(&p, "Follow-up queries", sw_printf(c, "%d", (int)sw_as_int(sw_get(input, "followUps"), 0)));
+    prompt_say(&p, "\nThe sources:\n");
+    say_sources(&p, sw_get(input, "sources"));
+    say_digest(&p, sw_get(input, "digest"));
+    return p.text.data;
+}
+
+/* ---- The check ---- */
+
+/* What the numbers in an answer are checked against. */
+typedef struct numbering {
+    const char *id; /* of the query, for the log */
+    size_t count;   /* sources that there are */
+    int64_t *same;  /* 1, 2, ..., count */
+} numbering;
+
+static bool holds(sw_value numbers, int64_t n)
+{
+    for (size_t i = 0; i < sw_len(numbers); i++)
+        if (sw_as_int(sw_at(numbers, i), 0) == n) return true;
+    return false;
+}
+
+/* Those that exist, each once. */
+static sw_value checked_numbers(sw_ctx *c, const numbering *n, sw_value given)
+{
+    sw_value kept = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(given); i++) {
+        int64_t number = sw_as_int(sw_at(given, i), 0);
+        if (number < 1 || (uint64_t)number > n->count)
+            sw_log(c, "learn-%s: [%lld] is none of the %zu sources: taken out", n->id, (long long)number, n->count);
+        else if (!holds(kept, number))
+            sw_push(c, &kept, sw_int(number));
+    }
+    return kept;
+}
+
+static sw_value checked_text(sw_ctx *c, const numbering *n, sw_value map, const char *key)
+{
+    return sw_str(c, citations_checked(c, step_text(c, map, key), n->same, n->count));
+}
+
+/* An insight that no source carries is the model's own, and goes. */
+static sw_value checked_learnings(sw_ctx *c, const numbering *n, sw_value given)
+{
+    sw_value kept = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(given) && sw_len(kept) < LEARNINGS_MOST; i++) {
+        sw_value l = sw_at(given, i), sources = checked_numbers(c, n, sw_get(l, "sources"));
+        if (sw_len(sources) == 0) {
+            sw_log(c, "learn-%s: an insight without a source: taken out", n->id);
+            continue;
+        }
+        sw_push(c, &kept,
+                sw_map(c, "insight", checked_text(c, n, l, "insight"), "sourceRationale",
+                       checked_text(c, n, l, "sourceRationale"), "connection", checked_text(c, n, l, "connection"),
+                       "sources", sources, NULL));
+    }
+    return kept;
+}
+
+static sw_value checked_doubts(sw_ctx *c, const numbering *n, sw_value given)
+{
+    sw_value kept = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(given) && i < DOUBTS_MOST; i++)
+        sw_push(c, &kept,
+                sw_map(c, "doubt", checked_text(c, n, sw_at(given, i), "doubt"), "sources",
+                       checked_numbers(c, n, sw_get(sw_at(given, i), "sources")), NULL));
+    return kept;
+}
+
+static numbering numbering_of(sw_ctx *c, sw_value input)
+{
+    numbering n = {.id = step_text(c, input, "id"), .count = sw_len(sw_get(input, "sources"))};
+    n.same = sw_alloc(c, (n.count + 1) * sizeof *n.same);
+    for (size_t i = 0; i < n.count; i++) n.same[i] = (int64_t)i + 1;
+    return n;
+}
+
+sw_value step_learn(sw_ctx *c, sw_value input)
+{
+    const numbering n = numbering_of(c, input);
+    step_begin(c, input, sw_printf(c, "learn-%s", n.id), "learn", step_text(c, input, "query"));
+    sw_value schema = learn_schema(c, sw_as_int(sw_get(input, "followUps"), 0)), usage = usage_none(c);
+    sw_value answer = model_ask(c, step_system, learn_prompt(c, input), schema, &usage);
+    sw_value learnings = checked_learnings(c, &n, sw_get(answer, "learnings"));
+    sw_value doubts = checked_doubts(c, &n, sw_get(answer, "doubts")), note = sw_get(answer, "synthesisNote");
+    sw_value news = step_news(c, "learnings", input);
+    sw_set(c, &news, "learnings", learnings);
+    sw_set(c, &news, "doubts", doubts);
+    sw_set(c, &news, "note", note);
+    sw_push_chunk(c, news);
+    step_tell_usage(c, usage);
+    return sw_map(c, "learnings", learnings, "doubts", doubts, "followUps", sw_get(answer, "followUps"),
+                  "synthesisNote", note, "usage", usage, NULL);
+}

@@ -1,0 +1,178 @@
+// What the agent writes: every number names a source that says so, sources are data, prompts fit the model.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { framesOf, researchPath, startAgent } from './agent.mjs';
+
+const REFERENCES = '\n## References\n';
+const marksOf = (text) => [...text.matchAll(/\[(\d+)\]/g)].map((m) => Number(m[1]));
+const unique = (numbers) => [...new Set(numbers)].sort((a, b) => a - b);
+const promptOf = (asked) => asked.body?.messages?.[0]?.content ?? '';
+const isLearn = (asked) => promptOf(asked).startsWith('Read the sources');
+const isReport = (asked) => promptOf(asked).startsWith('Write a research report');
+// The lines of a block of data in a prompt, read as JSON.
+const blockOf = (prompt, tag) => {
+  const lines = prompt.split('\n'), from = lines.indexOf(`<${tag}>`), to = lines.indexOf(`</${tag}>`);
+  return from < 0 ? null : lines.slice(from + 1, to).map((line) => JSON.parse(line));
+};
+
+const researchOf = async (agent, parameters) => {
+  const response = await fetch(agent.url + researchPath(parameters));
+  assert.equal(response.status, 200, await response.clone().text());
+  return response.json();
+};
+
+// A report and its parts, checked: numbers name sources, learnings carry them, the list is of those that are cited.
+function checkNumbers(body) {
+  assert.deepEqual(body.sources.map((s) => s.n), body.sources.map((_, i) => i + 1));
+  const exists = (n) => n >= 1 && n <= body.sources.length;
+  for (const l of body.learnings) assert.ok(l.sources.length >= 1 && l.sources.every(exists), JSON.stringify(l));
+  assert.ok(body.doubts.every((d) => d.sources.every(exists)));
+  assert.equal(body.report.split(REFERENCES).length, 2, 'one list of references');
+  const [words, list] = body.report.split(REFERENCES);
+  const cited = unique(marksOf(words)), carried = unique([...body.learnings, ...body.doubts].flatMap((l) => l.sources));
+  assert.ok(cited.length >= 3);
+  assert.deepEqual(cited.filter((n) => !carried.includes(n)), [], 'every number is carried by a learning or a doubt');
+  const listed = [...list.matchAll(/^\[(\d+)\] .* (\S+)$/gm)].map((m) => [Number(m[1]), m[2]]);
+  assert.deepEqual(listed, cited.map((n) => [n, body.sources[n - 1].url]), 'the list is of what is cited');
+}
+
+test('wrong numbers are taken out of learnings and report, and logged; the stream has the same text', async (t) => {
+  const agent = await startAgent(['--wrong-citations', '0.4'], [], { hold: true });
+  t.after(() => agent.stop());
+  const parameters = { topic: 'Tidal power', depth: 2, breadth: 3 };
+  const frames = await framesOf(await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify(parameters), headers: { Accept: 'text/event-stream' } }));
+  const body = JSON.parse(frames.at(-1)[1].response.body);
+  checkNumbers(body);
+  const raw = JSON.parse(`[${agent.seen.find(isReport).answer.matchAll(/^data: (.*)$/gm).map((m) => m[1]).toArray().join(',')}]`)
+    .map((e) => e.delta?.text ?? '').join('');
+  const wrong = marksOf(raw.replace(/\[1, (\d+)\]/g, '[$1]')).filter((n) => n >= 9000);
+  assert.ok(wrong.length >= 3, 'the model cited what there is not');
+  assert.match(raw, /## References/, 'and wrote a list of its own');
+  assert.equal(marksOf(body.report).filter((n) => n >= 9000).length, 0);
+  assert.doesNotMatch(body.report, /90\d\d/);
+  const tokens = frames.filter(([event, d]) => event === 'inngest.stream' && d.data.type === 'token').map(([, d]) => d.data.text);
+  assert.ok(tokens.length > 100);
+  assert.equal(tokens.join(''), body.report, 'what was streamed is what is answered');
+  const log = agent.program.log();
+  assert.match(log, /generate-report: \d+ citations of sources that nothing given carries, taken out: /);
+  assert.match(log, /learn-1\.\d: \[\d+\] is none of the \d sources: taken out/);
+});
+
+test('each finding stands in the report with the numbers of its own sources', async (t) => {
+  const agent = await startAgent([]);
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Peat bogs', depth: 2, breadth: 2 });
+  checkNumbers(body);
+  assert.deepEqual(body.insights, { used: body.learnings.length, of: body.learnings.length });
+  for (const l of body.learnings) {
+    const marks = l.sources.map((n) => `[${n}]`).join('');
+    assert.ok(body.report.includes(`${l.insight.slice(0, -1)} ${marks}.`), `${l.insight} ${marks}`);
+  }
+  assert.match(body.report, /## What is uncertain/);
+  assert.ok(body.doubts.length > 0);
+});
+
+test('a source under two queries of a level has one number, and one of an earlier level is not read again', async (t) => {
+  const agent = await startAgent([], [], { hold: true });
+  t.after(() => agent.stop());
+  const queries = ['solar cells history', 'solar cells prices', 'solar cells history again'];
+  const body = await researchOf(agent, { topic: 'Solar cells', depth: 2, queries: JSON.stringify(queries) });
+  checkNumbers(body);
+  assert.equal(new Set(body.sources.map((s) => s.url)).size, body.sources.length);
+  const learned = agent.seen.filter(isLearn).map((a) => ({ level: /^Follow-up queries: 0$/m.test(promptOf(a)) ? 2 : 1, urls: blockOf(promptOf(a), 'sources').map((s) => s.url) }));
+  const first = learned.filter((l) => l.level === 1).flatMap((l) => l.urls), second = learned.filter((l) => l.level === 2).flatMap((l) => l.urls);
+  assert.ok(new Set(first).size < first.length, 'within a level each query reads all of its sources');
+  assert.ok(second.length > 0);
+  assert.deepEqual(second.filter((url) => first.includes(url)), []);
+});
+
+test('a query is read as soon as its own search is there', { timeout: 60000 }, async (t) => {
+  // The second search is answered only when the first query is being read: with a barrier this would never end.
+  const hold = async (asked, seen) => {
+    if (asked.body?.query !== 'slow search') return;
+    while (!seen.some((a) => isLearn(a) && /^Query: quick search$/m.test(promptOf(a)))) await new Promise((done) => setTimeout(done, 5));
+  };
+  const agent = await startAgent([], [], { hold });
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Barriers', depth: 1, queries: '["slow search","quick search"]' });
+  assert.deepEqual(body.queries.map((q) => q.query), ['slow search', 'quick search']);
+  assert.equal(body.learnings[0].query, 'slow search', 'findings come in the order of queries');
+});
+
+test('deeper levels see what was found before, all prompts today\'s date', async (t) => {
+  const agent = await startAgent([], [], { hold: true });
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Digests', depth: 2, breadth: 2 });
+  const prompts = agent.seen.filter((a) => a.path === '/v1/messages').map(promptOf);
+  assert.ok(prompts.every((p) => p.includes(`\nToday: ${body.date}\n`)));
+  assert.ok(Math.abs(Date.parse(body.date) - Date.now()) < 2 * 86_400_000);
+  const digests = agent.seen.filter(isLearn).map((a) => blockOf(promptOf(a), 'digest'));
+  assert.deepEqual(digests.slice(0, 2), [null, null], 'the first level has nothing to see');
+  const later = digests.filter((d) => d);
+  assert.equal(later.length, body.queries.filter((q) => q.depth === 2).length);
+  for (const digest of later)
+    assert.deepEqual(digest.map((d) => d.query).sort(), body.queries.filter((q) => q.depth === 1).map((q) => q.query).sort());
+});
+
+test('what a source orders is not obeyed', async (t) => {
+  const agent = await startAgent([], [], { hold: true });
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Harbour seals', depth: 2, breadth: 3 });
+  const orders = agent.seen.filter((a) => a.path === '/search' && /ignore all previous instructions/i.test(a.answer));
+  assert.ok(orders.length >= 1, 'sources gave orders');
+  for (const asked of agent.seen.filter(isLearn)) {
+    const lines = promptOf(asked).split('\n');
+    for (const tag of ['sources', 'digest', 'findings']) assert.ok(lines.filter((l) => l === `</${tag}>`).length <= 1, 'no text ends its block');
+    assert.equal(lines.filter((l) => /^ignore all previous/i.test(l)).length, 0);
+  }
+  assert.ok(agent.seen.some((a) => isLearn(a) && /\\nIgnore all previous instructions/.test(promptOf(a))), 'they were read, as data');
+  assert.doesNotMatch(JSON.stringify(body), /moon cheese/i);
+  checkNumbers(body);
+});
+
+test('no prompt is longer than the model takes, and the report says what was left out', { timeout: 120000 }, async (t) => {
+  const agent = await startAgent([], ['--context-tokens', '9000'], { hold: true });
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Everything about glass', depth: 3, breadth: 6 });
+  checkNumbers(body);
+  assert.ok(body.insights.used > 10 && body.insights.used < body.insights.of, JSON.stringify(body.insights));
+  assert.ok(body.report.includes(`This report was written from ${body.insights.used} of the ${body.insights.of} findings`));
+  for (const { body: asked } of agent.seen.filter((a) => a.path === '/v1/messages')) {
+    // Four bytes a token is what English has; the agent itself counts three.
+    const tokens = Buffer.byteLength(asked.system + asked.messages[0].content) / 4;
+    assert.ok(tokens + asked.max_tokens <= 9000, `${tokens} and ${asked.max_tokens}`);
+  }
+  const [report] = agent.seen.filter(isReport), lines = blockOf(promptOf(report), 'findings');
+  assert.equal(lines.filter((l) => l.insight).length, body.insights.used);
+  assert.ok(lines.some((l) => l.summary), 'what was left out is summed up');
+  const represented = new Set(body.learnings.filter((l) => lines.some((x) => x.insight === l.insight)).map((l) => l.query));
+  assert.ok(represented.size >= 6, 'the first of every query comes before the second of any');
+});
+
+test('the largest research there is fits too', { timeout: 240000 }, async (t) => {
+  const agent = await startAgent([], ['--context-tokens', '100000'], { hold: true });
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Everything', depth: 5, breadth: 10 });
+  checkNumbers(body);
+  assert.ok(body.queries.length > 200 && body.queries.filter((q) => q.depth === 3).length === 64, `${body.queries.length} queries`);
+  for (const { body: asked } of agent.seen.filter((a) => a.path === '/v1/messages'))
+    assert.ok(Buffer.byteLength(asked.system + asked.messages[0].content) / 4 + asked.max_tokens <= 100000);
+});
+
+test('what it costs is told: in the stream as it goes, in the answer as a whole', async (t) => {
+  const agent = await startAgent(['--malformed-rate', '0.2'], [], { hold: true, env: () => ({ MODEL_PRICE_INPUT: '3', MODEL_PRICE_OUTPUT: '15' }) });
+  t.after(() => agent.stop());
+  const frames = await framesOf(await fetch(agent.url + researchPath({ topic: 'Costs', depth: 2, breadth: 2 }), { headers: { Accept: 'text/event-stream' } }));
+  const { usage } = JSON.parse(frames.at(-1)[1].response.body);
+  const told = frames.filter(([event, d]) => event === 'inngest.stream' && d.data.type === 'usage').map(([, d]) => d.data);
+  const sum = (key) => told.reduce((n, u) => n + u[key], 0);
+  for (const key of ['modelCalls', 'searches', 'inputTokens', 'outputTokens']) assert.equal(usage[key], sum(key), key);
+  assert.ok(Math.abs(usage.costDollars - sum('costDollars')) < 1e-5);
+  const models = agent.seen.filter((a) => a.path === '/v1/messages'), searches = agent.seen.filter((a) => a.path === '/search');
+  assert.equal(usage.modelCalls, models.length, 'those whose answer was of no use too');
+  assert.equal(usage.searches, searches.length);
+  const output = models.reduce((n, a) => n + Number([...a.answer.matchAll(/"output_tokens":\s*(\d+)/g)].at(-1)[1]), 0);
+  assert.equal(usage.outputTokens, output);
+  const found = searches.reduce((n, a) => n + JSON.parse(a.answer).costDollars.total, 0);
+  assert.ok(Math.abs(usage.costDollars - (usage.inputTokens * 3 + usage.outputTokens * 15) / 1e6 - found) < 1e-4);
+});

@@ -1,0 +1,132 @@
+/* Of a model's text only marks of sources that may be cited come out, wherever the text was cut into pieces. */
+#include "apps/research/citations.h"
+#include "tests/check.h"
+#include "tests/research/memory.h"
+
+#include <stdint.h>
+
+/* Source 2 may not be cited; 4 is shown as 40. */
+static const int64_t shown[] = {1, 0, 3, 40};
+enum { SHOWN = 4 };
+
+static const char *checked(const char *words) { return citations_checked(NULL, words, shown, SHOWN); }
+
+static const struct {
+    const char *in, *out;
+} examples[] = {
+    {"Plain.", "Plain."},
+    {"One [1].", "One [1]."},
+    {"Wrong [2].", "Wrong."},
+    {"None [99] and [0].", "None and."},
+    {"Renamed [4]!", "Renamed [40]!"},
+    {"Two [1][3].", "Two [1][3]."},
+    {"Half [1][2].", "Half [1]."},
+    {"List [1, 3].", "List [1][3]."},
+    {"List [1; 2;3].", "List [1][3]."},
+    {"Range [1-4].", "Range [1][3][40]."},
+    {"En dash [3\xE2\x80\x93" "4].", "En dash [3][40]."},
+    {"Backwards [4-1].", "Backwards."},
+    {"Huge [1-999999].", "Huge."},
+    {"Beyond numbers [18446744073709551617].", "Beyond numbers."},
+    {"Footnote [^1].", "Footnote [1]."},
+    {"Note [sic] [a1] [] [1,] [,1] [-1] [1 2].", "Note [sic] [a1] [] [1,] [,1] [-1] [1 2]."},
+    {"Linked [1](https://evil.example/x) on.", "Linked [1] on."},
+    {"Linked [9](https://evil.example/x) on.", "Linked on."},
+    {"Aside [1] (see below).", "Aside [1] (see below)."},
+    {"Aside [1](see below).", "Aside [1](see below)."},
+    {"Open [1](https://", "Open [1](https://"},
+    {"Ends [", "Ends ["},
+    {"Ends [1", "Ends [1"},
+    {"Ends [1]", "Ends [1]"},
+    {"Blanks at the end  ", "Blanks at the end  "},
+    {"Code `a[9]` and [9].", "Code `a[9]` and."},
+    {"Code ``a`[9]`` and [9].", "Code ``a`[9]`` and."},
+    {"Lone ` tick [9]\n\nNext [9].", "Lone ` tick [9]\n\nNext."},
+    {"```\nx[9]\n\ny[9]\n```\nz [9]\n", "```\nx[9]\n\ny[9]\n```\nz\n"},
+    {"Text.\n\n[1]: https://evil.example/\nMore [1].", "Text.\n\nMore [1]."},
+    {"Text.\n\n## References\n\n[1] A. https://x\n\n[2] B\n", "Text.\n\n"},
+    {"Text.\n\n**References**\n- [1] A\n- [9] B\n\n## After\nOn [1].", "Text.\n\n## After\nOn [1]."},
+    {"Text.\n\n## 5. References:\n1. A\n2. B", "Text.\n\n"},
+    {"Text.\n\n## References", "Text.\n\n"},
+    {"## References\n\nare what follows here [1].", "## References\n\nare what follows here [1]."},
+    {"## Sources\n\n1. Wind\n2. Sun [1]\n", "## Sources\n\n1. Wind\n2. Sun [1]\n"},
+    {"* an item\n** [1]\n**bold** [9] [1]\n", "* an item\n** [1]\n**bold** [1]\n"},
+    {"\xE6\xBC\xA2\xE5\xAD\x97 [1]\xE3\x80\x82 [9]\xE3\x80\x82", "\xE6\xBC\xA2\xE5\xAD\x97 [1]\xE3\x80\x82\xE3\x80\x82"},
+};
+enum { EXAMPLES = sizeof examples / sizeof examples[0] };
+
+static void what_comes_out(void)
+{
+    for (size_t i = 0; i < EXAMPLES; i++) CHECK_STR(checked(examples[i].in), examples[i].out);
+    memory_free();
+}
+
+/* In pieces of which the n-th is lengths[n % count] long. */
+static void check_pieces(const char *words, const size_t *lengths, size_t count)
+{
+    const char *whole = checked(words);
+    citations f = citations_new(NULL, shown, SHOWN);
+    text out = {0};
+    text_add(NULL, &out, "");
+    size_t len = strlen(words);
+    for (size_t at = 0, n = 0; at < len; n++) {
+        size_t piece = lengths[n % count] < len - at ? lengths[n % count] : len - at;
+        sw_bytes got = citations_take(&f, words + at, piece, false);
+        text_append(NULL, &out, got.data, got.len);
+        at += piece;
+    }
+    sw_bytes rest = citations_take(&f, "", 0, true);
+    text_append(NULL, &out, rest.data, rest.len);
+    CHECK_STR(out.data, whole);
+    CHECK_STR(f.out.data, whole);
+    memory_free();
+}
+
+static void pieces_make_no_difference(void)
+{
+    for (size_t i = 0; i < EXAMPLES; i++)
+        for (size_t first = 1; first < 20; first++)
+            for (size_t second = 1; second < 4; second++)
+                check_pieces(examples[i].in, (const size_t[]){first, second}, 2);
+}
+
+static uint64_t random_state = 20261126;
+
+static size_t random_below(size_t n)
+{
+    random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (size_t)(random_state >> 33) % n;
+}
+
+static void random_texts_in_random_pieces(void)
+{
+    static const char *const parts[] = {"[", "]", "1", "2", "99", ", ", "; ", "-", " ", "\n", "\n\n", "`", "```", "# ", "**",
+                                        "References", "(https://x)", "(", ")", ":", "word", "\xE2\x80\x93", "[1]", " [3]",
+                                        "\n## References\n", "\n[2]: ", "- "};
+    for (int round = 0; round < 20000; round++) {
+        char words[600] = "";
+        for (size_t n = random_below(30); n > 0; n--) strcat(words, parts[random_below(sizeof parts / sizeof parts[0])]);
+        const size_t lengths[] = {1 + random_below(9), 1 + random_below(3), 1 + random_below(40)};
+        check_pieces(words, lengths, 3);
+    }
+}
+
+static void tells_what_was_cited_and_dropped(void)
+{
+    citations f = citations_new(NULL, shown, SHOWN);
+    static const char words[] = "A [1]. B [2, 4]. C [7]. `[3]`";
+    (void)citations_take(&f, words, strlen(words), true);
+    CHECK(f.cited[0] && !f.cited[1] && !f.cited[2] && f.cited[3]);
+    CHECK_INT(f.dropped, 2);
+    CHECK_STR(f.dropped_marks.data, " [2, 4] [7]");
+    memory_free();
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {{"what comes out", what_comes_out},
+                                       {"pieces make no difference", pieces_make_no_difference},
+                                       {"random texts in random pieces", random_texts_in_random_pieces},
+                                       {"tells what was cited and dropped", tells_what_was_cited_and_dropped}};
+    return check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+}
