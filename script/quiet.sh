@@ -2,10 +2,12 @@
 # Read by the other scripts (. script/quiet.sh): what they do in silence, and how they set up build folders.
 
 # quietly TITLE COMMAND...: one line with the title and how long it took. All that COMMAND says goes into a file, which is named
-# when it fails, and then the script ends.
+# when it fails, and then the script ends. With BESIDE=1 in the environment other things are done meanwhile: the line is written
+# at once, at the end.
 quietly() {
-  printf '%s ... ' "$1" >&2
+  title="$1 ... "
   shift
+  [ -n "${BESIDE:-}" ] || { printf '%s' "$title" >&2; title=''; }
   log=$(mktemp "${TMPDIR:-/tmp}/stepwell-XXXXXX.log")
   trap 'rm -f "$log"; exit 130' INT
   begun=$(date +%s%N)
@@ -14,11 +16,11 @@ quietly() {
   trap - INT
   tenths=$((($(date +%s%N) - begun) / 100000000))
   if [ $code = 0 ]; then
-    echo "$((tenths / 10)).$((tenths % 10)) s" >&2
+    echo "$title$((tenths / 10)).$((tenths % 10)) s" >&2
     rm -f "$log"
     return 0
   fi
-  echo "failed after $((tenths / 10)).$((tenths % 10)) s" >&2
+  echo "${title}failed after $((tenths / 10)).$((tenths % 10)) s" >&2
   if [ "${CI:-}" = true ]; then cat "$log"; else tail -n 20 "$log"; fi >&2
   echo "${0##*/}: \"$*\" failed; all that it said is in $log" >&2
   exit 1
