@@ -21,10 +21,18 @@ enum { ETAG_BYTES = 64 };
 typedef enum file_outcome {
     FILE_READ,
     FILE_UNCHANGED,
+    FILE_CHANGED,   /* since the client had what its conditions speak of */
     FILE_IS_FOLDER, /* asked for without its final slash */
     FILE_MISSING,
     FILE_FAILED
 } file_outcome;
+
+/* Owned copies of the request's conditions; NULL: not sent. The thread must not look at the exchange: its owner may be
+ * told meanwhile that the client is gone. */
+typedef struct file_conditions {
+    char *match, *none_match;                /* all lines of the header, as one list */
+    char *unmodified_since, *modified_since; /* dates */
+} file_conditions;
 
 /* One request; made on the loop, worked on by one pool thread at a time, ended on the loop.
  *
@@ -33,11 +41,10 @@ typedef struct file_job {
     uv_work_t work;
     uv_loop_t *loop;
     http_exchange *x;
-    bool working;     /* a thread has it */
-    bool begun;       /* the head is sent: what comes are pieces */
-    int fd;           /* of a file that is sent in pieces; -1: none */
-    char *none_match; /* owned copies of the request's conditions; NULL: not sent. The thread must not look at the */
-    char *modified_since; /* exchange: its owner may be told meanwhile that the client is gone */
+    bool working; /* a thread has it */
+    bool begun;   /* the head is sent: what comes are pieces */
+    int fd;       /* of a file that is sent in pieces; -1: none */
+    file_conditions conditions;
     bool wants_body;
     bool wants_folder; /* the path ends in a slash or is empty */
     file_outcome outcome;
@@ -117,18 +124,45 @@ static int open_below(const char *dir, const char *path)
     return fd < 0 && (reason == ENOSYS || reason == EPERM) ? open_checked(dir, path) : fd;
 }
 
-static bool etag_listed(const char *list, const char *etag)
+/* RFC 9110, 8.8.3.2 and 13.1: a weak tag in the list is none where `strong` is asked for; ours are strong. */
+static bool etag_listed(const char *list, const char *etag, bool strong)
 {
     if (strcmp(list, "*") == 0) return true;
-    return strstr(list, etag) != NULL; /* an etag has quotes at both ends, so it is no part of another */
+    for (const char *at = list; *at;) {
+        bool weak = strncmp(at, "W/\"", 3) == 0;
+        if (weak) at += 2;
+        const char *end = *at == '"' ? strchr(at + 1, '"') : NULL;
+        if (!end) { /* no tag begins here */
+            at++;
+            continue;
+        }
+        size_t len = (size_t)(end + 1 - at);
+        if (!(weak && strong) && strlen(etag) == len && memcmp(at, etag, len) == 0) return true;
+        at = end + 1;
+    }
+    return false;
 }
 
-static bool unchanged(const file_job *job, time_t modified)
+/* False: the text is no date, and the condition not there. */
+static bool is_later(time_t modified, const char *date, bool *later)
 {
-    if (job->none_match) return etag_listed(job->none_match, job->etag);
-    if (!job->modified_since) return false;
-    time_t since = curl_getdate(job->modified_since, NULL);
-    return since != -1 && modified <= since;
+    time_t since = date ? curl_getdate(date, NULL) : -1;
+    *later = since != -1 && modified > since;
+    return since != -1;
+}
+
+/* In the order of RFC 9110, 13.2.2. FILE_READ: nothing is against it. */
+static file_outcome judge(const file_job *job, time_t modified)
+{
+    const file_conditions *on = &job->conditions;
+    bool later;
+    if (on->match) {
+        if (!etag_listed(on->match, job->etag, true)) return FILE_CHANGED;
+    } else if (is_later(modified, on->unmodified_since, &later) && later) {
+        return FILE_CHANGED;
+    }
+    if (on->none_match) return etag_listed(on->none_match, job->etag, false) ? FILE_UNCHANGED : FILE_READ;
+    return is_later(modified, on->modified_since, &later) && !later ? FILE_UNCHANGED : FILE_READ;
 }
 
 static bool same_file(const file_job *job)
@@ -166,8 +200,8 @@ static file_outcome take_file(file_job *job)
     snprintf(job->etag, sizeof(job->etag), "\"%llx-%llx-%lx\"", (unsigned long long)about.st_size,
              (unsigned long long)about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
     http_date(about.st_mtim.tv_sec, job->modified);
-    if (unchanged(job, about.st_mtim.tv_sec)) return FILE_UNCHANGED;
-    return job->wants_body ? read_piece(job) : FILE_READ;
+    file_outcome outcome = judge(job, about.st_mtim.tv_sec);
+    return outcome == FILE_READ && job->wants_body ? read_piece(job) : outcome;
 }
 
 static file_outcome look_up(file_job *job)
@@ -196,6 +230,7 @@ static void reply_plain(http_exchange *x, int status, const char *title)
     http_reply(x, status, headers, status == 405 || status == 503 ? 2 : 1, body, (size_t)len);
 }
 
+/* To the same path with a slash behind it. */
 static void redirect(http_exchange *x)
 {
     const http_request *r = http_exchange_request(x);
@@ -214,8 +249,10 @@ static void redirect(http_exchange *x)
 static void job_free(file_job *job)
 {
     if (job->fd >= 0) close(job->fd);
-    free(job->none_match);
-    free(job->modified_since);
+    free(job->conditions.match);
+    free(job->conditions.none_match);
+    free(job->conditions.unmodified_since);
+    free(job->conditions.modified_since);
     free(job->piece);
     free(job);
 }
@@ -304,6 +341,8 @@ static void answer(file_job *job)
     }
     if (job->outcome == FILE_IS_FOLDER)
         redirect(x);
+    else if (job->outcome == FILE_CHANGED)
+        reply_plain(x, 412, http_status_text(412));
     else if (job->outcome == FILE_MISSING)
         reply_plain(x, 404, "Not Found");
     else
@@ -346,11 +385,38 @@ static file_job *job_new(const char *dir, const char *path, bool *valid)
     return job;
 }
 
-static bool copy_header(const http_request *r, const char *name, char **copy)
+/* The first line of that name: of a date there may be no more. */
+static bool copy_date(const http_request *r, const char *name, char **copy)
 {
     const char *value = http_request_header(r, name);
     *copy = value ? strdup(value) : NULL;
     return !value || *copy;
+}
+
+static bool is_named(const http_header *h, const char *name) { return strcasecmp(h->name.data, name) == 0; }
+
+/* All lines of that name, with commas between them. */
+static bool copy_list(const http_request *r, const char *name, char **copy)
+{
+    size_t bytes = 0;
+    *copy = NULL;
+    for (size_t i = 0; i < r->header_count; i++)
+        if (is_named(&r->headers[i], name)) bytes += r->headers[i].value.len + 2;
+    if (bytes == 0) return true;
+    char *to = *copy = malloc(bytes + 1);
+    for (size_t i = 0; to && i < r->header_count; i++) {
+        if (!is_named(&r->headers[i], name)) continue;
+        if (to != *copy) to = stpcpy(to, ", ");
+        to = stpcpy(to, r->headers[i].value.data);
+    }
+    return *copy != NULL;
+}
+
+static bool copy_conditions(const http_request *r, file_conditions *to)
+{
+    return copy_list(r, "if-match", &to->match) && copy_list(r, "if-none-match", &to->none_match) &&
+           copy_date(r, "if-unmodified-since", &to->unmodified_since) &&
+           copy_date(r, "if-modified-since", &to->modified_since);
 }
 
 void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const char *path)
@@ -359,6 +425,10 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
     bool is_get = strcmp(r->method.data, "GET") == 0, valid = false;
     if (!is_get && strcmp(r->method.data, "HEAD") != 0) {
         reply_plain(x, 405, http_status_text(405));
+        return;
+    }
+    if (!*path) { /* the folder itself without its slash: what its page links to would be looked for beside it */
+        redirect(x);
         return;
     }
     file_job *job = job_new(dir, path + strspn(path, "/"), &valid);
@@ -371,9 +441,7 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
     job->loop = loop;
     job->wants_body = is_get;
     job->work.data = job;
-    if (!copy_header(r, "if-none-match", &job->none_match) ||
-        !copy_header(r, "if-modified-since", &job->modified_since) ||
-        uv_queue_work(loop, &job->work, on_work, on_done) != 0) {
+    if (!copy_conditions(r, &job->conditions) || uv_queue_work(loop, &job->work, on_work, on_done) != 0) {
         reply_plain(x, 503, http_status_text(503));
         job_free(job);
         return;
