@@ -23,9 +23,9 @@ static char *put(char *to, const void *data, size_t len)
     return to + len;
 }
 
-static size_t size_of(const http_request *r, size_t body_len, size_t rest)
+static size_t size_of(const http_request *r, http_text line_target, size_t body_len, size_t rest)
 {
-    size_t size = r->method.len + r->target.len + body_len + rest + 64;
+    size_t size = r->method.len + line_target.len + body_len + rest + 64;
     for (size_t i = 0; i < r->header_count; i++) size += r->headers[i].name.len + r->headers[i].value.len + 4;
     return size;
 }
@@ -44,12 +44,13 @@ static char *put_header(char *to, const http_conn *c, const http_header *h)
 char *handover_request(const http_conn *c, http_text body, size_t *len)
 {
     const http_request *r = &c->exchange.request;
+    http_text target = c->parser.target; /* as it came: with its host */
     size_t rest = c->bytes.end - c->bytes.at;
-    char *all = malloc(size_of(r, body.len, rest)), *to = all;
+    char *all = malloc(size_of(r, target, body.len, rest)), *to = all;
     if (!all) return NULL;
     to = put(to, r->method.data, r->method.len);
     to = put(to, " ", 1);
-    to = put(to, r->target.data, r->target.len);
+    to = put(to, target.data, target.len);
     to = put(to, c->parser.http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n", 11);
     for (size_t i = 0; i < r->header_count; i++) {
         if (!is_framing(&r->headers[i].name)) to = put_header(to, c, &r->headers[i]);
@@ -61,7 +62,7 @@ char *handover_request(const http_conn *c, http_text body, size_t *len)
     to = put(to, c->bytes.data + c->bytes.at, rest);
     if (c->has_displaced && rest > 0) *behind = c->displaced;
     *len = (size_t)(to - all);
-    assert(*len <= size_of(r, body.len, rest));
+    assert(*len <= size_of(r, target, body.len, rest));
     return all;
 }
 

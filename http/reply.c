@@ -146,7 +146,10 @@ static void head_done(http_conn *c, char *head)
     if (head != c->server->scratch) free(head);
 }
 
-static bool status_has_body(int status) { return status != 204 && status != 304; }
+static bool status_has_body(int status) { return status != 204 && status != 205 && status != 304; }
+
+/* 205 says that nothing follows; 204 and 304 may not say so (RFC 9110, 8.6 and 15.3.6). */
+static body_kind kind_without_body(int status) { return status == 205 ? BODY_SIZED : BODY_NONE; }
 
 static void reply_whole(http_conn *c, int status, const http_reply_header *headers, size_t count, const char *body,
                         size_t body_len)
@@ -158,8 +161,9 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
         c->keep_alive = false; /* it ends behind the earlier replies */
         return;
     }
-    body_kind kind = status_has_body(status) ? BODY_SIZED : BODY_NONE;
-    char *end = put_head(c, head, status, headers, count, kind, body_len);
+    bool has_body = status_has_body(status);
+    body_kind kind = has_body ? BODY_SIZED : kind_without_body(status);
+    char *end = put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
     if (copied > 0) end = put(end, body, copied);
     if (conn_kept(c)) conn_keep_reply(c, head, (size_t)(end - head), sends_body && copied == 0);
     struct iovec parts[2] = {{head, (size_t)(end - head)}, {(char *)(uintptr_t)body, body_len}};
@@ -204,9 +208,11 @@ static void begin(http_exchange *x, int status, const http_reply_header *headers
         conn_cut(c);
         return;
     }
-    char *end = put_head(c, head, status, headers, count, status_has_body(status) ? kind : BODY_NONE, body_len);
+    bool has_body = status_has_body(status);
+    if (!has_body) kind = kind_without_body(status);
+    char *end = put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
     struct iovec part = {head, (size_t)(end - head)};
-    if (kind == BODY_UNTIL_CLOSE && status_has_body(status)) c->ends_by_fin = conn_reset_on_close(c, true);
+    if (kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_reset_on_close(c, true);
     conn_gather(c, &part, 1);
     head_done(c, head);
 }

@@ -1,6 +1,7 @@
 #include "http/request_parser.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -373,6 +374,28 @@ static const char *copy_path(request_parser *p, http_text path)
     return copy;
 }
 
+/* Of "http://h?x" the path is empty, and "/" means the same (RFC 9110, 4.2.3). NULL: out of memory. */
+static const char *copy_with_slash(request_parser *p, http_text query)
+{
+    assert(!p->long_path); /* the path is no copy then */
+    char *copy = p->long_path = malloc(query.len + 3);
+    if (copy) sprintf(copy, "/?%s", query.data);
+    return copy;
+}
+
+/* What is behind the host, if one is named. False: out of memory. */
+static bool set_target(request_parser *p, http_text path, http_request *r)
+{
+    const char *end = p->target.data + p->target.len;
+    r->target = p->target;
+    if (p->authority.len == 0) return true;
+    r->target = (http_text){path.data, (size_t)(end - path.data)};
+    if (path.len > 0) return true;
+    r->target =
+        (http_text){path.data < end ? copy_with_slash(p, r->query) : "/", path.data < end ? r->query.len + 2 : 1};
+    return r->target.data != NULL;
+}
+
 /* RFC 9112, 3.2.2: where the target names a host, that is the request's; what the Host header says is ignored. */
 static bool override_host(request_parser *p)
 {
@@ -396,11 +419,11 @@ bool request_parser_request(request_parser *p, const request_bytes *bytes, http_
     http_text path = target_path(p->target, p->authority);
     const char *path_end = path.data + path.len, *target_end = p->target.data + p->target.len;
     r->method = p->method;
-    r->target = p->target;
     r->query =
         path_end < target_end ? (http_text){path_end + 1, (size_t)(target_end - path_end - 1)} : (http_text){"", 0};
     terminate(p->method);
     terminate(p->target);
+    if (!set_target(p, path, r)) return false;
     if (path.len > 0 && path_end < target_end) {
         path.data = copy_path(p, path);
         if (!path.data) return false;

@@ -231,6 +231,8 @@ bool http_router_add(http_router *r, const char *text, void *target, char *error
     return false;
 }
 
+const char *http_router_methods(const http_router *r) { return r->methods; }
+
 typedef struct search {
     http_text method; /* as asked */
     http_text as;     /* GET when HEAD is asked: the method to look for second */

@@ -21,6 +21,9 @@ void http_router_free(http_router *r);
  * HTTP_ALLOW_BYTES, or out of memory. */
 bool http_router_add(http_router *r, const char *route, void *target, char *error, size_t error_size);
 
+/* The methods of all routes, as in an Allow header: the answer to "OPTIONS *". */
+const char *http_router_methods(const http_router *r);
+
 typedef struct http_param {
     const char *name;  /* the router's */
     const char *value; /* decoded, zero-terminated; in the match */

@@ -98,7 +98,10 @@ static void set_defaults(http_server *s)
     http_server_options *o = &s->options;
     if (o->head_bytes_max == 0) o->head_bytes_max = 16384;
     if (o->headers_max == 0) o->headers_max = 100;
-    if (o->body_bytes_max == 0) o->body_bytes_max = (size_t)8 << 20;
+    if (o->body_none)
+        o->body_bytes_max = 0;
+    else if (o->body_bytes_max == 0)
+        o->body_bytes_max = (size_t)8 << 20;
     if (o->connections_max == 0) o->connections_max = 10000;
     if (o->write_queue_bytes_max == 0) o->write_queue_bytes_max = 256 << 10;
     if (o->head_timeout_ms == 0) o->head_timeout_ms = 10000;

@@ -38,9 +38,10 @@ typedef struct http_header {
 /* Valid while the exchange is open. */
 typedef struct http_request {
     http_text method;
-    http_text target; /* as sent: path and query, percent-encoded */
-    http_text path;   /* the part before '?', still encoded */
-    http_text query;  /* the part after '?', still encoded, "" if none */
+    http_text
+        target;      /* path and query as sent, percent-encoded; of a whole URL what is behind its host, "*" as it is */
+    http_text path;  /* the part before '?', still encoded */
+    http_text query; /* the part after '?', still encoded, "" if none */
     const http_header *headers;
     size_t header_count;
     http_text body; /* whole; chunked bodies are already decoded */
@@ -54,6 +55,7 @@ typedef struct http_server_options {
     size_t head_bytes_max;        /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
     size_t headers_max;           /* count; 0: 100. More: 431 */
     size_t body_bytes_max;        /* 0: 8 MiB. More: 413 */
+    bool body_none;               /* instead: a body of any byte gets 413 */
     size_t connections_max;       /* 0: 10,000. More: the one that has been idle longest is closed; if none has been for
                                      a second: 503 with Retry-After and close */
     size_t write_queue_bytes_max; /* unsent bytes of one connection above which http_exchange_writable is false; 0: 256

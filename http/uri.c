@@ -10,65 +10,85 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One decoded byte from text.data[*at]; -1: malformed. */
-static int next_byte(http_text text, size_t *at, int plus)
+/* The byte that text.data[at] begins an escape of; -1: it begins none. */
+static int escaped_byte(http_text text, size_t at)
 {
-    assert(*at < text.len);
-    unsigned char b = (unsigned char)text.data[(*at)++];
-    if (b == '+') return plus;
-    if (b != '%') return b > 0 ? b : -1;
-    if (text.len - *at < 2) return -1;
-    int high = hex_value(text.data[*at]), low = hex_value(text.data[*at + 1]);
-    *at += 2;
+    if (text.data[at] != '%' || text.len - at < 3) return -1;
+    int high = hex_value(text.data[at + 1]), low = hex_value(text.data[at + 2]);
     return high < 0 || low < 0 || (high | low) == 0 ? -1 : high << 4 | low;
 }
 
-static bool decode(http_text text, int plus, char *out, size_t *out_len)
+/* One decoded byte of a path from text.data[*at]; -1: malformed. */
+static int next_of_path(http_text text, size_t *at)
+{
+    assert(*at < text.len);
+    unsigned char b = (unsigned char)text.data[*at];
+    int escaped = escaped_byte(text, *at);
+    *at += escaped < 0 ? 1 : 3;
+    if (escaped >= 0) return escaped;
+    return b == '%' || b == 0 ? -1 : b;
+}
+
+/* One decoded byte of a query. */
+static int next_of_query(http_text text, size_t *at)
+{
+    assert(*at < text.len);
+    unsigned char b = (unsigned char)text.data[*at];
+    int escaped = escaped_byte(text, *at);
+    *at += escaped < 0 ? 1 : 3;
+    return escaped >= 0 ? escaped : b == '+' ? ' ' : b;
+}
+
+bool uri_decode_path(const char *text, size_t len, char *out, size_t *out_len)
 {
     size_t at = 0, n = 0;
-    while (at < text.len) {
-        int b = next_byte(text, &at, plus);
+    while (at < len) {
+        int b = next_of_path((http_text){text, len}, &at);
         if (b < 0) return false;
         out[n++] = (char)b;
     }
-    assert(n <= text.len);
+    assert(n <= len);
     out[n] = 0;
     *out_len = n;
     return true;
 }
 
-bool uri_decode_path(const char *text, size_t len, char *out, size_t *out_len)
+void uri_decode_query(const char *text, size_t len, char *out, size_t *out_len)
 {
-    return decode((http_text){text, len}, '+', out, out_len);
-}
-
-bool uri_decode_query(const char *text, size_t len, char *out, size_t *out_len)
-{
-    return decode((http_text){text, len}, ' ', out, out_len);
+    size_t at = 0, n = 0;
+    while (at < len) out[n++] = (char)next_of_query((http_text){text, len}, &at);
+    assert(n <= len);
+    out[n] = 0;
+    *out_len = n;
 }
 
 bool uri_valid(http_text text)
 {
     size_t at = 0;
     while (at < text.len) {
-        if (next_byte(text, &at, '+') < 0) return false;
+        if (next_of_path(text, &at) < 0) return false;
     }
     return true;
 }
 
-static bool equals(http_text text, int plus, const char *plain, size_t plain_len)
+bool uri_path_equals(http_text text, const char *plain, size_t plain_len)
 {
     size_t at = 0, n = 0;
     while (at < text.len) {
-        int b = next_byte(text, &at, plus);
+        int b = next_of_path(text, &at);
         if (b < 0 || n == plain_len || (unsigned char)plain[n++] != b) return false;
     }
     return n == plain_len;
 }
 
-bool uri_path_equals(http_text text, const char *plain, size_t plain_len)
+static bool query_equals(http_text text, const char *plain, size_t plain_len)
 {
-    return equals(text, '+', plain, plain_len);
+    size_t at = 0, n = 0;
+    while (at < text.len) {
+        int b = next_of_query(text, &at);
+        if (n == plain_len || (unsigned char)plain[n++] != b) return false;
+    }
+    return n == plain_len;
 }
 
 bool uri_query_next(http_text query, size_t *at, http_text *name, http_text *value)
@@ -91,8 +111,9 @@ bool uri_query(const char *query, size_t len, const char *name, char *value)
     http_text key, raw;
     size_t at = 0, name_len = strlen(name), value_len;
     while (uri_query_next((http_text){query, len}, &at, &key, &raw)) {
-        if (!uri_valid(key)) return false;
-        if (equals(key, ' ', name, name_len)) return uri_decode_query(raw.data, raw.len, value, &value_len);
+        if (!query_equals(key, name, name_len)) continue;
+        uri_decode_query(raw.data, raw.len, value, &value_len);
+        return true;
     }
     return false;
 }

@@ -1,5 +1,7 @@
-/* uri: percent-decoding of paths and queries. Refuses what has no single meaning: a '%' without two hex digits, and an
- * encoded zero. Allocates nothing. */
+/* uri: percent-decoding of paths and queries. An escape is '%' and two hex digits other than those of a zero. In a
+ * path, which says what is asked for, anything else behind a '%' is refused; in a query, which people and pages write
+ * by hand
+ * ("?q=100%"), it stands for itself, as browsers read it. Allocates nothing. */
 #ifndef HTTP_URI_H
 #define HTTP_URI_H
 
@@ -8,10 +10,10 @@
 
 #include "http/server.h"
 
-/* Decodes into `out`, which has len + 1 bytes or is `text` itself, and terminates it. False: malformed; `out` then
- * holds nothing of use. */
+/* Decode into `out`, which has len + 1 bytes or is `text` itself, and terminate it. False: malformed; `out` then holds
+ * nothing of use. */
 bool uri_decode_path(const char *text, size_t len, char *out, size_t *out_len);
-bool uri_decode_query(const char *text, size_t len, char *out, size_t *out_len); /* '+' is a space */
+void uri_decode_query(const char *text, size_t len, char *out, size_t *out_len); /* '+' is a space */
 
 /* True if each '%' begins a valid escape and none is a zero. */
 bool uri_valid(http_text text);
@@ -24,7 +26,7 @@ bool uri_path_equals(http_text text, const char *plain, size_t plain_len);
 bool uri_query_next(http_text query, size_t *at, http_text *name, http_text *value);
 
 /* The first parameter of that (plain) name, decoded and terminated in `value`, which has len + 1 bytes. False: there is
- * none, or it or a name before it is malformed. */
+ * none. */
 bool uri_query(const char *query, size_t len, const char *name, char *value);
 
 #endif

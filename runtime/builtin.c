@@ -43,12 +43,20 @@ static void reply_options(home *h, http_exchange *x, const char *allow)
     http_reply(x, 204, headers, n, "", 0);
 }
 
+/* RFC 9110, 9.3.7: "*" is the server itself. */
+static bool asks_about_server(const http_request *q)
+{
+    return strcmp(q->method.data, "OPTIONS") == 0 && strcmp(q->path.data, "*") == 0;
+}
+
 void builtin_no_route(home *h, http_exchange *x, const http_match *m)
 {
     if (m->result == HTTP_MATCH_BAD_PATH) {
         problem_reply(x, 400, "the path is not validly percent-encoded", NULL);
     } else if (m->result == HTTP_MATCH_TOO_LONG) {
-        problem_reply(x, 414, "the parameters in the path are longer than this server takes", NULL);
+        char why[80];
+        (void)snprintf(why, sizeof why, "the parameters in the path are longer than %d bytes", HTTP_PARAM_BYTES);
+        problem_reply(x, 414, why, NULL);
     } else if (m->result == HTTP_MATCH_METHOD) {
         http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
         static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
@@ -56,6 +64,9 @@ void builtin_no_route(home *h, http_exchange *x, const http_match *m)
             reply_options(h, x, m->allow);
         else
             http_reply(x, 405, headers, 2, body, sizeof body - 1);
+    } else if (asks_about_server(http_exchange_request(x))) {
+        const http_reply_header allow = {"Allow", http_router_methods(h->app->router)};
+        http_reply(x, 204, &allow, 1, "", 0);
     } else {
         problem_reply(x, 404, "nothing is at this path", NULL);
     }

@@ -76,15 +76,31 @@ static void digest(uint8_t out[STORE_KEY_BYTES], const http_text *texts, size_t 
 
 static http_text text(const char *s) { return (http_text){s, strlen(s)}; }
 
-static store_key make_key(const endpoint *e, const http_request *q, const idempotency_key *key)
+enum { CALLER_LINES_MAX = 8 };
+
+/* Endpoint, caller and key. All lines of the caller's header count, since a client can send one of its own before that
+ * of the proxy. False: more of them than there is room for. */
+static bool scope_of(const endpoint *e, const http_request *q, const idempotency_key *key,
+                     uint8_t hash[STORE_KEY_BYTES])
 {
-    const char *caller = e->options.caller_header ? http_request_header(q, e->options.caller_header) : NULL;
-    http_text scope[] = {text(e->route), text(caller ? caller : ""), {key->text, key->len}};
+    http_text scope[CALLER_LINES_MAX + 2] = {text(e->route)};
+    size_t n = 1;
+    for (size_t i = 0; e->options.caller_header && i < q->header_count; i++) {
+        if (strcasecmp(q->headers[i].name.data, e->options.caller_header) != 0) continue;
+        if (n > CALLER_LINES_MAX) return false;
+        scope[n++] = text(q->headers[i].value.data);
+    }
+    if (n == 1) scope[n++] = text("");
+    scope[n++] = (http_text){key->text, key->len};
+    digest(hash, scope, n);
+    return true;
+}
+
+static bool make_key(const endpoint *e, const http_request *q, const idempotency_key *key, store_key *out)
+{
     http_text request[] = {q->method, q->target, q->body};
-    store_key k = {.hash = {0}};
-    digest(k.hash, scope, 3);
-    digest(k.fingerprint, request, 3);
-    return k;
+    digest(out->fingerprint, request, 3);
+    return scope_of(e, q, key, out->hash);
 }
 
 /* ---- The table ---- */
@@ -253,8 +269,12 @@ static void look_up(home *h, const keyed *k, const store_key *key)
 void idempotency_take(home *h, const endpoint *e, http_exchange *x, const request_wish *w)
 {
     idempotency_key name;
+    store_key key;
     if (!read_key(x, w, &name)) return;
-    store_key key = make_key(e, http_exchange_request(x), &name);
+    if (!make_key(e, http_exchange_request(x), &name, &key)) {
+        refuse(x, 400, "the header that names the caller is there more than 8 times");
+        return;
+    }
     unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % h->count;
     if (owner != h->index) {
         h->move(h, owner, x, NULL);

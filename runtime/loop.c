@@ -312,7 +312,8 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
 {
     const sw_options *o = l->home.opt;
     http_server_options so = {.head_bytes_max = o->head_max,
-                              .body_bytes_max = o->body_max,
+                              .body_bytes_max = (size_t)o->body_max,
+                              .body_none = o->body_max == 0,
                               .connections_max = (size_t)o->connections_max,
                               .head_timeout_ms = (uint32_t)o->head_timeout_ms,
                               .body_timeout_ms = (uint32_t)o->body_timeout_ms,

@@ -63,13 +63,34 @@ const char *sw_query(sw_ctx *c, const char *name)
     return uri_query(query, strlen(query), name, value) ? value : NULL;
 }
 
+/* Lines of one name are one list (RFC 9110, 5.3): a proxy that adds its own line to X-Forwarded-For must not be hidden
+ * by the line that its client sent. Cookies have a separator of their own (RFC 6265, 5.4). */
+static const char *join_headers(sw_ctx *c, const run_header *first, size_t bytes)
+{
+    const char *between = strcasecmp(first->name, "cookie") == 0 ? "; " : ", ";
+    char *all = arena_alloc(c->arena, bytes), *to = all;
+    if (!all) out_of_memory(c);
+    for (const run_header *h = first; h; h = h->next) {
+        if (strcasecmp(h->name, first->name) != 0) continue;
+        if (h != first) to = stpcpy(to, between);
+        to = stpcpy(to, h->value);
+    }
+    assert((size_t)(to - all) < bytes);
+    return all;
+}
+
 const char *sw_header(sw_ctx *c, const char *name)
 {
     const run_request *q = request_of(c, "sw_header");
+    const run_header *first = NULL;
+    size_t count = 0, bytes = 1;
     if (!run_request_own_headers(c->task)) out_of_memory(c);
-    for (const run_header *h = q->headers; h && name; h = h->next)
-        if (strcasecmp(h->name, name) == 0) return h->value;
-    return NULL;
+    for (const run_header *h = q->headers; h && name; h = h->next) {
+        if (strcasecmp(h->name, name) != 0) continue;
+        if (count++ == 0) first = h;
+        bytes += strlen(h->value) + 2;
+    }
+    return count == 0 ? NULL : count == 1 ? first->value : join_headers(c, first, bytes);
 }
 
 sw_value sw_body_json(sw_ctx *c)
@@ -99,11 +120,43 @@ static void check_reply(sw_ctx *c, int status, const char *function)
     if (status < 200 || status > 599) ctx_fail_misuse(c, "%d is no status of a response: 200 to 599", status);
 }
 
+/* Of which a response has one: two would be read in two ways. */
+static bool is_single(const char *name)
+{
+    static const char *const single[] = {"content-type",
+                                         "location",
+                                         "etag",
+                                         "last-modified",
+                                         "retry-after",
+                                         "content-location",
+                                         "content-range",
+                                         "expires",
+                                         "age",
+                                         "content-disposition",
+                                         "access-control-allow-origin"};
+    for (size_t i = 0; i < sizeof single / sizeof *single; i++)
+        if (strcasecmp(single[i], name) == 0) return true;
+    return false;
+}
+
+static run_header *find_reply_header(const task *t, const char *name)
+{
+    run_header *h = t->response.headers;
+    while (h && strcasecmp(h->name, name) != 0) h = h->next;
+    return h;
+}
+
 static void add_header(sw_ctx *c, const char *name, const char *value)
 {
     task *t = c->task;
     if (!name || !value || !http_header_valid(name, value))
         ctx_fail_misuse(c, "a response header may not be called \"%.40s\" or hold that value", name ? name : "");
+    run_header *before = is_single(name) ? find_reply_header(t, name) : NULL;
+    if (before) {
+        before->value = arena_strndup(&t->arena, value, strlen(value));
+        if (!before->value) out_of_memory(c);
+        return;
+    }
     run_header *h = arena_alloc(&t->arena, sizeof *h);
     if (h)
         *h = (run_header){arena_strndup(&t->arena, name, strlen(name)), arena_strndup(&t->arena, value, strlen(value)),
@@ -111,6 +164,12 @@ static void add_header(sw_ctx *c, const char *name, const char *value)
     if (!h || !h->name || !h->value) out_of_memory(c);
     *t->response.headers_end = h;
     t->response.headers_end = &h->next;
+}
+
+/* Beside sw_reply_header, which says it for good. */
+static void add_content_type(sw_ctx *c, const char *type)
+{
+    if (type && *type && !find_reply_header(c->task, "Content-Type")) add_header(c, "Content-Type", type);
 }
 
 void sw_reply_header(sw_ctx *c, const char *name, const char *value)
@@ -128,7 +187,7 @@ void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data,
     check_reply(c, status, "sw_reply");
     task *t = c->task;
     if (!data && len > 0) ctx_fail_misuse(c, "sw_reply of %zu bytes without data", len);
-    if (content_type && *content_type) add_header(c, "Content-Type", content_type);
+    add_content_type(c, content_type);
     char *body = arena_strndup(&t->arena, len ? data : "", len);
     if (!body) ctx_fail_misuse(c, "the response of %zu bytes is over the run's memory (--run-state-max)", len);
     t->response.status = status;
@@ -171,7 +230,7 @@ void sw_reply_open(sw_ctx *c, int status, const char *content_type)
 {
     plain *p = plain_open(c, "sw_reply_open");
     check_reply(c, status, "sw_reply_open");
-    if (content_type && *content_type) add_header(c, "Content-Type", content_type);
+    add_content_type(c, content_type);
     size_t n = 0;
     const http_reply_header *headers = run_reply_headers(c->task, &n);
     if (!headers) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");

@@ -130,7 +130,8 @@ SW_API void sw_endpoint(sw_app *app, const char *route, sw_handler handler, cons
 /* A plain route: no run, no journal; steps are refused in it, sw_fetch and sw_sleep work and are not recorded. */
 SW_API void sw_route(sw_app *app, const char *route, sw_handler handler);
 
-/* GET and HEAD of files below `dir` at `prefix` ("/" or "/assets"); "index.html" answers for a folder. */
+/* GET and HEAD of files below `dir` at `prefix` ("/" or "/assets"); "index.html" answers for a folder,
+ * which without its final slash ("/assets") is redirected to it. */
 SW_API void sw_static(sw_app *app, const char *prefix, const char *dir);
 
 /* A command-line flag of the program's own: --name VALUE, also the environment variable STEPWELL_NAME (upper case,
@@ -156,9 +157,11 @@ SW_API int sw_main(sw_app *app, int argc, char **argv);
 SW_API const char *sw_method(sw_ctx *c);
 SW_API const char *sw_path(sw_ctx *c);                     /* decoded, without the query */
 SW_API const char *sw_param(sw_ctx *c, const char *name);  /* ":name" of the route, decoded; NULL if not in it */
-SW_API const char *sw_query(sw_ctx *c, const char *name);  /* first such query parameter, decoded; NULL if absent */
-SW_API const char *sw_header(sw_ctx *c, const char *name); /* any case; NULL if absent. Endpoints see only headers
-                                                              that are journaled (see journal_headers) */
+SW_API const char *sw_query(sw_ctx *c, const char *name);  /* first such query parameter, decoded, "100%" too; NULL if
+                                                              absent */
+SW_API const char *sw_header(sw_ctx *c, const char *name); /* any case; several lines are joined by commas; NULL if
+                                                              absent. Endpoints see only headers that are journaled
+                                                              (see journal_headers) */
 SW_API sw_bytes sw_body(sw_ctx *c);                        /* zero-terminated beyond len */
 SW_API sw_value sw_body_json(sw_ctx *c);                   /* not JSON: the client gets 400 and the handler ends; in a
                                                               step, the step fails for good */
@@ -167,13 +170,15 @@ SW_API const char *sw_run_id(sw_ctx *c);                   /* 26 characters; "" 
 /* ---- The reply ------------------------------------------------------------------------------------------------ */
 
 /* The response. The first one counts; a second fails the run. An endpoint that returns without one answers 204.
- * The handler goes on after it; the client gets it when the handler returns. `data` may be NULL when len is 0. */
+ * The handler goes on after it; the client gets it when the handler returns. `data` may be NULL when len is 0. A
+ * Content-Type of sw_reply_header beats `content_type`, which may be NULL. 204, 205 and 304 are sent without a body. */
 SW_API void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data, size_t len);
 SW_API void sw_reply_json(sw_ctx *c, int status, sw_value value);
 SW_API void sw_reply_text(sw_ctx *c, int status, const char *format, ...) SW_PRINTF(3, 4);
 
-/* A response header, before the reply; as many as the run's memory holds. Without a Cache-Control among them the
- * response has "no-store". A name or value that cannot be in a header (CR, LF, NUL, ...) fails the run. */
+/* A response header, before the reply; as many as the run's memory holds. Of those that a response has once
+ * (Content-Type, Location, ETag, ...) the last one counts. Without a Cache-Control among them the response has
+ * "no-store". A name or value that cannot be in a header (CR, LF, NUL, ...) fails the run. */
 SW_API void sw_reply_header(sw_ctx *c, const char *name, const char *value);
 
 /* Plain routes only: a response written piece by piece (chunked). sw_reply_write waits while the client reads slowly

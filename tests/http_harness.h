@@ -132,7 +132,8 @@ static inline void test_on_request(void *arg, http_exchange *x)
     } else if (strcmp(path, "/big") == 0) {
         test_big(x, n);
     } else if (strcmp(path, "/stream") == 0) {
-        http_reply_begin(x, 200, NULL, 0);
+        const char *status = strchr(r->query.data, '&'); /* "/stream?2&205" */
+        http_reply_begin(x, status ? atoi(status + 1) : 200, NULL, 0);
         for (size_t i = 0; i < n; i++) http_reply_write(x, "piece\n", 6);
         http_reply_write(x, "", 0);
         http_reply_end(x);

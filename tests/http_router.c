@@ -245,7 +245,7 @@ static void escapes(void)
     CHECK(uri_decode_path("a%20b+c%2f%C3%a4", 16, out, &len));
     CHECK_STR(out, "a b+c/\xc3\xa4");
     CHECK_INT(len, strlen(out));
-    CHECK(uri_decode_query("a+b%2Bc", 7, out, &len));
+    uri_decode_query("a+b%2Bc", 7, out, &len);
     CHECK_STR(out, "a b+c");
     CHECK(uri_decode_path("", 0, out, &len) && len == 0 && out[0] == 0);
     CHECK(!uri_decode_path("%", 1, out, &len));
@@ -257,6 +257,24 @@ static void escapes(void)
     strcpy(out, "%41%42");
     CHECK(uri_decode_path(out, 6, out, &len)); /* in place */
     CHECK_STR(out, "AB");
+}
+
+/* What is no escape stands for itself. */
+static void escapes_of_queries(void)
+{
+    static const struct {
+        const char *text, *decoded;
+    } rows[] = {{"100%", "100%"},  {"%", "%"},       {"%%", "%%"},           {"%4", "%4"},
+                {"%4x", "%4x"},    {"%41%4", "A%4"}, {"%%41", "%A"},         {"50%+off", "50% off"},
+                {"%00", "%00"},    {"%2500", "%00"}, {"a%zz%20b", "a%zz b"}, {"%C3%A4", "\xc3\xa4"},
+                {"%c3%", "\xc3%"}, {"", ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char out[64];
+        size_t len;
+        uri_decode_query(rows[i].text, strlen(rows[i].text), out, &len);
+        CHECK_STR(out, rows[i].decoded);
+        CHECK_INT(len, strlen(rows[i].decoded));
+    }
 }
 
 static void queries(void)
@@ -273,11 +291,16 @@ static void queries(void)
     CHECK_STR(value, " x y");
     CHECK(uri_query(query, len, "d", value));
     CHECK_STR(value, "4");
-    CHECK(!uri_query(query, len, "e", value));
+    CHECK(uri_query(query, len, "e", value));
+    CHECK_STR(value, "%zz");
     CHECK(uri_query(query, len, "f", value));
+    CHECK_STR(value, "6");
     CHECK(!uri_query(query, len, "g", value));
     CHECK(!uri_query("", 0, "a", value));
-    CHECK(!uri_query("%=1&a=2", 7, "a", value));
+    CHECK(uri_query("%=1&a=2", 7, "a", value));
+    CHECK_STR(value, "2");
+    CHECK(uri_query("%=1&a=2", 7, "%", value));
+    CHECK_STR(value, "1");
     while (uri_query_next(text(query), &at, &name, &raw)) count++;
     CHECK_INT(count, 7);
 }
@@ -299,7 +322,7 @@ static void escapes_round(void)
         }
         CHECK(uri_decode_path(encoded, strlen(encoded), out, &out_len));
         CHECK(out_len == len && strcmp(out, plain) == 0);
-        CHECK(uri_decode_query(encoded, strlen(encoded), out, &out_len));
+        uri_decode_query(encoded, strlen(encoded), out, &out_len);
         CHECK(out_len == len && strcmp(out, plain) == 0);
         CHECK(uri_path_equals(text(encoded), plain, len));
         CHECK(len == 0 || !uri_path_equals(text(encoded), plain, len - 1));
@@ -348,6 +371,7 @@ static const check_case cases[] = {
     {"refuses_routes", refuses_routes},
     {"random_routes", random_routes},
     {"escapes", escapes},
+    {"escapes of queries", escapes_of_queries},
     {"queries", queries},
     {"escapes_round", escapes_round},
     {"chunked_bodies", chunked_bodies},

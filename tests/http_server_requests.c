@@ -30,10 +30,12 @@ static void info(void)
         {"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", "GET|/a|/a||x|1|127.0.0.1|1|"},
         {"GET /a?b=c&d HTTP/1.1\r\nHost: x:80\r\n\r\n", "GET|/a?b=c&d|/a|b=c&d|x:80|1|127.0.0.1|1|"},
         {"GET /? HTTP/1.1\r\nHost:x\r\n\r\n", "GET|/?|/||x|1|127.0.0.1|1|"},
-        {"GET http://h/p/q?r HTTP/1.1\r\nHost: x\r\n\r\n", "GET|http://h/p/q?r|/p/q|r|h|1|127.0.0.1|1|"},
-        {"GET http://h HTTP/1.1\r\nHost: x\r\n\r\n", "GET|http://h|/||h|1|127.0.0.1|1|"},
-        {"GET HTTPS://h?q HTTP/1.1\r\nHost: x\r\n\r\n", "GET|HTTPS://h?q|/|q|h|1|127.0.0.1|1|"},
-        {"GET http://h:8/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET|http://h:8/|/||-|1|127.0.0.1|1|"},
+        {"GET http://h/p/q?r HTTP/1.1\r\nHost: x\r\n\r\n", "GET|/p/q?r|/p/q|r|h|1|127.0.0.1|1|"},
+        {"GET http://h HTTP/1.1\r\nHost: x\r\n\r\n", "GET|/|/||h|1|127.0.0.1|1|"},
+        {"GET http://h?r=1 HTTP/1.1\r\nHost: x\r\n\r\n", "GET|/?r=1|/|r=1|h|1|127.0.0.1|1|"},
+        {"GET http://h? HTTP/1.1\r\nHost: x\r\n\r\n", "GET|/?|/||h|1|127.0.0.1|1|"},
+        {"GET HTTPS://h?q HTTP/1.1\r\nHost: x\r\n\r\n", "GET|/?q|/|q|h|1|127.0.0.1|1|"},
+        {"GET http://h:8/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET|/|/||-|1|127.0.0.1|1|"},
         {"GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "GET|/|/||[::1]:80|1|127.0.0.1|1|"},
         {"GET / HTTP/1.1\r\nHost: a_b-c.d%20e:\r\n\r\n", "GET|/|/||a_b-c.d%20e:|1|127.0.0.1|1|"},
         {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS|*|*||x|1|127.0.0.1|1|"},
@@ -408,6 +410,16 @@ static void bodiless(void)
         test_answer a = test_read(fd);
         CHECK_INT(a.status, i == 0 ? 204 : 304);
         CHECK(!test_find(&a, "Content-Length") && !test_find(&a, "Transfer-Encoding"));
+    }
+    test_expect(fd, 404, "ignored");
+    /* 205 has no body either, but says how long it is: what follows is the next answer */
+    test_say(fd, "GET /empty?205 HTTP/1.1\r\nHost: x\r\n\r\nHEAD /empty?205 HTTP/1.1\r\nHost: x\r\n\r\n"
+                 "GET /stream?2&205 HTTP/1.1\r\nHost: x\r\n\r\nGET /empty?404 HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 3; i++) {
+        test_answer a = test_read_head(fd);
+        CHECK_INT(a.status, 205);
+        CHECK_STR(test_find(&a, "Content-Length"), "0");
+        CHECK(!test_find(&a, "Transfer-Encoding"));
     }
     test_expect(fd, 404, "ignored");
     close(fd);

@@ -323,7 +323,7 @@ static void test_admin(void)
     START("--admin-token", "let me in");
     get("/_sw/runs");
     CHECK_INT(a.status, 401);
-    CHECK_STR(answer_header(&a, "WWW-Authenticate", text, sizeof text), "Bearer");
+    CHECK_STR(answer_header(&a, "WWW-Authenticate", text, sizeof text), "Bearer realm=\"admin\"");
     get_with("/_sw/metrics", (const char *const[]){"Authorization: Bearer let me on", NULL});
     CHECK_INT(a.status, 403);
     get_with("/_sw/metrics", (const char *const[]){"Authorization: bearer let me in", NULL});
@@ -401,6 +401,24 @@ static void test_sizes(void)
     snprintf(url, sizeof url, "%s/hello", server.address);
     for (int i = 0; i < 5 && a.status != 413; i++) (void)call_try("GET", url, NULL, "eleven char", 0, &a);
     CHECK_INT(a.status, 413);
+    get("/hello");
+    CHECK_INT(a.status, 200);
+    stop();
+}
+
+/* --body-max 0 means what it says. */
+static void test_no_body(void)
+{
+    char url[256];
+    static const char *const chunked[] = {"Transfer-Encoding: chunked", NULL}, *const bodies[] = {"x", ""};
+    START("--body-max", "0");
+    snprintf(url, sizeof url, "%s/hello", server.address);
+    for (size_t i = 0; i < 2; i++) { /* an empty body is none */
+        call("GET", url, NULL, bodies[i], 0, &a);
+        CHECK_INT(a.status, i == 0 ? 413 : 200);
+        call("GET", url, chunked, bodies[i], 0, &a);
+        CHECK_INT(a.status, i == 0 ? 413 : 200);
+    }
     get("/hello");
     CHECK_INT(a.status, 200);
     stop();
@@ -524,6 +542,7 @@ static const check_case cases[] = {{"--help and --version", test_help},
                                    {"the log as text and JSON", test_log},
                                    {"more runs than --runs-max", test_runs_max},
                                    {"--head-max and --body-max", test_sizes},
+                                   {"--body-max 0", test_no_body},
                                    /* sanitizers report overflows themselves */
                                    {"a stack overflow names the run", SANITIZED ? NULL : test_overflow},
                                    {"secrets are not journaled", test_secrets},

@@ -3,12 +3,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/clients/accept.h"
 #include "runtime/clients/run_access.h"
 #include "runtime/prefer.h"
 
 /* What the headers say, before it is known what it means together. */
 typedef struct reading {
-    const char *accept; /* the first one */
+    bool accepts_events;
     prefer prefer;
 } reading;
 
@@ -21,8 +22,8 @@ static void read_header(request_wish *w, reading *r, const http_header *h)
         if (!w->host && is(h, "host")) w->host = h->value.data;
         return;
     case sizeof "accept" - 1:
-        if (!r->accept && is(h, "accept"))
-            r->accept = h->value.data;
+        if (is(h, "accept"))
+            r->accepts_events |= accept_names_events(h->value.data);
         else if (is(h, "prefer"))
             prefer_read(&r->prefer, h->value.data);
         return;
@@ -41,7 +42,7 @@ static void read_header(request_wish *w, reading *r, const http_header *h)
 
 static waiter_wish answer_of(const reading *r)
 {
-    if (r->accept && strcasestr(r->accept, "text/event-stream")) return (waiter_wish){.kind = WAITER_STREAM};
+    if (r->accepts_events) return (waiter_wish){.kind = WAITER_STREAM};
     const prefer *p = &r->prefer;
     if (p->wait_ms > 0) return (waiter_wish){.kind = WAITER_WAIT, .wait_ms = p->wait_ms};
     return (waiter_wish){.kind = p->respond_async || p->wait_ms == 0 ? WAITER_ASYNC : WAITER_REQUEST};

@@ -30,7 +30,22 @@ static void test_answer(void)
                 {"Accept: application/json", WAITER_REQUEST, 0},
                 {"Accept: text/html, Text/Event-Stream;q=0.5", WAITER_STREAM, 0},
                 {"accept: text/event-stream\nPrefer: respond-async", WAITER_STREAM, 0},
-                {"ACCEPT: */*\nAccept: text/event-stream", WAITER_REQUEST, 0}, /* the first one counts */
+                {"ACCEPT: */*\nAccept: text/event-stream", WAITER_STREAM, 0}, /* lines are one list */
+                {"Accept: text/event-stream\nAccept: */*", WAITER_STREAM, 0},
+                {"Accept: text/event-stream;q=0", WAITER_REQUEST, 0},
+                {"Accept: text/event-stream ; Q = 0.000, */*", WAITER_REQUEST, 0},
+                {"Accept: text/event-stream;q=0.", WAITER_REQUEST, 0},
+                {"Accept: text/event-stream;q=0.001", WAITER_STREAM, 0},
+                {"Accept: text/event-stream;q=1", WAITER_STREAM, 0},
+                {"Accept: text/event-stream;q=often", WAITER_STREAM, 0}, /* no weight: as if there were none */
+                {"Accept: text/event-stream;charset=utf-8;q=0", WAITER_REQUEST, 0},
+                {"Accept: text/event-stream;x=\"a;q=0,\";y", WAITER_STREAM, 0},
+                {"Accept: text/html;x=\", text/event-stream,\"", WAITER_REQUEST, 0},
+                {"Accept: text/html;x=\"\\\", text/event-stream", WAITER_REQUEST, 0},
+                {"Accept: , ,text/event-stream", WAITER_STREAM, 0},
+                {"Accept: text/event-stream-of-mine, x-text/event-stream", WAITER_REQUEST, 0},
+                {"Accept: text/*", WAITER_REQUEST, 0},
+                {"Accept: text/html q=0, text/event-stream", WAITER_STREAM, 0},
                 {"Prefer: respond-async", WAITER_ASYNC, 0},
                 {"pReFeR: wait=5", WAITER_WAIT, 5000},
                 {"Prefer: wait=5\nHost: a\nPrefer: respond-async, wait=7", WAITER_WAIT, 5000},

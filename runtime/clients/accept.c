@@ -1,0 +1,60 @@
+#include "runtime/clients/accept.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const char *skip_space(const char *at) { return at + strspn(at, " \t"); }
+
+/* The end of a token, or of a quoted string with its quotes. */
+static const char *word_end(const char *at)
+{
+    if (*at != '"') return at + strcspn(at, " \t,;=\"");
+    for (at++; *at && *at != '"'; at++)
+        if (*at == '\\' && at[1]) at++;
+    return *at ? at + 1 : at;
+}
+
+/* "0", "0.", "0.000": RFC 9110, 12.4.2. What is no weight is none. */
+static bool is_zero(const char *weight, size_t len)
+{
+    if (len == 0 || weight[0] != '0') return false;
+    if (len > 1 && weight[1] != '.') return false;
+    for (size_t i = 2; i < len; i++)
+        if (weight[i] != '0') return false;
+    return true;
+}
+
+/* Reads the parameters of one media range, and stands behind them. False: its weight is 0. */
+static bool read_parameters(const char **at)
+{
+    bool wanted = true;
+    while (**at && **at != ',') {
+        if (**at != ';') { /* not as it should be: to the next parameter */
+            *at = **at == '"' ? word_end(*at) : *at + 1;
+            continue;
+        }
+        const char *name = skip_space(*at + 1), *end = word_end(name);
+        bool is_weight = end - name == 1 && (*name == 'q' || *name == 'Q');
+        *at = skip_space(end);
+        if (**at != '=') continue;
+        const char *value = skip_space(*at + 1);
+        *at = word_end(value);
+        if (is_weight && is_zero(value, (size_t)(*at - value))) wanted = false;
+    }
+    return wanted;
+}
+
+bool accept_names_events(const char *value)
+{
+    static const char type[] = "text/event-stream";
+    const char *at = value;
+    while (*(at = skip_space(at))) {
+        const char *range = at;
+        at = word_end(at);
+        bool is_events = (size_t)(at - range) == sizeof type - 1 && strncasecmp(range, type, sizeof type - 1) == 0;
+        bool wanted = read_parameters(&at);
+        if (is_events && wanted) return true;
+        if (*at == ',') at++;
+    }
+    return false;
+}
