@@ -34,7 +34,7 @@ static struct {
     size_t bodies_filled; /* kept at half of the room or less */
 } call_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .first = 1, .next = 1};
 
-static const char *const api_names[CALL_APIS] = {"/v1/messages", "/search", "/v1/models"};
+static const char *const api_names[CALL_APIS] = {"/v1/messages", "/search", "/v1/models", "/v1/chat/completions"};
 
 static void log_lock(void)
 {

@@ -13,7 +13,7 @@ enum {
     CALL_LABEL_SIZE = 160
 };
 
-typedef enum call_api { CALL_MESSAGES, CALL_SEARCH, CALL_MODELS, CALL_APIS } call_api;
+typedef enum call_api { CALL_MESSAGES, CALL_SEARCH, CALL_MODELS, CALL_COMPLETIONS, CALL_APIS } call_api;
 
 /* A call came in. Returns its number, to be handed to the functions below. */
 uint64_t call_log_begin(call_api api, uint64_t body_hash, int64_t now_ms);

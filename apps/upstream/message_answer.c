@@ -11,19 +11,19 @@
 #include "apps/upstream/sim.h"
 
 /* Brackets are tokens of their own, as they are to real models: "[12]" comes in three pieces. */
-size_t message_token_len(const char *text, size_t len)
+size_t message_token_len(const char *words, size_t len)
 {
     size_t n = 0;
-    while (n < len && isspace((unsigned char)text[n])) n++;
-    if (n < len && (text[n] == '[' || text[n] == ']')) return n + 1;
-    while (n < len && !isspace((unsigned char)text[n]) && text[n] != '[' && text[n] != ']') n++;
+    while (n < len && isspace((unsigned char)words[n])) n++;
+    if (n < len && (words[n] == '[' || words[n] == ']')) return n + 1;
+    while (n < len && !isspace((unsigned char)words[n]) && words[n] != '[' && words[n] != ']') n++;
     return n;
 }
 
-static int64_t tokens_of(const char *text, size_t len)
+static int64_t tokens_of(const char *words, size_t len)
 {
     int64_t count = 0;
-    for (size_t at = 0; at < len; count++) at += message_token_len(text + at, len - at);
+    for (size_t at = 0; at < len; count++) at += message_token_len(words + at, len - at);
     return count;
 }
 

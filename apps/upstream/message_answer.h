@@ -22,8 +22,8 @@ const char *message_label(sw_ctx *c, const message_request *r);
 /* `seed` chooses the words, `fault` may spoil them. */
 message_answer message_answer_make(sw_ctx *c, const message_request *r, uint64_t seed, fault_kind fault);
 
-/* Bytes of the next token of `text`: a word or a bracket with the white space before it. 0 at its end. */
-size_t message_token_len(const char *text, size_t len);
+/* Bytes of the next token of `words`: a word or a bracket with the white space before it. 0 at its end. */
+size_t message_token_len(const char *words, size_t len);
 
 sw_value message_value(sw_ctx *c, const message_request *r, const message_answer *a); /* the answer in one piece */
 

@@ -62,8 +62,7 @@ bool message_headers_check(sw_ctx *c, api_problem *problem)
 
 /* ---- Content ---- */
 
-/* The text of a string or of an array of content blocks; false if it is neither. */
-static bool content_text(sw_ctx *c, sw_value content, text *into)
+bool message_content_text(sw_ctx *c, sw_value content, text *into)
 {
     const char *plain = sw_cstr(c, content);
     if (plain) {
@@ -92,7 +91,7 @@ static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, ap
         const char *role = sw_cstr(c, sw_get(message, "role"));
         if (!role || (strcmp(role, "user") != 0 && strcmp(role, "assistant") != 0))
             return invalid(problem, sw_printf(c, "messages.%zu.role: Input should be 'user' or 'assistant'", i));
-        if (!content_text(c, sw_get(message, "content"), &user))
+        if (!message_content_text(c, sw_get(message, "content"), &user))
             return invalid(
                 problem,
                 sw_printf(c, "messages.%zu.content: Input should be a valid string or list of content blocks", i));
@@ -204,7 +203,7 @@ bool message_request_read(sw_ctx *c, message_request *out, api_problem *problem)
     if (!members_check(c, body, problem) || !numbers_read(c, body, out, problem)) return false;
     if (!messages_read(c, sw_get(body, "messages"), out, problem)) return false;
     text_add(c, &system, "");
-    if (!sw_is_nil(sw_get(body, "system")) && !content_text(c, sw_get(body, "system"), &system))
+    if (!sw_is_nil(sw_get(body, "system")) && !message_content_text(c, sw_get(body, "system"), &system))
         return invalid(problem, "system: Input should be a valid string or list of text blocks");
     out->system = system.data;
     if (!tool_read(c, body, out, problem) || !format_read(c, body, out, problem)) return false;
