@@ -10,7 +10,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-unset ANTHROPIC_API_KEY EXA_API_KEY ANTHROPIC_BASE_URL EXA_BASE_URL
+unset ANTHROPIC_API_KEY OPENAI_API_KEY OPENAI_BASE_URL EXA_API_KEY ANTHROPIC_BASE_URL EXA_BASE_URL
 : >"$work/log" # the shell in the background makes it later than it is read
 "$source/script/server" --listen 127.0.0.1:0 --data "$work/data" >"$work/log" 2>&1 </dev/null &
 server=$!

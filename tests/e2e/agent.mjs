@@ -28,7 +28,9 @@ export async function startTap(target, hold = async () => {}) {
     seen.push(asked);
     await hold(asked, seen);
     const answer = await fetch(target + req.url, { method: req.method, headers: { ...passed(req.headers) }, body: asked.text || undefined });
-    asked.answer = Buffer.from(await answer.arrayBuffer()).toString();
+    const bytes = await answer.arrayBuffer().catch(() => null);
+    if (!bytes) return res.destroy(); // it was cut
+    asked.answer = Buffer.from(bytes).toString();
     const headers = Object.fromEntries([...answer.headers].filter(([name]) => !/^(connection|transfer-encoding|content-length|date|keep-alive)$/.test(name)));
     res.writeHead(answer.status, headers).end(asked.answer);
   });
