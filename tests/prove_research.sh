@@ -27,10 +27,29 @@ prove() { # NAME FLAG...
   sed -n '1s/^/# /p' "$dir/page"
 }
 research=$1
-echo 1..3
+echo 1..4
 prove "questions" --prove 'GET /api/research/clarify?topic=Tides'
 prove "a stream, with steps that fail on purpose" --prove 'GET /api/research?topic=Tides&depth=2&breadth=2&failureRate=0.3' \
   -H 'Accept: text/event-stream' --prove-points 150 --record "$dir/calls.jsonl"
 kill $upstream
 prove "the same from a recording" --prove 'GET /api/research?topic=Tides&depth=2&breadth=2&failureRate=0.3' --prove-points 50 \
   --replay "$dir/calls.jsonl"
+# Each step is refused 26 times before it is answered. The pauses between, which nobody waits for here, are 0.25 s and more, then
+# twice as much each time up to half a minute and more: ten minutes at the least.
+python3 - "$dir/calls.jsonl" >"$dir/outage.jsonl" <<'END'
+import json, sys
+done = set()
+for line in open(sys.argv[1], encoding="utf-8"):
+    call = json.loads(line)
+    if "step" not in call:
+        print(line, end="")
+    elif call.get("status") == 200 and call["path"] not in done:
+        done.add(call["path"])
+        refused = {**call, "status": 503, "responseHeaders": [], "body": "overloaded"}
+        refused.pop("body64", None)
+        for attempt in range(1, 27):
+            print(json.dumps({**refused, "attempt": attempt}))
+        print(json.dumps({**call, "attempt": 27}))
+END
+prove "services that are down for ten minutes before each step" --prove 'GET /api/research?topic=Tides&depth=2&breadth=2&failureRate=0' \
+  --prove-points 10 --replay "$dir/outage.jsonl"

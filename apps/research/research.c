@@ -13,6 +13,9 @@
 /* A service that is down for a while ends no research: 40 pauses of up to a minute, at least a quarter of an hour. */
 static const sw_step_options patient = {.retries = 40};
 
+/* One that is down for longer stops it, and its client may let it go on: what it has paid for is not lost. */
+static const sw_endpoint_options kept = {.on_exhausted = SW_STOP};
+
 static void refuse(sw_ctx *c, const char *why) { sw_reply_json(c, 400, sw_map(c, "error", sw_str(c, why), NULL)); }
 
 /* The day (UTC) that the run began, as the journal has it. */
@@ -231,14 +234,16 @@ int main(int argc, char **argv)
     static const struct {
         const char *path;
         sw_handler handler;
-    } endpoints[] = {
-        {"/api/research/clarify", on_clarify}, {"/api/research/plan", on_plan}, {"/api/research", on_research}};
+        const sw_endpoint_options *options;
+    } endpoints[] = {{"/api/research/clarify", on_clarify, NULL},
+                     {"/api/research/plan", on_plan, NULL},
+                     {"/api/research", on_research, &kept}};
     for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
         static const char *const methods[] = {"GET", "POST"};
         for (size_t k = 0; k < 2; k++) {
             char route[64];
             (void)snprintf(route, sizeof route, "%s %s", methods[k], endpoints[i].path);
-            sw_endpoint(app, route, endpoints[i].handler, NULL);
+            sw_endpoint(app, route, endpoints[i].handler, endpoints[i].options);
         }
     }
     sw_route(app, "GET /api/research/about", on_about);
