@@ -9,7 +9,7 @@ static void greet(sw_ctx *c)
 {
     sw_value greeting = sw_step(c, "fetch-greeting", fetch_greeting, sw_str(c, sw_param(c, "name")));
     sw_sleep(c, "let it sink in", 2000); /* costs no thread; the process may be killed and started meanwhile */
-    sw_reply_json(c, 200, sw_map(c, "greeting", greeting, "run", sw_str(c, sw_run_id(c)), NULL));
+    sw_reply_json(c, 200, sw_map(c, "greeting", greeting, "run", sw_str(c, sw_run_id(c))));
 }
 
 int main(int argc, char **argv)

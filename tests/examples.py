@@ -1,0 +1,323 @@
+"""Each program of examples/ is run, killed with SIGKILL in the middle of a run, started again, and its answer is right and
+nothing was done twice; then it proves itself with --prove.
+
+Usage: examples.py FOLDER, where the programs are. The programs run side by side. Reports TAP."""
+import concurrent.futures
+import http.server
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+
+folder = sys.argv[1]
+WAIT_S = 120  # for anything; nothing is judged by how long it took
+
+
+class Service(http.server.ThreadingHTTPServer):
+    """What an example calls. Holds back its first request to `gate` until the example has been killed."""
+    daemon_threads = True
+
+    def __init__(self, gate):
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.gate, self.reached, self.opened = gate, threading.Event(), threading.Event()
+        self.lock, self.asked, self.done = threading.Lock(), [], {}
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+    def handle_error(self, *_):
+        pass  # a program that was killed, or has ended, resets its connections
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        service, key = self.server, self.headers.get("Idempotency-Key")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with service.lock:
+            service.asked.append(self.path)
+            times = service.asked.count(self.path)
+            if key:  # a thing is done once for each key
+                service.done.setdefault(key, self.path)
+        if service.gate == self.path and not service.opened.is_set():
+            service.reached.set()
+            service.opened.wait(WAIT_S)
+        status, text, kind = respond(self.path, body, times)
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+        except OSError:
+            pass  # who asked was killed
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def respond(path, body, times):
+    name = path.rsplit("/", 1)[1]
+    if path == "/model":
+        events = [{"text": "The tide "}, {"text": "turns."}, {"tool": "tides"} if body.count(b"{") == 1 else {"answer": "at six"}]
+        return 200, b"".join(b"data: " + json.dumps(e).encode() + b"\n\n" for e in events), "text/event-stream"
+    if path.startswith("/rates/") and name == "zzz" or path.startswith("/prices/") and name in ("100", "200"):
+        return 404, b"{}", "application/json"
+    if path == "/rates/usd" and times <= 2:
+        return 503, b"{}", "application/json"
+    if path == "/hotels" and b"nowhere" in body:
+        return 422, b"{}", "application/json"
+    known = {"price": 7, "text": f"chapter {name}", "rate": 2, "done": name, "height": 3}
+    return 200, json.dumps(known).encode(), "application/json"
+
+
+class Program:
+    """An example that serves, with its data folder."""
+
+    def __init__(self, name, service, root):
+        self.name, self.service, self.root = name, service, root
+
+    def flags(self):
+        return ["--service", self.service.url] if self.service else []
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [f"{folder}/{self.name}", "--listen", "127.0.0.1:0", "--data", "data", "--dev", *self.flags()], cwd=self.root,
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            found = re.search(r"listening on (http://\S+)", line)
+            if found:
+                self.address = found[1]
+                threading.Thread(target=self.process.stderr.read, daemon=True).start()
+                return
+        raise AssertionError(f"{self.name} does not start")
+
+    def stop(self, number=signal.SIGKILL):
+        self.process.send_signal(number)
+        return self.process.wait(WAIT_S)
+
+    def ask(self, request, body=None, headers=(), stream=False):
+        """(status, text): of the response that redirects lead to."""
+        method, path = request.split(" ", 1)
+        url = path if path.startswith("http") else self.address + path
+        q = urllib.request.Request(url, method=method, data=None if body is None else json.dumps(body).encode())
+        for line in headers:
+            q.add_header(*line.split(": ", 1))
+        if body is not None:
+            q.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(q, timeout=WAIT_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+
+    def begin(self, request, body=None, headers=()):
+        """A run's URLs, without the address, which is another after a restart."""
+        status, text = self.ask(request, body, ["Prefer: respond-async", *headers])
+        assert status == 202, (status, text)
+        run = {name: re.sub(r"^http://[^/]*", "", url) for name, url in json.loads(text).items()}
+        return {**run, "streamUrl": run["readUrl"].replace("/output", "/stream")}
+
+    def until(self, run, words):
+        """Until what is told of the run has these words."""
+        while words not in self.ask(f"GET /_sw/runs/{run['runId']}")[1]:
+            pass
+
+    def killed(self, request, body=None, headers=(), middle=None):
+        """The response of a run in whose middle the program is killed: in its call to the gate, or once `middle` is told of it."""
+        run = self.begin(request, body, headers)
+        if middle:
+            self.until(run, middle)
+        else:
+            assert self.service.reached.wait(WAIT_S), "the gate is not reached"
+        self.stop()
+        if self.service:
+            self.service.opened.set()
+        self.start()
+        return run, *self.ask("GET " + run["outputUrl"])
+
+    def prove(self, request, *flags):
+        said = subprocess.run([f"{folder}/{self.name}", "--prove", request, *flags, *self.flags()], cwd=self.root,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_S)
+        assert said.returncode == 0, said.stdout + said.stderr
+        assert re.search(r"^\d+ entries, \d+ crash points", said.stdout), said.stdout
+
+
+examples = {}
+
+
+def example(gate=None, service=True):
+    return lambda function: examples.setdefault(function.__name__, (function, gate, service))
+
+
+@example(gate="/charges")
+def order(p):
+    _, status, text = p.killed("POST /orders", {"item": "lamp"})
+    assert (status, json.loads(text)["receipt"]["done"], json.loads(text)["parcel"]["done"]) == (201, "charges", "parcels"), text
+    assert sorted(p.service.done.values()) == ["/charges", "/parcels"], p.service.done  # asked twice, paid once
+    assert p.service.asked.count("/charges") == 2
+    assert p.ask("POST /orders", {})[0] == 422
+    p.prove("POST /orders", "-d", '{"item":"lamp"}')
+
+
+@example(gate="/tools/tides")
+def agent(p):
+    run, status, text = p.killed("GET /ask?q=when")
+    assert (status, text) == (200, '"at six"'), text
+    assert p.service.asked == ["/model", "/tools/tides", "/tools/tides", "/model"], p.service.asked
+    stream = p.ask("GET " + run["streamUrl"])[1]
+    assert re.findall(r'"data":"(.*?)"', stream) == ["The tide ", "turns."] * 2, stream
+    p.prove("GET /ask?q=when", "--prove-repeatable", "think,use-tool")
+
+
+@example(gate="/prices/250")
+def fanout(p):
+    _, status, text = p.killed("GET /total")
+    assert (status, json.loads(text)) == (200, {"total": 498 * 7, "failed": [100, 200]}), text
+    assert len(p.service.asked) <= 500 + 50, len(p.service.asked)  # what was under way at the kill is asked for again
+    p.prove("GET /total", "--prove-points", "8")
+
+
+@example(gate="/transfers")
+def idempotent(p):
+    key, other = ["Idempotency-Key: one", "Authorization: Ann"], ["Idempotency-Key: one", "Authorization: Bob"]
+    assert p.ask("POST /transfers", {"sum": 5})[0] == 400
+    run, status, text = p.killed("POST /transfers", {"sum": 5}, key)
+    assert status == 201, text
+    assert p.ask("POST /transfers", {"sum": 5}, key) == (201, text)
+    assert p.begin("POST /transfers", {"sum": 5}, key)["runId"] == run["runId"]
+    assert len(p.service.done) == 1, p.service.done
+    assert p.ask("POST /transfers", {"sum": 5}, other)[0] == 201 and len(p.service.done) == 2
+    p.prove("POST /transfers", "-d", '{"sum":5}', "-H", "Idempotency-Key: two")
+
+
+@example()
+def month(p):
+    run = p.begin("POST /trials", {"mail": "ann@example.com"})
+    p.until(run, '"kind":"sleep"')
+    p.stop()
+    p.start()
+    told = p.ask(f"GET /_sw/runs/{run['runId']}")[1]
+    assert "trial" in told and '"succeeded"' not in told, told
+    assert list(p.service.done.values()) == ["/mails"], p.service.done
+    p.prove("POST /trials", "-d", '{"mail":"ann@example.com"}')  # a month takes a moment there
+    assert len(p.service.done) == 3, p.service.done
+
+
+@example(gate="/rates/eur/yesterday")
+def retry(p):
+    assert p.ask("GET /rates/usd") == (200, json.dumps({"price": 7, "text": "chapter usd", "rate": 2, "done": "usd", "height": 3},
+                                                       separators=(",", ":")))
+    assert p.service.asked.count("/rates/usd") == 3  # busy twice
+    assert p.ask("GET /rates/zzz") == (404, '{"error":"there is no currency zzz"}')
+    assert p.service.asked.count("/rates/zzz") == 1
+    p.service.gate = "/rates/eur"
+    _, status, text = p.killed("GET /rates/eur")
+    assert status == 200, text
+    p.prove("GET /rates/eur")
+
+
+@example(gate="/prices/lamp")
+def plain(p):
+    _, status, text = p.killed("POST /quotes", {"item": "lamp"})
+    assert (status, text) == (201, "7"), text
+    assert p.ask("GET /prices/lamp") == (200, "7")
+    assert p.ask("GET /items")[1].count("\r\n") == 10000
+    p.prove("POST /quotes", "-d", '{"item":"lamp"}')
+
+
+@example(service=False)
+def browser(p):
+    assert "new EventSource(run.readUrl.replace('/output', '/stream'))" in p.ask("GET /")[1]
+    run, status, text = p.killed("GET /countdown", middle='"kind":"sleep"')
+    assert (status, text) == (200, '"lift-off"'), text
+    stream = p.ask("GET " + run["streamUrl"])[1]
+    assert re.findall(r'"data":("?[\w-]+"?)', stream) == [*map(str, range(10, 0, -1)), '"lift-off"'], stream
+    p.prove("GET /countdown")
+
+
+@example(gate="/hotels")
+def trip(p):
+    _, status, text = p.killed("POST /trips", {"to": "Rome"})
+    assert (status, sorted(json.loads(text))) == (201, ["flight", "hotel"]), text
+    assert sorted(p.service.done.values()) == ["/flights", "/hotels"], p.service.done
+    status, text = p.ask("POST /trips", {"to": "nowhere"})
+    assert status == 409 and "answered 422" in text, text
+    assert sorted(p.service.done.values()) == ["/flights", "/flights", "/hotels", "/hotels", "/returns"], p.service.done
+    p.prove("POST /trips", "-d", '{"to":"Rome"}')
+    p.prove("POST /trips", "-d", '{"to":"nowhere"}')
+
+
+@example(gate="/chapters/2")
+def deadline(p):
+    _, status, text = p.killed("GET /report")
+    assert (status, json.loads(text)) == (200, ["chapter 1", "chapter 2", "chapter 3"]), text
+    p.prove("GET /report")
+    p.service.opened.clear()
+    p.service.reached.clear()
+    run = p.begin("GET /report")
+    assert p.service.reached.wait(WAIT_S)
+    assert p.ask("DELETE " + run["outputUrl"].replace("/output", ""))[0] in (200, 202)
+    p.until(run, '"cancelled"')
+    p.service.opened.set()
+    p.stop(signal.SIGTERM)
+    # Of the attempts that were killed; all others have cleaned up, whatever ended them.
+    assert sum(name.startswith("draft-") for name in os.listdir(p.root)) <= 3, os.listdir(p.root)
+    p.start()
+
+
+@example(service=False)
+def blocking(p):
+    _, status, text = p.killed("GET /primes", middle='"part"')
+    assert (status, sum(json.loads(text))) == (200, 63951), text  # primes below 800,000
+    p.prove("GET /primes", "--prove-points", "4")
+
+
+@example(gate="/mails")
+def values(p):
+    _, status, text = p.killed("POST /invoices", {"lines": {"lamp": 12.5, "chair": 80}})
+    assert status == 200 and [line.split() for line in text.splitlines()] == [["lamp", "12.50"], ["chair", "80.00"], ["sum", "92.50"]], text
+    assert len(p.service.done) == 1, p.service.done
+    assert p.ask("POST /invoices", {"lines": {"lamp": True}}) == (422, '{"error":"lamp has no price"}')
+    p.prove("POST /invoices", "-d", '{"lines":{"lamp":12.5,"chair":80}}')
+
+
+def run(name):
+    function, gate, calls = examples[name]
+    with tempfile.TemporaryDirectory(prefix="stepwell-example-") as root:
+        program = Program(name, Service(gate) if calls else None, root)
+        program.start()
+        try:
+            function(program)
+            assert program.stop(signal.SIGTERM) == 0
+        finally:
+            if program.process.poll() is None:
+                program.stop()
+
+
+chosen = sys.argv[2:] or list(examples)
+sources = {f.split(".")[0]: f for f in os.listdir(os.path.join(os.path.dirname(__file__), "../examples"))}
+print(f"1..{len(chosen) + 1}")
+failed = 0
+with concurrent.futures.ThreadPoolExecutor(len(chosen)) as pool:
+    runs = [(name, pool.submit(run, name)) for name in chosen]
+    for number, (name, result) in enumerate(runs, 1):
+        error = result.exception()
+        failed += error is not None
+        for line in str(error).splitlines() if error else []:
+            print("#", line)
+        print("not ok" if error else "ok", number, f"- {name}: killed in the middle, resumed and proved", flush=True)
+long = [f for f in sources.values() if f[-1] in "cp" and
+        sum(1 for _ in open(os.path.join(os.path.dirname(__file__), "../examples", f))) > 40]
+complete = not long and {n for n, f in sources.items() if f.endswith((".c", ".cpp"))} == set(examples)
+print("ok" if complete else "not ok", len(chosen) + 1, "- every example is tested, and has at most 40 lines", *long)
+sys.exit(1 if failed or not complete else 0)
