@@ -48,6 +48,42 @@ builds_and_starts "$work/own/lib"
 unset PKG_CONFIG_PATH
 ok "below another prefix programs find the library by what pkg-config says"
 
+# libstepwell.a in the program, the system's libraries beside it.
+export PKG_CONFIG_PATH="$work/own/lib/pkgconfig"
+# shellcheck disable=SC2046
+cc apps/hello/hello.c -o hello $(pkg-config --static --cflags --libs stepwell | sed 's/-lstepwell/-l:libstepwell.a/')
+unset PKG_CONFIG_PATH
+if ldd hello | grep -E 'libstepwell|not found'; then exit 1; fi
+./hello --prove 'GET /hello/Ann' | grep -q 'same answer 5'
+ok "pkg-config --static has all that libstepwell.a needs"
+
+command -v cmake >/dev/null || { echo "Bail out! cmake is missing: run script/setup e2e"; exit 1; }
+mkdir cmake
+cat >cmake/CMakeLists.txt <<'EOF'
+cmake_minimum_required(VERSION 3.18)
+project(user C CXX)
+find_package(stepwell ${WANTED} REQUIRED)
+add_executable(hello ../apps/hello/hello.c)
+target_link_libraries(hello stepwell::stepwell)
+add_executable(alone ../apps/hello/hello.c)
+target_link_libraries(alone stepwell::static)
+add_executable(trip ../examples/trip.cpp)
+target_link_libraries(trip stepwell::stepwell)
+set_target_properties(trip PROPERTIES CXX_STANDARD 17)
+EOF
+cmake_in() { cmake -S cmake -B "$1" -DCMAKE_PREFIX_PATH="$work/own" -DWANTED="$2" -DCMAKE_C_FLAGS=-Werror >said 2>&1; }
+cmake_in made 0.2 || { cat said; exit 1; }
+cmake --build made >said 2>&1 || { cat said; exit 1; }
+ldd made/hello | grep -q "=> $work/own/lib/libstepwell.so"
+if ldd made/alone | grep -E 'libstepwell|not found'; then exit 1; fi
+for program in hello alone; do "made/$program" --prove 'GET /hello/Ann' | grep -q 'same answer 5'; done
+made/trip --version | grep -q '^trip (stepwell '
+ok "find_package(stepwell) builds programs in C and C++, with either library"
+if cmake_in newer 0.9 || ! grep -q 'version: 0.2' said; then cat said; exit 1; fi
+if cmake_in other 1.0; then exit 1; fi
+cmake_in older 0.1
+ok "find_package takes programs for this version and earlier ones"
+
 example README.md apps/hello/hello.c | cmp - apps/hello/hello.c
 ok "README shows apps/hello/hello.c as it is"
 
