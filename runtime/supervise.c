@@ -263,7 +263,7 @@ static void on_worker_end(supervisor *s, int status)
     s->kill_ms = s->heard_ms = 0;
     s->ready = false;
     if (s->stopping) {
-        finish(s, code);
+        finish(s, WIFEXITED(status) ? code : EXIT_OTHER); /* killed: the second time asked, or --drain was over */
     } else if (!s->was_ready && (code == EXIT_SETUP || code == EXIT_NO_PROGRAM)) {
         finish(s, EXIT_SETUP); /* it has said why, and would say it again */
     } else if (asked) {

@@ -465,6 +465,19 @@ static void await_log(const char *text)
     memmove(said, at + strlen(text), strlen(at + strlen(text)) + 1);
 }
 
+/* Asked a second time it does not wait for a worker that does not end. */
+static void test_stop_twice(void)
+{
+    start(supervised);
+    set(&seen->spin, 1);
+    int spinning = ask("/spin");
+    while (load(&seen->spinning) == 0) nap();
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    await_log("draining");
+    CHECK_INT(served_stop(&server, SIGTERM), 1);
+    close(spinning);
+}
+
 static void put_program(const char *path, const char *text)
 {
     CHECK(unlink(path) == 0 || errno == ENOENT);
@@ -523,6 +536,7 @@ static const check_case cases[] = {{"SIGHUP with a program that would not start"
                                    {"a crash loop backs off", test_crash_loop},
                                    {"SIGHUP replaces the worker", test_upgrade},
                                    {"SIGTERM and SIGINT drain and end", test_stop},
+                                   {"a second SIGTERM ends it at once, with 1", test_stop_twice},
                                    {"a worker without supervisor drains", test_supervisor_dies},
                                    {"what keeps it from starting", test_refusals},
                                    {"sockets of a service manager", test_activation},
