@@ -23,7 +23,7 @@ static void on_ask(sw_ctx *c)
 {
     sw_value turn = sw_nil(), messages = sw_array(c, 1, sw_map(c, "user", sw_str(c, sw_query(c, "q"))));
     for (int turns = 0; turns < 10 && sw_is_nil(sw_get(turn, "answer")); turns++) {
-        turn = sw_step(c, "think", think, messages);
+        turn = sw_step_with(c, "think", think, messages, &(sw_step_options){.sync = true}); /* it costs money */
         if (sw_is_nil(sw_get(turn, "tool"))) continue;
         const char *tool = sw_cstr(c, sw_get(turn, "tool")), *service = sw_flag_value(app, "service");
         sw_push(c, &messages, sw_step(c, "use-tool", fetch, sw_strf(c, "%s/tools/%s", service, tool)));
