@@ -15,17 +15,16 @@
 #include "runtime/builtin.h"
 #include "runtime/control.h"
 #include "runtime/crash.h"
-#include "runtime/former.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/pool.h"
+#include "runtime/presence.h"
 #include "runtime/prove/prove.h"
 #include "runtime/public_url.h"
 #include "runtime/serve.h"
 #include "runtime/sockets.h"
 #include "runtime/supervise.h"
 #include "runtime/suspects.h"
-#include "runtime/ties.h"
 #include "storage/folder.h"
 
 enum {
@@ -313,35 +312,7 @@ static int client_descriptors(const sw_app *app)
 
 /* ---- Serving ---- */
 
-/* The end of the process before: what it was, and which runs may have brought it about. */
-static void reckon(sw_app *app, former *before, bool *unclean)
-{
-    char how[FORMER_TEXT];
-    const char *data = app->opt.data;
-    app->ties = must(ties_open(data));
-    app->ended_well = ties_former_end(app->ties) == FOLDER_ENDED;
-    former_read(before, data);
-    crash_ends crashes = crash_start(app->store, data);
-    *unclean = former_is_unclean(before, store_epoch(app->store), &crashes, &app->worker_before, how);
-    app->suspects = suspects_start(app->store, &(suspects_options){.unclean = *unclean,
-                                                                   .again = former_again(before),
-                                                                   .how = how,
-                                                                   .lived_ms = former_served_ms(before),
-                                                                   .began_ms = app->started_ms,
-                                                                   .loops = app->loop_count});
-}
-
-static void begin_to_serve(const sw_app *app, const former *before, bool unclean)
-{
-    if (!app->store) return;
-    if (!former_begin(before, unclean, store_epoch(app->store), app->opt.data))
-        log_line(LOG_WARN, NULL, "data folder %s: its file process cannot be written: %s", app->opt.data,
-                 strerror(errno));
-    crash_serve();
-}
-
-static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const former *before,
-                                bool unclean)
+static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)
 {
     char why[ERROR_TEXT], address[128] = "";
     app->loops = must(calloc(app->loop_count, sizeof *app->loops));
@@ -356,7 +327,7 @@ static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_si
         /* Half-made loops hold handles that only their own run could close: the process ends here. */
         exit(EXIT_OTHER);
     }
-    begin_to_serve(app, before, unclean);
+    presence_begin(own, app);
     log_line(LOG_INFO, NULL, "%s listening on http://%s", app->name, address);
     return serve_until_stopped(app, stop_signals) ? EXIT_OK : EXIT_OTHER;
 }
@@ -385,14 +356,10 @@ static bool open_sockets(sw_app *app, sockets *s, char *error, size_t error_size
 static int serve_and_mark(sw_app *app, sockets *s, const sigset_t *stop_signals)
 {
     app->started_ms = clock_wall_ms();
-    former before;
-    bool unclean = false;
-    if (app->store) reckon(app, &before, &unclean);
-    int result = make_loops_and_serve(app, s, stop_signals, &before, unclean);
-    crash_serve_end();
-    if (app->store) former_end(app->opt.data);
-    ties_close(app->ties, result == EXIT_OK);
-    app->ties = NULL;
+    presence own;
+    if (!presence_open(&own, app)) (void)must(NULL);
+    int result = make_loops_and_serve(app, s, stop_signals, &own);
+    presence_end(app, result == EXIT_OK);
     return result;
 }
 

@@ -4,8 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/pool.h"
+#include "runtime/presence.h"
+#include "runtime/suspects.h"
+#include "runtime/ties.h"
 #include "storage/backend.h"
 
 static bool open_store(sw_app *app, backend *journal, char *error, size_t error_size)
@@ -48,15 +52,31 @@ bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *opt
         options->backend->ops->close(options->backend);
         return false;
     }
-    return open_store(app, options->backend, error, error_size) &&
-           open_loops(app, options->listeners, error, error_size);
+    presence own = {.unclean = false};
+    if (!open_store(app, options->backend, error, error_size)) return false;
+    if (options->has_folder && !presence_open(&own, app)) {
+        (void)snprintf(error, error_size, "out of memory");
+        return false;
+    }
+    if (!open_loops(app, options->listeners, error, error_size)) return false;
+    if (options->has_folder) presence_begin(&own, app);
+    return true;
+}
+
+void by_hand_drain(sw_app *app)
+{
+    if (app->ties) ties_leaving(app->ties);
+    for (unsigned i = 0; i < app->loop_count; i++) loop_drain(&app->loops[i], LOOP_STOPPED);
 }
 
 void by_hand_close(sw_app *app)
 {
     for (unsigned i = 0; i < app->loop_count; i++) loop_finish(&app->loops[i]);
     for (unsigned i = 0; i < app->loop_count; i++) loop_free(&app->loops[i]);
+    if (app->ties) presence_end(app, true);
+    crash_end();
     pool_free(app->blocking);
+    suspects_free(app->suspects);
     store_close(app->store);
     app_free(app);
 }

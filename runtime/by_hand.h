@@ -1,6 +1,6 @@
 /* by_hand: a program whose loops the caller turns, on one thread, with a store by hand (storage/by_hand.h): so that the
  * order of everything that happens can be repeated. Without what sw_main does for a process: signals, supervisor,
- * watchers, records of crashes. */
+ * watchers; with a data folder, if it is to know of which run the process before has died. */
 #ifndef RUNTIME_BY_HAND_H
 #define RUNTIME_BY_HAND_H
 
@@ -10,13 +10,15 @@ typedef struct by_hand_options {
     struct backend *backend; /* the program's from here on, also when it cannot be opened */
     const int *listeners;    /* a listening socket for each loop; the program's, too */
     unsigned loops;
-    bool ended_well; /* the last process with this data had drained */
+    bool has_folder; /* --data is one: for everything but the journal */
+    bool ended_well; /* without a folder: the last process with this data had drained */
 } by_hand_options;
 
 /* Reads the flags, opens the store and makes app->loops, which recover in their first turns (uv_run of each one's
  * `uv`). False with a message: then only app_free is left to do. */
 bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *options, char *error, size_t error_size);
-/* When all loops have drained (loop_drain) and uv_run says that nothing is left of them. Frees the app. */
+void by_hand_drain(sw_app *app);
+/* When all loops have drained and uv_run says that nothing is left of them. Frees the app. */
 void by_hand_close(sw_app *app);
 
 #endif

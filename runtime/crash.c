@@ -172,8 +172,13 @@ void crash_hang_end(void) { __atomic_store_n(&hang_count, 0, __ATOMIC_RELEASE); 
 
 void crash_keep_file(int fd, uint64_t epoch)
 {
+    static bool watches_exit;
+    int before = crash_fd;
     crash_fd = fd;
     crash_epoch = epoch;
     crash_pid = getpid();
-    (void)atexit(on_exit_called); /* without memory for that such an end is not noticed */
+    if (before >= 0) close(before);
+    if (!watches_exit) watches_exit = atexit(on_exit_called) == 0; /* without memory such an end is not noticed */
 }
+
+void crash_end(void) { crash_keep_file(-1, 0); }

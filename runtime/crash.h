@@ -52,6 +52,9 @@ crash_ends crash_start(struct store *journals, const char *data);
 void crash_serve(void);
 void crash_serve_end(void);
 
+/* The process goes on without a data folder: the file is closed, nothing is noted any more. */
+void crash_end(void);
+
 /* On a thread of sw_blocking: it works for this strand, which waits for it; NULL: for nobody any more. */
 void crash_work_for(const struct strand *s);
 

@@ -4,7 +4,7 @@
 
 #include "runtime/crash.h"
 
-/* The handler writes to it from now on; never closed. */
+/* The handler writes to it from now on, until it has another one or crash_end is called. Takes it. */
 void crash_keep_file(int fd, uint64_t epoch);
 
 #endif

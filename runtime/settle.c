@@ -3,8 +3,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "storage/by_hand.h"
+
 struct settling {
     uv_loop_t loop;
+    store *journals;
     store_port *port;
     bool waiting;
     const char *error; /* of what was waited for */
@@ -14,11 +17,22 @@ struct settling {
     void *arg;
 };
 
+/* It has no threads that would do it, and nobody else turns it yet. */
+static void turn_store(store *journals)
+{
+    if (store_hand_write_due_ms(journals) >= 0) store_hand_write(journals);
+    while (store_hand_reads(journals) > 0) store_hand_read(journals, 0);
+}
+
 static void wait_for_it(settling *s)
 {
     s->waiting = true;
     s->error = NULL;
-    while (s->waiting) (void)uv_run(&s->loop, UV_RUN_ONCE);
+    bool by_hand = store_is_by_hand(s->journals);
+    while (s->waiting) {
+        if (by_hand) turn_store(s->journals);
+        (void)uv_run(&s->loop, by_hand ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    }
 }
 
 static void on_committed(void *arg, store_segment *list)
@@ -33,6 +47,7 @@ settling *settle_open(store *journals)
 {
     settling *s = calloc(1, sizeof *s);
     if (!s) return NULL;
+    s->journals = journals;
     if (uv_loop_init(&s->loop) != 0) {
         free(s);
         return NULL;

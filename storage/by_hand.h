@@ -5,6 +5,8 @@
 
 #include "storage/store.h"
 
+bool store_is_by_hand(const store *s);
+
 /* When the journal thread would have something to do: 0: now, since segments are queued or somebody gave up; else in so
  * many ms of the steady clock, after a failed write; -1: not before that changes. */
 int64_t store_hand_write_due_ms(store *s);

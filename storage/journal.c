@@ -401,6 +401,8 @@ void *store_journal_main(void *arg)
     return NULL;
 }
 
+bool store_is_by_hand(const store *s) { return s->options.by_hand; }
+
 int64_t store_hand_write_due_ms(store *s)
 {
     assert(s->options.by_hand);

@@ -1,0 +1,48 @@
+#include "runtime/presence.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "runtime/app.h"
+#include "runtime/crash.h"
+#include "runtime/log.h"
+#include "runtime/suspects.h"
+#include "runtime/ties.h"
+
+bool presence_open(presence *p, sw_app *app)
+{
+    char how[FORMER_TEXT];
+    const char *data = app->opt.data;
+    *p = (presence){.unclean = false};
+    if (!app->store) return true;
+    app->ties = ties_open(data);
+    if (!app->ties) return false;
+    app->ended_well = ties_former_end(app->ties) == FOLDER_ENDED;
+    former_read(&p->before, data);
+    crash_ends crashes = crash_start(app->store, data);
+    p->unclean = former_is_unclean(&p->before, store_epoch(app->store), &crashes, &app->worker_before, how);
+    app->suspects = suspects_start(app->store, &(suspects_options){.unclean = p->unclean,
+                                                                   .again = former_again(&p->before),
+                                                                   .how = how,
+                                                                   .lived_ms = former_served_ms(&p->before),
+                                                                   .began_ms = app->started_ms,
+                                                                   .loops = app->loop_count});
+    return true;
+}
+
+void presence_begin(const presence *p, const sw_app *app)
+{
+    if (!app->store) return;
+    if (!former_begin(&p->before, p->unclean, store_epoch(app->store), app->opt.data))
+        log_line(LOG_WARN, NULL, "data folder %s: its file process cannot be written: %s", app->opt.data,
+                 strerror(errno));
+    crash_serve();
+}
+
+void presence_end(sw_app *app, bool well)
+{
+    crash_serve_end();
+    if (app->store) former_end(app->opt.data);
+    ties_close(app->ties, well);
+    app->ties = NULL;
+}

@@ -1,0 +1,27 @@
+/* presence: what a process that serves from a data folder leaves there about itself, and what it makes of that of the
+ * one before: whether that one ended well, of which run it died, or which runs may be to blame (runtime/ties.h,
+ * runtime/former.h, runtime/crash.h, runtime/suspects.h). Owns the app's ties and suspects between its open and its
+ * end. */
+#ifndef RUNTIME_PRESENCE_H
+#define RUNTIME_PRESENCE_H
+
+#include <stdbool.h>
+
+#include "runtime/former.h"
+
+struct sw_app;
+
+typedef struct presence {
+    former before;
+    bool unclean; /* that one ended for an unknown reason */
+} presence;
+
+/* Reads the folder of app->opt.data, enters crashes in journals and fills app->ties, ended_well and suspects; before
+ * anything is loaded. Nothing happens without a store. False: out of memory. */
+bool presence_open(presence *p, struct sw_app *app);
+/* It begins to serve. */
+void presence_begin(const presence *p, const struct sw_app *app);
+/* It ends; `well`: all of its loops have ended. Frees the ties. */
+void presence_end(struct sw_app *app, bool well);
+
+#endif
