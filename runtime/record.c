@@ -64,6 +64,14 @@ static bool has_no_limit(const entry *e)
            e->kind == ENTRY_CANCEL || e->kind == ENTRY_STOPPED || e->kind == ENTRY_RELEASED;
 }
 
+/* SW_RELAXED risks a value that nobody has seen; what a stopped run may do is not for it to forget. */
+static bool is_awaited(const run *r, const entry *e)
+{
+    bool relaxed = r->task.endpoint->options.durability == SW_RELAXED;
+    if (BUG(RELEASE_UNWRITTEN) && e->kind == ENTRY_RELEASED) return false;
+    return entry_is_choice(e->kind) && !(relaxed && e->kind == ENTRY_VALUE) && !BUG(FORGET_CHOICE);
+}
+
 bool record_append(run *r, const entry *e)
 {
     if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
@@ -81,8 +89,7 @@ bool record_append(run *r, const entry *e)
     r->state_bytes += r->open.size - before;
     r->task.home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
-    if (!BUG(FORGET_CHOICE) && entry_is_choice(e->kind) && r->task.endpoint->options.durability != SW_RELAXED)
-        r->seq_choice = r->seq_next;
+    if (is_awaited(r, e)) r->seq_choice = r->seq_next;
     if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->task.home->arenas))) return false;
     if (r->frames && !frames_add(r->frames, e, r->seq_next)) return false;
     if (BUG(FRAME_EARLY) && r->frames) frames_durable(r->frames, r->seq_next);
@@ -127,7 +134,8 @@ void record_flush(run *r)
                                  .due_ms = ends ? 0 : due_of(r),
                                  .retain_ms = ends ? retain_of(r) : -1};
     letter_move(&r->letters, &r->sealed_letters);
-    if (!BUG(KEEP_LETTER)) r->segment.rows = letter_deletions(r->sealed_letters);
+    bool keeps = BUG(KEEP_LETTER) || (BUG(KEEP_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
+    if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);
     r->seq_sealed = r->seq_next;
     r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);
     home_send(r->task.home, &r->segment);
