@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/app.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
@@ -70,7 +71,7 @@ static bool restore(run *r, const store_journal *j, stop_cause *why)
 static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
 {
     const entry *stopped = replay_stopped(r->replay);
-    if (stopped && !s->release) {
+    if (stopped && !s->release && !BUG(FORGET_STOP)) {
         stop_reason reason = stop_of_entry(stopped);
         stop_cause why = {.reason = reason, .text = stop_text(reason), .since_ms = stopped->at_ms};
         stop_describe(&why, stopped->error.data, stopped->error.len);
@@ -84,7 +85,7 @@ static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
                             .since_ms = last_ms > due_ms ? last_ms : due_ms,
                             .deadline = r->deadline_due};
     }
-    if (s->stop == STOP_NOT_RESUMED && !s->release)
+    if (s->held_back && !s->release && !BUG(RESUME_ALL))
         return (stop_cause){.reason = STOP_NOT_RESUMED, .text = stop_text(STOP_NOT_RESUMED)};
     return (stop_cause){.reason = STOP_NONE};
 }
@@ -115,9 +116,9 @@ static entry_cancel why_end(const run *r, const slot *s, const stop_cause *stopp
     if (journaled) return journaled;
     if (s->cancel) return s->cancel;
     if (is_over(stopped->reason == STOP_NONE ? &r->deadline_due : &stopped->deadline)) return ENTRY_CANCEL_LATE;
-    int64_t since_ms = stopped->since_ms;
-    return since_ms > 0 && is_past(moment_after(since_ms, r->task.home->opt->retain_stopped_ms)) ? ENTRY_CANCEL_STALE
-                                                                                                 : ENTRY_CANCEL_NONE;
+    int64_t since_ms = stopped->since_ms, retain_ms = r->task.home->opt->retain_stopped_ms;
+    if (BUG(STALE_EARLY)) retain_ms /= 2;
+    return since_ms > 0 && is_past(moment_after(since_ms, retain_ms)) ? ENTRY_CANCEL_STALE : ENTRY_CANCEL_NONE;
 }
 
 /* The time for which it was stopped does not count. */
@@ -125,7 +126,7 @@ static void move_deadline(run *r, const slot *s)
 {
     loop_clock *c = &r->task.home->clock;
     const entry *stopped = replay_stopped(r->replay);
-    if (r->deadline_due.due_ms == 0) return;
+    if (r->deadline_due.due_ms == 0 || BUG(DEADLINE_RUNS)) return;
     int64_t stood_ms = replay_stood_ms(r->replay, c);
     clock_instant now = clock_now(c);
     if (stopped && s->release)
@@ -145,7 +146,7 @@ static bool append_release(run *r, slot *s)
                .at_ms = now.wall_ms,
                .epoch = now.epoch,
                .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
-    if (!replay_stopped(r->replay) && s->stop != STOP_NOT_RESUMED) return false;
+    if (!replay_stopped(r->replay) && !s->held_back) return false;
     if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its release is not journaled");
     replay_release(r->replay);
     r->seq_release = r->seq_next;
@@ -163,7 +164,7 @@ static void take_slot(run *r, slot *s)
     slot_post(h, s, SLOT_ON_RESUMED);
     slot_go_on(h, s);
     if (s->release && !released) slot_deny_release(h, s, "the run is not stopped");
-    s->release = false;
+    s->release = s->held_back = false;
     letter_move(&s->letters, &r->letters);
     counter_add(&h->counters.runs_resumed, 1);
 }

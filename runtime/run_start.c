@@ -61,6 +61,7 @@ void run_make_findable(run *r)
     r->is_unlisted = false;
     slot_post(h, s, SLOT_ON_BEGUN);
     s->run = r;
+    s->judged = true;
     s->tie = r->task.endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
     r->slot = s;
 }

@@ -52,6 +52,8 @@ typedef struct slot {
     unsigned tries : 5;      /* loads in a row that came to nothing, for the pause before the next */
     bool by_wall : 1;        /* SLOT_PARKED: wall_due_ms counts */
     bool release : 1;        /* to be released when it is loaded */
+    bool judged : 1;         /* begun here, or loaded: else it is of a former process, as if nobody had come for it */
+    bool held_back : 1;      /* --no-resume: it is of a former process, and nobody has released it */
     bool unfinished : 1;     /* it has a row in the live table: not loaded while the gate is closed */
     uint8_t writing;         /* letters that are being written: 1 << letter_kind */
 } slot;

@@ -113,6 +113,7 @@ static void stop(home *h, slot *s, const stop_cause *why)
     if (s->stop == STOP_NONE) counter_add(&h->slots.stopped, 1);
     slot_post(h, s, SLOT_ON_STOPPED);
     s->stop = why->reason;
+    s->judged = true;
     s->tie = TIE_NONE; /* whoever releases it wants it, also when its clients are gone */
     s->unfinished = true;
     if (news) {
@@ -176,9 +177,9 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
     stop_cause why;
     run_id_format(&s->id, id);
     s->unfinished = true;
-    bool former = s->tie == TIE_UNKNOWN || s->tie == TIE_AWAITED;
-    if (h->opt->no_resume && former && s->stop == STOP_NONE) { /* asked for before it was found */
+    if (h->opt->no_resume && !s->judged && s->stop == STOP_NONE) { /* asked for before it was found */
         s->stop = STOP_NOT_RESUMED;
+        s->held_back = true;
         counter_add(&h->slots.stopped, 1);
     }
     if (j->error || !j->found) {
@@ -264,6 +265,7 @@ static size_t take_batch(home *h, run_id ids[LOAD_BATCH])
 void slot_load_due(home *h)
 {
     run_id ids[LOAD_BATCH];
+    if (h->suspects) suspects_look(h);
     /* A run that is asked for before the letters are known would go on although it was cancelled. */
     if (!h->slots.letters_read) return;
     for (size_t n; !h->draining && (n = take_batch(h, ids)) > 0;) {
@@ -316,10 +318,12 @@ static bool recover(home *h, const store_live_row *row)
     static const stop_cause held = {.reason = STOP_NOT_RESUMED};
     if (slot_find(&h->slots, &row->run) || run_find_unlisted(h, &row->run)) return true;
     slot *s = slot_add(h, &row->run);
-    if (s && h->opt->no_resume)
+    if (s && h->opt->no_resume) {
+        s->held_back = true;
         stop(h, s, &held);
-    else if (s)
+    } else if (s) {
         slot_park(h, s, due_of_row(h, row->due_ms));
+    }
     return s != NULL;
 }
 

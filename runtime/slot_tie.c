@@ -69,6 +69,7 @@ void slot_client_lost(home *h, const run_id *id)
 
 void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
 {
+    s->judged = true;
     if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
     former_tie was = former(h, s);
     bool alone = waiter_none(s->waiters);
