@@ -190,7 +190,7 @@ void slot_go_on(home *h, slot *s)
 /* One that could not be read goes on as soon as it can be, and many may at the same moment. */
 bool slot_wants_place(const slot *s)
 {
-    bool stands = s->stop != STOP_NONE && s->stop != STOP_UNREADABLE && !s->release;
+    bool stands = ((s->stop != STOP_NONE && s->stop != STOP_UNREADABLE) || s->held_back) && !s->release;
     return s->unfinished && !s->cancel && !stands;
 }
 
@@ -290,7 +290,8 @@ void slot_send_letter(home *h, slot *s, letter_kind kind)
 
 static void act_on(slot *s, letter_kind kind)
 {
-    if (BUG(LOSE_CANCEL)) return;
+    if (BUG(LOSE_CANCEL) && kind == LETTER_CANCEL) return;
+    if (BUG(LOSE_RELEASE) && kind == LETTER_RELEASE) return;
     if (kind == LETTER_CANCEL)
         s->cancel = ENTRY_CANCEL_ASKED;
     else
@@ -406,7 +407,7 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
     slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
     if (!s) {
         problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
-    } else if (s->state == SLOT_PARKED || (s->run && !run_is_stopping(s->run))) {
+    } else if ((s->state == SLOT_PARKED && s->stop == STOP_NONE) || (s->run && !run_is_stopping(s->run))) {
         problem_reply(x, 409, "the run is not stopped", NULL);
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
