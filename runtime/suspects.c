@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/run/home.h"
@@ -155,8 +156,7 @@ static letter *judge(home *h, slot *s, const store_journal *j)
 {
     const suspects *all = h->suspects;
     const suspect *k = find(all, &s->id);
-    bool is_former = s->tie == TIE_UNKNOWN || s->tie == TIE_AWAITED;
-    bool was_under_way = is_former && all->unclean && j->due_ms <= all->began_ms;
+    bool was_under_way = !s->judged && all->unclean && j->due_ms <= all->began_ms;
     if (k && k->gone) k = NULL;
     if (!k && !was_under_way) return NULL;
     letter *m = letter_new_tries(h, &s->id);
@@ -190,9 +190,17 @@ bool suspects_hold(home *h, slot *s, const store_journal *j)
     return true;
 }
 
+/* It has one place more than --runs-max: not while another has that. Who was cleared of suspicion may go on for long.
+ */
+static bool has_place(const home *h)
+{
+    return BUG(SUSPECTS_TOGETHER) || h->runs.count + h->slots.places <= (uint64_t)h->opt->runs_max;
+}
+
 void suspects_look(home *h)
 {
     suspects *all = h->suspects;
+    if (!h->draining && !has_place(h)) return; /* looked at again when a run has left memory */
     uv_mutex_lock(&all->lock);
     suspect *k = all->taken || !all->alone || run_id_loop(&all->alone->run, all->loops) != h->index ? NULL : all->alone;
     if (k) all->taken = true;
@@ -203,7 +211,7 @@ void suspects_look(home *h)
         end_turn(h, k); /* cancelled meanwhile */
         return;
     }
-    slot_post(h, s, SLOT_ON_TAKEN_PLACED); /* one more than --runs-max: nobody waits for it */
+    slot_post(h, s, SLOT_ON_TAKEN_PLACED);
     raise_tries(h, s);
 }
 

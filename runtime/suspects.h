@@ -42,7 +42,8 @@ void suspects_free(suspects *all); /* NULL is allowed */
 void suspects_join(struct home *h);
 /* It has slots for all live runs: rows of others lead to nothing. */
 void suspects_recovered(struct home *h);
-/* Somebody's turn has come; any time on the home's thread. */
+/* Whether somebody's turn has come, and there is a place; any time on the home's thread, and when a run has left
+ * memory. */
 void suspects_look(struct home *h);
 
 /* The journal of a slot that is being loaded has come. True: the run does not go on yet, and is loaded again later. */
