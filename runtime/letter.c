@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/random.h"
+#include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/stepwell.h"
 #include "runtime/suspects.h"
@@ -108,12 +109,12 @@ letter *letter_read(home *h, const store_table_row *row)
     return m;
 }
 
-letter *letter_new_tries(home *h, const run_id *run)
+letter *letter_new_tries(home *h, const run_id *id)
 {
     letter *m = calloc(1, sizeof *m);
     if (!m) return NULL;
-    *m = (letter){.home = h, .run = *run, .kind = LETTER_TRIES};
-    memcpy(m->key, run->bytes, RUN_ID_BYTES);
+    *m = (letter){.home = h, .run = *id, .kind = LETTER_TRIES};
+    memcpy(m->key, id->bytes, RUN_ID_BYTES);
     return m;
 }
 
@@ -186,12 +187,23 @@ void letter_free_all(letter **list)
     *list = NULL;
 }
 
+/* If that failed, the next start finds a cancel or a release, and that it leads to nothing. A row of `tries` would be
+ * held against its run, which goes on: it goes with the run's next commit. */
+static void deleted(letter *m, const char *error)
+{
+    slot *s = error && m->kind == LETTER_TRIES ? slot_find(&m->home->slots, &m->run) : NULL;
+    if (s)
+        letter_move(&m, s->run ? &s->run->letters : &s->letters);
+    else
+        free(m);
+}
+
 void letter_committed(store_segment *s)
 {
     letter *m = (letter *)((char *)s - offsetof(letter, segment));
     home_segment_back(m->home);
     if (m->row.op == STORE_ROW_DELETE)
-        free(m); /* if that failed, the next start finds it, and that it leads to nothing */
+        deleted(m, s->error);
     else if (m->kind == LETTER_TRIES)
         suspects_raised(m, s->error);
     else
