@@ -34,7 +34,20 @@
     X(SWAP_RESULTS, "a group gives its results in another order")                                                      \
     X(KEEP_STACK, "a stack is not given back")                                                                         \
     X(KEEP_ARENA, "the memory of an attempt is not given back")                                                        \
-    X(KEEP_DESCRIPTOR, "the descriptor of a client that has vanished stays open")
+    X(KEEP_DESCRIPTOR, "the descriptor of a client that has vanished stays open")                                      \
+    X(KEEP_TIMER, "the timer of a run's deadline goes on when the run has ended")                                      \
+    X(FORGET_STOP, "a stopped run goes on at the next start")                                                          \
+    X(LOSE_CRASH, "nobody notes of which run the process has died")                                                    \
+    X(CRASH_FOR_EVER, "a run that ends the process again and again is not stopped")                                    \
+    X(RESUME_ALL, "--no-resume holds nothing back")                                                                    \
+    X(LOSE_RELEASE, "a letter that releases does nothing")                                                             \
+    X(RELEASE_UNWRITTEN, "a stopped run goes on before its release is on disk")                                        \
+    X(IGNORE_DIFFERENCE, "a run with another input goes on, though it is to stop")                                     \
+    X(DEADLINE_RUNS, "the time for which a run is stopped counts for its deadline")                                    \
+    X(STALE_EARLY, "a stopped run fails before --retain-stopped is over")                                              \
+    X(WRONG_REASON, "clients are told that a stopped run stands for another reason")                                   \
+    X(KEEP_TRIES, "the tries of a run that goes on stay")                                                              \
+    X(SUSPECTS_TOGETHER, "suspects have places beyond --runs-max")
 
 #if defined(SEEDED_BUGS)
 #define SEEDED_BUG_NUMBER(name, what) SEEDED_##name,

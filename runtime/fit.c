@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/log.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
@@ -44,7 +45,10 @@ bool fit_is_step(run *r, const replay_record *rec, const step_spec *spec)
 
 static const failure unwinds = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
 
-static bool stops(const run *r) { return r->task.endpoint->options.on_difference == SW_STOP; }
+static bool stops(const run *r)
+{
+    return r->task.endpoint->options.on_difference == SW_STOP && !BUG(IGNORE_DIFFERENCE);
+}
 
 failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id)
 {

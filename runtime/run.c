@@ -63,7 +63,7 @@ void run_free(run *r)
     home *h = r->task.home;
     assert(run_state_is_final(r->state) || r->state == RUN_NEW);
     assert(!run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
-    timers_stop(&h->timers, &r->deadline);
+    if (!BUG(KEEP_TIMER)) timers_stop(&h->timers, &r->deadline);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
     settle_key(r);
     frames_release(r->frames);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/base/problem.h"
 #include "runtime/json.h"
 #include "runtime/run/home.h"
@@ -83,10 +84,12 @@ static void stop_one(waiter *w, const stop_cause *why, bool refuses)
 
 void waiter_stopped(waiter **list, const stop_cause *why, bool refuses)
 {
+    stop_cause told = *why;
     assert(why->reason != STOP_NONE);
+    if (BUG(WRONG_REASON)) told.reason = STOP_NEWER;
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        stop_one(w, why, refuses);
+        stop_one(w, &told, refuses);
     }
 }
 

@@ -9,8 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/simulation/operator.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/standing.h"
 
 enum { BACKLOG = 128, RECONNECT_MS = 200 };
 static const int64_t MS = 1000000;
@@ -64,7 +66,8 @@ static void wish_headers(const client *c, char *to, size_t size)
                                                [WISH_ASYNC] = "Prefer: respond-async\r\n",
                                                [WISH_WAIT] = "Prefer: wait=2\r\n",
                                                [WISH_STREAM] = "Accept: text/event-stream\r\n",
-                                               [WISH_CANCEL] = "Prefer: respond-async\r\n"};
+                                               [WISH_CANCEL] = "Prefer: respond-async\r\n",
+                                               [WISH_RELEASE] = "Prefer: respond-async\r\n"};
     (void)snprintf(to, size, "%s%s%s%s", *key ? "Idempotency-Key: " : "", key, *key ? "\r\n" : "", wishes[c->wish]);
 }
 
@@ -90,13 +93,26 @@ static void make_post(client *c)
                 program_paths[j->endpoint], headers, body, c->job, pad);
 }
 
-/* The URL of the run itself is its output's without that word. */
-static void make_delete(client *c)
+/* What an administrator asks of a run needs no URL of it. */
+static void make_order(client *c, const char *method, const char *what)
 {
+    set_request(c, "%s /_sw/runs/%s%s HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN "\r\n\r\n",
+                method, w->runs[c->run].id, what);
+}
+
+/* The URL of the run itself is its output's without that word. */
+static void make_steer(client *c, const char *method, const char *what)
+{
+    if (c->wish == WISH_OPERATE) {
+        make_order(c, method, what);
+        return;
+    }
     const char *end = strstr(c->output, "/output?");
-    set_request(c, "DELETE %.*s%s HTTP/1.1\r\nHost: sim\r\n\r\n", (int)(end - c->output), c->output,
+    set_request(c, "%s %.*s%s%s HTTP/1.1\r\nHost: sim\r\n\r\n", method, (int)(end - c->output), c->output, what,
                 end + strlen("/output"));
-    if (c->run >= 0) w->runs[c->run].asked_to_cancel = true;
+    if (c->run < 0) return;
+    if (c->target == TARGET_RUN) w->runs[c->run].asked_to_cancel = true;
+    if (c->target == TARGET_RELEASE) w->runs[c->run].asked_to_release = true;
 }
 
 static void make_request(client *c)
@@ -113,7 +129,13 @@ static void make_request(client *c)
                     c->stream, c->cursor);
         break;
     case TARGET_RUN:
-        make_delete(c);
+        make_steer(c, "DELETE", "");
+        break;
+    case TARGET_RELEASE:
+        make_steer(c, "POST", "/release");
+        break;
+    case TARGET_PAGE:
+        make_steer(c, "GET", "");
         break;
     }
     c->sent = c->answer_len = c->frames_len = 0;
@@ -129,6 +151,15 @@ static uint32_t begun_of(int of)
     return n;
 }
 
+/* How its run stands when it asks. */
+static void note_run(client *c)
+{
+    const run_record *r = c->run >= 0 ? &w->runs[c->run] : NULL;
+    c->stops_before = r && r->stop != 0 ? r->stops : 0;
+    c->entries_before = r ? r->entries : 0;
+    c->begun_before = begun_of(c->job);
+}
+
 static bool begin(client *c)
 {
     if (c->fd < 0 && !connect_to(c)) {
@@ -137,7 +168,7 @@ static bool begin(client *c)
     }
     make_request(c);
     c->requests++;
-    c->begun_before = begun_of(c->job);
+    note_run(c);
     if (c->stays_ms > 0 && c->leaves_ns == 0) c->leaves_ns = w->steady_ns + c->stays_ms * MS;
     c->state = CLIENT_SENDS;
     world_note("client %d asks %.40s", client_number(c), c->request);
@@ -211,34 +242,54 @@ static bool turn(client *c)
 
 bool clients_turn(void)
 {
-    bool any = false;
+    bool any = operator_turn();
+    any = turn(operator_of()) || any;
     for (unsigned i = 0; i < w->plan.clients; i++) any = turn(&w->clients[i]) || any;
     return any;
 }
 
 static int64_t first(int64_t a, int64_t b) { return a < b ? a : b; }
 
-int64_t clients_due_ns(void)
+static bool is_done(const client *c) { return c->state == CLIENT_DONE || c->state == CLIENT_GIVES_UP; }
+
+static int64_t due_ns(const client *c)
 {
     int64_t due = INT64_MAX;
-    for (unsigned i = 0; i < w->plan.clients; i++) {
-        const client *c = &w->clients[i];
-        if (c->state == CLIENT_DONE || c->state == CLIENT_GIVES_UP) continue;
-        if (c->at_ns > w->steady_ns || c->state == CLIENT_AWAY) due = first(due, c->at_ns);
-        if (c->leaves_ns > 0 && c->state != CLIENT_AWAY) due = first(due, c->leaves_ns);
-    }
+    if (is_done(c)) return due;
+    if (c->at_ns > w->steady_ns || c->state == CLIENT_AWAY) due = c->at_ns;
+    if (c->leaves_ns > 0 && c->state != CLIENT_AWAY) due = first(due, c->leaves_ns);
+    return due;
+}
+
+int64_t clients_due_ns(void)
+{
+    int64_t due = first(operator_due_ns(), due_ns(operator_of()));
+    for (unsigned i = 0; i < w->plan.clients; i++) due = first(due, due_ns(&w->clients[i]));
     return due;
 }
 
 bool clients_done(void)
 {
     for (unsigned i = 0; i < w->plan.clients; i++)
-        if (w->clients[i].state != CLIENT_DONE && w->clients[i].state != CLIENT_GIVES_UP) return false;
+        if (!is_done(&w->clients[i])) return false;
     return true;
+}
+
+static bool waits_for_stopped(const client *c)
+{
+    return c->run >= 0 ? standing(&w->runs[c->run]) : standing_lacks(c->job);
+}
+
+bool clients_at_rest(void)
+{
+    for (unsigned i = 0; i < w->plan.clients; i++)
+        if (!is_done(&w->clients[i]) && !waits_for_stopped(&w->clients[i])) return false;
+    return operator_due_ns() == INT64_MAX;
 }
 
 void clients_begin(void)
 {
+    operator_begin();
     for (unsigned i = 0; i < w->plan.clients; i++) {
         client *c = &w->clients[i];
         c->fd = -1;
@@ -264,5 +315,6 @@ void clients_audit(void)
 
 void clients_end(void)
 {
+    client_close(operator_of());
     for (unsigned i = 0; i < w->plan.clients; i++) client_close(&w->clients[i]);
 }

@@ -17,6 +17,8 @@ bool clients_turn(void);
 int64_t clients_due_ns(void);
 /* Nobody waits for an answer, or is about to ask. */
 bool clients_done(void);
+/* Whoever waits does so for a stopped run, which nobody is about to release. */
+bool clients_at_rest(void);
 /* Those who have an answer ask once more, whether it is still the same. */
 void clients_audit(void);
 /* Closes all connections. */

@@ -5,7 +5,9 @@
 #include <strings.h>
 
 #include "tests/simulation/client_core.h"
+#include "tests/simulation/operator.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/standing.h"
 
 enum { REFUSALS_MAX = 40 };
 
@@ -55,18 +57,54 @@ static void gives_up(client *c)
 void client_cut(client *c)
 {
     int64_t in_ms = world_between(RANDOM_LIVE, 0, 3000);
+    if (c->wish == WISH_OPERATE) {
+        c->status = 0;
+        operator_answered(c);
+        return;
+    }
     world_note("client %d lost its connection", client_number(c));
     client_close(c);
     if (c->wish == WISH_STREAM && c->stream[0])
         client_ask_again(c, TARGET_STREAM, in_ms);
-    else if (c->wish == WISH_CANCEL && c->target == TARGET_RUN)
-        client_ask_again(c, TARGET_RUN, in_ms);
+    else if (c->target == TARGET_RUN || c->target == TARGET_RELEASE)
+        client_ask_again(c, c->target, in_ms);
     else if (c->output[0])
         client_ask_again(c, TARGET_OUTPUT, in_ms);
     else if (w->jobs[c->job].key[0])
         client_ask_again(c, TARGET_ENDPOINT, in_ms);
     else
         gives_up(c);
+}
+
+/* Where it goes when it knows its run. */
+static client_target first_target(client *c)
+{
+    if (c->wish == WISH_CANCEL) return TARGET_RUN;
+    if (c->wish != WISH_RELEASE) return TARGET_OUTPUT;
+    c->steers = 1 + world_below(RANDOM_LIVE, 3);
+    return TARGET_RELEASE;
+}
+
+/* The reason of a problem, or of a frame. */
+static const char *reason_in(const char *text, size_t *len)
+{
+    static const char name[] = "\"reason\":\"";
+    const char *at = strstr(text, name);
+    if (!at) return NULL;
+    at += sizeof name - 1;
+    *len = strcspn(at, "\"");
+    return at;
+}
+
+/* Its run stands, and it is told to come again. */
+static bool is_stopped(client *c)
+{
+    size_t len;
+    const char *reason = c->target == TARGET_OUTPUT ? reason_in(c->answer, &len) : NULL;
+    if (!reason) return false;
+    promise_stopped_told(c, run_of(c), reason, len);
+    client_ask_again(c, c->target, world_between(RANDOM_LIVE, 1000, 30000));
+    return true;
 }
 
 static void answer_endpoint(client *c)
@@ -80,9 +118,10 @@ static void answer_endpoint(client *c)
         if (strstr(c->location, "/stream?"))
             client_ask_again(c, TARGET_STREAM, a_moment(c));
         else
-            client_ask_again(c, c->wish == WISH_CANCEL ? TARGET_RUN : TARGET_OUTPUT, a_moment(c));
+            client_ask_again(c, first_target(c), a_moment(c));
         return;
     case 503:
+        if (is_stopped(c)) return;
         promise_refused(c, c->status);
         if (c->refusals++ < REFUSALS_MAX)
             client_ask_again(c, c->target, world_between(RANDOM_LIVE, 1000, 5000));
@@ -97,7 +136,11 @@ static void answer_endpoint(client *c)
             return;
         }
         break;
-    case 404: /* SW_RELAXED forgets */
+    case 404: /* SW_RELAXED forgets, and a program may not have the endpoint */
+        if (c->target == TARGET_ENDPOINT && standing_lacks(c->job)) {
+            client_ask_again(c, TARGET_ENDPOINT, world_between(RANDOM_LIVE, 1000, 5000));
+            return;
+        }
         promise_sense(c, client_may_be_forgotten(c), "its run is not there");
         gives_up(c);
         return;
@@ -142,12 +185,31 @@ static void answer_cancel(client *c)
         client_ask_again(c, TARGET_OUTPUT, a_moment(c));
 }
 
+static void answer_release(client *c)
+{
+    run_record *r = run_of(c);
+    bool gone = (c->status == 404 || c->status == 500) && client_may_be_forgotten(c);
+    if (gone) {
+        gives_up(c);
+        return;
+    }
+    if (c->status != 503) promise_release_told(c, r, c->status);
+    if (c->steers > 0) c->steers--;
+    client_ask_again(c, c->steers > 0 ? TARGET_RELEASE : TARGET_OUTPUT, a_moment(c));
+}
+
 static void answered(client *c)
 {
+    if (c->wish == WISH_OPERATE) {
+        operator_answered(c);
+        return;
+    }
     world_note("client %d has %d, run %d", client_number(c), c->status, c->run);
     c->at_ns = w->steady_ns;
     if (c->target == TARGET_RUN)
         answer_cancel(c);
+    else if (c->target == TARGET_RELEASE)
+        answer_release(c);
     else if (c->length < 0 || c->target == TARGET_STREAM)
         answer_stream(c);
     else
@@ -191,6 +253,12 @@ static void take_frame(client *c, const char *frame)
         promise_sense(c, !c->has_metadata, "metadata twice");
         c->cursor = (uint32_t)strtoul(id, NULL, 10);
         c->has_metadata = true;
+        return;
+    }
+    if (strcmp(name, "stepwell.stopped") == 0) {
+        size_t len = 0;
+        const char *reason = reason_in(data, &len);
+        promise_stopped_told(c, run_of(c), reason ? reason : "", len);
         return;
     }
     if (strcmp(name, "inngest.redirect_info") == 0 || id_len == 0) return;

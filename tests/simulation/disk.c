@@ -81,7 +81,10 @@ backend *disk_open(void)
         run_id_format(&ids[i], text);
         (void)world_run_make(text, -1);
     }
-    for (unsigned i = 0; i < w->run_count; i++) compare(b, &w->runs[i]);
+    for (unsigned i = 0; i < w->run_count; i++) {
+        compare(b, &w->runs[i]);
+        w->runs[i].is_former = w->runs[i].on_disk;
+    }
     world_note("the disk has %ld runs and %zu letters", n, disk_rows("inbox"));
     return b;
 }

@@ -5,22 +5,26 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "coro/stack.h"
 #include "runtime/by_hand.h"
+#include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/random.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/disk.h"
+#include "tests/simulation/operator.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/schedule.h"
 #include "tests/simulation/stand.h"
+#include "tests/simulation/standing.h"
 #include "tests/simulation/upstream.h"
 
 enum {
     LOOPS_MAX = 2,
     FILES_MAX = 1024,
     ARGUMENTS = 20,
-    FLAG_MAX = 48,
+    FLAG_MAX = 64,
     QUIET_TURNS = 20,
     QUIET_MS = 50,
     REST_S = 40000
@@ -62,6 +66,7 @@ static void forget_process(void)
         run_record *r = &w->runs[i];
         r->alive = false;
         r->open_defers = 0;
+        r->released_here = false;
         r->cancelled_ns = 0;
         for (unsigned o = 0; o < OPS_MAX; o++) {
             r->ops[o].open = 0;
@@ -82,6 +87,10 @@ static int make_arguments(char text[ARGUMENTS][FLAG_MAX], char *argv[ARGUMENTS])
     (void)snprintf(text[n++], FLAG_MAX, "--heartbeat=%lldms", (long long)p->heartbeat_ms);
     (void)snprintf(text[n++], FLAG_MAX, "--drain=%lldms", (long long)p->drain_ms);
     (void)snprintf(text[n++], FLAG_MAX, "--retain=3650d");
+    (void)snprintf(text[n++], FLAG_MAX, "--retain-stopped=%lldms", (long long)p->retain_stopped_ms);
+    (void)snprintf(text[n++], FLAG_MAX, "--admin-token=" OPERATOR_TOKEN);
+    (void)snprintf(text[n++], FLAG_MAX, "--data=%s", w->folder);
+    if (p->epoch[w->epoch].no_resume) (void)snprintf(text[n++], FLAG_MAX, "--no-resume");
     if (!w->talks) (void)snprintf(text[n++], FLAG_MAX, "--log-level=error");
     for (int i = 0; i < n; i++) argv[i] = text[i];
     return n;
@@ -89,7 +98,8 @@ static int make_arguments(char text[ARGUMENTS][FLAG_MAX], char *argv[ARGUMENTS])
 
 static void begin(epoch *e)
 {
-    char text[ARGUMENTS][FLAG_MAX], *argv[ARGUMENTS], error[512];
+    static char text[ARGUMENTS][FLAG_MAX]; /* the options lie there */
+    char *argv[ARGUMENTS], error[512];
     int fds[LOOPS_MAX];
     unsigned loops = w->plan.epoch[w->epoch].loops;
     forget_process();
@@ -100,13 +110,12 @@ static void begin(epoch *e)
     upstream_begin();
     sw_app *app = sw_app_new("simulation");
     program_endpoints(app);
-    by_hand_options o = {.backend = disk_open(), .listeners = fds, .loops = loops, .ended_well = w->ended_well};
+    by_hand_options o = {.backend = disk_open(), .listeners = fds, .loops = loops, .has_folder = true};
     if (!by_hand_open(app, make_arguments(text, argv), argv, &o, error, sizeof error)) {
         fprintf(stderr, "simulation: %s\n", error);
         abort();
     }
     *e = (epoch){.app = app, .began_ns = w->steady_ns};
-    w->ended_well = false;
     clients_begin();
 }
 
@@ -154,7 +163,7 @@ static void drain(epoch *e)
     world_note("drains");
     e->stage = STAGE_DRAINS;
     e->drain_ns = w->steady_ns;
-    for (unsigned i = 0; i < e->app->loop_count; i++) loop_drain(&e->app->loops[i], LOOP_STOPPED);
+    by_hand_drain(e->app);
 }
 
 static bool all_runs_over(void)
@@ -164,17 +173,27 @@ static bool all_runs_over(void)
     return true;
 }
 
+/* Nothing will happen any more: what is not over stands still, and the next process may see to it. */
+static bool all_at_rest(void)
+{
+    for (unsigned i = 0; i < w->run_count; i++) {
+        const run_record *r = &w->runs[i];
+        if (r->on_disk && !r->ended && !standing(r)) return false;
+    }
+    return clients_at_rest();
+}
+
 static void look_at_stage(epoch *e)
 {
     const epoch_plan *p = &w->plan.epoch[w->epoch];
     bool drains = p->end == END_DRAIN && w->steady_ns - e->began_ns >= (int64_t)p->at * MS;
     if (e->stage == STAGE_DRAINS) {
         promise_drains(e->app, w->steady_ns - e->drain_ns);
-    } else if (drains) {
+    } else if (drains || (p->end != END_QUIET && all_at_rest())) {
         drain(e);
-    } else if (clients_done() && all_runs_over()) {
-        if (p->end != END_QUIET || e->stage == STAGE_AUDITS) {
-            if (p->end == END_QUIET) promise_rest(true);
+    } else if (p->end == END_QUIET && clients_done() && all_runs_over()) {
+        if (e->stage == STAGE_AUDITS) {
+            promise_rest(true);
             drain(e);
         } else {
             e->stage = STAGE_AUDITS;
@@ -188,7 +207,10 @@ static void look_at_stage(epoch *e)
 static void crash_when_planned(void)
 {
     const epoch_plan *p = &w->plan.epoch[w->epoch];
-    if (p->end == END_TURN && ++w->turns == p->at) world_crash("in a turn");
+    if ((p->end != END_TURN && p->end != END_FAULT) || ++w->turns != p->at) return;
+    if (p->end == END_TURN) world_crash("in a turn");
+    w->faults++;
+    world_fault("between runs");
 }
 
 static void serve(epoch *e)
@@ -201,6 +223,7 @@ static void serve(epoch *e)
         open = turn_loops(e);
         any = disk_turn(e->app->store) || any;
         promise_turn(e->app);
+        if (e->stage == STAGE_DRAINS && w->plan.epoch[w->epoch].end == END_QUIET) promise_timers(e->app);
         if (any) e->quiet = e->idle = 0;
         if (any || e->idle++ == 0) continue;
         look_at_stage(e);
@@ -216,15 +239,16 @@ void epoch_rehearse(void)
     clients_end();
     upstream_end();
     by_hand_close(e.app);
-    w->ended_well = true;
 }
 
 void epoch_run(void)
 {
+    world_expect_fault();
+    overflow_install(crash_note);
     unsigned files = open_files();
     long blocks = stand_blocks();
     epoch_rehearse();
-    if (w->plan.epoch[w->epoch].end == END_QUIET) promise_inbox(disk_rows("inbox"));
+    if (w->plan.epoch[w->epoch].end == END_QUIET) promise_tables(disk_rows("inbox"), disk_rows("tries"));
     promise_left("descriptors", (long)files, (long)open_files());
     promise_left("blocks of memory", blocks, stand_blocks());
     world_exit(0);

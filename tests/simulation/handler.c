@@ -6,7 +6,7 @@
 #include "tests/simulation/promises.h"
 #include "tests/simulation/upstream.h"
 
-const char *const program_paths[ENDPOINTS] = {"/usual", "/hasty", "/tied", "/late"};
+const char *const program_paths[ENDPOINTS] = {"/usual", "/hasty", "/tied", "/late", "/strict"};
 
 /* One list of operations in the making: of the handler, or of a branch. */
 typedef struct place {
@@ -32,9 +32,14 @@ static void attempt_over(void *arg)
 }
 
 /* A place in an attempt where the process may die. */
-static void crash_point(void)
+static void crash_point(run_record *r, int at)
 {
     const epoch_plan *e = &w->plan.epoch[w->epoch];
+    if (e->end == END_POISON && w->jobs[r->job].poison == at && w->deaths < w->plan.deaths) {
+        w->deaths++;
+        r->kills++;
+        world_fault("of a poison");
+    }
     if (e->end == END_ATTEMPT && ++w->attempts == e->at) world_crash("in an attempt");
 }
 
@@ -71,10 +76,10 @@ static sw_value attempt(sw_ctx *c, sw_value input)
     *n = (attempt_note){r, at};
     promise_attempt_begins(r, at, sw_attempt(c), sw_step_key(c));
     sw_defer(c, attempt_over, n);
-    crash_point();
+    crash_point(r, at);
     push_chunks(c, o, at);
     if (o->work_ms > 0) sw_sleep(c, "work", o->work_ms);
-    crash_point();
+    crash_point(r, at);
     if (o->calls) call(c);
     if (sw_attempt(c) <= o->fails) fail(c, o);
     uint64_t nonce = promise_nonce(r, at);
@@ -88,7 +93,8 @@ static sw_value attempt(sw_ctx *c, sw_value input)
 static sw_value input_of(const place *p, int16_t at)
 {
     promise_comes_to(p->run, at);
-    return sw_map(p->c, "op", sw_int(at), "before", sw_int((int64_t)p->result), NULL);
+    bool is_other = program_changes(p->run, at);
+    return sw_map(p->c, "op", sw_int(at), "before", sw_int((int64_t)p->result), "other", sw_bool(is_other), NULL);
 }
 
 static sw_step_options options_of(const op *o)
@@ -268,8 +274,14 @@ static void handle(sw_ctx *c)
 
 void program_endpoints(sw_app *app)
 {
-    sw_endpoint(app, "POST /usual", handle, NULL);
-    sw_endpoint(app, "POST /hasty", handle, &(sw_endpoint_options){.durability = SW_RELAXED});
-    sw_endpoint(app, "POST /tied", handle, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
-    sw_endpoint(app, "POST /late", handle, &(sw_endpoint_options){.timeout_ms = DEADLINE_MS});
+    static const sw_endpoint_options options[ENDPOINTS] = {
+        [ENDPOINT_HASTY] = {.durability = SW_RELAXED},
+        [ENDPOINT_TIED] = {.on_disconnect = SW_CANCEL, .on_difference = SW_STOP},
+        [ENDPOINT_LATE] = {.timeout_ms = DEADLINE_MS, .on_difference = SW_STOP},
+        [ENDPOINT_STRICT] = {.on_difference = SW_STOP}};
+    for (int i = 0; i < ENDPOINTS; i++) {
+        char route[32];
+        (void)snprintf(route, sizeof route, "POST %s", program_paths[i]);
+        if (i != w->plan.epoch[w->epoch].lacks) sw_endpoint(app, route, handle, &options[i]);
+    }
 }

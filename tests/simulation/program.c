@@ -34,6 +34,7 @@ static void set_step(op *o)
     if (world_chance(RANDOM_PLAN, 10)) o->timeout_ms = (int32_t)world_between(RANDOM_PLAN, 5, 200);
     o->backoff_ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 20) ? LONG_MS : SHORT_MS);
     if (world_chance(RANDOM_PLAN, 25)) o->chunks = (int16_t)(1 + world_below(RANDOM_PLAN, 3));
+    o->changes = world_chance(RANDOM_PLAN, 15);
     if (world_chance(RANDOM_PLAN, 10)) o->bytes = (int32_t)world_between(RANDOM_PLAN, 1, 20000);
 }
 
@@ -120,10 +121,27 @@ void program_make(unsigned at)
 {
     job *j = &w->jobs[at];
     maker m = {.job = j, .left = 8 + world_below(RANDOM_PLAN, OPS_MAX - 8)};
-    j->endpoint = world_chance(RANDOM_PLAN, 60) ? ENDPOINT_USUAL : world_below(RANDOM_PLAN, ENDPOINTS);
+    j->endpoint = world_chance(RANDOM_PLAN, 50) ? ENDPOINT_USUAL : world_below(RANDOM_PLAN, ENDPOINTS);
     if (world_chance(RANDOM_PLAN, 50)) (void)snprintf(j->key, sizeof j->key, "key-%u", at);
     if (world_chance(RANDOM_PLAN, 10)) j->pad = world_below(RANDOM_PLAN, 5000);
+    j->poison = NO_OP;
     j->first = make_list(&m, 0, 7);
+}
+
+bool program_changes(const run_record *r, int at)
+{
+    return w->jobs[r->job].ops[at].changes && w->plan.epoch[w->epoch].changed;
+}
+
+bool program_poison(unsigned at)
+{
+    job *j = &w->jobs[at];
+    for (unsigned i = 0; i < j->op_count; i++) {
+        if (j->ops[i].kind != OP_STEP && j->ops[i].kind != OP_TRY) continue;
+        j->poison = (int16_t)i;
+        return true;
+    }
+    return false;
 }
 
 /* ---- Telling ---- */
@@ -141,7 +159,8 @@ static void tell_op(const job *j, int16_t at, int depth)
     if (o->ms) printf(", %d ms", o->ms);
     if (o->parallel) printf(", %d at a time", o->parallel);
     if (o->chunks) printf(", %d chunks", o->chunks);
-    printf("%s%s%s%s\n", o->fatal ? ", fatal" : "", o->sync ? ", .sync" : "", o->calls ? ", calls" : "",
+    printf("%s%s%s%s%s%s\n", o->changes ? ", changes" : "", j->poison == at ? ", POISON" : "",
+           o->fatal ? ", fatal" : "", o->sync ? ", .sync" : "", o->calls ? ", calls" : "",
            o->settles ? ", settles" : "");
 }
 

@@ -9,6 +9,12 @@
 /* Fills w->jobs[at]. */
 void program_make(unsigned at);
 
+/* An attempt of its first step kills the process, where that is planned. False: it has none. */
+bool program_poison(unsigned at);
+
+/* The program of this process gives the operation another input than it did at first. */
+bool program_changes(const run_record *r, int op);
+
 /* Prints its tree. */
 void program_tell(unsigned at);
 

@@ -10,6 +10,9 @@
 #include "runtime/loop.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
+#include "tests/simulation/standing.h"
+
+enum { CRASHES_IN_A_ROW = 3 };
 
 void promise_broken(const char *name, const char *format, ...)
 {
@@ -32,6 +35,8 @@ void promise_execution_begins(run_record *r)
 {
     world_note("run %d begins, job %d", number(r), r->job);
     PROMISE("alone", !r->alive, "run %d has two executions at a time", number(r));
+    PROMISE("stopped is stopped", !standing_is_held(r) || r->asked_to_release,
+            "run %d begins, and stands (%d); nobody has released it", number(r), r->stop);
     r->alive = true;
     r->returned_count = 0;
     for (unsigned i = 0; i < OPS_MAX; i++) r->ops[i].seen = false;
@@ -122,6 +127,11 @@ void promise_attempt_begins(run_record *r, int at, int attempt, const char *key)
     PROMISE("no writes, no work", !w->journal_fails, "run %d op %d begins while the journal takes no writes", number(r),
             at);
     PROMISE("over is over", !r->ended && !r->cancelled, "run %d op %d begins, and the run is over", number(r), at);
+    PROMISE("stopped is stopped", !standing_is_held(r), "run %d op %d begins, and the run stands (%d)", number(r), at,
+            r->stop);
+    PROMISE("three crashes", r->in_a_row < CRASHES_IN_A_ROW && r->crashes == r->kills,
+            "run %d op %d begins: %u processes have died of the run, its journal has %u, %u of them in a row",
+            number(r), at, r->kills, r->crashes, r->in_a_row);
     PROMISE("parallel", within_parallel(r, at), "run %d op %d is one more than its sw_each may have", number(r), at);
     PROMISE("attempts", attempt_fits(r, at, attempt), "run %d op %d: attempt %d of %d retries, %u failed on disk",
             number(r), at, attempt, op_of(r, at)->retries, s->failures);
@@ -142,6 +152,7 @@ uint64_t promise_nonce(const run_record *r, int at)
     if (n == NONCES_MAX) abort();
     w->made[n].run = (int16_t)number(r);
     w->made[n].op = (int16_t)at;
+    w->made[n].changed = program_changes(r, at);
     return n;
 }
 
@@ -169,6 +180,8 @@ void promise_result(run_record *r, int at, uint64_t nonce)
     bool written = !op_of(r, at)->sync || s->done;
     PROMISE("result", its_own && the_same && written, "run %d op %d gave %llu, the disk has %llu", number(r), at,
             (unsigned long long)nonce, (unsigned long long)s->nonce);
+    bool fits = !endpoint_stops(w->jobs[r->job].endpoint) || w->made[nonce].changed == program_changes(r, at);
+    PROMISE("stops when it differs", fits, "run %d op %d goes on with a result of another input", number(r), at);
     if (r->returned_count < OPS_MAX) r->returned[r->returned_count++] = nonce;
 }
 

@@ -42,6 +42,12 @@ void promise_answered(client *c, run_record *r, int status, const char *body, si
 void promise_refused(const client *c, int status);
 /* The answer to DELETE. */
 void promise_cancel_told(const client *c, run_record *r, int status);
+/* The answer to a release: 503 is none. */
+void promise_release_told(const client *c, const run_record *r, int status);
+/* That the run stands, and why. */
+void promise_stopped_told(const client *c, const run_record *r, const char *reason, size_t len);
+/* What the page of the run says. */
+void promise_page(const client *c, const run_record *r, const char *page, size_t len);
 /* A frame of a stream. */
 void promise_frame(client *c, run_record *r, uint32_t number, const char *name, const char *text);
 /* Whatever else a client is told. */
@@ -57,7 +63,9 @@ void promise_rest(bool in_time);
 void promise_drains(const struct sw_app *app, int64_t ns);
 /* It has closed everything: how much of what was there before, and is now. */
 void promise_left(const char *what, long before, long after);
-/* All runs are over: how many letters are left. */
-void promise_inbox(size_t letters);
+/* All runs are over, and its loops close: no timer of theirs runs. */
+void promise_timers(const struct sw_app *app);
+/* All runs are over: how many letters, and rows of `tries`, are left. */
+void promise_tables(size_t letters, size_t tries);
 
 #endif

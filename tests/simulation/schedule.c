@@ -27,12 +27,19 @@ static void make_client(client *c, int of)
 typedef struct dangers {
     unsigned events[EVENT_KINDS]; /* percent */
     bool slow;
+    bool changes, lacks, holds; /* the program, or how it is started, is another one in some processes */
+    bool poisoned, faulty;      /* most processes die of a poison, or between runs */
 } dangers;
 
 static dangers draw_dangers(void)
 {
     dangers d = {.slow = chance(40)};
     for (unsigned i = 0; i < EVENT_KINDS; i++) d.events[i] = chance(30) ? 60 : 0;
+    d.changes = chance(25);
+    d.lacks = chance(12);
+    d.holds = chance(12);
+    d.poisoned = chance(10);
+    d.faulty = chance(10);
     return d;
 }
 
@@ -49,20 +56,44 @@ static event make_event(event_kind kind)
     return v;
 }
 
+static end_kind draw_end(const dangers *d)
+{
+    if (d->poisoned && chance(85)) return END_POISON;
+    if (d->faulty && chance(85)) return END_FAULT;
+    return 1 + world_below(RANDOM_PLAN, ENDS_DRAWN - 1);
+}
+
+/* What the program is in this process. */
+static void make_program(epoch_plan *e, const dangers *d, bool last)
+{
+    e->lacks = d->lacks && !last && chance(40) ? (int)world_below(RANDOM_PLAN, ENDPOINTS) : -1;
+    e->changed = d->changes && chance(40);
+    e->no_resume = d->holds && chance(50);
+    if (chance(40)) e->operations = world_below(RANDOM_PLAN, 8);
+}
+
 static void make_epoch(epoch_plan *e, const dangers *d, bool last)
 {
-    static const unsigned most[END_KINDS] = {[END_DRAIN] = 5000,     [END_TURN] = 400,   [END_BEFORE_WRITE] = 40,
-                                             [END_AFTER_WRITE] = 40, [END_ATTEMPT] = 60, [END_POWER] = 40};
+    static const unsigned most[END_KINDS] = {
+        [END_DRAIN] = 5000, [END_TURN] = 400, [END_BEFORE_WRITE] = 40, [END_AFTER_WRITE] = 40,
+        [END_ATTEMPT] = 60, [END_POWER] = 40, [END_FAULT] = 200,       [END_POISON] = 1};
     e->loops = chance(25) ? 2 : 1;
-    e->end = last ? END_QUIET : 1 + world_below(RANDOM_PLAN, END_KINDS - 1);
+    e->end = last ? END_QUIET : draw_end(d);
     e->at = last ? 0 : (unsigned)between(1, most[e->end]);
+    make_program(e, d, last);
     if (d->slow) e->write_ms = (int32_t)between(1, 300);
     if (d->slow) e->read_ms = (int32_t)between(1, 300);
     for (unsigned kind = 0; kind < EVENT_KINDS; kind++)
         while (e->event_count < EVENTS_MAX && chance(d->events[kind])) e->events[e->event_count++] = make_event(kind);
 }
 
-static void make_options(plan *p)
+/* Runs that cannot be read for that long are deleted: the ledger would miss them. */
+static int64_t draw_retain_stopped_ms(const dangers *d)
+{
+    return d->events[EVENT_READ_FAULT] == 0 && chance(25) ? between(1000, 30000) : 2592000000;
+}
+
+static void make_options(plan *p, const dangers *d)
 {
     p->runs_max = chance(15) ? (unsigned)between(1, 6) : 1000;
     p->redirect_after_ms = chance(50) ? 1000 : between(0, 3000);
@@ -70,6 +101,9 @@ static void make_options(plan *p)
     p->hold_ms = chance(50) ? 55000 : between(100, 3000);
     p->heartbeat_ms = chance(50) ? 15000 : between(50, 1000);
     p->drain_ms = chance(50) ? 30000 : between(0, 2000);
+    p->retain_stopped_ms = draw_retain_stopped_ms(d);
+    p->sets_clock = d->events[EVENT_CLOCK_SET] > 0;
+    p->deaths = d->poisoned ? 1 + world_below(RANDOM_PLAN, 6) : 0;
 }
 
 void schedule_make(void)
@@ -78,10 +112,11 @@ void schedule_make(void)
     dangers d = draw_dangers();
     p->jobs = (unsigned)between(1, JOBS_MAX);
     p->clients = p->jobs + (unsigned)between(0, CLIENTS_MAX - JOBS_MAX);
-    p->epochs = 1 + world_below(RANDOM_PLAN, EPOCHS_MAX);
-    make_options(p);
+    p->epochs = d.poisoned || d.faulty ? EPOCHS_MAX - world_below(RANDOM_PLAN, 3) : 1 + world_below(RANDOM_PLAN, 6);
+    make_options(p, &d);
     p->calls = chance(30) ? 70 : 10;
     for (unsigned i = 0; i < p->jobs; i++) program_make(i);
+    if (d.poisoned) (void)program_poison(world_below(RANDOM_PLAN, p->jobs));
     for (unsigned i = 0; i < p->clients; i++)
         make_client(&w->clients[i], i < p->jobs ? (int)i : (int)world_below(RANDOM_PLAN, p->jobs));
     for (unsigned i = 0; i < p->epochs; i++) make_epoch(&p->epoch[i], &d, i + 1 == p->epochs);

@@ -4,6 +4,7 @@
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/standing.h"
 
 /* A response of SW_RELAXED leaves before it is on disk. */
 static bool may_be_early(const client *c) { return w->jobs[c->job].endpoint == ENDPOINT_HASTY; }
@@ -39,6 +40,46 @@ void promise_cancel_told(const client *c, run_record *r, int status)
             : r && r->ended ? "has ended"
                             : "goes on");
     if (status == 202 && !r->ended) r->cancel_promised = true;
+}
+
+/* A stop that an entry tells of is over when *released* is on disk. */
+static bool is_released(const client *c, const run_record *r)
+{
+    return r->ended || r->stop == 0 || r->stops > c->stops_before;
+}
+
+/* 200: it goes on. 202: it will. 409: it does not stand, or for a reason that a release does not end. */
+void promise_release_told(const client *c, const run_record *r, int status)
+{
+    bool stood = r && !r->ended && c->stops_before > 0 && r->stop != 0 && r->stops == c->stops_before;
+    bool good = (status == 200 && r && is_released(c, r)) || status == 202 ||
+                (status == 409 && (!stood || standing_is_named(r, r->job, "no endpoint", 11) ||
+                                   standing_is_named(r, r->job, "unreadable", 10)));
+    PROMISE("release told", good, "client %d was told %d by a release, and run %d has %u stops and %u releases: %s",
+            client_number(c), status, c->run, r ? r->stops : 0, r ? r->releases : 0, c->answer);
+}
+
+void promise_stopped_told(const client *c, const run_record *r, const char *reason, size_t len)
+{
+    world_note("client %d is told that run %d stands: %.*s", client_number(c), c->run, (int)len, reason);
+    PROMISE("named", standing_is_named(r, c->job, reason, len), "client %d is told that run %d stands (%.*s)",
+            client_number(c), c->run, (int)len, reason);
+}
+
+/* What the ledger would call it, if nothing has come to the disk since the question. */
+static bool is_state(const run_record *r, const char *page)
+{
+    static const char *const ends[] = {"\"state\":\"succeeded\"", "\"state\":\"failed\"", "\"state\":\"cancelled\""};
+    if (r->ended) return strstr(page, ends[r->outcome]) != NULL;
+    if (standing(r)) return strstr(page, "\"state\":\"stopped\"") != NULL;
+    return strstr(page, "\"state\":\"running\"") || strstr(page, "\"state\":\"sleeping\"");
+}
+
+void promise_page(const client *c, const run_record *r, const char *page, size_t len)
+{
+    bool same = r->on_disk && r->entries == c->entries_before && !standing_is_named(r, r->job, "unreadable", 10);
+    PROMISE("page", !same || is_state(r, page), "run %d has ended %d, outcome %d, stop %d; its page says %.*s", c->run,
+            r->ended, r->outcome, r->stop, len > 600 ? 600 : (int)len, page);
 }
 
 static uint64_t hash_of(const char *name, const char *text)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/simulation/coverage.h"
@@ -62,6 +63,42 @@ static void *resize(void *arg, void *block, size_t bytes)
     return moved;
 }
 
+/* ---- The data folder: without the journal ---- */
+
+static char folder[FOLDER_TEXT];
+
+static void remove_files(void)
+{
+    static const char *const names[] = {"crashes", "end", "process", "end.new", "process.new"};
+    char path[FOLDER_TEXT + 16];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+}
+
+static pid_t owner;
+
+static void remove_folder(void)
+{
+    if (getpid() != owner) return;
+    remove_files();
+    (void)rmdir(folder);
+}
+
+/* In memory where that can be had: a seed opens it several times. */
+static void make_folder(void)
+{
+    static const char *const places[] = {"/dev/shm", "/tmp"};
+    for (size_t i = 0; i < 2 && !folder[0]; i++) {
+        (void)snprintf(folder, sizeof folder, "%s/stepwell-simulation-XXXXXX", places[i]);
+        if (!mkdtemp(folder)) folder[0] = 0;
+    }
+    if (!folder[0]) abort();
+    owner = getpid();
+    (void)atexit(remove_folder);
+}
+
 /* ---- The world ---- */
 
 void world_begin(uint64_t seed, bool talks)
@@ -70,7 +107,9 @@ void world_begin(uint64_t seed, bool talks)
         w = mmap(NULL, sizeof *w + SPACE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                  0);
         if (w == MAP_FAILED) abort();
+        make_folder();
     }
+    remove_files();
     memset(w, 0, sizeof *w + w->space.used);
     w->seed = seed;
     for (unsigned i = 0; i < RANDOMS; i++) w->random[i] = (seed + 1) * 0x9e3779b97f4a7c15U + i * 0x632be59bd9b4e019U;
@@ -78,6 +117,7 @@ void world_begin(uint64_t seed, bool talks)
     w->ahead_ms = AHEAD_FIRST_MS;
     w->hash = 0xcbf29ce484222325U;
     w->talks = talks;
+    memcpy(w->folder, folder, sizeof w->folder);
     w->disk = memory_disk_new_in(&(memory_space){.resize = resize, .arg = &w->space});
 }
 
@@ -144,6 +184,23 @@ void world_exit(int code)
     if (code == WORLD_CRASHED) (void)raise(SIGKILL); /* it has left everything, which Valgrind would call lost */
 #endif
     _exit(code);
+}
+
+static void on_planned(int number)
+{
+    if (w->left_with == WORLD_CRASHED) world_exit(WORLD_CRASHED);
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+void world_expect_fault(void) { (void)signal(SIGILL, on_planned); }
+
+void world_fault(const char *why)
+{
+    world_note("crash: %s", why);
+    w->left_with = WORLD_CRASHED;
+    (void)raise(SIGILL);
+    abort();
 }
 
 void world_crash(const char *why)

@@ -26,7 +26,8 @@ enum {
     ANSWER_MAX = 40960,
     URL_MAX = 512,
     KEY_TEXT = 27,
-    RUN_TEXT = 27
+    RUN_TEXT = 27,
+    FOLDER_TEXT = 48
 };
 
 /* ---- Programs (program.h) ---- */
@@ -59,6 +60,7 @@ typedef struct op {
     int16_t chunks;  /* of each attempt */
     int16_t parallel;
     bool fatal, after, sync, settles, calls;
+    bool changes;                            /* a program that has changed gives it another input */
     int32_t work_ms, timeout_ms, backoff_ms; /* of an attempt */
     int32_t ms;                              /* of a sleep */
     int32_t bytes;                           /* of the result, beside its nonce */
@@ -71,11 +73,14 @@ typedef struct job {
     int16_t first;
     unsigned op_count;
     op ops[OPS_MAX];
-    unsigned pad; /* bytes of the request's body beside what is needed */
+    unsigned pad;   /* bytes of the request's body beside what is needed */
+    int16_t poison; /* an attempt of it kills the process, where that is planned; NO_OP: none */
 } job;
 
-enum { ENDPOINTS = 4 };
-typedef enum endpoint_of { ENDPOINT_USUAL, ENDPOINT_HASTY, ENDPOINT_TIED, ENDPOINT_LATE } endpoint_of;
+enum { ENDPOINTS = 5 };
+typedef enum endpoint_of { ENDPOINT_USUAL, ENDPOINT_HASTY, ENDPOINT_TIED, ENDPOINT_LATE, ENDPOINT_STRICT } endpoint_of;
+/* A run of it stops when it gets another input than before. */
+static inline bool endpoint_stops(unsigned e) { return e != ENDPOINT_USUAL && e != ENDPOINT_HASTY; }
 enum { DEADLINE_MS = 4000 };
 
 /* ---- The ledger ---- */
@@ -115,6 +120,17 @@ typedef struct run_record {
     bool cancel_promised;            /* a client was told so, and it had not ended */
     int64_t cancelled_ns;            /* when the entry *cancel* came to the disk; 0: not in this process */
     bool asked_to_cancel;            /* a client has sent DELETE */
+    bool asked_to_release;           /* somebody has sent that it may go on */
+    int stop;                        /* reason of the entry *stopped* behind which none *released* is; 0: none */
+    unsigned stops, releases;        /* such entries */
+    unsigned reasons;                /* bits of theirs */
+    int64_t started_ms;              /* of *started*, on the wall clock as the other two */
+    int64_t last_ms;                 /* of the latest entry */
+    int64_t stopped_ms, stood_ms;    /* of the last *stopped*; how long it stood before that */
+    bool is_former;                  /* it was on disk when this process began */
+    bool released_here;              /* *released* is on disk since then */
+    unsigned kills;                  /* processes that died of it */
+    unsigned crashes, in_a_row;      /* entries *crashed*; without progress since */
     uint64_t frame_hash[FRAMES_MAX]; /* of what its streams were told; 0: not yet */
     uint32_t open_defers;
     op_state ops[OPS_MAX];
@@ -122,7 +138,16 @@ typedef struct run_record {
 
 /* ---- Clients (client.h) ---- */
 
-typedef enum client_wish { WISH_ANSWER, WISH_ASYNC, WISH_WAIT, WISH_STREAM, WISH_CANCEL, WISHES } client_wish;
+typedef enum client_wish {
+    WISH_ANSWER,
+    WISH_ASYNC,
+    WISH_WAIT,
+    WISH_STREAM,
+    WISH_CANCEL,
+    WISH_RELEASE,
+    WISHES,
+    WISH_OPERATE = WISHES /* operator.h */
+} client_wish;
 
 typedef enum client_state {
     CLIENT_AWAY,    /* comes at `at_ns` */
@@ -133,7 +158,14 @@ typedef enum client_state {
 } client_state;
 
 /* What the request under way is for. */
-typedef enum client_target { TARGET_ENDPOINT, TARGET_OUTPUT, TARGET_STREAM, TARGET_RUN } client_target;
+typedef enum client_target {
+    TARGET_ENDPOINT,
+    TARGET_OUTPUT,
+    TARGET_STREAM,
+    TARGET_RUN, /* DELETE */
+    TARGET_RELEASE,
+    TARGET_PAGE
+} client_target;
 
 typedef struct client {
     client_state state;
@@ -146,6 +178,9 @@ typedef struct client {
     int fd;            /* of this process; -1: none */
     unsigned requests, refusals, audits;
     uint32_t begun_before;                 /* attempts of its job's runs when it sent its request */
+    unsigned stops_before;                 /* stops of its run when it sent its request; 0: it did not stand */
+    uint32_t entries_before;               /* of its run on disk, then */
+    unsigned steers;                       /* how often it still wants to release its run */
     bool reuses;                           /* asks again on the same connection */
     unsigned pace;                         /* bytes at a time; 0: all there is */
     int32_t rest_ms;                       /* between them */
@@ -174,6 +209,9 @@ typedef enum end_kind {
     END_AFTER_WRITE,
     END_ATTEMPT, /* a crash in the middle of an attempt */
     END_POWER,   /* the power goes, before or after the write is on disk */
+    END_FAULT,   /* it dies of a fault between runs, in some turn */
+    ENDS_DRAWN,
+    END_POISON = ENDS_DRAWN, /* it dies of a fault in an attempt of a poison */
     END_KINDS
 } end_kind;
 
@@ -202,16 +240,22 @@ typedef struct epoch_plan {
     event events[EVENTS_MAX];
     int32_t write_ms, read_ms; /* longest delay of each */
     unsigned loops;
+    bool changed;        /* the program gives some steps another input */
+    bool no_resume;      /* runs of former processes stand until they are released */
+    int lacks;           /* the endpoint that the program does not have; -1: none */
+    unsigned operations; /* what an operator does that nobody needs */
 } epoch_plan;
 
-enum { EPOCHS_MAX = 6 };
+enum { EPOCHS_MAX = 7 };
 
 typedef struct plan {
     unsigned jobs, clients, epochs; /* the last of these is quiet */
     epoch_plan epoch[EPOCHS_MAX];
     unsigned runs_max;
     unsigned calls; /* percent of the steps that make one */
-    int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms;
+    bool sets_clock;
+    unsigned deaths; /* so many processes may die of a poison */
+    int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms, retain_stopped_ms;
 } plan;
 
 /* ---- The whole ---- */
@@ -235,21 +279,23 @@ typedef struct world {
     uint64_t hash;  /* of all that has happened */
     uint64_t happened;
     char broken[1024];  /* the promise that was broken, and how; "": none */
-    bool ended_well;    /* the last process had drained */
     bool journal_fails; /* from a write that failed until one succeeds */
     bool no_stacks;
     uint64_t turns, writes, attempts; /* of this process */
     uint64_t crashes, failed_writes;  /* of all */
+    unsigned deaths, faults;          /* processes that died of a poison, and of a fault that was nobody's */
+    char folder[FOLDER_TEXT];         /* --data: for everything but the journal */
     plan plan;
     job jobs[JOBS_MAX];
     run_record runs[RUNS_MAX];
     unsigned run_count;
-    client clients[CLIENTS_MAX];
+    client clients[CLIENTS_MAX + 1]; /* the last one is the operator */
     uint64_t nonces;
     uint32_t calls;            /* made by attempts */
     uint8_t called[CALLS_MAX]; /* how often each has come to the service */
     struct {
         int16_t run, op;
+        bool changed;   /* its attempt had another input than the program gave at first */
     } made[NONCES_MAX]; /* who got a nonce */
     uint64_t life_taken[RUN_STATES][RUN_EVENTS], commits_taken[COMMITS][COMMIT_EVENTS];
     uint64_t slots_taken[SLOT_STATES][SLOT_EVENTS]; /* see coverage.h */
@@ -282,5 +328,9 @@ __attribute__((noreturn)) void world_exit(int code);
 enum { WORLD_CRASHED = 42, WORLD_BROKEN = 43 };
 /* It does by plan. */
 __attribute__((noreturn)) void world_crash(const char *why);
+/* It does by plan, of a signal that it brings on itself. */
+__attribute__((noreturn)) void world_fault(const char *why);
+/* In a new process: what that signal ends with. */
+void world_expect_fault(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/standing.h"
 
 static const uint64_t HASH_FIRST = 0;
 
@@ -174,8 +175,14 @@ static const char *take_entry(run_record *r, const entry *e)
         r->ended = true;
         r->outcome = e->status;
         return ends_at_once(r) ? NULL : "it was cancelled, and went on";
+    case ENTRY_STOPPED:
+        return standing_stopped(r, e, op_at(r, e->path));
+    case ENTRY_RELEASED:
+        return standing_released(r, e);
+    case ENTRY_CRASHED:
+        return standing_crashed(r);
     case ENTRY_DIFFERS:
-        return "a replay gave a step another input";
+        return standing_differs(r, op_at(r, e->path));
     default:
         return NULL;
     }
@@ -188,7 +195,9 @@ static bool is_rightly_cancelled(const run_record *r)
     if (!r->cancelled) return false;
     switch (r->cancel_reason) {
     case ENTRY_CANCEL_LATE:
-        return endpoint == ENDPOINT_LATE && r->status == 504 && r->outcome == ENTRY_FAILED;
+        return endpoint == ENDPOINT_LATE && r->status == 504 && r->outcome == ENTRY_FAILED && standing_is_late(r);
+    case ENTRY_CANCEL_STALE:
+        return r->status == 500 && r->outcome == ENTRY_FAILED && standing_is_stale(r);
     case ENTRY_CANCEL_GONE:
         return endpoint == ENDPOINT_TIED && r->status == 410 && r->outcome == ENTRY_CANCELLED;
     default:
@@ -219,6 +228,7 @@ static void take_entries(run_record *r, const char *data, size_t len)
         if (n > 0) wrong = take_entry(r, &e);
         PROMISE("journal", n > 0 && !wrong, "run %d entry %u (kind %d): %s", number(r), r->entries, e.kind, wrong);
         world_note("run %d entry %u: kind %d", number(r), r->entries, e.kind);
+        standing_note(r, &e);
         r->entries++;
     }
     r->entries_hash = hash_on(r->entries_hash, data, len);

@@ -1,0 +1,103 @@
+#include "tests/simulation/operator.h"
+
+#include "tests/simulation/client_core.h"
+#include "tests/simulation/promises.h"
+#include "tests/simulation/standing.h"
+
+enum { PAUSE_MS = 2000, TIRED_MS = 100, PATIENCE = 2 };
+static const int64_t MS = 1000000;
+
+static bool is_last(void) { return w->epoch + 1 == w->plan.epochs; }
+
+/* ---- What there is to do ---- */
+
+static bool needs_help(const run_record *r) { return is_last() && standing_is_held(r); }
+
+static run_record *next_in_need(void)
+{
+    unsigned from = world_below(RANDOM_LIVE, w->run_count);
+    for (unsigned i = 0; i < w->run_count; i++) {
+        run_record *r = &w->runs[(from + i) % w->run_count];
+        if (needs_help(r)) return r;
+    }
+    return NULL;
+}
+
+static bool has_work(void)
+{
+    if (w->plan.epoch[w->epoch].operations > 0 && w->run_count > 0) return true;
+    for (unsigned i = 0; i < w->run_count; i++)
+        if (needs_help(&w->runs[i])) return true;
+    return false;
+}
+
+/* What it is asked for that nobody needs: pages, and releases of runs that do not stand. */
+static run_record *any_run(client_target *target)
+{
+    unsigned *left = &w->plan.epoch[w->epoch].operations;
+    if (*left == 0 || w->run_count == 0) return NULL;
+    --*left;
+    *target = world_chance(RANDOM_LIVE, 50) ? TARGET_PAGE : TARGET_RELEASE;
+    return &w->runs[world_below(RANDOM_LIVE, w->run_count)];
+}
+
+/* One that a program stops each time anew is given up. */
+static client_target help_for(const run_record *r)
+{
+    bool again = r->stop == ENTRY_STOP_DIFFERS && r->releases >= PATIENCE;
+    if (world_chance(RANDOM_LIVE, 30)) return TARGET_PAGE;
+    return again ? TARGET_RUN : TARGET_RELEASE;
+}
+
+/* ---- Turns ---- */
+
+void operator_begin(void)
+{
+    client *c = operator_of();
+    *c = (client){.wish = WISH_OPERATE, .job = -1, .run = -1, .fd = -1, .state = CLIENT_DONE};
+    c->at_ns = w->steady_ns + world_between(RANDOM_LIVE, 0, PAUSE_MS) * MS;
+}
+
+bool operator_turn(void)
+{
+    client *c = operator_of();
+    if (c->state != CLIENT_DONE || c->at_ns > w->steady_ns || !has_work()) return false;
+    client_target target = TARGET_RELEASE;
+    run_record *r = next_in_need();
+    if (r)
+        target = help_for(r);
+    else
+        r = any_run(&target);
+    if (!r) return false;
+    c->run = (int16_t)(r - w->runs);
+    c->job = r->job;
+    if (target == TARGET_RELEASE) r->asked_to_release = true;
+    if (target == TARGET_RUN) r->asked_to_cancel = true;
+    client_ask_again(c, target, 0);
+    return true;
+}
+
+int64_t operator_due_ns(void)
+{
+    const client *c = operator_of();
+    return c->state == CLIENT_DONE && has_work() ? c->at_ns : INT64_MAX;
+}
+
+/* ---- Answers ---- */
+
+void operator_answered(client *c)
+{
+    run_record *r = &w->runs[c->run];
+    world_note("the operator has %d, run %d", c->status, c->run);
+    bool unknown = c->status == 404 && (!r->on_disk || client_may_be_forgotten(c));
+    bool refused = c->status == 503 || c->status == 0;
+    if (c->target == TARGET_RELEASE && !unknown && !refused)
+        promise_release_told(c, r, c->status);
+    else if (c->target == TARGET_RUN && !unknown && !refused)
+        promise_cancel_told(c, r, c->status);
+    else if (c->target == TARGET_PAGE && c->status == 200)
+        promise_page(c, r, c->answer, c->answer_len);
+    client_close(c);
+    c->state = CLIENT_DONE;
+    c->at_ns = w->steady_ns + (world_between(RANDOM_LIVE, 0, PAUSE_MS) + (int64_t)c->requests * TIRED_MS) * MS;
+}

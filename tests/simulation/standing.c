@@ -1,0 +1,148 @@
+#include "tests/simulation/standing.h"
+
+#include <string.h>
+
+enum { CRASHES_IN_A_ROW = 3, ROUNDING_MS = 5 };
+
+static const epoch_plan *now_planned(void) { return &w->plan.epoch[w->epoch]; }
+
+/* ---- Whether it stands ---- */
+
+static bool is_not_resumed(const run_record *r)
+{
+    return now_planned()->no_resume && r->is_former && !r->released_here;
+}
+
+bool standing_is_held(const run_record *r) { return r->on_disk && !r->ended && (r->stop != 0 || is_not_resumed(r)); }
+
+bool standing_lacks(int of) { return of >= 0 && (int)w->jobs[of].endpoint == now_planned()->lacks; }
+
+bool standing(const run_record *r)
+{
+    return standing_is_held(r) || (r->on_disk && !r->ended && standing_lacks(r->job));
+}
+
+/* ---- Entries ---- */
+
+static bool any_changed(void)
+{
+    for (unsigned i = 0; i <= w->epoch; i++)
+        if (w->plan.epoch[i].changed) return true;
+    return false;
+}
+
+static bool any_held(void)
+{
+    for (unsigned i = 0; i <= w->epoch; i++)
+        if (w->plan.epoch[i].no_resume) return true;
+    return false;
+}
+
+static bool ever_lacked(int of)
+{
+    for (unsigned i = 0; i <= w->epoch; i++)
+        if (w->plan.epoch[i].lacks == (int)w->jobs[of].endpoint) return true;
+    return false;
+}
+
+static bool may_differ(const run_record *r, int at)
+{
+    return at != NO_OP && w->jobs[r->job].ops[at].changes && any_changed();
+}
+
+const char *standing_stopped(run_record *r, const entry *e, int at)
+{
+    if (r->stop != 0) return "it is stopped twice";
+    r->stop = e->status;
+    r->stops++;
+    r->reasons |= 1U << e->status;
+    r->stopped_ms = e->at_ms;
+    switch (e->status) {
+    case ENTRY_STOP_CRASHES:
+        return r->in_a_row >= CRASHES_IN_A_ROW || w->faults > 1 ? NULL
+                                                                : "it is stopped, and the process did not die of it";
+    case ENTRY_STOP_DIFFERS:
+        return endpoint_stops(w->jobs[r->job].endpoint) && may_differ(r, at) ? NULL
+                                                                             : "it is stopped, and nothing differs";
+    default:
+        return "it is stopped for a reason that nobody has";
+    }
+}
+
+const char *standing_released(run_record *r, const entry *e)
+{
+    bool stood = r->stop != 0 || any_held();
+    if (r->stop != 0) r->stood_ms += e->at_ms - r->stopped_ms;
+    r->stop = 0;
+    r->releases++;
+    r->released_here = true;
+    if (!stood) return "it is released, and did not stand";
+    return r->asked_to_release ? NULL : "it is released, and nobody wanted that";
+}
+
+const char *standing_crashed(run_record *r)
+{
+    r->crashes++;
+    r->in_a_row++;
+    return r->crashes <= r->kills ? NULL : "a process died of it, says its journal, and none did";
+}
+
+const char *standing_differs(const run_record *r, int at)
+{
+    bool tells = !endpoint_stops(w->jobs[r->job].endpoint);
+    return tells && may_differ(r, at) ? NULL : "a replay gave a step another input";
+}
+
+/* What each execution may make anew is no progress. */
+static bool is_progress(const entry *e)
+{
+    return e->kind != ENTRY_CHUNK && e->kind != ENTRY_ROLLBACK && (int)e->kind < ENTRY_PASSABLE;
+}
+
+void standing_note(run_record *r, const entry *e)
+{
+    if (e->kind == ENTRY_STARTED) r->started_ms = e->at_ms;
+    if (e->at_ms > r->last_ms) r->last_ms = e->at_ms;
+    if (is_progress(e) && e->kind != ENTRY_STOPPED) r->in_a_row = 0;
+}
+
+/* ---- Times ---- */
+
+/* Wall-clock times of one history tell how long it was, unless somebody has set the clock. */
+static bool is_over(int64_t since_ms, int64_t ms, int64_t now_ms)
+{
+    return w->plan.sets_clock || now_ms - since_ms + ROUNDING_MS >= ms;
+}
+
+bool standing_is_late(const run_record *r) { return is_over(r->started_ms + r->stood_ms, DEADLINE_MS, r->last_ms); }
+
+bool standing_is_stale(const run_record *r)
+{
+    if (r->stop != 0) return is_over(r->stopped_ms, w->plan.retain_stopped_ms, r->last_ms);
+    return ever_lacked(r->job);
+}
+
+/* ---- What clients are told ---- */
+
+static bool is(const char *reason, size_t len, const char *name)
+{
+    return strlen(name) == len && memcmp(reason, name, len) == 0;
+}
+
+static bool reads_fail(void)
+{
+    const epoch_plan *e = now_planned();
+    for (unsigned i = 0; i < e->event_count; i++)
+        if (e->events[i].kind == EVENT_READ_FAULT) return true;
+    return false;
+}
+
+bool standing_is_named(const run_record *r, int of, const char *reason, size_t len)
+{
+    if (is(reason, len, "no endpoint")) return standing_lacks(of);
+    if (is(reason, len, "unreadable")) return reads_fail();
+    if (is(reason, len, "not resumed")) return now_planned()->no_resume && (!r || r->is_former);
+    if (is(reason, len, "crashes")) return r && (r->reasons & 1U << ENTRY_STOP_CRASHES) != 0;
+    if (is(reason, len, "differs")) return r && (r->reasons & 1U << ENTRY_STOP_DIFFERS) != 0;
+    return false;
+}
