@@ -1,0 +1,149 @@
+/* A run that is held back by --no-resume stands until its release is on disk, whoever asks for it first and whatever
+ * fails meanwhile. The program is turned by hand, on a disk of memory. */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "tests/turned.h"
+
+static const char *const holds[] = {"--no-resume", "--drain", "0", NULL};
+static unsigned called, attempts;
+static bool no_stacks;
+
+/* Memory for coroutines' stacks can be refused. Named for the linker, as the compiler calls it in stack.c. */
+__attribute__((visibility("default"))) void *short_mmap(void *at, size_t len, int protection, int flags, int fd,
+                                                        off_t from) __asm__("mmap64");
+void *short_mmap(void *at, size_t len, int protection, int flags, int fd, off_t from)
+{
+    int stack = MAP_STACK | MAP_NORESERVE;
+    if (no_stacks && (flags & stack) == stack) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mmap, at, len, protection, flags, fd, from);
+}
+
+static sw_value sleeps(sw_ctx *c, sw_value v)
+{
+    attempts++;
+    sw_sleep(c, "long", 3600000);
+    return v;
+}
+
+static void on_held(sw_ctx *c)
+{
+    called++;
+    (void)sw_step(c, "sleeps", sleeps, sw_nil());
+    sw_reply_text(c, 200, "done");
+}
+
+static void routes(sw_app *app)
+{
+    called = attempts = 0;
+    sw_endpoint(app, "POST /held", on_held, NULL);
+    sw_endpoint(app, "POST /hasty", on_held, &(sw_endpoint_options){.durability = SW_RELAXED});
+}
+
+static slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
+
+/* In a process that has ended since; `key` is a header or "". */
+static run_id leave_run(const char *path, const char *key)
+{
+    char text[TURNED_TEXT], *id;
+    char headers[128];
+    run_id left;
+    const char *const hurries[] = {"--drain", "0", NULL};
+    turned_open(routes, hurries);
+    (void)snprintf(headers, sizeof headers, "Prefer: respond-async\r\n%s", key);
+    CHECK_INT(turned_reply(turned_send("POST", path, headers), text), 202);
+    TURN_UNTIL(attempts == 1);
+    CHECK((id = strstr(text, "/_sw/runs/")) != NULL);
+    CHECK(run_id_parse(id + strlen("/_sw/runs/"), RUN_ID_TEXT, &left));
+    turned_end();
+    return left;
+}
+
+static slot *reopen(const run_id *id)
+{
+    turned_open(routes, holds);
+    TURN_UNTIL(turned_home()->slots.recovered);
+    CHECK(slot_of(id) && slot_of(id)->stop == STOP_NOT_RESUMED);
+    return slot_of(id);
+}
+
+/* Its key is found before its row of the live table is. */
+static void test_asked_for(void)
+{
+    char text[TURNED_TEXT];
+    const char key[] = "Idempotency-Key: \"one\"\r\n";
+    run_id id = leave_run("/held", key);
+    turned_open(routes, holds);
+    int fd = turned_send("POST", "/held", "Prefer: respond-async\r\nIdempotency-Key: \"one\"\r\n");
+    while (store_hand_reads(turned_app->store) < 2) CHECK(turned_turn_unread()); /* letters, and the key */
+    store_hand_read(turned_app->store, 1);
+    while (!slot_of(&id)) CHECK(turned_turn_unread());
+    CHECK_INT(turned_reply(fd, text), 202);
+    turned_often();
+    CHECK(slot_of(&id)->state == SLOT_STOPPED && slot_of(&id)->stop == STOP_NOT_RESUMED);
+    CHECK_INT(called, 0);
+    turned_close();
+}
+
+static void test_unreadable(void)
+{
+    char text[TURNED_TEXT];
+    run_id id = leave_run("/held", "");
+    slot *s = reopen(&id);
+    memory_fail_reads(turned_disk, true);
+    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 409);
+    CHECK_INT(s->stop, STOP_UNREADABLE);
+    memory_fail_reads(turned_disk, false);
+    slot_wake(turned_home(), s); /* as its timer would */
+    TURN_UNTIL(s->stop != STOP_UNREADABLE);
+    turned_often();
+    CHECK_INT(s->stop, STOP_NOT_RESUMED);
+    CHECK_INT(called, 0);
+    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 200);
+    TURN_UNTIL(attempts == 1);
+    turned_close();
+}
+
+static void test_relaxed(void)
+{
+    run_id id = leave_run("/hasty", "");
+    slot *s = reopen(&id);
+    int fd = turned_send_to("POST", &id, "/release");
+    TURN_UNTIL(s->release); /* the letter is on disk */
+    turned_writes = false;
+    TURN_UNTIL(called == 1);
+    turned_often();
+    CHECK_INT(attempts, 0);
+    turned_writes = true;
+    TURN_UNTIL(attempts == 1);
+    close(fd);
+    turned_close();
+}
+
+static void test_short(void)
+{
+    char text[TURNED_TEXT];
+    run_id id = leave_run("/held", "");
+    slot *s = reopen(&id);
+    no_stacks = true;
+    int fd = turned_send_to("POST", &id, "/release");
+    TURN_UNTIL(s->state == SLOT_PARKED);
+    int again = turned_send_to("POST", &id, "/release");
+    turned_often();
+    no_stacks = false;
+    CHECK_INT(turned_reply(again, text), 200);
+    CHECK_INT(turned_reply(fd, text), 200);
+    turned_close();
+}
+
+static const check_case cases[] = {
+    {"a client that repeats its key does not let it go on", test_asked_for},
+    {"it stands when it can be read again", test_unreadable},
+    {"SW_RELAXED waits for its release", test_relaxed},
+    {"a release may be repeated while there is no stack", test_short},
+};
+CHECK_MAIN(cases)
