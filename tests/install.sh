@@ -33,7 +33,8 @@ ldconfig
 cp /etc/ld.so.cache cache
 DESTDIR=$work/package meson install -C build --no-rebuild --quiet
 cmp cache /etc/ld.so.cache
-[ -z "$(find /usr/local/lib -name 'libstepwell*')" ] && [ -e "$work/package$libdir/libstepwell.so" ]
+[ -z "$(find /usr/local/lib -name 'libstepwell*')" ]
+[ -e "$work/package$libdir/libstepwell.so" ]
 ok "with DESTDIR nothing outside it changes"
 
 # A folder of its own, as on a machine without dpkg-dev, where meson would choose lib64.
@@ -83,6 +84,14 @@ if cmake_in newer 0.9 || ! grep -q 'version: 0.2' said; then cat said; exit 1; f
 if cmake_in other 1.0; then exit 1; fi
 cmake_in older 0.1
 ok "find_package takes programs for this version and earlier ones"
+
+# There are no npm packages in this copy of the source.
+if [ -e build/apps/research/research ]; then exit 1; fi
+grep -q 'apps/research is left out' build/meson-logs/meson-log.txt
+if python3 apps/research/page/bundle.py page.c page.d 2>said; then exit 1; fi
+grep -q 'run script/setup page' said
+if [ -e page.c ]; then exit 1; fi
+ok "without the npm packages of its page the agent is left out, and said to be; nothing makes half a page"
 
 example README.md apps/hello/hello.c | cmp - apps/hello/hello.c
 ok "README shows apps/hello/hello.c as it is"

@@ -24,7 +24,13 @@ simulator=$(sed -n 's/.*simulator at \(http:[^;]*\);.*/\1/p' "$work/log")
 [ -n "$simulator" ]
 echo "ok 1 - says that it uses the simulator, and the agent's address"
 curl -sSf "$url/" | grep -q '<title>'
-echo "ok 2 - the page is there"
+tag=$(curl -sSI "$url/app.js" | tr -d '\r' | sed -n 's/^etag: //Ip')
+[ -n "$tag" ]
+[ "$(curl -sS -o /dev/null -w '%{http_code}' -H "If-None-Match: $tag" "$url/app.js")" = 304 ]
+curl -sSf -o "$work/app.js" -w '%{content_type}' "$url/app.js" | grep -q '^text/javascript'
+[ -s "$work/app.js" ]
+if grep -q '^import ' "$work/app.js"; then exit 1; fi # one script, nothing left to fetch
+echo "ok 2 - the page is there, in the program"
 curl -sSfL "$url/api/research?topic=Tides&depth=1&breadth=1" | grep -q '"success":true'
 echo "ok 3 - a question is answered"
 kill "$server"
