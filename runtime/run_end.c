@@ -98,6 +98,14 @@ void run_end_cancelled(run *r)
     run_record_end(r);
 }
 
+/* What the client sent cannot be taken, and it is told so: an answer like a 4xx that the handler gives. The run has not
+ * failed, and nobody is to be called for it. */
+static void refuse_request(run *r, const failure *f)
+{
+    const char *message = task_set_problem(&r->task, f);
+    log_line(LOG_INFO, r->id_text, "%s: answered %d: %s", r->task.endpoint->route, f->status, message);
+}
+
 static void handler_ended(run *r, bool ok, const failure *f)
 {
     if (!ok && f->kind == FAILURE_UNWIND) {
@@ -105,8 +113,11 @@ static void handler_ended(run *r, bool ok, const failure *f)
         return;
     }
     bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP;
-    if (!ok && !run_has_lost(r)) { /* else it is tried again from what is on disk */
-        set_problem(r, f);         /* whether it stands, the state decides */
+    bool has_failed = !ok && !run_has_lost(r); /* else it is tried again from what is on disk */
+    if (has_failed && f->status >= 400 && f->status < 500) {
+        refuse_request(r, f);
+    } else if (has_failed) {
+        set_problem(r, f); /* whether it stands, the state decides */
         if (!stops)
             log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
                      f->step ? ": " : "", r->outcome_error);

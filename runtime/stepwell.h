@@ -163,8 +163,8 @@ SW_API const char *sw_header(sw_ctx *c, const char *name); /* any case; several 
                                                               absent. Endpoints see only headers that are journaled
                                                               (see journal_headers) */
 SW_API sw_bytes sw_body(sw_ctx *c);                        /* zero-terminated beyond len */
-SW_API sw_value sw_body_json(sw_ctx *c);                   /* not JSON: the client gets 400 and the handler ends; in a
-                                                              step, the step fails for good */
+SW_API sw_value sw_body_json(sw_ctx *c);                   /* not JSON: the client gets 400 and the handler ends, which
+                                                              is no failed run; in a step, the step fails for good */
 SW_API const char *sw_run_id(sw_ctx *c);                   /* 26 characters; "" in a plain route */
 
 /* ---- The reply ------------------------------------------------------------------------------------------------ */

@@ -286,6 +286,8 @@ static void test_replies(void)
     call("POST", url_of("/json"), NULL, "{\"a\":", 0, &a);
     CHECK_INT(a.status, 400);
     CHECK(strstr(a.body, "not JSON: line 1"));
+    call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a); /* nobody is called for what a client has sent */
+    CHECK(strstr(a.body, "\nstepwell_runs_failed_total 0\n"));
     call("POST", url_of("/binary"), NULL, "any\x01\xff bytes", 0, &a);
     CHECK_STR(a.body, "any\x01\xff bytes");
     call(NULL, url_of("/nowhere"), NULL, NULL, 0, &a);
