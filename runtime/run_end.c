@@ -28,13 +28,22 @@ bool run_response_entry(run *r, entry *out)
     return packed;
 }
 
-static void count_outcome(run *r)
+/* A problem of a 4xx: the request was wrong, and nobody who runs the service can do anything about that. */
+static bool is_rejected(const run *r)
 {
-    counters *n = &r->task.home->counters;
-    counter_add(r->outcome == ENTRY_SUCCEEDED   ? &n->runs_succeeded
-                : r->outcome == ENTRY_CANCELLED ? &n->runs_cancelled
-                                                : &n->runs_failed,
-                1);
+    return r->outcome == ENTRY_FAILED && r->task.response.status >= 400 && r->task.response.status < 500;
+}
+
+static uint64_t *outcome_counter(const run *r, counters *n)
+{
+    switch (r->outcome) {
+    case ENTRY_SUCCEEDED:
+        return &n->runs_succeeded;
+    case ENTRY_CANCELLED:
+        return &n->runs_cancelled;
+    default:
+        return is_rejected(r) ? &n->runs_rejected : &n->runs_failed;
+    }
 }
 
 entry_text run_causes(run *r, const failure *f)
@@ -56,7 +65,8 @@ void run_record_end(run *r)
                    .status = (int)r->outcome,
                    .error = entry_text_of(r->outcome_error),
                    .causes = run_causes(r, r->failure)};
-    count_outcome(r);
+    counters *n = &r->task.home->counters;
+    counter_add(outcome_counter(r, n), 1);
     if (run_response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
     log_line(LOG_ERROR, r->id_text, "its response cannot be journaled: out of memory");
     run_lose(r);
@@ -119,8 +129,9 @@ static void handler_ended(run *r, bool ok, const failure *f)
     } else if (has_failed) {
         set_problem(r, f); /* whether it stands, the state decides */
         if (!stops)
-            log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
-                     f->step ? ": " : "", r->outcome_error);
+            log_line(is_rejected(r) ? LOG_INFO : LOG_WARN, r->id_text, "%s %s: %s%s%s", r->task.endpoint->route,
+                     is_rejected(r) ? "rejected its request" : "failed", f->step ? f->step : "", f->step ? ": " : "",
+                     r->outcome_error);
     }
     if (r->task.response.status == 0) r->task.response.status = 204;
     r->failure = ok ? NULL : f;

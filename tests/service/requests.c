@@ -46,6 +46,16 @@ static void on_pieces(sw_ctx *c)
     sw_reply_write(c, "piece", 5);
 }
 
+static void on_json(sw_ctx *c) { sw_reply_json(c, 200, sw_body_json(c)); }
+
+static sw_value fail(sw_ctx *c, sw_value v)
+{
+    (void)v;
+    sw_fail_fatal(c, "broken");
+}
+
+static void on_broken(sw_ctx *c) { sw_step(c, "break", fail, sw_nil()); }
+
 static int serve(int argc, char **argv)
 {
     static const char *const journaled[] = {"x-forwarded-for", "cookie", NULL};
@@ -60,6 +70,8 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "POST /typed", on_typed, NULL);
     sw_route(app, "GET /typed", on_typed);
     sw_route(app, "GET /pieces", on_pieces);
+    sw_endpoint(app, "POST /json", on_json, NULL);
+    sw_endpoint(app, "POST /broken", on_broken, NULL);
     sw_static(app, "/as", getenv("SITE"));
     return sw_main(app, argc, argv);
 }
@@ -73,7 +85,7 @@ static void start(void)
     char data[128];
     snprintf(data, sizeof data, "%s/data", root);
     served_start(&server, (const char *const[]){"--data", data, "--loops", "2", "--redirect-after", "20s",
-                                                "--park-after", "20ms", NULL});
+                                                "--park-after", "20ms", "--admin-token", "let me in", NULL});
 }
 
 static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
@@ -311,6 +323,33 @@ static void test_folder(void)
     stop();
 }
 
+/* ---- Whose mistake ---- */
+
+static long metric(const char *name)
+{
+    char line[96];
+    snprintf(line, sizeof line, "\nstepwell_%s ", name);
+    CHECK_INT(ask("GET /_sw/metrics", "Authorization: Bearer let me in"), 200);
+    const char *at = strstr(body(), line);
+    CHECK(at);
+    return strtol(at + strlen(line), NULL, 10);
+}
+
+/* What a client does wrong is no failure of the service, whose alert it would fire. */
+static void test_rejected(void)
+{
+    start();
+    CHECK_INT(ask("POST /json", "Content-Length: 0"), 400);
+    CHECK(strstr(body(), "the body is not JSON"));
+    CHECK_INT(metric("runs_failed_total"), 0);
+    CHECK_INT(metric("runs_rejected_total"), 1);
+    CHECK_INT(ask("POST /broken", ""), 500);
+    CHECK_INT(metric("runs_failed_total"), 1);
+    CHECK_INT(metric("runs_rejected_total"), 1);
+    CHECK_INT(metric("runs_succeeded_total"), 0);
+    stop();
+}
+
 static const check_case cases[] = {{"targets with and without a host", test_targets},
                                    {"a key and both forms of its target", test_target_and_key},
                                    {"OPTIONS of the server", test_options},
@@ -321,7 +360,8 @@ static const check_case cases[] = {{"targets with and without a host", test_targ
                                    {"callers", test_callers},
                                    {"205 has no body", test_reset_content},
                                    {"headers that are there once", test_single_headers},
-                                   {"a folder without its slash", test_folder}};
+                                   {"a folder without its slash", test_folder},
+                                   {"a client's mistake is no failure", test_rejected}};
 
 int main(int argc, char **argv)
 {
