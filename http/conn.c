@@ -172,6 +172,7 @@ static void hand_out(http_conn *c)
     }
     x->request.peer = (http_text){c->peer, strlen(c->peer)};
     x->request.peer_loopback = c->peer_loopback;
+    x->request.http11 = c->parser.http11;
     x->user = NULL;
     x->policy = (http_policy){NULL, 0};
     x->on_gone = x->on_writable = NULL;

@@ -47,6 +47,7 @@ typedef struct http_request {
     http_text body; /* whole; chunked bodies are already decoded */
     http_text peer; /* remote address, "127.0.0.1" */
     bool peer_loopback;
+    bool http11; /* not HTTP/1.0 */
 } http_request;
 
 struct http_kept_reply;

@@ -22,7 +22,7 @@ void token_key_derive(token_key *key, const void *secret, size_t len);
 /* What a token's holder may do with the run. The letters stand in texts, and in what clients are told. */
 typedef enum token_scope {
     TOKEN_READ = 'r',    /* read its output and stream */
-    TOKEN_CONTROL = 'c', /* that, cancel it, and release it when it has used up its retries */
+    TOKEN_CONTROL = 'c', /* that, cancel it, and release it when it is stopped */
     TOKEN_SIGNAL = 's'   /* send it one signal: reserved, none is made or taken */
 } token_scope;
 

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "coro/seeded_bug.h"
 #include "runtime/app.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/hold.h"
 #include "runtime/keep.h"
 #include "runtime/public_url.h"
 #include "runtime/replay.h"
@@ -92,6 +94,14 @@ bool waiter_asks(const request_wish *asked)
     return !asked->observes && kind != WAITER_CANCEL && kind != WAITER_RELEASE && kind != WAITER_OUTPUT;
 }
 
+/* Some clients give up when they are sent to a URL a second time: each round has one of its own. */
+static void output_url(const waiter *w, char out[URL_MAX_BYTES])
+{
+    waiter_run_url(w, "output", TOKEN_CONTROL, out);
+    size_t len = strlen(out);
+    if (w->wish.kind == WAITER_OUTPUT) (void)snprintf(out + len, URL_MAX_BYTES - len, "&round=%u", w->round + 1);
+}
+
 /* A client that knows a URL of the run from elsewhere is none that the run ends with. */
 static void note_sent_on(const waiter *w)
 {
@@ -104,7 +114,7 @@ void waiter_send_on(waiter *w, int status)
     if (w->wish.kind == WAITER_STREAM)
         stream_url(w, url);
     else
-        waiter_run_url(w, "output", TOKEN_CONTROL, url);
+        output_url(w, url);
     run_id_format(&w->id, id);
     http_reply_header headers[2 + OWN_HEADERS] = {{"Location", url}, {"X-Run-Id", id}};
     size_t n = 2;
@@ -394,12 +404,27 @@ static void on_hold_over(struct timer *t)
     }
 }
 
+/* This server speaks no TLS: a client that came by https is behind a proxy, whether that shows itself or not. */
+static bool came_by_tls(const waiter *w)
+{
+    char base[BASE_MAX_BYTES];
+    return public_url(w->home->app->public_urls, w->host, base, sizeof base) && strncasecmp(base, "https://", 8) == 0;
+}
+
+/* As --hold says; without the flag as long as is usual, and at the output URL as long as its client bears. */
+static int64_t hold_at_most_ms(const waiter *w)
+{
+    if (w->home->opt->hold_ms > 0) return w->home->opt->hold_ms;
+    bool bears = w->wish.kind == WAITER_OUTPUT && w->hold_ms > HOLD_USUAL_MS && !came_by_tls(w);
+    return bears ? w->hold_ms : HOLD_USUAL_MS;
+}
+
 /* How long it may be kept waiting without a word; 0: as long as it likes. */
 static int64_t hold_ms(const waiter *w)
 {
     int64_t waited_ms = clock_steady_ms() - w->wish.since_ms;
     if (waited_ms < 0) waited_ms = 0; /* a worker of another version went by another clock */
-    int64_t hold = w->home->opt->hold_ms - waited_ms;
+    int64_t hold = hold_at_most_ms(w) - waited_ms;
     if (hold < 1) hold = 1;
     switch (w->wish.kind) {
     case WAITER_OUTPUT:
@@ -440,6 +465,8 @@ void waiter_attach(home *h, waiter **list, const request_wish *asked, http_excha
                       .wish = *wish,
                       .host = asked->host,
                       .scope = asked->scope,
+                      .hold_ms = asked->hold_ms,
+                      .round = asked->round,
                       .is_head = asked->is_head,
                       .asks = waiter_asks(asked),
                       .cursor = wish->after,

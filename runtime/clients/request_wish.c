@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "runtime/clients/accept.h"
+#include "runtime/clients/hold.h"
 #include "runtime/clients/run_access.h"
 #include "runtime/prefer.h"
 
@@ -62,5 +63,8 @@ request_wish request_wish_of(const http_request *q)
     for (size_t i = 0; i < q->header_count; i++) read_header(&w, &r, &q->headers[i]);
     w.answer = answer_of(&r);
     w.scope = w.observes ? run_access_scope(q) : TOKEN_CONTROL;
+    if (!w.observes) return w;
+    w.hold_ms = hold_for(q);
+    w.round = run_access_round(q);
     return w;
 }

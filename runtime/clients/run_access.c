@@ -1,6 +1,7 @@
 #include "runtime/clients/run_access.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -8,6 +9,8 @@
 #include "runtime/app.h"
 #include "runtime/base/problem.h"
 #include "runtime/run/home.h"
+
+enum { ROUND_DIGITS_MAX = 9 };
 
 static const char *bearer_of(const http_request *q)
 {
@@ -36,6 +39,14 @@ token_scope run_access_scope(const http_request *q)
 {
     char text[RUN_QUERY_BYTES];
     return find_token(q, text) ? token_scope_of(text, strlen(text)) : TOKEN_CONTROL;
+}
+
+uint32_t run_access_round(const http_request *q)
+{
+    char text[RUN_QUERY_BYTES];
+    if (q->query.len >= sizeof text || !uri_query(q->query.data, q->query.len, "round", text)) return 0;
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits <= ROUND_DIGITS_MAX && !text[digits] ? (uint32_t)strtoul(text, NULL, 10) : 0;
 }
 
 static bool refuse_missing(http_exchange *x)

@@ -1,0 +1,66 @@
+#include "runtime/clients/hold.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MINUTE_MS = 60000 };
+
+/* How a User-Agent begins, and for how long its kind waits for a head without being told to wait longer. What each
+ * follows and bears is in docs/http.md. */
+typedef struct kind {
+    const char *agent;
+    int64_t hold_ms;
+} kind;
+
+static const kind kinds[] = {
+    {"curl/", 5 * MINUTE_MS},              /* 50 redirects */
+    {"Wget/", 10 * MINUTE_MS},             /* 20; waits 15 minutes */
+    {"Python-urllib/", 15 * MINUTE_MS},    /* 10 */
+    {"python-requests/", 5 * MINUTE_MS},   /* 30 */
+    {"HTTPie/", 5 * MINUTE_MS},            /* 30 */
+    {"Go-http-client/", 15 * MINUTE_MS},   /* 9 */
+    {"Java-http-client/", 40 * MINUTE_MS}, /* 4 */
+    {"got (", 15 * MINUTE_MS},             /* 10 */
+    {"axios/", 25 * MINUTE_MS},            /* 5, later ones 21 */
+    {"node", 280000},                      /* fetch: 20; waits 5 minutes */
+    {"undici", 280000},                    /* the same, under its own name */
+    {"libwww-perl/", 170000},              /* 7; waits 3 minutes */
+};
+
+static bool begins(const char *text, const char *with) { return strncasecmp(text, with, strlen(with)) == 0; }
+
+/* Browsers name many others before themselves: what they have in common waits five minutes. */
+static bool is_browser(const char *agent)
+{
+    return begins(agent, "Mozilla/5.0 ") && (strstr(agent, " Chrome/") || strstr(agent, " Firefox/"));
+}
+
+static int64_t borne_by(const char *agent)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (begins(agent, kinds[i].agent)) return kinds[i].hold_ms;
+    return is_browser(agent) ? 4 * MINUTE_MS : HOLD_USUAL_MS;
+}
+
+/* Headers that proxies add, whole or by their beginning. */
+static bool is_proxys(const char *name)
+{
+    static const char *const whole[] = {"via",      "forwarded", "x-real-ip",       "x-client-ip", "true-client-ip",
+                                        "cdn-loop", "x-varnish", "proxy-connection"};
+    static const char *const beginnings[] = {"x-forwarded-", "x-envoy-", "x-original-", "x-amz-", "x-amzn-", "cf-"};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (strcasecmp(name, whole[i]) == 0) return true;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (begins(name, beginnings[i])) return true;
+    return false;
+}
+
+int64_t hold_for(const http_request *q)
+{
+    const char *agent = http_request_header(q, "user-agent");
+    if (!agent || !q->http11) return HOLD_USUAL_MS; /* nginx speaks 1.0 to what is behind it, unless told otherwise */
+    for (size_t i = 0; i < q->header_count; i++)
+        if (is_proxys(q->headers[i].name.data)) return HOLD_USUAL_MS;
+    return borne_by(agent);
+}

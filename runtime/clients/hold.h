@@ -1,0 +1,17 @@
+/* hold: how long a client may wait at an output URL before it is sent round. A round costs it one of the redirects that
+ * it follows in one call, and each client waits for a head only so long: known kinds of clients are held for as long as
+ * they bear, so that they see a run of hours as one call. Where a proxy shows itself its patience counts, which is not
+ * known. Owns nothing. */
+#ifndef RUNTIME_HOLD_H
+#define RUNTIME_HOLD_H
+
+#include <stdint.h>
+
+#include "http/server.h"
+
+enum { HOLD_USUAL_MS = 55000 /* shorter than the usual patience of proxies, 60 s */ };
+
+/* At least HOLD_USUAL_MS; more if the request shows no proxy, and its User-Agent a kind of client that bears more. */
+int64_t hold_for(const http_request *q);
+
+#endif
