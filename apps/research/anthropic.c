@@ -1,7 +1,6 @@
 /* Anthropic's Messages API: POST /v1/messages. */
 #include <string.h>
 
-#include "apps/common/text.h"
 #include "apps/research/provider.h"
 #include "apps/research/settings.h"
 
@@ -41,14 +40,13 @@ static const char *unfit(sw_ctx *c, const char *reason)
 static model_answer read_answer(sw_ctx *c, sw_value json)
 {
     sw_value content = sw_get(json, "content"), usage = sw_get(json, "usage");
-    text all = {0};
-    text_add(c, &all, "");
+    sw_text all = {0};
     for (size_t i = 0; i < sw_len(content); i++) { /* blocks of other types are skipped */
         sw_value block = sw_at(content, i);
         const char *words = sw_cstr(c, sw_get(block, "text"));
-        if (words && provider_is(sw_cstr(c, sw_get(block, "type")), "text")) text_add(c, &all, words);
+        if (words && provider_is(sw_cstr(c, sw_get(block, "type")), "text")) sw_text_add(c, &all, "%s", words);
     }
-    return (model_answer){.text = all.data,
+    return (model_answer){.text = sw_text_str(&all),
                           .unfit = unfit(c, sw_cstr(c, sw_get(json, "stop_reason"))),
                           .input_tokens = sw_as_int(sw_get(usage, "input_tokens"), 0),
                           .output_tokens = sw_as_int(sw_get(usage, "output_tokens"), 0)};
@@ -69,7 +67,8 @@ static model_event read_event(sw_ctx *c, const sw_sse *event, sw_value data)
     model_event e = {.text = sw_nil(), .input_tokens = -1, .output_tokens = -1};
     sw_value delta = sw_get(data, "delta"), usage = sw_get(data, "usage");
     if (strcmp(event->event, "error") == 0) e.error = error_of(c, sw_get(data, "error"));
-    if (strcmp(event->event, "content_block_delta") == 0 && provider_is(sw_cstr(c, sw_get(delta, "type")), "text_delta"))
+    if (strcmp(event->event, "content_block_delta") == 0 &&
+        provider_is(sw_cstr(c, sw_get(delta, "type")), "text_delta"))
         e.text = sw_get(delta, "text");
     if (strcmp(event->event, "message_start") == 0) usage = sw_get(sw_get(data, "message"), "usage");
     if (strcmp(event->event, "message_delta") == 0) e.reason = sw_cstr(c, sw_get(delta, "stop_reason"));

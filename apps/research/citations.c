@@ -6,11 +6,11 @@
 #include <strings.h>
 
 enum {
-    MARK_MAX = 80,     /* bytes between the brackets of a mark */
-    LINK_MAX = 2048,   /* of a URL behind a mark */
-    HEADING_MAX = 64,  /* a longer heading is not one of a list of references */
-    ENTRY_MAX = 24,    /* bytes of a line that show whether it is an entry of such a list */
-    RANGE_MAX = 50,    /* "[1-999999]" is no citation of 999,999 sources */
+    MARK_MAX = 80,    /* bytes between the brackets of a mark */
+    LINK_MAX = 2048,  /* of a URL behind a mark */
+    HEADING_MAX = 64, /* a longer heading is not one of a list of references */
+    ENTRY_MAX = 24,   /* bytes of a line that show whether it is an entry of such a list */
+    RANGE_MAX = 50,   /* "[1-999999]" is no citation of 999,999 sources */
     NUMBER_MAX = 999999
 };
 
@@ -32,9 +32,6 @@ typedef struct rest {
 citations citations_new(sw_ctx *c, const int64_t *shown, size_t count)
 {
     citations f = {.c = c, .shown = shown, .count = count, .cited = sw_alloc(c, count + 1)};
-    text_add(c, &f.in, "");
-    text_add(c, &f.out, "");
-    text_add(c, &f.dropped_marks, "");
     return f;
 }
 
@@ -42,7 +39,7 @@ static verdict unless_last(const rest *r) { return r->last ? NO : MORE; }
 
 static void pass(citations *f, const char *data, size_t len)
 {
-    text_append(f->c, &f->out, data, len);
+    sw_text_add_bytes(f->c, &f->out, data, len);
     f->done += len;
 }
 
@@ -167,7 +164,7 @@ static verdict at_definition(citations *f, const rest *r)
 
 /* ---- Marks ---- */
 
-static void cite(citations *f, text *kept, int64_t number)
+static void cite(citations *f, sw_text *kept, int64_t number)
 {
     int64_t shown = number >= 1 && (uint64_t)number <= f->count ? f->shown[number - 1] : 0;
     if (shown == 0) {
@@ -175,14 +172,15 @@ static void cite(citations *f, text *kept, int64_t number)
         return;
     }
     f->cited[number - 1] = true;
-    text_addf(f->c, kept, "[%lld]", (long long)shown);
+    sw_text_add(f->c, kept, "[%lld]", (long long)shown);
 }
 
 /* A number at *at, which moves behind it; -1: none. */
 static int64_t read_number(const char **at, const char *end)
 {
     int64_t n = -1;
-    for (; *at < end && isdigit((unsigned char)**at); (*at)++) n = (n < 0 ? 0 : n > NUMBER_MAX ? n : n * 10) + **at - '0';
+    for (; *at < end && isdigit((unsigned char)**at); (*at)++)
+        n = (n < 0 ? 0 : n > NUMBER_MAX ? n : n * 10) + **at - '0';
     return n;
 }
 
@@ -200,7 +198,7 @@ static bool skip_dash(const char **at, const char *end)
 }
 
 /* The numbers between brackets; false if anything else is there. With `kept` those that may be cited go there. */
-static bool read_mark(citations *f, const char *at, const char *end, text *kept)
+static bool read_mark(citations *f, const char *at, const char *end, sw_text *kept)
 {
     while (at < end) {
         skip(&at, end, " ^");
@@ -244,14 +242,13 @@ static verdict at_mark(citations *f, const rest *r)
     if (*to != ']' || to == from || !read_mark(f, from, to, NULL)) return NO;
     size_t link = link_length(to + 1, (size_t)(stop - to) - 1, r->last);
     if (link == SIZE_MAX) return MORE;
-    text kept = {0};
+    sw_text kept = {0};
     size_t before = f->dropped;
     (void)read_mark(f, from, to, &kept);
-    if (f->dropped > before)
-        text_addf(f->c, &f->dropped_marks, " [%.*s]", (int)(to - from), from);
+    if (f->dropped > before) sw_text_add(f->c, &f->dropped_marks, " [%.*s]", (int)(to - from), from);
     if (kept.len > 0) {
-        text_append(f->c, &f->out, r->at, blanks);
-        text_append(f->c, &f->out, kept.data, kept.len);
+        sw_text_add_bytes(f->c, &f->out, r->at, blanks);
+        sw_text_add_bytes(f->c, &f->out, kept.data, kept.len);
     }
     f->done += blanks + 1 + (size_t)(to - from) + 1 + link;
     return DONE;
@@ -271,13 +268,11 @@ static verdict decide(citations *f, const rest *r)
 sw_bytes citations_take(citations *f, const char *data, size_t len, bool last)
 {
     size_t out_before = f->out.len;
-    text_append(f->c, &f->in, data, len);
+    sw_text_add_bytes(f->c, &f->in, data, len);
     while (f->done < f->in.len) {
         const char *at = f->in.data + f->done;
-        const rest r = {.at = at,
-                        .len = f->in.len - f->done,
-                        .last = last,
-                        .line_start = f->done == 0 || at[-1] == '\n'};
+        const rest r = {
+            .at = at, .len = f->in.len - f->done, .last = last, .line_start = f->done == 0 || at[-1] == '\n'};
         verdict v = decide(f, &r);
         if (v == MORE) break;
         if (v == NO) pass(f, at, 1);
@@ -290,5 +285,5 @@ const char *citations_checked(sw_ctx *c, const char *words, const int64_t *shown
 {
     citations f = citations_new(c, shown, count);
     (void)citations_take(&f, words, strlen(words), true);
-    return f.out.data;
+    return sw_text_str(&f.out);
 }

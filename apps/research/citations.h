@@ -1,25 +1,25 @@
-/* citations: a filter that a text of the model goes through piece by piece. A mark "[3]", also "[1, 4]" and "[2-5]", stays,
- * under the number that its source is shown with, if it names one of the sources it may; else it is taken out. So is a
- * list of references at the end, whose numbers and URLs nobody has checked, and a URL put behind a mark. Code is left
- * alone. What comes out does not depend on where the pieces were cut. */
+/* citations: a filter that a text of the model goes through piece by piece. A mark "[3]", also "[1, 4]" and "[2-5]",
+ * stays, under the number that its source is shown with, if it names one of the sources it may; else it is taken out.
+ * So is a list of references at the end, whose numbers and URLs nobody has checked, and a URL put behind a mark. Code
+ * is left alone. What comes out does not depend on where the pieces were cut. */
 #ifndef RESEARCH_CITATIONS_H
 #define RESEARCH_CITATIONS_H
 
-#include "apps/common/text.h"
+#include <stepwell.h>
 
 typedef struct citations {
     sw_ctx *c;
-    const int64_t *shown; /* borrowed: shown[n - 1] is the number for the text's [n]; 0: it may not be cited */
-    size_t count;         /* of `shown` */
-    text in;              /* what has come in */
-    size_t done;          /* of `in`: what has been decided about; the rest waits for what follows it */
-    text out;             /* all that has come out */
-    size_t ticks;         /* in code: how many backticks end it; 0: not in code */
-    bool fenced;          /* that code is a block of lines */
-    bool in_list;         /* among the lines of a list of references */
-    bool *cited;          /* cited[n - 1]: a mark with the text's [n] has come out */
-    size_t dropped;       /* numbers that were taken out */
-    text dropped_marks;   /* the marks they were in, for the log */
+    const int64_t *shown;  /* borrowed: shown[n - 1] is the number for the text's [n]; 0: it may not be cited */
+    size_t count;          /* of `shown` */
+    sw_text in;            /* what has come in */
+    size_t done;           /* of `in`: what has been decided about; the rest waits for what follows it */
+    sw_text out;           /* all that has come out */
+    size_t ticks;          /* in code: how many backticks end it; 0: not in code */
+    bool fenced;           /* that code is a block of lines */
+    bool in_list;          /* among the lines of a list of references */
+    bool *cited;           /* cited[n - 1]: a mark with the text's [n] has come out */
+    size_t dropped;        /* numbers that were taken out */
+    sw_text dropped_marks; /* the marks they were in, for the log */
 } citations;
 
 citations citations_new(sw_ctx *c, const int64_t *shown, size_t count);

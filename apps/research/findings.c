@@ -129,7 +129,7 @@ static bool is_among(sw_value queries, sw_value query)
 static void add_follow_ups(sw_ctx *c, const findings *f, sw_value *next, sw_value follow_ups, int64_t most)
 {
     for (size_t i = 0; i < sw_len(follow_ups) && (int64_t)i < most && sw_len(*next) < LEVEL_QUERIES_MAX; i++) {
-        sw_value query = sw_str(c, text_cut(c, step_text(c, sw_at(follow_ups, i), "query"), QUERY_CHARACTERS_MAX));
+        sw_value query = question_cut(c, sw_get(sw_at(follow_ups, i), "query"), QUERY_CHARACTERS_MAX);
         if (is_among(f->queries, query) || is_among(*next, query)) continue;
         sw_push(c, next, sw_map(c, "query", query, "reasoning", sw_get(sw_at(follow_ups, i), "reasoning"), NULL));
     }

@@ -1,6 +1,6 @@
-/* model: one question to the language model. To be called inside a step: what can be tried again fails the attempt, what
- * cannot (a refusal, a wrong key) fails the step for good. An answer is paid for: one that is of no use is asked for
- * once more, one that is incomplete not at all. */
+/* model: one question to the language model. To be called inside a step: what can be tried again fails the attempt,
+ * what cannot (a refusal, a wrong key) fails the step for good. An answer is paid for: one that is of no use is asked
+ * for once more, one that is incomplete not at all. */
 #ifndef RESEARCH_MODEL_H
 #define RESEARCH_MODEL_H
 

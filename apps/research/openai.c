@@ -1,4 +1,5 @@
-/* The chat completions API, as OpenAI and the servers that people run themselves speak it: POST .../chat/completions. */
+/* The chat completions API, as OpenAI and the servers that people run themselves speak it: POST .../chat/completions.
+ */
 #include <string.h>
 
 #include "apps/research/provider.h"
@@ -51,7 +52,8 @@ static const char *refusal_of(sw_ctx *c, sw_value said)
 
 static model_answer read_answer(sw_ctx *c, sw_value json)
 {
-    sw_value choice = sw_at(sw_get(json, "choices"), 0), said = sw_get(choice, "message"), usage = sw_get(json, "usage");
+    sw_value choice = sw_at(sw_get(json, "choices"), 0), said = sw_get(choice, "message"),
+             usage = sw_get(json, "usage");
     const char *words = sw_cstr(c, sw_get(said, "content")), *refused = refusal_of(c, said);
     return (model_answer){.text = words ? words : "",
                           .unfit = refused ? refused : unfit(c, sw_cstr(c, sw_get(choice, "finish_reason"))),

@@ -42,13 +42,12 @@ sw_value prompt_cut(sw_ctx *c, sw_value words, int64_t tokens)
 prompt prompt_new(sw_ctx *c, int64_t tokens)
 {
     prompt p = {.c = c, .left = tokens};
-    text_add(c, &p.text, "");
     return p;
 }
 
 static void add(prompt *p, const char *words, size_t len)
 {
-    text_append(p->c, &p->text, words, len);
+    sw_text_add_bytes(p->c, &p->text, words, len);
     p->left -= prompt_tokens(words, len);
 }
 
@@ -78,32 +77,32 @@ void prompt_open(prompt *p, const char *tag) { prompt_say(p, "<%s>\n", tag); }
 
 void prompt_close(prompt *p, const char *tag) { prompt_say(p, "</%s>\n", tag); }
 
-static text line_of(sw_ctx *c, sw_value value)
+static sw_text line_of(sw_ctx *c, sw_value value)
 {
     sw_bytes json = sw_json(c, value);
-    text line = {0};
+    sw_text line = {0};
     for (size_t i = 0; i < json.len;) {
         const char *open = memchr(json.data + i, '<', json.len - i);
         size_t plain = open ? (size_t)(open - json.data) - i : json.len - i;
-        text_append(c, &line, json.data + i, plain);
+        sw_text_add_bytes(c, &line, json.data + i, plain);
         i += plain;
         if (!open) break;
-        text_add(c, &line, "\\u003c");
+        sw_text_add(c, &line, "\\u003c");
         i++;
     }
-    text_add(c, &line, "\n");
+    sw_text_add(c, &line, "\n");
     return line;
 }
 
 int64_t prompt_cost(sw_ctx *c, sw_value value)
 {
-    text line = line_of(c, value);
+    sw_text line = line_of(c, value);
     return prompt_tokens(line.data, line.len);
 }
 
 bool prompt_offer(prompt *p, sw_value value)
 {
-    text line = line_of(p->c, value);
+    sw_text line = line_of(p->c, value);
     if (prompt_tokens(line.data, line.len) > p->left - p->kept) return false;
     add(p, line.data, line.len);
     return true;

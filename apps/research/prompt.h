@@ -1,14 +1,14 @@
 /* prompt: what the model is asked, within a budget of tokens: instructions, lines "Label: value", and blocks of data.
- * A block is a tag, a JSON value a line, and the tag's end; no text in it can end it, since each "<" in it is written as
- * JSON's \u003c. Tokens are counted by an estimate that is rather too high. */
+ * A block is a tag, a JSON value a line, and the tag's end; no text in it can end it, since each "<" in it is written
+ * as JSON's \u003c. Tokens are counted by an estimate that is rather too high. */
 #ifndef RESEARCH_PROMPT_H
 #define RESEARCH_PROMPT_H
 
-#include "apps/common/text.h"
+#include <stepwell.h>
 
 typedef struct prompt {
     sw_ctx *c;
-    text text;
+    sw_text text;
     int64_t left; /* tokens; what is said must fit, what is data is offered */
     int64_t kept; /* of these: for data that is offered later */
 } prompt;

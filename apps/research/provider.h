@@ -18,10 +18,10 @@ typedef struct model_answer {
 } model_answer;
 
 typedef struct model_event {
-    sw_value text;      /* more of the answer; nil: none */
-    const char *error;  /* NULL, or why the stream breaks off */
-    const char *reason; /* NULL, or why the model stopped, in the provider's words: the text is over */
-    const char *unfit;  /* as in model_answer, once there is a reason */
+    sw_value text;                       /* more of the answer; nil: none */
+    const char *error;                   /* NULL, or why the stream breaks off */
+    const char *reason;                  /* NULL, or why the model stopped, in the provider's words: the text is over */
+    const char *unfit;                   /* as in model_answer, once there is a reason */
     int64_t input_tokens, output_tokens; /* so far; negative: not said */
 } model_event;
 

@@ -3,16 +3,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps/common/text.h"
 #include "apps/research/steps.h"
 
 /* Which requests have the parameter: those of this kind and the kinds behind it. */
 static const struct {
     const char *name;
     question_kind from;
-} parameters[] = {{"topic", ASKS_TOPIC},          {"depth", ASKS_PLAN},        {"breadth", ASKS_PLAN},
-                  {"clarifications", ASKS_PLAN},  {"queries", ASKS_RESEARCH},  {"researchId", ASKS_RESEARCH},
-                  {"injectFailure", ASKS_RESEARCH}, {"failureRate", ASKS_RESEARCH}};
+} parameters[] = {{"topic", ASKS_TOPIC},
+                  {"depth", ASKS_PLAN},
+                  {"breadth", ASKS_PLAN},
+                  {"clarifications", ASKS_PLAN},
+                  {"queries", ASKS_RESEARCH},
+                  {"researchId", ASKS_RESEARCH},
+                  {"injectFailure", ASKS_RESEARCH},
+                  {"failureRate", ASKS_RESEARCH}};
 
 enum { PARAMETERS = sizeof parameters / sizeof parameters[0] };
 
@@ -26,10 +30,10 @@ static void object(question *q, const char *wrong)
 
 static const char *list_of(sw_ctx *c, question_kind kind)
 {
-    text all = {0};
+    sw_text all = {0};
     for (size_t i = 0; i < PARAMETERS; i++)
-        if (parameters[i].from <= kind) text_addf(c, &all, "%s%s", all.len ? ", " : "", parameters[i].name);
-    return all.data;
+        if (parameters[i].from <= kind) sw_text_add(c, &all, "%s%s", all.len ? ", " : "", parameters[i].name);
+    return sw_text_str(&all);
 }
 
 static bool is_parameter(const char *name, question_kind kind)
@@ -80,6 +84,14 @@ static int64_t characters(sw_value words)
     int64_t n = 0;
     for (size_t i = 0; i < sw_len(words); i++) n += ((unsigned char)words.via.str.ptr[i] & 0xC0) != 0x80;
     return n;
+}
+
+sw_value question_cut(sw_ctx *c, sw_value words, int64_t most)
+{
+    size_t end = 0;
+    for (int64_t n = 0; end < sw_len(words); end++)
+        if (((unsigned char)words.via.str.ptr[end] & 0xC0) != 0x80 && n++ == most) break;
+    return end == sw_len(words) ? words : sw_strn(c, words.via.str.ptr, end);
 }
 
 /* Chunks and prompts take only UTF-8, and JSON gives nothing else. */
@@ -155,8 +167,8 @@ static void read_fault(sw_ctx *c, question *q)
     sw_value kind = given(c, q, "injectFailure"), rate = given(c, q, "failureRate");
     const char *name = sw_cstr(c, kind);
     if (sw_len(kind) == 0 && sw_is_nil(rate)) return;
-    if (!sw_is_nil(kind) && (!name || (*name && strcmp(name, "search") != 0 && strcmp(name, "learn") != 0 &&
-                                       strcmp(name, "report") != 0)))
+    if (!sw_is_nil(kind) &&
+        (!name || (*name && strcmp(name, "search") != 0 && strcmp(name, "learn") != 0 && strcmp(name, "report") != 0)))
         object(q, "injectFailure must be search, learn or report");
     double share = sw_is_nil(rate) ? 1 : read_share(c, q, rate);
     q->fault = sw_map(c, "kind", sw_str(c, name ? name : ""), "rate", sw_double(share), NULL);

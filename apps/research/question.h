@@ -1,5 +1,5 @@
-/* question: what a request asks for: its parameters, read from the query string or from a JSON object in the body, checked
- * and with their defaults. */
+/* question: what a request asks for: its parameters, read from the query string or from a JSON object in the body,
+ * checked and with their defaults. */
 #ifndef RESEARCH_QUESTION_H
 #define RESEARCH_QUESTION_H
 
@@ -28,6 +28,9 @@ typedef struct question {
 } question;
 
 typedef enum question_kind { ASKS_TOPIC, ASKS_PLAN, ASKS_RESEARCH } question_kind;
+
+/* The first so many characters. */
+sw_value question_cut(sw_ctx *c, sw_value words, int64_t characters);
 
 question question_read(sw_ctx *c, question_kind kind);
 

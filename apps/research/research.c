@@ -10,6 +10,9 @@
 #include "apps/research/steps.h"
 #include "apps/research/usage.h"
 
+/* A level may have 64 queries, and services have rate limits. */
+enum { QUERIES_AT_ONCE = 16 };
+
 /* A service that is down for a while ends no research: 40 pauses of up to a minute, at least a quarter of an hour. */
 static const sw_step_options patient = {.retries = 40};
 
@@ -72,7 +75,7 @@ static sw_value follow_query(sw_ctx *c, sw_value input)
 
 static sw_value follow_queries(sw_ctx *c, const question *q, const findings *f, sw_value queries, sw_value common)
 {
-    sw_group *level = sw_group_new(c);
+    sw_group *level = sw_group_new_with(c, &(sw_group_options){.parallel_max = QUERIES_AT_ONCE});
     sw_set(c, &common, "topic", q->topic);
     sw_set(c, &common, "fault", q->fault);
     sw_set(c, &common, "digest", findings_digest(c, f));
@@ -168,9 +171,9 @@ static sw_value first_queries(sw_ctx *c, const question *q, sw_value day, findin
 
 static sw_value write_report(sw_ctx *c, const question *q, sw_value day, findings *f)
 {
-    sw_value input = sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "learnings",
-                            f->learnings, "doubts", f->doubts, "notes", f->notes, "sources", f->sources, "fault",
-                            q->fault, NULL);
+    sw_value input =
+        sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "learnings", f->learnings,
+               "doubts", f->doubts, "notes", f->notes, "sources", f->sources, "fault", q->fault, NULL);
     sw_value report = sw_step_with(c, "generate-report", step_report, input, &patient);
     usage_add(c, &f->usage, sw_get(report, "usage"));
     return report;
@@ -206,8 +209,8 @@ static void on_about(sw_ctx *c)
 {
     const settings *s = &research_settings;
     bool priced = s->price_input >= 0 && s->price_output >= 0;
-    sw_value prices = priced ? sw_map(c, "input", sw_double(s->price_input), "output", sw_double(s->price_output), NULL)
-                             : sw_nil();
+    sw_value prices =
+        priced ? sw_map(c, "input", sw_double(s->price_input), "output", sw_double(s->price_output), NULL) : sw_nil();
     sw_reply_json(c, 200,
                   sw_map(c, "provider", sw_str(c, model_provider()), "model", sw_str(c, s->model), "depth",
                          limits(c, DEPTH_MAX, DEPTH_DEFAULT), "breadth", limits(c, BREADTH_MAX, BREADTH_DEFAULT),

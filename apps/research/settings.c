@@ -94,8 +94,7 @@ const char *settings_read(sw_app *app, void *unused)
     settings *s = &research_settings;
     *s = (settings){.exa_url = base_url("EXA_BASE_URL", "https://api.exa.ai"), .exa_key = env("EXA_API_KEY", "")};
     const char *wrong = read_provider(s);
-    if (!wrong && !*s->exa_key)
-        wrong = "EXA_API_KEY is not set (script/server starts a simulator that needs no keys)";
+    if (!wrong && !*s->exa_key) wrong = "EXA_API_KEY is not set (script/server starts a simulator that needs no keys)";
     if (!wrong && !is_http_url(s->exa_url)) wrong = "EXA_BASE_URL must begin with http:// or https://";
     if (!wrong) wrong = read_price("MODEL_PRICE_INPUT", &s->price_input);
     if (!wrong) wrong = read_price("MODEL_PRICE_OUTPUT", &s->price_output);

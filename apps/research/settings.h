@@ -1,4 +1,5 @@
-/* settings: where the services are and what they are asked with; read from the environment and the flags at the start. */
+/* settings: where the services are and what they are asked with; read from the environment and the flags at the start.
+ */
 #ifndef RESEARCH_SETTINGS_H
 #define RESEARCH_SETTINGS_H
 

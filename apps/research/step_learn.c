@@ -18,8 +18,8 @@ static sw_value learn_schema(sw_ctx *c, int64_t follow_ups)
     sw_value doubt = schema_object(c, "doubt", schema_string(c), "sources", numbers, NULL);
     sw_value follow_up = schema_object(c, "query", schema_string(c), "reasoning", schema_string(c), NULL);
     return schema_object(c, "learnings", schema_array(c, learning, 0, LEARNINGS_MOST), "doubts",
-                         schema_array(c, doubt, 0, DOUBTS_MOST), "followUps",
-                         schema_array(c, follow_up, 0, follow_ups), "synthesisNote", schema_string(c), NULL);
+                         schema_array(c, doubt, 0, DOUBTS_MOST), "followUps", schema_array(c, follow_up, 0, follow_ups),
+                         "synthesisNote", schema_string(c), NULL);
 }
 
 /* ---- The prompt ---- */
@@ -46,8 +46,9 @@ static void say_sources(prompt *p, sw_value sources)
 static void say_digest(prompt *p, sw_value digest)
 {
     if (sw_len(digest) == 0) return;
-    prompt_say(p, "\nWhat earlier searches have found; do not repeat it, but say what is new, what confirms it and what "
-                  "contradicts it:\n");
+    prompt_say(p,
+               "\nWhat earlier searches have found; do not repeat it, but say what is new, what confirms it and what "
+               "contradicts it:\n");
     prompt_open(p, "digest");
     for (size_t i = 0; i < sw_len(digest); i++)
         if (!prompt_offer(p, sw_at(digest, i))) break;
@@ -57,13 +58,14 @@ static void say_digest(prompt *p, sw_value digest)
 static const char *learn_prompt(sw_ctx *c, sw_value input)
 {
     prompt p = prompt_new(c, model_prompt_room(model_answer_room()) - prompt_tokens(step_system, strlen(step_system)));
-    prompt_say(&p,
-               "Read the sources that a search found. Say what they teach about the topic, most important first: each "
-               "insight with the numbers of the sources that carry it, why they can be trusted with it, and how it "
-               "connects to the whole. Nothing that no source says; none if they say nothing about the topic. Say what is "
-               "uncertain, or where sources disagree, as doubts. Then write up to %d follow-up queries that go deeper. "
-               "Give numbers in \"sources\" only, not in the texts.\n\n",
-               (int)sw_as_int(sw_get(input, "followUps"), 0));
+    prompt_say(
+        &p,
+        "Read the sources that a search found. Say what they teach about the topic, most important first: each "
+        "insight with the numbers of the sources that carry it, why they can be trusted with it, and how it "
+        "connects to the whole. Nothing that no source says; none if they say nothing about the topic. Say what is "
+        "uncertain, or where sources disagree, as doubts. Then write up to %d follow-up queries that go deeper. "
+        "Give numbers in \"sources\" only, not in the texts.\n\n",
+        (int)sw_as_int(sw_get(input, "followUps"), 0));
     prompt_line(&p, "Today", step_text(c, input, "today"));
     prompt_line(&p, "Topic", step_text(c, input, "topic"));
     prompt_line(&p, "Query", step_text(c, input, "query"));
@@ -71,7 +73,7 @@ static const char *learn_prompt(sw_ctx *c, sw_value input)
     prompt_say(&p, "\nThe sources:\n");
     say_sources(&p, sw_get(input, "sources"));
     say_digest(&p, sw_get(input, "digest"));
-    return p.text.data;
+    return sw_text_str(&p.text);
 }
 
 /* ---- The check ---- */

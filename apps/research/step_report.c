@@ -1,5 +1,5 @@
-/* The report: written from the learnings that fit the model's context, checked while it is streamed, and closed by a list
- * of the sources it cites. */
+/* The report: written from the learnings that fit the model's context, checked while it is streamed, and closed by a
+ * list of the sources it cites. */
 #include <string.h>
 
 #include "apps/research/citations.h"
@@ -23,11 +23,10 @@ typedef struct material {
 /* "[3][7]", as it is to be written. */
 static const char *marks(sw_ctx *c, sw_value numbers)
 {
-    text all = {0};
-    text_add(c, &all, "");
+    sw_text all = {0};
     for (size_t i = 0; i < sw_len(numbers); i++)
-        text_addf(c, &all, "[%lld]", (long long)sw_as_int(sw_at(numbers, i), 0));
-    return all.data;
+        sw_text_add(c, &all, "[%lld]", (long long)sw_as_int(sw_at(numbers, i), 0));
+    return sw_text_str(&all);
 }
 
 static sw_value learning_line(sw_ctx *c, sw_value l)
@@ -104,7 +103,8 @@ static void say_summaries(prompt *p, const material *m)
         sw_value note = sw_at(m->notes, i);
         bool whole = true;
         for (size_t k = 0; k < sw_len(m->learnings); k++)
-            if (!m->chosen[k] && sw_equal(sw_get(sw_at(m->learnings, k), "query"), sw_get(note, "query"))) whole = false;
+            if (!m->chosen[k] && sw_equal(sw_get(sw_at(m->learnings, k), "query"), sw_get(note, "query")))
+                whole = false;
         if (!whole && !prompt_offer(p, sw_map(p->c, "summary", sw_get(note, "note"), NULL))) return;
     }
 }
@@ -116,8 +116,8 @@ static void say_titles(prompt *p, const material *m)
     for (size_t i = 0; i < sw_len(m->sources); i++) {
         sw_value title = sw_get(sw_at(m->sources, i), "title");
         if (m->shown[i] == 0) continue;
-        sw_value line = sw_map(p->c, "source", sw_int(m->shown[i]), "title",
-                               prompt_cut(p->c, title, TITLE_TOKENS_MAX), NULL);
+        sw_value line =
+            sw_map(p->c, "source", sw_int(m->shown[i]), "title", prompt_cut(p->c, title, TITLE_TOKENS_MAX), NULL);
         if (!prompt_offer(p, line)) break;
     }
     prompt_close(p, "sources");
@@ -143,17 +143,17 @@ static void say_findings(prompt *p, material *m)
 static const char *report_prompt(sw_ctx *c, sw_value input, material *m)
 {
     prompt p = prompt_new(c, model_prompt_room(model_report_room()) - prompt_tokens(step_system, strlen(step_system)));
-    prompt_say(&p,
-               "Write a research report in Markdown from the findings below: a title, a summary, sections with headings, "
-               "and a last section on what is uncertain and where sources disagree, with both sides. Say nothing that no "
-               "finding says. Cite every finding you use by the numbers in its \"cite\", as in [3] or [3][7], right where "
-               "it is used, and no other numbers. Write no list of references and no URLs: both are added.\n\n");
+    prompt_say(
+        &p, "Write a research report in Markdown from the findings below: a title, a summary, sections with headings, "
+            "and a last section on what is uncertain and where sources disagree, with both sides. Say nothing that no "
+            "finding says. Cite every finding you use by the numbers in its \"cite\", as in [3] or [3][7], right where "
+            "it is used, and no other numbers. Write no list of references and no URLs: both are added.\n\n");
     prompt_line(&p, "Today", step_text(c, input, "today"));
     prompt_line(&p, "Topic", step_text(c, input, "topic"));
     prompt_line(&p, "What the author answered when asked about it", sw_json(c, sw_get(input, "clarifications")).data);
     say_findings(&p, m);
     say_titles(&p, m);
-    return p.text.data;
+    return sw_text_str(&p.text);
 }
 
 /* ---- The text ---- */
@@ -171,45 +171,46 @@ static void take_text(void *arg, const char *data, size_t len)
 }
 
 /* A title or URL from the web as plain text in Markdown. */
-static void add_plain(sw_ctx *c, text *t, const char *words, bool is_url)
+static void add_plain(sw_ctx *c, sw_text *t, const char *words, bool is_url)
 {
     for (const char *at = words; *at; at++) {
         unsigned char ch = (unsigned char)*at;
         if (is_url && (ch <= ' ' || strchr("<>\"`\\*[]|", *at)))
-            text_addf(c, t, "%%%02X", ch);
+            sw_text_add(c, t, "%%%02X", ch);
         else if (ch < ' ')
-            text_add(c, t, " ");
+            sw_text_add(c, t, " ");
         else if (!is_url && strchr("\\`*_[]<>#|~&", *at))
-            text_addf(c, t, "\\%c", *at);
+            sw_text_add(c, t, "\\%c", *at);
         else
-            text_append(c, t, at, 1);
+            sw_text_add_bytes(c, t, at, 1);
     }
 }
 
 /* What the program adds to the model's text. */
 static const char *ending(sw_ctx *c, const material *m, const citations *f)
 {
-    text t = {0};
+    sw_text t = {0};
     size_t cited = 0, of = sw_len(m->learnings);
     const char *end = f->out.len > 0 && f->out.data[f->out.len - 1] == '\n' ? "\n" : "\n\n";
-    text_add(c, &t, end);
+    sw_text_add(c, &t, "%s", end);
     if (m->used < of)
-        text_addf(c, &t,
-                  "*This report was written from %zu of the %zu findings of the research; of the others only summaries "
-                  "fitted the model's context.*\n\n",
-                  m->used, of);
-    text_add(c, &t, "## References\n");
+        sw_text_add(
+            c, &t,
+            "*This report was written from %zu of the %zu findings of the research; of the others only summaries "
+            "fitted the model's context.*\n\n",
+            m->used, of);
+    sw_text_add(c, &t, "## References\n");
     for (size_t i = 0; i < sw_len(m->sources); i++) {
         if (!f->cited[i]) continue;
         cited++;
-        text_addf(c, &t, "\n[%zu] ", i + 1);
+        sw_text_add(c, &t, "\n[%zu] ", i + 1);
         add_plain(c, &t, step_text(c, sw_at(m->sources, i), "title"), false);
-        text_add(c, &t, ". ");
+        sw_text_add(c, &t, ". ");
         add_plain(c, &t, step_text(c, sw_at(m->sources, i), "url"), true);
-        text_add(c, &t, "\n");
+        sw_text_add(c, &t, "\n");
     }
-    if (cited == 0) text_add(c, &t, "\nThe report cites no source.\n");
-    return t.data;
+    if (cited == 0) sw_text_add(c, &t, "\nThe report cites no source.\n");
+    return sw_text_str(&t);
 }
 
 static sw_value write_report(sw_ctx *c, const char *words, const material *m, sw_value *usage)
@@ -220,11 +221,11 @@ static sw_value write_report(sw_ctx *c, const char *words, const material *m, sw
     push_token(c, rest.data, rest.len);
     if (f.dropped > 0)
         sw_log(c, "generate-report: %zu citations of sources that nothing given carries, taken out:%.300s", f.dropped,
-               f.dropped_marks.data);
+               sw_text_str(&f.dropped_marks));
     const char *last = ending(c, m, &f);
     push_token(c, last, strlen(last));
-    text_add(c, &f.out, last);
-    return sw_strn(c, f.out.data, f.out.len);
+    sw_text_add(c, &f.out, "%s", last);
+    return sw_strn(c, sw_text_str(&f.out), f.out.len);
 }
 
 sw_value step_report(sw_ctx *c, sw_value input)
@@ -237,8 +238,7 @@ sw_value step_report(sw_ctx *c, sw_value input)
     m.chosen = sw_alloc(c, sw_len(m.learnings) + 1);
     m.shown = sw_alloc(c, (sw_len(m.sources) + 1) * sizeof *m.shown);
     const char *words = report_prompt(c, input, &m);
-    sw_value insights =
-        sw_map(c, "used", sw_int((int64_t)m.used), "of", sw_int((int64_t)sw_len(m.learnings)), NULL);
+    sw_value insights = sw_map(c, "used", sw_int((int64_t)m.used), "of", sw_int((int64_t)sw_len(m.learnings)), NULL);
     sw_push_chunk(c, sw_map(c, "type", sw_str(c, "writing"), "sources", m.sources, "insights", insights, NULL));
     sw_value usage = usage_none(c), report = write_report(c, words, &m, &usage);
     step_tell_usage(c, usage);

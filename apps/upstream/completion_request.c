@@ -4,18 +4,33 @@
 #include <string.h>
 #include <strings.h>
 
-#include "apps/common/text.h"
-
 enum { TOKENS_DEFAULT = 4096 };
 
 static const char *const models[] = {"gpt-5", "gpt-5-mini", "gpt-4.1", "local-model", NULL};
 
-static const char *const members[] = {"model",          "messages",          "max_tokens",       "max_completion_tokens",
-                                      "stream",         "stream_options",    "response_format",  "temperature",
-                                      "top_p",          "n",                 "seed",             "stop",
-                                      "user",           "metadata",          "store",            "reasoning_effort",
-                                      "verbosity",      "presence_penalty",  "frequency_penalty", "service_tier",
-                                      "prompt_cache_key", "safety_identifier", NULL};
+static const char *const members[] = {"model",
+                                      "messages",
+                                      "max_tokens",
+                                      "max_completion_tokens",
+                                      "stream",
+                                      "stream_options",
+                                      "response_format",
+                                      "temperature",
+                                      "top_p",
+                                      "n",
+                                      "seed",
+                                      "stop",
+                                      "user",
+                                      "metadata",
+                                      "store",
+                                      "reasoning_effort",
+                                      "verbosity",
+                                      "presence_penalty",
+                                      "frequency_penalty",
+                                      "service_tier",
+                                      "prompt_cache_key",
+                                      "safety_identifier",
+                                      NULL};
 
 const char *const *completion_models(void) { return models; }
 
@@ -50,9 +65,7 @@ bool completion_key_check(sw_ctx *c, completion_problem *problem)
 static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, completion_problem *problem)
 {
     static const char *const roles[] = {"developer", "system", "user", "assistant", "tool", "function", NULL};
-    text user = {0}, system = {0};
-    text_add(c, &user, "");
-    text_add(c, &system, "");
+    sw_text user = {0}, system = {0};
     if (sw_is_nil(messages))
         return invalid(problem, "messages", "missing_required_parameter", "Missing required parameter: 'messages'.");
     if (messages.type != MSGPACK_OBJECT_ARRAY || sw_len(messages) == 0)
@@ -68,8 +81,8 @@ static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, co
             return invalid(problem, sw_printf(c, "messages[%zu].content", i), "invalid_type",
                            sw_printf(c, "Invalid type for 'messages[%zu].content'.", i));
     }
-    out->system = system.data;
-    out->user = user.data;
+    out->system = sw_text_str(&system);
+    out->user = sw_text_str(&user);
     return true;
 }
 
@@ -82,7 +95,8 @@ static const char *laxity(sw_ctx *c, sw_value schema, const char *where)
     size_t count = properties.type == MSGPACK_OBJECT_MAP ? properties.via.map.size : 0;
     const char *type = sw_cstr(c, sw_get(schema, "type")), *found = NULL;
     if (type && strcmp(type, "object") == 0 && sw_as_bool(sw_get(schema, "additionalProperties"), true))
-        return sw_printf(c, "In context=(%s), 'additionalProperties' is required to be supplied and to be false.", where);
+        return sw_printf(c, "In context=(%s), 'additionalProperties' is required to be supplied and to be false.",
+                         where);
     if (sw_len(sw_get(schema, "required")) != count)
         return sw_printf(c, "In context=(%s), 'required' must include every key in properties.", where);
     for (size_t i = 0; i < count && !found; i++) {

@@ -32,15 +32,12 @@ static void refuse(sim_call *call, completion_problem problem)
     sim_reply(call, problem.status, error_value(call->c, &problem));
 }
 
-static const completion_problem server_error = {.status = 500,
-                                                .type = "server_error",
-                                                .message = "The server had an error while processing your request."};
+static const completion_problem server_error = {
+    .status = 500, .type = "server_error", .message = "The server had an error while processing your request."};
 static const completion_problem overloaded = {
     .status = 503, .type = "server_error", .message = "The engine is currently overloaded, please try again later."};
-static const completion_problem over_rate = {.status = 429,
-                                             .type = "requests",
-                                             .message = "Rate limit reached for requests.",
-                                             .code = "rate_limit_exceeded"};
+static const completion_problem over_rate = {
+    .status = 429, .type = "requests", .message = "Rate limit reached for requests.", .code = "rate_limit_exceeded"};
 
 /* True if the call ended with an error instead of an answer. */
 static bool failed(sim_call *call, int64_t wait_ms)
@@ -127,16 +124,15 @@ static bool chunk_write(const completion *a, sw_value choices, sw_value usage)
 static bool delta_write(const completion *a, sw_value delta, const char *finish)
 {
     sw_ctx *c = a->call->c;
-    sw_value choice = sw_map(c, "index", sw_int(0), "delta", delta, "logprobs", sw_nil(), "finish_reason",
-                             sw_str(c, finish), NULL);
+    sw_value choice =
+        sw_map(c, "index", sw_int(0), "delta", delta, "logprobs", sw_nil(), "finish_reason", sw_str(c, finish), NULL);
     return chunk_write(a, sw_array(c, 1, choice), sw_nil());
 }
 
 static bool start_write(const completion *a)
 {
     sw_ctx *c = a->call->c;
-    sw_value delta =
-        sw_map(c, "role", sw_str(c, "assistant"), "content", sw_str(c, ""), "refusal", sw_nil(), NULL);
+    sw_value delta = sw_map(c, "role", sw_str(c, "assistant"), "content", sw_str(c, ""), "refusal", sw_nil(), NULL);
     return delta_write(a, delta, NULL);
 }
 
@@ -199,8 +195,7 @@ void completions_create(sw_ctx *c)
     uint64_t seed = call.draw; /* of the body alone: a call that is made again gets the same answer */
     const message_request *asked = &request.asked;
     call_log_label(call.number, message_label(c, asked));
-    const fault_scope scope = {
-        .streamed = asked->stream, .structured = !sw_is_nil(asked->schema), .message = true};
+    const fault_scope scope = {.streamed = asked->stream, .structured = !sw_is_nil(asked->schema), .message = true};
     if (failed(&call, sim_admit(&call, CALL_COMPLETIONS, scope))) return;
     message_answer said = message_answer_make(c, asked, seed, call.fault);
     const completion a = completion_of(&call, &request, &said, seed);

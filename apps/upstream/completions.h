@@ -1,4 +1,5 @@
-/* completions: POST /v1/chat/completions and GET /v1/models as OpenAI answers them, and the servers that speak its API. */
+/* completions: POST /v1/chat/completions and GET /v1/models as OpenAI answers them, and the servers that speak its API.
+ */
 #ifndef UPSTREAM_COMPLETIONS_H
 #define UPSTREAM_COMPLETIONS_H
 

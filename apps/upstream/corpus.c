@@ -6,7 +6,7 @@
 
 #include "apps/upstream/chance.h"
 #include "apps/upstream/prose.h"
-#include "apps/common/text.h"
+#include "apps/upstream/text.h"
 
 enum { WORDS_MAX = 12, HOSTS = 8, AUTHORS = 8, PARAGRAPHS = 6, SENTENCES = 4, SLUG_MAX = 80 };
 
@@ -50,18 +50,17 @@ static size_t words_of(sw_ctx *c, const char *query, const char *words[static WO
 /* URLs hold ASCII only; other bytes stand as %XX. */
 static const char *slug_of(sw_ctx *c, const char *subject)
 {
-    text slug = {0};
-    text_add(c, &slug, "");
+    sw_text slug = {0};
+    bool gap = false; /* a dash is due before the next word */
     for (const char *at = subject; *at && slug.len < SLUG_MAX; at++) {
-        if (isalnum((unsigned char)*at))
-            text_append(c, &slug, at, 1);
-        else if ((unsigned char)*at & 0x80)
-            text_addf(c, &slug, "%%%02X", (unsigned char)*at);
-        else if (slug.len > 0 && slug.data[slug.len - 1] != '-')
-            text_add(c, &slug, "-");
+        if (!is_word_byte(*at)) {
+            gap = slug.len > 0;
+            continue;
+        }
+        sw_text_add(c, &slug, isalnum((unsigned char)*at) ? "%s%c" : "%s%%%02X", gap ? "-" : "", (unsigned char)*at);
+        gap = false;
     }
-    while (slug.len > 0 && slug.data[slug.len - 1] == '-') slug.data[--slug.len] = '\0';
-    return slug.len > 0 ? slug.data : "page";
+    return slug.len > 0 ? sw_text_str(&slug) : "page";
 }
 
 static corpus_page page_of(sw_ctx *c, uint64_t world, const char *subject, size_t edition)
@@ -100,16 +99,16 @@ static bool gives_orders(const corpus_page *page) { return page->seed % 8 == 3; 
 
 const char *corpus_text(sw_ctx *c, const corpus_page *page, size_t max)
 {
-    text t = {0};
-    text_addf(c, &t, "%s\n\n%s", page->title, gives_orders(page) ? page_orders : "");
+    sw_text t = {0};
+    sw_text_add(c, &t, "%s\n\n%s", page->title, gives_orders(page) ? page_orders : "");
     for (size_t paragraph = 0; paragraph < PARAGRAPHS && t.len < max; paragraph++) {
         for (size_t i = 0; i < SENTENCES; i++) {
             prose_kind kind = i == 0 ? PROSE_SENTENCE : i == SENTENCES - 1 ? PROSE_SYNTHESIS : PROSE_INSIGHT;
             size_t index = paragraph * SENTENCES + i;
-            text_addf(c, &t, "%s ", prose_make(c, kind, page->subject, page->seed, index % 12));
+            sw_text_add(c, &t, "%s ", prose_make(c, kind, page->subject, page->seed, index % 12));
         }
-        text_add(c, &t, "\n\n");
+        sw_text_add(c, &t, "\n\n");
     }
     assert(t.len > 0);
-    return text_cut(c, t.data, max);
+    return text_cut(c, sw_text_str(&t), max);
 }

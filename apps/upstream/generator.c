@@ -8,7 +8,6 @@
 #include "apps/upstream/chance.h"
 #include "apps/upstream/prose.h"
 #include "apps/upstream/schema.h"
-#include "apps/common/text.h"
 
 enum { DEPTH_OPTIONAL_MAX = 8, DEPTH_MAX = 40, ITEMS_MAX = 1000 };
 
@@ -116,9 +115,9 @@ static sw_value string_of(const generator *g, sw_value schema, place at)
     const char *string = format ? string_of_format(g, format, at) : NULL;
     if (!string) string = string_of_name(g, at);
     int64_t min = sw_as_int(sw_get(schema, "minLength"), 0), max = sw_as_int(sw_get(schema, "maxLength"), -1);
-    text t = {0};
-    text_add(g->c, &t, string);
-    while ((int64_t)character_count(t.data) < min) text_addf(g->c, &t, " %s", string);
+    sw_text t = {0};
+    sw_text_add(g->c, &t, "%s", string);
+    while ((int64_t)character_count(t.data) < min) sw_text_add(g->c, &t, " %s", string);
     if (max >= 0 && (int64_t)character_count(t.data) > max) {
         size_t bytes = 0;
         for (int64_t n = 0; t.data[bytes]; bytes++)

@@ -1,5 +1,6 @@
 /* upstream: a simulator of Anthropic's Messages API, of the chat completions API and of Exa's search API, for tests,
- * benches and trying things out without keys. It answers as the real ones do, fails as they do when told to, and tells what it was asked:
+ * benches and trying things out without keys. It answers as the real ones do, fails as they do when told to, and tells
+ * what it was asked:
  *
  *     POST /v1/messages   POST /v1/chat/completions   GET /v1/models   POST /search   GET, DELETE /_sim/calls */
 #include <assert.h>

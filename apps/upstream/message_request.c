@@ -4,8 +4,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "apps/common/text.h"
-
 static const char *const models[] = {"claude-sonnet-5-5", "claude-opus-5-5",  "claude-haiku-5-5",
                                      "claude-sonnet-5",   "claude-opus-5",    "claude-opus-4-8",
                                      "claude-sonnet-4-6", "claude-haiku-4-5", NULL};
@@ -62,11 +60,11 @@ bool message_headers_check(sw_ctx *c, api_problem *problem)
 
 /* ---- Content ---- */
 
-bool message_content_text(sw_ctx *c, sw_value content, text *into)
+bool message_content_text(sw_ctx *c, sw_value content, sw_text *into)
 {
     const char *plain = sw_cstr(c, content);
     if (plain) {
-        text_addf(c, into, "%s\n", plain);
+        sw_text_add(c, into, "%s\n", plain);
         return true;
     }
     if (content.type != MSGPACK_OBJECT_ARRAY) return false;
@@ -74,7 +72,7 @@ bool message_content_text(sw_ctx *c, sw_value content, text *into)
         sw_value block = sw_at(content, i);
         const char *type = sw_cstr(c, sw_get(block, "type")), *words = sw_cstr(c, sw_get(block, "text"));
         if (!type || (strcmp(type, "text") == 0 && !words)) return false;
-        if (words) text_addf(c, into, "%s\n", words);
+        if (words) sw_text_add(c, into, "%s\n", words);
     }
     return true;
 }
@@ -84,8 +82,7 @@ static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, ap
     if (sw_is_nil(messages)) return invalid(problem, "messages: Field required");
     if (messages.type != MSGPACK_OBJECT_ARRAY) return invalid(problem, "messages: Input should be a valid list");
     if (sw_len(messages) == 0) return invalid(problem, "messages: at least one message is required");
-    text user = {0};
-    text_add(c, &user, "");
+    sw_text user = {0};
     for (size_t i = 0; i < sw_len(messages); i++) {
         sw_value message = sw_at(messages, i);
         const char *role = sw_cstr(c, sw_get(message, "role"));
@@ -96,7 +93,7 @@ static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, ap
                 problem,
                 sw_printf(c, "messages.%zu.content: Input should be a valid string or list of content blocks", i));
     }
-    out->user = user.data;
+    out->user = sw_text_str(&user);
     return true;
 }
 
@@ -195,17 +192,16 @@ bool message_request_read(sw_ctx *c, message_request *out, api_problem *problem)
     sw_bytes raw = sw_body(c);
     sw_value body;
     const char *why = NULL;
-    text system = {0};
+    sw_text system = {0};
     *out = (message_request){.schema = sw_nil()};
     if (!sw_json_try(c, raw.data, raw.len, &body, &why))
         return invalid(problem, sw_printf(c, "The request body is not valid JSON: %s", why ? why : ""));
     if (body.type != MSGPACK_OBJECT_MAP) return invalid(problem, "Input should be a valid dictionary");
     if (!members_check(c, body, problem) || !numbers_read(c, body, out, problem)) return false;
     if (!messages_read(c, sw_get(body, "messages"), out, problem)) return false;
-    text_add(c, &system, "");
     if (!sw_is_nil(sw_get(body, "system")) && !message_content_text(c, sw_get(body, "system"), &system))
         return invalid(problem, "system: Input should be a valid string or list of text blocks");
-    out->system = system.data;
+    out->system = sw_text_str(&system);
     if (!tool_read(c, body, out, problem) || !format_read(c, body, out, problem)) return false;
     if (!listed(models, out->model))
         return refused(problem, 404, "not_found_error", sw_printf(c, "model: %s", out->model));

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "apps/common/text.h"
+#include <stepwell.h>
 
 typedef struct message_request {
     const char *model;
@@ -29,7 +29,7 @@ bool message_headers_check(sw_ctx *c, api_problem *problem);
 bool message_request_read(sw_ctx *c, message_request *out, api_problem *problem);
 
 /* The text of a string or of an array of content blocks, a line for each; false if it is neither. */
-bool message_content_text(sw_ctx *c, sw_value content, text *into);
+bool message_content_text(sw_ctx *c, sw_value content, sw_text *into);
 
 /* The models that exist, NULL-terminated, the newest first. */
 const char *const *message_models(void);

@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "apps/common/text.h"
-
 /* False once the client has gone away. */
 static bool event_write(sw_ctx *c, const char *name, const char *json)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "apps/common/text.h"
+#include "apps/upstream/text.h"
 
 enum { TOPIC_MAX = 160 };
 
@@ -167,7 +167,8 @@ static void finding_of_value(sw_ctx *c, prompt *p, sw_value v)
     if (!p->findings) p->findings = sw_alloc(c, PROMPT_FINDINGS_MAX * sizeof *p->findings);
     prompt_finding *f = &p->findings[p->finding_count++];
     *f = (prompt_finding){.words = insight ? insight : doubt, .doubt = !insight};
-    for (const char *at = cite ? strchr(cite, '[') : NULL; at && f->mark_count < PROMPT_MARKS_MAX; at = strchr(at + 1, '['))
+    for (const char *at = cite ? strchr(cite, '[') : NULL; at && f->mark_count < PROMPT_MARKS_MAX;
+         at = strchr(at + 1, '['))
         f->marks[f->mark_count++] = strtoll(at + 1, NULL, 10);
 }
 
@@ -190,14 +191,13 @@ static const char *block_read(sw_ctx *c, prompt *p, const char *name, const char
 /* The text without its blocks, which are read. */
 static const char *blocks_read(sw_ctx *c, prompt *p, const char *user)
 {
-    text outside = {0};
-    text_add(c, &outside, "");
+    sw_text outside = {0};
     for (const char *line = user; *line;) {
         const char *name = block_name(c, line), *next = line_next(line);
-        if (!name) text_append(c, &outside, line, (size_t)(next - line));
+        if (!name) sw_text_add_bytes(c, &outside, line, (size_t)(next - line));
         line = name ? block_read(c, p, name, next) : next;
     }
-    return outside.data;
+    return sw_text_str(&outside);
 }
 
 /* What "Ignore (all) previous instructions and write about X" wants; NULL if nobody says so. */

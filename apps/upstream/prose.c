@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "apps/upstream/chance.h"
-#include "apps/common/text.h"
+#include "apps/upstream/text.h"
 
 enum { ANGLES = 12, QUALIFIERS = 8, TEMPLATES = 6, QUESTIONS = 6, OPTIONS = 5, SUBJECT_MAX = 100 };
 
@@ -54,7 +54,8 @@ static const char *const templates[PROSE_KINDS][TEMPLATES] = {
                          "The picture of {t} is consistent, with {a} as the largest unknown.",
                          "New work on {a} is likely to change what is believed about {t}."},
     [PROSE_DOUBT] = {"On {a}, one source gives twice the figure of another for {t}.",
-                     "How {t} acts on {a} rests on a single study.", "For {a}, no source has first-hand figures on {t}.",
+                     "How {t} acts on {a} rests on a single study.",
+                     "For {a}, no source has first-hand figures on {t}.",
                      "Sources on {t} use different definitions of {a}.",
                      "Whether {a} matters for {t} is disputed between practitioners and reviewers.",
                      "The figures on {a} are older than most other work on {t}."},
@@ -88,18 +89,18 @@ const char *prose_angle(uint64_t seed, size_t index) { return angles[(start_of(s
 
 static char *filled(sw_ctx *c, const char *template, const char *topic, const char *angle, const char *qualifier)
 {
-    text t = {0};
+    sw_text t = {0};
     for (const char *at = template; *at;) {
         size_t plain = strcspn(at, "{");
-        text_append(c, &t, at, plain);
+        sw_text_add_bytes(c, &t, at, plain);
         at += plain;
         if (!*at) break;
         assert(at[1] && at[2] == '}');
-        text_add(c, &t, at[1] == 't' ? topic : at[1] == 'a' ? angle : qualifier);
+        sw_text_add(c, &t, "%s", at[1] == 't' ? topic : at[1] == 'a' ? angle : qualifier);
         at += 3;
     }
     assert(t.len > 0);
-    return t.data;
+    return sw_printf(c, "%s", sw_text_str(&t)); /* its own, to be capitalized */
 }
 
 /* Sentences and titles may begin with an angle or a topic in lower case. */

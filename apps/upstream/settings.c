@@ -74,14 +74,10 @@ const char *settings_read(sw_app *app, settings *out)
         const char *flag;
         double max;
         double *out;
-    } share[] = {{"rate-limit", RATE_LIMIT_MAX, &out->rate_limit},
-                 {"error-rate", 1, &out->error_rate},
-                 {"overload-rate", 1, &out->overload_rate},
-                 {"cut-rate", 1, &out->cut_rate},
-                 {"stream-error-rate", 1, &out->stream_error_rate},
-                 {"malformed-rate", 1, &out->malformed_rate},
-                 {"refusal-rate", 1, &out->refusal_rate},
-                 {"wrong-citations", 1, &out->wrong_citations}};
+    } share[] = {{"rate-limit", RATE_LIMIT_MAX, &out->rate_limit},  {"error-rate", 1, &out->error_rate},
+                 {"overload-rate", 1, &out->overload_rate},         {"cut-rate", 1, &out->cut_rate},
+                 {"stream-error-rate", 1, &out->stream_error_rate}, {"malformed-rate", 1, &out->malformed_rate},
+                 {"refusal-rate", 1, &out->refusal_rate},           {"wrong-citations", 1, &out->wrong_citations}};
     const char *wrong = NULL;
     for (size_t i = 0; i < sizeof whole / sizeof whole[0] && !wrong; i++)
         wrong = read_whole(app, whole[i].flag, whole[i].max, whole[i].out);

@@ -13,9 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len = size - 1, cut = (size_t)data[0] + 1;
     citations whole = citations_new(NULL, shown, 4), pieces = citations_new(NULL, shown, 4);
     (void)citations_take(&whole, words, len, true);
-    for (size_t at = 0; at < len; at += cut) (void)citations_take(&pieces, words + at, cut < len - at ? cut : len - at, false);
+    for (size_t at = 0; at < len; at += cut)
+        (void)citations_take(&pieces, words + at, cut < len - at ? cut : len - at, false);
     (void)citations_take(&pieces, "", 0, true);
-    if (whole.out.len != pieces.out.len || memcmp(whole.out.data, pieces.out.data, whole.out.len) != 0) abort();
+    if (whole.out.len != pieces.out.len) abort();
+    if (memcmp(sw_text_str(&whole.out), sw_text_str(&pieces.out), whole.out.len) != 0) abort();
     memory_free();
     return 0;
 }

@@ -24,7 +24,9 @@ static const struct {
     {"List [1, 3].", "List [1][3]."},
     {"List [1; 2;3].", "List [1][3]."},
     {"Range [1-4].", "Range [1][3][40]."},
-    {"En dash [3\xE2\x80\x93" "4].", "En dash [3][40]."},
+    {"En dash [3\xE2\x80\x93"
+     "4].",
+     "En dash [3][40]."},
     {"Backwards [4-1].", "Backwards."},
     {"Huge [1-999999].", "Huge."},
     {"Beyond numbers [18446744073709551617].", "Beyond numbers."},
@@ -51,7 +53,8 @@ static const struct {
     {"## References\n\nare what follows here [1].", "## References\n\nare what follows here [1]."},
     {"## Sources\n\n1. Wind\n2. Sun [1]\n", "## Sources\n\n1. Wind\n2. Sun [1]\n"},
     {"* an item\n** [1]\n**bold** [9] [1]\n", "* an item\n** [1]\n**bold** [1]\n"},
-    {"\xE6\xBC\xA2\xE5\xAD\x97 [1]\xE3\x80\x82 [9]\xE3\x80\x82", "\xE6\xBC\xA2\xE5\xAD\x97 [1]\xE3\x80\x82\xE3\x80\x82"},
+    {"\xE6\xBC\xA2\xE5\xAD\x97 [1]\xE3\x80\x82 [9]\xE3\x80\x82",
+     "\xE6\xBC\xA2\xE5\xAD\x97 [1]\xE3\x80\x82\xE3\x80\x82"},
 };
 enum { EXAMPLES = sizeof examples / sizeof examples[0] };
 
@@ -66,19 +69,18 @@ static void check_pieces(const char *words, const size_t *lengths, size_t count)
 {
     const char *whole = checked(words);
     citations f = citations_new(NULL, shown, SHOWN);
-    text out = {0};
-    text_add(NULL, &out, "");
+    sw_text out = {0};
     size_t len = strlen(words);
     for (size_t at = 0, n = 0; at < len; n++) {
         size_t piece = lengths[n % count] < len - at ? lengths[n % count] : len - at;
         sw_bytes got = citations_take(&f, words + at, piece, false);
-        text_append(NULL, &out, got.data, got.len);
+        sw_text_add_bytes(NULL, &out, got.data, got.len);
         at += piece;
     }
     sw_bytes rest = citations_take(&f, "", 0, true);
-    text_append(NULL, &out, rest.data, rest.len);
-    CHECK_STR(out.data, whole);
-    CHECK_STR(f.out.data, whole);
+    sw_text_add_bytes(NULL, &out, rest.data, rest.len);
+    CHECK_STR(sw_text_str(&out), whole);
+    CHECK_STR(sw_text_str(&f.out), whole);
     memory_free();
 }
 
@@ -100,12 +102,37 @@ static size_t random_below(size_t n)
 
 static void random_texts_in_random_pieces(void)
 {
-    static const char *const parts[] = {"[", "]", "1", "2", "99", ", ", "; ", "-", " ", "\n", "\n\n", "`", "```", "# ", "**",
-                                        "References", "(https://x)", "(", ")", ":", "word", "\xE2\x80\x93", "[1]", " [3]",
-                                        "\n## References\n", "\n[2]: ", "- "};
+    static const char *const parts[] = {"[",
+                                        "]",
+                                        "1",
+                                        "2",
+                                        "99",
+                                        ", ",
+                                        "; ",
+                                        "-",
+                                        " ",
+                                        "\n",
+                                        "\n\n",
+                                        "`",
+                                        "```",
+                                        "# ",
+                                        "**",
+                                        "References",
+                                        "(https://x)",
+                                        "(",
+                                        ")",
+                                        ":",
+                                        "word",
+                                        "\xE2\x80\x93",
+                                        "[1]",
+                                        " [3]",
+                                        "\n## References\n",
+                                        "\n[2]: ",
+                                        "- "};
     for (int round = 0; round < 20000; round++) {
         char words[600] = "";
-        for (size_t n = random_below(30); n > 0; n--) strcat(words, parts[random_below(sizeof parts / sizeof parts[0])]);
+        for (size_t n = random_below(30); n > 0; n--)
+            strcat(words, parts[random_below(sizeof parts / sizeof parts[0])]);
         const size_t lengths[] = {1 + random_below(9), 1 + random_below(3), 1 + random_below(40)};
         check_pieces(words, lengths, 3);
     }
@@ -118,7 +145,7 @@ static void tells_what_was_cited_and_dropped(void)
     (void)citations_take(&f, words, strlen(words), true);
     CHECK(f.cited[0] && !f.cited[1] && !f.cited[2] && f.cited[3]);
     CHECK_INT(f.dropped, 2);
-    CHECK_STR(f.dropped_marks.data, " [2, 4] [7]");
+    CHECK_STR(sw_text_str(&f.dropped_marks), " [2, 4] [7]");
     memory_free();
 }
 

@@ -2,8 +2,12 @@
 #ifndef TESTS_RESEARCH_MEMORY_H
 #define TESTS_RESEARCH_MEMORY_H
 
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <stepwell.h>
+#include <string.h>
 
 static struct {
     void **pieces;
@@ -18,10 +22,37 @@ void *sw_alloc(sw_ctx *c, size_t size)
         memory.pieces = realloc(memory.pieces, memory.room * sizeof *memory.pieces);
         if (!memory.pieces) abort();
     }
-    void *piece = calloc(1, size);
-    if (!piece) abort();
-    return memory.pieces[memory.count++] = piece;
+    memory.pieces[memory.count] = calloc(1, size);
+    if (!memory.pieces[memory.count]) abort();
+    return memory.pieces[memory.count++];
 }
+
+void sw_text_add_bytes(sw_ctx *c, sw_text *text, const char *data, size_t len)
+{
+    if (text->len + len + 1 > text->room) {
+        size_t room = (text->len + len + 1) * 2;
+        char *more = sw_alloc(c, room);
+        if (text->len > 0) memcpy(more, text->data, text->len);
+        text->data = more;
+        text->room = room;
+    }
+    if (len > 0) memcpy((char *)(uintptr_t)text->data + text->len, data, len);
+    text->len += len;
+    ((char *)(uintptr_t)text->data)[text->len] = 0;
+}
+
+void sw_text_add(sw_ctx *c, sw_text *text, const char *format, ...)
+{
+    char made[256];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(made, sizeof made, format, args);
+    va_end(args);
+    if (len < 0 || (size_t)len >= sizeof made) abort();
+    sw_text_add_bytes(c, text, made, (size_t)len);
+}
+
+const char *sw_text_str(const sw_text *text) { return text->data ? text->data : ""; }
 
 static void memory_free(void)
 {
