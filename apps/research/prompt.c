@@ -67,7 +67,9 @@ void prompt_say(prompt *p, const char *format, ...)
 
 void prompt_line(prompt *p, const char *label, const char *value)
 {
-    char *line = sw_printf(p->c, "%s: %s\n", label, value);
+    sw_value whole = sw_str(p->c, value), kept = prompt_cut(p->c, whole, p->left > 0 ? p->left / 3 : 0);
+    const char *rest = sw_len(kept) < sw_len(whole) ? " ... (cut)" : "";
+    char *line = sw_printf(p->c, "%s: %s%s\n", label, sw_cstr(p->c, kept), rest);
     for (char *at = line; at[0] && at[1]; at++)
         if ((unsigned char)*at < ' ') *at = ' ';
     add(p, line, strlen(line));

@@ -16,7 +16,8 @@ typedef struct prompt {
 prompt prompt_new(sw_ctx *c, int64_t tokens);
 
 void prompt_say(prompt *p, const char *format, ...) SW_PRINTF(2, 3);
-void prompt_line(prompt *p, const char *label, const char *value); /* control characters become blanks */
+/* Control characters become blanks. A value that would take more than a third of what is left is cut. */
+void prompt_line(prompt *p, const char *label, const char *value);
 void prompt_open(prompt *p, const char *tag);
 void prompt_close(prompt *p, const char *tag);
 

@@ -21,12 +21,12 @@ static const sw_endpoint_options kept = {.on_exhausted = SW_STOP};
 
 static void refuse(sw_ctx *c, const char *why) { sw_reply_json(c, 400, sw_map(c, "error", sw_str(c, why), NULL)); }
 
-/* The day (UTC) that the run began, as the journal has it. */
-static sw_value today(sw_ctx *c)
+/* The day (UTC) of a point in time. */
+static sw_value day_of(sw_ctx *c, int64_t unix_ms)
 {
-    time_t now = (time_t)(sw_now(c) / 1000);
+    time_t seconds = (time_t)(unix_ms / 1000);
     struct tm day;
-    if (!gmtime_r(&now, &day)) sw_fail_fatal(c, "the clock shows no day");
+    if (!gmtime_r(&seconds, &day)) sw_fail_fatal(c, "the clock shows no day");
     return sw_strf(c, "%04d-%02d-%02d", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
 }
 
@@ -123,7 +123,7 @@ static void on_clarify(sw_ctx *c)
         refuse(c, q.wrong);
         return;
     }
-    sw_value input = sw_map(c, "topic", q.topic, "today", today(c), NULL);
+    sw_value input = sw_map(c, "topic", q.topic, "today", day_of(c, sw_now(c)), NULL);
     sw_reply_json(c, 200, sw_step(c, "generate-clarifications", step_clarify, input));
 }
 
@@ -153,7 +153,7 @@ static void on_plan(sw_ctx *c)
         refuse(c, q.wrong);
         return;
     }
-    sw_value plan = sw_step(c, "generate-queries", step_queries, queries_input(c, &q, today(c)));
+    sw_value plan = sw_step(c, "generate-queries", step_queries, queries_input(c, &q, day_of(c, sw_now(c))));
     sw_value queries = sw_get(plan, "queries");
     sw_reply_json(c, 200,
                   sw_map(c, "topic", q.topic, "depth", sw_int(q.depth), "breadth", sw_int(q.breadth), "queries",
@@ -186,10 +186,11 @@ static void on_research(sw_ctx *c)
         refuse(c, q.wrong);
         return;
     }
-    sw_value day = today(c), model = sw_str(c, research_settings.model);
+    int64_t now_ms = sw_now(c);
+    sw_value day = day_of(c, now_ms), model = sw_str(c, research_settings.model);
     sw_push_chunk(c, sw_map(c, "type", sw_str(c, "begun"), "researchId", q.research_id, "topic", q.topic, "depth",
-                            sw_int(q.depth), "breadth", sw_int(q.breadth), "date", day, "provider",
-                            sw_str(c, model_provider()), "model", model, NULL));
+                            sw_int(q.depth), "breadth", sw_int(q.breadth), "startedAt", sw_int(now_ms), "date", day,
+                            "provider", sw_str(c, model_provider()), "model", model, NULL));
     findings f = findings_new(c);
     research(c, &q, day, first_queries(c, &q, day, &f), &f);
     sw_value report = write_report(c, &q, day, &f);

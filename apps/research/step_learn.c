@@ -3,12 +3,11 @@
 
 #include "apps/research/citations.h"
 #include "apps/research/model.h"
-#include "apps/research/prompt.h"
 #include "apps/research/schema.h"
 #include "apps/research/steps.h"
 #include "apps/research/usage.h"
 
-enum { LEARNINGS_MOST = 5, DOUBTS_MOST = 3 };
+enum { LEARNINGS_MOST = 5, DOUBTS_MOST = 3, ABOUT_TOKENS_MAX = 80 /* of a title, URL, author */ };
 
 static sw_value learn_schema(sw_ctx *c, int64_t follow_ups)
 {
@@ -35,8 +34,9 @@ static void say_sources(prompt *p, sw_value sources)
         static const char *const members[] = {"title", "url", "publishedDate", "author", "text"};
         for (size_t k = 0; k < sizeof members / sizeof members[0]; k++) {
             sw_value words = sw_get(s, members[k]);
-            if (words.type == MSGPACK_OBJECT_STR)
-                sw_set(c, &line, members[k], prompt_cut(c, words, room / (int64_t)count / 2));
+            int64_t share = room / (int64_t)count / 2; /* texts grow when they become JSON */
+            if (strcmp(members[k], "text") != 0) share = share / 4 < ABOUT_TOKENS_MAX ? share / 4 : ABOUT_TOKENS_MAX;
+            if (words.type == MSGPACK_OBJECT_STR) sw_set(c, &line, members[k], prompt_cut(c, words, share));
         }
         (void)prompt_offer(p, line);
     }
@@ -57,7 +57,7 @@ static void say_digest(prompt *p, sw_value digest)
 
 static const char *learn_prompt(sw_ctx *c, sw_value input)
 {
-    prompt p = prompt_new(c, model_prompt_room(model_answer_room()) - prompt_tokens(step_system, strlen(step_system)));
+    prompt p = step_prompt(c, model_answer_room());
     prompt_say(
         &p,
         "Read the sources that a search found. Say what they teach about the topic, most important first: each "

@@ -4,7 +4,6 @@
 
 #include "apps/research/citations.h"
 #include "apps/research/model.h"
-#include "apps/research/prompt.h"
 #include "apps/research/steps.h"
 #include "apps/research/usage.h"
 
@@ -142,7 +141,7 @@ static void say_findings(prompt *p, material *m)
 
 static const char *report_prompt(sw_ctx *c, sw_value input, material *m)
 {
-    prompt p = prompt_new(c, model_prompt_room(model_report_room()) - prompt_tokens(step_system, strlen(step_system)));
+    prompt p = step_prompt(c, model_report_room());
     prompt_say(
         &p, "Write a research report in Markdown from the findings below: a title, a summary, sections with headings, "
             "and a last section on what is uncertain and where sources disagree, with both sides. Say nothing that no "

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "apps/research/model.h"
-#include "apps/research/prompt.h"
 #include "apps/research/schema.h"
 #include "apps/research/settings.h"
 #include "apps/research/usage.h"
@@ -65,6 +64,11 @@ void step_tell_usage(sw_ctx *c, sw_value usage)
     sw_push_chunk(c, news);
 }
 
+prompt step_prompt(sw_ctx *c, int64_t answer_tokens)
+{
+    return prompt_new(c, model_prompt_room(answer_tokens) - prompt_tokens(step_system, strlen(step_system)));
+}
+
 static sw_value at_most(sw_ctx *c, sw_value array, int64_t most)
 {
     sw_value kept = sw_array(c, 0);
@@ -80,7 +84,7 @@ sw_value step_clarify(sw_ctx *c, sw_value input)
     sw_value question = schema_object(c, "id", schema_string(c), "question", schema_string(c), "options",
                                       schema_array(c, schema_string(c), 2, 5), NULL);
     sw_value schema = schema_object(c, "questions", schema_array(c, question, QUESTIONS_LEAST, QUESTIONS_MOST), NULL);
-    prompt p = prompt_new(c, model_prompt_room(model_answer_room()));
+    prompt p = step_prompt(c, model_answer_room());
     prompt_say(&p,
                "Before researching a topic you ask its author %d to %d short questions that would change what you look "
                "for, each with a few answers to choose from.\n\n",
@@ -99,7 +103,7 @@ sw_value step_queries(sw_ctx *c, sw_value input)
     sw_value query =
         schema_object(c, "query", schema_string(c), "reasoning", schema_string(c), "angle", schema_string(c), NULL);
     sw_value schema = schema_object(c, "queries", schema_array(c, query, 1, breadth), NULL);
-    prompt p = prompt_new(c, model_prompt_room(model_answer_room()));
+    prompt p = step_prompt(c, model_answer_room());
     prompt_say(&p,
                "Write %d web search queries that together cover the topic from different angles. Say for each why.\n\n",
                (int)breadth);

@@ -4,7 +4,7 @@
 #ifndef RESEARCH_STEPS_H
 #define RESEARCH_STEPS_H
 
-#include <stepwell.h>
+#include "apps/research/prompt.h"
 
 enum { QUESTIONS_LEAST = 3, QUESTIONS_MOST = 4, QUERY_CHARACTERS_MAX = 400 };
 
@@ -32,6 +32,9 @@ void step_begin(sw_ctx *c, sw_value input, const char *step, const char *kind, c
 
 /* {"type": type, "id", "query", "depth" of the input}; the caller adds to it and pushes it. */
 sw_value step_news(sw_ctx *c, const char *type, sw_value input);
+
+/* An empty prompt with the room that step_system and an answer leave. */
+prompt step_prompt(sw_ctx *c, int64_t answer_tokens);
 
 void step_tell_usage(sw_ctx *c, sw_value usage);
 

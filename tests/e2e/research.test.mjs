@@ -170,6 +170,9 @@ test('a stream says which attempt failed, why, and when the next begins', async 
   const failed = frames.filter(([event]) => event === 'inngest.rollback').map(([, data]) => data);
   assert.deepEqual(failed.map((f) => f.attempt), [1, 2, 3]);
   assert.ok(failed.every((f) => f.error === 'injected failure of search' && f.nextAt > before && f.nextAt < Date.now() + 1000));
+  const begun = frames[1][1].data;
+  assert.deepEqual([begun.type, begun.topic, begun.depth, begun.breadth], ['begun', 'x', 1, 1]);
+  assert.ok(begun.startedAt >= before - 60_000 && begun.startedAt <= Date.now() + 60_000);
   const attempts = frames.filter(([, d]) => d.data?.type === 'step' && d.data.step === 'search-1.1').map(([, d]) => [d.hashedStepId, d.data.attempt]);
   assert.deepEqual(attempts, [1, 2, 3, 4].map((n) => [failed[0].hashedStepId, n]));
 });

@@ -149,6 +149,21 @@ test('no prompt is longer than the model takes, and the report says what was lef
   assert.ok(represented.size >= 6, 'the first of every query comes before the second of any');
 });
 
+test('the longest request there is fits the smallest model', { timeout: 120000 }, async (t) => {
+  const agent = await startAgent([], ['--context-tokens', '4000'], { hold: true });
+  t.after(() => agent.stop());
+  const parameters = { topic: '漢'.repeat(2000), clarifications: { why: '字'.repeat(7900) }, depth: 2, breadth: 3 };
+  const response = await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify(parameters) });
+  assert.equal(response.status, 200, await response.clone().text());
+  checkNumbers(await response.json());
+  for (const { body: asked } of agent.seen.filter((a) => a.path === '/v1/messages')) {
+    const words = asked.system + asked.messages[0].content, others = [...words].filter((ch) => ch > '\x7f').length;
+    assert.ok((words.length - others) / 4 + others + asked.max_tokens <= 4000, `${words.length}, ${others}`);
+  }
+  const read = agent.seen.filter(isLearn).map((a) => blockOf(promptOf(a), 'sources').length);
+  assert.ok(read.every((n) => n >= 1) && Math.max(...read) === 5, `sources in prompts: ${read}`);
+});
+
 test('the largest research there is fits too', { timeout: 240000 }, async (t) => {
   const agent = await startAgent([], ['--context-tokens', '100000'], { hold: true });
   t.after(() => agent.stop());
