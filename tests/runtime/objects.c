@@ -131,6 +131,10 @@ static void test_branches(void)
         CHECK(seen->runs >= 2); /* it has parked with all its branches */
         stop();
     }
+    start();
+    fails("/branches?fails=1", "the handler has had enough");
+    CHECK(seen->runs >= 2); /* it parked while its exception waited for the branches */
+    stop();
     start_with("1h", "10s");
     fails("/branches?fails=1", "the handler has had enough");
     CHECK_INT(seen->made, 6);
