@@ -63,19 +63,23 @@ static int64_t number_of(sw_value sources, sw_value url)
     return 0;
 }
 
-/* The numbers that a query's own sources have in the whole; those that are new get the next ones. */
-static int64_t *number_sources(sw_ctx *c, findings *f, sw_value own)
+/* shown[n - 1] gets the number that the query's own source n has in the whole; those that are new get the next ones.
+ * Returns how many there are in `shown`. */
+static size_t number_sources(sw_ctx *c, findings *f, sw_value own, int64_t **shown)
 {
-    int64_t *shown = sw_alloc(c, (sw_len(own) + 1) * sizeof *shown);
+    size_t count = (size_t)sw_as_int(sw_get(sw_at(own, sw_len(own) - 1), "n"), 0); /* numbers go up */
+    *shown = sw_alloc(c, (count + 1) * sizeof **shown);
     for (size_t i = 0; i < sw_len(own); i++) {
         sw_value s = sw_at(own, i);
-        shown[i] = number_of(f->sources, sw_get(s, "url"));
-        if (shown[i] > 0) continue;
-        shown[i] = (int64_t)sw_len(f->sources) + 1;
-        sw_push(c, &f->sources,
-                sw_map(c, "n", sw_int(shown[i]), "title", sw_get(s, "title"), "url", sw_get(s, "url"), NULL));
+        int64_t number = number_of(f->sources, sw_get(s, "url"));
+        if (number == 0) {
+            number = (int64_t)sw_len(f->sources) + 1;
+            sw_push(c, &f->sources,
+                    sw_map(c, "n", sw_int(number), "title", sw_get(s, "title"), "url", sw_get(s, "url"), NULL));
+        }
+        (*shown)[sw_as_int(sw_get(s, "n"), 1) - 1] = number;
     }
-    return shown;
+    return count;
 }
 
 static sw_value renumbered(sw_ctx *c, sw_value numbers, const int64_t *shown, size_t count)
@@ -105,8 +109,8 @@ static void add_answer(sw_ctx *c, findings *f, sw_value query, sw_value own, sw_
 {
     static const char *const of_learning[] = {"insight", "sourceRationale", "connection", NULL};
     static const char *const of_doubt[] = {"doubt", NULL};
-    size_t count = sw_len(own);
-    int64_t *shown = number_sources(c, f, own);
+    int64_t *shown;
+    size_t count = number_sources(c, f, own, &shown);
     sw_value learnings = sw_get(answer, "learnings"), doubts = sw_get(answer, "doubts");
     for (size_t i = 0; i < sw_len(learnings); i++)
         sw_push(c, &f->learnings, placed(c, sw_at(learnings, i), query, of_learning, shown, count));

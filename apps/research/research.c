@@ -58,7 +58,7 @@ static sw_value follow_query(sw_ctx *c, sw_value input)
         sw_value s = sw_at(all, i);
         if (is_known(sw_get(input, "known"), sw_get(s, "url"))) continue;
         sw_push(c, &fresh, s);
-        sw_push(c, &shown, sw_map(c, "title", sw_get(s, "title"), "url", sw_get(s, "url"), NULL));
+        sw_push(c, &shown, source_shown(c, s));
     }
     sw_value usage = sw_get(found, "usage");
     if (sw_len(fresh) == 0) {

@@ -30,7 +30,7 @@ static void say_sources(prompt *p, sw_value sources)
     size_t count = sw_len(sources);
     prompt_open(p, "sources");
     for (size_t i = 0; i < count; i++) {
-        sw_value s = sw_at(sources, i), line = sw_map(c, "source", sw_int((int64_t)i + 1), NULL);
+        sw_value s = sw_at(sources, i), line = sw_map(c, "source", sw_get(s, "n"), NULL);
         static const char *const members[] = {"title", "url", "publishedDate", "author", "text"};
         for (size_t k = 0; k < sizeof members / sizeof members[0]; k++) {
             sw_value words = sw_get(s, members[k]);
@@ -81,8 +81,8 @@ static const char *learn_prompt(sw_ctx *c, sw_value input)
 /* What the numbers in an answer are checked against. */
 typedef struct numbering {
     const char *id; /* of the query, for the log */
-    size_t count;   /* sources that there are */
-    int64_t *same;  /* 1, 2, ..., count */
+    size_t count;   /* the greatest number there is */
+    int64_t *same;  /* same[n - 1] is n if a source has that number, else 0 */
 } numbering;
 
 static bool holds(sw_value numbers, int64_t n)
@@ -98,8 +98,8 @@ static sw_value checked_numbers(sw_ctx *c, const numbering *n, sw_value given)
     sw_value kept = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(given); i++) {
         int64_t number = sw_as_int(sw_at(given, i), 0);
-        if (number < 1 || (uint64_t)number > n->count)
-            sw_log(c, "learn-%s: [%lld] is none of the %zu sources: taken out", n->id, (long long)number, n->count);
+        if (number < 1 || (uint64_t)number > n->count || n->same[number - 1] == 0)
+            sw_log(c, "learn-%s: [%lld] is none of its sources: taken out", n->id, (long long)number);
         else if (!holds(kept, number))
             sw_push(c, &kept, sw_int(number));
     }
@@ -141,9 +141,14 @@ static sw_value checked_doubts(sw_ctx *c, const numbering *n, sw_value given)
 
 static numbering numbering_of(sw_ctx *c, sw_value input)
 {
-    numbering n = {.id = step_text(c, input, "id"), .count = sw_len(sw_get(input, "sources"))};
+    sw_value sources = sw_get(input, "sources");
+    int64_t last = sw_as_int(sw_get(sw_at(sources, sw_len(sources) - 1), "n"), 0); /* numbers go up */
+    numbering n = {.id = step_text(c, input, "id"), .count = (size_t)last};
     n.same = sw_alloc(c, (n.count + 1) * sizeof *n.same);
-    for (size_t i = 0; i < n.count; i++) n.same[i] = (int64_t)i + 1;
+    for (size_t i = 0; i < sw_len(sources); i++) {
+        int64_t number = sw_as_int(sw_get(sw_at(sources, i), "n"), 0);
+        n.same[number - 1] = number;
+    }
     return n;
 }
 

@@ -132,15 +132,20 @@ static sw_request search_request(sw_ctx *c, sw_value query)
                         .timeout_ms = SEARCH_TIMEOUT_MS};
 }
 
-static sw_value source_of(sw_ctx *c, sw_value result)
+static sw_value source_of(sw_ctx *c, int64_t n, sw_value result)
 {
-    sw_value source = sw_map(c, "title", sw_get(result, "title"), "url", sw_get(result, "url"), NULL);
+    sw_value source = sw_map(c, "n", sw_int(n), "title", sw_get(result, "title"), "url", sw_get(result, "url"), NULL);
     static const char *const optional[] = {"text", "publishedDate", "author"};
     for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
         if (sw_get(result, optional[i]).type == MSGPACK_OBJECT_STR)
             sw_set(c, &source, optional[i], sw_get(result, optional[i]));
     if (!*step_text(c, source, "title")) sw_set(c, &source, "title", sw_get(result, "url"));
     return source;
+}
+
+sw_value source_shown(sw_ctx *c, sw_value source)
+{
+    return sw_map(c, "n", sw_get(source, "n"), "title", sw_get(source, "title"), "url", sw_get(source, "url"), NULL);
 }
 
 static bool is_web_url(const char *url) { return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0; }
@@ -154,11 +159,9 @@ sw_value step_search(sw_ctx *c, sw_value input)
     if (results.type != MSGPACK_OBJECT_ARRAY) sw_fail_fatal(c, "the search answered without results");
     for (size_t i = 0; i < sw_len(results); i++) {
         if (!is_web_url(step_text(c, sw_at(results, i), "url"))) continue;
-        sw_value source = source_of(c, sw_at(results, i));
+        sw_value source = source_of(c, (int64_t)sw_len(sources) + 1, sw_at(results, i));
         sw_push(c, &sources, source);
-        sw_push(c, &shown,
-                sw_map(c, "n", sw_int((int64_t)sw_len(sources)), "title", sw_get(source, "title"), "url",
-                       sw_get(source, "url"), NULL));
+        sw_push(c, &shown, source_shown(c, source));
     }
     sw_value usage = usage_of_search(c, sw_get(sw_get(answer, "costDollars"), "total"));
     sw_value news = step_news(c, "sources", input);

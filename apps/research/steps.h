@@ -12,11 +12,11 @@ enum { QUESTIONS_LEAST = 3, QUESTIONS_MOST = 4, QUERY_CHARACTERS_MAX = 400 };
 sw_value step_clarify(sw_ctx *c, sw_value input);
 /* {topic, today, clarifications, breadth} -> {queries: [{query, reasoning, angle}], usage} */
 sw_value step_queries(sw_ctx *c, sw_value input);
-/* {id, query, depth, fault} -> {sources: [{title, url, text, publishedDate?, author?}], usage} */
+/* {id, query, depth, fault} -> {sources: [{n, title, url, text?, publishedDate?, author?}], usage}; n counts from 1 */
 sw_value step_search(sw_ctx *c, sw_value input);
 /* {id, query, depth, topic, today, followUps: at most, sources, digest: [{level, query, note}], fault}
  * -> {learnings: [{insight, sourceRationale, connection, sources: [n]}], doubts: [{doubt, sources: [n]}],
- *     followUps: [{query, reasoning}], synthesisNote, usage}; n counts the input's sources from 1 */
+ *     followUps: [{query, reasoning}], synthesisNote, usage}; each n is that of one of the input's sources */
 sw_value step_learn(sw_ctx *c, sw_value input);
 /* {topic, today, clarifications, learnings, doubts, notes: [{query, note}], sources: [{n, title, url}], fault}
  * -> {report: Markdown, insights: {used, of}, usage} */
@@ -37,6 +37,9 @@ sw_value step_news(sw_ctx *c, const char *type, sw_value input);
 prompt step_prompt(sw_ctx *c, int64_t answer_tokens);
 
 void step_tell_usage(sw_ctx *c, sw_value usage);
+
+/* {n, title, url} of a source: what is known of it without its text. */
+sw_value source_shown(sw_ctx *c, sw_value source);
 
 /* A text of a map, "" if it has none. */
 const char *step_text(sw_ctx *c, sw_value map, const char *key);

@@ -55,7 +55,7 @@ test('wrong numbers are taken out of learnings and report, and logged; the strea
   assert.equal(tokens.join(''), body.report, 'what was streamed is what is answered');
   const log = agent.program.log();
   assert.match(log, /generate-report: \d+ citations of sources that nothing given carries, taken out: /);
-  assert.match(log, /learn-1\.\d: \[\d+\] is none of the \d sources: taken out/);
+  assert.match(log, /learn-1\.\d: \[\d+\] is none of its sources: taken out/);
 });
 
 test('each finding stands in the report with the numbers of its own sources', async (t) => {
@@ -84,6 +84,26 @@ test('a source under two queries of a level has one number, and one of an earlie
   assert.ok(new Set(first).size < first.length, 'within a level each query reads all of its sources');
   assert.ok(second.length > 0);
   assert.deepEqual(second.filter((url) => first.includes(url)), []);
+});
+
+test('numbers in the stream are those of the query, also where earlier levels have some of its sources', async (t) => {
+  const agent = await startAgent([]);
+  t.after(() => agent.stop());
+  const frames = await framesOf(await fetch(agent.url + researchPath({ topic: 'Solar cells', depth: 3, breadth: 4 }), { headers: { Accept: 'text/event-stream' } }));
+  const body = JSON.parse(frames.at(-1)[1].response.body);
+  const told = (type) => frames.filter(([event, d]) => event === 'inngest.stream' && d.data.type === type).map(([, d]) => d.data);
+  const found = new Map(told('sources').map((s) => [s.id, new Map(s.sources.map((x) => [x.n, x.url]))]));
+  const numbered = told('numbered').flatMap((l) => l.sources);
+  assert.deepEqual(numbered, body.sources);
+  let shifted = 0;
+  for (const { id, query, learnings } of told('learnings')) {
+    const kept = body.learnings.filter((l) => l.query === query);
+    assert.deepEqual(kept.map((l) => l.insight), learnings.map((l) => l.insight));
+    learnings.forEach((l, i) => assert.deepEqual(l.sources.map((n) => found.get(id).get(n)), kept[i].sources.map((n) => body.sources[n - 1].url), id));
+    const level = Number(id[0]), known = told('numbered').filter((l) => l.depth < level).flatMap((l) => l.sources.map((s) => s.url));
+    if ([...found.get(id).values()].slice(0, -1).some((url) => known.includes(url))) shifted++;
+  }
+  assert.ok(shifted > 0, 'some query had a source that an earlier level had, before others');
 });
 
 test('a query is read as soon as its own search is there', { timeout: 60000 }, async (t) => {
