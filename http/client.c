@@ -29,8 +29,9 @@ void client_keep_ticking(http_client *c)
 void client_keep_time(http_call *call)
 {
     http_client *c = call->client;
-    bool needed = (call->idle_timeout_ms > 0 && call->stage == CALL_RUNNING) ||
-                  (call->timeout_ms > 0 && call->stage == CALL_WAITING) || call->stage == CALL_NAMING;
+    bool watched = call->silence_ms > 0 || call->awaits_until_ms > 0;
+    bool needed = (watched && call->stage == CALL_RUNNING) || (call->timeout_ms > 0 && call->stage == CALL_WAITING) ||
+                  call->stage == CALL_NAMING;
     if (!needed || call->in_timed) return;
     client_keep_ticking(c);
     call->in_timed = true;
@@ -116,8 +117,8 @@ static void on_prepare(uv_prepare_t *h)
 
 static bool peer_silent(http_call *call, uint64_t now_ms)
 {
-    if (call->idle_timeout_ms <= 0 || call->stage != CALL_RUNNING || call->paused) return false;
-    if (now_ms - call->last_byte_ms < (uint64_t)call->idle_timeout_ms) return false;
+    if (call->silence_ms <= 0 || call->stage != CALL_RUNNING || call->paused) return false;
+    if (now_ms - call->last_byte_ms < (uint64_t)call->silence_ms) return false;
     curl_off_t uploaded = 0;
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_SIZE_UPLOAD_T, &uploaded);
     if (uploaded == call->uploaded) return true;
@@ -126,34 +127,58 @@ static bool peer_silent(http_call *call, uint64_t now_ms)
     return false;
 }
 
+static bool is_past(const http_call *call, uint64_t now_ms)
+{
+    return call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms;
+}
+
 /* The name counts in the time for the connection. */
 static bool is_nameless(const http_call *call, uint64_t now_ms)
 {
     if (call->stage != CALL_NAMING) return false;
-    if (call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms) return true;
+    if (is_past(call, now_ms)) return true;
     return now_ms - call->naming_ms >= call->client->options.connect_timeout_ms;
+}
+
+static void end_late(http_call *call, char *text) { call_end(call, HTTP_CALL_TIMEOUT, text); }
+
+static void end_waiting(http_call *call)
+{
+    char *text = call_describe_late(call, "waited for a free connection to the host (--upstream-connections) for",
+                                    call->timeout_ms, "timeout_ms");
+    host_withdraw(call);
+    end_late(call, text);
+}
+
+static void end_nameless(http_call *call, uint64_t now_ms)
+{
+    bool past = is_past(call, now_ms);
+    names_withdraw(call);
+    end_late(call, call_describe_late(call, "the host's name was not found within",
+                                      past ? call->timeout_ms : (int64_t)call->client->options.connect_timeout_ms,
+                                      past ? "timeout_ms" : "--connect-timeout"));
+}
+
+static void end_silent(http_call *call, const char *what)
+{
+    char *text = call_describe_late(call, what, call->silence_ms, "silence_ms");
+    transfer_abort(call);
+    end_late(call, text);
 }
 
 static bool end_if_late(http_call *call, uint64_t now_ms)
 {
-    bool late =
-        call->stage == CALL_WAITING && call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms;
     if (call->closed) return false;
-    if (late) {
-        host_withdraw(call);
-        call_end(call, HTTP_CALL_TIMEOUT, strdup("timed out while it waited for a free connection to the host"));
-    } else if (is_nameless(call, now_ms)) {
-        names_withdraw(call);
-        call_end(call, HTTP_CALL_TIMEOUT, call_describe(call, "timed out while the name was looked up"));
-    } else if (peer_silent(call, now_ms)) {
-        char why[80];
-        (void)snprintf(why, sizeof why, "timed out: nothing arrived for %lld ms", (long long)call->idle_timeout_ms);
-        char *text = call_describe_timeout(call, why);
-        transfer_abort(call);
-        call_end(call, HTTP_CALL_TIMEOUT, text);
-    } else {
+    if (call->stage == CALL_WAITING && is_past(call, now_ms))
+        end_waiting(call);
+    else if (is_nameless(call, now_ms))
+        end_nameless(call, now_ms);
+    else if (peer_silent(call, now_ms))
+        end_silent(call, "nothing arrived for");
+    else if (call->awaits_until_ms > 0 && call->stage == CALL_RUNNING && now_ms >= call->awaits_until_ms)
+        end_silent(call, "only pings and comments arrived for");
+    else
         return false;
-    }
     return true;
 }
 
@@ -205,16 +230,6 @@ static void curl_start(void)
                   (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS);
     struct sigaction now; /* TLS writes with write(), which no flag keeps from raising it */
     if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) (void)signal(SIGPIPE, SIG_IGN);
-}
-
-static char *make_no_proxy(void)
-{
-    const char *given = getenv("no_proxy") ? getenv("no_proxy") : getenv("NO_PROXY");
-    if (given && strcmp(given, "*") == 0) return strdup(given);
-    size_t size = (given ? strlen(given) : 0) + 40;
-    char *text = malloc(size);
-    if (text) (void)snprintf(text, size, "localhost,127.0.0.1,::1%s%s", given ? "," : "", given ? given : "");
-    return text;
 }
 
 static CURLSH *make_share(void)
@@ -274,8 +289,7 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     TAILQ_INIT(&c->timed);
     c->share = make_share();
     c->sweeper = sweeper_new();
-    c->no_proxy = make_no_proxy();
-    if (!c->share || !c->sweeper || !c->no_proxy || (options->ca_file && !c->ca_file) ||
+    if (!c->share || !c->sweeper || !proxies_init(c) || (options->ca_file && !c->ca_file) ||
         (options->user_agent && !c->user_agent) ||
         !(c->resolver = resolver_open(loop, c->options.lookup_threads, names_answered, c)) ||
         uv_prepare_init(loop, &c->prepare) != 0 || uv_timer_init(loop, &c->tick) != 0) {
@@ -287,7 +301,6 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     uv_unref((uv_handle_t *)&c->prepare);
     uv_unref((uv_handle_t *)&c->tick);
     c->handles_open = 3;
-    names_init(c);
     return c;
 }
 

@@ -20,6 +20,7 @@ typedef struct http_client_options {
                                     with HTTP_CALL_BUSY */
     unsigned lookup_threads;     /* of all clients of the process; 0: 8 */
     uint32_t connect_timeout_ms; /* 0: 10,000 */
+    bool proxy_guards;           /* the proxy of the environment refuses what is not public: `public_only` may use it */
     const char *ca_file;         /* NULL: SSL_CERT_FILE and SSL_CERT_DIR of the environment, else the system's */
     const char *user_agent;      /* NULL: none */
 } http_client_options;
@@ -35,13 +36,15 @@ typedef struct http_call_options {
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL. One with CR or LF fails the call */
     const char *body;
     size_t body_len;
-    int64_t timeout_ms;      /* the whole call; 0: none */
-    int64_t idle_timeout_ms; /* the longest silence of the peer; 0: none */
-    int redirects_max;       /* 0: a 3xx is the response. Else each is followed with a request of its own; to another
-                                origin goes nothing that could be a credential */
-    size_t body_bytes_max;   /* 0: 16 MiB, unpacked. A larger response fails with HTTP_CALL_TOO_LARGE */
-    bool streaming;          /* the body is taken with http_call_data as it arrives and not limited in total: when
-                                256 KiB wait untaken the transfer pauses. Over HTTP/1.1, with a connection of its own */
+    int64_t timeout_ms;    /* the whole call; 0: none */
+    int64_t silence_ms;    /* the longest silence of the peer; 0: none */
+    int redirects_max;     /* 0: a 3xx is the response. Else each is followed with a request of its own; to another
+                              origin goes nothing that could be a credential */
+    size_t body_bytes_max; /* 0: 16 MiB, unpacked. A larger response fails with HTTP_CALL_TOO_LARGE */
+    bool public_only;      /* of the host's addresses only public ones are connected to, at each redirect as well. On
+                              a connection of its own */
+    bool streaming;        /* the body is taken with http_call_data as it arrives and not limited in total: when
+                              256 KiB wait untaken the transfer pauses. Over HTTP/1.1, with a connection of its own */
 } http_call_options;
 
 typedef enum http_call_state {
@@ -51,6 +54,7 @@ typedef enum http_call_state {
     HTTP_CALL_FAILED   /* see http_call_error */
 } http_call_state;
 
+/* Each is decided in http/client/outcome.c. */
 typedef enum http_call_error_kind {
     HTTP_CALL_OK,
     HTTP_CALL_BAD_URL,
@@ -58,14 +62,38 @@ typedef enum http_call_error_kind {
     HTTP_CALL_BUSY,
     HTTP_CALL_RESOLVE,
     HTTP_CALL_CONNECT,
+    HTTP_CALL_NOT_PUBLIC,    /* public_only, and no address of the host is; or a proxy that nobody vouches for */
+    HTTP_CALL_PROXY,         /* out of reach, or it answered that it cannot reach the host now */
+    HTTP_CALL_PROXY_REFUSED, /* it does not let this call through */
     HTTP_CALL_TLS,
+    HTTP_CALL_CERTIFICATE, /* the peer's, or the authorities' file */
     HTTP_CALL_TIMEOUT,
     HTTP_CALL_TOO_LARGE,
     HTTP_CALL_UNREADABLE, /* the answer is there, but it contradicts itself or cannot be unpacked */
     HTTP_CALL_REDIRECT,   /* too many, or to what is no http URL */
     HTTP_CALL_BROKEN,     /* the connection ended or the peer's answer is no HTTP */
-    HTTP_CALL_OTHER
+    HTTP_CALL_UNSUPPORTED,
+    HTTP_CALL_OTHER,
+    HTTP_CALL_ERROR_KINDS /* how many there are */
 } http_call_error_kind;
+
+typedef enum http_call_fate {
+    HTTP_FATE_RETRY,   /* nothing was done; another call may go better */
+    HTTP_FATE_UNKNOWN, /* another call may go better; this one may have been done, if it was sent and is not safe */
+    HTTP_FATE_FATAL    /* another call would fail alike */
+} http_call_fate;
+
+http_call_fate http_call_error_fate(http_call_error_kind kind);
+const char *http_call_error_name(http_call_error_kind kind); /* short, for records; "" of HTTP_CALL_OK */
+
+/* What messages may show of a URL, valid or not: its scheme with "://", and host and path; no user, password, query or
+ * fragment. Into `url`. */
+typedef struct http_shown_url {
+    const char *scheme, *place;
+    int scheme_len, place_len;
+} http_shown_url;
+
+http_shown_url http_url_shown(const char *url);
 
 /* Starts, resumes and cancels what was asked for since the last time, and calls on_change where there is news. It
  * happens by itself before the loop waits; from the loop's own stack it may be asked for earlier. */
@@ -102,6 +130,9 @@ const char *const *http_call_headers(const http_call *call); /* "Name: value" of
  * the next on_change. Non-streaming: the whole body once DONE. */
 const char *http_call_data(const http_call *call, size_t *len);
 void http_call_consume(http_call *call, size_t len);
+/* The user waits for more than bytes: unless it says otherwise within that time, the call ends as after a silence. 0:
+ * it does not wait any more. */
+void http_call_await(http_call *call, int64_t within_ms);
 uint64_t http_call_received(const http_call *call); /* bytes of the body so far, unpacked; not of redirects' bodies */
 http_call_error_kind http_call_error(const http_call *call);
 const char *http_call_error_text(const http_call *call); /* for people, e.g. "connect to 127.0.0.1:1: refused" */

@@ -131,7 +131,7 @@ size_t answer_body(char *data, size_t size, size_t count, void *easy)
         return CURL_WRITEFUNC_PAUSE;
     }
     if (!call->streaming && have + len > call->body_bytes_max)
-        return refuse(call, HTTP_CALL_TOO_LARGE, "the response is larger than allowed");
+        return refuse(call, HTTP_CALL_TOO_LARGE, NULL); /* its text names the limit */
     call->received += len;
     return call_take_body(call, data, len) ? len : refuse(call, HTTP_CALL_OTHER, "out of memory");
 }

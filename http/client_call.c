@@ -79,10 +79,11 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
     call->on_change = on_change;
     call->arg = arg;
     call->timeout_ms = o->timeout_ms;
-    call->idle_timeout_ms = o->idle_timeout_ms;
+    call->silence_ms = o->silence_ms;
     call->redirects_max = o->redirects_max;
     call->body_bytes_max = o->body_bytes_max ? o->body_bytes_max : BODY_BYTES_MAX;
     call->streaming = o->streaming;
+    call->public_only = o->public_only;
     call->started_ms = uv_now(c->loop);
     call->url = call->method = "";
     call->error = request_copy(call, o, origin, sizeof origin, &out_of_memory);
@@ -92,6 +93,7 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
         call_destroy(call);
         return NULL;
     }
+    if (call->error != HTTP_CALL_OK) call->error_text = request_refusal(c, o, call->error);
     c->calls_open++;
     c->calls_active++;
     note(call);
@@ -150,6 +152,8 @@ void call_launch(http_call *call)
     client_host *host = call->host;
     call->stage = CALL_RUNNING;
     host_call_started(host);
+    call->proxied = proxy_applies(call->client, host->origin);
+    if (!guard_admits(call)) return;
     if (names_ready(call))
         call_launch_named(call);
     else
@@ -159,7 +163,7 @@ void call_launch(http_call *call)
 void call_launch_named(http_call *call)
 {
     call->stage = CALL_RUNNING;
-    if (call->idle_timeout_ms <= 0) call_untime(call);
+    if (call->silence_ms <= 0) call_untime(call);
     if (transfer_start(call)) client_keep_time(call);
 }
 
@@ -250,26 +254,18 @@ void http_call_consume(http_call *call, size_t len)
     note(call);
 }
 
+void http_call_await(http_call *call, int64_t within_ms)
+{
+    uint64_t now_ms = uv_now(call->client->loop);
+    call->awaits_until_ms = within_ms > 0 ? now_ms + (uint64_t)within_ms : 0;
+    client_keep_time(call);
+}
+
 http_call_error_kind http_call_error(const http_call *call) { return call->error; }
 
 const char *http_call_error_text(const http_call *call)
 {
-    static const char *const texts[] = {
-        [HTTP_CALL_OK] = "no error",
-        [HTTP_CALL_BAD_URL] = "the URL is not a valid http or https URL",
-        [HTTP_CALL_BAD_HEADER] =
-            "a request header or the method has characters that cannot be sent, or contradicts the body",
-        [HTTP_CALL_BUSY] = "too many calls are under way",
-        [HTTP_CALL_RESOLVE] = "the host name could not be resolved",
-        [HTTP_CALL_CONNECT] = "the connection could not be made",
-        [HTTP_CALL_TLS] = "the TLS connection could not be made",
-        [HTTP_CALL_TIMEOUT] = "timed out",
-        [HTTP_CALL_TOO_LARGE] = "the response is larger than allowed",
-        [HTTP_CALL_UNREADABLE] = "the response cannot be read",
-        [HTTP_CALL_REDIRECT] = "the redirects led nowhere",
-        [HTTP_CALL_BROKEN] = "the connection broke",
-        [HTTP_CALL_OTHER] = "the call failed"};
-    return call->error_text ? call->error_text : texts[call->error];
+    return call->error_text ? call->error_text : outcome_text(call->error);
 }
 
 void http_call_close(http_call *call)

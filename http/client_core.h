@@ -11,6 +11,7 @@
 #ifndef HTTP_CLIENT_CORE_H
 #define HTTP_CLIENT_CORE_H
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <sys/queue.h>
 
@@ -55,7 +56,7 @@ struct http_client {
     http_client_options options; /* defaults filled in; strings below */
     char *ca_file, *user_agent;  /* owned, or NULL */
     char *ca_folder;             /* owned, or NULL: the environment's */
-    char *no_proxy;              /* owned: the environment's, and loopback */
+    char *no_proxy;              /* owned: hosts that are called directly: the environment's, and loopback */
     uv_prepare_t prepare;        /* flushes notes made in any phase before the loop waits */
     uv_timer_t tick;             /* runs while `timed` calls exist */
     size_t handles_open;         /* libuv handles not yet closed */
@@ -65,7 +66,7 @@ struct http_client {
     resolver_asker *resolver;
     client_name *names[CLIENT_NAME_BUCKETS];
     size_t name_count;
-    bool proxies_http, proxies_https; /* the environment names one: it looks names up */
+    bool proxies_http, proxies_https; /* the environment names one for URLs of this kind */
     client_host *hosts[CLIENT_HOST_BUCKETS];
     client_multi **multis; /* filled from the front: low ones stay full and their connections warm */
     size_t multi_count;
@@ -159,14 +160,20 @@ struct http_call {
     bool sent;                  /* a connection was given to this request: it may be on the wire */
     const char *body;           /* inside request; NULL: none */
     size_t body_len;
-    int64_t timeout_ms, idle_timeout_ms;
+    int64_t timeout_ms, silence_ms;
+    uint64_t awaits_until_ms;     /* loop time; 0: the user does not await anything beside bytes */
     uint64_t started_ms;          /* loop time */
     uint64_t last_byte_ms;        /* loop time of the peer's last sign of life */
-    curl_off_t uploaded;          /* when the idle timeout last looked */
+    curl_off_t uploaded;          /* when the silence was last looked at */
     int redirects_max, redirects; /* to be followed at most; followed */
     char *redirect_url;           /* curl's: what `url` is after a redirect; else NULL */
     size_t body_bytes_max;
     bool streaming;
+    bool public_only;
+    bool proxied;        /* this request goes through a proxy; set when it is launched */
+    bool reaches_public; /* public_only: a socket for a public address was opened */
+    const char *barred;  /* public_only: what an address that was not connected to is, or NULL */
+    char barred_address[INET6_ADDRSTRLEN];
     bool takes_encoded; /* the caller's headers name encodings: the body stays as it comes */
     call_stage stage;
     bool closed; /* by the user */
@@ -209,6 +216,8 @@ void bytes_free(client_bytes *b);
 bool header_is(const char *header, const char *name);
 const char *header_value(const char *header);
 bool request_origin(const char *url, char *out, size_t out_size); /* false: no http or https URL */
+/* Why a request of that kind of error cannot be made; the caller's to free; NULL: the kind's text says it. */
+char *request_refusal(const http_client *client, const http_call_options *options, http_call_error_kind kind);
 http_call_error_kind request_copy(http_call *call, const http_call_options *options, char *origin, size_t origin_size,
                                   bool *out_of_memory);
 
@@ -238,7 +247,6 @@ void host_call_ended(client_host *host); /* starts one that waits; may free the 
 void host_withdraw(http_call *call);     /* a waiting one */
 
 /* client_names.c */
-void names_init(http_client *c);
 void names_free(http_client *c);
 bool names_ready(http_call *call);    /* false: it is in stage NAMING now, or has failed */
 void names_withdraw(http_call *call); /* one in that stage */
@@ -274,9 +282,28 @@ const char *answer_cut(const http_call *call, curl_off_t wire_bytes);
 bool redirect_wanted(const http_call *call, long status); /* at the end of a head */
 void redirect_follow(http_call *call);                    /* after curl has let go of the request before */
 
+/* client/outcome.c */
+http_call_error_kind outcome_kind(CURLcode result); /* of one that is not CURLE_OK */
+const char *outcome_text(http_call_error_kind kind);
+
+/* client/guard.c */
+bool guard_admits(http_call *call); /* false: it was ended, because nobody could judge where it goes */
+bool guard_set_up(CURL *h, const http_call *call);
+bool guard_allows(http_call *call, const struct sockaddr *address); /* to be connected to */
+bool guard_may_send(http_call *call);                               /* on the connection that curl has chosen */
+char *guard_refusal(const http_call *call); /* NULL: it has not failed for that, or out of memory */
+
+/* client/proxy.c */
+bool proxies_init(http_client *c); /* reads the environment; false: out of memory */
+bool proxy_applies(const http_client *c, const char *origin);
+bool proxy_set_up(CURL *h, const http_call *call);
+/* What a failed call is if its proxy would not open the tunnel; HTTP_CALL_OK: it is not that. */
+http_call_error_kind proxy_refusal(const http_call *call, char **text);
+
 /* client_failure.c: before the call ends. Texts are the caller's to free; NULL: out of memory */
 char *call_describe(const http_call *call, const char *why);
-char *call_describe_timeout(const http_call *call, const char *why);
+/* "timed out: `what` N ms (`limit`)": the field or flag that was reached. */
+char *call_describe_late(const http_call *call, const char *what, int64_t ms, const char *limit);
 http_call_error_kind call_failure(const http_call *call, CURLcode result, char **text);
 
 /* client_transfer.c */

@@ -6,43 +6,7 @@
 
 #include "http/client_core.h"
 
-static http_call_error_kind kind_of(CURLcode code)
-{
-    switch (code) {
-    case CURLE_URL_MALFORMAT:
-        return HTTP_CALL_BAD_URL;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-        return HTTP_CALL_RESOLVE;
-    case CURLE_COULDNT_CONNECT:
-        return HTTP_CALL_CONNECT;
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_USE_SSL_FAILED:
-        return HTTP_CALL_TLS;
-    case CURLE_OPERATION_TIMEDOUT:
-        return HTTP_CALL_TIMEOUT;
-    case CURLE_FILESIZE_EXCEEDED:
-        return HTTP_CALL_TOO_LARGE;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-        return HTTP_CALL_UNREADABLE;
-    case CURLE_UNSUPPORTED_PROTOCOL: /* the URL's own was checked: an answer that is no HTTP */
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-        return HTTP_CALL_BROKEN;
-    default:
-        return HTTP_CALL_OTHER;
-    }
-}
+#define HEAD_LINE_TOO_LARGE "a line of the response's head is larger than 100 kB"
 
 /* Neither the query nor a user's name and password: texts end up in logs. */
 char *call_describe(const http_call *call, const char *why)
@@ -78,11 +42,24 @@ static const char *errno_text(long number, const char *otherwise)
 /* Sent and not answered: nobody here can tell whether the peer did what the request asks for. */
 static bool may_be_done(const http_call *call) { return call->sent && !call->safe && !call->head_final; }
 
-char *call_describe_timeout(const http_call *call, const char *why)
+char *call_describe_late(const http_call *call, const char *what, int64_t ms, const char *limit)
 {
-    char text[CURL_ERROR_SIZE + 32];
-    (void)snprintf(text, sizeof text, "%s%s", why, may_be_done(call) ? "; it may have been done" : "");
+    char text[200];
+    (void)snprintf(text, sizeof text, "timed out: %s %lld ms (%s)%s", what, (long long)ms, limit,
+                   may_be_done(call) ? "; it may have been done" : "");
     return call_describe(call, text);
+}
+
+/* curl keeps two times: that for a connection, which is over once the request is sent, and that for the whole call. */
+static char *describe_curls_time(const http_call *call)
+{
+    enum { CLOCKS_APART_MS = 5 };
+    uint64_t past_ms = uv_now(call->client->loop) - call->started_ms + CLOCKS_APART_MS;
+    uint32_t connect_ms = call->client->options.connect_timeout_ms;
+    if (call->sent || (call->timeout_ms > 0 && past_ms >= (uint64_t)call->timeout_ms))
+        return call_describe_late(call, call->head_final ? "the response was not whole within" : "no answer within",
+                                  call->timeout_ms, "timeout_ms");
+    return call_describe_late(call, "no connection within", connect_ms, "--connect-timeout");
 }
 
 static char *describe_connect(const http_call *call, const char *why)
@@ -97,6 +74,24 @@ static char *describe_connect(const http_call *call, const char *why)
     return text;
 }
 
+/* What X509_verify_cert says of a chain that ends nowhere. */
+static bool lacks_authority(const http_call *call)
+{
+    enum { ISSUER = 2, SELF_SIGNED = 18, SELF_SIGNED_IN_CHAIN = 19, ISSUER_LOCALLY = 20, FIRST = 21 };
+    long result = 0;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_SSL_VERIFYRESULT, &result);
+    return result == ISSUER || (result >= SELF_SIGNED && result <= FIRST);
+}
+
+static char *describe_certificate(const http_call *call, CURLcode result, const char *why)
+{
+    char text[CURL_ERROR_SIZE + 100];
+    bool authority = result == CURLE_SSL_CACERT_BADFILE || lacks_authority(call);
+    (void)snprintf(text, sizeof text, "%s%s", why,
+                   authority ? " (trusted are --ca-file, else SSL_CERT_FILE and SSL_CERT_DIR, else the system's)" : "");
+    return call_describe(call, text);
+}
+
 /* curl says "out of memory" (from 8.6 on "a value or data field grew larger than allowed", 100) also when one line of
  * the head is longer than its own limit of 100 kB. */
 static bool head_is_too_large(const http_call *call, CURLcode result)
@@ -109,27 +104,60 @@ static bool head_is_too_large(const http_call *call, CURLcode result)
     return probe != NULL;
 }
 
+static char *describe_too_large(const http_call *call)
+{
+    char why[100];
+    if (!call->head_final) return call_describe(call, call->refusal ? call->refusal : HEAD_LINE_TOO_LARGE);
+    (void)snprintf(why, sizeof why, "the response is larger than %zu bytes (response_max)", call->body_bytes_max);
+    return call_describe(call, why);
+}
+
+/* Its URL cannot be read, or is of a kind that libcurl does not speak. curl calls that a failed connection. */
+static bool proxy_is_unusable(const http_call *call)
+{
+    return call->proxied && strncmp(call->easy->message, "Unsupported proxy", 17) == 0;
+}
+
+/* curl quotes URLs in some of its messages: a proxy's with its password. */
+static const char *curls_reason(const http_call *call, CURLcode result)
+{
+    const char *said = call->easy->message;
+    if (proxy_is_unusable(call))
+        return "the proxy of the environment (http_proxy, https_proxy, all_proxy) is none that libcurl can use";
+    return said[0] && !strchr(said, '@') ? said : curl_easy_strerror(result);
+}
+
+static http_call_error_kind kind_of(const http_call *call, CURLcode result)
+{
+    if (call->error != HTTP_CALL_OK) return call->error;
+    if (head_is_too_large(call, result)) return HTTP_CALL_TOO_LARGE;
+    if (proxy_is_unusable(call)) return HTTP_CALL_UNSUPPORTED;
+    http_call_error_kind kind = result == CURLE_OK ? HTTP_CALL_BROKEN : outcome_kind(result);
+    bool answered = kind == HTTP_CALL_UNREADABLE || kind == HTTP_CALL_TOO_LARGE || kind == HTTP_CALL_TIMEOUT;
+    /* What curl says then is about a second connection, which it was not allowed to use. */
+    if (may_be_done(call) && !answered) return HTTP_CALL_BROKEN;
+    return kind == HTTP_CALL_CONNECT && call->proxied ? HTTP_CALL_PROXY : kind;
+}
+
+static char *describe(const http_call *call, http_call_error_kind kind, CURLcode result)
+{
+    const char *why = curls_reason(call, result);
+    if (kind == HTTP_CALL_TOO_LARGE) return describe_too_large(call);
+    if (call->refusal) return call_describe(call, call->refusal);
+    if (kind == HTTP_CALL_TIMEOUT) return describe_curls_time(call);
+    if (kind == HTTP_CALL_CERTIFICATE) return describe_certificate(call, result, why);
+    if (kind == HTTP_CALL_CONNECT) return describe_connect(call, why);
+    if (kind == HTTP_CALL_BROKEN && may_be_done(call))
+        return call_describe(call, "the connection broke before an answer; it may have been done");
+    return call_describe(call, why);
+}
+
 http_call_error_kind call_failure(const http_call *call, CURLcode result, char **text)
 {
-    const char *why = call->easy->message[0] ? call->easy->message : curl_easy_strerror(result);
-    http_call_error_kind kind = call->error != HTTP_CALL_OK ? call->error : kind_of(result);
-    if (call->refusal || kind == HTTP_CALL_UNREADABLE || kind == HTTP_CALL_TOO_LARGE) {
-        *text = call_describe(call, call->refusal ? call->refusal : why);
-        return kind;
-    }
-    if (head_is_too_large(call, result)) {
-        *text = call_describe(call, "a line of the response's head is larger than 100 kB");
-        return HTTP_CALL_TOO_LARGE;
-    }
-    if (kind == HTTP_CALL_TIMEOUT) {
-        *text = call_describe_timeout(call, why);
-        return kind;
-    }
-    /* What curl says then is about a second connection, which it was not allowed to use. */
-    if (may_be_done(call)) {
-        *text = call_describe(call, "the connection broke before an answer; it may have been done");
-        return HTTP_CALL_BROKEN;
-    }
-    *text = kind == HTTP_CALL_CONNECT ? describe_connect(call, why) : call_describe(call, why);
+    if ((*text = guard_refusal(call)) != NULL) return HTTP_CALL_NOT_PUBLIC;
+    http_call_error_kind kind = proxy_refusal(call, text);
+    if (kind != HTTP_CALL_OK) return kind;
+    kind = kind_of(call, result);
+    *text = describe(call, kind, result);
     return kind;
 }

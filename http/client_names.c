@@ -31,10 +31,10 @@ struct client_name {
 
 /* "http://name:port": the name and the port, or false if the place is an address or curl knows better: localhost, names
  * that are not ASCII, names that a proxy looks up. */
-static bool split_origin(const http_client *c, const char *origin, char *name, const char **port)
+static bool split_origin(const http_call *call, char *name, const char **port)
 {
-    bool tls = origin[4] == 's';
-    if (tls ? c->proxies_https : c->proxies_http) return false;
+    const char *origin = call->host->origin;
+    if (call->proxied) return false;
     const char *at = strstr(origin, "://") + 3, *colon = strrchr(at, ':');
     size_t len = (size_t)(colon - at);
     struct in_addr four;
@@ -46,19 +46,6 @@ static bool split_origin(const http_client *c, const char *origin, char *name, c
         if ((unsigned char)*p >= 0x80 || *p == '%') return false;
     bool local = strcmp(name, "localhost") == 0 || (len > 10 && strcmp(name + len - 10, ".localhost") == 0);
     return !local && inet_aton(name, &four) == 0;
-}
-
-static bool is_set(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value;
-}
-
-void names_init(http_client *c)
-{
-    bool all = is_set("all_proxy") || is_set("ALL_PROXY");
-    c->proxies_http = all || is_set("http_proxy"); /* curl ignores HTTP_PROXY, which a CGI client could set */
-    c->proxies_https = all || is_set("https_proxy") || is_set("HTTPS_PROXY");
 }
 
 /* ---- The table ---- */
@@ -154,7 +141,7 @@ bool names_ready(http_call *call)
     const char *port;
     free(call->resolve_text);
     call->resolve_text = NULL;
-    if (!split_origin(c, call->host->origin, name, &port)) return true;
+    if (!split_origin(call, name, &port)) return true;
     client_name *n = find_or_make(c, name);
     if (!n) {
         refuse_name(call);
@@ -182,7 +169,7 @@ void names_doubt(http_call *call)
 {
     char name[NAME_BYTES_MAX];
     const char *port;
-    client_name *n = split_origin(call->client, call->host->origin, name, &port) ? find(call->client, name) : NULL;
+    client_name *n = split_origin(call, name, &port) ? find(call->client, name) : NULL;
     if (!n) return;
     free(n->addresses);
     n->addresses = NULL;
@@ -192,7 +179,7 @@ static void launch(http_call *call, const client_name *n)
 {
     char name[NAME_BYTES_MAX];
     const char *port;
-    if (split_origin(call->client, call->host->origin, name, &port)) hand_over(call, n, port);
+    if (split_origin(call, name, &port)) hand_over(call, n, port);
     call_launch_named(call);
 }
 

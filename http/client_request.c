@@ -99,6 +99,74 @@ bool request_origin(const char *url, char *out, size_t out_size)
     return true;
 }
 
+/* ---- What is refused ---- */
+
+http_shown_url http_url_shown(const char *url)
+{
+    const char *scheme_end = strstr(url, "://"), *name = scheme_end ? scheme_end + 3 : url;
+    const char *path = name + strcspn(name, "/?#"), *end = path + strcspn(path, "?#");
+    http_shown_url shown = {.scheme = url, .scheme_len = (int)(name - url)};
+    for (const char *p = path; p > name; p--) {
+        if (p[-1] != '@') continue;
+        name = p;
+        break;
+    }
+    shown.place = name;
+    shown.place_len = (int)(end - name);
+    return shown;
+}
+
+static const char *url_misfit(const char *url)
+{
+    if (!url || !*url) return "there is no URL";
+    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+        return "only URLs that begin with http:// or https:// can be called";
+    if (strlen(url) > (size_t)CLIENT_URL_BYTES_MAX) return "the URL is longer than 64 KiB";
+    for (const char *p = url; *p; p++)
+        if ((unsigned char)*p <= 0x20 || *p == 0x7f)
+            return "the URL has a space or a control character, which is to be percent-encoded";
+    return "the URL has no host that can be called";
+}
+
+/* By name: a value may be a secret. */
+static void write_bad_header(const http_call_options *o, char *out, size_t size)
+{
+    enum { NAME_SHOWN_MAX = 60 };
+    size_t body_len = o->body ? o->body_len : 0;
+    for (const char *const *h = o->headers; h && *h; h++) {
+        if (header_valid(*h) && framing_valid(*h, body_len)) continue;
+        size_t len = strcspn(*h, ":\r\n");
+        (void)snprintf(out, size, "the request header \"%.*s\" %s", len < NAME_SHOWN_MAX ? (int)len : NAME_SHOWN_MAX,
+                       *h,
+                       header_valid(*h) ? "contradicts the body" : "is no \"Name: value\", or has a control character");
+        return;
+    }
+    (void)snprintf(out, size, "the method \"%.20s\" cannot be sent%s", o->method ? o->method : "",
+                   o->body ? " with a body" : "");
+}
+
+char *request_refusal(const http_client *c, const http_call_options *o, http_call_error_kind kind)
+{
+    enum { SHOWN_MAX = 300, TEXT_MAX = 600 };
+    char why[160] = "", *text = malloc(TEXT_MAX);
+    http_shown_url shown = http_url_shown(o->url ? o->url : "");
+    if (kind == HTTP_CALL_BAD_URL)
+        (void)snprintf(why, sizeof why, "%s", url_misfit(o->url));
+    else if (kind == HTTP_CALL_BAD_HEADER)
+        write_bad_header(o, why, sizeof why);
+    else
+        (void)snprintf(why, sizeof why, "more than %zu calls are under way in this loop", c->options.calls_max);
+    if (shown.scheme_len > 20) shown.scheme_len = 20;
+    if (shown.place_len > SHOWN_MAX) shown.place_len = SHOWN_MAX;
+    if (text)
+        (void)snprintf(text, TEXT_MAX, "%.20s %.*s%.*s: %s",
+                       o->method ? o->method
+                       : o->body ? "POST"
+                                 : "GET",
+                       shown.scheme_len, shown.scheme, shown.place_len, shown.place, why);
+    return text;
+}
+
 struct request_size {
     size_t nodes, bytes; /* bytes without the nodes */
     bool has_content_type, has_encoding;

@@ -133,8 +133,9 @@ int socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socke
 
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    const http_call *call = ((client_easy *)easy)->call;
+    http_call *call = ((client_easy *)easy)->call;
     if (!transfer_may_send(call)) return CURL_SOCKET_BAD; /* nothing could be sent on it */
+    if (!guard_allows(call, &address->addr)) return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
     (void)purpose;
     if (fd < 0) return CURL_SOCKET_BAD;

@@ -24,7 +24,7 @@ static int on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int 
 {
     http_call *call = ((client_easy *)arg)->call;
     (void)peer_ip, (void)local_ip, (void)peer_port, (void)local_port;
-    if (!transfer_may_send(call)) return CURL_PREREQFUNC_ABORT;
+    if (!transfer_may_send(call) || !guard_may_send(call)) return CURL_PREREQFUNC_ABORT;
     call->sent = true;
     return CURL_PREREQFUNC_OK;
 }
@@ -57,7 +57,7 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_SECONDS) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* no waiting for its own look-ups */
               curl_easy_setopt(h, CURLOPT_SHARE, c->share) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_NOPROXY, c->no_proxy) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_NOPROXY, "") == CURLE_OK && /* see client/proxy.c */
               curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms) == CURLE_OK;
     if (ok && c->ca_folder) ok = curl_easy_setopt(h, CURLOPT_CAPATH, c->ca_folder) == CURLE_OK;
     if (ok && c->ca_file) ok = curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file) == CURLE_OK;
@@ -149,6 +149,7 @@ static bool set_call(CURL *h, const http_call *call)
         if (left_ms < 1) left_ms = 1;
     }
     return curl_easy_setopt(h, CURLOPT_URL, call->url) == CURLE_OK && set_method(h, call) && set_version(h, call) &&
+           proxy_set_up(h, call) && guard_set_up(h, call) &&
            curl_easy_setopt(h, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_RESOLVE, call->resolve_text ? &call->resolve : NULL) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, encodings_of(call)) == CURLE_OK &&
@@ -169,7 +170,8 @@ bool transfer_start(http_call *call)
     e->multi = m;
     e->message[0] = 0;
     call->easy = e;
-    call->sent = false;
+    call->sent = call->reaches_public = false;
+    call->barred = NULL;
     call->skipped = 0;
     call->last_byte_ms = uv_now(c->loop);
     CURLMcode rc = curl_multi_add_handle(m->curl, e->curl);
@@ -237,7 +239,7 @@ void transfer_done(CURL *curl, CURLcode result)
     }
     if (result != CURLE_OK || call->error != HTTP_CALL_OK) {
         kind = call_failure(call, result, &text);
-        if (kind == HTTP_CALL_CONNECT) names_doubt(call);
+        if (kind == HTTP_CALL_CONNECT || kind == HTTP_CALL_NOT_PUBLIC) names_doubt(call);
     } else if ((why = misfit(call)) != NULL) {
         kind = HTTP_CALL_BROKEN;
         text = call_describe(call, why);

@@ -30,36 +30,7 @@ typedef struct call_note {
 
 static const char *error_name(const http_call *call)
 {
-    if (http_call_state_of(call) < HTTP_CALL_DONE) return "cut";
-    switch (http_call_error(call)) {
-    case HTTP_CALL_OK:
-        return "";
-    case HTTP_CALL_BAD_URL:
-        return "bad url";
-    case HTTP_CALL_BAD_HEADER:
-        return "bad header";
-    case HTTP_CALL_BUSY:
-        return "busy";
-    case HTTP_CALL_RESOLVE:
-        return "resolve";
-    case HTTP_CALL_CONNECT:
-        return "connect";
-    case HTTP_CALL_TLS:
-        return "tls";
-    case HTTP_CALL_TIMEOUT:
-        return "timeout";
-    case HTTP_CALL_TOO_LARGE:
-        return "too large";
-    case HTTP_CALL_UNREADABLE:
-        return "unreadable";
-    case HTTP_CALL_REDIRECT:
-        return "redirect";
-    case HTTP_CALL_BROKEN:
-        return "broken";
-    case HTTP_CALL_OTHER:
-        break;
-    }
-    return "other";
+    return http_call_state_of(call) < HTTP_CALL_DONE ? "cut" : http_call_error_name(http_call_error(call));
 }
 
 /* "name:port" as in the URL, without the user; of what is no URL nothing. */

@@ -4,6 +4,7 @@
 
 #include "http/sse.h"
 #include "runtime/calls.h"
+#include "runtime/clock.h"
 #include "runtime/prove/probe.h"
 #include "runtime/strand.h"
 
@@ -15,9 +16,13 @@ struct sw_stream {
     http_call *call; /* NULL once closed */
     sse_parser *sse; /* NULL until the first sw_sse_next */
     sw_response head;
-    const char *place; /* of the URL, for messages */
-    size_t taken;      /* bytes the caller has and the call still holds */
-    size_t sse_at;     /* of those: parsed */
+    const char *place;      /* of the URL, for messages */
+    const char *ping_event; /* NULL: none */
+    int64_t silence_ms;     /* the longest, while events are waited for */
+    int64_t waited_ms;      /* for the next event that counts, since the last one */
+    size_t event_max;       /* bytes */
+    size_t taken;           /* bytes the caller has and the call still holds */
+    size_t sse_at;          /* of those: parsed */
     size_t sse_len;
     const char *sse_data;
 };
@@ -72,6 +77,9 @@ sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
     s->next = c->streams;
     c->streams = s;
     s->place = call_place(c, request->url ? request->url : "");
+    s->ping_event = request->ping_event ? sw_printf(c, "%s", request->ping_event) : NULL;
+    s->silence_ms = call_silence_ms(request, true);
+    s->event_max = request->response_max ? request->response_max : SSE_EVENT_MAX;
     sw_defer(c, close_stream, s);
     http_call *call = call_start(c, request, true);
     call_wait(c, call, HTTP_CALL_HEAD);
@@ -89,10 +97,9 @@ const sw_response *sw_fetch_head(const sw_stream *s)
     return &s->head;
 }
 
-sw_bytes sw_fetch_read(sw_stream *s)
+static sw_bytes read_piece(sw_stream *s)
 {
-    sw_ctx *c = stream_context(s, "sw_fetch_read");
-    ctx_check_wait(c, "sw_fetch_read");
+    sw_ctx *c = s->ctx;
     if (!s->call) return (sw_bytes){"", 0};
     if (probe_on) probe_call_consume(s->call, s->taken);
     http_call_consume(s->call, s->taken);
@@ -111,15 +118,34 @@ sw_bytes sw_fetch_read(sw_stream *s)
     }
 }
 
+sw_bytes sw_fetch_read(sw_stream *s)
+{
+    ctx_check_wait(stream_context(s, "sw_fetch_read"), "sw_fetch_read");
+    return read_piece(s);
+}
+
+/* The time that the handler takes between events is not the service's silence: only waiting counts, until an event that
+ * counts has come. */
+static sw_bytes await_piece(sw_stream *s)
+{
+    if (!s->call) return (sw_bytes){"", 0};
+    int64_t from_ms = clock_steady_ms(), left_ms = s->silence_ms - s->waited_ms;
+    http_call_await(s->call, left_ms > 0 ? left_ms : 1);
+    sw_bytes piece = read_piece(s);
+    if (s->call) http_call_await(s->call, 0);
+    s->waited_ms += clock_steady_ms() - from_ms;
+    return piece;
+}
+
 bool sw_sse_next(sw_stream *s, sw_sse *event)
 {
     sw_ctx *c = stream_context(s, "sw_sse_next");
     ctx_check_wait(c, "sw_sse_next");
     if (!event) ctx_fail_misuse(c, "sw_sse_next without an event to fill");
-    if (!s->sse && !(s->sse = sse_parser_new(SSE_EVENT_MAX))) sw_fail(c, "out of memory");
+    if (!s->sse && !(s->sse = sse_parser_new(s->event_max))) sw_fail(c, "out of memory");
     for (;;) {
         if (s->sse_at == s->sse_len) {
-            sw_bytes more = sw_fetch_read(s);
+            sw_bytes more = await_piece(s);
             if (more.len == 0) return false;
             s->sse_data = more.data;
             s->sse_len = more.len;
@@ -129,8 +155,10 @@ bool sw_sse_next(sw_stream *s, sw_sse *event)
         sse_event e;
         sse_result got = sse_parser_feed(s->sse, s->sse_data + s->sse_at, s->sse_len - s->sse_at, &taken, &e);
         s->sse_at += taken;
-        if (got == SSE_TOO_LARGE) sw_fail_fatal(c, "%s sent an event of more than %d bytes", s->place, SSE_EVENT_MAX);
+        if (got == SSE_TOO_LARGE)
+            sw_fail_fatal(c, "%s sent an event of more than %zu bytes (response_max)", s->place, s->event_max);
         if (got != SSE_EVENT) continue;
+        if (!s->ping_event || strcmp(e.event, s->ping_event) != 0) s->waited_ms = 0;
         *event = (sw_sse){.event = e.event, .data = e.data, .len = e.data_len, .id = e.id};
         return true;
     }

@@ -9,21 +9,19 @@
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
 
-enum { FETCH_TIMEOUT_MS = 60000, FETCH_BODY_MAX = 16 << 20 };
+enum {
+    FETCH_TIMEOUT_MS = 60000,
+    STREAM_TIMEOUT_MS = 3600000,
+    STREAM_SILENCE_MS = 60000,
+    FETCH_BODY_MAX = 16 << 20,
+};
 
 static void on_change(void *arg) { strand_wake(arg); }
 
 const char *call_place(sw_ctx *c, const char *url)
 {
-    const char *scheme_end = strstr(url, "://"), *name = scheme_end ? scheme_end + 3 : url;
-    const char *path = name + strcspn(name, "/?#"), *end = path + strcspn(path, "?#");
-    int scheme_len = (int)(name - url);
-    for (const char *p = path; p > name; p--) {
-        if (p[-1] != '@') continue;
-        name = p;
-        break;
-    }
-    return sw_printf(c, "%.*s%.*s", scheme_len, url, (int)(end - name), name);
+    http_shown_url shown = http_url_shown(url);
+    return sw_printf(c, "%.*s%.*s", shown.scheme_len, shown.scheme, shown.place_len, shown.place);
 }
 
 void call_check_place(sw_ctx *c, const char *what, const void *caller)
@@ -34,9 +32,15 @@ void call_check_place(sw_ctx *c, const char *what, const void *caller)
     ctx_fail_misuse(c, "%s outside a step would be made again at every replay: call it inside sw_step", what);
 }
 
+int64_t call_silence_ms(const sw_request *q, bool streaming)
+{
+    if (q->silence_ms > 0) return q->silence_ms;
+    return streaming ? STREAM_SILENCE_MS : 0;
+}
+
 http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
 {
-    int64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : FETCH_TIMEOUT_MS;
+    int64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : streaming ? STREAM_TIMEOUT_MS : FETCH_TIMEOUT_MS;
     if (timeout_ms > INT32_MAX) timeout_ms = INT32_MAX; /* 24 days: the most that curl takes */
     http_call_options o = {.method = q->method,
                            .url = q->url,
@@ -44,12 +48,12 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
                            .body = q->body.data,
                            .body_len = q->body.len,
                            .redirects_max = q->redirects,
-                           .body_bytes_max = FETCH_BODY_MAX,
+                           .timeout_ms = timeout_ms,
+                           .silence_ms = call_silence_ms(q, streaming),
+                           .public_only = q->allow == SW_PUBLIC,
+                           .body_bytes_max = q->response_max ? q->response_max : FETCH_BODY_MAX,
                            .streaming = streaming};
-    if (streaming)
-        o.idle_timeout_ms = timeout_ms;
-    else
-        o.timeout_ms = timeout_ms;
+    if (q->allow != SW_ANYWHERE && q->allow != SW_PUBLIC) ctx_fail_misuse(c, "sw_request.allow is no sw_reach");
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
     http_call *call = probe_on ? probe_call(c, &o, on_change, c->strand)
                                : http_call_start(c->task->home->client, &o, on_change, c->strand);
@@ -73,10 +77,7 @@ __attribute__((noinline)) void call_fail(sw_ctx *c, http_call *call)
     char text[512];
     (void)snprintf(text, sizeof text, "%s", http_call_error_text(call));
     call_close(c, call);
-    /* A response that is too large has been paid for, and the next one would be as large. */
-    bool fatal = kind == HTTP_CALL_BAD_URL || kind == HTTP_CALL_BAD_HEADER || kind == HTTP_CALL_TOO_LARGE ||
-                 kind == HTTP_CALL_UNREADABLE || kind == HTTP_CALL_REDIRECT;
-    if (fatal) sw_fail_fatal(c, "%s", text);
+    if (http_call_error_fate(kind) == HTTP_FATE_FATAL) sw_fail_fatal(c, "%s", text);
     sw_fail(c, "%s", text);
 }
 

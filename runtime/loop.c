@@ -351,6 +351,8 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     l->home.client =
         http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
                                                        .names_max = (size_t)o->names_max,
+                                                       .connect_timeout_ms = (uint32_t)o->connect_timeout_ms,
+                                                       .proxy_guards = o->proxy_guards,
                                                        .lookup_threads = (unsigned)o->lookup_threads,
                                                        .ca_file = o->ca_file});
     if (!l->home.client || !pool_door_open(&l->home.blocking, app->blocking, &l->uv)) return false;

@@ -360,12 +360,22 @@ SW_API SW_NORETURN void sw_fail_fatal(sw_ctx *c, const char *format, ...) SW_PRI
 
 /* ---- Calls to other services ---------------------------------------------------------------------------------- */
 
+/* Where a call may lead. SW_PUBLIC: each address that is connected to, behind every look-up and redirect, has to be one
+ * of the public network: no private, loopback, link-local, metadata or other special one (docs/api.md). Else the call
+ * fails for good, and names host and address. */
+typedef enum sw_reach { SW_ANYWHERE, SW_PUBLIC } sw_reach;
+
 typedef struct sw_request {
     const char *method;         /* NULL: GET, or POST with a body */
     const char *url;            /* http:// or https:// */
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     sw_bytes body;
-    int64_t timeout_ms; /* the whole call; 0: 60,000. A streaming call: the longest silence */
+    int64_t timeout_ms;     /* the whole call, to its last byte; 0: 60,000, of a streaming call 3,600,000 */
+    int64_t silence_ms;     /* how long nothing may arrive; 0: of a streaming call 60,000, of others any time. For
+                               sw_sse_next only events end a silence: no comment, and none that is called `ping_event` */
+    const char *ping_event; /* the name of events that only say that the service lives; NULL: every event counts */
+    size_t response_max; /* bytes of the response, unpacked; 0: 16 MiB. Of a streaming call: of one event; 0: 4 MiB */
+    sw_reach allow;      /* SW_PUBLIC: for URLs that somebody else has chosen */
     int redirects; /* how many to follow, each with a request of its own (docs/api.md); 0: none, 3xx is the response */
     bool retry_bad_json; /* sw_fetch_json: a 2xx that is not JSON is asked, and paid, for again; false: it is fatal */
 } sw_request;
@@ -377,10 +387,10 @@ typedef struct sw_response {
 } sw_response;
 
 /* One HTTP call. In an endpoint only inside a step (else it would be made again at every replay): refused elsewhere.
- * A response of any status returns; no response (resolve, connect, TLS, timeout) fails, retryable; one of more than
- * 16 MiB, or redirects that lead nowhere, are fatal. One call puts one request on the wire, unless its method is GET,
- * HEAD, OPTIONS or TRACE: of others that were sent and not answered the message says "it may have been done", and the
- * step's retries decide. */
+ * A response of any status returns. No response (name, connection, time) fails, retryable; what another try cannot
+ * change is fatal: a certificate, a URL, a response over its limit, redirects that lead nowhere (docs/api.md). One call
+ * puts one request on the wire, unless its method is GET, HEAD, OPTIONS or TRACE: of others that were sent and not
+ * answered the message says "it may have been done", and the step's retries decide. */
 SW_API sw_response sw_fetch(sw_ctx *c, const sw_request *request);
 
 /* 2xx JSON (nil for an empty body, as of 204), or it fails: 408, 409, 425, 429, 5xx and network errors are retryable

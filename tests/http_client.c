@@ -289,7 +289,7 @@ static void test_bad_peers(void)
     peer_fails("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true, HTTP_CALL_TIMEOUT,
                &(http_call_options){.timeout_ms = 80});
     peer_fails("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", true, HTTP_CALL_TIMEOUT,
-               &(http_call_options){.idle_timeout_ms = 60});
+               &(http_call_options){.silence_ms = 60});
     memset(long_head, 'h', sizeof long_head - 1);
     memcpy(long_head, "HTTP/1.1 200 OK\r\nX: ", 20);
     for (size_t i = 1000; i + 1000 < sizeof long_head; i += 1000) memcpy(long_head + i, "\r\nX: ", 5);
@@ -507,7 +507,7 @@ static void test_tls(void)
     end();
     begin(&(http_client_options){.calls_max = 0});
     start(&w, &(http_call_options){.url = url});
-    fail(&w, HTTP_CALL_TLS);
+    fail(&w, HTTP_CALL_CERTIFICATE);
     end();
     kill(pid, SIGKILL);
     CHECK(waitpid(pid, NULL, 0) == pid);

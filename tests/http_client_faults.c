@@ -233,8 +233,8 @@ static void test_idle_after_waiting(void)
     int changes[2];
     peer_start(&p, "", NULL);
     begin(&(http_client_options){.connections_per_host = 1});
-    http_call *first = start(&(http_call_options){.url = at(p.port, "/"), .idle_timeout_ms = 60}, &changes[0]);
-    http_call *second = start(&(http_call_options){.url = at(p.port, "/"), .idle_timeout_ms = 60}, &changes[1]);
+    http_call *first = start(&(http_call_options){.url = at(p.port, "/"), .silence_ms = 60}, &changes[0]);
+    http_call *second = start(&(http_call_options){.url = at(p.port, "/"), .silence_ms = 60}, &changes[1]);
     finish(first, HTTP_CALL_TIMEOUT);
     finish(second, HTTP_CALL_TIMEOUT);
     end();
@@ -256,14 +256,14 @@ static void test_idle_while_paused(void)
     peer_start(&p, text, NULL);
     begin(&(http_client_options){.calls_max = 0});
     http_call *call =
-        start(&(http_call_options){.url = at(p.port, "/"), .streaming = true, .idle_timeout_ms = 5000}, &changes);
+        start(&(http_call_options){.url = at(p.port, "/"), .streaming = true, .silence_ms = 5000}, &changes);
     (void)http_call_data(call, &len);
     while (len < (256 << 10)) {
         uv_run(&loop, UV_RUN_ONCE);
         (void)http_call_data(call, &len);
     }
     http_call_close(call);
-    call = start(&(http_call_options){.url = at(p.port, "/"), .streaming = true, .idle_timeout_ms = 250}, &changes);
+    call = start(&(http_call_options){.url = at(p.port, "/"), .streaming = true, .silence_ms = 250}, &changes);
     wait_for(call, HTTP_CALL_HEAD);
     let_pass(700);
     CHECK_INT(http_call_state_of(call), HTTP_CALL_HEAD);
@@ -400,7 +400,7 @@ static void test_texts(void)
     for (int silent = 0; silent < 2; silent++) {
         int to = silent ? port : p.port;
         snprintf(secret, sizeof secret, "http://user:secret@127.0.0.1:%d/path?key=secret#secret", to);
-        call = start(&(http_call_options){.url = secret, .idle_timeout_ms = silent ? 60 : 0}, &changes);
+        call = start(&(http_call_options){.url = secret, .silence_ms = silent ? 60 : 0}, &changes);
         wait_for(call, HTTP_CALL_DONE);
         CHECK(!strstr(http_call_error_text(call), "secret"));
         snprintf(expected, sizeof expected, "GET http://127.0.0.1:%d/path: ", to);

@@ -12,8 +12,8 @@ enum {
     REPORT_TOKENS_MAX = 16384,
     SCHEMA_TOKENS = 1000, /* of the schema, and of what surrounds the texts of a request */
     ANSWER_TIMEOUT_MS = 180000,
-    SILENCE_TIMEOUT_MS = 60000,
-    PINGS_TIMEOUT_MS = 180000 /* a stream that says nothing but that it is there */
+    REPORT_TIMEOUT_MS = 1200000,
+    SILENCE_MAX_MS = 120000 /* of a stream: pings are silence */
 };
 
 static const provider *model_api(void) { return research_settings.openai ? &provider_openai : &provider_anthropic; }
@@ -113,17 +113,9 @@ static void take_event(sw_ctx *c, const sw_sse *sse, writing *w)
 
 static void read_events(sw_ctx *c, sw_stream *s, writing *w)
 {
-    int64_t heard_ms = sw_now(c);
     sw_sse event;
-    while (sw_sse_next(s, &event) && !model_api()->is_end(&event)) {
-        if (model_api()->is_ping(&event)) {
-            if (sw_now(c) - heard_ms > PINGS_TIMEOUT_MS)
-                sw_fail(c, "the model has only pinged for %d s", PINGS_TIMEOUT_MS / 1000);
-            continue;
-        }
-        heard_ms = sw_now(c);
-        take_event(c, &event, w);
-    }
+    while (sw_sse_next(s, &event) && !model_api()->is_end(&event))
+        if (!model_api()->is_ping(&event)) take_event(c, &event, w);
     if (!w->stopped) sw_fail(c, "the model's stream ended before its message did");
 }
 
@@ -141,7 +133,9 @@ size_t model_write(sw_ctx *c, const char *system, const char *prompt, model_sink
 {
     model_call call = {.system = system, .prompt = prompt, .schema = sw_nil(), .tokens_max = model_report_room()};
     sw_request request = model_api()->request(c, &call, true);
-    request.timeout_ms = SILENCE_TIMEOUT_MS;
+    request.timeout_ms = REPORT_TIMEOUT_MS;
+    request.silence_ms = SILENCE_MAX_MS;
+    request.ping_event = "ping";
     for (int asked = 0; asked < 2; asked++) {
         writing w = write_once(c, &request, sink, arg);
         usage_add(c, usage, usage_of_model(c, w.input_tokens, w.output_tokens));

@@ -18,21 +18,6 @@
 
 enum { VERSION = 1, FIELDS_MAX = 16, NUMBER_TEXT = 24, STATUS_LEAST = 100, STATUS_MOST = 999 };
 
-static const char *const error_names[] = {[HTTP_CALL_OK] = "",
-                                          [HTTP_CALL_BAD_URL] = "bad url",
-                                          [HTTP_CALL_BAD_HEADER] = "bad header",
-                                          [HTTP_CALL_BUSY] = "busy",
-                                          [HTTP_CALL_RESOLVE] = "resolve",
-                                          [HTTP_CALL_CONNECT] = "connect",
-                                          [HTTP_CALL_TLS] = "tls",
-                                          [HTTP_CALL_TIMEOUT] = "timeout",
-                                          [HTTP_CALL_TOO_LARGE] = "too large",
-                                          [HTTP_CALL_UNREADABLE] = "unreadable",
-                                          [HTTP_CALL_REDIRECT] = "redirect",
-                                          [HTTP_CALL_BROKEN] = "broken",
-                                          [HTTP_CALL_OTHER] = "other"};
-enum { ERROR_NAMES = sizeof error_names / sizeof error_names[0] };
-
 /* ---- Writing ---- */
 
 typedef struct fields {
@@ -75,7 +60,7 @@ static bool add_answer(arena *a, fields *to, const fact *answer)
     if (!answer) return true; /* none came */
     if (!call_answer_read(a, answer->data, &c)) return false;
     if (c.status) add_number(to, "status", (uint64_t)c.status);
-    const char *error = error_names[(int)c.error < ERROR_NAMES ? c.error : HTTP_CALL_OTHER];
+    const char *error = http_call_error_name(c.error);
     if (*error) add_text(to, "error", error);
     if (c.error != HTTP_CALL_OK && c.error_text) add_text(to, "errorText", c.error_text);
     msgpack_object body = text_value(c.body, c.body_len);
@@ -209,8 +194,8 @@ static bool body_of(arena *a, sw_value map, http_canned *to)
 static http_call_error_kind error_of(sw_value map)
 {
     const char *name = text_of(map, "error");
-    for (int i = 0; name && i < ERROR_NAMES; i++)
-        if (strcmp(name, error_names[i]) == 0) return (http_call_error_kind)i;
+    for (int i = 0; name && i < HTTP_CALL_ERROR_KINDS; i++)
+        if (strcmp(name, http_call_error_name((http_call_error_kind)i)) == 0) return (http_call_error_kind)i;
     return name ? HTTP_CALL_OTHER : HTTP_CALL_OK;
 }
 

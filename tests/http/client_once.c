@@ -153,7 +153,7 @@ static void test_timeouts(void)
             http_call *call = wire_start(&(http_call_options){.url = wire_url("/"),
                                                               .method = safe ? "GET" : "POST",
                                                               .timeout_ms = idle ? 0 : 100,
-                                                              .idle_timeout_ms = idle ? 100 : 0});
+                                                              .silence_ms = idle ? 100 : 0});
             wire_expect(call, 0);
             CHECK_INT(http_call_error(call), HTTP_CALL_TIMEOUT);
             CHECK((strstr(http_call_error_text(call), "; it may have been done") == NULL) == (safe == 1));

@@ -1,0 +1,64 @@
+/* guard: calls that may go to public addresses only. What is judged is the address that a socket is about to be
+ * connected to, behind every look-up and at every redirect: a name that is looked up again cannot change it. Such a
+ * call has a connection of its own: none is taken over that was opened without being judged. */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "http/client/special_address.h"
+#include "http/client_core.h"
+
+/* The proxy connects, and looks the name up: here is nothing to judge. */
+static bool judges(const http_call *call) { return call->public_only && !call->proxied; }
+
+bool guard_admits(http_call *call)
+{
+    if (!call->public_only || !call->proxied || call->client->options.proxy_guards) return true;
+    call_end(call, HTTP_CALL_NOT_PUBLIC,
+             call_describe(call, "only public addresses are allowed, and the proxy of the environment would choose the "
+                                 "address (--proxy-guards, if it refuses the others itself)"));
+    return false;
+}
+
+bool guard_set_up(CURL *h, const http_call *call)
+{
+    long alone = judges(call) ? 1 : 0;
+    return curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, alone) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_FORBID_REUSE, alone) == CURLE_OK;
+}
+
+static void write_address(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
+{
+    const struct sockaddr_in *four = (const void *)address;
+    const struct sockaddr_in6 *six = (const void *)address;
+    const void *bytes = address->sa_family == AF_INET6 ? (const void *)&six->sin6_addr : &four->sin_addr;
+    if (!inet_ntop(address->sa_family, bytes, out, INET6_ADDRSTRLEN)) (void)snprintf(out, INET6_ADDRSTRLEN, "?");
+}
+
+bool guard_allows(http_call *call, const struct sockaddr *address)
+{
+    if (!judges(call)) return true;
+    const char *what = special_address(address);
+    if (!what) return call->reaches_public = true;
+    call->barred = what;
+    write_address(address, call->barred_address);
+    return false;
+}
+
+bool guard_may_send(http_call *call)
+{
+    if (!judges(call) || call->reaches_public) return true;
+    call->error = HTTP_CALL_NOT_PUBLIC;
+    call->refusal = "only public addresses are allowed, and nobody has judged where this connection leads";
+    return false;
+}
+
+char *guard_refusal(const http_call *call)
+{
+    char why[200];
+    if (!judges(call) || !call->barred || call->reaches_public) return NULL;
+    (void)snprintf(why, sizeof why, "the host's address %s is %s, and only public ones are allowed",
+                   call->barred_address, call->barred);
+    return call_describe(call, why);
+}

@@ -1,0 +1,139 @@
+/* proxy: which calls go through a proxy of the environment. The variables are curl's (http_proxy, https_proxy,
+ * all_proxy, no_proxy); the decision is made here, as curl would make it, because what follows from it is not curl's:
+ * who looks up names, whose failure a failed connection is, which addresses a call may go to. curl is told it. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/client_core.h"
+
+static const char *variable(const char *lower, const char *upper)
+{
+    const char *value = getenv(lower);
+    if (!value || !*value) value = upper ? getenv(upper) : NULL;
+    return value && *value ? value : NULL;
+}
+
+/* Loopback is never reached through a proxy. */
+static char *make_no_proxy(void)
+{
+    const char *given = variable("no_proxy", "NO_PROXY");
+    size_t size = (given ? strlen(given) : 0) + 40;
+    char *text = malloc(size);
+    if (text && given && strcmp(given, "*") == 0)
+        (void)snprintf(text, size, "*");
+    else if (text)
+        (void)snprintf(text, size, "localhost,127.0.0.1,::1%s%s", given ? "," : "", given ? given : "");
+    return text;
+}
+
+bool proxies_init(http_client *c)
+{
+    bool all = variable("all_proxy", "ALL_PROXY");
+    /* curl ignores HTTP_PROXY, which a CGI client could set */
+    c->proxies_http = all || variable("http_proxy", NULL);
+    c->proxies_https = all || variable("https_proxy", "HTTPS_PROXY");
+    c->no_proxy = make_no_proxy();
+    return c->no_proxy != NULL;
+}
+
+/* ---- Hosts that are called directly ---- */
+
+typedef struct place {
+    const char *name; /* no brackets, no final dot */
+    size_t len;
+    int family; /* 0: no address */
+    unsigned char address[16];
+} place;
+
+static int address_of(const char *text, size_t len, unsigned char *out)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct in_addr four;
+    if (len == 0 || len >= sizeof copy) return 0;
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    if (inet_pton(AF_INET6, copy, out) == 1) return AF_INET6;
+    if (!inet_aton(copy, &four)) return 0; /* all spellings that curl makes one */
+    memcpy(out, &four, sizeof four);
+    return AF_INET;
+}
+
+static place place_of(const char *name, size_t len)
+{
+    if (len > 1 && name[0] == '[' && name[len - 1] == ']') name++, len -= 2;
+    if (len > 1 && name[len - 1] == '.') len--;
+    place p = {.name = name, .len = len};
+    p.family = address_of(name, len, p.address);
+    return p;
+}
+
+static bool same_bits(const unsigned char *a, const unsigned char *b, size_t bits)
+{
+    if (memcmp(a, b, bits / 8) != 0) return false;
+    return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
+}
+
+/* "192.168.0.0/16", or one address. */
+static bool block_holds(const char *entry, size_t len, const place *p)
+{
+    unsigned char first[16];
+    const char *slash = memchr(entry, '/', len);
+    size_t address_len = slash ? (size_t)(slash - entry) : len, most = p->family == AF_INET6 ? 128 : 32, bits = most;
+    if (address_len > 1 && entry[0] == '[' && entry[address_len - 1] == ']') entry++, address_len -= 2;
+    if (slash) bits = strtoul(slash + 1, NULL, 10);
+    return bits <= most && address_of(entry, address_len, first) == p->family && same_bits(first, p->address, bits);
+}
+
+/* "example.com" and ".example.com" stand for the name and all below it. */
+static bool domain_holds(const char *entry, size_t len, const place *p)
+{
+    if (len > 0 && entry[len - 1] == '.') len--;
+    if (len > 0 && entry[0] == '.') entry++, len--;
+    if (len == 0 || len > p->len || strncasecmp(p->name + p->len - len, entry, len) != 0) return false;
+    return len == p->len || p->name[p->len - len - 1] == '.';
+}
+
+static bool is_direct(const char *no_proxy, const place *p)
+{
+    if (strcmp(no_proxy, "*") == 0) return true;
+    for (const char *at = no_proxy; *at;) {
+        at += strspn(at, " ,");
+        size_t len = strcspn(at, " ,");
+        if (p->family ? block_holds(at, len, p) : domain_holds(at, len, p)) return true;
+        at += len;
+    }
+    return false;
+}
+
+bool proxy_applies(const http_client *c, const char *origin)
+{
+    if (!(origin[4] == 's' ? c->proxies_https : c->proxies_http)) return false;
+    const char *name = strstr(origin, "://") + 3;
+    place p = place_of(name, (size_t)(strrchr(name, ':') - name));
+    return !is_direct(c->no_proxy, &p);
+}
+
+bool proxy_set_up(CURL *h, const http_call *call)
+{
+    return curl_easy_setopt(h, CURLOPT_PROXY, call->proxied ? NULL : "") == CURLE_OK;
+}
+
+/* ---- What it refuses ---- */
+
+/* What may pass: the proxy's own trouble, and limits. */
+static bool may_pass(long status) { return status == 408 || status == 425 || status == 429 || status >= 500; }
+
+http_call_error_kind proxy_refusal(const http_call *call, char **text)
+{
+    char why[160];
+    long status = 0;
+    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_HTTP_CONNECTCODE, &status);
+    if (!call->proxied || call->sent || status < 100 || (status >= 200 && status < 300)) return HTTP_CALL_OK;
+    const char *hint = status == 407 ? "; it takes the user and password of the proxy's URL (https_proxy)" : "";
+    (void)snprintf(why, sizeof why, "the proxy answered %ld to CONNECT%s", status, hint);
+    *text = call_describe(call, why);
+    return may_pass(status) ? HTTP_CALL_PROXY : HTTP_CALL_PROXY_REFUSED;
+}
