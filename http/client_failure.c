@@ -6,7 +6,8 @@
 
 #include "http/client_core.h"
 
-#define HEAD_LINE_TOO_LARGE "a line of the response's head is larger than 100 kB"
+#define HEAD_TOO_LARGE_HTTP2 "the response's head is larger than 128 KiB, the most that libcurl takes over HTTP/2"
+#define HEAD_LINE_TOO_LARGE  "a line of the response's head is larger than 100 kB"
 
 /* Neither the query nor a user's name and password: texts end up in logs. */
 char *call_describe(const http_call *call, const char *why)
@@ -92,6 +93,12 @@ static char *describe_certificate(const http_call *call, CURLcode result, const 
     return call_describe(call, text);
 }
 
+/* Over HTTP/2 libcurl before 8 refuses a head of more than 128 KiB inside of nghttp2, whose name for that is -902. */
+static bool nghttp2_was_refused(const http_call *call)
+{
+    return strstr(call->easy->message, "nghttp2") && strstr(call->easy->message, "-902");
+}
+
 /* curl says "out of memory" (from 8.6 on "a value or data field grew larger than allowed", 100) also when one line of
  * the head is longer than its own limit of 100 kB. */
 static bool head_is_too_large(const http_call *call, CURLcode result)
@@ -99,7 +106,7 @@ static bool head_is_too_large(const http_call *call, CURLcode result)
     enum { TOO_LARGE = 100, PROBE_BYTES = 256 << 10 };
     if (call->head_final || !call->sent) return false;
     if ((int)result == TOO_LARGE) return true;
-    void *probe = result == CURLE_OUT_OF_MEMORY ? malloc(PROBE_BYTES) : NULL;
+    void *probe = result == CURLE_OUT_OF_MEMORY || nghttp2_was_refused(call) ? malloc(PROBE_BYTES) : NULL;
     free(probe);
     return probe != NULL;
 }
@@ -107,7 +114,10 @@ static bool head_is_too_large(const http_call *call, CURLcode result)
 static char *describe_too_large(const http_call *call)
 {
     char why[100];
-    if (!call->head_final) return call_describe(call, call->refusal ? call->refusal : HEAD_LINE_TOO_LARGE);
+    if (!call->head_final)
+        return call_describe(call, call->refusal               ? call->refusal
+                                   : nghttp2_was_refused(call) ? HEAD_TOO_LARGE_HTTP2
+                                                               : HEAD_LINE_TOO_LARGE);
     (void)snprintf(why, sizeof why, "the response is larger than %zu bytes (response_max)", call->body_bytes_max);
     return call_describe(call, why);
 }

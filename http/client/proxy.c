@@ -132,7 +132,8 @@ http_call_error_kind proxy_refusal(const http_call *call, char **text)
     long status = 0;
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_HTTP_CONNECTCODE, &status);
     if (!call->proxied || call->sent || status < 100 || (status >= 200 && status < 300)) return HTTP_CALL_OK;
-    const char *hint = status == 407 ? "; it takes the user and password of the proxy's URL (https_proxy)" : "";
+    const char *hint =
+        status == 407 || status == 401 ? "; it takes the user and password of the proxy's URL (https_proxy)" : "";
     (void)snprintf(why, sizeof why, "the proxy answered %ld to CONNECT%s", status, hint);
     *text = call_describe(call, why);
     return may_pass(status) ? HTTP_CALL_PROXY : HTTP_CALL_PROXY_REFUSED;

@@ -139,12 +139,12 @@ test('a handshake that breaks is tried again', async () => {
 // ---- Heads, alike over HTTP/1.1 and HTTP/2 ----
 
 const heads = {
-  '/line': [(res) => res.setHeader('x-long', 'x'.repeat(200_000)), /\/line: .*head/],
-  '/lines': [(res) => { for (let i = 0; i < 400; i++) res.setHeader(`x-many-${i}`, 'x'.repeat(1000)); }, /\/lines: .*head/],
+  '/line': (res) => res.setHeader('x-long', 'x'.repeat(200_000)),
+  '/lines': (res) => { for (let i = 0; i < 400; i++) res.setHeader(`x-many-${i}`, 'x'.repeat(1000)); },
 };
 
 for (const version of ['1.1', '2.0']) {
-  for (const [place, [make, why]] of Object.entries(heads)) {
+  for (const [place, make] of Object.entries(heads)) {
     test(`a head that is too large, HTTP/${version} ${place}`, async () => {
       const answer = (req, res) => {
         assert.equal(req.httpVersion, version);
@@ -154,7 +154,15 @@ for (const version of ['1.1', '2.0']) {
       const options = { ...certificate('good'), maxSendHeaderBlockLength: 1 << 20 };
       const server = await listen(version === '2.0' ? createSecureServer(options, answer) : createTlsServer(options, answer));
       try {
-        await expectFailure({ url: `https://localhost:${server.port}${place}?key=s3cret` }, 1, why);
+        const request = { url: `https://localhost:${server.port}${place}?key=s3cret` };
+        if (version === '2.0' && place === '/line') {
+          // nghttp2 takes it for a broken connection and says no more; curl makes a request of GET again by itself
+          const { status, body } = await call(request);
+          assert.equal(status, 500);
+          assert.equal(body.attempts, 1 + RETRIES);
+          return;
+        }
+        await expectFailure(request, 1, new RegExp(`GET https://localhost:${server.port}${place}: .*head is larger than (100 kB|128 KiB|256 KiB)`));
         assert.equal(server.seen.requests, 1);
       } finally {
         server.close();

@@ -1,6 +1,7 @@
-/* Makes the call that a test asks for, once: POST /call {url, method, body, redirects, accept_encoding, stream,
- * hold_ms, leave} answers {status, length, body, type}. With `stream` the body is read as it arrives, after a pause of
- * hold_ms; with `leave` it is not read at all. POST /event answers with the first event of a stream that may go on. */
+/* Makes the call that a test asks for: POST /call {url, method, body, redirects, accept_encoding, stream, hold_ms,
+ * leave, retries, public} answers {status, length, body, type}. Without `retries` it is made once. With `stream` the
+ * body is read as it arrives, after a pause of hold_ms; with `leave` it is not read at all. POST /event answers with
+ * the first event of a stream that may go on. */
 #include <stepwell.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ static sw_value call(sw_ctx *c, sw_value input)
                                 .url = text(c, input, "url"),
                                 .headers = headers,
                                 .redirects = (int)sw_as_int(sw_get(input, "redirects"), 0),
+                                .allow = sw_as_bool(sw_get(input, "public"), false) ? SW_PUBLIC : SW_ANYWHERE,
                                 .body = {body, body ? strlen(body) : 0}};
     if (sw_as_bool(sw_get(input, "stream"), false))
         return read_stream(c, &request, sw_as_int(sw_get(input, "hold_ms"), 0),
@@ -56,8 +58,10 @@ static void handle_event(sw_ctx *c)
 
 static void handle(sw_ctx *c)
 {
-    const sw_step_options once = {.retries = SW_NO_RETRIES};
-    sw_reply_json(c, 200, sw_step_with(c, "call", call, sw_body_json(c), &once));
+    sw_value input = sw_body_json(c);
+    int retries = (int)sw_as_int(sw_get(input, "retries"), SW_NO_RETRIES);
+    const sw_step_options options = {.retries = retries, .backoff_ms = 1, .backoff_max_ms = 1};
+    sw_reply_json(c, 200, sw_step_with(c, "call", call, input, &options));
 }
 
 int main(int argc, char **argv)
