@@ -41,11 +41,28 @@ sw_value findings_digest(sw_ctx *c, const findings *f)
     return digest;
 }
 
+static bool is_among(sw_value queries, sw_value query)
+{
+    for (size_t i = 0; i < sw_len(queries); i++)
+        if (sw_equal(sw_get(sw_at(queries, i), "query"), query)) return true;
+    return false;
+}
+
+/* A model's query as a search service takes it; nil: it is no query, or was asked already. */
+static sw_value usable_query(sw_ctx *c, sw_value asked, sw_value query)
+{
+    if (question_is_blank(query)) return sw_nil();
+    query = question_cut(c, query, QUERY_CHARACTERS_MAX);
+    return is_among(asked, query) ? sw_nil() : query;
+}
+
 sw_value findings_begin_level(sw_ctx *c, findings *f, sw_value queries, int64_t depth)
 {
     sw_value named = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(queries); i++) {
-        sw_value id = sw_strf(c, "%lld.%zu", (long long)depth, i + 1), query = sw_get(sw_at(queries, i), "query"),
+        sw_value query = usable_query(c, f->queries, sw_get(sw_at(queries, i), "query"));
+        if (sw_is_nil(query)) continue;
+        sw_value id = sw_strf(c, "%lld.%zu", (long long)depth, sw_len(named) + 1),
                  reasoning = sw_get(sw_at(queries, i), "reasoning");
         sw_push(c, &named, sw_map(c, "id", id, "query", query, "reasoning", reasoning, NULL));
         sw_push(c, &f->queries,
@@ -123,18 +140,11 @@ static void add_answer(sw_ctx *c, findings *f, sw_value query, sw_value own, sw_
 
 /* ---- What to ask next ---- */
 
-static bool is_among(sw_value queries, sw_value query)
-{
-    for (size_t i = 0; i < sw_len(queries); i++)
-        if (sw_equal(sw_get(sw_at(queries, i), "query"), query)) return true;
-    return false;
-}
-
 static void add_follow_ups(sw_ctx *c, const findings *f, sw_value *next, sw_value follow_ups, int64_t most)
 {
     for (size_t i = 0; i < sw_len(follow_ups) && (int64_t)i < most && sw_len(*next) < LEVEL_QUERIES_MAX; i++) {
-        sw_value query = question_cut(c, sw_get(sw_at(follow_ups, i), "query"), QUERY_CHARACTERS_MAX);
-        if (is_among(f->queries, query) || is_among(*next, query)) continue;
+        sw_value query = usable_query(c, f->queries, sw_get(sw_at(follow_ups, i), "query"));
+        if (sw_is_nil(query) || is_among(*next, query)) continue;
         sw_push(c, next, sw_map(c, "query", query, "reasoning", sw_get(sw_at(follow_ups, i), "reasoning"), NULL));
     }
 }

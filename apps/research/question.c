@@ -101,7 +101,7 @@ static bool is_utf8(sw_ctx *c, sw_value words)
     return sw_equal(sw_json_parse(c, json.data, json.len), words);
 }
 
-static bool is_blank(sw_value words)
+bool question_is_blank(sw_value words)
 {
     size_t i = 0;
     while (i < sw_len(words) && strchr(" \t\r\n", words.via.str.ptr[i])) i++;
@@ -112,7 +112,7 @@ static bool is_blank(sw_value words)
 static const char *text_wrong(sw_ctx *c, const char *name, sw_value words, int64_t most)
 {
     if (words.type != MSGPACK_OBJECT_STR) return sw_printf(c, "%s must be text", name);
-    if (is_blank(words)) return sw_printf(c, "%s is empty", name);
+    if (question_is_blank(words)) return sw_printf(c, "%s is empty", name);
     if (!is_utf8(c, words)) return sw_printf(c, "%s is not UTF-8", name);
     if (characters(words) > most) return sw_printf(c, "%s is longer than %lld characters", name, (long long)most);
     return NULL;
@@ -122,7 +122,8 @@ static void read_topic(sw_ctx *c, question *q)
 {
     q->topic = given(c, q, "topic");
     const char *wrong = text_wrong(c, "topic", q->topic, TOPIC_CHARACTERS_MAX);
-    if (sw_is_nil(q->topic) || (q->topic.type == MSGPACK_OBJECT_STR && is_blank(q->topic))) wrong = "topic is missing";
+    if (sw_is_nil(q->topic) || (q->topic.type == MSGPACK_OBJECT_STR && question_is_blank(q->topic)))
+        wrong = "topic is missing";
     if (wrong) object(q, wrong);
 }
 

@@ -150,6 +150,8 @@ static const char *report_prompt(sw_ctx *c, sw_value input, material *m)
     prompt_line(&p, "Today", step_text(c, input, "today"));
     prompt_line(&p, "Topic", step_text(c, input, "topic"));
     prompt_line(&p, "What the author answered when asked about it", sw_json(c, sw_get(input, "clarifications")).data);
+    if (sw_len(m->learnings) == 0)
+        prompt_say(&p, "\nThere are no findings: say so, in a few sentences, and how one might ask instead.\n");
     say_findings(&p, m);
     say_titles(&p, m);
     return sw_text_str(&p.text);

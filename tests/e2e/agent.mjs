@@ -17,7 +17,7 @@ export async function freePort() {
 }
 
 // A proxy between the agent and its simulator: keeps what was asked and answered, and may hold a request back:
-// `hold(request)` is awaited before it is passed on.
+// `hold(request)` is awaited before it is passed on, and may give the answer itself, as a value.
 export async function startTap(target, hold = async () => {}) {
   const seen = [];
   const server = createHttpServer(async (req, res) => {
@@ -26,7 +26,8 @@ export async function startTap(target, hold = async () => {}) {
     const asked = { path: req.url, headers: req.headers, text: Buffer.concat(pieces).toString() };
     asked.body = asked.text ? JSON.parse(asked.text) : null;
     seen.push(asked);
-    await hold(asked, seen);
+    const given = await hold(asked, seen);
+    if (given) return res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(given));
     const answer = await fetch(target + req.url, { method: req.method, headers: { ...passed(req.headers) }, body: asked.text || undefined });
     const bytes = await answer.arrayBuffer().catch(() => null);
     if (!bytes) return res.destroy(); // it was cut

@@ -119,6 +119,27 @@ test('a query is read as soon as its own search is there', { timeout: 60000 }, a
   assert.equal(body.learnings[0].query, 'slow search', 'findings come in the order of queries');
 });
 
+test('a search that finds nothing is told, and a report without findings says so', async (t) => {
+  const agent = await startAgent([], [], { hold: async (asked) => asked.path === '/search' && { requestId: 'r', results: [] } });
+  t.after(() => agent.stop());
+  const frames = await framesOf(await fetch(agent.url + researchPath({ topic: 'Nothing', depth: 3, breadth: 2 }), { headers: { Accept: 'text/event-stream' } }));
+  const nothing = frames.filter(([event, d]) => event === 'inngest.stream' && d.data.type === 'nothing').map(([, d]) => d.data);
+  assert.deepEqual(nothing.map((n) => [n.id, n.why]).sort(), [['1.1', 'found'], ['1.2', 'found']]);
+  const body = JSON.parse(frames.at(-1)[1].response.body);
+  assert.deepEqual([body.sources, body.learnings, body.insights], [[], [], { used: 0, of: 0 }]);
+  assert.match(promptOf(agent.seen.find(isReport)), /There are no findings: say so/);
+  assert.match(body.report, /## References\n\nThe report cites no source\./);
+});
+
+test('queries that are blank, long or asked already are not searched for', async (t) => {
+  const queries = [' ', 'first', 'x'.repeat(500), 'first'].map((query) => ({ query, reasoning: 'r', angle: 'a' }));
+  const answer = { content: [{ type: 'text', text: JSON.stringify({ queries }) }], stop_reason: 'end_turn', usage: { input_tokens: 1, output_tokens: 1 } };
+  const agent = await startAgent([], [], { hold: async (asked) => promptOf(asked).startsWith('Write 4 web search queries') && answer });
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Queries', depth: 1, breadth: 4 });
+  assert.deepEqual(body.queries.map((q) => [q.id, q.query]), [['1.1', 'first'], ['1.2', 'x'.repeat(400)]]);
+});
+
 test('deeper levels see what was found before, all prompts today\'s date', async (t) => {
   const agent = await startAgent([], [], { hold: true });
   t.after(() => agent.stop());
