@@ -27,7 +27,7 @@ prove() { # NAME FLAG...
   sed -n '1s/^/# /p' "$dir/page"
 }
 research=$1
-echo 1..4
+echo 1..5
 prove "questions" --prove 'GET /api/research/clarify?topic=Tides'
 prove "a stream, with steps that fail on purpose" --prove 'GET /api/research?topic=Tides&depth=2&breadth=2&failureRate=0.3' \
   -H 'Accept: text/event-stream' --prove-points 150 --record "$dir/calls.jsonl"
@@ -36,9 +36,9 @@ prove "the same from a recording" --prove 'GET /api/research?topic=Tides&depth=2
   --replay "$dir/calls.jsonl"
 # Each step is refused 26 times before it is answered. The pauses between, which nobody waits for here, are 0.25 s and more, then
 # twice as much each time up to half a minute and more: ten minutes at the least.
-python3 - "$dir/calls.jsonl" >"$dir/outage.jsonl" <<'END'
+cat >"$dir/outage.py" <<'END'
 import json, sys
-done = set()
+times, done = int(sys.argv[2]), set()
 for line in open(sys.argv[1], encoding="utf-8"):
     call = json.loads(line)
     if "step" not in call:
@@ -47,9 +47,19 @@ for line in open(sys.argv[1], encoding="utf-8"):
         done.add(call["path"])
         refused = {**call, "status": 503, "responseHeaders": [], "body": "overloaded"}
         refused.pop("body64", None)
-        for attempt in range(1, 27):
+        for attempt in range(1, times + 1):
             print(json.dumps({**refused, "attempt": attempt}))
-        print(json.dumps({**call, "attempt": 27}))
+        print(json.dumps({**call, "attempt": times + 1}))
 END
+python3 "$dir/outage.py" "$dir/calls.jsonl" 26 >"$dir/outage.jsonl"
 prove "services that are down for ten minutes before each step" --prove 'GET /api/research?topic=Tides&depth=2&breadth=2&failureRate=0' \
   --prove-points 10 --replay "$dir/outage.jsonl"
+python3 "$dir/outage.py" "$dir/calls.jsonl" 41 >"$dir/outage.jsonl"
+"$research" --prove 'GET /api/research?topic=Tides&depth=2&breadth=2&failureRate=0' --prove-points 1 --replay "$dir/outage.jsonl" \
+  >"$dir/page" 2>"$dir/said"
+if grep -q 'is to stop (exhausted): step "generate-queries" has used its retries (41 attempts)' "$dir/said"; then
+  echo "ok 5 - a service that is down for longer stops the research"
+else
+  echo "not ok 5 - a service that is down for longer stops the research"
+  sed 's/^/# /' "$dir/page" "$dir/said"
+fi
