@@ -56,6 +56,7 @@ void conn_close(http_conn *c)
 {
     http_server *s = c->server;
     conn_ending ending = conn_ending_of(&c->state, s->stopping && s->leaving);
+    bool missed = ending != ENDING_PASSED && conn_missed(c);
     if (ending == ENDING_RESET) (void)conn_reset_on_close(c, true); /* a client may count no bytes */
     if (ending != ENDING_PASSED && conn_kept(c)) conn_end_kept(c, ending);
     c->keep_key = 0; /* whoever has it, it is not this process */
@@ -71,7 +72,9 @@ void conn_close(http_conn *c)
     bool keeps = BUG(KEEP_DESCRIPTOR) && exchange_is_open(&c->exchange);
     if (c->fd >= 0 && !keeps) close(c->fd); /* else it moves to another server */
     c->fd = -1;
+    c->has_note = false;
     tell_gone(c);
+    if (missed) s->options.on_missed(s->options.arg, c->note);
 }
 
 /* What waits to be sent is thrown away: behind a gap it would be taken for something else. */
@@ -86,6 +89,12 @@ void conn_cut(http_conn *c)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
+/* A client that has sent more than is read now, and then ended: that is not read before its request is answered. */
+static bool may_see_end(const http_conn *c)
+{
+    return c->state.life == LIFE_ANSWERING && conn_may_read(&c->state) && !c->end_seen;
+}
+
 /* Without anything to read or write, priority events keep the descriptor watched: the kernel reports errors with them.
  */
 static void poll_arm(http_conn *c)
@@ -95,7 +104,8 @@ static void poll_arm(http_conn *c)
                     : c->state.life == LIFE_ANSWERING ? c->bytes.end < c->bytes_cap
                                                       : true;
     if (has_room && conn_may_read(&c->state)) events |= UV_READABLE;
-    if (has_room && conn_may_hang_up(&c->state)) events |= UV_DISCONNECT;
+    if (!has_room && may_see_end(c)) events |= UV_DISCONNECT;
+    if ((has_room || c->state.life == LIFE_ANSWERING) && conn_may_hang_up(&c->state)) events |= UV_DISCONNECT;
     if (c->state.output == OUTPUT_BLOCKED) events |= UV_WRITABLE;
     if (events == 0) events = UV_PRIORITIZED;
     if (events == c->armed) return;
@@ -175,7 +185,8 @@ static void hand_out(http_conn *c)
     x->request.http11 = c->parser.http11;
     x->user = NULL;
     x->policy = (http_policy){NULL, 0};
-    x->on_gone = x->on_writable = NULL;
+    x->on_gone = x->on_writable = x->on_half_closed = NULL;
+    c->end_seen = c->has_note = false;
     x->gone_told = x->starved = false;
     x->queue_max = s->options.write_queue_bytes_max;
     x->is_head = c->parser.method.len == 4 && memcmp(c->parser.method.data, "HEAD", 4) == 0;
@@ -275,10 +286,14 @@ void conn_run(http_conn *c)
 /* The client has sent its last byte. That may be a half-close (it still reads) or all it will ever do: only writing
  * tells. So while an answer is awaited, an interim reply that every client must skip is sent; a client that is gone
  * answers it with a reset, and the exchange learns of that. */
-static void on_eof(http_conn *c)
+static void on_half_closed(http_conn *c)
 {
-    conn_move(&c->state, EVENT_END_OF_INPUT);
-    if (c->state.life != LIFE_ANSWERING || c->state.exchange != EXCHANGE_OPEN || !c->parser.http11) return;
+    http_exchange *x = &c->exchange;
+    if (c->state.life != LIFE_ANSWERING || c->state.exchange != EXCHANGE_OPEN) return;
+    if (!c->parser.http11) {
+        if (x->on_half_closed) x->on_half_closed(x);
+        return;
+    }
     if (c->state.output == OUTPUT_SKIPPING) return; /* it stands in the middle of the reply */
     struct iovec probe = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
     conn_send(c, &probe, 1);
@@ -307,7 +322,8 @@ static void read_some(http_conn *c)
         c->bytes.end += (size_t)n;
         if (request_parser_in_body(&c->parser)) note_body(c, (size_t)n);
     } else if (n == 0) {
-        on_eof(c);
+        conn_move(&c->state, EVENT_END_OF_INPUT);
+        on_half_closed(c);
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         conn_cut(c);
     }
@@ -327,6 +343,10 @@ static void note_events(http_conn *c, int events)
      * could not take into account. */
     if ((events & UV_DISCONNECT) && conn_may_hang_up(&c->state) && !conn_release(c))
         conn_move(&c->state, EVENT_HANG_UP);
+    if ((events & UV_DISCONNECT) && may_see_end(c)) {
+        c->end_seen = true;
+        on_half_closed(c);
+    }
     if ((events & UV_READABLE) && conn_may_read(&c->state)) read_some(c);
 }
 

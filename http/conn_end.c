@@ -11,7 +11,20 @@ bool conn_reset_on_close(const http_conn *c, bool on)
 }
 
 /* The end of the process, and what it lives in, may follow at once. */
-bool conn_must_be_acked(const http_conn *c) { return c->server->draining && position_unacked(c->fd) > 0; }
+bool conn_must_be_acked(const http_conn *c)
+{
+    return (c->server->draining || c->has_note) && position_unacked(c->fd) > 0;
+}
+
+/* A client that closes its side after a reply acknowledges the reply with that, or before. */
+bool conn_missed(const http_conn *c)
+{
+    enum { OWN_FIN = 1 };
+    char byte;
+    if (!c->has_note || c->note_failed) return c->has_note;
+    bool has_ended = c->state.input == INPUT_ENDED || recv(c->fd, &byte, 1, MSG_PEEK) == 0;
+    return has_ended && position_unacked(c->fd) > OWN_FIN;
+}
 
 void conn_linger(http_conn *c)
 {

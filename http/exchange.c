@@ -47,6 +47,21 @@ void http_exchange_on_gone(http_exchange *x, void (*fn)(http_exchange *x))
     if (fn && !x->gone_told && conn_is_closed(&c->state)) server_ready(c); /* it is gone already: told soon */
 }
 
+void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x))
+{
+    assert(exchange_is_open(x));
+    x->on_half_closed = fn;
+}
+
+void http_exchange_note(http_exchange *x, const uint8_t note[HTTP_NOTE_BYTES])
+{
+    http_conn *c = conn_of(x);
+    assert(exchange_is_open(x) && c->server->options.on_missed);
+    memcpy(c->note, note, HTTP_NOTE_BYTES);
+    c->has_note = true;
+    c->note_failed = conn_is_over(&c->state);
+}
+
 bool http_exchange_gone(const http_exchange *x)
 {
     assert(exchange_is_open(x));

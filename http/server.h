@@ -52,6 +52,8 @@ typedef struct http_request {
 
 struct http_kept_reply;
 
+enum { HTTP_NOTE_BYTES = 16 };
+
 typedef struct http_server_options {
     size_t head_bytes_max;        /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
     size_t headers_max;           /* count; 0: 100. More: 431 */
@@ -90,6 +92,9 @@ typedef struct http_server_options {
     /* After http_server_leave: a connection between two requests, for the next process. `fd` and `bytes`, what was read
      * of a request, are borrowed. False: not taken; it is closed as in a drain. */
     bool (*on_leave)(void *arg, int fd, const char *bytes, size_t len);
+    /* The reply to an exchange that had a note, see http_exchange_note: its client had gone before the reply came. At
+     * most once, after the exchange has ended. NULL: nobody gives notes. */
+    void (*on_missed)(void *arg, const uint8_t note[HTTP_NOTE_BYTES]);
     void *arg;
 } http_server_options;
 
@@ -131,6 +136,13 @@ void http_exchange_policy(http_exchange *x, http_policy policy);
  * the exchange as usual: writes to it go nowhere. NULL: none. */
 void http_exchange_on_gone(http_exchange *x, void (*fn)(http_exchange *x));
 bool http_exchange_gone(const http_exchange *x);
+/* Called once if the client has sent its last byte before the reply begins, and there is no way to learn whether it has
+ * gone or reads on: it speaks HTTP/1.0, which has no interim replies. NULL: none. */
+void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x));
+/* Before the reply, or the end of a streamed one: if the client turns out to have gone before that came, on_missed gets
+ * this note. It has, when it has closed its side and does not acknowledge the reply, or has reset the connection before
+ * the reply could be sent. */
+void http_exchange_note(http_exchange *x, const uint8_t note[HTTP_NOTE_BYTES]);
 
 /* A field name and value that may be sent: token characters; no CR, LF, NUL or other controls except tab. */
 bool http_header_valid(const char *name, const char *value);

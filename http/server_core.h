@@ -53,6 +53,7 @@ struct http_exchange {
     http_policy policy;
     void (*on_gone)(http_exchange *x);
     void (*on_writable)(http_exchange *x);
+    void (*on_half_closed)(http_exchange *x);
     bool gone_told;               /* on_gone was called */
     size_t queue_max;             /* unsent bytes above which it is not writable */
     bool starved;                 /* was told it is not writable: on_writable is due */
@@ -79,7 +80,11 @@ struct http_conn {
     bool touched;       /* there was progress: the running wait begins anew */
     bool has_displaced; /* `displaced` belongs at bytes.at: the zero behind the body overwrote it */
     char displaced;
-    bool is_extra; /* over connections_max: only there to be told so */
+    bool end_seen;                 /* the client's FIN, behind bytes for which there is no room */
+    bool has_note;                 /* the last reply has one, until the next request */
+    bool note_failed;              /* and could not be sent */
+    uint8_t note[HTTP_NOTE_BYTES]; /* the owner's */
+    bool is_extra;                 /* over connections_max: only there to be told so */
     bool peer_loopback;
     bool ends_by_fin;  /* the reply's end is the connection's: until it is whole, closing resets, also by the kernel */
     size_t unacked;    /* LINGERING: bytes that the client had not acknowledged when it was looked at last */
@@ -208,7 +213,8 @@ bool conn_reset_on_close(const http_conn *c, bool on);       /* or the usual FIN
  * resets it and may take the reply away from a client that is still sending. */
 void conn_linger(http_conn *c);
 bool conn_still_acks(http_conn *c);          /* LINGERING: the client takes its last reply slowly, and gets more time */
-bool conn_must_be_acked(const http_conn *c); /* in a drain: before it is closed */
+bool conn_must_be_acked(const http_conn *c); /* before it is closed: in a drain, or for the sake of a note */
+bool conn_missed(const http_conn *c);        /* its client had gone before a reply with a note came */
 bool conn_busy(const http_conn *c);          /* see http_server_busy */
 
 /* conn_out.c */
