@@ -9,7 +9,6 @@
 #include "runtime/pool.h"
 #include "runtime/presence.h"
 #include "runtime/suspects.h"
-#include "runtime/ties.h"
 #include "storage/backend.h"
 
 static bool open_store(sw_app *app, backend *journal, char *error, size_t error_size)
@@ -65,7 +64,6 @@ bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *opt
 
 void by_hand_drain(sw_app *app)
 {
-    if (app->ties) ties_leaving(app->ties);
     for (unsigned i = 0; i < app->loop_count; i++) loop_drain(&app->loops[i], LOOP_STOPPED);
 }
 

@@ -170,6 +170,8 @@ static void on_committed(void *arg, store_segment *list)
     }
 }
 
+static void on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES]) { waiter_missed(&((sw_loop *)arg)->home, note); }
+
 static void on_store_change(void *arg)
 {
     sw_loop *l = arg;
@@ -218,6 +220,7 @@ static void begin_drain(sw_loop *l)
     else
         http_server_drain(l->server);
     drain_runs(l);
+    slot_recover_no_more(&l->home);
     l->drain_timer = (struct timer){.fn = on_drain_over, .arg = l};
     (void)timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms);
 }
@@ -328,6 +331,7 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .on_release = keep_on_release,
                               .on_ended = keep_on_ended,
                               .on_leave = keep_on_leave,
+                              .on_missed = on_missed,
                               .arg = l};
     return http_server_start(&l->uv, fd, &so, error, error_size);
 }

@@ -59,6 +59,7 @@ struct run {
     bool attempted;          /* a step's attempt has begun since it is in memory: something may have been done */
     bool waits_long;      /* it waits, or has waited, for longer than --redirect-after: request clients are sent on */
     bool has_waited;      /* resumed: it had waited for so long in an earlier execution */
+    bool was_released;    /* resumed: it had been stopped, and was let go on */
     clock_alarm park_due; /* when it is loaded again, if it parks */
     entry_ended outcome;  /* once it has a response */
     const char *outcome_error;   /* "" unless it failed */

@@ -27,6 +27,7 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
     run *r = arg;
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
     if (waits && e->due_ms - e->at_ms > r->task.home->opt->redirect_after_ms) r->has_waited = true;
+    if (e->kind == ENTRY_RELEASED) r->was_released = true;
     if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->task.home->arenas);
     if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
 }
@@ -98,10 +99,10 @@ static const char *header_of(const run *r, const char *name)
 }
 
 /* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
- * an Idempotency-Key asks again. */
+ * an Idempotency-Key asks again. While it was stopped its clients were sent on, and whoever released it wants it. */
 static bool may_be_sent_on(const run *r)
 {
-    return r->has_waited || header_of(r, "prefer") || header_of(r, "idempotency-key");
+    return r->has_waited || r->was_released || header_of(r, "prefer") || header_of(r, "idempotency-key");
 }
 
 static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }

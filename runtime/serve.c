@@ -19,7 +19,6 @@
 #include "runtime/loop.h"
 #include "runtime/notify.h"
 #include "runtime/occupant.h"
-#include "runtime/ties.h"
 
 enum { KEPT_WAIT_MS = 10000 /* for what the supervisor has: longer is none of this version */ };
 
@@ -123,7 +122,6 @@ static void drain(serving *s, loop_end end)
     notify_send(&s->notify, "STOPPING=1\nSTATUS=draining");
     blocked_watch_stop(s->blocked); /* loops end one by one from now on */
     s->blocked = NULL;
-    if (s->app->ties) ties_leaving(s->app->ties);
     for (unsigned i = 0; i < s->started; i++) loop_drain(&s->app->loops[i], end);
 }
 

@@ -86,11 +86,16 @@ slot *slot_add(home *h, const run_id *id)
 
 void slot_remove(home *h, slot *s)
 {
+    if (h->app->ties) ties_settle(h->app->ties, &s->id);
+    slot_forget(h, s);
+}
+
+void slot_forget(home *h, slot *s)
+{
     slot_table *t = &h->slots;
     assert(!s->waiters && !s->run);
     slot_post(h, s, SLOT_ON_GONE);
     timers_stop(&h->timers, &s->due);
-    if (h->app->ties) ties_settle(h->app->ties, &s->id);
     if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
     letter_free_all(&s->letters);
     slot **at = bucket(t, &s->id);
@@ -239,6 +244,16 @@ static bool is_answered_from_journal(const home *h, const slot *s, waiter_kind k
     return s->state == SLOT_STOPPED && kind == WAITER_OUTPUT && s->stop == STOP_EXHAUSTED && slot_refuses(h, s);
 }
 
+/* A drain has dismissed all who asked for it. */
+static void leave_unknown(home *h, slot *s)
+{
+    if (s->state != SLOT_UNKNOWN) return;
+    if (s->tie == TIE_NONE)
+        slot_remove(h, s);
+    else
+        slot_forget(h, s);
+}
+
 void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish *asked)
 {
     const waiter_wish *wish = &asked->answer;
@@ -250,6 +265,7 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish
             problem_reply(x, 503, "out of memory", "5");
         return;
     }
+    if (waiter_asks(asked)) slot_client_back(h, id);
     if (s->run) {
         waiter_attach(h, &s->run->waiters, asked, x, id);
         run_touch(s->run);
@@ -258,7 +274,7 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish
     waiter_attach(h, &s->waiters, asked, x, id);
     if (h->draining) { /* nothing is loaded any more: the next process has it */
         waiter_dismiss(&s->waiters);
-        if (s->state == SLOT_UNKNOWN) slot_remove(h, s);
+        leave_unknown(h, s);
     } else if (is_answered_from_journal(h, s, wish->kind)) {
         slot_wake(h, s);
     } else if (s->state == SLOT_STOPPED) {

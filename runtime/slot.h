@@ -71,7 +71,8 @@ typedef struct slot_table {
     size_t due_count;                 /* in `due` */
     size_t loading;
     uint64_t stopped; /* slots with `stop`; counter_add */
-    bool recovered;   /* the live table has been read */
+    bool recovered;   /* the live table has been read, or a drain leaves the rest of it to the next process */
+    bool all_found;   /* it has been read to its end */
     bool letters_read;
     uint8_t letter_last[LETTER_KEY_BYTES + 1]; /* key of the last one that recovery has read, and a zero byte */
     run_id scanned;                            /* the last row that recovery has read */
@@ -88,7 +89,8 @@ void slot_table_free(slot_table *t);
 
 slot *slot_find(const slot_table *t, const run_id *id);
 slot *slot_add(struct home *h, const run_id *id); /* NULL: out of memory. Not yet in it */
-void slot_remove(struct home *h, slot *s);        /* without waiters; frees it */
+void slot_remove(struct home *h, slot *s);        /* its run has ended; without waiters; frees it */
+void slot_forget(struct home *h, slot *s);        /* the run may go on elsewhere; likewise */
 
 /* Something has happened to it: its state, its queue and its place of --runs-max follow. */
 void slot_post(struct home *h, slot *s, slot_event event);
@@ -129,8 +131,11 @@ void slot_deny_release(struct home *h, slot *s, const char *why);
 void slot_end_if_alone(struct home *h, slot *s);
 /* A client of the run has gone away. */
 void slot_client_gone(struct home *h, const run_id *id);
-/* A client of the run was sent on, and knows its URL. */
-void slot_client_sent_on(struct home *h, const run_id *id);
+/* A client of the run is about to be sent on, and will know its URL: the run goes on alone from now on. `shown`: its
+ * request, which is in the journal, says that it may be. True: it was tied until now. */
+bool slot_client_sent_on(struct home *h, const run_id *id, bool shown);
+/* That client, the only one that the run was tied to, had gone before. */
+void slot_client_missed(struct home *h, const run_id *id);
 /* The connection of one who waits for its answer has come from a former process; it need not be open any more. */
 void slot_client_back(struct home *h, const run_id *id);
 /* The connection of one who waited for its answer was left to this process, and has ended before it got here. */
@@ -147,5 +152,7 @@ void slots_leave_ties(struct home *h);
 
 /* Reads the live table and makes a slot of each row of this loop. What fails is tried again. */
 void slot_recover(struct home *h);
+/* The loop drains: what could not be read is not tried again, but left to the next process. */
+void slot_recover_no_more(struct home *h);
 
 #endif

@@ -28,8 +28,9 @@ bool slot_hold(struct home *h, slot *s);
 /* It is being loaded: its journal is read now. */
 void slot_load(struct home *h, slot *s);
 
-/* The process before was killed: which of its runs may be tied to clients, their slots have to tell the next one. */
-bool slot_ties_unknown(const struct home *h);
+/* Whoever wants the run to go on has its URL, or is an operator: clients that go away end it no longer, in the next
+ * process either. `shown`: its journal says so. */
+void slot_let_alone(struct home *h, slot *s, bool shown);
 
 static inline bool slot_is_loading(const slot *s)
 {

@@ -114,7 +114,7 @@ static void stop(home *h, slot *s, const stop_cause *why)
     slot_post(h, s, SLOT_ON_STOPPED);
     s->stop = why->reason;
     s->judged = true;
-    s->tie = TIE_NONE; /* whoever releases it wants it, also when its clients are gone */
+    if (!s->held_back) slot_let_alone(h, s, false); /* its clients are sent on */
     s->unfinished = true;
     if (news) {
         s->tries = 0;
@@ -278,19 +278,24 @@ void slot_load_due(home *h)
 
 static void scan(home *h);
 
-static void on_scan_due(struct timer *t)
+void slot_recover_no_more(home *h)
 {
-    home *h = t->arg;
-    if (h->draining)
-        h->slots.recovered = true; /* whoever comes next reads the rest */
-    else
-        scan(h);
+    slot_table *t = &h->slots;
+    if (!t->scan.place) return;
+    timers_stop(&h->timers, &t->scan);
+    t->recovered = true;
 }
+
+static void on_scan_due(struct timer *t) { scan(t->arg); }
 
 /* Without these rows their runs would wait for the next start. */
 static void scan_again(home *h, const char *why)
 {
     slot_table *t = &h->slots;
+    if (h->draining) {
+        t->recovered = true;
+        return;
+    }
     int64_t pause = (int64_t)SCAN_FIRST_MS << t->scan_tries;
     if (pause < SCAN_MOST_MS)
         t->scan_tries++;
@@ -299,7 +304,7 @@ static void scan_again(home *h, const char *why)
     log_line(LOG_ERROR, NULL, "unfinished runs cannot be read yet, which is tried again in %lld ms: %s",
              (long long)pause, why);
     t->scan = (struct timer){.fn = on_scan_due, .arg = h};
-    if (h->draining || !timers_start(&h->timers, &t->scan, (uint64_t)pause)) on_scan_due(&t->scan);
+    if (!timers_start(&h->timers, &t->scan, (uint64_t)pause)) scan(h);
 }
 
 /* When it has to be looked at again. Which clock ends its wait, and how long that is, only its journal says: the first
@@ -327,18 +332,16 @@ static bool recover(home *h, const store_live_row *row)
     return s != NULL;
 }
 
-static void recovery_ended(home *h)
+static void recovery_ended(home *h, bool all_found)
 {
     h->slots.recovered = true;
+    h->slots.all_found = all_found;
     if (h->draining) return;
     if (h->suspects) suspects_recovered(h);
     if (h->slots.count == 0) return;
     log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", h->index,
              h->opt->no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)h->slots.count);
 }
-
-/* A drain leaves the rest to the next process, unless runs without a slot would lose their tie. */
-static bool scan_is_cut(const home *h) { return h->draining && (h->hurried || !slot_ties_unknown(h)); }
 
 static void on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
 {
@@ -355,8 +358,8 @@ static void on_rows(void *arg, const store_live_row *rows, size_t count, bool en
     }
     if (error)
         scan_again(h, error);
-    else if (end || scan_is_cut(h))
-        recovery_ended(h);
+    else if (end || h->draining)
+        recovery_ended(h, end);
     else
         scan(h);
 }
@@ -395,8 +398,8 @@ static void on_letters(void *arg, const store_table_row *rows, size_t count, boo
     t->letters_read = end && !error;
     if (error)
         scan_again(h, error);
-    else if (scan_is_cut(h))
-        recovery_ended(h);
+    else if (h->draining)
+        recovery_ended(h, false);
     else
         scan(h);
 }

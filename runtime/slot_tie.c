@@ -6,9 +6,14 @@
  *   is sent on                NONE             NONE                NONE
  *   goes, it was the last     cancelled        loaded, cancelled   AWAITED; judged when it is loaded
  *   is lost on its way here                                        UNKNOWN becomes AWAITED
+ *   had gone before it was    CLIENTS, and    CLIENTS, loaded, nothing
+ *   sent on                   cancelled        cancelled
+ *   its run is stopped, or    NONE             NONE                -
+ *   released
  *   the process ends          left for the next one, as awaited, unless it is NONE
  *                                                               UNKNOWN: as the former process left it; if that one
- *                                                               was killed, the live table is read to its end first
+ *                                                               was killed and not all is found, so is this one
+ *   the process is killed     UNKNOWN. That it is NONE was noted when it became so, unless the journal shows it
  */
 #include "runtime/app.h"
 #include "runtime/run.h"
@@ -41,10 +46,40 @@ void slot_client_gone(home *h, const run_id *id)
     if (s) slot_end_if_alone(h, s);
 }
 
-void slot_client_sent_on(home *h, const run_id *id)
+/* A wait over --redirect-after is in the journal, which is enough to know that its client was sent on. */
+static bool waits_long(const home *h, const slot *s)
+{
+    const run *r = s->run;
+    int64_t then_ms = clock_steady_ms() + h->opt->redirect_after_ms;
+    if (r) return r->has_waited || (r->waits_long && r->seq_durable >= r->seq_wait);
+    return s->state == SLOT_PARKED && s->due.place && s->due.due_us > (uint64_t)then_ms * 1000;
+}
+
+void slot_let_alone(home *h, slot *s, bool shown)
+{
+    ties *t = h->app->ties;
+    if (s->tie == TIE_NONE) return;
+    s->tie = TIE_NONE;
+    former_tie next = t ? ties_find_next(t, &s->id) : FORMER_ALONE;
+    bool judged_tied = next == FORMER_AWAITED || (next == FORMER_UNKNOWN && !shown && !waits_long(h, s));
+    if (judged_tied) ties_note(t, &s->id, FORMER_ALONE);
+}
+
+bool slot_client_sent_on(home *h, const run_id *id, bool shown)
 {
     slot *s = slot_find(&h->slots, id);
-    if (s) s->tie = TIE_NONE;
+    bool was_tied = s && s->tie != TIE_NONE;
+    if (was_tied) slot_let_alone(h, s, shown);
+    return was_tied;
+}
+
+void slot_client_missed(home *h, const run_id *id)
+{
+    slot *s = slot_find(&h->slots, id);
+    if (!s || s->stop != STOP_NONE) return;
+    if (s->tie == TIE_NONE && h->app->ties) ties_note(h->app->ties, id, FORMER_AWAITED);
+    s->tie = TIE_CLIENTS;
+    slot_end_if_alone(h, s);
 }
 
 static void await_clients(const home *h, slot *s)
@@ -70,6 +105,7 @@ void slot_client_lost(home *h, const run_id *id)
 void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
 {
     s->judged = true;
+    if (s->release) slot_let_alone(h, s, true); /* whoever wants that wants the run */
     if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
     former_tie was = former(h, s);
     bool alone = waiter_none(s->waiters);
@@ -98,13 +134,6 @@ void slot_watch_orphans(home *h)
 
 /* ---- The next process ---- */
 
-/* A wait over --redirect-after is in the journal, which is enough to know that its client was sent on. */
-static bool waits_long(const home *h, const slot *s)
-{
-    int64_t then_ms = clock_steady_ms() + h->opt->redirect_after_ms;
-    return s->state == SLOT_PARKED && s->due.place && s->due.due_us > (uint64_t)then_ms * 1000;
-}
-
 static void leave_tie(const home *h, const slot *s)
 {
     ties *t = h->app->ties;
@@ -114,11 +143,11 @@ static void leave_tie(const home *h, const slot *s)
         ties_leave(t, &s->id, was);
 }
 
-/* It was killed, and has left no list. In a list, such as this process leaves, a run that is missing is not tied. */
-bool slot_ties_unknown(const home *h) { return h->app->ties && ties_former_end(h->app->ties) == FOLDER_IN_USE; }
-
 void slots_leave_ties(home *h)
 {
-    for (size_t i = 0; h->app->ties && i < h->slots.bucket_count; i++)
+    ties *t = h->app->ties;
+    /* It was killed, and has left no list; in that of a process that has ended, a run that is missing is not tied. */
+    if (t && h->port && !h->slots.all_found && ties_former_end(t) == FOLDER_IN_USE) ties_leave_unfound(t);
+    for (size_t i = 0; t && i < h->slots.bucket_count; i++)
         for (const slot *s = h->slots.buckets[i]; s; s = s->next) leave_tie(h, s);
 }

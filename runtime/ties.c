@@ -1,44 +1,61 @@
 #include "runtime/ties.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <msgpack.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "runtime/clock.h"
 #include "runtime/log.h"
 
 /* In the file `end`, behind its first line: while it says that the folder is in use, a line "since N"; then this line,
- * and behind it lines with a run's id and what is known of it. */
+ * and behind it lines with a run's id and what is known of it. Of several lines of a run the last one counts. */
 static const char HEADING[] = "tied runs:\n", SINCE[] = "since ";
 
-static const char *const words[] = {[FORMER_UNKNOWN] = "unknown", [FORMER_AWAITED] = "awaited"};
+static const char *const words[] = {
+    [FORMER_UNKNOWN] = "unknown", [FORMER_AWAITED] = "awaited", [FORMER_ALONE] = "alone"};
+
+enum { LINE_BYTES = RUN_ID_TEXT + 16, NOTES_MAX = 1 << 20 /* about 34 MB */ };
 
 typedef struct former_run {
     run_id id;
     former_tie tie;
     bool settled;
+    uint32_t line; /* of the file */
 } former_run;
 
 struct ties {
     char *folder;     /* owned */
     folder_end end;   /* of the last process */
     bool listed;      /* it has left a list */
-    int64_t since_ms; /* if it died while it served: of older runs it knew that they are not tied, but for the list */
+    int64_t since_ms; /* of older runs is known that they are not tied, but for the list */
     former_run *was;  /* owned; that list, by id */
     size_t count;
     uv_mutex_t lock;
     msgpack_sbuffer left; /* owned, under `lock`: lines for the next process */
-    bool short_of_memory; /* under `lock`: there are not all of them */
+    bool is_part;         /* under `lock`: there are not all of them */
+    int notes;            /* descriptor of the file `end`, under `lock`; -1: none */
+    uint32_t note_count;  /* under `lock` */
+    bool torn;            /* under `lock`: the last note is half a line */
+    bool notes_fail;      /* under `lock`: which has been logged */
 };
 
 /* ---- Reading ---- */
 
-static int compare(const void *a, const void *b)
+static int compare_ids(const void *a, const void *b)
 {
     return memcmp(((const former_run *)a)->id.bytes, ((const former_run *)b)->id.bytes, RUN_ID_BYTES);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const former_run *x = a, *y = b;
+    int order = compare_ids(a, b);
+    return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
 static bool read_line(const char *line, size_t len, former_run *out)
@@ -63,6 +80,15 @@ static const char *read_since(ties *t, const char *text)
     return *end == '\n' ? end + 1 : end;
 }
 
+/* Of each run the last line. */
+static void drop_overruled(ties *t)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < t->count; i++)
+        if (i + 1 == t->count || compare_ids(&t->was[i], &t->was[i + 1]) != 0) t->was[kept++] = t->was[i];
+    t->count = kept;
+}
+
 /* False: no memory. */
 static bool read_list(ties *t, const char *text)
 {
@@ -73,10 +99,20 @@ static bool read_list(ties *t, const char *text)
     t->listed = true;
     t->was = calloc(lines + 1, sizeof *t->was);
     if (!t->was) return false;
-    for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
+        t->was[t->count].line = (uint32_t)t->count;
         if (read_line(text, (size_t)(end - text), &t->was[t->count])) t->count++;
+    }
     qsort(t->was, t->count, sizeof *t->was, compare);
+    drop_overruled(t);
     return true;
+}
+
+static size_t write_line(char line[LINE_BYTES], const run_id *id, former_tie tie)
+{
+    assert(words[tie]);
+    run_id_format(id, line);
+    return RUN_ID_TEXT + (size_t)snprintf(line + RUN_ID_TEXT, LINE_BYTES - RUN_ID_TEXT, " %s\n", words[tie]);
 }
 
 static void ties_free(ties *t)
@@ -85,28 +121,36 @@ static void ties_free(ties *t)
     free(t->was);
     msgpack_sbuffer_destroy(&t->left);
     uv_mutex_destroy(&t->lock);
+    if (t->notes >= 0) close(t->notes);
     free(t);
 }
 
 /* What the last process left is not to be forgotten if this one dies before its end: the next one finds it once more,
- * for the runs that are older than this process. Half a drain has left nothing to go by. */
-static bool mark_in_use(const ties *t, const char *list)
+ * for the runs that are older than this process, and behind it what this one notes. */
+static bool mark_in_use(ties *t)
 {
-    int64_t since_ms = t->end == FOLDER_IN_USE ? t->since_ms : clock_wall_ms();
-    char *text = NULL;
-    int len = asprintf(&text, "%s%lld\n%s", SINCE, (long long)since_ms, t->end == FOLDER_LEAVING ? "" : list);
-    if (len < 0) return false;
-    (void)folder_mark_end(t->folder, FOLDER_IN_USE, text, (size_t)len); /* else the next process is less careful */
-    free(text);
-    return true;
+    if (t->end != FOLDER_IN_USE) t->since_ms = clock_wall_ms();
+    char line[LINE_BYTES + sizeof HEADING];
+    msgpack_sbuffer text;
+    msgpack_sbuffer_init(&text);
+    size_t len = (size_t)snprintf(line, sizeof line, "%s%lld\n%s", SINCE, (long long)t->since_ms, HEADING);
+    bool ok = msgpack_sbuffer_write(&text, line, len) == 0;
+    for (size_t i = 0; i < t->count && ok; i++)
+        ok = msgpack_sbuffer_write(&text, line, write_line(line, &t->was[i].id, t->was[i].tie)) == 0;
+    if (ok && folder_mark_end(t->folder, FOLDER_IN_USE, text.data, text.size)) t->notes = folder_open_end(t->folder);
+    msgpack_sbuffer_destroy(&text);
+    if (ok && t->notes < 0)
+        log_line(LOG_WARN, NULL,
+                 "the data folder's file `end` cannot be written: if this process is killed, the next one ends runs "
+                 "with SW_CANCEL whose clients were sent on");
+    return ok;
 }
 
 static bool ties_read(ties *t)
 {
     char *left = NULL;
     t->end = folder_read_end(t->folder, &left);
-    const char *list = left ? read_since(t, left) : NULL;
-    bool ok = left && read_list(t, list) && mark_in_use(t, list);
+    bool ok = left && read_list(t, read_since(t, left)) && mark_in_use(t);
     free(left);
     return ok;
 }
@@ -119,6 +163,7 @@ ties *ties_open(const char *folder)
         return NULL;
     }
     msgpack_sbuffer_init(&t->left);
+    t->notes = -1;
     t->folder = strdup(folder);
     if (t->folder && ties_read(t) && msgpack_sbuffer_write(&t->left, HEADING, sizeof HEADING - 1) == 0) return t;
     ties_free(t);
@@ -130,7 +175,7 @@ folder_end ties_former_end(const ties *t) { return t->end; }
 static former_run *find(const ties *t, const run_id *id)
 {
     const former_run wanted = {.id = *id};
-    return t->count > 0 ? bsearch(&wanted, t->was, t->count, sizeof wanted, compare) : NULL;
+    return t->count > 0 ? bsearch(&wanted, t->was, t->count, sizeof wanted, compare_ids) : NULL;
 }
 
 former_tie ties_find(const ties *t, const run_id *id)
@@ -141,36 +186,87 @@ former_tie ties_find(const ties *t, const run_id *id)
     return t->listed ? FORMER_ALONE : FORMER_PRESUMED;
 }
 
+former_tie ties_find_next(const ties *t, const run_id *id)
+{
+    const former_run *r = find(t, id);
+    if (r) return r->tie;
+    return run_id_time_ms(id) < t->since_ms ? FORMER_PRESUMED : FORMER_UNKNOWN;
+}
+
 void ties_settle(ties *t, const run_id *id)
 {
     former_run *r = find(t, id);
     if (r) r->settled = true;
 }
 
-/* ---- Leaving ---- */
+/* ---- Noting ---- */
 
-void ties_leaving(ties *t) { (void)folder_mark_end(t->folder, FOLDER_LEAVING, "", 0); }
+/* Why the line is not in the file; NULL: it is. What was torn is ended first, and no line of its own. */
+static const char *append(ties *t, const char *line, size_t len)
+{
+    if (t->notes < 0) return "it is not open";
+    if (t->note_count >= NOTES_MAX) return "there are too many";
+    if (t->torn && write(t->notes, "\n", 1) != 1) return strerror(errno);
+    ssize_t n = write(t->notes, line, len);
+    t->torn = n > 0 && (size_t)n < len;
+    if (n != (ssize_t)len) return n < 0 ? strerror(errno) : "the disk is full";
+    t->note_count++;
+    return NULL;
+}
+
+void ties_note(ties *t, const run_id *id, former_tie tie)
+{
+    char line[LINE_BYTES];
+    assert(tie == FORMER_ALONE || tie == FORMER_AWAITED);
+    size_t len = write_line(line, id, tie);
+    uv_mutex_lock(&t->lock);
+    const char *error = append(t, line, len);
+    bool news = error && !t->notes_fail;
+    t->notes_fail = error != NULL;
+    uv_mutex_unlock(&t->lock);
+    if (news)
+        log_line(LOG_WARN, NULL,
+                 "that clients of runs with SW_CANCEL are sent on cannot be noted in the data folder (%s): if this "
+                 "process is killed, the next one ends those runs",
+                 error);
+}
+
+/* ---- Leaving ---- */
 
 void ties_leave(ties *t, const run_id *id, former_tie tie)
 {
-    char line[RUN_ID_TEXT + 16];
-    assert(words[tie]);
-    run_id_format(id, line);
-    int len = RUN_ID_TEXT + snprintf(line + RUN_ID_TEXT, sizeof line - RUN_ID_TEXT, " %s\n", words[tie]);
+    char line[LINE_BYTES];
+    assert(tie == FORMER_UNKNOWN || tie == FORMER_AWAITED);
+    size_t len = write_line(line, id, tie);
     uv_mutex_lock(&t->lock);
-    if (msgpack_sbuffer_write(&t->left, line, (size_t)len) != 0) t->short_of_memory = true;
+    if (msgpack_sbuffer_write(&t->left, line, len) != 0) t->is_part = true;
     uv_mutex_unlock(&t->lock);
+}
+
+void ties_leave_unfound(ties *t)
+{
+    uv_mutex_lock(&t->lock);
+    t->is_part = true;
+    uv_mutex_unlock(&t->lock);
+}
+
+/* In a list that says that this process has ended, a run that is missing is not tied: half of one would be wrong. The
+ * note of a killed process is right with whatever part there is. */
+static bool write_left(const ties *t)
+{
+    size_t heading = sizeof HEADING - 1;
+    if (!t->is_part) return folder_mark_end(t->folder, FOLDER_ENDED, t->left.data, t->left.size);
+    return t->notes >= 0 && (!t->torn || write(t->notes, "\n", 1) == 1) &&
+           write(t->notes, t->left.data + heading, t->left.size - heading) == (ssize_t)(t->left.size - heading);
 }
 
 void ties_close(ties *t, bool well)
 {
     if (!t) return;
     for (size_t i = 0; i < t->count && well; i++)
-        if (!t->was[i].settled) ties_leave(t, &t->was[i].id, t->was[i].tie);
-    size_t len = t->short_of_memory ? 0 : t->left.size; /* half a list would be a wrong one */
-    if (well && !folder_mark_end(t->folder, FOLDER_ENDED, t->left.data, len))
+        if (!t->was[i].settled && t->was[i].tie != FORMER_ALONE) ties_leave(t, &t->was[i].id, t->was[i].tie);
+    if (well && !write_left(t))
         log_line(LOG_WARN, NULL,
-                 "the end could not be noted in the data folder: the next process lets runs with "
-                 "SW_CANCEL go on although their clients have gone");
+                 "the end could not be noted in the data folder: the next process takes this one for killed");
     ties_free(t);
 }

@@ -1,9 +1,10 @@
 /* ties: what one process tells the next about runs that end with their clients (SW_CANCEL). While a process lives, a
- * run's tie is in its slot; the journal does not have it. A process that ends leaves behind, in the file `end` of the
- * data folder, the runs that are still tied: whose clients were left to the next process or have gone, and were not
- * sent on. So a client that is lost on the way is missed, whoever lost it. If the next process is killed, the one
- * behind finds once more what was left to it. Written by the loops when they end, under a lock; what was read at the
- * start changes only by being settled, each run by its own loop. */
+ * run's tie is in its slot; the journal does not have it. What the next process could not know if this one were killed
+ * is noted at once, in the file `end` of the data folder: which runs are no longer tied because a client of them was
+ * sent on. A process that ends leaves there the runs that are still tied: whose clients were left to the next process
+ * or have gone, and were not sent on. So a client that is lost on the way is missed, whoever lost it; and if the next
+ * process is killed, the one behind finds once more what was left to it. Written by the loops, under a lock; what was
+ * read at the start changes only by being settled, each run by its own loop. */
 #ifndef RUNTIME_TIES_H
 #define RUNTIME_TIES_H
 
@@ -30,12 +31,20 @@ void ties_close(ties *t, bool well);
 /* How that one ended. */
 folder_end ties_former_end(const ties *t);
 former_tie ties_find(const ties *t, const run_id *run);
+/* What the next process would find of a run, of this process or another, if this one were killed and had noted nothing.
+ */
+former_tie ties_find_next(const ties *t, const run_id *run);
 /* This process knows the run itself, or it has ended: what the last one knew of it is no longer handed on. */
 void ties_settle(ties *t, const run_id *run);
 
-/* Clients are about to be sent on: if the process dies from now on, some have been. */
-void ties_leaving(ties *t);
+/* What the next process is to know of a run also if this one is killed now; the last note of a run counts.
+ * FORMER_ALONE: before a client of it is sent on, unless its journal shows that. FORMER_AWAITED: that client turned out
+ * to have gone before. From any thread. What cannot be written is logged: the next process takes it for tied. */
+void ties_note(ties *t, const run_id *run, former_tie tie);
 /* For the next process: FORMER_AWAITED or FORMER_UNKNOWN. From any thread. */
 void ties_leave(ties *t, const run_id *run, former_tie tie);
+/* There are runs that this process has not found, and the one before was killed under their clients: what is left is no
+ * whole list, and the next process treats the others as if this one were killed too. From any thread. */
+void ties_leave_unfound(ties *t);
 
 #endif

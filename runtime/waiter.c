@@ -48,6 +48,7 @@ http_exchange *waiter_take_exchange(waiter *w)
 {
     http_exchange *x = w->x;
     http_exchange_on_gone(x, NULL);
+    http_exchange_on_half_closed(x, NULL);
     http_exchange_set_user(x, NULL);
     waiter_free(w);
     return x;
@@ -105,7 +106,28 @@ static void output_url(const waiter *w, char out[URL_MAX_BYTES])
 /* A client that knows a URL of the run from elsewhere is none that the run ends with. */
 static void note_sent_on(const waiter *w)
 {
-    if (w->asks) slot_client_sent_on(w->home, &w->id);
+    bool shown = w->keyed || w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT; /* a key, or Prefer */
+    bool was_there = w->asks && !http_exchange_gone(w->x);
+    bool was_tied = was_there ? slot_client_sent_on(w->home, &w->id, shown) : w->asks;
+    if (was_tied && !w->keyed) http_exchange_note(w->x, w->id.bytes);
+}
+
+void waiter_missed(home *h, const uint8_t note[HTTP_NOTE_BYTES])
+{
+    run_id id;
+    _Static_assert(sizeof id.bytes == HTTP_NOTE_BYTES, "the note is the run's id");
+    memcpy(id.bytes, note, sizeof id.bytes);
+    slot_client_missed(h, &id);
+}
+
+/* Of HTTP/1.0: nobody can tell whether it reads on. It may still get its answer, but the run does not wait for it. */
+static void on_half_closed(http_exchange *x)
+{
+    waiter *w = http_exchange_user(x);
+    assert(w && w->x == x);
+    if (!w->asks) return;
+    w->asks = false;
+    slot_client_gone(w->home, &w->id);
 }
 
 void waiter_send_on(waiter *w, int status)
@@ -469,6 +491,7 @@ void waiter_attach(home *h, waiter **list, const request_wish *asked, http_excha
                       .round = asked->round,
                       .is_head = asked->is_head,
                       .asks = waiter_asks(asked),
+                      .keyed = asked->key_count > 0,
                       .cursor = wish->after,
                       .begun = wish->begun};
     if (!w || !copy_rest(w)) {
@@ -484,6 +507,7 @@ void waiter_attach(home *h, waiter **list, const request_wish *asked, http_excha
     w->hold = (struct timer){.fn = on_hold_over, .arg = w};
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, on_gone);
+    http_exchange_on_half_closed(x, on_half_closed);
     http_exchange_on_writable(x, waiter_stream_on_writable);
     if (wish->kind == WAITER_STREAM) {
         http_exchange_queue_max(x, STREAM_QUEUE_BYTES);

@@ -18,8 +18,12 @@ typedef struct waiter waiter;
 /* Attaches a client. Takes the exchange; answers 503 itself when memory is out. */
 void waiter_attach(struct home *h, waiter **list, const request_wish *asked, http_exchange *x, const run_id *id);
 
+/* Whether such a client waits for the answer of a request of its own. */
+bool waiter_asks(const request_wish *asked);
 /* Attaches a client that a former worker had. Takes the exchange. */
 void waiter_take_back(struct home *h, http_exchange *x, const request_wish *asked, const struct kept_client *client);
+/* A client was sent on, and had gone before: the note is that of http_exchange_note. */
+void waiter_missed(struct home *h, const uint8_t note[HTTP_NOTE_BYTES]);
 /* A client that a former worker had, whose connection has ended before it could be taken over. */
 void waiter_lost(struct home *h, const struct kept_client *client);
 

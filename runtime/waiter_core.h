@@ -34,6 +34,7 @@ struct waiter {
     uint32_t round;
     bool is_head;         /* of a HEAD request */
     bool asks;            /* waits for the answer of a request of its own; observers of a run ask for one of its URLs */
+    bool keyed;           /* its request has an Idempotency-Key: others may wait for the same run */
     uint32_t cursor;      /* last frame sent */
     bool begun;           /* a part of the reply is sent, at least a stream's head */
     stop_reason stopped;  /* STREAM: the run is, and the client is told behind what was streamed */
@@ -46,8 +47,6 @@ struct waiter {
 /* waiter.c */
 void waiter_unlink(waiter *w);
 void waiter_link(waiter *w, waiter **list);
-/* Whether such a client waits for the answer of a request of its own. */
-bool waiter_asks(const request_wish *asked);
 void waiter_send_on(waiter *w, int status); /* 303 or 202 to the output URL, or that of the stream */
 /* What was asked for is done, or will be. */
 void waiter_send_state(waiter *w, int status, const char *state);

@@ -53,9 +53,7 @@ void waiter_take_back(home *h, http_exchange *x, const request_wish *asked, cons
         http_reply_resume_stream(x, (http_text){client->unsent.data, client->unsent.len});
     }
     again.answer = wish;
-    bool asks = waiter_asks(&again);
     slot_attach(h, x, &client->run, &again);
-    if (asks) slot_client_back(h, &client->run);
 }
 
 /* What follows the method in a request line; a target may be a whole URL. */

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROBE_BYTES = 256 * 1024, SMALL_FILE_MAX = 64 };
+enum { PROBE_BYTES = 256 * 1024, SMALL_FILE_MAX = 64, ADDED_BYTES = 64 * 1024 };
 
 static bool say(char *error, size_t error_size, const char *path, const char *what, const char *why)
 {
@@ -68,26 +68,18 @@ bool folder_sync_parent(const char *path)
     return sync_folder(parent);
 }
 
-typedef enum durability { FOR_PROCESSES, FOR_MACHINES } durability;
-
-/* Whole or not at all, as whoever dies afterwards finds it: this process, or the machine with what is not synced. */
-static bool replace_small(const char *path, const char *name, const char *data, size_t len, durability outlives)
+bool folder_write(const char *path, const char *name, const char *data, size_t len)
 {
     char file[FOLDER_PATH_MAX], next[FOLDER_PATH_MAX];
     name_in(file, path, name);
     if (snprintf(next, sizeof next, "%s.new", file) >= (int)sizeof next) return false;
     int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return false;
-    bool ok = write_all(fd, data, len) && (outlives == FOR_PROCESSES || fsync(fd) == 0);
+    bool ok = write_all(fd, data, len) && fsync(fd) == 0;
     int reason = errno;
     close(fd);
     errno = reason;
-    return ok && rename(next, file) == 0 && (outlives == FOR_PROCESSES || sync_folder(path));
-}
-
-bool folder_write(const char *path, const char *name, const char *data, size_t len)
-{
-    return replace_small(path, name, data, len, FOR_MACHINES);
+    return ok && rename(next, file) == 0 && sync_folder(path);
 }
 
 static bool make(const char *path, char *error, size_t error_size)
@@ -168,8 +160,7 @@ long folder_user(const char *path)
 }
 
 /* The first line of the file `end`. */
-static const char *const ends[] = {
-    [FOLDER_ENDED] = "ended\n", [FOLDER_LEAVING] = "leaving\n", [FOLDER_IN_USE] = "in use\n"};
+static const char *const ends[] = {[FOLDER_ENDED] = "ended\n", [FOLDER_IN_USE] = "in use\n"};
 
 /* The whole file, malloc'd and zero-terminated. NULL: there is none, or no memory. */
 static char *read_whole(const char *path, const char *name)
@@ -210,11 +201,18 @@ bool folder_mark_end(const char *path, folder_end end, const char *left, size_t 
     if (!text) return false;
     memcpy(text, line, strlen(line));
     if (len > 0) memcpy(text + strlen(line), left, len);
-    /* A drain must not wait for a disk that hangs. */
-    durability outlives = end == FOLDER_LEAVING ? FOR_PROCESSES : FOR_MACHINES;
-    bool written = replace_small(path, "end", text, strlen(line) + len, outlives);
+    bool written = folder_write(path, "end", text, strlen(line) + len);
     free(text);
     return written;
+}
+
+int folder_open_end(const char *path)
+{
+    char file[FOLDER_PATH_MAX];
+    name_in(file, path, "end");
+    int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd >= 0) (void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, ADDED_BYTES); /* for what is added when the disk is full */
+    return fd;
 }
 
 bool folder_copy(const char *from, const char *to)

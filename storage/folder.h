@@ -22,15 +22,17 @@ long folder_user(const char *path); /* process id of the last who marked it, 0 i
 
 /* How the last process that used the folder ended. */
 typedef enum folder_end {
-    FOLDER_ENDED,   /* as it should; also if nothing is known, as of a folder of 0.1.0 */
-    FOLDER_LEAVING, /* it died while it drained */
-    FOLDER_IN_USE   /* it died while it served */
+    FOLDER_ENDED, /* as it should; also if nothing is known, as of a folder of 0.1.0 */
+    FOLDER_IN_USE /* it died while it served, or drained */
 } folder_end;
 
 /* *left, malloc'd, is what it left for the next process: "" mostly, NULL when memory is out. */
 folder_end folder_read_end(const char *path, char **left);
 /* How a process that opens the folder next is to find that this one ended; `left` is for it. False: errno tells why. */
 bool folder_mark_end(const char *path, folder_end end, const char *left, size_t len);
+/* Opens what was marked last, for adding to it: what is written there outlives this process, not the machine. A
+ * descriptor, or -1 with errno. */
+int folder_open_end(const char *path);
 
 /* A small file of the folder, whole or not at all: bytes read, or -1 with errno; false with errno. */
 ssize_t folder_read(const char *path, const char *name, char *to, size_t size);

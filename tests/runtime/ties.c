@@ -85,12 +85,53 @@ static void test_killed(void)
     die(FOLDER_IN_USE, &alone, FORMER_PRESUMED);
     die(FOLDER_IN_USE, &awaited, FORMER_AWAITED);
     die(FOLDER_IN_USE, &own, FORMER_UNKNOWN);
+}
+
+/* What it has noted is known when it is killed: the last note of a run counts, and outlives the next ones too. */
+static void test_noted(void)
+{
+    run_id own = run_of(-1000, 1), missed = run_of(-1000, 2), awaited = run_of(1000, 3), other = run_of(-1000, 4);
+    ties *t = open_ties();
+    ties_close(t, true);
     t = open_ties();
-    ties_leaving(t); /* it has sent clients on, and nobody knows whom */
+    ties_leave(t, &awaited, FORMER_AWAITED);
+    ties_close(t, true);
+    t = open_ties();
+    CHECK_INT(ties_find_next(t, &own), FORMER_UNKNOWN);
+    CHECK_INT(ties_find_next(t, &awaited), FORMER_AWAITED);
+    ties_note(t, &own, FORMER_ALONE);
+    ties_note(t, &missed, FORMER_ALONE);
+    ties_note(t, &missed, FORMER_AWAITED);
+    ties_note(t, &awaited, FORMER_ALONE);
     ties_close(t, false);
-    die(FOLDER_LEAVING, &awaited, FORMER_PRESUMED);
-    die(FOLDER_IN_USE, &awaited, FORMER_PRESUMED);
-    die(FOLDER_IN_USE, &own, FORMER_UNKNOWN);
+    for (int i = 0; i < 2; i++) {
+        die(FOLDER_IN_USE, &own, FORMER_ALONE);
+        die(FOLDER_IN_USE, &missed, FORMER_AWAITED);
+        die(FOLDER_IN_USE, &awaited, FORMER_ALONE);
+        die(FOLDER_IN_USE, &other, FORMER_UNKNOWN);
+    }
+    ties_close(open_ties(), true);
+    die(FOLDER_ENDED, &own, FORMER_ALONE);
+    die(FOLDER_IN_USE, &missed, FORMER_AWAITED);
+}
+
+/* A process that has not found all runs of one that was killed leaves no list that would untie the others. */
+static void test_part(void)
+{
+    run_id found = run_of(-1000, 1), unfound = run_of(-1000, 2), sent_on = run_of(-1000, 3);
+    ties_close(open_ties(), true);
+    ties_close(open_ties(), false);
+    for (int i = 0; i < 2; i++) {
+        ties *t = open_ties();
+        CHECK_INT(ties_former_end(t), FOLDER_IN_USE);
+        ties_note(t, &sent_on, FORMER_ALONE);
+        ties_leave(t, &found, FORMER_AWAITED);
+        ties_leave_unfound(t);
+        ties_close(t, true);
+        die(FOLDER_IN_USE, &found, FORMER_AWAITED);
+        die(FOLDER_IN_USE, &unfound, FORMER_UNKNOWN);
+        die(FOLDER_IN_USE, &sent_on, FORMER_ALONE);
+    }
 }
 
 static void test_other_files(void)
@@ -111,12 +152,22 @@ static void test_other_files(void)
     die(FOLDER_ENDED, &other, FORMER_ALONE);
     put_end("in use\nsince x\ntied runs:\n");
     die(FOLDER_IN_USE, &run, FORMER_UNKNOWN);
+    put_end("leaving\n");
+    die(FOLDER_ENDED, &run, FORMER_PRESUMED);
+    snprintf(text, sizeof text, "in use\nsince 0\ntied runs:\n%s alone\n%s awai\n%s unknown\n%.9s", id, id, id, id);
+    put_end(text);
+    die(FOLDER_IN_USE, &run, FORMER_UNKNOWN);
+    snprintf(text, sizeof text, "in use\nsince 0\ntied runs:\n%s unknown\n%s alo\n%s alone\n", id, id, id);
+    put_end(text);
+    die(FOLDER_IN_USE, &run, FORMER_ALONE);
 }
 
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {{"what loops leave is found by the next process", test_left},
                                        {"also when one is killed in between", test_killed},
+                                       {"what is noted is known at once", test_noted},
+                                       {"one that has not found all", test_part},
                                        {"other files", test_other_files}};
     make_folder(folder);
     int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);

@@ -6,6 +6,8 @@
 #include "tests/disk_faults.h"
 #include "tests/served.h"
 
+enum { RUN_TEXT = 26 };
+
 /* Seen by the test and all its workers. */
 typedef struct notes {
     int gate;       /* opened by the test */
@@ -47,6 +49,7 @@ static void on_tied(sw_ctx *c)
     sw_step(c, "say", say, sw_str(c, "one"));
     if (sw_query(c, "nap")) sw_sleep(c, "nap", 300);
     while (sw_query(c, "looks") && !sw_as_bool(sw_step(c, "look", look_at_gate, sw_nil()), false)) continue;
+    if (sw_query(c, "late")) sw_sleep(c, "late", 1500);
     sw_step(c, "gate", await_gate, sw_nil());
     sw_reply_text(c, 200, "done");
 }
@@ -81,7 +84,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Clients ---- */
 
-static int ask(const char *path, const char *headers)
+static int ask_as(const char *path, const char *version, const char *headers)
 {
     char host[64], text[16384];
     struct sockaddr_in to = {.sin_family = AF_INET};
@@ -90,10 +93,12 @@ static int ask(const char *path, const char *headers)
     CHECK(inet_pton(AF_INET, host, &to.sin_addr) == 1);
     to.sin_port = htons((uint16_t)port);
     CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    int n = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", path, headers);
+    int n = snprintf(text, sizeof text, "GET %s %s\r\nHost: x\r\n%s\r\n", path, version, headers);
     CHECK(send(fd, text, (size_t)n, MSG_NOSIGNAL) == n);
     return fd;
 }
+
+static int ask(const char *path, const char *headers) { return ask_as(path, "HTTP/1.1", headers); }
 
 static char got[65536]; /* by the last await_text */
 
@@ -120,6 +125,20 @@ static long metric(const char *name)
     const char *at = strstr(a.body, line);
     CHECK(at);
     return strtol(at + strlen(line), NULL, 10);
+}
+
+/* So many runs are in the journal; a run that has just begun can be asked for before it is. */
+static void await_on_disk(int count)
+{
+    static answer a;
+    char url[160];
+    snprintf(url, sizeof url, "%s/_sw/runs?limit=100", server.address);
+    for (int n = 0; n < count; nap()) {
+        call(NULL, url, NULL, NULL, 0, &a);
+        CHECK_INT(a.status, 200);
+        n = 0;
+        for (const char *at = a.body; (at = strstr(at, "\"runId\"")); at++) n++;
+    }
 }
 
 static void start(const char *const *more, bool anew)
@@ -199,7 +218,7 @@ static void test_killed(void)
                  ask("/tied", "Idempotency-Key: \"k\"\r\n"), ask("/tied?nap=1", "")};
     await_text(fds[1], "\"one\"");
     await_text(fds[3], "HTTP/1.1 303 ");
-    while (metric("runs_unfinished") < 5) nap(); /* all are on disk */
+    await_on_disk(5);
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     start(NULL, false);
     check_ends(2, 3);
@@ -406,7 +425,7 @@ static void test_left_undecided(void)
     start(NULL, true);
     int waits = ask("/tied?looks=1", ""), sent_on = ask("/tied?looks=1", "Prefer: respond-async\r\n");
     await_text(sent_on, "HTTP/1.1 202 ");
-    while (metric("runs_unfinished") < 2) nap(); /* both are on disk */
+    await_on_disk(2);
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     for (int i = 0; i < 3; i++) { /* for an hour clients may come back */
         start((const char *const[]){"--redirect-after", "1h", NULL}, false);
@@ -419,7 +438,7 @@ static void test_left_undecided(void)
     close(sent_on);
 }
 
-/* Killed while it drains: whoever it has sent on comes back. */
+/* Killed while it drains: whoever it has sent on comes back, whose connection has ended with it does not. */
 static void test_killed_in_drain(void)
 {
     start((const char *const[]){"--redirect-after", "10s", "--park-after", "100ms", NULL}, true);
@@ -429,10 +448,150 @@ static void test_killed_in_drain(void)
     await_text(sent_on, "HTTP/1.1 303 ");
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     start(NULL, false);
-    usleep(400000); /* beyond --redirect-after */
-    check_ends(0, 2);
+    check_ends(1, 1);
     close(sent_on);
     close(works);
+}
+
+/* They go a moment before the drain, or have sent their last byte and read on: who has gone was not sent on, whatever
+ * the process finds out first. */
+static void test_gone_before_drain(void)
+{
+    enum { EACH = 8 };
+    int closes[EACH], breaks[EACH], reads[EACH];
+    start(NULL, true);
+    for (int i = 0; i < EACH; i++) {
+        closes[i] = ask("/tied?looks=1", "");
+        breaks[i] = ask("/tied?looks=1", "");
+        reads[i] = ask("/tied?looks=1", "");
+    }
+    await_on_disk(3 * EACH);
+    CHECK(kill(server.pid, SIGSTOP) == 0);
+    for (int i = 0; i < EACH; i++) {
+        close(closes[i]);
+        break_off(breaks[i]);
+        CHECK(shutdown(reads[i], SHUT_WR) == 0);
+    }
+    CHECK(kill(server.pid, SIGTERM) == 0 && kill(server.pid, SIGCONT) == 0);
+    for (int i = 0; i < EACH; i++) await_text(reads[i], "HTTP/1.1 303 ");
+    CHECK_INT(served_stop(&server, 0), 0);
+    start(NULL, false);
+    await_cancelled(2 * EACH);
+    usleep(400000); /* beyond --redirect-after */
+    CHECK_INT(cancelled_runs(), 2 * EACH);
+    open_gate();
+    while (metric("runs_unfinished") > 0) nap();
+    CHECK_INT(cancelled_runs(), 2 * EACH);
+    for (int i = 0; i < EACH; i++) close(reads[i]);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+/* Left to a process that sends the client on, for a reason that the journal shows, and is killed: the list of the one
+ * before does not count any more. */
+static void test_left_and_sent_on(void)
+{
+    start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
+    int client = ask("/tied?looks=1&late=1", "");
+    while (metric("connections_kept_total") < 1) nap();
+    CHECK(kill(server.pid, SIGHUP) == 0);
+    while (load(&seen->starts) < 2 || metric("connections_taken_back_total") < 1) nap();
+    open_gate();
+    await_text(client, "HTTP/1.1 303 ");
+    CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
+    while (load(&seen->starts) < 3) nap();
+    while (metric("runs_unfinished") > 0 || metric("runs_resumed_total") < 1) nap();
+    CHECK_INT(metric("runs_cancelled_total"), 0);
+    CHECK_INT(metric("runs_succeeded_total"), 1);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    close(client);
+}
+
+/* Whoever asks again under its key, while the run waits for its turn to be loaded, and goes. */
+static void test_asked_again(void)
+{
+    static const char key[] = "Idempotency-Key: \"k\"\r\n";
+    start(NULL, true);
+    int sent_on = ask("/tied?looks=1", "Prefer: respond-async\r\n");
+    await_text(sent_on, "HTTP/1.1 202 ");
+    int first = ask("/tied?looks=1", key);
+    await_on_disk(2);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start((const char *const[]){"--runs-max", "1", NULL}, false); /* which the older run has */
+    while (metric("runs_resumed_total") < 1) nap();
+    int again = ask("/tied?looks=1", key);
+    for (int i = 0; i < 5; i++) (void)metric("runs_started_total"); /* turns of the loop */
+    close(again);
+    for (int i = 0; i < 5; i++) (void)metric("runs_started_total");
+    usleep(400000); /* beyond --redirect-after */
+    open_gate();
+    while (metric("runs_unfinished") > 0) nap();
+    CHECK_INT(metric("runs_cancelled_total"), 1);
+    CHECK_INT(metric("runs_succeeded_total"), 1);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    close(first);
+    close(sent_on);
+}
+
+/* Clients whose end cannot be seen by reading: HTTP/1.0 has no reply that tells whether they read on, and behind more
+ * than the server reads ahead of an answer. */
+static void test_hard_to_see(void)
+{
+    enum { AHEAD = 8192 };
+    static char more[AHEAD + 1];
+    start(NULL, true);
+    int old = ask_as("/tied?looks=1", "HTTP/1.0", ""), old_stays = ask_as("/tied?looks=1", "HTTP/1.0", "");
+    int ahead = ask("/tied?looks=1", ""), ahead_stays = ask("/tied?looks=1", "");
+    while (metric("runs_unfinished") < 4) nap();
+    for (size_t len = 0; len + 64 < AHEAD;)
+        len += (size_t)snprintf(more + len, sizeof more - len, "GET /_sw/healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(send(ahead, more, strlen(more), MSG_NOSIGNAL) == (ssize_t)strlen(more));
+    CHECK(send(ahead_stays, more, strlen(more), MSG_NOSIGNAL) == (ssize_t)strlen(more));
+    CHECK(shutdown(ahead_stays, SHUT_WR) == 0); /* and reads on */
+    close(old);
+    close(ahead);
+    await_cancelled(2);
+    open_gate();
+    await_text(old_stays, "done");
+    await_text(ahead_stays, "done");
+    close(old_stays);
+    close(ahead_stays);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static void release(const char *id)
+{
+    static answer a;
+    char url[160];
+    snprintf(url, sizeof url, "%s/_sw/runs/%s/release", server.address, id);
+    call("POST", url, NULL, "", 0, &a);
+    CHECK_INT(a.status, 200);
+}
+
+/* A process that resumes nothing decides nothing either, but for the run that is released: also when it is killed. */
+static void test_not_resumed(void)
+{
+    static answer a;
+    char url[160], id[RUN_TEXT + 1];
+    start(NULL, true);
+    int released = ask("/tied?looks=1", ""), gone = ask("/tied?looks=1", "");
+    await_on_disk(2);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start((const char *const[]){"--no-resume", NULL}, false);
+    while (metric("runs_stopped") < 2) nap();
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    start((const char *const[]){"--no-resume", NULL}, false);
+    while (metric("runs_stopped") < 2) nap();
+    snprintf(url, sizeof url, "%s/_sw/runs?limit=1", server.address);
+    call(NULL, url, NULL, NULL, 0, &a);
+    const char *at = strstr(a.body, "\"runId\":\"");
+    CHECK(at);
+    snprintf(id, sizeof id, "%.*s", RUN_TEXT, at + 9);
+    release(id);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start(NULL, false);
+    check_ends(1, 1);
+    close(released);
+    close(gone);
 }
 
 /* Who was sent on by a process that has ended is not forgotten when the one behind is killed, nor by the next. */
@@ -483,6 +642,11 @@ int main(int argc, char **argv)
                                        {"not crowded out by idle ones", test_not_crowded_out},
                                        {"left undecided", test_left_undecided},
                                        {"killed while it drains", test_killed_in_drain},
+                                       {"gone before it drains", test_gone_before_drain},
+                                       {"left, then sent on", test_left_and_sent_on},
+                                       {"asked again", test_asked_again},
+                                       {"hard to see", test_hard_to_see},
+                                       {"not resumed", test_not_resumed},
                                        {"sent on by the process before", test_sent_on_before},
                                        {"sent on when that is on disk", test_sent_on_durably}};
     char text[128];
