@@ -2,7 +2,6 @@
  * process died; hundreds of slow innocents beside it all end, and no step of theirs that was over begins again. What no
  * run brings about stops nobody. With and without a supervisor. */
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -10,9 +9,9 @@
 
 #include "runtime/stepwell.h"
 #include "tests/clock_faults.h"
-#include "tests/served.h"
+#include "tests/service/poisoned.h"
 
-enum { MANY = 500, FEW = 40, STEPS = 4, DAY_MS = 86400000, LOG_BYTES = 1 << 20, STARTS_MAX = 12 };
+enum { MANY = 500, FEW = 40, STEPS = 4, DAY_MS = 86400000, STARTS_MAX = 12 };
 
 typedef struct notes {
     volatile bool armed, harmless, hurry;
@@ -153,99 +152,10 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-/* ---- The server, and its log ---- */
+/* ---- The server ---- */
 
-static char root[64], data[128], notes_path[128], poison[1024], outputs[MANY][1024];
-static served server;
+static char root[64], notes_path[128], poison[1024], outputs[MANY][1024];
 static answer a;
-static bool is_supervised, has_died;
-
-static char logged[LOG_BYTES]; /* of all starts of a case */
-static size_t logged_len;
-static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_t log_reader;
-
-static void log_add(const char *bytes, size_t len)
-{
-    (void)pthread_mutex_lock(&log_lock);
-    CHECK(logged_len + len < LOG_BYTES);
-    memcpy(logged + logged_len, bytes, len);
-    logged_len += len;
-    logged[logged_len] = 0;
-    (void)pthread_mutex_unlock(&log_lock);
-}
-
-static unsigned log_count(const char *part)
-{
-    unsigned n = 0;
-    (void)pthread_mutex_lock(&log_lock);
-    for (const char *at = logged; (at = strstr(at, part)); at++) n++;
-    (void)pthread_mutex_unlock(&log_lock);
-    return n;
-}
-
-static void log_show(void)
-{
-    (void)pthread_mutex_lock(&log_lock);
-    for (const char *at = logged; *at; at += strcspn(at, "\n") + (at[strcspn(at, "\n")] != 0))
-        printf("# %.*s\n", (int)strcspn(at, "\n"), at);
-    (void)pthread_mutex_unlock(&log_lock);
-}
-
-static void *read_log(void *arg)
-{
-    char bytes[4096];
-    (void)arg;
-    for (ssize_t n; (n = read(server.log, bytes, sizeof bytes)) > 0;) log_add(bytes, (size_t)n);
-    return NULL;
-}
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
-    return url;
-}
-
-static void start(void)
-{
-    static char said[65536];
-    int exit_code = 0;
-    const char *const flags[] = {"--data", data,  "--dev",      "--loops", "2",
-                                 "--hold", "30s", "--runs-max", "600",     is_supervised ? "--supervise" : NULL,
-                                 NULL};
-    if (!served_try(&server, flags, said, sizeof said, &exit_code)) printf("# %d %s\n", exit_code, said);
-    has_died = false;
-    log_add(said, strlen(said));
-    CHECK(pthread_create(&log_reader, NULL, read_log, NULL) == 0);
-}
-
-static void join_log(void)
-{
-    CHECK(pthread_join(log_reader, NULL) == 0);
-    close(server.log);
-}
-
-static void stop(void)
-{
-    int status = 0;
-    CHECK(kill(server.pid, SIGTERM) == 0 && waitpid(server.pid, &status, 0) == server.pid);
-    join_log();
-    bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    if (!well) log_show();
-    CHECK(well);
-}
-
-/* True: the process without supervisor has ended, and was started again. */
-static bool restart_if_dead(void)
-{
-    if (is_supervised || waitpid(server.pid, NULL, WNOHANG) != server.pid) return false;
-    join_log();
-    start();
-    return true;
-}
-
-static void nap(void) { usleep(20000); }
 
 /* ---- Tests ---- */
 
@@ -254,17 +164,7 @@ static void in_folder(const char *name, bool supervised)
     snprintf(data, sizeof data, "%s/%s-%d", root, name, supervised);
     memset(seen, 0, sizeof *seen);
     is_supervised = supervised;
-    logged_len = 0;
-    logged[0] = 0;
-}
-
-static void begin(const char *path, char output[1024])
-{
-    char where[256];
-    const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call("POST", url_of(path), prefer, "", 0, &a);
-    CHECK_INT(a.status, 202);
-    snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", where, sizeof where), "/_sw/"));
+    log_forget();
 }
 
 static void begin_innocents(int from, int to, int ms)
@@ -274,18 +174,6 @@ static void begin_innocents(int from, int to, int ms)
         snprintf(path, sizeof path, "/innocent?who=%d&ms=%d", i, ms);
         begin(path, outputs[i]);
     }
-}
-
-static const char *page_of(const char *output)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "/_sw/runs/%.26s", strstr(output, "/runs/") + 6);
-    return path;
-}
-
-static bool is_in_state(const char *output, const char *state)
-{
-    return call_try(NULL, url_of(page_of(output)), NULL, NULL, 0, &a) && strstr(a.body, state);
 }
 
 /* The manager's part for a process without supervisor: it does not hear of the watchdog, and ends it. */
@@ -306,7 +194,8 @@ static unsigned deaths_until_stopped(void)
         if (deaths > STARTS_MAX) break;
         watch_over(&hangs);
         /* A loop that hangs accepts, and does not answer. */
-        if (log_count("stopped (crashes)") > 0 && is_in_state(poison, "\"state\":\"stopped\",\"reason\":\"crashes\""))
+        if (log_count("stopped (crashes)") > 0 &&
+            is_in_state(poison, "\"state\":\"stopped\",\"reason\":\"crashes\"", &a))
             return is_supervised ? log_count("supervisor: worker") / 2 : deaths;
         nap();
     }
@@ -494,7 +383,7 @@ static void days_apart(bool asleep)
     CHECK_INT(log_count("one at a time"), 0);
     CHECK_INT(log_count("stopped ("), 0);
     seen->harmless = true;
-    while (restart_if_dead() || !is_in_state(poison, "\"state\":\"succeeded\"")) nap();
+    while (restart_if_dead() || !is_in_state(poison, "\"state\":\"succeeded\"", &a)) nap();
     innocents_end(FEW);
     stop();
 }
