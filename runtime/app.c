@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/builtin.h"
+#include "runtime/comeback.h"
 #include "runtime/control.h"
 #include "runtime/crash.h"
 #include "runtime/log.h"
@@ -358,6 +359,7 @@ static int serve_and_mark(sw_app *app, sockets *s, const sigset_t *stop_signals)
     app->started_ms = clock_wall_ms();
     presence own;
     if (!presence_open(&own, app)) (void)must(NULL);
+    presence_order(&own, app);
     int result = make_loops_and_serve(app, s, stop_signals, &own);
     presence_end(app, result == EXIT_OK);
     return result;
@@ -382,6 +384,7 @@ static int open_and_serve(sw_app *app, sockets *s)
     sockets_close(s);
     pool_free(app->blocking);
     suspects_free(app->suspects);
+    comeback_free(app->comeback);
     if (app->store) store_close(app->store);
     return result;
 }

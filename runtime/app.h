@@ -35,6 +35,8 @@ struct sw_app {
     bool backing_up;             /* atomic */
     bool ended_well;           /* the last process with this data: its clients were answered, sent on or left to this */
     struct ties *ties;         /* what it left of runs that end with their clients; NULL: there is no data folder */
+    bool run_ended_former;     /* a run has ended the process before, and it is known which */
+    struct comeback *comeback; /* see runtime/comeback.h; NULL: runs come as they are due */
     struct suspects *suspects; /* see runtime/suspects.h; NULL: no run is suspected */
     struct pool *blocking;
     struct sw_loop *loops;

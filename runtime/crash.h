@@ -41,6 +41,7 @@ extern const char crash_magic[sizeof(((crash_record *)0)->magic)];
 /* How the process before has ended, by its records. */
 typedef struct crash_ends {
     size_t known;    /* in a run that is named, or in none for sure */
+    size_t of_runs;  /* those of them in a run */
     size_t unknown;  /* nobody knows in which run */
     uint32_t number; /* of those: the signal, or CRASH_BY_EXIT */
 } crash_ends;

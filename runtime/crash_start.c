@@ -45,12 +45,6 @@ static void strike_out(reckoning *s, const entry *crashed)
     }
 }
 
-/* What a run does again at each start is no progress: chunks and what takes them back, branches, differences. */
-static bool is_progress(entry_kind kind)
-{
-    return kind != ENTRY_CHUNK && kind != ENTRY_ROLLBACK && (int)kind < ENTRY_PASSABLE;
-}
-
 /* Counts entries, and crashes since the last progress. False: it cannot be read, or has ended. */
 static bool read_journal(reckoning *s, const store_journal *j, uint32_t *entries, unsigned *in_a_row)
 {
@@ -65,7 +59,7 @@ static bool read_journal(reckoning *s, const store_journal *j, uint32_t *entries
         if (e.kind == ENTRY_CRASHED) {
             strike_out(s, &e);
             (*in_a_row)++;
-        } else if (is_progress(e.kind)) {
+        } else if (entry_is_progress(e.kind)) {
             *in_a_row = 0;
         }
     }
@@ -199,6 +193,7 @@ static crash_ends ends_of(const crash_record *records, size_t count, uint64_t ep
         if (records[i].epoch != epoch) continue;
         if (is_of_run(&records[i]) || records[i].path != 0) {
             ends.known++;
+            ends.of_runs += is_of_run(&records[i]);
         } else {
             ends.unknown++;
             ends.number = records[i].number;

@@ -15,7 +15,7 @@
 #include "runtime/crash.h"
 #include "storage/folder.h"
 
-enum { NOTE_BYTES = 512, PATH_BYTES = 4200, EVENTS_BYTES = 1024, AGAIN_MS = 600000 };
+enum { NOTE_BYTES = 512, PATH_BYTES = 4200, EVENTS_BYTES = 1024, AGAIN_MS = 600000, FIELDS_LEAST = 8 };
 
 static const char FILE_NAME[] = "process";
 
@@ -72,27 +72,28 @@ static bool was_short_of_memory(const former *f)
 /* ---- The note ---- */
 
 static const char FORMAT[] = "epoch %" PRIu64 "\npid %" PRId64 "\nbegan %" PRId64 "\nserving %d\ncgroup %" PRIu64
-                             "\noom_kills %" PRIu64 "\nunclean %" PRId64 " %" PRId64 "\n";
+                             "\noom_kills %" PRIu64 "\nunclean %" PRId64 " %" PRId64 "\nends %" PRIu32 "\n";
 
 static bool write_note(const former *f, const char *data)
 {
     char text[NOTE_BYTES];
     int len = snprintf(text, sizeof text, FORMAT, f->epoch, f->pid, f->began_ms, (int)f->serving, f->cgroup,
-                       f->oom_kills, f->unclean_wall_ms, f->unclean_steady_ms);
+                       f->oom_kills, f->unclean_wall_ms, f->unclean_steady_ms, f->ends);
     return folder_write(data, FILE_NAME, text, (size_t)len);
 }
 
 void former_read(former *out, const char *data)
 {
     static const char SCAN[] = "epoch %" SCNu64 " pid %" SCNd64 " began %" SCNd64 " serving %d cgroup %" SCNu64
-                               " oom_kills %" SCNu64 " unclean %" SCNd64 " %" SCNd64;
+                               " oom_kills %" SCNu64 " unclean %" SCNd64 " %" SCNd64 " ends %" SCNu32;
     char text[NOTE_BYTES];
     int serving = 0;
     former f = {0};
     ssize_t n = folder_read(data, FILE_NAME, text, sizeof text - 1);
     text[n > 0 ? n : 0] = 0;
-    bool whole = sscanf(text, SCAN, &f.epoch, &f.pid, &f.began_ms, &serving, &f.cgroup, &f.oom_kills,
-                        &f.unclean_wall_ms, &f.unclean_steady_ms) == 8;
+    int fields = sscanf(text, SCAN, &f.epoch, &f.pid, &f.began_ms, &serving, &f.cgroup, &f.oom_kills,
+                        &f.unclean_wall_ms, &f.unclean_steady_ms, &f.ends);
+    bool whole = fields >= FIELDS_LEAST; /* `ends` came later */
     f.serving = serving != 0;
     *out = whole ? f : (former){0};
 }
@@ -155,6 +156,12 @@ bool former_again(const former *f)
 {
     int64_t wall_ms = clock_wall_ms() - f->unclean_wall_ms, steady_ms = clock_steady_ms() - f->unclean_steady_ms;
     return f->unclean_wall_ms > 0 && wall_ms >= 0 && wall_ms <= AGAIN_MS && steady_ms >= 0 && steady_ms <= AGAIN_MS;
+}
+
+uint32_t former_ends(const former *f, uint64_t epoch, const crash_ends *crashes)
+{
+    if (f->epoch + 1 != epoch || crashes->of_runs == 0) return 0;
+    return former_served_ms(f) < AGAIN_MS ? f->ends + 1 : 1;
 }
 
 int64_t former_served_ms(const former *f)

@@ -23,6 +23,7 @@ typedef struct former {
     uint64_t oom_kills; /* in there: processes that the kernel has ended for want of memory */
     /* When a process that ended for an unknown reason was found last, by both clocks; 0: never. */
     int64_t unclean_wall_ms, unclean_steady_ms;
+    uint32_t ends; /* processes in a row, before this one, that a run has ended which is known */
 } former;
 
 enum { FORMER_TEXT = 96 };
@@ -41,6 +42,9 @@ bool former_is_unclean(const former *f, uint64_t epoch, const struct crash_ends 
                        const struct control_ended *worker, char text[FORMER_TEXT]);
 /* Two such ends within ten minutes: this one, and the one before that. */
 bool former_again(const former *f);
+/* How many processes in a row a run has ended which is known, this one included; 0: not this one. Who had served for
+ * ten minutes is the first of them. */
+uint32_t former_ends(const former *f, uint64_t epoch, const struct crash_ends *crashes);
 /* How long it served, or a little more. */
 int64_t former_served_ms(const former *f);
 

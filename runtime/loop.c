@@ -10,6 +10,7 @@
 #include "runtime/builtin.h"
 #include "runtime/clients/audience.h"
 #include "runtime/clients/door.h"
+#include "runtime/comeback.h"
 #include "runtime/log.h"
 #include "runtime/loop/move.h"
 #include "runtime/prove/probe.h"
@@ -233,6 +234,7 @@ static void on_command(uv_async_t *h)
     move_arrived(l);
     if (all_back) slot_watch_orphans(&l->home);
     if (l->home.suspects) suspects_look(&l->home);
+    comeback_look(&l->home);
     if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->home.draining) begin_drain(l);
 }
 

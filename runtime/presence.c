@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/app.h"
+#include "runtime/comeback.h"
 #include "runtime/crash.h"
 #include "runtime/log.h"
 #include "runtime/suspects.h"
@@ -27,7 +28,18 @@ bool presence_open(presence *p, sw_app *app)
                                                                    .lived_ms = former_served_ms(&p->before),
                                                                    .began_ms = app->started_ms,
                                                                    .loops = app->loop_count});
+    p->before.ends = former_ends(&p->before, store_epoch(app->store), &crashes);
+    app->run_ended_former = p->before.ends > 0;
     return true;
+}
+
+void presence_order(const presence *p, sw_app *app)
+{
+    if (!app->store) return;
+    app->comeback = comeback_new(&(comeback_options){.ends = p->before.ends,
+                                                     .lived_ms = p->before.ends > 0 ? former_served_ms(&p->before) : 0,
+                                                     .epoch = store_epoch(app->store),
+                                                     .loops = app->loop_count});
 }
 
 void presence_begin(const presence *p, const sw_app *app)

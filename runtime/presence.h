@@ -19,6 +19,8 @@ typedef struct presence {
 /* Reads the folder of app->opt.data, enters crashes in journals and fills app->ties, ended_well and suspects; before
  * anything is loaded. Nothing happens without a store. False: out of memory. */
 bool presence_open(presence *p, struct sw_app *app);
+/* With it, in which order runs come back: fills app->comeback. Before the loops are made. */
+void presence_order(const presence *p, struct sw_app *app);
 /* It begins to serve. */
 void presence_begin(const presence *p, const struct sw_app *app);
 /* It ends; `well`: all of its loops have ended. Frees the ties. */

@@ -25,6 +25,7 @@ struct replay {
     stand *stands;
     int64_t last_ms;
     uint32_t entries;
+    unsigned crashes; /* since the last progress */
 };
 
 const char replay_no_memory[] = "out of memory";
@@ -241,6 +242,7 @@ replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void
         *error = replay_no_memory;
         if (!take(p, &e)) return NULL;
         if (e.at_ms > p->last_ms) p->last_ms = e.at_ms;
+        p->crashes = e.kind == ENTRY_CRASHED ? p->crashes + 1 : entry_is_progress(e.kind) ? 0 : p->crashes;
         if (on_entry) on_entry(arg, &e, p->entries);
         at += taken;
     }
@@ -253,6 +255,7 @@ const entry *replay_response(const replay *p) { return p->response.kind ? &p->re
 const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
 entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
 const entry *replay_stopped(const replay *p) { return p->stopped.kind ? &p->stopped : NULL; }
+unsigned replay_crashes(const replay *p) { return p->crashes; }
 int64_t replay_last_ms(const replay *p) { return p->last_ms; }
 uint32_t replay_entries(const replay *p) { return p->entries; }
 size_t replay_used(const replay *p) { return p->used; }

@@ -45,6 +45,7 @@ const entry *replay_stopped(const replay *p);  /* NULL: it never was, or has bee
 void replay_release(replay *p);
 int64_t replay_stood_ms(const replay *p,
                         const loop_clock *c); /* how long it was stopped until it was released, all times together */
+unsigned replay_crashes(const replay *p);     /* of the process, by it, since its last progress */
 int64_t replay_last_ms(const replay *p);      /* Unix; of the latest entry */
 uint32_t replay_entries(const replay *p);
 size_t replay_used(const replay *p);   /* records the code has come to */

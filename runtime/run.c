@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/comeback.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
@@ -63,6 +64,7 @@ void run_free(run *r)
     home *h = r->task.home;
     assert(run_state_is_final(r->state) || r->state == RUN_NEW);
     assert(!run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
+    if (r->is_unsettled) comeback_settled(r);
     if (!BUG(KEEP_TIMER)) timers_stop(&h->timers, &r->deadline);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
     settle_key(r);
@@ -203,6 +205,7 @@ void run_committed(run *r)
         commit_failed(r);
         return;
     }
+    if (r->is_unsettled) comeback_settled(r);
     letter_settled(&r->sealed_letters);
     r->seq_durable = r->seq_sealed;
     settle_key(r);

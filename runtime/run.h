@@ -45,6 +45,8 @@ struct run {
     TAILQ_ENTRY(run) touched;  /* in the home's list; tqe_prev NULL: not in it */
     TAILQ_ENTRY(run) unlisted; /* in the home's list, while `is_unlisted` */
     bool is_unlisted;
+    bool is_unsettled; /* it has come from its journal, and has made no commit since */
+    bool has_crashed;  /* then the process had died of it, without any progress of it since */
     run_state state;
     run_commit commit;
     run_id id;

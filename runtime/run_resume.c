@@ -4,6 +4,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/app.h"
+#include "runtime/comeback.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
@@ -167,6 +168,7 @@ static void take_slot(run *r, slot *s)
     if (s->release && !released) slot_deny_release(h, s, "the run is not stopped");
     s->release = s->held_back = false;
     letter_move(&s->letters, &r->letters);
+    comeback_begun(r);
     counter_add(&h->counters.runs_resumed, 1);
 }
 
@@ -189,6 +191,14 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     entry_cancel cancel = why_end(r, s, why);
     if (!cancel && why->reason != STOP_NONE) {
         why->streamed = r->frames ? frames_hold(r->frames) : NULL;
+        run_unmake(r);
+        return false;
+    }
+    bool is_released = s->release && s->held_back; /* somebody wants it to go on now */
+    unsigned crashes = replay_crashes(r->replay);
+    if (!cancel && !is_released && comeback_holds_crashed(h, s, crashes)) {
+        *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
+        log_line(LOG_INFO, r->id_text, "the process has died of it %u times in a row: others come first", crashes);
         run_unmake(r);
         return false;
     }

@@ -80,9 +80,9 @@ static bool start_threads(serving *s)
 /* ---- Telling others ---- */
 
 /* False: the supervisor's socket is full. */
-static bool say(serving *s, control_kind kind, const char *state)
+static bool say(serving *s, control_kind kind, uint64_t key, const char *state)
 {
-    if (s->control >= 0) return control_send(s->control, kind, 0, NULL, 0, -1) != CONTROL_AGAIN;
+    if (s->control >= 0) return control_send(s->control, kind, key, NULL, 0, -1) != CONTROL_AGAIN;
     notify_send(&s->notify, "%s", state);
     return true;
 }
@@ -111,7 +111,7 @@ static void beat(serving *s)
     }
     if (!all) return;
     for (unsigned i = 0; i < s->started && !s->draining; i++) loop_ask(&s->app->loops[i]);
-    if (!say(s, CONTROL_BEAT, "WATCHDOG=1")) s->next_beat_us = now_us() + s->beat_us / 8;
+    if (!say(s, CONTROL_BEAT, 0, "WATCHDOG=1")) s->next_beat_us = now_us() + s->beat_us / 8;
 }
 
 static void drain(serving *s, loop_end end)
@@ -244,7 +244,7 @@ bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals)
             all_are_back(&s);
         ok = start_threads(&s);
         if (ok) s.blocked = blocked_watch_start(app);
-        if (ok) (void)say(&s, CONTROL_READY, "READY=1\nSTATUS=serving");
+        if (ok) (void)say(&s, CONTROL_READY, app->run_ended_former, "READY=1\nSTATUS=serving");
         wait_for_loops(&s);
     }
     blocked_watch_stop(s.blocked);

@@ -24,6 +24,7 @@ bool slot_table_init(slot_table *t)
     TAILQ_INIT(&t->asked);
     TAILQ_INIT(&t->held);
     TAILQ_INIT(&t->suspects);
+    TAILQ_INIT(&t->behind);
     t->buckets = calloc(t->bucket_count, sizeof(slot *));
     return t->buckets != NULL;
 }
@@ -118,6 +119,8 @@ static struct slot_queue *queue_of(slot_table *t, slot_state state)
         return &t->held;
     case SLOT_SUSPECT:
         return &t->suspects;
+    case SLOT_BEHIND:
+        return &t->behind;
     default:
         return NULL;
     }
@@ -199,10 +202,11 @@ bool slot_wants_place(const slot *s)
     return s->unfinished && !s->cancel && !stands;
 }
 
-/* A suspect has a place of its own, unless it is to be ended. */
+/* Who waits for a turn is loaded when that has come, unless it is to be ended. */
 void slot_wake(home *h, slot *s)
 {
-    bool goes_on = slot_wants_place(s) || (s->state == SLOT_SUSPECT && !s->cancel);
+    bool waits = s->state == SLOT_SUSPECT || s->state == SLOT_BEHIND;
+    bool goes_on = slot_wants_place(s) || (waits && !s->cancel);
     assert(!s->run);
     slot_post(h, s, goes_on ? SLOT_ON_WAKE : SLOT_ON_LOOK);
 }
@@ -280,7 +284,8 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish
     } else if (s->state == SLOT_STOPPED) {
         waiter_stopped(&s->waiters, &(stop_cause){.reason = s->stop}, slot_refuses(h, s));
     } else {
-        if (s->state == SLOT_PARKED || !gate_writable(h)) waiter_redirect(&s->waiters); /* else it is about to go on */
+        if (s->state == SLOT_PARKED || s->state == SLOT_BEHIND || !gate_writable(h))
+            waiter_redirect(&s->waiters); /* else it is about to go on */
         waiter_accept(&s->waiters);
     }
 }
@@ -416,6 +421,9 @@ void slot_cancel(home *h, http_exchange *x, const run_id *id)
     slot_wake(h, s);
 }
 
+/* Its journal has been read, and it goes on when others have. */
+static bool waits_for_turn(const slot *s) { return s->state == SLOT_BEHIND && s->crashed; }
+
 /* What is not known, or was stopped when it was looked at last, is loaded to see. */
 void slot_release(home *h, http_exchange *x, const run_id *id)
 {
@@ -423,7 +431,8 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
     slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
     if (!s) {
         problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
-    } else if ((s->state == SLOT_PARKED && s->stop == STOP_NONE) || (s->run && !run_is_stopping(s->run))) {
+    } else if ((s->state == SLOT_PARKED && s->stop == STOP_NONE) || waits_for_turn(s) ||
+               (s->run && !run_is_stopping(s->run))) {
         problem_reply(x, 409, "the run is not stopped", NULL);
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);

@@ -49,12 +49,13 @@ typedef struct slot {
     slot_tie tie : 2;
     entry_cancel cancel : 4; /* to be ended for this reason when it is loaded */
     stop_reason stop : 4;    /* it is stopped, as far as known; also while it is loaded to look again */
-    unsigned tries : 5;      /* loads in a row that came to nothing, for the pause before the next */
+    unsigned tries : 4;      /* loads in a row that came to nothing, for the pause before the next */
     bool by_wall : 1;        /* SLOT_PARKED: wall_due_ms counts */
     bool release : 1;        /* to be released when it is loaded */
     bool judged : 1;         /* begun here, or loaded: else it is of a former process, as if nobody had come for it */
     bool held_back : 1;      /* --no-resume: it is of a former process, and nobody has released it */
     bool unfinished : 1;     /* it has a row in the live table: not loaded while the gate is closed */
+    bool crashed : 1;        /* when it was loaded last: the process had died of it, without any progress of it since */
     uint8_t writing;         /* letters that are being written: 1 << letter_kind */
 } slot;
 _Static_assert(STOP_REASONS <= 16, "they fit slot.stop");
@@ -68,6 +69,7 @@ typedef struct slot_table {
     struct slot_queue asked;          /* loaded without a place: most have ended, or are to end */
     struct slot_queue held;           /* wait until the journal takes writes */
     struct slot_queue suspects;       /* wait for their turn (runtime/suspects.h) */
+    struct slot_queue behind;         /* wait for others (runtime/comeback.h) */
     size_t due_count;                 /* in `due` */
     size_t loading;
     uint64_t stopped; /* slots with `stop`; counter_add */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/comeback.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/moment.h"
@@ -171,6 +172,8 @@ static void give_waiters(slot *s)
     if (s->run->waiters) run_touch(s->run);
 }
 
+static const char not_stopped[] = "the run is not stopped";
+
 static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
 {
     char id[RUN_ID_TEXT + 1];
@@ -190,6 +193,8 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
         slot_post(h, s, SLOT_ON_NO_PLACE);
     } else if (run_resume(h, s, j, &why)) {
         give_waiters(s);
+    } else if (why.crashes > 0) { /* it waits for its turn */
+        if (s->release) slot_deny_release(h, s, not_stopped);
     } else if (why.reason == STOP_NONE) {
         try_again(h, s, id, why.text);
     } else {
@@ -255,7 +260,7 @@ static size_t take_batch(home *h, run_id ids[LOAD_BATCH])
     slot_table *t = &h->slots;
     size_t n = 0;
     for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(h));) {
-        if (slot_hold(h, s)) continue;
+        if (slot_hold(h, s) || comeback_holds_wave(h, s)) continue;
         slot_post(h, s, slot_wants_place(s) ? SLOT_ON_TAKEN_PLACED : SLOT_ON_TAKEN);
         ids[n++] = s->id;
     }
@@ -267,11 +272,11 @@ void slot_load_due(home *h)
     run_id ids[LOAD_BATCH];
     if (h->suspects) suspects_look(h);
     /* A run that is asked for before the letters are known would go on although it was cancelled. */
-    if (!h->slots.letters_read) return;
-    for (size_t n; !h->draining && (n = take_batch(h, ids)) > 0;) {
+    for (size_t n; h->slots.letters_read && !h->draining && (n = take_batch(h, ids)) > 0;) {
         h->slots.loading += n;
         store_load(h->port, ids, n, on_loaded, h);
     }
+    comeback_tell(h);
 }
 
 /* ---- Recovery ---- */
@@ -425,5 +430,6 @@ static void scan(home *h)
 void slot_recover(home *h)
 {
     if (h->suspects) suspects_join(h);
+    if (h->comeback) comeback_join(h);
     scan(h);
 }

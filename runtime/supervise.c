@@ -193,8 +193,10 @@ static void drain_worker(supervisor *s)
     (void)kill(s->worker, SIGTERM);
 }
 
-static void on_ready(supervisor *s)
+static void on_ready(supervisor *s, bool run_ended_former)
 {
+    /* Neither the program nor one of the connections is what the workers die of. */
+    if (run_ended_former) s->crashes = 1;
     s->ready = s->was_ready = true;
     s->ready_ms = now_ms();
     if (!s->leaving) s->heard_ms = s->ready_ms;
@@ -206,7 +208,7 @@ static void on_ready(supervisor *s)
 
 static void on_message(supervisor *s, control_message *m)
 {
-    if (m->head.kind == CONTROL_READY) on_ready(s);
+    if (m->head.kind == CONTROL_READY) on_ready(s, m->head.key == 1);
     if (m->head.kind == CONTROL_BEAT) {
         notify_send(&s->notify, "WATCHDOG=1");
         if (s->heard_ms > 0) s->heard_ms = now_ms();

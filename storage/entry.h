@@ -107,6 +107,12 @@ typedef enum entry_stop {
 
 typedef enum entry_ended { ENTRY_SUCCEEDED = 0, ENTRY_FAILED = 1, ENTRY_CANCELLED = 2 } entry_ended;
 
+/* What a run does again at each start is no progress: chunks and what takes them back, branches, differences. */
+static inline bool entry_is_progress(entry_kind kind)
+{
+    return kind != ENTRY_CHUNK && kind != ENTRY_ROLLBACK && (int)kind < ENTRY_PASSABLE;
+}
+
 enum { ENTRY_CALLS_MAX = 4096 };
 
 /* An entry's `epoch`: which opening of the store made it, and above 48 bits how many times the wall clock had been set

@@ -10,8 +10,13 @@
 
 bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
 {
-    *h = (home){
-        .app = app, .opt = &app->opt, .index = index, .count = count, .store = app->store, .suspects = app->suspects};
+    *h = (home){.app = app,
+                .opt = &app->opt,
+                .index = index,
+                .count = count,
+                .store = app->store,
+                .suspects = app->suspects,
+                .comeback = app->comeback};
     TAILQ_INIT(&h->runs.touched);
     TAILQ_INIT(&h->runs.unlisted);
     LIST_INIT(&h->runs.plain);

@@ -23,6 +23,7 @@
 #include "storage/store.h"
 
 struct claim_table;
+struct comeback;
 struct destination;
 struct http_client;
 struct http_exchange;
@@ -81,9 +82,10 @@ struct home {
     struct keeper *keeper;               /* connections that outlive the process; the loop's */
     struct waiter *readers;              /* streams of runs that are over */
     struct suspects *suspects;           /* shared by all loops; NULL: no run is suspected of anything */
+    struct comeback *comeback;           /* shared by all loops; NULL: runs are loaded as they are due */
     const struct run_listener *listener; /* of its runs; the loop's */
     home_move_fn move;
-    void (*wake)(home *h);                 /* from any thread: suspects_look is called on the home's */
+    void (*wake)(home *h); /* from any thread: suspects_look and comeback_look are called on the home's */
     msgpack_sbuffer buffers[HOME_BUFFERS]; /* for entries of runs, empty; see record.c */
     size_t buffer_count;
     msgpack_sbuffer scratch; /* for packing a value before its entry */

@@ -22,7 +22,8 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
                   [SLOT_ON_LOOK] = SLOT_ASKED,
                   [SLOT_ON_TAKEN] = SLOT_LOADING,
                   [SLOT_ON_TAKEN_PLACED] = SLOT_LOADING_PLACED,
-                  [SLOT_ON_GATE_CLOSED] = SLOT_HELD},
+                  [SLOT_ON_GATE_CLOSED] = SLOT_HELD,
+                  [SLOT_ON_BEHIND] = SLOT_BEHIND},
     [SLOT_ASKED] = {[SLOT_ON_WAKE] = SLOT_ASKED,
                     [SLOT_ON_LOOK] = SLOT_ASKED,
                     [SLOT_ON_TAKEN] = SLOT_LOADING,
@@ -31,6 +32,7 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
     [SLOT_HELD] = {[SLOT_ON_WAKE] = SLOT_HELD, [SLOT_ON_LOOK] = SLOT_HELD, [SLOT_ON_PUT_OFF] = SLOT_PARKED},
     [SLOT_SUSPECT] =
         {[SLOT_ON_WAKE] = SLOT_SUSPECT, [SLOT_ON_LOOK] = SLOT_ASKED, [SLOT_ON_TAKEN_PLACED] = SLOT_LOADING_PLACED},
+    [SLOT_BEHIND] = {[SLOT_ON_WAKE] = SLOT_BEHIND, [SLOT_ON_LOOK] = SLOT_ASKED, [SLOT_ON_TURN] = SLOT_DUE},
     /* Whatever comes meanwhile is looked at when it has been read. */
     [SLOT_LOADING] = {[SLOT_ON_PARKED] = SLOT_PARKED,
                       [SLOT_ON_STOPPED] = SLOT_STOPPED,
@@ -41,6 +43,7 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
                       [SLOT_ON_NO_PLACE] = SLOT_DUE,
                       [SLOT_ON_GATE_CLOSED] = SLOT_HELD,
                       [SLOT_ON_SUSPECTED] = SLOT_SUSPECT,
+                      [SLOT_ON_BEHIND] = SLOT_BEHIND,
                       [SLOT_ON_RESUMED] = SLOT_RUNNING,
                       [SLOT_ON_GONE] = SLOT_GONE},
     [SLOT_LOADING_PLACED] = {[SLOT_ON_PUT_OFF] = SLOT_PARKED,
@@ -56,7 +59,7 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
 #define E(event) (1U << SLOT_ON_##event)
 
 enum {
-    QUEUED = S(DUE) | S(ASKED) | S(HELD) | S(SUSPECT),
+    QUEUED = S(DUE) | S(ASKED) | S(HELD) | S(SUSPECT) | S(BEHIND),
     LOADS = S(LOADING) | S(LOADING_PLACED),
     AWAY = S(UNKNOWN) | S(PARKED) | S(STOPPED) | QUEUED,
     ALL_EVENTS = (1U << SLOT_EVENTS) - 1
@@ -71,18 +74,24 @@ static const struct {
     {S(NEW), ALL_EVENTS & ~(E(BEGUN) | E(ASKED_FOR) | E(PARKED) | E(STOPPED)), "whoever makes it says what it is"},
     {~S(NEW), E(BEGUN) | E(ASKED_FOR), "it has been there before"},
     {S(RUNNING), E(WAKE) | E(LOOK), "its run is in memory: it is told itself"},
-    {S(RUNNING), E(TAKEN) | E(TAKEN_PLACED) | E(PLACE_GIVEN) | E(NO_PLACE) | E(GATE_CLOSED) | E(SUSPECTED) | E(RESUMED),
+    {S(RUNNING),
+     E(TAKEN) | E(TAKEN_PLACED) | E(PLACE_GIVEN) | E(NO_PLACE) | E(GATE_CLOSED) | E(SUSPECTED) | E(BEHIND) | E(TURN) |
+         E(RESUMED),
      "its run is in memory: nobody loads it"},
     {S(UNKNOWN), E(WAKE), "nobody knows of anything that could go on"},
     {AWAY & ~S(HELD), E(PUT_OFF), "it is nobody's turn in any case, or it waits for one"},
     {AWAY, E(PARKED) | E(STOPPED), "only who has loaded or left it knows its time, or its reason"},
-    {S(UNKNOWN) | S(PARKED) | S(STOPPED) | S(HELD), E(TAKEN) | E(TAKEN_PLACED), "it has not been queued for loading"},
+    {S(UNKNOWN) | S(PARKED) | S(STOPPED) | S(HELD) | S(BEHIND), E(TAKEN) | E(TAKEN_PLACED),
+     "it has not been queued for loading"},
     {S(SUSPECT), E(TAKEN), "whoever is suspected is loaded with a place of its own"},
     {AWAY, E(PLACE_GIVEN) | E(NO_PLACE) | E(SUSPECTED) | E(RESUMED), "it is not being loaded"},
-    {S(UNKNOWN) | S(PARKED) | S(STOPPED) | S(HELD) | S(SUSPECT), E(GATE_CLOSED), "it does not have its turn"},
+    {S(UNKNOWN) | S(PARKED) | S(STOPPED) | S(HELD) | S(SUSPECT) | S(BEHIND), E(GATE_CLOSED) | E(BEHIND),
+     "it does not have its turn"},
+    {S(ASKED), E(BEHIND), "whoever is to end, or may have, comes before all others"},
+    {(AWAY & ~S(BEHIND)) | LOADS, E(TURN), "it does not wait for others"},
     {S(PARKED) | S(STOPPED) | QUEUED, E(GONE), "it is loaded first, to see"},
     {LOADS, E(TAKEN) | E(TAKEN_PLACED), "it is being loaded already"},
-    {S(LOADING_PLACED), E(PARKED) | E(STOPPED) | E(NO_PLACE) | E(GATE_CLOSED) | E(RESUMED) | E(GONE),
+    {S(LOADING_PLACED), E(PARKED) | E(STOPPED) | E(NO_PLACE) | E(GATE_CLOSED) | E(BEHIND) | E(RESUMED) | E(GONE),
      "its place is given back before anything is decided"},
 };
 
@@ -143,10 +152,19 @@ slot_state slot_next(slot_state state, slot_event event)
 const char *slot_state_name(slot_state state)
 {
     static const char *const names[SLOT_STATES] = {
-        [SLOT_NONE] = "none",       [SLOT_NEW] = "new",         [SLOT_RUNNING] = "running",
-        [SLOT_UNKNOWN] = "unknown", [SLOT_PARKED] = "parked",   [SLOT_STOPPED] = "stopped",
-        [SLOT_DUE] = "due",         [SLOT_ASKED] = "asked",     [SLOT_HELD] = "held",
-        [SLOT_SUSPECT] = "suspect", [SLOT_LOADING] = "loading", [SLOT_LOADING_PLACED] = "loading with a place",
+        [SLOT_NONE] = "none",
+        [SLOT_NEW] = "new",
+        [SLOT_RUNNING] = "running",
+        [SLOT_UNKNOWN] = "unknown",
+        [SLOT_PARKED] = "parked",
+        [SLOT_STOPPED] = "stopped",
+        [SLOT_DUE] = "due",
+        [SLOT_ASKED] = "asked",
+        [SLOT_HELD] = "held",
+        [SLOT_SUSPECT] = "suspect",
+        [SLOT_BEHIND] = "behind",
+        [SLOT_LOADING] = "loading",
+        [SLOT_LOADING_PLACED] = "loading with a place",
         [SLOT_GONE] = "gone",
     };
     return names[state];
@@ -168,6 +186,8 @@ const char *slot_event_name(slot_event event)
         [SLOT_ON_NO_PLACE] = "no place",
         [SLOT_ON_GATE_CLOSED] = "gate closed",
         [SLOT_ON_SUSPECTED] = "suspected",
+        [SLOT_ON_BEHIND] = "behind",
+        [SLOT_ON_TURN] = "turn",
         [SLOT_ON_RESUMED] = "resumed",
         [SLOT_ON_GONE] = "gone",
     };

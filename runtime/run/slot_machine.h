@@ -7,6 +7,7 @@
  *      +--> UNKNOWN --look-------------------------^                                          STOPPED, GONE, and later
  *
  *     DUE, ASKED, LOADING --gate closed--> HELD --open--> PARKED, and woken      LOADING --suspected--> SUSPECT --> ...
+ *     DUE, LOADING --behind--> BEHIND --its turn--> DUE
  */
 #ifndef RUNTIME_SLOT_MACHINE_H
 #define RUNTIME_SLOT_MACHINE_H
@@ -27,6 +28,7 @@ typedef enum slot_state {
     SLOT_ASKED,   /* waits for its turn to be loaded without one: most have ended, or are to end */
     SLOT_HELD,    /* waits until the journal takes writes */
     SLOT_SUSPECT, /* waits until no other run is loaded that may end the process */
+    SLOT_BEHIND,  /* waits until runs before it have got on (runtime/comeback.h) */
 
     SLOT_LOADING,        /* its journal is being read */
     SLOT_LOADING_PLACED, /* its journal is being read, and one of the places of --runs-max is kept for it */
@@ -48,6 +50,8 @@ typedef enum slot_event {
     SLOT_ON_NO_PLACE,    /* it could go on, and there is none */
     SLOT_ON_GATE_CLOSED, /* the journal takes no writes */
     SLOT_ON_SUSPECTED,
+    SLOT_ON_BEHIND, /* others come first */
+    SLOT_ON_TURN,   /* they have: it may be loaded when there is a place */
     SLOT_ON_RESUMED,
     SLOT_ON_GONE, /* it has ended, or there is none, or it is deleted */
     SLOT_EVENTS

@@ -46,6 +46,36 @@ static void test_records(void)
     CHECK(!is_unclean(&f, (crash_ends){.known = 1, .unknown = 1, .number = SIGSEGV}, nobody, ""));
 }
 
+/* Processes in a row that a run has ended which is known. */
+static void test_ends(void)
+{
+    const crash_ends run = {.known = 1, .of_runs = 1}, plain = {.known = 1};
+    former f = note(false);
+    CHECK_INT(f.ends, 0);
+    CHECK_INT(former_ends(&f, EPOCH + 1, &run), 1);
+    CHECK_INT(former_ends(&f, EPOCH + 1, &plain), 0);
+    CHECK_INT(former_ends(&f, EPOCH + 2, &run), 0); /* another process has been there since */
+    f.ends = 4;
+    CHECK(former_begin(&f, false, EPOCH, data));
+    former_read(&f, data);
+    CHECK_INT(former_ends(&f, EPOCH + 1, &run), 5);
+    set.slept_ms += 11 * MINUTE_MS; /* it has served for so long */
+    CHECK_INT(former_ends(&f, EPOCH + 1, &run), 1);
+}
+
+/* What a version wrote that did not count them. */
+static void test_older_note(void)
+{
+    static const char note_text[] = "epoch 7\npid 12\nbegan 34\nserving 1\ncgroup 56\noom_kills 78\nunclean 0 0\n";
+    former f;
+    char path[128];
+    snprintf(path, sizeof path, "%s/process", data);
+    FILE *file = fopen(path, "w");
+    CHECK(file && fputs(note_text, file) >= 0 && fclose(file) == 0);
+    former_read(&f, data);
+    CHECK(f.epoch == EPOCH && f.pid == 12 && f.serving && f.oom_kills == 78 && f.ends == 0);
+}
+
 static void test_worker(void)
 {
     former f = note(false);
@@ -109,7 +139,9 @@ static void test_again(void)
 static const check_case cases[] = {{"records of the signal handler", test_records},
                                    {"what the supervisor saw", test_worker},
                                    {"notes that tell nothing", test_note},
-                                   {"two ends within ten minutes", test_again}};
+                                   {"two ends within ten minutes", test_again},
+                                   {"ends in a row by runs that are known", test_ends},
+                                   {"a note of an earlier version", test_older_note}};
 
 int main(int argc, char **argv)
 {
