@@ -1,6 +1,7 @@
 /* A wait goes by one clock: relative ones by the steady clock, whatever the wall clock is set to, absolute ones by the
- * wall clock as it is set; in memory, parked, and over kill -9 with the clock set meanwhile. No check is how long
- * something took at most, but for the hour that it would take otherwise: an answer in a minute at the latest. */
+ * wall clock as it is set; in memory, parked, and over kill -9 with the clock set meanwhile. Waits are hours, which
+ * pass when the test lets the machine sleep. No check is how long something took at most, but for the hour that it
+ * would take otherwise: an answer in a minute at the latest. */
 #include <inttypes.h>
 #include <pthread.h>
 
@@ -11,7 +12,12 @@
 #include "tests/clock_faults.h"
 #include "tests/served.h"
 
-enum { CLIENTS = 9, HOUR_MS = 3600000 };
+enum {
+    CLIENTS = 12,
+    HOUR_MS = 3600000,
+    WAIT_MS = HOUR_MS / 5 * 6, /* an hour, and what a retry adds by lot; one by the wrong clock takes more, or less */
+    MOMENT_US = 100000         /* in which a wait that goes by the wrong clock ends */
+};
 
 /* ---- The program ---- */
 
@@ -132,7 +138,7 @@ static int serve(int argc, char **argv)
 {
     clocks = share_memory(getenv("CLOCKS"), sizeof *clocks);
     sw_app *app = sw_app_new("clocks");
-    sw_endpoint_options late = {.timeout_ms = 2000};
+    sw_endpoint_options late = {.timeout_ms = HOUR_MS};
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "GET /until", on_until, NULL);
     sw_endpoint(app, "GET /retry", on_retry, NULL);
@@ -148,7 +154,14 @@ static int serve(int argc, char **argv)
 static char root[64];
 static served server;
 
+/* What some of the clients ask for. */
+typedef struct ask {
+    const char *path, *query;
+    long status;
+} ask;
+
 typedef struct client {
+    const ask *asks;
     pthread_t thread;
     char url[512];
     const char *const *headers;
@@ -189,27 +202,31 @@ static int64_t metric(const char *name)
     return 0;
 }
 
-/* On all loops; returns when all of them wait. */
-static void ask_all(const char *path, const char *query, bool parked, const char *const *headers)
+/* On all loops, each client one of them; returns when all of them wait. */
+static void ask_all(const ask *asks, size_t count, bool parked, const char *const *headers)
 {
     int64_t before = metric("stepwell_runs_parked_total");
     clocks->begun = 0;
-    for (int i = 0; i < CLIENTS; i++) {
-        clients[i].headers = headers;
-        snprintf(clients[i].url, sizeof clients[i].url, "%s%s?%s", server.address, path, query);
-        CHECK_INT(pthread_create(&clients[i].thread, NULL, client_main, &clients[i]), 0);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        client *k = &clients[i];
+        k->asks = &asks[i % count];
+        k->headers = headers;
+        snprintf(k->url, sizeof k->url, "%s%s?%s", server.address, k->asks->path, k->asks->query);
+        CHECK_INT(pthread_create(&k->thread, NULL, client_main, k), 0);
     }
     while (__atomic_load_n(&clocks->begun, __ATOMIC_SEQ_CST) < CLIENTS) usleep(1000);
     while (parked && metric("stepwell_runs_parked_total") < before + CLIENTS) usleep(10000);
 }
 
+/* `status` 0: what they asked for. */
 static void join_all(long status)
 {
     for (int i = 0; i < CLIENTS; i++) {
+        long wanted = status ? status : clients[i].asks->status;
         CHECK_INT(pthread_join(clients[i].thread, NULL), 0);
-        if (clients[i].a.status != status)
+        if (clients[i].a.status != wanted)
             printf("# %s: %ld %s\n", clients[i].url, clients[i].a.status, clients[i].a.body);
-        CHECK_INT(clients[i].a.status, status);
+        CHECK_INT(clients[i].a.status, wanted);
     }
 }
 
@@ -239,43 +256,56 @@ static const struct {
     bool parked;
 } places[] = {{"in memory", "1h", false}, {"parked", "20ms", true}};
 
-static void test_relative(void)
+/* An hour each, by the steady clock. */
+static const ask relative[] = {{"/sleep", "ms=3600000", 200}, {"/retry", "ms=3600000", 200}, {"/deadline", "", 504}};
+enum { RELATIVE = sizeof relative / sizeof relative[0] };
+
+static void let_pass(int64_t ms)
 {
-    static const char *const paths[] = {"/sleep", "/retry"};
-    for (size_t p = 0; p < 2; p++) {
-        start(places[p].park_after);
-        for (size_t i = 0; i < 2; i++)
-            for (size_t k = 0; k < 2; k++) {
-                ask_all(paths[i], "ms=2000", places[p].parked, NULL);
-                set_clock(settings[k], 0);
-                join_all(200);
-                for (int n = 0; n < CLIENTS; n++) CHECK(number_of(&clients[n], 0) >= 1999);
-                CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL); /* nothing of the last setting in memory */
-                start(places[p].park_after);
-            }
-        CHECK_INT(served_stop(&server, SIGTERM), 0);
-    }
+    usleep(MOMENT_US);
+    set_clock(0, ms);
 }
 
-static void test_deadline(void)
+static void check_relative(void)
 {
-    for (size_t p = 0; p < 2; p++) {
-        start(places[p].park_after);
+    for (int n = 0; n < CLIENTS; n++)
+        if (clients[n].asks->status == 200) CHECK(number_of(&clients[n], 0) >= HOUR_MS - 1);
+}
+
+static void test_relative(void)
+{
+    for (size_t p = 0; p < 2; p++)
         for (size_t k = 0; k < 2; k++) {
-            ask_all("/deadline", "", places[p].parked, NULL);
+            start(places[p].park_after);
+            ask_all(relative, RELATIVE, places[p].parked, NULL);
             set_clock(settings[k], 0);
-            join_all(504);
-            for (int n = 0; n < CLIENTS; n++) CHECK(clients[n].took_ms >= 1998);
+            let_pass(WAIT_MS);
+            join_all(0);
+            check_relative();
+            for (int n = 0; n < CLIENTS; n++) CHECK(clients[n].took_ms >= HOUR_MS - 2);
+            CHECK_INT(served_stop(&server, SIGTERM), 0);
         }
-        CHECK_INT(served_stop(&server, SIGTERM), 0);
-    }
 }
 
 static void ask_until(const char *path, const char *name, bool parked, int64_t due_ms)
 {
-    char query[64];
+    static char query[64];
+    static ask until = {.query = query, .status = 200};
+    until.path = path;
     snprintf(query, sizeof query, "%s=%" PRId64, name, due_ms);
-    ask_all(path, query, parked, NULL);
+    ask_all(&until, 1, parked, NULL);
+}
+
+/* The clock is set back by two hours before the hour is over: it takes three. */
+static void wait_longer(const char *path, const char *name, bool parked)
+{
+    int64_t due_ms = clock_wall_ms() + HOUR_MS;
+    ask_until(path, name, parked, due_ms);
+    set_clock(-2 * HOUR_MS, 0);
+    let_pass(2 * HOUR_MS);
+    let_pass(WAIT_MS);
+    join_all(0);
+    for (int n = 0; n < CLIENTS; n++) CHECK(number_of(&clients[n], 1) >= due_ms);
 }
 
 /* Ends when the clock is set forward, and not early when it is set back. */
@@ -283,66 +313,60 @@ static void test_absolute(void)
 {
     for (size_t p = 0; p < 2; p++) {
         start(places[p].park_after);
-        int64_t due_ms = clock_wall_ms() + 2 * HOUR_MS - 60000;
-        ask_until("/until", "ms", places[p].parked, due_ms);
+        ask_until("/until", "ms", places[p].parked, clock_wall_ms() + 2 * HOUR_MS - 60000);
         set_clock(2 * HOUR_MS, 0);
-        join_all(200);
-        due_ms = clock_wall_ms() + 1000;
-        ask_until("/until", "ms", places[p].parked, due_ms);
-        set_clock(-2000, 0);
-        join_all(200);
-        for (int n = 0; n < CLIENTS; n++) CHECK(number_of(&clients[n], 1) >= due_ms);
+        join_all(0);
+        wait_longer("/until", "ms", places[p].parked);
         CHECK_INT(served_stop(&server, SIGTERM), 0);
     }
 }
 
 static void test_plain(void)
 {
+    static const ask hour = {"/plain", "ms=3600000", 200};
     start("1s");
-    ask_all("/plain", "ms=1000", false, NULL);
-    set_clock(-HOUR_MS, 0);
-    join_all(200);
-    ask_all("/plain", "ms=1000", false, NULL);
-    set_clock(2 * HOUR_MS, 0);
-    join_all(200);
-    for (int n = 0; n < CLIENTS; n++) CHECK(clients[n].took_ms >= 999);
+    for (size_t k = 0; k < 2; k++) {
+        ask_all(&hour, 1, false, NULL);
+        set_clock(settings[k], 0);
+        let_pass(WAIT_MS);
+        join_all(0);
+        for (int n = 0; n < CLIENTS; n++) CHECK(clients[n].took_ms >= HOUR_MS - 1);
+    }
     ask_until("/plain", "until", false, clock_wall_ms() + HOUR_MS);
     set_clock(2 * HOUR_MS, 0);
-    join_all(200);
-    int64_t due_ms = clock_wall_ms() + 500;
-    ask_until("/plain", "until", false, due_ms);
-    set_clock(-1000, 0);
-    join_all(200);
-    for (int n = 0; n < CLIENTS; n++) CHECK(number_of(&clients[n], 1) >= due_ms);
+    join_all(0);
+    wait_longer("/plain", "until", false);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
 /* All waits, also the relative ones, go on while the machine sleeps. */
 static void test_machine_slept(void)
 {
+    static const ask hours = {"/sleep", "ms=7000000", 200};
     for (size_t p = 0; p < 2; p++) {
         start(places[p].park_after);
-        ask_all("/sleep", "ms=7000000", places[p].parked, NULL);
+        ask_all(&hours, 1, places[p].parked, NULL);
         set_clock(0, 2 * HOUR_MS);
-        join_all(200);
+        join_all(0);
         ask_until("/until", "ms", places[p].parked, clock_wall_ms() + HOUR_MS);
         set_clock(0, 2 * HOUR_MS);
-        join_all(200);
+        join_all(0);
         CHECK_INT(served_stop(&server, SIGTERM), 0);
     }
 }
 
-/* The clock is set again and again while runs of several waits park and come back. */
+/* The clock is set again and again while runs of several waits park and come back. These pass by themselves. */
 static void test_again_and_again(void)
 {
-    static const int64_t by_ms[] = {-HOUR_MS, 300, -HOUR_MS / 2, 2 * HOUR_MS, -200, -HOUR_MS / 2};
+    static const int64_t by_ms[] = {-HOUR_MS, 90, -HOUR_MS / 2, 2 * HOUR_MS, -60, -HOUR_MS / 2};
     for (size_t p = 0; p < 2; p++) {
         char query[64];
+        const ask both = {"/both", query, 200};
         start(places[p].park_after);
-        snprintf(query, sizeof query, "ms=700&until=%" PRId64, clock_wall_ms() + 2500);
-        ask_all("/both", query, false, NULL);
-        for (size_t i = 0; i < sizeof by_ms / sizeof by_ms[0]; i++, usleep(300000)) set_clock(by_ms[i], 0);
-        join_all(200);
+        snprintf(query, sizeof query, "ms=150&until=%" PRId64, clock_wall_ms() + 700);
+        ask_all(&both, 1, false, NULL);
+        for (size_t i = 0; i < sizeof by_ms / sizeof by_ms[0]; i++, usleep(80000)) set_clock(by_ms[i], 0);
+        join_all(0);
         for (int n = 0; n < CLIENTS; n++)
             for (int i = 0; i < 3; i++) CHECK(number_of(&clients[n], i) >= -1);
         CHECK_INT(served_stop(&server, SIGTERM), 0);
@@ -351,8 +375,8 @@ static void test_again_and_again(void)
 
 /* ---- Through kill -9 ---- */
 
-/* Each run's output URL, from its 202. */
-static void collect(long status)
+/* The answer at each run's output URL, which is in its 202. */
+static void collect(void)
 {
     char path[512];
     static const char *const none[] = {NULL};
@@ -362,50 +386,60 @@ static void collect(long status)
         CHECK(at != NULL);
         snprintf(clients[n].url, sizeof clients[n].url, "%s%s", server.address, at);
         call(NULL, clients[n].url, none, NULL, 20, &clients[n].a);
-        if (clients[n].a.status != status) printf("# %s\n", clients[n].a.body);
-        CHECK_INT(clients[n].a.status, status);
+        if (clients[n].a.status != clients[n].asks->status) printf("# %s\n", clients[n].a.body);
+        CHECK_INT(clients[n].a.status, clients[n].asks->status);
     }
 }
 
-/* The clock is set before the kill as well as between the two processes. */
-static void through_kill(const char *path, const char *query, size_t place, int64_t before_ms, int64_t between_ms,
-                         long status)
+/* The clock is set before the kill as well as between the two processes. Leaves the second. */
+static void kill_between(const ask *asks, size_t count, size_t place, int64_t before_ms, int64_t between_ms)
 {
     static const char *const prefer[] = {"Prefer: respond-async", NULL};
     start(places[place].park_after);
-    ask_all(path, query, places[place].parked, prefer);
+    ask_all(asks, count, places[place].parked, prefer);
     join_all(202);
     if (before_ms) set_clock(before_ms, 0);
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     (void)__atomic_add_fetch(&clocks->set_ms, between_ms, __ATOMIC_SEQ_CST);
     start(places[place].park_after);
-    collect(status);
+}
+
+static void collect_and_stop(void)
+{
+    collect();
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
 static void test_restart_relative(void)
 {
     static const int64_t set[][2] = {{0, -HOUR_MS}, {-HOUR_MS, 0}, {2 * HOUR_MS, -3 * HOUR_MS}};
-    static const char *const paths[] = {"/sleep", "/retry"};
+    static const ask hour = {"/sleep", "ms=3600000", 200};
     for (size_t p = 0; p < 2; p++)
         for (size_t i = 0; i < 3; i++) {
-            through_kill(paths[i % 2], "ms=1500", p, set[i][0], set[i][1], 200);
-            for (int n = 0; n < CLIENTS; n++) CHECK(number_of(&clients[n], 0) >= 1499);
-            through_kill("/deadline", "", p, set[i][0], set[i][1], 504);
+            kill_between(relative, RELATIVE, p, set[i][0], set[i][1]);
+            let_pass(WAIT_MS);
+            collect_and_stop();
+            check_relative();
         }
     /* At the journaled time, whatever the clock was set to. */
-    through_kill("/sleep", "ms=3600000", 1, 0, 2 * HOUR_MS, 200);
+    kill_between(&hour, 1, 1, 0, 2 * HOUR_MS);
+    collect_and_stop();
 }
 
 static void test_restart_absolute(void)
 {
     char query[64];
+    const ask until = {"/until", query, 200};
     for (size_t p = 0; p < 2; p++) {
         snprintf(query, sizeof query, "ms=%" PRId64, clock_wall_ms() + HOUR_MS);
-        through_kill("/until", query, p, 0, 2 * HOUR_MS, 200);
-        int64_t due_ms = clock_wall_ms() + 1000;
+        kill_between(&until, 1, p, 0, 2 * HOUR_MS);
+        collect_and_stop();
+        int64_t due_ms = clock_wall_ms() + HOUR_MS;
         snprintf(query, sizeof query, "ms=%" PRId64, due_ms);
-        through_kill("/until", query, p, 0, -2000, 200);
+        kill_between(&until, 1, p, 0, -2 * HOUR_MS);
+        let_pass(2 * HOUR_MS);
+        let_pass(WAIT_MS);
+        collect_and_stop();
         for (int n = 0; n < CLIENTS; n++) CHECK(number_of(&clients[n], 1) >= due_ms);
     }
 }
@@ -513,8 +547,7 @@ static const check_case cases[] = {{"journaled times and settings", test_setting
                                    {"journaled times of a former process", test_former},
                                    {"how long something stood still", test_between},
                                    {"times at the ends", test_ends},
-                                   {"relative waits", test_relative},
-                                   {"deadlines", test_deadline},
+                                   {"relative waits, and deadlines", test_relative},
                                    {"absolute waits", test_absolute},
                                    {"plain routes", test_plain},
                                    {"a machine that slept", test_machine_slept},
