@@ -11,7 +11,16 @@
 #include "tests/clock_faults.h"
 #include "tests/service/poisoned.h"
 
-enum { MANY = 500, FEW = 40, STEPS = 4, DAY_MS = 86400000, STARTS_MAX = 12 };
+enum {
+    MANY = 500,
+    FEW = 24,
+    STEPS = 4,
+    SLOW_MS = 400, /* a step of an innocent: longer than a poison needs */
+    QUICK_MS = 60, /* one that gets on before it */
+    MOMENT_MS = 150,
+    DAY_MS = 86400000,
+    STARTS_MAX = 12
+};
 
 typedef struct notes {
     volatile bool armed, harmless, hurry;
@@ -101,7 +110,7 @@ static __attribute__((noinline)) void die(sw_ctx *c, const char *how)
 static sw_value charge(sw_ctx *c, sw_value value)
 {
     while (!seen->armed) sw_sleep(c, "arm", 20);
-    sw_sleep(c, "moment", 300);
+    sw_sleep(c, "moment", MOMENT_MS);
     if (!seen->harmless) die(c, sw_cstr(c, value));
     return value;
 }
@@ -257,10 +266,10 @@ static void poisons(const char *how, bool supervised, int innocents, const char 
     in_folder(how, supervised);
     start();
     int before = innocents == MANY ? innocents : innocents / 2;
-    begin_innocents(0, before, 700);
+    begin_innocents(0, before, SLOW_MS);
     snprintf(path, sizeof path, "/poison?how=%s", how);
     begin(path, poison);
-    begin_innocents(before, innocents, 100);
+    begin_innocents(before, innocents, QUICK_MS);
     seen->armed = true;
     unsigned deaths = deaths_until_stopped();
     if (!strstr(a.body, why)) printf("# %s\n", a.body);
@@ -298,7 +307,7 @@ static void test_again(void)
 
 static void test_thread_supervised(void) { poisons("thread", true, FEW, SUSPECTED); }
 static void test_deep_supervised(void) { poisons("deep", true, FEW, SUSPECTED); }
-static void test_exit_status(void) { poisons("_exit", true, MANY, "under suspicion: it exited with code 3"); }
+static void test_exit_status(void) { poisons("_exit", true, FEW, "under suspicion: it exited with code 3"); }
 static void test_exit_zero(void) { poisons("zero", true, FEW, "under suspicion: it exited with code 0"); }
 static void test_blocking(void) { poisons("blocking", true, FEW, "under suspicion: it exited with code 4"); }
 static void test_segv(void) { poisons("segv", true, MANY, "by signal 11"); }
@@ -309,7 +318,7 @@ static void with_watchdog(bool supervised)
 {
     char name[160];
     snprintf(name, sizeof name, "%s/manager-%d", root, supervised);
-    CHECK(setenv("NOTIFY_SOCKET", name, 1) == 0 && setenv("WATCHDOG_USEC", "4000000", 1) == 0);
+    CHECK(setenv("NOTIFY_SOCKET", name, 1) == 0 && setenv("WATCHDOG_USEC", "2000000", 1) == 0);
     poisons("loop", supervised, FEW, "by signal 6");
     CHECK(unsetenv("NOTIFY_SOCKET") == 0 && unsetenv("WATCHDOG_USEC") == 0);
 }
@@ -344,14 +353,13 @@ static pid_t worker(void)
 /* Whoever kills from outside says nothing of the runs. */
 static void kills(bool supervised, size_t count)
 {
-    static const int signals[] = {SIGKILL, SIGKILL, SIGABRT, SIGKILL, SIGSEGV, SIGKILL,
-                                  SIGKILL, SIGKILL, SIGBUS,  SIGKILL, SIGKILL, SIGKILL};
+    static const int signals[] = {SIGKILL, SIGKILL, SIGABRT, SIGKILL, SIGSEGV, SIGBUS};
     in_folder("kills", supervised);
     start();
-    begin_innocents(0, FEW, 700);
+    begin_innocents(0, FEW, SLOW_MS);
     for (size_t i = 0; i < count; i++) {
         pid_t pid = worker();
-        usleep(50000 * (useconds_t)(i % 5));
+        usleep(30000 * (useconds_t)(i % 5));
         /* A sanitizer takes others for the process's own, and ends it with a code. */
         CHECK(kill(pid, SANITIZED ? SIGKILL : signals[i % (sizeof signals / sizeof signals[0])]) == 0);
         while (worker() == pid) nap();
@@ -363,7 +371,7 @@ static void kills(bool supervised, size_t count)
     stop();
 }
 
-static void test_kills(void) { kills(false, 12); }
+static void test_kills(void) { kills(false, 6); }
 static void test_kills_supervised(void) { kills(true, 5); }
 
 /* Ends that have nothing to do with each other make no suspects. */
@@ -372,14 +380,14 @@ static void days_apart(bool asleep)
     in_folder(asleep ? "days-asleep" : "days-set", false);
     start();
     begin("/poison?how=thread", poison);
-    begin_innocents(0, FEW, 100);
+    begin_innocents(0, FEW, QUICK_MS);
     seen->armed = true;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 4; i++) {
         while (!restart_if_dead()) nap();
         __atomic_fetch_add(asleep ? &clocks->slept_ms : &clocks->set_ms, asleep || i % 2 == 0 ? DAY_MS : -DAY_MS,
                            __ATOMIC_SEQ_CST);
     }
-    CHECK(log_count("nobody knows of which run") >= 4);
+    CHECK(log_count("nobody knows of which run") >= 3); /* within ten minutes the second would have made suspects */
     CHECK_INT(log_count("one at a time"), 0);
     CHECK_INT(log_count("stopped ("), 0);
     seen->harmless = true;
@@ -407,7 +415,7 @@ static check_case cases[] = {
     {"behind innocents that do not get on", test_behind},
     {"a thread of its own that crashes, supervised", test_thread_supervised},
     {"a thread of its own whose stack is used up, supervised", IN_FULL && !SANITIZED ? test_deep_supervised : NULL},
-    {"_exit, supervised, beside five hundred innocents", IN_FULL ? test_exit_status : NULL},
+    {"_exit, supervised", IN_FULL ? test_exit_status : NULL},
     {"_exit with code 0, supervised", IN_FULL ? test_exit_zero : NULL},
     {"_exit on a thread of sw_blocking, supervised", IN_FULL ? test_blocking : NULL},
     {"a write to nowhere, supervised, beside five hundred innocents", test_segv},
