@@ -26,7 +26,7 @@ typedef struct sw_options {
     bool supervise;
     int64_t loops; /* 0: one per core */
     int64_t redirect_after_ms;
-    int64_t hold_ms; /* 0: by client */
+    int64_t hold_ms;      /* 0: by client */
     int64_t heartbeat_ms; /* 0: streams are silent for as long as their runs are */
     int64_t park_after_ms;
     int64_t drain_ms;
