@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "coro/seeded_bug.h"
 #include "runtime/app.h"
@@ -426,19 +425,13 @@ static void on_hold_over(struct timer *t)
     }
 }
 
-/* This server speaks no TLS: a client that came by https is behind a proxy, whether that shows itself or not. */
-static bool came_by_tls(const waiter *w)
-{
-    char base[BASE_MAX_BYTES];
-    return public_url(w->home->app->public_urls, w->host, base, sizeof base) && strncasecmp(base, "https://", 8) == 0;
-}
-
-/* As --hold says; without the flag as long as is usual, and at the output URL as long as its client bears. */
 static int64_t hold_at_most_ms(const waiter *w)
 {
-    if (w->home->opt->hold_ms > 0) return w->home->opt->hold_ms;
-    bool bears = w->wish.kind == WAITER_OUTPUT && w->hold_ms > HOLD_USUAL_MS && !came_by_tls(w);
-    return bears ? w->hold_ms : HOLD_USUAL_MS;
+    const home *h = w->home;
+    char base[BASE_MAX_BYTES];
+    if (w->wish.kind != WAITER_OUTPUT) return h->opt->hold_ms > 0 ? h->opt->hold_ms : HOLD_USUAL_MS;
+    if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
+    return hold_at_output_ms(h->opt->hold_ms, w->hold_ms, base);
 }
 
 /* How long it may be kept waiting without a word; 0: as long as it likes. */

@@ -64,3 +64,9 @@ int64_t hold_for(const http_request *q)
         if (is_proxys(q->headers[i].name.data)) return HOLD_USUAL_MS;
     return borne_by(agent);
 }
+
+int64_t hold_at_output_ms(int64_t flag_ms, int64_t bears_ms, const char *base)
+{
+    if (flag_ms > 0) return flag_ms;
+    return bears_ms < HOLD_USUAL_MS || begins(base, "https://") ? HOLD_USUAL_MS : bears_ms;
+}

@@ -14,4 +14,8 @@ enum { HOLD_USUAL_MS = 55000 /* shorter than the usual patience of proxies, 60 s
 /* At least HOLD_USUAL_MS; more if the request shows no proxy, and its User-Agent a kind of client that bears more. */
 int64_t hold_for(const http_request *q);
 
+/* How long a client of an output URL is held that bears so much: as --hold says, and without the flag (0) as long as it
+ * bears, unless the base of its URLs is https: this server speaks no TLS, so that one is behind a proxy. */
+int64_t hold_at_output_ms(int64_t flag_ms, int64_t bears_ms, const char *base);
+
 #endif

@@ -8,13 +8,16 @@ import { startProgram } from './program.mjs';
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-export async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+// Held together until all are known: one that was let go may be given again.
+export async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer());
+  for (const server of servers) await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
 }
+
+export const freePort = async () => (await freePorts(1))[0];
 
 // A proxy between the agent and its simulator: keeps what was asked and answered, and may hold a request back:
 // `hold(request)` is awaited before it is passed on, and may give the answer itself, as a value.

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { freePort, sleep } from './agent.mjs';
+import { freePorts, sleep } from './agent.mjs';
 import { startProgram } from './program.mjs';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8');
@@ -74,7 +74,8 @@ async function startProxy(t, service, ports) {
 // tests/programs/streamer.c with its supervisor, behind nginx.
 export async function startProxied(t, flags = []) {
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-proxied-'));
-  const ports = { tls: await freePort(), plain: await freePort(), service: await freePort() };
+  const [tls, plain, own] = await freePorts(3);
+  const ports = { tls, plain, service: own };
   const proxy = await startProxy(t, `127.0.0.1:${ports.service}`, ports);
   const program = await startProgram('tests/streamer', ['--supervise', '--listen', `127.0.0.1:${ports.service}`, '--data', join(folder, 'data'),
     '--public-url', proxy.url, '--dev', ...flags]);

@@ -60,6 +60,18 @@ static void test_proxies(void)
     }
 }
 
+static void test_flag(void)
+{
+    CHECK_INT(hold_at_output_ms(0, 15 * MINUTE_MS, "http://api.example.com"), 15 * MINUTE_MS);
+    CHECK_INT(hold_at_output_ms(0, 15 * MINUTE_MS, ""), 15 * MINUTE_MS);
+    CHECK_INT(hold_at_output_ms(0, 15 * MINUTE_MS, "HTTPS://api.example.com"), HOLD_USUAL_MS);
+    CHECK_INT(hold_at_output_ms(0, HOLD_USUAL_MS, "http://x"), HOLD_USUAL_MS);
+    CHECK_INT(hold_at_output_ms(0, 0, "http://x"), HOLD_USUAL_MS); /* a former worker's, whose request is not known */
+    CHECK_INT(hold_at_output_ms(200, 15 * MINUTE_MS, "http://x"), 200);
+    CHECK_INT(hold_at_output_ms(20 * MINUTE_MS, HOLD_USUAL_MS, "https://x"), 20 * MINUTE_MS);
+}
+
 static const check_case cases[] = {{"by the kind of client", test_clients},
-                                   {"proxies that show themselves", test_proxies}};
+                                   {"proxies that show themselves", test_proxies},
+                                   {"--hold and https", test_flag}};
 CHECK_MAIN(cases)
