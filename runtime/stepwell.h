@@ -371,8 +371,8 @@ typedef struct sw_request {
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     sw_bytes body;
     int64_t timeout_ms;     /* the whole call, to its last byte; 0: 60,000, of a streaming call 3,600,000 */
-    int64_t silence_ms;     /* how long nothing may arrive; 0: of a streaming call 60,000, of others any time. For
-                               sw_sse_next only events end a silence: no comment, and none that is called `ping_event` */
+    int64_t silence_ms;     /* how long nothing may arrive; 0: of a streaming call 60,000, of others any time. What
+                               ends it for sw_sse_next is an event: no comment, nor one that is called ping_event */
     const char *ping_event; /* the name of events that only say that the service lives; NULL: every event counts */
     size_t response_max; /* bytes of the response, unpacked; 0: 16 MiB. Of a streaming call: of one event; 0: 4 MiB */
     sw_reach allow;      /* SW_PUBLIC: for URLs that somebody else has chosen */

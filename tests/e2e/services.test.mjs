@@ -156,10 +156,10 @@ for (const version of ['1.1', '2.0']) {
       try {
         const request = { url: `https://localhost:${server.port}${place}?key=s3cret` };
         if (version === '2.0' && place === '/line') {
-          // nghttp2 takes it for a broken connection and says no more; curl makes a request of GET again by itself
+          // nghttp2 ends the connection, and libcurl before 8 says no more than that
           const { status, body } = await call(request);
           assert.equal(status, 500);
-          assert.equal(body.attempts, 1 + RETRIES);
+          assert.ok([1, 1 + RETRIES].includes(body.attempts), JSON.stringify(body));
           return;
         }
         await expectFailure(request, 1, new RegExp(`GET https://localhost:${server.port}${place}: .*head is larger than (100 kB|128 KiB|256 KiB)`));
@@ -235,6 +235,6 @@ test('calls go through a proxy, and its refusals are told', async (t) => {
 
   const dead = await startCaller('data-dead', [], { https_proxy: `http://user:s3cret@127.0.0.1:${closed}` });
   t.after(() => dead.stop());
-  await expectFailure({ ...charge, url: `https://127.0.0.2:${tls.port}/x` }, 1 + RETRIES, new RegExp(`/x: Failed to connect to 127.0.0.1 port ${closed}`), dead);
+  await expectFailure({ ...charge, url: `https://127.0.0.2:${tls.port}/x` }, 1 + RETRIES, /\/x: Failed to connect to .*127\.0\.0\.1/, dead);
   assert.equal(tls.seen.requests, 2);
 });
