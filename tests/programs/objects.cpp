@@ -110,11 +110,12 @@ static void on_branches(context c)
     object o;
     frame f;
     count_up(seen->runs);
+    int ms = std::atoi(c.query("ms"));
     stepwell::group g(c);
     for (int i = 0; i < 5; i++)
         g.branch("b", [&, i](context b) {
             object inner(f.alive);
-            b.sleep("nap", 300 + i);
+            b.sleep("nap", ms + i);
             return b.step("s", [&](context) { return f.alive + i; });
         });
     if (c.query("fails")) throw std::runtime_error("the handler has had enough");

@@ -104,40 +104,47 @@ static void test_steps(void)
     stop();
 }
 
-/* It parks twice as often as it is told to go on with what unwinds it. */
+static void cancel(const char *run)
+{
+    char url[2048];
+    snprintf(url, sizeof url, "%s%s", server.address, run);
+    call("DELETE", url, NULL, NULL, 0, &a);
+    CHECK(a.status == 200 || a.status == 202);
+    until_said(run, "\"cancelled\"");
+}
+
+/* A run that parks for an hour: its `objects` are destroyed, and it has not run again. */
+static void parks(const char *path, int objects)
+{
+    memset(seen, 0, sizeof *seen);
+    const char *run = begin(path);
+    until(&seen->gone, objects);
+    balanced();
+    CHECK_INT(seen->runs, 1);
+    cancel(run);
+    balanced();
+}
+
 static void test_parks(void)
 {
-    static const char *const paths[] = {"/sleeps?ms=1000", "/sleeps?ms=1000&swallow=1"};
-    for (int i = 0; i < 2; i++) {
-        start();
-        const char *run = begin(paths[i]);
-        until(&seen->gone, 2); /* parked: both objects are gone */
-        balanced();
-        CHECK_INT(seen->runs, 1);
-        until_said(run, "\"succeeded\"");
-        CHECK_INT(seen->runs, 2);
-        CHECK_INT(seen->tries, 2); /* no step was made while it left */
-        CHECK_INT(seen->made, 4);
-        stop();
-    }
+    start();
+    parks("/sleeps?ms=3600000", 2);
+    parks("/sleeps?ms=3600000&swallow=1", 2); /* also if its code goes on with what unwinds it */
+    seen->tries = 0;
+    CHECK_STR(get("/sleeps?ms=500"), "awake");
+    CHECK_STR(get("/sleeps?ms=500&swallow=1"), "awake");
+    CHECK_INT(seen->tries, 4); /* no step was made while it left, or twice */
+    stop();
 }
 
 static void test_branches(void)
 {
-    static const char *const paths[] = {"/branches", "/branches?waits=1"};
-    for (int i = 0; i < 2; i++) {
-        start();
-        CHECK_STR(get(paths[i]), "[7,8,9,10,11]");
-        CHECK(seen->runs >= 2); /* it has parked with all its branches */
-        stop();
-    }
     start();
-    fails("/branches?fails=1", "the handler has had enough");
-    CHECK(seen->runs >= 2); /* it parked while its exception waited for the branches */
-    stop();
-    start_with("1h", "10s");
-    fails("/branches?fails=1", "the handler has had enough");
-    CHECK_INT(seen->made, 6);
+    parks("/branches?ms=3600000", 6);
+    CHECK_STR(get("/branches?ms=300"), "[7,8,9,10,11]");
+    CHECK_STR(get("/branches?ms=300&waits=1"), "[7,8,9,10,11]");
+    fails("/branches?ms=300&fails=1", "the handler has had enough"); /* its exception waits for the branches, parked */
+    fails("/branches?ms=1&fails=1", "the handler has had enough");
     CHECK(strstr(get("/each?settle=1"), "{\"ok\":true,\"value\":6},{\"ok\":false,\"error\":\"four\"},{\"ok\":true"));
     fails("/each", "\"detail\":\"four\"");
     stop();
@@ -159,11 +166,7 @@ static void test_ends(void)
     CHECK_INT(seen->tries, 1);
     const char *run = begin("/waits");
     until(&seen->tries, 2);
-    char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, run);
-    call("DELETE", url, NULL, NULL, 0, &a);
-    CHECK(a.status == 200 || a.status == 202 || a.status == 204);
-    until_said(run, "\"cancelled\"");
+    cancel(run);
     until(&seen->gone, seen->made);
     run = begin("/waits");
     until(&seen->tries, 3);
