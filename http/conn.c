@@ -323,7 +323,7 @@ static void read_some(http_conn *c)
         if (request_parser_in_body(&c->parser)) note_body(c, (size_t)n);
     } else if (n == 0) {
         conn_move(&c->state, EVENT_END_OF_INPUT);
-        on_half_closed(c);
+        if (!c->end_seen) on_half_closed(c); /* else the poll has told of the end before it could be read */
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         conn_cut(c);
     }
