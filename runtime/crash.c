@@ -141,12 +141,17 @@ void crash_note(int number, bool own)
 
 /* ---- Outside it ---- */
 
-/* A handler that calls exit(), or anybody else's thread while it serves. What other threads run into while the process
- * is taken down is not their runs' doing. */
-static void on_exit_called(void)
+/* A handler has called exit(), or anybody else's thread while it serves: the process ends here. What is still to be
+ * taken down would be taken from threads that are at work, and they would die of that by a signal. */
+static void on_exit_called(int status, void *arg)
 {
+    const strand *s = at_work();
+    (void)arg;
+    if (getpid() != crash_pid || (!(s && s->task) && !__atomic_load_n(&serves, __ATOMIC_RELAXED))) return;
     crash_note(CRASH_BY_EXIT, true);
     __atomic_store_n(&exits, true, __ATOMIC_RELAXED);
+    (void)fflush(NULL);
+    _exit(status);
 }
 
 void crash_serve(void) { __atomic_store_n(&serves, true, __ATOMIC_RELAXED); }
@@ -178,7 +183,7 @@ void crash_keep_file(int fd, uint64_t epoch)
     crash_epoch = epoch;
     crash_pid = getpid();
     if (before >= 0) close(before);
-    if (!watches_exit) watches_exit = atexit(on_exit_called) == 0; /* without memory such an end is not noticed */
+    if (!watches_exit) watches_exit = on_exit(on_exit_called, NULL) == 0; /* else such an end is not noticed */
 }
 
 void crash_end(void) { crash_keep_file(-1, 0); }

@@ -264,7 +264,7 @@ static void poisons(const char *how, int number)
     for (int i = 0; i < DEATHS; i++) {
         if (i > 0) start();
         int died_by = wait_death();
-        if (!SANITIZED && number > 0) CHECK_INT(died_by, number);
+        if (!SANITIZED) CHECK_INT(died_by, number > 0 ? number : -1);
         CHECK(strstr(said, id) || strstr(text, id)); /* the log names it, before or after it says that it listens */
     }
     start();
