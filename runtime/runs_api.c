@@ -77,10 +77,37 @@ static void on_ids(void *arg, const run_id *ids, size_t count, const char *error
     }
 }
 
+/* What is taken for a filter and is none would show all runs for a part. */
+static bool takes_all_parameters(http_text query)
+{
+    static const char *const taken[] = {"before", "limit"};
+    http_text name, value;
+    for (size_t at = 0; uri_query_next(query, &at, &name, &value);) {
+        bool is_taken = false;
+        for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+            is_taken = is_taken || (name.len == strlen(taken[i]) && memcmp(name.data, taken[i], name.len) == 0);
+        if (!is_taken) return false;
+    }
+    return true;
+}
+
+/* Zero: it is none. */
+static size_t limit_of(const char *text)
+{
+    char *end;
+    unsigned long long limit = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    return limit > 0 && *end == 0 && limit <= LIST_MAX ? (size_t)limit : 0;
+}
+
 void runs_api_list(home *h, http_exchange *x)
 {
     const http_request *r = http_exchange_request(x);
     char value[1024] = "";
+    if (!takes_all_parameters(r->query)) {
+        problem_reply(
+            x, 400, "the list takes \"before\" and \"limit\" and no other parameter: choose from what it shows", NULL);
+        return;
+    }
     bool readable = r->query.len < sizeof value;
     run_id before;
     bool after_one = readable && uri_query(r->query.data, r->query.len, "before", value);
@@ -88,9 +115,9 @@ void runs_api_list(home *h, http_exchange *x)
         problem_reply(x, 400, "\"before\" is not a run id", NULL);
         return;
     }
-    long limit = LIST_DEFAULT;
-    if (uri_query(r->query.data, r->query.len, "limit", value)) limit = strtol(value, NULL, 10);
-    if (limit < 1 || limit > LIST_MAX) {
+    size_t limit = LIST_DEFAULT;
+    if (uri_query(r->query.data, r->query.len, "limit", value)) limit = limit_of(value);
+    if (limit == 0) {
         problem_reply(x, 400, "\"limit\" is 1 to 500", NULL);
         return;
     }
@@ -99,7 +126,7 @@ void runs_api_list(home *h, http_exchange *x)
         return;
     }
     inquiry *q = inquire(h, x);
-    if (q) store_list(h->port, after_one ? &before : NULL, (size_t)limit, on_ids, q);
+    if (q) store_list(h->port, after_one ? &before : NULL, limit, on_ids, q);
 }
 
 /* ---- One run ---- */

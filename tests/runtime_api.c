@@ -435,6 +435,22 @@ static void test_async(void)
     CHECK_INT(a.status, 403);
     call(NULL, url_of("/_sw/runs/none/output?token=1.x"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 404);
+    static const char *const refused[] = {"limit=1x",
+                                          "limit=",
+                                          "limit=0",
+                                          "limit=501",
+                                          "limit=-1",
+                                          "limit=+1",
+                                          "limit=99999999999999999999",
+                                          "state=failed",
+                                          "limit=1&state=failed",
+                                          "Limit=1",
+                                          "before=1"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        snprintf(url, sizeof url, "/_sw/runs?%s", refused[i]);
+        call(NULL, url_of(url), NULL, NULL, 0, &a);
+        CHECK_INT(a.status, 400);
+    }
     call(NULL, url_of("/_sw/runs?limit=1"), NULL, NULL, 0, &a);
     CHECK(strstr(a.body, "\"endpoint\":\"GET /slow\"") && strstr(a.body, "\"stepsDone\":2"));
     call(NULL, url_of("/_sw/healthz"), NULL, NULL, 0, &a);
