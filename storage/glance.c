@@ -8,6 +8,9 @@ static const char no_memory[] = "out of memory", cut_mark[] = "...";
 typedef struct reading {
     store_summary *out;
     size_t bytes_max, first_bytes, last_bytes;
+    uint32_t first_entries; /* in the beginning */
+    uint32_t last_from;     /* `cut`: the end, as far as it was read, begins behind so many */
+    bool is_decided;        /* by the end */
 } reading;
 
 /* A copy of its beginning, which ends at a character. */
@@ -64,6 +67,7 @@ static bool on_first(reading *r, const run_summary *part)
     of->failures += part->failures;
     of->differences += part->differences;
     of->crashes += part->crashes;
+    r->first_entries = of->entries;
     return r->first_bytes <= r->bytes_max;
 }
 
@@ -71,8 +75,18 @@ static bool on_last(reading *r, uint32_t seq, const run_summary *part)
 {
     if (!r->out->cut) r->out->of.entries = seq + part->entries;
     r->out->cut = true;
+    r->last_from = seq;
+    r->is_decided = summary_is_decided(part);
     keep_state(r->out, part);
-    return !summary_is_decided(part) && r->last_bytes <= r->bytes_max;
+    return !r->is_decided && r->last_bytes <= r->bytes_max;
+}
+
+/* So much follows a stop only when the run was released, in what was not read. */
+static void drop_stale_stop(reading *r)
+{
+    const entry none = {.path = 0};
+    if (r->out->cut && !r->is_decided && r->last_from > r->first_entries)
+        keep_entry(r->out, &r->out->of.stopped, &none);
 }
 
 static bool on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment)
@@ -89,6 +103,7 @@ void glance_take(backend *b, store_summary *out, size_t bytes_max)
 {
     reading r = {.out = out, .bytes_max = bytes_max};
     b->ops->glance(b, out, on_segment, &r);
+    drop_stale_stop(&r);
     if (!out->of.error) out->of.error = out->error;
 }
 

@@ -143,6 +143,25 @@ static void test_stopped(void)
     }
 }
 
+/* Released in what is not read: the stop at the beginning is not its last word. */
+static void test_stopped_long_ago(void)
+{
+    run_id id = subject_id(1000, 1);
+    begin(&id, "/a");
+    add(&(entry){.kind = ENTRY_STOPPED, .status = ENTRY_STOP_CRASHES, .error = entry_text_of("why"), .path = 7});
+    commit(&id, STORE_LIVE_KEEP);
+    store_summary s = look(&id);
+    CHECK(!s.cut && s.of.stopped.kind);
+    glance_free(&s);
+    steps(&id, 3);
+    add(&(entry){.kind = ENTRY_RELEASED, .at_ms = 77});
+    commit(&id, STORE_LIVE_KEEP);
+    steps(&id, 20);
+    s = look(&id);
+    CHECK(s.live && s.cut && !s.of.stopped.kind && !s.of.ended.kind);
+    glance_free(&s);
+}
+
 /* However long what it shows is, and whatever of it. */
 static void test_texts(void)
 {
@@ -261,13 +280,17 @@ static void with_both(void (*test)(void))
 static void both_short(void) { with_both(test_short); }
 static void both_long(void) { with_both(test_long); }
 static void both_stopped(void) { with_both(test_stopped); }
+static void both_stopped_long_ago(void) { with_both(test_stopped_long_ago); }
 static void both_texts(void) { with_both(test_texts); }
 static void both_damaged(void) { with_both(test_damaged_entry); }
 
-static const check_case cases[] = {
-    {"a short journal is counted", both_short}, {"a long one is read at its ends", both_long},
-    {"stopped and released", both_stopped},     {"long texts are cut", both_texts},
-    {"a damaged entry is told", both_damaged},  {"runs beside damaged ones", test_beside_damage}};
+static const check_case cases[] = {{"a short journal is counted", both_short},
+                                   {"a long one is read at its ends", both_long},
+                                   {"stopped and released", both_stopped},
+                                   {"released out of sight", both_stopped_long_ago},
+                                   {"long texts are cut", both_texts},
+                                   {"a damaged entry is told", both_damaged},
+                                   {"runs beside damaged ones", test_beside_damage}};
 
 int main(int argc, char **argv)
 {
