@@ -22,6 +22,7 @@ void run_post(run *r, run_event event);
 /* run_end.c */
 void run_main(void *arg);                        /* the handler's coroutine; `arg` is the run */
 void run_record_end(run *r);                     /* its last entries */
+void run_count_end(run *r);                      /* they are on disk */
 entry_text run_causes(run *r, const failure *f); /* as they are in the journal; none when memory is out, or f NULL */
 void run_end_cancelled(run *r);                  /* last entries with 410, or 504 when its deadline is the reason */
 

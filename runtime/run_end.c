@@ -46,6 +46,12 @@ static uint64_t *outcome_counter(const run *r, counters *n)
     }
 }
 
+void run_count_end(run *r)
+{
+    counters *n = &r->task.home->counters;
+    counter_add(outcome_counter(r, n), 1);
+}
+
 entry_text run_causes(run *r, const failure *f)
 {
     char *bytes = f && f->cause_count ? arena_alloc(&r->task.arena, f->cause_count * sizeof(uint64_t)) : NULL;
@@ -65,8 +71,6 @@ void run_record_end(run *r)
                    .status = (int)r->outcome,
                    .error = entry_text_of(r->outcome_error),
                    .causes = run_causes(r, r->failure)};
-    counters *n = &r->task.home->counters;
-    counter_add(outcome_counter(r, n), 1);
     if (run_response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
     log_line(LOG_ERROR, r->id_text, "its response cannot be journaled: out of memory");
     run_lose(r);

@@ -220,6 +220,7 @@ void run_cut(run *r)
 void run_end(run *r)
 {
     home *h = r->task.home;
+    run_count_end(r);
     listener_of(r)->on_over(r, RUN_OVER_DURABLE);
     letter_drop(h, &r->letters); /* one that came too late */
     if (r->slot) letter_drop(h, &r->slot->letters);

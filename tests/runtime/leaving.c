@@ -90,6 +90,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /blocking", on_blocking, NULL);
     sw_endpoint(app, "POST /alone", on_alone, NULL);
     sw_endpoint(app, "POST /apart", on_apart, NULL);
+    sw_endpoint(app, "POST /quick", on_quick, NULL);
     sw_endpoint(app, "POST /relaxed", on_quick, &(sw_endpoint_options){.durability = SW_RELAXED});
 }
 
@@ -340,7 +341,30 @@ static void test_relaxed(void)
     turned_close();
 }
 
+/* Neither the end that is refused, nor one that is lost and comes once more, is counted before it is on disk. */
+static void test_counted(void)
+{
+    char text[TURNED_TEXT];
+    open_program();
+    const counters *n = &turned_home()->counters;
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    CHECK_INT(turned_reply(turned_send("POST", "/quick", ""), text), 503);
+    CHECK_INT(n->runs_succeeded, 0);
+    TURN_UNTIL(store_writable(turned_home()->port));
+    int fd = turned_send("POST", "/alone", "");
+    TURN_UNTIL(seen.steps == 1);
+    run *r = newest();
+    TURN_UNTIL(r->commit == COMMIT_DURABLE);
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    go();
+    CHECK_INT(turned_reply(fd, text), 303);
+    TURN_UNTIL(turned_home()->slots.count == 0);
+    CHECK_INT(n->runs_succeeded, 1);
+    turned_close();
+}
+
 static const check_case cases[] = {
+    {"an end is counted when it is on disk", test_counted},
     {"unwound for a drain, and then nothing is on disk", test_drain_then_refused},
     {"a drain after a loss", test_lost_then_drain},
     {"a drain after a cancel", test_cancel_then_drain},
