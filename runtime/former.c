@@ -31,18 +31,30 @@ static size_t read_text(int fd, char *to, size_t size)
     return len;
 }
 
-/* The file of this process's cgroup (version 2), or in a container whose own is shown as the root; -1: none. */
+/* Where the kernel counts: below a folder the file of this process's cgroup, which a line of /proc/self/cgroup names
+ * behind such a mark, or in a container that of the folder, since there the own cgroup is shown as the root. */
+static const struct {
+    const char *mark, *folder, *file;
+} places[] = {{"0::", "/sys/fs/cgroup", "memory.events"},                   /* version 2 */
+              {":memory:", "/sys/fs/cgroup/memory", "memory.oom_control"}}; /* version 1 */
+
+/* -1: nowhere. */
 static int open_events(void)
 {
     char groups[PATH_BYTES], path[PATH_BYTES + 64];
     int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
     (void)read_text(fd, groups, sizeof groups);
     if (fd >= 0) close(fd);
-    const char *own = strncmp(groups, "0::", 3) == 0 ? groups : strstr(groups, "\n0::");
-    own = own ? strstr(own, "0::") + 3 : "";
-    (void)snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/memory.events", (int)strcspn(own, "\n"), own);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 ? fd : open("/sys/fs/cgroup/memory.events", O_RDONLY | O_CLOEXEC);
+    fd = -1;
+    for (size_t i = 0; fd < 0 && i < sizeof places / sizeof *places; i++) {
+        const char *own = strstr(groups, places[i].mark);
+        own = own ? own + strlen(places[i].mark) : "";
+        (void)snprintf(path, sizeof path, "%s%.*s/%s", places[i].folder, (int)strcspn(own, "\n"), own, places[i].file);
+        if ((fd = open(path, O_RDONLY | O_CLOEXEC)) >= 0) break;
+        (void)snprintf(path, sizeof path, "%s/%s", places[i].folder, places[i].file);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    return fd;
 }
 
 static void read_kills(former *to)

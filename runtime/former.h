@@ -19,7 +19,7 @@ typedef struct former {
     int64_t pid;
     int64_t began_ms;   /* steady: when it began to serve */
     bool serving;       /* it has not ended by itself, or had not when it wrote this */
-    uint64_t cgroup;    /* inode of memory.events; 0: unknown */
+    uint64_t cgroup;    /* inode of memory.events, or with version 1 of memory.oom_control; 0: unknown */
     uint64_t oom_kills; /* in there: processes that the kernel has ended for want of memory */
     /* When a process that ended for an unknown reason was found last, by both clocks; 0: never. */
     int64_t unclean_wall_ms, unclean_steady_ms;
