@@ -140,16 +140,18 @@ static void move_deadline(run *r, const slot *s)
 
 /* ---- Going on ---- */
 
-/* A choice: no attempt begins before it is on disk. False: it was not stopped. */
-static bool append_release(run *r, slot *s)
+/* It is stopped, or not resumed, until somebody releases it. */
+static bool is_held(const run *r, const slot *s) { return replay_stopped(r->replay) || s->held_back; }
+
+/* A choice: no attempt begins before it is on disk. False: no memory. */
+static bool append_release(run *r)
 {
     clock_instant now = clock_now(&r->task.home->clock);
     entry e = {.kind = ENTRY_RELEASED,
                .at_ms = now.wall_ms,
                .epoch = now.epoch,
                .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
-    if (!replay_stopped(r->replay) && !s->held_back) return false;
-    if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its release is not journaled");
+    if (!record_append(r, &e)) return false;
     replay_release(r->replay);
     r->seq_release = r->seq_next;
     log_line(LOG_INFO, r->id_text, "%s: released", r->task.endpoint->route);
@@ -160,7 +162,7 @@ static bool append_release(run *r, slot *s)
 static void take_slot(run *r, slot *s)
 {
     home *h = r->task.home;
-    bool released = s->release && append_release(r, s);
+    bool released = r->seq_release > 0;
     r->slot = s;
     s->run = r;
     slot_post(h, s, SLOT_ON_RESUMED);
@@ -201,6 +203,10 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         log_line(LOG_INFO, r->id_text, "the process has died of it %u times in a row: others come first", crashes);
         run_unmake(r);
         return false;
+    }
+    if (s->release && is_held(r, s) && !append_release(r)) {
+        run_unmake(r);
+        return short_of(why, replay_no_memory);
     }
     if (!cancel && !strand_start(&r->task, run_main, r)) {
         run_unmake(r);

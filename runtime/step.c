@@ -260,6 +260,15 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     log_failure(r, a, f, next);
 }
 
+/* False: it has none, or no memory for it. */
+static bool watch_timeout(const run *r, const step_spec *spec, struct timer *timeout)
+{
+    if (spec->options.timeout_ms <= 0) return false;
+    if (timers_start(&r->task.home->timers, timeout, (uint64_t)spec->options.timeout_ms)) return true;
+    log_line(LOG_ERROR, r->id_text, "out of memory: the timeout of step %s is not watched", spec->id);
+    return false;
+}
+
 /* Runs the step's function in the attempt's own memory. */
 static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
 {
@@ -278,8 +287,7 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
                 .branch_label = spec->branch_label,
                 .occurrence = spec->occurrence};
     struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
-    bool timed = spec->options.timeout_ms > 0 &&
-                 timers_start(&r->task.home->timers, &timeout, (uint64_t)spec->options.timeout_ms);
+    bool timed = watch_timeout(r, spec, &timeout);
     coro_set_place(s->co, spec->id);
     bool ok = ctx_call(&c, spec->fn, spec->input, value);
     coro_set_place(s->co, NULL);

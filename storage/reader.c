@@ -144,7 +144,7 @@ static void work(uv_work_t *w)
         j->result = b->ops->backup(b, j->path, &j->bytes, j->text, sizeof j->text);
         return;
     case JOB_DELETE:
-        (void)b->ops->delete_run(b, &j->id, &j->error);
+        if (!b->ops->delete_run(b, &j->id, &j->error)) store_doubt(j->port->store);
         return;
     }
     j->count = n < 0 ? 0 : (size_t)n;
