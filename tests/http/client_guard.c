@@ -56,7 +56,8 @@ int getaddrinfo(const char *restrict name, const char *restrict service, const s
             while (*end) end = &(*end)->ai_next;
         }
     }
-    if (!*found && !(name && strstr(name, ".test"))) *found = lookup(name, service, hints);
+    bool asks_dns = name && (strstr(name, ".test") || name[strlen(name) - 1] == '.');
+    if (!*found && !asks_dns) *found = lookup(name, service, hints);
     return *found ? 0 : EAI_NONAME;
 }
 
