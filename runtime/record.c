@@ -6,6 +6,7 @@
 #include "coro/seeded_bug.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
+#include "runtime/log.h"
 #include "runtime/moment.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
@@ -72,6 +73,15 @@ static bool is_awaited(const run *r, const entry *e)
     return entry_is_choice(e->kind) && !(relaxed && e->kind == ENTRY_VALUE) && !BUG(FORGET_CHOICE);
 }
 
+/* It is loaded again, and goes on from what is on disk. One that has not begun is refused instead. */
+static bool out_of_memory(run *r)
+{
+    if (r->state == RUN_NEW) return false;
+    log_line(LOG_ERROR, r->id_text, "out of memory for an entry of its journal: it is loaded again");
+    run_lose(r);
+    return true;
+}
+
 bool record_append(run *r, const entry *e)
 {
     if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
@@ -84,14 +94,15 @@ bool record_append(run *r, const entry *e)
     size_t before = r->open.size;
     if (entry_encode(&r->open, e) != 0) {
         r->open.size = before;
-        return false;
+        return out_of_memory(r);
     }
     r->state_bytes += r->open.size - before;
     r->task.home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
     if (is_awaited(r, e)) r->seq_choice = r->seq_next;
-    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->task.home->arenas))) return false;
-    if (r->frames && !frames_add(r->frames, e, r->seq_next)) return false;
+    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->task.home->arenas)))
+        return out_of_memory(r);
+    if (r->frames && !frames_add(r->frames, e, r->seq_next)) return out_of_memory(r);
     if (BUG(FRAME_EARLY) && r->frames) frames_durable(r->frames, r->seq_next);
     run_touch(r);
     return true;

@@ -4,8 +4,9 @@
 
 #include "runtime/run.h"
 
-/* Appends; the store gets it when the turn ends. False when memory is out or the run's state is over its limit (the
- * last entries of a run, response and end, are always taken). */
+/* Appends; the store gets it when the turn ends. False when the run's state is over its limit, which the last entries
+ * of a run, response and end, never are; where memory is out the run is lost (RUN_ON_LOSS), but one that has not begun:
+ * that is false, too. */
 bool record_append(run *r, const entry *e);
 
 /* Hands new entries to the store unless earlier ones are still under way. */
