@@ -319,12 +319,17 @@ static void act_on(slot *s, letter_kind kind)
         s->release = true;
 }
 
+/* In memory, and the journal does not say yet that it is released: who wants that, too, waits for the same. */
+static bool is_releasing(const run *r) { return r->seq_release > 0 && r->seq_durable < r->seq_release; }
+
 /* The run has come to memory by itself meanwhile, or is about to leave it. */
 static void deliver(home *h, run *r, letter *m)
 {
     if (m->kind == LETTER_RELEASE && run_is_stopping(r)) {
         act_on(r->slot, m->kind);
         letter_move(&m, &r->slot->letters);
+    } else if (m->kind == LETTER_RELEASE && is_releasing(r)) {
+        letter_move(&m, &r->letters);
     } else if (m->kind == LETTER_CANCEL) {
         letter_move(&m, &r->letters);
         run_cancel(r, ENTRY_CANCEL_ASKED);
@@ -424,6 +429,12 @@ void slot_cancel(home *h, http_exchange *x, const run_id *id)
 /* Its journal has been read, and it goes on when others have. */
 static bool waits_for_turn(const slot *s) { return s->state == SLOT_BEHIND && s->crashed; }
 
+static bool may_release(const slot *s)
+{
+    if (s->run) return run_is_stopping(s->run) || is_releasing(s->run);
+    return !waits_for_turn(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE);
+}
+
 /* What is not known, or was stopped when it was looked at last, is loaded to see. */
 void slot_release(home *h, http_exchange *x, const run_id *id)
 {
@@ -431,11 +442,11 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
     slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
     if (!s) {
         problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
-    } else if ((s->state == SLOT_PARKED && s->stop == STOP_NONE) || waits_for_turn(s) ||
-               (s->run && !run_is_stopping(s->run))) {
+    } else if (!may_release(s)) {
         problem_reply(x, 409, "the run is not stopped", NULL);
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
+        if (s->run && is_releasing(s->run)) return;
         if (s->run || s->unfinished) {
             slot_send_letter(h, s, LETTER_RELEASE);
             return;
