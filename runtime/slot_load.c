@@ -8,6 +8,7 @@
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/moment.h"
+#include "runtime/replay.h"
 #include "runtime/run/home.h"
 #include "runtime/slot_core.h"
 #include "runtime/suspects.h"
@@ -33,7 +34,8 @@ static void answer_ended(home *h, slot *s, const store_journal *j)
 {
     const char *error = NULL;
     waiter_answer_journal(h, &s->waiters, &s->id, j->data, j->len, &error);
-    if (error) waiter_refuse(&s->waiters, 500, error);
+    /* 500 would be taken for the run's answer: it has one, which is there when it is asked for again. */
+    if (error) waiter_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
     slot_remove(h, s);
 }
 
@@ -185,7 +187,9 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
         s->held_back = true;
         counter_add(&h->slots.stopped, 1);
     }
-    if (j->error || !j->found) {
+    if (j->error == store_no_memory) {
+        try_again(h, s, id, j->error);
+    } else if (j->error || !j->found) {
         cannot_read(h, s, id, j->error ? j->error : "its entries are missing");
     } else if (slot_hold(h, s)) {
         return;

@@ -294,14 +294,16 @@ void waiter_answer_journal(home *h, waiter **list, const run_id *id, const char 
 {
     arena a;
     arena_init(&a, h->arenas);
-    rebuild b = {.frames = wants_frames(*list) ? frames_new(h->arenas) : NULL};
+    bool wants = wants_frames(*list);
+    rebuild b = {.frames = wants ? frames_new(h->arenas) : NULL};
+    b.failed = wants && !b.frames;
     *error = NULL;
     const replay *p = replay_new(&a, data, len, on_entry, &b, error);
     if (p && !b.failed && replay_response(p) && replay_ended(p)) {
         *error = NULL;
         waiter_answer(h, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
     } else if (p) {
-        *error = b.failed ? "out of memory" : "the run ended without a response";
+        *error = b.failed ? replay_no_memory : "the run ended without a response";
     }
     frames_release(b.frames);
     arena_free(&a);

@@ -56,7 +56,7 @@ static bool take_segment(rocksdb_iterator_t *it, const uint8_t *key, store_journ
     out->cut = bytes_max > 0 && out->len + len > bytes_max;
     if (out->cut) return false;
     out->seq_next = seq + 1;
-    if (!append(out, room, value, len)) out->error = "out of memory";
+    if (!append(out, room, value, len)) out->error = store_no_memory;
     return !out->error;
 }
 

@@ -9,6 +9,8 @@
 #include "storage/rocks.h"
 #include "storage/store_core.h"
 
+const char store_no_memory[] = "out of memory";
+
 enum { DAY_MS = 86400000, QUEUE_BYTES = 256 << 20, SWEEP_INTERVAL_MS = 60000 };
 
 static void set_options(store *s, const store_options *o)

@@ -133,6 +133,9 @@ void store_want_room(store_port *p);
 
 /* ---- Reading: on threads of the uv pool, answered on the loop ---- */
 
+/* What an error is called that passes: there was no memory to read into. */
+extern const char store_no_memory[];
+
 typedef struct store_journal {
     run_id run;
     bool found;

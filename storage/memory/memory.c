@@ -174,7 +174,7 @@ static void load_segments(const memory_table *t, store_journal *out, size_t byte
         len += t->rows[end].value_len;
     }
     out->data = len > 0 ? malloc(len) : NULL;
-    if (len > 0 && !out->data) out->error = "out of memory";
+    if (len > 0 && !out->data) out->error = store_no_memory;
     for (size_t i = first; i < end && out->data; i++) {
         memcpy(out->data + out->len, memory_value(&t->rows[i]), t->rows[i].value_len);
         out->len += t->rows[i].value_len;
