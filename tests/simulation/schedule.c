@@ -95,7 +95,7 @@ static int64_t draw_retain_stopped_ms(const dangers *d)
 
 static void make_options(plan *p, const dangers *d)
 {
-    p->runs_max = chance(15) ? (unsigned)between(1, 6) : 1000;
+    p->runs_max = chance(d->faulty ? 60 : 15) ? (unsigned)between(1, 6) : 1000;
     p->redirect_after_ms = chance(50) ? 1000 : between(0, 3000);
     p->park_after_ms = chance(50) ? between(0, 100) : 1000;
     p->hold_ms = chance(50) ? 55000 : between(100, 3000);
