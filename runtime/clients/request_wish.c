@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/uri.h"
 #include "runtime/clients/accept.h"
 #include "runtime/clients/hold.h"
 #include "runtime/clients/run_access.h"
@@ -49,10 +50,14 @@ static waiter_wish answer_of(const reading *r)
     return (waiter_wish){.kind = p->respond_async || p->wait_ms == 0 ? WAITER_ASYNC : WAITER_REQUEST};
 }
 
+/* As the router decides it: by the first segment, decoded, so that "/%5fsw/" is no way round what is decided here. */
 bool request_observes(http_text path)
 {
-    static const char observed[] = "/_sw/";
-    return path.len >= sizeof observed - 1 && memcmp(path.data, observed, sizeof observed - 1) == 0;
+    static const char observed[] = "_sw";
+    const char *end = path.len > 0 ? memchr(path.data + 1, '/', path.len - 1) : NULL;
+    if (!end) return false;
+    http_text first = {path.data + 1, (size_t)(end - path.data - 1)};
+    return uri_path_equals(first, observed, sizeof observed - 1);
 }
 
 request_wish request_wish_of(const http_request *q)

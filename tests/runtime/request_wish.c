@@ -85,6 +85,10 @@ static void test_request_line(void)
         bool is_head, observes;
     } rows[] = {{"GET", "/_sw/runs/x/output", false, true},
                 {"HEAD", "/_sw/", true, true},
+                {"GET", "/%5fsw/runs/x/output", false, true}, /* the router finds the same route */
+                {"GET", "/_%73%77/runs/x/stream", false, true},
+                {"GET", "/%2f_sw/runs/x", false, false},
+                {"GET", "//_sw/runs/x", false, false},
                 {"HEAD", "/_sw", true, false},
                 {"HEADS", "/_swear/", false, false},
                 {"head", "/orders/_sw/", false, false},

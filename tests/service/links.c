@@ -174,6 +174,32 @@ static void test_read_leads_to_read(void)
     stop();
 }
 
+/* The link in another spelling, which the router reads alike. */
+static const char *spelled(const char *url)
+{
+    static char changed[1100];
+    const char *at = strstr(url, "/_sw/");
+    CHECK(at);
+    snprintf(changed, sizeof changed, "%.*s/%%5fs%%77/%s", (int)(at - url), url, at + strlen("/_sw/"));
+    return changed;
+}
+
+static void test_spelled(void)
+{
+    char told[1024];
+    start_with("300ms", NULL);
+    links l = begin("");
+    ask(NULL, spelled(l.read));
+    CHECK_INT(a.status, 303);
+    CHECK(reads(header("Location")));
+    check_refused("DELETE", spelled(other(l.read, "")));
+    links short_one = begin("?ms=300");
+    ask(NULL, spelled(other(short_one.read, "/stream")));
+    take(a.body, "outputUrl", told, sizeof told);
+    CHECK(reads(told));
+    stop();
+}
+
 /* A reader whose stream ends with the process is told where to read on, not how to control. */
 static void test_read_after_drain(void)
 {
@@ -348,6 +374,7 @@ static void test_unauthorized(void)
 static const check_case cases[] = {{"a reader reads", test_read},
                                    {"a reader cancels and releases nothing", test_read_controls_nothing},
                                    {"a reader is told links for readers", test_read_leads_to_read},
+                                   {"a reader who spells the path otherwise", test_spelled},
                                    {"a reader when the process drains", test_read_after_drain},
                                    {"a reader whose connection outlives the worker", test_read_is_kept},
                                    {"letters put on and taken off", test_letters},
