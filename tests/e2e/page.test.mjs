@@ -1,55 +1,16 @@
 // The page in a real browser: ask, answer, watch, reload in the middle, kill the server in the middle, read the report.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { sleep, startAgent } from './agent.mjs';
+import { startAgent } from './agent.mjs';
+import { begin, inState, open as openIn, overflow, reportScript, shot, startBrowser } from './page_browser.mjs';
 
-const executablePath = '/usr/bin/chromium';
-const shots = process.env.SCREENSHOTS; // a folder: keeps pictures of what the tests see
 let browser;
-
-before(async () => {
-  browser = await chromium.launch({ executablePath, headless: true, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
-});
+before(async () => { browser = await startBrowser(); });
 after(() => browser?.close());
-
-async function open(t, agent, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  t.after(() => context.close());
-  const page = await context.newPage();
-  const foreign = [], errors = [];
-  page.on('request', (r) => { if (!r.url().startsWith(agent.url) && !r.url().startsWith('blob:')) foreign.push(r.url()); });
-  page.on('pageerror', (e) => errors.push(String(e)));
-  t.after(() => {
-    assert.deepEqual(foreign, [], 'the page asks nobody but its server');
-    assert.deepEqual(errors, []);
-  });
-  await page.goto(agent.url);
-  return page;
-}
-
-async function shot(page, name) {
-  if (!shots) return;
-  mkdirSync(shots, { recursive: true });
-  await page.screenshot({ path: `${shots}/${name}.png`, fullPage: false });
-}
-
-async function begin(page, topic, depth = 2) {
-  await page.fill('#topic', topic);
-  await page.fill('#depth', String(depth));
-  await shot(page, '1-ask');
-  await page.click('#ask-button');
-  await page.waitForSelector('#questions fieldset');
-  for (const set of await page.$$('#questions fieldset')) await (await set.$('label')).click();
-  assert.ok((await page.$$('#questions input:checked')).length >= 3);
-  await shot(page, '2-clarify');
-  await page.click('#clarify-form .primary');
-  await page.waitForSelector('.query');
-}
+const open = (t, agent, options) => openIn(t, browser, agent, options);
 
 async function finished(page, topic) {
-  await page.waitForFunction(() => document.querySelector('#run-state').textContent === 'Done', null, { timeout: 60000 });
+  await inState(page, 'Done');
   const report = await page.textContent('#report');
   assert.ok(report.includes('References'));
   assert.ok((await page.$$('#report h2')).length >= 2, 'headings are rendered');
@@ -69,10 +30,11 @@ test('a question, its clarifications, the progress and the report', async (t) =>
   await page.waitForSelector('.query .found a');
   await page.waitForSelector('.query .learned li');
   assert.ok((await page.$$('.query .reason')).length >= 3);
-  await shot(page, '3-progress');
+  await shot(page, '4-progress');
   await page.waitForSelector('#report.writing');
+  await shot(page, '5-writing');
   await finished(page, 'How tidal power compares with offshore wind');
-  await shot(page, '4-report');
+  await shot(page, '6-report');
 });
 
 test('a reload in the middle changes nothing', async (t) => {
@@ -89,7 +51,7 @@ test('a reload in the middle changes nothing', async (t) => {
   await page.reload();
   await finished(page, 'Reloads');
   const runs = await (await fetch(`${agent.url}/_sw/runs`)).json();
-  assert.equal(runs.runs.filter((r) => r.endpoint === 'GET /api/research').length, 1, 'it is still the one run');
+  assert.equal(runs.runs.filter((r) => r.endpoint === 'POST /api/research').length, 1, 'it is still the one run');
 });
 
 test('a kill -9 in the middle changes nothing', async (t) => {
@@ -100,7 +62,7 @@ test('a kill -9 in the middle changes nothing', async (t) => {
   await page.waitForSelector('.query .found a');
   await agent.kill('SIGKILL');
   await page.waitForSelector('#connection:not([hidden])');
-  await shot(page, '5-lost');
+  await shot(page, '7-lost');
   await agent.start();
   await page.waitForSelector('#connection', { state: 'hidden' });
   await page.waitForSelector('#report.writing');
@@ -114,20 +76,22 @@ test('a kill -9 in the middle changes nothing', async (t) => {
 // The report as the page shows it now, and the one that the run answers in the end.
 const shown = (page) => page.textContent('#report');
 const finalReport = (page) => page.evaluate(async () => {
-  const url = new URL(JSON.parse(localStorage.getItem('stepwell-research')).streamUrl);
-  return (await fetch(`${url.pathname.replace(/stream$/, 'output')}${url.search}`)).json();
+  const link = new URLSearchParams(location.hash.slice(1));
+  return (await fetch(`_sw/runs/${link.get('run')}/output?token=${link.get('token')}`)).json();
 });
 
 // Which of the texts no part of the report makes, from its beginning to anywhere.
-const markdown = 'data:text/javascript,' + encodeURIComponent(readFileSync(new URL('../../apps/research/page/markdown.js', import.meta.url)));
-const strangers = (page, report, sources, texts) => page.evaluate(async ({ markdown, report, sources, texts }) => {
-  const { render } = await import(markdown), node = document.createElement('div'), left = new Set(texts);
-  for (let n = 0; n <= report.length; n++) {
-    node.innerHTML = render(report.slice(0, n), sources);
-    left.delete(node.textContent);
-  }
-  return { left: [...left], whole: node.textContent };
-}, { markdown, report, sources, texts });
+async function strangers(page, report, sources, texts) {
+  await page.evaluate(`${reportScript()}; window.made = made;`);
+  return page.evaluate(({ report, sources, texts }) => {
+    const node = document.createElement('div'), left = new Set(texts);
+    for (let n = 0; n <= report.length; n++) {
+      node.innerHTML = window.made.render(report.slice(0, n), sources);
+      left.delete(node.textContent);
+    }
+    return { left: [...left], whole: node.textContent };
+  }, { report, sources, texts });
+}
 
 test('the report appears as the model writes it, also after a reload, a kill and an upgrade', async (t) => {
   const agent = await startAgent(['--latency-ms', '20', '--token-ms', '15']);
@@ -135,7 +99,7 @@ test('the report appears as the model writes it, also after a reload, a kill and
   const page = await open(t, agent);
   const state = () => page.textContent('#run-state');
   const longer = async (than) => {
-    await page.waitForFunction((n) => document.querySelector('#report').textContent.length > n, than);
+    await page.waitForFunction((n) => (document.querySelector('#report')?.textContent.length ?? 0) > n, than);
     const text = await shown(page);
     assert.equal(await state(), 'Writing the report', 'it is not complete yet');
     return text;
@@ -167,6 +131,7 @@ test('errors are told', async (t) => {
   await page.click('#ask-button');
   await page.waitForSelector('#ask-error:not([hidden])');
   assert.match(await page.textContent('#ask-error'), /refused/);
+  assert.equal(await page.inputValue('#topic'), 'x', 'the form keeps what was written');
   await agent.kill('SIGKILL');
   await page.click('#ask-button');
   await page.waitForFunction(() => /cannot be reached/.test(document.querySelector('#ask-error').textContent));
@@ -179,7 +144,8 @@ test('dark and narrow', async (t) => {
   const page = await open(t, agent, { colorScheme: 'dark', viewport: { width: 390, height: 844 } });
   await begin(page, 'Small screens', 1);
   await finished(page, 'Small screens');
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.equal(overflow, 0, 'nothing sticks out at the side');
-  await shot(page, '6-dark-narrow');
+  assert.equal(await overflow(page), 0, 'nothing sticks out at the side');
+  await shot(page, '8-dark-narrow');
+  await page.evaluate(() => document.querySelector('#sources').scrollIntoView());
+  await shot(page, '9-dark-narrow-sources');
 });

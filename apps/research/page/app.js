@@ -1,316 +1,329 @@
-import { render } from "./markdown.js";
+// The page: which view is shown, and what its buttons do. What a tab shows is said by its URL (a research) or by its entry in
+// the browser's history (a question on its way to one), so that reload, Back and other tabs change nothing.
+import { h, render } from "preact";
+import htm from "htm";
+import * as kept from "./history.js";
+import { apply, emptyResearch, reportOf, stateOf } from "./research.js";
 import { follow, problem } from "./stream.js";
+import { AskView, PlanView, QuestionsView } from "./view_ask.js";
+import { RunView } from "./view_run.js";
+import { goingOn, label, reason } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
-const el = (tag, attributes = {}, ...children) => {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
+const html = htm.bind(h);
+const limits = { depth: { least: 1, most: 5, default: 2 }, breadth: { least: 1, most: 10, default: 3 }, topicMax: 2000, queryMax: 400, queriesMax: 10 };
+const freshDraft = () => ({ topic: "", depth: app.about.depth.default, breadth: app.about.breadth.default });
+
+const app = {
+  view: "ask", draft: null, about: limits,
+  busy: "", error: "", connection: null, said: "", // said: to screen readers
+  focus: null, // what gets the focus with the next painting
+  run: null, // { id, read, control, research, skew, since, endedAt, refused, notify, asking, note }
 };
-const STORE = "stepwell-research";
-let asked = null; // { topic, depth, breadth, questions }
-let stop = new AbortController();
+let work = new AbortController(); // what the view shown waits for
+let shown = null;
 
-function show(name) {
-  for (const section of ["ask", "clarify", "run"]) $(section).hidden = section !== name;
-  window.scrollTo(0, 0);
-}
+// ---- Painting ----
 
-function connection(text) {
-  $("connection").textContent = text ?? "";
-  $("connection").hidden = !text;
-}
-
-// ---- Asking ----
-
-for (const name of ["depth", "breadth"]) $(name).addEventListener("input", () => { $(`${name}-value`).value = $(name).value; });
-
-function askError(text) {
-  $("ask-error").textContent = text ?? "";
-  $("ask-error").hidden = !text;
-}
-
-$("ask-form").addEventListener("submit", async (e) => {
-  e.preventDefault();
-  const topic = $("topic").value.trim();
-  if (!topic) return askError("Please write a topic.");
-  askError(null);
-  asked = { topic, depth: $("depth").value, breadth: $("breadth").value };
-  $("ask-button").disabled = true;
-  $("ask-button").textContent = "Thinking …";
-  try {
-    const response = await fetch(`api/research/clarify?${new URLSearchParams({ topic })}`);
-    if (!response.ok) throw new Error(await problem(response));
-    asked.questions = (await response.json()).questions;
-    showQuestions();
-  } catch (error) {
-    askError(error instanceof TypeError ? "The server cannot be reached. Is it running?" : error.message);
-  } finally {
-    $("ask-button").disabled = false;
-    $("ask-button").textContent = "Continue";
-  }
-});
-
-function showQuestions() {
-  $("clarify-topic").textContent = asked.topic;
-  $("questions").replaceChildren(...asked.questions.map((q, i) => el("fieldset", {}, el("legend", {}, q.question),
-    el("div", { class: "options" }, ...q.options.map((option) =>
-      el("label", {}, el("input", { type: "radio", name: `q${i}`, value: option }), option))))));
-  show("clarify");
-  $("questions").querySelector("input")?.focus();
-}
-
-function answers() {
-  const chosen = {};
-  asked.questions.forEach((q, i) => {
-    const input = $("questions").querySelector(`input[name="q${i}"]:checked`);
-    if (input) chosen[q.question] = input.value;
-  });
-  return chosen;
-}
-
-$("clarify-form").addEventListener("submit", (e) => { e.preventDefault(); start(answers()); });
-$("skip").addEventListener("click", () => start({}));
-
-// ---- Watching a run ----
-
-const colours = ["#1f6f64", "#8a5a19", "#4c5fa8", "#8b3f6b", "#4d7a2a", "#7b4bb0", "#a04a33", "#2f6f94"];
-function letter(url) {
-  let host = "?";
-  try { host = new URL(url).hostname.replace(/^www\./, ""); } catch { /* shown as "?" */ }
-  let hash = 0;
-  for (const c of host) hash = (hash * 31 + c.charCodeAt(0)) >>> 0;
-  return el("span", { class: "letter", style: `background:${colours[hash % colours.length]}`, "aria-hidden": "true", title: host }, host[0]);
-}
-
-const safeHref = (url) => (/^https?:\/\//i.test(url) ? url : "#");
-const anchor = (url, ...children) => el("a", { href: safeHref(url), target: "_blank", rel: "noopener noreferrer nofollow", title: url }, ...children);
-
-// What a run has told so far. Chunks of a step count when it commits, but are shown at once and taken back on rollback.
-function newView(topic) {
-  return { topic, levels: new Map(), steps: new Map(), sources: new Map(), learnings: 0, retries: 0, depth: 0, of: 0,
-           expected: 3, done: 0, report: "", reportStep: null, cited: [], ended: false, pending: new Map() };
-}
-
-let view = newView("");
-let painting = false;
-
-function resetPage(topic) {
-  view = newView(topic);
-  $("run-title").textContent = topic;
-  $("run-state").textContent = "Researching";
-  $("report").hidden = $("report-actions").hidden = $("run-error").hidden = true;
-  $("report").replaceChildren();
-  $("levels").replaceChildren();
-  $("log").replaceChildren();
-  $("sources").replaceChildren();
-  document.title = `${topic} · Deep research`;
-  show("run");
-  paint();
-}
-
-function queryCard(depth, query) {
-  const level = view.levels.get(depth);
-  return level?.queries.get(query);
-}
-
-function addLevel({ depth, of, queries }) {
-  view.depth = depth;
-  view.of = of;
-  view.expected += queries.length * 2;
-  const section = el("section", { class: "level" }, el("h2", {}, `Level ${depth} of ${of}`));
-  const level = { queries: new Map() };
-  for (const q of queries) {
-    const found = el("ul", { class: "found" }), learned = el("ul", { class: "learned" });
-    section.append(el("div", { class: "card query" }, el("h3", {}, q.query), el("p", { class: "reason" }, q.reasoning ?? ""), found, learned));
-    level.queries.set(q.query, { found, learned });
-  }
-  view.levels.set(depth, level);
-  $("levels").prepend(section);
-}
-
-// Each returns what takes it back.
-const take = {
-  step(step, data) {
-    let entry = view.steps.get(step);
-    if (!entry) {
-      const node = el("li", {}, el("span", { class: "mark", "aria-hidden": "true" }, "○"), el("span", { class: "what" }));
-      $("log").prepend(node);
-      view.steps.set(step, (entry = { node, attempts: 0 }));
-    }
-    entry.attempts = Math.max(entry.attempts, data.attempt ?? 1);
-    entry.node.className = "";
-    const names = { search: "Search", learn: "Learn from", queries: "", report: "", clarify: "" };
-    entry.node.querySelector(".mark").textContent = "○";
-    entry.node.querySelector(".what").replaceChildren(`${names[data.kind] ?? ""} ${data.title}`.trim(),
-      ...(entry.attempts > 1 ? [el("small", {}, `attempt ${entry.attempts}`)] : []));
-    if (data.kind === "report") view.reportStep = step;
-    return () => {};
-  },
-  sources(step, { depth, query, sources }) {
-    const card = queryCard(depth, query), added = [];
-    for (const s of sources) {
-      card?.found.append(el("li", {}, anchor(s.url, letter(s.url), el("span", {}, s.title))));
-      if (view.sources.has(s.url)) continue;
-      const node = el("li", {}, letter(s.url), anchor(s.url, s.title));
-      view.sources.set(s.url, node);
-      $("sources").append(node);
-      added.push(s.url);
-    }
-    return () => {
-      card?.found.replaceChildren();
-      for (const url of added) { view.sources.get(url)?.remove(); view.sources.delete(url); }
-    };
-  },
-  learnings(step, { depth, query, learnings }) {
-    const card = queryCard(depth, query);
-    for (const l of learnings) card?.learned.append(el("li", {}, l.insight, el("small", {}, l.sourceRationale ?? "")));
-    view.learnings += learnings.length;
-    return () => { card?.learned.replaceChildren(); view.learnings -= learnings.length; };
-  },
-  token(step, { text }) {
-    view.report += text;
-    return () => { view.report = ""; };
-  },
-  level(step, data) { addLevel(data); return () => {}; },
-  writing(step, data) {
-    view.cited = data.sources;
-    $("run-state").textContent = "Writing the report";
-    return () => {};
-  },
-};
-
-function onFrame(name, data) {
-  if (name === "inngest.stream") {
-    const back = take[data.data?.type]?.(data.hashedStepId, data.data);
-    if (data.hashedStepId && back) view.pending.set(data.hashedStepId, [...(view.pending.get(data.hashedStepId) ?? []), back]);
-  } else if (name === "inngest.commit" || name === "inngest.rollback") {
-    const committed = name === "inngest.commit", entry = view.steps.get(data.hashedStepId);
-    if (!committed) for (const back of view.pending.get(data.hashedStepId) ?? []) back();
-    view.pending.delete(data.hashedStepId);
-    if (committed) view.done++;
-    else view.retries++;
-    if (entry) {
-      entry.node.className = committed ? "done" : "retry";
-      entry.node.querySelector(".mark").textContent = committed ? "●" : "↻";
-      if (!committed) entry.node.querySelector(".what").append(el("small", {}, `attempt ${entry.attempts} failed, trying again`));
-    }
-  } else if (name === "inngest.response") {
-    onResponse(data);
-  }
-  paint();
-}
-
-function onResponse({ status, response }) {
-  const body = typeof response.body === "string" ? safeJson(response.body) : response.body;
-  view.ended = true;
-  if (status === "succeeded" && response.statusCode === 200) {
-    view.report = body.report;
-    view.cited = body.sources;
-    $("run-state").textContent = "Done";
-    $("report-actions").hidden = false;
-  } else {
-    fail(body?.error ?? body?.detail ?? "The research failed.", body?.step);
-  }
-}
-
-function safeJson(text) {
-  try { return JSON.parse(text); } catch { return null; }
-}
-
-function fail(text, step) {
-  view.ended = true;
-  $("run-state").textContent = "Failed";
-  $("run-error").replaceChildren(step ? `Step ${step}: ${text} ` : `${text} `, el("a", { href: "./", id: "retry" }, "Start again"));
-  $("run-error").hidden = false;
-  $("retry").addEventListener("click", forget);
-}
-
+let painting = null;
 function paint() {
-  if (painting) return;
-  painting = true;
-  requestAnimationFrame(() => {
-    painting = false;
-    const queries = [...view.levels.values()].reduce((n, l) => n + l.queries.size, 0);
-    const levels = view.of ? (view.depth - 1) / view.of : 0, within = view.expected ? view.done / view.expected : 0;
-    const percent = view.ended ? 100 : Math.min(97, Math.round(100 * Math.max(levels * 0.9, within * (view.of ? view.depth / view.of : 0.1))));
-    $("bar-fill").style.width = `${percent}%`;
-    $("bar-fill").parentElement.setAttribute("aria-valuenow", percent);
-    $("fact-level").textContent = view.of ? `${view.depth} of ${view.of}` : "–";
-    $("fact-queries").textContent = queries;
-    $("fact-sources").textContent = view.sources.size;
-    $("fact-learnings").textContent = view.learnings;
-    $("fact-retries").textContent = view.retries;
-    $("report").hidden = !view.report;
-    $("report").classList.toggle("writing", !view.ended);
-    if (view.report) $("report").innerHTML = render(view.report, view.cited);
-  });
+  painting ??= setTimeout(() => {
+    painting = null;
+    const focused = document.activeElement;
+    render(html`<${Page} />`, document.getElementById("page"));
+    document.title = title();
+    const place = app.view + (app.run?.id ?? "");
+    if (place !== shown) focusView(place);
+    else if (app.focus) document.querySelector(app.focus)?.focus();
+    else if (!focused.isConnected) document.querySelector("main h1")?.focus({ preventScroll: true }); // what had the focus is gone
+    app.focus = null;
+  }, 16);
 }
 
-// ---- Runs that outlive the page ----
-
-function remember(streamUrl) {
-  localStorage.setItem(STORE, JSON.stringify({ streamUrl, topic: view.topic }));
-  history.replaceState(null, "", `#run=${encodeURIComponent(new URL(streamUrl).pathname.split("/")[3])}`);
+function title() {
+  const topic = app.run && topicOf(app.run);
+  return topic ? `${label(app.run.research)}: ${topic}` : "Deep research";
 }
 
-function forget() {
-  localStorage.removeItem(STORE);
-  history.replaceState(null, "", location.pathname);
+function focusView(place) {
+  const first = shown === null;
+  shown = place;
+  if (!first) window.scrollTo(0, 0);
+  document.querySelector(app.view === "ask" ? "#topic" : "main h1")?.focus();
 }
 
-async function watch(request) {
-  stop.abort();
-  stop = new AbortController();
+function Page() {
+  const views = { ask: AskView, questions: QuestionsView, plan: PlanView, run: RunView };
+  return html`
+    <header class="top">
+      <a class="brand" href="./" onClick=${(e) => { e.preventDefault(); actions.fresh(); }}><img src="icon.svg" alt="" width="28" height="28" /> Deep research</a>
+      <span id="connection" class="connection" role="status" hidden=${!app.connection}>${app.connection}</span>
+    </header>
+    <main><${views[app.view]} app=${app} actions=${actions} /></main>
+    <p id="announce" class="unseen" role="status">${app.said}</p>`;
+}
+
+// ---- Where the tab is ----
+
+let saving = null;
+function save() {
+  clearTimeout(saving);
+  saving = null;
+  if (app.view === "run") return;
   try {
-    await follow(request, { frame: onFrame, connection, known: remember }, stop.signal);
-    connection(null);
+    history.replaceState({ view: app.view, draft: app.draft }, "");
+  } catch { // browsers bear a hundred changes in half a minute
+    saving = setTimeout(save, 2000);
+  }
+}
+
+function change(draft) {
+  app.draft = { ...app.draft, ...draft, key: null };
+  if (!saving) save();
+  paint();
+}
+
+function leave() {
+  work.abort();
+  work = new AbortController();
+  Object.assign(app, { busy: "", error: "", connection: null });
+}
+
+function go(view, draft, url) {
+  save();
+  history.pushState({ view, draft }, "", url);
+  arrive();
+}
+
+function arrive() {
+  const link = new URLSearchParams(location.hash.slice(1)), id = link.get("run");
+  if (id && app.run?.id === id && app.view === "run") return;
+  leave();
+  app.run = null;
+  if (id) return openRun(id, link.get("token"));
+  const { view, draft } = history.state ?? {};
+  app.draft = draft ?? freshDraft();
+  app.view = (view === "questions" && draft?.questions) || (view === "plan" && draft?.queries) ? view : "ask";
+  paint();
+}
+
+// ---- From a question to a research ----
+
+const json = (body, headers = {}) => ({ method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
+
+// Asks for what is answered within a minute; says meanwhile what is going on.
+async function ask(path, body, doing) {
+  leave();
+  const { signal } = work, research = { ...emptyResearch(), begun: {} };
+  app.busy = doing;
+  paint();
+  try {
+    const on = {
+      known: () => null, connection: (text) => { app.connection = text; paint(); },
+      frame(event, data) {
+        apply(research, event, data);
+        app.busy = [...research.steps.values()].some((s) => s.state === "waiting") ? goingOn(research, Date.now()) : doing;
+        paint();
+      },
+    };
+    await follow({ url: path, init: json(body) }, on, signal);
+    if (signal.aborted) return null;
+    if (research.end.state !== "done") throw new Error(research.end.body.error ?? research.end.body.detail ?? "The server could not do it.");
+    return research.end.body;
   } catch (error) {
-    connection(null);
-    fail(error.message);
-    forget();
+    if (!signal.aborted) app.error = error.message;
+    return null;
+  } finally {
+    if (!signal.aborted) Object.assign(app, { busy: "", connection: null });
     paint();
   }
 }
 
-function start(clarifications) {
-  resetPage(asked.topic);
-  const query = new URLSearchParams({ topic: asked.topic, depth: asked.depth, breadth: asked.breadth, clarifications: JSON.stringify(clarifications) });
-  for (const name of ["injectFailure", "failureRate"]) {
-    const value = new URLSearchParams(location.search).get(name);
-    if (value) query.set(name, value);
+function topicError() {
+  const length = [...app.draft.topic.trim()].length;
+  if (!length) return "Please write a question.";
+  return length > app.about.topicMax ? `The question has ${length} characters: ${app.about.topicMax} are possible.` : "";
+}
+
+function clarifications() {
+  const answers = {};
+  (app.draft.questions ?? []).forEach(({ question }, i) => {
+    const answer = app.draft.other?.[i]?.trim() || app.draft.chosen?.[i];
+    if (answer) answers[question] = answer;
+  });
+  return answers;
+}
+
+const basis = () => ({ topic: app.draft.topic.trim(), depth: Number(app.draft.depth) });
+const randomKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+
+const actions = {
+  change,
+  fresh() { go("ask", null, location.pathname + location.search); },
+  // The form as it was for this research, to be changed and asked again.
+  again() {
+    const { begun } = app.run.research, draft = history.state?.draft;
+    go("ask", { ...freshDraft(), ...(begun && { topic: begun.topic, depth: begun.depth, breadth: begun.breadth }), ...draft, key: null }, location.pathname + location.search);
+  },
+  cancelWait() { leave(); paint(); },
+  async clarify() {
+    if (app.busy) return;
+    app.error = topicError();
+    if (app.error) return paint();
+    const { topic } = basis(), answer = await ask("api/research/clarify", { topic }, "Thinking of questions …");
+    if (answer) go("questions", { ...app.draft, questions: answer.questions, chosen: {}, other: {}, key: null }, "#questions");
+  },
+  async plan() {
+    if (app.busy) return;
+    app.error = topicError();
+    if (app.error) return paint();
+    const body = { ...basis(), breadth: Number(app.draft.breadth), clarifications: clarifications() };
+    const answer = await ask("api/research/plan", body, "Choosing queries …");
+    if (answer) go("plan", { ...app.draft, queries: answer.queries, most: answer.most, key: null }, "#plan");
+  },
+  start() {
+    if (app.busy) return;
+    const queries = app.view === "plan" ? app.draft.queries.map((q) => ({ ...q, query: q.query.trim() })).filter((q) => q.query) : null;
+    if (queries && !queries.length) { app.error = "Please leave at least one query."; return paint(); }
+    const body = { ...basis(), clarifications: clarifications(), ...(queries ? { queries } : { breadth: Number(app.draft.breadth) }) };
+    const flags = new URLSearchParams(location.search);
+    if (flags.get("injectFailure")) body.injectFailure = flags.get("injectFailure");
+    if (flags.get("failureRate")) body.failureRate = Number(flags.get("failureRate"));
+    beginRun(body);
+  },
+  openKept(e, entry) { e.preventDefault(); go("run", null, runUrl(entry.id, entry.read)); },
+  forgetKept(id) { kept.forget(id); paint(); },
+  async stop() { await steer("DELETE", "", "The research could not be stopped"); },
+  async release() { await steer("POST", "/release", "The research could not go on"); },
+  confirm(asking) {
+    app.run.asking = asking;
+    app.focus = asking ? "#stop-no" : "#stop";
+    paint();
+  },
+  async notify() {
+    app.run.notify = !app.run.notify && (await Notification.requestPermission()) === "granted";
+    if (!app.run.notify && Notification.permission === "denied") note("Your browser forbids this page to notify you.");
+    paint();
+  },
+  async copy(text, done) {
+    try { await navigator.clipboard.writeText(text); note(done); } catch { note("The browser did not allow it to be copied."); }
+  },
+  download() {
+    const name = topicOf(app.run).toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60) || "report";
+    const url = URL.createObjectURL(new Blob([reportOf(app.run.research)], { type: "text/markdown" }));
+    Object.assign(document.createElement("a"), { href: url, download: `${name}.md` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  },
+  topicOf: (run) => topicOf(run),
+  runLink: (run) => new URL(runUrl(run.id, run.read), location.href).href,
+  kept: () => kept.list(),
+  keptUrl: (entry) => runUrl(entry.id, entry.read),
+};
+
+function note(text) {
+  const { run } = app;
+  run.note = app.said = text;
+  paint();
+  setTimeout(() => { run.note = ""; paint(); }, 4000);
+}
+
+// ---- A research ----
+
+const runUrl = (id, token) => `${location.pathname}${location.search}#${new URLSearchParams({ run: id, token })}`;
+const runPath = (id, more, token) => `_sw/runs/${encodeURIComponent(id)}${more}?${new URLSearchParams({ token })}`;
+const tokenOf = (url) => new URL(url, location.href).searchParams.get("token");
+const topicOf = (run) => run.research.begun?.topic ?? kept.find(run.id)?.title ?? "";
+const newRun = (id, read, control) => ({ id, read, control, research: emptyResearch(), skew: 0, since: Date.now(), endedAt: null, refused: "", notify: false, asking: false, note: "" });
+
+// The request has a key: when it was sent and its answer lost, the same request again finds the run that it began.
+async function beginRun(body) {
+  leave();
+  app.draft.key ??= randomKey();
+  save();
+  app.busy = "Starting …";
+  paint();
+  await watch({ url: "api/research", init: json(body, { "Idempotency-Key": `"${app.draft.key}"` }) }, (data) => {
+    const read = tokenOf(data.readUrl);
+    app.run = { ...newRun(data.runId, read, tokenOf(data.streamUrl)), since: 0 };
+    kept.keep(data.runId, { read, control: app.run.control, title: body.topic, at: Date.now(), state: "running" });
+    history.pushState({ view: "run", draft: app.draft }, "", runUrl(data.runId, read));
+    Object.assign(app, { view: "run", busy: "" });
+    return runPath(data.runId, "/stream", read);
+  });
+}
+
+function openRun(id, token) {
+  const known = kept.find(id), read = token ?? known?.read ?? "";
+  app.view = "run";
+  app.run = { ...newRun(id, read, known?.control ?? null), endedAt: known?.endedAt ?? null };
+  paint();
+  return watch({ stream: runPath(id, "/stream", read) }, () => null);
+}
+
+async function watch(request, known) {
+  const { signal } = work;
+  try {
+    await follow(request, {
+      known, frame: onFrame,
+      connection(text) { app.connection = text; if (text) app.said = text; paint(); },
+      // Within two seconds it is the same time: the header is of whole seconds.
+      date(ms) { const skew = ms - Date.now(); if (app.run) app.run.skew = Math.abs(skew) > 2000 ? skew : 0; },
+    }, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    Object.assign(app, { busy: "", connection: null });
+    if (app.view !== "run") app.error = error.message;
+    else app.run.refused = [401, 403].includes(error.status) ? "This link is not valid: a part of it is missing or was changed."
+      : error.status === 404 ? "This research is no longer kept by the server, or never was." : error.message;
   }
-  watch({ url: `api/research?${query}` });
+  paint();
 }
 
-function again() {
-  stop.abort();
-  forget();
-  document.title = "Deep research";
-  connection(null);
-  show("ask");
+function onFrame(event, data) {
+  const { run } = app, before = stateOf(run.research);
+  apply(run.research, event, data);
+  const state = stateOf(run.research);
+  announce(event, data, run);
+  if (state !== before || data.data?.type === "begun") changed(run, state);
+  paint();
 }
 
-$("again").addEventListener("click", again);
-$("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(view.report);
-  $("copy").textContent = "Copied";
-  setTimeout(() => { $("copy").textContent = "Copy as Markdown"; }, 1500);
-});
-$("download").addEventListener("click", () => {
-  const url = URL.createObjectURL(new Blob([view.report], { type: "text/markdown" }));
-  el("a", { href: url, download: "report.md" }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
-});
-document.querySelector(".brand").addEventListener("click", (e) => { e.preventDefault(); again(); });
-
-const left = safeJson(localStorage.getItem(STORE) ?? "null");
-if (left?.streamUrl && location.hash.startsWith("#run=")) {
-  resetPage(left.topic);
-  // The stream is asked for where the page came from: the server may have another address by now.
-  const url = new URL(left.streamUrl);
-  watch({ streamUrl: url.pathname + url.search });
-} else {
-  $("topic").focus();
+function announce(event, data, { research }) {
+  const { type, depth, of, queries } = data.data ?? {};
+  if (type === "level") app.said = `Level ${depth} of ${of}, ${queries.length} queries`;
+  if (event === "inngest.rollback" && data.attempt) {
+    const step = research.steps.get(data.hashedStepId);
+    if (step) app.said = `${reason(step.kind, data.error)}${data.nextAt ? ", it is tried again" : ""}`;
+  }
 }
+
+function changed(run, state) {
+  app.said = label(run.research);
+  const live = run.since === 0 || Date.now() - run.since > 1500; // else the frames tell of what was before
+  if (run.research.end && live) run.endedAt ??= Date.now() + run.skew;
+  kept.keep(run.id, { read: run.read, title: topicOf(run), state: run.research.end?.state ?? (state === "stopped" ? "stopped" : "running"), ...(run.endedAt && { endedAt: run.endedAt }) });
+  if ((run.research.end || state === "stopped") && run.notify && document.hidden)
+    new Notification(label(run.research), { body: topicOf(run), icon: "icon.svg", tag: run.id }).onclick = () => window.focus();
+}
+
+async function steer(method, more, failed) {
+  const { run } = app;
+  run.asking = false;
+  app.focus = "#run-title";
+  paint();
+  try {
+    const response = await fetch(runPath(run.id, more, run.control), { method });
+    if (!response.ok) note(`${failed}: ${await problem(response)}`);
+    else if (more) run.research.stopped = null;
+  } catch {
+    note(`${failed}: the server cannot be reached.`);
+  }
+  paint();
+}
+
+// ---- Beginning ----
+
+addEventListener("popstate", arrive);
+addEventListener("pagehide", save);
+setInterval(() => { if (app.run && !app.run.research.end) paint(); }, 1000);
+arrive();
+fetch("api/research/about").then((r) => r.json()).then((about) => { app.about = { ...limits, ...about }; paint(); }, () => {});

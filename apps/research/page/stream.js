@@ -2,28 +2,37 @@
 // at the frame after the last one it has, for as long as it takes.
 
 const RETRY_FIRST_MS = 300, RETRY_MOST_MS = 4000;
-const SILENCE_MS = 45000; // the server says something every 15 s: after three times that the connection is dead
+const SILENCE_MS = 25000; // the server says something every 15 s: whoever is silent for longer is gone
+
+// Ends early when the signal aborts, and when the browser has a network again.
 const wait = (ms, signal) => new Promise((done) => {
-  const timer = setTimeout(done, ms);
-  signal.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
+  const end = () => {
+    clearTimeout(timer);
+    removeEventListener("online", end);
+    signal.removeEventListener("abort", end);
+    done();
+  };
+  const timer = setTimeout(end, ms);
+  addEventListener("online", end);
+  signal.addEventListener("abort", end);
 });
 
-// Reads, but no longer than that: who hears nothing is done, and the connection given up.
-async function readWithin(reader, ms) {
-  let timer;
-  const silence = new Promise((done) => { timer = setTimeout(() => done({ done: true, silent: true }), ms); });
-  const result = await Promise.race([reader.read(), silence]);
-  clearTimeout(timer);
-  if (result.silent) reader.cancel().catch(() => {});
-  return result;
+// Calls silent() when nobody has called the returned heard() for SILENCE_MS; heard(false) ends the watch.
+function watchdog(silent) {
+  let timer = setTimeout(silent, SILENCE_MS);
+  return (on = true) => {
+    clearTimeout(timer);
+    if (on) timer = setTimeout(silent, SILENCE_MS);
+  };
 }
 
-async function* events(body, silenceMs) {
+async function* events(body, heard) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "", event = { event: "message", data: [], id: null };
   for (;;) {
-    const { done, value } = await readWithin(reader, silenceMs);
+    const { done, value } = await reader.read();
     if (done) return;
+    heard();
     rest += value;
     for (let end; (end = rest.indexOf("\n")) >= 0;) {
       const line = rest.slice(0, end).replace(/\r$/, "");
@@ -41,39 +50,62 @@ async function* events(body, silenceMs) {
   }
 }
 
-// Calls on.frame(name, data) for each frame once, on.connection(text or null), on.known(streamUrl) when the run can be
-// attached to; returns when the response has come. Throws what cannot be mended: the request was refused, or the run is gone.
+// One connection. Returns "response" when the run's response has come, "moved" when the server says to read on at once,
+// "lost" otherwise.
+async function read(place, on, signal, heard) {
+  const headers = { Accept: "text/event-stream" };
+  if (place.last !== null) headers["Last-Event-ID"] = place.last;
+  const init = place.stream ? {} : place.init;
+  const response = await fetch(place.stream ?? place.url, { ...init, headers: { ...headers, ...init?.headers }, signal, cache: "no-store" });
+  heard();
+  if ([502, 503, 504].includes(response.status)) throw new TypeError("not now");
+  if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream"))
+    throw Object.assign(new Error(await problem(response)), { final: true, status: response.status });
+  on.connection(null);
+  on.date?.(Date.parse(response.headers.get("date")));
+  let moved = false;
+  for await (const e of events(response.body, heard)) {
+    place.delay = RETRY_FIRST_MS;
+    if (e.id !== null) place.last = e.id;
+    const data = JSON.parse(e.data);
+    if (e.event === "inngest.metadata") {
+      if (!place.stream) place.stream = on.known(data) ?? data.streamUrl;
+    } else if (e.event === "inngest.redirect_info") {
+      moved = true;
+    } else {
+      on.frame(e.event, data);
+    }
+    if (e.event === "inngest.response") return "response";
+  }
+  return moved ? "moved" : "lost";
+}
+
+// Follows a run to its response. `request` is { stream } (the path of a stream), or { url, init } of a request that begins a
+// run. Calls on.frame(event, data) for each frame once, on.connection(text or null), on.known(metadata), which may return the
+// path to read on at, and on.date(ms) with the server's clock. Throws what cannot be mended: the request was refused (with
+// .status), or the server cannot be reached before the run is known.
 export async function follow(request, on, signal) {
-  let url = request.streamUrl ?? null, last = 0, delay = RETRY_FIRST_MS;
+  const place = { url: request.url, init: request.init, stream: request.stream ?? null, last: null, delay: RETRY_FIRST_MS };
   while (!signal.aborted) {
+    const attempt = new AbortController(), giveUp = () => attempt.abort();
+    let silent = false, outcome = "lost";
+    const heard = watchdog(() => { silent = true; giveUp(); });
+    signal.addEventListener("abort", giveUp);
     try {
-      const headers = { Accept: "text/event-stream" };
-      if (url && last) headers["Last-Event-ID"] = String(last);
-      const response = await fetch(url ?? request.url, { headers, signal, cache: "no-store" });
-      if (response.status === 503 || response.status === 502 || response.status === 504) throw new TypeError("not now");
-      if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream"))
-        throw Object.assign(new Error(await problem(response)), { final: true });
-      on.connection(null);
-      for await (const e of events(response.body, request.silenceMs ?? SILENCE_MS)) {
-        delay = RETRY_FIRST_MS;
-        const data = JSON.parse(e.data);
-        if (e.id !== null) last = Number(e.id);
-        if (e.event === "inngest.metadata") {
-          if (!url) on.known(data.streamUrl, data.runId);
-          url ??= data.streamUrl;
-        } else if (e.event !== "inngest.redirect_info") {
-          on.frame(e.event, data);
-        }
-        if (e.event === "inngest.response") return;
-      }
+      outcome = await read(place, on, attempt.signal, heard);
     } catch (error) {
       if (error.final) throw error;
       if (signal.aborted) return;
-      if (!url) throw Object.assign(new Error("The server cannot be reached."), { final: true });
+      if (!place.stream) throw Object.assign(new Error("The server cannot be reached. Is it running?"), { final: true });
+    } finally {
+      heard(false);
+      signal.removeEventListener("abort", giveUp);
     }
-    on.connection("Connection lost, trying again …");
-    await wait(delay, signal);
-    delay = Math.min(delay * 2, RETRY_MOST_MS);
+    if (outcome === "response") return;
+    if (outcome === "moved") continue;
+    on.connection(silent ? "The server is silent: connecting again …" : "Connection lost: trying again …");
+    await wait(place.delay, signal);
+    place.delay = Math.min(place.delay * 2, RETRY_MOST_MS);
   }
 }
 

@@ -1,0 +1,67 @@
+// A real browser on the agent's page, as the tests of the page use it.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+
+const shots = process.env.SCREENSHOTS; // a folder: keeps pictures of what the tests see
+const folder = new URL('../../apps/research/page/', import.meta.url);
+
+export const startBrowser = () =>
+  chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+
+// A page of a browser profile of its own, or of `context`; at the end nothing was asked of others, and no script has failed.
+export async function open(t, browser, agent, { path = '', context = null, ...options } = {}) {
+  const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }));
+  if (!context) t.after(() => own.close());
+  const page = await own.newPage();
+  const foreign = [], errors = [];
+  page.on('request', (r) => { if (!r.url().startsWith(agent.url) && !r.url().startsWith('blob:')) foreign.push(r.url()); });
+  page.on('pageerror', (e) => errors.push(String(e)));
+  page.on('console', (m) => { if (/Content Security Policy/.test(m.text())) errors.push(m.text()); });
+  t.after(() => {
+    assert.deepEqual(foreign, [], 'the page asks nobody but its server');
+    assert.deepEqual(errors, []);
+  });
+  await page.goto(agent.url + path);
+  await page.waitForSelector('main h1');
+  return page;
+}
+
+export async function shot(page, name) {
+  if (!shots) return;
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: `${shots}/${name}.png`, fullPage: false });
+}
+
+// From the question to the questions that are asked back, all answered.
+export async function answer(page, topic, depth) {
+  await page.fill('#topic', topic);
+  await page.fill('#depth', String(depth));
+  await shot(page, '1-ask');
+  await page.click('#ask-button');
+  await page.waitForSelector('#questions fieldset');
+  for (const set of await page.$$('#questions fieldset')) await (await set.$('label')).click();
+  assert.ok((await page.$$('#questions input:checked')).length >= 3);
+  await shot(page, '2-questions');
+}
+
+export async function begin(page, topic, depth = 2) {
+  await answer(page, topic, depth);
+  await page.click('#plan-button');
+  await page.waitForSelector('#queries textarea');
+  await shot(page, '3-plan');
+  await page.click('#start-button');
+  await page.waitForSelector('.query');
+}
+
+export const inState = (page, state) =>
+  page.waitForFunction((s) => document.querySelector('#run-state')?.textContent === s, state, { timeout: 60000 });
+
+export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+// report.js and its packages as a script that defines `made`.
+export function reportScript() {
+  const [program] = readdirSync(new URL('node_modules/@esbuild/', folder)).map((name) => new URL(`node_modules/@esbuild/${name}/bin/esbuild`, folder).pathname);
+  return execFileSync(program, ['report.js', '--bundle', '--format=iife', '--global-name=made', '--log-level=error'], { cwd: folder.pathname, encoding: 'utf8' });
+}
