@@ -65,6 +65,7 @@ struct run {
     clock_alarm park_due; /* when it is loaded again, if it parks */
     entry_ended outcome;  /* once it has a response */
     const char *outcome_error;   /* "" unless it failed */
+    bool is_rejected;            /* its request was its client's mistake, which is not a failure */
     union {                      /* of the event that is being dealt with */
         const failure *failure;  /* RUN_ON_RETURNED, RUN_ON_EXHAUSTED: why the handler failed; NULL: it did not */
         const entry *stop_entry; /* RUN_ON_STOP */

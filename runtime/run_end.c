@@ -28,21 +28,16 @@ bool run_response_entry(run *r, entry *out)
     return packed;
 }
 
-/* A problem of a 4xx: the request was wrong, and nobody who runs the service can do anything about that. */
-static bool is_rejected(const run *r)
-{
-    return r->outcome == ENTRY_FAILED && r->task.response.status >= 400 && r->task.response.status < 500;
-}
-
 static uint64_t *outcome_counter(const run *r, counters *n)
 {
+    if (r->is_rejected) return &n->runs_rejected;
     switch (r->outcome) {
     case ENTRY_SUCCEEDED:
         return &n->runs_succeeded;
     case ENTRY_CANCELLED:
         return &n->runs_cancelled;
     default:
-        return is_rejected(r) ? &n->runs_rejected : &n->runs_failed;
+        return &n->runs_failed;
     }
 }
 
@@ -114,10 +109,11 @@ void run_end_cancelled(run *r)
 
 /* What the client sent cannot be taken, and it is told so: an answer like a 4xx that the handler gives. The run has not
  * failed, and nobody is to be called for it. */
-static void refuse_request(run *r, const failure *f)
+static void reject_request(run *r, const failure *f)
 {
     const char *message = task_set_problem(&r->task, f);
-    log_line(LOG_INFO, r->id_text, "%s: answered %d: %s", r->task.endpoint->route, f->status, message);
+    r->is_rejected = true;
+    log_line(LOG_INFO, r->id_text, "%s rejected its request with %d: %s", r->task.endpoint->route, f->status, message);
 }
 
 static void handler_ended(run *r, bool ok, const failure *f)
@@ -129,13 +125,12 @@ static void handler_ended(run *r, bool ok, const failure *f)
     bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP;
     bool has_failed = !ok && !run_has_lost(r); /* else it is tried again from what is on disk */
     if (has_failed && f->status >= 400 && f->status < 500) {
-        refuse_request(r, f);
+        reject_request(r, f);
     } else if (has_failed) {
         set_problem(r, f); /* whether it stands, the state decides */
         if (!stops)
-            log_line(is_rejected(r) ? LOG_INFO : LOG_WARN, r->id_text, "%s %s: %s%s%s", r->task.endpoint->route,
-                     is_rejected(r) ? "rejected its request" : "failed", f->step ? f->step : "", f->step ? ": " : "",
-                     r->outcome_error);
+            log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
+                     f->step ? ": " : "", r->outcome_error);
     }
     if (r->task.response.status == 0) r->task.response.status = 204;
     r->failure = ok ? NULL : f;
