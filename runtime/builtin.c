@@ -154,7 +154,7 @@ static bool take_id(home *h, http_exchange *x, const http_param *params, run_id 
 static void attach(home *h, http_exchange *x, const http_param *params, waiter_kind kind)
 {
     run_id id;
-    request_wish asked = request_wish_of(http_exchange_request(x));
+    request_wish asked = request_wish_of_link(http_exchange_request(x));
     asked.answer = (waiter_wish){.kind = kind};
     /* While it drains the client is sent round, which any loop can do; that of the run may have ended. */
     bool here = h->draining ? read_id(h, x, params, &id) : take_id(h, x, params, &id);

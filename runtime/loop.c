@@ -60,7 +60,9 @@ static http_policy on_refusal(void *arg, http_text method, http_text path)
 /* The first request of a connection that another loop, or a former worker, had: its run is known. */
 static void on_adopted(home *h, http_exchange *x, const destination *to)
 {
-    request_wish asked = request_wish_of(http_exchange_request(x));
+    const http_request *q = http_exchange_request(x);
+    bool of_link = request_is_of_link(h->app->router, q->method, q->path);
+    request_wish asked = of_link ? request_wish_of_link(q) : request_wish_of(q);
     if (to->kept) {
         waiter_take_back(h, x, &asked, to->kept);
     } else {

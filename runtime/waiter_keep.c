@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/app.h"
 #include "runtime/kept.h"
 #include "runtime/run/home.h"
 #include "runtime/waiter_core.h"
@@ -56,23 +57,38 @@ void waiter_take_back(home *h, http_exchange *x, const request_wish *asked, cons
     slot_attach(h, x, &client->run, &again);
 }
 
-/* What follows the method in a request line; a target may be a whole URL. */
-static http_text path_of(sw_bytes request)
+/* Up to one of these bytes, or the end. */
+static http_text until(const char *at, const char *end, const char *bytes)
 {
-    const char *at = request.data, *end = at + request.len;
-    while (at < end && *at != ' ') at++;
-    if (at < end) at++;
-    if (at < end && *at != '/') {
-        const char *host = memmem(at, (size_t)(end - at), "://", 3);
-        at = host ? memchr(host + 3, '/', (size_t)(end - host - 3)) : NULL;
+    const char *to = at;
+    while (to < end && !strchr(bytes, *to)) to++;
+    return (http_text){at, (size_t)(to - at)};
+}
+
+/* The path of a request line's target, which may be a whole URL. */
+static http_text path_of(const char *at, const char *end)
+{
+    http_text target = until(at, end, " \r\n");
+    if (target.len > 0 && *at != '/') {
+        const char *host = memmem(at, target.len, "://", 3);
+        const char *path = host ? memchr(host + 3, '/', (size_t)(at + target.len - host - 3)) : NULL;
+        if (path) at = path;
     }
-    return at ? (http_text){at, (size_t)(end - at)} : (http_text){"", 0};
+    return until(at, target.data + target.len, "?");
+}
+
+static bool is_of_link(const home *h, sw_bytes request)
+{
+    const char *end = request.data + request.len;
+    http_text method = until(request.data, end, " ");
+    const char *target = method.data + method.len;
+    return request_is_of_link(h->app->router, method, path_of(target < end ? target + 1 : end, end));
 }
 
 /* One that was being replied to was answered, or sent on. */
 void waiter_lost(home *h, const kept_client *client)
 {
-    const request_wish asked = {.answer = client->wish, .observes = request_observes(path_of(client->request))};
+    const request_wish asked = {.answer = client->wish, .observes = is_of_link(h, client->request)};
     if (!client->replying && client->wish.kind != WAITER_NONE && waiter_asks(&asked)) slot_client_lost(h, &client->run);
 }
 

@@ -3,11 +3,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/uri.h"
 #include "runtime/clients/accept.h"
 #include "runtime/clients/hold.h"
 #include "runtime/clients/run_access.h"
 #include "runtime/prefer.h"
+#include "runtime/run/endpoint.h"
 
 /* What the headers say, before it is known what it means together. */
 typedef struct reading {
@@ -50,26 +50,28 @@ static waiter_wish answer_of(const reading *r)
     return (waiter_wish){.kind = p->respond_async || p->wait_ms == 0 ? WAITER_ASYNC : WAITER_REQUEST};
 }
 
-/* As the router decides it: by the first segment, decoded, so that "/%5fsw/" is no way round what is decided here. */
-bool request_observes(http_text path)
-{
-    static const char observed[] = "_sw";
-    const char *end = path.len > 0 ? memchr(path.data + 1, '/', path.len - 1) : NULL;
-    if (!end) return false;
-    http_text first = {path.data + 1, (size_t)(end - path.data - 1)};
-    return uri_path_equals(first, observed, sizeof observed - 1);
-}
-
 request_wish request_wish_of(const http_request *q)
 {
-    request_wish w = {.is_head = q->method.len == 4 && memcmp(q->method.data, "HEAD", 4) == 0,
-                      .observes = request_observes(q->path)};
+    request_wish w = {.is_head = q->method.len == 4 && memcmp(q->method.data, "HEAD", 4) == 0, .scope = TOKEN_CONTROL};
     reading r = {.prefer = PREFER_NOTHING};
     for (size_t i = 0; i < q->header_count; i++) read_header(&w, &r, &q->headers[i]);
     w.answer = answer_of(&r);
-    w.scope = w.observes ? run_access_scope(q) : TOKEN_CONTROL;
-    if (!w.observes) return w;
+    return w;
+}
+
+request_wish request_wish_of_link(const http_request *q)
+{
+    request_wish w = request_wish_of(q);
+    w.observes = true;
+    w.scope = run_access_scope(q);
     w.hold_ms = hold_for(q);
     w.round = run_access_round(q);
     return w;
+}
+
+bool request_is_of_link(const http_router *routes, http_text method, http_text path)
+{
+    http_match m;
+    const endpoint *e = http_router_find(routes, method, path, &m) == HTTP_MATCH_FOUND ? m.target : NULL;
+    return e && e->kind == ENDPOINT_BUILTIN;
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "http/router.h"
 #include "http/server.h"
 #include "runtime/token.h"
 #include "storage/run_id.h"
@@ -46,7 +47,7 @@ typedef struct destination {
 typedef struct request_wish {
     waiter_wish answer;        /* Accept, Prefer */
     bool is_head;              /* the method is HEAD */
-    bool observes;             /* it asks for a URL of a run, below /_sw/, and began none */
+    bool observes;             /* it asks for a URL of a run, and began none */
     const char *host;          /* Host, by which the client reached this server; NULL: none */
     const char *last_event_id; /* Last-Event-ID: of an EventSource that lost its connection; NULL or "": none */
     http_text key;             /* Idempotency-Key, the last one */
@@ -56,8 +57,13 @@ typedef struct request_wish {
     token_scope scope; /* of the URLs that it may be told: what its own has, all if it asks for no URL of a run */
 } request_wish;
 
+/* Of a request for an endpoint, which begins a run or finds it by its Idempotency-Key: whatever its path and query look
+ * like, it is told URLs of full scope. */
 request_wish request_wish_of(const http_request *q);
-/* A request of this path, or of one that begins with it, asks for a URL of a run. */
-bool request_observes(http_text path);
+/* Of a request for a URL of a run, whose token has been checked. */
+request_wish request_wish_of_link(const http_request *q);
+/* Which of the two it is, when it is not the router that hands it over. The router alone knows: it takes "/%5fsw/" for
+ * "/_sw/", and gives what lies there and is no route of the library to an endpoint such as "POST /:tenant/orders". */
+bool request_is_of_link(const http_router *routes, http_text method, http_text path);
 
 #endif

@@ -17,6 +17,7 @@ static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("links");
     sw_endpoint(app, "POST /nap", on_nap, NULL);
+    sw_endpoint(app, "POST /:tenant/nap", on_nap, NULL);
     sw_route(app, "GET /worker", on_worker);
     return sw_main(app, argc, argv);
 }
@@ -200,6 +201,30 @@ static void test_spelled(void)
     stop();
 }
 
+/* What lies below /_sw/ and is no route of the library is an endpoint's, and no token in its URL means anything. */
+static void test_endpoint_below(void)
+{
+    static const char *const paths[] = {"/_sw/nap?token=s&ms=1", "/_sw/nap?token=r&ms=1", "/%5fsw/nap?ms=1&token=s"};
+    static const char *const wishes[][2] = {{"Prefer: respond-async", NULL}, {"Accept: text/event-stream", NULL}};
+    static const char *const bearer[] = {"Prefer: respond-async",
+                                         "Authorization: Bearer s1.0123456789012345678901234567890123456789abc", NULL};
+    char url[256], told[1024];
+    start_with("300ms", NULL);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            snprintf(url, sizeof url, "%s%s", server.address, paths[i]);
+            call("POST", url, wishes[k], "", 0, &a);
+            CHECK_INT(a.status, k == 0 ? 202 : 200);
+            take(a.body, "outputUrl", told, sizeof told);
+            CHECK(!reads(told) && !strstr(told, "token=s"));
+        }
+    }
+    snprintf(url, sizeof url, "%s/_sw/nap?ms=1", server.address);
+    call("POST", url, bearer, "", 0, &a);
+    CHECK_INT(a.status, 202);
+    stop();
+}
+
 /* A reader whose stream ends with the process is told where to read on, not how to control. */
 static void test_read_after_drain(void)
 {
@@ -375,6 +400,7 @@ static const check_case cases[] = {{"a reader reads", test_read},
                                    {"a reader cancels and releases nothing", test_read_controls_nothing},
                                    {"a reader is told links for readers", test_read_leads_to_read},
                                    {"a reader who spells the path otherwise", test_spelled},
+                                   {"an endpoint below /_sw/", test_endpoint_below},
                                    {"a reader when the process drains", test_read_after_drain},
                                    {"a reader whose connection outlives the worker", test_read_is_kept},
                                    {"letters put on and taken off", test_letters},
