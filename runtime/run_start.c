@@ -62,7 +62,8 @@ void run_make_findable(run *r)
     slot_post(h, s, SLOT_ON_BEGUN);
     s->run = r;
     s->judged = true;
-    s->tie = r->task.endpoint->options.on_disconnect == SW_CANCEL ? TIE_CLIENTS : TIE_NONE;
+    s->cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
+    s->tie = s->cancels ? TIE_CLIENTS : TIE_NONE;
     r->slot = s;
 }
 

@@ -303,7 +303,7 @@ void slot_send_letter(home *h, slot *s, letter_kind kind)
         if (!s->run) slot_wake(h, s);
     } else if (!(s->writing & bit)) {
         if (letter_send(h, &s->id, kind))
-            s->writing |= bit;
+            s->writing = (s->writing | bit) & 7U;
         else
             waiter_deny(slot_waiters(s), sender_of(kind), 503, "out of memory");
     }
@@ -343,7 +343,7 @@ static void deliver(home *h, run *r, letter *m)
 void slot_take_letter(home *h, letter *m, const char *error)
 {
     slot *s = slot_find(&h->slots, &m->run);
-    if (s) s->writing &= (uint8_t)~(1U << m->kind);
+    if (s) s->writing = s->writing & ~(1U << m->kind) & 7U;
     if (error) {
         if (s) waiter_deny(slot_waiters(s), sender_of(m->kind), 503, NOT_WRITTEN);
         letter_free_all(&m);

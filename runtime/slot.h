@@ -53,10 +53,11 @@ typedef struct slot {
     bool by_wall : 1;        /* SLOT_PARKED: wall_due_ms counts */
     bool release : 1;        /* to be released when it is loaded */
     bool judged : 1;         /* begun here, or loaded: else it is of a former process, as if nobody had come for it */
+    bool cancels : 1;        /* with `judged`, and not stopped: its endpoint says SW_CANCEL */
     bool held_back : 1;      /* --no-resume: it is of a former process, and nobody has released it */
     bool unfinished : 1;     /* it has a row in the live table: not loaded while the gate is closed */
     bool crashed : 1;        /* when it was loaded last: the process had died of it, without any progress of it since */
-    uint8_t writing;         /* letters that are being written: 1 << letter_kind */
+    unsigned writing : 3;    /* letters that are being written: 1 << letter_kind */
 } slot;
 _Static_assert(STOP_REASONS <= 16, "they fit slot.stop");
 _Static_assert(sizeof(void *) != 8 || sizeof(slot) <= 104, "beyond 104 bytes malloc takes 128 for each");
@@ -136,7 +137,8 @@ void slot_client_gone(struct home *h, const run_id *id);
 /* A client of the run is about to be sent on, and will know its URL: the run goes on alone from now on. `shown`: its
  * request, which is in the journal, says that it may be. True: it was tied until now. */
 bool slot_client_sent_on(struct home *h, const run_id *id, bool shown);
-/* That client, the only one that the run was tied to, had gone before. */
+/* That client, the only one that the run was tied to, had gone before. Nothing to a run whose endpoint ties it to none.
+ */
 void slot_client_missed(struct home *h, const run_id *id);
 /* The connection of one who waits for its answer has come from a former process; it need not be open any more. */
 void slot_client_back(struct home *h, const run_id *id);

@@ -6,7 +6,7 @@
  *   is sent on                NONE             NONE                NONE
  *   goes, it was the last     cancelled        loaded, cancelled   AWAITED; judged when it is loaded
  *   is lost on its way here                                        UNKNOWN becomes AWAITED
- *   had gone before it was    CLIENTS, and    CLIENTS, loaded, nothing
+ *   had gone before it was    CLIENTS, and    CLIENTS, loaded, AWAITED; judged when it is loaded
  *   sent on                   cancelled        cancelled
  *   its run is stopped, or    NONE             NONE                -
  *   released
@@ -76,9 +76,9 @@ bool slot_client_sent_on(home *h, const run_id *id, bool shown)
 void slot_client_missed(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
-    if (!s || s->stop != STOP_NONE) return;
+    if (!s || s->stop != STOP_NONE || (s->judged && !s->cancels)) return;
     if (s->tie == TIE_NONE && h->app->ties) ties_note(h->app->ties, id, FORMER_AWAITED);
-    s->tie = TIE_CLIENTS;
+    s->tie = s->judged ? TIE_CLIENTS : TIE_AWAITED; /* whether its endpoint ties it is known when it has been loaded */
     slot_end_if_alone(h, s);
 }
 
@@ -105,6 +105,7 @@ void slot_client_lost(home *h, const run_id *id)
 void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
 {
     s->judged = true;
+    s->cancels = cancels;
     if (s->release) slot_let_alone(h, s, true); /* whoever wants that wants the run */
     if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
     former_tie was = former(h, s);

@@ -1,5 +1,6 @@
 /* Clients that go a moment before they are sent on: whether the kernel has told of it, can tell, or finds out when the
  * URL does not arrive, their runs end (SW_CANCEL). Those who have only sent their last byte are sent on. */
+#include "runtime/slot.h"
 #include "runtime/ties.h"
 #include "tests/turned.h"
 
@@ -19,8 +20,16 @@ static void on_held(sw_ctx *c)
     sw_reply_text(c, 200, "rested");
 }
 
+static void on_nap(sw_ctx *c)
+{
+    sw_sleep(c, "nap", 3600000);
+    sw_reply_text(c, 200, "rested");
+}
+
 static void routes(sw_app *app)
 {
+    sw_endpoint(app, "POST /free", on_nap, NULL);
+    sw_endpoint(app, "POST /tied", on_nap, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
     sw_endpoint(app, "POST /held", on_held, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
 }
 
@@ -160,9 +169,54 @@ static void test_drain(void)
     }
 }
 
+/* Its run is of a former process and has not been loaded, so nobody knows its endpoint: the run of one without
+ * SW_CANCEL goes on. */
+static void test_former(void)
+{
+    static const char *const paths[] = {"/free", "/tied"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[TURNED_TEXT];
+        turned_open(routes, NULL);
+        turned_app->ties = open_ties();
+        int fd = turned_send("POST", paths[i], "");
+        CHECK_INT(turned_reply(fd, text), 303);
+        turned_end();
+        turned_open(routes, NULL);
+        turned_app->ties = open_ties();
+        TURN_UNTIL(only_slot() && only_slot()->state == SLOT_PARKED);
+        const run_id id = only_slot()->id;
+        CHECK(!only_slot()->judged);
+        (void)slot_client_sent_on(turned_home(), &id, false); /* it came from the process before */
+        slot_client_missed(turned_home(), &id);
+        slot_wake(turned_home(), only_slot()); /* as if it were due */
+        if (i == 1) TURN_UNTIL(turned_home()->counters.runs_cancelled == 1);
+        if (i == 0) TURN_UNTIL(turned_home()->counters.runs_resumed == 1);
+        turned_often();
+        CHECK_INT(turned_home()->counters.runs_cancelled, i);
+        turned_close();
+    }
+}
+
+/* Nor does one that is in memory end, whoever says that its client was missed. */
+static void test_free(void)
+{
+    char text[TURNED_TEXT];
+    turned_open(routes, NULL);
+    int fd = turned_send("POST", "/free", "");
+    CHECK_INT(turned_reply(fd, text), 303);
+    const run_id id = only_slot()->id;
+    slot_client_missed(turned_home(), &id);
+    turned_often();
+    CHECK_INT(turned_home()->counters.runs_cancelled, 0);
+    turned_close();
+}
+
 int main(int argc, char **argv)
 {
-    static const check_case cases[] = {{"before a long wait", test_long_wait}, {"before a drain", test_drain}};
+    static const check_case cases[] = {{"before a long wait", test_long_wait},
+                                       {"before a drain", test_drain},
+                                       {"of a run that is not loaded", test_former},
+                                       {"of a run that is not tied", test_free}};
     char path[64];
     CHECK(mkdtemp(folder));
     int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
