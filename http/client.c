@@ -257,6 +257,27 @@ static void free_parts(http_client *c)
     free(c);
 }
 
+static bool copy_named(char **copy, const char *name)
+{
+    *copy = name ? strdup(name) : NULL;
+    return *copy || !name;
+}
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+/* The environment's as OpenSSL's own programs and curl's have it, but what is named stands alone: to them a file leaves
+ * the system's folder trusted. False: out of memory; the system's are never taken for that. */
+static bool name_authorities(http_client *c)
+{
+    const char *option = c->options.ca_file; /* an empty one is a file that cannot be read */
+    return copy_named(&c->ca_file, option ? option : variable("SSL_CERT_FILE")) &&
+           copy_named(&c->ca_folder, option ? NULL : variable("SSL_CERT_DIR"));
+}
+
 static void set_options(http_client *c, const http_client_options *o)
 {
     c->options = *o;
@@ -266,10 +287,6 @@ static void set_options(http_client *c, const http_client_options *o)
     if (!c->options.lookup_threads) c->options.lookup_threads = RESOLVER_THREADS;
     if (!c->options.calls_max) c->options.calls_max = CALLS_MAX;
     if (!c->options.connect_timeout_ms) c->options.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-    /* as OpenSSL's own programs and curl's take the system's authorities from elsewhere */
-    const char *file = o->ca_file ? o->ca_file : getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
-    c->ca_file = file && *file ? strdup(file) : NULL;
-    c->ca_folder = !o->ca_file && folder && *folder ? strdup(folder) : NULL;
     c->user_agent = o->user_agent ? strdup(o->user_agent) : NULL;
 }
 
@@ -289,7 +306,7 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     TAILQ_INIT(&c->timed);
     c->share = make_share();
     c->sweeper = sweeper_new();
-    if (!c->share || !c->sweeper || !proxies_init(c) || (options->ca_file && !c->ca_file) ||
+    if (!c->share || !c->sweeper || !proxies_init(c) || !name_authorities(c) ||
         (options->user_agent && !c->user_agent) ||
         !(c->resolver = resolver_open(loop, c->options.lookup_threads, names_answered, c)) ||
         uv_prepare_init(loop, &c->prepare) != 0 || uv_timer_init(loop, &c->tick) != 0) {

@@ -21,7 +21,8 @@ typedef struct http_client_options {
     unsigned lookup_threads;     /* of all clients of the process; 0: 8 */
     uint32_t connect_timeout_ms; /* 0: 10,000 */
     bool proxy_guards;           /* the proxy of the environment refuses what is not public: `public_only` may use it */
-    const char *ca_file;         /* NULL: SSL_CERT_FILE and SSL_CERT_DIR of the environment, else the system's */
+    const char *ca_file;         /* whose certificates alone are trusted, of proxies too. NULL: SSL_CERT_FILE's and
+                                    SSL_CERT_DIR's of the environment, else the system's */
     const char *user_agent;      /* NULL: none */
 } http_client_options;
 

@@ -79,9 +79,13 @@ static char *describe_connect(const http_call *call, const char *why)
 static bool lacks_authority(const http_call *call)
 {
     enum { ISSUER = 2, SELF_SIGNED = 18, SELF_SIGNED_IN_CHAIN = 19, ISSUER_LOCALLY = 20, FIRST = 21 };
-    long result = 0;
-    (void)curl_easy_getinfo(call->easy->curl, CURLINFO_SSL_VERIFYRESULT, &result);
-    return result == ISSUER || (result >= SELF_SIGNED && result <= FIRST);
+    for (int proxys = 0; proxys <= 1; proxys++) {
+        long result = 0;
+        CURLINFO info = proxys ? CURLINFO_PROXY_SSL_VERIFYRESULT : CURLINFO_SSL_VERIFYRESULT;
+        (void)curl_easy_getinfo(call->easy->curl, info, &result);
+        if (result == ISSUER || (result >= SELF_SIGNED && result <= FIRST)) return true;
+    }
+    return false;
 }
 
 static char *describe_certificate(const http_call *call, CURLcode result, const char *why)

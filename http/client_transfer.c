@@ -9,6 +9,7 @@
 
 enum {
     BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */,
+    CURL_RESTORES = 0x081500 /* 8.21: NULL for authorities means the system's */,
     DNS_SECONDS = 60,
     ALIVE_SECONDS = 60 /* of silence, after which TCP asks whether the peer is still there */
 };
@@ -30,6 +31,21 @@ static int on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int 
 }
 
 /* ---- Handles ---- */
+
+/* curl knows the system's authorities by a file and by a folder: both go when one is named. What is no folder holds
+ * none; NULL would bring back the system's from curl 8.21 on, where an unreadable file has to stand for none: calls
+ * fail. */
+static bool set_authorities(CURL *h, const http_client *c)
+{
+    if (!c->ca_file && !c->ca_folder) return true;
+    bool restores = curl_version_info(CURLVERSION_NOW)->version_num >= CURL_RESTORES;
+    const char *folder = c->ca_folder ? c->ca_folder : "/dev/null";
+    const char *file = c->ca_file || !restores ? c->ca_file : "/dev/null";
+    return curl_easy_setopt(h, CURLOPT_CAINFO, file) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_CAPATH, folder) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_PROXY_CAINFO, file) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_PROXY_CAPATH, folder) == CURLE_OK;
+}
 
 static bool set_common(client_easy *e, http_client *c)
 {
@@ -59,8 +75,7 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_SHARE, c->share) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_NOPROXY, "") == CURLE_OK && /* see client/proxy.c */
               curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms) == CURLE_OK;
-    if (ok && c->ca_folder) ok = curl_easy_setopt(h, CURLOPT_CAPATH, c->ca_folder) == CURLE_OK;
-    if (ok && c->ca_file) ok = curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file) == CURLE_OK;
+    if (ok) ok = set_authorities(h, c);
     if (ok && c->user_agent) ok = curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent) == CURLE_OK;
     return ok;
 }

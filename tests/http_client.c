@@ -1,5 +1,7 @@
 /* The HTTP client against our own server and against peers that misbehave. */
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/wait.h>
 
 #include "coro/coro.h"
@@ -455,6 +457,41 @@ static void test_coroutines(void)
 
 /* ---- TLS, against openssl's own server ---- */
 
+/* The TLS library sees this folder in place of the system's authorities. NULL: it sees them. */
+static const char *system_authorities;
+static const char *moved(const char *path, char *room, size_t size)
+{
+    const char place[] = "/etc/ssl/certs/";
+    if (!system_authorities || strncmp(path, place, sizeof place - 1) != 0) return path;
+    snprintf(room, size, "%s/%s", system_authorities, path + sizeof place - 1);
+    return room;
+}
+
+static FILE *open_moved(const char *function, const char *path, const char *mode)
+{
+    char room[PATH_MAX];
+    FILE *(*real)(const char *, const char *);
+    *(void **)&real = dlsym(RTLD_NEXT, function);
+    return real(moved(path, room, sizeof room), mode);
+}
+
+/* The labels are the C library's names; in our own calls its headers give them others. */
+#pragma GCC visibility push(default) /* for the TLS library's calls, too */
+FILE *open_file(const char *path, const char *mode) __asm__("fopen");
+FILE *open_file(const char *path, const char *mode) { return open_moved("fopen", path, mode); }
+FILE *open_file64(const char *path, const char *mode) __asm__("fopen64");
+FILE *open_file64(const char *path, const char *mode) { return open_moved("fopen64", path, mode); }
+
+int look_at(const char *path, void *about) __asm__("stat");
+int look_at(const char *path, void *about)
+{
+    char room[PATH_MAX];
+    int (*real)(const char *, void *);
+    *(void **)&real = dlsym(RTLD_NEXT, "stat");
+    return real(moved(path, room, sizeof room), about);
+}
+#pragma GCC visibility pop
+
 static pid_t tls_server(const char *folder, int port)
 {
     char command[1024];
@@ -482,6 +519,23 @@ static pid_t tls_server(const char *folder, int port)
     return pid;
 }
 
+/* Until it listens, at the url. */
+static void await_server(void)
+{
+    watched w;
+    http_call_error_kind kind = HTTP_CALL_CONNECT;
+    begin(&(http_client_options){.calls_max = 0});
+    for (int i = 0; kind == HTTP_CALL_CONNECT; i++) {
+        CHECK(i < 500);
+        if (i > 0) usleep(20000);
+        start(&w, &(http_call_options){.url = url});
+        wait_for(&w, HTTP_CALL_DONE);
+        kind = http_call_error(w.call);
+        http_call_close(w.call);
+    }
+    end();
+}
+
 static void test_tls(void)
 {
     char folder[] = "/tmp/stepwell-tls-XXXXXX", ca[64], command[128];
@@ -494,21 +548,92 @@ static void test_tls(void)
     pid_t pid = tls_server(folder, p.port);
     snprintf(ca, sizeof ca, "%s/ca.pem", folder);
     snprintf(url, sizeof url, "https://localhost:%d/", p.port);
+    await_server();
     begin(&(http_client_options){.ca_file = ca});
-    for (int i = 0;; i++) { /* until it listens */
-        start(&w, &(http_call_options){.url = url});
-        wait_for(&w, HTTP_CALL_DONE);
-        if (http_call_state_of(w.call) == HTTP_CALL_DONE || http_call_error(w.call) != HTTP_CALL_CONNECT || i == 500)
-            break;
-        http_call_close(w.call);
-        usleep(20000);
-    }
+    start(&w, &(http_call_options){.url = url});
     finish(&w, 200, NULL);
     end();
     begin(&(http_client_options){.calls_max = 0});
     start(&w, &(http_call_options){.url = url});
     fail(&w, HTTP_CALL_CERTIFICATE);
     end();
+    kill(pid, SIGKILL);
+    CHECK(waitpid(pid, NULL, 0) == pid);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    CHECK_INT(system(command), 0);
+}
+
+/* What is trusted where the system trusts the peer. */
+typedef struct trust {
+    const char *ca_file, *file, *folder; /* names in the test's folder: the option, SSL_CERT_FILE, SSL_CERT_DIR */
+    bool good;
+} trust;
+
+static void name_in_environment(const char *variable, const char *folder, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name ? name : "");
+    CHECK_INT(name ? setenv(variable, path, 1) : unsetenv(variable), 0);
+}
+
+static void call_trusting(const char *folder, const trust *t, const char *called)
+{
+    watched w;
+    char file[128] = "";
+    if (t->ca_file && *t->ca_file) snprintf(file, sizeof file, "%s/%s", folder, t->ca_file);
+    name_in_environment("SSL_CERT_FILE", folder, t->file);
+    name_in_environment("SSL_CERT_DIR", folder, t->folder);
+    printf("# %s: --ca-file %s, SSL_CERT_FILE %s, SSL_CERT_DIR %s\n", called, t->ca_file ? t->ca_file : "-",
+           t->file ? t->file : "-", t->folder ? t->folder : "-");
+    begin(&(http_client_options){.ca_file = t->ca_file ? file : NULL});
+    start(&w, &(http_call_options){.url = called});
+    if (t->good) {
+        finish(&w, 200, NULL);
+    } else {
+        wait_for(&w, HTTP_CALL_DONE);
+        CHECK(http_call_state_of(w.call) == HTTP_CALL_FAILED);
+        CHECK(strstr(http_call_error_text(w.call), "(trusted are --ca-file, else"));
+        fail(&w, HTTP_CALL_CERTIFICATE);
+    }
+    end();
+}
+
+static void test_authorities(void)
+{
+    static const trust trusts[] = {{NULL, NULL, NULL, true},
+                                   {"other.pem", NULL, NULL, false},
+                                   {NULL, "other.pem", NULL, false},
+                                   {NULL, NULL, "none", false},
+                                   {NULL, NULL, "system", true},
+                                   {NULL, "other.pem", "none", false},
+                                   {NULL, "other.pem", "system", true},
+                                   {NULL, "ca.pem", "none", true},
+                                   {"other.pem", "ca.pem", "system", false},
+                                   {"ca.pem", "other.pem", "none", true},
+                                   {"", NULL, NULL, false}};
+    char folder[] = "/tmp/stepwell-tls-XXXXXX", system_folder[64], command[512], proxy[64];
+    peer p;
+    CHECK(mkdtemp(folder));
+    peer_start(&p, "", false); /* only for a free port */
+    peer_stop(&p);
+    pid_t pid = tls_server(folder, p.port);
+    snprintf(command, sizeof command,
+             "cd %s && mkdir system none && cp ca.pem system/ca-certificates.crt && openssl rehash system && openssl "
+             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout other.key -out other.pem -days 2 "
+             "-subj /CN=other 2>/dev/null && ls system/*.0 >/dev/null",
+             folder);
+    CHECK_INT(system(command), 0);
+    snprintf(system_folder, sizeof system_folder, "%s/system", folder);
+    system_authorities = system_folder;
+    snprintf(url, sizeof url, "https://localhost:%d/", p.port);
+    snprintf(proxy, sizeof proxy, "https://localhost:%d", p.port);
+    await_server();
+    for (size_t i = 0; i < sizeof trusts / sizeof *trusts; i++) call_trusting(folder, &trusts[i], url);
+    CHECK_INT(setenv("http_proxy", proxy, 1), 0); /* the same server answers as a proxy */
+    for (size_t i = 0; i < sizeof trusts / sizeof *trusts; i++)
+        call_trusting(folder, &trusts[i], "http://services.test/");
+    CHECK(unsetenv("http_proxy") == 0 && unsetenv("SSL_CERT_FILE") == 0 && unsetenv("SSL_CERT_DIR") == 0);
+    system_authorities = NULL;
     kill(pid, SIGKILL);
     CHECK(waitpid(pid, NULL, 0) == pid);
     snprintf(command, sizeof command, "rm -rf %s", folder);
@@ -524,5 +649,6 @@ static const check_case cases[] = {{"calls and methods on one connection", test_
                                    {"streams and backpressure", test_stream},
                                    {"closing at every stage", test_close},
                                    {"from small stacks", test_coroutines},
-                                   {"TLS", test_tls}};
+                                   {"TLS", test_tls},
+                                   {"authorities", test_authorities}};
 CHECK_MAIN(cases)
