@@ -251,12 +251,13 @@ SW_API void *sw_alloc(sw_ctx *c, size_t size); /* zeroed, aligned for any type, 
 SW_API char *sw_printf(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 
 /* A text that grows, in memory that the user holds: `sw_text t = {0};`. It lives as long as what sw_alloc gives. Adding
- * takes constant time for each byte. A text belongs to the context that first added to it. */
+ * takes constant time for each byte. A text belongs to the context that first added to it: the handler, a branch, or
+ * one attempt of a step. */
 typedef struct sw_text {
     const char *data; /* NULL while it is empty; see sw_text_str */
     size_t len;       /* bytes */
     size_t room;      /* the library's, as is `owner` */
-    sw_ctx *owner;
+    uint64_t owner;
 } sw_text;
 SW_API void sw_text_add(sw_ctx *c, sw_text *text, const char *format, ...) SW_PRINTF(3, 4);
 SW_API void sw_text_add_bytes(sw_ctx *c, sw_text *text, const char *data, size_t len); /* zeros are kept */

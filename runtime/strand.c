@@ -137,6 +137,7 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     static const failure unwind = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
     strand *s = c->strand;
     sw_ctx *outer = s->top;
+    c->number = s->task->home->last_ctx += s->task->home->count;
     s->top = c;
     s->failure = none;
     if (_setjmp(c->boundary) == 0) {

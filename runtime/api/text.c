@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "runtime/arena.h"
-#include "runtime/ctx_access.h"
+#include "runtime/run/task.h"
 
 enum { ROOM_LEAST = 256 };
 
@@ -34,8 +34,8 @@ static struct arena *open_text(sw_ctx *c, sw_text *text, const char *function)
 {
     struct arena *a = ctx_arena(c, function);
     if (!text) ctx_fail_misuse(c, "%s without a text", function);
-    if (!text->owner) text->owner = c;
-    if (text->owner != c)
+    if (text->owner == 0) text->owner = c->number;
+    if (text->owner != c->number)
         ctx_fail_misuse(c,
                         "%s to a text of another context: begin it with `sw_text t = {0};` in the function that adds "
                         "to it, and return what it holds with sw_str(c, sw_text_str(&t))",

@@ -14,6 +14,7 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
                 .opt = &app->opt,
                 .index = index,
                 .count = count,
+                .last_ctx = index,
                 .store = app->store,
                 .suspects = app->suspects,
                 .comeback = app->comeback};

@@ -90,6 +90,7 @@ struct home {
     size_t buffer_count;
     msgpack_sbuffer scratch; /* for packing a value before its entry */
     uint64_t last_letter;    /* arrival number of the last letter that was written here */
+    uint64_t last_ctx;       /* number of the last context here; `count` apart, so that no two homes give the same */
     bool draining;           /* no new runs, unless it is followed */
     bool followed, replaced; /* by another process, see loop_drain */
     bool hurried;            /* --drain is over: nothing is waited for any more */

@@ -35,6 +35,7 @@ typedef enum ctx_kind { CTX_HANDLER, CTX_BRANCH, CTX_STEP } ctx_kind;
 /* What the code of a handler sees. Lives on the coroutine stack of whoever entered it. */
 struct sw_ctx {
     ctx_kind kind;
+    uint64_t number; /* of no other in this process, unlike its address; given by ctx_call */
     strand *strand;
     task *task;
     struct run *run;          /* that is the task; NULL: a plain request */

@@ -351,6 +351,26 @@ static void on_missing(sw_ctx *c)
     sw_reply_text(c, 200, "went on");
 }
 
+/* The text of an attempt that has ended; the next context lies where that one lay. */
+static sw_value add_to_arg(sw_ctx *c, sw_value v)
+{
+    seen->attempts++;
+    sw_text_add(c, sw_arg(c), "attempt %d ", sw_attempt(c));
+    if (sw_as_bool(v, false) && sw_attempt(c) == 1) sw_fail_after(c, 0, "once more");
+    return sw_str(c, sw_text_str(sw_arg(c)));
+}
+
+static void on_text(sw_ctx *c)
+{
+    const char *what = sw_query(c, "what");
+    sw_text log = {0};
+    sw_step_options options = {.arg = &log};
+    sw_step_with(c, "a", add_to_arg, sw_bool(strcmp(what, "attempt") == 0), &options);
+    if (strcmp(what, "anew") == 0) log = (sw_text){0};
+    sw_value last = sw_step_with(c, "b", add_to_arg, sw_nil(), &options);
+    sw_reply_text(c, 200, "%s", sw_cstr(c, last));
+}
+
 static void on_parts(sw_ctx *c) { sw_response_check(c, &nowhere, &no_answer); }
 
 /* A thread of the program's own; nothing of the library can unwind it. */
@@ -388,6 +408,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /group", on_group, NULL);
     sw_endpoint(app, "GET /stream", on_stream, NULL);
     sw_endpoint(app, "GET /missing", on_missing, NULL);
+    sw_endpoint(app, "GET /text", on_text, NULL);
     sw_route(app, "GET /parts", on_parts);
     sw_endpoint(app, "GET /foreign", on_foreign, NULL);
     sw_endpoint(app, "GET /large", on_large, NULL);
@@ -555,6 +576,18 @@ static void test_arguments(void)
     stop();
 }
 
+static void test_texts(void)
+{
+    start();
+    fails("/text?what=", "step", "a text of another context");
+    CHECK_INT(seen->attempts, 2); /* the step that adds to another's text is not tried again */
+    fails("/text?what=", "attempt", "a text of another context");
+    CHECK_INT(seen->attempts, 4);
+    get("/text?what=", "anew");
+    CHECK_STR(a.body, "attempt 1 ");
+    stop();
+}
+
 /* The one mistake that ends the process: who made it is named. */
 static void test_large_frame(void)
 {
@@ -581,6 +614,7 @@ static const check_case cases[] = {{"a context outside its function", test_conte
                                    {"groups of others, and groups that are over", test_groups},
                                    {"streams of attempts that are over", test_streams},
                                    {"clean-ups that wait, arguments that are missing", test_arguments},
+                                   {"texts of attempts that are over", test_texts},
                                    {"a frame larger than the stack", test_large_frame}};
 
 int main(int argc, char **argv)
