@@ -142,8 +142,9 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     s->failure = none;
     if (_setjmp(c->boundary) == 0) {
         *out = fn(c, input);
-        s->failure = c->unwinds ? unwind : none; /* sw_try may have left one that the code has dealt with */
+        s->failure = none; /* sw_try may have left one that the code has dealt with */
     }
+    if (c->unwinds) s->failure = unwind; /* whether its code returned then, or failed with something of its own */
     failure first = s->failure;
     if (c->groups) {
         settle_groups(c);

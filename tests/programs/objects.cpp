@@ -98,6 +98,7 @@ static void on_sleeps(context c)
         object inner;
         c.sleep("long", std::atoi(c.query("ms")));
     } catch (...) {
+        if (c.query("wraps")) throw std::runtime_error("while sleeping");
         if (!c.query("swallow")) throw;
     }
     c.step("second", [](context) { count_up(seen->tries); });
@@ -183,11 +184,22 @@ static void on_timeout(context c)
 static void on_waits(context c)
 {
     object o;
-    c.step("wait", [](context s) {
-        object inner;
-        count_up(seen->tries);
-        while (!count_of(seen->go_on)) s.sleep("poll", 5);
-    });
+    sw_step_options options{};
+    options.retries = SW_NO_RETRIES;
+    const bool wraps = c.query("wraps") != nullptr;
+    c.step(
+        "wait",
+        [&](context s) {
+            object inner;
+            count_up(seen->tries);
+            try {
+                while (!count_of(seen->go_on)) s.sleep("poll", 5);
+            } catch (...) {
+                if (wraps) throw stepwell::fatal("while waiting");
+                throw;
+            }
+        },
+        sw_nil(), options);
     c.reply_text(200, "done");
 }
 
