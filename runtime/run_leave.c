@@ -147,6 +147,7 @@ static void leave_slot(home *h, slot *s)
 
 static void hand_to_slot(run *r)
 {
+    if (r->seq_release > 0 && r->seq_durable >= r->seq_release) r->slot->held_back = false;
     slot_keep_letters(r->slot, &r->letters);
     r->slot->run = NULL;
 }

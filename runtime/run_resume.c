@@ -168,7 +168,7 @@ static void take_slot(run *r, slot *s)
     slot_post(h, s, SLOT_ON_RESUMED);
     slot_go_on(h, s);
     if (s->release && !released) slot_deny_release(h, s, "the run is not stopped");
-    s->release = s->held_back = false;
+    s->release = false; /* held_back stays until the release is on disk: run_leave.c */
     letter_move(&s->letters, &r->letters);
     comeback_begun(r);
     counter_add(&h->counters.runs_resumed, 1);
