@@ -54,7 +54,7 @@ static void keep_state(store_summary *out, const run_summary *part)
     if (!summary_is_decided(part)) return;
     keep_entry(out, &out->of.stopped, &part->stopped);
     keep_entry(out, &out->of.ended, &part->ended);
-    out->of.released_ms = part->released_ms;
+    out->of.released_epoch = part->released_epoch;
 }
 
 static bool on_first(reading *r, const run_summary *part)

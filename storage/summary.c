@@ -10,7 +10,7 @@ void summary_read(run_summary *s, const char *data, size_t len)
         if (e.kind == ENTRY_ENDED) s->ended = e;
         if (e.kind == ENTRY_STOPPED) s->stopped = e;
         if (e.kind == ENTRY_RELEASED) s->stopped = (entry){.path = 0};
-        if (e.kind == ENTRY_RELEASED) s->released_ms = e.at_ms;
+        if (e.kind == ENTRY_RELEASED) s->released_epoch = e.epoch;
         s->entries++;
         s->steps += e.kind == ENTRY_STEP_DONE;
         s->failures += e.kind == ENTRY_STEP_FAILED;
@@ -19,4 +19,4 @@ void summary_read(run_summary *s, const char *data, size_t len)
     }
 }
 
-bool summary_is_decided(const run_summary *s) { return s->ended.kind || s->stopped.kind || s->released_ms; }
+bool summary_is_decided(const run_summary *s) { return s->ended.kind || s->stopped.kind || s->released_epoch; }

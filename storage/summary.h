@@ -8,7 +8,7 @@
 
 typedef struct run_summary {
     entry started, stopped, ended; /* kind 0: not there; stopped: not since it was last released */
-    int64_t released_ms;           /* Unix; the last time; 0: never */
+    uint64_t released_epoch;       /* of its last release; 0: never */
     uint32_t entries, steps, failures, differences, crashes;
     const char *error; /* why it could not be read to its end, static; NULL: it could */
 } run_summary;

@@ -167,8 +167,9 @@ static stop_reason stop_of(const sw_app *app, const store_summary *s)
     if (!of->started.kind) return STOP_UNREADABLE;
     if (of->stopped.kind) return stop_of_entry(&of->stopped);
     if (!app_endpoint(app, of->started.function.data, of->started.function.len)) return STOP_NO_ENDPOINT;
-    bool former = app->opt.no_resume && entry_opening(of->started.epoch) != store_epoch(app->store);
-    return former && of->released_ms < app->started_ms ? STOP_NOT_RESUMED : STOP_NONE;
+    uint64_t epoch = store_epoch(app->store);
+    bool former = app->opt.no_resume && entry_opening(of->started.epoch) != epoch;
+    return former && entry_opening(of->released_epoch) != epoch ? STOP_NOT_RESUMED : STOP_NONE;
 }
 
 static const char *state_of(const store_summary *s, stop_reason stop)

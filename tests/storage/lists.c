@@ -130,11 +130,11 @@ static void test_stopped(void)
         store_summary s = look(&id);
         CHECK(s.cut && s.of.stopped.kind && s.of.stopped.status == ENTRY_STOP_CRASHES && s.of.stopped.error.len == 3);
         glance_free(&s);
-        add(&(entry){.kind = ENTRY_RELEASED, .at_ms = 77});
+        add(&(entry){.kind = ENTRY_RELEASED, .epoch = 77});
         commit(&id, STORE_LIVE_KEEP);
         steps(&id, after);
         s = look(&id);
-        CHECK(s.cut && !s.of.stopped.kind && s.of.released_ms == 77);
+        CHECK(s.cut && !s.of.stopped.kind && s.of.released_epoch == 77);
         glance_free(&s);
         end(&id);
         s = look(&id);
@@ -154,7 +154,7 @@ static void test_stopped_long_ago(void)
     CHECK(!s.cut && s.of.stopped.kind);
     glance_free(&s);
     steps(&id, 3);
-    add(&(entry){.kind = ENTRY_RELEASED, .at_ms = 77});
+    add(&(entry){.kind = ENTRY_RELEASED, .epoch = 77});
     commit(&id, STORE_LIVE_KEEP);
     steps(&id, 20);
     s = look(&id);
