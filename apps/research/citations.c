@@ -6,12 +6,14 @@
 #include <strings.h>
 
 enum {
-    MARK_MAX = 80,    /* bytes between the brackets of a mark */
+    MARK_MAX = 2000,  /* bytes between the brackets of a mark */
     LINK_MAX = 2048,  /* of a URL behind a mark */
     HEADING_MAX = 64, /* a longer heading is not one of a list of references */
     ENTRY_MAX = 24,   /* bytes of a line that show whether it is an entry of such a list */
     RANGE_MAX = 50,   /* "[1-999999]" is no citation of 999,999 sources */
-    NUMBER_MAX = 999999
+    NUMBER_MAX = 999999,
+    FENCE_LEAST = 3,      /* backticks or tildes that begin a block of code */
+    FENCE_BLANKS_MAX = 3, /* before those that end it */
 };
 
 /* What a rule says about the text at one place. */
@@ -43,42 +45,127 @@ static void pass(citations *f, const char *data, size_t len)
     f->done += len;
 }
 
-/* ---- Code ---- */
-
-static verdict at_ticks(citations *f, const rest *r)
-{
-    size_t n = 0;
-    while (n < r->len && r->at[n] == '`') n++;
-    if (n == 0) return NO;
-    if (n == r->len && !r->last) return MORE;
-    bool block = n >= 3 && r->line_start;
-    if (f->ticks == 0) {
-        f->ticks = n;
-        f->fenced = block;
-    } else if (f->fenced ? block && n >= f->ticks : n == f->ticks) {
-        f->ticks = 0;
-    }
-    pass(f, r->at, n);
-    return DONE;
-}
-
-/* A paragraph ends code that was never closed: a lone backtick is no code. */
-static verdict at_blank_line(citations *f, const rest *r)
-{
-    if (f->ticks == 0 || f->fenced || r->at[0] != '\n') return NO;
-    if (r->len < 2) return unless_last(r);
-    if (r->at[1] == '\n') f->ticks = 0;
-    return NO;
-}
-
-/* ---- Lists of references ---- */
-
 /* The line's bytes without its end; SIZE_MAX if it goes on behind what has come. */
 static size_t line_length(const rest *r)
 {
     const char *end = memchr(r->at, '\n', r->len);
     return end ? (size_t)(end - r->at) : r->last ? r->len : SIZE_MAX;
 }
+
+static verdict drop_line(citations *f, const rest *r, size_t len)
+{
+    f->done += len < r->len ? len + 1 : len;
+    return DONE;
+}
+
+/* ---- Code ---- */
+
+static size_t run_length(const char *at, size_t len)
+{
+    size_t n = 0;
+    while (n < len && at[n] == at[0]) n++;
+    return n;
+}
+
+static bool is_blank(const char *at, size_t len)
+{
+    while (len > 0 && strchr(" \t\r", at[len - 1])) len--;
+    return len == 0;
+}
+
+/* Whether nothing but blanks and the marks of quotes and lists stands before the place in its line. */
+static bool begins_block(const sw_text *t, size_t place)
+{
+    while (place > 0 && t->data[place - 1] != '\n')
+        if (!strchr(" \t>-+*.)0123456789", t->data[--place])) return false;
+    return true;
+}
+
+/* The last line of a block of code. */
+static verdict at_fence_end(citations *f, const rest *r)
+{
+    size_t blanks = 0;
+    while (r->line_start && blanks < r->len && blanks <= FENCE_BLANKS_MAX && r->at[blanks] == ' ') blanks++;
+    if (!r->line_start || blanks > FENCE_BLANKS_MAX) return NO;
+    if (blanks == r->len) return unless_last(r);
+    if (r->at[blanks] != f->fence_char) return NO;
+    size_t len = line_length(r);
+    if (len == SIZE_MAX) return MORE;
+    size_t n = run_length(r->at + blanks, len - blanks);
+    if (n < f->fence || !is_blank(r->at + blanks + n, len - blanks - n)) return NO;
+    f->fence = 0;
+    pass(f, r->at, len);
+    return DONE;
+}
+
+/* "```markdown" round a text is no code: the model wraps its answer so, and the lines of the wrapping go. */
+static bool is_wrapping(citations *f, const char *info, size_t len, size_t ticks)
+{
+    while (len > 0 && strchr(" \t\r", info[len - 1])) len--;
+    while (len > 0 && strchr(" \t", *info)) info++, len--;
+    bool opens = (len == 2 && strncasecmp(info, "md", 2) == 0) || (len == 8 && strncasecmp(info, "markdown", 8) == 0);
+    bool closes = len == 0 && f->wrapped > 0 && ticks >= f->wrapped;
+    if (opens) f->wrapped = ticks;
+    if (closes) f->wrapped = 0;
+    return opens || closes;
+}
+
+/* The line that begins a block of code. What is in an indented one is checked: its end is that of a list's item. */
+static verdict at_fence(citations *f, const rest *r, size_t n, size_t len)
+{
+    if (n < FENCE_LEAST || (r->at[0] == '`' && memchr(r->at + n, '`', len - n))) return NO;
+    if (r->line_start && r->at[0] == '`' && is_wrapping(f, r->at + n, len - n, n)) return drop_line(f, r, len);
+    if (r->line_start) {
+        f->fence = n;
+        f->fence_char = r->at[0];
+    } else if (!begins_block(&f->in, f->done)) {
+        return NO;
+    }
+    pass(f, r->at, r->line_start ? len : n);
+    return DONE;
+}
+
+/* Bytes of the code in a line that n backticks begin; 0: there is none. With a "|" it may be two cells of a table. */
+static size_t code_length(const char *at, size_t n, size_t len)
+{
+    for (size_t i = n; i < len;) {
+        size_t run = at[i] == '`' ? run_length(at + i, len - i) : 0;
+        if (run == n) return memchr(at, '|', i) && memchr(at, '[', i) ? 0 : i + n;
+        i += run > 0 ? run : 1;
+    }
+    return 0;
+}
+
+/* Backticks that nothing in their line closes are no code, and are written so that they cannot become any. */
+static verdict at_ticks(citations *f, const rest *r)
+{
+    if (r->at[0] != '`' && (r->at[0] != '~' || !r->line_start)) return NO;
+    size_t n = run_length(r->at, r->len), len = line_length(r);
+    if (r->at[0] == '~' && n < FENCE_LEAST && n < r->len) return NO;
+    if (len == SIZE_MAX) return MORE;
+    verdict v = at_fence(f, r, n, len);
+    if (v != NO || r->at[0] == '~') return v;
+    size_t code = code_length(r->at, n, len);
+    if (code > 0) {
+        pass(f, r->at, code);
+        return DONE;
+    }
+    for (size_t i = 0; i < n; i++) sw_text_add(f->c, &f->out, "\\`");
+    f->done += n;
+    return DONE;
+}
+
+/* "\`" begins no code. */
+static verdict at_backslash(citations *f, const rest *r)
+{
+    if (r->at[0] != '\\') return NO;
+    if (r->len < 2) return unless_last(r);
+    if (r->at[1] != '`' && r->at[1] != '\\') return NO;
+    pass(f, r->at, 2);
+    return DONE;
+}
+
+/* ---- Lists of references ---- */
 
 static bool is_heading_of_list(const char *line, size_t len)
 {
@@ -124,9 +211,7 @@ static verdict at_entry(citations *f, const rest *r)
         f->in_list = false;
         return NO;
     }
-    if (len == SIZE_MAX) return MORE;
-    f->done += len < r->len ? len + 1 : len;
-    return DONE;
+    return len == SIZE_MAX ? MORE : drop_line(f, r, len);
 }
 
 /* A heading is one of such a list only if entries follow it. */
@@ -148,18 +233,20 @@ static verdict at_heading(citations *f, const rest *r)
     return DONE;
 }
 
-/* "[3]: https://..." gives every [3] of the text a URL. */
+/* "[3]: https://..." gives every [3] of the text a URL, also behind a few blanks and in a quote. */
 static verdict at_definition(citations *f, const rest *r)
 {
-    if (!r->line_start || r->at[0] != '[') return NO;
-    size_t i = 1;
+    if (!r->line_start) return NO;
+    size_t i = 0;
+    while (i < r->len && i < ENTRY_MAX && strchr(" >", r->at[i])) i++;
+    if (i == r->len) return unless_last(r);
+    if (r->at[i] != '[') return NO;
+    size_t number = ++i;
     while (i < r->len && (isdigit((unsigned char)r->at[i]) || r->at[i] == '^')) i++;
     if (i + 1 >= r->len) return unless_last(r);
-    if (i == 1 || r->at[i] != ']' || r->at[i + 1] != ':') return NO;
+    if (i == number || r->at[i] != ']' || r->at[i + 1] != ':') return NO;
     size_t len = line_length(r);
-    if (len == SIZE_MAX) return MORE;
-    f->done += len < r->len ? len + 1 : len;
-    return DONE;
+    return len == SIZE_MAX ? MORE : drop_line(f, r, len);
 }
 
 /* ---- Marks ---- */
@@ -184,6 +271,9 @@ static int64_t read_number(const char **at, const char *end)
     return n;
 }
 
+/* What may stand beside a number: "[1\\]" is shown as "[1]". */
+#define BLANKS " \t\r\n\\"
+
 static void skip(const char **at, const char *end, const char *set)
 {
     while (*at < end && strchr(set, **at)) (*at)++;
@@ -201,13 +291,13 @@ static bool skip_dash(const char **at, const char *end)
 static bool read_mark(citations *f, const char *at, const char *end, sw_text *kept)
 {
     while (at < end) {
-        skip(&at, end, " ^");
+        skip(&at, end, BLANKS "^");
         int64_t from = read_number(&at, end), to = from;
-        skip(&at, end, " ");
+        skip(&at, end, BLANKS);
         if (from >= 0 && at < end && skip_dash(&at, end)) {
-            skip(&at, end, " ");
+            skip(&at, end, BLANKS);
             to = read_number(&at, end);
-            skip(&at, end, " ");
+            skip(&at, end, BLANKS);
         }
         if (from < 0 || to < 0 || (at < end && *at != ',' && *at != ';')) return false;
         if (kept && (to < from || to - from >= RANGE_MAX)) f->dropped++;
@@ -229,6 +319,23 @@ static size_t link_length(const char *at, size_t len, bool last)
     return strncasecmp(from, "http", 4) == 0 ? (size_t)(end - at) + 1 : 0;
 }
 
+/* Whether what has come out ends like the beginning of a mark. */
+static bool is_open(const sw_text *out)
+{
+    size_t i = out->len;
+    while (i > 0 && isdigit((unsigned char)out->data[i - 1])) i--;
+    while (i > 0 && (isdigit((unsigned char)out->data[i - 1]) || strchr(BLANKS ",;^-", out->data[i - 1]))) i--;
+    return i > 0 && out->data[i - 1] == '[';
+}
+
+/* What is too long to be looked at does not come out as a mark. */
+static verdict break_mark(citations *f, const rest *r, size_t blanks)
+{
+    pass(f, r->at, blanks + 1);
+    sw_text_add(f->c, &f->out, "?");
+    return DONE;
+}
+
 /* A mark with the blanks before it, which go with it when nothing of it stays. */
 static verdict at_mark(citations *f, const rest *r)
 {
@@ -237,7 +344,9 @@ static verdict at_mark(citations *f, const rest *r)
     if (blanks == r->len) return unless_last(r);
     if (r->at[blanks] != '[') return NO;
     const char *from = r->at + blanks + 1, *stop = r->at + r->len, *to = from;
-    while (to < stop && (isdigit((unsigned char)*to) || strchr(" ,;^-\xE2\x80\x93", *to)) && to - from < MARK_MAX) to++;
+    while (to < stop && (isdigit((unsigned char)*to) || strchr(BLANKS ",;^-\xE2\x80\x93", *to)) && to - from < MARK_MAX)
+        to++;
+    if (to - from == MARK_MAX) return break_mark(f, r, blanks);
     if (to == stop) return unless_last(r);
     if (*to != ']' || to == from || !read_mark(f, from, to, NULL)) return NO;
     size_t link = link_length(to + 1, (size_t)(stop - to) - 1, r->last);
@@ -245,10 +354,17 @@ static verdict at_mark(citations *f, const rest *r)
     sw_text kept = {0};
     size_t before = f->dropped;
     (void)read_mark(f, from, to, &kept);
-    if (f->dropped > before) sw_text_add(f->c, &f->dropped_marks, " [%.*s]", (int)(to - from), from);
+    if (f->dropped > before) {
+        sw_text_add(f->c, &f->dropped_marks, " ");
+        sw_text_add_bytes(f->c, &f->dropped_marks, from - 1, (size_t)(to - from) + 2);
+    }
     if (kept.len > 0) {
         sw_text_add_bytes(f->c, &f->out, r->at, blanks);
+        f->mark = f->out.len;
         sw_text_add_bytes(f->c, &f->out, kept.data, kept.len);
+        f->mark_end = f->out.len;
+    } else if (is_open(&f->out)) {
+        sw_text_add(f->c, &f->out, "?"); /* "[9[2]9]" does not become "[99]" */
     }
     f->done += blanks + 1 + (size_t)(to - from) + 1 + link;
     return DONE;
@@ -258,11 +374,30 @@ static verdict at_mark(citations *f, const rest *r)
 
 static verdict decide(citations *f, const rest *r)
 {
-    static verdict (*const rules[])(citations *, const rest *) = {at_entry, at_heading, at_definition, at_mark};
-    verdict v = at_ticks(f, r);
-    if (v == NO) v = at_blank_line(f, r);
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0] && v == NO && f->ticks == 0; i++) v = rules[i](f, r);
+    static verdict (*const rules[])(citations *, const rest *) = {at_entry,   at_ticks,      at_backslash,
+                                                                  at_heading, at_definition, at_mark};
+    if (f->fence > 0) return at_fence_end(f, r);
+    verdict v = NO;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0] && v == NO; i++) v = rules[i](f, r);
     return v;
+}
+
+/* A byte that no rule is about. Behind a mark it makes no link of it, nor behind the bracket that a mark stands in. */
+static void pass_byte(citations *f, const char *at)
+{
+    bool behind = f->fence == 0 && f->mark_end > 0 && f->out.len == f->mark_end;
+    if (behind && (*at == '(' || *at == '[' || (*at == ':' && begins_block(&f->out, f->mark))))
+        sw_text_add(f->c, &f->out, " ");
+    pass(f, at, 1);
+    if (behind && *at == ']') f->mark_end = f->out.len;
+}
+
+/* Code that the text ends in: what the caller adds is none. */
+static void close_fence(citations *f)
+{
+    sw_text_add(f->c, &f->out, "\n");
+    for (size_t i = 0; i < f->fence; i++) sw_text_add(f->c, &f->out, "%c", f->fence_char);
+    f->fence = 0;
 }
 
 sw_bytes citations_take(citations *f, const char *data, size_t len, bool last)
@@ -275,9 +410,10 @@ sw_bytes citations_take(citations *f, const char *data, size_t len, bool last)
             .at = at, .len = f->in.len - f->done, .last = last, .line_start = f->done == 0 || at[-1] == '\n'};
         verdict v = decide(f, &r);
         if (v == MORE) break;
-        if (v == NO) pass(f, at, 1);
+        if (v == NO) pass_byte(f, at);
     }
     assert(!last || f->done == f->in.len);
+    if (last && f->fence > 0) close_fence(f);
     return (sw_bytes){f->out.data + out_before, f->out.len - out_before};
 }
 

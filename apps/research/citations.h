@@ -1,7 +1,9 @@
 /* citations: a filter that a text of the model goes through piece by piece. A mark "[3]", also "[1, 4]" and "[2-5]",
  * stays, under the number that its source is shown with, if it names one of the sources it may; else it is taken out.
  * So is a list of references at the end, whose numbers and URLs nobody has checked, and a URL put behind a mark. Code
- * is left alone. What comes out does not depend on where the pieces were cut. */
+ * is left alone: blocks that begin at a line's first byte, and what backticks of one line enclose; other backticks are
+ * escaped, so that who shows the text takes for code what was taken for it here. No mark becomes a link. What comes out
+ * does not depend on where the pieces were cut. */
 #ifndef RESEARCH_CITATIONS_H
 #define RESEARCH_CITATIONS_H
 
@@ -14,8 +16,10 @@ typedef struct citations {
     sw_text in;            /* what has come in */
     size_t done;           /* of `in`: what has been decided about; the rest waits for what follows it */
     sw_text out;           /* all that has come out */
-    size_t ticks;          /* in code: how many backticks end it; 0: not in code */
-    bool fenced;           /* that code is a block of lines */
+    size_t fence;          /* in a block of code: how many such characters end it; 0: not in one */
+    char fence_char;       /* backtick or tilde */
+    size_t wrapped;        /* the text stands in "```markdown": how many backticks; 0: it does not */
+    size_t mark, mark_end; /* of `out`: the last mark that came out */
     bool in_list;          /* among the lines of a list of references */
     bool *cited;           /* cited[n - 1]: a mark with the text's [n] has come out */
     size_t dropped;        /* numbers that were taken out */

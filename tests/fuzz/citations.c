@@ -1,5 +1,7 @@
-/* A model's text in pieces: what comes out does not depend on where it was cut. The first byte says where. */
+/* A model's text in pieces: what comes out does not depend on where it was cut, and outside code every mark in it has
+ * the number of a source and is no link. The first byte says where it is cut. */
 #include "apps/research/citations.h"
+#include "tests/research/marks.h"
 #include "tests/research/memory.h"
 
 #include <stdint.h>
@@ -18,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)citations_take(&pieces, "", 0, true);
     if (whole.out.len != pieces.out.len) abort();
     if (memcmp(sw_text_str(&whole.out), sw_text_str(&pieces.out), whole.out.len) != 0) abort();
+    if (!marks_are_good(sw_text_str(&whole.out), shown, 4)) abort();
     memory_free();
     return 0;
 }

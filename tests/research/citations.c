@@ -1,6 +1,7 @@
 /* Of a model's text only marks of sources that may be cited come out, wherever the text was cut into pieces. */
 #include "apps/research/citations.h"
 #include "tests/check.h"
+#include "tests/research/marks.h"
 #include "tests/research/memory.h"
 
 #include <stdint.h>
@@ -35,17 +36,42 @@ static const struct {
     {"Linked [1](https://evil.example/x) on.", "Linked [1] on."},
     {"Linked [9](https://evil.example/x) on.", "Linked on."},
     {"Aside [1] (see below).", "Aside [1] (see below)."},
-    {"Aside [1](see below).", "Aside [1](see below)."},
-    {"Open [1](https://", "Open [1](https://"},
+    {"Aside [1](see below).", "Aside [1] (see below)."},
+    {"Open [1](https://", "Open [1] (https://"},
+    {"Blank [1](\thttps://evil.example)", "Blank [1] (\thttps://evil.example)"},
+    {"Host [1](//evil.example).", "Host [1] (//evil.example)."},
+    {"Label [1][x] [1][].\n\n[x]: https://evil.example", "Label [1] [x] [1] [].\n\n[x]: https://evil.example"},
+    {"Gone between [1][2](//evil.example).", "Gone between [1] (//evil.example)."},
+    {"Brackets [[1]](//evil.example) [[1]][x].", "Brackets [[1]] (//evil.example) [[1]] [x]."},
+    {"Made of two [9[2]9] [9 [2]9] [9[1]9].", "Made of two [9?9] [9?9] [9[1]9]."},
+    {"Escaped \\[99\\] \\[4\\].", "Escaped \\ \\[40]."},
+    {"Two lines [99\n] [1\n].", "Two lines [1]."},
     {"Ends [", "Ends ["},
     {"Ends [1", "Ends [1"},
     {"Ends [1]", "Ends [1]"},
     {"Blanks at the end  ", "Blanks at the end  "},
     {"Code `a[9]` and [9].", "Code `a[9]` and."},
     {"Code ``a`[9]`` and [9].", "Code ``a`[9]`` and."},
-    {"Lone ` tick [9]\n\nNext [9].", "Lone ` tick [9]\n\nNext."},
+    {"Lone ` tick [9]\n\nNext [9].", "Lone \\` tick\n\nNext."},
+    {"Rose by 5` to 7 [9]. Also [1].", "Rose by 5\\` to 7. Also [1]."},
+    {"- 5` tall\n- more [9] 6` tall", "- 5\\` tall\n- more 6\\` tall"},
+    {"Lone ` tick [9]\r\n\r\nNext ` [9].", "Lone \\` tick\r\n\r\nNext \\`."},
+    {"Escaped \\` tick [9] ` on.", "Escaped \\` tick \\` on."},
+    {"No escape \\\\`a[9]` [9].", "No escape \\\\`a[9]`."},
+    {"| 5` | [9] 6` |\n", "| 5\\` | 6\\` |\n"},
+    {"```x``` is a flag [9].\nSo [9].", "```x``` is a flag.\nSo."},
+    {"```\nx[9]\n```py\ny[9]\n  ````  \nz [9]\n", "```\nx[9]\n```py\ny[9]\n  ````  \nz\n"},
+    {"~~~\n```\nx[9]\n~~~\nz [9]\n", "~~~\n```\nx[9]\n~~~\nz\n"},
+    {"1. Do\n   ```sh\n   x\n\nAfter [9]", "1. Do\n   ```sh\n   x\n\nAfter"},
+    {"```c\nx[9]", "```c\nx[9]\n```"},
+    {"```markdown\n# Title\nOne [1], none [9].\n```\n", "# Title\nOne [1], none.\n"},
+    {"````md\n```\nx[9]\n```\nNone [9].\n````", "```\nx[9]\n```\nNone.\n"},
     {"```\nx[9]\n\ny[9]\n```\nz [9]\n", "```\nx[9]\n\ny[9]\n```\nz\n"},
     {"Text.\n\n[1]: https://evil.example/\nMore [1].", "Text.\n\nMore [1]."},
+    {"Text.\n\n  [1]: https://evil.example/\n> [3]: //evil.example\nMore.", "Text.\n\nMore."},
+    {"- [1]: //evil.example\n 1. > [3]: so\nSays [1]: so.", "- [1] : //evil.example\n 1. > [3] : so\nSays [1]: so."},
+    {"[ 1 ]: //evil.example", "[1] : //evil.example"},
+    {"[1\n]: //evil.example", "[1] : //evil.example"},
     {"Text.\n\n## References\n\n[1] A. https://x\n\n[2] B\n", "Text.\n\n"},
     {"Text.\n\n**References**\n- [1] A\n- [9] B\n\n## After\nOn [1].", "Text.\n\n## After\nOn [1]."},
     {"Text.\n\n## 5. References:\n1. A\n2. B", "Text.\n\n"},
@@ -117,6 +143,12 @@ static void random_texts_in_random_pieces(void)
                                         "```",
                                         "# ",
                                         "**",
+                                        "> ",
+                                        "\\",
+                                        "~~~",
+                                        "\r\n",
+                                        "markdown",
+                                        "|",
                                         "References",
                                         "(https://x)",
                                         "(",
@@ -135,6 +167,19 @@ static void random_texts_in_random_pieces(void)
             strcat(words, parts[random_below(sizeof parts / sizeof parts[0])]);
         const size_t lengths[] = {1 + random_below(9), 1 + random_below(3), 1 + random_below(40)};
         check_pieces(words, lengths, 3);
+        CHECK(marks_are_good(checked(words), shown, SHOWN));
+        memory_free();
+    }
+}
+
+static void a_long_mark_is_checked_too(void)
+{
+    static const int lengths[] = {70, 90, 1500, 1999, 2000, 5000};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        char words[6000];
+        (void)snprintf(words, sizeof words, "Zeros [%0*d].", lengths[i], 9);
+        CHECK(marks_are_good(checked(words), shown, SHOWN));
+        check_pieces(words, (const size_t[]){7, 100}, 2);
     }
 }
 
@@ -154,6 +199,7 @@ int main(int argc, char **argv)
     static const check_case cases[] = {{"what comes out", what_comes_out},
                                        {"pieces make no difference", pieces_make_no_difference},
                                        {"random texts in random pieces", random_texts_in_random_pieces},
+                                       {"a long mark is checked too", a_long_mark_is_checked_too},
                                        {"tells what was cited and dropped", tells_what_was_cited_and_dropped}};
     return check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

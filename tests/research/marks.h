@@ -1,0 +1,50 @@
+/* What holds of every text that has gone through the filter, whatever it was: outside code, a mark has a number that a
+ * source is shown with, and is no link. A text with code is not judged. */
+#ifndef TESTS_RESEARCH_MARKS_H
+#define TESTS_RESEARCH_MARKS_H
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The bytes of "[12]" at the place; 0: there is none. */
+static size_t mark_length(const char *at)
+{
+    size_t i = 1;
+    if (*at != '[') return 0;
+    while (isdigit((unsigned char)at[i])) i++;
+    return i > 1 && at[i] == ']' ? i + 1 : 0;
+}
+
+static bool mark_begins_line(const char *words, const char *at)
+{
+    while (at > words && strchr(" >", at[-1])) at--;
+    return at == words || at[-1] == '\n';
+}
+
+static bool mark_is_good(const char *words, const char *at, size_t len, const int64_t *shown, size_t count)
+{
+    const char *behind = at + len;
+    long long number = strtoll(at + 1, NULL, 10);
+    bool is_shown = false;
+    for (size_t i = 0; i < count; i++) is_shown = is_shown || (number > 0 && shown[i] == number);
+    if (*behind == ':' && mark_begins_line(words, at)) return false;
+    return is_shown && *behind != '(' && (*behind != '[' || mark_length(behind) > 0);
+}
+
+static bool marks_are_good(const char *words, const int64_t *shown, size_t count)
+{
+    for (const char *tick = words; (tick = strchr(tick, '`')); tick++)
+        if (tick == words || tick[-1] != '\\') return true;
+    if (strstr(words, "~~~")) return true;
+    for (const char *at = words; *at; at++) {
+        size_t len = mark_length(at);
+        if (len > 0 && !mark_is_good(words, at, len, shown, count)) return false;
+    }
+    return true;
+}
+
+#endif
