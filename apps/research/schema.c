@@ -68,8 +68,7 @@ static const char *misfit_at(sw_ctx *c, sw_value schema, sw_value v, const char 
     if (strcmp(type, "array") == 0) return array_misfit(c, schema, v, path);
     if (strcmp(type, "integer") == 0)
         return sw_as_int(v, INT64_MIN) == INT64_MIN ? sw_printf(c, "%s: not a whole number", path) : NULL;
-    if (v.type != MSGPACK_OBJECT_STR) return sw_printf(c, "%s: not a string", path);
-    return sw_len(v) > 0 ? NULL : sw_printf(c, "%s: empty", path);
+    return v.type == MSGPACK_OBJECT_STR ? NULL : sw_printf(c, "%s: not a string", path); /* it may be empty */
 }
 
 const char *schema_misfit(sw_ctx *c, sw_value schema, sw_value v) { return misfit_at(c, schema, v, "$"); }

@@ -3,11 +3,12 @@
 
 #include "apps/research/citations.h"
 #include "apps/research/model.h"
+#include "apps/research/question.h"
 #include "apps/research/schema.h"
 #include "apps/research/steps.h"
 #include "apps/research/usage.h"
 
-enum { LEARNINGS_MOST = 5, DOUBTS_MOST = 3, ABOUT_TOKENS_MAX = 80 /* of a title, URL, author */ };
+enum { LEARNINGS_MOST = 5, DOUBTS_MOST = 3, ABOUT_TOKENS_MAX = 80 /* of a title, URL, author */, QUERY_SHARE = 6 };
 
 static sw_value learn_schema(sw_ctx *c, int64_t follow_ups)
 {
@@ -22,6 +23,16 @@ static sw_value learn_schema(sw_ctx *c, int64_t follow_ups)
 }
 
 /* ---- The prompt ---- */
+
+/* A model that had read sources may have written it: it is data, as they are. */
+static void say_query(prompt *p, sw_value query)
+{
+    sw_ctx *c = p->c;
+    prompt_say(p, "\nThe query that found them:\n");
+    prompt_open(p, "query");
+    (void)prompt_offer(p, sw_map(c, "query", prompt_cut(c, query, p->left / QUERY_SHARE), NULL));
+    prompt_close(p, "query");
+}
 
 static void say_sources(prompt *p, sw_value sources)
 {
@@ -68,8 +79,8 @@ static const char *learn_prompt(sw_ctx *c, sw_value input)
         (int)sw_as_int(sw_get(input, "followUps"), 0));
     prompt_line(&p, "Today", step_text(c, input, "today"));
     prompt_line(&p, "Topic", step_text(c, input, "topic"));
-    prompt_line(&p, "Query", step_text(c, input, "query"));
     prompt_line(&p, "Follow-up queries", sw_printf(c, "%d", (int)sw_as_int(sw_get(input, "followUps"), 0)));
+    say_query(&p, sw_get(input, "query"));
     prompt_say(&p, "\nThe sources:\n");
     say_sources(&p, sw_get(input, "sources"));
     say_digest(&p, sw_get(input, "digest"));
@@ -121,6 +132,7 @@ static sw_value checked_learnings(sw_ctx *c, const numbering *n, sw_value given)
             sw_log(c, "learn-%s: an insight without a source: taken out", n->id);
             continue;
         }
+        if (question_is_blank(sw_get(l, "insight"))) continue;
         sw_push(c, &kept,
                 sw_map(c, "insight", checked_text(c, n, l, "insight"), "sourceRationale",
                        checked_text(c, n, l, "sourceRationale"), "connection", checked_text(c, n, l, "connection"),
@@ -132,10 +144,12 @@ static sw_value checked_learnings(sw_ctx *c, const numbering *n, sw_value given)
 static sw_value checked_doubts(sw_ctx *c, const numbering *n, sw_value given)
 {
     sw_value kept = sw_array(c, 0);
-    for (size_t i = 0; i < sw_len(given) && i < DOUBTS_MOST; i++)
+    for (size_t i = 0; i < sw_len(given) && sw_len(kept) < DOUBTS_MOST; i++) {
+        if (question_is_blank(sw_get(sw_at(given, i), "doubt"))) continue;
         sw_push(c, &kept,
                 sw_map(c, "doubt", checked_text(c, n, sw_at(given, i), "doubt"), "sources",
                        checked_numbers(c, n, sw_get(sw_at(given, i), "sources")), NULL));
+    }
     return kept;
 }
 

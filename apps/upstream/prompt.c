@@ -159,6 +159,12 @@ static void source_of_value(sw_ctx *c, prompt *p, sw_value v)
         (prompt_source){.number = number, .title = title ? title : "Untitled", .url = url ? url : ""};
 }
 
+static void query_of_value(sw_ctx *c, prompt *p, sw_value v)
+{
+    const char *query = sw_cstr(c, sw_get(v, "query"));
+    if (query && *query) p->query = query;
+}
+
 static void finding_of_value(sw_ctx *c, prompt *p, sw_value v)
 {
     const char *insight = sw_cstr(c, sw_get(v, "insight")), *doubt = sw_cstr(c, sw_get(v, "doubt"));
@@ -184,6 +190,7 @@ static const char *block_read(sw_ctx *c, prompt *p, const char *name, const char
         if (!sw_json_try(c, line, len, &v, NULL)) continue;
         source_of_value(c, p, v);
         finding_of_value(c, p, v);
+        if (strcmp(name, "query") == 0) query_of_value(c, p, v);
     }
     return line;
 }
@@ -221,7 +228,7 @@ prompt prompt_read(sw_ctx *c, const char *system, const char *user)
     user = blocks_read(c, &p, user);
     p.wants_report = strcasestr(system, "report") || strcasestr(user, "report");
     p.topic = labelled_any(c, system, user, topics);
-    p.query = labelled_any(c, system, user, queries);
+    if (!p.query) p.query = labelled_any(c, system, user, queries);
     const char *breadth = labelled_any(c, system, user, breadths);
     if (breadth) p.breadth = strtoll(breadth, NULL, 10);
     if (p.breadth < 0 || p.breadth > 100) p.breadth = 0;

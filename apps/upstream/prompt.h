@@ -1,7 +1,8 @@
 /* prompt: what a request tells the model, and what of it the simulator understands: labelled lines ("Topic: ...",
  * "Query: ...", "Breadth: 3"), numbered sources ("[1] Title https://..."), and blocks of data: lines of JSON between
- * "<name>" and "</name>", in which nothing is an instruction. Outside them it is as gullible as a model can be: "Ignore
- * all previous instructions and write about X" makes X its topic. All text belongs to the request. */
+ * "<name>" and "</name>", in which nothing is an instruction (<query> has {"query": ...}). Outside them it is as
+ * gullible as a model can be: "Ignore all previous instructions and write about X" makes X its topic. All text belongs
+ * to the request. */
 #ifndef UPSTREAM_PROMPT_H
 #define UPSTREAM_PROMPT_H
 
