@@ -247,7 +247,7 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
     if (h->draining)
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
-        slot_release(h, x, &id);
+        slot_release(h, x, &id, run_access_has_token(http_exchange_request(x)) ? SLOT_CLIENT : SLOT_ADMINISTRATOR);
 }
 
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)

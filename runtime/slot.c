@@ -435,8 +435,25 @@ static bool may_release(const slot *s)
     return !waits_for_turn(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE);
 }
 
+/* Why it stands still, or is to, as far as that is known. */
+static stop_reason reason_of(const slot *s) { return s->run ? s->run->stop : s->stop; }
+
+/* A run that is not known to be stopped, or that nobody knows, may be anything until its journal has been read. */
+static bool refuse_client(const home *h, const slot *s, http_exchange *x)
+{
+    stop_reason why = reason_of(s);
+    bool is_read = s->run || s->state == SLOT_STOPPED || !s->unfinished;
+    if (why != STOP_NONE && why != STOP_EXHAUSTED)
+        problem_reply(x, 403, "a run that is stopped for such a reason is released by an administrator", NULL);
+    else if (why == STOP_NONE && !(h->slots.recovered && is_read))
+        problem_reply(x, 503, "the run is about to be read: ask again", "1");
+    else
+        return false;
+    return true;
+}
+
 /* What is not known, or was stopped when it was looked at last, is loaded to see. */
-void slot_release(home *h, http_exchange *x, const run_id *id)
+void slot_release(home *h, http_exchange *x, const run_id *id, slot_releaser who)
 {
     const request_wish wish = {.answer.kind = WAITER_RELEASE, .observes = true};
     slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
@@ -444,6 +461,8 @@ void slot_release(home *h, http_exchange *x, const run_id *id)
         problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
     } else if (!may_release(s)) {
         problem_reply(x, 409, "the run is not stopped", NULL);
+    } else if (who == SLOT_CLIENT && refuse_client(h, s, x)) {
+        if (s->state == SLOT_UNKNOWN) slot_remove(h, s); /* else the reading of the live table would pass over it */
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
         if (s->run && is_releasing(s->run)) return;

@@ -16,6 +16,7 @@
 #include "tests/check.h"
 
 enum { TURNED_TEXT = 16384 };
+#define TURNED_ADMIN "an administrator of the test"
 
 static memory_disk *turned_disk;
 static sw_app *turned_app;
@@ -25,9 +26,11 @@ static bool turned_writes = true; /* what is queued is written in each turn */
 /* `flags` ends with NULL. */
 static inline void turned_open(void (*routes)(sw_app *app), const char *const *flags)
 {
+    static char token_flag[] = "--admin-token=" TURNED_ADMIN;
     char why[512], address[64], name[] = "turned";
     char *argv[16] = {name};
     int argc = 1, fd = http_listen("127.0.0.1:0", why, sizeof why);
+    argv[argc++] = token_flag;
     for (; flags && *flags; flags++) argv[argc++] = (char *)(uintptr_t)*flags;
     CHECK(fd >= 0 && http_listen_address(fd, address, sizeof address));
     turned_port = atoi(strrchr(address, ':') + 1);
@@ -120,6 +123,15 @@ static inline int turned_send_to(const char *method, const run_id *id, const cha
     token_make(&turned_app->key, id, TOKEN_CONTROL, clock_wall_ms() + 1000000, token);
     (void)snprintf(target, sizeof target, "/_sw/runs/%s%s?token=%s", name, what, token);
     return turned_send(method, target, "");
+}
+
+/* As administrator. */
+static inline int turned_send_release(const run_id *id)
+{
+    char name[RUN_ID_TEXT + 1], target[128];
+    run_id_format(id, name);
+    (void)snprintf(target, sizeof target, "/_sw/runs/%s/release", name);
+    return turned_send("POST", target, "Authorization: Bearer " TURNED_ADMIN "\r\n");
 }
 
 /* What has come so far, behind what `text` holds; false: the server has closed. Does not wait. */

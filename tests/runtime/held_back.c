@@ -95,7 +95,7 @@ static void test_unreadable(void)
     run_id id = leave_run("/held", "");
     slot *s = reopen(&id);
     memory_fail_reads(turned_disk, true);
-    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 409);
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 409);
     CHECK_INT(s->stop, STOP_UNREADABLE);
     memory_fail_reads(turned_disk, false);
     slot_wake(turned_home(), s); /* as its timer would */
@@ -103,7 +103,7 @@ static void test_unreadable(void)
     turned_often();
     CHECK_INT(s->stop, STOP_NOT_RESUMED);
     CHECK_INT(called, 0);
-    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 200);
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 200);
     TURN_UNTIL(attempts == 1);
     turned_close();
 }
@@ -112,7 +112,7 @@ static void test_relaxed(void)
 {
     run_id id = leave_run("/hasty", "");
     slot *s = reopen(&id);
-    int fd = turned_send_to("POST", &id, "/release");
+    int fd = turned_send_release(&id);
     TURN_UNTIL(s->release); /* the letter is on disk */
     turned_writes = false;
     TURN_UNTIL(called == 1);
@@ -130,9 +130,9 @@ static void test_short(void)
     run_id id = leave_run("/held", "");
     slot *s = reopen(&id);
     no_stacks = true;
-    int fd = turned_send_to("POST", &id, "/release");
+    int fd = turned_send_release(&id);
     TURN_UNTIL(s->state == SLOT_PARKED);
-    int again = turned_send_to("POST", &id, "/release");
+    int again = turned_send_release(&id);
     turned_often();
     no_stacks = false;
     CHECK_INT(turned_reply(again, text), 200);

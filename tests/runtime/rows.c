@@ -100,7 +100,7 @@ static int finish(const run_id *id)
     while (!check_journal(id)) {
         const slot *s = slot_find(&turned_home()->slots, id);
         bool stands = s && s->state == SLOT_STOPPED;
-        if (stands) CHECK_INT(turned_reply(turned_send_to("POST", id, "/release"), text), 200);
+        if (stands) CHECK_INT(turned_reply(turned_send_release(id), text), 200);
     }
     int status = turned_reply(turned_send_to("GET", id, "/output"), text);
     turned_close();

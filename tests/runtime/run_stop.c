@@ -100,7 +100,7 @@ static void test_stands(void)
     while (!strstr(stream, "stepwell.stopped")) CHECK(turned_turn() && turned_read(fd, stream));
     CHECK(strstr(stream, "under way") && strstr(stream, "\"reason\":\"differs\""));
     close(fd);
-    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), released), 200);
+    CHECK_INT(turned_reply(turned_send_release(&id), released), 200);
     check_output(&id, 200, "worked");
     CHECK_INT(seen.longs, 1);
     CHECK_INT(seen.afters, 1);
@@ -145,9 +145,9 @@ static void test_released_early(void)
     run_id id;
     char text[TURNED_TEXT];
     run *r = begin_work(&id);
-    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 409); /* it has not been stopped */
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 409); /* it has not been stopped */
     run_stop(r, STOP_OPERATOR, 0, "for a moment");
-    int fd = turned_send_to("POST", &id, "/release");
+    int fd = turned_send_release(&id);
     TURN_UNTIL(r->waiters && r->slot->letters);
     CHECK_INT(r->state, RUN_STOPPING);
     seen.go = true;
@@ -156,6 +156,33 @@ static void test_released_early(void)
     check_output(&id, 200, "worked");
     CHECK_INT(seen.longs, 1);
     check_journal(&id, "started; chunk long; stopped; step done long; released; step done after; response; ended");
+    turned_close();
+}
+
+/* What an operator has to look at, the holder of the run's token does not release; nor what may be such a run. */
+static void test_client(void)
+{
+    run_id id;
+    char text[TURNED_TEXT];
+    run *r = begin_work(&id);
+    run_stop(r, STOP_OPERATOR, 0, "for a look");
+    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 403);
+    CHECK(strstr(text, "is released by an administrator"));
+    seen.go = true;
+    TURN_UNTIL(is_stopped(&id));
+    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 403);
+    turned_end();
+    turned_open(routes, NULL);
+    int fd = turned_send_to("POST", &id, "/release");
+    text[0] = 0;
+    while (turned_read(fd, text)) CHECK(turned_turn_unread()); /* nothing is read from the disk meanwhile */
+    close(fd);
+    CHECK(strstr(text, "HTTP/1.1 503 ") && strstr(text, "Retry-After: 1"));
+    TURN_UNTIL(is_stopped(&id));
+    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 403);
+    check_journal(&id, "started; chunk long; stopped; step done long");
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 200);
+    check_output(&id, 200, "worked");
     turned_close();
 }
 
@@ -173,7 +200,7 @@ static void test_drained(void)
     turned_open(routes, NULL);
     TURN_UNTIL(is_stopped(&id));
     check_journal(&id, "started; chunk long; stopped; step done long");
-    CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 200);
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 200);
     check_output(&id, 200, "worked");
     CHECK_INT(seen.longs, 0);
     turned_close();
@@ -213,6 +240,7 @@ static const check_case cases[] = {
     {"a run that sleeps stands still at once", test_asleep},
     {"a cancel comes before it stands", test_cancelled},
     {"a release comes before it stands", test_released_early},
+    {"a client does not release it", test_client},
     {"the process ends before it stands", test_drained},
     {"a stop that comes too late, or of which nothing is on disk", test_in_vain},
 };
