@@ -191,7 +191,7 @@ static void test_leaving(void)
     wire_close(short_one);
     wire_close(wire_start(&(http_call_options){.url = at("left.here.test")}));
     http_call *left = wire_start(&(http_call_options){.url = at("left.here.test")});
-    wire_pass(1);
+    while (atomic_load(&lookups) < 2) wire_pass(1); /* one that has not begun when the client ends never does */
     wire_close(left);
     wire_end();
     CHECK_INT(atomic_load(&finished), 0);

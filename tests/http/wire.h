@@ -197,13 +197,19 @@ static inline void wire_end(void)
     CHECK_INT(http_client_active(client), 0);
     http_client_stop(client, wire_on_closed, &closed);
     while (!closed) uv_run(&loop, UV_RUN_ONCE);
-    uv_run(&loop, UV_RUN_DEFAULT);
+    while (uv_run(&loop, UV_RUN_DEFAULT) != 0) continue; /* until nothing is left, whoever stopped it */
     CHECK(uv_loop_close(&loop) == 0);
     wire_shut();
     alarm(0);
 }
 
-static inline void wire_on_change(void *arg) { (void)arg; }
+/* Timers are run before the loop waits for events: what one of them has changed ends that turn, which would wait for
+ * ever where nothing else comes. */
+static inline void wire_on_change(void *arg)
+{
+    (void)arg;
+    uv_stop(&loop);
+}
 
 static inline http_call *wire_start(const http_call_options *o)
 {
@@ -212,7 +218,13 @@ static inline http_call *wire_start(const http_call_options *o)
     return call;
 }
 
-static inline void wire_on_time(uv_timer_t *t) { *(bool *)t->data = true; }
+static inline void wire_on_time(uv_timer_t *t)
+{
+    *(bool *)t->data = true;
+    uv_stop(t->loop);
+}
+
+static inline void wire_on_timer_closed(uv_handle_t *t) { *(bool *)t->data = false; }
 
 static inline void wire_pass(uint64_t ms)
 {
@@ -220,8 +232,10 @@ static inline void wire_pass(uint64_t ms)
     uv_timer_t t = {.data = &over};
     CHECK(uv_timer_init(&loop, &t) == 0 && uv_timer_start(&t, wire_on_time, ms, 0) == 0);
     while (!over) uv_run(&loop, UV_RUN_ONCE);
-    uv_close((uv_handle_t *)&t, NULL);
-    uv_run(&loop, UV_RUN_NOWAIT);
+    bool closing = true;
+    t.data = &closing;
+    uv_close((uv_handle_t *)&t, wire_on_timer_closed);
+    while (closing) uv_run(&loop, UV_RUN_NOWAIT);
 }
 
 static inline void wire_wait(http_call *call, http_call_state state)
