@@ -43,7 +43,7 @@ for line in open(sys.argv[1], encoding="utf-8"):
     call = json.loads(line)
     if "step" not in call:
         print(line, end="")
-    elif call.get("status") == 200 and call["path"] not in done:
+    elif call.get("status") == 200 and "error" not in call and call["path"] not in done:  # not one that was cut
         done.add(call["path"])
         refused = {**call, "status": 503, "responseHeaders": [], "body": "overloaded"}
         refused.pop("body64", None)
