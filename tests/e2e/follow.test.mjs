@@ -8,7 +8,6 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
-import { follow } from '../../apps/research/page/stream.js';
 import { startAt } from './program.mjs';
 
 const run = promisify(execFile);
@@ -80,22 +79,4 @@ test('a page of another origin follows to the output', async () => {
     assert.equal(refused, 'refused');
   }
   await page.close();
-});
-
-test('a reader that hears nothing connects again', { timeout: 60_000 }, async () => {
-  const asked = [];
-  const mute = createServer((req, res) => { // the first connection dies without a word
-    asked.push(req.headers['last-event-id']);
-    res.writeHead(200, { 'Content-Type': 'text/event-stream' });
-    res.write(asked.length === 1 ? 'id: 1\nevent: inngest.stream\ndata: {"n":1}\n\n' : ':\n\nid: 2\nevent: inngest.response\ndata: {}\n\n');
-  });
-  await new Promise((done) => mute.listen(0, '127.0.0.1', done));
-  const frames = [];
-  const on = { connection() {}, known() {}, frame: (name) => frames.push(name) };
-  const streamUrl = `http://127.0.0.1:${mute.address().port}/`;
-  await follow({ streamUrl, silenceMs: 300 }, on, new AbortController().signal);
-  assert.deepEqual(frames, ['inngest.stream', 'inngest.response']);
-  assert.deepEqual(asked, [undefined, '1']);
-  mute.closeAllConnections();
-  mute.close();
 });
