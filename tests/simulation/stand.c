@@ -64,17 +64,29 @@ SHOWN int gettimeofday(struct timeval *restrict out, void *restrict zone)
     return 0;
 }
 
-/* The kernel tells of a set clock through these. */
-static int told[8];
-static unsigned told_count;
+/* The kernel tells of a set clock through these; -1: free. */
+enum { TOLD_MAX = 8 };
+static int told[TOLD_MAX] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
 SHOWN int timerfd_create(clockid_t id, int flags)
 {
     (void)id;
     (void)flags;
-    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    told[told_count++ % 8] = fd;
-    return fd;
+    unsigned i = 0;
+    while (i < TOLD_MAX && told[i] >= 0) i++;
+    if (i == TOLD_MAX) {
+        errno = EMFILE;
+        return -1;
+    }
+    return told[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+/* The number of a watch that is closed may be a socket's next, which nobody is to write to. */
+SHOWN int close(int fd)
+{
+    for (unsigned i = 0; i < TOLD_MAX; i++)
+        if (fd >= 0 && told[i] == fd) told[i] = -1;
+    return (int)syscall(SYS_close, fd);
 }
 
 SHOWN int timerfd_settime(int fd, int flags, const struct itimerspec *at, struct itimerspec *before)
@@ -86,11 +98,14 @@ SHOWN int timerfd_settime(int fd, int flags, const struct itimerspec *at, struct
 void stand_tell_clock_set(void)
 {
     const uint64_t one = 1;
-    for (unsigned i = 0; i < told_count && i < 8; i++)
-        if (write(told[i], &one, sizeof one) < 0) return;
+    for (unsigned i = 0; i < TOLD_MAX; i++)
+        if (told[i] >= 0 && write(told[i], &one, sizeof one) < 0) return;
 }
 
-void stand_forget_clocks(void) { told_count = 0; }
+void stand_forget_clocks(void)
+{
+    for (unsigned i = 0; i < TOLD_MAX; i++) told[i] = -1;
+}
 
 /* ---- Randomness ---- */
 
