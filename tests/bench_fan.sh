@@ -5,7 +5,7 @@ build=$1
 cd "$2"
 work=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 n=0
 ok() { n=$((n + 1)); echo "ok $n - $1"; }
 fail() { echo "not ok $((n + 1)) - $1"; sed 's/^/# /' "$work/said"; exit 1; }

@@ -44,6 +44,28 @@ def closing_lines():
     yield "a part that passes", summary([], None, parts=[("lint", "ok")]), ("1 passed, 0 failed", 0)
 
 
+def suite(program, *parts):
+    """script/test on a project of one test, which runs the program; returns the closing line and the exit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        at = pathlib.Path(folder)
+        (at / "script").mkdir()
+        (at / "tests").mkdir()
+        for name in ("script/test", "script/quiet.sh", "tests/summary.py"):
+            shutil.copy(TESTS.parent / name, at / name)
+        for name in ("setup", "lint"):
+            (at / "script" / name).symlink_to("/bin/true")
+        (at / "meson.build").write_text(f"project('small')\ntest('one', find_program('{program}'), suite: 'unit')\n")
+        done = subprocess.run([at / "script/test", *parts], capture_output=True, text=True, check=False)
+        return done.stdout.splitlines()[-1:], done.returncode
+
+
+def whole_suites():
+    yield "script/test ends with 0 when all pass", suite("true", "unit", "lint"), (["2 passed, 0 failed"], 0)
+    yield "and with 1 when a test fails", suite("false", "unit", "lint"), (["1 passed, 1 failed"], 1)
+    yield "and when a part does not build", suite("there is none", "unit", "lint"), (["1 passed, 1 failed"], 1)
+    yield "and with 2 when there is no such part", suite("true", "some"), ([], 2)
+
+
 def run_node(text, *, installed=True):
     with tempfile.TemporaryDirectory() as folder:
         at = pathlib.Path(folder)
@@ -75,7 +97,7 @@ def emulated():
 
 
 count = 0
-for name, got, wanted in [*closing_lines(), *node_programs(), *emulated()]:
+for name, got, wanted in [*closing_lines(), *whole_suites(), *node_programs(), *emulated()]:
     count += 1
     print(f"{'ok' if got == wanted else 'not ok'} {count} - {name}")
     if got != wanted:
