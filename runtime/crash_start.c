@@ -36,12 +36,14 @@ typedef struct reckoning {
 
 static bool is_of(const reckoning *s, size_t i) { return memcmp(s->records[i].run, s->run.bytes, RUN_ID_BYTES) == 0; }
 
-/* A start that ended between the commit and the emptying of the file has entered them already. */
+/* A start that ended between the commit and the emptying of the file has entered them already. The time alone does not
+ * tell two ends apart: clocks are set back. */
 static void strike_out(reckoning *s, const entry *crashed)
 {
     for (size_t i = 0; i < s->count; i++) {
         const crash_record *c = &s->records[i];
-        if (is_of(s, i) && c->at_ms == crashed->at_ms && c->path == crashed->path) s->done[i] = true;
+        bool same = c->epoch == crashed->epoch && c->at_ms == crashed->at_ms && c->path == crashed->path;
+        if (is_of(s, i) && same) s->done[i] = true;
     }
 }
 

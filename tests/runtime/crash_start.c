@@ -1,0 +1,155 @@
+/* What a start makes of the records that died processes have left: each of them is entered once, whatever the clock
+ * said, and the third in a row stops the run. */
+#include "runtime/crash.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "runtime/settle.h"
+#include "storage/entry.h"
+#include "storage/memory/memory.h"
+#include "tests/check.h"
+
+enum { AT_MS = 1700000 };
+
+static memory_disk *disk;
+static char data[64];
+static run_id run;
+
+/* ---- A process ---- */
+
+static store *open_store(void)
+{
+    char error[256];
+    store *s = store_open(&(store_options){.backend = memory_open(disk), .by_hand = true, .retain_ms = 4000000000000},
+                          error, sizeof error);
+    CHECK(s);
+    return s;
+}
+
+static void append(store *s, const entry *e)
+{
+    msgpack_sbuffer text;
+    msgpack_sbuffer_init(&text);
+    CHECK(entry_encode(&text, e) == 0);
+    store_segment segment = {.run = run, .live = STORE_LIVE_SET, .retain_ms = -1, .data = text.data, .len = text.size};
+    settling *desk = settle_open(s);
+    CHECK(desk && !settle_append(desk, &segment));
+    settle_close(desk);
+    msgpack_sbuffer_destroy(&text);
+}
+
+/* What the signal handler leaves. */
+static void leave(uint64_t epoch, int64_t at_ms)
+{
+    char path[96];
+    crash_record record = {.path = 5, .epoch = epoch, .at_ms = at_ms, .attempt = 1, .number = 11, .step = "charge"};
+    memcpy(record.magic, crash_magic, sizeof record.magic);
+    memcpy(record.run, run.bytes, sizeof record.run);
+    snprintf(path, sizeof path, "%s/crashes", data);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    CHECK(fd >= 0 && write(fd, &record, sizeof record) == (ssize_t)sizeof record && close(fd) == 0);
+}
+
+/* ---- The journal ---- */
+
+typedef struct tally {
+    unsigned crashed, stopped;
+} tally;
+
+static void count(void *arg, const store_journal *j)
+{
+    tally *t = arg;
+    const char *error = NULL;
+    CHECK(j->found && !j->error);
+    for (size_t at = 0, n; at < j->len; at += n) {
+        entry e;
+        n = entry_decode(j->data + at, j->len - at, &e, &error);
+        CHECK(n > 0);
+        t->crashed += e.kind == ENTRY_CRASHED;
+        t->stopped += e.kind == ENTRY_STOPPED;
+    }
+}
+
+/* The next process starts, finds what is in the file, and ends. */
+static tally start(void)
+{
+    tally t = {.crashed = 0};
+    store *s = open_store();
+    (void)crash_start(s, data);
+    settling *desk = settle_open(s);
+    CHECK(desk);
+    settle_load(desk, &run, count, &t);
+    settle_close(desk);
+    crash_end();
+    store_close(s);
+    return t;
+}
+
+/* A disk with one run, which goes on. */
+static void begin(void)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s/crashes", data);
+    (void)unlink(path);
+    disk = memory_disk_new();
+    run = run_id_make(AT_MS, (const uint8_t[10]){1}, 0, 1);
+    store *s = open_store();
+    append(s, &(entry){.kind = ENTRY_STARTED, .method = {"POST", 4}, .target = {"/", 1}});
+    store_close(s);
+}
+
+static void end(void) { memory_disk_free(disk); }
+
+/* ---- Tests ---- */
+
+static void test_three(void)
+{
+    begin();
+    for (unsigned i = 1; i <= CRASHES_MAX; i++) {
+        leave(i, AT_MS + i);
+        tally t = start();
+        CHECK_INT(t.crashed, i);
+        CHECK_INT(t.stopped, i == CRASHES_MAX);
+    }
+    end();
+}
+
+static void test_same_moment(void)
+{
+    begin();
+    for (unsigned i = 1; i <= CRASHES_MAX; i++) {
+        leave(i, AT_MS);
+        tally t = start();
+        CHECK_INT(t.crashed, i);
+        CHECK_INT(t.stopped, i == CRASHES_MAX);
+    }
+    end();
+}
+
+static void test_entered(void)
+{
+    begin();
+    leave(1, AT_MS);
+    CHECK_INT(start().crashed, 1);
+    leave(1, AT_MS); /* the start before ended before it had emptied the file */
+    CHECK_INT(start().crashed, 1);
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    static const check_case cases[] = {
+        {"the third crash in a row stops the run", test_three},
+        {"ends of one moment of a clock that was set back are two", test_same_moment},
+        {"a record that a former start has entered is not entered again", test_entered},
+    };
+    snprintf(data, sizeof data, "/tmp/stepwell-crash-start-XXXXXX");
+    CHECK(mkdtemp(data));
+    int rc = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    char path[96];
+    snprintf(path, sizeof path, "%s/crashes", data);
+    (void)unlink(path);
+    (void)rmdir(data);
+    return rc;
+}
