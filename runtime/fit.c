@@ -9,7 +9,7 @@
 #include "runtime/record.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
-#include "runtime/step.h"
+#include "runtime/run/step_spec.h"
 
 replay_record *fit_find(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
 

@@ -4,20 +4,7 @@
 #define RUNTIME_STEP_H
 
 #include "runtime/run.h"
-
-typedef struct step_spec {
-    const char *id; /* in the run's arena */
-    uint64_t path;
-    uint32_t occurrence;
-    uint64_t branch;          /* path of what holds it */
-    uint64_t input_hash;      /* of a step; 0: unknown */
-    uint64_t input_bytes;     /* of a step: of its msgpack encoding */
-    const char *branch_label; /* of the branch that holds it, "" for the handler */
-    sw_step_fn fn;
-    sw_value input;
-    sw_step_options options;
-    const bool *decided; /* once true no attempt of it begins any more; NULL: never */
-} step_spec;
+#include "runtime/run/step_spec.h"
 
 typedef enum step_outcome {
     STEP_OK,
@@ -25,8 +12,6 @@ typedef enum step_outcome {
     STEP_UNWOUND,  /* the run leaves memory */
     STEP_ABANDONED /* neither done nor failed: what it was for had failed before */
 } step_outcome;
-
-enum { STEP_ID_MAX = 256, STEP_RETRIES_DEFAULT = 4, STEP_INPUT_JOURNALED_MAX = 16384 };
 
 /* Checks the id, that `c` may hold a step here, and the run's limits; fails `c` otherwise. */
 step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options);

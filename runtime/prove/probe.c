@@ -4,6 +4,7 @@
 
 #include "runtime/prove/probe_core.h"
 #include "runtime/record.h"
+#include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
 #include "runtime/value.h"

@@ -12,7 +12,7 @@
 
 #include "http/client.h"
 #include "runtime/clock.h"
-#include "runtime/step.h"
+#include "runtime/run/step_spec.h"
 #include "runtime/stepwell.h"
 
 struct home;

@@ -6,6 +6,7 @@
 
 #include "runtime/prove/call_fact.h"
 #include "runtime/prove/probe_core.h"
+#include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/step_key.h"
 #include "runtime/strand.h"
