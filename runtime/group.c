@@ -1,5 +1,5 @@
-#include "runtime/group.h"
-
+/* group: steps and branches of one context that run in parallel. Lives in the run's arena; each started member is a
+ * strand of its own. A context does not end before its groups have (groups_settle). */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
@@ -49,6 +49,8 @@ struct sw_group {
     bool decided;       /* with fails_at_once: there was one */
 };
 
+static void groups_settle(sw_ctx *c);
+
 sw_group *sw_group_new(sw_ctx *c) { return sw_group_new_with(c, NULL); }
 
 sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
@@ -65,6 +67,7 @@ sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
     g->end = &g->first;
     g->next = c->groups;
     c->groups = g;
+    c->groups_settle = groups_settle;
     if (!options) return g;
     g->parallel_max = options->parallel_max;
     g->settles = options->settle;
@@ -321,7 +324,8 @@ static void wait_members(sw_group *g)
         if (m->outcome == STEP_UNWOUND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
 }
 
-void groups_settle(sw_ctx *c)
+/* Of a context that ends. */
+static void groups_settle(sw_ctx *c)
 {
     while (c->groups) wait_members(c->groups);
 }

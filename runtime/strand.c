@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "runtime/group.h"
 #include "runtime/log.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
@@ -127,7 +126,7 @@ static void run_defers(sw_ctx *c)
 
 static bool settle_groups(sw_ctx *c)
 {
-    if (_setjmp(c->boundary) == 0) groups_settle(c);
+    if (_setjmp(c->boundary) == 0) c->groups_settle(c);
     return c->groups == NULL;
 }
 

@@ -52,9 +52,10 @@ struct sw_ctx {
     uint32_t asked;           /* --prove: calls of this attempt so far */
     defer *defers;            /* last first */
     sw_group *groups;         /* made in it, not yet waited for */
-    sw_stream *streams;       /* opened in it, closed ones too */
-    call_notes calls;         /* of a step: made in this attempt */
-    held_line *held;          /* malloc'd: lines that may have been logged before (replay_log) */
+    void (*groups_settle)(sw_ctx *c); /* set with the first of them: waits for all members; raises only an unwind */
+    sw_stream *streams;               /* opened in it, closed ones too */
+    call_notes calls;                 /* of a step: made in this attempt */
+    held_line *held;                  /* malloc'd: lines that may have been logged before (replay_log) */
     size_t held_bytes;
     jmp_buf boundary; /* where a failure inside it unwinds to */
 };
