@@ -10,7 +10,7 @@
 #include "runtime/control.h"
 #include "runtime/kept.h"
 #include "runtime/log.h"
-#include "runtime/loop.h"
+#include "runtime/run/home.h"
 
 enum {
     KEPT_BYTES_MAX = 49152,                    /* of one client with the supervisor, so that all of them have a limit */
@@ -32,12 +32,12 @@ typedef struct keep_message {
     char data[];
 } keep_message;
 
-void keeper_init(keeper *k, sw_loop *l, uint32_t worker, size_t kept_max)
+void keeper_init(keeper *k, home *h, int control, uint32_t worker, size_t kept_max)
 {
-    *k = (keeper){.loop = l, .kept_max = kept_max, .off = kept_max == 0};
+    *k = (keeper){.home = h, .control = control, .kept_max = kept_max, .off = kept_max == 0};
     TAILQ_INIT(&k->young);
     STAILQ_INIT(&k->untold);
-    k->key_last = (uint64_t)(worker & UINT16_MAX) << KEY_WORKER_SHIFT | (uint64_t)l->home.index << KEY_LOOP_SHIFT;
+    k->key_last = (uint64_t)(worker & UINT16_MAX) << KEY_WORKER_SHIFT | (uint64_t)h->index << KEY_LOOP_SHIFT;
 }
 
 /* ---- Telling the supervisor ---- */
@@ -73,8 +73,7 @@ static control_result tell_now(keeper *k, control_kind kind, uint64_t key, const
 {
     struct iovec part = {text ? text->data : NULL, text ? text->size : 0};
     if (k->off) return CONTROL_GONE;
-    control_result r =
-        keeper_all_told(k) ? control_send(k->loop->home.app->control, kind, key, &part, 1, fd) : CONTROL_AGAIN;
+    control_result r = keeper_all_told(k) ? control_send(k->control, kind, key, &part, 1, fd) : CONTROL_AGAIN;
     if (r == CONTROL_GONE) turn_off(k);
     return r;
 }
@@ -105,7 +104,7 @@ static void tell_untold(keeper *k)
     while (!keeper_all_told(k) && r == CONTROL_OK) {
         keep_message *m = STAILQ_FIRST(&k->untold);
         struct iovec part = {m->data, m->len};
-        r = control_send(k->loop->home.app->control, m->kind, m->key, &part, 1, m->fd);
+        r = control_send(k->control, m->kind, m->key, &part, 1, m->fd);
         if (r == CONTROL_OK) forget_first(k);
     }
     if (r == CONTROL_GONE) turn_off(k);
@@ -114,10 +113,10 @@ static void tell_untold(keeper *k)
 /* Looking at all connections is dear: only when one of them would get on. */
 static void let_releases_go(keeper *k)
 {
-    struct pollfd p = {.fd = k->loop->home.app->control, .events = POLLOUT};
+    struct pollfd p = {.fd = k->control, .events = POLLOUT};
     if (!k->releases_wait || !keeper_all_told(k) || (!k->off && poll(&p, 1, 0) <= 0)) return;
     k->releases_wait = false;
-    if (!k->loop->stopping) http_server_holder_ready(k->loop->server);
+    if (k->server) http_server_holder_ready(k->server);
 }
 
 /* ---- Time ---- */
@@ -126,17 +125,16 @@ static void on_tick(struct timer *t);
 
 static void arm(keeper *k)
 {
-    int64_t every = k->loop->home.opt->keep_after_ms / TICKS;
+    int64_t every = k->home->opt->keep_after_ms / TICKS;
     bool telling = k->releases_wait || !keeper_all_told(k);
-    if (k->tick.place || k->loop->stopping || (!telling && (k->off || TAILQ_EMPTY(&k->young)))) return;
+    if (k->tick.place || !k->server || (!telling && (k->off || TAILQ_EMPTY(&k->young)))) return;
     k->tick = (struct timer){.fn = on_tick, .arg = k};
-    (void)timers_start(&k->loop->home.timers, &k->tick,
-                       (uint64_t)(every > TICK_MIN_MS && !telling ? every : TICK_MIN_MS));
+    (void)timers_start(&k->home->timers, &k->tick, (uint64_t)(every > TICK_MIN_MS && !telling ? every : TICK_MIN_MS));
 }
 
 static void keep_old_ones(keeper *k)
 {
-    uint64_t now = uv_hrtime() / 1000, age = (uint64_t)k->loop->home.opt->keep_after_ms * 1000;
+    uint64_t now = uv_hrtime() / 1000, age = (uint64_t)k->home->opt->keep_after_ms * 1000;
     keep_entry *e;
     while (!k->off && k->kept < k->kept_max && (e = TAILQ_FIRST(&k->young)) != NULL && now - e->since_us >= age) {
         TAILQ_REMOVE(&k->young, e, young);
@@ -181,12 +179,12 @@ uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
     msgpack_sbuffer_init(&text);
     bool told = kept_write(&text, client) && text.size <= KEPT_BYTES_MAX;
     /* In a drain there is no later: the loop ends when all is told. */
-    told = told && (k->loop->home.draining ? tell(k, CONTROL_KEEP, key, &text, fd)
-                                           : tell_now(k, CONTROL_KEEP, key, &text, fd) == CONTROL_OK);
+    told = told && (k->home->draining ? tell(k, CONTROL_KEEP, key, &text, fd)
+                                      : tell_now(k, CONTROL_KEEP, key, &text, fd) == CONTROL_OK);
     msgpack_sbuffer_destroy(&text);
     if (!told) return 0;
     k->kept++;
-    counter_add(&k->loop->home.counters.connections_kept, 1);
+    counter_add(&k->home->counters.connections_kept, 1);
     return key;
 }
 
@@ -205,20 +203,14 @@ bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
     return told;
 }
 
-bool keep_on_leave(void *arg, int fd, const char *bytes, size_t len)
-{
-    return keeper_leave(&((sw_loop *)arg)->keeper, fd, bytes, len);
-}
-
 void keeper_taken_back(keeper *k)
 {
     k->kept++;
-    counter_add(&k->loop->home.counters.connections_taken_back, 1);
+    counter_add(&k->home->counters.connections_taken_back, 1);
 }
 
-void keep_on_reply(void *arg, uint64_t key, const http_kept_reply *reply)
+void keeper_reply(keeper *k, uint64_t key, const http_kept_reply *reply)
 {
-    keeper *k = &((sw_loop *)arg)->keeper;
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
     /* Until that is told the next worker would see that something was sent which it knows nothing of, and reset the
@@ -228,9 +220,8 @@ void keep_on_reply(void *arg, uint64_t key, const http_kept_reply *reply)
     msgpack_sbuffer_destroy(&text);
 }
 
-bool keep_on_release(void *arg, uint64_t key)
+bool keeper_release(keeper *k, uint64_t key)
 {
-    keeper *k = &((sw_loop *)arg)->keeper;
     assert(k->kept > 0);
     if (tell_now(k, CONTROL_RELEASE, key, NULL, -1) == CONTROL_AGAIN) {
         k->releases_wait = true;
@@ -241,9 +232,8 @@ bool keep_on_release(void *arg, uint64_t key)
     return true;
 }
 
-void keep_on_ended(void *arg, uint64_t key)
+void keeper_ended(keeper *k, uint64_t key)
 {
-    keeper *k = &((sw_loop *)arg)->keeper;
     assert(k->kept > 0);
     (void)tell(k, CONTROL_RELEASE, key, NULL, -1); /* else the next worker finds it finished */
     k->kept--;

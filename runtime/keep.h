@@ -13,7 +13,8 @@
 
 #include "runtime/timers.h"
 
-struct sw_loop;
+struct home;
+struct http_server;
 struct kept_client;
 struct keep_message;
 struct http_kept_reply;
@@ -26,7 +27,9 @@ typedef struct keep_entry {
 } keep_entry;
 
 typedef struct keeper {
-    struct sw_loop *loop;
+    struct home *home;
+    int control;                    /* borrowed: to the supervisor; -1: there is none */
+    struct http_server *server;     /* the loop's; NULL: it closes its handles, nothing may begin any more */
     TAILQ_HEAD(, keep_entry) young; /* oldest first */
     struct timer tick;              /* runs while there is something to do */
     uint64_t key_last;
@@ -38,7 +41,7 @@ typedef struct keeper {
 } keeper;
 
 /* `kept_max` 0: nobody holds connections. `worker` tells the keys of one worker from those of another. */
-void keeper_init(keeper *k, struct sw_loop *l, uint32_t worker, size_t kept_max);
+void keeper_init(keeper *k, struct home *h, int control, uint32_t worker, size_t kept_max);
 void keeper_free(keeper *k);
 
 void keeper_add(keeper *k, keep_entry *e); /* a client has come */
@@ -56,10 +59,9 @@ bool keeper_all_told(const keeper *k);
 /* One that a former worker had given. */
 void keeper_taken_back(keeper *k);
 
-/* For the HTTP server: `arg` is the loop. See http_server_options. */
-void keep_on_reply(void *arg, uint64_t key, const struct http_kept_reply *reply);
-bool keep_on_release(void *arg, uint64_t key);
-void keep_on_ended(void *arg, uint64_t key);
-bool keep_on_leave(void *arg, int fd, const char *bytes, size_t len);
+/* What the HTTP server says of connections that are kept, see http_server_options. */
+void keeper_reply(keeper *k, uint64_t key, const struct http_kept_reply *reply);
+bool keeper_release(keeper *k, uint64_t key);
+void keeper_ended(keeper *k, uint64_t key);
 
 #endif

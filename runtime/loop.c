@@ -115,6 +115,22 @@ static void on_request(void *arg, http_exchange *x)
     dispatch(&l->home, x, &m);
 }
 
+static void on_kept_reply(void *arg, uint64_t key, const http_kept_reply *reply)
+{
+    keeper_reply(&((sw_loop *)arg)->keeper, key, reply);
+}
+
+static bool on_release(void *arg, uint64_t key) { return keeper_release(&((sw_loop *)arg)->keeper, key); }
+
+static void on_kept_ended(void *arg, uint64_t key) { keeper_ended(&((sw_loop *)arg)->keeper, key); }
+
+static bool on_leave(void *arg, int fd, const char *bytes, size_t len)
+{
+    return keeper_leave(&((sw_loop *)arg)->keeper, fd, bytes, len);
+}
+
+static void on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES]) { waiter_missed(&((sw_loop *)arg)->home, note); }
+
 /* ---- Turns ---- */
 
 static void end_turn(sw_loop *l)
@@ -172,8 +188,6 @@ static void on_committed(void *arg, store_segment *list)
             run_committed((run *)((char *)s - offsetof(run, segment)));
     }
 }
-
-static void on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES]) { waiter_missed(&((sw_loop *)arg)->home, note); }
 
 static void on_store_change(void *arg)
 {
@@ -295,6 +309,7 @@ static void check_drained(sw_loop *l)
     if ((http_server_busy(l->server) || !keeper_all_told(&l->keeper)) && !l->home.hurried) return;
     if (!move_close(l)) return;
     l->stopping = true;
+    l->keeper.server = NULL;
     timers_stop(&l->home.timers, &l->drain_timer);
     l->handles_open = l->home.port ? CLOSING_PARTS : CLOSING_PARTS - 1;
     http_server_stop(l->server, on_part_closed, l);
@@ -332,10 +347,10 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .on_request = on_request,
                               .on_refusal = on_refusal,
                               .on_handled = on_handled,
-                              .on_kept_reply = keep_on_reply,
-                              .on_release = keep_on_release,
-                              .on_ended = keep_on_ended,
-                              .on_leave = keep_on_leave,
+                              .on_kept_reply = on_kept_reply,
+                              .on_release = on_release,
+                              .on_ended = on_kept_ended,
+                              .on_leave = on_leave,
                               .on_missed = on_missed,
                               .arg = l};
     return http_server_start(&l->uv, fd, &so, error, error_size);
@@ -355,7 +370,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     l->home.wake = wake;
     bool keeps = app->control >= 0 && o->keep_after_ms > 0;
     size_t share = (size_t)o->keep_max / count + (index < (size_t)o->keep_max % count);
-    keeper_init(&l->keeper, l, app->worker, keeps ? share : 0);
+    keeper_init(&l->keeper, &l->home, app->control, app->worker, keeps ? share : 0);
     if (!init_uv(l)) return false;
     l->home.client =
         http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
@@ -367,7 +382,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     if (!l->home.client || !pool_door_open(&l->home.blocking, app->blocking, &l->uv)) return false;
     if (app->store && !(l->home.port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
     if (l->home.port) store_port_on_change(l->home.port, on_store_change);
-    l->server = make_server(l, fd, error, error_size);
+    l->server = l->keeper.server = make_server(l, fd, error, error_size);
     return l->server != NULL;
 }
 

@@ -74,7 +74,7 @@ static void give_up(sw_loop *l, uint64_t key, int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(fd);
     l->keeper.kept++; /* it was, until now */
-    keep_on_ended(l, key);
+    keeper_ended(&l->keeper, key);
 }
 
 void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t len)
@@ -122,14 +122,14 @@ static void adopt_kept(sw_loop *l, const moved *m)
                           .len = client.request.len};
         keeper_taken_back(&l->keeper);
         if (client.wish.kind == WAITER_NONE) {
-            keep_on_ended(l, m->key);
+            keeper_ended(&l->keeper, m->key);
             http_server_adopt(l->server, &(http_moving){.fd = m->fd, .bytes = kept.bytes, .len = kept.len});
             arena_free(&a);
             return;
         }
         l->adopting = &to;
         http_adopted how = http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun);
-        if (how != HTTP_ADOPTED) keep_on_ended(l, m->key);
+        if (how != HTTP_ADOPTED) keeper_ended(&l->keeper, m->key);
         if (l->adopting && how != HTTP_ADOPT_UNCERTAIN) waiter_lost(&l->home, &client); /* nor was it handed out */
         l->adopting = NULL;
     } else {
