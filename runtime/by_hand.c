@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "runtime/comeback.h"
 #include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/pool.h"
@@ -57,6 +58,7 @@ bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *opt
         (void)snprintf(error, error_size, "out of memory");
         return false;
     }
+    if (options->has_folder) presence_order(&own, app);
     if (!open_loops(app, options->listeners, error, error_size)) return false;
     if (options->has_folder) presence_begin(&own, app);
     return true;
@@ -75,6 +77,7 @@ void by_hand_close(sw_app *app)
     crash_end();
     pool_free(app->blocking);
     suspects_free(app->suspects);
+    comeback_free(app->comeback);
     store_close(app->store);
     app_free(app);
 }
