@@ -9,6 +9,7 @@
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/slot_core.h"
+#include "runtime/suspects.h"
 
 enum {
     LOOPS_MAX = 256,
@@ -309,11 +310,18 @@ void comeback_look(home *h)
         over(all, &id); /* cancelled meanwhile */
 }
 
-bool comeback_holds_crashed(home *h, slot *s, unsigned crashes)
+/* Who counts as being in memory has had its turn, and comes. */
+bool comeback_comes_later(const home *h, const slot *s, unsigned crashes)
 {
     comeback *all = h->comeback;
-    s->crashed = crashes > 0;
-    if (!all || crashes == 0 || is_now(all, &s->id)) return false;
+    bool is_wanted = s->release && s->held_back; /* somebody wants it to go on now */
+    if (!all || crashes == 0 || is_wanted || suspects_counted(s)) return false;
+    return !is_now(all, &s->id);
+}
+
+bool comeback_put_behind(home *h, slot *s)
+{
+    comeback *all = h->comeback;
     turn *t = calloc(1, sizeof *t);
     if (!t) return false;
     t->run = s->id;

@@ -43,8 +43,10 @@ void comeback_tell(struct home *h);
 
 /* A slot that is due is about to be loaded. True: its wave is not open, and it waits for that. */
 bool comeback_holds_wave(struct home *h, struct slot *s);
-/* A slot that is being loaded has crashed so often since its last progress. True: it is not its turn yet. */
-bool comeback_holds_crashed(struct home *h, struct slot *s, unsigned crashes);
+/* The run of a slot that is being loaded has crashed so often since its last progress, and it is not its turn yet. */
+bool comeback_comes_later(const struct home *h, const struct slot *s, unsigned crashes);
+/* Then it waits for that. False: no memory. */
+bool comeback_put_behind(struct home *h, struct slot *s);
 
 /* A run has come from its journal, and is in memory. */
 void comeback_begun(struct run *r);

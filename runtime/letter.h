@@ -20,7 +20,8 @@ typedef struct letter {
     run_id run;
     letter_kind kind;
     uint32_t tries;        /* LETTER_TRIES: of its row */
-    bool raised;           /* LETTER_TRIES: the row says that this process has loaded the run, or need not */
+    bool raised;           /* LETTER_TRIES: the row says that this process has the run in memory */
+    bool is_spared;        /* LETTER_TRIES: it need not */
     store_row row;         /* that writes it, or deletes it */
     store_segment segment; /* while that is under way for itself */
     uint8_t key[LETTER_KEY_BYTES];

@@ -174,6 +174,18 @@ static void take_slot(run *r, slot *s)
     counter_add(&h->counters.runs_resumed, 1);
 }
 
+/* True: others come first, or there is no memory to note that. */
+static bool waits_for_turn(home *h, slot *s, const run *r, stop_cause *why)
+{
+    unsigned crashes = replay_crashes(r->replay);
+    s->crashed = crashes > 0;
+    if (!comeback_comes_later(h, s, crashes)) return false;
+    if (!comeback_put_behind(h, s)) return !short_of(why, replay_no_memory);
+    *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
+    log_line(LOG_INFO, r->id_text, "the process has died of it %u times in a row: others come first", crashes);
+    return true;
+}
+
 bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
 {
     static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
@@ -196,11 +208,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         run_unmake(r);
         return false;
     }
-    bool is_released = s->release && s->held_back; /* somebody wants it to go on now */
-    unsigned crashes = replay_crashes(r->replay);
-    if (!cancel && !is_released && comeback_holds_crashed(h, s, crashes)) {
-        *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
-        log_line(LOG_INFO, r->id_text, "the process has died of it %u times in a row: others come first", crashes);
+    if (!cancel && waits_for_turn(h, s, r, why)) {
         run_unmake(r);
         return false;
     }

@@ -210,10 +210,10 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
 static void loaded(home *h, const store_journal *j)
 {
     slot *s = slot_find(&h->slots, &j->run);
-    if (!s || !slot_is_loading(s) || suspects_hold(h, s, j)) return;
-    bool had_place = s->state == SLOT_LOADING_PLACED;
+    if (!s || !slot_is_loading(s)) return;
+    bool room = s->state == SLOT_LOADING_PLACED || free_places(h) > 0;
+    if (suspects_hold(h, s, j, room)) return;
     slot_post(h, s, SLOT_ON_PLACE_GIVEN);
-    bool room = had_place || free_places(h) > 0;
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
     /* With a letter it is looked at again: else its row would be found later, and the letter forgotten. */
     bool may_live = s->unfinished || s->letters;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/app.h"
+#include "runtime/comeback.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/run/home.h"
@@ -89,7 +91,7 @@ static bool is_alone(suspects *all, const suspect *k)
 
 /* ---- Rows ---- */
 
-static letter *row_of(slot *s)
+static letter *row_of(const slot *s)
 {
     letter *m = s->letters;
     while (m && m->kind != LETTER_TRIES) m = m->next;
@@ -162,7 +164,7 @@ static letter *judge(home *h, slot *s, const store_journal *j)
     letter *m = letter_new_tries(h, &s->id);
     if (!m) return NULL;
     m->tries = k ? k->tries : 0;
-    m->raised = !was_under_way && m->tries < SUSPECT_TRIES;
+    m->is_spared = !was_under_way && m->tries < SUSPECT_TRIES;
     m->next = s->letters;
     s->letters = m;
     return m;
@@ -174,20 +176,59 @@ static void queue(home *h, slot *s, suspect *k)
     wait_turn(h->suspects, k);
 }
 
-bool suspects_hold(home *h, slot *s, const store_journal *j)
+/* What a journal says of whether its run can be in memory at all. False: it cannot be read. */
+typedef struct glimpse {
+    unsigned crashes; /* since its last progress */
+    bool stopped, has_endpoint;
+} glimpse;
+
+static bool look_into(const home *h, const store_journal *j, glimpse *g)
+{
+    const char *error = NULL;
+    *g = (glimpse){.crashes = 0};
+    for (size_t at = 0, n; at < j->len; at += n) {
+        entry e;
+        n = entry_decode(j->data + at, j->len - at, &e, &error);
+        if (n == 0) return false;
+        if (e.kind == ENTRY_STARTED) g->has_endpoint = app_endpoint(h->app, e.function.data, e.function.len) != NULL;
+        if (e.kind == ENTRY_STOPPED) g->stopped = true;
+        if (e.kind == ENTRY_RELEASED) g->stopped = false;
+        g->crashes = e.kind == ENTRY_CRASHED ? g->crashes + 1 : entry_is_progress(e.kind) ? 0 : g->crashes;
+    }
+    return true;
+}
+
+/* Else it is not in memory if the process ends now, and cannot have been the culprit. */
+static bool comes_to_memory(const home *h, const slot *s, const store_journal *j)
+{
+    glimpse g;
+    if (!look_into(h, j, &g) || !g.has_endpoint) return false;
+    bool stands = (g.stopped || s->held_back) && !s->release;
+    return !stands && !comeback_comes_later(h, s, g.crashes);
+}
+
+bool suspects_hold(home *h, slot *s, const store_journal *j, bool room)
 {
     suspects *all = h->suspects;
     if (!all || !j->live || !j->found || j->error || !gate_writable(h)) return false;
     letter *m = row_of(s);
     if (!m) m = judge(h, s, j);
-    if (!m || m->raised || s->cancel) return false;
+    if (!m || m->raised || m->is_spared || s->cancel || !comes_to_memory(h, s, j)) return false;
     suspect *k = m->tries + 1 >= SUSPECT_TRIES ? find(all, &s->id) : NULL;
+    bool waits = k && !is_alone(all, k);
+    if (!waits && !room) return false; /* who is suspected has a place of its own */
     s->unfinished = true;
-    if (k && !is_alone(all, k))
+    if (waits)
         queue(h, s, k);
     else
         raise_tries(h, s);
     return true;
+}
+
+bool suspects_counted(const slot *s)
+{
+    const letter *m = row_of(s);
+    return m && m->raised;
 }
 
 /* It has one place more than --runs-max: not while another has that. Who was cleared of suspicion may go on for long.

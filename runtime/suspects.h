@@ -46,8 +46,11 @@ void suspects_recovered(struct home *h);
  * memory. */
 void suspects_look(struct home *h);
 
-/* The journal of a slot that is being loaded has come. True: the run does not go on yet, and is loaded again later. */
-bool suspects_hold(struct home *h, struct slot *s, const struct store_journal *j);
+/* The journal of a slot that is being loaded has come; `room`: it would get one of the places of --runs-max. True: the
+ * run does not go on yet, and is loaded again later. */
+bool suspects_hold(struct home *h, struct slot *s, const struct store_journal *j, bool room);
+/* The row of its run says that this process has it in memory. */
+bool suspects_counted(const struct slot *s);
 
 /* The row is on disk (error NULL), or not. Takes the letter. */
 void suspects_raised(struct letter *m, const char *error);

@@ -1,0 +1,214 @@
+/* A run counts as one of which the process may die only while it is in memory: not while it waits for others, for a
+ * place, or stands still, however near it was to being loaded. The program is turned by hand, on a disk of memory. */
+#include "runtime/suspects.h"
+#include "runtime/comeback.h"
+#include "runtime/settle.h"
+#include "runtime/slot_core.h"
+#include "tests/turned.h"
+
+static unsigned attempts;
+static bool go;
+
+static sw_value works(sw_ctx *c, sw_value v)
+{
+    attempts++;
+    while (!go) sw_sleep(c, "poll", 1);
+    return v;
+}
+
+static void on_work(sw_ctx *c)
+{
+    (void)sw_step(c, "works", works, sw_nil());
+    (void)sw_step(c, "works", works, sw_nil());
+    sw_reply_text(c, 200, "done");
+}
+
+static void routes(sw_app *app)
+{
+    attempts = 0;
+    go = false;
+    sw_endpoint(app, "POST /work", on_work, NULL);
+    sw_endpoint(app, "POST /other", on_work, NULL);
+}
+
+static void fewer_routes(sw_app *app)
+{
+    attempts = 0;
+    go = false;
+    sw_endpoint(app, "POST /other", on_work, NULL);
+}
+
+static const char *const hurries[] = {"--drain", "0", NULL};
+
+/* The runs are under way when the process ends. */
+static void leave_runs(run_id *ids, unsigned count)
+{
+    turned_open(routes, hurries);
+    for (unsigned i = 0; i < count; i++) ids[i] = turned_begin("POST /work")->id;
+    TURN_UNTIL(attempts == count);
+    turned_end();
+}
+
+/* ---- What a start finds ---- */
+
+static void on_counted(void *arg, const store_journal *j)
+{
+    uint32_t *entries = arg;
+    const char *mistake = NULL;
+    CHECK(!j->error && j->found && j->live);
+    for (size_t at = 0, n; at < j->len; at += n, (*entries)++) {
+        entry e;
+        n = entry_decode(j->data + at, j->len - at, &e, &mistake);
+        CHECK(n > 0);
+    }
+}
+
+static void append(settling *s, const run_id *id, const entry *e)
+{
+    uint32_t entries = 0;
+    msgpack_sbuffer data;
+    msgpack_sbuffer_init(&data);
+    CHECK(entry_encode(&data, e) == 0);
+    settle_load(s, id, on_counted, &entries);
+    store_segment segment = {
+        .run = *id, .seq = entries, .live = STORE_LIVE_KEEP, .retain_ms = -1, .data = data.data, .len = data.size};
+    CHECK(settle_append(s, &segment) == NULL);
+    msgpack_sbuffer_destroy(&data);
+}
+
+/* The process before has died, and nobody knows of which run; `found` (NULL: nothing) is what the start has found out
+ * of one of them. */
+static void open_after_end(void (*routes_of)(sw_app *app), const char *const *flags, const run_id *id,
+                           const entry *found)
+{
+    turned_open(routes_of, flags);
+    settling *s = settle_open(turned_app->store);
+    CHECK(s);
+    if (found) append(s, id, found);
+    settle_close(s);
+    home *h = turned_home();
+    h->suspects = turned_app->suspects = suspects_start(
+        turned_app->store,
+        &(suspects_options){
+            .unclean = true, .again = true, .how = "as the test says", .began_ms = clock_wall_ms() + 1, .loops = 1});
+    h->comeback = turned_app->comeback =
+        comeback_new(&(comeback_options){.epoch = store_epoch(turned_app->store), .loops = 1});
+    CHECK(h->suspects && h->comeback);
+    suspects_join(h);
+    comeback_join(h);
+}
+
+typedef struct rows {
+    bool done;
+    unsigned count;
+    run_id runs[8];
+} rows;
+
+static void on_rows(void *arg, const store_table_row *found, size_t count, bool end, const char *error)
+{
+    rows *r = arg;
+    CHECK(!error && end && count <= 8);
+    for (size_t i = 0; i < count; i++) memcpy(r->runs[i].bytes, found[i].key.data, RUN_ID_BYTES);
+    r->count = (unsigned)count;
+    r->done = true;
+}
+
+/* The run has a row in the table of those of which the process may die. */
+static bool is_counted(const run_id *id)
+{
+    rows r = {.done = false};
+    store_scan(turned_home()->port, &(store_range){.table = "tries", .rows_max = 8}, on_rows, &r);
+    TURN_UNTIL(r.done);
+    for (unsigned i = 0; i < r.count; i++)
+        if (run_id_equal(&r.runs[i], id)) return true;
+    return false;
+}
+
+static slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
+
+static const entry crashed = {.kind = ENTRY_CRASHED, .at_ms = 1, .status = 11, .attempt = 1};
+
+/* ---- The cases ---- */
+
+static void test_behind(void)
+{
+    run_id ids[2];
+    leave_runs(ids, 2);
+    open_after_end(routes, hurries, &ids[0], &crashed);
+    TURN_UNTIL(attempts == 1 && slot_of(&ids[0])->state == SLOT_BEHIND);
+    turned_often();
+    CHECK(is_counted(&ids[1]));
+    CHECK(!is_counted(&ids[0]));
+    CHECK_INT(attempts, 1);
+    go = true; /* the other one ends, and its turn has come */
+    TURN_UNTIL(!slot_of(&ids[1]));
+    go = false;
+    turned_writes = false;
+    TURN_UNTIL(slot_is_loading(slot_of(&ids[0])));
+    turned_often();
+    CHECK(!slot_of(&ids[0])->run); /* not before its row is on disk */
+    turned_writes = true;
+    attempts = 0;
+    TURN_UNTIL(attempts == 1);
+    CHECK(slot_of(&ids[0])->run && is_counted(&ids[0]));
+    go = true;
+    TURN_UNTIL(!slot_of(&ids[0]));
+    CHECK(!is_counted(&ids[0]));
+    turned_close();
+}
+
+/* No row of a run is written that stands still. */
+static void stands(void (*routes_of)(sw_app *app), const entry *found, stop_reason why)
+{
+    run_id id;
+    leave_runs(&id, 1);
+    open_after_end(routes_of, hurries, &id, found);
+    turned_writes = false;
+    for (int i = 0; i < 10; i++) turned_often();
+    CHECK(slot_of(&id) && slot_of(&id)->state == SLOT_STOPPED);
+    CHECK_INT(slot_of(&id)->stop, why);
+    turned_writes = true;
+    CHECK(!is_counted(&id));
+    turned_close();
+}
+
+static void test_stopped(void)
+{
+    const entry stopped = {
+        .kind = ENTRY_STOPPED, .status = ENTRY_STOP_OPERATOR, .at_ms = clock_wall_ms(), .error = {"a test", 6}};
+    stands(routes, &stopped, STOP_OPERATOR);
+}
+
+static void test_no_endpoint(void) { stands(fewer_routes, NULL, STOP_NO_ENDPOINT); }
+
+/* A client asks for it before the start has found it, and another run has the only place. */
+static void test_no_place(void)
+{
+    static const char *const one[] = {"--drain", "0", "--runs-max", "1", NULL};
+    run_id id;
+    leave_runs(&id, 1);
+    open_after_end(routes, one, NULL, NULL);
+    (void)turned_begin("POST /other");
+    while (attempts == 0) CHECK(turned_turn_unread());
+    int fd = turned_send_to("GET", &id, "/output");
+    while (!slot_of(&id)) CHECK(turned_turn_unread());
+    CHECK(!slot_of(&id)->unfinished);
+    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_DUE);
+    turned_often();
+    CHECK_INT(slot_of(&id)->state, SLOT_DUE);
+    CHECK(!is_counted(&id));
+    go = true;
+    TURN_UNTIL(!slot_of(&id));
+    CHECK(!is_counted(&id));
+    close(fd);
+    turned_close();
+}
+
+static const check_case cases[] = {
+    {"who waits until others have got on", test_behind},
+    {"who is stopped", test_stopped},
+    {"who has no endpoint", test_no_endpoint},
+    {"who has no place", test_no_place},
+};
+
+int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof cases[0], argc, argv); }
