@@ -2,9 +2,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <uv.h>
 
 #include "runtime/clock.h"
+#include "runtime/comeback_core.h"
 #include "runtime/log.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
@@ -12,7 +12,6 @@
 #include "runtime/suspects.h"
 
 enum {
-    LOOPS_MAX = 256,
     TICK_MS = 20,
     WAVES_MAX = 6, /* the first takes one run in 32 */
     WAVE_LEAST_MS = 250,
@@ -24,42 +23,11 @@ enum {
     TURN_MOST_MS = 60000
 };
 
-/* A run that waits for its turn. */
-typedef struct turn {
-    struct turn *next;
-    run_id run;
-    bool taken; /* its home knows that it is its turn */
-} turn;
-
-/* What a home tells of itself, for others to read. */
-typedef struct home_state {
-    uint8_t loads;      /* atomic: runs of it are being loaded, or wait for that; or not all of them are known */
-    uint8_t has_runs;   /* atomic: some are in memory */
-    uint8_t holds;      /* atomic: some wait for their wave */
-    size_t held;        /* the home's own: how many wait for their wave */
-    uint32_t unsettled; /* atomic: have come from their journals, and neither made a commit nor left memory since */
-} home_state;
-
-struct comeback {
-    unsigned loops, waves;
-    uint64_t epoch;
-    int64_t wave_ms, quiet_ms, turn_ms;
-    home_state states[LOOPS_MAX];
-    uint32_t open; /* atomic: the waves up to this one may come, from 0 */
-    uv_mutex_t lock;
-    home *homes[LOOPS_MAX]; /* under lock: those that have begun */
-    home *clock;            /* under lock: the first of them, on which the tick is */
-    struct timer tick;      /* the clock's */
-    turn *first, **last;    /* under lock: who waits, first come first */
-    turn *now;              /* under lock: whose turn it is; NULL: nobody's */
-    int64_t since_ms;       /* under lock; steady: when the last wave was opened, or a turn began or ended */
-};
-
 static int64_t within(int64_t n, int64_t least, int64_t most) { return n < least ? least : n > most ? most : n; }
 
 comeback *comeback_new(const comeback_options *o)
 {
-    assert(o->loops <= LOOPS_MAX);
+    assert(o->loops <= COMEBACK_LOOPS_MAX);
     comeback *all = calloc(1, sizeof *all);
     if (!all || uv_mutex_init(&all->lock) != 0) {
         free(all);
@@ -83,7 +51,7 @@ comeback *comeback_new(const comeback_options *o)
 void comeback_free(comeback *all)
 {
     if (!all) return;
-    for (turn *t = all->first, *next; t; t = next) {
+    for (comeback_turn *t = all->first, *next; t; t = next) {
         next = t->next;
         free(t);
     }
@@ -98,7 +66,7 @@ static void say(uint8_t *flag, bool is) { __atomic_store_n(flag, is, __ATOMIC_RE
 
 void comeback_tell(home *h)
 {
-    home_state *s = h->comeback ? &h->comeback->states[h->index] : NULL;
+    comeback_home *s = h->comeback ? &h->comeback->states[h->index] : NULL;
     const slot_table *t = &h->slots;
     if (!s) return;
     say(&s->loads, !t->recovered || t->due_count > 0 || t->loading > 0 || !TAILQ_EMPTY(&t->asked));
@@ -115,7 +83,7 @@ static memory_state look_at_all(const comeback *all)
 {
     memory_state m = {.loads = false};
     for (unsigned i = 0; i < all->loops; i++) {
-        const home_state *s = &all->states[i];
+        const comeback_home *s = &all->states[i];
         m.loads |= __atomic_load_n(&s->loads, __ATOMIC_RELAXED) != 0;
         m.has_runs |= __atomic_load_n(&s->has_runs, __ATOMIC_RELAXED) != 0;
         m.holds |= __atomic_load_n(&s->holds, __ATOMIC_RELAXED) != 0;
@@ -164,7 +132,7 @@ static void wake_all(const comeback *all)
 static void grant(comeback *all, int64_t now_ms, const char *why)
 {
     char id[RUN_ID_TEXT + 1];
-    turn *t = all->now = all->first;
+    comeback_turn *t = all->now = all->first;
     run_id_format(&t->run, id);
     log_line(LOG_INFO, id, "the process has died of it, and it comes back: %s", why);
     all->first = t->next;
@@ -244,7 +212,7 @@ static void start_tick(home *h)
 void comeback_join(home *h)
 {
     comeback *all = h->comeback;
-    assert(h->index < LOOPS_MAX && h->count == all->loops);
+    assert(h->index < COMEBACK_LOOPS_MAX && h->count == all->loops);
     say(&all->states[h->index].loads, true);
     uv_mutex_lock(&all->lock);
     all->homes[h->index] = h;
@@ -259,7 +227,7 @@ static bool take_turn(home *h, run_id *id)
 {
     comeback *all = h->comeback;
     uv_mutex_lock(&all->lock);
-    turn *t = all->now;
+    comeback_turn *t = all->now;
     bool is_ours = t && !t->taken && run_id_loop(&t->run, all->loops) == h->index;
     if (is_ours) {
         t->taken = true;
@@ -322,7 +290,7 @@ bool comeback_comes_later(const home *h, const slot *s, unsigned crashes)
 bool comeback_put_behind(home *h, slot *s)
 {
     comeback *all = h->comeback;
-    turn *t = calloc(1, sizeof *t);
+    comeback_turn *t = calloc(1, sizeof *t);
     if (!t) return false;
     t->run = s->id;
     uv_mutex_lock(&all->lock);

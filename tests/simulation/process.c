@@ -1,6 +1,7 @@
 /* process: what the process as a whole keeps to. */
 #include <stdio.h>
 
+#include "runtime/comeback_core.h"
 #include "runtime/loop.h"
 #include "runtime/suspects_core.h"
 #include "tests/simulation/promise.h"
@@ -76,8 +77,10 @@ static size_t timers_of_runs(const sw_loop *l)
 {
     const slot_table *t = &l->home.slots;
     const suspects *all = l->home.suspects;
+    const comeback *turns = l->home.comeback;
     bool gathers = all && all->time.place > 0 && all->time.arg == &l->home;
-    return l->home.timers.count - (t->orphans.place > 0) - (t->scan.place > 0) - gathers;
+    bool ticks = turns && turns->tick.place > 0 && turns->tick.arg == &l->home;
+    return l->home.timers.count - (t->orphans.place > 0) - (t->scan.place > 0) - gathers - ticks;
 }
 
 void promise_timers(const sw_app *app)
