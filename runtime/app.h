@@ -1,56 +1,17 @@
-/* sw_app: the program: its routes, options and, while it serves, its loops and store. Written before the loops start,
- * read-only afterwards. */
+/* app: how a program comes to be, from its routes and flags to sw_main, and how it goes. The struct sw_app, which all
+ * others read: runtime/run/program.h. */
 #ifndef RUNTIME_APP_H
 #define RUNTIME_APP_H
 
-#include "http/router.h"
-#include "runtime/control.h"
-#include "runtime/options.h"
-#include "runtime/run/endpoint.h"
-#include "runtime/stepwell.h"
-#include "runtime/token.h"
-#include "storage/store.h"
+#include "runtime/run/program.h"
 
-struct sw_loop;
+/* What has no memory before it serves ends the process: gives `memory` back unless that is NULL. */
+void *app_must(void *memory);
 
-struct sw_app {
-    char *name;
-    endpoint **endpoints; /* owned; index is the router's */
-    size_t endpoint_count;
-    http_router *router;
-    option_set *flags;
-    sw_options opt;
-    char *mistake; /* first wrong sw_endpoint, sw_flag ... call; sw_main reports it */
-    const char *(*on_start)(sw_app *app, void *arg);
-    void *on_start_arg;
-    bool durable; /* has endpoints: needs a store */
-    store *store;
-    token_key key; /* signs output and stream URLs */
-    struct public_urls *public_urls;
-    int control;                 /* to the supervisor; -1: none */
-    control_ended worker_before; /* what the supervisor says of the one before */
-    uint32_t worker;             /* which of the supervisor's workers this is */
-    int client_descriptors;      /* clients get descriptors below this number, the rest of the process those above */
-    int64_t started_ms;          /* Unix */
-    bool backing_up;             /* atomic */
-    bool ended_well;           /* the last process with this data: its clients were answered, sent on or left to this */
-    struct ties *ties;         /* what it left of runs that end with their clients; NULL: there is no data folder */
-    bool run_ended_former;     /* a run has ended the process before, and it is known which */
-    struct comeback *comeback; /* see runtime/comeback.h; NULL: runs come as they are due */
-    struct suspects *suspects; /* see runtime/suspects.h; NULL: no run is suspected */
-    struct pool *blocking;
-    struct sw_loop *loops;
-    unsigned loop_count;
-};
-
-/* The endpoint of a journaled run, by its route; NULL when the program has it no more. */
-const endpoint *app_endpoint(const sw_app *app, const char *route, size_t len);
-
-/* Which pages may call it: an origin, "*", or NULL for none. */
-const char *app_origin(const sw_app *app, const endpoint *e);
-/* What every reply to a request carries, a refusal too; `e` is what its path names, NULL: nothing. */
-http_policy app_policy(const endpoint *e);
-
+/* With no route. Ends the process when there is no memory, as does what registers. */
+sw_app *app_new(const char *name);
+/* Keeps the text for app_configure to tell; the first mistake is the one to tell. */
+void app_mistake(sw_app *app, const char *text);
 /* Registers a route. Mistakes are kept in app->mistake. */
 void app_add(sw_app *app, const char *route, endpoint e);
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/files.h"
 #include "http/uri.h"
+#include "runtime/app.h"
 #include "runtime/backup.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/run_access.h"
@@ -14,73 +14,6 @@
 #include "runtime/observe/metrics.h"
 #include "runtime/runs_api.h"
 #include "runtime/waiter.h"
-
-/* Which pages may call what is at this path with the method that they ask for; NULL: none. */
-static const char *page_origin(const home *h, const http_request *q)
-{
-    const char *method = http_request_header(q, "access-control-request-method");
-    http_match m;
-    if (!method || !http_request_header(q, "origin")) return NULL;
-    http_text wanted = {method, strlen(method)};
-    if (http_router_find(h->app->router, wanted, q->path, &m) != HTTP_MATCH_FOUND) return NULL;
-    return app_origin(h->app, m.target);
-}
-
-/* OPTIONS: what may be done here; to browsers that ask before a call from another origin, also by whom. */
-static void reply_options(home *h, http_exchange *x, const char *allow)
-{
-    const http_request *q = http_exchange_request(x);
-    const char *origin = page_origin(h, q), *wanted = http_request_header(q, "access-control-request-headers");
-    http_reply_header headers[8] = {{"Allow", allow}};
-    size_t n = 1;
-    if (origin) {
-        headers[n++] = (http_reply_header){"Access-Control-Allow-Origin", origin};
-        headers[n++] = (http_reply_header){"Access-Control-Allow-Methods", allow};
-        headers[n++] = (http_reply_header){"Access-Control-Max-Age", "600"};
-        headers[n++] = (http_reply_header){"Vary", "Origin, Access-Control-Request-Headers"};
-        if (wanted) headers[n++] = (http_reply_header){"Access-Control-Allow-Headers", wanted};
-    }
-    http_reply(x, 204, headers, n, "", 0);
-}
-
-/* RFC 9110, 9.3.7: "*" is the server itself. */
-static bool asks_about_server(const http_request *q)
-{
-    return strcmp(q->method.data, "OPTIONS") == 0 && strcmp(q->path.data, "*") == 0;
-}
-
-void builtin_no_route(home *h, http_exchange *x, const http_match *m)
-{
-    if (m->result == HTTP_MATCH_BAD_PATH) {
-        problem_reply(x, 400, "the path is not validly percent-encoded", NULL);
-    } else if (m->result == HTTP_MATCH_TOO_LONG) {
-        char why[80];
-        (void)snprintf(why, sizeof why, "the parameters in the path are longer than %d bytes", HTTP_PARAM_BYTES);
-        problem_reply(x, 414, why, NULL);
-    } else if (m->result == HTTP_MATCH_METHOD) {
-        http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
-        static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
-        if (strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0)
-            reply_options(h, x, m->allow);
-        else
-            http_reply(x, 405, headers, 2, body, sizeof body - 1);
-    } else if (asks_about_server(http_exchange_request(x))) {
-        const http_reply_header allow = {"Allow", http_router_methods(h->app->router)};
-        http_reply(x, 204, &allow, 1, "", 0);
-    } else {
-        problem_reply(x, 404, "nothing is at this path", NULL);
-    }
-}
-
-void builtin_files(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t param_count)
-{
-    (void)params;
-    (void)param_count;
-    const char *path = http_exchange_request(x)->path.data;
-    /* The prefix may be spelled with escapes: its segments are counted, not its bytes. */
-    for (unsigned skip = e->files_depth; skip > 0 && *path; skip--) path += 1 + strcspn(path + 1, "/");
-    http_files_serve(h->uv, x, e->files_dir, path);
-}
 
 /* ---- Health ---- */
 

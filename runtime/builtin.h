@@ -3,17 +3,9 @@
 #ifndef RUNTIME_BUILTIN_H
 #define RUNTIME_BUILTIN_H
 
-#include "http/router.h"
-#include "http/server.h"
-#include "runtime/app.h"
-#include "runtime/run/home.h"
+struct sw_app;
 
-void builtin_register(sw_app *app);
-
-/* The answer to a request that no route takes: 400, 404 or 405. */
-void builtin_no_route(home *h, http_exchange *x, const http_match *m);
-
-/* Files of sw_static; the endpoint holds the folder. */
-void builtin_files(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t param_count);
+/* The routes come after those that the app has. */
+void builtin_register(struct sw_app *app);
 
 #endif

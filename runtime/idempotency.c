@@ -8,11 +8,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/app.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/idempotency_key.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/waiter.h"
 
 /* A request with a key. */

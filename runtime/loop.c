@@ -6,12 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/base/problem.h"
-#include "runtime/builtin.h"
 #include "runtime/clients/audience.h"
-#include "runtime/clients/door.h"
 #include "runtime/comeback.h"
 #include "runtime/log.h"
+#include "runtime/loop/dispatch.h"
 #include "runtime/loop/move.h"
 #include "runtime/prove/probe.h"
 #include "runtime/run/plain.h"
@@ -19,101 +17,12 @@
 #include "runtime/waiter.h"
 
 enum {
-    CLOSING_PARTS = 4,     /* server, client, threads of sw_blocking, port */
-    TURN_REQUESTS = 256,   /* as many in one go */
-    LEFT_BODY_MAX = 65536, /* of a request that is left to the next worker */
+    CLOSING_PARTS = 4,   /* server, client, threads of sw_blocking, port */
+    TURN_REQUESTS = 256, /* as many in one go */
     TRIM_MS = 100
 };
 
-/* ---- Requests ---- */
-
-/* One that came while this process drains: the next one answers it. False: it stays here. */
-static bool leave_request(sw_loop *l, http_exchange *x)
-{
-    http_moving m;
-    if (!keeper_has_room(&l->keeper) || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
-    if (!http_exchange_sent(x) || !http_exchange_detach(x, &m)) return false;
-    if (!keeper_leave(&l->keeper, m.fd, m.bytes, m.len))
-        log_line(LOG_WARN, NULL, "a request could not be left to the next worker");
-    free(m.bytes);
-    close(m.fd);
-    return true;
-}
-
-/* Of preflights, which name the endpoint in another way, see builtin.c. */
-static http_policy policy_of(const http_match *m, http_text method)
-{
-    bool is_options = method.len == 7 && memcmp(method.data, "OPTIONS", 7) == 0;
-    bool known = m->result == HTTP_MATCH_FOUND || m->result == HTTP_MATCH_TOO_LONG ||
-                 (m->result == HTTP_MATCH_METHOD && !is_options);
-    return app_policy(known ? m->target : NULL);
-}
-
-static http_policy on_refusal(void *arg, http_text method, http_text path)
-{
-    const sw_loop *l = arg;
-    http_match m;
-    http_router_find(l->home.app->router, method, path, &m);
-    return policy_of(&m, method);
-}
-
-/* The first request of a connection that another loop, or a former worker, had: its run is known. */
-static void on_adopted(home *h, http_exchange *x, const destination *to)
-{
-    const http_request *q = http_exchange_request(x);
-    bool of_link = request_is_of_link(h->app->router, q->method, q->path);
-    request_wish asked = of_link ? request_wish_of_link(q) : request_wish_of(q);
-    if (to->kept) {
-        waiter_take_back(h, x, &asked, to->kept);
-    } else {
-        asked.answer = to->answer;
-        slot_attach(h, x, &to->run, &asked);
-    }
-}
-
-static void begin_run(home *h, http_exchange *x, const http_match *m)
-{
-    request_wish asked = request_wish_of(http_exchange_request(x));
-    if (asked.key_count > 0)
-        idempotency_take(h, m->target, x, &asked);
-    else
-        (void)door_begin(h, x, m, &asked, NULL);
-}
-
-static void dispatch(home *h, http_exchange *x, const http_match *m)
-{
-    const endpoint *e = m->target;
-    if (m->result != HTTP_MATCH_FOUND) {
-        builtin_no_route(h, x, m);
-    } else if (e->kind == ENDPOINT_BUILTIN || e->kind == ENDPOINT_FILES) {
-        e->builtin(h, x, e, m->params, m->param_count);
-    } else if (home_refuses(h)) { /* else it is journaled for the next process */
-        counter_add(&h->counters.requests_refused, 1);
-        problem_reply(x, 503, "the server is stopping", "1");
-    } else if (e->kind == ENDPOINT_PLAIN) {
-        door_begin_plain(h, x, m);
-    } else {
-        begin_run(h, x, m);
-    }
-}
-
-static void on_request(void *arg, http_exchange *x)
-{
-    sw_loop *l = arg;
-    const http_request *q = http_exchange_request(x);
-    http_match m;
-    http_router_find(l->home.app->router, q->method, q->path, &m);
-    http_exchange_policy(x, policy_of(&m, q->method));
-    if (l->adopting) {
-        const destination *to = l->adopting;
-        l->adopting = NULL;
-        on_adopted(&l->home, x, to);
-        return;
-    }
-    if (l->home.draining && l->home.followed && leave_request(l, x)) return;
-    l->turn_requests++;
-    dispatch(&l->home, x, &m);
-}
+/* ---- What the HTTP server says ---- */
 
 static void on_kept_reply(void *arg, uint64_t key, const http_kept_reply *reply)
 {
@@ -344,8 +253,8 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .peer_timeout_ms = (uint32_t)o->peer_timeout_ms,
                               .descriptors_max = l->home.app->client_descriptors,
                               .write_timeout_ms = (uint32_t)o->write_timeout_ms,
-                              .on_request = on_request,
-                              .on_refusal = on_refusal,
+                              .on_request = dispatch_request,
+                              .on_refusal = dispatch_refusal,
                               .on_handled = on_handled,
                               .on_kept_reply = on_kept_reply,
                               .on_release = on_release,

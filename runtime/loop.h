@@ -9,12 +9,12 @@
 
 #include "http/client.h"
 #include "http/server.h"
-#include "runtime/app.h"
 #include "runtime/clients/request_wish.h"
 #include "runtime/clock_watch.h"
 #include "runtime/idempotency.h"
 #include "runtime/keep.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 
 typedef struct sw_loop {
     home home; /* where its runs live */

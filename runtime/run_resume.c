@@ -3,7 +3,6 @@
 #include <strings.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/app.h"
 #include "runtime/comeback.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
@@ -12,6 +11,7 @@
 #include "runtime/record.h"
 #include "runtime/replay.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/run_core.h"
 #include "runtime/run_request.h"
 #include "runtime/stop.h"

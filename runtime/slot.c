@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/app.h"
 #include "runtime/base/problem.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/slot_core.h"
 #include "runtime/suspects.h"
 #include "runtime/ties.h"

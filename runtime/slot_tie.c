@@ -15,9 +15,9 @@
  *                                                               was killed and not all is found, so is this one
  *   the process is killed     UNKNOWN. That it is NONE was noted when it became so, unless the journal shows it
  */
-#include "runtime/app.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/slot_core.h"
 #include "runtime/ties.h"
 #include "runtime/waiter.h"

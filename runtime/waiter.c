@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/app.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/hold.h"
 #include "runtime/keep.h"
 #include "runtime/public_url.h"
 #include "runtime/replay.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/token.h"
 #include "runtime/value.h"
 #include "runtime/waiter_core.h"

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/app.h"
 #include "runtime/kept.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/waiter_core.h"
 
 /* Whether the next worker would find its run, and know how far its stream has come. */

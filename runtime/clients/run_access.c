@@ -6,9 +6,9 @@
 #include <strings.h>
 
 #include "http/uri.h"
-#include "runtime/app.h"
 #include "runtime/base/problem.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 
 enum { ROUND_DIGITS_MAX = 9 };
 

@@ -5,8 +5,8 @@
 
 #include <msgpack.h>
 
-#include "runtime/app.h"
 #include "runtime/arena.h"
+#include "runtime/run/program.h"
 #include "storage/store.h"
 
 typedef struct runs_text {

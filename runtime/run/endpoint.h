@@ -20,9 +20,9 @@ typedef void (*builtin_fn)(struct home *h, struct http_exchange *x, const struct
 
 typedef struct endpoint {
     endpoint_kind kind;
-    const char *route;  /* "GET /orders/:id" */
-    sw_handler handler; /* durable and plain */
-    builtin_fn builtin;
+    const char *route;                         /* "GET /orders/:id" */
+    sw_handler handler;                        /* durable and plain */
+    builtin_fn builtin;                        /* built in */
     bool any_page;                             /* built in: pages of --cors-origin may call it */
     http_reply_header policy[ENDPOINT_POLICY]; /* of every reply to its requests; see app_policy */
     size_t policy_count;

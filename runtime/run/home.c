@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "runtime/app.h"
 #include "runtime/arena.h"
 #include "runtime/run.h"
 #include "runtime/run/plain.h"
+#include "runtime/run/program.h"
 
 bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
 {

@@ -1,5 +1,5 @@
-/* step_spec: which step, or branch, the code asks for: what the journal is asked by, and what is done if it has nothing.
- * Its texts lie in the run's arena. */
+/* step_spec: which step, or branch, the code asks for: what the journal is asked by, and what is done if it has
+ * nothing. Its texts lie in the run's arena. */
 #ifndef RUNTIME_STEP_SPEC_H
 #define RUNTIME_STEP_SPEC_H
 

@@ -1,0 +1,172 @@
+#include "runtime/loop/dispatch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "http/files.h"
+#include "runtime/base/problem.h"
+#include "runtime/clients/door.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/waiter.h"
+
+enum { LEFT_BODY_MAX = 65536 /* of a request that is left to the next worker */ };
+
+/* One that came while this process drains: the next one answers it. False: it stays here. */
+static bool leave_request(sw_loop *l, http_exchange *x)
+{
+    http_moving m;
+    if (!keeper_has_room(&l->keeper) || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
+    if (!http_exchange_sent(x) || !http_exchange_detach(x, &m)) return false;
+    if (!keeper_leave(&l->keeper, m.fd, m.bytes, m.len))
+        log_line(LOG_WARN, NULL, "a request could not be left to the next worker");
+    free(m.bytes);
+    close(m.fd);
+    return true;
+}
+
+/* Of preflights, which name the endpoint in another way, see reply_options(). */
+static http_policy policy_of(const http_match *m, http_text method)
+{
+    bool is_options = method.len == 7 && memcmp(method.data, "OPTIONS", 7) == 0;
+    bool known = m->result == HTTP_MATCH_FOUND || m->result == HTTP_MATCH_TOO_LONG ||
+                 (m->result == HTTP_MATCH_METHOD && !is_options);
+    return app_policy(known ? m->target : NULL);
+}
+
+http_policy dispatch_refusal(void *arg, http_text method, http_text path)
+{
+    const sw_loop *l = arg;
+    http_match m;
+    http_router_find(l->home.app->router, method, path, &m);
+    return policy_of(&m, method);
+}
+
+/* The first request of a connection that another loop, or a former worker, had: its run is known. */
+static void on_adopted(home *h, http_exchange *x, const destination *to)
+{
+    const http_request *q = http_exchange_request(x);
+    bool of_link = request_is_of_link(h->app->router, q->method, q->path);
+    request_wish asked = of_link ? request_wish_of_link(q) : request_wish_of(q);
+    if (to->kept) {
+        waiter_take_back(h, x, &asked, to->kept);
+    } else {
+        asked.answer = to->answer;
+        slot_attach(h, x, &to->run, &asked);
+    }
+}
+
+static void begin_run(home *h, http_exchange *x, const http_match *m)
+{
+    request_wish asked = request_wish_of(http_exchange_request(x));
+    if (asked.key_count > 0)
+        idempotency_take(h, m->target, x, &asked);
+    else
+        (void)door_begin(h, x, m, &asked, NULL);
+}
+
+/* Which pages may call what is at this path with the method that they ask for; NULL: none. */
+static const char *page_origin(const home *h, const http_request *q)
+{
+    const char *method = http_request_header(q, "access-control-request-method");
+    http_match m;
+    if (!method || !http_request_header(q, "origin")) return NULL;
+    http_text wanted = {method, strlen(method)};
+    if (http_router_find(h->app->router, wanted, q->path, &m) != HTTP_MATCH_FOUND) return NULL;
+    return app_origin(h->app, m.target);
+}
+
+/* OPTIONS: what may be done here; to browsers that ask before a call from another origin, also by whom. */
+static void reply_options(home *h, http_exchange *x, const char *allow)
+{
+    const http_request *q = http_exchange_request(x);
+    const char *origin = page_origin(h, q), *wanted = http_request_header(q, "access-control-request-headers");
+    http_reply_header headers[8] = {{"Allow", allow}};
+    size_t n = 1;
+    if (origin) {
+        headers[n++] = (http_reply_header){"Access-Control-Allow-Origin", origin};
+        headers[n++] = (http_reply_header){"Access-Control-Allow-Methods", allow};
+        headers[n++] = (http_reply_header){"Access-Control-Max-Age", "600"};
+        headers[n++] = (http_reply_header){"Vary", "Origin, Access-Control-Request-Headers"};
+        if (wanted) headers[n++] = (http_reply_header){"Access-Control-Allow-Headers", wanted};
+    }
+    http_reply(x, 204, headers, n, "", 0);
+}
+
+/* RFC 9110, 9.3.7: "*" is the server itself. */
+static bool asks_about_server(const http_request *q)
+{
+    return strcmp(q->method.data, "OPTIONS") == 0 && strcmp(q->path.data, "*") == 0;
+}
+
+/* The answer to a request that no route takes: 400, 404, 405 or 414. */
+static void no_route(home *h, http_exchange *x, const http_match *m)
+{
+    if (m->result == HTTP_MATCH_BAD_PATH) {
+        problem_reply(x, 400, "the path is not validly percent-encoded", NULL);
+    } else if (m->result == HTTP_MATCH_TOO_LONG) {
+        char why[80];
+        (void)snprintf(why, sizeof why, "the parameters in the path are longer than %d bytes", HTTP_PARAM_BYTES);
+        problem_reply(x, 414, why, NULL);
+    } else if (m->result == HTTP_MATCH_METHOD) {
+        http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
+        static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
+        if (strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0)
+            reply_options(h, x, m->allow);
+        else
+            http_reply(x, 405, headers, 2, body, sizeof body - 1);
+    } else if (asks_about_server(http_exchange_request(x))) {
+        const http_reply_header allow = {"Allow", http_router_methods(h->app->router)};
+        http_reply(x, 204, &allow, 1, "", 0);
+    } else {
+        problem_reply(x, 404, "nothing is at this path", NULL);
+    }
+}
+
+/* Files of sw_static; the endpoint holds the folder. */
+static void files(home *h, http_exchange *x, const endpoint *e)
+{
+    const char *path = http_exchange_request(x)->path.data;
+    /* The prefix may be spelled with escapes: its segments are counted, not its bytes. */
+    for (unsigned skip = e->files_depth; skip > 0 && *path; skip--) path += 1 + strcspn(path + 1, "/");
+    http_files_serve(h->uv, x, e->files_dir, path);
+}
+
+static void dispatch(home *h, http_exchange *x, const http_match *m)
+{
+    const endpoint *e = m->target;
+    if (m->result != HTTP_MATCH_FOUND) {
+        no_route(h, x, m);
+    } else if (e->kind == ENDPOINT_BUILTIN) {
+        e->builtin(h, x, e, m->params, m->param_count);
+    } else if (e->kind == ENDPOINT_FILES) {
+        files(h, x, e);
+    } else if (home_refuses(h)) { /* else it is journaled for the next process */
+        counter_add(&h->counters.requests_refused, 1);
+        problem_reply(x, 503, "the server is stopping", "1");
+    } else if (e->kind == ENDPOINT_PLAIN) {
+        door_begin_plain(h, x, m);
+    } else {
+        begin_run(h, x, m);
+    }
+}
+
+void dispatch_request(void *arg, http_exchange *x)
+{
+    sw_loop *l = arg;
+    const http_request *q = http_exchange_request(x);
+    http_match m;
+    http_router_find(l->home.app->router, q->method, q->path, &m);
+    http_exchange_policy(x, policy_of(&m, q->method));
+    if (l->adopting) {
+        const destination *to = l->adopting;
+        l->adopting = NULL;
+        on_adopted(&l->home, x, to);
+        return;
+    }
+    if (l->home.draining && l->home.followed && leave_request(l, x)) return;
+    l->turn_requests++;
+    dispatch(&l->home, x, &m);
+}

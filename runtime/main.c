@@ -1,0 +1,53 @@
+/* What a program calls first and last: sw_app_new and sw_main. Everything below meets here. */
+#include <stdio.h>
+
+#include "runtime/app.h"
+#include "runtime/builtin.h"
+#include "runtime/prove/prove.h"
+#include "runtime/start.h"
+
+enum { ERROR_TEXT = 1024 };
+
+sw_app *sw_app_new_abi(const char *name, int abi)
+{
+    char why[ERROR_TEXT];
+    sw_app *app = app_new(name);
+    (void)snprintf(
+        why, sizeof why,
+        "this program was compiled with a <stepwell.h> of SW_ABI %d, and runs with a library (version %s) of "
+        "SW_ABI %d: compile it again",
+        abi, STEPWELL_VERSION, SW_ABI);
+    if (abi != SW_ABI) app_mistake(app, why);
+    builtin_register(app);
+    return app;
+}
+
+/* Flags that say nothing to a server count too: who gives them means to prove, and is told what is missing. */
+static bool is_proof(const sw_options *o)
+{
+    return o->prove || o->prove_body || o->prove_headers || o->record || o->replay;
+}
+
+static int run_app(sw_app *app, int argc, char **argv)
+{
+    char why[ERROR_TEXT];
+    options_result asked = app_configure(app, argc, argv, why, sizeof why);
+    if (asked == OPTIONS_WRONG) return start_failed(app, why);
+    if (asked == OPTIONS_HELP) {
+        options_help(app->flags, app->name, stdout);
+        return 0;
+    }
+    if (asked == OPTIONS_VERSION) {
+        printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
+        return 0;
+    }
+    if (is_proof(&app->opt)) return prove_main(app);
+    return start(app, argv);
+}
+
+int sw_main(sw_app *app, int argc, char **argv)
+{
+    int result = run_app(app, argc, argv);
+    app_free(app);
+    return result;
+}

@@ -1,0 +1,199 @@
+#include "runtime/start.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "runtime/app.h"
+#include "runtime/comeback.h"
+#include "runtime/control.h"
+#include "runtime/crash.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/pool.h"
+#include "runtime/presence.h"
+#include "runtime/serve.h"
+#include "runtime/sockets.h"
+#include "runtime/supervise.h"
+#include "runtime/suspects.h"
+
+enum {
+    ERROR_TEXT = 1024,
+    EXIT_OK = 0,
+    EXIT_OTHER = 1,
+    EXIT_SETUP = 2,
+    FILES_KEPT_MAX = 16384, /* for others than clients, a quarter of what there is */
+    FILES_KEPT_FEW = 32,    /* rather half of it than fewer */
+    LOOP_FILES = 10,        /* of each loop for itself */
+    SWEEP_LEAST_MS = 1000,
+    SWEEP_MOST_MS = 60000
+};
+
+int start_failed(const sw_app *app, const char *why)
+{
+    fprintf(stderr, "%s: %s\n", app->name, why);
+    return EXIT_SETUP;
+}
+
+static bool open_store(sw_app *app, char *error, size_t error_size)
+{
+    const sw_options *o = &app->opt;
+    if (!app->durable) return true;
+    int64_t sweep_ms = o->retain_ms / 4; /* short retention means that disk matters: a minute is too long for it */
+    if (sweep_ms < SWEEP_LEAST_MS) sweep_ms = SWEEP_LEAST_MS;
+    if (sweep_ms > SWEEP_MOST_MS) sweep_ms = SWEEP_MOST_MS;
+    app->store = store_open(&(store_options){.path = o->data,
+                                             .accept_loss = o->accept_journal_loss,
+                                             .sweep_interval_ms = sweep_ms,
+                                             .retain_ms = o->retain_ms,
+                                             .retain_bytes = (uint64_t)o->retain_bytes,
+                                             .queue_bytes_max = (size_t)o->journal_queue_max},
+                            error, error_size);
+    return app->store != NULL;
+}
+
+/* As many open files as the machine lets this process have. */
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        log_line(LOG_WARN, NULL, "the limit of open files cannot be raised: %s", strerror(errno));
+}
+
+static void prepare_process(const sw_app *app)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    /* A terminal that hangs up tells the supervisor too, and that is its word for an upgrade. */
+    if (app->control >= 0) (void)sigaction(SIGHUP, &ignore, NULL);
+    /* Readers of journals and files share libuv's pool; its own default is 4 threads. */
+    (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
+    raise_file_limit();
+    overflow_install(crash_note);
+}
+
+/* The store opens files when it pleases, and a journal that cannot open one takes no writes any more: of the
+ * descriptors that are left now a part is never a client's. */
+static int client_descriptors(const sw_app *app)
+{
+    struct rlimit files;
+    const struct dirent *file;
+    int used = (int)app->loop_count * LOOP_FILES;
+    DIR *open_files = opendir("/proc/self/fd");
+    while (open_files && (file = readdir(open_files))) used += file->d_name[0] != '.';
+    if (open_files) closedir(open_files);
+    if (!open_files || getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) return 0;
+    int left = (int)files.rlim_cur - used, kept = left / 4 > FILES_KEPT_MAX ? FILES_KEPT_MAX : left / 4;
+    if (kept < FILES_KEPT_FEW) kept = left / 2 < FILES_KEPT_FEW ? left / 2 : FILES_KEPT_FEW;
+    if (kept <= FILES_KEPT_FEW)
+        log_line(LOG_WARN, NULL, "the limit of open files is %llu: only %d are left for the journal beside clients",
+                 (unsigned long long)files.rlim_cur, kept);
+    return kept > 0 ? (int)files.rlim_cur - kept : 1;
+}
+
+/* ---- Serving ---- */
+
+static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)
+{
+    char why[ERROR_TEXT], address[128] = "";
+    app->loops = app_must(calloc(app->loop_count, sizeof *app->loops));
+    app->client_descriptors = client_descriptors(app);
+    app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
+    (void)http_listen_address(s->fds[0], address, sizeof address);
+    for (unsigned i = 0; i < app->loop_count; i++) {
+        bool made = loop_init(&app->loops[i], app, i, app->loop_count, s->fds[i], why, sizeof why);
+        s->fds[i] = -1;
+        if (made) continue;
+        log_line(LOG_ERROR, NULL, "loop %u cannot start: %s", i, why);
+        /* Half-made loops hold handles that only their own run could close: the process ends here. */
+        exit(EXIT_OTHER);
+    }
+    presence_begin(own, app);
+    log_line(LOG_INFO, NULL, "%s listening on http://%s", app->name, address);
+    return serve_until_stopped(app, stop_signals) ? EXIT_OK : EXIT_OTHER;
+}
+
+/* One loop for each core or as --loops says; sockets that were handed over are not left without one by default. */
+static unsigned count_loops(const sw_options *o, unsigned inherited)
+{
+    long n = o->loops > 0 ? o->loops : sysconf(_SC_NPROCESSORS_ONLN);
+    if (n < 1) n = 1;
+    if (n > SOCKETS_MAX) n = SOCKETS_MAX;
+    return o->loops == 0 && (unsigned)n < inherited ? inherited : (unsigned)n;
+}
+
+static bool open_sockets(sw_app *app, sockets *s, char *error, size_t error_size)
+{
+    if (s->count == 0) return sockets_listen(s, app->opt.listen, app->loop_count, error, error_size);
+    return sockets_spread(s, app->loop_count, error, error_size);
+}
+
+static int serve_and_mark(sw_app *app, sockets *s, const sigset_t *stop_signals)
+{
+    app->started_ms = clock_wall_ms();
+    presence own;
+    if (!presence_open(&own, app)) (void)app_must(NULL);
+    presence_order(&own, app);
+    int result = make_loops_and_serve(app, s, stop_signals, &own);
+    presence_end(app, result == EXIT_OK);
+    return result;
+}
+
+static int open_and_serve(sw_app *app, sockets *s)
+{
+    char why[ERROR_TEXT];
+    /* Blocked before any thread is made, so that only the main thread ever takes them. */
+    sigset_t stop_signals;
+    (void)sigemptyset(&stop_signals);
+    (void)sigaddset(&stop_signals, SIGTERM);
+    (void)sigaddset(&stop_signals, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &stop_signals, NULL) != 0) return EXIT_OTHER;
+    prepare_process(app);
+    int result = EXIT_SETUP;
+    if (!open_sockets(app, s, why, sizeof why) || !open_store(app, why, sizeof why) ||
+        !app_read_secret(app, why, sizeof why))
+        (void)start_failed(app, why);
+    else
+        result = serve_and_mark(app, s, &stop_signals);
+    sockets_close(s);
+    pool_free(app->blocking);
+    suspects_free(app->suspects);
+    comeback_free(app->comeback);
+    if (app->store) store_close(app->store);
+    return result;
+}
+
+/* The supervisor holds all sockets that its worker will need; the worker's other needs are the worker's to check. */
+static int open_and_supervise(sw_app *app, sockets *s, char **argv)
+{
+    char why[ERROR_TEXT];
+    raise_file_limit();
+    if (s->count == 0 ? !sockets_listen(s, app->opt.listen, app->loop_count, why, sizeof why)
+                      : s->count > app->loop_count && !sockets_spread(s, app->loop_count, why, sizeof why))
+        return start_failed(app, why);
+    return supervise_run(app, s, argv);
+}
+
+int start(sw_app *app, char **argv)
+{
+    char why[ERROR_TEXT];
+    sockets s = {.count = 0};
+    app->control = control_inherit(&app->worker);
+    app->worker_before = control_inherit_ended();
+    if (app->control == CONTROL_ORPHAN) return start_failed(app, "the supervisor ended before its worker served");
+    if (!sockets_inherit(&s, why, sizeof why)) return start_failed(app, why);
+    app->loop_count = count_loops(&app->opt, s.count);
+    if (app->opt.supervise && app->control < 0) return open_and_supervise(app, &s, argv);
+    const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
+    if (objection) return start_failed(app, objection);
+    return open_and_serve(app, &s);
+}
