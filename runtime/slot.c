@@ -183,8 +183,8 @@ void slots_clock_set(home *h)
 
 void slot_look_at(home *h, slot *s, int64_t wait_ms)
 {
-    s->due = (struct timer){.fn = on_due, .arg = h};
-    if (!timers_start(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0))
+    if (!s->due.place) s->due = (struct timer){.fn = on_due, .arg = h};
+    if (!timers_hasten(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0))
         log_line(LOG_ERROR, NULL, "out of memory: a stopped run is not looked at before it is asked for");
 }
 
@@ -283,6 +283,7 @@ void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish
         slot_wake(h, s);
     } else if (s->state == SLOT_STOPPED) {
         waiter_stopped(&s->waiters, &(stop_cause){.reason = s->stop}, slot_refuses(h, s));
+        if (s->waiters) slot_answer_in_time(h, s);
     } else {
         if (s->state == SLOT_PARKED || s->state == SLOT_BEHIND || !gate_writable(h))
             waiter_redirect(&s->waiters); /* else it is about to go on */

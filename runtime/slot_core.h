@@ -17,8 +17,10 @@ struct waiter **slot_waiters(slot *s);
 /* It is stopped, and its output URL answers so. */
 bool slot_refuses(const struct home *h, const slot *s);
 
-/* SLOT_STOPPED: it is loaded again after that. */
+/* SLOT_STOPPED: it is loaded again after that, or earlier. */
 void slot_look_at(struct home *h, slot *s, int64_t wait_ms);
+/* SLOT_STOPPED: somebody waits for it, and is told when its output URL waits for a release no longer. */
+void slot_answer_in_time(struct home *h, slot *s);
 
 /* It may go on when it is loaded: it needs one of the places of --runs-max. */
 bool slot_wants_place(const slot *s);

@@ -81,6 +81,20 @@ static void try_again(home *h, slot *s, const char *id, const char *text)
     slot_park(h, s, clock_alarm_in(pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)));
 }
 
+/* How long the output URL still waits for a release of one that has used its retries. */
+static int64_t answer_left_ms(const home *h, const slot *s)
+{
+    bool waits = s->stop == STOP_EXHAUSTED && !slot_refuses(h, s);
+    return waits ? h->opt->stopped_answer_ms - stopped_ms(s) : CLOCK_NEVER;
+}
+
+void slot_answer_in_time(home *h, slot *s)
+{
+    int64_t left_ms = answer_left_ms(h, s);
+    assert(s->state == SLOT_STOPPED);
+    if (left_ms != CLOCK_NEVER) slot_look_at(h, s, left_ms);
+}
+
 static void look_again(home *h, slot *s, const stop_cause *why)
 {
     int64_t wait_ms = h->opt->retain_stopped_ms - stopped_ms(s);
@@ -89,6 +103,7 @@ static void look_again(home *h, slot *s, const stop_cause *why)
     int64_t left_ms = why->deadline.due_ms > 0 ? clock_left_ms(&why->deadline) : CLOCK_NEVER;
     if (left_ms < wait_ms) wait_ms = left_ms;
     slot_look_at(h, s, wait_ms > LOOK_LEAST_MS ? wait_ms : LOOK_LEAST_MS);
+    if (s->waiters) slot_answer_in_time(h, s);
 }
 
 /* Somebody who wants to end or release a run of which nothing can be read, or that still does not go on. */

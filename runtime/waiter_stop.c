@@ -69,6 +69,7 @@ static void stop_one(waiter *w, const stop_cause *why, bool refuses)
         waiter_send_on(w, 303);
         return;
     case WAITER_ASYNC:
+    case WAITER_WAIT: /* it asked for a part of the time that this may take */
         waiter_send_on(w, 202);
         return;
     case WAITER_OUTPUT:

@@ -220,6 +220,48 @@ static void test_answer(void)
     turned_close();
 }
 
+/* Whoever waits there when that time is over is told then, however long it would be held. */
+static void told_in_time(bool is_first)
+{
+    static const char *const flags[] = {"--hold", "6h", "--stopped-answer", "1h", NULL};
+    char text[TURNED_TEXT] = "";
+    turned_open(routes, flags);
+    run_id id = turned_begin("POST /order")->id;
+    if (!is_first) TURN_UNTIL(is_stopped(&id));
+    int fd = turned_send_to("GET", &id, "/output");
+    TURN_UNTIL(is_stopped(&id));
+    turned_often();
+    CHECK(turned_read(fd, text));
+    CHECK_STR(text, "");
+    clocks->slept_ms += 3590000;
+    timers_look(&turned_home()->timers);
+    turned_often();
+    CHECK(turned_read(fd, text));
+    CHECK_STR(text, "");
+    clocks->slept_ms += 10000;
+    timers_look(&turned_home()->timers);
+    turned_often();
+    for (int i = 0; i < 100 && !*text; i++) CHECK(turned_turn() && turned_read(fd, text));
+    CHECK(strstr(text, "HTTP/1.1 503 ") && strstr(text, "the bank says") && strstr(text, "\"reason\":\"exhausted\""));
+    close(fd);
+    clocks->slept_ms = 0;
+    turned_close();
+}
+
+static void test_told(void) { told_in_time(true); }
+static void test_told_later(void) { told_in_time(false); }
+
+/* It wanted to wait for a while, as for a run that goes on. */
+static void test_wait(void)
+{
+    char text[TURNED_TEXT];
+    turned_open(routes, (const char *const[]){"--hold", "6h", NULL});
+    CHECK_INT(turned_reply(turned_send("POST", "/order", "Prefer: wait=3600\r\n"), text), 202);
+    CHECK_INT(seen.charges, 2);
+    CHECK_INT(turned_home()->slots.stopped, 1);
+    turned_close();
+}
+
 /* The service is still down: it stops again, after all its retries. */
 static void test_again(void)
 {
@@ -361,6 +403,9 @@ static void test_lost(void)
 static const check_case cases[] = {
     {"the run stops, its clients are told why, and a release gives the step its retries anew", test_stops},
     {"its output URL answers 503 when --stopped-answer is over", test_answer},
+    {"who waits there is told when that time is over", test_told},
+    {"who comes while it is stopped, too", test_told_later},
+    {"a request that waits for a while is told that it takes longer", test_wait},
     {"released in vain it stops again, also for the next process", test_again},
     {"of a group those that have failed are tried again, and what was dealt with stays", test_group},
     {"elements of sw_each that waited for their next attempt are tried again", test_each},
