@@ -111,6 +111,7 @@ bool record_append(run *r, const entry *e)
 /* The time the run has to be looked at again, for its row in the live table: 0 while something works for it. */
 static int64_t due_of(const run *r)
 {
+    if (r->stop != STOP_NONE) return STORE_DUE_STOPPED;
     if (r->task.busy_count > 0 || r->task.strand_count == 0) return 0;
     int64_t due_ms = r->deadline_due.due_ms;
     for (const strand *s = r->task.strands; s; s = s->next)

@@ -162,6 +162,7 @@ static const char *stop_run(settling *s, const suspect *k, uint64_t epoch, const
         store_segment segment = {.run = k->run,
                                  .seq = f.entries,
                                  .live = STORE_LIVE_SET,
+                                 .due_ms = STORE_DUE_STOPPED,
                                  .retain_ms = -1,
                                  .data = entries.data,
                                  .len = entries.size,

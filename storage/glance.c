@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MORE_STOPPED = 16 };
+
 static const char no_memory[] = "out of memory", cut_mark[] = "...";
 
 typedef struct reading {
@@ -57,6 +59,9 @@ static void keep_state(store_summary *out, const run_summary *part)
     out->of.released_epoch = part->released_epoch;
 }
 
+/* As its row says, which a release sets anew. */
+static bool is_stopped(const reading *r) { return r->out->live && r->out->due_ms == STORE_DUE_STOPPED; }
+
 static bool on_first(reading *r, const run_summary *part)
 {
     run_summary *of = &r->out->of;
@@ -78,14 +83,15 @@ static bool on_last(reading *r, uint32_t seq, const run_summary *part)
     r->last_from = seq;
     r->is_decided = summary_is_decided(part);
     keep_state(r->out, part);
-    return !r->is_decided && r->last_bytes <= r->bytes_max;
+    size_t most = is_stopped(r) ? r->bytes_max * MORE_STOPPED : r->bytes_max; /* its attempts may have streamed on */
+    return !r->is_decided && r->last_bytes <= most;
 }
 
-/* So much follows a stop only when the run was released, in what was not read. */
+/* If the run is not stopped now, it was released in what was not read. */
 static void drop_stale_stop(reading *r)
 {
     const entry none = {.path = 0};
-    if (r->out->cut && !r->is_decided && r->last_from > r->first_entries)
+    if (r->out->cut && !r->is_decided && r->last_from > r->first_entries && !is_stopped(r))
         keep_entry(r->out, &r->out->of.stopped, &none);
 }
 

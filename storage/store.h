@@ -46,9 +46,12 @@ const uint8_t *store_secret(const store *s);
 
 typedef enum store_live {
     STORE_LIVE_KEEP, /* leave the run's row in the live table as it is */
-    STORE_LIVE_SET,  /* the run goes on: due_ms 0, or parked until due_ms */
+    STORE_LIVE_SET,  /* the run goes on: due_ms 0, or parked until due_ms; or it is stopped: STORE_DUE_STOPPED */
     STORE_LIVE_CLEAR /* the run has ended: remove the row if there may be one (see `listed`) */
 } store_live;
+
+/* A time long past, at which each start loads it as any run that goes on: lists know from it that it does not. */
+enum { STORE_DUE_STOPPED = 1 };
 
 enum { STORE_KEY_BYTES = 32 };
 

@@ -5,14 +5,20 @@
 typedef struct notes {
     unsigned longs, afters; /* attempts that began */
     bool go;
+    unsigned chunks; /* of 8 KiB, that the step streams when it goes on */
 } notes;
 static notes seen;
+static const char piece[8192];
 
 static sw_value take_long(sw_ctx *c, sw_value v)
 {
     seen.longs++;
     sw_push_chunk(c, sw_str(c, "under way"));
     while (!seen.go) sw_sleep(c, "poll", 1);
+    for (unsigned i = 0; i < seen.chunks; i++) {
+        sw_push_chunk(c, sw_strn(c, piece, sizeof piece));
+        sw_sleep(c, "pace", 1); /* each is a segment */
+    }
     return v;
 }
 
@@ -105,6 +111,34 @@ static void test_stands(void)
     CHECK_INT(seen.longs, 1);
     CHECK_INT(seen.afters, 1);
     check_journal(&id, "started; chunk long; stopped; step done long; released; step done after; response; ended");
+    turned_close();
+}
+
+/* Its attempt streams more than a list reads of a journal. */
+static void test_listed(void)
+{
+    run_id id;
+    char list[TURNED_TEXT];
+    run *r = begin_work(&id);
+    run_stop(r, STOP_DIFFERS, 7, "its input was another");
+    seen.chunks = 40;
+    seen.go = true;
+    TURN_UNTIL(is_stopped(&id));
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(turned_reply(turned_send("GET", "/_sw/runs", "Authorization: Bearer " TURNED_ADMIN "\r\n"), list),
+                  200);
+        if (!strstr(list, "\"state\":\"stopped\"")) printf("# %s\n", list);
+        CHECK(strstr(list, "\"state\":\"stopped\"") && strstr(list, "its input was another"));
+        if (i > 0) break;
+        turned_end(); /* the next process says the same */
+        turned_open(routes, NULL);
+        TURN_UNTIL(is_stopped(&id));
+    }
+    char text[TURNED_TEXT];
+    seen.go = true;
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 200);
+    CHECK_INT(turned_reply(turned_send("GET", "/_sw/runs", "Authorization: Bearer " TURNED_ADMIN "\r\n"), list), 200);
+    CHECK(!strstr(list, "\"state\":\"stopped\""));
     turned_close();
 }
 
@@ -237,6 +271,7 @@ static void test_in_vain(void)
 
 static const check_case cases[] = {
     {"a run stands still when its attempt is done, and goes on when it is released", test_stands},
+    {"a list shows it, however much its attempts have streamed since", test_listed},
     {"a run that sleeps stands still at once", test_asleep},
     {"a cancel comes before it stands", test_cancelled},
     {"a release comes before it stands", test_released_early},

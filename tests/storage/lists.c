@@ -27,12 +27,13 @@ static void add_step(size_t result)
     add(&(entry){.kind = ENTRY_STEP_DONE, .path = seq, .id = entry_text_of("step"), .value = {filler, result}});
 }
 
-static void commit(const run_id *id, store_live live)
+static void commit_due(const run_id *id, store_live live, int64_t due_ms)
 {
     store_segment s = {.run = *id,
                        .seq = seq_segment,
                        .live = live,
                        .listed = seq_segment > 0,
+                       .due_ms = due_ms,
                        .retain_ms = -1,
                        .data = bytes.data,
                        .len = bytes.size};
@@ -40,6 +41,8 @@ static void commit(const run_id *id, store_live live)
     bytes.size = 0;
     seq_segment = seq;
 }
+
+static void commit(const run_id *id, store_live live) { commit_due(id, live, 0); }
 
 static void begin(const run_id *id, const char *target)
 {
@@ -162,6 +165,31 @@ static void test_stopped_long_ago(void)
     glance_free(&s);
 }
 
+/* Attempts that were under way stream on for longer than is read of each end. */
+static void test_streams_on(void)
+{
+    for (unsigned before = 0; before < 2; before++) {
+        run_id id = subject_id(1000, (uint8_t)before);
+        begin(&id, "/a");
+        steps(&id, before * 20);
+        add(&(entry){.kind = ENTRY_STOPPED, .status = ENTRY_STOP_EXHAUSTED, .error = entry_text_of("why"), .path = 7});
+        commit_due(&id, STORE_LIVE_SET, STORE_DUE_STOPPED);
+        for (unsigned i = 0; i < 20; i++) {
+            add_step(PIECE);
+            commit_due(&id, STORE_LIVE_SET, STORE_DUE_STOPPED);
+        }
+        store_summary s = look(&id);
+        CHECK(s.live && s.cut && s.of.stopped.status == ENTRY_STOP_EXHAUSTED && s.of.stopped.error.len == 3);
+        glance_free(&s);
+        add(&(entry){.kind = ENTRY_RELEASED, .epoch = 77});
+        commit(&id, STORE_LIVE_SET);
+        steps(&id, 20);
+        s = look(&id);
+        CHECK(s.live && s.cut && !s.of.stopped.kind);
+        glance_free(&s);
+    }
+}
+
 /* However long what it shows is, and whatever of it. */
 static void test_texts(void)
 {
@@ -280,17 +308,16 @@ static void with_both(void (*test)(void))
 static void both_short(void) { with_both(test_short); }
 static void both_long(void) { with_both(test_long); }
 static void both_stopped(void) { with_both(test_stopped); }
+static void both_streams_on(void) { with_both(test_streams_on); }
 static void both_stopped_long_ago(void) { with_both(test_stopped_long_ago); }
 static void both_texts(void) { with_both(test_texts); }
 static void both_damaged(void) { with_both(test_damaged_entry); }
 
-static const check_case cases[] = {{"a short journal is counted", both_short},
-                                   {"a long one is read at its ends", both_long},
-                                   {"stopped and released", both_stopped},
-                                   {"released out of sight", both_stopped_long_ago},
-                                   {"long texts are cut", both_texts},
-                                   {"a damaged entry is told", both_damaged},
-                                   {"runs beside damaged ones", test_beside_damage}};
+static const check_case cases[] = {
+    {"a short journal is counted", both_short},       {"a long one is read at its ends", both_long},
+    {"stopped and released", both_stopped},           {"a stop behind which attempts stream on", both_streams_on},
+    {"released out of sight", both_stopped_long_ago}, {"long texts are cut", both_texts},
+    {"a damaged entry is told", both_damaged},        {"runs beside damaged ones", test_beside_damage}};
 
 int main(int argc, char **argv)
 {
