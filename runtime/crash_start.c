@@ -14,6 +14,7 @@
 #include "runtime/crash_file.h"
 #include "runtime/log.h"
 #include "runtime/settle.h"
+#include "runtime/utf8.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 
@@ -205,6 +206,13 @@ static crash_ends ends_of(const crash_record *records, size_t count, uint64_t ep
     return ends;
 }
 
+/* Who died had no time to look where a long name can be cut. */
+static crash_record mended(crash_record c)
+{
+    c.step[utf8_whole(c.step, strnlen(c.step, sizeof c.step - 1))] = 0;
+    return c;
+}
+
 /* Whole records, the last RECORDS_MAX; a write that was cut off at a full disk leaves less than one. */
 static size_t read_records(int fd, crash_record records[RECORDS_MAX])
 {
@@ -214,7 +222,7 @@ static size_t read_records(int fd, crash_record records[RECORDS_MAX])
     ssize_t n = pread(fd, records, RECORDS_MAX * sizeof *records, from * (off_t)sizeof *records);
     size_t count = 0;
     for (size_t i = 0; n > 0 && i < (size_t)n / sizeof *records; i++)
-        if (memcmp(records[i].magic, crash_magic, sizeof crash_magic) == 0) records[count++] = records[i];
+        if (memcmp(records[i].magic, crash_magic, sizeof crash_magic) == 0) records[count++] = mended(records[i]);
     return count;
 }
 

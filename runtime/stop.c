@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "runtime/utf8.h"
+
 static const struct {
     const char *name, *text;
     bool refuses;
@@ -32,8 +34,13 @@ bool stop_refuses(stop_reason reason) { return reasons[reason].refuses; }
 
 void stop_describe(stop_cause *why, const char *text, size_t len)
 {
+    static const char cut_mark[] = "...";
+    const char *end = "";
     if (why->reason != STOP_EXHAUSTED) return;
-    if (len >= sizeof why->detail) len = sizeof why->detail - 1;
+    if (len >= sizeof why->detail) {
+        len = utf8_whole(text, sizeof why->detail - sizeof cut_mark);
+        end = cut_mark;
+    }
     memcpy(why->detail, text, len);
-    why->detail[len] = 0;
+    memcpy(why->detail + len, end, strlen(end) + 1);
 }

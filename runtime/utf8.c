@@ -1,5 +1,9 @@
 #include "runtime/utf8.h"
 
+#include <stdbool.h>
+
+enum { UTF8_LENGTH_MAX = 4 };
+
 size_t utf8_length(const uint8_t *s, size_t len)
 {
     uint8_t low = 0x80, high = 0xbf;
@@ -17,4 +21,13 @@ size_t utf8_length(const uint8_t *s, size_t len)
     for (size_t i = 2; i < n; i++)
         if ((s[i] & 0xc0) != 0x80) return 0;
     return n;
+}
+
+size_t utf8_whole(const char *text, size_t len)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    size_t at = len;
+    while (at > 0 && len - at < UTF8_LENGTH_MAX && (s[at - 1] & 0xc0) == 0x80) at--;
+    bool is_cut = at > 0 && s[at - 1] >= 0xc0 && utf8_length(s + at - 1, len - at + 1) == 0;
+    return is_cut ? at - 1 : len;
 }

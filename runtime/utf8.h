@@ -13,4 +13,7 @@ enum { UTF8_REPLACEMENT_BYTES = 3 };
  */
 size_t utf8_length(const uint8_t *s, size_t len);
 
+/* How many of the first `len` bytes of a text that goes on belong to whole characters: it can be cut there. */
+size_t utf8_whole(const char *text, size_t len);
+
 #endif

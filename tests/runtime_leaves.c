@@ -5,7 +5,9 @@
 #include "runtime/prefer.h"
 #include "runtime/public_url.h"
 #include "runtime/retry.h"
+#include "runtime/stop.h"
 #include "runtime/token.h"
+#include "runtime/utf8.h"
 #include "tests/check.h"
 
 /* ---- Prefer ---- */
@@ -254,12 +256,33 @@ static void test_kept(void)
     msgpack_sbuffer_destroy(&all);
 }
 
-static const check_case cases[] = {{"Prefer", test_prefer},
-                                   {"public URLs", test_public_url},
-                                   {"tokens", test_token},
-                                   {"scopes of tokens", test_token_scopes},
-                                   {"retries", test_retry},
-                                   {"what a worker leaves to the next", test_kept},
-                                   {"keys in JSON that are no strings", test_json_keys}};
+/* Long texts are cut between characters. */
+static void test_cut(void)
+{
+    static const char *const characters[] = {"x", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x8e\xb2"};
+    char text[2 * STOP_DETAIL_BYTES];
+    for (size_t n = 1; n <= 4; n++)
+        for (size_t before = 0; before < n; before++) {
+            size_t len = before;
+            memset(text, '-', before);
+            for (; len + n <= sizeof text; len += n) memcpy(text + len, characters[n - 1], n);
+            stop_cause why = {.reason = STOP_EXHAUSTED};
+            stop_describe(&why, text, len);
+            size_t kept = strlen(why.detail) - strlen("...");
+            CHECK_STR(why.detail + kept, "...");
+            CHECK(kept + 3 < STOP_DETAIL_BYTES && kept + 3 + n >= STOP_DETAIL_BYTES);
+            CHECK((kept - before) % n == 0 && memcmp(why.detail, text, kept) == 0);
+            stop_describe(&why, text, STOP_DETAIL_BYTES - 1);
+            CHECK_INT(strlen(why.detail), STOP_DETAIL_BYTES - 1); /* it has room as it is */
+        }
+    CHECK_INT(utf8_whole("", 0), 0);
+    CHECK_INT(utf8_whole("\x82\x82\x82\x82\x82", 5), 5); /* no text: nothing to keep whole */
+    CHECK_INT(utf8_whole("a\xf0", 2), 1);
+}
+
+static const check_case cases[] = {{"Prefer", test_prefer},   {"public URLs", test_public_url},
+                                   {"tokens", test_token},    {"scopes of tokens", test_token_scopes},
+                                   {"retries", test_retry},   {"what a worker leaves to the next", test_kept},
+                                   {"what is cut", test_cut}, {"keys in JSON that are no strings", test_json_keys}};
 
 int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof cases[0], argc, argv); }

@@ -15,6 +15,7 @@ enum { AT_MS = 1700000 };
 static memory_disk *disk;
 static char data[64];
 static run_id run;
+static const char *step = "charge";
 
 /* ---- A process ---- */
 
@@ -43,7 +44,8 @@ static void append(store *s, const entry *e)
 static void leave(uint64_t epoch, int64_t at_ms)
 {
     char path[96];
-    crash_record record = {.path = 5, .epoch = epoch, .at_ms = at_ms, .attempt = 1, .number = 11, .step = "charge"};
+    crash_record record = {.path = 5, .epoch = epoch, .at_ms = at_ms, .attempt = 1, .number = 11};
+    memcpy(record.step, step, strnlen(step, sizeof record.step - 1)); /* cut where the room ends */
     memcpy(record.magic, crash_magic, sizeof record.magic);
     memcpy(record.run, run.bytes, sizeof record.run);
     snprintf(path, sizeof path, "%s/crashes", data);
@@ -55,6 +57,7 @@ static void leave(uint64_t epoch, int64_t at_ms)
 
 typedef struct tally {
     unsigned crashed, stopped;
+    size_t step_len; /* of the last */
 } tally;
 
 static void count(void *arg, const store_journal *j)
@@ -67,6 +70,7 @@ static void count(void *arg, const store_journal *j)
         n = entry_decode(j->data + at, j->len - at, &e, &error);
         CHECK(n > 0);
         t->crashed += e.kind == ENTRY_CRASHED;
+        if (e.kind == ENTRY_CRASHED) t->step_len = e.id.len;
         t->stopped += e.kind == ENTRY_STOPPED;
     }
 }
@@ -137,12 +141,27 @@ static void test_entered(void)
     end();
 }
 
+/* Of two bytes each: the last one has no room. */
+static void test_long_name(void)
+{
+    static char name[513];
+    for (size_t i = 0; i < sizeof name - 1; i += 2) memcpy(name + i, "\xc3\xa9", 2);
+    step = name;
+    begin();
+    leave(1, AT_MS);
+    tally t = start();
+    CHECK(t.crashed == 1 && t.step_len > 100 && t.step_len % 2 == 0);
+    end();
+    step = "charge";
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         {"the third crash in a row stops the run", test_three},
         {"ends of one moment of a clock that was set back are two", test_same_moment},
         {"a record that a former start has entered is not entered again", test_entered},
+        {"a step's name is cut between characters", test_long_name},
     };
     snprintf(data, sizeof data, "/tmp/stepwell-crash-start-XXXXXX");
     CHECK(mkdtemp(data));
