@@ -48,6 +48,7 @@ static model_answer read_answer(sw_ctx *c, sw_value json)
     }
     return (model_answer){.text = sw_text_str(&all),
                           .unfit = unfit(c, sw_cstr(c, sw_get(json, "stop_reason"))),
+                          .error = provider_error(c, sw_get(json, "error")),
                           .input_tokens = sw_as_int(sw_get(usage, "input_tokens"), 0),
                           .output_tokens = sw_as_int(sw_get(usage, "output_tokens"), 0)};
 }
@@ -56,17 +57,14 @@ static bool is_ping(const sw_sse *event) { return strcmp(event->event, "ping") =
 
 static bool is_end(const sw_sse *event) { return strcmp(event->event, "message_stop") == 0; }
 
-static const char *error_of(sw_ctx *c, sw_value error)
-{
-    const char *type = sw_cstr(c, sw_get(error, "type")), *message = sw_cstr(c, sw_get(error, "message"));
-    return sw_printf(c, "%s: %s", type ? type : "error", message ? message : "");
-}
-
 static model_event read_event(sw_ctx *c, const sw_sse *event, sw_value data)
 {
     model_event e = {.text = sw_nil(), .input_tokens = -1, .output_tokens = -1};
     sw_value delta = sw_get(data, "delta"), usage = sw_get(data, "usage");
-    if (strcmp(event->event, "error") == 0) e.error = error_of(c, sw_get(data, "error"));
+    if (strcmp(event->event, "error") == 0) {
+        e.error = provider_error(c, sw_get(data, "error"));
+        if (!e.error) e.error = "it does not say why";
+    }
     if (strcmp(event->event, "content_block_delta") == 0 &&
         provider_is(sw_cstr(c, sw_get(delta, "type")), "text_delta"))
         e.text = sw_get(delta, "text");

@@ -22,6 +22,15 @@ const char *model_provider(void) { return model_api()->name; }
 
 bool provider_is(const char *text, const char *what) { return text && strcmp(text, what) == 0; }
 
+const char *provider_error(sw_ctx *c, sw_value error)
+{
+    if (sw_is_nil(error)) return NULL;
+    const char *message = sw_cstr(c, sw_get(error, "message")), *type = sw_cstr(c, sw_get(error, "type"));
+    if (!message) message = sw_cstr(c, error);
+    if (!message) return "an error without a message";
+    return type ? sw_printf(c, "%s: %s", type, message) : message;
+}
+
 /* ---- Room ---- */
 
 static int64_t room(int64_t most)
@@ -68,6 +77,7 @@ sw_value model_ask(sw_ctx *c, const char *system, const char *prompt, sw_value s
     for (int asked = 0; asked < 2; asked++) { /* each answer is paid for: a second one, not five */
         sw_value value;
         model_answer answer = model_api()->answer(c, sw_fetch_json(c, &request));
+        if (answer.error) sw_fail(c, "the model's service answered 200 with an error: %.300s", answer.error);
         usage_add(c, usage, usage_of_model(c, answer.input_tokens, answer.output_tokens));
         if (answer.unfit) sw_fail_fatal(c, "%s", answer.unfit);
         misfit = answer_misfit(c, answer.text, schema, &value);

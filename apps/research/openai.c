@@ -50,6 +50,14 @@ static const char *refusal_of(sw_ctx *c, sw_value said)
     return refusal && *refusal ? sw_printf(c, "the model refused to answer: %.200s", refusal) : NULL;
 }
 
+/* Of the whole answer or, as routers between models have it, of its one choice. */
+static const char *error_of(sw_ctx *c, sw_value json, sw_value choice)
+{
+    const char *error = provider_error(c, sw_get(json, "error"));
+    if (!error) error = provider_error(c, sw_get(choice, "error"));
+    return error || !provider_is(sw_cstr(c, sw_get(choice, "finish_reason")), "error") ? error : "it does not say why";
+}
+
 static model_answer read_answer(sw_ctx *c, sw_value json)
 {
     sw_value choice = sw_at(sw_get(json, "choices"), 0), said = sw_get(choice, "message"),
@@ -57,6 +65,7 @@ static model_answer read_answer(sw_ctx *c, sw_value json)
     const char *words = sw_cstr(c, sw_get(said, "content")), *refused = refusal_of(c, said);
     return (model_answer){.text = words ? words : "",
                           .unfit = refused ? refused : unfit(c, sw_cstr(c, sw_get(choice, "finish_reason"))),
+                          .error = error_of(c, json, choice),
                           .input_tokens = sw_as_int(sw_get(usage, "prompt_tokens"), 0),
                           .output_tokens = sw_as_int(sw_get(usage, "completion_tokens"), 0)};
 }
@@ -69,20 +78,12 @@ static bool is_ping(const sw_sse *event)
 
 static bool is_end(const sw_sse *event) { return strcmp(event->data, "[DONE]") == 0; }
 
-/* Servers differ: {"error": {"message": ...}} or {"error": "..."}. */
-static const char *error_of(sw_ctx *c, sw_value error)
-{
-    if (sw_is_nil(error)) return NULL;
-    const char *message = sw_cstr(c, sw_get(error, "message")), *whole = sw_cstr(c, error);
-    return message ? message : whole ? whole : "an error without a message";
-}
-
 static model_event read_event(sw_ctx *c, const sw_sse *event, sw_value data)
 {
     (void)event;
     sw_value choice = sw_at(sw_get(data, "choices"), 0), delta = sw_get(choice, "delta"), usage = sw_get(data, "usage");
     model_event e = {.text = sw_get(delta, "content"),
-                     .error = error_of(c, sw_get(data, "error")),
+                     .error = error_of(c, data, choice),
                      .reason = sw_cstr(c, sw_get(choice, "finish_reason")),
                      .input_tokens = sw_as_int(sw_get(usage, "prompt_tokens"), -1),
                      .output_tokens = sw_as_int(sw_get(usage, "completion_tokens"), -1)};

@@ -14,6 +14,7 @@ typedef struct model_call {
 typedef struct model_answer {
     const char *text;  /* "" if it has none */
     const char *unfit; /* NULL, or why it is no whole answer: the next one would be none either */
+    const char *error; /* NULL, or an error that came with status 200 in place of an answer */
     int64_t input_tokens, output_tokens;
 } model_answer;
 
@@ -37,5 +38,8 @@ typedef struct provider {
 extern const provider provider_anthropic, provider_openai;
 
 bool provider_is(const char *text, const char *what); /* equal; false for NULL */
+
+/* Servers differ: {"message": ..., "type" or "code": ...} or a text. NULL for nil. */
+const char *provider_error(sw_ctx *c, sw_value error);
 
 #endif

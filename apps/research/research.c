@@ -5,6 +5,7 @@
 #include "apps/research/embedded.h"
 #include "apps/research/findings.h"
 #include "apps/research/model.h"
+#include "apps/research/patience.h"
 #include "apps/research/question.h"
 #include "apps/research/settings.h"
 #include "apps/research/steps.h"
@@ -13,10 +14,8 @@
 /* A level may have 64 queries, and services have rate limits. */
 enum { QUERIES_AT_ONCE = 16 };
 
-/* A service that is down for a while ends no research: 40 pauses of up to a minute, at least a quarter of an hour. */
-static const sw_step_options patient = {.retries = 40};
-
-/* One that is down for longer stops it, and its client may let it go on: what it has paid for is not lost. */
+/* A service that is down for longer than patience.h has patience stops a research, and its client may let it go on:
+ * what it has paid for is not lost. */
 static const sw_endpoint_options kept = {.on_exhausted = SW_STOP};
 
 static void refuse(sw_ctx *c, const char *why) { sw_reply_json(c, 400, sw_map(c, "error", sw_str(c, why), NULL)); }
@@ -52,7 +51,7 @@ static sw_value follow_query(sw_ctx *c, sw_value input)
     const char *id = step_text(c, input, "id");
     sw_value asked = sw_map(c, "id", sw_get(input, "id"), "query", sw_get(input, "query"), "depth",
                             sw_get(input, "depth"), "fault", sw_get(input, "fault"), NULL);
-    sw_value found = sw_step_with(c, sw_printf(c, "search-%s", id), step_search, asked, &patient);
+    sw_value found = patience_step(c, sw_printf(c, "search-%s", id), step_search, asked);
     sw_value all = sw_get(found, "sources"), fresh = sw_array(c, 0), shown = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(all); i++) {
         sw_value s = sw_at(all, i);
@@ -68,7 +67,7 @@ static sw_value follow_query(sw_ctx *c, sw_value input)
     static const char *const more[] = {"topic", "today", "followUps", "digest"};
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) sw_set(c, &asked, more[i], sw_get(input, more[i]));
     sw_set(c, &asked, "sources", fresh);
-    sw_value answer = sw_step_with(c, sw_printf(c, "learn-%s", id), step_learn, asked, &patient);
+    sw_value answer = patience_step(c, sw_printf(c, "learn-%s", id), step_learn, asked);
     usage_add(c, &usage, sw_get(answer, "usage"));
     return sw_map(c, "sources", shown, "answer", answer, "usage", usage, NULL);
 }
@@ -164,7 +163,7 @@ static void on_plan(sw_ctx *c)
 static sw_value first_queries(sw_ctx *c, const question *q, sw_value day, findings *f)
 {
     if (!sw_is_nil(q->queries)) return q->queries;
-    sw_value plan = sw_step_with(c, "generate-queries", step_queries, queries_input(c, q, day), &patient);
+    sw_value plan = patience_step(c, "generate-queries", step_queries, queries_input(c, q, day));
     usage_add(c, &f->usage, sw_get(plan, "usage"));
     return sw_get(plan, "queries");
 }
@@ -174,7 +173,7 @@ static sw_value write_report(sw_ctx *c, const question *q, sw_value day, finding
     sw_value input =
         sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "learnings", f->learnings,
                "doubts", f->doubts, "notes", f->notes, "sources", f->sources, "fault", q->fault, NULL);
-    sw_value report = sw_step_with(c, "generate-report", step_report, input, &patient);
+    sw_value report = patience_step(c, "generate-report", step_report, input);
     usage_add(c, &f->usage, sw_get(report, "usage"));
     return report;
 }

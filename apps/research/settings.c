@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONTEXT_TOKENS_LEAST = 4000, CONTEXT_TOKENS_MOST = 10000000 };
+enum { CONTEXT_TOKENS_LEAST = 4000, CONTEXT_TOKENS_MOST = 10000000, RETRIES_MOST = 10000 };
 
 settings research_settings;
 
@@ -23,6 +23,9 @@ static bool is_http_url(const char *url) { return strncmp(url, "http://", 7) == 
 void settings_declare(sw_app *app)
 {
     sw_flag(app, "context-tokens", "N", "200000", "the model's context: no prompt and its answer are longer together");
+    sw_flag(app, "retries", "N", "40",
+            "how often a step of a research is tried again, with pauses of up to a minute, before the research stops for "
+            "somebody to let it go on");
 }
 
 /* Without the slashes at its end, so that a path can follow. */
@@ -44,16 +47,15 @@ static const char *read_price(const char *name, double *out)
     return settings_message;
 }
 
-static const char *read_context(sw_app *app, int64_t *out)
+static const char *read_whole(sw_app *app, const char *flag, int64_t least, int64_t most, int64_t *out)
 {
-    const char *text = sw_flag_value(app, "context-tokens");
+    const char *text = sw_flag_value(app, flag);
     char *end = NULL;
     long long n = text ? strtoll(text, &end, 10) : 0;
     *out = n;
-    if (text && end != text && !*end && n >= CONTEXT_TOKENS_LEAST && n <= CONTEXT_TOKENS_MOST) return NULL;
-    (void)snprintf(settings_message, sizeof settings_message,
-                   "--context-tokens: \"%.40s\" is not a whole number from %d to %d", text ? text : "",
-                   CONTEXT_TOKENS_LEAST, CONTEXT_TOKENS_MOST);
+    if (text && end != text && !*end && n >= least && n <= most) return NULL;
+    (void)snprintf(settings_message, sizeof settings_message, "--%s: \"%.40s\" is not a whole number from %lld to %lld",
+                   flag, text ? text : "", (long long)least, (long long)most);
     return settings_message;
 }
 
@@ -98,5 +100,9 @@ const char *settings_read(sw_app *app, void *unused)
     if (!wrong && !is_http_url(s->exa_url)) wrong = "EXA_BASE_URL must begin with http:// or https://";
     if (!wrong) wrong = read_price("MODEL_PRICE_INPUT", &s->price_input);
     if (!wrong) wrong = read_price("MODEL_PRICE_OUTPUT", &s->price_output);
-    return wrong ? wrong : read_context(app, &s->context_tokens);
+    int64_t retries = 0;
+    if (!wrong) wrong = read_whole(app, "context-tokens", CONTEXT_TOKENS_LEAST, CONTEXT_TOKENS_MOST, &s->context_tokens);
+    if (!wrong) wrong = read_whole(app, "retries", 0, RETRIES_MOST, &retries);
+    s->retries = (int)retries;
+    return wrong;
 }

@@ -14,6 +14,7 @@ typedef struct settings {
     const char *exa_url, *exa_key;
     double price_input, price_output; /* dollars for a million tokens; negative: unknown */
     int64_t context_tokens;           /* of the model: prompt and answer together */
+    int retries;                      /* of a step of a research, after its first attempt */
 } settings;
 
 extern settings research_settings; /* written before anything is served, only read afterwards */
