@@ -26,6 +26,7 @@ static void on_file(sw_ctx *c)
     sw_reply_header(c, "ETag", file->tag);
     sw_reply_header(c, "Cache-Control", "no-cache");
     sw_reply_header(c, "X-Content-Type-Options", "nosniff");
+    sw_reply_header(c, "Content-Security-Policy", embedded_policy);
     if (known && has_tag(known, file->tag))
         sw_reply(c, 304, file->type, NULL, 0);
     else

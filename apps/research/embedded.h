@@ -14,6 +14,7 @@ typedef struct embedded_file {
 
 extern const embedded_file embedded_files[];
 extern const size_t embedded_file_count;
+extern const char embedded_policy[]; /* Content-Security-Policy of each file */
 
 /* Adds a route for each file. */
 void embedded_serve(sw_app *app);

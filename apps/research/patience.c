@@ -30,7 +30,7 @@ static bool is_refused(const sw_caught *caught)
     return sw_caught_error(caught, &why) && why.fatal && why.status >= REFUSED_LEAST && why.status <= REFUSED_MOST;
 }
 
-/* The step once more, in which a refusal counts as a failed attempt: of those a run may be stopped, of fatal ones not. */
+/* The step once more, in which a refusal counts as a failed attempt: they stop a run, fatal failures do not. */
 static sw_value step_refused(sw_ctx *c, sw_value input)
 {
     attempt a = {.c = c, .fn = *(sw_step_fn *)sw_arg(c), .input = input};

@@ -215,7 +215,8 @@ static void on_about(sw_ctx *c)
                   sw_map(c, "provider", sw_str(c, model_provider()), "model", sw_str(c, s->model), "depth",
                          limits(c, DEPTH_MAX, DEPTH_DEFAULT), "breadth", limits(c, BREADTH_MAX, BREADTH_DEFAULT),
                          "topicMax", sw_int(TOPIC_CHARACTERS_MAX), "queryMax", sw_int(QUERY_CHARACTERS_MAX),
-                         "queriesMax", sw_int(BREADTH_MAX), "prices", prices, NULL));
+                         "queriesMax", sw_int(BREADTH_MAX), "levelQueriesMax", sw_int(LEVEL_QUERIES_MAX), "prices",
+                         prices, NULL));
 }
 
 static const char *on_start(sw_app *app, void *unused)

@@ -24,8 +24,7 @@ void settings_declare(sw_app *app)
 {
     sw_flag(app, "context-tokens", "N", "200000", "the model's context: no prompt and its answer are longer together");
     sw_flag(app, "retries", "N", "40",
-            "how often a step of a research is tried again, with pauses of up to a minute, before the research stops for "
-            "somebody to let it go on");
+            "how often a step of a research is tried again before the research stops for somebody to let it go on");
 }
 
 /* Without the slashes at its end, so that a path can follow. */
@@ -101,7 +100,8 @@ const char *settings_read(sw_app *app, void *unused)
     if (!wrong) wrong = read_price("MODEL_PRICE_INPUT", &s->price_input);
     if (!wrong) wrong = read_price("MODEL_PRICE_OUTPUT", &s->price_output);
     int64_t retries = 0;
-    if (!wrong) wrong = read_whole(app, "context-tokens", CONTEXT_TOKENS_LEAST, CONTEXT_TOKENS_MOST, &s->context_tokens);
+    if (!wrong)
+        wrong = read_whole(app, "context-tokens", CONTEXT_TOKENS_LEAST, CONTEXT_TOKENS_MOST, &s->context_tokens);
     if (!wrong) wrong = read_whole(app, "retries", 0, RETRIES_MOST, &retries);
     s->retries = (int)retries;
     return wrong;

@@ -3,15 +3,16 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
-import { apply, emptyResearch, sourcesOf, stateOf } from '../../apps/research/page/research.js';
-import { goingOn, trouble } from '../../apps/research/page/words.js';
-import { startAgent } from './agent.mjs';
+import { apply, emptyResearch, stateOf } from '../../apps/research/page/research.js';
+import { trouble } from '../../apps/research/page/words.js';
+import { kindOf, makeGates, startAgent } from './agent.mjs';
 import { answer, begin, inState, open as openIn, overflow, shot, startBrowser } from './page_browser.mjs';
 
 let browser;
 before(async () => { browser = await startBrowser(); });
 after(() => browser?.close());
 const open = (t, agent, options) => openIn(t, browser, agent, options);
+const count = (agent, kind) => agent.seen.filter((asked) => kindOf(asked) === kind).length;
 const agentFor = async (t, ...options) => {
   const agent = await startAgent(...options);
   t.after(() => agent.stop());
@@ -164,22 +165,142 @@ test('attempts that failed: the page says why, and when the next one is', async 
   assert.ok(Number(await page.textContent('#fact-retries')) >= 2);
 });
 
-// The state that takes a quarter of an hour to come about, from its frames as docs/research.md has them.
-test('a research that stopped is paused, says why, and goes on when it is released', () => {
-  const r = emptyResearch(), hashedStepId = 'h', error = 'https://api.example.com/search answered 503: {}';
+test('a service that stays down pauses the research; the button lets it go on from the step that failed', async (t) => {
+  const gates = makeGates();
+  const agent = await agentFor(t, [], ['--retries', '1'], gates);
+  const page = await open(t, agent);
+  await answer(page, 'Goes on', 1);
+  await page.click('#plan-button');
+  await page.waitForSelector('#queries textarea');
+  gates.fail('report', 503);
+  await page.click('#start-button');
+  await inState(page, 'Paused');
+  assert.equal(await page.textContent('#run-error strong'), 'Writing the report');
+  assert.match(await page.textContent('#run-error p'), /^The model is overloaded, also after 2 attempts\. It can go on when that is over\. Nothing that was done is lost\.\s*$/);
+  assert.match(await page.textContent('#run-error code'), /answered 503/);
+  assert.match(await page.textContent('#log li.dead small'), /^given up after 2 attempts: the model is overloaded/);
+  assert.deepEqual((await researches(agent)).map((r) => r.state), ['stopped']);
+  const theirs = await open(t, agent, { path: page.url().slice(agent.url.length) });
+  await inState(theirs, 'Paused');
+  assert.equal(await theirs.$('#release'), null, 'who has only the link cannot');
+  await page.reload();
+  await inState(page, 'Paused');
+  await page.click('#release'); // too early
+  await page.waitForSelector('#log li.waiting');
+  await inState(page, 'Paused');
+  const before = [count(agent, 'search'), count(agent, 'learn'), count(agent, 'report')];
+  gates.mend('report');
+  await page.focus('#release');
+  await page.keyboard.press('Enter');
+  await focused(page, 'run-title');
+  await inState(page, 'Done');
+  await inState(theirs, 'Done');
+  assert.deepEqual([count(agent, 'search'), count(agent, 'learn'), count(agent, 'report')], [before[0], before[1], before[2] + 1], 'only what had failed is done again');
+  assert.equal((await page.$$('#log li')).length, (await page.$$('#log li.done')).length);
+});
+
+test('what a person has to mend, such as a key, pauses the research at once', async (t) => {
+  const gates = makeGates();
+  const agent = await agentFor(t, [], [], gates); // 40 retries, which a wrong key does not get
+  const page = await open(t, agent);
+  await answer(page, 'Keys', 1);
+  await page.click('#plan-button');
+  await page.waitForSelector('#queries textarea');
+  gates.fail('learn', 401, { type: 'error', error: { type: 'authentication_error', message: 'invalid x-api-key' } });
+  await page.click('#start-button');
+  await inState(page, 'Paused');
+  assert.match(await page.textContent('#run-error strong'), /^Read: .* – and 2 more steps$/);
+  assert.match(await page.textContent('#run-error p'), /^The model does not accept the key, also after 5 attempts\. This has to be mended where the server runs;/);
+  assert.equal(count(agent, 'learn'), 3 * 6);
+  await shot(page, '14-key');
+  await agent.kill('SIGTERM');
+  gates.mend('learn');
+  await agent.start();
+  await page.waitForSelector('#connection', { state: 'hidden' });
+  await inState(page, 'Paused');
+  const searches = count(agent, 'search');
+  await page.click('#release');
+  await inState(page, 'Done');
+  assert.equal(count(agent, 'search'), searches);
+  assert.equal(count(agent, 'learn'), 3 * 6 + 3);
+  const titles = await page.$$eval('#log .what', (all) => all.map((e) => e.firstChild.textContent));
+  assert.equal(new Set(titles).size, titles.length, 'no step is shown twice');
+});
+
+test('a research that was stopped for another reason cannot be let go on by its page', () => {
+  const r = emptyResearch();
   apply(r, 'inngest.stream', { data: { type: 'begun', topic: 'T', startedAt: 0 } });
-  apply(r, 'inngest.stream', { hashedStepId, data: { type: 'step', step: 'search-1.1', kind: 'search', title: 'tides', id: '1.1', attempt: 25 } });
-  apply(r, 'inngest.stream', { hashedStepId, data: { type: 'sources', id: '1.1', sources: [{ n: 1, title: 'S', url: 'https://e.org/' }] } });
-  assert.equal(sourcesOf(r).length, 1);
-  apply(r, 'inngest.rollback', { hashedStepId, attempt: 25, nextAt: null, error });
-  assert.equal(sourcesOf(r).length, 0, 'what an attempt has told is taken back');
-  apply(r, 'stepwell.stopped', { runId: 'r', reason: 'exhausted', detail: '' });
+  apply(r, 'stepwell.stopped', { runId: 'r', reason: 'crashes', detail: 'its process died' });
   assert.equal(stateOf(r), 'stopped');
-  assert.equal(trouble(r).step, 'Search: tides');
-  assert.match(trouble(r).why, /^The search service is overloaded, after 25 attempts \(.*503.*\)\. Nothing that was done is lost\.$/);
-  apply(r, 'inngest.stream', { hashedStepId, data: { type: 'step', step: 'search-1.1', kind: 'search', title: 'tides', id: '1.1', attempt: 1 } });
-  assert.equal(stateOf(r), 'running');
-  assert.equal(goingOn(r, 0), '1 search runs');
+  assert.equal(trouble(r).why, 'Its process died. It can be let go on where the server runs. Nothing that was done is lost.');
+});
+
+test('Back and Start again is another research; the same click again is the same one', async (t) => {
+  const gates = makeGates('learn');
+  const agent = await agentFor(t, [], [], gates);
+  const page = await open(t, agent);
+  await answer(page, 'Twice', 1);
+  await page.click('#plan-button');
+  await page.waitForSelector('#queries textarea');
+  // The request arrives and its answer does not: the click is repeated.
+  await page.route('**/api/research', async (route) => { await route.fetch({ headers: { ...route.request().headers(), prefer: 'respond-async', accept: '*/*' } }); await route.abort(); }, { times: 1 });
+  await page.click('#start-button');
+  await page.waitForSelector('#ask-error:not([hidden])');
+  await page.click('#start-button');
+  await page.waitForSelector('.query .found a');
+  assert.equal((await researches(agent)).length, 1);
+  await page.click('#stop');
+  await page.click('#stop-yes');
+  await inState(page, 'Stopped');
+  await page.goBack();
+  await page.waitForSelector('#queries textarea');
+  gates.open('learn');
+  await page.click('#start-button');
+  await inState(page, 'Done');
+  assert.deepEqual((await researches(agent)).map((r) => r.state), ['succeeded', 'cancelled']);
+});
+
+test('a server that cannot answer yet is asked again, also before there is a research', async (t) => {
+  const agent = await agentFor(t);
+  const page = await open(t, agent);
+  for (const path of ['clarify', 'plan']) await page.route(`**/api/research/${path}`, (route) => route.fulfill({ status: 503, headers: { 'retry-after': '1' }, body: '{"detail":"not yet"}' }), { times: 2 });
+  await page.route('**/api/research', (route) => route.fulfill({ status: 503, body: '' }), { times: 2 });
+  await begin(page, 'Patience', 1);
+  await inState(page, 'Done');
+  assert.equal((await researches(agent)).length, 1);
+});
+
+test('who asked for it is notified when it is done, unless the page is seen', async (t) => {
+  const gates = makeGates('report');
+  const agent = await agentFor(t, [], [], gates);
+  const context = await browser.newContext({ permissions: ['notifications'] });
+  t.after(() => context.close());
+  // What the browser would show cannot be seen from here: the calls are kept, and made.
+  await context.addInitScript(() => {
+    window.notified = [];
+    window.Notification = class extends Notification { constructor(title, options) { super(title, options); window.notified.push([title, options.body]); } };
+    Object.defineProperty(document, 'hidden', { get: () => window.away ?? false });
+  });
+  const page = await open(t, agent, { context });
+  await begin(page, 'News', 1);
+  await page.click('#notify');
+  await page.waitForSelector('#notify[aria-pressed=true]');
+  await page.evaluate(() => { window.away = true; });
+  gates.open('report');
+  await inState(page, 'Done');
+  assert.deepEqual(await page.evaluate(() => window.notified), [['Done', 'News']]);
+});
+
+test('the page may not be shown in a frame, nor load anything from elsewhere', async (t) => {
+  const agent = await agentFor(t);
+  for (const path of ['/', '/app.js', '/style.css', '/icon.svg']) {
+    const response = await fetch(agent.url + path), policy = response.headers.get('content-security-policy');
+    assert.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; .*; frame-ancestors 'none'$/, path);
+    assert.doesNotMatch(policy, /unsafe|\*|data:/);
+    const again = await fetch(agent.url + path, { headers: { 'if-none-match': response.headers.get('etag') } });
+    assert.equal(again.status, 304);
+    assert.equal(again.headers.get('content-security-policy'), policy);
+  }
 });
 
 // Passes connections on until hold(): from then on they stay open, and nothing comes through. Later ones are as before.

@@ -1,7 +1,7 @@
 // The agent with a model behind the chat completions API, as a server of one's own has it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { framesOf, researchPath, startAgent } from './agent.mjs';
+import { framesOf, kindOf, researchPath, startAgent } from './agent.mjs';
 import { startProgram } from './program.mjs';
 
 const local = (url) => ({ ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '', OPENAI_BASE_URL: `${url}/v1/`, OPENAI_API_KEY: 'k', OPENAI_MODEL: 'local-model' });
@@ -69,10 +69,28 @@ test('an answer that was cut at its longest length is final', async (t) => {
 test('a server without keys gets none', async (t) => {
   const agent = await startAgent([], [], { hold: true, env: (url) => ({ ...local(url), OPENAI_API_KEY: '' }) });
   t.after(() => agent.stop());
-  const response = await fetch(agent.url + researchPath(small));
+  const response = await fetch(`${agent.url}/api/research/plan?topic=Keys`);
   assert.equal(response.status, 500, 'the simulator wants one');
   assert.match((await response.json()).detail, /answered 401/);
   assert.equal(agent.seen[0].headers.authorization, undefined);
+  assert.equal(agent.seen.length, 1);
+});
+
+// As routers between models have it: the status was sent before the model failed.
+test('an error with status 200 is tried again, as one of its own status is', async (t) => {
+  const answers = [{ error: { code: 502, message: 'no instance of the model is there' } }, { error: 'out of memory' },
+    { choices: [{ index: 0, finish_reason: 'error', error: { code: 429, message: 'rate-limited upstream' }, message: { role: 'assistant', content: '' } }] },
+    { choices: [{ index: 0, finish_reason: 'error', message: { role: 'assistant', content: '{"queries":[' } }] }];
+  for (const [provider, env] of [['openai', local], ['anthropic', undefined]]) {
+    const left = provider === 'openai' ? [...answers] : [{ type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }];
+    const agent = await startAgent([], [], { hold: async (asked) => (kindOf(asked) === 'queries' ? left.shift() : null), env });
+    t.after(() => agent.stop());
+    const frames = await framesOf(await fetch(`${agent.url}/api/research/plan?topic=Routers`, { headers: { Accept: 'text/event-stream' } }));
+    const errors = frames.filter(([event]) => event === 'inngest.rollback').map(([, d]) => d.error);
+    assert.equal(frames.at(-1)[1].response.statusCode, 200);
+    assert.deepEqual(errors.map((e) => e.replace("the model's service answered 200 with an error: ", '')), provider === 'openai'
+      ? ['no instance of the model is there', 'out of memory', 'rate-limited upstream', 'it does not say why'] : ['overloaded_error: Overloaded']);
+  }
 });
 
 test('variables choose the provider, and what is missing is said', async () => {
@@ -93,4 +111,5 @@ test('variables choose the provider, and what is missing is said', async () => {
   assert.match(await says({ OPENAI_BASE_URL: 'localhost', OPENAI_MODEL: 'm' }), /OPENAI_BASE_URL must begin/);
   assert.match(await says({ ...both, MODEL_PRICE_INPUT: 'cheap' }), /MODEL_PRICE_INPUT must be a number/);
   assert.match(await says(both, ['--context-tokens', '100']), /--context-tokens: "100" is not a whole number from 4000/);
+  assert.match(await says(both, ['--retries', '-1']), /--retries: "-1" is not a whole number from 0 to 10000/);
 });

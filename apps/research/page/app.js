@@ -7,10 +7,10 @@ import { apply, emptyResearch, reportOf, stateOf } from "./research.js";
 import { follow, problem } from "./stream.js";
 import { AskView, PlanView, QuestionsView } from "./view_ask.js";
 import { RunView } from "./view_run.js";
-import { goingOn, label, reason } from "./words.js";
+import { goingOn, label, reason, trouble } from "./words.js";
 
 const html = htm.bind(h);
-const limits = { depth: { least: 1, most: 5, default: 2 }, breadth: { least: 1, most: 10, default: 3 }, topicMax: 2000, queryMax: 400, queriesMax: 10 };
+const limits = { depth: { least: 1, most: 5, default: 2 }, breadth: { least: 1, most: 10, default: 3 }, topicMax: 2000, queryMax: 400, queriesMax: 10, levelQueriesMax: 64 };
 const freshDraft = () => ({ topic: "", depth: app.about.depth.default, breadth: app.about.breadth.default });
 
 const app = {
@@ -108,7 +108,8 @@ function arrive() {
 
 // ---- From a question to a research ----
 
-const json = (body, headers = {}) => ({ method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
+// A request that may be sent again: the server knows it by its key.
+const keyed = (body, key) => ({ method: "POST", headers: { "Content-Type": "application/json", "Idempotency-Key": `"${key}"` }, body: JSON.stringify(body) });
 
 // Asks for what is answered within a minute; says meanwhile what is going on.
 async function ask(path, body, doing) {
@@ -125,9 +126,9 @@ async function ask(path, body, doing) {
         paint();
       },
     };
-    await follow({ url: path, init: json(body) }, on, signal);
+    await follow({ url: path, init: keyed(body, randomKey()) }, on, signal);
     if (signal.aborted) return null;
-    if (research.end.state !== "done") throw new Error(research.end.body.error ?? research.end.body.detail ?? "The server could not do it.");
+    if (research.end.state !== "done") throw new Error(trouble(research).why);
     return research.end.body;
   } catch (error) {
     if (!signal.aborted) app.error = error.message;
@@ -178,7 +179,7 @@ const actions = {
     if (app.error) return paint();
     const body = { ...basis(), breadth: Number(app.draft.breadth), clarifications: clarifications() };
     const answer = await ask("api/research/plan", body, "Choosing queries …");
-    if (answer) go("plan", { ...app.draft, queries: answer.queries, most: answer.most, key: null }, "#plan");
+    if (answer) go("plan", { ...app.draft, queries: answer.queries, key: null }, "#plan");
   },
   start() {
     if (app.busy) return;
@@ -234,15 +235,18 @@ const tokenOf = (url) => new URL(url, location.href).searchParams.get("token");
 const topicOf = (run) => run.research.begun?.topic ?? kept.find(run.id)?.title ?? "";
 const newRun = (id, read, control) => ({ id, read, control, research: emptyResearch(), skew: 0, since: Date.now(), endedAt: null, refused: "", notify: false, asking: false, note: "" });
 
-// The request has a key: when it was sent and its answer lost, the same request again finds the run that it began.
+// The request has a key: when it was sent and its answer lost, the same request again finds the run that it began. Once the run
+// is known the key is spent: who comes back to the form and starts again wants another research.
 async function beginRun(body) {
   leave();
   app.draft.key ??= randomKey();
   save();
   app.busy = "Starting …";
   paint();
-  await watch({ url: "api/research", init: json(body, { "Idempotency-Key": `"${app.draft.key}"` }) }, (data) => {
+  await watch({ url: "api/research", init: keyed(body, app.draft.key) }, (data) => {
     const read = tokenOf(data.readUrl);
+    app.draft.key = null;
+    save();
     app.run = { ...newRun(data.runId, read, tokenOf(data.streamUrl)), since: 0 };
     kept.keep(data.runId, { read, control: app.run.control, title: body.topic, at: Date.now(), state: "running" });
     history.pushState({ view: "run", draft: app.draft }, "", runUrl(data.runId, read));
@@ -301,8 +305,13 @@ function changed(run, state) {
   const live = run.since === 0 || Date.now() - run.since > 1500; // else the frames tell of what was before
   if (run.research.end && live) run.endedAt ??= Date.now() + run.skew;
   kept.keep(run.id, { read: run.read, title: topicOf(run), state: run.research.end?.state ?? (state === "stopped" ? "stopped" : "running"), ...(run.endedAt && { endedAt: run.endedAt }) });
-  if ((run.research.end || state === "stopped") && run.notify && document.hidden)
+  if ((run.research.end || state === "stopped") && run.notify && document.hidden) notify(run);
+}
+
+function notify(run) {
+  try {
     new Notification(label(run.research), { body: topicOf(run), icon: "icon.svg", tag: run.id }).onclick = () => window.focus();
+  } catch { /* browsers of phones have the permission and no such thing: the title says it too */ }
 }
 
 async function steer(method, more, failed) {

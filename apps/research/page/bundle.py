@@ -6,6 +6,7 @@ were made of. The packages are those of package-lock.json, which `script/setup p
 import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,14 @@ def licences(sources):
     return "".join(texts).encode()
 
 
+def policy(page):
+    """The page's own policy as a header, which can also say who may show the page in a frame: nobody."""
+    own = re.search(rb'<meta http-equiv="Content-Security-Policy" content="([^"\\]*)">', page)
+    if not own:
+        sys.exit("index.html has no Content-Security-Policy")
+    return own.group(1).decode() + "; frame-ancestors 'none'"
+
+
 def array(name, data):
     return f"static const unsigned char {name}[] = {{{','.join(map(str, data))}}};\n"
 
@@ -64,6 +73,7 @@ def program(files):
         path = "/" if name == "index.html" else "/" + name
         tag = hashlib.sha256(data).hexdigest()[:16]
         rows += f'    {{"GET {path}", "{kind}", "\\"{tag}\\"", file_{i}, sizeof file_{i}}},\n'
+    text += f'const char embedded_policy[] = "{policy(files["index.html"][1])}";\n'
     return (f"{text}\nconst embedded_file embedded_files[] = {{\n{rows}}};\n"
             "const size_t embedded_file_count = sizeof embedded_files / sizeof embedded_files[0];\n")
 

@@ -13,6 +13,8 @@ function stepOf(r, hash) {
 // Chunks of a step.
 function tell(r, step, chunk) {
   if (chunk.type === "step") {
+    // What a service had refused, and is made once more.
+    for (const [hash, other] of r.steps) if (other !== step && other.id === chunk.step && other.state === "dead") r.steps.delete(hash);
     const { step: id, kind, title, id: query, attempt } = chunk;
     Object.assign(step, { id, kind, title, query, attempt: attempt ?? 1, state: "running" });
   } else if (chunk.type === "token") {
@@ -33,7 +35,7 @@ function tellAll(r, chunk) {
 function rollback(r, step, { attempt, error, nextAt }) {
   step.told = [];
   step.text = "";
-  r.retries++;
+  if (nextAt !== null) r.retries++;
   if (attempt === undefined) return void (step.state = "cut");
   step.failures.push({ attempt, error: String(error), nextAt });
   step.state = nextAt === null ? "dead" : "waiting";
@@ -106,7 +108,11 @@ export function usageOf(r) {
   const all = chunks(r, "usage");
   const sum = (name) => all.reduce((n, u) => n + (u[name] ?? 0), 0);
   const priced = all.filter((u) => u.costDollars !== null && u.costDollars !== undefined);
-  return { tokens: sum("inputTokens") + sum("outputTokens"), dollars: priced.length ? sum("costDollars") : null, partly: priced.length < all.length };
+  const unpriced = all.filter((u) => !priced.includes(u));
+  return {
+    tokens: sum("inputTokens") + sum("outputTokens"), dollars: priced.length ? sum("costDollars") : null,
+    partly: unpriced.length > 0, onlySearches: unpriced.every((u) => !u.searches) && priced.every((u) => !u.modelCalls),
+  };
 }
 
 export const learningCount = (r) => chunks(r, "learnings").reduce((n, l) => n + l.learnings.length, 0);

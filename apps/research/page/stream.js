@@ -50,15 +50,15 @@ async function* events(body, heard) {
   }
 }
 
-// One connection. Returns "response" when the run's response has come, "moved" when the server says to read on at once,
-// "lost" otherwise.
+// One connection. Returns "response" when the run's response has come, "moved" when the server says to read on at once, "later"
+// when it cannot answer now, "lost" otherwise.
 async function read(place, on, signal, heard) {
   const headers = { Accept: "text/event-stream" };
   if (place.last !== null) headers["Last-Event-ID"] = place.last;
   const init = place.stream ? {} : place.init;
   const response = await fetch(place.stream ?? place.url, { ...init, headers: { ...headers, ...init?.headers }, signal, cache: "no-store" });
   heard();
-  if ([502, 503, 504].includes(response.status)) throw new TypeError("not now");
+  if ([502, 503, 504].includes(response.status)) return "later";
   if (!response.ok || !response.headers.get("content-type")?.startsWith("text/event-stream"))
     throw Object.assign(new Error(await problem(response)), { final: true, status: response.status });
   on.connection(null);
@@ -83,7 +83,8 @@ async function read(place, on, signal, heard) {
 // Follows a run to its response. `request` is { stream } (the path of a stream), or { url, init } of a request that begins a
 // run. Calls on.frame(event, data) for each frame once, on.connection(text or null), on.known(metadata), which may return the
 // path to read on at, and on.date(ms) with the server's clock. Throws what cannot be mended: the request was refused (with
-// .status), or the server cannot be reached before the run is known.
+// .status), or the server cannot be reached before the run is known. A server that is there but cannot answer now (it starts,
+// stops, or has too much to do) is asked again also then: the request should have an Idempotency-Key.
 export async function follow(request, on, signal) {
   const place = { url: request.url, init: request.init, stream: request.stream ?? null, last: null, delay: RETRY_FIRST_MS };
   while (!signal.aborted) {
@@ -103,7 +104,7 @@ export async function follow(request, on, signal) {
     }
     if (outcome === "response") return;
     if (outcome === "moved") continue;
-    on.connection(silent ? "The server is silent: connecting again …" : "Connection lost: trying again …");
+    on.connection(silent ? "The server is silent: connecting again …" : outcome === "later" ? "The server is not ready: trying again …" : "Connection lost: trying again …");
     await wait(place.delay, signal);
     place.delay = Math.min(place.delay * 2, RETRY_MOST_MS);
   }

@@ -8,7 +8,7 @@ const submit = (action) => (e) => { e.preventDefault(); action(); };
 function Wait({ app, actions }) {
   return html`
     <p id="busy" class="busy" role="status" hidden=${!app.busy}>${app.busy}
-      ${app.busy && app.busy !== "Starting …" && html` <button type="button" class="plain" onClick=${actions.cancelWait}>Cancel</button>`}</p>
+      ${app.busy && (app.busy !== "Starting …" || app.connection) && html` <button type="button" class="plain" onClick=${actions.cancelWait}>Cancel</button>`}</p>
     <p id="ask-error" class="error" role="alert" hidden=${!app.error}>${app.error}</p>`;
 }
 
@@ -98,8 +98,19 @@ export function QuestionsView({ app, actions }) {
     </section>`;
 }
 
+// What a research with so many queries asks for at most: as the server counts it.
+function mostOf(depth, queries, levelMost) {
+  let searches = 0, breadth = queries, level = queries;
+  for (; depth > 0; depth--) {
+    searches += level;
+    breadth = Math.ceil(breadth / 2);
+    level = Math.min(level * breadth, levelMost);
+  }
+  return { searches, modelCalls: searches + 1 };
+}
+
 export function PlanView({ app, actions }) {
-  const { queries, most } = app.draft;
+  const { queries, depth } = app.draft, most = mostOf(depth, queries.length, app.about.levelQueriesMax);
   const set = (i, query) => actions.change({ queries: queries.map((q, k) => (k === i ? { ...q, query } : q)) });
   const remove = (i) => actions.change({ queries: queries.filter((_, k) => k !== i) });
   return html`
@@ -117,7 +128,7 @@ export function PlanView({ app, actions }) {
           </li>`)}
         </ol>
         <button type="button" id="add-query" disabled=${queries.length >= app.about.queriesMax} onClick=${() => actions.change({ queries: [...queries, { query: "" }] })}>Add a query</button>
-        <p class="soft">${most && `As it was proposed, with depth ${app.draft.depth}, it makes at most ${most.searches} searches and ${most.modelCalls} model calls.`}</p>
+        <p class="soft" id="plan-most">With depth ${depth} it makes at most ${most.searches} searches and ${most.modelCalls} model calls.</p>
         <div class="row">
           <button type="submit" class="primary" id="start-button" aria-disabled=${app.busy ? "true" : "false"}>Start the research</button>
           <button type="button" class="plain" onClick=${() => history.back()}>Back</button>

@@ -20,7 +20,7 @@ function Letter({ url }) {
 }
 
 function Facts({ run, now }) {
-  const r = run.research, { tokens, dollars: cost, partly } = usageOf(r);
+  const r = run.research, { tokens, dollars: cost, partly, onlySearches } = usageOf(r);
   const until = r.end ? run.endedAt : now;
   const facts = [
     ["level", "Level", r.levels.length ? `${r.levels.at(-1).depth} of ${r.levels.at(-1).of}` : "–"],
@@ -30,7 +30,7 @@ function Facts({ run, now }) {
     ["retries", "Retries", r.retries],
     ["elapsed", "Time", r.begun && until ? duration(until - r.begun.startedAt) : "–"],
     ["tokens", "Tokens", count(tokens)],
-    ["cost", "Cost", cost === null ? "–" : `${partly ? "from " : ""}${dollars(cost)}`],
+    ["cost", !partly || cost === null ? "Cost" : onlySearches ? "Cost of searches" : "Cost, at least", cost === null ? "–" : dollars(cost)],
   ];
   return html`<dl class="facts">${facts.map(([id, name, value]) => html`<div key=${id}><dt>${name}</dt><dd id="fact-${id}">${value}</dd></div>`)}</dl>`;
 }
@@ -38,14 +38,15 @@ function Facts({ run, now }) {
 function Trouble({ run, actions }) {
   const told = trouble(run.research), state = stateOf(run.research);
   if (!told) return null;
-  const mine = run.control;
+  const mine = run.control, releasable = state === "stopped" && (run.research.stopped.reason ?? "exhausted") === "exhausted";
   return html`
     <div id="run-error" class=${state === "failed" ? "error" : "notice"} role="alert">
       ${told.step && html`<strong>${told.step}</strong>`}
       <p>${told.why} ${told.attempts > 1 ? `(${told.attempts} attempts)` : ""}</p>
+      ${told.said && html`<details><summary>What was said</summary><code>${told.said}</code></details>`}
       <div class="row">
-        ${state === "stopped" && mine && html`<button type="button" class="primary" id="release" onClick=${actions.release}>Go on</button>`}
-        ${state === "stopped" && !mine && html`<p class="soft">Whoever began it can let it go on.</p>`}
+        ${releasable && mine && html`<button type="button" class="primary" id="release" onClick=${actions.release}>Go on</button>`}
+        ${releasable && !mine && html`<p class="soft">Whoever began it can let it go on.</p>`}
         ${state !== "stopped" && html`<button type="button" id="retry" onClick=${actions.again}>Start again</button>`}
       </div>
     </div>`;
@@ -75,7 +76,8 @@ function Controls({ run, actions }) {
 const nothingTold = { found: "The search found nothing.", new: "Nothing that earlier levels had not found." };
 
 function Cited({ sources }) {
-  return sources.map((s) => s.n && safeUrl(s.url) && html` <sup><a href=${s.url} title=${s.title} aria-label="Source ${s.n}: ${s.title}" ...${out}>[${s.n}]</a></sup>`);
+  const linked = sources.filter((s) => s.n && safeUrl(s.url));
+  return html` <span class="cited">${linked.map((s) => html`<sup><a href=${s.url} title=${s.title} aria-label="Source ${s.n}: ${s.title}" ...${out}>[${s.n}]</a></sup>`)}</span>`;
 }
 
 function Query({ q }) {

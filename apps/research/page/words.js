@@ -11,11 +11,17 @@ export function reason(kind, error) {
   if (status === 429) return `${service(kind)} gets too many requests`;
   if (status === 529 || status === 503) return `${service(kind)} is overloaded`;
   if (status === 401 || status === 403) return `${service(kind)} does not accept the key`;
+  if (status === 402) return `${service(kind)} wants to be paid`;
+  if (status === 404) return `${service(kind)} does not know what it is asked for`;
+  if (status >= 400 && status < 500) return `${service(kind)} refuses the request (${status})`;
   if (status >= 500) return `${service(kind)} has an error (${status})`;
   if (/timed out|timeout|silent/i.test(error)) return `${service(kind)} does not answer`;
-  if (/connect|resolve|reset|refused|broke|closed/i.test(error)) return `${service(kind)} cannot be reached`;
+  if (/connect|resolve|reset|refused|broke|closed/i.test(error) && !/the model refused/.test(error)) return `${service(kind)} cannot be reached`;
   return error.slice(0, 300);
 }
+
+// Whether only a person can mend it, at the server.
+const isRefusal = (error) => /answered 4(?!08|09|25|29)\d\d/.test(error);
 
 export function duration(ms) {
   const s = Math.max(0, Math.round(ms / 1000)), two = (n) => String(n).padStart(2, "0");
@@ -52,11 +58,8 @@ export function goingOn(r, now) {
 const labels = { connecting: "Connecting", running: "Researching", writing: "Writing the report", stopped: "Paused", done: "Done", failed: "Failed", cancelled: "Stopped" };
 export const label = (r) => labels[stateOf(r)];
 
-// The title of a step, by the id that the server names it by.
-const titleOf = (r, id) => {
-  const step = [...r.steps.values()].find((s) => s.id === id);
-  return step && stepTitle(step);
-};
+// A step by the id that the server names it by.
+const stepBy = (r, id) => [...r.steps.values()].find((s) => s.id === id);
 
 export function stepTitle({ kind, title }) {
   if (kind === "search") return `Search: ${title}`;
@@ -64,17 +67,29 @@ export function stepTitle({ kind, title }) {
   return title || "A step";
 }
 
-// Why a research ended without a report, or does not go on.
+// Why it stopped, and what may be done about it.
+function pause(r) {
+  const dead = [...r.steps.values()].filter((s) => s.state === "dead"), [first] = dead;
+  if (r.stopped.reason && r.stopped.reason !== "exhausted") return { why: `${sentence(r.stopped.detail || "it does not go on by itself")}. It can be let go on where the server runs. Nothing that was done is lost.` };
+  if (!first) return { why: `${sentence(r.stopped.detail || "it does not go on by itself")}. Nothing that was done is lost.` };
+  const { attempt, error } = first.failures.at(-1);
+  const tried = attempt > 1 ? `, also after ${attempt} attempts` : "";
+  const then = isRefusal(error) ? "This has to be mended where the server runs; it may be started again for that." : "It can go on when that is over.";
+  return {
+    step: stepTitle(first) + (dead.length > 1 ? ` – and ${plural(dead.length - 1, "one more step", "# more steps")}` : ""),
+    why: `${sentence(reason(first.kind, error))}${tried}. ${then} Nothing that was done is lost.`, said: error,
+  };
+}
+
+// Why a research ended without a report, or does not go on: { step?, why, said?, attempts? }; `said`: in the words of the service.
 export function trouble(r) {
   const state = stateOf(r), { body } = r.end ?? {};
-  if (state === "stopped") {
-    const dead = [...r.steps.values()].find((s) => s.state === "dead"), last = dead?.failures.at(-1);
-    const why = dead ? `${sentence(reason(dead.kind, last.error))}, after ${plural(last.attempt, "one attempt", "# attempts")} (${last.error}).` : r.stopped.detail ?? "";
-    return { why: `${why} Nothing that was done is lost.`, step: dead && stepTitle(dead) };
-  }
+  if (state === "stopped") return pause(r);
   if (state === "cancelled") return { why: "The research was stopped before it was finished. What it had found is below." };
-  if (state === "failed") return { why: sentence(body.error || body.detail || "the research failed"), step: body.step && (titleOf(r, body.step) ?? "A step"), attempts: body.attempts };
-  return null;
+  if (state !== "failed") return null;
+  const step = body.step && stepBy(r, body.step), detail = body.error || body.detail || "the server could not do it";
+  const why = step ? reason(step.kind, detail) : detail;
+  return { why: `${sentence(why).replace(/[.!?]$/, "")}.`, said: why === detail ? null : detail, step: body.step && (step ? stepTitle(step) : "A step"), attempts: body.attempts };
 }
 
 // The line under a step in the list of steps, or "".
