@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/ctx_access.h"
 #include "runtime/json_number.h"
 #include "runtime/json_reader.h"
 #include "runtime/utf8.h"
@@ -187,28 +186,3 @@ bool json_write(arena *a, sw_value v, sw_bytes *out)
 }
 
 /* ---- For handlers ---- */
-
-bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const char **message)
-{
-    const char *unused;
-    sw_value value;
-    struct arena *a = ctx_arena(c, "sw_json_try");
-    return json_read(a, data ? data : "", data ? len : 0, out ? out : &value, message ? message : &unused);
-}
-
-sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len)
-{
-    sw_value v;
-    const char *message;
-    (void)ctx_arena(c, "sw_json_parse");
-    if (!sw_json_try(c, data, len, &v, &message)) sw_fail(c, "sw_json_parse: %s", message);
-    return v;
-}
-
-sw_bytes sw_json(sw_ctx *c, sw_value value)
-{
-    sw_bytes text;
-    if (!json_write(ctx_arena(c, "sw_json"), value, &text))
-        ctx_fail_misuse(c, "sw_json: the value is nested too deep or the run's memory is over its limit");
-    return text;
-}

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/app.h"
 #include "runtime/comeback.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/slot_core.h"
 #include "runtime/suspects_core.h"
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "runtime/ctx_access.h"
+#include "runtime/json.h"
+#include "runtime/json_reader.h"
 #include "runtime/value.h"
 
 static SW_NORETURN void out_of_memory(sw_ctx *c)
@@ -266,4 +268,31 @@ bool sw_equal(sw_value a, sw_value b) { return value_equal(a, b); }
 bool sw_str_equal(sw_value v, const char *text)
 {
     return text ? key_is(&v, text, strlen(text)) : v.type == MSGPACK_OBJECT_NIL;
+}
+
+/* ---- JSON ---- */
+
+bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const char **message)
+{
+    const char *unused;
+    sw_value value;
+    struct arena *a = ctx_arena(c, "sw_json_try");
+    return json_read(a, data ? data : "", data ? len : 0, out ? out : &value, message ? message : &unused);
+}
+
+sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len)
+{
+    sw_value v;
+    const char *message;
+    (void)ctx_arena(c, "sw_json_parse");
+    if (!sw_json_try(c, data, len, &v, &message)) sw_fail(c, "sw_json_parse: %s", message);
+    return v;
+}
+
+sw_bytes sw_json(sw_ctx *c, sw_value value)
+{
+    sw_bytes text;
+    if (!json_write(ctx_arena(c, "sw_json"), value, &text))
+        ctx_fail_misuse(c, "sw_json: the value is nested too deep or the run's memory is over its limit");
+    return text;
 }
