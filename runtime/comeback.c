@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runtime/clock.h"
 #include "runtime/comeback_core.h"
@@ -28,11 +29,14 @@ static int64_t within(int64_t n, int64_t least, int64_t most) { return n < least
 comeback *comeback_new(const comeback_options *o)
 {
     assert(o->loops <= COMEBACK_LOOPS_MAX);
-    comeback *all = calloc(1, sizeof *all);
-    if (!all || uv_mutex_init(&all->lock) != 0) {
+    comeback *all = aligned_alloc(COMEBACK_LINE_BYTES, sizeof *all);
+    if (!all) return NULL;
+    memset(all, 0, sizeof *all);
+    if (uv_mutex_init(&all->lock) != 0) {
         free(all);
         return NULL;
     }
+    for (unsigned i = 0; i < o->loops; i++) all->states[i].loads = true; /* also those that have not begun yet */
     unsigned doubles = o->ends < 8 ? o->ends : 8;
     all->loops = o->loops;
     all->waves = o->ends > WAVES_MAX ? WAVES_MAX : o->ends > 1 ? o->ends : 1;
@@ -60,16 +64,36 @@ void comeback_free(comeback *all)
     free(all);
 }
 
+/* ---- Ticks ---- */
+
+static void on_tick(struct timer *t);
+
+/* On the clock's thread. Without memory it is tried again in each of its turns. */
+static void start_tick(home *h)
+{
+    comeback *all = h->comeback;
+    if (all->tick.place > 0 || h->draining) return;
+    all->tick = (struct timer){.fn = on_tick, .arg = h};
+    all->tick_lost = !timers_start(&h->timers, &all->tick, TICK_MS);
+}
+
 /* ---- What is in memory ---- */
 
 static void say(uint8_t *flag, bool is) { __atomic_store_n(flag, is, __ATOMIC_RELAXED); }
 
+/* Runs are being loaded, or are about to be; those that wait for the journal, too. */
+static bool loads(const slot_table *t)
+{
+    return !t->recovered || t->due_count > 0 || t->loading > 0 || !TAILQ_EMPTY(&t->asked) || !TAILQ_EMPTY(&t->held);
+}
+
 void comeback_tell(home *h)
 {
-    comeback_home *s = h->comeback ? &h->comeback->states[h->index] : NULL;
-    const slot_table *t = &h->slots;
-    if (!s) return;
-    say(&s->loads, !t->recovered || t->due_count > 0 || t->loading > 0 || !TAILQ_EMPTY(&t->asked));
+    comeback *all = h->comeback;
+    if (!all) return;
+    comeback_home *s = &all->states[h->index];
+    if (s->is_clock && all->tick_lost) start_tick(h);
+    say(&s->loads, loads(&h->slots));
     say(&s->has_runs, h->runs.count > 0);
     say(&s->holds, s->held > 0);
 }
@@ -182,7 +206,7 @@ static bool go_on(comeback *all)
         return true;
     }
     if (all->now) {
-        if (elapsed_ms >= all->turn_ms) end_turn(all, now_ms);
+        if (all->now->taken && elapsed_ms >= all->turn_ms) end_turn(all, now_ms);
     } else if (all->first) {
         const char *why = why_now(all, elapsed_ms);
         if (why) grant(all, now_ms, why);
@@ -197,28 +221,19 @@ static void on_tick(struct timer *t)
     uv_mutex_lock(&all->lock);
     bool more = go_on(all);
     uv_mutex_unlock(&all->lock);
-    if (more && !h->draining) (void)timers_start(&h->timers, t, TICK_MS); /* without memory: the next look */
-}
-
-/* On the clock's thread. */
-static void start_tick(home *h)
-{
-    comeback *all = h->comeback;
-    if (all->tick.place > 0 || h->draining) return;
-    all->tick = (struct timer){.fn = on_tick, .arg = h};
-    (void)timers_start(&h->timers, &all->tick, TICK_MS);
+    if (more) start_tick(h);
 }
 
 void comeback_join(home *h)
 {
     comeback *all = h->comeback;
     assert(h->index < COMEBACK_LOOPS_MAX && h->count == all->loops);
-    say(&all->states[h->index].loads, true);
     uv_mutex_lock(&all->lock);
     all->homes[h->index] = h;
     bool is_clock = !all->clock;
     if (is_clock) all->clock = h;
     uv_mutex_unlock(&all->lock);
+    all->states[h->index].is_clock = is_clock;
     if (is_clock) start_tick(h);
 }
 
@@ -231,6 +246,7 @@ static bool take_turn(home *h, run_id *id)
     bool is_ours = t && !t->taken && run_id_loop(&t->run, all->loops) == h->index;
     if (is_ours) {
         t->taken = true;
+        all->since_ms = clock_steady_ms(); /* its home may have had no time for it until now */
         *id = t->run;
     }
     uv_mutex_unlock(&all->lock);
