@@ -18,7 +18,7 @@ static const kind kinds[] = {
     {"Wget/", 10 * MINUTE_MS},             /* 20; waits 15 minutes */
     {"Python-urllib/", 15 * MINUTE_MS},    /* 10 */
     {"python-requests/", 5 * MINUTE_MS},   /* 30 */
-    {"HTTPie/", 5 * MINUTE_MS},            /* 30 */
+    {"HTTPie/", 5 * MINUTE_MS},            /* 29 */
     {"Go-http-client/", 15 * MINUTE_MS},   /* 9 */
     {"Java-http-client/", 40 * MINUTE_MS}, /* 4 */
     {"got (", 15 * MINUTE_MS},             /* 10 */
@@ -30,16 +30,22 @@ static const kind kinds[] = {
 
 static bool begins(const char *text, const char *with) { return strncasecmp(text, with, strlen(with)) == 0; }
 
-/* Browsers name many others before themselves: what they have in common waits five minutes. */
+/* Browsers name many others before themselves: what they have in common waits five minutes. Without a window Chromium
+ * is "HeadlessChrome/". */
 static bool is_browser(const char *agent)
 {
-    return begins(agent, "Mozilla/5.0 ") && (strstr(agent, " Chrome/") || strstr(agent, " Firefox/"));
+    return begins(agent, "Mozilla/5.0 ") && (strstr(agent, "Chrome/") || strstr(agent, " Firefox/"));
 }
+
+/* Python's aiohttp names its language first. It follows 9; a call of it may take 5 minutes in all, however short a
+ * round is, until it is told otherwise: then rounds may be long. */
+static bool is_aiohttp(const char *agent) { return begins(agent, "Python/") && strstr(agent, " aiohttp/"); }
 
 static int64_t borne_by(const char *agent)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (begins(agent, kinds[i].agent)) return kinds[i].hold_ms;
+    if (is_aiohttp(agent)) return 15 * MINUTE_MS;
     return is_browser(agent) ? 4 * MINUTE_MS : HOLD_USUAL_MS;
 }
 

@@ -21,6 +21,8 @@ static void test_clients(void)
                 {"Python-urllib/3.11", 15 * MINUTE_MS},
                 {"python-requests/2.28.1", 5 * MINUTE_MS},
                 {"Go-http-client/1.1", 15 * MINUTE_MS},
+                {"Python/3.11 aiohttp/3.8.4", 15 * MINUTE_MS},
+                {"Python/3.11 other/3.8.4", HOLD_USUAL_MS},
                 {"Java-http-client/17.0.9", 40 * MINUTE_MS},
                 {"got (https://github.com/sindresorhus/got)", 15 * MINUTE_MS},
                 {"axios/1.7.2", 25 * MINUTE_MS},
@@ -28,6 +30,9 @@ static void test_clients(void)
                 {"undici", 280000},
                 {"libwww-perl/6.68", 170000},
                 {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36",
+                 4 * MINUTE_MS},
+                {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 "
+                 "Safari/537.36",
                  4 * MINUTE_MS},
                 {"Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0", 4 * MINUTE_MS},
                 {"Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Safari/605.1.15",
