@@ -8,6 +8,7 @@
 #define RUNTIME_WAITER_CORE_H
 
 #include "runtime/keep.h"
+#include "runtime/run/home.h"
 #include "runtime/waiter.h"
 
 enum {
