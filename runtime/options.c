@@ -69,7 +69,7 @@ static const flag library_flags[] = {
     {"redirect-after", FLAG_TIME, "TIME", "1s", "longest wait of a run before its client is sent to the output URL",
      AT(redirect_after_ms), 0, 86400000},
     {"hold", FLAG_TIME, "TIME", "0",
-     "how long the output URL holds a request; 0: 55s, longer for clients that bear it where no proxy shows itself",
+     "how long the output URL holds a request; 0: 45s behind a proxy, else as long as the kind of client bears",
      AT(hold_ms), 0, 86400000},
     {"heartbeat", FLAG_TIME, "TIME", "15s",
      "how long a stream is silent before a comment line is sent, so that proxies keep it; 0: for ever",

@@ -431,7 +431,7 @@ static int64_t hold_at_most_ms(const waiter *w)
 {
     const home *h = w->home;
     char base[BASE_MAX_BYTES];
-    if (w->wish.kind != WAITER_OUTPUT) return h->opt->hold_ms > 0 ? h->opt->hold_ms : HOLD_USUAL_MS;
+    if (w->wish.kind != WAITER_OUTPUT) return h->opt->hold_ms > 0 ? h->opt->hold_ms : HOLD_PROXY_MS;
     if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
     return hold_at_output_ms(h->opt->hold_ms, w->hold_ms, base);
 }

@@ -65,14 +65,14 @@ static bool is_proxys(const char *name)
 int64_t hold_for(const http_request *q)
 {
     const char *agent = http_request_header(q, "user-agent");
-    if (!agent || !q->http11) return HOLD_USUAL_MS; /* nginx speaks 1.0 to what is behind it, unless told otherwise */
+    if (!q->http11) return HOLD_PROXY_MS; /* nginx speaks 1.0 to what is behind it, unless told otherwise */
     for (size_t i = 0; i < q->header_count; i++)
-        if (is_proxys(q->headers[i].name.data)) return HOLD_USUAL_MS;
-    return borne_by(agent);
+        if (is_proxys(q->headers[i].name.data)) return HOLD_PROXY_MS;
+    return agent ? borne_by(agent) : HOLD_USUAL_MS;
 }
 
 int64_t hold_at_output_ms(int64_t flag_ms, int64_t bears_ms, const char *base)
 {
     if (flag_ms > 0) return flag_ms;
-    return bears_ms < HOLD_USUAL_MS || begins(base, "https://") ? HOLD_USUAL_MS : bears_ms;
+    return bears_ms < HOLD_PROXY_MS || begins(base, "https://") ? HOLD_PROXY_MS : bears_ms;
 }

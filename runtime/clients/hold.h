@@ -9,13 +9,18 @@
 
 #include "http/server.h"
 
-enum { HOLD_USUAL_MS = 55000 /* shorter than the usual patience of proxies, 60 s */ };
+enum {
+    HOLD_USUAL_MS = 55000, /* shorter than the patience of clients that wait a minute */
+    HOLD_PROXY_MS = 45000  /* shorter than that of proxies: haproxy's in Debian is 50 s, others' 60 s */
+};
 
-/* At least HOLD_USUAL_MS; more if the request shows no proxy, and its User-Agent a kind of client that bears more. */
+/* HOLD_PROXY_MS if the request shows a proxy; else HOLD_USUAL_MS, or more if its User-Agent shows a kind of client that
+ * bears more. */
 int64_t hold_for(const http_request *q);
 
-/* How long a client of an output URL is held that bears so much: as --hold says, and without the flag (0) as long as it
- * bears, unless the base of its URLs is https: this server speaks no TLS, so that one is behind a proxy. */
+/* How long a client of an output URL is held that bears so much (0: nobody knows): as --hold says, and without the flag
+ * (0) as long as it bears, unless the base of its URLs is https: this server speaks no TLS, so that one is behind a
+ * proxy. */
 int64_t hold_at_output_ms(int64_t flag_ms, int64_t bears_ms, const char *base);
 
 #endif

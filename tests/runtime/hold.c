@@ -44,7 +44,7 @@ static void test_clients(void)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         printf("# %s\n", rows[i].agent);
         CHECK_INT(held(rows[i].agent, "", true), rows[i].hold_ms);
-        CHECK_INT(held(rows[i].agent, "", false), HOLD_USUAL_MS);
+        CHECK_INT(held(rows[i].agent, "", false), HOLD_PROXY_MS);
     }
     CHECK_INT(hold_for(&(http_request){.http11 = true}), HOLD_USUAL_MS);
 }
@@ -57,7 +57,8 @@ static void test_proxies(void)
     static const char *const none[] = {"Accept", "Viable", "X-Forward", "Forwarded-By-Me", "X-Request-Id", "Cookie"};
     for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
         printf("# %s\n", signs[i]);
-        CHECK_INT(held("curl/8", signs[i], true), HOLD_USUAL_MS);
+        CHECK_INT(held("curl/8", signs[i], true), HOLD_PROXY_MS);
+        CHECK_INT(held("Ruby", signs[i], true), HOLD_PROXY_MS);
     }
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
         printf("# %s\n", none[i]);
@@ -65,18 +66,23 @@ static void test_proxies(void)
     }
 }
 
+/* Debian's haproxy answers 504 to what is silent for 50 s. */
+static void test_patience(void) { CHECK(HOLD_PROXY_MS < 50000 && HOLD_USUAL_MS < 60000); }
+
 static void test_flag(void)
 {
     CHECK_INT(hold_at_output_ms(0, 15 * MINUTE_MS, "http://api.example.com"), 15 * MINUTE_MS);
     CHECK_INT(hold_at_output_ms(0, 15 * MINUTE_MS, ""), 15 * MINUTE_MS);
-    CHECK_INT(hold_at_output_ms(0, 15 * MINUTE_MS, "HTTPS://api.example.com"), HOLD_USUAL_MS);
+    CHECK_INT(hold_at_output_ms(0, 15 * MINUTE_MS, "HTTPS://api.example.com"), HOLD_PROXY_MS);
     CHECK_INT(hold_at_output_ms(0, HOLD_USUAL_MS, "http://x"), HOLD_USUAL_MS);
-    CHECK_INT(hold_at_output_ms(0, 0, "http://x"), HOLD_USUAL_MS); /* a former worker's, whose request is not known */
+    CHECK_INT(hold_at_output_ms(0, HOLD_USUAL_MS, "https://x"), HOLD_PROXY_MS);
+    CHECK_INT(hold_at_output_ms(0, 0, "http://x"), HOLD_PROXY_MS); /* a former worker's, whose request is not known */
     CHECK_INT(hold_at_output_ms(200, 15 * MINUTE_MS, "http://x"), 200);
     CHECK_INT(hold_at_output_ms(20 * MINUTE_MS, HOLD_USUAL_MS, "https://x"), 20 * MINUTE_MS);
 }
 
 static const check_case cases[] = {{"by the kind of client", test_clients},
                                    {"proxies that show themselves", test_proxies},
+                                   {"below the patience of proxies", test_patience},
                                    {"--hold and https", test_flag}};
 CHECK_MAIN(cases)
