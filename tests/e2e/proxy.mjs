@@ -1,13 +1,25 @@
-// nginx, started as docs/operations.md says, with a certificate of its own, on a loopback port; and a plain HTTPS client.
-import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// A proxy, started as docs/operations.md says, with a certificate of its own, on loopback ports; and a plain client of it.
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import https from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { freePorts, sleep } from './agent.mjs';
-import { startProgram } from './program.mjs';
+import { removeFolder, startProgram } from './program.mjs';
+import { kinds } from './proxy_kinds.mjs';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8');
+// Another system's proxies: a command that is put before each of theirs, such as "chroot FOLDER".
+const before = (process.env.PROXY_SHELL ?? '').split(' ').filter(Boolean);
+const inSystem = ([program, args]) => (before.length ? [before[0], [...before.slice(1), program, ...args]] : [program, args]);
+
+export function proxyVersion(name) {
+  const [program, args, pattern] = kinds[name].version;
+  const said = spawnSync(...inSystem([program, args]), { encoding: 'utf8' });
+  return pattern.exec(`${said.stdout}${said.stderr}`)?.[1];
+}
 
 function replaceAll(text, changes) {
   for (const [from, to] of changes) {
@@ -17,77 +29,84 @@ function replaceAll(text, changes) {
   return text;
 }
 
-// Only addresses and paths are others than on the page.
-function configuration(folder, ports, service) {
-  const site = /^<!-- stepwell\.conf -->\n```nginx\n(.*?)^```$/ms.exec(page)[1];
-  const own = replaceAll(site, [
-    ['127.0.0.1:8080', service],
-    ['listen 80;', `listen 127.0.0.1:${ports.plain};`],
-    ['listen 443 ssl', `listen 127.0.0.1:${ports.tls} ssl`],
-    ['/etc/ssl/certs/api.example.com.pem', join(folder, 'certificate.pem')],
-    ['/etc/ssl/private/api.example.com.key', join(folder, 'key.pem')],
-    ['/var/log/nginx/stepwell.log', join(folder, 'access.log')],
-  ]);
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${join(folder, name)};`);
-  return `daemon off;
-pid ${join(folder, 'nginx.pid')};
-error_log stderr notice;
-worker_processes 1;
-${process.getuid() === 0 ? 'user root;' : ''}
-events { worker_connections 1024; }
-http {
-access_log off;
-${temporary.join('\n')}
-${own}}
-`;
+// Only addresses and paths are others than on the page; `without` takes lines out.
+function configuration(kind, place, without) {
+  const found = new RegExp(`^<!-- ${kind.marker} -->\n\`\`\`${kind.language}\n(.*?)^\`\`\`$`, 'ms').exec(page);
+  if (!found) throw new Error(`docs/operations.md has no ${kind.marker}`);
+  const kept = without ? found[1].split('\n').filter((line) => !without.test(line)).join('\n') : found[1];
+  return kind.around(replaceAll(kept, kind.changes(place)), place);
 }
 
-// In front of the service at this address, which may be started later.
-async function startProxy(t, service, ports) {
-  const folder = mkdtempSync(join(tmpdir(), 'stepwell-nginx-'));
+function makeCertificate({ key, certificate, both }) {
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
-    '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', join(folder, 'key.pem'),
-    '-out', join(folder, 'certificate.pem')], { stdio: 'pipe' });
-  const file = join(folder, 'nginx.conf');
-  writeFileSync(file, configuration(folder, ports, service));
-  const nginx = spawn('/usr/sbin/nginx', ['-p', folder, '-e', 'stderr', '-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let log = '';
-  const ended = new Promise((done) => nginx.on('exit', done));
+    '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:api.example.com', '-keyout', key, '-out', certificate],
+  { stdio: 'pipe' });
+  writeFileSync(both, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'));
+}
+
+const listens = (port) => new Promise((done) => {
+  const socket = connect(port, '127.0.0.1', () => { socket.destroy(); done(true); });
+  socket.on('error', () => done(false));
+});
+
+const urlOf = (name, ports) => (kinds[name].tls ? `https://127.0.0.1:${ports.tls}` : `http://127.0.0.1:${ports.plain}`);
+
+// In front of the service, which is there already: Squid answers 502 to the first request if it was not.
+async function startProxy(t, name, ports, without) {
+  const kind = kinds[name], folder = mkdtempSync(join(tmpdir(), `stepwell-${name}-`));
+  chmodSync(folder, 0o777); // some give up root, and write there as another user
+  const place = {
+    folder, ports, file: join(folder, kind.marker), service: `127.0.0.1:${ports.service}`,
+    key: join(folder, 'key.pem'), certificate: join(folder, 'certificate.pem'), both: join(folder, 'both.pem'),
+  };
+  makeCertificate(place);
+  writeFileSync(place.file, configuration(kind, place, without));
+  const [program, args] = inSystem(kind.command(place));
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...kind.environment?.(place) } });
+  let log = '', out = '', over = false;
+  child.stdout.on('data', (data) => { out += data; });
+  child.stderr.on('data', (data) => { log += data; });
+  const ended = new Promise((done) => { child.on('exit', done); child.on('error', done); }).then(() => { over = true; });
   t.after(async () => {
-    nginx.kill('SIGTERM');
+    child.kill('SIGTERM');
+    const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
     await ended;
-    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
+    clearTimeout(late);
+    await removeFolder(folder);
   });
-  await new Promise((done, fail) => {
-    nginx.stderr.on('data', (data) => { log += data; if (log.includes('start worker process ')) done(); });
-    ended.then(() => fail(new Error(`nginx ended:\n${log}`)));
-  });
+  const port = kind.tls ? ports.tls : ports.plain;
+  while (!over && !await listens(port)) await sleep(20);
+  if (over) throw new Error(`${name} ended:\n${out}${log}`);
   return {
-    url: `https://127.0.0.1:${ports.tls}`,
+    name,
+    url: urlOf(name, ports),
     plainUrl: `http://127.0.0.1:${ports.plain}`,
-    certificateFile: join(folder, 'certificate.pem'),
-    certificate: readFileSync(join(folder, 'certificate.pem')),
-    accessLog: () => readFileSync(join(folder, 'access.log'), 'utf8'),
+    agent: kind.closesIdle ? false : undefined,
+    certificateFile: place.certificate,
+    certificate: readFileSync(place.certificate),
+    accessLog: () => (kind.log === 'stdout' ? out : readFileSync(join(folder, 'access.log'), 'utf8')),
   };
 }
 
-// tests/programs/streamer.c with its supervisor, behind nginx.
-export async function startProxied(t, flags = []) {
+// tests/programs/streamer.c with its supervisor, behind the proxy of this name. The client's Host may also be api.example.com.
+export async function startProxied(t, flags = [], { name = 'nginx', without } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-proxied-'));
   const [tls, plain, own] = await freePorts(3);
   const ports = { tls, plain, service: own };
-  const proxy = await startProxy(t, `127.0.0.1:${ports.service}`, ports);
   const program = await startProgram('tests/streamer', ['--supervise', '--listen', `127.0.0.1:${ports.service}`, '--data', join(folder, 'data'),
-    '--public-url', proxy.url, '--dev', ...flags]);
+    '--public-url', `${urlOf(name, ports)},https://api.example.com`, '--dev', ...flags]);
   t.after(async () => {
     await program.kill('SIGTERM');
-    rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
+    await removeFolder(folder);
   });
+  const proxy = await startProxy(t, name, ports, without);
   const said = (what) => program.log().split(what).length - 1;
   const until = async (what, times) => { while (said(what) < times) await sleep(20); };
   const metrics = async () => (await fetch(`http://127.0.0.1:${ports.service}/_sw/metrics`)).text();
   return {
     proxy,
+    url: `http://127.0.0.1:${ports.service}`,
+    log: program.log,
     // Replaces the worker; `whileDraining` is called when the old one has been told to go.
     async upgrade(whileDraining) {
       const drained = said('draining: '), ready = said(' is ready');
@@ -112,7 +131,8 @@ export async function startProxied(t, flags = []) {
 // A response as fetch gives it, of a server with a certificate that only this client trusts. Redirects are left alone.
 export function request(proxy, url, { method = 'GET', headers = {}, body } = {}) {
   return new Promise((done, fail) => {
-    const call = https.request(url, { method, headers, ca: proxy.certificate }, (response) => {
+    const { request: begin } = url.startsWith('https:') ? https : http;
+    const call = begin(url, { method, headers, ca: proxy.certificate, agent: proxy.agent }, (response) => {
       const chunks = new ReadableStream({
         start(controller) {
           response.on('data', (data) => controller.enqueue(data));

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { sleep } from './agent.mjs';
 import { follow, request, startProxied } from './proxy.mjs';
+import { holdMany, readGated, spoken, times } from './proxy_clients.mjs';
 import { frames, startGate } from './streams.mjs';
 
 const run = promisify(execFile);
@@ -51,20 +52,7 @@ test('Idempotency-Key and Prefer reach the service', async (t) => {
   assert.equal(await output.text(), 'slept');
 });
 
-// The handler goes on only when this client has seen the chunk before: a proxy that kept one back would stop both.
-async function readGated(gate, body, chunks) {
-  const all = [];
-  gate.open('s0-0');
-  for await (const frame of frames(body)) {
-    all.push(frame);
-    const found = /^s0-(\d+)$/.exec(frame.event === 'inngest.stream' ? frame.data.data : '');
-    if (found) gate.open(Number(found[1]) + 1 < chunks ? `s0-${Number(found[1]) + 1}` : 's0-end');
-  }
-  return all;
-}
-
 const CHUNKS = 20, said = Array.from({ length: CHUNKS }, (_, i) => `s0-${i}`);
-const spoken = (all) => all.filter((f) => f.event === 'inngest.stream' && /^s0-/.test(f.data.data)).map((f) => f.data.data);
 
 test('a stream comes frame by frame', async (t) => {
   const { proxy } = await startProxied(t), gate = await startGate(t);
@@ -123,36 +111,11 @@ test('a client that leaves the proxy changes nothing', async (t) => {
   assert.deepEqual(JSON.parse(await answer.text()), ['s0']);
 });
 
-// Ten requests, ten readers of an output URL and ten of a stream, whose steps wait for the gate. All of them are waiting
-// when this returns; what it returns checks, when the gate has opened, what they get.
-async function holdThirty({ proxy, kept }, gate) {
-  const at = (path, name) => `${proxy.url}${path}&gate=${gate.url}/${name}`;
-  await Promise.all(Array.from({ length: 20 }, (_, i) => request(proxy, `${proxy.url}/silent?n=${i}`).then((a) => a.text()))); // idle connections
-  const plain = [], late = [], streams = [];
-  for (let i = 0; i < 10; i++) {
-    plain.push(follow(proxy, at('/steps?steps=2&chunks=1', `plain${i}`)));
-    late.push(request(proxy, at('/sleep?ms=400', `late${i}`), { headers: { Prefer: 'respond-async' } })
-      .then(async (a) => { await a.text(); return follow(proxy, a.headers.location); }));
-    streams.push(readThrough(proxy, at('/steps?steps=2&chunks=2', `stream${i}`)));
-  }
-  await gate.seen('s0-0', 20);
-  await gate.seen('before-0', 10);
-  await kept(30);
-  return async () => {
-    for (const answer of await Promise.all(plain)) {
-      assert.equal(answer.status, 200);
-      assert.deepEqual(JSON.parse(await answer.text()), ['s0', 's1']);
-    }
-    for (const answer of await Promise.all(late)) assert.equal(await answer.text(), 'slept');
-    for (const chunks of await Promise.all(streams)) assert.deepEqual(chunks, ['begin', 's0-0', 's0-1', 's1-0', 's1-1', { said: ['s0', 's1'] }]);
-  };
-}
-
-const times = (gate, name) => gate.asked.filter((n) => n === name).length;
+const THIRTY = { plain: 10, late: 10, streams: 10 };
 
 test('an upgrade with requests of every kind in flight: no error, every answer exact, nothing run twice', async (t) => {
   const service = await startProxied(t), gate = await startGate(t);
-  const check = await holdThirty(service, gate);
+  const check = await holdMany(service, gate, THIRTY);
   await service.upgrade(async () => gate.openAll());
   await check();
   for (const [name, n] of [['s0-0', 20], ['s0-end', 20], ['s1-0', 20], ['before-0', 10]]) assert.equal(times(gate, name), n, name);
@@ -160,7 +123,7 @@ test('an upgrade with requests of every kind in flight: no error, every answer e
 
 test('kill -9 of the worker with requests of every kind in flight: no error, every answer exact', async (t) => {
   const service = await startProxied(t), gate = await startGate(t);
-  const check = await holdThirty(service, gate);
+  const check = await holdMany(service, gate, THIRTY);
   await service.kill();
   gate.openAll();
   await check();
@@ -189,19 +152,3 @@ test('ten upgrades under a constant load through the proxy: every answer is the 
   assert.equal(Object.keys(answers).length, 2, JSON.stringify(answers));
   for (const key of Object.keys(answers)) assert.match(key, / 200 /);
 });
-
-// All chunks of a stream, read on where redirect_info says.
-async function readThrough(proxy, url) {
-  const chunks = [];
-  while (url) {
-    const answer = await request(proxy, url, { headers: { Accept: 'text/event-stream' } });
-    if (answer.status === 303) { url = answer.headers.location; await answer.text(); continue; }
-    assert.equal(answer.status, 200);
-    url = null;
-    for await (const frame of frames(answer.body)) {
-      if (frame.event === 'inngest.stream') chunks.push(frame.data.data);
-      if (frame.event === 'inngest.redirect_info') url = frame.data.url;
-    }
-  }
-  return chunks;
-}

@@ -146,6 +146,13 @@ static void on_echo(sw_ctx *c)
     sw_reply_json(c, 201, sw_body_json(c));
 }
 
+/* What came, byte by byte. */
+static void on_bytes(sw_ctx *c)
+{
+    sw_bytes body = sw_body(c);
+    sw_reply(c, 200, "application/octet-stream", body.data, body.len);
+}
+
 /* ---- Texts ---- */
 
 static const char words[] = "na\xc3\xafve \xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e \xf0\x9f\x8c\x8a \"q\" \\ \n\t\x01 ";
@@ -269,11 +276,12 @@ int main(int argc, char **argv)
                   {"GET /custom", on_custom}, {"GET /nothing", on_nothing}, {"POST /echo", on_echo},
                   {"GET /text", on_text},     {"GET /values", on_values},   {"GET /half", on_half},
                   {"GET /many", on_many},     {"GET /large", on_large},     {"GET /work", on_work},
-                  {"POST /work", on_work}};
+                  {"POST /work", on_work},    {"POST /steps", on_steps},    {"POST /bytes", on_bytes}};
     sw_app *app = sw_app_new("streamer");
     sw_flag(app, "notes", "FILE", NULL, "file in which the steps of /work note that they ran");
     sw_on_start(app, on_start, NULL);
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
         sw_endpoint(app, routes[i].route, routes[i].handler, NULL);
+    sw_endpoint(app, "GET /tied", on_steps, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
     return sw_main(app, argc, argv);
 }
