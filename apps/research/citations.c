@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "apps/research/markup.h"
+
 enum {
     MARK_MAX = 2000,  /* bytes between the brackets of a mark */
     LINK_MAX = 2048,  /* of a URL behind a mark */
@@ -155,12 +157,12 @@ static verdict at_ticks(citations *f, const rest *r)
     return DONE;
 }
 
-/* "\`" begins no code. */
+/* "\`" begins no code, "\<" no HTML. */
 static verdict at_backslash(citations *f, const rest *r)
 {
     if (r->at[0] != '\\') return NO;
     if (r->len < 2) return unless_last(r);
-    if (r->at[1] != '`' && r->at[1] != '\\') return NO;
+    if (!memchr("`\\<&!", r->at[1], 5)) return NO;
     pass(f, r->at, 2);
     return DONE;
 }
@@ -233,6 +235,15 @@ static verdict at_heading(citations *f, const rest *r)
     return DONE;
 }
 
+/* "[label]: javascript:..." gives every [label] of the text a URL that is none of the web. */
+static verdict at_label(citations *f, const rest *r, size_t begin)
+{
+    size_t len = line_length(r);
+    if (f->is_plain) return NO;
+    if (len == SIZE_MAX) return MORE;
+    return markup_defines_elsewhere(r->at + begin, len - begin) ? drop_line(f, r, len) : NO;
+}
+
 /* "[3]: https://..." gives every [3] of the text a URL, also behind a few blanks and in a quote. */
 static verdict at_definition(citations *f, const rest *r)
 {
@@ -244,7 +255,7 @@ static verdict at_definition(citations *f, const rest *r)
     size_t number = ++i;
     while (i < r->len && (isdigit((unsigned char)r->at[i]) || r->at[i] == '^')) i++;
     if (i + 1 >= r->len) return unless_last(r);
-    if (i == number || r->at[i] != ']' || r->at[i + 1] != ':') return NO;
+    if (i == number || r->at[i] != ']' || r->at[i + 1] != ':') return at_label(f, r, number);
     size_t len = line_length(r);
     return len == SIZE_MAX ? MORE : drop_line(f, r, len);
 }
@@ -287,9 +298,11 @@ static bool skip_dash(const char **at, const char *end)
     return len > 0;
 }
 
-/* The numbers between brackets; false if anything else is there. With `kept` those that may be cited go there. */
+/* The numbers between brackets; false if anything else is there, or if they are an interval that begins at 0: no source
+ * has that number. With `kept` those that may be cited go there. */
 static bool read_mark(citations *f, const char *at, const char *end, sw_text *kept)
 {
+    size_t numbers = 0, zeros = 0;
     while (at < end) {
         skip(&at, end, BLANKS "^");
         int64_t from = read_number(&at, end), to = from;
@@ -300,11 +313,13 @@ static bool read_mark(citations *f, const char *at, const char *end, sw_text *ke
             skip(&at, end, BLANKS);
         }
         if (from < 0 || to < 0 || (at < end && *at != ',' && *at != ';')) return false;
+        numbers += from == to ? 1 : 2;
+        zeros += from == 0 || to == 0;
         if (kept && (to < from || to - from >= RANGE_MAX)) f->dropped++;
         for (int64_t n = from; kept && n <= to && to - from < RANGE_MAX; n++) cite(f, kept, n);
         if (at < end && ++at == end) return false;
     }
-    return true;
+    return zeros == 0 || numbers == 1;
 }
 
 /* Bytes of "(https://...)" at the place; 0: there is none, SIZE_MAX: what follows decides. */
@@ -365,8 +380,37 @@ static verdict at_mark(citations *f, const rest *r)
         f->mark_end = f->out.len;
     } else if (is_open(&f->out)) {
         sw_text_add(f->c, &f->out, "?"); /* "[9[2]9]" does not become "[99]" */
+    } else {
+        f->joint = f->out.len;
     }
     f->done += blanks + 1 + (size_t)(to - from) + 1 + link;
+    return DONE;
+}
+
+/* ---- Markup ---- */
+
+static verdict at_markup(citations *f, const rest *r)
+{
+    if (f->is_plain || !memchr("<&!", r->at[0], 3)) return NO;
+    if (r->len < MARKUP_SEEN && !r->last) return MORE;
+    if (!markup_acts(r->at, r->len, is_open(&f->out))) return NO;
+    sw_text_add(f->c, &f->out, "\\");
+    pass(f, r->at, 1);
+    return DONE;
+}
+
+/* "[text](javascript:...)" is no link: only those of the web are. */
+static verdict at_link(citations *f, const rest *r)
+{
+    if (f->is_plain || r->at[0] != ']') return NO;
+    if (r->len < 2) return unless_last(r);
+    if (r->at[1] != '(') return NO;
+    size_t seen = r->len - 2 < LINK_MAX ? r->len - 2 : LINK_MAX;
+    markup_place place = markup_destination(r->at + 2, seen, r->last || seen == LINK_MAX);
+    if (place == MARKUP_UNKNOWN) return MORE;
+    if (place == MARKUP_WEB) return NO;
+    pass(f, r->at, 1);
+    sw_text_add(f->c, &f->out, " ");
     return DONE;
 }
 
@@ -374,22 +418,30 @@ static verdict at_mark(citations *f, const rest *r)
 
 static verdict decide(citations *f, const rest *r)
 {
-    static verdict (*const rules[])(citations *, const rest *) = {at_entry,   at_ticks,      at_backslash,
-                                                                  at_heading, at_definition, at_mark};
+    static verdict (*const rules[])(citations *, const rest *) = {at_entry,      at_ticks, at_backslash, at_heading,
+                                                                  at_definition, at_mark,  at_markup,    at_link};
     if (f->fence > 0) return at_fence_end(f, r);
     verdict v = NO;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0] && v == NO; i++) v = rules[i](f, r);
     return v;
 }
 
-/* A byte that no rule is about. Behind a mark it makes no link of it, nor behind the bracket that a mark stands in. */
+/* Whether the byte would make markup of what came out last: a link of the mark that it stands behind, or a tag of "<"
+ * and "b", between which a mark has been taken out. */
+static bool completes_markup(const citations *f, char byte, bool behind_mark)
+{
+    bool at_joint = f->joint > 0 && f->out.len == f->joint;
+    if (at_joint && markup_joins(f->out.data[f->joint - 1], byte)) return true;
+    return behind_mark && (byte == '(' || byte == '[' || (byte == ':' && begins_block(&f->out, f->mark)));
+}
+
+/* A byte that no rule is about. A bracket that a mark stands in is as the mark to what is behind it. */
 static void pass_byte(citations *f, const char *at)
 {
-    bool behind = f->fence == 0 && f->mark_end > 0 && f->out.len == f->mark_end;
-    if (behind && (*at == '(' || *at == '[' || (*at == ':' && begins_block(&f->out, f->mark))))
-        sw_text_add(f->c, &f->out, " ");
+    bool behind_mark = f->fence == 0 && f->mark_end > 0 && f->out.len == f->mark_end;
+    if (completes_markup(f, *at, behind_mark)) sw_text_add(f->c, &f->out, " ");
     pass(f, at, 1);
-    if (behind && *at == ']') f->mark_end = f->out.len;
+    if (behind_mark && *at == ']') f->mark_end = f->out.len;
 }
 
 /* Code that the text ends in: what the caller adds is none. */
@@ -414,12 +466,13 @@ sw_bytes citations_take(citations *f, const char *data, size_t len, bool last)
     }
     assert(!last || f->done == f->in.len);
     if (last && f->fence > 0) close_fence(f);
-    return (sw_bytes){f->out.data + out_before, f->out.len - out_before};
+    return (sw_bytes){sw_text_str(&f->out) + out_before, f->out.len - out_before};
 }
 
 const char *citations_checked(sw_ctx *c, const char *words, const int64_t *shown, size_t count)
 {
     citations f = citations_new(c, shown, count);
+    f.is_plain = true;
     (void)citations_take(&f, words, strlen(words), true);
     return sw_text_str(&f.out);
 }

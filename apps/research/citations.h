@@ -2,8 +2,9 @@
  * stays, under the number that its source is shown with, if it names one of the sources it may; else it is taken out.
  * So is a list of references at the end, whose numbers and URLs nobody has checked, and a URL put behind a mark. Code
  * is left alone: blocks that begin at a line's first byte, and what backticks of one line enclose; other backticks are
- * escaped, so that who shows the text takes for code what was taken for it here. No mark becomes a link. What comes out
- * does not depend on where the pieces were cut. */
+ * escaped, so that who shows the text takes for code what was taken for it here. No mark becomes a link, nor anything
+ * that does not lead to the web; HTML is shown, not obeyed (markup.h). What comes out does not depend on where the
+ * pieces were cut. */
 #ifndef RESEARCH_CITATIONS_H
 #define RESEARCH_CITATIONS_H
 
@@ -18,8 +19,10 @@ typedef struct citations {
     sw_text out;           /* all that has come out */
     size_t fence;          /* in a block of code: how many such characters end it; 0: not in one */
     char fence_char;       /* backtick or tilde */
+    bool is_plain;         /* the text is shown as it is, not as Markdown: markup in it is none */
     size_t wrapped;        /* the text stands in "```markdown": how many backticks; 0: it does not */
     size_t mark, mark_end; /* of `out`: the last mark that came out */
+    size_t joint;          /* of `out`: where a mark was taken out last */
     bool in_list;          /* among the lines of a list of references */
     bool *cited;           /* cited[n - 1]: a mark with the text's [n] has come out */
     size_t dropped;        /* numbers that were taken out */
@@ -31,7 +34,7 @@ citations citations_new(sw_ctx *c, const int64_t *shown, size_t count);
 /* What has come out by this piece; good until the next call. `last`: nothing follows, so nothing waits. */
 sw_bytes citations_take(citations *f, const char *data, size_t len, bool last);
 
-/* A whole text at once. */
+/* A whole text at once, which is plain. */
 const char *citations_checked(sw_ctx *c, const char *words, const int64_t *shown, size_t count);
 
 #endif

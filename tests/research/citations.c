@@ -10,7 +10,12 @@
 static const int64_t shown[] = {1, 0, 3, 40};
 enum { SHOWN = 4 };
 
-static const char *checked(const char *words) { return citations_checked(NULL, words, shown, SHOWN); }
+static const char *checked(const char *words)
+{
+    citations f = citations_new(NULL, shown, SHOWN);
+    (void)citations_take(&f, words, strlen(words), true);
+    return sw_text_str(&f.out);
+}
 
 static const struct {
     const char *in, *out;
@@ -30,6 +35,23 @@ static const struct {
      "En dash [3][40]."},
     {"Backwards [4-1].", "Backwards."},
     {"Huge [1-999999].", "Huge."},
+    {"Between [0, 1] or [0-3], up to [3, 0].", "Between [0, 1] or [0-3], up to [3, 0]."},
+    {"Bold <b>[99]</b> and <i>[1]</i>.", "Bold \\<b>\\</b> and \\<i>[1]\\</i>."},
+    {"Hidden [9<!-- -->9] <!-- [1] -->", "Hidden [9\\<!-- -->9] \\<!-- [1] -->"},
+    {"Split [9<br>9] [9<sup></sup>9].", "Split [9\\<br>9] [9\\<sup></sup>9]."},
+    {"CO<sub>2</sub><br/>next, 3 < 5, a<", "CO<sub>2</sub><br/>next, 3 < 5, a<"},
+    {"Disguised &#91;99&#93; &lbrack;9&rsqb; AT&T &amp;", "Disguised \\&#91;99\\&#93; \\&lbrack;9\\&rsqb; AT&T &amp;"},
+    {"\\<b> \\\\<b> `<b>`", "\\<b> \\\\\\<b> `<b>`"},
+    {"![x](https://a.example/p.png) so![1] !", "\\![x](https://a.example/p.png) so![1] !"},
+    {"[x](https://a.example) [x]( HTTP://a.example)", "[x](https://a.example) [x]( HTTP://a.example)"},
+    {"[x](javascript:alert(1)) [y](//a.example) [z](#a) [q](http:x)",
+     "[x] (javascript:alert(1)) [y] (//a.example) [z] (#a) [q] (http:x)"},
+    {"[x](", "[x] ("},
+    {"<[9]b>&[9]#91;!<[9]!-- [x][9](//a) [9]!", "< b>& #91;!< !-- [x] (//a)!"},
+    {"<javascript:alert(1)> <https://a.example>", "\\<javascript:alert(1)> \\<https://a.example>"},
+    {"So.\n\n[x]: javascript:alert(1)\n[y]: <data:x> \"t\"\n[z]: //a.example", "So.\n\n"},
+    {"[x]: https://a.example\n[Note]: see: this\n[sic]: so\n",
+     "[x]: https://a.example\n[Note]: see: this\n[sic]: so\n"},
     {"Beyond numbers [18446744073709551617].", "Beyond numbers."},
     {"Footnote [^1].", "Footnote [1]."},
     {"Note [sic] [a1] [] [1,] [,1] [-1] [1 2].", "Note [sic] [a1] [] [1,] [,1] [-1] [1 2]."},
@@ -70,7 +92,7 @@ static const struct {
     {"Text.\n\n[1]: https://evil.example/\nMore [1].", "Text.\n\nMore [1]."},
     {"Text.\n\n  [1]: https://evil.example/\n> [3]: //evil.example\nMore.", "Text.\n\nMore."},
     {"- [1]: //evil.example\n 1. > [3]: so\nSays [1]: so.", "- [1] : //evil.example\n 1. > [3] : so\nSays [1]: so."},
-    {"[ 1 ]: //evil.example", "[1] : //evil.example"},
+    {"[ 1 ]: //evil.example", ""},
     {"[1\n]: //evil.example", "[1] : //evil.example"},
     {"Text.\n\n## References\n\n[1] A. https://x\n\n[2] B\n", "Text.\n\n"},
     {"Text.\n\n**References**\n- [1] A\n- [9] B\n\n## After\nOn [1].", "Text.\n\n## After\nOn [1]."},
@@ -160,6 +182,15 @@ static void random_texts_in_random_pieces(void)
                                         " [3]",
                                         "\n## References\n",
                                         "\n[2]: ",
+                                        "\n[x]: ",
+                                        "<",
+                                        "<b",
+                                        "<sub>",
+                                        "&#",
+                                        "!",
+                                        "](",
+                                        "https:",
+                                        "//",
                                         "- "};
     for (int round = 0; round < 20000; round++) {
         char words[600] = "";
@@ -170,6 +201,13 @@ static void random_texts_in_random_pieces(void)
         CHECK(marks_are_good(checked(words), shown, SHOWN));
         memory_free();
     }
+}
+
+/* In a learning, which is shown as plain text, markup is text. */
+static void plain_texts(void)
+{
+    CHECK_STR(citations_checked(NULL, "p<x, <b>[1]</b> [9] [x](y)", shown, SHOWN), "p<x, <b>[1]</b> [x](y)");
+    memory_free();
 }
 
 static void a_long_mark_is_checked_too(void)
@@ -198,6 +236,7 @@ int main(int argc, char **argv)
 {
     static const check_case cases[] = {{"what comes out", what_comes_out},
                                        {"pieces make no difference", pieces_make_no_difference},
+                                       {"plain texts", plain_texts},
                                        {"random texts in random pieces", random_texts_in_random_pieces},
                                        {"a long mark is checked too", a_long_mark_is_checked_too},
                                        {"tells what was cited and dropped", tells_what_was_cited_and_dropped}};

@@ -1,5 +1,6 @@
 /* What holds of every text that has gone through the filter, whatever it was: outside code, a mark has a number that a
- * source is shown with, and is no link. A text with code is not judged. */
+ * source is shown with, and is no link; other links lead to the web; HTML is escaped. A text with code is not judged.
+ */
 #ifndef TESTS_RESEARCH_MARKS_H
 #define TESTS_RESEARCH_MARKS_H
 
@@ -9,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* The bytes of "[12]" at the place; 0: there is none. */
 static size_t mark_length(const char *at)
@@ -35,6 +37,30 @@ static bool mark_is_good(const char *words, const char *at, size_t len, const in
     return is_shown && *behind != '(' && (*behind != '[' || mark_length(behind) > 0);
 }
 
+static bool is_escaped(const char *words, const char *at)
+{
+    size_t backslashes = 0;
+    while (at - backslashes > words && at[-1 - (ptrdiff_t)backslashes] == '\\') backslashes++;
+    return backslashes % 2 == 1;
+}
+
+static bool is_harmless(const char *at)
+{
+    return strncasecmp(at, "<br", 3) == 0 || strncasecmp(at, "<sub>", 5) == 0 || strncasecmp(at, "</sub>", 6) == 0 ||
+           strncasecmp(at, "<sup>", 5) == 0 || strncasecmp(at, "</sup>", 6) == 0;
+}
+
+static bool markup_is_good(const char *words, const char *at)
+{
+    if (*at == '<' && (isalpha((unsigned char)at[1]) || (at[1] && strchr("/!?", at[1]))))
+        return is_escaped(words, at) || is_harmless(at);
+    if (*at == '&' && at[1] == '#') return is_escaped(words, at);
+    if (*at != ']' || at[1] != '(') return true;
+    at += 2;
+    while (*at && strchr(" \t\r\n", *at)) at++;
+    return strncasecmp(at, "http://", 7) == 0 || strncasecmp(at, "https://", 8) == 0;
+}
+
 static bool marks_are_good(const char *words, const int64_t *shown, size_t count)
 {
     for (const char *tick = words; (tick = strchr(tick, '`')); tick++)
@@ -42,6 +68,7 @@ static bool marks_are_good(const char *words, const int64_t *shown, size_t count
     if (strstr(words, "~~~")) return true;
     for (const char *at = words; *at; at++) {
         size_t len = mark_length(at);
+        if (!markup_is_good(words, at)) return false;
         if (len > 0 && !mark_is_good(words, at, len, shown, count)) return false;
     }
     return true;

@@ -1,0 +1,27 @@
+/* markup: what in a Markdown text is more than text: HTML, images, links that lead elsewhere than to the web. Looks at
+ * bytes, changes none. */
+#ifndef RESEARCH_MARKUP_H
+#define RESEARCH_MARKUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { MARKUP_SEEN = 8 }; /* as many bytes show what a "<", "&" or "!" begins */
+
+/* Whether "<", "&" or "!" at the place has to be escaped: it begins HTML other than <br>, <sub> and <sup>, a bracket in
+ * disguise, or an image, for which whoever shows the text would ask a server that the model has chosen. `in_mark`: it
+ * stands behind the beginning of a mark such as "[9". */
+bool markup_acts(const char *at, size_t len, bool in_mark);
+
+/* Whether two bytes that have come to stand side by side may begin markup. */
+bool markup_joins(char before, char behind);
+
+typedef enum markup_place { MARKUP_ELSEWHERE, MARKUP_WEB, MARKUP_UNKNOWN /* what follows decides */ } markup_place;
+
+/* Where a link leads. `last`: nothing follows. */
+markup_place markup_destination(const char *at, size_t len, bool last);
+
+/* Whether a line, from behind its "[" on, gives a label a destination that is none of the web. */
+bool markup_defines_elsewhere(const char *at, size_t len);
+
+#endif
