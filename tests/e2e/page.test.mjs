@@ -1,7 +1,7 @@
 // The page in a real browser: ask, answer, watch, reload in the middle, kill the server in the middle, read the report.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { startAgent } from './agent.mjs';
+import { makeGates, startAgent } from './agent.mjs';
 import { begin, inState, open as openIn, overflow, reportScript, shot, startBrowser } from './page_browser.mjs';
 
 let browser;
@@ -22,24 +22,37 @@ async function finished(page, topic) {
   assert.equal((await page.$$('#log li')).length, (await page.$$('#log li.done')).length, 'every step is done');
 }
 
-test('a question, its clarifications, the progress and the report', async (t) => {
-  const agent = await startAgent(['--latency-ms', '150', '--jitter-ms', '150', '--token-ms', '5', '--overload-rate', '0.1']);
+// What waits until the test has seen the page: an agent whose services go no further than the gates let them.
+const gatedAgent = async (t, gates, ...flags) => {
+  const agent = await startAgent(flags, [], gates);
   t.after(() => agent.stop());
+  return agent;
+};
+
+test('a question, its clarifications, the progress and the report', async (t) => {
+  const gates = makeGates('learn', 'report');
+  const agent = await gatedAgent(t, gates, '--overload-rate', '0.1');
+  gates.letEvents(40);
   const page = await open(t, agent);
   await begin(page, 'How tidal power compares with offshore wind');
   await page.waitForSelector('.query .found a');
+  assert.equal((await page.$$('.query .learned li')).length, 0);
+  gates.open('learn');
   await page.waitForSelector('.query .learned li');
   assert.ok((await page.$$('.query .reason')).length >= 3);
   await shot(page, '4-progress');
-  await page.waitForSelector('#report.writing');
+  gates.open('report');
+  await page.waitForSelector('#report.writing h1');
   await shot(page, '5-writing');
+  gates.letEvents(Infinity);
   await finished(page, 'How tidal power compares with offshore wind');
   await shot(page, '6-report');
 });
 
 test('a reload in the middle changes nothing', async (t) => {
-  const agent = await startAgent(['--latency-ms', '250', '--token-ms', '10']);
-  t.after(() => agent.stop());
+  const gates = makeGates('learn');
+  const agent = await gatedAgent(t, gates);
+  gates.letEvents(20);
   const page = await open(t, agent);
   await begin(page, 'Reloads');
   await page.waitForSelector('.query .found a');
@@ -47,26 +60,32 @@ test('a reload in the middle changes nothing', async (t) => {
   await page.reload();
   await page.waitForSelector('.query .found a');
   assert.ok((await page.textContent('#levels')).includes(before));
+  gates.open('learn');
   await page.waitForSelector('#report.writing');
   await page.reload();
+  await page.waitForSelector('#report.writing');
+  gates.letEvents(Infinity);
   await finished(page, 'Reloads');
   const runs = await (await fetch(`${agent.url}/_sw/runs`)).json();
   assert.equal(runs.runs.filter((r) => r.endpoint === 'POST /api/research').length, 1, 'it is still the one run');
 });
 
 test('a kill -9 in the middle changes nothing', async (t) => {
-  const agent = await startAgent(['--latency-ms', '250', '--token-ms', '10']);
-  t.after(() => agent.stop());
+  const gates = makeGates('learn');
+  const agent = await gatedAgent(t, gates);
+  gates.letEvents(20);
   const page = await open(t, agent);
   await begin(page, 'Kills');
   await page.waitForSelector('.query .found a');
   await agent.kill('SIGKILL');
   await page.waitForSelector('#connection:not([hidden])');
   await shot(page, '7-lost');
+  gates.open('learn');
   await agent.start();
   await page.waitForSelector('#connection', { state: 'hidden' });
   await page.waitForSelector('#report.writing');
   await agent.kill('SIGKILL');
+  gates.letEvents(Infinity);
   await agent.start();
   await finished(page, 'Kills');
   const steps = await page.$$eval('#log .what', (all) => all.map((e) => e.firstChild.textContent));
@@ -84,36 +103,43 @@ const finalReport = (page) => page.evaluate(async () => {
 async function strangers(page, report, sources, texts) {
   await page.evaluate(`${reportScript()}; window.made = made;`);
   return page.evaluate(({ report, sources, texts }) => {
-    const node = document.createElement('div'), left = new Set(texts);
-    for (let n = 0; n <= report.length; n++) {
-      node.innerHTML = window.made.render(report.slice(0, n), sources);
-      left.delete(node.textContent);
+    const left = new Set(texts), longest = Math.max(...texts.map((text) => text.length));
+    const textOf = (markdown) => Object.assign(document.createElement('div'), { innerHTML: window.made.render(markdown, sources) }).textContent;
+    for (let n = 0, length = 0; n <= report.length && length < longest + 100; n++) {
+      const text = textOf(report.slice(0, n));
+      left.delete(text);
+      length = text.length;
     }
-    return { left: [...left], whole: node.textContent };
+    return { left: [...left], whole: textOf(report) };
   }, { report, sources, texts });
 }
 
 test('the report appears as the model writes it, also after a reload, a kill and an upgrade', async (t) => {
-  const agent = await startAgent(['--latency-ms', '20', '--token-ms', '15']);
-  t.after(() => agent.stop());
+  const gates = makeGates();
+  const agent = await gatedAgent(t, gates);
   const page = await open(t, agent);
-  const state = () => page.textContent('#run-state');
-  const longer = async (than) => {
+  // So many events of the model's stream, which stands still there, and more text than before.
+  const shownWith = async (events, than) => {
+    gates.letEvents(events);
     await page.waitForFunction((n) => (document.querySelector('#report')?.textContent.length ?? 0) > n, than);
-    const text = await shown(page);
-    assert.equal(await state(), 'Writing the report', 'it is not complete yet');
-    return text;
+    assert.equal(await page.textContent('#run-state'), 'Writing the report');
+    return shown(page);
   };
+  gates.letEvents(10);
   await begin(page, 'Growing text', 1);
-  const texts = [await longer(0), await longer(150)];
+  const texts = [await shownWith(10, 0)];
+  texts.push(await shownWith(50, texts[0].length));
   await page.reload();
-  texts.push(await longer(0), await longer(300));
+  texts.push(await shownWith(50, 0));
+  texts.push(await shownWith(90, texts.at(-1).length));
   await agent.kill('SIGKILL'); // the attempt that wrote is cut off: the step begins again, and so does its text
+  gates.letEvents(20);
   await agent.start();
   await page.waitForFunction((n) => document.querySelector('#report').textContent.length < n, texts.at(-1).length);
-  texts.push(await longer(100));
+  texts.push(await shownWith(50, 0));
   const stopped = agent.kill('SIGTERM'); // the attempt that writes may end
-  texts.push(await longer(texts.at(-1).length));
+  texts.push(await shownWith(90, texts.at(-1).length));
+  gates.letEvents(Infinity);
   await stopped;
   await agent.start();
   await finished(page, 'Growing text');

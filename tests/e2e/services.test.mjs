@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from './agent.mjs';
+import { freePorts } from './agent.mjs';
 import { startProgram } from './program.mjs';
 
 const RETRIES = 2;
@@ -201,8 +201,7 @@ test('calls go through a proxy, and its refusals are told', async (t) => {
   const tls = await listen(createTlsServer(certificate('good'), (_, res) => res.end('tls')), '127.0.0.2');
   const plain = await listen(createPlainServer((_, res) => res.end('plain')), '127.0.0.2');
   const near = await listen(createPlainServer((_, res) => res.end('near')));
-  const closed = await freePort();
-  const port = await freePort();
+  const [closed, port] = await freePorts(2);
   t.after(() => { for (const server of [tls, plain, near]) server.close(); });
   const proxy = await startProxy(t, port, [tls.port, closed]);
   const start = async (name, user, more = {}) => {
