@@ -104,7 +104,7 @@ static sw_value renumbered(sw_ctx *c, sw_value numbers, const int64_t *shown, si
     sw_value out = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(numbers); i++) {
         int64_t n = sw_as_int(sw_at(numbers, i), 0);
-        if (n >= 1 && (uint64_t)n <= count) sw_push(c, &out, sw_int(shown[n - 1]));
+        if (n >= 1 && (uint64_t)n <= count && shown[n - 1] > 0) sw_push(c, &out, sw_int(shown[n - 1]));
     }
     return out;
 }

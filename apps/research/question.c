@@ -71,7 +71,8 @@ static sw_value given_json(sw_ctx *c, question *q, const char *name)
 {
     sw_value v = given(c, q, name), parsed;
     const char *message;
-    if (q->body.type == MSGPACK_OBJECT_MAP || sw_len(v) == 0) return sw_len(v) == 0 ? sw_nil() : v;
+    if (q->body.type == MSGPACK_OBJECT_MAP) return v;
+    if (sw_len(v) == 0) return sw_nil();
     if (sw_json_try(c, v.via.str.ptr, sw_len(v), &parsed, &message)) return parsed;
     object(q, sw_printf(c, "%s is not JSON: %s", name, message));
     return sw_nil();
@@ -181,13 +182,23 @@ static void read_clarifications(sw_ctx *c, question *q)
 {
     sw_value v = given_json(c, q, "clarifications");
     q->clarifications = sw_is_nil(v) ? sw_map(c, NULL) : v;
-    if (q->clarifications.type != MSGPACK_OBJECT_MAP && q->clarifications.type != MSGPACK_OBJECT_ARRAY) {
+    if (q->clarifications.type != MSGPACK_OBJECT_MAP) {
         object(q, "clarifications must be a JSON object of question and answer");
         return;
     }
     sw_bytes json = sw_json(c, q->clarifications);
     if (characters(sw_strn(c, json.data, json.len)) > CLARIFICATIONS_CHARACTERS_MAX)
         object(q, sw_printf(c, "clarifications is longer than %d characters", CLARIFICATIONS_CHARACTERS_MAX));
+}
+
+static const char *const about_query[] = {"reasoning", "angle"};
+enum { ABOUT_QUERY = sizeof about_query / sizeof about_query[0] };
+
+static bool has_query(sw_value queries, sw_value words)
+{
+    for (size_t i = 0; i < sw_len(queries); i++)
+        if (sw_equal(sw_get(sw_at(queries, i), "query"), words)) return true;
+    return false;
 }
 
 /* A string, or an object with more about it. */
@@ -197,29 +208,36 @@ static void read_query(sw_ctx *c, question *q, sw_value item)
     const char *wrong = text_wrong(c, "a query", words, QUERY_CHARACTERS_MAX);
     if (wrong) object(q, wrong);
     sw_value query = sw_map(c, "query", words, NULL);
-    static const char *const members[] = {"reasoning", "angle"};
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        sw_value more = sw_get(item, members[i]);
+    for (size_t i = 0; i < ABOUT_QUERY; i++) {
+        sw_value more = sw_get(item, about_query[i]);
         if (!sw_is_nil(more) && (more.type != MSGPACK_OBJECT_STR || characters(more) > TOPIC_CHARACTERS_MAX))
-            object(q, sw_printf(c, "the %s of a query must be text of at most %d characters", members[i],
+            object(q, sw_printf(c, "the %s of a query must be text of at most %d characters", about_query[i],
                                 TOPIC_CHARACTERS_MAX));
-        sw_set(c, &query, members[i], sw_is_nil(more) ? sw_str(c, "") : more);
+        sw_set(c, &query, about_query[i], sw_is_nil(more) ? sw_str(c, "") : more);
     }
-    for (size_t i = 0; i < sw_len(q->queries); i++)
-        if (sw_equal(sw_get(sw_at(q->queries, i), "query"), words)) return; /* asked once */
-    sw_push(c, &q->queries, query);
+    if (!has_query(q->queries, words)) sw_push(c, &q->queries, query); /* it is asked once */
+}
+
+sw_value question_usable_queries(sw_ctx *c, sw_value queries, int64_t most)
+{
+    sw_value usable = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(queries) && (int64_t)sw_len(usable) < most; i++) {
+        sw_value item = sw_at(queries, i), words = question_cut(c, sw_get(item, "query"), QUERY_CHARACTERS_MAX);
+        if (question_is_blank(words) || has_query(usable, words)) continue;
+        sw_value query = sw_map(c, "query", words, NULL);
+        for (size_t k = 0; k < ABOUT_QUERY; k++)
+            sw_set(c, &query, about_query[k], question_cut(c, sw_get(item, about_query[k]), TOPIC_CHARACTERS_MAX));
+        sw_push(c, &usable, query);
+    }
+    return usable;
 }
 
 static void read_queries(sw_ctx *c, question *q)
 {
     sw_value v = given_json(c, q, "queries");
-    if (sw_is_nil(v)) {
-        if (q->body.type == MSGPACK_OBJECT_MAP && !sw_is_nil(sw_get(q->body, "queries")))
-            object(q, "queries must be a JSON array of 1 to 10 queries");
-        return;
-    }
-    if (v.type != MSGPACK_OBJECT_ARRAY || sw_len(v) > BREADTH_MAX) {
-        object(q, "queries must be a JSON array of 1 to 10 queries");
+    if (sw_is_nil(v)) return;
+    if (v.type != MSGPACK_OBJECT_ARRAY || sw_len(v) == 0 || sw_len(v) > BREADTH_MAX) {
+        object(q, sw_printf(c, "queries must be a JSON array of 1 to %d queries", BREADTH_MAX));
         return;
     }
     q->queries = sw_array(c, 0);

@@ -21,7 +21,7 @@ typedef struct question {
     sw_value topic; /* a string */
     sw_value research_id;
     int64_t depth, breadth;
-    sw_value clarifications; /* a map or an array */
+    sw_value clarifications; /* a map */
     sw_value queries;        /* [{query, reasoning, angle}]; nil: none were given */
     sw_value fault;          /* nil, or what steps.h says */
     const char *wrong;       /* NULL, or what is wrong with the request */
@@ -33,6 +33,10 @@ bool question_is_blank(sw_value words);
 
 /* The first so many characters. */
 sw_value question_cut(sw_ctx *c, sw_value words, int64_t characters);
+
+/* Of a model's queries [{query, reasoning, angle}] the first that a request may have: none that is blank or there
+ * twice, long texts cut. */
+sw_value question_usable_queries(sw_ctx *c, sw_value queries, int64_t most);
 
 question question_read(sw_ctx *c, question_kind kind);
 

@@ -8,7 +8,13 @@
 #include "apps/research/steps.h"
 #include "apps/research/usage.h"
 
-enum { LEARNINGS_MOST = 5, DOUBTS_MOST = 3, ABOUT_TOKENS_MAX = 80 /* of a title, URL, author */, QUERY_SHARE = 6 };
+enum {
+    LEARNINGS_MOST = 5,
+    DOUBTS_MOST = 3,
+    ABOUT_TOKENS_MAX = 80,  /* of a title, URL, author */
+    SHARE_TOKENS_LEAST = 8, /* a source that is cut to less says nothing */
+    QUERY_SHARE = 6
+};
 
 static sw_value learn_schema(sw_ctx *c, int64_t follow_ups)
 {
@@ -20,6 +26,23 @@ static sw_value learn_schema(sw_ctx *c, int64_t follow_ups)
     return schema_object(c, "learnings", schema_array(c, learning, 0, LEARNINGS_MOST), "doubts",
                          schema_array(c, doubt, 0, DOUBTS_MOST), "followUps", schema_array(c, follow_up, 0, follow_ups),
                          "synthesisNote", schema_string(c), NULL);
+}
+
+/* What the numbers in an answer are checked against. */
+typedef struct numbering {
+    const char *id; /* of the query, for the log */
+    size_t count;   /* the greatest number there is */
+    int64_t *same;  /* same[n - 1] is n if a source of the prompt has that number, else 0 */
+} numbering;
+
+/* Without any source so far. */
+static numbering numbering_of(sw_ctx *c, sw_value input)
+{
+    sw_value sources = sw_get(input, "sources");
+    int64_t last = sw_as_int(sw_get(sw_at(sources, sw_len(sources) - 1), "n"), 0); /* numbers go up */
+    numbering n = {.id = step_text(c, input, "id"), .count = (size_t)last};
+    n.same = sw_alloc(c, (n.count + 1) * sizeof *n.same);
+    return n;
 }
 
 /* ---- The prompt ---- */
@@ -34,22 +57,35 @@ static void say_query(prompt *p, sw_value query)
     prompt_close(p, "query");
 }
 
-static void say_sources(prompt *p, sw_value sources)
+/* A source with texts of so many tokens, and half as many if they have grown too much when they became JSON. */
+static bool say_source(prompt *p, sw_value s, int64_t tokens)
 {
-    sw_ctx *c = p->c;
+    static const char *const members[] = {"title", "url", "publishedDate", "author", "text"};
+    for (int64_t share = tokens / 2; share >= SHARE_TOKENS_LEAST; share /= 2) {
+        sw_value line = sw_map(p->c, "source", sw_get(s, "n"), NULL);
+        for (size_t k = 0; k < sizeof members / sizeof members[0]; k++) {
+            sw_value words = sw_get(s, members[k]);
+            int64_t most = share / 4 < ABOUT_TOKENS_MAX ? share / 4 : ABOUT_TOKENS_MAX;
+            if (strcmp(members[k], "text") == 0) most = share;
+            if (words.type == MSGPACK_OBJECT_STR) sw_set(p->c, &line, members[k], prompt_cut(p->c, words, most));
+        }
+        if (prompt_cost(p->c, line) <= tokens && prompt_offer(p, line)) return true;
+    }
+    return false;
+}
+
+/* Only what the prompt has may be cited. */
+static void say_sources(prompt *p, sw_value sources, numbering *n)
+{
     int64_t room = p->left - p->left / 4; /* the rest is for the digest */
     size_t count = sw_len(sources);
     prompt_open(p, "sources");
     for (size_t i = 0; i < count; i++) {
-        sw_value s = sw_at(sources, i), line = sw_map(c, "source", sw_get(s, "n"), NULL);
-        static const char *const members[] = {"title", "url", "publishedDate", "author", "text"};
-        for (size_t k = 0; k < sizeof members / sizeof members[0]; k++) {
-            sw_value words = sw_get(s, members[k]);
-            int64_t share = room / (int64_t)count / 2; /* texts grow when they become JSON */
-            if (strcmp(members[k], "text") != 0) share = share / 4 < ABOUT_TOKENS_MAX ? share / 4 : ABOUT_TOKENS_MAX;
-            if (words.type == MSGPACK_OBJECT_STR) sw_set(c, &line, members[k], prompt_cut(c, words, share));
-        }
-        (void)prompt_offer(p, line);
+        int64_t number = sw_as_int(sw_get(sw_at(sources, i), "n"), 0);
+        if (say_source(p, sw_at(sources, i), room / (int64_t)count))
+            n->same[number - 1] = number;
+        else
+            sw_log(p->c, "learn-%s: source %lld does not fit the prompt: left out", n->id, (long long)number);
     }
     prompt_close(p, "sources");
 }
@@ -66,7 +102,7 @@ static void say_digest(prompt *p, sw_value digest)
     prompt_close(p, "digest");
 }
 
-static const char *learn_prompt(sw_ctx *c, sw_value input)
+static const char *learn_prompt(sw_ctx *c, sw_value input, numbering *n)
 {
     prompt p = step_prompt(c, model_answer_room());
     prompt_say(
@@ -82,19 +118,12 @@ static const char *learn_prompt(sw_ctx *c, sw_value input)
     prompt_line(&p, "Follow-up queries", sw_printf(c, "%d", (int)sw_as_int(sw_get(input, "followUps"), 0)));
     say_query(&p, sw_get(input, "query"));
     prompt_say(&p, "\nThe sources:\n");
-    say_sources(&p, sw_get(input, "sources"));
+    say_sources(&p, sw_get(input, "sources"), n);
     say_digest(&p, sw_get(input, "digest"));
     return sw_text_str(&p.text);
 }
 
 /* ---- The check ---- */
-
-/* What the numbers in an answer are checked against. */
-typedef struct numbering {
-    const char *id; /* of the query, for the log */
-    size_t count;   /* the greatest number there is */
-    int64_t *same;  /* same[n - 1] is n if a source has that number, else 0 */
-} numbering;
 
 static bool holds(sw_value numbers, int64_t n)
 {
@@ -153,25 +182,12 @@ static sw_value checked_doubts(sw_ctx *c, const numbering *n, sw_value given)
     return kept;
 }
 
-static numbering numbering_of(sw_ctx *c, sw_value input)
-{
-    sw_value sources = sw_get(input, "sources");
-    int64_t last = sw_as_int(sw_get(sw_at(sources, sw_len(sources) - 1), "n"), 0); /* numbers go up */
-    numbering n = {.id = step_text(c, input, "id"), .count = (size_t)last};
-    n.same = sw_alloc(c, (n.count + 1) * sizeof *n.same);
-    for (size_t i = 0; i < sw_len(sources); i++) {
-        int64_t number = sw_as_int(sw_get(sw_at(sources, i), "n"), 0);
-        n.same[number - 1] = number;
-    }
-    return n;
-}
-
 sw_value step_learn(sw_ctx *c, sw_value input)
 {
-    const numbering n = numbering_of(c, input);
+    numbering n = numbering_of(c, input);
     step_begin(c, input, sw_printf(c, "learn-%s", n.id), "learn", step_text(c, input, "query"));
     sw_value schema = learn_schema(c, sw_as_int(sw_get(input, "followUps"), 0)), usage = usage_none(c);
-    sw_value answer = model_ask(c, step_system, learn_prompt(c, input), schema, &usage);
+    sw_value answer = model_ask(c, step_system, learn_prompt(c, input, &n), schema, &usage);
     sw_value learnings = checked_learnings(c, &n, sw_get(answer, "learnings"));
     sw_value doubts = checked_doubts(c, &n, sw_get(answer, "doubts")), note = sw_get(answer, "synthesisNote");
     sw_value news = step_news(c, "learnings", input);

@@ -13,7 +13,7 @@ enum { TITLE_TOKENS_MAX = 60 };
 typedef struct material {
     sw_value learnings, doubts, notes, sources;
     bool *chosen;   /* of the learnings */
-    size_t used;    /* how many are chosen */
+    size_t used;    /* how many of them the prompt has */
     int64_t *shown; /* for citations: n for each source that something given carries */
 } material;
 
@@ -68,7 +68,6 @@ static void choose(sw_ctx *c, material *m, int64_t tokens)
             if (cost > tokens) continue;
             tokens -= cost;
             m->chosen[i] = true;
-            m->used++;
         }
 }
 
@@ -83,11 +82,14 @@ static void allow(const material *m, sw_value numbers)
 
 /* ---- The prompt ---- */
 
-static void say_learnings(prompt *p, const material *m)
+static void say_learnings(prompt *p, material *m)
 {
     for (size_t i = 0; i < sw_len(m->learnings); i++) {
         sw_value l = sw_at(m->learnings, i);
-        if (m->chosen[i] && prompt_offer(p, learning_line(p->c, l))) allow(m, sw_get(l, "sources"));
+        if (!m->chosen[i]) continue;
+        m->chosen[i] = prompt_offer(p, learning_line(p->c, l));
+        m->used += m->chosen[i];
+        if (m->chosen[i]) allow(m, sw_get(l, "sources"));
     }
     for (size_t i = 0; i < sw_len(m->doubts); i++) {
         sw_value d = sw_at(m->doubts, i);

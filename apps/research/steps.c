@@ -70,12 +70,12 @@ prompt step_prompt(sw_ctx *c, int64_t answer_tokens)
     return prompt_new(c, model_prompt_room(answer_tokens) - prompt_tokens(step_system, strlen(step_system)));
 }
 
-/* The first items that say something under the key. */
-static sw_value at_most(sw_ctx *c, sw_value array, const char *key, int64_t most)
+/* The first that ask something. */
+static sw_value usable_questions(sw_ctx *c, sw_value questions)
 {
     sw_value kept = sw_array(c, 0);
-    for (size_t i = 0; i < sw_len(array) && (int64_t)sw_len(kept) < most; i++)
-        if (!question_is_blank(sw_get(sw_at(array, i), key))) sw_push(c, &kept, sw_at(array, i));
+    for (size_t i = 0; i < sw_len(questions) && sw_len(kept) < QUESTIONS_MOST; i++)
+        if (!question_is_blank(sw_get(sw_at(questions, i), "question"))) sw_push(c, &kept, sw_at(questions, i));
     return kept;
 }
 
@@ -96,8 +96,7 @@ sw_value step_clarify(sw_ctx *c, sw_value input)
     prompt_line(&p, "Topic", step_text(c, input, "topic"));
     sw_value usage = usage_none(c), answer = model_ask(c, step_system, sw_text_str(&p.text), schema, &usage);
     step_tell_usage(c, usage);
-    return sw_map(c, "questions", at_most(c, sw_get(answer, "questions"), "question", QUESTIONS_MOST), "usage", usage,
-                  NULL);
+    return sw_map(c, "questions", usable_questions(c, sw_get(answer, "questions")), "usage", usage, NULL);
 }
 
 sw_value step_queries(sw_ctx *c, sw_value input)
@@ -117,7 +116,9 @@ sw_value step_queries(sw_ctx *c, sw_value input)
     prompt_line(&p, "What the author answered when asked about it", sw_json(c, sw_get(input, "clarifications")).data);
     sw_value usage = usage_none(c), answer = model_ask(c, step_system, sw_text_str(&p.text), schema, &usage);
     step_tell_usage(c, usage);
-    return sw_map(c, "queries", at_most(c, sw_get(answer, "queries"), "query", breadth), "usage", usage, NULL);
+    sw_value queries = question_usable_queries(c, sw_get(answer, "queries"), breadth);
+    if (sw_len(queries) == 0) sw_fail_fatal(c, "the model chose nothing to search for");
+    return sw_map(c, "queries", queries, "usage", usage, NULL);
 }
 
 /* ---- A search ---- */
@@ -154,6 +155,13 @@ sw_value source_shown(sw_ctx *c, sw_value source)
 
 static bool is_web_url(const char *url) { return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0; }
 
+static bool has_url(sw_value sources, sw_value url)
+{
+    for (size_t i = 0; i < sw_len(sources); i++)
+        if (sw_equal(sw_get(sw_at(sources, i), "url"), url)) return true;
+    return false;
+}
+
 sw_value step_search(sw_ctx *c, sw_value input)
 {
     step_begin(c, input, sw_printf(c, "search-%s", step_text(c, input, "id")), "search", step_text(c, input, "query"));
@@ -163,6 +171,7 @@ sw_value step_search(sw_ctx *c, sw_value input)
     if (results.type != MSGPACK_OBJECT_ARRAY) sw_fail_fatal(c, "the search answered without results");
     for (size_t i = 0; i < sw_len(results); i++) {
         if (!is_web_url(step_text(c, sw_at(results, i), "url"))) continue;
+        if (has_url(sources, sw_get(sw_at(results, i), "url"))) continue;
         sw_value source = source_of(c, (int64_t)sw_len(sources) + 1, sw_at(results, i));
         sw_push(c, &sources, source);
         sw_push(c, &shown, source_shown(c, source));

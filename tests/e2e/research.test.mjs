@@ -85,11 +85,12 @@ test('wrong parameters are told apart, without a run that fails', async (t) => {
     [{ topic: 'x', depth: 6 }, /depth/], [{ topic: 'x', depth: 'two' }, /depth/], [{ topic: 'x', breadth: 11 }, /breadth.*1 to 10/],
     [{ topic: 'x', clarifications: '{"a":' }, /clarifications is not JSON: line 1/], [{ topic: 'x', clarifications: '3' }, /object/],
     [{ topic: 'x', failureRate: 2 }, /failureRate/], [{ topic: 'x', injectFailure: 'all' }, /injectFailure/], [{ topic: 'x'.repeat(2001) }, /longer than 2000 characters/], [{ topic: 'x', queries: '[' }, /queries is not JSON/],
-    [{ topic: 'x', queries: '"one"' }, /queries must be/], [{ topic: 'x', queries: '[""]' }, /a query is empty/],
+    [{ topic: 'x', queries: '"one"' }, /queries must be/], [{ topic: 'x', queries: '[]' }, /1 to 10/], [{ topic: 'x', queries: '{}' }, /1 to 10/], [{ topic: 'x', clarifications: '["a"]' }, /object/], [{ topic: 'x', queries: '[""]' }, /a query is empty/],
     [{ topic: 'x', clarifications: JSON.stringify({ why: kanji.repeat(9) }) }, /clarifications is longer/], [{ topic: 'x', researchId: 'x'.repeat(201) }, /researchId/]];
   const posted = [['', /not JSON/], ['[]', /must be a JSON object/], [{ topic: 3 }, /topic must be text/], [{ topic: 'x', depth: '2x' }, /depth/], [{ topic: 'x', depth: 1.5 }, /depth/],
     [{ topic: 'x', dept: 1 }, /"dept" is no parameter/], [{ topic: 'x', queries: 'a' }, /queries must be/], [{ topic: 'x', queries: [] }, /1 to 10/], [{ topic: 'x', queries: Array(11).fill('q') }, /1 to 10/],
-    [{ topic: 'x', queries: ['漢'.repeat(401)] }, /400 characters/], [{ topic: 'x', queries: [{ query: 'q', reasoning: 1 }] }, /reasoning/], [{ topic: 'x', clarifications: 'no' }, /clarifications must be/]];
+    [{ topic: 'x', queries: ['漢'.repeat(401)] }, /400 characters/], [{ topic: 'x', queries: [{ query: 'q', reasoning: 1 }] }, /reasoning/], [{ topic: 'x', clarifications: 'no' }, /clarifications must be/],
+    ...[5, false, [], ['a'], ''].map((clarifications) => [{ topic: 'x', clarifications }, /clarifications must be a JSON object/]), ...[false, 0, {}, ''].map((queries) => [{ topic: 'x', queries }, /1 to 10/])];
   const refused = async (response, message) => {
     assert.equal(response.status, 400);
     assert.match((await response.json()).error, message);

@@ -1,7 +1,7 @@
 // What the agent writes: every number names a source that says so, sources are data, prompts fit the model.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { framesOf, researchPath, startAgent } from './agent.mjs';
+import { framesOf, kindOf, researchPath, startAgent } from './agent.mjs';
 
 const REFERENCES = '\n## References\n';
 const marksOf = (text) => [...text.matchAll(/\[(\d+)\]/g)].map((m) => Number(m[1]));
@@ -22,6 +22,9 @@ const researchOf = async (agent, parameters) => {
   assert.equal(response.status, 200, await response.clone().text());
   return response.json();
 };
+
+// What a model that speaks the Messages API answers with this JSON.
+const said = (json) => ({ content: [{ type: 'text', text: JSON.stringify(json) }], stop_reason: 'end_turn', usage: { input_tokens: 1, output_tokens: 1 } });
 
 // A report and its parts, checked: numbers name sources, learnings carry them, the list is of those that are cited.
 function checkNumbers(body) {
@@ -135,11 +138,71 @@ test('a search that finds nothing is told, and a report without findings says so
 
 test('queries that are blank, long or asked already are not searched for', async (t) => {
   const queries = [' ', 'first', 'x'.repeat(500), 'first'].map((query) => ({ query, reasoning: 'r', angle: 'a' }));
-  const answer = { content: [{ type: 'text', text: JSON.stringify({ queries }) }], stop_reason: 'end_turn', usage: { input_tokens: 1, output_tokens: 1 } };
+  const answer = said({ queries });
   const agent = await startAgent([], [], { hold: async (asked) => promptOf(asked).startsWith('Write 4 web search queries') && answer });
   t.after(() => agent.stop());
   const body = await researchOf(agent, { topic: 'Queries', depth: 1, breadth: 4 });
   assert.deepEqual(body.queries.map((q) => [q.id, q.query]), [['1.1', 'first'], ['1.2', 'x'.repeat(400)]]);
+});
+
+test('a plan holds only what may be posted back', async (t) => {
+  const queries = ['', 'x'.repeat(500), 'x'.repeat(450), 'tides'].map((query) => ({ query, reasoning: 'r'.repeat(3000), angle: '漢'.repeat(3000) }));
+  let given = queries;
+  const agent = await startAgent([], [], { hold: async (asked) => kindOf(asked) === 'queries' && said({ queries: given }) });
+  t.after(() => agent.stop());
+  const plan = await (await fetch(`${agent.url}/api/research/plan?topic=Plans&breadth=4`)).json();
+  assert.deepEqual(plan.queries.map((q) => q.query), ['x'.repeat(400), 'tides']);
+  const response = await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify({ topic: plan.topic, depth: 1, queries: plan.queries }) });
+  assert.equal(response.status, 200, await response.clone().text());
+  assert.equal((await response.json()).queries.length, 2);
+  given = [{ query: ' ', reasoning: '', angle: '' }];
+  const none = await fetch(`${agent.url}/api/research/plan?topic=Nothing`);
+  assert.equal(none.status, 500);
+  assert.match((await none.json()).detail, /the model chose nothing to search for/);
+});
+
+test('a source that a search gives twice is one', async (t) => {
+  const result = (n, url) => ({ id: `r${n}`, title: `Title ${n}`, url, text: `Text ${n}.` });
+  const results = [result(1, 'https://e.org/a'), result(2, 'https://e.org/a'), result(3, 'https://e.org/b'), result(4, 'ftp://e.org/c'), result(5, 'javascript:alert(1)')];
+  const about = { sourceRationale: 's', connection: 'c' };
+  const learned = { learnings: [{ insight: 'One.', sources: [1, 2, 1], ...about }, { insight: 'Two, in [0, 1].', sources: [2], ...about }], doubts: [], followUps: [], synthesisNote: 'n' };
+  const hold = async (asked) => ({ search: { requestId: 'r', results }, learn: said(learned) })[kindOf(asked)];
+  const agent = await startAgent([], [], { hold });
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Twice', depth: 1, queries: '["q"]' });
+  assert.deepEqual(body.sources.map((s) => [s.n, s.url]), [[1, 'https://e.org/a'], [2, 'https://e.org/b']]);
+  assert.deepEqual(body.learnings.map((l) => [l.insight, l.sources]), [['One.', [1, 2]], ['Two, in [0, 1].', [2]]]);
+  assert.doesNotMatch(body.report, /\[(\d+)\]\[\1\]/);
+});
+
+test('a source whose text grows in a prompt is cut, not left out', async (t) => {
+  const results = [1, 2, 3, 4, 5].map((n) => ({ id: `r${n}`, title: `Title ${n}`, url: `https://e.org/${n}`, text: '<'.repeat(3000) }));
+  const agent = await startAgent([], ['--context-tokens', '4000'], { hold: async (asked) => kindOf(asked) === 'search' && { requestId: 'r', results } });
+  t.after(() => agent.stop());
+  await researchOf(agent, { topic: 'Growth', depth: 1, queries: '["q"]' });
+  const [learn] = agent.seen.filter(isLearn);
+  assert.deepEqual(blockOf(promptOf(learn), 'sources').map((s) => s.source), [1, 2, 3, 4, 5]);
+});
+
+test('the insights that are counted as used are those in the prompt', { timeout: 120000 }, async (t) => {
+  let letters = 0;
+  const about = { sources: [1], sourceRationale: 's', connection: 'c' };
+  const learned = () => ({ learnings: [1, 2, 3, 4, 5].map((n) => ({ insight: `${n}${'x'.repeat(letters / 5 + (n === 5 ? letters % 5 : 0))}`, ...about })), doubts: [], followUps: [], synthesisNote: 'n' });
+  const agent = await startAgent([], ['--context-tokens', '4000'], { hold: async (asked) => kindOf(asked) === 'learn' && said(learned()) });
+  t.after(() => agent.stop());
+  const usedWith = async (n) => {
+    letters = n;
+    const { insights } = await researchOf(agent, { topic: 'Counted', depth: 1, queries: '["q"]' });
+    assert.equal(blockOf(promptOf(agent.seen.findLast(isReport)), 'findings').filter((l) => l.insight).length, insights.used, `${n} letters`);
+    return insights.used;
+  };
+  let fits = 500, most = 6000; // the most letters of which all insights fit
+  while (most - fits > 3) {
+    const middle = Math.floor((fits + most) / 2);
+    if ((await usedWith(middle)) === 5) fits = middle;
+    else most = middle;
+  }
+  for (let n = fits - 12; n < fits + 60; n += 3) await usedWith(n);
 });
 
 test('deeper levels see what was found before, all prompts today\'s date', async (t) => {
@@ -175,7 +238,7 @@ test('what a source orders is not obeyed', async (t) => {
 
 // A research of two levels, of which the first learns what is given.
 async function researchWithLearned(t, learned) {
-  const answer = { content: [{ type: 'text', text: JSON.stringify(learned) }], stop_reason: 'end_turn', usage: { input_tokens: 1, output_tokens: 1 } };
+  const answer = said(learned);
   const agent = await startAgent([], [], { hold: async (asked) => isLearn(asked) && queryOf(asked) === 'seals' && answer });
   t.after(() => agent.stop());
   const body = await researchOf(agent, { topic: 'Harbour seals', depth: 2, queries: '["seals"]' });
