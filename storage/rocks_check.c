@@ -164,6 +164,21 @@ static bool list_logs(check *c)
     return true;
 }
 
+/* There is a log, a table or a blob file: RocksDB makes the first when it has written CURRENT. */
+static bool has_rows(const check *c)
+{
+    char folder[FOLDER_PATH_MAX + 16];
+    bool found = false;
+    (void)snprintf(folder, sizeof folder, "%s/journal", c->path);
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && !found && (e = readdir(d));) {
+        const char *end = strrchr(e->d_name, '.');
+        found = end && (strcmp(end, ".log") == 0 || strcmp(end, ".sst") == 0 || strcmp(end, ".blob") == 0);
+    }
+    if (d) (void)closedir(d);
+    return found;
+}
+
 /* What the note has of each file that is still needed must be there. */
 static bool check_note(check *c)
 {
@@ -312,7 +327,7 @@ static bool check_all(check *c)
     bool used = is_there(c->path, "pid") || is_there(c->path, "secret") || is_there(c->path, "synced");
     (void)rocks_note_read(&c->note, c->path);
     if (!is_there(c->path, "journal/CURRENT")) {
-        if (!used && !is_there(c->path, "journal/IDENTITY")) return true; /* new */
+        if (!used && !has_rows(c)) return true; /* new, or its first start did not get far */
         return wrong(c, is_there(c->path, "journal") ? "journal/CURRENT is missing: nothing in journal can be found"
                                                      : "journal is missing");
     }

@@ -272,6 +272,21 @@ static void test_many_logs(void)
         CHECK_INT(rocks_note_bytes(&again, note.files[i].name), note.files[i].bytes);
 }
 
+/* Killed before RocksDB had made its database: nothing was ever there. */
+static void test_first_start(void)
+{
+    char path[160];
+    desk d;
+    snprintf(path, sizeof path, "%s/early", root);
+    shell("mkdir -p %s/journal && echo 1 > %s/FORMAT && cd %s/journal && echo id > IDENTITY && touch LOCK && echo m > "
+          "MANIFEST-000001",
+          path, path, path);
+    open_desk(&d, &(store_options){.path = path, .sweep_interval_ms = 1000, .retain_ms = 4000000000000});
+    put(&d, id_of(9000, 1), 0, STORE_LIVE_SET, 0, "goes on");
+    CHECK(d.failed == 0 && load(&d, id_of(9000, 1)));
+    close_desk(&d);
+}
+
 /* The folder goes while the store has it open: commits fail, instead of going to files that nobody will find. */
 static void test_folder_deleted(void)
 {
@@ -295,7 +310,8 @@ static const check_case cases[] = {
     {"a bit in the middle of a log", test_middle},       {"a bit in the last record", test_last_record},
     {"an incomplete last record", test_incomplete},      {"files that are missing", test_missing},
     {"a MANIFEST that is cut", test_manifest},           {"any bit: refused, or nothing is lost", test_any_byte},
-    {"the data folder is deleted", test_folder_deleted}, {"more logs than are noted", test_many_logs}};
+    {"the data folder is deleted", test_folder_deleted}, {"more logs than are noted", test_many_logs},
+    {"a first start that ended early", test_first_start}};
 
 int main(int argc, char **argv)
 {
