@@ -43,6 +43,8 @@ typedef struct backend_ops {
     int64_t (*wall_ms)(const backend *b);       /* the clock that retention goes by, Unix ms */
     /* The highest wall clock of all commits before it was opened, but for those of the last second; 0: unknown. */
     int64_t (*seen_ms)(const backend *b);
+    /* It was opened for reading alone, since its disk takes no writes: every commit is refused until `reopen`. */
+    bool (*is_read_only)(const backend *b);
     /* See store_backup. STORE_BACKUP_FAILED, with a message, where the database has to be copied by its own tools. */
     store_backup_result (*backup)(backend *b, const char *to, uint64_t *bytes, char *error, size_t error_size);
 

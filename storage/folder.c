@@ -78,6 +78,7 @@ bool folder_write(const char *path, const char *name, const char *data, size_t l
     bool ok = write_all(fd, data, len) && fsync(fd) == 0;
     int reason = errno;
     close(fd);
+    if (!ok) (void)unlink(next);
     errno = reason;
     return ok && rename(next, file) == 0 && sync_folder(path);
 }
@@ -126,9 +127,7 @@ static bool check_format(const char *path, char *error, size_t error_size)
 
 bool folder_prepare(const char *path, char *error, size_t error_size)
 {
-    if (!make(path, error, error_size) || !check_format(path, error, error_size)) return false;
-    return folder_writable(path) ||
-           say(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
+    return make(path, error, error_size) && check_format(path, error, error_size);
 }
 
 bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *error, size_t error_size)
@@ -149,7 +148,13 @@ void folder_mark_used(const char *path)
 {
     char text[SMALL_FILE_MAX];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    (void)folder_write(path, "pid", text, (size_t)len); /* only a hint: RocksDB's lock is what counts */
+    char file[FOLDER_PATH_MAX];
+    if (folder_write(path, "pid", text, (size_t)len)) return; /* only a hint: RocksDB's lock is what counts */
+    name_in(file, path, "pid");
+    int fd = open(file, O_WRONLY | O_CLOEXEC); /* what a person would kill must not be a process of long ago */
+    if (fd < 0) return;
+    if (pwrite(fd, text, (size_t)len, 0) != len || ftruncate(fd, len) != 0) (void)unlink(file);
+    close(fd);
 }
 
 long folder_user(const char *path)
@@ -226,14 +231,23 @@ bool folder_copy(const char *from, const char *to)
     return true;
 }
 
-bool folder_writable(const char *path)
+bool folder_lacks_space(int reason) { return reason == ENOSPC || reason == EDQUOT || reason == EROFS; }
+
+/* File systems that cannot set blocks aside are believed. */
+static bool has_room(int fd, uint64_t bytes)
+{
+    if (bytes <= PROBE_BYTES || fallocate(fd, 0, 0, (off_t)bytes) == 0) return true;
+    return errno == EOPNOTSUPP || errno == ENOSYS;
+}
+
+bool folder_writable(const char *path, uint64_t bytes)
 {
     char file[FOLDER_PATH_MAX];
     name_in(file, path, "probe");
     int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return false;
     char *zeros = calloc(1, PROBE_BYTES);
-    bool ok = zeros && write_all(fd, zeros, PROBE_BYTES) && fsync(fd) == 0;
+    bool ok = zeros && write_all(fd, zeros, PROBE_BYTES) && fsync(fd) == 0 && has_room(fd, bytes);
     int reason = errno;
     free(zeros);
     close(fd);

@@ -9,14 +9,15 @@
 
 enum { FOLDER_FORMAT = 1, FOLDER_SECRET_BYTES = 32, FOLDER_PATH_MAX = 4096 };
 
-/* Makes the folder if it is not there, checks that it is ours, of a format that we know, and writable. False with a
- * message that says what to change. */
+/* Makes the folder if it is not there, checks that it is ours and of a format that we know. False with a message that
+ * says what to change. */
 bool folder_prepare(const char *path, char *error, size_t error_size);
 
 /* Reads the secret, or makes it. */
 bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *error, size_t error_size);
 
-/* Leaves our process id there, for people and for the next process that finds the folder in use. */
+/* Leaves our process id there, for people and for the next process that finds the folder in use; over the last one's
+ * where there is no room for a new file. */
 void folder_mark_used(const char *path);
 long folder_user(const char *path); /* process id of the last who marked it, 0 if unknown */
 
@@ -44,7 +45,9 @@ bool folder_copy(const char *from, const char *to);
 /* Makes the entry of `path` in its parent folder durable. False: errno tells why not. */
 bool folder_sync_parent(const char *path);
 
-/* True when a file of some size can be written and synced there. */
-bool folder_writable(const char *path);
+/* True when a file of some size can be written and synced there, and one of `bytes` has room; else errno tells why. */
+bool folder_writable(const char *path, uint64_t bytes);
+/* Such an errno says that the file system takes no writes at present: nothing is wrong with the folder. */
+bool folder_lacks_space(int reason);
 
 #endif

@@ -70,7 +70,12 @@ static bool over_limit(const store *s, size_t unsent)
 
 bool store_busy(const store_port *p, size_t unsent) { return over_limit(p->store, unsent); }
 
-bool store_writable(const store_port *p) { return !__atomic_load_n(&p->store->read_only, __ATOMIC_ACQUIRE); }
+bool store_takes_writes(const store *s) { return !__atomic_load_n(&s->read_only, __ATOMIC_ACQUIRE); }
+
+bool store_writable(const store_port *p)
+{
+    return store_takes_writes(p->store) && !__atomic_load_n(&p->store->held, __ATOMIC_ACQUIRE);
+}
 
 /* Under the lock. */
 static void tell_change(store_port *p)
@@ -104,13 +109,18 @@ static void tell_room(store *s)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-static void set_read_only(store *s, bool read_only)
+static void set_flag(store *s, bool *flag, bool value)
 {
-    __atomic_store_n(&s->read_only, read_only, __ATOMIC_RELEASE);
+    __atomic_store_n(flag, value, __ATOMIC_RELEASE);
     (void)pthread_mutex_lock(&s->lock);
     for (store_port *p = s->ports; p; p = p->next) tell_change(p);
     (void)pthread_mutex_unlock(&s->lock);
 }
+
+static void set_read_only(store *s, bool read_only) { set_flag(s, &s->read_only, read_only); }
+
+void store_hold(store *s) { set_flag(s, &s->held, true); }
+void store_go_on(store *s) { set_flag(s, &s->held, false); }
 
 void store_give_up(store_port *p)
 {
@@ -291,7 +301,7 @@ static bool resolve_unknown(store *s)
 
 /* A disk that takes the probe and refuses the next commit would fail the same runs' steps again and again: then each
  * failure doubles the pause before the next try. */
-static void begin_outage(store *s)
+void store_begin_outage(store *s)
 {
     bool again = s->healed_ms > 0 && steady_ms() - s->healed_ms < RELAPSE_MS;
     if (!again) s->pause_ms = RETRY_FIRST_MS;
@@ -319,7 +329,7 @@ static void commit(store *s)
     }
     (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
     fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
-    begin_outage(s); /* before the segments come back: their runs must find it so */
+    store_begin_outage(s); /* before the segments come back: their runs must find it so */
     if (BUG(UNKNOWN_REFUSED) && outcome == STORE_UNKNOWN) outcome = STORE_REFUSED;
     if (outcome == STORE_UNKNOWN)
         keep_unknown(s, keep_text(s, error));
@@ -361,7 +371,7 @@ static void resolve_doubt(store *s)
     if (!doubted || __atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return;
     if (s->backend->ops->try_write(s->backend, error, sizeof error)) return;
     fprintf(stderr, "stepwell: the journal takes no writes, refusing runs until it does: %s\n", error);
-    begin_outage(s);
+    store_begin_outage(s);
 }
 
 static void heal_when_due(store *s)

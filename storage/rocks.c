@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "storage/backup.h"
 #include "storage/rocks_check.h"
@@ -81,73 +81,6 @@ static rocksdb_options_t *make_options(void)
     return o;
 }
 
-static void say_damaged(const rocks *r, const char *why, char *error, size_t error_size)
-{
-    (void)snprintf(
-        error, error_size,
-        "data folder %s: the journal cannot be opened: %s; restore the folder from a copy, or choose another "
-        "with --data",
-        r->path, why);
-}
-
-static bool open_database(rocks *r, char *error, size_t error_size)
-{
-    char path[FOLDER_PATH_MAX + 16], *why = NULL;
-    (void)snprintf(path, sizeof path, "%s/journal", r->path);
-    if (rocks_tables_open(r, path, &why)) return true;
-    if (strstr(why, "lock hold by") || strstr(why, "While lock file")) {
-        long user = folder_user(r->path);
-        char who[48] = "another process";
-        if (user > 0) (void)snprintf(who, sizeof who, "process %ld", user);
-        (void)snprintf(error, error_size,
-                       "data folder %s: it is in use by %s; stop that one, or choose another with --data", r->path,
-                       who);
-    } else {
-        say_damaged(r, why, error, error_size);
-    }
-    rocksdb_free(why);
-    return false;
-}
-
-static bool put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size)
-{
-    char *why = NULL;
-    rocksdb_put_cf(r->db, r->synced, r->tables[ROCKS_TABLE_META], name, strlen(name), value, len, &why);
-    return !rocks_take_error(why, error, error_size);
-}
-
-/* Length, 0 if there is none, -1 on an error. */
-static long get_meta(rocks *r, const char *name, void *value, size_t size, char *error, size_t error_size)
-{
-    char *why = NULL;
-    size_t len = 0;
-    char *found = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_META], name, strlen(name), &len, &why);
-    if (rocks_take_error(why, error, error_size)) return -1;
-    if (!found) return 0;
-    if (len > size) len = size;
-    memcpy(value, found, len);
-    rocksdb_free(found);
-    return (long)len;
-}
-
-static bool load_identity(rocks *r, char *error, size_t error_size)
-{
-    uint8_t bytes[16];
-    long n = get_meta(r, "epoch", bytes, 8, error, error_size);
-    if (n < 0) return false;
-    r->epoch = (n == 8 ? rocks_get_be(bytes, 8) : 0) + 1;
-    rocks_put_be(bytes, r->epoch, 8);
-    if (!put_meta(r, "epoch", bytes, 8, error, error_size)) return false;
-    n = get_meta(r, "node", r->node, ROCKS_NODE_MAX - 1, error, error_size);
-    if (n != 0) return n > 0;
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
-        (void)snprintf(error, error_size, "no random bytes for the node's name");
-        return false;
-    }
-    for (int i = 0; i < 16; i++) (void)sprintf(r->node + (size_t)2 * i, "%02x", bytes[i]);
-    return put_meta(r, "node", r->node, ROCKS_NODE_MAX - 1, error, error_size);
-}
-
 /* Prefers the one who reopens: reads that follow on each other would keep it waiting for ever. None is nested. */
 static int lock_init(pthread_rwlock_t *lock)
 {
@@ -198,7 +131,7 @@ void rocks_noted(rocks *r)
     if (rocks_note_write(&r->note, r->path, false)) r->noted_ms = steady_ms();
 }
 
-static void note_all(rocks *r)
+void rocks_note_all(rocks *r)
 {
     if (!r->failed && rocks_note_take(&r->note, r->path)) (void)rocks_note_write(&r->note, r->path, true);
 }
@@ -208,7 +141,8 @@ static void rocks_close(backend *b)
     rocks *r = rocks_of(b);
     bool was_open = r->db != NULL;
     rocks_tables_close(r);
-    if (was_open) note_all(r);
+    if (was_open) rocks_note_all(r);
+    if (r->lock_file >= 0) close(r->lock_file);
     rocksdb_writebatch_destroy(r->batch);
     rocksdb_readoptions_destroy(r->reads);
     rocksdb_writeoptions_destroy(r->synced);
@@ -216,31 +150,6 @@ static void rocks_close(backend *b)
     (void)pthread_rwlock_destroy(&r->lock);
     (void)pthread_mutex_destroy(&r->slow);
     free(r);
-}
-
-/* RocksDB stays in its error state until it is opened anew; that is only worth it when the disk takes writes again, and
- * until then the old one still answers reads. */
-static bool rocks_reopen(backend *b, char *error, size_t error_size)
-{
-    rocks *r = rocks_of(b);
-    *error = 0;
-    if (!folder_writable(r->path)) return false;
-    if (pthread_mutex_trylock(&r->slow) != 0) {
-        (void)snprintf(error, error_size, "the journal is opened again when the backup, or compaction, is over");
-        return false;
-    }
-    (void)pthread_rwlock_wrlock(&r->lock);
-    rocks_tables_close(r);
-    if (__atomic_exchange_n(&r->met_damage, false, __ATOMIC_RELAXED)) {
-        rocksdb_options_set_enable_blob_gc(r->options, 0);
-        fprintf(stderr, "stepwell: journal: a value is damaged: values are not moved any more until the next start\n");
-    }
-    bool ok = open_database(r, error, error_size);
-    if (ok) r->failed = false;
-    if (ok) note_all(r);
-    (void)pthread_rwlock_unlock(&r->lock);
-    (void)pthread_mutex_unlock(&r->slow);
-    return ok;
 }
 
 static void rocks_swept(backend *b, clock_belief *out)
@@ -251,7 +160,7 @@ static void rocks_swept(backend *b, clock_belief *out)
     const char *closed = NULL;
     *out = (clock_belief){.believed_ms = 0};
     if (!rocks_read_begin(r, &closed)) return;
-    long n = get_meta(r, "swept", row, sizeof row, ignored, sizeof ignored);
+    long n = rocks_get_meta(r, "swept", row, sizeof row, ignored, sizeof ignored);
     rocks_read_end(r);
     if (n != ROCKS_SWEPT_BYTES) return;
     out->believed_ms = (int64_t)rocks_get_be(row, 8);
@@ -272,11 +181,13 @@ static void rocks_set_swept(backend *b, const clock_belief *belief)
     rocks_read_end(r);
 }
 
+static bool rocks_is_read_only(const backend *b) { return ((const rocks *)b)->read_only; }
+
 static bool rocks_try_write(backend *b, char *error, size_t error_size)
 {
     static const char zeros[PROBE_BYTES];
     rocks *r = rocks_of(b);
-    return r->db && put_meta(r, "probe", zeros, sizeof zeros, error, error_size);
+    return r->db && rocks_put_meta(r, "probe", zeros, sizeof zeros, error, error_size);
 }
 
 /* ---- Copying ---- */
@@ -291,7 +202,11 @@ bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size
         (void)snprintf(error, error_size, "%s", closed);
         return false;
     }
-    rocksdb_checkpoint_t *c = rocksdb_checkpoint_object_create(r->db, &why);
+    rocksdb_checkpoint_t *c = NULL;
+    if (r->read_only)
+        why = strdup("No space left: the data folder takes no writes, and a copy begins with one");
+    else
+        c = rocksdb_checkpoint_object_create(r->db, &why);
     if (!why) rocksdb_checkpoint_create(c, path, 0, &why); /* 0: what is only in memory is written first */
     if (c) rocksdb_checkpoint_object_destroy(c);
     rocks_read_end(r);
@@ -340,6 +255,7 @@ static const backend_ops ops = {.close = rocks_close,
                                 .seen_ms = rocks_seen_ms,
                                 .backup = rocks_backup,
                                 .commit = rocks_commit,
+                                .is_read_only = rocks_is_read_only,
                                 .reopen = rocks_reopen,
                                 .find_commit = rocks_find_commit,
                                 .try_write = rocks_try_write,
@@ -366,6 +282,7 @@ static rocks *rocks_new(const char *path)
         return NULL;
     }
     r->base.ops = &ops;
+    r->lock_file = -1;
     (void)snprintf(r->path, sizeof r->path, "%s", path);
     r->options = make_options();
     r->synced = rocksdb_writeoptions_create();
@@ -377,7 +294,6 @@ static rocks *rocks_new(const char *path)
 
 backend *rocks_open(const char *path, bool accept_loss, char *error, size_t error_size)
 {
-    char why[BACKEND_ERROR_MAX];
     if (!folder_prepare(path, error, error_size)) return NULL;
     rocks *r = rocks_new(path);
     if (!r) {
@@ -386,13 +302,8 @@ backend *rocks_open(const char *path, bool accept_loss, char *error, size_t erro
     }
     (void)rocks_note_read(&r->note, path);
     r->seen_ms = r->note.wall_ms;
-    bool ok = rocks_check(path, accept_loss, error, error_size) && open_database(r, error, error_size);
-    if (ok) {
-        rocksdb_options_set_create_if_missing(r->options, 0); /* never again: see rocks_reopen */
-        ok = load_identity(r, why, sizeof why);
-        if (!ok) say_damaged(r, why, error, error_size);
-    }
-    if (ok) note_all(r);
+    bool ok = rocks_check(path, accept_loss, error, error_size) && rocks_open_first(r, error, error_size);
+    rocksdb_options_set_create_if_missing(r->options, 0); /* never again: what is missing then was there */
     if (ok && folder_secret(path, r->secret, error, error_size)) {
         folder_mark_used(path);
         return &r->base;

@@ -1,5 +1,5 @@
-/* What the files of the database share: opening (rocks.c), its tables (rocks_tables.c), writing (rocks_write.c),
- * reading (rocks_read.c), forgetting (rocks_retention.c). */
+/* What the files of the database share: it as a whole (rocks.c), opening (rocks_open.c), its tables (rocks_tables.c),
+ * writing (rocks_write.c), reading (rocks_read.c), forgetting (rocks_retention.c). */
 #ifndef STORAGE_ROCKS_CORE_H
 #define STORAGE_ROCKS_CORE_H
 
@@ -63,8 +63,12 @@ typedef struct rocks {
     rocks_note note;             /* the journal thread's; see note_sizes */
     int64_t noted_ms;
     int64_t seen_ms; /* the highest wall clock in the note of the process before; 0: unknown */
-    bool failed;     /* a commit did since the database was opened: its log may end in what is not on disk */
-    bool met_damage; /* atomic: writes failed because a compaction met a damaged value */
+    bool failed;     /* a commit did since the database was opened: its log may end in what is not on disk; or it is
+                        read_only */
+    bool read_only;  /* the database is open for reading alone: changed under `lock` */
+    int lock_file;   /* see lock_journal; -1: none */
+    uint64_t needs_bytes; /* journal thread: as much room has to be there for the next opening; 0: some */
+    bool met_damage;      /* atomic: writes failed because a compaction met a damaged value */
     uint64_t epoch;
     uint64_t marks; /* commits since the start that wrote a mark: see rocks_find_commit */
     char node[ROCKS_NODE_MAX];
@@ -89,8 +93,9 @@ typedef struct rocks_place {
     size_t prefix_len;
 } rocks_place;
 
-/* Opens the database with every family that is in it. False with RocksDB's message, or ours, malloc'd by it. */
-bool rocks_tables_open(rocks *r, const char *path, char **why);
+/* Opens the database with every family that is in it. `read_only`: writes nothing to the disk. False with RocksDB's
+ * message, or ours, malloc'd by it. */
+bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why);
 /* Closes it, when it is open. */
 void rocks_tables_close(rocks *r);
 rocks_place rocks_place_of(rocks *r, const char *table);
@@ -99,7 +104,18 @@ bool rocks_place_make(rocks *r, const char *table, rocks_place *out, char *error
 /* The key behind the prefix. Its length. */
 size_t rocks_place_key(const rocks_place *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX]);
 
-/* ---- Opening (rocks.c) ---- */
+/* ---- Opening (rocks_open.c) ---- */
+
+/* The first opening of this process, by which it gets its epoch and name: for writing, or for reading alone when the
+ * disk takes no writes. False with a message that says what to change. */
+bool rocks_open_first(rocks *r, char *error, size_t error_size);
+bool rocks_reopen(backend *b, char *error, size_t error_size);
+/* A row of `default`. The database is open. */
+bool rocks_put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size);
+/* Length, 0 if there is none, -1 on an error. */
+long rocks_get_meta(rocks *r, const char *name, void *value, size_t size, char *error, size_t error_size);
+
+/* ---- The database (rocks.c) ---- */
 
 /* Copies and frees RocksDB's message. False: there is none. */
 bool rocks_take_error(char *why, char *error, size_t error_size);
@@ -108,6 +124,8 @@ void rocks_note_failure(rocks *r, const char *why);
 /* Before a commit: see rocks.c. False: the folder is gone. */
 bool rocks_note_sizes(rocks *r, bool *due);
 void rocks_noted(rocks *r);
+/* What is on disk is all that the files hold. */
+void rocks_note_all(rocks *r);
 extern const char rocks_not_open[], rocks_read_failed[];
 
 /* A copy of the database as it is at one moment, in the new folder `path`; files are shared by links where the file

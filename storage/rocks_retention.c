@@ -77,6 +77,11 @@ bool rocks_delete(backend *base, const run_id *id, const char **error)
 {
     rocks *r = rocks_of(base);
     if (!rocks_read_begin(r, error)) return false;
+    if (r->read_only) {
+        rocks_read_end(r);
+        *error = "the data folder takes no writes at present";
+        return false;
+    }
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     bool ok = batch_delete_run(r, b, id);
     if (!ok) *error = "the journal could not be read (see the log)";

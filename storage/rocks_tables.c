@@ -52,7 +52,7 @@ static bool list_names(rocks *r, const char *path)
     return ok;
 }
 
-bool rocks_tables_open(rocks *r, const char *path, char **why)
+bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why)
 {
     const rocksdb_options_t *options[ROCKS_FAMILIES_MAX];
     *why = NULL;
@@ -62,8 +62,12 @@ bool rocks_tables_open(rocks *r, const char *path, char **why)
         return false;
     }
     for (unsigned i = 0; i < r->table_count; i++) options[i] = r->options;
-    r->db = rocksdb_open_column_families(r->options, path, (int)r->table_count, (const char *const *)r->names, options,
-                                         r->tables, why);
+    const char *const *names = (const char *const *)r->names;
+    int count = (int)r->table_count;
+    if (read_only)
+        r->db = rocksdb_open_for_read_only_column_families(r->options, path, count, names, options, r->tables, 0, why);
+    else
+        r->db = rocksdb_open_column_families(r->options, path, count, names, options, r->tables, why);
     if (!*why) return true;
     r->db = NULL;
     free_names(r);

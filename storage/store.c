@@ -85,6 +85,7 @@ store *store_open(const store_options *options, char *error, size_t error_size)
     set_options(s, options);
     int64_t seen_ms = b->ops->seen_ms(b);
     s->clock_is_back = seen_ms == 0 || store_now_ms(s) < seen_ms;
+    if (b->ops->is_read_only(b)) store_begin_outage(s);
     if (start_threads(s, error, error_size)) return s;
     store_free(s);
     return NULL;
@@ -182,5 +183,5 @@ void store_stats_get(const store *s, store_stats *out)
                          .queue_bytes = __atomic_load_n(&s->queue_bytes, __ATOMIC_RELAXED),
                          .disk_bytes = __atomic_load_n(&s->disk_bytes, __ATOMIC_RELAXED),
                          .runs_deleted = __atomic_load_n(&s->runs_deleted, __ATOMIC_RELAXED),
-                         .read_only = __atomic_load_n(&s->read_only, __ATOMIC_RELAXED)};
+                         .read_only = !store_takes_writes(s) || __atomic_load_n(&s->held, __ATOMIC_RELAXED)};
 }

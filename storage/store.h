@@ -31,10 +31,17 @@ typedef struct store_options {
 } store_options;
 
 /* Opens, or makes, the store. NULL with a message that says what to change: not writable, in use by another process
- * (with its pid when known), a newer format, damaged. */
+ * (with its pid when known), a newer format, damaged. One that is there and whose disk takes no writes (it is full,
+ * over its quota, or mounted for reading alone) is opened for reading: store_takes_writes. */
 store *store_open(const store_options *options, char *error, size_t error_size);
 /* Commits what is queued, stops its threads. All ports must be closed before. */
 void store_close(store *s);
+/* False while the database takes no writes, which is tried again by itself; from any thread. */
+bool store_takes_writes(const store *s);
+/* Whoever opened the store has something to write before all others: store_writable is false for all ports until
+ * store_go_on, and writes are taken all the same. */
+void store_hold(store *s);
+void store_go_on(store *s);
 uint64_t store_epoch(const store *s); /* goes up by one with each open */
 /* When it was opened the wall clock was behind what it had been when the journal was written, or nobody knows. */
 bool store_clock_is_back(const store *s);
@@ -126,7 +133,7 @@ void store_give_up(store_port *p);
 /* True while the queue, with `unsent` bytes that the caller holds back, is over queue_bytes_max: take no new runs. */
 bool store_busy(const store_port *p, size_t unsent);
 /* False from the first write that failed until the store has written again, which it tries by itself: what is appended
- * meanwhile comes back with an error at once. From any thread. */
+ * meanwhile comes back with an error at once. Also while the store is held. From any thread. */
 bool store_writable(const store_port *p);
 /* `on_change(arg)`, with the port's arg: store_writable may answer otherwise than before, or there is the room that
  * store_want_room asked for. At most one call for many changes. NULL: nobody asks. */

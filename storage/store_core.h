@@ -60,8 +60,9 @@ struct store {
     pthread_t journal_thread, sweep_thread;           /* not by hand */
     uint64_t queue_bytes;                             /* atomic */
     bool room_wanted;                                 /* atomic: some port wants_room */
-    bool read_only;                                   /* atomic; see store_set_read_only */
-    int64_t pause_ms, healed_ms;                      /* the journal thread's: see begin_outage */
+    bool read_only;                                   /* atomic; the database takes no writes, see store_begin_outage */
+    bool held;                                        /* atomic; see store_hold */
+    int64_t pause_ms, healed_ms;                      /* the journal thread's: see store_begin_outage */
     int64_t retry_ms, retry_at_ms;                    /* the journal thread's, while it is read_only; steady */
     struct job *jobs;                                 /* by hand: reads that wait, the oldest first */
     uint64_t disk_bytes;                              /* atomic */
@@ -71,7 +72,8 @@ struct store {
 };
 
 void *store_journal_main(void *arg);
-void store_doubt(store *s); /* retention could not write: the journal thread looks whether anybody can */
+void store_begin_outage(store *s); /* the journal thread's, or before it runs: the database takes no writes */
+void store_doubt(store *s);        /* retention could not write: the journal thread looks whether anybody can */
 void *store_sweep_main(void *arg);
 /* By hand: answers the port's jobs that are done. */
 void store_answer_jobs(store_port *p);

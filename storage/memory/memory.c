@@ -145,6 +145,12 @@ static bool memory_find_commit(backend *b, const store_segment *list, bool *ther
     return true;
 }
 
+static bool memory_is_read_only(const backend *b)
+{
+    (void)b;
+    return false;
+}
+
 static bool memory_reopen(backend *b, char *error, size_t error_size)
 {
     return memory_disk_reopen(memory_of(b), error, error_size);
@@ -347,6 +353,7 @@ static const backend_ops ops = {.close = memory_close,
                                 .seen_ms = memory_seen_ms,
                                 .backup = memory_backup,
                                 .commit = memory_commit,
+                                .is_read_only = memory_is_read_only,
                                 .reopen = memory_reopen,
                                 .find_commit = memory_find_commit,
                                 .try_write = memory_try_write,

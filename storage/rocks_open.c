@@ -1,0 +1,251 @@
+/* Opening the database: for writing, or for reading alone while its disk takes no writes, and then for writing when it
+ * does. RocksDB writes much when it is opened: a MANIFEST, options, a log, and all that older logs hold as tables. So
+ * nothing that is set aside could make up for a disk that is full; for reading it writes nothing at all. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "storage/rocks_check.h"
+#include "storage/rocks_core.h"
+
+enum { NEED_FIRST_BYTES = 512 << 10, NEED_SPARE_BYTES = 8 << 20 };
+
+/* ---- Why not ---- */
+
+static bool say_in_use(const rocks *r, char *error, size_t error_size)
+{
+    long user = folder_user(r->path);
+    char who[48] = "another process";
+    if (user > 0) (void)snprintf(who, sizeof who, "process %ld", user);
+    (void)snprintf(error, error_size,
+                   "data folder %s: it is in use by %s; stop that one, or choose another with --data", r->path, who);
+    return false;
+}
+
+static bool say_damaged(const rocks *r, const char *why, char *error, size_t error_size)
+{
+    (void)snprintf(
+        error, error_size,
+        "data folder %s: the journal cannot be opened: %s; restore the folder from a copy, or choose another "
+        "with --data",
+        r->path, why);
+    return false;
+}
+
+static bool say_unwritable(const rocks *r, const char *why, char *error, size_t error_size)
+{
+    (void)snprintf(error, error_size, "data folder %s: cannot be written; check its owner and the disk: %s", r->path,
+                   why);
+    return false;
+}
+
+/* RocksDB's text for ENOSPC is the same in all languages; the other reasons show when something else is written. */
+static bool lacks_space(const rocks *r, const char *why)
+{
+    if (strstr(why, "No space left on device")) return true;
+    return !folder_writable(r->path, 0) && folder_lacks_space(errno);
+}
+
+/* ---- Who else has it ---- */
+
+/* RocksDB locks `journal/LOCK` only where it may write. Locks of this kind are the process's: RocksDB gets its own
+ * beside this one, and when it closes that file both are gone. So the lock is taken anew before each opening for
+ * reading, and our descriptor stays open as long as RocksDB may have its lock. */
+static bool lock_journal(rocks *r, char *error, size_t error_size)
+{
+    char file[FOLDER_PATH_MAX + 16];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    (void)snprintf(file, sizeof file, "%s/journal/LOCK", r->path);
+    if (r->lock_file < 0) r->lock_file = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (r->lock_file < 0 && errno == EROFS) return true; /* nobody writes there */
+    if (r->lock_file < 0) return say_unwritable(r, strerror(errno), error, error_size);
+    if (fcntl(r->lock_file, F_SETLK, &lock) == 0) return true;
+    if (errno == EAGAIN || errno == EACCES) return say_in_use(r, error, error_size);
+    return say_unwritable(r, strerror(errno), error, error_size);
+}
+
+/* ---- What it is called, and how often it was opened ---- */
+
+bool rocks_put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size)
+{
+    char *why = NULL;
+    rocksdb_put_cf(r->db, r->synced, r->tables[ROCKS_TABLE_META], name, strlen(name), value, len, &why);
+    return !rocks_take_error(why, error, error_size);
+}
+
+long rocks_get_meta(rocks *r, const char *name, void *value, size_t size, char *error, size_t error_size)
+{
+    char *why = NULL;
+    size_t len = 0;
+    char *found = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_META], name, strlen(name), &len, &why);
+    if (rocks_take_error(why, error, error_size)) return -1;
+    if (!found) return 0;
+    if (len > size) len = size;
+    memcpy(value, found, len);
+    rocksdb_free(found);
+    return (long)len;
+}
+
+/* This process's is one more than the last one on disk, also while it cannot be put there: nobody else opens the
+ * database meanwhile. */
+static bool load_epoch(rocks *r, char *error, size_t error_size)
+{
+    uint8_t bytes[8];
+    long n = rocks_get_meta(r, "epoch", bytes, sizeof bytes, error, error_size);
+    if (n < 0) return false;
+    uint64_t last = n == sizeof bytes ? rocks_get_be(bytes, 8) : 0;
+    if (r->epoch == 0) r->epoch = last + 1;
+    if (last > r->epoch) {
+        (void)snprintf(error, error_size, "another process has opened it since this one did");
+        return false;
+    }
+    if (last == r->epoch || r->read_only) return true;
+    rocks_put_be(bytes, r->epoch, 8);
+    return rocks_put_meta(r, "epoch", bytes, sizeof bytes, error, error_size);
+}
+
+static bool load_node(rocks *r, char *error, size_t error_size)
+{
+    uint8_t bytes[16];
+    if (r->node[0]) return true;
+    long n = rocks_get_meta(r, "node", r->node, ROCKS_NODE_MAX - 1, error, error_size);
+    if (n != 0) return n > 0;
+    if (r->read_only || getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) {
+        (void)snprintf(error, error_size, r->read_only ? "it has no name yet" : "no random bytes for the node's name");
+        return false;
+    }
+    for (int i = 0; i < 16; i++) (void)sprintf(r->node + (size_t)2 * i, "%02x", bytes[i]);
+    if (rocks_put_meta(r, "node", r->node, ROCKS_NODE_MAX - 1, error, error_size)) return true;
+    r->node[0] = 0;
+    return false;
+}
+
+/* ---- Opening ---- */
+
+typedef enum opening {
+    OPENED,
+    OPEN_LACKS_SPACE, /* the disk takes no writes, or too few */
+    OPEN_REFUSED
+} opening;
+
+static bool load_identity(rocks *r, char *error, size_t error_size)
+{
+    return load_epoch(r, error, error_size) && load_node(r, error, error_size);
+}
+
+static opening open_database(rocks *r, bool read_only, char *error, size_t error_size)
+{
+    char path[FOLDER_PATH_MAX + 16], why[BACKEND_ERROR_MAX], *said = NULL;
+    (void)snprintf(path, sizeof path, "%s/journal", r->path);
+    if (rocks_tables_open(r, path, read_only, &said)) {
+        r->read_only = read_only;
+        if (load_identity(r, why, sizeof why)) return OPENED;
+        rocks_tables_close(r);
+    } else {
+        (void)rocks_take_error(said, why, sizeof why);
+    }
+    if (strstr(why, "lock hold by") || strstr(why, "While lock file")) {
+        (void)say_in_use(r, error, error_size);
+        return OPEN_REFUSED;
+    }
+    if (!read_only && lacks_space(r, why)) {
+        (void)snprintf(error, error_size, "%s", why);
+        return OPEN_LACKS_SPACE;
+    }
+    (void)say_damaged(r, why, error, error_size);
+    return OPEN_REFUSED;
+}
+
+/* Writes are refused while it is open for reading, as after one that has failed. */
+static bool open_for_reading(rocks *r, char *error, size_t error_size)
+{
+    r->failed = true;
+    return lock_journal(r, error, error_size) && open_database(r, true, error, error_size) == OPENED;
+}
+
+/* The next try is worth its time only when there is more room; but the logs cannot need more than their size. */
+static void need_more(rocks *r)
+{
+    rocks_note now;
+    uint64_t most = NEED_SPARE_BYTES;
+    if (!rocks_note_take(&now, r->path)) return;
+    for (unsigned i = 0; i < now.count; i++) most += now.files[i].bytes;
+    r->needs_bytes = r->needs_bytes == 0 ? NEED_FIRST_BYTES : r->needs_bytes * 2;
+    if (r->needs_bytes > most) r->needs_bytes = most;
+}
+
+static opening open_for_writing(rocks *r, char *error, size_t error_size)
+{
+    opening got = open_database(r, false, error, error_size);
+    if (got == OPEN_LACKS_SPACE) need_more(r);
+    if (got != OPENED) return got;
+    r->failed = false;
+    r->needs_bytes = 0;
+    rocks_note_all(r);
+    return OPENED;
+}
+
+/* RocksDB stays in its error state until it is opened anew; that is only worth it when the disk takes writes again, and
+ * until then the old one still answers reads. */
+bool rocks_reopen(backend *b, char *error, size_t error_size)
+{
+    rocks *r = rocks_of(b);
+    char why[BACKEND_ERROR_MAX], ignored[BACKEND_ERROR_MAX];
+    *error = 0;
+    if (!folder_writable(r->path, r->needs_bytes)) return false;
+    if (pthread_mutex_trylock(&r->slow) != 0) {
+        (void)snprintf(error, error_size, "the journal is opened again when the backup, or compaction, is over");
+        return false;
+    }
+    (void)pthread_rwlock_wrlock(&r->lock);
+    bool was_read_only = r->read_only;
+    rocks_tables_close(r);
+    if (__atomic_exchange_n(&r->met_damage, false, __ATOMIC_RELAXED)) {
+        rocksdb_options_set_enable_blob_gc(r->options, 0);
+        fprintf(stderr, "stepwell: journal: a value is damaged: values are not moved any more until the next start\n");
+    }
+    opening got = open_for_writing(r, why, sizeof why);
+    bool ok = got == OPENED;
+    if (!ok)
+        (void)snprintf(error, error_size, "%s%s",
+                       got == OPEN_LACKS_SPACE ? "there is too little room to open the journal for writing: " : "",
+                       why);
+    if (!ok) (void)open_for_reading(r, ignored, sizeof ignored); /* else nothing can be read until the next try */
+    if (ok && was_read_only) folder_mark_used(r->path);
+    (void)pthread_rwlock_unlock(&r->lock);
+    (void)pthread_mutex_unlock(&r->slow);
+    return ok;
+}
+
+/* A folder without a journal has nothing to read. `reason`: why it takes no writes. */
+static bool open_unwritable(rocks *r, const char *reason, char *error, size_t error_size)
+{
+    char current[FOLDER_PATH_MAX + 16];
+    (void)snprintf(current, sizeof current, "%s/journal/CURRENT", r->path);
+    if (access(current, F_OK) != 0) return say_unwritable(r, reason, error, error_size);
+    if (!open_for_reading(r, error, error_size)) return false;
+    fprintf(
+        stderr,
+        "stepwell: data folder %s takes no writes (%s): the journal is open for reading alone, and no run begins or "
+        "goes on before it can be written, which is tried again by itself\n",
+        r->path, reason);
+    return true;
+}
+
+bool rocks_open_first(rocks *r, char *error, size_t error_size)
+{
+    char reason[BACKEND_ERROR_MAX];
+    if (!folder_writable(r->path, 0)) {
+        int number = errno;
+        if (folder_lacks_space(number)) return open_unwritable(r, strerror(number), error, error_size);
+        return say_unwritable(r, strerror(number), error, error_size);
+    }
+    opening got = open_for_writing(r, error, error_size);
+    if (got != OPEN_LACKS_SPACE) return got == OPENED;
+    (void)snprintf(reason, sizeof reason, "%s", error);
+    return open_unwritable(r, reason, error, error_size);
+}

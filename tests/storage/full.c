@@ -1,0 +1,310 @@
+/* A store on a disk that takes no writes when it is opened: what is there can be read, nothing is written, and it goes
+ * on by itself when there is room. On a real file system of some MiB. */
+#include <dirent.h>
+#include <sys/wait.h>
+
+#include "tests/small_disk.h"
+#include "tests/store_desk.h"
+
+enum { DISK_MIB = 64, RUNS = 600, RUN_BYTES = 10000 };
+
+static char disk[64], folder[128];
+static char text[RUN_BYTES + 1];
+
+static store_options in_folder(const char *name)
+{
+    snprintf(folder, sizeof folder, "%s/%s", disk, name);
+    return (store_options){.path = folder, .sweep_interval_ms = 50, .retain_ms = 4000000000000};
+}
+
+/* Nothing that a compression finds a pattern in. */
+static const char *text_of(unsigned seed)
+{
+    for (size_t i = 0; i < RUN_BYTES; i++) text[i] = "0123456789abcdef"[rand_r(&seed) % 16];
+    return text;
+}
+
+static uint8_t number_of(size_t i) { return (uint8_t)(i % 251); }
+static run_id run_of(size_t i) { return id_of(1000 + (int64_t)i, number_of(i)); }
+
+/* ---- A former process, which dies with its commits in the log ---- */
+
+static void in_child(void (*fn)(const store_options *o), const store_options *o)
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        fn(o);
+        fflush(stdout);
+        _Exit(0);
+    }
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void fill_store(const store_options *o)
+{
+    desk d;
+    open_desk(&d, o);
+    CHECK_INT(store_epoch(d.store), 1);
+    for (size_t i = 0; i < RUNS; i++)
+        put(&d, run_of(i), 0, i % 2 ? STORE_LIVE_SET : STORE_LIVE_CLEAR, 0, text_of((unsigned)i));
+}
+
+static void check_all(desk *d)
+{
+    for (size_t i = 0; i < RUNS; i += 37) {
+        CHECK(load(d, run_of(i)));
+        CHECK_STR(got.data, text_of((unsigned)i));
+        CHECK(got.j.live == (i % 2 == 1));
+    }
+}
+
+static char failure[512];
+
+static void on_failure(void *arg, const char *why)
+{
+    (void)arg;
+    snprintf(failure, sizeof failure, "%s", why ? why : "");
+    got.done = true;
+}
+
+static void on_copied(void *arg, store_backup_result result, uint64_t bytes, const char *why)
+{
+    (void)bytes;
+    *(store_backup_result *)arg = result;
+    on_failure(NULL, why);
+}
+
+static unsigned count_files(void)
+{
+    char path[160];
+    unsigned n = 0;
+    snprintf(path, sizeof path, "%s/journal", folder);
+    DIR *d = opendir(path);
+    CHECK(d);
+    while (readdir(d)) n++;
+    closedir(d);
+    return n;
+}
+
+/* Nothing can be written, and whoever tries is told so. */
+static void check_refuses(desk *d)
+{
+    store_backup_result result = STORE_BACKUP_DONE;
+    char copy[160];
+    size_t failed = d->failed;
+    CHECK(!store_writable(d->port) && !store_takes_writes(d->store));
+    put(d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "refused");
+    CHECK_INT(d->failed, failed + 1);
+    CHECK(!load(d, id_of(1, 1)));
+    run_id there = run_of(0);
+    store_delete(d->port, &there, on_failure, NULL);
+    wait_done(d);
+    CHECK(*failure && load(d, there));
+    snprintf(copy, sizeof copy, "%s/copy", root);
+    store_backup(d->port, copy, on_copied, &result);
+    wait_done(d);
+    CHECK(result == STORE_BACKUP_NO_SPACE && strstr(failure, "takes no writes"));
+    store_list(d->port, NULL, 64, on_ids, NULL);
+    wait_done(d);
+    CHECK_INT(got.count, 64);
+    store_scan_live(d->port, NULL, 64, 0, 1, on_rows, NULL);
+    wait_done(d);
+    CHECK_INT(got.count, 64);
+}
+
+static void await_writable(desk *d)
+{
+    while (!store_writable(d->port)) {
+        uv_run(&d->loop, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+}
+
+static void check_goes_on(desk *d, uint64_t epoch)
+{
+    await_writable(d);
+    CHECK_INT(store_epoch(d->store), epoch);
+    check_all(d);
+    size_t failed = d->failed;
+    put(d, id_of(2, 2), (uint32_t)epoch, STORE_LIVE_SET, 0, "after");
+    CHECK_INT(d->failed, failed);
+    CHECK(load(d, id_of(2, 2)));
+}
+
+/* ---- The tests ---- */
+
+static void remove_store(void)
+{
+    char command[160];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    CHECK_INT(system(command), 0);
+}
+
+/* Also one that is killed there, which nobody can note. */
+static void open_and_die(const store_options *o)
+{
+    desk d;
+    open_desk(&d, o);
+    CHECK_INT(store_epoch(d.store), 2);
+    check_all(&d);
+}
+
+/* With less than the 256 KiB of a probe nothing is tried; with more RocksDB begins and fails, since what its log has,
+ * 6 MiB, becomes tables when it is opened. */
+static void test_start(void)
+{
+    static const uint64_t left[] = {0, 4096, 65536, 300 << 10, 1 << 20, 5 << 20};
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        desk d;
+        store_options o = in_folder("start");
+        in_child(fill_store, &o);
+        small_disk_leave(disk, left[i]);
+        unsigned files = count_files();
+        in_child(open_and_die, &o);
+        open_desk(&d, &o);
+        CHECK_INT(store_epoch(d.store), 2);
+        check_all(&d);
+        check_refuses(&d);
+        if (left[i] > 65536) { /* it is tried again, in vain */
+            usleep(300000);
+            check_refuses(&d);
+        }
+        CHECK(left[i] > 65536 || count_files() == files);
+        CHECK(count_files() <= files + 4);
+        small_disk_empty(disk);
+        check_goes_on(&d, 2);
+        close_desk(&d);
+        open_desk(&d, &o);
+        check_goes_on(&d, 3);
+        close_desk(&d);
+        remove_store();
+    }
+}
+
+/* Its lock is not RocksDB's, which takes none for reading. */
+static void open_in_vain(const store_options *o)
+{
+    CHECK(!store_open(o, error, sizeof error));
+    if (!strstr(error, "it is in use by process")) printf("# %s\n", error);
+    CHECK(strstr(error, "it is in use by process"));
+}
+
+static void test_in_use(void)
+{
+    desk d;
+    store_options o = in_folder("used");
+    in_child(fill_store, &o);
+    small_disk_leave(disk, 0);
+    open_desk(&d, &o);
+    in_child(open_in_vain, &o);
+    small_disk_empty(disk);
+    in_child(open_in_vain, &o);
+    check_goes_on(&d, 2);
+    in_child(open_in_vain, &o);
+    small_disk_leave(disk, 0);
+    in_child(open_in_vain, &o);
+    small_disk_empty(disk);
+    close_desk(&d);
+    remove_store();
+}
+
+/* There is nothing to read, and what is left of the attempt is in nobody's way. */
+static void test_new(void)
+{
+    static const uint64_t left[] = {0, 4096, 8192, 65536, 256 << 10, 270 << 10, 280 << 10, 300 << 10, 330 << 10};
+    unsigned refused = 0;
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        desk d;
+        store_options o = in_folder("new");
+        small_disk_leave(disk, left[i]);
+        for (int round = 0; round < 2; round++) {
+            store *s = store_open(&o, error, sizeof error);
+            if (s) {
+                store_close(s);
+                continue;
+            }
+            refused++;
+            if (!strstr(error, "No space left on device")) printf("# %s\n", error);
+            CHECK(strstr(error, "No space left on device"));
+        }
+        small_disk_empty(disk);
+        open_desk(&d, &o);
+        CHECK(store_writable(d.port));
+        put(&d, id_of(2, 2), 0, STORE_LIVE_SET, 0, "after");
+        CHECK(d.failed == 0 && load(&d, id_of(2, 2)));
+        close_desk(&d);
+        remove_store();
+    }
+    CHECK(refused >= 6);
+}
+
+/* What a file system does that has found an error in itself. */
+static void test_mounted_for_reading(void)
+{
+    desk d;
+    store_options o = in_folder("mounted");
+    in_child(fill_store, &o);
+    small_disk_read_only(disk, true);
+    open_desk(&d, &o);
+    check_all(&d);
+    check_refuses(&d);
+    small_disk_read_only(disk, false);
+    check_goes_on(&d, 2);
+    close_desk(&d);
+    remove_store();
+}
+
+/* The disk is full while the store works: that too ends where RocksDB cannot be opened again for want of room, and
+ * reads must go on. */
+static void test_reopened(void)
+{
+    static char large[9 << 20];
+    desk d;
+    store_options o = in_folder("reopened");
+    in_child(fill_store, &o);
+    open_desk(&d, &o);
+    size_t i = RUNS;
+    for (; i < 3 * RUNS; i++) put(&d, run_of(i), 0, STORE_LIVE_SET, 0, text_of((unsigned)i));
+    small_disk_leave(disk, 0);
+    store_segment failing = {.run = run_of(i), .live = STORE_LIVE_SET, .retain_ms = -1, .data = large, .len = 9 << 20};
+    memset(large, 'f', sizeof large);
+    store_append(d.port, &failing); /* more than RocksDB has set aside */
+    while (store_writable(d.port)) usleep(1000);
+    CHECK(!store_writable(d.port));
+    small_disk_leave(disk, 300 << 10);
+    for (int k = 0; k < 20; k++) {
+        usleep(50000);
+        check_all(&d);
+    }
+    CHECK(!store_writable(d.port));
+    small_disk_empty(disk);
+    await_writable(&d);
+    wait_for(&d, 2 * RUNS + 1);
+    CHECK_INT(d.failed, 0);
+    check_goes_on(&d, 2);
+    close_desk(&d);
+    remove_store();
+}
+
+static const check_case cases[] = {{"a start on a full disk", test_start},
+                                   {"a store that is read is in use", test_in_use},
+                                   {"a new store on a full disk", test_new},
+                                   {"a disk that is mounted for reading", test_mounted_for_reading},
+                                   {"reads go on when there is too little room to open it again", test_reopened}};
+
+int main(int argc, char **argv)
+{
+    alarm(200); /* instead of waiting for ever */
+    snprintf(root, sizeof root, "/tmp/stepwell-full-XXXXXX");
+    CHECK(mkdtemp(root));
+    snprintf(disk, sizeof disk, "%.40s/disk", root);
+    CHECK(mkdir(disk, 0700) == 0);
+    small_disk_mount(disk, DISK_MIB);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    CHECK(umount(disk) == 0 && rmdir(disk) == 0 && rmdir(root) == 0);
+    return result;
+}
