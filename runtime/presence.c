@@ -16,7 +16,9 @@ bool presence_open(presence *p, sw_app *app)
     const char *data = app->opt.data;
     *p = (presence){.unclean = false};
     if (!app->store) return true;
-    app->ties = ties_open(data);
+    app->put_off = !store_takes_writes(app->store);
+    if (app->put_off) store_hold(app->store);
+    app->ties = ties_open(data, !app->put_off);
     if (!app->ties) return false;
     app->ended_well = ties_former_end(app->ties) == FOLDER_ENDED;
     former_read(&p->before, data);
@@ -42,19 +44,36 @@ void presence_order(const presence *p, sw_app *app)
                                                      .loops = app->loop_count});
 }
 
-void presence_begin(const presence *p, const sw_app *app)
+static void leave_note(const presence *p, const sw_app *app)
 {
-    if (!app->store) return;
     if (!former_begin(&p->before, p->unclean, store_epoch(app->store), app->opt.data))
         log_line(LOG_WARN, NULL, "data folder %s: its file process cannot be written: %s", app->opt.data,
                  strerror(errno));
+}
+
+void presence_begin(const presence *p, const sw_app *app)
+{
+    if (!app->store) return;
+    if (!app->put_off) leave_note(p, app);
     crash_serve();
+}
+
+/* A culprit among the suspects is not stopped now: as one of them it is loaded alone. */
+void presence_go_on(const presence *p, sw_app *app)
+{
+    if (!store_takes_writes(app->store)) return;
+    (void)crash_start(app->store, app->opt.data);
+    if (!store_takes_writes(app->store)) return; /* the disk is full again: crashes may not be in the journal */
+    ties_mark(app->ties);
+    leave_note(p, app);
+    app->put_off = false;
+    store_go_on(app->store);
 }
 
 void presence_end(sw_app *app, bool well)
 {
     crash_serve_end();
-    if (app->store) former_end(app->opt.data);
+    if (app->store && !app->put_off) former_end(app->opt.data);
     ties_close(app->ties, well);
     app->ties = NULL;
 }

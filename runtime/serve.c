@@ -19,11 +19,16 @@
 #include "runtime/loop.h"
 #include "runtime/notify.h"
 #include "runtime/occupant.h"
+#include "runtime/presence.h"
 
-enum { KEPT_WAIT_MS = 10000 /* for what the supervisor has: longer is none of this version */ };
+enum {
+    KEPT_WAIT_MS = 10000, /* for what the supervisor has: longer is none of this version */
+    PUT_OFF_MS = 100      /* how often is looked whether a journal that was opened for reading can be written */
+};
 
 typedef struct serving {
     sw_app *app;
+    const presence *own;
     const sigset_t *stop_signals;
     notify notify;
     int signals;              /* signalfd */
@@ -197,8 +202,10 @@ static void take_back_connections(serving *s)
 static int timeout_of(const serving *s)
 {
     uint64_t now = now_us();
-    if (s->beat_us == 0) return -1;
-    return s->next_beat_us > now ? (int)((s->next_beat_us - now) / 1000) + 1 : 0;
+    int longest = s->app->put_off ? PUT_OFF_MS : -1;
+    if (s->beat_us == 0) return longest;
+    int left = s->next_beat_us > now ? (int)((s->next_beat_us - now) / 1000) + 1 : 0;
+    return longest >= 0 && longest < left ? longest : left;
 }
 
 static void wait_for_loops(serving *s)
@@ -217,6 +224,7 @@ static void wait_for_loops(serving *s)
         if (s->control >= 0 && fds[2].revents) on_control(s);
         if (fds[0].revents && read(s->ended, &n, sizeof n) == (ssize_t)sizeof n) ended += n;
         beat(s);
+        if (s->app->put_off && !s->draining) presence_go_on(s->own, s->app);
     }
 }
 
@@ -232,9 +240,10 @@ static bool setup(serving *s)
     return false;
 }
 
-bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals)
+bool serve_until_stopped(sw_app *app, const presence *own, const sigset_t *stop_signals)
 {
-    serving s = {.app = app, .stop_signals = stop_signals, .control = app->control, .ended = -1, .signals = -1};
+    serving s = {
+        .app = app, .own = own, .stop_signals = stop_signals, .control = app->control, .ended = -1, .signals = -1};
     /* Without it nobody could tell the loops to end: no thread is started. */
     bool ok = setup(&s);
     if (ok) {

@@ -7,8 +7,10 @@
 
 #include "runtime/app.h"
 
+struct presence;
+
 /* Serves with app->loops until a stop signal (blocked by the caller), the supervisor's word or its end; a second signal
  * ends the process at once, which loses nothing that was promised. False: no threads. */
-bool serve_until_stopped(sw_app *app, const sigset_t *stop_signals);
+bool serve_until_stopped(sw_app *app, const struct presence *own, const sigset_t *stop_signals);
 
 #endif

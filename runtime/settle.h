@@ -1,5 +1,6 @@
 /* settle: the store for a start that has to put journals right before anything is loaded: reads and writes that wait.
- * Nothing else uses the store yet, so it has an event loop of its own for that time. Owns that loop and a port. */
+ * The loops do not use the store yet, or it is held, so there is an event loop of its own for that time. Owns that loop
+ * and a port. */
 #ifndef RUNTIME_SETTLE_H
 #define RUNTIME_SETTLE_H
 

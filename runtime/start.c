@@ -119,7 +119,7 @@ static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_si
     }
     presence_begin(own, app);
     log_line(LOG_INFO, NULL, "%s listening on http://%s", app->name, address);
-    return serve_until_stopped(app, stop_signals) ? EXIT_OK : EXIT_OTHER;
+    return serve_until_stopped(app, own, stop_signals) ? EXIT_OK : EXIT_OTHER;
 }
 
 /* One loop for each core or as --loops says; sockets that were handed over are not left without one by default. */

@@ -241,7 +241,8 @@ static void report(const suspects *all, const suspects_options *o)
 static bool settle(suspects *all, store *journals, const suspects_options *o)
 {
     settling *s = settle_open(journals);
-    bool ok = s && read_rows(all, s), found = ok && o->unclean && find_culprit(all, s, o->how);
+    bool ok = s && read_rows(all, s), may_stop = o->unclean && store_takes_writes(journals);
+    bool found = ok && may_stop && find_culprit(all, s, o->how);
     settle_close(s);
     /* Forgotten are all tries when the end is explained, and the first of each run when it was long ago. */
     uint32_t least = found ? UINT32_MAX : o->unclean && !o->again ? SUSPECT_TRIES : 0;

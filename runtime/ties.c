@@ -129,7 +129,6 @@ static void ties_free(ties *t)
  * for the runs that are older than this process, and behind it what this one notes. */
 static bool mark_in_use(ties *t)
 {
-    if (t->end != FOLDER_IN_USE) t->since_ms = clock_wall_ms();
     char line[LINE_BYTES + sizeof HEADING];
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
@@ -146,16 +145,24 @@ static bool mark_in_use(ties *t)
     return ok;
 }
 
-static bool ties_read(ties *t)
+static bool ties_read(ties *t, bool mark)
 {
     char *left = NULL;
     t->end = folder_read_end(t->folder, &left);
-    bool ok = left && read_list(t, read_since(t, left)) && mark_in_use(t);
+    bool ok = left && read_list(t, read_since(t, left));
     free(left);
-    return ok;
+    if (t->end != FOLDER_IN_USE) t->since_ms = clock_wall_ms();
+    return ok && (!mark || mark_in_use(t));
 }
 
-ties *ties_open(const char *folder)
+void ties_mark(ties *t)
+{
+    uv_mutex_lock(&t->lock);
+    if (!mark_in_use(t)) log_line(LOG_WARN, NULL, "the data folder's file `end` is not written: out of memory");
+    uv_mutex_unlock(&t->lock);
+}
+
+ties *ties_open(const char *folder, bool mark)
 {
     ties *t = calloc(1, sizeof *t);
     if (!t || uv_mutex_init(&t->lock) != 0) {
@@ -165,7 +172,7 @@ ties *ties_open(const char *folder)
     msgpack_sbuffer_init(&t->left);
     t->notes = -1;
     t->folder = strdup(folder);
-    if (t->folder && ties_read(t) && msgpack_sbuffer_write(&t->left, HEADING, sizeof HEADING - 1) == 0) return t;
+    if (t->folder && ties_read(t, mark) && msgpack_sbuffer_write(&t->left, HEADING, sizeof HEADING - 1) == 0) return t;
     ties_free(t);
     return NULL;
 }

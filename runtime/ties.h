@@ -23,8 +23,10 @@ typedef enum former_tie {
 
 typedef struct ties ties;
 
-/* Reads what the last process left; from then on the folder counts as in use. NULL: out of memory. */
-ties *ties_open(const char *folder);
+/* Reads what the last process left; `mark`: from then on the folder counts as in use. NULL: out of memory. */
+ties *ties_open(const char *folder, bool mark);
+/* From now on the folder counts as in use, which ties_open did not do: it could not be written. */
+void ties_mark(ties *t);
 /* The process ends: writes what was left, `well` if all of its loops have ended. Frees it; NULL is fine. */
 void ties_close(ties *t, bool well);
 

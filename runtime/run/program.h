@@ -37,6 +37,7 @@ struct sw_app {
     struct ties *ties;         /* what it left of runs that end with their clients; NULL: there is no data folder */
     bool run_ended_former;     /* a run has ended the process before, and it is known which */
     struct comeback *comeback; /* see runtime/comeback.h; NULL: runs come as they are due */
+    bool put_off;              /* main thread: see presence_go_on */
     struct suspects *suspects; /* see runtime/suspects.h; NULL: no run is suspected */
     struct pool *blocking;
     struct sw_loop *loops;

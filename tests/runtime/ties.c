@@ -22,7 +22,7 @@ static run_id run_of(int64_t age_ms, int n)
 
 static ties *open_ties(void)
 {
-    ties *t = ties_open(folder);
+    ties *t = ties_open(folder, true);
     CHECK(t);
     return t;
 }

@@ -30,7 +30,7 @@ static void routes(sw_app *app)
 
 static ties *open_ties(void)
 {
-    ties *t = ties_open(folder);
+    ties *t = ties_open(folder, true);
     CHECK(t);
     return t;
 }
