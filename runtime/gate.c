@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/letter.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
@@ -75,5 +76,7 @@ bool gate_wait_room(strand *s)
 void gate_changed(home *h)
 {
     for (strand *s = h->gate.first; s; s = s->gate_next) strand_wake(s);
-    if (gate_writable(h)) slot_release_held(h);
+    if (!gate_writable(h)) return;
+    letter_delete_again(h);
+    slot_release_held(h);
 }

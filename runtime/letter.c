@@ -187,16 +187,20 @@ void letter_free_all(letter **list)
     *list = NULL;
 }
 
-/* If that failed, the next start finds a cancel or a release, and that it leads to nothing. A row of `tries` would be
- * held against its run, which goes on: it goes with the run's next commit. */
+/* If that failed, a row of `tries` would be held against its run, which goes on: it goes with the run's next commit. A
+ * release that was denied would be obeyed by the next start: it goes when the journal takes writes again. */
 static void deleted(letter *m, const char *error)
 {
     slot *s = error && m->kind == LETTER_TRIES ? slot_find(&m->home->slots, &m->run) : NULL;
     if (s)
         letter_move(&m, s->run ? &s->run->letters : &s->letters);
+    else if (error && m->kind != LETTER_TRIES)
+        letter_move(&m, &m->home->undeleted);
     else
         free(m);
 }
+
+void letter_delete_again(home *h) { letter_drop(h, &h->undeleted); }
 
 void letter_committed(store_segment *s)
 {

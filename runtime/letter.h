@@ -44,6 +44,8 @@ const store_row *letter_deletions(letter *list);
 void letter_move(letter **from, letter **to);
 /* The letters of a list lead to nothing: deletes each in a commit of its own. */
 void letter_drop(struct home *h, letter **list);
+/* What could not be deleted is tried again. */
+void letter_delete_again(struct home *h);
 /* Those of kind LETTER_TRIES: the run has left memory alive. */
 void letter_drop_tries(letter **list);
 /* The commit that deleted them is on disk. */

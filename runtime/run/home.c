@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "runtime/arena.h"
+#include "runtime/letter.h"
 #include "runtime/run.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/program.h"
@@ -46,6 +47,7 @@ void home_free(home *h)
     }
     while (h->buffer_count > 0) msgpack_sbuffer_destroy(&h->buffers[--h->buffer_count]);
     msgpack_sbuffer_destroy(&h->scratch);
+    letter_free_all(&h->undeleted);
     slot_table_free(&h->slots);
     stack_pool_free(h->stacks);
     arena_cache_free(h->arenas);

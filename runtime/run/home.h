@@ -88,12 +88,13 @@ struct home {
     void (*wake)(home *h); /* from any thread: suspects_look and comeback_look are called on the home's */
     msgpack_sbuffer buffers[HOME_BUFFERS]; /* for entries of runs, empty; see record.c */
     size_t buffer_count;
-    msgpack_sbuffer scratch; /* for packing a value before its entry */
-    uint64_t last_letter;    /* arrival number of the last letter that was written here */
-    uint64_t last_ctx;       /* number of the last context here; `count` apart, so that no two homes give the same */
-    bool draining;           /* no new runs, unless it is followed */
-    bool followed, replaced; /* by another process, see loop_drain */
-    bool hurried;            /* --drain is over: nothing is waited for any more */
+    msgpack_sbuffer scratch;  /* for packing a value before its entry */
+    struct letter *undeleted; /* lead to nothing, and their rows could not be deleted: until the journal takes writes */
+    uint64_t last_letter;     /* arrival number of the last letter that was written here */
+    uint64_t last_ctx;        /* number of the last context here; `count` apart, so that no two homes give the same */
+    bool draining;            /* no new runs, unless it is followed */
+    bool followed, replaced;  /* by another process, see loop_drain */
+    bool hurried;             /* --drain is over: nothing is waited for any more */
     counters counters;
 };
 

@@ -108,6 +108,27 @@ static void test_unreadable(void)
     turned_close();
 }
 
+/* A release that was denied is not obeyed by the next start, also when its letter could not be deleted at once. */
+static void test_undeleted(void)
+{
+    char text[TURNED_TEXT];
+    run_id id = leave_run("/held", "");
+    const slot *s = reopen(&id);
+    memory_fail_reads(turned_disk, true);
+    memory_fail(turned_disk, MEMORY_REFUSES, 1, false); /* the second write, that is */
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 409);
+    memory_fail_reads(turned_disk, false);
+    TURN_UNTIL(!gate_writable(turned_home()));
+    TURN_UNTIL(gate_writable(turned_home()));
+    turned_often();
+    turned_end();
+    s = reopen(&id);
+    turned_often();
+    CHECK_INT(s->stop, STOP_NOT_RESUMED);
+    CHECK_INT(called, 0);
+    turned_close();
+}
+
 static void test_relaxed(void)
 {
     run_id id = leave_run("/hasty", "");
@@ -143,6 +164,7 @@ static void test_short(void)
 static const check_case cases[] = {
     {"a client that repeats its key does not let it go on", test_asked_for},
     {"it stands when it can be read again", test_unreadable},
+    {"a denied release stays denied, though its letter could not be deleted at once", test_undeleted},
     {"SW_RELAXED waits for its release", test_relaxed},
     {"a release may be repeated while there is no stack", test_short},
 };
