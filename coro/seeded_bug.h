@@ -47,7 +47,13 @@
     X(STALE_EARLY, "a stopped run fails before --retain-stopped is over")                                              \
     X(WRONG_REASON, "clients are told that a stopped run stands for another reason")                                   \
     X(KEEP_TRIES, "the tries of a run that goes on stay")                                                              \
-    X(SUSPECTS_TOGETHER, "suspects have places beyond --runs-max")
+    X(SUSPECTS_TOGETHER, "suspects have places beyond --runs-max")                                                     \
+    X(CRASHED_FIRST, "a run that has ended the process comes back with all others")                                    \
+    X(TURN_AT_ONCE, "a run that has ended the process comes back before others have got on")                           \
+    X(SHORT_TURN, "the next such run comes before the one before it has got on")                                       \
+    X(WAVES_AT_ONCE, "with the second wave all that are left come")                                                    \
+    X(FORGET_WAVE, "whoever waits for a later wave is forgotten")                                                      \
+    X(KEEP_UNSETTLED, "a run that has left memory counts as one that has not got on")
 
 #if defined(SEEDED_BUGS)
 #define SEEDED_BUG_NUMBER(name, what) SEEDED_##name,

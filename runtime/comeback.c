@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/clock.h"
 #include "runtime/comeback_core.h"
 #include "runtime/log.h"
@@ -178,7 +179,7 @@ static void end_turn(comeback *all, int64_t now_ms)
 static const char *why_now(const comeback *all, int64_t elapsed_ms)
 {
     memory_state m = look_at_all(all);
-    if (!m.loads && !m.has_runs) return "nothing else is in memory";
+    if ((!m.loads && !m.has_runs) || BUG(TURN_AT_ONCE)) return "nothing else is in memory";
     if (elapsed_ms >= all->quiet_ms && !m.loads && !m.unsettled) return "others have got on";
     return elapsed_ms >= all->quiet_ms * QUIETS_MOST ? "others have not got on, and are not waited for" : NULL;
 }
@@ -202,11 +203,11 @@ static bool go_on(comeback *all)
         if (!m.holds && !m.loads)
             open_waves(all, all->waves - 1, now_ms); /* nobody is left for the others */
         else if (is_over)
-            open_waves(all, open + 1, now_ms);
+            open_waves(all, BUG(WAVES_AT_ONCE) ? all->waves - 1 : open + 1, now_ms);
         return true;
     }
     if (all->now) {
-        if (all->now->taken && elapsed_ms >= all->turn_ms) end_turn(all, now_ms);
+        if (all->now->taken && (elapsed_ms >= all->turn_ms || BUG(SHORT_TURN))) end_turn(all, now_ms);
     } else if (all->first) {
         const char *why = why_now(all, elapsed_ms);
         if (why) grant(all, now_ms, why);
@@ -281,7 +282,7 @@ void comeback_look(home *h)
     size_t held = 0;
     for (slot *s = TAILQ_FIRST(&h->slots.behind), *next; s; s = next) {
         next = TAILQ_NEXT(s, in_queue);
-        bool is_next = !s->crashed && is_open(all, &s->id);
+        bool is_next = !s->crashed && is_open(all, &s->id) && !BUG(FORGET_WAVE);
         if (is_next) slot_post(h, s, SLOT_ON_TURN);
         held += !s->crashed && !is_next;
     }
@@ -298,7 +299,7 @@ void comeback_look(home *h)
 bool comeback_comes_later(const home *h, const slot *s, unsigned crashes)
 {
     comeback *all = h->comeback;
-    bool is_wanted = s->release && s->held_back; /* somebody wants it to go on now */
+    bool is_wanted = (s->release && s->held_back) || BUG(CRASHED_FIRST); /* somebody wants it to go on now */
     if (!all || crashes == 0 || is_wanted || suspects_counted(s)) return false;
     return !is_now(all, &s->id);
 }
@@ -334,6 +335,7 @@ void comeback_settled(run *r)
     comeback *all = r->task.home->comeback;
     assert(all && r->is_unsettled);
     r->is_unsettled = false;
+    if (BUG(KEEP_UNSETTLED)) return;
     (void)__atomic_sub_fetch(&all->states[r->task.home->index].unsettled, 1, __ATOMIC_RELAXED);
     if (r->has_crashed) over(all, &r->id);
 }

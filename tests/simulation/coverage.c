@@ -5,6 +5,17 @@
 
 #include "tests/simulation/world.h"
 
+static const char *const meetings[MEETINGS] = {
+    [MET_TURN] = "turns",
+    [MET_TURN_ALONE] = "turns with nothing in memory",
+    [MET_TURN_LATE] = "turns beside others that had not got on",
+    [MET_TURN_OVER] = "turns over by time",
+    [MET_WAVE] = "waves",
+    [MET_WAVE_EMPTY] = "waves that nobody waited for",
+    [MET_CANCEL_BEHIND] = "cancels of runs that waited for others",
+    [MET_DRAIN_BEHIND] = "drains while runs waited for others",
+};
+static uint64_t met[MEETINGS];
 static uint64_t life[RUN_STATES][RUN_EVENTS], commits[COMMITS][COMMIT_EVENTS], slots[SLOT_STATES][SLOT_EVENTS];
 
 void coverage_leave(void)
@@ -26,6 +37,8 @@ void coverage_add(void)
         for (unsigned e = 0; e < COMMIT_EVENTS; e++) commits[c][e] += w->commits_taken[c][e];
     for (unsigned s = 0; s < SLOT_STATES; s++)
         for (unsigned e = 0; e < SLOT_EVENTS; e++) slots[s][e] += w->slots_taken[s][e];
+    for (unsigned m = 0; m < MEETINGS; m++) met[m] += w->met[m];
+    memset(w->met, 0, sizeof w->met);
     memset(w->slots_taken, 0, sizeof w->slots_taken);
     memset(w->life_taken, 0, sizeof w->life_taken);
     memset(w->commits_taken, 0, sizeof w->commits_taken);
@@ -76,6 +89,8 @@ static unsigned print_slots(unsigned *rows)
 
 void coverage_print(void)
 {
+    for (unsigned m = 0; m < MEETINGS; m++)
+        if (meetings[m]) printf("# met: %llu %s\n", (unsigned long long)met[m], meetings[m]);
 #ifdef SW_COVERAGE_TABLE
     unsigned rows = 0, taken = print_life(&rows);
     taken += print_commits(&rows);

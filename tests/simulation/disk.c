@@ -84,6 +84,7 @@ backend *disk_open(void)
     for (unsigned i = 0; i < w->run_count; i++) {
         compare(b, &w->runs[i]);
         w->runs[i].is_former = w->runs[i].on_disk;
+        w->runs[i].released_here = false; /* what a commit of unknown outcome has left was the last process's */
     }
     world_note("the disk has %ld runs and %zu letters", n, disk_rows("inbox"));
     return b;

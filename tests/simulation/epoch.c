@@ -18,6 +18,7 @@
 #include "tests/simulation/schedule.h"
 #include "tests/simulation/stand.h"
 #include "tests/simulation/standing.h"
+#include "tests/simulation/turns.h"
 #include "tests/simulation/upstream.h"
 
 enum {
@@ -80,7 +81,7 @@ static int make_arguments(char text[ARGUMENTS][FLAG_MAX], char *argv[ARGUMENTS])
     const plan *p = &w->plan;
     int n = 0;
     (void)snprintf(text[n++], FLAG_MAX, "simulation");
-    (void)snprintf(text[n++], FLAG_MAX, "--runs-max=%u", p->runs_max);
+    (void)snprintf(text[n++], FLAG_MAX, "--runs-max=%u", p->epoch[w->epoch].runs_max);
     (void)snprintf(text[n++], FLAG_MAX, "--redirect-after=%lldms", (long long)p->redirect_after_ms);
     (void)snprintf(text[n++], FLAG_MAX, "--park-after=%lldms", (long long)p->park_after_ms);
     (void)snprintf(text[n++], FLAG_MAX, "--hold=%lldms", (long long)p->hold_ms);
@@ -115,6 +116,7 @@ static void begin(epoch *e)
         fprintf(stderr, "simulation: %s\n", error);
         abort();
     }
+    turns_begin(app);
     *e = (epoch){.app = app, .began_ns = w->steady_ns};
     clients_begin();
 }
@@ -236,6 +238,7 @@ void epoch_rehearse(void)
     epoch e;
     begin(&e);
     serve(&e);
+    turns_end();
     clients_end();
     upstream_end();
     by_hand_close(e.app);

@@ -11,6 +11,7 @@
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/standing.h"
+#include "tests/simulation/turns.h"
 
 enum { CRASHES_IN_A_ROW = 3 };
 
@@ -37,7 +38,10 @@ void promise_execution_begins(run_record *r)
     PROMISE("alone", !r->alive, "run %d has two executions at a time", number(r));
     PROMISE("stopped is stopped", !standing_is_held(r) || r->asked_to_release,
             "run %d begins, and stands (%d); nobody has released it", number(r), r->stop);
+    turns_execution(r);
     r->alive = true;
+    r->executions++;
+    r->has_got_on = !r->on_disk;
     r->returned_count = 0;
     for (unsigned i = 0; i < OPS_MAX; i++) r->ops[i].seen = false;
 }

@@ -78,6 +78,7 @@ static void make_epoch(epoch_plan *e, const dangers *d, bool last)
         [END_DRAIN] = 5000, [END_TURN] = 400, [END_BEFORE_WRITE] = 40, [END_AFTER_WRITE] = 40,
         [END_ATTEMPT] = 60, [END_POWER] = 40, [END_FAULT] = 200,       [END_POISON] = 1};
     e->loops = chance(25) ? 2 : 1;
+    e->runs_max = chance(d->faulty ? 60 : 15) ? (unsigned)between(1, 6) : 1000;
     e->end = last ? END_QUIET : draw_end(d);
     e->at = last ? 0 : (unsigned)between(1, most[e->end]);
     make_program(e, d, last);
@@ -95,7 +96,6 @@ static int64_t draw_retain_stopped_ms(const dangers *d)
 
 static void make_options(plan *p, const dangers *d)
 {
-    p->runs_max = chance(d->faulty ? 60 : 15) ? (unsigned)between(1, 6) : 1000;
     p->redirect_after_ms = chance(50) ? 1000 : between(0, 3000);
     p->park_after_ms = chance(50) ? between(0, 100) : 1000;
     p->hold_ms = chance(50) ? 55000 : between(100, 3000);
@@ -116,7 +116,8 @@ void schedule_make(void)
     make_options(p, &d);
     p->calls = chance(30) ? 70 : 10;
     for (unsigned i = 0; i < p->jobs; i++) program_make(i);
-    if (d.poisoned) (void)program_poison(world_below(RANDOM_PLAN, p->jobs));
+    for (unsigned n = d.poisoned ? 1 + world_below(RANDOM_PLAN, 3) : 0; n > 0; n--)
+        (void)program_poison(world_below(RANDOM_PLAN, p->jobs));
     for (unsigned i = 0; i < p->clients; i++)
         make_client(&w->clients[i], i < p->jobs ? (int)i : (int)world_below(RANDOM_PLAN, p->jobs));
     for (unsigned i = 0; i < p->epochs; i++) make_epoch(&p->epoch[i], &d, i + 1 == p->epochs);

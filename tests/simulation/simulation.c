@@ -91,6 +91,7 @@ static void rehearse(uint64_t seed)
     w->plan.epochs = 1;
     memset(&w->plan.epoch[0], 0, sizeof w->plan.epoch[0]);
     w->plan.epoch[0].loops = 2;
+    w->plan.epoch[0].runs_max = 1000;
     w->plan.epoch[0].lacks = -1;
     for (unsigned i = 0; i < w->plan.clients; i++) w->clients[i].wish = i % WISHES;
     for (unsigned i = 0; i < w->plan.jobs; i++)

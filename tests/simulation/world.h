@@ -103,11 +103,13 @@ typedef struct op_state {
 
 typedef struct run_record {
     char id[RUN_TEXT];
-    int16_t job;       /* -1: not known */
-    bool alive;        /* an execution of its handler is under way in this process */
-    bool on_disk;      /* its *started* is */
-    bool cancelled;    /* an entry *cancel* is */
-    int cancel_reason; /* of that */
+    int16_t job;         /* -1: not known */
+    bool alive;          /* an execution of its handler is under way in this process */
+    uint32_t executions; /* ever */
+    bool has_got_on;     /* the last of them has made a commit, or has not come from a journal */
+    bool on_disk;        /* its *started* is */
+    bool cancelled;      /* an entry *cancel* is */
+    int cancel_reason;   /* of that */
     bool ended;
     int outcome; /* of *ended* */
     int status;  /* of *response* */
@@ -239,7 +241,7 @@ typedef struct epoch_plan {
     unsigned event_count;
     event events[EVENTS_MAX];
     int32_t write_ms, read_ms; /* longest delay of each */
-    unsigned loops;
+    unsigned loops, runs_max;
     bool changed;        /* the program gives some steps another input */
     bool no_resume;      /* runs of former processes stand until they are released */
     int lacks;           /* the endpoint that the program does not have; -1: none */
@@ -251,7 +253,6 @@ enum { EPOCHS_MAX = 7 };
 typedef struct plan {
     unsigned jobs, clients, epochs; /* the last of these is quiet */
     epoch_plan epoch[EPOCHS_MAX];
-    unsigned runs_max;
     unsigned calls; /* percent of the steps that make one */
     bool sets_clock;
     unsigned deaths; /* so many processes may die of a poison */
@@ -261,6 +262,19 @@ typedef struct plan {
 /* ---- The whole ---- */
 
 typedef enum randomness { RANDOM_PLAN, RANDOM_LIVE, RANDOM_KERNEL, RANDOMS } randomness;
+
+/* What is no row of a table, and is to be met all the same. */
+typedef enum meeting {
+    MET_TURN,       /* of a run that has ended the process: others were in memory, and had got on */
+    MET_TURN_ALONE, /* nothing was in memory */
+    MET_TURN_LATE,  /* others had not got on */
+    MET_TURN_OVER,  /* by its time */
+    MET_WAVE,       /* opened for somebody who waited */
+    MET_WAVE_EMPTY, /* opened since nobody did */
+    MET_CANCEL_BEHIND,
+    MET_DRAIN_BEHIND,
+    MEETINGS
+} meeting;
 
 typedef struct space {
     size_t used;
@@ -299,6 +313,7 @@ typedef struct world {
     } made[NONCES_MAX]; /* who got a nonce */
     uint64_t life_taken[RUN_STATES][RUN_EVENTS], commits_taken[COMMITS][COMMIT_EVENTS];
     uint64_t slots_taken[SLOT_STATES][SLOT_EVENTS]; /* see coverage.h */
+    uint64_t met[MEETINGS];
     memory_disk *disk;
     space space; /* of the disk, behind the world */
 } world;

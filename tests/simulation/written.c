@@ -246,8 +246,10 @@ static run_record *record_of(const run_id *id)
 void promise_committed(const store_segment *list)
 {
     for (const store_segment *s = list; s; s = s->next) {
-        if (s->outcome != STORE_DONE || s->len == 0) continue;
+        if (s->outcome != STORE_DONE) continue;
         run_record *r = record_of(&s->run);
+        r->has_got_on = true;
+        if (s->len == 0) continue;
         PROMISE("order", s->seq == r->entries, "run %d: a segment from entry %u, the disk has %u", number(r), s->seq,
                 r->entries);
         take_entries(r, s->data, s->len);
