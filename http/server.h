@@ -10,13 +10,10 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "http/text.h"
+
 typedef struct http_server http_server;
 typedef struct http_exchange http_exchange; /* one request and its reply; borrowed by the owner until it has ended it */
-
-typedef struct http_text {
-    const char *data; /* zero-terminated beyond len, which zeros inside would not end */
-    size_t len;
-} http_text;
 
 /* A header to send. */
 typedef struct http_reply_header {

@@ -1,14 +1,13 @@
 /* uri: percent-decoding of paths and queries. An escape is '%' and two hex digits other than those of a zero. In a
  * path, which says what is asked for, anything else behind a '%' is refused; in a query, which people and pages write
- * by hand
- * ("?q=100%"), it stands for itself, as browsers read it. Allocates nothing. */
+ * by hand ("?q=100%"), it stands for itself, as browsers read it. Allocates nothing. */
 #ifndef HTTP_URI_H
 #define HTTP_URI_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "http/server.h"
+#include "http/text.h"
 
 /* Decode into `out`, which has len + 1 bytes or is `text` itself, and terminate it. False: malformed; `out` then holds
  * nothing of use. */
