@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/rocks.h"
 #include "storage/store_core.h"
 
 const char store_no_memory[] = "out of memory";
@@ -70,12 +69,8 @@ static store *store_new(backend *b)
     return s;
 }
 
-store *store_open(const store_options *options, char *error, size_t error_size)
+store *store_open_on(backend *b, const store_options *options, char *error, size_t error_size)
 {
-    assert(options->backend || (options->path && *options->path));
-    backend *b = options->backend;
-    if (!b) b = rocks_open(options->path, options->accept_loss, error, error_size);
-    if (!b) return NULL;
     store *s = store_new(b);
     if (!s) {
         (void)snprintf(error, error_size, "out of memory");
