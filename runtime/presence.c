@@ -18,8 +18,9 @@ bool presence_open(presence *p, sw_app *app)
     if (!app->store) return true;
     app->put_off = !store_takes_writes(app->store);
     if (app->put_off) store_hold(app->store);
-    app->ties = ties_open(data, !app->put_off);
+    app->ties = ties_open(data, app->opt.redirect_after_ms, !app->put_off);
     if (!app->ties) return false;
+    ties_forget_ended(app->ties, app->store);
     app->ended_well = ties_former_end(app->ties) == FOLDER_ENDED;
     former_read(&p->before, data);
     crash_ends crashes = crash_start(app->store, data);

@@ -27,7 +27,7 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
 {
     run *r = arg;
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
-    if (waits && e->due_ms - e->at_ms > r->task.home->opt->redirect_after_ms) r->has_waited = true;
+    if (waits && e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home)) r->has_waited = true;
     if (e->kind == ENTRY_RELEASED) r->was_released = true;
     if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->task.home->arenas);
     if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";

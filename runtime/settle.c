@@ -13,6 +13,7 @@ struct settling {
     const char *error; /* of what was waited for */
     void (*on_journal)(void *arg, const store_journal *j);
     void (*on_rows)(void *arg, const store_table_row *rows, size_t count);
+    void (*on_live)(void *arg, const store_live_row *rows, size_t count);
     bool *end;
     void *arg;
 };
@@ -113,6 +114,26 @@ bool settle_scan(settling *s, const store_range *range,
     s->arg = arg;
     s->end = end;
     store_scan(s->port, range, on_scanned, s);
+    wait_for_it(s);
+    return !s->error;
+}
+
+static void on_scanned_live(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
+{
+    settling *s = arg;
+    s->waiting = false;
+    s->error = error;
+    *s->end = end;
+    if (!error) s->on_live(s->arg, rows, count);
+}
+
+bool settle_scan_live(settling *s, const run_id *after, size_t limit,
+                      void (*on_rows)(void *arg, const store_live_row *rows, size_t count), void *arg, bool *end)
+{
+    s->on_live = on_rows;
+    s->arg = arg;
+    s->end = end;
+    store_scan_live(s->port, after, limit, 0, 1, on_scanned_live, s);
     wait_for_it(s);
     return !s->error;
 }

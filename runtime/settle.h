@@ -19,5 +19,8 @@ const char *settle_append(settling *s, store_segment *segment);
 /* Calls on_rows(arg, rows, count), also for none; *end: there are no more in the range. False: it could not be read. */
 bool settle_scan(settling *s, const store_range *range,
                  void (*on_rows)(void *arg, const store_table_row *rows, size_t count), void *arg, bool *end);
+/* Likewise of the live table, of all loops, behind `after`. */
+bool settle_scan_live(settling *s, const run_id *after, size_t limit,
+                      void (*on_rows)(void *arg, const store_live_row *rows, size_t count), void *arg, bool *end);
 
 #endif

@@ -147,6 +147,8 @@ void slot_client_missed(struct home *h, const run_id *id);
 void slot_client_back(struct home *h, const run_id *id);
 /* The connection of one who waited for its answer was left to this process, and has ended before it got here. */
 void slot_client_lost(struct home *h, const run_id *id);
+/* A wait in its journal that is longer shows that a client of it was sent on. */
+int64_t slot_sent_on_after_ms(const struct home *h);
 /* A run of a former process is being loaded: whether it ends with its clients, and at once since they are gone.
  * `sent_on`: its journal shows that they may have been sent on. */
 void slot_judge_tie(struct home *h, slot *s, bool cancels, bool sent_on);

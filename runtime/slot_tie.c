@@ -46,11 +46,16 @@ void slot_client_gone(home *h, const run_id *id)
     if (s) slot_end_if_alone(h, s);
 }
 
+int64_t slot_sent_on_after_ms(const home *h)
+{
+    return h->app->ties ? ties_sent_on_after_ms(h->app->ties) : h->opt->redirect_after_ms;
+}
+
 /* A wait over --redirect-after is in the journal, which is enough to know that its client was sent on. */
 static bool waits_long(const home *h, const slot *s)
 {
     const run *r = s->run;
-    int64_t then_ms = clock_steady_ms() + h->opt->redirect_after_ms;
+    int64_t then_ms = clock_steady_ms() + slot_sent_on_after_ms(h);
     if (r) return r->has_waited || (r->waits_long && r->seq_durable >= r->seq_wait);
     return s->state == SLOT_PARKED && s->due.place && s->due.due_us > (uint64_t)then_ms * 1000;
 }

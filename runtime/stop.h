@@ -48,7 +48,8 @@ const char *stop_text(stop_reason reason); /* a sentence, for people */
 /* Nobody who waits will be helped by waiting: the output URL answers 503. Of STOP_EXHAUSTED that is so only when
  * --stopped-answer is over. */
 bool stop_refuses(stop_reason reason);
-/* Keeps the text of its entry, what is cut ends in "...", for a reason that is its clients' business as much as a failure would be. */
+/* Keeps the text of its entry, what is cut ends in "...", for a reason that is its clients' business as much as a
+ * failure would be. */
 void stop_describe(stop_cause *why, const char *text, size_t len);
 
 #endif

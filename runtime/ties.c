@@ -13,8 +13,9 @@
 #include "runtime/log.h"
 
 /* In the file `end`, behind its first line: while it says that the folder is in use, a line "since N"; then this line,
- * and behind it lines with a run's id and what is known of it. Of several lines of a run the last one counts. */
-static const char HEADING[] = "tied runs:\n", SINCE[] = "since ";
+ * and behind it lines with a run's id and what is known of it, of which the last one of a run counts; and a line
+ * "sent on after N", which versions before pass over as one of no run. */
+static const char HEADING[] = "tied runs:\n", SINCE[] = "since ", SENT_ON[] = "sent on after ";
 
 static const char *const words[] = {
     [FORMER_UNKNOWN] = "unknown", [FORMER_AWAITED] = "awaited", [FORMER_ALONE] = "alone"};
@@ -29,11 +30,13 @@ typedef struct former_run {
 } former_run;
 
 struct ties {
-    char *folder;     /* owned */
-    folder_end end;   /* of the last process */
-    bool listed;      /* it has left a list */
-    int64_t since_ms; /* of older runs is known that they are not tied, but for the list */
-    former_run *was;  /* owned; that list, by id */
+    char *folder;             /* owned */
+    folder_end end;           /* of the last process */
+    bool listed;              /* it has left a list */
+    int64_t since_ms;         /* of older runs is known that they are not tied, but for the list */
+    int64_t sent_on_after_ms; /* see ties_sent_on_after_ms */
+    bool is_marked;           /* the file says, or should say, that the folder is in use */
+    former_run *was;          /* owned; that list, by id */
     size_t count;
     uv_mutex_t lock;
     msgpack_sbuffer left; /* owned, under `lock`: lines for the next process */
@@ -42,6 +45,7 @@ struct ties {
     uint32_t note_count;  /* under `lock` */
     bool torn;            /* under `lock`: the last note is half a line */
     bool notes_fail;      /* under `lock`: which has been logged */
+    bool leaves_unknown;  /* under `lock`: of some only the journal can tell */
 };
 
 /* ---- Reading ---- */
@@ -80,6 +84,14 @@ static const char *read_since(ties *t, const char *text)
     return *end == '\n' ? end + 1 : end;
 }
 
+/* Of the process before: what counts is how it, or one that was killed before it, dealt with its clients. */
+static void read_sent_on(ties *t, const char *line)
+{
+    if (strncmp(line, SENT_ON, sizeof SENT_ON - 1) != 0) return;
+    int64_t after_ms = strtoll(line + sizeof SENT_ON - 1, NULL, 10);
+    if (after_ms >= 0 && after_ms < t->sent_on_after_ms) t->sent_on_after_ms = after_ms;
+}
+
 /* Of each run the last line. */
 static void drop_overruled(ties *t)
 {
@@ -100,6 +112,7 @@ static bool read_list(ties *t, const char *text)
     t->was = calloc(lines + 1, sizeof *t->was);
     if (!t->was) return false;
     for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
+        read_sent_on(t, text);
         t->was[t->count].line = (uint32_t)t->count;
         if (read_line(text, (size_t)(end - text), &t->was[t->count])) t->count++;
     }
@@ -125,23 +138,48 @@ static void ties_free(ties *t)
     free(t);
 }
 
+static bool put(msgpack_sbuffer *to, const char *text, size_t len) { return msgpack_sbuffer_write(to, text, len) == 0; }
+
+static bool put_sent_on(msgpack_sbuffer *to, int64_t after_ms)
+{
+    char line[sizeof SENT_ON + 24];
+    return put(to, line, (size_t)snprintf(line, sizeof line, "%s%lld\n", SENT_ON, (long long)after_ms));
+}
+
+/* Each run's line, and what stands before them. False: no memory. */
+static bool write_marked(const ties *t, msgpack_sbuffer *to)
+{
+    char line[LINE_BYTES + sizeof HEADING];
+    size_t len = (size_t)snprintf(line, sizeof line, "%s%lld\n%s", SINCE, (long long)t->since_ms, HEADING);
+    bool ok = put(to, line, len) && put_sent_on(to, t->sent_on_after_ms);
+    for (size_t i = 0; i < t->count && ok; i++) ok = put(to, line, write_line(line, &t->was[i].id, t->was[i].tie));
+    return ok;
+}
+
+/* What a next process then makes of runs with SW_CANCEL if this one is killed. */
+static void warn_of_file(const ties *t, bool is_written)
+{
+    bool ends_them =
+        is_written || t->end == FOLDER_IN_USE; /* else the file goes on saying that the last one ended well */
+    log_line(LOG_WARN, NULL,
+             "the data folder's file `end` cannot be written: if this process is killed, the next one %s",
+             ends_them ? "ends runs with SW_CANCEL whose clients were sent on"
+                       : "goes on with runs with SW_CANCEL whose clients were lost");
+}
+
 /* What the last process left is not to be forgotten if this one dies before its end: the next one finds it once more,
  * for the runs that are older than this process, and behind it what this one notes. */
 static bool mark_in_use(ties *t)
 {
-    char line[LINE_BYTES + sizeof HEADING];
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
-    size_t len = (size_t)snprintf(line, sizeof line, "%s%lld\n%s", SINCE, (long long)t->since_ms, HEADING);
-    bool ok = msgpack_sbuffer_write(&text, line, len) == 0;
-    for (size_t i = 0; i < t->count && ok; i++)
-        ok = msgpack_sbuffer_write(&text, line, write_line(line, &t->was[i].id, t->was[i].tie)) == 0;
-    if (ok && folder_mark_end(t->folder, FOLDER_IN_USE, text.data, text.size)) t->notes = folder_open_end(t->folder);
+    bool ok = write_marked(t, &text);
+    t->is_marked = true;
+    bool is_written = ok && folder_mark_end(t->folder, FOLDER_IN_USE, text.data, text.size);
     msgpack_sbuffer_destroy(&text);
-    if (ok && t->notes < 0)
-        log_line(LOG_WARN, NULL,
-                 "the data folder's file `end` cannot be written: if this process is killed, the next one ends runs "
-                 "with SW_CANCEL whose clients were sent on");
+    if (t->notes >= 0) close(t->notes);
+    t->notes = is_written ? folder_open_end(t->folder) : -1;
+    if (ok && t->notes < 0) warn_of_file(t, is_written);
     return ok;
 }
 
@@ -162,7 +200,7 @@ void ties_mark(ties *t)
     uv_mutex_unlock(&t->lock);
 }
 
-ties *ties_open(const char *folder, bool mark)
+ties *ties_open(const char *folder, int64_t redirect_after_ms, bool mark)
 {
     ties *t = calloc(1, sizeof *t);
     if (!t || uv_mutex_init(&t->lock) != 0) {
@@ -171,12 +209,25 @@ ties *ties_open(const char *folder, bool mark)
     }
     msgpack_sbuffer_init(&t->left);
     t->notes = -1;
+    t->sent_on_after_ms = redirect_after_ms;
     t->folder = strdup(folder);
     if (t->folder && ties_read(t, mark) && msgpack_sbuffer_write(&t->left, HEADING, sizeof HEADING - 1) == 0) return t;
     ties_free(t);
     return NULL;
 }
 
+bool ties_keep(ties *t, bool (*is_there)(void *arg, const run_id *run), void *arg)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < t->count; i++)
+        if (is_there(arg, &t->was[i].id)) t->was[kept++] = t->was[i];
+    bool news = kept < t->count;
+    t->count = kept;
+    return !news || !t->is_marked || mark_in_use(t);
+}
+
+bool ties_are_listed(const ties *t) { return t->count > 0; }
+int64_t ties_sent_on_after_ms(const ties *t) { return t->sent_on_after_ms; }
 folder_end ties_former_end(const ties *t) { return t->end; }
 
 static former_run *find(const ties *t, const run_id *id)
@@ -228,7 +279,7 @@ void ties_note(ties *t, const run_id *id, former_tie tie)
     size_t len = write_line(line, id, tie);
     uv_mutex_lock(&t->lock);
     const char *error = append(t, line, len);
-    bool news = error && !t->notes_fail;
+    bool news = error && !t->notes_fail && t->notes >= 0; /* that it is not open was said at the start */
     t->notes_fail = error != NULL;
     uv_mutex_unlock(&t->lock);
     if (news)
@@ -246,7 +297,8 @@ void ties_leave(ties *t, const run_id *id, former_tie tie)
     assert(tie == FORMER_UNKNOWN || tie == FORMER_AWAITED);
     size_t len = write_line(line, id, tie);
     uv_mutex_lock(&t->lock);
-    if (msgpack_sbuffer_write(&t->left, line, len) != 0) t->is_part = true;
+    t->leaves_unknown |= tie == FORMER_UNKNOWN;
+    if (!put(&t->left, line, len)) t->is_part = true;
     uv_mutex_unlock(&t->lock);
 }
 
@@ -272,6 +324,7 @@ void ties_close(ties *t, bool well)
     if (!t) return;
     for (size_t i = 0; i < t->count && well; i++)
         if (!t->was[i].settled && t->was[i].tie != FORMER_ALONE) ties_leave(t, &t->was[i].id, t->was[i].tie);
+    if (t->leaves_unknown && !put_sent_on(&t->left, t->sent_on_after_ms)) t->is_part = true;
     if (well && !write_left(t))
         log_line(LOG_WARN, NULL,
                  "the end could not be noted in the data folder: the next process takes this one for killed");

@@ -9,6 +9,7 @@
 #define RUNTIME_TIES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "storage/folder.h"
 #include "storage/run_id.h"
@@ -21,15 +22,28 @@ typedef enum former_tie {
     FORMER_ALONE     /* it was not */
 } former_tie;
 
+struct store;
 typedef struct ties ties;
 
-/* Reads what the last process left; `mark`: from then on the folder counts as in use. NULL: out of memory. */
-ties *ties_open(const char *folder, bool mark);
+/* Reads what the last process left; `mark`: from then on the folder counts as in use. `redirect_after_ms`: as this
+ * process deals with its clients. NULL: out of memory. */
+ties *ties_open(const char *folder, int64_t redirect_after_ms, bool mark);
 /* From now on the folder counts as in use, which ties_open did not do: it could not be written. */
 void ties_mark(ties *t);
+/* Of the runs that are listed those that have no row in the live table any more are forgotten, in the file too: else it
+ * would grow with each process that is killed. Before loops begin. */
+void ties_forget_ended(ties *t, struct store *journals);
 /* The process ends: writes what was left, `well` if all of its loops have ended. Frees it; NULL is fine. */
 void ties_close(ties *t, bool well);
 
+/* For ties_forget_ended (ties_start.c): keeps those of the list for which is_there, asked in the order of their ids, is
+ * true. False: no memory. */
+bool ties_keep(ties *t, bool (*is_there)(void *arg, const run_id *run), void *arg);
+bool ties_are_listed(const ties *t);
+
+/* A wait that is longer, in a run's journal, shows that its clients were sent on: by this process, or by one before of
+ * which that is not known otherwise. The shortest counts: whoever was not sent on only goes on alone. */
+int64_t ties_sent_on_after_ms(const ties *t);
 /* How that one ended. */
 folder_end ties_former_end(const ties *t);
 former_tie ties_find(const ties *t, const run_id *run);

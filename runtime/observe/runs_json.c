@@ -166,7 +166,8 @@ static stop_reason stop_of(const sw_app *app, const store_summary *s)
     if (of->error) return of->error == entry_newer ? STOP_NEWER : STOP_UNREADABLE;
     if (!of->started.kind) return STOP_UNREADABLE;
     if (of->stopped.kind) return stop_of_entry(&of->stopped);
-    if (s->due_ms == STORE_DUE_STOPPED) return STOP_UNKNOWN; /* too much has been streamed since: its own page says why */
+    if (s->due_ms == STORE_DUE_STOPPED)
+        return STOP_UNKNOWN; /* too much has been streamed since: its own page says why */
     if (!app_endpoint(app, of->started.function.data, of->started.function.len)) return STOP_NO_ENDPOINT;
     uint64_t epoch = store_epoch(app->store);
     bool former = app->opt.no_resume && entry_opening(of->started.epoch) != epoch;

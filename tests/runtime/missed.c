@@ -35,7 +35,7 @@ static void routes(sw_app *app)
 
 static ties *open_ties(void)
 {
-    ties *t = ties_open(folder, true);
+    ties *t = ties_open(folder, 10000, true);
     CHECK(t);
     return t;
 }

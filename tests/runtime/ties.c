@@ -22,7 +22,7 @@ static run_id run_of(int64_t age_ms, int n)
 
 static ties *open_ties(void)
 {
-    ties *t = ties_open(folder, true);
+    ties *t = ties_open(folder, 10000, true);
     CHECK(t);
     return t;
 }
@@ -134,6 +134,27 @@ static void test_part(void)
     }
 }
 
+/* How a process that was killed dealt with its clients counts for as long as something is judged by that. */
+static void test_sent_on(void)
+{
+    const run_id run = run_of(1000, 1);
+    const struct {
+        int64_t own_ms, known_ms;
+        bool well, unknown; /* how it ends, and whether it leaves a run of which nobody knows */
+    } rows[] = {{5000, 5000, true, false},  {5000, 5000, false, false}, {9000, 5000, false, false},
+                {7000, 5000, true, true},   {9000, 5000, true, false},  {9000, 9000, true, false},
+                {9000, 9000, false, false}, {3000, 3000, false, false}, {9000, 3000, true, false}};
+    ties_close(ties_open(folder, 5000, true), true);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        ties *t = ties_open(folder, rows[i].own_ms, true);
+        CHECK(t);
+        CHECK_INT(ties_sent_on_after_ms(t), rows[i].known_ms);
+        if (rows[i].unknown) ties_leave(t, &run, FORMER_UNKNOWN);
+        ties_settle(t, &run);
+        ties_close(t, rows[i].well);
+    }
+}
+
 static void test_other_files(void)
 {
     char text[256], id[RUN_ID_TEXT + 1];
@@ -168,6 +189,7 @@ int main(int argc, char **argv)
                                        {"also when one is killed in between", test_killed},
                                        {"what is noted is known at once", test_noted},
                                        {"one that has not found all", test_part},
+                                       {"after how long a wait clients were sent on", test_sent_on},
                                        {"other files", test_other_files}};
     make_folder(folder);
     int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);

@@ -1,0 +1,55 @@
+/* What a start does with the list that the former process left: who has ended is none of its runs any more. */
+#include <string.h>
+
+#include "runtime/log.h"
+#include "runtime/settle.h"
+#include "runtime/ties.h"
+
+enum { PAGE_ROWS = 4096 };
+
+/* The live table beside the list: both are in the order of ids. */
+typedef struct live_page {
+    settling *store;
+    run_id ids[PAGE_ROWS];
+    size_t count, at;
+    bool end;    /* nothing is behind the page */
+    bool failed; /* it cannot be read: then all are kept */
+} live_page;
+
+static int order(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
+
+static void on_rows(void *arg, const store_live_row *rows, size_t count)
+{
+    live_page *p = arg;
+    for (size_t i = 0; i < count; i++) p->ids[i] = rows[i].run;
+    p->count = count;
+}
+
+static run_id before(run_id id)
+{
+    size_t i = RUN_ID_BYTES;
+    while (i > 0 && id.bytes[--i]-- == 0) continue;
+    return id;
+}
+
+static bool is_live(void *arg, const run_id *id)
+{
+    live_page *p = arg;
+    while (p->at < p->count && order(&p->ids[p->at], id) < 0) p->at++;
+    if (p->at == p->count && !p->end && !p->failed) {
+        const run_id from = before(*id);
+        p->at = p->count = 0;
+        p->failed = !settle_scan_live(p->store, &from, PAGE_ROWS, on_rows, p, &p->end);
+    }
+    return p->failed || (p->at < p->count && order(&p->ids[p->at], id) == 0);
+}
+
+void ties_forget_ended(ties *t, store *journals)
+{
+    if (!ties_are_listed(t)) return;
+    static live_page page; /* large; used once at the start */
+    page = (live_page){.store = settle_open(journals)};
+    if (!page.store || !ties_keep(t, is_live, &page))
+        log_line(LOG_WARN, NULL, "out of memory: runs that have ended stay in the data folder's file `end`");
+    settle_close(page.store);
+}
