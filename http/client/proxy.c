@@ -76,14 +76,25 @@ static bool same_bits(const unsigned char *a, const unsigned char *b, size_t bit
     return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
 }
 
+/* One to three digits, nothing else: what follows a slash by mistake must not become a block of all addresses. */
+static bool bits_of(const char *text, size_t len, size_t *bits)
+{
+    *bits = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        *bits = *bits * 10 + (size_t)(text[i] - '0');
+    }
+    return len >= 1 && len <= 3;
+}
+
 /* "192.168.0.0/16", or one address. */
 static bool block_holds(const char *entry, size_t len, const place *p)
 {
     unsigned char first[16];
     const char *slash = memchr(entry, '/', len);
     size_t address_len = slash ? (size_t)(slash - entry) : len, most = p->family == AF_INET6 ? 128 : 32, bits = most;
+    if (slash && !bits_of(slash + 1, len - address_len - 1, &bits)) return false;
     if (address_len > 1 && entry[0] == '[' && entry[address_len - 1] == ']') entry++, address_len -= 2;
-    if (slash) bits = strtoul(slash + 1, NULL, 10);
     return bits <= most && address_of(entry, address_len, first) == p->family && same_bits(first, p->address, bits);
 }
 
@@ -118,7 +129,9 @@ bool proxy_applies(const http_client *c, const char *origin)
 
 bool proxy_set_up(CURL *h, const http_call *call)
 {
-    return curl_easy_setopt(h, CURLOPT_PROXY, call->proxied ? NULL : "") == CURLE_OK;
+    /* curl reads no_proxy in its own way: a call that is taken for the proxy's must not go past it unjudged */
+    return curl_easy_setopt(h, CURLOPT_PROXY, call->proxied ? NULL : "") == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_NOPROXY, "") == CURLE_OK;
 }
 
 /* ---- What it refuses ---- */

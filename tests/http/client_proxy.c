@@ -98,6 +98,14 @@ static void test_exceptions(void)
     CHECK(!client_takes_proxy("http://[2001:db8::1]:80") && client_takes_proxy("http://[2001:db9::1]:80"));
     set("no_proxy", "2001:db8::/31 [2001:dba::1]");
     CHECK(!client_takes_proxy("http://[2001:db9::1]:80") && !client_takes_proxy("http://[2001:dba::1]:80"));
+    /* what is no number of bits is no block: for curl it is the one address */
+    static const char *const mistakes[] = {"10.0.0.0/",    "10.0.0.0/x",   "10.0.0.0/8x", "10.0.0.0/ 8",
+                                           "10.0.0.0/,10", "10.0.0.0/-24", "10.0.0.0/+8", "10.0.0.0/00008",
+                                           "10.0.0.0//8",  "2001:db8::/"};
+    for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
+        set("no_proxy", mistakes[i]);
+        CHECK(client_takes_proxy("http://10.1.2.3:80") && client_takes_proxy("http://[2001:db8::1]:80"));
+    }
     set("http_proxy", NULL);
     set("https_proxy", NULL);
     set("no_proxy", NULL);
