@@ -287,6 +287,9 @@ http_call_error_kind outcome_kind(CURLcode result); /* of one that is not CURLE_
 const char *outcome_text(http_call_error_kind kind);
 
 /* client/guard.c */
+/* Of the addresses of the call's host, as resolver.h has them, leaves the public ones if the call may go to no others,
+ * or one if there is none: curl would try each of the others in vain, up to half of --connect-timeout. */
+void guard_pick(const http_call *call, char *addresses);
 bool guard_admits(http_call *call); /* false: it was ended, because nobody could judge where it goes */
 bool guard_set_up(CURL *h, const http_call *call);
 bool guard_allows(http_call *call, const struct sockaddr *address); /* to be connected to */

@@ -116,7 +116,9 @@ static void hand_over(http_call *call, const client_name *n, const char *port)
     free(call->resolve_text);
     call->resolve_text = malloc(size);
     if (!call->resolve_text) return;
-    (void)snprintf(call->resolve_text, size, "+%s:%s:%s", n->name, port, n->addresses);
+    int head = snprintf(call->resolve_text, size, "+%s:%s:", n->name, port);
+    (void)snprintf(call->resolve_text + head, size - (size_t)head, "%s", n->addresses);
+    guard_pick(call, call->resolve_text + head);
     call->resolve = (struct curl_slist){.data = call->resolve_text};
 }
 

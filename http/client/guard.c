@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "http/client/special_address.h"
 #include "http/client_core.h"
@@ -26,6 +27,37 @@ bool guard_set_up(CURL *h, const http_call *call)
     long alone = judges(call) ? 1 : 0;
     return curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, alone) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_FORBID_REUSE, alone) == CURLE_OK;
+}
+
+/* One of a list as resolver.h has it. What cannot be read is left to guard_allows. */
+static bool is_public(const char *text, size_t len)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct sockaddr_in four = {.sin_family = AF_INET};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+    if (len > 2 && text[0] == '[') text++, len -= 2;
+    if (len >= sizeof copy) return false;
+    memcpy(copy, text, len);
+    copy[len] = 0;
+    if (inet_pton(AF_INET, copy, &four.sin_addr) == 1) return !special_address((const struct sockaddr *)&four);
+    return inet_pton(AF_INET6, copy, &six.sin6_addr) == 1 && !special_address((const struct sockaddr *)&six);
+}
+
+void guard_pick(const http_call *call, char *addresses)
+{
+    char *to = addresses;
+    size_t first = strcspn(addresses, ",");
+    if (!judges(call)) return;
+    for (const char *at = addresses; *at;) {
+        size_t len = strcspn(at, ",");
+        if (is_public(at, len)) {
+            if (to > addresses) *to++ = ',';
+            memmove(to, at, len);
+            to += len;
+        }
+        at += len + (at[len] == ',');
+    }
+    addresses[to > addresses ? (size_t)(to - addresses) : first] = 0;
 }
 
 static void write_address(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])

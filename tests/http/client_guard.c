@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
+#include "http/client_core.h"
 #include "tests/http/wire.h"
 
 #define PUBLIC   "93.184.216.34"
@@ -205,6 +206,26 @@ static void test_public(void)
     wire_end();
 }
 
+static void expect_picked(const char *addresses, bool public_only, const char *left)
+{
+    http_call call = {.public_only = public_only};
+    char text[100];
+    snprintf(text, sizeof text, "%s", addresses);
+    guard_pick(&call, text);
+    CHECK_STR(text, left);
+}
+
+/* curl does not even try the others, which would take it seconds. */
+static void test_picked(void)
+{
+    expect_picked(PUBLIC, true, PUBLIC);
+    expect_picked("10.1.2.3," PUBLIC, true, PUBLIC);
+    expect_picked(PUBLIC ",[::1],[2606:4700::1111]", true, PUBLIC ",[2606:4700::1111]");
+    expect_picked("[fd00::1],[fe80::1%lo],[2606:4700::1111]", true, "[2606:4700::1111]");
+    expect_picked("[fd00::1],[fe80::1],127.0.0.1", true, "[fd00::1]");
+    expect_picked("10.1.2.3," PUBLIC, false, "10.1.2.3," PUBLIC);
+}
+
 /* A public address that is out of reach is worth another try, whatever else the name has. */
 static void test_out_of_reach(void)
 {
@@ -298,11 +319,9 @@ static void test_proxy(void)
         }
 }
 
-static const check_case cases[] = {{"private addresses in all spellings", test_spellings},
-                                   {"public addresses", test_public},
-                                   {"public addresses out of reach", test_out_of_reach},
-                                   {"a name that is bound anew", test_rebinding},
-                                   {"redirects to private addresses", test_redirects},
-                                   {"connections that nobody has judged", test_pools},
-                                   {"a proxy in between", test_proxy}};
+static const check_case cases[] = {
+    {"private addresses in all spellings", test_spellings}, {"public addresses", test_public},
+    {"the addresses that curl is given", test_picked},      {"public addresses out of reach", test_out_of_reach},
+    {"a name that is bound anew", test_rebinding},          {"redirects to private addresses", test_redirects},
+    {"connections that nobody has judged", test_pools},     {"a proxy in between", test_proxy}};
 CHECK_MAIN(cases)
