@@ -153,10 +153,19 @@ static http_call_error_kind kind_of(const http_call *call, CURLcode result)
     return kind == HTTP_CALL_CONNECT && call->proxied ? HTTP_CALL_PROXY : kind;
 }
 
+static char *describe_unknown(const http_call *call, const char *why)
+{
+    char text[CURL_ERROR_SIZE + 40];
+    (void)snprintf(text, sizeof text, "%s; it may have been done", why);
+    return call_describe(call, text);
+}
+
 static char *describe(const http_call *call, http_call_error_kind kind, CURLcode result)
 {
     const char *why = curls_reason(call, result);
     if (kind == HTTP_CALL_TOO_LARGE) return describe_too_large(call);
+    if (kind == HTTP_CALL_OTHER && may_be_done(call))
+        return describe_unknown(call, call->refusal ? call->refusal : why);
     if (call->refusal) return call_describe(call, call->refusal);
     if (kind == HTTP_CALL_TIMEOUT) return describe_curls_time(call);
     if (kind == HTTP_CALL_CERTIFICATE) return describe_certificate(call, result, why);

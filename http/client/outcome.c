@@ -32,7 +32,7 @@ static const struct {
     [HTTP_CALL_BROKEN] = {"broken", "the connection broke", HTTP_FATE_UNKNOWN},
     [HTTP_CALL_UNSUPPORTED] = {"unsupported", "this libcurl, or how it is set up, cannot make the call",
                                HTTP_FATE_FATAL},
-    [HTTP_CALL_OTHER] = {"other", "the call failed", HTTP_FATE_RETRY},
+    [HTTP_CALL_OTHER] = {"other", "the call failed", HTTP_FATE_UNKNOWN}, /* want of memory, at any time */
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == HTTP_CALL_ERROR_KINDS, "a kind without a row");
 

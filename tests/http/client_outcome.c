@@ -26,12 +26,10 @@ static void test_fates(void)
     static const CURLcode retry[] = {CURLE_COULDNT_RESOLVE_PROXY,
                                      CURLE_COULDNT_RESOLVE_HOST,
                                      CURLE_COULDNT_CONNECT,
-                                     CURLE_OUT_OF_MEMORY,
                                      CURLE_SSL_CONNECT_ERROR,
                                      CURLE_NO_CONNECTION_AVAILABLE,
                                      CURLE_QUIC_CONNECT_ERROR,
-                                     CURLE_PROXY,
-                                     CURLE_FAILED_INIT};
+                                     CURLE_PROXY};
     static const CURLcode unknown[] = {CURLE_UNSUPPORTED_PROTOCOL, /* an answer that is no HTTP */
                                        CURLE_HTTP2,
                                        CURLE_HTTP2_STREAM,
@@ -42,7 +40,9 @@ static void test_fates(void)
                                        CURLE_GOT_NOTHING,
                                        CURLE_SEND_ERROR,
                                        CURLE_RECV_ERROR,
-                                       CURLE_SEND_FAIL_REWIND};
+                                       CURLE_SEND_FAIL_REWIND,
+                                       CURLE_OUT_OF_MEMORY, /* before the request or behind it */
+                                       CURLE_FAILED_INIT};
     static const CURLcode fatal[] = {CURLE_URL_MALFORMAT,
                                      CURLE_NOT_BUILT_IN,
                                      CURLE_WEIRD_SERVER_REPLY,
