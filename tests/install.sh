@@ -84,6 +84,11 @@ if cmake_in newer 0.9 || ! grep -q 'version: 0.2' said; then cat said; exit 1; f
 if cmake_in other 1.0; then exit 1; fi
 cmake_in older 0.1
 ok "find_package takes programs for this version and earlier ones"
+sed -i 's/project(user C CXX)/project(user NONE)/' cmake/CMakeLists.txt
+if cmake_in none 0.2 || ! grep -q 'neither C nor C++ is enabled' said; then cat said; exit 1; fi
+sed -i 's/project(user NONE)/project(user CXX)/; /hello\.c\|hello stepwell\|alone stepwell/d' cmake/CMakeLists.txt
+cmake_in cxx 0.2 && cmake --build cxx >said 2>&1 && cxx/trip --version | grep -q '^trip (stepwell ' || { cat said; exit 1; }
+ok "find_package in a project of C++ alone, and without languages says what to change"
 
 # There are no npm packages in this copy of the source.
 if [ -e build/apps/research/research ]; then exit 1; fi
