@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -129,8 +130,10 @@ class Program:
 
     def until(self, run, words, times=1):
         """Until what is told of the run has these words."""
-        while self.ask(f"GET /_sw/runs/{run['runId']}")[1].count(words) < times:
-            pass
+        end = time.monotonic() + WAIT_S
+        while (told := self.ask(f"GET /_sw/runs/{run['runId']}")[1]).count(words) < times:
+            assert time.monotonic() < end, f"{words!r} is not told {times} times of {run['runId']}: {told}"
+            time.sleep(0.01)
 
     def killed(self, request, body=None, headers=(), middle=None, times=1):
         """The response of a run in whose middle the program is killed: in its call to the gate, once its journal on disk

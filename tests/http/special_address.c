@@ -45,6 +45,14 @@ static bool holds(const cidr *c, const uint8_t *address)
 
 static bool begins(const uint8_t *address, const uint8_t *with, size_t len) { return memcmp(address, with, len) == 0; }
 
+/* The blocks, which are read once: Valgrind would take half a minute to read them for each address. */
+static const cidr *read_blocks(void)
+{
+    static cidr all[sizeof blocks / sizeof blocks[0]];
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0] && all[i].size == 0; i++) all[i] = cidr_of(blocks[i]);
+    return all;
+}
+
 /* The plain model. */
 static bool is_special(int family, const uint8_t *address)
 {
@@ -53,10 +61,9 @@ static bool is_special(int family, const uint8_t *address)
     if (family == AF_INET6 && (begins(address, mapped, 12) || begins(address, nat64, 12)))
         return is_special(AF_INET, address + 12);
     if (family == AF_INET6 && begins(address, six_to_four, 2)) return is_special(AF_INET, address + 2);
-    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
-        cidr c = cidr_of(blocks[i]);
-        if (c.family == family && holds(&c, address)) return true;
-    }
+    const cidr *all = read_blocks();
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+        if (all[i].family == family && holds(&all[i], address)) return true;
     return false;
 }
 
