@@ -64,6 +64,13 @@ void public_urls_free(public_urls *u)
     free(u);
 }
 
+bool public_urls_https(const public_urls *u)
+{
+    for (size_t i = 0; i < u->count; i++)
+        if (strncasecmp(u->base[i], "https://", 8) == 0) return true;
+    return false;
+}
+
 /* A name, an address or one in brackets, with a port perhaps. Whatever else a client sends is not repeated to it. */
 static bool host_plain(const char *host)
 {

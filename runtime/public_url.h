@@ -13,6 +13,8 @@ typedef struct public_urls public_urls;
 public_urls *public_urls_new(const char *text, char *error, size_t error_size);
 void public_urls_free(public_urls *u); /* NULL is fine */
 
+bool public_urls_https(const public_urls *u); /* one of them is https, which this server does not speak */
+
 /* "https://api.example.com", without a slash at the end, for a request with this Host (NULL: none, as HTTP/1.0 has it).
  * "" when nothing is known: a URL then begins with its path. False: it does not fit. */
 bool public_url(const public_urls *u, const char *host, char *out, size_t size);

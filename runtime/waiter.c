@@ -8,7 +8,6 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/problem.h"
-#include "runtime/clients/hold.h"
 #include "runtime/keep.h"
 #include "runtime/public_url.h"
 #include "runtime/replay.h"
@@ -413,50 +412,6 @@ bool waiter_none(const waiter *list)
     return list == NULL;
 }
 
-static void on_hold_over(struct timer *t)
-{
-    waiter *w = t->arg;
-    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE) {
-        waiter_answer_later(w);
-    } else if (w->wish.kind == WAITER_OUTPUT) {
-        waiter_send_on(w, 303);
-    } else {
-        w->wish.kind = WAITER_ASYNC; /* 202 promises that the run is on disk */
-        const slot *s = slot_find(&w->home->slots, &w->id);
-        if (s && (!s->run || run_is_durable(s->run))) waiter_send_on(w, 202);
-    }
-}
-
-static int64_t hold_at_most_ms(const waiter *w)
-{
-    const home *h = w->home;
-    char base[BASE_MAX_BYTES];
-    if (w->wish.kind != WAITER_OUTPUT) return h->opt->hold_ms > 0 ? h->opt->hold_ms : HOLD_PROXY_MS;
-    if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
-    return hold_at_output_ms(h->opt->hold_ms, w->hold_ms, base);
-}
-
-/* How long it may be kept waiting without a word; 0: as long as it likes. */
-static int64_t hold_ms(const waiter *w)
-{
-    int64_t waited_ms = clock_steady_ms() - w->wish.since_ms;
-    if (waited_ms < 0) waited_ms = 0; /* a worker of another version went by another clock */
-    int64_t hold = hold_at_most_ms(w) - waited_ms;
-    if (hold < 1) hold = 1;
-    switch (w->wish.kind) {
-    case WAITER_OUTPUT:
-    case WAITER_CANCEL:
-    case WAITER_RELEASE:
-        return hold;
-    case WAITER_WAIT:
-        return w->wish.wait_ms < hold ? w->wish.wait_ms : hold;
-    case WAITER_STREAM:
-        return w->home->opt->heartbeat_ms;
-    default:
-        return 0;
-    }
-}
-
 /* What a former worker has sent of the response, for as long as the client waits for the rest. */
 static bool copy_rest(waiter *w)
 {
@@ -499,7 +454,7 @@ void waiter_attach(home *h, waiter **list, const request_wish *asked, http_excha
     }
     if (w->wish.since_ms == 0) w->wish.since_ms = clock_steady_ms();
     waiter_link(w, list);
-    w->hold = (struct timer){.fn = on_hold_over, .arg = w};
+    w->hold = (struct timer){.fn = waiter_on_hold_over, .arg = w};
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, on_gone);
     http_exchange_on_half_closed(x, on_half_closed);
@@ -509,8 +464,8 @@ void waiter_attach(home *h, waiter **list, const request_wish *asked, http_excha
         w->hold.fn = waiter_stream_on_silence;
         w->wrote_ms = uv_now(h->uv);
     }
-    int64_t hold = hold_ms(w);
+    int64_t hold = waiter_hold_ms(w);
     if (!http_exchange_kept(x)) keeper_add(h->keeper, &w->keep);
     bool held = hold == 0 || timers_start(&h->timers, &w->hold, (uint64_t)hold);
-    if (!held && wish->kind != WAITER_STREAM) on_hold_over(&w->hold);
+    if (!held && wish->kind != WAITER_STREAM && wish->kind != WAITER_REQUEST) waiter_on_hold_over(&w->hold);
 }

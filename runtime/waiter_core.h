@@ -1,9 +1,10 @@
 /* waiter_core: what the files of waiter share; nobody else includes it.
  *
- *   waiter.c         attaching, answers, problems, sending on, refusing
- *   waiter_stream.c  frames as events, as far as the client takes them, and heartbeats
- *   waiter_stop.c    clients of stopped runs, and those who release them
- *   waiter_keep.c    clients that outlive the process */
+ *   waiter.c               attaching, answers, problems, sending on, refusing
+ *   clients/waiter_hold.c  how long clients are kept waiting without a word
+ *   waiter_stream.c        frames as events, as far as the client takes them, and heartbeats
+ *   waiter_stop.c          clients of stopped runs, and those who release them
+ *   waiter_keep.c          clients that outlive the process */
 #ifndef RUNTIME_WAITER_CORE_H
 #define RUNTIME_WAITER_CORE_H
 
@@ -24,8 +25,8 @@ struct waiter {
     home *home;
     http_exchange *x;
     frames *frames;    /* held; a stream's, from its first pump on */
-    struct timer hold; /* when it is sent on (OUTPUT, WAIT), told that it takes longer (CANCEL), or that all is well
-                          (STREAM) */
+    struct timer hold; /* when it is sent on (OUTPUT, WAIT, REQUEST behind a proxy), told that it takes longer (CANCEL),
+                          or that all is well (STREAM) */
     uint64_t wrote_ms; /* STREAM: loop time of the last write */
     run_id id;
     waiter_wish wish;
@@ -55,6 +56,10 @@ http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchang
 /* The URL of one of the run's resources ("output", "stream"), with a token of that scope, but of none that lets the
  * client do more than the one it came with. */
 void waiter_run_url(const waiter *w, const char *what, token_scope scope, char out[URL_MAX_BYTES]);
+
+/* clients/waiter_hold.c */
+int64_t waiter_hold_ms(const waiter *w);   /* from now on; 0: as long as it likes */
+void waiter_on_hold_over(struct timer *t); /* of waiter.hold; not of streams */
 
 /* waiter_stop.c */
 void waiter_answer_later(waiter *w);                         /* CANCEL, RELEASE: it takes longer than --hold */

@@ -52,6 +52,7 @@ static int64_t borne_by(const char *agent)
 /* Headers that proxies add, whole or by their beginning. */
 static bool is_proxys(const char *name)
 {
+    if (!strchr("vfxtcpVFXTCP", *name)) return false; /* most */
     static const char *const whole[] = {"via",      "forwarded", "x-real-ip",       "x-client-ip", "true-client-ip",
                                         "cdn-loop", "x-varnish", "proxy-connection"};
     static const char *const beginnings[] = {"x-forwarded-", "x-envoy-", "x-original-", "x-amz-", "x-amzn-", "cf-"};
@@ -62,12 +63,18 @@ static bool is_proxys(const char *name)
     return false;
 }
 
+bool hold_shows_proxy(const http_request *q)
+{
+    if (!q->http11) return true; /* nginx speaks 1.0 to what is behind it, unless told otherwise */
+    for (size_t i = 0; i < q->header_count; i++)
+        if (is_proxys(q->headers[i].name.data)) return true;
+    return false;
+}
+
 int64_t hold_for(const http_request *q)
 {
     const char *agent = http_request_header(q, "user-agent");
-    if (!q->http11) return HOLD_PROXY_MS; /* nginx speaks 1.0 to what is behind it, unless told otherwise */
-    for (size_t i = 0; i < q->header_count; i++)
-        if (is_proxys(q->headers[i].name.data)) return HOLD_PROXY_MS;
+    if (hold_shows_proxy(q)) return HOLD_PROXY_MS;
     return agent ? borne_by(agent) : HOLD_USUAL_MS;
 }
 

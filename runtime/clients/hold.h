@@ -5,6 +5,7 @@
 #ifndef RUNTIME_HOLD_H
 #define RUNTIME_HOLD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "http/server.h"
@@ -13,6 +14,9 @@ enum {
     HOLD_USUAL_MS = 55000, /* shorter than the patience of clients that wait a minute */
     HOLD_PROXY_MS = 45000  /* shorter than that of proxies: haproxy's in Debian is 50 s, others' 60 s */
 };
+
+/* There is a proxy before this server: a header of one, or HTTP/1.0. */
+bool hold_shows_proxy(const http_request *q);
 
 /* HOLD_PROXY_MS if the request shows a proxy; else HOLD_USUAL_MS, or more if its User-Agent shows a kind of client that
  * bears more. */

@@ -56,6 +56,7 @@ request_wish request_wish_of(const http_request *q)
     reading r = {.prefer = PREFER_NOTHING};
     for (size_t i = 0; i < q->header_count; i++) read_header(&w, &r, &q->headers[i]);
     w.answer = answer_of(&r);
+    w.hold_ms = hold_shows_proxy(q) ? HOLD_PROXY_MS : 0;
     return w;
 }
 

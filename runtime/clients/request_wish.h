@@ -52,8 +52,9 @@ typedef struct request_wish {
     const char *last_event_id; /* Last-Event-ID: of an EventSource that lost its connection; NULL or "": none */
     http_text key;             /* Idempotency-Key, the last one */
     unsigned key_count;        /* how many of those it has */
-    int64_t hold_ms;   /* how long its client bears to be held at an output URL; 0: it asks for no URL of a run */
-    uint32_t round;    /* how often it has been sent round */
+    int64_t hold_ms;           /* how long its client bears to be held at an output URL; of a request that begins a run:
+                                  HOLD_PROXY_MS if it shows a proxy, else 0 */
+    uint32_t round;            /* how often it has been sent round */
     token_scope scope; /* of the URLs that it may be told: what its own has, all if it asks for no URL of a run */
 } request_wish;
 

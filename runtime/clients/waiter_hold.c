@@ -1,0 +1,79 @@
+#include "runtime/app.h"
+#include "runtime/clients/hold.h"
+#include "runtime/public_url.h"
+#include "runtime/run.h"
+#include "runtime/run/home.h"
+#include "runtime/waiter_core.h"
+
+enum { NOT_YET_MS = 1000 /* until it is looked again whether a run is on disk */ };
+
+/* 202 and 303 promise that. */
+static bool is_on_disk(const slot *s) { return s && (!s->run || run_is_durable(s->run)); }
+
+/* The proxy before a first request would give it up soon. A run that ends with its clients keeps them, because those
+ * that are sent on do not count. */
+static void send_on_in_time(waiter *w)
+{
+    const slot *s = slot_find(&w->home->slots, &w->id);
+    if (s && s->tie != TIE_NONE) return;
+    if (is_on_disk(s))
+        waiter_send_on(w, 303);
+    else
+        (void)timers_start(&w->home->timers, &w->hold, NOT_YET_MS);
+}
+
+void waiter_on_hold_over(struct timer *t)
+{
+    waiter *w = t->arg;
+    switch (w->wish.kind) {
+    case WAITER_CANCEL:
+    case WAITER_RELEASE:
+        waiter_answer_later(w);
+        return;
+    case WAITER_OUTPUT:
+        waiter_send_on(w, 303);
+        return;
+    case WAITER_REQUEST:
+        send_on_in_time(w);
+        return;
+    default:
+        w->wish.kind = WAITER_ASYNC; /* with 202 when the run is on disk */
+        if (is_on_disk(slot_find(&w->home->slots, &w->id))) waiter_send_on(w, 202);
+    }
+}
+
+static int64_t hold_at_most_ms(const waiter *w)
+{
+    const home *h = w->home;
+    char base[BASE_MAX_BYTES];
+    if (w->wish.kind != WAITER_OUTPUT) return h->opt->hold_ms > 0 ? h->opt->hold_ms : HOLD_PROXY_MS;
+    if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
+    return hold_at_output_ms(h->opt->hold_ms, w->hold_ms, base);
+}
+
+static bool is_behind_proxy(const waiter *w)
+{
+    return w->hold_ms == HOLD_PROXY_MS || public_urls_https(w->home->app->public_urls);
+}
+
+int64_t waiter_hold_ms(const waiter *w)
+{
+    int64_t waited_ms = clock_steady_ms() - w->wish.since_ms;
+    if (waited_ms < 0) waited_ms = 0; /* a worker of another version went by another clock */
+    int64_t hold = hold_at_most_ms(w) - waited_ms;
+    if (hold < 1) hold = 1;
+    switch (w->wish.kind) {
+    case WAITER_REQUEST:
+        return is_behind_proxy(w) ? hold : 0;
+    case WAITER_OUTPUT:
+    case WAITER_CANCEL:
+    case WAITER_RELEASE:
+        return hold;
+    case WAITER_WAIT:
+        return w->wish.wait_ms < hold ? w->wish.wait_ms : hold;
+    case WAITER_STREAM:
+        return w->home->opt->heartbeat_ms;
+    default:
+        return 0;
+    }
+}
