@@ -53,7 +53,15 @@
     X(SHORT_TURN, "the next such run comes before the one before it has got on")                                       \
     X(WAVES_AT_ONCE, "with the second wave all that are left come")                                                    \
     X(FORGET_WAVE, "whoever waits for a later wave is forgotten")                                                      \
-    X(KEEP_UNSETTLED, "a run that has left memory counts as one that has not got on")
+    X(KEEP_UNSETTLED, "a run that has left memory counts as one that has not got on")                                  \
+    X(EXHAUSTED_FAILS, "a run fails that is to stop when a step has used its retries")                                 \
+    X(FATAL_STOPS, "a run stops for a failure that no retry can mend")                                                 \
+    X(RELEASE_ALL, "a release gives retries to steps that the code has dealt with")                                    \
+    X(RELEASE_NONE, "a release gives the steps that a run was stopped for no retries")                                 \
+    X(LOSE_CAUSE, "of the steps that a run is stopped for only the first is named")                                    \
+    X(COUNT_ON, "a step that was released goes on counting its attempts")                                              \
+    X(EACH_GOES_ON, "an element of sw_each begins after another has failed for good")                                  \
+    X(TOLERATE_NONE, "a group whose failures are to be tolerated fails")
 
 #if defined(SEEDED_BUGS)
 #define SEEDED_BUG_NUMBER(name, what) SEEDED_##name,

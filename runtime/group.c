@@ -100,7 +100,7 @@ static void member_ended(member *m)
     assert(!m->ended && g->pending > 0);
     m->ended = true;
     g->pending--;
-    if (m->outcome == STEP_FAILED && g->fails_at_once && !g->decided) decide(g);
+    if (m->outcome == STEP_FAILED && g->fails_at_once && !g->decided && !BUG(EACH_GOES_ON)) decide(g);
     if (g->waiting && (g->pending == 0 || g->running == 0)) strand_wake(g->waiting);
 }
 
@@ -341,6 +341,7 @@ static failure first_failure(sw_group *g, const member *first)
         count += m->failure.cause_count;
         f.is_exhausted = f.is_exhausted && m->failure.is_exhausted;
     }
+    if (BUG(LOSE_CAUSE)) return f;
     uint64_t *causes = count > f.cause_count ? arena_alloc(&g->run->task.arena, count * sizeof *causes) : NULL;
     if (!causes) {
         f.is_exhausted = f.is_exhausted && count <= f.cause_count; /* else a cause has no name */
@@ -387,7 +388,7 @@ sw_value sw_group_wait(sw_group *g)
 {
     ctx_check_wait(group_context(g, "sw_group_wait"), "sw_group_wait");
     wait_members(g);
-    return g->settles ? settled_of(g) : results_of(g);
+    return g->settles && !BUG(TOLERATE_NONE) ? settled_of(g) : results_of(g);
 }
 
 sw_value sw_group_settle(sw_group *g)

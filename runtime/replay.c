@@ -4,6 +4,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
+
 typedef struct chunk_count {
     uint64_t branch;
     uint32_t count;
@@ -148,9 +150,11 @@ static void give_retries(replay *p, const entry *stopped)
 {
     for (size_t i = 0; i < p->slots; i++) {
         replay_record *rec = &p->records[i];
-        if (rec->kind != ENTRY_STEP_DONE || rec->done || (rec->failed && !is_cause(stopped, rec->path))) continue;
+        if (rec->kind != ENTRY_STEP_DONE || rec->done ||
+            (rec->failed && !is_cause(stopped, rec->path) && !BUG(RELEASE_ALL)))
+            continue;
         rec->failed = rec->fatal = false;
-        rec->attempts = 0;
+        if (!BUG(COUNT_ON)) rec->attempts = 0;
         rec->input_hash = 0; /* it has no result that another input would belong to */
         rec->wait = (clock_entry){.due_ms = 0};
     }
@@ -158,7 +162,8 @@ static void give_retries(replay *p, const entry *stopped)
 
 void replay_release(replay *p)
 {
-    if (p->stopped.kind && p->stopped.status == ENTRY_STOP_EXHAUSTED) give_retries(p, &p->stopped);
+    if (p->stopped.kind && p->stopped.status == ENTRY_STOP_EXHAUSTED && !BUG(RELEASE_NONE))
+        give_retries(p, &p->stopped);
 }
 
 static bool take_release(replay *p, const entry *e)

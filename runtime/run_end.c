@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/log.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
@@ -122,7 +123,7 @@ static void handler_ended(run *r, bool ok, const failure *f)
         run_post(r, RUN_ON_UNWOUND);
         return;
     }
-    bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP;
+    bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP && !BUG(EXHAUSTED_FAILS);
     bool has_failed = !ok && !run_has_lost(r); /* else it is tried again from what is on disk */
     if (has_failed && f->status >= 400 && f->status < 500) {
         reject_request(r, f);

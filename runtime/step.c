@@ -85,7 +85,7 @@ static void name_cause(run *r, const step_spec *spec, failure *f)
     f->path = path_label(r, spec->branch_label, spec->id, spec->occurrence);
     f->causes = arena_memdup(&r->task.arena, &spec->path, sizeof spec->path);
     f->cause_count = f->causes ? 1 : 0;
-    f->is_exhausted = f->causes && f->kind == FAILURE_RETRY;
+    f->is_exhausted = f->causes && (f->kind == FAILURE_RETRY || BUG(FATAL_STOPS));
 }
 
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)

@@ -103,7 +103,11 @@ static bool is_stopped(client *c)
     const char *reason = c->target == TARGET_OUTPUT ? reason_in(c->answer, &len) : NULL;
     if (!reason) return false;
     promise_stopped_told(c, run_of(c), reason, len);
-    client_ask_again(c, c->target, world_between(RANDOM_LIVE, 1000, 30000));
+    bool releases = c->wish == WISH_RELEASE && len == strlen("exhausted") && memcmp(reason, "exhausted", len) == 0;
+    if (releases)
+        client_ask_again(c, TARGET_RELEASE, a_moment(c));
+    else
+        client_ask_again(c, c->target, world_between(RANDOM_LIVE, 1000, 30000));
     return true;
 }
 

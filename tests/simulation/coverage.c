@@ -13,6 +13,9 @@ static const char *const meetings[MEETINGS] = {
     [MET_WAVE] = "waves",
     [MET_WAVE_EMPTY] = "waves that nobody waited for",
     [MET_CANCEL_BEHIND] = "cancels of runs that waited for others",
+    [MET_EXHAUSTED] = "stops for steps that had used their retries",
+    [MET_CLIENT_RELEASE] = "releases by clients",
+    [MET_MENDED] = "such runs that have succeeded",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };
 static uint64_t met[MEETINGS];

@@ -6,7 +6,7 @@
 #include "tests/simulation/promises.h"
 #include "tests/simulation/upstream.h"
 
-const char *const program_paths[ENDPOINTS] = {"/usual", "/hasty", "/tied", "/late", "/strict"};
+const char *const program_paths[ENDPOINTS] = {"/usual", "/hasty", "/tied", "/late", "/strict", "/patient"};
 
 /* One list of operations in the making: of the handler, or of a branch. */
 typedef struct place {
@@ -81,7 +81,7 @@ static sw_value attempt(sw_ctx *c, sw_value input)
     if (o->work_ms > 0) sw_sleep(c, "work", o->work_ms);
     crash_point(r, at);
     if (o->calls) call(c);
-    if (sw_attempt(c) <= o->fails) fail(c, o);
+    if (sw_attempt(c) <= o->fails && r->releases <= (unsigned)o->mends) fail(c, o);
     uint64_t nonce = promise_nonce(r, at);
     char *padding = sw_alloc(c, (size_t)o->bytes + 1);
     memset(padding, 'p', (size_t)o->bytes);
@@ -128,24 +128,6 @@ static void run_try(place *p, int16_t at)
         p->result = program_mix(p->result, PROGRAM_FAILED);
 }
 
-static void run_each(place *p, int16_t at)
-{
-    const op *o = &p->job->ops[at];
-    sw_value inputs = sw_array(p->c, 0);
-    size_t i = 0;
-    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) sw_push(p->c, &inputs, input_of(p, m));
-    sw_value results = sw_each(p->c, o->id, attempt, inputs, (size_t)o->parallel);
-    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) take_result(p, m, sw_at(results, i++));
-}
-
-static sw_value branch(sw_ctx *c, sw_value input)
-{
-    run_record *r = world_run(sw_run_id(c));
-    place p = {.c = c, .run = r, .job = &w->jobs[r->job], .result = (uint64_t)sw_as_int(sw_get(input, "before"), 0)};
-    run_list(&p, p.job->ops[sw_as_int(sw_get(input, "op"), -1)].child);
-    return sw_int((int64_t)p.result);
-}
-
 static void take_member(place *p, int16_t at, sw_value value)
 {
     if (p->job->ops[at].kind == OP_STEP)
@@ -154,30 +136,67 @@ static void take_member(place *p, int16_t at, sw_value value)
         p->result = program_mix(p->result, (uint64_t)sw_as_int(value, 0));
 }
 
+/* The result of a member of `of`. */
+static void take_settled(place *p, const op *of, int16_t at, sw_value result)
+{
+    if (!of->settles)
+        take_member(p, at, result);
+    else if (sw_as_bool(sw_get(result, "ok"), false))
+        take_member(p, at, sw_get(result, "value"));
+    else
+        p->result = program_mix(p->result, PROGRAM_FAILED);
+}
+
+static void run_each(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    sw_value inputs = sw_array(p->c, 0);
+    size_t i = 0;
+    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) sw_push(p->c, &inputs, input_of(p, m));
+    const sw_each_options options = {.parallel_max = (size_t)o->parallel, .settle = o->settles, .step = options_of(o)};
+    sw_value results = o->by_options ? sw_each_with(p->c, o->id, attempt, inputs, &options)
+                                     : sw_each(p->c, o->id, attempt, inputs, (size_t)o->parallel);
+    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) take_settled(p, o, m, sw_at(results, i++));
+}
+
+static void branch_over(void *arg)
+{
+    const attempt_note *n = arg;
+    promise_branch_ends(n->run, n->op);
+}
+
+static sw_value branch(sw_ctx *c, sw_value input)
+{
+    run_record *r = world_run(sw_run_id(c));
+    place p = {.c = c, .run = r, .job = &w->jobs[r->job], .result = (uint64_t)sw_as_int(sw_get(input, "before"), 0)};
+    int at = (int)sw_as_int(sw_get(input, "op"), -1);
+    attempt_note *n = sw_alloc(c, sizeof *n);
+    *n = (attempt_note){r, at};
+    promise_branch_begins(r, at);
+    sw_defer(c, branch_over, n);
+    run_list(&p, p.job->ops[at].child);
+    return sw_int((int64_t)p.result);
+}
+
 static void run_group(place *p, int16_t at)
 {
     const op *o = &p->job->ops[at];
-    sw_group *g = sw_group_new(p->c);
+    const sw_group_options shared = {.parallel_max = (size_t)o->parallel, .settle = o->settles, .step = options_of(o)};
+    sw_group *g = o->by_options ? sw_group_new_with(p->c, &shared) : sw_group_new(p->c);
     size_t i = 0;
     for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) {
         const op *member = &p->job->ops[m];
         sw_step_options options = options_of(member);
-        if (member->kind == OP_STEP)
+        if (member->kind == OP_STEP && o->by_options)
+            sw_group_step(g, member->id, attempt, input_of(p, m));
+        else if (member->kind == OP_STEP)
             sw_group_step_with(g, member->id, attempt, input_of(p, m), &options);
         else
             sw_group_branch(g, member->id, branch, input_of(p, m));
     }
     run_list(p, o->other);
-    sw_value results = o->settles ? sw_group_settle(g) : sw_group_wait(g);
-    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) {
-        sw_value result = sw_at(results, i++);
-        if (!o->settles)
-            take_member(p, m, result);
-        else if (sw_as_bool(sw_get(result, "ok"), false))
-            take_member(p, m, sw_get(result, "value"));
-        else
-            p->result = program_mix(p->result, PROGRAM_FAILED);
-    }
+    sw_value results = o->settles && !o->by_options ? sw_group_settle(g) : sw_group_wait(g);
+    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) take_settled(p, o, m, sw_at(results, i++));
 }
 
 /* ---- The rest ---- */
@@ -278,7 +297,8 @@ void program_endpoints(sw_app *app)
         [ENDPOINT_HASTY] = {.durability = SW_RELAXED},
         [ENDPOINT_TIED] = {.on_disconnect = SW_CANCEL, .on_difference = SW_STOP},
         [ENDPOINT_LATE] = {.timeout_ms = DEADLINE_MS, .on_difference = SW_STOP},
-        [ENDPOINT_STRICT] = {.on_difference = SW_STOP}};
+        [ENDPOINT_STRICT] = {.on_difference = SW_STOP},
+        [ENDPOINT_PATIENT] = {.on_exhausted = SW_STOP}};
     for (int i = 0; i < ENDPOINTS; i++) {
         char route[32];
         (void)snprintf(route, sizeof route, "POST %s", program_paths[i]);

@@ -4,7 +4,7 @@
 #include "tests/simulation/promises.h"
 #include "tests/simulation/standing.h"
 
-enum { PAUSE_MS = 2000, TIRED_MS = 100, PATIENCE = 2 };
+enum { PAUSE_MS = 2000, TIRED_MS = 100, PATIENCE = 2, PATIENCE_LONG = 6 };
 static const int64_t MS = 1000000;
 
 static bool is_last(void) { return w->epoch + 1 == w->plan.epochs; }
@@ -44,7 +44,8 @@ static run_record *any_run(client_target *target)
 /* One that a program stops each time anew is given up. */
 static client_target help_for(const run_record *r)
 {
-    bool again = r->stop == ENTRY_STOP_DIFFERS && r->releases >= PATIENCE;
+    bool mends = r->stop == ENTRY_STOP_EXHAUSTED && r->releases < PATIENCE_LONG;
+    bool again = !mends && r->stop != ENTRY_STOP_CRASHES && r->stop != 0 && r->releases >= PATIENCE;
     if (world_chance(RANDOM_LIVE, 30)) return TARGET_PAGE;
     return again ? TARGET_RUN : TARGET_RELEASE;
 }

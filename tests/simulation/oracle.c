@@ -15,19 +15,34 @@ static verdict read_step(const reading *r, int16_t at, uint64_t result)
 {
     const op_state *s = &r->run->ops[at];
     if (s->done) return answer(program_mix(result, s->nonce));
-    return (verdict){.kind = s->failed ? VERDICT_FAILS : VERDICT_OPEN, .op = at};
+    if (!s->failed) return (verdict){.kind = VERDICT_OPEN, .op = at};
+    return (verdict){.kind = VERDICT_FAILS, .op = at, .is_exhausted = !s->fatal, .causes = UINT64_C(1) << at};
 }
 
-/* Nothing has to be on disk of what comes behind a member that has failed. */
+/* The first failure, for the causes of all. */
+static void add_failure(verdict *all, const verdict *one)
+{
+    if (all->kind != VERDICT_FAILS) {
+        *all = *one;
+        return;
+    }
+    all->is_exhausted &= one->is_exhausted;
+    all->causes |= one->causes;
+}
+
+/* Nothing has to be on disk of others when a member has failed, unless failures are tolerated. */
 static verdict read_each(const reading *r, int16_t at, uint64_t result)
 {
-    verdict v = answer(result), open = v;
-    for (int16_t m = r->job->ops[at].child; m != NO_OP; m = r->job->ops[m].next) {
+    const op *o = &r->job->ops[at];
+    verdict v = answer(result), open = v, failed = v;
+    for (int16_t m = o->child; m != NO_OP; m = r->job->ops[m].next) {
         verdict one = read_step(r, m, v.result);
-        if (one.kind == VERDICT_FAILS) return one;
+        if (one.kind == VERDICT_FAILS && o->settles) one = answer(program_mix(v.result, PROGRAM_FAILED));
+        if (one.kind == VERDICT_FAILS) add_failure(&failed, &one);
         if (one.kind == VERDICT_OPEN) open = one;
         v.result = one.result;
     }
+    if (failed.kind == VERDICT_FAILS) return failed;
     return open.kind == VERDICT_OPEN ? open : v;
 }
 
@@ -44,16 +59,16 @@ static verdict read_group(const reading *r, int16_t at, uint64_t before)
 {
     const op *o = &r->job->ops[at];
     verdict v = read_list(r, o->other, before);
-    verdict first = v; /* of those that fail; one that is still open tells more */
+    verdict failed = v; /* one that is still open tells more */
     if (v.kind != VERDICT_ANSWER) return v;
     for (int16_t m = o->child; m != NO_OP; m = r->job->ops[m].next) {
         verdict one = read_member(r, m, before, v.result);
         if (one.kind == VERDICT_OPEN) return one;
         if (one.kind == VERDICT_FAILS && o->settles) one = answer(program_mix(v.result, PROGRAM_FAILED));
-        if (one.kind == VERDICT_FAILS && first.kind == VERDICT_ANSWER) first = one;
+        if (one.kind == VERDICT_FAILS) add_failure(&failed, &one);
         if (one.kind == VERDICT_ANSWER) v = one;
     }
-    return first.kind == VERDICT_ANSWER ? v : first;
+    return failed.kind == VERDICT_FAILS ? failed : v;
 }
 
 static verdict read_choice(const reading *r, int16_t at, uint64_t result)

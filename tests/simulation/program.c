@@ -30,15 +30,28 @@ static void set_step(op *o)
     o->after = world_chance(RANDOM_PLAN, 20);
     o->sync = world_chance(RANDOM_PLAN, 15);
     o->calls = world_chance(RANDOM_PLAN, w->plan.calls);
-    if (world_chance(RANDOM_PLAN, 40)) o->work_ms = (int32_t)world_between(RANDOM_PLAN, 1, 200);
+    if (world_chance(RANDOM_PLAN, 40))
+        o->work_ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 8) ? 8000 : 200);
     if (world_chance(RANDOM_PLAN, 10)) o->timeout_ms = (int32_t)world_between(RANDOM_PLAN, 5, 200);
     o->backoff_ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 20) ? LONG_MS : SHORT_MS);
     if (world_chance(RANDOM_PLAN, 25)) o->chunks = (int16_t)(1 + world_below(RANDOM_PLAN, 3));
     o->changes = world_chance(RANDOM_PLAN, 15);
+    o->mends = (int16_t)world_below(RANDOM_PLAN, 3);
     if (world_chance(RANDOM_PLAN, 10)) o->bytes = (int32_t)world_between(RANDOM_PLAN, 1, 20000);
 }
 
 static int16_t make_list(maker *m, unsigned depth, unsigned most);
+
+/* Where the group says so for all of them. */
+static void share_options(op *o, const op *of, bool is_each)
+{
+    bool none = is_each && !of->by_options; /* sw_each has no options */
+    if (!none && !of->by_options) return;
+    o->retries = none ? 0 : of->retries;
+    o->timeout_ms = none ? 0 : of->timeout_ms;
+    o->backoff_ms = none ? 0 : of->backoff_ms;
+    o->sync = !none && of->sync;
+}
 
 static int16_t make_members(maker *m, const op *of, unsigned depth, bool steps_alone)
 {
@@ -48,17 +61,24 @@ static int16_t make_members(maker *m, const op *of, unsigned depth, bool steps_a
         bool branch = !steps_alone && depth < DEPTH_MAX && world_chance(RANDOM_PLAN, 35);
         op *o = add(m, branch ? OP_BRANCH : OP_STEP);
         set_step(o);
-        if (steps_alone) { /* sw_each has one id and no options */
-            o->sync = false;
-            o->timeout_ms = o->backoff_ms = o->retries = 0;
-            (void)snprintf(o->id, sizeof o->id, "%s", of->id);
-        }
+        share_options(o, of, steps_alone);
+        if (steps_alone) (void)snprintf(o->id, sizeof o->id, "%s", of->id);
         o->parent = index_of(m, of);
         *link = index_of(m, o);
         link = &o->next;
         if (branch) o->child = make_list(m, depth + 1, 3);
     }
     return first;
+}
+
+static void set_group(op *o)
+{
+    set_step(o); /* for all of its members */
+    o->calls = o->fatal = o->after = o->changes = false;
+    o->work_ms = o->bytes = o->fails = o->chunks = 0;
+    o->by_options = world_chance(RANDOM_PLAN, 40);
+    o->settles = world_chance(RANDOM_PLAN, 40);
+    o->parallel = (int16_t)world_below(RANDOM_PLAN, 4);
 }
 
 static void make_rest(maker *m, op *o, unsigned depth)
@@ -69,11 +89,13 @@ static void make_rest(maker *m, op *o, unsigned depth)
         set_step(o);
         break;
     case OP_EACH:
-        o->parallel = (int16_t)world_below(RANDOM_PLAN, 4);
+        set_group(o);
+        o->settles &= o->by_options;
         o->child = make_members(m, o, depth, true);
         break;
     case OP_GROUP:
-        o->settles = world_chance(RANDOM_PLAN, 40);
+        set_group(o);
+        if (!o->by_options) o->parallel = 0;
         o->child = make_members(m, o, depth, false);
         if (world_chance(RANDOM_PLAN, 25)) o->other = make_list(m, depth + 1, 2);
         break;
@@ -121,7 +143,7 @@ void program_make(unsigned at)
 {
     job *j = &w->jobs[at];
     maker m = {.job = j, .left = 8 + world_below(RANDOM_PLAN, OPS_MAX - 8)};
-    j->endpoint = world_chance(RANDOM_PLAN, 50) ? ENDPOINT_USUAL : world_below(RANDOM_PLAN, ENDPOINTS);
+    j->endpoint = world_chance(RANDOM_PLAN, 40) ? ENDPOINT_USUAL : world_below(RANDOM_PLAN, ENDPOINTS);
     if (world_chance(RANDOM_PLAN, 50)) (void)snprintf(j->key, sizeof j->key, "key-%u", at);
     if (world_chance(RANDOM_PLAN, 10)) j->pad = world_below(RANDOM_PLAN, 5000);
     j->poison = NO_OP;
@@ -139,6 +161,7 @@ bool program_poison(unsigned at)
     for (unsigned i = 0; i < j->op_count; i++) {
         if (j->ops[i].kind != OP_STEP && j->ops[i].kind != OP_TRY) continue;
         j->poison = (int16_t)i;
+        if (world_chance(RANDOM_PLAN, 40)) j->ops[i].work_ms = (int32_t)world_between(RANDOM_PLAN, 500, 5000);
         return true;
     }
     return false;
@@ -159,9 +182,9 @@ static void tell_op(const job *j, int16_t at, int depth)
     if (o->ms) printf(", %d ms", o->ms);
     if (o->parallel) printf(", %d at a time", o->parallel);
     if (o->chunks) printf(", %d chunks", o->chunks);
-    printf("%s%s%s%s%s%s\n", o->changes ? ", changes" : "", j->poison == at ? ", POISON" : "",
+    printf("%s%s%s%s%s%s%s\n", o->changes ? ", changes" : "", j->poison == at ? ", POISON" : "",
            o->fatal ? ", fatal" : "", o->sync ? ", .sync" : "", o->calls ? ", calls" : "",
-           o->settles ? ", settles" : "");
+           o->settles ? ", settles" : "", o->by_options ? ", with options" : "");
 }
 
 static void tell_list(const job *j, int16_t first, int depth)

@@ -41,6 +41,8 @@ typedef struct verdict {
     verdict_kind kind;
     uint64_t result;
     int op;
+    bool is_exhausted; /* VERDICT_FAILS: all causes are steps that have used their retries */
+    uint64_t causes;   /* VERDICT_FAILS: bits of the steps whose failures that is */
 } verdict;
 
 /* What the run has to answer, out of what the disk has of its steps and choices. */

@@ -83,8 +83,18 @@ static unsigned open_of_parent(const run_record *r, int parent)
 static bool within_parallel(const run_record *r, int at)
 {
     int parent = op_of(r, at)->parent;
-    if (parent == NO_OP || op_of(r, parent)->kind != OP_EACH || op_of(r, parent)->parallel == 0) return true;
+    if (parent == NO_OP || op_of(r, parent)->parallel == 0) return true;
     return open_of_parent(r, parent) <= (unsigned)op_of(r, parent)->parallel;
+}
+
+/* With sw_each nothing begins any more once a member has failed for good. */
+static bool is_decided(const run_record *r, int at)
+{
+    int parent = op_of(r, at)->parent;
+    if (parent == NO_OP || op_of(r, parent)->kind != OP_EACH || op_of(r, parent)->settles) return false;
+    for (int m = op_of(r, parent)->child; m != NO_OP; m = op_of(r, m)->next)
+        if (r->ops[m].failed) return true;
+    return false;
 }
 
 /* A run of SW_RELAXED that has lost a choice may go another way, and come to a step by another path. */
@@ -136,7 +146,9 @@ void promise_attempt_begins(run_record *r, int at, int attempt, const char *key)
     PROMISE("three crashes", r->in_a_row < CRASHES_IN_A_ROW && r->crashes == r->kills,
             "run %d op %d begins: %u processes have died of the run, its journal has %u, %u of them in a row",
             number(r), at, r->kills, r->crashes, r->in_a_row);
-    PROMISE("parallel", within_parallel(r, at), "run %d op %d is one more than its sw_each may have", number(r), at);
+    PROMISE("parallel", within_parallel(r, at), "run %d op %d is one more than its group may have", number(r), at);
+    PROMISE("each is over at once", !is_decided(r, at), "run %d op %d begins, and another element has failed for good",
+            number(r), at);
     PROMISE("attempts", attempt_fits(r, at, attempt), "run %d op %d: attempt %d of %d retries, %u failed on disk",
             number(r), at, attempt, op_of(r, at)->retries, s->failures);
     PROMISE("key", key_is_its_own(r, at, key), "run %d op %d has another key, or another's: %s", number(r), at, key);
@@ -147,6 +159,15 @@ void promise_attempt_ends(run_record *r, int at)
     r->ops[at].open--;
     world_note("run %d op %d attempt ends", number(r), at);
 }
+
+void promise_branch_begins(run_record *r, int at)
+{
+    r->ops[at].open++;
+    PROMISE("parallel", within_parallel(r, at), "run %d branch op %d is one more than its group may have", number(r),
+            at);
+}
+
+void promise_branch_ends(run_record *r, int at) { r->ops[at].open--; }
 
 void promise_comes_to(run_record *r, int at) { r->ops[at].before = r->returned_count; }
 

@@ -22,6 +22,9 @@ uint64_t promise_nonce(const run_record *r, int op);
 /* The number of a call that an attempt is about to make, and that it has come to the service. */
 uint32_t promise_calls(void);
 void promise_call(uint32_t number);
+/* A branch runs, or runs again from the journal. */
+void promise_branch_begins(run_record *r, int op);
+void promise_branch_ends(run_record *r, int op);
 /* A handler has got this result. */
 void promise_result(run_record *r, int op, uint64_t nonce);
 void promise_choice(run_record *r, int op, uint64_t value);

@@ -102,6 +102,7 @@ static void make_options(plan *p, const dangers *d)
     p->heartbeat_ms = chance(50) ? 15000 : between(50, 1000);
     p->drain_ms = chance(50) ? 30000 : between(0, 2000);
     p->retain_stopped_ms = draw_retain_stopped_ms(d);
+    p->stopped_answer_ms = chance(50) ? 600000 : between(0, 5000);
     p->sets_clock = d->events[EVENT_CLOCK_SET] > 0;
     p->deaths = d->poisoned ? 1 + world_below(RANDOM_PLAN, 6) : 0;
 }

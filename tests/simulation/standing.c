@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "tests/simulation/program.h"
+
 enum { CRASHES_IN_A_ROW = 3, ROUNDING_MS = 5 };
 
 static const epoch_plan *now_planned(void) { return &w->plan.epoch[w->epoch]; }
@@ -50,6 +52,25 @@ static bool may_differ(const run_record *r, int at)
     return at != NO_OP && w->jobs[r->job].ops[at].changes && any_changed();
 }
 
+/* What the handler's failure is made of is on disk, and no cause of it is left out. */
+static bool is_exhausted(const run_record *r)
+{
+    verdict v = program_verdict(r);
+    return w->jobs[r->job].endpoint == ENDPOINT_PATIENT && v.kind == VERDICT_FAILS && v.is_exhausted &&
+           v.causes == r->causes;
+}
+
+/* The steps that it names begin anew, and so do those that were to be tried again. */
+static void give_attempts(run_record *r)
+{
+    for (unsigned o = 0; o < OPS_MAX; o++) {
+        op_state *s = &r->ops[o];
+        if (s->done || (s->failed && !(r->causes >> o & 1))) continue;
+        s->failed = s->fatal = false;
+        s->failures = 0;
+    }
+}
+
 const char *standing_stopped(run_record *r, const entry *e, int at)
 {
     if (r->stop != 0) return "it is stopped twice";
@@ -57,6 +78,7 @@ const char *standing_stopped(run_record *r, const entry *e, int at)
     r->stops++;
     r->reasons |= 1U << e->status;
     r->stopped_ms = e->at_ms;
+    w->met[MET_EXHAUSTED] += e->status == ENTRY_STOP_EXHAUSTED;
     switch (e->status) {
     case ENTRY_STOP_CRASHES:
         return r->in_a_row >= CRASHES_IN_A_ROW || w->faults > 1 ? NULL
@@ -64,6 +86,8 @@ const char *standing_stopped(run_record *r, const entry *e, int at)
     case ENTRY_STOP_DIFFERS:
         return endpoint_stops(w->jobs[r->job].endpoint) && may_differ(r, at) ? NULL
                                                                              : "it is stopped, and nothing differs";
+    case ENTRY_STOP_EXHAUSTED:
+        return is_exhausted(r) ? NULL : "it is stopped, and its steps have not used their retries, or others have";
     default:
         return "it is stopped for a reason that nobody has";
     }
@@ -73,6 +97,7 @@ const char *standing_released(run_record *r, const entry *e)
 {
     bool stood = r->stop != 0 || any_held();
     if (r->stop != 0) r->stood_ms += e->at_ms - r->stopped_ms;
+    if (r->stop == ENTRY_STOP_EXHAUSTED) give_attempts(r);
     r->stop = 0;
     r->releases++;
     r->released_here = true;
@@ -143,6 +168,7 @@ bool standing_is_named(const run_record *r, int of, const char *reason, size_t l
     if (is(reason, len, "unreadable")) return reads_fail();
     if (is(reason, len, "not resumed")) return now_planned()->no_resume && (!r || r->is_former);
     if (is(reason, len, "crashes")) return r && (r->reasons & 1U << ENTRY_STOP_CRASHES) != 0;
+    if (is(reason, len, "exhausted")) return r && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
     if (is(reason, len, "differs")) return r && (r->reasons & 1U << ENTRY_STOP_DIFFERS) != 0;
     return false;
 }

@@ -55,11 +55,13 @@ typedef struct op {
     int16_t child, other, next; /* first of a list; NO_OP: none */
     int16_t parent;             /* the EACH or GROUP that it is a member of */
     char id[8];
-    int16_t fails;   /* so many attempts fail first */
-    int16_t retries; /* as sw_step_options has it */
-    int16_t chunks;  /* of each attempt */
-    int16_t parallel;
+    int16_t fails;    /* so many attempts fail first */
+    int16_t retries;  /* as sw_step_options has it */
+    int16_t chunks;   /* of each attempt */
+    int16_t parallel; /* EACH, GROUP: members at a time; 0: all */
     bool fatal, after, sync, settles, calls;
+    bool by_options;                         /* EACH, GROUP: made with options, and those of steps are its members' */
+    int16_t mends;                           /* after so many releases of its run no attempt fails by itself */
     bool changes;                            /* a program that has changed gives it another input */
     int32_t work_ms, timeout_ms, backoff_ms; /* of an attempt */
     int32_t ms;                              /* of a sleep */
@@ -77,10 +79,20 @@ typedef struct job {
     int16_t poison; /* an attempt of it kills the process, where that is planned; NO_OP: none */
 } job;
 
-enum { ENDPOINTS = 5 };
-typedef enum endpoint_of { ENDPOINT_USUAL, ENDPOINT_HASTY, ENDPOINT_TIED, ENDPOINT_LATE, ENDPOINT_STRICT } endpoint_of;
+typedef enum endpoint_of {
+    ENDPOINT_USUAL,
+    ENDPOINT_HASTY,
+    ENDPOINT_TIED,
+    ENDPOINT_LATE,
+    ENDPOINT_STRICT,
+    ENDPOINT_PATIENT, /* a run of it stops when a step has used its retries */
+    ENDPOINTS
+} endpoint_of;
 /* A run of it stops when it gets another input than before. */
-static inline bool endpoint_stops(unsigned e) { return e != ENDPOINT_USUAL && e != ENDPOINT_HASTY; }
+static inline bool endpoint_stops(unsigned e)
+{
+    return e == ENDPOINT_TIED || e == ENDPOINT_LATE || e == ENDPOINT_STRICT;
+}
 enum { DEADLINE_MS = 4000 };
 
 /* ---- The ledger ---- */
@@ -93,6 +105,7 @@ typedef struct op_state {
     uint32_t failures;  /* on disk */
     uint32_t chunks;    /* on disk, of an attempt that has not ended there */
     bool done, failed;  /* its end is on disk */
+    bool fatal;         /* `failed`, and not since it had used its retries */
     uint64_t nonce;     /* of the result that is on disk */
     bool chosen;        /* the choice is on disk */
     uint64_t choice;    /* as the handler saw it last */
@@ -123,6 +136,7 @@ typedef struct run_record {
     int64_t cancelled_ns;            /* when the entry *cancel* came to the disk; 0: not in this process */
     bool asked_to_cancel;            /* a client has sent DELETE */
     bool asked_to_release;           /* somebody has sent that it may go on */
+    uint64_t causes;                 /* bits of the operations that are those of the last *stopped* */
     int stop;                        /* reason of the entry *stopped* behind which none *released* is; 0: none */
     unsigned stops, releases;        /* such entries */
     unsigned reasons;                /* bits of theirs */
@@ -256,7 +270,7 @@ typedef struct plan {
     unsigned calls; /* percent of the steps that make one */
     bool sets_clock;
     unsigned deaths; /* so many processes may die of a poison */
-    int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms, retain_stopped_ms;
+    int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms, retain_stopped_ms, stopped_answer_ms;
 } plan;
 
 /* ---- The whole ---- */
@@ -273,6 +287,9 @@ typedef enum meeting {
     MET_WAVE_EMPTY, /* opened since nobody did */
     MET_CANCEL_BEHIND,
     MET_DRAIN_BEHIND,
+    MET_EXHAUSTED,      /* a run stopped since a step had used its retries */
+    MET_CLIENT_RELEASE, /* such a run was released with its own token */
+    MET_MENDED,         /* such a run succeeded */
     MEETINGS
 } meeting;
 

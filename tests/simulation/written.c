@@ -1,4 +1,5 @@
 /* written: what the disk has, entry by entry, as the ledger notes it. */
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,6 +88,7 @@ static const char *take_step_failed(run_record *r, const entry *e)
     r->ops[at].failures++;
     r->ops[at].chunks = 0;
     r->ops[at].failed = e->due_ms == 0;
+    r->ops[at].fatal = e->fatal;
     return e->attempt == r->ops[at].failures ? NULL : "an attempt has another number than the one after the last";
 }
 
@@ -147,6 +149,18 @@ static bool ends_at_once(const run_record *r)
     return r->cancelled_ns == 0 || is_slow || w->steady_ns - r->cancelled_ns < SECOND_NS;
 }
 
+/* Of the steps that it names. */
+static uint64_t causes_of(const run_record *r, const entry *e)
+{
+    uint64_t causes = 0, path;
+    for (size_t at = 0; at + sizeof path <= e->causes.len; at += sizeof path) {
+        memcpy(&path, e->causes.data + at, sizeof path);
+        int cause = op_at(r, be64toh(path));
+        if (cause != NO_OP) causes |= UINT64_C(1) << cause;
+    }
+    return causes;
+}
+
 static const char *take_entry(run_record *r, const entry *e)
 {
     if (r->ended) return "there is an entry behind its end";
@@ -174,8 +188,11 @@ static const char *take_entry(run_record *r, const entry *e)
     case ENTRY_ENDED:
         r->ended = true;
         r->outcome = e->status;
+        r->causes = causes_of(r, e);
+        w->met[MET_MENDED] += r->outcome == ENTRY_SUCCEEDED && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
         return ends_at_once(r) ? NULL : "it was cancelled, and went on";
     case ENTRY_STOPPED:
+        r->causes = causes_of(r, e);
         return standing_stopped(r, e, op_at(r, e->path));
     case ENTRY_RELEASED:
         return standing_released(r, e);
@@ -213,7 +230,9 @@ static bool is_right(const run_record *r)
     if (r->cancel_promised && !r->cancelled) return false;
     verdict v = program_verdict(r);
     if (v.kind == VERDICT_OPEN) return false;
-    if (v.kind == VERDICT_FAILS) return r->status == 500 && r->outcome == ENTRY_FAILED;
+    bool stops = v.is_exhausted && w->jobs[r->job].endpoint == ENDPOINT_PATIENT;
+    if (v.kind == VERDICT_FAILS)
+        return r->status == 500 && r->outcome == ENTRY_FAILED && !stops && r->causes == v.causes;
     program_reply(reply, (unsigned)r->job, v.result);
     return r->outcome == ENTRY_SUCCEEDED && r->status == 200 + (int)(v.result & 1) && r->body_len == strlen(reply) &&
            memcmp(r->body, reply, r->body_len) == 0;
