@@ -1,8 +1,9 @@
 // What the clients of Node.js share: each line of standard input, "METHOD URL KIND", is a call; its answer is a line too
 // (matrix.py says what it holds).
+import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 
-export const MODE = process.argv[2]; // plain: as the client comes; follow, longer: with what known.py says
+export const MODE = process.argv[2]; // plain: as the client comes; the others: with what known.py says
 
 const word = (text) => String(text ?? '').replace(/\s+/g, ' ');
 
@@ -10,7 +11,7 @@ const word = (text) => String(text ?? '').replace(/\s+/g, ' ');
 export async function serve(call) {
   for await (const line of createInterface({ input: process.stdin })) {
     const [method, url, kind] = line.split(' ');
-    const headers = kind === 'stream' ? { Accept: 'text/event-stream' } : {};
+    const headers = { plain: {}, stream: { Accept: 'text/event-stream' }, keyed: { 'Idempotency-Key': randomUUID() } }[kind];
     let words;
     try {
       const r = await call(method, url, headers, method === 'POST' ? { n: 1 } : undefined);

@@ -3,7 +3,7 @@
 import base64
 import sys
 
-MODE = sys.argv[1]  # plain: as the client comes; follow, longer: with what known.py says
+MODE = sys.argv[1]  # plain: as the client comes; the others: with what known.py says
 
 
 def line_of(words):

@@ -2,7 +2,7 @@
 import got from 'got';
 import { MODE, serve } from './calls.mjs';
 
-const settings = MODE === 'longer' ? { maxRedirects: 1000 } : {};
+const settings = { plain: {}, longer: { maxRedirects: 1000 }, failing: { retry: { limit: 0 } } }[MODE];
 
 serve(async (method, url, headers, json) => {
   const asked = { method, headers, json, responseType: 'buffer', ...settings };

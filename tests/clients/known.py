@@ -12,14 +12,15 @@ PYTHON = "/usr/bin/python3"  # Debian's, which has Debian's packages
 
 @dataclasses.dataclass(frozen=True)
 class Client:
-    """As it comes (mode plain), with what it needs to follow a run at all (mode follow), and with what lifts its limits (mode
-    longer)."""
+    """As it comes (mode plain), with what it needs to follow a run at all (follow), with what lifts its limits (longer), and with
+    what it needs when a run fails (failing)."""
     name: str
     program: str  # what runs the file; "": the file is built
     file: str
     version: tuple = ()  # a command whose output has it; of an npm package: its name alone
     follow: str = ""  # "": nothing needs to be set
     longer: str = ""  # "": it has no limits; STREAM: what it has cannot be lifted
+    failing: str = ""  # "": it gives the answer of a run that failed, and asks once
     documented: str = "for ever"  # how long it waits for a head, as its documents have it
     total_s: int = 0  # how long a call may take, all its redirects together; 0: any time
     posts: bool = True
@@ -72,7 +73,8 @@ STREAM = "read the stream"
 BY_HAND = "`redirect: 'manual'` and a loop"
 CLIENTS = (
     Client("curl", "sh", "curl.sh", ("curl", "--version"), follow="`-L`", longer="`--max-redirs -1`", expected=True),
-    Client("wget", "sh", "wget.sh", ("wget", "--version"), longer="`--max-redirect=1000`", documented="15 min"),
+    Client("wget", "sh", "wget.sh", ("wget", "--version"), longer="`--max-redirect=1000`", failing="`--content-on-error`",
+           documented="15 min"),
     Client("HTTPie", "sh", "httpie.sh", ("http", "--version"), follow="`--follow`", longer="`--max-redirects=1000`"),
     Client("Python urllib", PYTHON, "python_urllib.py", (PYTHON, "--version"), expected=True,
            longer="a `HTTPRedirectHandler` with `max_redirections = 1000`"),
@@ -91,15 +93,15 @@ CLIENTS = (
     Client("PHP curl", "php", "php_curl.php", ("php", "-r", "curl_version(); echo PHP_VERSION;"), follow="`CURLOPT_FOLLOWLOCATION`",
            longer="`CURLOPT_MAXREDIRS => -1`"),
     Client("PHP streams", "php", "php_streams.php", ("php", "-r", "echo PHP_VERSION;"), documented="60 s",
-           longer="`max_redirects`, `timeout`"),
+           longer="`max_redirects`, `timeout`", failing="`ignore_errors`"),
     Client("Node.js fetch", NODE, "node_fetch.mjs", (NODE, "--version"), documented="5 min", longer=BY_HAND, expected=True),
     npm("undici", "undici_fetch.mjs", "undici fetch", documented="5 min", longer=f"{BY_HAND}, `headersTimeout: 0`"),
     npm("undici", "undici_request.mjs", "undici request", documented="5 min", follow="`interceptors.redirect({ maxRedirections: 20 })`",
         longer="`maxRedirections: 1000`, `headersTimeout: 0`"),
     npm("axios", longer="`maxRedirects: 1000`"),
-    npm("got", longer="`maxRedirects: 1000`"),
-    npm("ky", documented="5 min", follow="`timeout: false`", longer=BY_HAND),
-    npm("ofetch", documented="5 min", longer=BY_HAND),
+    npm("got", longer="`maxRedirects: 1000`", failing="`retry: { limit: 0 }`"),
+    npm("ky", documented="5 min", follow="`timeout: false`", longer=BY_HAND, failing="`retry: 0`"),
+    npm("ofetch", documented="5 min", longer=BY_HAND, failing="`retry: 0`"),
     npm("superagent", longer="`.redirects(1000)`"),
     chromium("Chromium fetch", "fetch", longer=STREAM, documented="5 min"),
     chromium("Chromium EventSource", "eventsource", streams=True, posts=False),

@@ -7,8 +7,8 @@ Usage: matrix.py BUILD [--expected] [--only NAME,...] [--wait SECONDS] [--write]
     --wait SECONDS  also measures how long each waits for a head, up to so long
     --write         if all is well, writes what was measured to measured.json, and the table of it into docs/http.md
 
-Each client is a file here, run as a process that makes the calls it reads: "METHOD URL KIND" on a line, where KIND is plain or
-stream (it asks for text/event-stream). Its answer is a line of five words with tabs between them: status, Content-Type, X-Answer,
+Each client is a file here, run as a process that makes the calls it reads: "METHOD URL KIND" on a line, where KIND is plain,
+stream (it asks for text/event-stream) or keyed (it has an Idempotency-Key). Its answer is a line of five words with tabs between them: status, Content-Type, X-Answer,
 body in base64, URL at the end (if it tells); or "error" and what it said. A POST sends {"n": 1}. Reports TAP."""
 import argparse
 import base64
@@ -94,7 +94,7 @@ class Caller:
         if not line:
             self.errors.seek(0)
             words = ["", "it ended: " + self.errors.read().decode(errors="replace")[-2000:]]
-        return Answer(0, "", "", b"", "", words[1] if len(words) > 1 else "no words")
+        return Answer(0, "", "", b"", "", " ".join(words[1:]) or "it said nothing")
 
     def kill(self):
         try:
@@ -149,6 +149,19 @@ def wrong(answer, path, method, kind):
     return None if found == must else f"{found}, not {must}"
 
 
+def wrong_failure(answer, kind):
+    """Likewise of a run that failed for good."""
+    if answer.error is not None:
+        return answer.error
+    status, content_type, body = answer.status, answer.type, answer.body.decode()
+    if kind == "stream":
+        told = list(frames(body))[-1][2]["response"]
+        status, content_type, body = told["statusCode"], told["headers"].get("Content-Type"), told["body"]
+    if (status, content_type) != (500, "application/problem+json") or '"detail":"broken on purpose"' not in body:
+        return f"{status}, {content_type}, {body[:200]!r}"
+    return None
+
+
 class Row:
     """A client in the matrix: what it was asked, and what was found."""
 
@@ -185,6 +198,41 @@ class Row:
             self.check(self.mode, method, path, kind)
         if self.mode == "follow":  # is it true that it needs that?
             self.check("plain", "GET", "/at-once", "plain")
+
+    def fail(self):
+        """What it gets of a run that fails for good, and how many runs that makes: some ask again by themselves."""
+        kind, runs = "stream" if self.client.streams else "plain", 1
+        for method in ["GET", "POST"] if self.client.posts else ["GET"]:
+            begun, fault = self.failed(self.mode, method, kind)
+            runs = max(runs, begun)
+            if not self.client.failing:
+                self.must_be_one(self.mode, method, begun, fault)
+                continue
+            self.must_be_one("failing", method, *self.failed("failing", method, kind))
+            if begun > 1:
+                self.must_be_one(self.mode, method, *self.failed(self.mode, method, "keyed"))
+        self.measured["runs_that_fail"] = runs
+
+    def break_off(self):
+        """Whether it asks again by itself when the connection breaks before an answer: of a program nobody supervises."""
+        outside, again = self.matrix.outside, []
+        for method in ["GET", "POST"] if self.client.posts else ["GET"]:
+            name = f"broken-{self.client.file}-{self.client.page}-{method}"
+            self.caller(self.mode).ask(method, f"{outside.url}/broken/{name}", "stream" if self.client.streams else "plain")
+            if outside.broken[name] > 1:
+                again.append(method)
+        self.measured["asks_again"] = again
+
+    def must_be_one(self, mode, method, begun, fault):
+        if fault or begun != 1:
+            self.faults.append(f"{mode}: {method} of a run that fails: {begun} runs, {fault}")
+
+    def failed(self, mode, method, kind):
+        """How many runs it began, and what was wrong with its answer."""
+        outside, name = self.matrix.outside, f"fails-{self.client.file}-{self.client.page}-{mode}-{method}-{kind}"
+        outside.open_gates([name])
+        answer = self.caller(mode).ask(method, f"{self.matrix.service.url}/fails?gate={outside.url}/gate/{name}", kind)
+        return len(outside.run_ids.get(name, ())), wrong_failure(answer, kind)
 
     def count_redirects(self):
         if self.client.streams:
@@ -291,6 +339,9 @@ class Matrix:
         asked = sum(row.runs for row in self.rows)
         begun = self.service.metric("runs_started_total")
         self.kill_while_they_wait()
+        if self.lifts:
+            self.each(Row.fail, self.rows, 16)
+            self.each(Row.break_off, self.rows, 16)
         self.each(Row.count_redirects, self.rows, 4)
         if wait_s:
             self.outside.bound_s = wait_s

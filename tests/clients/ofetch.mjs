@@ -2,7 +2,7 @@
 import { ofetch } from 'ofetch';
 import { MODE, serve } from './calls.mjs';
 
-const settings = MODE === 'longer' ? { redirect: 'manual' } : {};
+const settings = { plain: {}, longer: { redirect: 'manual' }, failing: { retry: 0 } }[MODE];
 const ask = (url, asked) => ofetch.raw(url, { responseType: 'arrayBuffer', ...asked, ...settings });
 
 serve(async (method, url, headers, body) => {

@@ -1,5 +1,6 @@
 """What the matrix's clients and program call beside each other: a server that redirects without end, one that is silent, the
 gate that the program asks for leave, and the page that Chromium opens."""
+import collections
 import http.server
 import os
 import select
@@ -25,6 +26,7 @@ class Outside(http.server.ThreadingHTTPServer):
         self.bound_s, self.bounds = 0, {}  # how long, at most; and for a name
         self.run_ids = {}  # gate: the runs that asked for leave
         self.gates_open = set()
+        self.broken = collections.Counter()  # name: how often the client asked
         self.sent_on = {}  # name: where to
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -84,6 +86,16 @@ class Answers(http.server.BaseHTTPRequestHandler):
             server.changed.notify_all()
             server.changed.wait_for(lambda: name in server.gates_open, WAIT_S)
         self.give(200)
+
+    def answer_broken(self, name):
+        """A server that has read the request and dies; the next one answers."""
+        server = self.server
+        with server.changed:
+            server.broken[name] += 1
+            again = server.broken[name] > 1
+        if again:
+            self.give(200)
+        self.close_connection = True
 
     def answer_sent_on(self, name):
         self.give(303, headers={"Location": self.server.sent_on[name]})

@@ -1,6 +1,10 @@
 <?php
 // PHP's streams. Its calls are lines of standard input (calls.py).
-$settings = $argv[1] === 'longer' ? ['max_redirects' => 1000, 'timeout' => 86400] : [];
+$settings = [
+    'plain' => [],
+    'longer' => ['max_redirects' => 1000, 'timeout' => 86400],
+    'failing' => ['ignore_errors' => true],
+][$argv[1]];
 while ($line = fgets(STDIN)) {
     [$method, $url, $kind] = explode(' ', trim($line));
     $headers = $kind === 'stream' ? ['Accept: text/event-stream'] : [];

@@ -10,7 +10,8 @@ from outside import REDIRECTS_MAX
 MEASURED = os.path.join(known.HERE, "measured.json")
 PAGE = os.path.join(known.HERE, "../../docs/http.md")
 BEGIN, END = "<!-- script/clients writes from here -->\n", "<!-- to here -->\n"
-HEAD = ("client", "to set", "redirects it follows", "waits for a head", "a round", "a run may take", "for longer runs")
+HEAD = ("client", "to set", "redirects it follows", "waits for a head", "a round", "a run may take", "for longer runs",
+        "when a run fails", "asks again by itself")
 
 NOT_RUN = (
     ("Firefox", "", "20", "5 min, as documented", "4 min", "80 min", "read the stream"),
@@ -76,20 +77,25 @@ def takes(client, measured):
     return time_of(measured["redirects"] * measured["hold_ms"] // 1000)
 
 
+def failing(client, measured):
+    runs = measured.get("runs_that_fail", 1)
+    return client.failing and (f"{runs} runs: " if runs > 1 else "no body: ") + client.failing
+
+
 def cells(client, measured):
-    name = f"{client.name} {measured['version']}"
+    name, again = f"{client.name} {measured['version']}", ", ".join(measured.get("asks_again", []))
     if client.streams:
-        return name, client.follow, "", "", "", "any time", ""
+        return name, client.follow, "", "", "", "any time", "", "", again
     redirects = measured["redirects"]
     return (name, client.follow, "any number" if redirects >= REDIRECTS_MAX else str(redirects), wait_of(client, measured),
-            time_of(measured["hold_ms"] // 1000), takes(client, measured), client.longer)
+            time_of(measured["hold_ms"] // 1000), takes(client, measured), client.longer, failing(client, measured), again)
 
 
 def rows():
     measured = load()
     yield from (HEAD, ["---"] * len(HEAD))
     yield from (cells(client, measured[client.name]) for client in known.CLIENTS if client.name in measured)
-    yield from NOT_RUN
+    yield from ((*row, "", "") for row in NOT_RUN)
 
 
 def text():

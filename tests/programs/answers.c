@@ -71,6 +71,13 @@ static void on_gate(sw_ctx *c)
     sw_reply_text(c, 201, "lived on %lld\n", (long long)sw_as_int(n, -1));
 }
 
+/* Fails for good, and tells the matrix that it was begun. */
+static void on_fails(sw_ctx *c)
+{
+    sw_step(c, "leave", wait_for_leave, sw_str(c, sw_query(c, "gate")));
+    sw_fail_fatal(c, "broken on purpose");
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -78,7 +85,8 @@ int main(int argc, char **argv)
         sw_handler handler;
     } routes[] = {{"GET /at-once", on_at_once}, {"POST /at-once", on_at_once}, {"GET /later", on_later},
                   {"POST /later", on_later},    {"GET /bytes", on_bytes},      {"POST /bytes", on_bytes},
-                  {"GET /gate", on_gate},       {"POST /gate", on_gate}};
+                  {"GET /gate", on_gate},       {"POST /gate", on_gate},       {"GET /fails", on_fails},
+                  {"POST /fails", on_fails}};
     sw_app *app = sw_app_new("answers");
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         sw_endpoint(app, routes[i].route, routes[i].handler, &(sw_endpoint_options){.cors_origin = "*"});
