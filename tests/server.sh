@@ -40,4 +40,35 @@ wait "$server" || status=$?
 server=
 if curl -s -o /dev/null "$url/" || curl -s -o /dev/null "$simulator/"; then exit 1; fi
 echo "ok 4 - SIGTERM ends the agent and the simulator"
-echo "1..4"
+
+# What installs and builds in a clone is as slow here as with a bad network: Ctrl-C ends what installs.
+clone=$work/clone
+mkdir -p "$clone/apps/research/page" "$work/slow"
+cp -r "$source/script" "$clone"
+cp "$source/apps/research/page/package-lock.json" "$clone/apps/research/page"
+for name in npm meson; do
+  printf '#!/bin/sh\necho $$ >"%s/%s.pid"\nexec sleep 600\n' "$work" $name >"$work/slow/$name"
+  chmod +x "$work/slow/$name"
+done
+# A shell's jobs in the background do not hear SIGINT: Python starts it as a terminal does, in a group of its own.
+PATH="$work/slow:$PATH" python3 - "$clone/script/server" "$work" <<'END'
+import os, signal, subprocess, sys, time
+server, work = sys.argv[1:]
+shell = subprocess.Popen([server], start_new_session=True, stdin=subprocess.DEVNULL,
+                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+pids = [f"{work}/npm.pid", f"{work}/meson.pid"]
+while not all(os.path.exists(pid) and os.path.getsize(pid) for pid in pids):
+    assert shell.poll() is None, "it has ended before"
+    time.sleep(0.05)
+with open(pids[0], encoding="ascii") as file:
+    npm = int(file.read())
+os.killpg(shell.pid, signal.SIGINT)
+try:
+    status = shell.wait(60)
+    assert status != 0, "it ended as if nothing were"
+    assert not os.path.exists(f"/proc/{npm}"), "npm goes on"
+finally:
+    os.killpg(shell.pid, signal.SIGKILL)  # what stands in for meson finishes what it does
+END
+echo "ok 5 - Ctrl-C while it installs ends what installs"
+echo "1..5"
