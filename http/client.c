@@ -263,19 +263,13 @@ static bool copy_named(char **copy, const char *name)
     return *copy || !name;
 }
 
-static const char *variable(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
 /* The environment's as OpenSSL's own programs and curl's have it, but what is named stands alone: to them a file leaves
  * the system's folder trusted. False: out of memory; the system's are never taken for that. */
 static bool name_authorities(http_client *c)
 {
     const char *option = c->options.ca_file; /* an empty one is a file that cannot be read */
-    return copy_named(&c->ca_file, option ? option : variable("SSL_CERT_FILE")) &&
-           copy_named(&c->ca_folder, option ? NULL : variable("SSL_CERT_DIR"));
+    return copy_named(&c->ca_file, option ? option : environment_value("SSL_CERT_FILE", NULL)) &&
+           copy_named(&c->ca_folder, option ? NULL : environment_value("SSL_CERT_DIR", NULL));
 }
 
 static void set_options(http_client *c, const http_client_options *o)

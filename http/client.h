@@ -91,7 +91,8 @@ const char *http_call_error_name(http_call_error_kind kind); /* short, for recor
  * fragment. Into `url`. */
 typedef struct http_shown_url {
     const char *scheme, *place;
-    int scheme_len, place_len;
+    int scheme_len, place_len; /* scheme_len 0: it has no scheme */
+    int host_len;              /* of the place: "name:port" */
 } http_shown_url;
 
 http_shown_url http_url_shown(const char *url);

@@ -297,7 +297,8 @@ bool guard_may_send(http_call *call);                               /* on the co
 char *guard_refusal(const http_call *call); /* NULL: it has not failed for that, or out of memory */
 
 /* client/proxy.c */
-bool proxies_init(http_client *c); /* reads the environment; false: out of memory */
+const char *environment_value(const char *name, const char *other); /* of the first that is not empty; NULL: neither */
+bool proxies_init(http_client *c);                                  /* reads the environment; false: out of memory */
 bool proxy_applies(const http_client *c, const char *origin);
 bool proxy_set_up(CURL *h, const http_call *call);
 /* What a failed call is if its proxy would not open the tunnel; HTTP_CALL_OK: it is not that. */

@@ -65,6 +65,14 @@ static bool framing_valid(const char *header, size_t body_len)
     return strcmp(header_value(header), expected) == 0;
 }
 
+/* Behind "user:password@", if that is there. */
+static const char *skip_user(const char *name, const char *end)
+{
+    for (const char *p = end; p > name; p--)
+        if (p[-1] == '@') return p;
+    return name;
+}
+
 /* "http://name:port" in lower case; false if the URL has none. Only the key of limits and the text of errors: the URL
  * itself is taken apart by curl. */
 bool request_origin(const char *url, char *out, size_t out_size)
@@ -76,11 +84,7 @@ bool request_origin(const char *url, char *out, size_t out_size)
         if ((unsigned char)url[i] <= 0x20 || url[i] == 0x7f) return false;
     }
     const char *name = url + scheme, *end = name + strcspn(name, "/?#");
-    for (const char *p = end; p > name; p--) {
-        if (p[-1] != '@') continue;
-        name = p;
-        break;
-    }
+    name = skip_user(name, end);
     const char *name_end = name;
     while (name_end < end && (*name_end != ':' || *name == '[')) {
         name_end++;
@@ -105,14 +109,9 @@ http_shown_url http_url_shown(const char *url)
 {
     const char *scheme_end = strstr(url, "://"), *name = scheme_end ? scheme_end + 3 : url;
     const char *path = name + strcspn(name, "/?#"), *end = path + strcspn(path, "?#");
-    http_shown_url shown = {.scheme = url, .scheme_len = (int)(name - url)};
-    for (const char *p = path; p > name; p--) {
-        if (p[-1] != '@') continue;
-        name = p;
-        break;
-    }
-    shown.place = name;
-    shown.place_len = (int)(end - name);
+    http_shown_url shown = {.scheme = url, .scheme_len = (int)(name - url), .place = skip_user(name, path)};
+    shown.place_len = (int)(end - shown.place);
+    shown.host_len = (int)(path - shown.place);
     return shown;
 }
 

@@ -33,21 +33,12 @@ static const char *error_name(const http_call *call)
     return http_call_state_of(call) < HTTP_CALL_DONE ? "cut" : http_call_error_name(http_call_error(call));
 }
 
-/* "name:port" as in the URL, without the user; of what is no URL nothing. */
-static const char *host_of(const char *url, size_t *len)
-{
-    const char *scheme_end = strstr(url, "://"), *host = scheme_end ? scheme_end + 3 : "";
-    const char *end = host + strcspn(host, "/?#");
-    for (const char *at = host; at < end; at++)
-        if (*at == '@') host = at + 1;
-    *len = (size_t)(end - host) < HOST_MAX ? (size_t)(end - host) : HOST_MAX;
-    return host;
-}
-
 void call_notes_begin(call_notes *notes, arena *a, const http_call *call, const char *method, const char *url)
 {
-    size_t host_len, method_len = strnlen(method, METHOD_MAX);
-    const char *host = host_of(url, &host_len);
+    const http_shown_url shown = http_url_shown(url);
+    const char *host = shown.place; /* "name:port"; of what is no URL nothing */
+    size_t method_len = strnlen(method, METHOD_MAX), host_len = shown.scheme_len > 0 ? (size_t)shown.host_len : 0;
+    if (host_len > HOST_MAX) host_len = HOST_MAX;
     size_t bytes = method_len + host_len;
     bool may_fit = notes->bytes + bytes + (notes->count + 1) * NUMBERS_LEAST <= ENTRY_CALLS_MAX;
     call_note *n = may_fit ? arena_zalloc(a, sizeof *n + bytes) : NULL;

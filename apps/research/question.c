@@ -104,9 +104,9 @@ static bool is_utf8(sw_ctx *c, sw_value words)
 
 bool question_is_blank(sw_value words)
 {
-    size_t i = 0;
-    while (i < sw_len(words) && strchr(" \t\r\n", words.via.str.ptr[i])) i++;
-    return i == sw_len(words);
+    for (size_t i = 0; i < sw_len(words); i++)
+        if (!memchr(" \t\r\n", words.via.str.ptr[i], 4)) return false;
+    return true;
 }
 
 /* NULL, or what is wrong with the text. */

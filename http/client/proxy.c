@@ -9,17 +9,17 @@
 
 #include "http/client_core.h"
 
-static const char *variable(const char *lower, const char *upper)
+const char *environment_value(const char *name, const char *other)
 {
-    const char *value = getenv(lower);
-    if (!value || !*value) value = upper ? getenv(upper) : NULL;
+    const char *value = getenv(name);
+    if ((!value || !*value) && other) value = getenv(other);
     return value && *value ? value : NULL;
 }
 
 /* Loopback is never reached through a proxy. */
 static char *make_no_proxy(void)
 {
-    const char *given = variable("no_proxy", "NO_PROXY");
+    const char *given = environment_value("no_proxy", "NO_PROXY");
     size_t size = (given ? strlen(given) : 0) + 40;
     char *text = malloc(size);
     if (text && given && strcmp(given, "*") == 0)
@@ -31,10 +31,10 @@ static char *make_no_proxy(void)
 
 bool proxies_init(http_client *c)
 {
-    bool all = variable("all_proxy", "ALL_PROXY");
+    bool all = environment_value("all_proxy", "ALL_PROXY");
     /* curl ignores HTTP_PROXY, which a CGI client could set */
-    c->proxies_http = all || variable("http_proxy", NULL);
-    c->proxies_https = all || variable("https_proxy", "HTTPS_PROXY");
+    c->proxies_http = all || environment_value("http_proxy", NULL);
+    c->proxies_https = all || environment_value("https_proxy", "HTTPS_PROXY");
     c->no_proxy = make_no_proxy();
     return c->no_proxy != NULL;
 }
