@@ -193,6 +193,7 @@ static void on_research(sw_ctx *c)
     findings f = findings_new(c);
     research(c, &q, day, first_queries(c, &q, day, &f), &f);
     sw_value report = write_report(c, &q, day, &f);
+    sw_push_chunk(c, sw_map(c, "type", sw_str(c, "ended"), "endedAt", sw_int(sw_now(c)), NULL));
     sw_reply_json(c, 200,
                   sw_map(c, "success", sw_bool(true), "researchId", q.research_id, "topic", q.topic, "date", day,
                          "model", model, "report", sw_get(report, "report"), "sources", f.sources, "learnings",

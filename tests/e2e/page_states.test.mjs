@@ -24,7 +24,7 @@ async function look(page, name, found) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await shot(page, `${name}-${way}`);
     await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+    const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'], preload: false }));
     for (const v of violations) found.push(`${name}, ${way}: ${v.id}: ${v.help}: ${v.nodes.map((n) => n.html.slice(0, 120)).slice(0, 3).join(' | ')}`);
     if (await overflow(page)) found.push(`${name}, ${way}: sticks out at the side`);
   }
@@ -77,7 +77,7 @@ test('from the report to its end, and a connection that is lost', async (t) => {
   const agent = await agentFor(t, gates);
   gates.letEvents(12);
   const page = await open(t, browser, agent, { bypassCSP: true });
-  await answer(page, 'Why do tides turn?', 2);
+  await answer(page, 'Why do tides turn?', 1);
   await page.click('#plan-button');
   await page.waitForSelector('#queries textarea');
   await page.click('#start-button');

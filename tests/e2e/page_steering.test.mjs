@@ -61,7 +61,11 @@ test('a shared link shows the research and cannot stop it', async (t) => {
   const response = await fetch(`${agent.url}/_sw/runs/${token.get('run')}?token=${token.get('token')}`, { method: 'DELETE' });
   assert.equal(response.status, 403, 'the link itself cannot, whatever the page shows');
   await inState(theirs, 'Done');
+  await inState(mine, 'Done');
   assert.equal(await theirs.textContent('#report'), await mine.textContent('#report'));
+  await theirs.reload();
+  await inState(theirs, 'Done');
+  assert.match(await theirs.textContent('#fact-elapsed'), /^\d+:\d\d$/, 'how long it took is known to who comes later');
   const broken = await open(t, agent, { path: `${link.slice(agent.url.length)}x` });
   await broken.waitForSelector('#run-error');
   assert.match(await broken.textContent('#run-error'), /link is not valid/);
@@ -163,6 +167,7 @@ test('attempts that failed: the page says why, and when the next one is', async 
   await shot(page, '13-overload');
   assert.match(await page.textContent('#log li.waiting small'), /^attempt \d+ failed: the search service is overloaded; next try /);
   assert.ok(Number(await page.textContent('#fact-retries')) >= 2);
+  await page.waitForFunction(() => [...document.querySelectorAll('.query .tag')].some((tag) => tag.textContent === 'the search waits'));
 });
 
 test('a service that stays down pauses the research; the button lets it go on from the step that failed', async (t) => {

@@ -2,7 +2,7 @@
 // has told counts at once and is dropped when the attempt is rolled back.
 
 export const emptyResearch = () => ({
-  begun: null, levels: [], steps: new Map(), numbered: new Map(), nothing: new Map(), retries: 0, stopped: null, end: null,
+  begun: null, levels: [], steps: new Map(), numbered: new Map(), nothing: new Map(), retries: 0, stopped: null, endedAt: null, end: null,
 });
 
 function stepOf(r, hash) {
@@ -28,6 +28,7 @@ function tell(r, step, chunk) {
 function tellAll(r, chunk) {
   if (chunk.type === "begun") r.begun = chunk;
   else if (chunk.type === "level") r.levels.push(chunk);
+  else if (chunk.type === "ended") r.endedAt = chunk.endedAt;
   else if (chunk.type === "nothing") r.nothing.set(chunk.id, chunk.why);
   else if (chunk.type === "numbered") for (const s of chunk.sources) r.numbered.set(s.url, s);
 }

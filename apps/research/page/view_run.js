@@ -3,7 +3,7 @@ import { h } from "preact";
 import htm from "htm";
 import { render, safeUrl } from "./report.js";
 import { learningCount, levelsOf, percentOf, reportOf, sourcesOf, stateOf, usageOf } from "./research.js";
-import { count, dollars, duration, goingOn, label, stepNote, stepTitle, trouble } from "./words.js";
+import { count, dollars, duration, goingOn, label, queryNote, stepNote, stepTitle, trouble } from "./words.js";
 
 const html = htm.bind(h);
 const out = { target: "_blank", rel: "noopener noreferrer nofollow" };
@@ -21,7 +21,7 @@ function Letter({ url }) {
 
 function Facts({ run, now }) {
   const r = run.research, { tokens, dollars: cost, partly, onlySearches } = usageOf(r);
-  const until = r.end ? run.endedAt : now;
+  const until = r.endedAt ?? (r.end ? run.endedAt : now);
   const facts = [
     ["level", "Level", r.levels.length ? `${r.levels.at(-1).depth} of ${r.levels.at(-1).of}` : "–"],
     ["queries", "Queries", r.levels.reduce((n, l) => n + l.queries.length, 0)],
@@ -80,10 +80,11 @@ function Cited({ sources }) {
   return html` <span class="cited">${linked.map((s) => html`<sup><a href=${s.url} title=${s.title} aria-label="Source ${s.n}: ${s.title}" ...${out}>[${s.n}]</a></sup>`)}</span>`;
 }
 
-function Query({ q }) {
+function Query({ q, r }) {
+  const note = queryNote(r, q.id);
   return html`
     <div class="card query">
-      <h3>${q.query}</h3>
+      <h3>${q.query}${note && html` <span class="tag">${note}</span>`}</h3>
       ${q.reasoning && html`<p class="reason">${q.reasoning}</p>`}
       ${q.found.length > 0 && html`<ul class="found">${q.found.map((s) => html`
         <li key=${s.url}><a href=${safeUrl(s.url) ?? undefined} title=${`${s.title}\n${s.url}`} ...${out}><${Letter} url=${s.url} /><span>${s.title}</span></a></li>`)}</ul>`}
@@ -160,7 +161,7 @@ export function RunView({ app, actions }) {
           <div id="levels">${levelsOf(r).map((l) => html`
             <section class="level" key=${l.depth} aria-label="Level ${l.depth}">
               <h2>Level ${l.depth} of ${l.of}</h2>
-              ${l.queries.map((q) => html`<${Query} key=${q.id} q=${q} />`)}
+              ${l.queries.map((q) => html`<${Query} key=${q.id} q=${q} r=${r} />`)}
             </section>`)}
           </div>
         </div>

@@ -92,6 +92,14 @@ export function trouble(r) {
   return { why: `${sentence(why).replace(/[.!?]$/, "")}.`, said: why === detail ? null : detail, step: body.step && (step ? stepTitle(step) : "A step"), attempts: body.attempts };
 }
 
+const doingQuery = { search: { running: "searching", waiting: "the search waits", cut: "searching", dead: "not searched" }, learn: { running: "reading", waiting: "the reading waits", cut: "reading", dead: "not read" } };
+
+// What is going on with a query, or "".
+export function queryNote(r, id) {
+  const step = [...r.steps.values()].filter((s) => s.query === id && s.state !== "done").at(-1);
+  return step && !(r.end && step.state !== "dead") ? doingQuery[step.kind]?.[step.state] ?? "" : "";
+}
+
 // The line under a step in the list of steps, or "".
 export function stepNote(s, r, now) {
   const last = s.failures.at(-1);
