@@ -1,4 +1,5 @@
 #include "runtime/builtin.h"
+#include "runtime/clients/by_id.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -92,7 +93,7 @@ static void attach(home *h, http_exchange *x, const http_param *params, waiter_k
     /* While it drains the client is sent round, which any loop can do; that of the run may have ended. */
     bool here = h->draining ? read_id(h, x, params, &id) : take_id(h, x, params, &id);
     if (!here || !run_access_check(h, x, &id, TOKEN_READ, "reading a run")) return;
-    if (kind != WAITER_STREAM || last_frame(x, &asked, &asked.answer.after)) slot_attach(h, x, &id, &asked);
+    if (kind != WAITER_STREAM || last_frame(x, &asked, &asked.answer.after)) by_id_attach(h, x, &id, &asked);
 }
 
 static void on_output(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -169,7 +170,7 @@ static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_p
     if (h->draining && !(s && s->run))
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
-        slot_cancel(h, x, &id);
+        by_id_cancel(h, x, &id);
 }
 
 static void on_release(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -180,7 +181,8 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
     if (h->draining)
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
-        slot_release(h, x, &id, run_access_has_token(http_exchange_request(x)) ? SLOT_CLIENT : SLOT_ADMINISTRATOR);
+        by_id_release(h, x, &id,
+                      run_access_has_token(http_exchange_request(x)) ? RELEASER_CLIENT : RELEASER_ADMINISTRATOR);
 }
 
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)

@@ -1,4 +1,5 @@
 #include "runtime/idempotency.h"
+#include "runtime/clients/by_id.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -207,7 +208,7 @@ static void attach(home *h, const keyed *k, const run_id *id)
     destination to = {.run = *id, .answer = wish.answer};
     unsigned owner = run_id_loop(id, h->count);
     if (owner == h->index)
-        slot_attach(h, k->x, id, &wish);
+        by_id_attach(h, k->x, id, &wish);
     else
         h->move(h, owner, k->x, &to); /* it began under another --loops */
 }

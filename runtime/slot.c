@@ -1,19 +1,19 @@
 #include "runtime/slot.h"
+#include "runtime/run.h"
 
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/base/problem.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
+#include "runtime/run/run_listener.h"
 #include "runtime/slot_core.h"
 #include "runtime/suspects.h"
 #include "runtime/ties.h"
-#include "runtime/waiter.h"
 
 static const char NOT_WRITTEN[] = "the journal cannot be written: nothing of it was done";
 
@@ -228,8 +228,6 @@ void slot_release_held(home *h)
     }
 }
 
-/* ---- Clients ---- */
-
 slot *slot_for(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
@@ -241,61 +239,9 @@ slot *slot_for(home *h, const run_id *id)
     return s;
 }
 
-/* What a stopped run has streamed, and what its clients may know of the reason, only its journal says. */
-static bool is_answered_from_journal(const home *h, const slot *s, waiter_kind kind)
-{
-    if (s->state == SLOT_UNKNOWN || kind == WAITER_STREAM) return true;
-    return s->state == SLOT_STOPPED && kind == WAITER_OUTPUT && s->stop == STOP_EXHAUSTED && slot_refuses(h, s);
-}
-
-/* A drain has dismissed all who asked for it. */
-static void leave_unknown(home *h, slot *s)
-{
-    if (s->state != SLOT_UNKNOWN) return;
-    if (s->tie == TIE_NONE)
-        slot_remove(h, s);
-    else
-        slot_forget(h, s);
-}
-
-void slot_attach(home *h, http_exchange *x, const run_id *id, const request_wish *asked)
-{
-    const waiter_wish *wish = &asked->answer;
-    slot *s = slot_for(h, id);
-    if (!s) {
-        if (wish->begun)
-            http_reply_abort(x);
-        else
-            problem_reply(x, 503, "out of memory", "5");
-        return;
-    }
-    if (waiter_asks(asked)) slot_client_back(h, id);
-    if (s->run) {
-        waiter_attach(h, &s->run->waiters, asked, x, id);
-        run_touch(s->run);
-        return;
-    }
-    waiter_attach(h, &s->waiters, asked, x, id);
-    if (h->draining) { /* nothing is loaded any more: the next process has it */
-        waiter_dismiss(&s->waiters);
-        leave_unknown(h, s);
-    } else if (is_answered_from_journal(h, s, wish->kind)) {
-        slot_wake(h, s);
-    } else if (s->state == SLOT_STOPPED) {
-        waiter_stopped(&s->waiters, &(stop_cause){.reason = s->stop}, slot_refuses(h, s));
-        if (s->waiters) slot_answer_in_time(h, s);
-    } else {
-        if (s->state == SLOT_PARKED || s->state == SLOT_BEHIND || !gate_writable(h))
-            waiter_redirect(&s->waiters); /* else it is about to go on */
-        waiter_accept(&s->waiters);
-    }
-}
-
 /* ---- Letters ---- */
 
-static waiter_kind sender_of(letter_kind kind) { return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE; }
-
-waiter **slot_waiters(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
+struct waiter **slot_waiters(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
 
 void slot_send_letter(home *h, slot *s, letter_kind kind)
 {
@@ -306,7 +252,7 @@ void slot_send_letter(home *h, slot *s, letter_kind kind)
         if (letter_send(h, &s->id, kind))
             s->writing = (s->writing | bit) & 7U;
         else
-            waiter_deny(slot_waiters(s), sender_of(kind), 503, "out of memory");
+            h->listener->on_denied(s, kind, 503, "out of memory");
     }
 }
 
@@ -320,8 +266,7 @@ static void act_on(slot *s, letter_kind kind)
         s->release = true;
 }
 
-/* In memory, and the journal does not say yet that it is released: who wants that, too, waits for the same. */
-static bool is_releasing(const run *r) { return r->seq_release > 0 && r->seq_durable < r->seq_release; }
+bool slot_is_releasing(const run *r) { return r->seq_release > 0 && r->seq_durable < r->seq_release; }
 
 /* The run has come to memory by itself meanwhile, or is about to leave it. */
 static void deliver(home *h, run *r, letter *m)
@@ -329,7 +274,7 @@ static void deliver(home *h, run *r, letter *m)
     if (m->kind == LETTER_RELEASE && run_is_stopping(r)) {
         act_on(r->slot, m->kind);
         letter_move(&m, &r->slot->letters);
-    } else if (m->kind == LETTER_RELEASE && is_releasing(r)) {
+    } else if (m->kind == LETTER_RELEASE && slot_is_releasing(r)) {
         letter_move(&m, &r->letters);
     } else if (m->kind == LETTER_CANCEL) {
         letter_move(&m, &r->letters);
@@ -337,7 +282,7 @@ static void deliver(home *h, run *r, letter *m)
         run_touch(r);
     } else {
         letter_drop(h, &m);
-        waiter_deny(&r->waiters, WAITER_RELEASE, 409, "the run is not stopped");
+        h->listener->on_denied(r->slot, LETTER_RELEASE, 409, "the run is not stopped");
     }
 }
 
@@ -346,7 +291,7 @@ void slot_take_letter(home *h, letter *m, const char *error)
     slot *s = slot_find(&h->slots, &m->run);
     if (s) s->writing = s->writing & ~(1U << m->kind) & 7U;
     if (error) {
-        if (s) waiter_deny(slot_waiters(s), sender_of(m->kind), 503, NOT_WRITTEN);
+        if (s) h->listener->on_denied(s, m->kind, 503, NOT_WRITTEN);
         letter_free_all(&m);
     } else if (!s) {
         letter_drop(h, &m); /* the run has ended */
@@ -394,84 +339,6 @@ void slot_deny_release(home *h, slot *s, const char *why)
         denied = m;
     }
     letter_drop(h, &denied);
-    waiter_deny(&s->waiters, WAITER_RELEASE, 409, why);
+    h->listener->on_denied(s, LETTER_RELEASE, 409, why);
     s->release = false;
-}
-
-/* ---- Cancelling and releasing ---- */
-
-void slot_cancel(home *h, http_exchange *x, const run_id *id)
-{
-    if (!gate_writable(h)) {
-        problem_reply(x, 503, "the journal cannot be written: the run was not cancelled", "5");
-        return;
-    }
-    const request_wish wish = {.answer.kind = WAITER_CANCEL, .observes = true};
-    slot *s = slot_for(h, id);
-    if (!s) {
-        problem_reply(x, 503, "out of memory", "5");
-        return;
-    }
-    if (s->run) {
-        waiter_attach(h, &s->run->waiters, &wish, x, id);
-        run_cancel(s->run, ENTRY_CANCEL_ASKED);
-        run_touch(s->run);
-        return;
-    }
-    waiter_attach(h, &s->waiters, &wish, x, id);
-    if (s->unfinished) {
-        slot_send_letter(h, s, LETTER_CANCEL);
-        return;
-    }
-    s->cancel = ENTRY_CANCEL_ASKED;
-    slot_wake(h, s);
-}
-
-/* Its journal has been read, and it goes on when others have. */
-static bool waits_for_turn(const slot *s) { return s->state == SLOT_BEHIND && s->crashed; }
-
-static bool may_release(const slot *s)
-{
-    if (s->run) return run_is_stopping(s->run) || is_releasing(s->run);
-    return !waits_for_turn(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE);
-}
-
-/* Why it stands still, or is to, as far as that is known. */
-static stop_reason reason_of(const slot *s) { return s->run ? s->run->stop : s->stop; }
-
-/* A run that is not known to be stopped, or that nobody knows, may be anything until its journal has been read. */
-static bool refuse_client(const home *h, const slot *s, http_exchange *x)
-{
-    stop_reason why = reason_of(s);
-    bool is_read = s->run || s->state == SLOT_STOPPED || !s->unfinished;
-    if (why != STOP_NONE && why != STOP_EXHAUSTED)
-        problem_reply(x, 403, "a run that is stopped for such a reason is released by an administrator", NULL);
-    else if (why == STOP_NONE && !(h->slots.recovered && is_read))
-        problem_reply(x, 503, "the run is about to be read: ask again", "1");
-    else
-        return false;
-    return true;
-}
-
-/* What is not known, or was stopped when it was looked at last, is loaded to see. */
-void slot_release(home *h, http_exchange *x, const run_id *id, slot_releaser who)
-{
-    const request_wish wish = {.answer.kind = WAITER_RELEASE, .observes = true};
-    slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
-    if (!s) {
-        problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
-    } else if (!may_release(s)) {
-        problem_reply(x, 409, "the run is not stopped", NULL);
-    } else if (who == SLOT_CLIENT && refuse_client(h, s, x)) {
-        if (s->state == SLOT_UNKNOWN) slot_remove(h, s); /* else the reading of the live table would pass over it */
-    } else {
-        waiter_attach(h, slot_waiters(s), &wish, x, id);
-        if (s->run && is_releasing(s->run)) return;
-        if (s->run || s->unfinished) {
-            slot_send_letter(h, s, LETTER_RELEASE);
-            return;
-        }
-        s->release = true;
-        slot_wake(h, s);
-    }
 }

@@ -19,8 +19,6 @@
  * table in docs/journal.md, *Stopped runs*. */
 struct run;
 struct waiter;
-struct request_wish;
-struct http_exchange;
 struct home;
 
 /* Whether a run of an endpoint with SW_CANCEL ends with its clients: with those that wait for its answer and were not
@@ -116,15 +114,6 @@ void slot_load_due(struct home *h);
  * resumed, so that new requests do not keep them out for good. */
 bool slot_room(const struct home *h);
 
-/* Attaches a client to the run of this id, in memory or not, ended or not. Takes the exchange. */
-void slot_attach(struct home *h, struct http_exchange *x, const run_id *id, const struct request_wish *asked);
-/* Ends the run of this id as cancelled and tells `x` so; 404 and 409 when there is nothing to cancel. Takes it. */
-void slot_cancel(struct home *h, struct http_exchange *x, const run_id *id);
-/* Lets the stopped run of this id go on and tells `x` so; 404 and 409 when there is nothing to release. A client, who
- * has no more than the run's token, may release a run whose step has used its retries: 403 for other reasons, which an
- * administrator has to look at. Takes it. */
-typedef enum slot_releaser { SLOT_CLIENT, SLOT_ADMINISTRATOR } slot_releaser;
-void slot_release(struct home *h, struct http_exchange *x, const run_id *id, slot_releaser who);
 /* A letter to a run is on disk (error NULL) or not. Takes it. */
 void slot_take_letter(struct home *h, struct letter *m, const char *error);
 /* What was asked of the run is on disk: it will be done, also by a later process. */

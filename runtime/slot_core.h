@@ -13,6 +13,8 @@ void slot_send_letter(struct home *h, slot *s, letter_kind kind);
 
 /* Those who wait for its run, in memory or not. */
 struct waiter **slot_waiters(slot *s);
+/* In memory, and the journal does not say yet that it is released: who wants that, too, waits for the same. */
+bool slot_is_releasing(const struct run *r);
 
 /* It is stopped, and its output URL answers so. */
 bool slot_refuses(const struct home *h, const slot *s);

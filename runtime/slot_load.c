@@ -5,14 +5,16 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/comeback.h"
+#include "runtime/frames.h"
 #include "runtime/letter.h"
 #include "runtime/log.h"
 #include "runtime/moment.h"
 #include "runtime/replay.h"
+#include "runtime/run.h"
 #include "runtime/run/home.h"
+#include "runtime/run/run_listener.h"
 #include "runtime/slot_core.h"
 #include "runtime/suspects.h"
-#include "runtime/waiter.h"
 
 enum {
     LOAD_BATCH = 256,
@@ -32,10 +34,13 @@ enum {
 
 static void answer_ended(home *h, slot *s, const store_journal *j)
 {
-    const char *error = NULL;
-    waiter_answer_journal(h, &s->waiters, &s->id, j->data, j->len, &error);
-    /* 500 would be taken for the run's answer: it has one, which is there when it is asked for again. */
-    if (error) waiter_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
+    h->listener->on_found_ended(h, s, j);
+    slot_remove(h, s);
+}
+
+static void answer_not_found(home *h, slot *s, int status, const char *why)
+{
+    h->listener->on_not_found(s, status, why);
     slot_remove(h, s);
 }
 
@@ -114,7 +119,7 @@ static void deny(home *h, slot *s, const stop_cause *why)
     if (!opaque || (s->writing & 1U << LETTER_CANCEL))
         return; /* whoever waits for a letter is told when it is written */
     if (letter_is_in(s->letters, LETTER_CANCEL)) {
-        waiter_promise(&s->waiters, WAITER_CANCEL); /* it ends as soon as it can be read */
+        h->listener->on_promised(s, LETTER_CANCEL); /* it ends as soon as it can be read */
         return;
     }
     bool was_asked = s->cancel == ENTRY_CANCEL_ASKED;
@@ -122,7 +127,7 @@ static void deny(home *h, slot *s, const stop_cause *why)
     if (was_asked) /* before it was known that there is such a run */
         slot_send_letter(h, s, LETTER_CANCEL);
     else
-        waiter_deny(&s->waiters, WAITER_CANCEL, 503, stop_text(why->reason));
+        h->listener->on_denied(s, LETTER_CANCEL, 503, stop_text(why->reason));
 }
 
 static void stop(home *h, slot *s, const stop_cause *why)
@@ -147,7 +152,7 @@ static void stop(home *h, slot *s, const stop_cause *why)
     }
     letter_drop_tries(&s->letters);
     deny(h, s, why);
-    waiter_stopped(&s->waiters, why, slot_refuses(h, s));
+    h->listener->on_stopped(s, why, slot_refuses(h, s));
     look_again(h, s, why);
 }
 
@@ -178,15 +183,7 @@ static void cannot_read(home *h, slot *s, const char *id, const char *error)
     log_line(LOG_ERROR, id, "could not be read for as long as --retain-stopped says, and is deleted: %s", error);
     store_delete(h->port, &s->id, on_deleted, h);
     letter_drop(h, &s->letters);
-    waiter_refuse(&s->waiters, 404, "the run could not be read, and was deleted (--retain-stopped)");
-    slot_remove(h, s);
-}
-
-/* Streams get what there is, and not only when something new is on disk. */
-static void give_waiters(slot *s)
-{
-    waiter_move(&s->waiters, &s->run->waiters);
-    if (s->run->waiters) run_touch(s->run);
+    answer_not_found(h, s, 404, "the run could not be read, and was deleted (--retain-stopped)");
 }
 
 static const char not_stopped[] = "the run is not stopped";
@@ -211,7 +208,7 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
     } else if (!room && slot_wants_place(s)) {
         slot_post(h, s, SLOT_ON_NO_PLACE);
     } else if (run_resume(h, s, j, &why)) {
-        give_waiters(s);
+        h->listener->on_loaded(s);
     } else if (why.crashes > 0) { /* it waits for its turn */
         if (s->release) slot_deny_release(h, s, not_stopped);
     } else if (why.reason == STOP_NONE) {
@@ -235,11 +232,9 @@ static void loaded(home *h, const store_journal *j)
     if (j->live || (j->error && may_live)) {
         loaded_live(h, s, j, room);
     } else if (j->error) {
-        waiter_refuse(&s->waiters, 503, j->error);
-        slot_remove(h, s);
+        answer_not_found(h, s, 503, j->error);
     } else if (!j->found) {
-        waiter_refuse(&s->waiters, 404, "no such run");
-        slot_remove(h, s);
+        answer_not_found(h, s, 404, "no such run");
     } else {
         answer_ended(h, s, j);
     }

@@ -18,9 +18,9 @@
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
+#include "runtime/run/run_listener.h"
 #include "runtime/slot_core.h"
 #include "runtime/ties.h"
-#include "runtime/waiter.h"
 
 static former_tie former(const home *h, const slot *s)
 {
@@ -31,7 +31,7 @@ static former_tie former(const home *h, const slot *s)
 
 void slot_end_if_alone(home *h, slot *s)
 {
-    if (s->tie != TIE_CLIENTS || !waiter_none(*slot_waiters(s))) return;
+    if (s->tie != TIE_CLIENTS || h->listener->is_awaited(s)) return;
     if (s->run) {
         run_cancel(s->run, ENTRY_CANCEL_GONE);
     } else if (!h->draining) { /* else the next process finds it */
@@ -114,7 +114,7 @@ void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
     if (s->release) slot_let_alone(h, s, true); /* whoever wants that wants the run */
     if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
     former_tie was = former(h, s);
-    bool alone = waiter_none(s->waiters);
+    bool alone = !h->listener->is_awaited(s);
     bool may_come_back = was == FORMER_PRESUMED || (was == FORMER_UNKNOWN && sent_on);
     s->tie = !cancels || was == FORMER_ALONE || (alone && may_come_back) ? TIE_NONE : TIE_CLIENTS;
     if (s->tie == TIE_CLIENTS && alone && h->slots.clients_are_back) s->cancel = ENTRY_CANCEL_GONE;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/clients/by_id.h"
 #include "runtime/kept.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
@@ -54,7 +55,7 @@ void waiter_take_back(home *h, http_exchange *x, const request_wish *asked, cons
         http_reply_resume_stream(x, (http_text){client->unsent.data, client->unsent.len});
     }
     again.answer = wish;
-    slot_attach(h, x, &client->run, &again);
+    by_id_attach(h, x, &client->run, &again);
 }
 
 /* Up to one of these bytes, or the end. */

@@ -1,7 +1,9 @@
 #include "runtime/clients/audience.h"
 
+#include "runtime/replay.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
+#include "runtime/slot_core.h"
 #include "runtime/waiter.h"
 
 static const char PARTLY_DONE[] =
@@ -73,8 +75,45 @@ static void on_refused(run *r, run_refused how)
     }
 }
 
+/* Streams get what there is, and not only when something new is on disk. */
+static void on_loaded(slot *s)
+{
+    waiter_move(&s->waiters, &s->run->waiters);
+    if (s->run->waiters) run_touch(s->run);
+}
+
+static void on_stopped(slot *s, const stop_cause *why, bool refuses) { waiter_stopped(&s->waiters, why, refuses); }
+
+static void on_found_ended(home *h, slot *s, const store_journal *j)
+{
+    const char *error = NULL;
+    waiter_answer_journal(h, &s->waiters, &s->id, j->data, j->len, &error);
+    /* 500 would be taken for the run's answer: it has one, which is there when it is asked for again. */
+    if (error) waiter_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
+}
+
+static void on_not_found(slot *s, int status, const char *why) { waiter_refuse(&s->waiters, status, why); }
+
+static waiter_kind sender_of(letter_kind kind) { return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE; }
+
+static void on_denied(slot *s, letter_kind kind, int status, const char *why)
+{
+    waiter_deny(slot_waiters(s), sender_of(kind), status, why);
+}
+
+static void on_promised(slot *s, letter_kind kind) { waiter_promise(slot_waiters(s), sender_of(kind)); }
+
+static bool is_awaited(const slot *s) { return !waiter_none(s->waiters) || (s->run && !waiter_none(s->run->waiters)); }
+
 const run_listener audience = {.on_durable = on_durable,
                                .on_waits_long = on_waits_long,
                                .on_over = on_over,
                                .on_left = on_left,
-                               .on_refused = on_refused};
+                               .on_refused = on_refused,
+                               .on_loaded = on_loaded,
+                               .on_stopped = on_stopped,
+                               .on_found_ended = on_found_ended,
+                               .on_not_found = on_not_found,
+                               .on_denied = on_denied,
+                               .on_promised = on_promised,
+                               .is_awaited = is_awaited};

@@ -1,4 +1,5 @@
-/* audience: listens to the runs of a home for their clients, and tells those what becomes of their request. */
+/* audience: listens to the runs of a home, in memory or not, for their clients, and tells those what becomes of their
+ * request. */
 #ifndef RUNTIME_AUDIENCE_H
 #define RUNTIME_AUDIENCE_H
 

@@ -1,4 +1,5 @@
 #include "runtime/loop/dispatch.h"
+#include "runtime/clients/by_id.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static void on_adopted(home *h, http_exchange *x, const destination *to)
         waiter_take_back(h, x, &asked, to->kept);
     } else {
         asked.answer = to->answer;
-        slot_attach(h, x, &to->run, &asked);
+        by_id_attach(h, x, &to->run, &asked);
     }
 }
 

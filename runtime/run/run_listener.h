@@ -1,14 +1,19 @@
-/* run_listener: what a run tells whoever waits for it, so that it need not know who that is. A home has one listener,
- * which is told of all its runs, on the home's thread; it may attach and answer clients, touch the run, nothing else.
- */
+/* run_listener: what a run, and the slot of one that is not in memory, tells whoever waits for it, so that neither need
+ * know who that is. A home has one listener, which is told of all its runs, on the home's thread; it may attach and
+ * answer clients, touch the run, nothing else. */
 #ifndef RUNTIME_RUN_LISTENER_H
 #define RUNTIME_RUN_LISTENER_H
 
 #include <stdbool.h>
 
+#include "runtime/letter.h"
 #include "storage/entry.h"
 
+struct home;
 struct run;
+struct slot;
+struct stop_cause;
+struct store_journal;
 
 typedef enum run_over {
     RUN_OVER_DURABLE, /* its response is on disk */
@@ -36,6 +41,20 @@ typedef struct run_listener {
     void (*on_over)(struct run *r, run_over when);
     void (*on_left)(struct run *r, run_left where);
     void (*on_refused)(struct run *r, run_refused how);
+
+    /* Of a slot whose run is not in memory. It has come to memory: its clients are the run's. */
+    void (*on_loaded)(struct slot *s);
+    /* It does not go on, and why; `refuses`: whoever waits at its output URL is told so. */
+    void (*on_stopped)(struct slot *s, const struct stop_cause *why, bool refuses);
+    /* It has ended: the journal has the answer. When one of these two returns, nobody waits for it any more. */
+    void (*on_found_ended)(struct home *h, struct slot *s, const struct store_journal *journal);
+    void (*on_not_found)(struct slot *s, int status, const char *why);
+
+    /* In memory or not. Whoever wants such a letter delivered cannot have it, or can be sure of it. */
+    void (*on_denied)(struct slot *s, letter_kind kind, int status, const char *why);
+    void (*on_promised)(struct slot *s, letter_kind kind);
+    /* Whether anybody waits for the answer of a request of his own. */
+    bool (*is_awaited)(const struct slot *s);
 } run_listener;
 
 /* To a client of a run of which nothing was done, nor will be. */

@@ -1,5 +1,6 @@
 /* What a run tells its listener, and in which order: without any client, on a program turned by hand. */
 #include "runtime/run/run_listener.h"
+#include "runtime/slot_core.h"
 #include "tests/turned.h"
 
 static char told[1024]; /* what was told, "; " behind each; what is told again and again once */
@@ -13,7 +14,7 @@ static void forget(void)
 
 static void tell(const char *what)
 {
-    char text[64];
+    char text[128];
     size_t len = strlen(told);
     (void)snprintf(text, sizeof text, "%s; ", what);
     bool repeats = strstr(what, "durable") || strstr(what, "waits");
@@ -59,11 +60,66 @@ static void on_refused(run *r, run_refused how)
     tell(names[how]);
 }
 
+static void on_loaded(slot *s)
+{
+    CHECK(s->run);
+    tell("loaded");
+}
+
+static void on_stopped(slot *s, const stop_cause *why, bool refuses)
+{
+    char text[64];
+    CHECK(!s->run);
+    (void)snprintf(text, sizeof text, "stopped, %s%s", stop_name(why->reason), refuses ? ", for good" : "");
+    tell(text);
+}
+
+static void on_found_ended(home *h, slot *s, const store_journal *journal)
+{
+    CHECK(h == turned_home() && !s->run && journal->len > 0);
+    tell("found ended");
+}
+
+static void on_not_found(slot *s, int status, const char *why)
+{
+    char text[64];
+    CHECK(!s->run);
+    (void)snprintf(text, sizeof text, "not found: %d, %s", status, why);
+    tell(text);
+}
+
+static void on_denied(slot *s, letter_kind kind, int status, const char *why)
+{
+    char text[96];
+    (void)s;
+    (void)snprintf(text, sizeof text, "%s denied: %d, %s", kind == LETTER_CANCEL ? "cancel" : "release", status, why);
+    tell(text);
+}
+
+static void on_promised(slot *s, letter_kind kind)
+{
+    (void)s;
+    tell(kind == LETTER_CANCEL ? "cancel promised" : "release promised");
+}
+
+static bool is_awaited(const slot *s)
+{
+    (void)s;
+    return false;
+}
+
 static const run_listener recorder = {.on_durable = on_durable,
                                       .on_waits_long = on_waits_long,
                                       .on_over = on_over,
                                       .on_left = on_left,
-                                      .on_refused = on_refused};
+                                      .on_refused = on_refused,
+                                      .on_loaded = on_loaded,
+                                      .on_stopped = on_stopped,
+                                      .on_found_ended = on_found_ended,
+                                      .on_not_found = on_not_found,
+                                      .on_denied = on_denied,
+                                      .on_promised = on_promised,
+                                      .is_awaited = is_awaited};
 
 /* ---- The program ---- */
 
@@ -139,7 +195,7 @@ static void test_left(void)
     forget();
     run_stop(r, STOP_OPERATOR, 0, "for a while");
     go = true;
-    check_told("durable; left to slot; ");
+    check_told("durable; left to slot; stopped, operator; ");
     forget();
     r = turned_begin("POST /held");
     TURN_UNTIL(run_is_durable(r));
@@ -190,10 +246,40 @@ static void test_refused(void)
     turned_close();
 }
 
+/* Somebody asks for the run, as by_id does, and what is said is all. */
+static void ask(const run_id *id)
+{
+    slot *s = slot_for(turned_home(), id);
+    forget();
+    slot_wake(turned_home(), s);
+    TURN_UNTIL(told[0]);
+    turned_often();
+}
+
+static void test_slots(void)
+{
+    start();
+    const run_id nobody = {{1}}, ended = turned_begin("POST /quick")->id;
+    check_told("over 201; ");
+    ask(&ended);
+    CHECK_STR(told, "found ended; ");
+    ask(&nobody);
+    CHECK_STR(told, "not found: 404, no such run; ");
+    const run_id naps = turned_begin("POST /nap")->id;
+    TURN_UNTIL(turned_home()->runs.count == 0);
+    ask(&naps);
+    CHECK_STR(told, "loaded; waits long; durable; left to slot; ");
+    forget();
+    slot_deny_release(turned_home(), slot_find(&turned_home()->slots, &naps), "it naps");
+    CHECK_STR(told, "release denied: 409, it naps; ");
+    turned_close();
+}
+
 static const check_case cases[] = {
     {"a run is over", test_over},
     {"a run leaves memory", test_left},
     {"a run is left to the next process", test_left_to_next},
     {"a run that is refused", test_refused},
+    {"a run that is not in memory", test_slots},
 };
 CHECK_MAIN(cases)

@@ -1,0 +1,135 @@
+#include "runtime/clients/by_id.h"
+
+#include "runtime/base/problem.h"
+#include "runtime/run.h"
+#include "runtime/run/home.h"
+#include "runtime/slot_core.h"
+#include "runtime/waiter.h"
+
+/* What a stopped run has streamed, and what its clients may know of the reason, only its journal says. */
+static bool is_answered_from_journal(const home *h, const slot *s, waiter_kind kind)
+{
+    if (s->state == SLOT_UNKNOWN || kind == WAITER_STREAM) return true;
+    return s->state == SLOT_STOPPED && kind == WAITER_OUTPUT && s->stop == STOP_EXHAUSTED && slot_refuses(h, s);
+}
+
+/* A drain has dismissed all who asked for it. */
+static void leave_unknown(home *h, slot *s)
+{
+    if (s->state != SLOT_UNKNOWN) return;
+    if (s->tie == TIE_NONE)
+        slot_remove(h, s);
+    else
+        slot_forget(h, s);
+}
+
+void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wish *asked)
+{
+    const waiter_wish *wish = &asked->answer;
+    slot *s = slot_for(h, id);
+    if (!s) {
+        if (wish->begun)
+            http_reply_abort(x);
+        else
+            problem_reply(x, 503, "out of memory", "5");
+        return;
+    }
+    if (waiter_asks(asked)) slot_client_back(h, id);
+    if (s->run) {
+        waiter_attach(h, &s->run->waiters, asked, x, id);
+        run_touch(s->run);
+        return;
+    }
+    waiter_attach(h, &s->waiters, asked, x, id);
+    if (h->draining) { /* nothing is loaded any more: the next process has it */
+        waiter_dismiss(&s->waiters);
+        leave_unknown(h, s);
+    } else if (is_answered_from_journal(h, s, wish->kind)) {
+        slot_wake(h, s);
+    } else if (s->state == SLOT_STOPPED) {
+        waiter_stopped(&s->waiters, &(stop_cause){.reason = s->stop}, slot_refuses(h, s));
+        if (s->waiters) slot_answer_in_time(h, s);
+    } else {
+        if (s->state == SLOT_PARKED || s->state == SLOT_BEHIND || !gate_writable(h))
+            waiter_redirect(&s->waiters); /* else it is about to go on */
+        waiter_accept(&s->waiters);
+    }
+}
+
+/* ---- Cancelling and releasing ---- */
+
+void by_id_cancel(home *h, http_exchange *x, const run_id *id)
+{
+    if (!gate_writable(h)) {
+        problem_reply(x, 503, "the journal cannot be written: the run was not cancelled", "5");
+        return;
+    }
+    const request_wish wish = {.answer.kind = WAITER_CANCEL, .observes = true};
+    slot *s = slot_for(h, id);
+    if (!s) {
+        problem_reply(x, 503, "out of memory", "5");
+        return;
+    }
+    if (s->run) {
+        waiter_attach(h, &s->run->waiters, &wish, x, id);
+        run_cancel(s->run, ENTRY_CANCEL_ASKED);
+        run_touch(s->run);
+        return;
+    }
+    waiter_attach(h, &s->waiters, &wish, x, id);
+    if (s->unfinished) {
+        slot_send_letter(h, s, LETTER_CANCEL);
+        return;
+    }
+    s->cancel = ENTRY_CANCEL_ASKED;
+    slot_wake(h, s);
+}
+
+/* Its journal has been read, and it goes on when others have. */
+static bool waits_for_turn(const slot *s) { return s->state == SLOT_BEHIND && s->crashed; }
+
+static bool may_release(const slot *s)
+{
+    if (s->run) return run_is_stopping(s->run) || slot_is_releasing(s->run);
+    return !waits_for_turn(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE);
+}
+
+/* Why it stands still, or is to, as far as that is known. */
+static stop_reason reason_of(const slot *s) { return s->run ? s->run->stop : s->stop; }
+
+/* A run that is not known to be stopped, or that nobody knows, may be anything until its journal has been read. */
+static bool refuse_client(const home *h, const slot *s, http_exchange *x)
+{
+    stop_reason why = reason_of(s);
+    bool is_read = s->run || s->state == SLOT_STOPPED || !s->unfinished;
+    if (why != STOP_NONE && why != STOP_EXHAUSTED)
+        problem_reply(x, 403, "a run that is stopped for such a reason is released by an administrator", NULL);
+    else if (why == STOP_NONE && !(h->slots.recovered && is_read))
+        problem_reply(x, 503, "the run is about to be read: ask again", "1");
+    else
+        return false;
+    return true;
+}
+
+/* What is not known, or was stopped when it was looked at last, is loaded to see. */
+void by_id_release(home *h, http_exchange *x, const run_id *id, releaser who)
+{
+    const request_wish wish = {.answer.kind = WAITER_RELEASE, .observes = true};
+    slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
+    if (!s) {
+        problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
+    } else if (!may_release(s)) {
+        problem_reply(x, 409, "the run is not stopped", NULL);
+    } else if (who == RELEASER_CLIENT && refuse_client(h, s, x)) {
+        if (s->state == SLOT_UNKNOWN) slot_remove(h, s); /* else the reading of the live table would pass over it */
+    } else {
+        waiter_attach(h, slot_waiters(s), &wish, x, id);
+        if (s->run && slot_is_releasing(s->run)) return;
+        if (s->run || s->unfinished) {
+            slot_send_letter(h, s, LETTER_RELEASE);
+            return;
+        }
+        s->release = true;
+        slot_wake(h, s);
+    }
+}
