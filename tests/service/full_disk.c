@@ -274,6 +274,46 @@ static void test_poison(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+static unsigned count_succeeded(void)
+{
+    unsigned n = 0;
+    get("/_sw/runs?limit=100");
+    CHECK_INT(a.status, 200);
+    for (const char *at = a.body; (at = strstr(at, "\"state\":\"succeeded\"")); at++) n++;
+    return n;
+}
+
+/* Starts get further and further, and what they do then may fail at any file: what was accepted is there in the end,
+ * and nothing that was refused. */
+static void test_nearly_full(void)
+{
+    unsigned accepted = 0, refused = 0;
+    in_folder("nearly");
+    start(NULL);
+    make_runs();
+    for (uint64_t left = 240 << 10; left < 420 << 10; left += 12 << 10) {
+        CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+        small_disk_leave(disk, left);
+        start(NULL);
+        for (get("/_sw/readyz"); strstr(a.body, "recovering"); get("/_sw/readyz")) nap();
+        for (int i = 0; i < 3; i++) {
+            post("/orders", true);
+            CHECK(a.status == 202 || a.status == 503);
+            accepted += a.status == 202;
+            refused += a.status == 503;
+        }
+    }
+    printf("# %u accepted, %u refused\n", accepted, refused);
+    small_disk_empty(disk);
+    await_ready();
+    seen->gate = 1;
+    output_is(waiting, "shipped");
+    output_is(shipped, "shipped");
+    while (count_succeeded() < accepted + 2) nap();
+    CHECK_INT(count_succeeded(), accepted + 2);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 /* The next process finds what this one has noted when it could: that it had not ended. */
 static void test_noted(void)
 {
@@ -298,6 +338,7 @@ static void test_noted(void)
 static const check_case cases[] = {{"killed on a full disk, and started", test_killed},
                                    {"with a supervisor, killed and upgraded", test_supervised},
                                    {"a run that has killed its process three times", SANITIZED ? NULL : test_poison},
+                                   {"a disk that is nearly full", test_nearly_full},
                                    {"a process that could not note itself does so later", test_noted}};
 
 int main(int argc, char **argv)
