@@ -12,8 +12,6 @@
 
 #include "runtime/log.h"
 
-enum { MESSAGE_BYTES = 512 };
-
 /* A path, or '@' and a name in the abstract namespace. */
 static bool address_of(const char *name, notify *n)
 {
@@ -54,15 +52,49 @@ void notify_close(notify *n)
     n->fd = -1;
 }
 
-void notify_send(const notify *n, const char *format, ...)
+/* False: later. */
+static bool send_now(const notify *n, const char *text)
 {
-    char text[MESSAGE_BYTES];
+    ssize_t sent;
+    do sent = sendto(n->fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&n->to, n->to_len);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0) return true;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM) return false;
+    log_line(LOG_DEBUG, NULL, "the service manager cannot be notified: %s", strerror(errno));
+    return true;
+}
+
+static void drop_first(notify *n)
+{
+    n->later_count--;
+    memmove(n->later[0], n->later[1], n->later_count * sizeof n->later[0]);
+}
+
+bool notify_waits(const notify *n) { return n->later_count > 0; }
+
+void notify_again(notify *n)
+{
+    while (n->later_count > 0 && send_now(n, n->later[0])) drop_first(n);
+}
+
+void notify_beat(notify *n)
+{
+    if (n->fd < 0) return;
+    notify_again(n);
+    if (n->later_count == 0) (void)send_now(n, "WATCHDOG=1");
+}
+
+void notify_send(notify *n, const char *format, ...)
+{
+    char text[NOTIFY_BYTES];
     va_list args;
     if (n->fd < 0) return;
     va_start(args, format);
     int len = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     assert(len > 0 && (size_t)len < sizeof text);
-    if (sendto(n->fd, text, (size_t)len, MSG_NOSIGNAL, (const struct sockaddr *)&n->to, n->to_len) < 0)
-        log_line(LOG_DEBUG, NULL, "the service manager cannot be notified: %s", strerror(errno));
+    notify_again(n);
+    if (n->later_count == 0 && send_now(n, text)) return;
+    if (n->later_count == NOTIFY_LATER_MAX) drop_first(n);
+    memcpy(n->later[n->later_count++], text, sizeof text);
 }

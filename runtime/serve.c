@@ -38,6 +38,7 @@ typedef struct serving {
     blocked_watch *blocked;   /* NULL: nobody watches, or it drains */
     unsigned started, joinable;
     bool draining;
+    bool is_unheard;         /* the supervisor's socket was full: it does not know yet that this worker serves */
     bool all_back;           /* the supervisor has handed over all that it holds, or there is none */
     control_kind drain_soon; /* what the supervisor said before the loops ran; 0: nothing */
     uint64_t beat_us;        /* how often the watchdog is told; 0: there is none */
@@ -85,11 +86,33 @@ static bool start_threads(serving *s)
 /* ---- Telling others ---- */
 
 /* False: the supervisor's socket is full. */
-static bool say(serving *s, control_kind kind, uint64_t key, const char *state)
+static bool tell_supervisor(const serving *s, control_kind kind, uint64_t key)
 {
-    if (s->control >= 0) return control_send(s->control, kind, key, NULL, 0, -1) != CONTROL_AGAIN;
-    notify_send(&s->notify, "%s", state);
+    return control_send(s->control, kind, key, NULL, 0, -1) != CONTROL_AGAIN;
+}
+
+static bool say_beat(serving *s)
+{
+    if (s->control >= 0) return tell_supervisor(s, CONTROL_BEAT, 0);
+    notify_beat(&s->notify);
     return true;
+}
+
+/* It is said again until it has been: what the loops say of their connections may fill the supervisor's socket. */
+static void say_ready(serving *s)
+{
+    if (s->control >= 0)
+        s->is_unheard = !tell_supervisor(s, CONTROL_READY, s->app->run_ended_former);
+    else
+        notify_send(&s->notify, "READY=1\nSTATUS=serving");
+}
+
+static bool has_to_say(const serving *s) { return s->is_unheard || notify_waits(&s->notify); }
+
+static void say_again(serving *s)
+{
+    if (s->is_unheard && s->control >= 0) say_ready(s);
+    notify_again(&s->notify);
 }
 
 static void hangs(const sw_loop *l)
@@ -116,7 +139,7 @@ static void beat(serving *s)
     }
     if (!all) return;
     for (unsigned i = 0; i < s->started && !s->draining; i++) loop_ask(&s->app->loops[i]);
-    if (!say(s, CONTROL_BEAT, 0, "WATCHDOG=1")) s->next_beat_us = now_us() + s->beat_us / 8;
+    if (!say_beat(s)) s->next_beat_us = now_us() + s->beat_us / 8;
 }
 
 static void drain(serving *s, loop_end end)
@@ -202,7 +225,7 @@ static void take_back_connections(serving *s)
 static int timeout_of(const serving *s)
 {
     uint64_t now = now_us();
-    int longest = s->app->put_off ? PUT_OFF_MS : -1;
+    int longest = has_to_say(s) ? NOTIFY_AGAIN_MS : s->app->put_off ? PUT_OFF_MS : -1;
     if (s->beat_us == 0) return longest;
     int left = s->next_beat_us > now ? (int)((s->next_beat_us - now) / 1000) + 1 : 0;
     return longest >= 0 && longest < left ? longest : left;
@@ -223,6 +246,7 @@ static void wait_for_loops(serving *s)
         if (fds[1].revents) on_signal(s);
         if (s->control >= 0 && fds[2].revents) on_control(s);
         if (fds[0].revents && read(s->ended, &n, sizeof n) == (ssize_t)sizeof n) ended += n;
+        say_again(s);
         beat(s);
         if (s->app->put_off && !s->draining) presence_go_on(s->own, s->app);
     }
@@ -253,7 +277,7 @@ bool serve_until_stopped(sw_app *app, const presence *own, const sigset_t *stop_
             all_are_back(&s);
         ok = start_threads(&s);
         if (ok) s.blocked = blocked_watch_start(app);
-        if (ok) (void)say(&s, CONTROL_READY, app->run_ended_former, "READY=1\nSTATUS=serving");
+        if (ok) say_ready(&s);
         wait_for_loops(&s);
     }
     blocked_watch_stop(s.blocked);

@@ -210,7 +210,7 @@ static void on_message(supervisor *s, control_message *m)
 {
     if (m->head.kind == CONTROL_READY) on_ready(s, m->head.key == 1);
     if (m->head.kind == CONTROL_BEAT) {
-        notify_send(&s->notify, "WATCHDOG=1");
+        notify_beat(&s->notify);
         if (s->heard_ms > 0) s->heard_ms = now_ms();
     }
     held_take(s->held, m);
@@ -395,12 +395,14 @@ static int64_t timeout_of(const supervisor *s)
     sooner(&timeout, s->trial_end_ms, now);
     sooner(&timeout, beat_due(s), now);
     sooner(&timeout, hang_due(s), now);
+    if (notify_waits(&s->notify)) sooner(&timeout, now + NOTIFY_AGAIN_MS, now);
     return timeout;
 }
 
 static void on_time(supervisor *s)
 {
     int64_t now = now_ms(), beat = beat_due(s), hang = hang_due(s);
+    notify_again(&s->notify);
     if (hang > 0 && now >= hang) abort_worker(s, now);
     if (s->kill_ms > 0 && now >= s->kill_ms) {
         log_line(LOG_WARN, NULL, "supervisor: worker %lld does not end%s and is killed", (long long)s->worker,
@@ -414,7 +416,7 @@ static void on_time(supervisor *s)
         s->trial_end_ms = 0;
     }
     if (beat > 0 && now >= beat) {
-        notify_send(&s->notify, "WATCHDOG=1");
+        notify_beat(&s->notify);
         s->beat_ms = now;
     }
     if (s->start_ms > 0 && now >= s->start_ms) start_worker(s);

@@ -400,6 +400,37 @@ static void manager_expect(int fd, const char *part, char *text, size_t size)
     while (!strstr(text, part));
 }
 
+/* Others fill its queue: what it has to know comes when it has time, and in order. */
+static void test_notify_full(void)
+{
+    char name[128], text[512];
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    for (int with_supervisor = 0; with_supervisor < 2; with_supervisor++) {
+        snprintf(name, sizeof name, "%s/full-%d", root, with_supervisor);
+        int manager = manager_open(name), other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        CHECK(other >= 0);
+        memcpy(to.sun_path, name, strlen(name) + 1);
+        while (sendto(other, "X=1", 3, 0, (struct sockaddr *)&to, sizeof to) == 3) continue;
+        const char *flags[] = {with_supervisor ? "--supervise" : NULL, NULL};
+        start(flags);
+        int asked = ask("/pid");
+        read_answer(asked, text, sizeof text); /* it serves, and has tried to say so, or is about to */
+        if (with_supervisor) CHECK(kill(server.pid, SIGHUP) == 0);
+        usleep(300000);
+        manager_expect(manager, "READY=1", text, sizeof text);
+        if (with_supervisor) {
+            manager_expect(manager, "RELOADING=1", text, sizeof text);
+            manager_expect(manager, "READY=1", text, sizeof text);
+        }
+        CHECK(kill(server.pid, SIGTERM) == 0);
+        manager_expect(manager, "STOPPING=1", text, sizeof text);
+        CHECK_INT(served_stop(&server, 0), 0);
+        close(manager);
+        close(other);
+    }
+    CHECK(unsetenv("NOTIFY_SOCKET") == 0);
+}
+
 static void test_notify(void)
 {
     char name[128], text[512], main_pid[64];
@@ -541,6 +572,7 @@ static const check_case cases[] = {{"SIGHUP with a program that would not start"
                                    {"what keeps it from starting", test_refusals},
                                    {"sockets of a service manager", test_activation},
                                    {"the service manager is told", test_notify},
+                                   {"the service manager is told when it has time", test_notify_full},
                                    {"thousands of arguments", test_many_arguments}};
 
 int main(int argc, char **argv)
