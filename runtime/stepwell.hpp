@@ -216,6 +216,17 @@ template <class F> F *keep(closures &to, F &&f)
 template <class F> sw_value run_step(sw_ctx *c, sw_value input);
 template <class F> void run_handler(sw_ctx *c);
 
+/* As call, of what a call that failed did not give: that was in a destructor, while an exception unwinds the stack. */
+template <auto fn, class Of, class... Args> auto call_of(Of *of, Args... args)
+{
+    using result = decltype(fn(of, args...));
+    if constexpr (std::is_void_v<result>) {
+        if (of) call<fn>(of, args...);
+    } else {
+        return of ? call<fn>(of, args...) : result{};
+    }
+}
+
 /* No frame that the members may look at goes before they have ended. */
 class joined
 {
@@ -223,6 +234,7 @@ class joined
     explicit joined(sw_group *g) : raw(g) {}
     ~joined()
     {
+        if (!raw) return;
         own_exceptions own;
         sw_group_join(raw);
     }
@@ -240,14 +252,14 @@ class stream
 {
   public:
     explicit stream(sw_stream *s) : s_(s) {}
-    const sw_response *head() const { return detail::call<sw_fetch_head>(s_); }
+    const sw_response *head() const { return detail::call_of<sw_fetch_head>(s_); }
     std::string_view read()
     {
-        sw_bytes b = detail::call<sw_fetch_read>(s_);
+        sw_bytes b = detail::call_of<sw_fetch_read>(s_);
         return {b.data ? b.data : "", b.len};
     }
-    bool next(sw_sse &event) { return detail::call<sw_sse_next>(s_, &event); }
-    void close() { detail::call<sw_fetch_close>(s_); }
+    bool next(sw_sse &event) { return detail::call_of<sw_sse_next>(s_, &event); }
+    void close() { detail::call_of<sw_fetch_close>(s_); }
 
   private:
     sw_stream *s_;
@@ -343,7 +355,7 @@ class context
     {
         o.step.arg = &f;
         detail::joined g(in<sw_each_begin>(id, detail::run_step<F>, inputs, &o));
-        return detail::call<sw_group_wait>(g.raw);
+        return detail::call_of<sw_group_wait>(g.raw);
     }
     int attempt() const { return in<sw_attempt>(); }
     const char *step_key() const { return in<sw_step_key>(); }
@@ -360,7 +372,8 @@ class context
     uint64_t random() const { return in<sw_random>(); }
     void log(std::string_view text) const { in<sw_log>("%.*s", static_cast<int>(text.size()), text.data()); }
 
-    /* f() on another thread; what it returns, or throws, comes back. It uses no context. */
+    /* f() on another thread; what it returns, or throws, comes back. It uses no context. In a destructor, while an
+     * exception unwinds the stack, a call that fails gives a `result()`; if there is none, the process ends. */
     template <class F> auto blocking(F f) const -> decltype(f())
     {
         using result = decltype(f());
@@ -372,7 +385,13 @@ class context
         } w{&f, {}, {}};
         in<sw_blocking>(run_work<work>, &w);
         if (w.thrown) std::rethrow_exception(w.thrown);
-        if constexpr (!std::is_void_v<result>) return std::move(*w.out);
+        if constexpr (!std::is_void_v<result>) {
+            if (w.out) return std::move(*w.out);
+            if constexpr (std::is_default_constructible_v<result>)
+                return result();
+            else
+                std::terminate();
+        }
     }
 
   private:
@@ -411,15 +430,15 @@ class group
     template <class F> void step(const char *id, F f, sw_value input = sw_nil(), sw_step_options o = {})
     {
         o.arg = detail::keep(closures_, std::move(f));
-        detail::call<sw_group_step_with>(g_.raw, id, detail::run_step<F>, input, &o);
+        detail::call_of<sw_group_step_with>(g_.raw, id, detail::run_step<F>, input, &o);
     }
     template <class F> void branch(const char *id, F f, sw_value input = sw_nil())
     {
         void *arg = detail::keep(closures_, std::move(f));
-        detail::call<sw_group_branch_arg>(g_.raw, id, detail::run_step<F>, input, arg);
+        detail::call_of<sw_group_branch_arg>(g_.raw, id, detail::run_step<F>, input, arg);
     }
-    sw_value wait() { return detail::call<sw_group_wait>(g_.raw); }
-    sw_value settle() { return detail::call<sw_group_settle>(g_.raw); }
+    sw_value wait() { return detail::call_of<sw_group_wait>(g_.raw); }
+    sw_value settle() { return detail::call_of<sw_group_settle>(g_.raw); }
 
   private:
     detail::closures closures_; /* goes after g_, which waits for who uses them */

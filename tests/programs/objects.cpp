@@ -255,6 +255,42 @@ static void on_talks(context c)
     throw std::runtime_error("after which the destructor talks");
 }
 
+/* Everything fails here, since the context is not the step's, and nothing is thrown. */
+class talks_much
+{
+  public:
+    explicit talks_much(context c) : c_(c) {}
+    ~talks_much()
+    {
+        int number = 5;
+        stepwell::group g(c_);
+        g.step("a", [](context) { return 1; });
+        g.branch("b", [](context) { return 1; });
+        sw_value each = c_.each("c", [](context) { return 1; }, c_.array(1, 2));
+        number = c_.blocking([] { return 7; });
+        std::string text = c_.blocking([] { return std::string("seven"); });
+        c_.blocking([&] { number = 7; });
+        sw_request q{};
+        sw_sse event{};
+        stepwell::stream from = c_.open(q);
+        bool is_empty = !from.head() && from.read().empty() && !from.next(event);
+        from.close();
+        if (!is_empty || number != 0 || !text.empty()) std::abort();
+        if (sw_len(g.wait()) + sw_len(g.settle()) + sw_len(each) > 0) std::abort();
+    }
+
+  private:
+    context c_;
+};
+
+static void on_talks_much(context c)
+{
+    c.step("s", [&](context) {
+        talks_much t(c);
+        throw stepwell::fatal("after which it talks much");
+    });
+}
+
 static void on_values(context c)
 {
     object o;
@@ -307,6 +343,7 @@ int main(int argc, char **argv)
     app.endpoint("GET /blocking", on_blocking);
     app.endpoint("GET /wrong", on_wrong);
     app.endpoint("GET /talks", on_talks);
+    app.endpoint("GET /talks-much", on_talks_much);
     app.endpoint("POST /values", on_values);
     app.endpoint("GET /stream", on_stream);
     app.endpoint("GET /captured", [captured](context c) { c.reply_text(200, captured); });

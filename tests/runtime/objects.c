@@ -201,6 +201,7 @@ static void test_threads(void)
     CHECK_INT(seen->tries, 1);
     fails("/wrong", "not the innermost one");
     fails("/talks", "after which the destructor talks");
+    fails("/talks-much", "after which it talks much");
     CHECK_STR(get("/captured"), "what a handler captured");
     stop();
 }
