@@ -12,6 +12,9 @@ struct arena;
 
 /* Where what is made for `c` lives. `function`: who asks; refused (below) when `c` may not be used here. */
 struct arena *ctx_arena(sw_ctx *c, const char *function);
+/* Likewise, for what is kept in `variable`. Refused, too, in a step when that is of who called the step: what the step
+ * makes is gone with it. */
+struct arena *ctx_arena_for(sw_ctx *c, const char *function, const sw_value *variable);
 /* Fails `c`, which has been checked, unless there is a format. */
 void ctx_check_format(sw_ctx *c, const char *function, const char *format);
 /* `c` is the innermost context. Must have been checked. */

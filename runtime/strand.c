@@ -287,6 +287,34 @@ struct arena *ctx_arena(sw_ctx *c, const char *function)
     return c->arena;
 }
 
+static bool is_on_stack_of(const strand *s, const void *at)
+{
+    uintptr_t bottom = (uintptr_t)s, place = (uintptr_t)at; /* the strand lies at the bottom */
+    return place < bottom && bottom - place < stack_pool_stack_size(s->task->home->stacks);
+}
+
+/* In a frame of the handler or of a branch, as opposed to the step's own. */
+static bool is_of_caller(const sw_ctx *c, const void *variable)
+{
+    const strand *own = c->strand;
+    if (c->kind != CTX_STEP) return false; /* handler and branches have one arena */
+    if (is_on_stack_of(own, variable)) return is_on_stack_of(own, c) && (uintptr_t)variable > (uintptr_t)c;
+    for (const strand *s = c->task->strands; s; s = s->next)
+        if (is_on_stack_of(s, variable)) return true;
+    return false;
+}
+
+struct arena *ctx_arena_for(sw_ctx *c, const char *function, const sw_value *variable)
+{
+    struct arena *a = ctx_arena(c, function);
+    if (variable && is_of_caller(c, variable))
+        ctx_fail_misuse(c,
+                        "%s in step \"%s\" to a value of who called it, where it would be lost with the step: change a "
+                        "copy (sw_value v = *it;) and return that",
+                        function, c->id);
+    return a;
+}
+
 void sw_defer(sw_ctx *c, void (*fn)(void *arg), void *arg)
 {
     ctx_check(c, "sw_defer");

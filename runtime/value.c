@@ -448,7 +448,7 @@ typedef struct array_head {
     uint32_t magic; /* tells our arrays from others' */
     uint32_t room;
     uint32_t used; /* elements that some value already sees */
-    uint32_t unused_;
+    const arena *owner;
 } array_head;
 
 static const uint32_t ARRAY_MAGIC = 0x57e94e11u;
@@ -457,7 +457,7 @@ msgpack_object *value_array_new(arena *a, uint32_t room)
 {
     array_head *h = arena_alloc(a, sizeof *h + ((size_t)room + 1) * sizeof(msgpack_object));
     if (!h) return NULL;
-    *h = (array_head){.magic = ARRAY_MAGIC, .room = room, .used = room};
+    *h = (array_head){.magic = ARRAY_MAGIC, .room = room, .used = room, .owner = a};
     return (msgpack_object *)(h + 1);
 }
 
@@ -467,7 +467,7 @@ bool value_array_push(arena *a, msgpack_object *array, msgpack_object v)
     uint32_t n = array->via.array.size;
     array_head *h = array->via.array.ptr ? (array_head *)array->via.array.ptr - 1 : NULL;
     if (n == UINT32_MAX) return false;
-    if (!h || h->magic != ARRAY_MAGIC || h->used != n || h->room == n) {
+    if (!h || h->magic != ARRAY_MAGIC || h->owner != a || h->used != n || h->room == n) {
         uint32_t room = n < 4 ? 8 : n > UINT32_MAX / 2 ? UINT32_MAX : n * 2;
         msgpack_object *bigger = value_array_new(a, room);
         if (!bigger) return false;

@@ -102,7 +102,7 @@ static sw_value *find(sw_value *map, const char *key)
 /* Copies the map's table, so that other values that share it do not change. */
 void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
 {
-    struct arena *a = ctx_arena(c, "sw_set");
+    struct arena *a = ctx_arena_for(c, "sw_set", map);
     if (!map || !key) ctx_fail_misuse(c, "sw_set without a %s", map ? "key" : "map");
     if (map->type != MSGPACK_OBJECT_NIL && map->type != MSGPACK_OBJECT_MAP)
         ctx_fail_misuse(c, "sw_set \"%s\" on a value that is no map", key);
@@ -164,7 +164,7 @@ sw_value sw_array(sw_ctx *c, size_t count, ...)
 
 void sw_push(sw_ctx *c, sw_value *array, sw_value value)
 {
-    struct arena *a = ctx_arena(c, "sw_push");
+    struct arena *a = ctx_arena_for(c, "sw_push", array);
     if (!array) ctx_fail_misuse(c, "sw_push without an array");
     if (array->type == MSGPACK_OBJECT_NIL) *array = (sw_value){.type = MSGPACK_OBJECT_ARRAY};
     if (array->type != MSGPACK_OBJECT_ARRAY) ctx_fail_misuse(c, "sw_push to a value that is no array");

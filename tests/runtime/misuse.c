@@ -397,6 +397,60 @@ static void on_large(sw_ctx *c)
     sw_reply_text(c, 200, "%c", frame[0]);
 }
 
+/* ---- Values of who called a step ---- */
+
+static sw_value push_outer(sw_ctx *c, sw_value v)
+{
+    seen->attempts++;
+    sw_push(c, sw_arg(c), sw_str(c, "of the step"));
+    return v;
+}
+
+static sw_value set_outer(sw_ctx *c, sw_value v)
+{
+    seen->attempts++;
+    sw_set(c, sw_arg(c), "k", sw_str(c, "of the step"));
+    return v;
+}
+
+/* Its input is its own, and so is what it allocates. */
+static sw_value push_own(sw_ctx *c, sw_value v)
+{
+    sw_value copy = *(const sw_value *)sw_arg(c), *kept = sw_alloc(c, sizeof *kept);
+    *kept = copy;
+    sw_push(c, &v, sw_str(c, "of the step"));
+    sw_push(c, &copy, v);
+    sw_push(c, kept, copy);
+    return *kept;
+}
+
+/* Handler and branches have one memory. */
+static sw_value push_from_branch(sw_ctx *c, sw_value v)
+{
+    sw_push(c, sw_arg(c), sw_str(c, "of the branch"));
+    return v;
+}
+
+static void on_outer(sw_ctx *c)
+{
+    const char *what = sw_query(c, "what");
+    sw_value list = sw_array(c, 0), map = sw_nil(), made = sw_nil();
+    sw_push(c, &list, sw_int(1));
+    if (strcmp(what, "push") == 0) made = sw_step_with(c, "s", push_outer, sw_nil(), &(sw_step_options){.arg = &list});
+    if (strcmp(what, "set") == 0) made = sw_step_with(c, "s", set_outer, sw_nil(), &(sw_step_options){.arg = &map});
+    if (strcmp(what, "own") == 0) made = sw_step_with(c, "s", push_own, list, &(sw_step_options){.arg = &list});
+    if (strcmp(what, "group push") == 0 || strcmp(what, "branch") == 0) {
+        sw_group *g = sw_group_new(c);
+        if (strcmp(what, "branch") == 0)
+            sw_group_branch_arg(g, "b", push_from_branch, sw_nil(), &list);
+        else
+            sw_group_step_with(g, "s", push_outer, sw_nil(), &(sw_step_options){.arg = &list});
+        (void)sw_group_wait(g);
+    }
+    sw_push(c, &list, sw_int(2));
+    sw_reply_json(c, 200, sw_array(c, 2, list, made));
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("misuse");
@@ -409,6 +463,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /stream", on_stream, NULL);
     sw_endpoint(app, "GET /missing", on_missing, NULL);
     sw_endpoint(app, "GET /text", on_text, NULL);
+    sw_endpoint(app, "GET /outer", on_outer, NULL);
     sw_route(app, "GET /parts", on_parts);
     sw_endpoint(app, "GET /foreign", on_foreign, NULL);
     sw_endpoint(app, "GET /large", on_large, NULL);
@@ -588,6 +643,20 @@ static void test_texts(void)
     stop();
 }
 
+static void test_outer(void)
+{
+    start();
+    fails("/outer?what=", "push", "sw_push in step \\\"s\\\" to a value of who called it");
+    fails("/outer?what=", "set", "sw_set in step \\\"s\\\" to a value of who called it");
+    fails("/outer?what=", "group push", "sw_push in step \\\"s\\\" to a value of who called it");
+    CHECK_INT(seen->attempts, 3); /* none is tried again */
+    get("/outer?what=", "own");
+    CHECK_STR(a.body, "[[1,2],[1,[1,[1,\"of the step\"]]]]");
+    get("/outer?what=", "branch");
+    CHECK_STR(a.body, "[[1,\"of the branch\",2],null]");
+    stop();
+}
+
 /* The one mistake that ends the process: who made it is named. */
 static void test_large_frame(void)
 {
@@ -615,6 +684,7 @@ static const check_case cases[] = {{"a context outside its function", test_conte
                                    {"streams of attempts that are over", test_streams},
                                    {"clean-ups that wait, arguments that are missing", test_arguments},
                                    {"texts of attempts that are over", test_texts},
+                                   {"values of who called the step", SANITIZED ? NULL : test_outer},
                                    {"a frame larger than the stack", test_large_frame}};
 
 int main(int argc, char **argv)
