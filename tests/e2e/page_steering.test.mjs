@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { apply, emptyResearch, stateOf } from '../../apps/research/page/research.js';
 import { trouble } from '../../apps/research/page/words.js';
-import { kindOf, makeGates, startAgent } from './agent.mjs';
+import { kindOf, makeGates, sleep, startAgent } from './agent.mjs';
 import { answer, begin, inState, open as openIn, overflow, shot, startBrowser } from './page_browser.mjs';
 
 let browser;
@@ -46,6 +46,20 @@ test('two tabs show each its own research, also after a reload', async (t) => {
   await inState(a, 'Done');
   assert.equal(await a.textContent('#run-title'), 'Tab B');
   assert.match(await a.textContent('#fact-elapsed'), /^\d+:\d\d$/);
+});
+
+test('the list of researches says what has become of those that were left', async (t) => {
+  const gates = makeGates('learn');
+  const agent = await agentFor(t, [], [], gates);
+  const page = await open(t, agent);
+  await begin(page, 'Left', 1);
+  await page.click('.brand');
+  await page.waitForSelector('#history .tag');
+  assert.equal(await page.textContent('#history .tag'), 'under way');
+  gates.open('learn');
+  while ((await researches(agent))[0].state !== 'succeeded') await sleep(50);
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector('#history .tag')?.textContent === 'done');
 });
 
 test('a shared link shows the research and cannot stop it', async (t) => {
@@ -143,9 +157,9 @@ test('stopping ends the research, with a question first', async (t) => {
   const agent = await agentFor(t, ['--latency-ms', '300', '--token-ms', '20']);
   const page = await open(t, agent);
   await begin(page, 'To be stopped');
-  for (const [id, next] of [['stop', 'stop-no'], ['stop-no', 'stop'], ['stop', 'stop-no'], ['stop-yes', 'run-title']]) {
+  for (const [id, next, key] of [['stop', 'stop-no'], ['stop-no', 'stop'], ['stop', 'stop-no'], ['stop-yes', 'stop', 'Escape'], ['stop', 'stop-no'], ['stop-yes', 'run-title']]) {
     await page.focus(`#${id}`);
-    await page.keyboard.press('Enter');
+    await page.keyboard.press(key ?? 'Enter');
     await focused(page, next);
   }
   await inState(page, 'Stopped');

@@ -103,7 +103,23 @@ function arrive() {
   const { view, draft } = history.state ?? {};
   app.draft = draft ?? freshDraft();
   app.view = (view === "questions" && draft?.questions) || (view === "plan" && draft?.queries) ? view : "ask";
+  if (app.view === "ask") for (const entry of kept.list().filter((e) => !isOver(e.state)).slice(0, LOOKED_AFTER)) lookAfter(entry, work.signal);
   paint();
+}
+
+// ---- The list of researches ----
+
+const LOOKED_AFTER = 10, LOOK_MS = 2000; // researches, and how long one's answer may take: it is waited for as long as it runs
+const isOver = (state) => ["done", "failed", "cancelled", "gone"].includes(state);
+
+// What has become of a research that this browser left while it was under way.
+async function lookAfter({ id, read }, signal) {
+  const late = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
+  const response = await fetch(runPath(id, "/output", read), { method: "HEAD", redirect: "manual", signal: late }).catch(() => null);
+  const { status } = response ?? { status: 0 };
+  const state = { 200: "done", 410: "cancelled", 404: "gone", 500: "failed", 504: "failed" }[status];
+  if (state && kept.find(id)) kept.keep(id, { state });
+  if (state && !signal.aborted) paint();
 }
 
 // ---- From a question to a research ----

@@ -23,7 +23,7 @@ function Slider({ name, text, help, app, actions }) {
     </div>`;
 }
 
-const states = { running: "under way", stopped: "paused", done: "done", failed: "failed", cancelled: "stopped" };
+const states = { running: "under way", stopped: "paused", done: "done", failed: "failed", cancelled: "stopped", gone: "no longer kept" };
 
 function History({ actions }) {
   const all = actions.kept();

@@ -58,7 +58,7 @@ function Controls({ run, actions }) {
   return html`
     <div class="row controls-row">
       ${stoppable && !run.asking && html`<button type="button" id="stop" onClick=${() => actions.confirm(true)}>Stop</button>`}
-      ${stoppable && run.asking && html`<span class="confirm" role="group" aria-label="Stop the research?">Stop it for good?
+      ${stoppable && run.asking && html`<span class="confirm" role="group" aria-label="Stop the research?" onKeyDown=${(e) => { if (e.key === "Escape") actions.confirm(false); }}>Stop it for good?
         <button type="button" id="stop-yes" class="danger" onClick=${actions.stop}>Stop the research</button>
         <button type="button" id="stop-no" onClick=${() => actions.confirm(false)}>Go on</button></span>`}
       ${!r.end && "Notification" in window && html`<button type="button" id="notify" aria-pressed=${run.notify ? "true" : "false"} onClick=${actions.notify}>${run.notify ? "You will be notified" : "Notify me when it is done"}</button>`}
