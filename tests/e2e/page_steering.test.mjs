@@ -23,13 +23,15 @@ const researches = async (agent) => (await (await fetch(`${agent.url}/_sw/runs`)
 const focused = (page, id) => page.waitForFunction((i) => document.activeElement.id === i, id);
 
 test('two tabs show each its own research, also after a reload', async (t) => {
-  const agent = await agentFor(t, ['--latency-ms', '100', '--token-ms', '5']);
+  const gates = makeGates('report');
+  const agent = await agentFor(t, [], [], gates);
   const a = await open(t, agent);
   await begin(a, 'Tab A', 1);
   const b = await open(t, agent, { context: a.context() });
   await begin(b, 'Tab B', 1);
   await a.reload();
   await b.reload();
+  gates.open('report');
   for (const [page, topic] of [[a, 'Tab A'], [b, 'Tab B']]) {
     await inState(page, 'Done');
     assert.equal(await page.textContent('#run-title'), topic);
@@ -63,7 +65,8 @@ test('the list of researches says what has become of those that were left', asyn
 });
 
 test('a shared link shows the research and cannot stop it', async (t) => {
-  const agent = await agentFor(t, ['--latency-ms', '100', '--token-ms', '20']);
+  const gates = makeGates('report');
+  const agent = await agentFor(t, [], [], gates);
   const mine = await open(t, agent);
   await begin(mine, 'Shared', 1);
   await mine.waitForSelector('#stop');
@@ -74,6 +77,7 @@ test('a shared link shows the research and cannot stop it', async (t) => {
   const token = new URLSearchParams(new URL(link).hash.slice(1));
   const response = await fetch(`${agent.url}/_sw/runs/${token.get('run')}?token=${token.get('token')}`, { method: 'DELETE' });
   assert.equal(response.status, 403, 'the link itself cannot, whatever the page shows');
+  gates.open('report');
   await inState(theirs, 'Done');
   await inState(mine, 'Done');
   assert.equal(await theirs.textContent('#report'), await mine.textContent('#report'));
@@ -154,9 +158,10 @@ test('a failed research looks failed, says what could not be done, and its form 
 });
 
 test('stopping ends the research, with a question first', async (t) => {
-  const agent = await agentFor(t, ['--latency-ms', '300', '--token-ms', '20']);
+  const agent = await agentFor(t, [], [], makeGates('learn'));
   const page = await open(t, agent);
   await begin(page, 'To be stopped');
+  await page.waitForFunction(() => document.querySelectorAll('#log li.running').length === 3);
   for (const [id, next, key] of [['stop', 'stop-no'], ['stop-no', 'stop'], ['stop', 'stop-no'], ['stop-yes', 'stop', 'Escape'], ['stop', 'stop-no'], ['stop-yes', 'run-title']]) {
     await page.focus(`#${id}`);
     await page.keyboard.press(key ?? 'Enter');
@@ -340,7 +345,8 @@ async function startHole(t, port) {
 }
 
 test('a connection that has gone silent is noticed and healed', async (t) => {
-  const agent = await agentFor(t, ['--latency-ms', '1000', '--token-ms', '5']);
+  const gates = makeGates('learn');
+  const agent = await agentFor(t, [], [], gates);
   const hole = await startHole(t, new URL(agent.url).port);
   const context = await browser.newContext();
   t.after(() => context.close());
@@ -350,6 +356,7 @@ test('a connection that has gone silent is noticed and healed', async (t) => {
   hole.hold();
   await page.clock.fastForward(26000);
   await page.waitForFunction(() => /silent/.test(document.querySelector('#connection').textContent));
+  gates.open('learn');
   // The browser may try its other connections into the hole first: each is given up as the first was.
   const healed = () => page.waitForSelector('#connection', { state: 'hidden', timeout: 1500 }).then(() => true, () => false);
   while (!(await healed())) await page.clock.fastForward(26000);
