@@ -88,9 +88,11 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id)
 /* Its journal has been read, and it goes on when others have. */
 static bool waits_for_turn(const slot *s) { return s->state == SLOT_BEHIND && s->crashed; }
 
+/* `release`: a letter says so, and until it could be obeyed nobody knows what the run stands for. */
 static bool may_release(const slot *s)
 {
     if (s->run) return run_is_stopping(s->run) || slot_is_releasing(s->run);
+    if (s->release) return true;
     return !waits_for_turn(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE);
 }
 

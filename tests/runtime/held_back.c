@@ -37,11 +37,26 @@ static void on_held(sw_ctx *c)
     sw_reply_text(c, 200, "done");
 }
 
+static sw_value fails(sw_ctx *c, sw_value v)
+{
+    (void)v;
+    attempts++;
+    sw_fail(c, "not today");
+}
+
+static void on_spent(sw_ctx *c)
+{
+    called++;
+    (void)sw_step_with(c, "fails", fails, sw_nil(), &(sw_step_options){.retries = SW_NO_RETRIES});
+    sw_reply_text(c, 200, "done");
+}
+
 static void routes(sw_app *app)
 {
     called = attempts = 0;
     sw_endpoint(app, "POST /held", on_held, NULL);
     sw_endpoint(app, "POST /hasty", on_held, &(sw_endpoint_options){.durability = SW_RELAXED});
+    sw_endpoint(app, "POST /spent", on_spent, &(sw_endpoint_options){.on_exhausted = SW_STOP});
 }
 
 static slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
@@ -161,11 +176,36 @@ static void test_short(void)
     turned_close();
 }
 
+/* The next process, too: there the letter is all that it knows of the run, which stands by an entry of its journal. */
+static void test_short_again(void)
+{
+    char text[TURNED_TEXT];
+    turned_open(routes, NULL);
+    run_id id = turned_begin("POST /spent")->id;
+    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_STOPPED);
+    turned_end();
+    turned_open(routes, NULL); /* it has no stack that was used before */
+    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_STOPPED);
+    no_stacks = true;
+    close(turned_send_release(&id));
+    TURN_UNTIL(slot_of(&id)->state == SLOT_PARKED);
+    turned_end();
+    turned_open(routes, NULL);
+    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_PARKED);
+    int fd = turned_send_release(&id);
+    turned_often();
+    no_stacks = false;
+    CHECK_INT(turned_reply(fd, text), 200);
+    TURN_UNTIL(attempts == 1); /* of this process */
+    turned_close();
+}
+
 static const check_case cases[] = {
     {"a client that repeats its key does not let it go on", test_asked_for},
     {"it stands when it can be read again", test_unreadable},
     {"a denied release stays denied, though its letter could not be deleted at once", test_undeleted},
     {"SW_RELAXED waits for its release", test_relaxed},
     {"a release may be repeated while there is no stack", test_short},
+    {"also when the letter is all that a process knows of it", test_short_again},
 };
 CHECK_MAIN(cases)
