@@ -1,43 +1,13 @@
-/* Memory, threads and logging for code in a run. */
+/* sw_blocking: a function that waits, on a thread of the pool, while its strand is suspended. */
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/crash.h"
-#include "runtime/log.h"
 #include "runtime/pool.h"
 #include "runtime/prove/probe.h"
-#include "runtime/replay_log.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
-
-static SW_NORETURN void out_of_memory(sw_ctx *c)
-{
-    ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
-}
-
-void *sw_alloc(sw_ctx *c, size_t size)
-{
-    void *p = arena_zalloc(ctx_arena(c, "sw_alloc"), size);
-    if (!p) out_of_memory(c);
-    return p;
-}
-
-char *sw_printf(sw_ctx *c, const char *format, ...)
-{
-    ctx_check(c, "sw_printf");
-    ctx_check_format(c, "sw_printf", format);
-    va_list args;
-    va_start(args, format);
-    char *text = arena_vprintf(c->arena, format, args);
-    va_end(args);
-    if (!text) out_of_memory(c);
-    return text;
-}
-
-/* ---- Threads ---- */
 
 typedef struct blocking {
     pool_job job;
@@ -117,19 +87,4 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
                         "the context; return what it found and go on after sw_blocking",
                         b.refused);
     return b.result;
-}
-
-/* ---- Logging ---- */
-
-void sw_log(sw_ctx *c, const char *format, ...)
-{
-    ctx_check(c, "sw_log");
-    ctx_check_format(c, "sw_log", format);
-    va_list args;
-    va_start(args, format);
-    if (c->kind == CTX_STEP)
-        log_vline(LOG_INFO, task_id(c->task), format, args);
-    else
-        replay_log(c, format, args);
-    va_end(args);
 }

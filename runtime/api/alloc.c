@@ -1,0 +1,29 @@
+/* Memory that a handler asks for: of the run, or of the attempt. */
+#include <stdarg.h>
+
+#include "runtime/run/home.h"
+#include "runtime/strand.h"
+
+static SW_NORETURN void out_of_memory(sw_ctx *c)
+{
+    ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
+}
+
+void *sw_alloc(sw_ctx *c, size_t size)
+{
+    void *p = arena_zalloc(ctx_arena(c, "sw_alloc"), size);
+    if (!p) out_of_memory(c);
+    return p;
+}
+
+char *sw_printf(sw_ctx *c, const char *format, ...)
+{
+    ctx_check(c, "sw_printf");
+    ctx_check_format(c, "sw_printf", format);
+    va_list args;
+    va_start(args, format);
+    char *text = arena_vprintf(c->arena, format, args);
+    va_end(args);
+    if (!text) out_of_memory(c);
+    return text;
+}

@@ -1,0 +1,19 @@
+/* sw_log: what a handler logs, once, however often it is replayed. */
+#include <stdarg.h>
+
+#include "runtime/log.h"
+#include "runtime/replay_log.h"
+#include "runtime/strand.h"
+
+void sw_log(sw_ctx *c, const char *format, ...)
+{
+    ctx_check(c, "sw_log");
+    ctx_check_format(c, "sw_log", format);
+    va_list args;
+    va_start(args, format);
+    if (c->kind == CTX_STEP)
+        log_vline(LOG_INFO, task_id(c->task), format, args);
+    else
+        replay_log(c, format, args);
+    va_end(args);
+}
