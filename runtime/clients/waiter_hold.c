@@ -1,8 +1,8 @@
-#include "runtime/app.h"
 #include "runtime/clients/hold.h"
 #include "runtime/public_url.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/waiter_core.h"
 
 enum { NOT_YET_MS = 1000 /* until it is looked again whether a run is on disk */ };
