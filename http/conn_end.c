@@ -1,4 +1,5 @@
 /* How connections end, or go on without this process: see http/conn_state.h. */
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "http/position.h"
@@ -22,7 +23,8 @@ bool conn_missed(const http_conn *c)
     enum { OWN_FIN = 1 };
     char byte;
     if (!c->has_note || c->note_failed) return c->has_note;
-    bool has_ended = c->state.input == INPUT_ENDED || recv(c->fd, &byte, 1, MSG_PEEK) == 0;
+    ssize_t n = c->state.input == INPUT_ENDED ? 0 : recv(c->fd, &byte, 1, MSG_PEEK);
+    bool has_ended = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK); /* it may have reset it */
     return has_ended && position_unacked(c->fd) > OWN_FIN;
 }
 
@@ -44,12 +46,16 @@ bool conn_still_acks(http_conn *c)
     return unacked > 0 && now - c->acked_ms < c->server->options.write_timeout_ms;
 }
 
+/* Whether its client got the last reply is not known yet, and nobody else would tell of it. */
+static bool conn_must_tell(const http_conn *c) { return c->has_note && position_unacked(c->fd) > 0; }
+
 /* Between two requests, or in the head of one, nothing of it is anywhere but in these bytes: the next process can go
  * on. */
 conn_leaving conn_leave(http_conn *c)
 {
     const http_server *s = c->server;
     if (!s->leaving || c->is_extra || !conn_may_leave(&c->state, conn_part_of(c))) return LEAVING_NOT;
+    if (conn_must_tell(c)) return LEAVING_REFUSED;
     size_t from = request_parser_idle(&c->parser) ? c->bytes.at : c->bytes.start;
     const char *bytes = c->bytes.data ? c->bytes.data + from : "";
     if (!s->options.on_leave(s->options.arg, c->fd, bytes, c->bytes.end - from)) return LEAVING_REFUSED;

@@ -35,10 +35,9 @@ typedef struct http_header {
 /* Valid while the exchange is open. */
 typedef struct http_request {
     http_text method;
-    http_text
-        target;      /* path and query as sent, percent-encoded; of a whole URL what is behind its host, "*" as it is */
-    http_text path;  /* the part before '?', still encoded */
-    http_text query; /* the part after '?', still encoded, "" if none */
+    http_text target; /* path and query as sent, still encoded; of a whole URL what is behind its host, "*" as it is */
+    http_text path;   /* the part before '?', still encoded */
+    http_text query;  /* the part after '?', still encoded, "" if none */
     const http_header *headers;
     size_t header_count;
     http_text body; /* whole; chunked bodies are already decoded */
@@ -137,8 +136,7 @@ bool http_exchange_gone(const http_exchange *x);
  * gone or reads on: it speaks HTTP/1.0, which has no interim replies. NULL: none. */
 void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x));
 /* Before the reply, or the end of a streamed one: if the client turns out to have gone before that came, on_missed gets
- * this note. It has, when it has closed its side and does not acknowledge the reply, or has reset the connection before
- * the reply could be sent. */
+ * this note. It has, when it has closed its side, or reset the connection, and does not acknowledge the reply. */
 void http_exchange_note(http_exchange *x, const uint8_t note[HTTP_NOTE_BYTES]);
 
 /* A field name and value that may be sent: token characters; no CR, LF, NUL or other controls except tab. */

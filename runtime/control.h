@@ -12,17 +12,16 @@
 enum { CONTROL_VERSION = 2, CONTROL_BYTES_MAX = 131072 /* behind the head */, CONTROL_PARTS_MAX = 6 };
 
 typedef enum control_kind {
-    CONTROL_READY =
-        1,           /* worker: all loops serve; its key is 1 if a run has ended the worker before, and is held back */
-    CONTROL_BEAT,    /* worker: every loop has answered since the last one */
-    CONTROL_DRAIN,   /* supervisor: drain and end; no worker follows */
-    CONTROL_REPLACE, /* supervisor: drain and end; another worker follows at once */
-    CONTROL_KEEP,    /* worker: hold this socket, and what the next worker needs of it */
-    CONTROL_REPLY,   /* worker: its reply begins now, in this way */
-    CONTROL_RELEASE, /* worker: close it */
-    CONTROL_KEPT,    /* supervisor, to a new worker: a socket that is held; the length of the first text (4 bytes, in
-                        the machine's order), the text of CONTROL_KEEP and, if there is one, that of CONTROL_REPLY */
-    CONTROL_KEPT_ALL /* supervisor: those were all */
+    CONTROL_READY = 1, /* worker: all loops serve. Key 1: a run has ended the worker before, and is held back */
+    CONTROL_BEAT,      /* worker: every loop has answered since the last one */
+    CONTROL_DRAIN,     /* supervisor: drain and end; no worker follows */
+    CONTROL_REPLACE,   /* supervisor: drain and end; another worker follows at once */
+    CONTROL_KEEP,      /* worker: hold this socket, and what the next worker needs of it */
+    CONTROL_REPLY,     /* worker: its reply begins now, in this way */
+    CONTROL_RELEASE,   /* worker: close it */
+    CONTROL_KEPT,      /* supervisor, to a new worker: a socket that is held; the length of the first text (4 bytes, in
+                          the machine's order), the text of CONTROL_KEEP and, if there is one, that of CONTROL_REPLY */
+    CONTROL_KEPT_ALL   /* supervisor: those were all */
 } control_kind;
 
 typedef struct control_head {

@@ -10,7 +10,7 @@ static http_exchange *asked; /* what on_request was given last; the loop's */
 static http_kept kept;       /* as http_exchange_can_keep told it; fd is the holder's */
 static void (*on_asked)(http_exchange *x);
 static bool holder_deaf; /* the holder cannot be told now; the loop's */
-static atomic_int releases, refusals, ends, asks;
+static atomic_int releases, refusals, ends, asks, leaves, missed;
 static sem_t go; /* lets a loop that waits for it go on */
 
 static void on_request(void *arg, http_exchange *x)
@@ -53,7 +53,15 @@ static bool on_leave(void *arg, int fd, const char *bytes, size_t len)
     (void)fd;
     (void)bytes;
     (void)len;
+    atomic_fetch_add(&leaves, 1);
     return false;
+}
+
+static void on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES])
+{
+    (void)arg;
+    CHECK_INT(note[0], KEY);
+    atomic_fetch_add(&missed, 1);
 }
 
 static void start(http_server_options options)
@@ -63,12 +71,15 @@ static void start(http_server_options options)
     options.on_release = on_release;
     options.on_ended = on_ended;
     options.on_leave = on_leave;
+    options.on_missed = on_missed;
     on_asked = NULL;
     holder_deaf = false;
     atomic_store(&releases, 0);
     atomic_store(&refusals, 0);
     atomic_store(&ends, 0);
     atomic_store(&asks, 0);
+    atomic_store(&leaves, 0);
+    atomic_store(&missed, 0);
     CHECK(sem_init(&go, 0, 0) == 0);
     test_start(&options);
 }
@@ -324,6 +335,65 @@ static void stopped_from_within(void)
     close(fd);
 }
 
+/* ---- Notes ---- */
+
+enum { NOTED_BYTES = 40000 };
+
+static void reply_with_note(http_exchange *x)
+{
+    static const uint8_t note[HTTP_NOTE_BYTES] = {KEY};
+    static char body[NOTED_BYTES];
+    http_exchange_note(x, note);
+    http_reply(x, 200, NULL, 0, body, sizeof body);
+}
+
+static void leave_server(test_server *t) { http_server_leave(t->server); }
+
+/* A client that takes little at a time. */
+static int connect_narrow(void)
+{
+    int bytes = 2304, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)test->port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) == 0);
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+/* The process ends while nobody knows whether the client got its last reply: who else would find out that it did not.
+ * One that has it is left to the next process as any other. */
+static void noted(bool goes)
+{
+    start((http_server_options){0});
+    int fd = connect_narrow();
+    on_asked = reply_with_note;
+    test_say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    TEST_AWAIT(atomic_load(&asks) == 1);
+    char sink[NOTED_BYTES + 1000];
+    for (size_t got = 0; !goes && got <= NOTED_BYTES;) {
+        ssize_t n = recv(fd, sink, sizeof sink, 0);
+        CHECK(n > 0);
+        got += (size_t)n;
+    }
+    test_on_loop(leave_server);
+    if (goes) {
+        (void)test_connections();
+        CHECK_INT(atomic_load(&leaves), 0);
+        close(fd); /* with what it did not read: the connection is reset */
+        TEST_AWAIT(atomic_load(&missed) == 1);
+    } else {
+        TEST_AWAIT(atomic_load(&leaves) == 1);
+        CHECK_INT(atomic_load(&missed), 0);
+        close(fd);
+    }
+    TEST_AWAIT(test_connections() == 0);
+    CHECK_INT(atomic_load(&leaves), !goes);
+    test_stop();
+}
+
+static void noted_and_gone(void) { noted(true); }
+static void noted_and_there(void) { noted(false); }
+
 /* ---- Making room ---- */
 
 static void do_hear(test_server *t)
@@ -565,6 +635,8 @@ static const check_case cases[] = {
     {"stopped_before_it_resumes", stopped_before_it_resumes},
     {"aside_only_behind_what_was_sent", aside_only_behind_what_was_sent},
     {"stopped_from_within", stopped_from_within},
+    {"a reply with a note that did not arrive", noted_and_gone},
+    {"a reply with a note that did", noted_and_there},
     {"a_request_that_waits_is_not_shed", a_request_that_waits_is_not_shed},
     {"a_request_that_is_answered_is_not_shed", a_request_that_is_answered_is_not_shed},
     {"a_client_that_has_gone_is_not_refused", a_client_that_has_gone_is_not_refused},
