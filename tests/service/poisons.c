@@ -180,8 +180,11 @@ static void beside_innocents(unsigned count, bool supervised)
     printf("# %u poisons: %u deaths; a step was made %u times at most, %.2f on average\n", count, died, most,
            (double)all / (INNOCENTS * STEPS));
     CHECK(died <= 3 * count);
-    /* Each poison's first time may meet the same attempt; the other two find that it has got on. */
-    CHECK(most <= count + 2);
+    /* Each poison's first time may meet the same attempt. The other two find that others have got on: in what began
+     * again they meet one attempt of it at most. On a machine too busy for that they do not wait for ever, as it says.
+     */
+    unsigned impatient = log_count("others have not got on");
+    CHECK(most <= (impatient == 0 ? count + 2 : 1 + died));
     CHECK_INT(log_count("next start in 10000 ms") + log_count("are given up"), 0); /* by the supervisor */
     seen->harmless = true;
     for (unsigned i = 0; i < count; i++) release(poisons[i]);
