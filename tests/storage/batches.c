@@ -226,6 +226,8 @@ static void step(unsigned trouble_one_in, unsigned *unknown)
         ++*unknown;
     }
     if (is_there) now = next;
+    /* It had nothing to write, but a compaction may have met the trouble, which takes no commits from then on. */
+    if (t == TROUBLE_WRITE && outcome == STORE_DONE) subject_mend();
 }
 
 static void begin_anew(unsigned seed)
