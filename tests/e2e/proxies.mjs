@@ -10,6 +10,10 @@ const TABLE = /(<!-- proxies: by script\/proxies --write -->\n).*?(?=<!-- end of
 
 const tried = [
   { title: 'nginx', name: 'nginx' },
+  {
+    title: 'nginx with its own time limits and HTTP/1.0', name: 'nginx',
+    without: /proxy_(http_version|read_timeout|redirect|next_upstream)|Connection|X-Forwarded/,
+  },
   { title: 'haproxy', name: 'haproxy' },
   { title: "haproxy with Debian's time limits", name: 'haproxy', without: /timeout server/ },
   { title: 'Caddy', name: 'caddy' },

@@ -84,7 +84,8 @@ async function startProxy(t, name, ports, without) {
     agent: kind.closesIdle ? false : undefined,
     certificateFile: place.certificate,
     certificate: readFileSync(place.certificate),
-    accessLog: () => (kind.log === 'stdout' ? out : readFileSync(join(folder, 'access.log'), 'utf8')),
+    logsRequests: Boolean(kind.log),
+    accessLog: () => (kind.log === 'stdout' ? out : readFileSync(join(folder, kind.log), 'utf8')),
   };
 }
 

@@ -7,11 +7,11 @@ const modules = ['mpm_event', 'authz_core', 'alias', 'ssl', 'socache_shmcb', 'ht
 
 // Each: `marker` and `language` of the configuration's block; `tls`: whether clients come by https; `changes(place)`: what is
 // replaced; `around(text, place)`: the whole file; `command(place)`: program and arguments; `version`: program, arguments and where
-// the version stands; `closesIdle`: clients use each connection once; `log`: where its access log goes, if not into access.log in
-// its folder. A place is {folder, file, ports: {tls, plain, service}, service: 'address:port', key, certificate, both}.
+// the version stands; `closesIdle`: clients use each connection once; `log`: where the page's configuration has it write
+// its log of requests, a file in the folder or 'stdout'. A place is {folder, file, ports: {tls, plain, service}, service: 'address:port', key, certificate, both}.
 export const kinds = {
   nginx: {
-    marker: 'stepwell.conf', language: 'nginx', tls: true,
+    marker: 'stepwell.conf', language: 'nginx', tls: true, log: 'access.log',
     version: ['/usr/sbin/nginx', ['-v'], /nginx\/(\S+)/],
     changes: ({ folder, ports, service, certificate, key }) => [
       ['127.0.0.1:8080', service],
@@ -37,7 +37,7 @@ ${text}}
 
   // Debian's defaults section, as its package has it.
   haproxy: {
-    marker: 'haproxy.cfg', language: 'haproxy', tls: true,
+    marker: 'haproxy.cfg', language: 'haproxy', tls: true, log: 'stdout',
     version: ['/usr/sbin/haproxy', ['-v'], /version (\S+?)-/],
     changes: ({ ports, service, both }) => [
       ['127.0.0.1:8080', service],
@@ -52,11 +52,10 @@ ${text}}
     timeout server 50000
 ${text}`,
     command: ({ file }) => ['/usr/sbin/haproxy', ['-db', '-f', file]],
-    log: 'stdout',
   },
 
   caddy: {
-    marker: 'Caddyfile', language: 'caddy', tls: true,
+    marker: 'Caddyfile', language: 'caddy', tls: true, log: 'access.log',
     version: ['/usr/bin/caddy', ['version'], /v?(\S+)/],
     changes: ({ folder, ports, service, certificate, key }) => [
       ['127.0.0.1:8080', service],
@@ -75,13 +74,14 @@ ${text}`,
   },
 
   apache: {
-    marker: 'apache.conf', language: 'apache', tls: true,
+    marker: 'apache.conf', language: 'apache', tls: true, log: 'access.log',
     version: ['/usr/sbin/apache2', ['-v'], /Apache\/(\S+)/],
-    changes: ({ ports, service, certificate, key }) => [
+    changes: ({ folder, ports, service, certificate, key }) => [
       ['127.0.0.1:8080', service],
       ['<VirtualHost *:443>', `Listen 127.0.0.1:${ports.tls}\n<VirtualHost 127.0.0.1:${ports.tls}>`],
       ['/etc/ssl/certs/api.example.com.pem', certificate],
       ['/etc/ssl/private/api.example.com.key', key],
+      ['/var/log/apache2/stepwell.log', join(folder, 'access.log')],
     ],
     around: (text, { folder }) => `ServerRoot ${folder}
 ServerName 127.0.0.1
@@ -125,6 +125,7 @@ shutdown_lifetime 0 seconds
 coredump_dir ${folder}
 visible_hostname localhost
 ${text}`,
-    command: ({ file }) => ['/usr/sbin/squid', ['-N', '-f', file]],
+    // A name of its own: what it shares with its other processes is named after it, for the whole machine.
+    command: ({ file, ports }) => ['/usr/sbin/squid', ['-N', '-n', `stepwell${ports.plain}`, '-f', file]],
   },
 };

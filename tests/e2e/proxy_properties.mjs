@@ -17,7 +17,7 @@ import { frames, startGate } from './streams.mjs';
 
 const run = promisify(execFile);
 const EVENTS = { Accept: 'text/event-stream', 'Accept-Encoding': 'gzip, deflate, br' };
-const SILENCE_MS = 65_000, PATIENCE_MS = 20_000, BODY_BYTES = 7_000_000;
+const SILENCE_MS = 65_000, PATIENCE_MS = 60_000, BODY_BYTES = 7_000_000;
 
 async function within(promise, what, ms = PATIENCE_MS) {
   let timer;
@@ -75,6 +75,13 @@ export async function chain({ start }) {
     'the rest of /_sw/ is closed': async () => {
       for (const path of ['/_sw/metrics', '/_sw/runs', '/_sw/healthz'])
         assert.ok([403, 404].includes((await request(proxy, proxy.url + path)).status), path);
+    },
+    'the log': async () => {
+      if (!proxy.logsRequests) return;
+      await (await follow(proxy, `${proxy.url}/sleep?ms=1100`)).text();
+      const isLogged = async () => { while (!proxy.accessLog().includes('/_sw/runs/')) await sleep(20); };
+      await within(isLogged(), 'has no requests');
+      assert.doesNotMatch(proxy.accessLog(), /token=(?!hidden)/, 'holds tokens');
     },
     'Idempotency-Key': async () => {
       const options = { method: 'POST', body: '{"a":1}', headers: { 'Idempotency-Key': 'order-17' } };
@@ -155,7 +162,7 @@ export async function bodies({ start, folder }) {
     'Content-Length': () => there({ 'Content-Length': bytes.length }),
     chunked: () => there({ 'Transfer-Encoding': 'chunked' }),
     'Expect: 100-continue': async () => {
-      const { stdout } = await run('curl', ['-sS', '-m', '20', '--http1.1', '--cacert', proxy.certificateFile,
+      const { stdout } = await run('curl', ['-sS', '-m', '60', '--http1.1', '--cacert', proxy.certificateFile,
         '-H', 'Expect: 100-continue', '--data-binary', `@${file}`, '-o', back, '-w', '%{http_code}', `${proxy.url}/bytes`]);
       same(stdout, readFileSync(back));
     },
@@ -238,7 +245,7 @@ export async function leaving({ start, after }) {
     await within(gate.seen('s0-0'), 'the step');
     call.abort();
     const state = async () => (await runsOf(service, '/tied')).find((r) => r.target.endsWith(name))?.state;
-    const end = Date.now() + 10_000;
+    const end = Date.now() + 30_000;
     while (await state() !== 'cancelled') { assert.ok(Date.now() < end, 'not noticed'); await sleep(50); }
   };
   return partly({ 'a request': () => leave('request', {}), 'a stream': () => leave('stream', EVENTS) });
@@ -254,8 +261,10 @@ export async function cut({ start, after }) {
     const answer = request(service.proxy, `${service.proxy.url}/steps?steps=1&chunks=1&gate=${gate.url}`, { method })
       .then(async (a) => { await a.text(); return a.status; }, (error) => error.code ?? error.message);
     await within(gate.seen('s0-0'), 'the step');
-    await service.kill();
-    await gate.seen('s0-0', 2); // the run was resumed
+    const isOnDisk = async () => { while ((await runsOf(service, '/steps')).length === 0) await sleep(20); };
+    await within(isOnDisk(), 'the run'); // a run of which nothing was on disk has never been
+    await within(service.kill(), 'the next worker', 60_000);
+    await within(gate.seen('s0-0', 2), 'the resumed step');
     await Promise.race([answer, sleep(3000)]);
     gate.openAll();
     const got = await within(answer, 'an answer'), runs = (await runsOf(service, '/steps')).length;
