@@ -8,7 +8,8 @@ const modules = ['mpm_event', 'authz_core', 'alias', 'ssl', 'socache_shmcb', 'ht
 // Each: `marker` and `language` of the configuration's block; `tls`: whether clients come by https; `changes(place)`: what is
 // replaced; `around(text, place)`: the whole file; `command(place)`: program and arguments; `version`: program, arguments and where
 // the version stands; `closesIdle`: clients use each connection once; `log`: where the page's configuration has it write
-// its log of requests, a file in the folder or 'stdout'. A place is {folder, file, ports: {tls, plain, service}, service: 'address:port', key, certificate, both}.
+// its log of requests, a file in the folder or 'stdout'. A place is {folder, file, ports: {tls, plain, service},
+// service: 'address:port', key, certificate, both}.
 export const kinds = {
   nginx: {
     marker: 'stepwell.conf', language: 'nginx', tls: true, log: 'access.log',

@@ -183,7 +183,8 @@ export async function upgrade({ start, after, folder }) {
   const check = await holdMany(service, gate, FIFTY);
   await within(service.upgrade(async () => gate.openAll()), 'the upgrade', 60_000);
   await within(check(), 'the fifty answers', 60_000);
-  for (const [name, n] of [['s0-0', 34], ['s0-end', 34], ['s1-0', 34], ['before-0', 16]]) assert.equal(times(gate, name), n, `${name} ran twice`);
+  for (const [name, n] of [['s0-0', 34], ['s0-end', 34], ['s1-0', 34], ['before-0', 16]])
+    assert.equal(times(gate, name), n, `${name} ran twice`);
   return upgradeUnderLoad(service, notes);
 }
 
