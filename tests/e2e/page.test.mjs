@@ -150,13 +150,17 @@ test('the report appears as the model writes it, also after a reload, a kill and
 });
 
 test('errors are told', async (t) => {
-  const agent = await startAgent(['--refusal-rate', '1']);
-  t.after(() => agent.stop());
+  const gates = makeGates();
+  const agent = await gatedAgent(t, gates, '--refusal-rate', '1');
   const page = await open(t, agent);
+  gates.fail('clarify', 401, { error: { message: 'invalid x-api-key' } });
   await page.fill('#topic', 'x');
   await page.click('#ask-button');
   await page.waitForSelector('#ask-error:not([hidden])');
-  assert.match(await page.textContent('#ask-error'), /refused/);
+  assert.equal(await page.textContent('#ask-error'), 'The model does not accept the key.');
+  gates.mend('clarify');
+  await page.click('#ask-button');
+  await page.waitForFunction(() => /refused/.test(document.querySelector('#ask-error').textContent));
   assert.equal(await page.inputValue('#topic'), 'x', 'the form keeps what was written');
   await agent.kill('SIGKILL');
   await page.click('#ask-button');

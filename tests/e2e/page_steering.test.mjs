@@ -111,6 +111,7 @@ test('Back and reload lose nothing, and a plan is edited before anything is sear
   await page.fill('#queries li:last-child textarea', 'a query of my own');
   await page.reload();
   assert.equal(await page.inputValue('#queries li:last-child textarea'), 'a query of my own');
+  assert.equal(await page.textContent('#plan-most'), 'With depth 1 it makes at most 2 searches and 3 model calls.');
   const searches = async () => (await agent.calls()).filter((c) => c.label.startsWith('search')).length;
   assert.equal(await searches(), 0, 'nothing was searched for a plan');
   await page.click('#start-button');
