@@ -109,17 +109,20 @@ void names_free(http_client *c)
 
 /* ---- Calls ---- */
 
-/* curl's cache is told; without memory for that curl looks the name up itself. */
-static void hand_over(http_call *call, const client_name *n, const char *port)
+static const char no_memory[] = "out of memory";
+
+/* curl's cache is told. False: no memory, and curl would look the name up itself, in a thread for each call. */
+static bool hand_over(http_call *call, const client_name *n, const char *port)
 {
     size_t size = strlen(n->name) + strlen(port) + strlen(n->addresses) + 4;
     free(call->resolve_text);
     call->resolve_text = malloc(size);
-    if (!call->resolve_text) return;
+    if (!call->resolve_text) return false;
     int head = snprintf(call->resolve_text, size, "+%s:%s:", n->name, port);
     (void)snprintf(call->resolve_text + head, size - (size_t)head, "%s", n->addresses);
     guard_pick(call, call->resolve_text + head);
     call->resolve = (struct curl_slist){.data = call->resolve_text};
+    return true;
 }
 
 /* Its name could not be taken in. */
@@ -128,7 +131,7 @@ static void refuse_name(http_call *call)
     const http_client *c = call->client;
     char why[96];
     if (c->name_count < c->options.names_max) {
-        call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
+        call_end(call, HTTP_CALL_OTHER, call_describe(call, no_memory));
         return;
     }
     (void)snprintf(why, sizeof why, "more than %zu names of hosts are being looked up (--names-max)",
@@ -152,8 +155,11 @@ bool names_ready(http_call *call)
     uint64_t age_ms = uv_now(c->loop) - n->known_ms;
     if ((!n->addresses || age_ms >= FRESH_MS) && !n->asked) n->asked = resolver_ask(c->resolver, name);
     bool usable = n->addresses && age_ms < STALE_MS;
-    if (usable) hand_over(call, n, port);
-    if (usable || !n->asked) return true; /* not asked: out of memory */
+    if (usable && hand_over(call, n, port)) return true;
+    if (usable || !n->asked) {
+        call_end(call, HTTP_CALL_OTHER, call_describe(call, no_memory));
+        return false;
+    }
     call->stage = CALL_NAMING;
     call->naming_ms = uv_now(c->loop);
     call->name = n;
@@ -181,8 +187,10 @@ static void launch(http_call *call, const client_name *n)
 {
     char name[NAME_BYTES_MAX];
     const char *port;
-    if (split_origin(call, name, &port)) hand_over(call, n, port);
-    call_launch_named(call);
+    if (!split_origin(call, name, &port) || hand_over(call, n, port))
+        call_launch_named(call);
+    else
+        call_end(call, HTTP_CALL_OTHER, call_describe(call, no_memory));
 }
 
 /* All that waited when the answer came share it, also a failure, which nobody keeps. */
@@ -201,7 +209,7 @@ void names_answered(void *client, const char *name, const char *addresses, const
         n->known_ms = uv_now(c->loop);
     }
     TAILQ_CONCAT(&waiting, &n->waiting, queue);
-    (void)snprintf(why, sizeof why, "the name could not be looked up: %s", error ? error : "out of memory");
+    (void)snprintf(why, sizeof why, "the name could not be looked up: %s", error ? error : no_memory);
     for (http_call *call; (call = TAILQ_FIRST(&waiting));) {
         TAILQ_REMOVE(&waiting, call, queue);
         call->name = NULL;

@@ -1,6 +1,5 @@
 #include "runtime/arena.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,13 +73,17 @@ void arena_free(arena *a)
 
 static arena_chunk *take_chunk(arena *a, size_t size)
 {
-    if (a->bytes > a->bytes_max || size > a->bytes_max - a->bytes) return NULL;
+    if (a->bytes > a->bytes_max || size > a->bytes_max - a->bytes) {
+        a->over = true;
+        return NULL;
+    }
     arena_chunk *c;
     if (size == CHUNK_FIRST && a->cache && a->cache->chunks) {
         c = a->cache->chunks;
         a->cache->chunks = c->next;
         a->cache->count--;
     } else if (!(c = malloc(size))) {
+        a->is_out = true;
         return NULL;
     }
     c->size = size;
@@ -117,7 +120,10 @@ static void *grow(arena *a, size_t size)
 
 void *arena_alloc(arena *a, size_t size)
 {
-    if (size > SIZE_MAX / 2) return NULL;
+    if (size > SIZE_MAX / 2) {
+        a->over = true;
+        return NULL;
+    }
     size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (rounded == 0) rounded = ALIGNMENT;
     if (rounded > (size_t)(a->end - a->at)) return grow(a, rounded);
@@ -142,7 +148,7 @@ void *arena_memdup(arena *a, const void *data, size_t len)
 
 char *arena_strndup(arena *a, const char *text, size_t len)
 {
-    char *p = len < SIZE_MAX ? arena_alloc(a, len + 1) : NULL;
+    char *p = arena_alloc(a, len < SIZE_MAX ? len + 1 : len);
     if (!p) return NULL;
     if (len > 0) memcpy(p, text, len);
     p[len] = 0;

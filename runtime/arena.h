@@ -4,6 +4,7 @@
 #define RUNTIME_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct arena arena;
@@ -14,6 +15,7 @@ struct arena {
     char *at, *end;            /* free space in it */
     arena_cache *cache;        /* NULL: none */
     size_t bytes, bytes_max;   /* taken in chunks; allowed */
+    bool over, is_out;         /* it has been asked for more than is allowed; than there was */
 };
 
 arena_cache *arena_cache_new(void); /* NULL: out of memory */

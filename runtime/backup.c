@@ -85,5 +85,8 @@ void backup_answer(home *h, http_exchange *x)
         return;
     }
     http_exchange_on_gone(x, on_gone);
-    store_backup(h->port, b->path, on_done, b);
+    if (store_backup(h->port, b->path, on_done, b)) return;
+    __atomic_store_n(&h->app->backing_up, false, __ATOMIC_RELEASE);
+    free(b);
+    problem_reply(x, 503, store_no_memory, "5");
 }

@@ -86,7 +86,7 @@ sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
     s->call = call;
     s->head = (sw_response){
         .status = http_call_status(call), .headers = call_headers(c, http_call_headers(call)), .body = {"", 0}};
-    if (!s->head.headers) ctx_fail_misuse(c, "out of memory");
+    if (!s->head.headers) ctx_fail_memory(c);
     if (s->head.status < 200 || s->head.status > 299) s->head.body = peek(s);
     return s;
 }

@@ -117,8 +117,7 @@ sw_response sw_fetch(sw_ctx *c, const sw_request *request)
     sw_response r = {.status = http_call_status(call), .headers = call_headers(c, http_call_headers(call))};
     r.body = (sw_bytes){arena_strndup(c->arena, data ? data : "", len), len};
     call_close(c, call);
-    if (!r.headers || !r.body.data)
-        ctx_fail_misuse(c, "the response of %s is too large for the step's memory", call_place(c, request->url));
+    if (!r.headers || !r.body.data) ctx_fail_memory(c);
     return r;
 }
 

@@ -20,6 +20,12 @@ void ctx_check_format(sw_ctx *c, const char *function, const char *format);
 /* `c` is the innermost context. Must have been checked. */
 SW_NORETURN void ctx_fail_misuse(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 
+/* There is no memory for what `c` asked for, and `c` is the innermost context. When a limit is the reason this is
+ * misuse, and the run fails for good. Else nothing is wrong with the run: an attempt fails, and is made again as its
+ * options say; a handler or branch is unwound, and loaded again from what is on disk; a plain request is answered 503.
+ */
+SW_NORETURN void ctx_fail_memory(sw_ctx *c);
+
 /* Fails the code that called `function` in a wrong place: the innermost context of the running coroutine, or what
  * sw_blocking runs on this thread. A thread that is neither has no run that could fail: it is ended, with a line in the
  * log. `mistake`: "with ...: what to change". */

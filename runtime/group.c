@@ -61,7 +61,7 @@ sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
         ctx_fail_misuse(c, "a group inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
                         c->id);
     sw_group *g = arena_zalloc(&c->task->arena, sizeof *g);
-    if (!g) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    if (!g) ctx_fail_memory(c);
     g->ctx = c;
     g->run = c->run;
     g->end = &g->first;
@@ -198,15 +198,16 @@ static void start_members(sw_group *g)
 static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec *spec)
 {
     run *r = c->run;
-    const char *error = "the run's memory is over its limit";
+    const char *error = NULL;
     member *m = arena_zalloc(&r->task.arena, sizeof *m);
-    if (!m) ctx_fail_misuse(c, "%s (--run-state-max)", error);
+    if (!m) ctx_fail_memory(c);
     *m = (member){.group = g, .kind = kind, .spec = *spec};
     m->spec.decided = g->fails_at_once ? &g->decided : NULL;
     m->value = sw_nil();
     bool answered = kind == MEMBER_STEP && step_answered(r, spec, &m->outcome, &m->value, &m->failure);
-    if (!answered && !value_copy(&r->task.arena, spec->input, &m->spec.input, &error))
-        ctx_fail_misuse(c, "the input of \"%s\": %s (--run-state-max)", spec->id, error);
+    bool copied = answered || value_copy(&r->task.arena, spec->input, &m->spec.input, &error);
+    if (!copied && error == value_no_memory) ctx_fail_memory(c);
+    if (!copied) ctx_fail_misuse(c, "the input of \"%s\": %s (--run-state-max)", spec->id, error);
     *g->end = m;
     g->end = &m->next;
     g->pending++;
@@ -342,11 +343,9 @@ static failure first_failure(sw_group *g, const member *first)
         f.is_exhausted = f.is_exhausted && m->failure.is_exhausted;
     }
     if (BUG(LOSE_CAUSE)) return f;
-    uint64_t *causes = count > f.cause_count ? arena_alloc(&g->run->task.arena, count * sizeof *causes) : NULL;
-    if (!causes) {
-        f.is_exhausted = f.is_exhausted && count <= f.cause_count; /* else a cause has no name */
-        return f;
-    }
+    if (count <= f.cause_count) return f;
+    uint64_t *causes = arena_alloc(&g->run->task.arena, count * sizeof *causes);
+    if (!causes) ctx_fail_memory(g->ctx);
     f.causes = causes;
     f.cause_count = (uint32_t)count;
     for (const member *m = first; m; m = m->next) {

@@ -264,7 +264,7 @@ static void look_up(home *h, const keyed *k, const store_key *key)
         return;
     }
     h->claims->looking++;
-    store_find_key(h->port, key->hash, on_found, c);
+    if (!store_find_key(h->port, key->hash, on_found, c)) on_found(c, NULL, store_no_memory);
 }
 
 void idempotency_take(home *h, const endpoint *e, http_exchange *x, const request_wish *w)

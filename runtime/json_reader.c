@@ -9,6 +9,7 @@
 #include "runtime/utf8.h"
 #include "runtime/value.h"
 
+/* What `wrong` is when the text is not to blame. */
 static const char no_memory[] = "the memory of the run is over its limit";
 
 typedef struct reader {
@@ -40,7 +41,8 @@ static bool push(reader *r, sw_value v)
 {
     if (r->count == r->room) {
         size_t room = r->room ? r->room * 2 : 64;
-        if (r->count * sizeof v > r->a->bytes_max) return fail(r, no_memory); /* they would not fit there either */
+        r->a->over = r->a->over || r->count * sizeof v > r->a->bytes_max; /* they would not fit there either */
+        if (r->a->over) return fail(r, no_memory);
         sw_value *moved = realloc(r->members, room * sizeof v);
         if (!moved) return fail(r, no_memory);
         r->members = moved;
@@ -386,7 +388,7 @@ static bool read_value(reader *r, sw_value *out)
 static const char *describe(const reader *r)
 {
     size_t line = 1, column = 1;
-    if (r->wrong == no_memory) return no_memory;
+    if (r->wrong == no_memory) return r->a->over ? no_memory : value_no_memory;
     for (const char *p = r->start; p < r->at; p++) {
         bool newline = *p == '\n';
         line += newline;

@@ -10,7 +10,7 @@
  * integers beyond 64 bits become doubles. Strings and keys may hold zeros. Of equal keys the last one counts.
  *
  * False with *message (in `a`, or static): not JSON, with line and column; nested more than VALUE_DEPTH_MAX deep; a
- * number too large for a double; out of memory or a's limit. */
+ * number too large for a double; a's limit; value_no_memory. */
 bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message);
 
 #endif

@@ -128,7 +128,7 @@ static void arm(keeper *k)
     int64_t every = k->home->opt->keep_after_ms / TICKS;
     bool telling = k->releases_wait || !keeper_all_told(k);
     if (k->tick.place || !k->server || (!telling && (k->off || TAILQ_EMPTY(&k->young)))) return;
-    k->tick = (struct timer){.fn = on_tick, .arg = k};
+    k->tick = (struct timer){.fn = on_tick, .arg = k, .is_kept = true};
     (void)timers_start(&k->home->timers, &k->tick, (uint64_t)(every > TICK_MIN_MS && !telling ? every : TICK_MIN_MS));
 }
 

@@ -147,9 +147,8 @@ static void begin_drain(sw_loop *l)
         http_server_drain(l->server);
     drain_runs(l);
     slot_recover_no_more(&l->home);
-    l->drain_timer = (struct timer){.fn = on_drain_over, .arg = l};
-    if (!timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms))
-        log_line(LOG_ERROR, NULL, "out of memory: the end of --drain is not watched");
+    l->drain_timer = (struct timer){.fn = on_drain_over, .arg = l, .is_kept = true};
+    (void)timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms);
 }
 
 static void on_command(uv_async_t *h)

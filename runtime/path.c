@@ -56,7 +56,7 @@ uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurren
     char tag = (char)kind;
     uint64_t base = fnv(fnv(c->path, &tag, 1), id, strlen(id) + 1);
     if (base == 0) base = 1;
-    if ((r->counter_count + 2) * 2 > r->counter_slots && !counters_grow(r)) ctx_fail_misuse(c, "out of memory");
+    if ((r->counter_count + 2) * 2 > r->counter_slots && !counters_grow(r)) ctx_fail_memory(c);
     *occurrence = counter_take(r, base)->count++;
     uint64_t path = fnv_u32(base, *occurrence);
     if (kind == PATH_CHUNK) return path; /* only counted, and very many */
@@ -70,5 +70,7 @@ const char *path_label(run *r, const char *branch_label, const char *id, uint32_
     const char *slash = *branch_label ? "/" : "";
     char *text = occurrence ? arena_printf(&r->task.arena, "%s%s%s:%u", branch_label, slash, id, occurrence)
                             : arena_printf(&r->task.arena, "%s%s%s", branch_label, slash, id);
-    return text ? text : id;
+    if (text) return text;
+    run_lose_short(r);
+    return id;
 }

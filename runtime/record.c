@@ -76,9 +76,11 @@ static bool is_awaited(const run *r, const entry *e)
 /* It is loaded again, and goes on from what is on disk. One that has not begun is refused instead. */
 static bool out_of_memory(run *r)
 {
-    if (r->state == RUN_NEW) return false;
-    log_line(LOG_ERROR, r->id_text, "out of memory for an entry of its journal: it is loaded again");
-    run_lose(r);
+    if (r->state == RUN_NEW) {
+        r->is_short = true;
+        return false;
+    }
+    run_lose_short(r);
     return true;
 }
 

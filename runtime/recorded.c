@@ -34,11 +34,13 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
     const char *error = NULL;
     if (rec && !BUG(CHOOSE_AGAIN)) {
         if (!fit_is(rec, ENTRY_VALUE, id, occurrence)) ctx_raise(c, fit_misfit(r, rec, "a call of", id));
-        if (!value_unpack(&r->task.arena, rec->value.data, rec->value.len, &v, &error)) ctx_fail_misuse(c, "%s", error);
+        bool read = value_unpack(&r->task.arena, rec->value.data, rec->value.len, &v, &error);
+        if (!read && error == value_no_memory) ctx_fail_memory(c);
+        if (!read) ctx_fail_misuse(c, "%s", error);
         return v.via.u64;
     }
     r->task.home->scratch.size = 0;
-    if (!value_pack(&r->task.home->scratch, v, SIZE_MAX, &error)) ctx_fail_misuse(c, "%s", error);
+    if (!value_pack(&r->task.home->scratch, v, SIZE_MAX, &error)) ctx_fail_memory(c);
     append_or_fail(c, &(entry){.kind = ENTRY_VALUE,
                                .path = path,
                                .id = {id, strlen(id)},

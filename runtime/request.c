@@ -19,11 +19,6 @@
 #include "runtime/strand.h"
 #include "runtime/value.h"
 
-static SW_NORETURN void out_of_memory(sw_ctx *c)
-{
-    ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
-}
-
 static run_request *request_of(sw_ctx *c, const char *function)
 {
     ctx_check(c, function);
@@ -42,7 +37,7 @@ const char *sw_run_id(sw_ctx *c)
 sw_bytes sw_body(sw_ctx *c)
 {
     run_request *q = request_of(c, "sw_body");
-    if (!run_request_own_body(c->task)) out_of_memory(c);
+    if (!run_request_own_body(c->task)) ctx_fail_memory(c);
     return q->body;
 }
 
@@ -59,7 +54,7 @@ const char *sw_query(sw_ctx *c, const char *name)
     const char *query = request_of(c, "sw_query")->query;
     if (!name) return NULL;
     char *value = arena_alloc(c->arena, strlen(query) + 1);
-    if (!value) out_of_memory(c);
+    if (!value) ctx_fail_memory(c);
     return uri_query(query, strlen(query), name, value) ? value : NULL;
 }
 
@@ -69,7 +64,7 @@ static const char *join_headers(sw_ctx *c, const run_header *first, size_t bytes
 {
     const char *between = strcasecmp(first->name, "cookie") == 0 ? "; " : ", ";
     char *all = arena_alloc(c->arena, bytes), *to = all;
-    if (!all) out_of_memory(c);
+    if (!all) ctx_fail_memory(c);
     for (const run_header *h = first; h; h = h->next) {
         if (strcasecmp(h->name, first->name) != 0) continue;
         if (h != first) to = stpcpy(to, between);
@@ -84,7 +79,7 @@ const char *sw_header(sw_ctx *c, const char *name)
     const run_request *q = request_of(c, "sw_header");
     const run_header *first = NULL;
     size_t count = 0, bytes = 1;
-    if (!run_request_own_headers(c->task)) out_of_memory(c);
+    if (!run_request_own_headers(c->task)) ctx_fail_memory(c);
     for (const run_header *h = q->headers; h && name; h = h->next) {
         if (strcasecmp(h->name, name) != 0) continue;
         if (count++ == 0) first = h;
@@ -154,14 +149,14 @@ static void add_header(sw_ctx *c, const char *name, const char *value)
     run_header *before = is_single(name) ? find_reply_header(t, name) : NULL;
     if (before) {
         before->value = arena_strndup(&t->arena, value, strlen(value));
-        if (!before->value) out_of_memory(c);
+        if (!before->value) ctx_fail_memory(c);
         return;
     }
     run_header *h = arena_alloc(&t->arena, sizeof *h);
     if (h)
         *h = (run_header){arena_strndup(&t->arena, name, strlen(name)), arena_strndup(&t->arena, value, strlen(value)),
                           NULL};
-    if (!h || !h->name || !h->value) out_of_memory(c);
+    if (!h || !h->name || !h->value) ctx_fail_memory(c);
     *t->response.headers_end = h;
     t->response.headers_end = &h->next;
 }
@@ -189,7 +184,7 @@ void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data,
     if (!data && len > 0) ctx_fail_misuse(c, "sw_reply of %zu bytes without data", len);
     add_content_type(c, content_type);
     char *body = arena_strndup(&t->arena, len ? data : "", len);
-    if (!body) ctx_fail_misuse(c, "the response of %zu bytes is over the run's memory (--run-state-max)", len);
+    if (!body) ctx_fail_memory(c);
     t->response.status = status;
     t->response.body = (sw_bytes){body, len};
 }
@@ -209,7 +204,7 @@ void sw_reply_text(sw_ctx *c, int status, const char *format, ...)
     va_start(args, format);
     char *text = arena_vprintf(c->arena, format, args);
     va_end(args);
-    if (!text) out_of_memory(c);
+    if (!text) ctx_fail_memory(c);
     sw_reply(c, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
@@ -233,7 +228,7 @@ void sw_reply_open(sw_ctx *c, int status, const char *content_type)
     add_content_type(c, content_type);
     size_t n = 0;
     const http_reply_header *headers = run_reply_headers(c->task, &n);
-    if (!headers) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    if (!headers) ctx_fail_memory(c);
     c->task->response.status = status;
     p->in_pieces = true;
     http_exchange_set_user(p->exchange, c->strand);
@@ -257,7 +252,7 @@ bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
 void sw_reply_abort(sw_ctx *c)
 {
     plain *p = plain_open(c, "sw_reply_abort");
-    if (!run_request_own_headers(c->task) || !run_request_own_body(c->task)) out_of_memory(c);
+    if (!run_request_own_headers(c->task) || !run_request_own_body(c->task)) ctx_fail_memory(c);
     http_exchange *x = p->exchange;
     p->exchange = NULL;
     http_exchange_on_gone(x, NULL);
@@ -288,7 +283,9 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
     msgpack_sbuffer *scratch = &r->task.home->scratch;
     const char *error = NULL;
     scratch->size = 0;
-    if (!value_pack(scratch, value, r->task.home->opt->step_result_max, &error))
+    bool packed = value_pack(scratch, value, r->task.home->opt->step_result_max, &error);
+    if (!packed && error == value_no_memory) ctx_fail_memory(c);
+    if (!packed)
         ctx_fail_misuse(c, "a chunk cannot be journaled: %s (--step-result-max is %zu bytes)", error,
                         (size_t)r->task.home->opt->step_result_max);
     if (!json_writes_whole(value))

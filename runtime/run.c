@@ -29,13 +29,18 @@ void run_untouch(run *r)
 
 /* ---- Making and freeing ---- */
 
+enum { RUN_TIMERS = 1 /* its deadline */ };
+
 run *run_new(home *h, const endpoint *e)
 {
     run *r = h->runs.free;
-    if (r)
+    if (!timers_keep(&h->timers, RUN_TIMERS)) return NULL;
+    if (r) {
         h->runs.free = r->next_free;
-    else if (!(r = malloc(sizeof *r)))
+    } else if (!(r = malloc(sizeof *r))) {
+        timers_give(&h->timers, RUN_TIMERS);
         return NULL;
+    }
     memset(r, 0, sizeof *r);
     task_init(&r->task, h, e, r);
     r->state = RUN_NEW;
@@ -66,6 +71,7 @@ void run_free(run *r)
     assert(!run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
     if (r->is_unsettled) comeback_settled(r);
     if (!BUG(KEEP_TIMER)) timers_stop(&h->timers, &r->deadline);
+    if (!BUG(KEEP_TIMER)) timers_give(&h->timers, RUN_TIMERS);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
     settle_key(r);
     frames_release(r->frames);
@@ -74,6 +80,7 @@ void run_free(run *r)
     arena_free(&r->journal);
     record_drop(r);
     record_release(r);
+    if (slot_restock(h, r)) return;
     r->next_free = h->runs.free;
     h->runs.free = r;
 }

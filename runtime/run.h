@@ -65,6 +65,7 @@ struct run {
     clock_alarm park_due; /* when it is loaded again, if it parks */
     entry_ended outcome;  /* once it has a response */
     const char *outcome_error;   /* "" unless it failed */
+    bool is_short;               /* it is lost for want of memory */
     bool is_rejected;            /* its request was its client's mistake, which is not a failure */
     union {                      /* of the event that is being dealt with */
         const failure *failure;  /* RUN_ON_RETURNED, RUN_ON_EXHAUSTED: why the handler failed; NULL: it did not */
@@ -126,6 +127,9 @@ static inline bool run_is_stopping(const run *r) { return r->state == RUN_STOPPI
 /* There is no memory for an entry that it cannot go on without: it is unwound, and loaded again from what is on disk.
  */
 void run_lose(run *r);
+/* So it is for want of memory, and some time passes before. What was made without that memory, a label that is cut, an
+ * error without its text, is never seen: nothing of the run is journaled any more. */
+void run_lose_short(run *r);
 
 /* Something of it may begin: it does not leave memory, and the process goes on. */
 bool run_may_go_on(run *r);

@@ -45,6 +45,7 @@ void run_cut(run *r);
 /* run_start.c */
 extern const run_refusal run_no_room, run_no_memory, run_no_stack, run_too_large;
 void run_watch_deadline(run *r);
-void run_unmake(run *r); /* gives up a run that has not begun, or does not go on */
+void run_take_slot(run *r, struct slot *s); /* a new one */
+void run_unmake(run *r);                    /* gives up a run that has not begun, or does not go on */
 
 #endif

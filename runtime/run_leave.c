@@ -13,6 +13,8 @@
 #include "runtime/run_core.h"
 #include "runtime/strand.h"
 
+enum { SHORT_MS = 250 };
+
 const char RUN_NOT_DONE[] = "the journal cannot be written; the request was not done";
 const char RUN_RETRY_AFTER_JOURNAL[] = "5";
 
@@ -46,6 +48,13 @@ void run_drain(run *r)
 
 void run_lose(run *r) { run_post(r, RUN_ON_LOSS); }
 
+void run_lose_short(run *r)
+{
+    if (!run_has_lost(r)) log_line(LOG_ERROR, r->id_text, "out of memory: it is loaded again");
+    r->is_short = true;
+    run_lose(r);
+}
+
 bool run_may_go_on(run *r)
 {
     if (r->task.home->draining && r->state == RUN_RUNNING) run_drain(r);
@@ -58,7 +67,7 @@ void run_record_cancel(run *r)
 {
     entry e = {.kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel};
     if (r->replay && replay_cancel(r->replay)) return;
-    if (!record_append(r, &e)) log_line(LOG_ERROR, r->id_text, "out of memory: its cancellation is not journaled");
+    if (!record_append(r, &e)) run_lose_short(r);
 }
 
 /* If the run leaves memory before it has ended, whoever loads it next ends it. */
@@ -84,8 +93,7 @@ static void record_stop(run *r, const entry *stopped)
              (int)text->len, text->data);
     r->stop_detail = arena_strndup(&r->task.arena, text->data, text->len);
     if (record_append(r, stopped)) return;
-    log_line(LOG_ERROR, r->id_text, "out of memory: its stop is not journaled");
-    run_lose(r);
+    run_lose_short(r);
 }
 
 static entry stop_entry(const run *r, stop_reason reason, uint64_t path, const char *text)
@@ -117,7 +125,7 @@ void run_record_failed_stop(run *r)
     if (stopped.causes.len > 0)
         record_stop(r, &stopped);
     else
-        run_lose(r); /* out of memory: it comes to the same failure again */
+        run_lose_short(r); /* it comes to the same failure again */
     run_touch(r);
 }
 
@@ -172,17 +180,20 @@ void run_leave(run *r)
     run_free(r);
 }
 
-void run_stand(run *r)
+/* The process goes on, and has to know of it. */
+static void have_slot(run *r)
 {
     if (!r->slot) run_make_findable(r);
+    if (!r->slot) run_take_slot(r, slot_add_spare(r->task.home, &r->id)); /* run_free has the next one */
+}
+
+void run_stand(run *r)
+{
+    have_slot(r);
     slot *s = r->slot;
     stop_cause why = {
         .reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms(), .streamed = r->frames};
     if (r->stop_detail) stop_describe(&why, r->stop_detail, strlen(r->stop_detail));
-    if (!s) { /* there is no memory for one */
-        run_leave(r);
-        return;
-    }
     listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
     hand_to_slot(r);
     slot_stop(r->task.home, s, &why);
@@ -192,14 +203,10 @@ void run_stand(run *r)
 /* It is loaded when the gate is open. */
 void run_reload(run *r)
 {
-    if (!r->slot) run_make_findable(r);
-    if (!r->slot) { /* there is no memory for one */
-        run_leave(r);
-        return;
-    }
+    have_slot(r);
     listener_of(r)->on_left(r, RUN_LEFT_LOST);
     hand_to_slot(r);
-    slot_park(r->task.home, r->slot, clock_alarm_in(0));
+    slot_park(r->task.home, r->slot, clock_alarm_in(r->is_short ? SHORT_MS : 0));
     run_free(r);
 }
 

@@ -150,9 +150,11 @@ bool run_request_record(run *r)
 {
     msgpack_sbuffer *scratch = &r->task.home->scratch;
     scratch->size = 0;
-    if (!pack_pairs(scratch, r->task.request.headers, false)) return false;
+    bool packed = pack_pairs(scratch, r->task.request.headers, false);
     size_t headers_len = scratch->size;
-    if (!pack_pairs(scratch, r->task.request.params, true)) return false;
+    packed = packed && pack_pairs(scratch, r->task.request.params, true);
+    if (!packed) r->is_short = true;
+    if (!packed) return false;
     const sw_endpoint_options *o = &r->task.endpoint->options;
     store *st = r->task.home->store;
     entry e = {.kind = ENTRY_STARTED,
@@ -181,6 +183,7 @@ static bool unpack_pairs(run *r, const entry_text *packed, const run_header **ou
     if (packed->len == 0) return true;
     arena_init(&a, r->task.home->arenas);
     bool ok = value_unpack(&a, packed->data, packed->len, &v, &error);
+    r->is_short = r->is_short || a.is_out;
     bool map = v.type == MSGPACK_OBJECT_MAP;
     uint32_t n = !ok ? 0 : map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
     for (uint32_t i = 0; i < n && ok; i++) {
@@ -209,7 +212,9 @@ bool run_request_restore(run *r, const entry *started)
     r->started_ms = started->at_ms;
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
     if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
-    return target && to->method && copy_body(t, started->body.data, started->body.len) &&
-           unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
-           split_target(t, target, started->target.len);
+    bool ok = target && to->method && copy_body(t, started->body.data, started->body.len) &&
+              unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
+              split_target(t, target, started->target.len);
+    r->is_short = r->is_short || t->arena.is_out;
+    return ok;
 }

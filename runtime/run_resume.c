@@ -59,7 +59,8 @@ static bool restore(run *r, const store_journal *j, stop_cause *why)
     const entry *started = replay_started(r->replay);
     const endpoint *e = app_endpoint(r->task.home->app, started->function.data, started->function.len);
     r->task.endpoint = e ? e : &no_endpoint;
-    if (!run_request_restore(r, started)) return unreadable(why, "its request cannot be read");
+    if (!run_request_restore(r, started))
+        return unreadable(why, r->is_short ? replay_no_memory : "its request cannot be read");
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     r->state_bytes = j->len;
     r->commit = run_commit_next(r->commit, COMMIT_ON_LOADED);

@@ -27,9 +27,8 @@ void run_watch_deadline(run *r)
 {
     if (r->deadline_due.due_ms == 0) return;
     int64_t left_ms = clock_left_ms(&r->deadline_due);
-    r->deadline = (struct timer){.fn = on_deadline, .arg = r};
-    if (!timers_start(&r->task.home->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0))
-        log_line(LOG_ERROR, r->id_text, "out of memory: its deadline is not watched");
+    r->deadline = (struct timer){.fn = on_deadline, .arg = r, .is_kept = true};
+    (void)timers_start(&r->task.home->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0);
 }
 
 void run_unmake(run *r)
@@ -50,13 +49,18 @@ static void leave_unlisted(run *r)
 /* Somebody may ask for it by its id from now on. Without memory it stays unlisted, where whoever asks finds it. */
 void run_make_findable(run *r)
 {
-    home *h = r->task.home;
-    slot *s = slot_add(h, &r->id);
-    if (!s) {
-        log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be parked yet");
-        if (!r->is_unlisted) leave_unlisted(r);
+    slot *s = slot_add(r->task.home, &r->id);
+    if (s) {
+        run_take_slot(r, s);
         return;
     }
+    log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be parked yet");
+    if (!r->is_unlisted) leave_unlisted(r);
+}
+
+void run_take_slot(run *r, slot *s)
+{
+    home *h = r->task.home;
     if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
     r->is_unlisted = false;
     slot_post(h, s, SLOT_ON_BEGUN);
@@ -108,8 +112,9 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
     task_set_label(&r->task);
     r->key = origin->key;
     bool taken = run_request_take(&r->task, input) && run_request_record(r);
+    if (r->task.arena.is_out) r->is_short = true;
     if (!taken || !strand_start(&r->task, run_main, r)) {
-        *why = taken ? run_no_stack : run_too_large;
+        *why = taken ? run_no_stack : r->is_short ? run_no_memory : run_too_large;
         run_unmake(r);
         return NULL;
     }

@@ -34,12 +34,22 @@ static inquiry *inquire(home *h, http_exchange *x)
     return q;
 }
 
+static void refuse(inquiry *q)
+{
+    problem_reply(q->x, 503, store_no_memory, "5");
+    free(q);
+}
+
 static void answer(inquiry *q, runs_text *t)
 {
     http_reply_header type = {"Content-Type", "application/json"};
-    http_reply(q->x, 200, &type, 1, t->out.data, t->out.size);
+    if (t->is_short) {
+        refuse(q);
+    } else {
+        http_reply(q->x, 200, &type, 1, t->out.data, t->out.size);
+        free(q);
+    }
     runs_text_free(t);
-    free(q);
 }
 
 /* ---- The list ---- */
@@ -51,6 +61,11 @@ static void on_summaries(void *arg, const store_summary *runs, size_t count)
 {
     inquiry *q = arg;
     const char *before = "";
+    for (size_t i = 0; i < count; i++)
+        if (runs[i].error == store_no_memory) {
+            refuse(q);
+            return;
+        }
     runs_text t;
     runs_text_init(&t, q->home->arenas);
     runs_text_add(&t, "{\"runs\":[");
@@ -71,7 +86,7 @@ static void on_ids(void *arg, const run_id *ids, size_t count, const char *error
         problem_reply(q->x, 500, error, NULL);
         free(q);
     } else if (count > 0) {
-        store_summarize(q->home->port, ids, count, LIST_BYTES_MAX, on_summaries, q);
+        if (!store_summarize(q->home->port, ids, count, LIST_BYTES_MAX, on_summaries, q)) refuse(q);
     } else {
         on_summaries(q, NULL, 0);
     }
@@ -126,7 +141,7 @@ void runs_api_list(home *h, http_exchange *x)
         return;
     }
     inquiry *q = inquire(h, x);
-    if (q) store_list(h->port, after_one ? &before : NULL, limit, on_ids, q);
+    if (q && !store_list(h->port, after_one ? &before : NULL, limit, on_ids, q)) refuse(q);
 }
 
 /* ---- One run ---- */
@@ -136,6 +151,10 @@ static void on_loaded(void *arg, store_journal *j, size_t count)
     inquiry *q = arg;
     assert(count == 1);
     (void)count;
+    if (j->error == store_no_memory) {
+        refuse(q);
+        return;
+    }
     if (!j->found && !j->live) {
         if (j->error)
             problem_reply(q->x, 503, j->error, "5");
@@ -158,5 +177,5 @@ void runs_api_one(home *h, http_exchange *x, const run_id *id)
         return;
     }
     inquiry *q = inquire(h, x);
-    if (q) store_load(h->port, id, 1, on_loaded, q);
+    if (q && !store_load(h->port, id, 1, on_loaded, q)) refuse(q);
 }

@@ -86,8 +86,10 @@ void settle_load(settling *s, const run_id *id, void (*on_journal)(void *arg, co
 {
     s->on_journal = on_journal;
     s->arg = arg;
-    store_load(s->port, id, 1, on_loaded, s);
-    wait_for_it(s);
+    if (store_load(s->port, id, 1, on_loaded, s))
+        wait_for_it(s);
+    else
+        on_journal(arg, &(store_journal){.run = *id, .error = store_no_memory});
 }
 
 const char *settle_append(settling *s, store_segment *segment)
@@ -113,7 +115,7 @@ bool settle_scan(settling *s, const store_range *range,
     s->on_rows = on_rows;
     s->arg = arg;
     s->end = end;
-    store_scan(s->port, range, on_scanned, s);
+    if (!store_scan(s->port, range, on_scanned, s)) return false;
     wait_for_it(s);
     return !s->error;
 }
@@ -133,7 +135,7 @@ bool settle_scan_live(settling *s, const run_id *after, size_t limit,
     s->on_live = on_rows;
     s->arg = arg;
     s->end = end;
-    store_scan_live(s->port, after, limit, 0, 1, on_scanned_live, s);
+    if (!store_scan_live(s->port, after, limit, 0, 1, on_scanned_live, s)) return false;
     wait_for_it(s);
     return !s->error;
 }

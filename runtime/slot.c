@@ -17,93 +17,10 @@
 
 static const char NOT_WRITTEN[] = "the journal cannot be written: nothing of it was done";
 
-bool slot_table_init(slot_table *t)
-{
-    *t = (slot_table){.bucket_count = 1024};
-    TAILQ_INIT(&t->due);
-    TAILQ_INIT(&t->asked);
-    TAILQ_INIT(&t->held);
-    TAILQ_INIT(&t->suspects);
-    TAILQ_INIT(&t->behind);
-    t->buckets = calloc(t->bucket_count, sizeof(slot *));
-    return t->buckets != NULL;
-}
-
-void slot_table_free(slot_table *t)
-{
-    for (size_t i = 0; i < t->bucket_count; i++)
-        for (slot *s = t->buckets[i], *next; s; s = next) {
-            next = s->next;
-            assert(!s->run && !s->waiters);
-            letter_free_all(&s->letters);
-            free(s);
-        }
-    free(t->buckets);
-    t->buckets = NULL;
-}
-
-static slot **bucket(const slot_table *t, const run_id *id)
-{
-    return &t->buckets[run_id_hash(id) & (t->bucket_count - 1)];
-}
-
-slot *slot_find(const slot_table *t, const run_id *id)
-{
-    slot *s = *bucket(t, id);
-    while (s && !run_id_equal(&s->id, id)) s = s->next;
-    return s;
-}
-
-/* A table that cannot grow gets slower, not wrong. */
-static void grow(slot_table *t)
-{
-    slot_table bigger = {.bucket_count = t->bucket_count * 2};
-    bigger.buckets = calloc(bigger.bucket_count, sizeof(slot *));
-    if (!bigger.buckets) return;
-    for (size_t i = 0; i < t->bucket_count; i++)
-        for (slot *s = t->buckets[i], *next; s; s = next) {
-            next = s->next;
-            slot **at = bucket(&bigger, &s->id);
-            s->next = *at;
-            *at = s;
-        }
-    free(t->buckets);
-    t->buckets = bigger.buckets;
-    t->bucket_count = bigger.bucket_count;
-}
-
-slot *slot_add(home *h, const run_id *id)
-{
-    slot_table *t = &h->slots;
-    assert(!slot_find(t, id));
-    slot *s = calloc(1, sizeof *s);
-    if (!s) return NULL;
-    if (t->count >= t->bucket_count) grow(t);
-    *s = (slot){.id = *id, .state = SLOT_NEW, .next = *bucket(t, id)};
-    *bucket(t, id) = s;
-    counter_add(&t->count, 1);
-    return s;
-}
-
 void slot_remove(home *h, slot *s)
 {
     if (h->app->ties) ties_settle(h->app->ties, &s->id);
     slot_forget(h, s);
-}
-
-void slot_forget(home *h, slot *s)
-{
-    slot_table *t = &h->slots;
-    assert(!s->waiters && !s->run);
-    slot_post(h, s, SLOT_ON_GONE);
-    timers_stop(&h->timers, &s->due);
-    if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
-    letter_free_all(&s->letters);
-    slot **at = bucket(t, &s->id);
-    while (*at != s) at = &(*at)->next;
-    *at = s->next;
-    counter_add(&t->count, -1);
-    free(s);
 }
 
 /* ---- What happens to one ---- */
@@ -161,12 +78,15 @@ void slot_park(home *h, slot *s, clock_alarm due)
     assert(!s->run);
     slot_post(h, s, SLOT_ON_PARKED);
     s->unfinished = true;
-    s->due = (struct timer){.fn = on_due, .arg = h};
+    s->due = (struct timer){.fn = on_due, .arg = h, .is_kept = true};
     s->by_wall = due.wall_ms != CLOCK_NEVER;
     if (s->by_wall) s->wall_due_ms = due.wall_ms;
     int64_t left_ms = clock_alarm_left_ms(&due);
     if (BUG(FORGET_DUE) && left_ms > 100) return;
-    if (left_ms <= 0 || !timers_start(&h->timers, &s->due, (uint64_t)left_ms)) slot_wake(h, s);
+    if (left_ms > 0)
+        (void)timers_start(&h->timers, &s->due, (uint64_t)left_ms);
+    else
+        slot_wake(h, s);
 }
 
 /* One whose end has moved away is loaded at the former end, and parks again. */
@@ -177,15 +97,17 @@ void slots_clock_set(home *h)
             if (s->run) task_clock_set(&s->run->task);
             if (s->state != SLOT_PARKED || !s->by_wall) continue;
             int64_t left_ms = s->wall_due_ms - clock_wall_ms();
-            if (left_ms <= 0 || !timers_hasten(&h->timers, &s->due, (uint64_t)left_ms)) slot_wake(h, s);
+            if (left_ms > 0)
+                (void)timers_hasten(&h->timers, &s->due, (uint64_t)left_ms);
+            else
+                slot_wake(h, s);
         }
 }
 
 void slot_look_at(home *h, slot *s, int64_t wait_ms)
 {
-    if (!s->due.place) s->due = (struct timer){.fn = on_due, .arg = h};
-    if (!timers_hasten(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0))
-        log_line(LOG_ERROR, NULL, "out of memory: a stopped run is not looked at before it is asked for");
+    if (!s->due.place) s->due = (struct timer){.fn = on_due, .arg = h, .is_kept = true};
+    (void)timers_hasten(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0);
 }
 
 void slot_go_on(home *h, slot *s)

@@ -83,6 +83,7 @@ typedef struct slot_table {
     struct timer orphans;  /* runs while clients of a former process may come back */
     bool clients_are_back; /* that is over */
     size_t places;         /* of --runs-max, of slots that are being loaded */
+    void *spare;           /* memory for the slot of a run that leaves memory when there is no other */
 } slot_table;
 
 bool slot_table_init(slot_table *t);
@@ -90,8 +91,12 @@ void slot_table_free(slot_table *t);
 
 slot *slot_find(const slot_table *t, const run_id *id);
 slot *slot_add(struct home *h, const run_id *id); /* NULL: out of memory. Not yet in it */
-void slot_remove(struct home *h, slot *s);        /* its run has ended; without waiters; frees it */
-void slot_forget(struct home *h, slot *s);        /* the run may go on elsewhere; likewise */
+/* The same for a run that leaves memory, which nobody else would know of: there is always one. The run's own memory is
+ * the next spare one: run_free gives it to slot_restock, which says whether it has taken it. */
+slot *slot_add_spare(struct home *h, const run_id *id);
+bool slot_restock(struct home *h, struct run *r);
+void slot_remove(struct home *h, slot *s); /* its run has ended; without waiters; frees it */
+void slot_forget(struct home *h, slot *s); /* the run may go on elsewhere; likewise */
 
 /* Something has happened to it: its state, its queue and its place of --runs-max follow. */
 void slot_post(struct home *h, slot *s, slot_event event);

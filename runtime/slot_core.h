@@ -1,5 +1,5 @@
-/* What the parts of the table share: slots, their queues and their clients (slot.c), loading them (slot_load.c),
- * and which of them end with their clients (slot_tie.c). */
+/* What the parts of the table share: finding them (slot_table.c), their queues and clients (slot.c), loading
+ * (slot_load.c), and which of them end with their clients (slot_tie.c). */
 #ifndef RUNTIME_SLOT_CORE_H
 #define RUNTIME_SLOT_CORE_H
 

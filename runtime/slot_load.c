@@ -176,12 +176,11 @@ static void cannot_read(home *h, slot *s, const char *id, const char *error)
 {
     const stop_cause why = {.reason = STOP_UNREADABLE, .text = error};
     bool stale = s->stop == STOP_UNREADABLE && stopped_ms(s) >= h->opt->retain_stopped_ms;
-    if (!stale) {
+    if (!stale || !store_delete(h->port, &s->id, on_deleted, h)) {
         stop(h, s, &why);
         return;
     }
     log_line(LOG_ERROR, id, "could not be read for as long as --retain-stopped says, and is deleted: %s", error);
-    store_delete(h->port, &s->id, on_deleted, h);
     letter_drop(h, &s->letters);
     answer_not_found(h, s, 404, "the run could not be read, and was deleted (--retain-stopped)");
 }
@@ -253,11 +252,19 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
     }
 }
 
+/* Without memory to ask for them it is as if they had been asked for, and there had been none to read them into. */
+static void load(home *h, const run_id *ids, size_t n)
+{
+    h->slots.loading += n;
+    if (store_load(h->port, ids, n, on_loaded, h)) return;
+    for (size_t i = 0; i < n; i++) on_loaded(h, &(store_journal){.run = ids[i], .error = store_no_memory}, 1);
+}
+
 void slot_load(home *h, slot *s)
 {
     assert(slot_is_loading(s));
-    h->slots.loading++;
-    store_load(h->port, &s->id, 1, on_loaded, h);
+    const run_id id = s->id; /* without memory the slot may be gone */
+    load(h, &id, 1);
 }
 
 /* The next one to load; NULL: none, or no place for it. */
@@ -286,10 +293,7 @@ void slot_load_due(home *h)
     run_id ids[LOAD_BATCH];
     if (h->suspects) suspects_look(h);
     /* A run that is asked for before the letters are known would go on although it was cancelled. */
-    for (size_t n; h->slots.letters_read && !h->draining && (n = take_batch(h, ids)) > 0;) {
-        h->slots.loading += n;
-        store_load(h->port, ids, n, on_loaded, h);
-    }
+    for (size_t n; h->slots.letters_read && !h->draining && (n = take_batch(h, ids)) > 0;) load(h, ids, n);
     comeback_tell(h);
 }
 
@@ -322,8 +326,8 @@ static void scan_again(home *h, const char *why)
         pause = SCAN_MOST_MS;
     log_line(LOG_ERROR, NULL, "unfinished runs cannot be read yet, which is tried again in %lld ms: %s",
              (long long)pause, why);
-    t->scan = (struct timer){.fn = on_scan_due, .arg = h};
-    if (!timers_start(&h->timers, &t->scan, (uint64_t)pause)) scan(h);
+    t->scan = (struct timer){.fn = on_scan_due, .arg = h, .is_kept = true};
+    (void)timers_start(&h->timers, &t->scan, (uint64_t)pause);
 }
 
 /* When it has to be looked at again. Which clock ends its wait, and how long that is, only its journal says: the first
@@ -428,7 +432,7 @@ static void scan_letters(home *h)
     /* Behind the last one: its key and a zero byte. */
     const store_range range = {
         .table = "inbox", .from = {h->slots.letter_last, sizeof h->slots.letter_last}, .rows_max = SCAN_ROWS};
-    store_scan(h->port, &range, on_letters, h);
+    if (!store_scan(h->port, &range, on_letters, h)) scan_again(h, store_no_memory);
 }
 
 static void scan(home *h)
@@ -438,7 +442,8 @@ static void scan(home *h)
         scan_letters(h);
         return;
     }
-    store_scan_live(h->port, t->scanning ? &t->scanned : NULL, SCAN_ROWS, h->index, h->count, on_rows, h);
+    const run_id *after = t->scanning ? &t->scanned : NULL;
+    if (!store_scan_live(h->port, after, SCAN_ROWS, h->index, h->count, on_rows, h)) scan_again(h, store_no_memory);
 }
 
 void slot_recover(home *h)

@@ -133,9 +133,8 @@ static void on_clients_back(struct timer *t)
 void slot_watch_orphans(home *h)
 {
     if (h->slots.orphans.fn) return;
-    h->slots.orphans = (struct timer){.fn = on_clients_back, .arg = h};
-    if (!timers_start(&h->timers, &h->slots.orphans, (uint64_t)h->opt->redirect_after_ms))
-        on_clients_back(&h->slots.orphans);
+    h->slots.orphans = (struct timer){.fn = on_clients_back, .arg = h, .is_kept = true};
+    (void)timers_start(&h->timers, &h->slots.orphans, (uint64_t)h->opt->redirect_after_ms);
 }
 
 /* ---- The next process ---- */

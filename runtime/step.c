@@ -37,7 +37,7 @@ static const char *keep_id(sw_ctx *c, const char *what, const char *id)
 {
     size_t len = step_check_id(c, what, id);
     const char *kept = arena_strndup(&c->task->arena, id, len);
-    if (!kept) ctx_fail_misuse(c, "the run's memory is over its limit (--run-state-max)");
+    if (!kept) ctx_fail_memory(c);
     return kept;
 }
 
@@ -62,6 +62,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (spec.options.backoff_max_ms <= 0) spec.options.backoff_max_ms = 60000;
     spec.path = path_next(c, PATH_STEP, id, &spec.occurrence);
     spec.input_hash = value_hash(&r->task.home->scratch, input, &spec.input_bytes);
+    if (spec.input_bytes == VALUE_NO_MEMORY) ctx_fail_memory(c);
     if (probe_on) probe_step(c, &spec);
     if (c->held) replay_log_pass(c, fit_find(r, spec.path) != NULL);
     return spec;
@@ -86,11 +87,13 @@ static void name_cause(run *r, const step_spec *spec, failure *f)
     f->causes = arena_memdup(&r->task.arena, &spec->path, sizeof spec->path);
     f->cause_count = f->causes ? 1 : 0;
     f->is_exhausted = f->causes && (f->kind == FAILURE_RETRY || BUG(FATAL_STOPS));
+    if (!f->causes) run_lose_short(r);
 }
 
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
 {
     const char *text = arena_strndup(&r->task.arena, rec->error.data, rec->error.len);
+    if (!text) run_lose_short(r);
     failure f = {.kind = rec->fatal ? FAILURE_FATAL : FAILURE_RETRY,
                  .message = text ? text : "failed",
                  .step = spec->id,
@@ -99,6 +102,13 @@ static failure failure_of_record(run *r, const step_spec *spec, const replay_rec
                  .retry_after_ms = -1};
     name_cause(r, spec, &f);
     return f;
+}
+
+/* It was done, or could be answered, and there is no memory for that. */
+static failure lost(run *r)
+{
+    run_lose_short(r);
+    return (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
 }
 
 static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome, sw_value *out,
@@ -118,7 +128,11 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
         const char *error = NULL;
         *outcome = STEP_OK;
         counter_add(&r->task.home->counters.steps_replayed, 1);
-        if (!value_unpack(&r->task.arena, rec->value.data, rec->value.len, out, &error)) {
+        bool read = value_unpack(&r->task.arena, rec->value.data, rec->value.len, out, &error);
+        if (!read && error == value_no_memory) {
+            *why = lost(r);
+            *outcome = STEP_UNWOUND;
+        } else if (!read) {
             *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
             *outcome = STEP_FAILED;
         }
@@ -192,7 +206,12 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
         if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) e.input_bytes = spec->input_bytes;
     }
     size_t input_len = scratch->size;
-    if (!value_pack(scratch, value, opt->step_result_max, &error)) {
+    bool packed = value_pack(scratch, value, opt->step_result_max, &error);
+    if (!packed && error == value_no_memory) {
+        s->failure = lost(r);
+        return false;
+    }
+    if (!packed) {
         char *text = arena_printf(&r->task.arena,
                                   "the result of step \"%s\" cannot be journaled: %s (--step-result-max is %zu bytes)",
                                   spec->id, error, (size_t)opt->step_result_max);
@@ -206,7 +225,9 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
         return false;
     }
     if (!value_copy(&r->task.arena, value, out, &error)) {
-        s->failure = (failure){.kind = FAILURE_FATAL, .message = error, .retry_after_ms = -1};
+        s->failure = error == value_no_memory
+                         ? lost(r)
+                         : (failure){.kind = FAILURE_FATAL, .message = error, .retry_after_ms = -1};
         return false;
     }
     return true;
@@ -260,15 +281,6 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     log_failure(r, a, f, next);
 }
 
-/* False: it has none, or no memory for it. */
-static bool watch_timeout(const run *r, const step_spec *spec, struct timer *timeout)
-{
-    if (spec->options.timeout_ms <= 0) return false;
-    if (timers_start(&r->task.home->timers, timeout, (uint64_t)spec->options.timeout_ms)) return true;
-    log_line(LOG_ERROR, r->id_text, "out of memory: the timeout of step %s is not watched", spec->id);
-    return false;
-}
-
 /* Runs the step's function in the attempt's own memory. */
 static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
 {
@@ -286,16 +298,17 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
                 .arg = spec->options.arg,
                 .branch_label = spec->branch_label,
                 .occurrence = spec->occurrence};
-    struct timer timeout = {.fn = on_attempt_timeout, .arg = s};
-    bool timed = watch_timeout(r, spec, &timeout);
+    struct timer timeout = {.fn = on_attempt_timeout, .arg = s, .is_kept = true};
+    int64_t timeout_ms = spec->options.timeout_ms;
+    if (timeout_ms > 0) (void)timers_start(&r->task.home->timers, &timeout, (uint64_t)timeout_ms);
     coro_set_place(s->co, spec->id);
     bool ok = ctx_call(&c, spec->fn, spec->input, value);
     coro_set_place(s->co, NULL);
-    if (timed) timers_stop(&r->task.home->timers, &timeout);
+    timers_stop(&r->task.home->timers, &timeout);
     if (s->interrupt == INTERRUPT_TIMEOUT) {
         s->interrupt = INTERRUPT_NONE;
         if (!ok && s->failure.kind == FAILURE_RETRY) {
-            char *text = arena_printf(&r->task.arena, "timed out after %lld ms", (long long)spec->options.timeout_ms);
+            char *text = arena_printf(&r->task.arena, "timed out after %lld ms", (long long)timeout_ms);
             if (text) s->failure.message = text;
         }
     }
@@ -329,7 +342,7 @@ static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
     e.id = entry_text_of(label);
     rec->open_chunks = 0;
     if (record_append(r, &e)) return true;
-    run_lose(r); /* out of memory: tried again from what is on disk */
+    run_lose_short(r); /* tried again from what is on disk */
     return false;
 }
 

@@ -41,7 +41,7 @@ const char *sw_step_key(sw_ctx *c)
     ctx_check(c, "sw_step_key");
     if (c->kind != CTX_STEP) ctx_fail_misuse(c, "sw_step_key outside a step: call it in the function of the step");
     char *key = arena_alloc(c->arena, STEP_KEY_TEXT + 1);
-    if (!key) ctx_fail_misuse(c, "out of memory");
+    if (!key) ctx_fail_memory(c);
     step_key(&c->run->id, c->path, key);
     return key;
 }

@@ -11,12 +11,16 @@
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 
-enum { FAILURE_TEXT_MAX = 4096 };
+enum { FAILURE_TEXT_MAX = 4096, STRAND_TIMERS = 2 /* of its sleep, and of the attempt that sleeps */ };
 
 bool strand_start(task *t, coro_fn fn, void *arg)
 {
+    if (!timers_keep(&t->home->timers, STRAND_TIMERS)) return false;
     coro *co = coro_create(t->home->stacks, fn, arg);
-    if (!co) return false;
+    if (!co) {
+        timers_give(&t->home->timers, STRAND_TIMERS);
+        return false;
+    }
     coro_set_label(co, t->label);
     t->strand_count++;
     t->busy_count++;
@@ -42,6 +46,7 @@ void strand_exit(strand *s)
     if (s->next) s->next->link = s->link;
     s->task->strand_count--;
     s->task->busy_count--;
+    timers_give(&s->task->home->timers, STRAND_TIMERS);
     if (s->run) run_touch(s->run);
 }
 
@@ -87,10 +92,10 @@ static void on_due(struct timer *t) { strand_wake(t->arg); }
 static bool sleep_through(strand *s, int64_t left_ms)
 {
     timers *heap = &s->task->home->timers;
-    struct timer t = {.fn = on_due, .arg = s};
+    struct timer t = {.fn = on_due, .arg = s, .is_kept = true};
     bool awake = true;
     for (; awake && left_ms > 0; left_ms = clock_left_ms(&s->until)) {
-        if (!timers_start(heap, &t, (uint64_t)left_ms)) break;
+        (void)timers_start(heap, &t, (uint64_t)left_ms);
         awake = strand_suspend(s);
     }
     timers_stop(heap, &t);
@@ -242,6 +247,19 @@ void ctx_fail_misuse(sw_ctx *c, const char *format, ...)
     ctx_raise(c, f);
 }
 
+void ctx_fail_memory(sw_ctx *c)
+{
+    static const failure short_attempt = {.kind = FAILURE_RETRY, .message = "out of memory", .retry_after_ms = -1};
+    static const failure short_plain = {
+        .kind = FAILURE_FATAL, .message = "out of memory", .retry_after_ms = -1, .status = 503};
+    if (c->arena->over || c->task->arena.over)
+        ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
+    if (!c->run) ctx_raise(c, short_plain);
+    if (c->kind == CTX_STEP) ctx_raise(c, short_attempt);
+    run_lose_short(c->run);
+    ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+}
+
 /* ---- Who may use a context ---- */
 
 sw_ctx *ctx_current(void)
@@ -322,7 +340,7 @@ void sw_defer(sw_ctx *c, void (*fn)(void *arg), void *arg)
     defer *d = arena_alloc(c->arena, sizeof *d);
     if (!d) {
         fn(arg);
-        ctx_fail_misuse(c, "out of memory for sw_defer");
+        ctx_fail_memory(c);
     }
     *d = (defer){.next = c->defers, .fn = fn, .arg = arg};
     c->defers = d;

@@ -77,8 +77,8 @@ static void start_time(home *h, uint32_t tries)
 {
     suspects *all = h->suspects;
     uint32_t doubles = tries - SUSPECT_TRIES < ALONE_DOUBLES_MAX ? tries - SUSPECT_TRIES : ALONE_DOUBLES_MAX;
-    all->time = (struct timer){.fn = on_time_over, .arg = h};
-    if (!timers_start(&h->timers, &all->time, (uint64_t)all->alone_ms << doubles)) on_time_over(&all->time);
+    all->time = (struct timer){.fn = on_time_over, .arg = h, .is_kept = true};
+    (void)timers_start(&h->timers, &all->time, (uint64_t)all->alone_ms << doubles);
 }
 
 static bool is_alone(suspects *all, const suspect *k)
@@ -275,8 +275,8 @@ void suspects_join(home *h)
     all->opens = true;
     uv_mutex_unlock(&all->lock);
     if (!is_first) return;
-    all->time = (struct timer){.fn = on_gathered, .arg = h};
-    if (!timers_start(&h->timers, &all->time, SUSPECTS_GATHER_MS)) on_gathered(&all->time);
+    all->time = (struct timer){.fn = on_gathered, .arg = h, .is_kept = true};
+    (void)timers_start(&h->timers, &all->time, SUSPECTS_GATHER_MS);
 }
 
 void suspects_recovered(home *h)

@@ -20,7 +20,7 @@ static uint64_t after_us(uint64_t delay_ms)
 static void put(timers *t, size_t place, struct timer *timer)
 {
     t->heap[place] = timer;
-    timer->place = place;
+    timer->place = (uint32_t)place;
 }
 
 static void sift_up(timers *t, size_t at, struct timer *timer)
@@ -61,6 +61,7 @@ static void take(timers *t, struct timer *timer)
     size_t place = timer->place;
     assert(place >= 1 && place <= t->count && t->heap[place] == timer);
     timer->place = 0;
+    t->kept_started -= timer->is_kept;
     struct timer *last = t->heap[t->count--];
     if (last == timer) return;
     if (place > 1 && t->heap[place / 2]->due_us > last->due_us)
@@ -86,8 +87,11 @@ static void on_timer(uv_timer_t *h)
 
 bool timers_init(timers *t, uv_loop_t *loop)
 {
-    *t = (timers){.count = 0};
-    if (uv_timer_init(loop, &t->handle) != 0) return false;
+    *t = (timers){.kept = TIMERS_OWN, .room = ROOM_FIRST, .heap = malloc(ROOM_FIRST * sizeof(struct timer *))};
+    if (!t->heap || uv_timer_init(loop, &t->handle) != 0) {
+        free(t->heap);
+        return false;
+    }
     t->handle.data = t;
     return true;
 }
@@ -100,16 +104,38 @@ void timers_close(timers *t)
     uv_close((uv_handle_t *)&t->handle, NULL);
 }
 
+/* For so many more without a place of their own, beside all that are promised. */
+static bool make_room(timers *t, size_t more)
+{
+    size_t needed = 1 + t->count - t->kept_started + t->kept + more;
+    if (needed <= t->room) return true;
+    size_t room = needed > t->room * 2 ? needed : t->room * 2;
+    struct timer **heap = room < UINT32_MAX ? realloc(t->heap, room * sizeof *heap) : NULL;
+    if (!heap) return false;
+    t->heap = heap;
+    t->room = room;
+    return true;
+}
+
+bool timers_keep(timers *t, size_t places)
+{
+    if (!make_room(t, places)) return false;
+    t->kept += places;
+    return true;
+}
+
+void timers_give(timers *t, size_t places)
+{
+    assert(t->kept >= t->kept_started + places);
+    t->kept -= places;
+}
+
 bool timers_start(timers *t, struct timer *timer, uint64_t delay_ms)
 {
     if (timer->place) take(t, timer);
-    if (t->count + 2 > t->room) {
-        size_t room = t->room ? t->room * 2 : ROOM_FIRST;
-        struct timer **heap = realloc(t->heap, room * sizeof *heap);
-        if (!heap) return false;
-        t->heap = heap;
-        t->room = room;
-    }
+    if (!timer->is_kept && !make_room(t, 1)) return false;
+    assert(t->count + 1 < t->room && t->kept_started + timer->is_kept <= t->kept);
+    t->kept_started += timer->is_kept;
     timer->due_us = after_us(delay_ms);
     sift_up(t, ++t->count, timer);
     arm(t);

@@ -9,27 +9,36 @@
 #include <stdint.h>
 #include <uv.h>
 
+enum { TIMERS_OWN = 8 };
+
 /* The owner's; zero it and set fn and arg before the first start. It must not move while it is started. */
 struct timer {
     void (*fn)(struct timer *t); /* on the loop's own stack; `t` is stopped by then and may be freed or started again */
     void *arg;                   /* for fn */
     uint64_t due_us;             /* on the steady clock */
-    size_t place;                /* in the heap, from 1; 0: not started */
+    uint32_t place;              /* in the heap, from 1; 0: not started */
+    bool is_kept;                /* a place is kept for it: set by its owner who has asked for one */
 };
 
 typedef struct timers {
     uv_timer_t handle;
     struct timer **heap; /* from index 1; heap[1] is due first */
     size_t count, room;
-    uint64_t armed_us; /* what the handle waits for; 0: nothing */
+    size_t kept, kept_started; /* places that are promised; those of them that are taken */
+    uint64_t armed_us;         /* what the handle waits for; 0: nothing */
     bool firing;
 } timers;
 
+/* With a place for each of TIMERS_OWN timers of the loop itself. False: no memory. */
 bool timers_init(timers *t, uv_loop_t *loop);
 void timers_close(timers *t); /* those still started never fire: parked runs are left to the next process */
 
-/* Starts it, or starts it anew. False: out of memory. */
+/* Starts it, or starts it anew. False: out of memory, which does not happen to one with a place of its own. */
 bool timers_start(timers *t, struct timer *timer, uint64_t delay_ms);
+/* What must not be left undone has places promised beforehand: for so many timers with is_kept, until they are given
+ * up. False: no memory. */
+bool timers_keep(timers *t, size_t places);
+void timers_give(timers *t, size_t places);
 /* Starts it anew if it would fire later than then. */
 bool timers_hasten(timers *t, struct timer *timer, uint64_t delay_ms);
 void timers_stop(timers *t, struct timer *timer); /* also one that is not started */

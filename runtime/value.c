@@ -5,6 +5,12 @@
 #include <string.h>
 #include <xxhash.h>
 
+const char value_no_memory[] = "out of memory";
+static const char over_limit[] = "the memory of the run is over its limit";
+
+/* Why an arena has given nothing. */
+static const char *refusal_of(const arena *a) { return a->over ? over_limit : value_no_memory; }
+
 /* ---- Copying ---- */
 
 static bool copy(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error);
@@ -62,8 +68,10 @@ static bool copy(arena *a, msgpack_object v, msgpack_object *out, unsigned depth
 
 bool value_copy(arena *a, msgpack_object v, msgpack_object *out, const char **error)
 {
-    *error = "the memory of the run is over its limit";
-    return copy(a, v, out, 0, error);
+    *error = NULL;
+    bool ok = copy(a, v, out, 0, error);
+    if (!ok && !*error) *error = refusal_of(a);
+    return ok;
 }
 
 /* ---- Packing ---- */
@@ -71,13 +79,15 @@ bool value_copy(arena *a, msgpack_object v, msgpack_object *out, const char **er
 typedef struct bounded {
     msgpack_sbuffer *to;
     size_t end; /* to->size may not pass it */
+    bool is_short;
 } bounded;
 
 static int write_bounded(void *data, const char *bytes, size_t len)
 {
     bounded *b = data;
     if (len > b->end - b->to->size) return -1;
-    return msgpack_sbuffer_write(b->to, bytes, len);
+    b->is_short = msgpack_sbuffer_write(b->to, bytes, len) != 0;
+    return b->is_short ? -1 : 0;
 }
 
 static bool pack(msgpack_packer *pk, const msgpack_object *v, unsigned depth, const char **error)
@@ -117,11 +127,12 @@ static bool pack(msgpack_packer *pk, const msgpack_object *v, unsigned depth, co
 bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const char **error)
 {
     size_t before = to->size;
-    bounded b = {to, bytes_max > SIZE_MAX - before ? SIZE_MAX : before + bytes_max};
+    bounded b = {.to = to, .end = bytes_max > SIZE_MAX - before ? SIZE_MAX : before + bytes_max};
     msgpack_packer pk;
     msgpack_packer_init(&pk, &b, write_bounded);
     *error = "it is too large";
     if (pack(&pk, &v, 0, error)) return true;
+    if (b.is_short) *error = value_no_memory;
     to->size = before;
     return false;
 }
@@ -191,12 +202,14 @@ static bool measure(const msgpack_object *v, unsigned depth, uint64_t *bytes)
     return false;
 }
 
+bool value_is_too_deep(msgpack_object v) { return !measure(&v, 0, &(uint64_t){0}); }
+
 /* ---- Hashing ---- */
 
 typedef struct sampled {
     msgpack_sbuffer *to; /* its bytes from `before` on, at most VALUE_HASHED_BYTES */
     size_t before;
-    bool full;
+    bool full, is_short;
 } sampled;
 
 /* Fails once it is full: the rest is measured, which is ten times as fast. */
@@ -204,7 +217,8 @@ static int write_sampled(void *data, const char *bytes, size_t len)
 {
     sampled *s = data;
     size_t room = VALUE_HASHED_BYTES - (s->to->size - s->before);
-    if (msgpack_sbuffer_write(s->to, bytes, len < room ? len : room) != 0) return -1;
+    s->is_short = msgpack_sbuffer_write(s->to, bytes, len < room ? len : room) != 0;
+    if (s->is_short) return -1;
     s->full = len > room;
     return s->full ? -1 : 0;
 }
@@ -226,6 +240,7 @@ uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v, uint64_t *len)
         hash = XXH3_64bits_withSeed(scratch->data + s.before, scratch->size - s.before, *len);
         if (hash == 0) hash = 1;
     }
+    if (s.is_short) *len = VALUE_NO_MEMORY;
     scratch->size = s.before;
     return hash;
 }
@@ -421,7 +436,7 @@ bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, c
     u.arena = a;
     u.owed = 0;
     u.depth = 0;
-    u.error = "the memory of the run is over its limit";
+    u.error = NULL;
     bool ok = take_value(&u, out);
     while (ok && u.depth > 0) {
         opened *in = &u.open[u.depth - 1];
@@ -434,7 +449,7 @@ bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, c
         ok = take_value(&u, in->next++);
     }
     if (ok && u.at != u.end) ok = damaged(&u);
-    *error = u.error;
+    *error = ok || u.error ? u.error : refusal_of(a);
     return ok;
 }
 

@@ -8,11 +8,6 @@
 #include "runtime/json_reader.h"
 #include "runtime/value.h"
 
-static SW_NORETURN void out_of_memory(sw_ctx *c)
-{
-    ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
-}
-
 sw_value sw_nil(void) { return (sw_value){.type = MSGPACK_OBJECT_NIL}; }
 
 sw_value sw_bool(bool value)
@@ -49,7 +44,7 @@ sw_value sw_strn(sw_ctx *c, const char *text, size_t len)
     if (!text && len > 0) ctx_fail_misuse(c, "sw_strn without a text");
     v.via.str.size = length(c, len);
     v.via.str.ptr = arena_strndup(a, text, len);
-    if (!v.via.str.ptr) out_of_memory(c);
+    if (!v.via.str.ptr) ctx_fail_memory(c);
     return v;
 }
 
@@ -67,7 +62,7 @@ sw_value sw_strf(sw_ctx *c, const char *format, ...)
     va_start(args, format);
     char *text = arena_vprintf(a, format, args);
     va_end(args);
-    if (!text) out_of_memory(c);
+    if (!text) ctx_fail_memory(c);
     sw_value v = {.type = MSGPACK_OBJECT_STR};
     v.via.str.ptr = text;
     v.via.str.size = length(c, strlen(text));
@@ -81,7 +76,7 @@ sw_value sw_bin(sw_ctx *c, const void *data, size_t len)
     if (!data && len > 0) ctx_fail_misuse(c, "sw_bin without data");
     v.via.bin.size = length(c, len);
     v.via.bin.ptr = arena_strndup(a, len ? data : "", len);
-    if (!v.via.bin.ptr) out_of_memory(c);
+    if (!v.via.bin.ptr) ctx_fail_memory(c);
     return v;
 }
 
@@ -108,7 +103,7 @@ void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
         ctx_fail_misuse(c, "sw_set \"%s\" on a value that is no map", key);
     uint32_t n = map->type == MSGPACK_OBJECT_MAP ? map->via.map.size : 0;
     msgpack_object_kv *table = arena_alloc(a, ((size_t)n + 1) * sizeof *table);
-    if (!table) out_of_memory(c);
+    if (!table) ctx_fail_memory(c);
     if (n > 0) memcpy(table, map->via.map.ptr, n * sizeof *table);
     map->type = MSGPACK_OBJECT_MAP;
     map->via.map.ptr = table;
@@ -135,7 +130,7 @@ sw_value(sw_map)(sw_ctx *c, ...)
     va_end(args);
     sw_value map = {.type = MSGPACK_OBJECT_MAP};
     map.via.map.ptr = arena_alloc(a, (n + 1) * sizeof *map.via.map.ptr);
-    if (!map.via.map.ptr) out_of_memory(c);
+    if (!map.via.map.ptr) ctx_fail_memory(c);
     va_start(args, c);
     for (const char *key; (key = va_arg(args, const char *));) {
         sw_value value = va_arg(args, sw_value), *old = find(&map, key);
@@ -154,7 +149,7 @@ sw_value sw_array(sw_ctx *c, size_t count, ...)
     sw_value array = {.type = MSGPACK_OBJECT_ARRAY};
     array.via.array.size = length(c, count);
     array.via.array.ptr = value_array_new(a, array.via.array.size);
-    if (!array.via.array.ptr) out_of_memory(c);
+    if (!array.via.array.ptr) ctx_fail_memory(c);
     va_list args;
     va_start(args, count);
     for (size_t i = 0; i < count; i++) array.via.array.ptr[i] = va_arg(args, sw_value);
@@ -168,7 +163,7 @@ void sw_push(sw_ctx *c, sw_value *array, sw_value value)
     if (!array) ctx_fail_misuse(c, "sw_push without an array");
     if (array->type == MSGPACK_OBJECT_NIL) *array = (sw_value){.type = MSGPACK_OBJECT_ARRAY};
     if (array->type != MSGPACK_OBJECT_ARRAY) ctx_fail_misuse(c, "sw_push to a value that is no array");
-    if (!value_array_push(a, array, value)) out_of_memory(c);
+    if (!value_array_push(a, array, value)) ctx_fail_memory(c);
 }
 
 sw_value sw_get(sw_value map, const char *key)
@@ -259,7 +254,7 @@ const char *sw_cstr(sw_ctx *c, sw_value v)
     struct arena *a = ctx_arena(c, "sw_cstr");
     if (v.type != MSGPACK_OBJECT_STR) return NULL;
     char *text = arena_strndup(a, v.via.str.ptr, v.via.str.size);
-    if (!text) out_of_memory(c);
+    if (!text) ctx_fail_memory(c);
     return text;
 }
 
@@ -277,7 +272,10 @@ bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const c
     const char *unused;
     sw_value value;
     struct arena *a = ctx_arena(c, "sw_json_try");
-    return json_read(a, data ? data : "", data ? len : 0, out ? out : &value, message ? message : &unused);
+    if (!message) message = &unused;
+    bool ok = json_read(a, data ? data : "", data ? len : 0, out ? out : &value, message);
+    if (!ok && *message == value_no_memory) ctx_fail_memory(c); /* the text is not to blame */
+    return ok;
 }
 
 sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len)
@@ -292,7 +290,7 @@ sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len)
 sw_bytes sw_json(sw_ctx *c, sw_value value)
 {
     sw_bytes text;
-    if (!json_write(ctx_arena(c, "sw_json"), value, &text))
-        ctx_fail_misuse(c, "sw_json: the value is nested too deep or the run's memory is over its limit");
-    return text;
+    if (json_write(ctx_arena(c, "sw_json"), value, &text)) return text;
+    if (value_is_too_deep(value)) ctx_fail_misuse(c, "sw_json: the value is nested too deep");
+    ctx_fail_memory(c);
 }

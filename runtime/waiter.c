@@ -34,6 +34,7 @@ void waiter_link(waiter *w, waiter **list)
 static void waiter_free(waiter *w)
 {
     timers_stop(&w->home->timers, &w->hold);
+    timers_give(&w->home->timers, 1);
     waiter_unlink(w);
     keeper_remove(w->home->keeper, &w->keep);
     frames_release(w->frames);
@@ -426,46 +427,68 @@ static bool copy_rest(waiter *w)
     return true;
 }
 
-void waiter_attach(home *h, waiter **list, const request_wish *asked, http_exchange *x, const run_id *id)
+waiter *waiter_new(home *h, const request_wish *asked)
 {
     const waiter_wish *wish = &asked->answer;
+    if (!timers_keep(&h->timers, 1)) return NULL; /* who is held has to be sent on in time */
     waiter *w = calloc(1, sizeof *w);
-    if (w)
-        *w = (waiter){.home = h,
-                      .x = x,
-                      .id = *id,
-                      .wish = *wish,
-                      .host = asked->host,
-                      .scope = asked->scope,
-                      .hold_ms = asked->hold_ms,
-                      .round = asked->round,
-                      .is_head = asked->is_head,
-                      .asks = waiter_asks(asked),
-                      .keyed = asked->key_count > 0,
-                      .cursor = wish->after,
-                      .begun = wish->begun};
-    if (!w || !copy_rest(w)) {
-        free(w);
-        if (wish->begun)
-            http_reply_abort(x);
-        else
-            problem_reply(x, 503, "out of memory", "5");
-        return;
+    if (!w) {
+        timers_give(&h->timers, 1);
+        return NULL;
     }
+    *w = (waiter){.home = h,
+                  .wish = *wish,
+                  .host = asked->host,
+                  .scope = asked->scope,
+                  .hold_ms = asked->hold_ms,
+                  .round = asked->round,
+                  .is_head = asked->is_head,
+                  .asks = waiter_asks(asked),
+                  .keyed = asked->key_count > 0,
+                  .cursor = wish->after,
+                  .begun = wish->begun};
+    if (copy_rest(w)) return w;
+    waiter_give_up(w);
+    return NULL;
+}
+
+void waiter_give_up(waiter *w)
+{
+    assert(!w->link && !w->x);
+    timers_give(&w->home->timers, 1);
+    free((char *)(uintptr_t)w->rest.data.data);
+    free(w);
+}
+
+void waiter_attach(home *h, waiter **list, const request_wish *asked, http_exchange *x, const run_id *id)
+{
+    waiter *w = waiter_new(h, asked);
+    if (w)
+        waiter_join(w, list, x, id);
+    else if (asked->answer.begun)
+        http_reply_abort(x);
+    else
+        problem_reply(x, 503, "out of memory", "5");
+}
+
+void waiter_join(waiter *w, waiter **list, http_exchange *x, const run_id *id)
+{
+    home *h = w->home;
+    w->x = x;
+    w->id = *id;
     if (w->wish.since_ms == 0) w->wish.since_ms = clock_steady_ms();
     waiter_link(w, list);
-    w->hold = (struct timer){.fn = waiter_on_hold_over, .arg = w};
+    w->hold = (struct timer){.fn = waiter_on_hold_over, .arg = w, .is_kept = true};
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, on_gone);
     http_exchange_on_half_closed(x, on_half_closed);
     http_exchange_on_writable(x, waiter_stream_on_writable);
-    if (wish->kind == WAITER_STREAM) {
+    if (w->wish.kind == WAITER_STREAM) {
         http_exchange_queue_max(x, STREAM_QUEUE_BYTES);
         w->hold.fn = waiter_stream_on_silence;
         w->wrote_ms = uv_now(h->uv);
     }
     int64_t hold = waiter_hold_ms(w);
     if (!http_exchange_kept(x)) keeper_add(h->keeper, &w->keep);
-    bool held = hold == 0 || timers_start(&h->timers, &w->hold, (uint64_t)hold);
-    if (!held && wish->kind != WAITER_STREAM && wish->kind != WAITER_REQUEST) waiter_on_hold_over(&w->hold);
+    if (hold > 0) (void)timers_start(&h->timers, &w->hold, (uint64_t)hold);
 }

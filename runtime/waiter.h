@@ -15,7 +15,11 @@ struct keep_entry;
 
 typedef struct waiter waiter;
 
-/* Attaches a client. Takes the exchange; answers 503 itself when memory is out. */
+/* Attaches a client. Takes the exchange; answers 503 itself when memory is out. Where that would be too late, since
+ * what is waited for has begun by then, the waiter is made before: NULL: no memory. It then joins, or is given up. */
+waiter *waiter_new(struct home *h, const request_wish *asked);
+void waiter_join(waiter *w, waiter **list, http_exchange *x, const run_id *id);
+void waiter_give_up(waiter *w);
 void waiter_attach(struct home *h, waiter **list, const request_wish *asked, http_exchange *x, const run_id *id);
 
 /* Whether such a client waits for the answer of a request of its own. */

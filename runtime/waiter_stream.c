@@ -124,5 +124,5 @@ void waiter_stream_on_silence(struct timer *t)
         w->wrote_ms = now;
         if (w->begun && http_exchange_flushed(w->x)) send_heartbeat(w); /* else the client has enough to read */
     }
-    (void)timers_start(&w->home->timers, t, w->wrote_ms + every - now); /* without memory there is no heartbeat */
+    (void)timers_start(&w->home->timers, t, w->wrote_ms + every - now);
 }

@@ -5,7 +5,7 @@
 
 enum { MORE_STOPPED = 16 };
 
-static const char no_memory[] = "out of memory", cut_mark[] = "...";
+static const char cut_mark[] = "...";
 
 typedef struct reading {
     store_summary *out;
@@ -23,7 +23,7 @@ static void keep_text(store_summary *out, entry_text *t, size_t bytes_max)
     while (cut && len > 0 && ((unsigned char)t->data[len] & 0xc0) == 0x80) len--;
     char *copy = t->len > 0 ? malloc(len + sizeof cut_mark) : NULL;
     if (!copy) {
-        if (t->len > 0) out->error = no_memory;
+        if (t->len > 0) out->error = store_no_memory;
         *t = (entry_text){NULL, 0};
         return;
     }

@@ -103,7 +103,7 @@ static void read_table(job *j, backend *b)
     table_read *t = j->table;
     const char *at;
     (void)b->ops->scan(b, &t->range, on_table_row, t, &j->end, &j->error);
-    if (t->no_memory) j->error = "out of memory";
+    if (t->no_memory) j->error = store_no_memory;
     if (j->error) t->count = 0;
     at = t->data;
     for (size_t i = 0; i < t->count; i++) {
@@ -234,96 +234,95 @@ void store_answer_jobs(store_port *p)
     }
 }
 
-/* Memory for a read is small and asked for when the process starts or a run is loaded: without it nothing can go on. */
-static void *must(void *memory)
+/* What it finds is put into as many items of that size. NULL: no memory. */
+static job *job_new(store_port *p, job_kind kind, size_t items, size_t item_bytes, void *arg)
 {
-    if (!memory) abort();
-    return memory;
-}
-
-static job *job_new(store_port *p, job_kind kind, void *arg)
-{
-    job *j = must(calloc(1, sizeof *j));
+    job *j = calloc(1, sizeof *j);
+    if (j && items > 0 && !(j->found.memory = calloc(items, item_bytes))) {
+        free(j);
+        j = NULL;
+    }
+    if (!j) return NULL;
     j->work.data = j;
     j->port = p;
     j->kind = kind;
+    j->count = items;
     j->arg = arg;
     return j;
 }
 
-static void submit(job *j)
+/* True: for those who ask. */
+static bool submit(job *j)
 {
     j->port->reads++;
     if (j->port->store->options.by_hand) {
         append_job(&j->port->store->jobs, j);
-        return;
+        return true;
     }
     int rc = uv_queue_work(j->port->wake.loop, &j->work, work, answer);
     assert(rc == 0); /* fails only without a work callback */
     (void)rc;
+    return true;
 }
 
-void store_load(store_port *p, const run_id *ids, size_t count,
+bool store_load(store_port *p, const run_id *ids, size_t count,
                 void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg)
 {
     assert(count > 0);
-    job *j = job_new(p, JOB_LOAD, arg);
-    j->found.journals = must(calloc(count, sizeof *j->found.journals));
+    job *j = job_new(p, JOB_LOAD, count, sizeof(store_journal), arg);
+    if (!j) return false;
     for (size_t i = 0; i < count; i++) j->found.journals[i].run = ids[i];
-    j->count = count;
     j->on.loaded = on_loaded;
-    submit(j);
+    return submit(j);
 }
 
-void store_summarize(store_port *p, const run_id *ids, size_t count, size_t bytes_max,
+bool store_summarize(store_port *p, const run_id *ids, size_t count, size_t bytes_max,
                      void (*on_summaries)(void *arg, const store_summary *runs, size_t count), void *arg)
 {
     assert(count > 0);
-    job *j = job_new(p, JOB_SUMMARIZE, arg);
-    j->found.summaries = must(calloc(count, sizeof *j->found.summaries));
+    job *j = job_new(p, JOB_SUMMARIZE, count, sizeof(store_summary), arg);
+    if (!j) return false;
     for (size_t i = 0; i < count; i++) j->found.summaries[i].run = ids[i];
-    j->count = count;
     j->bytes_max = bytes_max;
     j->on.summaries = on_summaries;
-    submit(j);
+    return submit(j);
 }
 
-void store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned loop, unsigned loops,
+bool store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned loop, unsigned loops,
                      void (*on_rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error),
                      void *arg)
 {
     assert(limit > 0 && loop < loops);
-    job *j = job_new(p, JOB_SCAN, arg);
-    j->found.rows = must(calloc(limit, sizeof *j->found.rows));
-    j->count = limit;
+    job *j = job_new(p, JOB_SCAN, limit, sizeof(store_live_row), arg);
+    if (!j) return false;
     j->loop = loop;
     j->loops = loops;
     j->from_id = after != NULL;
     if (after) j->id = *after;
     j->on.rows = on_rows;
-    submit(j);
+    return submit(j);
 }
 
-void store_list(store_port *p, const run_id *before, size_t limit,
+bool store_list(store_port *p, const run_id *before, size_t limit,
                 void (*on_ids)(void *arg, const run_id *ids, size_t count, const char *error), void *arg)
 {
     assert(limit > 0);
-    job *j = job_new(p, JOB_LIST, arg);
-    j->found.ids = must(calloc(limit, sizeof *j->found.ids));
-    j->count = limit;
+    job *j = job_new(p, JOB_LIST, limit, sizeof(run_id), arg);
+    if (!j) return false;
     j->from_id = before != NULL;
     if (before) j->id = *before;
     j->on.ids = on_ids;
-    submit(j);
+    return submit(j);
 }
 
-void store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
+bool store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
                     void (*on_found)(void *arg, const store_key_row *row, const char *error), void *arg)
 {
-    job *j = job_new(p, JOB_FIND_KEY, arg);
+    job *j = job_new(p, JOB_FIND_KEY, 0, 0, arg);
+    if (!j) return false;
     memcpy(j->hash, hash, STORE_KEY_BYTES);
     j->on.key = on_found;
-    submit(j);
+    return submit(j);
 }
 
 static store_bytes copy_key(uint8_t to[STORE_ROW_KEY_MAX], store_bytes key)
@@ -333,35 +332,44 @@ static store_bytes copy_key(uint8_t to[STORE_ROW_KEY_MAX], store_bytes key)
     return (store_bytes){to, key.len};
 }
 
-void store_scan(store_port *p, const store_range *range,
+bool store_scan(store_port *p, const store_range *range,
                 void (*on_rows)(void *arg, const store_table_row *rows, size_t count, bool end, const char *error),
                 void *arg)
 {
     assert(range->rows_max > 0 && strlen(range->table) <= STORE_TABLE_NAME_MAX);
-    job *j = job_new(p, JOB_TABLE, arg);
-    table_read *t = j->table = must(calloc(1, sizeof *t));
+    job *j = job_new(p, JOB_TABLE, 0, 0, arg);
+    table_read *t = j ? calloc(1, sizeof *t) : NULL;
+    if (!t) {
+        free(j);
+        return false;
+    }
+    j->table = t;
     t->range = *range;
     (void)strcpy(t->name, range->table);
     t->range.table = t->name;
     t->range.from = copy_key(t->from, range->from);
     t->range.to = copy_key(t->to, range->to);
     j->on.table = on_rows;
-    submit(j);
+    return submit(j);
 }
 
-void store_backup(store_port *p, const char *to,
+bool store_backup(store_port *p, const char *to,
                   void (*on_done)(void *arg, store_backup_result result, uint64_t bytes, const char *error), void *arg)
 {
-    job *j = job_new(p, JOB_BACKUP, arg);
-    j->path = must(strdup(to));
+    job *j = job_new(p, JOB_BACKUP, 0, 0, arg);
+    if (!j || !(j->path = strdup(to))) {
+        free(j);
+        return false;
+    }
     j->on.backup = on_done;
-    submit(j);
+    return submit(j);
 }
 
-void store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg)
+bool store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg)
 {
-    job *j = job_new(p, JOB_DELETE, arg);
+    job *j = job_new(p, JOB_DELETE, 0, 0, arg);
+    if (!j) return false;
     j->id = *id;
     j->on.deleted = on_deleted;
-    submit(j);
+    return submit(j);
 }

@@ -141,7 +141,10 @@ void store_port_on_change(store_port *p, void (*on_change)(void *arg));
 /* Calls on_change once when the queue is no longer over its limit. */
 void store_want_room(store_port *p);
 
-/* ---- Reading: on threads of the uv pool, answered on the loop ---- */
+/* ---- Reading: on threads of the uv pool, answered on the loop. False: there is no memory for the question, which is
+ * not asked then: its callback is not called ---- */
+
+#define STORE_ASKS __attribute__((warn_unused_result)) bool
 
 /* What an error is called that passes: there was no memory to read into. */
 extern const char store_no_memory[];
@@ -162,8 +165,8 @@ typedef struct store_journal {
 size_t store_reads(const store_port *p);
 
 /* Loads whole journals: one range scan each. `ids` is copied. */
-void store_load(store_port *p, const run_id *ids, size_t count,
-                void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg);
+STORE_ASKS store_load(store_port *p, const run_id *ids, size_t count,
+                      void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg);
 
 /* A run in a line. */
 typedef struct store_summary {
@@ -177,8 +180,8 @@ typedef struct store_summary {
 } store_summary;
 
 /* Reads at most about bytes_max from each end of a journal, whatever is between. `ids` is copied. */
-void store_summarize(store_port *p, const run_id *ids, size_t count, size_t bytes_max,
-                     void (*on_summaries)(void *arg, const store_summary *runs, size_t count), void *arg);
+STORE_ASKS store_summarize(store_port *p, const run_id *ids, size_t count, size_t bytes_max,
+                           void (*on_summaries)(void *arg, const store_summary *runs, size_t count), void *arg);
 
 typedef struct store_live_row {
     run_id run;
@@ -187,13 +190,14 @@ typedef struct store_live_row {
 
 /* The live table, in order of run id, from the first after `after` (NULL: from the start), at most `limit` rows whose
  * run_id_loop(run, loops) == loop; *end when there are no more. For recovery at start. */
-void store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned loop, unsigned loops,
-                     void (*on_rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error),
-                     void *arg);
+STORE_ASKS store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned loop, unsigned loops,
+                           void (*on_rows)(void *arg, const store_live_row *rows, size_t count, bool end,
+                                           const char *error),
+                           void *arg);
 
 /* Run ids, newest first, before `before` (NULL: the newest), at most `limit`. For the list of runs. */
-void store_list(store_port *p, const run_id *before, size_t limit,
-                void (*on_ids)(void *arg, const run_id *ids, size_t count, const char *error), void *arg);
+STORE_ASKS store_list(store_port *p, const run_id *before, size_t limit,
+                      void (*on_ids)(void *arg, const run_id *ids, size_t count, const char *error), void *arg);
 
 typedef struct store_key_row {
     run_id run;
@@ -201,8 +205,8 @@ typedef struct store_key_row {
 } store_key_row;
 
 /* The run that has this key; `row` NULL: none, or it has been deleted by retention. */
-void store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
-                    void (*on_found)(void *arg, const store_key_row *row, const char *error), void *arg);
+STORE_ASKS store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
+                          void (*on_found)(void *arg, const store_key_row *row, const char *error), void *arg);
 
 /* Rows of a named table with from <= key < to, in order of their keys (memcmp, then the shorter one). */
 typedef struct store_range {
@@ -217,9 +221,10 @@ typedef struct store_table_row {
 } store_table_row;
 
 /* `range` is copied. `end`: there are no more in it. */
-void store_scan(store_port *p, const store_range *range,
-                void (*on_rows)(void *arg, const store_table_row *rows, size_t count, bool end, const char *error),
-                void *arg);
+STORE_ASKS store_scan(store_port *p, const store_range *range,
+                      void (*on_rows)(void *arg, const store_table_row *rows, size_t count, bool end,
+                                      const char *error),
+                      void *arg);
 
 typedef enum store_backup_result {
     STORE_BACKUP_DONE,
@@ -230,10 +235,11 @@ typedef enum store_backup_result {
 
 /* Copies the whole store, as it is at one moment, to a new folder `to`, which store_open opens like the original. Work
  * goes on meanwhile. `error` says why not, valid during the callback. */
-void store_backup(store_port *p, const char *to,
-                  void (*on_done)(void *arg, store_backup_result result, uint64_t bytes, const char *error), void *arg);
+STORE_ASKS store_backup(store_port *p, const char *to,
+                        void (*on_done)(void *arg, store_backup_result result, uint64_t bytes, const char *error),
+                        void *arg);
 
-void store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg);
+STORE_ASKS store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg);
 
 /* ---- For metrics ---- */
 

@@ -234,7 +234,7 @@ static loaded read_journal(const char *path, const run_id *id)
     open_store o;
     loaded l = {NULL, 0};
     store_begin(&o, path);
-    store_load(o.port, id, 1, on_loaded, &l);
+    CHECK(store_load(o.port, id, 1, on_loaded, &l));
     while (!l.data) uv_run(&o.loop, UV_RUN_ONCE);
     store_end(&o);
     return l;

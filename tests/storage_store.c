@@ -31,24 +31,24 @@ static void test_journals(void)
     CHECK(load(&d, b) && !got.j.live);
     CHECK(!load(&d, c) && !got.j.live);
     put(&d, c, 0, STORE_LIVE_SET, INT64_MAX, "c");
-    store_scan_live(d.port, NULL, 64, 0, 1, on_rows, NULL);
+    CHECK(store_scan_live(d.port, NULL, 64, 0, 1, on_rows, NULL));
     wait_done(&d);
     CHECK(got.count == 2 && got.end && run_id_equal(&got.rows[0].run, &a) && got.rows[1].due_ms == INT64_MAX);
-    store_scan_live(d.port, NULL, 1, 0, 1, on_rows, NULL);
+    CHECK(store_scan_live(d.port, NULL, 1, 0, 1, on_rows, NULL));
     wait_done(&d);
     CHECK(got.count == 1 && !got.end);
-    store_scan_live(d.port, &a, 64, 0, 1, on_rows, NULL);
+    CHECK(store_scan_live(d.port, &a, 64, 0, 1, on_rows, NULL));
     wait_done(&d);
     CHECK(got.count == 1 && got.end && run_id_equal(&got.rows[0].run, &c));
-    store_list(d.port, NULL, 2, on_ids, NULL);
+    CHECK(store_list(d.port, NULL, 2, on_ids, NULL));
     wait_done(&d);
     CHECK(got.count == 2 && run_id_equal(&got.ids[0], &c) && run_id_equal(&got.ids[1], &b));
-    store_list(d.port, &b, 64, on_ids, NULL);
+    CHECK(store_list(d.port, &b, 64, on_ids, NULL));
     wait_done(&d);
     CHECK(got.count == 1 && run_id_equal(&got.ids[0], &a));
     put(&d, a, 400, STORE_LIVE_CLEAR, 0, "!");
     CHECK(load(&d, a) && !got.j.live);
-    store_delete(d.port, &a, on_deleted, NULL);
+    CHECK(store_delete(d.port, &a, on_deleted, NULL));
     wait_done(&d);
     CHECK(!load(&d, a));
     close_desk(&d);
@@ -233,7 +233,7 @@ static void test_damage(void)
 
 static size_t runs_kept(desk *d)
 {
-    store_list(d->port, NULL, 64, on_ids, NULL);
+    CHECK(store_list(d->port, NULL, 64, on_ids, NULL));
     wait_done(d);
     return got.count;
 }

@@ -155,7 +155,7 @@ static inline void wait_done(desk *d)
 
 static inline bool load(desk *d, run_id id)
 {
-    store_load(d->port, &id, 1, on_loaded, NULL);
+    CHECK(store_load(d->port, &id, 1, on_loaded, NULL));
     wait_done(d);
     CHECK(!got.j.error);
     return got.j.found;

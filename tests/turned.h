@@ -194,7 +194,7 @@ static inline void turned_on_journal(void *arg, store_journal *loaded, size_t co
 static inline void turned_load(const run_id *id, turned_journal *j)
 {
     *j = (turned_journal){.done = false};
-    store_load(turned_home()->port, id, 1, turned_on_journal, j);
+    CHECK(store_load(turned_home()->port, id, 1, turned_on_journal, j));
     TURN_UNTIL(j->done);
 }
 

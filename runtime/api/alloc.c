@@ -4,15 +4,10 @@
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
 
-static SW_NORETURN void out_of_memory(sw_ctx *c)
-{
-    ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
-}
-
 void *sw_alloc(sw_ctx *c, size_t size)
 {
     void *p = arena_zalloc(ctx_arena(c, "sw_alloc"), size);
-    if (!p) out_of_memory(c);
+    if (!p) ctx_fail_memory(c);
     return p;
 }
 
@@ -24,6 +19,6 @@ char *sw_printf(sw_ctx *c, const char *format, ...)
     va_start(args, format);
     char *text = arena_vprintf(c->arena, format, args);
     va_end(args);
-    if (!text) out_of_memory(c);
+    if (!text) ctx_fail_memory(c);
     return text;
 }

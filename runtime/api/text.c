@@ -18,12 +18,9 @@ static void make_room(sw_ctx *c, struct arena *a, sw_text *text, size_t more)
 {
     if (text->data && more < text->room - text->len) return;
     size_t room = text->room ? text->room : ROOM_LEAST / 2, least = text->len + more + 1;
-    char *data = NULL;
-    if (more < SIZE_MAX / 4) {
-        room = room * 2 > least ? room * 2 : least;
-        data = arena_alloc(a, room);
-    }
-    if (!data) ctx_fail_misuse(c, "a text of %zu bytes is over the memory of the run or step (--run-state-max)", least);
+    room = room * 2 > least ? room * 2 : least;
+    char *data = arena_alloc(a, more < SIZE_MAX / 4 ? room : SIZE_MAX); /* the latter is over any limit */
+    if (!data) ctx_fail_memory(c);
     if (text->len > 0) memcpy(data, text->data, text->len);
     data[text->len] = 0;
     text->data = data;

@@ -45,13 +45,15 @@ run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wi
     }
     const run_input input = input_of(http_exchange_request(x), m);
     const run_origin origin = {.key = key};
-    run_refusal why;
-    run *r = run_begin(h, m->target, &input, &origin, &why);
+    run_refusal why = {"out of memory", "5"};
+    waiter *client = waiter_new(h, w);
+    run *r = client ? run_begin(h, m->target, &input, &origin, &why) : NULL;
     if (!r) {
+        if (client) waiter_give_up(client);
         refuse(h, x, &why);
         return NULL;
     }
-    waiter_attach(h, &r->waiters, w, x, &r->id);
+    waiter_join(client, &r->waiters, x, &r->id);
     call_handlers(h);
     return r;
 }

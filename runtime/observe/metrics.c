@@ -3,6 +3,7 @@
 #include <msgpack.h>
 #include <stdio.h>
 
+#include "runtime/base/problem.h"
 #include "runtime/loop.h"
 
 typedef struct metric {
@@ -69,15 +70,19 @@ void metrics_answer(home *h, http_exchange *x)
         {"journal_runs_deleted_total", "counter", "Runs deleted by retention.", s.runs_deleted},
         {"journal_read_only", "gauge", "1 while writes fail.", s.read_only ? 1 : 0}};
     msgpack_sbuffer text;
+    bool whole = true;
     msgpack_sbuffer_init(&text);
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    for (size_t i = 0; whole && i < sizeof all / sizeof all[0]; i++) {
         char line[320];
         int len =
             snprintf(line, sizeof line, "# HELP stepwell_%s %s\n# TYPE stepwell_%s %s\nstepwell_%s %llu\n", all[i].name,
                      all[i].help, all[i].name, all[i].type, all[i].name, (unsigned long long)all[i].value);
-        (void)msgpack_sbuffer_write(&text, line, (size_t)len);
+        whole = msgpack_sbuffer_write(&text, line, (size_t)len) == 0;
     }
     http_reply_header type = {"Content-Type", "text/plain; version=0.0.4"};
-    http_reply(x, 200, &type, 1, text.data, text.size);
+    if (whole)
+        http_reply(x, 200, &type, 1, text.data, text.size);
+    else
+        problem_reply(x, 503, "out of memory", "5");
     msgpack_sbuffer_destroy(&text);
 }

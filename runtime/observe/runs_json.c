@@ -11,6 +11,7 @@ void runs_text_init(runs_text *t, arena_cache *arenas)
 {
     msgpack_sbuffer_init(&t->out);
     arena_init(&t->arena, arenas);
+    t->is_short = false;
 }
 
 void runs_text_free(runs_text *t)
@@ -21,7 +22,7 @@ void runs_text_free(runs_text *t)
 
 static void put(runs_text *t, const char *s, size_t len)
 {
-    if (len > 0) (void)msgpack_sbuffer_write(&t->out, s, len);
+    if (len > 0 && msgpack_sbuffer_write(&t->out, s, len) != 0) t->is_short = true;
 }
 
 void runs_text_add(runs_text *t, const char *s) { put(t, s, strlen(s)); }
@@ -39,7 +40,7 @@ static void put_json(runs_text *t, sw_value v)
     if (json_write(&t->arena, v, &json))
         put(t, json.data, json.len);
     else
-        runs_text_add(t, "null"); /* no memory for it */
+        t->is_short = true; /* what a journal has is not too deep */
 }
 
 static void put_value(runs_text *t, const char *name, sw_value v)
@@ -60,11 +61,19 @@ static void put_str(runs_text *t, const char *name, entry_text s)
 
 static void put_text(runs_text *t, const char *name, const char *s) { put_str(t, name, entry_text_of(s)); }
 
+/* False: it is damaged, or there is no memory for it. */
+static bool unpack(runs_text *t, entry_text packed, sw_value *v)
+{
+    const char *error = NULL;
+    if (value_unpack(&t->arena, packed.data, packed.len, v, &error)) return true;
+    t->is_short = t->is_short || error == value_no_memory;
+    return false;
+}
+
 static void put_packed(runs_text *t, const char *name, entry_text packed)
 {
     sw_value v;
-    const char *error = NULL;
-    if (packed.len > 0 && value_unpack(&t->arena, packed.data, packed.len, &v, &error)) put_value(t, name, v);
+    if (packed.len > 0 && unpack(t, packed, &v)) put_value(t, name, v);
 }
 
 static void put_call(runs_text *t, sw_value call)
@@ -85,8 +94,7 @@ static void put_calls(runs_text *t, entry_text packed)
 {
     sw_value calls;
     const char *before = "";
-    const char *error = NULL;
-    if (packed.len == 0 || !value_unpack(&t->arena, packed.data, packed.len, &calls, &error)) return;
+    if (packed.len == 0 || !unpack(t, packed, &calls)) return;
     runs_text_add(t, ",\"calls\":[");
     for (size_t i = 0; i < sw_len(calls); i++) {
         if (sw_at(calls, i).type != MSGPACK_OBJECT_ARRAY) continue; /* how many are left out */

@@ -12,6 +12,7 @@
 typedef struct runs_text {
     msgpack_sbuffer out;
     arena arena;
+    bool is_short; /* something is left out, since there was no memory for it: it is not to be shown */
 } runs_text;
 
 void runs_text_init(runs_text *t, arena_cache *arenas);

@@ -92,7 +92,7 @@ static void on_journal(void *arg, store_journal *j, size_t count)
 static bool has_ended(const run_id *id)
 {
     int ended = -1;
-    store_load(turned_home()->port, id, 1, on_journal, &ended);
+    CHECK(store_load(turned_home()->port, id, 1, on_journal, &ended));
     while (ended < 0) CHECK(turned_turn());
     return ended;
 }
@@ -234,7 +234,7 @@ static void test_key(void)
     CHECK_INT(settled, 1);
     while (settled == 1) CHECK(turned_turn());
     found = none;
-    store_find_key(turned_home()->port, key.key.hash, on_key, &found);
+    CHECK(store_find_key(turned_home()->port, key.key.hash, on_key, &found));
     while (run_id_equal(&found, &none)) CHECK(turned_turn());
     CHECK(run_id_equal(&found, &id));
     while (!has_ended(&id)) continue;

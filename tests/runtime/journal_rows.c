@@ -200,7 +200,7 @@ static void read_run(const char *data, const char *id_text, journal *j)
     CHECK(st != NULL);
     store_port *port = store_port_open(st, &loop, ignore_committed, NULL);
     *j = (journal){.data = NULL};
-    store_load(port, &id, 1, on_loaded, j);
+    CHECK(store_load(port, &id, 1, on_loaded, j));
     while (!j->data) uv_run(&loop, UV_RUN_ONCE);
     store_port_close(port, ignore, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);

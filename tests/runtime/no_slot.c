@@ -104,9 +104,25 @@ static void test_drained(void)
     turned_close();
 }
 
+/* One that leaves memory has a slot, whatever is short: nobody else would know of it until the next start. */
+static void test_lost(void)
+{
+    run *r = begin("POST /nap");
+    run_id id = r->id;
+    run_lose(r);
+    TURN_UNTIL(turned_home()->counters.runs_resumed == 1);
+    const slot *s = slot_find(&turned_home()->slots, &id);
+    CHECK(s && turned_home()->slots.spare);
+    no_slots = false;
+    turned_drain();
+    turned_end();
+    CHECK(s);
+}
+
 static const check_case cases[] = {
     {"whoever asks finds it in memory", test_asked_for},
     {"it gets a slot when it needs one", test_later},
     {"a drain finds it", test_drained},
+    {"a run that is lost has one", test_lost},
 };
 CHECK_MAIN(cases)

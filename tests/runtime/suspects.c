@@ -117,7 +117,7 @@ static void on_rows(void *arg, const store_table_row *found, size_t count, bool 
 static bool is_counted(const run_id *id)
 {
     rows r = {.done = false};
-    store_scan(turned_home()->port, &(store_range){.table = "tries", .rows_max = 8}, on_rows, &r);
+    CHECK(store_scan(turned_home()->port, &(store_range){.table = "tries", .rows_max = 8}, on_rows, &r));
     TURN_UNTIL(r.done);
     for (unsigned i = 0; i < r.count; i++)
         if (run_id_equal(&r.runs[i], id)) return true;

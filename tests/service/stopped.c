@@ -448,7 +448,7 @@ static size_t count_letters(void)
 {
     desk d;
     store *s = open_desk(&d);
-    store_scan(d.port, &(store_range){.table = "inbox", .rows_max = 100}, on_rows, &d);
+    CHECK(store_scan(d.port, &(store_range){.table = "inbox", .rows_max = 100}, on_rows, &d));
     close_desk(&d, s);
     return d.letters;
 }

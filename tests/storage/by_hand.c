@@ -63,8 +63,8 @@ static void test_reads(void)
     store_append(d.port, &b);
     store_hand_write(d.store);
     turn(&d);
-    store_load(d.port, &a.run, 1, on_loaded, NULL);
-    store_load(d.port, &b.run, 1, on_loaded, NULL);
+    CHECK(store_load(d.port, &a.run, 1, on_loaded, NULL));
+    CHECK(store_load(d.port, &b.run, 1, on_loaded, NULL));
     got.done = false;
     turn(&d);
     CHECK_INT(store_hand_reads(d.store), 2);
@@ -130,7 +130,7 @@ static void test_sweep(void)
     turn(&d);
     memory_set_wall_ms(disk, start + 60000);
     store_hand_sweep(d.store);
-    store_load(d.port, &a.run, 1, on_loaded, NULL);
+    CHECK(store_load(d.port, &a.run, 1, on_loaded, NULL));
     store_hand_read(d.store, 0);
     turn(&d);
     CHECK(!got.j.found);

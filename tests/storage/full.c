@@ -101,17 +101,17 @@ static void check_refuses(desk *d)
     CHECK_INT(d->failed, failed + 1);
     CHECK(!load(d, id_of(1, 1)));
     run_id there = run_of(0);
-    store_delete(d->port, &there, on_failure, NULL);
+    CHECK(store_delete(d->port, &there, on_failure, NULL));
     wait_done(d);
     CHECK(*failure && load(d, there));
     snprintf(copy, sizeof copy, "%s/copy", root);
-    store_backup(d->port, copy, on_copied, &result);
+    CHECK(store_backup(d->port, copy, on_copied, &result));
     wait_done(d);
     CHECK(result == STORE_BACKUP_NO_SPACE && strstr(failure, "takes no writes"));
-    store_list(d->port, NULL, 64, on_ids, NULL);
+    CHECK(store_list(d->port, NULL, 64, on_ids, NULL));
     wait_done(d);
     CHECK_INT(got.count, 64);
-    store_scan_live(d->port, NULL, 64, 0, 1, on_rows, NULL);
+    CHECK(store_scan_live(d->port, NULL, 64, 0, 1, on_rows, NULL));
     wait_done(d);
     CHECK_INT(got.count, 64);
 }

@@ -43,7 +43,7 @@ static void test_slow_reads(void)
     put(&d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "before");
     memory_hold_reads(disk, true);
     run_id id = id_of(1, 1);
-    store_load(d.port, &id, 1, on_loaded, NULL);
+    CHECK(store_load(d.port, &id, 1, on_loaded, NULL));
     put(&d, id_of(2, 2), 0, STORE_LIVE_SET, 0, "during");
     CHECK(!got.done);
     memory_hold_reads(disk, false);
@@ -56,7 +56,7 @@ static void test_slow_reads(void)
     CHECK(uv_hrtime() - began_ns >= 40000000);
     memory_delay(disk, 0, 0);
     memory_fail_reads(disk, true);
-    store_load(d.port, &id, 1, on_loaded, NULL);
+    CHECK(store_load(d.port, &id, 1, on_loaded, NULL));
     wait_done(&d);
     CHECK(got.j.error && !got.j.found);
     memory_fail_reads(disk, false);
@@ -88,7 +88,7 @@ static void test_found_later(void)
 
 static size_t runs_kept(desk *d)
 {
-    store_list(d->port, NULL, 64, on_ids, NULL);
+    CHECK(store_list(d->port, NULL, 64, on_ids, NULL));
     wait_done(d);
     return got.count;
 }
@@ -144,7 +144,7 @@ static const char *scan(desk *d, const char *from, const char *to, size_t rows, 
     snprintf(a, sizeof a, "%s", from);
     snprintf(b, sizeof b, "%s", to);
     store_range range = {"inbox", {a, strlen(a)}, {b, strlen(b)}, rows, bytes};
-    store_scan(d->port, &range, on_table, NULL);
+    CHECK(store_scan(d->port, &range, on_table, NULL));
     memset(a, 'x', sizeof a);
     memset(b, 'x', sizeof b);
     memset(&range, 0, sizeof range);

@@ -80,7 +80,7 @@ static void test_during_backup(void)
     open_desk(&d, &o);
     put(&d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "before");
     __atomic_store_n(&state.links_hang, true, __ATOMIC_SEQ_CST);
-    store_backup(d.port, copy, on_backup, NULL);
+    CHECK(store_backup(d.port, copy, on_backup, NULL));
     while (!__atomic_load_n(&state.linking, __ATOMIC_SEQ_CST)) usleep(1000);
     disk_set(&state, DISK_SYNC_FAILS);
     store_segment failing;

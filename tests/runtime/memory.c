@@ -1,0 +1,256 @@
+/* Want of memory is nobody's fault: a run that meets it in its handler is loaded again and ends as it would have, an
+ * attempt is made again, a plain request and the questions of administrators get 503, and nothing has begun for whom
+ * that is said. What was promised, a timer or a place for a run that leaves memory, is there. */
+#include "runtime/timers.h"
+#include "runtime/waiter_core.h"
+#include "tests/turned.h"
+
+/* By the linker's --wrap: what is short. */
+static unsigned fails; /* so many of the next blocks of `large` bytes and more are refused */
+static size_t large;
+static bool no_tables; /* nothing grows, or is made zeroed */
+static size_t no_item; /* zeroed blocks of that size are refused; 0: none */
+
+static bool refuses(size_t bytes)
+{
+    if (fails == 0 || bytes < large) return false;
+    fails--;
+    return true;
+}
+
+void *__real_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_malloc(size_t bytes) { return refuses(bytes) ? NULL : __real_malloc(bytes); }
+
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    bool refused = no_tables || (count == 1 && bytes == no_item);
+    return refused ? NULL : __real_calloc(count, bytes);
+}
+
+void *__real_realloc(void *block, size_t bytes);
+void *__wrap_realloc(void *block, size_t bytes);
+void *__wrap_realloc(void *block, size_t bytes)
+{
+    return no_tables || refuses(bytes) ? NULL : __real_realloc(block, bytes);
+}
+
+/* ---- The program ---- */
+
+enum { MUCH = 100000 };
+
+static unsigned executions, attempts, finished;
+
+static void run_short_of(size_t bytes)
+{
+    fails = 1;
+    large = bytes;
+}
+
+static void on_alloc(sw_ctx *c)
+{
+    if (executions++ == 0) run_short_of(MUCH);
+    (void)sw_alloc(c, MUCH);
+    finished++;
+    sw_reply_text(c, 200, "done");
+}
+
+static void on_json(sw_ctx *c)
+{
+    if (executions++ == 0) run_short_of(0);
+    sw_value v = sw_json_parse(c, "[1, 2]", 6);
+    sw_reply_text(c, 200, "%zu numbers", sw_len(v));
+}
+
+static sw_value once_short(sw_ctx *c, sw_value v)
+{
+    if (attempts++ == 0) run_short_of(MUCH);
+    (void)sw_alloc(c, MUCH);
+    return v;
+}
+
+static void on_step(sw_ctx *c)
+{
+    static const sw_step_options twice = {.retries = 1, .backoff_ms = 1};
+    executions++;
+    sw_value v = sw_step_with(c, "once", once_short, sw_int(7), &twice);
+    sw_reply_text(c, 200, "%d", (int)sw_as_int(v, 0));
+}
+
+/* The second of two results does not fit in memory when it is copied. */
+static sw_value big(sw_ctx *c, sw_value v)
+{
+    (void)v;
+    attempts++;
+    char *text = sw_alloc(c, MUCH);
+    memset(text, 'x', MUCH - 1);
+    if (attempts == 1) run_short_of(MUCH);
+    return sw_bin(c, "", 0).type == MSGPACK_OBJECT_BIN
+               ? (sw_value){.type = MSGPACK_OBJECT_STR, .via.str = {MUCH - 1, text}}
+               : sw_nil();
+}
+
+static void on_result(sw_ctx *c)
+{
+    executions++;
+    sw_value v = sw_step(c, "big", big, sw_nil());
+    sw_reply_text(c, 200, "%u bytes", v.via.str.size);
+}
+
+static void on_plain(sw_ctx *c)
+{
+    run_short_of(MUCH);
+    (void)sw_alloc(c, MUCH);
+    sw_reply_text(c, 200, "done");
+}
+
+static void routes(sw_app *app)
+{
+    executions = attempts = finished = fails = 0;
+    no_tables = false;
+    no_item = 0;
+    sw_endpoint(app, "POST /alloc", on_alloc, NULL);
+    sw_endpoint(app, "POST /json", on_json, NULL);
+    sw_endpoint(app, "POST /step", on_step, NULL);
+    sw_endpoint(app, "POST /result", on_result, NULL);
+    sw_route(app, "POST /plain", on_plain);
+}
+
+/* ---- Tests ---- */
+
+static char text[TURNED_TEXT];
+
+/* Whose run is loaded again is sent on to its URL. */
+static int asked(const char *route)
+{
+    char target[512];
+    int status = turned_reply(turned_send("POST", route, ""), text);
+    const char *location = status == 303 ? strstr(text, "/_sw/runs/") : NULL;
+    if (!location) return status;
+    (void)snprintf(target, sizeof target, "%.*s", (int)strcspn(location, "\r"), location);
+    return turned_reply(turned_send("GET", target, ""), text);
+}
+
+static void answers(const char *route, int status, const char *body)
+{
+    turned_open(routes, NULL);
+    TURN_UNTIL(turned_home()->slots.recovered);
+    CHECK_INT(asked(route), status);
+    CHECK_INT(fails, 0);
+    if (!strstr(text, body)) printf("# %s: %s\n", route, text);
+    CHECK(strstr(text, body));
+    turned_close();
+}
+
+static void test_handler(void)
+{
+    answers("/alloc", 200, "done");
+    CHECK_INT(executions, 2);
+    CHECK_INT(finished, 1);
+}
+
+static void test_json(void)
+{
+    answers("/json", 200, "2 numbers");
+    CHECK_INT(executions, 2);
+}
+
+static void test_attempt(void)
+{
+    answers("/step", 200, "7");
+    CHECK_INT(attempts, 2);
+    CHECK_INT(executions, 1);
+}
+
+static void test_result(void)
+{
+    answers("/result", 200, "99999 bytes");
+    CHECK_INT(executions, 2);
+}
+
+static void test_plain(void) { answers("/plain", 503, "out of memory"); }
+
+static void on_journals(void *arg, store_journal *j, size_t count) { (void)arg, (void)j, (void)count; }
+static void on_ids(void *arg, const run_id *ids, size_t n, const char *e) { (void)arg, (void)ids, (void)n, (void)e; }
+static void on_key(void *arg, const store_key_row *row, const char *e) { (void)arg, (void)row, (void)e; }
+static void on_deleted(void *arg, const char *error) { (void)arg, (void)error; }
+
+static void on_rows(void *arg, const store_table_row *rows, size_t n, bool end, const char *error)
+{
+    (void)arg, (void)rows, (void)n, (void)end, (void)error;
+}
+
+/* Nothing is asked, and whoever asks is told. */
+static void test_store(void)
+{
+    static const uint8_t hash[STORE_KEY_BYTES];
+    const run_id id = {{0}};
+    turned_open(routes, NULL);
+    TURN_UNTIL(turned_home()->slots.recovered);
+    store_port *p = turned_home()->port;
+    no_tables = true;
+    CHECK(!store_load(p, &id, 1, on_journals, NULL));
+    CHECK(!store_list(p, NULL, 5, on_ids, NULL));
+    CHECK(!store_find_key(p, hash, on_key, NULL));
+    CHECK(!store_delete(p, &id, on_deleted, NULL));
+    CHECK(!store_scan(p, &(store_range){.table = "inbox", .rows_max = 5}, on_rows, NULL));
+    no_tables = false;
+    CHECK_INT(store_reads(p), 0);
+    turned_close();
+}
+
+/* 503 says that nothing was done. */
+static void test_client(void)
+{
+    turned_open(routes, NULL);
+    TURN_UNTIL(turned_home()->slots.recovered);
+    no_item = sizeof(waiter);
+    CHECK_INT(turned_reply(turned_send("POST", "/step", ""), text), 503);
+    no_item = 0;
+    CHECK_INT(executions, 0);
+    CHECK_INT(turned_home()->counters.runs_started, 0);
+    turned_close();
+}
+
+static void on_timer(struct timer *t) { ++*(unsigned *)t->arg; }
+
+static void test_timers(void)
+{
+    enum { MANY = 5000 };
+    static struct timer kept[MANY], loose;
+    unsigned fired = 0;
+    uv_loop_t loop;
+    timers t;
+    CHECK(uv_loop_init(&loop) == 0 && timers_init(&t, &loop));
+    CHECK(timers_keep(&t, MANY));
+    no_tables = true;
+    loose = (struct timer){.fn = on_timer, .arg = &fired};
+    while (timers_start(&t, &loose, 1)) loose = (struct timer){.fn = on_timer, .arg = &fired};
+    size_t before = t.count;
+    for (size_t i = 0; i < MANY; i++) {
+        kept[i] = (struct timer){.fn = on_timer, .arg = &fired, .is_kept = true};
+        CHECK(timers_start(&t, &kept[i], 1));
+        CHECK(timers_hasten(&t, &kept[i], 0));
+    }
+    CHECK_INT(t.count, before + MANY);
+    for (size_t i = 0; i < MANY; i++) timers_stop(&t, &kept[i]);
+    CHECK(!timers_keep(&t, MANY));
+    timers_give(&t, MANY);
+    CHECK_INT(t.kept_started, 0);
+    no_tables = false;
+    timers_close(&t);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    CHECK(uv_loop_close(&loop) == 0);
+}
+
+static const check_case cases[] = {{"a handler is called again", test_handler},
+                                   {"a text that cannot be read for that is no mistake", test_json},
+                                   {"an attempt is made again", test_attempt},
+                                   {"a result that cannot be kept is made again", test_result},
+                                   {"a plain request gets 503", test_plain},
+                                   {"a question to the store is refused", test_store},
+                                   {"a client that is refused has begun nothing", test_client},
+                                   {"a timer with a place of its own starts", test_timers}};
+CHECK_MAIN(cases)
