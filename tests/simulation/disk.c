@@ -5,6 +5,7 @@
 
 #include "storage/by_hand.h"
 #include "storage/memory/memory_core.h"
+#include "tests/simulation/heap.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 
@@ -17,7 +18,7 @@ static backend_ops seen;
 
 static const epoch_plan *now_planned(void) { return &w->plan.epoch[w->epoch]; }
 
-static store_outcome commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
+static store_outcome write_list(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
 {
     const epoch_plan *e = now_planned();
     bool here = ++w->writes == e->at;
@@ -34,11 +35,21 @@ static store_outcome commit(backend *b, store_segment *list, int64_t now_ms, cha
     return outcome;
 }
 
+static store_outcome commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
+{
+    bool was = heap_spare();
+    store_outcome outcome = write_list(b, list, now_ms, error, error_size);
+    heap_go_on(was);
+    return outcome;
+}
+
 static bool find_commit(backend *b, const store_segment *list, bool *there, const char **error)
 {
+    bool was = heap_spare();
     bool ok = real->find_commit(b, list, there, error);
     if (ok) world_note("the write of unknown outcome is %s", *there ? "there" : "not there");
     if (ok && *there) promise_committed(list);
+    heap_go_on(was);
     return ok;
 }
 

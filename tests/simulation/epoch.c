@@ -12,6 +12,7 @@
 #include "runtime/random.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/disk.h"
+#include "tests/simulation/heap.h"
 #include "tests/simulation/operator.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
@@ -223,8 +224,10 @@ static void serve(epoch *e)
         bool any = schedule_turn();
         any = clients_turn() || any;
         any = upstream_turn() || any;
+        heap_begin();
         open = turn_loops(e);
         any = disk_turn(e->app->store) || any;
+        heap_end();
         promise_turn(e->app);
         if (e->stage == STAGE_DRAINS && w->plan.epoch[w->epoch].end == END_QUIET) promise_timers(e->app);
         if (any) e->quiet = e->idle = 0;
@@ -250,10 +253,10 @@ void epoch_run(void)
     world_expect_fault();
     overflow_install(crash_note);
     unsigned files = open_files();
-    long blocks = stand_blocks();
+    long blocks = heap_blocks();
     epoch_rehearse();
     if (w->plan.epoch[w->epoch].end == END_QUIET) promise_tables(disk_rows("inbox"), disk_rows("tries"));
     promise_left("descriptors", (long)files, (long)open_files());
-    promise_left("blocks of memory", blocks, stand_blocks());
+    promise_left("blocks of memory", blocks, heap_blocks());
     world_exit(0);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/simulation/heap.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/upstream.h"
@@ -24,6 +25,8 @@ typedef struct attempt_note {
     run_record *run;
     int op;
 } attempt_note;
+
+static attempt_note notes[RUNS_MAX][OPS_MAX];
 
 static void attempt_over(void *arg)
 {
@@ -72,9 +75,12 @@ static sw_value attempt(sw_ctx *c, sw_value input)
     run_record *r = world_run(sw_run_id(c));
     int at = (int)sw_as_int(sw_get(input, "op"), -1);
     const op *o = &w->jobs[r->job].ops[at];
-    attempt_note *n = sw_alloc(c, sizeof *n);
+    attempt_note *n = &notes[r - w->runs][at];
     *n = (attempt_note){r, at};
-    promise_attempt_begins(r, at, sw_attempt(c), sw_step_key(c));
+    bool was = heap_spare(); /* an attempt has begun, whatever is short then */
+    const char *key = sw_step_key(c);
+    heap_go_on(was);
+    promise_attempt_begins(r, at, sw_attempt(c), key);
     sw_defer(c, attempt_over, n);
     crash_point(r, at);
     push_chunks(c, o, at);

@@ -1,5 +1,6 @@
 #include "tests/simulation/schedule.h"
 
+#include "tests/simulation/heap.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/stand.h"
 
@@ -51,6 +52,7 @@ static event make_event(event_kind kind)
         v.a = faults[world_below(RANDOM_PLAN, 3)];
         if (chance(50)) v.b = 0;
     }
+    if (kind == EVENT_NO_MEMORY) v.a = world_below(RANDOM_PLAN, HEAP_SHORTAGES);
     if (kind == EVENT_CLOCK_SET) v.a = (chance(50) ? 1 : -1) * between(30, chance(30) ? 7200000 : 5000);
     if (kind == EVENT_STALL) v.b = between(1, 1000);
     return v;
@@ -151,6 +153,9 @@ static void begin_event(event *v)
     case EVENT_NO_STACKS:
         w->no_stacks = true;
         break;
+    case EVENT_NO_MEMORY:
+        heap_fail((heap_shortage)v->a);
+        break;
     case EVENT_CLOCK_SET:
         w->ahead_ms += v->a;
         if (world_chance(RANDOM_LIVE, 70)) stand_tell_clock_set();
@@ -165,6 +170,7 @@ static void end_event(const event *v)
     if (v->kind == EVENT_WRITE_FAULT && v->b > 0) memory_fail(w->disk, MEMORY_GOOD, 0, false);
     if (v->kind == EVENT_READ_FAULT) memory_fail_reads(w->disk, false);
     if (v->kind == EVENT_NO_STACKS) w->no_stacks = false;
+    if (v->kind == EVENT_NO_MEMORY) heap_relax();
 }
 
 bool schedule_turn(void)

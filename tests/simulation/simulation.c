@@ -168,6 +168,7 @@ static bool has(int argc, char **argv, const char *flag)
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* of a process that dies nothing is lost */
     const char *budget = getenv("SIMULATION_SCHEDULES");
     if (budget) schedules = strtoull(budget, NULL, 10);
     from_seed = number_after(argc, argv, "--from", from_seed);

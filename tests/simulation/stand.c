@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,17 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "coro/sanitize.h"
 #include "tests/simulation/stand.h"
 #include "tests/simulation/upstream.h"
 #include "tests/simulation/world.h"
 
-/* Sanitizers and Valgrind have an allocator of their own, and look for leaks themselves. */
-#if defined(CORO_ASAN) || defined(CORO_TSAN) || defined(CORO_VALGRIND)
-#define COUNTS_MEMORY 0
-#else
-#define COUNTS_MEMORY 1
-#endif
 #define SHOWN __attribute__((visibility("default")))
 
 enum { READING_NS = 100, SMALL_BUFFER = 4608 };
@@ -131,6 +124,15 @@ SHOWN int fsync(int fd)
     return 0;
 }
 
+/* ---- Threads: there are none. curl makes one when it has no memory to see that a host is an address ---- */
+
+SHOWN int pthread_create(pthread_t *restrict out, const pthread_attr_t *restrict how, void *(*fn)(void *),
+                         void *restrict arg)
+{
+    (void)out, (void)how, (void)fn, (void)arg;
+    return EAGAIN;
+}
+
 /* ---- Shortages ---- */
 
 SHOWN void *stand_mmap(void *at, size_t len, int protection, int flags, int fd, off_t from) __asm__("mmap64");
@@ -143,57 +145,6 @@ void *stand_mmap(void *at, size_t len, int protection, int flags, int fd, off_t 
     }
     return (void *)syscall(SYS_mmap, at, len, protection, flags, fd, from);
 }
-
-/* ---- Memory ---- */
-
-#if COUNTS_MEMORY
-static long blocks;
-
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *block, size_t bytes);
-void *__libc_memalign(size_t to, size_t bytes);
-void __libc_free(void *block);
-
-static void *counted(void *block)
-{
-    if (block) (void)__atomic_add_fetch(&blocks, 1, __ATOMIC_RELAXED);
-    return block;
-}
-
-SHOWN void *malloc(size_t bytes) { return counted(__libc_malloc(bytes)); }
-SHOWN void *calloc(size_t count, size_t bytes) { return counted(__libc_calloc(count, bytes)); }
-SHOWN void *memalign(size_t to, size_t bytes) { return counted(__libc_memalign(to, bytes)); }
-SHOWN void *aligned_alloc(size_t to, size_t bytes) { return counted(__libc_memalign(to, bytes)); }
-
-SHOWN int posix_memalign(void **out, size_t to, size_t bytes)
-{
-    *out = counted(__libc_memalign(to, bytes));
-    return *out ? 0 : ENOMEM;
-}
-
-SHOWN void free(void *block)
-{
-    if (block) (void)__atomic_sub_fetch(&blocks, 1, __ATOMIC_RELAXED);
-    __libc_free(block);
-}
-
-SHOWN void *realloc(void *block, size_t bytes)
-{
-    if (!block) return malloc(bytes);
-    if (bytes > 0) return __libc_realloc(block, bytes);
-    free(block);
-    return NULL;
-}
-
-long stand_blocks(void) { return __atomic_load_n(&blocks, __ATOMIC_RELAXED); }
-#elif defined(CORO_ASAN)
-int __lsan_do_recoverable_leak_check(void);
-
-long stand_blocks(void) { return __lsan_do_recoverable_leak_check(); }
-#else
-long stand_blocks(void) { return 0; }
-#endif
 
 /* ---- Sockets: calls of steps lead to the world's own service ---- */
 

@@ -8,7 +8,5 @@ void stand_tell_clock_set(void);
 void stand_forget_clocks(void);
 /* How often the kernel was asked for random bytes. */
 unsigned stand_drawn(void);
-/* Blocks of memory that are in use; 0: they are not counted in this build. */
-long stand_blocks(void);
 
 #endif

@@ -235,6 +235,7 @@ typedef enum event_kind {
     EVENT_WRITE_FAULT, /* a: memory_fault, b: lasts so many ms */
     EVENT_READ_FAULT,  /* b: ms */
     EVENT_NO_STACKS,   /* b: ms */
+    EVENT_NO_MEMORY,   /* a: heap_shortage, b: lasts so many ms, where it does */
     EVENT_CLOCK_SET,   /* a: ms */
     EVENT_STALL,       /* b: the process does nothing for so many ms */
     EVENT_KINDS
