@@ -168,7 +168,7 @@ class Row:
     def __init__(self, client, version, matrix):
         self.client, self.version, self.matrix = client, version, matrix
         self.faults, self.callers, self.runs = [], {}, 0
-        self.measured = {"version": version}
+        self.measured = {"versions": [version]}
         self.mode = "follow" if client.follow else "plain"
 
     def caller(self, mode):

@@ -13,6 +13,8 @@ BEGIN, END = "<!-- script/clients writes from here -->\n", "<!-- to here -->\n"
 HEAD = ("client", "to set", "redirects it follows", "waits for a head", "a round", "a run may take", "for longer runs",
         "when a run fails", "asks again by itself")
 
+ALIKE = ("redirects", "hold_ms", "runs_that_fail", "asks_again")  # what one version may do otherwise than another
+
 NOT_RUN = (
     ("Firefox", "", "20", "5 min, as documented", "4 min", "80 min", "read the stream"),
     ("others", "", "", "", "55 s", "redirects × 55 s", "a stream, or `Prefer: respond-async` and ask the URL again"),
@@ -28,15 +30,24 @@ def load():
         return {}
 
 
+def same(old, new):
+    """Whether they do the same, as far as both were asked."""
+    return all(old[what] == new[what] for what in ALIKE if what in old and what in new)
+
+
 def newer(old, new):
-    """What is known of a client now. Of one version, what an earlier run waited for longer stays."""
-    if old.get("version") != new["version"]:
+    """What is known of a client now. Versions that do the same are told together, and what one of them waited for longer stays."""
+    if not old or not same(old, new):
         return new
-    together = {**old, **new}
+    together = {**old, **new, "versions": sorted({*old["versions"], *new["versions"]}, key=in_order)}
     for name, wait in old.items():
         if name.startswith("waits_") and not together[name]["gave_up"] and wait["s"] > together[name]["s"]:
             together[name] = wait
     return together
+
+
+def in_order(version):
+    return [int(part) for part in version.split(".")]
 
 
 def write(measured):
@@ -83,7 +94,7 @@ def failing(client, measured):
 
 
 def cells(client, measured):
-    name, again = f"{client.name} {measured['version']}", ", ".join(measured.get("asks_again", []))
+    name, again = f"{client.name} {', '.join(measured['versions'])}", ", ".join(measured.get("asks_again", []))
     if client.streams:
         return name, client.follow, "", "", "", "any time", "", "", again
     redirects = measured["redirects"]
@@ -120,9 +131,9 @@ def differences(measured):
     known_before = load()
     for name, new in measured.items():
         old = known_before.get(name, {})
-        if old.get("version") == new["version"]:
-            yield from (f"{name}: {what} is {new[what]}, not {old.get(what)}: script/clients" for what in ("redirects", "hold_ms")
-                        if new.get(what) != old.get(what))
+        if new["versions"][0] in old.get("versions", ()):
+            yield from (f"{name}: {what} is {new[what]}, not {old.get(what)}: script/clients" for what in ALIKE
+                        if what in new and new[what] != old.get(what))
     if parts_of_page()[1] != text():
         yield "its table is not that of measured.json: python3 tests/clients/table.py"
 
