@@ -103,7 +103,7 @@ CLIENTS = (
     npm("ky", documented="5 min", follow="`timeout: false`", longer=BY_HAND, failing="`retry: 0`"),
     npm("ofetch", documented="5 min", longer=BY_HAND, failing="`retry: 0`"),
     npm("superagent", longer="`.redirects(1000)`"),
-    chromium("Chromium fetch", "fetch", longer=STREAM, documented="5 min"),
+    chromium("Chromium fetch", "fetch", longer=STREAM),
     chromium("Chromium EventSource", "eventsource", streams=True, posts=False),
     npm("eventsource", streams=True, posts=False),
     npm("@microsoft/fetch-event-source", "chromium.mjs", page="fetch-event-source", streams=True),

@@ -30,10 +30,10 @@ static void test_clients(void)
                 {"undici", 280000},
                 {"libwww-perl/6.68", 170000},
                 {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36",
-                 4 * MINUTE_MS},
+                 10 * MINUTE_MS},
                 {"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 "
                  "Safari/537.36",
-                 4 * MINUTE_MS},
+                 10 * MINUTE_MS},
                 {"Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0", 4 * MINUTE_MS},
                 {"Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.0 Safari/605.1.15",
                  HOLD_USUAL_MS},
