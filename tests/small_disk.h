@@ -43,7 +43,7 @@ static inline void small_disk_mount(const char *path, unsigned mib)
 {
     char size[32];
     snprintf(size, sizeof size, "size=%um", mib);
-    if (small_disk_enter() && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+    if (small_disk_enter() && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
         mount("tmpfs", path, "tmpfs", 0, size) == 0)
         return;
     printf("1..0 # SKIP no file system can be mounted here\n");
@@ -83,7 +83,7 @@ static inline void small_disk_leave(const char *path, uint64_t left)
 /* Mounts it for reading alone, or for writing again. */
 static inline void small_disk_read_only(const char *path, bool read_only)
 {
-    CHECK(mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | (read_only ? MS_RDONLY : 0), NULL) == 0);
+    CHECK(mount("none", path, "none", MS_REMOUNT | MS_BIND | (read_only ? MS_RDONLY : 0), NULL) == 0);
 }
 
 #endif

@@ -347,7 +347,7 @@ int main(int argc, char **argv)
     ssize_t n = readlink("/proc/self/exe", served_program, sizeof served_program - 1);
     CHECK(n > 0);
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) return serve(argc - 1, argv + 1);
-    alarm(200); /* instead of waiting for ever */
+    alarm(280); /* instead of waiting for ever */
     make_folder(root);
     snprintf(disk, sizeof disk, "%s/disk", root);
     CHECK(mkdir(disk, 0700) == 0);
