@@ -61,7 +61,9 @@
     X(LOSE_CAUSE, "of the steps that a run is stopped for only the first is named")                                    \
     X(COUNT_ON, "a step that was released goes on counting its attempts")                                              \
     X(EACH_GOES_ON, "an element of sw_each begins after another has failed for good")                                  \
-    X(TOLERATE_NONE, "a group whose failures are to be tolerated fails")
+    X(TOLERATE_NONE, "a group whose failures are to be tolerated fails")                                               \
+    X(SHORT_FAILS, "a handler for which there is no memory fails for good")                                            \
+    X(SHORT_PAGE, "a page of a run for which there is no memory is shown as far as it goes")
 
 #if defined(SEEDED_BUGS)
 #define SEEDED_BUG_NUMBER(name, what) SEEDED_##name,

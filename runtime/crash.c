@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/base/want.h"
 #include "runtime/crash_file.h"
 #include "runtime/occupant.h"
 #include "runtime/run.h"
@@ -154,6 +155,15 @@ static void on_exit_called(int status, void *arg)
     _exit(status);
 }
 
+/* Some run may have brought it about, and nobody knows which. */
+static void on_want(void)
+{
+    crash_record record;
+    if (getpid() != crash_pid || !__atomic_load_n(&serves, __ATOMIC_RELAXED)) return;
+    begin_record(&record, CRASH_BY_WANT);
+    leave(&record);
+}
+
 void crash_serve(void) { __atomic_store_n(&serves, true, __ATOMIC_RELAXED); }
 void crash_serve_end(void) { __atomic_store_n(&serves, false, __ATOMIC_RELAXED); }
 
@@ -182,6 +192,7 @@ void crash_keep_file(int fd, uint64_t epoch)
     crash_fd = fd;
     crash_epoch = epoch;
     crash_pid = getpid();
+    want_on_end(on_want);
     if (before >= 0) close(before);
     if (!watches_exit) watches_exit = on_exit(on_exit_called, NULL) == 0; /* else such an end is not noticed */
 }

@@ -14,7 +14,8 @@ struct occupant;
 struct strand;
 struct store;
 
-enum { CRASH_BY_EXIT = 0 /* instead of a signal: it called exit() */ };
+/* Instead of a signal: it called exit(); there was no memory, and no run is to blame (runtime/base/want.h). */
+enum { CRASH_BY_EXIT = 0, CRASH_BY_WANT = 256 };
 enum { CRASHES_MAX = 3 }; /* in a row, without any progress of the run between them */
 
 /* The path of a record without run says why it has none: 0, nobody knows which it was. */
@@ -31,7 +32,7 @@ typedef struct crash_record {
     uint64_t epoch;  /* of the process's store */
     int64_t at_ms;
     uint32_t attempt; /* of the step; 0: outside steps */
-    uint32_t number;  /* of the signal, or CRASH_BY_EXIT */
+    uint32_t number;  /* of the signal, or one of CRASH_BY_ */
     char step[200];   /* its id, cut; "" outside steps */
 } crash_record;
 _Static_assert(sizeof(crash_record) == 256, "no padding goes to the file");
@@ -43,7 +44,7 @@ typedef struct crash_ends {
     size_t known;    /* in a run that is named, or in none for sure */
     size_t of_runs;  /* those of them in a run */
     size_t unknown;  /* nobody knows in which run */
-    uint32_t number; /* of those: the signal, or CRASH_BY_EXIT */
+    uint32_t number; /* of those: the signal, or one of CRASH_BY_ */
 } crash_ends;
 
 /* Opens the file and makes entries of what is in it. What fails is logged, and tried again by the next start. */

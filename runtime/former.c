@@ -151,6 +151,8 @@ bool former_is_unclean(const former *f, uint64_t epoch, const crash_ends *crashe
     if (!f->serving || f->epoch + 1 != epoch || crashes->known > 0) return false;
     if (crashes->unknown > 0 && crashes->number == CRASH_BY_EXIT)
         (void)snprintf(text, FORMER_TEXT, "exit() was called outside runs");
+    else if (crashes->unknown > 0 && crashes->number == CRASH_BY_WANT)
+        (void)snprintf(text, FORMER_TEXT, "it had no memory to go on");
     else if (crashes->unknown > 0)
         (void)snprintf(text, FORMER_TEXT, "signal %u (%s)", crashes->number, strsignal((int)crashes->number));
     else if (worker->pid != 0 && worker->pid == f->pid && WIFEXITED(worker->status))

@@ -2,10 +2,9 @@
 
 #include <assert.h>
 #include <openssl/evp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/want.h"
 #include "runtime/run.h"
 #include "runtime/strand.h"
 
@@ -19,8 +18,7 @@ void step_key(const run_id *id, uint64_t path, char out[STEP_KEY_TEXT + 1])
     memcpy(message, id->bytes, RUN_ID_BYTES);
     for (int i = 0; i < 8; i++) message[RUN_ID_BYTES + i] = (uint8_t)(path >> (56 - 8 * i));
     if (EVP_Digest(message, sizeof message, digest, &len, EVP_sha256(), NULL) != 1 || len != DIGEST_BYTES) {
-        fprintf(stderr, "stepwell: libcrypto cannot compute SHA-256\n");
-        abort();
+        want_end("the key of a step");
     }
     uint32_t bits = 0;
     unsigned have = 0, at = 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/log.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
@@ -252,7 +253,7 @@ void ctx_fail_memory(sw_ctx *c)
     static const failure short_attempt = {.kind = FAILURE_RETRY, .message = "out of memory", .retry_after_ms = -1};
     static const failure short_plain = {
         .kind = FAILURE_FATAL, .message = "out of memory", .retry_after_ms = -1, .status = 503};
-    if (c->arena->over || c->task->arena.over)
+    if (c->arena->over || c->task->arena.over || BUG(SHORT_FAILS))
         ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
     if (!c->run) ctx_raise(c, short_plain);
     if (c->kind == CTX_STEP) ctx_raise(c, short_attempt);

@@ -6,8 +6,9 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "runtime/base/want.h"
 
 enum { MAC_BYTES = 32, MAC_TEXT = 43, SECONDS_DIGITS_MAX = 15 };
 
@@ -29,8 +30,7 @@ static void sign(const token_key *key, const run_id *id, const token_parts *of, 
     if (of->scope != TOKEN_CONTROL) message[message_len++] = (uint8_t)of->scope;
     unsigned len = 0;
     if (!HMAC(EVP_sha256(), key->bytes, TOKEN_KEY_BYTES, message, message_len, mac, &len) || len != MAC_BYTES) {
-        fprintf(stderr, "stepwell: libcrypto cannot compute HMAC-SHA256\n");
-        abort();
+        want_end("the token of a run's URL");
     }
 }
 
@@ -38,8 +38,7 @@ void token_key_derive(token_key *key, const void *secret, size_t len)
 {
     unsigned out = 0;
     if (EVP_Digest(secret, len, key->bytes, &out, EVP_sha256(), NULL) != 1 || out != TOKEN_KEY_BYTES) {
-        fprintf(stderr, "stepwell: libcrypto cannot compute SHA-256\n");
-        abort();
+        want_end("the key of tokens");
     }
 }
 

@@ -43,6 +43,7 @@ static void test_records(void)
     CHECK(!is_unclean(&f, (crash_ends){.known = 1}, nobody, ""));
     CHECK(is_unclean(&f, (crash_ends){.unknown = 1, .number = SIGSEGV}, nobody, "signal 11"));
     CHECK(is_unclean(&f, (crash_ends){.unknown = 1, .number = CRASH_BY_EXIT}, nobody, "exit()"));
+    CHECK(is_unclean(&f, (crash_ends){.unknown = 1, .number = CRASH_BY_WANT}, nobody, "no memory"));
     CHECK(!is_unclean(&f, (crash_ends){.known = 1, .unknown = 1, .number = SIGSEGV}, nobody, ""));
 }
 

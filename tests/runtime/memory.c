@@ -1,6 +1,9 @@
 /* Want of memory is nobody's fault: a run that meets it in its handler is loaded again and ends as it would have, an
  * attempt is made again, a plain request and the questions of administrators get 503, and nothing has begun for whom
  * that is said. What was promised, a timer or a place for a run that leaves memory, is there. */
+#include <sys/wait.h>
+
+#include "runtime/base/want.h"
 #include "runtime/timers.h"
 #include "runtime/waiter_core.h"
 #include "tests/turned.h"
@@ -245,6 +248,27 @@ static void test_timers(void)
     CHECK(uv_loop_close(&loop) == 0);
 }
 
+/* On purpose, where nobody can be refused: with one line, and the code by which a supervisor starts the next. */
+static void test_end(void)
+{
+    char said[256] = "";
+    int ends[2], status;
+    CHECK(pipe(ends) == 0);
+    (void)fflush(stdout);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        (void)dup2(ends[1], STDERR_FILENO);
+        want_end("the test");
+    }
+    close(ends[1]);
+    CHECK(read(ends[0], said, sizeof said - 1) > 0);
+    close(ends[0]);
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), WANT_EXIT);
+    CHECK_STR(said, "stepwell: out of memory for the test: the process ends, and its runs go on in the next\n");
+}
+
 static const check_case cases[] = {{"a handler is called again", test_handler},
                                    {"a text that cannot be read for that is no mistake", test_json},
                                    {"an attempt is made again", test_attempt},
@@ -252,5 +276,6 @@ static const check_case cases[] = {{"a handler is called again", test_handler},
                                    {"a plain request gets 503", test_plain},
                                    {"a question to the store is refused", test_store},
                                    {"a client that is refused has begun nothing", test_client},
-                                   {"a timer with a place of its own starts", test_timers}};
+                                   {"a timer with a place of its own starts", test_timers},
+                                   {"the process ends with one line", test_end}};
 CHECK_MAIN(cases)
