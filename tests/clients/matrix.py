@@ -107,11 +107,11 @@ class Caller:
             pass
 
     def stop(self):
-        self.process.stdin.close()
         try:
+            self.process.stdin.close()
             self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            pass
+        except (OSError, subprocess.TimeoutExpired):
+            pass  # it has ended, or does not
         self.kill()
         self.process.wait()
 
@@ -358,9 +358,9 @@ class Matrix:
         return asked, begun
 
     def stop(self):
+        self.service.stop()
         for row in self.rows:
             row.stop()
-        self.service.stop()
 
 
 def chosen(options):
@@ -397,6 +397,8 @@ def main():
         matrix = Matrix(os.path.abspath(options.build), folder, rows, not options.expected)
         try:
             asked, begun = matrix.run(options.wait)
+        except Exception as error:
+            sys.exit(print(f"Bail out! {type(error).__name__}: {error}") or 1)
         finally:
             matrix.stop()
         for row in matrix.rows:
