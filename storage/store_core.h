@@ -83,7 +83,8 @@ int64_t store_now_ms(const store *s);
 /* For the store's conditions, which go by the steady clock: a wall clock that is set must not stop them. */
 struct timespec store_after_ms(int64_t ms);
 
-/* store_open, once the database is there: which one, no file of the store knows. Takes the backend, also if it fails. */
+/* store_open, once the database is there: which one, no file of the store knows. Takes the backend, also if it fails.
+ */
 store *store_open_on(backend *b, const store_options *options, char *error, size_t error_size);
 
 #endif
