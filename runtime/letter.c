@@ -44,8 +44,8 @@ static size_t pack(char to[LETTER_VALUE_MAX], letter_kind kind)
     return len;
 }
 
-/* 0: it cannot be read. */
-static int64_t unpack_kind(home *h, store_bytes value)
+/* 0: it cannot be read; *is_short: for want of memory. */
+static int64_t unpack_kind(home *h, store_bytes value, bool *is_short)
 {
     arena a;
     sw_value v;
@@ -55,6 +55,7 @@ static int64_t unpack_kind(home *h, store_bytes value)
     bool ok = value_unpack(&a, value.data, value.len, &v, &error) && v.type == MSGPACK_OBJECT_ARRAY;
     if (ok && v.via.array.size >= 2 && v.via.array.ptr[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         kind = v.via.array.ptr[1].via.i64;
+    *is_short = a.is_out;
     arena_free(&a);
     return kind;
 }
@@ -97,11 +98,12 @@ bool letter_send(home *h, const run_id *to, letter_kind kind)
     return true;
 }
 
-letter *letter_read(home *h, const store_table_row *row)
+letter *letter_read(home *h, const store_table_row *row, bool *is_short)
 {
-    int64_t kind = unpack_kind(h, row->value);
+    int64_t kind = unpack_kind(h, row->value, is_short);
     bool known = row->key.len == LETTER_KEY_BYTES && (kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     letter *m = known ? calloc(1, sizeof *m) : NULL;
+    *is_short = *is_short || (known && !m);
     if (!m) return NULL;
     *m = (letter){.home = h, .kind = (letter_kind)kind};
     memcpy(m->key, row->key.data, sizeof m->key);

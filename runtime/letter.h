@@ -30,8 +30,8 @@ typedef struct letter {
 
 /* Writes one: slot_take_letter gets it when that is done, or not. False: no memory. */
 bool letter_send(struct home *h, const run_id *to, letter_kind kind);
-/* One that is on disk, as it was read; NULL: no memory, or of a kind that is not known. */
-letter *letter_read(struct home *h, const store_table_row *row);
+/* One that is on disk, as it was read; NULL: no memory, which *is_short says, or of a kind that is not known. */
+letter *letter_read(struct home *h, const store_table_row *row, bool *is_short);
 
 /* A run's row of `tries`; NULL: no memory. */
 letter *letter_new_tries(struct home *h, const run_id *run);

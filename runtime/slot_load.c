@@ -390,8 +390,9 @@ static void on_rows(void *arg, const store_live_row *rows, size_t count, bool en
 /* Whatever it says of the run, loading it shows whether there is something to do. */
 static bool read_letter(home *h, const store_table_row *row)
 {
-    letter *m = letter_read(h, row);
-    if (!m) return true; /* of a kind to come, or out of memory: left for a later start */
+    bool is_short = false;
+    letter *m = letter_read(h, row, &is_short);
+    if (!m) return !is_short; /* one of a kind to come is left for a later version */
     if (run_id_loop(&m->run, h->count) != h->index) {
         letter_free_all(&m);
         return true;

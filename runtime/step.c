@@ -224,6 +224,10 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
         s->failure = over_state_max(spec, a->number);
         return false;
     }
+    if (run_has_lost(r)) { /* no code goes on with a result that will never be on disk */
+        s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+        return false;
+    }
     if (!value_copy(&r->task.arena, value, out, &error)) {
         s->failure = error == value_no_memory
                          ? lost(r)

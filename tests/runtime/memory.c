@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "runtime/base/want.h"
+#include "runtime/letter.h"
 #include "runtime/timers.h"
 #include "runtime/waiter_core.h"
 #include "tests/turned.h"
@@ -102,6 +103,17 @@ static void on_result(sw_ctx *c)
     sw_reply_text(c, 200, "%u bytes", v.via.str.size);
 }
 
+/* The buffer of entries cannot grow for the second result, after what it is packed in has. */
+static void on_second(sw_ctx *c)
+{
+    attempts = 1;
+    (void)sw_step(c, "first", big, sw_nil());
+    attempts = executions++ == 0 ? 0 : 1;
+    (void)sw_step_with(c, "second", big, sw_nil(), &(sw_step_options){.sync = true});
+    finished++;
+    sw_reply_text(c, 200, "done");
+}
+
 static void on_plain(sw_ctx *c)
 {
     run_short_of(MUCH);
@@ -118,6 +130,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /json", on_json, NULL);
     sw_endpoint(app, "POST /step", on_step, NULL);
     sw_endpoint(app, "POST /result", on_result, NULL);
+    sw_endpoint(app, "POST /second", on_second, NULL);
     sw_route(app, "POST /plain", on_plain);
 }
 
@@ -173,6 +186,13 @@ static void test_result(void)
     CHECK_INT(executions, 2);
 }
 
+static void test_lost_result(void)
+{
+    answers("/second", 200, "done");
+    CHECK_INT(executions, 2);
+    CHECK_INT(finished, 1); /* not with the result that was lost */
+}
+
 static void test_plain(void) { answers("/plain", 503, "out of memory"); }
 
 static void on_journals(void *arg, store_journal *j, size_t count) { (void)arg, (void)j, (void)count; }
@@ -201,6 +221,26 @@ static void test_store(void)
     CHECK(!store_scan(p, &(store_range){.table = "inbox", .rows_max = 5}, on_rows, NULL));
     no_tables = false;
     CHECK_INT(store_reads(p), 0);
+    turned_close();
+}
+
+/* It is read again; one of a kind to come is not. */
+static void test_letter(void)
+{
+    static const uint8_t key[LETTER_KEY_BYTES];
+    const char cancel[] = {(char)0x92, 1, LETTER_CANCEL}, other[] = {(char)0x92, 1, 77};
+    const store_table_row row = {{key, sizeof key}, {cancel, sizeof cancel}};
+    const store_table_row unknown = {{key, sizeof key}, {other, sizeof other}};
+    bool is_short = false;
+    turned_open(routes, NULL);
+    TURN_UNTIL(turned_home()->slots.recovered);
+    letter *m = letter_read(turned_home(), &row, &is_short);
+    CHECK(m && !is_short);
+    letter_free_all(&m);
+    no_tables = true;
+    CHECK(!letter_read(turned_home(), &row, &is_short) && is_short);
+    CHECK(!letter_read(turned_home(), &unknown, &is_short) && !is_short);
+    no_tables = false;
     turned_close();
 }
 
@@ -273,8 +313,10 @@ static const check_case cases[] = {{"a handler is called again", test_handler},
                                    {"a text that cannot be read for that is no mistake", test_json},
                                    {"an attempt is made again", test_attempt},
                                    {"a result that cannot be kept is made again", test_result},
+                                   {"no code goes on with a result that is lost", test_lost_result},
                                    {"a plain request gets 503", test_plain},
                                    {"a question to the store is refused", test_store},
+                                   {"a letter that cannot be read is read again", test_letter},
                                    {"a client that is refused has begun nothing", test_client},
                                    {"a timer with a place of its own starts", test_timers},
                                    {"the process ends with one line", test_end}};
