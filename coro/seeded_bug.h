@@ -50,7 +50,6 @@
     X(SUSPECTS_TOGETHER, "suspects have places beyond --runs-max")                                                     \
     X(CRASHED_FIRST, "a run that has ended the process comes back with all others")                                    \
     X(TURN_AT_ONCE, "a run that has ended the process comes back before others have got on")                           \
-    X(SHORT_TURN, "the next such run comes before the one before it has got on")                                       \
     X(WAVES_AT_ONCE, "with the second wave all that are left come")                                                    \
     X(FORGET_WAVE, "whoever waits for a later wave is forgotten")                                                      \
     X(KEEP_UNSETTLED, "a run that has left memory counts as one that has not got on")                                  \

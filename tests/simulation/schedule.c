@@ -80,7 +80,7 @@ static void make_epoch(epoch_plan *e, const dangers *d, bool last)
         [END_DRAIN] = 5000, [END_TURN] = 400, [END_BEFORE_WRITE] = 40, [END_AFTER_WRITE] = 40,
         [END_ATTEMPT] = 60, [END_POWER] = 40, [END_FAULT] = 200,       [END_POISON] = 1};
     e->loops = chance(25) ? 2 : 1;
-    e->runs_max = chance(d->faulty ? 60 : 15) ? (unsigned)between(1, 6) : 1000;
+    e->runs_max = chance(d->faulty ? 60 : 15) ? (unsigned)between(1, d->faulty ? 3 : 6) : 1000;
     e->end = last ? END_QUIET : draw_end(d);
     e->at = last ? 0 : (unsigned)between(1, most[e->end]);
     make_program(e, d, last);
@@ -113,7 +113,7 @@ void schedule_make(void)
 {
     plan *p = &w->plan;
     dangers d = draw_dangers();
-    p->jobs = (unsigned)between(1, JOBS_MAX);
+    p->jobs = (unsigned)between(d.faulty ? JOBS_MAX / 2 : 1, JOBS_MAX); /* several suspects, and others beside them */
     p->clients = p->jobs + (unsigned)between(0, CLIENTS_MAX - JOBS_MAX);
     p->epochs = d.poisoned || d.faulty ? EPOCHS_MAX - world_below(RANDOM_PLAN, 3) : 1 + world_below(RANDOM_PLAN, 6);
     make_options(p, &d);

@@ -48,12 +48,21 @@ static bool is_released(const client *c, const run_record *r)
     return r->ended || r->stop == 0 || r->stops > c->stops_before;
 }
 
+/* It stands for a step that has used its retries, as far as anybody can know. */
+static bool is_the_clients(const run_record *r)
+{
+    static const char *const others[] = {"no endpoint", "unreadable", "not resumed"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (standing_is_named(r, r->job, others[i], strlen(others[i]))) return false;
+    return r->stop == ENTRY_STOP_EXHAUSTED;
+}
+
 /* 200: it goes on. 202: it will. 409: it does not stand, or for a reason that a release does not end. 403: a client's
  * token is not enough for such a reason. */
 void promise_release_told(const client *c, const run_record *r, int status)
 {
     bool stood = r && !r->ended && c->stops_before > 0 && r->stop != 0 && r->stops == c->stops_before;
-    bool good = (status == 403 && c->wish != WISH_OPERATE && !(stood && r->stop == ENTRY_STOP_EXHAUSTED)) ||
+    bool good = (status == 403 && c->wish != WISH_OPERATE && !(stood && is_the_clients(r))) ||
                 (status == 200 && r && is_released(c, r)) || status == 202 ||
                 (status == 409 && (!stood || standing_is_named(r, r->job, "no endpoint", 11) ||
                                    standing_is_named(r, r->job, "unreadable", 10)));
