@@ -147,6 +147,12 @@ bool standing_is_stale(const run_record *r)
     return ever_lacked(r->job);
 }
 
+bool standing_may_end(const run_record *r)
+{
+    int64_t wall_ms = w->steady_ns / 1000000 + w->ahead_ms;
+    return r->asked_to_cancel || is_over(r->stopped_ms, w->plan.retain_stopped_ms, wall_ms);
+}
+
 /* ---- What clients are told ---- */
 
 static bool is(const char *reason, size_t len, const char *name)

@@ -24,6 +24,9 @@ void standing_note(run_record *r, const entry *e);
 bool standing_is_late(const run_record *r);
 bool standing_is_stale(const run_record *r);
 
+/* It may be about to end, by now: cancelled, or since it has stood for too long. */
+bool standing_may_end(const run_record *r);
+
 /* Whether it can have stood for the reason that a client was told. */
 bool standing_is_named(const run_record *r, int of, const char *reason, size_t len);
 
