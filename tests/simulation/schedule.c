@@ -41,6 +41,7 @@ static dangers draw_dangers(void)
     d.holds = chance(12);
     d.poisoned = chance(10);
     d.faulty = chance(10);
+    d.slow |= d.faulty && chance(80); /* runs of which nothing is written yet are suspects at the next start */
     return d;
 }
 
@@ -78,7 +79,7 @@ static void make_epoch(epoch_plan *e, const dangers *d, bool last)
 {
     static const unsigned most[END_KINDS] = {
         [END_DRAIN] = 5000, [END_TURN] = 400, [END_BEFORE_WRITE] = 40, [END_AFTER_WRITE] = 40,
-        [END_ATTEMPT] = 60, [END_POWER] = 40, [END_FAULT] = 200,       [END_POISON] = 1};
+        [END_ATTEMPT] = 60, [END_POWER] = 40, [END_FAULT] = 80,        [END_POISON] = 1};
     e->loops = chance(25) ? 2 : 1;
     e->runs_max = chance(d->faulty ? 60 : 15) ? (unsigned)between(1, d->faulty ? 3 : 6) : 1000;
     e->end = last ? END_QUIET : draw_end(d);
@@ -109,6 +110,19 @@ static void make_options(plan *p, const dangers *d)
     p->deaths = d->poisoned ? 1 + world_below(RANDOM_PLAN, 6) : 0;
 }
 
+/* Many suspects come back to few places. */
+static void crowd(plan *p)
+{
+    for (unsigned i = 0; i < p->epochs; i++) {
+        epoch_plan *e = &p->epoch[i];
+        unsigned left = p->epochs - 1 - i;
+        e->runs_max = left > 0 ? 1000 : 1 + world_below(RANDOM_PLAN, 2);
+        e->loops = 1;
+        if (left == 1 || left == 2) e->end = END_FAULT;
+        if (left == 1 || left == 2) e->at = (unsigned)between(8, 40);
+    }
+}
+
 void schedule_make(void)
 {
     plan *p = &w->plan;
@@ -124,6 +138,7 @@ void schedule_make(void)
     for (unsigned i = 0; i < p->clients; i++)
         make_client(&w->clients[i], i < p->jobs ? (int)i : (int)world_below(RANDOM_PLAN, p->jobs));
     for (unsigned i = 0; i < p->epochs; i++) make_epoch(&p->epoch[i], &d, i + 1 == p->epochs);
+    if (d.faulty && chance(50)) crowd(p);
 }
 
 /* ---- Doing ---- */

@@ -64,8 +64,9 @@ void promise_release_told(const client *c, const run_record *r, int status)
     bool stood = r && !r->ended && c->stops_before > 0 && r->stop != 0 && r->stops == c->stops_before;
     bool good = (status == 403 && c->wish != WISH_OPERATE && !(stood && is_the_clients(r))) ||
                 (status == 200 && r && is_released(c, r)) || status == 202 ||
-                (status == 409 && (!stood || standing_may_end(r) || standing_is_named(r, r->job, "no endpoint", 11) ||
-                                   standing_is_named(r, r->job, "unreadable", 10)));
+                (status == 409 &&
+                 (!stood || may_be_early(c) || standing_may_end(r) || standing_is_named(r, r->job, "no endpoint", 11) ||
+                  standing_is_named(r, r->job, "unreadable", 10)));
     w->met[MET_CLIENT_RELEASE] += status == 200 && c->wish != WISH_OPERATE;
     PROMISE("release told", good, "client %d was told %d by a release, and run %d has %u stops and %u releases: %s",
             client_number(c), status, c->run, r ? r->stops : 0, r ? r->releases : 0, c->answer);
