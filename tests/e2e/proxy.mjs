@@ -29,11 +29,18 @@ function replaceAll(text, changes) {
   return text;
 }
 
+// As it is on the page.
+export function configurationOf(name) {
+  const { marker, language } = kinds[name];
+  const found = new RegExp(`^<!-- ${marker} -->\n\`\`\`${language}\n(.*?)^\`\`\`$`, 'ms').exec(page);
+  if (!found) throw new Error(`docs/operations.md has no ${marker}`);
+  return found[1];
+}
+
 // Only addresses and paths are others than on the page; `without` takes lines out.
-function configuration(kind, place, without) {
-  const found = new RegExp(`^<!-- ${kind.marker} -->\n\`\`\`${kind.language}\n(.*?)^\`\`\`$`, 'ms').exec(page);
-  if (!found) throw new Error(`docs/operations.md has no ${kind.marker}`);
-  const kept = without ? found[1].split('\n').filter((line) => !without.test(line)).join('\n') : found[1];
+function configuration(name, place, without) {
+  const kind = kinds[name], text = configurationOf(name);
+  const kept = without ? text.split('\n').filter((line) => !without.test(line)).join('\n') : text;
   return kind.around(replaceAll(kept, kind.changes(place)), place);
 }
 
@@ -60,7 +67,7 @@ async function startProxy(t, name, ports, without) {
     key: join(folder, 'key.pem'), certificate: join(folder, 'certificate.pem'), both: join(folder, 'both.pem'),
   };
   makeCertificate(place);
-  writeFileSync(place.file, configuration(kind, place, without));
+  writeFileSync(place.file, configuration(name, place, without));
   const [program, args] = inSystem(kind.command(place));
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...kind.environment?.(place) } });
   let log = '', out = '', over = false;

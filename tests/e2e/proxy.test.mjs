@@ -5,7 +5,7 @@ import http2 from 'node:http2';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { sleep } from './agent.mjs';
-import { follow, request, startProxied } from './proxy.mjs';
+import { configurationOf, follow, request, startProxied } from './proxy.mjs';
 import { holdMany, readGated, spoken, times } from './proxy_clients.mjs';
 import { frames, startGate } from './streams.mjs';
 
@@ -26,6 +26,15 @@ test('a request, a body, and what is refused', async (t) => {
   const plain = await fetch(`${proxy.plainUrl}/silent?n=1`, { redirect: 'manual' });
   assert.equal(plain.status, 308);
   assert.equal(plain.headers.get('location'), 'https://api.example.com/silent?n=1');
+});
+
+// What a location sets it does not inherit: the URLs of runs need all that other requests have.
+test('both ways to the service are alike', () => {
+  const ways = [...configurationOf('nginx').matchAll(/^    location [^{]*\{\n(.*?)^    \}/gms)].filter(([, way]) => way.includes('proxy_pass'));
+  assert.equal(ways.length, 2);
+  const [all, runs] = ways.map(([, way]) => way.split('\n').map((line) => line.replace(/#.*/, '').trim()).filter(Boolean));
+  assert.ok(all.some((line) => line.startsWith('proxy_set_header X-Forwarded-For ')));
+  assert.deepEqual(runs, all);
 });
 
 test('303 to an absolute https URL, which holds and leads to the answer', async (t) => {
