@@ -63,11 +63,11 @@ const char *task_set_problem(task *t, const failure *f)
     const char *message = f->message ? f->message : "failed";
     v.via.str.ptr = message;
     v.via.str.size = (uint32_t)strlen(message);
-    (void)json_write(a, v, &detail);
+    bool whole = json_write(a, v, &detail);
     if (f->step) {
         v.via.str.ptr = f->step;
         v.via.str.size = (uint32_t)strlen(f->step);
-        (void)json_write(a, v, &step);
+        whole = json_write(a, v, &step) && whole;
     }
     int status = f->status ? f->status : 500;
     char *body = arena_printf(a,
@@ -76,6 +76,8 @@ const char *task_set_problem(task *t, const failure *f)
                               http_status_text(status), status, (int)detail.len, detail.data,
                               t->run ? t->run->id_text : "", (int)step.len, step.data, f->attempts);
     run_header *type = arena_alloc(a, sizeof *type);
+    if (!whole || !body || !type) body = NULL; /* rather nothing than half of it */
+    if (!body && t->run) run_lose_short(t->run);
     if (type) *type = (run_header){"Content-Type", "application/problem+json", NULL};
     t->response =
         (run_response){.status = status, .headers = type, .body = {body ? body : "", body ? strlen(body) : 0}};
