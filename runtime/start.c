@@ -42,6 +42,14 @@ int start_failed(const sw_app *app, const char *why)
     return EXIT_SETUP;
 }
 
+/* Its runs go on in the other process, and here nothing of them can be read. Nothing may be taken down, or left in the
+ * data folder: it is the other's. */
+static void on_fenced(void)
+{
+    log_line(LOG_ERROR, NULL, "another process has the data folder: this one ends");
+    _exit(EXIT_SETUP);
+}
+
 static bool open_store(sw_app *app, char *error, size_t error_size)
 {
     const sw_options *o = &app->opt;
@@ -50,6 +58,7 @@ static bool open_store(sw_app *app, char *error, size_t error_size)
     if (sweep_ms < SWEEP_LEAST_MS) sweep_ms = SWEEP_LEAST_MS;
     if (sweep_ms > SWEEP_MOST_MS) sweep_ms = SWEEP_MOST_MS;
     app->store = store_open(&(store_options){.path = o->data,
+                                             .on_fenced = on_fenced,
                                              .accept_loss = o->accept_journal_loss,
                                              .sweep_interval_ms = sweep_ms,
                                              .retain_ms = o->retain_ms,

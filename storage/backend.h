@@ -45,6 +45,9 @@ typedef struct backend_ops {
     int64_t (*seen_ms)(const backend *b);
     /* It was opened for reading alone, since its disk takes no writes: every commit is refused until `reopen`. */
     bool (*is_read_only)(const backend *b);
+    /* After `reopen` has failed: another process has the database, or has had it since it was opened here. It never
+     * opens again, and is not read any more. */
+    bool (*is_fenced)(const backend *b);
     /* See store_backup. STORE_BACKUP_FAILED, with a message, where the database has to be copied by its own tools. */
     store_backup_result (*backup)(backend *b, const char *to, uint64_t *bytes, char *error, size_t error_size);
 

@@ -343,6 +343,7 @@ static void try_to_heal(store *s)
     char error[BACKEND_ERROR_MAX] = "";
     if (!s->backend->ops->reopen(s->backend, error, sizeof error)) {
         if (*error) fprintf(stderr, "stepwell: %s\n", error);
+        if (s->options.on_fenced && s->backend->ops->is_fenced(s->backend)) s->options.on_fenced();
         return;
     }
     if (!resolve_unknown(s)) return;

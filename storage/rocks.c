@@ -143,6 +143,7 @@ static void rocks_close(backend *b)
     rocks_tables_close(r);
     if (was_open) rocks_note_all(r);
     if (r->lock_file >= 0) close(r->lock_file);
+    rocks_unlock_folder(r);
     rocksdb_writebatch_destroy(r->batch);
     rocksdb_readoptions_destroy(r->reads);
     rocksdb_writeoptions_destroy(r->synced);
@@ -182,6 +183,7 @@ static void rocks_set_swept(backend *b, const clock_belief *belief)
 }
 
 static bool rocks_is_read_only(const backend *b) { return ((const rocks *)b)->read_only; }
+static bool rocks_is_fenced(const backend *b) { return ((const rocks *)b)->fenced; }
 
 static bool rocks_try_write(backend *b, char *error, size_t error_size)
 {
@@ -256,6 +258,7 @@ static const backend_ops ops = {.close = rocks_close,
                                 .backup = rocks_backup,
                                 .commit = rocks_commit,
                                 .is_read_only = rocks_is_read_only,
+                                .is_fenced = rocks_is_fenced,
                                 .reopen = rocks_reopen,
                                 .find_commit = rocks_find_commit,
                                 .try_write = rocks_try_write,
@@ -282,7 +285,7 @@ static rocks *rocks_new(const char *path)
         return NULL;
     }
     r->base.ops = &ops;
-    r->lock_file = -1;
+    r->lock_file = r->folder_lock = -1;
     (void)snprintf(r->path, sizeof r->path, "%s", path);
     r->options = make_options();
     r->synced = rocksdb_writeoptions_create();

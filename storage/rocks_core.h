@@ -33,6 +33,7 @@ enum {
     ROCKS_MARK_BYTES = 16,
     ROCKS_KEY_BYTES = RUN_ID_BYTES + 4,
     ROCKS_DUE_BYTES = 8,
+    ROCKS_STAMP_BYTES = 8,
     ROCKS_SWEPT_BYTES = 16,
     ROCKS_KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES
 };
@@ -67,9 +68,12 @@ typedef struct rocks {
                         read_only */
     bool read_only;  /* the database is open for reading alone: changed under `lock` */
     int lock_file;   /* see lock_journal; -1: none */
+    int folder_lock; /* see lock_folder; -1: none */
     uint64_t needs_bytes; /* journal thread: as much room has to be there for the next opening; 0: some */
     bool met_damage;      /* atomic: writes failed because a compaction met a damaged value */
     uint64_t epoch;
+    uint8_t stamp[ROCKS_STAMP_BYTES]; /* behind the epoch on disk: no other process has these */
+    bool fenced;                      /* journal thread: another process has the database, or has had it since */
     uint64_t marks; /* commits since the start that wrote a mark: see rocks_find_commit */
     char node[ROCKS_NODE_MAX];
 } rocks;
@@ -110,6 +114,7 @@ size_t rocks_place_key(const rocks_place *p, store_bytes key, uint8_t out[ROCKS_
  * disk takes no writes. False with a message that says what to change. */
 bool rocks_open_first(rocks *r, char *error, size_t error_size);
 bool rocks_reopen(backend *b, char *error, size_t error_size);
+void rocks_unlock_folder(rocks *r);
 /* A row of `default`. The database is open. */
 bool rocks_put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size);
 /* Length, 0 if there is none, -1 on an error. */

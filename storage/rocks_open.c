@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -16,10 +17,12 @@ enum { NEED_FIRST_BYTES = 512 << 10, NEED_SPARE_BYTES = 8 << 20 };
 
 /* ---- Why not ---- */
 
-static bool say_in_use(const rocks *r, char *error, size_t error_size)
+/* `user`: its process id, 0 if unknown. Whoever has the folder now has had the journal since this process opened it, or
+ * will have: its runs are not ours any more. */
+static bool say_in_use(rocks *r, long user, char *error, size_t error_size)
 {
-    long user = folder_user(r->path);
     char who[48] = "another process";
+    r->fenced = r->epoch > 0;
     if (user > 0) (void)snprintf(who, sizeof who, "process %ld", user);
     (void)snprintf(error, error_size,
                    "data folder %s: it is in use by %s; stop that one, or choose another with --data", r->path, who);
@@ -52,6 +55,33 @@ static bool lacks_space(const rocks *r, const char *why)
 
 /* ---- Who else has it ---- */
 
+/* On a file system that is mounted for reading no lock for writing can be had, but this one of the folder itself, which
+ * is ours until the journal can be written. Where a file system has no such locks the epoch tells. A child that a
+ * handler forks shares the descriptor: so the lock is given up in so many words. */
+static bool lock_folder(rocks *r, char *error, size_t error_size)
+{
+    char path[FOLDER_PATH_MAX + 16];
+    if (r->folder_lock >= 0) return true;
+    (void)snprintf(path, sizeof path, "%s/journal", r->path);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return true; /* there is none yet */
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        r->folder_lock = fd;
+        return true;
+    }
+    int reason = errno;
+    close(fd);
+    return reason != EWOULDBLOCK || say_in_use(r, 0, error, error_size); /* nobody could note its process id there */
+}
+
+void rocks_unlock_folder(rocks *r)
+{
+    if (r->folder_lock < 0) return;
+    (void)flock(r->folder_lock, LOCK_UN);
+    close(r->folder_lock);
+    r->folder_lock = -1;
+}
+
 /* RocksDB locks `journal/LOCK` only where it may write. Locks of this kind are the process's: RocksDB gets its own
  * beside this one, and when it closes that file both are gone. So the lock is taken anew before each opening for
  * reading, and our descriptor stays open as long as RocksDB may have its lock. */
@@ -61,10 +91,13 @@ static bool lock_journal(rocks *r, char *error, size_t error_size)
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     (void)snprintf(file, sizeof file, "%s/journal/LOCK", r->path);
     if (r->lock_file < 0) r->lock_file = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (r->lock_file < 0 && errno == EROFS) return true; /* nobody writes there */
+    if (r->lock_file < 0 && errno == EROFS) return lock_folder(r, error, error_size);
     if (r->lock_file < 0) return say_unwritable(r, strerror(errno), error, error_size);
-    if (fcntl(r->lock_file, F_SETLK, &lock) == 0) return true;
-    if (errno == EAGAIN || errno == EACCES) return say_in_use(r, error, error_size);
+    if (fcntl(r->lock_file, F_SETLK, &lock) == 0) {
+        rocks_unlock_folder(r); /* one is enough */
+        return true;
+    }
+    if (errno == EAGAIN || errno == EACCES) return say_in_use(r, folder_user(r->path), error, error_size);
     return say_unwritable(r, strerror(errno), error, error_size);
 }
 
@@ -90,22 +123,27 @@ long rocks_get_meta(rocks *r, const char *name, void *value, size_t size, char *
     return (long)len;
 }
 
-/* This process's is one more than the last one on disk, also while it cannot be put there: nobody else opens the
- * database meanwhile. */
+/* This process's is one more than the last one on disk, also while it cannot be put there. Should another process open
+ * the database meanwhile, which the locks are to prevent, it gets the same: so the row is the epoch and, behind it,
+ * bytes of the process's own. Programs before 0.2 read and write the epoch alone. */
 static bool load_epoch(rocks *r, char *error, size_t error_size)
 {
-    uint8_t bytes[8];
-    long n = rocks_get_meta(r, "epoch", bytes, sizeof bytes, error, error_size);
+    uint8_t row[8 + ROCKS_STAMP_BYTES];
+    long n = rocks_get_meta(r, "epoch", row, sizeof row, error, error_size);
     if (n < 0) return false;
-    uint64_t last = n == sizeof bytes ? rocks_get_be(bytes, 8) : 0;
-    if (r->epoch == 0) r->epoch = last + 1;
-    if (last > r->epoch) {
-        (void)snprintf(error, error_size, "another process has opened it since this one did");
+    uint64_t last = n >= 8 ? rocks_get_be(row, 8) : 0;
+    bool is_own = n == sizeof row && last == r->epoch && memcmp(row + 8, r->stamp, ROCKS_STAMP_BYTES) == 0;
+    if (r->epoch == 0 && getrandom(r->stamp, sizeof r->stamp, 0) != (ssize_t)sizeof r->stamp) {
+        (void)snprintf(error, error_size, "no random bytes for its epoch");
         return false;
     }
-    if (last == r->epoch || r->read_only) return true;
-    rocks_put_be(bytes, r->epoch, 8);
-    return rocks_put_meta(r, "epoch", bytes, sizeof bytes, error, error_size);
+    if (r->epoch == 0) r->epoch = last + 1;
+    r->fenced = last >= r->epoch && !is_own;
+    if (r->fenced) return false;
+    if (is_own || r->read_only) return true;
+    rocks_put_be(row, r->epoch, 8);
+    memcpy(row + 8, r->stamp, ROCKS_STAMP_BYTES);
+    return rocks_put_meta(r, "epoch", row, sizeof row, error, error_size);
 }
 
 static bool load_node(rocks *r, char *error, size_t error_size)
@@ -139,7 +177,7 @@ static bool load_identity(rocks *r, char *error, size_t error_size)
 
 static opening open_database(rocks *r, bool read_only, char *error, size_t error_size)
 {
-    char path[FOLDER_PATH_MAX + 16], why[BACKEND_ERROR_MAX], *said = NULL;
+    char path[FOLDER_PATH_MAX + 16], why[BACKEND_ERROR_MAX] = "", *said = NULL;
     (void)snprintf(path, sizeof path, "%s/journal", r->path);
     if (rocks_tables_open(r, path, read_only, &said)) {
         r->read_only = read_only;
@@ -148,8 +186,13 @@ static opening open_database(rocks *r, bool read_only, char *error, size_t error
     } else {
         (void)rocks_take_error(said, why, sizeof why);
     }
+    if (r->fenced) {
+        (void)snprintf(error, error_size, "data folder %s: another process has had it since this one opened it",
+                       r->path);
+        return OPEN_REFUSED;
+    }
     if (strstr(why, "lock hold by") || strstr(why, "While lock file")) {
-        (void)say_in_use(r, error, error_size);
+        (void)say_in_use(r, folder_user(r->path), error, error_size);
         return OPEN_REFUSED;
     }
     if (!read_only && lacks_space(r, why)) {
@@ -185,6 +228,7 @@ static opening open_for_writing(rocks *r, char *error, size_t error_size)
     if (got != OPENED) return got;
     r->failed = false;
     r->needs_bytes = 0;
+    rocks_unlock_folder(r); /* RocksDB has its own */
     rocks_note_all(r);
     return OPENED;
 }
@@ -214,7 +258,8 @@ bool rocks_reopen(backend *b, char *error, size_t error_size)
         (void)snprintf(error, error_size, "%s%s",
                        got == OPEN_LACKS_SPACE ? "there is too little room to open the journal for writing: " : "",
                        why);
-    if (!ok) (void)open_for_reading(r, ignored, sizeof ignored); /* else nothing can be read until the next try */
+    /* Else nothing can be read until the next try. */
+    if (!ok && !r->fenced) (void)open_for_reading(r, ignored, sizeof ignored);
     if (ok && was_read_only) folder_mark_used(r->path);
     (void)pthread_rwlock_unlock(&r->lock);
     (void)pthread_mutex_unlock(&r->slow);
@@ -239,6 +284,7 @@ static bool open_unwritable(rocks *r, const char *reason, char *error, size_t er
 bool rocks_open_first(rocks *r, char *error, size_t error_size)
 {
     char reason[BACKEND_ERROR_MAX];
+    if (!lock_folder(r, error, error_size)) return false;
     if (!folder_writable(r->path, 0)) {
         int number = errno;
         if (folder_lacks_space(number)) return open_unwritable(r, strerror(number), error, error_size);

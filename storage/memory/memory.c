@@ -151,6 +151,12 @@ static bool memory_is_read_only(const backend *b)
     return false;
 }
 
+static bool memory_is_fenced(const backend *b)
+{
+    (void)b;
+    return false;
+}
+
 static bool memory_reopen(backend *b, char *error, size_t error_size)
 {
     return memory_disk_reopen(memory_of(b), error, error_size);
@@ -354,6 +360,7 @@ static const backend_ops ops = {.close = memory_close,
                                 .backup = memory_backup,
                                 .commit = memory_commit,
                                 .is_read_only = memory_is_read_only,
+                                .is_fenced = memory_is_fenced,
                                 .reopen = memory_reopen,
                                 .find_commit = memory_find_commit,
                                 .try_write = memory_try_write,
