@@ -65,6 +65,7 @@ void slot_post(home *h, slot *s, slot_event event)
     if (queue) TAILQ_INSERT_TAIL(queue, s, in_queue);
     if (to == SLOT_DUE) t->due_count++;
     if (to == SLOT_LOADING_PLACED) t->places++;
+    if (to == SLOT_HELD || to == SLOT_BEHIND) h->listener->on_put_back(s);
 }
 
 static void on_due(struct timer *t)

@@ -82,6 +82,13 @@ static void on_loaded(slot *s)
     if (s->run->waiters) run_touch(s->run);
 }
 
+/* As those who come to it then. */
+static void on_put_back(slot *s)
+{
+    waiter_redirect(&s->waiters);
+    waiter_accept(&s->waiters);
+}
+
 static void on_stopped(slot *s, const stop_cause *why, bool refuses) { waiter_stopped(&s->waiters, why, refuses); }
 
 static void on_found_ended(home *h, slot *s, const store_journal *j)
@@ -111,6 +118,7 @@ const run_listener audience = {.on_durable = on_durable,
                                .on_left = on_left,
                                .on_refused = on_refused,
                                .on_loaded = on_loaded,
+                               .on_put_back = on_put_back,
                                .on_stopped = on_stopped,
                                .on_found_ended = on_found_ended,
                                .on_not_found = on_not_found,

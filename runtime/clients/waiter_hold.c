@@ -5,18 +5,39 @@
 #include "runtime/run/program.h"
 #include "runtime/waiter_core.h"
 
-enum { NOT_YET_MS = 1000 /* until it is looked again whether a run is on disk */ };
+enum {
+    NOT_YET_MS = 1000, /* until it is looked again whether a run is on disk, or has been loaded */
+    LATEST_MS = 4000   /* behind the time to send on, of a run that is not loaded until then */
+};
 
 /* 202 and 303 promise that. */
 static bool is_on_disk(const slot *s) { return s && (!s->run || run_is_durable(s->run)); }
 
+static int64_t hold_at_most_ms(const waiter *w)
+{
+    const home *h = w->home;
+    char base[BASE_MAX_BYTES];
+    if (w->wish.kind != WAITER_OUTPUT) return h->opt->hold_ms > 0 ? h->opt->hold_ms : HOLD_PROXY_MS;
+    if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
+    return hold_at_output_ms(h->opt->hold_ms, w->hold_ms, base);
+}
+
+static int64_t waited_ms(const waiter *w)
+{
+    int64_t ms = clock_steady_ms() - w->wish.since_ms;
+    return ms > 0 ? ms : 0; /* a worker of another version went by another clock */
+}
+
 /* The proxy before a first request would give it up soon. A run that ends with its clients keeps them, because those
- * that are sent on do not count. */
+ * that are sent on do not count. Whether one of a former process does is known when it has been loaded: what is not by
+ * the last moment goes on alone. */
 static void send_on_in_time(waiter *w)
 {
     const slot *s = slot_find(&w->home->slots, &w->id);
-    if (s && s->tie != TIE_NONE) return;
-    if (is_on_disk(s))
+    if (s && s->tie == TIE_CLIENTS) return;
+    bool is_judged = !s || s->tie == TIE_NONE;
+    bool is_late = waited_ms(w) >= hold_at_most_ms(w) + LATEST_MS;
+    if (is_on_disk(s) && (is_judged || is_late))
         waiter_send_on(w, 303);
     else
         (void)timers_start(&w->home->timers, &w->hold, NOT_YET_MS);
@@ -42,15 +63,6 @@ void waiter_on_hold_over(struct timer *t)
     }
 }
 
-static int64_t hold_at_most_ms(const waiter *w)
-{
-    const home *h = w->home;
-    char base[BASE_MAX_BYTES];
-    if (w->wish.kind != WAITER_OUTPUT) return h->opt->hold_ms > 0 ? h->opt->hold_ms : HOLD_PROXY_MS;
-    if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
-    return hold_at_output_ms(h->opt->hold_ms, w->hold_ms, base);
-}
-
 static bool is_behind_proxy(const waiter *w)
 {
     return w->hold_ms == HOLD_PROXY_MS || public_urls_https(w->home->app->public_urls);
@@ -58,9 +70,7 @@ static bool is_behind_proxy(const waiter *w)
 
 int64_t waiter_hold_ms(const waiter *w)
 {
-    int64_t waited_ms = clock_steady_ms() - w->wish.since_ms;
-    if (waited_ms < 0) waited_ms = 0; /* a worker of another version went by another clock */
-    int64_t hold = hold_at_most_ms(w) - waited_ms;
+    int64_t hold = hold_at_most_ms(w) - waited_ms(w);
     if (hold < 1) hold = 1;
     switch (w->wish.kind) {
     case WAITER_REQUEST:

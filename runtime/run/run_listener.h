@@ -44,6 +44,8 @@ typedef struct run_listener {
 
     /* Of a slot whose run is not in memory. It has come to memory: its clients are the run's. */
     void (*on_loaded)(struct slot *s);
+    /* It waits for a journal that takes writes, or for other runs: nobody knows for how long. */
+    void (*on_put_back)(struct slot *s);
     /* It does not go on, and why; `refuses`: whoever waits at its output URL is told so. */
     void (*on_stopped)(struct slot *s, const struct stop_cause *why, bool refuses);
     /* It has ended: the journal has the answer. When one of these two returns, nobody waits for it any more. */

@@ -1,5 +1,6 @@
 /* comeback alone, with two homes that the test moves: what it may not miss of loops that begin late, of runs that wait
  * for the journal, of loops that have no time, and without memory. */
+#include "runtime/clients/audience.h"
 #include "runtime/comeback_core.h"
 #include "runtime/run/home.h"
 #include "runtime/slot_core.h"
@@ -33,7 +34,8 @@ static void begin(unsigned ends)
     all = comeback_new(&(comeback_options){.ends = ends, .lived_ms = LIVED_MS, .epoch = 7, .loops = HOMES});
     CHECK(all);
     for (unsigned i = 0; i < HOMES; i++) {
-        homes[i] = (home){.uv = &loop, .index = i, .count = HOMES, .comeback = all, .wake = on_wake};
+        homes[i] = (home){
+            .uv = &loop, .index = i, .count = HOMES, .comeback = all, .wake = on_wake, .listener = &audience};
         CHECK(timers_init(&homes[i].timers, &loop) && slot_table_init(&homes[i].slots));
     }
 }

@@ -66,6 +66,12 @@ static void on_loaded(slot *s)
     tell("loaded");
 }
 
+static void on_put_back(slot *s)
+{
+    CHECK(!s->run);
+    tell("put back");
+}
+
 static void on_stopped(slot *s, const stop_cause *why, bool refuses)
 {
     char text[64];
@@ -114,6 +120,7 @@ static const run_listener recorder = {.on_durable = on_durable,
                                       .on_left = on_left,
                                       .on_refused = on_refused,
                                       .on_loaded = on_loaded,
+                                      .on_put_back = on_put_back,
                                       .on_stopped = on_stopped,
                                       .on_found_ended = on_found_ended,
                                       .on_not_found = on_not_found,
@@ -202,7 +209,7 @@ static void test_left(void)
     forget();
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
     go = true;
-    check_told("durable; left lost; ");
+    check_told("durable; left lost; put back; ");
     turned_close();
 }
 
