@@ -20,7 +20,11 @@ static const char HEADING[] = "tied runs:\n", SINCE[] = "since ", SENT_ON[] = "s
 static const char *const words[] = {
     [FORMER_UNKNOWN] = "unknown", [FORMER_AWAITED] = "awaited", [FORMER_ALONE] = "alone"};
 
-enum { LINE_BYTES = RUN_ID_TEXT + 16, NOTES_MAX = 1 << 20 /* about 34 MB */ };
+enum {
+    LINE_BYTES = RUN_ID_TEXT + 16,
+    NOTES_MAX = 1 << 20, /* about 34 MB */
+    EARLY_MAX = 1 << 16  /* about 2 MB */
+};
 
 typedef struct former_run {
     run_id id;
@@ -39,13 +43,14 @@ struct ties {
     former_run *was;          /* owned; that list, by id */
     size_t count;
     uv_mutex_t lock;
-    msgpack_sbuffer left; /* owned, under `lock`: lines for the next process */
-    bool is_part;         /* under `lock`: there are not all of them */
-    int notes;            /* descriptor of the file `end`, under `lock`; -1: none */
-    uint32_t note_count;  /* under `lock` */
-    bool torn;            /* under `lock`: the last note is half a line */
-    bool notes_fail;      /* under `lock`: which has been logged */
-    bool leaves_unknown;  /* under `lock`: of some only the journal can tell */
+    msgpack_sbuffer left;  /* owned, under `lock`: lines for the next process */
+    bool is_part;          /* under `lock`: there are not all of them */
+    int notes;             /* descriptor of the file `end`, under `lock`; -1: none */
+    uint32_t note_count;   /* under `lock` */
+    bool torn;             /* under `lock`: the last note is half a line */
+    bool notes_fail;       /* under `lock`: which has been logged */
+    msgpack_sbuffer early; /* owned, under `lock`: notes for the file, until it says that the folder is in use */
+    bool leaves_unknown;   /* under `lock`: of some only the journal can tell */
 };
 
 /* ---- Reading ---- */
@@ -133,6 +138,7 @@ static void ties_free(ties *t)
     free(t->folder);
     free(t->was);
     msgpack_sbuffer_destroy(&t->left);
+    msgpack_sbuffer_destroy(&t->early);
     uv_mutex_destroy(&t->lock);
     if (t->notes >= 0) close(t->notes);
     free(t);
@@ -146,14 +152,14 @@ static bool put_sent_on(msgpack_sbuffer *to, int64_t after_ms)
     return put(to, line, (size_t)snprintf(line, sizeof line, "%s%lld\n", SENT_ON, (long long)after_ms));
 }
 
-/* Each run's line, and what stands before them. False: no memory. */
+/* What stands before them, each run's line, and what this process has noted so far. False: no memory. */
 static bool write_marked(const ties *t, msgpack_sbuffer *to)
 {
     char line[LINE_BYTES + sizeof HEADING];
     size_t len = (size_t)snprintf(line, sizeof line, "%s%lld\n%s", SINCE, (long long)t->since_ms, HEADING);
     bool ok = put(to, line, len) && put_sent_on(to, t->sent_on_after_ms);
     for (size_t i = 0; i < t->count && ok; i++) ok = put(to, line, write_line(line, &t->was[i].id, t->was[i].tie));
-    return ok;
+    return ok && (t->early.size == 0 || put(to, t->early.data, t->early.size));
 }
 
 /* What a next process then makes of runs with SW_CANCEL if this one is killed. */
@@ -197,6 +203,8 @@ void ties_mark(ties *t)
 {
     uv_mutex_lock(&t->lock);
     if (!mark_in_use(t)) log_line(LOG_WARN, NULL, "the data folder's file `end` is not written: out of memory");
+    msgpack_sbuffer_destroy(&t->early);
+    msgpack_sbuffer_init(&t->early);
     uv_mutex_unlock(&t->lock);
 }
 
@@ -208,6 +216,7 @@ ties *ties_open(const char *folder, int64_t redirect_after_ms, bool mark)
         return NULL;
     }
     msgpack_sbuffer_init(&t->left);
+    msgpack_sbuffer_init(&t->early);
     t->notes = -1;
     t->sent_on_after_ms = redirect_after_ms;
     t->folder = strdup(folder);
@@ -259,6 +268,15 @@ void ties_settle(ties *t, const run_id *id)
 
 /* ---- Noting ---- */
 
+/* Why the line is not kept for ties_mark; NULL: it is. */
+static const char *keep_early(ties *t, const char *line, size_t len)
+{
+    if (t->note_count >= EARLY_MAX) return "there are too many while the disk is full";
+    if (!put(&t->early, line, len)) return "out of memory";
+    t->note_count++;
+    return NULL;
+}
+
 /* Why the line is not in the file; NULL: it is. What was torn is ended first, and no line of its own. */
 static const char *append(ties *t, const char *line, size_t len)
 {
@@ -278,8 +296,9 @@ void ties_note(ties *t, const run_id *id, former_tie tie)
     assert(tie == FORMER_ALONE || tie == FORMER_AWAITED);
     size_t len = write_line(line, id, tie);
     uv_mutex_lock(&t->lock);
-    const char *error = append(t, line, len);
-    bool news = error && !t->notes_fail && t->notes >= 0; /* that it is not open was said at the start */
+    const char *error = t->is_marked ? append(t, line, len) : keep_early(t, line, len);
+    bool is_said = t->is_marked && t->notes < 0; /* at the start */
+    bool news = error && !t->notes_fail && !is_said;
     t->notes_fail = error != NULL;
     uv_mutex_unlock(&t->lock);
     if (news)

@@ -28,7 +28,8 @@ typedef struct ties ties;
 /* Reads what the last process left; `mark`: from then on the folder counts as in use. `redirect_after_ms`: as this
  * process deals with its clients. NULL: out of memory. */
 ties *ties_open(const char *folder, int64_t redirect_after_ms, bool mark);
-/* From now on the folder counts as in use, which ties_open did not do: it could not be written. */
+/* From now on the folder counts as in use, which ties_open did not do: it could not be written. What was noted
+ * meanwhile is in the file then. */
 void ties_mark(ties *t);
 /* Of the runs that are listed those that have no row in the live table any more are forgotten, in the file too: else it
  * would grow with each process that is killed. Before loops begin. */

@@ -115,6 +115,51 @@ static void test_noted(void)
     die(FOLDER_IN_USE, &missed, FORMER_AWAITED);
 }
 
+/* So is what is noted before the folder can be written, once it can. */
+static void test_noted_early(void)
+{
+    run_id own = run_of(-1000, 1), missed = run_of(-1000, 2), awaited = run_of(1000, 3), late = run_of(-1000, 4);
+    ties *t = open_ties();
+    ties_leave(t, &awaited, FORMER_AWAITED);
+    ties_close(t, true);
+    t = ties_open(folder, 10000, false);
+    CHECK(t);
+    ties_note(t, &own, FORMER_ALONE);
+    ties_note(t, &missed, FORMER_ALONE);
+    ties_note(t, &missed, FORMER_AWAITED);
+    ties_note(t, &awaited, FORMER_ALONE);
+    ties_mark(t);
+    ties_note(t, &late, FORMER_ALONE);
+    ties_close(t, false);
+    for (int i = 0; i < 2; i++) {
+        die(FOLDER_IN_USE, &own, FORMER_ALONE);
+        die(FOLDER_IN_USE, &missed, FORMER_AWAITED);
+        die(FOLDER_IN_USE, &awaited, FORMER_ALONE);
+        die(FOLDER_IN_USE, &late, FORMER_ALONE);
+    }
+    ties_close(open_ties(), true);
+}
+
+/* There is a limit; what is over it is said, and forgotten. */
+static void test_noted_too_early(void)
+{
+    const run_id first = run_of(-1000, 1);
+    run_id over = first;
+    ties_close(open_ties(), true);
+    ties *t = ties_open(folder, 10000, false);
+    CHECK(t);
+    for (int i = 0; i <= 1 << 16; i++) {
+        const uint8_t random[10] = {(uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
+        over = i == 0 ? first : run_id_make(clock_wall_ms() + 1000, random, 0, 1);
+        ties_note(t, &over, FORMER_ALONE);
+    }
+    ties_mark(t);
+    ties_close(t, false);
+    die(FOLDER_IN_USE, &first, FORMER_ALONE);
+    die(FOLDER_IN_USE, &over, FORMER_UNKNOWN);
+    ties_close(open_ties(), true);
+}
+
 /* A process that has not found all runs of one that was killed leaves no list that would untie the others. */
 static void test_part(void)
 {
@@ -188,6 +233,8 @@ int main(int argc, char **argv)
     static const check_case cases[] = {{"what loops leave is found by the next process", test_left},
                                        {"also when one is killed in between", test_killed},
                                        {"what is noted is known at once", test_noted},
+                                       {"what is noted before the folder is in use", test_noted_early},
+                                       {"too much noted before the folder is in use", test_noted_too_early},
                                        {"one that has not found all", test_part},
                                        {"after how long a wait clients were sent on", test_sent_on},
                                        {"other files", test_other_files}};
