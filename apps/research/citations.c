@@ -75,14 +75,6 @@ static bool is_blank(const char *at, size_t len)
     return len == 0;
 }
 
-/* Whether nothing but blanks and the marks of quotes and lists stands before the place in its line. */
-static bool begins_block(const sw_text *t, size_t place)
-{
-    while (place > 0 && t->data[place - 1] != '\n')
-        if (!strchr(" \t>-+*.)0123456789", t->data[--place])) return false;
-    return true;
-}
-
 /* The last line of a block of code. */
 static verdict at_fence_end(citations *f, const rest *r)
 {
@@ -120,22 +112,34 @@ static verdict at_fence(citations *f, const rest *r, size_t n, size_t len)
     if (r->line_start) {
         f->fence = n;
         f->fence_char = r->at[0];
-    } else if (!begins_block(&f->in, f->done)) {
+    } else if (!markup_begins_block(f->in.data, f->done)) {
         return NO;
     }
     pass(f, r->at, r->line_start ? len : n);
     return DONE;
 }
 
-/* Bytes of the code in a line that n backticks begin; 0: there is none. With a "|" it may be two cells of a table. */
-static size_t code_length(const char *at, size_t n, size_t len)
+/* Bytes of what n backticks begin in a line, and as many end; 0: nothing ends it. */
+static size_t ticked_length(const char *at, size_t n, size_t len)
 {
     for (size_t i = n; i < len;) {
         size_t run = at[i] == '`' ? run_length(at + i, len - i) : 0;
-        if (run == n) return memchr(at, '|', i) && memchr(at, '[', i) ? 0 : i + n;
+        if (run == n) return i + n;
         i += run > 0 ? run : 1;
     }
     return 0;
+}
+
+/* Whether what stands between backticks may be none to who shows the text: a "|" ends a cell of a table, whatever it
+ * stands in, and behind it other backticks belong together; a label goes first too. */
+static bool is_torn(citations *f, const char *at, size_t len)
+{
+    bool acts = false;
+    for (size_t i = 0; i < len && !acts; i++) acts = memchr("[]<&", at[i], 4);
+    if (memchr(at, '|', len))
+        f->cells_until = f->done + line_length(&(rest){.at = at, .len = f->in.len - f->done, .last = true});
+    if (acts && f->done < f->cells_until) return true;
+    return memmem(at, len, "]:", 2) && markup_ends_in_label(f->out.data, f->out.len);
 }
 
 /* Backticks that nothing in their line closes are no code, and are written so that they cannot become any. */
@@ -147,8 +151,8 @@ static verdict at_ticks(citations *f, const rest *r)
     if (len == SIZE_MAX) return MORE;
     verdict v = at_fence(f, r, n, len);
     if (v != NO || r->at[0] == '~') return v;
-    size_t code = code_length(r->at, n, len);
-    if (code > 0) {
+    size_t code = ticked_length(r->at, n, len);
+    if (code > 0 && !is_torn(f, r->at, code)) {
         pass(f, r->at, code);
         return DONE;
     }
@@ -235,16 +239,7 @@ static verdict at_heading(citations *f, const rest *r)
     return DONE;
 }
 
-/* "[label]: javascript:..." gives every [label] of the text a URL that is none of the web. */
-static verdict at_label(citations *f, const rest *r, size_t begin)
-{
-    size_t len = line_length(r);
-    if (f->is_plain) return NO;
-    if (len == SIZE_MAX) return MORE;
-    return markup_defines_elsewhere(r->at + begin, len - begin) ? drop_line(f, r, len) : NO;
-}
-
-/* "[3]: https://..." gives every [3] of the text a URL, also behind a few blanks and in a quote. */
+/* The line of "[3]: https://...", also behind a few blanks and in a quote, is an entry of a list without a heading. */
 static verdict at_definition(citations *f, const rest *r)
 {
     if (!r->line_start) return NO;
@@ -255,7 +250,7 @@ static verdict at_definition(citations *f, const rest *r)
     size_t number = ++i;
     while (i < r->len && (isdigit((unsigned char)r->at[i]) || r->at[i] == '^')) i++;
     if (i + 1 >= r->len) return unless_last(r);
-    if (i == number || r->at[i] != ']' || r->at[i + 1] != ':') return at_label(f, r, number);
+    if (i == number || r->at[i] != ']' || r->at[i + 1] != ':') return NO;
     size_t len = line_length(r);
     return len == SIZE_MAX ? MORE : drop_line(f, r, len);
 }
@@ -375,7 +370,6 @@ static verdict at_mark(citations *f, const rest *r)
     }
     if (kept.len > 0) {
         sw_text_add_bytes(f->c, &f->out, r->at, blanks);
-        f->mark = f->out.len;
         sw_text_add_bytes(f->c, &f->out, kept.data, kept.len);
         f->mark_end = f->out.len;
     } else if (is_open(&f->out)) {
@@ -426,13 +420,14 @@ static verdict decide(citations *f, const rest *r)
     return v;
 }
 
-/* Whether the byte would make markup of what came out last: a link of the mark that it stands behind, or a tag of "<"
- * and "b", between which a mark has been taken out. */
+/* Whether the byte would make markup of what came out last: a link of the mark that it stands behind, a destination of
+ * a label, or a tag of "<" and "b", between which a mark has been taken out. */
 static bool completes_markup(const citations *f, char byte, bool behind_mark)
 {
     bool at_joint = f->joint > 0 && f->out.len == f->joint;
     if (at_joint && markup_joins(f->out.data[f->joint - 1], byte)) return true;
-    return behind_mark && (byte == '(' || byte == '[' || (byte == ':' && begins_block(&f->out, f->mark)));
+    if (byte == ':' && f->fence == 0 && !f->is_plain && markup_ends_label(f->out.data, f->out.len)) return true;
+    return behind_mark && (byte == '(' || byte == '[');
 }
 
 /* A byte that no rule is about. A bracket that a mark stands in is as the mark to what is behind it. */
@@ -452,10 +447,20 @@ static void close_fence(citations *f)
     f->fence = 0;
 }
 
+/* Without carriage returns: alone they too end a line to who shows the text. */
+static void take_in(citations *f, const char *data, size_t len)
+{
+    for (const char *end = data + len, *next; data < end; data = next) {
+        const char *cr = memchr(data, '\r', (size_t)(end - data));
+        sw_text_add_bytes(f->c, &f->in, data, (size_t)((cr ? cr : end) - data));
+        next = cr ? cr + 1 : end;
+    }
+}
+
 sw_bytes citations_take(citations *f, const char *data, size_t len, bool last)
 {
     size_t out_before = f->out.len;
-    sw_text_add_bytes(f->c, &f->in, data, len);
+    take_in(f, data, len);
     while (f->done < f->in.len) {
         const char *at = f->in.data + f->done;
         const rest r = {

@@ -3,8 +3,8 @@
  * So is a list of references at the end, whose numbers and URLs nobody has checked, and a URL put behind a mark. Code
  * is left alone: blocks that begin at a line's first byte, and what backticks of one line enclose; other backticks are
  * escaped, so that who shows the text takes for code what was taken for it here. No mark becomes a link, nor anything
- * that does not lead to the web; HTML is shown, not obeyed (markup.h). What comes out does not depend on where the
- * pieces were cut. */
+ * that does not lead to the web, no label gets a destination; HTML is shown, not obeyed (markup.h). What comes out does
+ * not depend on where the pieces were cut. */
 #ifndef RESEARCH_CITATIONS_H
 #define RESEARCH_CITATIONS_H
 
@@ -21,8 +21,9 @@ typedef struct citations {
     char fence_char;       /* backtick or tilde */
     bool is_plain;         /* the text is shown as it is, not as Markdown: markup in it is none */
     size_t wrapped;        /* the text stands in "```markdown": how many backticks; 0: it does not */
-    size_t mark, mark_end; /* of `out`: the last mark that came out */
+    size_t mark_end;       /* of `out`: the last mark that came out */
     size_t joint;          /* of `out`: where a mark was taken out last */
+    size_t cells_until;    /* of `in`: up to there the line may be one of a table, whose cells tear code apart */
     bool in_list;          /* among the lines of a list of references */
     bool *cited;           /* cited[n - 1]: a mark with the text's [n] has come out */
     size_t dropped;        /* numbers that were taken out */

@@ -48,16 +48,29 @@ markup_place markup_destination(const char *at, size_t len, bool last)
     return MARKUP_ELSEWHERE;
 }
 
-bool markup_defines_elsewhere(const char *at, size_t len)
+bool markup_begins_block(const char *text, size_t place)
 {
-    const char *close = memmem(at, len, "]:", 2), *end = at + len;
-    if (!close) return false;
-    const char *to = close + 2;
-    while (to < end && memchr(" \t", *to, 2)) to++;
-    const char *behind = to;
-    while (behind < end && !memchr(" \t\r", *behind, 3)) behind++;
-    bool is_address = behind > to && (*to == '/' || memchr(to, ':', (size_t)(behind - to)));
-    if (!is_address || markup_destination(to, (size_t)(end - to), true) == MARKUP_WEB) return false;
-    while (behind < end && memchr(" \t\r", *behind, 3)) behind++;
-    return behind == end || memchr("\"'(", *behind, 3); /* a title may follow; else it is a sentence */
+    while (place > 0 && text[place - 1] != '\n')
+        if (!strchr(" \t>-+*.)0123456789", text[--place])) return false;
+    return true;
+}
+
+static bool is_escaped(const char *text, size_t place)
+{
+    size_t backslashes = 0;
+    while (backslashes < place && text[place - 1 - backslashes] == '\\') backslashes++;
+    return backslashes % 2 == 1;
+}
+
+bool markup_ends_in_label(const char *text, size_t len)
+{
+    while (len-- > 0)
+        if ((text[len] == '[' || text[len] == ']') && !is_escaped(text, len))
+            return text[len] == '[' && markup_begins_block(text, len);
+    return false;
+}
+
+bool markup_ends_label(const char *text, size_t len)
+{
+    return len > 0 && text[len - 1] == ']' && !is_escaped(text, len - 1) && markup_ends_in_label(text, len - 1);
 }

@@ -21,7 +21,15 @@ typedef enum markup_place { MARKUP_ELSEWHERE, MARKUP_WEB, MARKUP_UNKNOWN /* what
 /* Where a link leads. `last`: nothing follows. */
 markup_place markup_destination(const char *at, size_t len, bool last);
 
-/* Whether a line, from behind its "[" on, gives a label a destination that is none of the web. */
-bool markup_defines_elsewhere(const char *at, size_t len);
+/* Whether nothing but blanks and the marks of quotes and lists stands before the place in its line. */
+bool markup_begins_block(const char *text, size_t place);
+
+/* Whether the text ends in a label that began at a block's beginning, and that no bracket has ended. */
+bool markup_ends_in_label(const char *text, size_t len);
+
+/* Whether a ":" behind the text would give a label a destination: "[3]: https://..." gives every [3] of the text one,
+ * and
+ * "[x]: javascript:..." one that is none of the web. */
+bool markup_ends_label(const char *text, size_t len);
 
 #endif
