@@ -14,7 +14,7 @@
 
 #include "tests/check.h"
 
-enum { SMALL_DISK_SKIPPED = 77, SMALL_DISK_BLOCK = 4096 };
+enum { SMALL_DISK_BLOCK = 4096 };
 
 static inline void small_disk_write(const char *path, const char *text)
 {
@@ -38,7 +38,7 @@ static inline bool small_disk_enter(void)
     return true;
 }
 
-/* Before the program has threads. Ends the process as skipped where the machine allows no such mount. */
+/* Before the program has threads. Ends the process, which reports that it is skipped, where the machine allows no such mount. */
 static inline void small_disk_mount(const char *path, unsigned mib)
 {
     char size[32];
@@ -48,7 +48,7 @@ static inline void small_disk_mount(const char *path, unsigned mib)
         return;
     printf("1..0 # SKIP no file system can be mounted here\n");
     (void)rmdir(path);
-    exit(SMALL_DISK_SKIPPED);
+    exit(0); /* with another status it would have failed, whatever it reports */
 }
 
 static inline uint64_t small_disk_room(const char *path)
