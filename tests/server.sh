@@ -41,7 +41,7 @@ server=
 if curl -s -o /dev/null "$url/" || curl -s -o /dev/null "$simulator/"; then exit 1; fi
 echo "ok 4 - SIGTERM ends the agent and the simulator"
 
-# What installs and builds in a clone is as slow here as with a bad network: Ctrl-C ends what installs.
+# What installs and builds in a clone is as slow here as with a bad network: Ctrl-C ends both.
 clone=$work/clone
 mkdir -p "$clone/apps/research/page" "$work/slow"
 cp -r "$source/script" "$clone"
@@ -60,15 +60,28 @@ pids = [f"{work}/npm.pid", f"{work}/meson.pid"]
 while not all(os.path.exists(pid) and os.path.getsize(pid) for pid in pids):
     assert shell.poll() is None, "it has ended before"
     time.sleep(0.05)
-with open(pids[0], encoding="ascii") as file:
-    npm = int(file.read())
+npm, meson = [int(open(pid, encoding="ascii").read()) for pid in pids]
+def goes_on(pid): # what has ended may wait for a parent that takes no notice
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 os.killpg(shell.pid, signal.SIGINT)
 try:
     status = shell.wait(60)
     assert status != 0, "it ended as if nothing were"
-    assert not os.path.exists(f"/proc/{npm}"), "npm goes on"
+    assert not goes_on(npm), "npm goes on"
+    end = time.monotonic() + 60
+    while goes_on(meson):
+        assert time.monotonic() < end, "meson goes on"
+        time.sleep(0.05)
 finally:
-    os.killpg(shell.pid, signal.SIGKILL)  # what stands in for meson finishes what it does
+    for end in (lambda: os.killpg(shell.pid, signal.SIGKILL), lambda: goes_on(meson) and os.kill(meson, signal.SIGKILL)):
+        try:
+            end()
+        except ProcessLookupError:
+            pass
 END
-echo "ok 5 - Ctrl-C while it installs ends what installs"
+echo "ok 5 - Ctrl-C while it installs and builds ends both"
 echo "1..5"
