@@ -7,9 +7,10 @@ Usage: matrix.py BUILD [--expected] [--only NAME,...] [--wait SECONDS] [--write]
     --wait SECONDS  also measures how long each waits for a head, up to so long
     --write         if all is well, writes what was measured to measured.json, and the table of it into docs/http.md
 
-Each client is a file here, run as a process that makes the calls it reads: "METHOD URL KIND" on a line, where KIND is plain,
-stream (it asks for text/event-stream) or keyed (it has an Idempotency-Key). Its answer is a line of five words with tabs between them: status, Content-Type, X-Answer,
-body in base64, URL at the end (if it tells); or "error" and what it said. A POST sends {"n": 1}. Reports TAP."""
+Each client is a file here, run as a process that makes the calls it reads: "METHOD URL KIND" on a line, where KIND is
+plain, stream (it asks for text/event-stream) or keyed (it has an Idempotency-Key). Its answer is a line of five words with
+tabs between them: status, Content-Type, X-Answer, body in base64, URL at the end (if it tells); or "error" and what it
+said. A POST sends {"n": 1}. Reports TAP."""
 import argparse
 import base64
 import collections
