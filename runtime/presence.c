@@ -10,14 +10,21 @@
 #include "runtime/suspects.h"
 #include "runtime/ties.h"
 
+/* The disk may have become full since it was opened, by what the start has written. */
+static void put_off(sw_app *app)
+{
+    if (app->put_off || store_takes_writes(app->store)) return;
+    app->put_off = true;
+    store_hold(app->store);
+}
+
 bool presence_open(presence *p, sw_app *app)
 {
     char how[FORMER_TEXT];
     const char *data = app->opt.data;
     *p = (presence){.unclean = false};
     if (!app->store) return true;
-    app->put_off = !store_takes_writes(app->store);
-    if (app->put_off) store_hold(app->store);
+    put_off(app);
     app->ties = ties_open(data, app->opt.redirect_after_ms, !app->put_off);
     if (!app->ties) return false;
     ties_forget_ended(app->ties, app->store);
@@ -31,6 +38,7 @@ bool presence_open(presence *p, sw_app *app)
                                                                    .lived_ms = former_served_ms(&p->before),
                                                                    .began_ms = app->started_ms,
                                                                    .loops = app->loop_count});
+    put_off(app);
     p->before.ends = former_ends(&p->before, store_epoch(app->store), &crashes);
     app->run_ended_former = p->before.ends > 0;
     return true;

@@ -44,6 +44,14 @@ static void on_committed(void *arg, store_segment *list)
     s->error = list->error;
 }
 
+/* Whoever waits here keeps the main thread from all else: what a failed write has left is looked for again when the
+ * journal can be written. */
+static void on_change(void *arg)
+{
+    settling *s = arg;
+    if (!store_takes_writes(s->journals)) store_port_give_up(s->port);
+}
+
 settling *settle_open(store *journals)
 {
     settling *s = calloc(1, sizeof *s);
@@ -54,9 +62,12 @@ settling *settle_open(store *journals)
         return NULL;
     }
     s->port = store_port_open(journals, &s->loop, on_committed, s);
-    if (s->port) return s;
-    settle_close(s);
-    return NULL;
+    if (!s->port) {
+        settle_close(s);
+        return NULL;
+    }
+    store_port_on_change(s->port, on_change);
+    return s;
 }
 
 static void on_closed(void *arg) { (void)arg; }

@@ -131,7 +131,24 @@ void store_give_up(store_port *p)
     (void)pthread_cond_signal(&s->work);
 }
 
+void store_port_give_up(store_port *p)
+{
+    store *s = p->store;
+    (void)pthread_mutex_lock(&s->lock);
+    p->gives_up = true;
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_cond_signal(&s->work);
+}
+
 /* ---- Batches: journal thread ---- */
+
+/* Under the lock: there is a batch of unknown outcome, and somebody waits no more for it. */
+static bool is_given_up(const store *s)
+{
+    bool any = s->unknown && s->given_up;
+    for (const share *part = s->unknown; part; part = part->next) any = any || part->port->gives_up;
+    return any;
+}
 
 /* Under the lock: moves what is queued to `taken`. A port with something taken cannot be closed, one without can: so
  * the thread only ever touches those of its batches. */
@@ -156,7 +173,7 @@ static work_result take_work(store *s, int64_t wait_ms)
     int rc = 0;
     (void)pthread_mutex_lock(&s->lock);
     bool any = collect(s);
-    while (!any && !s->closing && !s->doubted && !(s->given_up && s->unknown) && rc == 0) {
+    while (!any && !s->closing && !s->doubted && !is_given_up(s) && rc == 0) {
         s->idle = true;
         rc = wait_ms < 0 ? pthread_cond_wait(&s->work, &s->lock) : pthread_cond_timedwait(&s->work, &s->lock, &until);
         s->idle = false;
@@ -245,7 +262,7 @@ static const char *keep_text(store *s, const char *text)
  *     write fails ----> unknown ---- opened anew, it is there --------------------------> done
  *                       ^  |  \---- not there, written a second time: succeeds ---------> done
  *                       |  |   \--- not there, nor after a second try that failed too --> refused
- *                       |  |    \-- the process ends (store_give_up) -------------------> unknown, the next start sees
+ *                       |  |    \-- given up (store_give_up, store_port_give_up) --------> unknown: a later look sees
  *                       \__/ cannot be opened or read yet; the second try fails
  */
 
@@ -267,9 +284,9 @@ static void keep_unknown(store *s, const char *text)
 static void give_up_unknown(store *s)
 {
     (void)pthread_mutex_lock(&s->lock);
-    bool given_up = s->given_up;
+    bool given_up = is_given_up(s);
     (void)pthread_mutex_unlock(&s->lock);
-    if (given_up && s->unknown) give_back(s, &s->unknown, STORE_UNKNOWN, s->unknown_text);
+    if (given_up) give_back(s, &s->unknown, STORE_UNKNOWN, s->unknown_text);
 }
 
 /* The database was opened anew. False: the outcome is still not known. */
@@ -418,7 +435,7 @@ int64_t store_hand_write_due_ms(store *s)
 {
     assert(s->options.by_hand);
     (void)pthread_mutex_lock(&s->lock);
-    bool now = s->doubted || (s->given_up && s->unknown);
+    bool now = s->doubted || is_given_up(s);
     for (const store_port *p = s->ports; p; p = p->next) now = now || p->queued.head;
     (void)pthread_mutex_unlock(&s->lock);
     return now ? 0 : wait_ms(s);

@@ -131,6 +131,8 @@ void store_append(store_port *p, store_segment *list);
 /* The process is about to end: nobody waits any more for what is not known. Such segments come back as STORE_UNKNOWN,
  * at once, from now on and for all ports; the next start finds them or does not. */
 void store_give_up(store_port *p);
+/* The owner of this port waits no more for such a segment: the batch that it is in comes back so, also later. */
+void store_port_give_up(store_port *p);
 /* True while the queue, with `unsent` bytes that the caller holds back, is over queue_bytes_max: take no new runs. */
 bool store_busy(const store_port *p, size_t unsent);
 /* False from the first write that failed until the store has written again, which it tries by itself: what is appended

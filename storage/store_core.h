@@ -33,6 +33,7 @@ struct store_port {
     segment_list done;   /* under the store's lock: on their way back */
     bool changed;        /* under the store's lock: on_change is due */
     bool wants_room;     /* under the store's lock */
+    bool gives_up;       /* under the store's lock: see store_port_give_up */
     size_t reads;        /* jobs on the pool; the loop's */
     struct job *answers; /* by hand: jobs that are done, and not yet answered */
     void (*on_committed)(void *arg, store_segment *list);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "runtime/settle.h"
+#include "storage/by_hand.h"
 #include "storage/entry.h"
 #include "storage/memory/memory.h"
 #include "tests/check.h"
@@ -155,12 +156,41 @@ static void test_long_name(void)
     step = "charge";
 }
 
+/* The disk is full when a crash is to be entered, and nobody knows what is there: the start does not wait for it, and
+ * when the disk takes writes again the crash is there once, whatever had been written. */
+static void test_full_again(void)
+{
+    static const memory_fault faults[] = {MEMORY_LOSES, MEMORY_APPEARS};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        tally t = {.crashed = 0};
+        begin();
+        leave(1, AT_MS);
+        store *s = open_store();
+        memory_fail(disk, faults[i], 0, true);
+        (void)crash_start(s, data);
+        CHECK(!store_takes_writes(s));
+        (void)crash_start(s, data); /* refused at once */
+        memory_fail(disk, MEMORY_GOOD, 0, false);
+        while (!store_takes_writes(s)) store_hand_write(s);
+        (void)crash_start(s, data);
+        settling *desk = settle_open(s);
+        settle_load(desk, &run, count, &t);
+        settle_close(desk);
+        CHECK_INT(t.crashed, 1);
+        crash_end();
+        store_close(s);
+        CHECK_INT(start().crashed, 1);
+        end();
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
         {"the third crash in a row stops the run", test_three},
         {"ends of one moment of a clock that was set back are two", test_same_moment},
         {"a record that a former start has entered is not entered again", test_entered},
+        {"a disk that is full when a crash is entered keeps no start waiting", test_full_again},
         {"a step's name is cut between characters", test_long_name},
     };
     snprintf(data, sizeof data, "/tmp/stepwell-crash-start-XXXXXX");
