@@ -192,11 +192,16 @@ static void open_waves(comeback *all, uint32_t open, int64_t now_ms)
     wake_all(all);
 }
 
-/* Under lock. False: nobody waits for anything. */
-static bool go_on(comeback *all)
+/* Under lock. False: nobody waits for anything. While the journal takes no writes nothing comes back, and the time that
+ * a wave or a turn has does not begin. */
+static bool go_on(comeback *all, bool is_writable)
 {
     int64_t now_ms = clock_steady_ms(), elapsed_ms = now_ms - all->since_ms;
     uint32_t open = __atomic_load_n(&all->open, __ATOMIC_RELAXED);
+    if (!is_writable) {
+        all->since_ms = now_ms;
+        return open + 1 < all->waves || all->now || all->first;
+    }
     if (open + 1 < all->waves) {
         memory_state m = look_at_all(all);
         bool is_over = elapsed_ms >= all->wave_ms || (elapsed_ms >= WAVE_LEAST_MS && !m.loads && !m.unsettled);
@@ -220,7 +225,7 @@ static void on_tick(struct timer *t)
     home *h = t->arg;
     comeback *all = h->comeback;
     uv_mutex_lock(&all->lock);
-    bool more = go_on(all);
+    bool more = go_on(all, gate_writable(h));
     uv_mutex_unlock(&all->lock);
     if (more) start_tick(h);
 }

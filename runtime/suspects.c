@@ -256,9 +256,25 @@ void suspects_look(home *h)
     raise_tries(h, s);
 }
 
+static void on_gathered(struct timer *t);
+
+static void gather(home *h)
+{
+    h->suspects->time = (struct timer){.fn = on_gathered, .arg = h, .is_kept = true};
+    (void)timers_start(&h->timers, &h->suspects->time, SUSPECTS_GATHER_MS);
+}
+
+/* While the journal takes no writes nobody is loaded: the time for that begins anew. */
 static void on_gathered(struct timer *t)
 {
-    suspects *all = ((home *)t->arg)->suspects;
+    home *h = t->arg;
+    suspects *all = h->suspects;
+    bool was_closed = all->was_closed;
+    all->was_closed = !gate_writable(h);
+    if ((was_closed || all->was_closed) && !h->draining) {
+        gather(h);
+        return;
+    }
     uv_mutex_lock(&all->lock);
     all->open = true;
     grant(all);
@@ -274,9 +290,7 @@ void suspects_join(home *h)
     bool is_first = !all->opens;
     all->opens = true;
     uv_mutex_unlock(&all->lock);
-    if (!is_first) return;
-    all->time = (struct timer){.fn = on_gathered, .arg = h, .is_kept = true};
-    (void)timers_start(&h->timers, &all->time, SUSPECTS_GATHER_MS);
+    if (is_first) gather(h);
 }
 
 void suspects_recovered(home *h)

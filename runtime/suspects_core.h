@@ -45,6 +45,7 @@ struct suspects {
     size_t first;                           /* under lock: nobody waits in `ranks` before it */
     suspect *alone;                         /* under lock: whose turn it is; NULL: nobody waits */
     bool taken;                             /* under lock: its home knows */
+    bool was_closed;                        /* the gate of that home, at the end of that time */
     struct timer time;                      /* of `alone`, on its home; before the first turn on any */
 };
 

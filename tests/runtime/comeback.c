@@ -11,7 +11,7 @@ enum { HOMES = 2, LIVED_MS = 3600000 /* so that no wave is over by itself before
 static uv_loop_t loop;
 static home homes[HOMES];
 static comeback *all;
-static bool no_memory;
+static bool no_memory, closed;
 static unsigned wakes;
 
 /* By the linker's --wrap. */
@@ -20,6 +20,13 @@ bool __wrap_timers_start(timers *t, struct timer *timer, uint64_t delay_ms);
 bool __wrap_timers_start(timers *t, struct timer *timer, uint64_t delay_ms)
 {
     return !no_memory && __real_timers_start(t, timer, delay_ms);
+}
+
+bool __wrap_gate_writable(const home *h);
+bool __wrap_gate_writable(const home *h)
+{
+    (void)h;
+    return !closed;
 }
 
 static void on_wake(home *h)
@@ -34,8 +41,8 @@ static void begin(unsigned ends)
     all = comeback_new(&(comeback_options){.ends = ends, .lived_ms = LIVED_MS, .epoch = 7, .loops = HOMES});
     CHECK(all);
     for (unsigned i = 0; i < HOMES; i++) {
-        homes[i] = (home){
-            .uv = &loop, .index = i, .count = HOMES, .comeback = all, .wake = on_wake, .listener = &audience};
+        homes[i] =
+            (home){.uv = &loop, .index = i, .count = HOMES, .comeback = all, .wake = on_wake, .listener = &audience};
         CHECK(timers_init(&homes[i].timers, &loop) && slot_table_init(&homes[i].slots));
     }
 }
@@ -104,9 +111,10 @@ static void test_late(void)
     end();
 }
 
-/* The journal takes no writes. */
+/* The journal takes no writes, for longer than all waves last; then each of them comes in its turn. */
 static void test_held(void)
 {
+    closed = true;
     begin(3);
     join(0);
     join(1);
@@ -116,6 +124,49 @@ static void test_held(void)
     recover(1);
     for (int i = 0; i < 5; i++) (void)tick();
     CHECK_INT(all->open, 0);
+    for (int i = 0; i < 5; i++) {
+        all->since_ms -= LIVED_MS;
+        CHECK(tick());
+        CHECK_INT(all->open, 0);
+    }
+    closed = false;
+    CHECK(tick());
+    CHECK_INT(all->open, 0);
+    for (unsigned i = 1; i < 3; i++) {
+        all->since_ms -= LIVED_MS;
+        CHECK(tick());
+        CHECK_INT(all->open, i);
+    }
+    end();
+}
+
+/* Nor is the turn of a run that ended the process over while it cannot be loaded. */
+static void test_turn_held(void)
+{
+    begin(1);
+    join(0);
+    join(1);
+    slot *s = slot_in(0, 1);
+    slot_post(&homes[0], s, SLOT_ON_TAKEN);
+    s->crashed = true;
+    CHECK(comeback_put_behind(&homes[0], s));
+    recover(0);
+    recover(1);
+    comeback_look(&homes[0]);
+    closed = true;
+    CHECK(tick() && !all->now);
+    closed = false;
+    CHECK(tick() && all->now);
+    comeback_look(&homes[0]);
+    CHECK(all->now->taken);
+    closed = true;
+    all->since_ms -= 10 * LIVED_MS;
+    CHECK(tick() && all->now);
+    closed = false;
+    CHECK(tick() && all->now);
+    all->since_ms -= 10 * LIVED_MS;
+    (void)tick();
+    CHECK(!all->now);
     end();
 }
 
@@ -169,6 +220,7 @@ static void test_busy(void)
 static const check_case cases[] = {
     {"a loop that begins late", test_late},
     {"runs that wait for the journal", test_held},
+    {"a turn while the journal takes no writes", test_turn_held},
     {"no memory for the tick", test_no_memory},
     {"a turn that its loop has no time to take", test_busy},
 };
