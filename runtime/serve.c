@@ -111,7 +111,7 @@ static bool has_to_say(const serving *s) { return s->is_unheard || notify_waits(
 
 static void say_again(serving *s)
 {
-    if (s->is_unheard && s->control >= 0) say_ready(s);
+    if (s->is_unheard) say_ready(s);
     notify_again(&s->notify);
 }
 
@@ -199,6 +199,7 @@ static void on_control(serving *s)
     if (r != CONTROL_GONE) return;
     log_line(LOG_WARN, NULL, "the supervisor has gone");
     s->control = -1; /* the loops may be writing to it: it is closed with the process */
+    s->is_unheard = false;
     all_are_back(s);
     drain(s, LOOP_STOPPED);
 }
