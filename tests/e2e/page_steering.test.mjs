@@ -64,6 +64,44 @@ test('the list of researches says what has become of those that were left', asyn
   await page.waitForFunction(() => document.querySelector('#history .tag')?.textContent === 'done');
 });
 
+test('what others answer in the place of the server is not the last word of the list', async (t) => {
+  const gates = makeGates('learn');
+  const agent = await agentFor(t, [], [], gates);
+  const page = await open(t, agent);
+  await begin(page, 'Misled', 1);
+  await page.click('.brand');
+  for (const status of [500, 504, 410, 404]) {
+    await page.route('**/_sw/runs/*/output*', (route) => route.fulfill({ status, body: '' }), { times: 1 });
+    await Promise.all([page.waitForResponse((r) => r.status() === status), page.reload()]);
+  }
+  await page.waitForFunction(() => document.querySelector('#history .tag')?.textContent === 'no longer kept');
+  gates.open('learn');
+  while ((await researches(agent))[0].state !== 'succeeded') await sleep(50);
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector('#history .tag')?.textContent === 'done');
+});
+
+test('the list asks about no more than three researches at once, and about each', async (t) => {
+  const agent = await agentFor(t);
+  const page = await open(t, agent);
+  await page.evaluate(() => {
+    for (let i = 0; i < 8; i++)
+      localStorage.setItem(`stepwell-research/R${i}`, JSON.stringify({ id: `R${i}`, read: 'r', title: 'Old', at: i, state: 'running' }));
+  });
+  let asking = 0, most = 0;
+  const asked = new Set();
+  await page.route('**/_sw/runs/*/output*', async (route) => {
+    most = Math.max(most, ++asking);
+    await sleep(20);
+    asked.add(new URL(route.request().url()).pathname);
+    asking--;
+    await route.fulfill({ status: 404, body: '' }).catch(() => {}); // the page may have given up
+  });
+  await page.reload();
+  while (asked.size < 8) await sleep(20);
+  assert.equal(most, 3);
+});
+
 test('a shared link shows the research and cannot stop it', async (t) => {
   const gates = makeGates('report');
   const agent = await agentFor(t, [], [], gates);

@@ -103,21 +103,31 @@ function arrive() {
   const { view, draft } = history.state ?? {};
   app.draft = draft ?? freshDraft();
   app.view = (view === "questions" && draft?.questions) || (view === "plan" && draft?.queries) ? view : "ask";
-  if (app.view === "ask") for (const entry of kept.list().filter((e) => !isOver(e.state)).slice(0, LOOKED_AFTER)) lookAfter(entry, work.signal);
+  if (app.view === "ask") lookAfterAll(work.signal);
   paint();
 }
 
 // ---- The list of researches ----
 
-const LOOKED_AFTER = 10, LOOK_MS = 2000; // researches, and how long one's answer may take: it is waited for as long as it runs
-const isOver = (state) => ["done", "failed", "cancelled", "gone"].includes(state);
+// Researches, how many are asked about at once, and how long one's answer may take: it is waited for as long as it runs. A
+// browser has six connections to a server.
+const LOOKED_AFTER = 10, LOOK_WIDTH = 3, LOOK_MS = 2000;
+const isOver = (state) => ["done", "failed", "cancelled"].includes(state); // "gone" may be a server's that is not the right one
 
-// What has become of a research that this browser left while it was under way.
+async function lookAfterAll(signal) {
+  const isGone = (e) => e.state === "gone"; // such come last
+  const left = kept.list().filter((e) => !isOver(e.state)).sort((a, b) => isGone(a) - isGone(b)).slice(0, LOOKED_AFTER);
+  const next = async () => { while (left.length && !signal.aborted) await lookAfter(left.shift(), signal); };
+  await Promise.all(Array.from({ length: LOOK_WIDTH }, next));
+}
+
+// What has become of a research that this browser left while it was under way. Proxies answer 500 and 504 too, without the
+// run's id.
 async function lookAfter({ id, read }, signal) {
   const late = AbortSignal.any([signal, AbortSignal.timeout(LOOK_MS)]);
   const response = await fetch(runPath(id, "/output", read), { method: "HEAD", redirect: "manual", signal: late }).catch(() => null);
-  const { status } = response ?? { status: 0 };
-  const state = { 200: "done", 410: "cancelled", 404: "gone", 500: "failed", 504: "failed" }[status];
+  const state = response?.headers.get("X-Run-Id") === id ? { 200: "done", 410: "cancelled", 500: "failed", 504: "failed" }[response.status]
+    : response?.status === 404 ? "gone" : null;
   if (state && kept.find(id)) kept.keep(id, { state });
   if (state && !signal.aborted) paint();
 }
