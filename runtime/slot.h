@@ -55,6 +55,7 @@ typedef struct slot {
     bool held_back : 1;      /* --no-resume: it is of a former process, and nobody has released it */
     bool unfinished : 1;     /* it has a row in the live table: not loaded while the gate is closed */
     bool crashed : 1;        /* when it was loaded last: the process had died of it, without any progress of it since */
+    bool early : 1;          /* being loaded, since the journal took no writes: what the start writes may be missing */
     unsigned writing : 3;    /* letters that are being written: 1 << letter_kind */
 } slot;
 _Static_assert(STOP_REASONS <= 16, "they fit slot.stop");

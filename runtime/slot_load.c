@@ -176,7 +176,8 @@ static void cannot_read(home *h, slot *s, const char *id, const char *error)
 {
     const stop_cause why = {.reason = STOP_UNREADABLE, .text = error};
     bool stale = s->stop == STOP_UNREADABLE && stopped_ms(s) >= h->opt->retain_stopped_ms;
-    if (!stale || !store_delete(h->port, &s->id, on_deleted, h)) {
+    /* While the journal takes no writes it would not be deleted. */
+    if (!stale || !gate_writable(h) || !store_delete(h->port, &s->id, on_deleted, h)) {
         stop(h, s, &why);
         return;
     }
@@ -218,11 +219,22 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
     }
 }
 
+/* A start that waits for room on the disk writes of which runs the process has died before the journal takes writes. */
+static bool is_outdated(const home *h, const slot *s, const store_journal *j)
+{
+    return s->early && j->live && !j->error && gate_writable(h);
+}
+
 static void loaded(home *h, const store_journal *j)
 {
     slot *s = slot_find(&h->slots, &j->run);
     if (!s || !slot_is_loading(s)) return;
     bool room = s->state == SLOT_LOADING_PLACED || free_places(h) > 0;
+    if (is_outdated(h, s, j)) {
+        slot_post(h, s, SLOT_ON_PUT_OFF);
+        slot_wake(h, s);
+        return;
+    }
     if (suspects_hold(h, s, j, room)) return;
     slot_post(h, s, SLOT_ON_PLACE_GIVEN);
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
@@ -255,6 +267,7 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
 /* Without memory to ask for them it is as if they had been asked for, and there had been none to read them into. */
 static void load(home *h, const run_id *ids, size_t n)
 {
+    for (size_t i = 0; i < n; i++) slot_find(&h->slots, &ids[i])->early = !gate_writable(h);
     h->slots.loading += n;
     if (store_load(h->port, ids, n, on_loaded, h)) return;
     for (size_t i = 0; i < n; i++) on_loaded(h, &(store_journal){.run = ids[i], .error = store_no_memory}, 1);
