@@ -188,13 +188,19 @@ void crash_hang_end(void) { __atomic_store_n(&hang_count, 0, __ATOMIC_RELEASE); 
 void crash_keep_file(int fd, uint64_t epoch)
 {
     static bool watches_exit;
-    int before = crash_fd;
-    crash_fd = fd;
+    if (fd >= 0 && crash_fd >= 0 && dup3(fd, crash_fd, O_CLOEXEC) >= 0)
+        close(fd); /* loops run, and one of them may be dying: the number that it writes to stays the same */
+    else if (fd >= 0)
+        crash_fd = fd;
     crash_epoch = epoch;
     crash_pid = getpid();
     want_on_end(on_want);
-    if (before >= 0) close(before);
     if (!watches_exit) watches_exit = on_exit(on_exit_called, NULL) == 0; /* else such an end is not noticed */
 }
 
-void crash_end(void) { crash_keep_file(-1, 0); }
+void crash_end(void)
+{
+    if (crash_fd >= 0) close(crash_fd);
+    crash_fd = -1;
+    crash_epoch = 0;
+}

@@ -237,17 +237,19 @@ crash_ends crash_start(store *journals, const char *data)
     crash_ends ends = {.known = 0};
     (void)snprintf(path, sizeof path, "%s/crashes", data);
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EROFS) fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is_fixed = fd < 0 && errno == EROFS; /* and cannot be emptied, which is tried when it is no more */
+    if (is_fixed) fd = open(path, O_RDONLY | O_CLOEXEC);
     crash_record *records = fd >= 0 ? malloc(RECORDS_MAX * sizeof *records) : NULL;
     if (records) {
         size_t count = read_records(fd, records);
         ends = ends_of(records, count, store_epoch(journals) - 1);
         if (count == 0 || (store_takes_writes(journals) && settle_all(journals, records, count))) {
-            if (ftruncate(fd, 0) != 0) log_line(LOG_WARN, NULL, "%s cannot be emptied: %s", path, strerror(errno));
+            if (!is_fixed && ftruncate(fd, 0) != 0)
+                log_line(LOG_WARN, NULL, "%s cannot be emptied: %s", path, strerror(errno));
         }
         free(records);
         (void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, SPARE_RECORDS * (off_t)sizeof *records);
-    } else {
+    } else if (!is_fixed || errno != ENOENT) {
         log_line(LOG_WARN, NULL, "%s cannot be used: runs of which the process dies are not known: %s", path,
                  strerror(errno));
     }

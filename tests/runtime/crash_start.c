@@ -156,6 +156,36 @@ static void test_long_name(void)
     step = "charge";
 }
 
+/* The descriptor of the file; there is one. */
+static int crashes_open(void)
+{
+    int found = -1;
+    for (int fd = 3; fd < 256; fd++) {
+        char link[64], file[256] = "";
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        if (readlink(link, file, sizeof file - 1) <= 0 || !strstr(file, "/crashes")) continue;
+        CHECK_INT(found, -1);
+        found = fd;
+    }
+    return found;
+}
+
+/* Loops run when a start is made up for, and one of them may be dying meanwhile. */
+static void test_same_descriptor(void)
+{
+    begin();
+    store *s = open_store();
+    (void)crash_start(s, data);
+    int before = crashes_open();
+    CHECK(before >= 0);
+    (void)crash_start(s, data);
+    CHECK_INT(crashes_open(), before);
+    crash_end();
+    CHECK_INT(crashes_open(), -1);
+    store_close(s);
+    end();
+}
+
 /* The disk is full when a crash is to be entered, and nobody knows what is there: the start does not wait for it, and
  * when the disk takes writes again the crash is there once, whatever had been written. */
 static void test_full_again(void)
@@ -190,6 +220,7 @@ int main(int argc, char **argv)
         {"the third crash in a row stops the run", test_three},
         {"ends of one moment of a clock that was set back are two", test_same_moment},
         {"a record that a former start has entered is not entered again", test_entered},
+        {"the file that a dying loop writes to keeps its descriptor", test_same_descriptor},
         {"a disk that is full when a crash is entered keeps no start waiting", test_full_again},
         {"a step's name is cut between characters", test_long_name},
     };
