@@ -204,16 +204,15 @@ bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size
         (void)snprintf(error, error_size, "%s", closed);
         return false;
     }
-    rocksdb_checkpoint_t *c = NULL;
-    if (r->read_only)
-        why = strdup("No space left: the data folder takes no writes, and a copy begins with one");
-    else
-        c = rocksdb_checkpoint_object_create(r->db, &why);
-    if (!why) rocksdb_checkpoint_create(c, path, 0, &why); /* 0: what is only in memory is written first */
+    bool can = !r->read_only;
+    rocksdb_checkpoint_t *c = can ? rocksdb_checkpoint_object_create(r->db, &why) : NULL;
+    if (c && !why) rocksdb_checkpoint_create(c, path, 0, &why); /* 0: what is only in memory is written first */
     if (c) rocksdb_checkpoint_object_destroy(c);
     rocks_read_end(r);
     (void)pthread_mutex_unlock(&r->slow);
-    return !rocks_take_error(why, error, error_size);
+    if (!can)
+        (void)snprintf(error, error_size, "No space left: the data folder takes no writes, and a copy begins with one");
+    return can && !rocks_take_error(why, error, error_size);
 }
 
 store_backup_result rocks_backup(backend *b, const char *to, uint64_t *bytes, char *error, size_t error_size)

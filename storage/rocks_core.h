@@ -74,7 +74,7 @@ typedef struct rocks {
     uint64_t epoch;
     uint8_t stamp[ROCKS_STAMP_BYTES]; /* behind the epoch on disk: no other process has these */
     bool fenced;                      /* journal thread: another process has the database, or has had it since */
-    uint64_t marks; /* commits since the start that wrote a mark: see rocks_find_commit */
+    uint64_t marks;                   /* commits since the start that wrote a mark: see rocks_find_commit */
     char node[ROCKS_NODE_MAX];
 } rocks;
 
@@ -98,7 +98,7 @@ typedef struct rocks_place {
 } rocks_place;
 
 /* Opens the database with every family that is in it. `read_only`: writes nothing to the disk. False with RocksDB's
- * message, or ours, malloc'd by it. */
+ * message, malloc'd by it, or without one: there are too many families, or memory is out. */
 bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why);
 /* Closes it, when it is open. */
 void rocks_tables_close(rocks *r);

@@ -13,7 +13,7 @@
 #include "storage/rocks_check.h"
 #include "storage/rocks_core.h"
 
-enum { NEED_FIRST_BYTES = 512 << 10, NEED_SPARE_BYTES = 8 << 20 };
+enum { NEED_FIRST_BYTES = 512 << 10, NEED_SPARE_BYTES = 8 << 20, TEXT_BYTES = 128 };
 
 /* ---- Why not ---- */
 
@@ -46,10 +46,12 @@ static bool say_unwritable(const rocks *r, const char *why, char *error, size_t 
     return false;
 }
 
-/* RocksDB's text for ENOSPC is the same in all languages; the other reasons show when something else is written. */
+/* RocksDB has a text of its own for ENOSPC, for others it takes libc's. What exceeds a quota may be large, and the
+ * probe still have room; a file system that is mounted for reading shows whatever is written. */
 static bool lacks_space(const rocks *r, const char *why)
 {
-    if (strstr(why, "No space left on device")) return true;
+    char room[128];
+    if (strstr(why, "No space left on device") || strstr(why, strerror_r(EDQUOT, room, sizeof room))) return true;
     return !folder_writable(r->path, 0) && folder_lacks_space(errno);
 }
 
@@ -183,8 +185,8 @@ static opening open_database(rocks *r, bool read_only, char *error, size_t error
         r->read_only = read_only;
         if (load_identity(r, why, sizeof why)) return OPENED;
         rocks_tables_close(r);
-    } else {
-        (void)rocks_take_error(said, why, sizeof why);
+    } else if (!rocks_take_error(said, why, sizeof why)) {
+        (void)snprintf(why, sizeof why, "out of memory, or more tables than this program can open");
     }
     if (r->fenced) {
         (void)snprintf(error, error_size, "data folder %s: another process has had it since this one opened it",
@@ -221,6 +223,16 @@ static void need_more(rocks *r)
     if (r->needs_bytes > most) r->needs_bytes = most;
 }
 
+/* What somebody has to do: nothing more is said until so much is free. */
+static const char *too_little(const rocks *r, char text[TEXT_BYTES])
+{
+    (void)snprintf(text, TEXT_BYTES,
+                   "there is too little room to open the journal for writing, which is tried again when %llu KiB are "
+                   "free: ",
+                   (unsigned long long)(r->needs_bytes + 1023) / 1024);
+    return text;
+}
+
 static opening open_for_writing(rocks *r, char *error, size_t error_size)
 {
     opening got = open_database(r, false, error, error_size);
@@ -238,7 +250,7 @@ static opening open_for_writing(rocks *r, char *error, size_t error_size)
 bool rocks_reopen(backend *b, char *error, size_t error_size)
 {
     rocks *r = rocks_of(b);
-    char why[BACKEND_ERROR_MAX], ignored[BACKEND_ERROR_MAX];
+    char room[TEXT_BYTES], why[BACKEND_ERROR_MAX], ignored[BACKEND_ERROR_MAX];
     *error = 0;
     if (!folder_writable(r->path, r->needs_bytes)) return false;
     if (pthread_mutex_trylock(&r->slow) != 0) {
@@ -254,10 +266,7 @@ bool rocks_reopen(backend *b, char *error, size_t error_size)
     }
     opening got = open_for_writing(r, why, sizeof why);
     bool ok = got == OPENED;
-    if (!ok)
-        (void)snprintf(error, error_size, "%s%s",
-                       got == OPEN_LACKS_SPACE ? "there is too little room to open the journal for writing: " : "",
-                       why);
+    if (!ok) (void)snprintf(error, error_size, "%s%s", got == OPEN_LACKS_SPACE ? too_little(r, room) : "", why);
     /* Else nothing can be read until the next try. */
     if (!ok && !r->fenced) (void)open_for_reading(r, ignored, sizeof ignored);
     if (ok && was_read_only) folder_mark_used(r->path);
@@ -283,7 +292,7 @@ static bool open_unwritable(rocks *r, const char *reason, char *error, size_t er
 
 bool rocks_open_first(rocks *r, char *error, size_t error_size)
 {
-    char reason[BACKEND_ERROR_MAX];
+    char room[TEXT_BYTES], reason[BACKEND_ERROR_MAX];
     if (!lock_folder(r, error, error_size)) return false;
     if (!folder_writable(r->path, 0)) {
         int number = errno;
@@ -292,6 +301,6 @@ bool rocks_open_first(rocks *r, char *error, size_t error_size)
     }
     opening got = open_for_writing(r, error, error_size);
     if (got != OPEN_LACKS_SPACE) return got == OPENED;
-    (void)snprintf(reason, sizeof reason, "%s", error);
+    (void)snprintf(reason, sizeof reason, "%s%s", too_little(r, room), error);
     return open_unwritable(r, reason, error, error_size);
 }

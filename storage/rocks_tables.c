@@ -58,7 +58,6 @@ bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why)
     *why = NULL;
     if (!list_names(r, path)) {
         free_names(r);
-        *why = strdup("it has more tables than this program can open");
         return false;
     }
     for (unsigned i = 0; i < r->table_count; i++) options[i] = r->options;

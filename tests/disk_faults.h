@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +18,8 @@
 typedef enum disk_fault {
     DISK_GOOD,
     DISK_FULL,       /* ENOSPC from each write */
+    DISK_MARKED,     /* ENOSPC from each write that has `mark` in it */
+    DISK_QUOTA,      /* EDQUOT from each write to one of RocksDB's tables: what is small still has room */
     DISK_SYNC_FAILS, /* EIO from each fsync, what was written may be there */
     DISK_SYNC_HANGS, /* fsync returns when the fault is over */
     DISK_READ_FAILS  /* EIO from each pread */
@@ -23,6 +27,7 @@ typedef enum disk_fault {
 
 typedef struct disk_state {
     disk_fault fault;         /* set by disk_set */
+    char mark[32];            /* set before the fault is */
     volatile unsigned failed; /* calls that did */
     volatile bool links_hang; /* link returns when this is over: what a backup that takes long looks like */
     volatile bool linking;    /* one hangs there */
@@ -47,6 +52,21 @@ static int disk_fail(int reason)
     (void)__atomic_add_fetch(&disk->failed, 1, __ATOMIC_SEQ_CST);
     errno = reason;
     return -1;
+}
+
+static bool disk_is_full(int fd, const void *data, size_t len)
+{
+    if (disk_has(fd, DISK_MARKED)) return memmem(data, len, disk->mark, strlen(disk->mark)) != NULL;
+    return disk_has(fd, DISK_FULL);
+}
+
+static bool disk_is_over(int fd)
+{
+    char link[64], file[4096] = "";
+    if (!disk_has(fd, DISK_QUOTA)) return false;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, file, sizeof file - 1);
+    return n > 4 && strcmp(file + n - 4, ".sst") == 0;
 }
 
 static int disk_sync(int fd, long call)
@@ -76,7 +96,8 @@ DISK_SHOWN int fdatasync(int fd) { return disk_sync(fd, SYS_fdatasync); }
 
 DISK_SHOWN ssize_t write(int fd, const void *data, size_t len)
 {
-    return disk_has(fd, DISK_FULL) ? disk_fail(ENOSPC) : (ssize_t)syscall(SYS_write, fd, data, len);
+    if (disk_is_over(fd)) return disk_fail(EDQUOT);
+    return disk_is_full(fd, data, len) ? disk_fail(ENOSPC) : (ssize_t)syscall(SYS_write, fd, data, len);
 }
 
 /* Named for the linker: with 64-bit offsets the compiler would call them pwrite64 and pread64. */
@@ -85,7 +106,8 @@ DISK_SHOWN ssize_t disk_pread(int fd, void *data, size_t len, off_t at) __asm__(
 
 ssize_t disk_pwrite(int fd, const void *data, size_t len, off_t at)
 {
-    return disk_has(fd, DISK_FULL) ? disk_fail(ENOSPC) : (ssize_t)syscall(SYS_pwrite64, fd, data, len, at);
+    if (disk_is_over(fd)) return disk_fail(EDQUOT);
+    return disk_is_full(fd, data, len) ? disk_fail(ENOSPC) : (ssize_t)syscall(SYS_pwrite64, fd, data, len, at);
 }
 
 ssize_t disk_pread(int fd, void *data, size_t len, off_t at)

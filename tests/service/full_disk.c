@@ -1,6 +1,7 @@
 /* A program whose disk takes no writes when it starts serves what can be read, begins and resumes nothing, and goes on
  * by itself when there is room: after kill -9, upgrades and crashes, with and without a supervisor. */
 #include "runtime/stepwell.h"
+#include "tests/disk_faults.h"
 #include "tests/served.h"
 #include "tests/small_disk.h"
 
@@ -9,9 +10,10 @@ enum { DISK_MIB = 32, DEATHS = 3 };
 typedef struct notes {
     unsigned charges, ships, deaths;
     int gate; /* opened by the test */
+    disk_state disk;
 } notes;
 static notes *seen;
-static char root[64], disk[96], data[128];
+static char root[64], mount_point[96], data[128];
 static served server;
 static answer a;
 
@@ -53,13 +55,14 @@ static sw_value die(sw_ctx *c, sw_value v)
 static void on_poison(sw_ctx *c)
 {
     sw_sleep(c, "moment", 100);
-    sw_step(c, "die", die, sw_nil());
+    sw_step(c, "deadly step", die, sw_nil());
     sw_reply_text(c, 200, "harmless");
 }
 
 static int serve(int argc, char **argv)
 {
     seen = share_memory(getenv("NOTES"), sizeof *seen);
+    disk = &seen->disk;
     sw_app *app = sw_app_new("full-disk");
     sw_endpoint(app, "POST /orders", on_order, NULL);
     sw_endpoint(app, "POST /poison", on_poison, NULL);
@@ -155,8 +158,8 @@ static char shipped[512], waiting[512]; /* outputs of a run that has ended and o
 
 static void in_folder(const char *name)
 {
-    small_disk_empty(disk);
-    snprintf(data, sizeof data, "%s/%s", disk, name);
+    small_disk_empty(mount_point);
+    snprintf(data, sizeof data, "%s/%s", mount_point, name);
     memset(seen, 0, sizeof *seen);
 }
 
@@ -190,7 +193,7 @@ static void check_read_only(unsigned ships)
 
 static void check_goes_on(unsigned ships)
 {
-    small_disk_empty(disk);
+    small_disk_empty(mount_point);
     await_ready();
     seen->gate = 1;
     output_is(waiting, "shipped");
@@ -210,7 +213,7 @@ static void test_killed(void)
     make_runs();
     for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
         CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
-        small_disk_leave(disk, left[i]);
+        small_disk_leave(mount_point, left[i]);
         start(NULL);
         CHECK_INT(pid_in_folder(), server.pid);
         check_read_only(1);
@@ -234,7 +237,7 @@ static void test_supervised(void)
     in_folder("supervised");
     start("--supervise");
     make_runs();
-    small_disk_leave(disk, 0);
+    small_disk_leave(mount_point, 0);
     pid_t client = wait_as_client(waiting);
     usleep(500000); /* until the supervisor has its connection too */
     for (int i = 0; i < 3; i++) {
@@ -260,11 +263,11 @@ static void test_poison(void)
         CHECK(waitpid(server.pid, &status, 0) == server.pid);
         close(server.log);
         CHECK_INT(seen->deaths, i);
-        if (i == DEATHS) small_disk_leave(disk, 0);
+        if (i == DEATHS) small_disk_leave(mount_point, 0);
         start(NULL);
     }
     await_read_only();
-    small_disk_empty(disk);
+    small_disk_empty(mount_point);
     await_ready();
     get("/_sw/runs");
     CHECK(strstr(a.body, "\"state\":\"stopped\""));
@@ -272,6 +275,35 @@ static void test_poison(void)
     get("/_sw/readyz");
     CHECK_INT(seen->deaths, DEATHS);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+/* The disk is full again for just what a crash adds to its run's journal: at the start, then when one has found room
+ * after it. The process serves what can be read, and is stopped like any other. */
+static void test_full_again(void)
+{
+    char output[512];
+    int status;
+    in_folder("again");
+    start(NULL);
+    begin("/poison", output);
+    CHECK(waitpid(server.pid, &status, 0) == server.pid);
+    close(server.log);
+    snprintf(seen->disk.mark, sizeof seen->disk.mark, "deadly step");
+    for (int i = 0; i < 2; i++) {
+        disk_set(&seen->disk, DISK_MARKED);
+        if (i == 1) small_disk_leave(mount_point, 0);
+        start(NULL);
+        if (i == 1) await_read_only();
+        unsigned failed = seen->disk.failed;
+        small_disk_empty(mount_point);
+        while (i == 1 && seen->disk.failed == failed) nap();
+        await_read_only();
+        get("/_sw/runs");
+        CHECK(a.status == 200 && strstr(a.body, "POST /poison"));
+        CHECK_INT(served_stop(&server, SIGTERM), 0);
+        CHECK_INT(seen->deaths, 1);
+    }
+    CHECK(seen->disk.failed >= 2);
 }
 
 static unsigned count_succeeded(void)
@@ -293,7 +325,7 @@ static void test_nearly_full(void)
     make_runs();
     for (uint64_t left = 240 << 10; left < 420 << 10; left += 12 << 10) {
         CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
-        small_disk_leave(disk, left);
+        small_disk_leave(mount_point, left);
         start(NULL);
         for (get("/_sw/readyz"); strstr(a.body, "recovering"); get("/_sw/readyz")) nap();
         for (int i = 0; i < 3; i++) {
@@ -304,7 +336,7 @@ static void test_nearly_full(void)
         }
     }
     printf("# %u accepted, %u refused\n", accepted, refused);
-    small_disk_empty(disk);
+    small_disk_empty(mount_point);
     await_ready();
     seen->gate = 1;
     output_is(waiting, "shipped");
@@ -322,10 +354,10 @@ static void test_noted(void)
     start(NULL);
     make_runs();
     CHECK_INT(served_stop(&server, SIGTERM), 0);
-    small_disk_leave(disk, 0);
+    small_disk_leave(mount_point, 0);
     start(NULL);
     check_read_only(1);
-    small_disk_empty(disk);
+    small_disk_empty(mount_point);
     await_ready();
     snprintf(file, sizeof file, "%s/end", data);
     int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -338,6 +370,7 @@ static void test_noted(void)
 static const check_case cases[] = {{"killed on a full disk, and started", test_killed},
                                    {"with a supervisor, killed and upgraded", test_supervised},
                                    {"a run that has killed its process three times", SANITIZED ? NULL : test_poison},
+                                   {"full again for a crash", SANITIZED ? NULL : test_full_again},
                                    {"a disk that is nearly full", test_nearly_full},
                                    {"a process that could not note itself does so later", test_noted}};
 
@@ -349,14 +382,14 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) return serve(argc - 1, argv + 1);
     alarm(280); /* instead of waiting for ever */
     make_folder(root);
-    snprintf(disk, sizeof disk, "%s/disk", root);
-    CHECK(mkdir(disk, 0700) == 0);
-    small_disk_mount(disk, DISK_MIB);
+    snprintf(mount_point, sizeof mount_point, "%s/disk", root);
+    CHECK(mkdir(mount_point, 0700) == 0);
+    small_disk_mount(mount_point, DISK_MIB);
     snprintf(notes_file, sizeof notes_file, "%s/notes", root);
     seen = share_memory(notes_file, sizeof *seen);
     CHECK(setenv("NOTES", notes_file, 1) == 0);
     int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    CHECK(umount(disk) == 0);
+    CHECK(umount(mount_point) == 0);
     remove_tree(root);
     return result;
 }

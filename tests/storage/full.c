@@ -342,10 +342,31 @@ static void test_reopened(void)
     remove_store();
 }
 
+/* Each opening that fails wants more room, and says how much; until it is there nothing is tried, and nothing said. */
+static void test_wants_room(void)
+{
+    store_options o = in_folder("room");
+    in_child("fill", &o);
+    small_disk_leave(disk, 300 << 10);
+    backend *b = rocks_open(o.path, false, error, sizeof error);
+    CHECK(b && b->ops->is_read_only(b));
+    small_disk_leave(disk, 1 << 20);
+    CHECK(!b->ops->reopen(b, error, sizeof error));
+    if (!strstr(error, "tried again when 1024 KiB are free")) printf("# %s\n", error);
+    CHECK(strstr(error, "tried again when 1024 KiB are free"));
+    small_disk_leave(disk, 700 << 10);
+    CHECK(!b->ops->reopen(b, error, sizeof error) && !*error);
+    small_disk_empty(disk);
+    CHECK(b->ops->reopen(b, error, sizeof error));
+    b->ops->close(b);
+    remove_store();
+}
+
 static const check_case cases[] = {{"a start on a full disk", test_start},
                                    {"a store that is read is in use", test_in_use},
                                    {"a new store on a full disk", test_new},
                                    {"a disk that is mounted for reading", test_mounted_for_reading},
+                                   {"how much room is wanted is said", test_wants_room},
                                    {"another process has put the epoch there", test_fenced},
                                    {"reads go on when there is too little room to open it again", test_reopened}};
 

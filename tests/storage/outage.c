@@ -103,8 +103,30 @@ static void test_during_backup(void)
     close_desk(&d);
 }
 
+/* The log becomes a table when the store is opened, and that is what exceeds the quota: nothing is damaged. */
+static void test_quota(void)
+{
+    desk d;
+    store_options o = options_for("quota");
+    open_desk(&d, &o);
+    put(&d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "before");
+    close_desk(&d);
+    unsigned failed = state.failed;
+    disk_set(&state, DISK_QUOTA);
+    open_desk(&d, &o);
+    CHECK(state.failed > failed && !store_writable(d.port));
+    CHECK(load(&d, id_of(1, 1)));
+    while (state.failed == failed + 1) usleep(1000); /* it is tried again */
+    CHECK(load(&d, id_of(1, 1)));
+    disk_set(&state, DISK_GOOD);
+    turn_until_writable(&d, true);
+    CHECK(load(&d, id_of(1, 1)));
+    close_desk(&d);
+}
+
 static const check_case cases[] = {{"ports are told when writes fail and when they do not", test_told},
-                                   {"reads go on when a commit fails during a backup", test_during_backup}};
+                                   {"reads go on when a commit fails during a backup", test_during_backup},
+                                   {"a quota that is exceeded while it is opened", test_quota}};
 
 int main(int argc, char **argv)
 {
