@@ -4,8 +4,8 @@
  * end.
  *
  * Where the data folder takes no writes the process serves what can be read, as one that is not there yet: the store is
- * held (store_hold), nothing is left in the folder, and the start is made up for by presence_go_on. So it does when a write of the start
- * itself fails: nothing waits for the disk on the main thread. */
+ * held (store_hold), nothing is left in the folder, and the start is made up for by presence_go_on. So it does when a
+ * write of the start itself fails: the main thread waits for no disk that takes none. */
 #ifndef RUNTIME_PRESENCE_H
 #define RUNTIME_PRESENCE_H
 

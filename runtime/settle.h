@@ -14,8 +14,8 @@ void settle_close(settling *s); /* NULL is allowed */
 
 /* Calls on_journal(arg, journal) once, before it returns; the journal is borrowed for that call. */
 void settle_load(settling *s, const run_id *id, void (*on_journal)(void *arg, const store_journal *j), void *arg);
-/* One segment. NULL when it is on disk, else why not; valid until the store is closed. When its write fails nobody waits
- * until the journal can be written again: then it is there or not, and has to be looked for. */
+/* One segment. NULL when it is on disk, else why not; valid until the store is closed. After a write that failed nobody
+ * waits until the journal can be written again: then it is there or not, and has to be looked for. */
 const char *settle_append(settling *s, store_segment *segment);
 /* Calls on_rows(arg, rows, count), also for none; *end: there are no more in the range. False: it could not be read. */
 bool settle_scan(settling *s, const store_range *range,

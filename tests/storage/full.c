@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sys/wait.h>
 
+#include "storage/by_hand.h"
 #include "storage/rocks.h"
 #include "tests/small_disk.h"
 #include "tests/store_desk.h"
@@ -342,6 +343,30 @@ static void test_reopened(void)
     remove_store();
 }
 
+static unsigned fenced;
+
+static void on_fenced(void) { fenced++; }
+
+/* Who opened the store is told, by whom the process ends. */
+static void test_told_fenced(void)
+{
+    store_options o = in_folder("told");
+    in_child("fill", &o);
+    small_disk_leave(disk, 0);
+    o.by_hand = true;
+    o.on_fenced = on_fenced;
+    store *late = store_open(&o, error, sizeof error);
+    CHECK(late && !store_takes_writes(late));
+    small_disk_empty(disk);
+    backend *first = rocks_open(o.path, false, error, sizeof error);
+    CHECK(first);
+    first->ops->close(first);
+    while (!fenced && !store_takes_writes(late)) store_hand_write(late);
+    CHECK(fenced > 0 && !store_takes_writes(late));
+    store_close(late);
+    remove_store();
+}
+
 /* Each opening that fails wants more room, and says how much; until it is there nothing is tried, and nothing said. */
 static void test_wants_room(void)
 {
@@ -366,6 +391,7 @@ static const check_case cases[] = {{"a start on a full disk", test_start},
                                    {"a store that is read is in use", test_in_use},
                                    {"a new store on a full disk", test_new},
                                    {"a disk that is mounted for reading", test_mounted_for_reading},
+                                   {"who is followed by another process is told", test_told_fenced},
                                    {"how much room is wanted is said", test_wants_room},
                                    {"another process has put the epoch there", test_fenced},
                                    {"reads go on when there is too little room to open it again", test_reopened}};
