@@ -38,7 +38,8 @@ static inline bool small_disk_enter(void)
     return true;
 }
 
-/* Before the program has threads. Ends the process, which reports that it is skipped, where the machine allows no such mount. */
+/* Before the program has threads. Where the machine allows no such mount the process reports that it is skipped, and
+ * ends. */
 static inline void small_disk_mount(const char *path, unsigned mib)
 {
     char size[32];

@@ -104,18 +104,22 @@ static bool is_wrapping(citations *f, const char *info, size_t len, size_t ticks
     return opens || closes;
 }
 
-/* The line that begins a block of code. What is in an indented one is checked: its end is that of a list's item. */
+/* The line that begins a block of code. What is in an indented one is checked: its end is that of a list's item, and
+ * what looks like the beginning of another may be that end. */
 static verdict at_fence(citations *f, const rest *r, size_t n, size_t len)
 {
     if (n < FENCE_LEAST || (r->at[0] == '`' && memchr(r->at + n, '`', len - n))) return NO;
     if (r->line_start && r->at[0] == '`' && is_wrapping(f, r->at + n, len - n, n)) return drop_line(f, r, len);
-    if (r->line_start) {
+    if (r->line_start && !f->indented) {
         f->fence = n;
+        f->fence_at = f->out.len;
         f->fence_char = r->at[0];
     } else if (!markup_begins_block(f->in.data, f->done)) {
         return NO;
+    } else {
+        f->indented = true;
     }
-    pass(f, r->at, r->line_start ? len : n);
+    pass(f, r->at, n);
     return DONE;
 }
 
@@ -131,7 +135,7 @@ static size_t ticked_length(const char *at, size_t n, size_t len)
 }
 
 /* Whether what stands between backticks may be none to who shows the text: a "|" ends a cell of a table, whatever it
- * stands in, and behind it other backticks belong together; a label goes first too. */
+ * stands in, and behind it other backticks belong together; a label goes first, with some a link too. */
 static bool is_torn(citations *f, const char *at, size_t len)
 {
     bool acts = false;
@@ -139,13 +143,14 @@ static bool is_torn(citations *f, const char *at, size_t len)
     if (memchr(at, '|', len))
         f->cells_until = f->done + line_length(&(rest){.at = at, .len = f->in.len - f->done, .last = true});
     if (acts && f->done < f->cells_until) return true;
+    if (memmem(at, len, "](", 2)) return true;
     return memmem(at, len, "]:", 2) && markup_ends_in_label(f->out.data, f->out.len);
 }
 
 /* Backticks that nothing in their line closes are no code, and are written so that they cannot become any. */
 static verdict at_ticks(citations *f, const rest *r)
 {
-    if (r->at[0] != '`' && (r->at[0] != '~' || !r->line_start)) return NO;
+    if (r->at[0] != '`' && r->at[0] != '~') return NO;
     size_t n = run_length(r->at, r->len), len = line_length(r);
     if (r->at[0] == '~' && n < FENCE_LEAST && n < r->len) return NO;
     if (len == SIZE_MAX) return MORE;
@@ -375,6 +380,8 @@ static verdict at_mark(citations *f, const rest *r)
     } else if (is_open(&f->out)) {
         sw_text_add(f->c, &f->out, "?"); /* "[9[2]9]" does not become "[99]" */
     } else {
+        /* What stands behind it now is no more escaped than before. */
+        if (!f->is_plain && markup_is_escaped(f->out.data, f->out.len)) sw_text_add(f->c, &f->out, "\\");
         f->joint = f->out.len;
     }
     f->done += blanks + 1 + (size_t)(to - from) + 1 + link;
@@ -426,7 +433,8 @@ static bool completes_markup(const citations *f, char byte, bool behind_mark)
 {
     bool at_joint = f->joint > 0 && f->out.len == f->joint;
     if (at_joint && markup_joins(f->out.data[f->joint - 1], byte)) return true;
-    if (byte == ':' && f->fence == 0 && !f->is_plain && markup_ends_label(f->out.data, f->out.len)) return true;
+    bool may_label = !f->is_plain && (f->fence == 0 || markup_ends_in_label(f->out.data, f->fence_at));
+    if (byte == ':' && may_label && markup_ends_label(f->out.data, f->out.len)) return true;
     return behind_mark && (byte == '(' || byte == '[');
 }
 

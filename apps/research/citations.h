@@ -18,7 +18,9 @@ typedef struct citations {
     size_t done;           /* of `in`: what has been decided about; the rest waits for what follows it */
     sw_text out;           /* all that has come out */
     size_t fence;          /* in a block of code: how many such characters end it; 0: not in one */
+    size_t fence_at;       /* of `out`: where that began; to some a label goes on in it */
     char fence_char;       /* backtick or tilde */
+    bool indented;         /* an indented block of code has begun; where it ended is not known */
     bool is_plain;         /* the text is shown as it is, not as Markdown: markup in it is none */
     size_t wrapped;        /* the text stands in "```markdown": how many backticks; 0: it does not */
     size_t mark_end;       /* of `out`: the last mark that came out */

@@ -55,7 +55,7 @@ bool markup_begins_block(const char *text, size_t place)
     return true;
 }
 
-static bool is_escaped(const char *text, size_t place)
+bool markup_is_escaped(const char *text, size_t place)
 {
     size_t backslashes = 0;
     while (backslashes < place && text[place - 1 - backslashes] == '\\') backslashes++;
@@ -65,12 +65,12 @@ static bool is_escaped(const char *text, size_t place)
 bool markup_ends_in_label(const char *text, size_t len)
 {
     while (len-- > 0)
-        if ((text[len] == '[' || text[len] == ']') && !is_escaped(text, len))
+        if ((text[len] == '[' || text[len] == ']') && !markup_is_escaped(text, len))
             return text[len] == '[' && markup_begins_block(text, len);
     return false;
 }
 
 bool markup_ends_label(const char *text, size_t len)
 {
-    return len > 0 && text[len - 1] == ']' && !is_escaped(text, len - 1) && markup_ends_in_label(text, len - 1);
+    return len > 0 && text[len - 1] == ']' && !markup_is_escaped(text, len - 1) && markup_ends_in_label(text, len - 1);
 }

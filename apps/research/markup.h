@@ -21,6 +21,9 @@ typedef enum markup_place { MARKUP_ELSEWHERE, MARKUP_WEB, MARKUP_UNKNOWN /* what
 /* Where a link leads. `last`: nothing follows. */
 markup_place markup_destination(const char *at, size_t len, bool last);
 
+/* Whether a backslash before the place stands for what is there. */
+bool markup_is_escaped(const char *text, size_t place);
+
 /* Whether nothing but blanks and the marks of quotes and lists stands before the place in its line. */
 bool markup_begins_block(const char *text, size_t place);
 
