@@ -114,7 +114,7 @@ static verdict at_fence(citations *f, const rest *r, size_t n, size_t len)
         f->fence = n;
         f->fence_at = f->out.len;
         f->fence_char = r->at[0];
-    } else if (!markup_begins_block(f->in.data, f->done)) {
+    } else if (!markup_begins_block(f->out.data, f->out.len)) {
         return NO;
     } else {
         f->indented = true;

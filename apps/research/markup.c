@@ -31,6 +31,7 @@ bool markup_joins(char before, char behind)
 {
     if (before == '<') return isalpha((unsigned char)behind) || memchr("/!?", behind, 3);
     if (before == '&') return behind == '#' || isalpha((unsigned char)behind);
+    if (before == '~') return behind == '~';
     return (before == '!' && behind == '[') || (before == ']' && behind == '(');
 }
 

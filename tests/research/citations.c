@@ -102,6 +102,8 @@ static const struct {
     {"```c\nx[9]", "```c\nx[9]\n```"},
     {" ```\nx\n```\n<b>", " ```\nx\n```\n\\<b>"},
     {"- ~~~\n  x\n~~~\n<b> a~~~", "- ~~~\n  x\n~~~\n\\<b> a~~~"},
+    {"[9]~~~\nx\n~~~\n<b>", "~~~\nx\n~~~\n\\<b>"},
+    {"~~[9]~\nx\n~~~\n\\[1]\n~~~\n<b>", "~~ ~\nx\n~~~\n\\[1]\n~~~\n\\<b>"},
     {"[\n```(]: data:x\n```", "[\n```(] : data:x\n```"},
     {"```markdown\n# Title\nOne [1], none [9].\n```\n", "# Title\nOne [1], none.\n"},
     {"````md\n```\nx[9]\n```\nNone [9].\n````", "```\nx[9]\n```\nNone.\n"},
