@@ -203,7 +203,7 @@ SW_API sw_value sw_bin(sw_ctx *c, const void *data, size_t len);
  * value is allowed and not needed. */
 SW_API sw_value sw_map(sw_ctx *c, ...) SW_SENTINEL;
 #define sw_map(...) (sw_map)(__VA_ARGS__, (const char *)0)
-SW_API sw_value sw_array(sw_ctx *c, size_t count, ...);                        /* `count` values follow */
+SW_API sw_value sw_array(sw_ctx *c, size_t count, ...); /* `count` values follow */
 /* A step may not do this to a value that lies in a frame of who called it, which fails the run: what the step makes is
  * gone with it. It changes a copy, its input for example, and returns that. */
 SW_API void sw_push(sw_ctx *c, sw_value *array, sw_value value);               /* append; *array may be nil */
