@@ -29,8 +29,10 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
     if (waits && e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home)) r->has_waited = true;
     if (e->kind == ENTRY_RELEASED) r->was_released = true;
-    if (!r->frames && e->kind == ENTRY_CHUNK) r->frames = frames_new(r->task.home->arenas);
-    if (r->frames && !frames_add(r->frames, e, seq)) r->outcome_error = "out of memory";
+    bool streams = r->frames || e->kind == ENTRY_CHUNK;
+    if (streams && !r->frames) r->frames = frames_new(r->task.home->arenas);
+    /* Without one of them those behind it would have other numbers. */
+    if (streams && (!r->frames || !frames_add(r->frames, e, seq))) r->outcome_error = "out of memory";
 }
 
 static bool short_of(stop_cause *why, const char *text)

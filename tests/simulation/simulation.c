@@ -23,7 +23,7 @@
 #if defined(CORO_VALGRIND)
 enum { SCHEDULES = 20, REPEATED = 3 };
 #else
-enum { SCHEDULES = SANITIZED ? 200 : 1500, REPEATED = 20 };
+enum { SCHEDULES = SANITIZED ? 200 : 2000, REPEATED = 20 };
 #endif
 enum { HANGS_S = 300, DOWN_MS = 30000, REHEARSALS = 5 };
 
