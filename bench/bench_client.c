@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#include "http/client.h"
+#include "http/client/client.h"
 
 typedef struct caller {
     http_call *call;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "http/client.h"
+#include "http/client/client.h"
 #include "storage/entry.h"
 
 struct arena;

@@ -2,7 +2,7 @@
  * ends. */
 #include <string.h>
 
-#include "http/sse.h"
+#include "http/client/sse.h"
 #include "runtime/calls.h"
 #include "runtime/clock.h"
 #include "runtime/prove/probe.h"

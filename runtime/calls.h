@@ -4,7 +4,7 @@
 #ifndef RUNTIME_CALLS_H
 #define RUNTIME_CALLS_H
 
-#include "http/client.h"
+#include "http/client/client.h"
 #include "runtime/stepwell.h"
 
 enum { CALL_EXCERPT_MAX = 400 /* bytes of a refusing response's body that messages quote */ };

@@ -7,7 +7,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-#include "http/client.h"
+#include "http/client/client.h"
 #include "http/server.h"
 #include "runtime/clients/request_wish.h"
 #include "runtime/clock_watch.h"

@@ -7,7 +7,7 @@
 #include "coro/coro.h"
 #include "coro/sched.h"
 #include "coro/stack.h"
-#include "http/client.h"
+#include "http/client/client.h"
 #include "tests/http_harness.h"
 
 static uv_loop_t loop;

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "http/client.h"
+#include "http/client/client.h"
 #include "tests/check.h"
 
 enum { PARTS_MAX = 4, PATIENCE_SECONDS = 120 };

@@ -1,7 +1,7 @@
 /* Server-sent events by the rules of the WHATWG HTML standard, 9.2.6, whatever pieces they arrive in. */
 #include <stdbool.h>
 
-#include "http/sse.h"
+#include "http/client/sse.h"
 #include "tests/check.h"
 
 /* Events as text: "event|data|id;" each. */

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/client/client_core.h"
 #include "http/client/special_address.h"
-#include "http/client_core.h"
 
 /* The proxy connects, and looks the name up: here is nothing to judge. */
 static bool judges(const http_call *call) { return call->public_only && !call->proxied; }

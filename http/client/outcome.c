@@ -2,7 +2,7 @@
  * would call again. Two tables, nothing else. */
 #include <assert.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 /* ---- Kinds ---- */
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 const char *environment_value(const char *name, const char *other)
 {

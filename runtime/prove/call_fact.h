@@ -2,7 +2,7 @@
 #ifndef RUNTIME_PROVE_CALL_FACT_H
 #define RUNTIME_PROVE_CALL_FACT_H
 
-#include "http/client.h"
+#include "http/client/client.h"
 #include "runtime/arena.h"
 #include "runtime/prove/fact.h"
 

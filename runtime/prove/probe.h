@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "http/client.h"
+#include "http/client/client.h"
 #include "runtime/clock.h"
 #include "runtime/run/step_spec.h"
 #include "runtime/stepwell.h"

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/sse.h"
+#include "http/client/sse.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 #include "tests/http/wire.h"
 
 #define PUBLIC   "93.184.216.34"

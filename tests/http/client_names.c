@@ -5,7 +5,7 @@
 #include <netdb.h>
 #include <semaphore.h>
 
-#include "http/resolver.h"
+#include "http/client/resolver.h"
 #include "tests/http/wire.h"
 
 enum { CALLS = 600, NAMES = 40 };

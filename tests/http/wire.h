@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "http/client.h"
+#include "http/client/client.h"
 #include "tests/check.h"
 
 enum { WIRE_REQUESTS_MAX = 1024, WIRE_HEAD_MAX = 8192, WIRE_PATIENCE_SECONDS = 120 };

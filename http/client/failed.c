@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 #define HEAD_TOO_LARGE_HTTP2 "the response's head is larger than 128 KiB, the most that libcurl takes over HTTP/2"
 #define HEAD_LINE_TOO_LARGE  "a line of the response's head is larger than 100 kB"

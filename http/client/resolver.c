@@ -1,4 +1,4 @@
-#include "http/resolver.h"
+#include "http/client/resolver.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

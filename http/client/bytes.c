@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 static bool bytes_reserve(client_bytes *b, size_t more)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 static bool token_char(unsigned char c) { return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c)); }
 

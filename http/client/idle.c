@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 enum { SWEEP_EACH_MS = 1000 /* curl sweeps a pool at most once a second */ };
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 enum { BODY_BYTES_MAX = 16 << 20 };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 /* ---- Sockets ---- */
 

@@ -1,7 +1,7 @@
 /* resolver: look-ups of host names for all loops of the process, on few threads. A name that several ask for at a time
  * is looked up once, by getaddrinfo (/etc/hosts and DNS, both families). Caches nothing. */
-#ifndef HTTP_RESOLVER_H
-#define HTTP_RESOLVER_H
+#ifndef HTTP_CLIENT_RESOLVER_H
+#define HTTP_CLIENT_RESOLVER_H
 
 #include <stdbool.h>
 #include <uv.h>

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 enum { FRESH_MS = 60000, STALE_MS = 300000, NAME_BYTES_MAX = 254 };
 

@@ -1,4 +1,4 @@
-#include "http/sse.h"
+#include "http/client/sse.h"
 
 #include <assert.h>
 #include <stdlib.h>

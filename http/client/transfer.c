@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "coro/seeded_bug.h"
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 enum {
     BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */,

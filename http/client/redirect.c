@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 bool redirect_wanted(const http_call *call, long status)
 {

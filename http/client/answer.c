@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 enum { REDIRECT_BODY_MAX = 64 << 10 };
 

@@ -8,15 +8,15 @@
  *
  * Whatever the user does is only noted in `todo`; http_client_flush, on the loop's own stack, is the one place that
  * turns notes into curl calls. What curl reports is noted in `news` and told after curl has returned. */
-#ifndef HTTP_CLIENT_CORE_H
-#define HTTP_CLIENT_CORE_H
+#ifndef HTTP_CLIENT_CLIENT_CORE_H
+#define HTTP_CLIENT_CLIENT_CORE_H
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <sys/queue.h>
 
-#include "http/client.h"
-#include "http/resolver.h"
+#include "http/client/client.h"
+#include "http/client/resolver.h"
 
 enum {
     CLIENT_UNTAKEN_BYTES_MAX = 256 << 10, /* streaming: more than this unread pauses the transfer */

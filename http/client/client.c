@@ -1,5 +1,5 @@
 /* client: the whole of it: notes turned into curl calls, timeouts that curl does not keep, start and stop. */
-#include "http/client.h"
+#include "http/client/client.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/client_core.h"
+#include "http/client/client_core.h"
 
 enum {
     TRANSFERS_PER_HANDLE = 64,

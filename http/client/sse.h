@@ -1,8 +1,8 @@
 /* sse_parser: server-sent events out of bytes that arrive in any pieces. Owns the event being put together. Follows
  * the WHATWG HTML standard, section 9.2.6: CR, LF and CRLF end lines, a leading byte order mark is skipped, comments
  * and unknown fields are ignored, an event without data is not dispatched, an unfinished one at the end is dropped. */
-#ifndef HTTP_SSE_H
-#define HTTP_SSE_H
+#ifndef HTTP_CLIENT_SSE_H
+#define HTTP_CLIENT_SSE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* http_client: outgoing HTTP of one loop thread, on libcurl. Owns many multi handles (each takes a bounded number of
  * transfers: one handle's connection search is linear) and a cache of easy handles. A call is started, watched and
  * closed from any stack of the loop's thread; curl itself is only ever entered from the loop's own stack. */
-#ifndef HTTP_CLIENT_H
-#define HTTP_CLIENT_H
+#ifndef HTTP_CLIENT_CLIENT_H
+#define HTTP_CLIENT_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
