@@ -5,7 +5,7 @@
 #include <string.h>
 #include <uv.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 
 enum { WAITING_MAX = 4096 };
 

@@ -3,7 +3,7 @@
 #ifndef RUNTIME_BACKUP_H
 #define RUNTIME_BACKUP_H
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/run/home.h"
 
 /* Answers POST /_sw/backup?name=NAME. Takes the exchange. */

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 
 /* The peer is this machine; Host is a name or address of it (localhost, 127.0.0.1, [::1], with or without port); and
  * Origin, if there is one, is of just this host and port. */

@@ -6,7 +6,7 @@
 #ifndef RUNTIME_IDEMPOTENCY_H
 #define RUNTIME_IDEMPOTENCY_H
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "storage/store.h"
 
 struct home;

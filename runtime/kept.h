@@ -6,7 +6,7 @@
 
 #include <msgpack.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/arena.h"
 #include "runtime/stepwell.h"
 #include "runtime/waiter.h"

@@ -8,7 +8,7 @@
 #include <uv.h>
 
 #include "http/client/client.h"
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/clients/request_wish.h"
 #include "runtime/clock_watch.h"
 #include "runtime/idempotency.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "http/uri.h"
 #include "runtime/json.h"
 #include "runtime/path.h"

@@ -3,7 +3,7 @@
 #ifndef RUNTIME_RUNS_API_H
 #define RUNTIME_RUNS_API_H
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/run/home.h"
 
 void runs_api_list(home *h, http_exchange *x);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 
 static bool parse_number(const char *text, long most, long *out)
 {

@@ -4,7 +4,7 @@
 #ifndef RUNTIME_WAITER_H
 #define RUNTIME_WAITER_H
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/clients/request_wish.h"
 #include "runtime/frames.h"
 #include "runtime/run.h"

@@ -1,5 +1,5 @@
 /* Files of a folder over a real server: what is sent, what never is. */
-#include "http/files.h"
+#include "http/server/files.h"
 
 #include <ftw.h>
 #include <sys/stat.h>

@@ -20,7 +20,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "tests/check.h"
 
 enum { TEST_HELD_MAX = 64, TEST_PATIENCE_MS = 30000 };

@@ -1,9 +1,9 @@
 /* Routes, escapes and chunked bodies: what is pure, against plain models where there are random inputs. */
-#include "http/router.h"
+#include "http/server/router.h"
 
 #include <stdint.h>
 
-#include "http/chunked.h"
+#include "http/server/chunked.h"
 #include "http/uri.h"
 #include "tests/check.h"
 

@@ -2,7 +2,7 @@
 #ifndef RUNTIME_PROBLEM_H
 #define RUNTIME_PROBLEM_H
 
-#include "http/server.h"
+#include "http/server/server.h"
 
 enum { PROBLEM_HEADERS_MAX = 4 };
 

@@ -3,7 +3,7 @@
 #ifndef RUNTIME_CLIENTS_BY_ID_H
 #define RUNTIME_CLIENTS_BY_ID_H
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/clients/request_wish.h"
 #include "storage/run_id.h"
 

@@ -3,7 +3,7 @@
 #ifndef RUNTIME_DOOR_H
 #define RUNTIME_DOOR_H
 
-#include "http/router.h"
+#include "http/server/router.h"
 #include "runtime/clients/request_wish.h"
 #include "runtime/run/run_input.h"
 

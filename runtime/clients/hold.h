@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 
 enum {
     HOLD_USUAL_MS = 55000, /* shorter than the patience of clients that wait a minute */

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/token.h"
 
 struct home;

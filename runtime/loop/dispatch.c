@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "http/files.h"
+#include "http/server/files.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/door.h"
 #include "runtime/log.h"

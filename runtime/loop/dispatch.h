@@ -3,7 +3,7 @@
 #ifndef RUNTIME_LOOP_DISPATCH_H
 #define RUNTIME_LOOP_DISPATCH_H
 
-#include "http/server.h"
+#include "http/server/server.h"
 
 /* For the HTTP server, see http_server_options; `loop` is the sw_loop. */
 void dispatch_request(void *loop, http_exchange *x);

@@ -3,7 +3,7 @@
 #ifndef RUNTIME_METRICS_H
 #define RUNTIME_METRICS_H
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/run/home.h"
 
 void metrics_answer(home *h, http_exchange *x);

@@ -3,8 +3,8 @@
 #ifndef RUNTIME_ENDPOINT_H
 #define RUNTIME_ENDPOINT_H
 
-#include "http/router.h"
-#include "http/server.h"
+#include "http/server/router.h"
+#include "http/server/server.h"
 #include "runtime/stepwell.h"
 
 struct home;

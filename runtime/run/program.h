@@ -3,7 +3,7 @@
 #ifndef RUNTIME_PROGRAM_H
 #define RUNTIME_PROGRAM_H
 
-#include "http/router.h"
+#include "http/server/router.h"
 #include "runtime/control.h"
 #include "runtime/options.h"
 #include "runtime/run/endpoint.h"

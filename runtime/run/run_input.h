@@ -3,8 +3,8 @@
 #ifndef RUNTIME_RUN_INPUT_H
 #define RUNTIME_RUN_INPUT_H
 
-#include "http/router.h"
-#include "http/server.h"
+#include "http/server/router.h"
+#include "http/server/server.h"
 #include "storage/store.h"
 
 /* What its handler reads as the request. */

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "http/server.h"
+#include "http/server/server.h"
 #include "runtime/json.h"
 #include "runtime/run.h"
 #include "runtime/run/endpoint.h"

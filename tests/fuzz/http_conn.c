@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "http/server_core.h"
+#include "http/server/server_core.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/request_parser.h"
+#include "http/server/request_parser.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

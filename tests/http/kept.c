@@ -1,7 +1,7 @@
 /* Kept connections, without a second process: the test is their holder, and has a descriptor of its own for each. */
 #include <fcntl.h>
 
-#include "http/position.h"
+#include "http/server/position.h"
 #include "tests/http_harness.h"
 
 enum { KEY = 17 };

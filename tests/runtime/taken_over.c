@@ -1,6 +1,6 @@
 /* First requests behind a proxy, which a former worker had: whatever keeps the next one from their runs, they are sent
  * on before the proxy gives them up. */
-#include "http/position.h"
+#include "http/server/position.h"
 #include "runtime/kept.h"
 #include "tests/turned.h"
 

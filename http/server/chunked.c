@@ -1,0 +1,157 @@
+#include "http/server/chunked.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "http/token.h"
+
+/*   SIZE --;--> EXTENSION
+ *     |             |
+ *     CR------------CR--> SIZE_LF --size > 0--> DATA --> DATA_CR --> DATA_LF --> SIZE
+ *                            |
+ *                         size = 0
+ *                            v
+ *                      TRAILER_START --CR--> END_LF --> END
+ *                        |      ^
+ *                        v      |
+ *                     TRAILER --CR--> TRAILER_LF */
+enum chunked_state {
+    STATE_SIZE,
+    STATE_EXTENSION,
+    STATE_SIZE_LF,
+    STATE_DATA,
+    STATE_DATA_CR,
+    STATE_DATA_LF,
+    STATE_TRAILER_START,
+    STATE_TRAILER,
+    STATE_TRAILER_LF,
+    STATE_END_LF,
+    STATE_END
+};
+
+enum { SIZE_DIGITS_MAX = 15 }; /* 60 bits: never overflows, and no honest sender pads with zeros */
+
+void chunked_init(chunked *c, uint64_t bytes_max)
+{
+    memset(c, 0, sizeof(*c));
+    c->bytes_max = bytes_max;
+    c->state = STATE_SIZE;
+}
+
+static int hex_value(unsigned char b)
+{
+    if (b >= '0' && b <= '9') return b - '0';
+    b |= 0x20;
+    return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
+}
+
+static chunked_result take_size(chunked *c, unsigned char b)
+{
+    int digit = hex_value(b);
+    if (digit >= 0) {
+        if (c->digits++ == SIZE_DIGITS_MAX) return CHUNKED_BAD;
+        c->chunk_left = c->chunk_left << 4 | (unsigned)digit;
+        return CHUNKED_MORE;
+    }
+    if (c->digits == 0) return CHUNKED_BAD;
+    if (b == '\r') {
+        c->state = STATE_SIZE_LF;
+        return CHUNKED_MORE;
+    }
+    if (b != ';') return CHUNKED_BAD;
+    c->state = STATE_EXTENSION;
+    return CHUNKED_MORE;
+}
+
+static chunked_result take_size_end(chunked *c, unsigned char b)
+{
+    if (b != '\n') return CHUNKED_BAD;
+    assert(c->total <= c->bytes_max);
+    if (c->chunk_left > c->bytes_max - c->total) return CHUNKED_TOO_LARGE;
+    c->digits = 0;
+    c->state = c->chunk_left > 0 ? STATE_DATA : STATE_TRAILER_START;
+    return CHUNKED_MORE;
+}
+
+/* An extension or a trailer line: everything up to CR that a field may hold. */
+static chunked_result take_extra(chunked *c, unsigned char b, enum chunked_state at_cr)
+{
+    if (b == '\r') {
+        c->state = (uint8_t)at_cr;
+        return CHUNKED_MORE;
+    }
+    if (!field_byte(b)) return CHUNKED_BAD;
+    return ++c->extra > CHUNKED_EXTRA_BYTES_MAX ? CHUNKED_TOO_MUCH : CHUNKED_MORE;
+}
+
+static chunked_result take_trailer_start(chunked *c, unsigned char b)
+{
+    if (b == '\r') {
+        c->state = STATE_END_LF;
+        return CHUNKED_MORE;
+    }
+    if (!token_byte(b)) return CHUNKED_BAD;
+    c->state = STATE_TRAILER;
+    return take_extra(c, b, STATE_TRAILER_LF);
+}
+
+static chunked_result take_fixed(chunked *c, unsigned char b, unsigned char expected, enum chunked_state next)
+{
+    if (b != expected) return CHUNKED_BAD;
+    c->state = (uint8_t)next;
+    return CHUNKED_MORE;
+}
+
+static chunked_result take_byte(chunked *c, unsigned char b)
+{
+    switch ((enum chunked_state)c->state) {
+    case STATE_SIZE:
+        return take_size(c, b);
+    case STATE_EXTENSION:
+        return take_extra(c, b, STATE_SIZE_LF);
+    case STATE_SIZE_LF:
+        return take_size_end(c, b);
+    case STATE_DATA_CR:
+        return take_fixed(c, b, '\r', STATE_DATA_LF);
+    case STATE_DATA_LF:
+        return take_fixed(c, b, '\n', STATE_SIZE);
+    case STATE_TRAILER_START:
+        return take_trailer_start(c, b);
+    case STATE_TRAILER:
+        return take_extra(c, b, STATE_TRAILER_LF);
+    case STATE_TRAILER_LF:
+        return take_fixed(c, b, '\n', STATE_TRAILER_START);
+    case STATE_END_LF:
+        return take_fixed(c, b, '\n', STATE_END) == CHUNKED_BAD ? CHUNKED_BAD : CHUNKED_DONE;
+    case STATE_DATA:
+    case STATE_END:
+        break;
+    }
+    assert(!"chunked: bytes for a state that takes none");
+    return CHUNKED_BAD;
+}
+
+chunked_result chunked_decode(chunked *c, const char *data, size_t len, size_t *taken, char *out, size_t *out_len)
+{
+    chunked_result result = CHUNKED_MORE;
+    size_t at = 0, written = 0;
+    assert(c->state != STATE_END);
+    while (at < len && result == CHUNKED_MORE) {
+        if (c->state != STATE_DATA) {
+            result = take_byte(c, (unsigned char)data[at++]);
+            continue;
+        }
+        size_t n = len - at < c->chunk_left ? len - at : (size_t)c->chunk_left;
+        memmove(out + written, data + at, n);
+        at += n;
+        written += n;
+        c->chunk_left -= n;
+        c->total += n;
+        if (c->chunk_left == 0) c->state = STATE_DATA_CR;
+    }
+    assert(c->total <= c->bytes_max);
+    *taken = at;
+    *out_len = written;
+    return result;
+}

@@ -1,0 +1,391 @@
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "coro/seeded_bug.h"
+#include "http/server/conn_in.h"
+#include "http/server/server_core.h"
+
+static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+static void watch_set(http_conn *c, conn_watch watch)
+{
+    http_server *s = c->server;
+    if (watch == c->watch && !c->touched) return;
+    c->touched = false;
+    c->arrived = 0;
+    if (c->watch != WATCH_NONE) TAILQ_REMOVE(&s->watched[c->watch], c, watched);
+    c->watch = watch;
+    c->stamp_ms = uv_now(s->loop);
+    if (watch != WATCH_NONE) TAILQ_INSERT_TAIL(&s->watched[watch], c, watched);
+}
+
+static void free_when_done(http_conn *c)
+{
+    http_server *s = c->server;
+    if (c->state.life != LIFE_GONE || c->state.exchange != EXCHANGE_NONE) return;
+    if (c->in_ready) TAILQ_REMOVE(&s->ready, c, ready);
+    TAILQ_REMOVE(&s->all, c, all);
+    conn_in_release(c);
+    request_parser_free(&c->parser);
+    assert(!c->out);
+    free(c);
+    server_conn_freed(s);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    http_conn *c = handle->data;
+    conn_move(&c->state, EVENT_UNWATCH);
+    free_when_done(c);
+}
+
+static void tell_gone(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+    assert(conn_is_closed(&c->state));
+    if (!exchange_is_open(x) || x->gone_told || !x->on_gone) return;
+    x->gone_told = true;
+    x->on_gone(x);
+}
+
+void conn_close(http_conn *c)
+{
+    http_server *s = c->server;
+    conn_ending ending = conn_ending_of(&c->state, s->stopping && s->leaving);
+    bool missed = ending != ENDING_PASSED && conn_missed(c);
+    if (ending == ENDING_RESET) (void)conn_reset_on_close(c, true); /* a client may count no bytes */
+    if (ending != ENDING_PASSED && conn_kept(c)) conn_end_kept(c, ending);
+    c->keep_key = 0; /* whoever has it, it is not this process */
+    conn_out_free(c);
+    conn_move(&c->state, EVENT_CLOSE);
+    watch_set(c, WATCH_NONE);
+    if (c->is_extra)
+        s->extras--;
+    else
+        s->connections--;
+    /* libuv forgets the descriptor in here, so that it may be closed, and its number used again, at once. */
+    uv_close((uv_handle_t *)&c->poll, on_poll_closed);
+    bool keeps = BUG(KEEP_DESCRIPTOR) && exchange_is_open(&c->exchange);
+    if (c->fd >= 0 && !keeps) close(c->fd); /* else it moves to another server */
+    c->fd = -1;
+    c->has_note = false;
+    tell_gone(c);
+    if (missed) s->options.on_missed(s->options.arg, c->note);
+}
+
+/* What waits to be sent is thrown away: behind a gap it would be taken for something else. */
+void conn_cut(http_conn *c)
+{
+    if (c->state.life == LIFE_CUT) return;
+    conn_out_free(c);
+    c->skip = 0;
+    conn_move(&c->state, EVENT_CUT);
+    server_ready(c); /* to be closed on the loop's own stack */
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* A client that has sent more than is read now, and then ended: that is not read before its request is answered. */
+static bool may_see_end(const http_conn *c)
+{
+    return c->state.life == LIFE_ANSWERING && conn_may_read(&c->state) && !c->end_seen;
+}
+
+/* Without anything to read or write, priority events keep the descriptor watched: the kernel reports errors with them.
+ */
+static void poll_arm(http_conn *c)
+{
+    int events = 0;
+    bool has_room = c->state.life == LIFE_READING     ? c->bytes.at == c->bytes.end
+                    : c->state.life == LIFE_ANSWERING ? c->bytes.end < c->bytes_cap
+                                                      : true;
+    if (has_room && conn_may_read(&c->state)) events |= UV_READABLE;
+    if (!has_room && may_see_end(c)) events |= UV_DISCONNECT;
+    if ((has_room || c->state.life == LIFE_ANSWERING) && conn_may_hang_up(&c->state)) events |= UV_DISCONNECT;
+    if (c->state.output == OUTPUT_BLOCKED) events |= UV_WRITABLE;
+    if (events == 0) events = UV_PRIORITIZED;
+    if (events == c->armed) return;
+    if (uv_poll_start(&c->poll, events, on_poll) == 0)
+        c->armed = events;
+    else
+        conn_close(c);
+}
+
+conn_part conn_part_of(const http_conn *c)
+{
+    if (request_parser_waits(&c->parser)) return PART_BETWEEN;
+    return request_parser_in_body(&c->parser) ? PART_BODY : PART_HEAD;
+}
+
+/* Brings timers, poll and buffers in line with the state. */
+static void settle(http_conn *c)
+{
+    conn_leaving leaving = conn_leave(c);
+    if (leaving == LEAVING_DONE) return;
+    assert((c->out_len > 0) == conn_has_unsent(&c->state) && (c->keep_key != 0) == conn_kept(c));
+    if (c->state.life == LIFE_READING && c->bytes.at == c->bytes.end) {
+        if (conn_is_last(c, leaving))
+            conn_move(&c->state, EVENT_FINISH);
+        else if (request_parser_idle(&c->parser))
+            conn_in_release(c);
+    }
+    if (c->state.life == LIFE_CLOSING || c->state.life == LIFE_LINGERING) {
+        conn_in_release(c);
+        if (c->state.life == LIFE_CLOSING && c->state.output == OUTPUT_EMPTY)
+            conn_linger(c);
+        else if (c->state.life == LIFE_LINGERING && c->state.input == INPUT_ENDED && !conn_must_be_acked(c))
+            conn_close(c);
+        if (conn_is_closed(&c->state)) return;
+    }
+    watch_set(c, conn_watch_of(&c->state, conn_part_of(c)));
+    poll_arm(c);
+}
+
+/* The zero behind a body that fills its bytes to the last needs one more; one behind a body that another request
+ * follows takes the place of that request's first byte until the exchange has ended. */
+static bool body_make_room(http_conn *c)
+{
+    request_bytes *b = &c->bytes;
+    if (c->parser.body_len == 0 || c->parser.is_chunked) return true; /* a chunked body has its framing behind it */
+    if (b->at < b->end) {
+        c->has_displaced = true;
+        c->displaced = b->data[b->at];
+        return true;
+    }
+    if (!conn_in_extend(c)) return false;
+    b->at = ++b->end;
+    return true;
+}
+
+/* A client that was taken back waits for the rest of another reply, or for one that another process knows of. One whose
+ * connection is cut already is told nothing. */
+void conn_refuse(http_conn *c, int status, const char *detail)
+{
+    if (conn_is_over(&c->state)) return;
+    if (conn_kept(c))
+        conn_cut(c);
+    else
+        reply_problem(c, status, detail);
+}
+
+static void hand_out(http_conn *c)
+{
+    http_server *s = c->server;
+    http_exchange *x = &c->exchange;
+    if (!body_make_room(c) || !request_parser_request(&c->parser, &c->bytes, &x->request)) {
+        conn_refuse(c, 503, "The server is out of memory.");
+        return;
+    }
+    x->request.peer = (http_text){c->peer, strlen(c->peer)};
+    x->request.peer_loopback = c->peer_loopback;
+    x->request.http11 = c->parser.http11;
+    x->user = NULL;
+    x->policy = (http_policy){NULL, 0};
+    x->on_gone = x->on_writable = x->on_half_closed = NULL;
+    c->end_seen = c->has_note = false;
+    x->gone_told = x->starved = false;
+    x->queue_max = s->options.write_queue_bytes_max;
+    x->is_head = c->parser.method.len == 4 && memcmp(c->parser.method.data, "HEAD", 4) == 0;
+    c->keep_alive = c->parser.keep_alive && !server_closing(s);
+    conn_move(&c->state, EVENT_REQUEST);
+    s->exchanges++;
+    s->options.on_request(s->options.arg, x);
+}
+
+static void exchange_over(http_conn *c, conn_event how)
+{
+    assert(c->server->exchanges > 0);
+    c->server->exchanges--;
+    conn_move(&c->state, how);
+    if (conn_is_closed(&c->state)) {
+        free_when_done(c);
+        return;
+    }
+    if (c->has_displaced) c->bytes.data[c->bytes.at] = c->displaced;
+    c->has_displaced = false;
+    request_parser_forget(&c->parser);
+    c->bytes.start = c->bytes.at;
+    c->touched = true;
+    if (!c->parsing) server_ready(c);
+}
+
+void conn_exchange_end(http_conn *c)
+{
+    if (c->state.output == OUTPUT_SKIPPING) conn_cut(c); /* the client has more than this reply: another's beginning */
+    exchange_over(c, c->keep_alive ? EVENT_END : EVENT_END_LAST);
+}
+
+void conn_exchange_leave(http_conn *c)
+{
+    c->keep_key = 0;
+    c->skip = 0;
+    conn_out_free(c); /* the next process writes it */
+    exchange_over(c, EVENT_LEAVE);
+}
+
+/* If the holder cannot be told now, the next request waits: its reply would be taken for a part of this one. */
+static void release_when_done(http_conn *c)
+{
+    if (conn_may_release(&c->state)) (void)conn_release(c);
+}
+
+static bool may_parse(const http_conn *c)
+{
+    return conn_may_parse(&c->state) && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES;
+}
+
+static void parse(http_conn *c)
+{
+    while (may_parse(c)) {
+        conn_in_begin(c);
+        request_result result = request_parser_feed(&c->parser, &c->bytes);
+        if (result == REQUEST_COMPLETE) {
+            hand_out(c);
+        } else if (result == REQUEST_REFUSED) {
+            conn_refuse(c, c->parser.status, c->parser.detail);
+        } else if (result == REQUEST_EXPECTS) {
+            struct iovec part = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
+            conn_send(c, &part, 1);
+        }
+    }
+    /* Another program took it for a whole request, or took what this one refuses. */
+    if (c->state.hold == HOLD_TAKEN) conn_cut(c);
+}
+
+static void tell_writable(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+    if (!x->starved || c->out_len > x->queue_max || conn_is_over(&c->state)) return;
+    x->starved = false;
+    if (exchange_is_open(x) && x->on_writable) x->on_writable(x);
+}
+
+void conn_run(http_conn *c)
+{
+    assert(!conn_is_closed(&c->state) && !c->parsing);
+    c->parsing = true;
+    do {
+        parse(c);
+        conn_flush(c);
+        tell_writable(c);
+        release_when_done(c);
+    } while (may_parse(c));
+    conn_flush(c);
+    c->parsing = false;
+    if (conn_is_closed(&c->state)) return; /* the owner has stopped the server from within a callback */
+    if (conn_is_over(&c->state))
+        conn_close(c);
+    else
+        settle(c);
+}
+
+/* The client has sent its last byte. That may be a half-close (it still reads) or all it will ever do: only writing
+ * tells. So while an answer is awaited, an interim reply that every client must skip is sent; a client that is gone
+ * answers it with a reset, and the exchange learns of that. */
+static void on_half_closed(http_conn *c)
+{
+    http_exchange *x = &c->exchange;
+    if (c->state.life != LIFE_ANSWERING || c->state.exchange != EXCHANGE_OPEN) return;
+    if (!c->parser.http11) {
+        if (x->on_half_closed) x->on_half_closed(x);
+        return;
+    }
+    if (c->state.output == OUTPUT_SKIPPING) return; /* it stands in the middle of the reply */
+    struct iovec probe = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
+    conn_send(c, &probe, 1);
+}
+
+/* A body that trickles must not hold its connection for ever: only enough of it lets the wait begin anew. */
+static void note_body(http_conn *c, size_t len)
+{
+    c->arrived += len;
+    if (c->arrived >= (uint64_t)c->server->options.body_timeout_ms * SERVER_BODY_RATE / 1000) c->touched = true;
+}
+
+static void read_some(http_conn *c)
+{
+    bool is_reading = c->state.life == LIFE_READING, discard = !is_reading && c->state.life != LIFE_ANSWERING;
+    if (is_reading && c->bytes.at < c->bytes.end) return; /* first what is there */
+    if (!discard && !conn_in_make_room(c)) {
+        if (is_reading) reply_problem(c, 503, "The server is out of memory.");
+        return;
+    }
+    char *to = discard ? c->server->scratch : c->bytes.data + c->bytes.end;
+    size_t room = discard ? sizeof(c->server->scratch) : c->bytes_cap - c->bytes.end;
+    ssize_t n = recv(c->fd, to, room, 0);
+    if (n > 0) {
+        if (discard) return;
+        c->bytes.end += (size_t)n;
+        if (request_parser_in_body(&c->parser)) note_body(c, (size_t)n);
+    } else if (n == 0) {
+        conn_move(&c->state, EVENT_END_OF_INPUT);
+        if (!c->end_seen) on_half_closed(c); /* else the poll has told of the end before it could be read */
+    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        conn_cut(c);
+    }
+}
+
+/* Of a connection that is cut or left there is nothing to learn: it is closed in this turn. */
+static void note_events(http_conn *c, int events)
+{
+    char urgent;
+    /* Urgent data are of no use here, but as long as they wait the poll would return at once. */
+    if ((events & UV_PRIORITIZED) && recv(c->fd, &urgent, 1, MSG_OOB) < 0 && errno != EAGAIN) {
+        conn_cut(c);
+        return;
+    }
+    if ((events & UV_WRITABLE) && c->state.output == OUTPUT_BLOCKED) conn_move(&c->state, EVENT_WRITABLE);
+    /* It has sent its last byte and may be gone; to learn that, it must be read and written to, which the next process
+     * could not take into account. */
+    if ((events & UV_DISCONNECT) && conn_may_hang_up(&c->state) && !conn_release(c))
+        conn_move(&c->state, EVENT_HANG_UP);
+    if ((events & UV_DISCONNECT) && may_see_end(c)) {
+        c->end_seen = true;
+        on_half_closed(c);
+    }
+    if ((events & UV_READABLE) && conn_may_read(&c->state)) read_some(c);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    http_conn *c = poll->data;
+    const http_server_options *o = &c->server->options;
+    if (conn_is_closed(&c->state)) return;
+    if (status < 0) {
+        conn_close(c);
+        return;
+    }
+    if (!conn_is_over(&c->state)) note_events(c, events);
+    conn_run(c);
+    if (o->on_handled) o->on_handled(o->arg);
+}
+
+void conn_turn(http_conn *c)
+{
+    if (conn_is_closed(&c->state)) {
+        tell_gone(c);
+        free_when_done(c);
+        return;
+    }
+    if (c->state.hold == HOLD_HUNG_UP) (void)conn_release(c);
+    conn_run(c);
+}
+
+void conn_timeout(http_conn *c)
+{
+    if (c->watch == WATCH_LINGER && conn_still_acks(c)) {
+        c->touched = true;
+        watch_set(c, WATCH_LINGER);
+    } else if (conn_timeout_event(c->watch) == EVENT_REFUSE) {
+        conn_refuse(c, 408,
+                    c->watch == WATCH_HEAD ? "The request's head did not arrive in time."
+                                           : "The request's body did not arrive in time.");
+        conn_run(c);
+    } else {
+        conn_close(c);
+    }
+}

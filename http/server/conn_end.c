@@ -1,0 +1,90 @@
+/* How connections end, or go on without this process: see http/server/conn_state.h. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "http/server/position.h"
+#include "http/server/server_core.h"
+
+bool conn_reset_on_close(const http_conn *c, bool on)
+{
+    const struct linger reset = {.l_onoff = on, .l_linger = 0};
+    return setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) == 0;
+}
+
+/* The end of the process, and what it lives in, may follow at once. */
+bool conn_must_be_acked(const http_conn *c)
+{
+    return (c->server->draining || c->has_note) && position_unacked(c->fd) > 0;
+}
+
+/* A client that closes its side after a reply acknowledges the reply with that, or before. */
+bool conn_missed(const http_conn *c)
+{
+    enum { OWN_FIN = 1 };
+    char byte;
+    if (!c->has_note || c->note_failed) return c->has_note;
+    ssize_t n = c->state.input == INPUT_ENDED ? 0 : recv(c->fd, &byte, 1, MSG_PEEK);
+    bool has_ended = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK); /* it may have reset it */
+    return has_ended && position_unacked(c->fd) > OWN_FIN;
+}
+
+void conn_linger(http_conn *c)
+{
+    if (c->ends_by_fin) (void)conn_reset_on_close(c, false); /* it is whole */
+    conn_move(&c->state, EVENT_LINGER);
+    c->unacked = position_unacked(c->fd);
+    c->acked_ms = uv_now(c->server->loop);
+    if (shutdown(c->fd, SHUT_WR) != 0 || (c->state.input == INPUT_ENDED && !conn_must_be_acked(c))) conn_close(c);
+}
+
+bool conn_still_acks(http_conn *c)
+{
+    uint64_t now = uv_now(c->server->loop);
+    size_t unacked = position_unacked(c->fd);
+    if (unacked < c->unacked) c->acked_ms = now;
+    c->unacked = unacked;
+    return unacked > 0 && now - c->acked_ms < c->server->options.write_timeout_ms;
+}
+
+/* Whether its client got the last reply is not known yet, and nobody else would tell of it. */
+static bool conn_must_tell(const http_conn *c) { return c->has_note && position_unacked(c->fd) > 0; }
+
+/* Between two requests, or in the head of one, nothing of it is anywhere but in these bytes: the next process can go
+ * on. */
+conn_leaving conn_leave(http_conn *c)
+{
+    const http_server *s = c->server;
+    if (!s->leaving || c->is_extra || !conn_may_leave(&c->state, conn_part_of(c))) return LEAVING_NOT;
+    if (conn_must_tell(c)) return LEAVING_REFUSED;
+    size_t from = request_parser_idle(&c->parser) ? c->bytes.at : c->bytes.start;
+    const char *bytes = c->bytes.data ? c->bytes.data + from : "";
+    if (!s->options.on_leave(s->options.arg, c->fd, bytes, c->bytes.end - from)) return LEAVING_REFUSED;
+    conn_move(&c->state, EVENT_LEAVE);
+    conn_close(c);
+    return LEAVING_DONE;
+}
+
+static bool has_unread(const http_conn *c)
+{
+    char byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK) > 0;
+}
+
+bool conn_is_last(const http_conn *c, conn_leaving leaving)
+{
+    if (c->state.input == INPUT_ENDED) return true;
+    if (!server_closing(c->server) && leaving != LEAVING_REFUSED) return false;
+    return conn_may_finish(&c->state, conn_part_of(c)) && !has_unread(c);
+}
+
+/* One that only idled, and is closed because the process ends, has nothing to lose once its bytes are acknowledged;
+ * one that was told to close may be sending, and a reset would take the reply from it. */
+bool conn_busy(const http_conn *c)
+{
+    const conn_state *s = &c->state;
+    if (conn_is_over(s)) return false;
+    if (conn_kept(c)) return !c->server->leaving;
+    if (conn_has_unsent(s) || s->life == LIFE_CLOSING) return true;
+    if (s->life == LIFE_LINGERING) return !c->keep_alive || position_unacked(c->fd) > 0;
+    return s->life == LIFE_READING && !c->is_extra && conn_part_of(c) != PART_BETWEEN;
+}

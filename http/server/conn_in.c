@@ -1,0 +1,106 @@
+#include "http/server/conn_in.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void conn_in_release(http_conn *c)
+{
+    if (!c->block) return;
+    assert(c->state.exchange == EXCHANGE_NONE);
+    server_block_give(c->server, c->block);
+    free(c->grown);
+    c->block = NULL;
+    c->grown = NULL;
+    c->bytes = (request_bytes){0};
+    c->bytes_cap = 0;
+}
+
+static bool acquire(http_conn *c)
+{
+    assert(!c->grown && c->bytes.end == 0);
+    c->block = server_block_take(c->server);
+    if (!c->block) return false;
+    c->bytes = (request_bytes){.data = c->block->bytes};
+    c->bytes_cap = sizeof(c->block->bytes);
+    return true;
+}
+
+/* Moves what belongs to the current request to the start of `to`. */
+static void move(http_conn *c, char *to)
+{
+    request_bytes *b = &c->bytes;
+    const char *from = b->data + b->start;
+    memmove(to, from, b->end - b->start);
+    request_parser_rebase(&c->parser, from, to);
+    b->at -= b->start;
+    b->end -= b->start;
+    b->start = 0;
+    b->data = to;
+}
+
+/* One request with the zero behind it, as far as the limits let any in, and room for a chunked body's framing. */
+static size_t request_bytes_max(const http_conn *c)
+{
+    return c->server->limits.head_bytes_max + c->server->limits.body_bytes_max + CONN_BYTES;
+}
+
+/* Doubles, because what arrives shall grow with what the client has sent, never with what it has only announced; but
+ * not beyond what one request can need, except for the one byte that is asked for. */
+static size_t larger(const http_conn *c)
+{
+    enum { STEP = 65536 };
+    size_t used = c->bytes.end - c->bytes.start, cap = c->bytes_cap * 2;
+    size_t known = request_parser_size(&c->parser), most = request_bytes_max(c);
+    if (known > c->bytes_cap) cap = known <= cap || known <= STEP ? known : cap > STEP ? cap : (size_t)STEP;
+    if (cap > most) cap = most;
+    return cap > used ? cap : used + 1;
+}
+
+static bool grow(http_conn *c)
+{
+    size_t cap = larger(c);
+    char *grown = malloc(cap);
+    if (!grown) return false;
+    move(c, grown);
+    free(c->grown);
+    c->grown = grown;
+    c->bytes_cap = cap;
+    return true;
+}
+
+bool conn_in_extend(http_conn *c)
+{
+    if (c->bytes.end < c->bytes_cap) return true;
+    if (c->bytes.start == 0) return grow(c);
+    move(c, c->bytes.data);
+    return true;
+}
+
+bool conn_in_fill(http_conn *c, const char *bytes, size_t len)
+{
+    if (!acquire(c)) return false;
+    if (len > c->bytes_cap) {
+        c->grown = malloc(len);
+        if (!c->grown) return false;
+        c->bytes.data = c->grown;
+        c->bytes_cap = len;
+    }
+    memcpy(c->bytes.data, bytes, len);
+    c->bytes.end = len;
+    return true;
+}
+
+bool conn_in_make_room(http_conn *c)
+{
+    if (!c->block && !acquire(c)) return false;
+    return c->state.life == LIFE_READING ? conn_in_extend(c) : c->bytes.end < c->bytes_cap;
+}
+
+void conn_in_begin(http_conn *c)
+{
+    assert(c->block);
+    if (!request_parser_idle(&c->parser)) return;
+    c->bytes.start = c->bytes.at;
+    request_parser_begin(&c->parser, c->block->headers, CONN_HEADERS);
+}

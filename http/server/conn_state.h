@@ -1,0 +1,202 @@
+/* conn_state: the machine of one server connection: five small ones, which every event moves together. Pure: it knows
+ * no socket, clock or memory, and decides nothing by itself. What may be done in a state is asked here; what was done
+ * is an event. An event that is impossible in a state is a bug: the process ends with the names of both and the reason.
+ *
+ *   life      READING --request--> ANSWERING --end--> READING
+ *                |                     '--end last--> CLOSING
+ *                '--refuse, finish------------------> CLOSING --linger--> LINGERING
+ *             READING, ANSWERING, CUT --leave--> LEFT
+ *             READING, ANSWERING, CLOSING, LINGERING --cut--> CUT
+ *             all of these --close--> CLOSED --unwatch--> GONE, and freed when its exchange is NONE
+ *
+ *   exchange  NONE --request--> OPEN --begin--> STREAMING
+ *             OPEN, STREAMING --end, end last, leave--> NONE
+ *
+ *   input     OPEN --end of input--> ENDED
+ *
+ *   output    EMPTY --queue--> QUEUED --sent--> EMPTY
+ *             EMPTY, QUEUED --full--> BLOCKED --writable--> QUEUED
+ *             EMPTY --skip--> SKIPPING --caught up--> EMPTY
+ *             all --cut, leave, close--> EMPTY: what waited is thrown away
+ *
+ *   hold      NONE --keep--> KEPT --hang up--> HUNG_UP
+ *             NONE --take back--> TAKEN --request--> KEPT
+ *             KEPT, HUNG_UP --release, leave--> NONE, and all --close--> NONE
+ *
+ * What always holds (tests/http/conn_state.c walks all states): one request at a time, the next waits; a connection
+ * ends with a FIN only when no reply is short; nothing is read or written once it is cut or left; nothing is read
+ * while it is held; what a former process has sent of one reply is never taken off another. */
+#ifndef HTTP_SERVER_CONN_STATE_H
+#define HTTP_SERVER_CONN_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum conn_life {
+    LIFE_READING,   /* waits for a request, or has a part of one */
+    LIFE_ANSWERING, /* the owner has the request */
+    LIFE_CLOSING,   /* no other request is read; the last reply is being sent */
+    LIFE_LINGERING, /* FIN is out. Reads on and forgets, because closing a socket with unread bytes resets it and takes
+                       the reply's last bytes away */
+    LIFE_CUT,       /* a reply is not whole and nobody goes on with it: reset in its next turn */
+    LIFE_LEFT,      /* another server or process goes on with it: closed here without a word to the client */
+    LIFE_CLOSED,    /* the descriptor is closed; libuv still has the handle */
+    LIFE_GONE,      /* libuv has let go */
+    LIFE_COUNT
+} conn_life;
+
+typedef enum conn_exchange {
+    EXCHANGE_NONE,
+    EXCHANGE_OPEN,      /* the reply has not begun */
+    EXCHANGE_STREAMING, /* its head is written; more comes */
+    EXCHANGE_COUNT
+} conn_exchange;
+
+typedef enum conn_input {
+    INPUT_OPEN,
+    INPUT_ENDED, /* the client has sent its last byte */
+    INPUT_COUNT
+} conn_input;
+
+typedef enum conn_output {
+    OUTPUT_EMPTY,
+    OUTPUT_SKIPPING, /* a former process has sent the beginning of the reply: it is written again and left out */
+    OUTPUT_QUEUED,   /* bytes wait for the next turn */
+    OUTPUT_BLOCKED,  /* bytes wait until the kernel takes some */
+    OUTPUT_COUNT
+} conn_output;
+
+/* The holder, another process, has a second descriptor of a connection that is held, see http/server/server.h. */
+typedef enum conn_hold {
+    HOLD_NONE,
+    HOLD_TAKEN,   /* taken back from the holder; its request is to be parsed anew */
+    HOLD_KEPT,    /* the next process can go on with it */
+    HOLD_HUNG_UP, /* kept, and the client has sent its last byte: to be released, since only writing tells whether it
+                     has gone */
+    HOLD_COUNT
+} conn_hold;
+
+typedef enum conn_event {
+    EVENT_TAKE_BACK,    /* the connection came from the holder */
+    EVENT_SKIP,         /* the former process has sent a part of the reply */
+    EVENT_CAUGHT_UP,    /* the part that the former process has sent has been written again */
+    EVENT_REQUEST,      /* a whole request is handed out */
+    EVENT_REFUSE,       /* the server answers for the owner; no other request is read */
+    EVENT_BEGIN,        /* a reply begins that is written in pieces */
+    EVENT_END,          /* the reply is written, or the owner wants none */
+    EVENT_END_LAST,     /* END of the last reply on the connection */
+    EVENT_END_OF_INPUT, /* FIN from the client was read */
+    EVENT_FINISH,       /* no other request will come or is wanted */
+    EVENT_LINGER,       /* all bytes of the replies are with the kernel, and FIN */
+    EVENT_QUEUE,        /* bytes have to wait */
+    EVENT_FULL,         /* the kernel takes no bytes now */
+    EVENT_WRITABLE,     /* the kernel takes bytes again */
+    EVENT_SENT,         /* no byte waits any more */
+    EVENT_KEEP,         /* the holder has the connection from now on as well */
+    EVENT_HANG_UP,      /* FIN from the client was seen, not read, and the holder could not be told */
+    EVENT_RELEASE,      /* the holder was told to let go */
+    EVENT_LEAVE,        /* another server or process goes on with the connection */
+    EVENT_CUT,          /* a reply cannot be whole any more, or the connection has failed */
+    EVENT_CLOSE,        /* the descriptor is closed or moved */
+    EVENT_UNWATCH,      /* libuv has let go of the handle */
+    EVENT_COUNT
+} conn_event;
+
+typedef struct conn_state {
+    uint8_t life, exchange, input, output, hold; /* of the enums above; all zero: just accepted */
+} conn_state;
+
+/* How far the request is that is being read, as the parser knows it. */
+typedef enum conn_part { PART_BETWEEN, PART_HEAD, PART_BODY } conn_part;
+
+/* Which time runs. */
+typedef enum conn_watch {
+    WATCH_NONE,
+    WATCH_IDLE,
+    WATCH_HEAD,
+    WATCH_BODY,
+    WATCH_WRITE,
+    WATCH_LINGER,
+    WATCH_COUNT
+} conn_watch;
+
+/* What the client sees of the descriptor's end. */
+typedef enum conn_ending {
+    ENDING_FIN,    /* all replies are whole, or none has begun */
+    ENDING_RESET,  /* a reply is short: never a FIN, which could be taken for the reply's end */
+    ENDING_PASSED, /* nothing: another goes on */
+    ENDING_COUNT
+} conn_ending;
+
+/* Nothing else changes a state. An event that is impossible in the state ends the process with a message. */
+void conn_move(conn_state *s, conn_event event);
+/* NULL, or the reason why the event cannot happen in the state. */
+const char *conn_never(const conn_state *s, conn_event event);
+/* Whether the combination of the five is allowed. conn_move checks the one it has come to, also in release builds, as
+ * they have assertions too: it takes a nanosecond or two. */
+bool conn_state_valid(const conn_state *s);
+
+typedef enum conn_half { OF_LIFE, OF_EXCHANGE, OF_INPUT, OF_OUTPUT, OF_HOLD, OF_COUNT } conn_half;
+/* "Half": one of the five. NULL, or the reason why its table has no row for the pair. */
+const char *conn_half_never(conn_half half, unsigned state, conn_event event);
+/* How often the pair's row was taken in this process; only counted with -Dtable_coverage=true. */
+uint64_t conn_half_taken(conn_half half, unsigned state, conn_event event);
+unsigned conn_half_states(conn_half half);
+const char *conn_half_name(conn_half half, unsigned state);
+/* "ANSWERING, STREAMING, OPEN, EMPTY, KEPT", for people. */
+void conn_state_text(const conn_state *s, char *out, size_t size);
+const char *conn_event_name(conn_event event);
+
+/* `followed`: this process stops and the next one takes back what the holder has. */
+conn_ending conn_ending_of(const conn_state *s, bool followed);
+/* What becomes of the connection when the time has run out: EVENT_REFUSE (408) or EVENT_CLOSE. */
+conn_event conn_timeout_event(conn_watch watch);
+
+/* The holder can be given the connection, so that the next process writes the same reply. */
+bool conn_may_keep(const conn_state *s);
+/* Another process can go on with the connection: all that it needs are the bytes that were read and not answered.
+ * Never in a body, nor with a reply under way. */
+bool conn_may_leave(const conn_state *s, conn_part part);
+/* Another server of this process can go on: the request goes along, and what is unsent of earlier replies. */
+bool conn_may_move_over(const conn_state *s);
+/* No request has begun and no reply is under way: the connection may end without anybody's loss. */
+bool conn_may_finish(const conn_state *s, conn_part part);
+
+static inline bool conn_is_closed(const conn_state *s) { return s->life >= LIFE_CLOSED; }
+static inline bool conn_is_over(const conn_state *s) { return s->life >= LIFE_CUT; } /* neither read nor written */
+
+static inline bool conn_may_write(const conn_state *s) { return s->life <= LIFE_CLOSING; }
+
+/* Not while the connection is held: what was read would be lost with this process. */
+static inline bool conn_may_read(const conn_state *s)
+{
+    return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->hold == HOLD_NONE;
+}
+
+/* While the connection is held its end is watched for instead of reading. */
+static inline bool conn_may_hang_up(const conn_state *s)
+{
+    return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->hold == HOLD_KEPT;
+}
+
+/* Not while the connection is kept, since the holder knows one request only. */
+static inline bool conn_may_parse(const conn_state *s) { return s->life == LIFE_READING && s->hold <= HOLD_TAKEN; }
+
+/* All that the next process would have to do is done. */
+static inline bool conn_may_release(const conn_state *s)
+{
+    return s->hold >= HOLD_KEPT && s->exchange == EXCHANGE_NONE && s->output == OUTPUT_EMPTY && s->life < LIFE_CUT;
+}
+
+static inline bool conn_has_unsent(const conn_state *s) { return s->output >= OUTPUT_QUEUED; }
+
+static inline conn_watch conn_watch_of(const conn_state *s, conn_part part)
+{
+    if (conn_has_unsent(s)) return WATCH_WRITE;
+    if (s->life == LIFE_LINGERING) return WATCH_LINGER;
+    if (s->life != LIFE_READING) return WATCH_NONE;
+    return part == PART_BETWEEN ? WATCH_IDLE : part == PART_HEAD ? WATCH_HEAD : WATCH_BODY;
+}
+
+#endif

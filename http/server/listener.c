@@ -1,0 +1,147 @@
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/server/server_core.h"
+
+enum {
+    ACCEPTS_PER_TURN = 64,          /* then the connections that are there get theirs */
+    LISTENER_UNSENT_BYTES = 131072, /* of one connection in the kernel, beside what is on its way */
+    PAUSE_MS = 100                  /* when the system has no room for another socket */
+};
+
+static void on_listen(uv_poll_t *poll, int status, int events);
+
+static void reserve_open(http_listener *l)
+{
+    if (l->reserve_fd < 0) l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Out of descriptors, and the next connection keeps the poll returning at once: free one, take that connection with it
+ * and close it, so that its client learns of it now. 0, or what stood in the way. */
+static int shed_one(http_listener *l)
+{
+    /* Of several loops one after the other: what one frees the next would take. */
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    if (l->reserve_fd < 0) return -EMFILE;
+    (void)pthread_mutex_lock(&one_at_a_time);
+    close(l->reserve_fd);
+    l->reserve_fd = -1;
+    int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC), result = fd >= 0 ? 0 : -errno;
+    if (fd >= 0) close(fd);
+    reserve_open(l);
+    (void)pthread_mutex_unlock(&one_at_a_time);
+    return result;
+}
+
+static void pause_accepting(http_server *s)
+{
+    http_listener *l = &s->listener;
+    if (uv_poll_stop(&l->poll) != 0) assert(!"uv_poll_stop failed");
+    l->paused_ms = uv_now(s->loop) + PAUSE_MS;
+}
+
+/* The kernel gives the lowest number that is free, so a number says how many are in use, by whatever thread. A new
+ * connection whose number belongs to the rest of the process takes that of an idle one. -1: it is closed. */
+static int lower(http_server *s, int fd)
+{
+    int most = s->options.descriptors_max, low = -1;
+    if (most <= 0 || fd < most) return fd;
+    if (conn_shed_idle(s)) low = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    close(fd);
+    if (low < most) return low;
+    close(low); /* another loop was faster */
+    return -1;
+}
+
+/* False if there is none, or none can be had now. */
+static bool accept_one(http_server *s)
+{
+    static const int on = 1;
+    struct sockaddr_storage peer = {0};
+    socklen_t peer_len = sizeof(peer);
+    int fd = accept4(s->listener.fd, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        /* fails only where there are no delays to switch off, as on a unix socket */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        fd = lower(s, fd);
+        if (fd >= 0) conn_accept(s, fd, &peer);
+        return true;
+    }
+    int reason = errno;
+    if (reason == EMFILE || reason == ENFILE) {
+        int shed = shed_one(&s->listener);
+        if (shed == 0) return true;
+        if (shed == -EAGAIN) return false;
+    }
+    if (reason == EAGAIN) return false;
+    if (reason == EINTR || reason == ECONNABORTED) return true; /* that client has given up; the next may not have */
+    pause_accepting(s);
+    return false;
+}
+
+static void on_listen(uv_poll_t *poll, int status, int events)
+{
+    http_server *s = poll->data;
+    (void)events;
+    if (status < 0) {
+        pause_accepting(s);
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_PER_TURN && s->listener.fd >= 0; i++) {
+        if (!accept_one(s)) return;
+    }
+}
+
+bool listener_start(http_server *s, int fd, char *error, size_t error_size)
+{
+    http_listener *l = &s->listener;
+    int listening = 0, flags = fcntl(fd, F_GETFL);
+    socklen_t len = sizeof(listening);
+    if (flags < 0 || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) != 0 || !listening) {
+        snprintf(error, error_size, "http: descriptor %d is no listening socket", fd);
+        return false;
+    }
+    int failed = fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : uv_poll_init(s->loop, &l->poll, fd);
+    if (failed) {
+        snprintf(error, error_size, "http: cannot watch the listening socket: %s", uv_strerror(failed));
+        return false;
+    }
+    /* Connections inherit it. Else the kernel takes megabytes for each client that reads slowly; only where a socket is
+     * no TCP socket can it not be set. */
+    static const int unsent_max = LISTENER_UNSENT_BYTES;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
+    failed = uv_poll_start(&l->poll, UV_READABLE, on_listen);
+    assert(!failed); /* only a descriptor that another handle watches fails, and uv_poll_init has seen to that */
+    l->poll.data = s;
+    l->fd = fd;
+    s->handles_open++;
+    reserve_open(l);
+    return true;
+}
+
+void listener_stop(http_server *s)
+{
+    http_listener *l = &s->listener;
+    if (l->fd < 0) return;
+    uv_close((uv_handle_t *)&l->poll, server_handle_closed);
+    close(l->fd);
+    if (l->reserve_fd >= 0) close(l->reserve_fd);
+    l->fd = l->reserve_fd = -1;
+}
+
+void listener_sweep(http_server *s)
+{
+    http_listener *l = &s->listener;
+    if (l->fd < 0) return;
+    reserve_open(l);
+    if (l->paused_ms == 0 || uv_now(s->loop) < l->paused_ms) return;
+    if (uv_poll_start(&l->poll, UV_READABLE, on_listen) == 0) l->paused_ms = 0;
+}

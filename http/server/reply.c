@@ -1,0 +1,311 @@
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "http/server/server_core.h"
+#include "http/server/status.h"
+#include "http/token.h"
+
+enum {
+    HEAD_BYTES_FIXED = 256, /* the status line and the headers that are the server's own, without Server */
+    BODY_COPY_BYTES = 4096  /* a body up to this is cheaper to copy behind the head than to send as a second part */
+};
+
+/* How the end of a reply's body is found. */
+typedef enum body_kind { BODY_SIZED, BODY_CHUNKED, BODY_UNTIL_CLOSE, BODY_NONE } body_kind;
+
+bool http_header_valid(const char *name, const char *value)
+{
+    if (!*name) return false;
+    for (; *name; name++) {
+        if (!token_byte((unsigned char)*name)) return false;
+    }
+    for (; *value; value++) {
+        if (!field_byte((unsigned char)*value)) return false;
+    }
+    return true;
+}
+
+/* Headers that only the server may send. `Connection: close` is obeyed. */
+static bool is_servers_own(http_conn *c, const http_reply_header *h, size_t name_len)
+{
+    switch (name_len) {
+    case 4:
+        return text_equals(h->name, 4, "Date", 4);
+    case 10:
+        if (text_equals(h->name, 10, "Keep-Alive", 10)) return true;
+        if (!text_equals(h->name, 10, "Connection", 10)) return false;
+        if (strcasecmp(h->value, "close") == 0) c->keep_alive = false;
+        return true;
+    case 14:
+        return text_equals(h->name, 14, "Content-Length", 14);
+    case 17:
+        return text_equals(h->name, 17, "Transfer-Encoding", 17);
+    default:
+        return false;
+    }
+}
+
+static char *put(char *to, const char *text, size_t len)
+{
+    memcpy(to, text, len);
+    return to + len;
+}
+
+static char *put_number(char *to, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    return put(to, digits + at, sizeof(digits) - at);
+}
+
+static size_t headers_bound(const http_reply_header *headers, size_t count)
+{
+    size_t bound = 0;
+    for (size_t i = 0; i < count; i++) bound += strlen(headers[i].name) + strlen(headers[i].value) + 4;
+    return bound;
+}
+
+static size_t head_bound(const http_conn *c, const http_reply_header *headers, size_t count)
+{
+    const http_policy *policy = &c->exchange.policy;
+    return HEAD_BYTES_FIXED + c->server->server_header_len + headers_bound(headers, count) +
+           headers_bound(policy->headers, policy->count);
+}
+
+static char *put_header(char *to, const http_reply_header *h, size_t name_len)
+{
+    assert(http_header_valid(h->name, h->value)); /* the owner's duty: anything else lets clients split replies */
+    to = put(to, h->name, name_len);
+    to = put(to, ": ", 2);
+    to = put(to, h->value, strlen(h->value));
+    return put(to, "\r\n", 2);
+}
+
+static bool has_header(const http_reply_header *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(headers[i].name, name) == 0) return true;
+    }
+    return false;
+}
+
+static char *put_headers(http_conn *c, char *to, const http_reply_header *headers, size_t count)
+{
+    const http_policy *policy = &c->exchange.policy;
+    for (size_t i = 0; i < count; i++) {
+        size_t name_len = strlen(headers[i].name);
+        if (!is_servers_own(c, &headers[i], name_len)) to = put_header(to, &headers[i], name_len);
+    }
+    for (size_t i = 0; i < policy->count; i++) {
+        const http_reply_header *h = &policy->headers[i];
+        if (strcasecmp(h->name, "Vary") == 0 || !has_header(headers, count, h->name))
+            to = put_header(to, h, strlen(h->name));
+    }
+    return to;
+}
+
+#define PUT_TEXT(to, text) put((to), (text), sizeof(text) - 1)
+
+/* Returns the end; `to` has head_bound() bytes. */
+static char *put_head(http_conn *c, char *to, int status, const http_reply_header *headers, size_t count,
+                      body_kind kind, size_t body_len)
+{
+    http_server *s = c->server;
+    to = status_line(to, status);
+    to = put(to, server_date(s), SERVER_DATE_BYTES - 1);
+    to = put(to, s->server_header ? s->server_header : "", s->server_header_len);
+    to = put_headers(c, to, headers, count);
+    if (kind == BODY_SIZED) {
+        to = PUT_TEXT(to, "Content-Length: ");
+        to = put_number(to, body_len);
+        to = PUT_TEXT(to, "\r\n");
+    } else if (kind == BODY_CHUNKED) {
+        to = PUT_TEXT(to, "Transfer-Encoding: chunked\r\n");
+    }
+    if (kind == BODY_UNTIL_CLOSE || server_closing(s)) c->keep_alive = false;
+    if (!c->keep_alive)
+        to = PUT_TEXT(to, "Connection: close\r\n");
+    else if (!c->parser.http11)
+        to = PUT_TEXT(to, "Connection: keep-alive\r\n");
+    return PUT_TEXT(to, "\r\n");
+}
+
+/* Room for a head: the server's scratch, or allocated and to be freed. NULL: no memory. */
+static char *head_room(http_conn *c, size_t bound)
+{
+    return bound <= sizeof(c->server->scratch) ? c->server->scratch : malloc(bound);
+}
+
+static void head_done(http_conn *c, char *head)
+{
+    if (head != c->server->scratch) free(head);
+}
+
+static bool status_has_body(int status) { return status != 204 && status != 205 && status != 304; }
+
+/* 205 says that nothing follows; 204 and 304 may not say so (RFC 9110, 8.6 and 15.3.6). */
+static body_kind kind_without_body(int status) { return status == 205 ? BODY_SIZED : BODY_NONE; }
+
+static void reply_whole(http_conn *c, int status, const http_reply_header *headers, size_t count, const char *body,
+                        size_t body_len)
+{
+    bool sends_body = status_has_body(status) && !c->exchange.is_head && body_len > 0;
+    size_t copied = sends_body && body_len <= BODY_COPY_BYTES ? body_len : 0;
+    char *head = head_room(c, head_bound(c, headers, count) + copied);
+    if (!head) {
+        c->keep_alive = false; /* it ends behind the earlier replies */
+        return;
+    }
+    bool has_body = status_has_body(status);
+    body_kind kind = has_body ? BODY_SIZED : kind_without_body(status);
+    char *end = put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
+    if (copied > 0) end = put(end, body, copied);
+    if (conn_kept(c)) conn_keep_reply(c, head, (size_t)(end - head), sends_body && copied == 0);
+    struct iovec parts[2] = {{head, (size_t)(end - head)}, {(char *)(uintptr_t)body, body_len}};
+    conn_send(c, parts, sends_body && copied == 0 ? 2 : 1);
+    head_done(c, head);
+}
+
+static void cut(http_conn *c)
+{
+    if (!conn_is_over(&c->state)) conn_cut(c);
+}
+
+/* Cuts a connection that a former process began another reply on: that can only be resumed. */
+static bool may_begin(http_conn *c)
+{
+    if (c->state.output == OUTPUT_SKIPPING) conn_cut(c);
+    return !conn_is_over(&c->state);
+}
+
+void http_reply(http_exchange *x, int status, const http_reply_header *headers, size_t header_count, const char *body,
+                size_t body_len)
+{
+    http_conn *c = conn_of(x);
+    assert(exchange_of(x) == EXCHANGE_OPEN && status >= 200 && status < 600);
+    if (may_begin(c)) reply_whole(c, status, headers, header_count, body, body_len);
+    conn_exchange_end(c);
+}
+
+static void begin(http_exchange *x, int status, const http_reply_header *headers, size_t count, body_kind kind,
+                  size_t body_len)
+{
+    http_conn *c = conn_of(x);
+    assert(status >= 200 && status < 600);
+    conn_move(&c->state, EVENT_BEGIN);
+    x->is_bodiless = x->is_head || !status_has_body(status);
+    x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
+    x->is_sized = kind == BODY_SIZED && !x->is_bodiless;
+    x->owed = body_len;
+    if (!may_begin(c)) return;
+    char *head = head_room(c, head_bound(c, headers, count));
+    if (!head) {
+        conn_cut(c);
+        return;
+    }
+    bool has_body = status_has_body(status);
+    if (!has_body) kind = kind_without_body(status);
+    char *end = put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
+    struct iovec part = {head, (size_t)(end - head)};
+    if (kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_reset_on_close(c, true);
+    conn_gather(c, &part, 1);
+    head_done(c, head);
+}
+
+void http_reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t header_count)
+{
+    body_kind kind = conn_of(x)->parser.http11 ? BODY_CHUNKED : x->is_head ? BODY_NONE : BODY_UNTIL_CLOSE;
+    begin(x, status, headers, header_count, kind, 0);
+}
+
+void http_reply_begin_sized(http_exchange *x, int status, const http_reply_header *headers, size_t header_count,
+                            size_t body_len)
+{
+    begin(x, status, headers, header_count, BODY_SIZED, body_len);
+}
+
+/* Bytes beyond the length that was told would be read as the next reply. */
+static bool is_owed(http_exchange *x, size_t len)
+{
+    if (!x->is_sized) return true;
+    if (len > x->owed) return false;
+    x->owed -= len;
+    return true;
+}
+
+/* "1f4\r\n"; returns its length. */
+static size_t chunk_size_line(char line[20], size_t len)
+{
+    static const char hex[] = "0123456789abcdef";
+    char digits[16];
+    size_t at = sizeof(digits);
+    do digits[--at] = hex[len & 15];
+    while ((len >>= 4) > 0);
+    char *end = put(line, digits + at, sizeof(digits) - at);
+    end = PUT_TEXT(end, "\r\n");
+    return (size_t)(end - line);
+}
+
+void http_reply_write(http_exchange *x, const char *data, size_t len)
+{
+    http_conn *c = conn_of(x);
+    static const char end[] = "\r\n";
+    char line[20];
+    assert(exchange_of(x) == EXCHANGE_STREAMING);
+    if (len == 0 || x->is_bodiless) return; /* an empty chunk would end the body */
+    struct iovec parts[3] = {{line, 0}, {(char *)(uintptr_t)data, len}, {(char *)(uintptr_t)end, 2}};
+    parts[0].iov_len = chunk_size_line(line, len);
+    if (!is_owed(x, len)) {
+        cut(c);
+        return;
+    }
+    if (x->is_chunked)
+        conn_gather(c, parts, 3);
+    else
+        conn_gather(c, parts + 1, 1);
+}
+
+void http_reply_end(http_exchange *x)
+{
+    http_conn *c = conn_of(x);
+    static const char end[] = "0\r\n\r\n";
+    struct iovec last = {(char *)(uintptr_t)end, 5};
+    assert(exchange_of(x) == EXCHANGE_STREAMING);
+    if (x->is_sized && x->owed > 0) cut(c); /* the next reply would make up for what is missing */
+    if (x->is_chunked)
+        conn_send(c, &last, 1);
+    else
+        conn_flush(c);
+    conn_exchange_end(c);
+}
+
+void http_reply_abort(http_exchange *x)
+{
+    http_conn *c = conn_of(x);
+    cut(c);
+    conn_exchange_end(c);
+}
+
+void reply_problem(http_conn *c, int status, const char *detail)
+{
+    static const http_reply_header plain[] = {
+        {"Content-Type", "application/problem+json"}, {"Cache-Control", "no-store"}, {"Retry-After", "1"}};
+    const http_server_options *o = &c->server->options;
+    http_text method, path;
+    char body[256];
+    conn_move(&c->state, EVENT_REFUSE);
+    request_parser_route(&c->parser, &method, &path);
+    c->exchange.policy = o->on_refusal ? o->on_refusal(o->arg, method, path) : (http_policy){NULL, 0};
+    int len =
+        snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%s\"}\n",
+                 http_status_text(status), status, detail);
+    assert(len > 0 && (size_t)len < sizeof(body));
+    c->keep_alive = false;
+    c->exchange.is_head = text_equals(c->parser.method.data, c->parser.method.len, "HEAD", 4);
+    reply_whole(c, status, plain, status == 503 ? 3 : 2, body, (size_t)len);
+}
