@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "http/text.h"
+#include "http/http_text.h"
 
 /* Decode into `out`, which has len + 1 bytes or is `text` itself, and terminate it. False: malformed; `out` then holds
  * nothing of use. */

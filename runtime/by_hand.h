@@ -1,6 +1,6 @@
-/* by_hand: a program whose loops the caller turns, on one thread, with a store by hand (storage/by_hand.h): so that the
- * order of everything that happens can be repeated. Without what sw_main does for a process: signals, supervisor,
- * watchers; with a data folder, if it is to know of which run the process before has died. */
+/* by_hand: a program whose loops the caller turns, on one thread, with a store by hand (storage/store_by_hand.h): so
+ * that the order of everything that happens can be repeated. Without what sw_main does for a process: signals,
+ * supervisor, watchers; with a data folder, if it is to know of which run the process before has died. */
 #ifndef RUNTIME_BY_HAND_H
 #define RUNTIME_BY_HAND_H
 

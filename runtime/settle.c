@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "storage/by_hand.h"
+#include "storage/store_by_hand.h"
 
 struct settling {
     uv_loop_t loop;

@@ -8,7 +8,7 @@
 #ifndef STORAGE_BACKEND_H
 #define STORAGE_BACKEND_H
 
-#include "storage/clock.h"
+#include "storage/clock_belief.h"
 #include "storage/store.h"
 
 enum { BACKEND_ERROR_MAX = 512, BACKEND_EXPIRY_KINDS = 2, BACKEND_EXPIRY_BYTES = 1 + 8 + RUN_ID_BYTES };

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "coro/seeded_bug.h"
-#include "storage/by_hand.h"
+#include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
 enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, RELAPSE_MS = 60000, RELAPSE_PAUSE_MAX_MS = 300000 };

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/by_hand.h"
 #include "storage/glance.h"
+#include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
 typedef enum job_kind {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "storage/by_hand.h"
-#include "storage/clock.h"
+#include "storage/clock_belief.h"
+#include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
 enum { BATCH_RUNS = 1000 };

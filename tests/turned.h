@@ -11,8 +11,8 @@
 #include "runtime/by_hand.h"
 #include "runtime/loop.h"
 #include "runtime/run.h"
-#include "storage/by_hand.h"
 #include "storage/memory/memory.h"
+#include "storage/store_by_hand.h"
 #include "tests/check.h"
 
 enum { TURNED_TEXT = 16384 };

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "http/token.h"
+#include "http/rfc_token.h"
 
 /*   SIZE --;--> EXTENSION
  *     |             |

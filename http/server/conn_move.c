@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/rfc_token.h"
 #include "http/server/server_core.h"
-#include "http/token.h"
 
 /* Headers about the body's framing, which is written anew, or already acted upon. */
 static bool is_framing(const http_text *name)

@@ -2,8 +2,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "http/rfc_token.h"
 #include "http/server/server_core.h"
-#include "http/token.h"
 
 const http_request *http_exchange_request(const http_exchange *x)
 {

@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "http/rfc_token.h"
 #include "http/server/server_core.h"
 #include "http/server/status.h"
-#include "http/token.h"
 
 enum {
     HEAD_BYTES_FIXED = 256, /* the status line and the headers that are the server's own, without Server */

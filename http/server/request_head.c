@@ -4,8 +4,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "http/rfc_token.h"
 #include "http/server/request_parser.h"
-#include "http/token.h"
 
 #define MALFORMED "The request is malformed."
 

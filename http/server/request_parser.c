@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/token.h"
+#include "http/rfc_token.h"
 
 /*   START --byte--> HEAD --complete--> LENGTH or CHUNKED --last byte--> COMPLETE --begin--> START
  *                     \___no body_________________________________________/

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "http/text.h"
+#include "http/http_text.h"
 
 typedef struct http_server http_server;
 typedef struct http_exchange http_exchange; /* one request and its reply; borrowed by the owner until it has ended it */

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "http/token.h"
+#include "http/rfc_token.h"
 
 enum { DIGITS_MAX = 15, DIGITS_BEFORE_POINT = 12, DIGITS_BEHIND_POINT = 3 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http/token.h"
+#include "http/rfc_token.h"
 #include "runtime/app.h"
 
 /* ---- Which endpoint ---- */

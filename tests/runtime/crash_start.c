@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "runtime/settle.h"
-#include "storage/by_hand.h"
 #include "storage/entry.h"
 #include "storage/memory/memory.h"
+#include "storage/store_by_hand.h"
 #include "tests/check.h"
 
 enum { AT_MS = 1700000 };

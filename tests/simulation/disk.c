@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/by_hand.h"
 #include "storage/memory/memory_core.h"
+#include "storage/store_by_hand.h"
 #include "tests/simulation/heap.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"

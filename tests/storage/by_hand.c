@@ -1,6 +1,6 @@
 /* A store by hand: nothing happens until its owner does it, in the order he likes; and a disk in shared memory, which
  * outlives the process that has it open. */
-#include "storage/by_hand.h"
+#include "storage/store_by_hand.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
-#include "storage/by_hand.h"
 #include "storage/rocks_note.h"
+#include "storage/store_by_hand.h"
 #include "tests/store_desk.h"
 
 enum { RUNS = 30 };

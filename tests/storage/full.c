@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <sys/wait.h>
 
-#include "storage/by_hand.h"
 #include "storage/rocks.h"
+#include "storage/store_by_hand.h"
 #include "tests/small_disk.h"
 #include "tests/store_desk.h"
 

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#include "storage/clock.h"
+#include "storage/clock_belief.h"
 #include "tests/disk_faults.h"
 #include "tests/store_desk.h"
 

@@ -1,4 +1,4 @@
-#include "storage/clock.h"
+#include "storage/clock_belief.h"
 
 #include <assert.h>
 

@@ -1,4 +1,4 @@
-#include "http/token.h"
+#include "http/rfc_token.h"
 
 /* "!#$%&'*+-.^_`|~", digits and letters */
 const unsigned char token_table[256] = {

@@ -1,6 +1,6 @@
 /* text: bytes of a message as one piece, borrowed. */
-#ifndef HTTP_TEXT_H
-#define HTTP_TEXT_H
+#ifndef HTTP_HTTP_TEXT_H
+#define HTTP_HTTP_TEXT_H
 
 #include <stddef.h>
 

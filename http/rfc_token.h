@@ -1,6 +1,6 @@
 /* token: which bytes may stand where in HTTP (RFC 9110, section 5.6.2 and 5.5). Tables and comparisons only. */
-#ifndef HTTP_TOKEN_H
-#define HTTP_TOKEN_H
+#ifndef HTTP_RFC_TOKEN_H
+#define HTTP_RFC_TOKEN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* clock: the time that retention goes by: the wall clock, unless that has jumped ahead. What a clock set wrong by a
  * year would delete cannot be brought back, while deleting a day later costs only space; so a jump is believed after a
  * grace in which somebody can set the clock right. Owns nothing. */
-#ifndef STORAGE_CLOCK_H
-#define STORAGE_CLOCK_H
+#ifndef STORAGE_CLOCK_BELIEF_H
+#define STORAGE_CLOCK_BELIEF_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* by_hand: a store without threads (store_options.by_hand). Its owner does what the journal thread, the readers and the
  * sweeper do, when it likes, on the one thread that all its loops share: so the order of events can be repeated. */
-#ifndef STORAGE_BY_HAND_H
-#define STORAGE_BY_HAND_H
+#ifndef STORAGE_STORE_BY_HAND_H
+#define STORAGE_STORE_BY_HAND_H
 
 #include "storage/store.h"
 
