@@ -1,4 +1,4 @@
-/* backend: what a database does for the store: one table of functions. storage/rocks.c is the embedded one,
+/* backend: what a database does for the store: one table of functions. storage/rocks/rocks.c is the embedded one,
  * storage/memory/ one for tests. A backend's own struct begins with `backend`. It owns the database and what lies
  * round it (folder, secret); it knows no threads of the store and never calls back but in `scan` and `glance`.
  *

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
-#include "storage/rocks_note.h"
+#include "storage/rocks/rocks_note.h"
 #include "storage/store_by_hand.h"
 #include "tests/store_desk.h"
 

@@ -2,7 +2,7 @@
  * first written to it, so that a folder in which nothing new was used opens in an older program. */
 #include <rocksdb/c.h>
 
-#include "storage/rocks.h"
+#include "storage/rocks/rocks.h"
 #include "tests/store_desk.h"
 
 enum { FAMILIES_MAX = 16 };

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <sys/wait.h>
 
-#include "storage/rocks.h"
+#include "storage/rocks/rocks.h"
 #include "storage/store_by_hand.h"
 #include "tests/small_disk.h"
 #include "tests/store_desk.h"

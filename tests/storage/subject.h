@@ -4,7 +4,7 @@
 #define TESTS_STORAGE_SUBJECT_H
 
 #include "storage/memory/memory.h"
-#include "storage/rocks.h"
+#include "storage/rocks/rocks.h"
 #include "tests/check.h"
 #include "tests/disk_faults.h"
 

@@ -10,8 +10,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "storage/rocks_check.h"
-#include "storage/rocks_core.h"
+#include "storage/rocks/rocks_check.h"
+#include "storage/rocks/rocks_core.h"
 
 enum { NEED_FIRST_BYTES = 512 << 10, NEED_SPARE_BYTES = 8 << 20, TEXT_BYTES = 128 };
 

@@ -2,8 +2,8 @@
  * log with damage in the middle as if it had ended there. Owns the bytes of one file. Knows no tables. The framing is
  * described in RocksDB's wiki, "Write Ahead Log File Format", and db/log_format.h: blocks of 32 KiB hold fragments of
  * records, each behind checksum (u32, CRC-32C, masked), length (u16) and type (u8), little endian. */
-#ifndef STORAGE_ROCKS_LOG_H
-#define STORAGE_ROCKS_LOG_H
+#ifndef STORAGE_ROCKS_ROCKS_LOG_H
+#define STORAGE_ROCKS_ROCKS_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "storage/rocks_core.h"
+#include "storage/rocks/rocks_core.h"
 
 static const char *const own_names[ROCKS_TABLES] = {"default", "segments", "live", "expiry", "keys"};
 

@@ -1,4 +1,4 @@
-#include "storage/rocks_note.h"
+#include "storage/rocks/rocks_note.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,14 +1,14 @@
 /* What the files of the database share: it as a whole (rocks.c), opening (rocks_open.c), its tables (rocks_tables.c),
  * writing (rocks_write.c), reading (rocks_read.c), forgetting (rocks_retention.c). */
-#ifndef STORAGE_ROCKS_CORE_H
-#define STORAGE_ROCKS_CORE_H
+#ifndef STORAGE_ROCKS_ROCKS_CORE_H
+#define STORAGE_ROCKS_ROCKS_CORE_H
 
 #include <pthread.h>
 #include <rocksdb/c.h>
 
 #include "storage/folder.h"
-#include "storage/rocks.h"
-#include "storage/rocks_note.h"
+#include "storage/rocks/rocks.h"
+#include "storage/rocks/rocks_note.h"
 
 typedef enum rocks_table {
     ROCKS_TABLE_META,

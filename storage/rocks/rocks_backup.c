@@ -1,4 +1,4 @@
-#include "storage/backup.h"
+#include "storage/rocks/rocks_backup.h"
 
 #include <errno.h>
 #include <fcntl.h>

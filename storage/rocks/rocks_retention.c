@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "storage/rocks_core.h"
+#include "storage/rocks/rocks_core.h"
 
 /* ---- Batches ---- */
 

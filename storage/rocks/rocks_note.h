@@ -1,8 +1,8 @@
 /* rocks_note: how long the database's logs and its MANIFEST were when everything in them was on disk; kept beside the
  * database in the file `synced`, with the highest wall clock so far. At the next start a file that is gone or shorter
  * has lost what was there. The note may be older than the files, never newer. */
-#ifndef STORAGE_ROCKS_NOTE_H
-#define STORAGE_ROCKS_NOTE_H
+#ifndef STORAGE_ROCKS_ROCKS_NOTE_H
+#define STORAGE_ROCKS_ROCKS_NOTE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* rocks_check: looks for damage in the database's files before RocksDB opens them. RocksDB takes a log as ended where
  * it cannot read it on, and deletes what it then knows nothing of. Only a last record that is incomplete is forgiven:
  * its commit was never reported. Changes nothing unless a loss is accepted. */
-#ifndef STORAGE_ROCKS_CHECK_H
-#define STORAGE_ROCKS_CHECK_H
+#ifndef STORAGE_ROCKS_ROCKS_CHECK_H
+#define STORAGE_ROCKS_ROCKS_CHECK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "storage/rocks_core.h"
+#include "storage/rocks/rocks_core.h"
 
 enum {
     NEWEST_AHEAD_MS = 1000,

@@ -1,7 +1,7 @@
 /* The store of a data folder: what store_open opens unless it is given a backend. */
 #include <assert.h>
 
-#include "storage/rocks.h"
+#include "storage/rocks/rocks.h"
 #include "storage/store_core.h"
 
 store *store_open(const store_options *options, char *error, size_t error_size)

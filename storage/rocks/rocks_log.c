@@ -1,4 +1,4 @@
-#include "storage/rocks_log.h"
+#include "storage/rocks/rocks_log.h"
 
 #include <errno.h>
 #include <fcntl.h>

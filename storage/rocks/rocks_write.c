@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "storage/rocks_core.h"
+#include "storage/rocks/rocks_core.h"
 
 /* ---- Segments ---- */
 

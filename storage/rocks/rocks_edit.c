@@ -1,4 +1,4 @@
-#include "storage/rocks_edit.h"
+#include "storage/rocks/rocks_edit.h"
 
 enum {
     COMPARATOR = 1,

@@ -4,9 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "storage/backup.h"
-#include "storage/rocks_check.h"
-#include "storage/rocks_core.h"
+#include "storage/rocks/rocks_backup.h"
+#include "storage/rocks/rocks_check.h"
+#include "storage/rocks/rocks_core.h"
 
 enum {
     WRITE_BUFFER_BYTES = 64 << 20,

@@ -1,6 +1,6 @@
 /* rocks_edit: what the records of a MANIFEST (RocksDB's db/version_edit.h) tell of logs. Allocates nothing. */
-#ifndef STORAGE_ROCKS_EDIT_H
-#define STORAGE_ROCKS_EDIT_H
+#ifndef STORAGE_ROCKS_ROCKS_EDIT_H
+#define STORAGE_ROCKS_ROCKS_EDIT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/rocks_core.h"
+#include "storage/rocks/rocks_core.h"
 
 const char rocks_read_failed[] = "the journal could not be read (see the log)";
 

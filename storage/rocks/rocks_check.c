@@ -1,4 +1,4 @@
-#include "storage/rocks_check.h"
+#include "storage/rocks/rocks_check.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "storage/folder.h"
-#include "storage/rocks_edit.h"
-#include "storage/rocks_log.h"
-#include "storage/rocks_note.h"
+#include "storage/rocks/rocks_edit.h"
+#include "storage/rocks/rocks_log.h"
+#include "storage/rocks/rocks_note.h"
 #include "storage/run_id.h"
 
 enum {
