@@ -1,11 +1,11 @@
-/* hash_input: what the hash of a step's input costs (runtime/value.h), beside a memcpy of as many bytes. Prints a line
- * for each shape of input. */
+/* hash_input: what the hash of a step's input costs (runtime/base/value.h), beside a memcpy of as many bytes. Prints a
+ * line for each shape of input. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "runtime/value.h"
+#include "runtime/base/value.h"
 
 enum { LARGE = 4 << 20, SMALL = 1 << 10, WORD = 64 };
 static const double ROUND_NS = 2e8;

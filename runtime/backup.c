@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "http/uri.h"
+#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
-#include "runtime/log.h"
 #include "runtime/run/program.h"
 
 enum { NAME_MAX_BYTES = 128, PATH_MAX_BYTES = 3000, QUERY_MAX_BYTES = 1024 };

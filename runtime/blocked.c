@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 #include "runtime/loop.h"
 #include "runtime/occupant.h"
 

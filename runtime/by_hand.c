@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "runtime/base/pool.h"
 #include "runtime/comeback.h"
 #include "runtime/crash.h"
 #include "runtime/loop.h"
-#include "runtime/pool.h"
 #include "runtime/presence.h"
 #include "runtime/suspects.h"
 #include "storage/backend.h"

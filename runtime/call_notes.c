@@ -4,8 +4,8 @@
 #include <msgpack.h>
 #include <string.h>
 
-#include "runtime/arena.h"
-#include "runtime/clock.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/clock.h"
 
 enum {
     METHOD_MAX = 16, /* of a method and a host that nobody has checked */

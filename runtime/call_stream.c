@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "http/client/sse.h"
+#include "runtime/base/clock.h"
 #include "runtime/calls.h"
-#include "runtime/clock.h"
 #include "runtime/prove/probe.h"
 #include "runtime/strand.h"
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/base/retry.h"
 #include "runtime/prove/probe.h"
-#include "runtime/retry.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
 

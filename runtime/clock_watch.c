@@ -4,7 +4,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/comeback_core.h"
-#include "runtime/log.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/slot_core.h"

@@ -4,8 +4,8 @@
 
 #include <uv.h>
 
+#include "runtime/base/timers.h"
 #include "runtime/comeback.h"
-#include "runtime/timers.h"
 #include "storage/run_id.h"
 
 enum { COMEBACK_LOOPS_MAX = 256, COMEBACK_LINE_BYTES = 64 };

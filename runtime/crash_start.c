@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
+#include "runtime/base/utf8.h"
 #include "runtime/crash_file.h"
-#include "runtime/log.h"
 #include "runtime/settle.h"
-#include "runtime/utf8.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 

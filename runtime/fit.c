@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/run/endpoint.h"

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
 #include "runtime/control.h"
 #include "runtime/crash.h"
 #include "storage/folder.h"

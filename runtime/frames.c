@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/json.h"
-#include "runtime/value.h"
+#include "runtime/base/json.h"
+#include "runtime/base/value.h"
 
 typedef struct frame {
     size_t end;   /* in the text */

@@ -5,7 +5,7 @@
 #ifndef RUNTIME_FRAMES_H
 #define RUNTIME_FRAMES_H
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/stepwell.h"
 #include "storage/entry.h"
 

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/base/value.h"
 #include "runtime/fit.h"
-#include "runtime/log.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/replay_log.h"
@@ -14,7 +15,6 @@
 #include "runtime/run/home.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
-#include "runtime/value.h"
 
 enum { SHORT_MS = 200 }; /* between tries to start a member that found no room for its stack */
 

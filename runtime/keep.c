@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/log.h"
 #include "runtime/control.h"
 #include "runtime/kept.h"
-#include "runtime/log.h"
 #include "runtime/run/home.h"
 
 enum {

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "runtime/timers.h"
+#include "runtime/base/timers.h"
 
 struct home;
 struct http_server;

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "runtime/value.h"
+#include "runtime/base/value.h"
 
 enum { KEPT_VERSION = 1, KEPT_FIELDS = 11, REPLY_FIELDS = 4 };
 

@@ -7,7 +7,7 @@
 #include <msgpack.h>
 
 #include "http/server/server.h"
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/stepwell.h"
 #include "runtime/waiter.h"
 

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/random.h"
+#include "runtime/base/random.h"
+#include "runtime/base/value.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/stepwell.h"
 #include "runtime/suspects.h"
-#include "runtime/value.h"
 
 enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
 

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/base/log.h"
 #include "runtime/clients/audience.h"
 #include "runtime/comeback.h"
-#include "runtime/log.h"
 #include "runtime/loop/dispatch.h"
 #include "runtime/loop/move.h"
 #include "runtime/prove/probe.h"

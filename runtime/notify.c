@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 
 /* A path, or '@' and a name in the abstract namespace. */
 static bool address_of(const char *name, notify *n)

@@ -1,4 +1,4 @@
-#include "runtime/options.h"
+#include "runtime/base/options.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -3,9 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "runtime/base/log.h"
 #include "runtime/comeback.h"
 #include "runtime/crash.h"
-#include "runtime/log.h"
 #include "runtime/run/program.h"
 #include "runtime/suspects.h"
 #include "runtime/ties.h"

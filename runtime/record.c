@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/base/moment.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
-#include "runtime/log.h"
-#include "runtime/moment.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"

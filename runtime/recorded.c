@@ -4,16 +4,16 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/random.h"
+#include "runtime/base/value.h"
 #include "runtime/fit.h"
 #include "runtime/path.h"
 #include "runtime/prove/probe.h"
-#include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay_log.h"
 #include "runtime/run/home.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
-#include "runtime/value.h"
 
 static void append_or_fail(sw_ctx *c, const entry *e)
 {

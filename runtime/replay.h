@@ -3,8 +3,8 @@
 #ifndef RUNTIME_REPLAY_H
 #define RUNTIME_REPLAY_H
 
-#include "runtime/arena.h"
-#include "runtime/clock.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/clock.h"
 #include "storage/entry.h"
 
 typedef struct replay replay;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 #include "runtime/replay.h"
 
 enum { HELD_BYTES_MAX = 65536 };

@@ -7,7 +7,8 @@
 
 #include "http/server/server.h"
 #include "http/uri.h"
-#include "runtime/json.h"
+#include "runtime/base/json.h"
+#include "runtime/base/value.h"
 #include "runtime/path.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
@@ -17,7 +18,6 @@
 #include "runtime/run_request.h"
 #include "runtime/step.h"
 #include "runtime/strand.h"
-#include "runtime/value.h"
 
 static run_request *request_of(sw_ctx *c, const char *function)
 {

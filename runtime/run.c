@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
 #include "runtime/comeback.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
-#include "runtime/log.h"
 #include "runtime/record.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"

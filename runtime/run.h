@@ -12,15 +12,15 @@
 #include <sys/queue.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/arena.h"
-#include "runtime/clock.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/timers.h"
 #include "runtime/failure.h"
 #include "runtime/run/run_input.h"
 #include "runtime/run/run_machine.h"
 #include "runtime/run/task.h"
 #include "runtime/stepwell.h"
 #include "runtime/stop.h"
-#include "runtime/timers.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/log.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
-#include "runtime/log.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
 #include "runtime/run/endpoint.h"

@@ -4,11 +4,11 @@
 #include <strings.h>
 
 #include "http/uri.h"
+#include "runtime/base/value.h"
 #include "runtime/record.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
-#include "runtime/value.h"
 
 static const char *const headers_kept[] = {"accept", "content-type", "user-agent", "prefer", "idempotency-key", NULL};
 

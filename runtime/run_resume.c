@@ -3,11 +3,11 @@
 #include <strings.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/base/moment.h"
 #include "runtime/comeback.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
-#include "runtime/log.h"
-#include "runtime/moment.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
 #include "runtime/run/home.h"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/log.h"
-#include "runtime/random.h"
+#include "runtime/base/log.h"
+#include "runtime/base/random.h"
 #include "runtime/record.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"

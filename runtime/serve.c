@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/base/log.h"
 #include "runtime/blocked.h"
 #include "runtime/control.h"
 #include "runtime/crash.h"
-#include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/notify.h"
 #include "runtime/occupant.h"

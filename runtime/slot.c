@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
 #include "runtime/letter.h"
-#include "runtime/log.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run_listener.h"

@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <sys/queue.h>
 
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/timers.h"
 #include "runtime/letter.h"
 #include "runtime/run/slot_machine.h"
 #include "runtime/stop.h"
-#include "runtime/timers.h"
 #include "storage/entry.h"
 #include "storage/run_id.h"
 

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/base/moment.h"
 #include "runtime/comeback.h"
 #include "runtime/frames.h"
 #include "runtime/letter.h"
-#include "runtime/log.h"
-#include "runtime/moment.h"
 #include "runtime/replay.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"

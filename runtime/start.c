@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 #include "runtime/app.h"
+#include "runtime/base/log.h"
+#include "runtime/base/pool.h"
 #include "runtime/comeback.h"
 #include "runtime/control.h"
 #include "runtime/crash.h"
-#include "runtime/log.h"
 #include "runtime/loop.h"
-#include "runtime/pool.h"
 #include "runtime/presence.h"
 #include "runtime/serve.h"
 #include "runtime/sockets.h"

@@ -6,20 +6,20 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/base/random.h"
+#include "runtime/base/retry.h"
+#include "runtime/base/value.h"
 #include "runtime/fit.h"
 #include "runtime/gate.h"
-#include "runtime/log.h"
 #include "runtime/path.h"
 #include "runtime/prove/probe.h"
-#include "runtime/random.h"
 #include "runtime/record.h"
 #include "runtime/replay.h"
 #include "runtime/replay_log.h"
-#include "runtime/retry.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
-#include "runtime/value.h"
 
 /* ---- Preparing ---- */
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
 #include "storage/entry.h"
 
 struct frames;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 

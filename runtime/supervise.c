@@ -13,10 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/base/log.h"
 #include "runtime/command.h"
 #include "runtime/control.h"
 #include "runtime/held.h"
-#include "runtime/log.h"
 #include "runtime/notify.h"
 #include "runtime/trial.h"
 

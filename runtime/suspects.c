@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
 #include "runtime/comeback.h"
 #include "runtime/letter.h"
-#include "runtime/log.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 #include "runtime/slot_core.h"

@@ -4,8 +4,8 @@
 
 #include <uv.h>
 
+#include "runtime/base/timers.h"
 #include "runtime/suspects.h"
-#include "runtime/timers.h"
 #include "storage/run_id.h"
 
 enum {

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/clock.h"
-#include "runtime/log.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/settle.h"
 #include "runtime/suspects_core.h"
 #include "storage/entry.h"

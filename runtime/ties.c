@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "runtime/clock.h"
-#include "runtime/log.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 
 /* In the file `end`, behind its first line: while it says that the folder is in use, a line "since N"; then this line,
  * and behind it lines with a run's id and what is known of it, of which the last one of a run counts; and a line

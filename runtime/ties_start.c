@@ -1,7 +1,7 @@
 /* What a start does with the list that the former process left: who has ended is none of its runs any more. */
 #include <string.h>
 
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 #include "runtime/settle.h"
 #include "runtime/ties.h"
 

@@ -3,10 +3,10 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "runtime/base/json.h"
+#include "runtime/base/json_reader.h"
+#include "runtime/base/value.h"
 #include "runtime/ctx_access.h"
-#include "runtime/json.h"
-#include "runtime/json_reader.h"
-#include "runtime/value.h"
 
 sw_value sw_nil(void) { return (sw_value){.type = MSGPACK_OBJECT_NIL}; }
 

@@ -8,13 +8,13 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/problem.h"
+#include "runtime/base/value.h"
 #include "runtime/keep.h"
 #include "runtime/public_url.h"
 #include "runtime/replay.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 #include "runtime/token.h"
-#include "runtime/value.h"
 #include "runtime/waiter_core.h"
 
 void waiter_unlink(waiter *w)

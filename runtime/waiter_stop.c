@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/base/json.h"
 #include "runtime/base/problem.h"
-#include "runtime/json.h"
 #include "runtime/run/home.h"
 #include "runtime/waiter_core.h"
 

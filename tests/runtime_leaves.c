@@ -1,13 +1,13 @@
 /* The runtime's modules that keep nothing: what they make of good and of bad input. */
-#include "runtime/arena.h"
-#include "runtime/json.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/json.h"
+#include "runtime/base/retry.h"
+#include "runtime/base/utf8.h"
 #include "runtime/kept.h"
 #include "runtime/prefer.h"
 #include "runtime/public_url.h"
-#include "runtime/retry.h"
 #include "runtime/stop.h"
 #include "runtime/token.h"
-#include "runtime/utf8.h"
 #include "tests/check.h"
 
 /* ---- Prefer ---- */

@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "runtime/base/pool.h"
 #include "runtime/crash.h"
-#include "runtime/pool.h"
 #include "runtime/prove/probe.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"

@@ -1,7 +1,7 @@
 /* sw_log: what a handler logs, once, however often it is replayed. */
 #include <stdarg.h>
 
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 #include "runtime/replay_log.h"
 #include "runtime/strand.h"
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/run/task.h"
 
 enum { ROOM_LEAST = 256 };

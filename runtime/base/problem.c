@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "runtime/arena.h"
-#include "runtime/json.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/json.h"
 
 enum { FIXED_BYTES = 96 /* without title and detail, and more */ };
 

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "http/server/files.h"
+#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/door.h"
-#include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/waiter.h"
 

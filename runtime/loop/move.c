@@ -5,9 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/kept.h"
-#include "runtime/log.h"
 #include "runtime/waiter.h"
 
 /* A connection on its way to the loop that owns its run. */

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/json.h"
+#include "runtime/base/json.h"
+#include "runtime/base/value.h"
 #include "runtime/stop.h"
-#include "runtime/value.h"
 
 void runs_text_init(runs_text *t, arena_cache *arenas)
 {

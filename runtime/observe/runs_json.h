@@ -5,7 +5,7 @@
 
 #include <msgpack.h>
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/run/program.h"
 #include "storage/store.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "runtime/value.h"
+#include "runtime/base/value.h"
 
 /* ---- Writing ---- */
 

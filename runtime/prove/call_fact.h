@@ -3,7 +3,7 @@
 #define RUNTIME_PROVE_CALL_FACT_H
 
 #include "http/client/client.h"
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/prove/fact.h"
 
 typedef struct call_asked {

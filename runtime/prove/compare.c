@@ -4,9 +4,9 @@
 #include <sys/wait.h>
 #include <xxhash.h>
 
-#include "runtime/json_reader.h"
+#include "runtime/base/json_reader.h"
+#include "runtime/base/value.h"
 #include "runtime/prove/verdict.h"
-#include "runtime/value.h"
 
 static entry_text no_text(void) { return (entry_text){"", 0}; }
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/app.h"
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
 
 enum { READ_BYTES = 65536 };
 

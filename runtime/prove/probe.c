@@ -2,12 +2,12 @@
 
 #include <assert.h>
 
+#include "runtime/base/value.h"
 #include "runtime/prove/probe_core.h"
 #include "runtime/record.h"
 #include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/strand.h"
-#include "runtime/value.h"
 
 bool probe_on;
 probe_plan probe_now;

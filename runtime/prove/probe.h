@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "http/client/client.h"
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
 #include "runtime/run/step_spec.h"
 #include "runtime/stepwell.h"
 

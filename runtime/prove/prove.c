@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "runtime/app.h"
+#include "runtime/base/value.h"
 #include "runtime/prove/recording.h"
 #include "runtime/prove/request_text.h"
 #include "runtime/prove/verdict.h"
-#include "runtime/value.h"
 
 enum { GOOD = 0, BAD = 1, NOT_TRIED = 2, ERROR_TEXT = 1024, REFUSED_SHOWN = 200 };
 

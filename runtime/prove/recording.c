@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "runtime/json.h"
-#include "runtime/json_reader.h"
+#include "runtime/base/json.h"
+#include "runtime/base/json_reader.h"
 #include "runtime/prove/call_fact.h"
 #include "runtime/prove/tape.h"
 

@@ -3,7 +3,7 @@
 #ifndef RUNTIME_PROVE_RECORDING_H
 #define RUNTIME_PROVE_RECORDING_H
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/prove/execution.h"
 
 /* False with a message that names the file. */

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/prove/execution.h"
 #include "runtime/prove/tape.h"
 

@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/letter.h"
 #include "runtime/run.h"
 #include "runtime/run/plain.h"

@@ -12,13 +12,13 @@
 #include <uv.h>
 
 #include "coro/sched.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/counters.h"
-#include "runtime/clock.h"
+#include "runtime/base/options.h"
+#include "runtime/base/pool.h"
+#include "runtime/base/timers.h"
 #include "runtime/gate.h"
-#include "runtime/options.h"
-#include "runtime/pool.h"
 #include "runtime/slot.h"
-#include "runtime/timers.h"
 #include "storage/run_id.h"
 #include "storage/store.h"
 

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
-#include "runtime/log.h"
 #include "runtime/path.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"

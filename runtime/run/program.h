@@ -4,8 +4,8 @@
 #define RUNTIME_PROGRAM_H
 
 #include "http/server/router.h"
+#include "runtime/base/options.h"
 #include "runtime/control.h"
-#include "runtime/options.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/stepwell.h"
 #include "runtime/token.h"

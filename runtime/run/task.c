@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "http/server/server.h"
-#include "runtime/json.h"
+#include "runtime/base/json.h"
 #include "runtime/run.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"

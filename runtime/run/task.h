@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 #include "coro/coro.h"
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/clock.h"
 #include "runtime/call_notes.h"
-#include "runtime/clock.h"
 #include "runtime/ctx_access.h"
 #include "runtime/failure.h"
 #include "runtime/stepwell.h"

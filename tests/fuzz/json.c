@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/json.h"
+#include "runtime/base/json_reader.h"
+#include "runtime/base/value.h"
 #include "runtime/ctx_access.h"
-#include "runtime/json.h"
-#include "runtime/json_reader.h"
-#include "runtime/value.h"
 #include "tests/runtime/jansson.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);

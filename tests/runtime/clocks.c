@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <pthread.h>
 
-#include "runtime/clock.h"
-#include "runtime/moment.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/moment.h"
 #include "runtime/stepwell.h"
 #include "storage/entry.h"
 #include "tests/clock_faults.h"

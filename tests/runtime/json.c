@@ -5,10 +5,10 @@
 
 #include "coro/coro.h"
 #include "coro/stack.h"
-#include "runtime/json.h"
-#include "runtime/json_number.h"
-#include "runtime/json_reader.h"
-#include "runtime/value.h"
+#include "runtime/base/json.h"
+#include "runtime/base/json_number.h"
+#include "runtime/base/json_reader.h"
+#include "runtime/base/value.h"
 #include "tests/check.h"
 #include "tests/runtime/jansson.h"
 

@@ -3,9 +3,9 @@
  * that is said. What was promised, a timer or a place for a run that leaves memory, is there. */
 #include <sys/wait.h>
 
+#include "runtime/base/timers.h"
 #include "runtime/base/want.h"
 #include "runtime/letter.h"
-#include "runtime/timers.h"
 #include "runtime/waiter_core.h"
 #include "tests/turned.h"
 

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
 #include "tests/served.h"
 
 enum { RUNS = 300, THREADS = 3 };

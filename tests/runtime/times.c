@@ -2,7 +2,7 @@
  * at once, and one that never comes is waited for, in memory or not. */
 #include <inttypes.h>
 
-#include "runtime/moment.h"
+#include "runtime/base/moment.h"
 #include "runtime/stepwell.h"
 #include "tests/served.h"
 

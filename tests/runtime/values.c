@@ -1,7 +1,7 @@
 /* What value_pack writes, value_unpack reads: every kind of value, every depth; and no bytes make it read past their
  * end. msgpack-c's own parser is the model for bytes that it can read (it stops at 32 levels). */
-#include "runtime/arena.h"
-#include "runtime/value.h"
+#include "runtime/base/arena.h"
+#include "runtime/base/value.h"
 #include "tests/check.h"
 
 static arena memory;

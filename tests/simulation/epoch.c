@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include "coro/stack.h"
+#include "runtime/base/random.h"
 #include "runtime/by_hand.h"
 #include "runtime/crash.h"
 #include "runtime/loop.h"
-#include "runtime/random.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/heap.h"

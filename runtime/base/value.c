@@ -1,4 +1,4 @@
-#include "runtime/value.h"
+#include "runtime/base/value.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "runtime/retry.h"
+#include "runtime/base/retry.h"
 
 #include <assert.h>
 #include <curl/curl.h>

@@ -1,13 +1,13 @@
-#include "runtime/json.h"
+#include "runtime/base/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/json_number.h"
-#include "runtime/json_reader.h"
-#include "runtime/utf8.h"
-#include "runtime/value.h"
+#include "runtime/base/json_number.h"
+#include "runtime/base/json_reader.h"
+#include "runtime/base/utf8.h"
+#include "runtime/base/value.h"
 
 /* ---- Writing ---- */
 

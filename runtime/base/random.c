@@ -1,4 +1,4 @@
-#include "runtime/random.h"
+#include "runtime/base/random.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
 
 enum { BLOCK_BYTES = 256 }; /* what getrandom(2) gives whole, whatever signals come */
 

@@ -1,13 +1,13 @@
-#include "runtime/json_reader.h"
+#include "runtime/base/json_reader.h"
 
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/json_number.h"
-#include "runtime/utf8.h"
-#include "runtime/value.h"
+#include "runtime/base/json_number.h"
+#include "runtime/base/utf8.h"
+#include "runtime/base/value.h"
 
 /* What `wrong` is when the text is not to blame. */
 static const char no_memory[] = "the memory of the run is over its limit";

@@ -1,9 +1,9 @@
-#include "runtime/timers.h"
+#include "runtime/base/timers.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
 
 enum {
     ROOM_FIRST = 256,

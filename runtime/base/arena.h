@@ -1,7 +1,7 @@
 /* arena: memory that is freed all at once: of a run, a step attempt, or one rendering. Bump allocation in chunks that
  * double; the first chunk is taken when the first byte is. Nothing in it is freed singly. */
-#ifndef RUNTIME_ARENA_H
-#define RUNTIME_ARENA_H
+#ifndef RUNTIME_BASE_ARENA_H
+#define RUNTIME_BASE_ARENA_H
 
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* random: bits nobody can guess, from the kernel, taken in blocks so that a run's id costs no system call. */
-#ifndef RUNTIME_RANDOM_H
-#define RUNTIME_RANDOM_H
+#ifndef RUNTIME_BASE_RANDOM_H
+#define RUNTIME_BASE_RANDOM_H
 
 #include <stddef.h>
 #include <stdint.h>

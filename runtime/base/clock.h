@@ -10,8 +10,8 @@
  * those of the wall clock, which anybody may set, also twice to the same hour: so the clock keeps how far the wall
  * clock was ahead of the steady one after each *setting*, and an entry's `epoch` says under which setting its times
  * were taken. With both, a journaled time leads back to the steady clock for as long as the process lives. */
-#ifndef RUNTIME_CLOCK_H
-#define RUNTIME_CLOCK_H
+#ifndef RUNTIME_BASE_CLOCK_H
+#define RUNTIME_BASE_CLOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>

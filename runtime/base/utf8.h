@@ -1,6 +1,6 @@
 /* utf8: which bytes are a character. */
-#ifndef RUNTIME_UTF8_H
-#define RUNTIME_UTF8_H
+#ifndef RUNTIME_BASE_UTF8_H
+#define RUNTIME_BASE_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>

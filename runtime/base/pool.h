@@ -2,8 +2,8 @@
  * first needed; jobs beyond that wait, first come first. Apart from libuv's pool, so that no handler keeps the
  * journal's readers waiting. Owns no job: a job lies with its caller until `done` was called, on the loop that handed
  * it in. */
-#ifndef RUNTIME_POOL_H
-#define RUNTIME_POOL_H
+#ifndef RUNTIME_BASE_POOL_H
+#define RUNTIME_BASE_POOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* timers: one loop's points in time on the steady clock (CLOCK_BOOTTIME), in a binary heap behind a single uv timer, so
  * that a million sleeping runs cost a pointer each beside their `struct timer` and no handle. Never early; the order of
  * equal times is not defined. */
-#ifndef RUNTIME_TIMERS_H
-#define RUNTIME_TIMERS_H
+#ifndef RUNTIME_BASE_TIMERS_H
+#define RUNTIME_BASE_TIMERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,13 +1,13 @@
 /* value: msgpack_object as the one value type: copied into arenas, packed, unpacked, compared. */
-#ifndef RUNTIME_VALUE_H
-#define RUNTIME_VALUE_H
+#ifndef RUNTIME_BASE_VALUE_H
+#define RUNTIME_BASE_VALUE_H
 
 #include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 
 enum { VALUE_DEPTH_MAX = 128, VALUE_HASHED_BYTES = 65536 };
 

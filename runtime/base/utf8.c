@@ -1,4 +1,4 @@
-#include "runtime/utf8.h"
+#include "runtime/base/utf8.h"
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* options: the program's flags: the library's own and those of sw_flag. Owns their values. A flag --name VALUE (or
  * --name=VALUE) beats the environment variable STEPWELL_NAME, which beats the default. */
-#ifndef RUNTIME_OPTIONS_H
-#define RUNTIME_OPTIONS_H
+#ifndef RUNTIME_BASE_OPTIONS_H
+#define RUNTIME_BASE_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

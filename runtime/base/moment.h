@@ -1,7 +1,7 @@
 /* moment: points in time that programs name, in Unix milliseconds. Whatever they pass, a moment lies between 1970 and
  * the end of 9999, so that no sum or difference of two of them overflows. */
-#ifndef RUNTIME_MOMENT_H
-#define RUNTIME_MOMENT_H
+#ifndef RUNTIME_BASE_MOMENT_H
+#define RUNTIME_BASE_MOMENT_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "runtime/json_number.h"
+#include "runtime/base/json_number.h"
 
 #include <assert.h>
 #include <float.h>

@@ -1,8 +1,8 @@
 /* json: values as JSON text; the way back is json_reader's. Keeps nothing. */
-#ifndef RUNTIME_JSON_H
-#define RUNTIME_JSON_H
+#ifndef RUNTIME_BASE_JSON_H
+#define RUNTIME_BASE_JSON_H
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/stepwell.h"
 
 /* Compact JSON (RFC 8259), valid UTF-8 whatever the strings hold (U+FFFD for bytes that are none), zero-terminated in

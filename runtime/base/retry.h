@@ -1,6 +1,6 @@
 /* retry: how long to wait before the next attempt. Pure arithmetic. */
-#ifndef RUNTIME_RETRY_H
-#define RUNTIME_RETRY_H
+#ifndef RUNTIME_BASE_RETRY_H
+#define RUNTIME_BASE_RETRY_H
 
 #include <stdint.h>
 

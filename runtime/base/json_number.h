@@ -1,6 +1,6 @@
 /* json_number: JSON's numbers as text and back, exact, whatever locale the program has set. */
-#ifndef RUNTIME_JSON_NUMBER_H
-#define RUNTIME_JSON_NUMBER_H
+#ifndef RUNTIME_BASE_JSON_NUMBER_H
+#define RUNTIME_BASE_JSON_NUMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
-#include "runtime/clock.h"
+#include "runtime/base/clock.h"
 
 #include <assert.h>
 #include <time.h>
 
-#include "runtime/moment.h"
+#include "runtime/base/moment.h"
 #include "storage/entry.h"
 
 static uint64_t skipped_us; /* atomic */

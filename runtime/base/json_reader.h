@@ -1,8 +1,8 @@
 /* json_reader: JSON text to values, in one pass, straight into an arena. Keeps nothing. */
-#ifndef RUNTIME_JSON_READER_H
-#define RUNTIME_JSON_READER_H
+#ifndef RUNTIME_BASE_JSON_READER_H
+#define RUNTIME_BASE_JSON_READER_H
 
-#include "runtime/arena.h"
+#include "runtime/base/arena.h"
 #include "runtime/stepwell.h"
 
 /* One JSON value (RFC 8259) that takes up all of the text. What other readers take is taken too: a byte order mark at

@@ -1,4 +1,4 @@
-#include "runtime/pool.h"
+#include "runtime/base/pool.h"
 
 #include <assert.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* log: one line an event on standard error, as text or JSON, whole lines even from many threads. */
-#ifndef RUNTIME_LOG_H
-#define RUNTIME_LOG_H
+#ifndef RUNTIME_BASE_LOG_H
+#define RUNTIME_BASE_LOG_H
 
 #include <stdarg.h>
 

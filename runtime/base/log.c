@@ -1,4 +1,4 @@
-#include "runtime/log.h"
+#include "runtime/base/log.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/clock.h"
-#include "runtime/utf8.h"
+#include "runtime/base/clock.h"
+#include "runtime/base/utf8.h"
 
 enum { MESSAGE_MAX = 4096, LINE_MAX_BYTES = 6 * MESSAGE_MAX + 256 };
 
