@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/control.h"
 #include "runtime/crash.h"
+#include "runtime/survive/control.h"
 #include "storage/folder.h"
 
 enum { NOTE_BYTES = 512, PATH_BYTES = 4200, EVENTS_BYTES = 1024, AGAIN_MS = 600000, FIELDS_LEAST = 8 };

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/control.h"
 #include "runtime/kept.h"
 #include "runtime/run/home.h"
+#include "runtime/survive/control.h"
 
 enum {
     KEPT_BYTES_MAX = 49152,                    /* of one client with the supervisor, so that all of them have a limit */

@@ -14,12 +14,12 @@
 
 #include "runtime/base/log.h"
 #include "runtime/blocked.h"
-#include "runtime/control.h"
 #include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/notify.h"
 #include "runtime/occupant.h"
 #include "runtime/presence.h"
+#include "runtime/survive/control.h"
 
 enum {
     KEPT_WAIT_MS = 10000, /* for what the supervisor has: longer is none of this version */

@@ -15,13 +15,13 @@
 #include "runtime/base/log.h"
 #include "runtime/base/pool.h"
 #include "runtime/comeback.h"
-#include "runtime/control.h"
 #include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/presence.h"
 #include "runtime/serve.h"
 #include "runtime/sockets.h"
 #include "runtime/supervise.h"
+#include "runtime/survive/control.h"
 #include "runtime/suspects.h"
 
 enum {

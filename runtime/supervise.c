@@ -15,9 +15,9 @@
 
 #include "runtime/base/log.h"
 #include "runtime/command.h"
-#include "runtime/control.h"
-#include "runtime/held.h"
 #include "runtime/notify.h"
+#include "runtime/survive/control.h"
+#include "runtime/survive/holder.h"
 #include "runtime/trial.h"
 
 enum {

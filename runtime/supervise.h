@@ -1,7 +1,7 @@
 /* supervise: the small parent of --supervise. Holds the listening sockets and starts the program again as its worker:
  * when it dies, and on SIGHUP, while connections wait in the sockets' queues. One thread, no HTTP, no journal: what the
  * clients of a dead worker sent and got is its worker's matter. Holds their sockets, if the worker gave them, for the
- * next one (runtime/held.h). */
+ * next one (runtime/survive/holder.h). */
 #ifndef RUNTIME_SUPERVISE_H
 #define RUNTIME_SUPERVISE_H
 

@@ -5,9 +5,9 @@
 
 #include "http/server/router.h"
 #include "runtime/base/options.h"
-#include "runtime/control.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/stepwell.h"
+#include "runtime/survive/control.h"
 #include "runtime/token.h"
 #include "storage/store.h"
 

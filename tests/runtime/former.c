@@ -5,8 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/control.h"
 #include "runtime/crash.h"
+#include "runtime/survive/control.h"
 #include "tests/check.h"
 #include "tests/clock_faults.h"
 

@@ -1,4 +1,4 @@
-#include "runtime/held.h"
+#include "runtime/survive/holder.h"
 
 #include <assert.h>
 #include <search.h>

@@ -1,8 +1,8 @@
 /* control: the socket between the supervisor and its worker, and what is said on it: whole messages, in order, some
  * with a descriptor. A supervisor outlives the program it was started from, so a message carries a version; what a
  * reader does not know it skips. Sending never waits. */
-#ifndef RUNTIME_CONTROL_H
-#define RUNTIME_CONTROL_H
+#ifndef RUNTIME_SURVIVE_CONTROL_H
+#define RUNTIME_SURVIVE_CONTROL_H
 
 #include <stdbool.h>
 #include <stddef.h>

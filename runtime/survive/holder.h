@@ -1,14 +1,14 @@
 /* held: the sockets that a supervisor holds for its workers: second descriptors of client connections, with what the
  * worker said of each. Owns them until the worker releases them, so that a connection outlives any number of workers.
  * The texts are the workers' own: nobody reads them here. */
-#ifndef RUNTIME_HELD_H
-#define RUNTIME_HELD_H
+#ifndef RUNTIME_SURVIVE_HOLDER_H
+#define RUNTIME_SURVIVE_HOLDER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "runtime/control.h"
+#include "runtime/survive/control.h"
 
 typedef struct held held;
 

@@ -1,4 +1,4 @@
-#include "runtime/control.h"
+#include "runtime/survive/control.h"
 
 #include <assert.h>
 #include <errno.h>
