@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include "runtime/base/pool.h"
-#include "runtime/comeback.h"
 #include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/presence.h"
-#include "runtime/suspects.h"
+#include "runtime/run/comeback.h"
+#include "runtime/run/suspects.h"
 #include "storage/backend.h"
 
 static bool open_store(sw_app *app, backend *journal, char *error, size_t error_size)

@@ -6,7 +6,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/calls.h"
 #include "runtime/prove/probe.h"
-#include "runtime/strand.h"
+#include "runtime/run/strand.h"
 
 enum { SSE_EVENT_MAX = 4 << 20 };
 

@@ -7,7 +7,7 @@
 #include "runtime/base/retry.h"
 #include "runtime/prove/probe.h"
 #include "runtime/run/home.h"
-#include "runtime/strand.h"
+#include "runtime/run/strand.h"
 
 enum {
     FETCH_TIMEOUT_MS = 60000,

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
+#include "runtime/run/run.h"
 
 static const time_t FAR_S = (time_t)1 << 33; /* the year 2242 */
 

@@ -10,7 +10,7 @@
 #include "runtime/base/want.h"
 #include "runtime/crash_file.h"
 #include "runtime/occupant.h"
-#include "runtime/run.h"
+#include "runtime/run/run.h"
 
 const char crash_magic[8] = "swcrash1";
 

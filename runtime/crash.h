@@ -2,7 +2,8 @@
  * the file `crashes` of the data folder, which is open from the start on; before the next process loads anything, each
  * record becomes the entry *crashed* of its run, and the third in a row stops the run. Only signals that the process
  * brings on itself count, and exit() in a handler: never SIGKILL, a power loss, or a signal from outside, but for the
- * watchdog's SIGABRT to a process of which a loop hangs. What nobody knows the run of is left to runtime/suspects.h. */
+ * watchdog's SIGABRT to a process of which a loop hangs. What nobody knows the run of is left to
+ * runtime/run/suspects.h. */
 #ifndef RUNTIME_CRASH_H
 #define RUNTIME_CRASH_H
 

@@ -7,14 +7,14 @@
 #include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
 #include "runtime/base/value.h"
-#include "runtime/fit.h"
-#include "runtime/path.h"
-#include "runtime/record.h"
-#include "runtime/replay_log.h"
 #include "runtime/run/endpoint.h"
+#include "runtime/run/fit.h"
 #include "runtime/run/home.h"
+#include "runtime/run/path.h"
+#include "runtime/run/record.h"
+#include "runtime/run/replay_log.h"
+#include "runtime/run/strand.h"
 #include "runtime/step.h"
-#include "runtime/strand.h"
 
 enum { SHORT_MS = 200 }; /* between tries to start a member that found no room for its stack */
 

@@ -8,12 +8,12 @@
 
 #include "runtime/base/log.h"
 #include "runtime/clients/audience.h"
-#include "runtime/comeback.h"
 #include "runtime/loop/dispatch.h"
 #include "runtime/loop/move.h"
 #include "runtime/prove/probe.h"
+#include "runtime/run/comeback.h"
 #include "runtime/run/plain.h"
-#include "runtime/suspects.h"
+#include "runtime/run/suspects.h"
 #include "runtime/waiter.h"
 
 enum {

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "runtime/base/log.h"
-#include "runtime/comeback.h"
 #include "runtime/crash.h"
+#include "runtime/run/comeback.h"
 #include "runtime/run/program.h"
-#include "runtime/suspects.h"
-#include "runtime/ties.h"
+#include "runtime/run/suspects.h"
+#include "runtime/run/ties.h"
 
 /* The disk may have become full since it was opened, by what the start has written. */
 static void put_off(sw_app *app)

@@ -1,6 +1,6 @@
 /* presence: what a process that serves from a data folder leaves there about itself, and what it makes of that of the
- * one before: whether that one ended well, of which run it died, or which runs may be to blame (runtime/ties.h,
- * runtime/former.h, runtime/crash.h, runtime/suspects.h). Owns the app's ties and suspects between its open and its
+ * one before: whether that one ended well, of which run it died, or which runs may be to blame (runtime/run/ties.h,
+ * runtime/former.h, runtime/crash.h, runtime/run/suspects.h). Owns the app's ties and suspects between its open and its
  * end.
  *
  * Where the data folder takes no writes the process serves what can be read, as one that is not there yet: the store is

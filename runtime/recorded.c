@@ -6,14 +6,14 @@
 #include "coro/seeded_bug.h"
 #include "runtime/base/random.h"
 #include "runtime/base/value.h"
-#include "runtime/fit.h"
-#include "runtime/path.h"
 #include "runtime/prove/probe.h"
-#include "runtime/record.h"
-#include "runtime/replay_log.h"
+#include "runtime/run/fit.h"
 #include "runtime/run/home.h"
+#include "runtime/run/path.h"
+#include "runtime/run/record.h"
+#include "runtime/run/replay_log.h"
+#include "runtime/run/strand.h"
 #include "runtime/step.h"
-#include "runtime/strand.h"
 
 static void append_or_fail(sw_ctx *c, const entry *e)
 {

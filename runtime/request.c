@@ -9,15 +9,15 @@
 #include "http/uri.h"
 #include "runtime/base/json.h"
 #include "runtime/base/value.h"
-#include "runtime/path.h"
-#include "runtime/record.h"
-#include "runtime/replay.h"
-#include "runtime/run.h"
 #include "runtime/run/home.h"
+#include "runtime/run/path.h"
 #include "runtime/run/plain.h"
-#include "runtime/run_request.h"
+#include "runtime/run/record.h"
+#include "runtime/run/replay.h"
+#include "runtime/run/run.h"
+#include "runtime/run/run_request.h"
+#include "runtime/run/strand.h"
 #include "runtime/step.h"
-#include "runtime/strand.h"
 
 static run_request *request_of(sw_ctx *c, const char *function)
 {

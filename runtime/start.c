@@ -14,15 +14,15 @@
 #include "runtime/app.h"
 #include "runtime/base/log.h"
 #include "runtime/base/pool.h"
-#include "runtime/comeback.h"
 #include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/presence.h"
+#include "runtime/run/comeback.h"
+#include "runtime/run/suspects.h"
 #include "runtime/serve.h"
 #include "runtime/sockets.h"
 #include "runtime/supervise.h"
 #include "runtime/survive/control.h"
-#include "runtime/suspects.h"
 
 enum {
     ERROR_TEXT = 1024,

@@ -10,16 +10,16 @@
 #include "runtime/base/random.h"
 #include "runtime/base/retry.h"
 #include "runtime/base/value.h"
-#include "runtime/fit.h"
-#include "runtime/gate.h"
-#include "runtime/path.h"
 #include "runtime/prove/probe.h"
-#include "runtime/record.h"
-#include "runtime/replay.h"
-#include "runtime/replay_log.h"
 #include "runtime/run/endpoint.h"
+#include "runtime/run/fit.h"
+#include "runtime/run/gate.h"
 #include "runtime/run/home.h"
-#include "runtime/strand.h"
+#include "runtime/run/path.h"
+#include "runtime/run/record.h"
+#include "runtime/run/replay.h"
+#include "runtime/run/replay_log.h"
+#include "runtime/run/strand.h"
 
 /* ---- Preparing ---- */
 

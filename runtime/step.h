@@ -3,7 +3,7 @@
 #ifndef RUNTIME_STEP_H
 #define RUNTIME_STEP_H
 
-#include "runtime/run.h"
+#include "runtime/run/run.h"
 #include "runtime/run/step_spec.h"
 
 typedef enum step_outcome {

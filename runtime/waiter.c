@@ -11,10 +11,10 @@
 #include "runtime/base/value.h"
 #include "runtime/keep.h"
 #include "runtime/public_url.h"
-#include "runtime/replay.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
-#include "runtime/token.h"
+#include "runtime/run/replay.h"
+#include "runtime/run/run_token.h"
 #include "runtime/waiter_core.h"
 
 void waiter_unlink(waiter *w)

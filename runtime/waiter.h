@@ -6,9 +6,9 @@
 
 #include "http/server/server.h"
 #include "runtime/clients/request_wish.h"
-#include "runtime/frames.h"
-#include "runtime/run.h"
-#include "runtime/stop.h"
+#include "runtime/run/frames.h"
+#include "runtime/run/run.h"
+#include "runtime/run/stop.h"
 
 struct kept_client;
 struct keep_entry;

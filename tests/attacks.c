@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "runtime/token.h"
+#include "runtime/run/run_token.h"
 #include "tests/served.h"
 
 typedef struct notes {

@@ -6,8 +6,8 @@
 #include "runtime/kept.h"
 #include "runtime/prefer.h"
 #include "runtime/public_url.h"
-#include "runtime/stop.h"
-#include "runtime/token.h"
+#include "runtime/run/run_token.h"
+#include "runtime/run/stop.h"
 #include "tests/check.h"
 
 /* ---- Prefer ---- */

@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "runtime/run/run_token.h"
 #include "runtime/stepwell.h"
-#include "runtime/token.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 #include "tests/served.h"

@@ -10,7 +10,7 @@
 
 #include "runtime/by_hand.h"
 #include "runtime/loop.h"
-#include "runtime/run.h"
+#include "runtime/run/run.h"
 #include "storage/memory/memory.h"
 #include "storage/store_by_hand.h"
 #include "tests/check.h"

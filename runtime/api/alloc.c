@@ -2,7 +2,7 @@
 #include <stdarg.h>
 
 #include "runtime/run/home.h"
-#include "runtime/strand.h"
+#include "runtime/run/strand.h"
 
 void *sw_alloc(sw_ctx *c, size_t size)
 {

@@ -7,7 +7,7 @@
 #include "runtime/crash.h"
 #include "runtime/prove/probe.h"
 #include "runtime/run/home.h"
-#include "runtime/strand.h"
+#include "runtime/run/strand.h"
 
 typedef struct blocking {
     pool_job job;

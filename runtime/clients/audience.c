@@ -1,9 +1,9 @@
 #include "runtime/clients/audience.h"
 
-#include "runtime/replay.h"
-#include "runtime/run.h"
 #include "runtime/run/home.h"
-#include "runtime/slot_core.h"
+#include "runtime/run/replay.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
 #include "runtime/waiter.h"
 
 static const char PARTLY_DONE[] =

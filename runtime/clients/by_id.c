@@ -1,9 +1,9 @@
 #include "runtime/clients/by_id.h"
 
 #include "runtime/base/problem.h"
-#include "runtime/run.h"
 #include "runtime/run/home.h"
-#include "runtime/slot_core.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
 #include "runtime/waiter.h"
 
 /* What a stopped run has streamed, and what its clients may know of the reason, only its journal says. */

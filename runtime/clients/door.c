@@ -1,10 +1,10 @@
 #include "runtime/clients/door.h"
 
 #include "runtime/base/problem.h"
-#include "runtime/run.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
+#include "runtime/run/run.h"
 #include "runtime/run/run_input.h"
 #include "runtime/waiter.h"
 

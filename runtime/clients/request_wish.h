@@ -9,7 +9,7 @@
 
 #include "http/server/router.h"
 #include "http/server/server.h"
-#include "runtime/token.h"
+#include "runtime/run/run_token.h"
 #include "storage/run_id.h"
 
 typedef enum waiter_kind {

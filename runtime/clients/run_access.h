@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "http/server/server.h"
-#include "runtime/token.h"
+#include "runtime/run/run_token.h"
 
 struct home;
 

@@ -1,8 +1,8 @@
 #include "runtime/clients/hold.h"
 #include "runtime/public_url.h"
-#include "runtime/run.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
+#include "runtime/run/run.h"
 #include "runtime/waiter_core.h"
 
 enum {

@@ -5,7 +5,7 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/value.h"
-#include "runtime/stop.h"
+#include "runtime/run/stop.h"
 
 void runs_text_init(runs_text *t, arena_cache *arenas)
 {

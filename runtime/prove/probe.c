@@ -4,10 +4,10 @@
 
 #include "runtime/base/value.h"
 #include "runtime/prove/probe_core.h"
-#include "runtime/record.h"
-#include "runtime/run.h"
 #include "runtime/run/home.h"
-#include "runtime/strand.h"
+#include "runtime/run/record.h"
+#include "runtime/run/run.h"
+#include "runtime/run/strand.h"
 
 bool probe_on;
 probe_plan probe_now;

@@ -6,10 +6,10 @@
 
 #include "runtime/prove/call_fact.h"
 #include "runtime/prove/probe_core.h"
-#include "runtime/run.h"
 #include "runtime/run/home.h"
-#include "runtime/step_key.h"
-#include "runtime/strand.h"
+#include "runtime/run/run.h"
+#include "runtime/run/step_key.h"
+#include "runtime/run/strand.h"
 
 /* A call that is open, and whose answer the others will need. */
 typedef struct open_call {

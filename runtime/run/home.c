@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "runtime/base/arena.h"
-#include "runtime/letter.h"
-#include "runtime/run.h"
+#include "runtime/run/letter.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/program.h"
+#include "runtime/run/run.h"
 
 bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
 {

@@ -17,8 +17,8 @@
 #include "runtime/base/options.h"
 #include "runtime/base/pool.h"
 #include "runtime/base/timers.h"
-#include "runtime/gate.h"
-#include "runtime/slot.h"
+#include "runtime/run/gate.h"
+#include "runtime/run/slot.h"
 #include "storage/run_id.h"
 #include "storage/store.h"
 

@@ -5,12 +5,12 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
-#include "runtime/path.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
-#include "runtime/run_core.h"
-#include "runtime/run_request.h"
-#include "runtime/strand.h"
+#include "runtime/run/path.h"
+#include "runtime/run/run_core.h"
+#include "runtime/run/run_request.h"
+#include "runtime/run/strand.h"
 
 /* ---- Making and freeing ---- */
 

@@ -6,9 +6,9 @@
 #include "http/server/router.h"
 #include "runtime/base/options.h"
 #include "runtime/run/endpoint.h"
+#include "runtime/run/run_token.h"
 #include "runtime/stepwell.h"
 #include "runtime/survive/control.h"
-#include "runtime/token.h"
 #include "storage/store.h"
 
 struct sw_loop;
@@ -36,9 +36,9 @@ struct sw_app {
     bool ended_well;           /* the last process with this data: its clients were answered, sent on or left to this */
     struct ties *ties;         /* what it left of runs that end with their clients; NULL: there is no data folder */
     bool run_ended_former;     /* a run has ended the process before, and it is known which */
-    struct comeback *comeback; /* see runtime/comeback.h; NULL: runs come as they are due */
+    struct comeback *comeback; /* see runtime/run/comeback.h; NULL: runs come as they are due */
     bool put_off;              /* main thread: see presence_go_on */
-    struct suspects *suspects; /* see runtime/suspects.h; NULL: no run is suspected */
+    struct suspects *suspects; /* see runtime/run/suspects.h; NULL: no run is suspected */
     struct pool *blocking;
     struct sw_loop *loops;
     unsigned loop_count;

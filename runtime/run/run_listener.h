@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "runtime/letter.h"
+#include "runtime/run/letter.h"
 #include "storage/entry.h"
 
 struct home;

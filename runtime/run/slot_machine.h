@@ -28,7 +28,7 @@ typedef enum slot_state {
     SLOT_ASKED,   /* waits for its turn to be loaded without one: most have ended, or are to end */
     SLOT_HELD,    /* waits until the journal takes writes */
     SLOT_SUSPECT, /* waits until no other run is loaded that may end the process */
-    SLOT_BEHIND,  /* waits until runs before it have got on (runtime/comeback.h) */
+    SLOT_BEHIND,  /* waits until runs before it have got on (runtime/run/comeback.h) */
 
     SLOT_LOADING,        /* its journal is being read */
     SLOT_LOADING_PLACED, /* its journal is being read, and one of the places of --runs-max is kept for it */

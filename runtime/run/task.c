@@ -5,11 +5,11 @@
 
 #include "http/server/server.h"
 #include "runtime/base/json.h"
-#include "runtime/run.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
-#include "runtime/strand.h"
+#include "runtime/run/run.h"
+#include "runtime/run/strand.h"
 
 void task_init(task *t, home *h, const endpoint *e, run *r)
 {

@@ -1,6 +1,6 @@
-/* task: a handler at work: its coroutines, its memory, its request and its response. What a durable run (runtime/run.h)
- * and a plain request (runtime/run/plain.h) have in common: each of them begins with one. It knows no journal, no
- * client and no exchange. */
+/* task: a handler at work: its coroutines, its memory, its request and its response. What a durable run
+ * (runtime/run/run.h) and a plain request (runtime/run/plain.h) have in common: each of them begins with one. It knows
+ * no journal, no client and no exchange. */
 #ifndef RUNTIME_TASK_H
 #define RUNTIME_TASK_H
 
@@ -11,9 +11,9 @@
 #include "coro/coro.h"
 #include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
-#include "runtime/call_notes.h"
-#include "runtime/ctx_access.h"
-#include "runtime/failure.h"
+#include "runtime/run/call_notes.h"
+#include "runtime/run/ctx_access.h"
+#include "runtime/run/failure.h"
 #include "runtime/stepwell.h"
 
 typedef struct run run;

@@ -6,7 +6,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/base/value.h"
-#include "runtime/ctx_access.h"
+#include "runtime/run/ctx_access.h"
 #include "tests/runtime/jansson.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/token.h"
+#include "runtime/run/run_token.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

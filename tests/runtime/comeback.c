@@ -1,9 +1,9 @@
 /* comeback alone, with two homes that the test moves: what it may not miss of loops that begin late, of runs that wait
  * for the journal, of loops that have no time, and without memory. */
 #include "runtime/clients/audience.h"
-#include "runtime/comeback_core.h"
+#include "runtime/run/comeback_core.h"
 #include "runtime/run/home.h"
-#include "runtime/slot_core.h"
+#include "runtime/run/slot_core.h"
 #include "tests/check.h"
 
 enum { HOMES = 2, LIVED_MS = 3600000 /* so that no wave is over by itself before two seconds */ };

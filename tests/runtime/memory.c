@@ -5,7 +5,7 @@
 
 #include "runtime/base/timers.h"
 #include "runtime/base/want.h"
-#include "runtime/letter.h"
+#include "runtime/run/letter.h"
 #include "runtime/waiter_core.h"
 #include "tests/turned.h"
 

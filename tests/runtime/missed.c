@@ -1,7 +1,7 @@
 /* Clients that go a moment before they are sent on: whether the kernel has told of it, can tell, or finds out when the
  * URL does not arrive, their runs end (SW_CANCEL). Those who have only sent their last byte are sent on. */
-#include "runtime/slot.h"
-#include "runtime/ties.h"
+#include "runtime/run/slot.h"
+#include "runtime/run/ties.h"
 #include "tests/turned.h"
 
 static char folder[] = "/tmp/stepwell-test-XXXXXX";

@@ -1,5 +1,5 @@
 /* sw_step_key is one key for each step of each run: at every attempt, and in the process that resumes it. */
-#include "runtime/step_key.h"
+#include "runtime/run/step_key.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* What one process leaves to the next about runs that end with their clients: read as it was written, through ends and
  * deaths of any number of processes, and whatever else is in the file. */
-#include "runtime/ties.h"
+#include "runtime/run/ties.h"
 
 #include <pthread.h>
 #include <stdint.h>

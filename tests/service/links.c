@@ -2,7 +2,7 @@
  * lead to no link that does. */
 #include "runtime/stepwell.h"
 
-#include "runtime/token.h"
+#include "runtime/run/run_token.h"
 #include "tests/served.h"
 
 static void on_nap(sw_ctx *c)

@@ -1,9 +1,9 @@
 /* process: what the process as a whole keeps to. */
 #include <stdio.h>
 
-#include "runtime/comeback_core.h"
 #include "runtime/loop.h"
-#include "runtime/suspects_core.h"
+#include "runtime/run/comeback_core.h"
+#include "runtime/run/suspects_core.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/turns.h"

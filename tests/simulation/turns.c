@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#include "runtime/comeback_core.h"
 #include "runtime/loop.h"
+#include "runtime/run/comeback_core.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/standing.h"
 
-/* As runtime/comeback.c has them; and how late a timer is at most in the simulation, where nothing else happens. */
+/* As runtime/run/comeback.c has them; and how late a timer is at most in the simulation, where nothing else happens. */
 enum {
     WAVES_MAX = 6,
     WAVE_LEAST_MS = 250,

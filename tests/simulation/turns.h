@@ -1,5 +1,5 @@
 /* turns: in which order runs of former processes come back to memory, as who looks at it after each turn sees it:
- * whether what runtime/comeback.h says of that is so. */
+ * whether what runtime/run/comeback.h says of that is so. */
 #ifndef TESTS_SIMULATION_TURNS_H
 #define TESTS_SIMULATION_TURNS_H
 

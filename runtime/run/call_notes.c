@@ -1,0 +1,173 @@
+#include "runtime/run/call_notes.h"
+
+#include <assert.h>
+#include <msgpack.h>
+#include <string.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/base/clock.h"
+
+enum {
+    METHOD_MAX = 16, /* of a method and a host that nobody has checked */
+    HOST_MAX = 253,
+    NUMBERS_LEAST = 8, /* bytes of a packed note beside its texts */
+    NUMBERS_MOST = 48,
+    HEAD_MAX = 3,   /* array16 */
+    STATUS_MAX = 3, /* int16 */
+    COUNT_MAX = 5   /* of the calls that are left out */
+};
+
+typedef struct call_note {
+    struct call_note *next;
+    const http_call *call; /* NULL: it has ended */
+    const char *method, *host;
+    size_t method_len, host_len;
+    int status;        /* 0: no response */
+    const char *error; /* "" none */
+    int64_t began_ms;  /* steady */
+    uint64_t ms, bytes;
+} call_note;
+
+static const char *error_name(const http_call *call)
+{
+    return http_call_state_of(call) < HTTP_CALL_DONE ? "cut" : http_call_error_name(http_call_error(call));
+}
+
+void call_notes_begin(call_notes *notes, arena *a, const http_call *call, const char *method, const char *url)
+{
+    const http_shown_url shown = http_url_shown(url);
+    const char *host = shown.place; /* "name:port"; of what is no URL nothing */
+    size_t method_len = strnlen(method, METHOD_MAX), host_len = shown.scheme_len > 0 ? (size_t)shown.host_len : 0;
+    if (host_len > HOST_MAX) host_len = HOST_MAX;
+    size_t bytes = method_len + host_len;
+    bool may_fit = notes->bytes + bytes + (notes->count + 1) * NUMBERS_LEAST <= ENTRY_CALLS_MAX;
+    call_note *n = may_fit ? arena_zalloc(a, sizeof *n + bytes) : NULL;
+    if (!n) {
+        notes->left_out++;
+        return;
+    }
+    char *text = (char *)(n + 1);
+    memcpy(text, method, method_len);
+    memcpy(text + method_len, host, host_len);
+    n->method = text;
+    n->method_len = method_len;
+    n->host = text + method_len;
+    n->host_len = host_len;
+    n->call = call;
+    n->began_ms = clock_steady_ms();
+    n->error = "";
+    notes->bytes += bytes;
+    notes->count++;
+    if (notes->last)
+        notes->last->next = n;
+    else
+        notes->first = n;
+    notes->last = n;
+}
+
+void call_notes_end(call_notes *notes, const http_call *call)
+{
+    call_note *n = notes->first;
+    while (n && n->call != call) n = n->next;
+    if (!n) return; /* left out */
+    n->call = NULL;
+    n->status = http_call_answered(call) ? http_call_status(call) : 0;
+    n->error = error_name(call);
+    n->bytes = http_call_received(call);
+    n->ms = (uint64_t)(clock_steady_ms() - n->began_ms);
+}
+
+/* Bytes in a place that is large enough, or full. */
+typedef struct packed {
+    char *data;
+    size_t len, room;
+} packed;
+
+static int write_packed(void *to, const char *bytes, size_t len)
+{
+    packed *p = to;
+    if (len > p->room - p->len) return -1;
+    memcpy(p->data + p->len, bytes, len);
+    p->len += len;
+    return 0;
+}
+
+static bool pack_text(msgpack_packer *pk, const char *text, size_t len)
+{
+    return msgpack_pack_str(pk, len) == 0 && (len == 0 || msgpack_pack_str_body(pk, text, len) == 0);
+}
+
+/* False: there is no room for it. */
+static bool pack_note(packed *p, const call_note *n)
+{
+    size_t before = p->len;
+    msgpack_packer pk;
+    assert(!n->call);
+    msgpack_packer_init(&pk, p, write_packed);
+    if (msgpack_pack_array(&pk, 6) == 0 && pack_text(&pk, n->method, n->method_len) &&
+        pack_text(&pk, n->host, n->host_len) && msgpack_pack_int(&pk, n->status) == 0 &&
+        pack_text(&pk, n->error, strlen(n->error)) && msgpack_pack_uint64(&pk, n->ms) == 0 &&
+        msgpack_pack_uint64(&pk, n->bytes) == 0)
+        return true;
+    p->len = before;
+    return false;
+}
+
+/* The number of the array's items is known last: its head goes in front of them, at the end of HEAD_MAX bytes. */
+static entry_text put_head(packed *p, uint32_t items)
+{
+    char head[HEAD_MAX] = {0};
+    packed small = {.data = head, .room = sizeof head};
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, &small, write_packed);
+    int rc = msgpack_pack_array(&pk, items);
+    assert(rc == 0 && p->len <= ENTRY_CALLS_MAX);
+    (void)rc;
+    char *from = p->data + HEAD_MAX - small.len;
+    memcpy(from, head, small.len);
+    return (entry_text){from, p->len - (HEAD_MAX - small.len)};
+}
+
+/* As a negative number: readers that do not know it take every item that is no array for the number of calls that are
+ * left out, and believe it when it is positive. */
+static uint32_t pack_status(packed *p, int status)
+{
+    if (status == 0) return 0;
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, p, write_packed);
+    return msgpack_pack_int(&pk, -status) == 0;
+}
+
+int call_notes_failed_for(entry_text calls)
+{
+    const uint8_t *at = (const uint8_t *)calls.data, *end = at + calls.len;
+    if (at == end) return 0;
+    at += *at == 0xdc ? HEAD_MAX : 1; /* the array's head: array16 or fixarray */
+    if (end - at >= 2 && at[0] == 0xd0) return -(int8_t)at[1];
+    return end - at >= STATUS_MAX && at[0] == 0xd1 ? -(int16_t)(uint16_t)(at[1] << 8 | at[2]) : 0;
+}
+
+entry_text call_notes_pack(const call_notes *notes, arena *a, int failed_for)
+{
+    uint32_t items = 0, left_out = notes->left_out;
+    if (notes->count == 0 && left_out == 0 && failed_for == 0) return (entry_text){"", 0};
+    size_t most = HEAD_MAX + STATUS_MAX + notes->bytes + (size_t)notes->count * NUMBERS_MOST + COUNT_MAX;
+    packed p = {.len = HEAD_MAX, .room = most < ENTRY_CALLS_MAX ? most : ENTRY_CALLS_MAX};
+    p.data = arena_alloc(a, p.room);
+    if (!p.data) return (entry_text){"", 0};
+    p.room -= COUNT_MAX;
+    items = pack_status(&p, failed_for);
+    const call_note *n = notes->first;
+    for (; n && pack_note(&p, n); n = n->next) items++;
+    left_out += notes->count - items;
+    p.room += COUNT_MAX;
+    if (left_out > 0) {
+        msgpack_packer pk;
+        msgpack_packer_init(&pk, &p, write_packed);
+        int rc = msgpack_pack_uint32(&pk, left_out);
+        assert(rc == 0);
+        (void)rc;
+        items++;
+    }
+    return put_head(&p, items);
+}

@@ -1,0 +1,109 @@
+#include "runtime/run/fit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/path.h"
+#include "runtime/run/record.h"
+#include "runtime/run/step_spec.h"
+
+replay_record *fit_find(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
+
+static const char *kind_name(entry_kind kind)
+{
+    switch (kind) {
+    case ENTRY_SLEEP:
+        return "a sleep";
+    case ENTRY_VALUE:
+        return "a recorded value";
+    case ENTRY_BRANCH:
+        return "a branch";
+    default:
+        return "a step";
+    }
+}
+
+static bool text_is(const entry_text *t, const char *text)
+{
+    return t->len == strlen(text) && memcmp(t->data, text, t->len) == 0;
+}
+
+bool fit_is(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence)
+{
+    return rec->kind == kind && rec->occurrence == occurrence && text_is(&rec->id, id);
+}
+
+bool fit_is_step(run *r, const replay_record *rec, const step_spec *spec)
+{
+    if (rec->id.len > 0) return fit_is(rec, ENTRY_STEP_DONE, spec->id, spec->occurrence);
+    return text_is(&rec->label, path_label(r, spec->branch_label, spec->id, spec->occurrence)); /* it only streamed */
+}
+
+static const failure unwinds = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+
+static bool stops(const run *r)
+{
+    return r->task.endpoint->options.on_difference == SW_STOP && !BUG(IGNORE_DIFFERENCE);
+}
+
+failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id)
+{
+    const entry_text *was = rec->id.len ? &rec->id : &rec->label;
+    char number[24] = "";
+    if (rec->occurrence > 0) (void)snprintf(number, sizeof number, " (number %u)", rec->occurrence + 1);
+    const char *text = arena_printf(
+        &r->task.arena, "the journal does not fit the code: it has %s \"%.*s\"%s where the code now has %s \"%s\"",
+        kind_name(rec->kind), (int)was->len, was->data, number, what, id);
+    if (!text) text = "the journal does not fit the code";
+    if (!stops(r)) return (failure){.kind = FAILURE_FATAL, .message = text, .retry_after_ms = -1};
+    run_stop(r, STOP_DIFFERS, rec->path, text);
+    return unwinds;
+}
+
+/* Each time anew: what is released without a program that fits stops again. */
+static void stop_for_input(run *r, const step_spec *spec)
+{
+    const char *version = r->task.endpoint->options.version;
+    const char *text =
+        arena_printf(&r->task.arena,
+                     "step \"%s\" is given another input than when the journal's result was made"
+                     " (version \"%s\" of the endpoint)",
+                     path_label(r, spec->branch_label, spec->id, spec->occurrence), version ? version : "");
+    run_stop(r, STOP_DIFFERS, spec->path, text ? text : "a step is given another input than before");
+}
+
+/* The run goes on. */
+static void report_input(run *r, const step_spec *spec, replay_record *rec)
+{
+    const char *version = r->task.endpoint->options.version;
+    rec->reported_hash = spec->input_hash;
+    log_line(LOG_WARN, r->id_text,
+             "%s: step \"%s\" is given another input than when the journal's result was made; the result is used"
+             " (version \"%s\" of the endpoint)",
+             r->task.endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence),
+             version ? version : "");
+    entry e = {.kind = ENTRY_DIFFERS,
+               .path = spec->path,
+               .id = {spec->id, strlen(spec->id)},
+               .occurrence = spec->occurrence,
+               .input_hash = spec->input_hash,
+               .at_ms = clock_wall_ms()};
+    if (!record_append(r, &e)) rec->reported_hash = 0; /* the next replay says it again */
+}
+
+bool fit_check_input(run *r, const step_spec *spec, replay_record *rec)
+{
+    if (rec->input_hash == 0 || spec->input_hash == 0 || rec->input_hash == spec->input_hash) return true;
+    if (!stops(r) && rec->reported_hash == spec->input_hash) return true;
+    counter_add(&r->task.home->counters.inputs_differed, 1);
+    if (!stops(r)) {
+        report_input(r, spec, rec);
+        return true;
+    }
+    stop_for_input(r, spec);
+    return false;
+}

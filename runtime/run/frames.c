@@ -1,0 +1,291 @@
+#include "runtime/run/frames.h"
+
+#include <assert.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "runtime/base/json.h"
+#include "runtime/base/value.h"
+
+typedef struct frame {
+    size_t end;   /* in the text */
+    uint32_t seq; /* of the entry it shows: it may be sent when that is durable */
+} frame;
+
+/* A step whose streamed chunks are neither committed nor taken back. */
+typedef struct open_step {
+    uint64_t path;
+    char hash[41];
+} open_step;
+
+struct frames {
+    uint32_t holders;
+    uint32_t durable;           /* how many may be sent */
+    bool closed;                /* the response is in it */
+    struct arena_cache *arenas; /* borrowed: for rendering values */
+    char *text;                 /* malloc'd: all frames, one after the other */
+    size_t len, room;
+    frame *frames; /* malloc'd */
+    uint32_t count, frame_room;
+    open_step *open; /* malloc'd */
+    size_t open_count, open_room;
+};
+
+static bool reserve(void **at, size_t *room, size_t need, size_t item)
+{
+    if (need <= *room) return true;
+    size_t more = *room ? *room * 2 : 16;
+    while (more < need) more *= 2;
+    void *bigger = realloc(*at, more * item);
+    if (!bigger) return false;
+    *at = bigger;
+    *room = more;
+    return true;
+}
+
+static bool put(frames *f, const char *data, size_t len)
+{
+    void *at = f->text;
+    if (!reserve(&at, &f->room, f->len + len + 1, 1)) return false;
+    f->text = at;
+    memcpy(f->text + f->len, data, len);
+    f->len += len;
+    return true;
+}
+
+static bool put_text(frames *f, const char *text) { return put(f, text, strlen(text)); }
+
+static bool begin_frame(frames *f, const char *event)
+{
+    char head[80];
+    int n = snprintf(head, sizeof head, "id: %u\nevent: %s\ndata: ", f->count + 1, event);
+    assert(n > 0 && (size_t)n < sizeof head);
+    return put(f, head, (size_t)n);
+}
+
+static bool end_frame(frames *f, uint32_t seq)
+{
+    if (!put_text(f, "\n\n")) return false;
+    size_t room = f->frame_room;
+    void *at = f->frames;
+    if (!reserve(&at, &room, f->count + 1u, sizeof *f->frames)) return false;
+    f->frames = at;
+    f->frame_room = (uint32_t)room;
+    f->frames[f->count++] = (frame){.end = f->len, .seq = seq};
+    return true;
+}
+
+/* The published client tells steps apart by the SHA-1 of their id. */
+static bool hash_id(const entry_text *id, char out[41])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (EVP_Digest(id->data, id->len, digest, &len, EVP_sha1(), NULL) != 1 || len != 20) return false;
+    for (unsigned i = 0; i < len; i++) (void)snprintf(out + 2 * (size_t)i, 3, "%02x", digest[i]);
+    return true;
+}
+
+static open_step *find_open(frames *f, uint64_t path)
+{
+    for (size_t i = 0; i < f->open_count; i++)
+        if (f->open[i].path == path) return &f->open[i];
+    return NULL;
+}
+
+static open_step *add_open(frames *f, const entry *e)
+{
+    open_step *o = find_open(f, e->path);
+    if (o) return o;
+    void *at = f->open;
+    if (!reserve(&at, &f->open_room, f->open_count + 1, sizeof *f->open)) return NULL;
+    f->open = at;
+    o = &f->open[f->open_count];
+    o->path = e->path;
+    if (!hash_id(&e->id, o->hash)) return NULL;
+    f->open_count++;
+    return o;
+}
+
+static bool put_value(frames *f, const entry_text *packed)
+{
+    arena a;
+    arena_init(&a, f->arenas);
+    sw_value v;
+    sw_bytes json;
+    const char *error = NULL;
+    bool ok = value_unpack(&a, packed->data, packed->len, &v, &error) && json_write(&a, v, &json) &&
+              put(f, json.data, json.len);
+    arena_free(&a);
+    return ok;
+}
+
+static bool add_chunk(frames *f, const entry *e, uint32_t seq)
+{
+    size_t before = f->len;
+    bool ok = begin_frame(f, "inngest.stream") && put_text(f, "{\"data\":") && put_value(f, &e->value);
+    if (ok && e->id.len > 0) {
+        open_step *o = add_open(f, e);
+        ok = o && put_text(f, ",\"hashedStepId\":\"") && put_text(f, o->hash) && put_text(f, "\"");
+    }
+    ok = ok && put_text(f, "}") && end_frame(f, seq);
+    if (!ok) f->len = before;
+    return ok;
+}
+
+/* Why the attempt failed, and when the next one begins: what a page needs to say it in plain words. */
+static bool put_failure(frames *f, const entry *e)
+{
+    arena a;
+    arena_init(&a, f->arenas);
+    sw_value text = {.type = MSGPACK_OBJECT_STR};
+    text.via.str.ptr = e->error.data;
+    text.via.str.size = (uint32_t)e->error.len;
+    sw_bytes json;
+    char numbers[64], next[32] = "null";
+    if (e->due_ms > 0) (void)snprintf(next, sizeof next, "%lld", (long long)e->due_ms);
+    (void)snprintf(numbers, sizeof numbers, ",\"attempt\":%u,\"nextAt\":%s,\"error\":", e->attempt, next);
+    bool ok = json_write(&a, text, &json) && put_text(f, numbers) && put(f, json.data, json.len);
+    arena_free(&a);
+    return ok;
+}
+
+static bool close_step(frames *f, const entry *e, uint32_t seq, const char *event)
+{
+    open_step *o = find_open(f, e->path);
+    if (!o) return true;
+    size_t before = f->len;
+    bool ok = begin_frame(f, event) && put_text(f, "{\"hashedStepId\":\"") && put_text(f, o->hash) &&
+              put_text(f, "\"") && (e->kind != ENTRY_STEP_FAILED || put_failure(f, e)) && put_text(f, "}") &&
+              end_frame(f, seq);
+    if (!ok) f->len = before;
+    *o = f->open[--f->open_count];
+    return ok;
+}
+
+bool frames_add(frames *f, const entry *e, uint32_t seq)
+{
+    assert(!f->closed);
+    switch (e->kind) {
+    case ENTRY_CHUNK:
+        return add_chunk(f, e, seq);
+    case ENTRY_STEP_DONE:
+        return close_step(f, e, seq, "inngest.commit");
+    case ENTRY_STEP_FAILED:
+    case ENTRY_ROLLBACK:
+        return close_step(f, e, seq, "inngest.rollback");
+    default:
+        return true;
+    }
+}
+
+void frames_durable(frames *f, uint32_t seq)
+{
+    while (f->durable < f->count && f->frames[f->durable].seq <= seq) f->durable++;
+}
+
+static bool same_name(msgpack_object_str a, msgpack_object_str b)
+{
+    return a.size == b.size && strncasecmp(a.ptr, b.ptr, a.size) == 0;
+}
+
+/* An object has a name once: a header that is there again is appended to the first, as clients do (RFC 9110, 5.3). */
+static bool headers_add(arena *a, msgpack_object_map *map, const msgpack_object *name, const msgpack_object *value)
+{
+    if (name->type != MSGPACK_OBJECT_STR || value->type != MSGPACK_OBJECT_STR) return false;
+    for (uint32_t i = 0; i < map->size; i++) {
+        msgpack_object_str *first = &map->ptr[i].val.via.str;
+        if (!same_name(map->ptr[i].key.via.str, name->via.str)) continue;
+        const char *joined =
+            arena_printf(a, "%.*s, %.*s", (int)first->size, first->ptr, (int)value->via.str.size, value->via.str.ptr);
+        if (!joined) return false;
+        *first = (msgpack_object_str){.ptr = joined, .size = (uint32_t)strlen(joined)};
+        return true;
+    }
+    map->ptr[map->size++] = (msgpack_object_kv){*name, *value};
+    return true;
+}
+
+/* Headers as a JSON object out of the journal's [name, value, ...]. False: no memory, or it cannot be read. */
+static bool headers_map(arena *a, const entry *response, sw_value *map)
+{
+    sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
+    const entry_text *packed = &response->headers;
+    const char *error = NULL;
+    *map = (sw_value){.type = MSGPACK_OBJECT_MAP};
+    if (packed->len > 0 && !value_unpack(a, packed->data, packed->len, &flat, &error)) return false;
+    if (flat.type != MSGPACK_OBJECT_ARRAY) return false;
+    uint32_t pairs = flat.via.array.size / 2;
+    map->via.map.ptr = arena_zalloc(a, (pairs + 1) * sizeof *map->via.map.ptr);
+    bool ok = map->via.map.ptr != NULL;
+    for (uint32_t i = 0; i < pairs && ok; i++) {
+        const msgpack_object *name = &flat.via.array.ptr[2 * (size_t)i];
+        ok = headers_add(a, &map->via.map, name, name + 1);
+    }
+    return ok;
+}
+
+/* The published client makes a Response of it, and none of these can be made with a text, not even an empty one. */
+static int status_shown(int status) { return status == 204 || status == 205 || status == 304 ? 200 : status; }
+
+bool frames_close(frames *f, const entry *response, entry_ended ended)
+{
+    assert(!f->closed);
+    arena a;
+    arena_init(&a, f->arenas);
+    size_t before = f->len;
+    char status[64];
+    (void)snprintf(status, sizeof status, ",\"statusCode\":%d,\"headers\":", status_shown(response->status));
+    sw_value body = {.type = MSGPACK_OBJECT_STR};
+    body.via.str.ptr = response->body.data;
+    body.via.str.size = (uint32_t)response->body.len;
+    sw_value headers;
+    sw_bytes body_json, headers_json;
+    bool ok = headers_map(&a, response, &headers) && json_write(&a, body, &body_json) &&
+              json_write(&a, headers, &headers_json) && begin_frame(f, "inngest.response") &&
+              put_text(f, ended == ENTRY_SUCCEEDED ? "{\"status\":\"succeeded\",\"response\":{\"body\":"
+                                                   : "{\"status\":\"failed\",\"response\":{\"body\":") &&
+              put(f, body_json.data, body_json.len) && put_text(f, status) &&
+              put(f, headers_json.data, headers_json.len) && put_text(f, "}}") && end_frame(f, UINT32_MAX);
+    if (!ok) f->len = before;
+    arena_free(&a);
+    f->closed = ok;
+    f->durable = f->count;
+    return ok;
+}
+
+bool frames_closed(const frames *f) { return f->closed; }
+
+uint32_t frames_count(const frames *f) { return f->count; }
+
+sw_bytes frames_next(const frames *f, uint32_t *cursor, size_t max_bytes)
+{
+    if (*cursor >= f->durable) return (sw_bytes){"", 0};
+    size_t from = *cursor ? f->frames[*cursor - 1].end : 0, to = from;
+    while (*cursor < f->durable && (to == from || to - from < max_bytes)) to = f->frames[(*cursor)++].end;
+    return (sw_bytes){f->text + from, to - from};
+}
+
+frames *frames_new(struct arena_cache *arenas)
+{
+    frames *f = calloc(1, sizeof *f);
+    if (f) *f = (frames){.holders = 1, .arenas = arenas};
+    return f;
+}
+
+frames *frames_hold(frames *f)
+{
+    f->holders++;
+    return f;
+}
+
+void frames_release(frames *f)
+{
+    if (!f || --f->holders > 0) return;
+    free(f->text);
+    free(f->frames);
+    free(f->open);
+    free(f);
+}

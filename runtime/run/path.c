@@ -1,0 +1,76 @@
+#include "runtime/run/path.h"
+
+#include <string.h>
+
+/* FNV-1a, 64 bits: offset basis and prime from draft-eastlake-fnv. */
+
+const uint64_t PATH_ROOT = 0xcbf29ce484222325u;
+
+static uint64_t fnv(uint64_t hash, const void *data, size_t len)
+{
+    const unsigned char *p = data;
+    for (size_t i = 0; i < len; i++) hash = (hash ^ p[i]) * 0x100000001b3u;
+    return hash;
+}
+
+static uint64_t fnv_u32(uint64_t hash, uint32_t n)
+{
+    unsigned char bytes[4] = {(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16),
+                              (unsigned char)(n >> 24)};
+    return fnv(hash, bytes, sizeof bytes);
+}
+
+static run_counter *counter_slot(run_counter *table, size_t slots, uint64_t key)
+{
+    size_t i = (size_t)key & (slots - 1);
+    while (table[i].key && table[i].key != key) i = (i + 1) & (slots - 1);
+    return &table[i];
+}
+
+static bool counters_grow(run *r)
+{
+    size_t slots = r->counter_slots * 2;
+    run_counter *bigger = arena_zalloc(&r->task.arena, slots * sizeof *bigger);
+    if (!bigger) return false;
+    for (size_t i = 0; i < r->counter_slots; i++)
+        if (r->counters[i].key) *counter_slot(bigger, slots, r->counters[i].key) = r->counters[i];
+    r->counters = bigger;
+    r->counter_slots = slots;
+    return true;
+}
+
+/* The counter of `key`, made when there is none. There must be room. */
+static run_counter *counter_take(run *r, uint64_t key)
+{
+    run_counter *n = counter_slot(r->counters, r->counter_slots, key);
+    if (!n->key) {
+        n->key = key;
+        r->counter_count++;
+    }
+    return n;
+}
+
+uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence)
+{
+    run *r = c->run;
+    char tag = (char)kind;
+    uint64_t base = fnv(fnv(c->path, &tag, 1), id, strlen(id) + 1);
+    if (base == 0) base = 1;
+    if ((r->counter_count + 2) * 2 > r->counter_slots && !counters_grow(r)) ctx_fail_memory(c);
+    *occurrence = counter_take(r, base)->count++;
+    uint64_t path = fnv_u32(base, *occurrence);
+    if (kind == PATH_CHUNK) return path; /* only counted, and very many */
+    if (counter_take(r, path ? path : 1)->count++ > 0)
+        ctx_fail_misuse(c, "\"%s\" has the same hash as another id of this run: give it another id", id);
+    return path;
+}
+
+const char *path_label(run *r, const char *branch_label, const char *id, uint32_t occurrence)
+{
+    const char *slash = *branch_label ? "/" : "";
+    char *text = occurrence ? arena_printf(&r->task.arena, "%s%s%s:%u", branch_label, slash, id, occurrence)
+                            : arena_printf(&r->task.arena, "%s%s%s", branch_label, slash, id);
+    if (text) return text;
+    run_lose_short(r);
+    return id;
+}

@@ -1,0 +1,170 @@
+#include "runtime/run/record.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/base/moment.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/frames.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/strand.h"
+
+enum { BUFFER_FIRST = 1024, BUFFER_KEEP_MAX = 65536 };
+
+/* ---- Buffers: with a run only from its first entry to the commit. A loop's runs share few of them, last used first
+ * ---- */
+
+static msgpack_sbuffer buffer_take(home *h)
+{
+    if (h->buffer_count > 0) return h->buffers[--h->buffer_count];
+    msgpack_sbuffer b = {.data = malloc(BUFFER_FIRST)};
+    if (b.data) b.alloc = BUFFER_FIRST; /* else it is tried again, and fails, when something is written */
+    return b;
+}
+
+static void buffer_give(home *h, msgpack_sbuffer *b)
+{
+    if (!b->data) return;
+    if (b->alloc <= BUFFER_KEEP_MAX && h->buffer_count < HOME_BUFFERS) {
+        b->size = 0;
+        h->buffers[h->buffer_count++] = *b;
+    } else {
+        msgpack_sbuffer_destroy(b);
+    }
+    msgpack_sbuffer_init(b);
+}
+
+void record_drop(run *r)
+{
+    assert(r->task.home->gate.open_bytes >= r->open.size);
+    r->task.home->gate.open_bytes -= r->open.size;
+    r->open.size = 0;
+}
+
+void record_release(run *r)
+{
+    assert(!run_commit_is_under_way(r->commit));
+    buffer_give(r->task.home, &r->sealed);
+    if (r->open.size == 0) buffer_give(r->task.home, &r->open);
+}
+
+/* ---- Entries ---- */
+
+static bool is_last(const entry *e)
+{
+    return e->kind == ENTRY_CANCEL || e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED;
+}
+
+/* Without these a run could not end, or not go on: they are small, or bound otherwise, and a few. */
+static bool has_no_limit(const entry *e)
+{
+    return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED || e->kind == ENTRY_ROLLBACK ||
+           e->kind == ENTRY_CANCEL || e->kind == ENTRY_STOPPED || e->kind == ENTRY_RELEASED;
+}
+
+/* SW_RELAXED risks a value that nobody has seen; what a stopped run may do is not for it to forget. */
+static bool is_awaited(const run *r, const entry *e)
+{
+    bool relaxed = r->task.endpoint->options.durability == SW_RELAXED;
+    if (BUG(RELEASE_UNWRITTEN) && e->kind == ENTRY_RELEASED) return false;
+    return entry_is_choice(e->kind) && !(relaxed && e->kind == ENTRY_VALUE) && !BUG(FORGET_CHOICE);
+}
+
+/* It is loaded again, and goes on from what is on disk. One that has not begun is refused instead. */
+static bool out_of_memory(run *r)
+{
+    if (r->state == RUN_NEW) {
+        r->is_short = true;
+        return false;
+    }
+    run_lose_short(r);
+    return true;
+}
+
+bool record_append(run *r, const entry *e)
+{
+    if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
+    /* A branch whose step's result came with the cancel goes on to its next wait, and is unwound there. */
+    if (r->state == RUN_ENDING && !is_last(e)) return true;
+    if (!has_no_limit(e) && r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len >
+                                (size_t)r->task.home->opt->run_state_max)
+        return false;
+    if (!r->open.data) r->open = buffer_take(r->task.home);
+    size_t before = r->open.size;
+    if (entry_encode(&r->open, e) != 0) {
+        r->open.size = before;
+        return out_of_memory(r);
+    }
+    r->state_bytes += r->open.size - before;
+    r->task.home->gate.open_bytes += r->open.size - before;
+    r->seq_next++;
+    if (is_awaited(r, e)) r->seq_choice = r->seq_next;
+    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->task.home->arenas)))
+        return out_of_memory(r);
+    if (r->frames && !frames_add(r->frames, e, r->seq_next)) return out_of_memory(r);
+    if (BUG(FRAME_EARLY) && r->frames) frames_durable(r->frames, r->seq_next);
+    run_touch(r);
+    return true;
+}
+
+/* The time the run has to be looked at again, for its row in the live table: 0 while something works for it. */
+static int64_t due_of(const run *r)
+{
+    if (r->stop != STOP_NONE) return STORE_DUE_STOPPED;
+    if (r->task.busy_count > 0 || r->task.strand_count == 0) return 0;
+    int64_t due_ms = r->deadline_due.due_ms;
+    for (const strand *s = r->task.strands; s; s = s->next)
+        if (s->wait == STRAND_DUE && (due_ms == 0 || s->until.due_ms < due_ms)) due_ms = s->until.due_ms;
+    return due_ms;
+}
+
+static int64_t retain_of(const run *r)
+{
+    const sw_endpoint_options *o = &r->task.endpoint->options;
+    if (o->retain == SW_RETAIN_NONE || (o->retain == SW_RETAIN_FAILED && r->outcome == ENTRY_SUCCEEDED)) return 0;
+    return o->retain_ms > 0 ? moment_of(o->retain_ms) : -1;
+}
+
+void record_flush(run *r)
+{
+    if (r->open.size == 0 || run_commit_is_under_way(r->commit)) return;
+    assert(!r->sealed.data && r->task.home->gate.open_bytes >= r->open.size);
+    r->task.home->gate.open_bytes -= r->open.size;
+    r->sealed = r->open;
+    msgpack_sbuffer_init(&r->open);
+    bool ends = r->state == RUN_ENDING;
+    r->segment = (store_segment){.run = r->id,
+                                 .seq = r->seq_sealed + (BUG(SWAP_SEGMENTS) && r->seq_sealed > 8),
+                                 .data = r->sealed.data,
+                                 .len = r->sealed.size,
+                                 .key = r->key && r->seq_sealed == 0 && !BUG(FORGET_KEY) ? &r->key->key : NULL,
+                                 .live = ends                 ? STORE_LIVE_CLEAR
+                                         : BUG(DROP_LIVE_ROW) ? STORE_LIVE_KEEP
+                                                              : STORE_LIVE_SET,
+                                 .listed = r->seq_sealed > 0 && !BUG(KEEP_LIVE_ROW),
+                                 .due_ms = ends ? 0 : due_of(r),
+                                 .retain_ms = ends ? retain_of(r) : -1};
+    letter_move(&r->letters, &r->sealed_letters);
+    bool keeps = BUG(KEEP_LETTER) || (BUG(KEEP_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
+    if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);
+    r->seq_sealed = r->seq_next;
+    r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);
+    home_send(r->task.home, &r->segment);
+}
+
+bool record_wait(strand *s, uint32_t upto)
+{
+    run *r = s->run;
+    assert(upto <= r->seq_next);
+    bool awake = true;
+    r->commit_waiters++;
+    while (awake && r->seq_durable < upto) {
+        run_touch(r);
+        awake = strand_suspend(s);
+    }
+    r->commit_waiters--;
+    return r->seq_durable >= upto;
+}

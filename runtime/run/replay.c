@@ -1,0 +1,292 @@
+#include "runtime/run/replay.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+#include "coro/seeded_bug.h"
+
+typedef struct chunk_count {
+    uint64_t branch;
+    uint32_t count;
+} chunk_count;
+
+/* From a stop to its release. */
+typedef struct stand {
+    struct stand *next;
+    clock_mark from, to;
+} stand;
+
+struct replay {
+    arena *arena;                        /* the run's; everything here is in it */
+    replay_record *records;              /* open addressing by path; kind 0 is free */
+    size_t slots, count, branches, used; /* records; those of them that are branches; others the code has come to */
+    chunk_count *chunks;                 /* few: one for each branch that streamed outside steps */
+    size_t chunk_branches, chunk_room;
+    entry started, response, ended, cancel, stopped;
+    stand *stands;
+    int64_t last_ms;
+    uint32_t entries;
+    unsigned crashes; /* since the last progress */
+};
+
+const char replay_no_memory[] = "out of memory";
+
+static replay_record *record_slot(replay_record *table, size_t slots, uint64_t path)
+{
+    size_t i = (size_t)path & (slots - 1);
+    while (table[i].kind && table[i].path != path) i = (i + 1) & (slots - 1);
+    return &table[i];
+}
+
+static bool records_grow(replay *p)
+{
+    size_t slots = p->slots ? p->slots * 2 : 64;
+    replay_record *bigger = arena_zalloc(p->arena, slots * sizeof *bigger);
+    if (!bigger) return false;
+    for (size_t i = 0; i < p->slots; i++)
+        if (p->records[i].kind) *record_slot(bigger, slots, p->records[i].path) = p->records[i];
+    p->records = bigger;
+    p->slots = slots;
+    return true;
+}
+
+static replay_record *record_of(replay *p, const entry *e, entry_kind kind)
+{
+    if (p->count * 2 >= p->slots && !records_grow(p)) return NULL;
+    replay_record *rec = record_slot(p->records, p->slots, e->path);
+    if (!rec->kind) {
+        *rec = (replay_record){.path = e->path, .kind = kind};
+        p->count++;
+    }
+    return rec;
+}
+
+static chunk_count *chunks_of(replay *p, uint64_t branch)
+{
+    for (size_t i = 0; i < p->chunk_branches; i++)
+        if (p->chunks[i].branch == branch) return &p->chunks[i];
+    if (p->chunk_branches == p->chunk_room) {
+        size_t room = p->chunk_room ? p->chunk_room * 2 : 4;
+        chunk_count *bigger = arena_zalloc(p->arena, room * sizeof *bigger);
+        if (!bigger) return NULL;
+        if (p->chunk_branches) memcpy(bigger, p->chunks, p->chunk_branches * sizeof *bigger);
+        p->chunks = bigger;
+        p->chunk_room = room;
+    }
+    p->chunks[p->chunk_branches] = (chunk_count){.branch = branch};
+    return &p->chunks[p->chunk_branches++];
+}
+
+static clock_entry wait_of(const entry *e)
+{
+    return (clock_entry){.epoch = e->epoch, .at_ms = e->at_ms, .due_ms = e->due_ms, .absolute = e->absolute};
+}
+
+static bool take_step(replay *p, const entry *e)
+{
+    replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
+    if (!rec) return false;
+    rec->open_chunks = 0;
+    if (e->kind == ENTRY_ROLLBACK) {
+        rec->label = e->id;
+        return true;
+    }
+    rec->id = e->id;
+    rec->occurrence = e->occurrence;
+    rec->began = e->began;
+    rec->input_hash = e->input_hash;
+    if (e->kind == ENTRY_STEP_DONE) {
+        rec->done = true;
+        rec->value = e->value;
+        return true;
+    }
+    rec->attempts = e->attempt;
+    rec->wait = wait_of(e);
+    rec->failed = e->due_ms == 0;
+    rec->fatal = e->fatal;
+    rec->error = e->error;
+    rec->calls = e->calls;
+    return true;
+}
+
+static bool take_chunk(replay *p, const entry *e)
+{
+    if (e->id.len == 0) {
+        chunk_count *n = chunks_of(p, e->path);
+        if (n) n->count++;
+        return n != NULL;
+    }
+    replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
+    if (!rec) return false;
+    rec->open_chunks++;
+    rec->label = e->id;
+    return true;
+}
+
+/* A branch has no result: the code's coming to it says nothing of how far the journal goes. */
+static bool take_branch(replay *p, const entry *e)
+{
+    size_t count = p->count;
+    replay_record *rec = record_of(p, e, ENTRY_BRANCH);
+    if (!rec) return false;
+    rec->id = e->id;
+    rec->occurrence = e->occurrence;
+    p->branches += p->count - count;
+    return true;
+}
+
+static bool is_cause(const entry *stopped, uint64_t path)
+{
+    uint64_t cause = htobe64(path);
+    for (size_t at = 0; at + sizeof cause <= stopped->causes.len; at += sizeof cause)
+        if (memcmp(stopped->causes.data + at, &cause, sizeof cause) == 0) return true;
+    return false;
+}
+
+/* A release from *exhausted*: the steps that it names have all their retries again, and so have those that were to be
+ * tried again when it stopped. Failures that the code has dealt with stand. */
+static void give_retries(replay *p, const entry *stopped)
+{
+    for (size_t i = 0; i < p->slots; i++) {
+        replay_record *rec = &p->records[i];
+        if (rec->kind != ENTRY_STEP_DONE || rec->done ||
+            (rec->failed && !is_cause(stopped, rec->path) && !BUG(RELEASE_ALL)))
+            continue;
+        rec->failed = rec->fatal = false;
+        if (!BUG(COUNT_ON)) rec->attempts = 0;
+        rec->input_hash = 0; /* it has no result that another input would belong to */
+        rec->wait = (clock_entry){.due_ms = 0};
+    }
+}
+
+void replay_release(replay *p)
+{
+    if (p->stopped.kind && p->stopped.status == ENTRY_STOP_EXHAUSTED && !BUG(RELEASE_NONE))
+        give_retries(p, &p->stopped);
+}
+
+static bool take_release(replay *p, const entry *e)
+{
+    if (!p->stopped.kind) return true; /* of a run that stood still without an entry */
+    replay_release(p);
+    stand *s = arena_zalloc(p->arena, sizeof *s);
+    if (!s) return false;
+    *s = (stand){.next = p->stands, .from = {p->stopped.epoch, p->stopped.at_ms}, .to = {e->epoch, e->at_ms}};
+    p->stands = s;
+    p->stopped = (entry){.path = 0};
+    return true;
+}
+
+static bool take(replay *p, const entry *e)
+{
+    replay_record *rec;
+    switch (e->kind) {
+    case ENTRY_STARTED:
+        p->started = *e;
+        return true;
+    case ENTRY_RESPONSE:
+        p->response = *e;
+        return true;
+    case ENTRY_ENDED:
+        p->ended = *e;
+        return true;
+    case ENTRY_CANCEL:
+        p->cancel = *e;
+        return true;
+    case ENTRY_STEP_DONE:
+    case ENTRY_STEP_FAILED:
+    case ENTRY_ROLLBACK:
+        return take_step(p, e);
+    case ENTRY_CHUNK:
+        return take_chunk(p, e);
+    case ENTRY_SLEEP:
+    case ENTRY_VALUE:
+        rec = record_of(p, e, e->kind);
+        if (!rec) return false;
+        rec->id = e->id;
+        rec->occurrence = e->occurrence;
+        rec->wait = wait_of(e);
+        rec->value = e->value;
+        return true;
+    case ENTRY_STOPPED:
+        p->stopped = *e;
+        return true;
+    case ENTRY_RELEASED:
+        return take_release(p, e);
+    case ENTRY_CRASHED:
+        return true; /* counted before anything is loaded: see crash.c */
+    case ENTRY_BRANCH:
+        return take_branch(p, e);
+    case ENTRY_DIFFERS:
+        rec = record_of(p, e, ENTRY_STEP_DONE);
+        if (rec) rec->reported_hash = e->input_hash;
+        return rec != NULL;
+    }
+    return true; /* of a kind that is passed over */
+}
+
+replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),
+                   void *arg, const char **error)
+{
+    replay *p = arena_zalloc(a, sizeof *p);
+    char *copy = arena_memdup(a, data, len);
+    *error = replay_no_memory;
+    if (!p || (!copy && len > 0)) return NULL;
+    p->arena = a;
+    if (!records_grow(p)) return NULL;
+    for (size_t at = 0; at < len;) {
+        entry e;
+        size_t taken = entry_decode(copy + at, len - at, &e, error);
+        if (taken == 0) return NULL;
+        if ((p->entries == 0) != (e.kind == ENTRY_STARTED)) {
+            *error = "a journal has to begin with one start and hold no other";
+            return NULL;
+        }
+        p->entries++;
+        *error = replay_no_memory;
+        if (!take(p, &e)) return NULL;
+        if (e.at_ms > p->last_ms) p->last_ms = e.at_ms;
+        p->crashes = e.kind == ENTRY_CRASHED ? p->crashes + 1 : entry_is_progress(e.kind) ? 0 : p->crashes;
+        if (on_entry) on_entry(arg, &e, p->entries);
+        at += taken;
+    }
+    *error = "the journal is empty";
+    return p->entries ? p : NULL;
+}
+
+const entry *replay_started(const replay *p) { return &p->started; }
+const entry *replay_response(const replay *p) { return p->response.kind ? &p->response : NULL; }
+const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
+entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
+const entry *replay_stopped(const replay *p) { return p->stopped.kind ? &p->stopped : NULL; }
+unsigned replay_crashes(const replay *p) { return p->crashes; }
+int64_t replay_last_ms(const replay *p) { return p->last_ms; }
+uint32_t replay_entries(const replay *p) { return p->entries; }
+size_t replay_used(const replay *p) { return p->used; }
+size_t replay_unused(const replay *p) { return p->count - p->branches - p->used; }
+
+int64_t replay_stood_ms(const replay *p, const loop_clock *c)
+{
+    int64_t ms = 0;
+    for (const stand *s = p->stands; s; s = s->next) ms += clock_between_ms(c, s->from, s->to);
+    return ms;
+}
+
+replay_record *replay_find(replay *p, uint64_t path)
+{
+    replay_record *rec = record_slot(p->records, p->slots, path);
+    if (!rec->kind) return NULL;
+    if (!rec->used && rec->kind != ENTRY_BRANCH) {
+        rec->used = true;
+        p->used++;
+    }
+    return rec;
+}
+
+uint32_t replay_chunks(const replay *p, uint64_t branch_path)
+{
+    for (size_t i = 0; i < p->chunk_branches; i++)
+        if (p->chunks[i].branch == branch_path) return p->chunks[i].count;
+    return 0;
+}

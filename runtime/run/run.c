@@ -1,0 +1,231 @@
+#include "runtime/run/run.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/run/comeback.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/frames.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/record.h"
+#include "runtime/run/run_core.h"
+#include "runtime/run/strand.h"
+
+void run_touch(run *r)
+{
+    if (!run_is_touched(r)) TAILQ_INSERT_TAIL(&r->task.home->runs.touched, r, touched);
+}
+
+void run_untouch(run *r)
+{
+    if (!run_is_touched(r)) return;
+    TAILQ_REMOVE(&r->task.home->runs.touched, r, touched);
+    r->touched.tqe_prev = NULL;
+}
+
+/* ---- Making and freeing ---- */
+
+enum { RUN_TIMERS = 1 /* its deadline */ };
+
+run *run_new(home *h, const endpoint *e)
+{
+    run *r = h->runs.free;
+    if (!timers_keep(&h->timers, RUN_TIMERS)) return NULL;
+    if (r) {
+        h->runs.free = r->next_free;
+    } else if (!(r = malloc(sizeof *r))) {
+        timers_give(&h->timers, RUN_TIMERS);
+        return NULL;
+    }
+    memset(r, 0, sizeof *r);
+    task_init(&r->task, h, e, r);
+    r->state = RUN_NEW;
+    r->commit = COMMIT_NONE;
+    arena_init(&r->journal, h->arenas);
+    r->counters = r->counters_inline;
+    r->counter_slots = RUN_COUNTERS_INLINE;
+    r->outcome_error = "";
+    clock_instant now = clock_now(&h->clock);
+    r->started_ms = now.wall_ms;
+    r->started_epoch = now.epoch;
+    if (e->options.timeout_ms > 0) r->deadline_due = clock_wait_for(&now, e->options.timeout_ms);
+    return r;
+}
+
+/* It is decided whether the journal has the run: whoever comes with its key is answered from there. */
+static void settle_key(run *r)
+{
+    run_key *k = r->key;
+    r->key = NULL;
+    if (k) k->on_settled(k);
+}
+
+void run_free(run *r)
+{
+    home *h = r->task.home;
+    assert(run_state_is_final(r->state) || r->state == RUN_NEW);
+    assert(!run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
+    if (r->is_unsettled) comeback_settled(r);
+    if (!BUG(KEEP_TIMER)) timers_stop(&h->timers, &r->deadline);
+    if (!BUG(KEEP_TIMER)) timers_give(&h->timers, RUN_TIMERS);
+    letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
+    settle_key(r);
+    frames_release(r->frames);
+    if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
+    task_free(&r->task);
+    arena_free(&r->journal);
+    record_drop(r);
+    record_release(r);
+    if (slot_restock(h, r)) return;
+    r->next_free = h->runs.free;
+    h->runs.free = r;
+}
+
+/* ---- What happens to it ---- */
+
+static void do_nothing(run *r) { (void)r; }
+
+static void do_cancel(run *r)
+{
+    run_note_cancel(r);
+    run_record_cancel(r);
+    if (!BUG(CANCEL_GOES_ON)) run_unwind(r);
+}
+
+static void do_cancel_now(run *r)
+{
+    run_note_cancel(r);
+    run_record_cancel(r);
+    run_unwind(r);
+    run_end_cancelled(r);
+}
+
+static void do_stop(run *r)
+{
+    run_cut_waits(r);
+    run_record_stop(r);
+}
+
+void run_post(run *r, run_event event)
+{
+    static void (*const actions[RUN_ACTIONS])(run *r) = {
+        [RUN_DO_NOTHING] = do_nothing,
+        [RUN_DO_CUT_WAITS] = run_cut_waits,
+        [RUN_DO_UNWIND] = run_unwind,
+        [RUN_DO_CANCEL] = do_cancel,
+        [RUN_DO_NOTE_CANCEL] = run_note_cancel,
+        [RUN_DO_CANCEL_NOW] = do_cancel_now,
+        [RUN_DO_END_CANCELLED] = run_end_cancelled,
+        [RUN_DO_STOP] = do_stop,
+        [RUN_DO_STOP_FAILED] = run_record_failed_stop,
+        [RUN_DO_END] = run_record_end,
+        [RUN_DO_ANSWER] = run_end,
+        [RUN_DO_PARK] = run_park,
+        [RUN_DO_STAND] = run_stand,
+        [RUN_DO_RELOAD] = run_reload,
+        [RUN_DO_LEAVE] = run_leave,
+        [RUN_DO_REFUSE] = run_refuse,
+        [RUN_DO_CUT] = run_cut,
+    };
+    run_transition t = run_next(r->state, event);
+    assert(actions[t.action]);
+    r->state = t.to;
+    actions[t.action](r);
+}
+
+/* ---- Turns and commits ---- */
+
+void run_wait_long(run *r)
+{
+    r->waits_long = true;
+    r->seq_wait = r->seq_next;
+}
+
+/* Nothing of it runs any more, and nothing of it is under way. */
+static bool has_settled(const run *r)
+{
+    return !run_state_has_handler(r->state) && r->task.strand_count == 0 && r->open.size == 0 &&
+           !run_commit_is_under_way(r->commit);
+}
+
+static void settle(run *r) { run_post(r, run_settled(r->commit, r->task.home->draining)); }
+
+static void try_park(run *r)
+{
+    if (r->task.busy_count > 0 || r->task.strand_count == 0 || r->seq_durable < r->seq_next || !r->slot) return;
+    clock_alarm due = clock_alarm_none();
+    if (r->deadline_due.due_ms > 0) clock_alarm_add(&due, &r->deadline_due);
+    for (const strand *s = r->task.strands; s; s = s->next)
+        if (s->wait == STRAND_DUE) clock_alarm_add(&due, &s->until);
+    int64_t left_ms = clock_alarm_left_ms(&due);
+    if (left_ms == CLOCK_NEVER || left_ms < r->task.home->opt->park_after_ms) return;
+    r->park_due = due;
+    run_post(r, RUN_ON_WAITS);
+}
+
+void run_turn_end(run *r)
+{
+    assert(!run_is_touched(r));
+    /* A cancel is acknowledged when it is on disk: SW_RELAXED is about the handler's answer. */
+    bool relaxed = r->state == RUN_ENDING && (!r->cancel || BUG(CANCEL_EARLY)) &&
+                   (r->task.endpoint->options.durability == SW_RELAXED || BUG(ANSWER_EARLY));
+    const run_listener *listener = r->task.home->listener;
+    if (relaxed) listener->on_over(r, RUN_OVER_EARLY);
+    record_flush(r);
+    if (run_is_durable(r)) {
+        bool waits_long = r->waits_long && r->seq_durable >= r->seq_wait && run_state_has_handler(r->state);
+        if (waits_long) listener->on_waits_long(r);
+        listener->on_durable(r);
+    }
+    if (has_settled(r))
+        settle(r);
+    else if (r->state == RUN_RUNNING)
+        try_park(r);
+}
+
+static void commit_failed(run *r)
+{
+    letter_move(&r->sealed_letters, &r->letters);
+    log_line(LOG_ERROR, r->id_text, "journal write failed: %s", r->segment.error);
+    record_drop(r);
+    run_lose(r);
+    run_touch(r);
+}
+
+static run_commit_event outcome_of(const store_segment *s)
+{
+    if (!s->error) return COMMIT_ON_DONE;
+    return s->outcome == STORE_UNKNOWN ? COMMIT_ON_UNKNOWN : COMMIT_ON_REFUSED;
+}
+
+void run_committed(run *r)
+{
+    bool first = !run_is_durable(r);
+    r->commit = run_commit_next(r->commit, outcome_of(&r->segment));
+    home_segment_back(r->task.home);
+    record_release(r);
+    if (r->segment.error) {
+        commit_failed(r);
+        return;
+    }
+    if (r->is_unsettled) comeback_settled(r);
+    letter_settled(&r->sealed_letters);
+    r->seq_durable = r->seq_sealed;
+    settle_key(r);
+    if (r->frames) frames_durable(r->frames, r->seq_durable);
+    if (r->state == RUN_ENDING && has_settled(r)) {
+        if (!run_is_touched(r)) settle(r); /* touched: a client attached in this turn, and run_turn_end ends the run */
+        return;
+    }
+    bool is_found = r->slot != NULL;
+    if (!is_found) run_make_findable(r);
+    /* Until now the run had no URL: a client that has gone cannot have been sent on. */
+    if (r->slot && (first || !is_found)) slot_end_if_alone(r->task.home, r->slot);
+    if (first && r->task.home->draining) run_drain(r); /* the drain passed over it: it was not on disk */
+    for (strand *s = r->commit_waiters ? r->task.strands : NULL; s; s = s->next) strand_wake(s);
+    run_touch(r);
+}

@@ -1,0 +1,164 @@
+/* run_end: how a run's handler runs and ends: its response, or the problem instead of one, and the last entries. */
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/path.h"
+#include "runtime/run/record.h"
+#include "runtime/run/replay_log.h"
+#include "runtime/run/run_core.h"
+#include "runtime/run/run_request.h"
+#include "runtime/run/strand.h"
+
+/* ---- The journal's last entries ---- */
+
+bool run_response_entry(run *r, entry *out)
+{
+    msgpack_sbuffer *scratch = &r->task.home->scratch;
+    scratch->size = 0;
+    bool packed = run_pack_headers(scratch, r->task.response.headers);
+    *out = (entry){.kind = ENTRY_RESPONSE,
+                   .at_ms = clock_wall_ms(),
+                   .status = r->task.response.status,
+                   .headers = {scratch->data, scratch->size},
+                   .body = {r->task.response.body.data, r->task.response.body.len}};
+    return packed;
+}
+
+static uint64_t *outcome_counter(const run *r, counters *n)
+{
+    if (r->is_rejected) return &n->runs_rejected;
+    switch (r->outcome) {
+    case ENTRY_SUCCEEDED:
+        return &n->runs_succeeded;
+    case ENTRY_CANCELLED:
+        return &n->runs_cancelled;
+    default:
+        return &n->runs_failed;
+    }
+}
+
+void run_count_end(run *r)
+{
+    counters *n = &r->task.home->counters;
+    counter_add(outcome_counter(r, n), 1);
+}
+
+entry_text run_causes(run *r, const failure *f)
+{
+    char *bytes = f && f->cause_count ? arena_alloc(&r->task.arena, f->cause_count * sizeof(uint64_t)) : NULL;
+    if (!bytes && f && f->cause_count) run_lose_short(r);
+    if (!bytes) return entry_text_of("");
+    for (uint32_t i = 0; i < f->cause_count; i++) {
+        uint64_t path = htobe64(f->causes[i]);
+        memcpy(bytes + i * sizeof path, &path, sizeof path);
+    }
+    return (entry_text){bytes, f->cause_count * sizeof(uint64_t)};
+}
+
+void run_record_end(run *r)
+{
+    entry response;
+    entry ended = {.kind = ENTRY_ENDED,
+                   .at_ms = clock_wall_ms(),
+                   .status = (int)r->outcome,
+                   .error = entry_text_of(r->outcome_error),
+                   .causes = run_causes(r, r->failure)};
+    if (run_response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
+    run_lose_short(r);
+}
+
+/* ---- The handler ---- */
+
+static sw_value call_handler(sw_ctx *c, sw_value input)
+{
+    c->task->endpoint->handler(c);
+    return input;
+}
+
+static void set_problem(run *r, const failure *f)
+{
+    r->outcome_error = task_set_problem(&r->task, f);
+    r->outcome = ENTRY_FAILED;
+}
+
+/* 410: the result will never be there. 504: it is not there in time. */
+void run_end_cancelled(run *r)
+{
+    static const struct {
+        int status;
+        entry_ended outcome;
+        const char *message;
+    } ends[] = {
+        [ENTRY_CANCEL_ASKED] = {410, ENTRY_CANCELLED, "the run was cancelled"},
+        [ENTRY_CANCEL_GONE] = {410, ENTRY_CANCELLED, "the run was cancelled: its client went away"},
+        [ENTRY_CANCEL_LATE] = {504, ENTRY_FAILED, "the run is over its deadline (timeout_ms of its endpoint)"},
+        [ENTRY_CANCEL_STALE] = {500, ENTRY_FAILED, "the run was stopped, and not released in time (--retain-stopped)"},
+    };
+    bool known = r->cancel <= ENTRY_CANCEL_STALE; /* else a later version's */
+    entry_cancel why = known ? r->cancel : ENTRY_CANCEL_ASKED;
+    failure f = {.kind = FAILURE_FATAL, .status = ends[why].status, .message = ends[why].message};
+    set_problem(r, &f);
+    r->outcome = ends[why].outcome;
+    log_line(LOG_INFO, r->id_text, "%s: %s", r->task.endpoint->route, f.message);
+    run_record_end(r);
+}
+
+/* What the client sent cannot be taken, and it is told so: an answer like a 4xx that the handler gives. The run has not
+ * failed, and nobody is to be called for it. */
+static void reject_request(run *r, const failure *f)
+{
+    const char *message = task_set_problem(&r->task, f);
+    r->is_rejected = true;
+    log_line(LOG_INFO, r->id_text, "%s rejected its request with %d: %s", r->task.endpoint->route, f->status, message);
+}
+
+static void handler_ended(run *r, bool ok, const failure *f)
+{
+    if (!ok && f->kind == FAILURE_UNWIND) {
+        run_post(r, RUN_ON_UNWOUND);
+        return;
+    }
+    bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP && !BUG(EXHAUSTED_FAILS);
+    bool has_failed = !ok && !run_has_lost(r); /* else it is tried again from what is on disk */
+    if (has_failed && f->status >= 400 && f->status < 500) {
+        reject_request(r, f);
+    } else if (has_failed) {
+        set_problem(r, f); /* whether it stands, the state decides */
+        if (!stops)
+            log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
+                     f->step ? ": " : "", r->outcome_error);
+    }
+    if (r->task.response.status == 0) r->task.response.status = 204;
+    r->failure = ok ? NULL : f;
+    run_post(r, stops ? RUN_ON_EXHAUSTED : RUN_ON_RETURNED);
+    r->failure = NULL; /* it lies in the handler's coroutine */
+}
+
+void run_main(void *arg)
+{
+    run *r = arg;
+    strand s;
+    strand_enter(&s, &r->task);
+    sw_ctx c = {.kind = CTX_HANDLER,
+                .strand = &s,
+                .task = &r->task,
+                .run = r,
+                .arena = &r->task.arena,
+                .path = PATH_ROOT,
+                .arg = r->task.endpoint->options.arg,
+                .label = "",
+                .id = ""};
+    sw_value none = {.type = MSGPACK_OBJECT_NIL};
+    bool ok = ctx_call(&c, call_handler, none, &none);
+    if (ok || s.failure.kind != FAILURE_UNWIND)
+        replay_log_end(&c);
+    else
+        replay_log_drop(&c);
+    handler_ended(r, ok, &s.failure);
+    strand_exit(&s);
+}

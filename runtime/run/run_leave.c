@@ -1,0 +1,237 @@
+/* run_leave: how a run is unwound, cancelled and leaves memory, and what becomes of its clients and letters then. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/log.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/frames.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/record.h"
+#include "runtime/run/replay.h"
+#include "runtime/run/run_core.h"
+#include "runtime/run/strand.h"
+
+enum { SHORT_MS = 250 };
+
+const char RUN_NOT_DONE[] = "the journal cannot be written; the request was not done";
+const char RUN_RETRY_AFTER_JOURNAL[] = "5";
+
+static const run_listener *listener_of(const run *r) { return r->task.home->listener; }
+
+/* ---- Unwinding ---- */
+
+void run_unwind(run *r)
+{
+    task_unwind(&r->task);
+    run_touch(r);
+}
+
+/* Strands that are at work go on to their next step or wait. */
+void run_cut_waits(run *r)
+{
+    for (strand *s = r->task.strands, *next; s; s = next) {
+        next = s->next;
+        if (s->wait == STRAND_DUE || s->gate_link) strand_interrupt(s, INTERRUPT_UNWIND);
+    }
+    run_touch(r);
+}
+
+void run_drain(run *r)
+{
+    if (r->task.home->hurried)
+        run_post(r, RUN_ON_HURRY);
+    else
+        run_post(r, RUN_ON_DRAIN);
+}
+
+void run_lose(run *r) { run_post(r, RUN_ON_LOSS); }
+
+void run_lose_short(run *r)
+{
+    if (!run_has_lost(r)) log_line(LOG_ERROR, r->id_text, "out of memory: it is loaded again");
+    r->is_short = true;
+    run_lose(r);
+}
+
+bool run_may_go_on(run *r)
+{
+    if (r->task.home->draining && r->state == RUN_RUNNING) run_drain(r);
+    return !run_unwinds(r);
+}
+
+/* ---- Cancelling ---- */
+
+void run_record_cancel(run *r)
+{
+    entry e = {.kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel};
+    if (r->replay && replay_cancel(r->replay)) return;
+    if (!record_append(r, &e)) run_lose_short(r);
+}
+
+/* If the run leaves memory before it has ended, whoever loads it next ends it. */
+void run_note_cancel(run *r)
+{
+    if (r->slot) r->slot->cancel = r->cancel;
+}
+
+void run_cancel(run *r, entry_cancel why)
+{
+    assert(why != ENTRY_CANCEL_NONE);
+    if (!r->cancel) r->cancel = why;
+    run_post(r, RUN_ON_CANCEL);
+}
+
+/* ---- Stopping ---- */
+
+static void record_stop(run *r, const entry *stopped)
+{
+    const entry_text *text = &stopped->error;
+    r->stop = stop_of_entry(stopped);
+    log_line(LOG_WARN, r->id_text, "%s is to stop (%s): %.*s", r->task.endpoint->route, stop_name(r->stop),
+             (int)text->len, text->data);
+    r->stop_detail = arena_strndup(&r->task.arena, text->data, text->len);
+    if (record_append(r, stopped)) return;
+    run_lose_short(r);
+}
+
+static entry stop_entry(const run *r, stop_reason reason, uint64_t path, const char *text)
+{
+    clock_instant now = clock_now(&r->task.home->clock);
+    const entry stopped = {.kind = ENTRY_STOPPED,
+                           .at_ms = now.wall_ms,
+                           .epoch = now.epoch,
+                           .status = (int)reason,
+                           .error = {text, strlen(text)},
+                           .path = path};
+    assert(stop_of_entry(&stopped) == reason);
+    return stopped;
+}
+
+void run_record_stop(run *r) { record_stop(r, r->stop_entry); }
+
+/* The steps that failed are named, so that a release gives them, and no others, their retries anew. */
+void run_record_failed_stop(run *r)
+{
+    const failure *f = r->failure;
+    char more[48] = "";
+    assert(f && f->is_exhausted && f->cause_count > 0);
+    if (f->cause_count > 1) (void)snprintf(more, sizeof more, ", and so have %u others", f->cause_count - 1);
+    const char *text = arena_printf(&r->task.arena, "step \"%s\" has used its retries (%d attempt%s)%s: %s", f->step,
+                                    f->attempts, f->attempts == 1 ? "" : "s", more, f->message);
+    entry stopped = stop_entry(r, STOP_EXHAUSTED, f->causes[0], text ? text : stop_text(STOP_EXHAUSTED));
+    stopped.causes = run_causes(r, f);
+    if (stopped.causes.len > 0)
+        record_stop(r, &stopped);
+    else
+        run_lose_short(r); /* it comes to the same failure again */
+    run_touch(r);
+}
+
+void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
+{
+    const entry stopped = stop_entry(r, reason, path, text);
+    r->stop_entry = &stopped;
+    run_post(r, RUN_ON_STOP);
+    r->stop_entry = NULL;
+}
+
+/* ---- Leaving memory ---- */
+
+static void drop_slot(run *r)
+{
+    if (!r->slot) return;
+    r->slot->run = NULL;
+    slot_remove(r->task.home, r->slot);
+}
+
+static void leave_slot(home *h, slot *s)
+{
+    s->run = NULL;
+    slot_post(h, s, SLOT_ON_PUT_OFF);
+    s->unfinished = true;
+}
+
+static void hand_to_slot(run *r)
+{
+    if (r->seq_release > 0 && r->seq_durable >= r->seq_release) r->slot->held_back = false;
+    slot_keep_letters(r->slot, &r->letters);
+    r->slot->run = NULL;
+}
+
+void run_park(run *r)
+{
+    listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
+    hand_to_slot(r);
+    counter_add(&r->task.home->counters.runs_parked, 1);
+    slot_park(r->task.home, r->slot, r->park_due);
+    run_free(r);
+}
+
+/* The next process finds it, and whether it is tied to its clients is known to the slot. */
+void run_leave(run *r)
+{
+    listener_of(r)->on_left(r, RUN_LEFT_TO_NEXT);
+    if (r->slot && run_is_durable(r) && r->task.home->draining)
+        leave_slot(r->task.home, r->slot);
+    else
+        drop_slot(r);
+    run_free(r);
+}
+
+/* The process goes on, and has to know of it. */
+static void have_slot(run *r)
+{
+    if (!r->slot) run_make_findable(r);
+    if (!r->slot) run_take_slot(r, slot_add_spare(r->task.home, &r->id)); /* run_free has the next one */
+}
+
+void run_stand(run *r)
+{
+    have_slot(r);
+    slot *s = r->slot;
+    stop_cause why = {
+        .reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms(), .streamed = r->frames};
+    if (r->stop_detail) stop_describe(&why, r->stop_detail, strlen(r->stop_detail));
+    listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
+    hand_to_slot(r);
+    slot_stop(r->task.home, s, &why);
+    run_free(r);
+}
+
+/* It is loaded when the gate is open. */
+void run_reload(run *r)
+{
+    have_slot(r);
+    listener_of(r)->on_left(r, RUN_LEFT_LOST);
+    hand_to_slot(r);
+    slot_park(r->task.home, r->slot, clock_alarm_in(r->is_short ? SHORT_MS : 0));
+    run_free(r);
+}
+
+void run_refuse(run *r)
+{
+    listener_of(r)->on_refused(r, r->attempted ? RUN_REFUSED_PARTLY : RUN_REFUSED_UNDONE);
+    drop_slot(r);
+    run_free(r);
+}
+
+/* The run may be on disk: then it goes on at the next start. */
+void run_cut(run *r)
+{
+    listener_of(r)->on_refused(r, RUN_REFUSED_UNKNOWN);
+    drop_slot(r);
+    run_free(r);
+}
+
+void run_end(run *r)
+{
+    home *h = r->task.home;
+    run_count_end(r);
+    listener_of(r)->on_over(r, RUN_OVER_DURABLE);
+    letter_drop(h, &r->letters); /* one that came too late */
+    if (r->slot) letter_drop(h, &r->slot->letters);
+    drop_slot(r);
+    run_free(r);
+}

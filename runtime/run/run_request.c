@@ -1,0 +1,220 @@
+#include "runtime/run/run_request.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "http/uri.h"
+#include "runtime/base/value.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/plain.h"
+#include "runtime/run/record.h"
+
+static const char *const headers_kept[] = {"accept", "content-type", "user-agent", "prefer", "idempotency-key", NULL};
+
+static bool in_list(const char *const *list, const char *name)
+{
+    for (; list && *list; list++)
+        if (strcasecmp(*list, name) == 0) return true;
+    return false;
+}
+
+/* A run sees only what is journaled, a plain request all. */
+static bool sees_header(const task *t, const http_header *h)
+{
+    return !t->run || in_list(headers_kept, h->name.data) ||
+           in_list(t->endpoint->options.journal_headers, h->name.data);
+}
+
+static bool copy_headers(task *t, const http_header *headers, size_t count)
+{
+    const run_header **end = &t->request.headers;
+    for (size_t i = 0; i < count; i++) {
+        const http_header *h = &headers[i];
+        if (!sees_header(t, h)) continue;
+        run_header *copy = arena_alloc(&t->arena, sizeof *copy);
+        if (!copy) return false;
+        copy->name = arena_strndup(&t->arena, h->name.data, h->name.len);
+        copy->value = arena_strndup(&t->arena, h->value.data, h->value.len);
+        copy->next = NULL;
+        if (!copy->name || !copy->value) return false;
+        *end = copy;
+        end = (const run_header **)&copy->next;
+    }
+    t->request.owns_headers = true;
+    return true;
+}
+
+static bool copy_body(task *t, const char *data, size_t len)
+{
+    t->request.body = (sw_bytes){arena_strndup(&t->arena, data ? data : "", len), len};
+    t->request.owns_body = t->request.body.data != NULL;
+    return t->request.owns_body;
+}
+
+bool run_request_own_headers(task *t)
+{
+    if (t->request.owns_headers) return true;
+    const http_request *q = http_exchange_request(plain_of(t)->exchange);
+    return copy_headers(t, q->headers, q->header_count);
+}
+
+bool run_request_own_body(task *t)
+{
+    return t->request.owns_body || copy_body(t, t->request.body.data, t->request.body.len);
+}
+
+static bool copy_params(task *t, const http_param *params, size_t count)
+{
+    run_header *all = count ? arena_alloc(&t->arena, count * sizeof *all) : NULL;
+    if (count && !all) return false;
+    for (size_t i = 0; i < count; i++) {
+        all[i].name = arena_strndup(&t->arena, params[i].name, strlen(params[i].name));
+        all[i].value = arena_strndup(&t->arena, params[i].value, params[i].value_len);
+        all[i].next = i + 1 < count ? &all[i + 1] : NULL;
+        if (!all[i].name || !all[i].value) return false;
+    }
+    t->request.params = all;
+    return true;
+}
+
+/* The decoded path and where the query begins, from a target in the task's arena. */
+static bool split_target(task *t, const char *target, size_t len)
+{
+    const char *mark = memchr(target, '?', len);
+    size_t path_len = mark ? (size_t)(mark - target) : len;
+    char *path = arena_alloc(&t->arena, path_len + 1);
+    if (!path) return false;
+    size_t decoded = 0;
+    if (!uri_decode_path(target, path_len, path, &decoded)) return false;
+    path[decoded] = 0;
+    t->request.target = target;
+    t->request.path = path;
+    t->request.query = mark ? mark + 1 : "";
+    return true;
+}
+
+/* All but headers and body. */
+static bool take_line(task *t, const run_input *input)
+{
+    char *target = arena_strndup(&t->arena, input->target.data, input->target.len);
+    t->request.method = arena_strndup(&t->arena, input->method.data, input->method.len);
+    return target && t->request.method && split_target(t, target, input->target.len) &&
+           copy_params(t, input->params, input->param_count);
+}
+
+bool run_request_take(task *t, const run_input *input)
+{
+    return take_line(t, input) && copy_headers(t, input->headers, input->header_count) &&
+           copy_body(t, input->body.data, input->body.len);
+}
+
+bool run_request_borrow(task *t, const run_input *input)
+{
+    t->request.body = (sw_bytes){input->body.data, input->body.len};
+    return take_line(t, input);
+}
+
+const http_reply_header *run_reply_headers(task *t, size_t *count)
+{
+    size_t n = 0;
+    for (const run_header *h = t->response.headers; h; h = h->next) n++;
+    http_reply_header *headers = arena_alloc(&t->arena, (n + 1) * sizeof *headers);
+    *count = n;
+    n = 0;
+    for (const run_header *h = t->response.headers; h && headers; h = h->next)
+        headers[n++] = (http_reply_header){h->name, h->value};
+    return headers;
+}
+
+/* ---- Its entry ---- */
+
+static bool pack_pairs(msgpack_sbuffer *to, const run_header *list, bool as_map)
+{
+    uint32_t n = 0;
+    for (const run_header *h = list; h; h = h->next) n++;
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
+    bool ok = (as_map ? msgpack_pack_map(&pk, n) : msgpack_pack_array(&pk, (size_t)n * 2)) == 0;
+    for (const run_header *h = list; h && ok; h = h->next) {
+        size_t name = strlen(h->name), value = strlen(h->value);
+        ok = msgpack_pack_str(&pk, name) == 0 && msgpack_pack_str_body(&pk, h->name, name) == 0 &&
+             msgpack_pack_str(&pk, value) == 0 && msgpack_pack_str_body(&pk, h->value, value) == 0;
+    }
+    return ok;
+}
+
+bool run_pack_headers(msgpack_sbuffer *to, const run_header *list) { return pack_pairs(to, list, false); }
+
+bool run_request_record(run *r)
+{
+    msgpack_sbuffer *scratch = &r->task.home->scratch;
+    scratch->size = 0;
+    bool packed = pack_pairs(scratch, r->task.request.headers, false);
+    size_t headers_len = scratch->size;
+    packed = packed && pack_pairs(scratch, r->task.request.params, true);
+    if (!packed) r->is_short = true;
+    if (!packed) return false;
+    const sw_endpoint_options *o = &r->task.endpoint->options;
+    store *st = r->task.home->store;
+    entry e = {.kind = ENTRY_STARTED,
+               .at_ms = r->started_ms,
+               .function = entry_text_of(r->task.endpoint->route),
+               .version = entry_text_of(o->version ? o->version : ""),
+               .method = entry_text_of(r->task.request.method),
+               .target = entry_text_of(r->task.request.target),
+               .owner = entry_text_of(store_node(st)),
+               .epoch = r->started_epoch,
+               .headers = {scratch->data, headers_len},
+               .params = {scratch->data + headers_len, scratch->size - headers_len},
+               .body = {r->task.request.body.data, r->task.request.body.len},
+               .due_ms = r->deadline_due.due_ms};
+    return record_append(r, &e);
+}
+
+/* ---- Back from the journal ---- */
+
+/* Through an arena of its own: a resumed run has no less memory left than it had. */
+static bool unpack_pairs(run *r, const entry_text *packed, const run_header **out)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_NIL};
+    const char *error = NULL;
+    arena a;
+    if (packed->len == 0) return true;
+    arena_init(&a, r->task.home->arenas);
+    bool ok = value_unpack(&a, packed->data, packed->len, &v, &error);
+    r->is_short = r->is_short || a.is_out;
+    bool map = v.type == MSGPACK_OBJECT_MAP;
+    uint32_t n = !ok ? 0 : map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
+    for (uint32_t i = 0; i < n && ok; i++) {
+        const msgpack_object *name = map ? &v.via.map.ptr[i].key : &v.via.array.ptr[(size_t)2 * i];
+        const msgpack_object *value = map ? &v.via.map.ptr[i].val : name + 1;
+        run_header *h = arena_alloc(&r->task.arena, sizeof *h);
+        ok = h && name->type == MSGPACK_OBJECT_STR && value->type == MSGPACK_OBJECT_STR;
+        if (!ok) break;
+        *h = (run_header){arena_strndup(&r->task.arena, name->via.str.ptr, name->via.str.size),
+                          arena_strndup(&r->task.arena, value->via.str.ptr, value->via.str.size), NULL};
+        ok = h->name && h->value;
+        *out = h;
+        out = (const run_header **)&h->next;
+    }
+    arena_free(&a);
+    return ok;
+}
+
+bool run_request_restore(run *r, const entry *started)
+{
+    task *t = &r->task;
+    run_request *to = &t->request;
+    char *target = arena_strndup(&r->task.arena, started->target.data, started->target.len);
+    to->method = arena_strndup(&r->task.arena, started->method.data, started->method.len);
+    to->owns_headers = true;
+    r->started_ms = started->at_ms;
+    const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
+    if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
+    bool ok = target && to->method && copy_body(t, started->body.data, started->body.len) &&
+              unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
+              split_target(t, target, started->target.len);
+    r->is_short = r->is_short || t->arena.is_out;
+    return ok;
+}

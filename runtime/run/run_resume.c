@@ -1,0 +1,235 @@
+/* run_resume: a run from its journal, or why it does not go on. */
+#include <string.h>
+#include <strings.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/base/moment.h"
+#include "runtime/run/comeback.h"
+#include "runtime/run/frames.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/program.h"
+#include "runtime/run/record.h"
+#include "runtime/run/replay.h"
+#include "runtime/run/run_core.h"
+#include "runtime/run/run_request.h"
+#include "runtime/run/stop.h"
+#include "runtime/run/strand.h"
+
+enum { TIMER_EARLY_MS = 2 };
+
+static const char RELEASED_BY[] = "client"; /* whoever has the run's token, or is an administrator */
+
+/* ---- Reading ---- */
+
+static void restore_frame(void *arg, const entry *e, uint32_t seq)
+{
+    run *r = arg;
+    bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
+    if (waits && e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home)) r->has_waited = true;
+    if (e->kind == ENTRY_RELEASED) r->was_released = true;
+    bool streams = r->frames || e->kind == ENTRY_CHUNK;
+    if (streams && !r->frames) r->frames = frames_new(r->task.home->arenas);
+    /* Without one of them those behind it would have other numbers. */
+    if (streams && (!r->frames || !frames_add(r->frames, e, seq))) r->outcome_error = "out of memory";
+}
+
+static bool short_of(stop_cause *why, const char *text)
+{
+    *why = (stop_cause){.reason = STOP_NONE, .text = text};
+    return false;
+}
+
+static bool unreadable(stop_cause *why, const char *text)
+{
+    if (text == replay_no_memory) return short_of(why, text);
+    *why = (stop_cause){.reason = text == entry_newer ? STOP_NEWER : STOP_UNREADABLE, .text = text};
+    return false;
+}
+
+static const endpoint no_endpoint = {.kind = ENDPOINT_DURABLE, .route = ""};
+
+static bool restore(run *r, const store_journal *j, stop_cause *why)
+{
+    const char *error = NULL;
+    /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
+    arena_set_limit(&r->task.arena, (size_t)r->task.home->opt->run_state_max * 5);
+    r->replay = replay_new(&r->journal, j->data, j->len, restore_frame, r, &error);
+    if (!r->replay) return unreadable(why, error);
+    if (*r->outcome_error) return short_of(why, r->outcome_error);
+    const entry *started = replay_started(r->replay);
+    const endpoint *e = app_endpoint(r->task.home->app, started->function.data, started->function.len);
+    r->task.endpoint = e ? e : &no_endpoint;
+    if (!run_request_restore(r, started))
+        return unreadable(why, r->is_short ? replay_no_memory : "its request cannot be read");
+    r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
+    r->state_bytes = j->len;
+    r->commit = run_commit_next(r->commit, COMMIT_ON_LOADED);
+    if (r->frames) frames_durable(r->frames, r->seq_durable);
+    return true;
+}
+
+/* ---- Whether it goes on ---- */
+
+/* What stands in the way of a run that can be read. STOP_NONE: nothing. */
+static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
+{
+    const entry *stopped = replay_stopped(r->replay);
+    if (stopped && !s->release && !BUG(FORGET_STOP)) {
+        stop_reason reason = stop_of_entry(stopped);
+        stop_cause why = {.reason = reason, .text = stop_text(reason), .since_ms = stopped->at_ms};
+        stop_describe(&why, stopped->error.data, stopped->error.len);
+        return why;
+    }
+    if (r->task.endpoint == &no_endpoint) {
+        /* A run that slept for a month was not stopped for that month. */
+        int64_t last_ms = replay_last_ms(r->replay), due_ms = j->due_ms <= clock_wall_ms() ? j->due_ms : 0;
+        return (stop_cause){.reason = STOP_NO_ENDPOINT,
+                            .text = stop_text(STOP_NO_ENDPOINT),
+                            .since_ms = last_ms > due_ms ? last_ms : due_ms,
+                            .deadline = r->deadline_due};
+    }
+    if (s->held_back && !s->release && !BUG(RESUME_ALL))
+        return (stop_cause){.reason = STOP_NOT_RESUMED, .text = stop_text(STOP_NOT_RESUMED)};
+    return (stop_cause){.reason = STOP_NONE};
+}
+
+static const char *header_of(const run *r, const char *name)
+{
+    for (const run_header *h = r->task.request.headers; h; h = h->next)
+        if (strcasecmp(h->name, name) == 0) return h->value;
+    return NULL;
+}
+
+/* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
+ * an Idempotency-Key asks again. While it was stopped its clients were sent on, and whoever released it wants it. */
+static bool may_be_sent_on(const run *r)
+{
+    return r->has_waited || r->was_released || header_of(r, "prefer") || header_of(r, "idempotency-key");
+}
+
+static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }
+
+static bool is_over(const clock_wait *w) { return w->due_ms > 0 && clock_left_ms(w) <= TIMER_EARLY_MS; }
+
+/* A journal that says so, somebody who asked while it was not in memory, or its time: a deadline that goes by, or that
+ * of stopped runs. */
+static entry_cancel why_end(const run *r, const slot *s, const stop_cause *stopped)
+{
+    entry_cancel journaled = replay_cancel(r->replay);
+    if (journaled) return journaled;
+    if (s->cancel) return s->cancel;
+    if (is_over(stopped->reason == STOP_NONE ? &r->deadline_due : &stopped->deadline)) return ENTRY_CANCEL_LATE;
+    int64_t since_ms = stopped->since_ms, retain_ms = r->task.home->opt->retain_stopped_ms;
+    if (BUG(STALE_EARLY)) retain_ms /= 2;
+    return since_ms > 0 && is_past(moment_after(since_ms, retain_ms)) ? ENTRY_CANCEL_STALE : ENTRY_CANCEL_NONE;
+}
+
+/* The time for which it was stopped does not count. */
+static void move_deadline(run *r, const slot *s)
+{
+    loop_clock *c = &r->task.home->clock;
+    const entry *stopped = replay_stopped(r->replay);
+    if (r->deadline_due.due_ms == 0 || BUG(DEADLINE_RUNS)) return;
+    int64_t stood_ms = replay_stood_ms(r->replay, c);
+    clock_instant now = clock_now(c);
+    if (stopped && s->release)
+        stood_ms +=
+            clock_between_ms(c, (clock_mark){stopped->epoch, stopped->at_ms}, (clock_mark){now.epoch, now.wall_ms});
+    r->deadline_due.due_ms = moment_after(r->deadline_due.due_ms, stood_ms);
+    r->deadline_due.steady_ms += stood_ms;
+}
+
+/* ---- Going on ---- */
+
+/* It is stopped, or not resumed, until somebody releases it. */
+static bool is_held(const run *r, const slot *s) { return replay_stopped(r->replay) || s->held_back; }
+
+/* A choice: no attempt begins before it is on disk. False: no memory. */
+static bool append_release(run *r)
+{
+    clock_instant now = clock_now(&r->task.home->clock);
+    entry e = {.kind = ENTRY_RELEASED,
+               .at_ms = now.wall_ms,
+               .epoch = now.epoch,
+               .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
+    if (!record_append(r, &e)) return false;
+    replay_release(r->replay);
+    r->seq_release = r->seq_next;
+    log_line(LOG_INFO, r->id_text, "%s: released", r->task.endpoint->route);
+    return true;
+}
+
+/* It is in memory now, as any other. */
+static void take_slot(run *r, slot *s)
+{
+    home *h = r->task.home;
+    bool released = r->seq_release > 0;
+    r->slot = s;
+    s->run = r;
+    slot_post(h, s, SLOT_ON_RESUMED);
+    slot_go_on(h, s);
+    if (s->release && !released) slot_deny_release(h, s, "the run is not stopped");
+    s->release = false; /* held_back stays until the release is on disk: run_leave.c */
+    letter_move(&s->letters, &r->letters);
+    comeback_begun(r);
+    counter_add(&h->counters.runs_resumed, 1);
+}
+
+/* True: others come first, or there is no memory to note that. */
+static bool waits_for_turn(home *h, slot *s, const run *r, stop_cause *why)
+{
+    unsigned crashes = replay_crashes(r->replay);
+    s->crashed = crashes > 0;
+    if (!comeback_comes_later(h, s, crashes)) return false;
+    if (!comeback_put_behind(h, s)) return !short_of(why, replay_no_memory);
+    *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
+    log_line(LOG_INFO, r->id_text, "the process has died of it %u times in a row: others come first", crashes);
+    return true;
+}
+
+bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
+{
+    static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
+    run *r = run_new(h, &loading);
+    if (!r) return short_of(why, replay_no_memory);
+    r->id = s->id;
+    run_id_format(&r->id, r->id_text);
+    if (!restore(r, j, why)) {
+        run_unmake(r);
+        return false;
+    }
+    bool cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
+    task_set_label(&r->task);
+    move_deadline(r, s);
+    *why = cause_of(r, s, j);
+    if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && may_be_sent_on(r));
+    entry_cancel cancel = why_end(r, s, why);
+    if (!cancel && why->reason != STOP_NONE) {
+        why->streamed = r->frames ? frames_hold(r->frames) : NULL;
+        run_unmake(r);
+        return false;
+    }
+    if (!cancel && waits_for_turn(h, s, r, why)) {
+        run_unmake(r);
+        return false;
+    }
+    if (s->release && is_held(r, s) && !append_release(r)) {
+        run_unmake(r);
+        return short_of(why, replay_no_memory);
+    }
+    if (!cancel && !strand_start(&r->task, run_main, r)) {
+        run_unmake(r);
+        return short_of(why, "no room for another coroutine");
+    }
+    take_slot(r, s);
+    if (cancel) {
+        run_cancel(r, cancel);
+        run_touch(r);
+        return true;
+    }
+    run_post(r, RUN_ON_BEGIN);
+    run_watch_deadline(r);
+    return true;
+}

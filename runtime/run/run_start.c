@@ -1,0 +1,129 @@
+/* run_start: how a run begins, and who can ask for it. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/log.h"
+#include "runtime/base/random.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/record.h"
+#include "runtime/run/run_core.h"
+#include "runtime/run/run_request.h"
+#include "runtime/run/strand.h"
+
+static void make_id(run *r)
+{
+    uint8_t random[10];
+    random_bytes(random, sizeof random);
+    r->id = run_id_next(&r->task.home->runs.last_id, r->started_ms, random, r->task.home->index, r->task.home->count);
+    r->task.home->runs.last_id = r->id;
+    run_id_format(&r->id, r->id_text);
+}
+
+static void on_deadline(struct timer *t) { run_cancel(t->arg, ENTRY_CANCEL_LATE); }
+
+void run_watch_deadline(run *r)
+{
+    if (r->deadline_due.due_ms == 0) return;
+    int64_t left_ms = clock_left_ms(&r->deadline_due);
+    r->deadline = (struct timer){.fn = on_deadline, .arg = r, .is_kept = true};
+    (void)timers_start(&r->task.home->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0);
+}
+
+void run_unmake(run *r)
+{
+    run_untouch(r);
+    record_drop(r);
+    r->key = NULL;
+    run_free(r);
+}
+
+/* Most requests end within their first commit, before anybody asks for them: they never cost a slot. */
+static void leave_unlisted(run *r)
+{
+    TAILQ_INSERT_TAIL(&r->task.home->runs.unlisted, r, unlisted);
+    r->is_unlisted = true;
+}
+
+/* Somebody may ask for it by its id from now on. Without memory it stays unlisted, where whoever asks finds it. */
+void run_make_findable(run *r)
+{
+    slot *s = slot_add(r->task.home, &r->id);
+    if (s) {
+        run_take_slot(r, s);
+        return;
+    }
+    log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be parked yet");
+    if (!r->is_unlisted) leave_unlisted(r);
+}
+
+void run_take_slot(run *r, slot *s)
+{
+    home *h = r->task.home;
+    if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
+    r->is_unlisted = false;
+    slot_post(h, s, SLOT_ON_BEGUN);
+    s->run = r;
+    s->judged = true;
+    s->cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
+    s->tie = s->cancels ? TIE_CLIENTS : TIE_NONE;
+    r->slot = s;
+}
+
+/* A loop's ids ascend. */
+run *run_find_unlisted(home *h, const run_id *id)
+{
+    run *r = TAILQ_FIRST(&h->runs.unlisted);
+    if (!r || memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES) < 0) return NULL;
+    TAILQ_FOREACH_REVERSE(r, &h->runs.unlisted, unlisted_runs, unlisted)
+    {
+        int order = memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES);
+        if (order == 0) return r;
+        if (order > 0) break;
+    }
+    return NULL;
+}
+
+const run_refusal run_no_room = {"too many requests are in flight (--runs-max)", "1"};
+const run_refusal run_no_memory = {"out of memory", "1"};
+const run_refusal run_no_stack = {"no room for another coroutine", "1"};
+const run_refusal run_too_large = {"the request is too large for the memory a run may have", "1"};
+static const run_refusal queue_full = {"the journal cannot keep up (--journal-queue-max)", "1"};
+static const run_refusal not_writable = {RUN_NOT_DONE, RUN_RETRY_AFTER_JOURNAL};
+
+/* Why no run may begin now; NULL: one may. */
+static const run_refusal *refusal_of(const home *h)
+{
+    if (!slot_room(h)) return &run_no_room;
+    if (gate_full(h)) return &queue_full;
+    return gate_writable(h) ? NULL : &not_writable;
+}
+
+run *run_begin(home *h, const endpoint *work, const run_input *input, const run_origin *origin, run_refusal *why)
+{
+    const run_refusal *refusal = refusal_of(h);
+    run *r = refusal ? NULL : run_new(h, work);
+    if (!r) {
+        *why = refusal ? *refusal : run_no_memory;
+        return NULL;
+    }
+    make_id(r);
+    task_set_label(&r->task);
+    r->key = origin->key;
+    bool taken = run_request_take(&r->task, input) && run_request_record(r);
+    if (r->task.arena.is_out) r->is_short = true;
+    if (!taken || !strand_start(&r->task, run_main, r)) {
+        *why = taken ? run_no_stack : r->is_short ? run_no_memory : run_too_large;
+        run_unmake(r);
+        return NULL;
+    }
+    counter_add(&h->counters.runs_started, 1);
+    run_post(r, RUN_ON_BEGIN);
+    run_watch_deadline(r);
+    if (h->slots.recovered)
+        leave_unlisted(r);
+    else
+        run_make_findable(r); /* the live table is being read, and may show it as one that nobody works for */
+    return r;
+}

@@ -1,0 +1,267 @@
+#include "runtime/run/slot.h"
+#include "runtime/run/run.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/program.h"
+#include "runtime/run/run_listener.h"
+#include "runtime/run/slot_core.h"
+#include "runtime/run/suspects.h"
+#include "runtime/run/ties.h"
+
+static const char NOT_WRITTEN[] = "the journal cannot be written: nothing of it was done";
+
+void slot_remove(home *h, slot *s)
+{
+    if (h->app->ties) ties_settle(h->app->ties, &s->id);
+    slot_forget(h, s);
+}
+
+/* ---- What happens to one ---- */
+
+static struct slot_queue *queue_of(slot_table *t, slot_state state)
+{
+    switch (state) {
+    case SLOT_DUE:
+        return &t->due;
+    case SLOT_ASKED:
+        return &t->asked;
+    case SLOT_HELD:
+        return &t->held;
+    case SLOT_SUSPECT:
+        return &t->suspects;
+    case SLOT_BEHIND:
+        return &t->behind;
+    default:
+        return NULL;
+    }
+}
+
+static void leave_state(home *h, slot *s)
+{
+    slot_table *t = &h->slots;
+    struct slot_queue *queue = queue_of(t, s->state);
+    if (queue) TAILQ_REMOVE(queue, s, in_queue);
+    if (s->state == SLOT_DUE) t->due_count--;
+    if (s->state == SLOT_LOADING_PLACED) t->places--;
+    if (s->state == SLOT_PARKED || s->state == SLOT_STOPPED) timers_stop(&h->timers, &s->due);
+    s->by_wall = false;
+}
+
+void slot_post(home *h, slot *s, slot_event event)
+{
+    slot_table *t = &h->slots;
+    slot_state to = slot_next(s->state, event);
+    if (to == s->state) return;
+    leave_state(h, s);
+    s->state = to;
+    struct slot_queue *queue = queue_of(t, to);
+    if (queue) TAILQ_INSERT_TAIL(queue, s, in_queue);
+    if (to == SLOT_DUE) t->due_count++;
+    if (to == SLOT_LOADING_PLACED) t->places++;
+    if (to == SLOT_HELD || to == SLOT_BEHIND) h->listener->on_put_back(s);
+}
+
+static void on_due(struct timer *t)
+{
+    home *h = t->arg;
+    slot_wake(h, (slot *)((char *)t - offsetof(slot, due)));
+}
+
+void slot_park(home *h, slot *s, clock_alarm due)
+{
+    assert(!s->run);
+    slot_post(h, s, SLOT_ON_PARKED);
+    s->unfinished = true;
+    s->due = (struct timer){.fn = on_due, .arg = h, .is_kept = true};
+    s->by_wall = due.wall_ms != CLOCK_NEVER;
+    if (s->by_wall) s->wall_due_ms = due.wall_ms;
+    int64_t left_ms = clock_alarm_left_ms(&due);
+    if (BUG(FORGET_DUE) && left_ms > 100) return;
+    if (left_ms > 0)
+        (void)timers_start(&h->timers, &s->due, (uint64_t)left_ms);
+    else
+        slot_wake(h, s);
+}
+
+/* One whose end has moved away is loaded at the former end, and parks again. */
+void slots_clock_set(home *h)
+{
+    for (size_t i = 0; i < h->slots.bucket_count; i++)
+        for (slot *s = h->slots.buckets[i]; s; s = s->next) {
+            if (s->run) task_clock_set(&s->run->task);
+            if (s->state != SLOT_PARKED || !s->by_wall) continue;
+            int64_t left_ms = s->wall_due_ms - clock_wall_ms();
+            if (left_ms > 0)
+                (void)timers_hasten(&h->timers, &s->due, (uint64_t)left_ms);
+            else
+                slot_wake(h, s);
+        }
+}
+
+void slot_look_at(home *h, slot *s, int64_t wait_ms)
+{
+    if (!s->due.place) s->due = (struct timer){.fn = on_due, .arg = h, .is_kept = true};
+    (void)timers_hasten(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0);
+}
+
+void slot_go_on(home *h, slot *s)
+{
+    if (s->stop != STOP_NONE) counter_add(&h->slots.stopped, -1);
+    s->stop = STOP_NONE;
+    s->tries = 0;
+}
+
+/* One that could not be read goes on as soon as it can be, and many may at the same moment. */
+bool slot_wants_place(const slot *s)
+{
+    bool stands = ((s->stop != STOP_NONE && s->stop != STOP_UNREADABLE) || s->held_back) && !s->release;
+    return s->unfinished && !s->cancel && !stands;
+}
+
+/* Who waits for a turn is loaded when that has come, unless it is to be ended. */
+void slot_wake(home *h, slot *s)
+{
+    bool waits = s->state == SLOT_SUSPECT || s->state == SLOT_BEHIND;
+    bool goes_on = slot_wants_place(s) || (waits && !s->cancel);
+    assert(!s->run);
+    slot_post(h, s, goes_on ? SLOT_ON_WAKE : SLOT_ON_LOOK);
+}
+
+/* While the gate is closed a run could not go on: loading it would only repeat its next step. What may have ended is
+ * loaded all the same, since its clients want to read. */
+bool slot_hold(home *h, slot *s)
+{
+    if (!s->unfinished || gate_writable(h)) return false;
+    slot_post(h, s, SLOT_ON_GATE_CLOSED);
+    return true;
+}
+
+void slot_release_held(home *h)
+{
+    for (slot *s; (s = TAILQ_FIRST(&h->slots.held));) {
+        slot_post(h, s, SLOT_ON_PUT_OFF);
+        slot_wake(h, s);
+    }
+}
+
+slot *slot_for(home *h, const run_id *id)
+{
+    slot *s = slot_find(&h->slots, id);
+    run *r = s ? NULL : run_find_unlisted(h, id);
+    if (r) run_make_findable(r);
+    if (s || r) return s ? s : r->slot; /* a second slot would load the run once more */
+    s = slot_add(h, id);
+    if (s) slot_post(h, s, SLOT_ON_ASKED_FOR);
+    return s;
+}
+
+/* ---- Letters ---- */
+
+struct waiter **slot_waiters(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
+
+void slot_send_letter(home *h, slot *s, letter_kind kind)
+{
+    uint8_t bit = (uint8_t)(1U << kind);
+    if (letter_is_in(s->letters, kind)) {
+        if (!s->run) slot_wake(h, s);
+    } else if (!(s->writing & bit)) {
+        if (letter_send(h, &s->id, kind))
+            s->writing = (s->writing | bit) & 7U;
+        else
+            h->listener->on_denied(s, kind, 503, "out of memory");
+    }
+}
+
+static void act_on(slot *s, letter_kind kind)
+{
+    if (BUG(LOSE_CANCEL) && kind == LETTER_CANCEL) return;
+    if (BUG(LOSE_RELEASE) && kind == LETTER_RELEASE) return;
+    if (kind == LETTER_CANCEL)
+        s->cancel = ENTRY_CANCEL_ASKED;
+    else
+        s->release = true;
+}
+
+bool slot_is_releasing(const run *r) { return r->seq_release > 0 && r->seq_durable < r->seq_release; }
+
+/* The run has come to memory by itself meanwhile, or is about to leave it. */
+static void deliver(home *h, run *r, letter *m)
+{
+    if (m->kind == LETTER_RELEASE && run_is_stopping(r)) {
+        act_on(r->slot, m->kind);
+        letter_move(&m, &r->slot->letters);
+    } else if (m->kind == LETTER_RELEASE && slot_is_releasing(r)) {
+        letter_move(&m, &r->letters);
+    } else if (m->kind == LETTER_CANCEL) {
+        letter_move(&m, &r->letters);
+        run_cancel(r, ENTRY_CANCEL_ASKED);
+        run_touch(r);
+    } else {
+        letter_drop(h, &m);
+        h->listener->on_denied(r->slot, LETTER_RELEASE, 409, "the run is not stopped");
+    }
+}
+
+void slot_take_letter(home *h, letter *m, const char *error)
+{
+    slot *s = slot_find(&h->slots, &m->run);
+    if (s) s->writing = s->writing & ~(1U << m->kind) & 7U;
+    if (error) {
+        if (s) h->listener->on_denied(s, m->kind, 503, NOT_WRITTEN);
+        letter_free_all(&m);
+    } else if (!s) {
+        letter_drop(h, &m); /* the run has ended */
+    } else if (s->run) {
+        deliver(h, s->run, m);
+    } else {
+        act_on(s, m->kind);
+        letter_move(&m, &s->letters);
+        if (!h->draining) slot_wake(h, s); /* else the next process finds it */
+    }
+}
+
+/* What has reached a run in memory is on disk as the letter that it came as, or as the entry that it has become. */
+static bool is_on_disk(const run *r, letter_kind kind)
+{
+    if (letter_is_in(r->letters, kind) || letter_is_in(r->sealed_letters, kind)) return true;
+    if (kind == LETTER_RELEASE) return r->seq_release > 0 && r->seq_durable >= r->seq_release;
+    return r->cancel && !run_has_lost(r) && r->seq_durable == r->seq_next;
+}
+
+bool slot_is_promised(const home *h, const run_id *id, letter_kind kind)
+{
+    const slot *s = slot_find(&h->slots, id);
+    return s && (letter_is_in(s->letters, kind) || (s->run && is_on_disk(s->run, kind)));
+}
+
+void slot_keep_letters(slot *s, letter **letters)
+{
+    letter_drop_tries(letters);
+    for (const letter *m = *letters; m; m = m->next) act_on(s, m->kind);
+    letter_move(letters, &s->letters);
+}
+
+void slot_deny_release(home *h, slot *s, const char *why)
+{
+    letter *denied = NULL;
+    for (letter **at = &s->letters; *at;) {
+        letter *m = *at;
+        if (m->kind != LETTER_RELEASE) {
+            at = &m->next;
+            continue;
+        }
+        *at = m->next;
+        m->next = denied;
+        denied = m;
+    }
+    letter_drop(h, &denied);
+    h->listener->on_denied(s, LETTER_RELEASE, 409, why);
+    s->release = false;
+}

@@ -1,0 +1,46 @@
+#include "runtime/run/stop.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "runtime/base/utf8.h"
+
+static const struct {
+    const char *name, *text;
+    bool refuses;
+} reasons[STOP_REASONS] = {
+    [STOP_NONE] = {"", "", false},
+    [STOP_OPERATOR] = {"operator", "the run was stopped by an operator", false},
+    [STOP_CRASHES] = {"crashes", "the run is stopped: the server has died of it again and again", true},
+    [STOP_EXHAUSTED] = {"exhausted", "the run is stopped: a step has failed for good", false},
+    [STOP_DIFFERS] = {"differs", "the run is stopped: its program now differs from what it has done", false},
+    [STOP_UNDO] = {"undo failed", "the run is stopped: an undo has failed for good", false},
+    [STOP_UNKNOWN] = {"unknown", "the run is stopped", false},
+    [STOP_NO_ENDPOINT] = {"no endpoint", "the run is stopped: the program has no such endpoint any more", true},
+    [STOP_UNREADABLE] = {"unreadable", "the run is stopped: its journal could not be read", true},
+    [STOP_NEWER] = {"newer", "the run is stopped: a newer version of the program wrote its journal", true},
+    [STOP_NOT_RESUMED] = {"not resumed", "the run is stopped: the server was started with --no-resume", false}};
+
+stop_reason stop_of_entry(const entry *stopped)
+{
+    assert(stopped->kind == ENTRY_STOPPED);
+    int n = stopped->status;
+    return n > ENTRY_STOP_NONE && n < ENTRY_STOPS_END ? (stop_reason)n : STOP_UNKNOWN;
+}
+
+const char *stop_name(stop_reason reason) { return reasons[reason].name; }
+const char *stop_text(stop_reason reason) { return reasons[reason].text; }
+bool stop_refuses(stop_reason reason) { return reasons[reason].refuses; }
+
+void stop_describe(stop_cause *why, const char *text, size_t len)
+{
+    static const char cut_mark[] = "...";
+    const char *end = "";
+    if (why->reason != STOP_EXHAUSTED) return;
+    if (len >= sizeof why->detail) {
+        len = utf8_whole(text, sizeof why->detail - sizeof cut_mark);
+        end = cut_mark;
+    }
+    memcpy(why->detail, text, len);
+    memcpy(why->detail + len, end, strlen(end) + 1);
+}

@@ -1,0 +1,348 @@
+#include "runtime/run/strand.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/run/home.h"
+#include "runtime/run/run.h"
+
+enum { FAILURE_TEXT_MAX = 4096, STRAND_TIMERS = 2 /* of its sleep, and of the attempt that sleeps */ };
+
+bool strand_start(task *t, coro_fn fn, void *arg)
+{
+    if (!timers_keep(&t->home->timers, STRAND_TIMERS)) return false;
+    coro *co = coro_create(t->home->stacks, fn, arg);
+    if (!co) {
+        timers_give(&t->home->timers, STRAND_TIMERS);
+        return false;
+    }
+    coro_set_label(co, t->label);
+    t->strand_count++;
+    t->busy_count++;
+    sched_ready(&t->home->sched, co);
+    return true;
+}
+
+void strand_enter(strand *s, task *t)
+{
+    *s = (strand){
+        .co = coro_current(), .task = t, .run = t->run, .wait = STRAND_BUSY, .next = t->strands, .link = &t->strands};
+    if (t->strands) t->strands->link = &s->next;
+    t->strands = s;
+    if (task_unwinds(t)) s->interrupt = INTERRUPT_UNWIND;
+    coro_set_user(s->co, s);
+}
+
+void strand_exit(strand *s)
+{
+    assert(!s->top && s->wait == STRAND_BUSY);
+    coro_set_user(s->co, NULL);
+    *s->link = s->next;
+    if (s->next) s->next->link = s->link;
+    s->task->strand_count--;
+    s->task->busy_count--;
+    timers_give(&s->task->home->timers, STRAND_TIMERS);
+    if (s->run) run_touch(s->run);
+}
+
+static bool interrupted(const strand *s) { return s->interrupt != INTERRUPT_NONE && !s->uninterruptible; }
+
+bool strand_suspend(strand *s)
+{
+    assert(coro_current() == s->co);
+    if (interrupted(s)) return false;
+    s->suspended = true;
+    coro_suspend();
+    s->suspended = false;
+    return !interrupted(s);
+}
+
+void strand_wake(strand *s)
+{
+    if (s->suspended) sched_ready(&s->task->home->sched, s->co);
+}
+
+void strand_interrupt(strand *s, strand_interrupt_kind kind)
+{
+    assert(kind != INTERRUPT_NONE);
+    if (s->interrupt == INTERRUPT_UNWIND) return;
+    s->interrupt = kind;
+    if (!s->uninterruptible) strand_wake(s);
+}
+
+void strand_set_wait(strand *s, strand_wait wait)
+{
+    assert(s->run);
+    if (s->wait == STRAND_BUSY) s->task->busy_count--;
+    s->wait = wait;
+    if (wait == STRAND_BUSY)
+        s->task->busy_count++;
+    else
+        run_touch(s->run);
+}
+
+static void on_due(struct timer *t) { strand_wake(t->arg); }
+
+/* Looks at the clock again at each wake: an absolute wait is over when the wall clock says so, which may be set. */
+static bool sleep_through(strand *s, int64_t left_ms)
+{
+    timers *heap = &s->task->home->timers;
+    struct timer t = {.fn = on_due, .arg = s, .is_kept = true};
+    bool awake = true;
+    for (; awake && left_ms > 0; left_ms = clock_left_ms(&s->until)) {
+        (void)timers_start(heap, &t, (uint64_t)left_ms);
+        awake = strand_suspend(s);
+    }
+    timers_stop(heap, &t);
+    return awake;
+}
+
+bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
+{
+    int64_t left_ms = clock_left_ms(until);
+    run *r = s->run;
+    assert(r || kind == STRAND_SLEEP_PLAIN);
+    if (kind == STRAND_SLEEP_DURABLE && !run_may_go_on(r)) s->interrupt = INTERRUPT_UNWIND;
+    if (left_ms <= 0 || interrupted(s)) return !interrupted(s);
+    s->until = *until;
+    if (kind == STRAND_SLEEP_DURABLE) {
+        if (left_ms > s->task->home->opt->redirect_after_ms) run_wait_long(r);
+        strand_set_wait(s, STRAND_DUE);
+    }
+    bool awake = sleep_through(s, left_ms);
+    if (kind == STRAND_SLEEP_DURABLE) strand_set_wait(s, STRAND_BUSY);
+    s->until = (clock_wait){.due_ms = 0};
+    return awake;
+}
+
+static void run_defers(sw_ctx *c)
+{
+    while (c->defers) {
+        defer *d = c->defers;
+        c->defers = d->next;
+        d->fn(d->arg);
+    }
+}
+
+static bool settle_groups(sw_ctx *c)
+{
+    if (_setjmp(c->boundary) == 0) c->groups_settle(c);
+    return c->groups == NULL;
+}
+
+bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
+{
+    static const failure none = {.kind = FAILURE_NONE, .retry_after_ms = -1};
+    static const failure unwind = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+    strand *s = c->strand;
+    sw_ctx *outer = s->top;
+    c->number = s->task->home->last_ctx += s->task->home->count;
+    s->top = c;
+    s->failure = none;
+    if (_setjmp(c->boundary) == 0) {
+        *out = fn(c, input);
+        s->failure = none; /* sw_try may have left one that the code has dealt with */
+    }
+    if (c->unwinds) s->failure = unwind; /* whether its code returned then, or failed with something of its own */
+    failure first = s->failure;
+    if (c->groups) {
+        settle_groups(c);
+        /* A run that leaves memory meanwhile has not ended: its next execution comes to the same failure again, and
+         * waits for the rest of the group. */
+        if (first.kind == FAILURE_NONE || s->failure.kind == FAILURE_UNWIND) first = s->failure;
+    }
+    s->failure = none;
+    c->cleaning = true;
+    /* A defer that fails lands here, and the rest still run. */
+    (void)_setjmp(c->boundary);
+    run_defers(c);
+    if (first.kind == FAILURE_NONE && s->failure.kind != FAILURE_NONE) {
+        first = s->failure;
+        first.kind = FAILURE_FATAL; /* what came before the clean-up has been done: once is enough */
+    }
+    s->failure = first;
+    s->top = outer;
+    return first.kind == FAILURE_NONE;
+}
+
+void ctx_raise(sw_ctx *c, failure f)
+{
+    strand *s = c->strand;
+    assert(c == ctx_current()); /* else unwinding would jump to another coroutine's stack */
+    assert(f.kind != FAILURE_NONE);
+    s->failure = f;
+    _longjmp(s->top->boundary, 1);
+}
+
+void ctx_raise_interrupt(sw_ctx *c)
+{
+    strand *s = c->strand;
+    if (s->interrupt == INTERRUPT_UNWIND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+    assert(s->interrupt == INTERRUPT_TIMEOUT);
+    ctx_raise(c, (failure){.kind = FAILURE_RETRY, .message = "timed out", .retry_after_ms = -1});
+}
+
+/* Its message is made in the run's arena, beyond its limit too: that the memory is full is to be said. */
+static SW_PRINTF(4, 0) failure
+    failure_make(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args)
+{
+    arena *a = &c->task->arena;
+    size_t limit = a->bytes_max;
+    va_list again;
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    size_t size = len < 0 ? 1 : len >= FAILURE_TEXT_MAX ? FAILURE_TEXT_MAX : (size_t)len + 1;
+    arena_set_limit(a, SIZE_MAX);
+    char *text = arena_alloc(a, size);
+    arena_set_limit(a, limit);
+    if (text) (void)vsnprintf(text, size, format, args);
+    return (failure){.kind = kind, .message = text ? text : "out of memory", .retry_after_ms = retry_after_ms};
+}
+
+void sw_fail(sw_ctx *c, const char *format, ...)
+{
+    ctx_check(c, "sw_fail");
+    ctx_check_format(c, "sw_fail", format);
+    va_list args;
+    va_start(args, format);
+    failure f = failure_make(c, FAILURE_RETRY, -1, format, args);
+    va_end(args);
+    ctx_raise(c, f);
+}
+
+void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...)
+{
+    ctx_check(c, "sw_fail_after");
+    ctx_check_format(c, "sw_fail_after", format);
+    va_list args;
+    va_start(args, format);
+    failure f = failure_make(c, FAILURE_RETRY, ms < 0 ? 0 : ms, format, args);
+    va_end(args);
+    ctx_raise(c, f);
+}
+
+void sw_fail_fatal(sw_ctx *c, const char *format, ...)
+{
+    ctx_check(c, "sw_fail_fatal");
+    ctx_check_format(c, "sw_fail_fatal", format);
+    va_list args;
+    va_start(args, format);
+    failure f = failure_make(c, FAILURE_FATAL, -1, format, args);
+    va_end(args);
+    ctx_raise(c, f);
+}
+
+void ctx_fail_misuse(sw_ctx *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    failure f = failure_make(c, FAILURE_FATAL, -1, format, args);
+    va_end(args);
+    ctx_raise(c, f);
+}
+
+void ctx_fail_memory(sw_ctx *c)
+{
+    static const failure short_attempt = {.kind = FAILURE_RETRY, .message = "out of memory", .retry_after_ms = -1};
+    static const failure short_plain = {
+        .kind = FAILURE_FATAL, .message = "out of memory", .retry_after_ms = -1, .status = 503};
+    if (c->arena->over || c->task->arena.over || BUG(SHORT_FAILS))
+        ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
+    if (!c->run) ctx_raise(c, short_plain);
+    if (c->kind == CTX_STEP) ctx_raise(c, short_attempt);
+    run_lose_short(c->run);
+    ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+}
+
+/* ---- Who may use a context ---- */
+
+sw_ctx *ctx_current(void)
+{
+    const coro *co = coro_current();
+    const strand *s = co ? coro_user(co) : NULL;
+    return s ? s->top : NULL;
+}
+
+void ctx_refuse(const char *function, const char *mistake)
+{
+    sw_ctx *running = ctx_current();
+    if (running) ctx_fail_misuse(running, "%s was called %s", function, mistake);
+    blocking_refuse(function);
+    log_line(LOG_ERROR, NULL, "%s was called on a thread that runs no handler: the thread ends here", function);
+    /* Before sw_main serves there is one thread, and nobody who could go on. */
+    if (gettid() == getpid()) abort();
+    pthread_exit(NULL);
+}
+
+void ctx_check(sw_ctx *c, const char *function)
+{
+    if (!c || ctx_current() != c)
+        ctx_refuse(function, "with a context that is not the innermost one: use the one that the function you are in "
+                             "was given");
+}
+
+void ctx_check_format(sw_ctx *c, const char *function, const char *format)
+{
+    if (!format) ctx_fail_misuse(c, "%s without a format: give it a text, as printf takes it", function);
+}
+
+void ctx_check_wait(sw_ctx *c, const char *function)
+{
+    ctx_check(c, function);
+    if (c->unwinds && !c->cleaning) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+    if (c->cleaning) ctx_fail_misuse(c, "%s in a clean-up (sw_defer), which must not wait: call it before", function);
+}
+
+struct arena *ctx_arena(sw_ctx *c, const char *function)
+{
+    ctx_check(c, function);
+    return c->arena;
+}
+
+static bool is_on_stack_of(const strand *s, const void *at)
+{
+    uintptr_t bottom = (uintptr_t)s, place = (uintptr_t)at; /* the strand lies at the bottom */
+    return place < bottom && bottom - place < stack_pool_stack_size(s->task->home->stacks);
+}
+
+/* In a frame of the handler or of a branch, as opposed to the step's own. */
+static bool is_of_caller(const sw_ctx *c, const void *variable)
+{
+    const strand *own = c->strand;
+    if (c->kind != CTX_STEP) return false; /* handler and branches have one arena */
+    if (is_on_stack_of(own, variable)) return is_on_stack_of(own, c) && (uintptr_t)variable > (uintptr_t)c;
+    for (const strand *s = c->task->strands; s; s = s->next)
+        if (is_on_stack_of(s, variable)) return true;
+    return false;
+}
+
+struct arena *ctx_arena_for(sw_ctx *c, const char *function, const sw_value *variable)
+{
+    struct arena *a = ctx_arena(c, function);
+    if (variable && is_of_caller(c, variable))
+        ctx_fail_misuse(c,
+                        "%s in step \"%s\" to a value of who called it, where it would be lost with the step: change a "
+                        "copy (sw_value v = *it;) and return that",
+                        function, c->id);
+    return a;
+}
+
+void sw_defer(sw_ctx *c, void (*fn)(void *arg), void *arg)
+{
+    ctx_check(c, "sw_defer");
+    if (!fn) ctx_fail_misuse(c, "sw_defer without a function");
+    defer *d = arena_alloc(c->arena, sizeof *d);
+    if (!d) {
+        fn(arg);
+        ctx_fail_memory(c);
+    }
+    *d = (defer){.next = c->defers, .fn = fn, .arg = arg};
+    c->defers = d;
+}

@@ -1,0 +1,49 @@
+/* strand: one coroutine of a task and how it waits, is interrupted and unwinds. Owns nothing but the coroutine it is.
+ */
+#ifndef RUNTIME_RUN_STRAND_H
+#define RUNTIME_RUN_STRAND_H
+
+#include "runtime/run/task.h"
+
+/* Starts fn(arg) on a coroutine of the task's own. False when there is no room for a stack. */
+bool strand_start(task *t, coro_fn fn, void *arg);
+
+/* First and last act of a strand's function; `s` lives on its stack. */
+void strand_enter(strand *s, task *t);
+void strand_exit(strand *s);
+
+/* Waits to be woken; wakes may be spurious. False when it was interrupted instead. */
+bool strand_suspend(strand *s);
+void strand_wake(strand *s);
+void strand_interrupt(strand *s, strand_interrupt_kind kind);
+
+/* Waits until that is over. A durable wait (the journal has it) lets the run park meanwhile. False: interrupted. */
+typedef enum strand_sleep { STRAND_SLEEP_PLAIN, STRAND_SLEEP_DURABLE } strand_sleep;
+bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind);
+
+/* What it waits for, for parking. */
+void strand_set_wait(strand *s, strand_wait wait);
+
+/* Calls fn(c, input) inside c's boundary, waits for its groups, runs its defers. False: c->strand->failure says why. */
+bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out);
+
+/* After strand_suspend returned false: raises what the interrupt stands for. */
+SW_NORETURN void ctx_raise_interrupt(sw_ctx *c);
+
+/* The innermost context of the running strand; NULL on any other stack, and between contexts. */
+sw_ctx *ctx_current(void);
+
+/* Refuses `function` unless `c` is the innermost context of the running strand. */
+void ctx_check(sw_ctx *c, const char *function);
+
+/* Refuses `function`, which waits or writes in the journal, as ctx_check does, and in a clean-up. */
+void ctx_check_wait(sw_ctx *c, const char *function);
+
+/* On the threads of sw_blocking: calls work(arg), and comes back when blocking_refuse ends it. False: it was ended;
+ * *done false: this is no such thread, and nothing was called. */
+bool blocking_guard(void (*work)(void *arg), void *arg, bool *done);
+
+/* On the threads of sw_blocking: ends what runs there, so that sw_blocking fails with this. Returns on others. */
+void blocking_refuse(const char *function);
+
+#endif

@@ -1,0 +1,305 @@
+#include "runtime/run/suspects.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/base/log.h"
+#include "runtime/run/comeback.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/program.h"
+#include "runtime/run/slot_core.h"
+#include "runtime/run/suspects_core.h"
+
+enum { ALONE_DOUBLES_MAX = 8 };
+
+static int compare(const void *id, const void *of)
+{
+    return memcmp(((const run_id *)id)->bytes, ((const suspect *)of)->run.bytes, RUN_ID_BYTES);
+}
+
+static suspect *find(const suspects *all, const run_id *id)
+{
+    return all->count > 0 ? bsearch(id, all->all, all->count, sizeof *all->all, compare) : NULL;
+}
+
+/* ---- Turns ---- */
+
+/* Under lock: the next one that waits has its turn. */
+static void grant(suspects *all)
+{
+    assert(!all->alone);
+    while (all->first < all->count && !all->ranks[all->first]->waits) all->first++;
+    if (all->first == all->count) return;
+    suspect *k = all->ranks[all->first];
+    home *owner = all->homes[run_id_loop(&k->run, all->loops)];
+    k->waits = false;
+    all->alone = k;
+    all->taken = false;
+    if (owner) owner->wake(owner);
+}
+
+static void wait_turn(suspects *all, suspect *k)
+{
+    uv_mutex_lock(&all->lock);
+    k->waits = true;
+    if (k->rank < all->first) all->first = k->rank;
+    if (all->open && !all->alone) grant(all);
+    uv_mutex_unlock(&all->lock);
+}
+
+/* On the home of `k`. */
+static void end_turn(home *h, suspect *k)
+{
+    suspects *all = h->suspects;
+    uv_mutex_lock(&all->lock);
+    k->waits = false;
+    if (all->alone == k) {
+        timers_stop(&h->timers, &all->time);
+        all->alone = NULL;
+        grant(all);
+    }
+    uv_mutex_unlock(&all->lock);
+}
+
+/* It may yet be the culprit, but those behind it have waited long enough: two in memory are not told apart, and then
+ * both come first at the next start, for longer. */
+static void on_time_over(struct timer *t)
+{
+    home *h = t->arg;
+    suspect *k = h->suspects->alone; /* written on this thread alone while it is this home's */
+    end_turn(h, k);
+}
+
+static void start_time(home *h, uint32_t tries)
+{
+    suspects *all = h->suspects;
+    uint32_t doubles = tries - SUSPECT_TRIES < ALONE_DOUBLES_MAX ? tries - SUSPECT_TRIES : ALONE_DOUBLES_MAX;
+    all->time = (struct timer){.fn = on_time_over, .arg = h, .is_kept = true};
+    (void)timers_start(&h->timers, &all->time, (uint64_t)all->alone_ms << doubles);
+}
+
+static bool is_alone(suspects *all, const suspect *k)
+{
+    uv_mutex_lock(&all->lock);
+    bool alone = k && all->alone == k;
+    uv_mutex_unlock(&all->lock);
+    return alone;
+}
+
+/* ---- Rows ---- */
+
+static letter *row_of(const slot *s)
+{
+    letter *m = s->letters;
+    while (m && m->kind != LETTER_TRIES) m = m->next;
+    return m;
+}
+
+static letter *take_out(slot *s)
+{
+    letter **at = &s->letters;
+    while ((*at)->kind != LETTER_TRIES) at = &(*at)->next;
+    letter *m = *at;
+    *at = m->next;
+    m->next = NULL;
+    return m;
+}
+
+/* Its row is written before it is loaded, since it may end the process at once. */
+static void raise_tries(home *h, slot *s)
+{
+    suspects *all = h->suspects;
+    letter *m = take_out(s);
+    assert(slot_is_loading(s) && !m->raised);
+    m->tries++;
+    suspects_encode((uint8_t *)m->value, m->tries, all->epoch,
+                    __atomic_add_fetch(&all->last_order, 1, __ATOMIC_RELAXED));
+    letter_put_tries(m, TRIES_BYTES);
+}
+
+void suspects_raised(letter *m, const char *error)
+{
+    home *h = m->home;
+    slot *s = slot_find(&h->slots, &m->run);
+    assert(s && slot_is_loading(s));
+    m->raised = !error;
+    if (error) m->tries--;
+    bool alone = is_alone(h->suspects, find(h->suspects, &m->run));
+    uint32_t tries = m->tries;
+    letter_move(&m, &s->letters);
+    if (h->draining) {
+        slot_post(h, s, SLOT_ON_PUT_OFF);
+    } else if (error) {
+        slot_post(h, s, SLOT_ON_PUT_OFF);
+        slot_wake(h, s); /* it waits in the queue until the journal takes writes */
+    } else {
+        if (alone) start_time(h, tries);
+        slot_load(h, s);
+    }
+}
+
+void suspects_over(const letter *m)
+{
+    suspects *all = m->home->suspects;
+    suspect *k = all ? find(all, &m->run) : NULL;
+    assert(m->kind == LETTER_TRIES);
+    if (!k) return;
+    k->gone = true;
+    end_turn(m->home, k);
+}
+
+/* ---- Loading ---- */
+
+/* At the first load of a run. NULL: there is nothing about it. */
+static letter *judge(home *h, slot *s, const store_journal *j)
+{
+    const suspects *all = h->suspects;
+    const suspect *k = find(all, &s->id);
+    bool was_under_way = !s->judged && all->unclean && j->due_ms <= all->began_ms;
+    if (k && k->gone) k = NULL;
+    if (!k && !was_under_way) return NULL;
+    letter *m = letter_new_tries(h, &s->id);
+    if (!m) return NULL;
+    m->tries = k ? k->tries : 0;
+    m->is_spared = !was_under_way && m->tries < SUSPECT_TRIES;
+    m->next = s->letters;
+    s->letters = m;
+    return m;
+}
+
+static void queue(home *h, slot *s, suspect *k)
+{
+    slot_post(h, s, SLOT_ON_SUSPECTED);
+    wait_turn(h->suspects, k);
+}
+
+/* What a journal says of whether its run can be in memory at all. False: it cannot be read. */
+typedef struct glimpse {
+    unsigned crashes; /* since its last progress */
+    bool stopped, has_endpoint;
+} glimpse;
+
+static bool look_into(const home *h, const store_journal *j, glimpse *g)
+{
+    const char *error = NULL;
+    *g = (glimpse){.crashes = 0};
+    for (size_t at = 0, n; at < j->len; at += n) {
+        entry e;
+        n = entry_decode(j->data + at, j->len - at, &e, &error);
+        if (n == 0) return false;
+        if (e.kind == ENTRY_STARTED) g->has_endpoint = app_endpoint(h->app, e.function.data, e.function.len) != NULL;
+        if (e.kind == ENTRY_STOPPED) g->stopped = true;
+        if (e.kind == ENTRY_RELEASED) g->stopped = false;
+        g->crashes = e.kind == ENTRY_CRASHED ? g->crashes + 1 : entry_is_progress(e.kind) ? 0 : g->crashes;
+    }
+    return true;
+}
+
+/* Else it is not in memory if the process ends now, and cannot have been the culprit. */
+static bool comes_to_memory(const home *h, const slot *s, const store_journal *j)
+{
+    glimpse g;
+    if (!look_into(h, j, &g) || !g.has_endpoint) return false;
+    bool stands = (g.stopped || s->held_back) && !s->release;
+    return !stands && !comeback_comes_later(h, s, g.crashes);
+}
+
+bool suspects_hold(home *h, slot *s, const store_journal *j, bool room)
+{
+    suspects *all = h->suspects;
+    if (!all || !j->live || !j->found || j->error || !gate_writable(h)) return false;
+    letter *m = row_of(s);
+    if (!m) m = judge(h, s, j);
+    if (!m || m->raised || m->is_spared || s->cancel || !comes_to_memory(h, s, j)) return false;
+    suspect *k = m->tries + 1 >= SUSPECT_TRIES ? find(all, &s->id) : NULL;
+    bool waits = k && !is_alone(all, k);
+    if (!waits && !room) return false; /* who is suspected has a place of its own */
+    s->unfinished = true;
+    if (waits)
+        queue(h, s, k);
+    else
+        raise_tries(h, s);
+    return true;
+}
+
+bool suspects_counted(const slot *s)
+{
+    const letter *m = row_of(s);
+    return m && m->raised;
+}
+
+/* It has one place more than --runs-max: not while another has that. Who was cleared of suspicion may go on for long.
+ */
+static bool has_place(const home *h)
+{
+    return BUG(SUSPECTS_TOGETHER) || h->runs.count + h->slots.places <= (uint64_t)h->opt->runs_max;
+}
+
+void suspects_look(home *h)
+{
+    suspects *all = h->suspects;
+    if (!h->draining && !has_place(h)) return; /* looked at again when a run has left memory */
+    uv_mutex_lock(&all->lock);
+    suspect *k = all->taken || !all->alone || run_id_loop(&all->alone->run, all->loops) != h->index ? NULL : all->alone;
+    if (k) all->taken = true;
+    uv_mutex_unlock(&all->lock);
+    if (!k || h->draining) return;
+    slot *s = slot_find(&h->slots, &k->run);
+    if (!s || s->state != SLOT_SUSPECT) {
+        end_turn(h, k); /* cancelled meanwhile */
+        return;
+    }
+    slot_post(h, s, SLOT_ON_TAKEN_PLACED);
+    raise_tries(h, s);
+}
+
+static void on_gathered(struct timer *t);
+
+static void gather(home *h)
+{
+    h->suspects->time = (struct timer){.fn = on_gathered, .arg = h, .is_kept = true};
+    (void)timers_start(&h->timers, &h->suspects->time, SUSPECTS_GATHER_MS);
+}
+
+/* While the journal takes no writes nobody is loaded: the time for that begins anew. */
+static void on_gathered(struct timer *t)
+{
+    home *h = t->arg;
+    suspects *all = h->suspects;
+    bool was_closed = all->was_closed;
+    all->was_closed = !gate_writable(h);
+    if ((was_closed || all->was_closed) && !h->draining) {
+        gather(h);
+        return;
+    }
+    uv_mutex_lock(&all->lock);
+    all->open = true;
+    grant(all);
+    uv_mutex_unlock(&all->lock);
+}
+
+void suspects_join(home *h)
+{
+    suspects *all = h->suspects;
+    assert(h->index < SUSPECTS_LOOPS_MAX && h->count == all->loops);
+    uv_mutex_lock(&all->lock);
+    all->homes[h->index] = h;
+    bool is_first = !all->opens;
+    all->opens = true;
+    uv_mutex_unlock(&all->lock);
+    if (is_first) gather(h);
+}
+
+void suspects_recovered(home *h)
+{
+    const suspects *all = h->suspects;
+    for (size_t i = 0; i < all->count; i++) {
+        const run_id *id = &all->all[i].run;
+        if (run_id_loop(id, all->loops) != h->index || slot_find(&h->slots, id)) continue;
+        letter *m = letter_new_tries(h, id);
+        letter_drop(h, &m);
+    }
+}

@@ -1,0 +1,54 @@
+/* suspects_core: what the halves of suspects share: suspects_start.c (the start) and suspects.c (while it serves). */
+#ifndef RUNTIME_RUN_SUSPECTS_CORE_H
+#define RUNTIME_RUN_SUSPECTS_CORE_H
+
+#include <uv.h>
+
+#include "runtime/base/timers.h"
+#include "runtime/run/suspects.h"
+#include "storage/run_id.h"
+
+enum {
+    SUSPECTS_LOOPS_MAX = 256,
+    SUSPECT_LEAST_MS = 1000, /* bounds of alone_ms */
+    SUSPECT_MOST_MS = 60000,
+    SUSPECTS_GATHER_MS = 500, /* before the first turn: most of them are known by then, and the likeliest comes first */
+    SUSPECT_TRIES = 2,        /* from so many tries on a run is one */
+    TRIES_BYTES = 20          /* of a row's value: tries u32, epoch u64, order u64, big endian */
+};
+
+/* A row as it was at the start. */
+typedef struct suspect {
+    run_id run;
+    uint32_t tries; /* loads after an end for an unknown reason, without progress between them */
+    uint64_t epoch; /* of the process that loaded it last */
+    uint64_t order; /* of its last load among all of them: the later one was the more likely culprit */
+    bool gone;      /* its home's: the row has been deleted */
+    bool waits;     /* under lock: for its turn */
+    size_t rank;    /* its place in `ranks` */
+} suspect;
+
+struct suspects {
+    suspect *all; /* by run id */
+    size_t count;
+    suspect **ranks; /* most likely first */
+    bool unclean;
+    int64_t began_ms;
+    int64_t alone_ms; /* how long a suspect is alone when that happens to it for the first time */
+    uint64_t epoch;   /* of this process's store */
+    unsigned loops;
+    uint64_t last_order; /* atomic */
+    uv_mutex_t lock;
+    struct home *homes[SUSPECTS_LOOPS_MAX]; /* under lock: those that have begun */
+    bool opens;                             /* under lock: a home waits for SUSPECTS_GATHER_MS, or has */
+    bool open;                              /* under lock: that time is over, suspects have their turns */
+    size_t first;                           /* under lock: nobody waits in `ranks` before it */
+    suspect *alone;                         /* under lock: whose turn it is; NULL: nobody waits */
+    bool taken;                             /* under lock: its home knows */
+    bool was_closed;                        /* the gate of that home, at the end of that time */
+    struct timer time;                      /* of `alone`, on its home; before the first turn on any */
+};
+
+void suspects_encode(uint8_t to[TRIES_BYTES], uint32_t tries, uint64_t epoch, uint64_t order);
+
+#endif
