@@ -8,7 +8,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/loop.h"
-#include "runtime/occupant.h"
+#include "runtime/recovery/occupant.h"
 
 enum { STILL_MS = 1000, BETWEEN_LINES_MS = 1000 };
 

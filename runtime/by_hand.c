@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "runtime/base/pool.h"
-#include "runtime/crash.h"
 #include "runtime/loop.h"
-#include "runtime/presence.h"
+#include "runtime/recovery/crash.h"
+#include "runtime/recovery/presence.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/suspects.h"
 #include "storage/backend.h"

@@ -14,11 +14,11 @@
 
 #include "runtime/base/log.h"
 #include "runtime/blocked.h"
-#include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/notify.h"
-#include "runtime/occupant.h"
-#include "runtime/presence.h"
+#include "runtime/recovery/crash.h"
+#include "runtime/recovery/occupant.h"
+#include "runtime/recovery/presence.h"
 #include "runtime/survive/control.h"
 
 enum {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "runtime/base/pool.h"
-#include "runtime/crash.h"
 #include "runtime/prove/probe.h"
+#include "runtime/recovery/crash.h"
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 

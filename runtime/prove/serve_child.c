@@ -11,9 +11,9 @@
 
 #include "coro/coro.h"
 #include "runtime/app.h"
-#include "runtime/crash.h"
 #include "runtime/loop.h"
 #include "runtime/prove/execution.h"
+#include "runtime/recovery/crash.h"
 #include "storage/memory/memory.h"
 
 enum { RESPONSE_KEPT = 4096, ERROR_TEXT = 512 };

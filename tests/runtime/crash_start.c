@@ -1,11 +1,11 @@
 /* What a start makes of the records that died processes have left: each of them is entered once, whatever the clock
  * said, and the third in a row stops the run. */
-#include "runtime/crash.h"
+#include "runtime/recovery/crash.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "runtime/settle.h"
+#include "runtime/recovery/settle.h"
 #include "storage/entry.h"
 #include "storage/memory/memory.h"
 #include "storage/store_by_hand.h"

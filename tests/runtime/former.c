@@ -1,11 +1,11 @@
 /* How the process before has ended: what counts as an end that some run may have brought about, and what does not. */
-#include "runtime/former.h"
+#include "runtime/recovery/former.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/crash.h"
+#include "runtime/recovery/crash.h"
 #include "runtime/survive/control.h"
 #include "tests/check.h"
 #include "tests/clock_faults.h"

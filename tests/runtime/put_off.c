@@ -1,7 +1,7 @@
 /* A start that waits for room on the disk: what is read of runs before the journal takes writes may be missing what the
  * start still writes to them, and nothing is deleted meanwhile. */
+#include "runtime/recovery/settle.h"
 #include "runtime/run/slot_core.h"
-#include "runtime/settle.h"
 #include "tests/turned.h"
 
 static void on_nap(sw_ctx *c)

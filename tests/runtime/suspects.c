@@ -1,9 +1,9 @@
 /* A run counts as one of which the process may die only while it is in memory: not while it waits for others, for a
  * place, or stands still, however near it was to being loaded. The program is turned by hand, on a disk of memory. */
 #include "runtime/run/suspects.h"
+#include "runtime/recovery/settle.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/slot_core.h"
-#include "runtime/settle.h"
 #include "tests/turned.h"
 
 static unsigned attempts;

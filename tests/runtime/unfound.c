@@ -1,7 +1,7 @@
 /* What a process leaves to the next one of runs that end with their clients, when it drains before it has found those
  * of the one before, or is killed after the journal failed. */
+#include "runtime/recovery/settle.h"
 #include "runtime/run/ties.h"
-#include "runtime/settle.h"
 #include "tests/turned.h"
 
 static char folder[] = "/tmp/stepwell-test-XXXXXX";

@@ -1,7 +1,7 @@
 /* occupant: who keeps a loop to itself, as another thread sees it: the coroutine that runs there, by its texts. Reads
  * memory that may go at any moment, and notices. */
-#ifndef RUNTIME_OCCUPANT_H
-#define RUNTIME_OCCUPANT_H
+#ifndef RUNTIME_RECOVERY_OCCUPANT_H
+#define RUNTIME_RECOVERY_OCCUPANT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "runtime/settle.h"
+#include "runtime/recovery/settle.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
+#include "runtime/recovery/settle.h"
 #include "runtime/run/suspects_core.h"
-#include "runtime/settle.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 

@@ -1,4 +1,4 @@
-#include "runtime/crash.h"
+#include "runtime/recovery/crash.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "runtime/base/want.h"
-#include "runtime/crash_file.h"
-#include "runtime/occupant.h"
+#include "runtime/recovery/crash_file.h"
+#include "runtime/recovery/occupant.h"
 #include "runtime/run/run.h"
 
 const char crash_magic[8] = "swcrash1";

@@ -4,8 +4,8 @@
  * brings on itself count, and exit() in a handler: never SIGKILL, a power loss, or a signal from outside, but for the
  * watchdog's SIGABRT to a process of which a loop hangs. What nobody knows the run of is left to
  * runtime/run/suspects.h. */
-#ifndef RUNTIME_CRASH_H
-#define RUNTIME_CRASH_H
+#ifndef RUNTIME_RECOVERY_CRASH_H
+#define RUNTIME_RECOVERY_CRASH_H
 
 #include <stdbool.h>
 #include <stddef.h>

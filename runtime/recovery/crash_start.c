@@ -13,8 +13,8 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/utf8.h"
-#include "runtime/crash_file.h"
-#include "runtime/settle.h"
+#include "runtime/recovery/crash_file.h"
+#include "runtime/recovery/settle.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 

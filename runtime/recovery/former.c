@@ -1,4 +1,4 @@
-#include "runtime/former.h"
+#include "runtime/recovery/former.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
-#include "runtime/crash.h"
+#include "runtime/recovery/crash.h"
 #include "runtime/survive/control.h"
 #include "storage/folder.h"
 

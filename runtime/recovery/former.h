@@ -1,10 +1,10 @@
 /* former: how the process that served from this data folder before has ended, as far as the next one can know. It
  * leaves a note, the file `process`, when it begins to serve, and says there when it has ended by itself. What a run
- * may have done to it is an end that nobody asked for: records of signal handlers (runtime/crash.h), an exit code that
- * its supervisor saw or a fault without a record, a process that the kernel ended for want of memory. SIGKILL and a
- * power loss tell nothing. */
-#ifndef RUNTIME_FORMER_H
-#define RUNTIME_FORMER_H
+ * may have done to it is an end that nobody asked for: records of signal handlers (runtime/recovery/crash.h), an exit
+ * code that its supervisor saw or a fault without a record, a process that the kernel ended for want of memory. SIGKILL
+ * and a power loss tell nothing. */
+#ifndef RUNTIME_RECOVERY_FORMER_H
+#define RUNTIME_RECOVERY_FORMER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "runtime/occupant.h"
+#include "runtime/recovery/occupant.h"
 
 #include <string.h>
 #include <sys/uio.h>

@@ -1,10 +1,10 @@
-#include "runtime/presence.h"
+#include "runtime/recovery/presence.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "runtime/base/log.h"
-#include "runtime/crash.h"
+#include "runtime/recovery/crash.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/program.h"
 #include "runtime/run/suspects.h"

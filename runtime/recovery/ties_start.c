@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "runtime/base/log.h"
+#include "runtime/recovery/settle.h"
 #include "runtime/run/ties.h"
-#include "runtime/settle.h"
 
 enum { PAGE_ROWS = 4096 };
 

@@ -1,17 +1,17 @@
 /* presence: what a process that serves from a data folder leaves there about itself, and what it makes of that of the
  * one before: whether that one ended well, of which run it died, or which runs may be to blame (runtime/run/ties.h,
- * runtime/former.h, runtime/crash.h, runtime/run/suspects.h). Owns the app's ties and suspects between its open and its
- * end.
+ * runtime/recovery/former.h, runtime/recovery/crash.h, runtime/run/suspects.h). Owns the app's ties and suspects
+ * between its open and its end.
  *
  * Where the data folder takes no writes the process serves what can be read, as one that is not there yet: the store is
  * held (store_hold), nothing is left in the folder, and the start is made up for by presence_go_on. So it does when a
  * write of the start itself fails: the main thread waits for no disk that takes none. */
-#ifndef RUNTIME_PRESENCE_H
-#define RUNTIME_PRESENCE_H
+#ifndef RUNTIME_RECOVERY_PRESENCE_H
+#define RUNTIME_RECOVERY_PRESENCE_H
 
 #include <stdbool.h>
 
-#include "runtime/former.h"
+#include "runtime/recovery/former.h"
 
 struct sw_app;
 
