@@ -5,7 +5,7 @@
 #include "http/client/sse.h"
 #include "runtime/base/clock.h"
 #include "runtime/calls.h"
-#include "runtime/prove/probe.h"
+#include "runtime/probe/probe.h"
 #include "runtime/run/strand.h"
 
 enum { SSE_EVENT_MAX = 4 << 20 };

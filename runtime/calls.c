@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "runtime/base/retry.h"
-#include "runtime/prove/probe.h"
+#include "runtime/probe/probe.h"
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 

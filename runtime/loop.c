@@ -10,7 +10,7 @@
 #include "runtime/clients/audience.h"
 #include "runtime/loop/dispatch.h"
 #include "runtime/loop/move.h"
-#include "runtime/prove/probe.h"
+#include "runtime/probe/probe.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/suspects.h"

@@ -6,7 +6,7 @@
 #include "coro/seeded_bug.h"
 #include "runtime/base/random.h"
 #include "runtime/base/value.h"
-#include "runtime/prove/probe.h"
+#include "runtime/probe/probe.h"
 #include "runtime/run/fit.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"

@@ -10,7 +10,7 @@
 #include "runtime/base/random.h"
 #include "runtime/base/retry.h"
 #include "runtime/base/value.h"
-#include "runtime/prove/probe.h"
+#include "runtime/probe/probe.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/fit.h"
 #include "runtime/run/gate.h"

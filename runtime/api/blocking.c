@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/pool.h"
-#include "runtime/prove/probe.h"
+#include "runtime/probe/probe.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"

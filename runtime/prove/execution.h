@@ -5,8 +5,8 @@
 
 #include <sys/types.h>
 
-#include "runtime/prove/fact.h"
-#include "runtime/prove/probe.h"
+#include "runtime/probe/fact.h"
+#include "runtime/probe/probe.h"
 #include "storage/run_id.h"
 
 struct sw_app;

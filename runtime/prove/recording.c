@@ -13,8 +13,8 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/json_reader.h"
-#include "runtime/prove/call_fact.h"
-#include "runtime/prove/tape.h"
+#include "runtime/probe/call_fact.h"
+#include "runtime/probe/tape.h"
 
 enum { VERSION = 1, FIELDS_MAX = 16, NUMBER_TEXT = 24, STATUS_LEAST = 100, STATUS_MOST = 999 };
 

@@ -3,7 +3,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "runtime/prove/call_fact.h"
+#include "runtime/probe/call_fact.h"
 
 void verdict_init(verdict *v)
 {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "runtime/base/arena.h"
+#include "runtime/probe/tape.h"
 #include "runtime/prove/execution.h"
-#include "runtime/prove/tape.h"
 
 typedef enum finding_kind {
     FINDING_DIFFERS, /* the handler did something else than in the first execution */

@@ -2,7 +2,7 @@
  * runs again, answers that differ in each of their parts. And which recorded call stands for which. */
 #include <string.h>
 
-#include "runtime/prove/call_fact.h"
+#include "runtime/probe/call_fact.h"
 #include "runtime/prove/verdict.h"
 #include "tests/check.h"
 

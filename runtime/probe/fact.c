@@ -1,4 +1,4 @@
-#include "runtime/prove/fact.h"
+#include "runtime/probe/fact.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 /* call_fact: a call, or its answer, as bytes of a fact. */
-#ifndef RUNTIME_PROVE_CALL_FACT_H
-#define RUNTIME_PROVE_CALL_FACT_H
+#ifndef RUNTIME_PROBE_CALL_FACT_H
+#define RUNTIME_PROBE_CALL_FACT_H
 
 #include "http/client/client.h"
 #include "runtime/base/arena.h"
-#include "runtime/prove/fact.h"
+#include "runtime/probe/fact.h"
 
 typedef struct call_asked {
     const char *method, *url;   /* the URL without user and password */

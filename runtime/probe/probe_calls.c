@@ -4,8 +4,8 @@
 #include <strings.h>
 #include <xxhash.h>
 
-#include "runtime/prove/call_fact.h"
-#include "runtime/prove/probe_core.h"
+#include "runtime/probe/call_fact.h"
+#include "runtime/probe/probe_core.h"
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
 #include "runtime/run/step_key.h"

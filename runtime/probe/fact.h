@@ -1,8 +1,8 @@
 /* fact: one thing that an execution under --prove tells the process that proves it. Children write facts to a pipe,
  * each whole or not at all, so what they told is good however they end; the parent reads them when the child is over.
  * Parent and child are one program, so a fact is its struct and its texts. */
-#ifndef RUNTIME_PROVE_FACT_H
-#define RUNTIME_PROVE_FACT_H
+#ifndef RUNTIME_PROBE_FACT_H
+#define RUNTIME_PROBE_FACT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,11 +1,11 @@
 /* What the parts of the probe share: steps and values (probe.c), calls (probe_calls.c), what the program does behind
  * the library's back (outside.c). */
-#ifndef RUNTIME_PROVE_PROBE_CORE_H
-#define RUNTIME_PROVE_PROBE_CORE_H
+#ifndef RUNTIME_PROBE_PROBE_CORE_H
+#define RUNTIME_PROBE_PROBE_CORE_H
 
-#include "runtime/prove/fact.h"
-#include "runtime/prove/probe.h"
-#include "runtime/prove/tape.h"
+#include "runtime/probe/fact.h"
+#include "runtime/probe/probe.h"
+#include "runtime/probe/tape.h"
 
 extern probe_plan probe_now;
 

@@ -1,9 +1,9 @@
 /* tape: what the first execution under --prove had, to be looked up by the others: steps, results, values of sw_now and
  * sw_random, calls and their answers. Owns its table, never the facts. Made by the parent; children get it by fork. */
-#ifndef RUNTIME_PROVE_TAPE_H
-#define RUNTIME_PROVE_TAPE_H
+#ifndef RUNTIME_PROBE_TAPE_H
+#define RUNTIME_PROBE_TAPE_H
 
-#include "runtime/prove/fact.h"
+#include "runtime/probe/fact.h"
 
 typedef struct tape {
     const fact **slots; /* open addressing, a power of two; all but the calls that can only be found in order */

@@ -1,9 +1,9 @@
-#include "runtime/prove/tape.h"
+#include "runtime/probe/tape.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/prove/call_fact.h"
+#include "runtime/probe/call_fact.h"
 
 enum { SLOTS_FIRST = 1024 };
 

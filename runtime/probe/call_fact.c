@@ -1,4 +1,4 @@
-#include "runtime/prove/call_fact.h"
+#include "runtime/probe/call_fact.h"
 
 #include <string.h>
 #include <strings.h>

@@ -1,9 +1,9 @@
-#include "runtime/prove/probe.h"
+#include "runtime/probe/probe.h"
 
 #include <assert.h>
 
 #include "runtime/base/value.h"
-#include "runtime/prove/probe_core.h"
+#include "runtime/probe/probe_core.h"
 #include "runtime/run/home.h"
 #include "runtime/run/record.h"
 #include "runtime/run/run.h"

@@ -4,8 +4,8 @@
  * one had drawn and what its steps had returned, so that only the handler's own doing can differ; ends the process in
  * the middle of the attempt that it is to die in; and moves the clocks on instead of waiting. One in a process; on its
  * one loop's thread, unless it says otherwise. */
-#ifndef RUNTIME_PROVE_PROBE_H
-#define RUNTIME_PROVE_PROBE_H
+#ifndef RUNTIME_PROBE_PROBE_H
+#define RUNTIME_PROBE_PROBE_H
 
 #include <stdbool.h>
 #include <stdint.h>
