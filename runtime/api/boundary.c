@@ -3,9 +3,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "runtime/api/step.h"
 #include "runtime/run/strand.h"
 #include "runtime/run/task.h"
-#include "runtime/step.h"
 
 struct sw_caught {
     failure why;

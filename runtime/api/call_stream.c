@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "http/client/sse.h"
+#include "runtime/api/calls.h"
 #include "runtime/base/clock.h"
-#include "runtime/calls.h"
 #include "runtime/probe/probe.h"
 #include "runtime/run/strand.h"
 

@@ -1,8 +1,8 @@
 /* calls: one call to another service as a handler makes it, on http_client: sw_fetch, sw_fetch_json and what streams
  * (call_stream.c) share with them. Owns nothing beyond the call. Everything here runs on the handler's stack and may
  * fail its step. */
-#ifndef RUNTIME_CALLS_H
-#define RUNTIME_CALLS_H
+#ifndef RUNTIME_API_CALLS_H
+#define RUNTIME_API_CALLS_H
 
 #include "http/client/client.h"
 #include "runtime/stepwell.h"

@@ -1,7 +1,7 @@
 /* step: one durable step: its path, its attempts, their journal entries and the waits between them. Owns nothing
  * beyond the call; the result is in the run's arena. */
-#ifndef RUNTIME_STEP_H
-#define RUNTIME_STEP_H
+#ifndef RUNTIME_API_STEP_H
+#define RUNTIME_API_STEP_H
 
 #include "runtime/run/run.h"
 #include "runtime/run/step_spec.h"

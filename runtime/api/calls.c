@@ -1,4 +1,4 @@
-#include "runtime/calls.h"
+#include "runtime/api/calls.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/api/step.h"
 #include "runtime/base/log.h"
 #include "runtime/base/value.h"
 #include "runtime/run/endpoint.h"
@@ -14,7 +15,6 @@
 #include "runtime/run/record.h"
 #include "runtime/run/replay_log.h"
 #include "runtime/run/strand.h"
-#include "runtime/step.h"
 
 enum { SHORT_MS = 200 }; /* between tries to start a member that found no room for its stack */
 

@@ -7,6 +7,7 @@
 
 #include "http/server/server.h"
 #include "http/uri.h"
+#include "runtime/api/step.h"
 #include "runtime/base/json.h"
 #include "runtime/base/value.h"
 #include "runtime/run/home.h"
@@ -17,7 +18,6 @@
 #include "runtime/run/run.h"
 #include "runtime/run/run_request.h"
 #include "runtime/run/strand.h"
-#include "runtime/step.h"
 
 static run_request *request_of(sw_ctx *c, const char *function)
 {

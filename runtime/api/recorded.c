@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/api/step.h"
 #include "runtime/base/random.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe.h"
@@ -13,7 +14,6 @@
 #include "runtime/run/record.h"
 #include "runtime/run/replay_log.h"
 #include "runtime/run/strand.h"
-#include "runtime/step.h"
 
 static void append_or_fail(sw_ctx *c, const entry *e)
 {

@@ -1,4 +1,4 @@
-#include "runtime/step.h"
+#include "runtime/api/step.h"
 
 #include <assert.h>
 #include <stdarg.h>
