@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/public_url.h"
+#include "runtime/clients/public_url.h"
 
 enum { ERROR_TEXT = 1024, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
 

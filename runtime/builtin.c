@@ -11,10 +11,10 @@
 #include "runtime/backup.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/run_access.h"
+#include "runtime/clients/waiter.h"
 #include "runtime/dev.h"
 #include "runtime/observe/metrics.h"
 #include "runtime/runs_api.h"
-#include "runtime/waiter.h"
 
 /* ---- Health ---- */
 

@@ -8,13 +8,13 @@
 
 #include "runtime/base/log.h"
 #include "runtime/clients/audience.h"
+#include "runtime/clients/waiter.h"
 #include "runtime/loop/dispatch.h"
 #include "runtime/loop/move.h"
 #include "runtime/probe/probe.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/suspects.h"
-#include "runtime/waiter.h"
 
 enum {
     CLOSING_PARTS = 4,   /* server, client, threads of sw_blocking, port */

@@ -9,10 +9,10 @@
 
 #include "http/client/client.h"
 #include "http/server/server.h"
+#include "runtime/clients/idempotency.h"
+#include "runtime/clients/keeper.h"
 #include "runtime/clients/request_wish.h"
 #include "runtime/clock_watch.h"
-#include "runtime/idempotency.h"
-#include "runtime/keep.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 

@@ -1,10 +1,10 @@
 #include "runtime/clients/audience.h"
 
+#include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
-#include "runtime/waiter.h"
 
 static const char PARTLY_DONE[] =
     "the journal could not be written after steps of the request had begun: what they did "

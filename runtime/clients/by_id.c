@@ -1,10 +1,10 @@
 #include "runtime/clients/by_id.h"
 
 #include "runtime/base/problem.h"
+#include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
-#include "runtime/waiter.h"
 
 /* What a stopped run has streamed, and what its clients may know of the reason, only its journal says. */
 static bool is_answered_from_journal(const home *h, const slot *s, waiter_kind kind)

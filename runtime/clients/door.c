@@ -1,12 +1,12 @@
 #include "runtime/clients/door.h"
 
 #include "runtime/base/problem.h"
+#include "runtime/clients/waiter.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/run.h"
 #include "runtime/run/run_input.h"
-#include "runtime/waiter.h"
 
 static run_input input_of(const http_request *q, const http_match *m)
 {

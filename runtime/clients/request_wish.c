@@ -5,8 +5,8 @@
 
 #include "runtime/clients/accept.h"
 #include "runtime/clients/hold.h"
+#include "runtime/clients/prefer.h"
 #include "runtime/clients/run_access.h"
-#include "runtime/prefer.h"
 #include "runtime/run/endpoint.h"
 
 /* What the headers say, before it is known what it means together. */

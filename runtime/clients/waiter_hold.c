@@ -1,9 +1,9 @@
 #include "runtime/clients/hold.h"
-#include "runtime/public_url.h"
+#include "runtime/clients/public_url.h"
+#include "runtime/clients/waiter_core.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run.h"
-#include "runtime/waiter_core.h"
 
 enum {
     NOT_YET_MS = 1000, /* until it is looked again whether a run is on disk, or has been loaded */

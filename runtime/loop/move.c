@@ -7,8 +7,8 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
-#include "runtime/kept.h"
-#include "runtime/waiter.h"
+#include "runtime/clients/client_note.h"
+#include "runtime/clients/waiter.h"
 
 /* A connection on its way to the loop that owns its run. */
 typedef struct moved {

@@ -5,8 +5,8 @@
 
 #include "runtime/base/timers.h"
 #include "runtime/base/want.h"
+#include "runtime/clients/waiter_core.h"
 #include "runtime/run/letter.h"
-#include "runtime/waiter_core.h"
 #include "tests/turned.h"
 
 /* By the linker's --wrap: what is short. */

@@ -1,7 +1,7 @@
 /* First requests behind a proxy, which a former worker had: whatever keeps the next one from their runs, they are sent
  * on before the proxy gives them up. */
 #include "http/server/position.h"
-#include "runtime/kept.h"
+#include "runtime/clients/client_note.h"
 #include "tests/turned.h"
 
 enum { WAITED_MS = 46000, LATE_MS = 60000 };

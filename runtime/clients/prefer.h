@@ -1,7 +1,7 @@
 /* prefer: what a request's Prefer headers ask of the server (RFC 7240). Owns nothing; what it does not know, or cannot
  * read, it ignores, as the RFC wants. */
-#ifndef RUNTIME_PREFER_H
-#define RUNTIME_PREFER_H
+#ifndef RUNTIME_CLIENTS_PREFER_H
+#define RUNTIME_CLIENTS_PREFER_H
 
 #include <stdbool.h>
 #include <stdint.h>

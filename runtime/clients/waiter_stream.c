@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/clients/waiter_core.h"
 #include "runtime/run/home.h"
-#include "runtime/waiter_core.h"
 
 enum {
     PUMP_BYTES = 16384,

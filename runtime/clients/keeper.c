@@ -1,4 +1,4 @@
-#include "runtime/keep.h"
+#include "runtime/clients/keeper.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/kept.h"
+#include "runtime/clients/client_note.h"
 #include "runtime/run/home.h"
 #include "runtime/survive/control.h"
 

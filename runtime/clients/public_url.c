@@ -1,4 +1,4 @@
-#include "runtime/public_url.h"
+#include "runtime/clients/public_url.h"
 
 #include <stdio.h>
 #include <stdlib.h>

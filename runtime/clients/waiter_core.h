@@ -5,12 +5,12 @@
  *   waiter_stream.c        frames as events, as far as the client takes them, and heartbeats
  *   waiter_stop.c          clients of stopped runs, and those who release them
  *   waiter_keep.c          clients that outlive the process */
-#ifndef RUNTIME_WAITER_CORE_H
-#define RUNTIME_WAITER_CORE_H
+#ifndef RUNTIME_CLIENTS_WAITER_CORE_H
+#define RUNTIME_CLIENTS_WAITER_CORE_H
 
-#include "runtime/keep.h"
+#include "runtime/clients/keeper.h"
+#include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
-#include "runtime/waiter.h"
 
 enum {
     URL_MAX_BYTES = 1024,

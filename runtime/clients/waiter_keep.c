@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "runtime/clients/by_id.h"
-#include "runtime/kept.h"
+#include "runtime/clients/client_note.h"
+#include "runtime/clients/waiter_core.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
-#include "runtime/waiter_core.h"
 
 /* Whether the next worker would find its run, and know how far its stream has come. */
 static bool can_be_found(const waiter *w)

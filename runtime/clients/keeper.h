@@ -1,10 +1,10 @@
 /* keep: the worker's side of connections that outlive it. One of each loop: owns the clients that are not old enough
  * yet to be kept, and what the supervisor has still to be told. A client that has waited for --keep-after has its
  * socket given to the supervisor (runtime/survive/holder.h), with what the next worker needs to go on with it
- * (runtime/kept.h). Nobody waits for the supervisor: what its socket has no room for is told later, in order. Without
- * supervisor nothing happens here. */
-#ifndef RUNTIME_KEEP_H
-#define RUNTIME_KEEP_H
+ * (runtime/clients/client_note.h). Nobody waits for the supervisor: what its socket has no room for is told later, in
+ * order. Without supervisor nothing happens here. */
+#ifndef RUNTIME_CLIENTS_KEEPER_H
+#define RUNTIME_CLIENTS_KEEPER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "runtime/idempotency.h"
+#include "runtime/clients/idempotency.h"
 #include "runtime/clients/by_id.h"
 
 #include <assert.h>
@@ -13,9 +13,9 @@
 #include "runtime/base/want.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/idempotency_key.h"
+#include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
-#include "runtime/waiter.h"
 
 /* A request with a key. */
 typedef struct keyed {

@@ -1,8 +1,8 @@
 /* waiter: a client attached to a run: its exchange and how it wants the answer. Owns the exchange until it has ended
  * it. Lives on the run's loop, in the list of the run, or of its slot while the run is not in memory, or of the loop's
  * readers: stream clients that are still reading after the run is over. */
-#ifndef RUNTIME_WAITER_H
-#define RUNTIME_WAITER_H
+#ifndef RUNTIME_CLIENTS_WAITER_H
+#define RUNTIME_CLIENTS_WAITER_H
 
 #include "http/server/server.h"
 #include "runtime/clients/request_wish.h"

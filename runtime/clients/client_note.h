@@ -1,15 +1,15 @@
 /* kept: what one worker leaves to the next about a client whose connection outlives it: msgpack texts that the
  * supervisor holds beside the socket. Owns their format, which has a version: a worker of another version does not take
  * such a client, whose connection ends then. */
-#ifndef RUNTIME_KEPT_H
-#define RUNTIME_KEPT_H
+#ifndef RUNTIME_CLIENTS_CLIENT_NOTE_H
+#define RUNTIME_CLIENTS_CLIENT_NOTE_H
 
 #include <msgpack.h>
 
 #include "http/server/server.h"
 #include "runtime/base/arena.h"
+#include "runtime/clients/waiter.h"
 #include "runtime/stepwell.h"
-#include "runtime/waiter.h"
 
 typedef struct kept_client {
     run_id run;

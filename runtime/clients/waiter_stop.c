@@ -6,8 +6,8 @@
 #include "coro/seeded_bug.h"
 #include "runtime/base/json.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/waiter_core.h"
 #include "runtime/run/home.h"
-#include "runtime/waiter_core.h"
 
 /* Somebody has to look at the run: seconds. */
 static const char RETRY_AFTER[] = "30";

@@ -1,4 +1,4 @@
-#include "runtime/kept.h"
+#include "runtime/clients/client_note.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "runtime/waiter.h"
+#include "runtime/clients/waiter.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -9,13 +9,13 @@
 #include "coro/seeded_bug.h"
 #include "runtime/base/problem.h"
 #include "runtime/base/value.h"
-#include "runtime/keep.h"
-#include "runtime/public_url.h"
+#include "runtime/clients/keeper.h"
+#include "runtime/clients/public_url.h"
+#include "runtime/clients/waiter_core.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run_token.h"
-#include "runtime/waiter_core.h"
 
 void waiter_unlink(waiter *w)
 {

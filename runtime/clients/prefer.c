@@ -1,4 +1,4 @@
-#include "runtime/prefer.h"
+#include "runtime/clients/prefer.h"
 
 #include <string.h>
 #include <strings.h>

@@ -3,8 +3,8 @@
  * or body 422. The journal keeps key and run in one commit. This module owns what is not there yet: a *claim* is a key
  * that is being looked up, or whose run is not on disk. A key's hash says which loop owns its claims; connections move
  * there. */
-#ifndef RUNTIME_IDEMPOTENCY_H
-#define RUNTIME_IDEMPOTENCY_H
+#ifndef RUNTIME_CLIENTS_IDEMPOTENCY_H
+#define RUNTIME_CLIENTS_IDEMPOTENCY_H
 
 #include "http/server/server.h"
 #include "storage/store.h"
