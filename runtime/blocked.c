@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "runtime/base/log.h"
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "runtime/recovery/occupant.h"
 
 enum { STILL_MS = 1000, BETWEEN_LINES_MS = 1000 };

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "runtime/base/pool.h"
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
 #include "runtime/run/comeback.h"

@@ -14,7 +14,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/blocked.h"
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "runtime/notify.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/occupant.h"

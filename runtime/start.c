@@ -14,7 +14,7 @@
 #include "runtime/app.h"
 #include "runtime/base/log.h"
 #include "runtime/base/pool.h"
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
 #include "runtime/run/comeback.h"

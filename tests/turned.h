@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/by_hand.h"
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "runtime/run/run.h"
 #include "storage/memory/memory.h"
 #include "storage/store_by_hand.h"

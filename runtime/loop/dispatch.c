@@ -11,7 +11,7 @@
 #include "runtime/base/problem.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/waiter.h"
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 
 enum { LEFT_BODY_MAX = 65536 /* of a request that is left to the next worker */ };
 

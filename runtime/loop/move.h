@@ -3,7 +3,7 @@
 #ifndef RUNTIME_LOOP_MOVE_H
 #define RUNTIME_LOOP_MOVE_H
 
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 
 /* Hands the connection of `x` to that loop, with its request and what is unsent of earlier replies. There it is
  * attached to `to_run`; NULL: served as any new request. Takes the exchange: 503 if its connection cannot be moved. */

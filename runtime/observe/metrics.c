@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "runtime/base/problem.h"
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 
 typedef struct metric {
     const char *name, *type, *help;

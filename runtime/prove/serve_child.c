@@ -11,7 +11,7 @@
 
 #include "coro/coro.h"
 #include "runtime/app.h"
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "runtime/prove/execution.h"
 #include "runtime/recovery/crash.h"
 #include "storage/memory/memory.h"

@@ -1,7 +1,7 @@
 /* process: what the process as a whole keeps to. */
 #include <stdio.h>
 
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "runtime/run/comeback_core.h"
 #include "runtime/run/suspects_core.h"
 #include "tests/simulation/promise.h"

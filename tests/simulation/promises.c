@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/standing.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 #include "runtime/run/comeback_core.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/standing.h"

@@ -1,7 +1,7 @@
 /* clock_watch: notices that the wall clock was set, and tells the sleepers of one loop that go by it. Part of its loop,
  * which closes it. Where the kernel cannot tell of a set clock, it is noticed when somebody next reads the clock. */
-#ifndef RUNTIME_CLOCK_WATCH_H
-#define RUNTIME_CLOCK_WATCH_H
+#ifndef RUNTIME_LOOP_CLOCK_WATCH_H
+#define RUNTIME_LOOP_CLOCK_WATCH_H
 
 #include <stdbool.h>
 #include <uv.h>

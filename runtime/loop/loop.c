@@ -1,4 +1,4 @@
-#include "runtime/loop.h"
+#include "runtime/loop/loop.h"
 
 #include <assert.h>
 #include <stdio.h>

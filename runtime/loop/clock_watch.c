@@ -1,4 +1,4 @@
-#include "runtime/clock_watch.h"
+#include "runtime/loop/clock_watch.h"
 
 #include <stdlib.h>
 #include <sys/timerfd.h>

@@ -1,8 +1,8 @@
 /* sw_loop: one loop thread and everything that lives on it: its event loop, its HTTP server, and the home of its runs.
  * Loops share nothing but the app's routes and options, which do not change after the start. Only the loop's own files
  * and those of the process know it: runs know their home (runtime/run/home.h). */
-#ifndef RUNTIME_LOOP_H
-#define RUNTIME_LOOP_H
+#ifndef RUNTIME_LOOP_LOOP_H
+#define RUNTIME_LOOP_LOOP_H
 
 #include <sys/queue.h>
 #include <uv.h>
@@ -12,7 +12,7 @@
 #include "runtime/clients/idempotency.h"
 #include "runtime/clients/keeper.h"
 #include "runtime/clients/request_wish.h"
-#include "runtime/clock_watch.h"
+#include "runtime/loop/clock_watch.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 
