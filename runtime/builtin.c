@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "http/uri.h"
-#include "runtime/app.h"
 #include "runtime/backup.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/run_access.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/dev.h"
 #include "runtime/observe/metrics.h"
+#include "runtime/process/app.h"
 #include "runtime/runs_api.h"
 
 /* ---- Health ---- */

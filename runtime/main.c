@@ -1,10 +1,10 @@
 /* What a program calls first and last: sw_app_new and sw_main. Everything below meets here. */
 #include <stdio.h>
 
-#include "runtime/app.h"
 #include "runtime/builtin.h"
+#include "runtime/process/app.h"
+#include "runtime/process/start.h"
 #include "runtime/prove/prove.h"
-#include "runtime/start.h"
 
 enum { ERROR_TEXT = 1024 };
 

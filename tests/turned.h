@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "runtime/by_hand.h"
 #include "runtime/loop/loop.h"
+#include "runtime/process/by_hand.h"
 #include "runtime/run/run.h"
 #include "storage/memory/memory.h"
 #include "storage/store_by_hand.h"

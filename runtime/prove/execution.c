@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "runtime/app.h"
 #include "runtime/base/clock.h"
+#include "runtime/process/app.h"
 
 enum { READ_BYTES = 65536 };
 

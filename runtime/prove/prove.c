@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/app.h"
 #include "runtime/base/value.h"
+#include "runtime/process/app.h"
 #include "runtime/prove/recording.h"
 #include "runtime/prove/request_text.h"
 #include "runtime/prove/verdict.h"

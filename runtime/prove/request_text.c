@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "http/rfc_token.h"
-#include "runtime/app.h"
+#include "runtime/process/app.h"
 
 /* ---- Which endpoint ---- */
 

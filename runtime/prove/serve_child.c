@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "coro/coro.h"
-#include "runtime/app.h"
 #include "runtime/loop/loop.h"
+#include "runtime/process/app.h"
 #include "runtime/prove/execution.h"
 #include "runtime/recovery/crash.h"
 #include "storage/memory/memory.h"

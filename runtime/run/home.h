@@ -65,7 +65,7 @@ struct home {
     const sw_options *opt;     /* the app's */
     unsigned index, count;     /* which of how many loops */
     uv_loop_t *uv;             /* the loop's */
-    sched sched;               /* its switches are read by the watcher (runtime/blocked.h) */
+    sched sched;               /* its switches are read by the watcher (runtime/process/blocked.h) */
     struct stack_pool *stacks; /* of coroutines */
     struct arena_cache *arenas;
     timers timers;

@@ -7,8 +7,8 @@
 
 #include "coro/stack.h"
 #include "runtime/base/random.h"
-#include "runtime/by_hand.h"
 #include "runtime/loop/loop.h"
+#include "runtime/process/by_hand.h"
 #include "runtime/recovery/crash.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/disk.h"

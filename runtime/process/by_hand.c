@@ -1,4 +1,4 @@
-#include "runtime/by_hand.h"
+#include "runtime/process/by_hand.h"
 
 #include <stdio.h>
 #include <stdlib.h>

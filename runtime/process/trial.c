@@ -1,4 +1,4 @@
-#include "runtime/trial.h"
+#include "runtime/process/trial.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "runtime/sockets.h"
+#include "runtime/process/sockets.h"
 
 #include <assert.h>
 #include <errno.h>

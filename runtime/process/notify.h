@@ -1,8 +1,8 @@
 /* notify: tells the service manager how the service is (the sd_notify protocol, spoken directly on the datagram socket
  * that NOTIFY_SOCKET names). Owns that socket. Never waits, and never fails the service: a manager that does not listen
  * is not told. One that has no time is told later: its queue takes a few messages of all services together. */
-#ifndef RUNTIME_NOTIFY_H
-#define RUNTIME_NOTIFY_H
+#ifndef RUNTIME_PROCESS_NOTIFY_H
+#define RUNTIME_PROCESS_NOTIFY_H
 
 #include <stdbool.h>
 #include <stdint.h>

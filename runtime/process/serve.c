@@ -1,4 +1,4 @@
-#include "runtime/serve.h"
+#include "runtime/process/serve.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/blocked.h"
 #include "runtime/loop/loop.h"
-#include "runtime/notify.h"
+#include "runtime/process/blocked.h"
+#include "runtime/process/notify.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/occupant.h"
 #include "runtime/recovery/presence.h"

@@ -1,10 +1,10 @@
 /* by_hand: a program whose loops the caller turns, on one thread, with a store by hand (storage/store_by_hand.h): so
  * that the order of everything that happens can be repeated. Without what sw_main does for a process: signals,
  * supervisor, watchers; with a data folder, if it is to know of which run the process before has died. */
-#ifndef RUNTIME_BY_HAND_H
-#define RUNTIME_BY_HAND_H
+#ifndef RUNTIME_PROCESS_BY_HAND_H
+#define RUNTIME_PROCESS_BY_HAND_H
 
-#include "runtime/app.h"
+#include "runtime/process/app.h"
 
 typedef struct by_hand_options {
     struct backend *backend; /* the program's from here on, also when it cannot be opened */

@@ -1,4 +1,4 @@
-#include "runtime/app.h"
+#include "runtime/process/app.h"
 
 #include <errno.h>
 #include <fcntl.h>

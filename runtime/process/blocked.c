@@ -1,4 +1,4 @@
-#include "runtime/blocked.h"
+#include "runtime/process/blocked.h"
 
 #include <pthread.h>
 #include <stdio.h>

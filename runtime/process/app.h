@@ -1,7 +1,7 @@
 /* app: how a program comes to be, from its routes and flags to sw_main, and how it goes. The struct sw_app, which all
  * others read: runtime/run/program.h. */
-#ifndef RUNTIME_APP_H
-#define RUNTIME_APP_H
+#ifndef RUNTIME_PROCESS_APP_H
+#define RUNTIME_PROCESS_APP_H
 
 #include "runtime/run/program.h"
 

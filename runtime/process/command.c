@@ -1,4 +1,4 @@
-#include "runtime/command.h"
+#include "runtime/process/command.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "runtime/supervise.h"
+#include "runtime/process/supervise.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/command.h"
-#include "runtime/notify.h"
+#include "runtime/process/command.h"
+#include "runtime/process/notify.h"
+#include "runtime/process/trial.h"
 #include "runtime/survive/control.h"
 #include "runtime/survive/holder.h"
-#include "runtime/trial.h"
 
 enum {
     EXIT_OK = 0,

@@ -1,6 +1,6 @@
 /* command: the arguments that this process was started with, for starting its program again. */
-#ifndef RUNTIME_COMMAND_H
-#define RUNTIME_COMMAND_H
+#ifndef RUNTIME_PROCESS_COMMAND_H
+#define RUNTIME_PROCESS_COMMAND_H
 
 /* The process's own, however many; `argv`, which may be what main left of them, where the system does not tell. The
  * caller's to free, in one piece. NULL: out of memory. */

@@ -1,4 +1,4 @@
-#include "runtime/notify.h"
+#include "runtime/process/notify.h"
 
 #include <assert.h>
 #include <errno.h>

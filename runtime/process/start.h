@@ -1,7 +1,7 @@
 /* start: opens, in order, what a program serves with (sockets, store, what the process before has left, loops), serves,
  * and closes it again; or supervises one that does (--supervise). On the main thread. */
-#ifndef RUNTIME_START_H
-#define RUNTIME_START_H
+#ifndef RUNTIME_PROCESS_START_H
+#define RUNTIME_PROCESS_START_H
 
 struct sw_app;
 

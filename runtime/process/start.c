@@ -1,4 +1,4 @@
-#include "runtime/start.h"
+#include "runtime/process/start.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,17 +11,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "runtime/app.h"
 #include "runtime/base/log.h"
 #include "runtime/base/pool.h"
 #include "runtime/loop/loop.h"
+#include "runtime/process/app.h"
+#include "runtime/process/serve.h"
+#include "runtime/process/sockets.h"
+#include "runtime/process/supervise.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/suspects.h"
-#include "runtime/serve.h"
-#include "runtime/sockets.h"
-#include "runtime/supervise.h"
 #include "runtime/survive/control.h"
 
 enum {

@@ -1,11 +1,11 @@
 /* serve: the main thread while the program serves. Starts the loop threads, waits for signals and for the supervisor,
  * answers for the loops to whoever watches over the process, and joins them when they have drained. */
-#ifndef RUNTIME_SERVE_H
-#define RUNTIME_SERVE_H
+#ifndef RUNTIME_PROCESS_SERVE_H
+#define RUNTIME_PROCESS_SERVE_H
 
 #include <signal.h>
 
-#include "runtime/app.h"
+#include "runtime/process/app.h"
 
 struct presence;
 
