@@ -1,7 +1,7 @@
 /* What a program calls first and last: sw_app_new and sw_main. Everything below meets here. */
 #include <stdio.h>
 
-#include "runtime/builtin.h"
+#include "runtime/admin/routes.h"
 #include "runtime/process/app.h"
 #include "runtime/process/start.h"
 #include "runtime/prove/prove.h"

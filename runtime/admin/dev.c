@@ -1,4 +1,4 @@
-#include "runtime/dev.h"
+#include "runtime/admin/dev.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "runtime/builtin.h"
+#include "runtime/admin/routes.h"
 #include "runtime/clients/by_id.h"
 
 #include <openssl/crypto.h>
@@ -7,14 +7,14 @@
 #include <string.h>
 
 #include "http/uri.h"
-#include "runtime/backup.h"
+#include "runtime/admin/backup.h"
+#include "runtime/admin/dev.h"
+#include "runtime/admin/runs.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/run_access.h"
 #include "runtime/clients/waiter.h"
-#include "runtime/dev.h"
 #include "runtime/observe/metrics.h"
 #include "runtime/process/app.h"
-#include "runtime/runs_api.h"
 
 /* ---- Health ---- */
 

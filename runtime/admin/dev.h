@@ -1,8 +1,8 @@
 /* dev: whom --dev trusts: requests from this machine that no page of another site has made. A browser on this machine
  * makes requests for any page that it shows; and a page whose name is made to resolve to 127.0.0.1 (DNS rebinding) is
  * even of the same origin. Both are told by the headers that the browser itself sets. Owns nothing. */
-#ifndef RUNTIME_DEV_H
-#define RUNTIME_DEV_H
+#ifndef RUNTIME_ADMIN_DEV_H
+#define RUNTIME_ADMIN_DEV_H
 
 #include <stdbool.h>
 

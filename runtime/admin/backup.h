@@ -1,7 +1,7 @@
 /* backup: the admin route that copies the journal of the running program to a folder below --backup-dir. One at a time.
  */
-#ifndef RUNTIME_BACKUP_H
-#define RUNTIME_BACKUP_H
+#ifndef RUNTIME_ADMIN_BACKUP_H
+#define RUNTIME_ADMIN_BACKUP_H
 
 #include "http/server/server.h"
 #include "runtime/run/home.h"

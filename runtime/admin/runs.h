@@ -1,7 +1,7 @@
 /* runs_api: what an administrator sees: the list of runs, one run with its steps, and metrics. Reads journals; changes
  * nothing. */
-#ifndef RUNTIME_RUNS_API_H
-#define RUNTIME_RUNS_API_H
+#ifndef RUNTIME_ADMIN_RUNS_H
+#define RUNTIME_ADMIN_RUNS_H
 
 #include "http/server/server.h"
 #include "runtime/run/home.h"

@@ -1,4 +1,4 @@
-#include "runtime/backup.h"
+#include "runtime/admin/backup.h"
 
 #include <inttypes.h>
 #include <stdio.h>

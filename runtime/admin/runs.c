@@ -1,4 +1,4 @@
-#include "runtime/runs_api.h"
+#include "runtime/admin/runs.h"
 
 #include <assert.h>
 #include <stdlib.h>
