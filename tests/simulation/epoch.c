@@ -94,7 +94,7 @@ static int make_arguments(char text[ARGUMENTS][FLAG_MAX], char *argv[ARGUMENTS])
     (void)snprintf(text[n++], FLAG_MAX, "--admin-token=" OPERATOR_TOKEN);
     (void)snprintf(text[n++], FLAG_MAX, "--data=%s", w->folder);
     if (p->epoch[w->epoch].no_resume) (void)snprintf(text[n++], FLAG_MAX, "--no-resume");
-    if (!w->talks) (void)snprintf(text[n++], FLAG_MAX, "--log-level=error");
+    (void)snprintf(text[n++], FLAG_MAX, "--log-level=error"); /* also for --talk: lines of the log take memory */
     for (int i = 0; i < n; i++) argv[i] = text[i];
     return n;
 }
