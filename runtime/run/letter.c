@@ -190,13 +190,14 @@ void letter_free_all(letter **list)
 }
 
 /* If that failed, a row of `tries` would be held against its run, which goes on: it goes with the run's next commit. A
- * release that was denied would be obeyed by the next start: it goes when the journal takes writes again. */
+ * release that was denied would be obeyed by the next start, and a row of `tries` of a run that has ended would be read
+ * by it: they go when the journal takes writes again. */
 static void deleted(letter *m, const char *error)
 {
     slot *s = error && m->kind == LETTER_TRIES ? slot_find(&m->home->slots, &m->run) : NULL;
     if (s)
         letter_move(&m, s->run ? &s->run->letters : &s->letters);
-    else if (error && m->kind != LETTER_TRIES)
+    else if (error)
         letter_move(&m, &m->home->undeleted);
     else
         free(m);

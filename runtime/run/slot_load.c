@@ -235,8 +235,13 @@ static void loaded(home *h, const store_journal *j)
         slot_wake(h, s);
         return;
     }
-    if (suspects_hold(h, s, j, room)) return;
+    suspects_verdict verdict = suspects_hold(h, s, j, room);
+    if (verdict == SUSPECTS_HELD) return;
     slot_post(h, s, SLOT_ON_PLACE_GIVEN);
+    if (verdict == SUSPECTS_SHORT) {
+        loaded_live(h, s, &(store_journal){.run = s->id, .error = store_no_memory}, room);
+        return;
+    }
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
     /* With a letter it is looked at again: else its row would be found later, and the letter forgotten. */
     bool may_live = s->unfinished || s->letters;
@@ -370,10 +375,13 @@ static bool recover(home *h, const store_live_row *row)
 
 static void recovery_ended(home *h, bool all_found)
 {
+    if (!h->draining && h->suspects && !suspects_recovered(h)) {
+        scan_again(h, store_no_memory);
+        return;
+    }
     h->slots.recovered = true;
     h->slots.all_found = all_found;
     if (h->draining) return;
-    if (h->suspects) suspects_recovered(h);
     if (h->slots.count == 0) return;
     log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", h->index,
              h->opt->no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)h->slots.count);

@@ -153,21 +153,38 @@ void suspects_over(const letter *m)
 
 /* ---- Loading ---- */
 
-/* At the first load of a run. NULL: there is nothing about it. */
-static letter *judge(home *h, slot *s, const store_journal *j)
+/* NULL: the run has no row that was there at the start and still is. */
+static const suspect *row_at_start(const suspects *all, const run_id *id)
+{
+    const suspect *k = find(all, id);
+    return k && !k->gone ? k : NULL;
+}
+
+/* At the first load of a run; *m NULL: there is nothing about it. False: no memory. A run that came to memory without
+ * the letter of its row would leave the row on disk, and be suspected of ends that it has no part in. */
+static bool judge(home *h, slot *s, const store_journal *j, letter **out)
 {
     const suspects *all = h->suspects;
-    const suspect *k = find(all, &s->id);
+    const suspect *k = row_at_start(all, &s->id);
     bool was_under_way = !s->judged && all->unclean && j->due_ms <= all->began_ms;
-    if (k && k->gone) k = NULL;
-    if (!k && !was_under_way) return NULL;
-    letter *m = letter_new_tries(h, &s->id);
-    if (!m) return NULL;
+    *out = NULL;
+    if (!k && !was_under_way) return true;
+    letter *m = *out = letter_new_tries(h, &s->id);
+    if (!m) return false;
     m->tries = k ? k->tries : 0;
     m->is_spared = !was_under_way && m->tries < SUSPECT_TRIES;
     m->next = s->letters;
     s->letters = m;
-    return m;
+    return true;
+}
+
+/* Its run has ended. False: no memory. */
+static bool drop_row(home *h, const run_id *id)
+{
+    if (!row_at_start(h->suspects, id)) return true;
+    letter *m = letter_new_tries(h, id);
+    letter_drop(h, &m);
+    return !row_at_start(h->suspects, id);
 }
 
 static void queue(home *h, slot *s, suspect *k)
@@ -207,22 +224,24 @@ static bool comes_to_memory(const home *h, const slot *s, const store_journal *j
     return !stands && !comeback_comes_later(h, s, g.crashes);
 }
 
-bool suspects_hold(home *h, slot *s, const store_journal *j, bool room)
+suspects_verdict suspects_hold(home *h, slot *s, const store_journal *j, bool room)
 {
     suspects *all = h->suspects;
-    if (!all || !j->live || !j->found || j->error || !gate_writable(h)) return false;
+    if (!all || j->error || !gate_writable(h)) return SUSPECTS_PASS;
     letter *m = row_of(s);
-    if (!m) m = judge(h, s, j);
-    if (!m || m->raised || m->is_spared || s->cancel || !comes_to_memory(h, s, j)) return false;
+    if (!j->live && !m && !drop_row(h, &s->id)) return SUSPECTS_SHORT;
+    if (!j->live || !j->found) return SUSPECTS_PASS;
+    if (!m && !judge(h, s, j, &m)) return SUSPECTS_SHORT;
+    if (!m || m->raised || m->is_spared || s->cancel || !comes_to_memory(h, s, j)) return SUSPECTS_PASS;
     suspect *k = m->tries + 1 >= SUSPECT_TRIES ? find(all, &s->id) : NULL;
     bool waits = k && !is_alone(all, k);
-    if (!waits && !room) return false; /* who is suspected has a place of its own */
+    if (!waits && !room) return SUSPECTS_PASS; /* who is suspected has a place of its own */
     s->unfinished = true;
     if (waits)
         queue(h, s, k);
     else
         raise_tries(h, s);
-    return true;
+    return SUSPECTS_HELD;
 }
 
 bool suspects_counted(const slot *s)
@@ -293,13 +312,13 @@ void suspects_join(home *h)
     if (is_first) gather(h);
 }
 
-void suspects_recovered(home *h)
+bool suspects_recovered(home *h)
 {
     const suspects *all = h->suspects;
     for (size_t i = 0; i < all->count; i++) {
         const run_id *id = &all->all[i].run;
         if (run_id_loop(id, all->loops) != h->index || slot_find(&h->slots, id)) continue;
-        letter *m = letter_new_tries(h, id);
-        letter_drop(h, &m);
+        if (!drop_row(h, id)) return false;
     }
+    return true;
 }

@@ -40,15 +40,21 @@ void suspects_free(suspects *all); /* NULL is allowed */
 
 /* It begins to load runs. */
 void suspects_join(struct home *h);
-/* It has slots for all live runs: rows of others lead to nothing. */
-void suspects_recovered(struct home *h);
+/* It has slots for all live runs: rows of others lead to nothing. False: no memory to delete them all, call it again.
+ */
+bool suspects_recovered(struct home *h);
 /* Whether somebody's turn has come, and there is a place; any time on the home's thread, and when a run has left
  * memory. */
 void suspects_look(struct home *h);
 
-/* The journal of a slot that is being loaded has come; `room`: it would get one of the places of --runs-max. True: the
- * run does not go on yet, and is loaded again later. */
-bool suspects_hold(struct home *h, struct slot *s, const struct store_journal *j, bool room);
+typedef enum suspects_verdict {
+    SUSPECTS_PASS,
+    SUSPECTS_HELD, /* it does not go on yet: suspects has it loaded again */
+    SUSPECTS_SHORT /* no memory: the slot is still being loaded, and the caller has it loaded again */
+} suspects_verdict;
+
+/* The journal of a slot that is being loaded has come; `room`: it would get one of the places of --runs-max. */
+suspects_verdict suspects_hold(struct home *h, struct slot *s, const struct store_journal *j, bool room);
 /* The row of its run says that this process has it in memory. */
 bool suspects_counted(const struct slot *s);
 

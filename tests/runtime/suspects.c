@@ -1,13 +1,25 @@
 /* A run counts as one of which the process may die only while it is in memory: not while it waits for others, for a
- * place, or stands still, however near it was to being loaded. The program is turned by hand, on a disk of memory. */
+ * place, or stands still, however near it was to being loaded. Its row goes when the run has ended, whatever was short
+ * or failed meanwhile. The program is turned by hand, on a disk of memory. */
 #include "runtime/run/suspects.h"
 #include "runtime/recovery/settle.h"
 #include "runtime/run/comeback.h"
+#include "runtime/run/letter.h"
 #include "runtime/run/slot_core.h"
 #include "tests/turned.h"
 
-static unsigned attempts;
-static bool go;
+static unsigned attempts, refused;
+static bool go, no_letters;
+
+/* By the linker's --wrap: memory for letters, and nothing else, is short. */
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    bool refuses = no_letters && count == 1 && bytes == sizeof(letter);
+    refused += refuses;
+    return refuses ? NULL : __real_calloc(count, bytes);
+}
 
 static sw_value works(sw_ctx *c, sw_value v)
 {
@@ -25,16 +37,16 @@ static void on_work(sw_ctx *c)
 
 static void routes(sw_app *app)
 {
-    attempts = 0;
-    go = false;
+    attempts = refused = 0;
+    go = no_letters = false;
     sw_endpoint(app, "POST /work", on_work, NULL);
     sw_endpoint(app, "POST /other", on_work, NULL);
 }
 
 static void fewer_routes(sw_app *app)
 {
-    attempts = 0;
-    go = false;
+    attempts = refused = 0;
+    go = no_letters = false;
     sw_endpoint(app, "POST /other", on_work, NULL);
 }
 
@@ -76,15 +88,20 @@ static void append(settling *s, const run_id *id, const entry *e)
     msgpack_sbuffer_destroy(&data);
 }
 
-/* The process before has died, and nobody knows of which run; `found` (NULL: nothing) is what the start has found out
- * of one of them. */
-static void open_after_end(void (*routes_of)(sw_app *app), const char *const *flags, const run_id *id,
-                           const entry *found)
+static void append_row(settling *s, const run_id *id)
 {
-    turned_open(routes_of, flags);
-    settling *s = settle_open(turned_app->store);
-    CHECK(s);
-    if (found) append(s, id, found);
+    static const uint8_t tried_once[20] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1};
+    const store_row row = {.op = STORE_ROW_PUT,
+                           .table = "tries",
+                           .key = {id->bytes, RUN_ID_BYTES},
+                           .value = {tried_once, sizeof tried_once}};
+    store_segment segment = {.run = *id, .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &row};
+    CHECK(settle_append(s, &segment) == NULL);
+}
+
+/* The process before has died, and nobody knows of which run. */
+static void start(settling *s)
+{
     settle_close(s);
     home *h = turned_home();
     h->suspects = turned_app->suspects = suspects_start(
@@ -96,6 +113,27 @@ static void open_after_end(void (*routes_of)(sw_app *app), const char *const *fl
     CHECK(h->suspects && h->comeback);
     suspects_join(h);
     comeback_join(h);
+}
+
+/* `found` (NULL: nothing) is what the start has found out of one of the runs. */
+static void open_after_end(void (*routes_of)(sw_app *app), const char *const *flags, const run_id *id,
+                           const entry *found)
+{
+    turned_open(routes_of, flags);
+    settling *s = settle_open(turned_app->store);
+    CHECK(s);
+    if (found) append(s, id, found);
+    start(s);
+}
+
+/* The run was in memory at the end before that one. */
+static void open_with_row(const run_id *id)
+{
+    turned_open(routes, hurries);
+    settling *s = settle_open(turned_app->store);
+    CHECK(s);
+    append_row(s, id);
+    start(s);
 }
 
 typedef struct rows {
@@ -204,11 +242,93 @@ static void test_no_place(void)
     turned_close();
 }
 
+/* Without memory for its letter a run is not loaded beside its row, which would be held against it for good. */
+static void is_put_off(bool has_row)
+{
+    run_id id;
+    leave_runs(&id, 1);
+    if (has_row)
+        open_with_row(&id);
+    else
+        open_after_end(routes, hurries, NULL, NULL);
+    no_letters = true;
+    TURN_UNTIL(refused > 0);
+    turned_often();
+    CHECK(!slot_of(&id)->run);
+    CHECK_INT(attempts, 0);
+    no_letters = false;
+    TURN_UNTIL(attempts == 1);
+    CHECK(is_counted(&id));
+    go = true;
+    TURN_UNTIL(!slot_of(&id));
+    CHECK(!is_counted(&id));
+    turned_close();
+}
+
+static void test_short(void) { is_put_off(false); }
+static void test_short_with_row(void) { is_put_off(true); }
+
+static const run_id ended = {{1, 2, 3}};
+
+/* The row of a run that has ended: it cannot be deleted for want of memory. */
+static void test_ended_short(void)
+{
+    open_with_row(&ended);
+    no_letters = true;
+    TURN_UNTIL(refused > 0);
+    CHECK(!turned_home()->slots.recovered);
+    CHECK(is_counted(&ended));
+    no_letters = false;
+    TURN_UNTIL(turned_home()->slots.recovered);
+    turned_often();
+    CHECK(!is_counted(&ended));
+    turned_close();
+}
+
+/* A client asks for it before the start has found that it has ended; `is_short`: then there is no memory. */
+static void is_asked_for(bool is_short)
+{
+    char text[TURNED_TEXT] = "";
+    open_with_row(&ended);
+    int fd = turned_send_to("GET", &ended, "/output");
+    while (!slot_of(&ended)) CHECK(turned_turn_unread());
+    CHECK(!turned_home()->slots.recovered);
+    no_letters = is_short;
+    if (is_short) TURN_UNTIL(refused > 0);
+    turned_often();
+    no_letters = false;
+    CHECK_INT(turned_reply(fd, text), 404);
+    turned_often();
+    CHECK(!is_counted(&ended));
+    turned_close();
+}
+
+static void test_ended_asked(void) { is_asked_for(false); }
+static void test_ended_asked_short(void) { is_asked_for(true); }
+
+/* The journal fails when the row is deleted. */
+static void test_ended_unwritten(void)
+{
+    open_with_row(&ended);
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    TURN_UNTIL(!gate_writable(turned_home()));
+    TURN_UNTIL(gate_writable(turned_home()));
+    turned_often();
+    CHECK(!is_counted(&ended));
+    turned_close();
+}
+
 static const check_case cases[] = {
     {"who waits until others have got on", test_behind},
     {"who is stopped", test_stopped},
     {"who has no endpoint", test_no_endpoint},
     {"who has no place", test_no_place},
+    {"no memory to count one", test_short},
+    {"no memory for a row that there is", test_short_with_row},
+    {"a run that has ended, and no memory", test_ended_short},
+    {"a run that has ended is asked for", test_ended_asked},
+    {"a run that has ended is asked for, and no memory", test_ended_asked_short},
+    {"a run that has ended, and a journal that fails", test_ended_unwritten},
 };
 
 int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof cases[0], argc, argv); }
