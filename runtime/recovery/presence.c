@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/log.h"
+#include "runtime/base/want.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/program.h"
@@ -47,10 +48,12 @@ bool presence_open(presence *p, sw_app *app)
 void presence_order(const presence *p, sw_app *app)
 {
     if (!app->store) return;
-    app->comeback = comeback_new(&(comeback_options){.ends = p->before.ends,
-                                                     .lived_ms = p->before.ends > 0 ? former_served_ms(&p->before) : 0,
-                                                     .epoch = store_epoch(app->store),
-                                                     .loops = app->loop_count});
+    const comeback_options o = {.ends = p->before.ends,
+                                .lived_ms = p->before.ends > 0 ? former_served_ms(&p->before) : 0,
+                                .epoch = store_epoch(app->store),
+                                .loops = app->loop_count};
+    app->comeback = comeback_new(&o);
+    if (!app->comeback) want_end("the order in which runs come back"); /* else those that kill it could come first */
 }
 
 static void leave_note(const presence *p, const sw_app *app)

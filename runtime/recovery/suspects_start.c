@@ -255,6 +255,7 @@ suspects *suspects_start(store *journals, const suspects_options *o)
     assert(o->loops <= SUSPECTS_LOOPS_MAX);
     suspects *all = calloc(1, sizeof *all);
     if (!all || uv_mutex_init(&all->lock) != 0) {
+        log_line(LOG_ERROR, NULL, "out of memory: no run is suspected before the next start");
         free(all);
         return NULL;
     }

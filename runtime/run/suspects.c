@@ -160,7 +160,7 @@ static const suspect *row_at_start(const suspects *all, const run_id *id)
     return k && !k->gone ? k : NULL;
 }
 
-/* At the first load of a run; *m NULL: there is nothing about it. False: no memory. A run that came to memory without
+/* At the first load of a run; *out NULL: there is nothing about it. False: no memory. A run that came to memory without
  * the letter of its row would leave the row on disk, and be suspected of ends that it has no part in. */
 static bool judge(home *h, slot *s, const store_journal *j, letter **out)
 {
