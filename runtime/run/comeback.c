@@ -224,6 +224,7 @@ static void on_tick(struct timer *t)
 {
     home *h = t->arg;
     comeback *all = h->comeback;
+    if (h->draining) return; /* nothing comes back here any more, and the port may be closed */
     uv_mutex_lock(&all->lock);
     bool more = go_on(all, gate_writable(h));
     uv_mutex_unlock(&all->lock);

@@ -289,8 +289,9 @@ static void on_gathered(struct timer *t)
     home *h = t->arg;
     suspects *all = h->suspects;
     bool was_closed = all->was_closed;
+    if (h->draining) return; /* nobody is loaded any more, and the port may be closed */
     all->was_closed = !gate_writable(h);
-    if ((was_closed || all->was_closed) && !h->draining) {
+    if (was_closed || all->was_closed) {
         gather(h);
         return;
     }
