@@ -215,6 +215,11 @@ static void step(unsigned trouble_one_in, unsigned *unknown)
     trouble t = make_trouble(trouble_one_in);
     store_outcome outcome = subject_commit(b.segments, 1000);
     end_trouble();
+    if (outcome == STORE_REFUSED) { /* it met the trouble when it looked whether a key is free */
+        CHECK(t == TROUBLE_WRITE);
+        subject_mend();
+        return;
+    }
     for (unsigned i = 0; i < b.count; i++) CHECK_INT(b.segments[i].outcome, b.expected[i]);
     CHECK(outcome == STORE_DONE || (outcome == STORE_UNKNOWN && t != TROUBLE_NONE));
     if (outcome == STORE_UNKNOWN) {
