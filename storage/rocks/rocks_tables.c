@@ -124,6 +124,7 @@ bool rocks_place_make(rocks *r, const char *table, rocks_place *out, char *error
     }
     r->tables[count] = rocksdb_create_column_family(r->db, r->options, table, &why);
     if (rocks_take_error(why, error, error_size)) {
+        rocksdb_column_family_handle_destroy(r->tables[count]); /* made whether or not there is a family for it */
         free(r->names[count]);
         return false;
     }

@@ -215,7 +215,7 @@ static void step(unsigned trouble_one_in, unsigned *unknown)
     trouble t = make_trouble(trouble_one_in);
     store_outcome outcome = subject_commit(b.segments, 1000);
     end_trouble();
-    if (outcome == STORE_REFUSED) { /* it met the trouble when it looked whether a key is free */
+    if (outcome == STORE_REFUSED) { /* it met the trouble when it made a table, before it wrote */
         CHECK(t == TROUBLE_WRITE);
         subject_mend();
         return;
