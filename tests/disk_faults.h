@@ -40,6 +40,9 @@ static disk_state *disk;
 /* From any thread or process: everything in disk_state is read and written at once. */
 static inline void disk_set(disk_state *d, disk_fault fault) { __atomic_store_n(&d->fault, fault, __ATOMIC_SEQ_CST); }
 
+/* How many calls have failed. */
+static inline unsigned disk_failed(const disk_state *d) { return __atomic_load_n(&d->failed, __ATOMIC_SEQ_CST); }
+
 static bool disk_has(int fd, disk_fault fault)
 {
     struct stat st;

@@ -294,16 +294,16 @@ static void test_full_again(void)
         if (i == 1) small_disk_leave(mount_point, 0);
         start(NULL);
         if (i == 1) await_read_only();
-        unsigned failed = seen->disk.failed;
+        unsigned failed = disk_failed(&seen->disk);
         small_disk_empty(mount_point);
-        while (i == 1 && seen->disk.failed == failed) nap();
+        while (i == 1 && disk_failed(&seen->disk) == failed) nap();
         await_read_only();
         get("/_sw/runs");
         CHECK(a.status == 200 && strstr(a.body, "POST /poison"));
         CHECK_INT(served_stop(&server, SIGTERM), 0);
         CHECK_INT(seen->deaths, 1);
     }
-    CHECK(seen->disk.failed >= 2);
+    CHECK(disk_failed(&seen->disk) >= 2);
 }
 
 static unsigned count_succeeded(void)

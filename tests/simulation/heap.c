@@ -61,7 +61,7 @@ void heap_relax(void)
 
 /* libcurl 7.88 goes on with a hash of a socket's transfers that it has destroyed, and divides by its size of zero,
  * where there is no memory for an element of it: what is that small is not refused to libcurl. */
-enum { MODULES_MAX = 8, CURL_LEAST = 65 };
+enum { MODULES_MAX = 8, CURL_LEAST = 417 };
 static struct module {
     uintptr_t from, to;
     size_t least; /* smaller blocks are not refused */

@@ -111,12 +111,12 @@ static void test_quota(void)
     open_desk(&d, &o);
     put(&d, id_of(1, 1), 0, STORE_LIVE_SET, 0, "before");
     close_desk(&d);
-    unsigned failed = state.failed;
+    unsigned failed = disk_failed(&state);
     disk_set(&state, DISK_QUOTA);
     open_desk(&d, &o);
-    CHECK(state.failed > failed && !store_writable(d.port));
+    CHECK(disk_failed(&state) > failed && !store_writable(d.port));
     CHECK(load(&d, id_of(1, 1)));
-    while (state.failed == failed + 1) usleep(1000); /* it is tried again */
+    while (disk_failed(&state) == failed + 1) usleep(1000); /* it is tried again */
     CHECK(load(&d, id_of(1, 1)));
     disk_set(&state, DISK_GOOD);
     turn_until_writable(&d, true);
