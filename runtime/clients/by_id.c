@@ -93,7 +93,8 @@ static bool may_release(const slot *s)
 {
     if (s->run) return run_is_stopping(s->run) || slot_is_releasing(s->run);
     if (s->release) return true;
-    return !waits_for_turn(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE);
+    bool is_unread = s->tries > 0; /* its last load came to nothing: it may stand */
+    return !waits_for_turn(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE || is_unread);
 }
 
 /* Why it stands still, or is to, as far as that is known. */

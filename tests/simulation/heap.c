@@ -59,8 +59,9 @@ void heap_relax(void)
 #if HAS_HEAP
 /* ---- Who asks ---- */
 
-/* libcurl 7.88 goes on with a hash of a socket's transfers that it has destroyed, and divides by its size of zero,
- * where there is no memory for an element of it: what is that small is not refused to libcurl. */
+/* libcurl 7.88 goes on with the hash of a socket's transfers that it has destroyed, and divides by its size of zero,
+ * where there is no memory for its table (416 bytes) or an element of it: what is that small is not refused to libcurl.
+ */
 enum { MODULES_MAX = 8, CURL_LEAST = 417 };
 static struct module {
     uintptr_t from, to;
