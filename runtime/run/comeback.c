@@ -85,7 +85,8 @@ static void say(uint8_t *flag, bool is) { __atomic_store_n(flag, is, __ATOMIC_RE
 /* Runs are being loaded, or are about to be; those that wait for the journal, too. */
 static bool loads(const slot_table *t)
 {
-    return !t->recovered || t->due_count > 0 || t->loading > 0 || !TAILQ_EMPTY(&t->asked) || !TAILQ_EMPTY(&t->held);
+    return !t->recovered || t->due_count > 0 || t->loading > 0 || t->raising > 0 || !TAILQ_EMPTY(&t->asked) ||
+           !TAILQ_EMPTY(&t->held);
 }
 
 void comeback_tell(home *h)

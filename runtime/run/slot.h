@@ -71,7 +71,8 @@ typedef struct slot_table {
     struct slot_queue suspects;       /* wait for their turn (runtime/run/suspects.h) */
     struct slot_queue behind;         /* wait for others (runtime/run/comeback.h) */
     size_t due_count;                 /* in `due` */
-    size_t loading;
+    size_t loading;                   /* being read */
+    size_t raising;   /* between two reads: their rows of suspicion are being written (runtime/run/suspects.h) */
     uint64_t stopped; /* slots with `stop`; counter_add */
     bool recovered;   /* the live table has been read, or a drain leaves the rest of it to the next process */
     bool all_found;   /* it has been read to its end */

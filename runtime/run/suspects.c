@@ -114,6 +114,7 @@ static void raise_tries(home *h, slot *s)
     suspects *all = h->suspects;
     letter *m = take_out(s);
     assert(slot_is_loading(s) && !m->raised);
+    h->slots.raising++;
     m->tries++;
     suspects_encode((uint8_t *)m->value, m->tries, all->epoch,
                     __atomic_add_fetch(&all->last_order, 1, __ATOMIC_RELAXED));
@@ -124,7 +125,8 @@ void suspects_raised(letter *m, const char *error)
 {
     home *h = m->home;
     slot *s = slot_find(&h->slots, &m->run);
-    assert(s && slot_is_loading(s));
+    assert(s && slot_is_loading(s) && h->slots.raising > 0);
+    h->slots.raising--;
     m->raised = !error;
     if (error) m->tries--;
     bool alone = is_alone(h->suspects, find(h->suspects, &m->run));
