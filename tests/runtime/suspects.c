@@ -167,6 +167,12 @@ static slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots,
 
 static const entry crashed = {.kind = ENTRY_CRASHED, .at_ms = 1, .status = 11, .attempt = 1};
 
+static entry stopped_now(void)
+{
+    return (entry){
+        .kind = ENTRY_STOPPED, .status = ENTRY_STOP_OPERATOR, .at_ms = clock_wall_ms(), .error = {"a test", 6}};
+}
+
 /* ---- The cases ---- */
 
 static void test_behind(void)
@@ -235,9 +241,29 @@ static void stands(void (*routes_of)(sw_app *app), const entry *found, stop_reas
 
 static void test_stopped(void)
 {
-    const entry stopped = {
-        .kind = ENTRY_STOPPED, .status = ENTRY_STOP_OPERATOR, .at_ms = clock_wall_ms(), .error = {"a test", 6}};
+    const entry stopped = stopped_now();
     stands(routes, &stopped, STOP_OPERATOR);
+}
+
+/* It stands, but could not be read yet: whoever releases it is not told that it is not stopped. */
+static void test_stopped_short(void)
+{
+    const entry stopped = stopped_now();
+    char text[TURNED_TEXT] = "";
+    run_id id;
+    leave_runs(&id, 1);
+    open_after_end(routes, hurries, &id, &stopped);
+    no_letters = true;
+    TURN_UNTIL(refused > 0);
+    turned_often();
+    CHECK_INT(slot_of(&id)->state, SLOT_PARKED);
+    CHECK_INT(slot_of(&id)->stop, STOP_NONE);
+    no_letters = false;
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 200);
+    TURN_UNTIL(attempts == 1);
+    go = true;
+    TURN_UNTIL(!slot_of(&id));
+    turned_close();
 }
 
 static void test_no_endpoint(void) { stands(fewer_routes, NULL, STOP_NO_ENDPOINT); }
@@ -345,6 +371,7 @@ static const check_case cases[] = {
     {"who waits until others have got on", test_behind},
     {"who waits while a row is written", test_behind_row},
     {"who is stopped", test_stopped},
+    {"who is stopped, could not be read, and is released", test_stopped_short},
     {"who has no endpoint", test_no_endpoint},
     {"who has no place", test_no_place},
     {"no memory to count one", test_short},
