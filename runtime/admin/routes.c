@@ -1,5 +1,4 @@
 #include "runtime/admin/routes.h"
-#include "runtime/clients/by_id.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "runtime/admin/dev.h"
 #include "runtime/admin/runs.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/by_id.h"
 #include "runtime/clients/run_access.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/observe/metrics.h"

@@ -1,5 +1,4 @@
 #include "runtime/clients/idempotency.h"
-#include "runtime/clients/by_id.h"
 
 #include <assert.h>
 #include <openssl/evp.h>
@@ -11,6 +10,7 @@
 
 #include "runtime/base/problem.h"
 #include "runtime/base/want.h"
+#include "runtime/clients/by_id.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/idempotency_key.h"
 #include "runtime/clients/waiter.h"

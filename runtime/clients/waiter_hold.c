@@ -1,3 +1,4 @@
+/* waiter_hold: how long a client is held before it is told to ask again, and what it is told then. */
 #include "runtime/clients/hold.h"
 #include "runtime/clients/public_url.h"
 #include "runtime/clients/waiter_core.h"

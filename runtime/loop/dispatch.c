@@ -1,5 +1,4 @@
 #include "runtime/loop/dispatch.h"
-#include "runtime/clients/by_id.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "http/server/files.h"
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/by_id.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/loop/loop.h"

@@ -1,5 +1,4 @@
 #include "runtime/run/slot.h"
-#include "runtime/run/run.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -10,6 +9,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/program.h"
+#include "runtime/run/run.h"
 #include "runtime/run/run_listener.h"
 #include "runtime/run/slot_core.h"
 #include "runtime/run/suspects.h"
