@@ -8,29 +8,6 @@
 #include "runtime/base/value.h"
 #include "runtime/run/ctx_access.h"
 
-sw_value sw_nil(void) { return (sw_value){.type = MSGPACK_OBJECT_NIL}; }
-
-sw_value sw_bool(bool value)
-{
-    sw_value v = {.type = MSGPACK_OBJECT_BOOLEAN};
-    v.via.boolean = value;
-    return v;
-}
-
-sw_value sw_int(int64_t value)
-{
-    sw_value v = {.type = value < 0 ? MSGPACK_OBJECT_NEGATIVE_INTEGER : MSGPACK_OBJECT_POSITIVE_INTEGER};
-    v.via.i64 = value;
-    return v;
-}
-
-sw_value sw_double(double value)
-{
-    sw_value v = {.type = MSGPACK_OBJECT_FLOAT64};
-    v.via.f64 = value;
-    return v;
-}
-
 static uint32_t length(sw_ctx *c, size_t len)
 {
     if (len > UINT32_MAX) ctx_fail_misuse(c, "a value of %zu bytes: msgpack holds at most %u", len, UINT32_MAX);

@@ -6,7 +6,6 @@
 #include "runtime/base/json.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/base/value.h"
-#include "runtime/run/ctx_access.h"
 #include "tests/runtime/jansson.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -17,35 +16,6 @@ static void require(int is_so)
 }
 
 /* json.c also holds the calls of stepwell.h, which are not called here. */
-arena *ctx_arena(sw_ctx *c, const char *function)
-{
-    (void)c;
-    (void)function;
-    abort();
-}
-
-void ctx_check_format(sw_ctx *c, const char *function, const char *format)
-{
-    (void)c;
-    (void)function;
-    (void)format;
-    abort();
-}
-
-void ctx_fail_misuse(sw_ctx *c, const char *format, ...)
-{
-    (void)c;
-    (void)format;
-    abort();
-}
-
-void sw_fail(sw_ctx *c, const char *format, ...)
-{
-    (void)c;
-    (void)format;
-    abort();
-}
-
 /* What jansson reads, ours reads too, and the same. */
 static void beside_jansson(const char *data, size_t size, const sw_value *v)
 {
