@@ -19,16 +19,6 @@ static const char TABLE[] = "tries";
 
 /* ---- Rows ---- */
 
-void suspects_encode(uint8_t to[TRIES_BYTES], uint32_t tries, uint64_t epoch, uint64_t order)
-{
-    tries = htobe32(tries);
-    epoch = htobe64(epoch);
-    order = htobe64(order);
-    memcpy(to, &tries, sizeof tries);
-    memcpy(to + 4, &epoch, sizeof epoch);
-    memcpy(to + 12, &order, sizeof order);
-}
-
 /* A longer row is a newer program's, which adds behind. */
 static bool decode(suspect *to, const store_table_row *row)
 {

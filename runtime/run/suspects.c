@@ -1,6 +1,7 @@
 #include "runtime/run/suspects.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,16 @@ static bool is_alone(suspects *all, const suspect *k)
 }
 
 /* ---- Rows ---- */
+
+void suspects_encode(uint8_t to[TRIES_BYTES], uint32_t tries, uint64_t epoch, uint64_t order)
+{
+    tries = htobe32(tries);
+    epoch = htobe64(epoch);
+    order = htobe64(order);
+    memcpy(to, &tries, sizeof tries);
+    memcpy(to + 4, &epoch, sizeof epoch);
+    memcpy(to + 12, &order, sizeof order);
+}
 
 static letter *row_of(const slot *s)
 {

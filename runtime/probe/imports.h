@@ -1,7 +1,7 @@
 /* imports: the functions that the program, and shared objects of its own, take from other libraries: replaced by others
  * of the same types. Of a program that is linked statically there are none. */
-#ifndef RUNTIME_PROVE_IMPORTS_H
-#define RUNTIME_PROVE_IMPORTS_H
+#ifndef RUNTIME_PROBE_IMPORTS_H
+#define RUNTIME_PROBE_IMPORTS_H
 
 #include <stddef.h>
 

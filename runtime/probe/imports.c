@@ -1,6 +1,6 @@
 /* The slots of the dynamic relocations: of calls (JUMP_SLOT), and of addresses that the code takes (GLOB_DAT). They are
  * in pages that the loader has made read-only. */
-#include "runtime/prove/imports.h"
+#include "runtime/probe/imports.h"
 
 #include <dlfcn.h>
 #include <link.h>

@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/probe/imports.h"
 #include "runtime/probe/probe_core.h"
-#include "runtime/prove/imports.h"
 #include "runtime/run/strand.h"
 
 enum { TOLD_MAX = 256, SHIFT_S = 86400 + 3600 + 60 + 1, SHIFT_NS = 1001001 };
