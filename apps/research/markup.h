@@ -30,9 +30,8 @@ bool markup_begins_block(const char *text, size_t place);
 /* Whether the text ends in a label that began at a block's beginning, and that no bracket has ended. */
 bool markup_ends_in_label(const char *text, size_t len);
 
-/* Whether a ":" behind the text would give a label a destination: "[3]: https://..." gives every [3] of the text one,
- * and
- * "[x]: javascript:..." one that is none of the web. */
+/* Whether a ":" behind the text would give a label a destination: "[3]: https://..." gives one to every [3] of the
+ * text, "[x]: javascript:..." one that is none of the web. */
 bool markup_ends_label(const char *text, size_t len);
 
 #endif
