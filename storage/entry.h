@@ -1,8 +1,8 @@
-/* entry: one fact in a run's journal, and its bytes (msgpack, docs/journal.md). Encoding appends to a buffer that the
- * caller owns; decoding borrows from the bytes. The meaning of entries (replay) is the runtime's.
+/* entry: one fact in a run's journal, and its bytes (msgpack, docs/internals/journal.md). Encoding appends to a buffer
+ * that the caller owns; decoding borrows from the bytes. The meaning of entries (replay) is the runtime's.
  *
  * Kinds below ENTRY_PASSABLE have to be understood by whoever replays a journal; a reader passes over those from there
- * on if it does not know them. The numbers of all kinds, also of those to come, are in docs/journal.md. */
+ * on if it does not know them. The numbers of all kinds, also of those to come, are in docs/internals/journal.md. */
 #ifndef STORAGE_ENTRY_H
 #define STORAGE_ENTRY_H
 
@@ -47,7 +47,7 @@ typedef struct entry_text {
 /* Of a zero-terminated text, which is borrowed. */
 static inline entry_text entry_text_of(const char *text) { return (entry_text){text, strlen(text)}; }
 
-/* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/journal.md. */
+/* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/internals/journal.md. */
 typedef struct entry {
     entry_kind kind;
     uint64_t path;       /* STEP_*, SLEEP, VALUE, ROLLBACK: of it; CHUNK: of the step or branch that streams it;
@@ -58,7 +58,7 @@ typedef struct entry {
     /* STEP_*, SLEEP: where it belongs; 0 in entries of 0.1.0. BRANCH: `branch` is the parent, `began` likewise */
     uint64_t branch;     /* path of the branch that holds it */
     uint32_t began;      /* entries that the run had when its first attempt began */
-    uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/journal.md */
+    uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/internals/journal.md */
     uint64_t epoch; /* STARTED, STEP_*, SLEEP, STOPPED, RELEASED: when it was made; see entry_opening, entry_setting */
     int64_t at_ms;  /* when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */

@@ -82,7 +82,7 @@ typedef enum store_row_op {
 } store_row_op;
 
 /* A row of a named table, written in the commit of the segment that it hangs on. A table is made when something is
- * first written to it; names and keys: docs/journal.md. All borrowed as the segment is. */
+ * first written to it; names and keys: docs/internals/journal.md. All borrowed as the segment is. */
 typedef struct store_row {
     const struct store_row *next;
     store_row_op op;

@@ -89,7 +89,7 @@ static void put_call(runs_text *t, sw_value call)
     runs_text_add(t, "}");
 }
 
-/* Of an attempt: see docs/journal.md. */
+/* Of an attempt: see docs/internals/journal.md. */
 static void put_calls(runs_text *t, entry_text packed)
 {
     sw_value calls;

@@ -22,8 +22,8 @@ typedef struct call_notes {
 void call_notes_begin(call_notes *notes, struct arena *a, const http_call *call, const char *method, const char *url);
 /* It is about to be closed, done or not. */
 void call_notes_end(call_notes *notes, const http_call *call);
-/* What the entry says (docs/journal.md), in `a`; all calls have ended. "": there was none, or no memory for it.
- * `failed_for`: the status of a response that the attempt failed for; 0: none. */
+/* What the entry says (docs/internals/journal.md), in `a`; all calls have ended. "": there was none, or no memory for
+ * it. `failed_for`: the status of a response that the attempt failed for; 0: none. */
 entry_text call_notes_pack(const call_notes *notes, struct arena *a, int failed_for);
 /* The status of a response that the attempt failed for, as its entry has it; 0: none. */
 int call_notes_failed_for(entry_text calls);

@@ -8,8 +8,8 @@
 
 struct home;
 
-/* On disk: see docs/journal.md. LETTER_TRIES stands for the run's row of `tries` (runtime/run/suspects.h), which goes
- * with the run's next commit like any letter. */
+/* On disk: see docs/internals/journal.md. LETTER_TRIES stands for the run's row of `tries` (runtime/run/suspects.h),
+ * which goes with the run's next commit like any letter. */
 typedef enum letter_kind { LETTER_TRIES = 0, LETTER_CANCEL = 1, LETTER_RELEASE = 2 } letter_kind;
 
 enum { LETTER_KEY_BYTES = RUN_ID_BYTES + 8, LETTER_VALUE_MAX = 64 };

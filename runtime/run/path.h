@@ -1,11 +1,11 @@
 /* path: what a step, branch, sleep or recorded value is found by in the journal: a hash of the ids that lead to it and
- * of its number among equal ids (docs/journal.md, "Paths"). Owns the run's counters of equal ids. */
+ * of its number among equal ids (docs/internals/journal.md, "Paths"). Owns the run's counters of equal ids. */
 #ifndef RUNTIME_RUN_PATH_H
 #define RUNTIME_RUN_PATH_H
 
 #include "runtime/run/run.h"
 
-/* What a path names; part of its hash (docs/journal.md). */
+/* What a path names; part of its hash (docs/internals/journal.md). */
 typedef enum path_kind { PATH_STEP = 's', PATH_BRANCH = 'b', PATH_VALUE = 'v', PATH_CHUNK = 'c' } path_kind;
 
 extern const uint64_t PATH_ROOT; /* the handler's own path */

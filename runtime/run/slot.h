@@ -16,7 +16,7 @@
 #include "storage/run_id.h"
 
 /* What becomes of a slot that was loaded, and of its clients, is in slot_load.c; the events of a stopped run are a
- * table in docs/journal.md, *Stopped runs*. */
+ * table in docs/internals/journal.md, *Stopped runs*. */
 struct run;
 struct waiter;
 struct home;

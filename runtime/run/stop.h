@@ -1,5 +1,5 @@
-/* stop: the reasons for which a run is stopped, in words. Which event does what to a stopped run: docs/journal.md,
- * *Stopped runs*. Owns nothing. */
+/* stop: the reasons for which a run is stopped, in words. Which event does what to a stopped run:
+ * docs/internals/journal.md, *Stopped runs*. Owns nothing. */
 #ifndef RUNTIME_RUN_STOP_H
 #define RUNTIME_RUN_STOP_H
 

@@ -40,7 +40,7 @@ struct sw_ctx {
     task *task;
     struct run *run;          /* that is the task; NULL: a plain request */
     arena *arena;             /* where what it returns lives: the task's, or the attempt's own in a step */
-    uint64_t path;            /* of the branch or step; see docs/journal.md, step paths */
+    uint64_t path;            /* of the branch or step; see docs/internals/journal.md, step paths */
     const char *label;        /* of a branch: its path for people, "outer/inner:1"; "" for the handler */
     const char *branch_label; /* of a step: the label of the branch that holds it */
     uint32_t occurrence;      /* of a step, among its equals */

@@ -1,5 +1,5 @@
 /* rocks: the backend that is a RocksDB database in the data folder, and the folder round it; the files rocks*.c are the
- * only ones of Stepwell that know its API. Tables (column families) and keys: docs/journal.md. */
+ * only ones of Stepwell that know its API. Tables (column families) and keys: docs/internals/journal.md. */
 #ifndef STORAGE_ROCKS_ROCKS_H
 #define STORAGE_ROCKS_ROCKS_H
 

@@ -15,8 +15,8 @@ static void batch_put(rocks *r, rocks_table t, const void *key, size_t key_len, 
     rocksdb_writebatch_put_cf(r->batch, r->tables[t], key, key_len, value, len);
 }
 
-/* What lets retention find an ended run (docs/journal.md). A run that began and ended within one commit and has no
- * retention of its own, nor a key, needs no row: its id holds its time. */
+/* What lets retention find an ended run (docs/internals/journal.md). A run that began and ended within one commit and
+ * has no retention of its own, nor a key, needs no row: its id holds its time. */
 static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_EXPIRY_BYTES];

@@ -71,7 +71,7 @@ static unsigned module_count;
 static bool under_test;
 
 /* libuv ends the process where its table of descriptors cannot grow, and libcrypto is asked for nothing that could be
- * refused (docs/simulation.md): they are left out. */
+ * refused (docs/internals/simulation.md): they are left out. */
 static bool tells(const char *name)
 {
     static const char *const libraries[] = {"/libc.so", "/libcurl.so", "/libmsgpackc.so", "/libmsgpack-c.so"};

@@ -1,5 +1,5 @@
 /* The simulation: random programs, clients, faults and crashes on a disk in memory, all of it from one number, the
- * seed: which promises of Stepwell does it break? docs/simulation.md says how to read what it prints.
+ * seed: which promises of Stepwell does it break? docs/internals/simulation.md says how to read what it prints.
  *
  *     simulation [--schedules N] [--from SEED]    many seeds; the first broken promise ends it
  *     simulation --seed N [--talk]                one; with all that happens
