@@ -17,7 +17,7 @@ static void head_reset(http_call *call)
 }
 
 /* Remembered beside curl's own error, which curl_easy_pause may lose. */
-static size_t refuse(http_call *call, http_call_error_kind kind, const char *why)
+static size_t answer_refuse(http_call *call, http_call_error_kind kind, const char *why)
 {
     call->error = kind;
     call->refusal = why;
@@ -27,7 +27,7 @@ static size_t refuse(http_call *call, http_call_error_kind kind, const char *why
 /* ---- The head ---- */
 
 /* The digits of a length, or of equal ones in a list (RFC 9110, 8.6); *len 0: it is neither. */
-static const char *length_digits(const char *value, size_t *len)
+static const char *head_length_digits(const char *value, size_t *len)
 {
     size_t first = strspn(value, "0123456789");
     const char *at = value + first;
@@ -55,7 +55,7 @@ static const char *head_misfit(http_call *call)
         if (name_len == 0 || !at[name_len]) return "the response has a header line without a name";
         call->has_location |= header_is(at, "Location") && *header_value(at);
         if (!header_is(at, "Content-Length")) continue;
-        const char *digits = length_digits(header_value(at), &len);
+        const char *digits = head_length_digits(header_value(at), &len);
         if (len == 0) return "the response has a Content-Length that is no number";
         if (length && (len != length_len || memcmp(digits, length, len) != 0))
             return "the response has two different Content-Lengths";
@@ -65,13 +65,13 @@ static const char *head_misfit(http_call *call)
     return NULL;
 }
 
-static size_t end_head(http_call *call, size_t taken)
+static size_t answer_end_head(http_call *call, size_t taken)
 {
     long status = 0;
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &status);
     call->status = (int)status;
     const char *misfit = head_misfit(call);
-    if (misfit) return refuse(call, HTTP_CALL_UNREADABLE, misfit);
+    if (misfit) return answer_refuse(call, HTTP_CALL_UNREADABLE, misfit);
     /* Interim responses and redirects that are followed are not the answer. */
     call->redirected = redirect_wanted(call, status);
     call->head_final = status >= 200 && !call->redirected;
@@ -82,7 +82,7 @@ static size_t end_head(http_call *call, size_t taken)
 }
 
 /* A line that begins with a space goes on with the one before, after one space (RFC 9112, 5.2). */
-static bool keep_line(http_call *call, const char *line, size_t len)
+static bool head_add_line(http_call *call, const char *line, size_t len)
 {
     if (*line == ' ' || *line == '\t') {
         while (len > 0 && (*line == ' ' || *line == '\t')) line++, len--;
@@ -94,7 +94,7 @@ static bool keep_line(http_call *call, const char *line, size_t len)
     return bytes_append(&call->head, line, len) && bytes_append(&call->head, "", 1);
 }
 
-size_t answer_header(char *data, size_t size, size_t count, void *easy)
+size_t answer_on_header(char *data, size_t size, size_t count, void *easy)
 {
     http_call *call = ((client_easy *)easy)->call;
     size_t taken = size * count, len = taken;
@@ -105,18 +105,18 @@ size_t answer_header(char *data, size_t size, size_t count, void *easy)
         head_reset(call);
         return taken;
     }
-    if (len == 0) return end_head(call, taken);
-    if (memchr(data, 0, len)) return refuse(call, HTTP_CALL_UNREADABLE, "the response has a zero in its head");
+    if (len == 0) return answer_end_head(call, taken);
+    if (memchr(data, 0, len)) return answer_refuse(call, HTTP_CALL_UNREADABLE, "the response has a zero in its head");
     if (call->head.len + len > CLIENT_HEAD_BYTES_MAX)
-        return refuse(call, HTTP_CALL_TOO_LARGE, "the response's head is larger than 256 KiB");
+        return answer_refuse(call, HTTP_CALL_TOO_LARGE, "the response's head is larger than 256 KiB");
     if (call->header_count == 0 && (*data == ' ' || *data == '\t'))
-        return refuse(call, HTTP_CALL_UNREADABLE, "the response's head begins with the rest of a header");
-    return keep_line(call, data, len) ? taken : refuse(call, HTTP_CALL_OTHER, "out of memory");
+        return answer_refuse(call, HTTP_CALL_UNREADABLE, "the response's head begins with the rest of a header");
+    return head_add_line(call, data, len) ? taken : answer_refuse(call, HTTP_CALL_OTHER, "out of memory");
 }
 
 /* ---- The body ---- */
 
-size_t answer_body(char *data, size_t size, size_t count, void *easy)
+size_t answer_on_body(char *data, size_t size, size_t count, void *easy)
 {
     http_call *call = ((client_easy *)easy)->call;
     size_t len = size * count;
@@ -131,9 +131,9 @@ size_t answer_body(char *data, size_t size, size_t count, void *easy)
         return CURL_WRITEFUNC_PAUSE;
     }
     if (!call->streaming && have + len > call->body_bytes_max)
-        return refuse(call, HTTP_CALL_TOO_LARGE, NULL); /* its text names the limit */
+        return answer_refuse(call, HTTP_CALL_TOO_LARGE, NULL); /* its text names the limit */
     call->received += len;
-    return call_take_body(call, data, len) ? len : refuse(call, HTTP_CALL_OTHER, "out of memory");
+    return call_take_body(call, data, len) ? len : answer_refuse(call, HTTP_CALL_OTHER, "out of memory");
 }
 
 /* ---- The end ---- */
@@ -146,7 +146,7 @@ static const struct {
 
 /* curl unpacks what comes, and does not mind when that ends too early. A body of which nothing could be unpacked tells
  * it: it would count as empty. */
-const char *answer_cut(const http_call *call, curl_off_t wire_bytes)
+const char *answer_cut_reason(const http_call *call, curl_off_t wire_bytes)
 {
     const char *at = call->head.data ? call->head.data + call->head.start : "";
     if (call->takes_encoded || call->received > 0 || wire_bytes == 0) return NULL;

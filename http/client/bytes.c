@@ -45,7 +45,7 @@ void bytes_consume(client_bytes *b, size_t len)
 
 void bytes_recycle(client_bytes *b)
 {
-    if (b->cap > CLIENT_KEPT_BYTES_MAX) {
+    if (b->cap > CLIENT_REUSED_BYTES_MAX) {
         bytes_free(b);
         return;
     }

@@ -7,7 +7,7 @@
 
 enum { BODY_BYTES_MAX = 16 << 20 };
 
-static void note(http_call *call)
+static void call_add_todo(http_call *call)
 {
     if (call->in_todo) return;
     call->in_todo = true;
@@ -30,12 +30,12 @@ static http_call *call_new(http_client *c)
     if (!call) return calloc(1, sizeof *call);
     TAILQ_REMOVE(&c->free_calls, call, queue);
     c->free_call_count--;
-    http_call kept = *call;
-    *call = (http_call){.request = kept.request,
-                        .request_cap = kept.request_cap,
-                        .head = kept.head,
-                        .front = kept.front,
-                        .back = kept.back};
+    http_call former = *call;
+    *call = (http_call){.copied = former.copied,
+                        .copied_cap = former.copied_cap,
+                        .head = former.head,
+                        .front = former.front,
+                        .back = former.back};
     return call;
 }
 
@@ -44,7 +44,7 @@ void call_destroy(http_call *call)
     bytes_free(&call->head);
     bytes_free(&call->front);
     bytes_free(&call->back);
-    free(call->request);
+    free(call->copied);
     free(call);
 }
 
@@ -58,7 +58,7 @@ void call_free(http_call *call)
     curl_free(call->redirect_url);
     free(call->resolve_text);
     c->calls_open--;
-    if (call->request_cap > CLIENT_KEPT_BYTES_MAX || c->stopping) {
+    if (call->copied_cap > CLIENT_REUSED_BYTES_MAX || c->stopping) {
         call_destroy(call);
         return;
     }
@@ -66,7 +66,7 @@ void call_free(http_call *call)
     bytes_recycle(&call->front);
     bytes_recycle(&call->back);
     TAILQ_INSERT_HEAD(&c->free_calls, call, queue);
-    if (++c->free_call_count > CLIENT_CACHED_MAX) client_keep_ticking(c);
+    if (++c->free_call_count > CLIENT_CACHED_MAX) client_start_ticking(c);
 }
 
 http_call *http_call_start(http_client *c, const http_call_options *o, void (*on_change)(void *arg), void *arg)
@@ -86,21 +86,21 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
     call->public_only = o->public_only;
     call->started_ms = uv_now(c->loop);
     call->url = call->method = "";
-    call->error = request_copy(call, o, origin, sizeof origin, &out_of_memory);
+    call->error = call_copy_options(call, o, origin, sizeof origin, &out_of_memory);
     if (call->error == HTTP_CALL_OK && c->calls_active >= c->options.calls_max) call->error = HTTP_CALL_BUSY;
-    if (call->error == HTTP_CALL_OK && !(call->host = host_hold(c, origin))) out_of_memory = true;
+    if (call->error == HTTP_CALL_OK && !(call->host = host_ref(c, origin))) out_of_memory = true;
     if (out_of_memory) {
         call_destroy(call);
         return NULL;
     }
-    if (call->error != HTTP_CALL_OK) call->error_text = request_refusal(c, o, call->error);
+    if (call->error != HTTP_CALL_OK) call->error_text = call_describe_refusal(c, o, call->error);
     c->calls_open++;
     c->calls_active++;
-    note(call);
+    call_add_todo(call);
     return call;
 }
 
-static bool keep_canned(http_call *call, const http_canned *answer)
+static bool call_copy_canned(http_call *call, const http_canned *answer)
 {
     bool ok = true;
     for (const char *const *h = answer->headers; h && *h && ok; h++, call->header_count++)
@@ -122,7 +122,7 @@ http_call *http_call_canned(http_client *c, const http_canned *answer, void (*on
     call->on_change = on_change;
     call->arg = arg;
     call->url = call->method = "";
-    if (!keep_canned(call, answer)) {
+    if (!call_copy_canned(call, answer)) {
         free(call->error_text);
         call_destroy(call);
         return NULL;
@@ -133,13 +133,13 @@ http_call *http_call_canned(http_client *c, const http_canned *answer, void (*on
         return call;
     }
     c->calls_active++;
-    note(call);
+    call_add_todo(call);
     return call;
 }
 
 /* ---- On the loop's stack ---- */
 
-void call_untime(http_call *call)
+void call_unwatch_time(http_call *call)
 {
     if (!call->in_timed) return;
     call->in_timed = false;
@@ -154,17 +154,17 @@ void call_launch(http_call *call)
     host_call_started(host);
     call->proxied = proxy_applies(call->client, host->origin);
     if (!guard_admits(call)) return;
-    if (names_ready(call))
+    if (names_provide(call))
         call_launch_named(call);
     else
-        client_keep_time(call);
+        call_watch_time(call);
 }
 
 void call_launch_named(http_call *call)
 {
     call->stage = CALL_RUNNING;
-    if (call->silence_ms <= 0) call_untime(call);
-    if (transfer_start(call)) client_keep_time(call);
+    if (call->silence_ms <= 0) call_unwatch_time(call);
+    if (transfer_start(call)) call_watch_time(call);
 }
 
 void call_end(http_call *call, http_call_error_kind kind, char *text)
@@ -172,7 +172,7 @@ void call_end(http_call *call, http_call_error_kind kind, char *text)
     client_host *host = call->host;
     bool counted = call->stage == CALL_RUNNING || call->stage == CALL_NAMING;
     assert(call->stage != CALL_ENDED && !call->easy);
-    call_untime(call);
+    call_unwatch_time(call);
     call->stage = CALL_ENDED;
     call->client->calls_active--;
     call->host = NULL;
@@ -194,7 +194,7 @@ bool call_take_body(http_call *call, const char *data, size_t len)
     return true;
 }
 
-static void show_back(http_call *call)
+static void call_show_back(http_call *call)
 {
     client_bytes empty = call->front;
     call->front = call->back;
@@ -203,11 +203,11 @@ static void show_back(http_call *call)
 
 /* Without it a user who waits for more than lies in front, without consuming that, would wait for ever. Only when the
  * user asks again: readers hold what they were given across on_change. */
-static void gather(http_call *call)
+static void call_gather_body(http_call *call)
 {
     if (call->back.len == 0) return;
     if (call->front.len == 0) {
-        show_back(call);
+        call_show_back(call);
     } else if (bytes_append(&call->front, call->back.data + call->back.start, call->back.len)) {
         bytes_consume(&call->back, call->back.len);
     } else if (call->stage == CALL_ENDED) { /* "done" would promise what cannot be shown */
@@ -239,7 +239,7 @@ const char *const *http_call_headers(const http_call *call)
 const char *http_call_data(const http_call *call, size_t *len)
 {
     http_call *own = (http_call *)(uintptr_t)call;
-    gather(own);
+    call_gather_body(own);
     own->exposed = call->front.len > 0;
     *len = call->front.len;
     return call->front.len > 0 ? call->front.data + call->front.start : "";
@@ -250,15 +250,15 @@ void http_call_consume(http_call *call, size_t len)
     bytes_consume(&call->front, len);
     if (call->front.len == 0) call->exposed = false;
     if (!call->paused || call->front.len + call->back.len > CLIENT_UNTAKEN_BYTES_MAX / 2) return;
-    call->resume = true;
-    note(call);
+    call->must_resume = true;
+    call_add_todo(call);
 }
 
 void http_call_await(http_call *call, int64_t within_ms)
 {
     uint64_t now_ms = uv_now(call->client->loop);
     call->awaits_until_ms = within_ms > 0 ? now_ms + (uint64_t)within_ms : 0;
-    client_keep_time(call);
+    call_watch_time(call);
 }
 
 http_call_error_kind http_call_error(const http_call *call) { return call->error; }
@@ -276,5 +276,5 @@ void http_call_close(http_call *call)
         call->in_news = false;
         TAILQ_REMOVE(&call->client->news, call, news);
     }
-    note(call);
+    call_add_todo(call);
 }

@@ -19,21 +19,22 @@ enum {
 
 /* ---- Notes ---- */
 
-static void on_tick(uv_timer_t *h);
+static void client_on_tick(uv_timer_t *h);
 
-void client_keep_ticking(http_client *c)
+void client_start_ticking(http_client *c)
 {
-    if (!uv_is_active((uv_handle_t *)&c->tick)) (void)uv_timer_start(&c->tick, on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);
+    if (!uv_is_active((uv_handle_t *)&c->tick))
+        (void)uv_timer_start(&c->tick, client_on_tick, CLIENT_TICK_MS, CLIENT_TICK_MS);
 }
 
-void client_keep_time(http_call *call)
+void call_watch_time(http_call *call)
 {
     http_client *c = call->client;
     bool watched = call->silence_ms > 0 || call->awaits_until_ms > 0;
     bool needed = (watched && call->stage == CALL_RUNNING) || (call->timeout_ms > 0 && call->stage == CALL_WAITING) ||
                   call->stage == CALL_NAMING;
     if (!needed || call->in_timed) return;
-    client_keep_ticking(c);
+    client_start_ticking(c);
     call->in_timed = true;
     c->timed_count++;
     TAILQ_INSERT_TAIL(&c->timed, call, timed);
@@ -55,31 +56,31 @@ void call_begin(http_call *call)
         call->stage = CALL_WAITING;
         TAILQ_INSERT_TAIL(&host->waiting, call, queue);
     }
-    client_keep_time(call);
-    host_release(host);
+    call_watch_time(call);
+    host_unref(host);
 }
 
-static void drop(http_call *call)
+static void call_drop(http_call *call)
 {
     client_host *host = call->stage == CALL_NEW ? call->host : NULL;
     if (call->stage == CALL_WAITING) host_withdraw(call);
     if (call->stage == CALL_NAMING) names_withdraw(call);
-    if (call->stage == CALL_RUNNING) transfer_abort(call);
+    if (call->stage == CALL_RUNNING) transfer_remove(call);
     if (call->stage != CALL_ENDED) call_end(call, HTTP_CALL_OTHER, NULL);
-    if (host) host_release(host);
+    if (host) host_unref(host);
     call_free(call);
 }
 
-static void work(http_call *call)
+static void call_do_todo(http_call *call)
 {
     call->in_todo = false;
     if (call->closed) {
-        drop(call);
+        call_drop(call);
         return;
     }
     if (call->stage == CALL_NEW) call_begin(call);
-    if (call->resume) {
-        call->resume = false;
+    if (call->must_resume) {
+        call->must_resume = false;
         if (call->easy && call->paused) transfer_resume(call);
     }
 }
@@ -100,13 +101,13 @@ void http_client_flush(http_client *c)
 {
     for (http_call *call; (call = TAILQ_FIRST(&c->todo));) {
         TAILQ_REMOVE(&c->todo, call, todo);
-        work(call);
+        call_do_todo(call);
     }
     uv_unref((uv_handle_t *)&c->prepare);
     client_tell_news(c);
 }
 
-static void on_prepare(uv_prepare_t *h)
+static void client_on_prepare(uv_prepare_t *h)
 {
     http_client *c = h->data;
     http_client_flush(c);
@@ -115,7 +116,7 @@ static void on_prepare(uv_prepare_t *h)
 
 /* ---- Timeouts ---- */
 
-static bool peer_silent(http_call *call, uint64_t now_ms)
+static bool call_peer_is_silent(http_call *call, uint64_t now_ms)
 {
     if (call->silence_ms <= 0 || call->stage != CALL_RUNNING || call->paused) return false;
     if (now_ms - call->last_byte_ms < (uint64_t)call->silence_ms) return false;
@@ -127,56 +128,56 @@ static bool peer_silent(http_call *call, uint64_t now_ms)
     return false;
 }
 
-static bool is_past(const http_call *call, uint64_t now_ms)
+static bool call_is_past_timeout(const http_call *call, uint64_t now_ms)
 {
     return call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms;
 }
 
 /* The name counts in the time for the connection. */
-static bool is_nameless(const http_call *call, uint64_t now_ms)
+static bool call_is_named_too_late(const http_call *call, uint64_t now_ms)
 {
     if (call->stage != CALL_NAMING) return false;
-    if (is_past(call, now_ms)) return true;
+    if (call_is_past_timeout(call, now_ms)) return true;
     return now_ms - call->naming_ms >= call->client->options.connect_timeout_ms;
 }
 
-static void end_late(http_call *call, char *text) { call_end(call, HTTP_CALL_TIMEOUT, text); }
+static void call_end_late(http_call *call, char *text) { call_end(call, HTTP_CALL_TIMEOUT, text); }
 
-static void end_waiting(http_call *call)
+static void call_end_waiting(http_call *call)
 {
     char *text = call_describe_late(call, "waited for a free connection to the host (--upstream-connections) for",
                                     call->timeout_ms, "timeout_ms");
     host_withdraw(call);
-    end_late(call, text);
+    call_end_late(call, text);
 }
 
-static void end_nameless(http_call *call, uint64_t now_ms)
+static void call_end_nameless(http_call *call, uint64_t now_ms)
 {
-    bool past = is_past(call, now_ms);
+    bool past = call_is_past_timeout(call, now_ms);
     names_withdraw(call);
-    end_late(call, call_describe_late(call, "the host's name was not found within",
-                                      past ? call->timeout_ms : (int64_t)call->client->options.connect_timeout_ms,
-                                      past ? "timeout_ms" : "--connect-timeout"));
+    call_end_late(call, call_describe_late(call, "the host's name was not found within",
+                                           past ? call->timeout_ms : (int64_t)call->client->options.connect_timeout_ms,
+                                           past ? "timeout_ms" : "--connect-timeout"));
 }
 
-static void end_silent(http_call *call, const char *what)
+static void call_end_silent(http_call *call, const char *what)
 {
     char *text = call_describe_late(call, what, call->silence_ms, "silence_ms");
-    transfer_abort(call);
-    end_late(call, text);
+    transfer_remove(call);
+    call_end_late(call, text);
 }
 
-static bool end_if_late(http_call *call, uint64_t now_ms)
+static bool call_end_if_late(http_call *call, uint64_t now_ms)
 {
     if (call->closed) return false;
-    if (call->stage == CALL_WAITING && is_past(call, now_ms))
-        end_waiting(call);
-    else if (is_nameless(call, now_ms))
-        end_nameless(call, now_ms);
-    else if (peer_silent(call, now_ms))
-        end_silent(call, "nothing arrived for");
+    if (call->stage == CALL_WAITING && call_is_past_timeout(call, now_ms))
+        call_end_waiting(call);
+    else if (call_is_named_too_late(call, now_ms))
+        call_end_nameless(call, now_ms);
+    else if (call_peer_is_silent(call, now_ms))
+        call_end_silent(call, "nothing arrived for");
     else if (call->awaits_until_ms > 0 && call->stage == CALL_RUNNING && now_ms >= call->awaits_until_ms)
-        end_silent(call, "only pings and comments arrived for");
+        call_end_silent(call, "only pings and comments arrived for");
     else
         return false;
     return true;
@@ -184,17 +185,20 @@ static bool end_if_late(http_call *call, uint64_t now_ms)
 
 /* How many of the free ones to give back now. Slowly: thousands of calls that end and begin in waves are to find them.
  */
-static size_t surplus(size_t count) { return count > CLIENT_CACHED_MAX ? (count - CLIENT_CACHED_MAX + 255) / 256 : 0; }
-
-static void trim_caches(http_client *c)
+static size_t cache_surplus(size_t count)
 {
-    for (size_t n = surplus(c->free_call_count); n > 0; n--) {
+    return count > CLIENT_CACHED_MAX ? (count - CLIENT_CACHED_MAX + 255) / 256 : 0;
+}
+
+static void client_trim_caches(http_client *c)
+{
+    for (size_t n = cache_surplus(c->free_call_count); n > 0; n--) {
         http_call *call = TAILQ_LAST(&c->free_calls, call_list);
         TAILQ_REMOVE(&c->free_calls, call, queue);
         c->free_call_count--;
         call_destroy(call);
     }
-    for (size_t n = surplus(c->free_easy_count); n > 0; n--) {
+    for (size_t n = cache_surplus(c->free_easy_count); n > 0; n--) {
         client_easy *e = c->free_easies;
         c->free_easies = e->next;
         c->free_easy_count--;
@@ -202,18 +206,18 @@ static void trim_caches(http_client *c)
     }
 }
 
-static void on_tick(uv_timer_t *h)
+static void client_on_tick(uv_timer_t *h)
 {
     http_client *c = h->data;
     uint64_t now_ms = uv_now(c->loop);
     /* Ending one may start others and so change the list anywhere: each is taken from its front and put back behind. */
     for (size_t left = c->timed_count; left > 0 && !TAILQ_EMPTY(&c->timed); left--) {
         http_call *call = TAILQ_FIRST(&c->timed);
-        if (end_if_late(call, now_ms)) continue;
+        if (call_end_if_late(call, now_ms)) continue;
         TAILQ_REMOVE(&c->timed, call, timed);
         TAILQ_INSERT_TAIL(&c->timed, call, timed);
     }
-    trim_caches(c);
+    client_trim_caches(c);
     bool is_full = c->free_call_count > CLIENT_CACHED_MAX || c->free_easy_count > CLIENT_CACHED_MAX;
     if (!idle_sweep(c) && TAILQ_EMPTY(&c->timed) && !is_full) (void)uv_timer_stop(h);
     client_tell_news(c);
@@ -223,7 +227,7 @@ static void on_tick(uv_timer_t *h)
 
 static bool curl_usable;
 
-static void curl_start(void)
+static void curl_init_once(void)
 {
     /* Without a resolver of its own threads curl would stop the whole loop for each unknown name. */
     curl_usable = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
@@ -232,7 +236,7 @@ static void curl_start(void)
     if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) (void)signal(SIGPIPE, SIG_IGN);
 }
 
-static CURLSH *make_share(void)
+static CURLSH *share_new(void)
 {
     CURLSH *share = curl_share_init();
     if (!share) return NULL;
@@ -243,7 +247,7 @@ static CURLSH *make_share(void)
     return NULL;
 }
 
-static void free_parts(http_client *c)
+static void client_free_parts(http_client *c)
 {
     if (c->sweeper) curl_easy_cleanup(c->sweeper);
     names_free(c);
@@ -257,7 +261,7 @@ static void free_parts(http_client *c)
     free(c);
 }
 
-static bool copy_named(char **copy, const char *name)
+static bool text_copy(char **copy, const char *name)
 {
     *copy = name ? strdup(name) : NULL;
     return *copy || !name;
@@ -265,14 +269,14 @@ static bool copy_named(char **copy, const char *name)
 
 /* The environment's as OpenSSL's own programs and curl's have it, but what is named stands alone: to them a file leaves
  * the system's folder trusted. False: out of memory; the system's are never taken for that. */
-static bool name_authorities(http_client *c)
+static bool client_copy_authorities(http_client *c)
 {
     const char *option = c->options.ca_file; /* an empty one is a file that cannot be read */
-    return copy_named(&c->ca_file, option ? option : environment_value("SSL_CERT_FILE", NULL)) &&
-           copy_named(&c->ca_folder, option ? NULL : environment_value("SSL_CERT_DIR", NULL));
+    return text_copy(&c->ca_file, option ? option : environment_value("SSL_CERT_FILE", NULL)) &&
+           text_copy(&c->ca_folder, option ? NULL : environment_value("SSL_CERT_DIR", NULL));
 }
 
-static void set_options(http_client *c, const http_client_options *o)
+static void client_set_options(http_client *c, const http_client_options *o)
 {
     c->options = *o;
     if (!c->options.transfers_per_handle) c->options.transfers_per_handle = TRANSFERS_PER_HANDLE;
@@ -287,28 +291,28 @@ static void set_options(http_client *c, const http_client_options *o)
 http_client *http_client_new(uv_loop_t *loop, const http_client_options *options)
 {
     static uv_once_t once = UV_ONCE_INIT;
-    uv_once(&once, curl_start);
+    uv_once(&once, curl_init_once);
     http_client *c = curl_usable ? calloc(1, sizeof *c) : NULL;
     if (!c) return NULL;
     c->loop = loop;
-    set_options(c, options);
+    client_set_options(c, options);
     c->reuses_easies = curl_version_info(CURLVERSION_NOW)->version_num >= CLIENT_CURL_REUSES;
     c->ends_streams = curl_version_info(CURLVERSION_NOW)->version_num >= CLIENT_CURL_ENDS_STREAMS;
     TAILQ_INIT(&c->free_calls);
     TAILQ_INIT(&c->todo);
     TAILQ_INIT(&c->news);
     TAILQ_INIT(&c->timed);
-    c->share = make_share();
-    c->sweeper = sweeper_new();
-    if (!c->share || !c->sweeper || !proxies_init(c) || !name_authorities(c) ||
+    c->share = share_new();
+    c->sweeper = idle_sweeper_new();
+    if (!c->share || !c->sweeper || !proxies_init(c) || !client_copy_authorities(c) ||
         (options->user_agent && !c->user_agent) ||
         !(c->resolver = resolver_open(loop, c->options.lookup_threads, names_answered, c)) ||
         uv_prepare_init(loop, &c->prepare) != 0 || uv_timer_init(loop, &c->tick) != 0) {
-        free_parts(c);
+        client_free_parts(c);
         return NULL;
     }
     c->prepare.data = c->tick.data = c;
-    (void)uv_prepare_start(&c->prepare, on_prepare);
+    (void)uv_prepare_start(&c->prepare, client_on_prepare);
     uv_unref((uv_handle_t *)&c->prepare);
     uv_unref((uv_handle_t *)&c->tick);
     c->handles_open = 3;
@@ -320,12 +324,12 @@ void client_handle_closed(http_client *c)
     if (--c->handles_open > 0) return;
     void (*on_closed)(void *) = c->on_closed;
     void *arg = c->on_closed_arg;
-    free_parts(c);
+    client_free_parts(c);
     on_closed(arg);
 }
 
-static void on_own_handle_closed(uv_handle_t *h) { client_handle_closed(h->data); }
-static void on_resolver_closed(void *client) { client_handle_closed(client); }
+static void client_on_handle_closed(uv_handle_t *h) { client_handle_closed(h->data); }
+static void client_on_resolver_closed(void *client) { client_handle_closed(client); }
 
 void http_client_stop(http_client *c, void (*on_closed)(void *arg), void *arg)
 {
@@ -345,9 +349,9 @@ void http_client_stop(http_client *c, void (*on_closed)(void *arg), void *arg)
     }
     for (size_t i = 0; i < c->multi_count; i++) multi_free(c->multis[i]);
     c->multi_count = 0;
-    resolver_close(c->resolver, on_resolver_closed);
-    uv_close((uv_handle_t *)&c->prepare, on_own_handle_closed);
-    uv_close((uv_handle_t *)&c->tick, on_own_handle_closed);
+    resolver_close(c->resolver, client_on_resolver_closed);
+    uv_close((uv_handle_t *)&c->prepare, client_on_handle_closed);
+    uv_close((uv_handle_t *)&c->tick, client_on_handle_closed);
 }
 
 size_t http_client_active(const http_client *client) { return client->calls_active; }

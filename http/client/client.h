@@ -90,9 +90,9 @@ const char *http_call_error_name(http_call_error_kind kind); /* short, for recor
 /* What messages may show of a URL, valid or not: its scheme with "://", and host and path; no user, password, query or
  * fragment. Into `url`. */
 typedef struct http_shown_url {
-    const char *scheme, *place;
-    int scheme_len, place_len; /* scheme_len 0: it has no scheme */
-    int host_len;              /* of the place: "name:port" */
+    const char *scheme, *host_path;
+    int scheme_len, host_path_len; /* scheme_len 0: it has no scheme */
+    int host_len;                  /* of "name:port", with which host_path begins */
 } http_shown_url;
 
 http_shown_url http_url_shown(const char *url);

@@ -22,9 +22,9 @@ enum {
     CLIENT_UNTAKEN_BYTES_MAX = 256 << 10, /* streaming: more than this unread pauses the transfer */
     CLIENT_HEAD_BYTES_MAX = 256 << 10,    /* headers of one response */
     CLIENT_URL_BYTES_MAX = 64 << 10,
-    CLIENT_ORIGIN_BYTES_MAX = 300, /* "https://" + 253 bytes of name + ":65535" */
-    CLIENT_KEPT_BYTES_MAX = 2048,  /* larger buffers are not kept with a cached call */
-    CLIENT_CACHED_MAX = 1024,      /* calls, and easy handles, kept for reuse for good */
+    CLIENT_ORIGIN_BYTES_MAX = 300,  /* "https://" + 253 bytes of name + ":65535" */
+    CLIENT_REUSED_BYTES_MAX = 2048, /* larger buffers are not kept with a cached call */
+    CLIENT_CACHED_MAX = 1024,       /* calls, and easy handles, kept for reuse for good */
     CLIENT_HOST_BUCKETS = 256,
     CLIENT_NAME_BUCKETS = 64,
     /* The first curl, 8.1.1, whose handles may have another request after a response. Older ones take a folded line
@@ -70,7 +70,7 @@ struct http_client {
     client_host *hosts[CLIENT_HOST_BUCKETS];
     client_multi **multis; /* filled from the front: low ones stay full and their connections warm */
     size_t multi_count;
-    size_t multi_first;      /* none before it has room */
+    size_t multi_first_free; /* none before it has room */
     client_socket **sockets; /* by descriptor, NULL where none */
     size_t sockets_cap;
     bool reuses_easies; /* see CLIENT_CURL_REUSES */
@@ -96,7 +96,7 @@ struct client_host {
     size_t running;           /* calls in curl */
     bool filling;             /* waiting calls are being launched */
     client_multi *warm;       /* where a call ended last and left its connection; may have no room */
-    size_t held;              /* by calls that have not begun, and by functions that end others */
+    size_t refs;              /* by calls that have not begun, and by functions that end others */
     struct call_list waiting; /* first in, first out */
     char origin[];            /* "http://name:port", lower case */
 };
@@ -106,7 +106,7 @@ struct client_multi {
     CURLM *curl;
     uv_timer_t timer;
     size_t running;    /* transfers */
-    size_t place;      /* in client->multis */
+    size_t index;      /* in client->multis */
     size_t suspects;   /* of its idle connections */
     uint64_t swept_ms; /* loop time; 0: never */
     bool broken;       /* curl gave it up: its transfers fail, and it takes no more */
@@ -152,8 +152,8 @@ struct http_call {
     http_client *client;
     void (*on_change)(void *arg);
     void *arg;
-    char *request; /* one allocation for all that was copied from the options */
-    size_t request_cap;
+    char *copied; /* one allocation for all that was copied from the options */
+    size_t copied_cap;
     struct curl_slist *headers; /* nodes inside request */
     const char *url, *method;   /* inside request, or static */
     bool safe;                  /* the method asks for nothing to be done (RFC 9110, 9.2.1) */
@@ -176,8 +176,8 @@ struct http_call {
     char barred_address[INET6_ADDRSTRLEN];
     bool takes_encoded; /* the caller's headers name encodings: the body stays as it comes */
     call_stage stage;
-    bool closed; /* by the user */
-    bool resume; /* the user made room: unpause */
+    bool closed;      /* by the user */
+    bool must_resume; /* the user made room: unpause */
     bool paused;
     bool in_todo, in_news, in_timed;
     client_host *host;  /* from WAITING on, until ENDED */
@@ -215,11 +215,11 @@ void bytes_free(client_bytes *b);
 /* client_request.c */
 bool header_is(const char *header, const char *name);
 const char *header_value(const char *header);
-bool request_origin(const char *url, char *out, size_t out_size); /* false: no http or https URL */
+bool url_origin(const char *url, char *out, size_t out_size); /* false: no http or https URL */
 /* Why a request of that kind of error cannot be made; the caller's to free; NULL: the kind's text says it. */
-char *request_refusal(const http_client *client, const http_call_options *options, http_call_error_kind kind);
-http_call_error_kind request_copy(http_call *call, const http_call_options *options, char *origin, size_t origin_size,
-                                  bool *out_of_memory);
+char *call_describe_refusal(const http_client *client, const http_call_options *options, http_call_error_kind kind);
+http_call_error_kind call_copy_options(http_call *call, const http_call_options *options, char *origin,
+                                       size_t origin_size, bool *out_of_memory);
 
 /* client_call.c */
 void call_free(http_call *call);
@@ -229,18 +229,18 @@ void call_launch_named(http_call *call); /* and its host's address is known, or 
 void call_end(http_call *call, http_call_error_kind kind, char *text); /* takes text; NULL: the kind's */
 void call_announce(http_call *call);
 bool call_take_body(http_call *call, const char *data, size_t len);
-void call_untime(http_call *call);
+void call_unwatch_time(http_call *call);
 
 /* client.c */
 void call_begin(http_call *call); /* one in stage NEW: it runs or waits, and lets go of its hold of the host */
 void client_tell_news(http_client *client);
-void client_keep_ticking(http_client *client); /* until there is nothing to do for the tick */
-void client_keep_time(http_call *call);        /* watches the timeouts that curl does not keep */
+void client_start_ticking(http_client *client); /* until there is nothing to do for the tick */
+void call_watch_time(http_call *call);          /* watches the timeouts that curl does not keep */
 void client_handle_closed(http_client *client);
 
 /* client_host.c */
-client_host *host_hold(http_client *client, const char *origin); /* NULL: out of memory */
-void host_release(client_host *host);                            /* may free it */
+client_host *host_ref(http_client *client, const char *origin); /* NULL: out of memory */
+void host_unref(client_host *host);                             /* may free it */
 bool host_has_room(const client_host *host);
 void host_call_started(client_host *host);
 void host_call_ended(client_host *host); /* starts one that waits; may free the host */
@@ -248,17 +248,17 @@ void host_withdraw(http_call *call);     /* a waiting one */
 
 /* client_names.c */
 void names_free(http_client *c);
-bool names_ready(http_call *call);    /* false: it is in stage NAMING now, or has failed */
-void names_withdraw(http_call *call); /* one in that stage */
-void names_doubt(http_call *call);    /* no connection came about: its addresses are not used again */
+bool names_provide(http_call *call);        /* false: it is in stage NAMING now, or has failed */
+void names_withdraw(http_call *call);       /* one in that stage */
+void names_forget_address(http_call *call); /* no connection came about: its addresses are not used again */
 void names_answered(void *client, const char *name, const char *addresses, const char *error);
 
 /* client_idle.c */
-void idle_readable(client_socket *s); /* an idle connection has something to read, or has ended */
-void idle_cleared(client_socket *s);  /* no suspicion any more */
-bool idle_sweep(http_client *c);      /* with each tick; true: there is more to do */
-void sweep_done(http_client *c);      /* the sweeper's call has ended */
-CURL *sweeper_new(void);              /* NULL: out of memory */
+void idle_on_readable(client_socket *s);     /* an idle connection has something to read, or has ended */
+void idle_clear_suspicion(client_socket *s); /* no suspicion any more */
+bool idle_sweep(http_client *c);             /* with each tick; true: there is more to do */
+void idle_sweep_done(http_client *c);        /* the sweeper's call has ended */
+CURL *idle_sweeper_new(void);                /* NULL: out of memory */
 
 /* client_socket.c */
 int socket_change(CURL *easy, curl_socket_t fd, int what, void *multi, void *socket_arg);
@@ -266,17 +266,17 @@ bool socket_watch_idle(client_socket *s);
 
 /* client_multi.c */
 void multi_run(client_multi *m, curl_socket_t fd, int events);
-void multi_left(client_multi *multi);             /* by a transfer */
-client_multi *multi_with_room(client_host *host); /* NULL: out of memory */
+void multi_transfer_left(client_multi *multi);    /* by a transfer */
+client_multi *multi_find_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int socket_close(void *client, curl_socket_t fd);
 
 /* client_answer.c: curl's callbacks */
-size_t answer_header(char *data, size_t size, size_t count, void *easy);
-size_t answer_body(char *data, size_t size, size_t count, void *easy);
+size_t answer_on_header(char *data, size_t size, size_t count, void *easy);
+size_t answer_on_body(char *data, size_t size, size_t count, void *easy);
 /* Why a body of which so many bytes came is not whole, though its framing is; NULL: it seems to be. */
-const char *answer_cut(const http_call *call, curl_off_t wire_bytes);
+const char *answer_cut_reason(const http_call *call, curl_off_t wire_bytes);
 
 /* client_redirect.c */
 bool redirect_wanted(const http_call *call, long status); /* at the end of a head */
@@ -294,7 +294,7 @@ bool guard_admits(http_call *call); /* false: it was ended, because nobody could
 bool guard_set_up(CURL *h, const http_call *call);
 bool guard_allows(http_call *call, const struct sockaddr *address); /* to be connected to */
 bool guard_may_send(http_call *call);                               /* on the connection that curl has chosen */
-char *guard_refusal(const http_call *call); /* NULL: it has not failed for that, or out of memory */
+char *guard_describe_refusal(const http_call *call); /* NULL: it has not failed for that, or out of memory */
 
 /* client/proxy.c */
 const char *environment_value(const char *name, const char *other); /* of the first that is not empty; NULL: neither */
@@ -313,9 +313,9 @@ http_call_error_kind call_failure(const http_call *call, CURLcode result, char *
 /* client_transfer.c */
 bool transfer_start(http_call *call);          /* false: the call was ended with an error */
 bool transfer_may_send(const http_call *call); /* its request, on the connection that curl has or wants to make */
-void transfer_abort(http_call *call);          /* takes it out of curl */
+void transfer_remove(http_call *call);         /* takes it out of curl */
 void transfer_resume(http_call *call);
-void transfer_done(CURL *curl, CURLcode result);
+void transfer_on_done(CURL *curl, CURLcode result);
 void easy_free(client_easy *easy);
 
 #endif

@@ -11,7 +11,7 @@
 #include "http/client/special_address.h"
 
 /* The proxy connects, and looks the name up: here is nothing to judge. */
-static bool judges(const http_call *call) { return call->public_only && !call->proxied; }
+static bool guard_judges(const http_call *call) { return call->public_only && !call->proxied; }
 
 bool guard_admits(http_call *call)
 {
@@ -24,13 +24,13 @@ bool guard_admits(http_call *call)
 
 bool guard_set_up(CURL *h, const http_call *call)
 {
-    long alone = judges(call) ? 1 : 0;
+    long alone = guard_judges(call) ? 1 : 0;
     return curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, alone) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_FORBID_REUSE, alone) == CURLE_OK;
 }
 
 /* One of a list as resolver.h has it. What cannot be read is left to guard_allows. */
-static bool is_public(const char *text, size_t len)
+static bool address_is_public(const char *text, size_t len)
 {
     char copy[INET6_ADDRSTRLEN];
     struct sockaddr_in four = {.sin_family = AF_INET};
@@ -47,10 +47,10 @@ void guard_pick(const http_call *call, char *addresses)
 {
     char *to = addresses;
     size_t first = strcspn(addresses, ",");
-    if (!judges(call)) return;
+    if (!guard_judges(call)) return;
     for (const char *at = addresses; *at;) {
         size_t len = strcspn(at, ",");
-        if (is_public(at, len)) {
+        if (address_is_public(at, len)) {
             if (to > addresses) *to++ = ',';
             memmove(to, at, len);
             to += len;
@@ -60,7 +60,7 @@ void guard_pick(const http_call *call, char *addresses)
     addresses[to > addresses ? (size_t)(to - addresses) : first] = 0;
 }
 
-static void write_address(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
+static void address_write(const struct sockaddr *address, char out[INET6_ADDRSTRLEN])
 {
     const struct sockaddr_in *four = (const void *)address;
     const struct sockaddr_in6 *six = (const void *)address;
@@ -70,26 +70,26 @@ static void write_address(const struct sockaddr *address, char out[INET6_ADDRSTR
 
 bool guard_allows(http_call *call, const struct sockaddr *address)
 {
-    if (!judges(call)) return true;
+    if (!guard_judges(call)) return true;
     const char *what = special_address(address);
     if (!what) return call->reaches_public = true;
     call->barred = what;
-    write_address(address, call->barred_address);
+    address_write(address, call->barred_address);
     return false;
 }
 
 bool guard_may_send(http_call *call)
 {
-    if (!judges(call) || call->reaches_public) return true;
+    if (!guard_judges(call) || call->reaches_public) return true;
     call->error = HTTP_CALL_NOT_PUBLIC;
     call->refusal = "only public addresses are allowed, and nobody has judged where this connection leads";
     return false;
 }
 
-char *guard_refusal(const http_call *call)
+char *guard_describe_refusal(const http_call *call)
 {
     char why[200];
-    if (!judges(call) || !call->barred || call->reaches_public) return NULL;
+    if (!guard_judges(call) || !call->barred || call->reaches_public) return NULL;
     (void)snprintf(why, sizeof why, "the host's address %s is %s, and only public ones are allowed",
                    call->barred_address, call->barred);
     return call_describe(call, why);

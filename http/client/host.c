@@ -5,16 +5,16 @@
 
 #include "http/client/client_core.h"
 
-static client_host **bucket(http_client *client, const char *origin)
+static client_host **host_bucket(http_client *client, const char *origin)
 {
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
     for (const char *p = origin; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
     return &client->hosts[h % CLIENT_HOST_BUCKETS];
 }
 
-static client_host *find_or_make(http_client *client, const char *origin)
+static client_host *host_find_or_make(http_client *client, const char *origin)
 {
-    client_host **at = bucket(client, origin);
+    client_host **at = host_bucket(client, origin);
     for (client_host *h = *at; h; h = h->next)
         if (strcmp(h->origin, origin) == 0) return h;
     size_t len = strlen(origin) + 1;
@@ -28,27 +28,27 @@ static client_host *find_or_make(http_client *client, const char *origin)
     return h;
 }
 
-static void free_if_unused(client_host *h)
+static void host_free_if_unused(client_host *h)
 {
-    if (h->running > 0 || h->held > 0 || !TAILQ_EMPTY(&h->waiting)) return;
-    client_host **at = bucket(h->client, h->origin);
+    if (h->running > 0 || h->refs > 0 || !TAILQ_EMPTY(&h->waiting)) return;
+    client_host **at = host_bucket(h->client, h->origin);
     while (*at != h) at = &(*at)->next;
     *at = h->next;
     free(h);
 }
 
-client_host *host_hold(http_client *client, const char *origin)
+client_host *host_ref(http_client *client, const char *origin)
 {
-    client_host *h = find_or_make(client, origin);
-    if (h) h->held++;
+    client_host *h = host_find_or_make(client, origin);
+    if (h) h->refs++;
     return h;
 }
 
-void host_release(client_host *host)
+void host_unref(client_host *host)
 {
-    assert(host->held > 0);
-    host->held--;
-    free_if_unused(host);
+    assert(host->refs > 0);
+    host->refs--;
+    host_free_if_unused(host);
 }
 
 bool host_has_room(const client_host *host)
@@ -64,14 +64,14 @@ void host_call_ended(client_host *host)
     host->running--;
     if (host->filling) return; /* a call that fails at once: whoever launches goes on */
     host->filling = true;
-    host->held++;
+    host->refs++;
     while (host->running < host->client->options.connections_per_host && !TAILQ_EMPTY(&host->waiting)) {
         http_call *next = TAILQ_FIRST(&host->waiting);
         TAILQ_REMOVE(&host->waiting, next, queue);
         call_launch(next);
     }
     host->filling = false;
-    host_release(host);
+    host_unref(host);
 }
 
 void host_withdraw(http_call *call)
@@ -79,5 +79,5 @@ void host_withdraw(http_call *call)
     client_host *host = call->host;
     TAILQ_REMOVE(&host->waiting, call, queue);
     call->host = NULL;
-    free_if_unused(host);
+    host_free_if_unused(host);
 }

@@ -12,14 +12,14 @@
 
 enum { SWEEP_EACH_MS = 1000 /* curl sweeps a pool at most once a second */ };
 
-static void suspect(client_socket *s, client_suspicion what)
+static void idle_suspect(client_socket *s, client_suspicion what)
 {
     if (s->suspicion == SUSPICION_NONE) s->multi->suspects++;
     s->suspicion = what;
-    client_keep_ticking(s->client);
+    client_start_ticking(s->client);
 }
 
-void idle_cleared(client_socket *s)
+void idle_clear_suspicion(client_socket *s)
 {
     if (s->suspicion == SUSPICION_NONE) return;
     s->suspicion = SUSPICION_NONE;
@@ -27,16 +27,16 @@ void idle_cleared(client_socket *s)
 }
 
 /* What the peer still said is thrown away, so that curl sees the end. */
-static void end_connection(client_socket *s)
+static void idle_end_connection(client_socket *s)
 {
     char rest[4096];
     (void)shutdown(s->fd, SHUT_RDWR);
     while (recv(s->fd, rest, sizeof rest, MSG_DONTWAIT) > 0) {}
-    suspect(s, SUSPICION_ENDED);
+    idle_suspect(s, SUSPICION_ENDED);
 }
 
 /* On HTTP/2 it may be a frame that changes nothing: curl reads it when it sweeps. Otherwise nobody has asked. */
-void idle_readable(client_socket *s)
+void idle_on_readable(client_socket *s)
 {
     char byte;
     ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -44,55 +44,55 @@ void idle_readable(client_socket *s)
     (void)uv_poll_stop(&s->poll);
     s->armed = 0;
     if (n > 0 && s->multiplexed)
-        suspect(s, SUSPICION_TALKS);
+        idle_suspect(s, SUSPICION_TALKS);
     else
-        end_connection(s);
+        idle_end_connection(s);
 }
 
 /* ---- Sweeping ---- */
 
-static curl_socket_t open_none(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+static curl_socket_t sweeper_open_nothing(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     (void)arg, (void)purpose, (void)address;
     return CURL_SOCKET_BAD;
 }
 
 /* A call that cannot be made: it ends as soon as curl has swept the pool in search of a connection for it. */
-CURL *sweeper_new(void)
+CURL *idle_sweeper_new(void)
 {
     CURL *h = curl_easy_init();
     if (h && curl_easy_setopt(h, CURLOPT_URL, "http://127.0.0.1:1/") == CURLE_OK &&
         curl_easy_setopt(h, CURLOPT_PROXY, "") == CURLE_OK && curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
         curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
-        curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_none) == CURLE_OK)
+        curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, sweeper_open_nothing) == CURLE_OK)
         return h;
     if (h) curl_easy_cleanup(h);
     return NULL;
 }
 
 /* Those that curl has kept although they talked are watched again. */
-static void watch_again(client_multi *m)
+static void idle_watch_again(client_multi *m)
 {
     http_client *c = m->client;
     for (size_t fd = 0; fd < c->sockets_cap && m->suspects > 0; fd++) {
         client_socket *s = c->sockets[fd];
         if (!s || s->multi != m || s->suspicion != SUSPICION_TALKS) continue;
-        idle_cleared(s);
+        idle_clear_suspicion(s);
         if (!s->wanted) (void)socket_watch_idle(s);
     }
 }
 
-static void sweep(client_multi *m)
+static void idle_sweep_multi(client_multi *m)
 {
     http_client *c = m->client;
     if (curl_multi_add_handle(m->curl, c->sweeper) != CURLM_OK) return;
     c->sweeping = m;
     multi_run(m, CURL_SOCKET_TIMEOUT, 0);
-    sweep_done(c); /* whatever curl made of it */
-    watch_again(m);
+    idle_sweep_done(c); /* whatever curl made of it */
+    idle_watch_again(m);
 }
 
-void sweep_done(http_client *c)
+void idle_sweep_done(http_client *c)
 {
     if (!c->sweeping) return;
     (void)curl_multi_remove_handle(c->sweeping->curl, c->sweeper);
@@ -109,7 +109,7 @@ bool idle_sweep(http_client *c)
         if (m->suspects == 0) continue;
         if (now_ms - m->swept_ms >= SWEEP_EACH_MS) {
             m->swept_ms = now_ms;
-            sweep(m);
+            idle_sweep_multi(m);
         }
         more |= m->suspects > 0;
     }

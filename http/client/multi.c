@@ -7,16 +7,16 @@
 
 /* ---- Driving curl ---- */
 
-static void collect_done(client_multi *m)
+static void multi_collect_done(client_multi *m)
 {
     CURLMsg *message;
     int left;
     while ((message = curl_multi_info_read(m->curl, &left))) {
         if (message->msg == CURLMSG_DONE) {
             if (message->easy_handle == m->client->sweeper)
-                sweep_done(m->client);
+                idle_sweep_done(m->client);
             else
-                transfer_done(message->easy_handle, message->data.result);
+                transfer_on_done(message->easy_handle, message->data.result);
         }
     }
 }
@@ -29,18 +29,18 @@ void multi_run(client_multi *m, curl_socket_t fd, int events)
         m->broken = true;
         (void)curl_multi_perform(m->curl, &running);
     }
-    collect_done(m);
+    multi_collect_done(m);
     client_tell_news(m->client);
 }
 
-static void on_timer(uv_timer_t *h) { multi_run(h->data, CURL_SOCKET_TIMEOUT, 0); }
+static void multi_on_timer(uv_timer_t *h) { multi_run(h->data, CURL_SOCKET_TIMEOUT, 0); }
 
-static int on_timer_change(CURLM *curl, long ms, void *arg)
+static int multi_on_timer_change(CURLM *curl, long ms, void *arg)
 {
     client_multi *m = arg;
     (void)curl;
     if (ms < 0) return uv_timer_stop(&m->timer) == 0 ? 0 : -1;
-    return uv_timer_start(&m->timer, on_timer, (uint64_t)ms, 0) == 0 ? 0 : -1;
+    return uv_timer_start(&m->timer, multi_on_timer, (uint64_t)ms, 0) == 0 ? 0 : -1;
 }
 
 /* ---- Making ---- */
@@ -60,7 +60,7 @@ static client_multi *multi_new(http_client *c)
     c->handles_open++;
     bool ok = curl_multi_setopt(curl, CURLMOPT_SOCKETFUNCTION, socket_change) == CURLM_OK &&
               curl_multi_setopt(curl, CURLMOPT_SOCKETDATA, m) == CURLM_OK &&
-              curl_multi_setopt(curl, CURLMOPT_TIMERFUNCTION, on_timer_change) == CURLM_OK &&
+              curl_multi_setopt(curl, CURLMOPT_TIMERFUNCTION, multi_on_timer_change) == CURLM_OK &&
               curl_multi_setopt(curl, CURLMOPT_TIMERDATA, m) == CURLM_OK &&
               curl_multi_setopt(curl, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) == CURLM_OK &&
               curl_multi_setopt(curl, CURLMOPT_MAXCONNECTS, (long)c->options.transfers_per_handle) == CURLM_OK;
@@ -69,35 +69,36 @@ static client_multi *multi_new(http_client *c)
     return NULL;
 }
 
-static bool has_room(const client_multi *m)
+static bool multi_has_room(const client_multi *m)
 {
     return !m->broken && m->running < m->client->options.transfers_per_handle;
 }
 
 /* Connections belong to a multi: where a call to the same host has just ended, one is ready. */
-client_multi *multi_with_room(client_host *host)
+client_multi *multi_find_room(client_host *host)
 {
     http_client *c = host->client;
-    if (host->warm && has_room(host->warm)) return host->warm;
-    while (c->multi_first < c->multi_count && !has_room(c->multis[c->multi_first])) c->multi_first++;
-    if (c->multi_first < c->multi_count) return c->multis[c->multi_first];
+    if (host->warm && multi_has_room(host->warm)) return host->warm;
+    while (c->multi_first_free < c->multi_count && !multi_has_room(c->multis[c->multi_first_free]))
+        c->multi_first_free++;
+    if (c->multi_first_free < c->multi_count) return c->multis[c->multi_first_free];
     client_multi **all = realloc(c->multis, (c->multi_count + 1) * sizeof(client_multi *));
     if (!all) return NULL;
     c->multis = all;
     client_multi *m = multi_new(c);
     if (!m) return NULL;
-    m->place = c->multi_count;
+    m->index = c->multi_count;
     return all[c->multi_count++] = m;
 }
 
-void multi_left(client_multi *m)
+void multi_transfer_left(client_multi *m)
 {
     assert(m->running > 0);
     m->running--;
-    if (m->place < m->client->multi_first) m->client->multi_first = m->place;
+    if (m->index < m->client->multi_first_free) m->client->multi_first_free = m->index;
 }
 
-static void on_multi_closed(uv_handle_t *h)
+static void multi_on_closed(uv_handle_t *h)
 {
     client_multi *m = h->data;
     http_client *c = m->client;
@@ -110,5 +111,5 @@ void multi_free(client_multi *m)
     assert(m->running == 0);
     (void)curl_multi_cleanup(m->curl);
     (void)uv_timer_stop(&m->timer);
-    uv_close((uv_handle_t *)&m->timer, on_multi_closed);
+    uv_close((uv_handle_t *)&m->timer, multi_on_closed);
 }

@@ -31,7 +31,7 @@ struct client_name {
 
 /* "http://name:port": the name and the port, or false if the place is an address or curl knows better: localhost, names
  * that are not ASCII, names that a proxy looks up. */
-static bool split_origin(const http_call *call, char *name, const char **port)
+static bool origin_split(const http_call *call, char *name, const char **port)
 {
     const char *origin = call->host->origin;
     if (call->proxied) return false;
@@ -50,16 +50,16 @@ static bool split_origin(const http_call *call, char *name, const char **port)
 
 /* ---- The table ---- */
 
-static client_name **bucket(http_client *c, const char *name)
+static client_name **name_bucket(http_client *c, const char *name)
 {
     uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
     for (const char *p = name; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
     return &c->names[h % CLIENT_NAME_BUCKETS];
 }
 
-static client_name *find(http_client *c, const char *name)
+static client_name *name_find(http_client *c, const char *name)
 {
-    client_name *n = *bucket(c, name);
+    client_name *n = *name_bucket(c, name);
     while (n && strcmp(n->name, name) != 0) n = n->next;
     return n;
 }
@@ -75,7 +75,7 @@ static void name_free(http_client *c, client_name **link)
 }
 
 /* Frees the oldest of those that are not being looked up, if there is one. */
-static void free_oldest(http_client *c)
+static void names_free_oldest(http_client *c)
 {
     client_name **oldest = NULL;
     for (size_t i = 0; i < CLIENT_NAME_BUCKETS; i++)
@@ -85,16 +85,16 @@ static void free_oldest(http_client *c)
 }
 
 /* NULL: all names that may be kept are being looked up, or no memory. */
-static client_name *find_or_make(http_client *c, const char *name)
+static client_name *name_find_or_make(http_client *c, const char *name)
 {
-    client_name *n = find(c, name);
+    client_name *n = name_find(c, name);
     if (n) return n;
-    if (c->name_count >= c->options.names_max) free_oldest(c);
+    if (c->name_count >= c->options.names_max) names_free_oldest(c);
     size_t size = strlen(name) + 1;
     if (c->name_count >= c->options.names_max || !(n = calloc(1, sizeof *n + size))) return NULL;
     memcpy(n->name, name, size);
     TAILQ_INIT(&n->waiting);
-    client_name **at = bucket(c, name);
+    client_name **at = name_bucket(c, name);
     n->next = *at;
     *at = n;
     c->name_count++;
@@ -112,7 +112,7 @@ void names_free(http_client *c)
 static const char no_memory[] = "out of memory";
 
 /* curl's cache is told. False: no memory, and curl would look the name up itself, in a thread for each call. */
-static bool hand_over(http_call *call, const client_name *n, const char *port)
+static bool call_set_address(http_call *call, const client_name *n, const char *port)
 {
     size_t size = strlen(n->name) + strlen(port) + strlen(n->addresses) + 4;
     free(call->resolve_text);
@@ -126,7 +126,7 @@ static bool hand_over(http_call *call, const client_name *n, const char *port)
 }
 
 /* Its name could not be taken in. */
-static void refuse_name(http_call *call)
+static void call_refuse_name(http_call *call)
 {
     const http_client *c = call->client;
     char why[96];
@@ -139,23 +139,23 @@ static void refuse_name(http_call *call)
     call_end(call, HTTP_CALL_BUSY, call_describe(call, why));
 }
 
-bool names_ready(http_call *call)
+bool names_provide(http_call *call)
 {
     http_client *c = call->client;
     char name[NAME_BYTES_MAX];
     const char *port;
     free(call->resolve_text);
     call->resolve_text = NULL;
-    if (!split_origin(call, name, &port)) return true;
-    client_name *n = find_or_make(c, name);
+    if (!origin_split(call, name, &port)) return true;
+    client_name *n = name_find_or_make(c, name);
     if (!n) {
-        refuse_name(call);
+        call_refuse_name(call);
         return false;
     }
     uint64_t age_ms = uv_now(c->loop) - n->known_ms;
     if ((!n->addresses || age_ms >= FRESH_MS) && !n->asked) n->asked = resolver_ask(c->resolver, name);
     bool usable = n->addresses && age_ms < STALE_MS;
-    if (usable && hand_over(call, n, port)) return true;
+    if (usable && call_set_address(call, n, port)) return true;
     if (usable || !n->asked) {
         call_end(call, HTTP_CALL_OTHER, call_describe(call, no_memory));
         return false;
@@ -173,21 +173,21 @@ void names_withdraw(http_call *call)
     call->name = NULL;
 }
 
-void names_doubt(http_call *call)
+void names_forget_address(http_call *call)
 {
     char name[NAME_BYTES_MAX];
     const char *port;
-    client_name *n = split_origin(call, name, &port) ? find(call->client, name) : NULL;
+    client_name *n = origin_split(call, name, &port) ? name_find(call->client, name) : NULL;
     if (!n) return;
     free(n->addresses);
     n->addresses = NULL;
 }
 
-static void launch(http_call *call, const client_name *n)
+static void names_launch_call(http_call *call, const client_name *n)
 {
     char name[NAME_BYTES_MAX];
     const char *port;
-    if (!split_origin(call, name, &port) || hand_over(call, n, port))
+    if (!origin_split(call, name, &port) || call_set_address(call, n, port))
         call_launch_named(call);
     else
         call_end(call, HTTP_CALL_OTHER, call_describe(call, no_memory));
@@ -197,7 +197,7 @@ static void launch(http_call *call, const client_name *n)
 void names_answered(void *client, const char *name, const char *addresses, const char *error)
 {
     http_client *c = client;
-    client_name *n = find(c, name);
+    client_name *n = name_find(c, name);
     struct call_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
     char why[160];
     if (!n) return;
@@ -214,7 +214,7 @@ void names_answered(void *client, const char *name, const char *addresses, const
         TAILQ_REMOVE(&waiting, call, queue);
         call->name = NULL;
         if (n->addresses && addresses)
-            launch(call, n);
+            names_launch_call(call, n);
         else
             call_end(call, HTTP_CALL_RESOLVE, call_describe(call, why));
     }

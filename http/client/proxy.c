@@ -17,7 +17,7 @@ const char *environment_value(const char *name, const char *other)
 }
 
 /* Loopback is never reached through a proxy. */
-static char *make_no_proxy(void)
+static char *no_proxy_copy(void)
 {
     const char *given = environment_value("no_proxy", "NO_PROXY");
     size_t size = (given ? strlen(given) : 0) + 40;
@@ -35,20 +35,20 @@ bool proxies_init(http_client *c)
     /* curl ignores HTTP_PROXY, which a CGI client could set */
     c->proxies_http = all || environment_value("http_proxy", NULL);
     c->proxies_https = all || environment_value("https_proxy", "HTTPS_PROXY");
-    c->no_proxy = make_no_proxy();
+    c->no_proxy = no_proxy_copy();
     return c->no_proxy != NULL;
 }
 
 /* ---- Hosts that are called directly ---- */
 
-typedef struct place {
+typedef struct proxy_target {
     const char *name; /* no brackets, no final dot */
     size_t len;
     int family; /* 0: no address */
     unsigned char address[16];
-} place;
+} proxy_target;
 
-static int address_of(const char *text, size_t len, unsigned char *out)
+static int address_parse(const char *text, size_t len, unsigned char *out)
 {
     char copy[INET6_ADDRSTRLEN];
     struct in_addr four;
@@ -61,23 +61,23 @@ static int address_of(const char *text, size_t len, unsigned char *out)
     return AF_INET;
 }
 
-static place place_of(const char *name, size_t len)
+static proxy_target target_of(const char *name, size_t len)
 {
     if (len > 1 && name[0] == '[' && name[len - 1] == ']') name++, len -= 2;
     if (len > 1 && name[len - 1] == '.') len--;
-    place p = {.name = name, .len = len};
-    p.family = address_of(name, len, p.address);
+    proxy_target p = {.name = name, .len = len};
+    p.family = address_parse(name, len, p.address);
     return p;
 }
 
-static bool same_bits(const unsigned char *a, const unsigned char *b, size_t bits)
+static bool address_bits_equal(const unsigned char *a, const unsigned char *b, size_t bits)
 {
     if (memcmp(a, b, bits / 8) != 0) return false;
     return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
 }
 
 /* One to three digits, nothing else: what follows a slash by mistake must not become a block of all addresses. */
-static bool bits_of(const char *text, size_t len, size_t *bits)
+static bool bits_parse(const char *text, size_t len, size_t *bits)
 {
     *bits = 0;
     for (size_t i = 0; i < len; i++) {
@@ -88,18 +88,19 @@ static bool bits_of(const char *text, size_t len, size_t *bits)
 }
 
 /* "192.168.0.0/16", or one address. */
-static bool block_holds(const char *entry, size_t len, const place *p)
+static bool block_holds(const char *entry, size_t len, const proxy_target *p)
 {
     unsigned char first[16];
     const char *slash = memchr(entry, '/', len);
     size_t address_len = slash ? (size_t)(slash - entry) : len, most = p->family == AF_INET6 ? 128 : 32, bits = most;
-    if (slash && !bits_of(slash + 1, len - address_len - 1, &bits)) return false;
+    if (slash && !bits_parse(slash + 1, len - address_len - 1, &bits)) return false;
     if (address_len > 1 && entry[0] == '[' && entry[address_len - 1] == ']') entry++, address_len -= 2;
-    return bits <= most && address_of(entry, address_len, first) == p->family && same_bits(first, p->address, bits);
+    return bits <= most && address_parse(entry, address_len, first) == p->family &&
+           address_bits_equal(first, p->address, bits);
 }
 
 /* "example.com" and ".example.com" stand for the name and all below it. */
-static bool domain_holds(const char *entry, size_t len, const place *p)
+static bool domain_holds(const char *entry, size_t len, const proxy_target *p)
 {
     if (len > 0 && entry[len - 1] == '.') len--;
     if (len > 0 && entry[0] == '.') entry++, len--;
@@ -107,7 +108,7 @@ static bool domain_holds(const char *entry, size_t len, const place *p)
     return len == p->len || p->name[p->len - len - 1] == '.';
 }
 
-static bool is_direct(const char *no_proxy, const place *p)
+static bool target_is_direct(const char *no_proxy, const proxy_target *p)
 {
     if (strcmp(no_proxy, "*") == 0) return true;
     for (const char *at = no_proxy; *at;) {
@@ -123,8 +124,8 @@ bool proxy_applies(const http_client *c, const char *origin)
 {
     if (!(origin[4] == 's' ? c->proxies_https : c->proxies_http)) return false;
     const char *name = strstr(origin, "://") + 3;
-    place p = place_of(name, (size_t)(strrchr(name, ':') - name));
-    return !is_direct(c->no_proxy, &p);
+    proxy_target p = target_of(name, (size_t)(strrchr(name, ':') - name));
+    return !target_is_direct(c->no_proxy, &p);
 }
 
 bool proxy_set_up(CURL *h, const http_call *call)
@@ -137,7 +138,7 @@ bool proxy_set_up(CURL *h, const http_call *call)
 /* ---- What it refuses ---- */
 
 /* What may pass: the proxy's own trouble, and limits. */
-static bool may_pass(long status) { return status == 408 || status == 425 || status == 429 || status >= 500; }
+static bool status_may_pass(long status) { return status == 408 || status == 425 || status == 429 || status >= 500; }
 
 http_call_error_kind proxy_refusal(const http_call *call, char **text)
 {
@@ -149,5 +150,5 @@ http_call_error_kind proxy_refusal(const http_call *call, char **text)
         status == 407 || status == 401 ? "; it takes the user and password of the proxy's URL (https_proxy)" : "";
     (void)snprintf(why, sizeof why, "the proxy answered %ld to CONNECT%s", status, hint);
     *text = call_describe(call, why);
-    return may_pass(status) ? HTTP_CALL_PROXY : HTTP_CALL_PROXY_REFUSED;
+    return status_may_pass(status) ? HTTP_CALL_PROXY : HTTP_CALL_PROXY_REFUSED;
 }

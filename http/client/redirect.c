@@ -15,7 +15,7 @@ bool redirect_wanted(const http_call *call, long status)
 
 /* ---- Where it goes ---- */
 
-static const char *location_of(const http_call *call)
+static const char *redirect_location(const http_call *call)
 {
     const char *at = call->head.data + call->head.start;
     for (size_t i = 0; i < call->header_count; i++, at += strlen(at) + 1) {
@@ -27,7 +27,7 @@ static const char *location_of(const http_call *call)
 }
 
 /* Of one's own server's URLs the user and password stay good. */
-static bool keep_user(CURLU *to, const char *from_url)
+static bool url_copy_user(CURLU *to, const char *from_url)
 {
     static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD};
     char *text = NULL;
@@ -47,17 +47,17 @@ static bool keep_user(CURLU *to, const char *from_url)
 }
 
 /* The absolute URL, the caller's to curl_free, and its origin; NULL: it names none that can be called. */
-static char *resolve(const http_call *call, const char *location, char *origin, size_t origin_size)
+static char *redirect_resolve_url(const http_call *call, const char *location, char *origin, size_t origin_size)
 {
     CURLU *u = curl_url();
     char *url = NULL;
     bool ok = u && curl_url_set(u, CURLUPART_URL, call->url, 0) == CURLUE_OK &&
               curl_url_set(u, CURLUPART_URL, location, CURLU_URLENCODE) == CURLUE_OK &&
-              curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK && request_origin(url, origin, origin_size);
+              curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK && url_origin(url, origin, origin_size);
     if (ok && strcmp(origin, call->host->origin) == 0) {
         curl_free(url);
         url = NULL;
-        ok = keep_user(u, call->url) && curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK;
+        ok = url_copy_user(u, call->url) && curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK;
     }
     curl_url_cleanup(u);
     if (ok) return url;
@@ -69,7 +69,7 @@ static char *resolve(const http_call *call, const char *location, char *origin, 
 
 /* What another origin may see of the caller's headers: nothing that could be a credential or name the first host. The
  * key goes on because the other host would otherwise do twice what is asked for twice. */
-static bool is_harmless(const char *header)
+static bool header_is_harmless(const char *header)
 {
     static const char *const names[] = {"Accept",
                                         "Accept-Encoding",
@@ -94,14 +94,14 @@ static bool is_harmless(const char *header)
     return false;
 }
 
-static bool is_of_content(const char *header) { return strncasecmp(header, "Content-", 8) == 0; }
+static bool header_is_of_content(const char *header) { return strncasecmp(header, "Content-", 8) == 0; }
 
-/* The nodes lie in call->request: leaving one out only links past it. */
+/* The nodes lie in call->copied: leaving one out only links past it. */
 static void headers_filter(http_call *call, bool crosses, bool loses_body)
 {
     struct curl_slist **link = &call->headers;
     for (struct curl_slist *node = call->headers; node; node = node->next) {
-        if ((crosses && !is_harmless(node->data)) || (loses_body && is_of_content(node->data))) continue;
+        if ((crosses && !header_is_harmless(node->data)) || (loses_body && header_is_of_content(node->data))) continue;
         *link = node;
         link = &node->next;
     }
@@ -110,15 +110,15 @@ static void headers_filter(http_call *call, bool crosses, bool loses_body)
 
 /* 303 asks for the result with GET; 301 and 302 do so after POST, as every client takes them (15.4.2, 15.4.3). Other
  * methods and 307 and 308 are sent again as they were, body included. */
-static bool loses_body(const http_call *call)
+static bool redirect_loses_body(const http_call *call)
 {
     if (call->status == 303) return true;
     return (call->status == 301 || call->status == 302) && strcmp(call->method, "POST") == 0;
 }
 
-static void change_request(http_call *call, char *url, bool crosses)
+static void redirect_change_call(http_call *call, char *url, bool crosses)
 {
-    bool loses = loses_body(call);
+    bool loses = redirect_loses_body(call);
     headers_filter(call, crosses, loses);
     if (loses) {
         if (strcmp(call->method, "HEAD") != 0) call->method = "GET";
@@ -131,7 +131,7 @@ static void change_request(http_call *call, char *url, bool crosses)
     call->redirects++;
 }
 
-static void fail(http_call *call, const char *why)
+static void redirect_fail(http_call *call, const char *why)
 {
     char *text = call_describe(call, why);
     call_end(call, HTTP_CALL_REDIRECT, text);
@@ -143,21 +143,21 @@ void redirect_follow(http_call *call)
     call->redirected = false;
     if (call->redirects >= call->redirects_max) {
         (void)snprintf(why, sizeof why, "more than %d redirects", call->redirects_max);
-        fail(call, why);
+        redirect_fail(call, why);
         return;
     }
-    char *url = resolve(call, location_of(call), origin, sizeof origin);
+    char *url = redirect_resolve_url(call, redirect_location(call), origin, sizeof origin);
     if (!url) {
-        fail(call, "the redirect leads to what is no valid http or https URL");
+        redirect_fail(call, "the redirect leads to what is no valid http or https URL");
         return;
     }
-    client_host *before = call->host, *next = host_hold(call->client, origin);
+    client_host *before = call->host, *next = host_ref(call->client, origin);
     if (!next) {
         curl_free(url);
         call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
         return;
     }
-    change_request(call, url, next != before);
+    redirect_change_call(call, url, next != before);
     call->host = next;
     call->stage = CALL_NEW;
     host_call_ended(before);

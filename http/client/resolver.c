@@ -67,7 +67,7 @@ static unsigned threads_max = RESOLVER_THREADS; /* of them that may be in use */
 
 /* ---- On a thread of the pool ---- */
 
-static size_t add_address(char *out, size_t len, const struct addrinfo *a)
+static size_t answer_add_address(char *out, size_t len, const struct addrinfo *a)
 {
     char text[INET6_ADDRSTRLEN];
     const struct sockaddr_in6 *six = (const void *)a->ai_addr;
@@ -80,21 +80,21 @@ static size_t add_address(char *out, size_t len, const struct addrinfo *a)
     return len + (size_t)n;
 }
 
-static void look_up(const char *name, answer *to)
+static void name_look_up(const char *name, answer *to)
 {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     int failed = getaddrinfo(name, NULL, &hints, &found), count = 0;
     size_t len = 0;
     for (struct addrinfo *a = found; !failed && a && count < ADDRESSES_MAX; a = a->ai_next, count++)
-        len = add_address(to->text, len, a);
+        len = answer_add_address(to->text, len, a);
     if (found) freeaddrinfo(found);
     to->found = len > 0;
     if (!to->found)
         (void)snprintf(to->text, sizeof to->text, "%s", failed ? gai_strerror(failed) : "no usable address");
 }
 
-static void deliver(lookup *l, const answer *result)
+static void lookup_deliver(lookup *l, const answer *result)
 {
     subscription *s;
     while ((s = SLIST_FIRST(&l->askers))) {
@@ -110,7 +110,7 @@ static void deliver(lookup *l, const answer *result)
     }
 }
 
-static lookup *next_queued(void)
+static lookup *lookup_next_queued(void)
 {
     lookup *l;
     TAILQ_FOREACH(l, &lookups, next) if (!l->running) break;
@@ -118,14 +118,14 @@ static lookup *next_queued(void)
 }
 
 /* Returns with the lock held; NULL: nothing came for a while, or the thread is to end. */
-static lookup *wait_for_work(const pool_thread *t)
+static lookup *thread_wait_for_lookup(const pool_thread *t)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += IDLE_SECONDS;
     lookup *l = NULL;
     idle_threads++;
-    for (int rc = 0; t->state == THREAD_SERVING && !(l = next_queued()) && rc == 0;)
+    for (int rc = 0; t->state == THREAD_SERVING && !(l = lookup_next_queued()) && rc == 0;)
         rc = pthread_cond_clockwait(&work, &lock, CLOCK_MONOTONIC, &until);
     idle_threads--;
     return l;
@@ -136,14 +136,14 @@ static void *thread_main(void *arg)
     pool_thread *t = arg;
     answer result;
     pthread_mutex_lock(&lock);
-    for (lookup *l; (l = wait_for_work(t));) {
+    for (lookup *l; (l = thread_wait_for_lookup(t));) {
         l->running = t->busy = true;
         pthread_mutex_unlock(&lock);
-        look_up(l->name, &result);
+        name_look_up(l->name, &result);
         pthread_mutex_lock(&lock);
         t->busy = false;
         TAILQ_REMOVE(&lookups, l, next);
-        deliver(l, &result);
+        lookup_deliver(l, &result);
         free(l);
     }
     if (t->state == THREAD_SERVING) (void)pthread_detach(t->id);
@@ -152,7 +152,7 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-static void drop_queued(void)
+static void lookups_drop_queued(void)
 {
     for (lookup *l = TAILQ_FIRST(&lookups), *after; l; l = after) {
         after = TAILQ_NEXT(l, next);
@@ -164,9 +164,9 @@ static void drop_queued(void)
 
 /* With the lock held, which is given up meanwhile: nobody is left to ask. Idle threads are waited for, so that nothing
  * of them is left when the process ends; one that is in getaddrinfo ends when that returns. */
-static void end_threads(void)
+static void pool_end_threads(void)
 {
-    drop_queued();
+    lookups_drop_queued();
     for (int i = 0; i < RESOLVER_THREADS_MAX; i++) {
         pool_thread *t = &threads[i];
         if (t->state != THREAD_SERVING) continue;
@@ -186,7 +186,7 @@ static void end_threads(void)
 
 /* ---- On a loop ---- */
 
-static int queued_count(void)
+static int lookups_count_queued(void)
 {
     int n = 0;
     lookup *l;
@@ -195,10 +195,10 @@ static int queued_count(void)
 }
 
 /* With the lock held, for the look-up queued last. False: no thread can be had, now or by waiting. */
-static bool have_a_thread(void)
+static bool pool_provide_thread(void)
 {
     bool any = false;
-    if (queued_count() <= idle_threads) { /* a thread that was signalled is idle until it wakes */
+    if (lookups_count_queued() <= idle_threads) { /* a thread that was signalled is idle until it wakes */
         pthread_cond_signal(&work);
         return true;
     }
@@ -214,7 +214,7 @@ static bool have_a_thread(void)
     return any;
 }
 
-static lookup *find_or_queue(const char *name)
+static lookup *lookup_find_or_queue(const char *name)
 {
     lookup *l;
     TAILQ_FOREACH(l, &lookups, next) if (strcmp(l->name, name) == 0) return l;
@@ -224,7 +224,7 @@ static lookup *find_or_queue(const char *name)
     memcpy(l->name, name, size);
     SLIST_INIT(&l->askers);
     TAILQ_INSERT_TAIL(&lookups, l, next);
-    if (have_a_thread()) return l;
+    if (pool_provide_thread()) return l;
     TAILQ_REMOVE(&lookups, l, next);
     free(l);
     return NULL;
@@ -236,7 +236,7 @@ bool resolver_ask(resolver_asker *asker, const char *name)
     if (!s) return false;
     s->asker = asker;
     pthread_mutex_lock(&lock);
-    lookup *l = find_or_queue(name);
+    lookup *l = lookup_find_or_queue(name);
     if (l) SLIST_INSERT_HEAD(&l->askers, s, next);
     pthread_mutex_unlock(&lock);
     if (l && asker->pending++ == 0) uv_ref((uv_handle_t *)&asker->async);
@@ -250,7 +250,7 @@ static void answer_free(answer *a)
     free(a);
 }
 
-static void on_async(uv_async_t *h)
+static void asker_on_answers(uv_async_t *h)
 {
     resolver_asker *asker = h->data;
     struct answer_list arrived = STAILQ_HEAD_INITIALIZER(arrived);
@@ -269,7 +269,7 @@ resolver_asker *resolver_open(uv_loop_t *loop, unsigned most, resolver_on_answer
 {
     assert(most > 0 && most <= RESOLVER_THREADS_MAX);
     resolver_asker *asker = calloc(1, sizeof *asker);
-    if (!asker || uv_async_init(loop, &asker->async, on_async) != 0) {
+    if (!asker || uv_async_init(loop, &asker->async, asker_on_answers) != 0) {
         free(asker);
         return NULL;
     }
@@ -285,7 +285,7 @@ resolver_asker *resolver_open(uv_loop_t *loop, unsigned most, resolver_on_answer
     return asker;
 }
 
-static void on_async_closed(uv_handle_t *h)
+static void asker_on_closed(uv_handle_t *h)
 {
     resolver_asker *asker = h->data;
     asker->on_closed(asker->arg);
@@ -310,8 +310,8 @@ void resolver_close(resolver_asker *asker, void (*on_closed)(void *arg))
         STAILQ_REMOVE_HEAD(&asker->inbox, next);
         answer_free(a);
     }
-    if (--askers == 0) end_threads();
+    if (--askers == 0) pool_end_threads();
     pthread_mutex_unlock(&lock);
     asker->on_closed = on_closed;
-    uv_close((uv_handle_t *)&asker->async, on_async_closed);
+    uv_close((uv_handle_t *)&asker->async, asker_on_closed);
 }

@@ -22,7 +22,7 @@ static bool sockets_reserve(http_client *c, size_t fd)
 
 static client_socket *socket_of(http_client *c, int fd) { return (size_t)fd < c->sockets_cap ? c->sockets[fd] : NULL; }
 
-static void on_socket_closed(uv_handle_t *h)
+static void socket_on_closed(uv_handle_t *h)
 {
     client_socket *s = h->data;
     http_client *c = s->client;
@@ -32,10 +32,10 @@ static void on_socket_closed(uv_handle_t *h)
 
 static void socket_forget(client_socket *s)
 {
-    idle_cleared(s);
+    idle_clear_suspicion(s);
     s->client->sockets[s->fd] = NULL;
     (void)uv_poll_stop(&s->poll);
-    uv_close((uv_handle_t *)&s->poll, on_socket_closed);
+    uv_close((uv_handle_t *)&s->poll, socket_on_closed);
 }
 
 static client_socket *socket_watch(http_client *c, int fd)
@@ -54,25 +54,25 @@ static client_socket *socket_watch(http_client *c, int fd)
     return s;
 }
 
-static void on_poll(uv_poll_t *h, int status, int events);
+static void socket_on_poll(uv_poll_t *h, int status, int events);
 
 bool socket_watch_idle(client_socket *s)
 {
     s->armed = UV_READABLE;
-    return uv_poll_start(&s->poll, s->armed, on_poll) == 0;
+    return uv_poll_start(&s->poll, s->armed, socket_on_poll) == 0;
 }
 
-static bool watch_wanted(client_socket *s)
+static bool socket_watch_wanted(client_socket *s)
 {
     s->armed = s->wanted;
-    return uv_poll_start(&s->poll, s->armed, on_poll) == 0;
+    return uv_poll_start(&s->poll, s->armed, socket_on_poll) == 0;
 }
 
-static void on_poll(uv_poll_t *h, int status, int events)
+static void socket_on_poll(uv_poll_t *h, int status, int events)
 {
     client_socket *s = h->data;
     if (!s->wanted && s->idle) {
-        idle_readable(s);
+        idle_on_readable(s);
         return;
     }
     if (!s->wanted) { /* its transfer is paused */
@@ -90,12 +90,12 @@ static void on_poll(uv_poll_t *h, int status, int events)
     http_client *c = s->client;
     int fd = s->fd;
     multi_run(s->multi, fd, flags);
-    if (status < 0 && socket_of(c, fd) == s && s->wanted && !s->armed) (void)watch_wanted(s);
+    if (status < 0 && socket_of(c, fd) == s && s->wanted && !s->armed) (void)socket_watch_wanted(s);
 }
 
 /* curl has lost interest: in a connection that is idle now, in one whose transfer is paused, or in a descriptor of its
  * own, which it closes. */
-static void let_go(client_socket *s, CURL *easy)
+static void socket_let_go(client_socket *s, CURL *easy)
 {
     client_easy *e = NULL;
     long version = 0;
@@ -118,17 +118,17 @@ int socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socke
     client_socket *s = socket_of(m->client, fd);
     (void)socket_arg;
     if (what == CURL_POLL_REMOVE) {
-        if (s) let_go(s, easy);
+        if (s) socket_let_go(s, easy);
         return 0;
     }
     if (!s && !(s = socket_watch(m->client, fd))) return -1;
-    idle_cleared(s);
+    idle_clear_suspicion(s);
     s->idle = false;
     s->connected |= (what & CURL_POLL_IN) != 0;
     s->multi = m;
     s->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     if (s->armed == s->wanted) return 0;
-    return watch_wanted(s) ? 0 : -1;
+    return socket_watch_wanted(s) ? 0 : -1;
 }
 
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address)

@@ -79,7 +79,7 @@ static const char *four_special(uint32_t address)
     return NULL;
 }
 
-static bool lies_in(const uint8_t *address, const six_block *block)
+static bool address_lies_in(const uint8_t *address, const six_block *block)
 {
     size_t whole = (size_t)block->bits / 8;
     if (memcmp(address, block->first, whole) != 0) return false;
@@ -91,13 +91,13 @@ static const char *six_special(const uint8_t *address)
 {
     for (size_t i = 0; i < sizeof carriers / sizeof carriers[0]; i++) {
         uint32_t four;
-        if (!lies_in(address, &carriers[i].block)) continue;
+        if (!address_lies_in(address, &carriers[i].block)) continue;
         memcpy(&four, address + carriers[i].at, sizeof four);
         return four_special(ntohl(four));
     }
     for (size_t i = 0; i < sizeof six_blocks / sizeof six_blocks[0]; i++)
-        if (lies_in(address, &six_blocks[i])) return six_blocks[i].what;
-    return lies_in(address, &global_unicast) ? NULL : "not global (outside 2000::/3, RFC 4291)";
+        if (address_lies_in(address, &six_blocks[i])) return six_blocks[i].what;
+    return address_lies_in(address, &global_unicast) ? NULL : "not global (outside 2000::/3, RFC 4291)";
 }
 
 const char *special_address(const struct sockaddr *address)

@@ -42,7 +42,7 @@ void sse_parser_free(sse_parser *p)
 }
 
 /* Memory that runs out counts as an event that is too large for us. */
-static bool add(sse_parser *p, text *to, const char *data, size_t len)
+static bool text_add(sse_parser *p, text *to, const char *data, size_t len)
 {
     if (p->line.len + p->data.len + p->event.len + p->id.len + len > p->bytes_max) return false;
     if (to->len + len + 1 > to->cap) {
@@ -58,13 +58,13 @@ static bool add(sse_parser *p, text *to, const char *data, size_t len)
     return true;
 }
 
-static bool set(sse_parser *p, text *to, const char *data, size_t len)
+static bool text_set(sse_parser *p, text *to, const char *data, size_t len)
 {
     to->len = 0;
-    return add(p, to, data, len);
+    return text_add(p, to, data, len);
 }
 
-static void take_retry(sse_parser *p, const char *value, size_t len)
+static void sse_take_retry(sse_parser *p, const char *value, size_t len)
 {
     int64_t ms = 0;
     if (len == 0 || len > 15) return;
@@ -75,42 +75,43 @@ static void take_retry(sse_parser *p, const char *value, size_t len)
     p->retry_ms = ms;
 }
 
-static bool take_field(sse_parser *p, const char *name, size_t name_len, const char *value, size_t len)
+static bool sse_take_field(sse_parser *p, const char *name, size_t name_len, const char *value, size_t len)
 {
     if (name_len == 4 && memcmp(name, "data", 4) == 0) {
         bool first = !p->has_data;
         p->has_data = true;
-        return (first || add(p, &p->data, "\n", 1)) && add(p, &p->data, value, len);
+        return (first || text_add(p, &p->data, "\n", 1)) && text_add(p, &p->data, value, len);
     }
-    if (name_len == 5 && memcmp(name, "event", 5) == 0) return set(p, &p->event, value, len);
-    if (name_len == 2 && memcmp(name, "id", 2) == 0) return memchr(value, 0, len) ? true : set(p, &p->id, value, len);
-    if (name_len == 5 && memcmp(name, "retry", 5) == 0) take_retry(p, value, len);
+    if (name_len == 5 && memcmp(name, "event", 5) == 0) return text_set(p, &p->event, value, len);
+    if (name_len == 2 && memcmp(name, "id", 2) == 0)
+        return memchr(value, 0, len) ? true : text_set(p, &p->id, value, len);
+    if (name_len == 5 && memcmp(name, "retry", 5) == 0) sse_take_retry(p, value, len);
     return true;
 }
 
-static void forget_event(sse_parser *p)
+static void sse_forget_event(sse_parser *p)
 {
     p->data.len = p->event.len = 0;
     p->has_data = false;
     p->show_next = false;
 }
 
-static const char *shown(const text *t, const char *fallback) { return t->len > 0 ? t->data : fallback; }
+static const char *text_or(const text *t, const char *fallback) { return t->len > 0 ? t->data : fallback; }
 
 /* A whole line is in p->line. */
-static sse_result end_line(sse_parser *p, sse_event *event)
+static sse_result sse_end_line(sse_parser *p, sse_event *event)
 {
     const char *line = p->line.len > 0 ? p->line.data : "";
     size_t len = p->line.len;
     if (len == 0) {
         if (!p->has_data) {
-            forget_event(p);
+            sse_forget_event(p);
             return SSE_MORE;
         }
-        *event = (sse_event){.event = shown(&p->event, "message"),
-                             .data = shown(&p->data, ""),
+        *event = (sse_event){.event = text_or(&p->event, "message"),
+                             .data = text_or(&p->data, ""),
                              .data_len = p->data.len,
-                             .id = shown(&p->id, ""),
+                             .id = text_or(&p->id, ""),
                              .retry_ms = p->retry_ms};
         p->show_next = true;
         return SSE_EVENT;
@@ -123,11 +124,11 @@ static sse_result end_line(sse_parser *p, sse_event *event)
     /* The line's own bytes count once: they move from the line to a field. */
     size_t value_len = (size_t)(line + len - value);
     p->line.len = 0;
-    if (name_len > 0) ok = take_field(p, line, name_len, value, value_len);
+    if (name_len > 0) ok = sse_take_field(p, line, name_len, value, value_len);
     return ok ? SSE_MORE : SSE_TOO_LARGE;
 }
 
-static size_t skip_bom(sse_parser *p, const char *data, size_t len)
+static size_t sse_skip_bom(sse_parser *p, const char *data, size_t len)
 {
     static const char bom[3] = {'\xef', '\xbb', '\xbf'};
     size_t at = 0;
@@ -138,7 +139,7 @@ static size_t skip_bom(sse_parser *p, const char *data, size_t len)
             continue;
         }
         /* It was none: what looked like it is part of the first line. */
-        if (p->bom_seen > 0 && !add(p, &p->line, bom, p->bom_seen)) p->too_large = true;
+        if (p->bom_seen > 0 && !text_add(p, &p->line, bom, p->bom_seen)) p->too_large = true;
         p->bom_seen = 3;
     }
     return at;
@@ -147,8 +148,8 @@ static size_t skip_bom(sse_parser *p, const char *data, size_t len)
 sse_result sse_parser_feed(sse_parser *p, const char *data, size_t len, size_t *taken, sse_event *event)
 {
     *taken = 0;
-    if (p->show_next) forget_event(p);
-    size_t at = skip_bom(p, data, len);
+    if (p->show_next) sse_forget_event(p);
+    size_t at = sse_skip_bom(p, data, len);
     while (at < len && !p->too_large) {
         if (p->after_cr) {
             p->after_cr = false;
@@ -159,11 +160,11 @@ sse_result sse_parser_feed(sse_parser *p, const char *data, size_t len, size_t *
         }
         size_t n = 0;
         while (at + n < len && data[at + n] != '\n' && data[at + n] != '\r') n++;
-        if (n > 0 && !add(p, &p->line, data + at, n)) p->too_large = true;
+        if (n > 0 && !text_add(p, &p->line, data + at, n)) p->too_large = true;
         at += n;
         if (at == len || p->too_large) continue;
         p->after_cr = data[at++] == '\r';
-        sse_result got = end_line(p, event);
+        sse_result got = sse_end_line(p, event);
         p->line.len = 0;
         if (got == SSE_TOO_LARGE) p->too_large = true;
         if (got == SSE_EVENT) {

@@ -21,7 +21,7 @@ enum {
 bool transfer_may_send(const http_call *call) { return !call->sent || call->safe || BUG(CALL_AGAIN); }
 
 /* curl asks each time before it writes the request. */
-static int on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int local_port)
+static int transfer_on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int local_port)
 {
     http_call *call = ((client_easy *)arg)->call;
     (void)peer_ip, (void)local_ip, (void)peer_port, (void)local_port;
@@ -35,7 +35,7 @@ static int on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int 
 /* curl knows the system's authorities by a file and by a folder: both go when one is named. What is no folder holds
  * none; NULL would bring back the system's from curl 8.21 on, where an unreadable file has to stand for none: calls
  * fail. */
-static bool set_authorities(CURL *h, const http_client *c)
+static bool easy_set_authorities(CURL *h, const http_client *c)
 {
     if (!c->ca_file && !c->ca_folder) return true;
     bool restores = curl_version_info(CURLVERSION_NOW)->version_num >= CURL_RESTORES;
@@ -47,7 +47,7 @@ static bool set_authorities(CURL *h, const http_client *c)
            curl_easy_setopt(h, CURLOPT_PROXY_CAPATH, folder) == CURLE_OK;
 }
 
-static bool set_common(client_easy *e, http_client *c)
+static bool easy_set_common(client_easy *e, http_client *c)
 {
     CURL *h = e->curl;
     bool ok = curl_easy_setopt(h, CURLOPT_PRIVATE, e) == CURLE_OK &&
@@ -57,14 +57,14 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK && /* a proxy's head is not ours */
-              curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, answer_header) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, answer_on_header) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_HEADERDATA, e) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, answer_body) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, answer_on_body) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_WRITEDATA, e) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_TCP_KEEPIDLE, (long)ALIVE_SECONDS) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_TCP_KEEPINTVL, (long)ALIVE_SECONDS / 4) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, on_send) == CURLE_OK &&
+              curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, transfer_on_send) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_PREREQDATA, e) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, socket_open) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, e) == CURLE_OK &&
@@ -75,7 +75,7 @@ static bool set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_SHARE, c->share) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_NOPROXY, "") == CURLE_OK && /* see client/proxy.c */
               curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms) == CURLE_OK;
-    if (ok) ok = set_authorities(h, c);
+    if (ok) ok = easy_set_authorities(h, c);
     if (ok && c->user_agent) ok = curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent) == CURLE_OK;
     return ok;
 }
@@ -91,7 +91,7 @@ static client_easy *easy_get(http_client *c)
     e = calloc(1, sizeof *e);
     if (!e) return NULL;
     e->curl = curl_easy_init();
-    if (e->curl && set_common(e, c)) return e;
+    if (e->curl && easy_set_common(e, c)) return e;
     easy_free(e);
     return NULL;
 }
@@ -112,11 +112,11 @@ static void easy_put(http_client *c, client_easy *e)
     e->multi = NULL;
     e->next = c->free_easies;
     c->free_easies = e;
-    if (++c->free_easy_count > CLIENT_CACHED_MAX) client_keep_ticking(c);
+    if (++c->free_easy_count > CLIENT_CACHED_MAX) client_start_ticking(c);
 }
 
 /* The method, in the way that makes curl handle redirects and bodies as it should. */
-static bool set_method(CURL *h, const http_call *call)
+static bool easy_set_method(CURL *h, const http_call *call)
 {
     const char *m = call->method;
     bool get = strcmp(m, "GET") == 0, head = strcmp(m, "HEAD") == 0, post = strcmp(m, "POST") == 0;
@@ -137,7 +137,7 @@ static bool set_method(CURL *h, const http_call *call)
 /* curl unpacks what comes. A caller that names encodings gets the bytes as they are. What a paused stream has received
  * is unpacked at once and kept by curl: only encodings that grow a piece of BUFFER_BYTES to 16 MiB at most are offered.
  */
-static const char *encodings_of(const http_call *call)
+static const char *call_encodings(const http_call *call)
 {
     if (call->takes_encoded) return NULL;
     return call->streaming ? "deflate, gzip" : ""; /* "": all that curl knows */
@@ -146,7 +146,7 @@ static const char *encodings_of(const http_call *call)
 /* Streams have a connection of their own: over HTTP/2 a peer may send 32 MiB (10 MiB with curl 8) for one that is
  * paused, and curl keeps it all. So has a request that may not be made twice where curl makes servers drop shared ones.
  */
-static bool set_version(CURL *h, const http_call *call)
+static bool easy_set_version(CURL *h, const http_call *call)
 {
     bool alone = call->streaming || (!call->safe && !call->client->ends_streams);
     bool shares = !alone && strncasecmp(call->url, "https", 5) == 0;
@@ -156,18 +156,18 @@ static bool set_version(CURL *h, const http_call *call)
            curl_easy_setopt(h, CURLOPT_PIPEWAIT, shares ? 1L : 0L) == CURLE_OK;
 }
 
-static bool set_call(CURL *h, const http_call *call)
+static bool easy_set_call(CURL *h, const http_call *call)
 {
     int64_t left_ms = 0;
     if (call->timeout_ms > 0) {
         left_ms = call->timeout_ms - (int64_t)(uv_now(call->client->loop) - call->started_ms);
         if (left_ms < 1) left_ms = 1;
     }
-    return curl_easy_setopt(h, CURLOPT_URL, call->url) == CURLE_OK && set_method(h, call) && set_version(h, call) &&
-           proxy_set_up(h, call) && guard_set_up(h, call) &&
+    return curl_easy_setopt(h, CURLOPT_URL, call->url) == CURLE_OK && easy_set_method(h, call) &&
+           easy_set_version(h, call) && proxy_set_up(h, call) && guard_set_up(h, call) &&
            curl_easy_setopt(h, CURLOPT_HTTPHEADER, call->headers) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_RESOLVE, call->resolve_text ? &call->resolve : NULL) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, encodings_of(call)) == CURLE_OK &&
+           curl_easy_setopt(h, CURLOPT_ACCEPT_ENCODING, call_encodings(call)) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK;
 }
 
@@ -175,8 +175,8 @@ bool transfer_start(http_call *call)
 {
     http_client *c = call->client;
     client_easy *e = easy_get(c);
-    client_multi *m = e ? multi_with_room(call->host) : NULL;
-    if (!m || !set_call(e->curl, call)) {
+    client_multi *m = e ? multi_find_room(call->host) : NULL;
+    if (!m || !easy_set_call(e->curl, call)) {
         if (e) easy_put(c, e);
         call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
         return false;
@@ -200,18 +200,16 @@ bool transfer_start(http_call *call)
     return false;
 }
 
-static void leave_curl(http_call *call)
+void transfer_remove(http_call *call)
 {
     client_easy *e = call->easy;
     CURLMcode rc = curl_multi_remove_handle(e->multi->curl, e->curl);
     assert(rc == CURLM_OK);
     (void)rc;
-    multi_left(e->multi);
+    multi_transfer_left(e->multi);
     call->easy = NULL;
     easy_put(call->client, e);
 }
-
-void transfer_abort(http_call *call) { leave_curl(call); }
 
 void transfer_resume(http_call *call)
 {
@@ -225,20 +223,20 @@ void transfer_resume(http_call *call)
                                                                    : HTTP_CALL_OTHER;
     const char *why = call->refusal ? call->refusal : curl_easy_strerror(rc);
     char *text = call_describe(call, why);
-    transfer_abort(call);
+    transfer_remove(call);
     call_end(call, kind, text);
 }
 
 /* Why an answer that curl takes for a success is none; NULL: it is one. */
-static const char *misfit(const http_call *call)
+static const char *transfer_answer_misfit(const http_call *call)
 {
     curl_off_t wire_bytes = 0;
     if (!call->head_final) return "the peer's answer has no status of its own";
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_SIZE_DOWNLOAD_T, &wire_bytes);
-    return answer_cut(call, wire_bytes);
+    return answer_cut_reason(call, wire_bytes);
 }
 
-void transfer_done(CURL *curl, CURLcode result)
+void transfer_on_done(CURL *curl, CURLcode result)
 {
     client_easy *e = NULL;
     (void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&e);
@@ -248,18 +246,18 @@ void transfer_done(CURL *curl, CURLcode result)
     char *text = NULL;
     if (call->redirected && !call->closed && result != CURLE_OPERATION_TIMEDOUT && call->error == HTTP_CALL_OK) {
         call->host->warm = e->multi;
-        leave_curl(call);
+        transfer_remove(call);
         redirect_follow(call);
         return;
     }
     if (result != CURLE_OK || call->error != HTTP_CALL_OK) {
         kind = call_failure(call, result, &text);
-        if (kind == HTTP_CALL_CONNECT || kind == HTTP_CALL_NOT_PUBLIC) names_doubt(call);
-    } else if ((why = misfit(call)) != NULL) {
+        if (kind == HTTP_CALL_CONNECT || kind == HTTP_CALL_NOT_PUBLIC) names_forget_address(call);
+    } else if ((why = transfer_answer_misfit(call)) != NULL) {
         kind = HTTP_CALL_BROKEN;
         text = call_describe(call, why);
     }
     call->host->warm = e->multi;
-    leave_curl(call);
+    transfer_remove(call);
     call_end(call, kind, text);
 }

@@ -21,7 +21,7 @@ static void on_change(void *arg) { strand_wake(arg); }
 const char *call_place(sw_ctx *c, const char *url)
 {
     http_shown_url shown = http_url_shown(url);
-    return sw_printf(c, "%.*s%.*s", shown.scheme_len, shown.scheme, shown.place_len, shown.place);
+    return sw_printf(c, "%.*s%.*s", shown.scheme_len, shown.scheme, shown.host_path_len, shown.host_path);
 }
 
 void call_check_place(sw_ctx *c, const char *what, const void *caller)

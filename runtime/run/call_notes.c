@@ -36,7 +36,7 @@ static const char *error_name(const http_call *call)
 void call_notes_begin(call_notes *notes, arena *a, const http_call *call, const char *method, const char *url)
 {
     const http_shown_url shown = http_url_shown(url);
-    const char *host = shown.place; /* "name:port"; of what is no URL nothing */
+    const char *host = shown.host_path; /* "name:port"; of what is no URL nothing */
     size_t method_len = strnlen(method, METHOD_MAX), host_len = shown.scheme_len > 0 ? (size_t)shown.host_len : 0;
     if (host_len > HOST_MAX) host_len = HOST_MAX;
     size_t bytes = method_len + host_len;

@@ -41,18 +41,18 @@ static const char *errno_text(long number, const char *otherwise)
 }
 
 /* Sent and not answered: nobody here can tell whether the peer did what the request asks for. */
-static bool may_be_done(const http_call *call) { return call->sent && !call->safe && !call->head_final; }
+static bool call_may_be_done(const http_call *call) { return call->sent && !call->safe && !call->head_final; }
 
 char *call_describe_late(const http_call *call, const char *what, int64_t ms, const char *limit)
 {
     char text[200];
     (void)snprintf(text, sizeof text, "timed out: %s %lld ms (%s)%s", what, (long long)ms, limit,
-                   may_be_done(call) ? "; it may have been done" : "");
+                   call_may_be_done(call) ? "; it may have been done" : "");
     return call_describe(call, text);
 }
 
 /* curl keeps two times: that for a connection, which is over once the request is sent, and that for the whole call. */
-static char *describe_curls_time(const http_call *call)
+static char *describe_curl_timeout(const http_call *call)
 {
     enum { CLOCKS_APART_MS = 5 };
     uint64_t past_ms = uv_now(call->client->loop) - call->started_ms + CLOCKS_APART_MS;
@@ -63,20 +63,20 @@ static char *describe_curls_time(const http_call *call)
     return call_describe_late(call, "no connection within", connect_ms, "--connect-timeout");
 }
 
-static char *describe_connect(const http_call *call, const char *why)
+static char *describe_connect_failure(const http_call *call, const char *why)
 {
     long number = 0;
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_OS_ERRNO, &number);
-    const char *place = strstr(call->host->origin, "://") + 3;
+    const char *authority = strstr(call->host->origin, "://") + 3;
     const char *reason = errno_text(number, why);
-    size_t size = strlen(place) + strlen(reason) + 16;
+    size_t size = strlen(authority) + strlen(reason) + 16;
     char *text = malloc(size);
-    if (text) (void)snprintf(text, size, "connect to %s: %s", place, reason);
+    if (text) (void)snprintf(text, size, "connect to %s: %s", authority, reason);
     return text;
 }
 
 /* What X509_verify_cert says of a chain that ends nowhere. */
-static bool lacks_authority(const http_call *call)
+static bool chain_lacks_authority(const http_call *call)
 {
     enum { ISSUER = 2, SELF_SIGNED = 18, SELF_SIGNED_IN_CHAIN = 19, ISSUER_LOCALLY = 20, FIRST = 21 };
     for (int proxys = 0; proxys <= 1; proxys++) {
@@ -88,10 +88,10 @@ static bool lacks_authority(const http_call *call)
     return false;
 }
 
-static char *describe_certificate(const http_call *call, CURLcode result, const char *why)
+static char *describe_certificate_failure(const http_call *call, CURLcode result, const char *why)
 {
     char text[CURL_ERROR_SIZE + 100];
-    bool authority = result == CURLE_SSL_CACERT_BADFILE || lacks_authority(call);
+    bool authority = result == CURLE_SSL_CACERT_BADFILE || chain_lacks_authority(call);
     (void)snprintf(text, sizeof text, "%s%s", why,
                    authority ? " (trusted are --ca-file, else SSL_CERT_FILE and SSL_CERT_DIR, else the system's)" : "");
     return call_describe(call, text);
@@ -133,7 +133,7 @@ static bool proxy_is_unusable(const http_call *call)
 }
 
 /* curl quotes URLs in some of its messages: a proxy's with its password. */
-static const char *curls_reason(const http_call *call, CURLcode result)
+static const char *curl_reason(const http_call *call, CURLcode result)
 {
     const char *said = call->easy->message;
     if (proxy_is_unusable(call))
@@ -141,7 +141,7 @@ static const char *curls_reason(const http_call *call, CURLcode result)
     return said[0] && !strchr(said, '@') ? said : curl_easy_strerror(result);
 }
 
-static http_call_error_kind kind_of(const http_call *call, CURLcode result)
+static http_call_error_kind failure_kind(const http_call *call, CURLcode result)
 {
     if (call->error != HTTP_CALL_OK) return call->error;
     if (head_is_too_large(call, result)) return HTTP_CALL_TOO_LARGE;
@@ -149,38 +149,38 @@ static http_call_error_kind kind_of(const http_call *call, CURLcode result)
     http_call_error_kind kind = result == CURLE_OK ? HTTP_CALL_BROKEN : outcome_kind(result);
     bool answered = kind == HTTP_CALL_UNREADABLE || kind == HTTP_CALL_TOO_LARGE || kind == HTTP_CALL_TIMEOUT;
     /* What curl says then is about a second connection, which it was not allowed to use. */
-    if (may_be_done(call) && !answered) return HTTP_CALL_BROKEN;
+    if (call_may_be_done(call) && !answered) return HTTP_CALL_BROKEN;
     return kind == HTTP_CALL_CONNECT && call->proxied ? HTTP_CALL_PROXY : kind;
 }
 
-static char *describe_unknown(const http_call *call, const char *why)
+static char *describe_unknown_outcome(const http_call *call, const char *why)
 {
     char text[CURL_ERROR_SIZE + 40];
     (void)snprintf(text, sizeof text, "%s; it may have been done", why);
     return call_describe(call, text);
 }
 
-static char *describe(const http_call *call, http_call_error_kind kind, CURLcode result)
+static char *failure_describe(const http_call *call, http_call_error_kind kind, CURLcode result)
 {
-    const char *why = curls_reason(call, result);
+    const char *why = curl_reason(call, result);
     if (kind == HTTP_CALL_TOO_LARGE) return describe_too_large(call);
-    if (kind == HTTP_CALL_OTHER && may_be_done(call))
-        return describe_unknown(call, call->refusal ? call->refusal : why);
+    if (kind == HTTP_CALL_OTHER && call_may_be_done(call))
+        return describe_unknown_outcome(call, call->refusal ? call->refusal : why);
     if (call->refusal) return call_describe(call, call->refusal);
-    if (kind == HTTP_CALL_TIMEOUT) return describe_curls_time(call);
-    if (kind == HTTP_CALL_CERTIFICATE) return describe_certificate(call, result, why);
-    if (kind == HTTP_CALL_CONNECT) return describe_connect(call, why);
-    if (kind == HTTP_CALL_BROKEN && may_be_done(call))
+    if (kind == HTTP_CALL_TIMEOUT) return describe_curl_timeout(call);
+    if (kind == HTTP_CALL_CERTIFICATE) return describe_certificate_failure(call, result, why);
+    if (kind == HTTP_CALL_CONNECT) return describe_connect_failure(call, why);
+    if (kind == HTTP_CALL_BROKEN && call_may_be_done(call))
         return call_describe(call, "the connection broke before an answer; it may have been done");
     return call_describe(call, why);
 }
 
 http_call_error_kind call_failure(const http_call *call, CURLcode result, char **text)
 {
-    if ((*text = guard_refusal(call)) != NULL) return HTTP_CALL_NOT_PUBLIC;
+    if ((*text = guard_describe_refusal(call)) != NULL) return HTTP_CALL_NOT_PUBLIC;
     http_call_error_kind kind = proxy_refusal(call, text);
     if (kind != HTTP_CALL_OK) return kind;
-    kind = kind_of(call, result);
-    *text = describe(call, kind, result);
+    kind = failure_kind(call, result);
+    *text = failure_describe(call, kind, result);
     return kind;
 }

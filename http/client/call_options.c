@@ -14,7 +14,7 @@
 
 static bool token_char(unsigned char c) { return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c)); }
 
-static bool token_valid(const char *text, size_t len)
+static bool is_rfc_token(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (!token_char((unsigned char)text[i])) return false;
@@ -37,10 +37,10 @@ bool header_is(const char *header, const char *name)
     return strncasecmp(header, name, len) == 0 && header[len] == ':';
 }
 
-static bool header_valid(const char *header)
+static bool header_is_valid(const char *header)
 {
     const char *colon = strchr(header, ':');
-    if (!colon || !token_valid(header, (size_t)(colon - header))) return false;
+    if (!colon || !is_rfc_token(header, (size_t)(colon - header))) return false;
     for (const char *p = colon + 1; *p; p++) {
         unsigned char c = (unsigned char)*p;
         if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
@@ -56,7 +56,7 @@ const char *header_value(const char *header)
 }
 
 /* The framing is curl's: a length that contradicts the body would let a caller smuggle a second request. */
-static bool framing_valid(const char *header, size_t body_len)
+static bool header_framing_is_valid(const char *header, size_t body_len)
 {
     if (header_is(header, "Transfer-Encoding")) return false;
     if (!header_is(header, "Content-Length")) return true;
@@ -66,7 +66,7 @@ static bool framing_valid(const char *header, size_t body_len)
 }
 
 /* Behind "user:password@", if that is there. */
-static const char *skip_user(const char *name, const char *end)
+static const char *url_skip_user(const char *name, const char *end)
 {
     for (const char *p = end; p > name; p--)
         if (p[-1] == '@') return p;
@@ -75,7 +75,7 @@ static const char *skip_user(const char *name, const char *end)
 
 /* "http://name:port" in lower case; false if the URL has none. Only the key of limits and the text of errors: the URL
  * itself is taken apart by curl. */
-bool request_origin(const char *url, char *out, size_t out_size)
+bool url_origin(const char *url, char *out, size_t out_size)
 {
     size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
     size_t url_len = strlen(url);
@@ -84,7 +84,7 @@ bool request_origin(const char *url, char *out, size_t out_size)
         if ((unsigned char)url[i] <= 0x20 || url[i] == 0x7f) return false;
     }
     const char *name = url + scheme, *end = name + strcspn(name, "/?#");
-    name = skip_user(name, end);
+    name = url_skip_user(name, end);
     const char *name_end = name;
     while (name_end < end && (*name_end != ':' || *name == '[')) {
         name_end++;
@@ -109,13 +109,13 @@ http_shown_url http_url_shown(const char *url)
 {
     const char *scheme_end = strstr(url, "://"), *name = scheme_end ? scheme_end + 3 : url;
     const char *path = name + strcspn(name, "/?#"), *end = path + strcspn(path, "?#");
-    http_shown_url shown = {.scheme = url, .scheme_len = (int)(name - url), .place = skip_user(name, path)};
-    shown.place_len = (int)(end - shown.place);
-    shown.host_len = (int)(path - shown.place);
+    http_shown_url shown = {.scheme = url, .scheme_len = (int)(name - url), .host_path = url_skip_user(name, path)};
+    shown.host_path_len = (int)(end - shown.host_path);
+    shown.host_len = (int)(path - shown.host_path);
     return shown;
 }
 
-static const char *url_misfit(const char *url)
+static const char *url_refusal(const char *url)
 {
     if (!url || !*url) return "there is no URL";
     if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
@@ -128,54 +128,54 @@ static const char *url_misfit(const char *url)
 }
 
 /* By name: a value may be a secret. */
-static void write_bad_header(const http_call_options *o, char *out, size_t size)
+static void header_write_refusal(const http_call_options *o, char *out, size_t size)
 {
     enum { NAME_SHOWN_MAX = 60 };
     size_t body_len = o->body ? o->body_len : 0;
     for (const char *const *h = o->headers; h && *h; h++) {
-        if (header_valid(*h) && framing_valid(*h, body_len)) continue;
+        if (header_is_valid(*h) && header_framing_is_valid(*h, body_len)) continue;
         size_t len = strcspn(*h, ":\r\n");
-        (void)snprintf(out, size, "the request header \"%.*s\" %s", len < NAME_SHOWN_MAX ? (int)len : NAME_SHOWN_MAX,
-                       *h,
-                       header_valid(*h) ? "contradicts the body" : "is no \"Name: value\", or has a control character");
+        (void)snprintf(
+            out, size, "the request header \"%.*s\" %s", len < NAME_SHOWN_MAX ? (int)len : NAME_SHOWN_MAX, *h,
+            header_is_valid(*h) ? "contradicts the body" : "is no \"Name: value\", or has a control character");
         return;
     }
     (void)snprintf(out, size, "the method \"%.20s\" cannot be sent%s", o->method ? o->method : "",
                    o->body ? " with a body" : "");
 }
 
-char *request_refusal(const http_client *c, const http_call_options *o, http_call_error_kind kind)
+char *call_describe_refusal(const http_client *c, const http_call_options *o, http_call_error_kind kind)
 {
     enum { SHOWN_MAX = 300, TEXT_MAX = 600 };
     char why[160] = "", *text = malloc(TEXT_MAX);
     http_shown_url shown = http_url_shown(o->url ? o->url : "");
     if (kind == HTTP_CALL_BAD_URL)
-        (void)snprintf(why, sizeof why, "%s", url_misfit(o->url));
+        (void)snprintf(why, sizeof why, "%s", url_refusal(o->url));
     else if (kind == HTTP_CALL_BAD_HEADER)
-        write_bad_header(o, why, sizeof why);
+        header_write_refusal(o, why, sizeof why);
     else
         (void)snprintf(why, sizeof why, "more than %zu calls are under way in this loop", c->options.calls_max);
     if (shown.scheme_len > 20) shown.scheme_len = 20;
-    if (shown.place_len > SHOWN_MAX) shown.place_len = SHOWN_MAX;
+    if (shown.host_path_len > SHOWN_MAX) shown.host_path_len = SHOWN_MAX;
     if (text)
         (void)snprintf(text, TEXT_MAX, "%.20s %.*s%.*s: %s",
                        o->method ? o->method
                        : o->body ? "POST"
                                  : "GET",
-                       shown.scheme_len, shown.scheme, shown.place_len, shown.place, why);
+                       shown.scheme_len, shown.scheme, shown.host_path_len, shown.host_path, why);
     return text;
 }
 
-struct request_size {
+struct options_size {
     size_t nodes, bytes; /* bytes without the nodes */
     bool has_content_type, has_encoding;
 };
 
-static http_call_error_kind headers_measure(const http_call_options *o, struct request_size *size)
+static http_call_error_kind headers_measure(const http_call_options *o, struct options_size *size)
 {
     for (size_t i = 0; o->headers && o->headers[i]; i++) {
         const char *h = o->headers[i];
-        if (!header_valid(h) || !framing_valid(h, o->body ? o->body_len : 0)) return HTTP_CALL_BAD_HEADER;
+        if (!header_is_valid(h) || !header_framing_is_valid(h, o->body ? o->body_len : 0)) return HTTP_CALL_BAD_HEADER;
         size->has_content_type |= header_is(h, "Content-Type");
         size->has_encoding |= header_is(h, "Accept-Encoding");
         size->nodes++;
@@ -185,7 +185,7 @@ static http_call_error_kind headers_measure(const http_call_options *o, struct r
     return HTTP_CALL_OK;
 }
 
-static char *copy_text(char **at, const char *text, size_t len)
+static char *text_append_copy(char **at, const char *text, size_t len)
 {
     char *copy = *at;
     memcpy(copy, text, len);
@@ -194,7 +194,7 @@ static char *copy_text(char **at, const char *text, size_t len)
     return copy;
 }
 
-static void node_add(http_call *call, struct curl_slist *nodes, size_t *count, char *text)
+static void headers_add_node(http_call *call, struct curl_slist *nodes, size_t *count, char *text)
 {
     nodes[*count] = (struct curl_slist){.data = text, .next = NULL};
     if (*count > 0)
@@ -204,63 +204,63 @@ static void node_add(http_call *call, struct curl_slist *nodes, size_t *count, c
     ++*count;
 }
 
-static void headers_copy(http_call *call, const http_call_options *o, const struct request_size *size, char **at)
+static void headers_copy(http_call *call, const http_call_options *o, const struct options_size *size, char **at)
 {
     static char no_expect[] = "Expect:", no_content_type[] = "Content-Type:"; /* curl: do not send your own */
-    struct curl_slist *nodes = (struct curl_slist *)(void *)call->request;
+    struct curl_slist *nodes = (struct curl_slist *)(void *)call->copied;
     size_t count = 0;
     for (size_t i = 0; o->headers && o->headers[i]; i++) {
         if (header_is(o->headers[i], "Content-Length")) continue;
         if (header_is(o->headers[i], "Expect")) continue; /* refused with 417, curl would send the request again */
-        char *text = copy_text(at, o->headers[i], strlen(o->headers[i]));
+        char *text = text_append_copy(at, o->headers[i], strlen(o->headers[i]));
         if (*header_value(text) == 0) { /* curl takes "Name:" as "do not send it" and "Name;" as an empty value */
             char *colon = strchr(text, ':');
             colon[0] = ';';
             colon[1] = 0;
         }
-        node_add(call, nodes, &count, text);
+        headers_add_node(call, nodes, &count, text);
     }
-    node_add(call, nodes, &count, no_expect);
-    if (!size->has_content_type) node_add(call, nodes, &count, no_content_type);
+    headers_add_node(call, nodes, &count, no_expect);
+    if (!size->has_content_type) headers_add_node(call, nodes, &count, no_content_type);
     assert(count <= size->nodes);
 }
 
-static bool request_reserve(http_call *call, size_t bytes)
+static bool call_reserve_copy(http_call *call, size_t bytes)
 {
-    if (call->request_cap >= bytes) return true;
-    free(call->request);
-    call->request_cap = 0;
-    call->request = malloc(bytes);
-    if (!call->request) return false;
-    call->request_cap = bytes;
+    if (call->copied_cap >= bytes) return true;
+    free(call->copied);
+    call->copied_cap = 0;
+    call->copied = malloc(bytes);
+    if (!call->copied) return false;
+    call->copied_cap = bytes;
     return true;
 }
 
-http_call_error_kind request_copy(http_call *call, const http_call_options *o, char *origin, size_t origin_size,
-                                  bool *out_of_memory)
+http_call_error_kind call_copy_options(http_call *call, const http_call_options *o, char *origin, size_t origin_size,
+                                       bool *out_of_memory)
 {
-    struct request_size size = {0};
+    struct options_size size = {0};
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
-    if (!o->url || !request_origin(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
-    if (!token_valid(method, strlen(method)) || headers_measure(o, &size)) return HTTP_CALL_BAD_HEADER;
+    if (!o->url || !url_origin(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
+    if (!is_rfc_token(method, strlen(method)) || headers_measure(o, &size)) return HTTP_CALL_BAD_HEADER;
     /* curl would wait for the answer's body; a tunnel is nothing that a call could use */
     if ((o->body && strcmp(method, "HEAD") == 0) || strcmp(method, "CONNECT") == 0) return HTTP_CALL_BAD_HEADER;
 
     size_t url_len = strlen(o->url), method_len = strlen(method), body_len = o->body ? o->body_len : 0;
     size_t total = size.nodes * sizeof(struct curl_slist) + url_len + method_len + size.bytes + 3;
-    if (body_len >= SIZE_MAX / 2 - total || !request_reserve(call, total + body_len)) {
+    if (body_len >= SIZE_MAX / 2 - total || !call_reserve_copy(call, total + body_len)) {
         *out_of_memory = true;
         return HTTP_CALL_OTHER;
     }
-    char *at = call->request + size.nodes * sizeof(struct curl_slist);
-    call->url = copy_text(&at, o->url, url_len);
-    call->method = copy_text(&at, method, method_len);
+    char *at = call->copied + size.nodes * sizeof(struct curl_slist);
+    call->url = text_append_copy(&at, o->url, url_len);
+    call->method = text_append_copy(&at, method, method_len);
     call->safe = method_is_safe(method);
     call->takes_encoded = size.has_encoding;
     call->body = NULL;
     call->body_len = body_len;
-    if (o->body) call->body = copy_text(&at, o->body, body_len);
+    if (o->body) call->body = text_append_copy(&at, o->body, body_len);
     headers_copy(call, o, &size, &at);
-    assert(at <= call->request + call->request_cap);
+    assert(at <= call->copied + call->copied_cap);
     return HTTP_CALL_OK;
 }
