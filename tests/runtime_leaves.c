@@ -226,30 +226,30 @@ static void test_kept(void)
     msgpack_sbuffer_init(&client);
     msgpack_sbuffer_init(&reply);
     msgpack_sbuffer_init(&all);
-    CHECK(kept_write(&client, &given) && kept_write_reply(&reply, &head));
+    CHECK(client_note_write(&client, &given) && client_note_write_reply(&reply, &head));
     put_all(&all, &client, NULL);
-    CHECK(kept_read(&a, all.data, all.size, &read) && !read.replying);
+    CHECK(client_note_read(&a, all.data, all.size, &read) && !read.replying);
     CHECK(memcmp(&read.run, &given.run, sizeof read.run) == 0 && read.wish.kind == WAITER_STREAM && read.wish.begun);
     CHECK_INT(read.wish.after, 7);
     CHECK_INT(read.wish.since_ms, 1 << 30);
     CHECK(read.position == 1ULL << 40 && read.unsent.len == 3 && memcmp(read.unsent.data, "a\0b", 3) == 0);
     put_all(&all, &client, &reply);
-    CHECK(kept_read(&a, all.data, all.size, &read) && read.replying && read.reply.body_follows &&
+    CHECK(client_note_read(&a, all.data, all.size, &read) && read.replying && read.reply.body_follows &&
           !read.reply.keep_alive && read.reply.data.len == 4);
     /* cut anywhere, or changed in any byte: refused or read, never past its end */
     for (size_t len = 0; len < all.size; len++)
-        if (len != sizeof(uint32_t) + client.size) CHECK(!kept_read(&a, all.data, len, &read));
+        if (len != sizeof(uint32_t) + client.size) CHECK(!client_note_read(&a, all.data, len, &read));
     for (size_t i = 0; i < all.size; i++) {
         char was = all.data[i];
         for (int bit = 0; bit < 8; bit++) {
             all.data[i] = (char)(was ^ 1 << bit);
-            (void)kept_read(&a, all.data, all.size, &read);
+            (void)client_note_read(&a, all.data, all.size, &read);
         }
         all.data[i] = was;
     }
     client.data[1] = 2; /* another version */
     put_all(&all, &client, NULL);
-    CHECK(!kept_read(&a, all.data, all.size, &read));
+    CHECK(!client_note_read(&a, all.data, all.size, &read));
     arena_free(&a);
     msgpack_sbuffer_destroy(&client);
     msgpack_sbuffer_destroy(&reply);

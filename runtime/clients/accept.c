@@ -15,7 +15,7 @@ static const char *word_end(const char *at)
 }
 
 /* "0", "0.", "0.000": RFC 9110, 12.4.2. What is no weight is none. */
-static bool is_zero(const char *weight, size_t len)
+static bool weight_is_zero(const char *weight, size_t len)
 {
     if (len == 0 || weight[0] != '0') return false;
     if (len > 1 && weight[1] != '.') return false;
@@ -25,7 +25,7 @@ static bool is_zero(const char *weight, size_t len)
 }
 
 /* Reads the parameters of one media range, and stands behind them. False: its weight is 0. */
-static bool read_parameters(const char **at)
+static bool range_read_parameters(const char **at)
 {
     bool wanted = true;
     while (**at && **at != ',') {
@@ -39,7 +39,7 @@ static bool read_parameters(const char **at)
         if (**at != '=') continue;
         const char *value = skip_space(*at + 1);
         *at = word_end(value);
-        if (is_weight && is_zero(value, (size_t)(*at - value))) wanted = false;
+        if (is_weight && weight_is_zero(value, (size_t)(*at - value))) wanted = false;
     }
     return wanted;
 }
@@ -52,7 +52,7 @@ bool accept_names_events(const char *value)
         const char *range = at;
         at = word_end(at);
         bool is_events = (size_t)(at - range) == sizeof type - 1 && strncasecmp(range, type, sizeof type - 1) == 0;
-        bool wanted = read_parameters(&at);
+        bool wanted = range_read_parameters(&at);
         if (is_events && wanted) return true;
         if (*at == ',') at++;
     }

@@ -1,6 +1,6 @@
 /* accept: whether a request's Accept headers ask for server-sent events (RFC 9110, 12.5.1). Owns nothing. */
-#ifndef RUNTIME_ACCEPT_H
-#define RUNTIME_ACCEPT_H
+#ifndef RUNTIME_CLIENTS_ACCEPT_H
+#define RUNTIME_CLIENTS_ACCEPT_H
 
 #include <stdbool.h>
 

@@ -11,16 +11,16 @@ static const char PARTLY_DONE[] =
     "may have been done, and is not recorded";
 
 /* Streams get what is new, async clients their 202. */
-static void on_durable(run *r)
+static void audience_on_durable(run *r)
 {
     if (!r->waiters) return;
     waiter_pump(&r->waiters, r->frames);
     if (r->seq_release > 0 && r->seq_durable >= r->seq_release) waiter_released(&r->waiters);
 }
 
-static void on_waits_long(run *r) { waiter_redirect(&r->waiters); }
+static void audience_on_waits_long(run *r) { waiter_redirect(&r->waiters); }
 
-static void answer(run *r)
+static void audience_answer(run *r)
 {
     entry response;
     if (run_response_entry(r, &response))
@@ -30,26 +30,26 @@ static void answer(run *r)
 }
 
 /* SW_RELAXED is about the response: a URL of the run is given out when the run is on disk, with any endpoint. */
-static void answer_early(run *r)
+static void audience_answer_early(run *r)
 {
     waiter *later = NULL;
     waiter_move_async(&r->waiters, &later);
-    if (r->waiters && waiter_unkeep(&r->waiters)) answer(r);
+    if (r->waiters && waiter_unkeep(&r->waiters)) audience_answer(r);
     waiter_move_async(&later, &r->waiters);
 }
 
-static void on_over(run *r, run_over when)
+static void audience_on_over(run *r, run_over when)
 {
     if (!r->waiters) return;
     if (when == RUN_OVER_EARLY) {
-        answer_early(r);
+        audience_answer_early(r);
         return;
     }
     if (r->seq_release > 0) waiter_released(&r->waiters);
-    answer(r);
+    audience_answer(r);
 }
 
-static void on_left(run *r, run_left where)
+static void audience_on_left(run *r, run_left where)
 {
     if (where == RUN_LEFT_TO_NEXT) {
         waiter_dismiss(&r->waiters);
@@ -60,7 +60,7 @@ static void on_left(run *r, run_left where)
 }
 
 /* 503 says: ask again; that is only true of what was not done, and will not be. */
-static void on_refused(run *r, run_refused how)
+static void audience_on_refused(run *r, run_refused how)
 {
     switch (how) {
     case RUN_REFUSED_UNDONE:
@@ -76,22 +76,25 @@ static void on_refused(run *r, run_refused how)
 }
 
 /* Streams get what there is, and not only when something new is on disk. */
-static void on_loaded(slot *s)
+static void audience_on_loaded(slot *s)
 {
     waiter_move(&s->waiters, &s->run->waiters);
     if (s->run->waiters) run_touch(s->run);
 }
 
 /* As those who come to it then. */
-static void on_put_back(slot *s)
+static void audience_on_put_back(slot *s)
 {
     waiter_redirect(&s->waiters);
     waiter_accept(&s->waiters);
 }
 
-static void on_stopped(slot *s, const stop_cause *why, bool refuses) { waiter_stopped(&s->waiters, why, refuses); }
+static void audience_on_stopped(slot *s, const stop_cause *why, bool refuses)
+{
+    waiter_stopped(&s->waiters, why, refuses);
+}
 
-static void on_found_ended(home *h, slot *s, const store_journal *j)
+static void audience_on_found_ended(home *h, slot *s, const store_journal *j)
 {
     const char *error = NULL;
     waiter_answer_journal(h, &s->waiters, &s->id, j->data, j->len, &error);
@@ -99,29 +102,38 @@ static void on_found_ended(home *h, slot *s, const store_journal *j)
     if (error) waiter_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
 }
 
-static void on_not_found(slot *s, int status, const char *why) { waiter_refuse(&s->waiters, status, why); }
+static void audience_on_not_found(slot *s, int status, const char *why) { waiter_refuse(&s->waiters, status, why); }
 
-static waiter_kind sender_of(letter_kind kind) { return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE; }
-
-static void on_denied(slot *s, letter_kind kind, int status, const char *why)
+static waiter_kind letter_waiter_kind(letter_kind kind)
 {
-    waiter_deny(slot_waiters(s), sender_of(kind), status, why);
+    return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE;
 }
 
-static void on_promised(slot *s, letter_kind kind) { waiter_promise(slot_waiters(s), sender_of(kind)); }
+static void audience_on_denied(slot *s, letter_kind kind, int status, const char *why)
+{
+    waiter_deny(slot_waiters(s), letter_waiter_kind(kind), status, why);
+}
 
-static bool is_awaited(const slot *s) { return !waiter_none(s->waiters) || (s->run && !waiter_none(s->run->waiters)); }
+static void audience_on_promised(slot *s, letter_kind kind)
+{
+    waiter_promise(slot_waiters(s), letter_waiter_kind(kind));
+}
 
-const run_listener audience = {.on_durable = on_durable,
-                               .on_waits_long = on_waits_long,
-                               .on_over = on_over,
-                               .on_left = on_left,
-                               .on_refused = on_refused,
-                               .on_loaded = on_loaded,
-                               .on_put_back = on_put_back,
-                               .on_stopped = on_stopped,
-                               .on_found_ended = on_found_ended,
-                               .on_not_found = on_not_found,
-                               .on_denied = on_denied,
-                               .on_promised = on_promised,
-                               .is_awaited = is_awaited};
+static bool audience_is_awaited(const slot *s)
+{
+    return !waiter_none(s->waiters) || (s->run && !waiter_none(s->run->waiters));
+}
+
+const run_listener audience = {.on_durable = audience_on_durable,
+                               .on_waits_long = audience_on_waits_long,
+                               .on_over = audience_on_over,
+                               .on_left = audience_on_left,
+                               .on_refused = audience_on_refused,
+                               .on_loaded = audience_on_loaded,
+                               .on_put_back = audience_on_put_back,
+                               .on_stopped = audience_on_stopped,
+                               .on_found_ended = audience_on_found_ended,
+                               .on_not_found = audience_on_not_found,
+                               .on_denied = audience_on_denied,
+                               .on_promised = audience_on_promised,
+                               .is_awaited = audience_is_awaited};

@@ -1,7 +1,7 @@
 /* audience: listens to the runs of a home, in memory or not, for their clients, and tells those what becomes of their
  * request. */
-#ifndef RUNTIME_AUDIENCE_H
-#define RUNTIME_AUDIENCE_H
+#ifndef RUNTIME_CLIENTS_AUDIENCE_H
+#define RUNTIME_CLIENTS_AUDIENCE_H
 
 #include "runtime/run/run_listener.h"
 

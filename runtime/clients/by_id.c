@@ -7,14 +7,14 @@
 #include "runtime/run/slot_core.h"
 
 /* What a stopped run has streamed, and what its clients may know of the reason, only its journal says. */
-static bool is_answered_from_journal(const home *h, const slot *s, waiter_kind kind)
+static bool by_id_needs_journal(const home *h, const slot *s, waiter_kind kind)
 {
     if (s->state == SLOT_UNKNOWN || kind == WAITER_STREAM) return true;
     return s->state == SLOT_STOPPED && kind == WAITER_OUTPUT && s->stop == STOP_EXHAUSTED && slot_refuses(h, s);
 }
 
 /* A drain has dismissed all who asked for it. */
-static void leave_unknown(home *h, slot *s)
+static void by_id_leave_unknown(home *h, slot *s)
 {
     if (s->state != SLOT_UNKNOWN) return;
     if (s->tie == TIE_NONE)
@@ -43,8 +43,8 @@ void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wis
     waiter_attach(h, &s->waiters, asked, x, id);
     if (h->draining) { /* nothing is loaded any more: the next process has it */
         waiter_dismiss(&s->waiters);
-        leave_unknown(h, s);
-    } else if (is_answered_from_journal(h, s, wish->kind)) {
+        by_id_leave_unknown(h, s);
+    } else if (by_id_needs_journal(h, s, wish->kind)) {
         slot_wake(h, s);
     } else if (s->state == SLOT_STOPPED) {
         waiter_stopped(&s->waiters, &(stop_cause){.reason = s->stop}, slot_refuses(h, s));
@@ -86,24 +86,24 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id)
 }
 
 /* Its journal has been read, and it goes on when others have. */
-static bool waits_for_turn(const slot *s) { return s->state == SLOT_BEHIND && s->crashed; }
+static bool slot_waits_behind(const slot *s) { return s->state == SLOT_BEHIND && s->crashed; }
 
 /* `release`: a letter says so, and until it could be obeyed nobody knows what the run stands for. */
-static bool may_release(const slot *s)
+static bool by_id_may_release(const slot *s)
 {
     if (s->run) return run_is_stopping(s->run) || slot_is_releasing(s->run);
     if (s->release) return true;
     bool is_unread = s->tries > 0; /* its last load came to nothing: it may stand */
-    return !waits_for_turn(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE || is_unread);
+    return !slot_waits_behind(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE || is_unread);
 }
 
 /* Why it stands still, or is to, as far as that is known. */
-static stop_reason reason_of(const slot *s) { return s->run ? s->run->stop : s->stop; }
+static stop_reason slot_stop_reason(const slot *s) { return s->run ? s->run->stop : s->stop; }
 
 /* A run that is not known to be stopped, or that nobody knows, may be anything until its journal has been read. */
-static bool refuse_client(const home *h, const slot *s, http_exchange *x)
+static bool by_id_refuse_client(const home *h, const slot *s, http_exchange *x)
 {
-    stop_reason why = reason_of(s);
+    stop_reason why = slot_stop_reason(s);
     bool is_read = s->run || s->state == SLOT_STOPPED || !s->unfinished;
     if (why != STOP_NONE && why != STOP_EXHAUSTED)
         problem_reply(x, 403, "a run that is stopped for such a reason is released by an administrator", NULL);
@@ -121,9 +121,9 @@ void by_id_release(home *h, http_exchange *x, const run_id *id, releaser who)
     slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
     if (!s) {
         problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
-    } else if (!may_release(s)) {
+    } else if (!by_id_may_release(s)) {
         problem_reply(x, 409, "the run is not stopped", NULL);
-    } else if (who == RELEASER_CLIENT && refuse_client(h, s, x)) {
+    } else if (who == RELEASER_CLIENT && by_id_refuse_client(h, s, x)) {
         if (s->state == SLOT_UNKNOWN) slot_remove(h, s); /* else the reading of the live table would pass over it */
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);

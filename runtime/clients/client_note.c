@@ -4,41 +4,42 @@
 
 #include "runtime/base/value.h"
 
-enum { KEPT_VERSION = 1, KEPT_FIELDS = 11, REPLY_FIELDS = 4 };
+enum { NOTE_VERSION = 1, NOTE_FIELDS = 11, REPLY_FIELDS = 4 };
 
-static int put_bool(msgpack_packer *p, bool b) { return b ? msgpack_pack_true(p) : msgpack_pack_false(p); }
+static int note_put_bool(msgpack_packer *p, bool b) { return b ? msgpack_pack_true(p) : msgpack_pack_false(p); }
 
-static int put_bin(msgpack_packer *p, const char *data, size_t len)
+static int note_put_bin(msgpack_packer *p, const char *data, size_t len)
 {
     int failed = msgpack_pack_bin(p, len);
     return failed ? failed : msgpack_pack_bin_body(p, data, len);
 }
 
 /* [version, run, kind, frames it has, since, wait, replayed, begun, position, request, unsent] */
-bool kept_write(msgpack_sbuffer *to, const kept_client *k)
+bool client_note_write(msgpack_sbuffer *to, const kept_client *k)
 {
     msgpack_packer p;
     msgpack_packer_init(&p, to, msgpack_sbuffer_write);
-    return !msgpack_pack_array(&p, KEPT_FIELDS) && !msgpack_pack_int(&p, KEPT_VERSION) &&
-           !put_bin(&p, (const char *)k->run.bytes, sizeof k->run.bytes) && !msgpack_pack_int(&p, (int)k->wish.kind) &&
-           !msgpack_pack_uint32(&p, k->wish.after) && !msgpack_pack_int64(&p, k->wish.since_ms) &&
-           !msgpack_pack_int64(&p, k->wish.wait_ms) && !put_bool(&p, k->wish.replayed) &&
-           !put_bool(&p, k->wish.begun) && !msgpack_pack_uint64(&p, k->position) &&
-           !put_bin(&p, k->request.data, k->request.len) && !put_bin(&p, k->unsent.data, k->unsent.len);
+    return !msgpack_pack_array(&p, NOTE_FIELDS) && !msgpack_pack_int(&p, NOTE_VERSION) &&
+           !note_put_bin(&p, (const char *)k->run.bytes, sizeof k->run.bytes) &&
+           !msgpack_pack_int(&p, (int)k->wish.kind) && !msgpack_pack_uint32(&p, k->wish.after) &&
+           !msgpack_pack_int64(&p, k->wish.since_ms) && !msgpack_pack_int64(&p, k->wish.wait_ms) &&
+           !note_put_bool(&p, k->wish.replayed) && !note_put_bool(&p, k->wish.begun) &&
+           !msgpack_pack_uint64(&p, k->position) && !note_put_bin(&p, k->request.data, k->request.len) &&
+           !note_put_bin(&p, k->unsent.data, k->unsent.len);
 }
 
 /* [version, keep-alive, body follows, data] */
-bool kept_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply)
+bool client_note_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply)
 {
     msgpack_packer p;
     msgpack_packer_init(&p, to, msgpack_sbuffer_write);
-    return !msgpack_pack_array(&p, REPLY_FIELDS) && !msgpack_pack_int(&p, KEPT_VERSION) &&
-           !put_bool(&p, reply->keep_alive) && !put_bool(&p, reply->body_follows) &&
-           !put_bin(&p, reply->data.data, reply->data.len);
+    return !msgpack_pack_array(&p, REPLY_FIELDS) && !msgpack_pack_int(&p, NOTE_VERSION) &&
+           !note_put_bool(&p, reply->keep_alive) && !note_put_bool(&p, reply->body_follows) &&
+           !note_put_bin(&p, reply->data.data, reply->data.len);
 }
 
 /* The elements of an array of exactly these types, of our version; NULL: it is another. */
-static const msgpack_object *fields(const msgpack_object *v, const msgpack_object_type *types, uint32_t count)
+static const msgpack_object *note_fields(const msgpack_object *v, const msgpack_object_type *types, uint32_t count)
 {
     if (v->type != MSGPACK_OBJECT_ARRAY || v->via.array.size != count) return NULL;
     const msgpack_object *f = v->via.array.ptr;
@@ -47,23 +48,24 @@ static const msgpack_object *fields(const msgpack_object *v, const msgpack_objec
             f[i].type == MSGPACK_OBJECT_NEGATIVE_INTEGER ? MSGPACK_OBJECT_POSITIVE_INTEGER : f[i].type;
         if (type != types[i]) return NULL;
     }
-    return f[0].via.i64 == KEPT_VERSION ? f : NULL;
+    return f[0].via.i64 == NOTE_VERSION ? f : NULL;
 }
 
 #define NUMBER MSGPACK_OBJECT_POSITIVE_INTEGER
 #define TRUTH  MSGPACK_OBJECT_BOOLEAN
 #define BYTES  MSGPACK_OBJECT_BIN
 
-static bool known_kind(uint64_t kind) { return kind <= WAITER_STREAM || kind == WAITER_NONE; }
+static bool waiter_kind_is_known(uint64_t kind) { return kind <= WAITER_STREAM || kind == WAITER_NONE; }
 
-static bool read_client(arena *a, const char *data, size_t len, kept_client *out)
+static bool note_read_client(arena *a, const char *data, size_t len, kept_client *out)
 {
-    static const msgpack_object_type types[KEPT_FIELDS] = {NUMBER, BYTES, NUMBER, NUMBER, NUMBER, NUMBER,
+    static const msgpack_object_type types[NOTE_FIELDS] = {NUMBER, BYTES, NUMBER, NUMBER, NUMBER, NUMBER,
                                                            TRUTH,  TRUTH, NUMBER, BYTES,  BYTES};
     msgpack_object v;
     const char *error = NULL;
-    const msgpack_object *f = value_unpack(a, data, len, &v, &error) ? fields(&v, types, KEPT_FIELDS) : NULL;
-    if (!f || f[1].via.bin.size != RUN_ID_BYTES || !known_kind(f[2].via.u64) || f[3].via.u64 > UINT32_MAX) return false;
+    const msgpack_object *f = value_unpack(a, data, len, &v, &error) ? note_fields(&v, types, NOTE_FIELDS) : NULL;
+    if (!f || f[1].via.bin.size != RUN_ID_BYTES || !waiter_kind_is_known(f[2].via.u64) || f[3].via.u64 > UINT32_MAX)
+        return false;
     memcpy(out->run.bytes, f[1].via.bin.ptr, RUN_ID_BYTES);
     out->wish = (waiter_wish){.kind = (waiter_kind)f[2].via.u64,
                               .after = (uint32_t)f[3].via.u64,
@@ -77,19 +79,19 @@ static bool read_client(arena *a, const char *data, size_t len, kept_client *out
     return true;
 }
 
-static bool read_reply(arena *a, const char *data, size_t len, kept_client *out)
+static bool note_read_reply(arena *a, const char *data, size_t len, kept_client *out)
 {
     static const msgpack_object_type types[REPLY_FIELDS] = {NUMBER, TRUTH, TRUTH, BYTES};
     msgpack_object v;
     const char *error = NULL;
-    const msgpack_object *f = value_unpack(a, data, len, &v, &error) ? fields(&v, types, REPLY_FIELDS) : NULL;
+    const msgpack_object *f = value_unpack(a, data, len, &v, &error) ? note_fields(&v, types, REPLY_FIELDS) : NULL;
     if (!f) return false;
     out->replying = true;
     out->reply = (http_kept_reply){{f[3].via.bin.ptr, f[3].via.bin.size}, f[2].via.boolean, f[1].via.boolean};
     return true;
 }
 
-bool kept_read(arena *a, const char *data, size_t len, kept_client *out)
+bool client_note_read(arena *a, const char *data, size_t len, kept_client *out)
 {
     uint32_t first = 0;
     *out = (kept_client){.replying = false};
@@ -97,6 +99,6 @@ bool kept_read(arena *a, const char *data, size_t len, kept_client *out)
     memcpy(&first, data, sizeof first);
     data += sizeof first;
     len -= sizeof first;
-    return first <= len && read_client(a, data, first, out) &&
-           (first == len || read_reply(a, data + first, len - first, out));
+    return first <= len && note_read_client(a, data, first, out) &&
+           (first == len || note_read_reply(a, data + first, len - first, out));
 }

@@ -22,10 +22,10 @@ typedef struct kept_client {
 } kept_client;
 
 /* All but the reply. False: no memory. */
-bool kept_write(msgpack_sbuffer *to, const kept_client *k);
-bool kept_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply);
+bool client_note_write(msgpack_sbuffer *to, const kept_client *k);
+bool client_note_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply);
 
 /* Reads the data of CONTROL_KEPT into the arena. False: it is of another version, or no memory. */
-bool kept_read(arena *a, const char *data, size_t len, kept_client *out);
+bool client_note_read(arena *a, const char *data, size_t len, kept_client *out);
 
 #endif

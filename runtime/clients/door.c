@@ -8,7 +8,7 @@
 #include "runtime/run/run.h"
 #include "runtime/run/run_input.h"
 
-static run_input input_of(const http_request *q, const http_match *m)
+static run_input door_input_of(const http_request *q, const http_match *m)
 {
     return (run_input){.method = q->method,
                        .target = q->target,
@@ -19,51 +19,51 @@ static run_input input_of(const http_request *q, const http_match *m)
                        .body = q->body};
 }
 
-static void refuse(home *h, http_exchange *x, const run_refusal *why)
+static void door_refuse(home *h, http_exchange *x, const run_refusal *why)
 {
     counter_add(&h->counters.requests_refused, 1);
     problem_reply(x, 503, why->text, why->retry_after_s);
 }
 
 /* An EventSource that lost its connection asks the same URL again, and says so with the last id it has. */
-static bool reads_again(const request_wish *w)
+static bool wish_reads_again(const request_wish *w)
 {
     return w->answer.kind == WAITER_STREAM && w->last_event_id && *w->last_event_id;
 }
 
 /* The handler begins at once; where a handler's own reply has let this request in, when that one waits. */
-static void call_handlers(home *h)
+static void door_call_handlers(home *h)
 {
     if (!coro_current()) sched_run(&h->sched, 0);
 }
 
 run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key)
 {
-    if (reads_again(w)) {
+    if (wish_reads_again(w)) {
         problem_reply(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
         return NULL;
     }
-    const run_input input = input_of(http_exchange_request(x), m);
+    const run_input input = door_input_of(http_exchange_request(x), m);
     const run_origin origin = {.key = key};
     run_refusal why = {"out of memory", "5"};
     waiter *client = waiter_new(h, w);
     run *r = client ? run_begin(h, m->target, &input, &origin, &why) : NULL;
     if (!r) {
         if (client) waiter_give_up(client);
-        refuse(h, x, &why);
+        door_refuse(h, x, &why);
         return NULL;
     }
     waiter_join(client, &r->waiters, x, &r->id);
-    call_handlers(h);
+    door_call_handlers(h);
     return r;
 }
 
 void door_begin_plain(home *h, http_exchange *x, const http_match *m)
 {
-    const run_input input = input_of(http_exchange_request(x), m);
+    const run_input input = door_input_of(http_exchange_request(x), m);
     run_refusal why;
     if (plain_begin(h, m->target, &input, x, &why))
-        call_handlers(h);
+        door_call_handlers(h);
     else
-        refuse(h, x, &why);
+        door_refuse(h, x, &why);
 }

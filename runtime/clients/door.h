@@ -1,7 +1,7 @@
 /* door: where an HTTP request becomes a run. It gives the run what the request brings, and attaches its client when the
  * run has begun: a run does not know whether anybody waits for it. Owns nothing. */
-#ifndef RUNTIME_DOOR_H
-#define RUNTIME_DOOR_H
+#ifndef RUNTIME_CLIENTS_DOOR_H
+#define RUNTIME_CLIENTS_DOOR_H
 
 #include "http/server/router.h"
 #include "runtime/clients/request_wish.h"

@@ -28,31 +28,31 @@ static const kind kinds[] = {
     {"libwww-perl/", 170000},              /* 7; waits 3 minutes */
 };
 
-static bool begins(const char *text, const char *with) { return strncasecmp(text, with, strlen(with)) == 0; }
+static bool text_begins(const char *text, const char *with) { return strncasecmp(text, with, strlen(with)) == 0; }
 
 /* Browsers name many others before themselves, and follow 20. Chromium, which is "HeadlessChrome/" without a window,
  * was seen to wait for a head for 41 minutes; Firefox documents 5. */
-static int64_t borne_by_browser(const char *agent)
+static int64_t browser_hold_ms(const char *agent)
 {
-    if (!begins(agent, "Mozilla/5.0 ")) return HOLD_USUAL_MS;
+    if (!text_begins(agent, "Mozilla/5.0 ")) return HOLD_USUAL_MS;
     if (strstr(agent, "Chrome/")) return 10 * MINUTE_MS;
     return strstr(agent, " Firefox/") ? 4 * MINUTE_MS : HOLD_USUAL_MS;
 }
 
 /* Python's aiohttp names its language first. It follows 9; a call of it may take 5 minutes in all, however short a
  * round is, until it is told otherwise: then rounds may be long. */
-static bool is_aiohttp(const char *agent) { return begins(agent, "Python/") && strstr(agent, " aiohttp/"); }
+static bool agent_is_aiohttp(const char *agent) { return text_begins(agent, "Python/") && strstr(agent, " aiohttp/"); }
 
-static int64_t borne_by(const char *agent)
+static int64_t agent_hold_ms(const char *agent)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (begins(agent, kinds[i].agent)) return kinds[i].hold_ms;
-    if (is_aiohttp(agent)) return 15 * MINUTE_MS;
-    return borne_by_browser(agent);
+        if (text_begins(agent, kinds[i].agent)) return kinds[i].hold_ms;
+    if (agent_is_aiohttp(agent)) return 15 * MINUTE_MS;
+    return browser_hold_ms(agent);
 }
 
 /* Headers that proxies add, whole or by their beginning. */
-static bool is_proxys(const char *name)
+static bool header_is_of_proxy(const char *name)
 {
     if (!strchr("vfxtcpVFXTCP", *name)) return false; /* most */
     static const char *const whole[] = {"via",      "forwarded", "x-real-ip",       "x-client-ip", "true-client-ip",
@@ -61,7 +61,7 @@ static bool is_proxys(const char *name)
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         if (strcasecmp(name, whole[i]) == 0) return true;
     for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
-        if (begins(name, beginnings[i])) return true;
+        if (text_begins(name, beginnings[i])) return true;
     return false;
 }
 
@@ -69,7 +69,7 @@ bool hold_shows_proxy(const http_request *q)
 {
     if (!q->http11) return true; /* nginx speaks 1.0 to what is behind it, unless told otherwise */
     for (size_t i = 0; i < q->header_count; i++)
-        if (is_proxys(q->headers[i].name.data)) return true;
+        if (header_is_of_proxy(q->headers[i].name.data)) return true;
     return false;
 }
 
@@ -77,11 +77,11 @@ int64_t hold_for(const http_request *q)
 {
     const char *agent = http_request_header(q, "user-agent");
     if (hold_shows_proxy(q)) return HOLD_PROXY_MS;
-    return agent ? borne_by(agent) : HOLD_USUAL_MS;
+    return agent ? agent_hold_ms(agent) : HOLD_USUAL_MS;
 }
 
 int64_t hold_at_output_ms(int64_t flag_ms, int64_t bears_ms, const char *base)
 {
     if (flag_ms > 0) return flag_ms;
-    return bears_ms < HOLD_PROXY_MS || begins(base, "https://") ? HOLD_PROXY_MS : bears_ms;
+    return bears_ms < HOLD_PROXY_MS || text_begins(base, "https://") ? HOLD_PROXY_MS : bears_ms;
 }

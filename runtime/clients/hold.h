@@ -2,8 +2,8 @@
  * it follows in one call, and each client waits for a head only so long: known kinds of clients are held for as long as
  * they bear, so that they see a run of hours as one call. Where a proxy shows itself its patience counts, which is not
  * known. Owns nothing. */
-#ifndef RUNTIME_HOLD_H
-#define RUNTIME_HOLD_H
+#ifndef RUNTIME_CLIENTS_HOLD_H
+#define RUNTIME_CLIENTS_HOLD_H
 
 #include <stdbool.h>
 #include <stdint.h>

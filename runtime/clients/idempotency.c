@@ -44,7 +44,7 @@ struct claim {
 /* ---- Keys ---- */
 
 /* Each refusal leads to what keys are for, as the draft wants (2.7). */
-static void refuse(http_exchange *x, int status, const char *why)
+static void key_refuse(http_exchange *x, int status, const char *why)
 {
     static const http_reply_header more = {
         "Link", "<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>; rel=\"describedby\""};
@@ -52,16 +52,16 @@ static void refuse(http_exchange *x, int status, const char *why)
 }
 
 /* False: refused. */
-static bool read_key(http_exchange *x, const request_wish *w, idempotency_key *key)
+static bool key_read(http_exchange *x, const request_wish *w, idempotency_key *key)
 {
     const char *wrong = w->key_count > 1 ? "there is more than one Idempotency-Key"
                                          : idempotency_key_read(key, w->key.data, w->key.len);
-    if (wrong) refuse(x, 400, wrong);
+    if (wrong) key_refuse(x, 400, wrong);
     return !wrong;
 }
 
 /* SHA-256 over texts with their lengths, so that no two lists of texts look alike. */
-static void digest(uint8_t out[STORE_KEY_BYTES], const http_text *texts, size_t count)
+static void key_digest(uint8_t out[STORE_KEY_BYTES], const http_text *texts, size_t count)
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     bool ok = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
@@ -74,45 +74,45 @@ static void digest(uint8_t out[STORE_KEY_BYTES], const http_text *texts, size_t 
     if (!ok) want_end("the hash of an Idempotency-Key");
 }
 
-static http_text text(const char *s) { return (http_text){s, strlen(s)}; }
+static http_text text_of(const char *s) { return (http_text){s, strlen(s)}; }
 
 enum { CALLER_LINES_MAX = 8 };
 
 /* Endpoint, caller and key. All lines of the caller's header count, since a client can send one of its own before that
  * of the proxy. False: more of them than there is room for. */
-static bool scope_of(const endpoint *e, const http_request *q, const idempotency_key *key,
-                     uint8_t hash[STORE_KEY_BYTES])
+static bool key_hash_scope(const endpoint *e, const http_request *q, const idempotency_key *key,
+                           uint8_t hash[STORE_KEY_BYTES])
 {
-    http_text scope[CALLER_LINES_MAX + 2] = {text(e->route)};
+    http_text scope[CALLER_LINES_MAX + 2] = {text_of(e->route)};
     size_t n = 1;
     for (size_t i = 0; e->options.caller_header && i < q->header_count; i++) {
         if (strcasecmp(q->headers[i].name.data, e->options.caller_header) != 0) continue;
         if (n > CALLER_LINES_MAX) return false;
-        scope[n++] = text(q->headers[i].value.data);
+        scope[n++] = text_of(q->headers[i].value.data);
     }
-    if (n == 1) scope[n++] = text("");
+    if (n == 1) scope[n++] = text_of("");
     scope[n++] = (http_text){key->text, key->len};
-    digest(hash, scope, n);
+    key_digest(hash, scope, n);
     return true;
 }
 
-static bool make_key(const endpoint *e, const http_request *q, const idempotency_key *key, store_key *out)
+static bool store_key_make(const endpoint *e, const http_request *q, const idempotency_key *key, store_key *out)
 {
     http_text request[] = {q->method, q->target, q->body};
-    digest(out->fingerprint, request, 3);
-    return scope_of(e, q, key, out->hash);
+    key_digest(out->fingerprint, request, 3);
+    return key_hash_scope(e, q, key, out->hash);
 }
 
 /* ---- The table ---- */
 
-static claim **bucket(home *h, const uint8_t *hash)
+static claim **claim_bucket(home *h, const uint8_t *hash)
 {
     return &h->claims->buckets[(hash[4] << 8 | hash[5]) & (CLAIM_BUCKETS - 1)];
 }
 
 static claim *claim_find(home *h, const store_key *key)
 {
-    claim *c = *bucket(h, key->hash);
+    claim *c = *claim_bucket(h, key->hash);
     while (c && memcmp(c->key.key.hash, key->hash, STORE_KEY_BYTES) != 0) c = c->next;
     return c;
 }
@@ -120,18 +120,18 @@ static claim *claim_find(home *h, const store_key *key)
 static void claim_free(claim *c)
 {
     assert(!c->first);
-    claim **at = bucket(c->home, c->key.key.hash);
+    claim **at = claim_bucket(c->home, c->key.key.hash);
     while (*at != c) at = &(*at)->next;
     *at = c->next;
     free(c);
 }
 
-static void on_settled(run_key *k) { claim_free((claim *)((char *)k - offsetof(claim, key))); }
+static void claim_on_settled(run_key *k) { claim_free((claim *)((char *)k - offsetof(claim, key))); }
 
 /* ---- Requests that wait ---- */
 
 /* Frees it. */
-static keyed take_request(queued *q)
+static keyed queued_take_request(queued *q)
 {
     keyed k = q->request;
     http_exchange_on_gone(k.x, NULL);
@@ -140,17 +140,17 @@ static keyed take_request(queued *q)
     return k;
 }
 
-static void on_gone(http_exchange *x)
+static void queued_on_gone(http_exchange *x)
 {
     queued *q = http_exchange_user(x), **at = &q->claim->first;
     claim *c = q->claim;
     while (*at != q) at = &(*at)->next;
     *at = q->next;
     if (!*at) c->last = at;
-    http_reply_abort(take_request(q).x);
+    http_reply_abort(queued_take_request(q).x);
 }
 
-static bool enqueue(claim *c, const keyed *k)
+static bool claim_enqueue(claim *c, const keyed *k)
 {
     queued *q = malloc(sizeof *q);
     if (!q) {
@@ -161,31 +161,31 @@ static bool enqueue(claim *c, const keyed *k)
     *c->last = q;
     c->last = &q->next;
     http_exchange_set_user(k->x, q);
-    http_exchange_on_gone(k->x, on_gone);
+    http_exchange_on_gone(k->x, queued_on_gone);
     return true;
 }
 
 /* False: none waits. */
-static bool dequeue(claim *c, keyed *out)
+static bool claim_dequeue(claim *c, keyed *out)
 {
     queued *q = c->first;
     if (!q) return false;
     c->first = q->next;
     if (!c->first) c->last = &c->first;
-    *out = take_request(q);
+    *out = queued_take_request(q);
     return true;
 }
 
 /* ---- Answers ---- */
 
-static bool same_request(const keyed *k, const uint8_t *first)
+static bool keyed_check_first(const keyed *k, const uint8_t *first)
 {
     if (memcmp(k->fingerprint, first, STORE_KEY_BYTES) == 0) return true;
-    refuse(k->x, 422, "this Idempotency-Key came with another request before: its target or body was another");
+    key_refuse(k->x, 422, "this Idempotency-Key came with another request before: its target or body was another");
     return false;
 }
 
-static request_wish replay_wish(const keyed *k)
+static request_wish keyed_replay_wish(const keyed *k)
 {
     request_wish wish = k->wish;
     wish.answer.replayed = true;
@@ -193,17 +193,17 @@ static request_wish replay_wish(const keyed *k)
 }
 
 /* To a run that only its claim knows yet. */
-static void join(claim *c, const keyed *k)
+static void claim_join(claim *c, const keyed *k)
 {
-    if (!same_request(k, c->key.key.fingerprint)) return;
-    request_wish wish = replay_wish(k);
+    if (!keyed_check_first(k, c->key.key.fingerprint)) return;
+    request_wish wish = keyed_replay_wish(k);
     waiter_attach(c->home, &c->run->waiters, &wish, k->x, &c->run->id);
     run_touch(c->run);
 }
 
-static void attach(home *h, const keyed *k, const run_id *id)
+static void keyed_attach(home *h, const keyed *k, const run_id *id)
 {
-    request_wish wish = replay_wish(k);
+    request_wish wish = keyed_replay_wish(k);
     destination to = {.run = *id, .answer = wish.answer};
     unsigned owner = run_id_loop(id, h->count);
     if (owner == h->index)
@@ -213,7 +213,7 @@ static void attach(home *h, const keyed *k, const run_id *id)
 }
 
 /* Nobody had the key: the first that waits begins the run. */
-static void begin_run(claim *c, const keyed *k)
+static void claim_begin_run(claim *c, const keyed *k)
 {
     home *h = c->home;
     const http_request *q = http_exchange_request(k->x);
@@ -229,50 +229,50 @@ static void begin_run(claim *c, const keyed *k)
     c->run = door_begin(h, k->x, &m, &k->wish, &c->key);
 }
 
-static void on_found(void *arg, const store_key_row *row, const char *error)
+static void claim_on_found(void *arg, const store_key_row *row, const char *error)
 {
     claim *c = arg;
     home *h = c->home;
     keyed k;
     h->claims->looking--;
-    while (dequeue(c, &k)) {
+    while (claim_dequeue(c, &k)) {
         if (error)
             problem_reply(k.x, 503, error, "5");
-        else if (row && same_request(&k, row->fingerprint))
-            attach(h, &k, &row->run);
+        else if (row && keyed_check_first(&k, row->fingerprint))
+            keyed_attach(h, &k, &row->run);
         else if (!row && c->run)
-            join(c, &k);
+            claim_join(c, &k);
         else if (!row)
-            begin_run(c, &k);
+            claim_begin_run(c, &k);
     }
     if (!c->run) claim_free(c);
 }
 
-static void look_up(home *h, const keyed *k, const store_key *key)
+static void claim_look_up(home *h, const keyed *k, const store_key *key)
 {
     claim *c = malloc(sizeof *c);
     if (!c) {
         problem_reply(k->x, 503, "out of memory", "5");
         return;
     }
-    *c = (claim){.home = h, .key = {*key, on_settled}, .next = *bucket(h, key->hash)};
+    *c = (claim){.home = h, .key = {*key, claim_on_settled}, .next = *claim_bucket(h, key->hash)};
     c->last = &c->first;
-    *bucket(h, key->hash) = c;
-    if (!enqueue(c, k)) {
+    *claim_bucket(h, key->hash) = c;
+    if (!claim_enqueue(c, k)) {
         claim_free(c);
         return;
     }
     h->claims->looking++;
-    if (!store_find_key(h->port, key->hash, on_found, c)) on_found(c, NULL, store_no_memory);
+    if (!store_find_key(h->port, key->hash, claim_on_found, c)) claim_on_found(c, NULL, store_no_memory);
 }
 
 void idempotency_take(home *h, const endpoint *e, http_exchange *x, const request_wish *w)
 {
     idempotency_key name;
     store_key key;
-    if (!read_key(x, w, &name)) return;
-    if (!make_key(e, http_exchange_request(x), &name, &key)) {
-        refuse(x, 400, "the header that names the caller is there more than 8 times");
+    if (!key_read(x, w, &name)) return;
+    if (!store_key_make(e, http_exchange_request(x), &name, &key)) {
+        key_refuse(x, 400, "the header that names the caller is there more than 8 times");
         return;
     }
     unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % h->count;
@@ -284,9 +284,9 @@ void idempotency_take(home *h, const endpoint *e, http_exchange *x, const reques
     memcpy(k.fingerprint, key.fingerprint, STORE_KEY_BYTES);
     claim *c = claim_find(h, &key);
     if (!c)
-        look_up(h, &k, &key);
+        claim_look_up(h, &k, &key);
     else if (c->run)
-        join(c, &k);
+        claim_join(c, &k);
     else
-        (void)enqueue(c, &k);
+        (void)claim_enqueue(c, &k);
 }

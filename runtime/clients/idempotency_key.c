@@ -18,20 +18,20 @@ typedef struct input {
     const char *at, *end;
 } input;
 
-static bool next_is(const input *in, char c) { return in->at < in->end && *in->at == c; }
+static bool input_next_is(const input *in, char c) { return in->at < in->end && *in->at == c; }
 
-static bool take(input *in, char c)
+static bool input_take(input *in, char c)
 {
-    bool is = next_is(in, c);
+    bool is = input_next_is(in, c);
     if (is) in->at++;
     return is;
 }
 
-static bool printable(char c) { return c >= 0x20 && c < 0x7f; }
+static bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
 
-static const char *add(idempotency_key *out, char c)
+static const char *key_add(idempotency_key *out, char c)
 {
-    if (!printable(c)) return STRANGE;
+    if (!is_printable(c)) return STRANGE;
     if (out->len == IDEMPOTENCY_KEY_MAX) return LONGER;
     out->text[out->len++] = c;
     return NULL;
@@ -42,34 +42,34 @@ static const char *add(idempotency_key *out, char c)
 static bool skip_string(input *in)
 {
     while (in->at < in->end && *in->at != '"') {
-        if (!printable(*in->at)) return false;
-        if (take(in, '\\') && !next_is(in, '"') && !next_is(in, '\\')) return false;
+        if (!is_printable(*in->at)) return false;
+        if (input_take(in, '\\') && !input_next_is(in, '"') && !input_next_is(in, '\\')) return false;
         in->at++;
     }
-    return take(in, '"');
+    return input_take(in, '"');
 }
 
 /* That its bytes are UTF-8 is not looked at: nobody reads it. */
 static bool skip_display_string(input *in)
 {
     static const char hex[] = "0123456789abcdef";
-    if (!take(in, '"')) return false;
+    if (!input_take(in, '"')) return false;
     while (in->at < in->end && *in->at != '"') {
-        if (!printable(*in->at)) return false;
-        if (!take(in, '%')) {
+        if (!is_printable(*in->at)) return false;
+        if (!input_take(in, '%')) {
             in->at++;
             continue;
         }
         for (int i = 0; i < 2; i++, in->at++)
             if (in->at == in->end || !memchr(hex, *in->at, sizeof hex - 1)) return false;
     }
-    return take(in, '"');
+    return input_take(in, '"');
 }
 
 static bool skip_bytes(input *in)
 {
     while (in->at < in->end && (isalnum((unsigned char)*in->at) || (*in->at && strchr("+/=", *in->at)))) in->at++;
-    return take(in, ':');
+    return input_take(in, ':');
 }
 
 static size_t skip_digits(input *in)
@@ -81,10 +81,10 @@ static size_t skip_digits(input *in)
 
 static bool skip_number(input *in, bool may_have_point)
 {
-    (void)take(in, '-');
+    (void)input_take(in, '-');
     size_t whole = skip_digits(in);
     if (whole == 0 || whole > DIGITS_MAX) return false;
-    if (!may_have_point || !take(in, '.')) return true;
+    if (!may_have_point || !input_take(in, '.')) return true;
     size_t part = skip_digits(in);
     return whole <= DIGITS_BEFORE_POINT && part > 0 && part <= DIGITS_BEHIND_POINT;
 }
@@ -98,56 +98,56 @@ static bool skip_token(input *in)
 
 static bool skip_item(input *in)
 {
-    if (take(in, '"')) return skip_string(in);
-    if (take(in, '%')) return skip_display_string(in);
-    if (take(in, ':')) return skip_bytes(in);
-    if (take(in, '@')) return skip_number(in, false);
-    if (take(in, '?')) return take(in, '0') || take(in, '1');
-    bool is_number = next_is(in, '-') || (in->at < in->end && isdigit((unsigned char)*in->at));
+    if (input_take(in, '"')) return skip_string(in);
+    if (input_take(in, '%')) return skip_display_string(in);
+    if (input_take(in, ':')) return skip_bytes(in);
+    if (input_take(in, '@')) return skip_number(in, false);
+    if (input_take(in, '?')) return input_take(in, '0') || input_take(in, '1');
+    bool is_number = input_next_is(in, '-') || (in->at < in->end && isdigit((unsigned char)*in->at));
     return is_number ? skip_number(in, true) : skip_token(in);
 }
 
-static bool name_begins(char c) { return (c >= 'a' && c <= 'z') || c == '*'; }
-static bool name_goes_on(char c)
+static bool parameter_name_begins(char c) { return (c >= 'a' && c <= 'z') || c == '*'; }
+static bool parameter_name_goes_on(char c)
 {
-    return name_begins(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    return parameter_name_begins(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
 
 static bool skip_parameter(input *in)
 {
-    while (take(in, ' ')) continue;
-    if (in->at == in->end || !name_begins(*in->at)) return false;
-    while (in->at < in->end && name_goes_on(*in->at)) in->at++;
-    return !take(in, '=') || skip_item(in);
+    while (input_take(in, ' ')) continue;
+    if (in->at == in->end || !parameter_name_begins(*in->at)) return false;
+    while (in->at < in->end && parameter_name_goes_on(*in->at)) in->at++;
+    return !input_take(in, '=') || skip_item(in);
 }
 
 /* ---- The key ---- */
 
-static const char *read_quoted(idempotency_key *out, input *in)
+static const char *key_read_quoted(idempotency_key *out, input *in)
 {
     const char *wrong = NULL;
     while (!wrong && in->at < in->end && *in->at != '"') {
-        if (take(in, '\\') && !next_is(in, '"') && !next_is(in, '\\'))
+        if (input_take(in, '\\') && !input_next_is(in, '"') && !input_next_is(in, '\\'))
             return "in a quoted Idempotency-Key a backslash stands only before a quote or another backslash";
-        wrong = add(out, *in->at++);
+        wrong = key_add(out, *in->at++);
     }
     if (wrong) return wrong;
-    if (!take(in, '"')) return "the Idempotency-Key has no closing quote";
-    while (take(in, ';'))
+    if (!input_take(in, '"')) return "the Idempotency-Key has no closing quote";
+    while (input_take(in, ';'))
         if (!skip_parameter(in)) return "a parameter behind the Idempotency-Key is not of the form ;name=value";
-    while (take(in, ' ')) continue;
-    if (next_is(in, ',')) return SEVERAL;
+    while (input_take(in, ' ')) continue;
+    if (input_next_is(in, ',')) return SEVERAL;
     return in->at < in->end ? "behind a quoted Idempotency-Key there may only be parameters, ;name=value" : NULL;
 }
 
 /* What a proxy joined of two lines has a comma; a quote says that a quoted key was meant. */
-static const char *read_bare(idempotency_key *out, input *in)
+static const char *key_read_bare(idempotency_key *out, input *in)
 {
     const char *wrong = NULL;
     while (!wrong && in->at < in->end) {
-        if (next_is(in, ',')) return SEVERAL;
-        if (next_is(in, '"')) return "an Idempotency-Key with a quote in it has to be in quotes itself";
-        wrong = add(out, *in->at++);
+        if (input_next_is(in, ',')) return SEVERAL;
+        if (input_next_is(in, '"')) return "an Idempotency-Key with a quote in it has to be in quotes itself";
+        wrong = key_add(out, *in->at++);
     }
     return wrong;
 }
@@ -156,7 +156,7 @@ const char *idempotency_key_read(idempotency_key *out, const char *value, size_t
 {
     input in = {value, value + len};
     out->len = 0;
-    const char *wrong = take(&in, '"') ? read_quoted(out, &in) : read_bare(out, &in);
+    const char *wrong = input_take(&in, '"') ? key_read_quoted(out, &in) : key_read_bare(out, &in);
     out->text[out->len] = 0;
     return wrong ? wrong : out->len == 0 ? EMPTY : NULL;
 }

@@ -1,8 +1,8 @@
 /* idempotency_key: what an Idempotency-Key header says (draft-ietf-httpapi-idempotency-key-header-08): an item of
  * structured fields (RFC 9651) that is a string; its parameters mean nothing here. Most clients send the key bare: that
  * equals the string of the same characters. Owns nothing. */
-#ifndef RUNTIME_IDEMPOTENCY_KEY_H
-#define RUNTIME_IDEMPOTENCY_KEY_H
+#ifndef RUNTIME_CLIENTS_IDEMPOTENCY_KEY_H
+#define RUNTIME_CLIENTS_IDEMPOTENCY_KEY_H
 
 #include <stddef.h>
 

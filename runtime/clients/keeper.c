@@ -34,7 +34,7 @@ typedef struct keep_message {
 
 void keeper_init(keeper *k, home *h, int control, uint32_t worker, size_t kept_max)
 {
-    *k = (keeper){.home = h, .control = control, .kept_max = kept_max, .off = kept_max == 0};
+    *k = (keeper){.home = h, .control = control, .kept_max = kept_max, .is_off = kept_max == 0};
     TAILQ_INIT(&k->young);
     STAILQ_INIT(&k->untold);
     k->key_last = (uint64_t)(worker & UINT16_MAX) << KEY_WORKER_SHIFT | (uint64_t)h->index << KEY_LOOP_SHIFT;
@@ -42,11 +42,11 @@ void keeper_init(keeper *k, home *h, int control, uint32_t worker, size_t kept_m
 
 /* ---- Telling the supervisor ---- */
 
-static void arm(keeper *k);
+static void keeper_arm(keeper *k);
 
 bool keeper_all_told(const keeper *k) { return STAILQ_EMPTY(&k->untold); }
 
-static void forget_first(keeper *k)
+static void keeper_drop_message(keeper *k)
 {
     keep_message *m = STAILQ_FIRST(&k->untold);
     STAILQ_REMOVE_HEAD(&k->untold, next);
@@ -58,31 +58,31 @@ static void forget_first(keeper *k)
 void keeper_free(keeper *k)
 {
     assert(TAILQ_EMPTY(&k->young));
-    while (!keeper_all_told(k)) forget_first(k);
+    while (!keeper_all_told(k)) keeper_drop_message(k);
 }
 
-static void turn_off(keeper *k)
+static void keeper_turn_off(keeper *k)
 {
-    if (!k->off) log_line(LOG_WARN, NULL, "the supervisor has gone: connections end with this process");
-    k->off = true;
-    while (!keeper_all_told(k)) forget_first(k);
+    if (!k->is_off) log_line(LOG_WARN, NULL, "the supervisor has gone: connections end with this process");
+    k->is_off = true;
+    while (!keeper_all_told(k)) keeper_drop_message(k);
 }
 
 /* Never waits. CONTROL_AGAIN: its socket is full, or others wait already. */
-static control_result tell_now(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd)
+static control_result keeper_tell_now(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd)
 {
     struct iovec part = {text ? text->data : NULL, text ? text->size : 0};
-    if (k->off) return CONTROL_GONE;
+    if (k->is_off) return CONTROL_GONE;
     control_result r = keeper_all_told(k) ? control_send(k->control, kind, key, &part, 1, fd) : CONTROL_AGAIN;
-    if (r == CONTROL_GONE) turn_off(k);
+    if (r == CONTROL_GONE) keeper_turn_off(k);
     return r;
 }
 
 /* Now or, when the supervisor has read enough, later. False: neither. */
-static bool tell(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd)
+static bool keeper_tell(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd)
 {
     size_t len = text ? text->size : 0;
-    control_result r = tell_now(k, kind, key, text, fd);
+    control_result r = keeper_tell_now(k, kind, key, text, fd);
     if (r != CONTROL_AGAIN) return r == CONTROL_OK;
     keep_message *m = k->untold_bytes + len <= UNTOLD_BYTES_MAX ? malloc(sizeof *m + len) : NULL;
     int own = m && fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
@@ -94,79 +94,79 @@ static bool tell(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuff
     if (len > 0) memcpy(m->data, text->data, len);
     STAILQ_INSERT_TAIL(&k->untold, m, next);
     k->untold_bytes += len;
-    arm(k);
+    keeper_arm(k);
     return true;
 }
 
-static void tell_untold(keeper *k)
+static void keeper_tell_untold(keeper *k)
 {
     control_result r = CONTROL_OK;
     while (!keeper_all_told(k) && r == CONTROL_OK) {
         keep_message *m = STAILQ_FIRST(&k->untold);
         struct iovec part = {m->data, m->len};
         r = control_send(k->control, m->kind, m->key, &part, 1, m->fd);
-        if (r == CONTROL_OK) forget_first(k);
+        if (r == CONTROL_OK) keeper_drop_message(k);
     }
-    if (r == CONTROL_GONE) turn_off(k);
+    if (r == CONTROL_GONE) keeper_turn_off(k);
 }
 
 /* Looking at all connections is dear: only when one of them would get on. */
-static void let_releases_go(keeper *k)
+static void keeper_tell_releases(keeper *k)
 {
     struct pollfd p = {.fd = k->control, .events = POLLOUT};
-    if (!k->releases_wait || !keeper_all_told(k) || (!k->off && poll(&p, 1, 0) <= 0)) return;
+    if (!k->releases_wait || !keeper_all_told(k) || (!k->is_off && poll(&p, 1, 0) <= 0)) return;
     k->releases_wait = false;
     if (k->server) http_server_holder_ready(k->server);
 }
 
 /* ---- Time ---- */
 
-static void on_tick(struct timer *t);
+static void keeper_on_tick(struct timer *t);
 
-static void arm(keeper *k)
+static void keeper_arm(keeper *k)
 {
     int64_t every = k->home->opt->keep_after_ms / TICKS;
     bool telling = k->releases_wait || !keeper_all_told(k);
-    if (k->tick.place || !k->server || (!telling && (k->off || TAILQ_EMPTY(&k->young)))) return;
-    k->tick = (struct timer){.fn = on_tick, .arg = k, .is_kept = true};
+    if (k->tick.place || !k->server || (!telling && (k->is_off || TAILQ_EMPTY(&k->young)))) return;
+    k->tick = (struct timer){.fn = keeper_on_tick, .arg = k, .is_kept = true};
     (void)timers_start(&k->home->timers, &k->tick, (uint64_t)(every > TICK_MIN_MS && !telling ? every : TICK_MIN_MS));
 }
 
-static void keep_old_ones(keeper *k)
+static void keeper_keep_old(keeper *k)
 {
     uint64_t now = uv_hrtime() / 1000, age = (uint64_t)k->home->opt->keep_after_ms * 1000;
     keep_entry *e;
-    while (!k->off && k->kept < k->kept_max && (e = TAILQ_FIRST(&k->young)) != NULL && now - e->since_us >= age) {
+    while (!k->is_off && k->kept < k->kept_max && (e = TAILQ_FIRST(&k->young)) != NULL && now - e->since_us >= age) {
         TAILQ_REMOVE(&k->young, e, young);
-        e->listed = waiter_keep(e) == WAITER_KEEP_LATER;
-        if (!e->listed) continue;
+        e->is_young = waiter_keep(e) == WAITER_KEEP_LATER;
+        if (!e->is_young) continue;
         e->since_us = now;
         TAILQ_INSERT_TAIL(&k->young, e, young);
     }
 }
 
-static void on_tick(struct timer *t)
+static void keeper_on_tick(struct timer *t)
 {
     keeper *k = t->arg;
-    tell_untold(k);
-    let_releases_go(k);
-    keep_old_ones(k);
-    arm(k);
+    keeper_tell_untold(k);
+    keeper_tell_releases(k);
+    keeper_keep_old(k);
+    keeper_arm(k);
 }
 
 void keeper_add(keeper *k, keep_entry *e)
 {
-    assert(!e->listed);
-    if (k->off) return;
-    *e = (keep_entry){.since_us = uv_hrtime() / 1000, .listed = true};
+    assert(!e->is_young);
+    if (k->is_off) return;
+    *e = (keep_entry){.since_us = uv_hrtime() / 1000, .is_young = true};
     TAILQ_INSERT_TAIL(&k->young, e, young);
-    arm(k);
+    keeper_arm(k);
 }
 
 void keeper_remove(keeper *k, keep_entry *e)
 {
-    if (!e->listed) return;
-    e->listed = false;
+    if (!e->is_young) return;
+    e->is_young = false;
     TAILQ_REMOVE(&k->young, e, young);
 }
 
@@ -177,10 +177,10 @@ uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
     msgpack_sbuffer text;
     uint64_t key = ++k->key_last;
     msgpack_sbuffer_init(&text);
-    bool told = kept_write(&text, client) && text.size <= KEPT_BYTES_MAX;
+    bool told = client_note_write(&text, client) && text.size <= KEPT_BYTES_MAX;
     /* In a drain there is no later: the loop ends when all is told. */
-    told = told && (k->home->draining ? tell(k, CONTROL_KEEP, key, &text, fd)
-                                      : tell_now(k, CONTROL_KEEP, key, &text, fd) == CONTROL_OK);
+    told = told && (k->home->draining ? keeper_tell(k, CONTROL_KEEP, key, &text, fd)
+                                      : keeper_tell_now(k, CONTROL_KEEP, key, &text, fd) == CONTROL_OK);
     msgpack_sbuffer_destroy(&text);
     if (!told) return 0;
     k->kept++;
@@ -188,7 +188,7 @@ uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
     return key;
 }
 
-bool keeper_has_room(const keeper *k) { return !k->off && k->kept < k->kept_max; }
+bool keeper_has_room(const keeper *k) { return !k->is_off && k->kept < k->kept_max; }
 
 bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
 {
@@ -196,8 +196,8 @@ bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
     const kept_client client = {.wish = {.kind = WAITER_NONE}, .request = {bytes, len}};
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
-    bool told =
-        kept_write(&text, &client) && text.size <= LEFT_BYTES_MAX && tell(k, CONTROL_KEEP, ++k->key_last, &text, fd);
+    bool told = client_note_write(&text, &client) && text.size <= LEFT_BYTES_MAX &&
+                keeper_tell(k, CONTROL_KEEP, ++k->key_last, &text, fd);
     msgpack_sbuffer_destroy(&text);
     if (told) k->kept++;
     return told;
@@ -215,17 +215,18 @@ void keeper_reply(keeper *k, uint64_t key, const http_kept_reply *reply)
     msgpack_sbuffer_init(&text);
     /* Until that is told the next worker would see that something was sent which it knows nothing of, and reset the
      * connection. */
-    bool told = kept_write_reply(&text, reply) && text.size <= KEPT_BYTES_MAX && tell(k, CONTROL_REPLY, key, &text, -1);
-    if (!told && !k->off) log_line(LOG_DEBUG, NULL, "the supervisor could not be told of a reply");
+    bool told = client_note_write_reply(&text, reply) && text.size <= KEPT_BYTES_MAX &&
+                keeper_tell(k, CONTROL_REPLY, key, &text, -1);
+    if (!told && !k->is_off) log_line(LOG_DEBUG, NULL, "the supervisor could not be told of a reply");
     msgpack_sbuffer_destroy(&text);
 }
 
 bool keeper_release(keeper *k, uint64_t key)
 {
     assert(k->kept > 0);
-    if (tell_now(k, CONTROL_RELEASE, key, NULL, -1) == CONTROL_AGAIN) {
+    if (keeper_tell_now(k, CONTROL_RELEASE, key, NULL, -1) == CONTROL_AGAIN) {
         k->releases_wait = true;
-        arm(k);
+        keeper_arm(k);
         return false;
     }
     k->kept--;
@@ -235,6 +236,6 @@ bool keeper_release(keeper *k, uint64_t key)
 void keeper_ended(keeper *k, uint64_t key)
 {
     assert(k->kept > 0);
-    (void)tell(k, CONTROL_RELEASE, key, NULL, -1); /* else the next worker finds it finished */
+    (void)keeper_tell(k, CONTROL_RELEASE, key, NULL, -1); /* else the next worker finds it finished */
     k->kept--;
 }

@@ -23,7 +23,7 @@ struct http_kept_reply;
 typedef struct keep_entry {
     TAILQ_ENTRY(keep_entry) young;
     uint64_t since_us; /* on the clock of uv_hrtime */
-    bool listed;
+    bool is_young;
 } keep_entry;
 
 typedef struct keeper {
@@ -34,7 +34,7 @@ typedef struct keeper {
     struct timer tick;              /* runs while there is something to do */
     uint64_t key_last;
     size_t kept, kept_max;              /* connections that the supervisor holds for this loop */
-    bool off;                           /* there is no supervisor, or it has gone */
+    bool is_off;                        /* there is no supervisor, or it has gone */
     STAILQ_HEAD(, keep_message) untold; /* owned: what the supervisor's socket had no room for, oldest first */
     size_t untold_bytes;
     bool releases_wait; /* connections wait in the HTTP server for their release to be told */

@@ -24,7 +24,7 @@ static const char *word_end(const char *at)
 }
 
 /* Delta-seconds, also in quotes; -1 if it is none. */
-static int64_t seconds(const char *text, size_t len)
+static int64_t delta_seconds(const char *text, size_t len)
 {
     int64_t n = 0;
     if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
@@ -40,11 +40,11 @@ static int64_t seconds(const char *text, size_t len)
 }
 
 /* The first of a preference that is given twice counts. */
-static void take(prefer *p, const char *name, size_t name_len, const char *value, size_t value_len)
+static void prefer_take(prefer *p, const char *name, size_t name_len, const char *value, size_t value_len)
 {
     if (is(name, name_len, "respond-async")) p->respond_async = true;
     if (is(name, name_len, "wait") && p->wait_ms < 0) {
-        int64_t n = seconds(value, value_len);
+        int64_t n = delta_seconds(value, value_len);
         if (n >= 0) p->wait_ms = n * 1000;
     }
 }
@@ -62,7 +62,7 @@ void prefer_read(prefer *p, const char *value)
             at = word_end(text);
             text_len = (size_t)(at - text);
         }
-        take(p, name, name_len, text, text_len);
+        prefer_take(p, name, name_len, text, text_len);
         /* Parameters of a preference mean nothing to us; they may hold commas in quotes. */
         while (*at && *at != ',') at = *at == '"' ? word_end(at) : at + 1;
         if (*at == ',') at++;

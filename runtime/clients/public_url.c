@@ -14,25 +14,27 @@ struct public_urls {
     size_t authority_len[PUBLIC_URLS_MAX];
 };
 
-static bool wrong(char *error, size_t size, const char *url, size_t len, const char *why)
+static bool public_url_reject(char *error, size_t size, const char *url, size_t len, const char *why)
 {
     (void)snprintf(error, size, "--public-url %.*s: %s", (int)(len < 200 ? len : 200), url, why);
     return false;
 }
 
-static bool add(public_urls *u, const char *url, size_t len, char *error, size_t size)
+static bool public_urls_add(public_urls *u, const char *url, size_t len, char *error, size_t size)
 {
     while (len > 0 && url[len - 1] == '/') len--;
     size_t scheme = strncasecmp(url, "https://", 8) == 0 ? 8 : strncasecmp(url, "http://", 7) == 0 ? 7 : 0;
     if (scheme == 0 || len <= scheme)
-        return wrong(error, size, url, len, "must be like https://api.example.com or http://host:port/path");
-    if (u->count == PUBLIC_URLS_MAX) return wrong(error, size, url, len, "is one more than the 32 there may be");
-    if (len > PUBLIC_URL_BYTES) return wrong(error, size, url, len, "is longer than 400 bytes");
+        return public_url_reject(error, size, url, len,
+                                 "must be like https://api.example.com or http://host:port/path");
+    if (u->count == PUBLIC_URLS_MAX)
+        return public_url_reject(error, size, url, len, "is one more than the 32 there may be");
+    if (len > PUBLIC_URL_BYTES) return public_url_reject(error, size, url, len, "is longer than 400 bytes");
     for (size_t i = 0; i < len; i++)
         if (url[i] <= ' ' || url[i] >= 0x7f || strchr("\"<>\\^`{|}?#@", url[i]))
-            return wrong(error, size, url, len, "holds a character that may not be there");
+            return public_url_reject(error, size, url, len, "holds a character that may not be there");
     char *base = strndup(url, len);
-    if (!base) return wrong(error, size, url, len, "out of memory");
+    if (!base) return public_url_reject(error, size, url, len, "out of memory");
     u->base[u->count] = base;
     u->authority[u->count] = base + scheme;
     u->authority_len[u->count] = strcspn(base + scheme, "/");
@@ -49,7 +51,7 @@ public_urls *public_urls_new(const char *text, char *error, size_t error_size)
         const char *next = at[len] ? at + len + 1 : at + len;
         while (len > 0 && *at == ' ') at++, len--;
         while (len > 0 && at[len - 1] == ' ') len--;
-        if (!add(u, at, len, error, error_size)) {
+        if (!public_urls_add(u, at, len, error, error_size)) {
             public_urls_free(u);
             return NULL;
         }
@@ -72,7 +74,7 @@ bool public_urls_https(const public_urls *u)
 }
 
 /* A name, an address or one in brackets, with a port perhaps. Whatever else a client sends is not repeated to it. */
-static bool host_plain(const char *host)
+static bool host_is_plain(const char *host)
 {
     for (; *host; host++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%", *host)) return false;
@@ -85,7 +87,7 @@ bool public_url(const public_urls *u, const char *host, char *out, size_t size)
     int n = 0;
     out[0] = 0;
     if (u->count == 0) {
-        if (host_len > 0 && host_plain(host)) n = snprintf(out, size, "http://%s", host);
+        if (host_len > 0 && host_is_plain(host)) n = snprintf(out, size, "http://%s", host);
     } else {
         size_t at = 0;
         for (size_t i = 0; i < u->count; i++)

@@ -10,30 +10,30 @@
 #include "runtime/run/endpoint.h"
 
 /* What the headers say, before it is known what it means together. */
-typedef struct reading {
+typedef struct wish_reading {
     bool accepts_events;
     prefer prefer;
-} reading;
+} wish_reading;
 
-static bool is(const http_header *h, const char *name) { return strcasecmp(h->name.data, name) == 0; }
+static bool header_name_is(const http_header *h, const char *name) { return strcasecmp(h->name.data, name) == 0; }
 
-static void read_header(request_wish *w, reading *r, const http_header *h)
+static void wish_read_header(request_wish *w, wish_reading *r, const http_header *h)
 {
     switch (h->name.len) { /* most headers say nothing here: they are not compared with all of these names */
     case sizeof "host" - 1:
-        if (!w->host && is(h, "host")) w->host = h->value.data;
+        if (!w->host && header_name_is(h, "host")) w->host = h->value.data;
         return;
     case sizeof "accept" - 1:
-        if (is(h, "accept"))
+        if (header_name_is(h, "accept"))
             r->accepts_events |= accept_names_events(h->value.data);
-        else if (is(h, "prefer"))
+        else if (header_name_is(h, "prefer"))
             prefer_read(&r->prefer, h->value.data);
         return;
     case sizeof "last-event-id" - 1:
-        if (!w->last_event_id && is(h, "last-event-id")) w->last_event_id = h->value.data;
+        if (!w->last_event_id && header_name_is(h, "last-event-id")) w->last_event_id = h->value.data;
         return;
     case sizeof "idempotency-key" - 1:
-        if (!is(h, "idempotency-key")) return;
+        if (!header_name_is(h, "idempotency-key")) return;
         w->key = h->value;
         w->key_count++;
         return;
@@ -42,7 +42,7 @@ static void read_header(request_wish *w, reading *r, const http_header *h)
     }
 }
 
-static waiter_wish answer_of(const reading *r)
+static waiter_wish wish_answer(const wish_reading *r)
 {
     if (r->accepts_events) return (waiter_wish){.kind = WAITER_STREAM};
     const prefer *p = &r->prefer;
@@ -53,9 +53,9 @@ static waiter_wish answer_of(const reading *r)
 request_wish request_wish_of(const http_request *q)
 {
     request_wish w = {.is_head = q->method.len == 4 && memcmp(q->method.data, "HEAD", 4) == 0, .scope = TOKEN_CONTROL};
-    reading r = {.prefer = PREFER_NOTHING};
-    for (size_t i = 0; i < q->header_count; i++) read_header(&w, &r, &q->headers[i]);
-    w.answer = answer_of(&r);
+    wish_reading r = {.prefer = PREFER_NOTHING};
+    for (size_t i = 0; i < q->header_count; i++) wish_read_header(&w, &r, &q->headers[i]);
+    w.answer = wish_answer(&r);
     w.hold_ms = hold_shows_proxy(q) ? HOLD_PROXY_MS : 0;
     return w;
 }

@@ -1,8 +1,8 @@
 /* request_wish: what an HTTP request asks of a run beside its work: how its client wants the answer, what it has of it
  * already, under which key it may ask again, by which name it reached this server. Read once, when the request comes;
  * nobody further in goes back to the exchange for another header. Borrows its texts from the exchange. */
-#ifndef RUNTIME_REQUEST_WISH_H
-#define RUNTIME_REQUEST_WISH_H
+#ifndef RUNTIME_CLIENTS_REQUEST_WISH_H
+#define RUNTIME_CLIENTS_REQUEST_WISH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -12,7 +12,7 @@
 
 enum { ROUND_DIGITS_MAX = 9 };
 
-static const char *bearer_of(const http_request *q)
+static const char *request_bearer(const http_request *q)
 {
     const char *given = http_request_header(q, "authorization");
     if (!given || strncasecmp(given, "bearer ", 7) != 0) return NULL;
@@ -20,10 +20,10 @@ static const char *bearer_of(const http_request *q)
 }
 
 /* The administrator's token is a bearer token too: what cannot be a run's is not taken for one. */
-static bool find_token(const http_request *q, char text[RUN_QUERY_BYTES])
+static bool request_find_run_token(const http_request *q, char text[RUN_QUERY_BYTES])
 {
     if (q->query.len < RUN_QUERY_BYTES && uri_query(q->query.data, q->query.len, "token", text)) return true;
-    const char *bearer = bearer_of(q);
+    const char *bearer = request_bearer(q);
     if (!bearer || !token_is_formed(bearer, strlen(bearer))) return false;
     (void)snprintf(text, RUN_QUERY_BYTES, "%s", bearer);
     return true;
@@ -32,13 +32,13 @@ static bool find_token(const http_request *q, char text[RUN_QUERY_BYTES])
 bool run_access_has_token(const http_request *q)
 {
     char text[RUN_QUERY_BYTES];
-    return find_token(q, text);
+    return request_find_run_token(q, text);
 }
 
 token_scope run_access_scope(const http_request *q)
 {
     char text[RUN_QUERY_BYTES];
-    return find_token(q, text) ? token_scope_of(text, strlen(text)) : TOKEN_CONTROL;
+    return request_find_run_token(q, text) ? token_scope_of(text, strlen(text)) : TOKEN_CONTROL;
 }
 
 uint32_t run_access_round(const http_request *q)
@@ -49,7 +49,7 @@ uint32_t run_access_round(const http_request *q)
     return digits > 0 && digits <= ROUND_DIGITS_MAX && !text[digits] ? (uint32_t)strtoul(text, NULL, 10) : 0;
 }
 
-static bool refuse_missing(http_exchange *x)
+static bool run_access_refuse_missing(http_exchange *x)
 {
     static const http_reply_header ask = {"WWW-Authenticate", "Bearer realm=\"run\""};
     if (http_exchange_request(x)->query.len >= RUN_QUERY_BYTES)
@@ -60,7 +60,7 @@ static bool refuse_missing(http_exchange *x)
 }
 
 /* RFC 6750, 3.1. */
-static bool refuse_scope(http_exchange *x, token_scope has, token_scope needed, const char *does)
+static bool run_access_refuse_scope(http_exchange *x, token_scope has, token_scope needed, const char *does)
 {
     char challenge[80], detail[200];
     const http_reply_header ask = {"WWW-Authenticate", challenge};
@@ -76,7 +76,7 @@ static bool refuse_scope(http_exchange *x, token_scope has, token_scope needed, 
 bool run_access_check(home *h, http_exchange *x, const run_id *id, token_scope needed, const char *does)
 {
     char text[RUN_QUERY_BYTES];
-    if (!find_token(http_exchange_request(x), text)) return refuse_missing(x);
+    if (!request_find_run_token(http_exchange_request(x), text)) return run_access_refuse_missing(x);
     size_t len = strlen(text);
     token_scope has = token_scope_of(text, len);
     switch (token_check(&h->app->key, id, clock_wall_ms(), text, len)) {
@@ -84,9 +84,9 @@ bool run_access_check(home *h, http_exchange *x, const run_id *id, token_scope n
     case TOKEN_EXPIRED:
         /* A token cannot know when the run will end and how long its result will be kept from then on: it is as good
          * as the run is there. */
-        return has == needed || has == TOKEN_CONTROL || refuse_scope(x, has, needed, does);
+        return has == needed || has == TOKEN_CONTROL || run_access_refuse_scope(x, has, needed, does);
     case TOKEN_RESERVED:
-        return refuse_scope(x, has, needed, does);
+        return run_access_refuse_scope(x, has, needed, does);
     default:
         problem_reply(x, 403, "the token is not valid for this run", NULL);
         return false;

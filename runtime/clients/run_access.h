@@ -1,7 +1,7 @@
 /* run_access: what a request may do with the run that its URL names. The right to it is the run's token: in the URL's
  * query, or as a bearer token (RFC 6750). Owns nothing. */
-#ifndef RUNTIME_RUN_ACCESS_H
-#define RUNTIME_RUN_ACCESS_H
+#ifndef RUNTIME_CLIENTS_RUN_ACCESS_H
+#define RUNTIME_CLIENTS_RUN_ACCESS_H
 
 #include <stdint.h>
 

@@ -53,7 +53,7 @@ http_exchange *waiter_take_exchange(waiter *w)
     return x;
 }
 
-static void on_gone(http_exchange *x)
+static void waiter_on_gone(http_exchange *x)
 {
     waiter *w = http_exchange_user(x);
     assert(w && w->x == x);
@@ -81,7 +81,7 @@ void waiter_run_url(const waiter *w, const char *what, token_scope scope, char o
 /* ---- Answers ---- */
 
 /* Where a stream goes on behind what this client has. */
-static void stream_url(const waiter *w, char out[URL_MAX_BYTES])
+static void waiter_stream_url(const waiter *w, char out[URL_MAX_BYTES])
 {
     waiter_run_url(w, "stream", TOKEN_CONTROL, out);
     size_t len = strlen(out);
@@ -95,7 +95,7 @@ bool waiter_asks(const request_wish *asked)
 }
 
 /* Some clients give up when they are sent to a URL a second time: each round has one of its own. */
-static void output_url(const waiter *w, char out[URL_MAX_BYTES])
+static void waiter_output_url(const waiter *w, char out[URL_MAX_BYTES])
 {
     waiter_run_url(w, "output", TOKEN_CONTROL, out);
     size_t len = strlen(out);
@@ -103,7 +103,7 @@ static void output_url(const waiter *w, char out[URL_MAX_BYTES])
 }
 
 /* A client that knows a URL of the run from elsewhere is none that the run ends with. */
-static void note_sent_on(const waiter *w)
+static void waiter_mark_sent_on(const waiter *w)
 {
     bool shown = w->keyed || w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT; /* a key, or Prefer */
     bool was_there = w->asks && !http_exchange_gone(w->x);
@@ -120,7 +120,7 @@ void waiter_missed(home *h, const uint8_t note[HTTP_NOTE_BYTES])
 }
 
 /* Of HTTP/1.0: nobody can tell whether it reads on. It may still get its answer, but the run does not wait for it. */
-static void on_half_closed(http_exchange *x)
+static void waiter_on_half_closed(http_exchange *x)
 {
     waiter *w = http_exchange_user(x);
     assert(w && w->x == x);
@@ -133,9 +133,9 @@ void waiter_send_on(waiter *w, int status)
 {
     char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1], applied[48];
     if (w->wish.kind == WAITER_STREAM)
-        stream_url(w, url);
+        waiter_stream_url(w, url);
     else
-        output_url(w, url);
+        waiter_output_url(w, url);
     run_id_format(&w->id, id);
     http_reply_header headers[2 + OWN_HEADERS] = {{"Location", url}, {"X-Run-Id", id}};
     size_t n = 2;
@@ -152,7 +152,7 @@ void waiter_send_on(waiter *w, int status)
                        read_url);
     }
     if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    note_sent_on(w);
+    waiter_mark_sent_on(w);
     http_reply(waiter_take_exchange(w), status, headers, n, body, strlen(body));
 }
 
@@ -182,7 +182,7 @@ static http_reply_header *response_headers(arena *a, const waiter *w, const entr
     return headers;
 }
 
-static void send_response(waiter *w, const entry *response)
+static void waiter_send_response(waiter *w, const entry *response)
 {
     arena a;
     size_t n = 0;
@@ -196,7 +196,7 @@ static void send_response(waiter *w, const entry *response)
 }
 
 /* The beginning as it was sent by a former worker, the body out of the journal. */
-static void send_rest(waiter *w, const entry *response)
+static void waiter_send_rest(waiter *w, const entry *response)
 {
     http_exchange *x = w->x;
     http_reply_resume(x, &w->rest);
@@ -215,7 +215,7 @@ void waiter_send_state(waiter *w, int status, const char *state)
     http_reply(waiter_take_exchange(w), status, headers, 2, body, strlen(body));
 }
 
-static void answer_cancel(waiter *w, entry_ended ended)
+static void waiter_answer_cancel(waiter *w, entry_ended ended)
 {
     if (ended == ENTRY_CANCELLED)
         waiter_send_state(w, 200, "cancelled");
@@ -254,13 +254,13 @@ void waiter_answer(home *h, waiter **list, const run_id *id, const entry *respon
         if (w->wish.kind == WAITER_ASYNC) {
             waiter_send_on(w, 202);
         } else if (w->wish.kind == WAITER_CANCEL) {
-            answer_cancel(w, ended);
+            waiter_answer_cancel(w, ended);
         } else if (w->wish.kind == WAITER_RELEASE) {
             problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
         } else if (w->wish.kind == WAITER_REST) {
-            send_rest(w, response);
+            waiter_send_rest(w, response);
         } else if (w->wish.kind != WAITER_STREAM) {
-            send_response(w, response);
+            waiter_send_response(w, response);
         } else {
             if (!f) f = own = frames_new(h->arenas);
             if (!f || (!frames_closed(f) && !frames_close(f, response, ended))) {
@@ -273,7 +273,7 @@ void waiter_answer(home *h, waiter **list, const run_id *id, const entry *respon
     frames_release(own);
 }
 
-static bool wants_frames(const waiter *list)
+static bool waiters_want_frames(const waiter *list)
 {
     while (list && list->wish.kind != WAITER_STREAM) list = list->next;
     return list != NULL;
@@ -284,7 +284,7 @@ typedef struct rebuild {
     bool failed;
 } rebuild;
 
-static void on_entry(void *arg, const entry *e, uint32_t seq)
+static void rebuild_on_entry(void *arg, const entry *e, uint32_t seq)
 {
     rebuild *b = arg;
     if (b->frames && !frames_add(b->frames, e, seq)) b->failed = true;
@@ -294,11 +294,11 @@ void waiter_answer_journal(home *h, waiter **list, const run_id *id, const char 
 {
     arena a;
     arena_init(&a, h->arenas);
-    bool wants = wants_frames(*list);
+    bool wants = waiters_want_frames(*list);
     rebuild b = {.frames = wants ? frames_new(h->arenas) : NULL};
     b.failed = wants && !b.frames;
     *error = NULL;
-    const replay *p = replay_new(&a, data, len, on_entry, &b, error);
+    const replay *p = replay_new(&a, data, len, rebuild_on_entry, &b, error);
     if (p && !b.failed && replay_response(p) && replay_ended(p)) {
         *error = NULL;
         waiter_answer(h, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
@@ -320,7 +320,7 @@ void waiter_redirect(waiter **list)
 }
 
 /* The next process goes on with it. False: nobody can. */
-static bool leave(waiter *w)
+static bool waiter_leave_to_next(waiter *w)
 {
     if (!http_exchange_kept(w->x)) (void)waiter_keep(&w->keep);
     if (!http_exchange_kept(w->x)) return false;
@@ -332,7 +332,7 @@ void waiter_leave_readers(home *h)
 {
     for (waiter *w = h->readers, *next; w; w = next) {
         next = w->next;
-        (void)leave(w);
+        (void)waiter_leave_to_next(w);
     }
 }
 
@@ -344,7 +344,7 @@ void waiter_dismiss(waiter **list)
             problem_reply(waiter_take_exchange(w), 503, "the server is stopping: ask again", "1");
             continue;
         }
-        if (w->home->replaced && leave(w)) continue;
+        if (w->home->replaced && waiter_leave_to_next(w)) continue;
         if (!w->begun) { /* the published client follows one redirect_info a stream: it is not spent here */
             waiter_send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
             continue;
@@ -360,11 +360,11 @@ void waiter_dismiss(waiter **list)
         }
         char id[RUN_ID_TEXT + 1], url[URL_MAX_BYTES], text[URL_MAX_BYTES + 256];
         run_id_format(&w->id, id);
-        stream_url(w, url);
+        waiter_stream_url(w, url);
         int n = snprintf(text, sizeof text,
                          "id: %u\nevent: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s\"}\n\n", w->cursor,
                          id, url);
-        note_sent_on(w);
+        waiter_mark_sent_on(w);
         http_reply_write(w->x, text, (size_t)n);
         http_reply_end(waiter_take_exchange(w));
     }
@@ -414,7 +414,7 @@ bool waiter_none(const waiter *list)
 }
 
 /* What a former worker has sent of the response, for as long as the client waits for the rest. */
-static bool copy_rest(waiter *w)
+static bool waiter_copy_rest(waiter *w)
 {
     const http_kept_reply *rest = w->wish.rest;
     w->wish.rest = NULL;
@@ -447,7 +447,7 @@ waiter *waiter_new(home *h, const request_wish *asked)
                   .keyed = asked->key_count > 0,
                   .cursor = wish->after,
                   .begun = wish->begun};
-    if (copy_rest(w)) return w;
+    if (waiter_copy_rest(w)) return w;
     waiter_give_up(w);
     return NULL;
 }
@@ -480,8 +480,8 @@ void waiter_join(waiter *w, waiter **list, http_exchange *x, const run_id *id)
     waiter_link(w, list);
     w->hold = (struct timer){.fn = waiter_on_hold_over, .arg = w, .is_kept = true};
     http_exchange_set_user(x, w);
-    http_exchange_on_gone(x, on_gone);
-    http_exchange_on_half_closed(x, on_half_closed);
+    http_exchange_on_gone(x, waiter_on_gone);
+    http_exchange_on_half_closed(x, waiter_on_half_closed);
     http_exchange_on_writable(x, waiter_stream_on_writable);
     if (w->wish.kind == WAITER_STREAM) {
         http_exchange_queue_max(x, STREAM_QUEUE_BYTES);

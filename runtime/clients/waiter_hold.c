@@ -12,9 +12,9 @@ enum {
 };
 
 /* 202 and 303 promise that. */
-static bool is_on_disk(const slot *s) { return s && (!s->run || run_is_durable(s->run)); }
+static bool run_is_on_disk(const slot *s) { return s && (!s->run || run_is_durable(s->run)); }
 
-static int64_t hold_at_most_ms(const waiter *w)
+static int64_t waiter_hold_max_ms(const waiter *w)
 {
     const home *h = w->home;
     char base[BASE_MAX_BYTES];
@@ -23,7 +23,7 @@ static int64_t hold_at_most_ms(const waiter *w)
     return hold_at_output_ms(h->opt->hold_ms, w->hold_ms, base);
 }
 
-static int64_t waited_ms(const waiter *w)
+static int64_t waiter_waited_ms(const waiter *w)
 {
     int64_t ms = clock_steady_ms() - w->wish.since_ms;
     return ms > 0 ? ms : 0; /* a worker of another version went by another clock */
@@ -32,13 +32,13 @@ static int64_t waited_ms(const waiter *w)
 /* The proxy before a first request would give it up soon. A run that ends with its clients keeps them, because those
  * that are sent on do not count. Whether one of a former process does is known when it has been loaded: what is not by
  * the last moment goes on alone. */
-static void send_on_in_time(waiter *w)
+static void waiter_send_on_in_time(waiter *w)
 {
     const slot *s = slot_find(&w->home->slots, &w->id);
     if (s && s->tie == TIE_CLIENTS) return;
     bool is_judged = !s || s->tie == TIE_NONE;
-    bool is_late = waited_ms(w) >= hold_at_most_ms(w) + LATEST_MS;
-    if (is_on_disk(s) && (is_judged || is_late))
+    bool is_late = waiter_waited_ms(w) >= waiter_hold_max_ms(w) + LATEST_MS;
+    if (run_is_on_disk(s) && (is_judged || is_late))
         waiter_send_on(w, 303);
     else
         (void)timers_start(&w->home->timers, &w->hold, NOT_YET_MS);
@@ -56,26 +56,26 @@ void waiter_on_hold_over(struct timer *t)
         waiter_send_on(w, 303);
         return;
     case WAITER_REQUEST:
-        send_on_in_time(w);
+        waiter_send_on_in_time(w);
         return;
     default:
         w->wish.kind = WAITER_ASYNC; /* with 202 when the run is on disk */
-        if (is_on_disk(slot_find(&w->home->slots, &w->id))) waiter_send_on(w, 202);
+        if (run_is_on_disk(slot_find(&w->home->slots, &w->id))) waiter_send_on(w, 202);
     }
 }
 
-static bool is_behind_proxy(const waiter *w)
+static bool waiter_is_behind_proxy(const waiter *w)
 {
     return w->hold_ms == HOLD_PROXY_MS || public_urls_https(w->home->app->public_urls);
 }
 
 int64_t waiter_hold_ms(const waiter *w)
 {
-    int64_t hold = hold_at_most_ms(w) - waited_ms(w);
+    int64_t hold = waiter_hold_max_ms(w) - waiter_waited_ms(w);
     if (hold < 1) hold = 1;
     switch (w->wish.kind) {
     case WAITER_REQUEST:
-        return is_behind_proxy(w) ? hold : 0;
+        return waiter_is_behind_proxy(w) ? hold : 0;
     case WAITER_OUTPUT:
     case WAITER_CANCEL:
     case WAITER_RELEASE:

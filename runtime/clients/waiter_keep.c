@@ -10,7 +10,7 @@
 #include "runtime/run/program.h"
 
 /* Whether the next worker would find its run, and know how far its stream has come. */
-static bool can_be_found(const waiter *w)
+static bool waiter_run_is_findable(const waiter *w)
 {
     const slot *s = slot_find(&w->home->slots, &w->id);
     if (w->wish.kind == WAITER_STREAM && !w->begun) return false;
@@ -25,7 +25,7 @@ waiter_keep_result waiter_keep(keep_entry *e)
     http_kept kept;
     if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE || w->wish.kind == WAITER_REST)
         return WAITER_KEEP_DONE;
-    if (!keeper_has_room(k) || !can_be_found(w)) return WAITER_KEEP_LATER;
+    if (!keeper_has_room(k) || !waiter_run_is_findable(w)) return WAITER_KEEP_LATER;
     /* Who has sent its last byte may have gone, which shows soon; in a drain the next worker finds out. */
     if (http_exchange_half_closed(w->x) && !w->home->draining) return WAITER_KEEP_LATER;
     if (!http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;
@@ -59,7 +59,7 @@ void waiter_take_back(home *h, http_exchange *x, const request_wish *asked, cons
 }
 
 /* Up to one of these bytes, or the end. */
-static http_text until(const char *at, const char *end, const char *bytes)
+static http_text text_until(const char *at, const char *end, const char *bytes)
 {
     const char *to = at;
     while (to < end && !strchr(bytes, *to)) to++;
@@ -67,29 +67,29 @@ static http_text until(const char *at, const char *end, const char *bytes)
 }
 
 /* The path of a request line's target, which may be a whole URL. */
-static http_text path_of(const char *at, const char *end)
+static http_text target_path(const char *at, const char *end)
 {
-    http_text target = until(at, end, " \r\n");
+    http_text target = text_until(at, end, " \r\n");
     if (target.len > 0 && *at != '/') {
         const char *host = memmem(at, target.len, "://", 3);
         const char *path = host ? memchr(host + 3, '/', (size_t)(at + target.len - host - 3)) : NULL;
         if (path) at = path;
     }
-    return until(at, target.data + target.len, "?");
+    return text_until(at, target.data + target.len, "?");
 }
 
-static bool is_of_link(const home *h, sw_bytes request)
+static bool kept_request_is_of_link(const home *h, sw_bytes request)
 {
     const char *end = request.data + request.len;
-    http_text method = until(request.data, end, " ");
+    http_text method = text_until(request.data, end, " ");
     const char *target = method.data + method.len;
-    return request_is_of_link(h->app->router, method, path_of(target < end ? target + 1 : end, end));
+    return request_is_of_link(h->app->router, method, target_path(target < end ? target + 1 : end, end));
 }
 
 /* One that was being replied to was answered, or sent on. */
 void waiter_lost(home *h, const kept_client *client)
 {
-    const request_wish asked = {.answer = client->wish, .observes = is_of_link(h, client->request)};
+    const request_wish asked = {.answer = client->wish, .observes = kept_request_is_of_link(h, client->request)};
     if (!client->replying && client->wish.kind != WAITER_NONE && waiter_asks(&asked)) slot_client_lost(h, &client->run);
 }
 

@@ -13,7 +13,7 @@
 static const char RETRY_AFTER[] = "30";
 
 /* What a person should know, as a JSON string. */
-static const char *words_of(arena *a, stop_reason why, const char *detail)
+static const char *stop_detail_json(arena *a, stop_reason why, const char *detail)
 {
     sw_value v = {.type = MSGPACK_OBJECT_STR};
     sw_bytes text;
@@ -22,7 +22,7 @@ static const char *words_of(arena *a, stop_reason why, const char *detail)
     return json_write(a, v, &text) ? text.data : "\"\"";
 }
 
-static void refuse_stopped(waiter *w, const stop_cause *why)
+static void waiter_refuse_stopped(waiter *w, const stop_cause *why)
 {
     char id[RUN_ID_TEXT + 1];
     arena a;
@@ -34,7 +34,7 @@ static void refuse_stopped(waiter *w, const stop_cause *why)
         arena_printf(&a,
                      "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":503,\"detail\":%s,"
                      "\"runId\":\"%s\",\"reason\":\"%s\"}\n",
-                     http_status_text(503), words_of(&a, why->reason, why->detail), id, stop_name(why->reason));
+                     http_status_text(503), stop_detail_json(&a, why->reason, why->detail), id, stop_name(why->reason));
     http_reply(waiter_take_exchange(w), 503, headers, 3, body ? body : "", body ? strlen(body) : 0);
     arena_free(&a);
 }
@@ -44,10 +44,10 @@ const char *waiter_stopped_event(const waiter *w, arena *a)
     char id[RUN_ID_TEXT + 1];
     run_id_format(&w->id, id);
     return arena_printf(a, "event: stepwell.stopped\ndata: {\"runId\":\"%s\",\"reason\":\"%s\",\"detail\":%s}\n\n", id,
-                        stop_name(w->stopped), words_of(a, w->stopped, w->stop_detail));
+                        stop_name(w->stopped), stop_detail_json(a, w->stopped, w->stop_detail));
 }
 
-static void stop_stream(waiter *w, const stop_cause *why)
+static void waiter_stop_stream(waiter *w, const stop_cause *why)
 {
     if (why->streamed) waiter_stream_give(w, why->streamed);
     w->stopped = why->reason;
@@ -56,7 +56,7 @@ static void stop_stream(waiter *w, const stop_cause *why)
     waiter_stream_pump(w);
 }
 
-static void stop_one(waiter *w, const stop_cause *why, bool refuses)
+static void waiter_stop_one(waiter *w, const stop_cause *why, bool refuses)
 {
     /* A former process has sent the beginning of what only the journal can tell: the client asks again when it is cut,
      * and would else wait with half an event or half a body. */
@@ -73,10 +73,10 @@ static void stop_one(waiter *w, const stop_cause *why, bool refuses)
         waiter_send_on(w, 202);
         return;
     case WAITER_OUTPUT:
-        if (refuses) refuse_stopped(w, why);
+        if (refuses) waiter_refuse_stopped(w, why);
         return;
     case WAITER_STREAM:
-        stop_stream(w, why);
+        waiter_stop_stream(w, why);
         return;
     default:
         return;
@@ -90,7 +90,7 @@ void waiter_stopped(waiter **list, const stop_cause *why, bool refuses)
     if (BUG(WRONG_REASON)) told.reason = STOP_NEWER;
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        stop_one(w, &told, refuses);
+        waiter_stop_one(w, &told, refuses);
     }
 }
 

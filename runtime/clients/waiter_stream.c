@@ -12,7 +12,7 @@ enum {
     RECONNECT_MS = 1000 /* how soon an EventSource tries again */
 };
 
-static void begin_stream(waiter *w)
+static void stream_begin(waiter *w)
 {
     char id[RUN_ID_TEXT + 1], stream[URL_MAX_BYTES], output[URL_MAX_BYTES], read[URL_MAX_BYTES];
     char text[3 * URL_MAX_BYTES + 256];
@@ -36,11 +36,11 @@ static void begin_stream(waiter *w)
 }
 
 /* It has the response already: an EventSource comes again and again unless it is told so (HTML, 9.2.3). */
-static void end_resumed(waiter *w) { http_reply(waiter_take_exchange(w), 204, NULL, 0, "", 0); }
+static void stream_end_resumed(waiter *w) { http_reply(waiter_take_exchange(w), 204, NULL, 0, "", 0); }
 
 /* The next worker writes frames and nothing else: what a kept stream gets beside them is noted with the supervisor as
  * bytes that come before them. False: not now. */
-static bool write_aside(waiter *w, const char *data, size_t len)
+static bool stream_write_aside(waiter *w, const char *data, size_t len)
 {
     bool kept = http_exchange_kept(w->x);
     if (kept && !http_exchange_unkeep(w->x)) return false;
@@ -50,13 +50,13 @@ static bool write_aside(waiter *w, const char *data, size_t len)
 }
 
 /* Without an id: the client's place in the frames stays. */
-static void tell_stopped(waiter *w)
+static void stream_tell_stopped(waiter *w)
 {
     arena a;
     if (w->told == w->stopped) return;
     arena_init(&a, NULL);
     const char *event = waiter_stopped_event(w, &a);
-    if (event && write_aside(w, event, strlen(event))) w->told = w->stopped;
+    if (event && stream_write_aside(w, event, strlen(event))) w->told = w->stopped;
     arena_free(&a);
 }
 
@@ -65,11 +65,11 @@ void waiter_stream_pump(waiter *w)
 {
     frames *f = w->frames;
     if (!w->begun && f && frames_closed(f) && w->cursor >= frames_count(f)) {
-        end_resumed(w);
+        stream_end_resumed(w);
         return;
     }
     bool all = f == NULL;
-    if (!w->begun) begin_stream(w);
+    if (!w->begun) stream_begin(w);
     while (!all && http_exchange_writable(w->x)) {
         /* The next worker must be able to write the same pieces without knowing when they were there. */
         sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
@@ -78,7 +78,7 @@ void waiter_stream_pump(waiter *w)
         w->wrote_ms = uv_now(w->home->uv);
         http_reply_write(w->x, more.data, more.len);
     }
-    if (all && !w->is_head && w->stopped != STOP_NONE) tell_stopped(w);
+    if (all && !w->is_head && w->stopped != STOP_NONE) stream_tell_stopped(w);
     if (w->is_head || (f && frames_closed(f) && w->cursor >= frames_count(f))) http_reply_end(waiter_take_exchange(w));
 }
 
@@ -110,10 +110,10 @@ void waiter_stream_answer(waiter *w, frames *f)
     waiter_stream_pump(w);
 }
 
-static void send_heartbeat(waiter *w)
+static void stream_send_heartbeat(waiter *w)
 {
     static const char comment[] = ":\n\n";
-    (void)write_aside(w, comment, sizeof comment - 1);
+    (void)stream_write_aside(w, comment, sizeof comment - 1);
 }
 
 void waiter_stream_on_silence(struct timer *t)
@@ -122,7 +122,7 @@ void waiter_stream_on_silence(struct timer *t)
     uint64_t now = uv_now(w->home->uv), every = (uint64_t)w->home->opt->heartbeat_ms;
     if (now - w->wrote_ms >= every) {
         w->wrote_ms = now;
-        if (w->begun && http_exchange_flushed(w->x)) send_heartbeat(w); /* else the client has enough to read */
+        if (w->begun && http_exchange_flushed(w->x)) stream_send_heartbeat(w); /* else the client has enough to read */
     }
     (void)timers_start(&w->home->timers, t, w->wrote_ms + every - now);
 }

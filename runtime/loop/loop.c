@@ -141,7 +141,7 @@ static void on_drain_over(struct timer *t)
 static void begin_drain(sw_loop *l)
 {
     l->home.draining = true;
-    if (l->home.followed && !l->keeper.off)
+    if (l->home.followed && !l->keeper.is_off)
         http_server_leave(l->server);
     else
         http_server_drain(l->server);

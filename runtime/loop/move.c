@@ -82,7 +82,7 @@ void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t 
     arena a;
     kept_client client;
     arena_init(&a, NULL);
-    bool known = kept_read(&a, data, len, &client);
+    bool known = client_note_read(&a, data, len, &client);
     bool has_run = known && client.wish.kind != WAITER_NONE;
     unsigned owner = has_run ? run_id_loop(&client.run, app->loop_count) : (unsigned)(key % app->loop_count);
     arena_free(&a);
@@ -115,7 +115,7 @@ static void adopt_kept(sw_loop *l, const moved *m)
     kept_client client;
     destination to = {.kept = &client};
     arena_init(&a, l->home.arenas);
-    if (kept_read(&a, m->data, m->len, &client)) {
+    if (client_note_read(&a, m->data, m->len, &client)) {
         http_kept kept = {.fd = m->fd,
                           .position = client.position,
                           .bytes = (char *)(uintptr_t)client.request.data,

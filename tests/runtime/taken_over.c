@@ -93,7 +93,7 @@ static int take_over(const run_id *id, int64_t waited_ms)
                           .request = {request, sizeof request - 1}};
     msgpack_sbuffer_init(&text);
     msgpack_sbuffer_init(&all);
-    CHECK(position_get(served, &client.position) && kept_write(&text, &client));
+    CHECK(position_get(served, &client.position) && client_note_write(&text, &client));
     uint32_t len = (uint32_t)text.size;
     CHECK(!msgpack_sbuffer_write(&all, (const char *)&len, sizeof len));
     CHECK(!msgpack_sbuffer_write(&all, text.data, text.size));
