@@ -7,12 +7,12 @@
 static sw_request make_request(sw_ctx *c, const model_call *call, bool streamed)
 {
     const settings *s = &research_settings;
-    sw_value message = sw_map(c, "role", sw_str(c, "user"), "content", sw_str(c, call->prompt), NULL);
+    sw_value message = sw_map(c, "role", sw_str(c, "user"), "content", sw_str(c, call->prompt));
     sw_value body = sw_map(c, "model", sw_str(c, s->model), "max_tokens", sw_int(call->tokens_max), "system",
-                           sw_str(c, call->system), "messages", sw_array(c, 1, message), NULL);
+                           sw_str(c, call->system), "messages", sw_array(c, 1, message));
     if (!sw_is_nil(call->schema)) {
-        sw_value format = sw_map(c, "type", sw_str(c, "json_schema"), "schema", call->schema, NULL);
-        sw_set(c, &body, "output_config", sw_map(c, "format", format, NULL));
+        sw_value format = sw_map(c, "type", sw_str(c, "json_schema"), "schema", call->schema);
+        sw_set(c, &body, "output_config", sw_map(c, "format", format));
     }
     if (streamed) sw_set(c, &body, "stream", sw_bool(true));
     const char **headers = sw_alloc(c, 4 * sizeof *headers);

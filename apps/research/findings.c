@@ -64,9 +64,8 @@ sw_value findings_begin_level(sw_ctx *c, findings *f, sw_value queries, int64_t 
         if (sw_is_nil(query)) continue;
         sw_value id = sw_strf(c, "%lld.%zu", (long long)depth, sw_len(named) + 1),
                  reasoning = sw_get(sw_at(queries, i), "reasoning");
-        sw_push(c, &named, sw_map(c, "id", id, "query", query, "reasoning", reasoning, NULL));
-        sw_push(c, &f->queries,
-                sw_map(c, "id", id, "query", query, "reasoning", reasoning, "depth", sw_int(depth), NULL));
+        sw_push(c, &named, sw_map(c, "id", id, "query", query, "reasoning", reasoning));
+        sw_push(c, &f->queries, sw_map(c, "id", id, "query", query, "reasoning", reasoning, "depth", sw_int(depth)));
     }
     return named;
 }
@@ -92,7 +91,7 @@ static size_t number_sources(sw_ctx *c, findings *f, sw_value own, int64_t **sho
         if (number == 0) {
             number = (int64_t)sw_len(f->sources) + 1;
             sw_push(c, &f->sources,
-                    sw_map(c, "n", sw_int(number), "title", sw_get(s, "title"), "url", sw_get(s, "url"), NULL));
+                    sw_map(c, "n", sw_int(number), "title", sw_get(s, "title"), "url", sw_get(s, "url")));
         }
         (*shown)[sw_as_int(sw_get(s, "n"), 1) - 1] = number;
     }
@@ -113,7 +112,7 @@ static sw_value renumbered(sw_ctx *c, sw_value numbers, const int64_t *shown, si
 static sw_value placed(sw_ctx *c, sw_value item, sw_value query, const char *const *texts, const int64_t *shown,
                        size_t count)
 {
-    sw_value out = sw_map(c, NULL);
+    sw_value out = sw_map(c);
     for (; *texts; texts++)
         sw_set(c, &out, *texts, sw_str(c, citations_checked(c, step_text(c, item, *texts), shown, count)));
     sw_set(c, &out, "sources", renumbered(c, sw_get(item, "sources"), shown, count));
@@ -135,7 +134,7 @@ static void add_answer(sw_ctx *c, findings *f, sw_value query, sw_value own, sw_
         sw_push(c, &f->doubts, placed(c, sw_at(doubts, i), query, of_doubt, shown, count));
     sw_push(c, &f->notes,
             sw_map(c, "level", sw_int(strtoll(step_text(c, query, "id"), NULL, 10)), "query", sw_get(query, "query"),
-                   "note", sw_get(answer, "synthesisNote"), NULL));
+                   "note", sw_get(answer, "synthesisNote")));
 }
 
 /* ---- What to ask next ---- */
@@ -145,7 +144,7 @@ static void add_follow_ups(sw_ctx *c, const findings *f, sw_value *next, sw_valu
     for (size_t i = 0; i < sw_len(follow_ups) && (int64_t)i < most && sw_len(*next) < LEVEL_QUERIES_MAX; i++) {
         sw_value query = usable_query(c, f->queries, sw_get(sw_at(follow_ups, i), "query"));
         if (sw_is_nil(query) || is_among(*next, query)) continue;
-        sw_push(c, next, sw_map(c, "query", query, "reasoning", sw_get(sw_at(follow_ups, i), "reasoning"), NULL));
+        sw_push(c, next, sw_map(c, "query", query, "reasoning", sw_get(sw_at(follow_ups, i), "reasoning")));
     }
 }
 

@@ -7,27 +7,27 @@
 
 static sw_value message(sw_ctx *c, const char *role, const char *content)
 {
-    return sw_map(c, "role", sw_str(c, role), "content", sw_str(c, content), NULL);
+    return sw_map(c, "role", sw_str(c, role), "content", sw_str(c, content));
 }
 
 static sw_value format_of(sw_ctx *c, sw_value schema)
 {
-    sw_value named = sw_map(c, "name", sw_str(c, "answer"), "strict", sw_bool(true), "schema", schema, NULL);
-    return sw_map(c, "type", sw_str(c, "json_schema"), "json_schema", named, NULL);
+    sw_value named = sw_map(c, "name", sw_str(c, "answer"), "strict", sw_bool(true), "schema", schema);
+    return sw_map(c, "type", sw_str(c, "json_schema"), "json_schema", named);
 }
 
 static sw_request make_request(sw_ctx *c, const model_call *call, bool streamed)
 {
     const settings *s = &research_settings;
     sw_value messages = sw_array(c, 2, message(c, "system", call->system), message(c, "user", call->prompt));
-    sw_value body = sw_map(c, "model", sw_str(c, s->model), "messages", messages, NULL);
+    sw_value body = sw_map(c, "model", sw_str(c, s->model), "messages", messages);
     /* Its reasoning models refuse max_tokens; not every other server knows the newer name. */
     bool at_home = strncmp(s->model_url, "https://api.openai.com/", 23) == 0;
     sw_set(c, &body, at_home ? "max_completion_tokens" : "max_tokens", sw_int(call->tokens_max));
     if (!sw_is_nil(call->schema)) sw_set(c, &body, "response_format", format_of(c, call->schema));
     if (streamed) {
         sw_set(c, &body, "stream", sw_bool(true));
-        sw_set(c, &body, "stream_options", sw_map(c, "include_usage", sw_bool(true), NULL));
+        sw_set(c, &body, "stream_options", sw_map(c, "include_usage", sw_bool(true)));
     }
     const char **headers = sw_alloc(c, 3 * sizeof *headers);
     headers[0] = "Content-Type: application/json";

@@ -173,7 +173,7 @@ static void read_fault(sw_ctx *c, question *q)
         (!name || (*name && strcmp(name, "search") != 0 && strcmp(name, "learn") != 0 && strcmp(name, "report") != 0)))
         object(q, "injectFailure must be search, learn or report");
     double share = sw_is_nil(rate) ? 1 : read_share(c, q, rate);
-    q->fault = sw_map(c, "kind", sw_str(c, name ? name : ""), "rate", sw_double(share), NULL);
+    q->fault = sw_map(c, "kind", sw_str(c, name ? name : ""), "rate", sw_double(share));
 }
 
 /* ---- The plan ---- */
@@ -181,7 +181,7 @@ static void read_fault(sw_ctx *c, question *q)
 static void read_clarifications(sw_ctx *c, question *q)
 {
     sw_value v = given_json(c, q, "clarifications");
-    q->clarifications = sw_is_nil(v) ? sw_map(c, NULL) : v;
+    q->clarifications = sw_is_nil(v) ? sw_map(c) : v;
     if (q->clarifications.type != MSGPACK_OBJECT_MAP) {
         object(q, "clarifications must be a JSON object of question and answer");
         return;
@@ -207,7 +207,7 @@ static void read_query(sw_ctx *c, question *q, sw_value item)
     sw_value words = item.type == MSGPACK_OBJECT_MAP ? sw_get(item, "query") : item;
     const char *wrong = text_wrong(c, "a query", words, QUERY_CHARACTERS_MAX);
     if (wrong) object(q, wrong);
-    sw_value query = sw_map(c, "query", words, NULL);
+    sw_value query = sw_map(c, "query", words);
     for (size_t i = 0; i < ABOUT_QUERY; i++) {
         sw_value more = sw_get(item, about_query[i]);
         if (!sw_is_nil(more) && (more.type != MSGPACK_OBJECT_STR || characters(more) > TOPIC_CHARACTERS_MAX))
@@ -224,7 +224,7 @@ sw_value question_usable_queries(sw_ctx *c, sw_value queries, int64_t most)
     for (size_t i = 0; i < sw_len(queries) && (int64_t)sw_len(usable) < most; i++) {
         sw_value item = sw_at(queries, i), words = question_cut(c, sw_get(item, "query"), QUERY_CHARACTERS_MAX);
         if (question_is_blank(words) || has_query(usable, words)) continue;
-        sw_value query = sw_map(c, "query", words, NULL);
+        sw_value query = sw_map(c, "query", words);
         for (size_t k = 0; k < ABOUT_QUERY; k++)
             sw_set(c, &query, about_query[k], question_cut(c, sw_get(item, about_query[k]), TOPIC_CHARACTERS_MAX));
         sw_push(c, &usable, query);

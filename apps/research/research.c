@@ -18,7 +18,7 @@ enum { QUERIES_AT_ONCE = 16 };
  * what it has paid for is not lost. */
 static const sw_endpoint_options kept = {.on_exhausted = SW_STOP};
 
-static void refuse(sw_ctx *c, const char *why) { sw_reply_json(c, 400, sw_map(c, "error", sw_str(c, why), NULL)); }
+static void refuse(sw_ctx *c, const char *why) { sw_reply_json(c, 400, sw_map(c, "error", sw_str(c, why))); }
 
 /* The day (UTC) of a point in time. */
 static sw_value day_of(sw_ctx *c, int64_t unix_ms)
@@ -50,7 +50,7 @@ static sw_value follow_query(sw_ctx *c, sw_value input)
 {
     const char *id = step_text(c, input, "id");
     sw_value asked = sw_map(c, "id", sw_get(input, "id"), "query", sw_get(input, "query"), "depth",
-                            sw_get(input, "depth"), "fault", sw_get(input, "fault"), NULL);
+                            sw_get(input, "depth"), "fault", sw_get(input, "fault"));
     sw_value found = patience_step(c, sw_printf(c, "search-%s", id), step_search, asked);
     sw_value all = sw_get(found, "sources"), fresh = sw_array(c, 0), shown = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(all); i++) {
@@ -62,14 +62,14 @@ static sw_value follow_query(sw_ctx *c, sw_value input)
     sw_value usage = sw_get(found, "usage");
     if (sw_len(fresh) == 0) {
         tell_nothing(c, input, sw_len(all) == 0 ? "found" : "new");
-        return sw_map(c, "usage", usage, NULL);
+        return sw_map(c, "usage", usage);
     }
     static const char *const more[] = {"topic", "today", "followUps", "digest"};
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) sw_set(c, &asked, more[i], sw_get(input, more[i]));
     sw_set(c, &asked, "sources", fresh);
     sw_value answer = patience_step(c, sw_printf(c, "learn-%s", id), step_learn, asked);
     usage_add(c, &usage, sw_get(answer, "usage"));
-    return sw_map(c, "sources", shown, "answer", answer, "usage", usage, NULL);
+    return sw_map(c, "sources", shown, "answer", answer, "usage", usage);
 }
 
 static sw_value follow_queries(sw_ctx *c, const question *q, const findings *f, sw_value queries, sw_value common)
@@ -103,12 +103,12 @@ static void research(sw_ctx *c, const question *q, sw_value day, sw_value querie
         size_t known = sw_len(f->sources);
         queries = findings_begin_level(c, f, queries, depth);
         sw_push_chunk(c, sw_map(c, "type", sw_str(c, "level"), "depth", sw_int(depth), "of", sw_int(q->depth),
-                                "queries", queries, NULL));
-        sw_value common = sw_map(c, "depth", sw_int(depth), "today", day, "followUps", sw_int(follow_ups), NULL);
+                                "queries", queries));
+        sw_value common = sw_map(c, "depth", sw_int(depth), "today", day, "followUps", sw_int(follow_ups));
         sw_value answers = follow_queries(c, q, f, queries, common);
         queries = findings_end_level(c, f, queries, answers, follow_ups);
-        sw_push_chunk(c, sw_map(c, "type", sw_str(c, "numbered"), "depth", sw_int(depth), "sources",
-                                from(c, f->sources, known), NULL));
+        sw_push_chunk(
+            c, sw_map(c, "type", sw_str(c, "numbered"), "depth", sw_int(depth), "sources", from(c, f->sources, known)));
         breadth = follow_ups;
     }
 }
@@ -122,14 +122,14 @@ static void on_clarify(sw_ctx *c)
         refuse(c, q.wrong);
         return;
     }
-    sw_value input = sw_map(c, "topic", q.topic, "today", day_of(c, sw_now(c)), NULL);
+    sw_value input = sw_map(c, "topic", q.topic, "today", day_of(c, sw_now(c)));
     sw_reply_json(c, 200, sw_step(c, "generate-clarifications", step_clarify, input));
 }
 
 static sw_value queries_input(sw_ctx *c, const question *q, sw_value day)
 {
     return sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "breadth",
-                  sw_int(q->breadth), NULL);
+                  sw_int(q->breadth));
 }
 
 /* What a research asks for if every query leads to as many others as it may. */
@@ -142,7 +142,7 @@ static sw_value most_of(sw_ctx *c, int64_t depth, int64_t breadth, int64_t queri
         queries *= breadth;
         if (queries > LEVEL_QUERIES_MAX) queries = LEVEL_QUERIES_MAX;
     }
-    return sw_map(c, "searches", sw_int(searches), "modelCalls", sw_int(searches + 1), NULL);
+    return sw_map(c, "searches", sw_int(searches), "modelCalls", sw_int(searches + 1));
 }
 
 static void on_plan(sw_ctx *c)
@@ -157,7 +157,7 @@ static void on_plan(sw_ctx *c)
     sw_reply_json(c, 200,
                   sw_map(c, "topic", q.topic, "depth", sw_int(q.depth), "breadth", sw_int(q.breadth), "queries",
                          queries, "most", most_of(c, q.depth, q.breadth, (int64_t)sw_len(queries)), "usage",
-                         sw_get(plan, "usage"), NULL));
+                         sw_get(plan, "usage")));
 }
 
 static sw_value first_queries(sw_ctx *c, const question *q, sw_value day, findings *f)
@@ -172,7 +172,7 @@ static sw_value write_report(sw_ctx *c, const question *q, sw_value day, finding
 {
     sw_value input =
         sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "learnings", f->learnings,
-               "doubts", f->doubts, "notes", f->notes, "sources", f->sources, "fault", q->fault, NULL);
+               "doubts", f->doubts, "notes", f->notes, "sources", f->sources, "fault", q->fault);
     sw_value report = patience_step(c, "generate-report", step_report, input);
     usage_add(c, &f->usage, sw_get(report, "usage"));
     return report;
@@ -189,21 +189,21 @@ static void on_research(sw_ctx *c)
     sw_value day = day_of(c, now_ms), model = sw_str(c, research_settings.model);
     sw_push_chunk(c, sw_map(c, "type", sw_str(c, "begun"), "researchId", q.research_id, "topic", q.topic, "depth",
                             sw_int(q.depth), "breadth", sw_int(q.breadth), "startedAt", sw_int(now_ms), "date", day,
-                            "provider", sw_str(c, model_provider()), "model", model, NULL));
+                            "provider", sw_str(c, model_provider()), "model", model));
     findings f = findings_new(c);
     research(c, &q, day, first_queries(c, &q, day, &f), &f);
     sw_value report = write_report(c, &q, day, &f);
-    sw_push_chunk(c, sw_map(c, "type", sw_str(c, "ended"), "endedAt", sw_int(sw_now(c)), NULL));
+    sw_push_chunk(c, sw_map(c, "type", sw_str(c, "ended"), "endedAt", sw_int(sw_now(c))));
     sw_reply_json(c, 200,
                   sw_map(c, "success", sw_bool(true), "researchId", q.research_id, "topic", q.topic, "date", day,
                          "model", model, "report", sw_get(report, "report"), "sources", f.sources, "learnings",
                          f.learnings, "doubts", f.doubts, "queries", f.queries, "insights", sw_get(report, "insights"),
-                         "usage", f.usage, NULL));
+                         "usage", f.usage));
 }
 
 static sw_value limits(sw_ctx *c, int64_t most, int64_t fallback)
 {
-    return sw_map(c, "least", sw_int(1), "most", sw_int(most), "default", sw_int(fallback), NULL);
+    return sw_map(c, "least", sw_int(1), "most", sw_int(most), "default", sw_int(fallback));
 }
 
 static void on_about(sw_ctx *c)
@@ -211,13 +211,13 @@ static void on_about(sw_ctx *c)
     const settings *s = &research_settings;
     bool priced = s->price_input >= 0 && s->price_output >= 0;
     sw_value prices =
-        priced ? sw_map(c, "input", sw_double(s->price_input), "output", sw_double(s->price_output), NULL) : sw_nil();
+        priced ? sw_map(c, "input", sw_double(s->price_input), "output", sw_double(s->price_output)) : sw_nil();
     sw_reply_json(c, 200,
                   sw_map(c, "provider", sw_str(c, model_provider()), "model", sw_str(c, s->model), "depth",
                          limits(c, DEPTH_MAX, DEPTH_DEFAULT), "breadth", limits(c, BREADTH_MAX, BREADTH_DEFAULT),
                          "topicMax", sw_int(TOPIC_CHARACTERS_MAX), "queryMax", sw_int(QUERY_CHARACTERS_MAX),
                          "queriesMax", sw_int(BREADTH_MAX), "levelQueriesMax", sw_int(LEVEL_QUERIES_MAX), "prices",
-                         prices, NULL));
+                         prices));
 }
 
 static const char *on_start(sw_app *app, void *unused)

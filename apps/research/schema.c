@@ -3,17 +3,17 @@
 #include <stdarg.h>
 #include <string.h>
 
-sw_value schema_string(sw_ctx *c) { return sw_map(c, "type", sw_str(c, "string"), NULL); }
+sw_value schema_string(sw_ctx *c) { return sw_map(c, "type", sw_str(c, "string")); }
 
 sw_value schema_integers(sw_ctx *c, const char *what)
 {
-    sw_value items = sw_map(c, "type", sw_str(c, "integer"), NULL);
-    return sw_map(c, "type", sw_str(c, "array"), "items", items, "description", sw_str(c, what), NULL);
+    sw_value items = sw_map(c, "type", sw_str(c, "integer"));
+    return sw_map(c, "type", sw_str(c, "array"), "items", items, "description", sw_str(c, what));
 }
 
 sw_value schema_object(sw_ctx *c, ...)
 {
-    sw_value properties = sw_map(c, NULL), required = sw_array(c, 0);
+    sw_value properties = sw_map(c), required = sw_array(c, 0);
     va_list args;
     va_start(args, c);
     for (const char *name; (name = va_arg(args, const char *));) {
@@ -22,14 +22,14 @@ sw_value schema_object(sw_ctx *c, ...)
     }
     va_end(args);
     return sw_map(c, "type", sw_str(c, "object"), "properties", properties, "required", required,
-                  "additionalProperties", sw_bool(false), NULL);
+                  "additionalProperties", sw_bool(false));
 }
 
 /* How many items is said in words: structured output takes no limits of arrays other than minItems 0 or 1. */
 sw_value schema_array(sw_ctx *c, sw_value items, int64_t least, int64_t most)
 {
     return sw_map(c, "type", sw_str(c, "array"), "items", items, "minItems", sw_int(least > 0), "description",
-                  sw_strf(c, "%d to %d items", (int)least, (int)most), NULL);
+                  sw_strf(c, "%d to %d items", (int)least, (int)most));
 }
 
 static const char *misfit_at(sw_ctx *c, sw_value schema, sw_value v, const char *path);

@@ -53,7 +53,7 @@ static void say_query(prompt *p, sw_value query)
     sw_ctx *c = p->c;
     prompt_say(p, "\nThe query that found them:\n");
     prompt_open(p, "query");
-    (void)prompt_offer(p, sw_map(c, "query", prompt_cut(c, query, p->left / QUERY_SHARE), NULL));
+    (void)prompt_offer(p, sw_map(c, "query", prompt_cut(c, query, p->left / QUERY_SHARE)));
     prompt_close(p, "query");
 }
 
@@ -62,7 +62,7 @@ static bool say_source(prompt *p, sw_value s, int64_t tokens)
 {
     static const char *const members[] = {"title", "url", "publishedDate", "author", "text"};
     for (int64_t share = tokens / 2; share >= SHARE_TOKENS_LEAST; share /= 2) {
-        sw_value line = sw_map(p->c, "source", sw_get(s, "n"), NULL);
+        sw_value line = sw_map(p->c, "source", sw_get(s, "n"));
         for (size_t k = 0; k < sizeof members / sizeof members[0]; k++) {
             sw_value words = sw_get(s, members[k]);
             int64_t most = share / 4 < ABOUT_TOKENS_MAX ? share / 4 : ABOUT_TOKENS_MAX;
@@ -165,7 +165,7 @@ static sw_value checked_learnings(sw_ctx *c, const numbering *n, sw_value given)
         sw_push(c, &kept,
                 sw_map(c, "insight", checked_text(c, n, l, "insight"), "sourceRationale",
                        checked_text(c, n, l, "sourceRationale"), "connection", checked_text(c, n, l, "connection"),
-                       "sources", sources, NULL));
+                       "sources", sources));
     }
     return kept;
 }
@@ -177,7 +177,7 @@ static sw_value checked_doubts(sw_ctx *c, const numbering *n, sw_value given)
         if (question_is_blank(sw_get(sw_at(given, i), "doubt"))) continue;
         sw_push(c, &kept,
                 sw_map(c, "doubt", checked_text(c, n, sw_at(given, i), "doubt"), "sources",
-                       checked_numbers(c, n, sw_get(sw_at(given, i), "sources")), NULL));
+                       checked_numbers(c, n, sw_get(sw_at(given, i), "sources"))));
     }
     return kept;
 }
@@ -197,5 +197,5 @@ sw_value step_learn(sw_ctx *c, sw_value input)
     sw_push_chunk(c, news);
     step_tell_usage(c, usage);
     return sw_map(c, "learnings", learnings, "doubts", doubts, "followUps", sw_get(answer, "followUps"),
-                  "synthesisNote", note, "usage", usage, NULL);
+                  "synthesisNote", note, "usage", usage);
 }

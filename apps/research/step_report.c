@@ -31,12 +31,12 @@ static const char *marks(sw_ctx *c, sw_value numbers)
 static sw_value learning_line(sw_ctx *c, sw_value l)
 {
     return sw_map(c, "insight", sw_get(l, "insight"), "cite", sw_str(c, marks(c, sw_get(l, "sources"))), "trust",
-                  sw_get(l, "sourceRationale"), "connection", sw_get(l, "connection"), NULL);
+                  sw_get(l, "sourceRationale"), "connection", sw_get(l, "connection"));
 }
 
 static sw_value doubt_line(sw_ctx *c, sw_value d)
 {
-    return sw_map(c, "doubt", sw_get(d, "doubt"), "cite", sw_str(c, marks(c, sw_get(d, "sources"))), NULL);
+    return sw_map(c, "doubt", sw_get(d, "doubt"), "cite", sw_str(c, marks(c, sw_get(d, "sources"))));
 }
 
 /* Its place among the learnings of its query, which come most important first. */
@@ -106,7 +106,7 @@ static void say_summaries(prompt *p, const material *m)
         for (size_t k = 0; k < sw_len(m->learnings); k++)
             if (!m->chosen[k] && sw_equal(sw_get(sw_at(m->learnings, k), "query"), sw_get(note, "query")))
                 whole = false;
-        if (!whole && !prompt_offer(p, sw_map(p->c, "summary", sw_get(note, "note"), NULL))) return;
+        if (!whole && !prompt_offer(p, sw_map(p->c, "summary", sw_get(note, "note")))) return;
     }
 }
 
@@ -117,8 +117,7 @@ static void say_titles(prompt *p, const material *m)
     for (size_t i = 0; i < sw_len(m->sources); i++) {
         sw_value title = sw_get(sw_at(m->sources, i), "title");
         if (m->shown[i] == 0) continue;
-        sw_value line =
-            sw_map(p->c, "source", sw_int(m->shown[i]), "title", prompt_cut(p->c, title, TITLE_TOKENS_MAX), NULL);
+        sw_value line = sw_map(p->c, "source", sw_int(m->shown[i]), "title", prompt_cut(p->c, title, TITLE_TOKENS_MAX));
         if (!prompt_offer(p, line)) break;
     }
     prompt_close(p, "sources");
@@ -163,7 +162,7 @@ static const char *report_prompt(sw_ctx *c, sw_value input, material *m)
 
 static void push_token(sw_ctx *c, const char *data, size_t len)
 {
-    if (len > 0) sw_push_chunk(c, sw_map(c, "type", sw_str(c, "token"), "text", sw_strn(c, data, len), NULL));
+    if (len > 0) sw_push_chunk(c, sw_map(c, "type", sw_str(c, "token"), "text", sw_strn(c, data, len)));
 }
 
 static void take_text(void *arg, const char *data, size_t len)
@@ -241,9 +240,9 @@ sw_value step_report(sw_ctx *c, sw_value input)
     m.chosen = sw_alloc(c, sw_len(m.learnings) + 1);
     m.shown = sw_alloc(c, (sw_len(m.sources) + 1) * sizeof *m.shown);
     const char *words = report_prompt(c, input, &m);
-    sw_value insights = sw_map(c, "used", sw_int((int64_t)m.used), "of", sw_int((int64_t)sw_len(m.learnings)), NULL);
-    sw_push_chunk(c, sw_map(c, "type", sw_str(c, "writing"), "sources", m.sources, "insights", insights, NULL));
+    sw_value insights = sw_map(c, "used", sw_int((int64_t)m.used), "of", sw_int((int64_t)sw_len(m.learnings)));
+    sw_push_chunk(c, sw_map(c, "type", sw_str(c, "writing"), "sources", m.sources, "insights", insights));
     sw_value usage = usage_none(c), report = write_report(c, words, &m, &usage);
     step_tell_usage(c, usage);
-    return sw_map(c, "report", report, "insights", insights, "usage", usage, NULL);
+    return sw_map(c, "report", report, "insights", insights, "usage", usage);
 }

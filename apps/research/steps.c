@@ -41,7 +41,7 @@ static void inject_fault(sw_ctx *c, sw_value fault, const char *kind)
 void step_begin(sw_ctx *c, sw_value input, const char *step, const char *kind, const char *title)
 {
     sw_value news = sw_map(c, "type", sw_str(c, "step"), "step", sw_str(c, step), "kind", sw_str(c, kind), "title",
-                           sw_str(c, title), NULL);
+                           sw_str(c, title));
     static const char *const of_query[] = {"id", "query", "depth"};
     for (size_t i = 0; i < sizeof of_query / sizeof of_query[0]; i++)
         if (!sw_is_nil(sw_get(input, of_query[i]))) sw_set(c, &news, of_query[i], sw_get(input, of_query[i]));
@@ -53,13 +53,13 @@ void step_begin(sw_ctx *c, sw_value input, const char *step, const char *kind, c
 sw_value step_news(sw_ctx *c, const char *type, sw_value input)
 {
     return sw_map(c, "type", sw_str(c, type), "id", sw_get(input, "id"), "query", sw_get(input, "query"), "depth",
-                  sw_get(input, "depth"), NULL);
+                  sw_get(input, "depth"));
 }
 
 void step_tell_usage(sw_ctx *c, sw_value usage)
 {
     static const char *const members[] = {"modelCalls", "searches", "inputTokens", "outputTokens", "costDollars"};
-    sw_value news = sw_map(c, "type", sw_str(c, "usage"), NULL);
+    sw_value news = sw_map(c, "type", sw_str(c, "usage"));
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         sw_set(c, &news, members[i], sw_get(usage, members[i]));
     sw_push_chunk(c, news);
@@ -96,7 +96,7 @@ sw_value step_clarify(sw_ctx *c, sw_value input)
     prompt_line(&p, "Topic", step_text(c, input, "topic"));
     sw_value usage = usage_none(c), answer = model_ask(c, step_system, sw_text_str(&p.text), schema, &usage);
     step_tell_usage(c, usage);
-    return sw_map(c, "questions", usable_questions(c, sw_get(answer, "questions")), "usage", usage, NULL);
+    return sw_map(c, "questions", usable_questions(c, sw_get(answer, "questions")), "usage", usage);
 }
 
 sw_value step_queries(sw_ctx *c, sw_value input)
@@ -118,16 +118,16 @@ sw_value step_queries(sw_ctx *c, sw_value input)
     step_tell_usage(c, usage);
     sw_value queries = question_usable_queries(c, sw_get(answer, "queries"), breadth);
     if (sw_len(queries) == 0) sw_fail_fatal(c, "the model chose nothing to search for");
-    return sw_map(c, "queries", queries, "usage", usage, NULL);
+    return sw_map(c, "queries", queries, "usage", usage);
 }
 
 /* ---- A search ---- */
 
 static sw_request search_request(sw_ctx *c, sw_value query)
 {
-    sw_value contents = sw_map(c, "text", sw_map(c, "maxCharacters", sw_int(SEARCH_TEXT_CHARS), NULL), NULL);
+    sw_value contents = sw_map(c, "text", sw_map(c, "maxCharacters", sw_int(SEARCH_TEXT_CHARS)));
     sw_value body = sw_map(c, "query", query, "type", sw_str(c, "auto"), "numResults", sw_int(SEARCH_RESULTS),
-                           "contents", contents, NULL);
+                           "contents", contents);
     const char **headers = sw_alloc(c, 3 * sizeof *headers);
     headers[0] = sw_printf(c, "x-api-key: %s", research_settings.exa_key);
     headers[1] = "Content-Type: application/json";
@@ -139,7 +139,7 @@ static sw_request search_request(sw_ctx *c, sw_value query)
 
 static sw_value source_of(sw_ctx *c, int64_t n, sw_value result)
 {
-    sw_value source = sw_map(c, "n", sw_int(n), "title", sw_get(result, "title"), "url", sw_get(result, "url"), NULL);
+    sw_value source = sw_map(c, "n", sw_int(n), "title", sw_get(result, "title"), "url", sw_get(result, "url"));
     static const char *const optional[] = {"text", "publishedDate", "author"};
     for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
         if (sw_get(result, optional[i]).type == MSGPACK_OBJECT_STR)
@@ -150,7 +150,7 @@ static sw_value source_of(sw_ctx *c, int64_t n, sw_value result)
 
 sw_value source_shown(sw_ctx *c, sw_value source)
 {
-    return sw_map(c, "n", sw_get(source, "n"), "title", sw_get(source, "title"), "url", sw_get(source, "url"), NULL);
+    return sw_map(c, "n", sw_get(source, "n"), "title", sw_get(source, "title"), "url", sw_get(source, "url"));
 }
 
 static bool is_web_url(const char *url) { return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0; }
@@ -181,5 +181,5 @@ sw_value step_search(sw_ctx *c, sw_value input)
     sw_set(c, &news, "sources", shown);
     sw_push_chunk(c, news);
     step_tell_usage(c, usage);
-    return sw_map(c, "sources", sources, "usage", usage, NULL);
+    return sw_map(c, "sources", sources, "usage", usage);
 }

@@ -7,7 +7,7 @@
 static sw_value make(sw_ctx *c, int64_t calls, int64_t searches, int64_t input, int64_t output, sw_value cost)
 {
     return sw_map(c, "modelCalls", sw_int(calls), "searches", sw_int(searches), "inputTokens", sw_int(input),
-                  "outputTokens", sw_int(output), "costDollars", cost, NULL);
+                  "outputTokens", sw_int(output), "costDollars", cost);
 }
 
 /* A millionth of a dollar is as fine as prices are. */

@@ -114,7 +114,7 @@ static bool format_read(sw_ctx *c, sw_value format, message_request *out, comple
     if (!type || !listed(types, type))
         return invalid(problem, "response_format.type", "invalid_value", "Invalid value for 'response_format.type'.");
     if (strcmp(type, "text") == 0) return true;
-    out->schema = sw_map(c, "type", sw_str(c, "object"), NULL);
+    out->schema = sw_map(c, "type", sw_str(c, "object"));
     if (strcmp(type, "json_object") == 0) return true;
     sw_value named = sw_get(format, "json_schema");
     const char *name = sw_cstr(c, sw_get(named, "name"));

@@ -23,8 +23,8 @@ typedef struct completion {
 static sw_value error_value(sw_ctx *c, const completion_problem *problem)
 {
     sw_value error = sw_map(c, "message", sw_str(c, problem->message), "type", sw_str(c, problem->type), "param",
-                            sw_str(c, problem->param), "code", sw_str(c, problem->code), NULL);
-    return sw_map(c, "error", error, NULL);
+                            sw_str(c, problem->param), "code", sw_str(c, problem->code));
+    return sw_map(c, "error", error);
 }
 
 static void refuse(sim_call *call, completion_problem problem)
@@ -80,7 +80,7 @@ static sw_value usage_value(const completion *a)
     sw_ctx *c = a->call->c;
     int64_t input = a->said->input_tokens, output = a->said->output_tokens;
     return sw_map(c, "prompt_tokens", sw_int(input), "completion_tokens", sw_int(output), "total_tokens",
-                  sw_int(input + output), NULL);
+                  sw_int(input + output));
 }
 
 static sw_value head_value(const completion *a, const char *object, sw_value choices)
@@ -88,7 +88,7 @@ static sw_value head_value(const completion *a, const char *object, sw_value cho
     sw_ctx *c = a->call->c;
     return sw_map(c, "id", sw_str(c, a->id), "object", sw_str(c, object), "created", sw_int(a->created), "model",
                   sw_str(c, a->request->asked.model), "choices", choices, "service_tier", sw_str(c, "default"),
-                  "system_fingerprint", sw_nil(), NULL);
+                  "system_fingerprint", sw_nil());
 }
 
 static sw_value whole_value(const completion *a)
@@ -96,9 +96,9 @@ static sw_value whole_value(const completion *a)
     sw_ctx *c = a->call->c;
     sw_value content = a->refused ? sw_nil() : sw_strn(c, a->said->text, a->said->text_len);
     sw_value message = sw_map(c, "role", sw_str(c, "assistant"), "content", content, "refusal", refusal_value(a),
-                              "annotations", sw_array(c, 0), NULL);
-    sw_value choice = sw_map(c, "index", sw_int(0), "message", message, "logprobs", sw_nil(), "finish_reason",
-                             sw_str(c, a->finish), NULL);
+                              "annotations", sw_array(c, 0));
+    sw_value choice =
+        sw_map(c, "index", sw_int(0), "message", message, "logprobs", sw_nil(), "finish_reason", sw_str(c, a->finish));
     sw_value whole = head_value(a, "chat.completion", sw_array(c, 1, choice));
     sw_set(c, &whole, "usage", usage_value(a));
     return whole;
@@ -125,14 +125,14 @@ static bool delta_write(const completion *a, sw_value delta, const char *finish)
 {
     sw_ctx *c = a->call->c;
     sw_value choice =
-        sw_map(c, "index", sw_int(0), "delta", delta, "logprobs", sw_nil(), "finish_reason", sw_str(c, finish), NULL);
+        sw_map(c, "index", sw_int(0), "delta", delta, "logprobs", sw_nil(), "finish_reason", sw_str(c, finish));
     return chunk_write(a, sw_array(c, 1, choice), sw_nil());
 }
 
 static bool start_write(const completion *a)
 {
     sw_ctx *c = a->call->c;
-    sw_value delta = sw_map(c, "role", sw_str(c, "assistant"), "content", sw_str(c, ""), "refusal", sw_nil(), NULL);
+    sw_value delta = sw_map(c, "role", sw_str(c, "assistant"), "content", sw_str(c, ""), "refusal", sw_nil());
     return delta_write(a, delta, NULL);
 }
 
@@ -145,7 +145,7 @@ static bool tokens_write(const completion *a, size_t end)
         size_t len = message_token_len(a->said->text + at, a->said->text_len - at);
         assert(len > 0);
         if (token_ms > 0) sw_sleep(c, "token", token_ms);
-        if (!delta_write(a, sw_map(c, "content", sw_strn(c, a->said->text + at, len), NULL), NULL)) return false;
+        if (!delta_write(a, sw_map(c, "content", sw_strn(c, a->said->text + at, len)), NULL)) return false;
         at += len;
     }
     return true;
@@ -155,8 +155,8 @@ static bool whole_write(const completion *a)
 {
     sw_ctx *c = a->call->c;
     if (!start_write(a)) return false;
-    if (a->refused && !delta_write(a, sw_map(c, "refusal", refusal_value(a), NULL), NULL)) return false;
-    if (!tokens_write(a, a->said->text_len) || !delta_write(a, sw_map(c, NULL), a->finish)) return false;
+    if (a->refused && !delta_write(a, sw_map(c, "refusal", refusal_value(a)), NULL)) return false;
+    if (!tokens_write(a, a->said->text_len) || !delta_write(a, sw_map(c), a->finish)) return false;
     if (a->request->include_usage && !chunk_write(a, sw_array(c, 0), usage_value(a))) return false;
     return data_write(c, "[DONE]");
 }
@@ -218,6 +218,6 @@ void completions_models(sw_ctx *c)
     for (const char *const *model = completion_models(); *model; model++)
         sw_push(c, &data,
                 sw_map(c, "id", sw_str(c, *model), "object", sw_str(c, "model"), "created", sw_int(1754500000),
-                       "owned_by", sw_str(c, "simulator"), NULL));
-    sim_reply(&call, 200, sw_map(c, "object", sw_str(c, "list"), "data", data, NULL));
+                       "owned_by", sw_str(c, "simulator")));
+    sim_reply(&call, 200, sw_map(c, "object", sw_str(c, "list"), "data", data));
 }

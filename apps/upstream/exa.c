@@ -29,7 +29,7 @@ static void refuse(sim_call *call, search_problem problem)
     sw_ctx *c = call->c;
     sim_reply(call, problem.status,
               sw_map(c, "requestId", sw_str(c, call->request_id), "error", sw_str(c, problem.error), "tag",
-                     sw_str(c, problem.tag), NULL));
+                     sw_str(c, problem.tag)));
 }
 
 static bool invalid(search_problem *problem, const char *tag, const char *error)
@@ -110,7 +110,7 @@ static sw_value result_value(sw_ctx *c, const search *s, uint64_t world, size_t 
 {
     corpus_page page = corpus_find(c, world, s->query, rank);
     sw_value v = sw_map(c, "id", sw_str(c, page.url), "title", sw_str(c, page.title), "url", sw_str(c, page.url),
-                        "publishedDate", sw_str(c, page.published), "author", sw_str(c, page.author), NULL);
+                        "publishedDate", sw_str(c, page.published), "author", sw_str(c, page.author));
     sw_set(c, &v, "score", sw_double(0.62 / (1 + 0.08 * (double)rank)));
     sw_set(c, &v, "image",
            sw_strf(c, "https://%s/images/%08llx.jpg", page.host, (unsigned long long)(page.seed >> 32)));
@@ -132,11 +132,11 @@ static sw_value answer_value(const sim_call *call, const search *s)
     uint64_t world = chance_mix(sim_settings()->seed, 0x657861);
     for (size_t rank = 0; rank < s->results; rank++) sw_push(c, &results, result_value(c, s, world, rank));
     double search_cost = s->results <= 25 ? 0.005 : 0.025, text_cost = s->text_max ? 0.001 * (double)s->results : 0;
-    sw_value cost = sw_map(c, "total", sw_double(search_cost + text_cost), "search",
-                           sw_map(c, "neural", sw_double(search_cost), NULL), NULL);
-    if (s->text_max) sw_set(c, &cost, "contents", sw_map(c, "text", sw_double(text_cost), NULL));
+    sw_value cost =
+        sw_map(c, "total", sw_double(search_cost + text_cost), "search", sw_map(c, "neural", sw_double(search_cost)));
+    if (s->text_max) sw_set(c, &cost, "contents", sw_map(c, "text", sw_double(text_cost)));
     sw_value answer = sw_map(c, "requestId", sw_str(c, call->request_id), "resolvedSearchType",
-                             sw_str(c, strcmp(s->type, "auto") == 0 ? "neural" : s->type), "results", results, NULL);
+                             sw_str(c, strcmp(s->type, "auto") == 0 ? "neural" : s->type), "results", results);
     sw_set(c, &answer, "costDollars", cost);
     return answer;
 }

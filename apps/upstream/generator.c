@@ -214,8 +214,7 @@ static sw_value property_of(const generator *g, sw_value schema, const char *nam
 
 static sw_value object_of(const generator *g, sw_value schema, place at)
 {
-    sw_value object = sw_map(g->c, NULL), properties = sw_get(schema, "properties"),
-             required = sw_get(schema, "required");
+    sw_value object = sw_map(g->c), properties = sw_get(schema, "properties"), required = sw_get(schema, "required");
     size_t count = properties.type == MSGPACK_OBJECT_MAP ? properties.via.map.size : 0;
     for (size_t i = 0; i < count; i++) {
         const msgpack_object_kv *property = &properties.via.map.ptr[i];
@@ -269,7 +268,7 @@ sw_value generator_make_wrong(sw_ctx *c, sw_value schema, sw_value right)
     const char *dropped = sw_cstr(c, sw_at(sw_get(schema_plain(c, schema, schema), "required"), 0));
     if (!dropped || right.type != MSGPACK_OBJECT_MAP)
         return right.type == MSGPACK_OBJECT_STR ? sw_int(0) : sw_str(c, "not what the schema says");
-    sw_value wrong = sw_map(c, NULL);
+    sw_value wrong = sw_map(c);
     for (size_t i = 0; i < right.via.map.size; i++) {
         const char *name = sw_cstr(c, right.via.map.ptr[i].key);
         if (strcmp(name, dropped) != 0) sw_set(c, &wrong, name, right.via.map.ptr[i].val);

@@ -113,7 +113,7 @@ message_answer message_answer_make(sw_ctx *c, const message_request *r, uint64_t
 static sw_value usage_value(sw_ctx *c, int64_t input, int64_t output)
 {
     sw_value usage = sw_map(c, "input_tokens", sw_int(input), "cache_creation_input_tokens", sw_int(0),
-                            "cache_read_input_tokens", sw_int(0), "output_tokens", sw_int(output), NULL);
+                            "cache_read_input_tokens", sw_int(0), "output_tokens", sw_int(output));
     sw_set(c, &usage, "service_tier", sw_str(c, "standard"));
     return usage;
 }
@@ -122,28 +122,28 @@ sw_value message_stop_details(sw_ctx *c, const message_answer *a)
 {
     if (strcmp(a->stop_reason, "refusal") != 0) return sw_nil();
     return sw_map(c, "type", sw_str(c, "refusal"), "category", sw_nil(), "explanation",
-                  sw_str(c, "The request was declined."), NULL);
+                  sw_str(c, "The request was declined."));
 }
 
 static sw_value content_value(sw_ctx *c, const message_answer *a)
 {
     if (strcmp(a->stop_reason, "refusal") == 0) return sw_array(c, 0);
     if (!a->tool)
-        return sw_array(c, 1,
-                        sw_map(c, "type", sw_str(c, "text"), "text", sw_strn(c, a->text, a->text_len), "citations",
-                               sw_nil(), NULL));
+        return sw_array(
+            c, 1,
+            sw_map(c, "type", sw_str(c, "text"), "text", sw_strn(c, a->text, a->text_len), "citations", sw_nil()));
     sw_value input;
     /* Input that was cut at max_tokens is no JSON; the API then gives what it has: nothing. */
-    if (!sw_json_try(c, a->text, a->text_len, &input, NULL)) input = sw_map(c, NULL);
+    if (!sw_json_try(c, a->text, a->text_len, &input, NULL)) input = sw_map(c);
     return sw_array(c, 1,
                     sw_map(c, "type", sw_str(c, "tool_use"), "id", sw_str(c, a->tool_id), "name", sw_str(c, a->tool),
-                           "input", input, "caller", sw_map(c, "type", sw_str(c, "direct"), NULL), NULL));
+                           "input", input, "caller", sw_map(c, "type", sw_str(c, "direct"))));
 }
 
 static sw_value message_of(sw_ctx *c, const message_request *r, const message_answer *a, sw_value content)
 {
     return sw_map(c, "id", sw_str(c, a->id), "type", sw_str(c, "message"), "role", sw_str(c, "assistant"), "model",
-                  sw_str(c, r->model), "content", content, NULL);
+                  sw_str(c, r->model), "content", content);
 }
 
 sw_value message_value(sw_ctx *c, const message_request *r, const message_answer *a)

@@ -17,7 +17,7 @@ static bool event_write_value(sw_ctx *c, const char *name, sw_value data)
 
 static bool start_write(sw_ctx *c, const message_request *r, const message_answer *a)
 {
-    sw_value start = sw_map(c, "type", sw_str(c, "message_start"), "message", message_value_start(c, r, a), NULL);
+    sw_value start = sw_map(c, "type", sw_str(c, "message_start"), "message", message_value_start(c, r, a));
     return event_write_value(c, "message_start", start);
 }
 
@@ -25,10 +25,9 @@ static bool block_start_write(sw_ctx *c, const message_answer *a)
 {
     sw_value block =
         a->tool ? sw_map(c, "type", sw_str(c, "tool_use"), "id", sw_str(c, a->tool_id), "name", sw_str(c, a->tool),
-                         "input", sw_map(c, NULL), "caller", sw_map(c, "type", sw_str(c, "direct"), NULL), NULL)
-                : sw_map(c, "type", sw_str(c, "text"), "text", sw_str(c, ""), NULL);
-    sw_value start =
-        sw_map(c, "type", sw_str(c, "content_block_start"), "index", sw_int(0), "content_block", block, NULL);
+                         "input", sw_map(c), "caller", sw_map(c, "type", sw_str(c, "direct")))
+                : sw_map(c, "type", sw_str(c, "text"), "text", sw_str(c, ""));
+    sw_value start = sw_map(c, "type", sw_str(c, "content_block_start"), "index", sw_int(0), "content_block", block);
     return event_write_value(c, "content_block_start", start) && event_write(c, "ping", "{\"type\":\"ping\"}");
 }
 
@@ -46,9 +45,9 @@ static bool delta_write(sw_ctx *c, const message_answer *a, const char *token, s
 static bool end_write(sw_ctx *c, const message_answer *a)
 {
     sw_value delta = sw_map(c, "stop_reason", sw_str(c, a->stop_reason), "stop_sequence", sw_nil(), "stop_details",
-                            message_stop_details(c, a), NULL);
-    sw_value usage = sw_map(c, "output_tokens", sw_int(a->output_tokens), NULL);
-    sw_value last = sw_map(c, "type", sw_str(c, "message_delta"), "delta", delta, "usage", usage, NULL);
+                            message_stop_details(c, a));
+    sw_value usage = sw_map(c, "output_tokens", sw_int(a->output_tokens));
+    sw_value last = sw_map(c, "type", sw_str(c, "message_delta"), "delta", delta, "usage", usage);
     return event_write_value(c, "message_delta", last) && event_write(c, "message_stop", "{\"type\":\"message_stop\"}");
 }
 
@@ -83,10 +82,9 @@ static bool broken_write(sim_call *call, const message_request *r, const message
         return true;
     }
     assert(call->fault == FAULT_STREAM_ERROR);
-    sw_value error = sw_map(c, "type", sw_str(c, "overloaded_error"), "message", sw_str(c, "Overloaded"), NULL);
+    sw_value error = sw_map(c, "type", sw_str(c, "overloaded_error"), "message", sw_str(c, "Overloaded"));
     return event_write_value(
-        c, "error",
-        sw_map(c, "type", sw_str(c, "error"), "error", error, "request_id", sw_str(c, call->request_id), NULL));
+        c, "error", sw_map(c, "type", sw_str(c, "error"), "error", error, "request_id", sw_str(c, call->request_id)));
 }
 
 void message_stream_write(sim_call *call, const message_request *r, const message_answer *a)

@@ -11,9 +11,9 @@
 static void refuse(sim_call *call, api_problem problem)
 {
     sw_ctx *c = call->c;
-    sw_value error = sw_map(c, "type", sw_str(c, problem.type), "message", sw_str(c, problem.message), NULL);
+    sw_value error = sw_map(c, "type", sw_str(c, problem.type), "message", sw_str(c, problem.message));
     sim_reply(call, problem.status,
-              sw_map(c, "type", sw_str(c, "error"), "error", error, "request_id", sw_str(c, call->request_id), NULL));
+              sw_map(c, "type", sw_str(c, "error"), "error", error, "request_id", sw_str(c, call->request_id)));
 }
 
 static void refuse_over_rate(sim_call *call, int64_t wait_ms)
@@ -79,8 +79,7 @@ void messages_models(sw_ctx *c)
     for (size_t i = 0; models[i]; i++)
         sw_push(c, &data,
                 sw_map(c, "type", sw_str(c, "model"), "id", sw_str(c, models[i]), "display_name", sw_str(c, models[i]),
-                       "created_at", sw_str(c, "2026-10-21T00:00:00Z"), NULL));
+                       "created_at", sw_str(c, "2026-10-21T00:00:00Z")));
     sw_value first = sw_get(sw_at(data, 0), "id"), last = sw_get(sw_at(data, sw_len(data) - 1), "id");
-    sim_reply(&call, 200,
-              sw_map(c, "data", data, "has_more", sw_bool(false), "first_id", first, "last_id", last, NULL));
+    sim_reply(&call, 200, sw_map(c, "data", data, "has_more", sw_bool(false), "first_id", first, "last_id", last));
 }

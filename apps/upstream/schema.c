@@ -33,7 +33,7 @@ static sw_value joined_arrays(sw_ctx *c, sw_value a, sw_value b)
 /* Everything of `more` on top of `base`; "properties" and "required" are united. */
 static sw_value joined(sw_ctx *c, sw_value base, sw_value more)
 {
-    sw_value out = sw_map(c, NULL);
+    sw_value out = sw_map(c);
     for (size_t i = 0; is_map(base) && i < base.via.map.size; i++)
         sw_set(c, &out, sw_cstr(c, base.via.map.ptr[i].key), base.via.map.ptr[i].val);
     for (size_t i = 0; is_map(more) && i < more.via.map.size; i++) {
@@ -48,7 +48,7 @@ static sw_value joined(sw_ctx *c, sw_value base, sw_value more)
 
 static sw_value without(sw_ctx *c, sw_value map, const char *key)
 {
-    sw_value out = sw_map(c, NULL);
+    sw_value out = sw_map(c);
     for (size_t i = 0; i < map.via.map.size; i++) {
         const char *name = sw_cstr(c, map.via.map.ptr[i].key);
         if (strcmp(name, key) != 0) sw_set(c, &out, name, map.via.map.ptr[i].val);
