@@ -51,7 +51,7 @@ static bool is_among(sw_value queries, sw_value query)
 /* A model's query as a search service takes it; nil: it is no query, or was asked already. */
 static sw_value usable_query(sw_ctx *c, sw_value asked, sw_value query)
 {
-    if (question_is_blank(query)) return sw_nil();
+    if (question_is_blank(c, query)) return sw_nil();
     query = question_cut(c, query, QUERY_CHARACTERS_MAX);
     return is_among(asked, query) ? sw_nil() : query;
 }

@@ -113,9 +113,9 @@ static void take_event(sw_ctx *c, const sw_sse *sse, writing *w)
     if (e.error) sw_fail(c, "the model's stream broke off: %s", e.error);
     if (e.input_tokens >= 0) w->input_tokens = e.input_tokens;
     if (e.output_tokens >= 0) w->output_tokens = e.output_tokens;
-    if (e.text.type == MSGPACK_OBJECT_STR && sw_len(e.text) > 0) {
+    if (sw_type(e.text) == SW_STRING && sw_len(e.text) > 0) {
         w->bytes += sw_len(e.text);
-        w->sink(w->arg, e.text.via.str.ptr, sw_len(e.text));
+        w->sink(w->arg, sw_cstr(c, e.text), sw_len(e.text));
     }
     if (e.unfit) sw_fail_fatal(c, "%s", e.unfit);
     if (e.reason) w->stopped = true;

@@ -29,9 +29,9 @@ int64_t prompt_tokens(const char *words, size_t len)
 
 sw_value prompt_cut(sw_ctx *c, sw_value words, int64_t tokens)
 {
-    const char *data = words.via.str.ptr;
+    assert(sw_type(words) == SW_STRING);
+    const char *data = sw_cstr(c, words);
     int64_t ascii = 0, others = 0;
-    assert(words.type == MSGPACK_OBJECT_STR);
     for (size_t i = 0; i < sw_len(words); i++) {
         count_byte((unsigned char)data[i], &ascii, &others);
         if (tokens_of_counts(ascii, others) > tokens) return sw_strn(c, data, i);

@@ -50,11 +50,11 @@ static void read_body(sw_ctx *c, question *q, question_kind kind)
     if (strcmp(sw_method(c), "POST") != 0) return;
     if (!sw_json_try(c, body.data, body.len, &q->body, &message)) {
         object(q, sw_printf(c, "the body is not JSON: %s", message));
-    } else if (q->body.type != MSGPACK_OBJECT_MAP) {
+    } else if (sw_type(q->body) != SW_MAP) {
         object(q, "the body must be a JSON object of parameters");
     }
     for (size_t i = 0; !q->wrong && i < sw_len(q->body); i++) {
-        const char *name = sw_cstr(c, q->body.via.map.ptr[i].key);
+        const char *name = sw_cstr(c, sw_key_at(q->body, i, NULL));
         if (name && !is_parameter(name, kind))
             object(q, sw_printf(c, "\"%.40s\" is no parameter: %s", name, list_of(c, kind)));
     }
@@ -63,7 +63,7 @@ static void read_body(sw_ctx *c, question *q, question_kind kind)
 /* Of the body, or text of the query string; nil if it is not there. */
 static sw_value given(sw_ctx *c, const question *q, const char *name)
 {
-    return q->body.type == MSGPACK_OBJECT_MAP ? sw_get(q->body, name) : sw_str(c, sw_query(c, name));
+    return sw_type(q->body) == SW_MAP ? sw_get(q->body, name) : sw_str(c, sw_query(c, name));
 }
 
 /* A parameter that is JSON: in a body it is a part of that. */
@@ -71,28 +71,38 @@ static sw_value given_json(sw_ctx *c, question *q, const char *name)
 {
     sw_value v = given(c, q, name), parsed;
     const char *message;
-    if (q->body.type == MSGPACK_OBJECT_MAP) return v;
+    if (sw_type(q->body) == SW_MAP) return v;
     if (sw_len(v) == 0) return sw_nil();
-    if (sw_json_try(c, v.via.str.ptr, sw_len(v), &parsed, &message)) return parsed;
+    if (sw_json_try(c, sw_cstr(c, v), sw_len(v), &parsed, &message)) return parsed;
     object(q, sw_printf(c, "%s is not JSON: %s", name, message));
     return sw_nil();
 }
 
 /* ---- Texts ---- */
 
-static int64_t characters(sw_value words)
+/* The text's bytes, which may hold zeros; none if it is no text. */
+static sw_bytes bytes_of(sw_ctx *c, sw_value words)
+{
+    const char *text = sw_cstr(c, words);
+    return text ? (sw_bytes){text, sw_len(words)} : (sw_bytes){"", 0};
+}
+
+static bool begins_character(char byte) { return ((unsigned char)byte & 0xC0) != 0x80; }
+
+static int64_t count_characters(sw_bytes words)
 {
     int64_t n = 0;
-    for (size_t i = 0; i < sw_len(words); i++) n += ((unsigned char)words.via.str.ptr[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < words.len; i++) n += begins_character(words.data[i]);
     return n;
 }
 
 sw_value question_cut(sw_ctx *c, sw_value words, int64_t most)
 {
+    sw_bytes text = bytes_of(c, words);
     size_t end = 0;
-    for (int64_t n = 0; end < sw_len(words); end++)
-        if (((unsigned char)words.via.str.ptr[end] & 0xC0) != 0x80 && n++ == most) break;
-    return end == sw_len(words) ? words : sw_strn(c, words.via.str.ptr, end);
+    for (int64_t n = 0; end < text.len; end++)
+        if (begins_character(text.data[end]) && n++ == most) break;
+    return end == text.len ? words : sw_strn(c, text.data, end);
 }
 
 /* Chunks and prompts take only UTF-8, and JSON gives nothing else. */
@@ -102,20 +112,22 @@ static bool is_utf8(sw_ctx *c, sw_value words)
     return sw_equal(sw_json_parse(c, json.data, json.len), words);
 }
 
-bool question_is_blank(sw_value words)
+bool question_is_blank(sw_ctx *c, sw_value words)
 {
-    for (size_t i = 0; i < sw_len(words); i++)
-        if (!memchr(" \t\r\n", words.via.str.ptr[i], 4)) return false;
+    sw_bytes text = bytes_of(c, words);
+    for (size_t i = 0; i < text.len; i++)
+        if (!memchr(" \t\r\n", text.data[i], 4)) return false;
     return true;
 }
 
 /* NULL, or what is wrong with the text. */
 static const char *text_wrong(sw_ctx *c, const char *name, sw_value words, int64_t most)
 {
-    if (words.type != MSGPACK_OBJECT_STR) return sw_printf(c, "%s must be text", name);
-    if (question_is_blank(words)) return sw_printf(c, "%s is empty", name);
+    if (sw_type(words) != SW_STRING) return sw_printf(c, "%s must be text", name);
+    if (question_is_blank(c, words)) return sw_printf(c, "%s is empty", name);
     if (!is_utf8(c, words)) return sw_printf(c, "%s is not UTF-8", name);
-    if (characters(words) > most) return sw_printf(c, "%s is longer than %lld characters", name, (long long)most);
+    if (count_characters(bytes_of(c, words)) > most)
+        return sw_printf(c, "%s is longer than %lld characters", name, (long long)most);
     return NULL;
 }
 
@@ -123,7 +135,7 @@ static void read_topic(sw_ctx *c, question *q)
 {
     q->topic = given(c, q, "topic");
     const char *wrong = text_wrong(c, "topic", q->topic, TOPIC_CHARACTERS_MAX);
-    if (sw_is_nil(q->topic) || (q->topic.type == MSGPACK_OBJECT_STR && question_is_blank(q->topic)))
+    if (sw_is_nil(q->topic) || (sw_type(q->topic) == SW_STRING && question_is_blank(c, q->topic)))
         wrong = "topic is missing";
     if (wrong) object(q, wrong);
 }
@@ -131,7 +143,7 @@ static void read_topic(sw_ctx *c, question *q)
 static void read_id(sw_ctx *c, question *q)
 {
     q->research_id = given(c, q, "researchId");
-    if (sw_is_nil(q->research_id) || (q->research_id.type == MSGPACK_OBJECT_STR && sw_len(q->research_id) == 0)) {
+    if (sw_is_nil(q->research_id) || (sw_type(q->research_id) == SW_STRING && sw_len(q->research_id) == 0)) {
         q->research_id = sw_str(c, sw_run_id(c));
         return;
     }
@@ -182,12 +194,11 @@ static void read_clarifications(sw_ctx *c, question *q)
 {
     sw_value v = given_json(c, q, "clarifications");
     q->clarifications = sw_is_nil(v) ? sw_map(c) : v;
-    if (q->clarifications.type != MSGPACK_OBJECT_MAP) {
+    if (sw_type(q->clarifications) != SW_MAP) {
         object(q, "clarifications must be a JSON object of question and answer");
         return;
     }
-    sw_bytes json = sw_json(c, q->clarifications);
-    if (characters(sw_strn(c, json.data, json.len)) > CLARIFICATIONS_CHARACTERS_MAX)
+    if (count_characters(sw_json(c, q->clarifications)) > CLARIFICATIONS_CHARACTERS_MAX)
         object(q, sw_printf(c, "clarifications is longer than %d characters", CLARIFICATIONS_CHARACTERS_MAX));
 }
 
@@ -204,13 +215,14 @@ static bool has_query(sw_value queries, sw_value words)
 /* A string, or an object with more about it. */
 static void read_query(sw_ctx *c, question *q, sw_value item)
 {
-    sw_value words = item.type == MSGPACK_OBJECT_MAP ? sw_get(item, "query") : item;
+    sw_value words = sw_type(item) == SW_MAP ? sw_get(item, "query") : item;
     const char *wrong = text_wrong(c, "a query", words, QUERY_CHARACTERS_MAX);
     if (wrong) object(q, wrong);
     sw_value query = sw_map(c, "query", words);
     for (size_t i = 0; i < ABOUT_QUERY; i++) {
         sw_value more = sw_get(item, about_query[i]);
-        if (!sw_is_nil(more) && (more.type != MSGPACK_OBJECT_STR || characters(more) > TOPIC_CHARACTERS_MAX))
+        if (!sw_is_nil(more) &&
+            (sw_type(more) != SW_STRING || count_characters(bytes_of(c, more)) > TOPIC_CHARACTERS_MAX))
             object(q, sw_printf(c, "the %s of a query must be text of at most %d characters", about_query[i],
                                 TOPIC_CHARACTERS_MAX));
         sw_set(c, &query, about_query[i], sw_is_nil(more) ? sw_str(c, "") : more);
@@ -223,7 +235,7 @@ sw_value question_usable_queries(sw_ctx *c, sw_value queries, int64_t most)
     sw_value usable = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(queries) && (int64_t)sw_len(usable) < most; i++) {
         sw_value item = sw_at(queries, i), words = question_cut(c, sw_get(item, "query"), QUERY_CHARACTERS_MAX);
-        if (question_is_blank(words) || has_query(usable, words)) continue;
+        if (question_is_blank(c, words) || has_query(usable, words)) continue;
         sw_value query = sw_map(c, "query", words);
         for (size_t k = 0; k < ABOUT_QUERY; k++)
             sw_set(c, &query, about_query[k], question_cut(c, sw_get(item, about_query[k]), TOPIC_CHARACTERS_MAX));
@@ -236,7 +248,7 @@ static void read_queries(sw_ctx *c, question *q)
 {
     sw_value v = given_json(c, q, "queries");
     if (sw_is_nil(v)) return;
-    if (v.type != MSGPACK_OBJECT_ARRAY || sw_len(v) == 0 || sw_len(v) > BREADTH_MAX) {
+    if (sw_type(v) != SW_ARRAY || sw_len(v) == 0 || sw_len(v) > BREADTH_MAX) {
         object(q, sw_printf(c, "queries must be a JSON array of 1 to %d queries", BREADTH_MAX));
         return;
     }

@@ -29,7 +29,7 @@ typedef struct question {
 
 typedef enum question_kind { ASKS_TOPIC, ASKS_PLAN, ASKS_RESEARCH } question_kind;
 
-bool question_is_blank(sw_value words);
+bool question_is_blank(sw_ctx *c, sw_value words);
 
 /* The first so many characters. */
 sw_value question_cut(sw_ctx *c, sw_value words, int64_t characters);

@@ -36,7 +36,7 @@ static const char *misfit_at(sw_ctx *c, sw_value schema, sw_value v, const char 
 
 static const char *object_misfit(sw_ctx *c, sw_value schema, sw_value v, const char *path)
 {
-    if (v.type != MSGPACK_OBJECT_MAP) return sw_printf(c, "%s: not an object", path);
+    if (sw_type(v) != SW_MAP) return sw_printf(c, "%s: not an object", path);
     sw_value required = sw_get(schema, "required"), properties = sw_get(schema, "properties");
     for (size_t i = 0; i < sw_len(required); i++) {
         const char *name = sw_cstr(c, sw_at(required, i));
@@ -51,7 +51,7 @@ static const char *object_misfit(sw_ctx *c, sw_value schema, sw_value v, const c
 /* How many there are is the reader's matter, except that it may need one. */
 static const char *array_misfit(sw_ctx *c, sw_value schema, sw_value v, const char *path)
 {
-    if (v.type != MSGPACK_OBJECT_ARRAY) return sw_printf(c, "%s: not an array", path);
+    if (sw_type(v) != SW_ARRAY) return sw_printf(c, "%s: not an array", path);
     if ((int64_t)sw_len(v) < sw_as_int(sw_get(schema, "minItems"), 0))
         return sw_printf(c, "%s: has %zu items", path, sw_len(v));
     for (size_t i = 0; i < sw_len(v); i++) {
@@ -68,7 +68,7 @@ static const char *misfit_at(sw_ctx *c, sw_value schema, sw_value v, const char 
     if (strcmp(type, "array") == 0) return array_misfit(c, schema, v, path);
     if (strcmp(type, "integer") == 0)
         return sw_as_int(v, INT64_MIN) == INT64_MIN ? sw_printf(c, "%s: not a whole number", path) : NULL;
-    return v.type == MSGPACK_OBJECT_STR ? NULL : sw_printf(c, "%s: not a string", path); /* it may be empty */
+    return sw_type(v) == SW_STRING ? NULL : sw_printf(c, "%s: not a string", path); /* it may be empty */
 }
 
 const char *schema_misfit(sw_ctx *c, sw_value schema, sw_value v) { return misfit_at(c, schema, v, "$"); }

@@ -67,7 +67,7 @@ static bool say_source(prompt *p, sw_value s, int64_t tokens)
             sw_value words = sw_get(s, members[k]);
             int64_t most = share / 4 < ABOUT_TOKENS_MAX ? share / 4 : ABOUT_TOKENS_MAX;
             if (strcmp(members[k], "text") == 0) most = share;
-            if (words.type == MSGPACK_OBJECT_STR) sw_set(p->c, &line, members[k], prompt_cut(p->c, words, most));
+            if (sw_type(words) == SW_STRING) sw_set(p->c, &line, members[k], prompt_cut(p->c, words, most));
         }
         if (prompt_cost(p->c, line) <= tokens && prompt_offer(p, line)) return true;
     }
@@ -161,7 +161,7 @@ static sw_value checked_learnings(sw_ctx *c, const numbering *n, sw_value given)
             sw_log(c, "learn-%s: an insight without a source: taken out", n->id);
             continue;
         }
-        if (question_is_blank(sw_get(l, "insight"))) continue;
+        if (question_is_blank(c, sw_get(l, "insight"))) continue;
         sw_push(c, &kept,
                 sw_map(c, "insight", checked_text(c, n, l, "insight"), "sourceRationale",
                        checked_text(c, n, l, "sourceRationale"), "connection", checked_text(c, n, l, "connection"),
@@ -174,7 +174,7 @@ static sw_value checked_doubts(sw_ctx *c, const numbering *n, sw_value given)
 {
     sw_value kept = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(given) && sw_len(kept) < DOUBTS_MOST; i++) {
-        if (question_is_blank(sw_get(sw_at(given, i), "doubt"))) continue;
+        if (question_is_blank(c, sw_get(sw_at(given, i), "doubt"))) continue;
         sw_push(c, &kept,
                 sw_map(c, "doubt", checked_text(c, n, sw_at(given, i), "doubt"), "sources",
                        checked_numbers(c, n, sw_get(sw_at(given, i), "sources"))));

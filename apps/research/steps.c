@@ -75,7 +75,7 @@ static sw_value usable_questions(sw_ctx *c, sw_value questions)
 {
     sw_value kept = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(questions) && sw_len(kept) < QUESTIONS_MOST; i++)
-        if (!question_is_blank(sw_get(sw_at(questions, i), "question"))) sw_push(c, &kept, sw_at(questions, i));
+        if (!question_is_blank(c, sw_get(sw_at(questions, i), "question"))) sw_push(c, &kept, sw_at(questions, i));
     return kept;
 }
 
@@ -142,7 +142,7 @@ static sw_value source_of(sw_ctx *c, int64_t n, sw_value result)
     sw_value source = sw_map(c, "n", sw_int(n), "title", sw_get(result, "title"), "url", sw_get(result, "url"));
     static const char *const optional[] = {"text", "publishedDate", "author"};
     for (size_t i = 0; i < sizeof optional / sizeof optional[0]; i++)
-        if (sw_get(result, optional[i]).type == MSGPACK_OBJECT_STR)
+        if (sw_type(sw_get(result, optional[i])) == SW_STRING)
             sw_set(c, &source, optional[i], sw_get(result, optional[i]));
     if (!*step_text(c, source, "title")) sw_set(c, &source, "title", sw_get(result, "url"));
     return source;
@@ -168,7 +168,7 @@ sw_value step_search(sw_ctx *c, sw_value input)
     const sw_request request = search_request(c, sw_get(input, "query"));
     sw_value answer = sw_fetch_json(c, &request);
     sw_value results = sw_get(answer, "results"), sources = sw_array(c, 0), shown = sw_array(c, 0);
-    if (results.type != MSGPACK_OBJECT_ARRAY) sw_fail_fatal(c, "the search answered without results");
+    if (sw_type(results) != SW_ARRAY) sw_fail_fatal(c, "the search answered without results");
     for (size_t i = 0; i < sw_len(results); i++) {
         if (!is_web_url(step_text(c, sw_at(results, i), "url"))) continue;
         if (has_url(sources, sw_get(sw_at(results, i), "url"))) continue;

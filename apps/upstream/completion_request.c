@@ -68,7 +68,7 @@ static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, co
     sw_text user = {0}, system = {0};
     if (sw_is_nil(messages))
         return invalid(problem, "messages", "missing_required_parameter", "Missing required parameter: 'messages'.");
-    if (messages.type != MSGPACK_OBJECT_ARRAY || sw_len(messages) == 0)
+    if (sw_type(messages) != SW_ARRAY || sw_len(messages) == 0)
         return invalid(problem, "messages", "invalid_type", "Invalid 'messages': expected an array with messages.");
     for (size_t i = 0; i < sw_len(messages); i++) {
         sw_value message = sw_at(messages, i);
@@ -92,7 +92,7 @@ static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, co
 static const char *laxity(sw_ctx *c, sw_value schema, const char *where)
 {
     sw_value properties = sw_get(schema, "properties"), items = sw_get(schema, "items");
-    size_t count = properties.type == MSGPACK_OBJECT_MAP ? properties.via.map.size : 0;
+    size_t count = sw_type(properties) == SW_MAP ? sw_len(properties) : 0;
     const char *type = sw_cstr(c, sw_get(schema, "type")), *found = NULL;
     if (type && strcmp(type, "object") == 0 && sw_as_bool(sw_get(schema, "additionalProperties"), true))
         return sw_printf(c, "In context=(%s), 'additionalProperties' is required to be supplied and to be false.",
@@ -100,8 +100,9 @@ static const char *laxity(sw_ctx *c, sw_value schema, const char *where)
     if (sw_len(sw_get(schema, "required")) != count)
         return sw_printf(c, "In context=(%s), 'required' must include every key in properties.", where);
     for (size_t i = 0; i < count && !found; i++) {
-        const char *name = sw_cstr(c, properties.via.map.ptr[i].key);
-        found = laxity(c, properties.via.map.ptr[i].val, sw_printf(c, "%s'properties', '%s', ", where, name));
+        sw_value property;
+        const char *name = sw_cstr(c, sw_key_at(properties, i, &property));
+        found = laxity(c, property, sw_printf(c, "%s'properties', '%s', ", where, name));
     }
     return found || sw_is_nil(items) ? found : laxity(c, items, sw_printf(c, "%s'items', ", where));
 }
@@ -122,7 +123,7 @@ static bool format_read(sw_ctx *c, sw_value format, message_request *out, comple
     if (!name || !*name)
         return invalid(problem, "response_format.json_schema.name", "missing_required_parameter",
                        "Missing required parameter: 'response_format.json_schema.name'.");
-    if (out->schema.type != MSGPACK_OBJECT_MAP)
+    if (sw_type(out->schema) != SW_MAP)
         return invalid(problem, "response_format.json_schema.schema", "missing_required_parameter",
                        "Missing required parameter: 'response_format.json_schema.schema'.");
     const char *lax = sw_as_bool(sw_get(named, "strict"), false) ? laxity(c, out->schema, "") : NULL;
@@ -152,7 +153,7 @@ static bool limit_read(sw_ctx *c, sw_value body, message_request *out, completio
 static bool stream_read(sw_value body, completion_request *out, completion_problem *problem)
 {
     sw_value stream = sw_get(body, "stream"), options = sw_get(body, "stream_options");
-    if (!sw_is_nil(stream) && stream.type != MSGPACK_OBJECT_BOOLEAN)
+    if (!sw_is_nil(stream) && sw_type(stream) != SW_BOOL)
         return invalid(problem, "stream", "invalid_type", "Invalid type for 'stream': expected a boolean.");
     out->asked.stream = sw_as_bool(stream, false);
     if (!sw_is_nil(options) && !out->asked.stream)
@@ -164,8 +165,8 @@ static bool stream_read(sw_value body, completion_request *out, completion_probl
 
 static bool members_check(sw_ctx *c, sw_value body, completion_problem *problem)
 {
-    for (size_t i = 0; i < body.via.map.size; i++) {
-        const char *name = sw_cstr(c, body.via.map.ptr[i].key);
+    for (size_t i = 0; i < sw_len(body); i++) {
+        const char *name = sw_cstr(c, sw_key_at(body, i, NULL));
         if (name && !listed(members, name))
             return invalid(problem, name, "unknown_parameter", sw_printf(c, "Unknown parameter: '%s'.", name));
     }
@@ -180,7 +181,7 @@ bool completion_request_read(sw_ctx *c, completion_request *out, completion_prob
     sw_value body;
     message_request *asked = &out->asked;
     *out = (completion_request){.asked = {.schema = sw_nil()}};
-    if (!sw_json_try(c, raw.data, raw.len, &body, NULL) || body.type != MSGPACK_OBJECT_MAP)
+    if (!sw_json_try(c, raw.data, raw.len, &body, NULL) || sw_type(body) != SW_MAP)
         return invalid(problem, NULL, NULL, "We could not parse the JSON body of your request.");
     asked->model = sw_cstr(c, sw_get(body, "model"));
     if (!asked->model) return invalid(problem, NULL, NULL, "you must provide a model parameter");

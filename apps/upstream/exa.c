@@ -48,13 +48,12 @@ static bool key_check(sw_ctx *c, search_problem *problem)
     return false;
 }
 
-static bool wanted(sw_value option) { return option.type == MSGPACK_OBJECT_MAP || sw_as_bool(option, false); }
+static bool wanted(sw_value option) { return sw_type(option) == SW_MAP || sw_as_bool(option, false); }
 
 static bool contents_read(sw_value contents, search *out, search_problem *problem)
 {
-    if (sw_is_nil(contents) || contents.type == MSGPACK_OBJECT_BOOLEAN) return true;
-    if (contents.type != MSGPACK_OBJECT_MAP)
-        return invalid(problem, "INVALID_REQUEST_BODY", "contents must be an object");
+    if (sw_is_nil(contents) || sw_type(contents) == SW_BOOL) return true;
+    if (sw_type(contents) != SW_MAP) return invalid(problem, "INVALID_REQUEST_BODY", "contents must be an object");
     sw_value text = sw_get(contents, "text");
     if (wanted(text)) {
         int64_t max = sw_as_int(sw_get(text, "maxCharacters"), TEXT_MAX_DEFAULT);
@@ -79,7 +78,7 @@ static bool search_read(sw_ctx *c, search *out, search_problem *problem)
 {
     sw_bytes raw = sw_body(c);
     sw_value body;
-    if (!sw_json_try(c, raw.data, raw.len, &body, NULL) || body.type != MSGPACK_OBJECT_MAP)
+    if (!sw_json_try(c, raw.data, raw.len, &body, NULL) || sw_type(body) != SW_MAP)
         return invalid(problem, "INVALID_REQUEST_BODY", "The request body is not a JSON object");
     *out = (search){.query = sw_cstr(c, sw_get(body, "query")), .type = sw_cstr(c, sw_get(body, "type"))};
     if (!out->query || !*out->query) return invalid(problem, "INVALID_REQUEST_BODY", "query is required");

@@ -215,12 +215,12 @@ static sw_value property_of(const generator *g, sw_value schema, const char *nam
 static sw_value object_of(const generator *g, sw_value schema, place at)
 {
     sw_value object = sw_map(g->c), properties = sw_get(schema, "properties"), required = sw_get(schema, "required");
-    size_t count = properties.type == MSGPACK_OBJECT_MAP ? properties.via.map.size : 0;
+    size_t count = sw_type(properties) == SW_MAP ? sw_len(properties) : 0;
     for (size_t i = 0; i < count; i++) {
-        const msgpack_object_kv *property = &properties.via.map.ptr[i];
-        const char *name = sw_cstr(g->c, property->key);
+        sw_value property;
+        const char *name = sw_cstr(g->c, sw_key_at(properties, i, &property));
         if (at.depth > DEPTH_OPTIONAL_MAX && !schema_lists(g->c, required, name)) continue;
-        sw_set(g->c, &object, name, property_of(g, property->val, name, at));
+        sw_set(g->c, &object, name, property_of(g, property, name, at));
     }
     for (size_t i = 0; i < sw_len(required); i++) {
         const char *name = sw_cstr(g->c, sw_at(required, i));
@@ -266,12 +266,13 @@ sw_value generator_make(sw_ctx *c, sw_value schema, const prompt *p, uint64_t se
 sw_value generator_make_wrong(sw_ctx *c, sw_value schema, sw_value right)
 {
     const char *dropped = sw_cstr(c, sw_at(sw_get(schema_plain(c, schema, schema), "required"), 0));
-    if (!dropped || right.type != MSGPACK_OBJECT_MAP)
-        return right.type == MSGPACK_OBJECT_STR ? sw_int(0) : sw_str(c, "not what the schema says");
+    if (!dropped || sw_type(right) != SW_MAP)
+        return sw_type(right) == SW_STRING ? sw_int(0) : sw_str(c, "not what the schema says");
     sw_value wrong = sw_map(c);
-    for (size_t i = 0; i < right.via.map.size; i++) {
-        const char *name = sw_cstr(c, right.via.map.ptr[i].key);
-        if (strcmp(name, dropped) != 0) sw_set(c, &wrong, name, right.via.map.ptr[i].val);
+    for (size_t i = 0; i < sw_len(right); i++) {
+        sw_value member;
+        const char *name = sw_cstr(c, sw_key_at(right, i, &member));
+        if (strcmp(name, dropped) != 0) sw_set(c, &wrong, name, member);
     }
     return wrong;
 }

@@ -59,8 +59,7 @@ static sw_bytes structured(sw_ctx *c, const message_request *r, const prompt *p,
     if (!spoiled) return sw_json(c, right);
     /* Two ways to be wrong, both seen in the field: JSON that ends early, and JSON that lacks a member. A tool's
      * input is always JSON. */
-    bool truncate =
-        !r->tool && seed % 2 == 0 && (right.type == MSGPACK_OBJECT_MAP || right.type == MSGPACK_OBJECT_ARRAY);
+    bool truncate = !r->tool && seed % 2 == 0 && (sw_type(right) == SW_MAP || sw_type(right) == SW_ARRAY);
     return truncate ? halved(sw_json(c, right)) : sw_json(c, generator_make_wrong(c, r->schema, right));
 }
 

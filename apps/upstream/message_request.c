@@ -67,7 +67,7 @@ bool message_content_text(sw_ctx *c, sw_value content, sw_text *into)
         sw_text_add(c, into, "%s\n", plain);
         return true;
     }
-    if (content.type != MSGPACK_OBJECT_ARRAY) return false;
+    if (sw_type(content) != SW_ARRAY) return false;
     for (size_t i = 0; i < sw_len(content); i++) {
         sw_value block = sw_at(content, i);
         const char *type = sw_cstr(c, sw_get(block, "type")), *words = sw_cstr(c, sw_get(block, "text"));
@@ -80,7 +80,7 @@ bool message_content_text(sw_ctx *c, sw_value content, sw_text *into)
 static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, api_problem *problem)
 {
     if (sw_is_nil(messages)) return invalid(problem, "messages: Field required");
-    if (messages.type != MSGPACK_OBJECT_ARRAY) return invalid(problem, "messages: Input should be a valid list");
+    if (sw_type(messages) != SW_ARRAY) return invalid(problem, "messages: Input should be a valid list");
     if (sw_len(messages) == 0) return invalid(problem, "messages: at least one message is required");
     sw_text user = {0};
     for (size_t i = 0; i < sw_len(messages); i++) {
@@ -114,7 +114,7 @@ static bool tools_check(sw_ctx *c, sw_value tools, api_problem *problem)
         sw_value tool = sw_at(tools, i);
         if (!sw_cstr(c, sw_get(tool, "name")))
             return invalid(problem, sw_printf(c, "tools.%zu.name: Field required", i));
-        if (sw_get(tool, "input_schema").type != MSGPACK_OBJECT_MAP)
+        if (sw_type(sw_get(tool, "input_schema")) != SW_MAP)
             return invalid(problem, sw_printf(c, "tools.%zu.input_schema: Field required", i));
     }
     return true;
@@ -149,7 +149,7 @@ static bool format_read(sw_ctx *c, sw_value body, message_request *out, api_prob
     const char *type = sw_cstr(c, sw_get(format, "type"));
     if (!type || strcmp(type, "json_schema") != 0)
         return invalid(problem, "output_config.format.type: Input should be 'json_schema'");
-    if (sw_get(format, "schema").type != MSGPACK_OBJECT_MAP)
+    if (sw_type(sw_get(format, "schema")) != SW_MAP)
         return invalid(problem, "output_config.format.schema: Input should be a valid dictionary");
     if (!out->tool) out->schema = sw_get(format, "schema");
     return true;
@@ -159,8 +159,8 @@ static bool format_read(sw_ctx *c, sw_value body, message_request *out, api_prob
 
 static bool members_check(sw_ctx *c, sw_value body, api_problem *problem)
 {
-    for (size_t i = 0; i < body.via.map.size; i++) {
-        const char *name = sw_cstr(c, body.via.map.ptr[i].key);
+    for (size_t i = 0; i < sw_len(body); i++) {
+        const char *name = sw_cstr(c, sw_key_at(body, i, NULL));
         if (name && !listed(members, name))
             return invalid(problem, sw_printf(c, "%s: Extra inputs are not permitted", name));
     }
@@ -181,7 +181,7 @@ static bool numbers_read(sw_ctx *c, sw_value body, message_request *out, api_pro
                                  "max_tokens: %lld > %lld, which is the maximum allowed number of output tokens for %s",
                                  (long long)out->max_tokens, (long long)OUTPUT_TOKENS_MAX, out->model));
     sw_value stream = sw_get(body, "stream");
-    if (!sw_is_nil(stream) && stream.type != MSGPACK_OBJECT_BOOLEAN)
+    if (!sw_is_nil(stream) && sw_type(stream) != SW_BOOL)
         return invalid(problem, "stream: Input should be a valid boolean");
     out->stream = sw_as_bool(stream, false);
     return true;
@@ -196,7 +196,7 @@ bool message_request_read(sw_ctx *c, message_request *out, api_problem *problem)
     *out = (message_request){.schema = sw_nil()};
     if (!sw_json_try(c, raw.data, raw.len, &body, &why))
         return invalid(problem, sw_printf(c, "The request body is not valid JSON: %s", why ? why : ""));
-    if (body.type != MSGPACK_OBJECT_MAP) return invalid(problem, "Input should be a valid dictionary");
+    if (sw_type(body) != SW_MAP) return invalid(problem, "Input should be a valid dictionary");
     if (!members_check(c, body, problem) || !numbers_read(c, body, out, problem)) return false;
     if (!messages_read(c, sw_get(body, "messages"), out, problem)) return false;
     if (!sw_is_nil(sw_get(body, "system")) && !message_content_text(c, sw_get(body, "system"), &system))

@@ -7,7 +7,7 @@ enum { FOLLOW_MAX = 16 };
 
 static const char *const type_names[] = {"object", "array", "string", "number", "integer", "boolean", "null"};
 
-static bool is_map(sw_value v) { return v.type == MSGPACK_OBJECT_MAP; }
+static size_t member_count(sw_value v) { return sw_type(v) == SW_MAP ? sw_len(v) : 0; }
 
 /* "#/$defs/a/b" in `root`; nil if it leads nowhere. */
 static sw_value pointed_at(sw_ctx *c, sw_value root, const char *pointer)
@@ -34,12 +34,15 @@ static sw_value joined_arrays(sw_ctx *c, sw_value a, sw_value b)
 static sw_value joined(sw_ctx *c, sw_value base, sw_value more)
 {
     sw_value out = sw_map(c);
-    for (size_t i = 0; is_map(base) && i < base.via.map.size; i++)
-        sw_set(c, &out, sw_cstr(c, base.via.map.ptr[i].key), base.via.map.ptr[i].val);
-    for (size_t i = 0; is_map(more) && i < more.via.map.size; i++) {
-        const char *key = sw_cstr(c, more.via.map.ptr[i].key);
-        sw_value before = sw_get(out, key), value = more.via.map.ptr[i].val;
-        if (strcmp(key, "properties") == 0 && is_map(before)) value = joined(c, before, value);
+    sw_value value;
+    for (size_t i = 0; i < member_count(base); i++) {
+        const char *key = sw_cstr(c, sw_key_at(base, i, &value));
+        sw_set(c, &out, key, value);
+    }
+    for (size_t i = 0; i < member_count(more); i++) {
+        const char *key = sw_cstr(c, sw_key_at(more, i, &value));
+        sw_value before = sw_get(out, key);
+        if (strcmp(key, "properties") == 0 && sw_type(before) == SW_MAP) value = joined(c, before, value);
         if (strcmp(key, "required") == 0) value = joined_arrays(c, before, value);
         sw_set(c, &out, key, value);
     }
@@ -49,9 +52,10 @@ static sw_value joined(sw_ctx *c, sw_value base, sw_value more)
 static sw_value without(sw_ctx *c, sw_value map, const char *key)
 {
     sw_value out = sw_map(c);
-    for (size_t i = 0; i < map.via.map.size; i++) {
-        const char *name = sw_cstr(c, map.via.map.ptr[i].key);
-        if (strcmp(name, key) != 0) sw_set(c, &out, name, map.via.map.ptr[i].val);
+    for (size_t i = 0; i < member_count(map); i++) {
+        sw_value value;
+        const char *name = sw_cstr(c, sw_key_at(map, i, &value));
+        if (strcmp(name, key) != 0) sw_set(c, &out, name, value);
     }
     return out;
 }
@@ -96,7 +100,7 @@ static bool plainer(sw_ctx *c, sw_value root, sw_value *schema, int rounds)
 
 static sw_value plain_within(sw_ctx *c, sw_value root, sw_value schema, int rounds)
 {
-    for (; rounds > 0 && is_map(schema); rounds--)
+    for (; rounds > 0 && sw_type(schema) == SW_MAP; rounds--)
         if (!plainer(c, root, &schema, rounds)) break;
     return schema;
 }
@@ -106,14 +110,10 @@ sw_value schema_plain(sw_ctx *c, sw_value root, sw_value schema) { return plain_
 bool schema_constant(sw_value schema, uint64_t choice, sw_value *out)
 {
     assert(out);
-    for (size_t i = 0; is_map(schema) && i < schema.via.map.size; i++) {
-        msgpack_object_str key = schema.via.map.ptr[i].key.via.str;
-        if (key.size != 5 || memcmp(key.ptr, "const", 5) != 0) continue;
-        *out = schema.via.map.ptr[i].val;
-        return true;
-    }
+    for (size_t i = 0; i < member_count(schema); i++)
+        if (sw_str_equal(sw_key_at(schema, i, out), "const")) return true; /* its value may be nil */
     sw_value values = sw_get(schema, "enum");
-    if (sw_len(values) == 0 || values.type != MSGPACK_OBJECT_ARRAY) return false;
+    if (sw_len(values) == 0 || sw_type(values) != SW_ARRAY) return false;
     *out = sw_at(values, (size_t)(choice % sw_len(values)));
     return true;
 }
@@ -133,9 +133,9 @@ schema_type schema_type_of(sw_ctx *c, sw_value schema)
     schema_type type;
     sw_value given = sw_get(schema, "type");
     if (type_named(sw_cstr(c, given), &type)) return type;
-    for (size_t i = 0; given.type == MSGPACK_OBJECT_ARRAY && i < sw_len(given); i++)
+    for (size_t i = 0; sw_type(given) == SW_ARRAY && i < sw_len(given); i++)
         if (type_named(sw_cstr(c, sw_at(given, i)), &type) && type != SCHEMA_NULL) return type;
-    if (given.type == MSGPACK_OBJECT_ARRAY && sw_len(given) > 0) return SCHEMA_NULL;
+    if (sw_type(given) == SW_ARRAY && sw_len(given) > 0) return SCHEMA_NULL;
     if (!sw_is_nil(sw_get(schema, "properties"))) return SCHEMA_OBJECT;
     if (!sw_is_nil(sw_get(schema, "items")) || !sw_is_nil(sw_get(schema, "prefixItems"))) return SCHEMA_ARRAY;
     return SCHEMA_STRING;
