@@ -11,13 +11,12 @@
 #include <strings.h>
 
 #include "http/client/client_core.h"
-
-static bool token_char(unsigned char c) { return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c)); }
+#include "http/rfc_token.h"
 
 static bool is_rfc_token(const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if (!token_char((unsigned char)text[i])) return false;
+        if (!token_byte((unsigned char)text[i])) return false;
     }
     return len > 0;
 }
@@ -41,10 +40,8 @@ static bool header_is_valid(const char *header)
 {
     const char *colon = strchr(header, ':');
     if (!colon || !is_rfc_token(header, (size_t)(colon - header))) return false;
-    for (const char *p = colon + 1; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
-    }
+    for (const char *p = colon + 1; *p; p++)
+        if (!field_byte((unsigned char)*p)) return false;
     return true;
 }
 

@@ -206,6 +206,14 @@ struct http_call {
     TAILQ_ENTRY(http_call) todo, news, timed;
 };
 
+/* Spreads texts over the buckets of a table: FNV-1a. */
+static inline uint64_t text_hash(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *p = text; *p; p++) hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
+    return hash;
+}
+
 /* client_bytes.c */
 bool bytes_append(client_bytes *b, const char *data, size_t len);
 void bytes_consume(client_bytes *b, size_t len);

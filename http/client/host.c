@@ -7,9 +7,7 @@
 
 static client_host **host_bucket(http_client *client, const char *origin)
 {
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (const char *p = origin; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
-    return &client->hosts[h % CLIENT_HOST_BUCKETS];
+    return &client->hosts[text_hash(origin) % CLIENT_HOST_BUCKETS];
 }
 
 static client_host *host_find_or_make(http_client *client, const char *origin)

@@ -52,9 +52,7 @@ static bool origin_split(const http_call *call, char *name, const char **port)
 
 static client_name **name_bucket(http_client *c, const char *name)
 {
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a */
-    for (const char *p = name; *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001b3u;
-    return &c->names[h % CLIENT_NAME_BUCKETS];
+    return &c->names[text_hash(name) % CLIENT_NAME_BUCKETS];
 }
 
 static client_name *name_find(http_client *c, const char *name)

@@ -1,18 +1,11 @@
 #include "runtime/clients/accept.h"
 
 #include <string.h>
-#include <strings.h>
 
-static const char *skip_space(const char *at) { return at + strspn(at, " \t"); }
+#include "http/rfc_token.h"
+#include "runtime/clients/header_words.h"
 
-/* The end of a token, or of a quoted string with its quotes. */
-static const char *word_end(const char *at)
-{
-    if (*at != '"') return at + strcspn(at, " \t,;=\"");
-    for (at++; *at && *at != '"'; at++)
-        if (*at == '\\' && at[1]) at++;
-    return *at ? at + 1 : at;
-}
+static const char STOPS[] = " \t,;=\"";
 
 /* "0", "0.", "0.000": RFC 9110, 12.4.2. What is no weight is none. */
 static bool weight_is_zero(const char *weight, size_t len)
@@ -30,15 +23,15 @@ static bool range_read_parameters(const char **at)
     bool wanted = true;
     while (**at && **at != ',') {
         if (**at != ';') { /* not as it should be: to the next parameter */
-            *at = **at == '"' ? word_end(*at) : *at + 1;
+            *at = **at == '"' ? word_end(*at, STOPS) : *at + 1;
             continue;
         }
-        const char *name = skip_space(*at + 1), *end = word_end(name);
+        const char *name = skip_space(*at + 1), *end = word_end(name, STOPS);
         bool is_weight = end - name == 1 && (*name == 'q' || *name == 'Q');
         *at = skip_space(end);
         if (**at != '=') continue;
         const char *value = skip_space(*at + 1);
-        *at = word_end(value);
+        *at = word_end(value, STOPS);
         if (is_weight && weight_is_zero(value, (size_t)(*at - value))) wanted = false;
     }
     return wanted;
@@ -50,8 +43,8 @@ bool accept_names_events(const char *value)
     const char *at = value;
     while (*(at = skip_space(at))) {
         const char *range = at;
-        at = word_end(at);
-        bool is_events = (size_t)(at - range) == sizeof type - 1 && strncasecmp(range, type, sizeof type - 1) == 0;
+        at = word_end(at, STOPS);
+        bool is_events = text_equals(range, (size_t)(at - range), type, sizeof type - 1);
         bool wanted = range_read_parameters(&at);
         if (is_events && wanted) return true;
         if (*at == ',') at++;

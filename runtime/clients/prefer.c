@@ -1,26 +1,15 @@
 #include "runtime/clients/prefer.h"
 
 #include <string.h>
-#include <strings.h>
 
-static bool is(const char *text, size_t len, const char *name)
-{
-    return len == strlen(name) && strncasecmp(text, name, len) == 0;
-}
+#include "http/rfc_token.h"
+#include "runtime/clients/header_words.h"
 
-static const char *skip_space(const char *at)
-{
-    while (*at == ' ' || *at == '\t') at++;
-    return at;
-}
+static const char STOPS[] = " \t,;=";
 
-/* The end of a token, or of a quoted string with its quotes. */
-static const char *word_end(const char *at)
+static bool preference_is(const char *text, size_t len, const char *name)
 {
-    if (*at != '"') return at + strcspn(at, " \t,;=");
-    for (at++; *at && *at != '"'; at++)
-        if (*at == '\\' && at[1]) at++;
-    return *at ? at + 1 : at;
+    return text_equals(text, len, name, strlen(name));
 }
 
 /* Delta-seconds, also in quotes; -1 if it is none. */
@@ -42,8 +31,8 @@ static int64_t delta_seconds(const char *text, size_t len)
 /* The first of a preference that is given twice counts. */
 static void prefer_take(prefer *p, const char *name, size_t name_len, const char *value, size_t value_len)
 {
-    if (is(name, name_len, "respond-async")) p->respond_async = true;
-    if (is(name, name_len, "wait") && p->wait_ms < 0) {
+    if (preference_is(name, name_len, "respond-async")) p->respond_async = true;
+    if (preference_is(name, name_len, "wait") && p->wait_ms < 0) {
         int64_t n = delta_seconds(value, value_len);
         if (n >= 0) p->wait_ms = n * 1000;
     }
@@ -54,17 +43,17 @@ void prefer_read(prefer *p, const char *value)
     const char *at = value;
     while (*(at = skip_space(at))) {
         const char *name = at, *text = at;
-        at = word_end(at);
+        at = word_end(at, STOPS);
         size_t name_len = (size_t)(at - name), text_len = 0;
         at = skip_space(at);
         if (*at == '=') {
             text = skip_space(at + 1);
-            at = word_end(text);
+            at = word_end(text, STOPS);
             text_len = (size_t)(at - text);
         }
         prefer_take(p, name, name_len, text, text_len);
         /* Parameters of a preference mean nothing to us; they may hold commas in quotes. */
-        while (*at && *at != ',') at = *at == '"' ? word_end(at) : at + 1;
+        while (*at && *at != ',') at = *at == '"' ? word_end(at, STOPS) : at + 1;
         if (*at == ',') at++;
     }
 }
