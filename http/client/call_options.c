@@ -1,4 +1,4 @@
-/* client_request: checks a call's options and copies them into one allocation, laid out as curl wants them:
+/* call_options: checks a call's options and copies them into one allocation, laid out as curl wants them:
  *
  *   [curl_slist nodes][url 0][method 0][header 0]...[body 0]
  *

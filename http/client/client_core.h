@@ -214,13 +214,13 @@ static inline uint64_t text_hash(const char *text)
     return hash;
 }
 
-/* client_bytes.c */
+/* bytes.c */
 bool bytes_append(client_bytes *b, const char *data, size_t len);
 void bytes_consume(client_bytes *b, size_t len);
 void bytes_recycle(client_bytes *b); /* empties it; a large one is freed */
 void bytes_free(client_bytes *b);
 
-/* client_request.c */
+/* call_options.c */
 bool header_is(const char *header, const char *name);
 const char *header_value(const char *header);
 bool url_origin(const char *url, char *out, size_t out_size); /* false: no http or https URL */
@@ -229,7 +229,7 @@ char *call_describe_refusal(const http_client *client, const http_call_options *
 http_call_error_kind call_copy_options(http_call *call, const http_call_options *options, char *origin,
                                        size_t origin_size, bool *out_of_memory);
 
-/* client_call.c */
+/* call.c */
 void call_free(http_call *call);
 void call_destroy(http_call *call);      /* what is left of it for reuse */
 void call_launch(http_call *call);       /* there is room at its host */
@@ -246,7 +246,7 @@ void client_start_ticking(http_client *client); /* until there is nothing to do 
 void call_watch_time(http_call *call);          /* watches the timeouts that curl does not keep */
 void client_handle_closed(http_client *client);
 
-/* client_host.c */
+/* host.c */
 client_host *host_ref(http_client *client, const char *origin); /* NULL: out of memory */
 void host_unref(client_host *host);                             /* may free it */
 bool host_has_room(const client_host *host);
@@ -254,25 +254,25 @@ void host_call_started(client_host *host);
 void host_call_ended(client_host *host); /* starts one that waits; may free the host */
 void host_withdraw(http_call *call);     /* a waiting one */
 
-/* client_names.c */
+/* names.c */
 void names_free(http_client *c);
 bool names_provide(http_call *call);        /* false: it is in stage NAMING now, or has failed */
 void names_withdraw(http_call *call);       /* one in that stage */
 void names_forget_address(http_call *call); /* no connection came about: its addresses are not used again */
 void names_answered(void *client, const char *name, const char *addresses, const char *error);
 
-/* client_idle.c */
+/* idle.c */
 void idle_on_readable(client_socket *s);     /* an idle connection has something to read, or has ended */
 void idle_clear_suspicion(client_socket *s); /* no suspicion any more */
 bool idle_sweep(http_client *c);             /* with each tick; true: there is more to do */
 void idle_sweep_done(http_client *c);        /* the sweeper's call has ended */
 CURL *idle_sweeper_new(void);                /* NULL: out of memory */
 
-/* client_socket.c */
+/* socket.c */
 int socket_change(CURL *easy, curl_socket_t fd, int what, void *multi, void *socket_arg);
 bool socket_watch_idle(client_socket *s);
 
-/* client_multi.c */
+/* multi.c */
 void multi_run(client_multi *m, curl_socket_t fd, int events);
 void multi_transfer_left(client_multi *multi);    /* by a transfer */
 client_multi *multi_find_room(client_host *host); /* NULL: out of memory */
@@ -280,21 +280,21 @@ void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int socket_close(void *client, curl_socket_t fd);
 
-/* client_answer.c: curl's callbacks */
+/* answer.c: curl's callbacks */
 size_t answer_on_header(char *data, size_t size, size_t count, void *easy);
 size_t answer_on_body(char *data, size_t size, size_t count, void *easy);
 /* Why a body of which so many bytes came is not whole, though its framing is; NULL: it seems to be. */
 const char *answer_cut_reason(const http_call *call, curl_off_t wire_bytes);
 
-/* client_redirect.c */
+/* redirect.c */
 bool redirect_wanted(const http_call *call, long status); /* at the end of a head */
 void redirect_follow(http_call *call);                    /* after curl has let go of the request before */
 
-/* client/outcome.c */
+/* outcome.c */
 http_call_error_kind outcome_kind(CURLcode result); /* of one that is not CURLE_OK */
 const char *outcome_text(http_call_error_kind kind);
 
-/* client/guard.c */
+/* guard.c */
 /* Of the addresses of the call's host, as resolver.h has them, leaves the public ones if the call may go to no others,
  * or one if there is none: curl would try each of the others in vain, up to half of --connect-timeout. */
 void guard_pick(const http_call *call, char *addresses);
@@ -304,7 +304,7 @@ bool guard_allows(http_call *call, const struct sockaddr *address); /* to be con
 bool guard_may_send(http_call *call);                               /* on the connection that curl has chosen */
 char *guard_describe_refusal(const http_call *call); /* NULL: it has not failed for that, or out of memory */
 
-/* client/proxy.c */
+/* proxy.c */
 const char *environment_value(const char *name, const char *other); /* of the first that is not empty; NULL: neither */
 bool proxies_init(http_client *c);                                  /* reads the environment; false: out of memory */
 bool proxy_applies(const http_client *c, const char *origin);
@@ -312,13 +312,13 @@ bool proxy_set_up(CURL *h, const http_call *call);
 /* What a failed call is if its proxy would not open the tunnel; HTTP_CALL_OK: it is not that. */
 http_call_error_kind proxy_refusal(const http_call *call, char **text);
 
-/* client_failure.c: before the call ends. Texts are the caller's to free; NULL: out of memory */
+/* failure.c: before the call ends. Texts are the caller's to free; NULL: out of memory */
 char *call_describe(const http_call *call, const char *why);
 /* "timed out: `what` N ms (`limit`)": the field or flag that was reached. */
 char *call_describe_late(const http_call *call, const char *what, int64_t ms, const char *limit);
 http_call_error_kind call_failure(const http_call *call, CURLcode result, char **text);
 
-/* client_transfer.c */
+/* transfer.c */
 bool transfer_start(http_call *call);          /* false: the call was ended with an error */
 bool transfer_may_send(const http_call *call); /* its request, on the connection that curl has or wants to make */
 void transfer_remove(http_call *call);         /* takes it out of curl */

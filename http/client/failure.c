@@ -1,4 +1,4 @@
-/* client_failure: what a call's failure is called, for programs and for people. */
+/* failure: what a call's failure is called, for programs and for people. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* waiter_core: what the files of waiter share; nobody else includes it.
  *
- *   waiter.c               attaching, answers, problems, sending on, refusing
- *   clients/waiter_hold.c  how long clients are kept waiting without a word
+ *   waiter.c               attaching, sending on, refusing
+ *   waiter_answer.c        the response of a run that is over
+ *   waiter_hold.c          how long clients are kept waiting without a word
  *   waiter_stream.c        frames as events, as far as the client takes them, and heartbeats
  *   waiter_stop.c          clients of stopped runs, and those who release them
  *   waiter_keep.c          clients that outlive the process */
@@ -57,7 +58,7 @@ http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchang
  * client do more than the one it came with. */
 void waiter_run_url(const waiter *w, const char *what, token_scope scope, char out[URL_MAX_BYTES]);
 
-/* clients/waiter_hold.c */
+/* waiter_hold.c */
 int64_t waiter_hold_ms(const waiter *w);   /* from now on; 0: as long as it likes */
 void waiter_on_hold_over(struct timer *t); /* of waiter.hold; not of streams */
 

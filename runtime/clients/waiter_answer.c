@@ -1,0 +1,134 @@
+/* waiter_answer: the response of a run that is over, to everybody who waits for it: as the run has it, or out of the
+ * journal. */
+#include <assert.h>
+#include <string.h>
+
+#include "runtime/base/problem.h"
+#include "runtime/base/value.h"
+#include "runtime/clients/waiter_core.h"
+#include "runtime/run/home.h"
+#include "runtime/run/replay.h"
+
+/* ---- To one ---- */
+
+/* Ours, then those of the journal's [name, value, ...], in the arena. NULL: no memory, or it cannot be read. */
+static http_reply_header *response_headers(arena *a, const waiter *w, const entry *response, size_t *count)
+{
+    sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
+    const char *error = NULL;
+    const entry_text *packed = &response->headers;
+    if (packed->len > 0 && !value_unpack(a, packed->data, packed->len, &flat, &error)) return NULL;
+    if (flat.type != MSGPACK_OBJECT_ARRAY) return NULL;
+    size_t pairs = flat.via.array.size / 2, n = 0;
+    http_reply_header *headers = arena_alloc(a, (pairs + OWN_HEADERS) * sizeof *headers);
+    char *id = arena_alloc(a, RUN_ID_TEXT + 1);
+    if (!headers || !id) return NULL;
+    run_id_format(&w->id, id);
+    headers[n++] = (http_reply_header){"X-Run-Id", id};
+    if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
+    for (size_t i = 0; i < pairs; i++, n++) {
+        const msgpack_object *name = &flat.via.array.ptr[2 * i], *value = name + 1;
+        if (name->type != MSGPACK_OBJECT_STR || value->type != MSGPACK_OBJECT_STR) return NULL;
+        headers[n].name = arena_strndup(a, name->via.str.ptr, name->via.str.size);
+        headers[n].value = arena_strndup(a, value->via.str.ptr, value->via.str.size);
+        if (!headers[n].name || !headers[n].value) return NULL;
+    }
+    *count = n;
+    return headers;
+}
+
+static void waiter_send_response(waiter *w, const entry *response)
+{
+    arena a;
+    size_t n = 0;
+    arena_init(&a, w->home->arenas);
+    const http_reply_header *headers = response_headers(&a, w, response, &n);
+    if (headers)
+        http_reply(waiter_take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
+    else
+        waiter_send_on(w, 303); /* the run is over and its response is kept: it may be asked for once more */
+    arena_free(&a);
+}
+
+/* The beginning as it was sent by a former worker, the body out of the journal. */
+static void waiter_send_rest(waiter *w, const entry *response)
+{
+    http_exchange *x = w->x;
+    http_reply_resume(x, &w->rest);
+    http_reply_write(x, response->body.data, response->body.len);
+    http_reply_end(waiter_take_exchange(w));
+}
+
+static void waiter_answer_cancel(waiter *w, entry_ended ended)
+{
+    if (ended == ENTRY_CANCELLED)
+        waiter_send_state(w, 200, "cancelled");
+    else
+        problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
+}
+
+/* ---- To all ---- */
+
+void waiter_answer(home *h, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f)
+{
+    frames *own = NULL;
+    while (*list) {
+        waiter *w = *list;
+        assert(run_id_equal(&w->id, id));
+        if (w->wish.kind == WAITER_ASYNC) {
+            waiter_send_on(w, 202);
+        } else if (w->wish.kind == WAITER_CANCEL) {
+            waiter_answer_cancel(w, ended);
+        } else if (w->wish.kind == WAITER_RELEASE) {
+            problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
+        } else if (w->wish.kind == WAITER_REST) {
+            waiter_send_rest(w, response);
+        } else if (w->wish.kind != WAITER_STREAM) {
+            waiter_send_response(w, response);
+        } else {
+            if (!f) f = own = frames_new(h->arenas);
+            if (!f || (!frames_closed(f) && !frames_close(f, response, ended))) {
+                http_reply_abort(waiter_take_exchange(w));
+                continue;
+            }
+            waiter_stream_answer(w, f);
+        }
+    }
+    frames_release(own);
+}
+
+static bool waiters_want_frames(const waiter *list)
+{
+    while (list && list->wish.kind != WAITER_STREAM) list = list->next;
+    return list != NULL;
+}
+
+typedef struct rebuild {
+    frames *frames; /* NULL: nobody wants them */
+    bool failed;
+} rebuild;
+
+static void rebuild_on_entry(void *arg, const entry *e, uint32_t seq)
+{
+    rebuild *b = arg;
+    if (b->frames && !frames_add(b->frames, e, seq)) b->failed = true;
+}
+
+void waiter_answer_journal(home *h, waiter **list, const run_id *id, const char *data, size_t len, const char **error)
+{
+    arena a;
+    arena_init(&a, h->arenas);
+    bool wants = waiters_want_frames(*list);
+    rebuild b = {.frames = wants ? frames_new(h->arenas) : NULL};
+    b.failed = wants && !b.frames;
+    *error = NULL;
+    const replay *p = replay_new(&a, data, len, rebuild_on_entry, &b, error);
+    if (p && !b.failed && replay_response(p) && replay_ended(p)) {
+        *error = NULL;
+        waiter_answer(h, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
+    } else if (p) {
+        *error = b.failed ? replay_no_memory : "the run ended without a response";
+    }
+    frames_release(b.frames);
+    arena_free(&a);
+}
