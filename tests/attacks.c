@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "runtime/run/run_token.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     int runs, evil, cut, floods; /* atomic */

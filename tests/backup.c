@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     int steps, go_on; /* atomic */

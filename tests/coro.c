@@ -13,7 +13,7 @@
 #include "coro/sanitize.h"
 #include "coro/sched.h"
 #include "coro/stack.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 static bool on_valgrind(void)
 {

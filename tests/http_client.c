@@ -8,7 +8,7 @@
 #include "coro/sched.h"
 #include "coro/stack.h"
 #include "http/client/client.h"
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 static uv_loop_t loop;
 static http_client *client;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "http/client/client.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { PARTS_MAX = 4, PATIENCE_SECONDS = 120 };
 

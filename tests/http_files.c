@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 enum { LARGE = (17 << 20) + 3, SLOW = 40 };
 

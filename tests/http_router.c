@@ -5,7 +5,7 @@
 
 #include "http/server/chunked.h"
 #include "http/uri.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 static http_text text(const char *s) { return (http_text){s, strlen(s)}; }
 

@@ -4,7 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 static const char hello_request[] = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
 

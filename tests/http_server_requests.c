@@ -1,5 +1,5 @@
 /* What the server takes, refuses and answers, one request at a time and many in a row. */
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 static void hello(void)
 {

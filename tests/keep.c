@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum {
     CLIENTS = 200,

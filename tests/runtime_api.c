@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     int attempts, cleaned, stop_computing, order[8], slow_started, slow_ended;

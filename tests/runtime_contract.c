@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     int runs, steps, cleaned, cut; /* atomic */

@@ -8,7 +8,7 @@
 #include "runtime/clients/public_url.h"
 #include "runtime/run/run_token.h"
 #include "runtime/run/stop.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 /* ---- Prefer ---- */
 

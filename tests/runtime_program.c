@@ -1,6 +1,6 @@
 /* The program around the handlers - its flags, limits, log and reports - and the calls that handlers make. */
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     bool release;

@@ -2,7 +2,7 @@
 #include <stdbool.h>
 
 #include "http/client/sse.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 /* Events as text: "event|data|id;" each. */
 static char seen[4096];

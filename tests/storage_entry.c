@@ -1,7 +1,7 @@
 /* Entries and run ids: what is written is read back; what is damaged or not ours is refused. */
 #include "storage/entry.h"
 #include "storage/run_id.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 static entry_text text(const char *s) { return (entry_text){s, strlen(s)}; }
 

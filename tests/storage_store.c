@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/store_desk.h"
+#include "tests/harness/store_desk.h"
 
 static char self[4096];
 

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { STARTS_MAX = 64 };
 

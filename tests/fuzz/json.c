@@ -6,7 +6,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/base/value.h"
-#include "tests/runtime/jansson.h"
+#include "tests/harness/jansson.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

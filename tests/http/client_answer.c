@@ -1,5 +1,5 @@
 /* Heads that are odd, contradict themselves or are too large: kept as they are meant, or refused for good. */
-#include "tests/http/wire.h"
+#include "tests/harness/wire.h"
 
 static const char *says; /* the whole response; set while no call runs */
 static size_t says_len;

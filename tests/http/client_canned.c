@@ -1,5 +1,5 @@
 /* A call whose answer is given instead of made: it is as one that was made, and reaches nobody. */
-#include "tests/http/wire.h"
+#include "tests/harness/wire.h"
 
 static int news;
 

@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 
 #include "http/client/client_core.h"
-#include "tests/http/wire.h"
+#include "tests/harness/wire.h"
 
 #define PUBLIC   "93.184.216.34"
 #define REFUSING "93.184.216.99" /* public, and nobody listens there */

@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <semaphore.h>
 
-#include "tests/http/wire.h"
+#include "tests/harness/wire.h"
 
 enum { CALLS = 150, OWN_FILES = 40 /* what curl's ten handles keep for themselves, at most */ };
 

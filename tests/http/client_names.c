@@ -6,7 +6,7 @@
 #include <semaphore.h>
 
 #include "http/client/resolver.h"
-#include "tests/http/wire.h"
+#include "tests/harness/wire.h"
 
 enum { CALLS = 600, NAMES = 40 };
 

@@ -2,7 +2,7 @@
  * whatever reaches it and ends the connection without an answer. */
 #include <semaphore.h>
 
-#include "tests/http/wire.h"
+#include "tests/harness/wire.h"
 
 enum { IDLE = 5, BODY_BYTES = 1 << 20 };
 

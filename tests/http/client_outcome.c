@@ -1,7 +1,7 @@
 /* What curl's results mean: each is decided, and what cannot get better by another try is fatal. The decisions are
  * written down a second time here: who changes one has to mean it. */
 #include "http/client/client_core.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 static void test_every_result(void)
 {

@@ -1,7 +1,7 @@
 /* Which calls go through a proxy of the environment: as libcurl decides by itself, pair by pair; and what reaches a
  * proxy that closes connections. */
 #include "http/client/client_core.h"
-#include "tests/http/wire.h"
+#include "tests/harness/wire.h"
 
 enum { PROXY_PORT = 3129 };
 

@@ -1,5 +1,5 @@
 /* Redirects as the servers see them: methods, bodies and headers of the request that follows. */
-#include "tests/http/wire.h"
+#include "tests/harness/wire.h"
 
 enum { BODY_BYTES = 300000 };
 

@@ -1,7 +1,7 @@
 /* The machine of a server connection: every state it can come to, every pair of a state and an event, and what always
  * holds. Compiled with its own copy of the tables, which counts their rows. */
 #include "http/server/conn_state.h"
-#include "tests/dies.h"
+#include "tests/harness/dies.h"
 
 enum { STATES_MAX = LIFE_COUNT * EXCHANGE_COUNT * INPUT_COUNT * OUTPUT_COUNT * HOLD_COUNT };
 

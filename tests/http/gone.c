@@ -1,7 +1,7 @@
 /* Clients that vanish without a word: their machine sends nothing any more, not even a reset. */
 #include <linux/filter.h>
 
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 /* The client's kernel drops whatever comes for this socket, and answers nothing. */
 static void unplug(int fd)

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 
 #include "http/server/position.h"
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 enum { KEY = 17 };
 

@@ -2,7 +2,7 @@
  * server to this file (--wrap). */
 #include <fcntl.h>
 
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 enum { LARGE_BYTES = 30 << 20, LARGE_HEADER = 20000 };
 

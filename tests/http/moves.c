@@ -1,7 +1,7 @@
 /* Connections that change servers in the middle of a pipeline: each request for /move is detached and adopted again. */
 #include <sys/resource.h>
 
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 static bool is_moving; /* http_server_adopt is on the stack */
 static atomic_int moves, moved_with_unsent;

@@ -3,7 +3,7 @@
  * order, once. Servers and holder are on one loop; what happens next is drawn from a seed. */
 #include <fcntl.h>
 
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 enum { REQUESTS = 60, SEEDS = 8, TICK_MS = 1, LARGE = 400000, PIECE = 5000 };
 

@@ -1,6 +1,6 @@
 /* Replies of a length that is told before: an owner that writes less or more ends its connection, and neither makes up
  * for it with the next reply nor is believed. */
-#include "tests/http_harness.h"
+#include "tests/harness/http_harness.h"
 
 enum { TOLD = 1000 };
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { RANDOM = 200000 };
 

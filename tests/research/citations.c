@@ -1,6 +1,6 @@
 /* Of a model's text only marks of sources that may be cited come out, wherever the text was cut into pieces. */
 #include "apps/research/citations.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 #include "tests/research/marks.h"
 #include "tests/research/memory.h"
 

@@ -1,6 +1,6 @@
 /* A run begins without a request: what it reads, that it needs no client, how clients come afterwards, and what stands
  * in its way. The program is turned by hand, on a disk of memory. */
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 typedef struct notes {
     unsigned calls, steps, ends;

@@ -1,8 +1,8 @@
 /* What a step's call may take: time, silence, bytes, and where it may lead. Each message names the place without its
  * secrets, and the field to change. On a busy machine a time may be over before the service has heard of the call. */
 #include "runtime/stepwell.h"
-#include "tests/http/wire.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
+#include "tests/harness/wire.h"
 
 enum { ATTEMPTS = 3, PAUSE_US = 5000 };
 

@@ -1,8 +1,8 @@
 /* What steps make of the answers of services, counted and timed by the service: a program with one endpoint calls a
  * server in this process. */
 #include "runtime/stepwell.h"
-#include "tests/http/wire.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
+#include "tests/harness/wire.h"
 
 enum { BACKOFF_MS = 200, ATTEMPTS = 3, LARGE_BYTES = 17 << 20 };
 

@@ -1,8 +1,8 @@
 /* Decided, then done: no attempt begins before the choices that came before it are on disk, and with .sync nothing at
  * all is missing there; results alone are waited for by nobody. After a crash a choice is what it was. */
 #include "runtime/stepwell.h"
-#include "tests/disk_faults.h"
-#include "tests/served.h"
+#include "tests/harness/disk_faults.h"
+#include "tests/harness/served.h"
 
 enum { KILLS = 12, TRIES_MAX = 64 };
 

@@ -9,8 +9,8 @@
 #include "runtime/base/moment.h"
 #include "runtime/stepwell.h"
 #include "storage/entry.h"
-#include "tests/clock_faults.h"
-#include "tests/served.h"
+#include "tests/harness/clock_faults.h"
+#include "tests/harness/served.h"
 
 enum {
     CLIENTS = 12,

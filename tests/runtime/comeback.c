@@ -4,7 +4,7 @@
 #include "runtime/run/comeback_core.h"
 #include "runtime/run/home.h"
 #include "runtime/run/slot_core.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { HOMES = 2, LIVED_MS = 3600000 /* so that no wave is over by itself before two seconds */ };
 

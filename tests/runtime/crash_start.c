@@ -9,7 +9,7 @@
 #include "storage/entry.h"
 #include "storage/memory/memory.h"
 #include "storage/store_by_hand.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { AT_MS = 1700000 };
 

@@ -1,7 +1,7 @@
 /* Endpoints that stop their runs when the program no longer fits what these have done (SW_STOP): nothing goes on with
  * it, attempts under way count, and the program that fits goes on where the run stood. */
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     unsigned version;       /* which code the program has */

@@ -1,6 +1,6 @@
 /* Who asks for a run before the loop has found it at its start gets the same answer as later. */
-#include "tests/store_desk.h"
-#include "tests/turned.h"
+#include "tests/harness/store_desk.h"
+#include "tests/harness/turned.h"
 
 static void never(sw_ctx *c)
 {

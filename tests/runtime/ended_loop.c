@@ -1,5 +1,5 @@
 /* A loop that has ended before the others: whoever hands it a connection, or wakes it, learns that, and goes on. */
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static void routes(sw_app *app) { (void)app; }
 

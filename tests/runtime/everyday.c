@@ -1,7 +1,7 @@
 /* What handlers write every day: fan-out with a limit that tolerates failures, errors that say what failed, values of
  * any kind, texts that grow. What is said of a failure is the same in the execution that saw it and in the next. */
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     int now, most, done, tries, executions, held, go_on; /* atomic */

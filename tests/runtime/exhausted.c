@@ -1,7 +1,7 @@
 /* Endpoints whose runs stop when a step has used its retries (.on_exhausted = SW_STOP): clients are told why, a release
  * gives those steps, and no others, their retries anew, and what was done stays done. */
-#include "tests/clock_faults.h"
-#include "tests/turned.h"
+#include "tests/harness/clock_faults.h"
+#include "tests/harness/turned.h"
 
 /* What the services that the steps call have seen. */
 typedef struct notes {

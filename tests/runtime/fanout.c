@@ -1,6 +1,6 @@
 /* Fan-out that fails: what begins after that, what is waited for, and that parking and dying change nothing of it. */
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { INPUTS = 500 };
 

@@ -1,6 +1,6 @@
 /* A first request behind a proxy is sent on before the proxy gives it up, also while its run works: once the run is on
  * disk, and not from a run that ends with its clients. Without a proxy it is kept until the answer is there. */
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static bool go;
 

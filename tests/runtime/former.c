@@ -7,8 +7,8 @@
 
 #include "runtime/recovery/crash.h"
 #include "runtime/survive/control.h"
-#include "tests/check.h"
-#include "tests/clock_faults.h"
+#include "tests/harness/check.h"
+#include "tests/harness/clock_faults.h"
 
 enum { EPOCH = 7, MINUTE_MS = 60000 };
 

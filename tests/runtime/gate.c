@@ -1,8 +1,8 @@
 /* The gate: no attempt begins, no parked run is loaded and no request is taken while the journal takes no writes; what
  * clients are told then is true; and a slow journal keeps running runs waiting instead of filling memory. */
 #include "runtime/stepwell.h"
-#include "tests/disk_faults.h"
-#include "tests/served.h"
+#include "tests/harness/disk_faults.h"
+#include "tests/harness/served.h"
 
 enum { LARGE_STEPS = 300, LARGE_BYTES = 64 << 10 };
 

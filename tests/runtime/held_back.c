@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static const char *const holds[] = {"--no-resume", "--drain", "0", NULL};
 static unsigned called, attempts;

@@ -1,6 +1,6 @@
 /* How long a client is held at an output URL: by what its request shows of it, and of proxies before it. */
 #include "runtime/clients/hold.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { MINUTE_MS = 60000 };
 

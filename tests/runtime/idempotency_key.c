@@ -1,7 +1,7 @@
 /* What an Idempotency-Key header says: strings of structured fields with their parameters, bare keys, and each way in
  * which a value is no key. */
 #include "runtime/clients/idempotency_key.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 static const char *read_key(const char *value, idempotency_key *key)
 {

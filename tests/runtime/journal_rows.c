@@ -7,7 +7,7 @@
 #include "runtime/stepwell.h"
 #include "storage/entry.h"
 #include "storage/store.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { ENTRIES_MAX = 64 };
 

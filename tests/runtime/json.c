@@ -9,8 +9,8 @@
 #include "runtime/base/json_number.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/base/value.h"
-#include "tests/check.h"
-#include "tests/runtime/jansson.h"
+#include "tests/harness/check.h"
+#include "tests/harness/jansson.h"
 
 static arena a;
 

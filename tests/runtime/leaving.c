@@ -1,6 +1,6 @@
 /* What comes together when a run leaves memory: a drain, a commit that fails, a cancel. In each order its clients are
  * told what is true, and nothing follows an entry that is not on disk. */
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 typedef struct notes {
     unsigned steps, ends; /* that began */

@@ -1,7 +1,7 @@
 /* What a run tells its listener, and in which order: without any client, on a program turned by hand. */
 #include "runtime/run/run_listener.h"
 #include "runtime/run/slot_core.h"
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static char told[1024]; /* what was told, "; " behind each; what is told again and again once */
 static bool go;

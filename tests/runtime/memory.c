@@ -7,7 +7,7 @@
 #include "runtime/base/want.h"
 #include "runtime/clients/waiter_core.h"
 #include "runtime/run/letter.h"
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 /* By the linker's --wrap: what is short. */
 static unsigned fails; /* so many of the next blocks of `large` bytes and more are refused */

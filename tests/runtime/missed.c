@@ -2,7 +2,7 @@
  * URL does not arrive, their runs end (SW_CANCEL). Those who have only sent their last byte are sent on. */
 #include "runtime/run/slot.h"
 #include "runtime/run/ties.h"
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static char folder[] = "/tmp/stepwell-test-XXXXXX";
 static bool may_go;

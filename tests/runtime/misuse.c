@@ -2,7 +2,7 @@
 #include <pthread.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     int go_on, attempts; /* atomic */

@@ -1,6 +1,6 @@
 /* A run for which there was no memory for a slot when it came to the disk: it is still one run. Whoever asks for it
  * finds it in memory, a drain does too, and it gets its slot as soon as there is memory. */
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static unsigned began;
 static bool go, no_slots;

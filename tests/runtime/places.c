@@ -3,7 +3,7 @@
 #include <pthread.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { RUNS = 60, PLACES = 10, CLIENTS = 20 };
 

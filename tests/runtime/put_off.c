@@ -2,7 +2,7 @@
  * start still writes to them, and nothing is deleted meanwhile. */
 #include "runtime/recovery/settle.h"
 #include "runtime/run/slot_core.h"
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static void on_nap(sw_ctx *c)
 {

@@ -1,6 +1,6 @@
 /* What an HTTP request asks of a run, however its headers are written, ordered and repeated. */
 #include "runtime/clients/request_wish.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { HEADERS_MAX = 16 };
 

@@ -1,6 +1,6 @@
 /* A run's URL and its Idempotency-Key live as long as its result. */
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 static void on_kept(sw_ctx *c) { sw_reply_text(c, 200, "kept"); }
 

@@ -1,7 +1,7 @@
 /* Two things happen to one run, in every pair and order, while its handler is at work and while only a member of it is:
  * a drain, the end of --drain, a cancel, a stop, a lost entry. Whatever becomes of it, its journal is whole, the next
  * process can go on with it, and who wanted it cancelled gets that. */
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 typedef enum happening { DRAIN, HURRY, CANCEL, STOP, LOSS, HAPPENINGS } happening;
 static const char *const names[HAPPENINGS] = {"drain", "hurry", "cancel", "stop", "loss"};

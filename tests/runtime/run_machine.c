@@ -2,7 +2,7 @@
  * every state can be reached and left for an end, and on no way through both tables together, with a process that
  * drains, commits that fail and people who cancel and stop at any moment, a promise to a client is broken. */
 #include "runtime/run/run_machine.h"
-#include "tests/dies.h"
+#include "tests/harness/dies.h"
 
 static bool starts(run_state s) { return s == RUN_NEW; }
 

@@ -1,6 +1,6 @@
 /* A run that is stopped while it is in memory: attempts under way finish and count, nothing else begins, it stands
  * still and goes on when it is released; whatever else happens to it meanwhile. */
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 typedef struct notes {
     unsigned longs, afters; /* attempts that began */

@@ -1,6 +1,6 @@
 /* A replay is the same run: what its first execution saw, the one after a sleep or a restart sees too. */
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     int runs, steps, others; /* atomic */

@@ -4,8 +4,8 @@
 #include <uv.h>
 
 #include "runtime/stepwell.h"
-#include "tests/disk_faults.h"
-#include "tests/served.h"
+#include "tests/harness/disk_faults.h"
+#include "tests/harness/served.h"
 
 enum { RUNS = 40, FIRST_STACKS = 16, MEMBERS = 100 };
 

@@ -1,7 +1,7 @@
 /* The table that decides where a slot stands: each pair of state and event has a row or a reason why it cannot be, and
  * every state can be reached, left, and left for good. */
 #include "runtime/run/slot_machine.h"
-#include "tests/dies.h"
+#include "tests/harness/dies.h"
 
 static void each_pair_has_a_row_or_a_reason(void)
 {

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { KEYS_MAX = 16 };
 

@@ -6,7 +6,7 @@
 #include "runtime/run/comeback_core.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/slot_core.h"
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static unsigned attempts, refused;
 static bool go, no_letters;

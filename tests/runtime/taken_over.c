@@ -2,7 +2,7 @@
  * on before the proxy gives them up. */
 #include "http/server/position.h"
 #include "runtime/clients/client_note.h"
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 enum { WAITED_MS = 46000, LATE_MS = 60000 };
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "runtime/base/clock.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { RUNS = 300, THREADS = 3 };
 

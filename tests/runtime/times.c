@@ -4,7 +4,7 @@
 
 #include "runtime/base/moment.h"
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 static sw_value fails(sw_ctx *c, sw_value v)
 {

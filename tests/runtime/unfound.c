@@ -2,7 +2,7 @@
  * of the one before, or is killed after the journal failed. */
 #include "runtime/recovery/settle.h"
 #include "runtime/run/ties.h"
-#include "tests/turned.h"
+#include "tests/harness/turned.h"
 
 static char folder[] = "/tmp/stepwell-test-XXXXXX";
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { LARGE = 100000 };
 

@@ -2,7 +2,7 @@
  * end. msgpack-c's own parser is the model for bytes that it can read (it stops at 32 levels). */
 #include "runtime/base/arena.h"
 #include "runtime/base/value.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 static arena memory;
 static uint64_t seed = 0x9e3779b97f4a7c15u;

@@ -4,7 +4,7 @@
 
 #include "runtime/probe/call_fact.h"
 #include "runtime/prove/verdict.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { FACTS_MAX = 8, ENTRIES_MAX = 8, STEP = 77 };
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "tests/check.h"
+#include "tests/harness/check.h"
 #include "tests/service/campaign_ledger.h"
 #include "tests/service/campaign_program.h"
 

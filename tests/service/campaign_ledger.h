@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { RUN_TEXT = 26, STEP_NAME = 12 };
 

@@ -13,7 +13,7 @@
 #include <sys/random.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum {
     WORK_STEPS = 4,

@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { INNOCENTS = 50, STEPS = 5, DEATHS = 3 };
 

@@ -1,9 +1,9 @@
 /* A program whose disk takes no writes when it starts serves what can be read, begins and resumes nothing, and goes on
  * by itself when there is room: after kill -9, upgrades and crashes, with and without a supervisor. */
 #include "runtime/stepwell.h"
-#include "tests/disk_faults.h"
-#include "tests/served.h"
-#include "tests/small_disk.h"
+#include "tests/harness/disk_faults.h"
+#include "tests/harness/served.h"
+#include "tests/harness/small_disk.h"
 
 enum { DISK_MIB = 32, DEATHS = 3 };
 

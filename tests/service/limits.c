@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { FILES = 110, CLIENTS = 150, MAKE_ROOM = 8 };
 

@@ -3,7 +3,7 @@
 #include "runtime/stepwell.h"
 
 #include "runtime/run/run_token.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 static void on_nap(sw_ctx *c)
 {

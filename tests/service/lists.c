@@ -1,6 +1,6 @@
 /* The list of runs: a line each, whatever state the run is in and however long its journal. */
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { STEPS = 40, RESULT = 5000 };
 

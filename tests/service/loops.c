@@ -1,7 +1,7 @@
 /* Several loops are one service to its clients: connections whose requests belong to runs of different loops. */
 #include "runtime/stepwell.h"
 
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 static void on_quick(sw_ctx *c) { sw_reply_text(c, 200, "run %s", sw_run_id(c)); }
 

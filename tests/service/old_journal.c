@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { CASES_MAX = 16, TEXT_MAX = 512 };
 

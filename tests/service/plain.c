@@ -1,7 +1,7 @@
 /* Plain routes: how their responses end, whatever becomes of handler, client and process. */
 #include "runtime/stepwell.h"
 
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 typedef struct notes {
     int begun, cleaned; /* atomic */

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "runtime/stepwell.h"
-#include "tests/clock_faults.h"
+#include "tests/harness/clock_faults.h"
 #include "tests/service/poisoned.h"
 
 enum {

@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { LOG_BYTES = 1 << 20, NAP_US = 20000 };
 

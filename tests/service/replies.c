@@ -2,7 +2,7 @@
  * it, and whether a cache may keep it. */
 #include "runtime/stepwell.h"
 
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { HEADERS = 200 };
 static const char shop[] = "https://shop.example";

@@ -4,7 +4,7 @@
 
 #include <sys/stat.h>
 
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 /* What the handler was asked, as text. */
 static void tell(sw_ctx *c)

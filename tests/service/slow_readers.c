@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum {
     CLIENTS = 50,

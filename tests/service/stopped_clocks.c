@@ -1,8 +1,8 @@
 /* The time for which a run was stopped is added to its deadline as it was, whatever the wall clock is set to meanwhile.
  */
 #include "runtime/stepwell.h"
-#include "tests/clock_faults.h"
-#include "tests/served.h"
+#include "tests/harness/clock_faults.h"
+#include "tests/harness/served.h"
 
 enum { DEATHS = 3, LIMIT_MS = 60000, HOUR_MS = 3600000 };
 

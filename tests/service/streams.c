@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "runtime/stepwell.h"
-#include "tests/served.h"
+#include "tests/harness/served.h"
 
 enum { STATE_MAX = 65536, SIZES = 24, SIZE_STEP = 40, PIECES = 8, NAP_MS = 1500 };
 

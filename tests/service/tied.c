@@ -3,8 +3,8 @@
 #include <netinet/in.h>
 
 #include "runtime/stepwell.h"
-#include "tests/disk_faults.h"
-#include "tests/served.h"
+#include "tests/harness/disk_faults.h"
+#include "tests/harness/served.h"
 
 enum { RUN_TEXT = 26 };
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "coro/seeded_bug.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 #include "tests/simulation/coverage.h"
 #include "tests/simulation/epoch.h"
 #include "tests/simulation/program.h"

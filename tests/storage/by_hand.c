@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 
 #include "storage/memory/memory.h"
-#include "tests/store_desk.h"
+#include "tests/harness/store_desk.h"
 
 static store_options by_hand_on(memory_disk *disk)
 {

@@ -7,7 +7,7 @@
 
 #include "storage/rocks/rocks_note.h"
 #include "storage/store_by_hand.h"
-#include "tests/store_desk.h"
+#include "tests/harness/store_desk.h"
 
 enum { RUNS = 30 };
 

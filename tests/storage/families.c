@@ -3,7 +3,7 @@
 #include <rocksdb/c.h>
 
 #include "storage/rocks/rocks.h"
-#include "tests/store_desk.h"
+#include "tests/harness/store_desk.h"
 
 enum { FAMILIES_MAX = 16 };
 

@@ -6,8 +6,8 @@
 
 #include "storage/rocks/rocks.h"
 #include "storage/store_by_hand.h"
-#include "tests/small_disk.h"
-#include "tests/store_desk.h"
+#include "tests/harness/small_disk.h"
+#include "tests/harness/store_desk.h"
 
 enum { DISK_MIB = 64, RUNS = 400, RUN_BYTES = 15008 };
 

@@ -1,6 +1,6 @@
 /* A store on the memory backend: writes that wait, reads that are slow, a clock moved by hand, the power that goes. */
 #include "storage/memory/memory.h"
-#include "tests/store_desk.h"
+#include "tests/harness/store_desk.h"
 
 static store_options on_disk(memory_disk *disk)
 {

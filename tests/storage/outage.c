@@ -1,7 +1,7 @@
 /* Outages: the store says when it takes no writes and when it does again, reads go on meanwhile, also during a backup.
  */
-#include "tests/disk_faults.h"
-#include "tests/store_desk.h"
+#include "tests/harness/disk_faults.h"
+#include "tests/harness/store_desk.h"
 
 static disk_state state;
 

@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 
 #include "storage/clock_belief.h"
-#include "tests/disk_faults.h"
-#include "tests/store_desk.h"
+#include "tests/harness/disk_faults.h"
+#include "tests/harness/store_desk.h"
 
 enum { HOUR_MS = 3600000, DAY_MS = 24 * HOUR_MS };
 

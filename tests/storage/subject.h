@@ -5,8 +5,8 @@
 
 #include "storage/memory/memory.h"
 #include "storage/rocks/rocks.h"
-#include "tests/check.h"
-#include "tests/disk_faults.h"
+#include "tests/harness/check.h"
+#include "tests/harness/disk_faults.h"
 
 static char root[64];
 

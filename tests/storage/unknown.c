@@ -1,6 +1,6 @@
 /* A commit of unknown outcome: nobody is told before it is known, and the journal takes no writes before. */
 #include "storage/memory/memory.h"
-#include "tests/store_desk.h"
+#include "tests/harness/store_desk.h"
 
 typedef struct sight {
     desk desk;

@@ -1,7 +1,7 @@
 /* served: a Stepwell program as a child process of a test, and plain blocking calls to it. The child is this very test
  * program, started with "--serve" as its first argument. */
-#ifndef TESTS_SERVED_H
-#define TESTS_SERVED_H
+#ifndef TESTS_HARNESS_SERVED_H
+#define TESTS_HARNESS_SERVED_H
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 typedef struct served {
     pid_t pid;

@@ -1,7 +1,7 @@
 /* small_disk: a file system of a few MiB in memory, which a test fills and empties. It is mounted in a namespace of the
  * test's own, where nobody else sees it, and ends with the test and its children. Included by one file of a program. */
-#ifndef TESTS_SMALL_DISK_H
-#define TESTS_SMALL_DISK_H
+#ifndef TESTS_HARNESS_SMALL_DISK_H
+#define TESTS_HARNESS_SMALL_DISK_H
 
 #include <fcntl.h>
 #include <sched.h>
@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { SMALL_DISK_BLOCK = 4096 };
 

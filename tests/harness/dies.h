@@ -1,12 +1,12 @@
 /* dies: what ends the process is done in a child, whose end and last words the test compares. */
-#ifndef TESTS_DIES_H
-#define TESTS_DIES_H
+#ifndef TESTS_HARNESS_DIES_H
+#define TESTS_HARNESS_DIES_H
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 /* fn() aborts, and has written `says`, and nothing else, to standard error. */
 static inline void check_dies(void (*fn)(void), const char *says)

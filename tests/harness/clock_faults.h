@@ -1,8 +1,8 @@
 /* clock_faults: a wall clock that is set, and a machine that sleeps, on demand. The functions here stand before libc's
  * for everything in the program. Included by one file of a program; `clocks` may lie in memory that another process
  * writes. The kernel's news of a set clock come through clocks_tell. */
-#ifndef TESTS_CLOCK_FAULTS_H
-#define TESTS_CLOCK_FAULTS_H
+#ifndef TESTS_HARNESS_CLOCK_FAULTS_H
+#define TESTS_HARNESS_CLOCK_FAULTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* turned: a program that the test turns by hand, one turn of its only loop at a time, on a disk of memory: writes and
  * reads are done when the test says so, and fail when it likes. Clients are sockets of the same thread. */
-#ifndef TESTS_TURNED_H
-#define TESTS_TURNED_H
+#ifndef TESTS_HARNESS_TURNED_H
+#define TESTS_HARNESS_TURNED_H
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include "runtime/run/run.h"
 #include "storage/memory/memory.h"
 #include "storage/store_by_hand.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { TURNED_TEXT = 16384 };
 #define TURNED_ADMIN "an administrator of the test"

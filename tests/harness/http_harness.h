@@ -3,8 +3,8 @@
  * received /echo      the body /big?N     N bytes, 'a' to 'z' /stream?N  N pieces of "piece\n" /hold      kept until
  * test_release /begin     a stream's head and one piece, then kept /flood     a stream that never ends, as fast as it
  * is writable /abort     a piece, then cut */
-#ifndef TESTS_HTTP_HARNESS_H
-#define TESTS_HTTP_HARNESS_H
+#ifndef TESTS_HARNESS_HTTP_HARNESS_H
+#define TESTS_HARNESS_HTTP_HARNESS_H
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include <uv.h>
 
 #include "http/server/server.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { TEST_HELD_MAX = 64, TEST_PATIENCE_MS = 30000 };
 

@@ -1,8 +1,8 @@
 /* check: the test programs' assertions. Each program is a list of cases, run in order, reported as TAP on standard
  * output. Not a library's: a failed check must be safe inside a coroutine, where unwinding by longjmp to another stack
  * (as cmocka and its like do) is undefined, so it ends the process with a message. */
-#ifndef TESTS_CHECK_H
-#define TESTS_CHECK_H
+#ifndef TESTS_HARNESS_CHECK_H
+#define TESTS_HARNESS_CHECK_H
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* wire: a server on loopback that writes down every request that reaches it, and a client on a loop of its own. What
  * the server does with a request is up to the test. One server and one client at a time. */
-#ifndef TESTS_HTTP_WIRE_H
-#define TESTS_HTTP_WIRE_H
+#ifndef TESTS_HARNESS_WIRE_H
+#define TESTS_HARNESS_WIRE_H
 
 #include <arpa/inet.h>
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include <uv.h>
 
 #include "http/client/client.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 enum { WIRE_REQUESTS_MAX = 1024, WIRE_HEAD_MAX = 8192, WIRE_PATIENCE_SECONDS = 120 };
 

@@ -1,12 +1,12 @@
 /* store_desk: a store with one port, driven by hand, for tests of the store alone. `root` is the test's folder. */
-#ifndef TESTS_STORE_DESK_H
-#define TESTS_STORE_DESK_H
+#ifndef TESTS_HARNESS_STORE_DESK_H
+#define TESTS_HARNESS_STORE_DESK_H
 
 #include <time.h>
 #include <unistd.h>
 
 #include "storage/store.h"
-#include "tests/check.h"
+#include "tests/harness/check.h"
 
 static char root[64];
 static char error[1024];

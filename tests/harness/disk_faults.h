@@ -1,8 +1,8 @@
 /* disk_faults: a disk that fails on demand. The functions here stand before libc's for everything in the program, also
  * for RocksDB, which comes as a shared library. Included by one file of a program; `disk` is set before the first use
  * and may lie in memory that another process writes. Only regular files fail. */
-#ifndef TESTS_DISK_FAULTS_H
-#define TESTS_DISK_FAULTS_H
+#ifndef TESTS_HARNESS_DISK_FAULTS_H
+#define TESTS_HARNESS_DISK_FAULTS_H
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* jansson: another reader of JSON, which ours is compared with. */
-#ifndef TESTS_RUNTIME_JANSSON_H
-#define TESTS_RUNTIME_JANSSON_H
+#ifndef TESTS_HARNESS_JANSSON_H
+#define TESTS_HARNESS_JANSSON_H
 
 #include <jansson.h>
 #include <string.h>
