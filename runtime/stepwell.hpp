@@ -8,27 +8,26 @@
  *     });
  *     return app.run(argc, argv);
  *
- * What each function does is told in stepwell.h, under the same name. What is different here:
+ * stepwell.h says what each function does, under the method's name with sw_ before it. What differs in C++:
  *
- * Exceptions. A call that fails throws `failure`: it may be caught, as sw_try would, and what is not caught fails the
- * attempt, branch or run as it would in C. Any exception that leaves a step's lambda fails its attempt, which is made
- * again; `fatal` is not tried again, `retry_after` is at that time. One that leaves a handler fails the run.
+ * Exceptions. A call that fails throws `failure`. A handler may catch the exception, where C would use sw_try; one that
+ * nobody catches fails the attempt, branch or run as in C. Any exception that leaves a step's lambda fails its attempt,
+ * which is made again: after `fatal` never, after `retry_after` at its time. One that leaves a handler fails the run.
  *
  * Destructors run in every case: also when the run parks for a long sleep, is cancelled, times out, or the server
- * drains. The stack is then unwound by an exception of type `unwinding`, which is no std::exception. Who catches it
- * with `catch (...)` throws it on; who does not will find that nothing waits any more. A parked run's handler starts
+ * drains. The stack is then unwound by an exception of type `unwinding`, which is no std::exception. A `catch (...)`
+ * has to throw it on; in a handler that swallows it, steps and waits do nothing any more. A parked run's handler starts
  * again from its first line, so a destructor may run more than once for one run: it must not undo what a step has done.
  *
- * Destructors must not wait or begin steps: like all destructors they may not throw. While an exception unwinds the
- * stack, calls in destructors that fail give empty values instead.
+ * Destructors must not wait or begin steps, and may not throw. While an exception unwinds the stack, a call that fails
+ * in a destructor returns an empty value instead of throwing.
  *
- * Lambdas of steps, branches and handlers take a context of their own, and use no other: f(context) or f(context,
- * input). What they return is the result: a sw_value, void, or what `context::value` takes. They may capture by
- * reference what outlives the call, or the `group`; what is captured is not journaled and not compared, and changes
- * that a lambda makes to it are not made again when a resumed run has its result from the journal: return them.
+ * Lambdas of steps, branches and handlers take a context of their own, f(context) or f(context, input), and use no
+ * other context. They return the result: a sw_value, void, or what `context::value` takes. They may capture by
+ * reference what outlives the call, or the `group`. Captured objects are not journaled and not compared, and a resumed
+ * run that has a lambda's result from the journal does not repeat the lambda's changes: return what has changed.
  *
- * Do not mix: in code that runs below here, functions of stepwell.h that can fail are called through `context::call`
- * only. */
+ * Do not mix: code in a handler or step calls functions of stepwell.h that can fail through `context::call` only. */
 #ifndef STEPWELL_HPP
 #define STEPWELL_HPP
 
@@ -47,7 +46,6 @@
 
 namespace stepwell
 {
-
 class context;
 
 /* ---- What is thrown ---- */
@@ -67,14 +65,14 @@ class failure : public std::runtime_error
     const sw_caught *caught_; /* the library's */
 };
 
-/* To be thrown in a step: no further attempt is made. */
+/* Throw it in a step: no further attempt is made. */
 class fatal : public std::runtime_error
 {
   public:
     using std::runtime_error::runtime_error;
 };
 
-/* To be thrown in a step: the next attempt is made in `ms`. */
+/* Throw it in a step: the next attempt is made in `ms`. */
 class retry_after : public std::runtime_error
 {
   public:
@@ -94,9 +92,8 @@ class unwinding
 
 namespace detail
 {
-
-/* While a coroutine waits another one throws and catches on the same thread. What the C++ runtime notes of a thread's
- * exceptions (Itanium C++ ABI, 2.2.2) is one coroutine's own. */
+/* While a coroutine waits, another may throw and catch on its thread. So what the C++ runtime has of a thread's
+ * exceptions (Itanium C++ ABI, 2.2.2) is saved here, emptied, and restored when the coroutine goes on. */
 class own_exceptions
 {
     struct globals {
@@ -104,11 +101,11 @@ class own_exceptions
         unsigned int uncaught;
     };
     static globals *of_thread() { return reinterpret_cast<globals *>(abi::__cxa_get_globals()); }
-    globals kept_;
+    globals saved_;
 
   public:
-    own_exceptions() : kept_(*of_thread()) { *of_thread() = globals{nullptr, 0}; }
-    ~own_exceptions() { *of_thread() = kept_; }
+    own_exceptions() : saved_(*of_thread()) { *of_thread() = globals{nullptr, 0}; }
+    ~own_exceptions() { *of_thread() = saved_; }
     own_exceptions(const own_exceptions &) = delete;
     own_exceptions &operator=(const own_exceptions &) = delete;
 };
@@ -136,8 +133,8 @@ template <class F> auto guarded(F f) -> decltype(f())
     } else {
         static_assert(std::is_trivially_copyable_v<result>, "what a guarded call returns must need no destructor");
         result out{};
-        auto keep = [&] { out = f(); };
-        raise(guard(keep));
+        auto assign = [&] { out = f(); };
+        raise(guard(assign));
         return out;
     }
 }
@@ -147,7 +144,7 @@ template <auto fn, class... Args> auto call(Args... args)
     return guarded([&] { return fn(args...); });
 }
 
-/* How a function of the user ended, without anything that has to be destroyed: failing jumps out of its frame. */
+/* How a function of the user ended. Has no destructor, since fail() jumps out of the frame that holds it. */
 struct ending {
     const sw_caught *caught = nullptr;
     const char *text = "an exception that is no std::exception";
@@ -163,13 +160,13 @@ struct ending {
     }
 };
 
-/* The exception goes before its text is read. */
-inline const char *keep_text(sw_ctx *c, const char *text)
+/* Copies the text of an exception, which is destroyed before the text is read. */
+inline const char *copy_text(sw_ctx *c, const char *text)
 {
-    const char *kept = "out of memory";
-    auto copy = [&] { kept = sw_printf(c, "%s", text); };
-    (void)guard(copy);
-    return kept;
+    const char *copy = "out of memory";
+    auto print = [&] { copy = sw_printf(c, "%s", text); };
+    (void)guard(print);
+    return copy;
 }
 
 template <class F> sw_value boundary(sw_ctx *c, F &f)
@@ -182,13 +179,13 @@ template <class F> sw_value boundary(sw_ctx *c, F &f)
     } catch (const failure &e) {
         end.caught = e.caught_;
     } catch (const retry_after &e) {
-        end.text = keep_text(c, e.what());
+        end.text = copy_text(c, e.what());
         end.after_ms = e.ms < 0 ? 0 : e.ms;
     } catch (const fatal &e) {
-        end.text = keep_text(c, e.what());
+        end.text = copy_text(c, e.what());
         end.is_fatal = true;
     } catch (const std::exception &e) {
-        end.text = keep_text(c, e.what());
+        end.text = copy_text(c, e.what());
     } catch (...) {
         end.is_fatal = true;
     }
@@ -205,29 +202,28 @@ template <class F> struct closure_of final : closure {
 };
 using closures = std::vector<std::unique_ptr<closure>>;
 
-template <class F> F *keep(closures &to, F &&f)
+template <class F> F *add_closure(closures &to, F &&f)
 {
-    auto kept = std::make_unique<closure_of<F>>(std::move(f));
-    F *fn = &kept->fn;
-    to.push_back(std::move(kept));
+    auto made = std::make_unique<closure_of<F>>(std::move(f));
+    F *fn = &made->fn;
+    to.push_back(std::move(made));
     return fn;
 }
 
 template <class F> sw_value run_step(sw_ctx *c, sw_value input);
 template <class F> void run_handler(sw_ctx *c);
 
-/* As call, of what a call that failed did not give: that was in a destructor, while an exception unwinds the stack. */
+/* Calls fn(of, args...). `of` is NULL if the call that should have made it failed in a destructor, while an exception
+ * unwound the stack: then this returns an empty value. */
 template <auto fn, class Of, class... Args> auto call_of(Of *of, Args... args)
 {
-    using result = decltype(fn(of, args...));
-    if constexpr (std::is_void_v<result>) {
-        if (of) call<fn>(of, args...);
-    } else {
-        return of ? call<fn>(of, args...) : result{};
-    }
+    if (of) return call<fn>(of, args...);
+    return decltype(fn(of, args...))();
 }
 
-/* No frame that the members may look at goes before they have ended. */
+inline std::string_view view_of(sw_bytes b) { return {b.data ? b.data : "", b.len}; }
+
+/* A group whose members have ended when it goes out of scope: they may look at the frames above it until then. */
 class joined
 {
   public:
@@ -242,22 +238,17 @@ class joined
     joined &operator=(const joined &) = delete;
     sw_group *const raw;
 };
-
 } // namespace detail
 
 /* ---- Streaming calls ---- */
 
-/* Closed when the attempt that opened it ends. */
+/* A streaming call, closed when the attempt that opened it ends. */
 class stream
 {
   public:
     explicit stream(sw_stream *s) : s_(s) {}
     const sw_response *head() const { return detail::call_of<sw_fetch_head>(s_); }
-    std::string_view read()
-    {
-        sw_bytes b = detail::call_of<sw_fetch_read>(s_);
-        return {b.data ? b.data : "", b.len};
-    }
+    std::string_view read() { return detail::view_of(detail::call_of<sw_fetch_read>(s_)); }
     bool next(sw_sse &event) { return detail::call_of<sw_sse_next>(s_, &event); }
     void close() { detail::call_of<sw_fetch_close>(s_); }
 
@@ -276,18 +267,14 @@ class context
     explicit context(sw_ctx *c) : c_(c) {}
     sw_ctx *raw() const { return c_; }
 
-    /* Any function of stepwell.h: c.call([&] { return sw_query(c.raw(), "q"); }). f() makes no object that has a
-     * destructor, and what it returns has none. */
+    /* Calls any function of stepwell.h: c.call([&] { return sw_query(c.raw(), "q"); }). f() neither makes nor returns
+     * an object that has a destructor. */
     template <class F> auto call(F f) const -> decltype(f()) { return detail::guarded(std::move(f)); }
 
     const char *param(const char *name) const { return in<sw_param>(name); }
     const char *query(const char *name) const { return in<sw_query>(name); }
     const char *header(const char *name) const { return in<sw_header>(name); }
-    std::string_view body() const
-    {
-        sw_bytes b = in<sw_body>();
-        return {b.data ? b.data : "", b.len};
-    }
+    std::string_view body() const { return detail::view_of(in<sw_body>()); }
     sw_value body_json() const { return in<sw_body_json>(); }
     const char *run_id() const { return in<sw_run_id>(); }
 
@@ -339,11 +326,7 @@ class context
         sw_value v = value(std::forward<T>(item));
         in<sw_set>(&to, key, v);
     }
-    std::string_view json(sw_value v) const
-    {
-        sw_bytes b = in<sw_json>(v);
-        return {b.data, b.len};
-    }
+    std::string_view json(sw_value v) const { return detail::view_of(in<sw_json>(v)); }
     sw_value parse(std::string_view text) const { return in<sw_json_parse>(text.data(), text.size()); }
 
     template <class F> sw_value step(const char *id, F f, sw_value input = sw_nil(), sw_step_options o = {}) const
@@ -372,15 +355,15 @@ class context
     uint64_t random() const { return in<sw_random>(); }
     void log(std::string_view text) const { in<sw_log>("%.*s", static_cast<int>(text.size()), text.data()); }
 
-    /* f() on another thread; what it returns, or throws, comes back. It uses no context. In a destructor, while an
-     * exception unwinds the stack, a call that fails gives a `result()`; if there is none, the process ends. */
+    /* Runs f() on another thread, and returns or throws what f does. f() uses no context. In a destructor, while an
+     * exception unwinds the stack, a call that fails returns `result()`; if the type has none, the process ends. */
     template <class F> auto blocking(F f) const -> decltype(f())
     {
         using result = decltype(f());
-        using kept = std::conditional_t<std::is_void_v<result>, char, result>;
+        using stored = std::conditional_t<std::is_void_v<result>, char, result>;
         struct work {
             F *fn;
-            std::optional<kept> out;
+            std::optional<stored> out;
             std::exception_ptr thrown;
         } w{&f, {}, {}};
         in<sw_blocking>(run_work<work>, &w);
@@ -418,8 +401,8 @@ class context
 
 /* ---- Groups ---- */
 
-/* Steps and branches in parallel. Where it goes out of scope, all that it began has ended: an object declared before it
- * may be captured by reference. */
+/* Steps and branches in parallel. When a group goes out of scope, all that it began has ended: its lambdas may capture
+ * by reference what was declared before the group. */
 class group
 {
   public:
@@ -429,19 +412,19 @@ class group
 
     template <class F> void step(const char *id, F f, sw_value input = sw_nil(), sw_step_options o = {})
     {
-        o.arg = detail::keep(closures_, std::move(f));
+        o.arg = detail::add_closure(closures_, std::move(f));
         detail::call_of<sw_group_step_with>(g_.raw, id, detail::run_step<F>, input, &o);
     }
     template <class F> void branch(const char *id, F f, sw_value input = sw_nil())
     {
-        void *arg = detail::keep(closures_, std::move(f));
+        void *arg = detail::add_closure(closures_, std::move(f));
         detail::call_of<sw_group_branch_arg>(g_.raw, id, detail::run_step<F>, input, arg);
     }
     sw_value wait() { return detail::call_of<sw_group_wait>(g_.raw); }
     sw_value settle() { return detail::call_of<sw_group_settle>(g_.raw); }
 
   private:
-    detail::closures closures_; /* goes after g_, which waits for who uses them */
+    detail::closures closures_; /* destroyed after g_, which waits for the members that use the closures */
     detail::joined g_;
 };
 
@@ -457,15 +440,15 @@ class app
 
     template <class F> void endpoint(const char *route, F handler, sw_endpoint_options o = {})
     {
-        o.arg = detail::keep(closures_, std::move(handler));
+        o.arg = detail::add_closure(closures_, std::move(handler));
         sw_endpoint(app_, route, detail::run_handler<F>, &o);
     }
     template <class F> void route(const char *route, F handler)
     {
-        void *arg = detail::keep(closures_, std::move(handler));
+        void *arg = detail::add_closure(closures_, std::move(handler));
         sw_route_arg(app_, route, detail::run_handler<F>, arg);
     }
-    /* Serves until it is told to stop; returns the exit code. Once only. */
+    /* Serves until SIGTERM or SIGINT; returns the exit code. Once only. */
     int run(int argc, char **argv) { return sw_main(app_, argc, argv); }
 
   private:
@@ -473,7 +456,7 @@ class app
     detail::closures closures_;
 };
 
-/* The bytes of a string value; empty if it is none. Valid as long as the value. */
+/* The bytes of a string value; empty if the value is no string. Valid as long as the value. */
 inline std::string_view text(sw_value v)
 {
     return v.type == MSGPACK_OBJECT_STR ? std::string_view(v.via.str.ptr, v.via.str.size) : std::string_view();
@@ -481,7 +464,6 @@ inline std::string_view text(sw_value v)
 
 namespace detail
 {
-
 template <class F> auto invoke(F &f, context c, sw_value input)
 {
     if constexpr (std::is_invocable_v<F &, context, sw_value>)
@@ -513,7 +495,6 @@ template <class F> void run_handler(sw_ctx *c)
     };
     (void)boundary(c, body);
 }
-
 } // namespace detail
 } // namespace stepwell
 #endif
