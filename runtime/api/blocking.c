@@ -19,45 +19,45 @@ typedef struct blocking {
 } blocking;
 
 /* What runs on this thread of the pool: where to go on when it is cut short. Lies on that thread's stack. */
-typedef struct blocking_place {
+typedef struct blocking_frame {
     jmp_buf boundary;
     const char *refused;
-} blocking_place;
+} blocking_frame;
 
-static __thread blocking_place *working;
+static __thread blocking_frame *running_frame;
 
 void blocking_refuse(const char *function)
 {
-    if (!working) return;
-    working->refused = function;
-    _longjmp(working->boundary, 1);
+    if (!running_frame) return;
+    running_frame->refused = function;
+    _longjmp(running_frame->boundary, 1);
 }
 
 bool blocking_guard(void (*work)(void *arg), void *arg, bool *done)
 {
     jmp_buf outer;
-    *done = working != NULL;
-    if (!working) return true;
-    memcpy(&outer, &working->boundary, sizeof outer);
-    bool ended = _setjmp(working->boundary) != 0;
+    *done = running_frame != NULL;
+    if (!running_frame) return true;
+    memcpy(&outer, &running_frame->boundary, sizeof outer);
+    bool ended = _setjmp(running_frame->boundary) != 0;
     if (!ended) work(arg);
-    memcpy(&working->boundary, &outer, sizeof outer);
+    memcpy(&running_frame->boundary, &outer, sizeof outer);
     return !ended;
 }
 
-static void on_thread(pool_job *j)
+static void blocking_run_on_thread(pool_job *j)
 {
     blocking *b = (blocking *)((char *)j - offsetof(blocking, job));
-    blocking_place place = {.refused = NULL};
-    working = &place;
+    blocking_frame frame = {.refused = NULL};
+    running_frame = &frame;
     crash_work_for(b->strand);
-    if (_setjmp(place.boundary) == 0) b->result = b->fn(b->arg);
-    working = NULL;
+    if (_setjmp(frame.boundary) == 0) b->result = b->fn(b->arg);
+    running_frame = NULL;
     crash_work_for(NULL);
-    b->refused = place.refused;
+    b->refused = frame.refused;
 }
 
-static void on_thread_done(pool_job *j)
+static void blocking_wake_strand(pool_job *j)
 {
     blocking *b = (blocking *)((char *)j - offsetof(blocking, job));
     b->done = true;
@@ -73,7 +73,8 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
     if (misplaced)
         ctx_fail_misuse(c, "sw_blocking outside a step would run again at every replay: call it inside sw_step");
     strand *s = c->strand;
-    blocking b = {.job = {.work = on_thread, .done = on_thread_done}, .strand = s, .fn = fn, .arg = arg};
+    blocking b = {
+        .job = {.work = blocking_run_on_thread, .done = blocking_wake_strand}, .strand = s, .fn = fn, .arg = arg};
     if (!pool_submit(&c->task->home->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
     s->uninterruptible = true;
     if (probe_on) probe_work(1);

@@ -11,26 +11,26 @@ struct sw_caught {
     failure why;
 };
 
-static const sw_caught leaves = {{.kind = FAILURE_UNWIND, .retry_after_ms = -1}};
-static const sw_caught no_memory = {{.kind = FAILURE_FATAL, .message = "out of memory", .retry_after_ms = -1}};
+static const sw_caught caught_unwind = {{.kind = FAILURE_UNWIND, .retry_after_ms = -1}};
+static const sw_caught caught_no_memory = {{.kind = FAILURE_FATAL, .message = "out of memory", .retry_after_ms = -1}};
 /* sw_blocking itself says what was called there. */
-static const sw_caught misplaced = {
+static const sw_caught caught_misplaced = {
     {.kind = FAILURE_FATAL, .message = "a context was used on the thread of sw_blocking", .retry_after_ms = -1}};
 
 /* Also when the run's memory is full: that may be what failed. */
-static const sw_caught *keep(sw_ctx *c)
+static const sw_caught *caught_copy_failure(sw_ctx *c)
 {
     const failure *f = &c->strand->failure;
     if (f->kind == FAILURE_UNWIND) {
         c->unwinds = true;
-        return &leaves;
+        return &caught_unwind;
     }
     arena *a = &c->task->arena;
     size_t limit = a->bytes_max;
     arena_set_limit(a, SIZE_MAX);
-    const sw_caught *kept = arena_memdup(a, f, sizeof *f);
+    const sw_caught *copy = arena_memdup(a, f, sizeof *f);
     arena_set_limit(a, limit);
-    return kept ? kept : &no_memory;
+    return copy ? copy : &caught_no_memory;
 }
 
 _Static_assert(sizeof(sw_caught) == sizeof(failure), "a failure is copied as a whole");
@@ -39,7 +39,7 @@ const sw_caught *sw_guard(void (*work)(void *arg), void *arg)
 {
     sw_ctx *c = ctx_current();
     bool done;
-    if (!c && !blocking_guard(work, arg, &done)) return &misplaced;
+    if (!c && !blocking_guard(work, arg, &done)) return &caught_misplaced;
     if (!c && !done) work(arg); /* a thread that runs no handler: nothing of the library comes back to it */
     if (!c) return NULL;
     jmp_buf outer;
@@ -47,7 +47,7 @@ const sw_caught *sw_guard(void (*work)(void *arg), void *arg)
     bool failed = _setjmp(c->boundary) != 0;
     if (!failed) work(arg);
     memcpy(&c->boundary, &outer, sizeof outer);
-    return failed ? keep(c) : NULL;
+    return failed ? caught_copy_failure(c) : NULL;
 }
 
 bool sw_caught_error(const sw_caught *caught, sw_error *error)

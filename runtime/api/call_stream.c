@@ -16,7 +16,7 @@ struct sw_stream {
     http_call *call; /* NULL once closed */
     sse_parser *sse; /* NULL until the first sw_sse_next */
     sw_response head;
-    const char *place;      /* of the URL, for messages */
+    const char *url_shown;  /* of the URL, for messages */
     const char *ping_event; /* NULL: none */
     int64_t silence_ms;     /* the longest, while events are waited for */
     int64_t waited_ms;      /* for the next event that counts, since the last one */
@@ -37,7 +37,7 @@ static sw_ctx *stream_context(const sw_stream *s, const char *function)
     ctx_refuse(function, "with a stream that was not opened here: a stream ends with the attempt that opened it");
 }
 
-static void close_stream(void *arg)
+static void stream_close(void *arg)
 {
     sw_stream *s = arg;
     if (s->call) call_close(s->ctx, s->call);
@@ -47,7 +47,7 @@ static void close_stream(void *arg)
 }
 
 /* The beginning of the body, which stays to be read: the reason of a response that refuses. */
-static sw_bytes peek(sw_stream *s)
+static sw_bytes stream_peek(sw_stream *s)
 {
     sw_ctx *c = s->ctx;
     size_t len = 0;
@@ -61,7 +61,7 @@ static sw_bytes peek(sw_stream *s)
     return copy ? (sw_bytes){copy, len} : (sw_bytes){"", 0};
 }
 
-static SW_NORETURN void fail_of_stream(sw_stream *s)
+static SW_NORETURN void stream_fail(sw_stream *s)
 {
     http_call *call = s->call;
     s->call = NULL;
@@ -70,24 +70,24 @@ static SW_NORETURN void fail_of_stream(sw_stream *s)
 
 sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
 {
-    call_check_place(c, "sw_fetch_open", __builtin_return_address(0));
+    call_check_context(c, "sw_fetch_open", __builtin_return_address(0));
     if (!request) ctx_fail_misuse(c, "sw_fetch_open without a request");
     sw_stream *s = sw_alloc(c, sizeof *s);
     s->ctx = c;
     s->next = c->streams;
     c->streams = s;
-    s->place = call_place(c, request->url ? request->url : "");
+    s->url_shown = call_url_shown(c, request->url ? request->url : "");
     s->ping_event = request->ping_event ? sw_printf(c, "%s", request->ping_event) : NULL;
     s->silence_ms = call_silence_ms(request, true);
     s->event_max = request->response_max ? request->response_max : SSE_EVENT_MAX;
-    sw_defer(c, close_stream, s);
+    sw_defer(c, stream_close, s);
     http_call *call = call_start(c, request, true);
     call_wait(c, call, HTTP_CALL_HEAD);
     s->call = call;
     s->head = (sw_response){
         .status = http_call_status(call), .headers = call_headers(c, http_call_headers(call)), .body = {"", 0}};
     if (!s->head.headers) ctx_fail_memory(c);
-    if (s->head.status < 200 || s->head.status > 299) s->head.body = peek(s);
+    if (s->head.status < 200 || s->head.status > 299) s->head.body = stream_peek(s);
     return s;
 }
 
@@ -97,7 +97,7 @@ const sw_response *sw_fetch_head(const sw_stream *s)
     return &s->head;
 }
 
-static sw_bytes read_piece(sw_stream *s)
+static sw_bytes stream_read_piece(sw_stream *s)
 {
     sw_ctx *c = s->ctx;
     if (!s->call) return (sw_bytes){"", 0};
@@ -113,7 +113,7 @@ static sw_bytes read_piece(sw_stream *s)
         }
         http_call_state state = http_call_state_of(s->call);
         if (state == HTTP_CALL_DONE) return (sw_bytes){"", 0};
-        if (state == HTTP_CALL_FAILED) fail_of_stream(s);
+        if (state == HTTP_CALL_FAILED) stream_fail(s);
         if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);
     }
 }
@@ -121,17 +121,17 @@ static sw_bytes read_piece(sw_stream *s)
 sw_bytes sw_fetch_read(sw_stream *s)
 {
     ctx_check_wait(stream_context(s, "sw_fetch_read"), "sw_fetch_read");
-    return read_piece(s);
+    return stream_read_piece(s);
 }
 
 /* The time that the handler takes between events is not the service's silence: only waiting counts, until an event that
  * counts has come. */
-static sw_bytes await_piece(sw_stream *s)
+static sw_bytes stream_await_piece(sw_stream *s)
 {
     if (!s->call) return (sw_bytes){"", 0};
     int64_t from_ms = clock_steady_ms(), left_ms = s->silence_ms - s->waited_ms;
     http_call_await(s->call, left_ms > 0 ? left_ms : 1);
-    sw_bytes piece = read_piece(s);
+    sw_bytes piece = stream_read_piece(s);
     if (s->call) http_call_await(s->call, 0);
     s->waited_ms += clock_steady_ms() - from_ms;
     return piece;
@@ -145,7 +145,7 @@ bool sw_sse_next(sw_stream *s, sw_sse *event)
     if (!s->sse && !(s->sse = sse_parser_new(s->event_max))) sw_fail(c, "out of memory");
     for (;;) {
         if (s->sse_at == s->sse_len) {
-            sw_bytes more = await_piece(s);
+            sw_bytes more = stream_await_piece(s);
             if (more.len == 0) return false;
             s->sse_data = more.data;
             s->sse_len = more.len;
@@ -156,7 +156,7 @@ bool sw_sse_next(sw_stream *s, sw_sse *event)
         sse_result got = sse_parser_feed(s->sse, s->sse_data + s->sse_at, s->sse_len - s->sse_at, &taken, &e);
         s->sse_at += taken;
         if (got == SSE_TOO_LARGE)
-            sw_fail_fatal(c, "%s sent an event of more than %zu bytes (response_max)", s->place, s->event_max);
+            sw_fail_fatal(c, "%s sent an event of more than %zu bytes (response_max)", s->url_shown, s->event_max);
         if (got != SSE_EVENT) continue;
         if (!s->ping_event || strcmp(e.event, s->ping_event) != 0) s->waited_ms = 0;
         *event = (sw_sse){.event = e.event, .data = e.data, .len = e.data_len, .id = e.id};
@@ -167,6 +167,6 @@ bool sw_sse_next(sw_stream *s, sw_sse *event)
 void sw_fetch_close(sw_stream *s)
 {
     (void)stream_context(s, "sw_fetch_close");
-    close_stream(s);
+    stream_close(s);
     s->sse_at = s->sse_len = 0;
 }

@@ -16,15 +16,15 @@ enum {
     FETCH_BODY_MAX = 16 << 20,
 };
 
-static void on_change(void *arg) { strand_wake(arg); }
+static void call_wake_strand(void *arg) { strand_wake(arg); }
 
-const char *call_place(sw_ctx *c, const char *url)
+const char *call_url_shown(sw_ctx *c, const char *url)
 {
     http_shown_url shown = http_url_shown(url);
     return sw_printf(c, "%.*s%.*s", shown.scheme_len, shown.scheme, shown.host_path_len, shown.host_path);
 }
 
-void call_check_place(sw_ctx *c, const char *what, const void *caller)
+void call_check_context(sw_ctx *c, const char *what, const void *caller)
 {
     ctx_check_wait(c, what);
     if (!c->run || c->kind == CTX_STEP) return;
@@ -55,9 +55,9 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
                            .streaming = streaming};
     if (q->allow != SW_ANYWHERE && q->allow != SW_PUBLIC) ctx_fail_misuse(c, "sw_request.allow is no sw_reach");
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
-    http_call *call = probe_on ? probe_call(c, &o, on_change, c->strand)
-                               : http_call_start(c->task->home->client, &o, on_change, c->strand);
-    if (!call) sw_fail(c, "out of memory for a call to %s", call_place(c, q->url));
+    http_call *call = probe_on ? probe_call(c, &o, call_wake_strand, c->strand)
+                               : http_call_start(c->task->home->client, &o, call_wake_strand, c->strand);
+    if (!call) sw_fail(c, "out of memory for a call to %s", call_url_shown(c, q->url));
     if (c->kind == CTX_STEP)
         call_notes_begin(&c->calls, c->arena, call, q->method ? q->method : q->body.data ? "POST" : "GET", q->url);
     return call;
@@ -108,7 +108,7 @@ const char *const *call_headers(sw_ctx *c, const char *const *from)
 
 sw_response sw_fetch(sw_ctx *c, const sw_request *request)
 {
-    call_check_place(c, "sw_fetch", __builtin_return_address(0));
+    call_check_context(c, "sw_fetch", __builtin_return_address(0));
     if (!request) ctx_fail_misuse(c, "sw_fetch without a request");
     http_call *call = call_start(c, request, false);
     call_wait(c, call, HTTP_CALL_DONE);
@@ -135,7 +135,7 @@ const char *sw_response_header(const sw_response *response, const char *name, sw
     return NULL;
 }
 
-static bool retryable(int status, const char *should_retry)
+static bool status_is_retryable(int status, const char *should_retry)
 {
     if (should_retry && strcasecmp(should_retry, "true") == 0) return true;
     if (should_retry && strcasecmp(should_retry, "false") == 0) return false;
@@ -143,7 +143,7 @@ static bool retryable(int status, const char *should_retry)
 }
 
 /* Fails for a response's status; with a wait that the peer asked for. */
-static SW_NORETURN void fail_answered(sw_ctx *c, failure f, const char *message)
+static SW_NORETURN void call_fail_answered(sw_ctx *c, failure f, const char *message)
 {
     const char *text = arena_strndup(&c->task->arena, message, strlen(message));
     f.message = text ? text : "out of memory";
@@ -159,18 +159,18 @@ void sw_response_check(sw_ctx *c, const sw_request *request, const sw_response *
     if (status >= 200 && status < 300) return;
     int excerpt = response->body.len > CALL_EXCERPT_MAX ? CALL_EXCERPT_MAX : (int)response->body.len;
     const char *body = response->body.data ? response->body.data : "";
-    const char *text =
-        sw_printf(c, "%s answered %d: %.*s", call_place(c, request->url ? request->url : ""), status, excerpt, body);
+    const char *text = sw_printf(c, "%s answered %d: %.*s", call_url_shown(c, request->url ? request->url : ""), status,
+                                 excerpt, body);
     failure f = {.kind = FAILURE_FATAL, .retry_after_ms = -1, .answered = status};
-    if (retryable(status, sw_response_header(response, "x-should-retry", c))) {
+    if (status_is_retryable(status, sw_response_header(response, "x-should-retry", c))) {
         f.kind = FAILURE_RETRY;
         f.retry_after_ms = retry_after_ms(sw_response_header(response, "retry-after-ms", c),
                                           sw_response_header(response, "retry-after", c), clock_wall_ms());
     }
-    fail_answered(c, f, text);
+    call_fail_answered(c, f, text);
 }
 
-static bool is_blank(sw_bytes b)
+static bool body_is_blank(sw_bytes b)
 {
     size_t i = 0;
     while (i < b.len && strchr(" \t\r\n", b.data[i]) && b.data[i]) i++;
@@ -179,14 +179,14 @@ static bool is_blank(sw_bytes b)
 
 sw_value sw_fetch_json(sw_ctx *c, const sw_request *request)
 {
-    call_check_place(c, "sw_fetch_json", __builtin_return_address(0));
+    call_check_context(c, "sw_fetch_json", __builtin_return_address(0));
     if (!request) ctx_fail_misuse(c, "sw_fetch_json without a request");
     sw_response r = sw_fetch(c, request);
     sw_response_check(c, request, &r);
-    if (is_blank(r.body)) return sw_nil(); /* of 204, of 205, of HEAD: done, with nothing to say */
+    if (body_is_blank(r.body)) return sw_nil(); /* of 204, of 205, of HEAD: done, with nothing to say */
     sw_value v;
-    const char *message = NULL, *place = call_place(c, request->url);
+    const char *message = NULL, *url = call_url_shown(c, request->url);
     if (sw_json_try(c, r.body.data, r.body.len, &v, &message)) return v;
-    if (request->retry_bad_json) sw_fail(c, "%s answered %d without JSON: %s", place, r.status, message);
-    sw_fail_fatal(c, "%s answered %d without JSON: %s", place, r.status, message);
+    if (request->retry_bad_json) sw_fail(c, "%s answered %d without JSON: %s", url, r.status, message);
+    sw_fail_fatal(c, "%s answered %d without JSON: %s", url, r.status, message);
 }

@@ -10,9 +10,9 @@
 enum { CALL_EXCERPT_MAX = 400 /* bytes of a refusing response's body that messages quote */ };
 
 /* The URL as messages may show it: without user, password, query and fragment. In the attempt's memory. */
-const char *call_place(sw_ctx *c, const char *url);
+const char *call_url_shown(sw_ctx *c, const char *url);
 /* Fails where a replay would make the call again. `caller`: who called `what`. */
-void call_check_place(sw_ctx *c, const char *what, const void *caller);
+void call_check_context(sw_ctx *c, const char *what, const void *caller);
 int64_t call_silence_ms(const sw_request *request, bool streaming); /* the longest; 0: any */
 http_call *call_start(sw_ctx *c, const sw_request *request, bool streaming);
 /* Suspends until the call is that far. A call that failed before, or a run that leaves, closes it and does not return.

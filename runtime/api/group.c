@@ -16,7 +16,7 @@
 #include "runtime/run/replay_log.h"
 #include "runtime/run/strand.h"
 
-enum { SHORT_MS = 200 }; /* between tries to start a member that found no room for its stack */
+enum { STACK_RETRY_MS = 200 }; /* between tries to start a member that found no room for its stack */
 
 typedef enum member_kind { MEMBER_STEP, MEMBER_BRANCH } member_kind;
 
@@ -44,7 +44,7 @@ struct sw_group {
     size_t parallel_max;          /* 0: no limit */
     sw_step_options step_options; /* of steps that bring none */
     bool settles;                 /* waiting for it gives failures as values */
-    bool is_short;      /* the first unstarted one found no room for its stack: who waits for the group tries again */
+    bool lacks_stack;   /* the first unstarted one found no room for its stack: who waits for the group tries again */
     bool fails_at_once; /* the first failure decides: nothing begins after it */
     bool decided;       /* with fails_at_once: there was one */
 };
@@ -75,7 +75,7 @@ sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
     return g;
 }
 
-static void abandon(member *m)
+static void member_abandon(member *m)
 {
     m->outcome = STEP_ABANDONED;
     m->ended = true;
@@ -84,11 +84,11 @@ static void abandon(member *m)
 
 /* What has not begun is not begun; who waits for a retry does not make it. Attempts under way are waited for: they may
  * have been paid for, and their results are journaled. */
-static void decide(sw_group *g)
+static void group_decide(sw_group *g)
 {
     g->decided = true;
     for (member *m = g->unstarted; m; m = m->next)
-        if (!m->ended) abandon(m);
+        if (!m->ended) member_abandon(m);
     g->unstarted = NULL;
     for (member *m = g->first; m; m = m->next)
         if (m->strand && m->strand->wait == STRAND_DUE) strand_interrupt(m->strand, INTERRUPT_STOP);
@@ -100,14 +100,14 @@ static void member_ended(member *m)
     assert(!m->ended && g->pending > 0);
     m->ended = true;
     g->pending--;
-    if (m->outcome == STEP_FAILED && g->fails_at_once && !g->decided && !BUG(EACH_GOES_ON)) decide(g);
+    if (m->outcome == STEP_FAILED && g->fails_at_once && !g->decided && !BUG(EACH_GOES_ON)) group_decide(g);
     if (g->waiting && (g->pending == 0 || g->running == 0)) strand_wake(g->waiting);
 }
 
-static void start_members(sw_group *g);
+static void group_start_members(sw_group *g);
 
 /* For whoever draws the run: what the branch's steps belong to. Left out when there is no room for it. */
-static void record_branch(run *r, const step_spec *spec)
+static void branch_record_start(run *r, const step_spec *spec)
 {
     if (fit_find(r, spec->path)) return;
     (void)record_append(r, &(entry){.kind = ENTRY_BRANCH,
@@ -118,11 +118,11 @@ static void record_branch(run *r, const step_spec *spec)
                                     .began = r->seq_next});
 }
 
-static void run_branch(strand *s, member *m)
+static void branch_run(strand *s, member *m)
 {
     run *r = s->run;
     const step_spec *spec = &m->spec;
-    record_branch(r, spec);
+    branch_record_start(r, spec);
     sw_ctx c = {.kind = CTX_BRANCH,
                 .strand = s,
                 .task = &r->task,
@@ -140,7 +140,7 @@ static void run_branch(strand *s, member *m)
     m->outcome = ok ? STEP_OK : s->failure.kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
 }
 
-static void never_began(member *m, strand *s)
+static void member_set_unwound(member *m, strand *s)
 {
     m->outcome = STEP_UNWOUND;
     s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
@@ -154,16 +154,16 @@ static void member_main(void *arg)
     strand_enter(&s, &r->task);
     m->strand = &s;
     if (run_unwinds(r)) /* before its first turn: it has nothing to take back or to tell any more */
-        never_began(m, &s);
+        member_set_unwound(m, &s);
     else if (m->kind == MEMBER_STEP)
         m->outcome = step_execute(&s, &m->spec, &m->value);
     else
-        run_branch(&s, m);
+        branch_run(&s, m);
     m->failure = s.failure;
     m->strand = NULL;
     m->group->running--;
     member_ended(m);
-    start_members(m->group);
+    group_start_members(m->group);
     strand_exit(&s);
 }
 
@@ -173,25 +173,25 @@ static bool member_start(member *m)
     m->group->running++;
     if (strand_start(&r->task, member_main, m)) return true;
     m->group->running--;
-    if (!m->group->is_short)
+    if (!m->group->lacks_stack)
         log_line(LOG_WARN, r->id_text, "%s: no room for the stack of \"%s\", which is tried again",
                  r->task.endpoint->route, m->spec.id);
     return false;
 }
 
-static void start_members(sw_group *g)
+static void group_start_members(sw_group *g)
 {
-    bool was_short = g->is_short;
+    bool lacked_stack = g->lacks_stack;
     for (member *m;
          (m = g->unstarted) && (g->parallel_max == 0 || g->running < g->parallel_max + BUG(PARALLEL_MORE));) {
         if (!m->ended && !member_start(m)) {
-            g->is_short = true;
+            g->lacks_stack = true;
             if (g->waiting) strand_wake(g->waiting); /* it tries again, and may sleep already */
             return;
         }
         g->unstarted = m->next;
     }
-    g->is_short = was_short && g->unstarted;
+    g->lacks_stack = lacked_stack && g->unstarted;
 }
 
 /* Its input is copied: the function that starts a member may have returned when the member runs. */
@@ -214,7 +214,7 @@ static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec
     if (answered)
         member_ended(m);
     else if (g->decided)
-        abandon(m);
+        member_abandon(m);
     else if (!g->unstarted)
         g->unstarted = m;
 }
@@ -235,7 +235,7 @@ void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value inp
     sw_ctx *c = group_context(g, "sw_group_step");
     step_spec spec = step_prepare(c, id, fn, input, options ? options : &g->step_options);
     member_add(c, g, MEMBER_STEP, &spec);
-    start_members(g);
+    group_start_members(g);
 }
 
 void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input)
@@ -254,11 +254,11 @@ void sw_group_branch_arg(sw_group *g, const char *id, sw_step_fn fn, sw_value in
     step_spec spec = step_prepare_branch(c, id, fn, input);
     spec.options.arg = arg;
     member_add(c, g, MEMBER_BRANCH, &spec);
-    start_members(g);
+    group_start_members(g);
 }
 
 /* Stacks become free when others end, also those of other runs. The run does not park meanwhile. */
-static bool try_again(sw_group *g, strand *s)
+static bool group_retry_start(sw_group *g, strand *s)
 {
     run *r = s->run;
     if (!run_may_go_on(r)) { /* the next process has the room, or tries again */
@@ -267,22 +267,22 @@ static bool try_again(sw_group *g, strand *s)
     }
     strand_set_wait(s, STRAND_BUSY);
     clock_instant now = clock_now(&r->task.home->clock);
-    clock_wait pause = clock_wait_for(&now, SHORT_MS);
+    clock_wait pause = clock_wait_for(&now, STACK_RETRY_MS);
     bool awake = strand_sleep_until(s, &pause, STRAND_SLEEP_PLAIN);
-    if (awake) start_members(g);
+    if (awake) group_start_members(g);
     strand_set_wait(s, STRAND_GROUP);
     return awake;
 }
 
-static bool all_ended(sw_group *g, strand *s)
+static bool group_await_members(sw_group *g, strand *s)
 {
     if (g->pending == 0) return true;
     g->waiting = s;
     strand_set_wait(s, STRAND_GROUP);
     bool awake = true;
     while (awake && g->pending > 0) {
-        if (g->is_short)
-            awake = try_again(g, s);
+        if (g->lacks_stack)
+            awake = group_retry_start(g, s);
         else
             awake = strand_suspend(s);
     }
@@ -298,7 +298,7 @@ void sw_group_join(sw_group *g)
     sw_ctx *c = ctx_current();
     assert(c == g->ctx);
     strand *s = c->strand;
-    if (all_ended(g, s)) return;
+    if (group_await_members(g, s)) return;
     s->uninterruptible = true;
     g->waiting = s;
     while (g->running > 0) (void)strand_suspend(s);
@@ -306,21 +306,21 @@ void sw_group_join(sw_group *g)
     s->uninterruptible = false;
 }
 
-static void forget(sw_group *g)
+static void group_unlink(sw_group *g)
 {
     sw_group **link = &g->ctx->groups;
     while (*link && *link != g) link = &(*link)->next;
     if (*link) *link = g->next;
 }
 
-static void wait_members(sw_group *g)
+static void group_wait_members(sw_group *g)
 {
     sw_ctx *c = g->ctx;
-    if (!all_ended(g, c->strand)) {
+    if (!group_await_members(g, c->strand)) {
         c->groups = NULL; /* the run leaves memory: its other strands end on their own */
         ctx_raise_interrupt(c);
     }
-    forget(g);
+    group_unlink(g);
     for (member *m = g->first; m; m = m->next)
         if (m->outcome == STEP_UNWOUND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
 }
@@ -328,11 +328,11 @@ static void wait_members(sw_group *g)
 /* Of a context that ends. */
 static void groups_settle(sw_ctx *c)
 {
-    while (c->groups) wait_members(c->groups);
+    while (c->groups) group_wait_members(c->groups);
 }
 
 /* The first failure in start order, as one that names the causes of all: whoever mends them mends the group. */
-static failure first_failure(sw_group *g, const member *first)
+static failure group_first_failure(sw_group *g, const member *first)
 {
     failure f = first->failure;
     size_t count = 0;
@@ -357,11 +357,11 @@ static failure first_failure(sw_group *g, const member *first)
 }
 
 /* All have ended. */
-static sw_value results_of(sw_group *g)
+static sw_value group_results(sw_group *g)
 {
     sw_value results = sw_array(g->ctx, 0);
     for (member *m = g->first; m; m = m->next) {
-        if (m->outcome == STEP_FAILED) ctx_raise(g->ctx, first_failure(g, m));
+        if (m->outcome == STEP_FAILED) ctx_raise(g->ctx, group_first_failure(g, m));
         sw_push(g->ctx, &results, m->value);
     }
     if (BUG(SWAP_RESULTS) && results.via.array.size > 1) {
@@ -372,7 +372,7 @@ static sw_value results_of(sw_group *g)
     return results;
 }
 
-static sw_value settled_of(sw_group *g)
+static sw_value group_settled_results(sw_group *g)
 {
     sw_ctx *c = g->ctx;
     sw_value results = sw_array(c, 0);
@@ -386,15 +386,15 @@ static sw_value settled_of(sw_group *g)
 sw_value sw_group_wait(sw_group *g)
 {
     ctx_check_wait(group_context(g, "sw_group_wait"), "sw_group_wait");
-    wait_members(g);
-    return g->settles && !BUG(TOLERATE_NONE) ? settled_of(g) : results_of(g);
+    group_wait_members(g);
+    return g->settles && !BUG(TOLERATE_NONE) ? group_settled_results(g) : group_results(g);
 }
 
 sw_value sw_group_settle(sw_group *g)
 {
     ctx_check_wait(group_context(g, "sw_group_settle"), "sw_group_settle");
-    wait_members(g);
-    return settled_of(g);
+    group_wait_members(g);
+    return group_settled_results(g);
 }
 
 /* All are added before the first starts: what the journal has of them may have decided already. */
@@ -415,7 +415,7 @@ sw_group *sw_each_begin(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input
     }
     g->next = c->groups;
     c->groups = g;
-    start_members(g);
+    group_start_members(g);
     return g;
 }
 

@@ -15,12 +15,12 @@
 #include "runtime/run/replay_log.h"
 #include "runtime/run/strand.h"
 
-static void append_or_fail(sw_ctx *c, const entry *e)
+static void recorded_append(sw_ctx *c, const entry *e)
 {
     if (!record_append(c->run, e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
 }
 
-static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
+static uint64_t recorded_value(sw_ctx *c, const char *id, uint64_t fresh)
 {
     run *r = c->run;
     if (!r || c->kind == CTX_STEP) return fresh; /* a step's result is what is recorded */
@@ -41,28 +41,28 @@ static uint64_t recorded(sw_ctx *c, const char *id, uint64_t fresh)
     }
     r->task.home->scratch.size = 0;
     if (!value_pack(&r->task.home->scratch, v, SIZE_MAX, &error)) ctx_fail_memory(c);
-    append_or_fail(c, &(entry){.kind = ENTRY_VALUE,
-                               .path = path,
-                               .id = {id, strlen(id)},
-                               .occurrence = occurrence,
-                               .at_ms = clock_wall_ms(),
-                               .value = {r->task.home->scratch.data, r->task.home->scratch.size}});
+    recorded_append(c, &(entry){.kind = ENTRY_VALUE,
+                                .path = path,
+                                .id = {id, strlen(id)},
+                                .occurrence = occurrence,
+                                .at_ms = clock_wall_ms(),
+                                .value = {r->task.home->scratch.data, r->task.home->scratch.size}});
     return fresh;
 }
 
 int64_t sw_now(sw_ctx *c)
 {
     ctx_check(c, "sw_now");
-    return (int64_t)recorded(c, "sw_now", (uint64_t)clock_wall_ms());
+    return (int64_t)recorded_value(c, "sw_now", (uint64_t)clock_wall_ms());
 }
 
 uint64_t sw_random(sw_ctx *c)
 {
     ctx_check(c, "sw_random");
-    return recorded(c, "sw_random", random_u64());
+    return recorded_value(c, "sw_random", random_u64());
 }
 
-static void append_sleep(sw_ctx *c, const entry *named, const clock_instant *now, const clock_wait *until)
+static void sleep_append(sw_ctx *c, const entry *named, const clock_instant *now, const clock_wait *until)
 {
     run *r = c->run;
     if (++r->step_count > (uint32_t)r->task.home->opt->steps_max)
@@ -75,11 +75,11 @@ static void append_sleep(sw_ctx *c, const entry *named, const clock_instant *now
     e.at_ms = now->wall_ms;
     e.due_ms = until->due_ms;
     e.absolute = until->absolute;
-    append_or_fail(c, &e);
+    recorded_append(c, &e);
 }
 
 /* `until` as seen at `now`; of a sleep that the journal has, the journal's counts. */
-static void sleep_for(sw_ctx *c, const char *id, const clock_instant *now, clock_wait until)
+static void sleep_recorded(sw_ctx *c, const char *id, const clock_instant *now, clock_wait until)
 {
     run *r = c->run;
     strand_sleep kind = !r || c->kind == CTX_STEP ? STRAND_SLEEP_PLAIN : STRAND_SLEEP_DURABLE;
@@ -93,7 +93,7 @@ static void sleep_for(sw_ctx *c, const char *id, const clock_instant *now, clock
         if (rec)
             until = clock_wait_of(&r->task.home->clock, &rec->wait);
         else
-            append_sleep(c, &e, now, &until);
+            sleep_append(c, &e, now, &until);
     }
     if (!strand_sleep_until(c->strand, &until, kind)) ctx_raise_interrupt(c);
 }
@@ -103,7 +103,7 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
     ctx_check_wait(c, "sw_sleep_until");
     (void)step_check_id(c, "a sleep", id);
     clock_instant now = clock_now(&c->task->home->clock);
-    sleep_for(c, id, &now, clock_wait_until(unix_ms));
+    sleep_recorded(c, id, &now, clock_wait_until(unix_ms));
 }
 
 void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
@@ -111,5 +111,5 @@ void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
     ctx_check_wait(c, "sw_sleep");
     (void)step_check_id(c, "a sleep", id);
     clock_instant now = clock_now(&c->task->home->clock);
-    sleep_for(c, id, &now, clock_wait_for(&now, BUG(SHORT_SLEEP) ? ms - ms / 8 : ms));
+    sleep_recorded(c, id, &now, clock_wait_for(&now, BUG(SHORT_SLEEP) ? ms - ms / 8 : ms));
 }

@@ -19,14 +19,14 @@
 #include "runtime/run/run_request.h"
 #include "runtime/run/strand.h"
 
-static run_request *request_of(sw_ctx *c, const char *function)
+static run_request *ctx_request(sw_ctx *c, const char *function)
 {
     ctx_check(c, function);
     return &c->task->request;
 }
 
-const char *sw_method(sw_ctx *c) { return request_of(c, "sw_method")->method; }
-const char *sw_path(sw_ctx *c) { return request_of(c, "sw_path")->path; }
+const char *sw_method(sw_ctx *c) { return ctx_request(c, "sw_method")->method; }
+const char *sw_path(sw_ctx *c) { return ctx_request(c, "sw_path")->path; }
 
 const char *sw_run_id(sw_ctx *c)
 {
@@ -36,14 +36,14 @@ const char *sw_run_id(sw_ctx *c)
 
 sw_bytes sw_body(sw_ctx *c)
 {
-    run_request *q = request_of(c, "sw_body");
+    run_request *q = ctx_request(c, "sw_body");
     if (!run_request_own_body(c->task)) ctx_fail_memory(c);
     return q->body;
 }
 
 const char *sw_param(sw_ctx *c, const char *name)
 {
-    const run_request *q = request_of(c, "sw_param");
+    const run_request *q = ctx_request(c, "sw_param");
     for (const run_header *p = q->params; p && name; p = p->next)
         if (strcmp(p->name, name) == 0) return p->value;
     return NULL;
@@ -51,7 +51,7 @@ const char *sw_param(sw_ctx *c, const char *name)
 
 const char *sw_query(sw_ctx *c, const char *name)
 {
-    const char *query = request_of(c, "sw_query")->query;
+    const char *query = ctx_request(c, "sw_query")->query;
     if (!name) return NULL;
     char *value = arena_alloc(c->arena, strlen(query) + 1);
     if (!value) ctx_fail_memory(c);
@@ -60,7 +60,7 @@ const char *sw_query(sw_ctx *c, const char *name)
 
 /* Lines of one name are one list (RFC 9110, 5.3): a proxy that adds its own line to X-Forwarded-For must not be hidden
  * by the line that its client sent. Cookies have a separator of their own (RFC 6265, 5.4). */
-static const char *join_headers(sw_ctx *c, const run_header *first, size_t bytes)
+static const char *headers_join(sw_ctx *c, const run_header *first, size_t bytes)
 {
     const char *between = strcasecmp(first->name, "cookie") == 0 ? "; " : ", ";
     char *all = arena_alloc(c->arena, bytes), *to = all;
@@ -76,7 +76,7 @@ static const char *join_headers(sw_ctx *c, const run_header *first, size_t bytes
 
 const char *sw_header(sw_ctx *c, const char *name)
 {
-    const run_request *q = request_of(c, "sw_header");
+    const run_request *q = ctx_request(c, "sw_header");
     const run_header *first = NULL;
     size_t count = 0, bytes = 1;
     if (!run_request_own_headers(c->task)) ctx_fail_memory(c);
@@ -85,7 +85,7 @@ const char *sw_header(sw_ctx *c, const char *name)
         if (count++ == 0) first = h;
         bytes += strlen(h->value) + 2;
     }
-    return count == 0 ? NULL : count == 1 ? first->value : join_headers(c, first, bytes);
+    return count == 0 ? NULL : count == 1 ? first->value : headers_join(c, first, bytes);
 }
 
 sw_value sw_body_json(sw_ctx *c)
@@ -104,7 +104,7 @@ sw_value sw_body_json(sw_ctx *c)
 
 /* ---- Replies ---- */
 
-static void check_reply(sw_ctx *c, int status, const char *function)
+static void reply_check(sw_ctx *c, int status, const char *function)
 {
     ctx_check(c, function);
     const task *t = c->task;
@@ -116,7 +116,7 @@ static void check_reply(sw_ctx *c, int status, const char *function)
 }
 
 /* Of which a response has one: two would be read in two ways. */
-static bool is_single(const char *name)
+static bool header_is_single(const char *name)
 {
     static const char *const single[] = {"content-type",
                                          "location",
@@ -134,19 +134,19 @@ static bool is_single(const char *name)
     return false;
 }
 
-static run_header *find_reply_header(const task *t, const char *name)
+static run_header *reply_find_header(const task *t, const char *name)
 {
     run_header *h = t->response.headers;
     while (h && strcasecmp(h->name, name) != 0) h = h->next;
     return h;
 }
 
-static void add_header(sw_ctx *c, const char *name, const char *value)
+static void reply_add_header(sw_ctx *c, const char *name, const char *value)
 {
     task *t = c->task;
     if (!name || !value || !http_header_valid(name, value))
         ctx_fail_misuse(c, "a response header may not be called \"%.40s\" or hold that value", name ? name : "");
-    run_header *before = is_single(name) ? find_reply_header(t, name) : NULL;
+    run_header *before = header_is_single(name) ? reply_find_header(t, name) : NULL;
     if (before) {
         before->value = arena_strndup(&t->arena, value, strlen(value));
         if (!before->value) ctx_fail_memory(c);
@@ -162,27 +162,27 @@ static void add_header(sw_ctx *c, const char *name, const char *value)
 }
 
 /* Beside sw_reply_header, which says it for good. */
-static void add_content_type(sw_ctx *c, const char *type)
+static void reply_add_content_type(sw_ctx *c, const char *type)
 {
-    if (type && *type && !find_reply_header(c->task, "Content-Type")) add_header(c, "Content-Type", type);
+    if (type && *type && !reply_find_header(c->task, "Content-Type")) reply_add_header(c, "Content-Type", type);
 }
 
 void sw_reply_header(sw_ctx *c, const char *name, const char *value)
 {
     static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "date",
                                        "keep-alive",     "upgrade",           NULL};
-    check_reply(c, 200, "sw_reply_header");
+    reply_check(c, 200, "sw_reply_header");
     for (const char *const *o = ours; name && *o; o++)
         if (strcasecmp(*o, name) == 0) ctx_fail_misuse(c, "the response header %s is set by the server", name);
-    add_header(c, name, value);
+    reply_add_header(c, name, value);
 }
 
 void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data, size_t len)
 {
-    check_reply(c, status, "sw_reply");
+    reply_check(c, status, "sw_reply");
     task *t = c->task;
     if (!data && len > 0) ctx_fail_misuse(c, "sw_reply of %zu bytes without data", len);
-    add_content_type(c, content_type);
+    reply_add_content_type(c, content_type);
     char *body = arena_strndup(&t->arena, len ? data : "", len);
     if (!body) ctx_fail_memory(c);
     t->response.status = status;
@@ -210,10 +210,10 @@ void sw_reply_text(sw_ctx *c, int status, const char *format, ...)
 
 /* ---- Replies in pieces (plain routes) ---- */
 
-static void on_change(http_exchange *x) { strand_wake(http_exchange_user(x)); }
+static void reply_wake_strand(http_exchange *x) { strand_wake(http_exchange_user(x)); }
 
 /* Whose response may be written in pieces: a plain request that has not been cut. */
-static plain *plain_open(sw_ctx *c, const char *what)
+static plain *plain_check_open(sw_ctx *c, const char *what)
 {
     ctx_check_wait(c, what);
     if (c->run) ctx_fail_misuse(c, "%s in an endpoint: stream with sw_push_chunk, or use sw_route", what);
@@ -223,23 +223,23 @@ static plain *plain_open(sw_ctx *c, const char *what)
 
 void sw_reply_open(sw_ctx *c, int status, const char *content_type)
 {
-    plain *p = plain_open(c, "sw_reply_open");
-    check_reply(c, status, "sw_reply_open");
-    add_content_type(c, content_type);
+    plain *p = plain_check_open(c, "sw_reply_open");
+    reply_check(c, status, "sw_reply_open");
+    reply_add_content_type(c, content_type);
     size_t n = 0;
     const http_reply_header *headers = run_reply_headers(c->task, &n);
     if (!headers) ctx_fail_memory(c);
     c->task->response.status = status;
     p->in_pieces = true;
     http_exchange_set_user(p->exchange, c->strand);
-    http_exchange_on_writable(p->exchange, on_change);
-    http_exchange_on_gone(p->exchange, on_change);
+    http_exchange_on_writable(p->exchange, reply_wake_strand);
+    http_exchange_on_gone(p->exchange, reply_wake_strand);
     http_reply_begin(p->exchange, status, headers, n);
 }
 
 bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
 {
-    http_exchange *x = plain_open(c, "sw_reply_write")->exchange;
+    http_exchange *x = plain_check_open(c, "sw_reply_write")->exchange;
     if (!c->task->response.status) ctx_fail_misuse(c, "sw_reply_write before sw_reply_open");
     if (!data && len > 0) ctx_fail_misuse(c, "sw_reply_write of %zu bytes without data", len);
     while (!http_exchange_gone(x) && !http_exchange_writable(x))
@@ -251,7 +251,7 @@ bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
 
 void sw_reply_abort(sw_ctx *c)
 {
-    plain *p = plain_open(c, "sw_reply_abort");
+    plain *p = plain_check_open(c, "sw_reply_abort");
     if (!run_request_own_headers(c->task) || !run_request_own_body(c->task)) ctx_fail_memory(c);
     http_exchange *x = p->exchange;
     p->exchange = NULL;
@@ -261,7 +261,7 @@ void sw_reply_abort(sw_ctx *c)
 
 /* ---- Chunks ---- */
 
-static bool replayed_chunk(sw_ctx *c, uint32_t occurrence)
+static bool chunk_is_replayed(sw_ctx *c, uint32_t occurrence)
 {
     run *r = c->run;
     return c->kind != CTX_STEP && r->replay && occurrence < replay_chunks(r->replay, c->path);
@@ -278,7 +278,7 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
         label = path_label(r, c->branch_label, c->id, c->occurrence);
     else
         (void)path_next(c, PATH_CHUNK, "", &occurrence);
-    if (replayed_chunk(c, occurrence)) return;
+    if (chunk_is_replayed(c, occurrence)) return;
     if (!gate_wait_room(c->strand)) ctx_raise_interrupt(c);
     msgpack_sbuffer *scratch = &r->task.home->scratch;
     const char *error = NULL;

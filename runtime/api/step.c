@@ -33,18 +33,18 @@ size_t step_check_id(sw_ctx *c, const char *what, const char *id)
 }
 
 /* The id as the run keeps it: the caller's may be a local buffer, and problems name it after that is gone. */
-static const char *keep_id(sw_ctx *c, const char *what, const char *id)
+static const char *step_copy_id(sw_ctx *c, const char *what, const char *id)
 {
     size_t len = step_check_id(c, what, id);
-    const char *kept = arena_strndup(&c->task->arena, id, len);
-    if (!kept) ctx_fail_memory(c);
-    return kept;
+    const char *copy = arena_strndup(&c->task->arena, id, len);
+    if (!copy) ctx_fail_memory(c);
+    return copy;
 }
 
 step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options)
 {
     ctx_check_wait(c, "sw_step");
-    id = keep_id(c, "a step", id);
+    id = step_copy_id(c, "a step", id);
     run *r = c->run;
     if (!fn) ctx_fail_misuse(c, "step \"%s\" without a function", id);
     if (!r) ctx_fail_misuse(c, "step \"%s\" in a plain route: steps need sw_endpoint", id);
@@ -72,7 +72,7 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
 {
     ctx_check_wait(c, "sw_group_branch");
     step_spec spec = {
-        .id = keep_id(c, "a branch", id), .branch = c->path, .branch_label = c->label, .fn = fn, .input = input};
+        .id = step_copy_id(c, "a branch", id), .branch = c->path, .branch_label = c->label, .fn = fn, .input = input};
     if (!fn) ctx_fail_misuse(c, "branch \"%s\" without a function", id);
     spec.path = path_next(c, PATH_BRANCH, id, &spec.occurrence);
     return spec;
@@ -81,7 +81,7 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
 /* ---- Answering from the journal ---- */
 
 /* The step is what its failure for good is about, whoever passes that on. */
-static void name_cause(run *r, const step_spec *spec, failure *f)
+static void failure_set_cause(run *r, const step_spec *spec, failure *f)
 {
     f->path = path_label(r, spec->branch_label, spec->id, spec->occurrence);
     f->causes = arena_memdup(&r->task.arena, &spec->path, sizeof spec->path);
@@ -100,19 +100,19 @@ static failure failure_of_record(run *r, const step_spec *spec, const replay_rec
                  .attempts = (int)rec->attempts,
                  .answered = call_notes_failed_for(rec->calls),
                  .retry_after_ms = -1};
-    name_cause(r, spec, &f);
+    failure_set_cause(r, spec, &f);
     return f;
 }
 
 /* It was done, or could be answered, and there is no memory for that. */
-static failure lost(run *r)
+static failure failure_lose_run(run *r)
 {
     run_lose_short(r);
     return (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
 }
 
-static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome, sw_value *out,
-                   failure *why)
+static bool step_answer_from_record(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome,
+                                    sw_value *out, failure *why)
 {
     if (!fit_is_step(r, rec, spec)) {
         *why = fit_misfit(r, rec, "step", spec->id);
@@ -130,7 +130,7 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
         counter_add(&r->task.home->counters.steps_replayed, 1);
         bool read = value_unpack(&r->task.arena, rec->value.data, rec->value.len, out, &error);
         if (!read && error == value_no_memory) {
-            *why = lost(r);
+            *why = failure_lose_run(r);
             *outcome = STEP_UNWOUND;
         } else if (!read) {
             *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
@@ -147,7 +147,7 @@ static bool answer(run *r, const step_spec *spec, replay_record *rec, step_outco
 bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_value *out, failure *why)
 {
     replay_record *rec = fit_find(r, spec->path);
-    return rec && answer(r, spec, rec, outcome, out, why);
+    return rec && step_answer_from_record(r, spec, rec, outcome, out, why);
 }
 
 /* ---- Attempts ---- */
@@ -180,7 +180,7 @@ static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instan
                    .calls = a->calls};
 }
 
-static failure over_state_max(const step_spec *spec, int attempts)
+static failure failure_over_state_max(const step_spec *spec, int attempts)
 {
     return (failure){.kind = FAILURE_FATAL,
                      .message = "the run's state is over its limit (--run-state-max)",
@@ -189,9 +189,9 @@ static failure over_state_max(const step_spec *spec, int attempts)
                      .retry_after_ms = -1};
 }
 
-/* Journals the result and copies it out of the attempt's arena. This and keep_failure are not inlined: their entry
- * would lie on the stack of every step that waits. */
-static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, sw_value value, sw_value *out)
+/* Journals the result and copies it out of the attempt's arena. This and attempt_record_failure are not inlined: their
+ * entry would lie on the stack of every step that waits. */
+static __attribute__((noinline)) bool attempt_record_result(strand *s, const attempt *a, sw_value value, sw_value *out)
 {
     run *r = s->run;
     const step_spec *spec = a->spec;
@@ -208,7 +208,7 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
     size_t input_len = scratch->size;
     bool packed = value_pack(scratch, value, opt->step_result_max, &error);
     if (!packed && error == value_no_memory) {
-        s->failure = lost(r);
+        s->failure = failure_lose_run(r);
         return false;
     }
     if (!packed) {
@@ -221,7 +221,7 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
     e.input = (entry_text){scratch->data, input_len};
     e.value = (entry_text){scratch->data + input_len, scratch->size - input_len};
     if (!record_append(r, &e)) {
-        s->failure = over_state_max(spec, a->number);
+        s->failure = failure_over_state_max(spec, a->number);
         return false;
     }
     if (run_has_lost(r)) { /* no code goes on with a result that will never be on disk */
@@ -230,14 +230,14 @@ static __attribute__((noinline)) bool keep_result(strand *s, const attempt *a, s
     }
     if (!value_copy(&r->task.arena, value, out, &error)) {
         s->failure = error == value_no_memory
-                         ? lost(r)
+                         ? failure_lose_run(r)
                          : (failure){.kind = FAILURE_FATAL, .message = error, .retry_after_ms = -1};
         return false;
     }
     return true;
 }
 
-static int64_t next_delay_ms(const failure *f, const step_spec *spec, int number)
+static int64_t attempt_delay_ms(const failure *f, const step_spec *spec, int number)
 {
     int64_t asked_ms = f->retry_after_ms < 0 ? -1 : retry_asked_ms(f->retry_after_ms, random_u64());
     if (asked_ms >= 0 && !f->retry_lengthens) return asked_ms;
@@ -247,7 +247,7 @@ static int64_t next_delay_ms(const failure *f, const step_spec *spec, int number
 }
 
 /* Once for each attempt: a replay makes none. */
-static void log_failure(run *r, const attempt *a, const failure *f, const clock_wait *next)
+static void attempt_log_failure(run *r, const attempt *a, const failure *f, const clock_wait *next)
 {
     const char *route = r->task.endpoint->route;
     if (next->due_ms > 0)
@@ -259,7 +259,7 @@ static void log_failure(run *r, const attempt *a, const failure *f, const clock_
 }
 
 /* Journals a failed attempt; *next is the wait for the next one, zeros: none, also when it could not be journaled. */
-static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, clock_wait *next)
+static __attribute__((noinline)) void attempt_record_failure(strand *s, const attempt *a, clock_wait *next)
 {
     run *r = s->run;
     failure *f = &s->failure;
@@ -269,9 +269,9 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries + BUG(RETRY_MORE);
     clock_instant now = clock_now(&r->task.home->clock);
     *next = (clock_wait){.due_ms = 0};
-    if (again) *next = clock_wait_for(&now, next_delay_ms(f, spec, a->number));
+    if (again) *next = clock_wait_for(&now, attempt_delay_ms(f, spec, a->number));
     if (again && probe_on) probe_pause(clock_left_ms(next));
-    if (!again) name_cause(r, spec, f);
+    if (!again) failure_set_cause(r, spec, f);
     f->status = 0; /* no entry keeps it: a replay would answer otherwise */
     entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
     e.due_ms = next->due_ms;
@@ -279,10 +279,10 @@ static __attribute__((noinline)) void keep_failure(strand *s, const attempt *a, 
     e.error = entry_text_of(f->message);
     counter_add(&r->task.home->counters.attempts_failed, 1);
     if (!record_append(r, &e)) {
-        *f = over_state_max(spec, a->number);
+        *f = failure_over_state_max(spec, a->number);
         *next = (clock_wait){.due_ms = 0};
     }
-    log_failure(r, a, f, next);
+    attempt_log_failure(r, a, f, next);
 }
 
 /* Runs the step's function in the attempt's own memory. */
@@ -330,15 +330,15 @@ static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait
     arena_init(&own, s->task->home->arenas);
     arena_set_limit(&own, s->task->home->opt->run_state_max);
     sw_value value = sw_nil();
-    bool ok = attempt_run(s, a, &own, &value) && keep_result(s, a, value, out);
+    bool ok = attempt_run(s, a, &own, &value) && attempt_record_result(s, a, value, out);
     attempt_end end = ok ? ATTEMPT_DONE : s->failure.kind == FAILURE_UNWIND ? ATTEMPT_UNWOUND : ATTEMPT_FAILED;
-    if (end == ATTEMPT_FAILED) keep_failure(s, a, next);
+    if (end == ATTEMPT_FAILED) attempt_record_failure(s, a, next);
     if (!BUG(KEEP_ARENA)) arena_free(&own);
     return end;
 }
 
 /* Chunks of an attempt that a crash cut off are taken back before the step is tried again. */
-static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
+static bool step_take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
 {
     if (!rec || rec->open_chunks == 0 || BUG(SKIP_ROLLBACK)) return true;
     entry e = {.kind = ENTRY_ROLLBACK, .path = spec->path, .occurrence = spec->occurrence, .at_ms = clock_wall_ms()};
@@ -350,25 +350,25 @@ static bool take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
     return false;
 }
 
-static step_outcome unwound(strand *s)
+static step_outcome step_unwound(strand *s)
 {
     s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
     return STEP_UNWOUND;
 }
 
-static bool abandoned(const step_spec *spec) { return spec->decided && *spec->decided; }
+static bool step_is_abandoned(const step_spec *spec) { return spec->decided && *spec->decided; }
 
 /* A wait between attempts has ended before its time. */
-static step_outcome cut_short(strand *s)
+static step_outcome step_cut_short(strand *s)
 {
-    if (s->interrupt != INTERRUPT_STOP) return unwound(s);
+    if (s->interrupt != INTERRUPT_STOP) return step_unwound(s);
     s->interrupt = INTERRUPT_NONE;
     return STEP_ABANDONED;
 }
 
 /* What must not be undone by a crash is on disk first: the choices made so far, and for a .sync step everything before
  * it, the run's start and Idempotency-Key included. False: the run leaves memory. */
-static bool may_begin(strand *s, const step_spec *spec, bool is_first)
+static bool attempt_may_begin(strand *s, const step_spec *spec, bool is_first)
 {
     run *r = s->run;
     bool sync = is_first && spec->options.sync && !BUG(SYNC_BEFORE);
@@ -385,16 +385,16 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     run *r = s->run;
     replay_record *rec = fit_find(r, spec->path);
     step_outcome outcome;
-    if (rec && answer(r, spec, rec, &outcome, out, &s->failure)) return outcome;
+    if (rec && step_answer_from_record(r, spec, rec, &outcome, out, &s->failure)) return outcome;
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
     clock_wait next = {.due_ms = 0};
     if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->task.home->clock, &rec->wait);
-    if (!take_back_chunks(r, spec, rec)) return unwound(s);
+    if (!step_take_back_chunks(r, spec, rec)) return step_unwound(s);
     for (;;) {
-        if (abandoned(spec)) return STEP_ABANDONED;
-        if (next.due_ms > 0 && !strand_sleep_until(s, &next, STRAND_SLEEP_DURABLE)) return cut_short(s);
-        if (!may_begin(s, spec, a.number == 0)) return unwound(s);
-        if (abandoned(spec)) return STEP_ABANDONED;
+        if (step_is_abandoned(spec)) return STEP_ABANDONED;
+        if (next.due_ms > 0 && !strand_sleep_until(s, &next, STRAND_SLEEP_DURABLE)) return step_cut_short(s);
+        if (!attempt_may_begin(s, spec, a.number == 0)) return step_unwound(s);
+        if (step_is_abandoned(spec)) return STEP_ABANDONED;
         if (a.number++ == 0) a.began = r->seq_next;
         a.began_ms = clock_steady_ms();
         if (probe_on) probe_attempt(spec, a.number);
@@ -404,7 +404,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (next.due_ms == 0) return STEP_FAILED;
     }
     counter_add(&r->task.home->counters.steps_done, 1);
-    if (spec->options.sync && !BUG(SYNC_AFTER) && !record_wait(s, r->seq_next)) return unwound(s);
+    if (spec->options.sync && !BUG(SYNC_AFTER) && !record_wait(s, r->seq_next)) return step_unwound(s);
     return STEP_OK;
 }
 

@@ -10,11 +10,11 @@
 
 enum { ROOM_LEAST = 256 };
 
-static char *end_of(sw_text *text) { return (char *)(uintptr_t)text->data + text->len; }
+static char *text_end(sw_text *text) { return (char *)(uintptr_t)text->data + text->len; }
 
 /* Room for `more` bytes and a zero. The bytes lie in one piece, so that room which is doubled leaves the old piece
  * behind: at most as much again as the text is long. */
-static void make_room(sw_ctx *c, struct arena *a, sw_text *text, size_t more)
+static void text_make_room(sw_ctx *c, struct arena *a, sw_text *text, size_t more)
 {
     if (text->data && more < text->room - text->len) return;
     size_t room = text->room ? text->room : ROOM_LEAST / 2, least = text->len + more + 1;
@@ -27,7 +27,7 @@ static void make_room(sw_ctx *c, struct arena *a, sw_text *text, size_t more)
     text->room = room;
 }
 
-static struct arena *open_text(sw_ctx *c, sw_text *text, const char *function)
+static struct arena *text_open(sw_ctx *c, sw_text *text, const char *function)
 {
     struct arena *a = ctx_arena(c, function);
     if (!text) ctx_fail_misuse(c, "%s without a text", function);
@@ -42,28 +42,28 @@ static struct arena *open_text(sw_ctx *c, sw_text *text, const char *function)
 
 void sw_text_add_bytes(sw_ctx *c, sw_text *text, const char *data, size_t len)
 {
-    struct arena *a = open_text(c, text, "sw_text_add_bytes");
+    struct arena *a = text_open(c, text, "sw_text_add_bytes");
     if (!data && len > 0) ctx_fail_misuse(c, "sw_text_add_bytes of %zu bytes without data", len);
-    make_room(c, a, text, len);
-    if (len > 0) memcpy(end_of(text), data, len);
+    text_make_room(c, a, text, len);
+    if (len > 0) memcpy(text_end(text), data, len);
     text->len += len;
-    *end_of(text) = 0;
+    *text_end(text) = 0;
 }
 
 void sw_text_add(sw_ctx *c, sw_text *text, const char *format, ...)
 {
-    struct arena *a = open_text(c, text, "sw_text_add");
+    struct arena *a = text_open(c, text, "sw_text_add");
     ctx_check_format(c, "sw_text_add", format);
-    make_room(c, a, text, 0);
+    text_make_room(c, a, text, 0);
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(end_of(text), text->room - text->len, format, args);
+    int len = vsnprintf(text_end(text), text->room - text->len, format, args);
     va_end(args);
     if (len < 0) ctx_fail_misuse(c, "sw_text_add with a format that printf does not take");
     if ((size_t)len >= text->room - text->len) {
-        make_room(c, a, text, (size_t)len);
+        text_make_room(c, a, text, (size_t)len);
         va_start(args, format);
-        (void)vsnprintf(end_of(text), text->room - text->len, format, args);
+        (void)vsnprintf(text_end(text), text->room - text->len, format, args);
         va_end(args);
     }
     text->len += (size_t)len;

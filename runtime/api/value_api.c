@@ -8,7 +8,7 @@
 #include "runtime/base/value.h"
 #include "runtime/run/ctx_access.h"
 
-static uint32_t length(sw_ctx *c, size_t len)
+static uint32_t length_check(sw_ctx *c, size_t len)
 {
     if (len > UINT32_MAX) ctx_fail_misuse(c, "a value of %zu bytes: msgpack holds at most %u", len, UINT32_MAX);
     return (uint32_t)len;
@@ -19,7 +19,7 @@ sw_value sw_strn(sw_ctx *c, const char *text, size_t len)
     sw_value v = {.type = MSGPACK_OBJECT_STR};
     struct arena *a = ctx_arena(c, "sw_strn");
     if (!text && len > 0) ctx_fail_misuse(c, "sw_strn without a text");
-    v.via.str.size = length(c, len);
+    v.via.str.size = length_check(c, len);
     v.via.str.ptr = arena_strndup(a, text, len);
     if (!v.via.str.ptr) ctx_fail_memory(c);
     return v;
@@ -42,7 +42,7 @@ sw_value sw_strf(sw_ctx *c, const char *format, ...)
     if (!text) ctx_fail_memory(c);
     sw_value v = {.type = MSGPACK_OBJECT_STR};
     v.via.str.ptr = text;
-    v.via.str.size = length(c, strlen(text));
+    v.via.str.size = length_check(c, strlen(text));
     return v;
 }
 
@@ -51,23 +51,23 @@ sw_value sw_bin(sw_ctx *c, const void *data, size_t len)
     sw_value v = {.type = MSGPACK_OBJECT_BIN};
     struct arena *a = ctx_arena(c, "sw_bin");
     if (!data && len > 0) ctx_fail_misuse(c, "sw_bin without data");
-    v.via.bin.size = length(c, len);
+    v.via.bin.size = length_check(c, len);
     v.via.bin.ptr = arena_strndup(a, len ? data : "", len);
     if (!v.via.bin.ptr) ctx_fail_memory(c);
     return v;
 }
 
-static bool key_is(const msgpack_object *key, const char *name, size_t len)
+static bool key_equals(const msgpack_object *key, const char *name, size_t len)
 {
     return key->type == MSGPACK_OBJECT_STR && key->via.str.size == len && memcmp(key->via.str.ptr, name, len) == 0;
 }
 
-static sw_value *find(sw_value *map, const char *key)
+static sw_value *map_find(sw_value *map, const char *key)
 {
     if (map->type != MSGPACK_OBJECT_MAP || !key) return NULL;
     size_t len = strlen(key);
     for (uint32_t i = 0; i < map->via.map.size; i++)
-        if (key_is(&map->via.map.ptr[i].key, key, len)) return &map->via.map.ptr[i].val;
+        if (key_equals(&map->via.map.ptr[i].key, key, len)) return &map->via.map.ptr[i].val;
     return NULL;
 }
 
@@ -85,7 +85,7 @@ void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
     map->type = MSGPACK_OBJECT_MAP;
     map->via.map.ptr = table;
     map->via.map.size = n;
-    sw_value *old = find(map, key);
+    sw_value *old = map_find(map, key);
     if (old) {
         *old = value;
         return;
@@ -110,7 +110,7 @@ sw_value(sw_map)(sw_ctx *c, ...)
     if (!map.via.map.ptr) ctx_fail_memory(c);
     va_start(args, c);
     for (const char *key; (key = va_arg(args, const char *));) {
-        sw_value value = va_arg(args, sw_value), *old = find(&map, key);
+        sw_value value = va_arg(args, sw_value), *old = map_find(&map, key);
         if (old)
             *old = value;
         else
@@ -124,7 +124,7 @@ sw_value sw_array(sw_ctx *c, size_t count, ...)
 {
     struct arena *a = ctx_arena(c, "sw_array");
     sw_value array = {.type = MSGPACK_OBJECT_ARRAY};
-    array.via.array.size = length(c, count);
+    array.via.array.size = length_check(c, count);
     array.via.array.ptr = value_array_new(a, array.via.array.size);
     if (!array.via.array.ptr) ctx_fail_memory(c);
     va_list args;
@@ -145,7 +145,7 @@ void sw_push(sw_ctx *c, sw_value *array, sw_value value)
 
 sw_value sw_get(sw_value map, const char *key)
 {
-    sw_value *v = find(&map, key);
+    sw_value *v = map_find(&map, key);
     return v ? *v : sw_nil();
 }
 
@@ -206,20 +206,20 @@ sw_kind sw_type(sw_value v)
 
 bool sw_is_nil(sw_value v) { return v.type == MSGPACK_OBJECT_NIL; }
 
-static bool is_float(sw_value v) { return v.type == MSGPACK_OBJECT_FLOAT64 || v.type == MSGPACK_OBJECT_FLOAT32; }
+static bool value_is_float(sw_value v) { return v.type == MSGPACK_OBJECT_FLOAT64 || v.type == MSGPACK_OBJECT_FLOAT32; }
 
 int64_t sw_as_int(sw_value v, int64_t fallback)
 {
     if (v.type == MSGPACK_OBJECT_NEGATIVE_INTEGER) return v.via.i64;
     if (v.type == MSGPACK_OBJECT_POSITIVE_INTEGER) return v.via.u64 <= INT64_MAX ? (int64_t)v.via.u64 : fallback;
-    if (is_float(v) && v.via.f64 >= -9.2e18 && v.via.f64 <= 9.2e18 && trunc(v.via.f64) == v.via.f64)
+    if (value_is_float(v) && v.via.f64 >= -9.2e18 && v.via.f64 <= 9.2e18 && trunc(v.via.f64) == v.via.f64)
         return (int64_t)v.via.f64;
     return fallback;
 }
 
 double sw_as_double(sw_value v, double fallback)
 {
-    if (is_float(v)) return v.via.f64;
+    if (value_is_float(v)) return v.via.f64;
     if (v.type == MSGPACK_OBJECT_NEGATIVE_INTEGER) return (double)v.via.i64;
     return v.type == MSGPACK_OBJECT_POSITIVE_INTEGER ? (double)v.via.u64 : fallback;
 }
@@ -239,7 +239,7 @@ bool sw_equal(sw_value a, sw_value b) { return value_equal(a, b); }
 
 bool sw_str_equal(sw_value v, const char *text)
 {
-    return text ? key_is(&v, text, strlen(text)) : v.type == MSGPACK_OBJECT_NIL;
+    return text ? key_equals(&v, text, strlen(text)) : v.type == MSGPACK_OBJECT_NIL;
 }
 
 /* ---- JSON ---- */

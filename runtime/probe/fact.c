@@ -8,14 +8,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { TEXTS = 4 };
+enum { FACT_TEXTS = 4 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t fact_lock = PTHREAD_MUTEX_INITIALIZER;
 static int pipe_fd = -1;
 static uint64_t bytes_left;
 
 /* Whoever proves has gone: there is nobody to tell. */
-static void write_all(struct iovec *parts, int count)
+static void fact_write_parts(struct iovec *parts, int count)
 {
     while (count > 0) {
         ssize_t n = writev(pipe_fd, parts, count);
@@ -28,15 +28,15 @@ static void write_all(struct iovec *parts, int count)
     }
 }
 
-static void write_fact(const fact *f)
+static void fact_write(const fact *f)
 {
-    const entry_text *texts[TEXTS] = {&f->id, &f->label, &f->text, &f->data};
-    struct iovec parts[1 + TEXTS] = {{.iov_base = (void *)(uintptr_t)f, .iov_len = sizeof *f}};
+    const entry_text *texts[FACT_TEXTS] = {&f->id, &f->label, &f->text, &f->data};
+    struct iovec parts[1 + FACT_TEXTS] = {{.iov_base = (void *)(uintptr_t)f, .iov_len = sizeof *f}};
     int count = 1;
-    for (int i = 0; i < TEXTS; i++)
+    for (int i = 0; i < FACT_TEXTS; i++)
         if (texts[i]->len > 0)
             parts[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)texts[i]->data, .iov_len = texts[i]->len};
-    write_all(parts, count);
+    fact_write_parts(parts, count);
 }
 
 void fact_open(int fd, uint64_t bytes_max)
@@ -49,21 +49,21 @@ void fact_tell(const fact *f)
 {
     static const char too_much[] = "an execution reports more than --prove-memory";
     uint64_t size = sizeof *f + f->id.len + f->label.len + f->text.len + f->data.len;
-    (void)pthread_mutex_lock(&lock);
+    (void)pthread_mutex_lock(&fact_lock);
     assert(pipe_fd >= 0);
     if (size > bytes_left) {
-        write_fact(&(fact){.kind = FACT_BROKEN, .text = {too_much, sizeof too_much - 1}});
+        fact_write(&(fact){.kind = FACT_BROKEN, .text = {too_much, sizeof too_much - 1}});
         _exit(1);
     }
     bytes_left -= size;
-    write_fact(f);
-    (void)pthread_mutex_unlock(&lock);
+    fact_write(f);
+    (void)pthread_mutex_unlock(&fact_lock);
 }
 
 void fact_exit(int code)
 {
     (void)fflush(NULL);
-    (void)pthread_mutex_lock(&lock);
+    (void)pthread_mutex_lock(&fact_lock);
     _exit(code);
 }
 
@@ -71,9 +71,9 @@ size_t fact_read(const char *bytes, size_t len, fact *out)
 {
     if (len < sizeof *out) return 0;
     memcpy(out, bytes, sizeof *out);
-    entry_text *texts[TEXTS] = {&out->id, &out->label, &out->text, &out->data};
+    entry_text *texts[FACT_TEXTS] = {&out->id, &out->label, &out->text, &out->data};
     size_t at = sizeof *out;
-    for (int i = 0; i < TEXTS; i++) {
+    for (int i = 0; i < FACT_TEXTS; i++) {
         if (texts[i]->len > len - at) return 0;
         texts[i]->data = bytes + at;
         at += texts[i]->len;

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #if defined(__x86_64__)
-enum { SLOT_CALLED = R_X86_64_JUMP_SLOT, SLOT_KNOWN = R_X86_64_GLOB_DAT };
+enum { RELOCATION_CALL = R_X86_64_JUMP_SLOT, RELOCATION_ADDRESS = R_X86_64_GLOB_DAT };
 #elif defined(__aarch64__)
-enum { SLOT_CALLED = R_AARCH64_JUMP_SLOT, SLOT_KNOWN = R_AARCH64_GLOB_DAT };
+enum { RELOCATION_CALL = R_AARCH64_JUMP_SLOT, RELOCATION_ADDRESS = R_AARCH64_GLOB_DAT };
 #else
-enum { SLOT_CALLED = -1, SLOT_KNOWN = -1 }; /* nothing is named there */
+enum { RELOCATION_CALL = -1, RELOCATION_ADDRESS = -1 }; /* nothing is named there */
 #endif
 
 /* What the dynamic section of one object says; NULL and 0: it has none such. */
@@ -40,10 +40,10 @@ static dynamic read_dynamic(const ElfW(Dyn) * d)
     return out;
 }
 
-static void put(void **slot, void *ours)
+static void import_put(void **entry, void *ours)
 {
-    uintptr_t page = (uintptr_t)slot & ~((uintptr_t)getpagesize() - 1);
-    if (mprotect((void *)page, (size_t)getpagesize(), PROT_READ | PROT_WRITE) == 0) *slot = ours;
+    uintptr_t page = (uintptr_t)entry & ~((uintptr_t)getpagesize() - 1);
+    if (mprotect((void *)page, (size_t)getpagesize(), PROT_READ | PROT_WRITE) == 0) *entry = ours;
 }
 
 /* What imports_replace was called with. */
@@ -52,19 +52,20 @@ typedef struct replacing {
     size_t count;
 } replacing;
 
-static void put_all(const dynamic *d, uintptr_t bias, const ElfW(Rela) * slots, size_t count, const replacing *by)
+static void imports_put_all(const dynamic *d, uintptr_t bias, const ElfW(Rela) * relocations, size_t count,
+                            const replacing *by)
 {
-    for (size_t i = 0; slots && i < count; i++) {
-        int type = (int)ELF64_R_TYPE(slots[i].r_info);
-        if (type != SLOT_CALLED && type != SLOT_KNOWN) continue;
-        const char *name = d->names + d->symbols[ELF64_R_SYM(slots[i].r_info)].st_name;
+    for (size_t i = 0; relocations && i < count; i++) {
+        int type = (int)ELF64_R_TYPE(relocations[i].r_info);
+        if (type != RELOCATION_CALL && type != RELOCATION_ADDRESS) continue;
+        const char *name = d->names + d->symbols[ELF64_R_SYM(relocations[i].r_info)].st_name;
         for (size_t k = 0; k < by->count; k++)
             if (*by->list[k].real && strcmp(name, by->list[k].name) == 0)
-                put((void **)(bias + slots[i].r_offset), by->list[k].ours);
+                import_put((void **)(bias + relocations[i].r_offset), by->list[k].ours);
     }
 }
 
-static bool holds(const struct dl_phdr_info *info, uintptr_t code)
+static bool object_contains(const struct dl_phdr_info *info, uintptr_t code)
 {
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *h = &info->dlpi_phdr[i];
@@ -75,24 +76,24 @@ static bool holds(const struct dl_phdr_info *info, uintptr_t code)
 }
 
 /* The program, and shared objects that are its own: not the system's, nor the library. */
-static bool is_the_programs(const struct dl_phdr_info *info)
+static bool object_is_the_programs(const struct dl_phdr_info *info)
 {
     const char *name = info->dlpi_name;
     if (!*name) return true;
     return name[0] == '/' && strncmp(name, "/lib", 4) != 0 && strncmp(name, "/usr/lib", 8) != 0 &&
-           !holds(info, (uintptr_t)imports_replace);
+           !object_contains(info, (uintptr_t)imports_replace);
 }
 
-static int replace_in(struct dl_phdr_info *info, size_t size, void *arg)
+static int object_replace_imports(struct dl_phdr_info *info, size_t size, void *arg)
 {
     (void)size;
-    if (!is_the_programs(info)) return 0;
+    if (!object_is_the_programs(info)) return 0;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         if (info->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
         dynamic d = read_dynamic((const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
         if (!d.symbols || !d.names) continue;
-        put_all(&d, info->dlpi_addr, d.rela, d.rela_count, arg);
-        put_all(&d, info->dlpi_addr, d.plt, d.plt_count, arg);
+        imports_put_all(&d, info->dlpi_addr, d.rela, d.rela_count, arg);
+        imports_put_all(&d, info->dlpi_addr, d.plt, d.plt_count, arg);
     }
     return 0;
 }
@@ -101,5 +102,5 @@ void imports_replace(const import *list, size_t count)
 {
     replacing by = {list, count};
     for (size_t k = 0; k < count; k++) *list[k].real = dlsym(RTLD_NEXT, list[k].name);
-    (void)dl_iterate_phdr(replace_in, &by);
+    (void)dl_iterate_phdr(object_replace_imports, &by);
 }

@@ -23,7 +23,7 @@
 
 enum { TOLD_MAX = 256, SHIFT_S = 86400 + 3600 + 60 + 1, SHIFT_NS = 1001001 };
 
-static unsigned shift; /* which crash point this is */
+static unsigned crash_point; /* which crash point this is */
 
 /* ---- Who calls ---- */
 
@@ -39,14 +39,14 @@ static const sw_ctx *handler_of(const void *caller)
     return at >= __start_stepwell_readers && at < __stop_stepwell_readers ? NULL : c;
 }
 
-typedef struct place {
+typedef struct code_location {
     uintptr_t code, bias;
     const char *file;
-} place;
+} code_location;
 
-static int find_place(struct dl_phdr_info *info, size_t size, void *arg)
+static int code_locate(struct dl_phdr_info *info, size_t size, void *arg)
 {
-    place *p = arg;
+    code_location *p = arg;
     (void)size;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *h = &info->dlpi_phdr[i];
@@ -59,15 +59,15 @@ static int find_place(struct dl_phdr_info *info, size_t size, void *arg)
     return 0;
 }
 
-void outside_place(fact *f, const void *code)
+void outside_locate(fact *f, const void *code)
 {
-    place p = {.code = (uintptr_t)code};
-    if (dl_iterate_phdr(find_place, &p) == 0) return;
+    code_location p = {.code = (uintptr_t)code};
+    if (dl_iterate_phdr(code_locate, &p) == 0) return;
     f->data = probe_text(p.file);
     f->hash = p.code - p.bias - 1; /* in the call, not behind it */
 }
 
-static void tell(const sw_ctx *c, fact_kind kind, const char *function, const void *caller)
+static void outside_tell(const sw_ctx *c, fact_kind kind, const char *function, const void *caller)
 {
     static const void *told[TOLD_MAX]; /* the loop's thread */
     static unsigned count;
@@ -77,25 +77,28 @@ static void tell(const sw_ctx *c, fact_kind kind, const char *function, const vo
     told[count++] = caller;
     fact f = probe_fact(c, kind);
     f.text = probe_text(function);
-    outside_place(&f, caller);
+    outside_locate(&f, caller);
     fact_tell(&f);
 }
 
 /* True: a read that is to differ from those of other executions. In a step it may: but a key must not be made of it. */
-static bool reads(const char *function, const void *caller)
+static bool handler_reads(const char *function, const void *caller)
 {
     const sw_ctx *c = handler_of(caller);
-    if (c && c->kind != CTX_STEP) tell(c, FACT_READ, function, caller);
+    if (c && c->kind != CTX_STEP) outside_tell(c, FACT_READ, function, caller);
     return c != NULL;
 }
 
-static void acts(const char *function, const void *caller)
+static void handler_acts(const char *function, const void *caller)
 {
     const sw_ctx *c = handler_of(caller);
-    if (c && c->kind != CTX_STEP) tell(c, FACT_EFFECT, function, caller);
+    if (c && c->kind != CTX_STEP) outside_tell(c, FACT_EFFECT, function, caller);
 }
 
-void probe_misuse(const sw_ctx *c, const char *function, const void *caller) { tell(c, FACT_MISUSE, function, caller); }
+void probe_misuse(const sw_ctx *c, const char *function, const void *caller)
+{
+    outside_tell(c, FACT_MISUSE, function, caller);
+}
 
 #define CALLER __builtin_return_address(0)
 
@@ -139,7 +142,7 @@ static struct {
 static time_t our_time(time_t *to)
 {
     time_t now = real.time(NULL);
-    if (reads("time", CALLER)) now += (time_t)shift * SHIFT_S;
+    if (handler_reads("time", CALLER)) now += (time_t)crash_point * SHIFT_S;
     if (to) *to = now;
     return now;
 }
@@ -147,99 +150,99 @@ static time_t our_time(time_t *to)
 static int our_gettimeofday(struct timeval *to, void *zone)
 {
     int rc = real.gettimeofday(to, zone);
-    if (reads("gettimeofday", CALLER) && to) to->tv_sec += (time_t)shift * SHIFT_S;
+    if (handler_reads("gettimeofday", CALLER) && to) to->tv_sec += (time_t)crash_point * SHIFT_S;
     return rc;
 }
 
 static int our_clock_gettime(clockid_t id, struct timespec *to)
 {
     int rc = real.clock_gettime(id, to);
-    if (reads("clock_gettime", CALLER) && rc == 0) to->tv_sec += (time_t)shift * SHIFT_S;
+    if (handler_reads("clock_gettime", CALLER) && rc == 0) to->tv_sec += (time_t)crash_point * SHIFT_S;
     return rc;
 }
 
 static int our_timespec_get(struct timespec *to, int base)
 {
     int rc = real.timespec_get(to, base);
-    if (reads("timespec_get", CALLER) && rc != 0) to->tv_sec += (time_t)shift * SHIFT_S;
+    if (handler_reads("timespec_get", CALLER) && rc != 0) to->tv_sec += (time_t)crash_point * SHIFT_S;
     return rc;
 }
 
 /* ---- Random numbers ---- */
 
-static uint64_t mixed(uint64_t value) { return value ^ (uint64_t)shift * 0x9e3779b97f4a7c15u >> 7; }
+static uint64_t random_mix(uint64_t value) { return value ^ (uint64_t)crash_point * 0x9e3779b97f4a7c15u >> 7; }
 
 static int our_rand(void)
 {
     int value = real.rand();
-    return reads("rand", CALLER) ? (int)(mixed((uint64_t)value) & INT32_MAX) : value;
+    return handler_reads("rand", CALLER) ? (int)(random_mix((uint64_t)value) & INT32_MAX) : value;
 }
 
 static long our_random(void)
 {
     long value = real.random();
-    return reads("random", CALLER) ? (long)(mixed((uint64_t)value) & INT32_MAX) : value;
+    return handler_reads("random", CALLER) ? (long)(random_mix((uint64_t)value) & INT32_MAX) : value;
 }
 
 static int our_rand_r(unsigned *seed)
 {
-    (void)reads("rand_r", CALLER);
+    (void)handler_reads("rand_r", CALLER);
     return real.rand_r(seed);
 }
 
 static double our_drand48(void)
 {
     double value = real.drand48();
-    if (!reads("drand48", CALLER)) return value;
-    value += (double)(mixed(0) & 1023) / 1024;
+    if (!handler_reads("drand48", CALLER)) return value;
+    value += (double)(random_mix(0) & 1023) / 1024;
     return value < 1 ? value : value - 1;
 }
 
 static long our_lrand48(void)
 {
     long value = real.lrand48();
-    return reads("lrand48", CALLER) ? (long)(mixed((uint64_t)value) & INT32_MAX) : value;
+    return handler_reads("lrand48", CALLER) ? (long)(random_mix((uint64_t)value) & INT32_MAX) : value;
 }
 
 static ssize_t our_getrandom(void *to, size_t len, unsigned flags)
 {
-    (void)reads("getrandom", CALLER);
+    (void)handler_reads("getrandom", CALLER);
     return real.getrandom(to, len, flags);
 }
 
 static int our_getentropy(void *to, size_t len)
 {
-    (void)reads("getentropy", CALLER);
+    (void)handler_reads("getentropy", CALLER);
     return real.getentropy(to, len);
 }
 
 static uint32_t our_arc4random(void)
 {
-    (void)reads("arc4random", CALLER);
+    (void)handler_reads("arc4random", CALLER);
     return real.arc4random();
 }
 
 static uint32_t our_arc4random_uniform(uint32_t bound)
 {
-    (void)reads("arc4random_uniform", CALLER);
+    (void)handler_reads("arc4random_uniform", CALLER);
     return real.arc4random_uniform(bound);
 }
 
 static void our_arc4random_buf(void *to, size_t len)
 {
-    (void)reads("arc4random_buf", CALLER);
+    (void)handler_reads("arc4random_buf", CALLER);
     real.arc4random_buf(to, len);
 }
 
 static int our_RAND_bytes(unsigned char *to, int len)
 {
-    (void)reads("RAND_bytes", CALLER);
+    (void)handler_reads("RAND_bytes", CALLER);
     return real.RAND_bytes(to, len);
 }
 
 static void our_uuid_generate(unsigned char *to)
 {
-    (void)reads("uuid_generate", CALLER);
+    (void)handler_reads("uuid_generate", CALLER);
     real.uuid_generate(to);
 }
 
@@ -247,131 +250,131 @@ static void our_uuid_generate(unsigned char *to)
 
 static int our_connect(int fd, const struct sockaddr *to, socklen_t len)
 {
-    acts("connect", CALLER);
+    handler_acts("connect", CALLER);
     return real.connect(fd, to, len);
 }
 
 static ssize_t our_send(int fd, const void *data, size_t len, int flags)
 {
-    acts("send", CALLER);
+    handler_acts("send", CALLER);
     return real.send(fd, data, len, flags);
 }
 
 static ssize_t our_sendto(int fd, const void *data, size_t len, int flags, const struct sockaddr *to, socklen_t to_len)
 {
-    acts("sendto", CALLER);
+    handler_acts("sendto", CALLER);
     return real.sendto(fd, data, len, flags, to, to_len);
 }
 
 static FILE *our_fopen(const char *path, const char *mode)
 {
-    if (strpbrk(mode, "wa+")) acts("fopen", CALLER);
+    if (strpbrk(mode, "wa+")) handler_acts("fopen", CALLER);
     return real.fopen(path, mode);
 }
 
 static FILE *our_fopen64(const char *path, const char *mode)
 {
-    if (strpbrk(mode, "wa+")) acts("fopen", CALLER);
+    if (strpbrk(mode, "wa+")) handler_acts("fopen", CALLER);
     return real.fopen64(path, mode);
 }
 
 static FILE *our_popen(const char *command, const char *mode)
 {
-    acts("popen", CALLER);
+    handler_acts("popen", CALLER);
     return real.popen(command, mode);
 }
 
 static int our_system(const char *command)
 {
-    acts("system", CALLER);
+    handler_acts("system", CALLER);
     return real.system(command);
 }
 
 static int our_unlink(const char *path)
 {
-    acts("unlink", CALLER);
+    handler_acts("unlink", CALLER);
     return real.unlink(path);
 }
 
 static int our_rename(const char *from, const char *to)
 {
-    acts("rename", CALLER);
+    handler_acts("rename", CALLER);
     return real.rename(from, to);
 }
 
 static int our_mkdir(const char *path, mode_t mode)
 {
-    acts("mkdir", CALLER);
+    handler_acts("mkdir", CALLER);
     return real.mkdir(path, mode);
 }
 
 static pid_t our_fork(void)
 {
-    acts("fork", CALLER);
+    handler_acts("fork", CALLER);
     return real.fork();
 }
 
 static int our_curl_easy_perform(void *handle)
 {
-    acts("curl_easy_perform", CALLER);
+    handler_acts("curl_easy_perform", CALLER);
     return real.curl_easy_perform(handle);
 }
 
 static int our_sqlite3_step(void *statement)
 {
-    acts("sqlite3_step", CALLER);
+    handler_acts("sqlite3_step", CALLER);
     return real.sqlite3_step(statement);
 }
 
 static int our_sqlite3_exec(void *db, const char *sql, void *callback, void *arg, void *error)
 {
-    acts("sqlite3_exec", CALLER);
+    handler_acts("sqlite3_exec", CALLER);
     return real.sqlite3_exec(db, sql, callback, arg, error);
 }
 
 static void *our_PQexec(void *connection, const char *query)
 {
-    acts("PQexec", CALLER);
+    handler_acts("PQexec", CALLER);
     return real.PQexec(connection, query);
 }
 
 /* ---- Putting them in place ---- */
 
 #define OURS(name) {#name, (void *)(uintptr_t)our_##name, (void **)&real.name}
-static const import functions[] = {OURS(time),
-                                   OURS(gettimeofday),
-                                   OURS(clock_gettime),
-                                   OURS(timespec_get),
-                                   OURS(rand),
-                                   OURS(random),
-                                   OURS(rand_r),
-                                   OURS(drand48),
-                                   OURS(lrand48),
-                                   OURS(getrandom),
-                                   OURS(getentropy),
-                                   OURS(arc4random),
-                                   OURS(arc4random_uniform),
-                                   OURS(arc4random_buf),
-                                   OURS(RAND_bytes),
-                                   OURS(uuid_generate),
-                                   OURS(connect),
-                                   OURS(send),
-                                   OURS(sendto),
-                                   OURS(fopen),
-                                   OURS(popen),
-                                   OURS(system),
-                                   OURS(unlink),
-                                   OURS(rename),
-                                   OURS(mkdir),
-                                   OURS(fork),
-                                   OURS(curl_easy_perform),
-                                   OURS(sqlite3_step),
-                                   OURS(sqlite3_exec),
-                                   OURS(PQexec),
-                                   OURS(fopen64)};
+static const import imported[] = {OURS(time),
+                                  OURS(gettimeofday),
+                                  OURS(clock_gettime),
+                                  OURS(timespec_get),
+                                  OURS(rand),
+                                  OURS(random),
+                                  OURS(rand_r),
+                                  OURS(drand48),
+                                  OURS(lrand48),
+                                  OURS(getrandom),
+                                  OURS(getentropy),
+                                  OURS(arc4random),
+                                  OURS(arc4random_uniform),
+                                  OURS(arc4random_buf),
+                                  OURS(RAND_bytes),
+                                  OURS(uuid_generate),
+                                  OURS(connect),
+                                  OURS(send),
+                                  OURS(sendto),
+                                  OURS(fopen),
+                                  OURS(popen),
+                                  OURS(system),
+                                  OURS(unlink),
+                                  OURS(rename),
+                                  OURS(mkdir),
+                                  OURS(fork),
+                                  OURS(curl_easy_perform),
+                                  OURS(sqlite3_step),
+                                  OURS(sqlite3_exec),
+                                  OURS(PQexec),
+                                  OURS(fopen64)};
 
 void outside_watch(unsigned crash)
 {
-    shift = crash;
-    imports_replace(functions, sizeof functions / sizeof functions[0]);
+    crash_point = crash;
+    imports_replace(imported, sizeof imported / sizeof imported[0]);
 }

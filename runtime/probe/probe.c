@@ -13,7 +13,7 @@ bool probe_on;
 probe_plan probe_now;
 
 static uint64_t pause_until_us; /* steady */
-static int working;             /* of sw_blocking */
+static int blocking_jobs;       /* of sw_blocking */
 
 void probe_begin(const probe_plan *plan)
 {
@@ -65,7 +65,7 @@ void probe_attempt(const step_spec *spec, int number)
 }
 
 /* What came before the attempt, and its chunks, are on disk; its result is not. */
-static void die_here(strand *s)
+static void probe_die(strand *s)
 {
     if (!record_wait(s, s->run->seq_next)) return;
     if (probe_now.stays) {
@@ -82,7 +82,7 @@ void probe_attempt_over(sw_ctx *c, const step_spec *spec, bool ok, sw_value *val
     const char *error = NULL;
     if (!ok && c->strand->failure.kind == FAILURE_UNWIND) return;
     bool dies = probe_now.death_path == spec->path && probe_now.death_attempt == (uint32_t)c->attempt;
-    if (dies) die_here(c->strand);
+    if (dies) probe_die(c->strand);
     if (!ok || probe_now.is_first) return;
     const fact *done = tape_find(probe_now.tape, FACT_DONE, spec->path, 0, 0);
     if (done) (void)value_unpack(&c->task->arena, done->data.data, done->data.len, value, &error);
@@ -107,18 +107,18 @@ uint64_t probe_draw(uint64_t path, uint64_t fresh)
 
 void probe_work(int by)
 {
-    working += by;
-    assert(working >= 0);
+    blocking_jobs += by;
+    assert(blocking_jobs >= 0);
 }
 
-static bool is_idle(home *h)
+static bool home_is_idle(home *h)
 {
-    bool busy = h->sched.ready > 0 || !TAILQ_EMPTY(&h->runs.touched) || h->outbox.in_flight > 0 || working > 0 ||
+    bool busy = h->sched.ready > 0 || !TAILQ_EMPTY(&h->runs.touched) || h->outbox.in_flight > 0 || blocking_jobs > 0 ||
                 h->slots.loading > 0 || store_reads(h->port) > 0 || http_client_active(h->client) > 0;
     return !busy && (h->runs.count > 0 || h->slots.count > 0) && clock_steady_us() >= pause_until_us;
 }
 
 void probe_idle(home *h)
 {
-    if (is_idle(h)) (void)timers_skip(&h->timers);
+    if (home_is_idle(h)) (void)timers_skip(&h->timers);
 }

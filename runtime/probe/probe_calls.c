@@ -24,7 +24,7 @@ static open_call *open_calls;
 
 /* ---- Asking ---- */
 
-static bool holds(const char *data, size_t len, const char *key)
+static bool text_has_key(const char *data, size_t len, const char *key)
 {
     return data && memmem(data, len, key, STEP_KEY_TEXT) != NULL;
 }
@@ -33,8 +33,8 @@ static bool sends_step_key(const sw_ctx *c, const http_call_options *o)
 {
     char key[STEP_KEY_TEXT + 1];
     step_key(&c->run->id, c->path, key);
-    bool found = holds(o->url, strlen(o->url), key) || holds(o->body, o->body_len, key);
-    for (const char *const *h = o->headers; h && *h && !found; h++) found = holds(*h, strlen(*h), key);
+    bool found = text_has_key(o->url, strlen(o->url), key) || text_has_key(o->body, o->body_len, key);
+    for (const char *const *h = o->headers; h && *h && !found; h++) found = text_has_key(*h, strlen(*h), key);
     return found;
 }
 
@@ -71,7 +71,7 @@ static const char *shown_url(arena *a, const char *url)
     return at ? arena_printf(a, "%.*s%s", (int)(host - url), url, at + 1) : url;
 }
 
-static bool describe(arena *a, const http_call_options *o, msgpack_sbuffer *to)
+static bool call_describe(arena *a, const http_call_options *o, msgpack_sbuffer *to)
 {
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
     call_asked q = {.method = method,
@@ -85,7 +85,8 @@ static bool describe(arena *a, const http_call_options *o, msgpack_sbuffer *to)
 
 /* ---- Answers of the tape ---- */
 
-static http_call *canned(sw_ctx *c, arena *a, const fact *recorded, void (*on_change)(void *arg), void *arg)
+static http_call *call_answer_from_tape(sw_ctx *c, arena *a, const fact *recorded, void (*on_change)(void *arg),
+                                        void *arg)
 {
     http_canned answer = {.never = true}; /* the recording has the call, and its attempt ended without an answer */
     const fact *f = tape_find(probe_now.tape, FACT_ANSWER, recorded->path, recorded->attempt, recorded->number);
@@ -93,7 +94,7 @@ static http_call *canned(sw_ctx *c, arena *a, const fact *recorded, void (*on_ch
     return http_call_canned(c->task->home->client, &answer, on_change, arg);
 }
 
-static http_call *refuse(sw_ctx *c, arena *a, const http_call_options *o, void (*on_change)(void *arg), void *arg)
+static http_call *call_refuse(sw_ctx *c, arena *a, const http_call_options *o, void (*on_change)(void *arg), void *arg)
 {
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
     http_canned answer = {.error = HTTP_CALL_BAD_URL,
@@ -103,7 +104,7 @@ static http_call *refuse(sw_ctx *c, arena *a, const http_call_options *o, void (
 
 /* ---- Keeping what comes ---- */
 
-static void keep(http_call *call, const fact *asked)
+static void open_call_add(http_call *call, const fact *asked)
 {
     open_call *o = call ? calloc(1, sizeof *o) : NULL;
     if (!o) return;
@@ -122,22 +123,22 @@ http_call *probe_call(sw_ctx *c, const http_call_options *o, void (*on_change)(v
     f.number = ++c->asked;
     if (sends_step_key(c, o)) f.flags |= FACT_STEP_KEY;
     arena_init(&a, NULL);
-    if (describe(&a, o, &bytes)) {
+    if (call_describe(&a, o, &bytes)) {
         f.data = (entry_text){bytes.data, bytes.size};
         const fact *recorded = tape_call(probe_now.tape, &f);
         if (!recorded && !probe_now.may_call) f.flags |= FACT_UNKNOWN;
         fact_tell(&f);
-        call = recorded             ? canned(c, &a, recorded, on_change, arg)
+        call = recorded             ? call_answer_from_tape(c, &a, recorded, on_change, arg)
                : probe_now.may_call ? http_call_start(c->task->home->client, o, on_change, arg)
-                                    : refuse(c, &a, o, on_change, arg);
+                                    : call_refuse(c, &a, o, on_change, arg);
     }
-    if (probe_now.is_first) keep(call, &f);
+    if (probe_now.is_first) open_call_add(call, &f);
     msgpack_sbuffer_destroy(&bytes);
     arena_free(&a);
     return call;
 }
 
-static open_call **find(const http_call *call)
+static open_call **open_call_find(const http_call *call)
 {
     open_call **at = &open_calls;
     while (*at && (*at)->call != call) at = &(*at)->next;
@@ -146,13 +147,13 @@ static open_call **find(const http_call *call)
 
 void probe_call_consume(http_call *call, size_t len)
 {
-    open_call *o = *find(call);
+    open_call *o = *open_call_find(call);
     size_t have = 0;
     const char *data = http_call_data(call, &have);
     if (o && len > 0 && len <= have) (void)msgpack_sbuffer_write(&o->body, data, len);
 }
 
-static void tell_answer(const open_call *o)
+static void open_call_tell_answer(const open_call *o)
 {
     http_call *call = o->call;
     bool failed = http_call_state_of(call) == HTTP_CALL_FAILED;
@@ -174,13 +175,13 @@ static void tell_answer(const open_call *o)
 
 void probe_call_close(http_call *call)
 {
-    open_call **at = find(call), *o = *at;
+    open_call **at = open_call_find(call), *o = *at;
     if (!o) return;
     *at = o->next;
     size_t left = 0;
     const char *data = http_call_data(call, &left);
     if (left > 0) (void)msgpack_sbuffer_write(&o->body, data, left);
-    if (http_call_state_of(call) != HTTP_CALL_RUNNING) tell_answer(o);
+    if (http_call_state_of(call) != HTTP_CALL_RUNNING) open_call_tell_answer(o);
     msgpack_sbuffer_destroy(&o->body);
     free(o);
 }

@@ -18,6 +18,6 @@ fact probe_fact(const sw_ctx *c, fact_kind kind);
  * where they come from its own code. */
 void outside_watch(unsigned crash);
 /* Adds where `code` is: its file and the address in it. */
-void outside_place(fact *f, const void *code);
+void outside_locate(fact *f, const void *code);
 
 #endif

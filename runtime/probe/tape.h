@@ -6,8 +6,8 @@
 #include "runtime/probe/fact.h"
 
 typedef struct tape {
-    const fact **slots; /* open addressing, a power of two; all but the calls that can only be found in order */
-    size_t slot_count, count;
+    const fact **cells; /* open addressing, a power of two; all but the calls that can only be found in order */
+    size_t cell_count, count;
     const fact **calls; /* in order */
     bool *taken;        /* calls that this process has had already, for tape_call */
     size_t call_count;

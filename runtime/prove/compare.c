@@ -17,66 +17,66 @@ static bool text_equal(entry_text a, entry_text b)
 
 /* ---- Where two values differ ---- */
 
-static const char *where(arena *a, sw_value x, sw_value y, const char *path);
+static const char *difference_path(arena *a, sw_value x, sw_value y, const char *path);
 
-static const char *where_in_map(arena *a, sw_value x, sw_value y, const char *path)
+static const char *difference_path_in_map(arena *a, sw_value x, sw_value y, const char *path)
 {
     for (uint32_t i = 0; i < x.via.map.size; i++) {
         const msgpack_object_kv *kx = &x.via.map.ptr[i], *ky = &y.via.map.ptr[i];
         if (kx->key.type != MSGPACK_OBJECT_STR || !value_equal(kx->key, ky->key)) return path;
         if (value_equal(kx->val, ky->val)) continue;
-        return where(a, kx->val, ky->val,
-                     arena_printf(a, "%s.%.*s", path, (int)kx->key.via.str.size, kx->key.via.str.ptr));
+        return difference_path(a, kx->val, ky->val,
+                               arena_printf(a, "%s.%.*s", path, (int)kx->key.via.str.size, kx->key.via.str.ptr));
     }
     return path;
 }
 
-static const char *where(arena *a, sw_value x, sw_value y, const char *path)
+static const char *difference_path(arena *a, sw_value x, sw_value y, const char *path)
 {
     if (!path || x.type != y.type) return path;
-    if (x.type == MSGPACK_OBJECT_MAP && x.via.map.size == y.via.map.size) return where_in_map(a, x, y, path);
+    if (x.type == MSGPACK_OBJECT_MAP && x.via.map.size == y.via.map.size) return difference_path_in_map(a, x, y, path);
     if (x.type != MSGPACK_OBJECT_ARRAY || x.via.array.size != y.via.array.size) return path;
     for (uint32_t i = 0; i < x.via.array.size; i++)
         if (!value_equal(x.via.array.ptr[i], y.via.array.ptr[i]))
-            return where(a, x.via.array.ptr[i], y.via.array.ptr[i], arena_printf(a, "%s[%u]", path, i));
+            return difference_path(a, x.via.array.ptr[i], y.via.array.ptr[i], arena_printf(a, "%s[%u]", path, i));
     return path;
 }
 
-static const char *where_packed(arena *a, entry_text x, entry_text y)
+static const char *difference_path_packed(arena *a, entry_text x, entry_text y)
 {
     sw_value vx, vy;
     const char *error = NULL;
     if (x.len == 0 || y.len == 0 || !value_unpack(a, x.data, x.len, &vx, &error) ||
         !value_unpack(a, y.data, y.len, &vy, &error))
         return "";
-    const char *path = where(a, vx, vy, "");
+    const char *path = difference_path(a, vx, vy, "");
     return path ? path : "";
 }
 
-static const char *where_body(arena *a, entry_text x, entry_text y)
+static const char *difference_path_json(arena *a, entry_text x, entry_text y)
 {
     sw_value vx, vy;
     const char *message = NULL;
     if (!json_read(a, x.data, x.len, &vx, &message) || !json_read(a, y.data, y.len, &vy, &message)) return "";
-    const char *path = where(a, vx, vy, "");
+    const char *path = difference_path(a, vx, vy, "");
     return path ? path : "";
 }
 
-static const char *in_parentheses(arena *a, const char *path)
+static const char *text_in_parentheses(arena *a, const char *path)
 {
     return path && *path ? arena_printf(a, " (%s)", path) : "";
 }
 
 /* ---- Steps ---- */
 
-static bool add_difference(verdict *v, entry_text label, const char *what, const crash_point *p)
+static bool verdict_add_difference(verdict *v, entry_text label, const char *what, const crash_point *p)
 {
     verdict_add(v, FINDING_DIFFERS, verdict_who(v, label, no_text()), what, p->number);
     return false;
 }
 
 /* The first that is new, or has another input. False: there is one. */
-static bool same_steps(verdict *v, const tape *t, const execution *x, const crash_point *p)
+static bool steps_are_same(verdict *v, const tape *t, const execution *x, const crash_point *p)
 {
     arena *a = &v->scratch;
     for (size_t i = 0; i < x->fact_count; i++) {
@@ -85,37 +85,39 @@ static bool same_steps(verdict *v, const tape *t, const execution *x, const cras
         const fact *had = tape_find(t, FACT_STEP, f->path, 0, 0);
         int len = (int)f->id.len;
         if (!had)
-            return add_difference(
+            return verdict_add_difference(
                 v, f->label,
                 arena_printf(a, "it comes to step \"%.*s\", which the first run did not have", len, f->id.data), p);
         if (had->hash == f->hash) continue;
-        return add_difference(v, f->label,
-                              arena_printf(a, "the input of step \"%.*s\"%s", len, f->id.data,
-                                           in_parentheses(a, where_packed(a, had->data, f->data))),
-                              p);
+        return verdict_add_difference(
+            v, f->label,
+            arena_printf(a, "the input of step \"%.*s\"%s", len, f->id.data,
+                         text_in_parentheses(a, difference_path_packed(a, had->data, f->data))),
+            p);
     }
     return true;
 }
 
-static bool has_all_steps(verdict *v, const execution *first, const execution *x, const crash_point *p)
+static bool steps_are_all_there(verdict *v, const execution *first, const execution *x, const crash_point *p)
 {
-    tape own = {.slots = NULL};
+    tape own = {.cells = NULL};
     bool all = true;
     if (x->cancelled) return true; /* as by its deadline: it ends without its handler */
     if (!tape_add(&own, x->facts, x->fact_count)) return true;
     for (size_t i = 0; i < first->fact_count && all; i++) {
         const fact *f = &first->facts[i];
         if (f->kind != FACT_STEP || tape_find(&own, FACT_STEP, f->path, 0, 0)) continue;
-        all = add_difference(v, f->label,
-                             arena_printf(&v->scratch, "it does not come to step \"%.*s\", which the first run had",
-                                          (int)f->id.len, f->id.data),
-                             p);
+        all = verdict_add_difference(v, f->label,
+                                     arena_printf(&v->scratch,
+                                                  "it does not come to step \"%.*s\", which the first run had",
+                                                  (int)f->id.len, f->id.data),
+                                     p);
     }
     tape_free(&own);
     return all;
 }
 
-static const char *how_it_ended(verdict *v, const execution *x)
+static const char *execution_end_text(verdict *v, const execution *x)
 {
     arena *a = &v->scratch;
     if (x->stopped)
@@ -128,7 +130,7 @@ static const char *how_it_ended(verdict *v, const execution *x)
 /* ---- Answers ---- */
 
 /* Chunks from outside steps, of each branch in their order. Those of steps are the steps' own matter. */
-static uint64_t chunks_of(const execution *x)
+static uint64_t chunks_hash(const execution *x)
 {
     uint64_t all = 0;
     for (size_t i = 0; i < x->entry_count; i++) {
@@ -139,34 +141,36 @@ static uint64_t chunks_of(const execution *x)
     return all;
 }
 
-static bool same_answer(verdict *v, const execution *first, const execution *x, const crash_point *p)
+static bool answer_is_same(verdict *v, const execution *first, const execution *x, const crash_point *p)
 {
     const entry *a = first->response, *b = x->response;
     arena *m = &v->scratch;
     if (first->stopped && x->stopped && text_equal(first->stopped->error, x->stopped->error)) return true;
-    if (x->stopped) return add_difference(v, no_text(), how_it_ended(v, x), p);
+    if (x->stopped) return verdict_add_difference(v, no_text(), execution_end_text(v, x), p);
     if (!a || !b) return a == b;
     if (a->status != b->status)
-        return add_difference(v, no_text(), arena_printf(m, "the answer is %d, and was %d", b->status, a->status), p);
-    if (!text_equal(a->headers, b->headers)) return add_difference(v, no_text(), "the answer's headers", p);
+        return verdict_add_difference(v, no_text(),
+                                      arena_printf(m, "the answer is %d, and was %d", b->status, a->status), p);
+    if (!text_equal(a->headers, b->headers)) return verdict_add_difference(v, no_text(), "the answer's headers", p);
     if (!text_equal(a->body, b->body))
-        return add_difference(
-            v, no_text(), arena_printf(m, "the answer's body%s", in_parentheses(m, where_body(m, a->body, b->body))),
+        return verdict_add_difference(
+            v, no_text(),
+            arena_printf(m, "the answer's body%s", text_in_parentheses(m, difference_path_json(m, a->body, b->body))),
             p);
-    if (chunks_of(first) != chunks_of(x)) return add_difference(v, no_text(), "what it streams", p);
+    if (chunks_hash(first) != chunks_hash(x)) return verdict_add_difference(v, no_text(), "what it streams", p);
     return true;
 }
 
 /* ---- Steps that were finished ---- */
 
-static int by_path(const void *a, const void *b)
+static int path_compare(const void *a, const void *b)
 {
     const uint64_t *x = a, *y = b;
     return *x < *y ? -1 : *x > *y;
 }
 
 /* Their paths, sorted; in scratch memory. NULL: out of it. */
-static const uint64_t *finished_steps(verdict *v, const execution *x, size_t journal_len, size_t *count)
+static const uint64_t *steps_finished(verdict *v, const execution *x, size_t journal_len, size_t *count)
 {
     uint64_t *paths = arena_alloc(&v->scratch, (x->entry_count + 1) * sizeof *paths);
     *count = 0;
@@ -175,18 +179,18 @@ static const uint64_t *finished_steps(verdict *v, const execution *x, size_t jou
         bool over = e->kind == ENTRY_STEP_DONE || (e->kind == ENTRY_STEP_FAILED && e->due_ms == 0);
         if (over) paths[(*count)++] = e->path;
     }
-    if (paths) qsort(paths, *count, sizeof *paths, by_path);
+    if (paths) qsort(paths, *count, sizeof *paths, path_compare);
     return paths;
 }
 
-static bool ran_once(verdict *v, const execution *x, const crash_point *p)
+static bool steps_ran_once(verdict *v, const execution *x, const crash_point *p)
 {
     bool once = true;
     size_t count = 0;
-    const uint64_t *finished = finished_steps(v, x, p->journal_len, &count);
+    const uint64_t *finished = steps_finished(v, x, p->journal_len, &count);
     for (size_t i = 0; finished && i < x->fact_count; i++) {
         const fact *f = &x->facts[i];
-        if (f->kind != FACT_ATTEMPT || !bsearch(&f->path, finished, count, sizeof *finished, by_path)) continue;
+        if (f->kind != FACT_ATTEMPT || !bsearch(&f->path, finished, count, sizeof *finished, path_compare)) continue;
         once = false;
         verdict_add(v, FINDING_TWICE, verdict_who(v, f->label, f->id),
                     "has run again although its result was on disk: please report this", p->number);
@@ -198,19 +202,19 @@ static bool ran_once(verdict *v, const execution *x, const crash_point *p)
 
 void verdict_no_end(verdict *v, const execution *x, unsigned crash)
 {
-    verdict_add(v, FINDING_NO_END, "handler", how_it_ended(v, x), crash);
+    verdict_add(v, FINDING_NO_END, "handler", execution_end_text(v, x), crash);
 }
 
 void verdict_compare(verdict *v, const execution *first, const tape *t, const execution *x, const crash_point *p)
 {
     v->points++;
-    v->once += ran_once(v, x, p);
-    bool same = same_steps(v, t, x, p);
+    v->once += steps_ran_once(v, x, p);
+    bool same = steps_are_same(v, t, x, p);
     if (!execution_is_over(x)) {
         verdict_no_end(v, x, p->number);
         return;
     }
-    same = same && has_all_steps(v, first, x, p);
-    same = same_answer(v, first, x, p) && same;
+    same = same && steps_are_all_there(v, first, x, p);
+    same = answer_is_same(v, first, x, p) && same;
     v->same += same;
 }

@@ -18,7 +18,7 @@ enum { READ_BYTES = 65536 };
 
 /* ---- The process ---- */
 
-static void become_child(struct sw_app *app, const trial *t, int fd)
+static void execution_become_child(struct sw_app *app, const execution_input *t, int fd)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     int nowhere = t->is_quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
@@ -28,7 +28,7 @@ static void become_child(struct sw_app *app, const trial *t, int fd)
     execution_serve(app, t);
 }
 
-static pid_t start(struct sw_app *app, const trial *t, int *fd)
+static pid_t execution_start(struct sw_app *app, const execution_input *t, int *fd)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) return -1;
@@ -36,7 +36,7 @@ static pid_t start(struct sw_app *app, const trial *t, int *fd)
     pid_t pid = fork();
     if (pid == 0) {
         close(fds[0]);
-        become_child(app, t, fds[1]);
+        execution_become_child(app, t, fds[1]);
     }
     close(fds[1]);
     *fd = fds[0];
@@ -45,7 +45,7 @@ static pid_t start(struct sw_app *app, const trial *t, int *fd)
 }
 
 /* False: there is no more, or no memory for it (`broken`). */
-static bool take_bytes(execution *x, int fd)
+static bool execution_take_bytes(execution *x, int fd)
 {
     if (x->room - x->len < READ_BYTES) {
         char *bytes = realloc(x->bytes, x->room * 2 + READ_BYTES);
@@ -63,18 +63,18 @@ static bool take_bytes(execution *x, int fd)
 }
 
 /* A process that the handler has started may hold the pipe open: the child's own end counts. */
-static bool has_ended(execution *x, pid_t pid) { return waitpid(pid, &x->status, WNOHANG) == pid; }
+static bool execution_has_ended(execution *x, pid_t pid) { return waitpid(pid, &x->status, WNOHANG) == pid; }
 
-static void listen_to(execution *x, pid_t pid, int fd, int64_t timeout_ms)
+static void execution_listen(execution *x, pid_t pid, int fd, int64_t timeout_ms)
 {
     int64_t until_ms = clock_steady_ms() + timeout_ms;
     bool ended = false;
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         int ready = poll(&p, 1, ended ? 0 : 100);
-        if (ready > 0 && !take_bytes(x, fd)) break;
+        if (ready > 0 && !execution_take_bytes(x, fd)) break;
         if (ready == 0 && ended) break;
-        if (!ended) ended = has_ended(x, pid);
+        if (!ended) ended = execution_has_ended(x, pid);
         if (!ended && clock_steady_ms() > until_ms && !x->timed_out) {
             x->timed_out = true;
             (void)kill(pid, SIGKILL);
@@ -88,7 +88,7 @@ static void listen_to(execution *x, pid_t pid, int fd, int64_t timeout_ms)
 
 /* ---- What it told ---- */
 
-static bool find_facts(execution *x)
+static bool execution_find_facts(execution *x)
 {
     size_t count = 0;
     fact f;
@@ -100,7 +100,7 @@ static bool find_facts(execution *x)
     return true;
 }
 
-static bool join_journal(execution *x, const trial *t)
+static bool execution_join_journal(execution *x, const execution_input *t)
 {
     bool ok = t->journal_len == 0 || msgpack_sbuffer_write(&x->journal, t->journal, t->journal_len) == 0;
     bool has_run = t->journal_len > 0;
@@ -117,7 +117,7 @@ static bool join_journal(execution *x, const trial *t)
     return ok;
 }
 
-static bool find_entries(execution *x)
+static bool execution_find_entries(execution *x)
 {
     const char *error = NULL;
     size_t room = 0, at = 0;
@@ -144,19 +144,21 @@ static bool find_entries(execution *x)
     return true;
 }
 
-bool execution_make(struct sw_app *app, const trial *t, int64_t timeout_ms, execution *out, char *error,
+bool execution_make(struct sw_app *app, const execution_input *t, int64_t timeout_ms, execution *out, char *error,
                     size_t error_size)
 {
     int fd = -1;
     *out = (execution){.bytes = NULL};
-    pid_t pid = start(app, t, &fd);
+    pid_t pid = execution_start(app, t, &fd);
     if (pid < 0) {
         (void)snprintf(error, error_size, "no process for an execution: %s", strerror(errno));
         return false;
     }
-    listen_to(out, pid, fd, timeout_ms);
+    execution_listen(out, pid, fd, timeout_ms);
     close(fd);
-    if (!out->broken && find_facts(out) && join_journal(out, t) && !out->broken && find_entries(out)) return true;
+    if (!out->broken && execution_find_facts(out) && execution_join_journal(out, t) && !out->broken &&
+        execution_find_entries(out))
+        return true;
     (void)snprintf(error, error_size, "%s", out->broken ? out->broken : "out of memory for what an execution reports");
     return false;
 }

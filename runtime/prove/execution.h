@@ -12,7 +12,7 @@
 struct sw_app;
 
 /* What an execution begins with. */
-typedef struct trial {
+typedef struct execution_input {
     probe_plan plan;
     const char *request; /* bytes of a whole HTTP request; NULL: the run goes on from its journal */
     size_t request_len;
@@ -21,7 +21,7 @@ typedef struct trial {
     size_t journal_len;
     unsigned openings; /* how often the journal was opened before */
     bool is_quiet;     /* what it prints is nobody's */
-} trial;
+} execution_input;
 
 typedef struct execution {
     char *bytes; /* as they came; facts and entries lie in there or in `journal` */
@@ -47,11 +47,11 @@ static inline bool execution_is_over(const execution *x)
 }
 
 /* Makes it, and waits for its end, at most timeout_ms. False with a message: there is no process, pipe or memory. */
-bool execution_make(struct sw_app *app, const trial *t, int64_t timeout_ms, execution *out, char *error,
+bool execution_make(struct sw_app *app, const execution_input *t, int64_t timeout_ms, execution *out, char *error,
                     size_t error_size);
 void execution_free(execution *x);
 
 /* In the child's process: serves until the run has ended or the process is to die. Never returns. */
-void execution_serve(struct sw_app *app, const trial *t) __attribute__((noreturn));
+void execution_serve(struct sw_app *app, const execution_input *t) __attribute__((noreturn));
 
 #endif

@@ -26,7 +26,7 @@ typedef struct proof {
 
 /* ---- The first execution ---- */
 
-static bool read_recording(proof *p)
+static bool proof_read_recording(proof *p)
 {
     size_t count = 0;
     const sw_options *o = &p->app->opt;
@@ -35,7 +35,7 @@ static bool read_recording(proof *p)
     return facts && tape_add(&p->recording, facts, count);
 }
 
-static bool was_refused(proof *p)
+static bool proof_was_refused(proof *p)
 {
     for (size_t i = 0; i < p->first.fact_count; i++) {
         const fact *f = &p->first.facts[i];
@@ -49,17 +49,18 @@ static bool was_refused(proof *p)
     return false;
 }
 
-static bool make_first(proof *p)
+static bool proof_make_first(proof *p)
 {
     const sw_options *o = &p->app->opt;
-    const trial t = {.plan = {.is_first = true, .may_call = !o->replay, .tape = &p->recording},
-                     .request = p->request,
-                     .request_len = p->request_len};
-    return execution_make(p->app, &t, o->prove_timeout_ms, &p->first, p->error, sizeof p->error) && !was_refused(p);
+    const execution_input t = {.plan = {.is_first = true, .may_call = !o->replay, .tape = &p->recording},
+                               .request = p->request,
+                               .request_len = p->request_len};
+    return execution_make(p->app, &t, o->prove_timeout_ms, &p->first, p->error, sizeof p->error) &&
+           !proof_was_refused(p);
 }
 
 /* What its steps returned, and what it had drawn. */
-static bool fill_tape(proof *p)
+static bool proof_fill_tape(proof *p)
 {
     size_t count = 0;
     fact *made = arena_zalloc(&p->memory, (p->first.entry_count + 1) * sizeof *made);
@@ -79,90 +80,91 @@ static bool fill_tape(proof *p)
 /* ---- The others ---- */
 
 /* One that goes on from the first `entries` of a journal. */
-static trial trial_from(proof *p, const execution *x, uint32_t entries, unsigned openings, unsigned crash)
+static execution_input input_from_prefix(proof *p, const execution *x, uint32_t entries, unsigned openings,
+                                         unsigned crash)
 {
-    return (trial){.plan = {.tape = &p->tape, .crash = crash},
-                   .run = p->first.run,
-                   .journal = x->journal.data,
-                   .journal_len = entries ? x->ends[entries - 1] : 0,
-                   .openings = openings,
-                   .is_quiet = strcmp(p->app->opt.log_level, "debug") != 0};
+    return (execution_input){.plan = {.tape = &p->tape, .crash = crash},
+                             .run = p->first.run,
+                             .journal = x->journal.data,
+                             .journal_len = entries ? x->ends[entries - 1] : 0,
+                             .openings = openings,
+                             .is_quiet = strcmp(p->app->opt.log_level, "debug") != 0};
 }
 
-static bool make(proof *p, const trial *t, execution *x)
+static bool proof_execute(proof *p, const execution_input *t, execution *x)
 {
     if (!execution_make(p->app, t, p->app->opt.prove_timeout_ms, x, p->error, sizeof p->error)) return false;
     verdict_look(&p->verdict, x, t->plan.crash);
     return true;
 }
 
-static void compare(proof *p, const execution *x, const trial *t)
+static void proof_compare(proof *p, const execution *x, const execution_input *t)
 {
     const crash_point point = {t->plan.crash, t->journal, t->journal_len};
     verdict_compare(&p->verdict, &p->first, &p->tape, x, &point);
 }
 
-static bool make_and_compare(proof *p, const trial *t)
+static bool proof_execute_and_compare(proof *p, const execution_input *t)
 {
     execution x;
-    bool ok = make(p, t, &x);
-    if (ok) compare(p, &x, t);
+    bool ok = proof_execute(p, t, &x);
+    if (ok) proof_compare(p, &x, t);
     execution_free(&x);
     return ok;
 }
 
 /* The machine dies with this many entries on disk. */
-static bool crash_behind(proof *p, unsigned crash, uint32_t entries)
+static bool proof_crash_behind(proof *p, unsigned crash, uint32_t entries)
 {
-    const trial t = trial_from(p, &p->first, entries, 1, crash);
-    return make_and_compare(p, &t);
+    const execution_input t = input_from_prefix(p, &p->first, entries, 1, crash);
+    return proof_execute_and_compare(p, &t);
 }
 
-static bool go_on(proof *p, const execution *dead, unsigned crash)
+static bool proof_go_on(proof *p, const execution *dead, unsigned crash)
 {
-    const trial t = trial_from(p, dead, (uint32_t)dead->entry_count, 2, crash);
-    return make_and_compare(p, &t);
+    const execution_input t = input_from_prefix(p, dead, (uint32_t)dead->entry_count, 2, crash);
+    return proof_execute_and_compare(p, &t);
 }
 
 /* One that begins anew and comes to the end of this attempt's function: from the first entry, so that the run's id, and
  * with it all keys, are the first execution's. */
-static trial trial_until(proof *p, unsigned crash, const fact *attempt)
+static execution_input input_until_attempt(proof *p, unsigned crash, const fact *attempt)
 {
-    trial t = trial_from(p, &p->first, 1, 1, crash);
+    execution_input t = input_from_prefix(p, &p->first, 1, 1, crash);
     t.plan.death_path = attempt->path;
     t.plan.death_attempt = attempt->attempt;
     return t;
 }
 
 /* The machine dies when the function of an attempt is over and its result not on disk. */
-static bool crash_in(proof *p, unsigned crash, const fact *attempt)
+static bool proof_crash_in(proof *p, unsigned crash, const fact *attempt)
 {
     execution x;
-    const trial t = trial_until(p, crash, attempt);
-    bool ok = make(p, &t, &x);
+    const execution_input t = input_until_attempt(p, crash, attempt);
+    bool ok = proof_execute(p, &t, &x);
     if (ok && x.died)
-        ok = go_on(p, &x, crash);
+        ok = proof_go_on(p, &x, crash);
     else if (ok)
-        compare(p, &x, &t); /* it did not come to that attempt */
+        proof_compare(p, &x, &t); /* it did not come to that attempt */
     execution_free(&x);
     return ok;
 }
 
 /* The run leaves memory in its last attempt, and goes on in a process whose memory its handler has used. */
-static bool stay(proof *p, unsigned crash, const fact *attempt)
+static bool proof_stay(proof *p, unsigned crash, const fact *attempt)
 {
-    trial t = trial_until(p, crash, attempt);
+    execution_input t = input_until_attempt(p, crash, attempt);
     t.plan.stays = true;
-    return make_and_compare(p, &t);
+    return proof_execute_and_compare(p, &t);
 }
 
 /* Whether crash point `i` of `all` is tried: all are, if there are at most `count`, else so many, spread over them. */
-static bool is_chosen(size_t i, size_t all, size_t count)
+static bool crash_is_chosen(size_t i, size_t all, size_t count)
 {
     return all <= count || i * count / all != (i + 1) * count / all;
 }
 
-static bool make_others(proof *p)
+static bool proof_make_others(proof *p)
 {
     const execution *first = &p->first;
     const fact *last = NULL;
@@ -173,39 +175,39 @@ static bool make_others(proof *p)
     bool ok = true;
     p->verdict.points_possible = all;
     for (; i < prefixes && ok; i++)
-        if (is_chosen(i, all, limit)) ok = crash_behind(p, (unsigned)i + 1, (uint32_t)i + 1);
+        if (crash_is_chosen(i, all, limit)) ok = proof_crash_behind(p, (unsigned)i + 1, (uint32_t)i + 1);
     for (size_t k = 0; k < first->fact_count && ok; k++) {
         if (first->facts[k].kind != FACT_ATTEMPT) continue;
         last = &first->facts[k];
-        if (is_chosen(i, all, limit)) ok = crash_in(p, (unsigned)i + 1, last);
+        if (crash_is_chosen(i, all, limit)) ok = proof_crash_in(p, (unsigned)i + 1, last);
         i++;
     }
-    if (last && ok && is_chosen(i, all, limit)) ok = stay(p, (unsigned)i + 1, last);
+    if (last && ok && crash_is_chosen(i, all, limit)) ok = proof_stay(p, (unsigned)i + 1, last);
     return ok;
 }
 
 /* ---- The whole ---- */
 
-static bool write_recording(proof *p)
+static bool proof_write_recording(proof *p)
 {
     const sw_options *o = &p->app->opt;
     return !o->record || recording_write(o->record, o->prove, &p->first, p->error, sizeof p->error);
 }
 
-static int prove(proof *p)
+static int proof_run(proof *p)
 {
     const sw_options *o = &p->app->opt;
     if (!o->prove)
         (void)snprintf(p->error, sizeof p->error,
                        "--prove-body (-d), --prove-header (-H), --record and --replay go with --prove");
     if (!o->prove || !(p->request = request_text(p->app, &p->request_len, p->error, sizeof p->error)) ||
-        !read_recording(p) || !make_first(p) || !write_recording(p) || !fill_tape(p))
+        !proof_read_recording(p) || !proof_make_first(p) || !proof_write_recording(p) || !proof_fill_tape(p))
         return NOT_TRIED;
     verdict_look(&p->verdict, &p->first, 0);
     p->verdict.entries = p->first.entry_count;
     if (!execution_is_over(&p->first))
         verdict_no_end(&p->verdict, &p->first, 0);
-    else if (!make_others(p))
+    else if (!proof_make_others(p))
         return NOT_TRIED;
     verdict_judge_calls(&p->verdict, o->prove_repeatable);
     return verdict_print(&p->verdict, &p->first, stdout) ? GOOD : BAD;
@@ -216,7 +218,7 @@ int prove_main(sw_app *app)
     proof p = {.app = app};
     arena_init(&p.memory, NULL);
     verdict_init(&p.verdict);
-    int result = prove(&p);
+    int result = proof_run(&p);
     if (result == NOT_TRIED) (void)fprintf(stderr, "%s: %s\n", app->name, p.error);
     execution_free(&p.first);
     tape_free(&p.recording);

@@ -30,54 +30,58 @@ static msgpack_object text_value(const char *text, size_t len)
     return (msgpack_object){.type = MSGPACK_OBJECT_STR, .via.str = {.size = (uint32_t)len, .ptr = text}};
 }
 
-static void add(fields *to, const char *name, msgpack_object value)
+static void fields_add(fields *to, const char *name, msgpack_object value)
 {
     to->list[to->count++] = (msgpack_object_kv){text_value(name, strlen(name)), value};
 }
 
-static void add_text(fields *to, const char *name, const char *text) { add(to, name, text_value(text, strlen(text))); }
-
-static void add_number(fields *to, const char *name, uint64_t n)
+static void fields_add_text(fields *to, const char *name, const char *text)
 {
-    add(to, name, (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = n});
+    fields_add(to, name, text_value(text, strlen(text)));
+}
+
+static void fields_add_number(fields *to, const char *name, uint64_t n)
+{
+    fields_add(to, name, (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = n});
 }
 
 /* False: out of memory. */
-static bool add_list(arena *a, fields *to, const char *name, const char *const *list, const char *without)
+static bool fields_add_list(arena *a, fields *to, const char *name, const char *const *list, const char *without)
 {
-    size_t n = 0, kept = 0, len = strlen(without);
+    size_t n = 0, count = 0, len = strlen(without);
     while (list && list[n]) n++;
     msgpack_object *values = arena_alloc(a, (n + 1) * sizeof *values);
     for (size_t i = 0; i < n && values; i++)
-        if (len == 0 || strncasecmp(list[i], without, len) != 0) values[kept++] = text_value(list[i], strlen(list[i]));
-    add(to, name, (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {.size = (uint32_t)kept, .ptr = values}});
+        if (len == 0 || strncasecmp(list[i], without, len) != 0) values[count++] = text_value(list[i], strlen(list[i]));
+    fields_add(to, name,
+               (msgpack_object){.type = MSGPACK_OBJECT_ARRAY, .via.array = {.size = (uint32_t)count, .ptr = values}});
     return values != NULL;
 }
 
-static bool add_answer(arena *a, fields *to, const fact *answer)
+static bool fields_add_answer(arena *a, fields *to, const fact *answer)
 {
     http_canned c;
     if (!answer) return true; /* none came */
     if (!call_answer_read(a, answer->data, &c)) return false;
-    if (c.status) add_number(to, "status", (uint64_t)c.status);
+    if (c.status) fields_add_number(to, "status", (uint64_t)c.status);
     const char *error = http_call_error_name(c.error);
-    if (*error) add_text(to, "error", error);
-    if (c.error != HTTP_CALL_OK && c.error_text) add_text(to, "errorText", c.error_text);
+    if (*error) fields_add_text(to, "error", error);
+    if (c.error != HTTP_CALL_OK && c.error_text) fields_add_text(to, "errorText", c.error_text);
     msgpack_object body = text_value(c.body, c.body_len);
     bool is_text = json_writes_whole(body);
     if (!is_text) body.type = MSGPACK_OBJECT_BIN; /* becomes base64 */
-    add(to, is_text ? "body" : "body64", body);
-    return add_list(a, to, "responseHeaders", c.headers, "set-cookie:");
+    fields_add(to, is_text ? "body" : "body64", body);
+    return fields_add_list(a, to, "responseHeaders", c.headers, "set-cookie:");
 }
 
-static bool write_line(arena *a, FILE *file, fields *line)
+static bool recording_write_line(arena *a, FILE *file, fields *line)
 {
     sw_bytes text;
     sw_value map = {.type = MSGPACK_OBJECT_MAP, .via.map = {.size = line->count, .ptr = line->list}};
     return json_write(a, map, &text) && fwrite(text.data, 1, text.len, file) == text.len && fputc('\n', file) != EOF;
 }
 
-static bool write_call(arena *a, FILE *file, const fact *f, const fact *answer)
+static bool recording_write_call(arena *a, FILE *file, const fact *f, const fact *answer)
 {
     call_asked q;
     char path[NUMBER_TEXT], hash[NUMBER_TEXT];
@@ -85,32 +89,33 @@ static bool write_call(arena *a, FILE *file, const fact *f, const fact *answer)
     if (!call_asked_read(a, f->data, &q)) return false;
     (void)snprintf(path, sizeof path, "%016" PRIx64, f->path);
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, q.body_hash);
-    add(&line, "step", text_value(f->id.data, f->id.len));
-    add(&line, "branch", text_value(f->label.data, f->label.len));
-    add_text(&line, "path", path);
-    add_number(&line, "attempt", f->attempt);
-    add_number(&line, "call", f->number);
-    add_text(&line, "method", q.method);
-    add_text(&line, "url", q.url);
-    add_text(&line, "bodyHash", hash);
-    add_number(&line, "bodyBytes", q.body_len);
-    return add_list(a, &line, "headers", q.headers, "") && add_answer(a, &line, answer) && write_line(a, file, &line);
+    fields_add(&line, "step", text_value(f->id.data, f->id.len));
+    fields_add(&line, "branch", text_value(f->label.data, f->label.len));
+    fields_add_text(&line, "path", path);
+    fields_add_number(&line, "attempt", f->attempt);
+    fields_add_number(&line, "call", f->number);
+    fields_add_text(&line, "method", q.method);
+    fields_add_text(&line, "url", q.url);
+    fields_add_text(&line, "bodyHash", hash);
+    fields_add_number(&line, "bodyBytes", q.body_len);
+    return fields_add_list(a, &line, "headers", q.headers, "") && fields_add_answer(a, &line, answer) &&
+           recording_write_line(a, file, &line);
 }
 
-static bool write_calls(FILE *file, const char *request, const execution *x)
+static bool recording_write_calls(FILE *file, const char *request, const execution *x)
 {
-    tape answers = {.slots = NULL};
+    tape answers = {.cells = NULL};
     fields head = {.count = 0};
     arena a;
     arena_init(&a, NULL);
-    add_number(&head, "stepwellRecording", VERSION);
-    add_text(&head, "request", request);
-    bool ok = tape_add(&answers, x->facts, x->fact_count) && write_line(&a, file, &head);
+    fields_add_number(&head, "stepwellRecording", VERSION);
+    fields_add_text(&head, "request", request);
+    bool ok = tape_add(&answers, x->facts, x->fact_count) && recording_write_line(&a, file, &head);
     for (size_t i = 0; i < x->fact_count && ok; i++) {
         const fact *f = &x->facts[i];
         arena_free(&a);
         if (f->kind == FACT_CALL)
-            ok = write_call(&a, file, f, tape_find(&answers, FACT_ANSWER, f->path, f->attempt, f->number));
+            ok = recording_write_call(&a, file, f, tape_find(&answers, FACT_ANSWER, f->path, f->attempt, f->number));
     }
     arena_free(&a);
     tape_free(&answers);
@@ -121,7 +126,7 @@ bool recording_write(const char *path, const char *request, const execution *x, 
 {
     FILE *file = fopen(path, "we");
     if (file) errno = ENOMEM; /* what write_calls lacks if no write fails */
-    bool ok = file && write_calls(file, request, x);
+    bool ok = file && recording_write_calls(file, request, x);
     int reason = errno;
     if (file && fclose(file) != 0 && ok) {
         ok = false;
@@ -206,7 +211,7 @@ static bool pack_into(arena *a, msgpack_sbuffer *from, bool packed, entry_text *
     return to->data != NULL;
 }
 
-static bool read_asked(arena *a, sw_value line, fact *to)
+static bool recording_read_asked(arena *a, sw_value line, fact *to)
 {
     msgpack_sbuffer bytes = {.size = 0};
     const char *hash = text_of(line, "bodyHash");
@@ -219,7 +224,7 @@ static bool read_asked(arena *a, sw_value line, fact *to)
     return q.headers && pack_into(a, &bytes, call_asked_pack(&bytes, &q), &to->data);
 }
 
-static bool read_answer(arena *a, sw_value line, fact *to)
+static bool recording_read_answer(arena *a, sw_value line, fact *to)
 {
     msgpack_sbuffer bytes = {.size = 0};
     http_canned c = {.error = error_of(line),
@@ -230,14 +235,14 @@ static bool read_answer(arena *a, sw_value line, fact *to)
 }
 
 /* Of a call without an answer it is nil. */
-static bool is_status(msgpack_object v)
+static bool value_is_status(msgpack_object v)
 {
     return v.type == MSGPACK_OBJECT_NIL ||
            (v.type == MSGPACK_OBJECT_POSITIVE_INTEGER && v.via.u64 >= STATUS_LEAST && v.via.u64 <= STATUS_MOST);
 }
 
 /* Two facts at most. NULL, or what is wrong with the line. */
-static const char *read_call(arena *a, sw_value line, fact *to, size_t *count)
+static const char *recording_read_call(arena *a, sw_value line, fact *to, size_t *count)
 {
     const char *path = text_of(line, "path"), *method = text_of(line, "method"), *url = text_of(line, "url");
     char *end = NULL;
@@ -250,28 +255,29 @@ static const char *read_call(arena *a, sw_value line, fact *to, size_t *count)
               .label = text_field(line, "branch")};
     if (end == path || *end) return "\"path\" is no hexadecimal number";
     msgpack_object status = field(line, "status"), error = field(line, "error");
-    if (!is_status(status)) return "\"status\" is no number from 100 to 999";
+    if (!value_is_status(status)) return "\"status\" is no number from 100 to 999";
     if (error.type != MSGPACK_OBJECT_NIL && error.type != MSGPACK_OBJECT_STR) return "\"error\" is no text";
     bool answered = status.type != MSGPACK_OBJECT_NIL || error.type != MSGPACK_OBJECT_NIL;
     to[0] = to[1] = f;
     to[1].kind = FACT_ANSWER;
     *count = answered ? 2 : 1;
-    if (!read_asked(a, line, &to[0])) return "out of memory";
-    if (answered && !read_answer(a, line, &to[1])) return "\"body64\" is no base64, or memory is out";
+    if (!recording_read_asked(a, line, &to[0])) return "out of memory";
+    if (answered && !recording_read_answer(a, line, &to[1])) return "\"body64\" is no base64, or memory is out";
     return NULL;
 }
 
-static const char *read_line(arena *a, const char *text, size_t len, size_t number, fact *to, size_t *count)
+static const char *recording_read_line(arena *a, const char *text, size_t len, size_t number, fact *to, size_t *count)
 {
     sw_value line;
     const char *message = NULL;
     *count = 0;
     if (!json_read(a, text, len, &line, &message)) return arena_printf(a, "it is not JSON: %s", message);
-    if (number > 1) return read_call(a, line, to, count);
+    if (number > 1) return recording_read_call(a, line, to, count);
     return number_of(line, "stepwellRecording") == VERSION ? NULL : "it is no recording: --record writes one";
 }
 
-static char *read_whole(arena *a, const char *path, int64_t bytes_max, size_t *len, char *error, size_t error_size)
+static char *recording_read_file(arena *a, const char *path, int64_t bytes_max, size_t *len, char *error,
+                                 size_t error_size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for who writes it */
     FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -302,7 +308,7 @@ fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *coun
     size_t len = 0, lines = 1, number = 0;
     *error = 0;
     *count = 0;
-    const char *text = read_whole(a, path, bytes_max, &len, error, error_size);
+    const char *text = recording_read_file(a, path, bytes_max, &len, error, error_size);
     if (!text) return NULL;
     const char *end = text + len;
     for (const char *p = text; p < end; p++) lines += *p == '\n';
@@ -312,7 +318,7 @@ fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *coun
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t n = (size_t)((newline ? newline : end) - at), made = 0;
         number++;
-        if (n > 0 || number == 1) why = read_line(a, at, n, number, facts + *count, &made);
+        if (n > 0 || number == 1) why = recording_read_line(a, at, n, number, facts + *count, &made);
         *count += made;
         at += n + (newline != NULL);
     }

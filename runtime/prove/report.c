@@ -4,16 +4,16 @@
 
 #include "runtime/prove/verdict.h"
 
-enum { DIFFERENCES_SHOWN = 8, NAME_LEAST = 9, NAME_MOST = 40, PLACE_TEXT = 256 };
+enum { DIFFERENCES_SHOWN = 8, NAME_LEAST = 9, NAME_MOST = 40, LOCATION_TEXT = 256 };
 
 /* ---- Places in the code ---- */
 
 /* "?" and "??:0" are what addr2line says when it does not know. */
-static bool ask_addr2line(const char *file, uint64_t address, char *out, size_t out_size)
+static bool addr2line_ask(const char *file, uint64_t address, char *out, size_t out_size)
 {
-    char command[PLACE_TEXT * 2];
+    char command[LOCATION_TEXT * 2];
     (void)snprintf(command, sizeof command, "addr2line -e '%s' 0x%llx 2>/dev/null", file, (unsigned long long)address);
-    if (strchr(file, '\'') || strlen(file) > PLACE_TEXT) return false;
+    if (strchr(file, '\'') || strlen(file) > LOCATION_TEXT) return false;
     FILE *f = popen(command, "r");
     if (!f) return false;
     bool got = fgets(out, (int)out_size, f) != NULL;
@@ -29,31 +29,31 @@ static const char *base_name(const char *path)
 }
 
 /* "orders.c:41" of an address in a file with debug information, if addr2line is there; else "orders+0x1a2b". */
-static void place_name(const char *file, uint64_t address, char *out, size_t out_size)
+static void location_name(const char *file, uint64_t address, char *out, size_t out_size)
 {
-    char path[PLACE_TEXT], line[PLACE_TEXT];
+    char path[LOCATION_TEXT], line[LOCATION_TEXT];
     ssize_t n = readlink(file, path, sizeof path - 1); /* /proc/self/exe is another's in addr2line */
     if (n > 0) path[n] = 0;
     const char *real = n > 0 ? path : file;
-    if (ask_addr2line(real, address, line, sizeof line))
+    if (addr2line_ask(real, address, line, sizeof line))
         (void)snprintf(out, out_size, "%s", base_name(line));
     else
         (void)snprintf(out, out_size, "%s+0x%llx", base_name(real), (unsigned long long)address);
 }
 
-static void name_places(verdict *v)
+static void findings_locate(verdict *v)
 {
-    char place[PLACE_TEXT];
+    char location[LOCATION_TEXT];
     for (finding *f = v->findings; f; f = f->next) {
         if (!f->file) continue;
-        place_name(f->file, f->address, place, sizeof place);
-        f->place = arena_strndup(&v->memory, place, strlen(place));
+        location_name(f->file, f->address, location, sizeof location);
+        f->location = arena_strndup(&v->memory, location, strlen(location));
     }
 }
 
 /* ---- Lines ---- */
 
-static size_t widest(const verdict *v)
+static size_t names_width(const verdict *v)
 {
     size_t width = NAME_LEAST;
     for (const finding *f = v->findings; f; f = f->next)
@@ -61,13 +61,14 @@ static size_t widest(const verdict *v)
     return width;
 }
 
-static void print_line(const finding *f, size_t width, const char *what, FILE *to)
+static void report_line(const finding *f, size_t width, const char *what, FILE *to)
 {
-    const char *place = f->place ? f->place : "";
-    (void)fprintf(to, "%-*s %s%s%s%s\n", (int)width, f->who, what, *place ? "   (" : "", place, *place ? ")" : "");
+    const char *location = f->location ? f->location : "";
+    (void)fprintf(to, "%-*s %s%s%s%s\n", (int)width, f->who, what, *location ? "   (" : "", location,
+                  *location ? ")" : "");
 }
 
-static const finding *first_of(const verdict *v, finding_kind kind)
+static const finding *finding_first(const verdict *v, finding_kind kind)
 {
     for (const finding *f = v->findings; f; f = f->next)
         if (f->kind == kind) return f;
@@ -75,27 +76,27 @@ static const finding *first_of(const verdict *v, finding_kind kind)
 }
 
 /* The first read of a clock is what a difference comes from, as far as anybody can see. */
-static void print_difference(const verdict *v, const finding *f, size_t width, FILE *to)
+static void report_difference(const verdict *v, const finding *f, size_t width, FILE *to)
 {
     char what[1024];
-    const finding *read = first_of(v, FINDING_DIFFERS) == f ? first_of(v, FINDING_READ) : NULL;
+    const finding *read = finding_first(v, FINDING_DIFFERS) == f ? finding_first(v, FINDING_READ) : NULL;
     finding line = *f;
-    if (read) line.place = read->place;
+    if (read) line.location = read->location;
     (void)snprintf(what, sizeof what, "differs at crash %u: %s%s%s", f->crash, f->what, read ? "; " : "",
                    read ? read->what : "");
-    print_line(&line, width, what, to);
+    report_line(&line, width, what, to);
 }
 
-static void print_finding(const verdict *v, const finding *f, size_t width, FILE *to)
+static void report_finding(const verdict *v, const finding *f, size_t width, FILE *to)
 {
     char what[1024];
-    const finding *differs = first_of(v, FINDING_DIFFERS);
+    const finding *differs = finding_first(v, FINDING_DIFFERS);
     switch (f->kind) {
     case FINDING_DIFFERS:
-        print_difference(v, f, width, to);
+        report_difference(v, f, width, to);
         return;
     case FINDING_READ:
-        if (differs && first_of(v, FINDING_READ) == f) return;
+        if (differs && finding_first(v, FINDING_READ) == f) return;
         (void)snprintf(what, sizeof what, "%s%s", f->what, differs ? "" : ", and nothing came to differ");
         break;
     case FINDING_UNKNOWN:
@@ -110,12 +111,12 @@ static void print_finding(const verdict *v, const finding *f, size_t width, FILE
         (void)snprintf(what, sizeof what, "%s", f->what);
         break;
     }
-    print_line(f, width, what, to);
+    report_line(f, width, what, to);
 }
 
 /* ---- What crash 9 is ---- */
 
-static const char *kind_name(entry_kind kind)
+static const char *entry_kind_name(entry_kind kind)
 {
     static const char *const names[] = {[ENTRY_STARTED] = "the start",
                                         [ENTRY_STEP_DONE] = "the result of step",
@@ -139,7 +140,7 @@ size_t verdict_prefixes(const execution *first)
 }
 
 /* The last one if there are not so many; NULL: there is none. */
-static const fact *attempt_at(const execution *x, size_t index, bool *is_last)
+static const fact *execution_attempt_at(const execution *x, size_t index, bool *is_last)
 {
     const fact *found = NULL;
     *is_last = false;
@@ -152,78 +153,78 @@ static const fact *attempt_at(const execution *x, size_t index, bool *is_last)
     return found;
 }
 
-static void print_crash(const execution *first, unsigned crash, FILE *to)
+static void report_crash(const execution *first, unsigned crash, FILE *to)
 {
     size_t prefixes = verdict_prefixes(first);
     bool stays = false;
-    const fact *attempt = crash > prefixes ? attempt_at(first, crash - prefixes - 1, &stays) : NULL;
+    const fact *attempt = crash > prefixes ? execution_attempt_at(first, crash - prefixes - 1, &stays) : NULL;
     if (attempt) {
         (void)fprintf(to, "crash %u: in attempt %u of step \"%.*s\"%s\n", crash, attempt->attempt, (int)attempt->id.len,
                       attempt->id.data,
                       stays ? ", and the run goes on in the same process, whose variables it has used" : "");
     } else if (crash <= prefixes) {
         const entry *e = &first->entries[crash - 1];
-        (void)fprintf(to, "crash %u: behind entry %u, %s", crash, crash, kind_name(e->kind));
+        (void)fprintf(to, "crash %u: behind entry %u, %s", crash, crash, entry_kind_name(e->kind));
         if (e->kind == ENTRY_CHUNK && e->id.len == 0) (void)fprintf(to, " the handler or a branch");
         if (e->id.len > 0) (void)fprintf(to, " \"%.*s\"", (int)e->id.len, e->id.data);
         (void)fputc('\n', to);
     }
 }
 
-static bool names_crash(const finding *f)
+static bool finding_names_crash(const finding *f)
 {
     return f->crash > 0 && (f->kind == FINDING_DIFFERS || f->kind == FINDING_UNKNOWN || f->kind == FINDING_NO_END ||
                             f->kind == FINDING_TWICE);
 }
 
 /* Those that the page names, once each. */
-static void print_crashes(const verdict *v, const execution *first, FILE *to)
+static void report_crashes(const verdict *v, const execution *first, FILE *to)
 {
     size_t differences = 0;
     for (const finding *f = v->findings; f; f = f->next) {
         if (f->kind == FINDING_DIFFERS && differences++ >= DIFFERENCES_SHOWN) continue;
-        bool named = !names_crash(f);
+        bool named = !finding_names_crash(f);
         for (const finding *before = v->findings; before != f && !named; before = before->next)
-            named = names_crash(before) && before->crash == f->crash;
-        if (!named) print_crash(first, f->crash, to);
+            named = finding_names_crash(before) && before->crash == f->crash;
+        if (!named) report_crash(first, f->crash, to);
     }
 }
 
 /* ---- The page ---- */
 
-static bool is_of_a_call(const finding *f) { return f->kind == FINDING_CALL || f->kind == FINDING_CALL_OK; }
+static bool finding_is_call(const finding *f) { return f->kind == FINDING_CALL || f->kind == FINDING_CALL_OK; }
 
 /* Calls of one line are told once. */
-static bool is_repeated(const verdict *v, const finding *f)
+static bool finding_is_repeated(const verdict *v, const finding *f)
 {
-    for (const finding *had = v->findings; had != f && f->place; had = had->next)
-        if (had->kind == f->kind && had->place && strcmp(had->place, f->place) == 0 && strcmp(had->who, f->who) == 0 &&
-            strcmp(had->what, f->what) == 0)
+    for (const finding *had = v->findings; had != f && f->location; had = had->next)
+        if (had->kind == f->kind && had->location && strcmp(had->location, f->location) == 0 &&
+            strcmp(had->who, f->who) == 0 && strcmp(had->what, f->what) == 0)
             return true;
     return false;
 }
 
-static const char *plural(size_t count) { return count == 1 ? "" : "s"; }
+static const char *plural_ending(size_t count) { return count == 1 ? "" : "s"; }
 
 bool verdict_print(verdict *v, const execution *first, FILE *to)
 {
     bool good = v->same == v->points && v->once == v->points;
-    size_t width = widest(v), differences = 0;
-    name_places(v);
+    size_t width = names_width(v), differences = 0;
+    findings_locate(v);
     (void)fprintf(to, "%zu %s, %zu crash point%s", v->entries, v->entries == 1 ? "entry" : "entries", v->points,
-                  plural(v->points));
+                  plural_ending(v->points));
     if (v->points < v->points_possible) (void)fprintf(to, " of %zu (--prove-points)", v->points_possible);
     (void)fprintf(to, ": same answer %zu, no finished step ran twice %zu\n", v->same, v->once);
     for (const finding *f = v->findings; f; f = f->next)
-        if (is_of_a_call(f)) print_finding(v, f, width, to);
+        if (finding_is_call(f)) report_finding(v, f, width, to);
     for (const finding *f = v->findings; f; f = f->next) {
         bool is_shown = f->kind != FINDING_DIFFERS || differences++ < DIFFERENCES_SHOWN;
-        if (!is_of_a_call(f) && is_shown && !is_repeated(v, f)) print_finding(v, f, width, to);
+        if (!finding_is_call(f) && is_shown && !finding_is_repeated(v, f)) report_finding(v, f, width, to);
         good = good && (f->kind == FINDING_CALL_OK || f->kind == FINDING_READ);
     }
     if (differences > DIFFERENCES_SHOWN)
         (void)fprintf(to, "... and %zu more difference%s\n", differences - DIFFERENCES_SHOWN,
-                      plural(differences - DIFFERENCES_SHOWN));
-    print_crashes(v, first, to);
+                      plural_ending(differences - DIFFERENCES_SHOWN));
+    report_crashes(v, first, to);
     return good;
 }

@@ -11,7 +11,7 @@
 
 /* ---- Which endpoint ---- */
 
-static bool names_endpoint(const sw_app *app, http_text method, http_text path, char *error, size_t error_size)
+static bool request_check_endpoint(const sw_app *app, http_text method, http_text path, char *error, size_t error_size)
 {
     http_match m;
     http_match_result found = http_router_find(app->router, method, path, &m);
@@ -37,7 +37,7 @@ static bool is_token(const char *text, size_t len)
 }
 
 /* "METHOD /path?query" */
-static bool split_request(const sw_app *app, http_text *method, http_text *target, char *error, size_t error_size)
+static bool request_split(const sw_app *app, http_text *method, http_text *target, char *error, size_t error_size)
 {
     const char *text = app->opt.prove, *space = strchr(text, ' ');
     bool ok = space && space > text && space[1] == '/' && is_token(text, (size_t)(space - text));
@@ -51,8 +51,9 @@ static bool split_request(const sw_app *app, http_text *method, http_text *targe
     *target = (http_text){space + 1, strlen(space + 1)};
     http_text path = {target->data, strcspn(target->data, "?")};
     char *name = strndup(text, method->len), *own_path = strndup(path.data, path.len);
-    ok = name && own_path &&
-         names_endpoint(app, (http_text){name, method->len}, (http_text){own_path, path.len}, error, error_size);
+    ok =
+        name && own_path &&
+        request_check_endpoint(app, (http_text){name, method->len}, (http_text){own_path, path.len}, error, error_size);
     free(name);
     free(own_path);
     return ok;
@@ -60,7 +61,7 @@ static bool split_request(const sw_app *app, http_text *method, http_text *targe
 
 /* ---- Body and headers ---- */
 
-static char *read_body(const char *path, int64_t bytes_max, size_t *len, char *error, size_t error_size)
+static char *body_read(const char *path, int64_t bytes_max, size_t *len, char *error, size_t error_size)
 {
     FILE *file = fopen(path, "re");
     char *body = file ? malloc((size_t)bytes_max + 1) : NULL;
@@ -76,17 +77,17 @@ static char *read_body(const char *path, int64_t bytes_max, size_t *len, char *e
     return NULL;
 }
 
-static char *make_body(const sw_options *o, size_t *len, char *error, size_t error_size)
+static char *body_make(const sw_options *o, size_t *len, char *error, size_t error_size)
 {
     const char *given = o->prove_body ? o->prove_body : "";
-    if (*given == '@') return read_body(given + 1, o->body_max, len, error, error_size);
+    if (*given == '@') return body_read(given + 1, o->body_max, len, error, error_size);
     *len = strlen(given);
     char *body = strdup(given);
     if (!body) (void)snprintf(error, error_size, "out of memory");
     return body;
 }
 
-static bool has_header(const sw_options *o, const char *name)
+static bool headers_have(const sw_options *o, const char *name)
 {
     size_t len = strlen(name);
     for (const char *const *h = o->prove_headers; h && *h; h++)
@@ -94,7 +95,7 @@ static bool has_header(const sw_options *o, const char *name)
     return false;
 }
 
-static bool headers_valid(const sw_options *o, char *error, size_t error_size)
+static bool headers_check(const sw_options *o, char *error, size_t error_size)
 {
     for (const char *const *h = o->prove_headers; h && *h; h++) {
         const char *colon = strchr(*h, ':');
@@ -105,16 +106,16 @@ static bool headers_valid(const sw_options *o, char *error, size_t error_size)
         (void)snprintf(error, error_size, "--prove-header \"%s\": must be \"Name: value\"", *h);
         return false;
     }
-    if (!has_header(o, "content-length") && !has_header(o, "transfer-encoding")) return true;
+    if (!headers_have(o, "content-length") && !headers_have(o, "transfer-encoding")) return true;
     (void)snprintf(error, error_size, "--prove-header: the body's length is set by --prove itself");
     return false;
 }
 
-static void print_head(FILE *to, const sw_options *o, http_text method, http_text target, size_t body_len)
+static void request_print_head(FILE *to, const sw_options *o, http_text method, http_text target, size_t body_len)
 {
     (void)fprintf(to, "%.*s %s HTTP/1.1\r\n", (int)method.len, method.data, target.data);
-    if (!has_header(o, "host")) (void)fprintf(to, "Host: 127.0.0.1\r\n");
-    if (body_len > 0 && !has_header(o, "content-type")) (void)fprintf(to, "Content-Type: application/json\r\n");
+    if (!headers_have(o, "host")) (void)fprintf(to, "Host: 127.0.0.1\r\n");
+    if (body_len > 0 && !headers_have(o, "content-type")) (void)fprintf(to, "Content-Type: application/json\r\n");
     for (const char *const *h = o->prove_headers; h && *h; h++) (void)fprintf(to, "%s\r\n", *h);
     if (body_len > 0 || o->prove_body) (void)fprintf(to, "Content-Length: %zu\r\n", body_len);
     (void)fprintf(to, "Connection: close\r\n\r\n");
@@ -126,12 +127,12 @@ char *request_text(const sw_app *app, size_t *len, char *error, size_t error_siz
     http_text method, target;
     size_t body_len = 0;
     char *text = NULL;
-    if (!split_request(app, &method, &target, error, error_size) || !headers_valid(o, error, error_size)) return NULL;
-    char *body = make_body(o, &body_len, error, error_size);
+    if (!request_split(app, &method, &target, error, error_size) || !headers_check(o, error, error_size)) return NULL;
+    char *body = body_make(o, &body_len, error, error_size);
     if (!body) return NULL;
     FILE *to = open_memstream(&text, len);
     if (to) {
-        print_head(to, o, method, target, body_len);
+        request_print_head(to, o, method, target, body_len);
         (void)fwrite(body, 1, body_len, to);
         bool ok = fclose(to) == 0;
         if (!ok) free(text);

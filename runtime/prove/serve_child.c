@@ -16,22 +16,22 @@
 #include "runtime/recovery/crash.h"
 #include "storage/memory/memory.h"
 
-enum { RESPONSE_KEPT = 4096, ERROR_TEXT = 512 };
+enum { RESPONSE_BYTES_MAX = 4096, ERROR_TEXT = 512 };
 
 static int run_ended = -1; /* eventfd: the entry *ended*, or *stopped*, is on disk */
 /* The journal thread's: then nothing is told any more. A clock that waits for nothing would end the run by
  * --retain-stopped before this process has ended. */
-static bool stopped;
+static bool run_stopped;
 
-static __attribute__((noreturn)) void broken(const char *why)
+static __attribute__((noreturn)) void child_broken(const char *why)
 {
     fact_tell(&(fact){.kind = FACT_BROKEN, .text = {why, strlen(why)}});
     fact_exit(1);
 }
 
-static void *must(void *made)
+static void *child_must(void *made)
 {
-    if (!made) broken("out of memory");
+    if (!made) child_broken("out of memory");
     return made;
 }
 
@@ -39,14 +39,14 @@ static void *must(void *made)
 
 static const backend_ops *memory_ops;
 
-static void tell_segment(const store_segment *s)
+static void segment_tell(const store_segment *s)
 {
     fact_tell(
         &(fact){.kind = FACT_SEGMENT, .id = {(const char *)s->run.bytes, RUN_ID_BYTES}, .data = {s->data, s->len}});
 }
 
 /* Nobody will release it. */
-static bool is_stopped(const store_segment *s)
+static bool segment_stops_run(const store_segment *s)
 {
     const char *error = NULL;
     entry e;
@@ -57,63 +57,65 @@ static bool is_stopped(const store_segment *s)
     return false;
 }
 
-static store_outcome commit_and_tell(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
+static store_outcome journal_commit_and_tell(backend *b, store_segment *list, int64_t now_ms, char *error,
+                                             size_t error_size)
 {
     uint64_t one = 1;
     bool ended = false;
     store_outcome outcome = memory_ops->commit(b, list, now_ms, error, error_size);
     if (outcome != STORE_DONE) return outcome;
     for (const store_segment *s = list; s; s = s->next) {
-        if (s->len > 0 && !stopped) tell_segment(s);
-        stopped |= is_stopped(s);
+        if (s->len > 0 && !run_stopped) segment_tell(s);
+        run_stopped |= segment_stops_run(s);
         ended |= s->live == STORE_LIVE_CLEAR;
     }
-    ended |= stopped;
-    if (ended && write(run_ended, &one, sizeof one) < 0) broken("an eventfd cannot be written");
+    ended |= run_stopped;
+    if (ended && write(run_ended, &one, sizeof one) < 0) child_broken("an eventfd cannot be written");
     return outcome;
 }
 
 /* The disk that the process before has left. */
-static memory_disk *make_disk(const trial *t)
+static memory_disk *journal_make_disk(const execution_input *t)
 {
     char error[BACKEND_ERROR_MAX];
-    memory_disk *disk = must(memory_disk_new());
+    memory_disk *disk = child_must(memory_disk_new());
     memory_set_wall_ms(disk, clock_wall_ms());
     for (unsigned i = 0; i < t->openings; i++) {
-        backend *b = must(memory_open(disk));
+        backend *b = child_must(memory_open(disk));
         store_segment s = {.run = t->run, .live = STORE_LIVE_SET, .data = t->journal, .len = t->journal_len};
-        if (i == 0 && b->ops->commit(b, &s, clock_wall_ms(), error, sizeof error) != STORE_DONE) broken(error);
+        if (i == 0 && b->ops->commit(b, &s, clock_wall_ms(), error, sizeof error) != STORE_DONE) child_broken(error);
         b->ops->close(b);
     }
     return disk;
 }
 
-static void open_journal(sw_app *app, const trial *t)
+static void journal_open(sw_app *app, const execution_input *t)
 {
     static backend_ops told;
     char error[ERROR_TEXT];
-    backend *b = must(memory_open(make_disk(t)));
+    backend *b = child_must(memory_open(journal_make_disk(t)));
     memory_ops = b->ops;
     told = *memory_ops;
-    told.commit = commit_and_tell;
+    told.commit = journal_commit_and_tell;
     b->ops = &told;
     app->store = store_open(&(store_options){.backend = b,
                                              .retain_ms = app->opt.retain_ms,
                                              .queue_bytes_max = (size_t)app->opt.journal_queue_max,
                                              .wall_ms = clock_wall_ms},
                             error, sizeof error);
-    if (!app->store) broken(error);
+    if (!app->store) child_broken(error);
     token_key_derive(&app->key, store_secret(app->store), TOKEN_KEY_BYTES);
 }
 
 /* The journal's times are not in the future: waits that the execution before had cut short have been. */
-static void go_on_from(const trial *t)
+static void clock_go_on_from(const execution_input *t)
 {
     const char *error = NULL;
     int64_t last_ms = 0;
     entry e;
     for (size_t at = 0, n; at < t->journal_len; at += n) {
-        if ((n = entry_decode(t->journal + at, t->journal_len - at, &e, &error)) == 0) broken("the journal is damaged");
+        if ((n = entry_decode(t->journal + at, t->journal_len - at, &e, &error)) == 0)
+            child_broken("the journal is damaged");
         if (e.at_ms > last_ms) last_ms = e.at_ms;
     }
     int64_t behind_ms = last_ms - clock_wall_ms();
@@ -124,12 +126,12 @@ static void go_on_from(const trial *t)
 
 typedef struct client {
     int fd;
-    char response[RESPONSE_KEPT];
+    char response[RESPONSE_BYTES_MAX];
     size_t len;
     bool over; /* the server has said all */
 } client;
 
-static void send_request(client *c, const trial *t)
+static void client_send_request(client *c, const execution_input *t)
 {
     for (size_t at = 0; at < t->request_len;) {
         ssize_t n = send(c->fd, t->request + at, t->request_len - at, MSG_NOSIGNAL);
@@ -139,9 +141,9 @@ static void send_request(client *c, const trial *t)
     }
 }
 
-static void take_response(client *c)
+static void client_take_response(client *c)
 {
-    char rest[RESPONSE_KEPT];
+    char rest[RESPONSE_BYTES_MAX];
     size_t room = sizeof c->response - c->len;
     ssize_t n = read(c->fd, room > 0 ? c->response + c->len : rest, room > 0 ? room : sizeof rest);
     if (n < 0 && errno == EINTR) return;
@@ -149,13 +151,13 @@ static void take_response(client *c)
     if (n > 0 && room > 0) c->len += (size_t)n;
 }
 
-static __attribute__((noreturn)) void wait_for_end(sw_app *app, client *c)
+static __attribute__((noreturn)) void client_wait_for_end(sw_app *app, client *c)
 {
     for (;;) {
         struct pollfd fds[2] = {{run_ended, POLLIN, 0}, {c->over ? -1 : c->fd, POLLIN, 0}};
-        if (poll(fds, 2, -1) < 0 && errno != EINTR) broken("poll fails");
+        if (poll(fds, 2, -1) < 0 && errno != EINTR) child_broken("poll fails");
         if (fds[0].revents) fact_exit(0);
-        if (fds[1].revents) take_response(c);
+        if (fds[1].revents) client_take_response(c);
         bool began = __atomic_load_n(&app->loops[0].home.counters.runs_started, __ATOMIC_RELAXED) > 0;
         if (!c->over || c->fd < 0 || began) continue;
         fact_tell(&(fact){.kind = FACT_REFUSED, .data = {c->response, c->len}});
@@ -165,49 +167,50 @@ static __attribute__((noreturn)) void wait_for_end(sw_app *app, client *c)
 
 /* ---- The program ---- */
 
-static void on_loop(void *arg) { loop_run(arg); }
+static void loop_main(void *arg) { loop_run(arg); }
 
-static void prepare_process(sw_app *app)
+static void child_prepare(sw_app *app)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
     overflow_install(crash_note);
     const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
-    if (objection) broken(objection);
+    if (objection) child_broken(objection);
     app->opt.heartbeat_ms = 0; /* of no use to the one client, and many in a month that is over at once */
     app->control = -1;
     app->loop_count = 1;
     app->ended_well = true; /* clients were sent on: no run ends because they are gone */
 }
 
-static void start_loop(sw_app *app, struct sockaddr_storage *address, socklen_t *len)
+static void loop_start(sw_app *app, struct sockaddr_storage *address, socklen_t *len)
 {
     char error[ERROR_TEXT] = "";
     uv_thread_t thread;
-    app->loops = must(calloc(1, sizeof *app->loops));
-    app->blocking = must(pool_new((size_t)app->opt.blocking_threads));
+    app->loops = child_must(calloc(1, sizeof *app->loops));
+    app->blocking = child_must(pool_new((size_t)app->opt.blocking_threads));
     int listener = http_listen("127.0.0.1:0", error, sizeof error);
-    if (listener < 0 || getsockname(listener, (struct sockaddr *)address, len) != 0) broken(error);
-    if (!loop_init(&app->loops[0], app, 0, 1, listener, error, sizeof error)) broken(error);
-    if (uv_thread_create(&thread, on_loop, &app->loops[0]) != 0) broken("no thread for the loop");
+    if (listener < 0 || getsockname(listener, (struct sockaddr *)address, len) != 0) child_broken(error);
+    if (!loop_init(&app->loops[0], app, 0, 1, listener, error, sizeof error)) child_broken(error);
+    if (uv_thread_create(&thread, loop_main, &app->loops[0]) != 0) child_broken("no thread for the loop");
 }
 
-void execution_serve(sw_app *app, const trial *t)
+void execution_serve(sw_app *app, const execution_input *t)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
     client c = {.fd = -1, .over = true};
     probe_begin(&t->plan); /* before there is another thread */
-    prepare_process(app);
-    go_on_from(t);
+    child_prepare(app);
+    clock_go_on_from(t);
     run_ended = eventfd(0, EFD_CLOEXEC);
-    open_journal(app, t);
+    journal_open(app, t);
     app->started_ms = clock_wall_ms();
-    start_loop(app, &address, &len);
+    loop_start(app, &address, &len);
     if (t->request) {
         c = (client){.fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-        if (c.fd < 0 || connect(c.fd, (struct sockaddr *)&address, len) != 0) broken("the program does not listen");
-        send_request(&c, t);
+        if (c.fd < 0 || connect(c.fd, (struct sockaddr *)&address, len) != 0)
+            child_broken("the program does not listen");
+        client_send_request(&c, t);
     }
-    wait_for_end(app, &c);
+    client_wait_for_end(app, &c);
 }

@@ -22,13 +22,13 @@ void verdict_free(verdict *v)
 
 /* ---- Findings ---- */
 
-static const char *copy(arena *a, const char *text) { return text ? arena_strndup(a, text, strlen(text)) : NULL; }
+static const char *text_copy(arena *a, const char *text) { return text ? arena_strndup(a, text, strlen(text)) : NULL; }
 
 /* NULL: out of memory. */
-static finding *append(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash)
+static finding *finding_append(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash)
 {
     finding *f = arena_zalloc(&v->memory, sizeof *f);
-    const char *own_who = copy(&v->memory, who), *own_what = copy(&v->memory, what);
+    const char *own_who = text_copy(&v->memory, who), *own_what = text_copy(&v->memory, what);
     if (!f || !own_who || !own_what) return NULL;
     *f = (finding){.kind = kind, .who = own_who, .what = own_what, .crash = crash};
     *v->findings_end = f;
@@ -41,7 +41,7 @@ void verdict_add(verdict *v, finding_kind kind, const char *who, const char *wha
     if (!who || !what) return;
     for (const finding *f = v->findings; f; f = f->next)
         if (f->kind == kind && strcmp(f->who, who) == 0 && strcmp(f->what, what) == 0) return;
-    (void)append(v, kind, who, what, crash);
+    (void)finding_append(v, kind, who, what, crash);
 }
 
 const char *verdict_who(verdict *v, entry_text label, entry_text step)
@@ -55,39 +55,40 @@ const char *verdict_who(verdict *v, entry_text label, entry_text step)
 
 /* ---- Outside steps ---- */
 
-static bool starts_with(const entry_text *t, const char *text)
+static bool text_starts_with(const entry_text *t, const char *text)
 {
     return t->len >= strlen(text) && memcmp(t->data, text, strlen(text)) == 0;
 }
 
-static bool is_random(const entry_text *function)
+static bool function_is_random(const entry_text *function)
 {
     static const char *const names[] = {"rand", "drand", "lrand", "get", "arc4", "RAND", "uuid"};
-    if (starts_with(function, "gettime")) return false;
+    if (text_starts_with(function, "gettime")) return false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (starts_with(function, names[i])) return true;
+        if (text_starts_with(function, names[i])) return true;
     return false;
 }
 
-static const char *outside_text(verdict *v, const fact *f)
+static const char *outside_finding_text(verdict *v, const fact *f)
 {
     int len = (int)f->text.len;
     const char *name = f->text.data;
     if (f->kind != FACT_READ)
         return arena_printf(&v->scratch, "%.*s() is called outside any step: it would be done again at every replay",
                             len, name);
-    if (is_random(&f->text))
+    if (function_is_random(&f->text))
         return arena_printf(&v->scratch, "random numbers come from %.*s(), not sw_random()", len, name);
     return arena_printf(&v->scratch, "the clock is read with %.*s(), not sw_now()", len, name);
 }
 
 /* One for each place in the code. */
-static void look_outside(verdict *v, const fact *f, unsigned crash)
+static void verdict_look_outside(verdict *v, const fact *f, unsigned crash)
 {
     finding_kind kind = f->kind == FACT_READ ? FINDING_READ : FINDING_EFFECT;
     for (const finding *had = v->findings; had; had = had->next)
         if (had->kind == kind && had->address == f->hash) return;
-    finding *made = append(v, kind, verdict_who(v, f->label, (entry_text){"", 0}), outside_text(v, f), crash);
+    finding *made =
+        finding_append(v, kind, verdict_who(v, f->label, (entry_text){"", 0}), outside_finding_text(v, f), crash);
     if (!made) return;
     made->address = f->hash;
     if (f->data.len > 0) made->file = arena_strndup(&v->memory, f->data.data, f->data.len);
@@ -95,47 +96,48 @@ static void look_outside(verdict *v, const fact *f, unsigned crash)
 
 /* ---- Calls ---- */
 
-static seen_call **bucket_of(verdict *v, uint64_t path) { return &v->buckets[(path >> 16) & (VERDICT_BUCKETS - 1)]; }
+static seen_call **calls_bucket(verdict *v, uint64_t path) { return &v->buckets[(path >> 16) & (VERDICT_BUCKETS - 1)]; }
 
-static seen_call *find_call(verdict *v, const fact *f)
+static seen_call *calls_find(verdict *v, const fact *f)
 {
-    seen_call *s = *bucket_of(v, f->path);
+    seen_call *s = *calls_bucket(v, f->path);
     while (s && (s->path != f->path || s->number != f->number)) s = s->next_in_bucket;
     return s;
 }
 
-static void add_call(verdict *v, const fact *f, const call_asked *q)
+static void calls_add(verdict *v, const fact *f, const call_asked *q)
 {
     seen_call *s = arena_zalloc(&v->memory, sizeof *s);
     if (!s) return;
     *s = (seen_call){.path = f->path,
                      .number = f->number,
-                     .who = copy(&v->memory, verdict_who(v, f->label, f->id)),
+                     .who = text_copy(&v->memory, verdict_who(v, f->label, f->id)),
                      .step = arena_strndup(&v->memory, f->id.data, f->id.len),
-                     .method = copy(&v->memory, q->method),
-                     .place = arena_strndup(&v->memory, q->url, strcspn(q->url, "?#")),
-                     .key = copy(&v->memory, q->key),
+                     .method = text_copy(&v->memory, q->method),
+                     .resource = arena_strndup(&v->memory, q->url, strcspn(q->url, "?#")),
+                     .key = text_copy(&v->memory, q->key),
                      .body_hash = q->body_hash,
                      .has_step_key = f->flags & FACT_STEP_KEY};
-    if (!s->who || !s->step || !s->method || !s->place || !s->key) return;
+    if (!s->who || !s->step || !s->method || !s->resource || !s->key) return;
     *v->calls_end = s;
     v->calls_end = &s->next;
-    s->next_in_bucket = *bucket_of(v, s->path);
-    *bucket_of(v, s->path) = s;
+    s->next_in_bucket = *calls_bucket(v, s->path);
+    *calls_bucket(v, s->path) = s;
 }
 
-static void look_at_call(verdict *v, const fact *f, unsigned crash)
+static void verdict_look_at_call(verdict *v, const fact *f, unsigned crash)
 {
     call_asked q;
-    seen_call *s = find_call(v, f);
+    seen_call *s = calls_find(v, f);
     if (!call_asked_read(&v->scratch, f->data, &q)) return;
     if (f->flags & FACT_UNKNOWN) {
-        const char *place = arena_strndup(&v->memory, q.url, strcspn(q.url, "?#"));
+        const char *resource = arena_strndup(&v->memory, q.url, strcspn(q.url, "?#"));
         verdict_add(v, FINDING_UNKNOWN, verdict_who(v, f->label, f->id),
-                    arena_printf(&v->scratch, "%s %s is not in the recording", q.method, place ? place : ""), crash);
+                    arena_printf(&v->scratch, "%s %s is not in the recording", q.method, resource ? resource : ""),
+                    crash);
     }
     if (!s) {
-        add_call(v, f, &q);
+        calls_add(v, f, &q);
         return;
     }
     s->has_step_key = s->has_step_key && (f->flags & FACT_STEP_KEY);
@@ -143,14 +145,14 @@ static void look_at_call(verdict *v, const fact *f, unsigned crash)
     s->body_differs = s->body_differs || s->body_hash != q.body_hash;
 }
 
-static void note_sync(verdict *v, const fact *attempt)
+static void calls_set_sync(verdict *v, const fact *attempt)
 {
-    for (seen_call *s = *bucket_of(v, attempt->path); s; s = s->next_in_bucket)
+    for (seen_call *s = *calls_bucket(v, attempt->path); s; s = s->next_in_bucket)
         if (s->path == attempt->path) s->is_sync = true;
 }
 
 /* A run that fails is seldom what was to be proved: a service that is not there looks like this. */
-static void look_at_end(verdict *v, const execution *x)
+static void verdict_look_at_end(verdict *v, const execution *x)
 {
     if (execution_is_over(x) && !x->ended)
         verdict_add(
@@ -165,17 +167,17 @@ static void look_at_end(verdict *v, const execution *x)
 void verdict_look(verdict *v, const execution *x, unsigned crash)
 {
     arena_free(&v->scratch);
-    if (crash == 0) look_at_end(v, x);
+    if (crash == 0) verdict_look_at_end(v, x);
     for (size_t i = 0; i < x->fact_count; i++) {
         const fact *f = &x->facts[i];
-        if (f->kind == FACT_CALL) look_at_call(v, f, crash);
-        if (f->kind == FACT_READ || f->kind == FACT_EFFECT || f->kind == FACT_MISUSE) look_outside(v, f, crash);
+        if (f->kind == FACT_CALL) verdict_look_at_call(v, f, crash);
+        if (f->kind == FACT_READ || f->kind == FACT_EFFECT || f->kind == FACT_MISUSE) verdict_look_outside(v, f, crash);
     }
     for (size_t i = 0; i < x->fact_count; i++)
-        if (x->facts[i].kind == FACT_ATTEMPT && (x->facts[i].flags & FACT_SYNC)) note_sync(v, &x->facts[i]);
+        if (x->facts[i].kind == FACT_ATTEMPT && (x->facts[i].flags & FACT_SYNC)) calls_set_sync(v, &x->facts[i]);
 }
 
-static bool is_repeatable(const char *patterns, const char *step)
+static bool step_is_repeatable(const char *patterns, const char *step)
 {
     char pattern[300];
     for (const char *at = patterns; at && *at;) {
@@ -190,7 +192,7 @@ static bool is_repeatable(const char *patterns, const char *step)
     return false;
 }
 
-static void judge_call(verdict *v, const seen_call *s, const char *repeatable)
+static void verdict_judge_call(verdict *v, const seen_call *s, const char *repeatable)
 {
     static const char twice[] = "may be made twice if the machine dies during it";
     bool has_key = s->has_step_key || (*s->key && !s->key_differs), idempotent = call_is_idempotent(s->method);
@@ -201,21 +203,21 @@ static void judge_call(verdict *v, const seen_call *s, const char *repeatable)
         what = s->is_sync ? "ok: .sync, key sent" : "ok: key sent, not .sync";
     else if (idempotent && !s->body_differs)
         what = arena_printf(&v->scratch, "ok: %s of the same content may be repeated", s->method);
-    else if (is_repeatable(repeatable, s->step))
+    else if (step_is_repeatable(repeatable, s->step))
         what = "ok: may be repeated (--prove-repeatable)";
     else
         kind = FINDING_CALL;
     if (kind == FINDING_CALL && idempotent)
-        what = arena_printf(&v->scratch, "%s, with another content: %s %s", twice, s->method, s->place);
+        what = arena_printf(&v->scratch, "%s, with another content: %s %s", twice, s->method, s->resource);
     else if (kind == FINDING_CALL && *s->key)
         what = arena_printf(&v->scratch, "%s: its Idempotency-Key is another each time (use sw_step_key), %s %s", twice,
-                            s->method, s->place);
+                            s->method, s->resource);
     else if (kind == FINDING_CALL)
-        what = arena_printf(&v->scratch, "%s: it sends no key (sw_step_key), %s %s", twice, s->method, s->place);
+        what = arena_printf(&v->scratch, "%s: it sends no key (sw_step_key), %s %s", twice, s->method, s->resource);
     verdict_add(v, kind, s->who, what, 0);
 }
 
 void verdict_judge_calls(verdict *v, const char *repeatable)
 {
-    for (const seen_call *s = v->calls; s; s = s->next) judge_call(v, s, repeatable);
+    for (const seen_call *s = v->calls; s; s = s->next) verdict_judge_call(v, s, repeatable);
 }

@@ -27,8 +27,8 @@ typedef struct finding {
     const char *what; /* what was seen, for people */
     const char *file; /* with `address`: where in the code; NULL: nobody knows */
     uint64_t address;
-    const char *place; /* their name for people, made for the page */
-    unsigned crash;    /* the first crash point that shows it; 0: the first execution */
+    const char *location; /* file and address for people, made for the page */
+    unsigned crash;       /* the first crash point that shows it; 0: the first execution */
 } finding;
 
 /* One call in its place, over all executions. */
@@ -36,8 +36,8 @@ typedef struct seen_call {
     struct seen_call *next, *next_in_bucket; /* in their order; by path */
     uint64_t path;
     uint32_t number;
-    const char *who, *step, *method, *place; /* place: URL without query */
-    const char *key;                         /* its Idempotency-Key */
+    const char *who, *step, *method, *resource; /* resource: the URL without query */
+    const char *key;                            /* its Idempotency-Key */
     uint64_t body_hash;
     bool has_step_key, is_sync;
     bool key_differs, body_differs; /* between executions */
