@@ -34,7 +34,7 @@ static int run_app(sw_app *app, int argc, char **argv)
     options_result asked = app_configure(app, argc, argv, why, sizeof why);
     if (asked == OPTIONS_WRONG) return start_failed(app, why);
     if (asked == OPTIONS_HELP) {
-        options_help(app->flags, app->name, stdout);
+        option_set_help(app->flags, app->name, stdout);
         return 0;
     }
     if (asked == OPTIONS_VERSION) {

@@ -1,14 +1,12 @@
-/* options: the program's flags: the library's own and those of sw_flag. Owns their values. A flag --name VALUE (or
- * --name=VALUE) beats the environment variable STEPWELL_NAME, which beats the default. */
+/* options: the values of the library's flags, checked: what the program was asked to be. Read-only once the flags are
+ * read. What each flag means: runtime/process/flag.c. */
 #ifndef RUNTIME_BASE_OPTIONS_H
 #define RUNTIME_BASE_OPTIONS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
-/* The library's flags, checked. Texts are owned by `options`; NULL when not given and without a default. */
+/* Texts are borrowed from the arguments, the environment and the flags; NULL: not given, and without a default. */
 typedef struct sw_options {
     const char *listen;
     const char *data;
@@ -58,26 +56,5 @@ typedef struct sw_options {
     const char *record, *replay;      /* files; NULL: none */
     int64_t prove_points, prove_timeout_ms, prove_bytes_max;
 } sw_options;
-
-typedef struct option_set option_set;
-
-option_set *options_new(void); /* NULL: out of memory */
-void options_free(option_set *o);
-
-/* A flag of the program; see sw_flag. False with a message in `error`. */
-bool options_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help,
-                 char *error, size_t error_size);
-
-/* OPTIONS_VERSION: all flags are right, and it was asked for the version: what a supervisor asks a new program. */
-typedef enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG } options_result;
-
-/* Reads environment and arguments into *out. OPTIONS_WRONG with a message in `error` that names the flag and what it
- * takes, or the nearest flag there is. */
-options_result options_read(option_set *o, int argc, char **argv, sw_options *out, char *error, size_t error_size);
-
-/* The value of a program's flag; NULL if it has none or no such flag was added. */
-const char *options_value(const option_set *o, const char *name);
-
-void options_help(const option_set *o, const char *program, FILE *to);
 
 #endif

@@ -31,7 +31,7 @@ sw_app *app_new(const char *name)
     sw_app *app = app_must(calloc(1, sizeof *app));
     app->name = app_must(strdup(name && *name ? name : "stepwell"));
     app->router = app_must(http_router_new());
-    app->flags = app_must(options_new());
+    app->flags = app_must(option_set_new());
     return app;
 }
 
@@ -104,10 +104,10 @@ void sw_static(sw_app *app, const char *prefix, const char *dir)
 void sw_flag(sw_app *app, const char *name, const char *value_name, const char *fallback, const char *help)
 {
     char why[ERROR_TEXT];
-    if (!options_add(app->flags, name, value_name, fallback, help, why, sizeof why)) app_mistake(app, why);
+    if (!option_set_add(app->flags, name, value_name, fallback, help, why, sizeof why)) app_mistake(app, why);
 }
 
-const char *sw_flag_value(sw_app *app, const char *name) { return options_value(app->flags, name); }
+const char *sw_flag_value(sw_app *app, const char *name) { return option_set_value(app->flags, name); }
 
 void sw_on_start(sw_app *app, const char *(*fn)(sw_app *app, void *arg), void *arg)
 {
@@ -135,7 +135,7 @@ void app_free(sw_app *app)
     free(app->loops);
     public_urls_free(app->public_urls);
     http_router_free(app->router);
-    options_free(app->flags);
+    option_set_free(app->flags);
     free(app->mistake);
     free(app->name);
     free(app);
@@ -179,7 +179,7 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
 {
     (void)snprintf(error, error_size, "%s", app->mistake ? app->mistake : "");
     if (app->mistake) return OPTIONS_WRONG;
-    options_result asked = options_read(app->flags, argc, argv, &app->opt, error, error_size);
+    options_result asked = option_set_read(app->flags, argc, argv, &app->opt, error, error_size);
     if (asked == OPTIONS_WRONG || asked == OPTIONS_HELP) return asked;
     configure_log(&app->opt);
     app->public_urls = public_urls_new(app->opt.public_url, error, error_size);

@@ -3,6 +3,7 @@
 #ifndef RUNTIME_PROCESS_APP_H
 #define RUNTIME_PROCESS_APP_H
 
+#include "runtime/process/option_set.h"
 #include "runtime/run/program.h"
 
 /* What has no memory before it serves ends the process: gives `memory` back unless that is NULL. */

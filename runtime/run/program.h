@@ -18,7 +18,7 @@ struct sw_app {
     endpoint **endpoints; /* owned; index is the router's */
     size_t endpoint_count;
     http_router *router;
-    option_set *flags;
+    struct option_set *flags;
     sw_options opt;
     char *mistake; /* first wrong sw_endpoint, sw_flag ... call; sw_main reports it */
     const char *(*on_start)(sw_app *app, void *arg);
