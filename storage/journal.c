@@ -74,7 +74,7 @@ bool store_takes_writes(const store *s) { return !__atomic_load_n(&s->read_only,
 
 bool store_writable(const store_port *p)
 {
-    return store_takes_writes(p->store) && !__atomic_load_n(&p->store->held, __ATOMIC_ACQUIRE);
+    return store_takes_writes(p->store) && !__atomic_load_n(&p->store->gated, __ATOMIC_ACQUIRE);
 }
 
 /* Under the lock. */
@@ -119,8 +119,8 @@ static void set_flag(store *s, bool *flag, bool value)
 
 static void set_read_only(store *s, bool read_only) { set_flag(s, &s->read_only, read_only); }
 
-void store_hold(store *s) { set_flag(s, &s->held, true); }
-void store_go_on(store *s) { set_flag(s, &s->held, false); }
+void store_gate(store *s) { set_flag(s, &s->gated, true); }
+void store_ungate(store *s) { set_flag(s, &s->gated, false); }
 
 void store_give_up(store_port *p)
 {

@@ -178,5 +178,5 @@ void store_stats_get(const store *s, store_stats *out)
                          .queue_bytes = __atomic_load_n(&s->queue_bytes, __ATOMIC_RELAXED),
                          .disk_bytes = __atomic_load_n(&s->disk_bytes, __ATOMIC_RELAXED),
                          .runs_deleted = __atomic_load_n(&s->runs_deleted, __ATOMIC_RELAXED),
-                         .read_only = !store_takes_writes(s) || __atomic_load_n(&s->held, __ATOMIC_RELAXED)};
+                         .read_only = !store_takes_writes(s) || __atomic_load_n(&s->gated, __ATOMIC_RELAXED)};
 }

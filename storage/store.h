@@ -40,9 +40,9 @@ void store_close(store *s);
 /* False while the database takes no writes, which is tried again by itself; from any thread. */
 bool store_takes_writes(const store *s);
 /* Whoever opened the store has something to write before all others: store_writable is false for all ports until
- * store_go_on, and writes are taken all the same. */
-void store_hold(store *s);
-void store_go_on(store *s);
+ * store_ungate, and writes are taken all the same. */
+void store_gate(store *s);
+void store_ungate(store *s);
 uint64_t store_epoch(const store *s); /* goes up by one with each open */
 /* When it was opened the wall clock was behind what it had been when the journal was written, or nobody knows. */
 bool store_clock_is_back(const store *s);
@@ -53,9 +53,9 @@ const uint8_t *store_secret(const store *s);
 /* ---- Appending ---- */
 
 typedef enum store_live {
-    STORE_LIVE_KEEP, /* leave the run's row in the live table as it is */
-    STORE_LIVE_SET,  /* the run goes on: due_ms 0, or parked until due_ms; or it is stopped: STORE_DUE_STOPPED */
-    STORE_LIVE_CLEAR /* the run has ended: remove the row if there may be one (see `listed`) */
+    STORE_LIVE_UNCHANGED, /* leave the run's row in the live table as it is */
+    STORE_LIVE_SET,       /* the run goes on: due_ms 0, or parked until due_ms; or it is stopped: STORE_DUE_STOPPED */
+    STORE_LIVE_CLEAR      /* the run has ended: remove the row if there may be one (see `has_live_row`) */
 } store_live;
 
 /* A time long past, at which each start loads it as any run that goes on: lists know from it that it does not. */
@@ -108,7 +108,7 @@ typedef struct store_segment {
     run_id run;
     uint32_t seq; /* sequence number of its first entry in the run; keys sort by it */
     store_live live;
-    bool listed;          /* with CLEAR: an earlier segment SET it (else no delete is written) */
+    bool has_live_row;    /* with CLEAR: an earlier segment SET it (else no delete is written) */
     int64_t due_ms;       /* with SET */
     int64_t retain_ms;    /* with CLEAR: how long it stays; -1: the store's */
     const store_key *key; /* with the first of a run that has a key: inserted in the same commit, else STORE_KEY_TAKEN;
@@ -136,7 +136,7 @@ void store_port_give_up(store_port *p);
 /* True while the queue, with `unsent` bytes that the caller holds back, is over queue_bytes_max: take no new runs. */
 bool store_busy(const store_port *p, size_t unsent);
 /* False from the first write that failed until the store has written again, which it tries by itself: what is appended
- * meanwhile comes back with an error at once. Also while the store is held. From any thread. */
+ * meanwhile comes back with an error at once. Also while the store is gated. From any thread. */
 bool store_writable(const store_port *p);
 /* `on_change(arg)`, with the port's arg: store_writable may answer otherwise than before, or there is the room that
  * store_want_room asked for. At most one call for many changes. NULL: nobody asks. */

@@ -62,7 +62,7 @@ struct store {
     uint64_t queue_bytes;                             /* atomic */
     bool room_wanted;                                 /* atomic: some port wants_room */
     bool read_only;                                   /* atomic; the database takes no writes, see store_begin_outage */
-    bool held;                                        /* atomic; see store_hold */
+    bool gated;                                       /* atomic; see store_gate */
     int64_t pause_ms, healed_ms;                      /* the journal thread's: see store_begin_outage */
     int64_t retry_ms, retry_at_ms;                    /* the journal thread's, while it is read_only; steady */
     struct job *jobs;                                 /* by hand: reads that wait, the oldest first */

@@ -22,8 +22,8 @@ static void test_journals(void)
     open_desk(&d, &o);
     put(&d, a, 0, STORE_LIVE_SET, 5, "one,");
     put(&d, b, 0, STORE_LIVE_CLEAR, 0, "alone");
-    put(&d, a, 1, STORE_LIVE_KEEP, 0, "two,");
-    put(&d, a, 300, STORE_LIVE_KEEP, 0, "three");
+    put(&d, a, 1, STORE_LIVE_UNCHANGED, 0, "two,");
+    put(&d, a, 300, STORE_LIVE_UNCHANGED, 0, "three");
     CHECK(load(&d, a) && got.j.live);
     CHECK_STR(got.data, "one,two,three");
     CHECK_INT(got.j.due_ms, 5);

@@ -129,7 +129,7 @@ static void commit(reckoning *s, uint32_t entries, bool stops)
 {
     store_segment segment = {.run = s->run,
                              .seq = entries,
-                             .live = stops ? STORE_LIVE_SET : STORE_LIVE_KEEP,
+                             .live = stops ? STORE_LIVE_SET : STORE_LIVE_UNCHANGED,
                              .due_ms = STORE_DUE_STOPPED,
                              .retain_ms = -1,
                              .data = s->entries.data,

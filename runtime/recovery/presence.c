@@ -16,7 +16,7 @@ static void put_off(sw_app *app)
 {
     if (app->put_off || store_takes_writes(app->store)) return;
     app->put_off = true;
-    store_hold(app->store);
+    store_gate(app->store);
 }
 
 bool presence_open(presence *p, sw_app *app)
@@ -79,7 +79,7 @@ void presence_go_on(const presence *p, sw_app *app)
     ties_mark(app->ties);
     leave_note(p, app);
     app->put_off = false;
-    store_go_on(app->store);
+    store_ungate(app->store);
 }
 
 void presence_end(sw_app *app, bool well)

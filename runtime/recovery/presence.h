@@ -4,7 +4,7 @@
  * between its open and its end.
  *
  * Where the data folder takes no writes the process serves what can be read, as one that is not there yet: the store is
- * held (store_hold), nothing is left in the folder, and the start is made up for by presence_go_on. So it does when a
+ * gated (store_gate), nothing is left in the folder, and the start is made up for by presence_go_on. So it does when a
  * write of the start itself fails: the main thread waits for no disk that takes none. */
 #ifndef RUNTIME_RECOVERY_PRESENCE_H
 #define RUNTIME_RECOVERY_PRESENCE_H

@@ -1,6 +1,6 @@
 /* settle: the store for a start that has to put journals right before anything is loaded: reads and writes that wait.
- * The loops do not use the store yet, or it is held, so there is an event loop of its own for that time. Owns that loop
- * and a port. */
+ * The loops do not use the store yet, or it is gated, so there is an event loop of its own for that time. Owns that
+ * loop and a port. */
 #ifndef RUNTIME_RECOVERY_SETTLE_H
 #define RUNTIME_RECOVERY_SETTLE_H
 

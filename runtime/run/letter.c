@@ -70,7 +70,7 @@ static void commit(letter *m, store_row_op op, size_t value_len)
     home *h = m->home;
     m->next = NULL;
     m->row = (store_row){.op = op, .table = tables[m->kind], .key = key_of(m), .value = {m->value, value_len}};
-    m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &m->row};
+    m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &m->row};
     home_send(h, &m->segment);
 }
 

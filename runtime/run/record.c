@@ -142,9 +142,9 @@ void record_flush(run *r)
                                  .len = r->sealed.size,
                                  .key = r->key && r->seq_sealed == 0 && !BUG(FORGET_KEY) ? &r->key->key : NULL,
                                  .live = ends                 ? STORE_LIVE_CLEAR
-                                         : BUG(DROP_LIVE_ROW) ? STORE_LIVE_KEEP
+                                         : BUG(DROP_LIVE_ROW) ? STORE_LIVE_UNCHANGED
                                                               : STORE_LIVE_SET,
-                                 .listed = r->seq_sealed > 0 && !BUG(KEEP_LIVE_ROW),
+                                 .has_live_row = r->seq_sealed > 0 && !BUG(KEEP_LIVE_ROW),
                                  .due_ms = ends ? 0 : due_of(r),
                                  .retain_ms = ends ? retain_of(r) : -1};
     letter_move(&r->letters, &r->sealed_letters);

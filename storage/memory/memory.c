@@ -36,7 +36,7 @@ static store_bytes id_bytes(const run_id *id) { return (store_bytes){id->bytes, 
 static void add_expiry(memory_batch *b, const store_segment *s, int64_t now_ms)
 {
     uint8_t row[BACKEND_EXPIRY_BYTES];
-    bool own = s->retain_ms >= 0, alone = !s->listed && s->seq == 0 && !s->key;
+    bool own = s->retain_ms >= 0, alone = !s->has_live_row && s->seq == 0 && !s->key;
     int64_t at_ms = alone ? run_id_time_ms(&s->run) : now_ms;
     if (own) at_ms = s->retain_ms < INT64_MAX - now_ms ? now_ms + s->retain_ms : INT64_MAX;
     row[0] = own;
@@ -54,7 +54,7 @@ static void add_segment(memory_batch *b, const store_segment *s, int64_t now_ms)
     memory_put_be(due, (uint64_t)s->due_ms, DUE_BYTES);
     if (s->live == STORE_LIVE_SET) memory_batch_put(b, MEMORY_LIVE, id_bytes(&s->run), (store_bytes){due, sizeof due});
     if (s->live != STORE_LIVE_CLEAR) return;
-    if (s->listed) memory_batch_delete(b, MEMORY_LIVE, id_bytes(&s->run));
+    if (s->has_live_row) memory_batch_delete(b, MEMORY_LIVE, id_bytes(&s->run));
     add_expiry(b, s, now_ms);
 }
 

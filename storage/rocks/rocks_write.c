@@ -20,7 +20,7 @@ static void batch_put(rocks *r, rocks_table t, const void *key, size_t key_len, 
 static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_EXPIRY_BYTES];
-    bool alone = !s->listed && s->seq == 0, own = s->retain_ms >= 0;
+    bool alone = !s->has_live_row && s->seq == 0, own = s->retain_ms >= 0;
     if (alone && !own && !s->key) return;
     int64_t at_ms = now_ms;
     if (own) at_ms = s->retain_ms < INT64_MAX - now_ms ? now_ms + s->retain_ms : INT64_MAX;
@@ -44,7 +44,7 @@ static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
         batch_put(r, ROCKS_TABLE_LIVE, id, RUN_ID_BYTES, due, sizeof due);
     }
     if (s->live != STORE_LIVE_CLEAR) return;
-    if (s->listed) rocksdb_writebatch_delete_cf(r->batch, r->tables[ROCKS_TABLE_LIVE], id, RUN_ID_BYTES);
+    if (s->has_live_row) rocksdb_writebatch_delete_cf(r->batch, r->tables[ROCKS_TABLE_LIVE], id, RUN_ID_BYTES);
     batch_expiry(r, s, now_ms);
 }
 

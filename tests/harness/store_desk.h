@@ -91,7 +91,7 @@ static inline void put(desk *d, run_id id, uint32_t seq, store_live live, int64_
     store_segment s = {.run = id,
                        .seq = seq,
                        .live = live,
-                       .listed = seq > 0,
+                       .has_live_row = seq > 0,
                        .due_ms = due_ms,
                        .retain_ms = -1,
                        .data = data,
@@ -161,13 +161,13 @@ static inline bool load(desk *d, run_id id)
     return got.j.found;
 }
 
-static inline void end_run(desk *d, run_id id, int64_t retain_ms, bool listed)
+static inline void end_run(desk *d, run_id id, int64_t retain_ms, bool has_live_row)
 {
-    if (listed) put(d, id, 0, STORE_LIVE_SET, 0, "begun");
+    if (has_live_row) put(d, id, 0, STORE_LIVE_SET, 0, "begun");
     store_segment s = {.run = id,
-                       .seq = listed,
+                       .seq = has_live_row,
                        .live = STORE_LIVE_CLEAR,
-                       .listed = listed,
+                       .has_live_row = has_live_row,
                        .retain_ms = retain_ms,
                        .data = "ended",
                        .len = 5};

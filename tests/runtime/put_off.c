@@ -83,10 +83,10 @@ static void test_stopped(void)
     slot *s = reopen(NULL);
     const run_id id = s->id;
     s->unfinished = false; /* as one that a client asks for before it is found: it is loaded with any gate */
-    store_hold(turned_app->store);
+    store_gate(turned_app->store);
     read_ahead(s);
     write_stop(&id);
-    store_go_on(turned_app->store);
+    store_ungate(turned_app->store);
     TURN_UNTIL(slot_find(&turned_home()->slots, &id)->judged);
     s = slot_find(&turned_home()->slots, &id);
     CHECK_INT(s->state, SLOT_STOPPED);
@@ -105,11 +105,11 @@ static void test_not_deleted(void)
     TURN_UNTIL(s->stop == STOP_UNREADABLE);
     s->since_ds -= 20;
     read_ahead(s);
-    store_hold(turned_app->store);
+    store_gate(turned_app->store);
     while (slot_find(&turned_home()->slots, &id) && slot_is_loading(s)) CHECK(turned_turn_unread());
     CHECK(slot_find(&turned_home()->slots, &id) == s);
     CHECK_INT(s->state, SLOT_STOPPED);
-    store_go_on(turned_app->store);
+    store_ungate(turned_app->store);
     slot_wake(turned_home(), s); /* as its timer would */
     TURN_UNTIL(!only_slot());
     memory_fail_reads(turned_disk, false);

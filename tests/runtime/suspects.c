@@ -83,7 +83,7 @@ static void append(settling *s, const run_id *id, const entry *e)
     CHECK(entry_encode(&data, e) == 0);
     settle_load(s, id, on_counted, &entries);
     store_segment segment = {
-        .run = *id, .seq = entries, .live = STORE_LIVE_KEEP, .retain_ms = -1, .data = data.data, .len = data.size};
+        .run = *id, .seq = entries, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .data = data.data, .len = data.size};
     CHECK(settle_append(s, &segment) == NULL);
     msgpack_sbuffer_destroy(&data);
 }
@@ -95,7 +95,7 @@ static void append_row(settling *s, const run_id *id)
                            .table = "tries",
                            .key = {id->bytes, RUN_ID_BYTES},
                            .value = {tried_once, sizeof tried_once}};
-    store_segment segment = {.run = *id, .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &row};
+    store_segment segment = {.run = *id, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &row};
     CHECK(settle_append(s, &segment) == NULL);
 }
 

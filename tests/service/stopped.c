@@ -429,7 +429,7 @@ static void add_newer(const char *id)
     static const char newer[] = "\x92\x3f\x01";
     desk d;
     store *s = open_desk(&d);
-    store_segment segment = {.seq = 1000, .live = STORE_LIVE_KEEP, .retain_ms = -1, .data = newer, .len = 3};
+    store_segment segment = {.seq = 1000, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .data = newer, .len = 3};
     CHECK(run_id_parse(id, 26, &segment.run));
     store_append(d.port, &segment);
     close_desk(&d, s);

@@ -11,7 +11,7 @@ static store_segment segment(run_id id, uint32_t seq, store_live live, const cha
     return (store_segment){.run = id,
                            .seq = seq,
                            .live = live,
-                           .listed = seq > 0,
+                           .has_live_row = seq > 0,
                            .retain_ms = -1,
                            .data = data,
                            .len = strlen(data),
@@ -53,7 +53,7 @@ static void test_journals(void)
     store_segment s = segment(one, 300, STORE_LIVE_SET, "more,"); /* seq is a number, no text */
     s.due_ms = 77;
     CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
-    put(one, 301, STORE_LIVE_KEEP, "and more");
+    put(one, 301, STORE_LIVE_UNCHANGED, "and more");
     check_journal(one, true, 77, "one,more,and more");
     check_journal(two, false, 0, "two");
     check_journal(subject_id(1500, 3), false, 0, "");
@@ -69,7 +69,7 @@ static void test_limit(void)
 {
     run_id id = subject_id(1000, 1);
     put(id, 0, STORE_LIVE_SET, "0123456789");
-    put(id, 1, STORE_LIVE_KEEP, "0123456789");
+    put(id, 1, STORE_LIVE_UNCHANGED, "0123456789");
     for (size_t most = 1; most <= 21; most++) {
         store_journal j = load_part(id, most);
         CHECK(j.found && j.live);
@@ -114,8 +114,8 @@ static void test_glances(void)
     store_segment s = segment(id, 0, STORE_LIVE_SET, "a");
     s.key = &key; /* is no segment of entries */
     CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
-    put(id, 2, STORE_LIVE_KEEP, "b");
-    put(id, 300, STORE_LIVE_KEEP, "c");
+    put(id, 2, STORE_LIVE_UNCHANGED, "b");
+    put(id, 300, STORE_LIVE_UNCHANGED, "c");
     s = segment(id, 70000, STORE_LIVE_SET, "d");
     s.due_ms = 77;
     CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
@@ -147,7 +147,7 @@ static void test_lists(void)
     for (int i = 0; i < RUNS; i++) {
         ids[i] = subject_id(1000 + i / 2, (uint8_t)i);
         put(ids[i], 0, i % 4 == 0 ? STORE_LIVE_CLEAR : STORE_LIVE_SET, "run");
-        put(ids[i], 1, STORE_LIVE_KEEP, "more");
+        put(ids[i], 1, STORE_LIVE_UNCHANGED, "more");
     }
     CHECK_INT(subject.ops->list(subject.b, NULL, 10, got, &error), 10);
     for (int i = 0; i < 10; i++) CHECK(run_id_equal(&got[i], &ids[RUNS - 1 - i]));
@@ -290,7 +290,7 @@ static store_row row(store_row_op op, const char *table, const char *key, const 
 static store_outcome write_row(store_row_op op, const char *table, const char *key, const char *value)
 {
     store_row r = row(op, table, key, value);
-    store_segment s = {.run = subject_id(1, 1), .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &r};
+    store_segment s = {.run = subject_id(1, 1), .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &r};
     CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
     return s.outcome;
 }
@@ -502,7 +502,7 @@ static void test_unknown(void)
     CHECK_INT(write_row(STORE_ROW_PUT, "turns", "before", "v"), STORE_DONE);
     for (unsigned how = 0; how < 4; how++) {
         store_segment s = segment(subject_id(1000, (uint8_t)how), 0, STORE_LIVE_SET, "unknown");
-        store_segment alone = {.run = subject_id(2000, (uint8_t)how), .live = STORE_LIVE_KEEP, .rows = &r};
+        store_segment alone = {.run = subject_id(2000, (uint8_t)how), .live = STORE_LIVE_UNCHANGED, .rows = &r};
         s.rows = &r;
         check_unknown(how, &s, false);
         check_unknown(how, &alone, true);

@@ -69,7 +69,7 @@ static void make_batch(batch *b)
                              .run = run_at(run),
                              .seq = seqs[run]++,
                              .live = (store_live)below(3),
-                             .listed = true,
+                             .has_live_row = true,
                              .due_ms = below(100),
                              .retain_ms = -1,
                              .data = b->data[i],
@@ -102,8 +102,8 @@ static bool model_segment(model *m, const store_segment *s)
     CHECK(m->runs[run].len + s->len < TEXT_MAX);
     if (s->len > 0) memcpy(m->runs[run].text + m->runs[run].len, s->data, s->len);
     m->runs[run].len += s->len;
-    if (s->live != STORE_LIVE_KEEP) m->runs[run].live = s->live == STORE_LIVE_SET;
-    if (s->live != STORE_LIVE_KEEP) m->runs[run].due_ms = s->live == STORE_LIVE_SET ? s->due_ms : 0;
+    if (s->live != STORE_LIVE_UNCHANGED) m->runs[run].live = s->live == STORE_LIVE_SET;
+    if (s->live != STORE_LIVE_UNCHANGED) m->runs[run].due_ms = s->live == STORE_LIVE_SET ? s->due_ms : 0;
     for (const store_row *r = s->rows; r; r = r->next)
         if (!model_row(m, r)) return false;
     return true;

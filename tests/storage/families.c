@@ -113,7 +113,7 @@ static void test_unknown(void)
 static void write_row(desk *d, const char *table)
 {
     store_row row = {.op = STORE_ROW_PUT, .table = table, .key = {"k", 1}, .value = {"v", 1}};
-    store_segment s = {.run = id_of(3, 3), .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = &row};
+    store_segment s = {.run = id_of(3, 3), .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &row};
     append(d, &s, 1);
     CHECK_INT(d->failed, 0);
 }

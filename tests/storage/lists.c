@@ -32,7 +32,7 @@ static void commit_due(const run_id *id, store_live live, int64_t due_ms)
     store_segment s = {.run = *id,
                        .seq = seq_segment,
                        .live = live,
-                       .listed = seq_segment > 0,
+                       .has_live_row = seq_segment > 0,
                        .due_ms = due_ms,
                        .retain_ms = -1,
                        .data = bytes.data,
@@ -60,7 +60,7 @@ static void steps(const run_id *id, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         add_step(PIECE);
-        commit(id, STORE_LIVE_KEEP);
+        commit(id, STORE_LIVE_UNCHANGED);
     }
 }
 
@@ -92,7 +92,7 @@ static void test_short(void)
     run_id id = subject_id(1000, 1);
     begin(&id, "/a");
     add(&(entry){.kind = ENTRY_STEP_FAILED, .path = 7, .id = entry_text_of("step"), .error = entry_text_of("no")});
-    commit(&id, STORE_LIVE_KEEP);
+    commit(&id, STORE_LIVE_UNCHANGED);
     add_step(10);
     end(&id);
     store_summary s = look(&id);
@@ -128,13 +128,13 @@ static void test_stopped(void)
         begin(&id, "/a");
         steps(&id, 20);
         add(&(entry){.kind = ENTRY_STOPPED, .status = ENTRY_STOP_CRASHES, .error = entry_text_of("why"), .path = 7});
-        commit(&id, STORE_LIVE_KEEP);
+        commit(&id, STORE_LIVE_UNCHANGED);
         steps(&id, after);
         store_summary s = look(&id);
         CHECK(s.cut && s.of.stopped.kind && s.of.stopped.status == ENTRY_STOP_CRASHES && s.of.stopped.error.len == 3);
         glance_free(&s);
         add(&(entry){.kind = ENTRY_RELEASED, .epoch = 77});
-        commit(&id, STORE_LIVE_KEEP);
+        commit(&id, STORE_LIVE_UNCHANGED);
         steps(&id, after);
         s = look(&id);
         CHECK(s.cut && !s.of.stopped.kind && s.of.released_epoch == 77);
@@ -152,13 +152,13 @@ static void test_stopped_long_ago(void)
     run_id id = subject_id(1000, 1);
     begin(&id, "/a");
     add(&(entry){.kind = ENTRY_STOPPED, .status = ENTRY_STOP_CRASHES, .error = entry_text_of("why"), .path = 7});
-    commit(&id, STORE_LIVE_KEEP);
+    commit(&id, STORE_LIVE_UNCHANGED);
     store_summary s = look(&id);
     CHECK(!s.cut && s.of.stopped.kind);
     glance_free(&s);
     steps(&id, 3);
     add(&(entry){.kind = ENTRY_RELEASED, .epoch = 77});
-    commit(&id, STORE_LIVE_KEEP);
+    commit(&id, STORE_LIVE_UNCHANGED);
     steps(&id, 20);
     s = look(&id);
     CHECK(s.live && s.cut && !s.of.stopped.kind && !s.of.ended.kind);
@@ -209,7 +209,7 @@ static void test_damaged_entry(void)
     run_id id = subject_id(1000, 1);
     begin(&id, "/a");
     CHECK_INT(msgpack_sbuffer_write(&bytes, "x", 1), 0);
-    commit(&id, STORE_LIVE_KEEP);
+    commit(&id, STORE_LIVE_UNCHANGED);
     store_summary s = {.run = id};
     glance_take(subject.b, &s, LIMIT);
     CHECK(s.found && s.live && !s.error && s.of.error && s.of.started.kind);

@@ -170,7 +170,7 @@ static void test_tables(void)
                               .key = {&keys[i], 1},
                               .value = {"letter", i % 7}};
     }
-    store_segment s = {.run = id_of(1, 1), .live = STORE_LIVE_KEEP, .retain_ms = -1, .rows = rows};
+    store_segment s = {.run = id_of(1, 1), .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = rows};
     append(&d, &s, 1);
     CHECK_STR(scan(&d, "x", "", 100, 0), "x=le y=let z=lett ");
     CHECK(table.end && !table.error);
