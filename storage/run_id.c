@@ -4,8 +4,8 @@
 #include <endian.h>
 #include <string.h>
 
-enum { TIME_BYTES = 6, MIDDLE_BYTES = 8, STEP_BYTES = 5, SLOT_BYTE = TIME_BYTES + MIDDLE_BYTES, LOOPS_MAX = 256 };
-_Static_assert(SLOT_BYTE == RUN_ID_BYTES - 2, "time, middle, slot, loop");
+enum { TIME_BYTES = 6, MIDDLE_BYTES = 8, STEP_BYTES = 5, NODE_BYTE = TIME_BYTES + MIDDLE_BYTES, LOOPS_MAX = 256 };
+_Static_assert(NODE_BYTE == RUN_ID_BYTES - 2, "time, middle, node number, loop");
 
 /* Crockford's base 32: no I, L, O, U. */
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -26,7 +26,7 @@ run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, uns
     run_id id;
     for (int i = 0; i < TIME_BYTES; i++) id.bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
     memcpy(id.bytes + TIME_BYTES, random, RUN_ID_BYTES - TIME_BYTES);
-    id.bytes[SLOT_BYTE] = RUN_ID_SLOT_ALONE;
+    id.bytes[NODE_BYTE] = RUN_ID_NODE_ALONE;
     set_loop(&id, loop, loops);
     return id;
 }
@@ -39,18 +39,18 @@ run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10]
     for (int i = 0; i < STEP_BYTES; i++) step = step << 8 | random[i];
     if (run_id_time_ms(last) != unix_ms || middle + step + 1 < middle) {
         id = run_id_make(unix_ms, random, loop, loops);
-        id.bytes[SLOT_BYTE] = last->bytes[SLOT_BYTE];
+        id.bytes[NODE_BYTE] = last->bytes[NODE_BYTE];
         return id;
     }
     middle += step + 1;
     for (int i = MIDDLE_BYTES - 1; i >= 0; i--, middle >>= 8) id.bytes[TIME_BYTES + i] = (uint8_t)middle;
     id.bytes[RUN_ID_BYTES - 1] = random[9];
     set_loop(&id, loop, loops);
-    assert(id.bytes[SLOT_BYTE] == last->bytes[SLOT_BYTE]);
+    assert(id.bytes[NODE_BYTE] == last->bytes[NODE_BYTE]);
     return id;
 }
 
-unsigned run_id_slot(const run_id *id) { return id->bytes[SLOT_BYTE]; }
+unsigned run_id_node_number(const run_id *id) { return id->bytes[NODE_BYTE]; }
 unsigned run_id_loop(const run_id *id, unsigned loops) { return id->bytes[RUN_ID_BYTES - 1] % loops; }
 
 int64_t run_id_time_ms(const run_id *id)

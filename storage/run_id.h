@@ -1,6 +1,6 @@
-/* run_id: names a run for ever. 16 bytes: 48 bits Unix milliseconds, big endian, 64 random bits, the slot of the node
- * in its cluster, and the loop that owns the run: the last byte modulo the number of loops, else random. Shown as the
- * 26 characters of a ULID (Crockford base 32), so that ids sort by the time they were made. */
+/* run_id: names a run for ever. 16 bytes: 48 bits Unix milliseconds, big endian, 64 random bits, the number of
+ * the node in its cluster, and the loop that owns the run: the last byte modulo the number of loops, else random. Shown
+ * as the 26 characters of a ULID (Crockford base 32), so that ids sort by the time they were made. */
 #ifndef STORAGE_RUN_ID_H
 #define STORAGE_RUN_ID_H
 
@@ -11,22 +11,22 @@
 enum {
     RUN_ID_BYTES = 16,
     RUN_ID_TEXT = 26,
-    RUN_ID_SLOT_ALONE = 0 /* of a node that is in no cluster: every node so far. Ids of 0.1 have any slot */
+    RUN_ID_NODE_ALONE = 0 /* of a node that is in no cluster: every node so far. Ids of 0.1 have any number */
 };
 
 typedef struct run_id {
     uint8_t bytes[RUN_ID_BYTES];
 } run_id;
 
-/* Of 10 random bytes the ninth gives way to the slot, and the last is changed so that run_id_loop(id, loops) == loop.
- * loops is 1 to 256. */
+/* Of 10 random bytes the ninth gives way to the node number, and the last is changed so that run_id_loop(id, loops) ==
+ * loop. loops is 1 to 256. */
 run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops);
-/* An id of the slot of `last`, a loop's id before this one, and greater than it when both are of one millisecond: a
- * journal written in the order of its keys costs a third of one that is not. What it adds is random: 40 bits, and what
- * the loop leaves of the last byte, cannot be told from its neighbour. */
+/* An id with the node number of `last`, a loop's id before this one, and greater than it when both are of one
+ * millisecond: a journal written in the order of its keys costs a third of one that is not. What it adds is random: 40
+ * bits, and what the loop leaves of the last byte, cannot be told from its neighbour. */
 run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops);
 unsigned run_id_loop(const run_id *id, unsigned loops);
-unsigned run_id_slot(const run_id *id);
+unsigned run_id_node_number(const run_id *id);
 int64_t run_id_time_ms(const run_id *id);
 uint64_t run_id_hash(const run_id *id);
 bool run_id_equal(const run_id *a, const run_id *b);
