@@ -125,7 +125,7 @@ static store_outcome memory_commit(backend *b, store_segment *list, int64_t now_
     batch.is_commit = true;
     memory_write_begin(m);
     for (store_segment *s = list; s;) s = add_group(m->disk, &batch, s, now_ms);
-    if (now_ms > m->disk->noted_ms) m->disk->noted_ms = now_ms;
+    if (now_ms > m->disk->commit_wall_ms) m->disk->commit_wall_ms = now_ms;
     store_outcome outcome = STORE_DONE;
     if (batch.count > 0)
         outcome = memory_write(m, &batch, error, error_size);

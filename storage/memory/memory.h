@@ -42,11 +42,11 @@ void memory_power_off(memory_disk *d);
 bool memory_powered(const memory_disk *d);
 /* The process that had it open has died: nobody has. */
 void memory_abandon(memory_disk *d);
-/* Writes, or reads, wait while they are held. */
-void memory_hold_writes(memory_disk *d, bool held);
-void memory_hold_reads(memory_disk *d, bool held);
-/* How many writes, and reads, wait there. */
-unsigned memory_held(const memory_disk *d);
+/* Makes each write, or each read, wait until this is called with false. */
+void memory_stall_writes(memory_disk *d, bool stalls);
+void memory_stall_reads(memory_disk *d, bool stalls);
+/* How many writes and reads wait because of that. */
+unsigned memory_stalled(const memory_disk *d);
 /* Each read, and each write, takes so long. */
 void memory_delay(memory_disk *d, unsigned read_ms, unsigned write_ms);
 void memory_fail_reads(memory_disk *d, bool fail);

@@ -40,18 +40,18 @@ typedef struct memory_batch {
 
 struct memory_disk {
     memory_space space;
-    pthread_mutex_t lock; /* of all below */
-    pthread_cond_t freed; /* held or reads_held has become false */
+    pthread_mutex_t lock;     /* of all below */
+    pthread_cond_t unstalled; /* writes_stall or reads_stall has become false */
     memory_table tables[MEMORY_TABLES_MAX];
     unsigned table_count;
     memory_batch pending; /* of unknown outcome */
     bool pending_appears;
     bool broken;         /* a write failed since it was opened */
     struct memory *user; /* who has it open; NULL: nobody */
-    bool powered, held, reads_held, reads_fail, fault_lasts;
+    bool powered, writes_stall, reads_stall, reads_fail, fault_lasts;
     memory_fault fault;
     unsigned skip, waiting, read_ms, write_ms;
-    int64_t wall_ms, noted_ms; /* the latter: the highest at a commit */
+    int64_t wall_ms, commit_wall_ms; /* the latter: the highest of all commits */
     uint64_t epoch, writes;
     clock_belief belief;
     /* The last commit of unknown outcome: whether it is there is known once it was opened again, and from then on. */
@@ -62,13 +62,13 @@ typedef struct memory {
     backend base;
     memory_disk *disk;
     uint64_t epoch;
-    int64_t seen_ms; /* noted_ms when it was opened */
+    int64_t seen_ms; /* commit_wall_ms when it was opened */
     bool dead;       /* the power went while it was open */
 } memory;
 
 static inline memory *memory_of(backend *b) { return (memory *)b; }
 
-/* ---- Tables; the lock is held ---- */
+/* ---- Tables; the disk is locked ---- */
 
 /* The first row whose key is not below. */
 size_t memory_seek(const memory_table *t, const void *key, size_t len);
@@ -81,7 +81,7 @@ int memory_compare(const void *a, size_t a_len, const void *b, size_t b_len);
 memory_table *memory_table_of(memory_disk *d, const char *name);
 unsigned memory_table_make(memory_disk *d, const char *name);
 
-/* ---- Batches; the lock is held ---- */
+/* ---- Batches; the disk is locked ---- */
 
 static inline memory_batch memory_batch_of(const memory_disk *d) { return (memory_batch){.space = &d->space}; }
 void memory_batch_drop(memory_batch *b);

@@ -206,7 +206,7 @@ store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error
     return leave_unknown(d, b, fault == MEMORY_APPEARS || fault == MEMORY_POWER_LATE);
 }
 
-/* The lock is held. */
+/* The disk is locked. */
 static void settle(memory_disk *d)
 {
     if (d->pending.is_commit) d->last_there = d->pending_appears;
@@ -226,10 +226,10 @@ static void wait_ms(unsigned ms)
     if (ms > 0) (void)nanosleep(&t, NULL);
 }
 
-static void wait_while(memory_disk *d, const bool *held)
+static void wait_while(memory_disk *d, const bool *stalls)
 {
     d->waiting++;
-    while (*held) (void)pthread_cond_wait(&d->freed, &d->lock);
+    while (*stalls) (void)pthread_cond_wait(&d->unstalled, &d->lock);
     d->waiting--;
 }
 
@@ -237,7 +237,7 @@ bool memory_read_begin(memory *m, const char **error)
 {
     wait_ms(__atomic_load_n(&m->disk->read_ms, __ATOMIC_RELAXED));
     (void)pthread_mutex_lock(&m->disk->lock);
-    wait_while(m->disk, &m->disk->reads_held);
+    wait_while(m->disk, &m->disk->reads_stall);
     if (!m->disk->reads_fail && m->disk->powered && !m->dead) return true;
     (void)pthread_mutex_unlock(&m->disk->lock);
     *error = "the memory disk cannot be read";
@@ -251,7 +251,7 @@ void memory_write_begin(memory *m)
     memory_disk *d = m->disk;
     wait_ms(__atomic_load_n(&d->write_ms, __ATOMIC_RELAXED));
     (void)pthread_mutex_lock(&d->lock);
-    wait_while(d, &d->held);
+    wait_while(d, &d->writes_stall);
 }
 
 /* ---- The test's side ---- */
@@ -264,7 +264,7 @@ memory_disk *memory_disk_new_in(const memory_space *space)
     memory_disk *d = space->resize(space->arg, NULL, sizeof *d);
     if (!d) return NULL;
     memset(d, 0, sizeof *d);
-    if (pthread_mutex_init(&d->lock, NULL) != 0 || pthread_cond_init(&d->freed, NULL) != 0) {
+    if (pthread_mutex_init(&d->lock, NULL) != 0 || pthread_cond_init(&d->unstalled, NULL) != 0) {
         release(space, d);
         return NULL;
     }
@@ -284,7 +284,7 @@ void memory_disk_free(memory_disk *d)
         for (size_t i = 0; i < d->tables[t].count; i++) release(&space, d->tables[t].rows[i].key);
         release(&space, d->tables[t].rows);
     }
-    (void)pthread_cond_destroy(&d->freed);
+    (void)pthread_cond_destroy(&d->unstalled);
     (void)pthread_mutex_destroy(&d->lock);
     release(&space, d);
 }
@@ -323,23 +323,23 @@ void memory_abandon(memory_disk *d)
     unlock(d);
 }
 
-void memory_hold_writes(memory_disk *d, bool held)
+void memory_stall_writes(memory_disk *d, bool stalls)
 {
     lock(d);
-    d->held = held;
-    (void)pthread_cond_broadcast(&d->freed);
+    d->writes_stall = stalls;
+    (void)pthread_cond_broadcast(&d->unstalled);
     unlock(d);
 }
 
-void memory_hold_reads(memory_disk *d, bool held)
+void memory_stall_reads(memory_disk *d, bool stalls)
 {
     lock(d);
-    d->reads_held = held;
-    (void)pthread_cond_broadcast(&d->freed);
+    d->reads_stall = stalls;
+    (void)pthread_cond_broadcast(&d->unstalled);
     unlock(d);
 }
 
-unsigned memory_held(const memory_disk *d)
+unsigned memory_stalled(const memory_disk *d)
 {
     lock(d);
     unsigned waiting = d->waiting;
@@ -399,7 +399,7 @@ void memory_disk_open(memory *m)
     d->powered = true;
     settle(d);
     m->epoch = ++d->epoch;
-    m->seen_ms = d->noted_ms;
+    m->seen_ms = d->commit_wall_ms;
     unlock(d);
 }
 

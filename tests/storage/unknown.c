@@ -165,10 +165,10 @@ static void test_ports(void)
     desk other = {.store = t.desk.store};
     CHECK(uv_loop_init(&other.loop) == 0);
     other.port = store_port_open(other.store, &other.loop, on_committed, &other);
-    memory_hold_writes(t.disk, true);
+    memory_stall_writes(t.disk, true);
     store_segment first = {.run = id_of(5, 5), .live = STORE_LIVE_SET, .retain_ms = -1, .data = "first", .len = 5};
     store_append(t.desk.port, &first);
-    while (memory_held(t.disk) == 0) usleep(1000);
+    while (memory_stalled(t.disk) == 0) usleep(1000);
     store_segment theirs[2];
     for (uint8_t i = 0; i < 2; i++)
         theirs[i] = (store_segment){.run = id_of(6, i), .live = STORE_LIVE_SET, .retain_ms = -1, .data = "x", .len = 1};
@@ -177,7 +177,7 @@ static void test_ports(void)
     t.s = (store_segment){.run = id_of(2, 2), .live = STORE_LIVE_SET, .retain_ms = -1, .data = "once", .len = 4};
     store_append(t.desk.port, &t.s);
     memory_fail(t.disk, MEMORY_LOSES, 1, false);
-    memory_hold_writes(t.disk, false);
+    memory_stall_writes(t.disk, false);
     wait_for(&t.desk, 3);
     wait_for(&other, 2);
     CHECK(t.desk.failed == 0 && other.failed == 0);
