@@ -136,7 +136,7 @@ void coro_destroy(coro *co)
         abort();
     }
     static unsigned destroyed;
-    if (BUG(KEEP_STACK) && ++destroyed % 64 == 0) return;
+    if (BUG(LEAK_STACK) && ++destroyed % 64 == 0) return;
     stack_release(co->pool, co->high);
 }
 

@@ -6,8 +6,8 @@
 #define SEEDED_BUG_LIST(X)                                                                                             \
     X(SKIP_ROLLBACK, "chunks of an attempt that a crash cut off are not taken back")                                   \
     X(DROP_LIVE_ROW, "a run that goes on gets no row in the live table")                                               \
-    X(KEEP_LIVE_ROW, "the row of a run that has ended stays")                                                          \
-    X(SWAP_SEGMENTS, "a segment gets the place of another")                                                            \
+    X(LEAVE_LIVE_ROW, "the row of a run that has ended stays")                                                         \
+    X(SWAP_SEGMENTS, "a segment gets the key of another")                                                              \
     X(ANSWER_EARLY, "the answer leaves before its commit")                                                             \
     X(CANCEL_EARLY, "a cancel is acknowledged before its commit")                                                      \
     X(FORGET_CHOICE, "an attempt does not wait for the choices before it")                                             \
@@ -17,7 +17,7 @@
     X(SYNC_AFTER, ".sync does not wait for its result")                                                                \
     X(LOSE_CANCEL, "a letter that cancels does nothing")                                                               \
     X(CANCEL_GOES_ON, "a cancelled run is not unwound")                                                                \
-    X(KEEP_LETTER, "a letter stays in the inbox")                                                                      \
+    X(LEAVE_LETTER, "a letter stays in the inbox")                                                                     \
     X(MEMBER_OUTLIVES, "a member of a group begins after its run was unwound")                                         \
     X(FORGET_DUE, "a parked run is not woken")                                                                         \
     X(SHORT_SLEEP, "a sleep ends too soon")                                                                            \
@@ -32,10 +32,10 @@
     X(RETRY_MORE, "a step is retried once more than it may be")                                                        \
     X(PLACE_MORE, "runs are resumed beyond --runs-max")                                                                \
     X(SWAP_RESULTS, "a group gives its results in another order")                                                      \
-    X(KEEP_STACK, "a stack is not given back")                                                                         \
-    X(KEEP_ARENA, "the memory of an attempt is not given back")                                                        \
-    X(KEEP_DESCRIPTOR, "the descriptor of a client that has vanished stays open")                                      \
-    X(KEEP_TIMER, "the timer of a run's deadline goes on when the run has ended")                                      \
+    X(LEAK_STACK, "a stack is not given back")                                                                         \
+    X(LEAK_ARENA, "the memory of an attempt is not given back")                                                        \
+    X(LEAK_DESCRIPTOR, "the descriptor of a client that has vanished stays open")                                      \
+    X(LEAK_TIMER, "the timer of a run's deadline goes on when the run has ended")                                      \
     X(FORGET_STOP, "a stopped run goes on at the next start")                                                          \
     X(LOSE_CRASH, "nobody notes of which run the process has died")                                                    \
     X(CRASH_FOR_EVER, "a run that ends the process again and again is not stopped")                                    \
@@ -46,13 +46,13 @@
     X(DEADLINE_RUNS, "the time for which a run is stopped counts for its deadline")                                    \
     X(STALE_EARLY, "a stopped run fails before --retain-stopped is over")                                              \
     X(WRONG_REASON, "clients are told that a stopped run stands for another reason")                                   \
-    X(KEEP_TRIES, "the tries of a run that goes on stay")                                                              \
+    X(LEAVE_TRIES, "the tries of a run that goes on stay")                                                             \
     X(SUSPECTS_TOGETHER, "suspects have places beyond --runs-max")                                                     \
     X(CRASHED_FIRST, "a run that has ended the process comes back with all others")                                    \
     X(TURN_AT_ONCE, "a run that has ended the process comes back before others have got on")                           \
     X(WAVES_AT_ONCE, "with the second wave all that are left come")                                                    \
     X(FORGET_WAVE, "whoever waits for a later wave is forgotten")                                                      \
-    X(KEEP_UNSETTLED, "a run that has left memory counts as one that has not got on")                                  \
+    X(COUNT_UNSETTLED, "a run that has left memory counts as one that has not got on")                                 \
     X(EXHAUSTED_FAILS, "a run fails that is to stop when a step has used its retries")                                 \
     X(FATAL_STOPS, "a run stops for a failure that no retry can mend")                                                 \
     X(RELEASE_ALL, "a release gives retries to steps that the code has dealt with")                                    \

@@ -69,7 +69,7 @@ void conn_close(http_conn *c)
         s->connections--;
     /* libuv forgets the descriptor in here, so that it may be closed, and its number used again, at once. */
     uv_close((uv_handle_t *)&c->poll, on_poll_closed);
-    bool keeps = BUG(KEEP_DESCRIPTOR) && exchange_is_open(&c->exchange);
+    bool keeps = BUG(LEAK_DESCRIPTOR) && exchange_is_open(&c->exchange);
     if (c->fd >= 0 && !keeps) close(c->fd); /* else it moves to another server */
     c->fd = -1;
     c->has_note = false;

@@ -333,7 +333,7 @@ static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait
     bool ok = attempt_run(s, a, &own, &value) && attempt_record_result(s, a, value, out);
     attempt_end end = ok ? ATTEMPT_DONE : s->failure.kind == FAILURE_UNWIND ? ATTEMPT_UNWOUND : ATTEMPT_FAILED;
     if (end == ATTEMPT_FAILED) attempt_record_failure(s, a, next);
-    if (!BUG(KEEP_ARENA)) arena_free(&own);
+    if (!BUG(LEAK_ARENA)) arena_free(&own);
     return end;
 }
 

@@ -342,7 +342,7 @@ void comeback_settled(run *r)
     comeback *all = r->task.home->comeback;
     assert(all && r->is_unsettled);
     r->is_unsettled = false;
-    if (BUG(KEEP_UNSETTLED)) return;
+    if (BUG(COUNT_UNSETTLED)) return;
     (void)__atomic_sub_fetch(&all->states[r->task.home->index].unsettled, 1, __ATOMIC_RELAXED);
     if (r->has_crashed) over(all, &r->id);
 }

@@ -144,11 +144,11 @@ void record_flush(run *r)
                                  .live = ends                 ? STORE_LIVE_CLEAR
                                          : BUG(DROP_LIVE_ROW) ? STORE_LIVE_UNCHANGED
                                                               : STORE_LIVE_SET,
-                                 .has_live_row = r->seq_sealed > 0 && !BUG(KEEP_LIVE_ROW),
+                                 .has_live_row = r->seq_sealed > 0 && !BUG(LEAVE_LIVE_ROW),
                                  .due_ms = ends ? 0 : due_of(r),
                                  .retain_ms = ends ? retain_of(r) : -1};
     letter_move(&r->letters, &r->sealed_letters);
-    bool keeps = BUG(KEEP_LETTER) || (BUG(KEEP_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
+    bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
     if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);
     r->seq_sealed = r->seq_next;
     r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);

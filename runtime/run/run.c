@@ -70,8 +70,8 @@ void run_free(run *r)
     assert(run_state_is_final(r->state) || r->state == RUN_NEW);
     assert(!run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
     if (r->is_unsettled) comeback_settled(r);
-    if (!BUG(KEEP_TIMER)) timers_stop(&h->timers, &r->deadline);
-    if (!BUG(KEEP_TIMER)) timers_give(&h->timers, RUN_TIMERS);
+    if (!BUG(LEAK_TIMER)) timers_stop(&h->timers, &r->deadline);
+    if (!BUG(LEAK_TIMER)) timers_give(&h->timers, RUN_TIMERS);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
     settle_key(r);
     frames_release(r->frames);
