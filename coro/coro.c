@@ -23,8 +23,8 @@ struct coro {
     void *arg;
     stack_pool *pool;
     void *low, *high;  /* its whole stack */
-    const char *label; /* borrowed; for reports, as `place` is. Atomic: another thread may look */
-    const char *place;
+    const char *label; /* borrowed; for reports, as `activity` is. Atomic: another thread may look */
+    const char *activity;
     void *user;
     struct coro_links links;
     bool finished;
@@ -50,17 +50,17 @@ __attribute__((noinline)) coro *coro_current(void) { return current; }
 bool coro_finished(const coro *co) { return co->finished; }
 void *coro_arg(const coro *co) { return co->arg; }
 void coro_set_label(coro *co, const char *label) { __atomic_store_n(&co->label, label, __ATOMIC_RELAXED); }
-void coro_set_place(coro *co, const char *place) { __atomic_store_n(&co->place, place, __ATOMIC_RELAXED); }
+void coro_set_activity(coro *co, const char *activity) { __atomic_store_n(&co->activity, activity, __ATOMIC_RELAXED); }
 void coro_set_user(coro *co, void *user) { co->user = user; }
 void *coro_user(const coro *co) { return co->user; }
 const char *coro_label(const coro *co) { return co->label; }
 
 /* The stack may be another coroutine's by now, which is made without atomics: whoever looks finds that out afterwards.
  */
-__attribute__((no_sanitize("thread"))) void coro_peek(const coro *co, const char **label, const char **place)
+__attribute__((no_sanitize("thread"))) void coro_peek(const coro *co, const char **label, const char **activity)
 {
     *label = __atomic_load_n(&co->label, __ATOMIC_ACQUIRE);
-    *place = __atomic_load_n(&co->place, __ATOMIC_ACQUIRE);
+    *activity = __atomic_load_n(&co->activity, __ATOMIC_ACQUIRE);
 }
 
 struct coro_links *coro_links_of(coro *co) { return &co->links; }

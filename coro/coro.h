@@ -33,7 +33,7 @@ void *coro_arg(const coro *co);
 /* What an overflow report says of it, e.g. "GET /orders/:id run 01J..."; borrowed, NULL: none. */
 void coro_set_label(coro *co, const char *label);
 /* What it is in the middle of, e.g. the id of a step; borrowed, NULL: nothing in particular. */
-void coro_set_place(coro *co, const char *place);
+void coro_set_activity(coro *co, const char *activity);
 
 /* Whatever its owner wants to find again from inside it; NULL at first. */
 void coro_set_user(coro *co, void *user);

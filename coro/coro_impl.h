@@ -6,7 +6,7 @@
 
 const char *coro_label(const coro *co);
 /* Also from another thread while it runs; see sched_running. What the caller loads next is loaded later. */
-void coro_peek(const coro *co, const char **label, const char **place);
+void coro_peek(const coro *co, const char **label, const char **activity);
 bool coro_overflowed(const coro *co, const void *address);
 size_t coro_stack_bytes(const coro *co);
 

@@ -27,8 +27,8 @@ void sched_remove(sched *s, coro *co);
 size_t sched_run(sched *s, size_t resumes_max);
 
 /* From any thread while the pool of its stacks lives: 0 when no coroutine runs, else a number that stands for this stay
- * of this coroutine, with its label and place. The texts may go when it comes back: they were its own only if the
+ * of this coroutine, with its label and activity. The texts may go when it comes back: they were its own only if the
  * number is the same after they were read. */
-uint64_t sched_running(const sched *s, const char **label, const char **place);
+uint64_t sched_running(const sched *s, const char **label, const char **activity);
 
 #endif

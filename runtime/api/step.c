@@ -305,9 +305,9 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
     struct timer timeout = {.fn = on_attempt_timeout, .arg = s, .is_kept = true};
     int64_t timeout_ms = spec->options.timeout_ms;
     if (timeout_ms > 0) (void)timers_start(&r->task.home->timers, &timeout, (uint64_t)timeout_ms);
-    coro_set_place(s->co, spec->id);
+    coro_set_activity(s->co, spec->id);
     bool ok = ctx_call(&c, spec->fn, spec->input, value);
-    coro_set_place(s->co, NULL);
+    coro_set_activity(s->co, NULL);
     timers_stop(&r->task.home->timers, &timeout);
     if (s->interrupt == INTERRUPT_TIMEOUT) {
         s->interrupt = INTERRUPT_NONE;
