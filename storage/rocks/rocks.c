@@ -14,7 +14,7 @@ enum {
     BLOB_BYTES_MIN = 16 << 10, /* a segment over this goes to a blob file: compaction then moves only its address */
     INFO_LOG_BYTES = 1 << 20,
     PROBE_BYTES = 4096,
-    NOTE_MS = 1000
+    SYNCED_SAVE_MS = 1000
 };
 
 const char rocks_not_open[] = "the journal cannot be read at present: its disk has failed and it is being opened again";
@@ -51,7 +51,7 @@ bool rocks_take_error(char *why, char *error, size_t error_size)
 
 /* A compaction moves the live values of blob files; when it meets one that is damaged, RocksDB refuses all writes until
  * it is opened anew, and would again with the next compaction. */
-void rocks_note_failure(rocks *r, const char *why)
+void rocks_detect_damage(rocks *r, const char *why)
 {
     if (strstr(why, "Corruption")) __atomic_store_n(&r->met_damage, true, __ATOMIC_RELAXED);
 }
@@ -102,38 +102,37 @@ static int64_t steady_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Before a commit: the sizes that files have now are on disk when the commit is, since its sync is theirs too; but for
- * a MANIFEST, whose own sync may be under way: of that the size counts that it had a while ago. False: the folder is
- * gone. */
-bool rocks_note_sizes(rocks *r, bool *due)
+/* The commit's sync is that of the logs too: once the commit is on disk, so are the sizes measured before it. A
+ * MANIFEST has a sync of its own, which may be under way: its size of the last time counts. */
+bool rocks_measure_synced(rocks *r, bool *due)
 {
-    rocks_note now;
-    *due = steady_ms() - r->noted_ms >= NOTE_MS;
+    rocks_synced now;
+    *due = steady_ms() - r->synced_saved_ms >= SYNCED_SAVE_MS;
     if (!*due) return true;
-    if (!rocks_note_take(&now, r->path)) return false;
-    now.wall_ms = r->note.wall_ms;
-    if (now.left_out > 0 && r->note.left_out == 0)
-        fprintf(
-            stderr,
-            "stepwell: journal: the database has %u logs more than the %d whose sizes are noted: if one of them loses"
-            " its end, the next start does not notice\n",
-            now.left_out, ROCKS_NOTE_FILES);
+    if (!rocks_synced_measure(&now, r->path)) return false;
+    now.wall_ms = r->synced.wall_ms;
+    if (now.left_out > 0 && r->synced.left_out == 0)
+        fprintf(stderr,
+                "stepwell: journal: the database has %u logs more than the %d that the file `synced` has room for: if "
+                "one of "
+                "them loses its end, the next start does not notice\n",
+                now.left_out, ROCKS_SYNCED_FILES);
     for (unsigned i = 0; i < now.count; i++) {
-        int64_t before = rocks_note_bytes(&r->note, now.files[i].name);
+        int64_t before = rocks_synced_bytes(&r->synced, now.files[i].name);
         if (now.files[i].name[0] == 'M') now.files[i].bytes = before > 0 ? (uint64_t)before : 0;
     }
-    r->note = now;
+    r->synced = now;
     return true;
 }
 
-void rocks_noted(rocks *r)
+void rocks_save_synced(rocks *r)
 {
-    if (rocks_note_write(&r->note, r->path, false)) r->noted_ms = steady_ms();
+    if (rocks_synced_write(&r->synced, r->path, false)) r->synced_saved_ms = steady_ms();
 }
 
-void rocks_note_all(rocks *r)
+void rocks_save_all_synced(rocks *r)
 {
-    if (!r->failed && rocks_note_take(&r->note, r->path)) (void)rocks_note_write(&r->note, r->path, true);
+    if (!r->failed && rocks_synced_measure(&r->synced, r->path)) (void)rocks_synced_write(&r->synced, r->path, true);
 }
 
 static void rocks_close(backend *b)
@@ -141,12 +140,12 @@ static void rocks_close(backend *b)
     rocks *r = rocks_of(b);
     bool was_open = r->db != NULL;
     rocks_tables_close(r);
-    if (was_open) rocks_note_all(r);
+    if (was_open) rocks_save_all_synced(r);
     if (r->lock_file >= 0) close(r->lock_file);
     rocks_unlock_folder(r);
     rocksdb_writebatch_destroy(r->batch);
     rocksdb_readoptions_destroy(r->reads);
-    rocksdb_writeoptions_destroy(r->synced);
+    rocksdb_writeoptions_destroy(r->synced_writes);
     rocksdb_options_destroy(r->options);
     (void)pthread_rwlock_destroy(&r->lock);
     (void)pthread_mutex_destroy(&r->slow);
@@ -177,7 +176,8 @@ static void rocks_set_swept(backend *b, const clock_belief *belief)
     rocks_put_be(row, (uint64_t)belief->believed_ms, 8);
     rocks_put_be(row + 8, (uint64_t)belief->grace_ms, 8);
     if (!rocks_read_begin(r, &closed)) return;
-    rocksdb_put_cf(r->db, r->synced, r->tables[ROCKS_TABLE_META], "swept", 5, (const char *)row, sizeof row, &why);
+    rocksdb_put_cf(r->db, r->synced_writes, r->tables[ROCKS_TABLE_META], "swept", 5, (const char *)row, sizeof row,
+                   &why);
     if (why) rocksdb_free(why); /* the next commit fails too, and says so */
     rocks_read_end(r);
 }
@@ -287,8 +287,8 @@ static rocks *rocks_new(const char *path)
     r->lock_file = r->folder_lock = -1;
     (void)snprintf(r->path, sizeof r->path, "%s", path);
     r->options = make_options();
-    r->synced = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_set_sync(r->synced, 1);
+    r->synced_writes = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(r->synced_writes, 1);
     r->reads = rocksdb_readoptions_create();
     r->batch = rocksdb_writebatch_create();
     return r;
@@ -302,8 +302,8 @@ backend *rocks_open(const char *path, bool accept_loss, char *error, size_t erro
         (void)snprintf(error, error_size, "out of memory");
         return NULL;
     }
-    (void)rocks_note_read(&r->note, path);
-    r->seen_ms = r->note.wall_ms;
+    (void)rocks_synced_read(&r->synced, path);
+    r->seen_ms = r->synced.wall_ms;
     bool ok = rocks_check(path, accept_loss, error, error_size) && rocks_open_first(r, error, error_size);
     rocksdb_options_set_create_if_missing(r->options, 0); /* never again: what is missing then was there */
     if (ok && folder_secret(path, r->secret, error, error_size)) {

@@ -15,7 +15,7 @@
 #include "storage/folder.h"
 #include "storage/rocks/rocks_edit.h"
 #include "storage/rocks/rocks_log.h"
-#include "storage/rocks/rocks_note.h"
+#include "storage/rocks/rocks_synced.h"
 #include "storage/run_id.h"
 
 enum {
@@ -39,15 +39,15 @@ typedef struct stake {
 
 typedef struct check {
     const char *path;
-    rocks_note note;
-    char manifest[ROCKS_NOTE_NAME];
+    rocks_synced synced;
+    char manifest[ROCKS_SYNCED_NAME];
     uint64_t first_log; /* older ones are not needed */
     bool first_known;   /* else one that is missing may not be needed either */
     uint64_t logs[LOGS_MAX];
     size_t log_count;
     uint64_t next_sequence; /* behind the last whole record; 0: none yet */
     bool torn;              /* a log before this one ended in an incomplete record */
-    char torn_name[ROCKS_NOTE_NAME];
+    char torn_name[ROCKS_SYNCED_NAME];
     size_t torn_at;
     stake stake;
     char why[WHY_MAX]; /* what is wrong; empty: nothing */
@@ -113,7 +113,7 @@ static void count_rest(check *c, rocks_log *g)
 
 static void count_log(check *c, uint64_t number)
 {
-    char name[ROCKS_NOTE_NAME], file[FOLDER_PATH_MAX + 64];
+    char name[ROCKS_SYNCED_NAME], file[FOLDER_PATH_MAX + 64];
     const uint8_t *record;
     size_t len, at;
     rocks_log g;
@@ -179,11 +179,11 @@ static bool has_rows(const check *c)
     return found;
 }
 
-/* What the note has of each file that is still needed must be there. */
-static bool check_note(check *c)
+/* Each file that is still needed must be as long as the file `synced` says. */
+static bool check_synced(check *c)
 {
-    for (unsigned i = 0; i < c->note.count; i++) {
-        const char *name = c->note.files[i].name;
+    for (unsigned i = 0; i < c->synced.count; i++) {
+        const char *name = c->synced.files[i].name;
         char file[FOLDER_PATH_MAX + 64];
         struct stat st;
         bool log = name[0] != 'M';
@@ -191,26 +191,26 @@ static bool check_note(check *c)
         name_of(c, file, name);
         if (stat(file, &st) != 0)
             return wrong(c, "journal/%s is missing: %" PRIu64 " bytes of it were on disk", name,
-                         c->note.files[i].bytes);
-        if ((uint64_t)st.st_size < c->note.files[i].bytes)
+                         c->synced.files[i].bytes);
+        if ((uint64_t)st.st_size < c->synced.files[i].bytes)
             return wrong(c, "journal/%s ends at byte %lld: %" PRIu64 " bytes of it were on disk", name,
-                         (long long)st.st_size, c->note.files[i].bytes);
+                         (long long)st.st_size, c->synced.files[i].bytes);
     }
     return true;
 }
 
-/* The newest log is there from the moment the database is made, so there is always one; with the note, it is that or a
- * later one. */
+/* The newest log is there from the moment the database is made, so there is always one; with the
+ * file `synced`, it is the newest that is named there or a later one. */
 static bool check_newest(check *c)
 {
-    uint64_t noted = 0;
-    for (unsigned i = 0; i < c->note.count; i++) {
-        uint64_t number = strtoull(c->note.files[i].name, NULL, 10);
-        if (number > noted) noted = number;
+    uint64_t synced = 0;
+    for (unsigned i = 0; i < c->synced.count; i++) {
+        uint64_t number = strtoull(c->synced.files[i].name, NULL, 10);
+        if (number > synced) synced = number;
     }
     uint64_t newest = c->log_count > 0 ? c->logs[c->log_count - 1] : 0;
-    if (newest >= noted) return true;
-    return wrong(c, "journal/%06" PRIu64 ".log is missing: what was committed last was in it", noted);
+    if (newest >= synced) return true;
+    return wrong(c, "journal/%06" PRIu64 ".log is missing: what was committed last was in it", synced);
 }
 
 /* ---- MANIFEST ---- */
@@ -226,7 +226,7 @@ static bool read_current(check *c)
     if (n < 0) return wrong(c, "journal/CURRENT cannot be read: %s", strerror(reason));
     text[n] = 0;
     size_t len = strcspn(text, "\n");
-    if (strncmp(text, "MANIFEST-", 9) != 0 || len >= ROCKS_NOTE_NAME || text[len] != '\n')
+    if (strncmp(text, "MANIFEST-", 9) != 0 || len >= ROCKS_SYNCED_NAME || text[len] != '\n')
         return wrong(c, "journal/CURRENT is damaged: it does not name a MANIFEST");
     text[len] = 0;
     memcpy(c->manifest, text, len + 1);
@@ -246,7 +246,7 @@ static bool check_manifest(check *c)
     if (!rocks_log_open(&g, file)) return wrong(c, "journal/%s cannot be read: %s", c->manifest, strerror(errno));
     while ((r = rocks_log_next(&g, &record, &len, &at)) == ROCKS_LOG_RECORD)
         known = known && rocks_edit_read(&edits, record, len);
-    bool cut = r == ROCKS_LOG_INCOMPLETE && (int64_t)at < rocks_note_bytes(&c->note, c->manifest);
+    bool cut = r == ROCKS_LOG_INCOMPLETE && (int64_t)at < rocks_synced_bytes(&c->synced, c->manifest);
     rocks_log_close(&g);
     if (r == ROCKS_LOG_DAMAGED || cut)
         return wrong(c, "journal/%s is damaged at byte %zu: tables that are named behind it would be lost", c->manifest,
@@ -278,7 +278,7 @@ static bool goes_on(check *c, uint64_t sequence, uint64_t rows, size_t i)
 
 static bool check_log(check *c, size_t i)
 {
-    char name[ROCKS_NOTE_NAME], file[FOLDER_PATH_MAX + 64];
+    char name[ROCKS_SYNCED_NAME], file[FOLDER_PATH_MAX + 64];
     const uint8_t *record;
     size_t len, at = 0;
     rocks_log g;
@@ -294,7 +294,7 @@ static bool check_log(check *c, size_t i)
         c->next_sequence = sequence + rows;
     }
     if (ok && r != ROCKS_LOG_END) {
-        bool synced = (int64_t)at < rocks_note_bytes(&c->note, name);
+        bool synced = (int64_t)at < rocks_synced_bytes(&c->synced, name);
         if (r == ROCKS_LOG_DAMAGED || synced) {
             count_rest(c, &g);
             ok = damaged_log(c, name, at, i + 1);
@@ -325,14 +325,14 @@ static bool in_use(const check *c)
 static bool check_all(check *c)
 {
     bool used = is_there(c->path, "pid") || is_there(c->path, "secret") || is_there(c->path, "synced");
-    (void)rocks_note_read(&c->note, c->path);
+    (void)rocks_synced_read(&c->synced, c->path);
     if (!is_there(c->path, "journal/CURRENT")) {
         if (!used && !has_rows(c)) return true; /* new, or its first start did not get far */
         return wrong(c, is_there(c->path, "journal") ? "journal/CURRENT is missing: nothing in journal can be found"
                                                      : "journal is missing");
     }
     if (in_use(c)) return true;
-    if (!read_current(c) || !check_manifest(c) || !list_logs(c) || !check_newest(c) || !check_note(c)) return false;
+    if (!read_current(c) || !check_manifest(c) || !list_logs(c) || !check_newest(c) || !check_synced(c)) return false;
     for (size_t i = 0; i < c->log_count; i++)
         if (!check_log(c, i)) return false;
     return true;
@@ -358,11 +358,11 @@ static void keep_files(const check *c, const char *lost)
 static bool give_up_files(check *c)
 {
     char manifest[FOLDER_PATH_MAX + 64], lost[FOLDER_PATH_MAX + 32], journal[FOLDER_PATH_MAX + 32],
-        note[FOLDER_PATH_MAX + 32];
+        synced[FOLDER_PATH_MAX + 32];
     (void)snprintf(lost, sizeof lost, "%s/lost-%lld", c->path, (long long)time(NULL));
     (void)snprintf(journal, sizeof journal, "%s/journal", c->path);
-    (void)snprintf(note, sizeof note, "%s/synced", c->path);
-    (void)unlink(note);
+    (void)snprintf(synced, sizeof synced, "%s/synced", c->path);
+    (void)unlink(synced);
     name_of(c, manifest, c->manifest);
     if (!*c->manifest || access(manifest, F_OK) != 0) {
         if (rename(journal, lost) == 0 || errno == ENOENT) return true;

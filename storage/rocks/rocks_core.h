@@ -8,7 +8,7 @@
 
 #include "storage/folder.h"
 #include "storage/rocks/rocks.h"
-#include "storage/rocks/rocks_note.h"
+#include "storage/rocks/rocks_synced.h"
 
 typedef enum rocks_table {
     ROCKS_TABLE_META,
@@ -58,12 +58,12 @@ typedef struct rocks {
     unsigned table_count;
     rocksdb_options_t *options;
     /* All writes are synced, so that at most the last record of a log is not on disk: see rocks_check. */
-    rocksdb_writeoptions_t *synced;
+    rocksdb_writeoptions_t *synced_writes;
     rocksdb_readoptions_t *reads;
     rocksdb_writebatch_t *batch; /* the journal thread's */
-    rocks_note note;             /* the journal thread's; see note_sizes */
-    int64_t noted_ms;
-    int64_t seen_ms; /* the highest wall clock in the note of the process before; 0: unknown */
+    rocks_synced synced;         /* the journal thread's: for the next start */
+    int64_t synced_saved_ms;
+    int64_t seen_ms; /* the highest wall clock in `synced` as the process before left it; 0: unknown */
     bool failed;     /* a commit did since the database was opened: its log may end in what is not on disk; or it is
                         read_only */
     bool read_only;  /* the database is open for reading alone: changed under `lock` */
@@ -124,13 +124,14 @@ long rocks_get_meta(rocks *r, const char *name, void *value, size_t size, char *
 
 /* Copies and frees RocksDB's message. False: there is none. */
 bool rocks_take_error(char *why, char *error, size_t error_size);
-/* A write failed: notes what the next opening has to know. */
-void rocks_note_failure(rocks *r, const char *why);
-/* Before a commit: see rocks.c. False: the folder is gone. */
-bool rocks_note_sizes(rocks *r, bool *due);
-void rocks_noted(rocks *r);
-/* What is on disk is all that the files hold. */
-void rocks_note_all(rocks *r);
+/* A write failed for the reason `why`: sets met_damage when that is a damaged value. */
+void rocks_detect_damage(rocks *r, const char *why);
+/* Before a commit, at most once a second: measures what will be on disk with that commit. *due: rocks_save_synced is to
+ * follow when the commit has succeeded. False: the folder is gone. */
+bool rocks_measure_synced(rocks *r, bool *due);
+void rocks_save_synced(rocks *r);
+/* Saves the files' sizes as they are now, synced: nothing of the database is in memory alone. */
+void rocks_save_all_synced(rocks *r);
 extern const char rocks_not_open[], rocks_read_failed[];
 
 /* A copy of the database as it is at one moment, in the new folder `path`; files are shared by links where the file

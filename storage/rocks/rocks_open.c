@@ -108,7 +108,7 @@ static bool lock_journal(rocks *r, char *error, size_t error_size)
 bool rocks_put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size)
 {
     char *why = NULL;
-    rocksdb_put_cf(r->db, r->synced, r->tables[ROCKS_TABLE_META], name, strlen(name), value, len, &why);
+    rocksdb_put_cf(r->db, r->synced_writes, r->tables[ROCKS_TABLE_META], name, strlen(name), value, len, &why);
     return !rocks_take_error(why, error, error_size);
 }
 
@@ -215,9 +215,9 @@ static bool open_for_reading(rocks *r, char *error, size_t error_size)
 /* The next try is worth its time only when there is more room; but the logs cannot need more than their size. */
 static void need_more(rocks *r)
 {
-    rocks_note now;
+    rocks_synced now;
     uint64_t most = NEED_SPARE_BYTES;
-    if (!rocks_note_take(&now, r->path)) return;
+    if (!rocks_synced_measure(&now, r->path)) return;
     for (unsigned i = 0; i < now.count; i++) most += now.files[i].bytes;
     r->needs_bytes = r->needs_bytes == 0 ? NEED_FIRST_BYTES : r->needs_bytes * 2;
     if (r->needs_bytes > most) r->needs_bytes = most;
@@ -241,7 +241,7 @@ static opening open_for_writing(rocks *r, char *error, size_t error_size)
     r->failed = false;
     r->needs_bytes = 0;
     rocks_unlock_folder(r); /* RocksDB has its own */
-    rocks_note_all(r);
+    rocks_save_all_synced(r);
     return OPENED;
 }
 

@@ -67,7 +67,7 @@ static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_wri
     rocksdb_write(r->db, how, b, &why);
     if (!why) return true;
     fprintf(stderr, "stepwell: journal: %s\n", why);
-    rocks_note_failure(r, why);
+    rocks_detect_damage(r, why);
     rocksdb_free(why);
     *error = "the journal could not be written (see the log)";
     return false;
@@ -86,7 +86,7 @@ bool rocks_delete(backend *base, const run_id *id, const char **error)
     bool ok = batch_delete_run(r, b, id);
     if (!ok) *error = "the journal could not be read (see the log)";
     rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES);
-    ok = ok && write_batch(r, r->synced, b, error);
+    ok = ok && write_batch(r, r->synced_writes, b, error);
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     return ok;
@@ -297,7 +297,7 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
     long own = sweep_expired(r, b, &next, ROCKS_EXPIRY_OWN, limit);
     long stores = own < 0 ? -1 : sweep_expired(r, b, &next, ROCKS_EXPIRY_STORE, limit);
     long single = stores < 0 ? -1 : sweep_walk(r, b, &next, limit);
-    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || write_batch(r, r->synced, b, &error));
+    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || write_batch(r, r->synced_writes, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     if (ok) *sweep = next;
@@ -330,7 +330,7 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     next.done = seen < limit && *freed < bytes;
     moment_end(r, &m);
     if (broken && step_over(r, &next.bytes_from, next.now_ms)) next.done = false;
-    ok = ok && (n == 0 || write_batch(r, r->synced, b, &error));
+    ok = ok && (n == 0 || write_batch(r, r->synced_writes, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     if (ok) *sweep = next;

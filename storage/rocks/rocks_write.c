@@ -271,18 +271,18 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
         (void)fail(&w, r->db ? "a write failed before: the journal has to be opened again" : rocks_not_open);
         return STORE_REFUSED;
     }
-    if (!rocks_note_sizes(r, &due)) {
+    if (!rocks_measure_synced(r, &due)) {
         (void)snprintf(error, error_size, "the data folder %s has been deleted, or cannot be read", r->path);
         return STORE_REFUSED;
     }
     if (!fill_batch(&w, list, now_ms)) return STORE_REFUSED;
     if (rocksdb_writebatch_count(r->batch) == 0) return STORE_DONE; /* no group could be taken */
-    rocksdb_write(r->db, r->synced, r->batch, &why);
+    rocksdb_write(r->db, r->synced_writes, r->batch, &why);
     r->failed = why != NULL; /* until rocks_reopen */
-    if (why) rocks_note_failure(r, why);
+    if (why) rocks_detect_damage(r, why);
     if (rocks_take_error(why, error, error_size)) return is_deleted(r) ? STORE_REFUSED : STORE_UNKNOWN;
-    if (now_ms > r->note.wall_ms) r->note.wall_ms = now_ms;
-    if (due) rocks_noted(r);
+    if (now_ms > r->synced.wall_ms) r->synced.wall_ms = now_ms;
+    if (due) rocks_save_synced(r);
     return STORE_DONE;
 }
 

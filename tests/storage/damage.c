@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <sys/stat.h>
 
-#include "storage/rocks/rocks_note.h"
+#include "storage/rocks/rocks_synced.h"
 #include "storage/store_by_hand.h"
 #include "tests/harness/store_desk.h"
 
@@ -101,7 +101,7 @@ static void flip(const char *file, off_t at, uint8_t bits)
     CHECK(pwrite(fd, &byte, 1, at) == 1 && close(fd) == 0);
 }
 
-static void forget_note(void)
+static void delete_synced(void)
 {
     char file[256];
     snprintf(file, sizeof file, "%s/copy/synced", root);
@@ -151,9 +151,9 @@ static void opens(int runs)
 
 static void test_middle(void)
 {
-    for (int noted = 0; noted < 2; noted++) {
+    for (int has_synced = 0; has_synced < 2; has_synced++) {
         (void)fresh();
-        if (!noted) forget_note();
+        if (!has_synced) delete_synced();
         const char *log = file_of(".log");
         flip(log, size_of(log) / 2, 4);
         refused("is damaged at byte", RUNS / 2 - 2);
@@ -171,8 +171,8 @@ static void test_last_record(void)
     const char *log = file_of(".log");
     flip(log, size_of(log) - 100, 1);
     refused("is damaged at byte", RUNS - 1);
-    (void)fresh(); /* also when nothing is noted: it is whole, so it was written */
-    forget_note();
+    (void)fresh(); /* also without the file `synced`: the record is whole, so it was written */
+    delete_synced();
     flip(log, size_of(log) - 100, 1);
     refused("is damaged at byte", RUNS - 1);
 }
@@ -181,7 +181,7 @@ static void test_incomplete(void)
 {
     for (int cut = 1; cut < 2000; cut += 333) {
         (void)fresh();
-        forget_note();
+        delete_synced();
         const char *log = file_of(".log");
         CHECK(truncate(log, size_of(log) - cut) == 0);
         opens(RUNS - 1);
@@ -190,7 +190,7 @@ static void test_incomplete(void)
     const char *log = file_of(".log");
     CHECK(truncate(log, size_of(log) + 100000) == 0);
     opens(RUNS);
-    (void)fresh(); /* the note has more: it was not incomplete once */
+    (void)fresh(); /* `synced` has more of the log: the record was whole once */
     CHECK(truncate(log, size_of(log) - 1) == 0);
     refused("of it were on disk", RUNS - 1);
 }
@@ -237,7 +237,7 @@ static void test_any_byte(void)
         const char *file = file_of(round % 5 ? ".log" : "MANIFEST");
         off_t at = (off_t)((unsigned)rand_r(&seed) % (unsigned)size_of(file));
         flip(file, at, (uint8_t)(1u << (unsigned)rand_r(&seed) % 8));
-        if (round % 2) forget_note();
+        if (round % 2) delete_synced();
         store *s = store_open(&o, error, sizeof error);
         if (!s) {
             refusals++;
@@ -254,22 +254,22 @@ static void test_any_byte(void)
     CHECK(refusals > ROUNDS / 2);
 }
 
-/* The note has a limit, and says what is beyond it. */
+/* The file `synced` has a limit, and the rest is counted. */
 static void test_many_logs(void)
 {
-    enum { LOGS = ROCKS_NOTE_FILES + 5 };
-    static rocks_note note, again;
+    enum { LOGS = ROCKS_SYNCED_FILES + 5 };
+    static rocks_synced synced, again;
     char path[160];
     snprintf(path, sizeof path, "%s/logs", root);
     shell("mkdir -p %s/journal", path);
     for (int i = 0; i < LOGS; i++) shell("echo %d > %s/journal/%06d.log", i, path, i);
-    CHECK(rocks_note_take(&note, path));
-    CHECK_INT(note.count, ROCKS_NOTE_FILES);
-    CHECK_INT(note.left_out, LOGS - ROCKS_NOTE_FILES);
-    CHECK(rocks_note_write(&note, path, true) && rocks_note_read(&again, path));
-    CHECK_INT(again.count, ROCKS_NOTE_FILES);
-    for (unsigned i = 0; i < note.count; i++)
-        CHECK_INT(rocks_note_bytes(&again, note.files[i].name), note.files[i].bytes);
+    CHECK(rocks_synced_measure(&synced, path));
+    CHECK_INT(synced.count, ROCKS_SYNCED_FILES);
+    CHECK_INT(synced.left_out, LOGS - ROCKS_SYNCED_FILES);
+    CHECK(rocks_synced_write(&synced, path, true) && rocks_synced_read(&again, path));
+    CHECK_INT(again.count, ROCKS_SYNCED_FILES);
+    for (unsigned i = 0; i < synced.count; i++)
+        CHECK_INT(rocks_synced_bytes(&again, synced.files[i].name), synced.files[i].bytes);
 }
 
 /* Killed before RocksDB had made its database: nothing was ever there. */
@@ -310,7 +310,7 @@ static const check_case cases[] = {
     {"a bit in the middle of a log", test_middle},       {"a bit in the last record", test_last_record},
     {"an incomplete last record", test_incomplete},      {"files that are missing", test_missing},
     {"a MANIFEST that is cut", test_manifest},           {"any bit: refused, or nothing is lost", test_any_byte},
-    {"the data folder is deleted", test_folder_deleted}, {"more logs than are noted", test_many_logs},
+    {"the data folder is deleted", test_folder_deleted}, {"more logs than `synced` has room for", test_many_logs},
     {"a first start that ended early", test_first_start}};
 
 int main(int argc, char **argv)

@@ -1,4 +1,4 @@
-#include "storage/rocks/rocks_note.h"
+#include "storage/rocks/rocks_synced.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,17 +10,17 @@
 
 #include "storage/folder.h"
 
-enum { TEXT_BYTES = ROCKS_NOTE_FILES * 64 + 64 };
+enum { TEXT_BYTES = ROCKS_SYNCED_FILES * 64 + 64 };
 static const char CLOCK_NAME[] = "clock", LAST_LINE[] = "end\n";
 
-static bool is_noted(const char *name)
+static bool is_measured(const char *name)
 {
     size_t len = strlen(name);
-    if (len >= ROCKS_NOTE_NAME) return false;
+    if (len >= ROCKS_SYNCED_NAME) return false;
     return strncmp(name, "MANIFEST-", 9) == 0 || (len > 4 && strcmp(name + len - 4, ".log") == 0);
 }
 
-bool rocks_note_take(rocks_note *n, const char *path)
+bool rocks_synced_measure(rocks_synced *n, const char *path)
 {
     char folder[FOLDER_PATH_MAX + 16];
     (void)snprintf(folder, sizeof folder, "%s/journal", path);
@@ -29,26 +29,26 @@ bool rocks_note_take(rocks_note *n, const char *path)
     if (!d) return false;
     for (struct dirent *e; (e = readdir(d));) {
         struct stat st;
-        if (!is_noted(e->d_name) || fstatat(dirfd(d), e->d_name, &st, 0) != 0) continue;
-        if (n->count == ROCKS_NOTE_FILES) {
+        if (!is_measured(e->d_name) || fstatat(dirfd(d), e->d_name, &st, 0) != 0) continue;
+        if (n->count == ROCKS_SYNCED_FILES) {
             n->left_out++;
             continue;
         }
-        memcpy(n->files[n->count].name, e->d_name, strlen(e->d_name) + 1); /* is_noted has looked at its length */
+        memcpy(n->files[n->count].name, e->d_name, strlen(e->d_name) + 1); /* is_measured has looked at its length */
         n->files[n->count++].bytes = (uint64_t)st.st_size;
     }
     (void)closedir(d);
     return true;
 }
 
-int64_t rocks_note_bytes(const rocks_note *n, const char *name)
+int64_t rocks_synced_bytes(const rocks_synced *n, const char *name)
 {
     for (unsigned i = 0; i < n->count; i++)
         if (strcmp(n->files[i].name, name) == 0) return (int64_t)n->files[i].bytes;
     return -1;
 }
 
-bool rocks_note_write(const rocks_note *n, const char *path, bool synced)
+bool rocks_synced_write(const rocks_synced *n, const char *path, bool synced)
 {
     char text[TEXT_BYTES], file[FOLDER_PATH_MAX + 16], next[FOLDER_PATH_MAX + 16];
     int len = snprintf(text, sizeof text, "%s %" PRId64 "\n", CLOCK_NAME, n->wall_ms);
@@ -64,7 +64,7 @@ bool rocks_note_write(const rocks_note *n, const char *path, bool synced)
     return ok && rename(next, file) == 0;
 }
 
-bool rocks_note_read(rocks_note *n, const char *path)
+bool rocks_synced_read(rocks_synced *n, const char *path)
 {
     char text[TEXT_BYTES], file[FOLDER_PATH_MAX + 16];
     n->count = n->left_out = 0;
@@ -76,7 +76,7 @@ bool rocks_note_read(rocks_note *n, const char *path)
     close(fd);
     text[len > 0 ? len : 0] = 0;
     const char *at = text;
-    for (int used; n->count < ROCKS_NOTE_FILES; at += used) {
+    for (int used; n->count < ROCKS_SYNCED_FILES; at += used) {
         used = 0;
         if (sscanf(at, "%23s %" SCNu64 "\n%n", n->files[n->count].name, &n->files[n->count].bytes, &used) != 2) break;
         if (used == 0) break;
