@@ -91,22 +91,22 @@ void rocks_read_end(rocks *r);
 /* ---- Tables (rocks_tables.c) ---- */
 
 /* Where a named table's rows are: a family of its own, or those of `default` with this before their keys. */
-typedef struct rocks_place {
+typedef struct rocks_named {
     rocksdb_column_family_handle_t *family; /* NULL: nothing was ever written to the table */
     char prefix[ROCKS_PREFIX_MAX + 1];
     size_t prefix_len;
-} rocks_place;
+} rocks_named;
 
 /* Opens the database with every family that is in it. `read_only`: writes nothing to the disk. False with RocksDB's
  * message, malloc'd by it, or without one: there are too many families, or memory is out. */
 bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why);
 /* Closes it, when it is open. */
 void rocks_tables_close(rocks *r);
-rocks_place rocks_place_of(rocks *r, const char *table);
+rocks_named rocks_named_find(rocks *r, const char *table);
 /* Makes the table's family if it has none. Journal thread. */
-bool rocks_place_make(rocks *r, const char *table, rocks_place *out, char *error, size_t error_size);
+bool rocks_named_make(rocks *r, const char *table, rocks_named *out, char *error, size_t error_size);
 /* The key behind the prefix. Its length. */
-size_t rocks_place_key(const rocks_place *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX]);
+size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX]);
 
 /* ---- Opening (rocks_open.c) ---- */
 

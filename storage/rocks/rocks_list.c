@@ -83,17 +83,17 @@ static long list_live(rocks *r, const run_id *before, size_t limit, run_id *ids,
 
 typedef enum look { LOOK_RUN, LOOK_NONE, LOOK_DAMAGE } look;
 
-/* What comes next before that place. */
-static look look_before(rocks *r, id_number place, run_id *out)
+/* The newest run before that point. */
+static look look_before(rocks *r, id_number point, run_id *out)
 {
     bool all;
-    run_id from = id_of(place);
+    run_id from = id_of(point);
     if (list_segments(r, &from, 1, out, &all) == 1) return LOOK_RUN;
     return all ? LOOK_NONE : LOOK_DAMAGE;
 }
 
 /* The newest run that is older than `id` and can be read, when the next one cannot: nobody tells which that is. Steps
- * back that double find a place behind it, halves of the last step the nearest one. Of several damaged runs it may be
+ * back that double find a point behind it, halves of the last step the nearest one. Of several damaged runs it may be
  * any that is found, and those between them are passed over. */
 static bool run_behind(rocks *r, const run_id *id, run_id *out)
 {

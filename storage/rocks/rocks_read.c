@@ -197,11 +197,11 @@ static bool is_past(const store_range *range, const char *key, size_t len)
     return order > 0 || (order == 0 && len >= range->to.len);
 }
 
-static long scan_place(rocks *r, const rocks_place *p, const store_range *range, backend_on_row *on_row, void *arg,
+static long scan_named(rocks *r, const rocks_named *p, const store_range *range, backend_on_row *on_row, void *arg,
                        bool *end, const char **error)
 {
     uint8_t from[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
-    size_t from_len = rocks_place_key(p, range->from, from), n = 0, bytes = 0, len, value_len;
+    size_t from_len = rocks_named_key(p, range->from, from), n = 0, bytes = 0, len, value_len;
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, r->reads, p->family);
     *end = true;
     for (rocksdb_iter_seek(it, (const char *)from, from_len); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
@@ -224,8 +224,8 @@ long rocks_scan(backend *b, const store_range *range, backend_on_row *on_row, vo
     long n = 0;
     *end = true;
     if (!rocks_read_begin(r, error)) return -1;
-    rocks_place p = rocks_place_of(r, range->table);
-    if (p.family) n = scan_place(r, &p, range, on_row, arg, end, error);
+    rocks_named p = rocks_named_find(r, range->table);
+    if (p.family) n = scan_named(r, &p, range, on_row, arg, end, error);
     rocks_read_end(r);
     return n;
 }

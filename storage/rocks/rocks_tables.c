@@ -90,9 +90,9 @@ static bool is_name(const char *name)
     return len > 0 && len <= STORE_TABLE_NAME_MAX && !name[len];
 }
 
-rocks_place rocks_place_of(rocks *r, const char *table)
+rocks_named rocks_named_find(rocks *r, const char *table)
 {
-    rocks_place p = {.family = NULL};
+    rocks_named p = {.family = NULL};
     assert(is_name(table) && !is_own(table));
     for (size_t i = 0; i < sizeof in_default / sizeof *in_default; i++) {
         if (strcmp(table, in_default[i]) != 0) continue;
@@ -107,10 +107,10 @@ rocks_place rocks_place_of(rocks *r, const char *table)
     return p;
 }
 
-bool rocks_place_make(rocks *r, const char *table, rocks_place *out, char *error, size_t error_size)
+bool rocks_named_make(rocks *r, const char *table, rocks_named *out, char *error, size_t error_size)
 {
     char *why = NULL;
-    *out = rocks_place_of(r, table);
+    *out = rocks_named_find(r, table);
     if (out->family) return true;
     unsigned count = r->table_count;
     if (count == ROCKS_FAMILIES_MAX) {
@@ -133,7 +133,7 @@ bool rocks_place_make(rocks *r, const char *table, rocks_place *out, char *error
     return true;
 }
 
-size_t rocks_place_key(const rocks_place *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX])
+size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX])
 {
     assert(key.len <= STORE_ROW_KEY_MAX);
     memcpy(out, p->prefix, p->prefix_len);

@@ -142,7 +142,7 @@ static bool batch_key(writer *w, const store_segment *s)
 /* ---- Rows of named tables ---- */
 
 /* False: the key is taken, or could not be read. */
-static bool may_insert(writer *w, const rocks_place *p, const char *key, size_t key_len, store_bytes value)
+static bool may_insert(writer *w, const rocks_named *p, const char *key, size_t key_len, store_bytes value)
 {
     char *why = NULL;
     size_t len = 0;
@@ -161,12 +161,12 @@ static bool batch_row(writer *w, const store_row *row)
 {
     uint8_t bytes[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
     const char *key = (const char *)bytes, *value = row->value.len > 0 ? row->value.data : "";
-    rocks_place p;
-    if (!rocks_place_make(w->r, row->table, &p, w->error, w->error_size)) {
+    rocks_named p;
+    if (!rocks_named_make(w->r, row->table, &p, w->error, w->error_size)) {
         w->failed = true;
         return false;
     }
-    size_t len = rocks_place_key(&p, row->key, bytes);
+    size_t len = rocks_named_key(&p, row->key, bytes);
     if (row->op == STORE_ROW_INSERT && !may_insert(w, &p, key, len, row->value)) return false;
     if (row->op == STORE_ROW_DELETE) {
         rocksdb_writebatch_delete_cf(w->r->batch, p.family, key, len);
