@@ -67,7 +67,7 @@ struct coro_links *coro_links_of(coro *co) { return &co->links; }
 bool coro_overflowed(const coro *co, const void *address) { return stack_guards(co->pool, co->high, address); }
 size_t coro_stack_bytes(const coro *co) { return stack_pool_stack_size(co->pool); }
 
-static void entered(coro *co)
+static void coro_entered(coro *co)
 {
 #if defined(CORO_ASAN)
     __sanitizer_finish_switch_fiber(co->fake_stack, &co->resumer_low, &co->resumer_bytes);
@@ -76,7 +76,7 @@ static void entered(coro *co)
 #endif
 }
 
-static void leave(coro *co, bool for_ever)
+static void coro_leave(coro *co, bool for_ever)
 {
     (void)for_ever;
 #if defined(CORO_ASAN)
@@ -89,13 +89,13 @@ static void leave(coro *co, bool for_ever)
     context_switch(&co->ctx, &co->resumer);
 }
 
-static void run(void *arg)
+static void coro_main(void *arg)
 {
     coro *co = arg;
-    entered(co);
+    coro_entered(co);
     co->fn(co->arg);
     co->finished = true;
-    leave(co, true);
+    coro_leave(co, true);
     abort();
 }
 
@@ -118,7 +118,7 @@ coro *coro_create(stack_pool *pool, coro_fn fn, void *arg)
 #if defined(CORO_VALGRIND)
     co->valgrind_id = VALGRIND_STACK_REGISTER(low, high);
 #endif
-    context_make(&co->ctx, low, co, run, co);
+    context_make(&co->ctx, low, co, coro_main, co);
     return co;
 }
 
@@ -164,6 +164,6 @@ void coro_suspend(void)
 {
     coro *co = current;
     assert(co);
-    leave(co, false);
-    entered(co);
+    coro_leave(co, false);
+    coro_entered(co);
 }

@@ -18,43 +18,43 @@ static struct sigaction before[SIGNALS];       /* what was installed before */
 static void (*tell_end)(int number, bool own); /* see overflow_install */
 static __thread void *signal_stack;            /* this thread's, mmap'd */
 
-static void say(const char *text)
+static void report_text(const char *text)
 {
     ssize_t n = write(STDERR_FILENO, text, strlen(text));
     (void)n; /* nothing is left to do about it */
 }
 
-static void say_number(size_t n)
+static void report_number(size_t n)
 {
     char digits[24];
     size_t at = sizeof digits - 1;
     digits[at] = 0;
     do digits[--at] = (char)('0' + n % 10);
     while (n /= 10);
-    say(digits + at);
+    report_text(digits + at);
 }
 
 void overflow_report(const coro *co)
 {
     const char *label = coro_label(co);
-    say("stack overflow in ");
-    say(label ? label : "a coroutine");
-    say(": its stack of ");
-    say_number(coro_stack_bytes(co) / 1024);
-    say(" KiB is used up; put large objects in sw_alloc memory, recurse less deeply, or raise --stack-size\n");
+    report_text("stack overflow in ");
+    report_text(label ? label : "a coroutine");
+    report_text(": its stack of ");
+    report_number(coro_stack_bytes(co) / 1024);
+    report_text(" KiB is used up; put large objects in sw_alloc memory, recurse less deeply, or raise --stack-size\n");
 }
 
 /* Somebody else's kill says nothing of what this process was doing. */
-static bool is_own(const siginfo_t *info) { return info->si_code > 0 || info->si_pid == getpid(); }
+static bool signal_is_own(const siginfo_t *info) { return info->si_code > 0 || info->si_pid == getpid(); }
 
-static void on_fault(int number, siginfo_t *info, void *context)
+static void overflow_on_signal(int number, siginfo_t *info, void *context)
 {
     (void)context;
     const coro *co = coro_current();
     bool is_fault = info->si_code > 0 && number != SIGSYS;
     if (co && (number == SIGSEGV || number == SIGBUS) && is_fault && coro_overflowed(co, info->si_addr))
         overflow_report(co);
-    if (tell_end) tell_end(number, is_own(info));
+    if (tell_end) tell_end(number, signal_is_own(info));
     for (int i = 0; i < SIGNALS; i++)
         if (signals[i] == number) (void)sigaction(number, &before[i], NULL);
     /* A fault happens again when this returns, and then meets what was installed before; others come once. */
@@ -63,7 +63,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 void overflow_install(void (*on_end)(int number, bool own))
 {
-    struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    struct sigaction a = {.sa_sigaction = overflow_on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     tell_end = on_end;
     (void)sigemptyset(&a.sa_mask);
     for (int i = 0; i < SIGNALS; i++) (void)sigaction(signals[i], &a, &before[i]);

@@ -38,7 +38,7 @@ enum { MAPS_DEFAULT = 65530, OVERRUN_BYTES = 512 };
 /* Lies in a stack's own highest bytes, which a coroutine touches anyway. */
 typedef struct stack_link {
     struct stack_link *next; /* while the stack is free */
-    bool unguarded;          /* its guard is ordinary memory: see guard() */
+    bool unguarded;          /* its guard is ordinary memory: see stack_add_guard() */
 } stack_link;
 _Static_assert(sizeof(stack_link) == STACK_LINK_BYTES, "coro.c leaves this much to the pool");
 
@@ -126,7 +126,7 @@ void stack_pool_free(stack_pool *p)
 size_t stack_pool_in_use(const stack_pool *p) { return p->in_use; }
 size_t stack_pool_stack_size(const stack_pool *p) { return p->stack_bytes; }
 
-static bool map_more(stack_pool *p)
+static bool pool_map_more(stack_pool *p)
 {
     size_t slots = p->next_slots;
     if (slots > p->stacks_max - p->total) slots = p->stacks_max - p->total;
@@ -155,7 +155,7 @@ static bool map_more(stack_pool *p)
 
 /* Makes what lies at `at` a guard. Without light guards, a process with very many stacks has some without any: frames
  * that were right below such a stack are found when it goes back, and have met nobody else's memory. */
-static bool guard(stack_pool *p, char *at)
+static bool stack_add_guard(stack_pool *p, char *at)
 {
     if (p->light_guards) return madvise(at, p->guard_bytes, MADV_GUARD_INSTALL) == 0;
     if (atomic_fetch_add(&heavy_guards, 1) < p->heavy_guards_most && mprotect(at, p->guard_bytes, PROT_NONE) == 0) {
@@ -166,10 +166,10 @@ static bool guard(stack_pool *p, char *at)
     return false;
 }
 
-static void *fresh_stack(stack_pool *p)
+static void *pool_take_fresh(stack_pool *p)
 {
-    if (p->fresh == p->fresh_end && !map_more(p)) return NULL;
-    bool guarded = guard(p, p->fresh);
+    if (p->fresh == p->fresh_end && !pool_map_more(p)) return NULL;
+    bool guarded = stack_add_guard(p, p->fresh);
     p->fresh += p->slot_bytes;
     if (!guarded) ((stack_link *)(void *)p->fresh - 1)->unguarded = true;
     return p->fresh;
@@ -187,7 +187,7 @@ void *stack_acquire(stack_pool *p, void **low)
         stack_link *f = p->cold;
         p->cold = f->next;
         high = (char *)(f + 1);
-    } else if (!(high = fresh_stack(p))) {
+    } else if (!(high = pool_take_fresh(p))) {
         return NULL;
     }
     p->in_use++;

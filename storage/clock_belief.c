@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-static bool is_ahead(const clock_belief *b, int64_t wall_ms, int64_t expected_ms)
+static bool clock_is_ahead(const clock_belief *b, int64_t wall_ms, int64_t expected_ms)
 {
     bool absent = b->steady_ms == 0 && b->grace_ms == 0;
     return b->believed_ms > 0 && wall_ms > expected_ms &&
@@ -14,7 +14,7 @@ int64_t clock_believe(clock_belief *b, int64_t wall_ms, int64_t steady_ms, bool 
     assert(steady_ms > 0);
     int64_t passed_ms = b->steady_ms > 0 ? steady_ms - b->steady_ms : 0;
     int64_t expected_ms = b->believed_ms + passed_ms;
-    bool ahead = is_ahead(b, wall_ms, expected_ms);
+    bool ahead = clock_is_ahead(b, wall_ms, expected_ms);
     *jumped = ahead && b->grace_ms == 0;
     b->steady_ms = steady_ms;
     b->grace_ms = *jumped ? 1 : ahead ? b->grace_ms + passed_ms : 0;

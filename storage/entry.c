@@ -139,7 +139,7 @@ typedef struct item {
     entry_text text;
 } item;
 
-static bool take_big_endian(cursor *c, size_t bytes, uint64_t *out)
+static bool cursor_take_big_endian(cursor *c, size_t bytes, uint64_t *out)
 {
     if ((size_t)(c->end - c->at) < bytes) return false;
     *out = 0;
@@ -147,7 +147,7 @@ static bool take_big_endian(cursor *c, size_t bytes, uint64_t *out)
     return true;
 }
 
-static bool take_text(cursor *c, item *out, int type, uint64_t len)
+static bool cursor_take_text(cursor *c, item *out, int type, uint64_t len)
 {
     if ((uint64_t)(c->end - c->at) < len) return false;
     *out = (item){.type = type, .text = {(const char *)c->at, (size_t)len}};
@@ -155,9 +155,9 @@ static bool take_text(cursor *c, item *out, int type, uint64_t len)
     return true;
 }
 
-static bool take_signed(cursor *c, size_t bytes, item *out)
+static bool cursor_take_signed(cursor *c, size_t bytes, item *out)
 {
-    if (!take_big_endian(c, bytes, &out->bits)) return false;
+    if (!cursor_take_big_endian(c, bytes, &out->bits)) return false;
     uint64_t sign = 1ULL << (8 * bytes - 1);
     if (bytes < 8 && (out->bits & sign)) out->bits |= ~(sign * 2 - 1);
     out->negative = (out->bits >> 63) != 0;
@@ -165,10 +165,10 @@ static bool take_signed(cursor *c, size_t bytes, item *out)
 }
 
 /* First bytes as in the msgpack specification. */
-static bool take_item(cursor *c, item *out)
+static bool cursor_take_item(cursor *c, item *out)
 {
     uint64_t tag, len = 0;
-    if (!take_big_endian(c, 1, &tag)) return false;
+    if (!cursor_take_big_endian(c, 1, &tag)) return false;
     *out = (item){.type = ITEM_NUMBER, .bits = tag};
     if (tag <= 0x7f) return true;
     if (tag >= 0xe0) {
@@ -176,7 +176,7 @@ static bool take_item(cursor *c, item *out)
         out->negative = true;
         return true;
     }
-    if ((tag & 0xe0) == 0xa0) return take_text(c, out, ITEM_STR, tag & 0x1f);
+    if ((tag & 0xe0) == 0xa0) return cursor_take_text(c, out, ITEM_STR, tag & 0x1f);
     switch (tag) {
     case 0xc2:
     case 0xc3:
@@ -185,27 +185,27 @@ static bool take_item(cursor *c, item *out)
     case 0xc4:
     case 0xc5:
     case 0xc6:
-        return take_big_endian(c, 1U << (tag - 0xc4), &len) && take_text(c, out, ITEM_BIN, len);
+        return cursor_take_big_endian(c, 1U << (tag - 0xc4), &len) && cursor_take_text(c, out, ITEM_BIN, len);
     case 0xcc:
     case 0xcd:
     case 0xce:
     case 0xcf:
-        return take_big_endian(c, 1U << (tag - 0xcc), &out->bits);
+        return cursor_take_big_endian(c, 1U << (tag - 0xcc), &out->bits);
     case 0xd0:
     case 0xd1:
     case 0xd2:
     case 0xd3:
-        return take_signed(c, 1U << (tag - 0xd0), out);
+        return cursor_take_signed(c, 1U << (tag - 0xd0), out);
     case 0xd9:
     case 0xda:
     case 0xdb:
-        return take_big_endian(c, 1U << (tag - 0xd9), &len) && take_text(c, out, ITEM_STR, len);
+        return cursor_take_big_endian(c, 1U << (tag - 0xd9), &len) && cursor_take_text(c, out, ITEM_STR, len);
     default:
         return false;
     }
 }
 
-static bool number_fits(field_type type, const item *i)
+static bool item_fits(field_type type, const item *i)
 {
     if (i->type != ITEM_NUMBER) return false;
     switch (type) {
@@ -220,7 +220,7 @@ static bool number_fits(field_type type, const item *i)
     }
 }
 
-static bool put_field(const field *f, const item *i, entry *out)
+static bool entry_put_field(const field *f, const item *i, entry *out)
 {
     void *at = (char *)out + f->offset;
     switch (f->type) {
@@ -238,7 +238,7 @@ static bool put_field(const field *f, const item *i, entry *out)
     default:
         break;
     }
-    if (!number_fits(f->type, i)) return false;
+    if (!item_fits(f->type, i)) return false;
     if (f->type == FIELD_U32)
         *(uint32_t *)at = (uint32_t)i->bits;
     else if (f->type == FIELD_INT)
@@ -249,12 +249,12 @@ static bool put_field(const field *f, const item *i, entry *out)
 }
 
 /* The array's head: how many items follow. fixarray or array16, as encoders choose by their number. */
-static bool take_array(cursor *c, uint64_t *items)
+static bool cursor_take_array(cursor *c, uint64_t *items)
 {
     uint64_t tag;
-    if (!take_big_endian(c, 1, &tag)) return false;
+    if (!cursor_take_big_endian(c, 1, &tag)) return false;
     *items = tag & 0x0f;
-    return (tag & 0xf0) == 0x90 || (tag == 0xdc && take_big_endian(c, 2, items));
+    return (tag & 0xf0) == 0x90 || (tag == 0xdc && cursor_take_big_endian(c, 2, items));
 }
 
 size_t entry_decode(const char *data, size_t len, entry *out, const char **error)
@@ -265,15 +265,16 @@ size_t entry_decode(const char *data, size_t len, entry *out, const char **error
     item i;
     *out = (entry){.kind = ENTRY_STARTED};
     *error = "not an entry";
-    if (!take_array(&c, &n) || n == 0) return 0;
-    if (!take_item(&c, &i) || i.type != ITEM_NUMBER || i.negative || i.bits == 0 || i.bits > INT32_MAX) return 0;
+    if (!cursor_take_array(&c, &n) || n == 0) return 0;
+    if (!cursor_take_item(&c, &i) || i.type != ITEM_NUMBER || i.negative || i.bits == 0 || i.bits > INT32_MAX) return 0;
     const field *fields = fields_of(i.bits);
     *error = entry_newer;
     if (!fields && i.bits < ENTRY_PASSABLE) return 0;
     out->kind = (entry_kind)i.bits;
     *error = "a damaged entry";
     for (size_t f = 0; f + 1 < n; f++)
-        if (!take_item(&c, &i) || !put_field(fields && f < FIELDS_MAX ? &fields[f] : &none, &i, out)) return 0;
+        if (!cursor_take_item(&c, &i) || !entry_put_field(fields && f < FIELDS_MAX ? &fields[f] : &none, &i, out))
+            return 0;
     *error = NULL;
     return (size_t)(c.at - (const uint8_t *)data);
 }

@@ -11,7 +11,7 @@
 
 enum { PROBE_BYTES = 256 * 1024, SMALL_FILE_MAX = 64, ADDED_BYTES = 64 * 1024 };
 
-static bool say(char *error, size_t error_size, const char *path, const char *what, const char *why)
+static bool folder_fail(char *error, size_t error_size, const char *path, const char *what, const char *why)
 {
     (void)snprintf(error, error_size, "data folder %s: %s%s%s", path, what, *why ? ": " : "", why);
     return false;
@@ -83,20 +83,21 @@ bool folder_write(const char *path, const char *name, const char *data, size_t l
     return ok && rename(next, file) == 0 && sync_folder(path);
 }
 
-static bool make(const char *path, char *error, size_t error_size)
+static bool folder_make(const char *path, char *error, size_t error_size)
 {
     struct stat st;
     if (strlen(path) > FOLDER_PATH_MAX - SMALL_FILE_MAX)
-        return say(error, error_size, path, "the name is too long", "");
+        return folder_fail(error, error_size, path, "the name is too long", "");
     if (mkdir(path, 0700) == 0)
         return folder_sync_parent(path) ||
-               say(error, error_size, path, "its parent folder cannot be synced", strerror(errno));
+               folder_fail(error, error_size, path, "its parent folder cannot be synced", strerror(errno));
     if (errno == ENOENT)
-        return say(error, error_size, path, "its parent folder does not exist; make it, or choose another with --data",
-                   "");
-    if (errno != EEXIST) return say(error, error_size, path, "cannot be made", strerror(errno));
-    if (stat(path, &st) != 0) return say(error, error_size, path, "cannot be read", strerror(errno));
-    if (!S_ISDIR(st.st_mode)) return say(error, error_size, path, "is not a folder; choose another with --data", "");
+        return folder_fail(error, error_size, path,
+                           "its parent folder does not exist; make it, or choose another with --data", "");
+    if (errno != EEXIST) return folder_fail(error, error_size, path, "cannot be made", strerror(errno));
+    if (stat(path, &st) != 0) return folder_fail(error, error_size, path, "cannot be read", strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return folder_fail(error, error_size, path, "is not a folder; choose another with --data", "");
     return true;
 }
 
@@ -107,13 +108,13 @@ static bool check_format(const char *path, char *error, size_t error_size)
     if (n < 0 && errno == ENOENT) {
         int len = snprintf(text, sizeof text, "%d\n", FOLDER_FORMAT);
         if (folder_write(path, "FORMAT", text, (size_t)len)) return true;
-        return say(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
+        return folder_fail(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
     }
-    if (n < 0) return say(error, error_size, path, "its file FORMAT cannot be read", strerror(errno));
+    if (n < 0) return folder_fail(error, error_size, path, "its file FORMAT cannot be read", strerror(errno));
     char *end;
     long format = strtol(text, &end, 10);
     if (end == text || *end != '\n' || format < 1)
-        return say(error, error_size, path, "its file FORMAT is damaged", "");
+        return folder_fail(error, error_size, path, "its file FORMAT is damaged", "");
     if (format > FOLDER_FORMAT) {
         (void)snprintf(
             error, error_size,
@@ -127,7 +128,7 @@ static bool check_format(const char *path, char *error, size_t error_size)
 
 bool folder_prepare(const char *path, char *error, size_t error_size)
 {
-    return make(path, error, error_size) && check_format(path, error, error_size);
+    return folder_make(path, error, error_size) && check_format(path, error, error_size);
 }
 
 bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *error, size_t error_size)
@@ -135,13 +136,14 @@ bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *
     ssize_t n = folder_read(path, "secret", (char *)secret, FOLDER_SECRET_BYTES);
     if (n == FOLDER_SECRET_BYTES) return true;
     if (n >= 0)
-        return say(error, error_size, path,
-                   "its file secret is damaged; delete it to make a new one (URLs given out become invalid)", "");
-    if (errno != ENOENT) return say(error, error_size, path, "its file secret cannot be read", strerror(errno));
+        return folder_fail(error, error_size, path,
+                           "its file secret is damaged; delete it to make a new one (URLs given out become invalid)",
+                           "");
+    if (errno != ENOENT) return folder_fail(error, error_size, path, "its file secret cannot be read", strerror(errno));
     if (getrandom(secret, FOLDER_SECRET_BYTES, 0) != FOLDER_SECRET_BYTES)
-        return say(error, error_size, path, "no random bytes for its secret", strerror(errno));
+        return folder_fail(error, error_size, path, "no random bytes for its secret", strerror(errno));
     return folder_write(path, "secret", (const char *)secret, FOLDER_SECRET_BYTES) ||
-           say(error, error_size, path, "its secret cannot be written", strerror(errno));
+           folder_fail(error, error_size, path, "its secret cannot be written", strerror(errno));
 }
 
 void folder_mark_used(const char *path)
@@ -234,7 +236,7 @@ bool folder_copy(const char *from, const char *to)
 bool folder_lacks_space(int reason) { return reason == ENOSPC || reason == EDQUOT || reason == EROFS; }
 
 /* File systems that cannot set blocks aside are believed. */
-static bool has_room(int fd, uint64_t bytes)
+static bool file_has_room(int fd, uint64_t bytes)
 {
     if (bytes <= PROBE_BYTES || fallocate(fd, 0, 0, (off_t)bytes) == 0) return true;
     return errno == EOPNOTSUPP || errno == ENOSYS;
@@ -247,7 +249,7 @@ bool folder_writable(const char *path, uint64_t bytes)
     int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return false;
     char *zeros = calloc(1, PROBE_BYTES);
-    bool ok = zeros && write_all(fd, zeros, PROBE_BYTES) && fsync(fd) == 0 && has_room(fd, bytes);
+    bool ok = zeros && write_all(fd, zeros, PROBE_BYTES) && fsync(fd) == 0 && file_has_room(fd, bytes);
     int reason = errno;
     free(zeros);
     close(fd);

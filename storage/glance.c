@@ -16,7 +16,7 @@ typedef struct reading {
 } reading;
 
 /* A copy of its beginning, which ends at a character. */
-static void keep_text(store_summary *out, entry_text *t, size_t bytes_max)
+static void copy_text(store_summary *out, entry_text *t, size_t bytes_max)
 {
     size_t len = t->len < bytes_max ? t->len : bytes_max;
     bool cut = len < t->len;
@@ -35,7 +35,7 @@ static void keep_text(store_summary *out, entry_text *t, size_t bytes_max)
 static void free_text(const entry_text *t) { free((void *)(uintptr_t)t->data); }
 
 /* The entry without what no line shows. */
-static void keep_entry(store_summary *out, entry *to, const entry *from)
+static void copy_entry(store_summary *out, entry *to, const entry *from)
 {
     free_text(&to->function);
     free_text(&to->target);
@@ -45,28 +45,28 @@ static void keep_entry(store_summary *out, entry *to, const entry *from)
     to->function = from->function;
     to->target = from->target;
     to->error = from->error;
-    keep_text(out, &to->function, SIZE_MAX); /* a name to be looked up */
-    keep_text(out, &to->target, GLANCE_TEXT_MAX);
-    keep_text(out, &to->error, GLANCE_TEXT_MAX);
+    copy_text(out, &to->function, SIZE_MAX); /* a name to be looked up */
+    copy_text(out, &to->target, GLANCE_TEXT_MAX);
+    copy_text(out, &to->error, GLANCE_TEXT_MAX);
 }
 
 /* What `part` says of the run's state is newer than what is known. */
-static void keep_state(store_summary *out, const run_summary *part)
+static void copy_state(store_summary *out, const run_summary *part)
 {
     if (!summary_is_decided(part)) return;
-    keep_entry(out, &out->of.stopped, &part->stopped);
-    keep_entry(out, &out->of.ended, &part->ended);
+    copy_entry(out, &out->of.stopped, &part->stopped);
+    copy_entry(out, &out->of.ended, &part->ended);
     out->of.released_epoch = part->released_epoch;
 }
 
 /* As its row says, which a release sets anew. */
-static bool is_stopped(const reading *r) { return r->out->live && r->out->due_ms == STORE_DUE_STOPPED; }
+static bool row_is_stopped(const reading *r) { return r->out->live && r->out->due_ms == STORE_DUE_STOPPED; }
 
-static bool on_first(reading *r, const run_summary *part)
+static bool reading_on_first(reading *r, const run_summary *part)
 {
     run_summary *of = &r->out->of;
-    if (part->started.kind) keep_entry(r->out, &of->started, &part->started);
-    keep_state(r->out, part);
+    if (part->started.kind) copy_entry(r->out, &of->started, &part->started);
+    copy_state(r->out, part);
     of->entries += part->entries;
     of->steps += part->steps;
     of->failures += part->failures;
@@ -76,14 +76,15 @@ static bool on_first(reading *r, const run_summary *part)
     return r->first_bytes <= r->bytes_max;
 }
 
-static bool on_last(reading *r, uint32_t seq, const run_summary *part)
+static bool reading_on_last(reading *r, uint32_t seq, const run_summary *part)
 {
     if (!r->out->cut) r->out->of.entries = seq + part->entries;
     r->out->cut = true;
     r->last_from = seq;
     r->is_decided = summary_is_decided(part);
-    keep_state(r->out, part);
-    size_t most = is_stopped(r) ? r->bytes_max * MORE_STOPPED : r->bytes_max; /* its attempts may have streamed on */
+    copy_state(r->out, part);
+    size_t most =
+        row_is_stopped(r) ? r->bytes_max * MORE_STOPPED : r->bytes_max; /* its attempts may have streamed on */
     return !r->is_decided && r->last_bytes <= most;
 }
 
@@ -91,24 +92,24 @@ static bool on_last(reading *r, uint32_t seq, const run_summary *part)
 static void drop_stale_stop(reading *r)
 {
     const entry none = {.path = 0};
-    if (r->out->cut && !r->is_decided && r->last_from > r->first_entries && !is_stopped(r))
-        keep_entry(r->out, &r->out->of.stopped, &none);
+    if (r->out->cut && !r->is_decided && r->last_from > r->first_entries && !row_is_stopped(r))
+        copy_entry(r->out, &r->out->of.stopped, &none);
 }
 
-static bool on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment)
+static bool reading_on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment)
 {
     reading *r = arg;
     run_summary part = {.error = NULL};
     summary_read(&part, segment.data, segment.len);
     if (part.error && !r->out->of.error) r->out->of.error = part.error;
     *(end == BACKEND_FIRST ? &r->first_bytes : &r->last_bytes) += segment.len;
-    return end == BACKEND_FIRST ? on_first(r, &part) : on_last(r, seq, &part);
+    return end == BACKEND_FIRST ? reading_on_first(r, &part) : reading_on_last(r, seq, &part);
 }
 
 void glance_take(backend *b, store_summary *out, size_t bytes_max)
 {
     reading r = {.out = out, .bytes_max = bytes_max};
-    b->ops->glance(b, out, on_segment, &r);
+    b->ops->glance(b, out, reading_on_segment, &r);
     drop_stale_stop(&r);
     if (!out->of.error) out->of.error = out->error;
 }

@@ -30,7 +30,7 @@ struct timespec store_after_ms(int64_t ms)
     return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
 }
 
-static void list_append(segment_list *to, segment_list *from)
+static void segments_append(segment_list *to, segment_list *from)
 {
     if (!from->head) return;
     if (to->tail)
@@ -56,19 +56,19 @@ void store_append(store_port *p, store_segment *list)
     }
     (void)__atomic_add_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
     (void)pthread_mutex_lock(&s->lock);
-    list_append(&p->queued, &added);
+    segments_append(&p->queued, &added);
     bool wake = s->idle;
     s->idle = false;
     (void)pthread_mutex_unlock(&s->lock);
     if (wake) (void)pthread_cond_signal(&s->work);
 }
 
-static bool over_limit(const store *s, size_t unsent)
+static bool queue_is_over_limit(const store *s, size_t unsent)
 {
     return __atomic_load_n(&s->queue_bytes, __ATOMIC_SEQ_CST) + unsent > s->options.queue_bytes_max;
 }
 
-bool store_busy(const store_port *p, size_t unsent) { return over_limit(p->store, unsent); }
+bool store_busy(const store_port *p, size_t unsent) { return queue_is_over_limit(p->store, unsent); }
 
 bool store_takes_writes(const store *s) { return !__atomic_load_n(&s->read_only, __ATOMIC_ACQUIRE); }
 
@@ -78,7 +78,7 @@ bool store_writable(const store_port *p)
 }
 
 /* Under the lock. */
-static void tell_change(store_port *p)
+static void port_tell_change(store_port *p)
 {
     p->changed = true;
     int rc = uv_async_send(&p->wake);
@@ -93,34 +93,34 @@ void store_want_room(store_port *p)
     p->wants_room = true;
     __atomic_store_n(&s->room_wanted, true, __ATOMIC_SEQ_CST);
     /* The journal thread may have made room since the caller looked, and found that nobody wanted any. */
-    if (!over_limit(s, 0)) tell_change(p);
+    if (!queue_is_over_limit(s, 0)) port_tell_change(p);
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-static void tell_room(store *s)
+static void ports_tell_room(store *s)
 {
-    if (!__atomic_load_n(&s->room_wanted, __ATOMIC_SEQ_CST) || over_limit(s, 0)) return;
+    if (!__atomic_load_n(&s->room_wanted, __ATOMIC_SEQ_CST) || queue_is_over_limit(s, 0)) return;
     (void)pthread_mutex_lock(&s->lock);
     __atomic_store_n(&s->room_wanted, false, __ATOMIC_SEQ_CST);
     for (store_port *p = s->ports; p; p = p->next) {
-        if (p->wants_room) tell_change(p);
+        if (p->wants_room) port_tell_change(p);
         p->wants_room = false;
     }
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-static void set_flag(store *s, bool *flag, bool value)
+static void store_set_flag(store *s, bool *flag, bool value)
 {
     __atomic_store_n(flag, value, __ATOMIC_RELEASE);
     (void)pthread_mutex_lock(&s->lock);
-    for (store_port *p = s->ports; p; p = p->next) tell_change(p);
+    for (store_port *p = s->ports; p; p = p->next) port_tell_change(p);
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-static void set_read_only(store *s, bool read_only) { set_flag(s, &s->read_only, read_only); }
+static void store_set_read_only(store *s, bool read_only) { store_set_flag(s, &s->read_only, read_only); }
 
-void store_gate(store *s) { set_flag(s, &s->gated, true); }
-void store_ungate(store *s) { set_flag(s, &s->gated, false); }
+void store_gate(store *s) { store_set_flag(s, &s->gated, true); }
+void store_ungate(store *s) { store_set_flag(s, &s->gated, false); }
 
 void store_give_up(store_port *p)
 {
@@ -143,7 +143,7 @@ void store_port_give_up(store_port *p)
 /* ---- Batches: journal thread ---- */
 
 /* Under the lock: there is a batch of unknown outcome, and somebody waits no more for it. */
-static bool is_given_up(const store *s)
+static bool unknown_is_given_up(const store *s)
 {
     bool any = s->unknown && s->given_up;
     for (const share *part = s->unknown; part; part = part->next) any = any || part->port->gives_up;
@@ -152,12 +152,12 @@ static bool is_given_up(const store *s)
 
 /* Under the lock: moves what is queued to `taken`. A port with something taken cannot be closed, one without can: so
  * the thread only ever touches those of its batches. */
-static bool collect(store *s)
+static bool batch_collect(store *s)
 {
     assert(!s->taken);
     for (store_port *p = s->ports; p; p = p->next) {
         if (!p->queued.head) continue;
-        list_append(&p->taken.list, &p->queued);
+        segments_append(&p->taken.list, &p->queued);
         p->taken.next = s->taken;
         s->taken = &p->taken;
     }
@@ -167,17 +167,17 @@ static bool collect(store *s)
 typedef enum work_result { WORK_TAKEN, WORK_NONE, WORK_CLOSED } work_result;
 
 /* Waits for work, at most wait_ms (-1: for ever), and takes all of it. */
-static work_result take_work(store *s, int64_t wait_ms)
+static work_result batch_wait(store *s, int64_t wait_ms)
 {
     struct timespec until = store_after_ms(wait_ms < 0 ? 0 : wait_ms);
     int rc = 0;
     (void)pthread_mutex_lock(&s->lock);
-    bool any = collect(s);
-    while (!any && !s->closing && !s->doubted && !is_given_up(s) && rc == 0) {
+    bool any = batch_collect(s);
+    while (!any && !s->closing && !s->doubted && !unknown_is_given_up(s) && rc == 0) {
         s->idle = true;
         rc = wait_ms < 0 ? pthread_cond_wait(&s->work, &s->lock) : pthread_cond_timedwait(&s->work, &s->lock, &until);
         s->idle = false;
-        any = collect(s);
+        any = batch_collect(s);
     }
     bool closed = s->closing;
     (void)pthread_mutex_unlock(&s->lock);
@@ -185,7 +185,7 @@ static work_result take_work(store *s, int64_t wait_ms)
 }
 
 /* All of a batch as one list, so that one call writes it; where each share ends is known by its tail. */
-static store_segment *join(share *batch)
+static store_segment *batch_join(share *batch)
 {
     store_segment *head = NULL, *tail = NULL;
     for (share *part = batch; part; part = part->next) {
@@ -201,7 +201,7 @@ static store_segment *join(share *batch)
 
 static const char key_taken[] = "a key of it is taken";
 
-static void give_back_share(store *s, share *part, store_outcome outcome, const char *error)
+static void share_give_back(store *s, share *part, store_outcome outcome, const char *error)
 {
     store_port *p = part->port;
     uint64_t bytes = 0;
@@ -213,7 +213,7 @@ static void give_back_share(store *s, share *part, store_outcome outcome, const 
     }
     (void)__atomic_sub_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
     (void)pthread_mutex_lock(&s->lock);
-    list_append(&p->done, &part->list);
+    segments_append(&p->done, &part->list);
     int rc = uv_async_send(&p->wake);
     (void)pthread_mutex_unlock(&s->lock);
     assert(rc == 0);
@@ -221,18 +221,18 @@ static void give_back_share(store *s, share *part, store_outcome outcome, const 
 }
 
 /* `error` NULL: each segment has its own outcome. */
-static void give_back(store *s, share **batch, store_outcome outcome, const char *error)
+static void batch_give_back(store *s, share **batch, store_outcome outcome, const char *error)
 {
     assert((outcome == STORE_DONE) == !error);
     for (share *part = *batch, *next; part; part = next) {
         next = part->next; /* given back, its port may be closed at once */
-        give_back_share(s, part, outcome, error);
+        share_give_back(s, part, outcome, error);
     }
     *batch = NULL;
-    tell_room(s);
+    ports_tell_room(s);
 }
 
-static void count(store *s, const store_segment *list)
+static void batch_count(store *s, const store_segment *list)
 {
     uint64_t n = 0, bytes = 0;
     for (; list; list = list->next) {
@@ -245,7 +245,7 @@ static void count(store *s, const store_segment *list)
 }
 
 /* A text that stays: loops read it while later commits fail with others. A disk fails in few ways. */
-static const char *keep_text(store *s, const char *text)
+static const char *error_text_copy(store *s, const char *text)
 {
     for (size_t i = 0; i < STORE_TEXTS_MAX; i++) {
         if (s->texts[i][0] && strcmp(s->texts[i], text) != 0) continue;
@@ -266,7 +266,7 @@ static const char *keep_text(store *s, const char *text)
  *                       \__/ cannot be opened or read yet; the second try fails
  */
 
-static void keep_unknown(store *s, const char *text)
+static void unknown_set_aside(store *s, const char *text)
 {
     assert(!s->unknown);
     s->unknown_text = text;
@@ -274,29 +274,29 @@ static void keep_unknown(store *s, const char *text)
     for (share *part = s->taken; part; part = part->next) {
         share *kept = &part->port->unknown;
         assert(!kept->list.head);
-        list_append(&kept->list, &part->list);
+        segments_append(&kept->list, &part->list);
         kept->next = s->unknown;
         s->unknown = kept;
     }
     s->taken = NULL;
 }
 
-static void give_up_unknown(store *s)
+static void unknown_give_up(store *s)
 {
     (void)pthread_mutex_lock(&s->lock);
-    bool given_up = is_given_up(s);
+    bool given_up = unknown_is_given_up(s);
     (void)pthread_mutex_unlock(&s->lock);
-    if (given_up) give_back(s, &s->unknown, STORE_UNKNOWN, s->unknown_text);
+    if (given_up) batch_give_back(s, &s->unknown, STORE_UNKNOWN, s->unknown_text);
 }
 
 /* The database was opened anew. False: the outcome is still not known. */
-static bool resolve_unknown(store *s)
+static bool unknown_resolve(store *s)
 {
     char error[BACKEND_ERROR_MAX] = "";
     const char *why = NULL;
     bool there;
     if (!s->unknown) return true;
-    store_segment *list = join(s->unknown);
+    store_segment *list = batch_join(s->unknown);
     if (!s->backend->ops->find_commit(s->backend, list, &there, &why)) {
         fprintf(stderr, "stepwell: journal: the write that failed cannot be looked for: %s\n", why);
         return false;
@@ -309,8 +309,8 @@ static bool resolve_unknown(store *s)
         if (outcome != STORE_DONE)
             return false; /* the batch may be what cannot be written: then it is not there next */
     }
-    if (outcome == STORE_DONE) count(s, list);
-    give_back(s, &s->unknown, outcome, outcome == STORE_DONE ? NULL : s->unknown_text);
+    if (outcome == STORE_DONE) batch_count(s, list);
+    batch_give_back(s, &s->unknown, outcome, outcome == STORE_DONE ? NULL : s->unknown_text);
     return true;
 }
 
@@ -325,23 +325,23 @@ void store_begin_outage(store *s)
     if (again) s->pause_ms = s->pause_ms * 2 < RELAPSE_PAUSE_MAX_MS ? s->pause_ms * 2 : RELAPSE_PAUSE_MAX_MS;
     s->retry_ms = s->pause_ms;
     s->retry_at_ms = steady_ms() + s->retry_ms;
-    set_read_only(s, true);
+    store_set_read_only(s, true);
 }
 
-static void commit(store *s)
+static void batch_commit(store *s)
 {
     static const char at_present[] = "the journal cannot be written at present; it is tried again by itself";
     char error[BACKEND_ERROR_MAX] = "";
-    store_segment *list = join(s->taken);
+    store_segment *list = batch_join(s->taken);
     if (__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) {
         (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
-        give_back(s, &s->taken, STORE_REFUSED, at_present);
+        batch_give_back(s, &s->taken, STORE_REFUSED, at_present);
         return;
     }
     store_outcome outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
     if (outcome == STORE_DONE) {
-        count(s, list);
-        give_back(s, &s->taken, STORE_DONE, NULL);
+        batch_count(s, list);
+        batch_give_back(s, &s->taken, STORE_DONE, NULL);
         return;
     }
     (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
@@ -349,13 +349,13 @@ static void commit(store *s)
     store_begin_outage(s); /* before the segments come back: their runs must find it so */
     if (BUG(UNKNOWN_REFUSED) && outcome == STORE_UNKNOWN) outcome = STORE_REFUSED;
     if (outcome == STORE_UNKNOWN)
-        keep_unknown(s, keep_text(s, error));
+        unknown_set_aside(s, error_text_copy(s, error));
     else
-        give_back(s, &s->taken, outcome, keep_text(s, error));
-    give_up_unknown(s);
+        batch_give_back(s, &s->taken, outcome, error_text_copy(s, error));
+    unknown_give_up(s);
 }
 
-static void try_to_heal(store *s)
+static void outage_try_to_heal(store *s)
 {
     char error[BACKEND_ERROR_MAX] = "";
     if (!s->backend->ops->reopen(s->backend, error, sizeof error)) {
@@ -363,11 +363,11 @@ static void try_to_heal(store *s)
         if (s->options.on_fenced && s->backend->ops->is_fenced(s->backend)) s->options.on_fenced();
         return;
     }
-    if (!resolve_unknown(s)) return;
+    if (!unknown_resolve(s)) return;
     if (!s->backend->ops->try_write(s->backend, error, sizeof error)) return;
     fprintf(stderr, "stepwell: the journal can be written again\n");
     s->healed_ms = steady_ms();
-    set_read_only(s, false);
+    store_set_read_only(s, false);
 }
 
 void store_doubt(store *s)
@@ -379,7 +379,7 @@ void store_doubt(store *s)
 }
 
 /* A write that is not the journal's has failed: whether the database still takes any. */
-static void resolve_doubt(store *s)
+static void doubt_resolve(store *s)
 {
     char error[BACKEND_ERROR_MAX] = "";
     (void)pthread_mutex_lock(&s->lock);
@@ -392,11 +392,11 @@ static void resolve_doubt(store *s)
     store_begin_outage(s);
 }
 
-static void heal_when_due(store *s)
+static void outage_heal_when_due(store *s)
 {
     int64_t longest_ms = s->pause_ms > RETRY_MAX_MS ? s->pause_ms : RETRY_MAX_MS;
     if (steady_ms() < s->retry_at_ms) return;
-    try_to_heal(s);
+    outage_try_to_heal(s);
     s->retry_ms = s->retry_ms * 2 < longest_ms ? s->retry_ms * 2 : longest_ms;
     s->retry_at_ms = steady_ms() + s->retry_ms;
 }
@@ -404,7 +404,7 @@ static void heal_when_due(store *s)
 /* ---- The thread, and who does its work by hand ---- */
 
 /* -1: until there is work. */
-static int64_t wait_ms(const store *s)
+static int64_t outage_wait_ms(const store *s)
 {
     if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return -1;
     int64_t left_ms = s->retry_at_ms - steady_ms();
@@ -412,19 +412,20 @@ static int64_t wait_ms(const store *s)
 }
 
 /* One turn. `taken`: there is a batch. */
-static void work(store *s, bool taken)
+static void journal_do_round(store *s, bool taken)
 {
-    if (taken) commit(s);
-    resolve_doubt(s);
+    if (taken) batch_commit(s);
+    doubt_resolve(s);
     if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return;
-    give_up_unknown(s);
-    heal_when_due(s);
+    unknown_give_up(s);
+    outage_heal_when_due(s);
 }
 
 void *store_journal_main(void *arg)
 {
     store *s = arg;
-    for (work_result got; (got = take_work(s, wait_ms(s))) != WORK_CLOSED;) work(s, got == WORK_TAKEN);
+    for (work_result got; (got = batch_wait(s, outage_wait_ms(s))) != WORK_CLOSED;)
+        journal_do_round(s, got == WORK_TAKEN);
     assert(!s->taken && !s->unknown); /* their ports would be open */
     return NULL;
 }
@@ -435,17 +436,17 @@ int64_t store_hand_write_due_ms(store *s)
 {
     assert(s->options.by_hand);
     (void)pthread_mutex_lock(&s->lock);
-    bool now = s->doubted || is_given_up(s);
+    bool now = s->doubted || unknown_is_given_up(s);
     for (const store_port *p = s->ports; p; p = p->next) now = now || p->queued.head;
     (void)pthread_mutex_unlock(&s->lock);
-    return now ? 0 : wait_ms(s);
+    return now ? 0 : outage_wait_ms(s);
 }
 
 void store_hand_write(store *s)
 {
     assert(s->options.by_hand);
     (void)pthread_mutex_lock(&s->lock);
-    bool taken = collect(s);
+    bool taken = batch_collect(s);
     (void)pthread_mutex_unlock(&s->lock);
-    work(s, taken);
+    journal_do_round(s, taken);
 }

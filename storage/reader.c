@@ -72,7 +72,7 @@ typedef struct job {
 
 /* ---- Tables ---- */
 
-static bool make_room(void **block, size_t *room, size_t needed, size_t item_bytes)
+static bool table_read_make_room(void **block, size_t *room, size_t needed, size_t item_bytes)
 {
     if (needed <= *room) return true;
     void *bigger = realloc(*block, needed * 2 * item_bytes);
@@ -83,11 +83,11 @@ static bool make_room(void **block, size_t *room, size_t needed, size_t item_byt
 }
 
 /* The bytes move as they grow: only lengths are noted. */
-static void on_table_row(void *arg, store_bytes key, store_bytes value)
+static void table_read_on_row(void *arg, store_bytes key, store_bytes value)
 {
     table_read *t = arg;
-    bool ok = !t->no_memory && make_room((void **)&t->rows, &t->room, t->count + 1, sizeof *t->rows) &&
-              make_room((void **)&t->data, &t->data_room, t->len + key.len + value.len, 1);
+    bool ok = !t->no_memory && table_read_make_room((void **)&t->rows, &t->room, t->count + 1, sizeof *t->rows) &&
+              table_read_make_room((void **)&t->data, &t->data_room, t->len + key.len + value.len, 1);
     if (!ok) {
         t->no_memory = true;
         return;
@@ -98,11 +98,11 @@ static void on_table_row(void *arg, store_bytes key, store_bytes value)
     t->len += key.len + value.len;
 }
 
-static void read_table(job *j, backend *b)
+static void table_read_fill(job *j, backend *b)
 {
     table_read *t = j->table;
     const char *at;
-    (void)b->ops->scan(b, &t->range, on_table_row, t, &j->end, &j->error);
+    (void)b->ops->scan(b, &t->range, table_read_on_row, t, &j->end, &j->error);
     if (t->no_memory) j->error = store_no_memory;
     if (j->error) t->count = 0;
     at = t->data;
@@ -115,7 +115,7 @@ static void read_table(job *j, backend *b)
 
 /* ---- Jobs ---- */
 
-static void work(uv_work_t *w)
+static void job_execute(uv_work_t *w)
 {
     job *j = w->data;
     backend *b = j->port->store->backend;
@@ -138,7 +138,7 @@ static void work(uv_work_t *w)
         j->has_row = b->ops->find_key(b, j->hash, &j->row, &j->error);
         return;
     case JOB_TABLE:
-        read_table(j, b);
+        table_read_fill(j, b);
         return;
     case JOB_BACKUP:
         j->result = b->ops->backup(b, j->path, &j->bytes, j->text, sizeof j->text);
@@ -150,7 +150,7 @@ static void work(uv_work_t *w)
     j->count = n < 0 ? 0 : (size_t)n;
 }
 
-static void answer(uv_work_t *w, int status)
+static void job_answer(uv_work_t *w, int status)
 {
     job *j = w->data;
     store_port *p = j->port;
@@ -197,7 +197,7 @@ size_t store_reads(const store_port *p) { return p->reads; }
 
 /* ---- By hand ---- */
 
-static void append_job(job **list, job *j)
+static void job_append(job **list, job *j)
 {
     while (*list) list = &(*list)->next;
     j->next = NULL;
@@ -219,8 +219,8 @@ void store_hand_read(store *s, size_t which)
     job *j = *at;
     assert(j);
     *at = j->next;
-    work(&j->work);
-    append_job(&j->port->answers, j);
+    job_execute(&j->work);
+    job_append(&j->port->answers, j);
     int rc = uv_async_send(&j->port->wake);
     assert(rc == 0);
     (void)rc;
@@ -230,7 +230,7 @@ void store_answer_jobs(store_port *p)
 {
     for (job *j; (j = p->answers);) {
         p->answers = j->next;
-        answer(&j->work, 0);
+        job_answer(&j->work, 0);
     }
 }
 
@@ -252,14 +252,14 @@ static job *job_new(store_port *p, job_kind kind, size_t items, size_t item_byte
 }
 
 /* True: for those who ask. */
-static bool submit(job *j)
+static bool job_submit(job *j)
 {
     j->port->reads++;
     if (j->port->store->options.by_hand) {
-        append_job(&j->port->store->jobs, j);
+        job_append(&j->port->store->jobs, j);
         return true;
     }
-    int rc = uv_queue_work(j->port->wake.loop, &j->work, work, answer);
+    int rc = uv_queue_work(j->port->wake.loop, &j->work, job_execute, job_answer);
     assert(rc == 0); /* fails only without a work callback */
     (void)rc;
     return true;
@@ -273,7 +273,7 @@ bool store_load(store_port *p, const run_id *ids, size_t count,
     if (!j) return false;
     for (size_t i = 0; i < count; i++) j->found.journals[i].run = ids[i];
     j->on.loaded = on_loaded;
-    return submit(j);
+    return job_submit(j);
 }
 
 bool store_summarize(store_port *p, const run_id *ids, size_t count, size_t bytes_max,
@@ -285,7 +285,7 @@ bool store_summarize(store_port *p, const run_id *ids, size_t count, size_t byte
     for (size_t i = 0; i < count; i++) j->found.summaries[i].run = ids[i];
     j->bytes_max = bytes_max;
     j->on.summaries = on_summaries;
-    return submit(j);
+    return job_submit(j);
 }
 
 bool store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned loop, unsigned loops,
@@ -300,7 +300,7 @@ bool store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned 
     j->from_id = after != NULL;
     if (after) j->id = *after;
     j->on.rows = on_rows;
-    return submit(j);
+    return job_submit(j);
 }
 
 bool store_list(store_port *p, const run_id *before, size_t limit,
@@ -312,7 +312,7 @@ bool store_list(store_port *p, const run_id *before, size_t limit,
     j->from_id = before != NULL;
     if (before) j->id = *before;
     j->on.ids = on_ids;
-    return submit(j);
+    return job_submit(j);
 }
 
 bool store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
@@ -322,10 +322,10 @@ bool store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
     if (!j) return false;
     memcpy(j->hash, hash, STORE_KEY_BYTES);
     j->on.key = on_found;
-    return submit(j);
+    return job_submit(j);
 }
 
-static store_bytes copy_key(uint8_t to[STORE_ROW_KEY_MAX], store_bytes key)
+static store_bytes range_copy_key(uint8_t to[STORE_ROW_KEY_MAX], store_bytes key)
 {
     assert(key.len <= STORE_ROW_KEY_MAX);
     if (key.len > 0) memcpy(to, key.data, key.len);
@@ -347,10 +347,10 @@ bool store_scan(store_port *p, const store_range *range,
     t->range = *range;
     (void)strcpy(t->name, range->table);
     t->range.table = t->name;
-    t->range.from = copy_key(t->from, range->from);
-    t->range.to = copy_key(t->to, range->to);
+    t->range.from = range_copy_key(t->from, range->from);
+    t->range.to = range_copy_key(t->to, range->to);
     j->on.table = on_rows;
-    return submit(j);
+    return job_submit(j);
 }
 
 bool store_backup(store_port *p, const char *to,
@@ -362,7 +362,7 @@ bool store_backup(store_port *p, const char *to,
         return false;
     }
     j->on.backup = on_done;
-    return submit(j);
+    return job_submit(j);
 }
 
 bool store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg)
@@ -371,5 +371,5 @@ bool store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg,
     if (!j) return false;
     j->id = *id;
     j->on.deleted = on_deleted;
-    return submit(j);
+    return job_submit(j);
 }

@@ -11,7 +11,7 @@ _Static_assert(NODE_BYTE == RUN_ID_BYTES - 2, "time, middle, node number, loop")
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /* The largest multiple of `loops` that leaves room for `loop` keeps the rest of the byte random. */
-static void set_loop(run_id *id, unsigned loop, unsigned loops)
+static void run_id_set_loop(run_id *id, unsigned loop, unsigned loops)
 {
     assert(loops >= 1 && loops <= LOOPS_MAX && loop < loops);
     unsigned last = id->bytes[RUN_ID_BYTES - 1];
@@ -27,7 +27,7 @@ run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, uns
     for (int i = 0; i < TIME_BYTES; i++) id.bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
     memcpy(id.bytes + TIME_BYTES, random, RUN_ID_BYTES - TIME_BYTES);
     id.bytes[NODE_BYTE] = RUN_ID_NODE_ALONE;
-    set_loop(&id, loop, loops);
+    run_id_set_loop(&id, loop, loops);
     return id;
 }
 
@@ -45,7 +45,7 @@ run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10]
     middle += step + 1;
     for (int i = MIDDLE_BYTES - 1; i >= 0; i--, middle >>= 8) id.bytes[TIME_BYTES + i] = (uint8_t)middle;
     id.bytes[RUN_ID_BYTES - 1] = random[9];
-    set_loop(&id, loop, loops);
+    run_id_set_loop(&id, loop, loops);
     assert(id.bytes[NODE_BYTE] == last->bytes[NODE_BYTE]);
     return id;
 }

@@ -12,7 +12,7 @@ const char store_no_memory[] = "out of memory";
 
 enum { DAY_MS = 86400000, QUEUE_BYTES = 256 << 20, SWEEP_INTERVAL_MS = 60000 };
 
-static void set_options(store *s, const store_options *o)
+static void store_set_options(store *s, const store_options *o)
 {
     s->options = *o;
     s->options.path = NULL;
@@ -22,7 +22,7 @@ static void set_options(store *s, const store_options *o)
     if (!s->options.sweep_interval_ms) s->options.sweep_interval_ms = SWEEP_INTERVAL_MS;
 }
 
-static bool start_threads(store *s, char *error, size_t error_size)
+static bool store_start_threads(store *s, char *error, size_t error_size)
 {
     if (s->options.by_hand) return true;
     if (pthread_create(&s->journal_thread, NULL, store_journal_main, s) == 0) {
@@ -77,11 +77,11 @@ store *store_open_on(backend *b, const store_options *options, char *error, size
         b->ops->close(b);
         return NULL;
     }
-    set_options(s, options);
+    store_set_options(s, options);
     int64_t seen_ms = b->ops->seen_ms(b);
     s->clock_is_back = seen_ms == 0 || store_now_ms(s) < seen_ms;
     if (b->ops->is_read_only(b)) store_begin_outage(s);
-    if (start_threads(s, error, error_size)) return s;
+    if (store_start_threads(s, error, error_size)) return s;
     store_free(s);
     return NULL;
 }
@@ -108,7 +108,7 @@ const uint8_t *store_secret(const store *s) { return s->backend->ops->secret(s->
 
 /* ---- Ports ---- */
 
-static void on_wake(uv_async_t *h)
+static void port_on_wake(uv_async_t *h)
 {
     store_port *p = h->data;
     (void)pthread_mutex_lock(&p->store->lock);
@@ -126,7 +126,7 @@ store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void
 {
     store_port *p = calloc(1, sizeof *p);
     if (!p) return NULL;
-    if (uv_async_init(loop, &p->wake, on_wake) != 0) {
+    if (uv_async_init(loop, &p->wake, port_on_wake) != 0) {
         free(p);
         return NULL;
     }
@@ -144,7 +144,7 @@ store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void
 
 void store_port_on_change(store_port *p, void (*on_change)(void *arg)) { p->on_change = on_change; }
 
-static void on_port_closed(uv_handle_t *h)
+static void port_on_closed(uv_handle_t *h)
 {
     store_port *p = h->data;
     void (*on_closed)(void *) = p->on_closed;
@@ -164,7 +164,7 @@ void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg)
     (void)pthread_mutex_unlock(&s->lock);
     p->on_closed = on_closed;
     p->closed_arg = arg;
-    uv_close((uv_handle_t *)&p->wake, on_port_closed);
+    uv_close((uv_handle_t *)&p->wake, port_on_closed);
 }
 
 /* ---- Metrics ---- */

@@ -11,7 +11,7 @@
 
 enum { BATCH_RUNS = 1000 };
 
-static bool closing(store *s)
+static bool store_is_closing(store *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     bool closing = s->closing;
@@ -19,7 +19,7 @@ static bool closing(store *s)
     return closing;
 }
 
-static void note_deleted(store *s, long n)
+static void add_runs_deleted(store *s, long n)
 {
     if (n > 0) (void)__atomic_add_fetch(&s->runs_deleted, (uint64_t)n, __ATOMIC_RELAXED);
 }
@@ -29,8 +29,8 @@ static void sweep_age(store *s, backend_sweep *at)
     long n;
     do {
         n = s->backend->ops->sweep_age(s->backend, at, BATCH_RUNS);
-        note_deleted(s, n);
-    } while (n >= 0 && !at->done && !closing(s));
+        add_runs_deleted(s, n);
+    } while (n >= 0 && !at->done && !store_is_closing(s));
     if (n < 0) store_doubt(s);
 }
 
@@ -41,11 +41,11 @@ static bool sweep_bytes(store *s, backend_sweep *at, uint64_t excess)
     long n;
     do {
         n = s->backend->ops->sweep_bytes(s->backend, at, excess - sum, BATCH_RUNS, &freed);
-        note_deleted(s, n);
+        add_runs_deleted(s, n);
         if (n > 0) sum += freed;
-    } while (n >= 0 && !at->done && sum < excess && !closing(s));
+    } while (n >= 0 && !at->done && sum < excess && !store_is_closing(s));
     if (n < 0) store_doubt(s);
-    if (sum > 0 && !closing(s)) s->backend->ops->sweep_give_back(s->backend, at);
+    if (sum > 0 && !store_is_closing(s)) s->backend->ops->sweep_give_back(s->backend, at);
     return sum > 0;
 }
 
@@ -57,7 +57,7 @@ static int64_t steady_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1;
 }
 
-static int64_t now_ms(store *s, clock_belief *clock)
+static int64_t believed_now_ms(store *s, clock_belief *clock)
 {
     bool jumped;
     int64_t wall_ms = store_now_ms(s), before_ms = clock->believed_ms;
@@ -71,19 +71,19 @@ static int64_t now_ms(store *s, clock_belief *clock)
     return now_ms;
 }
 
-static void sweep(store *s, backend_sweep *at, clock_belief *clock)
+static void sweep_round(store *s, backend_sweep *at, clock_belief *clock)
 {
     uint64_t most = s->options.retain_bytes;
-    s->backend->ops->sweep_begin(at, now_ms(s, clock), s->options.retain_ms);
+    s->backend->ops->sweep_begin(at, believed_now_ms(s, clock), s->options.retain_ms);
     sweep_age(s, at);
     uint64_t disk = s->backend->ops->disk_bytes(s->backend);
     /* Sizes on disk are known only after compaction, so what is to be freed is approached. */
-    while (most > 0 && disk > most && !closing(s) && sweep_bytes(s, at, disk - most))
+    while (most > 0 && disk > most && !store_is_closing(s) && sweep_bytes(s, at, disk - most))
         disk = s->backend->ops->disk_bytes(s->backend);
     __atomic_store_n(&s->disk_bytes, disk, __ATOMIC_RELAXED);
 }
 
-static void wait_for_turn(store *s)
+static void sweep_wait(store *s)
 {
     struct timespec until = store_after_ms(s->options.sweep_interval_ms);
     (void)pthread_mutex_lock(&s->lock);
@@ -97,9 +97,9 @@ void *store_sweep_main(void *arg)
     backend_sweep at = {.done = false};
     clock_belief clock;
     s->backend->ops->swept(s->backend, &clock);
-    while (!closing(s)) {
-        if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep(s, &at, &clock);
-        wait_for_turn(s);
+    while (!store_is_closing(s)) {
+        if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep_round(s, &at, &clock);
+        sweep_wait(s);
     }
     return NULL;
 }
@@ -110,5 +110,5 @@ void store_hand_sweep(store *s)
     clock_belief clock;
     assert(s->options.by_hand);
     s->backend->ops->swept(s->backend, &clock);
-    if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep(s, &at, &clock);
+    if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep_round(s, &at, &clock);
 }

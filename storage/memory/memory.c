@@ -33,7 +33,7 @@ void memory_segment_key(uint8_t key[MEMORY_KEY_BYTES], const run_id *id, uint32_
 static store_bytes id_bytes(const run_id *id) { return (store_bytes){id->bytes, RUN_ID_BYTES}; }
 
 /* One row for each run that has ended: its kind, when it goes or went, and the run. */
-static void add_expiry(memory_batch *b, const store_segment *s, int64_t now_ms)
+static void batch_add_expiry(memory_batch *b, const store_segment *s, int64_t now_ms)
 {
     uint8_t row[BACKEND_EXPIRY_BYTES];
     bool own = s->retain_ms >= 0, alone = !s->has_live_row && s->seq == 0 && !s->key;
@@ -45,7 +45,7 @@ static void add_expiry(memory_batch *b, const store_segment *s, int64_t now_ms)
     memory_batch_put(b, MEMORY_EXPIRY, (store_bytes){row, sizeof row}, (store_bytes){"", 0});
 }
 
-static void add_segment(memory_batch *b, const store_segment *s, int64_t now_ms)
+static void batch_add_segment(memory_batch *b, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[MEMORY_KEY_BYTES], due[DUE_BYTES];
     memory_segment_key(key, &s->run, s->seq);
@@ -55,11 +55,11 @@ static void add_segment(memory_batch *b, const store_segment *s, int64_t now_ms)
     if (s->live == STORE_LIVE_SET) memory_batch_put(b, MEMORY_LIVE, id_bytes(&s->run), (store_bytes){due, sizeof due});
     if (s->live != STORE_LIVE_CLEAR) return;
     if (s->has_live_row) memory_batch_delete(b, MEMORY_LIVE, id_bytes(&s->run));
-    add_expiry(b, s, now_ms);
+    batch_add_expiry(b, s, now_ms);
 }
 
 /* The row's value as it will be behind the batch so far; NULL: there is none. */
-static const memory_row *row_now(const memory_disk *d, const memory_batch *b, unsigned table, store_bytes key)
+static const memory_row *batch_row_now(const memory_disk *d, const memory_batch *b, unsigned table, store_bytes key)
 {
     for (size_t i = b->count; i-- > 0;) {
         const memory_change *c = &b->changes[i];
@@ -72,12 +72,12 @@ static const memory_row *row_now(const memory_disk *d, const memory_batch *b, un
 /* False: the key is there with another value. */
 static bool may_insert(const memory_disk *d, const memory_batch *b, unsigned table, store_bytes key, store_bytes value)
 {
-    const memory_row *there = row_now(d, b, table, key);
+    const memory_row *there = batch_row_now(d, b, table, key);
     return !there || memory_compare(memory_value(there), there->value_len, value.data, value.len) == 0;
 }
 
 /* False: it leads to another run. */
-static bool add_key(const memory_disk *d, memory_batch *b, const store_segment *s)
+static bool batch_add_key(const memory_disk *d, memory_batch *b, const store_segment *s)
 {
     uint8_t bytes[KEY_ROW_BYTES];
     const store_bytes key = {s->key->hash, STORE_KEY_BYTES}, row = {bytes, sizeof bytes};
@@ -89,7 +89,7 @@ static bool add_key(const memory_disk *d, memory_batch *b, const store_segment *
 }
 
 /* False: the key is taken. */
-static bool add_row(memory_disk *d, memory_batch *b, const store_row *row)
+static bool batch_add_row(memory_disk *d, memory_batch *b, const store_row *row)
 {
     unsigned table = memory_table_make(d, row->table);
     assert(row->key.len <= STORE_ROW_KEY_MAX);
@@ -102,15 +102,15 @@ static bool add_row(memory_disk *d, memory_batch *b, const store_row *row)
     return true;
 }
 
-static store_segment *add_group(memory_disk *d, memory_batch *b, store_segment *first, int64_t now_ms)
+static store_segment *batch_add_group(memory_disk *d, memory_batch *b, store_segment *first, int64_t now_ms)
 {
     store_segment *s = first;
     size_t before = b->count;
     bool whole = true;
     for (bool more = true; more; s = s->next) {
-        add_segment(b, s, now_ms);
-        if (s->key && whole) whole = add_key(d, b, s);
-        for (const store_row *row = s->rows; row && whole; row = row->next) whole = add_row(d, b, row);
+        batch_add_segment(b, s, now_ms);
+        if (s->key && whole) whole = batch_add_key(d, b, s);
+        for (const store_row *row = s->rows; row && whole; row = row->next) whole = batch_add_row(d, b, row);
         more = s->joined && s->next;
     }
     for (store_segment *g = first; g != s; g = g->next) g->outcome = whole ? STORE_DONE : STORE_KEY_TAKEN;
@@ -124,7 +124,7 @@ static store_outcome memory_commit(backend *b, store_segment *list, int64_t now_
     memory_batch batch = memory_batch_of(m->disk);
     batch.is_commit = true;
     memory_write_begin(m);
-    for (store_segment *s = list; s;) s = add_group(m->disk, &batch, s, now_ms);
+    for (store_segment *s = list; s;) s = batch_add_group(m->disk, &batch, s, now_ms);
     if (now_ms > m->disk->commit_wall_ms) m->disk->commit_wall_ms = now_ms;
     store_outcome outcome = STORE_DONE;
     if (batch.count > 0)

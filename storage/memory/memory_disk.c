@@ -7,7 +7,7 @@
 
 #include "storage/memory/memory_core.h"
 
-static void *must(void *block)
+static void *block_or_abort(void *block)
 {
     if (!block) abort(); /* of a test or a proof */
     return block;
@@ -15,7 +15,7 @@ static void *must(void *block)
 
 /* ---- Space ---- */
 
-static void *on_heap(void *arg, void *block, size_t bytes)
+static void *heap_resize(void *arg, void *block, size_t bytes)
 {
     (void)arg;
     if (bytes > 0) return realloc(block, bytes);
@@ -23,9 +23,12 @@ static void *on_heap(void *arg, void *block, size_t bytes)
     return NULL;
 }
 
-static void *resize(const memory_space *s, void *block, size_t bytes) { return must(s->resize(s->arg, block, bytes)); }
+static void *space_resize(const memory_space *s, void *block, size_t bytes)
+{
+    return block_or_abort(s->resize(s->arg, block, bytes));
+}
 
-static void release(const memory_space *s, void *block) { (void)s->resize(s->arg, block, 0); }
+static void space_release(const memory_space *s, void *block) { (void)s->resize(s->arg, block, 0); }
 
 /* ---- Rows ---- */
 
@@ -41,7 +44,7 @@ const void *memory_value(const memory_row *row) { return row->key + row->key_len
 
 static memory_row row_new(const memory_space *s, store_bytes key, store_bytes value)
 {
-    memory_row row = {resize(s, NULL, key.len + value.len + 1), key.len, value.len};
+    memory_row row = {space_resize(s, NULL, key.len + value.len + 1), key.len, value.len};
     if (key.len > 0) memcpy(row.key, key.data, key.len);
     if (value.len > 0) memcpy(row.key + key.len, value.data, value.len);
     return row;
@@ -72,13 +75,13 @@ static void table_put(const memory_space *s, memory_table *t, memory_row row)
 {
     size_t i = memory_seek(t, row.key, row.key_len);
     if (i < t->count && memory_compare(t->rows[i].key, t->rows[i].key_len, row.key, row.key_len) == 0) {
-        release(s, t->rows[i].key);
+        space_release(s, t->rows[i].key);
         t->rows[i] = row;
         return;
     }
     if (t->count == t->room) {
         t->room = t->room * 2 + 16;
-        t->rows = resize(s, t->rows, t->room * sizeof *t->rows);
+        t->rows = space_resize(s, t->rows, t->room * sizeof *t->rows);
     }
     memmove(t->rows + i + 1, t->rows + i, (t->count - i) * sizeof *t->rows);
     t->rows[i] = row;
@@ -90,11 +93,11 @@ static void table_delete(const memory_space *s, memory_table *t, memory_row row)
 {
     size_t i = memory_seek(t, row.key, row.key_len);
     if (i < t->count && memory_compare(t->rows[i].key, t->rows[i].key_len, row.key, row.key_len) == 0) {
-        release(s, t->rows[i].key);
+        space_release(s, t->rows[i].key);
         memmove(t->rows + i, t->rows + i + 1, (t->count - i - 1) * sizeof *t->rows);
         t->count--;
     }
-    release(s, row.key);
+    space_release(s, row.key);
 }
 
 memory_table *memory_table_of(memory_disk *d, const char *name)
@@ -119,7 +122,7 @@ static void batch_add(memory_batch *b, memory_change change)
 {
     if (b->count == b->room) {
         b->room = b->room * 2 + 16;
-        b->changes = resize(b->space, b->changes, b->room * sizeof *b->changes);
+        b->changes = space_resize(b->space, b->changes, b->room * sizeof *b->changes);
     }
     b->changes[b->count++] = change;
 }
@@ -137,7 +140,7 @@ void memory_batch_delete(memory_batch *b, unsigned table, store_bytes key)
 
 void memory_batch_cut(memory_batch *b, size_t count)
 {
-    while (b->count > count) release(b->space, b->changes[--b->count].row.key);
+    while (b->count > count) space_release(b->space, b->changes[--b->count].row.key);
 }
 
 static void batch_apply(memory_disk *d, memory_batch *b)
@@ -149,20 +152,20 @@ static void batch_apply(memory_disk *d, memory_batch *b)
         else
             table_put(&d->space, t, b->changes[i].row);
     }
-    release(b->space, b->changes);
+    space_release(b->space, b->changes);
     *b = memory_batch_of(d);
 }
 
 void memory_batch_drop(memory_batch *b)
 {
     memory_batch_cut(b, 0);
-    release(b->space, b->changes);
+    space_release(b->space, b->changes);
     *b = (memory_batch){.space = b->space};
 }
 
 /* ---- Writing ---- */
 
-static memory_fault take_fault(memory_disk *d)
+static memory_fault disk_take_fault(memory_disk *d)
 {
     memory_fault fault = d->fault;
     if (fault == MEMORY_GOOD) return MEMORY_GOOD;
@@ -175,7 +178,7 @@ static memory_fault take_fault(memory_disk *d)
 }
 
 /* Keeps the batch until the disk is opened again. */
-static store_outcome leave_unknown(memory_disk *d, memory_batch *b, bool appears)
+static store_outcome disk_leave_unknown(memory_disk *d, memory_batch *b, bool appears)
 {
     assert(d->pending.count == 0);
     d->pending = *b;
@@ -190,7 +193,7 @@ store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error
 {
     memory_disk *d = m->disk;
     bool on = d->powered && !m->dead;
-    memory_fault fault = on && !d->broken ? take_fault(d) : MEMORY_REFUSES;
+    memory_fault fault = on && !d->broken ? disk_take_fault(d) : MEMORY_REFUSES;
     if (fault == MEMORY_GOOD) {
         d->writes++;
         batch_apply(d, b);
@@ -203,11 +206,11 @@ store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error
         return STORE_REFUSED;
     }
     if (fault == MEMORY_POWER_LOST || fault == MEMORY_POWER_LATE) d->powered = false;
-    return leave_unknown(d, b, fault == MEMORY_APPEARS || fault == MEMORY_POWER_LATE);
+    return disk_leave_unknown(d, b, fault == MEMORY_APPEARS || fault == MEMORY_POWER_LATE);
 }
 
 /* The disk is locked. */
-static void settle(memory_disk *d)
+static void disk_settle(memory_disk *d)
 {
     if (d->pending.is_commit) d->last_there = d->pending_appears;
     if (d->pending_appears)
@@ -220,13 +223,13 @@ static void settle(memory_disk *d)
 
 /* ---- Locks and delays ---- */
 
-static void wait_ms(unsigned ms)
+static void disk_delay(unsigned ms)
 {
     struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
     if (ms > 0) (void)nanosleep(&t, NULL);
 }
 
-static void wait_while(memory_disk *d, const bool *stalls)
+static void disk_wait_while(memory_disk *d, const bool *stalls)
 {
     d->waiting++;
     while (*stalls) (void)pthread_cond_wait(&d->unstalled, &d->lock);
@@ -235,9 +238,9 @@ static void wait_while(memory_disk *d, const bool *stalls)
 
 bool memory_read_begin(memory *m, const char **error)
 {
-    wait_ms(__atomic_load_n(&m->disk->read_ms, __ATOMIC_RELAXED));
+    disk_delay(__atomic_load_n(&m->disk->read_ms, __ATOMIC_RELAXED));
     (void)pthread_mutex_lock(&m->disk->lock);
-    wait_while(m->disk, &m->disk->reads_stall);
+    disk_wait_while(m->disk, &m->disk->reads_stall);
     if (!m->disk->reads_fail && m->disk->powered && !m->dead) return true;
     (void)pthread_mutex_unlock(&m->disk->lock);
     *error = "the memory disk cannot be read";
@@ -249,14 +252,14 @@ void memory_read_end(memory *m) { (void)pthread_mutex_unlock(&m->disk->lock); }
 void memory_write_begin(memory *m)
 {
     memory_disk *d = m->disk;
-    wait_ms(__atomic_load_n(&d->write_ms, __ATOMIC_RELAXED));
+    disk_delay(__atomic_load_n(&d->write_ms, __ATOMIC_RELAXED));
     (void)pthread_mutex_lock(&d->lock);
-    wait_while(d, &d->writes_stall);
+    disk_wait_while(d, &d->writes_stall);
 }
 
 /* ---- The test's side ---- */
 
-memory_disk *memory_disk_new(void) { return memory_disk_new_in(&(memory_space){.resize = on_heap}); }
+memory_disk *memory_disk_new(void) { return memory_disk_new_in(&(memory_space){.resize = heap_resize}); }
 
 memory_disk *memory_disk_new_in(const memory_space *space)
 {
@@ -265,7 +268,7 @@ memory_disk *memory_disk_new_in(const memory_space *space)
     if (!d) return NULL;
     memset(d, 0, sizeof *d);
     if (pthread_mutex_init(&d->lock, NULL) != 0 || pthread_cond_init(&d->unstalled, NULL) != 0) {
-        release(space, d);
+        space_release(space, d);
         return NULL;
     }
     d->space = *space;
@@ -281,69 +284,69 @@ void memory_disk_free(memory_disk *d)
     const memory_space space = d->space;
     memory_batch_drop(&d->pending);
     for (unsigned t = 0; t < d->table_count; t++) {
-        for (size_t i = 0; i < d->tables[t].count; i++) release(&space, d->tables[t].rows[i].key);
-        release(&space, d->tables[t].rows);
+        for (size_t i = 0; i < d->tables[t].count; i++) space_release(&space, d->tables[t].rows[i].key);
+        space_release(&space, d->tables[t].rows);
     }
     (void)pthread_cond_destroy(&d->unstalled);
     (void)pthread_mutex_destroy(&d->lock);
-    release(&space, d);
+    space_release(&space, d);
 }
 
-static void lock(const memory_disk *d) { (void)pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&d->lock); }
-static void unlock(const memory_disk *d) { (void)pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&d->lock); }
+static void disk_lock(const memory_disk *d) { (void)pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&d->lock); }
+static void disk_unlock(const memory_disk *d) { (void)pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&d->lock); }
 
 void memory_fail(memory_disk *d, memory_fault fault, unsigned skip, bool lasts)
 {
-    lock(d);
+    disk_lock(d);
     d->fault = fault;
     d->skip = skip;
     d->fault_lasts = lasts;
-    unlock(d);
+    disk_unlock(d);
 }
 
 void memory_power_off(memory_disk *d)
 {
-    lock(d);
+    disk_lock(d);
     d->powered = false;
-    unlock(d);
+    disk_unlock(d);
 }
 
 bool memory_powered(const memory_disk *d)
 {
-    lock(d);
+    disk_lock(d);
     bool powered = d->powered;
-    unlock(d);
+    disk_unlock(d);
     return powered;
 }
 
 void memory_abandon(memory_disk *d)
 {
-    lock(d);
+    disk_lock(d);
     d->user = NULL;
-    unlock(d);
+    disk_unlock(d);
 }
 
 void memory_stall_writes(memory_disk *d, bool stalls)
 {
-    lock(d);
+    disk_lock(d);
     d->writes_stall = stalls;
     (void)pthread_cond_broadcast(&d->unstalled);
-    unlock(d);
+    disk_unlock(d);
 }
 
 void memory_stall_reads(memory_disk *d, bool stalls)
 {
-    lock(d);
+    disk_lock(d);
     d->reads_stall = stalls;
     (void)pthread_cond_broadcast(&d->unstalled);
-    unlock(d);
+    disk_unlock(d);
 }
 
 unsigned memory_stalled(const memory_disk *d)
 {
-    lock(d);
+    disk_lock(d);
     unsigned waiting = d->waiting;
-    unlock(d);
+    disk_unlock(d);
     return waiting;
 }
 
@@ -355,23 +358,23 @@ void memory_delay(memory_disk *d, unsigned read_ms, unsigned write_ms)
 
 void memory_fail_reads(memory_disk *d, bool fail)
 {
-    lock(d);
+    disk_lock(d);
     d->reads_fail = fail;
-    unlock(d);
+    disk_unlock(d);
 }
 
 void memory_set_wall_ms(memory_disk *d, int64_t unix_ms)
 {
-    lock(d);
+    disk_lock(d);
     d->wall_ms = unix_ms;
-    unlock(d);
+    disk_unlock(d);
 }
 
 uint64_t memory_writes(const memory_disk *d)
 {
-    lock(d);
+    disk_lock(d);
     uint64_t writes = d->writes;
-    unlock(d);
+    disk_unlock(d);
     return writes;
 }
 
@@ -380,11 +383,11 @@ uint64_t memory_writes(const memory_disk *d)
 bool memory_disk_reopen(memory *m, char *error, size_t error_size)
 {
     memory_disk *d = m->disk;
-    lock(d);
+    disk_lock(d);
     bool fails = d->fault != MEMORY_GOOD && d->fault_lasts && d->skip == 0;
     bool ok = d->powered && !m->dead && !fails;
-    if (ok) settle(d);
-    unlock(d);
+    if (ok) disk_settle(d);
+    disk_unlock(d);
     if (!ok) (void)snprintf(error, error_size, "the memory disk cannot be opened again yet");
     return ok;
 }
@@ -392,21 +395,21 @@ bool memory_disk_reopen(memory *m, char *error, size_t error_size)
 void memory_disk_open(memory *m)
 {
     memory_disk *d = m->disk;
-    lock(d);
+    disk_lock(d);
     assert(!d->user || !d->powered);
     if (d->user) d->user->dead = true;
     d->user = m;
     d->powered = true;
-    settle(d);
+    disk_settle(d);
     m->epoch = ++d->epoch;
     m->seen_ms = d->commit_wall_ms;
-    unlock(d);
+    disk_unlock(d);
 }
 
 void memory_disk_close(memory *m)
 {
     memory_disk *d = m->disk;
-    lock(d);
+    disk_lock(d);
     if (d->user == m) d->user = NULL;
-    unlock(d);
+    disk_unlock(d);
 }

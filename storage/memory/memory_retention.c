@@ -4,9 +4,9 @@
 
 #include "storage/memory/memory_core.h"
 
-static bool same_run(const void *key, const run_id *id) { return memcmp(key, id->bytes, RUN_ID_BYTES) == 0; }
+static bool row_is_of_run(const void *key, const run_id *id) { return memcmp(key, id->bytes, RUN_ID_BYTES) == 0; }
 
-static bool is_live(const memory_disk *d, const run_id *id)
+static bool run_is_live(const memory_disk *d, const run_id *id)
 {
     return memory_get(&d->tables[MEMORY_LIVE], id->bytes, RUN_ID_BYTES) != NULL;
 }
@@ -16,19 +16,19 @@ static size_t add_deletion(const memory_disk *d, memory_batch *b, const run_id *
 {
     const memory_table *t = &d->tables[MEMORY_SEGMENTS], *keys = &d->tables[MEMORY_KEYS];
     size_t bytes = 0;
-    for (size_t i = memory_seek(t, id->bytes, RUN_ID_BYTES); i < t->count && same_run(t->rows[i].key, id); i++) {
+    for (size_t i = memory_seek(t, id->bytes, RUN_ID_BYTES); i < t->count && row_is_of_run(t->rows[i].key, id); i++) {
         memory_batch_delete(b, MEMORY_SEGMENTS, (store_bytes){t->rows[i].key, t->rows[i].key_len});
         bytes += t->rows[i].key_len + t->rows[i].value_len;
     }
     for (size_t i = 0; i < keys->count; i++) /* few, in tests */
-        if (same_run(memory_value(&keys->rows[i]), id))
+        if (row_is_of_run(memory_value(&keys->rows[i]), id))
             memory_batch_delete(b, MEMORY_KEYS, (store_bytes){keys->rows[i].key, keys->rows[i].key_len});
     memory_batch_delete(b, MEMORY_LIVE, (store_bytes){id->bytes, RUN_ID_BYTES});
     return bytes;
 }
 
 /* Ends what memory_write_begin began. */
-static bool finish(memory *m, memory_batch *b)
+static bool deletion_finish(memory *m, memory_batch *b)
 {
     char ignored[BACKEND_ERROR_MAX];
     bool ok = b->count == 0 || memory_write(m, b, ignored, sizeof ignored) == STORE_DONE;
@@ -42,7 +42,7 @@ bool memory_delete(backend *b, const run_id *id, const char **error)
     memory_batch batch = memory_batch_of(m->disk);
     memory_write_begin(m);
     (void)add_deletion(m->disk, &batch, id);
-    if (finish(m, &batch)) return true;
+    if (deletion_finish(m, &batch)) return true;
     *error = "the memory disk fails";
     return false;
 }
@@ -63,7 +63,7 @@ static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sw
         if ((int64_t)memory_get_be(t->rows[i].key + 1, 8) > until_ms) break;
         memcpy(id.bytes, t->rows[i].key + 9, RUN_ID_BYTES);
         memory_batch_delete(b, MEMORY_EXPIRY, (store_bytes){t->rows[i].key, t->rows[i].key_len});
-        if (is_live(d, &id)) continue;
+        if (run_is_live(d, &id)) continue;
         (void)add_deletion(d, b, &id);
         n++;
     }
@@ -78,7 +78,7 @@ long memory_sweep_age(backend *b, backend_sweep *sweep, size_t limit)
     size_t own = sweep_kind(m->disk, &batch, sweep, 1, limit);
     size_t stores = sweep_kind(m->disk, &batch, sweep, 0, limit);
     sweep->done = own < limit && stores < limit;
-    return finish(m, &batch) ? (long)(own + stores) : -1;
+    return deletion_finish(m, &batch) ? (long)(own + stores) : -1;
 }
 
 long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed)
@@ -95,13 +95,13 @@ long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t
     size_t i = memory_seek(t, behind, sizeof behind), seen = 0;
     for (; i < t->count && *freed < bytes && seen < limit; seen++) {
         memcpy(id.bytes, t->rows[i].key, RUN_ID_BYTES);
-        while (i < t->count && same_run(t->rows[i].key, &id)) i++;
-        if (is_live(m->disk, &id)) continue;
+        while (i < t->count && row_is_of_run(t->rows[i].key, &id)) i++;
+        if (run_is_live(m->disk, &id)) continue;
         *freed += add_deletion(m->disk, &batch, &id);
         n++;
     }
     bool done = i == t->count && *freed < bytes;
-    if (!finish(m, &batch)) return -1;
+    if (!deletion_finish(m, &batch)) return -1;
     sweep->bytes_from = id;
     sweep->done = done;
     return n;

@@ -56,7 +56,7 @@ void rocks_detect_damage(rocks *r, const char *why)
     if (strstr(why, "Corruption")) __atomic_store_n(&r->met_damage, true, __ATOMIC_RELAXED);
 }
 
-static rocksdb_options_t *make_options(void)
+static rocksdb_options_t *database_options(void)
 {
     rocksdb_options_t *o = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(o, 1);
@@ -82,7 +82,7 @@ static rocksdb_options_t *make_options(void)
 }
 
 /* Prefers the one who reopens: reads that follow on each other would keep it waiting for ever. None is nested. */
-static int lock_init(pthread_rwlock_t *lock)
+static int rwlock_init(pthread_rwlock_t *lock)
 {
     pthread_rwlockattr_t a;
     int rc = pthread_rwlockattr_init(&a);
@@ -279,14 +279,14 @@ static const backend_ops ops = {.close = rocks_close,
 static rocks *rocks_new(const char *path)
 {
     rocks *r = calloc(1, sizeof *r);
-    if (!r || lock_init(&r->lock) != 0 || pthread_mutex_init(&r->slow, NULL) != 0) {
+    if (!r || rwlock_init(&r->lock) != 0 || pthread_mutex_init(&r->slow, NULL) != 0) {
         free(r);
         return NULL;
     }
     r->base.ops = &ops;
     r->lock_file = r->folder_lock = -1;
     (void)snprintf(r->path, sizeof r->path, "%s", path);
-    r->options = make_options();
+    r->options = database_options();
     r->synced_writes = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(r->synced_writes, 1);
     r->reads = rocksdb_readoptions_create();

@@ -12,22 +12,25 @@
 
 enum { OPEN_FOLDERS = 16 };
 
-static store_backup_result failed(char *error, size_t error_size, const char *what, const char *path)
+static store_backup_result backup_fail(char *error, size_t error_size, const char *what, const char *path)
 {
     int reason = errno;
     (void)snprintf(error, error_size, "%s %s: %s", path, what, strerror(reason));
     return reason == ENOSPC || reason == EDQUOT ? STORE_BACKUP_NO_SPACE : STORE_BACKUP_FAILED;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+static int remove_on_path(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     (void)st, (void)type, (void)at;
     return remove(path);
 }
 
-static bool remove_folder(const char *path) { return nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0; }
+static bool remove_folder(const char *path)
+{
+    return nftw(path, remove_on_path, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0;
+}
 
-static bool sync_path(const char *path)
+static bool path_sync(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
@@ -41,23 +44,23 @@ static bool sync_path(const char *path)
 /* Bytes of the files in the folder of this thread's walk. */
 static __thread uint64_t walk_bytes;
 
-static int count_one(const char *path, const struct stat *st, int type, struct FTW *at)
+static int count_on_path(const char *path, const struct stat *st, int type, struct FTW *at)
 {
     (void)path, (void)at;
     if (type == FTW_F) walk_bytes += (uint64_t)st->st_size;
     return 0;
 }
 
-static store_backup_result fill(rocks *r, const char *to, char *error, size_t error_size)
+static store_backup_result backup_fill(rocks *r, const char *to, char *error, size_t error_size)
 {
     char journal[FOLDER_PATH_MAX + 16];
     (void)snprintf(journal, sizeof journal, "%s/journal", to);
-    if (mkdir(to, 0700) != 0) return failed(error, error_size, "cannot be made", to);
-    if (!folder_copy(r->path, to)) return failed(error, error_size, "cannot be written", to);
+    if (mkdir(to, 0700) != 0) return backup_fail(error, error_size, "cannot be made", to);
+    if (!folder_copy(r->path, to)) return backup_fail(error, error_size, "cannot be written", to);
     errno = 0;
     if (!rocks_checkpoint(r, journal, error, error_size))
         return strstr(error, "No space left") ? STORE_BACKUP_NO_SPACE : STORE_BACKUP_FAILED;
-    return sync_path(to) ? STORE_BACKUP_DONE : failed(error, error_size, "cannot be synced", to);
+    return path_sync(to) ? STORE_BACKUP_DONE : backup_fail(error, error_size, "cannot be synced", to);
 }
 
 store_backup_result backup_make(rocks *r, const char *to, uint64_t *bytes, char *error, size_t error_size)
@@ -75,17 +78,17 @@ store_backup_result backup_make(rocks *r, const char *to, uint64_t *bytes, char 
         return STORE_BACKUP_EXISTS;
     }
     if (lstat(partial, &st) == 0 && !remove_folder(partial)) /* of a process that died */
-        return failed(error, error_size, "cannot be removed", partial);
-    store_backup_result result = fill(r, partial, error, error_size);
+        return backup_fail(error, error_size, "cannot be removed", partial);
+    store_backup_result result = backup_fill(r, partial, error, error_size);
     if (result == STORE_BACKUP_DONE && rename(partial, to) != 0)
-        result = failed(error, error_size, "cannot be renamed", partial);
+        result = backup_fail(error, error_size, "cannot be renamed", partial);
     if (result != STORE_BACKUP_DONE) {
         (void)remove_folder(partial);
         return result;
     }
-    if (!folder_sync_parent(to)) return failed(error, error_size, "may not be on disk", to);
+    if (!folder_sync_parent(to)) return backup_fail(error, error_size, "may not be on disk", to);
     walk_bytes = 0;
-    (void)nftw(to, count_one, OPEN_FOLDERS, FTW_PHYS);
+    (void)nftw(to, count_on_path, OPEN_FOLDERS, FTW_PHYS);
     *bytes = walk_bytes;
     return STORE_BACKUP_DONE;
 }

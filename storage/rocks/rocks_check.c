@@ -53,7 +53,7 @@ typedef struct check {
     char why[WHY_MAX]; /* what is wrong; empty: nothing */
 } check;
 
-static __attribute__((format(printf, 2, 3))) bool wrong(check *c, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) bool check_fail(check *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -62,12 +62,12 @@ static __attribute__((format(printf, 2, 3))) bool wrong(check *c, const char *fo
     return false;
 }
 
-static void name_of(const check *c, char out[FOLDER_PATH_MAX + 64], const char *name)
+static void journal_file_name(const check *c, char out[FOLDER_PATH_MAX + 64], const char *name)
 {
     (void)snprintf(out, FOLDER_PATH_MAX + 64, "%s/journal/%s", c->path, name);
 }
 
-static bool is_there(const char *path, const char *name)
+static bool file_is_there(const char *path, const char *name)
 {
     char file[FOLDER_PATH_MAX + 64];
     (void)snprintf(file, sizeof file, "%s/%s", path, name);
@@ -118,14 +118,14 @@ static void count_log(check *c, uint64_t number)
     size_t len, at;
     rocks_log g;
     (void)snprintf(name, sizeof name, "%06" PRIu64 ".log", number);
-    name_of(c, file, name);
+    journal_file_name(c, file, name);
     if (!rocks_log_open(&g, file)) return;
     while (rocks_log_next(&g, &record, &len, &at) == ROCKS_LOG_RECORD) count_commit(&c->stake, record, len);
     count_rest(c, &g);
     rocks_log_close(&g);
 }
 
-static bool damaged_log(check *c, const char *name, size_t at, size_t next_log)
+static bool check_fail_log(check *c, const char *name, size_t at, size_t next_log)
 {
     char ids[3 * (RUN_ID_TEXT + 2) + 1] = "", id[RUN_ID_TEXT + 1];
     for (size_t i = next_log; i < c->log_count; i++) count_log(c, c->logs[i]);
@@ -133,39 +133,40 @@ static bool damaged_log(check *c, const char *name, size_t at, size_t next_log)
         run_id_format(&c->stake.ids[i], id);
         (void)snprintf(ids + strlen(ids), sizeof ids - strlen(ids), "%s%s", i ? ", " : "", id);
     }
-    return wrong(c,
-                 "journal/%s is damaged at byte %zu: the commit there is lost, and %" PRIu64 " later commits, of %zu%s "
-                 "runs%s%s%s, would be passed over",
-                 name, at, c->stake.commits, c->stake.runs, c->stake.runs == RUNS_MAX ? " or more" : "",
-                 *ids ? " (" : "", ids, *ids ? (c->stake.runs > 3 ? ", ...)" : ")") : "");
+    return check_fail(c,
+                      "journal/%s is damaged at byte %zu: the commit there is lost, and %" PRIu64
+                      " later commits, of %zu%s "
+                      "runs%s%s%s, would be passed over",
+                      name, at, c->stake.commits, c->stake.runs, c->stake.runs == RUNS_MAX ? " or more" : "",
+                      *ids ? " (" : "", ids, *ids ? (c->stake.runs > 3 ? ", ...)" : ")") : "");
 }
 
 /* ---- Files ---- */
 
-static int by_number(const void *a, const void *b)
+static int compare_log_numbers(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
 }
 
-static bool list_logs(check *c)
+static bool check_list_logs(check *c)
 {
     char folder[FOLDER_PATH_MAX + 16];
     (void)snprintf(folder, sizeof folder, "%s/journal", c->path);
     DIR *d = opendir(folder);
-    if (!d) return wrong(c, "journal cannot be read: %s", strerror(errno));
+    if (!d) return check_fail(c, "journal cannot be read: %s", strerror(errno));
     for (struct dirent *e; (e = readdir(d)) && c->log_count < LOGS_MAX;) {
         char *end;
         uint64_t number = strtoull(e->d_name, &end, 10);
         if (end != e->d_name && strcmp(end, ".log") == 0 && number >= c->first_log) c->logs[c->log_count++] = number;
     }
     (void)closedir(d);
-    qsort(c->logs, c->log_count, sizeof *c->logs, by_number);
+    qsort(c->logs, c->log_count, sizeof *c->logs, compare_log_numbers);
     return true;
 }
 
 /* There is a log, a table or a blob file: RocksDB makes the first when it has written CURRENT. */
-static bool has_rows(const check *c)
+static bool journal_has_files(const check *c)
 {
     char folder[FOLDER_PATH_MAX + 16];
     bool found = false;
@@ -188,13 +189,13 @@ static bool check_synced(check *c)
         struct stat st;
         bool log = name[0] != 'M';
         if (log ? !c->first_known || strtoull(name, NULL, 10) < c->first_log : strcmp(name, c->manifest) != 0) continue;
-        name_of(c, file, name);
+        journal_file_name(c, file, name);
         if (stat(file, &st) != 0)
-            return wrong(c, "journal/%s is missing: %" PRIu64 " bytes of it were on disk", name,
-                         c->synced.files[i].bytes);
+            return check_fail(c, "journal/%s is missing: %" PRIu64 " bytes of it were on disk", name,
+                              c->synced.files[i].bytes);
         if ((uint64_t)st.st_size < c->synced.files[i].bytes)
-            return wrong(c, "journal/%s ends at byte %lld: %" PRIu64 " bytes of it were on disk", name,
-                         (long long)st.st_size, c->synced.files[i].bytes);
+            return check_fail(c, "journal/%s ends at byte %lld: %" PRIu64 " bytes of it were on disk", name,
+                              (long long)st.st_size, c->synced.files[i].bytes);
     }
     return true;
 }
@@ -210,24 +211,24 @@ static bool check_newest(check *c)
     }
     uint64_t newest = c->log_count > 0 ? c->logs[c->log_count - 1] : 0;
     if (newest >= synced) return true;
-    return wrong(c, "journal/%06" PRIu64 ".log is missing: what was committed last was in it", synced);
+    return check_fail(c, "journal/%06" PRIu64 ".log is missing: what was committed last was in it", synced);
 }
 
 /* ---- MANIFEST ---- */
 
-static bool read_current(check *c)
+static bool check_current(check *c)
 {
     char file[FOLDER_PATH_MAX + 64], text[64] = "";
-    name_of(c, file, "CURRENT");
+    journal_file_name(c, file, "CURRENT");
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     int reason = errno;
     if (fd >= 0) close(fd);
-    if (n < 0) return wrong(c, "journal/CURRENT cannot be read: %s", strerror(reason));
+    if (n < 0) return check_fail(c, "journal/CURRENT cannot be read: %s", strerror(reason));
     text[n] = 0;
     size_t len = strcspn(text, "\n");
     if (strncmp(text, "MANIFEST-", 9) != 0 || len >= ROCKS_SYNCED_NAME || text[len] != '\n')
-        return wrong(c, "journal/CURRENT is damaged: it does not name a MANIFEST");
+        return check_fail(c, "journal/CURRENT is damaged: it does not name a MANIFEST");
     text[len] = 0;
     memcpy(c->manifest, text, len + 1);
     return true;
@@ -242,15 +243,15 @@ static bool check_manifest(check *c)
     rocks_edits edits = {.keep = 0};
     rocks_log_result r;
     bool known = true;
-    name_of(c, file, c->manifest);
-    if (!rocks_log_open(&g, file)) return wrong(c, "journal/%s cannot be read: %s", c->manifest, strerror(errno));
+    journal_file_name(c, file, c->manifest);
+    if (!rocks_log_open(&g, file)) return check_fail(c, "journal/%s cannot be read: %s", c->manifest, strerror(errno));
     while ((r = rocks_log_next(&g, &record, &len, &at)) == ROCKS_LOG_RECORD)
         known = known && rocks_edit_read(&edits, record, len);
     bool cut = r == ROCKS_LOG_INCOMPLETE && (int64_t)at < rocks_synced_bytes(&c->synced, c->manifest);
     rocks_log_close(&g);
     if (r == ROCKS_LOG_DAMAGED || cut)
-        return wrong(c, "journal/%s is damaged at byte %zu: tables that are named behind it would be lost", c->manifest,
-                     at);
+        return check_fail(c, "journal/%s is damaged at byte %zu: tables that are named behind it would be lost",
+                          c->manifest, at);
     c->first_known = known;
     c->first_log = known ? rocks_edits_first_log(&edits) : 0;
     return true;
@@ -267,11 +268,11 @@ static uint64_t little_endian(const uint8_t *at, int bytes)
 
 /* An earlier log ended in an incomplete record. If that was the end of a process, the next one went on with the
  * sequence number behind its last whole record. */
-static bool goes_on(check *c, uint64_t sequence, uint64_t rows, size_t i)
+static bool check_sequence(check *c, uint64_t sequence, uint64_t rows, size_t i)
 {
     if (!c->torn) return true;
     bool follows = c->next_sequence > 0 ? sequence == c->next_sequence : rows == 0;
-    if (!follows) return damaged_log(c, c->torn_name, c->torn_at, i);
+    if (!follows) return check_fail_log(c, c->torn_name, c->torn_at, i);
     if (rows > 0) c->torn = false;
     return true;
 }
@@ -284,20 +285,20 @@ static bool check_log(check *c, size_t i)
     rocks_log g;
     rocks_log_result r;
     (void)snprintf(name, sizeof name, "%06" PRIu64 ".log", c->logs[i]);
-    name_of(c, file, name);
-    if (!rocks_log_open(&g, file)) return wrong(c, "journal/%s cannot be read: %s", name, strerror(errno));
+    journal_file_name(c, file, name);
+    if (!rocks_log_open(&g, file)) return check_fail(c, "journal/%s cannot be read: %s", name, strerror(errno));
     bool ok = true;
     while (ok && (r = rocks_log_next(&g, &record, &len, &at)) == ROCKS_LOG_RECORD) {
         if (len < BATCH_HEADER_BYTES) continue;
         uint64_t sequence = little_endian(record, 8), rows = little_endian(record + 8, 4);
-        ok = goes_on(c, sequence, rows, i);
+        ok = check_sequence(c, sequence, rows, i);
         c->next_sequence = sequence + rows;
     }
     if (ok && r != ROCKS_LOG_END) {
         bool synced = (int64_t)at < rocks_synced_bytes(&c->synced, name);
         if (r == ROCKS_LOG_DAMAGED || synced) {
             count_rest(c, &g);
-            ok = damaged_log(c, name, at, i + 1);
+            ok = check_fail_log(c, name, at, i + 1);
         }
         c->torn = true;
         c->torn_at = at;
@@ -310,11 +311,11 @@ static bool check_log(check *c, size_t i)
 /* ---- The whole ---- */
 
 /* Some process has the database open: RocksDB says so better. */
-static bool in_use(const check *c)
+static bool journal_is_in_use(const check *c)
 {
     char file[FOLDER_PATH_MAX + 64];
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    name_of(c, file, "LOCK");
+    journal_file_name(c, file, "LOCK");
     int fd = open(file, O_RDWR | O_CLOEXEC);
     if (fd < 0) return false;
     bool locked = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
@@ -324,22 +325,24 @@ static bool in_use(const check *c)
 
 static bool check_all(check *c)
 {
-    bool used = is_there(c->path, "pid") || is_there(c->path, "secret") || is_there(c->path, "synced");
+    bool used = file_is_there(c->path, "pid") || file_is_there(c->path, "secret") || file_is_there(c->path, "synced");
     (void)rocks_synced_read(&c->synced, c->path);
-    if (!is_there(c->path, "journal/CURRENT")) {
-        if (!used && !has_rows(c)) return true; /* new, or its first start did not get far */
-        return wrong(c, is_there(c->path, "journal") ? "journal/CURRENT is missing: nothing in journal can be found"
-                                                     : "journal is missing");
+    if (!file_is_there(c->path, "journal/CURRENT")) {
+        if (!used && !journal_has_files(c)) return true; /* new, or its first start did not get far */
+        return check_fail(c, file_is_there(c->path, "journal")
+                                 ? "journal/CURRENT is missing: nothing in journal can be found"
+                                 : "journal is missing");
     }
-    if (in_use(c)) return true;
-    if (!read_current(c) || !check_manifest(c) || !list_logs(c) || !check_newest(c) || !check_synced(c)) return false;
+    if (journal_is_in_use(c)) return true;
+    if (!check_current(c) || !check_manifest(c) || !check_list_logs(c) || !check_newest(c) || !check_synced(c))
+        return false;
     for (size_t i = 0; i < c->log_count; i++)
         if (!check_log(c, i)) return false;
     return true;
 }
 
 /* The damaged database as it is, for whoever may want to read it: its files under further names. */
-static void keep_files(const check *c, const char *lost)
+static void link_damaged_files(const check *c, const char *lost)
 {
     char from[FOLDER_PATH_MAX + 320], to[FOLDER_PATH_MAX + 320];
     (void)snprintf(from, sizeof from, "%s/journal", c->path);
@@ -355,7 +358,7 @@ static void keep_files(const check *c, const char *lost)
 }
 
 /* Without CURRENT or MANIFEST the database cannot be opened: it is moved out of the way. */
-static bool give_up_files(check *c)
+static bool move_damaged_files(check *c)
 {
     char manifest[FOLDER_PATH_MAX + 64], lost[FOLDER_PATH_MAX + 32], journal[FOLDER_PATH_MAX + 32],
         synced[FOLDER_PATH_MAX + 32];
@@ -363,13 +366,13 @@ static bool give_up_files(check *c)
     (void)snprintf(journal, sizeof journal, "%s/journal", c->path);
     (void)snprintf(synced, sizeof synced, "%s/synced", c->path);
     (void)unlink(synced);
-    name_of(c, manifest, c->manifest);
+    journal_file_name(c, manifest, c->manifest);
     if (!*c->manifest || access(manifest, F_OK) != 0) {
         if (rename(journal, lost) == 0 || errno == ENOENT) return true;
-        return wrong(c, "journal cannot be moved to %s: %s", lost, strerror(errno));
+        return check_fail(c, "journal cannot be moved to %s: %s", lost, strerror(errno));
     }
-    if (mkdir(lost, 0700) != 0) return wrong(c, "%s cannot be made: %s", lost, strerror(errno));
-    keep_files(c, lost);
+    if (mkdir(lost, 0700) != 0) return check_fail(c, "%s cannot be made: %s", lost, strerror(errno));
+    link_damaged_files(c, lost);
     return true;
 }
 
@@ -384,7 +387,7 @@ bool rocks_check(const char *path, bool accept_loss, char *error, size_t error_s
     bool ok = check_all(c);
     if (!ok && accept_loss) {
         fprintf(stderr, "stepwell: data folder %s: %s: the loss is accepted\n", path, c->why);
-        ok = give_up_files(c);
+        ok = move_damaged_files(c);
     }
     if (!ok)
         (void)snprintf(error, error_size,

@@ -43,7 +43,7 @@ bool rocks_prefixed(const uint8_t **at, const uint8_t *end, const uint8_t **text
 }
 
 /* Passes over what `what` tells: 'n' a number, 't' a text, 'f' fields up to their end. */
-static bool pass(const uint8_t **at, const uint8_t *end, const char *what)
+static bool fields_pass(const uint8_t **at, const uint8_t *end, const char *what)
 {
     const uint8_t *text;
     size_t len;
@@ -61,7 +61,7 @@ static bool pass(const uint8_t **at, const uint8_t *end, const char *what)
 }
 
 /* What stands behind a tag that tells nothing of logs; NULL: unknown. */
-static const char *shape(uint64_t tag)
+static const char *tag_shape(uint64_t tag)
 {
     switch (tag) {
     case COMPARATOR:
@@ -104,8 +104,8 @@ bool rocks_edit_read(rocks_edits *e, const uint8_t *record, size_t len)
         adds = adds || tag == TABLE_ADD;
         drops = drops || tag == TABLE_DROP;
         if (number || tag == TABLE_ADD || tag == TABLE_DROP) continue;
-        const char *what = shape(tag);
-        if (!what || !pass(&at, end, what)) return false;
+        const char *what = tag_shape(tag);
+        if (!what || !fields_pass(&at, end, what)) return false;
     }
     if (table >= ROCKS_EDIT_TABLES) return false;
     if (adds || table == 0) e->there[table] = true;

@@ -95,7 +95,7 @@ static look look_before(rocks *r, id_number point, run_id *out)
 /* The newest run that is older than `id` and can be read, when the next one cannot: nobody tells which that is. Steps
  * back that double find a point behind it, halves of the last step the nearest one. Of several damaged runs it may be
  * any that is found, and those between them are passed over. */
-static bool run_behind(rocks *r, const run_id *id, run_id *out)
+static bool run_behind_damage(rocks *r, const run_id *id, run_id *out)
 {
     id_number start = number_of(id), bad = start, good = start, back = (id_number)1 << LAST_BITS;
     look found = LOOK_DAMAGE;
@@ -129,14 +129,14 @@ static size_t list_readable(rocks *r, const run_id *before, size_t limit, run_id
     while (n < limit && !all) {
         n += list_segments(r, n > 0 ? &ids[n - 1] : before, limit - n, ids + n, &all);
         if (all || n == limit) break;
-        if (!run_behind(r, n > 0 ? &ids[n - 1] : before ? before : &newest, &ids[n])) break;
+        if (!run_behind_damage(r, n > 0 ? &ids[n - 1] : before ? before : &newest, &ids[n])) break;
         n++;
     }
     return n;
 }
 
 /* Both lists descend; `to` gets the newest of them, each once. */
-static size_t merge(const run_id *a, size_t a_count, const run_id *b, size_t b_count, run_id *to, size_t limit)
+static size_t merge_ids(const run_id *a, size_t a_count, const run_id *b, size_t b_count, run_id *to, size_t limit)
 {
     size_t n = 0, i = 0, k = 0;
     while (n < limit && (i < a_count || k < b_count)) {
@@ -160,7 +160,7 @@ long rocks_list(backend *b, const run_id *before, size_t limit, run_id *ids, con
     if (rocks_read_begin(r, error)) {
         size_t n = list_readable(r, before, limit, found);
         live = list_live(r, before, limit, found + n, error);
-        if (live >= 0) live = (long)merge(found, n, found + n, (size_t)live, ids, limit);
+        if (live >= 0) live = (long)merge_ids(found, n, found + n, (size_t)live, ids, limit);
         rocks_read_end(r);
     }
     free(found);

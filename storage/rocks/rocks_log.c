@@ -27,7 +27,7 @@ typedef struct fragment {
 
 static uint32_t crc_tables[8][256];
 
-static void make_tables(void)
+static void crc32c_make_tables(void)
 {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t c = i;
@@ -42,7 +42,7 @@ static void make_tables(void)
 static uint32_t crc32c(const uint8_t *p, size_t len)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, make_tables);
+    (void)pthread_once(&once, crc32c_make_tables);
     uint32_t c = 0xffffffffu;
     for (; len >= 8; p += 8, len -= 8) {
         uint32_t low = c ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
@@ -55,7 +55,7 @@ static uint32_t crc32c(const uint8_t *p, size_t len)
 }
 
 /* RocksDB masks checksums, since one over bytes that hold checksums is weak (util/crc32c.h). */
-static uint32_t masked(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8u; }
+static uint32_t crc32c_mask(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8u; }
 
 /* ---- Files ---- */
 
@@ -91,7 +91,7 @@ void rocks_log_close(rocks_log *g)
 
 static size_t block_end(size_t at) { return at / BLOCK_BYTES * BLOCK_BYTES + BLOCK_BYTES; }
 
-static bool all_zero(const rocks_log *g, size_t from, size_t to)
+static bool bytes_are_zero(const rocks_log *g, size_t from, size_t to)
 {
     for (; from < to && from < g->len; from++)
         if (g->data[from] != 0) return false;
@@ -99,18 +99,18 @@ static bool all_zero(const rocks_log *g, size_t from, size_t to)
 }
 
 /* The header at `at`, whose block has room for one. False: what it tells does not fit the block, or its checksum. */
-static bool read_fragment(const rocks_log *g, size_t at, fragment *f)
+static bool fragment_read(const rocks_log *g, size_t at, fragment *f)
 {
     if (at + HEADER_BYTES > g->len) return false;
     const uint8_t *h = g->data + at;
     *f = (fragment){.at = at, .len = (size_t)h[4] | (size_t)h[5] << 8, .type = h[6]};
     if (at + HEADER_BYTES + f->len > block_end(at) || at + HEADER_BYTES + f->len > g->len) return false;
     uint32_t stored = (uint32_t)h[0] | (uint32_t)h[1] << 8 | (uint32_t)h[2] << 16 | (uint32_t)h[3] << 24;
-    return f->type != FRAGMENT_ZERO && masked(crc32c(h + 6, f->len + 1)) == stored;
+    return f->type != FRAGMENT_ZERO && crc32c_mask(crc32c(h + 6, f->len + 1)) == stored;
 }
 
 /* Moves over the rest of a block that is too short for a header. */
-static void skip_trailer(rocks_log *g)
+static void log_skip_trailer(rocks_log *g)
 {
     size_t end = block_end(g->at);
     if (end - g->at < HEADER_BYTES) g->at = end;
@@ -118,21 +118,21 @@ static void skip_trailer(rocks_log *g)
 
 /* A record that was being written when the machine died: the file ends in it, or sectors of it were never written and
  * read as zeros. What is whole and has the wrong checksum was written, and has changed since. */
-static bool never_written(const rocks_log *g, size_t at)
+static bool fragment_was_never_written(const rocks_log *g, size_t at)
 {
     size_t end = at + HEADER_BYTES + ((size_t)g->data[at + 4] | (size_t)g->data[at + 5] << 8);
     if (end > g->len && end <= block_end(at)) return true;
     if (end > block_end(at)) end = block_end(at);
     for (size_t from = at; from < end && from < g->len; from = from / SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES) {
         size_t to = from / SECTOR_BYTES * SECTOR_BYTES + SECTOR_BYTES;
-        if (all_zero(g, from, to < end ? to : end)) return true;
+        if (bytes_are_zero(g, from, to < end ? to : end)) return true;
     }
     return false;
 }
 
 /* A whole fragment that begins a record lies behind `from`. Records are written one after the other, each synced before
  * the next: so the one before that was on disk once. */
-static bool find_start(const rocks_log *g, size_t from, size_t *found)
+static bool fragment_find_start(const rocks_log *g, size_t from, size_t *found)
 {
     fragment f;
     for (size_t at = from; at + HEADER_BYTES <= g->len; at++) {
@@ -140,24 +140,24 @@ static bool find_start(const rocks_log *g, size_t from, size_t *found)
         if (at + HEADER_BYTES > g->len) return false;
         uint8_t type = g->data[at + 6];
         if (type != FRAGMENT_FULL && type != FRAGMENT_FIRST) continue;
-        if (!read_fragment(g, at, &f)) continue;
+        if (!fragment_read(g, at, &f)) continue;
         *found = at;
         return true;
     }
     return false;
 }
 
-static rocks_log_result broken(rocks_log *g, size_t began, size_t at, size_t *broken_at)
+static rocks_log_result log_break(rocks_log *g, size_t began, size_t at, size_t *broken_at)
 {
     size_t ignored;
     *broken_at = began;
     g->at = at;
-    if (at < g->len && find_start(g, at + 1, &ignored)) return ROCKS_LOG_DAMAGED;
-    if (at + HEADER_BYTES > g->len || never_written(g, at)) return ROCKS_LOG_INCOMPLETE;
+    if (at < g->len && fragment_find_start(g, at + 1, &ignored)) return ROCKS_LOG_DAMAGED;
+    if (at + HEADER_BYTES > g->len || fragment_was_never_written(g, at)) return ROCKS_LOG_INCOMPLETE;
     return ROCKS_LOG_DAMAGED;
 }
 
-static bool keep_fragment(rocks_log *g, size_t len, const fragment *f)
+static bool record_append(rocks_log *g, size_t len, const fragment *f)
 {
     if (len + f->len > g->room) {
         size_t room = (len + f->len) * 2;
@@ -171,7 +171,7 @@ static bool keep_fragment(rocks_log *g, size_t len, const fragment *f)
 }
 
 /* What came before the fragment, when no record or one of `len` bytes is open; types above are no part of records. */
-static bool fits(const fragment *f, bool open)
+static bool fragment_fits(const fragment *f, bool open)
 {
     return f->type > FRAGMENT_LAST || open == (f->type == FRAGMENT_MIDDLE || f->type == FRAGMENT_LAST);
 }
@@ -183,14 +183,14 @@ rocks_log_result rocks_log_next(rocks_log *g, const uint8_t **record, size_t *le
     fragment f;
     *len = 0;
     for (;;) {
-        skip_trailer(g);
+        log_skip_trailer(g);
         if (!open) began = g->at;
-        if (!open && all_zero(g, g->at, g->len)) return ROCKS_LOG_END;
-        if (!read_fragment(g, g->at, &f) || !fits(&f, open)) return broken(g, began, g->at, broken_at);
+        if (!open && bytes_are_zero(g, g->at, g->len)) return ROCKS_LOG_END;
+        if (!fragment_read(g, g->at, &f) || !fragment_fits(&f, open)) return log_break(g, began, g->at, broken_at);
         g->at = f.at + HEADER_BYTES + f.len;
         if (f.type > FRAGMENT_LAST) continue;
         *record = g->data + f.at + HEADER_BYTES;
-        if (f.type != FRAGMENT_FULL && !keep_fragment(g, *len, &f)) return ROCKS_LOG_DAMAGED;
+        if (f.type != FRAGMENT_FULL && !record_append(g, *len, &f)) return ROCKS_LOG_DAMAGED;
         *len += f.len;
         if (f.type != FRAGMENT_FULL) *record = g->record;
         if (f.type == FRAGMENT_FULL || f.type == FRAGMENT_LAST) return ROCKS_LOG_RECORD;
@@ -198,4 +198,4 @@ rocks_log_result rocks_log_next(rocks_log *g, const uint8_t **record, size_t *le
     }
 }
 
-bool rocks_log_resume(rocks_log *g) { return g->at < g->len && find_start(g, g->at + 1, &g->at); }
+bool rocks_log_resume(rocks_log *g) { return g->at < g->len && fragment_find_start(g, g->at + 1, &g->at); }

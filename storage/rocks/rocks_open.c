@@ -19,7 +19,7 @@ enum { NEED_FIRST_BYTES = 512 << 10, NEED_SPARE_BYTES = 8 << 20, TEXT_BYTES = 12
 
 /* `user`: its process id, 0 if unknown. Whoever has the folder now has had the journal since this process opened it, or
  * will have: its runs are not ours any more. */
-static bool say_in_use(rocks *r, long user, char *error, size_t error_size)
+static bool fail_in_use(rocks *r, long user, char *error, size_t error_size)
 {
     char who[48] = "another process";
     r->fenced = r->epoch > 0;
@@ -29,7 +29,7 @@ static bool say_in_use(rocks *r, long user, char *error, size_t error_size)
     return false;
 }
 
-static bool say_damaged(const rocks *r, const char *why, char *error, size_t error_size)
+static bool fail_damaged(const rocks *r, const char *why, char *error, size_t error_size)
 {
     (void)snprintf(
         error, error_size,
@@ -39,7 +39,7 @@ static bool say_damaged(const rocks *r, const char *why, char *error, size_t err
     return false;
 }
 
-static bool say_unwritable(const rocks *r, const char *why, char *error, size_t error_size)
+static bool fail_unwritable(const rocks *r, const char *why, char *error, size_t error_size)
 {
     (void)snprintf(error, error_size, "data folder %s: cannot be written; check its owner and the disk: %s", r->path,
                    why);
@@ -48,7 +48,7 @@ static bool say_unwritable(const rocks *r, const char *why, char *error, size_t 
 
 /* RocksDB has a text of its own for ENOSPC, for others it takes libc's. What exceeds a quota may be large, and the
  * probe still have room; a file system that is mounted for reading shows whatever is written. */
-static bool lacks_space(const rocks *r, const char *why)
+static bool disk_lacks_space(const rocks *r, const char *why)
 {
     char room[128];
     if (strstr(why, "No space left on device") || strstr(why, strerror_r(EDQUOT, room, sizeof room))) return true;
@@ -73,7 +73,7 @@ static bool lock_folder(rocks *r, char *error, size_t error_size)
     }
     int reason = errno;
     close(fd);
-    return reason != EWOULDBLOCK || say_in_use(r, 0, error, error_size); /* nobody could note its process id there */
+    return reason != EWOULDBLOCK || fail_in_use(r, 0, error, error_size); /* nobody could note its process id there */
 }
 
 void rocks_unlock_folder(rocks *r)
@@ -94,13 +94,13 @@ static bool lock_journal(rocks *r, char *error, size_t error_size)
     (void)snprintf(file, sizeof file, "%s/journal/LOCK", r->path);
     if (r->lock_file < 0) r->lock_file = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (r->lock_file < 0 && errno == EROFS) return lock_folder(r, error, error_size);
-    if (r->lock_file < 0) return say_unwritable(r, strerror(errno), error, error_size);
+    if (r->lock_file < 0) return fail_unwritable(r, strerror(errno), error, error_size);
     if (fcntl(r->lock_file, F_SETLK, &lock) == 0) {
         rocks_unlock_folder(r); /* one is enough */
         return true;
     }
-    if (errno == EAGAIN || errno == EACCES) return say_in_use(r, folder_user(r->path), error, error_size);
-    return say_unwritable(r, strerror(errno), error, error_size);
+    if (errno == EAGAIN || errno == EACCES) return fail_in_use(r, folder_user(r->path), error, error_size);
+    return fail_unwritable(r, strerror(errno), error, error_size);
 }
 
 /* ---- What it is called, and how often it was opened ---- */
@@ -194,14 +194,14 @@ static opening open_database(rocks *r, bool read_only, char *error, size_t error
         return OPEN_REFUSED;
     }
     if (strstr(why, "lock hold by") || strstr(why, "While lock file")) {
-        (void)say_in_use(r, folder_user(r->path), error, error_size);
+        (void)fail_in_use(r, folder_user(r->path), error, error_size);
         return OPEN_REFUSED;
     }
-    if (!read_only && lacks_space(r, why)) {
+    if (!read_only && disk_lacks_space(r, why)) {
         (void)snprintf(error, error_size, "%s", why);
         return OPEN_LACKS_SPACE;
     }
-    (void)say_damaged(r, why, error, error_size);
+    (void)fail_damaged(r, why, error, error_size);
     return OPEN_REFUSED;
 }
 
@@ -213,7 +213,7 @@ static bool open_for_reading(rocks *r, char *error, size_t error_size)
 }
 
 /* The next try is worth its time only when there is more room; but the logs cannot need more than their size. */
-static void need_more(rocks *r)
+static void raise_needs(rocks *r)
 {
     rocks_synced now;
     uint64_t most = NEED_SPARE_BYTES;
@@ -224,7 +224,7 @@ static void need_more(rocks *r)
 }
 
 /* What somebody has to do: nothing more is said until so much is free. */
-static const char *too_little(const rocks *r, char text[TEXT_BYTES])
+static const char *too_little_room_text(const rocks *r, char text[TEXT_BYTES])
 {
     (void)snprintf(text, TEXT_BYTES,
                    "there is too little room to open the journal for writing, which is tried again when %llu KiB are "
@@ -236,7 +236,7 @@ static const char *too_little(const rocks *r, char text[TEXT_BYTES])
 static opening open_for_writing(rocks *r, char *error, size_t error_size)
 {
     opening got = open_database(r, false, error, error_size);
-    if (got == OPEN_LACKS_SPACE) need_more(r);
+    if (got == OPEN_LACKS_SPACE) raise_needs(r);
     if (got != OPENED) return got;
     r->failed = false;
     r->needs_bytes = 0;
@@ -266,7 +266,8 @@ bool rocks_reopen(backend *b, char *error, size_t error_size)
     }
     opening got = open_for_writing(r, why, sizeof why);
     bool ok = got == OPENED;
-    if (!ok) (void)snprintf(error, error_size, "%s%s", got == OPEN_LACKS_SPACE ? too_little(r, room) : "", why);
+    if (!ok)
+        (void)snprintf(error, error_size, "%s%s", got == OPEN_LACKS_SPACE ? too_little_room_text(r, room) : "", why);
     /* Else nothing can be read until the next try. */
     if (!ok && !r->fenced) (void)open_for_reading(r, ignored, sizeof ignored);
     if (ok && was_read_only) folder_mark_used(r->path);
@@ -280,7 +281,7 @@ static bool open_unwritable(rocks *r, const char *reason, char *error, size_t er
 {
     char current[FOLDER_PATH_MAX + 16];
     (void)snprintf(current, sizeof current, "%s/journal/CURRENT", r->path);
-    if (access(current, F_OK) != 0) return say_unwritable(r, reason, error, error_size);
+    if (access(current, F_OK) != 0) return fail_unwritable(r, reason, error, error_size);
     if (!open_for_reading(r, error, error_size)) return false;
     fprintf(
         stderr,
@@ -297,10 +298,10 @@ bool rocks_open_first(rocks *r, char *error, size_t error_size)
     if (!folder_writable(r->path, 0)) {
         int number = errno;
         if (folder_lacks_space(number)) return open_unwritable(r, strerror(number), error, error_size);
-        return say_unwritable(r, strerror(number), error, error_size);
+        return fail_unwritable(r, strerror(number), error, error_size);
     }
     opening got = open_for_writing(r, error, error_size);
     if (got != OPEN_LACKS_SPACE) return got == OPENED;
-    (void)snprintf(reason, sizeof reason, "%s%s", too_little(r, room), error);
+    (void)snprintf(reason, sizeof reason, "%s%s", too_little_room_text(r, room), error);
     return open_unwritable(r, reason, error, error_size);
 }

@@ -31,7 +31,7 @@ const uint8_t *rocks_key_of(rocksdb_iterator_t *it, size_t expected_len)
     return len == expected_len ? (const uint8_t *)key : NULL;
 }
 
-static bool append(store_journal *to, size_t *room, const char *data, size_t len)
+static bool journal_append(store_journal *to, size_t *room, const char *data, size_t len)
 {
     if (to->len + len > *room) {
         size_t bigger = (to->len + len) * 2;
@@ -46,7 +46,8 @@ static bool append(store_journal *to, size_t *room, const char *data, size_t len
 }
 
 /* False: the journal goes beyond bytes_max, and nothing of this segment was taken. */
-static bool take_segment(rocksdb_iterator_t *it, const uint8_t *key, store_journal *out, size_t *room, size_t bytes_max)
+static bool journal_take_segment(rocksdb_iterator_t *it, const uint8_t *key, store_journal *out, size_t *room,
+                                 size_t bytes_max)
 {
     size_t len = 0;
     const char *value = rocksdb_iter_value(it, &len);
@@ -56,7 +57,7 @@ static bool take_segment(rocksdb_iterator_t *it, const uint8_t *key, store_journ
     out->cut = bytes_max > 0 && out->len + len > bytes_max;
     if (out->cut) return false;
     out->seq_next = seq + 1;
-    if (!append(out, room, value, len)) out->error = store_no_memory;
+    if (!journal_append(out, room, value, len)) out->error = store_no_memory;
     return !out->error;
 }
 
@@ -73,7 +74,7 @@ static void load_segments(rocks *r, rocksdb_readoptions_t *how, store_journal *o
     for (rocksdb_iter_seek(it, (const char *)key, sizeof key); more && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
         if (!at || memcmp(at, out->run.bytes, RUN_ID_BYTES) != 0) break;
-        more = take_segment(it, at, out, &room, bytes_max);
+        more = journal_take_segment(it, at, out, &room, bytes_max);
     }
     const char *why = NULL;
     if (!rocks_iterated(it, &why)) out->error = why;
@@ -189,7 +190,7 @@ void rocks_glance(backend *b, store_summary *out, backend_on_segment *on_segment
 /* ---- Named tables ---- */
 
 /* True: the key is past the range. */
-static bool is_past(const store_range *range, const char *key, size_t len)
+static bool key_is_past(const store_range *range, const char *key, size_t len)
 {
     if (range->to.len == 0) return false;
     size_t both = len < range->to.len ? len : range->to.len;
@@ -207,7 +208,7 @@ static long scan_named(rocks *r, const rocks_named *p, const store_range *range,
     for (rocksdb_iter_seek(it, (const char *)from, from_len); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const char *key = rocksdb_iter_key(it, &len);
         if (len < p->prefix_len || memcmp(key, p->prefix, p->prefix_len) != 0) break;
-        if (is_past(range, key + p->prefix_len, len - p->prefix_len)) break;
+        if (key_is_past(range, key + p->prefix_len, len - p->prefix_len)) break;
         *end = n < range->rows_max && (range->bytes_max == 0 || bytes <= range->bytes_max);
         if (!*end) break;
         const char *value = rocksdb_iter_value(it, &value_len);

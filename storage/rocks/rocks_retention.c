@@ -61,7 +61,7 @@ static bool batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id
     return (rocks_iterated(it, &ignored) && ok) || batch_delete_unread(r, b, id);
 }
 
-static bool write_batch(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_writebatch_t *b, const char **error)
+static bool batch_write(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_writebatch_t *b, const char **error)
 {
     char *why = NULL;
     rocksdb_write(r->db, how, b, &why);
@@ -86,7 +86,7 @@ bool rocks_delete(backend *base, const run_id *id, const char **error)
     bool ok = batch_delete_run(r, b, id);
     if (!ok) *error = "the journal could not be read (see the log)";
     rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES);
-    ok = ok && write_batch(r, r->synced_writes, b, error);
+    ok = ok && batch_write(r, r->synced_writes, b, error);
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     return ok;
@@ -106,7 +106,7 @@ void rocks_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
     if (run_id_time_ms(&s->walk_from) > s->older_than_ms) s->walk_from = (run_id){{0}};
 }
 
-static bool is_live(rocks *r, const rocksdb_readoptions_t *how, const run_id *id, bool *ok)
+static bool run_is_live(rocks *r, const rocksdb_readoptions_t *how, const run_id *id, bool *ok)
 {
     char *why = NULL;
     size_t len = 0;
@@ -138,7 +138,7 @@ static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, r
         run_id id;
         memcpy(from, at, ROCKS_EXPIRY_BYTES);
         memcpy(id.bytes, at + 1 + ROCKS_DUE_BYTES, RUN_ID_BYTES);
-        bool live = is_live(r, r->reads, &id, &ok);
+        bool live = run_is_live(r, r->reads, &id, &ok);
         if (ok && !live) ok = batch_delete_run(r, b, &id);
         rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, ROCKS_EXPIRY_BYTES);
         deleted += !live;
@@ -199,7 +199,7 @@ static bool walk_run(rocksdb_iterator_t *it, walked *w)
 /* ---- What cannot be read ---- */
 
 /* It has stopped for a value that cannot be read, not at its end. */
-static bool is_broken(rocksdb_iterator_t *it)
+static bool iterator_is_broken(rocksdb_iterator_t *it)
 {
     char *why = NULL;
     if (rocksdb_iter_valid(it)) return false;
@@ -209,14 +209,14 @@ static bool is_broken(rocksdb_iterator_t *it)
 }
 
 /* The first run that began at this time or later, or the time itself when there is none. False: it cannot be read. */
-static bool run_from(rocks *r, uint64_t ms, run_id *out)
+static bool first_run_from(rocks *r, uint64_t ms, run_id *out)
 {
     uint8_t key[RUN_ID_BYTES] = {0};
     rocks_put_be(key, ms, 6);
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
     rocksdb_iter_seek(it, (const char *)key, sizeof key);
     const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
-    bool ok = !is_broken(it);
+    bool ok = !iterator_is_broken(it);
     memcpy(out->bytes, at ? at : key, RUN_ID_BYTES);
     rocksdb_iter_destroy(it);
     return ok;
@@ -228,11 +228,11 @@ static bool step_over(rocks *r, run_id *from, int64_t until_ms)
 {
     run_id found;
     uint64_t bad = (uint64_t)run_id_time_ms(from), good = until_ms > 0 ? (uint64_t)until_ms : 0;
-    if (good <= bad || !run_from(r, good, &found)) return false;
+    if (good <= bad || !first_run_from(r, good, &found)) return false;
     while (good - bad > 1) {
         run_id middle;
         uint64_t ms = bad + (good - bad) / 2;
-        if (run_from(r, ms, &middle)) {
+        if (first_run_from(r, ms, &middle)) {
             good = ms;
             found = middle;
         } else {
@@ -244,7 +244,7 @@ static bool step_over(rocks *r, run_id *from, int64_t until_ms)
 }
 
 /* The iterator broke behind this run's first segment: whether that is all of the run. */
-static bool is_single(rocks *r, const moment *m, const run_id *id)
+static bool run_is_single(rocks *r, const moment *m, const run_id *id)
 {
     uint8_t key[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES + 1] = {0};
     const char *error = NULL;
@@ -273,12 +273,13 @@ static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size
     for (; ok && seen < limit && walk_run(m.it, &w); seen++) {
         if (run_id_time_ms(&w.id) >= s->older_than_ms) break;
         s->walk_from = w.id;
-        broken = is_broken(m.it); /* perhaps in the midst of this run */
-        if (w.segments > 1 || (broken && !is_single(r, &m, &w.id)) || is_live(r, m.reads, &w.id, &ok) || !ok) continue;
+        broken = iterator_is_broken(m.it); /* perhaps in the midst of this run */
+        if (w.segments > 1 || (broken && !run_is_single(r, &m, &w.id)) || run_is_live(r, m.reads, &w.id, &ok) || !ok)
+            continue;
         ok = batch_delete_run(r, b, &w.id);
         n++;
     }
-    broken = is_broken(m.it);
+    broken = iterator_is_broken(m.it);
     if (seen == limit) s->done = false;
     moment_end(r, &m);
     if (broken && step_over(r, &s->walk_from, s->older_than_ms)) s->done = false;
@@ -297,7 +298,7 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
     long own = sweep_expired(r, b, &next, ROCKS_EXPIRY_OWN, limit);
     long stores = own < 0 ? -1 : sweep_expired(r, b, &next, ROCKS_EXPIRY_STORE, limit);
     long single = stores < 0 ? -1 : sweep_walk(r, b, &next, limit);
-    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || write_batch(r, r->synced_writes, b, &error));
+    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || batch_write(r, r->synced_writes, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     if (ok) *sweep = next;
@@ -321,16 +322,16 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     moment m = moment_begin(r, &next.bytes_from);
     for (; ok && *freed < bytes && seen < limit && walk_run(m.it, &w); seen++) {
         next.bytes_from = w.id;
-        if (is_broken(m.it) || is_live(r, m.reads, &w.id, &ok) || !ok) continue;
+        if (iterator_is_broken(m.it) || run_is_live(r, m.reads, &w.id, &ok) || !ok) continue;
         ok = batch_delete_run(r, b, &w.id); /* its expiry row finds nothing when its time comes */
         *freed += w.bytes;
         n++;
     }
-    bool broken = is_broken(m.it);
+    bool broken = iterator_is_broken(m.it);
     next.done = seen < limit && *freed < bytes;
     moment_end(r, &m);
     if (broken && step_over(r, &next.bytes_from, next.now_ms)) next.done = false;
-    ok = ok && (n == 0 || write_batch(r, r->synced_writes, b, &error));
+    ok = ok && (n == 0 || batch_write(r, r->synced_writes, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     if (ok) *sweep = next;

@@ -16,21 +16,21 @@ static const char *const in_default[] = {"inbox", "tries"};
 
 /* ---- Opening ---- */
 
-static bool is_own(const char *name)
+static bool family_is_own(const char *name)
 {
     for (size_t i = 0; i < ROCKS_TABLES; i++)
         if (strcmp(name, own_names[i]) == 0) return true;
     return false;
 }
 
-static bool add_name(rocks *r, const char *name)
+static bool add_family(rocks *r, const char *name)
 {
     if (r->table_count == ROCKS_FAMILIES_MAX) return false;
     r->names[r->table_count] = strdup(name);
     return r->names[r->table_count] && ++r->table_count > 0;
 }
 
-static void free_names(rocks *r)
+static void free_families(rocks *r)
 {
     for (unsigned i = 0; i < r->table_count; i++) free(r->names[i]);
     r->table_count = 0;
@@ -38,15 +38,15 @@ static void free_names(rocks *r)
 
 /* The store's own families first, in the order of rocks_table. Without a list there is no database yet, or one that
  * cannot be opened either, and then its opening says why. */
-static bool list_names(rocks *r, const char *path)
+static bool list_families(rocks *r, const char *path)
 {
     char *why = NULL;
     size_t count = 0;
     bool ok = true;
     assert(r->table_count == 0);
-    for (size_t i = 0; i < ROCKS_TABLES; i++) ok = ok && add_name(r, own_names[i]);
+    for (size_t i = 0; i < ROCKS_TABLES; i++) ok = ok && add_family(r, own_names[i]);
     char **found = rocksdb_list_column_families(r->options, path, &count, &why);
-    for (size_t i = 0; i < count; i++) ok = ok && (is_own(found[i]) || add_name(r, found[i]));
+    for (size_t i = 0; i < count; i++) ok = ok && (family_is_own(found[i]) || add_family(r, found[i]));
     rocksdb_list_column_families_destroy(found, count); /* malloc'd also when there is an error and none */
     if (why) rocksdb_free(why);
     return ok;
@@ -56,8 +56,8 @@ bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why)
 {
     const rocksdb_options_t *options[ROCKS_FAMILIES_MAX];
     *why = NULL;
-    if (!list_names(r, path)) {
-        free_names(r);
+    if (!list_families(r, path)) {
+        free_families(r);
         return false;
     }
     for (unsigned i = 0; i < r->table_count; i++) options[i] = r->options;
@@ -69,7 +69,7 @@ bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why)
         r->db = rocksdb_open_column_families(r->options, path, count, names, options, r->tables, why);
     if (!*why) return true;
     r->db = NULL;
-    free_names(r);
+    free_families(r);
     return false;
 }
 
@@ -77,14 +77,14 @@ void rocks_tables_close(rocks *r)
 {
     if (!r->db) return;
     for (unsigned i = 0; i < r->table_count; i++) rocksdb_column_family_handle_destroy(r->tables[i]);
-    free_names(r);
+    free_families(r);
     rocksdb_close(r->db);
     r->db = NULL;
 }
 
 /* ---- Named tables ---- */
 
-static bool is_name(const char *name)
+static bool table_name_is_valid(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
     return len > 0 && len <= STORE_TABLE_NAME_MAX && !name[len];
@@ -93,7 +93,7 @@ static bool is_name(const char *name)
 rocks_named rocks_named_find(rocks *r, const char *table)
 {
     rocks_named p = {.family = NULL};
-    assert(is_name(table) && !is_own(table));
+    assert(table_name_is_valid(table) && !family_is_own(table));
     for (size_t i = 0; i < sizeof in_default / sizeof *in_default; i++) {
         if (strcmp(table, in_default[i]) != 0) continue;
         p.family = r->tables[ROCKS_TABLE_META];

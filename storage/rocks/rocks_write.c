@@ -62,7 +62,7 @@ typedef struct writer {
     bool has_segment;
 } writer;
 
-static bool fail(writer *w, const char *why)
+static bool writer_fail(writer *w, const char *why)
 {
     (void)snprintf(w->error, w->error_size, "%s", why);
     w->failed = true;
@@ -87,11 +87,11 @@ static bool keyed_begin(writer *w, store_segment *list)
     if (count == 0) return true;
     for (w->keyed_room = 4; w->keyed_room < 2 * count;) w->keyed_room *= 2;
     w->keyed = calloc(w->keyed_room, sizeof *w->keyed);
-    return w->keyed || fail(w, "out of memory");
+    return w->keyed || writer_fail(w, "out of memory");
 }
 
 /* Where a segment with that key is, or would be. */
-static const store_segment **keyed_slot(const writer *w, const store_key *key)
+static const store_segment **keyed_cell(const writer *w, const store_key *key)
 {
     uint64_t hash; /* SHA-256 is random enough anywhere */
     memcpy(&hash, key->hash, sizeof hash);
@@ -123,7 +123,7 @@ static bool key_is_free(writer *w, const store_key *key, const uint8_t row[ROCKS
 static bool batch_key(writer *w, const store_segment *s)
 {
     uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
-    const store_segment **slot = keyed_slot(w, s->key);
+    const store_segment **slot = keyed_cell(w, s->key);
     key_row(s, row);
     if (*slot && (*slot)->outcome != STORE_KEY_TAKEN) {
         uint8_t other[ROCKS_KEY_ROW_BYTES];
@@ -188,7 +188,7 @@ static bool has_insert(const store_segment *s)
 }
 
 /* Sets a point that the batch can be taken back to, or takes it back there. */
-static void batch_point(writer *w, bool back)
+static void batch_save_point(writer *w, bool back)
 {
     char *why = NULL;
     if (!w->seen && !w->keyed) return;
@@ -210,7 +210,7 @@ static store_segment *batch_group(writer *w, store_segment *first, int64_t now_m
 {
     store_segment *s = first;
     bool whole = true, has_segment = false;
-    batch_point(w, false);
+    batch_save_point(w, false);
     for (bool more = true; more; s = s->next) {
         batch_segment(w->r, s, now_ms);
         if (s->key && whole) whole = batch_key(w, s);
@@ -219,7 +219,7 @@ static store_segment *batch_group(writer *w, store_segment *first, int64_t now_m
         more = s->joined && s->next;
     }
     for (store_segment *g = first; g != s; g = g->next) g->outcome = whole ? STORE_DONE : STORE_KEY_TAKEN;
-    if (!whole && !w->failed) batch_point(w, true);
+    if (!whole && !w->failed) batch_save_point(w, true);
     if (whole) w->has_segment = w->has_segment || has_segment;
     return s;
 }
@@ -228,7 +228,7 @@ static store_segment *batch_group(writer *w, store_segment *first, int64_t now_m
 
 static const char MARK[] = "commit";
 
-static void mark_of(const rocks *r, uint8_t mark[ROCKS_MARK_BYTES])
+static void commit_mark(const rocks *r, uint8_t mark[ROCKS_MARK_BYTES])
 {
     rocks_put_be(mark, r->epoch, 8);
     rocks_put_be(mark + 8, r->marks, 8);
@@ -248,13 +248,13 @@ static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
     if (w->failed || w->has_segment || rocksdb_writebatch_count(r->batch) == 0) return !w->failed;
     uint8_t mark[ROCKS_MARK_BYTES]; /* no segment to know the batch by */
     r->marks++;
-    mark_of(r, mark);
+    commit_mark(r, mark);
     batch_put(r, ROCKS_TABLE_META, MARK, sizeof MARK - 1, mark, sizeof mark);
     return true;
 }
 
 /* Nothing of what was written can come back. */
-static bool is_deleted(const rocks *r)
+static bool journal_is_deleted(const rocks *r)
 {
     char path[FOLDER_PATH_MAX + 16];
     (void)snprintf(path, sizeof path, "%s/journal", r->path);
@@ -268,7 +268,7 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
     char *why = NULL;
     bool due;
     if (!r->db || r->failed) {
-        (void)fail(&w, r->db ? "a write failed before: the journal has to be opened again" : rocks_not_open);
+        (void)writer_fail(&w, r->db ? "a write failed before: the journal has to be opened again" : rocks_not_open);
         return STORE_REFUSED;
     }
     if (!rocks_measure_synced(r, &due)) {
@@ -280,7 +280,7 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
     rocksdb_write(r->db, r->synced_writes, r->batch, &why);
     r->failed = why != NULL; /* until rocks_reopen */
     if (why) rocks_detect_damage(r, why);
-    if (rocks_take_error(why, error, error_size)) return is_deleted(r) ? STORE_REFUSED : STORE_UNKNOWN;
+    if (rocks_take_error(why, error, error_size)) return journal_is_deleted(r) ? STORE_REFUSED : STORE_UNKNOWN;
     if (now_ms > r->synced.wall_ms) r->synced.wall_ms = now_ms;
     if (due) rocks_save_synced(r);
     return STORE_DONE;
@@ -301,7 +301,7 @@ bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const
             rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
         *there = row != NULL;
     } else {
-        mark_of(r, mark);
+        commit_mark(r, mark);
         row = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_META], MARK, sizeof MARK - 1, &len, &why);
         *there = row && len == sizeof mark && memcmp(row, mark, sizeof mark) == 0;
     }
