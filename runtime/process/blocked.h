@@ -1,14 +1,16 @@
-/* blocked: the thread that watches the loops and logs which run keeps one from turning: a handler that computes, or
- * calls something that waits, makes every other run of its loop late. It only looks: what the loops do for it is to
- * count their switches (sched). It never interrupts anything. */
+/* blocked: a thread that watches the loops and logs which run keeps a loop from turning: a handler that computes, or
+ * calls something that waits, makes every other run of its loop late. Owns that thread and what it has seen. Reads the
+ * count of switches that each loop's sched has anyway, so that a loop does nothing for it; never interrupts a run. */
 #ifndef RUNTIME_PROCESS_BLOCKED_H
 #define RUNTIME_PROCESS_BLOCKED_H
 
 struct sw_app;
 typedef struct blocked_watch blocked_watch;
 
-/* The loops must outlive it. NULL when --block-warn is 0, or there is no thread for it, which is logged. */
+/* Starts the watch; the app's loops must outlive it. NULL: --block-warn is 0, or there is no thread, which is logged.
+ */
 blocked_watch *blocked_watch_start(struct sw_app *app);
-void blocked_watch_stop(blocked_watch *w); /* NULL is allowed */
+/* Joins the thread and frees the watch; NULL is allowed. */
+void blocked_watch_stop(blocked_watch *w);
 
 #endif

@@ -12,20 +12,20 @@
 
 #include "runtime/base/log.h"
 
-/* A path, or '@' and a name in the abstract namespace. */
-static bool address_of(const char *name, notify *n)
+/* Reads a path, or '@' and a name in the abstract namespace. False: it is neither, or too long. */
+static bool notify_read_address(const char *name, notify *n)
 {
     size_t len = strlen(name);
     if ((name[0] != '/' && name[0] != '@') || len < 2 || len >= sizeof n->to.sun_path) return false;
     n->to = (struct sockaddr_un){.sun_family = AF_UNIX};
     memcpy(n->to.sun_path, name, len);
     if (name[0] == '@') n->to.sun_path[0] = 0;
-    /* An abstract name is all bytes up to the length: no zero behind it may be counted. */
+    /* An abstract name is all bytes up to the length: the zero behind it would be a part of the name. */
     n->to_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (name[0] == '/'));
     return true;
 }
 
-static uint64_t watchdog_of(const char *interval, const char *pid)
+static uint64_t notify_read_watchdog(const char *interval, const char *pid)
 {
     char *end;
     if (!interval || (pid && strtoll(pid, NULL, 10) != getpid())) return 0;
@@ -36,8 +36,8 @@ static uint64_t watchdog_of(const char *interval, const char *pid)
 void notify_open(notify *n)
 {
     const char *name = getenv("NOTIFY_SOCKET");
-    *n = (notify){.fd = -1, .watchdog_us = watchdog_of(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"))};
-    if (name && !address_of(name, n))
+    *n = (notify){.fd = -1, .watchdog_us = notify_read_watchdog(getenv("WATCHDOG_USEC"), getenv("WATCHDOG_PID"))};
+    if (name && !notify_read_address(name, n))
         log_line(LOG_WARN, NULL, "NOTIFY_SOCKET %s: neither a path nor an abstract name, nobody is notified", name);
     else if (name && (n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
         log_line(LOG_WARN, NULL, "no socket to notify the service manager with: %s", strerror(errno));
@@ -52,10 +52,11 @@ void notify_close(notify *n)
     n->fd = -1;
 }
 
-/* False: later. */
-static bool send_now(const notify *n, const char *text)
+/* False: the manager's queue is full. Other failures count as sent: trying again would not mend them. */
+static bool notify_try_send(const notify *n, const char *text)
 {
     ssize_t sent;
+    assert(n->fd >= 0);
     do sent = sendto(n->fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&n->to, n->to_len);
     while (sent < 0 && errno == EINTR);
     if (sent >= 0) return true;
@@ -64,24 +65,26 @@ static bool send_now(const notify *n, const char *text)
     return true;
 }
 
-static void drop_first(notify *n)
+static void notify_drop_oldest(notify *n)
 {
-    n->later_count--;
-    memmove(n->later[0], n->later[1], n->later_count * sizeof n->later[0]);
+    assert(n->unsent_count > 0);
+    assert(n->unsent_count <= NOTIFY_UNSENT_MAX);
+    n->unsent_count--;
+    memmove(n->unsent[0], n->unsent[1], n->unsent_count * sizeof n->unsent[0]);
 }
 
-bool notify_waits(const notify *n) { return n->later_count > 0; }
+bool notify_has_unsent(const notify *n) { return n->unsent_count > 0; }
 
-void notify_again(notify *n)
+void notify_retry(notify *n)
 {
-    while (n->later_count > 0 && send_now(n, n->later[0])) drop_first(n);
+    while (n->unsent_count > 0 && notify_try_send(n, n->unsent[0])) notify_drop_oldest(n);
 }
 
 void notify_beat(notify *n)
 {
     if (n->fd < 0) return;
-    notify_again(n);
-    if (n->later_count == 0) (void)send_now(n, "WATCHDOG=1");
+    notify_retry(n);
+    if (n->unsent_count == 0) (void)notify_try_send(n, "WATCHDOG=1");
 }
 
 void notify_send(notify *n, const char *format, ...)
@@ -92,9 +95,12 @@ void notify_send(notify *n, const char *format, ...)
     va_start(args, format);
     int len = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    assert(len > 0 && (size_t)len < sizeof text);
-    notify_again(n);
-    if (n->later_count == 0 && send_now(n, text)) return;
-    if (n->later_count == NOTIFY_LATER_MAX) drop_first(n);
-    memcpy(n->later[n->later_count++], text, sizeof text);
+    assert(len > 0);
+    assert((size_t)len < sizeof text);
+    notify_retry(n);
+    if (n->unsent_count == 0 && notify_try_send(n, text)) return;
+    if (n->unsent_count == NOTIFY_UNSENT_MAX) notify_drop_oldest(n);
+    assert(n->unsent_count < NOTIFY_UNSENT_MAX);
+    _Static_assert(sizeof text == sizeof n->unsent[0], "an unsent message is a whole text");
+    memcpy(n->unsent[n->unsent_count++], text, sizeof text);
 }

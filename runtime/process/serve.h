@@ -1,5 +1,5 @@
-/* serve: the main thread while the program serves. Starts the loop threads, waits for signals and for the supervisor,
- * answers for the loops to whoever watches over the process, and joins them when they have drained. */
+/* serve: the main thread while the program serves. Owns the loop threads: starts them, tells them to drain on a signal
+ * or the supervisor's word, tells the watchdog that all of them turn, and joins them. Never touches a run. */
 #ifndef RUNTIME_PROCESS_SERVE_H
 #define RUNTIME_PROCESS_SERVE_H
 
@@ -9,8 +9,9 @@
 
 struct presence;
 
-/* Serves with app->loops until a stop signal (blocked by the caller), the supervisor's word or its end; a second signal
- * ends the process at once, which loses nothing that was promised. False: no threads. */
+/* Serves with app->loops until a stop signal, the supervisor's word or the supervisor's end, and frees the loops. The
+ * caller has blocked `stop_signals`; the second of them ends the process at once, which loses nothing that a client was
+ * promised. False: there are no threads, or nothing to wait with. */
 bool serve_until_stopped(sw_app *app, const struct presence *own, const sigset_t *stop_signals);
 
 #endif

@@ -1,5 +1,6 @@
 #include "runtime/process/trial.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,13 +8,14 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-
-enum { EXIT_NO_PROGRAM = 127 };
+#include "runtime/process/worker_exec.h"
 
 pid_t trial_start(const char *program, char *const *argv, const sigset_t *mask)
 {
     static char version[] = "--version";
     size_t count = 0;
+    assert(program);
+    assert(*program);
     while (argv[count]) count++;
     char **all = calloc(count + 2, sizeof *all);
     pid_t pid = all ? fork() : -1;
