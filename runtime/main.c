@@ -22,13 +22,14 @@ sw_app *sw_app_new_abi(const char *name, int abi)
     return app;
 }
 
-/* Flags that say nothing to a server count too: who gives them means to prove, and is told what is missing. */
-static bool is_proof(const sw_options *o)
+/* Whether --prove is asked for, or one of the flags that mean nothing without it: prove_main then says what is missing.
+ */
+static bool main_asks_for_proof(const sw_options *o)
 {
     return o->prove || o->prove_body || o->prove_headers || o->record || o->replay;
 }
 
-static int run_app(sw_app *app, int argc, char **argv)
+static int main_run(sw_app *app, int argc, char **argv)
 {
     char why[ERROR_TEXT];
     options_result asked = app_configure(app, argc, argv, why, sizeof why);
@@ -41,13 +42,13 @@ static int run_app(sw_app *app, int argc, char **argv)
         printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
         return 0;
     }
-    if (is_proof(&app->opt)) return prove_main(app);
-    return start(app, argv);
+    if (main_asks_for_proof(&app->opt)) return prove_main(app);
+    return start_program(app, argv);
 }
 
 int sw_main(sw_app *app, int argc, char **argv)
 {
-    int result = run_app(app, argc, argv);
+    int result = main_run(app, argc, argv);
     app_free(app);
     return result;
 }

@@ -1,5 +1,6 @@
 #include "runtime/process/app.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,6 +39,8 @@ sw_app *app_new(const char *name)
 void app_add(sw_app *app, const char *route, endpoint e)
 {
     char why[ERROR_TEXT];
+    assert(e.kind != ENDPOINT_BUILTIN || e.builtin);
+    assert(e.kind != ENDPOINT_FILES || e.files_dir);
     endpoint *copy = app_must(malloc(sizeof *copy));
     *copy = e;
     copy->route = app_must(strdup(route ? route : ""));
@@ -47,7 +50,7 @@ void app_add(sw_app *app, const char *route, endpoint e)
     if (!http_router_add(app->router, copy->route, copy, why, sizeof why)) app_mistake(app, why);
 }
 
-static sw_endpoint_options copy_options(const sw_endpoint_options *from)
+static sw_endpoint_options endpoint_copy_options(const sw_endpoint_options *from)
 {
     sw_endpoint_options o = from ? *from : (sw_endpoint_options){.version = NULL};
     if (o.version) o.version = app_must(strdup(o.version));
@@ -69,7 +72,8 @@ void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_en
     if (options && options->cors_origin && !http_header_valid("origin", options->cors_origin))
         app_mistake(app, "sw_endpoint: .cors_origin cannot be sent as a header");
     app->durable = true;
-    app_add(app, route, (endpoint){.kind = ENDPOINT_DURABLE, .handler = handler, .options = copy_options(options)});
+    app_add(app, route,
+            (endpoint){.kind = ENDPOINT_DURABLE, .handler = handler, .options = endpoint_copy_options(options)});
 }
 
 void sw_route(sw_app *app, const char *route, sw_handler handler) { sw_route_arg(app, route, handler, NULL); }
@@ -143,9 +147,11 @@ void app_free(sw_app *app)
 
 /* ---- Setting up ---- */
 
-static void configure_log(const sw_options *o)
+static void app_configure_log(const sw_options *o)
 {
-    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    static const char *const levels[] = {"error", "warn", "info", "debug"}; /* the choices of --log-level */
+    _Static_assert(sizeof levels / sizeof levels[0] == LOG_DEBUG - LOG_ERROR + 1, "each level has its name");
+    _Static_assert(LOG_ERROR == 0, "a level is its name's index");
     log_level most = LOG_INFO;
     for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
         if (strcmp(o->log_level, levels[i]) == 0) most = (log_level)i;
@@ -154,7 +160,8 @@ static void configure_log(const sw_options *o)
 
 bool app_read_secret(sw_app *app, char *error, size_t error_size)
 {
-    char secret[SECRET_BYTES_MAX + 1];
+    char secret[SECRET_BYTES_MAX + 1]; /* one more shows that the file is too long */
+    assert(app->store || !app->durable);
     const char *path = app->opt.secret_file;
     if (!path) {
         if (app->store) token_key_derive(&app->key, store_secret(app->store), TOKEN_KEY_BYTES);
@@ -172,16 +179,19 @@ bool app_read_secret(sw_app *app, char *error, size_t error_size)
     else
         token_key_derive(&app->key, secret, (size_t)n);
     memset(secret, 0, sizeof secret);
+    _Static_assert(SECRET_BYTES_MIN > 0, "an empty file, and one that cannot be read, give no key");
     return n >= SECRET_BYTES_MIN && n <= SECRET_BYTES_MAX;
 }
 
 options_result app_configure(sw_app *app, int argc, char **argv, char *error, size_t error_size)
 {
+    assert(error_size > 0);
+    assert(!app->public_urls);
     (void)snprintf(error, error_size, "%s", app->mistake ? app->mistake : "");
     if (app->mistake) return OPTIONS_WRONG;
     options_result asked = option_set_read(app->flags, argc, argv, &app->opt, error, error_size);
     if (asked == OPTIONS_WRONG || asked == OPTIONS_HELP) return asked;
-    configure_log(&app->opt);
+    app_configure_log(&app->opt);
     app->public_urls = public_urls_new(app->opt.public_url, error, error_size);
     if (!app->public_urls) return OPTIONS_WRONG;
     if (!http_header_valid("origin", app->opt.cors_origin)) {

@@ -1,24 +1,26 @@
-/* app: how a program comes to be, from its routes and flags to sw_main, and how it goes. The struct sw_app, which all
- * others read: runtime/run/program.h. */
+/* app: a program before it serves, and after: its routes and flags are registered, the flags read, all of it freed.
+ * Owns the sw_app (runtime/run/program.h), which other rooms only read. Opens no store or socket and starts no thread.
+ */
 #ifndef RUNTIME_PROCESS_APP_H
 #define RUNTIME_PROCESS_APP_H
 
 #include "runtime/process/option_set.h"
 #include "runtime/run/program.h"
 
-/* What has no memory before it serves ends the process: gives `memory` back unless that is NULL. */
+/* Returns `memory`. NULL ends the process, with a line on standard error: before it serves nothing is lost by that. */
 void *app_must(void *memory);
 
-/* With no route. Ends the process when there is no memory, as does what registers. */
+/* A program without routes. Like all that registers, ends the process when there is no memory. */
 sw_app *app_new(const char *name);
-/* Keeps the text for app_configure to tell; the first mistake is the one to tell. */
+/* Records a wrong call of the program's; app_configure fails with the first of them. Copies the text. */
 void app_mistake(sw_app *app, const char *text);
-/* Registers a route. Mistakes are kept in app->mistake. */
+/* Registers a route; a wrong one is a mistake. Copies `route`, takes what `e` owns. */
 void app_add(sw_app *app, const char *route, endpoint e);
 
-/* Reads the flags and makes what follows from them; opens nothing. OPTIONS_WRONG: with a message. */
+/* Reads the flags into app->opt and makes what follows from them. OPTIONS_WRONG: with a message. */
 options_result app_configure(sw_app *app, int argc, char **argv, char *error, size_t error_size);
-/* The key of output and stream URLs, from --secret-file or the store. False: with a message. */
+/* Derives app->key, which signs output and stream URLs, from --secret-file or the store's secret. False: the file is of
+ * no use, with a message. */
 bool app_read_secret(sw_app *app, char *error, size_t error_size);
 void app_free(sw_app *app);
 

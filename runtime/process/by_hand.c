@@ -1,5 +1,6 @@
 #include "runtime/process/by_hand.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #include "runtime/run/suspects.h"
 #include "storage/backend.h"
 
-static bool open_store(sw_app *app, backend *journal, char *error, size_t error_size)
+static bool by_hand_open_store(sw_app *app, backend *journal, char *error, size_t error_size)
 {
     const sw_options *o = &app->opt;
     app->store = store_open(&(store_options){.backend = journal,
@@ -25,8 +26,10 @@ static bool open_store(sw_app *app, backend *journal, char *error, size_t error_
     return app->store && app_read_secret(app, error, error_size);
 }
 
-static bool open_loops(sw_app *app, const int *listeners, char *error, size_t error_size)
+static bool by_hand_open_loops(sw_app *app, const int *listeners, char *error, size_t error_size)
 {
+    assert(app->store);
+    assert(!app->loops);
     app->loops = calloc(app->loop_count, sizeof *app->loops);
     app->blocking = pool_new((size_t)app->opt.blocking_threads);
     if (!app->loops || !app->blocking) {
@@ -44,6 +47,9 @@ static bool open_loops(sw_app *app, const int *listeners, char *error, size_t er
 
 bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *options, char *error, size_t error_size)
 {
+    assert(options->backend);
+    assert(options->listeners);
+    assert(options->loops >= 1);
     app->control = -1;
     app->loop_count = options->loops;
     app->ended_well = options->ended_well;
@@ -53,24 +59,27 @@ bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *opt
         return false;
     }
     presence own = {.unclean = false};
-    if (!open_store(app, options->backend, error, error_size)) return false;
+    if (!by_hand_open_store(app, options->backend, error, error_size)) return false;
     if (options->has_folder && !presence_open(&own, app)) {
         (void)snprintf(error, error_size, "out of memory");
         return false;
     }
     if (options->has_folder) presence_order(&own, app);
-    if (!open_loops(app, options->listeners, error, error_size)) return false;
+    if (!by_hand_open_loops(app, options->listeners, error, error_size)) return false;
     if (options->has_folder) presence_begin(&own, app);
     return true;
 }
 
 void by_hand_drain(sw_app *app)
 {
+    assert(app->loops);
     for (unsigned i = 0; i < app->loop_count; i++) loop_drain(&app->loops[i], LOOP_STOPPED);
 }
 
 void by_hand_close(sw_app *app)
 {
+    assert(app->loops);
+    assert(app->store);
     for (unsigned i = 0; i < app->loop_count; i++) loop_finish(&app->loops[i]);
     for (unsigned i = 0; i < app->loop_count; i++) loop_free(&app->loops[i]);
     if (app->ties) presence_end(app, true);

@@ -1,5 +1,6 @@
 #include "runtime/process/command.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,8 +13,9 @@ typedef struct texts {
     size_t len, room;
 } texts;
 
-static bool make_room(texts *t, size_t len)
+static bool texts_make_room(texts *t, size_t len)
 {
+    assert(t->len <= t->room);
     if (t->room - t->len >= len) return true;
     size_t room = (t->len + len) * 2;
     char *bigger = realloc(t->data, room);
@@ -23,41 +25,45 @@ static bool make_room(texts *t, size_t len)
     return true;
 }
 
-/* False: they cannot be read, or there is no memory. */
-static bool read_own(texts *t)
+/* Reads the process's own arguments. False: they cannot be read, or there is no memory. */
+static bool texts_read_own(texts *t)
 {
     enum { PIECE = 4096 };
     int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : 1;
     while (n > 0) {
-        n = make_room(t, PIECE) ? read(fd, t->data + t->len, PIECE) : -1;
+        n = texts_make_room(t, PIECE) ? read(fd, t->data + t->len, PIECE) : -1;
         if (n > 0) t->len += (size_t)n;
     }
     if (fd >= 0) close(fd);
     return n == 0 && t->len > 0 && t->data[t->len - 1] == 0;
 }
 
-static bool copy_given(texts *t, char **argv)
+/* False: out of memory. */
+static bool texts_copy(texts *t, char **argv)
 {
     t->len = 0;
     for (; *argv; argv++) {
         size_t len = strlen(*argv) + 1;
-        if (!make_room(t, len)) return false;
+        if (!texts_make_room(t, len)) return false;
         memcpy(t->data + t->len, *argv, len);
         t->len += len;
     }
     return true;
 }
 
-static char **split(const texts *t)
+/* A NULL-terminated array of the texts, with the texts behind it in the same piece. NULL: out of memory. */
+static char **texts_split(const texts *t)
 {
     size_t count = 0;
+    assert(t->len == 0 || t->data[t->len - 1] == 0);
     for (size_t i = 0; i < t->len; i++) count += t->data[i] == 0;
     char **argv = malloc((count + 1) * sizeof *argv + t->len);
     if (!argv) return NULL;
     char *at = (char *)(argv + count + 1);
     if (t->len > 0) memcpy(at, t->data, t->len);
     for (size_t i = 0; i < count; i++, at += strlen(at) + 1) argv[i] = at;
+    assert(at == (char *)(argv + count + 1) + t->len);
     argv[count] = NULL;
     return argv;
 }
@@ -65,7 +71,7 @@ static char **split(const texts *t)
 char **command_read(char **argv)
 {
     texts t = {.data = NULL};
-    char **own = read_own(&t) || copy_given(&t, argv) ? split(&t) : NULL;
+    char **own = texts_read_own(&t) || texts_copy(&t, argv) ? texts_split(&t) : NULL;
     free(t.data);
     return own;
 }

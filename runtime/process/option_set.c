@@ -56,7 +56,8 @@ option_set *option_set_new(void)
         const flag *f = &library_flags[i];
         assert((f->kind == FLAG_SWITCH) == (f->value_name == NULL));
         assert(f->kind != FLAG_CHOICE || f->fallback);
-        assert(strlen(f->name) <= FLAG_NAME_MAX && !setting_find(o, f->name, strlen(f->name)));
+        assert(strlen(f->name) <= FLAG_NAME_MAX);
+        assert(!setting_find(o, f->name, strlen(f->name)));
         if (!setting_add(o, f)) {
             option_set_free(o);
             return NULL;

@@ -20,14 +20,18 @@ static bool parse_number(const char *text, long most, long *out)
     return errno == 0 && *end == 0 && *out <= most;
 }
 
-static bool inherit(sockets *s, const char *pid, const char *fds, char *error, size_t error_size)
+static bool sockets_read_inherited(sockets *s, const char *pid, const char *fds, char *error, size_t error_size)
 {
     long owner = 0, count = 0;
-    if (!pid || !fds || !parse_number(pid, LONG_MAX, &owner) || owner != getpid()) return true; /* not meant for us */
+    if (!pid || !fds || !parse_number(pid, LONG_MAX, &owner) || owner != getpid())
+        return true; /* handed over to another process */
     if (!parse_number(fds, SOCKETS_MAX, &count)) {
         (void)snprintf(error, error_size, "LISTEN_FDS=%s: must be a number of at most %d", fds, SOCKETS_MAX);
         return false;
     }
+    assert(s->count == 0);
+    assert(count >= 0);
+    assert(count <= SOCKETS_MAX);
     for (int i = 0; i < count; i++) {
         int fd = SOCKETS_FIRST_FD + i;
         char address[128];
@@ -50,7 +54,7 @@ static bool inherit(sockets *s, const char *pid, const char *fds, char *error, s
 bool sockets_inherit(sockets *s, char *error, size_t error_size)
 {
     s->count = 0;
-    bool ok = inherit(s, getenv("LISTEN_PID"), getenv("LISTEN_FDS"), error, error_size);
+    bool ok = sockets_read_inherited(s, getenv("LISTEN_PID"), getenv("LISTEN_FDS"), error, error_size);
     (void)unsetenv("LISTEN_PID");
     (void)unsetenv("LISTEN_FDS");
     (void)unsetenv("LISTEN_FDNAMES");
@@ -60,7 +64,8 @@ bool sockets_inherit(sockets *s, char *error, size_t error_size)
 
 bool sockets_listen(sockets *s, const char *address, unsigned count, char *error, size_t error_size)
 {
-    assert(count >= 1 && count <= SOCKETS_MAX);
+    assert(count >= 1);
+    assert(count <= SOCKETS_MAX);
     for (s->count = 0; s->count < count; s->count++) {
         int fd =
             s->count == 0 ? http_listen(address, error, error_size) : http_listen_share(s->fds[0], error, error_size);
@@ -75,7 +80,8 @@ bool sockets_listen(sockets *s, const char *address, unsigned count, char *error
 
 bool sockets_spread(sockets *s, unsigned count, char *error, size_t error_size)
 {
-    assert(s->count >= 1 && count <= SOCKETS_MAX);
+    assert(s->count >= 1);
+    assert(count <= SOCKETS_MAX);
     if (s->count > count) {
         (void)snprintf(error, error_size,
                        "LISTEN_FDS hands over %u sockets, but %u loops can serve only as many: start with --loops %u",
@@ -96,6 +102,7 @@ bool sockets_spread(sockets *s, unsigned count, char *error, size_t error_size)
 
 void sockets_close(sockets *s)
 {
+    assert(s->count <= SOCKETS_MAX);
     for (unsigned i = 0; i < s->count; i++)
         if (s->fds[i] >= 0) close(s->fds[i]);
     s->count = 0;

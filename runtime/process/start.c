@@ -1,5 +1,6 @@
 #include "runtime/process/start.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -29,12 +30,16 @@ enum {
     EXIT_OK = 0,
     EXIT_OTHER = 1,
     EXIT_SETUP = 2,
-    FILES_KEPT_MAX = 16384, /* for others than clients, a quarter of what there is */
-    FILES_KEPT_FEW = 32,    /* rather half of it than fewer */
-    LOOP_FILES = 10,        /* of each loop for itself */
+    FILES_RESERVED_MAX = 16384, /* for the journal and all but clients: at most so many, a quarter of what is left */
+    FILES_RESERVED_FEW = 32,    /* when a quarter is less: half of what is left, up to so many */
+    LOOP_FILES = 10,            /* that each loop opens for itself */
     SWEEP_LEAST_MS = 1000,
-    SWEEP_MOST_MS = 60000
+    SWEEP_MOST_MS = 60000,
+    ADDRESS_BYTES = 128
 };
+
+_Static_assert(FILES_RESERVED_FEW < FILES_RESERVED_MAX, "few are fewer than the most");
+_Static_assert(SWEEP_LEAST_MS < SWEEP_MOST_MS, "an interval has a least and a most");
 
 int start_failed(const sw_app *app, const char *why)
 {
@@ -42,23 +47,23 @@ int start_failed(const sw_app *app, const char *why)
     return EXIT_SETUP;
 }
 
-/* Its runs go on in the other process, and here nothing of them can be read. Nothing may be taken down, or left in the
- * data folder: it is the other's. */
-static void on_fenced(void)
+/* Another process has opened this one's journal: the runs go on there, and nothing of them can be read here. Ends the
+ * process at once, since the data folder is the other's, and closing would write to it. */
+static void start_on_fenced(void)
 {
     log_line(LOG_ERROR, NULL, "another process has the data folder: this one ends");
     _exit(EXIT_SETUP);
 }
 
-static bool open_store(sw_app *app, char *error, size_t error_size)
+static bool start_open_store(sw_app *app, char *error, size_t error_size)
 {
     const sw_options *o = &app->opt;
     if (!app->durable) return true;
-    int64_t sweep_ms = o->retain_ms / 4; /* short retention means that disk matters: a minute is too long for it */
+    int64_t sweep_ms = o->retain_ms / 4; /* whoever retains for a short time has little disk: often, then */
     if (sweep_ms < SWEEP_LEAST_MS) sweep_ms = SWEEP_LEAST_MS;
     if (sweep_ms > SWEEP_MOST_MS) sweep_ms = SWEEP_MOST_MS;
     app->store = store_open(&(store_options){.path = o->data,
-                                             .on_fenced = on_fenced,
+                                             .on_fenced = start_on_fenced,
                                              .accept_loss = o->accept_journal_loss,
                                              .sweep_interval_ms = sweep_ms,
                                              .retain_ms = o->retain_ms,
@@ -68,7 +73,7 @@ static bool open_store(sw_app *app, char *error, size_t error_size)
     return app->store != NULL;
 }
 
-/* As many open files as the machine lets this process have. */
+/* Lets the process open as many files as the machine allows it. */
 static void raise_file_limit(void)
 {
     struct rlimit files;
@@ -78,11 +83,11 @@ static void raise_file_limit(void)
         log_line(LOG_WARN, NULL, "the limit of open files cannot be raised: %s", strerror(errno));
 }
 
-static void prepare_process(const sw_app *app)
+static void start_prepare_process(const sw_app *app)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
-    /* A terminal that hangs up tells the supervisor too, and that is its word for an upgrade. */
+    /* A terminal that hangs up signals the supervisor too, which takes SIGHUP for an upgrade. */
     if (app->control >= 0) (void)sigaction(SIGHUP, &ignore, NULL);
     /* Readers of journals and files share libuv's pool; its own default is 4 threads. */
     (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
@@ -90,9 +95,9 @@ static void prepare_process(const sw_app *app)
     overflow_install(crash_note);
 }
 
-/* The store opens files when it pleases, and a journal that cannot open one takes no writes any more: of the
- * descriptors that are left now a part is never a client's. */
-static int client_descriptors(const sw_app *app)
+/* Below which number clients' descriptors lie; 0: it cannot be told. RocksDB opens files whenever it likes, and a
+ * journal that cannot open one takes no more writes, so a part of the descriptors is reserved for it. */
+static int count_client_descriptors(const sw_app *app)
 {
     struct rlimit files;
     const struct dirent *file;
@@ -101,21 +106,24 @@ static int client_descriptors(const sw_app *app)
     while (open_files && (file = readdir(open_files))) used += file->d_name[0] != '.';
     if (open_files) closedir(open_files);
     if (!open_files || getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) return 0;
-    int left = (int)files.rlim_cur - used, kept = left / 4 > FILES_KEPT_MAX ? FILES_KEPT_MAX : left / 4;
-    if (kept < FILES_KEPT_FEW) kept = left / 2 < FILES_KEPT_FEW ? left / 2 : FILES_KEPT_FEW;
-    if (kept <= FILES_KEPT_FEW)
+    int left = (int)files.rlim_cur - used;
+    int reserved = left / 4 > FILES_RESERVED_MAX ? FILES_RESERVED_MAX : left / 4;
+    if (reserved < FILES_RESERVED_FEW) reserved = left / 2 < FILES_RESERVED_FEW ? left / 2 : FILES_RESERVED_FEW;
+    if (reserved <= FILES_RESERVED_FEW)
         log_line(LOG_WARN, NULL, "the limit of open files is %llu: only %d are left for the journal beside clients",
-                 (unsigned long long)files.rlim_cur, kept);
-    return kept > 0 ? (int)files.rlim_cur - kept : 1;
+                 (unsigned long long)files.rlim_cur, reserved);
+    return reserved > 0 ? (int)files.rlim_cur - reserved : 1;
 }
 
 /* ---- Serving ---- */
 
-static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)
+static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)
 {
-    char why[ERROR_TEXT], address[128] = "";
+    char why[ERROR_TEXT], address[ADDRESS_BYTES] = "";
+    assert(!app->loops);
+    assert(s->count == app->loop_count);
     app->loops = app_must(calloc(app->loop_count, sizeof *app->loops));
-    app->client_descriptors = client_descriptors(app);
+    app->client_descriptors = count_client_descriptors(app);
     app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
     (void)http_listen_address(s->fds[0], address, sizeof address);
     for (unsigned i = 0; i < app->loop_count; i++) {
@@ -131,7 +139,7 @@ static int make_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_si
     return serve_until_stopped(app, own, stop_signals) ? EXIT_OK : EXIT_OTHER;
 }
 
-/* One loop for each core or as --loops says; sockets that were handed over are not left without one by default. */
+/* As many loops as --loops says, or one for each core and each socket that was handed over. */
 static unsigned count_loops(const sw_options *o, unsigned inherited)
 {
     long n = o->loops > 0 ? o->loops : sysconf(_SC_NPROCESSORS_ONLN);
@@ -140,24 +148,27 @@ static unsigned count_loops(const sw_options *o, unsigned inherited)
     return o->loops == 0 && (unsigned)n < inherited ? inherited : (unsigned)n;
 }
 
-static bool open_sockets(sw_app *app, sockets *s, char *error, size_t error_size)
+static bool start_open_sockets(sw_app *app, sockets *s, char *error, size_t error_size)
 {
+    assert(app->loop_count >= 1);
+    assert(app->loop_count <= SOCKETS_MAX);
     if (s->count == 0) return sockets_listen(s, app->opt.listen, app->loop_count, error, error_size);
     return sockets_spread(s, app->loop_count, error, error_size);
 }
 
-static int serve_and_mark(sw_app *app, sockets *s, const sigset_t *stop_signals)
+static int start_with_presence(sw_app *app, sockets *s, const sigset_t *stop_signals)
 {
     app->started_ms = clock_wall_ms();
     presence own;
+    assert(!app->loops); /* presence_order decides in which order their runs come back */
     if (!presence_open(&own, app)) (void)app_must(NULL);
     presence_order(&own, app);
-    int result = make_loops_and_serve(app, s, stop_signals, &own);
+    int result = start_loops_and_serve(app, s, stop_signals, &own);
     presence_end(app, result == EXIT_OK);
     return result;
 }
 
-static int open_and_serve(sw_app *app, sockets *s)
+static int start_serving(sw_app *app, sockets *s)
 {
     char why[ERROR_TEXT];
     /* Blocked before any thread is made, so that only the main thread ever takes them. */
@@ -166,13 +177,13 @@ static int open_and_serve(sw_app *app, sockets *s)
     (void)sigaddset(&stop_signals, SIGTERM);
     (void)sigaddset(&stop_signals, SIGINT);
     if (pthread_sigmask(SIG_BLOCK, &stop_signals, NULL) != 0) return EXIT_OTHER;
-    prepare_process(app);
+    start_prepare_process(app);
     int result = EXIT_SETUP;
-    if (!open_sockets(app, s, why, sizeof why) || !open_store(app, why, sizeof why) ||
+    if (!start_open_sockets(app, s, why, sizeof why) || !start_open_store(app, why, sizeof why) ||
         !app_read_secret(app, why, sizeof why))
         (void)start_failed(app, why);
     else
-        result = serve_and_mark(app, s, &stop_signals);
+        result = start_with_presence(app, s, &stop_signals);
     sockets_close(s);
     pool_free(app->blocking);
     suspects_free(app->suspects);
@@ -182,27 +193,32 @@ static int open_and_serve(sw_app *app, sockets *s)
 }
 
 /* The supervisor holds all sockets that its worker will need; the worker's other needs are the worker's to check. */
-static int open_and_supervise(sw_app *app, sockets *s, char **argv)
+static int start_supervising(sw_app *app, sockets *s, char **argv)
 {
     char why[ERROR_TEXT];
     raise_file_limit();
-    if (s->count == 0 ? !sockets_listen(s, app->opt.listen, app->loop_count, why, sizeof why)
-                      : s->count > app->loop_count && !sockets_spread(s, app->loop_count, why, sizeof why))
-        return start_failed(app, why);
+    bool has_sockets;
+    if (s->count == 0)
+        has_sockets = sockets_listen(s, app->opt.listen, app->loop_count, why, sizeof why);
+    else /* fewer sockets than loops are spread by the worker */
+        has_sockets = s->count <= app->loop_count || sockets_spread(s, app->loop_count, why, sizeof why);
+    if (!has_sockets) return start_failed(app, why);
     return supervise_run(app, s, argv);
 }
 
-int start(sw_app *app, char **argv)
+int start_program(sw_app *app, char **argv)
 {
     char why[ERROR_TEXT];
+    assert(!app->mistake);
+    assert(!app->store);
     sockets s = {.count = 0};
     app->control = control_inherit(&app->worker);
     app->worker_before = control_inherit_ended();
     if (app->control == CONTROL_ORPHAN) return start_failed(app, "the supervisor ended before its worker served");
     if (!sockets_inherit(&s, why, sizeof why)) return start_failed(app, why);
     app->loop_count = count_loops(&app->opt, s.count);
-    if (app->opt.supervise && app->control < 0) return open_and_supervise(app, &s, argv);
+    if (app->opt.supervise && app->control < 0) return start_supervising(app, &s, argv);
     const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
     if (objection) return start_failed(app, objection);
-    return open_and_serve(app, &s);
+    return start_serving(app, &s);
 }
