@@ -1,5 +1,5 @@
-/* client_answer: what a peer sends for a call: head and body as curl hands them over, checked and kept. Header lines
- * lie in call->head as "Name: value", each ended by a zero. */
+/* answer: what a peer sends for a call: head and body as curl hands them over, checked and copied. Header lines lie in
+ * call->head as "Name: value", each ended by a zero. */
 #include <assert.h>
 #include <ctype.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static void head_reset(http_call *call)
     call->has_location = false;
 }
 
-/* Remembered beside curl's own error, which curl_easy_pause may lose. */
+/* Notes the reason in the call, since curl_easy_pause may lose curl's own error. Returns what makes curl end. */
 static size_t answer_refuse(http_call *call, http_call_error_kind kind, const char *why)
 {
     call->error = kind;
@@ -26,7 +26,8 @@ static size_t answer_refuse(http_call *call, http_call_error_kind kind, const ch
 
 /* ---- The head ---- */
 
-/* The digits of a length, or of equal ones in a list (RFC 9110, 8.6); *len 0: it is neither. */
+/* Returns the digits of a length, or of the first of equal lengths in a list (RFC 9110, 8.6). *len 0: neither is there.
+ */
 static const char *head_length_digits(const char *value, size_t *len)
 {
     size_t first = strspn(value, "0123456789");
@@ -44,7 +45,8 @@ static const char *head_length_digits(const char *value, size_t *len)
     return value;
 }
 
-/* NULL, or why nobody should trust this head: readers would disagree where the body ends, or what a line says. */
+/* Says why nobody should trust this head: readers would disagree where the body ends, or what a line says. NULL: it can
+ * be trusted. */
 static const char *head_misfit(http_call *call)
 {
     const char *length = NULL, *at = call->head.data ? call->head.data + call->head.start : "";
@@ -81,7 +83,8 @@ static size_t answer_end_head(http_call *call, size_t taken)
     return taken;
 }
 
-/* A line that begins with a space goes on with the one before, after one space (RFC 9112, 5.2). */
+/* Appends a line to the head; one that begins with a space goes on with the line before, after one space (RFC 9112,
+ * 5.2). False: no memory. */
 static bool head_add_line(http_call *call, const char *line, size_t len)
 {
     if (*line == ' ' || *line == '\t') {
@@ -121,7 +124,7 @@ size_t answer_on_body(char *data, size_t size, size_t count, void *easy)
     http_call *call = ((client_easy *)easy)->call;
     size_t len = size * count;
     call->last_byte_ms = uv_now(call->client->loop);
-    if (!call->head_final) { /* of a redirect; a long one costs more than a new connection */
+    if (!call->head_final) { /* the body of a redirect: reading a long one costs more than a new connection */
         call->skipped += len;
         return call->skipped <= REDIRECT_BODY_MAX ? len : 0;
     }
@@ -131,21 +134,21 @@ size_t answer_on_body(char *data, size_t size, size_t count, void *easy)
         return CURL_WRITEFUNC_PAUSE;
     }
     if (!call->streaming && have + len > call->body_bytes_max)
-        return answer_refuse(call, HTTP_CALL_TOO_LARGE, NULL); /* its text names the limit */
+        return answer_refuse(call, HTTP_CALL_TOO_LARGE, NULL); /* failure.c names the limit */
     call->received += len;
     return call_take_body(call, data, len) ? len : answer_refuse(call, HTTP_CALL_OTHER, "out of memory");
 }
 
 /* ---- The end ---- */
 
-/* Of these encodings the bytes that stand for nothing at all. */
+/* How many bytes an empty body may have in each encoding. */
 static const struct {
     const char *name;
     curl_off_t least, most; /* gzip has names and comments, the others have blocks that only flush */
 } empties[] = {{"gzip", 20, 1024}, {"x-gzip", 20, 1024}, {"deflate", 2, 64}, {"br", 1, 16}, {"zstd", 9, 64}};
 
-/* curl unpacks what comes, and does not mind when that ends too early. A body of which nothing could be unpacked tells
- * it: it would count as empty. */
+/* curl unpacks a body and reports no error when the packed bytes end too early. Only a body of which nothing could be
+ * unpacked shows that here: it would count as empty. */
 const char *answer_cut_reason(const http_call *call, curl_off_t wire_bytes)
 {
     const char *at = call->head.data ? call->head.data + call->head.start : "";

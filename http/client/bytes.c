@@ -1,4 +1,4 @@
-/* client_bytes: a growing run of bytes that is consumed from its front. */
+/* bytes: a growing sequence of bytes that is consumed from its front, with a zero behind the last one. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@ static bool bytes_reserve(client_bytes *b, size_t more)
 {
     assert(b->start + b->len < b->cap || b->cap == 0);
     if (b->cap > 0 && b->cap - b->start - b->len > more) return true;
-    if (b->cap - b->len > more && b->start >= b->len) { /* half of it is consumed: moving costs less than growing */
+    if (b->cap - b->len > more &&
+        b->start >= b->len) { /* at least half is consumed: moving the rest costs less than growing */
         memmove(b->data, b->data + b->start, b->len);
         b->start = 0;
         return true;

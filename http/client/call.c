@@ -1,4 +1,5 @@
-/* client_call: what the user holds. Everything here may run on a coroutine's stack unless it says otherwise. */
+/* call: what the user has of a call: its start, its state, its bytes, its end. Runs on a coroutine's stack, but for the
+ * part that says otherwise. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@ static void call_add_todo(http_call *call)
 {
     if (call->in_todo) return;
     call->in_todo = true;
-    uv_ref((uv_handle_t *)&call->client->prepare); /* the loop has something to do */
+    uv_ref((uv_handle_t *)&call->client->prepare); /* the loop must not end before the next flush */
     TAILQ_INSERT_TAIL(&call->client->todo, call, todo);
 }
 
@@ -51,7 +52,6 @@ void call_destroy(http_call *call)
 void call_free(http_call *call)
 {
     http_client *c = call->client;
-    assert(!call->easy && !call->host && !call->in_todo && !call->in_timed);
     if (call->in_news) TAILQ_REMOVE(&c->news, call, news);
     free(call->error_text);
     free(call->headers_out);
@@ -129,7 +129,7 @@ http_call *http_call_canned(http_client *c, const http_canned *answer, void (*on
     }
     c->calls_open++;
     if (answer->never) {
-        call->stage = CALL_ENDED; /* nothing is under way, and nothing comes */
+        call->stage = CALL_ENDED; /* for the client: it has nothing to do for this call before its close */
         return call;
     }
     c->calls_active++;
@@ -171,7 +171,6 @@ void call_end(http_call *call, http_call_error_kind kind, char *text)
 {
     client_host *host = call->host;
     bool counted = call->stage == CALL_RUNNING || call->stage == CALL_NAMING;
-    assert(call->stage != CALL_ENDED && !call->easy);
     call_unwatch_time(call);
     call->stage = CALL_ENDED;
     call->client->calls_active--;
@@ -189,7 +188,7 @@ bool call_take_body(http_call *call, const char *data, size_t len)
     bool was_empty = call->front.len == 0 && call->back.len == 0;
     client_bytes *to = call->exposed || call->back.len > 0 ? &call->back : &call->front;
     if (!bytes_append(to, data, len)) return false;
-    /* `exposed` with an empty front: the user has taken all and comes back when told */
+    /* `exposed` counts as empty: its user has seen all of the front, and looks again only when told */
     if (call->streaming && (was_empty || call->exposed)) call_announce(call);
     return true;
 }
@@ -201,8 +200,9 @@ static void call_show_back(http_call *call)
     call->back = empty;
 }
 
-/* Without it a user who waits for more than lies in front, without consuming that, would wait for ever. Only when the
- * user asks again: readers hold what they were given across on_change. */
+/* Appends what has arrived since the user last looked, or a user who waits for more than lies in front, without
+ * consuming any of it, would wait for ever. Only called when the user looks again: until then its pointer into front is
+ * good. */
 static void call_gather_body(http_call *call)
 {
     if (call->back.len == 0) return;
@@ -210,7 +210,7 @@ static void call_gather_body(http_call *call)
         call_show_back(call);
     } else if (bytes_append(&call->front, call->back.data + call->back.start, call->back.len)) {
         bytes_consume(&call->back, call->back.len);
-    } else if (call->stage == CALL_ENDED) { /* "done" would promise what cannot be shown */
+    } else if (call->stage == CALL_ENDED) { /* no memory: HTTP_CALL_DONE would promise a body that cannot be shown */
         call->state = HTTP_CALL_FAILED;
         call->error = HTTP_CALL_OTHER;
     }

@@ -2,7 +2,7 @@
  *
  *   [curl_slist nodes][url 0][method 0][header 0]...[body 0]
  *
- * Runs on the user's stack: no curl, no large frames. */
+ * Runs on the user's stack, a coroutine's: it calls nothing of curl's and has no large frames. */
 #include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static bool is_rfc_token(const char *text, size_t len)
     return len > 0;
 }
 
-/* RFC 9110, 9.2.1 */
+/* The safe methods of RFC 9110, 9.2.1. */
 static bool method_is_safe(const char *method)
 {
     static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
@@ -47,12 +47,13 @@ static bool header_is_valid(const char *header)
 
 const char *header_value(const char *header)
 {
-    const char *value = strchr(header, ':') + 1;
+    const char *colon = strchr(header, ':');
+    const char *value = colon + 1;
     while (*value == ' ' || *value == '\t') value++;
     return value;
 }
 
-/* The framing is curl's: a length that contradicts the body would let a caller smuggle a second request. */
+/* curl frames the body: a header of the user's that contradicts it would let one smuggle a second request. */
 static bool header_framing_is_valid(const char *header, size_t body_len)
 {
     if (header_is(header, "Transfer-Encoding")) return false;
@@ -62,7 +63,7 @@ static bool header_framing_is_valid(const char *header, size_t body_len)
     return strcmp(header_value(header), expected) == 0;
 }
 
-/* Behind "user:password@", if that is there. */
+/* Returns what stands behind "user:password@", or `name` if there is no such thing before `end`. */
 static const char *url_skip_user(const char *name, const char *end)
 {
     for (const char *p = end; p > name; p--)
@@ -70,8 +71,7 @@ static const char *url_skip_user(const char *name, const char *end)
     return name;
 }
 
-/* "http://name:port" in lower case; false if the URL has none. Only the key of limits and the text of errors: the URL
- * itself is taken apart by curl. */
+/* Writes "http://name:port" in lower case. Only limits and messages go by it: curl reads the URL itself. */
 bool url_origin(const char *url, char *out, size_t out_size)
 {
     size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
@@ -95,7 +95,6 @@ bool url_origin(const char *url, char *out, size_t out_size)
     *to++ = ':';
     to = mempcpy(to, port, has_port ? (size_t)(end - port) : strlen(port));
     *to = 0;
-    assert(to < out + out_size);
     for (char *p = out; *p; p++) *p = (char)tolower((unsigned char)*p);
     return true;
 }
@@ -124,7 +123,7 @@ static const char *url_refusal(const char *url)
     return "the URL has no host that can be called";
 }
 
-/* By name: a value may be a secret. */
+/* Says which header cannot be sent by its name alone: a value may be a secret. */
 static void header_write_refusal(const http_call_options *o, char *out, size_t size)
 {
     enum { NAME_SHOWN_MAX = 60 };
@@ -164,7 +163,7 @@ char *call_describe_refusal(const http_client *c, const http_call_options *o, ht
 }
 
 struct options_size {
-    size_t nodes, bytes; /* bytes without the nodes */
+    size_t nodes, bytes; /* of the headers; the bytes do not include the nodes' */
     bool has_content_type, has_encoding;
 };
 
@@ -203,7 +202,7 @@ static void headers_add_node(http_call *call, struct curl_slist *nodes, size_t *
 
 static void headers_copy(http_call *call, const http_call_options *o, const struct options_size *size, char **at)
 {
-    static char no_expect[] = "Expect:", no_content_type[] = "Content-Type:"; /* curl: do not send your own */
+    static char no_expect[] = "Expect:", no_content_type[] = "Content-Type:"; /* curl sends none of its own */
     struct curl_slist *nodes = (struct curl_slist *)(void *)call->copied;
     size_t count = 0;
     for (size_t i = 0; o->headers && o->headers[i]; i++) {
@@ -240,7 +239,7 @@ http_call_error_kind call_copy_options(http_call *call, const http_call_options 
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
     if (!o->url || !url_origin(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
     if (!is_rfc_token(method, strlen(method)) || headers_measure(o, &size)) return HTTP_CALL_BAD_HEADER;
-    /* curl would wait for the answer's body; a tunnel is nothing that a call could use */
+    /* With a body curl would wait for that of a HEAD's answer, which has none; no call could use CONNECT's tunnel. */
     if ((o->body && strcmp(method, "HEAD") == 0) || strcmp(method, "CONNECT") == 0) return HTTP_CALL_BAD_HEADER;
 
     size_t url_len = strlen(o->url), method_len = strlen(method), body_len = o->body ? o->body_len : 0;

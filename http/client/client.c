@@ -1,4 +1,5 @@
-/* client: the whole of it: notes turned into curl calls, timeouts that curl does not keep, start and stop. */
+/* client: what users have asked of their calls turned into transfers, timeouts that curl does not watch, start and stop
+ * of the client. */
 #include "http/client/client.h"
 
 #include <assert.h>
@@ -17,7 +18,7 @@ enum {
     CONNECT_TIMEOUT_MS = 10000
 };
 
-/* ---- Notes ---- */
+/* ---- What users have asked for ---- */
 
 static void client_on_tick(uv_timer_t *h);
 
@@ -40,11 +41,10 @@ void call_watch_time(http_call *call)
     TAILQ_INSERT_TAIL(&c->timed, call, timed);
 }
 
-/* A new call holds its host until it runs or waits. */
 void call_begin(http_call *call)
 {
     client_host *host = call->host;
-    if (!host) { /* refused, or its answer is there */
+    if (!host) { /* the options were refused, or the answer is canned */
         char *text = call->error_text;
         call->error_text = NULL;
         call_end(call, call->error, text);
@@ -133,7 +133,7 @@ static bool call_is_past_timeout(const http_call *call, uint64_t now_ms)
     return call->timeout_ms > 0 && now_ms - call->started_ms >= (uint64_t)call->timeout_ms;
 }
 
-/* The name counts in the time for the connection. */
+/* The time for a connection includes that for the host's name. */
 static bool call_is_named_too_late(const http_call *call, uint64_t now_ms)
 {
     if (call->stage != CALL_NAMING) return false;
@@ -183,8 +183,8 @@ static bool call_end_if_late(http_call *call, uint64_t now_ms)
     return true;
 }
 
-/* How many of the free ones to give back now. Slowly: thousands of calls that end and begin in waves are to find them.
- */
+/* How many of `count` cached structs to free at this tick: a 256th of those above CLIENT_CACHED_MAX, so that thousands
+ * of calls that end and begin in waves find most of theirs. */
 static size_t cache_surplus(size_t count)
 {
     return count > CLIENT_CACHED_MAX ? (count - CLIENT_CACHED_MAX + 255) / 256 : 0;
@@ -210,7 +210,8 @@ static void client_on_tick(uv_timer_t *h)
 {
     http_client *c = h->data;
     uint64_t now_ms = uv_now(c->loop);
-    /* Ending one may start others and so change the list anywhere: each is taken from its front and put back behind. */
+    /* The end of a call may launch others, and so change the list anywhere: each call is taken from the front of the
+     * list and put back at its end. */
     for (size_t left = c->timed_count; left > 0 && !TAILQ_EMPTY(&c->timed); left--) {
         http_call *call = TAILQ_FIRST(&c->timed);
         if (call_end_if_late(call, now_ms)) continue;
@@ -232,7 +233,7 @@ static void curl_init_once(void)
     /* Without a resolver of its own threads curl would stop the whole loop for each unknown name. */
     curl_usable = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
                   (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS);
-    struct sigaction now; /* TLS writes with write(), which no flag keeps from raising it */
+    struct sigaction now; /* OpenSSL writes with write(), which no flag keeps from raising SIGPIPE */
     if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) (void)signal(SIGPIPE, SIG_IGN);
 }
 
@@ -267,8 +268,9 @@ static bool text_copy(char **copy, const char *name)
     return *copy || !name;
 }
 
-/* The environment's as OpenSSL's own programs and curl's have it, but what is named stands alone: to them a file leaves
- * the system's folder trusted. False: out of memory; the system's are never taken for that. */
+/* Copies the names of the authorities' file and folder. OpenSSL's own programs and curl read the environment's too, but
+ * go on to trust the system's folder beside a file: here what is named is trusted alone. False: out of memory, which
+ * never means the system's authorities. */
 static bool client_copy_authorities(http_client *c)
 {
     const char *option = c->options.ca_file; /* an empty one is a file that cannot be read */
@@ -315,7 +317,7 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     (void)uv_prepare_start(&c->prepare, client_on_prepare);
     uv_unref((uv_handle_t *)&c->prepare);
     uv_unref((uv_handle_t *)&c->tick);
-    c->handles_open = 3;
+    c->handles_open = 3; /* prepare, tick, and the resolver's */
     return c;
 }
 

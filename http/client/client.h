@@ -1,6 +1,6 @@
 /* http_client: outgoing HTTP of one loop thread, on libcurl. Owns many multi handles (each takes a bounded number of
  * transfers: one handle's connection search is linear) and a cache of easy handles. A call is started, watched and
- * closed from any stack of the loop's thread; curl itself is only ever entered from the loop's own stack. */
+ * closed from any stack of the loop's thread; curl itself is never entered but from the loop's own stack. */
 #ifndef HTTP_CLIENT_CLIENT_H
 #define HTTP_CLIENT_CLIENT_H
 
@@ -10,31 +10,33 @@
 #include <uv.h>
 
 typedef struct http_client http_client;
-typedef struct http_call http_call; /* one request and its response */
+typedef struct http_call http_call; /* a request, those of the redirects it follows, and the last response */
 
 typedef struct http_client_options {
     size_t transfers_per_handle; /* 0: 64 */
     size_t connections_per_host; /* of the whole client; further calls wait in order; 0: 1,024 */
     size_t calls_max;            /* running and waiting; 0: 100,000. One more fails with HTTP_CALL_BUSY */
-    size_t names_max;            /* names of hosts that are kept, or looked up; 0: 1,024. One more to be looked up fails
-                                    with HTTP_CALL_BUSY */
-    unsigned lookup_threads;     /* of all clients of the process; 0: 8 */
+    size_t names_max;            /* names of hosts whose addresses are cached or looked up; 0: 1,024. When all of them
+                                    are being looked up, a call to one more fails with HTTP_CALL_BUSY */
+    unsigned lookup_threads;     /* for all clients of the process; 0: 8 */
     uint32_t connect_timeout_ms; /* 0: 10,000 */
-    bool proxy_guards;           /* the proxy of the environment refuses what is not public: `public_only` may use it */
-    const char *ca_file;         /* whose certificates alone are trusted, of proxies too. NULL: SSL_CERT_FILE's and
-                                    SSL_CERT_DIR's of the environment, else the system's */
+    bool proxy_guards;           /* the proxy of the environment refuses hosts that are not public: calls with
+                                    `public_only` may go through it */
+    const char *ca_file;         /* the authorities that are trusted alone, for proxies too. NULL: those that the
+                                    environment names (SSL_CERT_FILE, SSL_CERT_DIR), else the system's */
     const char *user_agent;      /* NULL: none */
 } http_client_options;
 
 http_client *http_client_new(uv_loop_t *loop, const http_client_options *options); /* NULL: out of memory */
-/* Cancels what runs; `on_closed` when the loop has let go of it. Calls still open must be closed before. */
+/* Ends the client, whose calls have all been closed by then. `on_closed` is called when the loop has let go of its
+ * handles and the client is freed. */
 void http_client_stop(http_client *client, void (*on_closed)(void *arg), void *arg);
 size_t http_client_active(const http_client *client); /* calls started and not done */
 
 typedef struct http_call_options {
     const char *method;         /* NULL: GET, or POST with a body */
-    const char *url;            /* http or https; anything else fails with HTTP_CALL_BAD_URL */
-    const char *const *headers; /* "Name: value", NULL-terminated; may be NULL. One with CR or LF fails the call */
+    const char *url;            /* http or https; any other fails with HTTP_CALL_BAD_URL */
+    const char *const *headers; /* "Name: value", NULL-terminated; may be NULL. A header with CR or LF fails the call */
     const char *body;
     size_t body_len;
     int64_t timeout_ms;    /* the whole call; 0: none */
@@ -42,10 +44,11 @@ typedef struct http_call_options {
     int redirects_max;     /* 0: a 3xx is the response. Else each is followed with a request of its own; to another
                               origin goes nothing that could be a credential */
     size_t body_bytes_max; /* 0: 16 MiB, unpacked. A larger response fails with HTTP_CALL_TOO_LARGE */
-    bool public_only;      /* of the host's addresses only public ones are connected to, at each redirect as well. On
-                              a connection of its own */
-    bool streaming;        /* the body is taken with http_call_data as it arrives and not limited in total: when
-                              256 KiB wait untaken the transfer pauses. Over HTTP/1.1, with a connection of its own */
+    bool public_only;      /* only public addresses of the host are connected to, at each redirect as well, and the
+                              call has a connection of its own */
+    bool streaming;        /* the user takes the body with http_call_data as it arrives, and its total is not limited:
+                              while 256 KiB wait untaken the transfer pauses. Over HTTP/1.1, on a connection of its
+                              own */
 } http_call_options;
 
 typedef enum http_call_state {
@@ -55,7 +58,7 @@ typedef enum http_call_state {
     HTTP_CALL_FAILED   /* see http_call_error */
 } http_call_state;
 
-/* Each is decided in http/client/outcome.c. */
+/* Which of curl's results is of which kind, and what each kind means, is decided in http/client/outcome.c. */
 typedef enum http_call_error_kind {
     HTTP_CALL_OK,
     HTTP_CALL_BAD_URL,
@@ -63,19 +66,19 @@ typedef enum http_call_error_kind {
     HTTP_CALL_BUSY,
     HTTP_CALL_RESOLVE,
     HTTP_CALL_CONNECT,
-    HTTP_CALL_NOT_PUBLIC,    /* public_only, and no address of the host is; or a proxy that nobody vouches for */
-    HTTP_CALL_PROXY,         /* out of reach, or it answered that it cannot reach the host now */
-    HTTP_CALL_PROXY_REFUSED, /* it does not let this call through */
+    HTTP_CALL_NOT_PUBLIC, /* public_only: no address of the host is public, or a proxy without proxy_guards connects */
+    HTTP_CALL_PROXY,      /* the proxy is out of reach, or answered that it cannot reach the host now */
+    HTTP_CALL_PROXY_REFUSED, /* the proxy does not let this call through */
     HTTP_CALL_TLS,
-    HTTP_CALL_CERTIFICATE, /* the peer's, or the authorities' file */
+    HTTP_CALL_CERTIFICATE, /* the peer's is not trusted, or the file of the authorities cannot be read */
     HTTP_CALL_TIMEOUT,
     HTTP_CALL_TOO_LARGE,
-    HTTP_CALL_UNREADABLE, /* the answer is there, but it contradicts itself or cannot be unpacked */
-    HTTP_CALL_REDIRECT,   /* too many, or to what is no http URL */
-    HTTP_CALL_BROKEN,     /* the connection ended or the peer's answer is no HTTP */
+    HTTP_CALL_UNREADABLE, /* the answer contradicts itself, or its body cannot be unpacked */
+    HTTP_CALL_REDIRECT,   /* too many redirects, or one to what is no http or https URL */
+    HTTP_CALL_BROKEN,     /* the connection ended, or the peer's answer is no HTTP */
     HTTP_CALL_UNSUPPORTED,
     HTTP_CALL_OTHER,
-    HTTP_CALL_ERROR_KINDS /* how many there are */
+    HTTP_CALL_ERROR_KINDS /* the number of kinds */
 } http_call_error_kind;
 
 typedef enum http_call_fate {
@@ -88,7 +91,7 @@ http_call_fate http_call_error_fate(http_call_error_kind kind);
 const char *http_call_error_name(http_call_error_kind kind); /* short, for records; "" of HTTP_CALL_OK */
 
 /* What messages may show of a URL, valid or not: its scheme with "://", and host and path; no user, password, query or
- * fragment. Into `url`. */
+ * fragment. Points into the URL. */
 typedef struct http_shown_url {
     const char *scheme, *host_path;
     int scheme_len, host_path_len; /* scheme_len 0: it has no scheme */
@@ -97,15 +100,15 @@ typedef struct http_shown_url {
 
 http_shown_url http_url_shown(const char *url);
 
-/* Starts, resumes and cancels what was asked for since the last time, and calls on_change where there is news. It
- * happens by itself before the loop waits; from the loop's own stack it may be asked for earlier. */
+/* Starts, resumes and cancels calls, as their users have asked since the last flush, and calls on_change of calls with
+ * news. The client flushes by itself before the loop waits; code on the loop's own stack may flush earlier. */
 void http_client_flush(http_client *client);
 
-/* Starts a call; everything in `options` is copied. Its request goes out once, and once more for each redirect that is
- * followed; only GET, HEAD, OPTIONS and TRACE are sent again when a connection breaks before an answer.
- * `on_change(arg)` is called on the loop's own stack when the head arrived, (streaming) when bytes arrived after
- * http_call_data had run empty, and when it is done or failed; never from within this function. Returns NULL only when
- * memory is out; every other failure comes through on_change. */
+/* Starts a call and returns it, the caller's to close; everything in `options` is copied. Its request goes out once,
+ * and once more for each redirect that is followed; only GET, HEAD, OPTIONS and TRACE are sent again when a connection
+ * breaks before an answer. `on_change(arg)` is called on the loop's own stack when the head has arrived, (streaming)
+ * when bytes have arrived after http_call_data had run empty, and when the call is done or has failed; never from
+ * within this function. NULL: out of memory; every other failure comes through on_change. */
 http_call *http_call_start(http_client *client, const http_call_options *options, void (*on_change)(void *arg),
                            void *arg);
 
@@ -117,29 +120,29 @@ typedef struct http_canned {
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     const char *body;           /* as much as came before the error, if there was one */
     size_t body_len;
-    bool never; /* no answer comes, whatever is above */
+    bool never; /* the call stays without an answer, whatever the other members say */
 } http_canned;
 
-/* A call that gets this answer in the next turn and puts nothing on the wire. All of `answer` is copied; on_change as
- * of http_call_start. NULL: out of memory. */
+/* Starts a call that gets this answer at the next flush and puts nothing on the wire. All of `answer` is copied;
+ * on_change as of http_call_start. NULL: out of memory. */
 http_call *http_call_canned(http_client *client, const http_canned *answer, void (*on_change)(void *arg), void *arg);
 
 http_call_state http_call_state_of(const http_call *call);
-bool http_call_answered(const http_call *call);              /* the head is there, also if the call failed after it */
+bool http_call_answered(const http_call *call);              /* the head has arrived, even if the call failed later */
 int http_call_status(const http_call *call);                 /* from HTTP_CALL_HEAD on */
 const char *const *http_call_headers(const http_call *call); /* "Name: value" of the last response, NULL-terminated */
-/* What has arrived and was not consumed; owned by the call, zero-terminated, valid until it is consumed or closed or
- * the next on_change. Non-streaming: the whole body once DONE. */
+/* Returns the bytes of the body that have arrived and were not consumed: zero-terminated, owned by the call, good until
+ * they are consumed, the call is closed, or the next on_change. Not streaming: the whole body once DONE. */
 const char *http_call_data(const http_call *call, size_t *len);
 void http_call_consume(http_call *call, size_t len);
-/* The user waits for more than bytes: unless it says otherwise within that time, the call ends as after a silence. 0:
- * it does not wait any more. */
+/* Says that the user waits for more than bytes (an event, where comments are none): unless this function is called anew
+ * within `within_ms`, the call ends as after `silence_ms`. 0: the user does not wait any more. */
 void http_call_await(http_call *call, int64_t within_ms);
-uint64_t http_call_received(const http_call *call); /* bytes of the body so far, unpacked; not of redirects' bodies */
+uint64_t http_call_received(const http_call *call); /* bytes of the body so far, unpacked; none of redirects' bodies */
 http_call_error_kind http_call_error(const http_call *call);
 const char *http_call_error_text(const http_call *call); /* for people, e.g. "connect to 127.0.0.1:1: refused" */
 
-/* Cancels it if it runs (on_change is not called any more) and frees it. */
+/* Gives the call up: on_change is not called any more; the next flush cancels the call if it runs, and frees it. */
 void http_call_close(http_call *call);
 
 #endif

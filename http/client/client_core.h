@@ -1,13 +1,14 @@
-/* client_core: what the files of http_client share; nobody else includes it.
+/* client_core: what the files of http_client share; no other file includes it.
  *
- *   client -+- hosts   (by origin: how many calls run, who waits)            client_host.c
- *           +- multis  (curl multi handles, their timer and sockets)         client_multi.c
- *           +- easies  (curl easy handles, each lent to one running call)    client_transfer.c
- *           +- names   (addresses of hosts, and who waits for them)          client_names.c, resolver.c
- *           +- calls   (what the user sees)                                  client_call.c
+ *   client -+- hosts   (by origin: how many calls run, which ones wait)       host.c
+ *           +- multis  (curl multi handles, their timer and sockets)          multi.c, socket.c, idle.c
+ *           +- easies  (curl easy handles, each lent to one running call)     transfer.c
+ *           +- names   (addresses of hosts, and the calls that wait for one)  names.c, resolver.c
+ *           +- calls   (what the user sees)                                   call.c, call_options.c
  *
- * Whatever the user does is only noted in `todo`; http_client_flush, on the loop's own stack, is the one place that
- * turns notes into curl calls. What curl reports is noted in `news` and told after curl has returned. */
+ * What a user does to a call only puts that call into `todo`: http_client_flush, on the loop's own stack, is the one
+ * place that turns it into calls of curl's functions. A call of which curl reports something goes into `news`: its user
+ * is told when curl has returned. */
 #ifndef HTTP_CLIENT_CLIENT_CORE_H
 #define HTTP_CLIENT_CLIENT_CORE_H
 
@@ -23,8 +24,8 @@ enum {
     CLIENT_HEAD_BYTES_MAX = 256 << 10,    /* headers of one response */
     CLIENT_URL_BYTES_MAX = 64 << 10,
     CLIENT_ORIGIN_BYTES_MAX = 300,  /* "https://" + 253 bytes of name + ":65535" */
-    CLIENT_REUSED_BYTES_MAX = 2048, /* larger buffers are not kept with a cached call */
-    CLIENT_CACHED_MAX = 1024,       /* calls, and easy handles, kept for reuse for good */
+    CLIENT_REUSED_BYTES_MAX = 2048, /* larger buffers of a cached call are freed */
+    CLIENT_CACHED_MAX = 1024,       /* calls, and easy handles, that stay cached however long nobody uses them */
     CLIENT_HOST_BUCKETS = 256,
     CLIENT_NAME_BUCKETS = 64,
     /* The first curl, 8.1.1, whose handles may have another request after a response. Older ones take a folded line
@@ -33,7 +34,7 @@ enum {
     /* The first curl that ends HTTP/2 streams quietly. Older ones reset each when it is over, and servers that count
      * resets (nghttp2: 1,000, and 33 more in a second) drop the connection with all that is under way on it. */
     CLIENT_CURL_ENDS_STREAMS = 0x080000,
-    CLIENT_TICK_MS = 25 /* how exactly idle timeouts and those of waiting calls are kept */
+    CLIENT_TICK_MS = 25 /* by how much a timeout that curl does not watch may be late */
 };
 
 typedef struct client_host client_host;
@@ -57,11 +58,11 @@ struct http_client {
     char *ca_file, *user_agent;  /* owned, or NULL */
     char *ca_folder;             /* owned, or NULL: the environment's */
     char *no_proxy;              /* owned: hosts that are called directly: the environment's, and loopback */
-    uv_prepare_t prepare;        /* flushes notes made in any phase before the loop waits */
-    uv_timer_t tick;             /* runs while `timed` calls exist */
+    uv_prepare_t prepare;        /* flushes `todo` before the loop waits; referenced while a call is in there */
+    uv_timer_t tick;             /* runs while a call is `timed`, a connection suspect or a cache too full */
     size_t handles_open;         /* libuv handles not yet closed */
-    CURL *sweeper;               /* makes curl sweep a pool */
-    client_multi *sweeping;      /* the sweeper is in there */
+    CURL *sweeper;               /* makes curl sweep a pool, see idle.c */
+    client_multi *sweeping;      /* the multi that has the sweeper; NULL: none */
     CURLSH *share;               /* addresses and TLS sessions of all multis */
     resolver_asker *resolver;
     client_name *names[CLIENT_NAME_BUCKETS];
@@ -70,7 +71,7 @@ struct http_client {
     client_host *hosts[CLIENT_HOST_BUCKETS];
     client_multi **multis; /* filled from the front: low ones stay full and their connections warm */
     size_t multi_count;
-    size_t multi_first_free; /* none before it has room */
+    size_t multi_first_free; /* no multi before this index has room */
     client_socket **sockets; /* by descriptor, NULL where none */
     size_t sockets_cap;
     bool reuses_easies; /* see CLIENT_CURL_REUSES */
@@ -79,13 +80,14 @@ struct http_client {
     size_t free_easy_count;
     struct call_list free_calls;
     size_t free_call_count;
-    struct call_list todo;  /* calls the user did something to */
+    struct call_list todo;  /* calls that their users have started, resumed or closed */
     struct call_list news;  /* calls whose on_change is to be called */
-    struct call_list timed; /* calls with a timeout that curl does not keep for us */
+    struct call_list timed; /* calls with a timeout that curl does not watch */
     size_t timed_count;
     size_t calls_active; /* started and not ended */
     size_t calls_open;   /* not closed by the user, or still in curl */
-    bool telling, stopping;
+    bool telling;        /* client_tell_news is calling on_change */
+    bool stopping;
     void (*on_closed)(void *arg);
     void *on_closed_arg;
 };
@@ -94,9 +96,9 @@ struct client_host {
     client_host *next; /* in its bucket */
     http_client *client;
     size_t running;           /* calls in curl */
-    bool filling;             /* waiting calls are being launched */
+    bool filling;             /* host_call_ended is launching calls that waited */
     client_multi *warm;       /* where a call ended last and left its connection; may have no room */
-    size_t refs;              /* by calls that have not begun, and by functions that end others */
+    size_t refs;              /* of calls in stage NEW, and of functions that end other calls */
     struct call_list waiting; /* first in, first out */
     char origin[];            /* "http://name:port", lower case */
 };
@@ -107,20 +109,20 @@ struct client_multi {
     uv_timer_t timer;
     size_t running;    /* transfers */
     size_t index;      /* in client->multis */
-    size_t suspects;   /* of its idle connections */
+    size_t suspects;   /* how many of its sockets have a suspicion */
     uint64_t swept_ms; /* loop time; 0: never */
-    bool broken;       /* curl gave it up: its transfers fail, and it takes no more */
+    bool broken;       /* curl gave this multi up: its transfers fail, and it takes no more */
 };
 
-/* What an idle connection that can be read is thought to be. */
+/* What is thought of an idle connection that can be read. */
 typedef enum client_suspicion {
     SUSPICION_NONE,
-    SUSPICION_TALKS, /* HTTP/2: perhaps only a frame */
-    SUSPICION_ENDED  /* shut down on our side */
+    SUSPICION_TALKS, /* HTTP/2: its peer has sent perhaps only a frame */
+    SUSPICION_ENDED  /* its peer has closed it; shut down on our side */
 } client_suspicion;
 
-/* A descriptor that curl asked us to watch. One that is a connection stays armed for reading when curl loses interest:
- * it will want just that with the next call, and each change costs two system calls. */
+/* A descriptor that curl asked us to watch. A connection stays armed for reading when curl loses interest in it: curl
+ * will want just that with the next call, and each change costs two system calls. */
 struct client_socket {
     uv_poll_t poll;
     client_multi *multi;
@@ -130,78 +132,78 @@ struct client_socket {
     bool connected;   /* curl has wanted to read it */
     bool multiplexed; /* HTTP/2 has been spoken */
     client_suspicion suspicion;
-    bool connection; /* opened by us, closed through socket_close; else curl's own, closed behind our back */
+    bool connection; /* opened by socket_open, closed by socket_close; else curl opens and closes it */
     int armed;       /* UV_READABLE | UV_WRITABLE as given to libuv */
-    int wanted;      /* as curl said */
+    int wanted;      /* UV_READABLE | UV_WRITABLE as curl has asked last */
 };
 
 struct client_easy {
-    client_easy *next; /* in the client's free list */
+    client_easy *next; /* in the client's free_easies */
     CURL *curl;
-    http_call *call; /* while running */
-    client_multi *multi;
+    http_call *call;     /* the one it is lent to */
+    client_multi *multi; /* where it is while it is lent */
     char message[CURL_ERROR_SIZE];
 };
 
 /*   NEW --flush--> WAITING --room--> NAMING --address--> RUNNING --curl, timeout--> ENDED
  *    \_______________\_________________\___ bad request, timeout, busy, no such name __/    close at any stage
- * NAMING is left out where the address is known. From NAMING on a call has its place at the host. */
+ * NAMING is left out where the address is known. In NAMING and RUNNING the call counts in its host's `running`. */
 typedef enum call_stage { CALL_NEW, CALL_WAITING, CALL_NAMING, CALL_RUNNING, CALL_ENDED } call_stage;
 
 struct http_call {
     http_client *client;
     void (*on_change)(void *arg);
     void *arg;
-    char *copied; /* one allocation for all that was copied from the options */
+    char *copied; /* one allocation for all that was copied from the options, see call_options.c */
     size_t copied_cap;
-    struct curl_slist *headers; /* nodes inside request */
-    const char *url, *method;   /* inside request, or static */
+    struct curl_slist *headers; /* nodes inside `copied` */
+    const char *url, *method;   /* inside `copied`, static, or url in redirect_url */
     bool safe;                  /* the method asks for nothing to be done (RFC 9110, 9.2.1) */
     bool sent;                  /* a connection was given to this request: it may be on the wire */
-    const char *body;           /* inside request; NULL: none */
+    const char *body;           /* inside `copied`; NULL: none */
     size_t body_len;
     int64_t timeout_ms, silence_ms;
     uint64_t awaits_until_ms;     /* loop time; 0: the user does not await anything beside bytes */
     uint64_t started_ms;          /* loop time */
     uint64_t last_byte_ms;        /* loop time of the peer's last sign of life */
-    curl_off_t uploaded;          /* when the silence was last looked at */
-    int redirects_max, redirects; /* to be followed at most; followed */
-    char *redirect_url;           /* curl's: what `url` is after a redirect; else NULL */
+    curl_off_t uploaded;          /* bytes sent when the peer's silence was last looked at */
+    int redirects_max, redirects; /* to be followed at most; followed so far */
+    char *redirect_url;           /* owned, freed with curl_free: what `url` is after a redirect; else NULL */
     size_t body_bytes_max;
     bool streaming;
     bool public_only;
     bool proxied;        /* this request goes through a proxy; set when it is launched */
     bool reaches_public; /* public_only: a socket for a public address was opened */
-    const char *barred;  /* public_only: what an address that was not connected to is, or NULL */
+    const char *barred;  /* public_only: why the address barred_address was not connected to; NULL: none was barred */
     char barred_address[INET6_ADDRSTRLEN];
-    bool takes_encoded; /* the caller's headers name encodings: the body stays as it comes */
+    bool takes_encoded; /* the user's headers name encodings: the body is not unpacked */
     call_stage stage;
     bool closed;      /* by the user */
-    bool must_resume; /* the user made room: unpause */
+    bool must_resume; /* the user has made room: the next flush ends the pause */
     bool paused;
     bool in_todo, in_news, in_timed;
     client_host *host;  /* from WAITING on, until ENDED */
-    client_name *name;  /* while NAMING */
-    uint64_t naming_ms; /* loop time when that began */
+    client_name *name;  /* in stage NAMING; else NULL */
+    uint64_t naming_ms; /* loop time at which stage NAMING began */
     char *resolve_text; /* owned, or NULL: what curl is told of the address, in the one node of `resolve` */
     struct curl_slist resolve;
-    client_easy *easy; /* while RUNNING */
+    client_easy *easy; /* while libcurl has the call's transfer; else NULL */
     http_call_state state;
     int status;
-    bool head_final;   /* not an interim response or a redirect that is followed */
-    bool has_location; /* one with a value */
-    bool redirected;   /* the head asks for another request, which follows the end of this one */
+    bool head_final;   /* `head` is whole, and neither an interim response nor a redirect that is followed */
+    bool has_location; /* `head` has a Location with a value */
+    bool redirected;   /* `head` is a redirect that is followed when this transfer has ended */
     size_t skipped;    /* bytes of the redirect's body */
     uint64_t received; /* bytes of the answer's body so far */
-    client_bytes head; /* headers, each ended by a zero */
+    client_bytes head; /* header lines, each ended by a zero */
     size_t header_count;
     const char **headers_out; /* into head; NULL-terminated */
     client_bytes front;       /* what http_call_data shows */
-    client_bytes back;        /* arrived while the user holds a pointer into front */
-    bool exposed;             /* the user holds one */
+    client_bytes back;        /* arrived while the user had a pointer into front */
+    bool exposed;             /* the user has a pointer into front */
     http_call_error_kind error;
-    const char *refusal;          /* static: why what came was refused */
-    char *error_text;             /* owned; NULL: a fixed text by kind */
+    const char *refusal;          /* static: why the answer was refused; NULL: it was not, or its kind says it */
+    char *error_text;             /* owned; NULL: outcome_text of the kind */
     TAILQ_ENTRY(http_call) queue; /* host->waiting, name->waiting or client->free_calls */
     TAILQ_ENTRY(http_call) todo, news, timed;
 };
@@ -224,26 +226,27 @@ void bytes_free(client_bytes *b);
 bool header_is(const char *header, const char *name);
 const char *header_value(const char *header);
 bool url_origin(const char *url, char *out, size_t out_size); /* false: no http or https URL */
-/* Why a request of that kind of error cannot be made; the caller's to free; NULL: the kind's text says it. */
+/* Says why a call with these options fails with this kind of error; the text is the caller's to free. NULL: no memory,
+ * and the kind's text has to do. */
 char *call_describe_refusal(const http_client *client, const http_call_options *options, http_call_error_kind kind);
 http_call_error_kind call_copy_options(http_call *call, const http_call_options *options, char *origin,
                                        size_t origin_size, bool *out_of_memory);
 
 /* call.c */
 void call_free(http_call *call);
-void call_destroy(http_call *call);      /* what is left of it for reuse */
-void call_launch(http_call *call);       /* there is room at its host */
-void call_launch_named(http_call *call); /* and its host's address is known, or curl's to find */
-void call_end(http_call *call, http_call_error_kind kind, char *text); /* takes text; NULL: the kind's */
+void call_destroy(http_call *call);      /* frees what call_free leaves for reuse */
+void call_launch(http_call *call);       /* its host has room for it: it gets an address, then a transfer */
+void call_launch_named(http_call *call); /* the address of its host is known, or curl's to find: it gets a transfer */
+void call_end(http_call *call, http_call_error_kind kind, char *text); /* takes text; NULL: the kind's text */
 void call_announce(http_call *call);
 bool call_take_body(http_call *call, const char *data, size_t len);
 void call_unwatch_time(http_call *call);
 
 /* client.c */
-void call_begin(http_call *call); /* one in stage NEW: it runs or waits, and lets go of its hold of the host */
+void call_begin(http_call *call); /* one in stage NEW: it runs or waits, and gives up its reference to the host */
 void client_tell_news(http_client *client);
 void client_start_ticking(http_client *client); /* until there is nothing to do for the tick */
-void call_watch_time(http_call *call);          /* watches the timeouts that curl does not keep */
+void call_watch_time(http_call *call);          /* if it has a timeout now that curl does not watch */
 void client_handle_closed(http_client *client);
 
 /* host.c */
@@ -251,22 +254,22 @@ client_host *host_ref(http_client *client, const char *origin); /* NULL: out of 
 void host_unref(client_host *host);                             /* may free it */
 bool host_has_room(const client_host *host);
 void host_call_started(client_host *host);
-void host_call_ended(client_host *host); /* starts one that waits; may free the host */
-void host_withdraw(http_call *call);     /* a waiting one */
+void host_call_ended(client_host *host); /* launches calls that wait; may free the host */
+void host_withdraw(http_call *call);     /* takes a waiting call out of its host, which it may free */
 
 /* names.c */
 void names_free(http_client *c);
-bool names_provide(http_call *call);        /* false: it is in stage NAMING now, or has failed */
-void names_withdraw(http_call *call);       /* one in that stage */
-void names_forget_address(http_call *call); /* no connection came about: its addresses are not used again */
+bool names_provide(http_call *call);        /* gives it an address; false: it is in stage NAMING now, or has ended */
+void names_withdraw(http_call *call);       /* takes a call in stage NAMING out of those that wait for its name */
+void names_forget_address(http_call *call); /* no connection came about: its host's addresses are not used again */
 void names_answered(void *client, const char *name, const char *addresses, const char *error);
 
 /* idle.c */
-void idle_on_readable(client_socket *s);     /* an idle connection has something to read, or has ended */
-void idle_clear_suspicion(client_socket *s); /* no suspicion any more */
-bool idle_sweep(http_client *c);             /* with each tick; true: there is more to do */
-void idle_sweep_done(http_client *c);        /* the sweeper's call has ended */
-CURL *idle_sweeper_new(void);                /* NULL: out of memory */
+void idle_on_readable(client_socket *s); /* an idle connection has something to read, or has ended */
+void idle_clear_suspicion(client_socket *s);
+bool idle_sweep(http_client *c);      /* with each tick; true: some connections are still to be swept */
+void idle_sweep_done(http_client *c); /* the sweeper's transfer has ended */
+CURL *idle_sweeper_new(void);         /* NULL: out of memory */
 
 /* socket.c */
 int socket_change(CURL *easy, curl_socket_t fd, int what, void *multi, void *socket_arg);
@@ -274,7 +277,7 @@ bool socket_watch_idle(client_socket *s);
 
 /* multi.c */
 void multi_run(client_multi *m, curl_socket_t fd, int events);
-void multi_transfer_left(client_multi *multi);    /* by a transfer */
+void multi_transfer_left(client_multi *multi);    /* one of its transfers is out of curl */
 client_multi *multi_find_room(client_host *host); /* NULL: out of memory */
 void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
@@ -283,38 +286,41 @@ int socket_close(void *client, curl_socket_t fd);
 /* answer.c: curl's callbacks */
 size_t answer_on_header(char *data, size_t size, size_t count, void *easy);
 size_t answer_on_body(char *data, size_t size, size_t count, void *easy);
-/* Why a body of which so many bytes came is not whole, though its framing is; NULL: it seems to be. */
+/* Says why a body is not whole although its framing is: of `wire_bytes` as they came. NULL: the body seems whole. */
 const char *answer_cut_reason(const http_call *call, curl_off_t wire_bytes);
 
 /* redirect.c */
 bool redirect_wanted(const http_call *call, long status); /* at the end of a head */
-void redirect_follow(http_call *call);                    /* after curl has let go of the request before */
+void redirect_follow(http_call *call);                    /* after the transfer that was redirected is out of curl */
 
 /* outcome.c */
-http_call_error_kind outcome_kind(CURLcode result); /* of one that is not CURLE_OK */
+http_call_error_kind outcome_kind(CURLcode result); /* of a result that is not CURLE_OK */
 const char *outcome_text(http_call_error_kind kind);
 
 /* guard.c */
-/* Of the addresses of the call's host, as resolver.h has them, leaves the public ones if the call may go to no others,
- * or one if there is none: curl would try each of the others in vain, up to half of --connect-timeout. */
+/* If the call may go to public addresses only, leaves just these of `addresses`, a list as resolver.h has it, or the
+ * first if none is public: curl would try each of the others in vain, up to half of --connect-timeout. */
 void guard_pick(const http_call *call, char *addresses);
-bool guard_admits(http_call *call); /* false: it was ended, because nobody could judge where it goes */
+bool guard_admits(http_call *call); /* false: the call was ended, because a proxy would choose where it goes */
 bool guard_set_up(CURL *h, const http_call *call);
-bool guard_allows(http_call *call, const struct sockaddr *address); /* to be connected to */
-bool guard_may_send(http_call *call);                               /* on the connection that curl has chosen */
-char *guard_describe_refusal(const http_call *call); /* NULL: it has not failed for that, or out of memory */
+bool guard_allows(http_call *call, const struct sockaddr *address); /* whether it may connect to that address */
+bool guard_may_send(http_call *call); /* whether its request may go on the connection that curl has chosen */
+/* Says which address the guard has barred, if the call has failed for that. NULL: it has not, or out of memory. */
+char *guard_describe_refusal(const http_call *call);
 
 /* proxy.c */
-const char *environment_value(const char *name, const char *other); /* of the first that is not empty; NULL: neither */
-bool proxies_init(http_client *c);                                  /* reads the environment; false: out of memory */
+/* The value of the first of two variables that is not empty (`other` NULL: there is one). NULL: both are. */
+const char *environment_value(const char *name, const char *other);
+bool proxies_init(http_client *c); /* reads the environment; false: out of memory */
 bool proxy_applies(const http_client *c, const char *origin);
 bool proxy_set_up(CURL *h, const http_call *call);
-/* What a failed call is if its proxy would not open the tunnel; HTTP_CALL_OK: it is not that. */
+/* The kind of error and a text for it, the caller's, if the proxy refused to open a tunnel. HTTP_CALL_OK: it has not.
+ */
 http_call_error_kind proxy_refusal(const http_call *call, char **text);
 
-/* failure.c: before the call ends. Texts are the caller's to free; NULL: out of memory */
+/* failure.c: called before call_end. Texts are the caller's to free; NULL: out of memory. */
 char *call_describe(const http_call *call, const char *why);
-/* "timed out: `what` N ms (`limit`)": the field or flag that was reached. */
+/* "timed out: `what` N ms (`limit`)"; `limit`: the option or flag that sets this time. */
 char *call_describe_late(const http_call *call, const char *what, int64_t ms, const char *limit);
 http_call_error_kind call_failure(const http_call *call, CURLcode result, char **text);
 

@@ -1,4 +1,6 @@
-/* failure: what a call's failure is called, for programs and for people. */
+/* failure: which kind of error a failed call has, and the text that says so to people. Reads the call and its easy
+ * handle, and changes neither. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +11,12 @@
 #define HEAD_TOO_LARGE_HTTP2 "the response's head is larger than 128 KiB, the most that libcurl takes over HTTP/2"
 #define HEAD_LINE_TOO_LARGE  "a line of the response's head is larger than 100 kB"
 
-/* Neither the query nor a user's name and password: texts end up in logs. */
+/* Leaves out the query and a user's name and password: texts end up in logs. */
 char *call_describe(const http_call *call, const char *why)
 {
     const char *origin = call->host->origin;
-    const char *path = strstr(call->url, "://") + 3;
-    path += strcspn(path, "/?#");
+    const char *path = strstr(call->url, "://");
+    path += 3 + strcspn(path + 3, "/?#");
     int path_len = (int)strcspn(path, "?#");
     size_t size = strlen(call->method) + strlen(origin) + (size_t)path_len + strlen(why) + 8;
     char *text = malloc(size);
@@ -40,7 +42,7 @@ static const char *errno_text(long number, const char *otherwise)
     }
 }
 
-/* Sent and not answered: nobody here can tell whether the peer did what the request asks for. */
+/* Whether the request was sent and not answered: then nobody here can tell whether the peer did what it asks for. */
 static bool call_may_be_done(const http_call *call) { return call->sent && !call->safe && !call->head_final; }
 
 char *call_describe_late(const http_call *call, const char *what, int64_t ms, const char *limit)
@@ -51,7 +53,8 @@ char *call_describe_late(const http_call *call, const char *what, int64_t ms, co
     return call_describe(call, text);
 }
 
-/* curl keeps two times: that for a connection, which is over once the request is sent, and that for the whole call. */
+/* curl watches two times: that for a connection, which is over once the request is sent, and that for the whole call.
+ */
 static char *describe_curl_timeout(const http_call *call)
 {
     enum { CLOCKS_APART_MS = 5 };
@@ -75,7 +78,7 @@ static char *describe_connect_failure(const http_call *call, const char *why)
     return text;
 }
 
-/* What X509_verify_cert says of a chain that ends nowhere. */
+/* Whether X509_verify_cert has found no trusted authority at the end of the chain. */
 static bool chain_lacks_authority(const http_call *call)
 {
     enum { ISSUER = 2, SELF_SIGNED = 18, SELF_SIGNED_IN_CHAIN = 19, ISSUER_LOCALLY = 20, FIRST = 21 };
@@ -97,14 +100,14 @@ static char *describe_certificate_failure(const http_call *call, CURLcode result
     return call_describe(call, text);
 }
 
-/* Over HTTP/2 libcurl before 8 refuses a head of more than 128 KiB inside of nghttp2, whose name for that is -902. */
+/* libcurl before 8 refuses a head of more than 128 KiB over HTTP/2 inside of nghttp2, which calls that error -902. */
 static bool nghttp2_was_refused(const http_call *call)
 {
     return strstr(call->easy->message, "nghttp2") && strstr(call->easy->message, "-902");
 }
 
 /* curl says "out of memory" (from 8.6 on "a value or data field grew larger than allowed", 100) also when one line of
- * the head is longer than its own limit of 100 kB. */
+ * the head is longer than curl's limit of 100 kB: memory for a probe tells the two apart. */
 static bool head_is_too_large(const http_call *call, CURLcode result)
 {
     enum { TOO_LARGE = 100, PROBE_BYTES = 256 << 10 };
@@ -126,13 +129,14 @@ static char *describe_too_large(const http_call *call)
     return call_describe(call, why);
 }
 
-/* Its URL cannot be read, or is of a kind that libcurl does not speak. curl calls that a failed connection. */
+/* Whether the proxy's URL cannot be read, or is of a kind that libcurl does not speak: curl calls that a failed
+ * connection. */
 static bool proxy_is_unusable(const http_call *call)
 {
     return call->proxied && strncmp(call->easy->message, "Unsupported proxy", 17) == 0;
 }
 
-/* curl quotes URLs in some of its messages: a proxy's with its password. */
+/* curl's own message, unless that quotes a URL: a proxy's would show its password. */
 static const char *curl_reason(const http_call *call, CURLcode result)
 {
     const char *said = call->easy->message;
@@ -148,7 +152,7 @@ static http_call_error_kind failure_kind(const http_call *call, CURLcode result)
     if (proxy_is_unusable(call)) return HTTP_CALL_UNSUPPORTED;
     http_call_error_kind kind = result == CURLE_OK ? HTTP_CALL_BROKEN : outcome_kind(result);
     bool answered = kind == HTTP_CALL_UNREADABLE || kind == HTTP_CALL_TOO_LARGE || kind == HTTP_CALL_TIMEOUT;
-    /* What curl says then is about a second connection, which it was not allowed to use. */
+    /* The request was sent on a connection that broke: curl's result is about a second one, which it may not use. */
     if (call_may_be_done(call) && !answered) return HTTP_CALL_BROKEN;
     return kind == HTTP_CALL_CONNECT && call->proxied ? HTTP_CALL_PROXY : kind;
 }

@@ -1,6 +1,6 @@
-/* guard: calls that may go to public addresses only. What is judged is the address that a socket is about to be
- * connected to, behind every look-up and at every redirect: a name that is looked up again cannot change it. Such a
- * call has a connection of its own: none is taken over that was opened without being judged. */
+/* guard: calls that may go to public addresses only. It judges the address that a socket is about to be connected to,
+ * after every look-up and at every redirect: a name that is looked up again cannot change that address. Such a call has
+ * a connection of its own, and takes over none that was opened without being judged. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 #include "http/client/client_core.h"
 #include "http/client/special_address.h"
 
-/* The proxy connects, and looks the name up: here is nothing to judge. */
+/* Whether the guard judges the call's addresses: a proxy would look the name up and connect by itself. */
 static bool guard_judges(const http_call *call) { return call->public_only && !call->proxied; }
 
 bool guard_admits(http_call *call)
@@ -29,7 +29,8 @@ bool guard_set_up(CURL *h, const http_call *call)
            curl_easy_setopt(h, CURLOPT_FORBID_REUSE, alone) == CURLE_OK;
 }
 
-/* One of a list as resolver.h has it. What cannot be read is left to guard_allows. */
+/* Whether an address of a list, as resolver.h has it, is public. An address that cannot be read counts as not public:
+ * guard_allows judges what is connected to. */
 static bool address_is_public(const char *text, size_t len)
 {
     char copy[INET6_ADDRSTRLEN];

@@ -1,4 +1,5 @@
-/* client_host: one origin, how many calls to it run, and who waits for a turn. */
+/* host: one origin, how many calls to it run, and which ones wait until one has ended. Frees itself with its last call.
+ */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,7 @@ void host_call_ended(client_host *host)
 {
     assert(host->running > 0);
     host->running--;
-    if (host->filling) return; /* a call that fails at once: whoever launches goes on */
+    if (host->filling) return; /* a call that failed as it was launched, by the loop below, which goes on */
     host->filling = true;
     host->refs++;
     while (host->running < host->client->options.connections_per_host && !TAILQ_EMPTY(&host->waiting)) {

@@ -1,10 +1,11 @@
-/* client_idle: connections in curl's pools that their peers have closed. curl looks at its idle connections only when
- * another call begins, and takes one over TLS for alive while the peer's goodbye lies unread: a request sent there is
- * lost. So an idle connection that can be read is ended here at once, and curl is made to sweep its pool soon after.
+/* idle: connections in curl's pools that their peers have closed. curl looks at its idle connections only when another
+ * call begins, and takes a TLS connection for alive while the peer's goodbye lies unread: a request sent there is lost.
+ * So an idle connection that can be read is ended here at once, and curl is made to sweep its pool soon after.
  *
  *   armed, not wanted --readable--> ENDED (HTTP/1.1, or end of file) -+-- sweep --> closed
  *                              \--> LOOKED AT (HTTP/2: frames)  -----/     \--> armed again, if curl keeps it
  */
+#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -26,7 +27,7 @@ void idle_clear_suspicion(client_socket *s)
     s->multi->suspects--;
 }
 
-/* What the peer still said is thrown away, so that curl sees the end. */
+/* Shuts the connection down, and throws away what the peer has still sent, so that curl sees the end. */
 static void idle_end_connection(client_socket *s)
 {
     char rest[4096];
@@ -35,7 +36,8 @@ static void idle_end_connection(client_socket *s)
     idle_suspect(s, SUSPICION_ENDED);
 }
 
-/* On HTTP/2 it may be a frame that changes nothing: curl reads it when it sweeps. Otherwise nobody has asked. */
+/* On HTTP/2 it may be a frame that changes nothing: curl reads that when it sweeps. Whatever comes on another idle
+ * connection, no request has asked for it. */
 void idle_on_readable(client_socket *s)
 {
     char byte;
@@ -57,7 +59,7 @@ static curl_socket_t sweeper_open_nothing(void *arg, curlsocktype purpose, struc
     return CURL_SOCKET_BAD;
 }
 
-/* A call that cannot be made: it ends as soon as curl has swept the pool in search of a connection for it. */
+/* Makes a transfer that cannot connect: it ends as soon as curl has swept the pool in search of a connection for it. */
 CURL *idle_sweeper_new(void)
 {
     CURL *h = curl_easy_init();
@@ -70,7 +72,7 @@ CURL *idle_sweeper_new(void)
     return NULL;
 }
 
-/* Those that curl has kept although they talked are watched again. */
+/* Watches again the HTTP/2 connections that had sent something and that curl has left in its pool. */
 static void idle_watch_again(client_multi *m)
 {
     http_client *c = m->client;
@@ -88,7 +90,7 @@ static void idle_sweep_multi(client_multi *m)
     if (curl_multi_add_handle(m->curl, c->sweeper) != CURLM_OK) return;
     c->sweeping = m;
     multi_run(m, CURL_SOCKET_TIMEOUT, 0);
-    idle_sweep_done(c); /* whatever curl made of it */
+    idle_sweep_done(c); /* if curl has not reported its end */
     idle_watch_again(m);
 }
 
@@ -99,7 +101,6 @@ void idle_sweep_done(http_client *c)
     c->sweeping = NULL;
 }
 
-/* Called with each tick; true: there is more to sweep. */
 bool idle_sweep(http_client *c)
 {
     uint64_t now_ms = uv_now(c->loop);

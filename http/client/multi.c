@@ -1,4 +1,5 @@
-/* client_multi: curl multi handles on libuv, each with a bounded number of transfers. */
+/* multi: curl multi handles on libuv, each with a bounded number of transfers and a timer. Curl is entered here, and
+ * its results are collected. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,8 @@ void multi_run(client_multi *m, curl_socket_t fd, int events)
 {
     int running;
     CURLMcode rc = curl_multi_socket_action(m->curl, fd, events, &running);
-    if (rc != CURLM_OK && rc != CURLM_BAD_SOCKET) { /* out of memory: each of its transfers is to hear of it */
+    if (rc != CURLM_OK &&
+        rc != CURLM_BAD_SOCKET) { /* out of memory: curl_multi_perform makes each of its transfers fail */
         m->broken = true;
         (void)curl_multi_perform(m->curl, &running);
     }
@@ -74,7 +76,7 @@ static bool multi_has_room(const client_multi *m)
     return !m->broken && m->running < m->client->options.transfers_per_handle;
 }
 
-/* Connections belong to a multi: where a call to the same host has just ended, one is ready. */
+/* The multi where a call to this host has ended last comes first: its pool has a connection to the host. */
 client_multi *multi_find_room(client_host *host)
 {
     http_client *c = host->client;

@@ -1,12 +1,11 @@
-/* client_names: the addresses of hosts, looked up before a call is given to curl. curl would start a thread for each
- * call, and stop the loop to wait for that thread when the call ends first.
+/* names: the addresses of hosts, looked up before a call is given to curl. curl would start a thread for each call, and
+ * stop the loop to wait for that thread when the call ends first.
  *
- *   RUNNING's place at the host -- NAMING -- address known --> RUNNING
+ *   counted at its host -- NAMING -- address known --> RUNNING
  *
- * A name is good for FRESH_MS; for STALE_MS it is used while it is looked up anew, unless no connection came about.
- * When more names are asked for than may be kept, the oldest gives way; when all of those are being looked up, the call
- * fails.
- */
+ * An address is good for FRESH_MS; until STALE_MS it is used while the name is looked up anew, unless no connection
+ * came about. When the table has --names-max names, the oldest gives way to a new one; when all of them are being
+ * looked up, the call fails. */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
@@ -29,8 +28,8 @@ struct client_name {
 
 /* ---- Which names are looked up here ---- */
 
-/* "http://name:port": the name and the port, or false if the place is an address or curl knows better: localhost, names
- * that are not ASCII, names that a proxy looks up. */
+/* Splits the origin of the call's host, "http://name:port". False: there is nothing to look up, since the host is an
+ * address, a proxy will look the name up, or curl does: localhost and names that are not ASCII. */
 static bool origin_split(const http_call *call, char *name, const char **port)
 {
     const char *origin = call->host->origin;
@@ -72,7 +71,7 @@ static void name_free(http_client *c, client_name **link)
     free(n);
 }
 
-/* Frees the oldest of those that are not being looked up, if there is one. */
+/* Frees the oldest of the names that are not being looked up, if there is one. */
 static void names_free_oldest(http_client *c)
 {
     client_name **oldest = NULL;
@@ -82,7 +81,7 @@ static void names_free_oldest(http_client *c)
     if (oldest) name_free(c, oldest);
 }
 
-/* NULL: all names that may be kept are being looked up, or no memory. */
+/* NULL: no memory, or --names-max names are being looked up. */
 static client_name *name_find_or_make(http_client *c, const char *name)
 {
     client_name *n = name_find(c, name);
@@ -109,7 +108,8 @@ void names_free(http_client *c)
 
 static const char no_memory[] = "out of memory";
 
-/* curl's cache is told. False: no memory, and curl would look the name up itself, in a thread for each call. */
+/* Puts the addresses into the text by which curl's cache gets them. False: no memory; without them curl would look the
+ * name up by itself, in a thread for each call. */
 static bool call_set_address(http_call *call, const client_name *n, const char *port)
 {
     size_t size = strlen(n->name) + strlen(port) + strlen(n->addresses) + 4;
@@ -123,7 +123,7 @@ static bool call_set_address(http_call *call, const client_name *n, const char *
     return true;
 }
 
-/* Its name could not be taken in. */
+/* Ends a call whose name has no room in the table. */
 static void call_refuse_name(http_call *call)
 {
     const http_client *c = call->client;
@@ -191,7 +191,7 @@ static void names_launch_call(http_call *call, const client_name *n)
         call_end(call, HTTP_CALL_OTHER, call_describe(call, no_memory));
 }
 
-/* All that waited when the answer came share it, also a failure, which nobody keeps. */
+/* All calls that waited when the answer came share it. A failure is not cached: the next call asks anew. */
 void names_answered(void *client, const char *name, const char *addresses, const char *error)
 {
     http_client *c = client;

@@ -1,5 +1,5 @@
-/* outcome: what becomes of a call that failed: which kind each of curl's results is, and what each kind means for who
- * would call again. Two tables, nothing else. */
+/* outcome: two tables: which kind of error each of curl's results is, and what each kind is called and means for a user
+ * who would make the call again. */
 #include <assert.h>
 
 #include "http/client/client_core.h"
@@ -32,7 +32,8 @@ static const struct {
     [HTTP_CALL_BROKEN] = {"broken", "the connection broke", HTTP_FATE_UNKNOWN},
     [HTTP_CALL_UNSUPPORTED] = {"unsupported", "this libcurl, or how it is set up, cannot make the call",
                                HTTP_FATE_FATAL},
-    [HTTP_CALL_OTHER] = {"other", "the call failed", HTTP_FATE_UNKNOWN}, /* want of memory, at any time */
+    [HTTP_CALL_OTHER] = {"other", "the call failed",
+                         HTTP_FATE_UNKNOWN}, /* e.g. want of memory, before or after sending */
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == HTTP_CALL_ERROR_KINDS, "a kind without a row");
 
@@ -48,13 +49,13 @@ const char *outcome_text(http_call_error_kind kind) { return kinds[checked(kind)
 /* ---- curl's results ---- */
 
 enum {
-    NEVER = HTTP_CALL_OTHER, /* of other protocols, or not used any more */
-    /* of curl 8.6 and 8.8: Debian 12's header does not know them */
+    NEVER = HTTP_CALL_OTHER, /* a result of other protocols, or one that curl does not use any more */
+    /* Results of curl 8.6 and 8.8, which Debian 12's header does not have. */
     CURL_TOO_LARGE = 100,
     CURL_ECH_REQUIRED = 101
 };
 
-/* By curl's numbers, which never change. Zero: nobody has decided, which tests/http/client_outcome.c refuses. */
+/* By curl's numbers, which never change. tests/http/client_outcome.c refuses a zero: nobody has decided that result. */
 static const unsigned char results[] = {
     [CURLE_UNSUPPORTED_PROTOCOL] = HTTP_CALL_BROKEN, /* the URL's own was checked: an answer that is no HTTP */
     [CURLE_FAILED_INIT] = HTTP_CALL_OTHER,
@@ -78,7 +79,7 @@ static const unsigned char results[] = {
     [20] = NEVER,
     [21] = NEVER,
     [CURLE_HTTP_RETURNED_ERROR] = NEVER,   /* only asked for by FAILONERROR */
-    [CURLE_WRITE_ERROR] = HTTP_CALL_OTHER, /* our callback refused: it has said why */
+    [CURLE_WRITE_ERROR] = HTTP_CALL_OTHER, /* answer.c refused, and has noted why */
     [24] = NEVER,
     [CURLE_UPLOAD_FAILED] = NEVER,
     [CURLE_READ_ERROR] = HTTP_CALL_OTHER,
@@ -97,7 +98,7 @@ static const unsigned char results[] = {
     [39] = NEVER,
     [40] = NEVER,
     [41] = NEVER,
-    [CURLE_ABORTED_BY_CALLBACK] = HTTP_CALL_BROKEN, /* a second send was refused */
+    [CURLE_ABORTED_BY_CALLBACK] = HTTP_CALL_BROKEN, /* transfer_on_send refused to send a second time */
     [CURLE_BAD_FUNCTION_ARGUMENT] = HTTP_CALL_UNSUPPORTED,
     [44] = NEVER,
     [CURLE_INTERFACE_FAILED] = HTTP_CALL_OTHER,

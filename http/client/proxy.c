@@ -1,7 +1,8 @@
 /* proxy: which calls go through a proxy of the environment. The variables are curl's (http_proxy, https_proxy,
- * all_proxy, no_proxy); the decision is made here, as curl would make it, because what follows from it is not curl's:
- * who looks up names, whose failure a failed connection is, which addresses a call may go to. curl is told it. */
+ * all_proxy, no_proxy). The decision is made here, as curl would make it, and told to curl, because the client needs
+ * it: for who looks up names, whose failure a failed connection is, and which addresses a call may go to. */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ const char *environment_value(const char *name, const char *other)
     return value && *value ? value : NULL;
 }
 
-/* Loopback is never reached through a proxy. */
+/* Copies no_proxy of the environment with the names of loopback, which is never reached through a proxy. */
 static char *no_proxy_copy(void)
 {
     const char *given = environment_value("no_proxy", "NO_PROXY");
@@ -56,7 +57,7 @@ static int address_parse(const char *text, size_t len, unsigned char *out)
     memcpy(copy, text, len);
     copy[len] = 0;
     if (inet_pton(AF_INET6, copy, out) == 1) return AF_INET6;
-    if (!inet_aton(copy, &four)) return 0; /* all spellings that curl makes one */
+    if (!inet_aton(copy, &four)) return 0; /* also the spellings that curl rewrites, such as 127.1 */
     memcpy(out, &four, sizeof four);
     return AF_INET;
 }
@@ -76,7 +77,7 @@ static bool address_bits_equal(const unsigned char *a, const unsigned char *b, s
     return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
 }
 
-/* One to three digits, nothing else: what follows a slash by mistake must not become a block of all addresses. */
+/* Reads one to three digits and nothing else: a slash by mistake must not make a block of all addresses. */
 static bool bits_parse(const char *text, size_t len, size_t *bits)
 {
     *bits = 0;
@@ -87,7 +88,7 @@ static bool bits_parse(const char *text, size_t len, size_t *bits)
     return len >= 1 && len <= 3;
 }
 
-/* "192.168.0.0/16", or one address. */
+/* Whether an entry such as "192.168.0.0/16", or an address, holds the target. */
 static bool block_holds(const char *entry, size_t len, const proxy_target *p)
 {
     unsigned char first[16];
@@ -99,7 +100,7 @@ static bool block_holds(const char *entry, size_t len, const proxy_target *p)
            address_bits_equal(first, p->address, bits);
 }
 
-/* "example.com" and ".example.com" stand for the name and all below it. */
+/* Whether an entry holds the target: "example.com" and ".example.com" stand for the name and all names below it. */
 static bool domain_holds(const char *entry, size_t len, const proxy_target *p)
 {
     if (len > 0 && entry[len - 1] == '.') len--;
@@ -130,14 +131,15 @@ bool proxy_applies(const http_client *c, const char *origin)
 
 bool proxy_set_up(CURL *h, const http_call *call)
 {
-    /* curl reads no_proxy in its own way: a call that is taken for the proxy's must not go past it unjudged */
+    /* curl gets no no_proxy, which it may read otherwise: a call that counts as the proxy's would go past it unjudged
+     */
     return curl_easy_setopt(h, CURLOPT_PROXY, call->proxied ? NULL : "") == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_NOPROXY, "") == CURLE_OK;
 }
 
-/* ---- What it refuses ---- */
+/* ---- What a proxy refuses ---- */
 
-/* What may pass: the proxy's own trouble, and limits. */
+/* Whether another call may do better: such a status is about the proxy's own trouble, or a limit of it. */
 static bool status_may_pass(long status) { return status == 408 || status == 425 || status == 429 || status >= 500; }
 
 http_call_error_kind proxy_refusal(const http_call *call, char **text)

@@ -1,5 +1,6 @@
-/* client_redirect: the request that answers a redirect (RFC 9110, 15.4). It is a request of its own: sent once as any
- * other, counted at the host where it goes, within the time of the whole call. */
+/* redirect: the request that follows a redirect (RFC 9110, 15.4). It is sent once as any other, counts at the host
+ * where it goes, and has what is left of the whole call's time. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ static const char *redirect_location(const http_call *call)
     return NULL;
 }
 
-/* Of one's own server's URLs the user and password stay good. */
+/* Copies user and password of the URL that was redirected, unless the new one has its own: at the same origin they are
+ * still good. */
 static bool url_copy_user(CURLU *to, const char *from_url)
 {
     static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD};
@@ -46,7 +48,7 @@ static bool url_copy_user(CURLU *to, const char *from_url)
     return ok;
 }
 
-/* The absolute URL, the caller's to curl_free, and its origin; NULL: it names none that can be called. */
+/* Returns the absolute URL, the caller's to curl_free, and its origin. NULL: it is none that can be called. */
 static char *redirect_resolve_url(const http_call *call, const char *location, char *origin, size_t origin_size)
 {
     CURLU *u = curl_url();
@@ -67,8 +69,8 @@ static char *redirect_resolve_url(const http_call *call, const char *location, c
 
 /* ---- What goes ---- */
 
-/* What another origin may see of the caller's headers: nothing that could be a credential or name the first host. The
- * key goes on because the other host would otherwise do twice what is asked for twice. */
+/* Whether another origin may see this header of the user's: it can neither be a credential nor name the first host. An
+ * Idempotency-Key goes on, or the other host would do twice what it is asked for twice. */
 static bool header_is_harmless(const char *header)
 {
     static const char *const names[] = {"Accept",
@@ -96,12 +98,18 @@ static bool header_is_harmless(const char *header)
 
 static bool header_is_of_content(const char *header) { return strncasecmp(header, "Content-", 8) == 0; }
 
+typedef struct redirect_change {
+    bool crosses;    /* it leads to another origin */
+    bool loses_body; /* the new request has no body */
+} redirect_change;
+
 /* The nodes lie in call->copied: leaving one out only links past it. */
-static void headers_filter(http_call *call, bool crosses, bool loses_body)
+static void headers_filter(http_call *call, redirect_change change)
 {
     struct curl_slist **link = &call->headers;
     for (struct curl_slist *node = call->headers; node; node = node->next) {
-        if ((crosses && !header_is_harmless(node->data)) || (loses_body && header_is_of_content(node->data))) continue;
+        if (change.crosses && !header_is_harmless(node->data)) continue;
+        if (change.loses_body && header_is_of_content(node->data)) continue;
         *link = node;
         link = &node->next;
     }
@@ -116,11 +124,12 @@ static bool redirect_loses_body(const http_call *call)
     return (call->status == 301 || call->status == 302) && strcmp(call->method, "POST") == 0;
 }
 
+/* Takes the URL. */
 static void redirect_change_call(http_call *call, char *url, bool crosses)
 {
-    bool loses = redirect_loses_body(call);
-    headers_filter(call, crosses, loses);
-    if (loses) {
+    const redirect_change change = {.crosses = crosses, .loses_body = redirect_loses_body(call)};
+    headers_filter(call, change);
+    if (change.loses_body) {
         if (strcmp(call->method, "HEAD") != 0) call->method = "GET";
         call->safe = true;
         call->body = NULL;

@@ -16,7 +16,7 @@ typedef struct answer {
     STAILQ_ENTRY(answer) next;
     bool found;
     char *name;
-    char text[ANSWER_TEXT_MAX]; /* addresses, or why there are none */
+    char text[ANSWER_TEXT_MAX]; /* the addresses, or why there are none */
 } answer;
 
 STAILQ_HEAD(answer_list, answer);
@@ -26,7 +26,7 @@ struct resolver_asker {
     resolver_on_answer on_answer;
     void (*on_closed)(void *arg);
     void *arg;
-    size_t pending;           /* asked and not answered: so long the loop stays alive */
+    size_t pending;           /* names asked for and not answered: until then the loop stays alive */
     struct answer_list inbox; /* guarded by `lock` */
 };
 
@@ -63,7 +63,7 @@ static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct lookup_list lookups = TAILQ_HEAD_INITIALIZER(lookups); /* queued and running */
 static pool_thread threads[RESOLVER_THREADS_MAX];
 static int idle_threads, askers;
-static unsigned threads_max = RESOLVER_THREADS; /* of them that may be in use */
+static unsigned threads_max = RESOLVER_THREADS; /* how many of `threads` may be in use */
 
 /* ---- On a thread of the pool ---- */
 
@@ -73,7 +73,7 @@ static size_t answer_add_address(char *out, size_t len, const struct addrinfo *a
     const struct sockaddr_in6 *six = (const void *)a->ai_addr;
     const struct sockaddr_in *four = (const void *)a->ai_addr;
     bool is_six = a->ai_family == AF_INET6;
-    if ((!is_six && a->ai_family != AF_INET) || (is_six && six->sin6_scope_id)) return len; /* no text has the scope */
+    if ((!is_six && a->ai_family != AF_INET) || (is_six && six->sin6_scope_id)) return len; /* the text has no scope */
     if (!inet_ntop(a->ai_family, is_six ? (const void *)&six->sin6_addr : &four->sin_addr, text, sizeof text))
         return len;
     int n = snprintf(out + len, ANSWER_TEXT_MAX - len, is_six ? "%s[%s]" : "%s%s", len > 0 ? "," : "", text);
@@ -94,6 +94,7 @@ static void name_look_up(const char *name, answer *to)
         (void)snprintf(to->text, sizeof to->text, "%s", failed ? gai_strerror(failed) : "no usable address");
 }
 
+/* With the lock held. */
 static void lookup_deliver(lookup *l, const answer *result)
 {
     subscription *s;
@@ -105,7 +106,7 @@ static void lookup_deliver(lookup *l, const answer *result)
             copy->name = strdup(l->name);
             STAILQ_INSERT_TAIL(&s->asker->inbox, copy, next);
             (void)uv_async_send(&s->asker->async);
-        } /* else the calls that wait time out */
+        } /* else the calls that wait for this name time out */
         free(s);
     }
 }
@@ -117,7 +118,8 @@ static lookup *lookup_next_queued(void)
     return l;
 }
 
-/* Returns with the lock held; NULL: nothing came for a while, or the thread is to end. */
+/* With the lock held, which is given up while it waits. NULL: for IDLE_SECONDS there was no look-up, or the thread is
+ * to end. */
 static lookup *thread_wait_for_lookup(const pool_thread *t)
 {
     struct timespec until;
@@ -162,8 +164,8 @@ static void lookups_drop_queued(void)
     }
 }
 
-/* With the lock held, which is given up meanwhile: nobody is left to ask. Idle threads are waited for, so that nothing
- * of them is left when the process ends; one that is in getaddrinfo ends when that returns. */
+/* Ends all threads, since no asker is left. With the lock held, which is given up meanwhile. Waits for idle threads, so
+ * that nothing of them is left when the process ends; a thread in getaddrinfo ends when that returns. */
 static void pool_end_threads(void)
 {
     lookups_drop_queued();
@@ -194,11 +196,12 @@ static int lookups_count_queued(void)
     return n;
 }
 
-/* With the lock held, for the look-up queued last. False: no thread can be had, now or by waiting. */
+/* Wakes or makes a thread for the look-up that was queued last; with the lock held. False: there is none, and waiting
+ * would bring none. */
 static bool pool_provide_thread(void)
 {
     bool any = false;
-    if (lookups_count_queued() <= idle_threads) { /* a thread that was signalled is idle until it wakes */
+    if (lookups_count_queued() <= idle_threads) { /* a thread counts as idle until it has woken */
         pthread_cond_signal(&work);
         return true;
     }

@@ -1,4 +1,6 @@
-/* client_socket: the descriptors that curl works on, watched by libuv for the multi they belong to. */
+/* socket: the descriptors that curl works on, watched by libuv for the multi to which they belong. Opens and closes
+ * those of connections; curl opens and closes the others. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,8 +84,8 @@ static void socket_on_poll(uv_poll_t *h, int status, int events)
     }
     int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
     if (status < 0) {
-        /* Told of an error, curl gives up at once, also an answer that arrived before it. Reading and writing tell it
-         * which error it was. libuv has let go of the descriptor. */
+        /* Told of an error, curl gives up at once, and an answer that arrived before the error is lost. Told to read
+         * and write, curl reads that answer, and learns which error it was. libuv has stopped watching by now. */
         flags = CURL_CSELECT_IN | CURL_CSELECT_OUT;
         s->armed = 0;
     }
@@ -93,13 +95,13 @@ static void socket_on_poll(uv_poll_t *h, int status, int events)
     if (status < 0 && socket_of(c, fd) == s && s->wanted && !s->armed) (void)socket_watch_wanted(s);
 }
 
-/* curl has lost interest: in a connection that is idle now, in one whose transfer is paused, or in a descriptor of its
- * own, which it closes. */
+/* curl has lost interest in the descriptor: a connection that is idle now or whose transfer is paused, which stays
+ * watched, or a descriptor that curl is about to close. */
 static void socket_let_go(client_socket *s, CURL *easy)
 {
     client_easy *e = NULL;
     long version = 0;
-    if (!s->connection || !s->connected) { /* one that does not come about is closed behind our back */
+    if (!s->connection || !s->connected) { /* not ours, or never connected: curl closes it without a word */
         socket_forget(s);
         return;
     }
@@ -134,7 +136,7 @@ int socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socke
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address)
 {
     http_call *call = ((client_easy *)easy)->call;
-    if (!transfer_may_send(call)) return CURL_SOCKET_BAD; /* nothing could be sent on it */
+    if (!transfer_may_send(call)) return CURL_SOCKET_BAD; /* the request may not be sent on it */
     if (!guard_allows(call, &address->addr)) return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
     (void)purpose;

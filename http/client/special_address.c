@@ -1,16 +1,17 @@
-/* The registries: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry. Left out
- * are blocks that they call globally reachable (AS112, AMT), refused a few single addresses within 192.0.0.0/24 and
- * 2001::/23 that are (anycast of PCP, TURN and DNS-SD), which no web server has. */
+/* The registries: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry. The table
+ * leaves out blocks that they call globally reachable (AS112, AMT), but for a few single addresses within 192.0.0.0/24
+ * and 2001::/23 (anycast of PCP, TURN and DNS-SD), which no web server has. */
 #include "http/client/special_address.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-/* The first that fits names the address. */
+/* In order: the first block that holds an address names it. */
 static const struct {
     uint32_t first;
     int bits;
@@ -60,7 +61,7 @@ static const six_block six_blocks[] = {
     {{0xff}, 8, "multicast (ff00::/8, RFC 4291)"},
 };
 
-/* Addresses that stand for an IPv4 address: where it lies in them. */
+/* Blocks whose addresses stand for an IPv4 address, and at which byte that lies in them. */
 static const struct {
     six_block block;
     size_t at;
@@ -69,6 +70,9 @@ static const struct {
     {{{0x00, 0x64, 0xff, 0x9b}, 96, "NAT64 (RFC 6052)"}, 12},
     {{{0x20, 0x02}, 16, "6to4 (RFC 3056)"}, 2},
 };
+
+_Static_assert(sizeof((six_block){{0}, 0, NULL}.first) == sizeof(struct in6_addr),
+               "blocks are compared with addresses");
 
 static const six_block global_unicast = {{0x20}, 3, "2000::/3"};
 

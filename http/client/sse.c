@@ -13,10 +13,10 @@ typedef struct text {
 
 struct sse_parser {
     size_t bytes_max;
-    size_t bom_seen; /* bytes of a leading byte order mark, 3 when that question is over */
-    bool after_cr;   /* a '\n' now belongs to the line before */
-    bool has_data;   /* a "data" field, perhaps empty */
-    bool show_next;  /* the event shown last is to be forgotten first */
+    size_t bom_seen; /* how many bytes of a leading byte order mark have come; 3: no more are looked for */
+    bool after_cr;   /* the last byte was a '\r': a '\n' now is a part of that line's end */
+    bool has_data;   /* the event has a "data" field, perhaps an empty one */
+    bool was_shown;  /* the event has been returned, and is to be dropped at the next feed */
     bool too_large;
     text line, event, data, id;
     int64_t retry_ms;
@@ -41,7 +41,7 @@ void sse_parser_free(sse_parser *p)
     free(p);
 }
 
-/* Memory that runs out counts as an event that is too large for us. */
+/* Appends to one of the event's texts. False: the event is over the limit, or there is no memory. */
 static bool text_add(sse_parser *p, text *to, const char *data, size_t len)
 {
     if (p->line.len + p->data.len + p->event.len + p->id.len + len > p->bytes_max) return false;
@@ -93,12 +93,12 @@ static void sse_forget_event(sse_parser *p)
 {
     p->data.len = p->event.len = 0;
     p->has_data = false;
-    p->show_next = false;
+    p->was_shown = false;
 }
 
 static const char *text_or(const text *t, const char *fallback) { return t->len > 0 ? t->data : fallback; }
 
-/* A whole line is in p->line. */
+/* Takes the line in p->line, which is whole. SSE_EVENT: the line was empty, and ends an event. */
 static sse_result sse_end_line(sse_parser *p, sse_event *event)
 {
     const char *line = p->line.len > 0 ? p->line.data : "";
@@ -113,7 +113,7 @@ static sse_result sse_end_line(sse_parser *p, sse_event *event)
                              .data_len = p->data.len,
                              .id = text_or(&p->id, ""),
                              .retry_ms = p->retry_ms};
-        p->show_next = true;
+        p->was_shown = true;
         return SSE_EVENT;
     }
     const char *colon = memchr(line, ':', len);
@@ -121,7 +121,7 @@ static sse_result sse_end_line(sse_parser *p, sse_event *event)
     const char *value = colon ? colon + 1 : line + len;
     if (value < line + len && *value == ' ') value++;
     bool ok = true;
-    /* The line's own bytes count once: they move from the line to a field. */
+    /* The value moves from the line to a field: the line's length goes first, so that its bytes count once. */
     size_t value_len = (size_t)(line + len - value);
     p->line.len = 0;
     if (name_len > 0) ok = sse_take_field(p, line, name_len, value, value_len);
@@ -138,7 +138,7 @@ static size_t sse_skip_bom(sse_parser *p, const char *data, size_t len)
             at++;
             continue;
         }
-        /* It was none: what looked like it is part of the first line. */
+        /* The bytes that looked like a byte order mark are the beginning of the first line. */
         if (p->bom_seen > 0 && !text_add(p, &p->line, bom, p->bom_seen)) p->too_large = true;
         p->bom_seen = 3;
     }
@@ -148,7 +148,7 @@ static size_t sse_skip_bom(sse_parser *p, const char *data, size_t len)
 sse_result sse_parser_feed(sse_parser *p, const char *data, size_t len, size_t *taken, sse_event *event)
 {
     *taken = 0;
-    if (p->show_next) sse_forget_event(p);
+    if (p->was_shown) sse_forget_event(p);
     size_t at = sse_skip_bom(p, data, len);
     while (at < len && !p->too_large) {
         if (p->after_cr) {

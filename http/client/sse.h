@@ -1,6 +1,6 @@
-/* sse_parser: server-sent events out of bytes that arrive in any pieces. Owns the event being put together. Follows
- * the WHATWG HTML standard, section 9.2.6: CR, LF and CRLF end lines, a leading byte order mark is skipped, comments
- * and unknown fields are ignored, an event without data is not dispatched, an unfinished one at the end is dropped. */
+/* sse_parser: server-sent events out of bytes that arrive in any pieces. Owns the event that it is putting together.
+ * Follows the WHATWG HTML standard, section 9.2.6: CR, LF and CRLF end lines, a leading byte order mark is skipped,
+ * comments and unknown fields are ignored, an event without data or without its last empty line is never shown. */
 #ifndef HTTP_CLIENT_SSE_H
 #define HTTP_CLIENT_SSE_H
 
@@ -19,15 +19,15 @@ typedef struct sse_event {
 } sse_event;
 
 typedef enum sse_result {
-    SSE_EVENT,    /* *event is filled, valid until the next call; call again with the rest */
-    SSE_MORE,     /* all bytes taken, no event complete */
-    SSE_TOO_LARGE /* one event is over the limit: the parser takes nothing more */
+    SSE_EVENT,    /* *event is filled, and good until the next sse_parser_feed, which takes the rest */
+    SSE_MORE,     /* all bytes are taken, and no event is complete */
+    SSE_TOO_LARGE /* an event is over the limit, or memory is out: the parser takes nothing more */
 } sse_result;
 
 sse_parser *sse_parser_new(size_t event_bytes_max); /* 0: 4 MiB; NULL: out of memory */
 void sse_parser_free(sse_parser *p);
 
-/* Takes bytes from `data` and sets *taken to how many. Call until SSE_MORE. */
+/* Takes bytes from `data` until an event is complete, and sets *taken to their number. Call it until SSE_MORE. */
 sse_result sse_parser_feed(sse_parser *p, const char *data, size_t len, size_t *taken, sse_event *event);
 
 #endif

@@ -1,4 +1,5 @@
-/* client_transfer: a call as curl sees it: an easy handle, its options and callbacks. */
+/* transfer: a call as curl sees it: an easy handle, its options and callbacks. Owns the easy handles: one is lent to
+ * each call that runs, and taken back when curl has let go of it. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 enum {
     BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */,
-    CURL_RESTORES = 0x081500 /* 8.21: NULL for authorities means the system's */,
+    CURL_RESTORES = 0x081500 /* 8.21, where NULL for authorities means the system's */,
     DNS_SECONDS = 60,
     ALIVE_SECONDS = 60 /* of silence, after which TCP asks whether the peer is still there */
 };
@@ -17,10 +18,10 @@ enum {
 /* ---- What leaves ---- */
 
 /* curl writes a request again by itself when a reused connection breaks, when a peer refuses an HTTP/2 stream or wants
- * HTTP/1.1. Only what asks for nothing to be done may go twice. */
+ * HTTP/1.1. Only a request with a safe method, which asks for nothing to be done, may go twice. */
 bool transfer_may_send(const http_call *call) { return !call->sent || call->safe || BUG(CALL_AGAIN); }
 
-/* curl asks each time before it writes the request. */
+/* curl calls this each time before it writes the request. */
 static int transfer_on_send(void *arg, char *peer_ip, char *local_ip, int peer_port, int local_port)
 {
     http_call *call = ((client_easy *)arg)->call;
@@ -32,9 +33,9 @@ static int transfer_on_send(void *arg, char *peer_ip, char *local_ip, int peer_p
 
 /* ---- Handles ---- */
 
-/* curl knows the system's authorities by a file and by a folder: both go when one is named. What is no folder holds
- * none; NULL would bring back the system's from curl 8.21 on, where an unreadable file has to stand for none: calls
- * fail. */
+/* Sets the authorities' file and folder if one of them is named. curl knows the system's by a file and by a folder:
+ * both are replaced, a missing folder by /dev/null, in which there is none. A missing file is NULL, but from curl 8.21
+ * on that would bring back the system's: there it is /dev/null too. */
 static bool easy_set_authorities(CURL *h, const http_client *c)
 {
     if (!c->ca_file && !c->ca_folder) return true;
@@ -115,7 +116,7 @@ static void easy_put(http_client *c, client_easy *e)
     if (++c->free_easy_count > CLIENT_CACHED_MAX) client_start_ticking(c);
 }
 
-/* The method, in the way that makes curl handle redirects and bodies as it should. */
+/* Sets method and body by the options that tell curl whether a response has a body (HEAD) and a request has one. */
 static bool easy_set_method(CURL *h, const http_call *call)
 {
     const char *m = call->method;
@@ -130,22 +131,22 @@ static bool easy_set_method(CURL *h, const http_call *call)
         return curl_easy_setopt(h, CURLOPT_NOBODY, 1L) == CURLE_OK &&
                curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, NULL) == CURLE_OK;
     }
-    bool own = call->body ? post : get || post;
-    return curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, own ? NULL : m) == CURLE_OK;
+    bool is_curls = call->body ? post : get || post; /* the options above have set it */
+    return curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, is_curls ? NULL : m) == CURLE_OK;
 }
 
-/* curl unpacks what comes. A caller that names encodings gets the bytes as they are. What a paused stream has received
- * is unpacked at once and kept by curl: only encodings that grow a piece of BUFFER_BYTES to 16 MiB at most are offered.
- */
+/* Returns the encodings that curl offers and unpacks; NULL: none, since the user's headers name some, and the user gets
+ * the bytes as they come. curl unpacks at once what a paused stream has received, and buffers it: a stream offers only
+ * encodings in which BUFFER_BYTES unpack to 16 MiB at most. */
 static const char *call_encodings(const http_call *call)
 {
     if (call->takes_encoded) return NULL;
     return call->streaming ? "deflate, gzip" : ""; /* "": all that curl knows */
 }
 
-/* Streams have a connection of their own: over HTTP/2 a peer may send 32 MiB (10 MiB with curl 8) for one that is
- * paused, and curl keeps it all. So has a request that may not be made twice where curl makes servers drop shared ones.
- */
+/* Streams have a connection of their own: over HTTP/2 a peer may send 32 MiB (10 MiB with curl 8) for a paused stream,
+ * and curl buffers all of it. So has a request that may not be made twice, with a curl that makes servers drop shared
+ * connections (CLIENT_CURL_ENDS_STREAMS). */
 static bool easy_set_version(CURL *h, const http_call *call)
 {
     bool alone = call->streaming || (!call->safe && !call->client->ends_streams);
@@ -214,10 +215,10 @@ void transfer_remove(http_call *call)
 void transfer_resume(http_call *call)
 {
     call->paused = false;
-    call->last_byte_ms = uv_now(call->client->loop); /* the silence was ours */
+    call->last_byte_ms = uv_now(call->client->loop); /* the pause was ours, no silence of the peer */
     CURLcode rc = curl_easy_pause(call->easy->curl, CURLPAUSE_CONT);
     if (rc == CURLE_OK && call->error == HTTP_CALL_OK) return;
-    /* What curl had kept back is lost: going on would leave a hole in the body. */
+    /* The bytes that curl had buffered during the pause are lost: going on would leave a hole in the body. */
     http_call_error_kind kind = call->error != HTTP_CALL_OK        ? call->error
                                 : rc == CURLE_BAD_CONTENT_ENCODING ? HTTP_CALL_UNREADABLE
                                                                    : HTTP_CALL_OTHER;
@@ -227,7 +228,7 @@ void transfer_resume(http_call *call)
     call_end(call, kind, text);
 }
 
-/* Why an answer that curl takes for a success is none; NULL: it is one. */
+/* Says why an answer that curl takes for a success is none. NULL: it is one. */
 static const char *transfer_answer_misfit(const http_call *call)
 {
     curl_off_t wire_bytes = 0;
