@@ -19,6 +19,7 @@ static void head_reset(http_call *call)
 /* Notes the reason in the call, since curl_easy_pause may lose curl's own error. Returns what makes curl end. */
 static size_t answer_refuse(http_call *call, http_call_error_kind kind, const char *why)
 {
+    assert(kind != HTTP_CALL_OK);
     call->error = kind;
     call->refusal = why;
     return 0;
@@ -70,6 +71,7 @@ static const char *head_misfit(http_call *call)
 static size_t answer_end_head(http_call *call, size_t taken)
 {
     long status = 0;
+    assert(call->state == HTTP_CALL_RUNNING);
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_RESPONSE_CODE, &status);
     call->status = (int)status;
     const char *misfit = head_misfit(call);
@@ -87,7 +89,10 @@ static size_t answer_end_head(http_call *call, size_t taken)
  * 5.2). False: no memory. */
 static bool head_add_line(http_call *call, const char *line, size_t len)
 {
+    assert(len > 0);
     if (*line == ' ' || *line == '\t') {
+        assert(call->header_count > 0);
+        assert(call->head.len > 0);
         while (len > 0 && (*line == ' ' || *line == '\t')) line++, len--;
         call->head.data[call->head.start + --call->head.len] = 0;
         return bytes_append(&call->head, " ", 1) && bytes_append(&call->head, line, len) &&
@@ -101,6 +106,7 @@ size_t answer_on_header(char *data, size_t size, size_t count, void *easy)
 {
     http_call *call = ((client_easy *)easy)->call;
     size_t taken = size * count, len = taken;
+    assert(call->easy == easy);
     while (len > 0 && (data[len - 1] == '\r' || data[len - 1] == '\n')) len--;
     call->last_byte_ms = uv_now(call->client->loop);
     if (call->head_final) return taken; /* trailers */
@@ -123,6 +129,7 @@ size_t answer_on_body(char *data, size_t size, size_t count, void *easy)
 {
     http_call *call = ((client_easy *)easy)->call;
     size_t len = size * count;
+    assert(call->easy == easy);
     call->last_byte_ms = uv_now(call->client->loop);
     if (!call->head_final) { /* the body of a redirect: reading a long one costs more than a new connection */
         call->skipped += len;
@@ -151,6 +158,7 @@ static const struct {
  * unpacked shows that here: it would count as empty. */
 const char *answer_cut_reason(const http_call *call, curl_off_t wire_bytes)
 {
+    assert(call->head_final);
     const char *at = call->head.data ? call->head.data + call->head.start : "";
     if (call->takes_encoded || call->received > 0 || wire_bytes == 0) return NULL;
     for (size_t i = 0; i < call->header_count; i++, at += strlen(at) + 1) {

@@ -28,7 +28,9 @@ static bool bytes_reserve(client_bytes *b, size_t more)
 
 bool bytes_append(client_bytes *b, const char *data, size_t len)
 {
+    assert(data || len == 0);
     if (!bytes_reserve(b, len)) return false;
+    assert(b->start + b->len + len < b->cap);
     memcpy(b->data + b->start + b->len, data, len);
     b->len += len;
     b->data[b->start + b->len] = 0;
@@ -41,6 +43,7 @@ void bytes_consume(client_bytes *b, size_t len)
     b->start += len;
     b->len -= len;
     if (b->len == 0) b->start = 0;
+    assert(b->start + b->len < b->cap || !b->data);
     if (b->data) b->data[b->start + b->len] = 0;
 }
 

@@ -29,6 +29,7 @@ static http_call *call_new(http_client *c)
 {
     http_call *call = TAILQ_FIRST(&c->free_calls);
     if (!call) return calloc(1, sizeof *call);
+    assert(c->free_call_count > 0);
     TAILQ_REMOVE(&c->free_calls, call, queue);
     c->free_call_count--;
     http_call former = *call;
@@ -52,6 +53,14 @@ void call_destroy(http_call *call)
 void call_free(http_call *call)
 {
     http_client *c = call->client;
+    assert(call->closed);
+    assert(call->stage == CALL_ENDED);
+    assert(!call->easy);
+    assert(!call->host);
+    assert(!call->name);
+    assert(!call->in_todo);
+    assert(!call->in_timed);
+    assert(c->calls_open > 0);
     if (call->in_news) TAILQ_REMOVE(&c->news, call, news);
     free(call->error_text);
     free(call->headers_out);
@@ -73,6 +82,8 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
 {
     char origin[CLIENT_ORIGIN_BYTES_MAX];
     bool out_of_memory = false;
+    assert(!c->stopping);
+    assert(on_change);
     http_call *call = call_new(c);
     if (!call) return NULL;
     call->client = c;
@@ -116,6 +127,8 @@ static bool call_copy_canned(http_call *call, const http_canned *answer)
 
 http_call *http_call_canned(http_client *c, const http_canned *answer, void (*on_change)(void *arg), void *arg)
 {
+    assert(!c->stopping);
+    assert(on_change);
     http_call *call = call_new(c);
     if (!call) return NULL;
     call->client = c;
@@ -142,6 +155,7 @@ http_call *http_call_canned(http_client *c, const http_canned *answer, void (*on
 void call_unwatch_time(http_call *call)
 {
     if (!call->in_timed) return;
+    assert(call->client->timed_count > 0);
     call->in_timed = false;
     call->client->timed_count--;
     TAILQ_REMOVE(&call->client->timed, call, timed);
@@ -150,6 +164,7 @@ void call_unwatch_time(http_call *call)
 void call_launch(http_call *call)
 {
     client_host *host = call->host;
+    assert(call->stage == CALL_NEW || call->stage == CALL_WAITING);
     call->stage = CALL_RUNNING;
     host_call_started(host);
     call->proxied = proxy_applies(call->client, host->origin);
@@ -162,6 +177,8 @@ void call_launch(http_call *call)
 
 void call_launch_named(http_call *call)
 {
+    assert(call->stage == CALL_RUNNING || call->stage == CALL_NAMING);
+    assert(!call->name);
     call->stage = CALL_RUNNING;
     if (call->silence_ms <= 0) call_unwatch_time(call);
     if (transfer_start(call)) call_watch_time(call);
@@ -171,6 +188,10 @@ void call_end(http_call *call, http_call_error_kind kind, char *text)
 {
     client_host *host = call->host;
     bool counted = call->stage == CALL_RUNNING || call->stage == CALL_NAMING;
+    assert(call->stage != CALL_ENDED);
+    assert(!call->easy);
+    assert(!call->name);
+    assert(call->client->calls_active > 0);
     call_unwatch_time(call);
     call->stage = CALL_ENDED;
     call->client->calls_active--;
@@ -186,6 +207,8 @@ void call_end(http_call *call, http_call_error_kind kind, char *text)
 bool call_take_body(http_call *call, const char *data, size_t len)
 {
     bool was_empty = call->front.len == 0 && call->back.len == 0;
+    assert(call->head_final);
+    assert(call->stage == CALL_RUNNING);
     client_bytes *to = call->exposed || call->back.len > 0 ? &call->back : &call->front;
     if (!bytes_append(to, data, len)) return false;
     /* `exposed` counts as empty: its user has seen all of the front, and looks again only when told */
@@ -196,6 +219,7 @@ bool call_take_body(http_call *call, const char *data, size_t len)
 static void call_show_back(http_call *call)
 {
     client_bytes empty = call->front;
+    assert(empty.len == 0);
     call->front = call->back;
     call->back = empty;
 }
@@ -239,6 +263,7 @@ const char *const *http_call_headers(const http_call *call)
 const char *http_call_data(const http_call *call, size_t *len)
 {
     http_call *own = (http_call *)(uintptr_t)call;
+    assert(!call->closed);
     call_gather_body(own);
     own->exposed = call->front.len > 0;
     *len = call->front.len;
@@ -247,6 +272,7 @@ const char *http_call_data(const http_call *call, size_t *len)
 
 void http_call_consume(http_call *call, size_t len)
 {
+    assert(!call->closed);
     bytes_consume(&call->front, len);
     if (call->front.len == 0) call->exposed = false;
     if (!call->paused || call->front.len + call->back.len > CLIENT_UNTAKEN_BYTES_MAX / 2) return;
@@ -257,6 +283,7 @@ void http_call_consume(http_call *call, size_t len)
 void http_call_await(http_call *call, int64_t within_ms)
 {
     uint64_t now_ms = uv_now(call->client->loop);
+    assert(!call->closed);
     call->awaits_until_ms = within_ms > 0 ? now_ms + (uint64_t)within_ms : 0;
     call_watch_time(call);
 }

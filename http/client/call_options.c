@@ -48,6 +48,7 @@ static bool header_is_valid(const char *header)
 const char *header_value(const char *header)
 {
     const char *colon = strchr(header, ':');
+    assert(colon);
     const char *value = colon + 1;
     while (*value == ' ' || *value == '\t') value++;
     return value;
@@ -94,6 +95,7 @@ bool url_origin(const char *url, char *out, size_t out_size)
     to = mempcpy(to, name, (size_t)(name_end - name));
     *to++ = ':';
     to = mempcpy(to, port, has_port ? (size_t)(end - port) : strlen(port));
+    assert(to < out + out_size);
     *to = 0;
     for (char *p = out; *p; p++) *p = (char)tolower((unsigned char)*p);
     return true;
@@ -203,6 +205,7 @@ static void headers_add_node(http_call *call, struct curl_slist *nodes, size_t *
 static void headers_copy(http_call *call, const http_call_options *o, const struct options_size *size, char **at)
 {
     static char no_expect[] = "Expect:", no_content_type[] = "Content-Type:"; /* curl sends none of its own */
+    _Static_assert(_Alignof(struct curl_slist) <= _Alignof(max_align_t), "malloc aligns for nodes");
     struct curl_slist *nodes = (struct curl_slist *)(void *)call->copied;
     size_t count = 0;
     for (size_t i = 0; o->headers && o->headers[i]; i++) {
@@ -218,11 +221,13 @@ static void headers_copy(http_call *call, const http_call_options *o, const stru
     }
     headers_add_node(call, nodes, &count, no_expect);
     if (!size->has_content_type) headers_add_node(call, nodes, &count, no_content_type);
+    assert(call->headers == nodes);
     assert(count <= size->nodes);
 }
 
 static bool call_reserve_copy(http_call *call, size_t bytes)
 {
+    assert(call->copied || call->copied_cap == 0);
     if (call->copied_cap >= bytes) return true;
     free(call->copied);
     call->copied_cap = 0;

@@ -44,6 +44,8 @@ void call_watch_time(http_call *call)
 void call_begin(http_call *call)
 {
     client_host *host = call->host;
+    assert(call->stage == CALL_NEW);
+    assert(!call->easy);
     if (!host) { /* the options were refused, or the answer is canned */
         char *text = call->error_text;
         call->error_text = NULL;
@@ -63,10 +65,12 @@ void call_begin(http_call *call)
 static void call_drop(http_call *call)
 {
     client_host *host = call->stage == CALL_NEW ? call->host : NULL;
+    assert(call->closed);
     if (call->stage == CALL_WAITING) host_withdraw(call);
     if (call->stage == CALL_NAMING) names_withdraw(call);
     if (call->stage == CALL_RUNNING) transfer_remove(call);
     if (call->stage != CALL_ENDED) call_end(call, HTTP_CALL_OTHER, NULL);
+    assert(call->stage == CALL_ENDED);
     if (host) host_unref(host);
     call_free(call);
 }
@@ -91,6 +95,8 @@ void client_tell_news(http_client *c)
     c->telling = true;
     for (http_call *call; (call = TAILQ_FIRST(&c->news));) {
         TAILQ_REMOVE(&c->news, call, news);
+        assert(call->in_news);
+        assert(!call->closed);
         call->in_news = false;
         call->on_change(call->arg);
     }
@@ -100,6 +106,7 @@ void client_tell_news(http_client *c)
 void http_client_flush(http_client *c)
 {
     for (http_call *call; (call = TAILQ_FIRST(&c->todo));) {
+        assert(call->in_todo);
         TAILQ_REMOVE(&c->todo, call, todo);
         call_do_todo(call);
     }
@@ -162,6 +169,7 @@ static void call_end_nameless(http_call *call, uint64_t now_ms)
 
 static void call_end_silent(http_call *call, const char *what)
 {
+    assert(call->easy);
     char *text = call_describe_late(call, what, call->silence_ms, "silence_ms");
     transfer_remove(call);
     call_end_late(call, text);
@@ -194,12 +202,14 @@ static void client_trim_caches(http_client *c)
 {
     for (size_t n = cache_surplus(c->free_call_count); n > 0; n--) {
         http_call *call = TAILQ_LAST(&c->free_calls, call_list);
+        assert(call);
         TAILQ_REMOVE(&c->free_calls, call, queue);
         c->free_call_count--;
         call_destroy(call);
     }
     for (size_t n = cache_surplus(c->free_easy_count); n > 0; n--) {
         client_easy *e = c->free_easies;
+        assert(e);
         c->free_easies = e->next;
         c->free_easy_count--;
         easy_free(e);
@@ -210,6 +220,7 @@ static void client_on_tick(uv_timer_t *h)
 {
     http_client *c = h->data;
     uint64_t now_ms = uv_now(c->loop);
+    assert((c->timed_count == 0) == TAILQ_EMPTY(&c->timed));
     /* The end of a call may launch others, and so change the list anywhere: each call is taken from the front of the
      * list and put back at its end. */
     for (size_t left = c->timed_count; left > 0 && !TAILQ_EMPTY(&c->timed); left--) {
@@ -323,7 +334,9 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
 
 void client_handle_closed(http_client *c)
 {
+    assert(c->handles_open > 0);
     if (--c->handles_open > 0) return;
+    assert(c->stopping);
     void (*on_closed)(void *) = c->on_closed;
     void *arg = c->on_closed_arg;
     client_free_parts(c);
@@ -336,9 +349,13 @@ static void client_on_resolver_closed(void *client) { client_handle_closed(clien
 void http_client_stop(http_client *c, void (*on_closed)(void *arg), void *arg)
 {
     assert(!c->stopping);
+    assert(!c->telling);
+    assert(on_closed);
     http_client_flush(c);
     c->stopping = true;
     assert(c->calls_open == 0);
+    assert(c->calls_active == 0);
+    assert(c->timed_count == 0);
     c->on_closed = on_closed;
     c->on_closed_arg = arg;
     for (http_call *call; (call = TAILQ_FIRST(&c->free_calls));) {

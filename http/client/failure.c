@@ -16,6 +16,7 @@ char *call_describe(const http_call *call, const char *why)
 {
     const char *origin = call->host->origin;
     const char *path = strstr(call->url, "://");
+    assert(path);
     path += 3 + strcspn(path + 3, "/?#");
     int path_len = (int)strcspn(path, "?#");
     size_t size = strlen(call->method) + strlen(origin) + (size_t)path_len + strlen(why) + 8;
@@ -181,10 +182,13 @@ static char *failure_describe(const http_call *call, http_call_error_kind kind, 
 
 http_call_error_kind call_failure(const http_call *call, CURLcode result, char **text)
 {
+    assert(call->easy);
+    assert(result != CURLE_OK || call->error != HTTP_CALL_OK);
     if ((*text = guard_describe_refusal(call)) != NULL) return HTTP_CALL_NOT_PUBLIC;
     http_call_error_kind kind = proxy_refusal(call, text);
     if (kind != HTTP_CALL_OK) return kind;
     kind = failure_kind(call, result);
+    assert(kind != HTTP_CALL_OK);
     *text = failure_describe(call, kind, result);
     return kind;
 }

@@ -15,6 +15,7 @@ static bool guard_judges(const http_call *call) { return call->public_only && !c
 
 bool guard_admits(http_call *call)
 {
+    assert(call->stage == CALL_RUNNING);
     if (!call->public_only || !call->proxied || call->client->options.proxy_guards) return true;
     call_end(call, HTTP_CALL_NOT_PUBLIC,
              call_describe(call, "only public addresses are allowed, and the proxy of the environment would choose the "
@@ -49,10 +50,12 @@ void guard_pick(const http_call *call, char *addresses)
     char *to = addresses;
     size_t first = strcspn(addresses, ",");
     if (!guard_judges(call)) return;
+    assert(first > 0);
     for (const char *at = addresses; *at;) {
         size_t len = strcspn(at, ",");
         if (address_is_public(at, len)) {
             if (to > addresses) *to++ = ',';
+            assert(to <= at);
             memmove(to, at, len);
             to += len;
         }
@@ -74,6 +77,7 @@ bool guard_allows(http_call *call, const struct sockaddr *address)
     if (!guard_judges(call)) return true;
     const char *what = special_address(address);
     if (!what) return call->reaches_public = true;
+    _Static_assert(sizeof call->barred_address == INET6_ADDRSTRLEN, "address_write fills it");
     call->barred = what;
     address_write(address, call->barred_address);
     return false;

@@ -17,6 +17,7 @@ static client_host *host_find_or_make(http_client *client, const char *origin)
     for (client_host *h = *at; h; h = h->next)
         if (strcmp(h->origin, origin) == 0) return h;
     size_t len = strlen(origin) + 1;
+    assert(len <= CLIENT_ORIGIN_BYTES_MAX);
     client_host *h = calloc(1, sizeof *h + len);
     if (!h) return NULL;
     memcpy(h->origin, origin, len);
@@ -30,6 +31,7 @@ static client_host *host_find_or_make(http_client *client, const char *origin)
 static void host_free_if_unused(client_host *h)
 {
     if (h->running > 0 || h->refs > 0 || !TAILQ_EMPTY(&h->waiting)) return;
+    assert(!h->filling);
     client_host **at = host_bucket(h->client, h->origin);
     while (*at != h) at = &(*at)->next;
     *at = h->next;
@@ -55,7 +57,11 @@ bool host_has_room(const client_host *host)
     return TAILQ_EMPTY(&host->waiting) && host->running < host->client->options.connections_per_host;
 }
 
-void host_call_started(client_host *host) { host->running++; }
+void host_call_started(client_host *host)
+{
+    assert(host->running < host->client->options.connections_per_host);
+    host->running++;
+}
 
 void host_call_ended(client_host *host)
 {
@@ -76,6 +82,7 @@ void host_call_ended(client_host *host)
 void host_withdraw(http_call *call)
 {
     client_host *host = call->host;
+    assert(call->stage == CALL_WAITING);
     TAILQ_REMOVE(&host->waiting, call, queue);
     call->host = NULL;
     host_free_if_unused(host);

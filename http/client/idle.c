@@ -15,6 +15,7 @@ enum { SWEEP_EACH_MS = 1000 /* curl sweeps a pool at most once a second */ };
 
 static void idle_suspect(client_socket *s, client_suspicion what)
 {
+    assert(what != SUSPICION_NONE);
     if (s->suspicion == SUSPICION_NONE) s->multi->suspects++;
     s->suspicion = what;
     client_start_ticking(s->client);
@@ -23,6 +24,7 @@ static void idle_suspect(client_socket *s, client_suspicion what)
 void idle_clear_suspicion(client_socket *s)
 {
     if (s->suspicion == SUSPICION_NONE) return;
+    assert(s->multi->suspects > 0);
     s->suspicion = SUSPICION_NONE;
     s->multi->suspects--;
 }
@@ -40,6 +42,9 @@ static void idle_end_connection(client_socket *s)
  * connection, no request has asked for it. */
 void idle_on_readable(client_socket *s)
 {
+    assert(s->idle);
+    assert(s->connection);
+    assert(!s->wanted);
     char byte;
     ssize_t n = recv(s->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -87,6 +92,7 @@ static void idle_watch_again(client_multi *m)
 static void idle_sweep_multi(client_multi *m)
 {
     http_client *c = m->client;
+    assert(!c->sweeping);
     if (curl_multi_add_handle(m->curl, c->sweeper) != CURLM_OK) return;
     c->sweeping = m;
     multi_run(m, CURL_SOCKET_TIMEOUT, 0);
@@ -114,5 +120,6 @@ bool idle_sweep(http_client *c)
         }
         more |= m->suspects > 0;
     }
+    assert(!c->sweeping);
     return more;
 }

@@ -80,6 +80,7 @@ static bool multi_has_room(const client_multi *m)
 client_multi *multi_find_room(client_host *host)
 {
     http_client *c = host->client;
+    assert(c->multi_first_free <= c->multi_count);
     if (host->warm && multi_has_room(host->warm)) return host->warm;
     while (c->multi_first_free < c->multi_count && !multi_has_room(c->multis[c->multi_first_free]))
         c->multi_first_free++;
@@ -96,6 +97,7 @@ client_multi *multi_find_room(client_host *host)
 void multi_transfer_left(client_multi *m)
 {
     assert(m->running > 0);
+    assert(m->client->multis[m->index] == m);
     m->running--;
     if (m->index < m->client->multi_first_free) m->client->multi_first_free = m->index;
 }
@@ -111,6 +113,7 @@ static void multi_on_closed(uv_handle_t *h)
 void multi_free(client_multi *m)
 {
     assert(m->running == 0);
+    assert(m->client->sweeping != m);
     (void)curl_multi_cleanup(m->curl);
     (void)uv_timer_stop(&m->timer);
     uv_close((uv_handle_t *)&m->timer, multi_on_closed);

@@ -35,6 +35,7 @@ static bool origin_split(const http_call *call, char *name, const char **port)
     const char *origin = call->host->origin;
     if (call->proxied) return false;
     const char *at = strstr(origin, "://") + 3, *colon = strrchr(at, ':');
+    assert(colon);
     size_t len = (size_t)(colon - at);
     struct in_addr four;
     if (*at == '[' || len >= NAME_BYTES_MAX) return false;
@@ -65,6 +66,7 @@ static void name_free(http_client *c, client_name **link)
 {
     client_name *n = *link;
     assert(TAILQ_EMPTY(&n->waiting));
+    assert(c->name_count > 0);
     *link = n->next;
     c->name_count--;
     free(n->addresses);
@@ -95,6 +97,7 @@ static client_name *name_find_or_make(http_client *c, const char *name)
     n->next = *at;
     *at = n;
     c->name_count++;
+    assert(c->name_count <= c->options.names_max);
     return n;
 }
 
@@ -102,6 +105,7 @@ void names_free(http_client *c)
 {
     for (size_t i = 0; i < CLIENT_NAME_BUCKETS; i++)
         while (c->names[i]) name_free(c, &c->names[i]);
+    assert(c->name_count == 0);
 }
 
 /* ---- Calls ---- */
@@ -112,6 +116,7 @@ static const char no_memory[] = "out of memory";
  * name up by itself, in a thread for each call. */
 static bool call_set_address(http_call *call, const client_name *n, const char *port)
 {
+    assert(n->addresses);
     size_t size = strlen(n->name) + strlen(port) + strlen(n->addresses) + 4;
     free(call->resolve_text);
     call->resolve_text = malloc(size);
@@ -142,6 +147,8 @@ bool names_provide(http_call *call)
     http_client *c = call->client;
     char name[NAME_BYTES_MAX];
     const char *port;
+    assert(call->stage == CALL_RUNNING);
+    assert(!call->name);
     free(call->resolve_text);
     call->resolve_text = NULL;
     if (!origin_split(call, name, &port)) return true;
@@ -167,6 +174,7 @@ bool names_provide(http_call *call)
 
 void names_withdraw(http_call *call)
 {
+    assert(call->stage == CALL_NAMING);
     TAILQ_REMOVE(&call->name->waiting, call, queue);
     call->name = NULL;
 }
@@ -199,6 +207,7 @@ void names_answered(void *client, const char *name, const char *addresses, const
     struct call_list waiting = TAILQ_HEAD_INITIALIZER(waiting);
     char why[160];
     if (!n) return;
+    assert(n->asked);
     n->asked = false;
     if (addresses) {
         char *copy = strdup(addresses);
@@ -210,6 +219,8 @@ void names_answered(void *client, const char *name, const char *addresses, const
     (void)snprintf(why, sizeof why, "the name could not be looked up: %s", error ? error : no_memory);
     for (http_call *call; (call = TAILQ_FIRST(&waiting));) {
         TAILQ_REMOVE(&waiting, call, queue);
+        assert(call->stage == CALL_NAMING);
+        assert(call->name == n);
         call->name = NULL;
         if (n->addresses && addresses)
             names_launch_call(call, n);

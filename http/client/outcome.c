@@ -36,6 +36,8 @@ static const struct {
                          HTTP_FATE_UNKNOWN}, /* e.g. want of memory, before or after sending */
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == HTTP_CALL_ERROR_KINDS, "a kind without a row");
+_Static_assert(HTTP_CALL_ERROR_KINDS <= 255, "a kind is a byte of `results`");
+_Static_assert(HTTP_CALL_OK == 0, "in `results` zero stands for a result that nobody has decided");
 
 static http_call_error_kind checked(http_call_error_kind kind)
 {

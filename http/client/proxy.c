@@ -49,6 +49,9 @@ typedef struct proxy_target {
     unsigned char address[16];
 } proxy_target;
 
+_Static_assert(sizeof(struct in_addr) == 4, "address_parse writes the first 4 bytes");
+_Static_assert(sizeof(struct in6_addr) == 16, "address_parse writes all 16 bytes");
+
 static int address_parse(const char *text, size_t len, unsigned char *out)
 {
     char copy[INET6_ADDRSTRLEN];
@@ -73,6 +76,7 @@ static proxy_target target_of(const char *name, size_t len)
 
 static bool address_bits_equal(const unsigned char *a, const unsigned char *b, size_t bits)
 {
+    assert(bits <= 128);
     if (memcmp(a, b, bits / 8) != 0) return false;
     return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
 }
@@ -91,6 +95,7 @@ static bool bits_parse(const char *text, size_t len, size_t *bits)
 /* Whether an entry such as "192.168.0.0/16", or an address, holds the target. */
 static bool block_holds(const char *entry, size_t len, const proxy_target *p)
 {
+    assert(p->family == AF_INET || p->family == AF_INET6);
     unsigned char first[16];
     const char *slash = memchr(entry, '/', len);
     size_t address_len = slash ? (size_t)(slash - entry) : len, most = p->family == AF_INET6 ? 128 : 32, bits = most;
@@ -123,8 +128,10 @@ static bool target_is_direct(const char *no_proxy, const proxy_target *p)
 
 bool proxy_applies(const http_client *c, const char *origin)
 {
+    assert(strncmp(origin, "http", 4) == 0);
     if (!(origin[4] == 's' ? c->proxies_https : c->proxies_http)) return false;
     const char *name = strstr(origin, "://") + 3;
+    assert(strrchr(name, ':'));
     proxy_target p = target_of(name, (size_t)(strrchr(name, ':') - name));
     return !target_is_direct(c->no_proxy, &p);
 }
@@ -146,6 +153,7 @@ http_call_error_kind proxy_refusal(const http_call *call, char **text)
 {
     char why[160];
     long status = 0;
+    assert(call->easy);
     (void)curl_easy_getinfo(call->easy->curl, CURLINFO_HTTP_CONNECTCODE, &status);
     if (!call->proxied || call->sent || status < 100 || (status >= 200 && status < 300)) return HTTP_CALL_OK;
     const char *hint =

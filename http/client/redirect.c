@@ -18,6 +18,7 @@ bool redirect_wanted(const http_call *call, long status)
 
 static const char *redirect_location(const http_call *call)
 {
+    assert(call->has_location);
     const char *at = call->head.data + call->head.start;
     for (size_t i = 0; i < call->header_count; i++, at += strlen(at) + 1) {
         if (!header_is(at, "Location")) continue;
@@ -127,6 +128,7 @@ static bool redirect_loses_body(const http_call *call)
 /* Takes the URL. */
 static void redirect_change_call(http_call *call, char *url, bool crosses)
 {
+    assert(call->redirects < call->redirects_max);
     const redirect_change change = {.crosses = crosses, .loses_body = redirect_loses_body(call)};
     headers_filter(call, change);
     if (change.loses_body) {
@@ -149,6 +151,9 @@ static void redirect_fail(http_call *call, const char *why)
 void redirect_follow(http_call *call)
 {
     char origin[CLIENT_ORIGIN_BYTES_MAX], why[64];
+    assert(call->redirected);
+    assert(!call->easy);
+    assert(call->stage == CALL_RUNNING);
     call->redirected = false;
     if (call->redirects >= call->redirects_max) {
         (void)snprintf(why, sizeof why, "more than %d redirects", call->redirects_max);

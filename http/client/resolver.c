@@ -65,6 +65,8 @@ static pool_thread threads[RESOLVER_THREADS_MAX];
 static int idle_threads, askers;
 static unsigned threads_max = RESOLVER_THREADS; /* how many of `threads` may be in use */
 
+_Static_assert((int)RESOLVER_THREADS <= (int)RESOLVER_THREADS_MAX, "the default is within the table");
+
 /* ---- On a thread of the pool ---- */
 
 static size_t answer_add_address(char *out, size_t len, const struct addrinfo *a)
@@ -73,10 +75,13 @@ static size_t answer_add_address(char *out, size_t len, const struct addrinfo *a
     const struct sockaddr_in6 *six = (const void *)a->ai_addr;
     const struct sockaddr_in *four = (const void *)a->ai_addr;
     bool is_six = a->ai_family == AF_INET6;
+    assert(len < ANSWER_TEXT_MAX);
     if ((!is_six && a->ai_family != AF_INET) || (is_six && six->sin6_scope_id)) return len; /* the text has no scope */
     if (!inet_ntop(a->ai_family, is_six ? (const void *)&six->sin6_addr : &four->sin_addr, text, sizeof text))
         return len;
     int n = snprintf(out + len, ANSWER_TEXT_MAX - len, is_six ? "%s[%s]" : "%s%s", len > 0 ? "," : "", text);
+    assert(n > 0);
+    assert(len + (size_t)n < ANSWER_TEXT_MAX);
     return len + (size_t)n;
 }
 
@@ -98,6 +103,7 @@ static void name_look_up(const char *name, answer *to)
 static void lookup_deliver(lookup *l, const answer *result)
 {
     subscription *s;
+    assert(l->running);
     while ((s = SLIST_FIRST(&l->askers))) {
         answer *copy = malloc(sizeof *copy);
         SLIST_REMOVE_HEAD(&l->askers, next);
@@ -143,6 +149,7 @@ static void *thread_main(void *arg)
         pthread_mutex_unlock(&lock);
         name_look_up(l->name, &result);
         pthread_mutex_lock(&lock);
+        assert(t->state == THREAD_SERVING || t->state == THREAD_ORPHAN);
         t->busy = false;
         TAILQ_REMOVE(&lookups, l, next);
         lookup_deliver(l, &result);
@@ -168,6 +175,7 @@ static void lookups_drop_queued(void)
  * that nothing of them is left when the process ends; a thread in getaddrinfo ends when that returns. */
 static void pool_end_threads(void)
 {
+    assert(askers == 0);
     lookups_drop_queued();
     for (int i = 0; i < RESOLVER_THREADS_MAX; i++) {
         pool_thread *t = &threads[i];
@@ -182,6 +190,7 @@ static void pool_end_threads(void)
         pthread_mutex_unlock(&lock);
         (void)pthread_join(t->id, NULL);
         pthread_mutex_lock(&lock);
+        assert(t->state == THREAD_JOINED);
         t->state = THREAD_FREE;
     }
 }
@@ -235,6 +244,8 @@ static lookup *lookup_find_or_queue(const char *name)
 
 bool resolver_ask(resolver_asker *asker, const char *name)
 {
+    assert(*name);
+    assert(!asker->on_closed);
     subscription *s = malloc(sizeof *s);
     if (!s) return false;
     s->asker = asker;
@@ -262,6 +273,7 @@ static void asker_on_answers(uv_async_t *h)
     pthread_mutex_unlock(&lock);
     for (answer *a; (a = STAILQ_FIRST(&arrived));) {
         STAILQ_REMOVE_HEAD(&arrived, next);
+        assert(asker->pending > 0);
         if (--asker->pending == 0) uv_unref((uv_handle_t *)&asker->async);
         if (a->name) asker->on_answer(asker->arg, a->name, a->found ? a->text : NULL, a->found ? NULL : a->text);
         answer_free(a);
@@ -298,7 +310,10 @@ static void asker_on_closed(uv_handle_t *h)
 void resolver_close(resolver_asker *asker, void (*on_closed)(void *arg))
 {
     lookup *l;
+    assert(on_closed);
+    assert(!asker->on_closed);
     pthread_mutex_lock(&lock);
+    assert(askers > 0);
     TAILQ_FOREACH(l, &lookups, next)
     {
         subscription *s = SLIST_FIRST(&l->askers), *after;

@@ -42,6 +42,7 @@ static void socket_forget(client_socket *s)
 
 static client_socket *socket_watch(http_client *c, int fd)
 {
+    assert(fd >= 0);
     client_socket *s = sockets_reserve(c, (size_t)fd) ? calloc(1, sizeof *s) : NULL;
     if (!s) return NULL;
     if (uv_poll_init_socket(c->loop, &s->poll, fd) != 0) {
@@ -60,12 +61,15 @@ static void socket_on_poll(uv_poll_t *h, int status, int events);
 
 bool socket_watch_idle(client_socket *s)
 {
+    assert(s->connection);
+    assert(!s->wanted);
     s->armed = UV_READABLE;
     return uv_poll_start(&s->poll, s->armed, socket_on_poll) == 0;
 }
 
 static bool socket_watch_wanted(client_socket *s)
 {
+    assert(s->multi);
     s->armed = s->wanted;
     return uv_poll_start(&s->poll, s->armed, socket_on_poll) == 0;
 }

@@ -86,6 +86,7 @@ static const char *four_special(uint32_t address)
 static bool address_lies_in(const uint8_t *address, const six_block *block)
 {
     size_t whole = (size_t)block->bits / 8;
+    assert(whole <= sizeof block->first);
     if (memcmp(address, block->first, whole) != 0) return false;
     int rest = block->bits % 8;
     return rest == 0 || (address[whole] ^ block->first[whole]) >> (8 - rest) == 0;
@@ -96,6 +97,7 @@ static const char *six_special(const uint8_t *address)
     for (size_t i = 0; i < sizeof carriers / sizeof carriers[0]; i++) {
         uint32_t four;
         if (!address_lies_in(address, &carriers[i].block)) continue;
+        assert(carriers[i].at + sizeof four <= sizeof(struct in6_addr));
         memcpy(&four, address + carriers[i].at, sizeof four);
         return four_special(ntohl(four));
     }

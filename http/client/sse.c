@@ -54,6 +54,7 @@ static bool text_add(sse_parser *p, text *to, const char *data, size_t len)
     }
     if (len > 0) memcpy(to->data + to->len, data, len);
     to->len += len;
+    assert(to->len < to->cap);
     to->data[to->len] = 0;
     return true;
 }
@@ -101,6 +102,8 @@ static const char *text_or(const text *t, const char *fallback) { return t->len 
 /* Takes the line in p->line, which is whole. SSE_EVENT: the line was empty, and ends an event. */
 static sse_result sse_end_line(sse_parser *p, sse_event *event)
 {
+    assert(!p->was_shown);
+    assert(!p->too_large);
     const char *line = p->line.len > 0 ? p->line.data : "";
     size_t len = p->line.len;
     if (len == 0) {
@@ -142,12 +145,14 @@ static size_t sse_skip_bom(sse_parser *p, const char *data, size_t len)
         if (p->bom_seen > 0 && !text_add(p, &p->line, bom, p->bom_seen)) p->too_large = true;
         p->bom_seen = 3;
     }
+    assert(p->bom_seen <= sizeof bom);
     return at;
 }
 
 sse_result sse_parser_feed(sse_parser *p, const char *data, size_t len, size_t *taken, sse_event *event)
 {
     *taken = 0;
+    assert(data || len == 0);
     if (p->was_shown) sse_forget_event(p);
     size_t at = sse_skip_bom(p, data, len);
     while (at < len && !p->too_large) {
@@ -164,6 +169,7 @@ sse_result sse_parser_feed(sse_parser *p, const char *data, size_t len, size_t *
         at += n;
         if (at == len || p->too_large) continue;
         p->after_cr = data[at++] == '\r';
+        assert(at <= len);
         sse_result got = sse_end_line(p, event);
         p->line.len = 0;
         if (got == SSE_TOO_LARGE) p->too_large = true;

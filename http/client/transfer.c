@@ -26,6 +26,7 @@ static int transfer_on_send(void *arg, char *peer_ip, char *local_ip, int peer_p
 {
     http_call *call = ((client_easy *)arg)->call;
     (void)peer_ip, (void)local_ip, (void)peer_port, (void)local_port;
+    assert(call->easy == arg);
     if (!transfer_may_send(call) || !guard_may_send(call)) return CURL_PREREQFUNC_ABORT;
     call->sent = true;
     return CURL_PREREQFUNC_OK;
@@ -85,6 +86,8 @@ static client_easy *easy_get(http_client *c)
 {
     client_easy *e = c->free_easies;
     if (e) {
+        assert(!e->call);
+        assert(c->free_easy_count > 0);
         c->free_easies = e->next;
         c->free_easy_count--;
         return e;
@@ -105,6 +108,7 @@ void easy_free(client_easy *e)
 
 static void easy_put(http_client *c, client_easy *e)
 {
+    assert(!e->call || e->call->easy != e);
     if (!c->reuses_easies) {
         easy_free(e);
         return;
@@ -175,6 +179,8 @@ static bool easy_set_call(CURL *h, const http_call *call)
 bool transfer_start(http_call *call)
 {
     http_client *c = call->client;
+    assert(call->stage == CALL_RUNNING);
+    assert(!call->easy);
     client_easy *e = easy_get(c);
     client_multi *m = e ? multi_find_room(call->host) : NULL;
     if (!m || !easy_set_call(e->curl, call)) {
@@ -182,6 +188,8 @@ bool transfer_start(http_call *call)
         call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
         return false;
     }
+    assert(m->client == c);
+    assert(m->running < c->options.transfers_per_handle);
     e->call = call;
     e->multi = m;
     e->message[0] = 0;
@@ -204,6 +212,7 @@ bool transfer_start(http_call *call)
 void transfer_remove(http_call *call)
 {
     client_easy *e = call->easy;
+    assert(e->call == call);
     CURLMcode rc = curl_multi_remove_handle(e->multi->curl, e->curl);
     assert(rc == CURLM_OK);
     (void)rc;
@@ -214,6 +223,8 @@ void transfer_remove(http_call *call)
 
 void transfer_resume(http_call *call)
 {
+    assert(call->paused);
+    assert(call->stage == CALL_RUNNING);
     call->paused = false;
     call->last_byte_ms = uv_now(call->client->loop); /* the pause was ours, no silence of the peer */
     CURLcode rc = curl_easy_pause(call->easy->curl, CURLPAUSE_CONT);
@@ -242,6 +253,8 @@ void transfer_on_done(CURL *curl, CURLcode result)
     client_easy *e = NULL;
     (void)curl_easy_getinfo(curl, CURLINFO_PRIVATE, (char **)&e);
     http_call *call = e->call;
+    assert(call->easy == e);
+    assert(call->stage == CALL_RUNNING);
     http_call_error_kind kind = HTTP_CALL_OK;
     const char *why;
     char *text = NULL;
