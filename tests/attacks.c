@@ -484,7 +484,7 @@ static void test_paths(void)
 /* ---- Tokens and ids ---- */
 
 typedef struct ended_run {
-    char id[64], token[TOKEN_TEXT_MAX];
+    char id[64], token[RUN_TOKEN_TEXT_MAX];
 } ended_run;
 
 static void make_run(ended_run *r)
@@ -508,20 +508,20 @@ static long ask_run(const char *id, const char *what, const char *token, const c
     return a.status;
 }
 
-static void forged_tokens(const ended_run *r, const char *secret, char forged[2][TOKEN_TEXT_MAX],
-                          char expired[2][TOKEN_TEXT_MAX])
+static void forged_tokens(const ended_run *r, const char *secret, char forged[2][RUN_TOKEN_TEXT_MAX],
+                          char expired[2][RUN_TOKEN_TEXT_MAX])
 {
     struct timespec now;
-    token_key right, wrong;
+    run_token_key right, wrong;
     run_id id;
     CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0 && run_id_parse(r->id, strlen(r->id), &id));
     int64_t now_ms = (int64_t)now.tv_sec * 1000;
-    token_key_derive(&right, secret, strlen(secret));
-    token_key_derive(&wrong, "another server's secret, as long.", 33);
-    token_make(&right, &id, TOKEN_CONTROL, now_ms - 60000, expired[0]);
-    token_make(&right, &id, TOKEN_CONTROL, 0, expired[1]);
-    token_make(&wrong, &id, TOKEN_CONTROL, now_ms + 3600000, forged[0]); /* another server's */
-    snprintf(forged[1], TOKEN_TEXT_MAX, "%.*s", TOKEN_TEXT_MAX - 1, r->token);
+    run_token_key_derive(&right, secret, strlen(secret));
+    run_token_key_derive(&wrong, "another server's secret, as long.", 33);
+    run_token_make(&right, &id, RUN_TOKEN_CONTROL, now_ms - 60000, expired[0]);
+    run_token_make(&right, &id, RUN_TOKEN_CONTROL, 0, expired[1]);
+    run_token_make(&wrong, &id, RUN_TOKEN_CONTROL, now_ms + 3600000, forged[0]); /* another server's */
+    snprintf(forged[1], RUN_TOKEN_TEXT_MAX, "%.*s", RUN_TOKEN_TEXT_MAX - 1, r->token);
     forged[1][0]++; /* later than signed for */
 }
 
@@ -530,8 +530,8 @@ static void test_tokens(void)
     static const char secret[] = "a secret that only this test knows";
     static const char *const places[] = {"/output", "/stream", ""};
     static char long_token[3000];
-    char secret_file[128], forged[2][TOKEN_TEXT_MAX], expired[2][TOKEN_TEXT_MAX], altered[TOKEN_TEXT_MAX],
-        valid[TOKEN_TEXT_MAX];
+    char secret_file[128], forged[2][RUN_TOKEN_TEXT_MAX], expired[2][RUN_TOKEN_TEXT_MAX], altered[RUN_TOKEN_TEXT_MAX],
+        valid[RUN_TOKEN_TEXT_MAX];
     ended_run one, two;
     snprintf(secret_file, sizeof secret_file, "%s/key", root);
     FILE *f = fopen(secret_file, "w");
@@ -565,11 +565,12 @@ static void test_tokens(void)
     CHECK_INT(ask_run(one.id, "/output", NULL, NULL), 401);
     CHECK_INT(ask_run(one.id, "/stream", NULL, NULL), 401);
     struct timespec now;
-    token_key key;
+    run_token_key key;
     run_id id;
     CHECK(clock_gettime(CLOCK_REALTIME, &now) == 0 && run_id_parse(one.id, strlen(one.id), &id));
-    token_key_derive(&key, secret, strlen(secret));
-    token_make(&key, &id, TOKEN_CONTROL, ((int64_t)now.tv_sec + 3600) * 1000, valid); /* the forger's tools are right */
+    run_token_key_derive(&key, secret, strlen(secret));
+    run_token_make(&key, &id, RUN_TOKEN_CONTROL, ((int64_t)now.tv_sec + 3600) * 1000,
+                   valid); /* the forger's tools are right */
     CHECK_INT(ask_run(one.id, "/output", valid, NULL), 200);
     CHECK(served_well());
     stop();

@@ -272,10 +272,10 @@ static void make_data_folder(char out[128])
 
 static void output_url(const served *s, const run_id *id, char *url, size_t size)
 {
-    char token[TOKEN_TEXT_MAX], text[RUN_ID_TEXT + 1];
-    token_key key;
-    token_key_derive(&key, secret, sizeof secret - 1);
-    token_make(&key, id, TOKEN_CONTROL, run_id_time_ms(id) + 86400000, token);
+    char token[RUN_TOKEN_TEXT_MAX], text[RUN_ID_TEXT + 1];
+    run_token_key key;
+    run_token_key_derive(&key, secret, sizeof secret - 1);
+    run_token_make(&key, id, RUN_TOKEN_CONTROL, run_id_time_ms(id) + 86400000, token);
     run_id_format(id, text);
     snprintf(url, size, "%s/_sw/runs/%s/output?token=%s", s->address, text, token);
 }

@@ -92,7 +92,7 @@ static void attach(home *h, http_exchange *x, const http_param *params, waiter_k
     asked.answer = (waiter_wish){.kind = kind};
     /* While it drains the client is sent round, which any loop can do; that of the run may have ended. */
     bool here = h->draining ? read_id(h, x, params, &id) : take_id(h, x, params, &id);
-    if (!here || !run_access_check(h, x, &id, TOKEN_READ, "reading a run")) return;
+    if (!here || !run_access_check(h, x, &id, RUN_TOKEN_READ, "reading a run")) return;
     if (kind != WAITER_STREAM || last_frame(x, &asked, &asked.answer.after)) by_id_attach(h, x, &id, &asked);
 }
 
@@ -158,7 +158,7 @@ static bool may_steer(home *h, http_exchange *x, const http_param *params, run_i
 {
     if (!take_id(h, x, params, id)) return false;
     if (!run_access_has_token(http_exchange_request(x))) return admin(h, x);
-    return run_access_check(h, x, id, TOKEN_CONTROL, does);
+    return run_access_check(h, x, id, RUN_TOKEN_CONTROL, does);
 }
 
 static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)

@@ -26,7 +26,7 @@ static void by_id_leave_unknown(home *h, slot *s)
 void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wish *asked)
 {
     const waiter_wish *wish = &asked->answer;
-    slot *s = slot_for(h, id);
+    slot *s = slot_find_or_add(h, id);
     if (!s) {
         if (wish->begun)
             http_reply_abort(x);
@@ -65,7 +65,7 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id)
         return;
     }
     const request_wish wish = {.answer.kind = WAITER_CANCEL, .observes = true};
-    slot *s = slot_for(h, id);
+    slot *s = slot_find_or_add(h, id);
     if (!s) {
         problem_reply(x, 503, "out of memory", "5");
         return;
@@ -77,7 +77,7 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id)
         return;
     }
     waiter_attach(h, &s->waiters, &wish, x, id);
-    if (s->unfinished) {
+    if (s->has_live_row) {
         slot_send_letter(h, s, LETTER_CANCEL);
         return;
     }
@@ -86,13 +86,13 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id)
 }
 
 /* Its journal has been read, and it goes on when others have. */
-static bool slot_waits_behind(const slot *s) { return s->state == SLOT_BEHIND && s->crashed; }
+static bool slot_waits_behind(const slot *s) { return s->state == SLOT_BEHIND && s->has_crashed; }
 
 /* `release`: a letter says so, and until it could be obeyed nobody knows what the run stands for. */
 static bool by_id_may_release(const slot *s)
 {
     if (s->run) return run_is_stopping(s->run) || slot_is_releasing(s->run);
-    if (s->release) return true;
+    if (s->wants_release) return true;
     bool is_unread = s->tries > 0; /* its last load came to nothing: it may stand */
     return !slot_waits_behind(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE || is_unread);
 }
@@ -104,7 +104,7 @@ static stop_reason slot_stop_reason(const slot *s) { return s->run ? s->run->sto
 static bool by_id_refuse_client(const home *h, const slot *s, http_exchange *x)
 {
     stop_reason why = slot_stop_reason(s);
-    bool is_read = s->run || s->state == SLOT_STOPPED || !s->unfinished;
+    bool is_read = s->run || s->state == SLOT_STOPPED || !s->has_live_row;
     if (why != STOP_NONE && why != STOP_EXHAUSTED)
         problem_reply(x, 403, "a run that is stopped for such a reason is released by an administrator", NULL);
     else if (why == STOP_NONE && !(h->slots.recovered && is_read))
@@ -118,7 +118,7 @@ static bool by_id_refuse_client(const home *h, const slot *s, http_exchange *x)
 void by_id_release(home *h, http_exchange *x, const run_id *id, releaser who)
 {
     const request_wish wish = {.answer.kind = WAITER_RELEASE, .observes = true};
-    slot *s = gate_writable(h) ? slot_for(h, id) : NULL;
+    slot *s = gate_writable(h) ? slot_find_or_add(h, id) : NULL;
     if (!s) {
         problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
     } else if (!by_id_may_release(s)) {
@@ -128,11 +128,11 @@ void by_id_release(home *h, http_exchange *x, const run_id *id, releaser who)
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
         if (s->run && slot_is_releasing(s->run)) return;
-        if (s->run || s->unfinished) {
+        if (s->run || s->has_live_row) {
             slot_send_letter(h, s, LETTER_RELEASE);
             return;
         }
-        s->release = true;
+        s->wants_release = true;
         slot_wake(h, s);
     }
 }

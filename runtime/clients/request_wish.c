@@ -52,7 +52,8 @@ static waiter_wish wish_answer(const wish_reading *r)
 
 request_wish request_wish_of(const http_request *q)
 {
-    request_wish w = {.is_head = q->method.len == 4 && memcmp(q->method.data, "HEAD", 4) == 0, .scope = TOKEN_CONTROL};
+    request_wish w = {.is_head = q->method.len == 4 && memcmp(q->method.data, "HEAD", 4) == 0,
+                      .scope = RUN_TOKEN_CONTROL};
     wish_reading r = {.prefer = PREFER_NOTHING};
     for (size_t i = 0; i < q->header_count; i++) wish_read_header(&w, &r, &q->headers[i]);
     w.answer = wish_answer(&r);

@@ -55,7 +55,7 @@ typedef struct request_wish {
     int64_t hold_ms;           /* how long its client bears to be held at an output URL; of a request that begins a run:
                                   HOLD_PROXY_MS if it shows a proxy, else 0 */
     uint32_t round;            /* how often it has been sent round */
-    token_scope scope; /* of the URLs that it may be told: what its own has, all if it asks for no URL of a run */
+    run_token_scope scope; /* of the URLs that it may be told: what its own has, all if it asks for no URL of a run */
 } request_wish;
 
 /* Of a request for an endpoint, which begins a run or finds it by its Idempotency-Key: whatever its path and query look

@@ -24,7 +24,7 @@ static bool request_find_run_token(const http_request *q, char text[RUN_QUERY_BY
 {
     if (q->query.len < RUN_QUERY_BYTES && uri_query(q->query.data, q->query.len, "token", text)) return true;
     const char *bearer = request_bearer(q);
-    if (!bearer || !token_is_formed(bearer, strlen(bearer))) return false;
+    if (!bearer || !run_token_is_formed(bearer, strlen(bearer))) return false;
     (void)snprintf(text, RUN_QUERY_BYTES, "%s", bearer);
     return true;
 }
@@ -35,10 +35,10 @@ bool run_access_has_token(const http_request *q)
     return request_find_run_token(q, text);
 }
 
-token_scope run_access_scope(const http_request *q)
+run_token_scope run_access_scope(const http_request *q)
 {
     char text[RUN_QUERY_BYTES];
-    return request_find_run_token(q, text) ? token_scope_of(text, strlen(text)) : TOKEN_CONTROL;
+    return request_find_run_token(q, text) ? run_token_scope_of(text, strlen(text)) : RUN_TOKEN_CONTROL;
 }
 
 uint32_t run_access_round(const http_request *q)
@@ -60,32 +60,32 @@ static bool run_access_refuse_missing(http_exchange *x)
 }
 
 /* RFC 6750, 3.1. */
-static bool run_access_refuse_scope(http_exchange *x, token_scope has, token_scope needed, const char *does)
+static bool run_access_refuse_scope(http_exchange *x, run_token_scope has, run_token_scope needed, const char *does)
 {
     char challenge[80], detail[200];
     const http_reply_header ask = {"WWW-Authenticate", challenge};
     (void)snprintf(challenge, sizeof challenge, "Bearer realm=\"run\", error=\"insufficient_scope\", scope=\"%c\"",
                    needed);
     (void)snprintf(detail, sizeof detail, "this token is of scope %c (%s): %s needs one of scope %c%s", has,
-                   has == TOKEN_READ ? "read" : "one signal, which this version does not take", does, needed,
-                   needed == TOKEN_READ ? " or c" : "");
+                   has == RUN_TOKEN_READ ? "read" : "one signal, which this version does not take", does, needed,
+                   needed == RUN_TOKEN_READ ? " or c" : "");
     problem_reply_with(x, 403, detail, &ask, 1);
     return false;
 }
 
-bool run_access_check(home *h, http_exchange *x, const run_id *id, token_scope needed, const char *does)
+bool run_access_check(home *h, http_exchange *x, const run_id *id, run_token_scope needed, const char *does)
 {
     char text[RUN_QUERY_BYTES];
     if (!request_find_run_token(http_exchange_request(x), text)) return run_access_refuse_missing(x);
     size_t len = strlen(text);
-    token_scope has = token_scope_of(text, len);
-    switch (token_check(&h->app->key, id, clock_wall_ms(), text, len)) {
-    case TOKEN_OK:
-    case TOKEN_EXPIRED:
+    run_token_scope has = run_token_scope_of(text, len);
+    switch (run_token_check(&h->app->key, id, clock_wall_ms(), text, len)) {
+    case RUN_TOKEN_OK:
+    case RUN_TOKEN_EXPIRED:
         /* A token cannot know when the run will end and how long its result will be kept from then on: it is as good
          * as the run is there. */
-        return has == needed || has == TOKEN_CONTROL || run_access_refuse_scope(x, has, needed, does);
-    case TOKEN_RESERVED:
+        return has == needed || has == RUN_TOKEN_CONTROL || run_access_refuse_scope(x, has, needed, does);
+    case RUN_TOKEN_RESERVED:
         return run_access_refuse_scope(x, has, needed, does);
     default:
         problem_reply(x, 403, "the token is not valid for this run", NULL);

@@ -64,15 +64,15 @@ static void waiter_on_gone(http_exchange *x)
 
 /* ---- URLs ---- */
 
-void waiter_run_url(const waiter *w, const char *what, token_scope scope, char out[URL_MAX_BYTES])
+void waiter_run_url(const waiter *w, const char *what, run_token_scope scope, char out[URL_MAX_BYTES])
 {
-    assert(w->scope == TOKEN_READ || w->scope == TOKEN_CONTROL);
+    assert(w->scope == RUN_TOKEN_READ || w->scope == RUN_TOKEN_CONTROL);
     const home *h = w->home;
-    char base[BASE_MAX_BYTES], text[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX];
+    char base[BASE_MAX_BYTES], text[RUN_ID_TEXT + 1], token[RUN_TOKEN_TEXT_MAX];
     if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
     run_id_format(&w->id, text);
-    token_make(&h->app->key, &w->id, w->scope == TOKEN_READ ? TOKEN_READ : scope,
-               run_id_time_ms(&w->id) + h->opt->retain_ms, token);
+    run_token_make(&h->app->key, &w->id, w->scope == RUN_TOKEN_READ ? RUN_TOKEN_READ : scope,
+                   run_id_time_ms(&w->id) + h->opt->retain_ms, token);
     (void)snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
 }
 
@@ -81,7 +81,7 @@ void waiter_run_url(const waiter *w, const char *what, token_scope scope, char o
 /* Where a stream goes on behind what this client has. */
 static void waiter_stream_url(const waiter *w, char out[URL_MAX_BYTES])
 {
-    waiter_run_url(w, "stream", TOKEN_CONTROL, out);
+    waiter_run_url(w, "stream", RUN_TOKEN_CONTROL, out);
     size_t len = strlen(out);
     (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
 }
@@ -95,7 +95,7 @@ bool waiter_asks(const request_wish *asked)
 /* Some clients give up when they are sent to a URL a second time: each round has one of its own. */
 static void waiter_output_url(const waiter *w, char out[URL_MAX_BYTES])
 {
-    waiter_run_url(w, "output", TOKEN_CONTROL, out);
+    waiter_run_url(w, "output", RUN_TOKEN_CONTROL, out);
     size_t len = strlen(out);
     if (w->wish.kind == WAITER_OUTPUT) (void)snprintf(out + len, URL_MAX_BYTES - len, "&round=%u", w->round + 1);
 }
@@ -145,7 +145,7 @@ void waiter_send_on(waiter *w, int status)
         headers[n++] = (http_reply_header){"Preference-Applied", applied};
         headers[n++] = (http_reply_header){"Content-Type", "application/json"};
         char read_url[URL_MAX_BYTES];
-        waiter_run_url(w, "output", TOKEN_READ, read_url);
+        waiter_run_url(w, "output", RUN_TOKEN_READ, read_url);
         (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"outputUrl\":\"%s\",\"readUrl\":\"%s\"}\n", id, url,
                        read_url);
     }

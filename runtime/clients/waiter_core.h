@@ -31,8 +31,8 @@ struct waiter {
     uint64_t wrote_ms; /* STREAM: loop time of the last write */
     run_id id;
     waiter_wish wish;
-    const char *host;  /* see request_wish; the exchange's */
-    token_scope scope; /* these three: see request_wish */
+    const char *host;      /* see request_wish; the exchange's */
+    run_token_scope scope; /* these three: see request_wish */
     int64_t hold_ms;
     uint32_t round;
     bool is_head;         /* of a HEAD request */
@@ -56,7 +56,7 @@ void waiter_send_state(waiter *w, int status, const char *state);
 http_exchange *waiter_take_exchange(waiter *w); /* frees the waiter; its exchange is the caller's to answer */
 /* The URL of one of the run's resources ("output", "stream"), with a token of that scope, but of none that lets the
  * client do more than the one it came with. */
-void waiter_run_url(const waiter *w, const char *what, token_scope scope, char out[URL_MAX_BYTES]);
+void waiter_run_url(const waiter *w, const char *what, run_token_scope scope, char out[URL_MAX_BYTES]);
 
 /* waiter_hold.c */
 int64_t waiter_hold_ms(const waiter *w);   /* from now on; 0: as long as it likes */

@@ -21,9 +21,9 @@ static void stream_begin(waiter *w)
     size_t count = 3;
     run_id_format(&w->id, id);
     if (w->wish.replayed) headers[count++] = (http_reply_header){"Idempotency-Replayed", "true"};
-    waiter_run_url(w, "stream", TOKEN_CONTROL, stream);
-    waiter_run_url(w, "output", TOKEN_CONTROL, output);
-    waiter_run_url(w, "output", TOKEN_READ, read);
+    waiter_run_url(w, "stream", RUN_TOKEN_CONTROL, stream);
+    waiter_run_url(w, "output", RUN_TOKEN_CONTROL, output);
+    waiter_run_url(w, "output", RUN_TOKEN_READ, read);
     int n = snprintf(text, sizeof text,
                      "retry: %d\nid: %u\nevent: inngest.metadata\n"
                      "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\",\"readUrl\":\"%s\"}\n\n",

@@ -164,7 +164,7 @@ bool app_read_secret(sw_app *app, char *error, size_t error_size)
     assert(app->store || !app->durable);
     const char *path = app->opt.secret_file;
     if (!path) {
-        if (app->store) token_key_derive(&app->key, store_secret(app->store), TOKEN_KEY_BYTES);
+        if (app->store) run_token_key_derive(&app->key, store_secret(app->store), RUN_TOKEN_KEY_BYTES);
         return true;
     }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -177,7 +177,7 @@ bool app_read_secret(sw_app *app, char *error, size_t error_size)
         (void)snprintf(error, error_size, "--secret-file %s: must hold %d to %d bytes", path, SECRET_BYTES_MIN,
                        SECRET_BYTES_MAX);
     else
-        token_key_derive(&app->key, secret, (size_t)n);
+        run_token_key_derive(&app->key, secret, (size_t)n);
     memset(secret, 0, sizeof secret);
     _Static_assert(SECRET_BYTES_MIN > 0, "an empty file, and one that cannot be read, give no key");
     return n >= SECRET_BYTES_MIN && n <= SECRET_BYTES_MAX;

@@ -92,7 +92,7 @@ static void start_prepare_process(const sw_app *app)
     /* Readers of journals and files share libuv's pool; its own default is 4 threads. */
     (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
     raise_file_limit();
-    overflow_install(crash_note);
+    overflow_install(crash_leave_record);
 }
 
 /* Below which number clients' descriptors lie; 0: it cannot be told. RocksDB opens files whenever it likes, and a

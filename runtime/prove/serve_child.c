@@ -104,7 +104,7 @@ static void journal_open(sw_app *app, const execution_input *t)
                                              .wall_ms = clock_wall_ms},
                             error, sizeof error);
     if (!app->store) child_broken(error);
-    token_key_derive(&app->key, store_secret(app->store), TOKEN_KEY_BYTES);
+    run_token_key_derive(&app->key, store_secret(app->store), RUN_TOKEN_KEY_BYTES);
 }
 
 /* The journal's times are not in the future: waits that the execution before had cut short have been. */
@@ -173,7 +173,7 @@ static void child_prepare(sw_app *app)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
-    overflow_install(crash_note);
+    overflow_install(crash_leave_record);
     const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
     if (objection) child_broken(objection);
     app->opt.heartbeat_ms = 0; /* of no use to the one client, and many in a month that is over at once */

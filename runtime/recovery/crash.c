@@ -121,7 +121,7 @@ static void note_outside(int number)
     leave(&record);
 }
 
-void crash_note(int number, bool own)
+void crash_leave_record(int number, bool own)
 {
     crash_record record;
     const strand *s = at_work();
@@ -149,7 +149,7 @@ static void on_exit_called(int status, void *arg)
     const strand *s = at_work();
     (void)arg;
     if (getpid() != crash_pid || (!(s && s->task) && !__atomic_load_n(&serves, __ATOMIC_RELAXED))) return;
-    crash_note(CRASH_BY_EXIT, true);
+    crash_leave_record(CRASH_BY_EXIT, true);
     __atomic_store_n(&exits, true, __ATOMIC_RELAXED);
     (void)fflush(NULL);
     _exit(status);
@@ -185,7 +185,7 @@ void crash_hang(const uint64_t *switches, const occupant *who)
 
 void crash_hang_end(void) { __atomic_store_n(&hang_count, 0, __ATOMIC_RELEASE); }
 
-void crash_keep_file(int fd, uint64_t epoch)
+void crash_set_file(int fd, uint64_t epoch)
 {
     static bool watches_exit;
     if (fd >= 0 && crash_fd >= 0 && dup3(fd, crash_fd, O_CLOEXEC) >= 0)

@@ -67,6 +67,6 @@ void crash_hang(const uint64_t *switches, const struct occupant *who);
 void crash_hang_end(void);
 
 /* For overflow_install. */
-void crash_note(int number, bool own);
+void crash_leave_record(int number, bool own);
 
 #endif

@@ -5,6 +5,6 @@
 #include "runtime/recovery/crash.h"
 
 /* The handler writes to it from now on, until it has another one or crash_end is called. Takes it. */
-void crash_keep_file(int fd, uint64_t epoch);
+void crash_set_file(int fd, uint64_t epoch);
 
 #endif

@@ -253,6 +253,6 @@ crash_ends crash_start(store *journals, const char *data)
         log_line(LOG_WARN, NULL, "%s cannot be used: runs of which the process dies are not known: %s", path,
                  strerror(errno));
     }
-    crash_keep_file(fd, store_epoch(journals));
+    crash_set_file(fd, store_epoch(journals));
     return ends;
 }

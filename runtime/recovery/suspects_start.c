@@ -251,9 +251,9 @@ suspects *suspects_start(store *journals, const suspects_options *o)
     }
     all->unclean = o->unclean;
     all->began_ms = o->began_ms;
-    all->alone_ms = o->lived_ms < SUSPECT_LEAST_MS  ? SUSPECT_LEAST_MS
-                    : o->lived_ms > SUSPECT_MOST_MS ? SUSPECT_MOST_MS
-                                                    : o->lived_ms;
+    all->solo_ms = o->lived_ms < SOLO_LEAST_MS  ? SOLO_LEAST_MS
+                   : o->lived_ms > SOLO_MOST_MS ? SOLO_MOST_MS
+                                                : o->lived_ms;
     all->epoch = store_epoch(journals);
     all->loops = o->loops;
     bool ok = settle(all, journals, o);

@@ -46,10 +46,10 @@ static bool is_live(void *arg, const run_id *id)
 
 void ties_forget_ended(ties *t, store *journals)
 {
-    if (!ties_are_listed(t)) return;
+    if (!ties_has_runs(t)) return;
     static live_page page; /* large; used once at the start */
     page = (live_page){.store = settle_open(journals)};
-    if (!page.store || !ties_keep(t, is_live, &page))
+    if (!page.store || !ties_filter(t, is_live, &page))
         log_line(LOG_WARN, NULL, "out of memory: runs that have ended stay in the data folder's file `end`");
     settle_close(page.store);
 }

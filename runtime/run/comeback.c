@@ -20,9 +20,9 @@ enum {
     WAVE_MOST_MS = 2000,
     QUIET_FIRST_MS = 500, /* doubles with each end up to the most */
     QUIET_MOST_MS = 8000,
-    QUIETS_MOST = 4, /* for which a turn waits for others to settle */
-    TURN_LEAST_MS = 1000,
-    TURN_MOST_MS = 60000
+    SOLO_QUIETS_MAX = 4, /* for which a turn waits for others to settle */
+    SOLO_LEAST_MS = 1000,
+    SOLO_MOST_MS = 60000
 };
 
 static int64_t within(int64_t n, int64_t least, int64_t most) { return n < least ? least : n > most ? most : n; }
@@ -44,7 +44,7 @@ comeback *comeback_new(const comeback_options *o)
     all->epoch = o->epoch;
     all->wave_ms = within(o->lived_ms, WAVE_LEAST_MS, WAVE_MOST_MS);
     all->quiet_ms = within(QUIET_FIRST_MS << doubles, QUIET_FIRST_MS, QUIET_MOST_MS);
-    all->turn_ms = within(2 * o->lived_ms, TURN_LEAST_MS, TURN_MOST_MS);
+    all->solo_ms = within(2 * o->lived_ms, SOLO_LEAST_MS, SOLO_MOST_MS);
     all->last = &all->first;
     all->since_ms = clock_steady_ms();
     if (all->waves > 1)
@@ -56,7 +56,7 @@ comeback *comeback_new(const comeback_options *o)
 void comeback_free(comeback *all)
 {
     if (!all) return;
-    for (comeback_turn *t = all->first, *next; t; t = next) {
+    for (comeback_solo *t = all->first, *next; t; t = next) {
         next = t->next;
         free(t);
     }
@@ -86,10 +86,10 @@ static void say(uint8_t *flag, bool is) { __atomic_store_n(flag, is, __ATOMIC_RE
 static bool loads(const slot_table *t)
 {
     return !t->recovered || t->due_count > 0 || t->loading > 0 || t->raising > 0 || !TAILQ_EMPTY(&t->asked) ||
-           !TAILQ_EMPTY(&t->held);
+           !TAILQ_EMPTY(&t->gated);
 }
 
-void comeback_tell(home *h)
+void comeback_publish(home *h)
 {
     comeback *all = h->comeback;
     if (!all) return;
@@ -97,12 +97,12 @@ void comeback_tell(home *h)
     if (s->is_clock && all->tick_lost) start_tick(h);
     say(&s->loads, loads(&h->slots));
     say(&s->has_runs, h->runs.count > 0);
-    say(&s->holds, s->held > 0);
+    say(&s->awaits_wave, s->wave_queue_count > 0);
 }
 
 /* All homes together. */
 typedef struct memory_state {
-    bool loads, has_runs, holds, unsettled;
+    bool loads, has_runs, awaits_wave, unsettled;
 } memory_state;
 
 static memory_state look_at_all(const comeback *all)
@@ -112,7 +112,7 @@ static memory_state look_at_all(const comeback *all)
         const comeback_home *s = &all->states[i];
         m.loads |= __atomic_load_n(&s->loads, __ATOMIC_RELAXED) != 0;
         m.has_runs |= __atomic_load_n(&s->has_runs, __ATOMIC_RELAXED) != 0;
-        m.holds |= __atomic_load_n(&s->holds, __ATOMIC_RELAXED) != 0;
+        m.awaits_wave |= __atomic_load_n(&s->awaits_wave, __ATOMIC_RELAXED) != 0;
         m.unsettled |= __atomic_load_n(&s->unsettled, __ATOMIC_RELAXED) > 0;
     }
     return m;
@@ -137,12 +137,12 @@ static bool is_open(const comeback *all, const run_id *id)
     return open + 1 >= all->waves || wave_of(all, id) <= open;
 }
 
-bool comeback_holds_wave(home *h, slot *s)
+bool comeback_awaits_wave(home *h, slot *s)
 {
     const comeback *all = h->comeback;
-    if (!all || s->state != SLOT_DUE || s->judged || is_open(all, &s->id)) return false;
+    if (!all || s->state != SLOT_DUE || s->is_known_here || is_open(all, &s->id)) return false;
     slot_post(h, s, SLOT_ON_BEHIND);
-    h->comeback->states[h->index].held++;
+    h->comeback->states[h->index].wave_queue_count++;
     return true;
 }
 
@@ -155,10 +155,10 @@ static void wake_all(const comeback *all)
 }
 
 /* Under lock. */
-static void grant(comeback *all, int64_t now_ms, const char *why)
+static void begin_solo(comeback *all, int64_t now_ms, const char *why)
 {
     char id[RUN_ID_TEXT + 1];
-    comeback_turn *t = all->now = all->first;
+    comeback_solo *t = all->now = all->first;
     run_id_format(&t->run, id);
     log_line(LOG_INFO, id, "the process has died of it, and it comes back: %s", why);
     all->first = t->next;
@@ -169,7 +169,7 @@ static void grant(comeback *all, int64_t now_ms, const char *why)
 }
 
 /* Under lock. */
-static void end_turn(comeback *all, int64_t now_ms)
+static void end_solo(comeback *all, int64_t now_ms)
 {
     free(all->now);
     all->now = NULL;
@@ -182,7 +182,7 @@ static const char *why_now(const comeback *all, int64_t elapsed_ms)
     memory_state m = look_at_all(all);
     if ((!m.loads && !m.has_runs) || BUG(TURN_AT_ONCE)) return "nothing else is in memory";
     if (elapsed_ms >= all->quiet_ms && !m.loads && !m.unsettled) return "others have got on";
-    return elapsed_ms >= all->quiet_ms * QUIETS_MOST ? "others have not got on, and are not waited for" : NULL;
+    return elapsed_ms >= all->quiet_ms * SOLO_QUIETS_MAX ? "others have not got on, and are not waited for" : NULL;
 }
 
 /* Under lock. */
@@ -206,17 +206,17 @@ static bool go_on(comeback *all, bool is_writable)
     if (open + 1 < all->waves) {
         memory_state m = look_at_all(all);
         bool is_over = elapsed_ms >= all->wave_ms || (elapsed_ms >= WAVE_LEAST_MS && !m.loads && !m.unsettled);
-        if (!m.holds && !m.loads)
+        if (!m.awaits_wave && !m.loads)
             open_waves(all, all->waves - 1, now_ms); /* nobody is left for the others */
         else if (is_over)
             open_waves(all, BUG(WAVES_AT_ONCE) ? all->waves - 1 : open + 1, now_ms);
         return true;
     }
     if (all->now) {
-        if (all->now->taken && elapsed_ms >= all->turn_ms) end_turn(all, now_ms);
+        if (all->now->taken && elapsed_ms >= all->solo_ms) end_solo(all, now_ms);
     } else if (all->first) {
         const char *why = why_now(all, elapsed_ms);
-        if (why) grant(all, now_ms, why);
+        if (why) begin_solo(all, now_ms, why);
     }
     return all->now || all->first;
 }
@@ -246,11 +246,11 @@ void comeback_join(home *h)
 }
 
 /* True: the turn is one of this home's runs, and news to it. */
-static bool take_turn(home *h, run_id *id)
+static bool take_solo(home *h, run_id *id)
 {
     comeback *all = h->comeback;
     uv_mutex_lock(&all->lock);
-    comeback_turn *t = all->now;
+    comeback_solo *t = all->now;
     bool is_ours = t && !t->taken && run_id_loop(&t->run, all->loops) == h->index;
     if (is_ours) {
         t->taken = true;
@@ -273,7 +273,7 @@ static bool is_now(comeback *all, const run_id *id)
 static void over(comeback *all, const run_id *id)
 {
     uv_mutex_lock(&all->lock);
-    if (all->now && run_id_equal(&all->now->run, id)) end_turn(all, clock_steady_ms());
+    if (all->now && run_id_equal(&all->now->run, id)) end_solo(all, clock_steady_ms());
     uv_mutex_unlock(&all->lock);
 }
 
@@ -286,18 +286,18 @@ void comeback_look(home *h)
     bool ticks = all->clock == h && (all->first || all->now);
     uv_mutex_unlock(&all->lock);
     if (ticks) start_tick(h);
-    size_t held = 0;
+    size_t waiting = 0;
     for (slot *s = TAILQ_FIRST(&h->slots.behind), *next; s; s = next) {
         next = TAILQ_NEXT(s, in_queue);
-        bool is_next = !s->crashed && is_open(all, &s->id) && !BUG(FORGET_WAVE);
-        if (is_next) slot_post(h, s, SLOT_ON_TURN);
-        held += !s->crashed && !is_next;
+        bool is_next = !s->has_crashed && is_open(all, &s->id) && !BUG(FORGET_WAVE);
+        if (is_next) slot_post(h, s, SLOT_ON_ADMITTED);
+        waiting += !s->has_crashed && !is_next;
     }
-    all->states[h->index].held = held;
-    if (!take_turn(h, &id)) return;
+    all->states[h->index].wave_queue_count = waiting;
+    if (!take_solo(h, &id)) return;
     slot *s = slot_find(&h->slots, &id);
     if (s && s->state == SLOT_BEHIND)
-        slot_post(h, s, SLOT_ON_TURN);
+        slot_post(h, s, SLOT_ON_ADMITTED);
     else
         over(all, &id); /* cancelled meanwhile */
 }
@@ -306,15 +306,15 @@ void comeback_look(home *h)
 bool comeback_comes_later(const home *h, const slot *s, unsigned crashes)
 {
     comeback *all = h->comeback;
-    bool is_wanted = (s->release && s->held_back) || BUG(CRASHED_FIRST); /* somebody wants it to go on now */
-    if (!all || crashes == 0 || is_wanted || suspects_counted(s)) return false;
+    bool is_wanted = (s->wants_release && s->not_resumed) || BUG(CRASHED_FIRST); /* somebody wants it to go on now */
+    if (!all || crashes == 0 || is_wanted || suspects_is_raised(s)) return false;
     return !is_now(all, &s->id);
 }
 
 bool comeback_put_behind(home *h, slot *s)
 {
     comeback *all = h->comeback;
-    comeback_turn *t = calloc(1, sizeof *t);
+    comeback_solo *t = calloc(1, sizeof *t);
     if (!t) return false;
     t->run = s->id;
     uv_mutex_lock(&all->lock);
@@ -333,7 +333,7 @@ void comeback_begun(run *r)
     if (!all) return;
     assert(r->slot && !r->is_unsettled);
     r->is_unsettled = true;
-    r->has_crashed = r->slot->crashed;
+    r->has_crashed = r->slot->has_crashed;
     (void)__atomic_add_fetch(&all->states[r->task.home->index].unsettled, 1, __ATOMIC_RELAXED);
 }
 

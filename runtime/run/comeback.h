@@ -39,10 +39,10 @@ void comeback_join(struct home *h);
 /* Somebody's wave or turn may have come; any time on the home's thread. */
 void comeback_look(struct home *h);
 /* The end of a turn: whether anything is in memory here, or on its way. */
-void comeback_tell(struct home *h);
+void comeback_publish(struct home *h);
 
 /* A slot that is due is about to be loaded. True: its wave is not open, and it waits for that. */
-bool comeback_holds_wave(struct home *h, struct slot *s);
+bool comeback_awaits_wave(struct home *h, struct slot *s);
 /* The run of a slot that is being loaded has crashed so often since its last progress, and it is not its turn yet. */
 bool comeback_comes_later(const struct home *h, const struct slot *s, unsigned crashes);
 /* Then it waits for that. False: no memory. */

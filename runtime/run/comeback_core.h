@@ -11,26 +11,26 @@
 enum { COMEBACK_LOOPS_MAX = 256, COMEBACK_LINE_BYTES = 64 };
 
 /* A run that waits for its turn. */
-typedef struct comeback_turn {
-    struct comeback_turn *next;
+typedef struct comeback_solo {
+    struct comeback_solo *next;
     run_id run;
     bool taken; /* its home knows that it is its turn */
-} comeback_turn;
+} comeback_solo;
 
 /* What a home tells of itself, for others to read: in each of its turns, so that it has a cache line of its own. */
 typedef struct comeback_home {
-    uint8_t loads;      /* atomic: runs of it are being loaded, or wait for that; or not all of them are known */
-    uint8_t has_runs;   /* atomic: some are in memory */
-    uint8_t holds;      /* atomic: some wait for their wave */
-    bool is_clock;      /* the home's own: the tick is on it */
-    size_t held;        /* the home's own: how many wait for their wave */
+    uint8_t loads;           /* atomic: runs of it are being loaded, or wait for that; or not all of them are known */
+    uint8_t has_runs;        /* atomic: some are in memory */
+    uint8_t awaits_wave;     /* atomic: some wait for their wave */
+    bool is_clock;           /* the home's own: the tick is on it */
+    size_t wave_queue_count; /* the home's own: how many wait for their wave */
     uint32_t unsettled; /* atomic: have come from their journals, and neither made a commit nor left memory since */
 } __attribute__((aligned(COMEBACK_LINE_BYTES))) comeback_home;
 
 struct comeback {
     unsigned loops, waves;
     uint64_t epoch;
-    int64_t wave_ms, quiet_ms, turn_ms;
+    int64_t wave_ms, quiet_ms, solo_ms;
     comeback_home states[COMEBACK_LOOPS_MAX];
     uint32_t open; /* atomic: the waves up to this one may come, from 0 */
     uv_mutex_t lock;
@@ -38,8 +38,8 @@ struct comeback {
     struct home *clock;                     /* under lock: the first of them, on which the tick is */
     struct timer tick;                      /* the clock's */
     bool tick_lost;                         /* the clock's: there was no memory for it */
-    comeback_turn *first, **last;           /* under lock: who waits, first come first */
-    comeback_turn *now;                     /* under lock: whose turn it is; NULL: nobody's */
+    comeback_solo *first, **last;           /* under lock: who waits, first come first */
+    comeback_solo *now;                     /* under lock: whose turn it is; NULL: nobody's */
     int64_t since_ms; /* under lock; steady: when the last wave was opened, or a turn began or ended */
 };
 

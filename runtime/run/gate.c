@@ -78,5 +78,5 @@ void gate_changed(home *h)
     for (strand *s = h->gate.first; s; s = s->gate_next) strand_wake(s);
     if (!gate_writable(h)) return;
     letter_delete_again(h);
-    slot_release_held(h);
+    slot_wake_gated(h);
 }

@@ -152,7 +152,7 @@ void letter_drop(home *h, letter **list)
     for (letter *m = *list, *next; m; m = next) {
         next = m->next;
         assert(m->home == h);
-        if (m->kind == LETTER_TRIES) suspects_over(m);
+        if (m->kind == LETTER_TRIES) suspects_row_gone(m);
         commit(m, STORE_ROW_DELETE, 0);
     }
     (void)h;
@@ -176,7 +176,7 @@ void letter_drop_tries(letter **list)
 void letter_settled(letter **list)
 {
     for (const letter *m = *list; m; m = m->next)
-        if (m->kind == LETTER_TRIES) suspects_over(m);
+        if (m->kind == LETTER_TRIES) suspects_row_gone(m);
     letter_free_all(list);
 }
 

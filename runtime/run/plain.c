@@ -118,7 +118,7 @@ static void on_gone(http_exchange *x) { (void)x; /* the handler learns of it whe
 
 bool plain_begin(home *h, const endpoint *e, const run_input *input, http_exchange *x, run_refusal *why)
 {
-    bool room = slot_room(h);
+    bool room = slots_have_room(h);
     plain *p = room ? plain_new(h, e) : NULL;
     if (!p) {
         *why = room ? run_no_memory : run_no_room;

@@ -25,7 +25,7 @@ struct sw_app {
     void *on_start_arg;
     bool durable; /* has endpoints: needs a store */
     store *store;
-    token_key key; /* signs output and stream URLs */
+    run_token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
     int control;                 /* to the supervisor; -1: none */
     control_ended worker_before; /* what the supervisor says of the one before */

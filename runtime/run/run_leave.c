@@ -150,13 +150,13 @@ static void leave_slot(home *h, slot *s)
 {
     s->run = NULL;
     slot_post(h, s, SLOT_ON_PUT_OFF);
-    s->unfinished = true;
+    s->has_live_row = true;
 }
 
 static void hand_to_slot(run *r)
 {
-    if (r->seq_release > 0 && r->seq_durable >= r->seq_release) r->slot->held_back = false;
-    slot_keep_letters(r->slot, &r->letters);
+    if (r->seq_release > 0 && r->seq_durable >= r->seq_release) r->slot->not_resumed = false;
+    slot_take_back_letters(r->slot, &r->letters);
     r->slot->run = NULL;
 }
 

@@ -76,7 +76,7 @@ static bool restore(run *r, const store_journal *j, stop_cause *why)
 static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
 {
     const entry *stopped = replay_stopped(r->replay);
-    if (stopped && !s->release && !BUG(FORGET_STOP)) {
+    if (stopped && !s->wants_release && !BUG(FORGET_STOP)) {
         stop_reason reason = stop_of_entry(stopped);
         stop_cause why = {.reason = reason, .text = stop_text(reason), .since_ms = stopped->at_ms};
         stop_describe(&why, stopped->error.data, stopped->error.len);
@@ -90,7 +90,7 @@ static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
                             .since_ms = last_ms > due_ms ? last_ms : due_ms,
                             .deadline = r->deadline_due};
     }
-    if (s->held_back && !s->release && !BUG(RESUME_ALL))
+    if (s->not_resumed && !s->wants_release && !BUG(RESUME_ALL))
         return (stop_cause){.reason = STOP_NOT_RESUMED, .text = stop_text(STOP_NOT_RESUMED)};
     return (stop_cause){.reason = STOP_NONE};
 }
@@ -134,7 +134,7 @@ static void move_deadline(run *r, const slot *s)
     if (r->deadline_due.due_ms == 0 || BUG(DEADLINE_RUNS)) return;
     int64_t stood_ms = replay_stood_ms(r->replay, c);
     clock_instant now = clock_now(c);
-    if (stopped && s->release)
+    if (stopped && s->wants_release)
         stood_ms +=
             clock_between_ms(c, (clock_mark){stopped->epoch, stopped->at_ms}, (clock_mark){now.epoch, now.wall_ms});
     r->deadline_due.due_ms = moment_after(r->deadline_due.due_ms, stood_ms);
@@ -144,7 +144,7 @@ static void move_deadline(run *r, const slot *s)
 /* ---- Going on ---- */
 
 /* It is stopped, or not resumed, until somebody releases it. */
-static bool is_held(const run *r, const slot *s) { return replay_stopped(r->replay) || s->held_back; }
+static bool is_held(const run *r, const slot *s) { return replay_stopped(r->replay) || s->not_resumed; }
 
 /* A choice: no attempt begins before it is on disk. False: no memory. */
 static bool append_release(run *r)
@@ -169,9 +169,9 @@ static void take_slot(run *r, slot *s)
     r->slot = s;
     s->run = r;
     slot_post(h, s, SLOT_ON_RESUMED);
-    slot_go_on(h, s);
-    if (s->release && !released) slot_deny_release(h, s, "the run is not stopped");
-    s->release = false; /* held_back stays until the release is on disk: run_leave.c */
+    slot_clear_stop(h, s);
+    if (s->wants_release && !released) slot_deny_release(h, s, "the run is not stopped");
+    s->wants_release = false; /* not_resumed stays until the release is on disk: run_leave.c */
     letter_move(&s->letters, &r->letters);
     comeback_begun(r);
     counter_add(&h->counters.runs_resumed, 1);
@@ -181,7 +181,7 @@ static void take_slot(run *r, slot *s)
 static bool waits_for_turn(home *h, slot *s, const run *r, stop_cause *why)
 {
     unsigned crashes = replay_crashes(r->replay);
-    s->crashed = crashes > 0;
+    s->has_crashed = crashes > 0;
     if (!comeback_comes_later(h, s, crashes)) return false;
     if (!comeback_put_behind(h, s)) return !short_of(why, replay_no_memory);
     *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
@@ -215,7 +215,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         run_unmake(r);
         return false;
     }
-    if (s->release && is_held(r, s) && !append_release(r)) {
+    if (s->wants_release && is_held(r, s) && !append_release(r)) {
         run_unmake(r);
         return short_of(why, replay_no_memory);
     }

@@ -65,9 +65,9 @@ void run_take_slot(run *r, slot *s)
     r->is_unlisted = false;
     slot_post(h, s, SLOT_ON_BEGUN);
     s->run = r;
-    s->judged = true;
-    s->cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
-    s->tie = s->cancels ? TIE_CLIENTS : TIE_NONE;
+    s->is_known_here = true;
+    s->ends_with_clients = r->task.endpoint->options.on_disconnect == SW_CANCEL;
+    s->tie = s->ends_with_clients ? TIE_CLIENTS : TIE_NONE;
     r->slot = s;
 }
 
@@ -95,7 +95,7 @@ static const run_refusal not_writable = {RUN_NOT_DONE, RUN_RETRY_AFTER_JOURNAL};
 /* Why no run may begin now; NULL: one may. */
 static const run_refusal *refusal_of(const home *h)
 {
-    if (!slot_room(h)) return &run_no_room;
+    if (!slots_have_room(h)) return &run_no_room;
     if (gate_full(h)) return &queue_full;
     return gate_writable(h) ? NULL : &not_writable;
 }

@@ -14,30 +14,30 @@ enum { MAC_BYTES = 32, MAC_TEXT = 43, SECONDS_DIGITS_MAX = 15 };
 
 /* A token's text, taken apart. */
 typedef struct token_parts {
-    token_scope scope;
+    run_token_scope scope;
     uint64_t expires_s;
     const char *mac; /* MAC_TEXT characters of the text */
 } token_parts;
 
 /* What version 0.1 signed has no scope and no letter: that is a message of another length, so no letter can be taken
  * off a token or put before it. */
-static void sign(const token_key *key, const run_id *id, const token_parts *of, uint8_t mac[MAC_BYTES])
+static void sign(const run_token_key *key, const run_id *id, const token_parts *of, uint8_t mac[MAC_BYTES])
 {
     uint8_t message[RUN_ID_BYTES + 8 + 1];
     size_t message_len = RUN_ID_BYTES + 8;
     memcpy(message, id->bytes, RUN_ID_BYTES);
     for (int i = 0; i < 8; i++) message[RUN_ID_BYTES + i] = (uint8_t)(of->expires_s >> (56 - 8 * i));
-    if (of->scope != TOKEN_CONTROL) message[message_len++] = (uint8_t)of->scope;
+    if (of->scope != RUN_TOKEN_CONTROL) message[message_len++] = (uint8_t)of->scope;
     unsigned len = 0;
-    if (!HMAC(EVP_sha256(), key->bytes, TOKEN_KEY_BYTES, message, message_len, mac, &len) || len != MAC_BYTES) {
+    if (!HMAC(EVP_sha256(), key->bytes, RUN_TOKEN_KEY_BYTES, message, message_len, mac, &len) || len != MAC_BYTES) {
         want_end("the token of a run's URL");
     }
 }
 
-void token_key_derive(token_key *key, const void *secret, size_t len)
+void run_token_key_derive(run_token_key *key, const void *secret, size_t len)
 {
     unsigned out = 0;
-    if (EVP_Digest(secret, len, key->bytes, &out, EVP_sha256(), NULL) != 1 || out != TOKEN_KEY_BYTES) {
+    if (EVP_Digest(secret, len, key->bytes, &out, EVP_sha256(), NULL) != 1 || out != RUN_TOKEN_KEY_BYTES) {
         want_end("the key of tokens");
     }
 }
@@ -58,28 +58,29 @@ static void encode(const uint8_t mac[MAC_BYTES], char out[MAC_TEXT + 1])
     out[n] = 0;
 }
 
-void token_make(const token_key *key, const run_id *id, token_scope scope, int64_t expires_ms, char out[TOKEN_TEXT_MAX])
+void run_token_make(const run_token_key *key, const run_id *id, run_token_scope scope, int64_t expires_ms,
+                    char out[RUN_TOKEN_TEXT_MAX])
 {
-    assert(scope == TOKEN_READ || scope == TOKEN_CONTROL);
+    assert(scope == RUN_TOKEN_READ || scope == RUN_TOKEN_CONTROL);
     const token_parts of = {.scope = scope, .expires_s = expires_ms > 0 ? (uint64_t)expires_ms / 1000 : 0};
     uint8_t mac[MAC_BYTES];
     char text[MAC_TEXT + 1];
     sign(key, id, &of, mac);
     encode(mac, text);
-    (void)snprintf(out, TOKEN_TEXT_MAX, "%s%" PRIu64 ".%s", scope == TOKEN_READ ? "r" : "", of.expires_s, text);
+    (void)snprintf(out, RUN_TOKEN_TEXT_MAX, "%s%" PRIu64 ".%s", scope == RUN_TOKEN_READ ? "r" : "", of.expires_s, text);
 }
 
-token_scope token_scope_of(const char *text, size_t len)
+run_token_scope run_token_scope_of(const char *text, size_t len)
 {
-    if (len > 0 && (text[0] == TOKEN_READ || text[0] == TOKEN_SIGNAL)) return (token_scope)text[0];
-    return TOKEN_CONTROL;
+    if (len > 0 && (text[0] == RUN_TOKEN_READ || text[0] == RUN_TOKEN_SIGNAL)) return (run_token_scope)text[0];
+    return RUN_TOKEN_CONTROL;
 }
 
 static bool take_apart(const char *text, size_t len, token_parts *out)
 {
     const char *at = text, *end = text + len;
-    *out = (token_parts){.scope = token_scope_of(text, len)};
-    if (out->scope != TOKEN_CONTROL) at++;
+    *out = (token_parts){.scope = run_token_scope_of(text, len)};
+    if (out->scope != RUN_TOKEN_CONTROL) at++;
     const char *first = at;
     for (; at < end && *at >= '0' && *at <= '9'; at++) {
         if (at - first == SECONDS_DIGITS_MAX) return false;
@@ -90,22 +91,23 @@ static bool take_apart(const char *text, size_t len, token_parts *out)
     return end - out->mac == MAC_TEXT;
 }
 
-bool token_is_formed(const char *text, size_t len)
+bool run_token_is_formed(const char *text, size_t len)
 {
     token_parts parts;
     return take_apart(text, len, &parts);
 }
 
-token_result token_check(const token_key *key, const run_id *id, int64_t now_ms, const char *text, size_t len)
+run_token_result run_token_check(const run_token_key *key, const run_id *id, int64_t now_ms, const char *text,
+                                 size_t len)
 {
     token_parts parts;
-    if (token_scope_of(text, len) == TOKEN_SIGNAL) return TOKEN_RESERVED;
-    if (!take_apart(text, len, &parts)) return TOKEN_MALFORMED;
+    if (run_token_scope_of(text, len) == RUN_TOKEN_SIGNAL) return RUN_TOKEN_RESERVED;
+    if (!take_apart(text, len, &parts)) return RUN_TOKEN_MALFORMED;
     uint8_t mac[MAC_BYTES];
     char expected[MAC_TEXT + 1];
     sign(key, id, &parts, mac);
     encode(mac, expected);
     /* Compared as text, so that the unused bits of the last digit cannot be altered either. */
-    if (CRYPTO_memcmp(expected, parts.mac, MAC_TEXT) != 0) return TOKEN_WRONG;
-    return (int64_t)parts.expires_s * 1000 + 999 < now_ms ? TOKEN_EXPIRED : TOKEN_OK;
+    if (CRYPTO_memcmp(expected, parts.mac, MAC_TEXT) != 0) return RUN_TOKEN_WRONG;
+    return (int64_t)parts.expires_s * 1000 + 999 < now_ms ? RUN_TOKEN_EXPIRED : RUN_TOKEN_OK;
 }

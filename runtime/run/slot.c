@@ -32,8 +32,8 @@ static struct slot_queue *queue_of(slot_table *t, slot_state state)
         return &t->due;
     case SLOT_ASKED:
         return &t->asked;
-    case SLOT_HELD:
-        return &t->held;
+    case SLOT_GATED:
+        return &t->gated;
     case SLOT_SUSPECT:
         return &t->suspects;
     case SLOT_BEHIND:
@@ -51,7 +51,7 @@ static void leave_state(home *h, slot *s)
     if (s->state == SLOT_DUE) t->due_count--;
     if (s->state == SLOT_LOADING_PLACED) t->places--;
     if (s->state == SLOT_PARKED || s->state == SLOT_STOPPED) timers_stop(&h->timers, &s->due);
-    s->by_wall = false;
+    s->has_wall_due = false;
 }
 
 void slot_post(home *h, slot *s, slot_event event)
@@ -65,7 +65,7 @@ void slot_post(home *h, slot *s, slot_event event)
     if (queue) TAILQ_INSERT_TAIL(queue, s, in_queue);
     if (to == SLOT_DUE) t->due_count++;
     if (to == SLOT_LOADING_PLACED) t->places++;
-    if (to == SLOT_HELD || to == SLOT_BEHIND) h->listener->on_put_back(s);
+    if (to == SLOT_GATED || to == SLOT_BEHIND) h->listener->on_put_back(s);
 }
 
 static void on_due(struct timer *t)
@@ -78,10 +78,10 @@ void slot_park(home *h, slot *s, clock_alarm due)
 {
     assert(!s->run);
     slot_post(h, s, SLOT_ON_PARKED);
-    s->unfinished = true;
+    s->has_live_row = true;
     s->due = (struct timer){.fn = on_due, .arg = h, .is_kept = true};
-    s->by_wall = due.wall_ms != CLOCK_NEVER;
-    if (s->by_wall) s->wall_due_ms = due.wall_ms;
+    s->has_wall_due = due.wall_ms != CLOCK_NEVER;
+    if (s->has_wall_due) s->wall_due_ms = due.wall_ms;
     int64_t left_ms = clock_alarm_left_ms(&due);
     if (BUG(FORGET_DUE) && left_ms > 100) return;
     if (left_ms > 0)
@@ -96,7 +96,7 @@ void slots_clock_set(home *h)
     for (size_t i = 0; i < h->slots.bucket_count; i++)
         for (slot *s = h->slots.buckets[i]; s; s = s->next) {
             if (s->run) task_clock_set(&s->run->task);
-            if (s->state != SLOT_PARKED || !s->by_wall) continue;
+            if (s->state != SLOT_PARKED || !s->has_wall_due) continue;
             int64_t left_ms = s->wall_due_ms - clock_wall_ms();
             if (left_ms > 0)
                 (void)timers_hasten(&h->timers, &s->due, (uint64_t)left_ms);
@@ -105,13 +105,13 @@ void slots_clock_set(home *h)
         }
 }
 
-void slot_look_at(home *h, slot *s, int64_t wait_ms)
+void slot_look_later(home *h, slot *s, int64_t wait_ms)
 {
     if (!s->due.place) s->due = (struct timer){.fn = on_due, .arg = h, .is_kept = true};
     (void)timers_hasten(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0);
 }
 
-void slot_go_on(home *h, slot *s)
+void slot_clear_stop(home *h, slot *s)
 {
     if (s->stop != STOP_NONE) counter_add(&h->slots.stopped, -1);
     s->stop = STOP_NONE;
@@ -121,8 +121,8 @@ void slot_go_on(home *h, slot *s)
 /* One that could not be read goes on as soon as it can be, and many may at the same moment. */
 bool slot_wants_place(const slot *s)
 {
-    bool stands = ((s->stop != STOP_NONE && s->stop != STOP_UNREADABLE) || s->held_back) && !s->release;
-    return s->unfinished && !s->cancel && !stands;
+    bool stands = ((s->stop != STOP_NONE && s->stop != STOP_UNREADABLE) || s->not_resumed) && !s->wants_release;
+    return s->has_live_row && !s->cancel && !stands;
 }
 
 /* Who waits for a turn is loaded when that has come, unless it is to be ended. */
@@ -136,22 +136,22 @@ void slot_wake(home *h, slot *s)
 
 /* While the gate is closed a run could not go on: loading it would only repeat its next step. What may have ended is
  * loaded all the same, since its clients want to read. */
-bool slot_hold(home *h, slot *s)
+bool slot_gate(home *h, slot *s)
 {
-    if (!s->unfinished || gate_writable(h)) return false;
+    if (!s->has_live_row || gate_writable(h)) return false;
     slot_post(h, s, SLOT_ON_GATE_CLOSED);
     return true;
 }
 
-void slot_release_held(home *h)
+void slot_wake_gated(home *h)
 {
-    for (slot *s; (s = TAILQ_FIRST(&h->slots.held));) {
+    for (slot *s; (s = TAILQ_FIRST(&h->slots.gated));) {
         slot_post(h, s, SLOT_ON_PUT_OFF);
         slot_wake(h, s);
     }
 }
 
-slot *slot_for(home *h, const run_id *id)
+slot *slot_find_or_add(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
     run *r = s ? NULL : run_find_unlisted(h, id);
@@ -171,9 +171,9 @@ void slot_send_letter(home *h, slot *s, letter_kind kind)
     uint8_t bit = (uint8_t)(1U << kind);
     if (letter_is_in(s->letters, kind)) {
         if (!s->run) slot_wake(h, s);
-    } else if (!(s->writing & bit)) {
+    } else if (!(s->letters_in_flight & bit)) {
         if (letter_send(h, &s->id, kind))
-            s->writing = (s->writing | bit) & 7U;
+            s->letters_in_flight = (s->letters_in_flight | bit) & 7U;
         else
             h->listener->on_denied(s, kind, 503, "out of memory");
     }
@@ -186,7 +186,7 @@ static void act_on(slot *s, letter_kind kind)
     if (kind == LETTER_CANCEL)
         s->cancel = ENTRY_CANCEL_ASKED;
     else
-        s->release = true;
+        s->wants_release = true;
 }
 
 bool slot_is_releasing(const run *r) { return r->seq_release > 0 && r->seq_durable < r->seq_release; }
@@ -212,7 +212,7 @@ static void deliver(home *h, run *r, letter *m)
 void slot_take_letter(home *h, letter *m, const char *error)
 {
     slot *s = slot_find(&h->slots, &m->run);
-    if (s) s->writing = s->writing & ~(1U << m->kind) & 7U;
+    if (s) s->letters_in_flight = s->letters_in_flight & ~(1U << m->kind) & 7U;
     if (error) {
         if (s) h->listener->on_denied(s, m->kind, 503, NOT_WRITTEN);
         letter_free_all(&m);
@@ -241,7 +241,7 @@ bool slot_is_promised(const home *h, const run_id *id, letter_kind kind)
     return s && (letter_is_in(s->letters, kind) || (s->run && is_on_disk(s->run, kind)));
 }
 
-void slot_keep_letters(slot *s, letter **letters)
+void slot_take_back_letters(slot *s, letter **letters)
 {
     letter_drop_tries(letters);
     for (const letter *m = *letters; m; m = m->next) act_on(s, m->kind);
@@ -263,5 +263,5 @@ void slot_deny_release(home *h, slot *s, const char *why)
     }
     letter_drop(h, &denied);
     h->listener->on_denied(s, LETTER_RELEASE, 409, why);
-    s->release = false;
+    s->wants_release = false;
 }

@@ -35,7 +35,7 @@ typedef struct slot {
     struct slot *next; /* in its bucket */
     union {
         TAILQ_ENTRY(slot) in_queue; /* while its state is that of a queue */
-        int64_t wall_due_ms;        /* `by_wall`: the wall clock ends it then, if nothing else has; Unix */
+        int64_t wall_due_ms;        /* `has_wall_due`: the wall clock ends it then, if nothing else has; Unix */
     };
     struct run *run;
     struct waiter *waiters; /* clients that wait while it is not in memory */
@@ -48,15 +48,16 @@ typedef struct slot {
     entry_cancel cancel : 4; /* to be ended for this reason when it is loaded */
     stop_reason stop : 4;    /* it is stopped, as far as known; also while it is loaded to look again */
     unsigned tries : 4;      /* loads in a row that came to nothing, for the pause before the next */
-    bool by_wall : 1;        /* SLOT_PARKED: wall_due_ms counts */
-    bool release : 1;        /* to be released when it is loaded */
-    bool judged : 1;         /* begun here, or loaded: else it is of a former process, as if nobody had come for it */
-    bool cancels : 1;        /* with `judged`, and not stopped: its endpoint says SW_CANCEL */
-    bool held_back : 1;      /* --no-resume: it is of a former process, and nobody has released it */
-    bool unfinished : 1;     /* it has a row in the live table: not loaded while the gate is closed */
-    bool crashed : 1;        /* when it was loaded last: the process had died of it, without any progress of it since */
-    bool early : 1;          /* being loaded, since the journal took no writes: what the start writes may be missing */
-    unsigned writing : 3;    /* letters that are being written: 1 << letter_kind */
+    bool has_wall_due : 1;   /* SLOT_PARKED: wall_due_ms counts */
+    bool wants_release : 1;  /* to be released when it is loaded */
+    bool is_known_here : 1;  /* begun here, or loaded: else it is of a former process, as if nobody had come for it */
+    bool ends_with_clients : 1; /* with `is_known_here`, and not stopped: its endpoint says SW_CANCEL */
+    bool not_resumed : 1;       /* --no-resume: it is of a former process, and nobody has released it */
+    bool has_live_row : 1;      /* it has a row in the live table: not loaded while the gate is closed */
+    bool has_crashed : 1; /* when it was loaded last: the process had died of it, without any progress of it since */
+    bool read_while_closed : 1; /* being loaded, since the journal took no writes: what the start writes may be missing
+                                 */
+    unsigned letters_in_flight : 3; /* letters that are being written: 1 << letter_kind */
 } slot;
 _Static_assert(STOP_REASONS <= 16, "they fit slot.stop");
 _Static_assert(sizeof(void *) != 8 || sizeof(slot) <= 104, "beyond 104 bytes malloc takes 128 for each");
@@ -67,7 +68,7 @@ typedef struct slot_table {
     uint64_t count;                   /* counter_add */
     TAILQ_HEAD(slot_queue, slot) due; /* runs to be resumed, first due first: wait for a place of --runs-max */
     struct slot_queue asked;          /* loaded without a place: most have ended, or are to end */
-    struct slot_queue held;           /* wait until the journal takes writes */
+    struct slot_queue gated;          /* wait until the journal takes writes */
     struct slot_queue suspects;       /* wait for their turn (runtime/run/suspects.h) */
     struct slot_queue behind;         /* wait for others (runtime/run/comeback.h) */
     size_t due_count;                 /* in `due` */
@@ -110,23 +111,23 @@ void slots_clock_set(struct home *h);
 /* Its run stands still, and has left memory. A release that came meanwhile is obeyed. */
 void slot_stop(struct home *h, slot *s, const struct stop_cause *why);
 /* It is in memory: no longer stopped. */
-void slot_go_on(struct home *h, slot *s);
+void slot_clear_stop(struct home *h, slot *s);
 /* As soon as there is room. */
 void slot_wake(struct home *h, slot *s);
 /* The journal takes writes again: what waited for that is due. */
-void slot_release_held(struct home *h);
+void slot_wake_gated(struct home *h);
 /* Loads some of the queues; called each turn. */
 void slot_load_due(struct home *h);
 /* A request may begin a run. Of the places that get free, up to a quarter of --runs-max is left to runs that wait to be
  * resumed, so that new requests do not keep them out for good. */
-bool slot_room(const struct home *h);
+bool slots_have_room(const struct home *h);
 
 /* A letter to a run is on disk (error NULL) or not. Takes it. */
 void slot_take_letter(struct home *h, struct letter *m, const char *error);
 /* What was asked of the run is on disk: it will be done, also by a later process. */
 bool slot_is_promised(const struct home *h, const run_id *id, letter_kind kind);
 /* Letters of a run that leaves memory before their entries are on disk. */
-void slot_keep_letters(slot *s, struct letter **letters);
+void slot_take_back_letters(slot *s, struct letter **letters);
 /* Whoever wants it released is told why not, and the letter goes. */
 void slot_deny_release(struct home *h, slot *s, const char *why);
 /* Nobody may wait for the answer of a run that ends with its clients: then it is cancelled. */

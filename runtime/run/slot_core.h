@@ -6,7 +6,7 @@
 #include "runtime/run/slot.h"
 
 /* A slot for a run that may not be in memory; NULL: no memory. */
-slot *slot_for(struct home *h, const run_id *id);
+slot *slot_find_or_add(struct home *h, const run_id *id);
 /* What somebody wants of the run is written down, unless it is, or is being written: whoever asks again waits for what
  * the first letter of the kind leads to. */
 void slot_send_letter(struct home *h, slot *s, letter_kind kind);
@@ -20,14 +20,14 @@ bool slot_is_releasing(const struct run *r);
 bool slot_refuses(const struct home *h, const slot *s);
 
 /* SLOT_STOPPED: it is loaded again after that, or earlier. */
-void slot_look_at(struct home *h, slot *s, int64_t wait_ms);
+void slot_look_later(struct home *h, slot *s, int64_t wait_ms);
 /* SLOT_STOPPED: somebody waits for it, and is told when its output URL waits for a release no longer. */
 void slot_answer_in_time(struct home *h, slot *s);
 
 /* It may go on when it is loaded: it needs one of the places of --runs-max. */
 bool slot_wants_place(const slot *s);
 /* True: the gate is closed, and it waits for that. */
-bool slot_hold(struct home *h, slot *s);
+bool slot_gate(struct home *h, slot *s);
 
 /* It is being loaded: its journal is read now. */
 void slot_load(struct home *h, slot *s);

@@ -52,7 +52,7 @@ static size_t free_places(const home *h)
     return taken < most ? most - taken : 0;
 }
 
-bool slot_room(const home *h)
+bool slots_have_room(const home *h)
 {
     size_t share = (size_t)h->opt->runs_max / 4;
     if (share == 0) share = 1;
@@ -97,7 +97,7 @@ void slot_answer_in_time(home *h, slot *s)
 {
     int64_t left_ms = answer_left_ms(h, s);
     assert(s->state == SLOT_STOPPED);
-    if (left_ms != CLOCK_NEVER) slot_look_at(h, s, left_ms);
+    if (left_ms != CLOCK_NEVER) slot_look_later(h, s, left_ms);
 }
 
 static void look_again(home *h, slot *s, const stop_cause *why)
@@ -107,7 +107,7 @@ static void look_again(home *h, slot *s, const stop_cause *why)
     if (why->reason == STOP_UNREADABLE) wait_ms = pause_ms(s, READ_FIRST_MS, READ_MOST_MS);
     int64_t left_ms = why->deadline.due_ms > 0 ? clock_left_ms(&why->deadline) : CLOCK_NEVER;
     if (left_ms < wait_ms) wait_ms = left_ms;
-    slot_look_at(h, s, wait_ms > LOOK_LEAST_MS ? wait_ms : LOOK_LEAST_MS);
+    slot_look_later(h, s, wait_ms > LOOK_LEAST_MS ? wait_ms : LOOK_LEAST_MS);
     if (s->waiters) slot_answer_in_time(h, s);
 }
 
@@ -115,8 +115,8 @@ static void look_again(home *h, slot *s, const stop_cause *why)
 static void deny(home *h, slot *s, const stop_cause *why)
 {
     bool opaque = why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
-    if (s->release) slot_deny_release(h, s, stop_text(why->reason));
-    if (!opaque || (s->writing & 1U << LETTER_CANCEL))
+    if (s->wants_release) slot_deny_release(h, s, stop_text(why->reason));
+    if (!opaque || (s->letters_in_flight & 1U << LETTER_CANCEL))
         return; /* whoever waits for a letter is told when it is written */
     if (letter_is_in(s->letters, LETTER_CANCEL)) {
         h->listener->on_promised(s, LETTER_CANCEL); /* it ends as soon as it can be read */
@@ -136,9 +136,9 @@ static void stop(home *h, slot *s, const stop_cause *why)
     if (s->stop == STOP_NONE) counter_add(&h->slots.stopped, 1);
     slot_post(h, s, SLOT_ON_STOPPED);
     s->stop = why->reason;
-    s->judged = true;
-    if (!s->held_back) slot_let_alone(h, s, false); /* its clients are sent on */
-    s->unfinished = true;
+    s->is_known_here = true;
+    if (!s->not_resumed) slot_let_alone(h, s, false); /* its clients are sent on */
+    s->has_live_row = true;
     if (news) {
         s->tries = 0;
         int64_t since_ms = clock_steady_ms();
@@ -158,11 +158,11 @@ static void stop(home *h, slot *s, const stop_cause *why)
 
 void slot_stop(home *h, slot *s, const stop_cause *why)
 {
-    bool is_released = s->release;
+    bool is_released = s->wants_release;
     assert(!s->run);
-    s->release = false; /* else stop() denies it */
+    s->wants_release = false; /* else stop() denies it */
     stop(h, s, why);
-    s->release = is_released;
+    s->wants_release = is_released;
     if (is_released) slot_wake(h, s);
 }
 
@@ -193,24 +193,24 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
     char id[RUN_ID_TEXT + 1];
     stop_cause why;
     run_id_format(&s->id, id);
-    s->unfinished = true;
-    if (h->opt->no_resume && !s->judged && s->stop == STOP_NONE) { /* asked for before it was found */
+    s->has_live_row = true;
+    if (h->opt->no_resume && !s->is_known_here && s->stop == STOP_NONE) { /* asked for before it was found */
         s->stop = STOP_NOT_RESUMED;
-        s->held_back = true;
+        s->not_resumed = true;
         counter_add(&h->slots.stopped, 1);
     }
     if (j->error == store_no_memory) {
         try_again(h, s, id, j->error);
     } else if (j->error || !j->found) {
         cannot_read(h, s, id, j->error ? j->error : "its entries are missing");
-    } else if (slot_hold(h, s)) {
+    } else if (slot_gate(h, s)) {
         return;
     } else if (!room && slot_wants_place(s)) {
         slot_post(h, s, SLOT_ON_NO_PLACE);
     } else if (run_resume(h, s, j, &why)) {
         h->listener->on_loaded(s);
     } else if (why.crashes > 0) { /* it waits for its turn */
-        if (s->release) slot_deny_release(h, s, not_stopped);
+        if (s->wants_release) slot_deny_release(h, s, not_stopped);
     } else if (why.reason == STOP_NONE) {
         try_again(h, s, id, why.text);
     } else {
@@ -222,7 +222,7 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
 /* A start that waits for room on the disk writes of which runs the process has died before the journal takes writes. */
 static bool is_outdated(const home *h, const slot *s, const store_journal *j)
 {
-    return s->early && j->live && !j->error && gate_writable(h);
+    return s->read_while_closed && j->live && !j->error && gate_writable(h);
 }
 
 static void loaded(home *h, const store_journal *j)
@@ -235,16 +235,16 @@ static void loaded(home *h, const store_journal *j)
         slot_wake(h, s);
         return;
     }
-    suspects_verdict verdict = suspects_hold(h, s, j, room);
-    if (verdict == SUSPECTS_HELD) return;
+    suspects_verdict verdict = suspects_judge(h, s, j, room);
+    if (verdict == SUSPECTS_DELAYED) return;
     slot_post(h, s, SLOT_ON_PLACE_GIVEN);
-    if (verdict == SUSPECTS_SHORT) {
+    if (verdict == SUSPECTS_NO_MEMORY) {
         loaded_live(h, s, &(store_journal){.run = s->id, .error = store_no_memory}, room);
         return;
     }
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
     /* With a letter it is looked at again: else its row would be found later, and the letter forgotten. */
-    bool may_live = s->unfinished || s->letters;
+    bool may_live = s->has_live_row || s->letters;
     if (j->live || (j->error && may_live)) {
         loaded_live(h, s, j, room);
     } else if (j->error) {
@@ -272,7 +272,7 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
 /* Without memory to ask for them it is as if they had been asked for, and there had been none to read them into. */
 static void load(home *h, const run_id *ids, size_t n)
 {
-    for (size_t i = 0; i < n; i++) slot_find(&h->slots, &ids[i])->early = !gate_writable(h);
+    for (size_t i = 0; i < n; i++) slot_find(&h->slots, &ids[i])->read_while_closed = !gate_writable(h);
     h->slots.loading += n;
     if (store_load(h->port, ids, n, on_loaded, h)) return;
     for (size_t i = 0; i < n; i++) on_loaded(h, &(store_journal){.run = ids[i], .error = store_no_memory}, 1);
@@ -299,7 +299,7 @@ static size_t take_batch(home *h, run_id ids[LOAD_BATCH])
     slot_table *t = &h->slots;
     size_t n = 0;
     for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(h));) {
-        if (slot_hold(h, s) || comeback_holds_wave(h, s)) continue;
+        if (slot_gate(h, s) || comeback_awaits_wave(h, s)) continue;
         slot_post(h, s, slot_wants_place(s) ? SLOT_ON_TAKEN_PLACED : SLOT_ON_TAKEN);
         ids[n++] = s->id;
     }
@@ -312,7 +312,7 @@ void slot_load_due(home *h)
     if (h->suspects) suspects_look(h);
     /* A run that is asked for before the letters are known would go on although it was cancelled. */
     for (size_t n; h->slots.letters_read && !h->draining && (n = take_batch(h, ids)) > 0;) load(h, ids, n);
-    comeback_tell(h);
+    comeback_publish(h);
 }
 
 /* ---- Recovery ---- */
@@ -365,7 +365,7 @@ static bool recover(home *h, const store_live_row *row)
     if (slot_find(&h->slots, &row->run) || run_find_unlisted(h, &row->run)) return true;
     slot *s = slot_add(h, &row->run);
     if (s && h->opt->no_resume) {
-        s->held_back = true;
+        s->not_resumed = true;
         stop(h, s, &held);
     } else if (s) {
         slot_park(h, s, due_of_row(h, row->due_ms));
@@ -375,7 +375,7 @@ static bool recover(home *h, const store_live_row *row)
 
 static void recovery_ended(home *h, bool all_found)
 {
-    if (!h->draining && h->suspects && !suspects_recovered(h)) {
+    if (!h->draining && h->suspects && !suspects_drop_strays(h)) {
         scan_again(h, store_no_memory);
         return;
     }

@@ -26,7 +26,7 @@ typedef enum slot_state {
     /* In the queue of that name. */
     SLOT_DUE,     /* waits for a place of --runs-max, to go on */
     SLOT_ASKED,   /* waits for its turn to be loaded without one: most have ended, or are to end */
-    SLOT_HELD,    /* waits until the journal takes writes */
+    SLOT_GATED,   /* waits until the journal takes writes */
     SLOT_SUSPECT, /* waits until no other run is loaded that may end the process */
     SLOT_BEHIND,  /* waits until runs before it have got on (runtime/run/comeback.h) */
 
@@ -50,8 +50,8 @@ typedef enum slot_event {
     SLOT_ON_NO_PLACE,    /* it could go on, and there is none */
     SLOT_ON_GATE_CLOSED, /* the journal takes no writes */
     SLOT_ON_SUSPECTED,
-    SLOT_ON_BEHIND, /* others come first */
-    SLOT_ON_TURN,   /* they have: it may be loaded when there is a place */
+    SLOT_ON_BEHIND,   /* others come first */
+    SLOT_ON_ADMITTED, /* they have: it may be loaded when there is a place */
     SLOT_ON_RESUMED,
     SLOT_ON_GONE, /* it has ended, or there is none, or it is deleted */
     SLOT_EVENTS

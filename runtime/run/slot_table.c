@@ -13,7 +13,7 @@ bool slot_table_init(slot_table *t)
     *t = (slot_table){.bucket_count = 1024};
     TAILQ_INIT(&t->due);
     TAILQ_INIT(&t->asked);
-    TAILQ_INIT(&t->held);
+    TAILQ_INIT(&t->gated);
     TAILQ_INIT(&t->suspects);
     TAILQ_INIT(&t->behind);
     t->buckets = calloc(t->bucket_count, sizeof(slot *));

@@ -67,7 +67,7 @@ void slot_let_alone(home *h, slot *s, bool shown)
     s->tie = TIE_NONE;
     former_tie next = t ? ties_find_next(t, &s->id) : FORMER_ALONE;
     bool judged_tied = next == FORMER_AWAITED || (next == FORMER_UNKNOWN && !shown && !waits_long(h, s));
-    if (judged_tied) ties_note(t, &s->id, FORMER_ALONE);
+    if (judged_tied) ties_append(t, &s->id, FORMER_ALONE);
 }
 
 bool slot_client_sent_on(home *h, const run_id *id, bool shown)
@@ -81,9 +81,10 @@ bool slot_client_sent_on(home *h, const run_id *id, bool shown)
 void slot_client_missed(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
-    if (!s || s->stop != STOP_NONE || (s->judged && !s->cancels)) return;
-    if (s->tie == TIE_NONE && h->app->ties) ties_note(h->app->ties, id, FORMER_AWAITED);
-    s->tie = s->judged ? TIE_CLIENTS : TIE_AWAITED; /* whether its endpoint ties it is known when it has been loaded */
+    if (!s || s->stop != STOP_NONE || (s->is_known_here && !s->ends_with_clients)) return;
+    if (s->tie == TIE_NONE && h->app->ties) ties_append(h->app->ties, id, FORMER_AWAITED);
+    s->tie = s->is_known_here ? TIE_CLIENTS
+                              : TIE_AWAITED; /* whether its endpoint ties it is known when it has been loaded */
     slot_end_if_alone(h, s);
 }
 
@@ -100,7 +101,7 @@ void slot_client_back(home *h, const run_id *id)
 
 void slot_client_lost(home *h, const run_id *id)
 {
-    slot *s = slot_for(h, id);
+    slot *s = slot_find_or_add(h, id);
     if (!s) return;
     await_clients(h, s);
     if (s->state == SLOT_UNKNOWN) slot_wake(h, s);
@@ -109,9 +110,9 @@ void slot_client_lost(home *h, const run_id *id)
 
 void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
 {
-    s->judged = true;
-    s->cancels = cancels;
-    if (s->release) slot_let_alone(h, s, true); /* whoever wants that wants the run */
+    s->is_known_here = true;
+    s->ends_with_clients = cancels;
+    if (s->wants_release) slot_let_alone(h, s, true); /* whoever wants that wants the run */
     if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
     former_tie was = former(h, s);
     bool alone = !h->listener->is_awaited(s);
@@ -144,7 +145,7 @@ static void leave_tie(const home *h, const slot *s)
     ties *t = h->app->ties;
     former_tie was = s->tie == TIE_UNKNOWN ? former(h, s) : s->tie == TIE_NONE ? FORMER_ALONE : FORMER_AWAITED;
     ties_settle(t, &s->id);
-    if (was == FORMER_AWAITED || (was == FORMER_UNKNOWN && s->unfinished && !waits_long(h, s)))
+    if (was == FORMER_AWAITED || (was == FORMER_UNKNOWN && s->has_live_row && !waits_long(h, s)))
         ties_leave(t, &s->id, was);
 }
 

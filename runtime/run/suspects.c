@@ -14,7 +14,7 @@
 #include "runtime/run/slot_core.h"
 #include "runtime/run/suspects_core.h"
 
-enum { ALONE_DOUBLES_MAX = 8 };
+enum { SOLO_DOUBLES_MAX = 8 };
 
 static int compare(const void *id, const void *of)
 {
@@ -29,38 +29,38 @@ static suspect *find(const suspects *all, const run_id *id)
 /* ---- Turns ---- */
 
 /* Under lock: the next one that waits has its turn. */
-static void grant(suspects *all)
+static void begin_solo(suspects *all)
 {
-    assert(!all->alone);
+    assert(!all->solo);
     while (all->first < all->count && !all->ranks[all->first]->waits) all->first++;
     if (all->first == all->count) return;
     suspect *k = all->ranks[all->first];
     home *owner = all->homes[run_id_loop(&k->run, all->loops)];
     k->waits = false;
-    all->alone = k;
+    all->solo = k;
     all->taken = false;
     if (owner) owner->wake(owner);
 }
 
-static void wait_turn(suspects *all, suspect *k)
+static void wait_solo(suspects *all, suspect *k)
 {
     uv_mutex_lock(&all->lock);
     k->waits = true;
     if (k->rank < all->first) all->first = k->rank;
-    if (all->open && !all->alone) grant(all);
+    if (all->has_gathered && !all->solo) begin_solo(all);
     uv_mutex_unlock(&all->lock);
 }
 
 /* On the home of `k`. */
-static void end_turn(home *h, suspect *k)
+static void end_solo(home *h, suspect *k)
 {
     suspects *all = h->suspects;
     uv_mutex_lock(&all->lock);
     k->waits = false;
-    if (all->alone == k) {
+    if (all->solo == k) {
         timers_stop(&h->timers, &all->time);
-        all->alone = NULL;
-        grant(all);
+        all->solo = NULL;
+        begin_solo(all);
     }
     uv_mutex_unlock(&all->lock);
 }
@@ -70,22 +70,22 @@ static void end_turn(home *h, suspect *k)
 static void on_time_over(struct timer *t)
 {
     home *h = t->arg;
-    suspect *k = h->suspects->alone; /* written on this thread alone while it is this home's */
-    end_turn(h, k);
+    suspect *k = h->suspects->solo; /* written on this thread alone while it is this home's */
+    end_solo(h, k);
 }
 
 static void start_time(home *h, uint32_t tries)
 {
     suspects *all = h->suspects;
-    uint32_t doubles = tries - SUSPECT_TRIES < ALONE_DOUBLES_MAX ? tries - SUSPECT_TRIES : ALONE_DOUBLES_MAX;
+    uint32_t doubles = tries - SUSPECT_TRIES < SOLO_DOUBLES_MAX ? tries - SUSPECT_TRIES : SOLO_DOUBLES_MAX;
     all->time = (struct timer){.fn = on_time_over, .arg = h, .is_kept = true};
-    (void)timers_start(&h->timers, &all->time, (uint64_t)all->alone_ms << doubles);
+    (void)timers_start(&h->timers, &all->time, (uint64_t)all->solo_ms << doubles);
 }
 
-static bool is_alone(suspects *all, const suspect *k)
+static bool has_solo(suspects *all, const suspect *k)
 {
     uv_mutex_lock(&all->lock);
-    bool alone = k && all->alone == k;
+    bool alone = k && all->solo == k;
     uv_mutex_unlock(&all->lock);
     return alone;
 }
@@ -140,7 +140,7 @@ void suspects_raised(letter *m, const char *error)
     h->slots.raising--;
     m->raised = !error;
     if (error) m->tries--;
-    bool alone = is_alone(h->suspects, find(h->suspects, &m->run));
+    bool alone = has_solo(h->suspects, find(h->suspects, &m->run));
     uint32_t tries = m->tries;
     letter_move(&m, &s->letters);
     if (h->draining) {
@@ -154,14 +154,14 @@ void suspects_raised(letter *m, const char *error)
     }
 }
 
-void suspects_over(const letter *m)
+void suspects_row_gone(const letter *m)
 {
     suspects *all = m->home->suspects;
     suspect *k = all ? find(all, &m->run) : NULL;
     assert(m->kind == LETTER_TRIES);
     if (!k) return;
     k->gone = true;
-    end_turn(m->home, k);
+    end_solo(m->home, k);
 }
 
 /* ---- Loading ---- */
@@ -179,7 +179,7 @@ static bool judge(home *h, slot *s, const store_journal *j, letter **out)
 {
     const suspects *all = h->suspects;
     const suspect *k = row_at_start(all, &s->id);
-    bool was_under_way = !s->judged && all->unclean && j->due_ms <= all->began_ms;
+    bool was_under_way = !s->is_known_here && all->unclean && j->due_ms <= all->began_ms;
     *out = NULL;
     if (!k && !was_under_way) return true;
     letter *m = *out = letter_new_tries(h, &s->id);
@@ -203,7 +203,7 @@ static bool drop_row(home *h, const run_id *id)
 static void queue(home *h, slot *s, suspect *k)
 {
     slot_post(h, s, SLOT_ON_SUSPECTED);
-    wait_turn(h->suspects, k);
+    wait_solo(h->suspects, k);
 }
 
 /* What a journal says of whether its run can be in memory at all. False: it cannot be read. */
@@ -233,31 +233,31 @@ static bool comes_to_memory(const home *h, const slot *s, const store_journal *j
 {
     glimpse g;
     if (!look_into(h, j, &g) || !g.has_endpoint) return false;
-    bool stands = (g.stopped || s->held_back) && !s->release;
+    bool stands = (g.stopped || s->not_resumed) && !s->wants_release;
     return !stands && !comeback_comes_later(h, s, g.crashes);
 }
 
-suspects_verdict suspects_hold(home *h, slot *s, const store_journal *j, bool room)
+suspects_verdict suspects_judge(home *h, slot *s, const store_journal *j, bool room)
 {
     suspects *all = h->suspects;
     if (!all || j->error || !gate_writable(h)) return SUSPECTS_PASS;
     letter *m = row_of(s);
-    if (!j->live && !m && !drop_row(h, &s->id)) return SUSPECTS_SHORT;
+    if (!j->live && !m && !drop_row(h, &s->id)) return SUSPECTS_NO_MEMORY;
     if (!j->live || !j->found) return SUSPECTS_PASS;
-    if (!m && !judge(h, s, j, &m)) return SUSPECTS_SHORT;
+    if (!m && !judge(h, s, j, &m)) return SUSPECTS_NO_MEMORY;
     if (!m || m->raised || m->is_spared || s->cancel || !comes_to_memory(h, s, j)) return SUSPECTS_PASS;
     suspect *k = m->tries + 1 >= SUSPECT_TRIES ? find(all, &s->id) : NULL;
-    bool waits = k && !is_alone(all, k);
+    bool waits = k && !has_solo(all, k);
     if (!waits && !room) return SUSPECTS_PASS; /* who is suspected has a place of its own */
-    s->unfinished = true;
+    s->has_live_row = true;
     if (waits)
         queue(h, s, k);
     else
         raise_tries(h, s);
-    return SUSPECTS_HELD;
+    return SUSPECTS_DELAYED;
 }
 
-bool suspects_counted(const slot *s)
+bool suspects_is_raised(const slot *s)
 {
     const letter *m = row_of(s);
     return m && m->raised;
@@ -275,13 +275,13 @@ void suspects_look(home *h)
     suspects *all = h->suspects;
     if (!h->draining && !has_place(h)) return; /* looked at again when a run has left memory */
     uv_mutex_lock(&all->lock);
-    suspect *k = all->taken || !all->alone || run_id_loop(&all->alone->run, all->loops) != h->index ? NULL : all->alone;
+    suspect *k = all->taken || !all->solo || run_id_loop(&all->solo->run, all->loops) != h->index ? NULL : all->solo;
     if (k) all->taken = true;
     uv_mutex_unlock(&all->lock);
     if (!k || h->draining) return;
     slot *s = slot_find(&h->slots, &k->run);
     if (!s || s->state != SLOT_SUSPECT) {
-        end_turn(h, k); /* cancelled meanwhile */
+        end_solo(h, k); /* cancelled meanwhile */
         return;
     }
     slot_post(h, s, SLOT_ON_TAKEN_PLACED);
@@ -309,8 +309,8 @@ static void on_gathered(struct timer *t)
         return;
     }
     uv_mutex_lock(&all->lock);
-    all->open = true;
-    grant(all);
+    all->has_gathered = true;
+    begin_solo(all);
     uv_mutex_unlock(&all->lock);
 }
 
@@ -320,13 +320,13 @@ void suspects_join(home *h)
     assert(h->index < SUSPECTS_LOOPS_MAX && h->count == all->loops);
     uv_mutex_lock(&all->lock);
     all->homes[h->index] = h;
-    bool is_first = !all->opens;
-    all->opens = true;
+    bool is_first = !all->is_gathering;
+    all->is_gathering = true;
     uv_mutex_unlock(&all->lock);
     if (is_first) gather(h);
 }
 
-bool suspects_recovered(home *h)
+bool suspects_drop_strays(home *h)
 {
     const suspects *all = h->suspects;
     for (size_t i = 0; i < all->count; i++) {

@@ -42,25 +42,25 @@ void suspects_free(suspects *all); /* NULL is allowed */
 void suspects_join(struct home *h);
 /* It has slots for all live runs: rows of others lead to nothing. False: no memory to delete them all, call it again.
  */
-bool suspects_recovered(struct home *h);
+bool suspects_drop_strays(struct home *h);
 /* Whether somebody's turn has come, and there is a place; any time on the home's thread, and when a run has left
  * memory. */
 void suspects_look(struct home *h);
 
 typedef enum suspects_verdict {
     SUSPECTS_PASS,
-    SUSPECTS_HELD, /* it does not go on yet: suspects has it loaded again */
-    SUSPECTS_SHORT /* no memory: the slot is still being loaded, and the caller has it loaded again */
+    SUSPECTS_DELAYED,  /* it does not go on yet: suspects has it loaded again */
+    SUSPECTS_NO_MEMORY /* no memory: the slot is still being loaded, and the caller has it loaded again */
 } suspects_verdict;
 
 /* The journal of a slot that is being loaded has come; `room`: it would get one of the places of --runs-max. */
-suspects_verdict suspects_hold(struct home *h, struct slot *s, const struct store_journal *j, bool room);
+suspects_verdict suspects_judge(struct home *h, struct slot *s, const struct store_journal *j, bool room);
 /* The row of its run says that this process has it in memory. */
-bool suspects_counted(const struct slot *s);
+bool suspects_is_raised(const struct slot *s);
 
 /* The row is on disk (error NULL), or not. Takes the letter. */
 void suspects_raised(struct letter *m, const char *error);
 /* Its row goes: the run has got on, or has left memory alive. */
-void suspects_over(const struct letter *m);
+void suspects_row_gone(const struct letter *m);
 
 #endif

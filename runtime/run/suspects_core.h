@@ -10,8 +10,8 @@
 
 enum {
     SUSPECTS_LOOPS_MAX = 256,
-    SUSPECT_LEAST_MS = 1000, /* bounds of alone_ms */
-    SUSPECT_MOST_MS = 60000,
+    SOLO_LEAST_MS = 1000, /* bounds of solo_ms */
+    SOLO_MOST_MS = 60000,
     SUSPECTS_GATHER_MS = 500, /* before the first turn: most of them are known by then, and the likeliest comes first */
     SUSPECT_TRIES = 2,        /* from so many tries on a run is one */
     TRIES_BYTES = 20          /* of a row's value: tries u32, epoch u64, order u64, big endian */
@@ -34,16 +34,16 @@ struct suspects {
     suspect **ranks; /* most likely first */
     bool unclean;
     int64_t began_ms;
-    int64_t alone_ms; /* how long a suspect is alone when that happens to it for the first time */
-    uint64_t epoch;   /* of this process's store */
+    int64_t solo_ms; /* how long a suspect is alone when that happens to it for the first time */
+    uint64_t epoch;  /* of this process's store */
     unsigned loops;
     uint64_t last_order; /* atomic */
     uv_mutex_t lock;
     struct home *homes[SUSPECTS_LOOPS_MAX]; /* under lock: those that have begun */
-    bool opens;                             /* under lock: a home waits for SUSPECTS_GATHER_MS, or has */
-    bool open;                              /* under lock: that time is over, suspects have their turns */
+    bool is_gathering;                      /* under lock: a home waits for SUSPECTS_GATHER_MS, or has */
+    bool has_gathered;                      /* under lock: that time is over, suspects have their turns */
     size_t first;                           /* under lock: nobody waits in `ranks` before it */
-    suspect *alone;                         /* under lock: whose turn it is; NULL: nobody waits */
+    suspect *solo;                          /* under lock: whose turn it is; NULL: nobody waits */
     bool taken;                             /* under lock: its home knows */
     bool was_closed;                        /* the gate of that home, at the end of that time */
     struct timer time;                      /* of `alone`, on its home; before the first turn on any */

@@ -225,7 +225,7 @@ ties *ties_open(const char *folder, int64_t redirect_after_ms, bool mark)
     return NULL;
 }
 
-bool ties_keep(ties *t, bool (*is_there)(void *arg, const run_id *run), void *arg)
+bool ties_filter(ties *t, bool (*is_there)(void *arg, const run_id *run), void *arg)
 {
     size_t kept = 0;
     for (size_t i = 0; i < t->count; i++)
@@ -235,7 +235,7 @@ bool ties_keep(ties *t, bool (*is_there)(void *arg, const run_id *run), void *ar
     return !news || !t->is_marked || mark_in_use(t);
 }
 
-bool ties_are_listed(const ties *t) { return t->count > 0; }
+bool ties_has_runs(const ties *t) { return t->count > 0; }
 int64_t ties_sent_on_after_ms(const ties *t) { return t->sent_on_after_ms; }
 folder_end ties_former_end(const ties *t) { return t->end; }
 
@@ -290,7 +290,7 @@ static const char *append(ties *t, const char *line, size_t len)
     return NULL;
 }
 
-void ties_note(ties *t, const run_id *id, former_tie tie)
+void ties_append(ties *t, const run_id *id, former_tie tie)
 {
     char line[LINE_BYTES];
     assert(tie == FORMER_ALONE || tie == FORMER_AWAITED);

@@ -39,8 +39,8 @@ void ties_close(ties *t, bool well);
 
 /* For ties_forget_ended (ties_start.c): keeps those of the list for which is_there, asked in the order of their ids, is
  * true. False: no memory. */
-bool ties_keep(ties *t, bool (*is_there)(void *arg, const run_id *run), void *arg);
-bool ties_are_listed(const ties *t);
+bool ties_filter(ties *t, bool (*is_there)(void *arg, const run_id *run), void *arg);
+bool ties_has_runs(const ties *t);
 
 /* A wait that is longer, in a run's journal, shows that its clients were sent on: by this process, or by one before of
  * which that is not known otherwise. The shortest counts: whoever was not sent on only goes on alone. */
@@ -57,7 +57,7 @@ void ties_settle(ties *t, const run_id *run);
 /* What the next process is to know of a run also if this one is killed now; the last note of a run counts.
  * FORMER_ALONE: before a client of it is sent on, unless its journal shows that. FORMER_AWAITED: that client turned out
  * to have gone before. From any thread. What cannot be written is logged: the next process takes it for tied. */
-void ties_note(ties *t, const run_id *run, former_tie tie);
+void ties_append(ties *t, const run_id *run, former_tie tie);
 /* For the next process: FORMER_AWAITED or FORMER_UNKNOWN. From any thread. */
 void ties_leave(ties *t, const run_id *run, former_tie tie);
 /* There are runs that this process has not found, and the one before was killed under their clients: what is left is no

@@ -1,5 +1,5 @@
-/* Fuzzes token_check: no bytes are read beyond the text, none but what token_make signed is taken, and that only for
- * its run. The first byte says how a signed token is spoiled; 0: the input is the text itself. */
+/* Fuzzes run_token_check: no bytes are read beyond the text, none but what run_token_make signed is taken, and that
+ * only for its run. The first byte says how a signed token is spoiled; 0: the input is the text itself. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,27 +12,27 @@ static void require(int is_so)
     if (!is_so) abort();
 }
 
-static void check(const token_key *key, const run_id *id, const char *text, size_t len, const char *const made[2])
+static void check(const run_token_key *key, const run_id *id, const char *text, size_t len, const char *const made[2])
 {
-    token_result result = token_check(key, id, 0, text, len);
+    run_token_result result = run_token_check(key, id, 0, text, len);
     int signed_here = 0;
     for (int i = 0; i < 2; i++) signed_here |= strlen(made[i]) == len && memcmp(made[i], text, len) == 0;
-    require((result == TOKEN_OK) == signed_here && result != TOKEN_EXPIRED);
-    require(result != TOKEN_OK || token_is_formed(text, len));
-    require((result == TOKEN_RESERVED) == (token_scope_of(text, len) == TOKEN_SIGNAL));
+    require((result == RUN_TOKEN_OK) == signed_here && result != RUN_TOKEN_EXPIRED);
+    require(result != RUN_TOKEN_OK || run_token_is_formed(text, len));
+    require((result == RUN_TOKEN_RESERVED) == (run_token_scope_of(text, len) == RUN_TOKEN_SIGNAL));
 }
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-    token_key key;
+    run_token_key key;
     run_id id = {{1, 2, 3}}, other = {{1, 2, 4}};
-    char control[TOKEN_TEXT_MAX], read[TOKEN_TEXT_MAX];
+    char control[RUN_TOKEN_TEXT_MAX], read[RUN_TOKEN_TEXT_MAX];
     if (size < 1) return 0;
-    token_key_derive(&key, "the key of this fuzzer", 22);
-    token_make(&key, &id, TOKEN_CONTROL, 1800000000000, control);
-    token_make(&key, &id, TOKEN_READ, 1800000000000, read);
+    run_token_key_derive(&key, "the key of this fuzzer", 22);
+    run_token_make(&key, &id, RUN_TOKEN_CONTROL, 1800000000000, control);
+    run_token_make(&key, &id, RUN_TOKEN_READ, 1800000000000, read);
     const char *const made[2] = {control, read};
-    char *text = malloc(size + TOKEN_TEXT_MAX); /* its end is the text's, so that reading on is seen */
+    char *text = malloc(size + RUN_TOKEN_TEXT_MAX); /* its end is the text's, so that reading on is seen */
     require(text != NULL);
     size_t len = size - 1;
     memcpy(text, data + 1, len);
@@ -47,7 +47,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     require(exact != NULL);
     memcpy(exact, text, len);
     check(&key, &id, exact, len, made);
-    require(token_check(&key, &other, 0, exact, len) != TOKEN_OK);
+    require(run_token_check(&key, &other, 0, exact, len) != RUN_TOKEN_OK);
     free(exact);
     free(text);
     return 0;

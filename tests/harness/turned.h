@@ -118,9 +118,9 @@ static inline int turned_send(const char *method, const char *target, const char
 /* Of one of the run's own URLs: what is "/output", "/stream", "/release" or "". */
 static inline int turned_send_to(const char *method, const run_id *id, const char *what)
 {
-    char name[RUN_ID_TEXT + 1], token[TOKEN_TEXT_MAX], target[512];
+    char name[RUN_ID_TEXT + 1], token[RUN_TOKEN_TEXT_MAX], target[512];
     run_id_format(id, name);
-    token_make(&turned_app->key, id, TOKEN_CONTROL, clock_wall_ms() + 1000000, token);
+    run_token_make(&turned_app->key, id, RUN_TOKEN_CONTROL, clock_wall_ms() + 1000000, token);
     (void)snprintf(target, sizeof target, "/_sw/runs/%s%s?token=%s", name, what, token);
     return turned_send(method, target, "");
 }

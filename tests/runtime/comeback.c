@@ -50,14 +50,14 @@ static void begin(unsigned ends)
 static void join(unsigned i)
 {
     comeback_join(&homes[i]);
-    comeback_tell(&homes[i]);
+    comeback_publish(&homes[i]);
 }
 
 /* All its runs are known. */
 static void recover(unsigned i)
 {
     homes[i].slots.recovered = true;
-    comeback_tell(&homes[i]);
+    comeback_publish(&homes[i]);
 }
 
 /* Time goes on to the next tick. False: there is none. */
@@ -148,7 +148,7 @@ static void test_turn_held(void)
     join(1);
     slot *s = slot_in(0, 1);
     slot_post(&homes[0], s, SLOT_ON_TAKEN);
-    s->crashed = true;
+    s->has_crashed = true;
     CHECK(comeback_put_behind(&homes[0], s));
     recover(0);
     recover(1);
@@ -178,7 +178,7 @@ static void test_no_memory(void)
     join(1);
     CHECK_INT(all->tick.place, 0);
     no_memory = false;
-    comeback_tell(&homes[0]); /* as at the end of each turn */
+    comeback_publish(&homes[0]); /* as at the end of each turn */
     CHECK(all->tick.place > 0);
     no_memory = true;
     (void)tick();
@@ -213,13 +213,13 @@ static void test_busy(void)
     recover(1);
     slot *s = slot_in(1, 1);
     slot_post(&homes[1], s, SLOT_ON_TAKEN);
-    s->crashed = true;
+    s->has_crashed = true;
     CHECK(comeback_comes_later(&homes[1], s, 1) && comeback_put_behind(&homes[1], s));
-    comeback_tell(&homes[1]);
+    comeback_publish(&homes[1]);
     comeback_look(&homes[0]);
     while (!all->now && tick()) continue;
     CHECK(all->now);
-    int64_t until_ms = clock_steady_ms() + 2 * all->turn_ms;
+    int64_t until_ms = clock_steady_ms() + 2 * all->solo_ms;
     while (clock_steady_ms() < until_ms && tick()) continue;
     comeback_look(&homes[1]);
     CHECK_INT(s->state, SLOT_DUE);

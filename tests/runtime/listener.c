@@ -256,7 +256,7 @@ static void test_refused(void)
 /* Somebody asks for the run, as by_id does, and what is said is all. */
 static void ask(const run_id *id)
 {
-    slot *s = slot_for(turned_home(), id);
+    slot *s = slot_find_or_add(turned_home(), id);
     forget();
     slot_wake(turned_home(), s);
     TURN_UNTIL(told[0]);

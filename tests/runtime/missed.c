@@ -185,7 +185,7 @@ static void test_former(void)
         turned_app->ties = open_ties();
         TURN_UNTIL(only_slot() && only_slot()->state == SLOT_PARKED);
         const run_id id = only_slot()->id;
-        CHECK(!only_slot()->judged);
+        CHECK(!only_slot()->is_known_here);
         (void)slot_client_sent_on(turned_home(), &id, false); /* it came from the process before */
         slot_client_missed(turned_home(), &id);
         slot_wake(turned_home(), only_slot()); /* as if it were due */

@@ -30,7 +30,7 @@ static slot *reopen(const char *const *flags)
     turned_open(routes, flags);
     TURN_UNTIL(turned_home()->slots.recovered);
     slot *s = only_slot();
-    CHECK(s && s->state == SLOT_PARKED && !s->judged);
+    CHECK(s && s->state == SLOT_PARKED && !s->is_known_here);
     return s;
 }
 
@@ -82,12 +82,12 @@ static void test_stopped(void)
 {
     slot *s = reopen(NULL);
     const run_id id = s->id;
-    s->unfinished = false; /* as one that a client asks for before it is found: it is loaded with any gate */
+    s->has_live_row = false; /* as one that a client asks for before it is found: it is loaded with any gate */
     store_gate(turned_app->store);
     read_ahead(s);
     write_stop(&id);
     store_ungate(turned_app->store);
-    TURN_UNTIL(slot_find(&turned_home()->slots, &id)->judged);
+    TURN_UNTIL(slot_find(&turned_home()->slots, &id)->is_known_here);
     s = slot_find(&turned_home()->slots, &id);
     CHECK_INT(s->state, SLOT_STOPPED);
     CHECK_INT(s->stop, STOP_CRASHES);

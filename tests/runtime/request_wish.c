@@ -89,7 +89,7 @@ static void test_request_line(void)
         printf("# %s\n", rows[i].method);
         CHECK_INT(w.is_head, rows[i].is_head);
         CHECK(!w.observes); /* that is the route's to say */
-        CHECK_INT(w.scope, TOKEN_CONTROL);
+        CHECK_INT(w.scope, RUN_TOKEN_CONTROL);
     }
 }
 

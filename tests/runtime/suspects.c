@@ -279,7 +279,7 @@ static void test_no_place(void)
     while (attempts == 0) CHECK(turned_turn_unread());
     int fd = turned_send_to("GET", &id, "/output");
     while (!slot_of(&id)) CHECK(turned_turn_unread());
-    CHECK(!slot_of(&id)->unfinished);
+    CHECK(!slot_of(&id)->has_live_row);
     TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_DUE);
     turned_often();
     CHECK_INT(slot_of(&id)->state, SLOT_DUE);

@@ -114,7 +114,7 @@ static void test_slow(void)
         turned_open(routes, NULL);
         int early = take_over(&id, WAITED_MS), late = take_over(&id, LATE_MS);
         CHECK_INT(turned_reply(late, text), 303);
-        CHECK(!only_slot()->judged);
+        CHECK(!only_slot()->is_known_here);
         CHECK_INT(turned_reply(early, text),
                   303); /* now that one was sent on, it need not be known whether it is tied */
         memory_fail_reads(turned_disk, false);
@@ -151,7 +151,7 @@ static void test_tied(void)
     int fd = take_over(&id, WAITED_MS);
     TURN_UNTIL(only_slot() && only_slot()->waiters);
     memory_fail_reads(turned_disk, false);
-    TURN_UNTIL(only_slot()->judged);
+    TURN_UNTIL(only_slot()->is_known_here);
     turned_often();
     CHECK(turned_read(fd, text));
     CHECK_STR(text, "");
@@ -176,7 +176,7 @@ static void test_closed(void)
     memory_fail_reads(turned_disk, false);
     CHECK_INT(turned_reply(fd, text), 303);
     slot *s = slot_find(&turned_home()->slots, &id);
-    CHECK(s && s->state == SLOT_HELD && !s->judged);
+    CHECK(s && s->state == SLOT_GATED && !s->is_known_here);
     memory_fail(turned_disk, MEMORY_GOOD, 0, false);
     turned_close();
 }

@@ -99,10 +99,10 @@ static void test_noted(void)
     t = open_ties();
     CHECK_INT(ties_find_next(t, &own), FORMER_UNKNOWN);
     CHECK_INT(ties_find_next(t, &awaited), FORMER_AWAITED);
-    ties_note(t, &own, FORMER_ALONE);
-    ties_note(t, &missed, FORMER_ALONE);
-    ties_note(t, &missed, FORMER_AWAITED);
-    ties_note(t, &awaited, FORMER_ALONE);
+    ties_append(t, &own, FORMER_ALONE);
+    ties_append(t, &missed, FORMER_ALONE);
+    ties_append(t, &missed, FORMER_AWAITED);
+    ties_append(t, &awaited, FORMER_ALONE);
     ties_close(t, false);
     for (int i = 0; i < 2; i++) {
         die(FOLDER_IN_USE, &own, FORMER_ALONE);
@@ -124,12 +124,12 @@ static void test_noted_early(void)
     ties_close(t, true);
     t = ties_open(folder, 10000, false);
     CHECK(t);
-    ties_note(t, &own, FORMER_ALONE);
-    ties_note(t, &missed, FORMER_ALONE);
-    ties_note(t, &missed, FORMER_AWAITED);
-    ties_note(t, &awaited, FORMER_ALONE);
+    ties_append(t, &own, FORMER_ALONE);
+    ties_append(t, &missed, FORMER_ALONE);
+    ties_append(t, &missed, FORMER_AWAITED);
+    ties_append(t, &awaited, FORMER_ALONE);
     ties_mark(t);
-    ties_note(t, &late, FORMER_ALONE);
+    ties_append(t, &late, FORMER_ALONE);
     ties_close(t, false);
     for (int i = 0; i < 2; i++) {
         die(FOLDER_IN_USE, &own, FORMER_ALONE);
@@ -151,7 +151,7 @@ static void test_noted_too_early(void)
     for (int i = 0; i <= 1 << 16; i++) {
         const uint8_t random[10] = {(uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
         over = i == 0 ? first : run_id_make(clock_wall_ms() + 1000, random, 0, 1);
-        ties_note(t, &over, FORMER_ALONE);
+        ties_append(t, &over, FORMER_ALONE);
     }
     ties_mark(t);
     ties_close(t, false);
@@ -169,7 +169,7 @@ static void test_part(void)
     for (int i = 0; i < 2; i++) {
         ties *t = open_ties();
         CHECK_INT(ties_former_end(t), FOLDER_IN_USE);
-        ties_note(t, &sent_on, FORMER_ALONE);
+        ties_append(t, &sent_on, FORMER_ALONE);
         ties_leave(t, &found, FORMER_AWAITED);
         ties_leave_unfound(t);
         ties_close(t, true);

@@ -147,7 +147,7 @@ static void test_other_flags(void)
         slot *s = slot_find(&turned_home()->slots, &id);
         turned_home()->slots.clients_are_back = true;
         slot_wake(turned_home(), s);
-        TURN_UNTIL(s->judged);
+        TURN_UNTIL(s->is_known_here);
         CHECK_INT(s->tie, TIE_NONE);
         CHECK_INT(s->cancel, ENTRY_CANCEL_NONE);
         kill_it(t);
@@ -204,8 +204,8 @@ static void test_ended(void)
     ties *t = open_ties();
     for (int i = 0; i < LISTED; i++) {
         const run_id live = run_of(100 * i), over = run_of(100 * i + 1);
-        ties_note(t, &over, FORMER_ALONE);
-        ties_note(t, &live, i % 2 ? FORMER_ALONE : FORMER_AWAITED);
+        ties_append(t, &over, FORMER_ALONE);
+        ties_append(t, &live, i % 2 ? FORMER_ALONE : FORMER_AWAITED);
     }
     long noted = file_bytes();
     ties_close(t, false);

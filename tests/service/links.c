@@ -305,14 +305,15 @@ static void test_letters(void)
 /* A link that an earlier version gave, which knew no scopes, controls. */
 static void test_old_links(void)
 {
-    token_key key;
+    run_token_key key;
     run_id id;
-    char token[TOKEN_TEXT_MAX], url[512];
+    char token[RUN_TOKEN_TEXT_MAX], url[512];
     start_with("300ms", NULL);
     links l = begin("");
-    token_key_derive(&key, secret, strlen(secret));
+    run_token_key_derive(&key, secret, strlen(secret));
     CHECK(run_id_parse(l.run, strlen(l.run), &id));
-    token_make(&key, &id, TOKEN_CONTROL, 1, token); /* and it has expired: it is good as long as the run is there */
+    run_token_make(&key, &id, RUN_TOKEN_CONTROL, 1,
+                   token); /* and it has expired: it is good as long as the run is there */
     CHECK(token[0] == '0');
     snprintf(url, sizeof url, "%s/_sw/runs/%s/output?token=%s", server.address, l.run, token);
     ask("HEAD", url);

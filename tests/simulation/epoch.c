@@ -251,7 +251,7 @@ void epoch_rehearse(void)
 void epoch_run(void)
 {
     world_expect_fault();
-    overflow_install(crash_note);
+    overflow_install(crash_leave_record);
     unsigned files = open_files();
     long blocks = heap_blocks();
     epoch_rehearse();

@@ -156,12 +156,12 @@ static void look_at_slot(const slot *s, bool seen[RUNS_MAX])
     coming *k = r ? &all_runs[number(r)] : NULL;
     if (!k) return; /* nobody has begun it: its letter or its row is all that there is */
     seen[number(r)] = true;
-    if (!k->is_behind || k->waits_turn != s->crashed) *k = (coming){.behind_ns = w->steady_ns};
+    if (!k->is_behind || k->waits_turn != s->has_crashed) *k = (coming){.behind_ns = w->steady_ns};
     k->is_behind = true;
-    k->waits_turn = s->crashed;
-    held |= !s->crashed;
-    PROMISE("nobody waits for ever", drains || ms_since(k->behind_ns) <= longest_ms(s->crashed),
-            "run %d waits for its %s for %lld ms", number(r), s->crashed ? "turn" : "wave",
+    k->waits_turn = s->has_crashed;
+    held |= !s->has_crashed;
+    PROMISE("nobody waits for ever", drains || ms_since(k->behind_ns) <= longest_ms(s->has_crashed),
+            "run %d waits for its %s for %lld ms", number(r), s->has_crashed ? "turn" : "wave",
             (long long)ms_since(k->behind_ns));
 }
 
