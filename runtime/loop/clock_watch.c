@@ -12,19 +12,19 @@
 static const time_t FAR_S = (time_t)1 << 33; /* the year 2242 */
 
 /* Fires only when the clock is set (ECANCELED), or the machine has slept. */
-static bool arm(int fd)
+static bool clock_watch_arm(int fd)
 {
     const struct itimerspec far = {.it_value.tv_sec = FAR_S};
     return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL) == 0;
 }
 
-static void on_readable(uv_poll_t *handle, int status, int events)
+static void clock_watch_on_readable(uv_poll_t *handle, int status, int events)
 {
     const clock_watch *w = handle->data;
     uint64_t ignored;
     (void)status;
     (void)events;
-    if (read(w->fd, &ignored, sizeof ignored) < 0) (void)arm(w->fd);
+    if (read(w->fd, &ignored, sizeof ignored) < 0) (void)clock_watch_arm(w->fd);
     timers_look(&w->home->timers);
     (void)clock_now(&w->home->clock); /* the turn that this event is part of tells the sleepers */
 }
@@ -34,21 +34,21 @@ bool clock_watch_open(clock_watch *w, home *h)
     w->home = h;
     w->fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     if (w->fd < 0) return false;
-    if (!arm(w->fd) && h->index == 0)
+    if (!clock_watch_arm(w->fd) && h->index == 0)
         log_line(LOG_WARN, NULL,
                  "the kernel does not tell when the clock is set: sleeps until a point in time may be late");
     if (uv_poll_init(h->uv, &w->handle, w->fd) != 0) return false;
     w->handle.data = w;
-    return uv_poll_start(&w->handle, UV_READABLE, on_readable) == 0;
+    return uv_poll_start(&w->handle, UV_READABLE, clock_watch_on_readable) == 0;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void clock_watch_on_closed(uv_handle_t *handle)
 {
     const clock_watch *w = handle->data;
     close(w->fd);
 }
 
-void clock_watch_close(clock_watch *w) { uv_close((uv_handle_t *)&w->handle, on_closed); }
+void clock_watch_close(clock_watch *w) { uv_close((uv_handle_t *)&w->handle, clock_watch_on_closed); }
 
 void clock_watch_turn(home *h)
 {

@@ -16,7 +16,7 @@
 enum { LEFT_BODY_MAX = 65536 /* of a request that is left to the next worker */ };
 
 /* One that came while this process drains: the next one answers it. False: it stays here. */
-static bool leave_request(sw_loop *l, http_exchange *x)
+static bool dispatch_leave_request(sw_loop *l, http_exchange *x)
 {
     http_moving m;
     if (!keeper_has_room(&l->keeper) || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
@@ -28,8 +28,8 @@ static bool leave_request(sw_loop *l, http_exchange *x)
     return true;
 }
 
-/* Of preflights, which name the endpoint in another way, see reply_options(). */
-static http_policy policy_of(const http_match *m, http_text method)
+/* Of preflights, which name the endpoint in another way, see dispatch_reply_options(). */
+static http_policy dispatch_policy(const http_match *m, http_text method)
 {
     bool is_options = method.len == 7 && memcmp(method.data, "OPTIONS", 7) == 0;
     bool known = m->result == HTTP_MATCH_FOUND || m->result == HTTP_MATCH_TOO_LONG ||
@@ -42,11 +42,11 @@ http_policy dispatch_refusal(void *arg, http_text method, http_text path)
     const sw_loop *l = arg;
     http_match m;
     http_router_find(l->home.app->router, method, path, &m);
-    return policy_of(&m, method);
+    return dispatch_policy(&m, method);
 }
 
 /* The first request of a connection that another loop, or a former worker, had: its run is known. */
-static void on_adopted(home *h, http_exchange *x, const destination *to)
+static void dispatch_adopted(home *h, http_exchange *x, const destination *to)
 {
     const http_request *q = http_exchange_request(x);
     bool of_link = request_is_of_link(h->app->router, q->method, q->path);
@@ -59,7 +59,7 @@ static void on_adopted(home *h, http_exchange *x, const destination *to)
     }
 }
 
-static void begin_run(home *h, http_exchange *x, const http_match *m)
+static void dispatch_run(home *h, http_exchange *x, const http_match *m)
 {
     request_wish asked = request_wish_of(http_exchange_request(x));
     if (asked.key_count > 0)
@@ -69,7 +69,7 @@ static void begin_run(home *h, http_exchange *x, const http_match *m)
 }
 
 /* Which pages may call what is at this path with the method that they ask for; NULL: none. */
-static const char *page_origin(const home *h, const http_request *q)
+static const char *dispatch_page_origin(const home *h, const http_request *q)
 {
     const char *method = http_request_header(q, "access-control-request-method");
     http_match m;
@@ -80,10 +80,10 @@ static const char *page_origin(const home *h, const http_request *q)
 }
 
 /* OPTIONS: what may be done here; to browsers that ask before a call from another origin, also by whom. */
-static void reply_options(home *h, http_exchange *x, const char *allow)
+static void dispatch_reply_options(home *h, http_exchange *x, const char *allow)
 {
     const http_request *q = http_exchange_request(x);
-    const char *origin = page_origin(h, q), *wanted = http_request_header(q, "access-control-request-headers");
+    const char *origin = dispatch_page_origin(h, q), *wanted = http_request_header(q, "access-control-request-headers");
     http_reply_header headers[8] = {{"Allow", allow}};
     size_t n = 1;
     if (origin) {
@@ -97,13 +97,13 @@ static void reply_options(home *h, http_exchange *x, const char *allow)
 }
 
 /* RFC 9110, 9.3.7: "*" is the server itself. */
-static bool asks_about_server(const http_request *q)
+static bool dispatch_is_about_server(const http_request *q)
 {
     return strcmp(q->method.data, "OPTIONS") == 0 && strcmp(q->path.data, "*") == 0;
 }
 
 /* The answer to a request that no route takes: 400, 404, 405 or 414. */
-static void no_route(home *h, http_exchange *x, const http_match *m)
+static void dispatch_no_route(home *h, http_exchange *x, const http_match *m)
 {
     if (m->result == HTTP_MATCH_BAD_PATH) {
         problem_reply(x, 400, "the path is not validly percent-encoded", NULL);
@@ -115,10 +115,10 @@ static void no_route(home *h, http_exchange *x, const http_match *m)
         http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
         static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
         if (strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0)
-            reply_options(h, x, m->allow);
+            dispatch_reply_options(h, x, m->allow);
         else
             http_reply(x, 405, headers, 2, body, sizeof body - 1);
-    } else if (asks_about_server(http_exchange_request(x))) {
+    } else if (dispatch_is_about_server(http_exchange_request(x))) {
         const http_reply_header allow = {"Allow", http_router_methods(h->app->router)};
         http_reply(x, 204, &allow, 1, "", 0);
     } else {
@@ -127,7 +127,7 @@ static void no_route(home *h, http_exchange *x, const http_match *m)
 }
 
 /* Files of sw_static; the endpoint holds the folder. */
-static void files(home *h, http_exchange *x, const endpoint *e)
+static void dispatch_file(home *h, http_exchange *x, const endpoint *e)
 {
     const char *path = http_exchange_request(x)->path.data;
     /* The prefix may be spelled with escapes: its segments are counted, not its bytes. */
@@ -135,22 +135,22 @@ static void files(home *h, http_exchange *x, const endpoint *e)
     http_files_serve(h->uv, x, e->files_dir, path);
 }
 
-static void dispatch(home *h, http_exchange *x, const http_match *m)
+static void dispatch_match(home *h, http_exchange *x, const http_match *m)
 {
     const endpoint *e = m->target;
     if (m->result != HTTP_MATCH_FOUND) {
-        no_route(h, x, m);
+        dispatch_no_route(h, x, m);
     } else if (e->kind == ENDPOINT_BUILTIN) {
         e->builtin(h, x, e, m->params, m->param_count);
     } else if (e->kind == ENDPOINT_FILES) {
-        files(h, x, e);
+        dispatch_file(h, x, e);
     } else if (home_refuses(h)) { /* else it is journaled for the next process */
         counter_add(&h->counters.requests_refused, 1);
         problem_reply(x, 503, "the server is stopping", "1");
     } else if (e->kind == ENDPOINT_PLAIN) {
         door_begin_plain(h, x, m);
     } else {
-        begin_run(h, x, m);
+        dispatch_run(h, x, m);
     }
 }
 
@@ -160,14 +160,14 @@ void dispatch_request(void *arg, http_exchange *x)
     const http_request *q = http_exchange_request(x);
     http_match m;
     http_router_find(l->home.app->router, q->method, q->path, &m);
-    http_exchange_policy(x, policy_of(&m, q->method));
+    http_exchange_policy(x, dispatch_policy(&m, q->method));
     if (l->adopting) {
         const destination *to = l->adopting;
         l->adopting = NULL;
-        on_adopted(&l->home, x, to);
+        dispatch_adopted(&l->home, x, to);
         return;
     }
-    if (l->home.draining && l->home.followed && leave_request(l, x)) return;
+    if (l->home.draining && l->home.followed && dispatch_leave_request(l, x)) return;
     l->turn_requests++;
-    dispatch(&l->home, x, &m);
+    dispatch_match(&l->home, x, &m);
 }

@@ -24,25 +24,28 @@ enum {
 
 /* ---- What the HTTP server says ---- */
 
-static void on_kept_reply(void *arg, uint64_t key, const http_kept_reply *reply)
+static void loop_on_kept_reply(void *arg, uint64_t key, const http_kept_reply *reply)
 {
     keeper_reply(&((sw_loop *)arg)->keeper, key, reply);
 }
 
-static bool on_release(void *arg, uint64_t key) { return keeper_release(&((sw_loop *)arg)->keeper, key); }
+static bool loop_on_release(void *arg, uint64_t key) { return keeper_release(&((sw_loop *)arg)->keeper, key); }
 
-static void on_kept_ended(void *arg, uint64_t key) { keeper_ended(&((sw_loop *)arg)->keeper, key); }
+static void loop_on_kept_ended(void *arg, uint64_t key) { keeper_ended(&((sw_loop *)arg)->keeper, key); }
 
-static bool on_leave(void *arg, int fd, const char *bytes, size_t len)
+static bool loop_on_leave(void *arg, int fd, const char *bytes, size_t len)
 {
     return keeper_leave(&((sw_loop *)arg)->keeper, fd, bytes, len);
 }
 
-static void on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES]) { waiter_missed(&((sw_loop *)arg)->home, note); }
+static void loop_on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES])
+{
+    waiter_missed(&((sw_loop *)arg)->home, note);
+}
 
 /* ---- Turns ---- */
 
-static void end_turn(sw_loop *l)
+static void loop_end_turn(sw_loop *l)
 {
     l->turn_requests = 0;
     do {
@@ -58,35 +61,35 @@ static void end_turn(sw_loop *l)
 }
 
 /* A turn of very many requests is cut in pieces, so that the first of them are not answered after the last. */
-static void on_handled(void *arg)
+static void loop_on_handled(void *arg)
 {
     sw_loop *l = arg;
-    if (l->turn_requests >= TURN_REQUESTS) end_turn(l);
+    if (l->turn_requests >= TURN_REQUESTS) loop_end_turn(l);
 }
 
-static void check_drained(sw_loop *l);
+static void loop_check_drained(sw_loop *l);
 
-static void on_turn(sw_loop *l)
+static void loop_on_turn(sw_loop *l)
 {
     clock_watch_turn(&l->home);
-    end_turn(l);
+    loop_end_turn(l);
     if (uv_now(&l->uv) - l->trimmed_ms >= TRIM_MS) {
         l->trimmed_ms = uv_now(&l->uv);
         stack_pool_trim(l->home.stacks);
     }
-    if (l->home.draining && !l->stopping) check_drained(l);
+    if (l->home.draining && !l->stopping) loop_check_drained(l);
 }
 
-static void on_before_poll(uv_prepare_t *h)
+static void loop_on_before_poll(uv_prepare_t *h)
 {
     sw_loop *l = h->data;
-    on_turn(l);
+    loop_on_turn(l);
     if (probe_on) probe_idle(&l->home);
 }
 
-static void on_after_poll(uv_check_t *h) { on_turn(h->data); }
+static void loop_on_after_poll(uv_check_t *h) { loop_on_turn(h->data); }
 
-static void on_committed(void *arg, store_segment *list)
+static void loop_on_committed(void *arg, store_segment *list)
 {
     (void)arg;
     for (store_segment *s = list, *next; s; s = next) {
@@ -98,7 +101,7 @@ static void on_committed(void *arg, store_segment *list)
     }
 }
 
-static void on_store_change(void *arg)
+static void loop_on_store_change(void *arg)
 {
     sw_loop *l = arg;
     gate_changed(&l->home);
@@ -106,7 +109,7 @@ static void on_store_change(void *arg)
 
 /* ---- Draining ---- */
 
-static void drain_runs(sw_loop *l)
+static void loop_drain_runs(sw_loop *l)
 {
     for (size_t i = 0; i < l->home.slots.bucket_count; i++)
         for (slot *s = l->home.slots.buckets[i], *next; s; s = next) {
@@ -125,7 +128,7 @@ static void drain_runs(sw_loop *l)
     LIST_FOREACH(p, &l->home.runs.plain, in_home) plain_cut(p);
 }
 
-static void on_drain_over(struct timer *t)
+static void loop_on_drain_over(struct timer *t)
 {
     sw_loop *l = t->arg;
     if (l->home.runs.count > 0)
@@ -135,23 +138,23 @@ static void on_drain_over(struct timer *t)
         log_line(LOG_WARN, NULL, "loop %u had not sent all at the end of --drain: connections are cut", l->home.index);
     l->home.hurried = true;
     if (l->home.port) store_give_up(l->home.port);
-    drain_runs(l);
+    loop_drain_runs(l);
 }
 
-static void begin_drain(sw_loop *l)
+static void loop_begin_drain(sw_loop *l)
 {
     l->home.draining = true;
     if (l->home.followed && !l->keeper.is_off)
         http_server_leave(l->server);
     else
         http_server_drain(l->server);
-    drain_runs(l);
+    loop_drain_runs(l);
     slot_recover_no_more(&l->home);
-    l->drain_timer = (struct timer){.fn = on_drain_over, .arg = l, .is_kept = true};
+    l->drain_timer = (struct timer){.fn = loop_on_drain_over, .arg = l, .is_kept = true};
     (void)timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms);
 }
 
-static void on_command(uv_async_t *h)
+static void loop_on_command(uv_async_t *h)
 {
     sw_loop *l = h->data;
     __atomic_store_n(&l->answered, __atomic_load_n(&l->asked, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
@@ -160,10 +163,10 @@ static void on_command(uv_async_t *h)
     if (all_back) slot_watch_orphans(&l->home);
     if (l->home.suspects) suspects_look(&l->home);
     comeback_look(&l->home);
-    if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->home.draining) begin_drain(l);
+    if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->home.draining) loop_begin_drain(l);
 }
 
-static void wake(home *h)
+static void loop_wake(home *h)
 {
     sw_loop *l = (sw_loop *)((char *)h - offsetof(sw_loop, home));
     uv_mutex_lock(&l->moved_lock);
@@ -196,7 +199,7 @@ bool loop_answered(const sw_loop *l)
     return __atomic_load_n(&l->answered, __ATOMIC_ACQUIRE) == __atomic_load_n(&l->asked, __ATOMIC_ACQUIRE);
 }
 
-static void on_part_closed(void *arg)
+static void loop_on_part_closed(void *arg)
 {
     sw_loop *l = arg;
     if (--l->handles_open > 0) return;
@@ -207,7 +210,7 @@ static void on_part_closed(void *arg)
     clock_watch_close(&l->clock_watch);
 }
 
-static void check_drained(sw_loop *l)
+static void loop_check_drained(sw_loop *l)
 {
     bool idle = l->home.runs.count == 0 && l->home.outbox.in_flight == 0 && l->home.slots.loading == 0 &&
                 l->claims.looking == 0 && (l->home.slots.recovered || !l->home.port) &&
@@ -220,26 +223,26 @@ static void check_drained(sw_loop *l)
     l->keeper.server = NULL;
     timers_stop(&l->home.timers, &l->drain_timer);
     l->handles_open = l->home.port ? CLOSING_PARTS : CLOSING_PARTS - 1;
-    http_server_stop(l->server, on_part_closed, l);
-    http_client_stop(l->home.client, on_part_closed, l);
-    pool_door_close(&l->home.blocking, on_part_closed, l);
-    if (l->home.port) store_port_close(l->home.port, on_part_closed, l);
+    http_server_stop(l->server, loop_on_part_closed, l);
+    http_client_stop(l->home.client, loop_on_part_closed, l);
+    pool_door_close(&l->home.blocking, loop_on_part_closed, l);
+    if (l->home.port) store_port_close(l->home.port, loop_on_part_closed, l);
 }
 
 /* ---- Making ---- */
 
-static bool init_uv(sw_loop *l)
+static bool loop_init_uv(sw_loop *l)
 {
     if (uv_loop_init(&l->uv) != 0 || uv_mutex_init(&l->moved_lock) != 0) return false;
-    if (uv_async_init(&l->uv, &l->command, on_command) != 0 || uv_prepare_init(&l->uv, &l->before_poll) != 0 ||
-        uv_check_init(&l->uv, &l->after_poll) != 0 || uv_prepare_start(&l->before_poll, on_before_poll) != 0 ||
-        uv_check_start(&l->after_poll, on_after_poll) != 0)
+    if (uv_async_init(&l->uv, &l->command, loop_on_command) != 0 || uv_prepare_init(&l->uv, &l->before_poll) != 0 ||
+        uv_check_init(&l->uv, &l->after_poll) != 0 || uv_prepare_start(&l->before_poll, loop_on_before_poll) != 0 ||
+        uv_check_start(&l->after_poll, loop_on_after_poll) != 0)
         return false;
     l->command.data = l->before_poll.data = l->after_poll.data = l;
     return timers_init(&l->home.timers, &l->uv) && clock_watch_open(&l->clock_watch, &l->home);
 }
 
-static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_size)
+static http_server *loop_make_server(sw_loop *l, int fd, char *error, size_t error_size)
 {
     const sw_options *o = l->home.opt;
     http_server_options so = {.head_bytes_max = o->head_max,
@@ -254,12 +257,12 @@ static http_server *make_server(sw_loop *l, int fd, char *error, size_t error_si
                               .write_timeout_ms = (uint32_t)o->write_timeout_ms,
                               .on_request = dispatch_request,
                               .on_refusal = dispatch_refusal,
-                              .on_handled = on_handled,
-                              .on_kept_reply = on_kept_reply,
-                              .on_release = on_release,
-                              .on_ended = on_kept_ended,
-                              .on_leave = on_leave,
-                              .on_missed = on_missed,
+                              .on_handled = loop_on_handled,
+                              .on_kept_reply = loop_on_kept_reply,
+                              .on_release = loop_on_release,
+                              .on_ended = loop_on_kept_ended,
+                              .on_leave = loop_on_leave,
+                              .on_missed = loop_on_missed,
                               .arg = l};
     return http_server_start(&l->uv, fd, &so, error, error_size);
 }
@@ -275,11 +278,11 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
     l->home.claims = &l->claims;
     l->home.keeper = &l->keeper;
     l->home.move = move_request;
-    l->home.wake = wake;
+    l->home.wake = loop_wake;
     bool keeps = app->control >= 0 && o->keep_after_ms > 0;
     size_t share = (size_t)o->keep_max / count + (index < (size_t)o->keep_max % count);
     keeper_init(&l->keeper, &l->home, app->control, app->worker, keeps ? share : 0);
-    if (!init_uv(l)) return false;
+    if (!loop_init_uv(l)) return false;
     l->home.client =
         http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
                                                        .names_max = (size_t)o->names_max,
@@ -288,9 +291,9 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
                                                        .lookup_threads = (unsigned)o->lookup_threads,
                                                        .ca_file = o->ca_file});
     if (!l->home.client || !pool_door_open(&l->home.blocking, app->blocking, &l->uv)) return false;
-    if (app->store && !(l->home.port = store_port_open(app->store, &l->uv, on_committed, l))) return false;
-    if (l->home.port) store_port_on_change(l->home.port, on_store_change);
-    l->server = l->keeper.server = make_server(l, fd, error, error_size);
+    if (app->store && !(l->home.port = store_port_open(app->store, &l->uv, loop_on_committed, l))) return false;
+    if (l->home.port) store_port_on_change(l->home.port, loop_on_store_change);
+    l->server = l->keeper.server = loop_make_server(l, fd, error, error_size);
     return l->server != NULL;
 }
 

@@ -22,7 +22,7 @@ typedef struct moved {
 } moved;
 
 /* False: that loop has ended. */
-static bool send_over(sw_loop *to, moved *m)
+static bool move_send_over(sw_loop *to, moved *m)
 {
     uv_mutex_lock(&to->moved_lock);
     bool open = !to->moved_closed;
@@ -36,7 +36,7 @@ static bool send_over(sw_loop *to, moved *m)
 }
 
 /* Takes what it is made of; NULL: no memory, the connection ends. */
-static moved *moved_new(const http_moving *from, const destination *to_run)
+static moved *move_new(const http_moving *from, const destination *to_run)
 {
     moved *m = malloc(sizeof *m + from->unsent_len + from->len);
     if (m) {
@@ -59,8 +59,8 @@ void move_request(home *h, unsigned to_loop, http_exchange *x, const destination
         problem_reply(x, 503, "the connection cannot be handed to the loop that has the run", "1");
         return;
     }
-    moved *m = moved_new(&moving, to_run);
-    if (!m || send_over(&h->app->loops[to_loop], m)) return;
+    moved *m = move_new(&moving, to_run);
+    if (!m || move_send_over(&h->app->loops[to_loop], m)) return;
     if (m->unsent_len > 0 || !keeper_leave(h->keeper, m->fd, m->data, m->len))
         log_line(LOG_WARN, NULL, "a request came too late: its loop has ended");
     close(m->fd);
@@ -68,7 +68,7 @@ void move_request(home *h, unsigned to_loop, http_exchange *x, const destination
 }
 
 /* A connection that nobody can go on with: its client is to notice at once. */
-static void give_up(sw_loop *l, uint64_t key, int fd)
+static void move_give_up(sw_loop *l, uint64_t key, int fd)
 {
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -94,13 +94,13 @@ void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t 
     }
     *m = (moved){.fd = fd, .key = key, .len = len};
     memcpy(m->data, data, len);
-    if (send_over(&app->loops[owner], m)) return;
+    if (move_send_over(&app->loops[owner], m)) return;
     close(fd);
     free(m);
 }
 
 /* Its first request, which is whole, is handed out before http_server_adopt returns. */
-static void adopt(sw_loop *l, moved *m)
+static void move_adopt(sw_loop *l, moved *m)
 {
     const http_moving moving = {
         .fd = m->fd, .unsent = m->data, .unsent_len = m->unsent_len, .bytes = m->data + m->unsent_len, .len = m->len};
@@ -109,7 +109,7 @@ static void adopt(sw_loop *l, moved *m)
     l->adopting = NULL;
 }
 
-static void adopt_kept(sw_loop *l, const moved *m)
+static void move_adopt_kept(sw_loop *l, const moved *m)
 {
     arena a;
     kept_client client;
@@ -134,7 +134,7 @@ static void adopt_kept(sw_loop *l, const moved *m)
         l->adopting = NULL;
     } else {
         log_line(LOG_WARN, NULL, "a connection that a worker of another version left cannot be taken over");
-        give_up(l, m->key, m->fd);
+        move_give_up(l, m->key, m->fd);
     }
     arena_free(&a);
 }
@@ -150,9 +150,9 @@ void move_arrived(sw_loop *l)
         if (m->key && l->home.draining)
             close(m->fd); /* a kept one stays with the supervisor, for the next worker */
         else if (m->key)
-            adopt_kept(l, m);
+            move_adopt_kept(l, m);
         else
-            adopt(l, m);
+            move_adopt(l, m);
         free(m);
         m = next;
     }

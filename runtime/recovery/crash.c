@@ -38,47 +38,47 @@ void crash_work_for(const strand *s) { works_for = s; }
 
 /* ---- In the signal handler ---- */
 
-static const strand *at_work(void)
+static const strand *crash_strand_at_work(void)
 {
     const coro *co = coro_current();
     return co ? coro_user(co) : works_for;
 }
 
-static void say(const char *text)
+static void crash_say(const char *text)
 {
     ssize_t n = write(STDERR_FILENO, text, strlen(text));
     (void)n; /* nothing is left to do about it */
 }
 
-static void say_number(unsigned n)
+static void crash_say_number(unsigned n)
 {
     char digits[12];
     size_t at = sizeof digits - 1;
     digits[at] = 0;
     do digits[--at] = (char)('0' + n % 10);
     while (n /= 10);
-    say(digits + at);
+    crash_say(digits + at);
 }
 
-static void say_who(int number, const task *t, const char *step)
+static void crash_say_who(int number, const task *t, const char *step)
 {
     if (number == CRASH_BY_EXIT) {
-        say("stepwell: exit");
+        crash_say("stepwell: exit");
     } else {
-        say("stepwell: signal ");
-        say_number((unsigned)number);
+        crash_say("stepwell: signal ");
+        crash_say_number((unsigned)number);
     }
-    say(" in ");
-    say(t->label);
+    crash_say(" in ");
+    crash_say(t->label);
     if (*step) {
-        say(", step \"");
-        say(step);
-        say("\"");
+        crash_say(", step \"");
+        crash_say(step);
+        crash_say("\"");
     }
-    say("\n");
+    crash_say("\n");
 }
 
-static void begin_record(crash_record *to, int number)
+static void crash_begin_record(crash_record *to, int number)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_REALTIME, &t);
@@ -89,7 +89,7 @@ static void begin_record(crash_record *to, int number)
     to->number = (uint32_t)number;
 }
 
-static void fill(crash_record *to, const run *r, const sw_ctx *top)
+static void crash_fill_record(crash_record *to, const run *r, const sw_ctx *top)
 {
     memcpy(to->run, r->id.bytes, sizeof to->run);
     if (!top) return;
@@ -99,54 +99,54 @@ static void fill(crash_record *to, const run *r, const sw_ctx *top)
     for (size_t i = 0; i + 1 < sizeof to->step && top->id[i]; i++) to->step[i] = top->id[i];
 }
 
-static void leave(const crash_record *record)
+static void crash_write_record(const crash_record *record)
 {
     ssize_t n = crash_fd >= 0 ? write(crash_fd, record, sizeof *record) : 0;
     (void)n;
 }
 
 /* The watchdog's, if a loop hangs, and is where it was when that was found. */
-static void note_outside(int number)
+static void crash_record_outside(int number)
 {
     crash_record record;
     unsigned count = __atomic_load_n(&hang_count, __ATOMIC_ACQUIRE), hung = 0;
     for (unsigned i = 0; i < count && number == SIGABRT; i++) {
         if (__atomic_load_n(hangs[i].switches, __ATOMIC_RELAXED) != hangs[i].seen) continue;
-        leave(&hangs[i].record);
+        crash_write_record(&hangs[i].record);
         hung++;
     }
     if (hung > 0) return;
-    begin_record(&record, number);
+    crash_begin_record(&record, number);
     record.path = CRASH_FROM_OUTSIDE;
-    leave(&record);
+    crash_write_record(&record);
 }
 
 void crash_leave_record(int number, bool own)
 {
     crash_record record;
-    const strand *s = at_work();
+    const strand *s = crash_strand_at_work();
     if (getpid() != crash_pid || __atomic_load_n(&exits, __ATOMIC_RELAXED)) return;
     if (!own) {
-        note_outside(number);
+        crash_record_outside(number);
         return;
     }
     bool is_task = s && s->task;
-    begin_record(&record, number);
+    crash_begin_record(&record, number);
     if (is_task && s->run)
-        fill(&record, s->run, s->top);
+        crash_fill_record(&record, s->run, s->top);
     else if (is_task)
         record.path = CRASH_OF_PLAIN;
-    if (is_task || __atomic_load_n(&serves, __ATOMIC_RELAXED)) leave(&record);
-    if (is_task) say_who(number, s->task, record.step);
+    if (is_task || __atomic_load_n(&serves, __ATOMIC_RELAXED)) crash_write_record(&record);
+    if (is_task) crash_say_who(number, s->task, record.step);
 }
 
 /* ---- Outside it ---- */
 
 /* A handler has called exit(), or anybody else's thread while it serves: the process ends here. What is still to be
  * taken down would be taken from threads that are at work, and they would die of that by a signal. */
-static void on_exit_called(int status, void *arg)
+static void crash_on_exit_called(int status, void *arg)
 {
-    const strand *s = at_work();
+    const strand *s = crash_strand_at_work();
     (void)arg;
     if (getpid() != crash_pid || (!(s && s->task) && !__atomic_load_n(&serves, __ATOMIC_RELAXED))) return;
     crash_leave_record(CRASH_BY_EXIT, true);
@@ -156,12 +156,12 @@ static void on_exit_called(int status, void *arg)
 }
 
 /* Some run may have brought it about, and nobody knows which. */
-static void on_want(void)
+static void crash_on_want(void)
 {
     crash_record record;
     if (getpid() != crash_pid || !__atomic_load_n(&serves, __ATOMIC_RELAXED)) return;
-    begin_record(&record, CRASH_BY_WANT);
-    leave(&record);
+    crash_begin_record(&record, CRASH_BY_WANT);
+    crash_write_record(&record);
 }
 
 void crash_serve(void) { __atomic_store_n(&serves, true, __ATOMIC_RELAXED); }
@@ -174,7 +174,7 @@ void crash_hang(const uint64_t *switches, const occupant *who)
     if (at == HANGS_MAX) return; /* more loops than that: their runs have their turn at the next end */
     hang *h = &hangs[at];
     *h = (hang){.switches = switches, .seen = who->switches};
-    begin_record(&h->record, SIGABRT);
+    crash_begin_record(&h->record, SIGABRT);
     if (run_id_parse(who->run, strlen(who->run), &id))
         memcpy(h->record.run, id.bytes, sizeof h->record.run);
     else if (who->label[0])
@@ -194,8 +194,8 @@ void crash_set_file(int fd, uint64_t epoch)
         crash_fd = fd;
     crash_epoch = epoch;
     crash_pid = getpid();
-    want_on_end(on_want);
-    if (!watches_exit) watches_exit = on_exit(on_exit_called, NULL) == 0; /* else such an end is not noticed */
+    want_on_end(crash_on_want);
+    if (!watches_exit) watches_exit = on_exit(crash_on_exit_called, NULL) == 0; /* else such an end is not noticed */
 }
 
 void crash_end(void)

@@ -40,21 +40,24 @@ typedef struct reckoning {
 
 /* ---- One run ---- */
 
-static bool is_of(const reckoning *s, size_t i) { return memcmp(s->records[i].run, s->run.bytes, RUN_ID_BYTES) == 0; }
+static bool crash_is_of_current(const reckoning *s, size_t i)
+{
+    return memcmp(s->records[i].run, s->run.bytes, RUN_ID_BYTES) == 0;
+}
 
 /* A start that ended between the commit and the emptying of the file has entered them already. The time alone does not
  * tell two ends apart: clocks are set back. */
-static void strike_out(reckoning *s, const entry *crashed)
+static void crash_strike_out(reckoning *s, const entry *crashed)
 {
     for (size_t i = 0; i < s->count; i++) {
         const crash_record *c = &s->records[i];
         bool same = c->epoch == crashed->epoch && c->at_ms == crashed->at_ms && c->path == crashed->path;
-        if (is_of(s, i) && same) s->done[i] = true;
+        if (crash_is_of_current(s, i) && same) s->done[i] = true;
     }
 }
 
 /* Counts entries, and crashes since the last progress. False: it cannot be read, or has ended. */
-static bool read_journal(reckoning *s, const store_journal *j, uint32_t *entries, unsigned *in_a_row)
+static bool crash_read_journal(reckoning *s, const store_journal *j, uint32_t *entries, unsigned *in_a_row)
 {
     const char *error = j->error;
     *entries = *in_a_row = 0;
@@ -65,7 +68,7 @@ static bool read_journal(reckoning *s, const store_journal *j, uint32_t *entries
         if (n == 0 || e.kind == ENTRY_ENDED) return false;
         (*entries)++;
         if (e.kind == ENTRY_CRASHED) {
-            strike_out(s, &e);
+            crash_strike_out(s, &e);
             (*in_a_row)++;
         } else if (entry_is_progress(e.kind)) {
             *in_a_row = 0;
@@ -74,58 +77,59 @@ static bool read_journal(reckoning *s, const store_journal *j, uint32_t *entries
     return true;
 }
 
-static bool add(reckoning *s, const entry *e) { return entry_encode(&s->entries, e) == 0; }
+static bool crash_add_entry(reckoning *s, const entry *e) { return entry_encode(&s->entries, e) == 0; }
 
-static const char *cause_of(const crash_record *c, char text[32])
+static const char *crash_cause(const crash_record *c, char text[32])
 {
     if (c->number == CRASH_BY_EXIT) return "a call of exit()";
     (void)snprintf(text, 32, "signal %u", c->number);
     return text;
 }
 
-static bool add_crash(reckoning *s, const crash_record *c, unsigned in_a_row)
+static bool crash_add_crashed(reckoning *s, const crash_record *c, unsigned in_a_row)
 {
     char id[RUN_ID_TEXT + 1], cause[32];
     run_id_format(&s->run, id);
-    log_line(LOG_WARN, id, "the process died of it by %s%s%s%s (%u in a row)", cause_of(c, cause),
+    log_line(LOG_WARN, id, "the process died of it by %s%s%s%s (%u in a row)", crash_cause(c, cause),
              *c->step ? ", in step \"" : ", outside steps", c->step, *c->step ? "\"" : "", in_a_row);
-    return add(s, &(entry){.kind = ENTRY_CRASHED,
-                           .path = c->path,
-                           .id = {c->step, strnlen(c->step, sizeof c->step)},
-                           .attempt = c->attempt,
-                           .status = (int)c->number,
-                           .at_ms = c->at_ms,
-                           .epoch = c->epoch});
+    return crash_add_entry(s, &(entry){.kind = ENTRY_CRASHED,
+                                       .path = c->path,
+                                       .id = {c->step, strnlen(c->step, sizeof c->step)},
+                                       .attempt = c->attempt,
+                                       .status = (int)c->number,
+                                       .at_ms = c->at_ms,
+                                       .epoch = c->epoch});
 }
 
-static bool add_stop(reckoning *s, const crash_record *c, unsigned in_a_row)
+static bool crash_add_stopped(reckoning *s, const crash_record *c, unsigned in_a_row)
 {
     char text[TEXT_BYTES], cause[32];
-    int len = snprintf(text, sizeof text, "the server died %u times in a row of this run, by %s%s%s%s", in_a_row,
-                       cause_of(c, cause), *c->step ? " in step \"" : " outside steps", c->step, *c->step ? "\"" : "");
+    int len =
+        snprintf(text, sizeof text, "the server died %u times in a row of this run, by %s%s%s%s", in_a_row,
+                 crash_cause(c, cause), *c->step ? " in step \"" : " outside steps", c->step, *c->step ? "\"" : "");
     assert(len > 0 && (size_t)len < sizeof text);
-    return add(s, &(entry){.kind = ENTRY_STOPPED,
-                           .status = ENTRY_STOP_CRASHES,
-                           .at_ms = clock_wall_ms(),
-                           .epoch = entry_epoch(s->epoch, 0),
-                           .path = c->path,
-                           .error = {text, (size_t)len}});
+    return crash_add_entry(s, &(entry){.kind = ENTRY_STOPPED,
+                                       .status = ENTRY_STOP_CRASHES,
+                                       .at_ms = clock_wall_ms(),
+                                       .epoch = entry_epoch(s->epoch, 0),
+                                       .path = c->path,
+                                       .error = {text, (size_t)len}});
 }
 
-static bool add_entries(reckoning *s, unsigned in_a_row, bool *stops)
+static bool crash_add_entries(reckoning *s, unsigned in_a_row, bool *stops)
 {
     const crash_record *last = NULL;
     bool ok = true;
     for (size_t i = 0; i < s->count && ok; i++) {
-        if (!is_of(s, i) || s->done[i]) continue;
+        if (!crash_is_of_current(s, i) || s->done[i]) continue;
         last = &s->records[i];
-        ok = add_crash(s, last, ++in_a_row);
+        ok = crash_add_crashed(s, last, ++in_a_row);
     }
     *stops = last && in_a_row >= CRASHES_MAX && !BUG(CRASH_FOR_EVER);
-    return ok && (!*stops || add_stop(s, last, in_a_row));
+    return ok && (!*stops || crash_add_stopped(s, last, in_a_row));
 }
 
-static void commit(reckoning *s, uint32_t entries, bool stops)
+static void crash_commit(reckoning *s, uint32_t entries, bool stops)
 {
     store_segment segment = {.run = s->run,
                              .seq = entries,
@@ -147,36 +151,37 @@ typedef struct addition {
     bool stops;
 } addition;
 
-static void on_journal(void *arg, const store_journal *j)
+static void crash_on_journal(void *arg, const store_journal *j)
 {
     addition *a = arg;
     reckoning *s = a->of;
     unsigned in_a_row;
     if (j->error) s->unread = true;
     s->entries.size = 0;
-    if (!read_journal(s, j, &a->entries, &in_a_row)) return; /* ended, deleted, or found unreadable when it is loaded */
-    if (!add_entries(s, in_a_row, &a->stops)) s->failed = true;
+    if (!crash_read_journal(s, j, &a->entries, &in_a_row))
+        return; /* ended, deleted, or found unreadable when it is loaded */
+    if (!crash_add_entries(s, in_a_row, &a->stops)) s->failed = true;
 }
 
-static void settle_run(reckoning *s)
+static void crash_settle_run(reckoning *s)
 {
     addition a = {.of = s};
-    settle_load(s->store, &s->run, on_journal, &a);
-    if (!s->failed && s->entries.size > 0 && !BUG(LOSE_CRASH)) commit(s, a.entries, a.stops);
+    settle_load(s->store, &s->run, crash_on_journal, &a);
+    if (!s->failed && s->entries.size > 0 && !BUG(LOSE_CRASH)) crash_commit(s, a.entries, a.stops);
     for (size_t i = 0; i < s->count; i++)
-        if (is_of(s, i)) s->done[i] = true;
+        if (crash_is_of_current(s, i)) s->done[i] = true;
 }
 
 /* ---- All of them ---- */
 
-static bool is_of_run(const crash_record *c)
+static bool crash_names_run(const crash_record *c)
 {
     static const run_id nobody;
     return memcmp(c->run, nobody.bytes, sizeof c->run) != 0;
 }
 
 /* False: some are not in the journal. */
-static bool settle_all(store *journals, const crash_record *records, size_t count)
+static bool crash_settle_all(store *journals, const crash_record *records, size_t count)
 {
     reckoning s = {
         .records = records, .count = count, .done = calloc(count, sizeof(bool)), .epoch = store_epoch(journals)};
@@ -184,9 +189,9 @@ static bool settle_all(store *journals, const crash_record *records, size_t coun
     s.failed = !s.store;
     msgpack_sbuffer_init(&s.entries);
     for (size_t i = 0; i < count && !s.failed; i++) {
-        if (s.done[i] || !is_of_run(&records[i])) continue;
+        if (s.done[i] || !crash_names_run(&records[i])) continue;
         memcpy(s.run.bytes, records[i].run, RUN_ID_BYTES);
-        settle_run(&s);
+        crash_settle_run(&s);
     }
     settle_close(s.store);
     msgpack_sbuffer_destroy(&s.entries);
@@ -195,14 +200,14 @@ static bool settle_all(store *journals, const crash_record *records, size_t coun
 }
 
 /* Those of the process before: an older one's may still be there, if they could not be journaled. */
-static crash_ends ends_of(const crash_record *records, size_t count, uint64_t epoch)
+static crash_ends crash_count_ends(const crash_record *records, size_t count, uint64_t epoch)
 {
     crash_ends ends = {.known = 0};
     for (size_t i = 0; i < count; i++) {
         if (records[i].epoch != epoch) continue;
-        if (is_of_run(&records[i]) || records[i].path != 0) {
+        if (crash_names_run(&records[i]) || records[i].path != 0) {
             ends.known++;
-            ends.of_runs += is_of_run(&records[i]);
+            ends.of_runs += crash_names_run(&records[i]);
         } else {
             ends.unknown++;
             ends.number = records[i].number;
@@ -212,14 +217,14 @@ static crash_ends ends_of(const crash_record *records, size_t count, uint64_t ep
 }
 
 /* Who died had no time to look where a long name can be cut. */
-static crash_record mended(crash_record c)
+static crash_record crash_mend_record(crash_record c)
 {
     c.step[utf8_whole(c.step, strnlen(c.step, sizeof c.step - 1))] = 0;
     return c;
 }
 
 /* Whole records, the last RECORDS_MAX; a write that was cut off at a full disk leaves less than one. */
-static size_t read_records(int fd, crash_record records[RECORDS_MAX])
+static size_t crash_read_records(int fd, crash_record records[RECORDS_MAX])
 {
     struct stat st;
     if (fstat(fd, &st) != 0) return 0;
@@ -227,7 +232,8 @@ static size_t read_records(int fd, crash_record records[RECORDS_MAX])
     ssize_t n = pread(fd, records, RECORDS_MAX * sizeof *records, from * (off_t)sizeof *records);
     size_t count = 0;
     for (size_t i = 0; n > 0 && i < (size_t)n / sizeof *records; i++)
-        if (memcmp(records[i].magic, crash_magic, sizeof crash_magic) == 0) records[count++] = mended(records[i]);
+        if (memcmp(records[i].magic, crash_magic, sizeof crash_magic) == 0)
+            records[count++] = crash_mend_record(records[i]);
     return count;
 }
 
@@ -241,9 +247,9 @@ crash_ends crash_start(store *journals, const char *data)
     if (is_fixed) fd = open(path, O_RDONLY | O_CLOEXEC);
     crash_record *records = fd >= 0 ? malloc(RECORDS_MAX * sizeof *records) : NULL;
     if (records) {
-        size_t count = read_records(fd, records);
-        ends = ends_of(records, count, store_epoch(journals) - 1);
-        if (count == 0 || (store_takes_writes(journals) && settle_all(journals, records, count))) {
+        size_t count = crash_read_records(fd, records);
+        ends = crash_count_ends(records, count, store_epoch(journals) - 1);
+        if (count == 0 || (store_takes_writes(journals) && crash_settle_all(journals, records, count))) {
             if (!is_fixed && ftruncate(fd, 0) != 0)
                 log_line(LOG_WARN, NULL, "%s cannot be emptied: %s", path, strerror(errno));
         }

@@ -22,7 +22,7 @@ static const char FILE_NAME[] = "process";
 /* ---- The kernel's count ---- */
 
 /* How much of it there is; 0: it cannot be read. Zero-terminated. */
-static size_t read_text(int fd, char *to, size_t size)
+static size_t former_read_text(int fd, char *to, size_t size)
 {
     size_t len = 0;
     for (ssize_t n = 1; fd >= 0 && n > 0 && len < size - 1; len += (size_t)(n > 0 ? n : 0))
@@ -39,11 +39,11 @@ static const struct {
               {":memory:", "/sys/fs/cgroup/memory", "memory.oom_control"}}; /* version 1 */
 
 /* -1: nowhere. */
-static int open_events(void)
+static int former_open_events(void)
 {
     char groups[PATH_BYTES], path[PATH_BYTES + 64];
     int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-    (void)read_text(fd, groups, sizeof groups);
+    (void)former_read_text(fd, groups, sizeof groups);
     if (fd >= 0) close(fd);
     fd = -1;
     for (size_t i = 0; fd < 0 && i < sizeof places / sizeof *places; i++) {
@@ -57,14 +57,14 @@ static int open_events(void)
     return fd;
 }
 
-static void read_kills(former *to)
+static void former_read_kills(former *to)
 {
     char text[EVENTS_BYTES];
     struct stat st;
-    int fd = open_events();
+    int fd = former_open_events();
     to->cgroup = to->oom_kills = 0;
     if (fd < 0) return;
-    (void)read_text(fd, text, sizeof text);
+    (void)former_read_text(fd, text, sizeof text);
     const char *kills = strstr(text, "oom_kill ");
     if (kills && fstat(fd, &st) == 0) {
         to->cgroup = st.st_ino;
@@ -74,10 +74,10 @@ static void read_kills(former *to)
 }
 
 /* A cgroup that was made anew counts from 0: then nothing is known. */
-static bool was_short_of_memory(const former *f)
+static bool former_was_killed_for_memory(const former *f)
 {
     former now;
-    read_kills(&now);
+    former_read_kills(&now);
     return f->cgroup != 0 && f->cgroup == now.cgroup && now.oom_kills > f->oom_kills;
 }
 
@@ -86,7 +86,7 @@ static bool was_short_of_memory(const former *f)
 static const char FORMAT[] = "epoch %" PRIu64 "\npid %" PRId64 "\nbegan %" PRId64 "\nserving %d\ncgroup %" PRIu64
                              "\noom_kills %" PRIu64 "\nunclean %" PRId64 " %" PRId64 "\nends %" PRIu32 "\n";
 
-static bool write_note(const former *f, const char *data)
+static bool former_write(const former *f, const char *data)
 {
     char text[NOTE_BYTES];
     int len = snprintf(text, sizeof text, FORMAT, f->epoch, f->pid, f->began_ms, (int)f->serving, f->cgroup,
@@ -117,12 +117,12 @@ bool former_begin(const former *before, bool unclean, uint64_t epoch, const char
     own.pid = getpid();
     own.began_ms = clock_steady_ms();
     own.serving = true;
-    read_kills(&own);
+    former_read_kills(&own);
     if (unclean) {
         own.unclean_wall_ms = clock_wall_ms();
         own.unclean_steady_ms = clock_steady_ms();
     }
-    return write_note(&own, data);
+    return former_write(&own, data);
 }
 
 void former_end(const char *data)
@@ -130,13 +130,13 @@ void former_end(const char *data)
     former own;
     former_read(&own, data);
     own.serving = false;
-    (void)write_note(&own, data); /* else the next start may take this for an end that nobody asked for */
+    (void)former_write(&own, data); /* else the next start may take this for an end that nobody asked for */
 }
 
 /* ---- The verdict ---- */
 
 /* Nobody sent the signal: the handler would have left a record of that. It found no stack to run on. */
-static bool died_of_fault(int status)
+static bool former_died_of_fault(int status)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
@@ -157,10 +157,10 @@ bool former_is_unclean(const former *f, uint64_t epoch, const crash_ends *crashe
         (void)snprintf(text, FORMER_TEXT, "signal %u (%s)", crashes->number, strsignal((int)crashes->number));
     else if (worker->pid != 0 && worker->pid == f->pid && WIFEXITED(worker->status))
         (void)snprintf(text, FORMER_TEXT, "it exited with code %d", WEXITSTATUS(worker->status));
-    else if (worker->pid != 0 && worker->pid == f->pid && died_of_fault(worker->status))
+    else if (worker->pid != 0 && worker->pid == f->pid && former_died_of_fault(worker->status))
         (void)snprintf(text, FORMER_TEXT, "signal %d (%s), on a thread that could not tell", WTERMSIG(worker->status),
                        strsignal(WTERMSIG(worker->status)));
-    else if (was_short_of_memory(f))
+    else if (former_was_killed_for_memory(f))
         (void)snprintf(text, FORMER_TEXT, "the kernel ended it for want of memory");
     return text[0] != 0;
 }

@@ -7,7 +7,7 @@
 enum { PAGE = 4096 };
 
 /* Only the kernel reads memory that may be gone without a fault. */
-static void copy_text(char to[OCCUPANT_TEXT], const char *from)
+static void occupant_copy_text(char to[OCCUPANT_TEXT], const char *from)
 {
     to[0] = 0;
     if (!from) return;
@@ -21,7 +21,7 @@ static void copy_text(char to[OCCUPANT_TEXT], const char *from)
 }
 
 /* A label is "ROUTE run ID", of a plain route "ROUTE" alone. */
-static void split(occupant *o)
+static void occupant_split_label(occupant *o)
 {
     char *id = NULL;
     for (char *at = o->label; (at = strstr(at, " run ")); at += 5) id = at;
@@ -36,8 +36,8 @@ bool occupant_read(const sched *s, occupant *out)
     *out = (occupant){.switches = before, .run = ""};
     if (before % 2 == 0) return true;
     if (sched_running(s, &label, &step) != before) return false;
-    copy_text(out->label, label);
-    copy_text(out->step, step);
-    split(out);
+    occupant_copy_text(out->label, label);
+    occupant_copy_text(out->step, step);
+    occupant_split_label(out);
     return __atomic_load_n(&s->switches, __ATOMIC_ACQUIRE) == before;
 }

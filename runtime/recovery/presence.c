@@ -12,7 +12,7 @@
 #include "runtime/run/ties.h"
 
 /* The disk may have become full since it was opened, by what the start has written. */
-static void put_off(sw_app *app)
+static void presence_put_off(sw_app *app)
 {
     if (app->put_off || store_takes_writes(app->store)) return;
     app->put_off = true;
@@ -25,7 +25,7 @@ bool presence_open(presence *p, sw_app *app)
     const char *data = app->opt.data;
     *p = (presence){.unclean = false};
     if (!app->store) return true;
-    put_off(app);
+    presence_put_off(app);
     app->ties = ties_open(data, app->opt.redirect_after_ms, !app->put_off);
     if (!app->ties) return false;
     ties_forget_ended(app->ties, app->store);
@@ -39,7 +39,7 @@ bool presence_open(presence *p, sw_app *app)
                                                                    .lived_ms = former_served_ms(&p->before),
                                                                    .began_ms = app->started_ms,
                                                                    .loops = app->loop_count});
-    put_off(app);
+    presence_put_off(app);
     p->before.ends = former_ends(&p->before, store_epoch(app->store), &crashes);
     app->run_ended_former = p->before.ends > 0;
     return true;
@@ -56,7 +56,7 @@ void presence_order(const presence *p, sw_app *app)
     if (!app->comeback) want_end("the order in which runs come back"); /* else those that kill it could come first */
 }
 
-static void leave_note(const presence *p, const sw_app *app)
+static void presence_write_former(const presence *p, const sw_app *app)
 {
     if (!former_begin(&p->before, p->unclean, store_epoch(app->store), app->opt.data))
         log_line(LOG_WARN, NULL, "data folder %s: its file process cannot be written: %s", app->opt.data,
@@ -66,7 +66,7 @@ static void leave_note(const presence *p, const sw_app *app)
 void presence_begin(const presence *p, const sw_app *app)
 {
     if (!app->store) return;
-    if (!app->put_off) leave_note(p, app);
+    if (!app->put_off) presence_write_former(p, app);
     crash_serve();
 }
 
@@ -77,7 +77,7 @@ void presence_go_on(const presence *p, sw_app *app)
     (void)crash_start(app->store, app->opt.data);
     if (!store_takes_writes(app->store)) return; /* the disk is full again: crashes may not be in the journal */
     ties_mark(app->ties);
-    leave_note(p, app);
+    presence_write_former(p, app);
     app->put_off = false;
     store_ungate(app->store);
 }

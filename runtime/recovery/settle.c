@@ -19,24 +19,24 @@ struct settling {
 };
 
 /* It has no threads that would do it, and nobody else turns it yet. */
-static void turn_store(store *journals)
+static void settle_turn_store(store *journals)
 {
     if (store_hand_write_due_ms(journals) >= 0) store_hand_write(journals);
     while (store_hand_reads(journals) > 0) store_hand_read(journals, 0);
 }
 
-static void wait_for_it(settling *s)
+static void settle_wait(settling *s)
 {
     s->waiting = true;
     s->error = NULL;
     bool by_hand = store_is_by_hand(s->journals);
     while (s->waiting) {
-        if (by_hand) turn_store(s->journals);
+        if (by_hand) settle_turn_store(s->journals);
         (void)uv_run(&s->loop, by_hand ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     }
 }
 
-static void on_committed(void *arg, store_segment *list)
+static void settle_on_committed(void *arg, store_segment *list)
 {
     settling *s = arg;
     assert(list && !list->next);
@@ -46,7 +46,7 @@ static void on_committed(void *arg, store_segment *list)
 
 /* Whoever waits here keeps the main thread from all else: what a failed write has left is looked for again when the
  * journal can be written. */
-static void on_change(void *arg)
+static void settle_on_change(void *arg)
 {
     settling *s = arg;
     if (!store_takes_writes(s->journals)) store_port_give_up(s->port);
@@ -61,22 +61,22 @@ settling *settle_open(store *journals)
         free(s);
         return NULL;
     }
-    s->port = store_port_open(journals, &s->loop, on_committed, s);
+    s->port = store_port_open(journals, &s->loop, settle_on_committed, s);
     if (!s->port) {
         settle_close(s);
         return NULL;
     }
-    store_port_on_change(s->port, on_change);
+    store_port_on_change(s->port, settle_on_change);
     return s;
 }
 
-static void on_closed(void *arg) { (void)arg; }
+static void settle_on_closed(void *arg) { (void)arg; }
 
 void settle_close(settling *s)
 {
     if (!s) return;
     assert(!s->waiting);
-    if (s->port) store_port_close(s->port, on_closed, NULL);
+    if (s->port) store_port_close(s->port, settle_on_closed, NULL);
     (void)uv_run(&s->loop, UV_RUN_DEFAULT);
     int rc = uv_loop_close(&s->loop);
     assert(rc == 0);
@@ -84,7 +84,7 @@ void settle_close(settling *s)
     free(s);
 }
 
-static void on_loaded(void *arg, store_journal *j, size_t count)
+static void settle_on_loaded(void *arg, store_journal *j, size_t count)
 {
     settling *s = arg;
     assert(count == 1);
@@ -97,8 +97,8 @@ void settle_load(settling *s, const run_id *id, void (*on_journal)(void *arg, co
 {
     s->on_journal = on_journal;
     s->arg = arg;
-    if (store_load(s->port, id, 1, on_loaded, s))
-        wait_for_it(s);
+    if (store_load(s->port, id, 1, settle_on_loaded, s))
+        settle_wait(s);
     else
         on_journal(arg, &(store_journal){.run = *id, .error = store_no_memory});
 }
@@ -107,11 +107,11 @@ const char *settle_append(settling *s, store_segment *segment)
 {
     assert(!segment->next);
     store_append(s->port, segment);
-    wait_for_it(s);
+    settle_wait(s);
     return s->error;
 }
 
-static void on_scanned(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+static void settle_on_scanned(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
 {
     settling *s = arg;
     s->waiting = false;
@@ -126,12 +126,12 @@ bool settle_scan(settling *s, const store_range *range,
     s->on_rows = on_rows;
     s->arg = arg;
     s->end = end;
-    if (!store_scan(s->port, range, on_scanned, s)) return false;
-    wait_for_it(s);
+    if (!store_scan(s->port, range, settle_on_scanned, s)) return false;
+    settle_wait(s);
     return !s->error;
 }
 
-static void on_scanned_live(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
+static void settle_on_scanned_live(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
 {
     settling *s = arg;
     s->waiting = false;
@@ -146,7 +146,7 @@ bool settle_scan_live(settling *s, const run_id *after, size_t limit,
     s->on_live = on_rows;
     s->arg = arg;
     s->end = end;
-    if (!store_scan_live(s->port, after, limit, 0, 1, on_scanned_live, s)) return false;
-    wait_for_it(s);
+    if (!store_scan_live(s->port, after, limit, 0, 1, settle_on_scanned_live, s)) return false;
+    settle_wait(s);
     return !s->error;
 }

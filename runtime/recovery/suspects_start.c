@@ -20,7 +20,7 @@ static const char TABLE[] = "tries";
 /* ---- Rows ---- */
 
 /* A longer row is a newer program's, which adds behind. */
-static bool decode(suspect *to, const store_table_row *row)
+static bool suspect_decode(suspect *to, const store_table_row *row)
 {
     const uint8_t *value = row->value.data;
     if (row->key.len != RUN_ID_BYTES || row->value.len < TRIES_BYTES) return false;
@@ -43,7 +43,7 @@ typedef struct reading {
     bool failed;
 } reading;
 
-static bool make_room(reading *r, size_t more)
+static bool suspects_make_room(reading *r, size_t more)
 {
     suspects *all = r->to;
     if (all->count + more <= r->room) return true;
@@ -55,16 +55,16 @@ static bool make_room(reading *r, size_t more)
     return true;
 }
 
-static void on_rows(void *arg, const store_table_row *rows, size_t count)
+static void suspects_on_rows(void *arg, const store_table_row *rows, size_t count)
 {
     reading *r = arg;
     suspects *all = r->to;
-    if (!make_room(r, count)) {
+    if (!suspects_make_room(r, count)) {
         r->failed = true;
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (decode(&all->all[all->count], &rows[i])) all->count++;
+        if (suspect_decode(&all->all[all->count], &rows[i])) all->count++;
         r->last_len = rows[i].key.len < RUN_ID_BYTES ? rows[i].key.len : RUN_ID_BYTES;
         memcpy(r->last, rows[i].key.data, r->last_len);
         r->last[r->last_len++] = 0;
@@ -72,13 +72,13 @@ static void on_rows(void *arg, const store_table_row *rows, size_t count)
 }
 
 /* In the order of their keys. */
-static bool read_rows(suspects *all, settling *s)
+static bool suspects_read_rows(suspects *all, settling *s)
 {
     reading r = {.to = all};
     bool end = false;
     while (!end && !r.failed) {
         const store_range range = {.table = TABLE, .from = {r.last, r.last_len}, .rows_max = SCAN_ROWS};
-        if (!settle_scan(s, &range, on_rows, &r, &end)) return false;
+        if (!settle_scan(s, &range, suspects_on_rows, &r, &end)) return false;
     }
     return !r.failed;
 }
@@ -86,7 +86,7 @@ static bool read_rows(suspects *all, settling *s)
 /* ---- The culprit ---- */
 
 /* The only suspect that the process before had in memory; NULL: none, or several. */
-static suspect *sole_suspect(const suspects *all)
+static suspect *suspects_sole(const suspects *all)
 {
     suspect *sole = NULL;
     for (size_t i = 0; i < all->count; i++) {
@@ -104,7 +104,7 @@ typedef struct finding {
     uint32_t entries;
 } finding;
 
-static void on_journal(void *arg, const store_journal *j)
+static void suspect_on_journal(void *arg, const store_journal *j)
 {
     finding *f = arg;
     const char *error = j->error;
@@ -122,7 +122,7 @@ static void on_journal(void *arg, const store_journal *j)
     }
 }
 
-static bool encode_stop(msgpack_sbuffer *to, const suspect *k, uint64_t epoch, const char *how)
+static bool suspect_encode_stop(msgpack_sbuffer *to, const suspect *k, uint64_t epoch, const char *how)
 {
     char text[TEXT_BYTES];
     int len = snprintf(text, sizeof text,
@@ -139,16 +139,16 @@ static bool encode_stop(msgpack_sbuffer *to, const suspect *k, uint64_t epoch, c
 }
 
 /* Its row goes with the commit that stops it: a release gives it all its tries again. NULL, or why not. */
-static const char *stop_run(settling *s, const suspect *k, uint64_t epoch, const char *how)
+static const char *suspect_stop_run(settling *s, const suspect *k, uint64_t epoch, const char *how)
 {
     finding f = {.goes_on = false};
     msgpack_sbuffer entries;
     const char *error = "it cannot be read, has ended, or is stopped already";
-    settle_load(s, &k->run, on_journal, &f);
+    settle_load(s, &k->run, suspect_on_journal, &f);
     if (!f.goes_on || f.stopped) return error;
     msgpack_sbuffer_init(&entries);
     const store_row row = {.op = STORE_ROW_DELETE, .table = TABLE, .key = {k->run.bytes, RUN_ID_BYTES}};
-    if (encode_stop(&entries, k, epoch, how)) {
+    if (suspect_encode_stop(&entries, k, epoch, how)) {
         store_segment segment = {.run = k->run,
                                  .seq = f.entries,
                                  .live = STORE_LIVE_SET,
@@ -166,14 +166,14 @@ static const char *stop_run(settling *s, const suspect *k, uint64_t epoch, const
 }
 
 /* True: it is stopped, and the end is explained. */
-static bool find_culprit(suspects *all, settling *s, const char *how)
+static bool suspects_stop_culprit(suspects *all, settling *s, const char *how)
 {
     char id[RUN_ID_TEXT + 1];
-    suspect *k = sole_suspect(all);
+    suspect *k = suspects_sole(all);
     if (!k) return false;
     run_id_format(&k->run, id);
     log_line(LOG_ERROR, id, "the process before died while this run was the only suspect in memory: %s", how);
-    const char *error = stop_run(s, k, all->epoch, how);
+    const char *error = suspect_stop_run(s, k, all->epoch, how);
     if (error) {
         log_line(LOG_ERROR, id, "the suspect was not stopped: %s", error);
         return false;
@@ -187,7 +187,7 @@ static bool find_culprit(suspects *all, settling *s, const char *how)
 /* ---- All of them ---- */
 
 /* Suspects that the former process loaded last come first, then the youngest runs: without them all went well. */
-static int by_likelihood(const void *a, const void *b)
+static int suspect_by_likelihood(const void *a, const void *b)
 {
     const suspect *x = *(const suspect *const *)a, *y = *(const suspect *const *)b;
     if (x->tries != y->tries) return x->tries > y->tries ? -1 : 1;
@@ -196,7 +196,7 @@ static int by_likelihood(const void *a, const void *b)
 }
 
 /* Rows of fewer tries than `least` count for nothing. */
-static bool rank(suspects *all, uint32_t least)
+static bool suspects_rank(suspects *all, uint32_t least)
 {
     all->ranks = calloc(all->count ? all->count : 1, sizeof *all->ranks);
     if (!all->ranks) return false;
@@ -206,12 +206,12 @@ static bool rank(suspects *all, uint32_t least)
         if (k->tries < least) k->tries = 0;
         all->ranks[i] = k;
     }
-    qsort(all->ranks, all->count, sizeof *all->ranks, by_likelihood);
+    qsort(all->ranks, all->count, sizeof *all->ranks, suspect_by_likelihood);
     for (size_t i = 0; i < all->count; i++) all->ranks[i]->rank = i;
     return true;
 }
 
-static size_t count_suspects(const suspects *all)
+static size_t suspects_count(const suspects *all)
 {
     size_t n = 0;
     for (size_t i = 0; i < all->count; i++) {
@@ -221,23 +221,23 @@ static size_t count_suspects(const suspects *all)
     return n;
 }
 
-static void report(const suspects *all, const suspects_options *o)
+static void suspects_report(const suspects *all, const suspects_options *o)
 {
-    size_t n = count_suspects(all);
+    size_t n = suspects_count(all);
     if (all->unclean) log_line(LOG_WARN, NULL, "the process before ended, and nobody knows of which run: %s", o->how);
     if (n > 0) log_line(LOG_WARN, NULL, "%zu runs were under way at two such ends: they are loaded one at a time", n);
 }
 
-static bool settle(suspects *all, store *journals, const suspects_options *o)
+static bool suspects_settle(suspects *all, store *journals, const suspects_options *o)
 {
     settling *s = settle_open(journals);
-    bool ok = s && read_rows(all, s), may_stop = o->unclean && store_takes_writes(journals);
-    bool found = ok && may_stop && find_culprit(all, s, o->how);
+    bool ok = s && suspects_read_rows(all, s), may_stop = o->unclean && store_takes_writes(journals);
+    bool found = ok && may_stop && suspects_stop_culprit(all, s, o->how);
     settle_close(s);
     /* Forgotten are all tries when the end is explained, and the first of each run when it was long ago. */
     uint32_t least = found ? UINT32_MAX : o->unclean && !o->again ? SUSPECT_TRIES : 0;
     if (found) all->unclean = false;
-    return ok && rank(all, least);
+    return ok && suspects_rank(all, least);
 }
 
 suspects *suspects_start(store *journals, const suspects_options *o)
@@ -256,10 +256,10 @@ suspects *suspects_start(store *journals, const suspects_options *o)
                                                 : o->lived_ms;
     all->epoch = store_epoch(journals);
     all->loops = o->loops;
-    bool ok = settle(all, journals, o);
+    bool ok = suspects_settle(all, journals, o);
     if (!ok) log_line(LOG_ERROR, NULL, "the table %s cannot be read: no run is suspected before the next start", TABLE);
     if (ok && (all->count > 0 || all->unclean)) {
-        report(all, o);
+        suspects_report(all, o);
         return all;
     }
     suspects_free(all);

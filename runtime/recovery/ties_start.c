@@ -16,32 +16,32 @@ typedef struct live_page {
     bool failed; /* it cannot be read: then all are kept */
 } live_page;
 
-static int order(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
+static int live_page_compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
 
-static void on_rows(void *arg, const store_live_row *rows, size_t count)
+static void live_page_on_rows(void *arg, const store_live_row *rows, size_t count)
 {
     live_page *p = arg;
     for (size_t i = 0; i < count; i++) p->ids[i] = rows[i].run;
     p->count = count;
 }
 
-static run_id before(run_id id)
+static run_id live_page_before(run_id id)
 {
     size_t i = RUN_ID_BYTES;
     while (i > 0 && id.bytes[--i]-- == 0) continue;
     return id;
 }
 
-static bool is_live(void *arg, const run_id *id)
+static bool live_page_has(void *arg, const run_id *id)
 {
     live_page *p = arg;
-    while (p->at < p->count && order(&p->ids[p->at], id) < 0) p->at++;
+    while (p->at < p->count && live_page_compare(&p->ids[p->at], id) < 0) p->at++;
     if (p->at == p->count && !p->end && !p->failed) {
-        const run_id from = before(*id);
+        const run_id from = live_page_before(*id);
         p->at = p->count = 0;
-        p->failed = !settle_scan_live(p->store, &from, PAGE_ROWS, on_rows, p, &p->end);
+        p->failed = !settle_scan_live(p->store, &from, PAGE_ROWS, live_page_on_rows, p, &p->end);
     }
-    return p->failed || (p->at < p->count && order(&p->ids[p->at], id) == 0);
+    return p->failed || (p->at < p->count && live_page_compare(&p->ids[p->at], id) == 0);
 }
 
 void ties_forget_ended(ties *t, store *journals)
@@ -49,7 +49,7 @@ void ties_forget_ended(ties *t, store *journals)
     if (!ties_has_runs(t)) return;
     static live_page page; /* large; used once at the start */
     page = (live_page){.store = settle_open(journals)};
-    if (!page.store || !ties_filter(t, is_live, &page))
+    if (!page.store || !ties_filter(t, live_page_has, &page))
         log_line(LOG_WARN, NULL, "out of memory: runs that have ended stay in the data folder's file `end`");
     settle_close(page.store);
 }

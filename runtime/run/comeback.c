@@ -25,7 +25,10 @@ enum {
     SOLO_MOST_MS = 60000
 };
 
-static int64_t within(int64_t n, int64_t least, int64_t most) { return n < least ? least : n > most ? most : n; }
+static int64_t comeback_clamp(int64_t n, int64_t least, int64_t most)
+{
+    return n < least ? least : n > most ? most : n;
+}
 
 comeback *comeback_new(const comeback_options *o)
 {
@@ -42,9 +45,9 @@ comeback *comeback_new(const comeback_options *o)
     all->loops = o->loops;
     all->waves = o->ends > WAVES_MAX ? WAVES_MAX : o->ends > 1 ? o->ends : 1;
     all->epoch = o->epoch;
-    all->wave_ms = within(o->lived_ms, WAVE_LEAST_MS, WAVE_MOST_MS);
-    all->quiet_ms = within(QUIET_FIRST_MS << doubles, QUIET_FIRST_MS, QUIET_MOST_MS);
-    all->solo_ms = within(2 * o->lived_ms, SOLO_LEAST_MS, SOLO_MOST_MS);
+    all->wave_ms = comeback_clamp(o->lived_ms, WAVE_LEAST_MS, WAVE_MOST_MS);
+    all->quiet_ms = comeback_clamp(QUIET_FIRST_MS << doubles, QUIET_FIRST_MS, QUIET_MOST_MS);
+    all->solo_ms = comeback_clamp(2 * o->lived_ms, SOLO_LEAST_MS, SOLO_MOST_MS);
     all->last = &all->first;
     all->since_ms = clock_steady_ms();
     if (all->waves > 1)
@@ -67,23 +70,23 @@ void comeback_free(comeback *all)
 
 /* ---- Ticks ---- */
 
-static void on_tick(struct timer *t);
+static void comeback_on_tick(struct timer *t);
 
 /* On the clock's thread. Without memory it is tried again in each of its turns. */
-static void start_tick(home *h)
+static void comeback_start_tick(home *h)
 {
     comeback *all = h->comeback;
     if (all->tick.place > 0 || h->draining) return;
-    all->tick = (struct timer){.fn = on_tick, .arg = h};
+    all->tick = (struct timer){.fn = comeback_on_tick, .arg = h};
     all->tick_lost = !timers_start(&h->timers, &all->tick, TICK_MS);
 }
 
 /* ---- What is in memory ---- */
 
-static void say(uint8_t *flag, bool is) { __atomic_store_n(flag, is, __ATOMIC_RELAXED); }
+static void comeback_publish_flag(uint8_t *flag, bool is) { __atomic_store_n(flag, is, __ATOMIC_RELAXED); }
 
 /* Runs are being loaded, or are about to be; those that wait for the journal, too. */
-static bool loads(const slot_table *t)
+static bool comeback_home_loads(const slot_table *t)
 {
     return !t->recovered || t->due_count > 0 || t->loading > 0 || t->raising > 0 || !TAILQ_EMPTY(&t->asked) ||
            !TAILQ_EMPTY(&t->gated);
@@ -94,10 +97,10 @@ void comeback_publish(home *h)
     comeback *all = h->comeback;
     if (!all) return;
     comeback_home *s = &all->states[h->index];
-    if (s->is_clock && all->tick_lost) start_tick(h);
-    say(&s->loads, loads(&h->slots));
-    say(&s->has_runs, h->runs.count > 0);
-    say(&s->awaits_wave, s->wave_queue_count > 0);
+    if (s->is_clock && all->tick_lost) comeback_start_tick(h);
+    comeback_publish_flag(&s->loads, comeback_home_loads(&h->slots));
+    comeback_publish_flag(&s->has_runs, h->runs.count > 0);
+    comeback_publish_flag(&s->awaits_wave, s->wave_queue_count > 0);
 }
 
 /* All homes together. */
@@ -105,7 +108,7 @@ typedef struct memory_state {
     bool loads, has_runs, awaits_wave, unsettled;
 } memory_state;
 
-static memory_state look_at_all(const comeback *all)
+static memory_state comeback_read_homes(const comeback *all)
 {
     memory_state m = {.loads = false};
     for (unsigned i = 0; i < all->loops; i++) {
@@ -121,7 +124,7 @@ static memory_state look_at_all(const comeback *all)
 /* ---- Waves ---- */
 
 /* The first of n waves has one run in 2^(n-1), each other one as many as all before it. */
-static unsigned wave_of(const comeback *all, const run_id *id)
+static unsigned comeback_wave_of(const comeback *all, const run_id *id)
 {
     uint64_t lot = run_id_hash(id) ^ all->epoch * 0x9e3779b97f4a7c15U;
     lot = (lot ^ lot >> 32) * 0xd6e8feb86659fd93U; /* two rounds of a multiplicative hash: each bit depends on all */
@@ -131,16 +134,16 @@ static unsigned wave_of(const comeback *all, const run_id *id)
     return all->waves - 1 - heads;
 }
 
-static bool is_open(const comeback *all, const run_id *id)
+static bool comeback_wave_is_open(const comeback *all, const run_id *id)
 {
     uint32_t open = __atomic_load_n(&all->open, __ATOMIC_ACQUIRE);
-    return open + 1 >= all->waves || wave_of(all, id) <= open;
+    return open + 1 >= all->waves || comeback_wave_of(all, id) <= open;
 }
 
 bool comeback_awaits_wave(home *h, slot *s)
 {
     const comeback *all = h->comeback;
-    if (!all || s->state != SLOT_DUE || s->is_known_here || is_open(all, &s->id)) return false;
+    if (!all || s->state != SLOT_DUE || s->is_known_here || comeback_wave_is_open(all, &s->id)) return false;
     slot_post(h, s, SLOT_ON_BEHIND);
     h->comeback->states[h->index].wave_queue_count++;
     return true;
@@ -148,14 +151,14 @@ bool comeback_awaits_wave(home *h, slot *s)
 
 /* ---- Turns ---- */
 
-static void wake_all(const comeback *all)
+static void comeback_wake_homes(const comeback *all)
 {
     for (unsigned i = 0; i < all->loops; i++)
         if (all->homes[i]) all->homes[i]->wake(all->homes[i]);
 }
 
 /* Under lock. */
-static void begin_solo(comeback *all, int64_t now_ms, const char *why)
+static void comeback_begin_solo(comeback *all, int64_t now_ms, const char *why)
 {
     char id[RUN_ID_TEXT + 1];
     comeback_solo *t = all->now = all->first;
@@ -169,7 +172,7 @@ static void begin_solo(comeback *all, int64_t now_ms, const char *why)
 }
 
 /* Under lock. */
-static void end_solo(comeback *all, int64_t now_ms)
+static void comeback_end_solo(comeback *all, int64_t now_ms)
 {
     free(all->now);
     all->now = NULL;
@@ -177,25 +180,25 @@ static void end_solo(comeback *all, int64_t now_ms)
 }
 
 /* Why the next one may come back; NULL: it may not yet. */
-static const char *why_now(const comeback *all, int64_t elapsed_ms)
+static const char *comeback_solo_reason(const comeback *all, int64_t elapsed_ms)
 {
-    memory_state m = look_at_all(all);
+    memory_state m = comeback_read_homes(all);
     if ((!m.loads && !m.has_runs) || BUG(TURN_AT_ONCE)) return "nothing else is in memory";
     if (elapsed_ms >= all->quiet_ms && !m.loads && !m.unsettled) return "others have got on";
     return elapsed_ms >= all->quiet_ms * SOLO_QUIETS_MAX ? "others have not got on, and are not waited for" : NULL;
 }
 
 /* Under lock. */
-static void open_waves(comeback *all, uint32_t open, int64_t now_ms)
+static void comeback_open_waves(comeback *all, uint32_t open, int64_t now_ms)
 {
     __atomic_store_n(&all->open, open, __ATOMIC_RELEASE);
     all->since_ms = now_ms;
-    wake_all(all);
+    comeback_wake_homes(all);
 }
 
 /* Under lock. False: nobody waits for anything. While the journal takes no writes nothing comes back, and the time that
  * a wave or a turn has does not begin. */
-static bool go_on(comeback *all, bool is_writable)
+static bool comeback_advance(comeback *all, bool is_writable)
 {
     int64_t now_ms = clock_steady_ms(), elapsed_ms = now_ms - all->since_ms;
     uint32_t open = __atomic_load_n(&all->open, __ATOMIC_RELAXED);
@@ -204,32 +207,32 @@ static bool go_on(comeback *all, bool is_writable)
         return open + 1 < all->waves || all->now || all->first;
     }
     if (open + 1 < all->waves) {
-        memory_state m = look_at_all(all);
+        memory_state m = comeback_read_homes(all);
         bool is_over = elapsed_ms >= all->wave_ms || (elapsed_ms >= WAVE_LEAST_MS && !m.loads && !m.unsettled);
         if (!m.awaits_wave && !m.loads)
-            open_waves(all, all->waves - 1, now_ms); /* nobody is left for the others */
+            comeback_open_waves(all, all->waves - 1, now_ms); /* nobody is left for the others */
         else if (is_over)
-            open_waves(all, BUG(WAVES_AT_ONCE) ? all->waves - 1 : open + 1, now_ms);
+            comeback_open_waves(all, BUG(WAVES_AT_ONCE) ? all->waves - 1 : open + 1, now_ms);
         return true;
     }
     if (all->now) {
-        if (all->now->taken && elapsed_ms >= all->solo_ms) end_solo(all, now_ms);
+        if (all->now->taken && elapsed_ms >= all->solo_ms) comeback_end_solo(all, now_ms);
     } else if (all->first) {
-        const char *why = why_now(all, elapsed_ms);
-        if (why) begin_solo(all, now_ms, why);
+        const char *why = comeback_solo_reason(all, elapsed_ms);
+        if (why) comeback_begin_solo(all, now_ms, why);
     }
     return all->now || all->first;
 }
 
-static void on_tick(struct timer *t)
+static void comeback_on_tick(struct timer *t)
 {
     home *h = t->arg;
     comeback *all = h->comeback;
     if (h->draining) return; /* nothing comes back here any more, and the port may be closed */
     uv_mutex_lock(&all->lock);
-    bool more = go_on(all, gate_writable(h));
+    bool more = comeback_advance(all, gate_writable(h));
     uv_mutex_unlock(&all->lock);
-    if (more) start_tick(h);
+    if (more) comeback_start_tick(h);
 }
 
 void comeback_join(home *h)
@@ -242,11 +245,11 @@ void comeback_join(home *h)
     if (is_clock) all->clock = h;
     uv_mutex_unlock(&all->lock);
     all->states[h->index].is_clock = is_clock;
-    if (is_clock) start_tick(h);
+    if (is_clock) comeback_start_tick(h);
 }
 
 /* True: the turn is one of this home's runs, and news to it. */
-static bool take_solo(home *h, run_id *id)
+static bool comeback_take_solo(home *h, run_id *id)
 {
     comeback *all = h->comeback;
     uv_mutex_lock(&all->lock);
@@ -261,7 +264,7 @@ static bool take_solo(home *h, run_id *id)
     return is_ours;
 }
 
-static bool is_now(comeback *all, const run_id *id)
+static bool comeback_has_solo(comeback *all, const run_id *id)
 {
     uv_mutex_lock(&all->lock);
     bool is = all->now && run_id_equal(&all->now->run, id);
@@ -270,10 +273,10 @@ static bool is_now(comeback *all, const run_id *id)
 }
 
 /* It needs no turn any more, if it has one. */
-static void over(comeback *all, const run_id *id)
+static void comeback_finish_solo(comeback *all, const run_id *id)
 {
     uv_mutex_lock(&all->lock);
-    if (all->now && run_id_equal(&all->now->run, id)) end_solo(all, clock_steady_ms());
+    if (all->now && run_id_equal(&all->now->run, id)) comeback_end_solo(all, clock_steady_ms());
     uv_mutex_unlock(&all->lock);
 }
 
@@ -285,21 +288,21 @@ void comeback_look(home *h)
     uv_mutex_lock(&all->lock);
     bool ticks = all->clock == h && (all->first || all->now);
     uv_mutex_unlock(&all->lock);
-    if (ticks) start_tick(h);
+    if (ticks) comeback_start_tick(h);
     size_t waiting = 0;
     for (slot *s = TAILQ_FIRST(&h->slots.behind), *next; s; s = next) {
         next = TAILQ_NEXT(s, in_queue);
-        bool is_next = !s->has_crashed && is_open(all, &s->id) && !BUG(FORGET_WAVE);
+        bool is_next = !s->has_crashed && comeback_wave_is_open(all, &s->id) && !BUG(FORGET_WAVE);
         if (is_next) slot_post(h, s, SLOT_ON_ADMITTED);
         waiting += !s->has_crashed && !is_next;
     }
     all->states[h->index].wave_queue_count = waiting;
-    if (!take_solo(h, &id)) return;
+    if (!comeback_take_solo(h, &id)) return;
     slot *s = slot_find(&h->slots, &id);
     if (s && s->state == SLOT_BEHIND)
         slot_post(h, s, SLOT_ON_ADMITTED);
     else
-        over(all, &id); /* cancelled meanwhile */
+        comeback_finish_solo(all, &id); /* cancelled meanwhile */
 }
 
 /* Who counts as being in memory has had its turn, and comes. */
@@ -308,7 +311,7 @@ bool comeback_comes_later(const home *h, const slot *s, unsigned crashes)
     comeback *all = h->comeback;
     bool is_wanted = (s->wants_release && s->not_resumed) || BUG(CRASHED_FIRST); /* somebody wants it to go on now */
     if (!all || crashes == 0 || is_wanted || suspects_is_raised(s)) return false;
-    return !is_now(all, &s->id);
+    return !comeback_has_solo(all, &s->id);
 }
 
 bool comeback_put_behind(home *h, slot *s)
@@ -344,5 +347,5 @@ void comeback_settled(run *r)
     r->is_unsettled = false;
     if (BUG(COUNT_UNSETTLED)) return;
     (void)__atomic_sub_fetch(&all->states[r->task.home->index].unsettled, 1, __ATOMIC_RELAXED);
-    if (r->has_crashed) over(all, &r->id);
+    if (r->has_crashed) comeback_finish_solo(all, &r->id);
 }

@@ -18,7 +18,7 @@ bool gate_writable(const home *h) { return store_writable(h->port); }
 
 bool gate_full(const home *h) { return store_busy(h->port, h->gate.open_bytes); }
 
-static void enter(gate *g, strand *s)
+static void gate_enter(gate *g, strand *s)
 {
     assert(!s->gate_link);
     s->gate_next = NULL;
@@ -28,7 +28,7 @@ static void enter(gate *g, strand *s)
     counter_add(&g->waiting, 1);
 }
 
-static void leave(gate *g, strand *s)
+static void gate_leave(gate *g, strand *s)
 {
     *s->gate_link = s->gate_next;
     if (s->gate_next)
@@ -40,14 +40,14 @@ static void leave(gate *g, strand *s)
 }
 
 /* One turn of waiting. False: interrupted. */
-static bool wait_change(strand *s, bool full)
+static bool gate_wait_change(strand *s, bool full)
 {
     home *h = s->task->home;
-    enter(&h->gate, s);
+    gate_enter(&h->gate, s);
     if (full) store_want_room(h->port);
     run_touch(s->run); /* what it holds back is to be appended: that makes the room */
     bool awake = strand_suspend(s);
-    leave(&h->gate, s);
+    gate_leave(&h->gate, s);
     return awake;
 }
 
@@ -61,7 +61,7 @@ bool gate_pass(strand *s)
             r->attempted = true;
             return true;
         }
-        if (!wait_change(s, full)) return false;
+        if (!gate_wait_change(s, full)) return false;
     }
     return false;
 }
@@ -69,7 +69,7 @@ bool gate_pass(strand *s)
 bool gate_wait_room(strand *s)
 {
     bool awake = true;
-    while (awake && gate_writable(s->task->home) && gate_full(s->task->home)) awake = wait_change(s, true);
+    while (awake && gate_writable(s->task->home) && gate_full(s->task->home)) awake = gate_wait_change(s, true);
     return awake;
 }
 

@@ -18,13 +18,13 @@ enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
 static const char *const tables[] = {[LETTER_TRIES] = "tries", [LETTER_CANCEL] = "inbox", [LETTER_RELEASE] = "inbox"};
 static const char FROM_CLIENT[] = "client";
 
-static void put_be(uint8_t *to, uint64_t n)
+static void letter_put_be64(uint8_t *to, uint64_t n)
 {
     for (int i = 0; i < 8; i++) to[i] = (uint8_t)(n >> (8 * (7 - i)));
 }
 
 /* [id, kind, name, value, from]; a cancel or a release has neither name nor value. */
-static size_t pack(char to[LETTER_VALUE_MAX], letter_kind kind)
+static size_t letter_pack(char to[LETTER_VALUE_MAX], letter_kind kind)
 {
     uint8_t id[LETTER_ID_BYTES];
     msgpack_sbuffer b;
@@ -45,7 +45,7 @@ static size_t pack(char to[LETTER_VALUE_MAX], letter_kind kind)
 }
 
 /* 0: it cannot be read; *is_short: for want of memory. */
-static int64_t unpack_kind(home *h, store_bytes value, bool *is_short)
+static int64_t letter_unpack_kind(home *h, store_bytes value, bool *is_short)
 {
     arena a;
     sw_value v;
@@ -60,22 +60,22 @@ static int64_t unpack_kind(home *h, store_bytes value, bool *is_short)
     return kind;
 }
 
-static store_bytes key_of(const letter *m)
+static store_bytes letter_row_key(const letter *m)
 {
     return (store_bytes){m->key, m->kind == LETTER_TRIES ? RUN_ID_BYTES : LETTER_KEY_BYTES};
 }
 
-static void commit(letter *m, store_row_op op, size_t value_len)
+static void letter_commit(letter *m, store_row_op op, size_t value_len)
 {
     home *h = m->home;
     m->next = NULL;
-    m->row = (store_row){.op = op, .table = tables[m->kind], .key = key_of(m), .value = {m->value, value_len}};
+    m->row = (store_row){.op = op, .table = tables[m->kind], .key = letter_row_key(m), .value = {m->value, value_len}};
     m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &m->row};
     home_send(h, &m->segment);
 }
 
 /* A loop's arrival numbers ascend, also when the clock is set back: the letters of one run are read in order. */
-static uint64_t next_arrival(home *h)
+static uint64_t letter_next_arrival(home *h)
 {
     uint64_t now = (uint64_t)clock_wall_ms() << 20;
     h->last_letter = now > h->last_letter ? now : h->last_letter + 1;
@@ -88,19 +88,19 @@ bool letter_send(home *h, const run_id *to, letter_kind kind)
     if (!m) return false;
     *m = (letter){.home = h, .run = *to, .kind = kind};
     memcpy(m->key, to->bytes, RUN_ID_BYTES);
-    put_be(m->key + RUN_ID_BYTES, next_arrival(h));
-    size_t len = pack(m->value, kind);
+    letter_put_be64(m->key + RUN_ID_BYTES, letter_next_arrival(h));
+    size_t len = letter_pack(m->value, kind);
     if (len == 0) {
         free(m);
         return false;
     }
-    commit(m, STORE_ROW_PUT, len);
+    letter_commit(m, STORE_ROW_PUT, len);
     return true;
 }
 
 letter *letter_read(home *h, const store_table_row *row, bool *is_short)
 {
-    int64_t kind = unpack_kind(h, row->value, is_short);
+    int64_t kind = letter_unpack_kind(h, row->value, is_short);
     bool known = row->key.len == LETTER_KEY_BYTES && (kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     letter *m = known ? calloc(1, sizeof *m) : NULL;
     *is_short = *is_short || (known && !m);
@@ -123,7 +123,7 @@ letter *letter_new_tries(home *h, const run_id *id)
 void letter_put_tries(letter *m, size_t value_len)
 {
     assert(m->kind == LETTER_TRIES && value_len <= sizeof m->value);
-    commit(m, STORE_ROW_PUT, value_len);
+    letter_commit(m, STORE_ROW_PUT, value_len);
 }
 
 bool letter_is_in(const letter *list, letter_kind kind)
@@ -135,8 +135,10 @@ bool letter_is_in(const letter *list, letter_kind kind)
 const store_row *letter_deletions(letter *list)
 {
     for (letter *m = list; m; m = m->next)
-        m->row = (store_row){
-            .next = m->next ? &m->next->row : NULL, .op = STORE_ROW_DELETE, .table = tables[m->kind], .key = key_of(m)};
+        m->row = (store_row){.next = m->next ? &m->next->row : NULL,
+                             .op = STORE_ROW_DELETE,
+                             .table = tables[m->kind],
+                             .key = letter_row_key(m)};
     return list ? &list->row : NULL;
 }
 
@@ -153,7 +155,7 @@ void letter_drop(home *h, letter **list)
         next = m->next;
         assert(m->home == h);
         if (m->kind == LETTER_TRIES) suspects_row_gone(m);
-        commit(m, STORE_ROW_DELETE, 0);
+        letter_commit(m, STORE_ROW_DELETE, 0);
     }
     (void)h;
     *list = NULL;
@@ -192,7 +194,7 @@ void letter_free_all(letter **list)
 /* If that failed, a row of `tries` would be held against its run, which goes on: it goes with the run's next commit. A
  * release that was denied would be obeyed by the next start, and a row of `tries` of a run that has ended would be read
  * by it: they go when the journal takes writes again. */
-static void deleted(letter *m, const char *error)
+static void letter_on_deleted(letter *m, const char *error)
 {
     slot *s = error && m->kind == LETTER_TRIES ? slot_find(&m->home->slots, &m->run) : NULL;
     if (s)
@@ -210,7 +212,7 @@ void letter_committed(store_segment *s)
     letter *m = (letter *)((char *)s - offsetof(letter, segment));
     home_segment_back(m->home);
     if (m->row.op == STORE_ROW_DELETE)
-        deleted(m, s->error);
+        letter_on_deleted(m, s->error);
     else if (m->kind == LETTER_TRIES)
         suspects_raised(m, s->error);
     else

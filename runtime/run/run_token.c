@@ -21,7 +21,7 @@ typedef struct token_parts {
 
 /* What version 0.1 signed has no scope and no letter: that is a message of another length, so no letter can be taken
  * off a token or put before it. */
-static void sign(const run_token_key *key, const run_id *id, const token_parts *of, uint8_t mac[MAC_BYTES])
+static void run_token_sign(const run_token_key *key, const run_id *id, const token_parts *of, uint8_t mac[MAC_BYTES])
 {
     uint8_t message[RUN_ID_BYTES + 8 + 1];
     size_t message_len = RUN_ID_BYTES + 8;
@@ -43,7 +43,7 @@ void run_token_key_derive(run_token_key *key, const void *secret, size_t len)
 }
 
 /* base64url without padding: RFC 4648, section 5. */
-static void encode(const uint8_t mac[MAC_BYTES], char out[MAC_TEXT + 1])
+static void run_token_encode_mac(const uint8_t mac[MAC_BYTES], char out[MAC_TEXT + 1])
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     size_t n = 0;
@@ -65,8 +65,8 @@ void run_token_make(const run_token_key *key, const run_id *id, run_token_scope 
     const token_parts of = {.scope = scope, .expires_s = expires_ms > 0 ? (uint64_t)expires_ms / 1000 : 0};
     uint8_t mac[MAC_BYTES];
     char text[MAC_TEXT + 1];
-    sign(key, id, &of, mac);
-    encode(mac, text);
+    run_token_sign(key, id, &of, mac);
+    run_token_encode_mac(mac, text);
     (void)snprintf(out, RUN_TOKEN_TEXT_MAX, "%s%" PRIu64 ".%s", scope == RUN_TOKEN_READ ? "r" : "", of.expires_s, text);
 }
 
@@ -76,7 +76,7 @@ run_token_scope run_token_scope_of(const char *text, size_t len)
     return RUN_TOKEN_CONTROL;
 }
 
-static bool take_apart(const char *text, size_t len, token_parts *out)
+static bool run_token_take_apart(const char *text, size_t len, token_parts *out)
 {
     const char *at = text, *end = text + len;
     *out = (token_parts){.scope = run_token_scope_of(text, len)};
@@ -94,7 +94,7 @@ static bool take_apart(const char *text, size_t len, token_parts *out)
 bool run_token_is_formed(const char *text, size_t len)
 {
     token_parts parts;
-    return take_apart(text, len, &parts);
+    return run_token_take_apart(text, len, &parts);
 }
 
 run_token_result run_token_check(const run_token_key *key, const run_id *id, int64_t now_ms, const char *text,
@@ -102,11 +102,11 @@ run_token_result run_token_check(const run_token_key *key, const run_id *id, int
 {
     token_parts parts;
     if (run_token_scope_of(text, len) == RUN_TOKEN_SIGNAL) return RUN_TOKEN_RESERVED;
-    if (!take_apart(text, len, &parts)) return RUN_TOKEN_MALFORMED;
+    if (!run_token_take_apart(text, len, &parts)) return RUN_TOKEN_MALFORMED;
     uint8_t mac[MAC_BYTES];
     char expected[MAC_TEXT + 1];
-    sign(key, id, &parts, mac);
-    encode(mac, expected);
+    run_token_sign(key, id, &parts, mac);
+    run_token_encode_mac(mac, expected);
     /* Compared as text, so that the unused bits of the last digit cannot be altered either. */
     if (CRYPTO_memcmp(expected, parts.mac, MAC_TEXT) != 0) return RUN_TOKEN_WRONG;
     return (int64_t)parts.expires_s * 1000 + 999 < now_ms ? RUN_TOKEN_EXPIRED : RUN_TOKEN_OK;

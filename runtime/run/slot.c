@@ -25,7 +25,7 @@ void slot_remove(home *h, slot *s)
 
 /* ---- What happens to one ---- */
 
-static struct slot_queue *queue_of(slot_table *t, slot_state state)
+static struct slot_queue *slot_queue_of(slot_table *t, slot_state state)
 {
     switch (state) {
     case SLOT_DUE:
@@ -43,10 +43,10 @@ static struct slot_queue *queue_of(slot_table *t, slot_state state)
     }
 }
 
-static void leave_state(home *h, slot *s)
+static void slot_leave_state(home *h, slot *s)
 {
     slot_table *t = &h->slots;
-    struct slot_queue *queue = queue_of(t, s->state);
+    struct slot_queue *queue = slot_queue_of(t, s->state);
     if (queue) TAILQ_REMOVE(queue, s, in_queue);
     if (s->state == SLOT_DUE) t->due_count--;
     if (s->state == SLOT_LOADING_PLACED) t->places--;
@@ -59,16 +59,16 @@ void slot_post(home *h, slot *s, slot_event event)
     slot_table *t = &h->slots;
     slot_state to = slot_next(s->state, event);
     if (to == s->state) return;
-    leave_state(h, s);
+    slot_leave_state(h, s);
     s->state = to;
-    struct slot_queue *queue = queue_of(t, to);
+    struct slot_queue *queue = slot_queue_of(t, to);
     if (queue) TAILQ_INSERT_TAIL(queue, s, in_queue);
     if (to == SLOT_DUE) t->due_count++;
     if (to == SLOT_LOADING_PLACED) t->places++;
     if (to == SLOT_GATED || to == SLOT_BEHIND) h->listener->on_put_back(s);
 }
 
-static void on_due(struct timer *t)
+static void slot_on_due(struct timer *t)
 {
     home *h = t->arg;
     slot_wake(h, (slot *)((char *)t - offsetof(slot, due)));
@@ -79,7 +79,7 @@ void slot_park(home *h, slot *s, clock_alarm due)
     assert(!s->run);
     slot_post(h, s, SLOT_ON_PARKED);
     s->has_live_row = true;
-    s->due = (struct timer){.fn = on_due, .arg = h, .is_kept = true};
+    s->due = (struct timer){.fn = slot_on_due, .arg = h, .is_kept = true};
     s->has_wall_due = due.wall_ms != CLOCK_NEVER;
     if (s->has_wall_due) s->wall_due_ms = due.wall_ms;
     int64_t left_ms = clock_alarm_left_ms(&due);
@@ -107,7 +107,7 @@ void slots_clock_set(home *h)
 
 void slot_look_later(home *h, slot *s, int64_t wait_ms)
 {
-    if (!s->due.place) s->due = (struct timer){.fn = on_due, .arg = h, .is_kept = true};
+    if (!s->due.place) s->due = (struct timer){.fn = slot_on_due, .arg = h, .is_kept = true};
     (void)timers_hasten(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0);
 }
 
@@ -179,7 +179,7 @@ void slot_send_letter(home *h, slot *s, letter_kind kind)
     }
 }
 
-static void act_on(slot *s, letter_kind kind)
+static void slot_obey_letter(slot *s, letter_kind kind)
 {
     if (BUG(LOSE_CANCEL) && kind == LETTER_CANCEL) return;
     if (BUG(LOSE_RELEASE) && kind == LETTER_RELEASE) return;
@@ -192,10 +192,10 @@ static void act_on(slot *s, letter_kind kind)
 bool slot_is_releasing(const run *r) { return r->seq_release > 0 && r->seq_durable < r->seq_release; }
 
 /* The run has come to memory by itself meanwhile, or is about to leave it. */
-static void deliver(home *h, run *r, letter *m)
+static void slot_deliver_letter(home *h, run *r, letter *m)
 {
     if (m->kind == LETTER_RELEASE && run_is_stopping(r)) {
-        act_on(r->slot, m->kind);
+        slot_obey_letter(r->slot, m->kind);
         letter_move(&m, &r->slot->letters);
     } else if (m->kind == LETTER_RELEASE && slot_is_releasing(r)) {
         letter_move(&m, &r->letters);
@@ -219,16 +219,16 @@ void slot_take_letter(home *h, letter *m, const char *error)
     } else if (!s) {
         letter_drop(h, &m); /* the run has ended */
     } else if (s->run) {
-        deliver(h, s->run, m);
+        slot_deliver_letter(h, s->run, m);
     } else {
-        act_on(s, m->kind);
+        slot_obey_letter(s, m->kind);
         letter_move(&m, &s->letters);
         if (!h->draining) slot_wake(h, s); /* else the next process finds it */
     }
 }
 
 /* What has reached a run in memory is on disk as the letter that it came as, or as the entry that it has become. */
-static bool is_on_disk(const run *r, letter_kind kind)
+static bool slot_letter_is_on_disk(const run *r, letter_kind kind)
 {
     if (letter_is_in(r->letters, kind) || letter_is_in(r->sealed_letters, kind)) return true;
     if (kind == LETTER_RELEASE) return r->seq_release > 0 && r->seq_durable >= r->seq_release;
@@ -238,13 +238,13 @@ static bool is_on_disk(const run *r, letter_kind kind)
 bool slot_is_promised(const home *h, const run_id *id, letter_kind kind)
 {
     const slot *s = slot_find(&h->slots, id);
-    return s && (letter_is_in(s->letters, kind) || (s->run && is_on_disk(s->run, kind)));
+    return s && (letter_is_in(s->letters, kind) || (s->run && slot_letter_is_on_disk(s->run, kind)));
 }
 
 void slot_take_back_letters(slot *s, letter **letters)
 {
     letter_drop_tries(letters);
-    for (const letter *m = *letters; m; m = m->next) act_on(s, m->kind);
+    for (const letter *m = *letters; m; m = m->next) slot_obey_letter(s, m->kind);
     letter_move(letters, &s->letters);
 }
 

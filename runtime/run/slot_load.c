@@ -32,20 +32,20 @@ enum {
 
 /* ---- Loading ---- */
 
-static void answer_ended(home *h, slot *s, const store_journal *j)
+static void slot_answer_ended(home *h, slot *s, const store_journal *j)
 {
     h->listener->on_found_ended(h, s, j);
     slot_remove(h, s);
 }
 
-static void answer_not_found(home *h, slot *s, int status, const char *why)
+static void slot_answer_not_found(home *h, slot *s, int status, const char *why)
 {
     h->listener->on_not_found(s, status, why);
     slot_remove(h, s);
 }
 
 /* Places of --runs-max that nobody has or is about to have. */
-static size_t free_places(const home *h)
+static size_t slots_free_places(const home *h)
 {
     size_t most = (size_t)h->opt->runs_max, taken = h->runs.count + h->slots.places;
     if (BUG(PLACE_MORE) && taken >= most) return 1;
@@ -57,21 +57,21 @@ bool slots_have_room(const home *h)
     size_t share = (size_t)h->opt->runs_max / 4;
     if (share == 0) share = 1;
     if (share > h->slots.due_count) share = h->slots.due_count;
-    return free_places(h) > share;
+    return slots_free_places(h) > share;
 }
 
 /* ---- What does not go on ---- */
 
 /* As far as this process knows. */
-static int64_t stopped_ms(const slot *s) { return clock_steady_ms() - (int64_t)s->since_ds * TENTH_MS; }
+static int64_t slot_stopped_ms(const slot *s) { return clock_steady_ms() - (int64_t)s->since_ds * TENTH_MS; }
 
 bool slot_refuses(const home *h, const slot *s)
 {
-    return stop_refuses(s->stop) || (s->stop == STOP_EXHAUSTED && stopped_ms(s) >= h->opt->stopped_answer_ms);
+    return stop_refuses(s->stop) || (s->stop == STOP_EXHAUSTED && slot_stopped_ms(s) >= h->opt->stopped_answer_ms);
 }
 
 /* Doubles with each load that came to nothing. */
-static int64_t pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
+static int64_t slot_pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
 {
     int64_t pause = first_ms << s->tries;
     if (pause >= most_ms) return most_ms;
@@ -80,31 +80,31 @@ static int64_t pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
 }
 
 /* Nothing is wrong with the run: others that end make room for it. */
-static void try_again(home *h, slot *s, const char *id, const char *text)
+static void slot_retry_load(home *h, slot *s, const char *id, const char *text)
 {
     if (s->tries == 0) log_line(LOG_WARN, id, "cannot be resumed yet, which is tried again: %s", text);
-    slot_park(h, s, clock_alarm_in(pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)));
+    slot_park(h, s, clock_alarm_in(slot_pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)));
 }
 
 /* How long the output URL still waits for a release of one that has used its retries. */
-static int64_t answer_left_ms(const home *h, const slot *s)
+static int64_t slot_answer_left_ms(const home *h, const slot *s)
 {
     bool waits = s->stop == STOP_EXHAUSTED && !slot_refuses(h, s);
-    return waits ? h->opt->stopped_answer_ms - stopped_ms(s) : CLOCK_NEVER;
+    return waits ? h->opt->stopped_answer_ms - slot_stopped_ms(s) : CLOCK_NEVER;
 }
 
 void slot_answer_in_time(home *h, slot *s)
 {
-    int64_t left_ms = answer_left_ms(h, s);
+    int64_t left_ms = slot_answer_left_ms(h, s);
     assert(s->state == SLOT_STOPPED);
     if (left_ms != CLOCK_NEVER) slot_look_later(h, s, left_ms);
 }
 
-static void look_again(home *h, slot *s, const stop_cause *why)
+static void slot_plan_look(home *h, slot *s, const stop_cause *why)
 {
-    int64_t wait_ms = h->opt->retain_stopped_ms - stopped_ms(s);
+    int64_t wait_ms = h->opt->retain_stopped_ms - slot_stopped_ms(s);
     if (why->reason == STOP_NEWER || why->reason == STOP_NOT_RESUMED) return; /* another process will look */
-    if (why->reason == STOP_UNREADABLE) wait_ms = pause_ms(s, READ_FIRST_MS, READ_MOST_MS);
+    if (why->reason == STOP_UNREADABLE) wait_ms = slot_pause_ms(s, READ_FIRST_MS, READ_MOST_MS);
     int64_t left_ms = why->deadline.due_ms > 0 ? clock_left_ms(&why->deadline) : CLOCK_NEVER;
     if (left_ms < wait_ms) wait_ms = left_ms;
     slot_look_later(h, s, wait_ms > LOOK_LEAST_MS ? wait_ms : LOOK_LEAST_MS);
@@ -112,7 +112,7 @@ static void look_again(home *h, slot *s, const stop_cause *why)
 }
 
 /* Somebody who wants to end or release a run of which nothing can be read, or that still does not go on. */
-static void deny(home *h, slot *s, const stop_cause *why)
+static void slot_deny_letters(home *h, slot *s, const stop_cause *why)
 {
     bool opaque = why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
     if (s->wants_release) slot_deny_release(h, s, stop_text(why->reason));
@@ -130,7 +130,7 @@ static void deny(home *h, slot *s, const stop_cause *why)
         h->listener->on_denied(s, LETTER_CANCEL, 503, stop_text(why->reason));
 }
 
-static void stop(home *h, slot *s, const stop_cause *why)
+static void slot_stand_still(home *h, slot *s, const stop_cause *why)
 {
     bool news = s->stop != why->reason;
     if (s->stop == STOP_NONE) counter_add(&h->slots.stopped, 1);
@@ -151,44 +151,44 @@ static void stop(home *h, slot *s, const stop_cause *why)
         log_line(LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason), *why->detail ? why->detail : why->text);
     }
     letter_drop_tries(&s->letters);
-    deny(h, s, why);
+    slot_deny_letters(h, s, why);
     h->listener->on_stopped(s, why, slot_refuses(h, s));
-    look_again(h, s, why);
+    slot_plan_look(h, s, why);
 }
 
 void slot_stop(home *h, slot *s, const stop_cause *why)
 {
     bool is_released = s->wants_release;
     assert(!s->run);
-    s->wants_release = false; /* else stop() denies it */
-    stop(h, s, why);
+    s->wants_release = false; /* else slot_stand_still() denies it */
+    slot_stand_still(h, s, why);
     s->wants_release = is_released;
     if (is_released) slot_wake(h, s);
 }
 
-static void on_deleted(void *arg, const char *error)
+static void slot_on_deleted(void *arg, const char *error)
 {
     (void)arg;
     if (error) log_line(LOG_ERROR, NULL, "a run that cannot be read could not be deleted: %s", error);
 }
 
-static void cannot_read(home *h, slot *s, const char *id, const char *error)
+static void slot_stop_unreadable(home *h, slot *s, const char *id, const char *error)
 {
     const stop_cause why = {.reason = STOP_UNREADABLE, .text = error};
-    bool stale = s->stop == STOP_UNREADABLE && stopped_ms(s) >= h->opt->retain_stopped_ms;
+    bool stale = s->stop == STOP_UNREADABLE && slot_stopped_ms(s) >= h->opt->retain_stopped_ms;
     /* While the journal takes no writes it would not be deleted. */
-    if (!stale || !gate_writable(h) || !store_delete(h->port, &s->id, on_deleted, h)) {
-        stop(h, s, &why);
+    if (!stale || !gate_writable(h) || !store_delete(h->port, &s->id, slot_on_deleted, h)) {
+        slot_stand_still(h, s, &why);
         return;
     }
     log_line(LOG_ERROR, id, "could not be read for as long as --retain-stopped says, and is deleted: %s", error);
     letter_drop(h, &s->letters);
-    answer_not_found(h, s, 404, "the run could not be read, and was deleted (--retain-stopped)");
+    slot_answer_not_found(h, s, 404, "the run could not be read, and was deleted (--retain-stopped)");
 }
 
 static const char not_stopped[] = "the run is not stopped";
 
-static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
+static void slot_resume_or_stop(home *h, slot *s, const store_journal *j, bool room)
 {
     char id[RUN_ID_TEXT + 1];
     stop_cause why;
@@ -200,9 +200,9 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
         counter_add(&h->slots.stopped, 1);
     }
     if (j->error == store_no_memory) {
-        try_again(h, s, id, j->error);
+        slot_retry_load(h, s, id, j->error);
     } else if (j->error || !j->found) {
-        cannot_read(h, s, id, j->error ? j->error : "its entries are missing");
+        slot_stop_unreadable(h, s, id, j->error ? j->error : "its entries are missing");
     } else if (slot_gate(h, s)) {
         return;
     } else if (!room && slot_wants_place(s)) {
@@ -212,25 +212,25 @@ static void loaded_live(home *h, slot *s, const store_journal *j, bool room)
     } else if (why.crashes > 0) { /* it waits for its turn */
         if (s->wants_release) slot_deny_release(h, s, not_stopped);
     } else if (why.reason == STOP_NONE) {
-        try_again(h, s, id, why.text);
+        slot_retry_load(h, s, id, why.text);
     } else {
-        stop(h, s, &why);
+        slot_stand_still(h, s, &why);
         frames_release(why.streamed);
     }
 }
 
 /* A start that waits for room on the disk writes of which runs the process has died before the journal takes writes. */
-static bool is_outdated(const home *h, const slot *s, const store_journal *j)
+static bool slot_journal_is_outdated(const home *h, const slot *s, const store_journal *j)
 {
     return s->read_while_closed && j->live && !j->error && gate_writable(h);
 }
 
-static void loaded(home *h, const store_journal *j)
+static void slot_take_journal(home *h, const store_journal *j)
 {
     slot *s = slot_find(&h->slots, &j->run);
     if (!s || !slot_is_loading(s)) return;
-    bool room = s->state == SLOT_LOADING_PLACED || free_places(h) > 0;
-    if (is_outdated(h, s, j)) {
+    bool room = s->state == SLOT_LOADING_PLACED || slots_free_places(h) > 0;
+    if (slot_journal_is_outdated(h, s, j)) {
         slot_post(h, s, SLOT_ON_PUT_OFF);
         slot_wake(h, s);
         return;
@@ -239,24 +239,24 @@ static void loaded(home *h, const store_journal *j)
     if (verdict == SUSPECTS_DELAYED) return;
     slot_post(h, s, SLOT_ON_PLACE_GIVEN);
     if (verdict == SUSPECTS_NO_MEMORY) {
-        loaded_live(h, s, &(store_journal){.run = s->id, .error = store_no_memory}, room);
+        slot_resume_or_stop(h, s, &(store_journal){.run = s->id, .error = store_no_memory}, room);
         return;
     }
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
     /* With a letter it is looked at again: else its row would be found later, and the letter forgotten. */
     bool may_live = s->has_live_row || s->letters;
     if (j->live || (j->error && may_live)) {
-        loaded_live(h, s, j, room);
+        slot_resume_or_stop(h, s, j, room);
     } else if (j->error) {
-        answer_not_found(h, s, 503, j->error);
+        slot_answer_not_found(h, s, 503, j->error);
     } else if (!j->found) {
-        answer_not_found(h, s, 404, "no such run");
+        slot_answer_not_found(h, s, 404, "no such run");
     } else {
-        answer_ended(h, s, j);
+        slot_answer_ended(h, s, j);
     }
 }
 
-static void on_loaded(void *arg, store_journal *journals, size_t count)
+static void slots_on_journals(void *arg, store_journal *journals, size_t count)
 {
     home *h = arg;
     h->slots.loading -= count;
@@ -265,40 +265,40 @@ static void on_loaded(void *arg, store_journal *journals, size_t count)
         if (h->draining && s && slot_is_loading(s))
             slot_post(h, s, SLOT_ON_PUT_OFF);
         else
-            loaded(h, &journals[i]);
+            slot_take_journal(h, &journals[i]);
     }
 }
 
 /* Without memory to ask for them it is as if they had been asked for, and there had been none to read them into. */
-static void load(home *h, const run_id *ids, size_t n)
+static void slots_read_journals(home *h, const run_id *ids, size_t n)
 {
     for (size_t i = 0; i < n; i++) slot_find(&h->slots, &ids[i])->read_while_closed = !gate_writable(h);
     h->slots.loading += n;
-    if (store_load(h->port, ids, n, on_loaded, h)) return;
-    for (size_t i = 0; i < n; i++) on_loaded(h, &(store_journal){.run = ids[i], .error = store_no_memory}, 1);
+    if (store_load(h->port, ids, n, slots_on_journals, h)) return;
+    for (size_t i = 0; i < n; i++) slots_on_journals(h, &(store_journal){.run = ids[i], .error = store_no_memory}, 1);
 }
 
 void slot_load(home *h, slot *s)
 {
     assert(slot_is_loading(s));
     const run_id id = s->id; /* without memory the slot may be gone */
-    load(h, &id, 1);
+    slots_read_journals(h, &id, 1);
 }
 
 /* The next one to load; NULL: none, or no place for it. */
-static slot *next_to_load(home *h)
+static slot *slots_next_to_load(home *h)
 {
     slot_table *t = &h->slots;
     slot *s = TAILQ_FIRST(&t->asked);
     if (s) return s;
-    return free_places(h) > 0 || !gate_writable(h) ? TAILQ_FIRST(&t->due) : NULL;
+    return slots_free_places(h) > 0 || !gate_writable(h) ? TAILQ_FIRST(&t->due) : NULL;
 }
 
-static size_t take_batch(home *h, run_id ids[LOAD_BATCH])
+static size_t slots_take_batch(home *h, run_id ids[LOAD_BATCH])
 {
     slot_table *t = &h->slots;
     size_t n = 0;
-    for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = next_to_load(h));) {
+    for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = slots_next_to_load(h));) {
         if (slot_gate(h, s) || comeback_awaits_wave(h, s)) continue;
         slot_post(h, s, slot_wants_place(s) ? SLOT_ON_TAKEN_PLACED : SLOT_ON_TAKEN);
         ids[n++] = s->id;
@@ -311,13 +311,14 @@ void slot_load_due(home *h)
     run_id ids[LOAD_BATCH];
     if (h->suspects) suspects_look(h);
     /* A run that is asked for before the letters are known would go on although it was cancelled. */
-    for (size_t n; h->slots.letters_read && !h->draining && (n = take_batch(h, ids)) > 0;) load(h, ids, n);
+    for (size_t n; h->slots.letters_read && !h->draining && (n = slots_take_batch(h, ids)) > 0;)
+        slots_read_journals(h, ids, n);
     comeback_publish(h);
 }
 
 /* ---- Recovery ---- */
 
-static void scan(home *h);
+static void recover_scan(home *h);
 
 void slot_recover_no_more(home *h)
 {
@@ -327,10 +328,10 @@ void slot_recover_no_more(home *h)
     t->recovered = true;
 }
 
-static void on_scan_due(struct timer *t) { scan(t->arg); }
+static void recover_on_retry_due(struct timer *t) { recover_scan(t->arg); }
 
 /* Without these rows their runs would wait for the next start. */
-static void scan_again(home *h, const char *why)
+static void recover_retry_later(home *h, const char *why)
 {
     slot_table *t = &h->slots;
     if (h->draining) {
@@ -344,13 +345,13 @@ static void scan_again(home *h, const char *why)
         pause = SCAN_MOST_MS;
     log_line(LOG_ERROR, NULL, "unfinished runs cannot be read yet, which is tried again in %lld ms: %s",
              (long long)pause, why);
-    t->scan = (struct timer){.fn = on_scan_due, .arg = h, .is_kept = true};
+    t->scan = (struct timer){.fn = recover_on_retry_due, .arg = h, .is_kept = true};
     (void)timers_start(&h->timers, &t->scan, (uint64_t)pause);
 }
 
 /* When it has to be looked at again. Which clock ends its wait, and how long that is, only its journal says: the first
  * of both counts, and if the wall clock has gone back since the journal was written, that is looked at now. */
-static clock_alarm due_of_row(const home *h, int64_t due_ms)
+static clock_alarm recover_row_due(const home *h, int64_t due_ms)
 {
     if (due_ms == 0 || store_clock_is_back(h->store)) return clock_alarm_in(0);
     clock_alarm due = clock_alarm_in(moment_of(due_ms) - clock_wall_ms());
@@ -359,24 +360,24 @@ static clock_alarm due_of_row(const home *h, int64_t due_ms)
 }
 
 /* False: no memory. */
-static bool recover(home *h, const store_live_row *row)
+static bool recover_row(home *h, const store_live_row *row)
 {
     static const stop_cause held = {.reason = STOP_NOT_RESUMED};
     if (slot_find(&h->slots, &row->run) || run_find_unlisted(h, &row->run)) return true;
     slot *s = slot_add(h, &row->run);
     if (s && h->opt->no_resume) {
         s->not_resumed = true;
-        stop(h, s, &held);
+        slot_stand_still(h, s, &held);
     } else if (s) {
-        slot_park(h, s, due_of_row(h, row->due_ms));
+        slot_park(h, s, recover_row_due(h, row->due_ms));
     }
     return s != NULL;
 }
 
-static void recovery_ended(home *h, bool all_found)
+static void recover_finish(home *h, bool all_found)
 {
     if (!h->draining && h->suspects && !suspects_drop_strays(h)) {
-        scan_again(h, store_no_memory);
+        recover_retry_later(h, store_no_memory);
         return;
     }
     h->slots.recovered = true;
@@ -387,12 +388,12 @@ static void recovery_ended(home *h, bool all_found)
              h->opt->no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)h->slots.count);
 }
 
-static void on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
+static void recover_on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
 {
     home *h = arg;
     slot_table *t = &h->slots;
     for (size_t i = 0; i < count && !error; i++) {
-        if (!recover(h, &rows[i])) {
+        if (!recover_row(h, &rows[i])) {
             error = "out of memory";
             break;
         }
@@ -401,15 +402,15 @@ static void on_rows(void *arg, const store_live_row *rows, size_t count, bool en
         t->scan_tries = 0;
     }
     if (error)
-        scan_again(h, error);
+        recover_retry_later(h, error);
     else if (end || h->draining)
-        recovery_ended(h, end);
+        recover_finish(h, end);
     else
-        scan(h);
+        recover_scan(h);
 }
 
 /* Whatever it says of the run, loading it shows whether there is something to do. */
-static bool read_letter(home *h, const store_table_row *row)
+static bool recover_letter(home *h, const store_table_row *row)
 {
     bool is_short = false;
     letter *m = letter_read(h, row, &is_short);
@@ -428,12 +429,12 @@ static bool read_letter(home *h, const store_table_row *row)
     return true;
 }
 
-static void on_letters(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+static void recover_on_letters(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
 {
     home *h = arg;
     slot_table *t = &h->slots;
     for (size_t i = 0; i < count && !error; i++) {
-        if (!read_letter(h, &rows[i])) {
+        if (!recover_letter(h, &rows[i])) {
             error = "out of memory";
             break;
         }
@@ -442,35 +443,36 @@ static void on_letters(void *arg, const store_table_row *rows, size_t count, boo
     }
     t->letters_read = end && !error;
     if (error)
-        scan_again(h, error);
+        recover_retry_later(h, error);
     else if (h->draining)
-        recovery_ended(h, false);
+        recover_finish(h, false);
     else
-        scan(h);
+        recover_scan(h);
 }
 
-static void scan_letters(home *h)
+static void recover_scan_letters(home *h)
 {
     /* Behind the last one: its key and a zero byte. */
     const store_range range = {
         .table = "inbox", .from = {h->slots.letter_last, sizeof h->slots.letter_last}, .rows_max = SCAN_ROWS};
-    if (!store_scan(h->port, &range, on_letters, h)) scan_again(h, store_no_memory);
+    if (!store_scan(h->port, &range, recover_on_letters, h)) recover_retry_later(h, store_no_memory);
 }
 
-static void scan(home *h)
+static void recover_scan(home *h)
 {
     slot_table *t = &h->slots;
     if (!t->letters_read) {
-        scan_letters(h);
+        recover_scan_letters(h);
         return;
     }
     const run_id *after = t->scanning ? &t->scanned : NULL;
-    if (!store_scan_live(h->port, after, SCAN_ROWS, h->index, h->count, on_rows, h)) scan_again(h, store_no_memory);
+    if (!store_scan_live(h->port, after, SCAN_ROWS, h->index, h->count, recover_on_rows, h))
+        recover_retry_later(h, store_no_memory);
 }
 
 void slot_recover(home *h)
 {
     if (h->suspects) suspects_join(h);
     if (h->comeback) comeback_join(h);
-    scan(h);
+    recover_scan(h);
 }

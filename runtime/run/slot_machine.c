@@ -109,7 +109,7 @@ const char *slot_never(slot_state state, slot_event event)
 #ifdef SW_COVERAGE_TABLE
 static uint64_t taken[SLOT_STATES][SLOT_EVENTS];
 
-static void count(slot_state state, slot_event event)
+static void slot_count_taken(slot_state state, slot_event event)
 {
     (void)__atomic_add_fetch(&taken[state][event], 1, __ATOMIC_RELAXED);
 }
@@ -119,7 +119,7 @@ uint64_t slot_taken(slot_state state, slot_event event)
     return __atomic_load_n(&taken[state][event], __ATOMIC_RELAXED);
 }
 #else
-static void count(slot_state state, slot_event event)
+static void slot_count_taken(slot_state state, slot_event event)
 {
     (void)state;
     (void)event;
@@ -143,7 +143,7 @@ slot_state slot_next(slot_state state, slot_event event)
                       slot_state_name(state), slot_event_name(event), *why ? why : "the table has no row");
         abort();
     }
-    count(state, event);
+    slot_count_taken(state, event);
     return to;
 }
 

@@ -35,20 +35,20 @@ void slot_table_free(slot_table *t)
     t->buckets = NULL;
 }
 
-static slot **bucket(const slot_table *t, const run_id *id)
+static slot **slot_bucket(const slot_table *t, const run_id *id)
 {
     return &t->buckets[run_id_hash(id) & (t->bucket_count - 1)];
 }
 
 slot *slot_find(const slot_table *t, const run_id *id)
 {
-    slot *s = *bucket(t, id);
+    slot *s = *slot_bucket(t, id);
     while (s && !run_id_equal(&s->id, id)) s = s->next;
     return s;
 }
 
 /* A table that cannot grow gets slower, not wrong. */
-static void grow(slot_table *t)
+static void slot_table_grow(slot_table *t)
 {
     slot_table bigger = {.bucket_count = t->bucket_count * 2};
     bigger.buckets = calloc(bigger.bucket_count, sizeof(slot *));
@@ -56,7 +56,7 @@ static void grow(slot_table *t)
     for (size_t i = 0; i < t->bucket_count; i++)
         for (slot *s = t->buckets[i], *next; s; s = next) {
             next = s->next;
-            slot **at = bucket(&bigger, &s->id);
+            slot **at = slot_bucket(&bigger, &s->id);
             s->next = *at;
             *at = s;
         }
@@ -65,12 +65,12 @@ static void grow(slot_table *t)
     t->bucket_count = bigger.bucket_count;
 }
 
-static slot *put_in(slot_table *t, slot *s, const run_id *id)
+static slot *slot_table_insert(slot_table *t, slot *s, const run_id *id)
 {
     assert(!slot_find(t, id));
-    if (t->count >= t->bucket_count) grow(t);
-    *s = (slot){.id = *id, .state = SLOT_NEW, .next = *bucket(t, id)};
-    *bucket(t, id) = s;
+    if (t->count >= t->bucket_count) slot_table_grow(t);
+    *s = (slot){.id = *id, .state = SLOT_NEW, .next = *slot_bucket(t, id)};
+    *slot_bucket(t, id) = s;
     counter_add(&t->count, 1);
     return s;
 }
@@ -83,7 +83,7 @@ slot *slot_add(home *h, const run_id *id)
         timers_give(&h->timers, 1);
         return NULL;
     }
-    return put_in(&h->slots, s, id);
+    return slot_table_insert(&h->slots, s, id);
 }
 
 slot *slot_add_spare(home *h, const run_id *id)
@@ -92,7 +92,7 @@ slot *slot_add_spare(home *h, const run_id *id)
     slot *s = t->spare;
     assert(s);
     t->spare = NULL;
-    return put_in(t, s, id);
+    return slot_table_insert(t, s, id);
 }
 
 _Static_assert(sizeof(run) >= sizeof(slot), "a run's memory is enough for a slot");
@@ -116,7 +116,7 @@ void slot_forget(home *h, slot *s)
     timers_give(&h->timers, 1);
     if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
     letter_free_all(&s->letters);
-    slot **at = bucket(t, &s->id);
+    slot **at = slot_bucket(t, &s->id);
     while (*at != s) at = &(*at)->next;
     *at = s->next;
     counter_add(&t->count, -1);

@@ -22,7 +22,7 @@
 #include "runtime/run/slot_core.h"
 #include "runtime/run/ties.h"
 
-static former_tie former(const home *h, const slot *s)
+static former_tie tie_of_former(const home *h, const slot *s)
 {
     if (s->tie == TIE_AWAITED) return FORMER_AWAITED;
     if (!h->app->ties) return h->app->ended_well ? FORMER_PRESUMED : FORMER_UNKNOWN;
@@ -52,7 +52,7 @@ int64_t slot_sent_on_after_ms(const home *h)
 }
 
 /* A wait over --redirect-after is in the journal, which is enough to know that its client was sent on. */
-static bool waits_long(const home *h, const slot *s)
+static bool tie_waits_long(const home *h, const slot *s)
 {
     const run *r = s->run;
     int64_t then_ms = clock_steady_ms() + slot_sent_on_after_ms(h);
@@ -66,7 +66,7 @@ void slot_let_alone(home *h, slot *s, bool shown)
     if (s->tie == TIE_NONE) return;
     s->tie = TIE_NONE;
     former_tie next = t ? ties_find_next(t, &s->id) : FORMER_ALONE;
-    bool judged_tied = next == FORMER_AWAITED || (next == FORMER_UNKNOWN && !shown && !waits_long(h, s));
+    bool judged_tied = next == FORMER_AWAITED || (next == FORMER_UNKNOWN && !shown && !tie_waits_long(h, s));
     if (judged_tied) ties_append(t, &s->id, FORMER_ALONE);
 }
 
@@ -88,22 +88,22 @@ void slot_client_missed(home *h, const run_id *id)
     slot_end_if_alone(h, s);
 }
 
-static void await_clients(const home *h, slot *s)
+static void tie_await_clients(const home *h, slot *s)
 {
-    if (s->tie == TIE_UNKNOWN && former(h, s) != FORMER_ALONE) s->tie = TIE_AWAITED;
+    if (s->tie == TIE_UNKNOWN && tie_of_former(h, s) != FORMER_ALONE) s->tie = TIE_AWAITED;
 }
 
 void slot_client_back(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
-    if (s) await_clients(h, s);
+    if (s) tie_await_clients(h, s);
 }
 
 void slot_client_lost(home *h, const run_id *id)
 {
     slot *s = slot_find_or_add(h, id);
     if (!s) return;
-    await_clients(h, s);
+    tie_await_clients(h, s);
     if (s->state == SLOT_UNKNOWN) slot_wake(h, s);
     slot_client_gone(h, id);
 }
@@ -114,7 +114,7 @@ void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
     s->ends_with_clients = cancels;
     if (s->wants_release) slot_let_alone(h, s, true); /* whoever wants that wants the run */
     if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
-    former_tie was = former(h, s);
+    former_tie was = tie_of_former(h, s);
     bool alone = !h->listener->is_awaited(s);
     bool may_come_back = was == FORMER_PRESUMED || (was == FORMER_UNKNOWN && sent_on);
     s->tie = !cancels || was == FORMER_ALONE || (alone && may_come_back) ? TIE_NONE : TIE_CLIENTS;
@@ -122,7 +122,7 @@ void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
 }
 
 /* The connections of these runs' clients have ended with the process that died, and nobody was sent on. */
-static void on_clients_back(struct timer *t)
+static void tie_on_clients_back(struct timer *t)
 {
     home *h = t->arg;
     h->slots.clients_are_back = true;
@@ -134,18 +134,18 @@ static void on_clients_back(struct timer *t)
 void slot_watch_orphans(home *h)
 {
     if (h->slots.orphans.fn) return;
-    h->slots.orphans = (struct timer){.fn = on_clients_back, .arg = h, .is_kept = true};
+    h->slots.orphans = (struct timer){.fn = tie_on_clients_back, .arg = h, .is_kept = true};
     (void)timers_start(&h->timers, &h->slots.orphans, (uint64_t)h->opt->redirect_after_ms);
 }
 
 /* ---- The next process ---- */
 
-static void leave_tie(const home *h, const slot *s)
+static void tie_leave(const home *h, const slot *s)
 {
     ties *t = h->app->ties;
-    former_tie was = s->tie == TIE_UNKNOWN ? former(h, s) : s->tie == TIE_NONE ? FORMER_ALONE : FORMER_AWAITED;
+    former_tie was = s->tie == TIE_UNKNOWN ? tie_of_former(h, s) : s->tie == TIE_NONE ? FORMER_ALONE : FORMER_AWAITED;
     ties_settle(t, &s->id);
-    if (was == FORMER_AWAITED || (was == FORMER_UNKNOWN && s->has_live_row && !waits_long(h, s)))
+    if (was == FORMER_AWAITED || (was == FORMER_UNKNOWN && s->has_live_row && !tie_waits_long(h, s)))
         ties_leave(t, &s->id, was);
 }
 
@@ -155,5 +155,5 @@ void slots_leave_ties(home *h)
     /* It was killed, and has left no list; in that of a process that has ended, a run that is missing is not tied. */
     if (t && h->port && !h->slots.all_found && ties_former_end(t) == FOLDER_IN_USE) ties_leave_unfound(t);
     for (size_t i = 0; t && i < h->slots.bucket_count; i++)
-        for (const slot *s = h->slots.buckets[i]; s; s = s->next) leave_tie(h, s);
+        for (const slot *s = h->slots.buckets[i]; s; s = s->next) tie_leave(h, s);
 }

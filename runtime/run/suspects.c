@@ -16,20 +16,20 @@
 
 enum { SOLO_DOUBLES_MAX = 8 };
 
-static int compare(const void *id, const void *of)
+static int suspect_compare(const void *id, const void *of)
 {
     return memcmp(((const run_id *)id)->bytes, ((const suspect *)of)->run.bytes, RUN_ID_BYTES);
 }
 
-static suspect *find(const suspects *all, const run_id *id)
+static suspect *suspect_find(const suspects *all, const run_id *id)
 {
-    return all->count > 0 ? bsearch(id, all->all, all->count, sizeof *all->all, compare) : NULL;
+    return all->count > 0 ? bsearch(id, all->all, all->count, sizeof *all->all, suspect_compare) : NULL;
 }
 
 /* ---- Turns ---- */
 
 /* Under lock: the next one that waits has its turn. */
-static void begin_solo(suspects *all)
+static void suspects_begin_solo(suspects *all)
 {
     assert(!all->solo);
     while (all->first < all->count && !all->ranks[all->first]->waits) all->first++;
@@ -42,17 +42,17 @@ static void begin_solo(suspects *all)
     if (owner) owner->wake(owner);
 }
 
-static void wait_solo(suspects *all, suspect *k)
+static void suspects_wait_solo(suspects *all, suspect *k)
 {
     uv_mutex_lock(&all->lock);
     k->waits = true;
     if (k->rank < all->first) all->first = k->rank;
-    if (all->has_gathered && !all->solo) begin_solo(all);
+    if (all->has_gathered && !all->solo) suspects_begin_solo(all);
     uv_mutex_unlock(&all->lock);
 }
 
 /* On the home of `k`. */
-static void end_solo(home *h, suspect *k)
+static void suspects_end_solo(home *h, suspect *k)
 {
     suspects *all = h->suspects;
     uv_mutex_lock(&all->lock);
@@ -60,29 +60,29 @@ static void end_solo(home *h, suspect *k)
     if (all->solo == k) {
         timers_stop(&h->timers, &all->time);
         all->solo = NULL;
-        begin_solo(all);
+        suspects_begin_solo(all);
     }
     uv_mutex_unlock(&all->lock);
 }
 
 /* It may yet be the culprit, but those behind it have waited long enough: two in memory are not told apart, and then
  * both come first at the next start, for longer. */
-static void on_time_over(struct timer *t)
+static void suspects_on_solo_over(struct timer *t)
 {
     home *h = t->arg;
     suspect *k = h->suspects->solo; /* written on this thread alone while it is this home's */
-    end_solo(h, k);
+    suspects_end_solo(h, k);
 }
 
-static void start_time(home *h, uint32_t tries)
+static void suspects_start_solo_timer(home *h, uint32_t tries)
 {
     suspects *all = h->suspects;
     uint32_t doubles = tries - SUSPECT_TRIES < SOLO_DOUBLES_MAX ? tries - SUSPECT_TRIES : SOLO_DOUBLES_MAX;
-    all->time = (struct timer){.fn = on_time_over, .arg = h, .is_kept = true};
+    all->time = (struct timer){.fn = suspects_on_solo_over, .arg = h, .is_kept = true};
     (void)timers_start(&h->timers, &all->time, (uint64_t)all->solo_ms << doubles);
 }
 
-static bool has_solo(suspects *all, const suspect *k)
+static bool suspect_has_solo(suspects *all, const suspect *k)
 {
     uv_mutex_lock(&all->lock);
     bool alone = k && all->solo == k;
@@ -102,14 +102,14 @@ void suspects_encode(uint8_t to[TRIES_BYTES], uint32_t tries, uint64_t epoch, ui
     memcpy(to + 12, &order, sizeof order);
 }
 
-static letter *row_of(const slot *s)
+static letter *suspect_row_of(const slot *s)
 {
     letter *m = s->letters;
     while (m && m->kind != LETTER_TRIES) m = m->next;
     return m;
 }
 
-static letter *take_out(slot *s)
+static letter *suspect_take_row(slot *s)
 {
     letter **at = &s->letters;
     while ((*at)->kind != LETTER_TRIES) at = &(*at)->next;
@@ -120,10 +120,10 @@ static letter *take_out(slot *s)
 }
 
 /* Its row is written before it is loaded, since it may end the process at once. */
-static void raise_tries(home *h, slot *s)
+static void suspect_raise(home *h, slot *s)
 {
     suspects *all = h->suspects;
-    letter *m = take_out(s);
+    letter *m = suspect_take_row(s);
     assert(slot_is_loading(s) && !m->raised);
     h->slots.raising++;
     m->tries++;
@@ -140,7 +140,7 @@ void suspects_raised(letter *m, const char *error)
     h->slots.raising--;
     m->raised = !error;
     if (error) m->tries--;
-    bool alone = has_solo(h->suspects, find(h->suspects, &m->run));
+    bool alone = suspect_has_solo(h->suspects, suspect_find(h->suspects, &m->run));
     uint32_t tries = m->tries;
     letter_move(&m, &s->letters);
     if (h->draining) {
@@ -149,7 +149,7 @@ void suspects_raised(letter *m, const char *error)
         slot_post(h, s, SLOT_ON_PUT_OFF);
         slot_wake(h, s); /* it waits in the queue until the journal takes writes */
     } else {
-        if (alone) start_time(h, tries);
+        if (alone) suspects_start_solo_timer(h, tries);
         slot_load(h, s);
     }
 }
@@ -157,28 +157,28 @@ void suspects_raised(letter *m, const char *error)
 void suspects_row_gone(const letter *m)
 {
     suspects *all = m->home->suspects;
-    suspect *k = all ? find(all, &m->run) : NULL;
+    suspect *k = all ? suspect_find(all, &m->run) : NULL;
     assert(m->kind == LETTER_TRIES);
     if (!k) return;
     k->gone = true;
-    end_solo(m->home, k);
+    suspects_end_solo(m->home, k);
 }
 
 /* ---- Loading ---- */
 
 /* NULL: the run has no row that was there at the start and still is. */
-static const suspect *row_at_start(const suspects *all, const run_id *id)
+static const suspect *suspect_row_at_start(const suspects *all, const run_id *id)
 {
-    const suspect *k = find(all, id);
+    const suspect *k = suspect_find(all, id);
     return k && !k->gone ? k : NULL;
 }
 
 /* At the first load of a run; *out NULL: there is nothing about it. False: no memory. A run that came to memory without
  * the letter of its row would leave the row on disk, and be suspected of ends that it has no part in. */
-static bool judge(home *h, slot *s, const store_journal *j, letter **out)
+static bool suspect_attach_row(home *h, slot *s, const store_journal *j, letter **out)
 {
     const suspects *all = h->suspects;
-    const suspect *k = row_at_start(all, &s->id);
+    const suspect *k = suspect_row_at_start(all, &s->id);
     bool was_under_way = !s->is_known_here && all->unclean && j->due_ms <= all->began_ms;
     *out = NULL;
     if (!k && !was_under_way) return true;
@@ -192,18 +192,18 @@ static bool judge(home *h, slot *s, const store_journal *j, letter **out)
 }
 
 /* Its run has ended. False: no memory. */
-static bool drop_row(home *h, const run_id *id)
+static bool suspect_drop_row(home *h, const run_id *id)
 {
-    if (!row_at_start(h->suspects, id)) return true;
+    if (!suspect_row_at_start(h->suspects, id)) return true;
     letter *m = letter_new_tries(h, id);
     letter_drop(h, &m);
-    return !row_at_start(h->suspects, id);
+    return !suspect_row_at_start(h->suspects, id);
 }
 
-static void queue(home *h, slot *s, suspect *k)
+static void suspect_queue(home *h, slot *s, suspect *k)
 {
     slot_post(h, s, SLOT_ON_SUSPECTED);
-    wait_solo(h->suspects, k);
+    suspects_wait_solo(h->suspects, k);
 }
 
 /* What a journal says of whether its run can be in memory at all. False: it cannot be read. */
@@ -212,7 +212,7 @@ typedef struct glimpse {
     bool stopped, has_endpoint;
 } glimpse;
 
-static bool look_into(const home *h, const store_journal *j, glimpse *g)
+static bool glimpse_read(const home *h, const store_journal *j, glimpse *g)
 {
     const char *error = NULL;
     *g = (glimpse){.crashes = 0};
@@ -229,10 +229,10 @@ static bool look_into(const home *h, const store_journal *j, glimpse *g)
 }
 
 /* Else it is not in memory if the process ends now, and cannot have been the culprit. */
-static bool comes_to_memory(const home *h, const slot *s, const store_journal *j)
+static bool suspect_comes_to_memory(const home *h, const slot *s, const store_journal *j)
 {
     glimpse g;
-    if (!look_into(h, j, &g) || !g.has_endpoint) return false;
+    if (!glimpse_read(h, j, &g) || !g.has_endpoint) return false;
     bool stands = (g.stopped || s->not_resumed) && !s->wants_release;
     return !stands && !comeback_comes_later(h, s, g.crashes);
 }
@@ -241,31 +241,31 @@ suspects_verdict suspects_judge(home *h, slot *s, const store_journal *j, bool r
 {
     suspects *all = h->suspects;
     if (!all || j->error || !gate_writable(h)) return SUSPECTS_PASS;
-    letter *m = row_of(s);
-    if (!j->live && !m && !drop_row(h, &s->id)) return SUSPECTS_NO_MEMORY;
+    letter *m = suspect_row_of(s);
+    if (!j->live && !m && !suspect_drop_row(h, &s->id)) return SUSPECTS_NO_MEMORY;
     if (!j->live || !j->found) return SUSPECTS_PASS;
-    if (!m && !judge(h, s, j, &m)) return SUSPECTS_NO_MEMORY;
-    if (!m || m->raised || m->is_spared || s->cancel || !comes_to_memory(h, s, j)) return SUSPECTS_PASS;
-    suspect *k = m->tries + 1 >= SUSPECT_TRIES ? find(all, &s->id) : NULL;
-    bool waits = k && !has_solo(all, k);
+    if (!m && !suspect_attach_row(h, s, j, &m)) return SUSPECTS_NO_MEMORY;
+    if (!m || m->raised || m->is_spared || s->cancel || !suspect_comes_to_memory(h, s, j)) return SUSPECTS_PASS;
+    suspect *k = m->tries + 1 >= SUSPECT_TRIES ? suspect_find(all, &s->id) : NULL;
+    bool waits = k && !suspect_has_solo(all, k);
     if (!waits && !room) return SUSPECTS_PASS; /* who is suspected has a place of its own */
     s->has_live_row = true;
     if (waits)
-        queue(h, s, k);
+        suspect_queue(h, s, k);
     else
-        raise_tries(h, s);
+        suspect_raise(h, s);
     return SUSPECTS_DELAYED;
 }
 
 bool suspects_is_raised(const slot *s)
 {
-    const letter *m = row_of(s);
+    const letter *m = suspect_row_of(s);
     return m && m->raised;
 }
 
 /* It has one place more than --runs-max: not while another has that. Who was cleared of suspicion may go on for long.
  */
-static bool has_place(const home *h)
+static bool suspects_have_place(const home *h)
 {
     return BUG(SUSPECTS_TOGETHER) || h->runs.count + h->slots.places <= (uint64_t)h->opt->runs_max;
 }
@@ -273,7 +273,7 @@ static bool has_place(const home *h)
 void suspects_look(home *h)
 {
     suspects *all = h->suspects;
-    if (!h->draining && !has_place(h)) return; /* looked at again when a run has left memory */
+    if (!h->draining && !suspects_have_place(h)) return; /* looked at again when a run has left memory */
     uv_mutex_lock(&all->lock);
     suspect *k = all->taken || !all->solo || run_id_loop(&all->solo->run, all->loops) != h->index ? NULL : all->solo;
     if (k) all->taken = true;
@@ -281,23 +281,23 @@ void suspects_look(home *h)
     if (!k || h->draining) return;
     slot *s = slot_find(&h->slots, &k->run);
     if (!s || s->state != SLOT_SUSPECT) {
-        end_solo(h, k); /* cancelled meanwhile */
+        suspects_end_solo(h, k); /* cancelled meanwhile */
         return;
     }
     slot_post(h, s, SLOT_ON_TAKEN_PLACED);
-    raise_tries(h, s);
+    suspect_raise(h, s);
 }
 
-static void on_gathered(struct timer *t);
+static void suspects_on_gathered(struct timer *t);
 
-static void gather(home *h)
+static void suspects_gather(home *h)
 {
-    h->suspects->time = (struct timer){.fn = on_gathered, .arg = h, .is_kept = true};
+    h->suspects->time = (struct timer){.fn = suspects_on_gathered, .arg = h, .is_kept = true};
     (void)timers_start(&h->timers, &h->suspects->time, SUSPECTS_GATHER_MS);
 }
 
 /* While the journal takes no writes nobody is loaded: the time for that begins anew. */
-static void on_gathered(struct timer *t)
+static void suspects_on_gathered(struct timer *t)
 {
     home *h = t->arg;
     suspects *all = h->suspects;
@@ -305,12 +305,12 @@ static void on_gathered(struct timer *t)
     if (h->draining) return; /* nobody is loaded any more, and the port may be closed */
     all->was_closed = !gate_writable(h);
     if (was_closed || all->was_closed) {
-        gather(h);
+        suspects_gather(h);
         return;
     }
     uv_mutex_lock(&all->lock);
     all->has_gathered = true;
-    begin_solo(all);
+    suspects_begin_solo(all);
     uv_mutex_unlock(&all->lock);
 }
 
@@ -323,7 +323,7 @@ void suspects_join(home *h)
     bool is_first = !all->is_gathering;
     all->is_gathering = true;
     uv_mutex_unlock(&all->lock);
-    if (is_first) gather(h);
+    if (is_first) suspects_gather(h);
 }
 
 bool suspects_drop_strays(home *h)
@@ -332,7 +332,7 @@ bool suspects_drop_strays(home *h)
     for (size_t i = 0; i < all->count; i++) {
         const run_id *id = &all->all[i].run;
         if (run_id_loop(id, all->loops) != h->index || slot_find(&h->slots, id)) continue;
-        if (!drop_row(h, id)) return false;
+        if (!suspect_drop_row(h, id)) return false;
     }
     return true;
 }

@@ -55,19 +55,19 @@ struct ties {
 
 /* ---- Reading ---- */
 
-static int compare_ids(const void *a, const void *b)
+static int ties_compare_ids(const void *a, const void *b)
 {
     return memcmp(((const former_run *)a)->id.bytes, ((const former_run *)b)->id.bytes, RUN_ID_BYTES);
 }
 
-static int compare(const void *a, const void *b)
+static int ties_compare(const void *a, const void *b)
 {
     const former_run *x = a, *y = b;
-    int order = compare_ids(a, b);
+    int order = ties_compare_ids(a, b);
     return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
-static bool read_line(const char *line, size_t len, former_run *out)
+static bool ties_read_line(const char *line, size_t len, former_run *out)
 {
     if (len < RUN_ID_TEXT + 2 || line[RUN_ID_TEXT] != ' ' || !run_id_parse(line, RUN_ID_TEXT, &out->id)) return false;
     const char *word = line + RUN_ID_TEXT + 1;
@@ -81,7 +81,7 @@ static bool read_line(const char *line, size_t len, former_run *out)
 }
 
 /* What is behind that line. */
-static const char *read_since(ties *t, const char *text)
+static const char *ties_read_since(ties *t, const char *text)
 {
     char *end;
     if (strncmp(text, SINCE, sizeof SINCE - 1) != 0) return text;
@@ -90,7 +90,7 @@ static const char *read_since(ties *t, const char *text)
 }
 
 /* Of the process before: what counts is how it, or one that was killed before it, dealt with its clients. */
-static void read_sent_on(ties *t, const char *line)
+static void ties_read_sent_on(ties *t, const char *line)
 {
     if (strncmp(line, SENT_ON, sizeof SENT_ON - 1) != 0) return;
     int64_t after_ms = strtoll(line + sizeof SENT_ON - 1, NULL, 10);
@@ -98,16 +98,16 @@ static void read_sent_on(ties *t, const char *line)
 }
 
 /* Of each run the last line. */
-static void drop_overruled(ties *t)
+static void ties_drop_overruled(ties *t)
 {
     size_t kept = 0;
     for (size_t i = 0; i < t->count; i++)
-        if (i + 1 == t->count || compare_ids(&t->was[i], &t->was[i + 1]) != 0) t->was[kept++] = t->was[i];
+        if (i + 1 == t->count || ties_compare_ids(&t->was[i], &t->was[i + 1]) != 0) t->was[kept++] = t->was[i];
     t->count = kept;
 }
 
 /* False: no memory. */
-static bool read_list(ties *t, const char *text)
+static bool ties_read_list(ties *t, const char *text)
 {
     size_t lines = 0, heading = sizeof HEADING - 1;
     if (strncmp(text, HEADING, heading) != 0) return true;
@@ -117,16 +117,16 @@ static bool read_list(ties *t, const char *text)
     t->was = calloc(lines + 1, sizeof *t->was);
     if (!t->was) return false;
     for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
-        read_sent_on(t, text);
+        ties_read_sent_on(t, text);
         t->was[t->count].line = (uint32_t)t->count;
-        if (read_line(text, (size_t)(end - text), &t->was[t->count])) t->count++;
+        if (ties_read_line(text, (size_t)(end - text), &t->was[t->count])) t->count++;
     }
-    qsort(t->was, t->count, sizeof *t->was, compare);
-    drop_overruled(t);
+    qsort(t->was, t->count, sizeof *t->was, ties_compare);
+    ties_drop_overruled(t);
     return true;
 }
 
-static size_t write_line(char line[LINE_BYTES], const run_id *id, former_tie tie)
+static size_t ties_format_line(char line[LINE_BYTES], const run_id *id, former_tie tie)
 {
     assert(words[tie]);
     run_id_format(id, line);
@@ -144,26 +144,30 @@ static void ties_free(ties *t)
     free(t);
 }
 
-static bool put(msgpack_sbuffer *to, const char *text, size_t len) { return msgpack_sbuffer_write(to, text, len) == 0; }
+static bool ties_put(msgpack_sbuffer *to, const char *text, size_t len)
+{
+    return msgpack_sbuffer_write(to, text, len) == 0;
+}
 
-static bool put_sent_on(msgpack_sbuffer *to, int64_t after_ms)
+static bool ties_put_sent_on(msgpack_sbuffer *to, int64_t after_ms)
 {
     char line[sizeof SENT_ON + 24];
-    return put(to, line, (size_t)snprintf(line, sizeof line, "%s%lld\n", SENT_ON, (long long)after_ms));
+    return ties_put(to, line, (size_t)snprintf(line, sizeof line, "%s%lld\n", SENT_ON, (long long)after_ms));
 }
 
 /* What stands before them, each run's line, and what this process has noted so far. False: no memory. */
-static bool write_marked(const ties *t, msgpack_sbuffer *to)
+static bool ties_write_marked(const ties *t, msgpack_sbuffer *to)
 {
     char line[LINE_BYTES + sizeof HEADING];
     size_t len = (size_t)snprintf(line, sizeof line, "%s%lld\n%s", SINCE, (long long)t->since_ms, HEADING);
-    bool ok = put(to, line, len) && put_sent_on(to, t->sent_on_after_ms);
-    for (size_t i = 0; i < t->count && ok; i++) ok = put(to, line, write_line(line, &t->was[i].id, t->was[i].tie));
-    return ok && (t->early.size == 0 || put(to, t->early.data, t->early.size));
+    bool ok = ties_put(to, line, len) && ties_put_sent_on(to, t->sent_on_after_ms);
+    for (size_t i = 0; i < t->count && ok; i++)
+        ok = ties_put(to, line, ties_format_line(line, &t->was[i].id, t->was[i].tie));
+    return ok && (t->early.size == 0 || ties_put(to, t->early.data, t->early.size));
 }
 
 /* What a next process then makes of runs with SW_CANCEL if this one is killed. */
-static void warn_of_file(const ties *t, bool is_written)
+static void ties_warn_of_file(const ties *t, bool is_written)
 {
     bool ends_them =
         is_written || t->end == FOLDER_IN_USE; /* else the file goes on saying that the last one ended well */
@@ -175,17 +179,17 @@ static void warn_of_file(const ties *t, bool is_written)
 
 /* What the last process left is not to be forgotten if this one dies before its end: the next one finds it once more,
  * for the runs that are older than this process, and behind it what this one notes. */
-static bool mark_in_use(ties *t)
+static bool ties_mark_in_use(ties *t)
 {
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
-    bool ok = write_marked(t, &text);
+    bool ok = ties_write_marked(t, &text);
     t->is_marked = true;
     bool is_written = ok && folder_mark_end(t->folder, FOLDER_IN_USE, text.data, text.size);
     msgpack_sbuffer_destroy(&text);
     if (t->notes >= 0) close(t->notes);
     t->notes = is_written ? folder_open_end(t->folder) : -1;
-    if (ok && t->notes < 0) warn_of_file(t, is_written);
+    if (ok && t->notes < 0) ties_warn_of_file(t, is_written);
     return ok;
 }
 
@@ -193,16 +197,16 @@ static bool ties_read(ties *t, bool mark)
 {
     char *left = NULL;
     t->end = folder_read_end(t->folder, &left);
-    bool ok = left && read_list(t, read_since(t, left));
+    bool ok = left && ties_read_list(t, ties_read_since(t, left));
     free(left);
     if (t->end != FOLDER_IN_USE) t->since_ms = clock_wall_ms();
-    return ok && (!mark || mark_in_use(t));
+    return ok && (!mark || ties_mark_in_use(t));
 }
 
 void ties_mark(ties *t)
 {
     uv_mutex_lock(&t->lock);
-    if (!mark_in_use(t)) log_line(LOG_WARN, NULL, "the data folder's file `end` is not written: out of memory");
+    if (!ties_mark_in_use(t)) log_line(LOG_WARN, NULL, "the data folder's file `end` is not written: out of memory");
     msgpack_sbuffer_destroy(&t->early);
     msgpack_sbuffer_init(&t->early);
     uv_mutex_unlock(&t->lock);
@@ -232,22 +236,22 @@ bool ties_filter(ties *t, bool (*is_there)(void *arg, const run_id *run), void *
         if (is_there(arg, &t->was[i].id)) t->was[kept++] = t->was[i];
     bool news = kept < t->count;
     t->count = kept;
-    return !news || !t->is_marked || mark_in_use(t);
+    return !news || !t->is_marked || ties_mark_in_use(t);
 }
 
 bool ties_has_runs(const ties *t) { return t->count > 0; }
 int64_t ties_sent_on_after_ms(const ties *t) { return t->sent_on_after_ms; }
 folder_end ties_former_end(const ties *t) { return t->end; }
 
-static former_run *find(const ties *t, const run_id *id)
+static former_run *ties_find_former(const ties *t, const run_id *id)
 {
     const former_run wanted = {.id = *id};
-    return t->count > 0 ? bsearch(&wanted, t->was, t->count, sizeof wanted, compare_ids) : NULL;
+    return t->count > 0 ? bsearch(&wanted, t->was, t->count, sizeof wanted, ties_compare_ids) : NULL;
 }
 
 former_tie ties_find(const ties *t, const run_id *id)
 {
-    const former_run *r = find(t, id);
+    const former_run *r = ties_find_former(t, id);
     if (r) return r->tie;
     if (t->end == FOLDER_IN_USE) return run_id_time_ms(id) < t->since_ms ? FORMER_PRESUMED : FORMER_UNKNOWN;
     return t->listed ? FORMER_ALONE : FORMER_PRESUMED;
@@ -255,30 +259,30 @@ former_tie ties_find(const ties *t, const run_id *id)
 
 former_tie ties_find_next(const ties *t, const run_id *id)
 {
-    const former_run *r = find(t, id);
+    const former_run *r = ties_find_former(t, id);
     if (r) return r->tie;
     return run_id_time_ms(id) < t->since_ms ? FORMER_PRESUMED : FORMER_UNKNOWN;
 }
 
 void ties_settle(ties *t, const run_id *id)
 {
-    former_run *r = find(t, id);
+    former_run *r = ties_find_former(t, id);
     if (r) r->settled = true;
 }
 
 /* ---- Noting ---- */
 
 /* Why the line is not kept for ties_mark; NULL: it is. */
-static const char *keep_early(ties *t, const char *line, size_t len)
+static const char *ties_save_early(ties *t, const char *line, size_t len)
 {
     if (t->note_count >= EARLY_MAX) return "there are too many while the disk is full";
-    if (!put(&t->early, line, len)) return "out of memory";
+    if (!ties_put(&t->early, line, len)) return "out of memory";
     t->note_count++;
     return NULL;
 }
 
 /* Why the line is not in the file; NULL: it is. What was torn is ended first, and no line of its own. */
-static const char *append(ties *t, const char *line, size_t len)
+static const char *ties_append_line(ties *t, const char *line, size_t len)
 {
     if (t->notes < 0) return "it is not open";
     if (t->note_count >= NOTES_MAX) return "there are too many";
@@ -294,9 +298,9 @@ void ties_append(ties *t, const run_id *id, former_tie tie)
 {
     char line[LINE_BYTES];
     assert(tie == FORMER_ALONE || tie == FORMER_AWAITED);
-    size_t len = write_line(line, id, tie);
+    size_t len = ties_format_line(line, id, tie);
     uv_mutex_lock(&t->lock);
-    const char *error = t->is_marked ? append(t, line, len) : keep_early(t, line, len);
+    const char *error = t->is_marked ? ties_append_line(t, line, len) : ties_save_early(t, line, len);
     bool is_said = t->is_marked && t->notes < 0; /* at the start */
     bool news = error && !t->notes_fail && !is_said;
     t->notes_fail = error != NULL;
@@ -314,10 +318,10 @@ void ties_leave(ties *t, const run_id *id, former_tie tie)
 {
     char line[LINE_BYTES];
     assert(tie == FORMER_UNKNOWN || tie == FORMER_AWAITED);
-    size_t len = write_line(line, id, tie);
+    size_t len = ties_format_line(line, id, tie);
     uv_mutex_lock(&t->lock);
     t->leaves_unknown |= tie == FORMER_UNKNOWN;
-    if (!put(&t->left, line, len)) t->is_part = true;
+    if (!ties_put(&t->left, line, len)) t->is_part = true;
     uv_mutex_unlock(&t->lock);
 }
 
@@ -330,7 +334,7 @@ void ties_leave_unfound(ties *t)
 
 /* In a list that says that this process has ended, a run that is missing is not tied: half of one would be wrong. The
  * note of a killed process is right with whatever part there is. */
-static bool write_left(const ties *t)
+static bool ties_write_left(const ties *t)
 {
     size_t heading = sizeof HEADING - 1;
     if (!t->is_part) return folder_mark_end(t->folder, FOLDER_ENDED, t->left.data, t->left.size);
@@ -343,8 +347,8 @@ void ties_close(ties *t, bool well)
     if (!t) return;
     for (size_t i = 0; i < t->count && well; i++)
         if (!t->was[i].settled && t->was[i].tie != FORMER_ALONE) ties_leave(t, &t->was[i].id, t->was[i].tie);
-    if (t->leaves_unknown && !put_sent_on(&t->left, t->sent_on_after_ms)) t->is_part = true;
-    if (well && !write_left(t))
+    if (t->leaves_unknown && !ties_put_sent_on(&t->left, t->sent_on_after_ms)) t->is_part = true;
+    if (well && !ties_write_left(t))
         log_line(LOG_WARN, NULL,
                  "the end could not be noted in the data folder: the next process takes this one for killed");
     ties_free(t);
