@@ -1,5 +1,5 @@
-/* What the parts of the table share: finding them (slot_table.c), their queues and clients (slot.c), loading
- * (slot_load.c), and which of them end with their clients (slot_tie.c). */
+/* slot_core: what the files of slots share: finding slots (slot_table.c), their queues and letters (slot.c), loading
+ * their runs (slot_load.c), making them at the start (slot_recover.c), and the ties to clients (slot_tie.c). */
 #ifndef RUNTIME_RUN_SLOT_CORE_H
 #define RUNTIME_RUN_SLOT_CORE_H
 

@@ -1,0 +1,177 @@
+/* slot_recover: makes the slots of a home's unfinished runs when its loop begins: reads the letters, so that no run
+ * goes on that somebody has cancelled, then the live table. A read that fails is tried again, with growing pauses. */
+#include <string.h>
+
+#include "runtime/base/log.h"
+#include "runtime/base/moment.h"
+#include "runtime/run/comeback.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
+#include "runtime/run/suspects.h"
+
+enum {
+    SCAN_ROWS = 4096,
+    SCAN_FIRST_MS = 100, /* the pause before a failed scan is tried again doubles from the first to the longest */
+    SCAN_MOST_MS = 10000
+};
+
+static void recover_scan(home *h);
+
+void slot_recover_no_more(home *h)
+{
+    slot_table *t = &h->slots;
+    if (!t->scan.place) return;
+    timers_stop(&h->timers, &t->scan);
+    t->recovered = true;
+}
+
+static void recover_on_retry_due(struct timer *t) { recover_scan(t->arg); }
+
+/* Without these rows their runs would wait for the next start. */
+static void recover_retry_later(home *h, const char *why)
+{
+    slot_table *t = &h->slots;
+    if (h->draining) {
+        t->recovered = true;
+        return;
+    }
+    int64_t pause = (int64_t)SCAN_FIRST_MS << t->scan_tries;
+    if (pause < SCAN_MOST_MS)
+        t->scan_tries++;
+    else
+        pause = SCAN_MOST_MS;
+    log_line(LOG_ERROR, NULL, "unfinished runs cannot be read yet, which is tried again in %lld ms: %s",
+             (long long)pause, why);
+    t->scan = (struct timer){.fn = recover_on_retry_due, .arg = h, .is_kept = true};
+    (void)timers_start(&h->timers, &t->scan, (uint64_t)pause);
+}
+
+/* When it has to be looked at again. Which clock ends its wait, and how long that is, only its journal says: the first
+ * of both counts, and if the wall clock has gone back since the journal was written, that is looked at now. */
+static clock_alarm recover_row_due(const home *h, int64_t due_ms)
+{
+    if (due_ms == 0 || store_clock_is_back(h->store)) return clock_alarm_in(0);
+    clock_alarm due = clock_alarm_in(moment_of(due_ms) - clock_wall_ms());
+    due.wall_ms = moment_of(due_ms);
+    return due;
+}
+
+/* False: no memory. */
+static bool recover_row(home *h, const store_live_row *row)
+{
+    static const stop_cause not_resumed = {.reason = STOP_NOT_RESUMED};
+    if (slot_find(&h->slots, &row->run) || run_find_unlisted(h, &row->run)) return true;
+    slot *s = slot_add(h, &row->run);
+    if (s && h->opt->no_resume) {
+        s->not_resumed = true;
+        slot_stop(h, s, &not_resumed);
+    } else if (s) {
+        slot_park(h, s, recover_row_due(h, row->due_ms));
+    }
+    return s != NULL;
+}
+
+static void recover_finish(home *h, bool all_found)
+{
+    if (!h->draining && h->suspects && !suspects_drop_strays(h)) {
+        recover_retry_later(h, store_no_memory);
+        return;
+    }
+    h->slots.recovered = true;
+    h->slots.all_found = all_found;
+    if (h->draining) return;
+    if (h->slots.count == 0) return;
+    log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", h->index,
+             h->opt->no_resume ? "does not resume (--no-resume)" : "resumes", (size_t)h->slots.count);
+}
+
+static void recover_on_rows(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
+{
+    home *h = arg;
+    slot_table *t = &h->slots;
+    for (size_t i = 0; i < count && !error; i++) {
+        if (!recover_row(h, &rows[i])) {
+            error = "out of memory";
+            break;
+        }
+        t->scanned = rows[i].run;
+        t->scanning = true;
+        t->scan_tries = 0;
+    }
+    if (error)
+        recover_retry_later(h, error);
+    else if (end || h->draining)
+        recover_finish(h, end);
+    else
+        recover_scan(h);
+}
+
+/* Whatever it says of the run, loading it shows whether there is something to do. */
+static bool recover_letter(home *h, const store_table_row *row)
+{
+    bool is_short = false;
+    letter *m = letter_read(h, row, &is_short);
+    if (!m) return !is_short; /* one of a kind to come is left for a later version */
+    if (run_id_loop(&m->run, h->count) != h->index) {
+        letter_free_all(&m);
+        return true;
+    }
+    slot *s = slot_find(&h->slots, &m->run);
+    if (!s && (s = slot_add(h, &m->run))) slot_post(h, s, SLOT_ON_ASKED_FOR);
+    if (!s) {
+        letter_free_all(&m);
+        return false;
+    }
+    slot_take_letter(h, m, NULL);
+    return true;
+}
+
+static void recover_on_letters(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    home *h = arg;
+    slot_table *t = &h->slots;
+    for (size_t i = 0; i < count && !error; i++) {
+        if (!recover_letter(h, &rows[i])) {
+            error = "out of memory";
+            break;
+        }
+        memcpy(t->letter_last, rows[i].key.data,
+               rows[i].key.len < LETTER_KEY_BYTES ? rows[i].key.len : LETTER_KEY_BYTES);
+    }
+    t->letters_read = end && !error;
+    if (error)
+        recover_retry_later(h, error);
+    else if (h->draining)
+        recover_finish(h, false);
+    else
+        recover_scan(h);
+}
+
+static void recover_scan_letters(home *h)
+{
+    /* Behind the last one: its key and a zero byte. */
+    const store_range range = {
+        .table = "inbox", .from = {h->slots.letter_last, sizeof h->slots.letter_last}, .rows_max = SCAN_ROWS};
+    if (!store_scan(h->port, &range, recover_on_letters, h)) recover_retry_later(h, store_no_memory);
+}
+
+static void recover_scan(home *h)
+{
+    slot_table *t = &h->slots;
+    if (!t->letters_read) {
+        recover_scan_letters(h);
+        return;
+    }
+    const run_id *after = t->scanning ? &t->scanned : NULL;
+    if (!store_scan_live(h->port, after, SCAN_ROWS, h->index, h->count, recover_on_rows, h))
+        recover_retry_later(h, store_no_memory);
+}
+
+void slot_recover(home *h)
+{
+    if (h->suspects) suspects_join(h);
+    if (h->comeback) comeback_join(h);
+    recover_scan(h);
+}
