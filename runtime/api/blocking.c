@@ -1,11 +1,10 @@
 /* sw_blocking: a function that waits, on a thread of the pool, while its strand is suspended. */
-#include <setjmp.h>
 #include <stddef.h>
-#include <string.h>
 
 #include "runtime/base/pool.h"
 #include "runtime/probe/probe.h"
 #include "runtime/recovery/crash.h"
+#include "runtime/run/blocking_guard.h"
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 
@@ -18,43 +17,18 @@ typedef struct blocking {
     bool done;
 } blocking;
 
-/* What runs on this thread of the pool: where to go on when it is cut short. Lies on that thread's stack. */
-typedef struct blocking_frame {
-    jmp_buf boundary;
-    const char *refused;
-} blocking_frame;
-
-static __thread blocking_frame *running_frame;
-
-void blocking_refuse(const char *function)
+static void blocking_call(void *arg)
 {
-    if (!running_frame) return;
-    running_frame->refused = function;
-    _longjmp(running_frame->boundary, 1);
-}
-
-bool blocking_guard(void (*work)(void *arg), void *arg, bool *done)
-{
-    jmp_buf outer;
-    *done = running_frame != NULL;
-    if (!running_frame) return true;
-    memcpy(&outer, &running_frame->boundary, sizeof outer);
-    bool ended = _setjmp(running_frame->boundary) != 0;
-    if (!ended) work(arg);
-    memcpy(&running_frame->boundary, &outer, sizeof outer);
-    return !ended;
+    blocking *b = arg;
+    b->result = b->fn(b->arg);
 }
 
 static void blocking_run_on_thread(pool_job *j)
 {
     blocking *b = (blocking *)((char *)j - offsetof(blocking, job));
-    blocking_frame frame = {.refused = NULL};
-    running_frame = &frame;
     crash_work_for(b->strand);
-    if (_setjmp(frame.boundary) == 0) b->result = b->fn(b->arg);
-    running_frame = NULL;
+    b->refused = blocking_work(blocking_call, b);
     crash_work_for(NULL);
-    b->refused = frame.refused;
 }
 
 static void blocking_wake_strand(pool_job *j)

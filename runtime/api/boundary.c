@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/api/step.h"
+#include "runtime/run/blocking_guard.h"
 #include "runtime/run/strand.h"
 #include "runtime/run/task.h"
 

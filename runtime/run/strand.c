@@ -9,6 +9,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
+#include "runtime/run/blocking_guard.h"
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
 

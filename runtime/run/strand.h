@@ -39,11 +39,4 @@ void ctx_check(sw_ctx *c, const char *function);
 /* Refuses `function`, which waits or writes in the journal, as ctx_check does, and in a clean-up. */
 void ctx_check_wait(sw_ctx *c, const char *function);
 
-/* On the threads of sw_blocking: calls work(arg), and comes back when blocking_refuse ends it. False: it was ended;
- * *done false: this is no such thread, and nothing was called. */
-bool blocking_guard(void (*work)(void *arg), void *arg, bool *done);
-
-/* On the threads of sw_blocking: ends what runs there, so that sw_blocking fails with this. Returns on others. */
-void blocking_refuse(const char *function);
-
 #endif
