@@ -18,7 +18,7 @@ sw_app *sw_app_new_abi(const char *name, int abi)
         "SW_ABI %d: compile it again",
         abi, STEPWELL_VERSION, SW_ABI);
     if (abi != SW_ABI) app_mistake(app, why);
-    builtin_register(app);
+    admin_register_routes(app);
     return app;
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/admin/backup.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,46 +11,67 @@
 #include "runtime/base/problem.h"
 #include "runtime/run/program.h"
 
-enum { NAME_MAX_BYTES = 128, PATH_MAX_BYTES = 3000, QUERY_MAX_BYTES = 1024 };
+enum { NAME_BYTES_MAX = 128, PATH_BYTES = 3000, QUERY_BYTES = 1024, BODY_BYTES = NAME_BYTES_MAX + 96 };
 
+/* A backup that is being made. Ends its exchange and frees itself with the answer. */
 typedef struct backup {
     home *home;
     http_exchange *x;
     int64_t began_ms;
-    char path[PATH_MAX_BYTES];
+    char path[PATH_BYTES];
 } backup;
 
-static void on_gone(http_exchange *x) { (void)x; /* the copy is made; then the exchange is ended */ }
+static void backup_on_gone(http_exchange *x)
+{
+    (void)x; /* the copy is made all the same; then the exchange is ended */
+}
 
-/* A plain file name: what it is made of cannot lead elsewhere. */
-static bool name_good(const char *name)
+/* Whether it is a plain file name: of these characters none leads to another folder. */
+static bool backup_name_valid(const char *name)
 {
     size_t len = strlen(name);
-    return len > 0 && len <= NAME_MAX_BYTES && name[0] != '.' &&
+    return len > 0 && len <= NAME_BYTES_MAX && name[0] != '.' &&
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len;
 }
 
-static void on_done(void *arg, store_backup_result result, uint64_t bytes, const char *error)
+static int backup_status(store_backup_result result)
+{
+    switch (result) {
+    case STORE_BACKUP_DONE:
+        return 201;
+    case STORE_BACKUP_EXISTS:
+        return 409;
+    case STORE_BACKUP_NO_SPACE:
+        return 507;
+    default:
+        return 500;
+    }
+}
+
+/* Takes no memory: the copy is made, and who asked for it is to know that. */
+static void backup_reply(const backup *b, uint64_t bytes)
+{
+    char body[BODY_BYTES];
+    http_reply_header type = {"Content-Type", "application/json"};
+    long long took_ms = clock_steady_ms() - b->began_ms;
+    const char *name = strrchr(b->path, '/') + 1;
+    int len =
+        snprintf(body, sizeof body, "{\"name\":\"%s\",\"bytes\":%" PRIu64 ",\"tookMs\":%lld}\n", name, bytes, took_ms);
+    assert(len > 0 && (size_t)len < sizeof body);
+    log_line(LOG_INFO, NULL, "backup %s: %" PRIu64 " bytes in %lld ms", b->path, bytes, took_ms);
+    http_reply(b->x, backup_status(STORE_BACKUP_DONE), &type, 1, body, (size_t)len);
+}
+
+static void backup_on_done(void *arg, store_backup_result result, uint64_t bytes, const char *error)
 {
     backup *b = arg;
-    http_exchange *x = b->x;
+    assert(__atomic_load_n(&b->home->app->backing_up, __ATOMIC_RELAXED));
     __atomic_store_n(&b->home->app->backing_up, false, __ATOMIC_RELEASE);
     if (result == STORE_BACKUP_DONE) {
-        char body[QUERY_MAX_BYTES];
-        int64_t took_ms = clock_steady_ms() - b->began_ms;
-        const char *name = strrchr(b->path, '/') + 1;
-        int len = snprintf(body, sizeof body, "{\"name\":\"%s\",\"bytes\":%" PRIu64 ",\"tookMs\":%lld}\n", name, bytes,
-                           (long long)took_ms);
-        http_reply_header type = {"Content-Type", "application/json"};
-        log_line(LOG_INFO, NULL, "backup %s: %" PRIu64 " bytes in %lld ms", b->path, bytes, (long long)took_ms);
-        http_reply(x, 201, &type, 1, body, (size_t)len);
+        backup_reply(b, bytes);
     } else {
         log_line(LOG_ERROR, NULL, "no backup: %s", error);
-        problem_reply(x,
-                      result == STORE_BACKUP_EXISTS     ? 409
-                      : result == STORE_BACKUP_NO_SPACE ? 507
-                                                        : 500,
-                      error, NULL);
+        problem_reply(b->x, backup_status(result), error, NULL);
     }
     free(b);
 }
@@ -58,13 +80,13 @@ void backup_answer(home *h, http_exchange *x)
 {
     const http_request *q = http_exchange_request(x);
     const char *dir = h->opt->backup_dir;
-    char name[QUERY_MAX_BYTES] = "";
+    char name[QUERY_BYTES] = "";
     if (!dir || !*dir || !h->port) {
         problem_reply(x, 409, "start with --backup-dir DIR, the folder that backups go to", NULL);
         return;
     }
     bool given = q->query.len < sizeof name && uri_query(q->query.data, q->query.len, "name", name);
-    if (!given || !name_good(name)) {
+    if (!given || !backup_name_valid(name)) {
         problem_reply(x, 400, "\"name\" is 1 to 128 letters, digits, '-', '_' and '.', not '.' first", NULL);
         return;
     }
@@ -84,8 +106,8 @@ void backup_answer(home *h, http_exchange *x)
         problem_reply(x, 409, "another backup is being made", "5");
         return;
     }
-    http_exchange_on_gone(x, on_gone);
-    if (store_backup(h->port, b->path, on_done, b)) return;
+    http_exchange_on_gone(x, backup_on_gone);
+    if (store_backup(h->port, b->path, backup_on_done, b)) return;
     __atomic_store_n(&h->app->backing_up, false, __ATOMIC_RELEASE);
     free(b);
     problem_reply(x, 503, store_no_memory, "5");

@@ -1,5 +1,5 @@
-/* backup: the admin route that copies the journal of the running program to a folder below --backup-dir. One at a time.
- */
+/* backup: the admin route that copies the journal of the running program to a folder below --backup-dir, one copy at a
+ * time. Owns the request until the copy is made. */
 #ifndef RUNTIME_ADMIN_BACKUP_H
 #define RUNTIME_ADMIN_BACKUP_H
 

@@ -4,16 +4,16 @@
 #include <string.h>
 #include <strings.h>
 
-/* Without a port: "[::1]:80" gives "[::1]". */
-static size_t name_len(const char *host) { return host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":"); }
+/* The length of the name without its port: "[::1]:80" gives that of "[::1]". */
+static size_t host_name_len(const char *host) { return host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":"); }
 
-static bool is_name(const char *host, size_t len, const char *name)
+static bool host_is_name(const char *host, size_t len, const char *name)
 {
     return len == strlen(name) && strncasecmp(host, name, len) == 0;
 }
 
 /* 127.0.0.0/8, written in full: no resolver is asked what a name means. */
-static bool is_loopback_address(const char *host, size_t len)
+static bool host_is_loopback_address(const char *host, size_t len)
 {
     char text[INET_ADDRSTRLEN];
     struct in_addr address;
@@ -27,12 +27,13 @@ static bool is_loopback_address(const char *host, size_t len)
 static bool host_is_here(const char *host)
 {
     static const char suffix[] = ".localhost";
-    size_t len = name_len(host), suffix_len = sizeof suffix - 1;
-    return is_name(host, len, "localhost") || is_name(host, len, "[::1]") || is_loopback_address(host, len) ||
+    size_t len = host_name_len(host), suffix_len = sizeof suffix - 1;
+    return host_is_name(host, len, "localhost") || host_is_name(host, len, "[::1]") ||
+           host_is_loopback_address(host, len) ||
            (len > suffix_len && strncasecmp(host + len - suffix_len, suffix, suffix_len) == 0);
 }
 
-static bool origin_is(const char *origin, const char *host)
+static bool origin_is_host(const char *origin, const char *host)
 {
     return strncasecmp(origin, "http://", 7) == 0 && strcasecmp(origin + 7, host) == 0;
 }
@@ -42,5 +43,5 @@ bool dev_trusts(const http_request *q)
     const char *host = http_request_header(q, "host"), *origin = http_request_header(q, "origin");
     if (!q->peer_loopback) return false;
     if (!host) return !origin; /* HTTP/1.0: no browser speaks it */
-    return host_is_here(host) && (!origin || origin_is(origin, host));
+    return host_is_here(host) && (!origin || origin_is_host(origin, host));
 }

@@ -1,13 +1,13 @@
 #include "runtime/admin/routes.h"
 
-#include <openssl/crypto.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "http/uri.h"
+#include "runtime/admin/auth.h"
 #include "runtime/admin/backup.h"
-#include "runtime/admin/dev.h"
 #include "runtime/admin/runs.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/by_id.h"
@@ -16,18 +16,25 @@
 #include "runtime/observe/metrics.h"
 #include "runtime/process/app.h"
 
+enum { HEALTH_BYTES = 64 };
+
 /* ---- Health ---- */
 
-static void reply_json(http_exchange *x, int status, const char *json)
+/* Replies {"status": state}; `state` is plain text without quotes. Takes no memory: a probe is answered when all else
+ * is not. */
+static void health_reply(http_exchange *x, int status, const char *state)
 {
+    char body[HEALTH_BYTES];
     http_reply_header type = {"Content-Type", "application/json"};
-    http_reply(x, status, &type, 1, json, strlen(json));
+    int len = snprintf(body, sizeof body, "{\"status\":\"%s\"}\n", state);
+    assert(len > 0 && (size_t)len < sizeof body);
+    http_reply(x, status, &type, 1, body, (size_t)len);
 }
 
 static void on_healthz(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)h, (void)e, (void)params, (void)n;
-    reply_json(x, 200, "{\"status\":\"ok\"}\n");
+    health_reply(x, 200, "ok");
 }
 
 static void on_readyz(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -36,19 +43,20 @@ static void on_readyz(home *h, http_exchange *x, const endpoint *e, const http_p
     store_stats stats = {0};
     if (h->store) store_stats_get(h->store, &stats);
     if (h->draining)
-        reply_json(x, 503, "{\"status\":\"draining\"}\n");
+        health_reply(x, 503, "draining");
     else if (h->port && !h->slots.recovered)
-        reply_json(x, 503, "{\"status\":\"recovering\"}\n");
+        health_reply(x, 503, "recovering");
     else if (stats.read_only)
-        reply_json(x, 503, "{\"status\":\"journal cannot be written\"}\n");
+        health_reply(x, 503, "journal cannot be written");
     else
-        reply_json(x, 200, "{\"status\":\"ready\"}\n");
+        health_reply(x, 200, "ready");
 }
 
 /* ---- Output and stream ---- */
 
-/* The last frame that the client has; false: it names none, and has its answer. */
-static bool last_frame(http_exchange *x, const request_wish *asked, uint32_t *after)
+/* Reads which frame of the stream the client has last; 0: none. False: what it names is no number, and the exchange has
+ * its answer. */
+static bool route_read_last_frame(http_exchange *x, const request_wish *asked, uint32_t *after)
 {
     const http_request *q = http_exchange_request(x);
     char value[RUN_QUERY_BYTES] = "";
@@ -67,97 +75,75 @@ static bool last_frame(http_exchange *x, const request_wish *asked, uint32_t *af
     return false;
 }
 
-/* The id in the path. False: nothing is left to do. */
-static bool read_id(const home *h, http_exchange *x, const http_param *params, run_id *id)
+/* Reads the id in the path. False: there is no such run, and the exchange has its answer. */
+static bool route_read_id(const home *h, http_exchange *x, const http_param *params, run_id *id)
 {
     if (h->port && run_id_parse(params[0].value, params[0].value_len, id)) return true;
     problem_reply(x, 404, "no such run", NULL);
     return false;
 }
 
-/* When its loop is this one: otherwise the connection moves there. */
-static bool take_id(home *h, http_exchange *x, const http_param *params, run_id *id)
+/* Reads the id of a run of this loop. False: there is no such run, or the connection moves to the run's loop; in both
+ * cases nothing is left to do. */
+static bool route_take_id(home *h, http_exchange *x, const http_param *params, run_id *id)
 {
-    if (!read_id(h, x, params, id)) return false;
+    if (!route_read_id(h, x, params, id)) return false;
     unsigned owner = run_id_loop(id, h->count);
+    assert(owner < h->count);
     if (owner == h->index) return true;
     h->move(h, owner, x, NULL);
     return false;
 }
 
-static void attach(home *h, http_exchange *x, const http_param *params, waiter_kind kind)
+static void route_attach(home *h, http_exchange *x, const http_param *params, waiter_kind kind)
 {
     run_id id;
     request_wish asked = request_wish_of_link(http_exchange_request(x));
+    assert(kind == WAITER_OUTPUT || kind == WAITER_STREAM);
     asked.answer = (waiter_wish){.kind = kind};
-    /* While it drains the client is sent round, which any loop can do; that of the run may have ended. */
-    bool here = h->draining ? read_id(h, x, params, &id) : take_id(h, x, params, &id);
+    /* While the server drains a client is sent round, which any loop can do; the run's loop may have ended. */
+    bool here = h->draining ? route_read_id(h, x, params, &id) : route_take_id(h, x, params, &id);
     if (!here || !run_access_check(h, x, &id, RUN_TOKEN_READ, "reading a run")) return;
-    if (kind != WAITER_STREAM || last_frame(x, &asked, &asked.answer.after)) by_id_attach(h, x, &id, &asked);
+    if (kind != WAITER_STREAM || route_read_last_frame(x, &asked, &asked.answer.after)) by_id_attach(h, x, &id, &asked);
 }
 
 static void on_output(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    attach(h, x, params, WAITER_OUTPUT);
+    route_attach(h, x, params, WAITER_OUTPUT);
 }
 
 static void on_stream(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    attach(h, x, params, WAITER_STREAM);
+    route_attach(h, x, params, WAITER_STREAM);
 }
 
 /* ---- Administration ---- */
 
-static bool admin(home *h, http_exchange *x)
-{
-    const http_request *q = http_exchange_request(x);
-    const char *token = h->opt->admin_token;
-    const char *given = http_request_header(q, "authorization");
-    if (h->opt->dev && dev_trusts(q)) return true;
-    if (h->opt->dev && q->peer_loopback && !given) {
-        problem_reply(
-            x, 403, "--dev trusts this machine's names (localhost, 127.0.0.1, [::1]) and pages of its own only", NULL);
-        return false;
-    }
-    if (!token || !*token) {
-        problem_reply(x, 403, "start with --admin-token, or --dev for requests from this machine", NULL);
-        return false;
-    }
-    if (!given || strncasecmp(given, "bearer ", 7) != 0) {
-        static const http_reply_header ask = {"WWW-Authenticate", "Bearer realm=\"admin\""};
-        problem_reply_with(x, 401, "this needs Authorization: Bearer with the --admin-token", &ask, 1);
-        return false;
-    }
-    given += 7;
-    if (strlen(given) == strlen(token) && CRYPTO_memcmp(given, token, strlen(token)) == 0) return true;
-    problem_reply(x, 403, "that is not the admin token", NULL);
-    return false;
-}
-
 static void on_runs(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (admin(h, x)) runs_api_list(h, x);
+    if (auth_admits(h, x)) runs_answer_list(h, x);
 }
 
 static void on_run(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
     run_id id;
-    if (!admin(h, x)) return;
+    if (!auth_admits(h, x)) return;
     if (run_id_parse(params[0].value, params[0].value_len, &id))
-        runs_api_one(h, x, &id);
+        runs_answer_one(h, x, &id);
     else
         problem_reply(x, 404, "no such run", NULL);
 }
 
-/* With the run's token or as administrator. False: nothing is left to do. */
-static bool may_steer(home *h, http_exchange *x, const http_param *params, run_id *id, const char *does)
+/* Whether the client may cancel or release the run, by the run's token or as administrator. False: nothing is left to
+ * do. `does`: for the refusal. */
+static bool route_may_steer(home *h, http_exchange *x, const http_param *params, run_id *id, const char *does)
 {
-    if (!take_id(h, x, params, id)) return false;
-    if (!run_access_has_token(http_exchange_request(x))) return admin(h, x);
+    if (!route_take_id(h, x, params, id)) return false;
+    if (!run_access_has_token(http_exchange_request(x))) return auth_admits(h, x);
     return run_access_check(h, x, id, RUN_TOKEN_CONTROL, does);
 }
 
@@ -165,7 +151,7 @@ static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_p
 {
     (void)e, (void)n;
     run_id id;
-    if (!may_steer(h, x, params, &id, "cancelling a run")) return;
+    if (!route_may_steer(h, x, params, &id, "cancelling a run")) return;
     slot *s = slot_find(&h->slots, &id);
     if (h->draining && !(s && s->run))
         problem_reply(x, 503, "the server is stopping: ask again", "1");
@@ -177,7 +163,7 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
 {
     (void)e, (void)n;
     run_id id;
-    if (!may_steer(h, x, params, &id, "releasing a run")) return;
+    if (!route_may_steer(h, x, params, &id, "releasing a run")) return;
     if (h->draining)
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
@@ -188,16 +174,16 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (admin(h, x)) metrics_answer(h, x);
+    if (auth_admits(h, x)) metrics_answer(h, x);
 }
 
 static void on_backup(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (admin(h, x)) backup_answer(h, x);
+    if (auth_admits(h, x)) backup_answer(h, x);
 }
 
-void builtin_register(sw_app *app)
+void admin_register_routes(sw_app *app)
 {
     static const struct {
         const char *route;
@@ -212,7 +198,7 @@ void builtin_register(sw_app *app)
                   {"DELETE /_sw/runs/:id", on_cancel, true},
                   {"POST /_sw/runs/:id/release", on_release, true},
                   {"GET /_sw/runs/:id/output", on_output, true},
-                  /* Some clients follow a 303 with the method they began with. */
+                  /* Some clients follow a 303 with the method of their first request. */
                   {"POST /_sw/runs/:id/output", on_output, true},
                   {"PUT /_sw/runs/:id/output", on_output, true},
                   {"PATCH /_sw/runs/:id/output", on_output, true},

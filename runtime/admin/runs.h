@@ -1,12 +1,13 @@
-/* runs_api: what an administrator sees: the list of runs, one run with its steps, and metrics. Reads journals; changes
- * nothing. */
+/* runs: what an administrator sees of runs: the list, and one run with its steps. Owns a request until the store has
+ * answered. Reads journals, changes nothing. Whether the client is an administrator has been asked before (auth.h). */
 #ifndef RUNTIME_ADMIN_RUNS_H
 #define RUNTIME_ADMIN_RUNS_H
 
 #include "http/server/server.h"
 #include "runtime/run/home.h"
 
-void runs_api_list(home *h, http_exchange *x);
-void runs_api_one(home *h, http_exchange *x, const run_id *id);
+/* Answers GET /_sw/runs, and GET /_sw/runs/:id. Both take the exchange. */
+void runs_answer_list(home *h, http_exchange *x);
+void runs_answer_one(home *h, http_exchange *x, const run_id *id);
 
 #endif

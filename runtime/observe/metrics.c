@@ -1,5 +1,6 @@
 #include "runtime/observe/metrics.h"
 
+#include <assert.h>
 #include <msgpack.h>
 #include <stdio.h>
 
@@ -11,12 +12,17 @@ typedef struct metric {
     uint64_t value;
 } metric;
 
-/* Of all loops. */
+enum { METRIC_BYTES = 320 };
+
+/* How much all loops have at the moment. */
 typedef struct gauges {
     size_t runs, slots, stopped, waiting;
 } gauges;
 
-static counters all_counters(const sw_app *app, gauges *g)
+/* counters is read as an array of numbers: a member of another type would be half of one, or two. */
+_Static_assert(sizeof(counters) % sizeof(uint64_t) == 0, "counters is numbers of 64 bits and nothing else");
+
+static counters counters_sum(const sw_app *app, gauges *g)
 {
     counters sum = {0};
     for (unsigned i = 0; i < app->loop_count; i++) {
@@ -32,10 +38,20 @@ static counters all_counters(const sw_app *app, gauges *g)
     return sum;
 }
 
+/* Appends the metric in Prometheus's form. False: no memory. */
+static bool metric_write(msgpack_sbuffer *to, const metric *m)
+{
+    char line[METRIC_BYTES];
+    int len = snprintf(line, sizeof line, "# HELP stepwell_%s %s\n# TYPE stepwell_%s %s\nstepwell_%s %llu\n", m->name,
+                       m->help, m->name, m->type, m->name, (unsigned long long)m->value);
+    assert(len > 0 && (size_t)len < sizeof line);
+    return msgpack_sbuffer_write(to, line, (size_t)len) == 0;
+}
+
 void metrics_answer(home *h, http_exchange *x)
 {
     gauges g = {0};
-    counters n = all_counters(h->app, &g);
+    counters n = counters_sum(h->app, &g);
     store_stats s = {0};
     if (h->store) store_stats_get(h->store, &s);
     const metric all[] = {
@@ -72,13 +88,7 @@ void metrics_answer(home *h, http_exchange *x)
     msgpack_sbuffer text;
     bool whole = true;
     msgpack_sbuffer_init(&text);
-    for (size_t i = 0; whole && i < sizeof all / sizeof all[0]; i++) {
-        char line[320];
-        int len =
-            snprintf(line, sizeof line, "# HELP stepwell_%s %s\n# TYPE stepwell_%s %s\nstepwell_%s %llu\n", all[i].name,
-                     all[i].help, all[i].name, all[i].type, all[i].name, (unsigned long long)all[i].value);
-        whole = msgpack_sbuffer_write(&text, line, (size_t)len) == 0;
-    }
+    for (size_t i = 0; whole && i < sizeof all / sizeof all[0]; i++) whole = metric_write(&text, &all[i]);
     http_reply_header type = {"Content-Type", "text/plain; version=0.0.4"};
     if (whole)
         http_reply(x, 200, &type, 1, text.data, text.size);
