@@ -57,7 +57,8 @@ enum {
     CURL_ECH_REQUIRED = 101
 };
 
-/* By curl's numbers, which never change. tests/http/client_outcome.c refuses a zero: nobody has decided that result. */
+/* By curl's numbers, which never change. tests/http/client/client_outcome.c refuses a zero: nobody has decided that
+ * result. */
 static const unsigned char results[] = {
     [CURLE_UNSUPPORTED_PROTOCOL] = HTTP_CALL_BROKEN, /* the URL's own was checked: an answer that is no HTTP */
     [CURLE_FAILED_INIT] = HTTP_CALL_OTHER,

@@ -23,9 +23,9 @@
  *             NONE --take back--> TAKEN --request--> KEPT
  *             KEPT, HUNG_UP --release, leave--> NONE, and all --close--> NONE
  *
- * What always holds (tests/http/conn_state.c walks all states): one request at a time, the next waits; a connection
- * ends with a FIN only when no reply is short; nothing is read or written once it is cut or left; nothing is read
- * while it is held; what a former process has sent of one reply is never taken off another. */
+ * What always holds (tests/http/server/conn_state.c walks all states): one request at a time, the next waits; a
+ * connection ends with a FIN only when no reply is short; nothing is read or written once it is cut or left; nothing is
+ * read while it is held; what a former process has sent of one reply is never taken off another. */
 #ifndef HTTP_SERVER_CONN_STATE_H
 #define HTTP_SERVER_CONN_STATE_H
 
