@@ -1,6 +1,6 @@
 /* Programs in C++: what fails throws, what is thrown fails, and every object that was made is destroyed, once, before
  * what it looks at: when a run fails, parks, is cancelled, times out or is drained. The program is
- * tests/programs/objects.cpp (OBJECTS in the environment names it). */
+ * tests/runtime/api/objects.cpp (OBJECTS in the environment names it). */
 #include "tests/harness/served.h"
 
 typedef struct notes {
