@@ -1,4 +1,4 @@
-/* A data folder that version 0.1.0 wrote (tests/data/journal-0.1.0.tar.gz) is opened: its ended runs answer as they
+/* A data folder that version 0.1.0 wrote (tests/service/journal-0.1.0.tar.gz) is opened: its ended runs answer as they
  * did, its unfinished ones go on, and no step that 0.1.0 finished runs again.
  *
  * `old_journal --make FOLDER`, built against the version in question, writes such a folder: it serves these handlers,
