@@ -64,7 +64,7 @@ def prove(program, request, *flags, upstream=None):
 
 def line_of(program, text):
     """Where the program's source has this."""
-    source = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"programs/prove_{program}.c"), encoding="utf-8")
+    source = open(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"prove_{program}.c"), encoding="utf-8")
     return f"prove_{program}.c:" + str(next(n for n, line in enumerate(source, 1) if text in line))
 
 
