@@ -1,4 +1,4 @@
-"""Nothing that did not run counts as passed: tests/summary.py and the programs that run others. Reports TAP."""
+"""Nothing that did not run counts as passed: script/summary.py and the programs that run others. Reports TAP."""
 import json
 import os
 import pathlib
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-TESTS = pathlib.Path(__file__).resolve().parent
+TESTS = pathlib.Path(__file__).resolve().parents[1]
 PASSES = "1..2\nok 1 - one\nok 2 - two\n"
 SKIPS = "1..2\nok 1 - one\nok 2 - two # SKIP there is no two\n"
 FAILS = "1..2\nok 1 - one\nnot ok 2 - two\n"
@@ -24,7 +24,7 @@ def summary(logged, listed, status="0", parts=(), ci="false"):
             (at / "unit.status").write_text(status + "\n")
         for name, word in parts:
             (at / f"{name}.part").write_text(word + "\n")
-        done = subprocess.run([sys.executable, TESTS / "summary.py", folder], capture_output=True, text=True,
+        done = subprocess.run([sys.executable, TESTS.parent / "script/summary.py", folder], capture_output=True, text=True,
                               env={**os.environ, "CI": ci}, check=False)
         return done.stdout.splitlines()[-1], done.returncode
 
@@ -49,8 +49,7 @@ def suite(program, *parts):
     with tempfile.TemporaryDirectory() as folder:
         at = pathlib.Path(folder)
         (at / "script").mkdir()
-        (at / "tests").mkdir()
-        for name in ("script/test", "script/quiet.sh", "tests/summary.py"):
+        for name in ("script/test", "script/quiet.sh", "script/summary.py"):
             shutil.copy(TESTS.parent / name, at / name)
         for name in ("setup", "lint"):
             (at / "script" / name).symlink_to("/bin/true")
@@ -90,7 +89,7 @@ def node_programs():
 
 def emulated():
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(["/bin/sh", TESTS / "coro_aarch64.sh", TESTS.parent], capture_output=True, text=True, check=False,
+        done = subprocess.run(["/bin/sh", TESTS / "coro/coro_aarch64.sh", TESTS.parent], capture_output=True, text=True, check=False,
                               env={"PATH": folder})
         yield "without its compiler the emulated test fails and says so", (done.returncode, done.stdout), (
             1, "Bail out! aarch64-linux-gnu-gcc is missing: run script/setup e2e\n")

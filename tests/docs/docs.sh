@@ -3,9 +3,9 @@
 # nothing of Stepwell is installed. With --serve or PROGRAM they begin in a folder with a copy of that program of the build, on
 # a machine where script/install has been.
 set -eu
-if [ "$1" != --clean ]; then exec "$(dirname "$0")/harness/clean.sh" "$1" "$2" "$0" --clean "$@"; fi
+if [ "$1" != --clean ]; then exec "$(dirname "$0")/../harness/clean.sh" "$1" "$2" "$0" --clean "$@"; fi
 page=$PWD/$4
-docs=$PWD/tests/docs.py
+docs=$PWD/tests/docs/docs.py
 if [ $# -gt 4 ]; then
   script/install
   mkdir ../page

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 
-SOURCE = pathlib.Path(__file__).resolve().parents[1]
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
 CASES = [
     ("a room knows those below it", "runtime/run/a.c", "http/server/server.h", None),
     ("and its own files", "runtime/run/a.c", "runtime/run/run.h", None),

@@ -2,7 +2,7 @@
 # What script/install and `meson install` put where: install.sh BUILD SOURCE. The commands of README and the tutorial are run by
 # docs.sh.
 set -eu
-if [ "$1" != --clean ]; then exec "$(dirname "$0")/harness/clean.sh" "$1" "$2" "$0" --clean "$@"; fi
+if [ "$1" != --clean ]; then exec "$(dirname "$0")/../harness/clean.sh" "$1" "$2" "$0" --clean "$@"; fi
 work=$(dirname "$PWD")
 n=0
 ok() { n=$((n + 1)); echo "ok $n - $1"; }

@@ -308,7 +308,7 @@ def run(name):
 
 
 chosen = sys.argv[2:] or list(examples)
-sources = {f.split(".")[0]: f for f in os.listdir(os.path.join(os.path.dirname(__file__), "../examples"))}
+sources = {f.split(".")[0]: f for f in os.listdir(os.path.join(os.path.dirname(__file__), "../../examples"))}
 print(f"1..{len(chosen) + 1}")
 failed = 0
 with concurrent.futures.ThreadPoolExecutor(len(chosen)) as pool:
@@ -320,7 +320,7 @@ with concurrent.futures.ThreadPoolExecutor(len(chosen)) as pool:
             print("#", line)
         print("not ok" if error else "ok", number, f"- {name}: killed in the middle, resumed and proved", flush=True)
 long = [f for f in sources.values() if f[-1] in "cp" and
-        sum(1 for _ in open(os.path.join(os.path.dirname(__file__), "../examples", f))) > 40]
+        sum(1 for _ in open(os.path.join(os.path.dirname(__file__), "../../examples", f))) > 40]
 complete = not long and {n for n, f in sources.items() if f.endswith((".c", ".cpp"))} == set(examples)
 print("ok" if complete else "not ok", len(chosen) + 1, "- every example is tested, and has at most 40 lines", *long)
 sys.exit(1 if failed or not complete else 0)
