@@ -1,4 +1,5 @@
-/* Memory that a handler asks for: of the run, or of the attempt. */
+/* alloc: memory and printed text that a handler asks for, in its context's arena: the run's, or in a step the
+ * attempt's. */
 #include <stdarg.h>
 
 #include "runtime/run/home.h"

@@ -1,4 +1,5 @@
-/* sw_blocking: a function that waits, on a thread of the pool, while its strand is suspended. */
+/* blocking: sw_blocking runs a function on a thread of the home's pool while the strand that called it is suspended.
+ * Owns nothing: the job lies on the strand's stack, which stays until the function has returned. */
 #include <stddef.h>
 
 #include "runtime/base/pool.h"

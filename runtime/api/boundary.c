@@ -1,4 +1,5 @@
-/* boundary: where a failure of the library becomes a value that another language can carry, and a failure again. */
+/* boundary: where a failure becomes a value (sw_caught) that another language carries through its own frames, and a
+ * failure again. Owns no caught failure: each lies in its run's arena, or is static. */
 #include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,11 +15,11 @@ struct sw_caught {
 
 static const sw_caught caught_unwind = {{.kind = FAILURE_UNWIND, .retry_after_ms = -1}};
 static const sw_caught caught_no_memory = {{.kind = FAILURE_FATAL, .message = "out of memory", .retry_after_ms = -1}};
-/* sw_blocking itself says what was called there. */
+/* The message of sw_blocking itself names the function that was called. */
 static const sw_caught caught_misplaced = {
     {.kind = FAILURE_FATAL, .message = "a context was used on the thread of sw_blocking", .retry_after_ms = -1}};
 
-/* Also when the run's memory is full: that may be what failed. */
+/* Copies the strand's failure to the run's arena, whose limit does not count here: a full arena may be the failure. */
 static const sw_caught *caught_copy_failure(sw_ctx *c)
 {
     const failure *f = &c->strand->failure;
@@ -41,7 +42,7 @@ const sw_caught *sw_guard(void (*work)(void *arg), void *arg)
     sw_ctx *c = ctx_current();
     bool done;
     if (!c && !blocking_guard(work, arg, &done)) return &caught_misplaced;
-    if (!c && !done) work(arg); /* a thread that runs no handler: nothing of the library comes back to it */
+    if (!c && !done) work(arg); /* a thread that runs no handler: there misuse ends the thread, so nothing fails */
     if (!c) return NULL;
     jmp_buf outer;
     memcpy(&outer, &c->boundary, sizeof outer);

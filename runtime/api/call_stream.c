@@ -1,5 +1,5 @@
-/* Streaming responses: sw_fetch_open and its kin. A stream owns its call and parser, and closes them when the attempt
- * ends. */
+/* call_stream: a response that its handler reads as it arrives: sw_fetch_open, sw_fetch_read, sw_sse_next. A stream
+ * owns its call and parser, and closes both when its context ends. */
 #include <string.h>
 
 #include "http/client/sse.h"
@@ -17,18 +17,18 @@ struct sw_stream {
     sse_parser *sse; /* NULL until the first sw_sse_next */
     sw_response head;
     const char *url_shown;  /* of the URL, for messages */
-    const char *ping_event; /* NULL: none */
-    int64_t silence_ms;     /* the longest, while events are waited for */
-    int64_t waited_ms;      /* for the next event that counts, since the last one */
+    const char *ping_event; /* the name of events that do not end a silence; NULL: none */
+    int64_t silence_ms;     /* the longest wait for an event that counts */
+    int64_t waited_ms;      /* for an event, since the last one that counted */
     size_t event_max;       /* bytes */
     size_t taken;           /* bytes the caller has and the call still holds */
-    size_t sse_at;          /* of those: parsed */
-    size_t sse_len;
-    const char *sse_data;
+    const char *sse_data;   /* the piece that is being parsed; the call's */
+    size_t sse_len;         /* of sse_data */
+    size_t sse_at;          /* bytes of sse_data that are parsed */
 };
 
-/* The innermost context, which is the one that opened the stream. Nothing behind `s` is looked at before: the stream of
- * an attempt that has ended is gone. */
+/* Returns the innermost context, which has opened the stream, or refuses `function`. Reads nothing behind `s` before it
+ * has found `s` among the context's streams: a stream is freed with its attempt. */
 static sw_ctx *stream_context(const sw_stream *s, const char *function)
 {
     sw_ctx *c = ctx_current();
@@ -46,14 +46,14 @@ static void stream_close(void *arg)
     s->sse = NULL;
 }
 
-/* The beginning of the body, which stays to be read: the reason of a response that refuses. */
+/* Copies the beginning of a refusing response's body, which says why. The stream's reader gets these bytes too. */
 static sw_bytes stream_peek(sw_stream *s)
 {
     sw_ctx *c = s->ctx;
     size_t len = 0;
     const char *data;
     while ((data = http_call_data(s->call, &len)), len < CALL_EXCERPT_MAX) {
-        if (http_call_state_of(s->call) >= HTTP_CALL_DONE) break; /* a reason that breaks off is still one */
+        if (http_call_state_of(s->call) >= HTTP_CALL_DONE) break; /* a body that breaks off still says why */
         if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);
     }
     if (len > CALL_EXCERPT_MAX) len = CALL_EXCERPT_MAX;
@@ -124,8 +124,8 @@ sw_bytes sw_fetch_read(sw_stream *s)
     return stream_read_piece(s);
 }
 
-/* The time that the handler takes between events is not the service's silence: only waiting counts, until an event that
- * counts has come. */
+/* Waits for the next piece, at most for what is left of the silence. The time that the handler takes between two events
+ * is not the service's silence, so that only waiting counts, until an event that counts has come. */
 static sw_bytes stream_await_piece(sw_stream *s)
 {
     if (!s->call) return (sw_bytes){"", 0};

@@ -70,7 +70,7 @@ void call_close(sw_ctx *c, http_call *call)
     http_call_close(call);
 }
 
-/* Not inlined: its text would lie on the stack of every call that waits. */
+/* Not inlined: `text` would lie on the stack of every call that waits. */
 __attribute__((noinline)) void call_fail(sw_ctx *c, http_call *call)
 {
     http_call_error_kind kind = http_call_error(call);
@@ -89,7 +89,7 @@ void call_wait(sw_ctx *c, http_call *call, http_call_state at_least)
         ctx_raise_interrupt(c);
     }
     if (http_call_state_of(call) != HTTP_CALL_FAILED) return;
-    /* The failure of a body that is to be read shows where it ends, however quickly that came after the head. */
+    /* A body that breaks off right behind its head fails where the reader comes to its end, as a later break does. */
     if (at_least > HTTP_CALL_HEAD || !http_call_answered(call)) call_fail(c, call);
 }
 
@@ -142,7 +142,7 @@ static bool status_is_retryable(int status, const char *should_retry)
     return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
 }
 
-/* Fails for a response's status; with a wait that the peer asked for. */
+/* Fails `c` for a response's status, with the wait that the service asked for in f.retry_after_ms. */
 static SW_NORETURN void call_fail_answered(sw_ctx *c, failure f, const char *message)
 {
     const char *text = arena_strndup(&c->task->arena, message, strlen(message));
@@ -183,7 +183,7 @@ sw_value sw_fetch_json(sw_ctx *c, const sw_request *request)
     if (!request) ctx_fail_misuse(c, "sw_fetch_json without a request");
     sw_response r = sw_fetch(c, request);
     sw_response_check(c, request, &r);
-    if (body_is_blank(r.body)) return sw_nil(); /* of 204, of 205, of HEAD: done, with nothing to say */
+    if (body_is_blank(r.body)) return sw_nil(); /* 204, 205, HEAD: done, without a body */
     sw_value v;
     const char *message = NULL, *url = call_url_shown(c, request->url);
     if (sw_json_try(c, r.body.data, r.body.len, &v, &message)) return v;

@@ -1,5 +1,6 @@
-/* group: steps and branches of one context that run in parallel. Lives in the run's arena; each started member is a
- * strand of its own. A context does not end before its groups have (groups_settle). */
+/* group: steps and branches of one context, its members, that run in parallel. Lives in the run's arena, and owns its
+ * members, each with a strand of its own while it runs. Never outlives its context: groups_settle waits for the members
+ * of each group before the context ends. */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
@@ -34,19 +35,19 @@ typedef struct member {
 
 struct sw_group {
     run *run;
-    sw_ctx *ctx;    /* the context that made it; gone when a run that leaves memory has unwound it */
+    sw_ctx *ctx;    /* the context that made the group; dangles once a run that leaves memory has unwound it */
     sw_group *next; /* of the same context */
     member *first, **end;
-    member *unstarted; /* the first that may be to start when a place is free; those that have ended are passed over */
-    strand *waiting;   /* in sw_group_wait, else NULL */
-    size_t running;    /* started and not ended */
-    size_t pending;    /* not ended */
-    size_t parallel_max;          /* 0: no limit */
+    member *unstarted;   /* the first member that may have to be started; ended ones behind it are passed over */
+    strand *waiting;     /* the strand in sw_group_wait or sw_group_join, else NULL */
+    size_t running;      /* started and not ended */
+    size_t pending;      /* not ended */
+    size_t parallel_max; /* 0: no limit */
     sw_step_options step_options; /* of steps that bring none */
-    bool settles;                 /* waiting for it gives failures as values */
-    bool lacks_stack;   /* the first unstarted one found no room for its stack: who waits for the group tries again */
+    bool settles;                 /* sw_group_wait returns failures as values */
+    bool lacks_stack;   /* the first unstarted member found no room for its stack: the waiting strand tries again */
     bool fails_at_once; /* the first failure decides: nothing begins after it */
-    bool decided;       /* with fails_at_once: there was one */
+    bool decided;       /* with fails_at_once: a member has failed */
 };
 
 static void groups_settle(sw_ctx *c);
@@ -82,8 +83,9 @@ static void member_abandon(member *m)
     m->group->pending--;
 }
 
-/* What has not begun is not begun; who waits for a retry does not make it. Attempts under way are waited for: they may
- * have been paid for, and their results are journaled. */
+/* Begins nothing more after a failure that decides the group: unstarted members are abandoned, and a member that waits
+ * for its next attempt is interrupted. Attempts under way go on: they may have been paid for, so their results are
+ * journaled. */
 static void group_decide(sw_group *g)
 {
     g->decided = true;
@@ -106,7 +108,8 @@ static void member_ended(member *m)
 
 static void group_start_members(sw_group *g);
 
-/* For whoever draws the run: what the branch's steps belong to. Left out when there is no room for it. */
+/* Journals that the branch began, for pages that draw the run. The entry is left out when the run's state has no room:
+ * a replay does not need it. */
 static void branch_record_start(run *r, const step_spec *spec)
 {
     if (fit_find(r, spec->path)) return;
@@ -134,7 +137,7 @@ static void branch_run(strand *s, member *m)
                 .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
     bool ok = ctx_call(&c, spec->fn, spec->input, &m->value);
     if (run_unwinds(r))
-        replay_log_drop(&c); /* the outer context may be gone */
+        replay_log_drop(&c); /* the context around the branch may be gone */
     else
         replay_log_hand_over(&c, m->group->ctx);
     m->outcome = ok ? STEP_OK : s->failure.kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
@@ -153,7 +156,7 @@ static void member_main(void *arg)
     strand s;
     strand_enter(&s, &r->task);
     m->strand = &s;
-    if (run_unwinds(r)) /* before its first turn: it has nothing to take back or to tell any more */
+    if (run_unwinds(r)) /* since before the strand first ran: nothing of the member has to be taken back or journaled */
         member_set_unwound(m, &s);
     else if (m->kind == MEMBER_STEP)
         m->outcome = step_execute(&s, &m->spec, &m->value);
@@ -186,7 +189,7 @@ static void group_start_members(sw_group *g)
          (m = g->unstarted) && (g->parallel_max == 0 || g->running < g->parallel_max + BUG(PARALLEL_MORE));) {
         if (!m->ended && !member_start(m)) {
             g->lacks_stack = true;
-            if (g->waiting) strand_wake(g->waiting); /* it tries again, and may sleep already */
+            if (g->waiting) strand_wake(g->waiting); /* it retries the start, and may be asleep already */
             return;
         }
         g->unstarted = m->next;
@@ -194,7 +197,8 @@ static void group_start_members(sw_group *g)
     g->lacks_stack = lacked_stack && g->unstarted;
 }
 
-/* Its input is copied: the function that starts a member may have returned when the member runs. */
+/* Adds a member. Copies its input, since the function that adds a member may have returned when the member runs. Fails
+ * `c` for want of memory. */
 static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec *spec)
 {
     run *r = c->run;
@@ -219,8 +223,8 @@ static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec
         g->unstarted = m;
 }
 
-/* The context that made the group, which is the innermost one. Nothing behind `g` is looked at before: a group of
- * another strand, or one of a run that is over, may be gone. */
+/* Returns the innermost context, which has made the group, or refuses `function`. Reads nothing behind `g` before it
+ * has found `g` among the context's groups: a group of another strand, or of a run that is over, may be freed. */
 static sw_ctx *group_context(const sw_group *g, const char *function)
 {
     sw_ctx *c = ctx_current();
@@ -257,11 +261,12 @@ void sw_group_branch_arg(sw_group *g, const char *id, sw_step_fn fn, sw_value in
     group_start_members(g);
 }
 
-/* Stacks become free when others end, also those of other runs. The run does not park meanwhile. */
+/* Waits a moment and tries to start members again: stacks become free when strands end, also those of other runs. The
+ * run does not park meanwhile. False: interrupted. */
 static bool group_retry_start(sw_group *g, strand *s)
 {
     run *r = s->run;
-    if (!run_may_go_on(r)) { /* the next process has the room, or tries again */
+    if (!run_may_go_on(r)) { /* the process drains: the next one resumes the run, and starts the member */
         strand_interrupt(s, INTERRUPT_UNWIND);
         return false;
     }
@@ -291,8 +296,8 @@ static bool group_await_members(sw_group *g, strand *s)
     return g->pending == 0;
 }
 
-/* A strand that is to unwind waits all the same: the members unwind too, and may look until then at what this one's
- * frames hold. Those that have not begun never will. */
+/* A strand that is being unwound waits all the same: its members unwind too, and until then may read what lies in this
+ * strand's frames. Members that have not begun never will. */
 void sw_group_join(sw_group *g)
 {
     sw_ctx *c = ctx_current();
@@ -325,13 +330,14 @@ static void group_wait_members(sw_group *g)
         if (m->outcome == STEP_UNWOUND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
 }
 
-/* Of a context that ends. */
+/* Waits for all members of a context that ends. */
 static void groups_settle(sw_ctx *c)
 {
     while (c->groups) group_wait_members(c->groups);
 }
 
-/* The first failure in start order, as one that names the causes of all: whoever mends them mends the group. */
+/* Returns the failure of `first`, the first member in start order that failed, with the causes of all failed members: a
+ * release that mends the causes mends the group. */
 static failure group_first_failure(sw_group *g, const member *first)
 {
     failure f = first->failure;
@@ -356,7 +362,7 @@ static failure group_first_failure(sw_group *g, const member *first)
     return f;
 }
 
-/* All have ended. */
+/* Returns the results in start order, or fails with the first failure. All members have ended. */
 static sw_value group_results(sw_group *g)
 {
     sw_value results = sw_array(g->ctx, 0);
@@ -397,7 +403,7 @@ sw_value sw_group_settle(sw_group *g)
     return group_settled_results(g);
 }
 
-/* All are added before the first starts: what the journal has of them may have decided already. */
+/* Adds all members before the first one starts: a failure that the journal has of any member decides the group. */
 sw_group *sw_each_begin(sw_ctx *c, const char *id, sw_step_fn fn, sw_value inputs, const sw_each_options *options)
 {
     static const sw_each_options none = {.parallel_max = 0};
@@ -408,7 +414,8 @@ sw_group *sw_each_begin(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input
     sw_group *g = sw_group_new_with(
         c, &(sw_group_options){.parallel_max = o->parallel_max, .settle = o->settle, .step = o->step});
     g->fails_at_once = !o->settle;
-    c->groups = g->next; /* if adding fails here, nobody waits for what never starts */
+    c->groups = g->next; /* while members are added the context does not know the group: when adding fails, it must not
+                            wait for them */
     for (size_t i = 0; i < sw_len(inputs); i++) {
         step_spec spec = step_prepare(c, id, fn, sw_at(inputs, i), &o->step);
         member_add(c, g, MEMBER_STEP, &spec);

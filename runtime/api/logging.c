@@ -1,4 +1,4 @@
-/* sw_log: what a handler logs, once, however often it is replayed. */
+/* logging: sw_log writes a handler's line once, however often the handler is replayed. */
 #include <stdarg.h>
 
 #include "runtime/base/log.h"

@@ -1,5 +1,5 @@
-/* recorded: what a handler gets from outside its steps and sees again at every replay: the clock, random numbers, and
- * the ends of its sleeps. */
+/* recorded: what a handler gets outside its steps and gets again at every replay: the clock, random numbers, and the
+ * ends of its sleeps. Owns nothing: the values are entries of the run. */
 #include <stdint.h>
 #include <string.h>
 
@@ -20,10 +20,11 @@ static void recorded_append(sw_ctx *c, const entry *e)
     if (!record_append(c->run, e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
 }
 
+/* Returns the value that the journal has of this call of `id`, or journals `fresh` and returns that. */
 static uint64_t recorded_value(sw_ctx *c, const char *id, uint64_t fresh)
 {
     run *r = c->run;
-    if (!r || c->kind == CTX_STEP) return fresh; /* a step's result is what is recorded */
+    if (!r || c->kind == CTX_STEP) return fresh; /* in a step: the step's result is recorded */
     ctx_check_wait(c, id);
     uint32_t occurrence;
     uint64_t path = path_next(c, PATH_VALUE, id, &occurrence);
@@ -78,7 +79,7 @@ static void sleep_append(sw_ctx *c, const entry *named, const clock_instant *now
     recorded_append(c, &e);
 }
 
-/* `until` as seen at `now`; of a sleep that the journal has, the journal's counts. */
+/* Sleeps until `until`, as seen at `now`, or until the end that the journal has of this sleep. */
 static void sleep_recorded(sw_ctx *c, const char *id, const clock_instant *now, clock_wait until)
 {
     run *r = c->run;

@@ -1,4 +1,5 @@
-/* The request and reply calls of stepwell.h: what a handler reads of its request and how it answers. */
+/* request: what a handler reads of its request, how it replies, and the chunks that it streams. Owns nothing: request
+ * and response lie in the task's arena. */
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,8 +59,9 @@ const char *sw_query(sw_ctx *c, const char *name)
     return uri_query(query, strlen(query), name, value) ? value : NULL;
 }
 
-/* Lines of one name are one list (RFC 9110, 5.3): a proxy that adds its own line to X-Forwarded-For must not be hidden
- * by the line that its client sent. Cookies have a separator of their own (RFC 6265, 5.4). */
+/* Joins all lines called like `first` to one list (RFC 9110, 5.3): a proxy that adds its own line to X-Forwarded-For
+ * must not be hidden by the line that its client sent. Cookies have a separator of their own (RFC 6265, 5.4). `bytes`:
+ * of the list, separators and final zero included. */
 static const char *headers_join(sw_ctx *c, const run_header *first, size_t bytes)
 {
     const char *between = strcasecmp(first->name, "cookie") == 0 ? "; " : ", ";
@@ -115,7 +117,7 @@ static void reply_check(sw_ctx *c, int status, const char *function)
     if (status < 200 || status > 599) ctx_fail_misuse(c, "%d is no status of a response: 200 to 599", status);
 }
 
-/* Of which a response has one: two would be read in two ways. */
+/* Headers that a response has once: of two lines some clients read the first, others the last. */
 static bool header_is_single(const char *name)
 {
     static const char *const single[] = {"content-type",
@@ -161,7 +163,7 @@ static void reply_add_header(sw_ctx *c, const char *name, const char *value)
     t->response.headers_end = &h->next;
 }
 
-/* Beside sw_reply_header, which says it for good. */
+/* Adds the content type, unless the handler has set one with sw_reply_header. */
 static void reply_add_content_type(sw_ctx *c, const char *type)
 {
     if (type && *type && !reply_find_header(c->task, "Content-Type")) reply_add_header(c, "Content-Type", type);
@@ -212,7 +214,8 @@ void sw_reply_text(sw_ctx *c, int status, const char *format, ...)
 
 static void reply_wake_strand(http_exchange *x) { strand_wake(http_exchange_user(x)); }
 
-/* Whose response may be written in pieces: a plain request that has not been cut. */
+/* Returns the plain request whose response `what` writes in pieces; fails `c` in endpoints and after sw_reply_abort.
+ */
 static plain *plain_check_open(sw_ctx *c, const char *what)
 {
     ctx_check_wait(c, what);

@@ -32,7 +32,7 @@ size_t step_check_id(sw_ctx *c, const char *what, const char *id)
     return len;
 }
 
-/* The id as the run keeps it: the caller's may be a local buffer, and problems name it after that is gone. */
+/* Copies the id to the run's arena: the caller's may be a local buffer, and a problem may name the step later. */
 static const char *step_copy_id(sw_ctx *c, const char *what, const char *id)
 {
     size_t len = step_check_id(c, what, id);
@@ -80,7 +80,8 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
 
 /* ---- Answering from the journal ---- */
 
-/* The step is what its failure for good is about, whoever passes that on. */
+/* Names the step as the cause of its final failure, which groups and branches pass on. Without memory the run is lost
+ * instead: it is loaded again. */
 static void failure_set_cause(run *r, const step_spec *spec, failure *f)
 {
     f->path = path_label(r, spec->branch_label, spec->id, spec->occurrence);
@@ -104,13 +105,15 @@ static failure failure_of_record(run *r, const step_spec *spec, const replay_rec
     return f;
 }
 
-/* It was done, or could be answered, and there is no memory for that. */
+/* Loses the run for want of memory: a step that was done, or could be answered, is answered when the run is loaded
+ * again. Returns the failure that unwinds until then. */
 static failure failure_lose_run(run *r)
 {
     run_lose_short(r);
     return (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
 }
 
+/* Answers the step from its record. False: the record has no end of the step. */
 static bool step_answer_from_record(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome,
                                     sw_value *out, failure *why)
 {
@@ -154,13 +157,13 @@ bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_valu
 
 static void on_attempt_timeout(struct timer *t) { strand_interrupt(t->arg, INTERRUPT_TIMEOUT); }
 
-/* One try of a step. */
+/* One call of a step's function. */
 typedef struct attempt {
     const step_spec *spec;
     int number;       /* from 1 */
     int64_t began_ms; /* steady */
     uint32_t began;   /* entries that the run had when the step's first attempt began */
-    entry_text calls; /* that it made; in its own arena */
+    entry_text calls; /* that the attempt made; in the attempt's arena */
 } attempt;
 
 static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instant *now)
@@ -189,8 +192,8 @@ static failure failure_over_state_max(const step_spec *spec, int attempts)
                      .retry_after_ms = -1};
 }
 
-/* Journals the result and copies it out of the attempt's arena. This and attempt_record_failure are not inlined: their
- * entry would lie on the stack of every step that waits. */
+/* Journals the result and copies it to the run's arena. False: the strand's failure says why. Not inlined, and neither
+ * is attempt_record_failure: their entries would lie on the stack of every step that waits. */
 static __attribute__((noinline)) bool attempt_record_result(strand *s, const attempt *a, sw_value value, sw_value *out)
 {
     run *r = s->run;
@@ -224,7 +227,7 @@ static __attribute__((noinline)) bool attempt_record_result(strand *s, const att
         s->failure = failure_over_state_max(spec, a->number);
         return false;
     }
-    if (run_has_lost(r)) { /* no code goes on with a result that will never be on disk */
+    if (run_has_lost(r)) { /* no code may go on with a result that will never be on disk */
         s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
         return false;
     }
@@ -246,7 +249,7 @@ static int64_t attempt_delay_ms(const failure *f, const step_spec *spec, int num
     return asked_ms > backoff_ms ? asked_ms : backoff_ms;
 }
 
-/* Once for each attempt: a replay makes none. */
+/* Logs a failed attempt. A replay makes no attempt, so that it logs none again. */
 static void attempt_log_failure(run *r, const attempt *a, const failure *f, const clock_wait *next)
 {
     const char *route = r->task.endpoint->route;
@@ -258,7 +261,8 @@ static void attempt_log_failure(run *r, const attempt *a, const failure *f, cons
                  a->number, f->message);
 }
 
-/* Journals a failed attempt; *next is the wait for the next one, zeros: none, also when it could not be journaled. */
+/* Journals a failed attempt. *next becomes the wait for the next attempt; zeros: no attempt follows, since the failure
+ * is fatal, the retries are used up, or the entry found no room. */
 static __attribute__((noinline)) void attempt_record_failure(strand *s, const attempt *a, clock_wait *next)
 {
     run *r = s->run;
@@ -272,7 +276,7 @@ static __attribute__((noinline)) void attempt_record_failure(strand *s, const at
     if (again) *next = clock_wait_for(&now, attempt_delay_ms(f, spec, a->number));
     if (again && probe_on) probe_pause(clock_left_ms(next));
     if (!again) failure_set_cause(r, spec, f);
-    f->status = 0; /* no entry keeps it: a replay would answer otherwise */
+    f->status = 0; /* no entry has the status, so that a replay would answer with another */
     entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
     e.due_ms = next->due_ms;
     e.fatal = f->kind == FAILURE_FATAL;
@@ -285,7 +289,7 @@ static __attribute__((noinline)) void attempt_record_failure(strand *s, const at
     attempt_log_failure(r, a, f, next);
 }
 
-/* Runs the step's function in the attempt's own memory. */
+/* Calls the step's function, with what it makes in `own`. False: the strand's failure says why. */
 static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
 {
     run *r = s->run;
@@ -323,7 +327,8 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
 
 typedef enum attempt_end { ATTEMPT_DONE, ATTEMPT_FAILED, ATTEMPT_UNWOUND } attempt_end;
 
-/* Runs and journals it. Once it has failed, *next is the wait for the next attempt, zeros: there is none. */
+/* Runs the attempt and journals its result or failure. After ATTEMPT_FAILED *next is the wait for the next attempt;
+ * zeros: the step has failed for good. */
 static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait *next)
 {
     arena own;
@@ -337,7 +342,7 @@ static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait
     return end;
 }
 
-/* Chunks of an attempt that a crash cut off are taken back before the step is tried again. */
+/* Takes back the chunks of an attempt that a crash cut off, before the step's next attempt. False: the run is lost. */
 static bool step_take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
 {
     if (!rec || rec->open_chunks == 0 || BUG(SKIP_ROLLBACK)) return true;
@@ -346,7 +351,7 @@ static bool step_take_back_chunks(run *r, const step_spec *spec, replay_record *
     e.id = entry_text_of(label);
     rec->open_chunks = 0;
     if (record_append(r, &e)) return true;
-    run_lose_short(r); /* tried again from what is on disk */
+    run_lose_short(r); /* loaded again from what is on disk */
     return false;
 }
 
@@ -358,7 +363,7 @@ static step_outcome step_unwound(strand *s)
 
 static bool step_is_abandoned(const step_spec *spec) { return spec->decided && *spec->decided; }
 
-/* A wait between attempts has ended before its time. */
+/* Ends the step whose wait between attempts was interrupted. */
 static step_outcome step_cut_short(strand *s)
 {
     if (s->interrupt != INTERRUPT_STOP) return step_unwound(s);
@@ -366,8 +371,9 @@ static step_outcome step_cut_short(strand *s)
     return STEP_ABANDONED;
 }
 
-/* What must not be undone by a crash is on disk first: the choices made so far, and for a .sync step everything before
- * it, the run's start and Idempotency-Key included. False: the run leaves memory. */
+/* Waits until the disk has what a crash must not undo before the attempt begins: the values of sw_now and sw_random so
+ * far, and for a .sync step everything before it, the run's start and Idempotency-Key included. False: the run leaves
+ * memory. */
 static bool attempt_may_begin(strand *s, const step_spec *spec, bool is_first)
 {
     run *r = s->run;
@@ -375,7 +381,7 @@ static bool attempt_may_begin(strand *s, const step_spec *spec, bool is_first)
     uint32_t upto = sync ? r->seq_next : r->seq_choice;
     do {
         if (!record_wait(s, upto) || !gate_pass(s)) return false;
-        upto = r->seq_choice; /* another branch may have made one meanwhile */
+        upto = r->seq_choice; /* another branch may have drawn a value meanwhile */
     } while (r->seq_durable < upto);
     return true;
 }

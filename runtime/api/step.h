@@ -1,5 +1,5 @@
-/* step: one durable step: its path, its attempts, their journal entries and the waits between them. Owns nothing
- * beyond the call; the result is in the run's arena. */
+/* step: one durable step: its path, its attempts, their entries and the waits between them. Owns the memory of an
+ * attempt while it runs; the step's result is in the run's arena. Never makes a step again that the journal has. */
 #ifndef RUNTIME_API_STEP_H
 #define RUNTIME_API_STEP_H
 
@@ -10,24 +10,27 @@ typedef enum step_outcome {
     STEP_OK,
     STEP_FAILED,   /* for good: the strand's failure says why */
     STEP_UNWOUND,  /* the run leaves memory */
-    STEP_ABANDONED /* neither done nor failed: what it was for had failed before */
+    STEP_ABANDONED /* neither done nor failed: another failure has decided its group */
 } step_outcome;
 
-/* Checks the id, that `c` may hold a step here, and the run's limits; fails `c` otherwise. */
+/* Names the step and finds its path. Fails `c` when the id is no id, when `c` may not hold a step, or when the run has
+ * --steps-max steps. */
 step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options);
 
-/* Prepares a branch: names it and finds its path. */
+/* Names the branch and finds its path; fails `c` for a wrong id or a missing function. */
 step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input);
 
+/* Answers the step from the journal, or makes attempts until one succeeds or the retries are used up. Fills *out when
+ * the outcome is STEP_OK; else the failure of `s` says why. */
 step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out);
 
-/* As programs see it. */
+/* Returns the failure as programs see it; the texts stay the failure's. */
 sw_error failure_error(const failure *f);
 
-/* Fails `c` unless the id of `what` (a word for people) has a length that ids may have; returns that. */
+/* Returns the length of `what`'s id (a word for people); fails `c` unless it is 1 to STEP_ID_MAX. */
 size_t step_check_id(sw_ctx *c, const char *what, const char *id);
 
-/* True when the journal already has its result (or its final failure): no coroutine is needed for it. */
+/* Answers the step from the journal if its result or final failure is there: then no coroutine is needed. */
 bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_value *out, failure *why);
 
 #endif

@@ -1,5 +1,5 @@
-/* text: a text that grows in the arena of the context that it belongs to. Owns nothing: the user holds the struct, the
- * arena its bytes. */
+/* text: a text that grows in the arena of the context that first added to it. Owns nothing: the struct is the
+ * program's, the bytes are the arena's. */
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,14 +12,14 @@ enum { ROOM_LEAST = 256 };
 
 static char *text_end(sw_text *text) { return (char *)(uintptr_t)text->data + text->len; }
 
-/* Room for `more` bytes and a zero. The bytes lie in one piece, so that room which is doubled leaves the old piece
- * behind: at most as much again as the text is long. */
+/* Makes room for `more` bytes and a zero; fails `c` for want of memory. The bytes lie in one piece, so that doubling
+ * the room leaves the old piece behind in the arena: at most as much again as the text is long. */
 static void text_make_room(sw_ctx *c, struct arena *a, sw_text *text, size_t more)
 {
     if (text->data && more < text->room - text->len) return;
     size_t room = text->room ? text->room : ROOM_LEAST / 2, least = text->len + more + 1;
     room = room * 2 > least ? room * 2 : least;
-    char *data = arena_alloc(a, more < SIZE_MAX / 4 ? room : SIZE_MAX); /* the latter is over any limit */
+    char *data = arena_alloc(a, more < SIZE_MAX / 4 ? room : SIZE_MAX); /* SIZE_MAX is over any limit */
     if (!data) ctx_fail_memory(c);
     if (text->len > 0) memcpy(data, text->data, text->len);
     data[text->len] = 0;
@@ -27,6 +27,7 @@ static void text_make_room(sw_ctx *c, struct arena *a, sw_text *text, size_t mor
     text->room = room;
 }
 
+/* Returns the arena of the text, which from now on belongs to `c`; fails `c` when another context has it. */
 static struct arena *text_open(sw_ctx *c, sw_text *text, const char *function)
 {
     struct arena *a = ctx_arena(c, function);

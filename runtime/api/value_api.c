@@ -1,4 +1,4 @@
-/* The value functions of stepwell.h. */
+/* value_api: the values of stepwell.h, and their JSON. What a function makes lies in its context's arena. */
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "runtime/base/value.h"
 #include "runtime/run/ctx_access.h"
 
+/* Returns `len` as msgpack's type; fails `c` when that has no room for it. */
 static uint32_t length_check(sw_ctx *c, size_t len)
 {
     if (len > UINT32_MAX) ctx_fail_misuse(c, "a value of %zu bytes: msgpack holds at most %u", len, UINT32_MAX);
@@ -71,7 +72,7 @@ static sw_value *map_find(sw_value *map, const char *key)
     return NULL;
 }
 
-/* Copies the map's table, so that other values that share it do not change. */
+/* Copies the map's table first: other values may share the table, and do not change. */
 void sw_set(sw_ctx *c, sw_value *map, const char *key, sw_value value)
 {
     struct arena *a = ctx_arena_for(c, "sw_set", map);
@@ -251,7 +252,7 @@ bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const c
     struct arena *a = ctx_arena(c, "sw_json_try");
     if (!message) message = &unused;
     bool ok = json_read(a, data ? data : "", data ? len : 0, out ? out : &value, message);
-    if (!ok && *message == value_no_memory) ctx_fail_memory(c); /* the text is not to blame */
+    if (!ok && *message == value_no_memory) ctx_fail_memory(c); /* the text may be JSON all the same */
     return ok;
 }
 

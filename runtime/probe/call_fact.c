@@ -116,7 +116,7 @@ bool call_is_once(const char *method)
     return !call_is_idempotent(method);
 }
 
-/* Whatever else may be a secret: services name the headers of their keys as they like. */
+/* Any other header may be a secret: services name the headers of their keys as they like. */
 bool call_header_shown(const char *header)
 {
     static const char *const shown[] = {"accept", "content-type", "idempotency-key", "user-agent"};

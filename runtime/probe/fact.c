@@ -11,10 +11,10 @@
 enum { FACT_TEXTS = 4 };
 
 static pthread_mutex_t fact_lock = PTHREAD_MUTEX_INITIALIZER;
-static int pipe_fd = -1;
-static uint64_t bytes_left;
+static int pipe_fd = -1;    /* borrowed; -1: fact_open has not been called */
+static uint64_t bytes_left; /* of fact_open's bytes_max; under fact_lock */
 
-/* Whoever proves has gone: there is nobody to tell. */
+/* Writes all parts. Ends the process when the write fails: the process that proves has gone. */
 static void fact_write_parts(struct iovec *parts, int count)
 {
     while (count > 0) {

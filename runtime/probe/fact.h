@@ -1,6 +1,6 @@
-/* fact: one thing that an execution under --prove tells the process that proves it. Children write facts to a pipe,
- * each whole or not at all, so what they told is good however they end; the parent reads them when the child is over.
- * Parent and child are one program, so a fact is its struct and its texts. */
+/* fact: one thing that an execution under --prove tells the process that proves. A child writes facts to a pipe, each
+ * whole or not at all, so that its facts are good however the child ends; the parent reads them when the child has
+ * ended. Parent and child are one program, so that a fact is written as its struct and its texts. */
 #ifndef RUNTIME_PROBE_FACT_H
 #define RUNTIME_PROBE_FACT_H
 
@@ -11,27 +11,27 @@
 #include "storage/entry.h"
 
 typedef enum fact_kind {
-    FACT_SEGMENT = 1, /* is on disk. data: entries; id: run id, 16 bytes */
-    FACT_STEP,    /* the code asks for a step or a sleep. hash: of the input; data: the input; id, label: branch's */
-    FACT_ATTEMPT, /* begins. flags: FACT_SYNC */
-    FACT_CALL,    /* the number-th of this attempt is asked for. data: see call_fact.h; flags */
-    FACT_ANSWER,  /* what that call got. data: see call_fact.h */
-    FACT_READ,    /* a clock or random numbers, outside steps. text: function; data: file; hash: address in that */
-    FACT_EFFECT,  /* something done outside steps. text, data, hash: as of FACT_READ */
-    FACT_MISUSE,  /* a function of stepwell.h that belongs in a step was called outside; as FACT_READ */
+    FACT_SEGMENT = 1, /* a segment is on disk. data: its entries; id: run id, RUN_ID_BYTES */
+    FACT_STEP,    /* the code asks for a step or a sleep. hash: of the input; data: the input; label: the branch's */
+    FACT_ATTEMPT, /* an attempt begins. flags: FACT_SYNC */
+    FACT_CALL,    /* the attempt asks for its call `number`, from 1. data: see call_fact.h; flags */
+    FACT_ANSWER,  /* the answer of call `number`. data: see call_fact.h */
+    FACT_READ,    /* clock or random numbers read outside steps. text: function; data: file; hash: address in it */
+    FACT_EFFECT,  /* something done outside steps. text: function; data: file; hash: address in it */
+    FACT_MISUSE,  /* a function of stepwell.h was called outside steps; text, data, hash: as of FACT_READ */
     FACT_DIED,    /* the process ends where its plan has it die */
     FACT_REFUSED, /* the request began no run. data: the response */
     FACT_BROKEN,  /* the execution cannot be made. text: why */
-    /* made by the parent, of the first execution's journal */
+    /* made by the parent from the first execution's journal: */
     FACT_DONE, /* data: a step's result */
     FACT_VALUE /* hash: a value of sw_now or sw_random outside steps */
 } fact_kind;
 
 enum {
     FACT_SYNC = 1,     /* ATTEMPT: the step is .sync */
-    FACT_STEP_KEY = 2, /* CALL: it sends sw_step_key */
-    FACT_UNKNOWN = 4,  /* CALL: the recording has no answer for it */
-    FACT_SLEEP = 8     /* STEP: it is a sleep */
+    FACT_STEP_KEY = 2, /* CALL: the call sends sw_step_key */
+    FACT_UNKNOWN = 4,  /* CALL: the recording does not have the call */
+    FACT_SLEEP = 8     /* STEP: the code asks for a sleep */
 };
 
 typedef struct fact {
@@ -46,17 +46,20 @@ typedef struct fact {
 
 /* ---- The child's side, from any thread ---- */
 
-/* All facts go to `fd`, at most bytes_max of them: more end the process, with FACT_BROKEN. */
+/* Has all facts written to `fd`, at most bytes_max bytes: a fact beyond them is replaced by FACT_BROKEN, and ends the
+ * process. Borrows fd. Once, before there is another thread. */
 void fact_open(int fd, uint64_t bytes_max);
+/* Writes one fact, whole. Ends the process when nobody reads the pipe. */
 void fact_tell(const fact *f);
-/* Ends the process here; what other threads are telling is told whole. */
+/* Ends the process, once the facts that other threads are writing are whole. */
 void fact_exit(int code) __attribute__((noreturn));
 
 /* ---- The parent's side ---- */
 
-/* The fact at the beginning of the bytes, which it borrows. Returns its length; 0: no whole one is there. */
+/* Reads the fact at the beginning of the bytes, which its texts borrow. Returns its length; 0: no fact is whole. */
 size_t fact_read(const char *bytes, size_t len, fact *out);
 
+/* Returns whether both facts stand in one cell of a tape. */
 static inline bool fact_is(const fact *f, const fact *other)
 {
     return f->kind == other->kind && f->path == other->path && f->attempt == other->attempt &&

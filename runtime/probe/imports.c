@@ -1,5 +1,5 @@
-/* The slots of the dynamic relocations: of calls (JUMP_SLOT), and of addresses that the code takes (GLOB_DAT). They are
- * in pages that the loader has made read-only. */
+/* An import is an entry of the object's global offset table, which a relocation describes: of a call (JUMP_SLOT), or of
+ * an address that the code takes (GLOB_DAT). The loader has made the table's pages read-only. */
 #include "runtime/probe/imports.h"
 
 #include <dlfcn.h>
@@ -14,10 +14,10 @@ enum { RELOCATION_CALL = R_X86_64_JUMP_SLOT, RELOCATION_ADDRESS = R_X86_64_GLOB_
 #elif defined(__aarch64__)
 enum { RELOCATION_CALL = R_AARCH64_JUMP_SLOT, RELOCATION_ADDRESS = R_AARCH64_GLOB_DAT };
 #else
-enum { RELOCATION_CALL = -1, RELOCATION_ADDRESS = -1 }; /* nothing is named there */
+enum { RELOCATION_CALL = -1, RELOCATION_ADDRESS = -1 }; /* no relocation has this type: nothing is replaced */
 #endif
 
-/* What the dynamic section of one object says; NULL and 0: it has none such. */
+/* What the dynamic section of one object names; NULL and 0: the object has no such table. */
 typedef struct dynamic {
     const ElfW(Sym) * symbols;
     const char *names;
@@ -46,7 +46,7 @@ static void import_put(void **entry, void *ours)
     if (mprotect((void *)page, (size_t)getpagesize(), PROT_READ | PROT_WRITE) == 0) *entry = ours;
 }
 
-/* What imports_replace was called with. */
+/* The arguments of imports_replace. */
 typedef struct replacing {
     const import *list;
     size_t count;
@@ -75,7 +75,7 @@ static bool object_contains(const struct dl_phdr_info *info, uintptr_t code)
     return false;
 }
 
-/* The program, and shared objects that are its own: not the system's, nor the library. */
+/* Returns whether the object is the program, or a shared object of its own: neither the system's nor libstepwell.so. */
 static bool object_is_the_programs(const struct dl_phdr_info *info)
 {
     const char *name = info->dlpi_name;

@@ -1,11 +1,11 @@
-/* What a handler does behind the library's back: its own calls of time(), rand(), connect() and their like, seen by
- * putting functions of ours in the place where the program and its own shared objects look up theirs (the slots of
- * their dynamic relocations), in a process that proves and only there. Whoever calls from outside a coroutine, or is
- * the library itself, gets what the C library says.
+/* outside: what a handler does outside Stepwell, by its own calls of time(), rand(), connect() and the like. In an
+ * execution under --prove, and only there, functions of ours stand in for these in the program and its own shared
+ * objects (imports.h). They report a call by a handler, and pass it on; calls from outside a coroutine, or by Stepwell
+ * itself, get what the C library returns.
  *
- * Direct reads of a clock or of random numbers get another value at each crash point: within the second that a proof
- * takes time() would else be the same, and no difference seen. A static program has no such slots: its
- * mistakes are found all the same where they make a difference by themselves, but not named. */
+ * A handler's direct reads of a clock or of random numbers get another value at each crash point: time() would
+ * otherwise return one second during the whole proof, and hide the difference. A static program has no imports: its
+ * direct reads are not named, but differences that they make are found. */
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static unsigned crash_point; /* which crash point this is */
 extern const char __start_stepwell_readers[] __attribute__((weak, visibility("hidden")));
 extern const char __stop_stepwell_readers[] __attribute__((weak, visibility("hidden")));
 
-/* The innermost context if code of a handler, or of its steps, is who calls; else NULL. */
+/* Returns the innermost context if code of a handler or of its steps is the caller; NULL: anybody else is. */
 static const sw_ctx *handler_of(const void *caller)
 {
     const char *at = caller;
@@ -64,16 +64,16 @@ void outside_locate(fact *f, const void *code)
     code_location p = {.code = (uintptr_t)code};
     if (dl_iterate_phdr(code_locate, &p) == 0) return;
     f->data = probe_text(p.file);
-    f->hash = p.code - p.bias - 1; /* in the call, not behind it */
+    f->hash = p.code - p.bias - 1; /* within the call instruction: a return address lies behind it */
 }
 
 static void outside_tell(const sw_ctx *c, fact_kind kind, const char *function, const void *caller)
 {
-    static const void *told[TOLD_MAX]; /* the loop's thread */
+    static const void *told[TOLD_MAX]; /* return addresses that were reported; of the loop's thread alone */
     static unsigned count;
     for (unsigned i = 0; i < count; i++)
         if (told[i] == caller) return;
-    if (count == TOLD_MAX) return; /* so many different places say enough */
+    if (count == TOLD_MAX) return; /* a page with more locations helps nobody */
     told[count++] = caller;
     fact f = probe_fact(c, kind);
     f.text = probe_text(function);
@@ -81,7 +81,8 @@ static void outside_tell(const sw_ctx *c, fact_kind kind, const char *function, 
     fact_tell(&f);
 }
 
-/* True: a read that is to differ from those of other executions. In a step it may: but a key must not be made of it. */
+/* Reports a read by a handler outside steps. Returns whether the value has to differ from that of other executions:
+ * for all code of handlers and steps, so that a key made from a clock in a step is seen to differ each time. */
 static bool handler_reads(const char *function, const void *caller)
 {
     const sw_ctx *c = handler_of(caller);
@@ -89,6 +90,7 @@ static bool handler_reads(const char *function, const void *caller)
     return c != NULL;
 }
 
+/* Reports an effect by a handler outside steps. */
 static void handler_acts(const char *function, const void *caller)
 {
     const sw_ctx *c = handler_of(caller);
@@ -102,7 +104,7 @@ void probe_misuse(const sw_ctx *c, const char *function, const void *caller)
 
 #define CALLER __builtin_return_address(0)
 
-/* The functions that ours stand for, by their names. */
+/* The replaced functions, by their names. */
 static struct {
     time_t (*time)(time_t *);
     int (*gettimeofday)(struct timeval *, void *);

@@ -12,8 +12,8 @@
 bool probe_on;
 probe_plan probe_now;
 
-static uint64_t pause_until_us; /* steady */
-static int blocking_jobs;       /* of sw_blocking */
+static uint64_t pause_until_us; /* steady clock: until then clocks are not moved on */
+static int blocking_jobs;       /* functions of sw_blocking under way */
 
 void probe_begin(const probe_plan *plan)
 {
@@ -64,7 +64,8 @@ void probe_attempt(const step_spec *spec, int number)
                       .label = probe_text(spec->branch_label)});
 }
 
-/* What came before the attempt, and its chunks, are on disk; its result is not. */
+/* Lets the machine die with all entries before the attempt, and its chunks, on disk, and its result not. Returns when
+ * the run leaves memory instead. */
 static void probe_die(strand *s)
 {
     if (!record_wait(s, s->run->seq_next)) return;

@@ -1,4 +1,5 @@
-/* The calls of an execution under --prove: answered from the tape, or made and told. */
+/* probe_calls: the calls of an execution under --prove: each is reported, and answered from the tape or really made.
+ * Owns the open calls of a first execution, until their answers are reported. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,13 +12,13 @@
 #include "runtime/run/step_key.h"
 #include "runtime/run/strand.h"
 
-/* A call that is open, and whose answer the others will need. */
+/* A call of the first execution that is open: the other executions need its answer. */
 typedef struct open_call {
     struct open_call *next;
     http_call *call;
     uint64_t path;
     uint32_t attempt, number;
-    msgpack_sbuffer body; /* what a stream's reader has consumed */
+    msgpack_sbuffer body; /* what a stream's reader has consumed; owned */
 } open_call;
 
 static open_call *open_calls;
@@ -49,7 +50,7 @@ static const char *header_value(const http_call_options *o, const char *name)
     return "";
 }
 
-/* Names alone where the value may be a secret. NULL: out of memory. */
+/* Returns the request's headers, without values that may be secrets. NULL: out of memory. */
 static const char *const *shown_headers(arena *a, const http_call_options *o)
 {
     size_t n = 0;
@@ -63,7 +64,7 @@ static const char *const *shown_headers(arena *a, const http_call_options *o)
     return list;
 }
 
-/* Without user and password. */
+/* Returns the URL without user and password. NULL: out of memory. */
 static const char *shown_url(arena *a, const char *url)
 {
     const char *scheme_end = strstr(url, "://"), *host = scheme_end ? scheme_end + 3 : url;
@@ -102,7 +103,7 @@ static http_call *call_refuse(sw_ctx *c, arena *a, const http_call_options *o, v
     return http_call_canned(c->task->home->client, &answer, on_change, arg);
 }
 
-/* ---- Keeping what comes ---- */
+/* ---- Calls that are really made ---- */
 
 static void open_call_add(http_call *call, const fact *asked)
 {

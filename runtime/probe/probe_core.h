@@ -1,5 +1,5 @@
-/* What the parts of the probe share: steps and values (probe.c), calls (probe_calls.c), what the program does behind
- * the library's back (outside.c). */
+/* probe_core: what the parts of the probe share: steps, values and time (probe.c), calls (probe_calls.c), what handlers
+ * do outside Stepwell (outside.c). */
 #ifndef RUNTIME_PROBE_PROBE_CORE_H
 #define RUNTIME_PROBE_PROBE_CORE_H
 
@@ -7,17 +7,18 @@
 #include "runtime/probe/probe.h"
 #include "runtime/probe/tape.h"
 
-extern probe_plan probe_now;
+extern probe_plan probe_now; /* the plan of this process; set by probe_begin */
 
 static inline entry_text probe_text(const char *text) { return (entry_text){text, text ? strlen(text) : 0}; }
 
-/* Of the step that is innermost, and outside steps of the branch: path, id, label. */
+/* Makes a fact of that kind with path, attempt, id and label of the step that `c` stands for; outside steps with the
+ * branch's path and label. Borrows the texts. */
 fact probe_fact(const sw_ctx *c, fact_kind kind);
 
-/* outside.c: from now on the program's own reads of clocks and random numbers, and what it does outside steps, are seen
- * where they come from its own code. */
+/* outside.c: from now on a handler's own calls of clocks, random numbers and effects are seen. Before there is another
+ * thread. */
 void outside_watch(unsigned crash);
-/* Adds where `code` is: its file and the address in it. */
+/* Sets the fact's data and hash to the file of `code`, a return address, and the address in that file. */
 void outside_locate(fact *f, const void *code);
 
 #endif

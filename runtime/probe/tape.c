@@ -74,7 +74,8 @@ const fact *tape_find(const tape *t, fact_kind kind, uint64_t path, uint32_t att
 
 typedef enum likeness { UNLIKE, SAME_RESOURCE, SAME_URL } likeness;
 
-/* A query may hold a time or a key that each execution has anew. */
+/* Compares two calls by method and URL. A query may hold a time or a key that each execution draws anew, so that calls
+ * of one resource are alike, too. */
 static likeness calls_compare(arena *a, const fact *x, const fact *y)
 {
     call_asked q, r;

@@ -1,4 +1,4 @@
-/* What differs between an execution that went on from a crash point and the first one. */
+/* compare: what differs between an execution that went on from a crash point and the first one. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -16,6 +16,8 @@ static bool text_equal(entry_text a, entry_text b)
 }
 
 /* ---- Where two values differ ---- */
+
+/* A path names the first difference, as jq would: ".items[2].price"; "": the values as a whole, or unknown. */
 
 static const char *difference_path(arena *a, sw_value x, sw_value y, const char *path);
 
@@ -75,7 +77,7 @@ static bool verdict_add_difference(verdict *v, entry_text label, const char *wha
     return false;
 }
 
-/* The first that is new, or has another input. False: there is one. */
+/* Adds the first step that is new, or has another input. False: there is such a step. */
 static bool steps_are_same(verdict *v, const tape *t, const execution *x, const crash_point *p)
 {
     arena *a = &v->scratch;
@@ -98,11 +100,12 @@ static bool steps_are_same(verdict *v, const tape *t, const execution *x, const 
     return true;
 }
 
+/* Adds the first step that the execution did not come to. False: there is such a step. */
 static bool steps_are_all_there(verdict *v, const execution *first, const execution *x, const crash_point *p)
 {
     tape own = {.cells = NULL};
     bool all = true;
-    if (x->cancelled) return true; /* as by its deadline: it ends without its handler */
+    if (x->cancelled) return true; /* by its deadline, for example: the run ends without its handler */
     if (!tape_add(&own, x->facts, x->fact_count)) return true;
     for (size_t i = 0; i < first->fact_count && all; i++) {
         const fact *f = &first->facts[i];
@@ -129,7 +132,8 @@ static const char *execution_end_text(verdict *v, const execution *x)
 
 /* ---- Answers ---- */
 
-/* Chunks from outside steps, of each branch in their order. Those of steps are the steps' own matter. */
+/* Returns a hash of the chunks from outside steps, those of each branch in their order. Chunks of steps are not
+ * compared: a step may do what it likes. */
 static uint64_t chunks_hash(const execution *x)
 {
     uint64_t all = 0;
@@ -169,7 +173,8 @@ static int path_compare(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Their paths, sorted; in scratch memory. NULL: out of it. */
+/* Returns the paths of the steps that journal_len bytes of the journal have ended, sorted; in scratch memory. NULL: out
+ * of memory. */
 static const uint64_t *steps_finished(verdict *v, const execution *x, size_t journal_len, size_t *count)
 {
     uint64_t *paths = arena_alloc(&v->scratch, (x->entry_count + 1) * sizeof *paths);

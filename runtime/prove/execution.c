@@ -23,7 +23,7 @@ static void execution_become_child(struct sw_app *app, const execution_input *t,
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     int nowhere = t->is_quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
     if (nowhere >= 0) (void)dup2(nowhere, STDERR_FILENO);
-    (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* the page is the parent's */
+    (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* standard output has the parent's page alone */
     fact_open(fd, (uint64_t)app->opt.prove_bytes_max);
     execution_serve(app, t);
 }
@@ -44,7 +44,7 @@ static pid_t execution_start(struct sw_app *app, const execution_input *t, int *
     return pid;
 }
 
-/* False: there is no more, or no memory for it (`broken`). */
+/* Reads what the pipe has. False: the pipe is at its end, or memory is out (`broken`). */
 static bool execution_take_bytes(execution *x, int fd)
 {
     if (x->room - x->len < READ_BYTES) {
@@ -62,9 +62,11 @@ static bool execution_take_bytes(execution *x, int fd)
     return n > 0;
 }
 
-/* A process that the handler has started may hold the pipe open: the child's own end counts. */
+/* Returns whether the child has ended. The pipe's end does not tell: a process that the handler has started may have
+ * the pipe open. */
 static bool execution_has_ended(execution *x, pid_t pid) { return waitpid(pid, &x->status, WNOHANG) == pid; }
 
+/* Reads what the child tells until the child has ended, and kills it after timeout_ms. */
 static void execution_listen(execution *x, pid_t pid, int fd, int64_t timeout_ms)
 {
     int64_t until_ms = clock_steady_ms() + timeout_ms;

@@ -1,5 +1,5 @@
-/* execution: one go of a request under --prove, from the request or from a journal to the run's end or its process's,
- * in a process of its own with a journal in memory. Owns what it told. */
+/* execution: one run under --prove, in a process of its own with a journal in memory: from the request, or from a
+ * journal, until the run has ended or the process has died. Owns the bytes that its process told. */
 #ifndef RUNTIME_PROVE_EXECUTION_H
 #define RUNTIME_PROVE_EXECUTION_H
 
@@ -17,41 +17,43 @@ typedef struct execution_input {
     const char *request; /* bytes of a whole HTTP request; NULL: the run goes on from its journal */
     size_t request_len;
     run_id run;
-    const char *journal; /* the entries on its disk */
+    const char *journal; /* the entries on disk; borrowed, as `request` is */
     size_t journal_len;
-    unsigned openings; /* how often the journal was opened before */
-    bool is_quiet;     /* what it prints is nobody's */
+    unsigned openings; /* how often a process has opened the journal before */
+    bool is_quiet;     /* its standard error goes nowhere */
 } execution_input;
 
 typedef struct execution {
-    char *bytes; /* as they came; facts and entries lie in there or in `journal` */
+    char *bytes; /* as they came from the pipe; texts of facts lie in them; owned */
     size_t len, room;
-    fact *facts;
+    fact *facts; /* owned */
     size_t fact_count;
     run_id run;
-    msgpack_sbuffer journal; /* all entries on its disk at its end */
-    entry *entries;
-    size_t *ends; /* bytes up to and with each */
+    msgpack_sbuffer journal; /* the entries on disk at the end; texts of entries lie in it; owned */
+    entry *entries;          /* owned */
+    size_t *ends;            /* journal bytes up to the end of each entry; owned */
     size_t entry_count;
-    const entry *response, *cancelled, *ended, *stopped; /* NULL: it has none */
-    bool died;                                           /* as planned */
-    const char *broken;                                  /* why it could not be made; owned. NULL: it could */
-    bool timed_out;
-    int status; /* of waitpid */
+    const entry *response, *cancelled, *ended, *stopped; /* NULL: the journal has no such entry */
+    bool died;                                           /* where its plan has it die */
+    const char *broken;                                  /* why it could not be made; owned. NULL: it was made */
+    bool timed_out;                                      /* was killed after timeout_ms */
+    int status;                                          /* of waitpid */
 } execution;
 
-/* The run has ended, or stands still since a step has used its retries: then that is how it goes. */
+/* Returns whether the run came to an end that others can be compared with: it has ended, or stopped since a step has
+ * used its retries. */
 static inline bool execution_is_over(const execution *x)
 {
     return x->ended || (x->stopped && x->stopped->status == ENTRY_STOP_EXHAUSTED);
 }
 
-/* Makes it, and waits for its end, at most timeout_ms. False with a message: there is no process, pipe or memory. */
+/* Makes an execution and waits for its end, at most timeout_ms; execution_free it in any case. False with a message: no
+ * process, pipe or memory, or the child could not serve. */
 bool execution_make(struct sw_app *app, const execution_input *t, int64_t timeout_ms, execution *out, char *error,
                     size_t error_size);
 void execution_free(execution *x);
 
-/* In the child's process: serves until the run has ended or the process is to die. Never returns. */
+/* In the child: serves until the run has ended or the plan has the process die. */
 void execution_serve(struct sw_app *app, const execution_input *t) __attribute__((noreturn));
 
 #endif

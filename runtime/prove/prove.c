@@ -16,7 +16,7 @@ typedef struct proof {
     sw_app *app;
     char *request; /* owned */
     size_t request_len;
-    arena memory;   /* of the recording, and of facts made of the first journal */
+    arena memory;   /* of the recording's facts, and of those made from the first journal */
     tape recording; /* of --replay */
     tape tape;      /* of the first execution */
     execution first;
@@ -59,7 +59,7 @@ static bool proof_make_first(proof *p)
            !proof_was_refused(p);
 }
 
-/* What its steps returned, and what it had drawn. */
+/* Fills the tape with the first execution's facts, the results of its steps and the values that it drew. */
 static bool proof_fill_tape(proof *p)
 {
     size_t count = 0;
@@ -79,7 +79,7 @@ static bool proof_fill_tape(proof *p)
 
 /* ---- The others ---- */
 
-/* One that goes on from the first `entries` of a journal. */
+/* Returns the input of an execution that goes on from the first `entries` of the journal of `x`. */
 static execution_input input_from_prefix(proof *p, const execution *x, uint32_t entries, unsigned openings,
                                          unsigned crash)
 {
@@ -113,7 +113,7 @@ static bool proof_execute_and_compare(proof *p, const execution_input *t)
     return ok;
 }
 
-/* The machine dies with this many entries on disk. */
+/* Lets the machine die with this many entries on disk, and compares what the resumed run does. */
 static bool proof_crash_behind(proof *p, unsigned crash, uint32_t entries)
 {
     const execution_input t = input_from_prefix(p, &p->first, entries, 1, crash);
@@ -126,8 +126,8 @@ static bool proof_go_on(proof *p, const execution *dead, unsigned crash)
     return proof_execute_and_compare(p, &t);
 }
 
-/* One that begins anew and comes to the end of this attempt's function: from the first entry, so that the run's id, and
- * with it all keys, are the first execution's. */
+/* Returns the input of an execution that runs until this attempt's function is over. It begins from the first entry, so
+ * that the run's id, and with it every step's key, is that of the first execution. */
 static execution_input input_until_attempt(proof *p, unsigned crash, const fact *attempt)
 {
     execution_input t = input_from_prefix(p, &p->first, 1, 1, crash);
@@ -136,7 +136,7 @@ static execution_input input_until_attempt(proof *p, unsigned crash, const fact 
     return t;
 }
 
-/* The machine dies when the function of an attempt is over and its result not on disk. */
+/* Lets the machine die when the function of an attempt is over and its result is not on disk. */
 static bool proof_crash_in(proof *p, unsigned crash, const fact *attempt)
 {
     execution x;
@@ -145,12 +145,12 @@ static bool proof_crash_in(proof *p, unsigned crash, const fact *attempt)
     if (ok && x.died)
         ok = proof_go_on(p, &x, crash);
     else if (ok)
-        proof_compare(p, &x, &t); /* it did not come to that attempt */
+        proof_compare(p, &x, &t); /* the execution did not come to that attempt */
     execution_free(&x);
     return ok;
 }
 
-/* The run leaves memory in its last attempt, and goes on in a process whose memory its handler has used. */
+/* Lets the run leave memory in its last attempt and go on in that process, whose variables its handler has used. */
 static bool proof_stay(proof *p, unsigned crash, const fact *attempt)
 {
     execution_input t = input_until_attempt(p, crash, attempt);
@@ -158,7 +158,7 @@ static bool proof_stay(proof *p, unsigned crash, const fact *attempt)
     return proof_execute_and_compare(p, &t);
 }
 
-/* Whether crash point `i` of `all` is tried: all are, if there are at most `count`, else so many, spread over them. */
+/* Returns whether crash point `i` of `all` is tried: of more than `count`, `count` are tried, spread over all. */
 static bool crash_is_chosen(size_t i, size_t all, size_t count)
 {
     return all <= count || i * count / all != (i + 1) * count / all;

@@ -45,7 +45,7 @@ static void fields_add_number(fields *to, const char *name, uint64_t n)
     fields_add(to, name, (msgpack_object){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = n});
 }
 
-/* False: out of memory. */
+/* Adds the list without lines that begin with `without` ("": with all). False: out of memory. */
 static bool fields_add_list(arena *a, fields *to, const char *name, const char *const *list, const char *without)
 {
     size_t n = 0, count = 0, len = strlen(without);
@@ -61,7 +61,7 @@ static bool fields_add_list(arena *a, fields *to, const char *name, const char *
 static bool fields_add_answer(arena *a, fields *to, const fact *answer)
 {
     http_canned c;
-    if (!answer) return true; /* none came */
+    if (!answer) return true; /* the attempt ended before an answer came */
     if (!call_answer_read(a, answer->data, &c)) return false;
     if (c.status) fields_add_number(to, "status", (uint64_t)c.status);
     const char *error = http_call_error_name(c.error);
@@ -69,7 +69,7 @@ static bool fields_add_answer(arena *a, fields *to, const fact *answer)
     if (c.error != HTTP_CALL_OK && c.error_text) fields_add_text(to, "errorText", c.error_text);
     msgpack_object body = text_value(c.body, c.body_len);
     bool is_text = json_writes_whole(body);
-    if (!is_text) body.type = MSGPACK_OBJECT_BIN; /* becomes base64 */
+    if (!is_text) body.type = MSGPACK_OBJECT_BIN; /* which JSON has as base64 */
     fields_add(to, is_text ? "body" : "body64", body);
     return fields_add_list(a, to, "responseHeaders", c.headers, "set-cookie:");
 }
@@ -125,7 +125,7 @@ static bool recording_write_calls(FILE *file, const char *request, const executi
 bool recording_write(const char *path, const char *request, const execution *x, char *error, size_t error_size)
 {
     FILE *file = fopen(path, "we");
-    if (file) errno = ENOMEM; /* what write_calls lacks if no write fails */
+    if (file) errno = ENOMEM; /* what is missing if no write fails */
     bool ok = file && recording_write_calls(file, request, x);
     int reason = errno;
     if (file && fclose(file) != 0 && ok) {
@@ -149,7 +149,7 @@ static msgpack_object field(sw_value map, const char *name)
     return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
 }
 
-/* Zero-terminated as the reader makes them; NULL: it is none. */
+/* Returns the field's text, zero-terminated by the JSON reader; NULL: the field is no text. */
 static const char *text_of(sw_value map, const char *name)
 {
     msgpack_object v = field(map, name);
@@ -179,7 +179,7 @@ static entry_text text_field(sw_value map, const char *name)
     return v.type == MSGPACK_OBJECT_STR ? (entry_text){v.via.str.ptr, v.via.str.size} : (entry_text){"", 0};
 }
 
-/* False: it is no base64, or memory is out. */
+/* Reads "body" or "body64". False: the latter is no base64, or memory is out. */
 static bool body_of(arena *a, sw_value map, http_canned *to)
 {
     entry_text plain = text_field(map, "body"), coded = text_field(map, "body64");
@@ -234,14 +234,14 @@ static bool recording_read_answer(arena *a, sw_value line, fact *to)
     return c.headers && body_of(a, line, &c) && pack_into(a, &bytes, call_answer_pack(&bytes, &c), &to->data);
 }
 
-/* Of a call without an answer it is nil. */
+/* Returns whether "status" is an HTTP status, or nil, of a call without an answer. */
 static bool value_is_status(msgpack_object v)
 {
     return v.type == MSGPACK_OBJECT_NIL ||
            (v.type == MSGPACK_OBJECT_POSITIVE_INTEGER && v.via.u64 >= STATUS_LEAST && v.via.u64 <= STATUS_MOST);
 }
 
-/* Two facts at most. NULL, or what is wrong with the line. */
+/* Reads one call as one fact, or two if it has an answer. Returns NULL, or what is wrong with the line. */
 static const char *recording_read_call(arena *a, sw_value line, fact *to, size_t *count)
 {
     const char *path = text_of(line, "path"), *method = text_of(line, "method"), *url = text_of(line, "url");
@@ -279,7 +279,7 @@ static const char *recording_read_line(arena *a, const char *text, size_t len, s
 static char *recording_read_file(arena *a, const char *path, int64_t bytes_max, size_t *len, char *error,
                                  size_t error_size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would wait for who writes it */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: of a FIFO open() would wait for a writer */
     FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     char *text = NULL;
     if (!file) {

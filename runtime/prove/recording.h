@@ -1,16 +1,16 @@
-/* recording: the calls of an execution and their answers as a file: JSON, one object a line; docs/prove.md has the
- * format. Values of request headers that may be secrets are not in it, nor are cookies. */
+/* recording: the calls of an execution and their answers as a file, one JSON object a line (docs/prove.md has the
+ * format). Owns nothing. Never has cookies, or values of request headers that may be secrets. */
 #ifndef RUNTIME_PROVE_RECORDING_H
 #define RUNTIME_PROVE_RECORDING_H
 
 #include "runtime/base/arena.h"
 #include "runtime/prove/execution.h"
 
-/* False with a message that names the file. */
+/* Writes the recording of `x`. False with a message that names the file. */
 bool recording_write(const char *path, const char *request, const execution *x, char *error, size_t error_size);
 
-/* Its calls and answers as facts, in `a`, like those that an execution told. NULL with a message that names file and
- * line; `bytes_max`: of the file (--prove-memory). */
+/* Reads the calls and answers of a recording of at most bytes_max bytes as facts, which lie in `a`. NULL with a message
+ * that names file and line. */
 fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *count, char *error, size_t error_size);
 
 #endif

@@ -1,4 +1,4 @@
-/* The page that --prove prints. */
+/* report: the page that --prove prints of a verdict. Owns nothing. */
 #include <string.h>
 #include <unistd.h>
 
@@ -8,7 +8,7 @@ enum { DIFFERENCES_SHOWN = 8, NAME_LEAST = 9, NAME_MOST = 40, LOCATION_TEXT = 25
 
 /* ---- Places in the code ---- */
 
-/* "?" and "??:0" are what addr2line says when it does not know. */
+/* Asks addr2line for file and line. False: addr2line is missing, or answers "?" or "??:0". */
 static bool addr2line_ask(const char *file, uint64_t address, char *out, size_t out_size)
 {
     char command[LOCATION_TEXT * 2];
@@ -28,11 +28,11 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* "orders.c:41" of an address in a file with debug information, if addr2line is there; else "orders+0x1a2b". */
+/* Writes "orders.c:41" if the file has debug information and addr2line is there; else "orders+0x1a2b". */
 static void location_name(const char *file, uint64_t address, char *out, size_t out_size)
 {
     char path[LOCATION_TEXT], line[LOCATION_TEXT];
-    ssize_t n = readlink(file, path, sizeof path - 1); /* /proc/self/exe is another's in addr2line */
+    ssize_t n = readlink(file, path, sizeof path - 1); /* to addr2line /proc/self/exe is addr2line */
     if (n > 0) path[n] = 0;
     const char *real = n > 0 ? path : file;
     if (addr2line_ask(real, address, line, sizeof line))
@@ -75,7 +75,7 @@ static const finding *finding_first(const verdict *v, finding_kind kind)
     return NULL;
 }
 
-/* The first read of a clock is what a difference comes from, as far as anybody can see. */
+/* Prints a difference; the first one with the first direct read of a clock, which is its likely cause. */
 static void report_difference(const verdict *v, const finding *f, size_t width, FILE *to)
 {
     char what[1024];
@@ -114,7 +114,7 @@ static void report_finding(const verdict *v, const finding *f, size_t width, FIL
     report_line(f, width, what, to);
 }
 
-/* ---- What crash 9 is ---- */
+/* ---- Crash points ---- */
 
 static const char *entry_kind_name(entry_kind kind)
 {
@@ -135,11 +135,11 @@ static const char *entry_kind_name(entry_kind kind)
 
 size_t verdict_prefixes(const execution *first)
 {
-    size_t last = first->ended ? 2 : 1; /* behind *stopped* nothing goes on */
+    size_t last = first->ended ? 2 : 1; /* behind a stop nothing goes on */
     return first->entry_count > last ? first->entry_count - last : 0;
 }
 
-/* The last one if there are not so many; NULL: there is none. */
+/* Returns attempt `index` of the execution, or the last attempt if there are fewer; NULL: there is none. */
 static const fact *execution_attempt_at(const execution *x, size_t index, bool *is_last)
 {
     const fact *found = NULL;
@@ -177,7 +177,7 @@ static bool finding_names_crash(const finding *f)
                             f->kind == FINDING_TWICE);
 }
 
-/* Those that the page names, once each. */
+/* Prints each crash point that the page names, once. */
 static void report_crashes(const verdict *v, const execution *first, FILE *to)
 {
     size_t differences = 0;
@@ -194,7 +194,7 @@ static void report_crashes(const verdict *v, const execution *first, FILE *to)
 
 static bool finding_is_call(const finding *f) { return f->kind == FINDING_CALL || f->kind == FINDING_CALL_OK; }
 
-/* Calls of one line are told once. */
+/* Returns whether an earlier finding reads like this one: calls of one function in one line of code. */
 static bool finding_is_repeated(const verdict *v, const finding *f)
 {
     for (const finding *had = v->findings; had != f && f->location; had = had->next)

@@ -36,7 +36,7 @@ static bool is_token(const char *text, size_t len)
     return len > 0;
 }
 
-/* "METHOD /path?query" */
+/* Splits "METHOD /path?query" and checks that it names a durable endpoint. */
 static bool request_split(const sw_app *app, http_text *method, http_text *target, char *error, size_t error_size)
 {
     const char *text = app->opt.prove, *space = strchr(text, ' ');

@@ -1,4 +1,4 @@
-/* request_text: the request that --prove makes, from its flags. */
+/* request_text: the HTTP request that --prove executes, made from its flags. Owns nothing: the text is the caller's. */
 #ifndef RUNTIME_PROVE_REQUEST_TEXT_H
 #define RUNTIME_PROVE_REQUEST_TEXT_H
 
@@ -7,7 +7,7 @@
 
 struct sw_app;
 
-/* Bytes of a whole HTTP request, malloc'd. NULL with a message that says what to change. */
+/* Returns the bytes of a whole HTTP request, which the caller frees. NULL with a message that says what to change. */
 char *request_text(const struct sw_app *app, size_t *len, char *error, size_t error_size);
 
 #endif

@@ -1,5 +1,5 @@
-/* In a child: the program serves as ever, but for its journal, which is in memory and told to the parent commit by
- * commit, its clients, of whom there is one, in this process, and its clocks, which wait for nothing. */
+/* serve_child: the child of an execution. The program serves as ever, with three differences: its journal is in memory,
+ * and each commit is told to the parent; its only client is in this process; its clocks wait for nothing. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,9 +18,9 @@
 
 enum { RESPONSE_BYTES_MAX = 4096, ERROR_TEXT = 512 };
 
-static int run_ended = -1; /* eventfd: the entry *ended*, or *stopped*, is on disk */
-/* The journal thread's: then nothing is told any more. A clock that waits for nothing would end the run by
- * --retain-stopped before this process has ended. */
+static int run_ended = -1; /* eventfd, written when the run's end, or its stop, is on disk */
+/* Of the journal thread: the run's stop is on disk, and commits are not told any more. The clocks wait for nothing, so
+ * that --retain-stopped may end the run before this process has ended. */
 static bool run_stopped;
 
 static __attribute__((noreturn)) void child_broken(const char *why)
@@ -45,7 +45,7 @@ static void segment_tell(const store_segment *s)
         &(fact){.kind = FACT_SEGMENT, .id = {(const char *)s->run.bytes, RUN_ID_BYTES}, .data = {s->data, s->len}});
 }
 
-/* Nobody will release it. */
+/* Returns whether the segment stops the run, which nobody will release here. */
 static bool segment_stops_run(const store_segment *s)
 {
     const char *error = NULL;
@@ -74,7 +74,7 @@ static store_outcome journal_commit_and_tell(backend *b, store_segment *list, in
     return outcome;
 }
 
-/* The disk that the process before has left. */
+/* Makes the disk that the process before has left, opened as often as `t` says. */
 static memory_disk *journal_make_disk(const execution_input *t)
 {
     char error[BACKEND_ERROR_MAX];
@@ -107,7 +107,8 @@ static void journal_open(sw_app *app, const execution_input *t)
     run_token_key_derive(&app->key, store_secret(app->store), RUN_TOKEN_KEY_BYTES);
 }
 
-/* The journal's times are not in the future: waits that the execution before had cut short have been. */
+/* Moves the clocks on to the journal's last entry, whose times would otherwise be in the future: the execution before
+ * had moved its clocks on, too. */
 static void clock_go_on_from(const execution_input *t)
 {
     const char *error = NULL;
@@ -128,7 +129,7 @@ typedef struct client {
     int fd;
     char response[RESPONSE_BYTES_MAX];
     size_t len;
-    bool over; /* the server has said all */
+    bool over; /* the server has closed the connection, or there is none */
 } client;
 
 static void client_send_request(client *c, const execution_input *t)
@@ -136,7 +137,7 @@ static void client_send_request(client *c, const execution_input *t)
     for (size_t at = 0; at < t->request_len;) {
         ssize_t n = send(c->fd, t->request + at, t->request_len - at, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return; /* refused before its end: the response says why */
+        if (n < 0) return; /* the server has refused the request before its end: the response says why */
         at += (size_t)n;
     }
 }
@@ -176,10 +177,10 @@ static void child_prepare(sw_app *app)
     overflow_install(crash_leave_record);
     const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
     if (objection) child_broken(objection);
-    app->opt.heartbeat_ms = 0; /* of no use to the one client, and many in a month that is over at once */
+    app->opt.heartbeat_ms = 0; /* the only client needs none, and a month that passes at once would have many */
     app->control = -1;
     app->loop_count = 1;
-    app->ended_well = true; /* clients were sent on: no run ends because they are gone */
+    app->ended_well = true; /* as if all clients were redirected: no SW_CANCEL run ends for want of clients */
 }
 
 static void loop_start(sw_app *app, struct sockaddr_storage *address, socklen_t *len)

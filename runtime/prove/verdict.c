@@ -24,7 +24,7 @@ void verdict_free(verdict *v)
 
 static const char *text_copy(arena *a, const char *text) { return text ? arena_strndup(a, text, strlen(text)) : NULL; }
 
-/* NULL: out of memory. */
+/* Adds a finding with copies of the texts. NULL: out of memory. */
 static finding *finding_append(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash)
 {
     finding *f = arena_zalloc(&v->memory, sizeof *f);
@@ -81,7 +81,7 @@ static const char *outside_finding_text(verdict *v, const fact *f)
     return arena_printf(&v->scratch, "the clock is read with %.*s(), not sw_now()", len, name);
 }
 
-/* One for each place in the code. */
+/* Adds what a handler did outside steps, once for each location. */
 static void verdict_look_outside(verdict *v, const fact *f, unsigned crash)
 {
     finding_kind kind = f->kind == FACT_READ ? FINDING_READ : FINDING_EFFECT;
@@ -151,7 +151,8 @@ static void calls_set_sync(verdict *v, const fact *attempt)
         if (s->path == attempt->path) s->is_sync = true;
 }
 
-/* A run that fails is seldom what was to be proved: a service that is not there looks like this. */
+/* Adds that the first run failed or stopped. That is seldom what was to be proved: a service may have been out of
+ * reach. */
 static void verdict_look_at_end(verdict *v, const execution *x)
 {
     if (execution_is_over(x) && !x->ended)

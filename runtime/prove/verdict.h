@@ -1,4 +1,5 @@
-/* verdict: what the executions under --prove have shown so far, to be printed as one page. Owns its texts. */
+/* verdict: what the executions under --prove have shown so far, printed as one page. Owns its findings and their texts,
+ * never an execution. Drops a finding for which memory is out. */
 #ifndef RUNTIME_PROVE_VERDICT_H
 #define RUNTIME_PROVE_VERDICT_H
 
@@ -10,30 +11,31 @@
 
 typedef enum finding_kind {
     FINDING_DIFFERS, /* the handler did something else than in the first execution */
-    FINDING_READ,    /* a clock or random numbers were read outside steps; bad only if something differs */
+    FINDING_READ,    /* a clock or random numbers were read outside steps: no fault unless something differs */
     FINDING_EFFECT,  /* something was done outside steps */
-    FINDING_CALL,    /* a call may be made twice, and nobody could tell */
+    FINDING_CALL,    /* a call may be made twice, and the service could not tell */
     FINDING_CALL_OK, /* a call that has a key or may be repeated */
     FINDING_UNKNOWN, /* a call that the recording does not have */
     FINDING_TWICE,   /* a finished step ran again: the library's fault */
     FINDING_NO_END,  /* the process died, or the run did not end */
-    FINDING_FAILED   /* the first run failed: its proof says little */
+    FINDING_FAILED   /* the first run failed, so that its proof says little */
 } finding_kind;
 
 typedef struct finding {
     struct finding *next;
     finding_kind kind;
-    const char *who;  /* a step, a branch, "handler" */
+    const char *who;  /* a step or a branch, or "handler" */
     const char *what; /* what was seen, for people */
-    const char *file; /* with `address`: where in the code; NULL: nobody knows */
+    const char *file; /* object file of the code, with `address` in it; NULL: unknown */
     uint64_t address;
-    const char *location; /* file and address for people, made for the page */
+    const char *location; /* file and address for people, set when the page is printed; NULL: unknown */
     unsigned crash;       /* the first crash point that shows it; 0: the first execution */
 } finding;
 
-/* One call in its place, over all executions. */
+/* One call, known by step and number, over all executions. */
 typedef struct seen_call {
-    struct seen_call *next, *next_in_bucket; /* in their order; by path */
+    struct seen_call *next;           /* in order of the first sight */
+    struct seen_call *next_in_bucket; /* of the path's bucket */
     uint64_t path;
     uint32_t number;
     const char *who, *step, *method, *resource; /* resource: the URL without query */
@@ -47,46 +49,51 @@ enum { VERDICT_BUCKETS = 4096 }; /* a power of two */
 
 typedef struct verdict {
     arena memory;
-    arena scratch;                      /* of what is being looked at; emptied with each execution */
-    size_t entries, points, same, once; /* points of which the answer was the same; and no finished step ran twice */
-    size_t points_possible;             /* more than were tried, with --prove-points */
+    arena scratch;          /* of the execution that is being looked at; emptied with each one */
+    size_t entries;         /* of the first execution */
+    size_t points;          /* crash points that were tried; at most points_possible */
+    size_t points_possible; /* those of the run, of which --prove-points may leave some out */
+    size_t same;            /* crash points behind which steps and answer were as at first */
+    size_t once;            /* crash points behind which no finished step ran again */
     finding *findings, **findings_end;
     seen_call *calls, **calls_end;
     seen_call *buckets[VERDICT_BUCKETS];
 } verdict;
 
-/* A crash point, and what came of it. */
+/* A crash point, and the journal that the run went on from. */
 typedef struct crash_point {
-    unsigned number;
-    const char *journal; /* what the run went on from */
+    unsigned number;     /* from 1 */
+    const char *journal; /* borrowed */
     size_t journal_len;
 } crash_point;
 
 void verdict_init(verdict *v);
 void verdict_free(verdict *v);
 
-/* What any execution shows by itself: its calls, and what it does outside steps. `crash` 0: it is the first. */
+/* Adds what an execution shows by itself: its calls, and what it does outside steps. `crash`: its crash point; 0: it is
+ * the first execution. */
 void verdict_look(verdict *v, const execution *x, unsigned crash);
-/* An execution that went on from a crash point, beside the first one, whose tape this is. */
+/* Compares `x`, which went on from crash point `p`, with the first execution, whose tape is `t`. */
 void verdict_compare(verdict *v, const execution *first, const tape *t, const execution *x, const crash_point *p);
 
-/* How many entries the machine can die behind, and the run goes on. Response and end are one commit: there is nothing
- * between them. */
+/* Returns behind how many of its entries the machine can die so that the run goes on: not between response and end,
+ * which are one commit, nor behind the last. */
 size_t verdict_prefixes(const execution *first);
 
-/* It is over and the run is not. */
+/* Adds that the execution is over and its run has not ended. */
 void verdict_no_end(verdict *v, const execution *x, unsigned crash);
 
-/* The calls that may be made twice, and those that may not. `repeatable`: patterns of step ids, with commas; may be
+/* Adds a finding for each call: may it be made twice? `repeatable`: patterns of step ids, separated by commas; may be
  * NULL. */
 void verdict_judge_calls(verdict *v, const char *repeatable);
 
-/* Prints the page. True: nothing is wrong. */
+/* Prints the page. Returns whether nothing is wrong. */
 bool verdict_print(verdict *v, const execution *first, FILE *to);
 
-/* Once for all of the same kind, who and what. Texts are copied. Adds nothing when memory is out, or was for a text. */
+/* Adds a finding, unless one with its kind, who and what is there. Copies the texts; a NULL text, for which memory was
+ * out, adds nothing. */
 void verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash);
-/* In scratch memory. */
+/* Returns the step with its branch for people, or "handler"; in scratch memory. NULL: out of memory. */
 const char *verdict_who(verdict *v, entry_text label, entry_text step);
 
 #endif
