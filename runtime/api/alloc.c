@@ -1,6 +1,9 @@
 /* alloc: memory and printed text that a handler asks for, in its context's arena: the run's, or in a step the
  * attempt's. */
+#include <assert.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
@@ -9,6 +12,7 @@ void *sw_alloc(sw_ctx *c, size_t size)
 {
     void *p = arena_zalloc(ctx_arena(c, "sw_alloc"), size);
     if (!p) ctx_fail_memory(c);
+    assert((uintptr_t)p % _Alignof(max_align_t) == 0);
     return p;
 }
 

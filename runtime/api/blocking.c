@@ -1,5 +1,6 @@
 /* blocking: sw_blocking runs a function on a thread of the home's pool while the strand that called it is suspended.
  * Owns nothing: the job lies on the strand's stack, which stays until the function has returned. */
+#include <assert.h>
 #include <stddef.h>
 
 #include "runtime/base/pool.h"
@@ -21,6 +22,7 @@ typedef struct blocking {
 static void blocking_call(void *arg)
 {
     blocking *b = arg;
+    assert(!b->done);
     b->result = b->fn(b->arg);
 }
 
@@ -35,6 +37,8 @@ static void blocking_run_on_thread(pool_job *j)
 static void blocking_wake_strand(pool_job *j)
 {
     blocking *b = (blocking *)((char *)j - offsetof(blocking, job));
+    assert(!b->done);
+    assert(b->strand->uninterruptible); /* or the job's memory, on the strand's stack, might be gone */
     b->done = true;
     strand_wake(b->strand);
 }
@@ -51,12 +55,14 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
     blocking b = {
         .job = {.work = blocking_run_on_thread, .done = blocking_wake_strand}, .strand = s, .fn = fn, .arg = arg};
     if (!pool_submit(&c->task->home->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
+    assert(!s->uninterruptible);
     s->uninterruptible = true;
     if (probe_on) probe_work(1);
     while (!b.done) (void)strand_suspend(s);
     if (probe_on) probe_work(-1);
     s->uninterruptible = false;
     if (s->interrupt) ctx_raise_interrupt(c);
+    assert(!b.refused || !b.result);
     if (b.refused)
         ctx_fail_misuse(c,
                         "%s was called on the thread of sw_blocking: the function given to sw_blocking may not use "

@@ -1,5 +1,6 @@
 /* boundary: where a failure becomes a value (sw_caught) that another language carries through its own frames, and a
  * failure again. Owns no caught failure: each lies in its run's arena, or is static. */
+#include <assert.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static const sw_caught caught_misplaced = {
 static const sw_caught *caught_copy_failure(sw_ctx *c)
 {
     const failure *f = &c->strand->failure;
+    assert(f->kind != FAILURE_NONE);
     if (f->kind == FAILURE_UNWIND) {
         c->unwinds = true;
         return &caught_unwind;
@@ -36,6 +38,7 @@ static const sw_caught *caught_copy_failure(sw_ctx *c)
 }
 
 _Static_assert(sizeof(sw_caught) == sizeof(failure), "a failure is copied as a whole");
+_Static_assert(sizeof((sw_ctx){0}.boundary) == sizeof(jmp_buf), "a boundary is copied as a whole");
 
 const sw_caught *sw_guard(void (*work)(void *arg), void *arg)
 {
@@ -49,6 +52,7 @@ const sw_caught *sw_guard(void (*work)(void *arg), void *arg)
     bool failed = _setjmp(c->boundary) != 0;
     if (!failed) work(arg);
     memcpy(&c->boundary, &outer, sizeof outer);
+    assert(ctx_current() == c); /* contexts within this one have ended */
     return failed ? caught_copy_failure(c) : NULL;
 }
 

@@ -1,5 +1,6 @@
 /* call_stream: a response that its handler reads as it arrives: sw_fetch_open, sw_fetch_read, sw_sse_next. A stream
  * owns its call and parser, and closes both when its context ends. */
+#include <assert.h>
 #include <string.h>
 
 #include "http/client/sse.h"
@@ -52,6 +53,8 @@ static sw_bytes stream_peek(sw_stream *s)
     sw_ctx *c = s->ctx;
     size_t len = 0;
     const char *data;
+    assert(s->call);
+    assert(s->taken == 0); /* the reader gets these bytes, too */
     while ((data = http_call_data(s->call, &len)), len < CALL_EXCERPT_MAX) {
         if (http_call_state_of(s->call) >= HTTP_CALL_DONE) break; /* a body that breaks off still says why */
         if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);
@@ -64,6 +67,7 @@ static sw_bytes stream_peek(sw_stream *s)
 static SW_NORETURN void stream_fail(sw_stream *s)
 {
     http_call *call = s->call;
+    assert(call);
     s->call = NULL;
     call_fail(s->ctx, call);
 }
@@ -80,9 +84,12 @@ sw_stream *sw_fetch_open(sw_ctx *c, const sw_request *request)
     s->ping_event = request->ping_event ? sw_printf(c, "%s", request->ping_event) : NULL;
     s->silence_ms = call_silence_ms(request, true);
     s->event_max = request->response_max ? request->response_max : SSE_EVENT_MAX;
+    assert(s->silence_ms > 0);
+    assert(s->event_max > 0);
     sw_defer(c, stream_close, s);
     http_call *call = call_start(c, request, true);
     call_wait(c, call, HTTP_CALL_HEAD);
+    assert(!s->call);
     s->call = call;
     s->head = (sw_response){
         .status = http_call_status(call), .headers = call_headers(c, http_call_headers(call)), .body = {"", 0}};
@@ -130,6 +137,7 @@ static sw_bytes stream_await_piece(sw_stream *s)
 {
     if (!s->call) return (sw_bytes){"", 0};
     int64_t from_ms = clock_steady_ms(), left_ms = s->silence_ms - s->waited_ms;
+    assert(s->waited_ms >= 0);
     http_call_await(s->call, left_ms > 0 ? left_ms : 1);
     sw_bytes piece = stream_read_piece(s);
     if (s->call) http_call_await(s->call, 0);
@@ -144,6 +152,7 @@ bool sw_sse_next(sw_stream *s, sw_sse *event)
     if (!event) ctx_fail_misuse(c, "sw_sse_next without an event to fill");
     if (!s->sse && !(s->sse = sse_parser_new(s->event_max))) sw_fail(c, "out of memory");
     for (;;) {
+        assert(s->sse_at <= s->sse_len);
         if (s->sse_at == s->sse_len) {
             sw_bytes more = stream_await_piece(s);
             if (more.len == 0) return false;
@@ -154,6 +163,7 @@ bool sw_sse_next(sw_stream *s, sw_sse *event)
         size_t taken = 0;
         sse_event e;
         sse_result got = sse_parser_feed(s->sse, s->sse_data + s->sse_at, s->sse_len - s->sse_at, &taken, &e);
+        assert(taken <= s->sse_len - s->sse_at);
         s->sse_at += taken;
         if (got == SSE_TOO_LARGE)
             sw_fail_fatal(c, "%s sent an event of more than %zu bytes (response_max)", s->url_shown, s->event_max);

@@ -1,5 +1,6 @@
 #include "runtime/api/calls.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -15,6 +16,10 @@ enum {
     STREAM_SILENCE_MS = 60000,
     FETCH_BODY_MAX = 16 << 20,
 };
+
+_Static_assert(HTTP_CALL_RUNNING < HTTP_CALL_HEAD, "states of a call are compared: they only go up");
+_Static_assert(HTTP_CALL_HEAD < HTTP_CALL_DONE, "states of a call are compared: they only go up");
+_Static_assert(HTTP_CALL_DONE < HTTP_CALL_FAILED, "states of a call are compared: they only go up");
 
 static void call_wake_strand(void *arg) { strand_wake(arg); }
 
@@ -42,6 +47,7 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
 {
     int64_t timeout_ms = q->timeout_ms > 0 ? q->timeout_ms : streaming ? STREAM_TIMEOUT_MS : FETCH_TIMEOUT_MS;
     if (timeout_ms > INT32_MAX) timeout_ms = INT32_MAX; /* 24 days: the most that curl takes */
+    assert(timeout_ms > 0);
     http_call_options o = {.method = q->method,
                            .url = q->url,
                            .headers = q->headers,
@@ -75,6 +81,8 @@ __attribute__((noinline)) void call_fail(sw_ctx *c, http_call *call)
 {
     http_call_error_kind kind = http_call_error(call);
     char text[512];
+    assert(http_call_state_of(call) == HTTP_CALL_FAILED);
+    assert(kind != HTTP_CALL_OK);
     (void)snprintf(text, sizeof text, "%s", http_call_error_text(call));
     call_close(c, call);
     if (http_call_error_fate(kind) == HTTP_FATE_FATAL) sw_fail_fatal(c, "%s", text);
@@ -83,6 +91,8 @@ __attribute__((noinline)) void call_fail(sw_ctx *c, http_call *call)
 
 void call_wait(sw_ctx *c, http_call *call, http_call_state at_least)
 {
+    assert(at_least > HTTP_CALL_RUNNING);
+    assert(at_least < HTTP_CALL_FAILED);
     while (http_call_state_of(call) < at_least) {
         if (strand_suspend(c->strand)) continue;
         call_close(c, call);
@@ -112,6 +122,7 @@ sw_response sw_fetch(sw_ctx *c, const sw_request *request)
     if (!request) ctx_fail_misuse(c, "sw_fetch without a request");
     http_call *call = call_start(c, request, false);
     call_wait(c, call, HTTP_CALL_DONE);
+    assert(http_call_state_of(call) == HTTP_CALL_DONE);
     size_t len = 0;
     const char *data = http_call_data(call, &len);
     sw_response r = {.status = http_call_status(call), .headers = call_headers(c, http_call_headers(call))};
@@ -146,6 +157,7 @@ static bool status_is_retryable(int status, const char *should_retry)
 static SW_NORETURN void call_fail_answered(sw_ctx *c, failure f, const char *message)
 {
     const char *text = arena_strndup(&c->task->arena, message, strlen(message));
+    assert(f.kind == FAILURE_FATAL || f.kind == FAILURE_RETRY);
     f.message = text ? text : "out of memory";
     f.retry_lengthens = true;
     ctx_raise(c, f);

@@ -78,6 +78,9 @@ sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
 
 static void member_abandon(member *m)
 {
+    assert(!m->ended);
+    assert(!m->strand); /* what runs is waited for */
+    assert(m->group->pending > 0);
     m->outcome = STEP_ABANDONED;
     m->ended = true;
     m->group->pending--;
@@ -88,6 +91,8 @@ static void member_abandon(member *m)
  * journaled. */
 static void group_decide(sw_group *g)
 {
+    assert(g->fails_at_once);
+    assert(!g->decided);
     g->decided = true;
     for (member *m = g->unstarted; m; m = m->next)
         if (!m->ended) member_abandon(m);
@@ -99,9 +104,12 @@ static void group_decide(sw_group *g)
 static void member_ended(member *m)
 {
     sw_group *g = m->group;
-    assert(!m->ended && g->pending > 0);
+    assert(!m->ended);
+    assert(!m->strand);
+    assert(g->pending > 0);
     m->ended = true;
     g->pending--;
+    assert(g->running <= g->pending);
     if (m->outcome == STEP_FAILED && g->fails_at_once && !g->decided && !BUG(EACH_GOES_ON)) group_decide(g);
     if (g->waiting && (g->pending == 0 || g->running == 0)) strand_wake(g->waiting);
 }
@@ -125,6 +133,7 @@ static void branch_run(strand *s, member *m)
 {
     run *r = s->run;
     const step_spec *spec = &m->spec;
+    assert(m->kind == MEMBER_BRANCH);
     branch_record_start(r, spec);
     sw_ctx c = {.kind = CTX_BRANCH,
                 .strand = s,
@@ -154,6 +163,9 @@ static void member_main(void *arg)
     member *m = arg;
     run *r = m->group->run;
     strand s;
+    assert(!m->ended);
+    assert(!m->strand);
+    assert(m->group->running > 0);
     strand_enter(&s, &r->task);
     m->strand = &s;
     if (run_unwinds(r)) /* since before the strand first ran: nothing of the member has to be taken back or journaled */
@@ -173,6 +185,8 @@ static void member_main(void *arg)
 static bool member_start(member *m)
 {
     run *r = m->group->run;
+    assert(!m->ended);
+    assert(!m->strand);
     m->group->running++;
     if (strand_start(&r->task, member_main, m)) return true;
     m->group->running--;
@@ -205,6 +219,8 @@ static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec
     const char *error = NULL;
     member *m = arena_zalloc(&r->task.arena, sizeof *m);
     if (!m) ctx_fail_memory(c);
+    assert(g->ctx == c);
+    assert(!*g->end);
     *m = (member){.group = g, .kind = kind, .spec = *spec};
     m->spec.decided = g->fails_at_once ? &g->decided : NULL;
     m->value = sw_nil();
@@ -282,6 +298,7 @@ static bool group_retry_start(sw_group *g, strand *s)
 static bool group_await_members(sw_group *g, strand *s)
 {
     if (g->pending == 0) return true;
+    assert(!g->waiting);
     g->waiting = s;
     strand_set_wait(s, STRAND_GROUP);
     bool awake = true;
@@ -304,6 +321,7 @@ void sw_group_join(sw_group *g)
     assert(c == g->ctx);
     strand *s = c->strand;
     if (group_await_members(g, s)) return;
+    assert(!s->uninterruptible);
     s->uninterruptible = true;
     g->waiting = s;
     while (g->running > 0) (void)strand_suspend(s);
@@ -315,7 +333,8 @@ static void group_unlink(sw_group *g)
 {
     sw_group **link = &g->ctx->groups;
     while (*link && *link != g) link = &(*link)->next;
-    if (*link) *link = g->next;
+    assert(*link); /* a group that is waited for is open */
+    *link = g->next;
 }
 
 static void group_wait_members(sw_group *g)
@@ -325,6 +344,8 @@ static void group_wait_members(sw_group *g)
         c->groups = NULL; /* the run leaves memory: its other strands end on their own */
         ctx_raise_interrupt(c);
     }
+    assert(g->pending == 0);
+    assert(g->running == 0);
     group_unlink(g);
     for (member *m = g->first; m; m = m->next)
         if (m->outcome == STEP_UNWOUND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
@@ -342,6 +363,7 @@ static failure group_first_failure(sw_group *g, const member *first)
 {
     failure f = first->failure;
     size_t count = 0;
+    assert(first->outcome == STEP_FAILED);
     f.kind = FAILURE_FATAL;
     for (const member *m = first; m; m = m->next) {
         if (m->outcome != STEP_FAILED) continue;
@@ -359,6 +381,7 @@ static failure group_first_failure(sw_group *g, const member *first)
         memcpy(causes, m->failure.causes, m->failure.cause_count * sizeof *causes);
         causes += m->failure.cause_count;
     }
+    assert(causes == f.causes + count);
     return f;
 }
 
@@ -367,7 +390,9 @@ static sw_value group_results(sw_group *g)
 {
     sw_value results = sw_array(g->ctx, 0);
     for (member *m = g->first; m; m = m->next) {
+        assert(m->ended);
         if (m->outcome == STEP_FAILED) ctx_raise(g->ctx, group_first_failure(g, m));
+        assert(m->outcome == STEP_OK || g->decided); /* abandoned: a failed member follows */
         sw_push(g->ctx, &results, m->value);
     }
     if (BUG(SWAP_RESULTS) && results.via.array.size > 1) {
@@ -414,6 +439,7 @@ sw_group *sw_each_begin(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input
     sw_group *g = sw_group_new_with(
         c, &(sw_group_options){.parallel_max = o->parallel_max, .settle = o->settle, .step = o->step});
     g->fails_at_once = !o->settle;
+    assert(c->groups == g);
     c->groups = g->next; /* while members are added the context does not know the group: when adding fails, it must not
                             wait for them */
     for (size_t i = 0; i < sw_len(inputs); i++) {

@@ -1,5 +1,6 @@
 /* recorded: what a handler gets outside its steps and gets again at every replay: the clock, random numbers, and the
  * ends of its sleeps. Owns nothing: the values are entries of the run. */
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 
 static void recorded_append(sw_ctx *c, const entry *e)
 {
+    assert(c->kind != CTX_STEP); /* of a step the result alone is journaled */
     if (!record_append(c->run, e)) ctx_fail_misuse(c, "the run's state is over its limit (--run-state-max)");
 }
 
@@ -70,6 +72,7 @@ static void sleep_append(sw_ctx *c, const entry *named, const clock_instant *now
         ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", named->id.data,
                         (int)r->task.home->opt->steps_max);
     entry e = *named;
+    assert(e.kind == ENTRY_SLEEP);
     e.branch = c->path;
     e.began = r->seq_next;
     e.epoch = now->epoch;

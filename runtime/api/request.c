@@ -148,6 +148,8 @@ static void reply_add_header(sw_ctx *c, const char *name, const char *value)
     task *t = c->task;
     if (!name || !value || !http_header_valid(name, value))
         ctx_fail_misuse(c, "a response header may not be called \"%.40s\" or hold that value", name ? name : "");
+    assert(!t->response.status); /* the response is not set yet */
+    assert(!*t->response.headers_end);
     run_header *before = header_is_single(name) ? reply_find_header(t, name) : NULL;
     if (before) {
         before->value = arena_strndup(&t->arena, value, strlen(value));
@@ -232,6 +234,7 @@ void sw_reply_open(sw_ctx *c, int status, const char *content_type)
     size_t n = 0;
     const http_reply_header *headers = run_reply_headers(c->task, &n);
     if (!headers) ctx_fail_memory(c);
+    assert(!p->in_pieces);
     c->task->response.status = status;
     p->in_pieces = true;
     http_exchange_set_user(p->exchange, c->strand);
@@ -257,6 +260,8 @@ void sw_reply_abort(sw_ctx *c)
     plain *p = plain_check_open(c, "sw_reply_abort");
     if (!run_request_own_headers(c->task) || !run_request_own_body(c->task)) ctx_fail_memory(c);
     http_exchange *x = p->exchange;
+    assert(!c->run);
+    assert(x);
     p->exchange = NULL;
     http_exchange_on_gone(x, NULL);
     http_reply_abort(x);

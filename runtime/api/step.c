@@ -84,6 +84,7 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
  * instead: it is loaded again. */
 static void failure_set_cause(run *r, const step_spec *spec, failure *f)
 {
+    assert(f->kind == FAILURE_RETRY || f->kind == FAILURE_FATAL);
     f->path = path_label(r, spec->branch_label, spec->id, spec->occurrence);
     f->causes = arena_memdup(&r->task.arena, &spec->path, sizeof spec->path);
     f->cause_count = f->causes ? 1 : 0;
@@ -94,6 +95,8 @@ static void failure_set_cause(run *r, const step_spec *spec, failure *f)
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
 {
     const char *text = arena_strndup(&r->task.arena, rec->error.data, rec->error.len);
+    assert(rec->failed);
+    assert(!rec->done || BUG(RUN_STEP_AGAIN));
     if (!text) run_lose_short(r);
     failure f = {.kind = rec->fatal ? FAILURE_FATAL : FAILURE_RETRY,
                  .message = text ? text : "failed",
@@ -117,6 +120,7 @@ static failure failure_lose_run(run *r)
 static bool step_answer_from_record(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome,
                                     sw_value *out, failure *why)
 {
+    assert(rec->path == spec->path);
     if (!fit_is_step(r, rec, spec)) {
         *why = fit_misfit(r, rec, "step", spec->id);
         *outcome = why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
@@ -169,6 +173,8 @@ typedef struct attempt {
 static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instant *now)
 {
     const step_spec *spec = a->spec;
+    assert(a->number > 0);
+    assert(kind == ENTRY_STEP_DONE || kind == ENTRY_STEP_FAILED);
     return (entry){.kind = kind,
                    .path = spec->path,
                    .id = {spec->id, strlen(spec->id)},
@@ -201,6 +207,7 @@ static __attribute__((noinline)) bool attempt_record_result(strand *s, const att
     msgpack_sbuffer *scratch = &r->task.home->scratch;
     const sw_options *opt = r->task.home->opt;
     const char *error = NULL;
+    assert(s->failure.kind == FAILURE_NONE);
     scratch->size = 0;
     clock_instant now = clock_now(&r->task.home->clock);
     entry e = attempt_entry(a, ENTRY_STEP_DONE, &now);
@@ -210,6 +217,7 @@ static __attribute__((noinline)) bool attempt_record_result(strand *s, const att
     }
     size_t input_len = scratch->size;
     bool packed = value_pack(scratch, value, opt->step_result_max, &error);
+    assert(scratch->size >= input_len); /* the result stands behind the input */
     if (!packed && error == value_no_memory) {
         s->failure = failure_lose_run(r);
         return false;
@@ -246,6 +254,7 @@ static int64_t attempt_delay_ms(const failure *f, const step_spec *spec, int num
     if (asked_ms >= 0 && !f->retry_lengthens) return asked_ms;
     int64_t backoff_ms =
         retry_backoff_ms((uint32_t)number, spec->options.backoff_ms, spec->options.backoff_max_ms, random_u64());
+    assert(backoff_ms >= 0);
     return asked_ms > backoff_ms ? asked_ms : backoff_ms;
 }
 
@@ -268,6 +277,7 @@ static __attribute__((noinline)) void attempt_record_failure(strand *s, const at
     run *r = s->run;
     failure *f = &s->failure;
     const step_spec *spec = a->spec;
+    assert(f->kind == FAILURE_RETRY || f->kind == FAILURE_FATAL);
     f->step = spec->id;
     f->attempts = a->number;
     bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries + BUG(RETRY_MORE);
@@ -320,6 +330,8 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
             if (text) s->failure.message = text;
         }
     }
+    assert(s->interrupt != INTERRUPT_TIMEOUT);
+    assert(ok == (s->failure.kind == FAILURE_NONE));
     if (probe_on) probe_attempt_over(&c, spec, ok, value);
     a->calls = call_notes_pack(&c.calls, own, ok ? 0 : s->failure.answered);
     return ok;
@@ -336,6 +348,7 @@ static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait
     arena_set_limit(&own, s->task->home->opt->run_state_max);
     sw_value value = sw_nil();
     bool ok = attempt_run(s, a, &own, &value) && attempt_record_result(s, a, value, out);
+    assert(ok || s->failure.kind != FAILURE_NONE);
     attempt_end end = ok ? ATTEMPT_DONE : s->failure.kind == FAILURE_UNWIND ? ATTEMPT_UNWOUND : ATTEMPT_FAILED;
     if (end == ATTEMPT_FAILED) attempt_record_failure(s, a, next);
     if (!BUG(LEAK_ARENA)) arena_free(&own);
@@ -419,8 +432,11 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
 static sw_value step_or_raise(sw_ctx *c, const step_spec *spec)
 {
     sw_value out = sw_nil();
-    if (step_execute(c->strand, spec, &out) != STEP_OK) {
+    step_outcome outcome = step_execute(c->strand, spec, &out);
+    assert(outcome != STEP_ABANDONED); /* members of groups alone are */
+    if (outcome != STEP_OK) {
         failure f = c->strand->failure;
+        assert((outcome == STEP_UNWOUND) == (f.kind == FAILURE_UNWIND));
         if (f.kind == FAILURE_RETRY) f.kind = FAILURE_FATAL;
         ctx_raise(c, f);
     }
@@ -446,6 +462,7 @@ int sw_attempt(sw_ctx *c)
 
 sw_error failure_error(const failure *f)
 {
+    assert(f->kind == FAILURE_RETRY || f->kind == FAILURE_FATAL);
     return (sw_error){.step = f->step,
                       .message = f->message ? f->message : "failed",
                       .attempts = f->attempts,
@@ -462,6 +479,7 @@ bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const
     step_spec spec = step_prepare(c, id, fn, input, options);
     sw_value value = sw_nil();
     step_outcome outcome = step_execute(c->strand, &spec, &value);
+    assert(outcome != STEP_ABANDONED);
     if (outcome == STEP_UNWOUND) ctx_raise(c, c->strand->failure);
     if (out) *out = value;
     if (outcome == STEP_OK) return true;

@@ -1,5 +1,6 @@
 /* text: a text that grows in the arena of the context that first added to it. Owns nothing: the struct is the
  * program's, the bytes are the arena's. */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ static void text_make_room(sw_ctx *c, struct arena *a, sw_text *text, size_t mor
     room = room * 2 > least ? room * 2 : least;
     char *data = arena_alloc(a, more < SIZE_MAX / 4 ? room : SIZE_MAX); /* SIZE_MAX is over any limit */
     if (!data) ctx_fail_memory(c);
+    assert(room - text->len > more); /* a zero more */
     if (text->len > 0) memcpy(data, text->data, text->len);
     data[text->len] = 0;
     text->data = data;
@@ -32,6 +34,7 @@ static struct arena *text_open(sw_ctx *c, sw_text *text, const char *function)
 {
     struct arena *a = ctx_arena(c, function);
     if (!text) ctx_fail_misuse(c, "%s without a text", function);
+    assert(c->number != 0); /* which stands for a text without an owner */
     if (text->owner == 0) text->owner = c->number;
     if (text->owner != c->number)
         ctx_fail_misuse(c,

@@ -1,4 +1,5 @@
 /* value_api: the values of stepwell.h, and their JSON. What a function makes lies in its context's arena. */
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -112,6 +113,7 @@ sw_value(sw_map)(sw_ctx *c, ...)
     va_start(args, c);
     for (const char *key; (key = va_arg(args, const char *));) {
         sw_value value = va_arg(args, sw_value), *old = map_find(&map, key);
+        assert(old || map.via.map.size < n);
         if (old)
             *old = value;
         else
@@ -142,6 +144,7 @@ void sw_push(sw_ctx *c, sw_value *array, sw_value value)
     if (array->type == MSGPACK_OBJECT_NIL) *array = (sw_value){.type = MSGPACK_OBJECT_ARRAY};
     if (array->type != MSGPACK_OBJECT_ARRAY) ctx_fail_misuse(c, "sw_push to a value that is no array");
     if (!value_array_push(a, array, value)) ctx_fail_memory(c);
+    assert(array->via.array.size > 0);
 }
 
 sw_value sw_get(sw_value map, const char *key)
@@ -252,6 +255,7 @@ bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const c
     struct arena *a = ctx_arena(c, "sw_json_try");
     if (!message) message = &unused;
     bool ok = json_read(a, data ? data : "", data ? len : 0, out ? out : &value, message);
+    assert(ok || *message);
     if (!ok && *message == value_no_memory) ctx_fail_memory(c); /* the text may be JSON all the same */
     return ok;
 }

@@ -1,9 +1,12 @@
 #include "runtime/probe/call_fact.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
 #include "runtime/base/value.h"
+
+enum { ASKED_FIELDS = 6, ANSWER_FIELDS = 5 }; /* elements of the array that a fact's data is */
 
 /* ---- Writing ---- */
 
@@ -24,8 +27,11 @@ static bool pack_list(msgpack_packer *pk, const char *const *list)
 bool call_asked_pack(msgpack_sbuffer *to, const call_asked *q)
 {
     msgpack_packer pk;
+    assert(q->method);
+    assert(q->url);
+    assert(q->key);
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
-    return msgpack_pack_array(&pk, 6) == 0 && pack_text(&pk, q->method, strlen(q->method)) &&
+    return msgpack_pack_array(&pk, ASKED_FIELDS) == 0 && pack_text(&pk, q->method, strlen(q->method)) &&
            pack_text(&pk, q->url, strlen(q->url)) && pack_list(&pk, q->headers) &&
            pack_text(&pk, q->key, strlen(q->key)) && msgpack_pack_uint64(&pk, q->body_hash) == 0 &&
            msgpack_pack_uint64(&pk, q->body_len) == 0;
@@ -35,8 +41,10 @@ bool call_answer_pack(msgpack_sbuffer *to, const http_canned *answer)
 {
     msgpack_packer pk;
     const char *text = answer->error_text ? answer->error_text : "";
+    assert(answer->body || answer->body_len == 0);
+    assert(!answer->never); /* no answer is no fact */
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
-    return msgpack_pack_array(&pk, 5) == 0 && msgpack_pack_int(&pk, answer->error) == 0 &&
+    return msgpack_pack_array(&pk, ANSWER_FIELDS) == 0 && msgpack_pack_int(&pk, answer->error) == 0 &&
            pack_text(&pk, text, strlen(text)) && msgpack_pack_int(&pk, answer->status) == 0 &&
            pack_list(&pk, answer->headers) && pack_text(&pk, answer->body, answer->body_len);
 }
@@ -45,6 +53,7 @@ bool call_answer_pack(msgpack_sbuffer *to, const http_canned *answer)
 
 static const char *text_at(arena *a, const msgpack_object *array, uint32_t i, size_t *len)
 {
+    assert(i < array->via.array.size);
     const msgpack_object *v = &array->via.array.ptr[i];
     bool is_bin = v->type == MSGPACK_OBJECT_BIN;
     *len = is_bin ? v->via.bin.size : 0;
@@ -53,6 +62,7 @@ static const char *text_at(arena *a, const msgpack_object *array, uint32_t i, si
 
 static const char *const *list_at(arena *a, const msgpack_object *array, uint32_t i)
 {
+    assert(i < array->via.array.size);
     const msgpack_object *v = &array->via.array.ptr[i];
     uint32_t n = v->type == MSGPACK_OBJECT_ARRAY ? v->via.array.size : 0;
     const char **list = arena_alloc(a, (n + 1) * sizeof *list);
@@ -65,6 +75,7 @@ static const char *const *list_at(arena *a, const msgpack_object *array, uint32_
 
 static uint64_t number_at(const msgpack_object *array, uint32_t i)
 {
+    assert(i < array->via.array.size);
     const msgpack_object *v = &array->via.array.ptr[i];
     return v->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? v->via.u64 : 0;
 }
@@ -80,7 +91,7 @@ bool call_asked_read(arena *a, entry_text bytes, call_asked *out)
 {
     msgpack_object v;
     size_t ignored;
-    if (!read_array(a, bytes, 6, &v)) return false;
+    if (!read_array(a, bytes, ASKED_FIELDS, &v)) return false;
     *out = (call_asked){.method = text_at(a, &v, 0, &ignored),
                         .url = text_at(a, &v, 1, &ignored),
                         .headers = list_at(a, &v, 2),
@@ -94,7 +105,7 @@ bool call_answer_read(arena *a, entry_text bytes, http_canned *out)
 {
     msgpack_object v;
     size_t ignored;
-    if (!read_array(a, bytes, 5, &v)) return false;
+    if (!read_array(a, bytes, ANSWER_FIELDS, &v)) return false;
     *out = (http_canned){.error = (http_call_error_kind)number_at(&v, 0),
                          .error_text = text_at(a, &v, 1, &ignored),
                          .status = (int)number_at(&v, 2),

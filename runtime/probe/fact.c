@@ -17,6 +17,8 @@ static uint64_t bytes_left; /* of fact_open's bytes_max; under fact_lock */
 /* Writes all parts. Ends the process when the write fails: the process that proves has gone. */
 static void fact_write_parts(struct iovec *parts, int count)
 {
+    assert(count > 0);
+    assert(count <= 1 + FACT_TEXTS);
     while (count > 0) {
         ssize_t n = writev(pipe_fd, parts, count);
         if (n < 0 && errno == EINTR) continue;
@@ -41,6 +43,9 @@ static void fact_write(const fact *f)
 
 void fact_open(int fd, uint64_t bytes_max)
 {
+    assert(pipe_fd == -1);
+    assert(fd >= 0);
+    assert(bytes_max > sizeof(fact));
     pipe_fd = fd;
     bytes_left = bytes_max;
 }
@@ -49,6 +54,8 @@ void fact_tell(const fact *f)
 {
     static const char too_much[] = "an execution reports more than --prove-memory";
     uint64_t size = sizeof *f + f->id.len + f->label.len + f->text.len + f->data.len;
+    assert(f->kind >= FACT_SEGMENT);
+    assert(f->kind <= FACT_BROKEN); /* the others are the parent's */
     (void)pthread_mutex_lock(&fact_lock);
     assert(pipe_fd >= 0);
     if (size > bytes_left) {
@@ -67,6 +74,8 @@ void fact_exit(int code)
     _exit(code);
 }
 
+_Static_assert(FACT_DONE == FACT_BROKEN + 1, "a child tells the kinds up to FACT_BROKEN");
+
 size_t fact_read(const char *bytes, size_t len, fact *out)
 {
     if (len < sizeof *out) return 0;
@@ -78,5 +87,6 @@ size_t fact_read(const char *bytes, size_t len, fact *out)
         texts[i]->data = bytes + at;
         at += texts[i]->len;
     }
+    assert(at <= len);
     return at;
 }

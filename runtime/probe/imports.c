@@ -2,9 +2,11 @@
  * an address that the code takes (GLOB_DAT). The loader has made the table's pages read-only. */
 #include "runtime/probe/imports.h"
 
+#include <assert.h>
 #include <dlfcn.h>
 #include <link.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,6 +18,9 @@ enum { RELOCATION_CALL = R_AARCH64_JUMP_SLOT, RELOCATION_ADDRESS = R_AARCH64_GLO
 #else
 enum { RELOCATION_CALL = -1, RELOCATION_ADDRESS = -1 }; /* no relocation has this type: nothing is replaced */
 #endif
+
+_Static_assert(sizeof(ElfW(Addr)) == sizeof(uint64_t), "relocations are read as those of ELF64");
+_Static_assert(sizeof(void (*)(void)) == sizeof(void *), "addresses of functions are written as those of objects");
 
 /* What the dynamic section of one object names; NULL and 0: the object has no such table. */
 typedef struct dynamic {
@@ -101,6 +106,10 @@ static int object_replace_imports(struct dl_phdr_info *info, size_t size, void *
 void imports_replace(const import *list, size_t count)
 {
     replacing by = {list, count};
-    for (size_t k = 0; k < count; k++) *list[k].real = dlsym(RTLD_NEXT, list[k].name);
+    for (size_t k = 0; k < count; k++) {
+        assert(list[k].ours);
+        assert(!*list[k].real); /* replaced once: what the import is now may be ours */
+        *list[k].real = dlsym(RTLD_NEXT, list[k].name);
+    }
     (void)dl_iterate_phdr(object_replace_imports, &by);
 }

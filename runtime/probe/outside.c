@@ -6,6 +6,7 @@
  * A handler's direct reads of a clock or of random numbers get another value at each crash point: time() would
  * otherwise return one second during the whole proof, and hide the difference. A static program has no imports: its
  * direct reads are not named, but differences that they make are found. */
+#include <assert.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
@@ -21,7 +22,9 @@
 #include "runtime/probe/probe_core.h"
 #include "runtime/run/strand.h"
 
-enum { TOLD_MAX = 256, SHIFT_S = 86400 + 3600 + 60 + 1, SHIFT_NS = 1001001 };
+enum { TOLD_MAX = 256, SHIFT_S = 86400 + 3600 + 60 + 1 };
+
+_Static_assert(SHIFT_S > 86400, "dates differ, too, from one crash point to the next");
 
 static unsigned crash_point; /* which crash point this is */
 
@@ -71,6 +74,9 @@ static void outside_tell(const sw_ctx *c, fact_kind kind, const char *function, 
 {
     static const void *told[TOLD_MAX]; /* return addresses that were reported; of the loop's thread alone */
     static unsigned count;
+    assert(c->run);
+    assert(c->kind != CTX_STEP);
+    assert(caller);
     for (unsigned i = 0; i < count; i++)
         if (told[i] == caller) return;
     if (count == TOLD_MAX) return; /* a page with more locations helps nobody */
@@ -377,6 +383,7 @@ static const import imported[] = {OURS(time),
 
 void outside_watch(unsigned crash)
 {
+    assert(probe_on);
     crash_point = crash;
     imports_replace(imported, sizeof imported / sizeof imported[0]);
 }

@@ -17,6 +17,11 @@ static int blocking_jobs;       /* functions of sw_blocking under way */
 
 void probe_begin(const probe_plan *plan)
 {
+    assert(!probe_on);
+    assert(plan->tape);
+    assert((plan->death_path != 0) == (plan->death_attempt > 0));
+    assert(!plan->stays || plan->death_path != 0);
+    assert(!plan->is_first || plan->crash == 0);
     probe_now = *plan;
     probe_on = true;
     outside_watch(plan->crash);
@@ -25,6 +30,7 @@ void probe_begin(const probe_plan *plan)
 fact probe_fact(const sw_ctx *c, fact_kind kind)
 {
     bool in_step = c->kind == CTX_STEP;
+    assert(!in_step || c->attempt > 0);
     return (fact){.kind = kind,
                   .path = c->path,
                   .attempt = in_step ? (uint32_t)c->attempt : 0,
@@ -56,6 +62,7 @@ void probe_sleep(const sw_ctx *c, const char *id, uint64_t path)
 
 void probe_attempt(const step_spec *spec, int number)
 {
+    assert(number > 0);
     fact_tell(&(fact){.kind = FACT_ATTEMPT,
                       .path = spec->path,
                       .attempt = (uint32_t)number,
@@ -68,6 +75,7 @@ void probe_attempt(const step_spec *spec, int number)
  * the run leaves memory instead. */
 static void probe_die(strand *s)
 {
+    assert(!probe_now.is_first);
     if (!record_wait(s, s->run->seq_next)) return;
     if (probe_now.stays) {
         probe_now.death_path = 0; /* once */
@@ -81,6 +89,8 @@ static void probe_die(strand *s)
 void probe_attempt_over(sw_ctx *c, const step_spec *spec, bool ok, sw_value *value)
 {
     const char *error = NULL;
+    assert(c->kind == CTX_STEP);
+    assert(c->path == spec->path);
     if (!ok && c->strand->failure.kind == FAILURE_UNWIND) return;
     bool dies = probe_now.death_path == spec->path && probe_now.death_attempt == (uint32_t)c->attempt;
     if (dies) probe_die(c->strand);
@@ -108,6 +118,7 @@ uint64_t probe_draw(uint64_t path, uint64_t fresh)
 
 void probe_work(int by)
 {
+    assert(by == 1 || by == -1);
     blocking_jobs += by;
     assert(blocking_jobs >= 0);
 }
@@ -121,5 +132,6 @@ static bool home_is_idle(home *h)
 
 void probe_idle(home *h)
 {
+    assert(probe_on);
     if (home_is_idle(h)) (void)timers_skip(&h->timers);
 }

@@ -1,5 +1,6 @@
 /* probe_calls: the calls of an execution under --prove: each is reported, and answered from the tape or really made.
  * Owns the open calls of a first execution, until their answers are reported. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -89,6 +90,7 @@ static bool call_describe(arena *a, const http_call_options *o, msgpack_sbuffer 
 static http_call *call_answer_from_tape(sw_ctx *c, arena *a, const fact *recorded, void (*on_change)(void *arg),
                                         void *arg)
 {
+    assert(recorded->kind == FACT_CALL);
     http_canned answer = {.never = true}; /* the recording has the call, and its attempt ended without an answer */
     const fact *f = tape_find(probe_now.tape, FACT_ANSWER, recorded->path, recorded->attempt, recorded->number);
     if (f && !call_answer_read(a, f->data, &answer)) return NULL;
@@ -97,6 +99,7 @@ static http_call *call_answer_from_tape(sw_ctx *c, arena *a, const fact *recorde
 
 static http_call *call_refuse(sw_ctx *c, arena *a, const http_call_options *o, void (*on_change)(void *arg), void *arg)
 {
+    assert(!probe_now.may_call);
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
     http_canned answer = {.error = HTTP_CALL_BAD_URL,
                           .error_text = arena_printf(a, "%s %s is not in the recording", method, shown_url(a, o->url))};
@@ -109,6 +112,8 @@ static void open_call_add(http_call *call, const fact *asked)
 {
     open_call *o = call ? calloc(1, sizeof *o) : NULL;
     if (!o) return;
+    assert(asked->kind == FACT_CALL);
+    assert(asked->number > 0);
     *o = (open_call){
         .next = open_calls, .call = call, .path = asked->path, .attempt = asked->attempt, .number = asked->number};
     open_calls = o;
@@ -120,6 +125,7 @@ http_call *probe_call(sw_ctx *c, const http_call_options *o, void (*on_change)(v
     msgpack_sbuffer bytes = {.size = 0};
     http_call *call = NULL;
     if (!c->run) return http_call_start(c->task->home->client, o, on_change, arg);
+    assert(c->kind == CTX_STEP); /* a call outside steps is refused before */
     fact f = probe_fact(c, FACT_CALL);
     f.number = ++c->asked;
     if (sends_step_key(c, o)) f.flags |= FACT_STEP_KEY;
@@ -157,6 +163,8 @@ void probe_call_consume(http_call *call, size_t len)
 static void open_call_tell_answer(const open_call *o)
 {
     http_call *call = o->call;
+    assert(probe_now.is_first);
+    assert(http_call_state_of(call) != HTTP_CALL_RUNNING);
     bool failed = http_call_state_of(call) == HTTP_CALL_FAILED;
     msgpack_sbuffer bytes = {.size = 0};
     http_canned answer = {.error = failed ? http_call_error(call) : HTTP_CALL_OK,

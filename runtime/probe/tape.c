@@ -1,14 +1,17 @@
 #include "runtime/probe/tape.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runtime/probe/call_fact.h"
 
 enum { CELLS_FIRST = 1024 };
+_Static_assert((CELLS_FIRST & (CELLS_FIRST - 1)) == 0, "a hash is masked by the number of cells");
 
 static size_t tape_cell_of(const tape *t, const fact *f)
 {
+    assert(t->count < t->cell_count); /* an empty cell ends the search */
     uint64_t h = f->path ^ (uint64_t)f->kind << 56 ^ (uint64_t)f->attempt << 32 ^ f->number;
     h *= 0x9e3779b97f4a7c15u;
     size_t i = (size_t)(h >> 20) & (t->cell_count - 1);
@@ -21,6 +24,7 @@ static void tape_put(tape *t, const fact *f)
     size_t i = tape_cell_of(t, f);
     t->count += t->cells[i] == NULL;
     t->cells[i] = f;
+    assert(t->count * 2 <= t->cell_count);
 }
 
 static bool tape_grow(tape *t, size_t more)
@@ -36,6 +40,7 @@ static bool tape_grow(tape *t, size_t more)
     t->count = 0;
     for (size_t i = 0; i < old_count; i++)
         if (old[i]) tape_put(t, old[i]);
+    assert(t->count <= old_count / 2);
     free(old);
     return true;
 }
@@ -102,6 +107,7 @@ static const fact *tape_call_anywhere(const tape *t, arena *a, const fact *asked
 const fact *tape_call(tape *t, const fact *asked)
 {
     arena a;
+    assert(asked->kind == FACT_CALL);
     arena_init(&a, NULL);
     const fact *f = tape_call_of_attempt(t, &a, asked, asked->attempt);
     for (uint32_t attempt = asked->attempt; !f && attempt-- > 1;) f = tape_call_of_attempt(t, &a, asked, attempt);

@@ -1,4 +1,5 @@
 /* compare: what differs between an execution that went on from a crash point and the first one. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -23,6 +24,9 @@ static const char *difference_path(arena *a, sw_value x, sw_value y, const char 
 
 static const char *difference_path_in_map(arena *a, sw_value x, sw_value y, const char *path)
 {
+    assert(x.type == MSGPACK_OBJECT_MAP);
+    assert(y.type == MSGPACK_OBJECT_MAP);
+    assert(x.via.map.size == y.via.map.size);
     for (uint32_t i = 0; i < x.via.map.size; i++) {
         const msgpack_object_kv *kx = &x.via.map.ptr[i], *ky = &y.via.map.ptr[i];
         if (kx->key.type != MSGPACK_OBJECT_STR || !value_equal(kx->key, ky->key)) return path;
@@ -212,6 +216,8 @@ void verdict_no_end(verdict *v, const execution *x, unsigned crash)
 
 void verdict_compare(verdict *v, const execution *first, const tape *t, const execution *x, const crash_point *p)
 {
+    assert(p->number > 0); /* 0 is the first execution */
+    assert(execution_is_over(first));
     v->points++;
     v->once += steps_ran_once(v, x, p);
     bool same = steps_are_same(v, t, x, p);
@@ -222,4 +228,6 @@ void verdict_compare(verdict *v, const execution *first, const tape *t, const ex
     same = same && steps_are_all_there(v, first, x, p);
     same = answer_is_same(v, first, x, p) && same;
     v->same += same;
+    assert(v->same <= v->points);
+    assert(v->once <= v->points);
 }

@@ -1,5 +1,6 @@
 #include "runtime/prove/execution.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -56,6 +57,7 @@ static bool execution_take_bytes(execution *x, int fd)
         x->bytes = bytes;
         x->room = x->room * 2 + READ_BYTES;
     }
+    assert(x->room - x->len >= READ_BYTES);
     ssize_t n = read(fd, x->bytes + x->len, x->room - x->len);
     if (n < 0 && errno == EINTR) return true;
     if (n > 0) x->len += (size_t)n;
@@ -69,6 +71,7 @@ static bool execution_has_ended(execution *x, pid_t pid) { return waitpid(pid, &
 /* Reads what the child tells until the child has ended, and kills it after timeout_ms. */
 static void execution_listen(execution *x, pid_t pid, int fd, int64_t timeout_ms)
 {
+    assert(timeout_ms > 0);
     int64_t until_ms = clock_steady_ms() + timeout_ms;
     bool ended = false;
     for (;;) {
@@ -99,6 +102,7 @@ static bool execution_find_facts(execution *x)
     if (!x->facts) return false;
     for (size_t at = 0, n; (n = fact_read(x->bytes + at, x->len - at, &x->facts[x->fact_count])) > 0; at += n)
         x->fact_count++;
+    assert(x->fact_count == count);
     return true;
 }
 
@@ -106,6 +110,7 @@ static bool execution_join_journal(execution *x, const execution_input *t)
 {
     bool ok = t->journal_len == 0 || msgpack_sbuffer_write(&x->journal, t->journal, t->journal_len) == 0;
     bool has_run = t->journal_len > 0;
+    assert(x->journal.size == t->journal_len || !ok);
     x->run = t->run;
     for (size_t i = 0; i < x->fact_count && ok; i++) {
         const fact *f = &x->facts[i];
@@ -136,6 +141,8 @@ static bool execution_find_entries(execution *x)
         if (n == 0) return false;
         at += n;
         x->ends[x->entry_count++] = at;
+        assert(x->entry_count <= room);
+        assert(at <= x->journal.size);
     }
     for (size_t i = 0; i < x->entry_count; i++) {
         if (x->entries[i].kind == ENTRY_RESPONSE) x->response = &x->entries[i];
@@ -150,6 +157,7 @@ bool execution_make(struct sw_app *app, const execution_input *t, int64_t timeou
                     size_t error_size)
 {
     int fd = -1;
+    assert((t->request != NULL) == (t->journal_len == 0)); /* a run begins, or goes on */
     *out = (execution){.bytes = NULL};
     pid_t pid = execution_start(app, t, &fd);
     if (pid < 0) {

@@ -1,5 +1,6 @@
 #include "runtime/prove/prove.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,7 @@ static bool proof_fill_tape(proof *p)
         if (e->kind != ENTRY_VALUE || !value_unpack(&p->memory, e->value.data, e->value.len, &v, &error)) continue;
         made[count++] = (fact){.kind = FACT_VALUE, .path = e->path, .hash = v.via.u64};
     }
+    assert(!made || count <= p->first.entry_count);
     bool ok = made && tape_add(&p->tape, p->first.facts, p->first.fact_count) && tape_add(&p->tape, made, count);
     if (!ok) (void)snprintf(p->error, sizeof p->error, "out of memory for the recording");
     return ok;
@@ -83,10 +85,14 @@ static bool proof_fill_tape(proof *p)
 static execution_input input_from_prefix(proof *p, const execution *x, uint32_t entries, unsigned openings,
                                          unsigned crash)
 {
+    assert(entries > 0);
+    assert(entries <= x->entry_count);
+    assert(openings > 0);
+    assert(crash > 0); /* 0 is the first execution */
     return (execution_input){.plan = {.tape = &p->tape, .crash = crash},
                              .run = p->first.run,
                              .journal = x->journal.data,
-                             .journal_len = entries ? x->ends[entries - 1] : 0,
+                             .journal_len = x->ends[entries - 1],
                              .openings = openings,
                              .is_quiet = strcmp(p->app->opt.log_level, "debug") != 0};
 }
@@ -131,6 +137,8 @@ static bool proof_go_on(proof *p, const execution *dead, unsigned crash)
 static execution_input input_until_attempt(proof *p, unsigned crash, const fact *attempt)
 {
     execution_input t = input_from_prefix(p, &p->first, 1, 1, crash);
+    assert(attempt->kind == FACT_ATTEMPT);
+    assert(!t.plan.is_first);
     t.plan.death_path = attempt->path;
     t.plan.death_attempt = attempt->attempt;
     return t;
@@ -161,6 +169,8 @@ static bool proof_stay(proof *p, unsigned crash, const fact *attempt)
 /* Returns whether crash point `i` of `all` is tried: of more than `count`, `count` are tried, spread over all. */
 static bool crash_is_chosen(size_t i, size_t all, size_t count)
 {
+    assert(i < all);
+    assert(count > 0);
     return all <= count || i * count / all != (i + 1) * count / all;
 }
 
@@ -182,7 +192,9 @@ static bool proof_make_others(proof *p)
         if (crash_is_chosen(i, all, limit)) ok = proof_crash_in(p, (unsigned)i + 1, last);
         i++;
     }
+    assert(!ok || i == prefixes + attempts);
     if (last && ok && crash_is_chosen(i, all, limit)) ok = proof_stay(p, (unsigned)i + 1, last);
+    assert(p->verdict.points <= all);
     return ok;
 }
 
@@ -216,6 +228,7 @@ static int proof_run(proof *p)
 int prove_main(sw_app *app)
 {
     proof p = {.app = app};
+    assert(!probe_on); /* this process does not serve: its children do */
     arena_init(&p.memory, NULL);
     verdict_init(&p.verdict);
     int result = proof_run(&p);

@@ -1,5 +1,6 @@
 #include "runtime/prove/recording.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #include "runtime/probe/tape.h"
 
 enum { VERSION = 1, FIELDS_MAX = 16, NUMBER_TEXT = 24, STATUS_LEAST = 100, STATUS_MOST = 999 };
+_Static_assert(NUMBER_TEXT > 16, "a path and a hash are 16 digits");
 
 /* ---- Writing ---- */
 
@@ -32,6 +34,7 @@ static msgpack_object text_value(const char *text, size_t len)
 
 static void fields_add(fields *to, const char *name, msgpack_object value)
 {
+    assert(to->count < FIELDS_MAX);
     to->list[to->count++] = (msgpack_object_kv){text_value(name, strlen(name)), value};
 }
 
@@ -61,6 +64,7 @@ static bool fields_add_list(arena *a, fields *to, const char *name, const char *
 static bool fields_add_answer(arena *a, fields *to, const fact *answer)
 {
     http_canned c;
+    assert(!answer || answer->kind == FACT_ANSWER);
     if (!answer) return true; /* the attempt ended before an answer came */
     if (!call_answer_read(a, answer->data, &c)) return false;
     if (c.status) fields_add_number(to, "status", (uint64_t)c.status);
@@ -86,6 +90,7 @@ static bool recording_write_call(arena *a, FILE *file, const fact *f, const fact
     call_asked q;
     char path[NUMBER_TEXT], hash[NUMBER_TEXT];
     fields line = {.count = 0};
+    assert(f->kind == FACT_CALL);
     if (!call_asked_read(a, f->data, &q)) return false;
     (void)snprintf(path, sizeof path, "%016" PRIx64, f->path);
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, q.body_hash);
@@ -271,6 +276,7 @@ static const char *recording_read_line(arena *a, const char *text, size_t len, s
     sw_value line;
     const char *message = NULL;
     *count = 0;
+    assert(number > 0); /* lines are counted from 1: the first is the head */
     if (!json_read(a, text, len, &line, &message)) return arena_printf(a, "it is not JSON: %s", message);
     if (number > 1) return recording_read_call(a, line, to, count);
     return number_of(line, "stepwellRecording") == VERSION ? NULL : "it is no recording: --record writes one";
@@ -320,6 +326,7 @@ fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *coun
         number++;
         if (n > 0 || number == 1) why = recording_read_line(a, at, n, number, facts + *count, &made);
         *count += made;
+        assert(*count <= lines * 2);
         at += n + (newline != NULL);
     }
     if (why) (void)snprintf(error, error_size, "--replay %s: line %zu: %s", path, number, why);

@@ -1,4 +1,5 @@
 /* report: the page that --prove prints of a verdict. Owns nothing. */
+#include <assert.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -156,6 +157,8 @@ static const fact *execution_attempt_at(const execution *x, size_t index, bool *
 static void report_crash(const execution *first, unsigned crash, FILE *to)
 {
     size_t prefixes = verdict_prefixes(first);
+    assert(crash > 0);
+    assert(prefixes <= first->entry_count);
     bool stays = false;
     const fact *attempt = crash > prefixes ? execution_attempt_at(first, crash - prefixes - 1, &stays) : NULL;
     if (attempt) {
@@ -209,6 +212,7 @@ static const char *plural_ending(size_t count) { return count == 1 ? "" : "s"; }
 bool verdict_print(verdict *v, const execution *first, FILE *to)
 {
     bool good = v->same == v->points && v->once == v->points;
+    assert(v->points <= v->points_possible);
     size_t width = names_width(v), differences = 0;
     findings_locate(v);
     (void)fprintf(to, "%zu %s, %zu crash point%s", v->entries, v->entries == 1 ? "entry" : "entries", v->points,

@@ -1,5 +1,6 @@
 #include "runtime/prove/request_text.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,6 +126,7 @@ char *request_text(const sw_app *app, size_t *len, char *error, size_t error_siz
 {
     const sw_options *o = &app->opt;
     http_text method, target;
+    assert(o->prove);
     size_t body_len = 0;
     char *text = NULL;
     if (!request_split(app, &method, &target, error, error_size) || !headers_check(o, error, error_size)) return NULL;

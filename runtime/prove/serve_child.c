@@ -1,5 +1,6 @@
 /* serve_child: the child of an execution. The program serves as ever, with three differences: its journal is in memory,
  * and each commit is told to the parent; its only client is in this process; its clocks wait for nothing. */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +18,8 @@
 #include "storage/memory/memory.h"
 
 enum { RESPONSE_BYTES_MAX = 4096, ERROR_TEXT = 512 };
+
+_Static_assert(sizeof((run_id){0}.bytes) == RUN_ID_BYTES, "a fact has the id as its bytes");
 
 static int run_ended = -1; /* eventfd, written when the run's end, or its stop, is on disk */
 /* Of the journal thread: the run's stop is on disk, and commits are not told any more. The clocks wait for nothing, so
@@ -41,6 +44,7 @@ static const backend_ops *memory_ops;
 
 static void segment_tell(const store_segment *s)
 {
+    assert(s->len > 0);
     fact_tell(
         &(fact){.kind = FACT_SEGMENT, .id = {(const char *)s->run.bytes, RUN_ID_BYTES}, .data = {s->data, s->len}});
 }
@@ -150,6 +154,7 @@ static void client_take_response(client *c)
     if (n < 0 && errno == EINTR) return;
     c->over = n <= 0;
     if (n > 0 && room > 0) c->len += (size_t)n;
+    assert(c->len <= sizeof c->response);
 }
 
 static __attribute__((noreturn)) void client_wait_for_end(sw_app *app, client *c)
@@ -200,6 +205,8 @@ void execution_serve(sw_app *app, const execution_input *t)
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
     client c = {.fd = -1, .over = true};
+    assert(t->openings > 0 || t->journal_len == 0);
+    assert(t->request || t->journal);
     probe_begin(&t->plan); /* before there is another thread */
     child_prepare(app);
     clock_go_on_from(t);

@@ -1,5 +1,6 @@
 #include "runtime/prove/verdict.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ static finding *finding_append(verdict *v, finding_kind kind, const char *who, c
     const char *own_who = text_copy(&v->memory, who), *own_what = text_copy(&v->memory, what);
     if (!f || !own_who || !own_what) return NULL;
     *f = (finding){.kind = kind, .who = own_who, .what = own_what, .crash = crash};
+    assert(!*v->findings_end);
     *v->findings_end = f;
     v->findings_end = &f->next;
     return f;
@@ -96,6 +98,8 @@ static void verdict_look_outside(verdict *v, const fact *f, unsigned crash)
 
 /* ---- Calls ---- */
 
+_Static_assert((VERDICT_BUCKETS & (VERDICT_BUCKETS - 1)) == 0, "a path is masked by the number of buckets");
+
 static seen_call **calls_bucket(verdict *v, uint64_t path) { return &v->buckets[(path >> 16) & (VERDICT_BUCKETS - 1)]; }
 
 static seen_call *calls_find(verdict *v, const fact *f)
@@ -108,6 +112,7 @@ static seen_call *calls_find(verdict *v, const fact *f)
 static void calls_add(verdict *v, const fact *f, const call_asked *q)
 {
     seen_call *s = arena_zalloc(&v->memory, sizeof *s);
+    assert(!calls_find(v, f));
     if (!s) return;
     *s = (seen_call){.path = f->path,
                      .number = f->number,
@@ -119,6 +124,7 @@ static void calls_add(verdict *v, const fact *f, const call_asked *q)
                      .body_hash = q->body_hash,
                      .has_step_key = f->flags & FACT_STEP_KEY};
     if (!s->who || !s->step || !s->method || !s->resource || !s->key) return;
+    assert(!*v->calls_end);
     *v->calls_end = s;
     v->calls_end = &s->next;
     s->next_in_bucket = *calls_bucket(v, s->path);
@@ -128,6 +134,7 @@ static void calls_add(verdict *v, const fact *f, const call_asked *q)
 static void verdict_look_at_call(verdict *v, const fact *f, unsigned crash)
 {
     call_asked q;
+    assert(f->kind == FACT_CALL);
     seen_call *s = calls_find(v, f);
     if (!call_asked_read(&v->scratch, f->data, &q)) return;
     if (f->flags & FACT_UNKNOWN) {
@@ -147,6 +154,7 @@ static void verdict_look_at_call(verdict *v, const fact *f, unsigned crash)
 
 static void calls_set_sync(verdict *v, const fact *attempt)
 {
+    assert(attempt->kind == FACT_ATTEMPT);
     for (seen_call *s = *calls_bucket(v, attempt->path); s; s = s->next_in_bucket)
         if (s->path == attempt->path) s->is_sync = true;
 }
