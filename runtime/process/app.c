@@ -201,3 +201,13 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     app_make_policies(app);
     return asked;
 }
+
+const char *app_begin(sw_app *app)
+{
+    assert(!app->mistake);
+    assert(!app->loops);
+    const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
+    if (!objection) objection = app->mistake;
+    app_make_policies(app); /* of the routes that have been added */
+    return objection;
+}

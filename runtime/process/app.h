@@ -22,6 +22,9 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
 /* Derives app->key, which signs output and stream URLs, from --secret-file or the store's secret. False: the file is of
  * no use, with a message. */
 bool app_read_secret(sw_app *app, char *error, size_t error_size);
+/* Calls the program's function of sw_on_start, which may add routes. NULL, or why the program does not start: what that
+ * function returns, or the first wrong call in it. */
+const char *app_begin(sw_app *app);
 void app_free(sw_app *app);
 
 #endif

@@ -218,7 +218,7 @@ int start_program(sw_app *app, char **argv)
     if (!sockets_inherit(&s, why, sizeof why)) return start_failed(app, why);
     app->loop_count = count_loops(&app->opt, s.count);
     if (app->opt.supervise && app->control < 0) return start_supervising(app, &s, argv);
-    const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
+    const char *objection = app_begin(app);
     if (objection) return start_failed(app, objection);
     return start_serving(app, &s);
 }

@@ -180,7 +180,7 @@ static void child_prepare(sw_app *app)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
     overflow_install(crash_leave_record);
-    const char *objection = app->on_start ? app->on_start(app, app->on_start_arg) : NULL;
+    const char *objection = app_begin(app);
     if (objection) child_broken(objection);
     app->opt.heartbeat_ms = 0; /* the only client needs none, and a month that passes at once would have many */
     app->control = -1;

@@ -185,6 +185,18 @@ static void on_rest(sw_ctx *c)
     sw_reply_json(c, 200, sw_map(c, "late", sw_bool(late), "settled", settled, "out", out, "ok", sw_bool(ok), NULL));
 }
 
+static void on_late(sw_ctx *c) { sw_reply_text(c, 200, "late"); }
+
+/* What is added here comes after the flags have been read. */
+static const char *on_start(sw_app *app, void *arg)
+{
+    (void)arg;
+    sw_route(app, "GET /late", on_late);
+    sw_endpoint(app, "GET /late-run", on_late, &(sw_endpoint_options){.cors_origin = "https://app.test"});
+    if (getenv("LATE_MISTAKE")) sw_route(app, "nothing like a route", on_late);
+    return NULL;
+}
+
 static int serve(int argc, char **argv)
 {
     static const char *const kept[] = {"authorization", NULL};
@@ -205,6 +217,7 @@ static int serve(int argc, char **argv)
     sw_route(app, "GET /status", on_status);
     sw_route(app, "GET /inside", on_inside);
     sw_route(app, "GET /events", on_events);
+    sw_on_start(app, on_start, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -536,7 +549,24 @@ static void test_rest(void)
     stop();
 }
 
+static void test_late_routes(void)
+{
+    START("--log-level", "info");
+    get("/late");
+    CHECK_STR(a.body, "late");
+    CHECK_STR(answer_header(&a, "Cache-Control", text, sizeof text), "no-store");
+    get("/late-run");
+    CHECK_STR(a.body, "late");
+    CHECK_STR(answer_header(&a, "Access-Control-Allow-Origin", text, sizeof text), "https://app.test");
+    stop();
+    CHECK(setenv("LATE_MISTAKE", "1", 1) == 0);
+    CHECK_INT(output_of("--data /dev/null/none"), 2);
+    CHECK(unsetenv("LATE_MISTAKE") == 0);
+    CHECK(strstr(said, "nothing like a route"));
+}
+
 static const check_case cases[] = {{"--help and --version", test_help},
+                                   {"routes that sw_on_start adds", test_late_routes},
                                    {"flags are environment variables", test_environment},
                                    {"the admin token", test_admin},
                                    {"the log as text and JSON", test_log},
