@@ -4,7 +4,7 @@
 #include "apps/research/provider.h"
 #include "apps/research/settings.h"
 
-static sw_request make_request(sw_ctx *c, const model_call *call, bool streamed)
+static sw_request anthropic_request(sw_ctx *c, const model_call *call, bool streamed)
 {
     const settings *s = &research_settings;
     sw_value message = sw_map(c, "role", sw_str(c, "user"), "content", sw_str(c, call->prompt));
@@ -16,7 +16,7 @@ static sw_request make_request(sw_ctx *c, const model_call *call, bool streamed)
     }
     if (streamed) sw_set(c, &body, "stream", sw_bool(true));
     const char **headers = sw_alloc(c, 4 * sizeof *headers);
-    /* The version of June 2023 takes the key in a header of its own. */
+    /* The API of June 2023 takes the key in a header of its own, later ones as a bearer token. */
     bool bearer = strcmp(s->anthropic_version, "2023-06-01") != 0;
     headers[0] = sw_printf(c, bearer ? "Authorization: Bearer %s" : "x-api-key: %s", s->model_key);
     headers[1] = sw_printf(c, "anthropic-version: %s", s->anthropic_version);
@@ -25,7 +25,7 @@ static sw_request make_request(sw_ctx *c, const model_call *call, bool streamed)
         .url = sw_printf(c, "%s/v1/messages", s->model_url), .headers = headers, .body = sw_json(c, body)};
 }
 
-static const char *unfit(sw_ctx *c, const char *reason)
+static const char *anthropic_misfit(sw_ctx *c, const char *reason)
 {
     if (provider_is(reason, "end_turn") || provider_is(reason, "stop_sequence") || provider_is(reason, "tool_use"))
         return NULL;
@@ -37,7 +37,7 @@ static const char *unfit(sw_ctx *c, const char *reason)
     return sw_printf(c, "the model stopped for an unknown reason: %s", reason ? reason : "none given");
 }
 
-static model_answer read_answer(sw_ctx *c, sw_value json)
+static model_answer anthropic_answer(sw_ctx *c, sw_value json)
 {
     sw_value content = sw_get(json, "content"), usage = sw_get(json, "usage");
     sw_text all = {0};
@@ -47,17 +47,17 @@ static model_answer read_answer(sw_ctx *c, sw_value json)
         if (words && provider_is(sw_cstr(c, sw_get(block, "type")), "text")) sw_text_add(c, &all, "%s", words);
     }
     return (model_answer){.text = sw_text_str(&all),
-                          .unfit = unfit(c, sw_cstr(c, sw_get(json, "stop_reason"))),
+                          .unfit = anthropic_misfit(c, sw_cstr(c, sw_get(json, "stop_reason"))),
                           .error = provider_error(c, sw_get(json, "error")),
                           .input_tokens = sw_as_int(sw_get(usage, "input_tokens"), 0),
                           .output_tokens = sw_as_int(sw_get(usage, "output_tokens"), 0)};
 }
 
-static bool is_ping(const sw_sse *event) { return strcmp(event->event, "ping") == 0; }
+static bool anthropic_is_ping(const sw_sse *event) { return strcmp(event->event, "ping") == 0; }
 
-static bool is_end(const sw_sse *event) { return strcmp(event->event, "message_stop") == 0; }
+static bool anthropic_is_end(const sw_sse *event) { return strcmp(event->event, "message_stop") == 0; }
 
-static model_event read_event(sw_ctx *c, const sw_sse *event, sw_value data)
+static model_event anthropic_event(sw_ctx *c, const sw_sse *event, sw_value data)
 {
     model_event e = {.text = sw_nil(), .input_tokens = -1, .output_tokens = -1};
     sw_value delta = sw_get(data, "delta"), usage = sw_get(data, "usage");
@@ -70,15 +70,15 @@ static model_event read_event(sw_ctx *c, const sw_sse *event, sw_value data)
         e.text = sw_get(delta, "text");
     if (strcmp(event->event, "message_start") == 0) usage = sw_get(sw_get(data, "message"), "usage");
     if (strcmp(event->event, "message_delta") == 0) e.reason = sw_cstr(c, sw_get(delta, "stop_reason"));
-    if (e.reason) e.unfit = unfit(c, e.reason);
+    if (e.reason) e.unfit = anthropic_misfit(c, e.reason);
     e.input_tokens = sw_as_int(sw_get(usage, "input_tokens"), -1);
     e.output_tokens = sw_as_int(sw_get(usage, "output_tokens"), -1);
     return e;
 }
 
 const provider provider_anthropic = {.name = "anthropic",
-                                     .request = make_request,
-                                     .answer = read_answer,
-                                     .is_ping = is_ping,
-                                     .is_end = is_end,
-                                     .event = read_event};
+                                     .request = anthropic_request,
+                                     .answer = anthropic_answer,
+                                     .is_ping = anthropic_is_ping,
+                                     .is_end = anthropic_is_end,
+                                     .event = anthropic_event};

@@ -35,13 +35,14 @@ typedef struct rest {
 
 citations citations_new(sw_ctx *c, const int64_t *shown, size_t count)
 {
+    assert(shown || count == 0);
     citations f = {.c = c, .shown = shown, .count = count, .cited = sw_alloc(c, count + 1)};
     return f;
 }
 
 static verdict unless_last(const rest *r) { return r->last ? NO : MORE; }
 
-static void pass(citations *f, const char *data, size_t len)
+static void citations_pass(citations *f, const char *data, size_t len)
 {
     sw_text_add_bytes(f->c, &f->out, data, len);
     f->done += len;
@@ -54,7 +55,7 @@ static size_t line_length(const rest *r)
     return end ? (size_t)(end - r->at) : r->last ? r->len : SIZE_MAX;
 }
 
-static verdict drop_line(citations *f, const rest *r, size_t len)
+static verdict citations_drop_line(citations *f, const rest *r, size_t len)
 {
     f->done += len < r->len ? len + 1 : len;
     return DONE;
@@ -88,7 +89,7 @@ static verdict at_fence_end(citations *f, const rest *r)
     size_t n = run_length(r->at + blanks, len - blanks);
     if (n < f->fence || !is_blank(r->at + blanks + n, len - blanks - n)) return NO;
     f->fence = 0;
-    pass(f, r->at, len);
+    citations_pass(f, r->at, len);
     return DONE;
 }
 
@@ -109,7 +110,8 @@ static bool is_wrapping(citations *f, const char *info, size_t len, size_t ticks
 static verdict at_fence(citations *f, const rest *r, size_t n, size_t len)
 {
     if (n < FENCE_LEAST || (r->at[0] == '`' && memchr(r->at + n, '`', len - n))) return NO;
-    if (r->line_start && r->at[0] == '`' && is_wrapping(f, r->at + n, len - n, n)) return drop_line(f, r, len);
+    if (r->line_start && r->at[0] == '`' && is_wrapping(f, r->at + n, len - n, n))
+        return citations_drop_line(f, r, len);
     if (r->line_start && !f->indented) {
         f->fence = n;
         f->fence_at = f->out.len;
@@ -119,7 +121,7 @@ static verdict at_fence(citations *f, const rest *r, size_t n, size_t len)
     } else {
         f->indented = true;
     }
-    pass(f, r->at, n);
+    citations_pass(f, r->at, n);
     return DONE;
 }
 
@@ -158,7 +160,7 @@ static verdict at_ticks(citations *f, const rest *r)
     if (v != NO || r->at[0] == '~') return v;
     size_t code = ticked_length(r->at, n, len);
     if (code > 0 && !is_torn(f, r->at, code)) {
-        pass(f, r->at, code);
+        citations_pass(f, r->at, code);
         return DONE;
     }
     for (size_t i = 0; i < n; i++) sw_text_add(f->c, &f->out, "\\`");
@@ -172,7 +174,7 @@ static verdict at_backslash(citations *f, const rest *r)
     if (r->at[0] != '\\') return NO;
     if (r->len < 2) return unless_last(r);
     if (!memchr("`\\<&!", r->at[1], 5)) return NO;
-    pass(f, r->at, 2);
+    citations_pass(f, r->at, 2);
     return DONE;
 }
 
@@ -222,7 +224,7 @@ static verdict at_entry(citations *f, const rest *r)
         f->in_list = false;
         return NO;
     }
-    return len == SIZE_MAX ? MORE : drop_line(f, r, len);
+    return len == SIZE_MAX ? MORE : citations_drop_line(f, r, len);
 }
 
 /* A heading is one of such a list only if entries follow it. */
@@ -257,12 +259,12 @@ static verdict at_definition(citations *f, const rest *r)
     if (i + 1 >= r->len) return unless_last(r);
     if (i == number || r->at[i] != ']' || r->at[i + 1] != ':') return NO;
     size_t len = line_length(r);
-    return len == SIZE_MAX ? MORE : drop_line(f, r, len);
+    return len == SIZE_MAX ? MORE : citations_drop_line(f, r, len);
 }
 
 /* ---- Marks ---- */
 
-static void cite(citations *f, sw_text *kept, int64_t number)
+static void mark_cite(citations *f, sw_text *allowed, int64_t number)
 {
     int64_t shown = number >= 1 && (uint64_t)number <= f->count ? f->shown[number - 1] : 0;
     if (shown == 0) {
@@ -270,11 +272,11 @@ static void cite(citations *f, sw_text *kept, int64_t number)
         return;
     }
     f->cited[number - 1] = true;
-    sw_text_add(f->c, kept, "[%lld]", (long long)shown);
+    sw_text_add(f->c, allowed, "[%lld]", (long long)shown);
 }
 
 /* A number at *at, which moves behind it; -1: none. */
-static int64_t read_number(const char **at, const char *end)
+static int64_t mark_read_number(const char **at, const char *end)
 {
     int64_t n = -1;
     for (; *at < end && isdigit((unsigned char)**at); (*at)++)
@@ -285,13 +287,13 @@ static int64_t read_number(const char **at, const char *end)
 /* What may stand beside a number: "[1\\]" is shown as "[1]". */
 #define BLANKS " \t\r\n\\"
 
-static void skip(const char **at, const char *end, const char *set)
+static void mark_skip(const char **at, const char *end, const char *set)
 {
     while (*at < end && strchr(set, **at)) (*at)++;
 }
 
 /* A dash or an en dash. */
-static bool skip_dash(const char **at, const char *end)
+static bool mark_skip_dash(const char **at, const char *end)
 {
     size_t len = **at == '-' ? 1 : end - *at >= 3 && memcmp(*at, "\xE2\x80\x93", 3) == 0 ? 3 : 0;
     *at += len;
@@ -299,24 +301,24 @@ static bool skip_dash(const char **at, const char *end)
 }
 
 /* The numbers between brackets; false if anything else is there, or if they are an interval that begins at 0: no source
- * has that number. With `kept` those that may be cited go there. */
-static bool read_mark(citations *f, const char *at, const char *end, sw_text *kept)
+ * has that number. With `allowed` those that may be cited go there. */
+static bool mark_read(citations *f, const char *at, const char *end, sw_text *allowed)
 {
     size_t numbers = 0, zeros = 0;
     while (at < end) {
-        skip(&at, end, BLANKS "^");
-        int64_t from = read_number(&at, end), to = from;
-        skip(&at, end, BLANKS);
-        if (from >= 0 && at < end && skip_dash(&at, end)) {
-            skip(&at, end, BLANKS);
-            to = read_number(&at, end);
-            skip(&at, end, BLANKS);
+        mark_skip(&at, end, BLANKS "^");
+        int64_t from = mark_read_number(&at, end), to = from;
+        mark_skip(&at, end, BLANKS);
+        if (from >= 0 && at < end && mark_skip_dash(&at, end)) {
+            mark_skip(&at, end, BLANKS);
+            to = mark_read_number(&at, end);
+            mark_skip(&at, end, BLANKS);
         }
         if (from < 0 || to < 0 || (at < end && *at != ',' && *at != ';')) return false;
         numbers += from == to ? 1 : 2;
         zeros += from == 0 || to == 0;
-        if (kept && (to < from || to - from >= RANGE_MAX)) f->dropped++;
-        for (int64_t n = from; kept && n <= to && to - from < RANGE_MAX; n++) cite(f, kept, n);
+        if (allowed && (to < from || to - from >= RANGE_MAX)) f->dropped++;
+        for (int64_t n = from; allowed && n <= to && to - from < RANGE_MAX; n++) mark_cite(f, allowed, n);
         if (at < end && ++at == end) return false;
     }
     return zeros == 0 || numbers == 1;
@@ -330,12 +332,12 @@ static size_t link_length(const char *at, size_t len, bool last)
     const char *end = memchr(at, ')', len < LINK_MAX ? len : LINK_MAX);
     if (!end) return last || len >= LINK_MAX ? 0 : SIZE_MAX;
     const char *from = at + 1;
-    skip(&from, end, " <");
+    mark_skip(&from, end, " <");
     return strncasecmp(from, "http", 4) == 0 ? (size_t)(end - at) + 1 : 0;
 }
 
 /* Whether what has come out ends like the beginning of a mark. */
-static bool is_open(const sw_text *out)
+static bool mark_is_open(const sw_text *out)
 {
     size_t i = out->len;
     while (i > 0 && isdigit((unsigned char)out->data[i - 1])) i--;
@@ -344,9 +346,9 @@ static bool is_open(const sw_text *out)
 }
 
 /* What is too long to be looked at does not come out as a mark. */
-static verdict break_mark(citations *f, const rest *r, size_t blanks)
+static verdict mark_break(citations *f, const rest *r, size_t blanks)
 {
-    pass(f, r->at, blanks + 1);
+    citations_pass(f, r->at, blanks + 1);
     sw_text_add(f->c, &f->out, "?");
     return DONE;
 }
@@ -361,23 +363,23 @@ static verdict at_mark(citations *f, const rest *r)
     const char *from = r->at + blanks + 1, *stop = r->at + r->len, *to = from;
     while (to < stop && (isdigit((unsigned char)*to) || strchr(BLANKS ",;^-\xE2\x80\x93", *to)) && to - from < MARK_MAX)
         to++;
-    if (to - from == MARK_MAX) return break_mark(f, r, blanks);
+    if (to - from == MARK_MAX) return mark_break(f, r, blanks);
     if (to == stop) return unless_last(r);
-    if (*to != ']' || to == from || !read_mark(f, from, to, NULL)) return NO;
+    if (*to != ']' || to == from || !mark_read(f, from, to, NULL)) return NO;
     size_t link = link_length(to + 1, (size_t)(stop - to) - 1, r->last);
     if (link == SIZE_MAX) return MORE;
-    sw_text kept = {0};
+    sw_text allowed = {0};
     size_t before = f->dropped;
-    (void)read_mark(f, from, to, &kept);
+    (void)mark_read(f, from, to, &allowed);
     if (f->dropped > before) {
         sw_text_add(f->c, &f->dropped_marks, " ");
         sw_text_add_bytes(f->c, &f->dropped_marks, from - 1, (size_t)(to - from) + 2);
     }
-    if (kept.len > 0) {
+    if (allowed.len > 0) {
         sw_text_add_bytes(f->c, &f->out, r->at, blanks);
-        sw_text_add_bytes(f->c, &f->out, kept.data, kept.len);
+        sw_text_add_bytes(f->c, &f->out, allowed.data, allowed.len);
         f->mark_end = f->out.len;
-    } else if (is_open(&f->out)) {
+    } else if (mark_is_open(&f->out)) {
         sw_text_add(f->c, &f->out, "?"); /* "[9[2]9]" does not become "[99]" */
     } else {
         /* What stands behind it now is no more escaped than before. */
@@ -394,9 +396,9 @@ static verdict at_markup(citations *f, const rest *r)
 {
     if (f->is_plain || !memchr("<&!", r->at[0], 3)) return NO;
     if (r->len < MARKUP_SEEN && !r->last) return MORE;
-    if (!markup_acts(r->at, r->len, is_open(&f->out))) return NO;
+    if (!markup_acts(r->at, r->len, mark_is_open(&f->out))) return NO;
     sw_text_add(f->c, &f->out, "\\");
-    pass(f, r->at, 1);
+    citations_pass(f, r->at, 1);
     return DONE;
 }
 
@@ -410,14 +412,14 @@ static verdict at_link(citations *f, const rest *r)
     markup_place place = markup_destination(r->at + 2, seen, r->last || seen == LINK_MAX);
     if (place == MARKUP_UNKNOWN) return MORE;
     if (place == MARKUP_WEB) return NO;
-    pass(f, r->at, 1);
+    citations_pass(f, r->at, 1);
     sw_text_add(f->c, &f->out, " ");
     return DONE;
 }
 
 /* ---- The whole ---- */
 
-static verdict decide(citations *f, const rest *r)
+static verdict citations_decide(citations *f, const rest *r)
 {
     static verdict (*const rules[])(citations *, const rest *) = {at_entry,      at_ticks, at_backslash, at_heading,
                                                                   at_definition, at_mark,  at_markup,    at_link};
@@ -439,16 +441,16 @@ static bool completes_markup(const citations *f, char byte, bool behind_mark)
 }
 
 /* A byte that no rule is about. A bracket that a mark stands in is as the mark to what is behind it. */
-static void pass_byte(citations *f, const char *at)
+static void citations_pass_byte(citations *f, const char *at)
 {
     bool behind_mark = f->fence == 0 && f->mark_end > 0 && f->out.len == f->mark_end;
     if (completes_markup(f, *at, behind_mark)) sw_text_add(f->c, &f->out, " ");
-    pass(f, at, 1);
+    citations_pass(f, at, 1);
     if (behind_mark && *at == ']') f->mark_end = f->out.len;
 }
 
 /* Code that the text ends in: what the caller adds is none. */
-static void close_fence(citations *f)
+static void citations_close_fence(citations *f)
 {
     sw_text_add(f->c, &f->out, "\n");
     for (size_t i = 0; i < f->fence; i++) sw_text_add(f->c, &f->out, "%c", f->fence_char);
@@ -456,7 +458,7 @@ static void close_fence(citations *f)
 }
 
 /* Without carriage returns: alone they too end a line to who shows the text. */
-static void take_in(citations *f, const char *data, size_t len)
+static void citations_take_in(citations *f, const char *data, size_t len)
 {
     for (const char *end = data + len, *next; data < end; data = next) {
         const char *cr = memchr(data, '\r', (size_t)(end - data));
@@ -468,17 +470,18 @@ static void take_in(citations *f, const char *data, size_t len)
 sw_bytes citations_take(citations *f, const char *data, size_t len, bool last)
 {
     size_t out_before = f->out.len;
-    take_in(f, data, len);
+    assert(f->done <= f->in.len);
+    citations_take_in(f, data, len);
     while (f->done < f->in.len) {
         const char *at = f->in.data + f->done;
         const rest r = {
             .at = at, .len = f->in.len - f->done, .last = last, .line_start = f->done == 0 || at[-1] == '\n'};
-        verdict v = decide(f, &r);
+        verdict v = citations_decide(f, &r);
         if (v == MORE) break;
-        if (v == NO) pass_byte(f, at);
+        if (v == NO) citations_pass_byte(f, at);
     }
     assert(!last || f->done == f->in.len);
-    if (last && f->fence > 0) close_fence(f);
+    if (last && f->fence > 0) citations_close_fence(f);
     return (sw_bytes){sw_text_str(&f->out) + out_before, f->out.len - out_before};
 }
 

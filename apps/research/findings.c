@@ -1,9 +1,11 @@
 #include "apps/research/findings.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "apps/research/citations.h"
+#include "apps/research/list.h"
 #include "apps/research/prompt.h"
 #include "apps/research/question.h"
 #include "apps/research/steps.h"
@@ -41,26 +43,19 @@ sw_value findings_digest(sw_ctx *c, const findings *f)
     return digest;
 }
 
-static bool is_among(sw_value queries, sw_value query)
-{
-    for (size_t i = 0; i < sw_len(queries); i++)
-        if (sw_equal(sw_get(sw_at(queries, i), "query"), query)) return true;
-    return false;
-}
-
 /* A model's query as a search service takes it; nil: it is no query, or was asked already. */
-static sw_value usable_query(sw_ctx *c, sw_value asked, sw_value query)
+static sw_value findings_usable_query(sw_ctx *c, sw_value asked, sw_value query)
 {
     if (question_is_blank(c, query)) return sw_nil();
     query = question_cut(c, query, QUERY_CHARACTERS_MAX);
-    return is_among(asked, query) ? sw_nil() : query;
+    return list_has(asked, "query", query) ? sw_nil() : query;
 }
 
 sw_value findings_begin_level(sw_ctx *c, findings *f, sw_value queries, int64_t depth)
 {
     sw_value named = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(queries); i++) {
-        sw_value query = usable_query(c, f->queries, sw_get(sw_at(queries, i), "query"));
+        sw_value query = findings_usable_query(c, f->queries, sw_get(sw_at(queries, i), "query"));
         if (sw_is_nil(query)) continue;
         sw_value id = sw_strf(c, "%lld.%zu", (long long)depth, sw_len(named) + 1),
                  reasoning = sw_get(sw_at(queries, i), "reasoning");
@@ -72,24 +67,17 @@ sw_value findings_begin_level(sw_ctx *c, findings *f, sw_value queries, int64_t 
 
 /* ---- Numbers ---- */
 
-static int64_t number_of(sw_value sources, sw_value url)
-{
-    for (size_t i = 0; i < sw_len(sources); i++)
-        if (sw_equal(sw_get(sw_at(sources, i), "url"), url)) return (int64_t)i + 1;
-    return 0;
-}
-
 /* shown[n - 1] gets the number that the query's own source n has in the whole; those that are new get the next ones.
  * Returns how many there are in `shown`. */
-static size_t number_sources(sw_ctx *c, findings *f, sw_value own, int64_t **shown)
+static size_t findings_number_sources(sw_ctx *c, findings *f, sw_value own, int64_t **shown)
 {
     size_t count = (size_t)sw_as_int(sw_get(sw_at(own, sw_len(own) - 1), "n"), 0); /* numbers go up */
     *shown = sw_alloc(c, (count + 1) * sizeof **shown);
     for (size_t i = 0; i < sw_len(own); i++) {
         sw_value s = sw_at(own, i);
-        int64_t number = number_of(f->sources, sw_get(s, "url"));
-        if (number == 0) {
-            number = (int64_t)sw_len(f->sources) + 1;
+        size_t place = list_find(f->sources, "url", sw_get(s, "url"));
+        int64_t number = (int64_t)place + 1;
+        if (place == sw_len(f->sources)) {
             sw_push(c, &f->sources,
                     sw_map(c, "n", sw_int(number), "title", sw_get(s, "title"), "url", sw_get(s, "url")));
         }
@@ -98,7 +86,7 @@ static size_t number_sources(sw_ctx *c, findings *f, sw_value own, int64_t **sho
     return count;
 }
 
-static sw_value renumbered(sw_ctx *c, sw_value numbers, const int64_t *shown, size_t count)
+static sw_value numbers_of_whole(sw_ctx *c, sw_value numbers, const int64_t *shown, size_t count)
 {
     sw_value out = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(numbers); i++) {
@@ -109,29 +97,29 @@ static sw_value renumbered(sw_ctx *c, sw_value numbers, const int64_t *shown, si
 }
 
 /* An item of an answer with the whole's numbers, and with what it is from. `texts` may hold marks too. */
-static sw_value placed(sw_ctx *c, sw_value item, sw_value query, const char *const *texts, const int64_t *shown,
-                       size_t count)
+static sw_value finding_of(sw_ctx *c, sw_value item, sw_value query, const char *const *texts, const int64_t *shown,
+                           size_t count)
 {
     sw_value out = sw_map(c);
     for (; *texts; texts++)
         sw_set(c, &out, *texts, sw_str(c, citations_checked(c, step_text(c, item, *texts), shown, count)));
-    sw_set(c, &out, "sources", renumbered(c, sw_get(item, "sources"), shown, count));
+    sw_set(c, &out, "sources", numbers_of_whole(c, sw_get(item, "sources"), shown, count));
     sw_set(c, &out, "query", sw_get(query, "query"));
     sw_set(c, &out, "depth", sw_int(strtoll(step_text(c, query, "id"), NULL, 10)));
     return out;
 }
 
-static void add_answer(sw_ctx *c, findings *f, sw_value query, sw_value own, sw_value answer)
+static void findings_add_answer(sw_ctx *c, findings *f, sw_value query, sw_value own, sw_value answer)
 {
     static const char *const of_learning[] = {"insight", "sourceRationale", "connection", NULL};
     static const char *const of_doubt[] = {"doubt", NULL};
     int64_t *shown;
-    size_t count = number_sources(c, f, own, &shown);
+    size_t count = findings_number_sources(c, f, own, &shown);
     sw_value learnings = sw_get(answer, "learnings"), doubts = sw_get(answer, "doubts");
     for (size_t i = 0; i < sw_len(learnings); i++)
-        sw_push(c, &f->learnings, placed(c, sw_at(learnings, i), query, of_learning, shown, count));
+        sw_push(c, &f->learnings, finding_of(c, sw_at(learnings, i), query, of_learning, shown, count));
     for (size_t i = 0; i < sw_len(doubts); i++)
-        sw_push(c, &f->doubts, placed(c, sw_at(doubts, i), query, of_doubt, shown, count));
+        sw_push(c, &f->doubts, finding_of(c, sw_at(doubts, i), query, of_doubt, shown, count));
     sw_push(c, &f->notes,
             sw_map(c, "level", sw_int(strtoll(step_text(c, query, "id"), NULL, 10)), "query", sw_get(query, "query"),
                    "note", sw_get(answer, "synthesisNote")));
@@ -139,11 +127,11 @@ static void add_answer(sw_ctx *c, findings *f, sw_value query, sw_value own, sw_
 
 /* ---- What to ask next ---- */
 
-static void add_follow_ups(sw_ctx *c, const findings *f, sw_value *next, sw_value follow_ups, int64_t most)
+static void findings_add_follow_ups(sw_ctx *c, const findings *f, sw_value *next, sw_value follow_ups, int64_t most)
 {
     for (size_t i = 0; i < sw_len(follow_ups) && (int64_t)i < most && sw_len(*next) < LEVEL_QUERIES_MAX; i++) {
-        sw_value query = usable_query(c, f->queries, sw_get(sw_at(follow_ups, i), "query"));
-        if (sw_is_nil(query) || is_among(*next, query)) continue;
+        sw_value query = findings_usable_query(c, f->queries, sw_get(sw_at(follow_ups, i), "query"));
+        if (sw_is_nil(query) || list_has(*next, "query", query)) continue;
         sw_push(c, next, sw_map(c, "query", query, "reasoning", sw_get(sw_at(follow_ups, i), "reasoning")));
     }
 }
@@ -151,12 +139,13 @@ static void add_follow_ups(sw_ctx *c, const findings *f, sw_value *next, sw_valu
 sw_value findings_end_level(sw_ctx *c, findings *f, sw_value queries, sw_value answers, int64_t follow_ups_max)
 {
     sw_value next = sw_array(c, 0);
+    assert(sw_len(answers) == sw_len(queries)); /* a group answers in the order of its start */
     for (size_t i = 0; i < sw_len(answers); i++) {
         sw_value got = sw_at(answers, i), answer = sw_get(got, "answer");
         usage_add(c, &f->usage, sw_get(got, "usage"));
         if (sw_is_nil(answer)) continue;
-        add_answer(c, f, sw_at(queries, i), sw_get(got, "sources"), answer);
-        add_follow_ups(c, f, &next, sw_get(answer, "followUps"), follow_ups_max);
+        findings_add_answer(c, f, sw_at(queries, i), sw_get(got, "sources"), answer);
+        findings_add_follow_ups(c, f, &next, sw_get(answer, "followUps"), follow_ups_max);
     }
     return next;
 }

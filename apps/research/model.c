@@ -33,15 +33,15 @@ const char *provider_error(sw_ctx *c, sw_value error)
 
 /* ---- Room ---- */
 
-static int64_t room(int64_t most)
+static int64_t model_room(int64_t most)
 {
     int64_t quarter = research_settings.context_tokens / 4;
     return quarter < most ? quarter : most;
 }
 
-int64_t model_answer_room(void) { return room(ANSWER_TOKENS_MAX); }
+int64_t model_answer_room(void) { return model_room(ANSWER_TOKENS_MAX); }
 
-int64_t model_report_room(void) { return room(REPORT_TOKENS_MAX); }
+int64_t model_report_room(void) { return model_room(REPORT_TOKENS_MAX); }
 
 int64_t model_prompt_room(int64_t answer_tokens)
 {
@@ -50,8 +50,8 @@ int64_t model_prompt_room(int64_t answer_tokens)
 
 /* ---- Answers ---- */
 
-/* What is JSON in an answer: models put fences or a sentence round it. */
-static sw_bytes json_part(const char *text)
+/* The JSON in an answer: models put fences or a sentence round it. */
+static sw_bytes answer_json(const char *text)
 {
     const char *from = strchr(text, '{'), *to = strrchr(text, '}');
     if (!from || !to || to < from) return (sw_bytes){text, strlen(text)};
@@ -62,7 +62,7 @@ static sw_bytes json_part(const char *text)
 static const char *answer_misfit(sw_ctx *c, const char *text, sw_value schema, sw_value *value)
 {
     const char *message;
-    sw_bytes json = json_part(text);
+    sw_bytes json = answer_json(text);
     if (!sw_json_try(c, json.data, json.len, value, &message)) return sw_printf(c, "it is not JSON: %s", message);
     const char *misfit = schema_misfit(c, schema, *value);
     return misfit ? sw_printf(c, "it does not fit its schema: %s", misfit) : NULL;
@@ -97,8 +97,9 @@ typedef struct writing {
     int64_t input_tokens, output_tokens;
 } writing;
 
-/* What has been streamed is taken back only with the attempt: so the second try is the next attempt. */
-static sw_value event_data(sw_ctx *c, const sw_sse *event)
+/* The JSON of an event. A stream that is none is asked for once more, by the next attempt: what has been streamed to
+ * the client is taken back only with the attempt. */
+static sw_value writing_read_data(sw_ctx *c, const sw_sse *event)
 {
     sw_value data;
     const char *message;
@@ -107,9 +108,9 @@ static sw_value event_data(sw_ctx *c, const sw_sse *event)
     sw_fail(c, "the model's stream is not JSON: %s", message);
 }
 
-static void take_event(sw_ctx *c, const sw_sse *sse, writing *w)
+static void writing_take_event(sw_ctx *c, const sw_sse *sse, writing *w)
 {
-    model_event e = model_api()->event(c, sse, event_data(c, sse));
+    model_event e = model_api()->event(c, sse, writing_read_data(c, sse));
     if (e.error) sw_fail(c, "the model's stream broke off: %s", e.error);
     if (e.input_tokens >= 0) w->input_tokens = e.input_tokens;
     if (e.output_tokens >= 0) w->output_tokens = e.output_tokens;
@@ -121,11 +122,11 @@ static void take_event(sw_ctx *c, const sw_sse *sse, writing *w)
     if (e.reason) w->stopped = true;
 }
 
-static void read_events(sw_ctx *c, sw_stream *s, writing *w)
+static void writing_read_events(sw_ctx *c, sw_stream *s, writing *w)
 {
     sw_sse event;
     while (sw_sse_next(s, &event) && !model_api()->is_end(&event))
-        if (!model_api()->is_ping(&event)) take_event(c, &event, w);
+        if (!model_api()->is_ping(&event)) writing_take_event(c, &event, w);
     if (!w->stopped) sw_fail(c, "the model's stream ended before its message did");
 }
 
@@ -134,7 +135,7 @@ static writing write_once(sw_ctx *c, const sw_request *request, model_sink sink,
     sw_stream *s = sw_fetch_open(c, request);
     sw_response_check(c, request, sw_fetch_head(s));
     writing w = {.sink = sink, .arg = arg};
-    read_events(c, s, &w);
+    writing_read_events(c, s, &w);
     sw_fetch_close(s);
     return w;
 }

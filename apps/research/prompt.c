@@ -9,7 +9,7 @@
 enum { HALVES_OF_ASCII = 2, ASCII_BYTES = 3, HALVES_OF_OTHER = 3 };
 
 /* Adds the byte to the counts. */
-static void count_byte(unsigned char byte, int64_t *ascii, int64_t *others)
+static void tokens_count_byte(unsigned char byte, int64_t *ascii, int64_t *others)
 {
     *ascii += byte < 0x80;
     *others += byte >= 0xC0; /* a character's first byte */
@@ -23,7 +23,7 @@ static int64_t tokens_of_counts(int64_t ascii, int64_t others)
 int64_t prompt_tokens(const char *words, size_t len)
 {
     int64_t ascii = 0, others = 0;
-    for (size_t i = 0; i < len; i++) count_byte((unsigned char)words[i], &ascii, &others);
+    for (size_t i = 0; i < len; i++) tokens_count_byte((unsigned char)words[i], &ascii, &others);
     return tokens_of_counts(ascii, others);
 }
 
@@ -33,7 +33,7 @@ sw_value prompt_cut(sw_ctx *c, sw_value words, int64_t tokens)
     const char *data = sw_cstr(c, words);
     int64_t ascii = 0, others = 0;
     for (size_t i = 0; i < sw_len(words); i++) {
-        count_byte((unsigned char)data[i], &ascii, &others);
+        tokens_count_byte((unsigned char)data[i], &ascii, &others);
         if (tokens_of_counts(ascii, others) > tokens) return sw_strn(c, data, i);
     }
     return words;
@@ -41,11 +41,12 @@ sw_value prompt_cut(sw_ctx *c, sw_value words, int64_t tokens)
 
 prompt prompt_new(sw_ctx *c, int64_t tokens)
 {
+    assert(tokens > 0);
     prompt p = {.c = c, .left = tokens};
     return p;
 }
 
-static void add(prompt *p, const char *words, size_t len)
+static void prompt_add(prompt *p, const char *words, size_t len)
 {
     sw_text_add_bytes(p->c, &p->text, words, len);
     p->left -= prompt_tokens(words, len);
@@ -62,24 +63,24 @@ void prompt_say(prompt *p, const char *format, ...)
     char *said = sw_alloc(p->c, (size_t)len + 1);
     (void)vsnprintf(said, (size_t)len + 1, format, again);
     va_end(again);
-    add(p, said, (size_t)len);
+    prompt_add(p, said, (size_t)len);
 }
 
 void prompt_line(prompt *p, const char *label, const char *value)
 {
-    sw_value whole = sw_str(p->c, value), kept = prompt_cut(p->c, whole, p->left > 0 ? p->left / 3 : 0);
-    const char *rest = sw_len(kept) < sw_len(whole) ? " ... (cut)" : "";
-    char *line = sw_printf(p->c, "%s: %s%s\n", label, sw_cstr(p->c, kept), rest);
+    sw_value whole = sw_str(p->c, value), shown = prompt_cut(p->c, whole, p->left > 0 ? p->left / 3 : 0);
+    const char *rest = sw_len(shown) < sw_len(whole) ? " ... (cut)" : "";
+    char *line = sw_printf(p->c, "%s: %s%s\n", label, sw_cstr(p->c, shown), rest);
     for (char *at = line; at[0] && at[1]; at++)
         if ((unsigned char)*at < ' ') *at = ' ';
-    add(p, line, strlen(line));
+    prompt_add(p, line, strlen(line));
 }
 
 void prompt_open(prompt *p, const char *tag) { prompt_say(p, "<%s>\n", tag); }
 
 void prompt_close(prompt *p, const char *tag) { prompt_say(p, "</%s>\n", tag); }
 
-static sw_text line_of(sw_ctx *c, sw_value value)
+static sw_text prompt_line_of(sw_ctx *c, sw_value value)
 {
     sw_bytes json = sw_json(c, value);
     sw_text line = {0};
@@ -98,14 +99,14 @@ static sw_text line_of(sw_ctx *c, sw_value value)
 
 int64_t prompt_cost(sw_ctx *c, sw_value value)
 {
-    sw_text line = line_of(c, value);
+    sw_text line = prompt_line_of(c, value);
     return prompt_tokens(line.data, line.len);
 }
 
 bool prompt_offer(prompt *p, sw_value value)
 {
-    sw_text line = line_of(p->c, value);
-    if (prompt_tokens(line.data, line.len) > p->left - p->kept) return false;
-    add(p, line.data, line.len);
+    sw_text line = prompt_line_of(p->c, value);
+    if (prompt_tokens(line.data, line.len) > p->left - p->reserved) return false;
+    prompt_add(p, line.data, line.len);
     return true;
 }

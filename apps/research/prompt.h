@@ -9,22 +9,23 @@
 typedef struct prompt {
     sw_ctx *c;
     sw_text text;
-    int64_t left; /* tokens; what is said must fit, what is data is offered */
-    int64_t kept; /* of these: for data that is offered later */
+    int64_t left;     /* tokens; what is said must fit, what is data is offered */
+    int64_t reserved; /* of these: for data that is offered later */
 } prompt;
 
 prompt prompt_new(sw_ctx *c, int64_t tokens);
 
+/* Adds words of the program's own. */
 void prompt_say(prompt *p, const char *format, ...) SW_PRINTF(2, 3);
-/* Control characters become blanks. A value that would take more than a third of what is left is cut. */
+/* Adds "label: value". Control characters become blanks; a value of more than a third of the tokens left is cut. */
 void prompt_line(prompt *p, const char *label, const char *value);
 void prompt_open(prompt *p, const char *tag);
 void prompt_close(prompt *p, const char *tag);
 
-/* A line of data; false if it does not fit. */
+/* Adds the value as a line of data. False: it does not fit, and nothing was added. */
 bool prompt_offer(prompt *p, sw_value value);
 
-/* What the line costs, and what a text costs. */
+/* The tokens of a value as a line of data, and of a text. */
 int64_t prompt_cost(sw_ctx *c, sw_value value);
 int64_t prompt_tokens(const char *words, size_t len);
 

@@ -29,15 +29,17 @@ typedef struct question {
 
 typedef enum question_kind { ASKS_TOPIC, ASKS_PLAN, ASKS_RESEARCH } question_kind;
 
+/* Whether nothing but blanks is in the text; true for what is no text. */
 bool question_is_blank(sw_ctx *c, sw_value words);
 
-/* The first so many characters. */
+/* The first so many characters of the text. */
 sw_value question_cut(sw_ctx *c, sw_value words, int64_t characters);
 
-/* Of a model's queries [{query, reasoning, angle}] the first that a request may have: none that is blank or there
+/* The first of a model's queries [{query, reasoning, angle}] that a request may have: none that is blank or there
  * twice, long texts cut. */
 sw_value question_usable_queries(sw_ctx *c, sw_value queries, int64_t most);
 
+/* Reads the request of the run; what is wrong with it is in .wrong. */
 question question_read(sw_ctx *c, question_kind kind);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "apps/research/embedded.h"
 #include "apps/research/findings.h"
+#include "apps/research/list.h"
 #include "apps/research/model.h"
 #include "apps/research/patience.h"
 #include "apps/research/question.h"
@@ -11,14 +12,14 @@
 #include "apps/research/steps.h"
 #include "apps/research/usage.h"
 
-/* A level may have 64 queries, and services have rate limits. */
+/* A level may have LEVEL_QUERIES_MAX queries, and services have rate limits. */
 enum { QUERIES_AT_ONCE = 16 };
 
-/* A service that is down for longer than patience.h has patience stops a research, and its client may let it go on:
- * what it has paid for is not lost. */
-static const sw_endpoint_options kept = {.on_exhausted = SW_STOP};
+/* A service that is down for longer than the retries of patience.h last stops a research, and its client may release
+ * it: what it has paid for is not lost. */
+static const sw_endpoint_options stopping = {.on_exhausted = SW_STOP};
 
-static void refuse(sw_ctx *c, const char *why) { sw_reply_json(c, 400, sw_map(c, "error", sw_str(c, why))); }
+static void refuse_question(sw_ctx *c, const char *why) { sw_reply_json(c, 400, sw_map(c, "error", sw_str(c, why))); }
 
 /* The day (UTC) of a point in time. */
 static sw_value day_of(sw_ctx *c, int64_t unix_ms)
@@ -45,7 +46,7 @@ static void tell_nothing(sw_ctx *c, sw_value input, const char *why)
     sw_push_chunk(c, news);
 }
 
-/* One query of a level: its search, then what its sources teach. It waits for no other query. */
+/* A branch: one query of a level, its search, then what the new sources teach. Waits for no other query. */
 static sw_value follow_query(sw_ctx *c, sw_value input)
 {
     const char *id = step_text(c, input, "id");
@@ -88,14 +89,7 @@ static sw_value follow_queries(sw_ctx *c, const question *q, const findings *f, 
     return sw_group_wait(level);
 }
 
-static sw_value from(sw_ctx *c, sw_value array, size_t first)
-{
-    sw_value rest = sw_array(c, 0);
-    for (size_t i = first; i < sw_len(array); i++) sw_push(c, &rest, sw_at(array, i));
-    return rest;
-}
-
-static void research(sw_ctx *c, const question *q, sw_value day, sw_value queries, findings *f)
+static void research_levels(sw_ctx *c, const question *q, sw_value day, sw_value queries, findings *f)
 {
     int64_t breadth = q->breadth;
     for (int64_t depth = 1; depth <= q->depth && sw_len(queries) > 0; depth++) {
@@ -107,8 +101,8 @@ static void research(sw_ctx *c, const question *q, sw_value day, sw_value querie
         sw_value common = sw_map(c, "depth", sw_int(depth), "today", day, "followUps", sw_int(follow_ups));
         sw_value answers = follow_queries(c, q, f, queries, common);
         queries = findings_end_level(c, f, queries, answers, follow_ups);
-        sw_push_chunk(
-            c, sw_map(c, "type", sw_str(c, "numbered"), "depth", sw_int(depth), "sources", from(c, f->sources, known)));
+        sw_push_chunk(c, sw_map(c, "type", sw_str(c, "numbered"), "depth", sw_int(depth), "sources",
+                                list_from(c, f->sources, known)));
         breadth = follow_ups;
     }
 }
@@ -119,14 +113,14 @@ static void on_clarify(sw_ctx *c)
 {
     question q = question_read(c, ASKS_TOPIC);
     if (q.wrong) {
-        refuse(c, q.wrong);
+        refuse_question(c, q.wrong);
         return;
     }
     sw_value input = sw_map(c, "topic", q.topic, "today", day_of(c, sw_now(c)));
     sw_reply_json(c, 200, sw_step(c, "generate-clarifications", step_clarify, input));
 }
 
-static sw_value queries_input(sw_ctx *c, const question *q, sw_value day)
+static sw_value queries_step_input(sw_ctx *c, const question *q, sw_value day)
 {
     return sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "breadth",
                   sw_int(q->breadth));
@@ -149,10 +143,10 @@ static void on_plan(sw_ctx *c)
 {
     question q = question_read(c, ASKS_PLAN);
     if (q.wrong) {
-        refuse(c, q.wrong);
+        refuse_question(c, q.wrong);
         return;
     }
-    sw_value plan = sw_step(c, "generate-queries", step_queries, queries_input(c, &q, day_of(c, sw_now(c))));
+    sw_value plan = sw_step(c, "generate-queries", step_queries, queries_step_input(c, &q, day_of(c, sw_now(c))));
     sw_value queries = sw_get(plan, "queries");
     sw_reply_json(c, 200,
                   sw_map(c, "topic", q.topic, "depth", sw_int(q.depth), "breadth", sw_int(q.breadth), "queries",
@@ -163,7 +157,7 @@ static void on_plan(sw_ctx *c)
 static sw_value first_queries(sw_ctx *c, const question *q, sw_value day, findings *f)
 {
     if (!sw_is_nil(q->queries)) return q->queries;
-    sw_value plan = patience_step(c, "generate-queries", step_queries, queries_input(c, q, day));
+    sw_value plan = patience_step(c, "generate-queries", step_queries, queries_step_input(c, q, day));
     usage_add(c, &f->usage, sw_get(plan, "usage"));
     return sw_get(plan, "queries");
 }
@@ -182,7 +176,7 @@ static void on_research(sw_ctx *c)
 {
     question q = question_read(c, ASKS_RESEARCH);
     if (q.wrong) {
-        refuse(c, q.wrong);
+        refuse_question(c, q.wrong);
         return;
     }
     int64_t now_ms = sw_now(c);
@@ -191,7 +185,7 @@ static void on_research(sw_ctx *c)
                             sw_int(q.depth), "breadth", sw_int(q.breadth), "startedAt", sw_int(now_ms), "date", day,
                             "provider", sw_str(c, model_provider()), "model", model));
     findings f = findings_new(c);
-    research(c, &q, day, first_queries(c, &q, day, &f), &f);
+    research_levels(c, &q, day, first_queries(c, &q, day, &f), &f);
     sw_value report = write_report(c, &q, day, &f);
     sw_push_chunk(c, sw_map(c, "type", sw_str(c, "ended"), "endedAt", sw_int(sw_now(c))));
     sw_reply_json(c, 200,
@@ -201,7 +195,7 @@ static void on_research(sw_ctx *c)
                          "usage", f.usage));
 }
 
-static sw_value limits(sw_ctx *c, int64_t most, int64_t fallback)
+static sw_value limits_value(sw_ctx *c, int64_t most, int64_t fallback)
 {
     return sw_map(c, "least", sw_int(1), "most", sw_int(most), "default", sw_int(fallback));
 }
@@ -214,10 +208,10 @@ static void on_about(sw_ctx *c)
         priced ? sw_map(c, "input", sw_double(s->price_input), "output", sw_double(s->price_output)) : sw_nil();
     sw_reply_json(c, 200,
                   sw_map(c, "provider", sw_str(c, model_provider()), "model", sw_str(c, s->model), "depth",
-                         limits(c, DEPTH_MAX, DEPTH_DEFAULT), "breadth", limits(c, BREADTH_MAX, BREADTH_DEFAULT),
-                         "topicMax", sw_int(TOPIC_CHARACTERS_MAX), "queryMax", sw_int(QUERY_CHARACTERS_MAX),
-                         "queriesMax", sw_int(BREADTH_MAX), "levelQueriesMax", sw_int(LEVEL_QUERIES_MAX), "prices",
-                         prices));
+                         limits_value(c, DEPTH_MAX, DEPTH_DEFAULT), "breadth",
+                         limits_value(c, BREADTH_MAX, BREADTH_DEFAULT), "topicMax", sw_int(TOPIC_CHARACTERS_MAX),
+                         "queryMax", sw_int(QUERY_CHARACTERS_MAX), "queriesMax", sw_int(BREADTH_MAX), "levelQueriesMax",
+                         sw_int(LEVEL_QUERIES_MAX), "prices", prices));
 }
 
 static const char *on_start(sw_app *app, void *unused)
@@ -242,7 +236,7 @@ int main(int argc, char **argv)
         const sw_endpoint_options *options;
     } endpoints[] = {{"/api/research/clarify", on_clarify, NULL},
                      {"/api/research/plan", on_plan, NULL},
-                     {"/api/research", on_research, &kept}};
+                     {"/api/research", on_research, &stopping}};
     for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0]; i++) {
         static const char *const methods[] = {"GET", "POST"};
         for (size_t k = 0; k < 2; k++) {

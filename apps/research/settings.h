@@ -24,4 +24,7 @@ void settings_declare(sw_app *app); /* the flags */
 /* For sw_on_start: NULL, or what is wrong. */
 const char *settings_read(sw_app *app, void *unused);
 
+/* Whether it begins as a URL of the web. */
+bool settings_is_web_url(const char *url);
+
 #endif

@@ -35,7 +35,7 @@ typedef struct numbering {
     int64_t *same;  /* same[n - 1] is n if a source of the prompt has that number, else 0 */
 } numbering;
 
-/* Without any source so far. */
+/* Numbers that allow no source so far. */
 static numbering numbering_of(sw_ctx *c, sw_value input)
 {
     sw_value sources = sw_get(input, "sources");
@@ -47,8 +47,8 @@ static numbering numbering_of(sw_ctx *c, sw_value input)
 
 /* ---- The prompt ---- */
 
-/* A model that had read sources may have written it: it is data, as they are. */
-static void say_query(prompt *p, sw_value query)
+/* A model that had read sources may have written the query: so it is given as data, like the sources. */
+static void learn_say_query(prompt *p, sw_value query)
 {
     sw_ctx *c = p->c;
     prompt_say(p, "\nThe query that found them:\n");
@@ -57,8 +57,8 @@ static void say_query(prompt *p, sw_value query)
     prompt_close(p, "query");
 }
 
-/* A source with texts of so many tokens, and half as many if they have grown too much when they became JSON. */
-static bool say_source(prompt *p, sw_value s, int64_t tokens)
+/* Offers a source whose texts have so many tokens, or half as many where they grow too much as JSON, and so on. */
+static bool learn_say_source(prompt *p, sw_value s, int64_t tokens)
 {
     static const char *const members[] = {"title", "url", "publishedDate", "author", "text"};
     for (int64_t share = tokens / 2; share >= SHARE_TOKENS_LEAST; share /= 2) {
@@ -74,15 +74,15 @@ static bool say_source(prompt *p, sw_value s, int64_t tokens)
     return false;
 }
 
-/* Only what the prompt has may be cited. */
-static void say_sources(prompt *p, sw_value sources, numbering *n)
+/* Offers the sources, and allows those to be cited that the prompt then has. */
+static void learn_say_sources(prompt *p, sw_value sources, numbering *n)
 {
     int64_t room = p->left - p->left / 4; /* the rest is for the digest */
     size_t count = sw_len(sources);
     prompt_open(p, "sources");
     for (size_t i = 0; i < count; i++) {
         int64_t number = sw_as_int(sw_get(sw_at(sources, i), "n"), 0);
-        if (say_source(p, sw_at(sources, i), room / (int64_t)count))
+        if (learn_say_source(p, sw_at(sources, i), room / (int64_t)count))
             n->same[number - 1] = number;
         else
             sw_log(p->c, "learn-%s: source %lld does not fit the prompt: left out", n->id, (long long)number);
@@ -90,7 +90,7 @@ static void say_sources(prompt *p, sw_value sources, numbering *n)
     prompt_close(p, "sources");
 }
 
-static void say_digest(prompt *p, sw_value digest)
+static void learn_say_digest(prompt *p, sw_value digest)
 {
     if (sw_len(digest) == 0) return;
     prompt_say(p,
@@ -116,34 +116,34 @@ static const char *learn_prompt(sw_ctx *c, sw_value input, numbering *n)
     prompt_line(&p, "Today", step_text(c, input, "today"));
     prompt_line(&p, "Topic", step_text(c, input, "topic"));
     prompt_line(&p, "Follow-up queries", sw_printf(c, "%d", (int)sw_as_int(sw_get(input, "followUps"), 0)));
-    say_query(&p, sw_get(input, "query"));
+    learn_say_query(&p, sw_get(input, "query"));
     prompt_say(&p, "\nThe sources:\n");
-    say_sources(&p, sw_get(input, "sources"), n);
-    say_digest(&p, sw_get(input, "digest"));
+    learn_say_sources(&p, sw_get(input, "sources"), n);
+    learn_say_digest(&p, sw_get(input, "digest"));
     return sw_text_str(&p.text);
 }
 
 /* ---- The check ---- */
 
-static bool holds(sw_value numbers, int64_t n)
+static bool numbers_hold(sw_value numbers, int64_t n)
 {
     for (size_t i = 0; i < sw_len(numbers); i++)
         if (sw_as_int(sw_at(numbers, i), 0) == n) return true;
     return false;
 }
 
-/* Those that exist, each once. */
+/* Those of the numbers that sources have, each once. */
 static sw_value checked_numbers(sw_ctx *c, const numbering *n, sw_value given)
 {
-    sw_value kept = sw_array(c, 0);
+    sw_value checked = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(given); i++) {
         int64_t number = sw_as_int(sw_at(given, i), 0);
         if (number < 1 || (uint64_t)number > n->count || n->same[number - 1] == 0)
             sw_log(c, "learn-%s: [%lld] is none of its sources: taken out", n->id, (long long)number);
-        else if (!holds(kept, number))
-            sw_push(c, &kept, sw_int(number));
+        else if (!numbers_hold(checked, number))
+            sw_push(c, &checked, sw_int(number));
     }
-    return kept;
+    return checked;
 }
 
 static sw_value checked_text(sw_ctx *c, const numbering *n, sw_value map, const char *key)
@@ -151,35 +151,35 @@ static sw_value checked_text(sw_ctx *c, const numbering *n, sw_value map, const 
     return sw_str(c, citations_checked(c, step_text(c, map, key), n->same, n->count));
 }
 
-/* An insight that no source carries is the model's own, and goes. */
+/* The insights that a source carries: others are the model's own, and are left out. */
 static sw_value checked_learnings(sw_ctx *c, const numbering *n, sw_value given)
 {
-    sw_value kept = sw_array(c, 0);
-    for (size_t i = 0; i < sw_len(given) && sw_len(kept) < LEARNINGS_MOST; i++) {
+    sw_value checked = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(given) && sw_len(checked) < LEARNINGS_MOST; i++) {
         sw_value l = sw_at(given, i), sources = checked_numbers(c, n, sw_get(l, "sources"));
         if (sw_len(sources) == 0) {
             sw_log(c, "learn-%s: an insight without a source: taken out", n->id);
             continue;
         }
         if (question_is_blank(c, sw_get(l, "insight"))) continue;
-        sw_push(c, &kept,
+        sw_push(c, &checked,
                 sw_map(c, "insight", checked_text(c, n, l, "insight"), "sourceRationale",
                        checked_text(c, n, l, "sourceRationale"), "connection", checked_text(c, n, l, "connection"),
                        "sources", sources));
     }
-    return kept;
+    return checked;
 }
 
 static sw_value checked_doubts(sw_ctx *c, const numbering *n, sw_value given)
 {
-    sw_value kept = sw_array(c, 0);
-    for (size_t i = 0; i < sw_len(given) && sw_len(kept) < DOUBTS_MOST; i++) {
+    sw_value checked = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(given) && sw_len(checked) < DOUBTS_MOST; i++) {
         if (question_is_blank(c, sw_get(sw_at(given, i), "doubt"))) continue;
-        sw_push(c, &kept,
+        sw_push(c, &checked,
                 sw_map(c, "doubt", checked_text(c, n, sw_at(given, i), "doubt"), "sources",
                        checked_numbers(c, n, sw_get(sw_at(given, i), "sources"))));
     }
-    return kept;
+    return checked;
 }
 
 sw_value step_learn(sw_ctx *c, sw_value input)

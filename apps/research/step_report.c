@@ -1,5 +1,6 @@
 /* The report: written from the learnings that fit the model's context, checked while it is streamed, and closed by a
  * list of the sources it cites. */
+#include <assert.h>
 #include <string.h>
 
 #include "apps/research/citations.h"
@@ -20,7 +21,7 @@ typedef struct material {
 /* ---- Choosing ---- */
 
 /* "[3][7]", as it is to be written. */
-static const char *marks(sw_ctx *c, sw_value numbers)
+static const char *citation_marks(sw_ctx *c, sw_value numbers)
 {
     sw_text all = {0};
     for (size_t i = 0; i < sw_len(numbers); i++)
@@ -30,25 +31,25 @@ static const char *marks(sw_ctx *c, sw_value numbers)
 
 static sw_value learning_line(sw_ctx *c, sw_value l)
 {
-    return sw_map(c, "insight", sw_get(l, "insight"), "cite", sw_str(c, marks(c, sw_get(l, "sources"))), "trust",
-                  sw_get(l, "sourceRationale"), "connection", sw_get(l, "connection"));
+    return sw_map(c, "insight", sw_get(l, "insight"), "cite", sw_str(c, citation_marks(c, sw_get(l, "sources"))),
+                  "trust", sw_get(l, "sourceRationale"), "connection", sw_get(l, "connection"));
 }
 
 static sw_value doubt_line(sw_ctx *c, sw_value d)
 {
-    return sw_map(c, "doubt", sw_get(d, "doubt"), "cite", sw_str(c, marks(c, sw_get(d, "sources"))));
+    return sw_map(c, "doubt", sw_get(d, "doubt"), "cite", sw_str(c, citation_marks(c, sw_get(d, "sources"))));
 }
 
-/* Its place among the learnings of its query, which come most important first. */
-static size_t place_of(sw_value learnings, size_t i)
+/* The rank of learning i among those of its query, which come most important first: 0 is the first. */
+static size_t learning_rank(sw_value learnings, size_t i)
 {
-    size_t place = 0;
+    size_t rank = 0;
     while (i > 0 && sw_equal(sw_get(sw_at(learnings, i), "query"), sw_get(sw_at(learnings, i - 1), "query")))
-        place++, i--;
-    return place;
+        rank++, i--;
+    return rank;
 }
 
-static int64_t cost_of_all(sw_ctx *c, const material *m)
+static int64_t material_cost(sw_ctx *c, const material *m)
 {
     int64_t sum = 0;
     for (size_t i = 0; i < sw_len(m->learnings); i++) sum += prompt_cost(c, learning_line(c, sw_at(m->learnings, i)));
@@ -56,13 +57,14 @@ static int64_t cost_of_all(sw_ctx *c, const material *m)
     return sum;
 }
 
-/* The first learning of every query, earlier levels before later ones, then the second of every query, and so on. */
-static void choose(sw_ctx *c, material *m, int64_t tokens)
+/* Chooses learnings that cost at most so many tokens: the first of every query, earlier levels before later ones, then
+ * the second of every query, and so on. */
+static void material_choose(sw_ctx *c, material *m, int64_t tokens)
 {
     size_t count = sw_len(m->learnings), left = count;
     for (size_t round = 0; left > 0; round++)
         for (size_t i = 0; i < count; i++) {
-            if (place_of(m->learnings, i) != round) continue;
+            if (learning_rank(m->learnings, i) != round) continue;
             left--;
             int64_t cost = prompt_cost(c, learning_line(c, sw_at(m->learnings, i)));
             if (cost > tokens) continue;
@@ -71,8 +73,8 @@ static void choose(sw_ctx *c, material *m, int64_t tokens)
         }
 }
 
-/* What is given may be cited. */
-static void allow(const material *m, sw_value numbers)
+/* Allows sources to be cited, since something that the writer is given has their numbers. */
+static void material_allow(const material *m, sw_value numbers)
 {
     for (size_t i = 0; i < sw_len(numbers); i++) {
         int64_t n = sw_as_int(sw_at(numbers, i), 0);
@@ -82,23 +84,23 @@ static void allow(const material *m, sw_value numbers)
 
 /* ---- The prompt ---- */
 
-static void say_learnings(prompt *p, material *m)
+static void report_say_learnings(prompt *p, material *m)
 {
     for (size_t i = 0; i < sw_len(m->learnings); i++) {
         sw_value l = sw_at(m->learnings, i);
         if (!m->chosen[i]) continue;
         m->chosen[i] = prompt_offer(p, learning_line(p->c, l));
         m->used += m->chosen[i];
-        if (m->chosen[i]) allow(m, sw_get(l, "sources"));
+        if (m->chosen[i]) material_allow(m, sw_get(l, "sources"));
     }
     for (size_t i = 0; i < sw_len(m->doubts); i++) {
         sw_value d = sw_at(m->doubts, i);
-        if (prompt_offer(p, doubt_line(p->c, d))) allow(m, sw_get(d, "sources"));
+        if (prompt_offer(p, doubt_line(p->c, d))) material_allow(m, sw_get(d, "sources"));
     }
 }
 
 /* Of queries some of whose learnings were left out: what their reader summed up. */
-static void say_summaries(prompt *p, const material *m)
+static void report_say_summaries(prompt *p, const material *m)
 {
     for (size_t i = 0; m->used < sw_len(m->learnings) && i < sw_len(m->notes); i++) {
         sw_value note = sw_at(m->notes, i);
@@ -110,7 +112,7 @@ static void say_summaries(prompt *p, const material *m)
     }
 }
 
-static void say_titles(prompt *p, const material *m)
+static void report_say_titles(prompt *p, const material *m)
 {
     prompt_say(p, "\nThe sources:\n");
     prompt_open(p, "sources");
@@ -124,19 +126,19 @@ static void say_titles(prompt *p, const material *m)
 }
 
 /* Of the room a fifth is for the sources' titles, and if not all findings fit, another for summaries and doubts. */
-static void say_findings(prompt *p, material *m)
+static void report_say_findings(prompt *p, material *m)
 {
     sw_ctx *c = p->c;
-    int64_t fifth = p->left / 5, all = cost_of_all(c, m);
+    int64_t fifth = p->left / 5, all = material_cost(c, m);
     bool fits = all <= p->left - fifth;
-    choose(c, m, fits ? all : p->left - 2 * fifth);
+    material_choose(c, m, fits ? all : p->left - 2 * fifth);
     prompt_say(p, "\nThe findings:\n");
     prompt_open(p, "findings");
-    p->kept = fits ? fifth : fifth + fifth / 2;
-    say_learnings(p, m);
-    p->kept = fifth;
-    say_summaries(p, m);
-    p->kept = 0;
+    p->reserved = fits ? fifth : fifth + fifth / 2;
+    report_say_learnings(p, m);
+    p->reserved = fifth;
+    report_say_summaries(p, m);
+    p->reserved = 0;
     prompt_close(p, "findings");
 }
 
@@ -153,27 +155,27 @@ static const char *report_prompt(sw_ctx *c, sw_value input, material *m)
     prompt_line(&p, "What the author answered when asked about it", sw_json(c, sw_get(input, "clarifications")).data);
     if (sw_len(m->learnings) == 0)
         prompt_say(&p, "\nThere are no findings: say so, in a few sentences, and how one might ask instead.\n");
-    say_findings(&p, m);
-    say_titles(&p, m);
+    report_say_findings(&p, m);
+    report_say_titles(&p, m);
     return sw_text_str(&p.text);
 }
 
 /* ---- The text ---- */
 
-static void push_token(sw_ctx *c, const char *data, size_t len)
+static void report_push(sw_ctx *c, const char *data, size_t len)
 {
     if (len > 0) sw_push_chunk(c, sw_map(c, "type", sw_str(c, "token"), "text", sw_strn(c, data, len)));
 }
 
-static void take_text(void *arg, const char *data, size_t len)
+static void report_take(void *arg, const char *data, size_t len)
 {
     citations *f = arg;
     sw_bytes piece = citations_take(f, data, len, false);
-    push_token(f->c, piece.data, piece.len);
+    report_push(f->c, piece.data, piece.len);
 }
 
 /* A title or URL from the web as plain text in Markdown. */
-static void add_plain(sw_ctx *c, sw_text *t, const char *words, bool is_url)
+static void text_add_plain(sw_ctx *c, sw_text *t, const char *words, bool is_url)
 {
     for (const char *at = words; *at; at++) {
         unsigned char ch = (unsigned char)*at;
@@ -188,8 +190,8 @@ static void add_plain(sw_ctx *c, sw_text *t, const char *words, bool is_url)
     }
 }
 
-/* What the program adds to the model's text. */
-static const char *ending(sw_ctx *c, const material *m, const citations *f)
+/* What the program adds behind the model's text: how much of the findings it is from, and its references. */
+static const char *report_ending(sw_ctx *c, const material *m, const citations *f)
 {
     sw_text t = {0};
     size_t cited = 0, of = sw_len(m->learnings);
@@ -206,9 +208,9 @@ static const char *ending(sw_ctx *c, const material *m, const citations *f)
         if (!f->cited[i]) continue;
         cited++;
         sw_text_add(c, &t, "\n[%zu] ", i + 1);
-        add_plain(c, &t, step_text(c, sw_at(m->sources, i), "title"), false);
+        text_add_plain(c, &t, step_text(c, sw_at(m->sources, i), "title"), false);
         sw_text_add(c, &t, ". ");
-        add_plain(c, &t, step_text(c, sw_at(m->sources, i), "url"), true);
+        text_add_plain(c, &t, step_text(c, sw_at(m->sources, i), "url"), true);
         sw_text_add(c, &t, "\n");
     }
     if (cited == 0) sw_text_add(c, &t, "\nThe report cites no source.\n");
@@ -218,14 +220,14 @@ static const char *ending(sw_ctx *c, const material *m, const citations *f)
 static sw_value write_report(sw_ctx *c, const char *words, const material *m, sw_value *usage)
 {
     citations f = citations_new(c, m->shown, sw_len(m->sources));
-    (void)model_write(c, step_system, words, take_text, &f, usage);
+    (void)model_write(c, step_system, words, report_take, &f, usage);
     sw_bytes rest = citations_take(&f, "", 0, true);
-    push_token(c, rest.data, rest.len);
+    report_push(c, rest.data, rest.len);
     if (f.dropped > 0)
         sw_log(c, "generate-report: %zu citations of sources that nothing given carries, taken out:%.300s", f.dropped,
                sw_text_str(&f.dropped_marks));
-    const char *last = ending(c, m, &f);
-    push_token(c, last, strlen(last));
+    const char *last = report_ending(c, m, &f);
+    report_push(c, last, strlen(last));
     sw_text_add(c, &f.out, "%s", last);
     return sw_strn(c, sw_text_str(&f.out), f.out.len);
 }
@@ -240,6 +242,7 @@ sw_value step_report(sw_ctx *c, sw_value input)
     m.chosen = sw_alloc(c, sw_len(m.learnings) + 1);
     m.shown = sw_alloc(c, (sw_len(m.sources) + 1) * sizeof *m.shown);
     const char *words = report_prompt(c, input, &m);
+    assert(m.used <= sw_len(m.learnings));
     sw_value insights = sw_map(c, "used", sw_int((int64_t)m.used), "of", sw_int((int64_t)sw_len(m.learnings)));
     sw_push_chunk(c, sw_map(c, "type", sw_str(c, "writing"), "sources", m.sources, "insights", insights));
     sw_value usage = usage_none(c), report = write_report(c, words, &m, &usage);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "apps/research/list.h"
 #include "apps/research/model.h"
 #include "apps/research/question.h"
 #include "apps/research/schema.h"
@@ -70,13 +71,13 @@ prompt step_prompt(sw_ctx *c, int64_t answer_tokens)
     return prompt_new(c, model_prompt_room(answer_tokens) - prompt_tokens(step_system, strlen(step_system)));
 }
 
-/* The first that ask something. */
+/* The first questions that ask something. */
 static sw_value usable_questions(sw_ctx *c, sw_value questions)
 {
-    sw_value kept = sw_array(c, 0);
-    for (size_t i = 0; i < sw_len(questions) && sw_len(kept) < QUESTIONS_MOST; i++)
-        if (!question_is_blank(c, sw_get(sw_at(questions, i), "question"))) sw_push(c, &kept, sw_at(questions, i));
-    return kept;
+    sw_value usable = sw_array(c, 0);
+    for (size_t i = 0; i < sw_len(questions) && sw_len(usable) < QUESTIONS_MOST; i++)
+        if (!question_is_blank(c, sw_get(sw_at(questions, i), "question"))) sw_push(c, &usable, sw_at(questions, i));
+    return usable;
 }
 
 /* ---- Before the first search ---- */
@@ -153,15 +154,6 @@ sw_value source_shown(sw_ctx *c, sw_value source)
     return sw_map(c, "n", sw_get(source, "n"), "title", sw_get(source, "title"), "url", sw_get(source, "url"));
 }
 
-static bool is_web_url(const char *url) { return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0; }
-
-static bool has_url(sw_value sources, sw_value url)
-{
-    for (size_t i = 0; i < sw_len(sources); i++)
-        if (sw_equal(sw_get(sw_at(sources, i), "url"), url)) return true;
-    return false;
-}
-
 sw_value step_search(sw_ctx *c, sw_value input)
 {
     step_begin(c, input, sw_printf(c, "search-%s", step_text(c, input, "id")), "search", step_text(c, input, "query"));
@@ -170,8 +162,8 @@ sw_value step_search(sw_ctx *c, sw_value input)
     sw_value results = sw_get(answer, "results"), sources = sw_array(c, 0), shown = sw_array(c, 0);
     if (sw_type(results) != SW_ARRAY) sw_fail_fatal(c, "the search answered without results");
     for (size_t i = 0; i < sw_len(results); i++) {
-        if (!is_web_url(step_text(c, sw_at(results, i), "url"))) continue;
-        if (has_url(sources, sw_get(sw_at(results, i), "url"))) continue;
+        if (!settings_is_web_url(step_text(c, sw_at(results, i), "url"))) continue;
+        if (list_has(sources, "url", sw_get(sw_at(results, i), "url"))) continue;
         sw_value source = source_of(c, (int64_t)sw_len(sources) + 1, sw_at(results, i));
         sw_push(c, &sources, source);
         sw_push(c, &shown, source_shown(c, source));

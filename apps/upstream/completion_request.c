@@ -34,14 +34,14 @@ static const char *const members[] = {"model",
 
 const char *const *completion_models(void) { return models; }
 
-static bool listed(const char *const *names, const char *name)
+static bool name_listed(const char *const *names, const char *name)
 {
     for (; *names; names++)
         if (strcmp(*names, name) == 0) return true;
     return false;
 }
 
-static bool invalid(completion_problem *problem, const char *param, const char *code, const char *message)
+static bool completion_invalid(completion_problem *problem, const char *param, const char *code, const char *message)
 {
     *problem = (completion_problem){
         .status = 400, .type = "invalid_request_error", .message = message, .param = param, .code = code};
@@ -67,19 +67,21 @@ static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, co
     static const char *const roles[] = {"developer", "system", "user", "assistant", "tool", "function", NULL};
     sw_text user = {0}, system = {0};
     if (sw_is_nil(messages))
-        return invalid(problem, "messages", "missing_required_parameter", "Missing required parameter: 'messages'.");
+        return completion_invalid(problem, "messages", "missing_required_parameter",
+                                  "Missing required parameter: 'messages'.");
     if (sw_type(messages) != SW_ARRAY || sw_len(messages) == 0)
-        return invalid(problem, "messages", "invalid_type", "Invalid 'messages': expected an array with messages.");
+        return completion_invalid(problem, "messages", "invalid_type",
+                                  "Invalid 'messages': expected an array with messages.");
     for (size_t i = 0; i < sw_len(messages); i++) {
         sw_value message = sw_at(messages, i);
         const char *role = sw_cstr(c, sw_get(message, "role"));
-        if (!role || !listed(roles, role))
-            return invalid(problem, sw_printf(c, "messages[%zu].role", i), "invalid_value",
-                           sw_printf(c, "Invalid value for 'messages[%zu].role'.", i));
+        if (!role || !name_listed(roles, role))
+            return completion_invalid(problem, sw_printf(c, "messages[%zu].role", i), "invalid_value",
+                                      sw_printf(c, "Invalid value for 'messages[%zu].role'.", i));
         bool instructs = strcmp(role, "system") == 0 || strcmp(role, "developer") == 0;
         if (!message_content_text(c, sw_get(message, "content"), instructs ? &system : &user))
-            return invalid(problem, sw_printf(c, "messages[%zu].content", i), "invalid_type",
-                           sw_printf(c, "Invalid type for 'messages[%zu].content'.", i));
+            return completion_invalid(problem, sw_printf(c, "messages[%zu].content", i), "invalid_type",
+                                      sw_printf(c, "Invalid type for 'messages[%zu].content'.", i));
     }
     out->system = sw_text_str(&system);
     out->user = sw_text_str(&user);
@@ -89,7 +91,7 @@ static bool messages_read(sw_ctx *c, sw_value messages, message_request *out, co
 /* ---- Structured output ---- */
 
 /* NULL, or where a strict schema is not strict: every object says all of its members, and no others. */
-static const char *laxity(sw_ctx *c, sw_value schema, const char *where)
+static const char *schema_laxity(sw_ctx *c, sw_value schema, const char *where)
 {
     sw_value properties = sw_get(schema, "properties"), items = sw_get(schema, "items");
     size_t count = sw_type(properties) == SW_MAP ? sw_len(properties) : 0;
@@ -102,9 +104,9 @@ static const char *laxity(sw_ctx *c, sw_value schema, const char *where)
     for (size_t i = 0; i < count && !found; i++) {
         sw_value property;
         const char *name = sw_cstr(c, sw_key_at(properties, i, &property));
-        found = laxity(c, property, sw_printf(c, "%s'properties', '%s', ", where, name));
+        found = schema_laxity(c, property, sw_printf(c, "%s'properties', '%s', ", where, name));
     }
-    return found || sw_is_nil(items) ? found : laxity(c, items, sw_printf(c, "%s'items', ", where));
+    return found || sw_is_nil(items) ? found : schema_laxity(c, items, sw_printf(c, "%s'items', ", where));
 }
 
 static bool format_read(sw_ctx *c, sw_value format, message_request *out, completion_problem *problem)
@@ -112,8 +114,9 @@ static bool format_read(sw_ctx *c, sw_value format, message_request *out, comple
     static const char *const types[] = {"text", "json_object", "json_schema", NULL};
     if (sw_is_nil(format)) return true;
     const char *type = sw_cstr(c, sw_get(format, "type"));
-    if (!type || !listed(types, type))
-        return invalid(problem, "response_format.type", "invalid_value", "Invalid value for 'response_format.type'.");
+    if (!type || !name_listed(types, type))
+        return completion_invalid(problem, "response_format.type", "invalid_value",
+                                  "Invalid value for 'response_format.type'.");
     if (strcmp(type, "text") == 0) return true;
     out->schema = sw_map(c, "type", sw_str(c, "object"));
     if (strcmp(type, "json_object") == 0) return true;
@@ -121,15 +124,15 @@ static bool format_read(sw_ctx *c, sw_value format, message_request *out, comple
     const char *name = sw_cstr(c, sw_get(named, "name"));
     out->schema = sw_get(named, "schema");
     if (!name || !*name)
-        return invalid(problem, "response_format.json_schema.name", "missing_required_parameter",
-                       "Missing required parameter: 'response_format.json_schema.name'.");
+        return completion_invalid(problem, "response_format.json_schema.name", "missing_required_parameter",
+                                  "Missing required parameter: 'response_format.json_schema.name'.");
     if (sw_type(out->schema) != SW_MAP)
-        return invalid(problem, "response_format.json_schema.schema", "missing_required_parameter",
-                       "Missing required parameter: 'response_format.json_schema.schema'.");
-    const char *lax = sw_as_bool(sw_get(named, "strict"), false) ? laxity(c, out->schema, "") : NULL;
+        return completion_invalid(problem, "response_format.json_schema.schema", "missing_required_parameter",
+                                  "Missing required parameter: 'response_format.json_schema.schema'.");
+    const char *lax = sw_as_bool(sw_get(named, "strict"), false) ? schema_laxity(c, out->schema, "") : NULL;
     if (lax)
-        return invalid(problem, "response_format", NULL,
-                       sw_printf(c, "Invalid schema for response_format '%s': %s", name, lax));
+        return completion_invalid(problem, "response_format", NULL,
+                                  sw_printf(c, "Invalid schema for response_format '%s': %s", name, lax));
     return true;
 }
 
@@ -144,8 +147,9 @@ static bool limit_read(sw_ctx *c, sw_value body, message_request *out, completio
         if (sw_is_nil(given)) continue;
         out->max_tokens = sw_as_int(given, -1);
         if (out->max_tokens < 1)
-            return invalid(problem, names[i], "integer_below_min_value",
-                           sw_printf(c, "Invalid '%s': integer below minimum value. Expected a value >= 1.", names[i]));
+            return completion_invalid(
+                problem, names[i], "integer_below_min_value",
+                sw_printf(c, "Invalid '%s': integer below minimum value. Expected a value >= 1.", names[i]));
     }
     return true;
 }
@@ -154,11 +158,11 @@ static bool stream_read(sw_value body, completion_request *out, completion_probl
 {
     sw_value stream = sw_get(body, "stream"), options = sw_get(body, "stream_options");
     if (!sw_is_nil(stream) && sw_type(stream) != SW_BOOL)
-        return invalid(problem, "stream", "invalid_type", "Invalid type for 'stream': expected a boolean.");
+        return completion_invalid(problem, "stream", "invalid_type", "Invalid type for 'stream': expected a boolean.");
     out->asked.stream = sw_as_bool(stream, false);
     if (!sw_is_nil(options) && !out->asked.stream)
-        return invalid(problem, "stream_options", NULL,
-                       "The 'stream_options' parameter is only allowed when 'stream' is enabled.");
+        return completion_invalid(problem, "stream_options", NULL,
+                                  "The 'stream_options' parameter is only allowed when 'stream' is enabled.");
     out->include_usage = sw_as_bool(sw_get(options, "include_usage"), false);
     return true;
 }
@@ -167,11 +171,12 @@ static bool members_check(sw_ctx *c, sw_value body, completion_problem *problem)
 {
     for (size_t i = 0; i < sw_len(body); i++) {
         const char *name = sw_cstr(c, sw_key_at(body, i, NULL));
-        if (name && !listed(members, name))
-            return invalid(problem, name, "unknown_parameter", sw_printf(c, "Unknown parameter: '%s'.", name));
+        if (name && !name_listed(members, name))
+            return completion_invalid(problem, name, "unknown_parameter",
+                                      sw_printf(c, "Unknown parameter: '%s'.", name));
     }
     if (sw_as_int(sw_get(body, "n"), 1) != 1)
-        return invalid(problem, "n", "unsupported_value", "The simulator gives one choice: 'n' must be 1.");
+        return completion_invalid(problem, "n", "unsupported_value", "The simulator gives one choice: 'n' must be 1.");
     return true;
 }
 
@@ -182,16 +187,17 @@ bool completion_request_read(sw_ctx *c, completion_request *out, completion_prob
     message_request *asked = &out->asked;
     *out = (completion_request){.asked = {.schema = sw_nil()}};
     if (!sw_json_try(c, raw.data, raw.len, &body, NULL) || sw_type(body) != SW_MAP)
-        return invalid(problem, NULL, NULL, "We could not parse the JSON body of your request.");
+        return completion_invalid(problem, NULL, NULL, "We could not parse the JSON body of your request.");
     asked->model = sw_cstr(c, sw_get(body, "model"));
-    if (!asked->model) return invalid(problem, NULL, NULL, "you must provide a model parameter");
+    if (!asked->model) return completion_invalid(problem, NULL, NULL, "you must provide a model parameter");
     if (!members_check(c, body, problem) || !messages_read(c, sw_get(body, "messages"), asked, problem) ||
         !limit_read(c, body, asked, problem) || !stream_read(body, out, problem) ||
         !format_read(c, sw_get(body, "response_format"), asked, problem))
         return false;
-    if (!listed(models, asked->model)) {
-        (void)invalid(problem, NULL, "model_not_found",
-                      sw_printf(c, "The model `%s` does not exist or you do not have access to it.", asked->model));
+    if (!name_listed(models, asked->model)) {
+        (void)completion_invalid(
+            problem, NULL, "model_not_found",
+            sw_printf(c, "The model `%s` does not exist or you do not have access to it.", asked->model));
         problem->status = 404;
         return false;
     }

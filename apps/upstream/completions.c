@@ -27,7 +27,7 @@ static sw_value error_value(sw_ctx *c, const completion_problem *problem)
     return sw_map(c, "error", error);
 }
 
-static void refuse(sim_call *call, completion_problem problem)
+static void completions_refuse(sim_call *call, completion_problem problem)
 {
     sim_reply(call, problem.status, error_value(call->c, &problem));
 }
@@ -40,15 +40,15 @@ static const completion_problem over_rate = {
     .status = 429, .type = "requests", .message = "Rate limit reached for requests.", .code = "rate_limit_exceeded"};
 
 /* True if the call ended with an error instead of an answer. */
-static bool failed(sim_call *call, int64_t wait_ms)
+static bool completions_fail(sim_call *call, int64_t wait_ms)
 {
     if (wait_ms > 0) {
         sw_reply_header(call->c, "retry-after", sw_printf(call->c, "%lld", (long long)((wait_ms + 999) / 1000)));
-        refuse(call, over_rate);
+        completions_refuse(call, over_rate);
     } else if (call->fault == FAULT_OVERLOAD) {
-        refuse(call, overloaded);
+        completions_refuse(call, overloaded);
     } else if (call->fault == FAULT_ERROR) {
-        refuse(call, server_error);
+        completions_refuse(call, server_error);
     } else {
         return false;
     }
@@ -189,14 +189,14 @@ void completions_create(sw_ctx *c)
     completion_problem problem;
     sw_reply_header(c, "x-request-id", call.request_id);
     if (!completion_key_check(c, &problem) || !completion_request_read(c, &request, &problem)) {
-        refuse(&call, problem);
+        completions_refuse(&call, problem);
         return;
     }
     uint64_t seed = call.draw; /* of the body alone: a call that is made again gets the same answer */
     const message_request *asked = &request.asked;
     call_log_label(call.number, message_label(c, asked));
     const fault_scope scope = {.streamed = asked->stream, .structured = !sw_is_nil(asked->schema), .message = true};
-    if (failed(&call, sim_admit(&call, CALL_COMPLETIONS, scope))) return;
+    if (completions_fail(&call, sim_admit(&call, CALL_COMPLETIONS, scope))) return;
     message_answer said = message_answer_make(c, asked, seed, call.fault);
     const completion a = completion_of(&call, &request, &said, seed);
     if (asked->stream)
@@ -211,7 +211,7 @@ void completions_models(sw_ctx *c)
     completion_problem problem;
     sw_reply_header(c, "x-request-id", call.request_id);
     if (!completion_key_check(c, &problem)) {
-        refuse(&call, problem);
+        completions_refuse(&call, problem);
         return;
     }
     sw_value data = sw_array(c, 0);

@@ -24,7 +24,7 @@ typedef struct search_problem {
     const char *error;
 } search_problem;
 
-static void refuse(sim_call *call, search_problem problem)
+static void search_refuse(sim_call *call, search_problem problem)
 {
     sw_ctx *c = call->c;
     sim_reply(call, problem.status,
@@ -32,7 +32,7 @@ static void refuse(sim_call *call, search_problem problem)
                      sw_str(c, problem.tag)));
 }
 
-static bool invalid(search_problem *problem, const char *tag, const char *error)
+static bool search_invalid(search_problem *problem, const char *tag, const char *error)
 {
     *problem = (search_problem){.status = 400, .tag = tag, .error = error};
     return false;
@@ -48,20 +48,22 @@ static bool key_check(sw_ctx *c, search_problem *problem)
     return false;
 }
 
-static bool wanted(sw_value option) { return sw_type(option) == SW_MAP || sw_as_bool(option, false); }
+static bool option_wanted(sw_value option) { return sw_type(option) == SW_MAP || sw_as_bool(option, false); }
 
 static bool contents_read(sw_value contents, search *out, search_problem *problem)
 {
     if (sw_is_nil(contents) || sw_type(contents) == SW_BOOL) return true;
-    if (sw_type(contents) != SW_MAP) return invalid(problem, "INVALID_REQUEST_BODY", "contents must be an object");
+    if (sw_type(contents) != SW_MAP)
+        return search_invalid(problem, "INVALID_REQUEST_BODY", "contents must be an object");
     sw_value text = sw_get(contents, "text");
-    if (wanted(text)) {
+    if (option_wanted(text)) {
         int64_t max = sw_as_int(sw_get(text, "maxCharacters"), TEXT_MAX_DEFAULT);
-        if (max < 1) return invalid(problem, "INVALID_REQUEST_BODY", "contents.text.maxCharacters must be 1 or more");
+        if (max < 1)
+            return search_invalid(problem, "INVALID_REQUEST_BODY", "contents.text.maxCharacters must be 1 or more");
         out->text_max = (size_t)max;
     }
-    out->highlights = wanted(sw_get(contents, "highlights"));
-    out->summary = wanted(sw_get(contents, "summary"));
+    out->highlights = option_wanted(sw_get(contents, "highlights"));
+    out->summary = option_wanted(sw_get(contents, "summary"));
     return true;
 }
 
@@ -79,27 +81,29 @@ static bool search_read(sw_ctx *c, search *out, search_problem *problem)
     sw_bytes raw = sw_body(c);
     sw_value body;
     if (!sw_json_try(c, raw.data, raw.len, &body, NULL) || sw_type(body) != SW_MAP)
-        return invalid(problem, "INVALID_REQUEST_BODY", "The request body is not a JSON object");
+        return search_invalid(problem, "INVALID_REQUEST_BODY", "The request body is not a JSON object");
     *out = (search){.query = sw_cstr(c, sw_get(body, "query")), .type = sw_cstr(c, sw_get(body, "type"))};
-    if (!out->query || !*out->query) return invalid(problem, "INVALID_REQUEST_BODY", "query is required");
+    if (!out->query || !*out->query) return search_invalid(problem, "INVALID_REQUEST_BODY", "query is required");
     if (!out->type) out->type = "auto";
     if (!type_known(out->type))
-        return invalid(problem, "INVALID_REQUEST_BODY", sw_printf(c, "type: \"%s\" is not a search type", out->type));
+        return search_invalid(problem, "INVALID_REQUEST_BODY",
+                              sw_printf(c, "type: \"%s\" is not a search type", out->type));
     sw_value count = sw_get(body, "numResults");
     int64_t results = sw_is_nil(count) ? RESULTS_DEFAULT : sw_as_int(count, -1);
     if (results < 1 || results > RESULTS_MAX)
-        return invalid(problem, "INVALID_NUM_RESULTS", "numResults must be a whole number from 1 to 100");
+        return search_invalid(problem, "INVALID_NUM_RESULTS", "numResults must be a whole number from 1 to 100");
     out->results = (size_t)results;
     return contents_read(sw_get(body, "contents"), out, problem);
 }
 
 /* True if the call ended with an error instead of results. */
-static bool failed(sim_call *call)
+static bool search_fails(sim_call *call)
 {
     if (call->fault == FAULT_OVERLOAD)
-        refuse(call, (search_problem){.status = 503, .tag = "SERVICE_UNAVAILABLE", .error = "Service unavailable"});
+        search_refuse(call,
+                      (search_problem){.status = 503, .tag = "SERVICE_UNAVAILABLE", .error = "Service unavailable"});
     else if (call->fault == FAULT_ERROR)
-        refuse(call, (search_problem){.status = 500, .tag = "INTERNAL_ERROR", .error = "Internal server error"});
+        search_refuse(call, (search_problem){.status = 500, .tag = "INTERNAL_ERROR", .error = "Internal server error"});
     else
         return false;
     return true;
@@ -146,7 +150,7 @@ void exa_search(sw_ctx *c)
     search_problem problem;
     search asked;
     if (!key_check(c, &problem) || !search_read(c, &asked, &problem)) {
-        refuse(&call, problem);
+        search_refuse(&call, problem);
         return;
     }
     assert(asked.results >= 1);
@@ -154,8 +158,9 @@ void exa_search(sw_ctx *c)
     int64_t wait_ms = sim_admit(&call, CALL_SEARCH, (fault_scope){0});
     if (wait_ms > 0) {
         sw_reply_header(c, "retry-after", sw_printf(c, "%lld", (long long)((wait_ms + 999) / 1000)));
-        refuse(&call, (search_problem){.status = 429, .tag = "RATE_LIMIT_EXCEEDED", .error = "Too many requests"});
+        search_refuse(&call,
+                      (search_problem){.status = 429, .tag = "RATE_LIMIT_EXCEEDED", .error = "Too many requests"});
         return;
     }
-    if (!failed(&call)) sim_reply(&call, 200, answer_value(&call, &asked));
+    if (!search_fails(&call)) sim_reply(&call, 200, answer_value(&call, &asked));
 }

@@ -16,16 +16,19 @@ typedef struct bucket {
 static pthread_mutex_t buckets_lock = PTHREAD_MUTEX_INITIALIZER;
 static bucket buckets[CALL_APIS];
 
-static bool drawn(uint64_t draw, fault_kind which, double rate) { return chance_unit(chance_mix(draw, which)) < rate; }
+static bool fault_drawn(uint64_t draw, fault_kind which, double rate)
+{
+    return chance_unit(chance_mix(draw, which)) < rate;
+}
 
 fault_kind fault_of(const settings *s, uint64_t draw, fault_scope scope)
 {
-    if (drawn(draw, FAULT_OVERLOAD, s->overload_rate)) return FAULT_OVERLOAD;
-    if (drawn(draw, FAULT_ERROR, s->error_rate)) return FAULT_ERROR;
-    if (drawn(draw, FAULT_CUT, s->cut_rate)) return FAULT_CUT;
-    if (scope.streamed && drawn(draw, FAULT_STREAM_ERROR, s->stream_error_rate)) return FAULT_STREAM_ERROR;
-    if (scope.structured && drawn(draw, FAULT_MALFORMED, s->malformed_rate)) return FAULT_MALFORMED;
-    if (scope.message && drawn(draw, FAULT_REFUSAL, s->refusal_rate)) return FAULT_REFUSAL;
+    if (fault_drawn(draw, FAULT_OVERLOAD, s->overload_rate)) return FAULT_OVERLOAD;
+    if (fault_drawn(draw, FAULT_ERROR, s->error_rate)) return FAULT_ERROR;
+    if (fault_drawn(draw, FAULT_CUT, s->cut_rate)) return FAULT_CUT;
+    if (scope.streamed && fault_drawn(draw, FAULT_STREAM_ERROR, s->stream_error_rate)) return FAULT_STREAM_ERROR;
+    if (scope.structured && fault_drawn(draw, FAULT_MALFORMED, s->malformed_rate)) return FAULT_MALFORMED;
+    if (scope.message && fault_drawn(draw, FAULT_REFUSAL, s->refusal_rate)) return FAULT_REFUSAL;
     return FAULT_NONE;
 }
 

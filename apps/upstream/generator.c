@@ -28,7 +28,7 @@ typedef struct place {
     unsigned depth;
 } place;
 
-static sw_value any_of(const generator *g, sw_value schema, place at);
+static sw_value value_of(const generator *g, sw_value schema, place at);
 
 /* ---- Strings ---- */
 
@@ -199,7 +199,7 @@ static sw_value array_of(const generator *g, sw_value schema, place at)
                        .outer = at.index,
                        .hash = chance_mix(at.hash, index),
                        .depth = at.depth + 1};
-        sw_push(g->c, &array, any_of(g, index < sw_len(tuple) ? sw_at(tuple, index) : items, inner));
+        sw_push(g->c, &array, value_of(g, index < sw_len(tuple) ? sw_at(tuple, index) : items, inner));
     }
     return array;
 }
@@ -209,7 +209,7 @@ static sw_value property_of(const generator *g, sw_value schema, const char *nam
     at.name = name;
     at.hash = chance_hash_text(at.hash, name);
     at.depth++;
-    return any_of(g, schema, at);
+    return value_of(g, schema, at);
 }
 
 static sw_value object_of(const generator *g, sw_value schema, place at)
@@ -230,7 +230,7 @@ static sw_value object_of(const generator *g, sw_value schema, place at)
     return object;
 }
 
-static sw_value any_of(const generator *g, sw_value given, place at)
+static sw_value value_of(const generator *g, sw_value given, place at)
 {
     if (at.depth > DEPTH_MAX) return sw_nil();
     sw_value schema = schema_plain(g->c, g->root, given);
@@ -260,7 +260,7 @@ sw_value generator_make(sw_ctx *c, sw_value schema, const prompt *p, uint64_t se
 {
     assert(p && p->topic);
     generator g = {.c = c, .prompt = p, .root = schema, .seed = chance_hash_text(seed, p->query)};
-    return any_of(&g, schema, (place){.name = "", .array = "", .hash = g.seed});
+    return value_of(&g, schema, (place){.name = "", .array = "", .hash = g.seed});
 }
 
 sw_value generator_make_wrong(sw_ctx *c, sw_value schema, sw_value right)

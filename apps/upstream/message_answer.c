@@ -46,24 +46,24 @@ const char *message_label(sw_ctx *c, const message_request *r)
 }
 
 /* The first half of what JSON would be: no parser takes it. */
-static sw_bytes halved(sw_bytes json)
+static sw_bytes json_halved(sw_bytes json)
 {
     size_t len = json.len / 2;
     while (len > 0 && ((unsigned char)json.data[len] & 0xC0) == 0x80) len--;
     return (sw_bytes){.data = json.data, .len = len};
 }
 
-static sw_bytes structured(sw_ctx *c, const message_request *r, const prompt *p, uint64_t seed, bool spoiled)
+static sw_bytes answer_structured(sw_ctx *c, const message_request *r, const prompt *p, uint64_t seed, bool spoiled)
 {
     sw_value right = generator_make(c, r->schema, p, seed);
     if (!spoiled) return sw_json(c, right);
     /* Two ways to be wrong, both seen in the field: JSON that ends early, and JSON that lacks a member. A tool's
      * input is always JSON. */
     bool truncate = !r->tool && seed % 2 == 0 && (sw_type(right) == SW_MAP || sw_type(right) == SW_ARRAY);
-    return truncate ? halved(sw_json(c, right)) : sw_json(c, generator_make_wrong(c, r->schema, right));
+    return truncate ? json_halved(sw_json(c, right)) : sw_json(c, generator_make_wrong(c, r->schema, right));
 }
 
-static void cut_at_max_tokens(message_answer *a, int64_t max_tokens)
+static void answer_cut(message_answer *a, int64_t max_tokens)
 {
     if (a->output_tokens <= max_tokens) return;
     size_t at = 0;
@@ -73,7 +73,7 @@ static void cut_at_max_tokens(message_answer *a, int64_t max_tokens)
     a->stop_reason = "max_tokens";
 }
 
-static void refuse(message_answer *a)
+static void answer_refuse(message_answer *a)
 {
     a->text = "";
     a->text_len = 0;
@@ -92,7 +92,7 @@ message_answer message_answer_make(sw_ctx *c, const message_request *r, uint64_t
     a.tool_id = sw_printf(c, "toolu_01%016llx", (unsigned long long)seed);
     sw_bytes said;
     if (!sw_is_nil(r->schema)) {
-        said = structured(c, r, &p, seed, fault == FAULT_MALFORMED);
+        said = answer_structured(c, r, &p, seed, fault == FAULT_MALFORMED);
     } else {
         said.data = p.wants_report ? report_make(c, &p, seed) : report_short_answer(c, &p, seed);
         said.len = strlen(said.data);
@@ -101,8 +101,8 @@ message_answer message_answer_make(sw_ctx *c, const message_request *r, uint64_t
     a.text_len = said.len;
     a.input_tokens = tokens_of(r->system, strlen(r->system)) + tokens_of(r->user, strlen(r->user));
     a.output_tokens = tokens_of(a.text, a.text_len);
-    cut_at_max_tokens(&a, r->max_tokens);
-    if (fault == FAULT_REFUSAL) refuse(&a);
+    answer_cut(&a, r->max_tokens);
+    if (fault == FAULT_REFUSAL) answer_refuse(&a);
     assert(a.text && a.stop_reason);
     return a;
 }

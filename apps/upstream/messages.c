@@ -8,7 +8,7 @@
 #include "apps/upstream/message_stream.h"
 #include "apps/upstream/sim.h"
 
-static void refuse(sim_call *call, api_problem problem)
+static void messages_refuse(sim_call *call, api_problem problem)
 {
     sw_ctx *c = call->c;
     sw_value error = sw_map(c, "type", sw_str(c, problem.type), "message", sw_str(c, problem.message));
@@ -16,22 +16,22 @@ static void refuse(sim_call *call, api_problem problem)
               sw_map(c, "type", sw_str(c, "error"), "error", error, "request_id", sw_str(c, call->request_id)));
 }
 
-static void refuse_over_rate(sim_call *call, int64_t wait_ms)
+static void messages_refuse_over_rate(sim_call *call, int64_t wait_ms)
 {
     assert(wait_ms > 0);
     sw_reply_header(call->c, "retry-after", sw_printf(call->c, "%lld", (long long)((wait_ms + 999) / 1000)));
-    refuse(call, (api_problem){.status = 429,
-                               .type = "rate_limit_error",
-                               .message = "Number of requests has exceeded your per-second rate limit"});
+    messages_refuse(call, (api_problem){.status = 429,
+                                        .type = "rate_limit_error",
+                                        .message = "Number of requests has exceeded your per-second rate limit"});
 }
 
 /* True if the call ended with an error instead of a message. */
-static bool failed(sim_call *call)
+static bool messages_fail(sim_call *call)
 {
     if (call->fault == FAULT_OVERLOAD)
-        refuse(call, (api_problem){.status = 529, .type = "overloaded_error", .message = "Overloaded"});
+        messages_refuse(call, (api_problem){.status = 529, .type = "overloaded_error", .message = "Overloaded"});
     else if (call->fault == FAULT_ERROR)
-        refuse(call, (api_problem){.status = 500, .type = "api_error", .message = "Internal server error"});
+        messages_refuse(call, (api_problem){.status = 500, .type = "api_error", .message = "Internal server error"});
     else
         return false;
     return true;
@@ -44,7 +44,7 @@ void messages_create(sw_ctx *c)
     api_problem problem;
     sw_reply_header(c, "request-id", call.request_id);
     if (!message_headers_check(c, &problem) || !message_request_read(c, &request, &problem)) {
-        refuse(&call, problem);
+        messages_refuse(&call, problem);
         return;
     }
     /* The words come from the body alone: a call that is made again gets the same answer. */
@@ -54,10 +54,10 @@ void messages_create(sw_ctx *c)
         sim_admit(&call, CALL_MESSAGES,
                   (fault_scope){.streamed = request.stream, .structured = !sw_is_nil(request.schema), .message = true});
     if (wait_ms > 0) {
-        refuse_over_rate(&call, wait_ms);
+        messages_refuse_over_rate(&call, wait_ms);
         return;
     }
-    if (failed(&call)) return;
+    if (messages_fail(&call)) return;
     message_answer answer = message_answer_make(c, &request, seed, call.fault);
     if (request.stream)
         message_stream_write(&call, &request, &answer);
@@ -71,7 +71,7 @@ void messages_models(sw_ctx *c)
     api_problem problem;
     sw_reply_header(c, "request-id", call.request_id);
     if (!message_headers_check(c, &problem)) {
-        refuse(&call, problem);
+        messages_refuse(&call, problem);
         return;
     }
     sw_value data = sw_array(c, 0);

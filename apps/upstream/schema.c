@@ -10,7 +10,7 @@ static const char *const type_names[] = {"object", "array", "string", "number", 
 static size_t member_count(sw_value v) { return sw_type(v) == SW_MAP ? sw_len(v) : 0; }
 
 /* "#/$defs/a/b" in `root`; nil if it leads nowhere. */
-static sw_value pointed_at(sw_ctx *c, sw_value root, const char *pointer)
+static sw_value schema_pointed_at(sw_ctx *c, sw_value root, const char *pointer)
 {
     if (*pointer != '#') return sw_nil();
     sw_value at = root;
@@ -22,7 +22,7 @@ static sw_value pointed_at(sw_ctx *c, sw_value root, const char *pointer)
     return at;
 }
 
-static sw_value joined_arrays(sw_ctx *c, sw_value a, sw_value b)
+static sw_value arrays_joined(sw_ctx *c, sw_value a, sw_value b)
 {
     sw_value both = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(a); i++) sw_push(c, &both, sw_at(a, i));
@@ -31,7 +31,7 @@ static sw_value joined_arrays(sw_ctx *c, sw_value a, sw_value b)
 }
 
 /* Everything of `more` on top of `base`; "properties" and "required" are united. */
-static sw_value joined(sw_ctx *c, sw_value base, sw_value more)
+static sw_value schema_joined(sw_ctx *c, sw_value base, sw_value more)
 {
     sw_value out = sw_map(c);
     sw_value value;
@@ -42,14 +42,14 @@ static sw_value joined(sw_ctx *c, sw_value base, sw_value more)
     for (size_t i = 0; i < member_count(more); i++) {
         const char *key = sw_cstr(c, sw_key_at(more, i, &value));
         sw_value before = sw_get(out, key);
-        if (strcmp(key, "properties") == 0 && sw_type(before) == SW_MAP) value = joined(c, before, value);
-        if (strcmp(key, "required") == 0) value = joined_arrays(c, before, value);
+        if (strcmp(key, "properties") == 0 && sw_type(before) == SW_MAP) value = schema_joined(c, before, value);
+        if (strcmp(key, "required") == 0) value = arrays_joined(c, before, value);
         sw_set(c, &out, key, value);
     }
     return out;
 }
 
-static sw_value without(sw_ctx *c, sw_value map, const char *key)
+static sw_value map_without(sw_ctx *c, sw_value map, const char *key)
 {
     sw_value out = sw_map(c);
     for (size_t i = 0; i < member_count(map); i++) {
@@ -76,24 +76,25 @@ static sw_value first_choice(sw_ctx *c, sw_value choices)
 static sw_value plain_within(sw_ctx *c, sw_value root, sw_value schema, int rounds);
 
 /* One round of schema_plain; false when there is nothing left to do. `rounds` ends schemas that contain themselves. */
-static bool plainer(sw_ctx *c, sw_value root, sw_value *schema, int rounds)
+static bool schema_make_plainer(sw_ctx *c, sw_value root, sw_value *schema, int rounds)
 {
     const char *pointer = sw_cstr(c, sw_get(*schema, "$ref"));
     if (pointer) {
-        *schema = joined(c, without(c, *schema, "$ref"), pointed_at(c, root, pointer));
+        *schema = schema_joined(c, map_without(c, *schema, "$ref"), schema_pointed_at(c, root, pointer));
         return true;
     }
     static const char *const choices[] = {"anyOf", "oneOf"};
     for (size_t i = 0; i < 2; i++) {
         sw_value list = sw_get(*schema, choices[i]);
         if (sw_len(list) == 0) continue;
-        *schema = joined(c, without(c, *schema, choices[i]), first_choice(c, list));
+        *schema = schema_joined(c, map_without(c, *schema, choices[i]), first_choice(c, list));
         return true;
     }
     sw_value parts = sw_get(*schema, "allOf");
     if (sw_len(parts) == 0) return false;
-    sw_value all = without(c, *schema, "allOf");
-    for (size_t i = 0; i < sw_len(parts); i++) all = joined(c, all, plain_within(c, root, sw_at(parts, i), rounds / 2));
+    sw_value all = map_without(c, *schema, "allOf");
+    for (size_t i = 0; i < sw_len(parts); i++)
+        all = schema_joined(c, all, plain_within(c, root, sw_at(parts, i), rounds / 2));
     *schema = all;
     return true;
 }
@@ -101,7 +102,7 @@ static bool plainer(sw_ctx *c, sw_value root, sw_value *schema, int rounds)
 static sw_value plain_within(sw_ctx *c, sw_value root, sw_value schema, int rounds)
 {
     for (; rounds > 0 && sw_type(schema) == SW_MAP; rounds--)
-        if (!plainer(c, root, &schema, rounds)) break;
+        if (!schema_make_plainer(c, root, &schema, rounds)) break;
     return schema;
 }
 

@@ -12,7 +12,7 @@
 #include "apps/upstream/settings.h"
 #include "apps/upstream/sim.h"
 
-static const char *start(sw_app *app, void *arg)
+static const char *on_start(sw_app *app, void *arg)
 {
     (void)arg;
     settings s;
@@ -21,14 +21,14 @@ static const char *start(sw_app *app, void *arg)
     return wrong;
 }
 
-static void calls_clear(sw_ctx *c)
+static void on_calls_clear(sw_ctx *c)
 {
     call_log_clear();
     sw_reply(c, 204, NULL, NULL, 0);
 }
 
 /* Both APIs have this path; Anthropic's clients say which version they speak. */
-static void models(sw_ctx *c)
+static void on_models(sw_ctx *c)
 {
     if (sw_header(c, "anthropic-version") || sw_header(c, "x-api-key"))
         messages_models(c);
@@ -40,12 +40,12 @@ int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("upstream");
     settings_declare(app);
-    sw_on_start(app, start, NULL);
+    sw_on_start(app, on_start, NULL);
     sw_route(app, "POST /v1/messages", messages_create);
     sw_route(app, "POST /v1/chat/completions", completions_create);
-    sw_route(app, "GET /v1/models", models);
+    sw_route(app, "GET /v1/models", on_models);
     sw_route(app, "POST /search", exa_search);
     sw_route(app, "GET /_sim/calls", call_log_reply);
-    sw_route(app, "DELETE /_sim/calls", calls_clear);
+    sw_route(app, "DELETE /_sim/calls", on_calls_clear);
     return sw_main(app, argc, argv);
 }
