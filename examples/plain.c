@@ -10,7 +10,7 @@ static sw_value fetch_price(sw_ctx *c, sw_value item)
     return sw_get(sw_fetch_json(c, &(sw_request){.url = url}), "price");
 }
 
-/* It calls where it is: nothing is replayed, so nothing has to be a step. */
+/* Calls the service right here: a plain route is never replayed, so nothing in it has to be a step. */
 static void on_price(sw_ctx *c) { sw_reply_json(c, 200, fetch_price(c, sw_str(c, sw_param(c, "item")))); }
 
 static void on_items(sw_ctx *c)
@@ -18,7 +18,7 @@ static void on_items(sw_ctx *c)
     sw_reply_open(c, 200, "text/csv");
     for (int i = 1; i <= 10000; i++) {
         const char *line = sw_printf(c, "%d,item %d\r\n", i, i);
-        if (!sw_reply_write(c, line, strlen(line))) return; /* waits for slow readers; false: it has gone away */
+        if (!sw_reply_write(c, line, strlen(line))) return; /* waits for slow readers; false: the client is gone */
     }
 }
 

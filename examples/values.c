@@ -18,12 +18,12 @@ static void on_invoice(sw_ctx *c)
     double sum = 0;
     sw_text invoice = {0};
     for (size_t i = 0; i < sw_len(lines); i++) {
-        sw_value name = sw_key_at(lines, i, &price);
-        if (sw_type(price) != SW_INT && sw_type(price) != SW_FLOAT) {
-            sw_reply_json(c, 422, sw_map(c, "error", sw_strf(c, "%s has no price", sw_cstr(c, name))));
+        const char *name = sw_cstr(c, sw_key_at(lines, i, &price)); /* NULL: the lines are no map */
+        if (!name || (sw_type(price) != SW_INT && sw_type(price) != SW_FLOAT)) {
+            sw_reply_json(c, 422, sw_map(c, "error", sw_strf(c, "%s has no price", name ? name : "a line")));
             return;
         }
-        sw_text_add(c, &invoice, "%-20s %10.2f\n", sw_cstr(c, name), sw_as_double(price, 0));
+        sw_text_add(c, &invoice, "%-20s %10.2f\n", name, sw_as_double(price, 0));
         sum += sw_as_double(price, 0);
     }
     sw_text_add(c, &invoice, "%-20s %10.2f\n", "sum", sum);

@@ -291,6 +291,7 @@ def values(p):
     assert status == 200 and [line.split() for line in text.splitlines()] == [["lamp", "12.50"], ["chair", "80.00"], ["sum", "92.50"]], text
     assert len(p.service.done) == 1, p.service.done
     assert p.ask("POST /invoices", {"lines": {"lamp": True}}) == (422, '{"error":"lamp has no price"}')
+    assert p.ask("POST /invoices", {"lines": [12.5]}) == (422, '{"error":"a line has no price"}')
     p.prove("POST /invoices", "-d", '{"lines":{"lamp":12.5,"chair":80}}')
 
 
