@@ -62,7 +62,6 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
     if (probe_on) probe_work(-1);
     s->uninterruptible = false;
     if (s->interrupt) ctx_raise_interrupt(c);
-    assert(!b.refused || !b.result);
     if (b.refused)
         ctx_fail_misuse(c,
                         "%s was called on the thread of sw_blocking: the function given to sw_blocking may not use "
