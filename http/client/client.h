@@ -145,4 +145,9 @@ const char *http_call_error_text(const http_call *call); /* for people, e.g. "co
 /* Gives the call up: on_change is not called any more; the next flush cancels the call if it runs, and frees it. */
 void http_call_close(http_call *call);
 
+/* Of a header as one text, "Name: value": returns whether it is called `name`, in any case; and where its value begins.
+ * The latter only of a text with a colon. */
+bool header_is(const char *header, const char *name);
+const char *header_value(const char *header);
+
 #endif

@@ -223,8 +223,6 @@ void bytes_recycle(client_bytes *b); /* empties it; a large one is freed */
 void bytes_free(client_bytes *b);
 
 /* call_options.c */
-bool header_is(const char *header, const char *name);
-const char *header_value(const char *header);
 bool url_origin(const char *url, char *out, size_t out_size); /* false: no http or https URL */
 /* Says why a call with these options fails with this kind of error; the text is the caller's to free. NULL: no memory,
  * and the kind's text has to do. */

@@ -136,13 +136,8 @@ const char *sw_response_header(const sw_response *response, const char *name, sw
 {
     (void)c;
     if (!response || !name) return NULL;
-    size_t len = strlen(name);
-    for (const char *const *h = response->headers; h && *h; h++) {
-        if (strncasecmp(*h, name, len) != 0 || (*h)[len] != ':') continue;
-        const char *value = *h + len + 1;
-        while (*value == ' ' || *value == '\t') value++;
-        return value;
-    }
+    for (const char *const *h = response->headers; h && *h; h++)
+        if (header_is(*h, name)) return header_value(*h);
     return NULL;
 }
 

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
 
 #include "runtime/base/value.h"
 
@@ -131,9 +130,7 @@ bool call_is_once(const char *method)
 bool call_header_shown(const char *header)
 {
     static const char *const shown[] = {"accept", "content-type", "idempotency-key", "user-agent"};
-    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
-        size_t len = strlen(shown[i]);
-        if (strncasecmp(header, shown[i], len) == 0 && header[len] == ':') return true;
-    }
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
+        if (header_is(header, shown[i])) return true;
     return false;
 }

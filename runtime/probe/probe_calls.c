@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <xxhash.h>
 
 #include "runtime/probe/call_fact.h"
@@ -40,14 +39,11 @@ static bool sends_step_key(const sw_ctx *c, const http_call_options *o)
     return found;
 }
 
-static const char *header_value(const http_call_options *o, const char *name)
+/* Returns the value of the call's Idempotency-Key header, or "". */
+static const char *call_idempotency_key(const http_call_options *o)
 {
-    size_t len = strlen(name);
-    for (const char *const *h = o->headers; h && *h; h++) {
-        if (strncasecmp(*h, name, len) != 0 || (*h)[len] != ':') continue;
-        const char *value = *h + len + 1;
-        return value + strspn(value, " \t");
-    }
+    for (const char *const *h = o->headers; h && *h; h++)
+        if (header_is(*h, "Idempotency-Key")) return header_value(*h);
     return "";
 }
 
@@ -79,7 +75,7 @@ static bool call_describe(arena *a, const http_call_options *o, msgpack_sbuffer 
     call_asked q = {.method = method,
                     .url = shown_url(a, o->url),
                     .headers = shown_headers(a, o),
-                    .key = header_value(o, "idempotency-key"),
+                    .key = call_idempotency_key(o),
                     .body_hash = XXH3_64bits(o->body, o->body ? o->body_len : 0),
                     .body_len = o->body_len};
     return q.url && q.headers && call_asked_pack(to, &q);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "http/client/client.h"
 #include "http/rfc_token.h"
 #include "runtime/process/app.h"
 
@@ -90,9 +90,8 @@ static char *body_make(const sw_options *o, size_t *len, char *error, size_t err
 
 static bool headers_have(const sw_options *o, const char *name)
 {
-    size_t len = strlen(name);
     for (const char *const *h = o->prove_headers; h && *h; h++)
-        if (strncasecmp(*h, name, len) == 0 && (*h)[len] == ':') return true;
+        if (header_is(*h, name)) return true;
     return false;
 }
 
