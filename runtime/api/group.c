@@ -25,9 +25,9 @@ typedef struct member {
     sw_group *group;
     struct member *next;
     member_kind kind;
-    step_spec spec; /* a branch uses its id, path, label, fn and input */
-    strand *strand; /* while it runs */
-    step_outcome outcome;
+    step_spec spec;       /* a branch uses its id, path, label, fn and input */
+    strand *strand;       /* while it runs */
+    step_outcome outcome; /* STEP_OPEN until the member has ended */
     bool ended;
     sw_value value;
     failure failure;
@@ -107,6 +107,7 @@ static void member_ended(member *m)
     assert(!m->ended);
     assert(!m->strand);
     assert(g->pending > 0);
+    assert(m->outcome != STEP_OPEN);
     m->ended = true;
     g->pending--;
     assert(g->running <= g->pending);
@@ -224,7 +225,8 @@ static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec
     *m = (member){.group = g, .kind = kind, .spec = *spec};
     m->spec.decided = g->fails_at_once ? &g->decided : NULL;
     m->value = sw_nil();
-    bool answered = kind == MEMBER_STEP && step_answered(r, spec, &m->outcome, &m->value, &m->failure);
+    if (kind == MEMBER_STEP) m->outcome = step_answer(r, spec, &m->value, &m->failure);
+    bool answered = m->outcome != STEP_OPEN;
     bool copied = answered || value_copy(&r->task.arena, spec->input, &m->spec.input, &error);
     if (!copied && error == value_no_memory) ctx_fail_memory(c);
     if (!copied) ctx_fail_misuse(c, "the input of \"%s\": %s (--run-state-max)", spec->id, error);

@@ -116,45 +116,44 @@ static failure failure_lose_run(run *r)
     return (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
 }
 
-/* Answers the step from its record. False: the record has no end of the step. */
-static bool step_answer_from_record(run *r, const step_spec *spec, replay_record *rec, step_outcome *outcome,
-                                    sw_value *out, failure *why)
+/* Answers a finished step with its journaled result. Not having the memory for the result loses the run. */
+static step_outcome step_answer_done(run *r, const step_spec *spec, const replay_record *rec, sw_value *out,
+                                     failure *why)
+{
+    const char *error = NULL;
+    counter_add(&r->task.home->counters.steps_replayed, 1);
+    if (value_unpack(&r->task.arena, rec->value.data, rec->value.len, out, &error)) return STEP_OK;
+    if (error == value_no_memory) {
+        *why = failure_lose_run(r);
+        return STEP_UNWOUND;
+    }
+    *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
+    return STEP_FAILED;
+}
+
+/* Answers the step from its record. STEP_OPEN: the record has no end of the step. */
+static step_outcome step_answer_from_record(run *r, const step_spec *spec, replay_record *rec, sw_value *out,
+                                            failure *why)
 {
     assert(rec->path == spec->path);
     if (!fit_is_step(r, rec, spec)) {
         *why = fit_misfit(r, rec, "step", spec->id);
-        *outcome = why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
-        return true;
+        return why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
     }
     if (!fit_check_input(r, spec, rec)) {
         *why = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
-        *outcome = STEP_UNWOUND;
-        return true;
+        return STEP_UNWOUND;
     }
-    if (rec->done && !(BUG(RUN_STEP_AGAIN) && spec->occurrence > 0)) {
-        const char *error = NULL;
-        *outcome = STEP_OK;
-        counter_add(&r->task.home->counters.steps_replayed, 1);
-        bool read = value_unpack(&r->task.arena, rec->value.data, rec->value.len, out, &error);
-        if (!read && error == value_no_memory) {
-            *why = failure_lose_run(r);
-            *outcome = STEP_UNWOUND;
-        } else if (!read) {
-            *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
-            *outcome = STEP_FAILED;
-        }
-        return true;
-    }
-    if (!rec->failed) return false;
-    *outcome = STEP_FAILED;
+    if (rec->done && !(BUG(RUN_STEP_AGAIN) && spec->occurrence > 0)) return step_answer_done(r, spec, rec, out, why);
+    if (!rec->failed) return STEP_OPEN;
     *why = failure_of_record(r, spec, rec);
-    return true;
+    return STEP_FAILED;
 }
 
-bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_value *out, failure *why)
+step_outcome step_answer(run *r, const step_spec *spec, sw_value *out, failure *why)
 {
     replay_record *rec = fit_find(r, spec->path);
-    return rec && step_answer_from_record(r, spec, rec, outcome, out, why);
+    return rec ? step_answer_from_record(r, spec, rec, out, why) : STEP_OPEN;
 }
 
 /* ---- Attempts ---- */
@@ -403,8 +402,8 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
 {
     run *r = s->run;
     replay_record *rec = fit_find(r, spec->path);
-    step_outcome outcome;
-    if (rec && step_answer_from_record(r, spec, rec, &outcome, out, &s->failure)) return outcome;
+    step_outcome answered = rec ? step_answer_from_record(r, spec, rec, out, &s->failure) : STEP_OPEN;
+    if (answered != STEP_OPEN) return answered;
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
     clock_wait next = {.due_ms = 0};
     if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->task.home->clock, &rec->wait);

@@ -7,6 +7,7 @@
 #include "runtime/run/step_spec.h"
 
 typedef enum step_outcome {
+    STEP_OPEN, /* the journal has no end of the step */
     STEP_OK,
     STEP_FAILED,   /* for good: the strand's failure says why */
     STEP_UNWOUND,  /* the run leaves memory */
@@ -30,7 +31,8 @@ sw_error failure_error(const failure *f);
 /* Returns the length of `what`'s id (a word for people); fails `c` unless it is 1 to STEP_ID_MAX. */
 size_t step_check_id(sw_ctx *c, const char *what, const char *id);
 
-/* Answers the step from the journal if its result or final failure is there: then no coroutine is needed. */
-bool step_answered(run *r, const step_spec *spec, step_outcome *outcome, sw_value *out, failure *why);
+/* Answers the step from the journal, with its result in *out or its failure in *why: then no coroutine is needed.
+ * STEP_OPEN: the journal has no end of the step. */
+step_outcome step_answer(run *r, const step_spec *spec, sw_value *out, failure *why);
 
 #endif
