@@ -153,8 +153,7 @@ static bool execution_find_entries(execution *x)
     return true;
 }
 
-bool execution_make(struct sw_app *app, const execution_input *t, int64_t timeout_ms, execution *out, char *error,
-                    size_t error_size)
+bool execution_make(struct sw_app *app, const execution_input *t, execution *out, char *error, size_t error_size)
 {
     int fd = -1;
     assert((t->request != NULL) == (t->journal_len == 0)); /* a run begins, or goes on */
@@ -164,7 +163,7 @@ bool execution_make(struct sw_app *app, const execution_input *t, int64_t timeou
         (void)snprintf(error, error_size, "no process for an execution: %s", strerror(errno));
         return false;
     }
-    execution_listen(out, pid, fd, timeout_ms);
+    execution_listen(out, pid, fd, app->opt.prove_timeout_ms);
     close(fd);
     if (!out->broken && execution_find_facts(out) && execution_join_journal(out, t) && !out->broken &&
         execution_find_entries(out))

@@ -36,7 +36,7 @@ typedef struct execution {
     const entry *response, *cancelled, *ended, *stopped; /* NULL: the journal has no such entry */
     bool died;                                           /* where its plan has it die */
     const char *broken;                                  /* why it could not be made; owned. NULL: it was made */
-    bool timed_out;                                      /* was killed after timeout_ms */
+    bool timed_out;                                      /* was killed after --prove-timeout */
     int status;                                          /* of waitpid */
 } execution;
 
@@ -47,10 +47,9 @@ static inline bool execution_is_over(const execution *x)
     return x->ended || (x->stopped && x->stopped->status == ENTRY_STOP_EXHAUSTED);
 }
 
-/* Makes an execution and waits for its end, at most timeout_ms; execution_free it in any case. False with a message: no
- * process, pipe or memory, or the child could not serve. */
-bool execution_make(struct sw_app *app, const execution_input *t, int64_t timeout_ms, execution *out, char *error,
-                    size_t error_size);
+/* Makes an execution and waits for its end, at most --prove-timeout; execution_free it in any case. False with a
+ * message: no process, pipe or memory, or the child could not serve. */
+bool execution_make(struct sw_app *app, const execution_input *t, execution *out, char *error, size_t error_size);
 void execution_free(execution *x);
 
 /* In the child: serves until the run has ended or the plan has the process die. */

@@ -32,7 +32,8 @@ static bool proof_read_recording(proof *p)
     size_t count = 0;
     const sw_options *o = &p->app->opt;
     if (!o->replay) return true;
-    fact *facts = recording_read(&p->memory, o->replay, o->prove_bytes_max, &count, p->error, sizeof p->error);
+    const recording_file file = {.path = o->replay, .bytes_max = o->prove_bytes_max};
+    fact *facts = recording_read(&p->memory, &file, &count, p->error, sizeof p->error);
     return facts && tape_add(&p->recording, facts, count);
 }
 
@@ -56,8 +57,7 @@ static bool proof_make_first(proof *p)
     const execution_input t = {.plan = {.is_first = true, .may_call = !o->replay, .tape = &p->recording},
                                .request = p->request,
                                .request_len = p->request_len};
-    return execution_make(p->app, &t, o->prove_timeout_ms, &p->first, p->error, sizeof p->error) &&
-           !proof_was_refused(p);
+    return execution_make(p->app, &t, &p->first, p->error, sizeof p->error) && !proof_was_refused(p);
 }
 
 /* Fills the tape with the first execution's facts, the results of its steps and the values that it drew. */
@@ -99,7 +99,7 @@ static execution_input input_from_prefix(proof *p, const execution *x, uint32_t 
 
 static bool proof_execute(proof *p, const execution_input *t, execution *x)
 {
-    if (!execution_make(p->app, t, p->app->opt.prove_timeout_ms, x, p->error, sizeof p->error)) return false;
+    if (!execution_make(p->app, t, x, p->error, sizeof p->error)) return false;
     verdict_look(&p->verdict, x, t->plan.crash);
     return true;
 }

@@ -143,33 +143,22 @@ bool recording_write(const char *path, const char *request, const execution *x, 
 
 /* ---- Reading ---- */
 
-static msgpack_object field(sw_value map, const char *name)
-{
-    for (uint32_t i = 0; map.type == MSGPACK_OBJECT_MAP && i < map.via.map.size; i++) {
-        const msgpack_object *key = &map.via.map.ptr[i].key;
-        if (key->type == MSGPACK_OBJECT_STR && key->via.str.size == strlen(name) &&
-            memcmp(key->via.str.ptr, name, key->via.str.size) == 0)
-            return map.via.map.ptr[i].val;
-    }
-    return (msgpack_object){.type = MSGPACK_OBJECT_NIL};
-}
-
 /* Returns the field's text, zero-terminated by the JSON reader; NULL: the field is no text. */
 static const char *text_of(sw_value map, const char *name)
 {
-    msgpack_object v = field(map, name);
+    msgpack_object v = sw_get(map, name);
     return v.type == MSGPACK_OBJECT_STR ? v.via.str.ptr : NULL;
 }
 
 static uint64_t number_of(sw_value map, const char *name)
 {
-    msgpack_object v = field(map, name);
+    msgpack_object v = sw_get(map, name);
     return v.type == MSGPACK_OBJECT_POSITIVE_INTEGER ? v.via.u64 : 0;
 }
 
 static const char *const *list_of(arena *a, sw_value map, const char *name)
 {
-    msgpack_object v = field(map, name);
+    msgpack_object v = sw_get(map, name);
     uint32_t n = v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size : 0, count = 0;
     const char **list = arena_alloc(a, (n + 1) * sizeof *list);
     for (uint32_t i = 0; i < n && list; i++)
@@ -180,7 +169,7 @@ static const char *const *list_of(arena *a, sw_value map, const char *name)
 
 static entry_text text_field(sw_value map, const char *name)
 {
-    msgpack_object v = field(map, name);
+    msgpack_object v = sw_get(map, name);
     return v.type == MSGPACK_OBJECT_STR ? (entry_text){v.via.str.ptr, v.via.str.size} : (entry_text){"", 0};
 }
 
@@ -259,7 +248,7 @@ static const char *recording_read_call(arena *a, sw_value line, fact *to, size_t
               .id = text_field(line, "step"),
               .label = text_field(line, "branch")};
     if (end == path || *end) return "\"path\" is no hexadecimal number";
-    msgpack_object status = field(line, "status"), error = field(line, "error");
+    msgpack_object status = sw_get(line, "status"), error = sw_get(line, "error");
     if (!value_is_status(status)) return "\"status\" is no number from 100 to 999";
     if (error.type != MSGPACK_OBJECT_NIL && error.type != MSGPACK_OBJECT_STR) return "\"error\" is no text";
     bool answered = status.type != MSGPACK_OBJECT_NIL || error.type != MSGPACK_OBJECT_NIL;
@@ -271,25 +260,26 @@ static const char *recording_read_call(arena *a, sw_value line, fact *to, size_t
     return NULL;
 }
 
-static const char *recording_read_line(arena *a, const char *text, size_t len, size_t number, fact *to, size_t *count)
+static const char *recording_read_line(arena *a, entry_text text, size_t number, fact *to, size_t *count)
 {
     sw_value line;
     const char *message = NULL;
     *count = 0;
     assert(number > 0); /* lines are counted from 1: the first is the head */
-    if (!json_read(a, text, len, &line, &message)) return arena_printf(a, "it is not JSON: %s", message);
+    if (!json_read(a, text.data, text.len, &line, &message)) return arena_printf(a, "it is not JSON: %s", message);
     if (number > 1) return recording_read_call(a, line, to, count);
     return number_of(line, "stepwellRecording") == VERSION ? NULL : "it is no recording: --record writes one";
 }
 
-static char *recording_read_file(arena *a, const char *path, int64_t bytes_max, size_t *len, char *error,
-                                 size_t error_size)
+/* Returns the file's bytes with a zero behind them, in `a`. NULL with a message. */
+static char *recording_read_file(arena *a, const recording_file *from, size_t *len, char *error, size_t error_size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: of a FIFO open() would wait for a writer */
+    int fd =
+        open(from->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: of a FIFO open() would wait for a writer */
     FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
     char *text = NULL;
     if (!file) {
-        (void)snprintf(error, error_size, "--replay %s: %s", path, strerror(errno));
+        (void)snprintf(error, error_size, "--replay %s: %s", from->path, strerror(errno));
         if (fd >= 0) close(fd);
         return NULL;
     }
@@ -297,11 +287,11 @@ static char *recording_read_file(arena *a, const char *path, int64_t bytes_max, 
     bool is_file = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
     off_t size = is_file ? status.st_size : 0;
     if (!is_file)
-        (void)snprintf(error, error_size, "--replay %s: it is no regular file", path);
-    else if (size > bytes_max)
-        (void)snprintf(error, error_size, "--replay %s: it is larger than --prove-memory", path);
+        (void)snprintf(error, error_size, "--replay %s: it is no regular file", from->path);
+    else if (size > from->bytes_max)
+        (void)snprintf(error, error_size, "--replay %s: it is larger than --prove-memory", from->path);
     else if (!(text = arena_alloc(a, (size_t)size + 1)) || fread(text, 1, (size_t)size, file) != (size_t)size)
-        (void)snprintf(error, error_size, "--replay %s: it cannot be read", path);
+        (void)snprintf(error, error_size, "--replay %s: it cannot be read", from->path);
     bool whole = text && !*error;
     if (whole) text[size] = 0;
     *len = (size_t)size;
@@ -309,12 +299,12 @@ static char *recording_read_file(arena *a, const char *path, int64_t bytes_max, 
     return whole ? text : NULL;
 }
 
-fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *count, char *error, size_t error_size)
+fact *recording_read(arena *a, const recording_file *file, size_t *count, char *error, size_t error_size)
 {
     size_t len = 0, lines = 1, number = 0;
     *error = 0;
     *count = 0;
-    const char *text = recording_read_file(a, path, bytes_max, &len, error, error_size);
+    const char *text = recording_read_file(a, file, &len, error, error_size);
     if (!text) return NULL;
     const char *end = text + len;
     for (const char *p = text; p < end; p++) lines += *p == '\n';
@@ -324,11 +314,11 @@ fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *coun
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         size_t n = (size_t)((newline ? newline : end) - at), made = 0;
         number++;
-        if (n > 0 || number == 1) why = recording_read_line(a, at, n, number, facts + *count, &made);
+        if (n > 0 || number == 1) why = recording_read_line(a, (entry_text){at, n}, number, facts + *count, &made);
         *count += made;
         assert(*count <= lines * 2);
         at += n + (newline != NULL);
     }
-    if (why) (void)snprintf(error, error_size, "--replay %s: line %zu: %s", path, number, why);
+    if (why) (void)snprintf(error, error_size, "--replay %s: line %zu: %s", file->path, number, why);
     return why ? NULL : facts;
 }

@@ -9,8 +9,13 @@
 /* Writes the recording of `x`. False with a message that names the file. */
 bool recording_write(const char *path, const char *request, const execution *x, char *error, size_t error_size);
 
-/* Reads the calls and answers of a recording of at most bytes_max bytes as facts, which lie in `a`. NULL with a message
- * that names file and line. */
-fact *recording_read(arena *a, const char *path, int64_t bytes_max, size_t *count, char *error, size_t error_size);
+typedef struct recording_file {
+    const char *path;
+    int64_t bytes_max; /* a larger file is refused */
+} recording_file;
+
+/* Reads the calls and answers of a recording as facts, which lie in `a`. NULL with a message that names file and line.
+ */
+fact *recording_read(arena *a, const recording_file *file, size_t *count, char *error, size_t error_size);
 
 #endif
