@@ -24,6 +24,7 @@ typedef struct served {
     char address[64]; /* "http://127.0.0.1:1234" */
 } served;
 
+static char root[64];             /* the test's folder, while its cases run */
 static char served_program[4096]; /* of this test, for exec */
 static int served_log = -1;       /* of the server started last, to show when a call fails */
 enum { SERVED_WAIT_MS = 60000, SERVED_ARGS_MAX = 24 };
@@ -205,5 +206,50 @@ static inline void *share_memory(const char *path, size_t size)
     close(fd);
     return memory;
 }
+
+/* The memory of zeros that a test and its server note things in: a file below `root`, which NOTES names to the server.
+ */
+static inline void *served_notes(size_t size)
+{
+    char path[128];
+    if (!getenv("NOTES")) {
+        snprintf(path, sizeof path, "%s/notes", root);
+        CHECK(setenv("NOTES", path, 1) == 0);
+    }
+    return share_memory(getenv("NOTES"), size);
+}
+
+typedef struct served_test {
+    int (*serve)(int argc, char **argv); /* the server: it ends with it */
+    void (*prepare)(void);               /* before the first case, when `root` is there; NULL: nothing */
+    const check_case *cases;
+    size_t count;
+} served_test;
+
+/* What main does: with "--serve" it serves, else it runs the cases and removes `root` behind them. */
+static inline int served_main(const served_test *t, int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        argv[1] = argv[0];
+        return t->serve(argc - 1, argv + 1);
+    }
+    snprintf(served_program, sizeof served_program, "%s", argv[0]);
+    make_folder(root);
+    if (t->prepare) t->prepare();
+    int result = check_run(t->cases, t->count, argc, argv);
+    remove_tree(root);
+    return result;
+}
+
+#define SERVED_MAIN(serve, prepare, cases)                                                                             \
+    int main(int argc, char **argv)                                                                                    \
+    {                                                                                                                  \
+        return served_main(&(served_test){serve, prepare, cases, sizeof(cases) / sizeof((cases)[0])}, argc, argv);     \
+    }
+
+/* The main of a test whose server notes things in *notes. */
+#define SERVED_MAIN_NOTES(serve, notes, cases)                                                                         \
+    static void share_notes(void) { (notes) = served_notes(sizeof *(notes)); }                                         \
+    SERVED_MAIN(serve, share_notes, cases)
 
 #endif

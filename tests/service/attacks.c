@@ -16,7 +16,7 @@ typedef struct notes {
 } notes;
 
 static notes *seen;
-static char root[64], notes_file[128], files_dir[128], data_dir[128];
+static char files_dir[128], data_dir[128];
 
 static void count_up(int *n) { __atomic_add_fetch(n, 1, __ATOMIC_SEQ_CST); }
 static int count_of(const int *n) { return __atomic_load_n(n, __ATOMIC_SEQ_CST); }
@@ -87,7 +87,7 @@ static void on_flood(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("attacked");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /work", on_work, NULL);
     sw_endpoint(app, "POST /work", on_work, NULL);
     sw_endpoint(app, "GET /evil", on_evil, NULL);
@@ -818,21 +818,13 @@ static const check_case cases[] = {{"request smuggling", test_smuggling},
                                    {"silent connections, full", test_silent_full},
                                    {"silent connections end", test_silent_end}};
 
-int main(int argc, char **argv)
+static void prepare(void)
 {
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
     snprintf(files_dir, sizeof files_dir, "%s/files", root);
     snprintf(data_dir, sizeof data_dir, "%s/data", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0 && setenv("FILES", files_dir, 1) == 0);
+    CHECK(setenv("FILES", files_dir, 1) == 0);
     make_files();
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
+    seen = served_notes(sizeof *seen);
 }
+
+SERVED_MAIN(serve, prepare, cases)

@@ -49,7 +49,7 @@ static void on_sleep(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("backup");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /quick/:n", on_quick, NULL);
     sw_endpoint(app, "GET /wait", on_wait, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
@@ -58,7 +58,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], notes_file[128], copies[128];
+static char copies[128];
 static served server;
 static answer a;
 static char text[4096];
@@ -192,20 +192,11 @@ static void test_refusals(void)
 
 static const check_case cases[] = {{"a copy of a busy service", test_restore}, {"refusals", test_refusals}};
 
-int main(int argc, char **argv)
+static void make_copies(void)
 {
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
     snprintf(copies, sizeof copies, "%s/copies", root);
     CHECK(mkdir(copies, 0700) == 0);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
+    seen = served_notes(sizeof *seen);
 }
+
+SERVED_MAIN(serve, make_copies, cases)

@@ -25,7 +25,7 @@ enum {
 
 static int kills_wanted = 30, clients_wanted = 40;
 static uint64_t seed = 1;
-static char root[64], folder[128], ledger_path[128], log_path[128];
+static char folder[128], ledger_path[128], log_path[128];
 
 /* ---- Processes ---- */
 

@@ -124,7 +124,7 @@ static void on_stumble(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("contract");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "POST /orders/:id", on_order,
                 &(sw_endpoint_options){.caller_header = "x-caller", .cors_origin = "https://shop.example"});
     sw_endpoint(app, "POST /wait", on_wait, NULL);
@@ -146,7 +146,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tools ---- */
 
-static char root[64], notes_file[128];
 static served server;
 static answer a;
 static char text[4096];
@@ -781,18 +780,4 @@ static const check_case cases[] = {{"Prefer", test_prefer},
                                    {"the last client goes away", test_client_gone},
                                    {"deadlines", test_deadline}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

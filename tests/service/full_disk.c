@@ -13,7 +13,7 @@ typedef struct notes {
     disk_state disk;
 } notes;
 static notes *seen;
-static char root[64], mount_point[96], data[128];
+static char mount_point[96], data[128];
 static served server;
 static answer a;
 
@@ -61,7 +61,7 @@ static void on_poison(sw_ctx *c)
 
 static int serve(int argc, char **argv)
 {
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     disk = &seen->disk;
     sw_app *app = sw_app_new("full-disk");
     sw_endpoint(app, "POST /orders", on_order, NULL);

@@ -34,7 +34,7 @@ typedef struct notes {
     int64_t value[RUNS][STEPS]; /* what the step returned when it ran last */
 } notes;
 static notes *seen;
-static char root[64], folder[128];
+static char folder[128];
 static int folders;
 
 static int load(const int *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
@@ -141,7 +141,7 @@ static const char *on_start(sw_app *app, void *arg)
 
 static int serve(int argc, char **argv)
 {
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_app *app = sw_app_new("keeping");
     sw_route(app, "GET /pid", on_pid);
     sw_endpoint(app, "GET /work/:n", on_work, NULL);
@@ -718,28 +718,14 @@ static void test_stopped_supervisor(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
-int main(int argc, char **argv)
-{
-    static const check_case cases[] = {{"work", test_work},
-                                       {"big", test_big},
-                                       {"streams", test_streams},
-                                       {"stream lost", test_stream_lost},
-                                       {"output", test_output},
-                                       {"gone", test_gone},
-                                       {"upgrade", test_upgrade},
-                                       {"limits", test_limits},
-                                       {"stopped supervisor", test_stopped_supervisor}};
-    char notes_path[128];
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_path, sizeof notes_path, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_path, 1) == 0);
-    seen = share_memory(notes_path, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+static const check_case cases[] = {{"work", test_work},
+                                   {"big", test_big},
+                                   {"streams", test_streams},
+                                   {"stream lost", test_stream_lost},
+                                   {"output", test_output},
+                                   {"gone", test_gone},
+                                   {"upgrade", test_upgrade},
+                                   {"limits", test_limits},
+                                   {"stopped supervisor", test_stopped_supervisor}};
+
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -20,7 +20,7 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-static char root[64], data[128], backups[128];
+static char data[128], backups[128];
 static served server;
 static answer a;
 
@@ -159,15 +159,4 @@ static void test_switches(void)
 static const check_case cases[] = {
     {"switches", test_switches}, {"the limit of open files", test_files}, {"whom --dev trusts", test_dev_trust}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN(serve, NULL, cases)

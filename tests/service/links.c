@@ -23,7 +23,7 @@ static int serve(int argc, char **argv)
 }
 
 static const char secret[] = "the key that signs the links of this test";
-static char root[64], text[4096];
+static char text[4096];
 static served server;
 static answer a;
 
@@ -409,15 +409,4 @@ static const check_case cases[] = {{"a reader reads", test_read},
                                    {"tokens as bearer tokens", test_bearer},
                                    {"401 says what is asked for", test_unauthorized}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN(serve, NULL, cases)

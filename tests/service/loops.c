@@ -15,7 +15,6 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-static char root[64];
 static served server;
 static answer a;
 

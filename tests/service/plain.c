@@ -52,7 +52,7 @@ static void on_whole(sw_ctx *c)
 
 static int serve(int argc, char **argv)
 {
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_app *app = sw_app_new("plain");
     sw_route(app, "GET /nap", on_nap);
     sw_route(app, "GET /drip", on_drip);
@@ -61,7 +61,6 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-static char root[64], notes_file[128];
 static served server;
 static answer a;
 
@@ -131,18 +130,4 @@ static void test_failure(void)
 
 static const check_case cases[] = {{"the end of --drain", test_drain}, {"a handler that fails half-way", test_failure}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

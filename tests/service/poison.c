@@ -158,15 +158,15 @@ static void on_innocent(sw_ctx *c)
 
 static void on_pid(sw_ctx *c) { sw_reply_text(c, 200, "%lld", (long long)getpid()); }
 
-static void share(const char *path)
+static void share_notes(void)
 {
-    seen = share_memory(path, sizeof *seen);
+    seen = served_notes(sizeof *seen);
     clocks = &seen->clocks;
 }
 
 static int serve(int argc, char **argv)
 {
-    share(getenv("NOTES"));
+    share_notes();
     sw_app *app = sw_app_new("poison");
     sw_endpoint(app, "POST /poison", on_poison, NULL);
     sw_endpoint(app, "POST /innocent", on_innocent, NULL);
@@ -176,7 +176,7 @@ static int serve(int argc, char **argv)
 
 /* ---- The server ---- */
 
-static char root[64], notes_path[128], poison[1024], outputs[MANY][1024];
+static char poison[1024], outputs[MANY][1024];
 static answer a;
 
 /* ---- Tests ---- */
@@ -521,9 +521,7 @@ int main(int argc, char **argv)
     snprintf(served_program, sizeof served_program, "%s", argv[0]);
     if (!prepare()) return 0;
     make_folder(root);
-    snprintf(notes_path, sizeof notes_path, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_path, 1) == 0);
-    share(notes_path);
+    share_notes();
     int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
     remove_tree(root);
     return result;

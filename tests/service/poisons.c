@@ -63,7 +63,7 @@ static void on_long(sw_ctx *c)
 
 static int serve(int argc, char **argv)
 {
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_app *app = sw_app_new("poisons");
     sw_endpoint(app, "POST /poison", on_poison, NULL);
     sw_endpoint(app, "POST /innocent", on_innocent, NULL);
@@ -73,7 +73,7 @@ static int serve(int argc, char **argv)
 
 /* ---- The test ---- */
 
-static char root[64], notes_path[128], poisons[POISONS_MAX][1024], innocents[INNOCENTS][1024];
+static char poisons[POISONS_MAX][1024], innocents[INNOCENTS][1024];
 static answer a;
 static unsigned restarts; /* of a server without supervisor */
 
@@ -247,18 +247,4 @@ static const check_case cases[] = {
     {"one beside a run that does not get on", test_long},
 };
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_path, sizeof notes_path, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_path, 1) == 0);
-    seen = share_memory(notes_path, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -201,7 +201,7 @@ static int serve(int argc, char **argv)
 {
     static const char *const kept[] = {"authorization", NULL};
     sw_app *app = sw_app_new("program");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     if (getenv("SELF")) snprintf(self_url, sizeof self_url, "%s", getenv("SELF"));
     sw_endpoint(app, "GET /hello", on_hello, NULL);
     sw_endpoint(app, "GET /log", on_log, NULL);
@@ -223,7 +223,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], notes_file[128], data[128], said[65536], text[4096];
+static char data[128], said[65536], text[4096];
 static served server, peer;
 static answer a;
 
@@ -581,18 +581,4 @@ static const check_case cases[] = {{"--help and --version", test_help},
                                    {"--upstream-connections", test_upstream_connections},
                                    {"values, groups, sleeps and blocking", test_rest}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -64,7 +64,7 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-static char root[64], text[4096];
+static char text[4096];
 static served server;
 static answer a;
 
@@ -347,15 +347,4 @@ static const check_case cases[] = {{"more headers than anybody needs", test_many
                                    {"origins of a full server", test_full},
                                    {"caches", test_caches}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN(serve, NULL, cases)

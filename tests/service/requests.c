@@ -76,7 +76,7 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-static char root[64], got[65536], text[4096];
+static char got[65536], text[4096];
 static served server;
 static answer a;
 
@@ -363,21 +363,14 @@ static const check_case cases[] = {{"targets with and without a host", test_targ
                                    {"a folder without its slash", test_folder},
                                    {"a client's mistake is no failure", test_rejected}};
 
-int main(int argc, char **argv)
+static void make_site(void)
 {
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
     char site[128], page[160];
-    make_folder(root);
     snprintf(site, sizeof site, "%s/site", root);
     snprintf(page, sizeof page, "%s/index.html", site);
     CHECK(mkdir(site, 0700) == 0 && setenv("SITE", site, 1) == 0);
     FILE *f = fopen(page, "w");
     CHECK(f && fputs("the page", f) >= 0 && fclose(f) == 0);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
 }
+
+SERVED_MAIN(serve, make_site, cases)

@@ -73,7 +73,6 @@ static int serve(int argc, char **argv)
 
 /* ---- The test ---- */
 
-static char root[64];
 static served server;
 static answer a;
 
@@ -139,15 +138,4 @@ static void test_states(void)
 
 static const check_case cases[] = {{"each run has a line that says its state", test_states}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN(serve, NULL, cases)

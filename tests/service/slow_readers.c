@@ -32,7 +32,6 @@ typedef struct notes {
     int starts;    /* of workers */
 } notes;
 static notes *seen;
-static char root[64];
 static size_t body_bytes = 1 << 20;
 
 static int load(const int *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
@@ -117,7 +116,7 @@ static const char *on_start(sw_app *app, void *arg)
 
 static int serve(int argc, char **argv)
 {
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     body_bytes = strtoull(getenv("BODY_BYTES"), NULL, 10);
     sw_app *app = sw_app_new("slow readers");
     sw_route(app, "GET /pid", on_pid);

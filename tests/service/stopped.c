@@ -58,7 +58,7 @@ static int serve(int argc, char **argv)
 {
     const char *limit = getenv("LATE_MS");
     const sw_endpoint_options late = {.timeout_ms = limit ? atoll(limit) : HOUR_MS};
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_app *app = sw_app_new("stopped");
     if (!getenv("WITHOUT_NAP")) {
         sw_endpoint(app, "POST /nap", on_nap, NULL);
@@ -71,7 +71,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], data[128], text[4096];
+static char data[128], text[4096];
 static served server;
 static answer a;
 
@@ -650,19 +650,6 @@ static const check_case cases[] = {
     {"a release that was promised survives the process", test_release_later},
     {"no letter stays that leads to nothing", test_no_letter_stays}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    char notes_path[128];
-    snprintf(notes_path, sizeof notes_path, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_path, 1) == 0);
-    seen = share_memory(notes_path, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+static void share_notes(void) { seen = served_notes(sizeof *seen); }
+
+SERVED_MAIN(serve, share_notes, cases)

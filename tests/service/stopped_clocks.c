@@ -42,16 +42,16 @@ static void on_clock(sw_ctx *c)
     sw_reply_text(c, 200, "set");
 }
 
-static void share(const char *path)
+static void share_notes(void)
 {
-    seen = share_memory(path, sizeof *seen);
+    seen = served_notes(sizeof *seen);
     clocks = &seen->clocks;
 }
 
 static int serve(int argc, char **argv)
 {
     const sw_endpoint_options limited = {.timeout_ms = LIMIT_MS};
-    share(getenv("NOTES"));
+    share_notes();
     sw_app *app = sw_app_new("clocks");
     sw_endpoint(app, "POST /limited", on_limited, &limited);
     sw_route(app, "POST /clock", on_clock);
@@ -60,7 +60,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], data[128], notes_path[128], output[1024];
+static char data[128], output[1024];
 static served server;
 static answer a;
 
@@ -172,18 +172,4 @@ static const check_case cases[] = {{"set forward while it is stopped", test_forw
                                    {"set back while it is stopped", test_back},
                                    {"set back while it is stopped, and forward later", test_twice}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_path, sizeof notes_path, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_path, 1) == 0);
-    share(notes_path);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN(serve, share_notes, cases)

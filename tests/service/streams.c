@@ -16,7 +16,7 @@ typedef struct notes {
     int again;   /* the first process is over: steps push nothing any more */
 } notes;
 static notes *seen;
-static char root[64], folder[128];
+static char folder[128];
 static served server;
 
 static int load(const int *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
@@ -73,7 +73,7 @@ static const char *on_start(sw_app *app, void *arg)
 
 static int serve(int argc, char **argv)
 {
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_app *app = sw_app_new("streams");
     sw_endpoint(app, "GET /naps", on_naps, NULL);
     sw_endpoint(app, "GET /much/:size", on_much, NULL);
@@ -351,24 +351,10 @@ static void test_rollback_at_limit(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
-int main(int argc, char **argv)
-{
-    static const check_case cases[] = {{"a client that comes while its run is loaded", test_while_loading},
-                                       {"Last-Event-ID beside another client", test_last_event_id},
-                                       {"taken back beside another client", test_taken_back},
-                                       {"heartbeats", test_heartbeat},
-                                       {"chunks taken back at --run-state-max", test_rollback_at_limit}};
-    char text[128];
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(text, sizeof text, "%s/notes", root);
-    CHECK(setenv("NOTES", text, 1) == 0);
-    seen = share_memory(text, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+static const check_case cases[] = {{"a client that comes while its run is loaded", test_while_loading},
+                                   {"Last-Event-ID beside another client", test_last_event_id},
+                                   {"taken back beside another client", test_taken_back},
+                                   {"heartbeats", test_heartbeat},
+                                   {"chunks taken back at --run-state-max", test_rollback_at_limit}};
+
+SERVED_MAIN_NOTES(serve, seen, cases)

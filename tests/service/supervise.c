@@ -27,7 +27,6 @@ typedef struct notes {
     int64_t started_ms[STARTS_MAX];
 } notes;
 static notes *seen;
-static char root[64];
 
 static int load(const int *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
 static void set(int *at, int value) { __atomic_store_n(at, value, __ATOMIC_SEQ_CST); }
@@ -103,7 +102,7 @@ static void execute_with_many(char **argv)
 static int serve(int argc, char **argv)
 {
     if (getenv("MANY_ARGUMENTS")) execute_with_many(argv);
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_app *app = sw_app_new("supervised");
     sw_route(app, "GET /pid", on_pid);
     sw_route(app, "GET /spin", on_spin);

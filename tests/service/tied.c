@@ -16,7 +16,7 @@ typedef struct notes {
     disk_state disk;
 } notes;
 static notes *seen;
-static char root[64], folder[128];
+static char folder[128];
 static served server;
 
 static void nap(void) { usleep(5000); }
@@ -73,7 +73,7 @@ static const char *on_start(sw_app *app, void *arg)
 
 static int serve(int argc, char **argv)
 {
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     disk = &seen->disk;
     sw_app *app = sw_app_new("tied");
     sw_endpoint(app, "GET /tied", on_tied, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
@@ -629,37 +629,23 @@ static void test_sent_on_durably(void)
     check_ends(0, 1);
 }
 
-int main(int argc, char **argv)
-{
-    static const check_case cases[] = {{"observers", test_observers},
-                                       {"killed", test_killed},
-                                       {"stopped", test_stopped},
-                                       {"kept", test_kept},
-                                       {"between workers", test_between_workers},
-                                       {"broken off between workers", test_broken_off},
-                                       {"half closed between workers", test_half_closed},
-                                       {"handed on late", test_handed_on_late},
-                                       {"not crowded out by idle ones", test_not_crowded_out},
-                                       {"left undecided", test_left_undecided},
-                                       {"killed while it drains", test_killed_in_drain},
-                                       {"gone before it drains", test_gone_before_drain},
-                                       {"left, then sent on", test_left_and_sent_on},
-                                       {"asked again", test_asked_again},
-                                       {"hard to see", test_hard_to_see},
-                                       {"not resumed", test_not_resumed},
-                                       {"sent on by the process before", test_sent_on_before},
-                                       {"sent on when that is on disk", test_sent_on_durably}};
-    char text[128];
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(text, sizeof text, "%s/notes", root);
-    CHECK(setenv("NOTES", text, 1) == 0);
-    seen = share_memory(text, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+static const check_case cases[] = {{"observers", test_observers},
+                                   {"killed", test_killed},
+                                   {"stopped", test_stopped},
+                                   {"kept", test_kept},
+                                   {"between workers", test_between_workers},
+                                   {"broken off between workers", test_broken_off},
+                                   {"half closed between workers", test_half_closed},
+                                   {"handed on late", test_handed_on_late},
+                                   {"not crowded out by idle ones", test_not_crowded_out},
+                                   {"left undecided", test_left_undecided},
+                                   {"killed while it drains", test_killed_in_drain},
+                                   {"gone before it drains", test_gone_before_drain},
+                                   {"left, then sent on", test_left_and_sent_on},
+                                   {"asked again", test_asked_again},
+                                   {"hard to see", test_hard_to_see},
+                                   {"not resumed", test_not_resumed},
+                                   {"sent on by the process before", test_sent_on_before},
+                                   {"sent on when that is on disk", test_sent_on_durably}};
+
+SERVED_MAIN_NOTES(serve, seen, cases)

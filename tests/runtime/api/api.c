@@ -218,7 +218,7 @@ static int serve(int argc, char **argv)
     static const char *const headers[] = {"x-secret", NULL};
     const char *abi = getenv("ABI");
     sw_app *app = abi ? sw_app_new_abi("api", atoi(abi)) : sw_app_new("api");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /hello/:name", on_hello, &(sw_endpoint_options){.version = "1", .journal_headers = headers});
     sw_endpoint(app, "POST /binary", on_binary, &(sw_endpoint_options){.durability = SW_RELAXED});
     sw_endpoint(app, "POST /json", on_json, NULL);
@@ -239,7 +239,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], notes_file[128];
 static served server;
 static answer a;
 static char text[4096];
@@ -632,7 +631,7 @@ static void test_start_refusals(void)
     REFUSED("must be one of text|json", "--log-format", "xml");
     REFUSED("in use by process", "--data", data_folder());
     REFUSED("parent folder does not exist", "--data", "/nonexistent/folder");
-    REFUSED("is not a folder", "--data", notes_file);
+    REFUSED("is not a folder", "--data", getenv("NOTES"));
     snprintf(path, sizeof path, "%s/other", root);
     REFUSED("Address already in use", "--data", path, "--listen", server.address + 7);
     REFUSED("HOST:PORT", "--data", path, "--listen", "nonsense");
@@ -674,18 +673,4 @@ static const check_case cases[] = {{"replies", test_replies},
                                    {"a full disk refuses runs and is got over", test_full_disk},
                                    {"what keeps it from starting", test_start_refusals}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -66,7 +66,7 @@ static void on_quick(sw_ctx *c) { sw_reply_text(c, 200, "quick"); }
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("blocking");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     disk = &seen->disk;
     sw_endpoint(app, "GET /block", on_block, NULL);
     sw_endpoint(app, "GET /deep", on_deep, NULL);
@@ -76,7 +76,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64];
 static served server;
 static answer a;
 
@@ -162,19 +161,4 @@ static void test_backup_at_drain(void)
 static const check_case cases[] = {{"user code on threads does not keep the journal waiting", test_journal_goes_on},
                                    {"a backup under way when --drain is over", test_backup_at_drain}};
 
-int main(int argc, char **argv)
-{
-    char notes_file[128];
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

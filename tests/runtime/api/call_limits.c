@@ -237,12 +237,4 @@ static const check_case cases[] = {{"a service that only pings is not waited for
                                    {"a call that may go to public addresses only", test_reach},
                                    {"URLs that cannot be called", test_urls}};
 
-int main(int argc, char **argv)
-{
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    return check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-}
+SERVED_MAIN(serve, NULL, cases)

@@ -215,12 +215,4 @@ static const check_case cases[] = {{"a success is not asked for again", test_suc
                                    {"a refusal keeps its reason, and nobody's secrets", test_reasons},
                                    {"Retry-After only lengthens the backoff", test_hints}};
 
-int main(int argc, char **argv)
-{
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    return check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-}
+SERVED_MAIN(serve, NULL, cases)

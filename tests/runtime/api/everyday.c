@@ -174,7 +174,7 @@ static void on_text(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "write", long_
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("everyday");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /each", on_each, NULL);
     sw_endpoint(app, "GET /each-plainly", on_each_plainly, NULL);
     sw_endpoint(app, "GET /group", on_group, NULL);
@@ -188,7 +188,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], notes_file[128], said[65536];
+static char said[65536];
 static served server;
 static answer a;
 
@@ -334,18 +334,4 @@ static const check_case cases[] = {{"sw_each_with: a limit and tolerance", test_
                                    {"each failed attempt is logged once", test_log},
                                    {"kinds and keys of values, maps without NULL, long texts", test_values}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -87,7 +87,7 @@ static void on_gives_up(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("fanout");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /each", on_each, NULL);
     sw_endpoint(app, "GET /patient", on_patient, NULL);
     sw_endpoint(app, "GET /gives-up", on_gives_up, NULL);
@@ -96,7 +96,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], notes_file[128];
 static served server;
 static answer a;
 
@@ -218,18 +217,4 @@ static const check_case cases[] = {{"sw_each begins nothing once one has failed 
                                    {"sw_each waits for no retry then", test_patient},
                                    {"a handler that fails waits for its group, parked or not", test_gives_up}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

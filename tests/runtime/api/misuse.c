@@ -454,7 +454,7 @@ static void on_outer(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("misuse");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /wrong", on_wrong, NULL);
     sw_route(app, "GET /plain-wrong", on_wrong);
     sw_endpoint(app, "GET /other", on_other, NULL);
@@ -472,7 +472,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], notes_file[128];
 static served server;
 static answer a;
 
@@ -687,18 +686,4 @@ static const check_case cases[] = {{"a context outside its function", test_conte
                                    {"values of who called the step", SANITIZED ? NULL : test_outer},
                                    {"a frame larger than the stack", test_large_frame}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -8,7 +8,7 @@ typedef struct notes {
 } notes;
 static notes *seen;
 
-static char root[64], notes_file[128];
+static char notes_file[128];
 static served server;
 static answer a;
 

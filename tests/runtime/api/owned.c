@@ -138,7 +138,7 @@ static void on_other(sw_ctx *c) { sw_reply_text(c, 200, "%zu", sw_body(c).len); 
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("owned");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /texts", on_texts, NULL);
     sw_endpoint(app, "GET /charge", on_charge, NULL);
     sw_route(app, "POST /cut", on_cut);
@@ -149,7 +149,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], notes_file[128];
 static served server;
 static answer a;
 
@@ -248,18 +247,4 @@ static const check_case cases[] = {{"texts that are overwritten after they were 
                                    {"the step that a problem names after a replay", test_problem},
                                    {"the request of a connection that was cut", test_cut}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

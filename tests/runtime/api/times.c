@@ -87,7 +87,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64];
 static served server;
 static answer a;
 
@@ -153,15 +152,4 @@ static void test_never(void)
 
 static const check_case cases[] = {{"times that are over", test_over}, {"times that never come", test_never}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN(serve, NULL, cases)

@@ -151,7 +151,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Many clients at once ---- */
 
-static char root[64];
 static served server;
 
 /* What some of the clients ask for. */
@@ -555,19 +554,12 @@ static const check_case cases[] = {{"journaled times and settings", test_setting
                                    {"relative waits over kill -9", test_restart_relative},
                                    {"absolute waits over kill -9", test_restart_absolute}};
 
-int main(int argc, char **argv)
+static void share_clocks(void)
 {
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
     char shared[128];
     snprintf(shared, sizeof shared, "%s/clocks", root);
     CHECK_INT(setenv("CLOCKS", shared, 1), 0);
     clocks = share_memory(shared, sizeof *clocks);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
 }
+
+SERVED_MAIN(serve, share_clocks, cases)

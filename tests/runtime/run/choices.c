@@ -52,7 +52,7 @@ static void on_group(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("choices");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     disk = &seen->disk;
     sw_endpoint(app, "POST /result", on_result, NULL);
     sw_endpoint(app, "POST /random", on_random, NULL);
@@ -65,7 +65,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64];
 static served server;
 
 static void start(const char *name)
@@ -167,19 +166,4 @@ static const check_case cases[] = {{"results are not waited for", results_are_no
                                    {"choices are on disk before an attempt begins", choices_are_on_disk_first},
                                    {"a crash changes no choice", a_crash_changes_no_choice}};
 
-int main(int argc, char **argv)
-{
-    char notes_file[128];
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -95,7 +95,7 @@ static int serve(int argc, char **argv)
 {
     const sw_endpoint_options stops = {.version = "v", .on_difference = SW_STOP};
     sw_app *app = sw_app_new("differs");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /step", on_step, &stops);
     sw_endpoint(app, "GET /try", on_try, &stops);
     sw_endpoint(app, "GET /each", on_each, &stops);
@@ -108,7 +108,7 @@ static int serve(int argc, char **argv)
 
 /* ---- The test ---- */
 
-static char root[64], data[128];
+static char data[128];
 static served server;
 static answer a;
 
@@ -287,19 +287,4 @@ static const check_case cases[] = {{"another input stops the run", test_inputs},
                                    {"by default it is only reported", test_default},
                                    {"a run that stopped is cancelled", test_cancel}};
 
-int main(int argc, char **argv)
-{
-    char notes_file[128];
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

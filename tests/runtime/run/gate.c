@@ -89,7 +89,7 @@ static void on_chunks(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("gate");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     disk = &seen->disk;
     sw_endpoint(app, "POST /charge", on_charge, NULL);
     sw_endpoint(app, "GET /parked", on_parked, NULL);
@@ -101,7 +101,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], text[4096];
+static char text[4096];
 static served server;
 static answer a;
 
@@ -364,19 +364,4 @@ static const check_case cases[] = {{"no charge while the journal fails, and clie
                                    {"chunks wait for a slow journal", test_chunks},
                                    {"a drain while the gate is closed", test_drain}};
 
-int main(int argc, char **argv)
-{
-    char notes_file[128];
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -153,7 +153,7 @@ static void on_inputs(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("journal_rows");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /each", on_each, &(sw_endpoint_options){.version = "v"});
     sw_endpoint(app, "GET /tree", on_tree, NULL);
     sw_endpoint(app, "GET /calls", on_calls, NULL);
@@ -166,7 +166,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Reading the journal ---- */
 
-static char root[64];
 static served server;
 static answer a;
 
@@ -420,19 +419,4 @@ static const check_case cases[] = {{"entries know their place", entries_know_the
                                    {"long inputs are told", long_inputs_are_told},
                                    {"another input is reported", another_input_is_reported}};
 
-int main(int argc, char **argv)
-{
-    char notes_file[128];
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

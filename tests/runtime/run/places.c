@@ -59,7 +59,7 @@ static void on_begun(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("places");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "GET /resumed", on_resumed, NULL);
     sw_endpoint(app, "GET /brief", on_brief, NULL);
     sw_endpoint(app, "GET /begun", on_begun, NULL);
@@ -68,7 +68,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tools ---- */
 
-static char root[64], notes_file[128];
 static served server;
 static answer a;
 
@@ -218,18 +217,4 @@ static void test_cancelled_at_once(void)
 static const check_case cases[] = {{"--runs-max holds for resumed runs, in their order", test_resumed},
                                    {"a run that is cancelled before its first commit is back", test_cancelled_at_once}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -253,7 +253,7 @@ static void write_journal(const char *path, const run_id *id, const char *data, 
 /* ---- The property ---- */
 
 static const char secret[] = "a secret of more than sixteen bytes";
-static char root[64], secret_file[128], tally_file[128];
+static char secret_file[128], tally_file[128];
 
 static const char *const *flags(const char *data)
 {
@@ -460,21 +460,14 @@ static const check_case cases[] = {{"a sequence of steps", test_sequential},
                                    {"sw_each", test_each},
                                    {"code that has changed", test_changed_code}};
 
-int main(int argc, char **argv)
+static void make_files(void)
 {
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
     snprintf(secret_file, sizeof secret_file, "%s/secret", root);
     snprintf(tally_file, sizeof tally_file, "%s/tally", root);
     FILE *f = fopen(secret_file, "w");
     CHECK(f && fwrite(secret, 1, sizeof secret - 1, f) == sizeof secret - 1 && fclose(f) == 0);
     CHECK(setenv("TALLY", tally_file, 1) == 0);
     seen = share_memory(tally_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
 }
+
+SERVED_MAIN(serve, make_files, cases)

@@ -148,7 +148,7 @@ static void on_log(sw_ctx *c)
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("same");
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
+    seen = served_notes(sizeof *seen);
     sw_endpoint(app, "POST /deep", on_deep, NULL);
     sw_endpoint(app, "GET /error", on_error, NULL);
     sw_endpoint(app, "POST /body", on_body, NULL);
@@ -160,7 +160,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], notes_file[128];
 static served server;
 static answer a;
 
@@ -362,18 +361,4 @@ static const check_case cases[] = {
     {"the answer to a body that a step cannot read", test_body}, {"the memory that a run may have", test_memory},
     {"steps whose paths are the same hash", test_twins},         {"the lines of its log", test_log}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(notes_file, sizeof notes_file, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_file, 1) == 0);
-    seen = share_memory(notes_file, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

@@ -96,7 +96,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], data[128], notes_path[128], text[4096];
+static char data[128], text[4096];
 static served server;
 static answer a;
 
@@ -260,19 +260,10 @@ static const check_case cases[] = {{"resumed runs wait for stacks", test_resumed
                                    {"a drain ends groups that wait for stacks", test_drain_while_short},
                                    {"recovery is tried again", test_recovery}};
 
-int main(int argc, char **argv)
+static void share_notes(void)
 {
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
     snprintf(data, sizeof data, "%s/data", root);
-    snprintf(notes_path, sizeof notes_path, "%s/notes", root);
-    CHECK(setenv("NOTES", notes_path, 1) == 0);
-    seen = share_memory(notes_path, sizeof *seen);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
+    seen = served_notes(sizeof *seen);
 }
+
+SERVED_MAIN(serve, share_notes, cases)

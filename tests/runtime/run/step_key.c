@@ -36,6 +36,7 @@ static void on_outside(sw_ctx *c) { sw_reply_text(c, 200, "%s", sw_step_key(c));
 
 static int serve(int argc, char **argv)
 {
+    seen = served_notes(sizeof *seen);
     sw_app *app = sw_app_new("step_key");
     sw_endpoint(app, "GET /pay", on_pay, NULL);
     sw_endpoint(app, "GET /outside", on_outside, NULL);
@@ -121,23 +122,4 @@ static const check_case cases[] = {{"known keys", known_keys},
                                    {"one key for each step of each run", one_key_for_each_step},
                                    {"outside a step it fails the run", outside_a_step_it_fails_the_run}};
 
-int main(int argc, char **argv)
-{
-    char notes_file[64] = "/tmp/stepwell-test-XXXXXX";
-    bool serves = argc > 1 && strcmp(argv[1], "--serve") == 0;
-    if (!serves) {
-        int fd = mkstemp(notes_file);
-        CHECK(fd >= 0 && setenv("NOTES", notes_file, 1) == 0);
-        close(fd);
-    }
-    seen = share_memory(getenv("NOTES"), sizeof *seen);
-    if (serves) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    CHECK(readlink("/proc/self/exe", served_program, sizeof served_program - 1) > 0);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    int failed = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    unlink(notes_file);
-    return failed;
-}
+SERVED_MAIN_NOTES(serve, seen, cases)

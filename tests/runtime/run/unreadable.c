@@ -27,7 +27,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char root[64], data[128], text[4096];
+static char data[128], text[4096];
 static served server;
 static answer a;
 
@@ -99,16 +99,6 @@ static void test_blob(void)
 
 static const check_case cases[] = {{"a damaged blob is told to its run's clients", test_blob}};
 
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
-        argv[1] = argv[0];
-        return serve(argc - 1, argv + 1);
-    }
-    snprintf(served_program, sizeof served_program, "%s", argv[0]);
-    make_folder(root);
-    snprintf(data, sizeof data, "%s/data", root);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    remove_tree(root);
-    return result;
-}
+static void name_data(void) { snprintf(data, sizeof data, "%s/data", root); }
+
+SERVED_MAIN(serve, name_data, cases)
