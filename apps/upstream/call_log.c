@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apps/upstream/text.h"
+
 typedef struct call_entry {
     uint64_t number;             /* from 1, never used twice */
     uint64_t body_hash;          /* of API and body */
@@ -18,7 +20,7 @@ typedef struct call_entry {
 } call_entry;
 
 typedef struct body_count {
-    uint64_t hash;  /* 0: the place is free */
+    uint64_t hash;  /* 0: the cell is free */
     uint64_t times; /* calls with this body */
 } body_count;
 
@@ -26,12 +28,12 @@ typedef struct body_count {
 static struct {
     pthread_mutex_t lock;
     call_entry *calls;    /* a ring of `room`; call n is at n % room once the ring is full-grown */
-    size_t room;          /* places in `calls`: grows to CALL_LOG_MAX */
-    uint64_t first;       /* number of the oldest call kept */
+    size_t room;          /* cells of `calls`: grows to CALL_LOG_MAX */
+    uint64_t first;       /* number of the oldest call in the ring */
     uint64_t next;        /* number of the next call */
     body_count *bodies;   /* open addressing */
     size_t bodies_room;   /* a power of two */
-    size_t bodies_filled; /* kept at half of the room or less */
+    size_t bodies_filled; /* half of the room at most */
 } call_log = {.lock = PTHREAD_MUTEX_INITIALIZER, .first = 1, .next = 1};
 
 static const char *const api_names[CALL_APIS] = {"/v1/messages", "/search", "/v1/models", "/v1/chat/completions"};
@@ -96,10 +98,8 @@ uint64_t call_log_begin(call_api api, uint64_t body_hash, int64_t now_ms)
 static void label_copy(char *to, const char *label)
 {
     size_t len = strlen(label);
-    if (len >= CALL_LABEL_SIZE) {
-        len = CALL_LABEL_SIZE - 1;
-        while (len > 0 && ((unsigned char)label[len] & 0xC0) == 0x80) len--;
-    }
+    if (len >= CALL_LABEL_SIZE) len = text_cut_len(label, CALL_LABEL_SIZE - 1);
+    assert(len < CALL_LABEL_SIZE);
     memcpy(to, label, len);
     to[len] = '\0';
 }
@@ -126,7 +126,7 @@ void call_log_end(uint64_t number, int status, const char *outcome, int64_t now_
     log_unlock();
 }
 
-static body_count *body_place(body_count *bodies, size_t room, uint64_t hash)
+static body_count *bodies_cell(body_count *bodies, size_t room, uint64_t hash)
 {
     assert(room > 0 && (room & (room - 1)) == 0);
     size_t i = hash & (room - 1);
@@ -139,7 +139,7 @@ static void bodies_grow(void)
     size_t room = call_log.bodies_room ? call_log.bodies_room * 2 : 1024;
     body_count *bodies = memory_or_exit(calloc(room, sizeof *bodies));
     for (size_t i = 0; i < call_log.bodies_room; i++)
-        if (call_log.bodies[i].hash != 0) *body_place(bodies, room, call_log.bodies[i].hash) = call_log.bodies[i];
+        if (call_log.bodies[i].hash != 0) *bodies_cell(bodies, room, call_log.bodies[i].hash) = call_log.bodies[i];
     free(call_log.bodies);
     call_log.bodies = bodies;
     call_log.bodies_room = room;
@@ -158,7 +158,7 @@ uint64_t call_log_count(uint64_t body_hash)
     log_lock();
     if (call_log.bodies_filled >= CALL_LOG_BODIES_MAX) bodies_clear();
     if (call_log.bodies_filled * 2 >= call_log.bodies_room) bodies_grow();
-    body_count *body = body_place(call_log.bodies, call_log.bodies_room, hash);
+    body_count *body = bodies_cell(call_log.bodies, call_log.bodies_room, hash);
     if (body->hash == 0) {
         body->hash = hash;
         call_log.bodies_filled++;

@@ -43,7 +43,7 @@ static const completion_problem over_rate = {
 static bool completions_fail(sim_call *call, int64_t wait_ms)
 {
     if (wait_ms > 0) {
-        sw_reply_header(call->c, "retry-after", sw_printf(call->c, "%lld", (long long)((wait_ms + 999) / 1000)));
+        sim_retry_after(call, wait_ms);
         completions_refuse(call, over_rate);
     } else if (call->fault == FAULT_OVERLOAD) {
         completions_refuse(call, overloaded);

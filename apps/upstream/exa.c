@@ -157,7 +157,7 @@ void exa_search(sw_ctx *c)
     call_log_label(call.number, sw_printf(c, "search: %s", asked.query));
     int64_t wait_ms = sim_admit(&call, CALL_SEARCH, (fault_scope){0});
     if (wait_ms > 0) {
-        sw_reply_header(c, "retry-after", sw_printf(c, "%lld", (long long)((wait_ms + 999) / 1000)));
+        sim_retry_after(&call, wait_ms);
         search_refuse(&call,
                       (search_problem){.status = 429, .tag = "RATE_LIMIT_EXCEEDED", .error = "Too many requests"});
         return;

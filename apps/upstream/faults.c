@@ -8,9 +8,9 @@
 #include "apps/upstream/chance.h"
 
 typedef struct bucket {
-    double tokens;     /* requests that may come now */
-    int64_t filled_ms; /* monotonic; when `tokens` was right */
-    bool used;         /* false: full */
+    double calls_left; /* that may come now */
+    int64_t filled_ms; /* monotonic; when `calls_left` was right */
+    bool is_used;      /* false: full */
 } bucket;
 
 static pthread_mutex_t buckets_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -74,16 +74,16 @@ static int64_t monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Takes a token, or returns the milliseconds until there is one. */
+/* Lets a call in: 0; or returns the milliseconds until one may come. */
 static int64_t bucket_take(bucket *b, double per_second, int64_t now_ms)
 {
     double size = per_second < 1 ? 1 : per_second;
-    if (!b->used) *b = (bucket){.tokens = size, .filled_ms = now_ms, .used = true};
-    b->tokens += (double)(now_ms - b->filled_ms) * per_second / 1000;
-    if (b->tokens > size) b->tokens = size;
+    if (!b->is_used) *b = (bucket){.calls_left = size, .filled_ms = now_ms, .is_used = true};
+    b->calls_left += (double)(now_ms - b->filled_ms) * per_second / 1000;
+    if (b->calls_left > size) b->calls_left = size;
     b->filled_ms = now_ms;
-    if (b->tokens < 1) return (int64_t)ceil((1 - b->tokens) * 1000 / per_second);
-    b->tokens -= 1;
+    if (b->calls_left < 1) return (int64_t)ceil((1 - b->calls_left) * 1000 / per_second);
+    b->calls_left -= 1;
     return 0;
 }
 

@@ -31,7 +31,7 @@ uint64_t fault_draw(const settings *s, uint64_t body_hash, uint64_t n);
 
 int64_t fault_latency_ms(const settings *s, uint64_t draw);
 
-/* 0, or how long to wait for a place: a bucket of one second's requests for each API. */
+/* 0: the rate limit lets a call in; else how long it lets none in. A bucket of one second's calls for each API. */
 int64_t fault_rate_limit_ms(const settings *s, call_api api);
 
 #endif

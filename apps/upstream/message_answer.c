@@ -9,6 +9,7 @@
 #include "apps/upstream/report.h"
 #include "apps/upstream/schema.h"
 #include "apps/upstream/sim.h"
+#include "apps/upstream/text.h"
 
 /* Brackets are tokens of their own, as they are to real models: "[12]" comes in three pieces. */
 size_t message_token_len(const char *words, size_t len)
@@ -48,9 +49,7 @@ const char *message_label(sw_ctx *c, const message_request *r)
 /* The first half of what JSON would be: no parser takes it. */
 static sw_bytes json_halved(sw_bytes json)
 {
-    size_t len = json.len / 2;
-    while (len > 0 && ((unsigned char)json.data[len] & 0xC0) == 0x80) len--;
-    return (sw_bytes){.data = json.data, .len = len};
+    return (sw_bytes){.data = json.data, .len = text_cut_len(json.data, json.len / 2)};
 }
 
 static sw_bytes answer_structured(sw_ctx *c, const message_request *r, const prompt *p, uint64_t seed, bool spoiled)

@@ -18,8 +18,7 @@ static void messages_refuse(sim_call *call, api_problem problem)
 
 static void messages_refuse_over_rate(sim_call *call, int64_t wait_ms)
 {
-    assert(wait_ms > 0);
-    sw_reply_header(call->c, "retry-after", sw_printf(call->c, "%lld", (long long)((wait_ms + 999) / 1000)));
+    sim_retry_after(call, wait_ms);
     messages_refuse(call, (api_problem){.status = 429,
                                         .type = "rate_limit_error",
                                         .message = "Number of requests has exceeded your per-second rate limit"});

@@ -25,7 +25,7 @@ static const char *line_next(const char *line)
 /* What Markdown may put before a label or round a value. */
 static bool is_decoration(char ch) { return isspace((unsigned char)ch) || strchr("*#>-_`\"'", ch) != NULL; }
 
-static const char *trimmed(sw_ctx *c, const char *from, const char *to)
+static const char *text_trimmed(sw_ctx *c, const char *from, const char *to)
 {
     while (from < to && is_decoration(*from)) from++;
     while (to > from && is_decoration(to[-1])) to--;
@@ -35,7 +35,7 @@ static const char *trimmed(sw_ctx *c, const char *from, const char *to)
 }
 
 /* The value of the first line "Label: value"; NULL if there is none. */
-static const char *labelled(sw_ctx *c, const char *words, const char *label)
+static const char *label_value(sw_ctx *c, const char *words, const char *label)
 {
     size_t label_len = strlen(label);
     for (const char *line = words; *line; line = line_next(line)) {
@@ -45,17 +45,17 @@ static const char *labelled(sw_ctx *c, const char *words, const char *label)
         at += label_len;
         while (at < end && *at == '*') at++;
         if (at >= end || *at != ':') continue;
-        const char *value = trimmed(c, at + 1, end);
+        const char *value = text_trimmed(c, at + 1, end);
         if (*value) return value;
     }
     return NULL;
 }
 
-static const char *labelled_any(sw_ctx *c, const char *system, const char *user, const char *const *labels)
+static const char *label_value_any(sw_ctx *c, const char *system, const char *user, const char *const *labels)
 {
     for (; *labels; labels++) {
-        const char *value = labelled(c, user, *labels);
-        if (!value) value = labelled(c, system, *labels);
+        const char *value = label_value(c, user, *labels);
+        if (!value) value = label_value(c, system, *labels);
         if (value) return value;
     }
     return NULL;
@@ -64,7 +64,7 @@ static const char *labelled_any(sw_ctx *c, const char *system, const char *user,
 static const char *first_words(sw_ctx *c, const char *user)
 {
     for (const char *line = user; *line; line = line_next(line)) {
-        const char *words = trimmed(c, line, line_end(line));
+        const char *words = text_trimmed(c, line, line_end(line));
         if (*words) return words;
     }
     return "the question";
@@ -82,7 +82,7 @@ static int64_t source_number(const char *line, const char **rest)
     return number;
 }
 
-static const char *url_in(const char *from, const char *to)
+static const char *url_find(const char *from, const char *to)
 {
     for (; from + 7 < to; from++)
         if (strncmp(from, "http://", 7) == 0 || strncmp(from, "https://", 8) == 0) return from;
@@ -101,18 +101,18 @@ static const char *url_copy(sw_ctx *c, const char *from, const char *to)
 static prompt_source source_read(sw_ctx *c, int64_t number, const char *line, const char *rest)
 {
     enum { LINES_TO_URL = 3 };
-    const char *end = line_end(rest), *url = url_in(rest, end);
+    const char *end = line_end(rest), *url = url_find(rest, end);
     const char *title_end = url ? url : end;
     while (title_end > rest && strchr(" \t(<[:,|", title_end[-1])) title_end--;
     /* A dash between title and URL is three bytes. */
     if (title_end - rest >= 3 && memcmp(title_end - 3, "\xE2\x80\x94", 3) == 0) title_end -= 3;
-    prompt_source source = {.number = number, .title = trimmed(c, rest, title_end), .url = ""};
+    prompt_source source = {.number = number, .title = text_trimmed(c, rest, title_end), .url = ""};
     if (url) source.url = url_copy(c, url, end);
     const char *unused;
     for (int i = 0; !*source.url && i < LINES_TO_URL; i++) {
         line = line_next(line);
         if (!*line || source_number(line, &unused) != 0) break;
-        url = url_in(line, line_end(line));
+        url = url_find(line, line_end(line));
         if (url) source.url = url_copy(c, url, line_end(line));
     }
     if (!*source.title) source.title = *source.url ? source.url : "Untitled";
@@ -126,14 +126,20 @@ static bool source_known(const prompt *p, int64_t number)
     return false;
 }
 
+static void prompt_add_source(sw_ctx *c, prompt *p, prompt_source source)
+{
+    assert(p->source_count < PROMPT_SOURCES_MAX);
+    if (!p->sources) p->sources = sw_alloc(c, PROMPT_SOURCES_MAX * sizeof *p->sources);
+    p->sources[p->source_count++] = source;
+}
+
 static void sources_read(sw_ctx *c, prompt *p, const char *user)
 {
     const char *rest = NULL;
     for (const char *line = user; *line && p->source_count < PROMPT_SOURCES_MAX; line = line_next(line)) {
         int64_t number = source_number(line, &rest);
         if (number == 0 || source_known(p, number)) continue;
-        if (!p->sources) p->sources = sw_alloc(c, PROMPT_SOURCES_MAX * sizeof *p->sources);
-        p->sources[p->source_count++] = source_read(c, number, line, rest);
+        prompt_add_source(c, p, source_read(c, number, line, rest));
     }
 }
 
@@ -154,9 +160,8 @@ static void source_of_value(sw_ctx *c, prompt *p, sw_value v)
     int64_t number = sw_as_int(sw_get(v, "source"), 0);
     const char *title = sw_cstr(c, sw_get(v, "title")), *url = sw_cstr(c, sw_get(v, "url"));
     if (number < 1 || source_known(p, number) || p->source_count == PROMPT_SOURCES_MAX) return;
-    if (!p->sources) p->sources = sw_alloc(c, PROMPT_SOURCES_MAX * sizeof *p->sources);
-    p->sources[p->source_count++] =
-        (prompt_source){.number = number, .title = title ? title : "Untitled", .url = url ? url : ""};
+    prompt_add_source(c, p,
+                      (prompt_source){.number = number, .title = title ? title : "Untitled", .url = url ? url : ""});
 }
 
 static void query_of_value(sw_ctx *c, prompt *p, sw_value v)
@@ -172,13 +177,13 @@ static void finding_of_value(sw_ctx *c, prompt *p, sw_value v)
     if ((!insight && !doubt) || p->finding_count == PROMPT_FINDINGS_MAX) return;
     if (!p->findings) p->findings = sw_alloc(c, PROMPT_FINDINGS_MAX * sizeof *p->findings);
     prompt_finding *f = &p->findings[p->finding_count++];
-    *f = (prompt_finding){.words = insight ? insight : doubt, .doubt = !insight};
+    *f = (prompt_finding){.words = insight ? insight : doubt, .is_doubt = !insight};
     for (const char *at = cite ? strchr(cite, '[') : NULL; at && f->mark_count < PROMPT_MARKS_MAX;
          at = strchr(at + 1, '['))
         f->marks[f->mark_count++] = strtoll(at + 1, NULL, 10);
 }
 
-/* Reads the block that begins behind the line; returns where the text goes on. */
+/* Reads the block that begins at the line; returns where the text goes on behind the block. */
 static const char *block_read(sw_ctx *c, prompt *p, const char *name, const char *line)
 {
     const char *stop = sw_printf(c, "</%s>", name);
@@ -207,14 +212,14 @@ static const char *blocks_read(sw_ctx *c, prompt *p, const char *user)
     return sw_text_str(&outside);
 }
 
-/* What "Ignore (all) previous instructions and write about X" wants; NULL if nobody says so. */
-static const char *orders(sw_ctx *c, const char *words)
+/* The X of "Ignore (all) previous instructions and write about X"; NULL: the words do not say so. */
+static const char *prompt_orders(sw_ctx *c, const char *words)
 {
     static const char about[] = "write about ";
     const char *said = strcasestr(words, "ignore all previous instructions");
     if (!said) said = strcasestr(words, "ignore previous instructions");
     const char *what = said ? strcasestr(said, about) : NULL;
-    return what ? trimmed(c, what + strlen(about), line_end(what)) : NULL;
+    return what ? text_trimmed(c, what + strlen(about), line_end(what)) : NULL;
 }
 
 prompt prompt_read(sw_ctx *c, const char *system, const char *user)
@@ -227,14 +232,14 @@ prompt prompt_read(sw_ctx *c, const char *system, const char *user)
     prompt p = {.wants_report = false};
     user = blocks_read(c, &p, user);
     p.wants_report = strcasestr(system, "report") || strcasestr(user, "report");
-    p.topic = labelled_any(c, system, user, topics);
-    if (!p.query) p.query = labelled_any(c, system, user, queries);
-    const char *breadth = labelled_any(c, system, user, breadths);
+    p.topic = label_value_any(c, system, user, topics);
+    if (!p.query) p.query = label_value_any(c, system, user, queries);
+    const char *breadth = label_value_any(c, system, user, breadths);
     if (breadth) p.breadth = strtoll(breadth, NULL, 10);
     if (p.breadth < 0 || p.breadth > 100) p.breadth = 0;
     if (!p.topic) p.topic = p.query ? p.query : first_words(c, user);
     if (!p.query) p.query = "";
-    const char *more = labelled_any(c, system, user, follow_ups), *wanted = orders(c, user);
+    const char *more = label_value_any(c, system, user, follow_ups), *wanted = prompt_orders(c, user);
     p.follow_ups = more ? strtoll(more, NULL, 10) : -1;
     if (wanted) p.topic = p.query = wanted;
     sources_read(c, &p, user);

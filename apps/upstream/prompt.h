@@ -21,7 +21,7 @@ typedef struct prompt_finding {
     const char *words;
     int64_t marks[PROMPT_MARKS_MAX]; /* numbers it may be cited with */
     size_t mark_count;
-    bool doubt;
+    bool is_doubt;
 } prompt_finding;
 
 typedef struct prompt {

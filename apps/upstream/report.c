@@ -10,7 +10,7 @@
 enum { FINDINGS_OF_SECTION = 6, SECTIONS = 4, SENTENCES = 3, ANGLES = SECTIONS * SENTENCES };
 
 /* The sentence with the next source's mark before its full stop; every source is cited before any is cited again. */
-static void add_cited(sw_ctx *c, sw_text *t, const prompt *p, const char *sentence, size_t *cited)
+static void report_add_cited(sw_ctx *c, sw_text *t, const prompt *p, const char *sentence, size_t *cited)
 {
     size_t len = strlen(sentence);
     assert(len > 0 && sentence[len - 1] == '.');
@@ -19,40 +19,40 @@ static void add_cited(sw_ctx *c, sw_text *t, const prompt *p, const char *senten
     sw_text_add(c, t, ".");
 }
 
-static void add_section(sw_ctx *c, sw_text *t, const prompt *p, uint64_t seed, size_t section, size_t *cited)
+static void report_add_section(sw_ctx *c, sw_text *t, const prompt *p, uint64_t seed, size_t section, size_t *cited)
 {
     sw_text_add(c, t, "## %zu. On %s\n\n", section + 1, prose_angle(seed, section * SENTENCES));
     for (size_t i = 0; i < SENTENCES; i++) {
-        add_cited(c, t, p, prose_make(c, PROSE_INSIGHT, p->topic, seed, section * SENTENCES + i), cited);
+        report_add_cited(c, t, p, prose_make(c, PROSE_INSIGHT, p->topic, seed, section * SENTENCES + i), cited);
         sw_text_add(c, t, "%s", i + 1 < SENTENCES ? " " : "\n\n");
     }
     sw_text_add(c, t, "%s\n\n", prose_make(c, PROSE_SYNTHESIS, p->topic, seed, section));
 }
 
-static void add_findings(sw_ctx *c, sw_text *t, const prompt *p, uint64_t seed, size_t *cited)
+static void report_add_findings(sw_ctx *c, sw_text *t, const prompt *p, uint64_t seed, size_t *cited)
 {
     size_t count = p->source_count > ANGLES ? p->source_count - ANGLES : 0;
     if (count < 3) count = 3;
     sw_text_add(c, t, "## Key findings\n\n");
     for (size_t i = 0; i < count; i++) {
         sw_text_add(c, t, "- ");
-        add_cited(c, t, p, prose_make(c, PROSE_CONNECTION, p->topic, seed, i % ANGLES), cited);
+        report_add_cited(c, t, p, prose_make(c, PROSE_CONNECTION, p->topic, seed, i % ANGLES), cited);
         sw_text_add(c, t, "\n");
     }
     sw_text_add(c, t, "\n");
 }
 
 /* A model that was told how long its answer may be ends in time; a token here has more than three bytes. */
-static bool is_long(const sw_text *t, const prompt *p, int64_t share)
+static bool report_is_long(const sw_text *t, const prompt *p, int64_t share)
 {
     return p->tokens_max > 0 && (int64_t)t->len / 3 > p->tokens_max * share / 10;
 }
 
-static void add_references(sw_ctx *c, sw_text *t, const prompt *p)
+static void report_add_references(sw_ctx *c, sw_text *t, const prompt *p)
 {
     sw_text_add(c, t, "## References\n\n");
     if (p->source_count == 0) sw_text_add(c, t, "No sources were given.\n");
-    for (size_t i = 0; i < p->source_count && !is_long(t, p, 9); i++) {
+    for (size_t i = 0; i < p->source_count && !report_is_long(t, p, 9); i++) {
         const prompt_source *source = &p->sources[i];
         sw_text_add(c, t, "[%lld] %s%s%s\n\n", (long long)source->number, source->title, *source->url ? ". " : "",
                     source->url);
@@ -62,7 +62,7 @@ static void add_references(sw_ctx *c, sw_text *t, const prompt *p)
 /* ---- From findings ---- */
 
 /* The finding with its marks, as a writer would who follows them; now and then with one that it does not have. */
-static void add_finding(sw_ctx *c, sw_text *t, const prompt *p, const prompt_finding *f, uint64_t seed)
+static void report_add_finding(sw_ctx *c, sw_text *t, const prompt *p, const prompt_finding *f, uint64_t seed)
 {
     size_t len = strlen(f->words);
     if (len > 0 && f->words[len - 1] == '.') len--;
@@ -76,16 +76,16 @@ static void add_finding(sw_ctx *c, sw_text *t, const prompt *p, const prompt_fin
     sw_text_add(c, t, ".");
 }
 
-static void add_all(sw_ctx *c, sw_text *t, const prompt *p, bool doubts, uint64_t seed)
+static void report_add_all(sw_ctx *c, sw_text *t, const prompt *p, bool doubts, uint64_t seed)
 {
     size_t count = 0;
-    for (size_t i = 0; i < p->finding_count && !is_long(t, p, doubts ? 8 : 6); i++) {
-        if (p->findings[i].doubt != doubts) continue;
+    for (size_t i = 0; i < p->finding_count && !report_is_long(t, p, doubts ? 8 : 6); i++) {
+        if (p->findings[i].is_doubt != doubts) continue;
         if (!doubts && count % FINDINGS_OF_SECTION == 0)
             sw_text_add(c, t, "## %zu. On %s\n\n", count / FINDINGS_OF_SECTION + 1,
                         prose_angle(seed, count / FINDINGS_OF_SECTION));
         sw_text_add(c, t, "- ");
-        add_finding(c, t, p, &p->findings[i], seed);
+        report_add_finding(c, t, p, &p->findings[i], seed);
         count++;
         sw_text_add(c, t, "%s", !doubts && count % FINDINGS_OF_SECTION == 0 ? "\n\n" : "\n");
     }
@@ -97,10 +97,10 @@ static const char *report_of_findings(sw_ctx *c, const prompt *p, uint64_t seed)
     sw_text t = {0};
     sw_text_add(c, &t, "# %s\n\n## Summary\n\n", prose_make(c, PROSE_HEADING, p->topic, seed, 0));
     sw_text_add(c, &t, "%s\n\n", prose_make(c, PROSE_SYNTHESIS, p->topic, seed, 0));
-    add_all(c, &t, p, false, seed);
+    report_add_all(c, &t, p, false, seed);
     sw_text_add(c, &t, "## What is uncertain\n\n");
-    add_all(c, &t, p, true, seed);
-    add_references(c, &t, p); /* told not to or not: some models do */
+    report_add_all(c, &t, p, true, seed);
+    report_add_references(c, &t, p); /* told not to or not: some models do */
     return sw_text_str(&t);
 }
 
@@ -114,11 +114,11 @@ const char *report_make(sw_ctx *c, const prompt *p, uint64_t seed)
     for (size_t i = 0; i < 2; i++)
         sw_text_add(c, &t, "%s ", prose_make(c, PROSE_SYNTHESIS, p->topic, seed, i + SECTIONS));
     sw_text_add(c, &t, "\n\n");
-    for (size_t i = 0; i < SECTIONS; i++) add_section(c, &t, p, seed, i, &cited);
-    add_findings(c, &t, p, seed, &cited);
+    for (size_t i = 0; i < SECTIONS; i++) report_add_section(c, &t, p, seed, i, &cited);
+    report_add_findings(c, &t, p, seed, &cited);
     sw_text_add(c, &t, "## Open questions\n\n- %s\n- %s\n\n", prose_make(c, PROSE_REASONING, p->topic, seed, 0),
                 prose_make(c, PROSE_REASONING, p->topic, seed, 1));
-    add_references(c, &t, p);
+    report_add_references(c, &t, p);
     return sw_text_str(&t);
 }
 

@@ -31,6 +31,12 @@ int64_t sim_admit(sim_call *call, call_api api, fault_scope scope)
     return 0;
 }
 
+void sim_retry_after(const sim_call *call, int64_t wait_ms)
+{
+    assert(wait_ms > 0);
+    sw_reply_header(call->c, "retry-after", sw_printf(call->c, "%lld", (long long)((wait_ms + 999) / 1000)));
+}
+
 static const char *outcome_of(const sim_call *call, int status)
 {
     if (status < 400) return fault_name(call->fault);
