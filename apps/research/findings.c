@@ -67,45 +67,52 @@ sw_value findings_begin_level(sw_ctx *c, findings *f, sw_value queries, int64_t 
 
 /* ---- Numbers ---- */
 
-/* shown[n - 1] gets the number that the query's own source n has in the whole; those that are new get the next ones.
- * Returns how many there are in `shown`. */
-static size_t findings_number_sources(sw_ctx *c, findings *f, sw_value own, int64_t **shown)
+/* From the numbers that one query gave its sources to those of the whole. */
+typedef struct numbering {
+    int64_t *shown; /* shown[n - 1] is the whole's number of the query's source n; 0: there is no such source */
+    size_t count;
+} numbering;
+
+/* Gives each of the query's own sources its number in the whole; those that are new get the next ones. */
+static numbering findings_number_sources(sw_ctx *c, findings *f, sw_value own)
 {
-    size_t count = (size_t)sw_as_int(sw_get(sw_at(own, sw_len(own) - 1), "n"), 0); /* numbers go up */
-    *shown = sw_alloc(c, (count + 1) * sizeof **shown);
+    numbering n = {.count = (size_t)sw_as_int(sw_get(sw_at(own, sw_len(own) - 1), "n"), 0)}; /* numbers go up */
+    n.shown = sw_alloc(c, (n.count + 1) * sizeof *n.shown);
     for (size_t i = 0; i < sw_len(own); i++) {
         sw_value s = sw_at(own, i);
         size_t place = list_find(f->sources, "url", sw_get(s, "url"));
         int64_t number = (int64_t)place + 1;
-        if (place == sw_len(f->sources)) {
+        if (place == sw_len(f->sources))
             sw_push(c, &f->sources,
                     sw_map(c, "n", sw_int(number), "title", sw_get(s, "title"), "url", sw_get(s, "url")));
-        }
-        (*shown)[sw_as_int(sw_get(s, "n"), 1) - 1] = number;
+        n.shown[sw_as_int(sw_get(s, "n"), 1) - 1] = number;
     }
-    return count;
+    return n;
 }
 
-static sw_value numbers_of_whole(sw_ctx *c, sw_value numbers, const int64_t *shown, size_t count)
+static sw_value numbers_of_whole(sw_ctx *c, const numbering *n, sw_value numbers)
 {
     sw_value out = sw_array(c, 0);
     for (size_t i = 0; i < sw_len(numbers); i++) {
-        int64_t n = sw_as_int(sw_at(numbers, i), 0);
-        if (n >= 1 && (uint64_t)n <= count && shown[n - 1] > 0) sw_push(c, &out, sw_int(shown[n - 1]));
+        int64_t number = sw_as_int(sw_at(numbers, i), 0);
+        bool exists = number >= 1 && (uint64_t)number <= n->count && n->shown[number - 1] > 0;
+        if (exists) sw_push(c, &out, sw_int(n->shown[number - 1]));
     }
     return out;
 }
 
-/* An item of an answer with the whole's numbers, and with what it is from. `texts` may hold marks too. */
-static sw_value finding_of(sw_ctx *c, sw_value item, sw_value query, const char *const *texts, const int64_t *shown,
-                           size_t count)
+/* The level of a query, which its id begins with: "2.3" is of the second. */
+static sw_value level_of(sw_ctx *c, sw_value query) { return sw_int(strtoll(step_text(c, query, "id"), NULL, 10)); }
+
+/* An item of an answer with the whole's numbers, and with the query it is from. Its `texts` may hold marks too. */
+static sw_value finding_of(sw_ctx *c, const numbering *n, sw_value item, sw_value query, const char *const *texts)
 {
     sw_value out = sw_map(c);
     for (; *texts; texts++)
-        sw_set(c, &out, *texts, sw_str(c, citations_checked(c, step_text(c, item, *texts), shown, count)));
-    sw_set(c, &out, "sources", numbers_of_whole(c, sw_get(item, "sources"), shown, count));
+        sw_set(c, &out, *texts, sw_str(c, citations_checked(c, step_text(c, item, *texts), n->shown, n->count)));
+    sw_set(c, &out, "sources", numbers_of_whole(c, n, sw_get(item, "sources")));
     sw_set(c, &out, "query", sw_get(query, "query"));
-    sw_set(c, &out, "depth", sw_int(strtoll(step_text(c, query, "id"), NULL, 10)));
+    sw_set(c, &out, "depth", level_of(c, query));
     return out;
 }
 
@@ -113,16 +120,15 @@ static void findings_add_answer(sw_ctx *c, findings *f, sw_value query, sw_value
 {
     static const char *const of_learning[] = {"insight", "sourceRationale", "connection", NULL};
     static const char *const of_doubt[] = {"doubt", NULL};
-    int64_t *shown;
-    size_t count = findings_number_sources(c, f, own, &shown);
+    numbering n = findings_number_sources(c, f, own);
     sw_value learnings = sw_get(answer, "learnings"), doubts = sw_get(answer, "doubts");
     for (size_t i = 0; i < sw_len(learnings); i++)
-        sw_push(c, &f->learnings, finding_of(c, sw_at(learnings, i), query, of_learning, shown, count));
+        sw_push(c, &f->learnings, finding_of(c, &n, sw_at(learnings, i), query, of_learning));
     for (size_t i = 0; i < sw_len(doubts); i++)
-        sw_push(c, &f->doubts, finding_of(c, sw_at(doubts, i), query, of_doubt, shown, count));
+        sw_push(c, &f->doubts, finding_of(c, &n, sw_at(doubts, i), query, of_doubt));
     sw_push(c, &f->notes,
-            sw_map(c, "level", sw_int(strtoll(step_text(c, query, "id"), NULL, 10)), "query", sw_get(query, "query"),
-                   "note", sw_get(answer, "synthesisNote")));
+            sw_map(c, "level", level_of(c, query), "query", sw_get(query, "query"), "note",
+                   sw_get(answer, "synthesisNote")));
 }
 
 /* ---- What to ask next ---- */

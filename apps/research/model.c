@@ -91,7 +91,6 @@ sw_value model_ask(sw_ctx *c, const char *system, const char *prompt, sw_value s
 /* What one stream has brought. */
 typedef struct writing {
     model_sink sink;
-    void *arg;
     size_t bytes;
     bool stopped; /* the model has said why it stopped */
     int64_t input_tokens, output_tokens;
@@ -116,7 +115,7 @@ static void writing_take_event(sw_ctx *c, const sw_sse *sse, writing *w)
     if (e.output_tokens >= 0) w->output_tokens = e.output_tokens;
     if (sw_type(e.text) == SW_STRING && sw_len(e.text) > 0) {
         w->bytes += sw_len(e.text);
-        w->sink(w->arg, sw_cstr(c, e.text), sw_len(e.text));
+        w->sink.take(w->sink.arg, sw_cstr(c, e.text), sw_len(e.text));
     }
     if (e.unfit) sw_fail_fatal(c, "%s", e.unfit);
     if (e.reason) w->stopped = true;
@@ -130,17 +129,17 @@ static void writing_read_events(sw_ctx *c, sw_stream *s, writing *w)
     if (!w->stopped) sw_fail(c, "the model's stream ended before its message did");
 }
 
-static writing write_once(sw_ctx *c, const sw_request *request, model_sink sink, void *arg)
+static writing write_once(sw_ctx *c, const sw_request *request, model_sink sink)
 {
     sw_stream *s = sw_fetch_open(c, request);
     sw_response_check(c, request, sw_fetch_head(s));
-    writing w = {.sink = sink, .arg = arg};
+    writing w = {.sink = sink};
     writing_read_events(c, s, &w);
     sw_fetch_close(s);
     return w;
 }
 
-size_t model_write(sw_ctx *c, const char *system, const char *prompt, model_sink sink, void *arg, sw_value *usage)
+size_t model_write(sw_ctx *c, const char *system, const char *prompt, model_sink sink, sw_value *usage)
 {
     model_call call = {.system = system, .prompt = prompt, .schema = sw_nil(), .tokens_max = model_report_room()};
     sw_request request = model_api()->request(c, &call, true);
@@ -148,7 +147,7 @@ size_t model_write(sw_ctx *c, const char *system, const char *prompt, model_sink
     request.silence_ms = SILENCE_MAX_MS;
     request.ping_event = "ping";
     for (int asked = 0; asked < 2; asked++) {
-        writing w = write_once(c, &request, sink, arg);
+        writing w = write_once(c, &request, sink);
         usage_add(c, usage, usage_of_model(c, w.input_tokens, w.output_tokens));
         if (w.bytes > 0) return w.bytes;
     }

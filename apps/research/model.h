@@ -16,8 +16,14 @@ const char *model_provider(void); /* "anthropic", "openai" */
 /* An answer that fits the schema. Its calls are added to *usage. */
 sw_value model_ask(sw_ctx *c, const char *system, const char *prompt, sw_value schema, sw_value *usage);
 
-/* A text, given to sink(arg, ...) piece by piece while it is written; at the end its bytes are returned. */
-typedef void (*model_sink)(void *arg, const char *data, size_t len);
-size_t model_write(sw_ctx *c, const char *system, const char *prompt, model_sink sink, void *arg, sw_value *usage);
+/* Where a text goes, piece by piece. */
+typedef struct model_sink {
+    void (*take)(void *arg, const char *data, size_t len);
+    void *arg;
+} model_sink;
+
+/* Has the model write a text, which goes to the sink while it is written; returns its length in bytes. Its calls are
+ * added to *usage. */
+size_t model_write(sw_ctx *c, const char *system, const char *prompt, model_sink sink, sw_value *usage);
 
 #endif

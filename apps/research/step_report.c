@@ -220,7 +220,7 @@ static const char *report_ending(sw_ctx *c, const material *m, const citations *
 static sw_value write_report(sw_ctx *c, const char *words, const material *m, sw_value *usage)
 {
     citations f = citations_new(c, m->shown, sw_len(m->sources));
-    (void)model_write(c, step_system, words, report_take, &f, usage);
+    (void)model_write(c, step_system, words, (model_sink){report_take, &f}, usage);
     sw_bytes rest = citations_take(&f, "", 0, true);
     report_push(c, rest.data, rest.len);
     if (f.dropped > 0)
