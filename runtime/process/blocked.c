@@ -9,8 +9,8 @@
 
 #include "runtime/base/log.h"
 #include "runtime/loop/loop.h"
-#include "runtime/process/awake_clock.h"
 #include "runtime/recovery/occupant.h"
+#include "runtime/supervise/awake_clock.h"
 
 enum {
     FIRST_LINE_MS = 1000, /* a run that goes on blocking for this long gets a line before it has ended */

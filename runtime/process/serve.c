@@ -13,12 +13,12 @@
 
 #include "runtime/base/log.h"
 #include "runtime/loop/loop.h"
-#include "runtime/process/awake_clock.h"
 #include "runtime/process/blocked.h"
-#include "runtime/process/notify.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/occupant.h"
 #include "runtime/recovery/presence.h"
+#include "runtime/supervise/awake_clock.h"
+#include "runtime/supervise/notify.h"
 #include "runtime/survive/control.h"
 
 enum {

@@ -17,12 +17,12 @@
 #include "runtime/loop/loop.h"
 #include "runtime/process/app.h"
 #include "runtime/process/serve.h"
-#include "runtime/process/sockets.h"
-#include "runtime/process/supervise.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/suspects.h"
+#include "runtime/supervise/sockets.h"
+#include "runtime/supervise/supervise.h"
 #include "runtime/survive/control.h"
 
 enum {

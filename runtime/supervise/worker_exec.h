@@ -1,12 +1,12 @@
 /* worker_exec: a forked child of the supervisor becomes its worker: descriptors and environment are put where the
  * worker looks for them, then the program is executed. Owns nothing: all of it is the child's copy. */
-#ifndef RUNTIME_PROCESS_WORKER_EXEC_H
-#define RUNTIME_PROCESS_WORKER_EXEC_H
+#ifndef RUNTIME_SUPERVISE_WORKER_EXEC_H
+#define RUNTIME_SUPERVISE_WORKER_EXEC_H
 
 #include <signal.h>
 
-#include "runtime/process/sockets.h"
 #include "runtime/stepwell.h"
+#include "runtime/supervise/sockets.h"
 #include "runtime/survive/control.h"
 
 enum { EXIT_NO_PROGRAM = 127 /* of a child whose program could not be executed, as a shell has it */ };

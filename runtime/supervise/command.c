@@ -1,4 +1,4 @@
-#include "runtime/process/command.h"
+#include "runtime/supervise/command.h"
 
 #include <assert.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* awake_clock: CLOCK_MONOTONIC, which nobody sets and which stands still while the machine sleeps: the clock of
  * watchdogs and restarts, that must not take such a sleep for a process that hangs. What runs wait for goes by
  * runtime/base/clock.h. */
-#ifndef RUNTIME_PROCESS_AWAKE_CLOCK_H
-#define RUNTIME_PROCESS_AWAKE_CLOCK_H
+#ifndef RUNTIME_SUPERVISE_AWAKE_CLOCK_H
+#define RUNTIME_SUPERVISE_AWAKE_CLOCK_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "runtime/process/worker_exec.h"
+#include "runtime/supervise/worker_exec.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* sockets: the listening sockets of a program, handed over by a service manager or the supervisor (LISTEN_FDS), or made
  * here for --listen. Owns each until a loop takes it. Never accepts a connection. */
-#ifndef RUNTIME_PROCESS_SOCKETS_H
-#define RUNTIME_PROCESS_SOCKETS_H
+#ifndef RUNTIME_SUPERVISE_SOCKETS_H
+#define RUNTIME_SUPERVISE_SOCKETS_H
 
 #include <stdbool.h>
 #include <stddef.h>

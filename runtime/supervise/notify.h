@@ -3,8 +3,8 @@
  * a few, of all services together. Never waits, and never fails the service: a manager that does not listen is not
  * told.
  */
-#ifndef RUNTIME_PROCESS_NOTIFY_H
-#define RUNTIME_PROCESS_NOTIFY_H
+#ifndef RUNTIME_SUPERVISE_NOTIFY_H
+#define RUNTIME_SUPERVISE_NOTIFY_H
 
 #include <stdbool.h>
 #include <stdint.h>

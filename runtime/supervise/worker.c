@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/process/awake_clock.h"
-#include "runtime/process/supervise_core.h"
-#include "runtime/process/worker_exec.h"
+#include "runtime/supervise/awake_clock.h"
+#include "runtime/supervise/supervise_core.h"
+#include "runtime/supervise/worker_exec.h"
 
 enum {
     BACKOFF_FIRST_MS = 100,

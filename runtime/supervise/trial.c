@@ -1,4 +1,4 @@
-#include "runtime/process/trial.h"
+#include "runtime/supervise/trial.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/process/worker_exec.h"
+#include "runtime/supervise/worker_exec.h"
 
 pid_t trial_start(const char *program, char *const *argv, const sigset_t *mask)
 {

@@ -1,8 +1,8 @@
 /* trial: whether a program would start, asked before the worker that serves is replaced: the program is executed with
  * its flags and --version behind them, which checks all flags and ends. Owns nothing; the caller waits for the process.
  */
-#ifndef RUNTIME_PROCESS_TRIAL_H
-#define RUNTIME_PROCESS_TRIAL_H
+#ifndef RUNTIME_SUPERVISE_TRIAL_H
+#define RUNTIME_SUPERVISE_TRIAL_H
 
 #include <signal.h>
 #include <sys/types.h>

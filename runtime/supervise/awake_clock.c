@@ -1,4 +1,4 @@
-#include "runtime/process/awake_clock.h"
+#include "runtime/supervise/awake_clock.h"
 
 #include <time.h>
 

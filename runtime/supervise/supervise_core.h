@@ -1,13 +1,13 @@
 /* supervise_core: the supervisor's state, for supervise.c (signals, time, the trial) and worker.c (the worker from its
  * start to its end) alone. */
-#ifndef RUNTIME_PROCESS_SUPERVISE_CORE_H
-#define RUNTIME_PROCESS_SUPERVISE_CORE_H
+#ifndef RUNTIME_SUPERVISE_SUPERVISE_CORE_H
+#define RUNTIME_SUPERVISE_SUPERVISE_CORE_H
 
 #include <signal.h>
 
-#include "runtime/process/app.h"
-#include "runtime/process/notify.h"
-#include "runtime/process/sockets.h"
+#include "runtime/run/program.h"
+#include "runtime/supervise/notify.h"
+#include "runtime/supervise/sockets.h"
 #include "runtime/survive/control.h"
 #include "runtime/survive/holder.h"
 

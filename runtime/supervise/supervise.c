@@ -1,4 +1,4 @@
-#include "runtime/process/supervise.h"
+#include "runtime/supervise/supervise.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
-#include "runtime/process/awake_clock.h"
-#include "runtime/process/command.h"
-#include "runtime/process/supervise_core.h"
-#include "runtime/process/trial.h"
-#include "runtime/process/worker_exec.h"
+#include "runtime/supervise/awake_clock.h"
+#include "runtime/supervise/command.h"
+#include "runtime/supervise/supervise_core.h"
+#include "runtime/supervise/trial.h"
+#include "runtime/supervise/worker_exec.h"
 
 enum {
     TRIAL_MS = 10000, /* for a new program to check its flags */

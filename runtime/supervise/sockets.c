@@ -1,4 +1,4 @@
-#include "runtime/process/sockets.h"
+#include "runtime/supervise/sockets.h"
 
 #include <assert.h>
 #include <errno.h>

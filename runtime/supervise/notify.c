@@ -1,4 +1,4 @@
-#include "runtime/process/notify.h"
+#include "runtime/supervise/notify.h"
 
 #include <assert.h>
 #include <errno.h>
