@@ -7,7 +7,7 @@
 
 static const char STOPS[] = " \t,;=\"";
 
-/* "0", "0.", "0.000": RFC 9110, 12.4.2. What is no weight is none. */
+/* Whether a weight is "0", "0.", "0.000" (RFC 9110, 12.4.2). What is no weight is not 0. */
 static bool weight_is_zero(const char *weight, size_t len)
 {
     if (len == 0 || weight[0] != '0') return false;
@@ -17,12 +17,12 @@ static bool weight_is_zero(const char *weight, size_t len)
     return true;
 }
 
-/* Reads the parameters of one media range, and stands behind them. False: its weight is 0. */
+/* Reads the parameters of one media range, and leaves *at behind them. False: the range's weight is 0. */
 static bool range_read_parameters(const char **at)
 {
     bool wanted = true;
     while (**at && **at != ',') {
-        if (**at != ';') { /* not as it should be: to the next parameter */
+        if (**at != ';') { /* malformed: go on to the next parameter */
             *at = **at == '"' ? word_end(*at, STOPS) : *at + 1;
             continue;
         }

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* One of the headers names text/event-stream itself, and with a weight that is not 0. A wildcard does not ask for it:
- * most clients send one with every request. */
+/* Whether one of the headers names text/event-stream itself, with a weight that is not 0. A wildcard does not ask for
+ * events: most clients send one with every request. */
 bool accept_names_events(const char *value);
 
 #endif

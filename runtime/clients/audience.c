@@ -1,5 +1,7 @@
 #include "runtime/clients/audience.h"
 
+#include <assert.h>
+
 #include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 #include "runtime/run/replay.h"
@@ -10,7 +12,7 @@ static const char PARTLY_DONE[] =
     "the journal could not be written after steps of the request had begun: what they did "
     "may have been done, and is not recorded";
 
-/* Streams get what is new, async clients their 202. */
+/* Gives streams what is new, async clients their 202, and whoever asked for a release the news of it. */
 static void audience_on_durable(run *r)
 {
     if (!r->waiters) return;
@@ -26,10 +28,10 @@ static void audience_answer(run *r)
     if (run_response_entry(r, &response))
         waiter_answer(r->task.home, &r->waiters, &r->id, &response, r->outcome, r->frames);
     else
-        waiter_dismiss(&r->waiters); /* no memory: they ask again at its URLs */
+        waiter_dismiss(&r->waiters); /* no memory: the clients are sent on, and ask again at the run's URLs */
 }
 
-/* SW_RELAXED is about the response: a URL of the run is given out when the run is on disk, with any endpoint. */
+/* SW_RELAXED gives the response out early, but no URL of the run before the run is on disk: async clients wait on. */
 static void audience_answer_early(run *r)
 {
     waiter *later = NULL;
@@ -59,30 +61,30 @@ static void audience_on_left(run *r, run_left where)
     if (where == RUN_LEFT_LOST) waiter_redirect(&r->slot->waiters);
 }
 
-/* 503 says: ask again; that is only true of what was not done, and will not be. */
+/* Only a run of which nothing was done, nor will be, gets 503, which says: ask again. */
 static void audience_on_refused(run *r, run_refused how)
 {
     switch (how) {
     case RUN_REFUSED_UNDONE:
         waiter_refuse(&r->waiters, 503, RUN_NOT_DONE);
-        return;
+        break;
     case RUN_REFUSED_PARTLY:
         waiter_refuse(&r->waiters, 500, PARTLY_DONE);
-        return;
+        break;
     case RUN_REFUSED_UNKNOWN:
         waiter_cut(&r->waiters);
-        return;
+        break;
     }
 }
 
-/* Streams get what there is, and not only when something new is on disk. */
+/* Touches the run, so that streams get what there is now, not only when something new is on disk. */
 static void audience_on_loaded(slot *s)
 {
     waiter_move(&s->waiters, &s->run->waiters);
     if (s->run->waiters) run_touch(s->run);
 }
 
-/* As those who come to it then. */
+/* Treats the clients as those that come to such a run by its id, see by_id_attach. */
 static void audience_on_put_back(slot *s)
 {
     waiter_redirect(&s->waiters);
@@ -98,7 +100,7 @@ static void audience_on_found_ended(home *h, slot *s, const store_journal *j)
 {
     const char *error = NULL;
     waiter_answer_journal(h, &s->waiters, &s->id, j->data, j->len, &error);
-    /* 500 would be taken for the run's answer: it has one, which is there when it is asked for again. */
+    /* Not 500 for want of memory, which would be taken for the run's answer: that is there when asked for again. */
     if (error) waiter_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
 }
 

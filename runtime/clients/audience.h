@@ -1,5 +1,5 @@
-/* audience: listens to the runs of a home, in memory or not, for their clients, and tells those what becomes of their
- * request. */
+/* audience: the listener of a home's runs, in memory or not, that tells their clients what becomes of their requests.
+ * Owns nothing: clients lie in the lists of runs and slots. Never changes what a run does. */
 #ifndef RUNTIME_CLIENTS_AUDIENCE_H
 #define RUNTIME_CLIENTS_AUDIENCE_H
 

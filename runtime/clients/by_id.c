@@ -1,19 +1,22 @@
 #include "runtime/clients/by_id.h"
 
+#include <assert.h>
+
 #include "runtime/base/problem.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
 
-/* What a stopped run has streamed, and what its clients may know of the reason, only its journal says. */
+/* Whether the run's journal has to be read for this client: only there stands what a stopped run has streamed, and what
+ * clients may know of the reason. */
 static bool by_id_needs_journal(const home *h, const slot *s, waiter_kind kind)
 {
     if (s->state == SLOT_UNKNOWN || kind == WAITER_STREAM) return true;
     return s->state == SLOT_STOPPED && kind == WAITER_OUTPUT && s->stop == STOP_EXHAUSTED && slot_refuses(h, s);
 }
 
-/* A drain has dismissed all who asked for it. */
+/* Drops the slot of a run that nobody has looked up, when a drain has dismissed all its clients. */
 static void by_id_leave_unknown(home *h, slot *s)
 {
     if (s->state != SLOT_UNKNOWN) return;
@@ -41,7 +44,7 @@ void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wis
         return;
     }
     waiter_attach(h, &s->waiters, asked, x, id);
-    if (h->draining) { /* nothing is loaded any more: the next process has it */
+    if (h->draining) { /* nothing is loaded any more: the run is the next process's */
         waiter_dismiss(&s->waiters);
         by_id_leave_unknown(h, s);
     } else if (by_id_needs_journal(h, s, wish->kind)) {
@@ -51,7 +54,7 @@ void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wis
         if (s->waiters) slot_answer_in_time(h, s);
     } else {
         if (s->state == SLOT_PARKED || s->state == SLOT_BEHIND || !gate_writable(h))
-            waiter_redirect(&s->waiters); /* else it is about to go on */
+            waiter_redirect(&s->waiters); /* nobody knows when the run goes on; else it is about to */
         waiter_accept(&s->waiters);
     }
 }
@@ -85,22 +88,24 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id)
     slot_wake(h, s);
 }
 
-/* Its journal has been read, and it goes on when others have. */
+/* Whether the run's journal has been read, and the run goes on when others have (runtime/run/comeback.h). */
 static bool slot_waits_behind(const slot *s) { return s->state == SLOT_BEHIND && s->has_crashed; }
 
-/* `release`: a letter says so, and until it could be obeyed nobody knows what the run stands for. */
+/* Whether the run is stopped, or may be. Once a letter has asked for its release, nobody knows until the letter could
+ * be obeyed. */
 static bool by_id_may_release(const slot *s)
 {
     if (s->run) return run_is_stopping(s->run) || slot_is_releasing(s->run);
     if (s->wants_release) return true;
-    bool is_unread = s->tries > 0; /* its last load came to nothing: it may stand */
+    bool is_unread = s->tries > 0; /* its last load came to nothing: the run may be stopped */
     return !slot_waits_behind(s) && (s->state != SLOT_PARKED || s->stop != STOP_NONE || is_unread);
 }
 
-/* Why it stands still, or is to, as far as that is known. */
+/* Returns why the run stands still, or is about to, as far as that is known. */
 static stop_reason slot_stop_reason(const slot *s) { return s->run ? s->run->stop : s->stop; }
 
-/* A run that is not known to be stopped, or that nobody knows, may be anything until its journal has been read. */
+/* Refuses a client that may not release this run; true: x is answered. A run that is not known to be stopped, or not
+ * known at all, may be in any state until its journal has been read. */
 static bool by_id_refuse_client(const home *h, const slot *s, http_exchange *x)
 {
     stop_reason why = slot_stop_reason(s);
@@ -114,7 +119,7 @@ static bool by_id_refuse_client(const home *h, const slot *s, http_exchange *x)
     return true;
 }
 
-/* What is not known, or was stopped when it was looked at last, is loaded to see. */
+/* A run that is not known, or was stopped when it was looked at last, is loaded to see whether it is. */
 void by_id_release(home *h, http_exchange *x, const run_id *id, releaser who)
 {
     const request_wish wish = {.answer.kind = WAITER_RELEASE, .observes = true};
@@ -124,7 +129,8 @@ void by_id_release(home *h, http_exchange *x, const run_id *id, releaser who)
     } else if (!by_id_may_release(s)) {
         problem_reply(x, 409, "the run is not stopped", NULL);
     } else if (who == RELEASER_CLIENT && by_id_refuse_client(h, s, x)) {
-        if (s->state == SLOT_UNKNOWN) slot_remove(h, s); /* else the reading of the live table would pass over it */
+        if (s->state == SLOT_UNKNOWN)
+            slot_remove(h, s); /* a slot that stays would make the reading of the live table pass the run over */
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
         if (s->run && slot_is_releasing(s->run)) return;

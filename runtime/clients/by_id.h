@@ -1,5 +1,5 @@
-/* by_id: who comes with the id of a run: to wait for it, to have it cancelled or released. Keeps nothing: whoever waits
- * becomes a waiter of the run or of its slot. On the thread of the run's loop. */
+/* by_id: clients and administrators that come with the id of a run: to wait for it, to have it cancelled or released.
+ * Owns nothing: whoever waits becomes a waiter of the run or of its slot. On the thread of the run's loop. */
 #ifndef RUNTIME_CLIENTS_BY_ID_H
 #define RUNTIME_CLIENTS_BY_ID_H
 
@@ -11,11 +11,11 @@ struct home;
 
 /* Attaches a client to the run, in memory or not, ended or not. Takes the exchange. */
 void by_id_attach(struct home *h, http_exchange *x, const run_id *id, const request_wish *asked);
-/* Ends the run as cancelled and tells `x` so; 404 and 409 when there is nothing to cancel. Takes it. */
+/* Has the run cancelled, and tells the exchange when it is; 404 or 409 when there is nothing to cancel. Takes x. */
 void by_id_cancel(struct home *h, http_exchange *x, const run_id *id);
-/* Lets the stopped run go on and tells `x` so; 404 and 409 when there is nothing to release. A client, who has no more
- * than the run's token, may release a run whose step has used its retries: 403 for other reasons, which an
- * administrator has to look at. Takes it. */
+/* Lets a stopped run go on, and tells the exchange when it does; 404 or 409 when there is nothing to release. A client,
+ * who has no more than the run's token, may release a run whose step has used its retries: for another reason, at which
+ * an administrator has to look, it gets 403. Takes x. */
 typedef enum releaser { RELEASER_CLIENT, RELEASER_ADMINISTRATOR } releaser;
 void by_id_release(struct home *h, http_exchange *x, const run_id *id, releaser who);
 

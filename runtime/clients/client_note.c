@@ -1,10 +1,16 @@
 #include "runtime/clients/client_note.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/base/value.h"
 
 enum { NOTE_VERSION = 1, NOTE_FIELDS = 11, REPLY_FIELDS = 4 };
+
+/* Kinds stand in notes by their numbers, and the next worker may be another build. */
+
+/* Whether a client of this kind can be kept. */
+static bool waiter_kind_is_keepable(uint64_t kind) { return kind <= WAITER_STREAM || kind == WAITER_NONE; }
 
 static int note_put_bool(msgpack_packer *p, bool b) { return b ? msgpack_pack_true(p) : msgpack_pack_false(p); }
 
@@ -28,7 +34,7 @@ bool client_note_write(msgpack_sbuffer *to, const kept_client *k)
            !note_put_bin(&p, k->unsent.data, k->unsent.len);
 }
 
-/* [version, keep-alive, body follows, data] */
+/* [version, connection persists, body follows, data] */
 bool client_note_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply)
 {
     msgpack_packer p;
@@ -38,7 +44,7 @@ bool client_note_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply)
            !note_put_bin(&p, reply->data.data, reply->data.len);
 }
 
-/* The elements of an array of exactly these types, of our version; NULL: it is another. */
+/* Returns the elements of an array that has exactly these types and our version. NULL: it has not. */
 static const msgpack_object *note_fields(const msgpack_object *v, const msgpack_object_type *types, uint32_t count)
 {
     if (v->type != MSGPACK_OBJECT_ARRAY || v->via.array.size != count) return NULL;
@@ -55,8 +61,6 @@ static const msgpack_object *note_fields(const msgpack_object *v, const msgpack_
 #define TRUTH  MSGPACK_OBJECT_BOOLEAN
 #define BYTES  MSGPACK_OBJECT_BIN
 
-static bool waiter_kind_is_known(uint64_t kind) { return kind <= WAITER_STREAM || kind == WAITER_NONE; }
-
 static bool note_read_client(arena *a, const char *data, size_t len, kept_client *out)
 {
     static const msgpack_object_type types[NOTE_FIELDS] = {NUMBER, BYTES, NUMBER, NUMBER, NUMBER, NUMBER,
@@ -64,7 +68,7 @@ static bool note_read_client(arena *a, const char *data, size_t len, kept_client
     msgpack_object v;
     const char *error = NULL;
     const msgpack_object *f = value_unpack(a, data, len, &v, &error) ? note_fields(&v, types, NOTE_FIELDS) : NULL;
-    if (!f || f[1].via.bin.size != RUN_ID_BYTES || !waiter_kind_is_known(f[2].via.u64) || f[3].via.u64 > UINT32_MAX)
+    if (!f || f[1].via.bin.size != RUN_ID_BYTES || !waiter_kind_is_keepable(f[2].via.u64) || f[3].via.u64 > UINT32_MAX)
         return false;
     memcpy(out->run.bytes, f[1].via.bin.ptr, RUN_ID_BYTES);
     out->wish = (waiter_wish){.kind = (waiter_kind)f[2].via.u64,

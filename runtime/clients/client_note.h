@@ -1,6 +1,6 @@
-/* kept: what one worker leaves to the next about a client whose connection outlives it: msgpack texts that the
- * supervisor holds beside the socket. Owns their format, which has a version: a worker of another version does not take
- * such a client, whose connection ends then. */
+/* client_note: what one worker leaves to the next about a kept client, whose connection outlives it: msgpack texts that
+ * the supervisor holds beside the socket. Owns their format, which has a version: a worker that knows another version
+ * does not take over such a client, whose connection ends. */
 #ifndef RUNTIME_CLIENTS_CLIENT_NOTE_H
 #define RUNTIME_CLIENTS_CLIENT_NOTE_H
 
@@ -15,17 +15,17 @@ typedef struct kept_client {
     run_id run;
     waiter_wish wish;
     uint64_t position; /* see http_kept */
-    sw_bytes request;  /* see http_kept: bytes */
-    sw_bytes unsent;   /* see http_kept */
-    bool replying;     /* a whole reply has begun */
+    sw_bytes request;  /* see http_kept: bytes; borrowed */
+    sw_bytes unsent;   /* see http_kept; borrowed */
+    bool replying;     /* a reply that is not streamed has begun: `reply` */
     http_kept_reply reply;
 } kept_client;
 
-/* All but the reply. False: no memory. */
+/* Write the note without the reply, and the reply, which is told later. False: no memory. */
 bool client_note_write(msgpack_sbuffer *to, const kept_client *k);
 bool client_note_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply);
 
-/* Reads the data of CONTROL_KEPT into the arena. False: it is of another version, or no memory. */
+/* Reads the data of CONTROL_KEPT into the arena. False: the note is of another version, or no memory. */
 bool client_note_read(arena *a, const char *data, size_t len, kept_client *out);
 
 #endif

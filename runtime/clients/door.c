@@ -1,5 +1,7 @@
 #include "runtime/clients/door.h"
 
+#include <assert.h>
+
 #include "runtime/base/problem.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/endpoint.h"
@@ -25,13 +27,13 @@ static void door_refuse(home *h, http_exchange *x, const run_refusal *why)
     problem_reply(x, 503, why->text, why->retry_after_s);
 }
 
-/* An EventSource that lost its connection asks the same URL again, and says so with the last id it has. */
+/* Whether an EventSource that lost its connection asks its URL again: it says so with the last id that it has. */
 static bool wish_reads_again(const request_wish *w)
 {
     return w->answer.kind == WAITER_STREAM && w->last_event_id && *w->last_event_id;
 }
 
-/* The handler begins at once; where a handler's own reply has let this request in, when that one waits. */
+/* Lets the handler begin at once. Not on a coroutine: a handler whose reply has let this request in goes on first. */
 static void door_call_handlers(home *h)
 {
     if (!coro_current()) sched_run(&h->sched, 0);

@@ -1,5 +1,5 @@
-/* door: where an HTTP request becomes a run. It gives the run what the request brings, and attaches its client when the
- * run has begun: a run does not know whether anybody waits for it. Owns nothing. */
+/* door: where an HTTP request becomes a run: gives the run what the request brings, and attaches the client when the
+ * run has begun, since a run does not know whether anybody waits for it. Owns nothing. */
 #ifndef RUNTIME_CLIENTS_DOOR_H
 #define RUNTIME_CLIENTS_DOOR_H
 
@@ -10,11 +10,12 @@
 struct home;
 struct run;
 
-/* A run of the endpoint that was found. Takes the exchange: it answers it, also when no run can begin (NULL). The
- * handler has started, and may have ended, when this returns. `key`: see run_origin. */
+/* Begins a run of the endpoint that was found, and returns it. Takes the exchange. NULL: no run could begin, and the
+ * exchange has been answered. When this returns the handler has started, and may have ended. `key`: see run_origin. */
 struct run *door_begin(struct home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key);
 
-/* A plain request: calls the handler of its route, which has no journal and answers by itself. Takes the exchange. */
+/* Begins a plain request: calls the handler of its route, which has no journal and answers by itself. Takes the
+ * exchange. */
 void door_begin_plain(struct home *h, http_exchange *x, const http_match *m);
 
 #endif

@@ -1,13 +1,14 @@
 #include "runtime/clients/hold.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
 enum { MINUTE_MS = 60000 };
 
-/* How a User-Agent begins, and for how long its kind waits for a head without being told to wait longer. What each
- * follows and bears is in docs/http.md. */
+/* How a User-Agent begins, and for how long its kind is held: it waits so long for a head. Behind each, how many
+ * redirects it follows. docs/http.md says how that was measured. */
 typedef struct kind {
     const char *agent;
     int64_t hold_ms;
@@ -30,8 +31,8 @@ static const kind kinds[] = {
 
 static bool text_begins(const char *text, const char *with) { return strncasecmp(text, with, strlen(with)) == 0; }
 
-/* Browsers name many others before themselves, and follow 20. Chromium, which is "HeadlessChrome/" without a window,
- * was seen to wait for a head for 41 minutes; Firefox documents 5. */
+/* Browsers name other browsers before themselves, and follow 20 redirects. Chromium, "HeadlessChrome/" without a
+ * window, was seen to wait for a head for 41 minutes; Firefox documents 5. */
 static int64_t browser_hold_ms(const char *agent)
 {
     if (!text_begins(agent, "Mozilla/5.0 ")) return HOLD_USUAL_MS;
@@ -39,8 +40,8 @@ static int64_t browser_hold_ms(const char *agent)
     return strstr(agent, " Firefox/") ? 4 * MINUTE_MS : HOLD_USUAL_MS;
 }
 
-/* Python's aiohttp names its language first. It follows 9; a call of it may take 5 minutes in all, however short a
- * round is, until it is told otherwise: then rounds may be long. */
+/* Python's aiohttp names its language first. It follows 9 redirects. By default a call may take 5 minutes in all,
+ * however short its rounds are; with a longer limit rounds may be long. */
 static bool agent_is_aiohttp(const char *agent) { return text_begins(agent, "Python/") && strstr(agent, " aiohttp/"); }
 
 static int64_t agent_hold_ms(const char *agent)
@@ -51,7 +52,7 @@ static int64_t agent_hold_ms(const char *agent)
     return browser_hold_ms(agent);
 }
 
-/* Headers that proxies add, whole or by their beginning. */
+/* Whether a header is one that proxies add, by its whole name or its beginning. */
 static bool header_is_of_proxy(const char *name)
 {
     if (!strchr("vfxtcpVFXTCP", *name)) return false; /* most */

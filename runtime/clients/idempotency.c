@@ -26,7 +26,7 @@ typedef struct keyed {
 
 typedef struct claim claim;
 
-/* One that waits for its key to be looked up. */
+/* A request that waits for its key to be looked up. */
 typedef struct queued {
     struct queued *next;
     claim *claim;
@@ -37,13 +37,13 @@ struct claim {
     claim *next; /* in its bucket */
     home *home;
     run_key key; /* with the fingerprint of the request that began the run */
-    run *run;    /* NULL: it is being looked up */
+    run *run;    /* NULL: the key is being looked up */
     queued *first, **last;
 };
 
 /* ---- Keys ---- */
 
-/* Each refusal leads to what keys are for, as the draft wants (2.7). */
+/* Refuses with a link to what keys are for, as the draft wants (2.7). */
 static void key_refuse(http_exchange *x, int status, const char *why)
 {
     static const http_reply_header more = {
@@ -51,7 +51,7 @@ static void key_refuse(http_exchange *x, int status, const char *why)
     problem_reply_with(x, status, why, &more, 1);
 }
 
-/* False: refused. */
+/* False: the request was refused. */
 static bool key_read(http_exchange *x, const request_wish *w, idempotency_key *key)
 {
     const char *wrong = w->key_count > 1 ? "there is more than one Idempotency-Key"
@@ -60,7 +60,7 @@ static bool key_read(http_exchange *x, const request_wish *w, idempotency_key *k
     return !wrong;
 }
 
-/* SHA-256 over texts with their lengths, so that no two lists of texts look alike. */
+/* Computes SHA-256 over texts with their lengths, so that no two lists of texts look alike. */
 static void key_digest(uint8_t out[STORE_KEY_BYTES], const http_text *texts, size_t count)
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
@@ -78,8 +78,8 @@ static http_text text_of(const char *s) { return (http_text){s, strlen(s)}; }
 
 enum { CALLER_LINES_MAX = 8 };
 
-/* Endpoint, caller and key. All lines of the caller's header count, since a client can send one of its own before that
- * of the proxy. False: more of them than there is room for. */
+/* Hashes endpoint, caller and key. All lines of the caller's header count, since a client can send one of its own
+ * before that of the proxy. False: there are more than CALLER_LINES_MAX of them. */
 static bool key_hash_scope(const endpoint *e, const http_request *q, const idempotency_key *key,
                            uint8_t hash[STORE_KEY_BYTES])
 {
@@ -126,11 +126,15 @@ static void claim_free(claim *c)
     free(c);
 }
 
-static void claim_on_settled(run_key *k) { claim_free((claim *)((char *)k - offsetof(claim, key))); }
+static void claim_on_settled(run_key *k)
+{
+    claim *c = (claim *)((char *)k - offsetof(claim, key));
+    claim_free(c);
+}
 
 /* ---- Requests that wait ---- */
 
-/* Frees it. */
+/* Frees `q`; its request is the caller's to answer. */
 static keyed queued_take_request(queued *q)
 {
     keyed k = q->request;
@@ -150,6 +154,7 @@ static void queued_on_gone(http_exchange *x)
     http_reply_abort(queued_take_request(q).x);
 }
 
+/* Lets the request wait for the claim's key. False: no memory, and the request has been refused. */
 static bool claim_enqueue(claim *c, const keyed *k)
 {
     queued *q = malloc(sizeof *q);
@@ -165,7 +170,7 @@ static bool claim_enqueue(claim *c, const keyed *k)
     return true;
 }
 
-/* False: none waits. */
+/* False: no request waits. */
 static bool claim_dequeue(claim *c, keyed *out)
 {
     queued *q = c->first;
@@ -178,6 +183,7 @@ static bool claim_dequeue(claim *c, keyed *out)
 
 /* ---- Answers ---- */
 
+/* Whether the request is the one that came with this key first; false: it was refused. */
 static bool keyed_check_first(const keyed *k, const uint8_t *first)
 {
     if (memcmp(k->fingerprint, first, STORE_KEY_BYTES) == 0) return true;
@@ -192,7 +198,7 @@ static request_wish keyed_replay_wish(const keyed *k)
     return wish;
 }
 
-/* To a run that only its claim knows yet. */
+/* Attaches the request to a run that only its claim knows yet. */
 static void claim_join(claim *c, const keyed *k)
 {
     if (!keyed_check_first(k, c->key.key.fingerprint)) return;
@@ -201,6 +207,7 @@ static void claim_join(claim *c, const keyed *k)
     run_touch(c->run);
 }
 
+/* Attaches the request to a run that the journal has under its key. */
 static void keyed_attach(home *h, const keyed *k, const run_id *id)
 {
     request_wish wish = keyed_replay_wish(k);
@@ -209,10 +216,10 @@ static void keyed_attach(home *h, const keyed *k, const run_id *id)
     if (owner == h->index)
         by_id_attach(h, k->x, id, &wish);
     else
-        h->move(h, owner, k->x, &to); /* it began under another --loops */
+        h->move(h, owner, k->x, &to); /* the run began under another --loops */
 }
 
-/* Nobody had the key: the first that waits begins the run. */
+/* Begins the run of a key that the journal does not have, for the first request that waits. */
 static void claim_begin_run(claim *c, const keyed *k)
 {
     home *h = c->home;

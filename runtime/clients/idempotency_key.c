@@ -1,5 +1,6 @@
 #include "runtime/clients/idempotency_key.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static const char *key_add(idempotency_key *out, char c)
     return NULL;
 }
 
-/* ---- Parameters (RFC 9651, 4.2.3.2): read to know that they are well-formed ---- */
+/* ---- Parameters (RFC 9651, 4.2.3.2): only their form is checked ---- */
 
 static bool skip_string(input *in)
 {
@@ -49,7 +50,7 @@ static bool skip_string(input *in)
     return input_take(in, '"');
 }
 
-/* That its bytes are UTF-8 is not looked at: nobody reads it. */
+/* Does not check that the bytes are UTF-8: nobody reads them. */
 static bool skip_display_string(input *in)
 {
     static const char hex[] = "0123456789abcdef";
@@ -140,7 +141,7 @@ static const char *key_read_quoted(idempotency_key *out, input *in)
     return in->at < in->end ? "behind a quoted Idempotency-Key there may only be parameters, ;name=value" : NULL;
 }
 
-/* What a proxy joined of two lines has a comma; a quote says that a quoted key was meant. */
+/* Refuses a comma, by which a proxy joins two lines, and a quote, which says that a quoted key was meant. */
 static const char *key_read_bare(idempotency_key *out, input *in)
 {
     const char *wrong = NULL;

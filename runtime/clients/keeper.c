@@ -13,16 +13,18 @@
 #include "runtime/survive/control.h"
 
 enum {
-    KEPT_BYTES_MAX = 49152,                    /* of one client with the supervisor, so that all of them have a limit */
-    LEFT_BYTES_MAX = CONTROL_BYTES_MAX - 1024, /* with a request that nobody has begun */
+    KEPT_BYTES_MAX = 49152,                    /* of a client's note, and of its reply: the supervisor holds them all */
+    LEFT_BYTES_MAX = CONTROL_BYTES_MAX - 1024, /* of a note with a request that nobody has begun to answer */
     UNTOLD_BYTES_MAX = 16 << 20,               /* of messages that wait for the supervisor to read */
-    TICKS = 4,                                 /* in --keep-after */
+    TICKS = 4,                                 /* how often, in --keep-after, the ages of clients are looked at */
     TICK_MIN_MS = 5,
     KEY_WORKER_SHIFT = 48,
     KEY_LOOP_SHIFT = 40
 };
 
-/* What the supervisor is still to be told. */
+/* What the next worker gets with CONTROL_KEPT: a length, the note, and the reply if it has begun. */
+
+/* A message that the supervisor is still to be told. */
 typedef struct keep_message {
     STAILQ_ENTRY(keep_message) next;
     control_kind kind;
@@ -68,7 +70,7 @@ static void keeper_turn_off(keeper *k)
     while (!keeper_all_told(k)) keeper_drop_message(k);
 }
 
-/* Never waits. CONTROL_AGAIN: its socket is full, or others wait already. */
+/* Tells the supervisor without waiting. CONTROL_AGAIN: its socket is full, or earlier messages wait. */
 static control_result keeper_tell_now(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd)
 {
     struct iovec part = {text ? text->data : NULL, text ? text->size : 0};
@@ -78,7 +80,8 @@ static control_result keeper_tell_now(keeper *k, control_kind kind, uint64_t key
     return r;
 }
 
-/* Now or, when the supervisor has read enough, later. False: neither. */
+/* Tells the supervisor now or, when it has read enough, later; a copy of fd is held until then. False: the supervisor
+ * has gone, UNTOLD_BYTES_MAX wait already, or there is no memory or descriptor. */
 static bool keeper_tell(keeper *k, control_kind kind, uint64_t key, const msgpack_sbuffer *text, int fd)
 {
     size_t len = text ? text->size : 0;
@@ -110,7 +113,7 @@ static void keeper_tell_untold(keeper *k)
     if (r == CONTROL_GONE) keeper_turn_off(k);
 }
 
-/* Looking at all connections is dear: only when one of them would get on. */
+/* Lets the HTTP server try again to release connections. It looks at all of them: only when the socket has room. */
 static void keeper_tell_releases(keeper *k)
 {
     struct pollfd p = {.fd = k->control, .events = POLLOUT};
@@ -178,7 +181,7 @@ uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
     uint64_t key = ++k->key_last;
     msgpack_sbuffer_init(&text);
     bool told = client_note_write(&text, client) && text.size <= KEPT_BYTES_MAX;
-    /* In a drain there is no later: the loop ends when all is told. */
+    /* In a drain the client is not tried again later, but the loop ends only when all messages are told. */
     told = told && (k->home->draining ? keeper_tell(k, CONTROL_KEEP, key, &text, fd)
                                       : keeper_tell_now(k, CONTROL_KEEP, key, &text, fd) == CONTROL_OK);
     msgpack_sbuffer_destroy(&text);
@@ -213,8 +216,7 @@ void keeper_reply(keeper *k, uint64_t key, const http_kept_reply *reply)
 {
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
-    /* Until that is told the next worker would see that something was sent which it knows nothing of, and reset the
-     * connection. */
+    /* A next worker that has not got this message sees that something unknown was sent, and resets the connection. */
     bool told = client_note_write_reply(&text, reply) && text.size <= KEPT_BYTES_MAX &&
                 keeper_tell(k, CONTROL_REPLY, key, &text, -1);
     if (!told && !k->is_off) log_line(LOG_DEBUG, NULL, "the supervisor could not be told of a reply");
@@ -236,6 +238,6 @@ bool keeper_release(keeper *k, uint64_t key)
 void keeper_ended(keeper *k, uint64_t key)
 {
     assert(k->kept > 0);
-    (void)keeper_tell(k, CONTROL_RELEASE, key, NULL, -1); /* else the next worker finds it finished */
+    (void)keeper_tell(k, CONTROL_RELEASE, key, NULL, -1); /* if that fails, the next worker finds it ended */
     k->kept--;
 }

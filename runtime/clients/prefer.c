@@ -1,5 +1,6 @@
 #include "runtime/clients/prefer.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "http/rfc_token.h"
@@ -12,7 +13,7 @@ static bool preference_is(const char *text, size_t len, const char *name)
     return text_equals(text, len, name, strlen(name));
 }
 
-/* Delta-seconds, also in quotes; -1 if it is none. */
+/* Reads delta-seconds, also in quotes; more than PREFER_WAIT_MAX_S count as that. -1: they are none. */
 static int64_t delta_seconds(const char *text, size_t len)
 {
     int64_t n = 0;
@@ -28,7 +29,6 @@ static int64_t delta_seconds(const char *text, size_t len)
     return n < PREFER_WAIT_MAX_S ? n : PREFER_WAIT_MAX_S;
 }
 
-/* The first of a preference that is given twice counts. */
 static void prefer_take(prefer *p, const char *name, size_t name_len, const char *value, size_t value_len)
 {
     if (preference_is(name, name_len, "respond-async")) p->respond_async = true;

@@ -1,5 +1,5 @@
-/* prefer: what a request's Prefer headers ask of the server (RFC 7240). Owns nothing; what it does not know, or cannot
- * read, it ignores, as the RFC wants. */
+/* prefer: what a request's Prefer headers ask of the server (RFC 7240). Owns nothing. Ignores preferences that it does
+ * not know or cannot read, as the RFC wants. */
 #ifndef RUNTIME_CLIENTS_PREFER_H
 #define RUNTIME_CLIENTS_PREFER_H
 
@@ -15,7 +15,7 @@ typedef struct prefer {
 
 static const prefer PREFER_NOTHING = {.wait_ms = -1};
 
-/* Reads one of the headers, the first one first: of a preference that is given twice the first counts. */
+/* Reads one of the headers, which are given in their order: of a preference that comes twice the first counts. */
 void prefer_read(prefer *p, const char *value);
 
 #endif

@@ -1,5 +1,6 @@
 #include "runtime/clients/public_url.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,7 @@ bool public_urls_https(const public_urls *u)
     return false;
 }
 
-/* A name, an address or one in brackets, with a port perhaps. Whatever else a client sends is not repeated to it. */
+/* Whether a Host has only the characters of a name, or an address, and a port: any other is not repeated in a URL. */
 static bool host_is_plain(const char *host)
 {
     for (; *host; host++)

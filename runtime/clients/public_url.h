@@ -9,14 +9,16 @@
 
 typedef struct public_urls public_urls;
 
-/* `text`: URLs with commas between them, or NULL. NULL with a message that names the wrong one. */
+/* Reads URLs with commas between them; `text` may be NULL. NULL: out of memory, or `error` names the URL that is wrong.
+ */
 public_urls *public_urls_new(const char *text, char *error, size_t error_size);
 void public_urls_free(public_urls *u); /* NULL is fine */
 
-bool public_urls_https(const public_urls *u); /* one of them is https, which this server does not speak */
+bool public_urls_https(const public_urls *u); /* one of them is https: since this server speaks no TLS, a proxy does */
 
-/* "https://api.example.com", without a slash at the end, for a request with this Host (NULL: none, as HTTP/1.0 has it).
- * "" when nothing is known: a URL then begins with its path. False: it does not fit. */
+/* Writes the base of URLs, "https://api.example.com" without a slash at the end, for a request with this Host (NULL: it
+ * has none, as HTTP/1.0 may). "" when no base is known: a URL then begins with its path. False: the base does not fit.
+ */
 bool public_url(const public_urls *u, const char *host, char *out, size_t size);
 
 #endif

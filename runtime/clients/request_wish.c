@@ -9,7 +9,7 @@
 #include "runtime/clients/run_access.h"
 #include "runtime/run/endpoint.h"
 
-/* What the headers say, before it is known what it means together. */
+/* What the headers say one by one; what they mean together is known when all have been read. */
 typedef struct wish_reading {
     bool accepts_events;
     prefer prefer;

@@ -1,5 +1,6 @@
 #include "runtime/clients/run_access.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static const char *request_bearer(const http_request *q)
     return given + 7 + strspn(given + 7, " ");
 }
 
-/* The administrator's token is a bearer token too: what cannot be a run's is not taken for one. */
+/* A bearer token that has not the form of a run's is not taken for one: it may be the administrator's. */
 static bool request_find_run_token(const http_request *q, char text[RUN_QUERY_BYTES])
 {
     if (q->query.len < RUN_QUERY_BYTES && uri_query(q->query.data, q->query.len, "token", text)) return true;
@@ -82,8 +83,8 @@ bool run_access_check(home *h, http_exchange *x, const run_id *id, run_token_sco
     switch (run_token_check(&h->app->key, id, clock_wall_ms(), text, len)) {
     case RUN_TOKEN_OK:
     case RUN_TOKEN_EXPIRED:
-        /* A token cannot know when the run will end and how long its result will be kept from then on: it is as good
-         * as the run is there. */
+        /* A token is made before anybody knows when the run will end, and how long its result will be there from then
+         * on: it is good for as long as the run can be found. */
         return has == needed || has == RUN_TOKEN_CONTROL || run_access_refuse_scope(x, has, needed, does);
     case RUN_TOKEN_RESERVED:
         return run_access_refuse_scope(x, has, needed, does);

@@ -12,15 +12,15 @@ struct home;
 
 enum { RUN_QUERY_BYTES = 1024 /* of a run's URL, with a final zero */ };
 
-/* It has something that may be a run's token. */
+/* Whether the request has something that may be a run's token. */
 bool run_access_has_token(const http_request *q);
-/* Which scope its token claims; RUN_TOKEN_CONTROL if it has none. */
+/* Returns the scope that the request's token claims; RUN_TOKEN_CONTROL if it has none. */
 run_token_scope run_access_scope(const http_request *q);
-/* How often its client has been sent round from the run's output URL, by `round` in the query; 0: not yet, or that is
- * no number. It is there to make each URL another one. */
+/* Returns `round` of the query, how often the client has been sent round from the run's output URL, which makes each of
+ * these URLs another one. 0: not yet, or it is no number. */
 uint32_t run_access_round(const http_request *q);
-/* It has a token of this run with at least that scope; false: the exchange has been answered. `does` says for what that
- * scope is needed: "cancelling a run". */
+/* Checks that the request has a token of this run with at least that scope. `does` says for what that scope is needed:
+ * "cancelling a run". False: it has not, and the exchange has been answered. */
 bool run_access_check(struct home *h, http_exchange *x, const run_id *id, run_token_scope needed, const char *does);
 
 #endif

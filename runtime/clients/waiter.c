@@ -73,12 +73,13 @@ void waiter_run_url(const waiter *w, const char *what, run_token_scope scope, ch
     run_id_format(&w->id, text);
     run_token_make(&h->app->key, &w->id, w->scope == RUN_TOKEN_READ ? RUN_TOKEN_READ : scope,
                    run_id_time_ms(&w->id) + h->opt->retain_ms, token);
-    (void)snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
+    int n = snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
+    (void)n;
 }
 
 /* ---- Answers ---- */
 
-/* Where a stream goes on behind what this client has. */
+/* Writes the URL where a stream goes on behind what this client has. */
 static void waiter_stream_url(const waiter *w, char out[URL_MAX_BYTES])
 {
     waiter_run_url(w, "stream", RUN_TOKEN_CONTROL, out);
@@ -92,7 +93,7 @@ bool waiter_asks(const request_wish *asked)
     return !asked->observes && kind != WAITER_CANCEL && kind != WAITER_RELEASE && kind != WAITER_OUTPUT;
 }
 
-/* Some clients give up when they are sent to a URL a second time: each round has one of its own. */
+/* Each round has a URL of its own, since some clients give up when they are sent to a URL a second time. */
 static void waiter_output_url(const waiter *w, char out[URL_MAX_BYTES])
 {
     waiter_run_url(w, "output", RUN_TOKEN_CONTROL, out);
@@ -100,7 +101,8 @@ static void waiter_output_url(const waiter *w, char out[URL_MAX_BYTES])
     if (w->wish.kind == WAITER_OUTPUT) (void)snprintf(out + len, URL_MAX_BYTES - len, "&round=%u", w->round + 1);
 }
 
-/* A client that knows a URL of the run from elsewhere is none that the run ends with. */
+/* Before a client is sent on: the run no longer ends with it (SW_CANCEL), for it may come back by the URL. A client
+ * that came by a URL of the run, not by a request of its own, was never tied to it. */
 static void waiter_mark_sent_on(const waiter *w)
 {
     bool shown = w->keyed || w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT; /* a key, or Prefer */
@@ -117,7 +119,8 @@ void waiter_missed(home *h, const uint8_t note[HTTP_NOTE_BYTES])
     slot_client_missed(h, &id);
 }
 
-/* Of HTTP/1.0: nobody can tell whether it reads on. It may still get its answer, but the run does not wait for it. */
+/* A client of HTTP/1.0 has sent its last byte, and nobody can tell whether it reads on: it may still get its answer,
+ * but a run that ends with its clients counts it as gone. */
 static void waiter_on_half_closed(http_exchange *x)
 {
     waiter *w = http_exchange_user(x);
@@ -197,7 +200,7 @@ void waiter_redirect(waiter **list)
     }
 }
 
-/* The next process goes on with it. False: nobody can. */
+/* Leaves the client to the next process, and frees the waiter. False: its connection cannot be kept. */
 static bool waiter_leave_to_next(waiter *w)
 {
     if (!http_exchange_kept(w->x)) (void)waiter_keep(&w->keep);
@@ -223,12 +226,13 @@ void waiter_dismiss(waiter **list)
             continue;
         }
         if (w->home->replaced && waiter_leave_to_next(w)) continue;
-        if (!w->begun) { /* the published client follows one redirect_info a stream: it is not spent here */
+        if (!w->begun) { /* sent on by status: the published client follows only one redirect_info a stream */
             waiter_send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
             continue;
         }
         bool released = w->wish.kind != WAITER_REST && http_exchange_unkeep(w->x);
-        if (!released && w->home->followed && http_exchange_kept(w->x)) { /* the supervisor knows it as it is */
+        if (!released && w->home->followed &&
+            http_exchange_kept(w->x)) { /* what the supervisor has of it is still true */
             http_exchange_leave(waiter_take_exchange(w));
             continue;
         }
@@ -291,7 +295,7 @@ bool waiter_none(const waiter *list)
     return list == NULL;
 }
 
-/* What a former worker has sent of the response, for as long as the client waits for the rest. */
+/* Copies the beginning of the response that a former worker has sent: `wish` borrows it for the call only. */
 static bool waiter_copy_rest(waiter *w)
 {
     const http_kept_reply *rest = w->wish.rest;
@@ -308,7 +312,7 @@ static bool waiter_copy_rest(waiter *w)
 waiter *waiter_new(home *h, const request_wish *asked)
 {
     const waiter_wish *wish = &asked->answer;
-    if (!timers_keep(&h->timers, 1)) return NULL; /* who is held has to be sent on in time */
+    if (!timers_keep(&h->timers, 1)) return NULL; /* a client that is held has to be sent on in time */
     waiter *w = calloc(1, sizeof *w);
     if (!w) {
         timers_give(&h->timers, 1);
@@ -332,7 +336,6 @@ waiter *waiter_new(home *h, const request_wish *asked)
 
 void waiter_give_up(waiter *w)
 {
-    assert(!w->link && !w->x);
     timers_give(&w->home->timers, 1);
     free((char *)(uintptr_t)w->rest.data.data);
     free(w);

@@ -1,6 +1,6 @@
-/* waiter: a client attached to a run: its exchange and how it wants the answer. Owns the exchange until it has ended
- * it. Lives on the run's loop, in the list of the run, or of its slot while the run is not in memory, or of the loop's
- * readers: stream clients that are still reading after the run is over. */
+/* waiter: a client attached to a run, with how it wants the answer. Owns its exchange, which it ends or gives away.
+ * Lives on the run's loop and in one list: the run's, the slot's while the run is not in memory, or the home's readers:
+ * stream clients that are still reading when the run is over. Never decides what a run does. */
 #ifndef RUNTIME_CLIENTS_WAITER_H
 #define RUNTIME_CLIENTS_WAITER_H
 
@@ -15,74 +15,77 @@ struct keep_entry;
 
 typedef struct waiter waiter;
 
-/* Attaches a client. Takes the exchange; answers 503 itself when memory is out. Where that would be too late, since
- * what is waited for has begun by then, the waiter is made before: NULL: no memory. It then joins, or is given up. */
+/* Attaches a client to the list. Takes the exchange, and answers it with 503 when memory is out. */
+void waiter_attach(struct home *h, waiter **list, const request_wish *asked, http_exchange *x, const run_id *id);
+/* Attach a client whose run has yet to begin, in two steps: a waiter is made first, since without memory for one (NULL)
+ * the run must not begin. It then joins the list and takes the exchange, or is given up. */
 waiter *waiter_new(struct home *h, const request_wish *asked);
 void waiter_join(waiter *w, waiter **list, http_exchange *x, const run_id *id);
 void waiter_give_up(waiter *w);
-void waiter_attach(struct home *h, waiter **list, const request_wish *asked, http_exchange *x, const run_id *id);
 
-/* Whether such a client waits for the answer of a request of its own. */
+/* Whether a client with this wish waits for the answer of a request of its own. */
 bool waiter_asks(const request_wish *asked);
 /* Attaches a client that a former worker had. Takes the exchange. */
 void waiter_take_back(struct home *h, http_exchange *x, const request_wish *asked, const struct kept_client *client);
-/* A client was sent on, and had gone before: the note is that of http_exchange_note. */
+/* Tells the run that a client which was sent on had gone before that; `note` is that of http_exchange_note. */
 void waiter_missed(struct home *h, const uint8_t note[HTTP_NOTE_BYTES]);
-/* A client that a former worker had, whose connection has ended before it could be taken over. */
+/* Tells the run of a client that a former worker had, whose connection ended before it could be taken over. */
 void waiter_lost(struct home *h, const struct kept_client *client);
 
 typedef enum waiter_keep_result { WAITER_KEEP_DONE, WAITER_KEEP_LATER } waiter_keep_result;
-/* For the keeper: this client has waited for long enough to be kept. */
+/* Has the client's connection kept, now that it has waited for --keep-after. LATER: not possible yet. */
 waiter_keep_result waiter_keep(struct keep_entry *e);
 /* Takes the connections of these clients back from the supervisor, before they are told what is not in the journal yet:
  * a next process could not tell them that. False: the supervisor cannot be told of all of them now. */
 bool waiter_unkeep(waiter **list);
 
-/* All clients of one list go to another, empty one. */
+/* Moves all clients of one list to another, empty one. */
 void waiter_move(waiter **from, waiter **to);
-/* Async clients, who get a URL of the run, go to another list. */
+/* Moves async clients, who get a URL of the run, to another list. */
 void waiter_move_async(waiter **from, waiter **to);
 
-/* The run is on disk, in memory or not: async clients get their 202. */
+/* Gives async clients their 202, since the run is on disk, in memory or not. */
 void waiter_accept(waiter **list);
-/* Something of a run in memory became durable: streams get what is new, async clients their 202. `f` NULL: the run has
- * streamed nothing yet, whatever its clients say they have. */
+/* Gives streams what has become durable, and async clients their 202. `f` NULL: the run has streamed nothing yet,
+ * whatever its clients say they have. */
 void waiter_pump(waiter **list, frames *f);
 
-/* Nothing of the run begins: streams get what it has streamed and are told, and with `refuses` the output URL answers
- * with the reason: waiting does not help. All others wait, or are sent on as for a long run. */
+/* Tells clients that the run stands still: streams get what it has streamed and an event, clients of the output URL the
+ * reason, if it `refuses` (waiting does not help). All others wait on, or are sent on as for a long run. */
 void waiter_stopped(waiter **list, const stop_cause *why, bool refuses);
-/* The release is on disk: whoever asked for one is told. */
+/* Tells the clients that asked for a release, which is on disk now. */
 void waiter_released(waiter **list);
-/* Whoever asked for this (WAITER_CANCEL, WAITER_RELEASE) gets 202: it will be done, also by a later process. */
+/* Gives 202 to the clients of this kind (WAITER_CANCEL, WAITER_RELEASE): what they asked for will be done, also by a
+ * later process. */
 void waiter_promise(waiter **list, waiter_kind kind);
-/* Whoever asked for this (WAITER_CANCEL, WAITER_RELEASE) cannot have it: gets a problem. */
+/* Gives a problem to the clients of this kind (WAITER_CANCEL, WAITER_RELEASE): what they asked for is not done. */
 void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail);
 
-/* The run is over: everybody gets the response, the list is empty. `f` NULL: no stream is among them or nothing was
- * streamed; else it is closed. */
+/* Gives everybody the response of a run that is over; the list is empty afterwards. `f` NULL: no stream is among the
+ * clients, or nothing was streamed; else the frames are closed with the response. */
 void waiter_answer(struct home *h, waiter **list, const run_id *id, const entry *response, entry_ended ended,
                    frames *f);
 
-/* Gives everybody the response out of the journal of an ended run. *error says why it could not be; NULL: it was. */
+/* Gives everybody the response out of the journal of an ended run. *error says why that failed, and the list stays as
+ * it was; NULL: everybody is answered. */
 void waiter_answer_journal(struct home *h, waiter **list, const run_id *id, const char *data, size_t len,
                            const char **error);
 
-/* Nobody in the list waits for the answer of a request of its own; who asks for a URL of the run, or wants it
- * cancelled, does not. */
+/* Whether nobody in the list waits for the answer of a request of its own. A client that came to a URL of the run, or
+ * wants the run cancelled, does not. */
 bool waiter_none(const waiter *list);
 
-/* WAITER_REQUEST clients get 303 to the output URL. */
+/* Gives WAITER_REQUEST clients 303 to the output URL. */
 void waiter_redirect(waiter **list);
-/* The process stops: those whose connections are kept are left to the next one, if one follows; the others are sent on,
- * and streams end after redirect_info. */
+/* Parts with all clients as the process stops: if a next one follows, kept connections are left to it; other clients
+ * are sent on, and streams end after redirect_info. */
 void waiter_dismiss(waiter **list);
-/* The process is replaced: of runs that are over, readers whose connections can be kept go on with the next one, the
- * others here. */
+/* Leaves the readers of runs that are over to the process that replaces this one, where their connections can be kept;
+ * the other readers read on here. */
 void waiter_leave_readers(struct home *h);
-/* Nothing can be known of the run: everybody gets this problem. */
+/* Gives everybody this problem: nothing can be known of the run. */
 void waiter_refuse(waiter **list, int status, const char *detail);
-/* The process ends, and nobody knows what became of the run: connections are cut, as if the process had died. */
+/* Cuts all connections, as if the process had died: it ends, and nobody knows what became of the run. */
 void waiter_cut(waiter **list);
 
 #endif

@@ -1,5 +1,5 @@
-/* waiter_answer: the response of a run that is over, to everybody who waits for it: as the run has it, or out of the
- * journal. */
+/* waiter_answer: gives the response of a run that is over to everybody who waits for it: as the run has it, or out of
+ * the journal. */
 #include <assert.h>
 #include <string.h>
 
@@ -11,7 +11,8 @@
 
 /* ---- To one ---- */
 
-/* Ours, then those of the journal's [name, value, ...], in the arena. NULL: no memory, or it cannot be read. */
+/* Returns our headers, then those of the journal's [name, value, ...], in the arena. NULL: no memory, or the journal's
+ * cannot be read. */
 static http_reply_header *response_headers(arena *a, const waiter *w, const entry *response, size_t *count)
 {
     sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
@@ -46,11 +47,11 @@ static void waiter_send_response(waiter *w, const entry *response)
     if (headers)
         http_reply(waiter_take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
     else
-        waiter_send_on(w, 303); /* the run is over and its response is kept: it may be asked for once more */
+        waiter_send_on(w, 303); /* no memory: the response is in the journal, and its client may ask again */
     arena_free(&a);
 }
 
-/* The beginning as it was sent by a former worker, the body out of the journal. */
+/* Sends the beginning as a former worker has sent it, and the body out of the journal. */
 static void waiter_send_rest(waiter *w, const entry *response)
 {
     http_exchange *x = w->x;
@@ -104,8 +105,8 @@ static bool waiters_want_frames(const waiter *list)
 }
 
 typedef struct rebuild {
-    frames *frames; /* NULL: nobody wants them */
-    bool failed;
+    frames *frames; /* NULL: no stream waits */
+    bool failed;    /* for want of memory */
 } rebuild;
 
 static void rebuild_on_entry(void *arg, const entry *e, uint32_t seq)

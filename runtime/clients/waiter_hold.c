@@ -1,4 +1,6 @@
-/* waiter_hold: how long a client is held before it is told to ask again, and what it is told then. */
+/* waiter_hold: how long a client is held before it is sent on or told to ask again, and what it is told then. */
+#include <assert.h>
+
 #include "runtime/clients/hold.h"
 #include "runtime/clients/public_url.h"
 #include "runtime/clients/waiter_core.h"
@@ -7,11 +9,11 @@
 #include "runtime/run/run.h"
 
 enum {
-    NOT_YET_MS = 1000, /* until it is looked again whether a run is on disk, or has been loaded */
-    LATEST_MS = 4000   /* behind the time to send on, of a run that is not loaded until then */
+    NOT_YET_MS = 1000, /* of a run that is not on disk, or not loaded: until that is looked at again */
+    LATEST_MS = 4000   /* by how much a client may be sent on too late, while its run is not loaded */
 };
 
-/* 202 and 303 promise that. */
+/* Whether a client of the run may be sent on: 202 and 303 promise that the run will be found. */
 static bool run_is_on_disk(const slot *s) { return s && (!s->run || run_is_durable(s->run)); }
 
 static int64_t waiter_hold_max_ms(const waiter *w)
@@ -26,12 +28,12 @@ static int64_t waiter_hold_max_ms(const waiter *w)
 static int64_t waiter_waited_ms(const waiter *w)
 {
     int64_t ms = clock_steady_ms() - w->wish.since_ms;
-    return ms > 0 ? ms : 0; /* a worker of another version went by another clock */
+    return ms > 0 ? ms : 0; /* the worker before may have been of a version that went by another clock */
 }
 
-/* The proxy before a first request would give it up soon. A run that ends with its clients keeps them, because those
- * that are sent on do not count. Whether one of a former process does is known when it has been loaded: what is not by
- * the last moment goes on alone. */
+/* Sends on the client of a first request, since a proxy before it would soon give up. Not if the run ends with its
+ * clients: a client that is sent on does not count as one. Whether a run of a former process does so is only known when
+ * it has been loaded; if it is not until LATEST_MS, its client is sent on, and the run goes on alone. */
 static void waiter_send_on_in_time(waiter *w)
 {
     const slot *s = slot_find(&w->home->slots, &w->id);
@@ -59,7 +61,7 @@ void waiter_on_hold_over(struct timer *t)
         waiter_send_on_in_time(w);
         return;
     default:
-        w->wish.kind = WAITER_ASYNC; /* with 202 when the run is on disk */
+        w->wish.kind = WAITER_ASYNC; /* it gets 202 when the run is on disk */
         if (run_is_on_disk(slot_find(&w->home->slots, &w->id))) waiter_send_on(w, 202);
     }
 }

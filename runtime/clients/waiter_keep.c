@@ -1,4 +1,6 @@
-/* waiter_keep: clients whose connections outlive the process. */
+/* waiter_keep: clients whose connections outlive the process: which can be kept, what the next worker needs of them,
+ * and how that worker goes on with them. */
+#include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 
-/* Whether the next worker would find its run, and know how far its stream has come. */
+/* Whether the next worker would find the run, and know how far the client's stream has come. */
 static bool waiter_run_is_findable(const waiter *w)
 {
     const slot *s = slot_find(&w->home->slots, &w->id);
@@ -26,7 +28,7 @@ waiter_keep_result waiter_keep(keep_entry *e)
     if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE || w->wish.kind == WAITER_REST)
         return WAITER_KEEP_DONE;
     if (!keeper_has_room(k) || !waiter_run_is_findable(w)) return WAITER_KEEP_LATER;
-    /* Who has sent its last byte may have gone, which shows soon; in a drain the next worker finds out. */
+    /* A client that has sent its last byte may have gone, which shows soon; in a drain the next worker finds out. */
     if (http_exchange_half_closed(w->x) && !w->home->draining) return WAITER_KEEP_LATER;
     if (!http_exchange_can_keep(w->x, &kept)) return WAITER_KEEP_LATER;
     kept_client client = {.run = w->id, .wish = w->wish, .position = kept.position, .request = {kept.bytes, kept.len}};
@@ -58,7 +60,7 @@ void waiter_take_back(home *h, http_exchange *x, const request_wish *asked, cons
     by_id_attach(h, x, &client->run, &again);
 }
 
-/* Up to one of these bytes, or the end. */
+/* Returns the text up to the first of these bytes, or up to the end. */
 static http_text text_until(const char *at, const char *end, const char *bytes)
 {
     const char *to = at;
@@ -66,7 +68,7 @@ static http_text text_until(const char *at, const char *end, const char *bytes)
     return (http_text){at, (size_t)(to - at)};
 }
 
-/* The path of a request line's target, which may be a whole URL. */
+/* Returns the path of a request line's target, which may be a whole URL. */
 static http_text target_path(const char *at, const char *end)
 {
     http_text target = text_until(at, end, " \r\n");
@@ -86,7 +88,7 @@ static bool kept_request_is_of_link(const home *h, sw_bytes request)
     return request_is_of_link(h->app->router, method, target_path(target < end ? target + 1 : end, end));
 }
 
-/* One that was being replied to was answered, or sent on. */
+/* A client to which a reply had begun has been answered, or was sent on: the run does not lose it. */
 void waiter_lost(home *h, const kept_client *client)
 {
     const request_wish asked = {.answer = client->wish, .observes = kept_request_is_of_link(h, client->request)};

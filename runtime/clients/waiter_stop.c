@@ -1,4 +1,4 @@
-/* waiter_stop: clients of runs that are stopped, and those who want them to go on. */
+/* waiter_stop: clients of runs that are stopped, and clients that asked for a run to be cancelled or released. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 #include "runtime/clients/waiter_core.h"
 #include "runtime/run/home.h"
 
-/* Somebody has to look at the run: seconds. */
+/* Seconds: a person has to look at the run first. */
 static const char RETRY_AFTER[] = "30";
 
-/* What a person should know, as a JSON string. */
+/* Says what a person should know, as a JSON string. */
 static const char *stop_detail_json(arena *a, stop_reason why, const char *detail)
 {
     sw_value v = {.type = MSGPACK_OBJECT_STR};
@@ -52,14 +52,14 @@ static void waiter_stop_stream(waiter *w, const stop_cause *why)
     if (why->streamed) waiter_stream_give(w, why->streamed);
     w->stopped = why->reason;
     free(w->stop_detail);
-    w->stop_detail = *why->detail ? strdup(why->detail) : NULL; /* without memory the reason has to do */
+    w->stop_detail = *why->detail ? strdup(why->detail) : NULL; /* no memory: the client is told the reason alone */
     waiter_stream_pump(w);
 }
 
 static void waiter_stop_one(waiter *w, const stop_cause *why, bool refuses)
 {
-    /* A former process has sent the beginning of what only the journal can tell: the client asks again when it is cut,
-     * and would else wait with half an event or half a body. */
+    /* A former process has sent the beginning of a reply, and the rest can only be told from the journal, which is not
+     * read here: the client would wait with half an event or half a body. It is cut, and asks again. */
     if (!why->streamed && !http_exchange_caught_up(w->x)) {
         http_reply_abort(waiter_take_exchange(w));
         return;
@@ -69,7 +69,7 @@ static void waiter_stop_one(waiter *w, const stop_cause *why, bool refuses)
         waiter_send_on(w, 303);
         return;
     case WAITER_ASYNC:
-    case WAITER_WAIT: /* it asked for a part of the time that this may take */
+    case WAITER_WAIT: /* the run may stand still for longer than the client wants to wait */
         waiter_send_on(w, 202);
         return;
     case WAITER_OUTPUT:
@@ -120,7 +120,6 @@ void waiter_promise(waiter **list, waiter_kind kind)
     }
 }
 
-/* Somebody who wants a run cancelled or released, and has waited for long enough. */
 void waiter_answer_later(waiter *w)
 {
     bool cancels = w->wish.kind == WAITER_CANCEL;

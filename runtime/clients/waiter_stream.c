@@ -1,4 +1,5 @@
-/* waiter_stream: a client that reads its run as server-sent events. */
+/* waiter_stream: a client that reads its run as server-sent events: frames as far as it takes them, and what is written
+ * beside them: the stream's head, heartbeats, that the run stands still. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 enum {
     PUMP_BYTES = 16384,
-    RECONNECT_MS = 1000 /* how soon an EventSource tries again */
+    RECONNECT_MS = 1000 /* after which an EventSource that was cut connects again */
 };
 
 static void stream_begin(waiter *w)
@@ -28,18 +29,18 @@ static void stream_begin(waiter *w)
                      "retry: %d\nid: %u\nevent: inngest.metadata\n"
                      "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\",\"readUrl\":\"%s\"}\n\n",
                      RECONNECT_MS, w->cursor, id, stream, output, read);
-    assert(n > 0 && (size_t)n < sizeof text);
     w->begun = true;
     w->wrote_ms = uv_now(w->home->uv);
     http_reply_begin(w->x, 200, headers, count);
     http_reply_write(w->x, text, (size_t)n);
 }
 
-/* It has the response already: an EventSource comes again and again unless it is told so (HTML, 9.2.3). */
+/* Ends a stream whose client has the response already: an EventSource comes again and again unless 204 tells it so
+ * (HTML, 9.2.3). */
 static void stream_end_resumed(waiter *w) { http_reply(waiter_take_exchange(w), 204, NULL, 0, "", 0); }
 
-/* The next worker writes frames and nothing else: what a kept stream gets beside them is noted with the supervisor as
- * bytes that come before them. False: not now. */
+/* Writes something beside the frames. The next worker writes frames and nothing else: a kept stream is taken back from
+ * the supervisor and kept again, behind these bytes. False: the supervisor cannot be told now, nothing was written. */
 static bool stream_write_aside(waiter *w, const char *data, size_t len)
 {
     bool kept = http_exchange_kept(w->x);
@@ -49,7 +50,7 @@ static bool stream_write_aside(waiter *w, const char *data, size_t len)
     return true;
 }
 
-/* Without an id: the client's place in the frames stays. */
+/* Tells the client why the run stands still. The event has no id: Last-Event-ID stays that of the last frame. */
 static void stream_tell_stopped(waiter *w)
 {
     arena a;
@@ -60,7 +61,6 @@ static void stream_tell_stopped(waiter *w)
     arena_free(&a);
 }
 
-/* Sends what may be sent as far as the client takes it. The waiter may be gone afterwards. */
 void waiter_stream_pump(waiter *w)
 {
     frames *f = w->frames;
@@ -71,7 +71,7 @@ void waiter_stream_pump(waiter *w)
     bool all = f == NULL;
     if (!w->begun) stream_begin(w);
     while (!all && http_exchange_writable(w->x)) {
-        /* The next worker must be able to write the same pieces without knowing when they were there. */
+        /* To a kept client frame by frame: the next worker must write the same pieces, whenever they became durable. */
         sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
         all = more.len == 0;
         if (all) break;
@@ -85,13 +85,12 @@ void waiter_stream_pump(waiter *w)
 void waiter_stream_on_writable(http_exchange *x)
 {
     waiter *w = http_exchange_user(x);
-    assert(w && w->x == x);
     waiter_stream_pump(w);
 }
 
 void waiter_stream_give(waiter *w, frames *f)
 {
-    if (!f && !w->frames) w->cursor = 0; /* nothing has been streamed, whatever it says it has */
+    if (!f && !w->frames) w->cursor = 0; /* nothing has been streamed, whatever the client says it has */
     if (w->frames == f || !f) return;
     if (BUG(FRAME_AGAIN) && w->frames && w->cursor > 0) w->cursor--;
     frames_release(w->frames); /* the run has left memory and come back with frames of its own, and the same ids */
@@ -99,7 +98,6 @@ void waiter_stream_give(waiter *w, frames *f)
     if (w->cursor > frames_count(f)) w->cursor = frames_count(f);
 }
 
-/* It reads on from the frames it holds. */
 void waiter_stream_answer(waiter *w, frames *f)
 {
     w->stopped = STOP_NONE;
