@@ -49,14 +49,17 @@ static void audience_on_over(run *r, run_over when)
     }
     if (r->seq_release > 0) waiter_released(&r->waiters);
     audience_answer(r);
+    assert(!r->waiters);
 }
 
 static void audience_on_left(run *r, run_left where)
 {
     if (where == RUN_LEFT_TO_NEXT) {
         waiter_dismiss(&r->waiters);
+        assert(!r->waiters);
         return;
     }
+    assert(r->slot);
     waiter_move(&r->waiters, &r->slot->waiters);
     if (where == RUN_LEFT_LOST) waiter_redirect(&r->slot->waiters);
 }
@@ -75,11 +78,13 @@ static void audience_on_refused(run *r, run_refused how)
         waiter_cut(&r->waiters);
         break;
     }
+    assert(!r->waiters);
 }
 
 /* Touches the run, so that streams get what there is now, not only when something new is on disk. */
 static void audience_on_loaded(slot *s)
 {
+    assert(s->run);
     waiter_move(&s->waiters, &s->run->waiters);
     if (s->run->waiters) run_touch(s->run);
 }
@@ -102,6 +107,7 @@ static void audience_on_found_ended(home *h, slot *s, const store_journal *j)
     waiter_answer_journal(h, &s->waiters, &s->id, j->data, j->len, &error);
     /* Not 500 for want of memory, which would be taken for the run's answer: that is there when asked for again. */
     if (error) waiter_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
+    assert(!s->waiters);
 }
 
 static void audience_on_not_found(slot *s, int status, const char *why) { waiter_refuse(&s->waiters, status, why); }

@@ -19,6 +19,7 @@ static bool by_id_needs_journal(const home *h, const slot *s, waiter_kind kind)
 /* Drops the slot of a run that nobody has looked up, when a drain has dismissed all its clients. */
 static void by_id_leave_unknown(home *h, slot *s)
 {
+    assert(!s->waiters);
     if (s->state != SLOT_UNKNOWN) return;
     if (s->tie == TIE_NONE)
         slot_remove(h, s);
@@ -29,6 +30,8 @@ static void by_id_leave_unknown(home *h, slot *s)
 void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wish *asked)
 {
     const waiter_wish *wish = &asked->answer;
+    assert(wish->kind != WAITER_CANCEL);
+    assert(wish->kind != WAITER_RELEASE);
     slot *s = slot_find_or_add(h, id);
     if (!s) {
         if (wish->begun)

@@ -8,6 +8,8 @@
 enum { NOTE_VERSION = 1, NOTE_FIELDS = 11, REPLY_FIELDS = 4 };
 
 /* Kinds stand in notes by their numbers, and the next worker may be another build. */
+_Static_assert(WAITER_REQUEST == 0 && WAITER_STREAM == 4 && WAITER_NONE == 8, "a change needs another NOTE_VERSION");
+_Static_assert(sizeof((kept_client){0}.run.bytes) == RUN_ID_BYTES, "a run's id is copied whole");
 
 /* Whether a client of this kind can be kept. */
 static bool waiter_kind_is_keepable(uint64_t kind) { return kind <= WAITER_STREAM || kind == WAITER_NONE; }
@@ -23,6 +25,8 @@ static int note_put_bin(msgpack_packer *p, const char *data, size_t len)
 /* [version, run, kind, frames it has, since, wait, replayed, begun, position, request, unsent] */
 bool client_note_write(msgpack_sbuffer *to, const kept_client *k)
 {
+    assert(waiter_kind_is_keepable(k->wish.kind));
+    assert(!k->replying);
     msgpack_packer p;
     msgpack_packer_init(&p, to, msgpack_sbuffer_write);
     return !msgpack_pack_array(&p, NOTE_FIELDS) && !msgpack_pack_int(&p, NOTE_VERSION) &&
@@ -37,6 +41,7 @@ bool client_note_write(msgpack_sbuffer *to, const kept_client *k)
 /* [version, connection persists, body follows, data] */
 bool client_note_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply)
 {
+    assert(reply->data.len > 0);
     msgpack_packer p;
     msgpack_packer_init(&p, to, msgpack_sbuffer_write);
     return !msgpack_pack_array(&p, REPLY_FIELDS) && !msgpack_pack_int(&p, NOTE_VERSION) &&

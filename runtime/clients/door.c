@@ -41,6 +41,7 @@ static void door_call_handlers(home *h)
 
 run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key)
 {
+    assert(m->result == HTTP_MATCH_FOUND);
     if (wish_reads_again(w)) {
         problem_reply(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
         return NULL;
@@ -62,6 +63,7 @@ run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wi
 
 void door_begin_plain(home *h, http_exchange *x, const http_match *m)
 {
+    assert(m->result == HTTP_MATCH_FOUND);
     const run_input input = door_input_of(http_exchange_request(x), m);
     run_refusal why;
     if (plain_begin(h, m->target, &input, x, &why))

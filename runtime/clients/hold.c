@@ -83,6 +83,7 @@ int64_t hold_for(const http_request *q)
 
 int64_t hold_at_output_ms(int64_t flag_ms, int64_t bears_ms, const char *base)
 {
+    assert(bears_ms >= 0);
     if (flag_ms > 0) return flag_ms;
     return bears_ms < HOLD_PROXY_MS || text_begins(base, "https://") ? HOLD_PROXY_MS : bears_ms;
 }

@@ -14,6 +14,7 @@ enum {
     HOLD_USUAL_MS = 55000, /* shorter than the patience of clients that wait a minute */
     HOLD_PROXY_MS = 45000  /* shorter than that of proxies: haproxy's in Debian is 50 s, others' 60 s */
 };
+_Static_assert((int)HOLD_PROXY_MS < (int)HOLD_USUAL_MS, "a client that is not known bears at least a proxy's time");
 
 /* Whether the request shows a proxy before this server: by a header, or by HTTP/1.0. */
 bool hold_shows_proxy(const http_request *q);

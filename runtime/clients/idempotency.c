@@ -41,6 +41,10 @@ struct claim {
     queued *first, **last;
 };
 
+_Static_assert((CLAIM_BUCKETS & (CLAIM_BUCKETS - 1)) == 0, "claim_bucket masks a hash");
+_Static_assert((int)CLAIM_BUCKETS <= 1 << 16, "claim_bucket takes two bytes of a hash");
+_Static_assert(STORE_KEY_BYTES == 32, "key_digest writes a SHA-256");
+
 /* ---- Keys ---- */
 
 /* Refuses with a link to what keys are for, as the draft wants (2.7). */
@@ -92,6 +96,8 @@ static bool key_hash_scope(const endpoint *e, const http_request *q, const idemp
     }
     if (n == 1) scope[n++] = text_of("");
     scope[n++] = (http_text){key->text, key->len};
+    assert(n >= 3);
+    assert(n <= sizeof scope / sizeof *scope);
     key_digest(hash, scope, n);
     return true;
 }
@@ -129,6 +135,7 @@ static void claim_free(claim *c)
 static void claim_on_settled(run_key *k)
 {
     claim *c = (claim *)((char *)k - offsetof(claim, key));
+    assert(c->run);
     claim_free(c);
 }
 
@@ -138,6 +145,7 @@ static void claim_on_settled(run_key *k)
 static keyed queued_take_request(queued *q)
 {
     keyed k = q->request;
+    assert(http_exchange_user(k.x) == q);
     http_exchange_on_gone(k.x, NULL);
     http_exchange_set_user(k.x, NULL);
     free(q);
@@ -157,6 +165,7 @@ static void queued_on_gone(http_exchange *x)
 /* Lets the request wait for the claim's key. False: no memory, and the request has been refused. */
 static bool claim_enqueue(claim *c, const keyed *k)
 {
+    assert(!c->run);
     queued *q = malloc(sizeof *q);
     if (!q) {
         problem_reply(k->x, 503, "out of memory", "5");
@@ -201,6 +210,7 @@ static request_wish keyed_replay_wish(const keyed *k)
 /* Attaches the request to a run that only its claim knows yet. */
 static void claim_join(claim *c, const keyed *k)
 {
+    assert(c->run);
     if (!keyed_check_first(k, c->key.key.fingerprint)) return;
     request_wish wish = keyed_replay_wish(k);
     waiter_attach(c->home, &c->run->waiters, &wish, k->x, &c->run->id);
@@ -213,6 +223,7 @@ static void keyed_attach(home *h, const keyed *k, const run_id *id)
     request_wish wish = keyed_replay_wish(k);
     destination to = {.run = *id, .answer = wish.answer};
     unsigned owner = run_id_loop(id, h->count);
+    assert(owner < h->count);
     if (owner == h->index)
         by_id_attach(h, k->x, id, &wish);
     else
@@ -222,6 +233,7 @@ static void keyed_attach(home *h, const keyed *k, const run_id *id)
 /* Begins the run of a key that the journal does not have, for the first request that waits. */
 static void claim_begin_run(claim *c, const keyed *k)
 {
+    assert(!c->run);
     home *h = c->home;
     const http_request *q = http_exchange_request(k->x);
     http_match m;
@@ -241,6 +253,7 @@ static void claim_on_found(void *arg, const store_key_row *row, const char *erro
     claim *c = arg;
     home *h = c->home;
     keyed k;
+    assert(h->claims->looking > 0);
     h->claims->looking--;
     while (claim_dequeue(c, &k)) {
         if (error)
@@ -277,6 +290,7 @@ void idempotency_take(home *h, const endpoint *e, http_exchange *x, const reques
 {
     idempotency_key name;
     store_key key;
+    assert(w->key_count > 0);
     if (!key_read(x, w, &name)) return;
     if (!store_key_make(e, http_exchange_request(x), &name, &key)) {
         key_refuse(x, 400, "the header that names the caller is there more than 8 times");

@@ -9,6 +9,8 @@
 
 enum { DIGITS_MAX = 15, DIGITS_BEFORE_POINT = 12, DIGITS_BEHIND_POINT = 3 };
 
+_Static_assert(IDEMPOTENCY_KEY_MAX == 255, "LONGER says so");
+
 static const char LONGER[] = "the Idempotency-Key is longer than 255 bytes";
 static const char EMPTY[] = "the Idempotency-Key is empty";
 static const char STRANGE[] = "the Idempotency-Key holds a character that is not printable ASCII";
@@ -19,7 +21,11 @@ typedef struct input {
     const char *at, *end;
 } input;
 
-static bool input_next_is(const input *in, char c) { return in->at < in->end && *in->at == c; }
+static bool input_next_is(const input *in, char c)
+{
+    assert(in->at <= in->end);
+    return in->at < in->end && *in->at == c;
+}
 
 static bool input_take(input *in, char c)
 {
@@ -33,6 +39,7 @@ static bool is_printable(char c) { return c >= 0x20 && c < 0x7f; }
 static const char *key_add(idempotency_key *out, char c)
 {
     if (!is_printable(c)) return STRANGE;
+    assert(out->len <= IDEMPOTENCY_KEY_MAX);
     if (out->len == IDEMPOTENCY_KEY_MAX) return LONGER;
     out->text[out->len++] = c;
     return NULL;
@@ -157,6 +164,7 @@ const char *idempotency_key_read(idempotency_key *out, const char *value, size_t
 {
     input in = {value, value + len};
     out->len = 0;
+    assert(value || len == 0);
     const char *wrong = input_take(&in, '"') ? key_read_quoted(out, &in) : key_read_bare(out, &in);
     out->text[out->len] = 0;
     return wrong ? wrong : out->len == 0 ? EMPTY : NULL;

@@ -23,6 +23,8 @@ enum {
 };
 
 /* What the next worker gets with CONTROL_KEPT: a length, the note, and the reply if it has begun. */
+_Static_assert(sizeof(uint32_t) + 2 * KEPT_BYTES_MAX <= CONTROL_BYTES_MAX, "note and reply fit one message");
+_Static_assert(sizeof(uint32_t) + LEFT_BYTES_MAX <= CONTROL_BYTES_MAX, "a left request fits one message");
 
 /* A message that the supervisor is still to be told. */
 typedef struct keep_message {
@@ -36,6 +38,8 @@ typedef struct keep_message {
 
 void keeper_init(keeper *k, home *h, int control, uint32_t worker, size_t kept_max)
 {
+    assert(control >= 0 || kept_max == 0);
+    assert(h->index < 1u << (KEY_WORKER_SHIFT - KEY_LOOP_SHIFT));
     *k = (keeper){.home = h, .control = control, .kept_max = kept_max, .is_off = kept_max == 0};
     TAILQ_INIT(&k->young);
     STAILQ_INIT(&k->untold);
@@ -51,6 +55,7 @@ bool keeper_all_told(const keeper *k) { return STAILQ_EMPTY(&k->untold); }
 static void keeper_drop_message(keeper *k)
 {
     keep_message *m = STAILQ_FIRST(&k->untold);
+    assert(k->untold_bytes >= m->len);
     STAILQ_REMOVE_HEAD(&k->untold, next);
     k->untold_bytes -= m->len;
     if (m->fd >= 0) close(m->fd);
@@ -61,6 +66,7 @@ void keeper_free(keeper *k)
 {
     assert(TAILQ_EMPTY(&k->young));
     while (!keeper_all_told(k)) keeper_drop_message(k);
+    assert(k->untold_bytes == 0);
 }
 
 static void keeper_turn_off(keeper *k)
@@ -97,6 +103,7 @@ static bool keeper_tell(keeper *k, control_kind kind, uint64_t key, const msgpac
     if (len > 0) memcpy(m->data, text->data, len);
     STAILQ_INSERT_TAIL(&k->untold, m, next);
     k->untold_bytes += len;
+    assert(k->untold_bytes <= UNTOLD_BYTES_MAX);
     keeper_arm(k);
     return true;
 }
@@ -141,6 +148,7 @@ static void keeper_keep_old(keeper *k)
     keep_entry *e;
     while (!k->is_off && k->kept < k->kept_max && (e = TAILQ_FIRST(&k->young)) != NULL && now - e->since_us >= age) {
         TAILQ_REMOVE(&k->young, e, young);
+        assert(e->is_young);
         e->is_young = waiter_keep(e) == WAITER_KEEP_LATER;
         if (!e->is_young) continue;
         e->since_us = now;
@@ -179,6 +187,10 @@ uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
 {
     msgpack_sbuffer text;
     uint64_t key = ++k->key_last;
+    assert(fd >= 0);
+    assert(key != 0);
+    assert(keeper_has_room(k));
+    assert(client->wish.kind != WAITER_NONE);
     msgpack_sbuffer_init(&text);
     bool told = client_note_write(&text, client) && text.size <= KEPT_BYTES_MAX;
     /* In a drain the client is not tried again later, but the loop ends only when all messages are told. */
@@ -195,6 +207,8 @@ bool keeper_has_room(const keeper *k) { return !k->is_off && k->kept < k->kept_m
 
 bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
 {
+    assert(fd >= 0);
+    assert(bytes || len == 0);
     if (!keeper_has_room(k)) return false;
     const kept_client client = {.wish = {.kind = WAITER_NONE}, .request = {bytes, len}};
     msgpack_sbuffer text;
@@ -215,6 +229,7 @@ void keeper_taken_back(keeper *k)
 void keeper_reply(keeper *k, uint64_t key, const http_kept_reply *reply)
 {
     msgpack_sbuffer text;
+    assert(key != 0);
     msgpack_sbuffer_init(&text);
     /* A next worker that has not got this message sees that something unknown was sent, and resets the connection. */
     bool told = client_note_write_reply(&text, reply) && text.size <= KEPT_BYTES_MAX &&
@@ -225,6 +240,7 @@ void keeper_reply(keeper *k, uint64_t key, const http_kept_reply *reply)
 
 bool keeper_release(keeper *k, uint64_t key)
 {
+    assert(key != 0);
     assert(k->kept > 0);
     if (keeper_tell_now(k, CONTROL_RELEASE, key, NULL, -1) == CONTROL_AGAIN) {
         k->releases_wait = true;
@@ -237,6 +253,7 @@ bool keeper_release(keeper *k, uint64_t key)
 
 void keeper_ended(keeper *k, uint64_t key)
 {
+    assert(key != 0);
     assert(k->kept > 0);
     (void)keeper_tell(k, CONTROL_RELEASE, key, NULL, -1); /* if that fails, the next worker finds it ended */
     k->kept--;

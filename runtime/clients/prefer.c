@@ -34,6 +34,7 @@ static void prefer_take(prefer *p, const char *name, size_t name_len, const char
     if (preference_is(name, name_len, "respond-async")) p->respond_async = true;
     if (preference_is(name, name_len, "wait") && p->wait_ms < 0) {
         int64_t n = delta_seconds(value, value_len);
+        assert(n <= PREFER_WAIT_MAX_S);
         if (n >= 0) p->wait_ms = n * 1000;
     }
 }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 enum { PUBLIC_URLS_MAX = 32, PUBLIC_URL_BYTES = 400 };
+_Static_assert(PUBLIC_URLS_MAX == 32 && PUBLIC_URL_BYTES == 400, "public_urls_add says both numbers");
 
 struct public_urls {
     size_t count;
@@ -86,6 +87,7 @@ bool public_url(const public_urls *u, const char *host, char *out, size_t size)
 {
     size_t host_len = host ? strlen(host) : 0;
     int n = 0;
+    assert(size > 0);
     out[0] = 0;
     if (u->count == 0) {
         if (host_len > 0 && host_is_plain(host)) n = snprintf(out, size, "http://%s", host);

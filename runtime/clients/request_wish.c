@@ -17,6 +17,8 @@ typedef struct wish_reading {
 
 static bool header_name_is(const http_header *h, const char *name) { return strcasecmp(h->name.data, name) == 0; }
 
+_Static_assert(sizeof "accept" == sizeof "prefer", "wish_read_header has one case for both");
+
 static void wish_read_header(request_wish *w, wish_reading *r, const http_header *h)
 {
     switch (h->name.len) { /* most headers say nothing here: they are not compared with all of these names */

@@ -12,6 +12,8 @@
 #include "runtime/run/program.h"
 
 enum { ROUND_DIGITS_MAX = 9 };
+_Static_assert(ROUND_DIGITS_MAX < 10, "a round fits 32 bits");
+_Static_assert(RUN_QUERY_BYTES == 1024, "run_access_refuse_missing says so");
 
 static const char *request_bearer(const http_request *q)
 {
@@ -26,6 +28,7 @@ static bool request_find_run_token(const http_request *q, char text[RUN_QUERY_BY
     if (q->query.len < RUN_QUERY_BYTES && uri_query(q->query.data, q->query.len, "token", text)) return true;
     const char *bearer = request_bearer(q);
     if (!bearer || !run_token_is_formed(bearer, strlen(bearer))) return false;
+    _Static_assert((int)RUN_TOKEN_TEXT_MAX <= (int)RUN_QUERY_BYTES, "a token that is formed fits");
     (void)snprintf(text, RUN_QUERY_BYTES, "%s", bearer);
     return true;
 }
@@ -77,6 +80,7 @@ static bool run_access_refuse_scope(http_exchange *x, run_token_scope has, run_t
 bool run_access_check(home *h, http_exchange *x, const run_id *id, run_token_scope needed, const char *does)
 {
     char text[RUN_QUERY_BYTES];
+    assert(needed == RUN_TOKEN_READ || needed == RUN_TOKEN_CONTROL);
     if (!request_find_run_token(http_exchange_request(x), text)) return run_access_refuse_missing(x);
     size_t len = strlen(text);
     run_token_scope has = run_token_scope_of(text, len);

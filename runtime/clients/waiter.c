@@ -17,6 +17,8 @@
 
 void waiter_unlink(waiter *w)
 {
+    assert(*w->link == w || BUG(LOSE_WAITER));
+    assert(!w->next || w->next->link == &w->next);
     *w->link = w->next;
     if (w->next) w->next->link = w->link;
 }
@@ -44,6 +46,7 @@ static void waiter_free(waiter *w)
 http_exchange *waiter_take_exchange(waiter *w)
 {
     http_exchange *x = w->x;
+    assert(http_exchange_user(x) == w);
     http_exchange_on_gone(x, NULL);
     http_exchange_on_half_closed(x, NULL);
     http_exchange_set_user(x, NULL);
@@ -74,6 +77,8 @@ void waiter_run_url(const waiter *w, const char *what, run_token_scope scope, ch
     run_token_make(&h->app->key, &w->id, w->scope == RUN_TOKEN_READ ? RUN_TOKEN_READ : scope,
                    run_id_time_ms(&w->id) + h->opt->retain_ms, token);
     int n = snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
+    assert(n > 0);
+    assert(n < URL_MAX_BYTES - AFTER_MAX_BYTES);
     (void)n;
 }
 
@@ -133,6 +138,8 @@ static void waiter_on_half_closed(http_exchange *x)
 void waiter_send_on(waiter *w, int status)
 {
     char url[URL_MAX_BYTES], id[RUN_ID_TEXT + 1], applied[48];
+    assert(status == 303 || status == 202);
+    assert(!w->begun);
     if (w->wish.kind == WAITER_STREAM)
         waiter_stream_url(w, url);
     else
@@ -149,10 +156,12 @@ void waiter_send_on(waiter *w, int status)
         headers[n++] = (http_reply_header){"Content-Type", "application/json"};
         char read_url[URL_MAX_BYTES];
         waiter_run_url(w, "output", RUN_TOKEN_READ, read_url);
+        _Static_assert(sizeof body >= 2 * URL_MAX_BYTES + RUN_ID_TEXT + 64, "two URLs, an id, and three names");
         (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"outputUrl\":\"%s\",\"readUrl\":\"%s\"}\n", id, url,
                        read_url);
     }
     if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
+    assert(n <= sizeof headers / sizeof *headers);
     waiter_mark_sent_on(w);
     http_reply(waiter_take_exchange(w), status, headers, n, body, strlen(body));
 }
@@ -246,6 +255,8 @@ void waiter_dismiss(waiter **list)
         int n = snprintf(text, sizeof text,
                          "id: %u\nevent: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s\"}\n\n", w->cursor,
                          id, url);
+        assert(n > 0);
+        assert((size_t)n < sizeof text);
         waiter_mark_sent_on(w);
         http_reply_write(w->x, text, (size_t)n);
         http_reply_end(waiter_take_exchange(w));
@@ -254,6 +265,7 @@ void waiter_dismiss(waiter **list)
 
 void waiter_refuse(waiter **list, int status, const char *detail)
 {
+    assert(status >= 400);
     while (*list) {
         waiter *w = *list;
         if (w->begun)
@@ -272,6 +284,7 @@ void waiter_cut(waiter **list)
 
 void waiter_move(waiter **from, waiter **to)
 {
+    assert(from != to);
     assert(!*to);
     *to = *from;
     *from = NULL;
@@ -281,6 +294,7 @@ void waiter_move(waiter **from, waiter **to)
 
 void waiter_move_async(waiter **from, waiter **to)
 {
+    assert(from != to);
     for (waiter *w = *from, *next; w; w = next) {
         next = w->next;
         if (w->wish.kind != WAITER_ASYNC) continue;
@@ -312,6 +326,8 @@ static bool waiter_copy_rest(waiter *w)
 waiter *waiter_new(home *h, const request_wish *asked)
 {
     const waiter_wish *wish = &asked->answer;
+    assert(wish->kind != WAITER_NONE);
+    assert(wish->kind != WAITER_REST || wish->rest);
     if (!timers_keep(&h->timers, 1)) return NULL; /* a client that is held has to be sent on in time */
     waiter *w = calloc(1, sizeof *w);
     if (!w) {
@@ -336,6 +352,8 @@ waiter *waiter_new(home *h, const request_wish *asked)
 
 void waiter_give_up(waiter *w)
 {
+    assert(!w->link);
+    assert(!w->x);
     timers_give(&w->home->timers, 1);
     free((char *)(uintptr_t)w->rest.data.data);
     free(w);
@@ -355,6 +373,8 @@ void waiter_attach(home *h, waiter **list, const request_wish *asked, http_excha
 void waiter_join(waiter *w, waiter **list, http_exchange *x, const run_id *id)
 {
     home *h = w->home;
+    assert(!w->link);
+    assert(!w->x);
     w->x = x;
     w->id = *id;
     if (w->wish.since_ms == 0) w->wish.since_ms = clock_steady_ms();
@@ -370,6 +390,7 @@ void waiter_join(waiter *w, waiter **list, http_exchange *x, const run_id *id)
         w->wrote_ms = uv_now(h->uv);
     }
     int64_t hold = waiter_hold_ms(w);
+    assert(hold >= 0);
     if (!http_exchange_kept(x)) keeper_add(h->keeper, &w->keep);
     if (hold > 0) (void)timers_start(&h->timers, &w->hold, (uint64_t)hold);
 }

@@ -34,6 +34,7 @@ static http_reply_header *response_headers(arena *a, const waiter *w, const entr
         headers[n].value = arena_strndup(a, value->via.str.ptr, value->via.str.size);
         if (!headers[n].name || !headers[n].value) return NULL;
     }
+    assert(n <= pairs + OWN_HEADERS);
     *count = n;
     return headers;
 }
@@ -55,6 +56,7 @@ static void waiter_send_response(waiter *w, const entry *response)
 static void waiter_send_rest(waiter *w, const entry *response)
 {
     http_exchange *x = w->x;
+    assert(w->rest.body_follows);
     http_reply_resume(x, &w->rest);
     http_reply_write(x, response->body.data, response->body.len);
     http_reply_end(waiter_take_exchange(w));
@@ -119,6 +121,7 @@ void waiter_answer_journal(home *h, waiter **list, const run_id *id, const char 
 {
     arena a;
     arena_init(&a, h->arenas);
+    assert(data || len == 0);
     bool wants = waiters_want_frames(*list);
     rebuild b = {.frames = wants ? frames_new(h->arenas) : NULL};
     b.failed = wants && !b.frames;

@@ -61,6 +61,7 @@ void waiter_on_hold_over(struct timer *t)
         waiter_send_on_in_time(w);
         return;
     default:
+        assert(w->wish.kind == WAITER_WAIT);
         w->wish.kind = WAITER_ASYNC; /* it gets 202 when the run is on disk */
         if (run_is_on_disk(slot_find(&w->home->slots, &w->id))) waiter_send_on(w, 202);
     }

@@ -25,6 +25,7 @@ waiter_keep_result waiter_keep(keep_entry *e)
     waiter *w = (waiter *)((char *)e - offsetof(waiter, keep));
     keeper *k = w->home->keeper;
     http_kept kept;
+    assert(!http_exchange_kept(w->x));
     if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE || w->wish.kind == WAITER_REST)
         return WAITER_KEEP_DONE;
     if (!keeper_has_room(k) || !waiter_run_is_findable(w)) return WAITER_KEEP_LATER;
@@ -64,6 +65,7 @@ void waiter_take_back(home *h, http_exchange *x, const request_wish *asked, cons
 static http_text text_until(const char *at, const char *end, const char *bytes)
 {
     const char *to = at;
+    assert(at <= end);
     while (to < end && !strchr(bytes, *to)) to++;
     return (http_text){at, (size_t)(to - at)};
 }

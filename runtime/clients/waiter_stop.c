@@ -15,6 +15,7 @@ static const char RETRY_AFTER[] = "30";
 /* Says what a person should know, as a JSON string. */
 static const char *stop_detail_json(arena *a, stop_reason why, const char *detail)
 {
+    assert(why != STOP_NONE);
     sw_value v = {.type = MSGPACK_OBJECT_STR};
     sw_bytes text;
     v.via.str.ptr = detail && *detail ? detail : stop_text(why);
@@ -26,6 +27,7 @@ static void waiter_refuse_stopped(waiter *w, const stop_cause *why)
 {
     char id[RUN_ID_TEXT + 1];
     arena a;
+    assert(!w->begun);
     arena_init(&a, NULL);
     run_id_format(&w->id, id);
     const http_reply_header headers[] = {
@@ -104,6 +106,7 @@ void waiter_released(waiter **list)
 
 void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail)
 {
+    assert(status >= 400);
     assert(kind == WAITER_CANCEL || kind == WAITER_RELEASE);
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
@@ -123,6 +126,7 @@ void waiter_promise(waiter **list, waiter_kind kind)
 void waiter_answer_later(waiter *w)
 {
     bool cancels = w->wish.kind == WAITER_CANCEL;
+    assert(cancels || w->wish.kind == WAITER_RELEASE);
     if (slot_is_promised(w->home, &w->id, cancels ? LETTER_CANCEL : LETTER_RELEASE))
         waiter_send_state(w, 202, cancels ? "cancelling" : "releasing");
     else

@@ -15,6 +15,7 @@ enum {
 
 static void stream_begin(waiter *w)
 {
+    assert(!w->begun);
     char id[RUN_ID_TEXT + 1], stream[URL_MAX_BYTES], output[URL_MAX_BYTES], read[URL_MAX_BYTES];
     char text[3 * URL_MAX_BYTES + 256];
     http_reply_header headers[3 + OWN_HEADERS] = {
@@ -29,6 +30,9 @@ static void stream_begin(waiter *w)
                      "retry: %d\nid: %u\nevent: inngest.metadata\n"
                      "data: {\"runId\":\"%s\",\"streamUrl\":\"%s\",\"outputUrl\":\"%s\",\"readUrl\":\"%s\"}\n\n",
                      RECONNECT_MS, w->cursor, id, stream, output, read);
+    assert(n > 0);
+    assert((size_t)n < sizeof text);
+    assert(count <= sizeof headers / sizeof *headers);
     w->begun = true;
     w->wrote_ms = uv_now(w->home->uv);
     http_reply_begin(w->x, 200, headers, count);
@@ -43,6 +47,7 @@ static void stream_end_resumed(waiter *w) { http_reply(waiter_take_exchange(w), 
  * the supervisor and kept again, behind these bytes. False: the supervisor cannot be told now, nothing was written. */
 static bool stream_write_aside(waiter *w, const char *data, size_t len)
 {
+    assert(w->begun);
     bool kept = http_exchange_kept(w->x);
     if (kept && !http_exchange_unkeep(w->x)) return false;
     http_reply_write(w->x, data, len);
@@ -54,6 +59,7 @@ static bool stream_write_aside(waiter *w, const char *data, size_t len)
 static void stream_tell_stopped(waiter *w)
 {
     arena a;
+    assert(w->stopped != STOP_NONE);
     if (w->told == w->stopped) return;
     arena_init(&a, NULL);
     const char *event = waiter_stopped_event(w, &a);
@@ -64,6 +70,7 @@ static void stream_tell_stopped(waiter *w)
 void waiter_stream_pump(waiter *w)
 {
     frames *f = w->frames;
+    assert(w->wish.kind == WAITER_STREAM);
     if (!w->begun && f && frames_closed(f) && w->cursor >= frames_count(f)) {
         stream_end_resumed(w);
         return;
@@ -75,6 +82,7 @@ void waiter_stream_pump(waiter *w)
         sw_bytes more = frames_next(f, &w->cursor, http_exchange_kept(w->x) ? 1 : PUMP_BYTES);
         all = more.len == 0;
         if (all) break;
+        assert(w->cursor <= frames_count(f));
         w->wrote_ms = uv_now(w->home->uv);
         http_reply_write(w->x, more.data, more.len);
     }
@@ -85,11 +93,14 @@ void waiter_stream_pump(waiter *w)
 void waiter_stream_on_writable(http_exchange *x)
 {
     waiter *w = http_exchange_user(x);
+    assert(w);
+    assert(w->x == x);
     waiter_stream_pump(w);
 }
 
 void waiter_stream_give(waiter *w, frames *f)
 {
+    assert(w->wish.kind == WAITER_STREAM);
     if (!f && !w->frames) w->cursor = 0; /* nothing has been streamed, whatever the client says it has */
     if (w->frames == f || !f) return;
     if (BUG(FRAME_AGAIN) && w->frames && w->cursor > 0) w->cursor--;
@@ -100,6 +111,8 @@ void waiter_stream_give(waiter *w, frames *f)
 
 void waiter_stream_answer(waiter *w, frames *f)
 {
+    assert(frames_closed(f));
+    assert(!w->over);
     w->stopped = STOP_NONE;
     waiter_stream_give(w, f);
     waiter_unlink(w);
@@ -118,6 +131,7 @@ void waiter_stream_on_silence(struct timer *t)
 {
     waiter *w = t->arg;
     uint64_t now = uv_now(w->home->uv), every = (uint64_t)w->home->opt->heartbeat_ms;
+    assert(now >= w->wrote_ms);
     if (now - w->wrote_ms >= every) {
         w->wrote_ms = now;
         if (w->begun && http_exchange_flushed(w->x)) stream_send_heartbeat(w); /* else the client has enough to read */
