@@ -10,7 +10,7 @@
 #include "runtime/run/strand.h"
 
 bool probe_on;
-probe_plan probe_now;
+probe_plan probe_active_plan;
 
 static uint64_t pause_until_us; /* steady clock: until then clocks are not moved on */
 static int blocking_jobs;       /* functions of sw_blocking under way */
@@ -22,7 +22,7 @@ void probe_begin(const probe_plan *plan)
     assert((plan->death_path != 0) == (plan->death_attempt > 0));
     assert(!plan->stays || plan->death_path != 0);
     assert(!plan->is_first || plan->crash == 0);
-    probe_now = *plan;
+    probe_active_plan = *plan;
     probe_on = true;
     outside_watch(plan->crash);
 }
@@ -75,10 +75,10 @@ void probe_attempt(const step_spec *spec, int number)
  * the run leaves memory instead. */
 static void probe_die(strand *s)
 {
-    assert(!probe_now.is_first);
+    assert(!probe_active_plan.is_first);
     if (!record_wait(s, s->run->seq_next)) return;
-    if (probe_now.stays) {
-        probe_now.death_path = 0; /* once */
+    if (probe_active_plan.stays) {
+        probe_active_plan.death_path = 0; /* once */
         run_lose(s->run);
         return;
     }
@@ -92,16 +92,16 @@ void probe_attempt_over(sw_ctx *c, const step_spec *spec, bool ok, sw_value *val
     assert(c->kind == CTX_STEP);
     assert(c->path == spec->path);
     if (!ok && c->strand->failure.kind == FAILURE_UNWIND) return;
-    bool dies = probe_now.death_path == spec->path && probe_now.death_attempt == (uint32_t)c->attempt;
+    bool dies = probe_active_plan.death_path == spec->path && probe_active_plan.death_attempt == (uint32_t)c->attempt;
     if (dies) probe_die(c->strand);
-    if (!ok || probe_now.is_first) return;
-    const fact *done = tape_find(probe_now.tape, FACT_DONE, spec->path, 0, 0);
+    if (!ok || probe_active_plan.is_first) return;
+    const fact *done = tape_find(probe_active_plan.tape, FACT_DONE, spec->path, 0, 0);
     if (done) (void)value_unpack(&c->task->arena, done->data.data, done->data.len, value, &error);
 }
 
 void probe_pause(int64_t ms)
 {
-    if (!probe_now.may_call || ms <= 0) return;
+    if (!probe_active_plan.may_call || ms <= 0) return;
     uint64_t until_us = clock_steady_us() + (uint64_t)ms * 1000;
     if (until_us > pause_until_us) pause_until_us = until_us;
 }
@@ -110,7 +110,7 @@ void probe_pause(int64_t ms)
 
 uint64_t probe_draw(uint64_t path, uint64_t fresh)
 {
-    const fact *had = probe_now.is_first ? NULL : tape_find(probe_now.tape, FACT_VALUE, path, 0, 0);
+    const fact *had = probe_active_plan.is_first ? NULL : tape_find(probe_active_plan.tape, FACT_VALUE, path, 0, 0);
     return had ? had->hash : fresh;
 }
 

@@ -88,14 +88,14 @@ static http_call *call_answer_from_tape(sw_ctx *c, arena *a, const fact *recorde
 {
     assert(recorded->kind == FACT_CALL);
     http_canned answer = {.never = true}; /* the recording has the call, and its attempt ended without an answer */
-    const fact *f = tape_find(probe_now.tape, FACT_ANSWER, recorded->path, recorded->attempt, recorded->number);
+    const fact *f = tape_find(probe_active_plan.tape, FACT_ANSWER, recorded->path, recorded->attempt, recorded->number);
     if (f && !call_answer_read(a, f->data, &answer)) return NULL;
     return http_call_canned(c->task->home->client, &answer, on_change, arg);
 }
 
 static http_call *call_refuse(sw_ctx *c, arena *a, const http_call_options *o, void (*on_change)(void *arg), void *arg)
 {
-    assert(!probe_now.may_call);
+    assert(!probe_active_plan.may_call);
     const char *method = o->method ? o->method : o->body ? "POST" : "GET";
     http_canned answer = {.error = HTTP_CALL_BAD_URL,
                           .error_text = arena_printf(a, "%s %s is not in the recording", method, shown_url(a, o->url))};
@@ -128,14 +128,14 @@ http_call *probe_call(sw_ctx *c, const http_call_options *o, void (*on_change)(v
     arena_init(&a, NULL);
     if (call_describe(&a, o, &bytes)) {
         f.data = (entry_text){bytes.data, bytes.size};
-        const fact *recorded = tape_call(probe_now.tape, &f);
-        if (!recorded && !probe_now.may_call) f.flags |= FACT_UNKNOWN;
+        const fact *recorded = tape_call(probe_active_plan.tape, &f);
+        if (!recorded && !probe_active_plan.may_call) f.flags |= FACT_UNKNOWN;
         fact_tell(&f);
-        call = recorded             ? call_answer_from_tape(c, &a, recorded, on_change, arg)
-               : probe_now.may_call ? http_call_start(c->task->home->client, o, on_change, arg)
-                                    : call_refuse(c, &a, o, on_change, arg);
+        call = recorded                     ? call_answer_from_tape(c, &a, recorded, on_change, arg)
+               : probe_active_plan.may_call ? http_call_start(c->task->home->client, o, on_change, arg)
+                                            : call_refuse(c, &a, o, on_change, arg);
     }
-    if (probe_now.is_first) open_call_add(call, &f);
+    if (probe_active_plan.is_first) open_call_add(call, &f);
     msgpack_sbuffer_destroy(&bytes);
     arena_free(&a);
     return call;
@@ -159,7 +159,7 @@ void probe_call_consume(http_call *call, size_t len)
 static void open_call_tell_answer(const open_call *o)
 {
     http_call *call = o->call;
-    assert(probe_now.is_first);
+    assert(probe_active_plan.is_first);
     assert(http_call_state_of(call) != HTTP_CALL_RUNNING);
     bool failed = http_call_state_of(call) == HTTP_CALL_FAILED;
     msgpack_sbuffer bytes = {.size = 0};

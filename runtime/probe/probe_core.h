@@ -7,7 +7,7 @@
 #include "runtime/probe/probe.h"
 #include "runtime/probe/tape.h"
 
-extern probe_plan probe_now; /* the plan of this process; set by probe_begin */
+extern probe_plan probe_active_plan; /* the plan of this process; set by probe_begin */
 
 static inline entry_text probe_text(const char *text) { return (entry_text){text, text ? strlen(text) : 0}; }
 

@@ -19,17 +19,17 @@ enum { READ_BYTES = 65536 };
 
 /* ---- The process ---- */
 
-static void execution_become_child(struct sw_app *app, const execution_input *t, int fd)
+static void execution_become_child(struct sw_app *app, const execution_input *input, int fd)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    int nowhere = t->is_quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    int nowhere = input->is_quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
     if (nowhere >= 0) (void)dup2(nowhere, STDERR_FILENO);
     (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* standard output has the parent's page alone */
     fact_open(fd, (uint64_t)app->opt.prove_bytes_max);
-    execution_serve(app, t);
+    execution_serve(app, input);
 }
 
-static pid_t execution_start(struct sw_app *app, const execution_input *t, int *fd)
+static pid_t execution_start(struct sw_app *app, const execution_input *input, int *fd)
 {
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) != 0) return -1;
@@ -37,7 +37,7 @@ static pid_t execution_start(struct sw_app *app, const execution_input *t, int *
     pid_t pid = fork();
     if (pid == 0) {
         close(fds[0]);
-        execution_become_child(app, t, fds[1]);
+        execution_become_child(app, input, fds[1]);
     }
     close(fds[1]);
     *fd = fds[0];
@@ -106,12 +106,12 @@ static bool execution_find_facts(execution *x)
     return true;
 }
 
-static bool execution_join_journal(execution *x, const execution_input *t)
+static bool execution_join_journal(execution *x, const execution_input *input)
 {
-    bool ok = t->journal_len == 0 || msgpack_sbuffer_write(&x->journal, t->journal, t->journal_len) == 0;
-    bool has_run = t->journal_len > 0;
-    assert(x->journal.size == t->journal_len || !ok);
-    x->run = t->run;
+    bool ok = input->journal_len == 0 || msgpack_sbuffer_write(&x->journal, input->journal, input->journal_len) == 0;
+    bool has_run = input->journal_len > 0;
+    assert(x->journal.size == input->journal_len || !ok);
+    x->run = input->run;
     for (size_t i = 0; i < x->fact_count && ok; i++) {
         const fact *f = &x->facts[i];
         if (f->kind == FACT_DIED) x->died = true;
@@ -153,19 +153,19 @@ static bool execution_find_entries(execution *x)
     return true;
 }
 
-bool execution_make(struct sw_app *app, const execution_input *t, execution *out, char *error, size_t error_size)
+bool execution_make(struct sw_app *app, const execution_input *input, execution *out, char *error, size_t error_size)
 {
     int fd = -1;
-    assert((t->request != NULL) == (t->journal_len == 0)); /* a run begins, or goes on */
+    assert((input->request != NULL) == (input->journal_len == 0)); /* a run begins, or goes on */
     *out = (execution){.bytes = NULL};
-    pid_t pid = execution_start(app, t, &fd);
+    pid_t pid = execution_start(app, input, &fd);
     if (pid < 0) {
         (void)snprintf(error, error_size, "no process for an execution: %s", strerror(errno));
         return false;
     }
     execution_listen(out, pid, fd, app->opt.prove_timeout_ms);
     close(fd);
-    if (!out->broken && execution_find_facts(out) && execution_join_journal(out, t) && !out->broken &&
+    if (!out->broken && execution_find_facts(out) && execution_join_journal(out, input) && !out->broken &&
         execution_find_entries(out))
         return true;
     (void)snprintf(error, error_size, "%s", out->broken ? out->broken : "out of memory for what an execution reports");

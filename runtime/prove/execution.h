@@ -49,10 +49,10 @@ static inline bool execution_is_over(const execution *x)
 
 /* Makes an execution and waits for its end, at most --prove-timeout; execution_free it in any case. False with a
  * message: no process, pipe or memory, or the child could not serve. */
-bool execution_make(struct sw_app *app, const execution_input *t, execution *out, char *error, size_t error_size);
+bool execution_make(struct sw_app *app, const execution_input *input, execution *out, char *error, size_t error_size);
 void execution_free(execution *x);
 
 /* In the child: serves until the run has ended or the plan has the process die. */
-void execution_serve(struct sw_app *app, const execution_input *t) __attribute__((noreturn));
+void execution_serve(struct sw_app *app, const execution_input *input) __attribute__((noreturn));
 
 #endif

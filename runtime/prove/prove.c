@@ -54,10 +54,10 @@ static bool proof_was_refused(proof *p)
 static bool proof_make_first(proof *p)
 {
     const sw_options *o = &p->app->opt;
-    const execution_input t = {.plan = {.is_first = true, .may_call = !o->replay, .tape = &p->recording},
-                               .request = p->request,
-                               .request_len = p->request_len};
-    return execution_make(p->app, &t, &p->first, p->error, sizeof p->error) && !proof_was_refused(p);
+    const execution_input input = {.plan = {.is_first = true, .may_call = !o->replay, .tape = &p->recording},
+                                   .request = p->request,
+                                   .request_len = p->request_len};
+    return execution_make(p->app, &input, &p->first, p->error, sizeof p->error) && !proof_was_refused(p);
 }
 
 /* Fills the tape with the first execution's facts, the results of its steps and the values that it drew. */
@@ -97,24 +97,24 @@ static execution_input input_from_prefix(proof *p, const execution *x, uint32_t 
                              .is_quiet = strcmp(p->app->opt.log_level, "debug") != 0};
 }
 
-static bool proof_execute(proof *p, const execution_input *t, execution *x)
+static bool proof_execute(proof *p, const execution_input *input, execution *x)
 {
-    if (!execution_make(p->app, t, x, p->error, sizeof p->error)) return false;
-    verdict_look(&p->verdict, x, t->plan.crash);
+    if (!execution_make(p->app, input, x, p->error, sizeof p->error)) return false;
+    verdict_look(&p->verdict, x, input->plan.crash);
     return true;
 }
 
-static void proof_compare(proof *p, const execution *x, const execution_input *t)
+static void proof_compare(proof *p, const execution *x, const execution_input *input)
 {
-    const crash_point point = {t->plan.crash, t->journal, t->journal_len};
+    const crash_point point = {input->plan.crash, input->journal, input->journal_len};
     verdict_compare(&p->verdict, &p->first, &p->tape, x, &point);
 }
 
-static bool proof_execute_and_compare(proof *p, const execution_input *t)
+static bool proof_execute_and_compare(proof *p, const execution_input *input)
 {
     execution x;
-    bool ok = proof_execute(p, t, &x);
-    if (ok) proof_compare(p, &x, t);
+    bool ok = proof_execute(p, input, &x);
+    if (ok) proof_compare(p, &x, input);
     execution_free(&x);
     return ok;
 }
@@ -122,38 +122,38 @@ static bool proof_execute_and_compare(proof *p, const execution_input *t)
 /* Lets the machine die with this many entries on disk, and compares what the resumed run does. */
 static bool proof_crash_behind(proof *p, unsigned crash, uint32_t entries)
 {
-    const execution_input t = input_from_prefix(p, &p->first, entries, 1, crash);
-    return proof_execute_and_compare(p, &t);
+    const execution_input input = input_from_prefix(p, &p->first, entries, 1, crash);
+    return proof_execute_and_compare(p, &input);
 }
 
 static bool proof_go_on(proof *p, const execution *dead, unsigned crash)
 {
-    const execution_input t = input_from_prefix(p, dead, (uint32_t)dead->entry_count, 2, crash);
-    return proof_execute_and_compare(p, &t);
+    const execution_input input = input_from_prefix(p, dead, (uint32_t)dead->entry_count, 2, crash);
+    return proof_execute_and_compare(p, &input);
 }
 
 /* Returns the input of an execution that runs until this attempt's function is over. It begins from the first entry, so
  * that the run's id, and with it every step's key, is that of the first execution. */
 static execution_input input_until_attempt(proof *p, unsigned crash, const fact *attempt)
 {
-    execution_input t = input_from_prefix(p, &p->first, 1, 1, crash);
+    execution_input input = input_from_prefix(p, &p->first, 1, 1, crash);
     assert(attempt->kind == FACT_ATTEMPT);
-    assert(!t.plan.is_first);
-    t.plan.death_path = attempt->path;
-    t.plan.death_attempt = attempt->attempt;
-    return t;
+    assert(!input.plan.is_first);
+    input.plan.death_path = attempt->path;
+    input.plan.death_attempt = attempt->attempt;
+    return input;
 }
 
 /* Lets the machine die when the function of an attempt is over and its result is not on disk. */
 static bool proof_crash_in(proof *p, unsigned crash, const fact *attempt)
 {
     execution x;
-    const execution_input t = input_until_attempt(p, crash, attempt);
-    bool ok = proof_execute(p, &t, &x);
+    const execution_input input = input_until_attempt(p, crash, attempt);
+    bool ok = proof_execute(p, &input, &x);
     if (ok && x.died)
         ok = proof_go_on(p, &x, crash);
     else if (ok)
-        proof_compare(p, &x, &t); /* the execution did not come to that attempt */
+        proof_compare(p, &x, &input); /* the execution did not come to that attempt */
     execution_free(&x);
     return ok;
 }
@@ -161,9 +161,9 @@ static bool proof_crash_in(proof *p, unsigned crash, const fact *attempt)
 /* Lets the run leave memory in its last attempt and go on in that process, whose variables its handler has used. */
 static bool proof_stay(proof *p, unsigned crash, const fact *attempt)
 {
-    execution_input t = input_until_attempt(p, crash, attempt);
-    t.plan.stays = true;
-    return proof_execute_and_compare(p, &t);
+    execution_input input = input_until_attempt(p, crash, attempt);
+    input.plan.stays = true;
+    return proof_execute_and_compare(p, &input);
 }
 
 /* Returns whether crash point `i` of `all` is tried: of more than `count`, `count` are tried, spread over all. */

@@ -78,26 +78,27 @@ static store_outcome journal_commit_and_tell(backend *b, store_segment *list, in
     return outcome;
 }
 
-/* Makes the disk that the process before has left, opened as often as `t` says. */
-static memory_disk *journal_make_disk(const execution_input *t)
+/* Makes the disk that the process before has left, opened as often as `input` says. */
+static memory_disk *journal_make_disk(const execution_input *input)
 {
     char error[BACKEND_ERROR_MAX];
     memory_disk *disk = child_must(memory_disk_new());
     memory_set_wall_ms(disk, clock_wall_ms());
-    for (unsigned i = 0; i < t->openings; i++) {
+    for (unsigned i = 0; i < input->openings; i++) {
         backend *b = child_must(memory_open(disk));
-        store_segment s = {.run = t->run, .live = STORE_LIVE_SET, .data = t->journal, .len = t->journal_len};
+        store_segment s = {
+            .run = input->run, .live = STORE_LIVE_SET, .data = input->journal, .len = input->journal_len};
         if (i == 0 && b->ops->commit(b, &s, clock_wall_ms(), error, sizeof error) != STORE_DONE) child_broken(error);
         b->ops->close(b);
     }
     return disk;
 }
 
-static void journal_open(sw_app *app, const execution_input *t)
+static void journal_open(sw_app *app, const execution_input *input)
 {
     static backend_ops told;
     char error[ERROR_TEXT];
-    backend *b = child_must(memory_open(journal_make_disk(t)));
+    backend *b = child_must(memory_open(journal_make_disk(input)));
     memory_ops = b->ops;
     told = *memory_ops;
     told.commit = journal_commit_and_tell;
@@ -113,13 +114,13 @@ static void journal_open(sw_app *app, const execution_input *t)
 
 /* Moves the clocks on to the journal's last entry, whose times would otherwise be in the future: the execution before
  * had moved its clocks on, too. */
-static void clock_go_on_from(const execution_input *t)
+static void clock_go_on_from(const execution_input *input)
 {
     const char *error = NULL;
     int64_t last_ms = 0;
     entry e;
-    for (size_t at = 0, n; at < t->journal_len; at += n) {
-        if ((n = entry_decode(t->journal + at, t->journal_len - at, &e, &error)) == 0)
+    for (size_t at = 0, n; at < input->journal_len; at += n) {
+        if ((n = entry_decode(input->journal + at, input->journal_len - at, &e, &error)) == 0)
             child_broken("the journal is damaged");
         if (e.at_ms > last_ms) last_ms = e.at_ms;
     }
@@ -136,10 +137,10 @@ typedef struct client {
     bool over; /* the server has closed the connection, or there is none */
 } client;
 
-static void client_send_request(client *c, const execution_input *t)
+static void client_send_request(client *c, const execution_input *input)
 {
-    for (size_t at = 0; at < t->request_len;) {
-        ssize_t n = send(c->fd, t->request + at, t->request_len - at, MSG_NOSIGNAL);
+    for (size_t at = 0; at < input->request_len;) {
+        ssize_t n = send(c->fd, input->request + at, input->request_len - at, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return; /* the server has refused the request before its end: the response says why */
         at += (size_t)n;
@@ -200,25 +201,25 @@ static void loop_start(sw_app *app, struct sockaddr_storage *address, socklen_t 
     if (uv_thread_create(&thread, loop_main, &app->loops[0]) != 0) child_broken("no thread for the loop");
 }
 
-void execution_serve(sw_app *app, const execution_input *t)
+void execution_serve(sw_app *app, const execution_input *input)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof address;
     client c = {.fd = -1, .over = true};
-    assert(t->openings > 0 || t->journal_len == 0);
-    assert(t->request || t->journal);
-    probe_begin(&t->plan); /* before there is another thread */
+    assert(input->openings > 0 || input->journal_len == 0);
+    assert(input->request || input->journal);
+    probe_begin(&input->plan); /* before there is another thread */
     child_prepare(app);
-    clock_go_on_from(t);
+    clock_go_on_from(input);
     run_ended = eventfd(0, EFD_CLOEXEC);
-    journal_open(app, t);
+    journal_open(app, input);
     app->started_ms = clock_wall_ms();
     loop_start(app, &address, &len);
-    if (t->request) {
+    if (input->request) {
         c = (client){.fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
         if (c.fd < 0 || connect(c.fd, (struct sockaddr *)&address, len) != 0)
             child_broken("the program does not listen");
-        client_send_request(&c, t);
+        client_send_request(&c, input);
     }
     client_wait_for_end(app, &c);
 }
