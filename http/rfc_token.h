@@ -10,6 +10,14 @@ extern const unsigned char token_table[256]; /* 1: may be in a method or field n
 
 static inline bool token_byte(unsigned char b) { return token_table[b]; }
 
+/* A method or field name, whole. */
+static inline bool is_rfc_token(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!token_byte((unsigned char)text[i])) return false;
+    return len > 0;
+}
+
 /* May be in a field's value: anything but controls; tab is allowed. */
 static inline bool field_byte(unsigned char b) { return (b >= 0x20 && b != 0x7f) || b == '\t'; }
 

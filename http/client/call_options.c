@@ -13,21 +13,19 @@
 #include "http/client/client_core.h"
 #include "http/rfc_token.h"
 
-static bool is_rfc_token(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (!token_byte((unsigned char)text[i])) return false;
-    }
-    return len > 0;
-}
-
 /* The safe methods of RFC 9110, 9.2.1. */
-static bool method_is_safe(const char *method)
+bool http_method_is_safe(const char *method)
 {
     static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
     for (size_t i = 0; i < sizeof safe / sizeof safe[0]; i++)
         if (strcmp(method, safe[i]) == 0) return true;
     return false;
+}
+
+const char *http_call_method(const http_call_options *o)
+{
+    if (o->method) return o->method;
+    return o->body ? "POST" : "GET";
 }
 
 bool header_is(const char *header, const char *name)
@@ -241,7 +239,7 @@ http_call_error_kind call_copy_options(http_call *call, const http_call_options 
                                        bool *out_of_memory)
 {
     struct options_size size = {0};
-    const char *method = o->method ? o->method : o->body ? "POST" : "GET";
+    const char *method = http_call_method(o);
     if (!o->url || !url_origin(o->url, origin, origin_size)) return HTTP_CALL_BAD_URL;
     if (!is_rfc_token(method, strlen(method)) || headers_measure(o, &size)) return HTTP_CALL_BAD_HEADER;
     /* With a body curl would wait for that of a HEAD's answer, which has none; no call could use CONNECT's tunnel. */
@@ -256,7 +254,7 @@ http_call_error_kind call_copy_options(http_call *call, const http_call_options 
     char *at = call->copied + size.nodes * sizeof(struct curl_slist);
     call->url = text_append_copy(&at, o->url, url_len);
     call->method = text_append_copy(&at, method, method_len);
-    call->safe = method_is_safe(method);
+    call->safe = http_method_is_safe(method);
     call->takes_encoded = size.has_encoding;
     call->body = NULL;
     call->body_len = body_len;

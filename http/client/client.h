@@ -145,6 +145,11 @@ const char *http_call_error_text(const http_call *call); /* for people, e.g. "co
 /* Gives the call up: on_change is not called any more; the next flush cancels the call if it runs, and frees it. */
 void http_call_close(http_call *call);
 
+/* Returns whether the method asks for nothing to be done (RFC 9110, 9.2.1): GET, HEAD, OPTIONS, TRACE. */
+bool http_method_is_safe(const char *method);
+/* Returns the method of a call with these options: theirs, or GET, or with a body POST. */
+const char *http_call_method(const http_call_options *o);
+
 /* Of a header as one text, "Name: value": returns whether it is called `name`, in any case; and where its value begins.
  * The latter only of a text with a colon. */
 bool header_is(const char *header, const char *name);

@@ -64,8 +64,7 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
     http_call *call = probe_on ? probe_call(c, &o, call_wake_strand, c->strand)
                                : http_call_start(c->task->home->client, &o, call_wake_strand, c->strand);
     if (!call) sw_fail(c, "out of memory for a call to %s", call_url_shown(c, q->url));
-    if (c->kind == CTX_STEP)
-        call_notes_begin(&c->calls, c->arena, call, q->method ? q->method : q->body.data ? "POST" : "GET", q->url);
+    if (c->kind == CTX_STEP) call_notes_begin(&c->calls, c->arena, call, http_call_method(&o), q->url);
     return call;
 }
 

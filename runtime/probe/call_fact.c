@@ -118,13 +118,7 @@ bool call_answer_read(arena *a, entry_text bytes, http_canned *out)
 
 bool call_is_idempotent(const char *method) { return strcmp(method, "PUT") == 0 || strcmp(method, "DELETE") == 0; }
 
-bool call_is_once(const char *method)
-{
-    static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
-    for (size_t i = 0; i < sizeof safe / sizeof safe[0]; i++)
-        if (strcmp(method, safe[i]) == 0) return false;
-    return !call_is_idempotent(method);
-}
+bool call_is_once(const char *method) { return !http_method_is_safe(method) && !call_is_idempotent(method); }
 
 /* Any other header may be a secret: services name the headers of their keys as they like. */
 bool call_header_shown(const char *header)

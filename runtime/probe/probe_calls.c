@@ -71,7 +71,7 @@ static const char *shown_url(arena *a, const char *url)
 
 static bool call_describe(arena *a, const http_call_options *o, msgpack_sbuffer *to)
 {
-    const char *method = o->method ? o->method : o->body ? "POST" : "GET";
+    const char *method = http_call_method(o);
     call_asked q = {.method = method,
                     .url = shown_url(a, o->url),
                     .headers = shown_headers(a, o),
@@ -96,7 +96,7 @@ static http_call *call_answer_from_tape(sw_ctx *c, arena *a, const fact *recorde
 static http_call *call_refuse(sw_ctx *c, arena *a, const http_call_options *o, void (*on_change)(void *arg), void *arg)
 {
     assert(!probe_active_plan.may_call);
-    const char *method = o->method ? o->method : o->body ? "POST" : "GET";
+    const char *method = http_call_method(o);
     http_canned answer = {.error = HTTP_CALL_BAD_URL,
                           .error_text = arena_printf(a, "%s %s is not in the recording", method, shown_url(a, o->url))};
     return http_call_canned(c->task->home->client, &answer, on_change, arg);

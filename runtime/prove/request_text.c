@@ -30,18 +30,11 @@ static bool request_check_endpoint(const sw_app *app, http_text method, http_tex
     return false;
 }
 
-static bool is_token(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (!token_byte((unsigned char)text[i])) return false;
-    return len > 0;
-}
-
 /* Splits "METHOD /path?query" and checks that it names a durable endpoint. */
 static bool request_split(const sw_app *app, http_text *method, http_text *target, char *error, size_t error_size)
 {
     const char *text = app->opt.prove, *space = strchr(text, ' ');
-    bool ok = space && space > text && space[1] == '/' && is_token(text, (size_t)(space - text));
+    bool ok = space && space > text && space[1] == '/' && is_rfc_token(text, (size_t)(space - text));
     for (const char *p = ok ? space + 1 : ""; *p; p++) ok = ok && (unsigned char)*p > 0x20 && *p != 0x7f && *p != '#';
     if (!ok) {
         (void)snprintf(error, error_size, "--prove \"%s\": must be a method and a path, as \"POST /orders?express=1\"",
