@@ -54,6 +54,7 @@ typedef struct slot {
     bool ends_with_clients : 1; /* with `is_known_here`, and not stopped: its endpoint says SW_CANCEL */
     bool not_resumed : 1;       /* --no-resume: it is of a former process, and nobody has released it */
     bool has_live_row : 1;      /* it has a row in the live table: not loaded while the gate is closed */
+    bool is_recovered : 1;      /* recovery has come to its live row while the slot was there, and comes to it once */
     bool has_crashed : 1; /* when it was loaded last: the process had died of it, without any progress of it since */
     bool read_while_closed : 1; /* being loaded, since the journal took no writes: what the start writes may be missing
                                  */

@@ -237,8 +237,9 @@ static void slot_take_journal(home *h, const store_journal *j)
         return;
     }
     if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
-    /* With a letter it is looked at again: else its row would be found later, and the letter forgotten. */
-    bool may_live = s->has_live_row || s->letters;
+    /* With a letter it is looked at again: else its row would be found later, and the letter forgotten. When recovery
+     * has passed its row, nobody but this slot knows of the run until the next start. */
+    bool may_live = s->has_live_row || s->letters || s->is_recovered;
     if (j->live || (j->error && may_live)) {
         slot_resume_or_stop(h, s, j, room);
     } else if (j->error) {

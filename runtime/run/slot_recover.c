@@ -58,12 +58,15 @@ static clock_alarm recover_row_due(const home *h, int64_t due_ms)
     return due;
 }
 
-/* False: no memory. */
+/* False: no memory. A slot that a client's request or a letter has made stays as it is; should its journal be
+ * unreadable just now, it must not be taken for a run that is not there. */
 static bool recover_row(home *h, const store_live_row *row)
 {
     static const stop_cause not_resumed = {.reason = STOP_NOT_RESUMED};
-    if (slot_find(&h->slots, &row->run) || run_find_unlisted(h, &row->run)) return true;
-    slot *s = slot_add(h, &row->run);
+    slot *s = slot_find(&h->slots, &row->run);
+    if (s) s->is_recovered = true;
+    if (s || run_find_unlisted(h, &row->run)) return true;
+    s = slot_add(h, &row->run);
     if (s && h->opt->no_resume) {
         s->not_resumed = true;
         slot_stop(h, s, &not_resumed);
