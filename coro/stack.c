@@ -23,8 +23,8 @@ enum {
     STACK_DEFAULT = 65536,
     STACKS_DEFAULT = 1000000,
     WARM_DEFAULT = 1024,
-    SLOTS_FIRST = 16,
-    SLOTS_MOST = 1024,
+    MAPPING_STACKS_FIRST = 16,
+    MAPPING_STACKS_MOST = 1024,
     TRIM_SHARE = 64
 };
 
@@ -56,13 +56,13 @@ struct stack_pool {
     stack_link *warm; /* keep their touched pages; last released first */
     stack_link *cold; /* never used, or emptied */
     mapping *mappings;
-    char *fresh, *fresh_end; /* slots of the newest mapping that were never handed out */
-    size_t slot_bytes;       /* guard and stack */
+    char *fresh, *fresh_end; /* count of the newest mapping that were never handed out */
+    size_t stride_bytes;     /* guard and stack */
     size_t stack_bytes;
     size_t page, guard_bytes;
     size_t in_use, warm_count, total;
     size_t stacks_max, warm_max;
-    size_t next_slots;                      /* in the next mapping */
+    size_t next_stacks;                     /* in the next mapping */
     size_t heavy_guards, heavy_guards_most; /* this pool's; and of the process */
     bool light_guards;                      /* MADV_GUARD_INSTALL works here */
 };
@@ -101,10 +101,10 @@ stack_pool *stack_pool_new(const stack_pool_options *options)
 #endif
     p->stack_bytes = round_up(bytes, p->page);
     p->guard_bytes = round_up(GUARD_BYTES, p->page);
-    p->slot_bytes = p->guard_bytes + p->stack_bytes;
+    p->stride_bytes = p->guard_bytes + p->stack_bytes;
     p->stacks_max = o->stacks_max ? o->stacks_max : STACKS_DEFAULT;
     p->warm_max = o->warm_max ? o->warm_max : WARM_DEFAULT;
-    p->next_slots = SLOTS_FIRST;
+    p->next_stacks = MAPPING_STACKS_FIRST;
     p->light_guards = !o->heavy_guards && probe_light_guards(p->page);
     p->heavy_guards_most = heavy_guards_most();
     return p;
@@ -128,15 +128,15 @@ size_t stack_pool_stack_size(const stack_pool *p) { return p->stack_bytes; }
 
 static bool pool_map_more(stack_pool *p)
 {
-    size_t slots = p->next_slots;
-    if (slots > p->stacks_max - p->total) slots = p->stacks_max - p->total;
-    if (slots == 0) {
+    size_t count = p->next_stacks;
+    if (count > p->stacks_max - p->total) count = p->stacks_max - p->total;
+    if (count == 0) {
         errno = ENOMEM;
         return false;
     }
     mapping *m = malloc(sizeof *m);
     if (!m) return false;
-    m->len = slots * p->slot_bytes;
+    m->len = count * p->stride_bytes;
     m->base =
         mmap(NULL, m->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (m->base == MAP_FAILED) {
@@ -148,8 +148,8 @@ static bool pool_map_more(stack_pool *p)
     p->mappings = m;
     p->fresh = m->base;
     p->fresh_end = m->base + m->len;
-    p->total += slots;
-    if (p->next_slots < SLOTS_MOST) p->next_slots *= 2;
+    p->total += count;
+    if (p->next_stacks < MAPPING_STACKS_MOST) p->next_stacks *= 2;
     return true;
 }
 
@@ -170,7 +170,7 @@ static void *pool_take_fresh(stack_pool *p)
 {
     if (p->fresh == p->fresh_end && !pool_map_more(p)) return NULL;
     bool guarded = stack_add_guard(p, p->fresh);
-    p->fresh += p->slot_bytes;
+    p->fresh += p->stride_bytes;
     if (!guarded) ((stack_link *)(void *)p->fresh - 1)->unguarded = true;
     return p->fresh;
 }
