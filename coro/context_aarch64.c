@@ -1,5 +1,6 @@
 #include "coro/context.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -66,14 +67,19 @@ __asm__(".text\n"
 
 extern char context_entry[] __attribute__((visibility("hidden")));
 
+enum { CONTEXT_BYTES = 176 };
+_Static_assert(CONTEXT_BYTES % 16 == 0, "sp is a multiple of 16 at every access (AAPCS64, 6.4.5.1)");
+_Static_assert(sizeof(void (*)(void *)) == sizeof(uint64_t) && sizeof(void *) == sizeof(uint64_t), "a register each");
+
 void context_make(context *c, void *low, void *high, void (*entry)(void *arg), void *arg)
 {
-    (void)low;
     uintptr_t top = (uintptr_t)high & ~(uintptr_t)15;
-    uint64_t *sp = (uint64_t *)(top - 176);
+    uint64_t *sp = (uint64_t *)(top - CONTEXT_BYTES);
     uint64_t fpcr;
+    assert(entry);
+    assert((char *)low < (char *)sp);
     __asm__("mrs %0, fpcr" : "=r"(fpcr));
-    memset(sp, 0, 176);
+    memset(sp, 0, CONTEXT_BYTES);
     sp[8] = (uint64_t)(uintptr_t)entry; /* x19 */
     sp[9] = (uint64_t)(uintptr_t)arg;   /* x20 */
     sp[19] = (uint64_t)(uintptr_t)context_entry;

@@ -4,6 +4,8 @@
 #include <stdint.h>
 
 /* makecontext passes ints only: a pointer goes as two halves. */
+_Static_assert(sizeof(unsigned) == 4 && sizeof(uintptr_t) <= 8, "two halves hold a pointer");
+
 static void trampoline(unsigned entry_high, unsigned entry_low, unsigned arg_high, unsigned arg_low)
 {
     void (*entry)(void *) = (void (*)(void *))((uintptr_t)((uint64_t)entry_high << 32 | entry_low));
@@ -12,6 +14,8 @@ static void trampoline(unsigned entry_high, unsigned entry_low, unsigned arg_hig
 
 void context_make(context *c, void *low, void *high, void (*entry)(void *arg), void *arg)
 {
+    assert(entry);
+    assert((char *)low < (char *)high);
     int rc = getcontext(&c->uc);
     assert(rc == 0);
     (void)rc;

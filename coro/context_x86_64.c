@@ -1,5 +1,6 @@
 #include "coro/context.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -58,15 +59,20 @@ __asm__(".text\n"
 
 extern char context_entry[] __attribute__((visibility("hidden")));
 
+enum { CONTEXT_WORDS = 8 };
+_Static_assert(CONTEXT_WORDS * sizeof(uint64_t) % 16 == 0, "context_entry begins with an aligned stack");
+_Static_assert(sizeof(void (*)(void *)) == sizeof(uint64_t) && sizeof(void *) == sizeof(uint64_t), "a register each");
+
 void context_make(context *c, void *low, void *high, void (*entry)(void *arg), void *arg)
 {
-    (void)low;
     uintptr_t top = (uintptr_t)high & ~(uintptr_t)15;
-    uint64_t *sp = (uint64_t *)top - 8;
+    uint64_t *sp = (uint64_t *)top - CONTEXT_WORDS;
+    assert(entry);
+    assert((char *)low < (char *)sp);
     uint32_t mxcsr;
     uint16_t x87;
     __asm__("stmxcsr %0\n\tfnstcw %1" : "=m"(mxcsr), "=m"(x87));
-    memset(sp, 0, 8 * sizeof *sp);
+    memset(sp, 0, CONTEXT_WORDS * sizeof *sp);
     sp[0] = mxcsr | (uint64_t)x87 << 32;
     sp[1] = (uint64_t)(uintptr_t)entry; /* r12 */
     sp[2] = (uint64_t)(uintptr_t)arg;   /* r13 */

@@ -41,10 +41,13 @@ struct coro {
 #endif
 };
 
-/* Of the program itself or a library it was linked with, never of one loaded later: one instruction finds it. */
+_Static_assert(_Alignof(struct coro) <= 16, "coro_create puts it at a multiple of 16");
+
+/* initial-exec: this code is part of the program or of a library that it was linked with, never of one loaded later. So
+ * one instruction finds the variable. */
 static __thread coro *current __attribute__((tls_model("initial-exec")));
 
-/* Not inlined: a thread-local's address must not be kept across a switch. */
+/* Not inlined: a thread-local's address must not be remembered across a switch. */
 __attribute__((noinline)) coro *coro_current(void) { return current; }
 
 bool coro_finished(const coro *co) { return co->finished; }
@@ -55,8 +58,8 @@ void coro_set_user(coro *co, void *user) { co->user = user; }
 void *coro_user(const coro *co) { return co->user; }
 const char *coro_label(const coro *co) { return co->label; }
 
-/* The stack may be another coroutine's by now, which is made without atomics: whoever looks finds that out afterwards.
- */
+/* The stack may be another coroutine's by now, whose label coro_create sets without atomics: sched_running finds that
+ * out after the read. */
 __attribute__((no_sanitize("thread"))) void coro_peek(const coro *co, const char **label, const char **activity)
 {
     *label = __atomic_load_n(&co->label, __ATOMIC_ACQUIRE);
@@ -93,7 +96,9 @@ static void coro_main(void *arg)
 {
     coro *co = arg;
     coro_entered(co);
+    assert(!co->finished);
     co->fn(co->arg);
+    assert(coro_current() == co);
     co->finished = true;
     coro_leave(co, true);
     abort();
@@ -102,10 +107,12 @@ static void coro_main(void *arg)
 coro *coro_create(stack_pool *pool, coro_fn fn, void *arg)
 {
     void *low;
+    assert(fn);
     void *high = stack_acquire(pool, &low);
     if (!high) return NULL;
     uintptr_t at = ((uintptr_t)high - STACK_LINK_BYTES - sizeof(coro)) & ~(uintptr_t)15;
     coro *co = (coro *)at;
+    assert((char *)low < (char *)co);
     memset(co, 0, sizeof *co);
     co->fn = fn;
     co->arg = arg;
@@ -124,7 +131,8 @@ coro *coro_create(stack_pool *pool, coro_fn fn, void *arg)
 
 void coro_destroy(coro *co)
 {
-    assert(co != coro_current() && !co->links.queued);
+    assert(co != coro_current());
+    assert(!co->links.queued);
 #if defined(CORO_TSAN)
     __tsan_destroy_fiber(co->fiber);
 #endif
@@ -132,7 +140,7 @@ void coro_destroy(coro *co)
     VALGRIND_STACK_DEREGISTER(co->valgrind_id);
 #endif
     if (stack_overrun(co->pool, co->high)) {
-        overflow_report(co); /* what lay below is overwritten */
+        overflow_report(co); /* without a guard the coroutine has overwritten what lies below its stack */
         abort();
     }
     static unsigned destroyed;
@@ -140,12 +148,13 @@ void coro_destroy(coro *co)
     stack_release(co->pool, co->high);
 }
 
-/* Without sanitizers nothing is left to do after a switch, here and in coro_suspend: it is then a jump, and lands
- * behind the call in the caller's caller. A return in between would be predicted to go back to where the switch came
- * from. */
+/* Without sanitizers nothing is left to do after the switch, here and in coro_suspend, and nothing may be added: the
+ * compiler makes the switch a jump, which lands behind the call in the caller's caller. A return in between would be
+ * predicted to go back to where the switch came from. */
 void coro_resume(coro *co)
 {
-    assert(!current && !co->finished);
+    assert(!current);
+    assert(!co->finished);
     current = co;
 #if defined(CORO_ASAN)
     __sanitizer_start_switch_fiber(&co->resumer_fake_stack, co->low, (size_t)((char *)co->high - (char *)co->low));
@@ -164,6 +173,7 @@ void coro_suspend(void)
 {
     coro *co = current;
     assert(co);
+    assert(!co->finished);
     coro_leave(co, false);
     coro_entered(co);
 }

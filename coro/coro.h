@@ -14,32 +14,34 @@
 typedef struct coro coro;
 typedef void (*coro_fn)(void *arg);
 
-/* A coroutine that will run fn(arg) when first resumed. NULL when the pool is at its limit or memory is out (errno). */
+/* Makes a coroutine that runs fn(arg) when it is first resumed. NULL with errno: the pool is at its limit, or memory is
+ * out. */
 coro *coro_create(stack_pool *pool, coro_fn fn, void *arg);
 
-/* Gives the stack back. Not for the running coroutine. Frames of a suspended one are dropped, not unwound. */
+/* Gives the coroutine's stack back. Not for the running coroutine, nor for one in a queue. The frames of a suspended
+ * coroutine are dropped, not unwound. */
 void coro_destroy(coro *co);
 
 /* Runs `co` until it suspends or finishes. Only from a thread's own stack, never from inside a coroutine. */
 void coro_resume(coro *co);
 
-/* Back to whoever resumed the running coroutine; returns when it is resumed again. */
+/* Goes back to whoever resumed the running coroutine; returns when it is resumed again. */
 void coro_suspend(void);
 
-coro *coro_current(void); /* the running one of this thread; NULL on the thread's own stack */
+coro *coro_current(void); /* the running coroutine of this thread; NULL on the thread's own stack */
 bool coro_finished(const coro *co);
 void *coro_arg(const coro *co);
 
-/* What an overflow report says of it, e.g. "GET /orders/:id run 01J..."; borrowed, NULL: none. */
+/* What an overflow report calls the coroutine, e.g. "GET /orders/:id run 01J..."; borrowed, NULL: nothing. */
 void coro_set_label(coro *co, const char *label);
-/* What it is in the middle of, e.g. the id of a step; borrowed, NULL: nothing in particular. */
+/* What the coroutine is in the middle of, e.g. the id of a step; borrowed, NULL: nothing in particular. */
 void coro_set_activity(coro *co, const char *activity);
 
-/* Whatever its owner wants to find again from inside it; NULL at first. */
+/* What the coroutine's owner wants to find again from inside the coroutine; borrowed, NULL at first. */
 void coro_set_user(coro *co, void *user);
 void *coro_user(const coro *co);
 
-/* Links for one list at a time (the sched's ready queue); coro never touches them. */
+/* Links for one list at a time (the sched's ready queue); coro sets none of them. */
 struct coro_links {
     coro *next, *prev;
     bool queued;

@@ -1,16 +1,18 @@
-/* What the overflow report asks of a coroutine. Safe in a signal handler. */
+/* What overflow.c and sched.c ask of a coroutine beyond coro.h. Safe in a signal handler. */
 #ifndef CORO_IMPL_H
 #define CORO_IMPL_H
 
 #include "coro/coro.h"
 
 const char *coro_label(const coro *co);
-/* Also from another thread while it runs; see sched_running. What the caller loads next is loaded later. */
+/* Reads label and activity, also from another thread while the coroutine runs (see sched_running). Whatever the caller
+ * loads afterwards is loaded later. */
 void coro_peek(const coro *co, const char **label, const char **activity);
+/* Whether `address` is in the guard below the coroutine's stack. */
 bool coro_overflowed(const coro *co, const void *address);
 size_t coro_stack_bytes(const coro *co);
 
-/* Tells standard error whose stack is used up. */
+/* Tells standard error whose stack is used up, and what to do about it. */
 void overflow_report(const coro *co);
 
 #endif

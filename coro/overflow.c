@@ -14,19 +14,20 @@ enum { SIGNAL_STACK_BYTES = 65536 };
 static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
 enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
-static struct sigaction before[SIGNALS];       /* what was installed before */
-static void (*tell_end)(int number, bool own); /* see overflow_install */
-static __thread void *signal_stack;            /* this thread's, mmap'd */
+static struct sigaction before[SIGNALS];       /* the handlers that were there before overflow_install */
+static void (*tell_end)(int number, bool own); /* on_end of overflow_install */
+static __thread void *signal_stack;            /* this thread's, mmap'd; NULL outside enter and leave */
 
 static void report_text(const char *text)
 {
     ssize_t n = write(STDERR_FILENO, text, strlen(text));
-    (void)n; /* nothing is left to do about it */
+    (void)n; /* where standard error cannot be written, nobody can be told */
 }
 
 static void report_number(size_t n)
 {
     char digits[24];
+    _Static_assert(sizeof(size_t) <= 8 && sizeof digits > 20, "2^64 has 20 digits");
     size_t at = sizeof digits - 1;
     digits[at] = 0;
     do digits[--at] = (char)('0' + n % 10);
@@ -44,7 +45,7 @@ void overflow_report(const coro *co)
     report_text(" KiB is used up; put large objects in sw_alloc memory, recurse less deeply, or raise --stack-size\n");
 }
 
-/* Somebody else's kill says nothing of what this process was doing. */
+/* True: this process brought the signal on itself. A kill from another process says nothing of what this one did. */
 static bool signal_is_own(const siginfo_t *info) { return info->si_code > 0 || info->si_pid == getpid(); }
 
 static void overflow_on_signal(int number, siginfo_t *info, void *context)
@@ -57,7 +58,8 @@ static void overflow_on_signal(int number, siginfo_t *info, void *context)
     if (tell_end) tell_end(number, signal_is_own(info));
     for (int i = 0; i < SIGNALS; i++)
         if (signals[i] == number) (void)sigaction(number, &before[i], NULL);
-    /* A fault happens again when this returns, and then meets what was installed before; others come once. */
+    /* A fault happens again when this handler returns, and then meets the handler of before; other signals come once.
+     */
     if (!is_fault) (void)raise(number);
 }
 
@@ -85,7 +87,8 @@ bool overflow_thread_enter(void)
 
 void overflow_thread_leave(void)
 {
-    if (!signal_stack) return;
+    if (!signal_stack) return; /* overflow_thread_enter has failed */
+    assert(!coro_current());
     stack_t off = {.ss_flags = SS_DISABLE};
     (void)sigaltstack(&off, NULL);
     (void)munmap(signal_stack, SIGNAL_STACK_BYTES);

@@ -11,6 +11,8 @@ void sched_ready(sched *s, coro *co)
     struct coro_links *l = coro_links_of(co);
     if (l->queued) return;
     assert(!coro_finished(co));
+    assert(!s->head == !s->tail);
+    assert(!l->prev && !l->next);
     *l = (struct coro_links){.prev = s->tail, .queued = true};
     if (s->tail)
         coro_links_of(s->tail)->next = co;
@@ -25,6 +27,8 @@ void sched_remove(sched *s, coro *co)
     struct coro_links *l = coro_links_of(co);
     if (!l->queued) return;
     assert(s->ready > 0);
+    assert(l->prev || s->head == co);
+    assert(l->next || s->tail == co);
     if (l->prev)
         coro_links_of(l->prev)->next = l->next;
     else
@@ -40,6 +44,8 @@ void sched_remove(sched *s, coro *co)
 size_t sched_run(sched *s, size_t resumes_max)
 {
     size_t n = 0;
+    assert(!coro_current());
+    assert(s->switches % 2 == 0);
     while (s->head && (resumes_max == 0 || n < resumes_max)) {
         coro *co = s->head;
         sched_remove(s, co);
@@ -50,6 +56,7 @@ size_t sched_run(sched *s, size_t resumes_max)
         if (coro_finished(co)) coro_destroy(co);
         n++;
     }
+    assert(s->head || s->ready == 0);
     return n;
 }
 

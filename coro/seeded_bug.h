@@ -1,5 +1,6 @@
 /* seeded_bug: mistakes that are made on purpose, one at a time, in a build with -Dseeded_bugs=true: the simulation has
- * to find each of them (tests/simulation/bugs.sh). In every other build BUG is the constant 0, and nothing is left. */
+ * to find each of them (tests/simulation/bugs.sh). In every other build BUG is the constant 0: no code of it is left.
+ */
 #ifndef CORO_SEEDED_BUG_H
 #define CORO_SEEDED_BUG_H
 

@@ -29,18 +29,21 @@ enum {
 };
 
 /* A frame that is larger than the guard can lie beyond it. Code compiled with -fstack-clash-protection touches each
- * page of a frame in turn and needs one page of guard; for other code it is as large as the arrays that people put on a
- * stack. Nothing of it is ever resident. */
-enum { GUARD_BYTES = 131072 };
+ * page of a frame in turn and needs one page of guard; for other code the guard is as large as the arrays that people
+ * put on a stack. Nothing of a guard is ever resident. */
+enum { GUARD_BYTES = 131072, OVERRUN_BYTES = 512 };
+_Static_assert(OVERRUN_BYTES < GUARD_BYTES, "stack_overrun reads no other stack");
+_Static_assert(MAPPING_STACKS_FIRST > 0 && MAPPING_STACKS_FIRST <= MAPPING_STACKS_MOST, "mappings grow up to a limit");
 
-enum { MAPS_DEFAULT = 65530, OVERRUN_BYTES = 512 };
+enum { MAPS_DEFAULT = 65530 }; /* vm.max_map_count, if it cannot be read */
 
 /* Lies in a stack's own highest bytes, which a coroutine touches anyway. */
 typedef struct stack_link {
     struct stack_link *next; /* while the stack is free */
-    bool unguarded;          /* its guard is ordinary memory: see stack_add_guard() */
+    bool unguarded;          /* its guard is ordinary memory: see stack_add_guard */
 } stack_link;
 _Static_assert(sizeof(stack_link) == STACK_LINK_BYTES, "coro.c leaves this much to the pool");
+_Static_assert(STACK_LINK_BYTES % 16 == 0, "what lies below a link is as aligned as the stack's end");
 
 /* Guards made by mprotect, in all pools: each costs the process two of its vm.max_map_count mappings, and malloc, curl
  * and RocksDB need some too. */
@@ -56,7 +59,7 @@ struct stack_pool {
     stack_link *warm; /* keep their touched pages; last released first */
     stack_link *cold; /* never used, or emptied */
     mapping *mappings;
-    char *fresh, *fresh_end; /* count of the newest mapping that were never handed out */
+    char *fresh, *fresh_end; /* stacks of the newest mapping that were never handed out */
     size_t stride_bytes;     /* guard and stack */
     size_t stack_bytes;
     size_t page, guard_bytes;
@@ -73,7 +76,7 @@ static bool probe_light_guards(size_t page)
 {
     void *p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) return false;
-    /* Some emulators take any advice and do nothing; a guard cannot be populated. */
+    /* Some emulators take any advice and do nothing. A guard is there if its page cannot be populated. */
     bool works = madvise(p, page, MADV_GUARD_INSTALL) == 0 && madvise(p, page, MADV_POPULATE_READ) != 0;
     (void)munmap(p, page);
     return works;
@@ -114,6 +117,7 @@ void stack_pool_free(stack_pool *p)
 {
     if (!p) return;
     assert(p->in_use == 0);
+    assert(p->warm_count <= p->total);
     for (mapping *m = p->mappings, *next; m; m = next) {
         next = m->next;
         (void)munmap(m->base, m->len);
@@ -126,8 +130,11 @@ void stack_pool_free(stack_pool *p)
 size_t stack_pool_in_use(const stack_pool *p) { return p->in_use; }
 size_t stack_pool_stack_size(const stack_pool *p) { return p->stack_bytes; }
 
+/* Maps more stacks, twice as many as the last time. False with errno. */
 static bool pool_map_more(stack_pool *p)
 {
+    assert(p->fresh == p->fresh_end);
+    assert(p->total <= p->stacks_max);
     size_t count = p->next_stacks;
     if (count > p->stacks_max - p->total) count = p->stacks_max - p->total;
     if (count == 0) {
@@ -153,8 +160,9 @@ static bool pool_map_more(stack_pool *p)
     return true;
 }
 
-/* Makes what lies at `at` a guard. Without light guards, a process with very many stacks has some without any: frames
- * that were right below such a stack are found when it goes back, and have met nobody else's memory. */
+/* Makes the bytes at `at` a guard. False: they stay ordinary memory. Without light guards a process with very many
+ * stacks has some without any: when such a stack is released, stack_overrun finds frames that have gone below it. Until
+ * then they lie where the guard would be, in nobody else's memory. */
 static bool stack_add_guard(stack_pool *p, char *at)
 {
     if (p->light_guards) return madvise(at, p->guard_bytes, MADV_GUARD_INSTALL) == 0;
@@ -180,6 +188,7 @@ void *stack_acquire(stack_pool *p, void **low)
     char *high;
     if (p->warm) {
         stack_link *f = p->warm;
+        assert(p->warm_count > 0);
         p->warm = f->next;
         p->warm_count--;
         high = (char *)(f + 1);
@@ -190,6 +199,8 @@ void *stack_acquire(stack_pool *p, void **low)
     } else if (!(high = pool_take_fresh(p))) {
         return NULL;
     }
+    assert(p->in_use < p->total);
+    assert((uintptr_t)high % 16 == 0);
     p->in_use++;
     *low = high - p->stack_bytes;
     return high;
@@ -198,6 +209,7 @@ void *stack_acquire(stack_pool *p, void **low)
 void stack_release(stack_pool *p, void *high)
 {
     assert(p->in_use > 0);
+    assert(p->in_use + p->warm_count <= p->total);
 #if defined(CORO_ASAN)
     __asan_unpoison_memory_region((char *)high - p->stack_bytes, p->stack_bytes);
 #endif
@@ -213,6 +225,7 @@ void stack_pool_trim(stack_pool *p)
     if (p->warm_count <= p->warm_max) return;
     for (size_t n = (p->warm_count - p->warm_max + TRIM_SHARE - 1) / TRIM_SHARE; n > 0; n--) {
         stack_link *f = p->warm;
+        assert(f);
         p->warm = f->next;
         p->warm_count--;
         /* All but the page that holds the link. */
@@ -224,7 +237,7 @@ void stack_pool_trim(stack_pool *p)
 
 bool stack_overrun(const stack_pool *p, const void *high)
 {
-    static const char zeros[OVERRUN_BYTES]; /* as the page below was mapped */
+    static const char zeros[OVERRUN_BYTES]; /* what a fresh mapping has there */
     if (!((const stack_link *)high - 1)->unguarded) return false;
     return memcmp((const char *)high - p->stack_bytes - OVERRUN_BYTES, zeros, OVERRUN_BYTES) != 0;
 }

@@ -1,7 +1,7 @@
-/* stack_pool: the coroutine stacks of one thread. Owns large mappings cut into equal slots, each with a guard of
- * 128 KiB below it: light ones where the kernel has them (Linux 6.13), else by mprotect as long as they take less than
- * half of the process's mappings. A stack beyond these is checked when it goes back. Hands the most recently released
- * slot out first (warm in cache). Never shared between threads. */
+/* stack_pool: the coroutine stacks of one thread. Owns large mappings cut into equal stacks, each with a guard of
+ * 128 KiB below it: light guards where the kernel has them (Linux 6.13), else mprotect as long as all guards take less
+ * than half of the process's mappings. A stack without a guard is checked when it is released. Hands the most recently
+ * released stack out first (warm in cache). Never shared between threads. */
 #ifndef CORO_STACK_H
 #define CORO_STACK_H
 
@@ -17,11 +17,12 @@ typedef struct stack_pool_options {
     size_t warm_max;         /* released stacks that keep their touched pages for good; 0: 1,024 */
 } stack_pool_options;
 
-stack_pool *stack_pool_new(const stack_pool_options *options); /* NULL with errno */
+stack_pool *stack_pool_new(const stack_pool_options *options); /* options NULL: all 0. NULL with errno */
 void stack_pool_free(stack_pool *pool);                        /* every stack must be back */
 
-/* Empties some of the released stacks past warm_max: about a 64th of them. Called a few times a second it gives a
- * burst's memory back, while thousands of coroutines that come and go in waves do not pay for a system call each. */
+/* Gives the memory of some released stacks past warm_max, about a 64th of them, back to the kernel. To be called a few
+ * times a second: a burst's memory goes back, and thousands of coroutines that come and go in waves do not pay for a
+ * system call each. */
 void stack_pool_trim(stack_pool *pool);
 
 size_t stack_pool_in_use(const stack_pool *pool);
@@ -30,8 +31,9 @@ size_t stack_pool_stack_size(const stack_pool *pool); /* bytes, as in use */
 /* Catches the signals that end a process for a mistake in it: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS. A fault
  * in a guard prints the running coroutine's label and stack size to standard error; `on_end(number, own)`, if there is
  * one, is called for each, and may only do what is safe in a signal handler; `own`: this process brought the signal on
- * itself. Then the process ends by the signal, or as whoever had it before says. Once per process; each thread that
- * runs coroutines calls overflow_thread_enter first and overflow_thread_leave last, which gives it a stack for that. */
+ * itself. Then the handler of before has it, or the process ends by the signal. Once per process. A thread that runs
+ * coroutines needs a stack for the handler: it calls overflow_thread_enter first (false: no memory) and
+ * overflow_thread_leave last. */
 void overflow_install(void (*on_end)(int number, bool own));
 bool overflow_thread_enter(void);
 void overflow_thread_leave(void);
