@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* The order of fields on disk, for both directions. A kind's row may grow at its end: readers ignore fields they do
- * not know and take missing ones as empty. */
+/* The order of fields on disk, for encoding and decoding. A kind's row may grow at its end: readers ignore fields that
+ * they do not know and take missing ones as empty. */
 typedef enum field_type {
     FIELD_NONE,
     FIELD_U64,
@@ -27,6 +27,9 @@ enum {
     PASSABLE_END = ENTRY_DIFFERS + 1
 };
 _Static_assert(FIELDS_MAX + 1 <= 15, "0.1.0 reads arrays of at most 15 items (msgpack's fixarray)");
+_Static_assert((int)KINDS_END <= (int)ENTRY_PASSABLE, "the kinds that a reader has to know come first");
+_Static_assert(sizeof(int) == sizeof(int32_t), "item_fits checks a field of type INT against 32 bits");
+_Static_assert(sizeof(int64_t) == sizeof(uint64_t), "entry_put_field writes both by their bits");
 
 const char entry_newer[] = "an entry of a kind that this version does not know: a newer version wrote this journal";
 
@@ -68,13 +71,15 @@ static const field *fields_of(uint64_t kind)
     if (kind >= ENTRY_STARTED && kind < KINDS_END) return layout[kind];
     if (kind < ENTRY_PASSABLE || kind >= PASSABLE_END) return NULL;
     const field *fields = passable[kind - ENTRY_PASSABLE];
-    return fields->type == FIELD_NONE ? NULL : fields; /* a number that is reserved */
+    return fields->type == FIELD_NONE ? NULL : fields; /* NULL: the number is reserved */
 }
 
 /* ---- Writing ---- */
 
 static int pack_text(msgpack_packer *pk, field_type type, const entry_text *t)
 {
+    assert(type == FIELD_STR || type == FIELD_BIN);
+    assert(t->data || t->len == 0);
     if (t->len > UINT32_MAX) return -1;
     int rc = type == FIELD_STR ? msgpack_pack_str(pk, t->len) : msgpack_pack_bin(pk, t->len);
     if (rc != 0 || t->len == 0) return rc;
@@ -122,10 +127,11 @@ int entry_encode(msgpack_sbuffer *to, const entry *e)
     if (rc == 0) rc = msgpack_pack_int(&pk, (int)e->kind);
     for (size_t i = 0; i < n && rc == 0; i++) rc = pack_field(&pk, &fields[i], e);
     if (rc != 0) to->size = before;
+    assert(rc != 0 || to->size > before);
     return rc == 0 ? 0 : -1;
 }
 
-/* ---- Reading: only the msgpack types that entries are made of; nothing is allocated, whatever lengths are claimed
+/* ---- Reading: only the msgpack types that entries are made of. Nothing is allocated, whatever lengths are claimed
  * ---- */
 
 typedef struct cursor {
@@ -141,6 +147,8 @@ typedef struct item {
 
 static bool cursor_take_big_endian(cursor *c, size_t bytes, uint64_t *out)
 {
+    assert(bytes <= sizeof *out);
+    assert(c->at <= c->end);
     if ((size_t)(c->end - c->at) < bytes) return false;
     *out = 0;
     for (size_t i = 0; i < bytes; i++) *out = *out << 8 | *c->at++;
@@ -149,6 +157,7 @@ static bool cursor_take_big_endian(cursor *c, size_t bytes, uint64_t *out)
 
 static bool cursor_take_text(cursor *c, item *out, int type, uint64_t len)
 {
+    assert(type == ITEM_STR || type == ITEM_BIN);
     if ((uint64_t)(c->end - c->at) < len) return false;
     *out = (item){.type = type, .text = {(const char *)c->at, (size_t)len}};
     c->at += len;
@@ -164,7 +173,7 @@ static bool cursor_take_signed(cursor *c, size_t bytes, item *out)
     return true;
 }
 
-/* First bytes as in the msgpack specification. */
+/* Takes one item by its first byte, see the msgpack specification. False: it is cut off, or of another type. */
 static bool cursor_take_item(cursor *c, item *out)
 {
     uint64_t tag, len = 0;
@@ -234,7 +243,7 @@ static bool entry_put_field(const field *f, const item *i, entry *out)
         *(bool *)at = i->bits != 0;
         return true;
     case FIELD_NONE:
-        return true; /* of a later version of this program */
+        return true; /* a later version of this program wrote more fields */
     default:
         break;
     }
@@ -248,7 +257,7 @@ static bool entry_put_field(const field *f, const item *i, entry *out)
     return true;
 }
 
-/* The array's head: how many items follow. fixarray or array16, as encoders choose by their number. */
+/* Takes the array's head, a fixarray or array16: how many items follow. */
 static bool cursor_take_array(cursor *c, uint64_t *items)
 {
     uint64_t tag;
@@ -276,5 +285,6 @@ size_t entry_decode(const char *data, size_t len, entry *out, const char **error
         if (!cursor_take_item(&c, &i) || !entry_put_field(fields && f < FIELDS_MAX ? &fields[f] : &none, &i, out))
             return 0;
     *error = NULL;
+    assert(c.at > (const uint8_t *)data && c.at <= c.end);
     return (size_t)(c.at - (const uint8_t *)data);
 }

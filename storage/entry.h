@@ -1,11 +1,13 @@
-/* entry: one fact in a run's journal, and its bytes (msgpack, docs/internals/journal.md). Encoding appends to a buffer
- * that the caller owns; decoding borrows from the bytes. The meaning of entries (replay) is the runtime's.
+/* entry: one fact in a run's journal, and its bytes (msgpack, docs/journal.md). Encoding appends to a buffer that the
+ * caller owns; decoding borrows from the bytes and allocates nothing. Never replays: what entries mean is the
+ * runtime's.
  *
- * Kinds below ENTRY_PASSABLE have to be understood by whoever replays a journal; a reader passes over those from there
- * on if it does not know them. The numbers of all kinds, also of those to come, are in docs/internals/journal.md. */
+ * Whoever replays a journal has to know each kind below ENTRY_PASSABLE in it; kinds from there on are passed over if
+ * the reader does not know them. The numbers of all kinds, also of those to come, are in docs/journal.md. */
 #ifndef STORAGE_ENTRY_H
 #define STORAGE_ENTRY_H
 
+#include <assert.h>
 #include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +29,7 @@ typedef enum entry_kind {
     ENTRY_RELEASED = 12,   /* a stopped run goes on */
     ENTRY_BRANCH = 64,     /* a branch began: tells its path's id and parent to whoever draws the run */
     ENTRY_CRASHED = 65,    /* the process died while it worked for the run, by the signal in `status` */
-    ENTRY_DIFFERS = 70     /* a step's result was used for another input than it was made from; that one's input_hash */
+    ENTRY_DIFFERS = 70 /* a step's result was used for another input than it was made from; input_hash: the other's */
 } entry_kind;
 
 enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
@@ -44,23 +46,23 @@ typedef struct entry_text {
     size_t len;
 } entry_text;
 
-/* Of a zero-terminated text, which is borrowed. */
+/* Borrows the zero-terminated text. */
 static inline entry_text entry_text_of(const char *text) { return (entry_text){text, strlen(text)}; }
 
 /* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/internals/journal.md. */
 typedef struct entry {
     entry_kind kind;
-    uint64_t path;       /* STEP_*, SLEEP, VALUE, ROLLBACK: of it; CHUNK: of the step or branch that streams it;
-                            CRASHED, STOPPED: of the step or branch that was under way, 0 if unknown */
-    entry_text id;       /* its id, to check a path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "" */
+    uint64_t path; /* STEP_*, SLEEP, VALUE, ROLLBACK: its own; CHUNK: of the step or branch that streams it;
+                      CRASHED, STOPPED: of the step or branch that was under way, 0 if unknown */
+    entry_text id; /* the path's id, to check the path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "" */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
     uint32_t attempt;    /* STEP_*: from 1 */
-    /* STEP_*, SLEEP: where it belongs; 0 in entries of 0.1.0. BRANCH: `branch` is the parent, `began` likewise */
-    uint64_t branch;     /* path of the branch that holds it */
-    uint32_t began;      /* entries that the run had when its first attempt began */
+    /* STEP_*, SLEEP: 0 in entries of 0.1.0 */
+    uint64_t branch;     /* path of the branch around it; BRANCH: of its parent */
+    uint32_t began;      /* entries that the run had when its first attempt, or the branch, began */
     uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/internals/journal.md */
     uint64_t epoch; /* STARTED, STEP_*, SLEEP, STOPPED, RELEASED: when it was made; see entry_opening, entry_setting */
-    int64_t at_ms;  /* when it happened (STEP_*: when the attempt ended) */
+    int64_t at_ms;  /* Unix: when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */
     int64_t due_ms;   /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
     bool absolute;    /* SLEEP: due_ms is what was asked for; else the sleep has a length, due_ms - at_ms */
@@ -107,7 +109,8 @@ typedef enum entry_stop {
 
 typedef enum entry_ended { ENTRY_SUCCEEDED = 0, ENTRY_FAILED = 1, ENTRY_CANCELLED = 2 } entry_ended;
 
-/* What a run does again at each start is no progress: chunks and what takes them back, branches, differences. */
+/* False: a run appends such an entry again whenever it is replayed: chunks and what takes them back, branches,
+ * differences. */
 static inline bool entry_is_progress(entry_kind kind)
 {
     return kind != ENTRY_CHUNK && kind != ENTRY_ROLLBACK && (int)kind < ENTRY_PASSABLE;
@@ -115,24 +118,26 @@ static inline bool entry_is_progress(entry_kind kind)
 
 enum { ENTRY_CALLS_MAX = 4096 };
 
-/* An entry's `epoch`: which opening of the store made it, and above 48 bits how many times the wall clock had been set
- * before, as seen by the run's loop in that opening. */
+/* An entry's `epoch`: the lower 48 bits are the opening of the store that made the entry (store_epoch), those above how
+ * many times the run's loop had seen the wall clock set before, in that opening. */
 enum { ENTRY_OPENING_BITS = 48 };
 static inline uint64_t entry_epoch(uint64_t opening, uint32_t setting)
 {
+    assert(opening >> ENTRY_OPENING_BITS == 0);
     return opening | (uint64_t)setting << ENTRY_OPENING_BITS;
 }
 static inline uint64_t entry_opening(uint64_t epoch) { return epoch & ((UINT64_C(1) << ENTRY_OPENING_BITS) - 1); }
 static inline uint32_t entry_setting(uint64_t epoch) { return (uint32_t)(epoch >> ENTRY_OPENING_BITS); }
 
-/* What entry_decode says of a kind below ENTRY_PASSABLE that it does not know: a newer program wrote the journal. */
+/* The message of entry_decode for an unknown kind below ENTRY_PASSABLE: a newer program wrote the journal. */
 extern const char entry_newer[];
 
-/* Appends. Returns 0, or -1 when the buffer cannot grow. */
+/* Appends the entry to the buffer. Returns 0; -1, and the buffer is as before: it cannot grow, or a text has 4 GiB. */
 int entry_encode(msgpack_sbuffer *to, const entry *e);
 
-/* Reads one entry. Returns the bytes taken; 0 with a message in *error (entry_newer or a damage) when they are no entry
- * that this version can read. Of a kind that is passed over only `kind` is set. */
+/* Reads one entry, whose texts borrow from `data`. Returns how many bytes it has; 0 with a static message in *error
+ * (entry_newer, or what is damaged): this version cannot read it. Of an unknown kind from ENTRY_PASSABLE on only `kind`
+ * is set. */
 size_t entry_decode(const char *data, size_t len, entry *out, const char **error);
 
 #endif

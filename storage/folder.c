@@ -1,5 +1,6 @@
 #include "storage/folder.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,9 @@
 
 enum { PROBE_BYTES = 256 * 1024, SMALL_FILE_MAX = 64, ADDED_BYTES = 64 * 1024 };
 
+_Static_assert(PROBE_BYTES > SMALL_FILE_MAX, "a disk that takes the probe takes the small files");
+
+/* Fills in the message, and returns false. */
 static bool folder_fail(char *error, size_t error_size, const char *path, const char *what, const char *why)
 {
     (void)snprintf(error, error_size, "data folder %s: %s%s%s", path, what, *why ? ": " : "", why);
@@ -71,6 +75,7 @@ bool folder_sync_parent(const char *path)
 bool folder_write(const char *path, const char *name, const char *data, size_t len)
 {
     char file[FOLDER_PATH_MAX], next[FOLDER_PATH_MAX];
+    assert(*name && !strchr(name, '/'));
     name_in(file, path, name);
     if (snprintf(next, sizeof next, "%s.new", file) >= (int)sizeof next) return false;
     int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -150,10 +155,11 @@ void folder_mark_used(const char *path)
 {
     char text[SMALL_FILE_MAX];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    assert(len > 0 && len < (int)sizeof text);
     char file[FOLDER_PATH_MAX];
-    if (folder_write(path, "pid", text, (size_t)len)) return; /* only a hint: RocksDB's lock is what counts */
+    if (folder_write(path, "pid", text, (size_t)len)) return; /* no more than a hint: RocksDB's lock decides */
     name_in(file, path, "pid");
-    int fd = open(file, O_WRONLY | O_CLOEXEC); /* what a person would kill must not be a process of long ago */
+    int fd = open(file, O_WRONLY | O_CLOEXEC); /* else a person would kill a process that has the id of a dead one */
     if (fd < 0) return;
     if (pwrite(fd, text, (size_t)len, 0) != len || ftruncate(fd, len) != 0) (void)unlink(file);
     close(fd);
@@ -169,7 +175,7 @@ long folder_user(const char *path)
 /* The first line of the file `end`. */
 static const char *const ends[] = {[FOLDER_ENDED] = "ended\n", [FOLDER_IN_USE] = "in use\n"};
 
-/* The whole file, malloc'd and zero-terminated. NULL: there is none, or no memory. */
+/* Reads the whole file. Returns its text, malloc'd and zero-terminated; NULL: there is none, or memory is out. */
 static char *read_whole(const char *path, const char *name)
 {
     char file[FOLDER_PATH_MAX], *text = NULL;
@@ -182,6 +188,7 @@ static char *read_whole(const char *path, const char *name)
     text = malloc(size + 1);
     while (text && len < size && (n = read(fd, text + len, size - len)) > 0) len += (size_t)n;
     close(fd);
+    assert(len <= size);
     if (text) text[len] = 0;
     return text;
 }
@@ -203,6 +210,7 @@ folder_end folder_read_end(const char *path, char **left)
 
 bool folder_mark_end(const char *path, folder_end end, const char *left, size_t len)
 {
+    assert(end == FOLDER_ENDED || end == FOLDER_IN_USE);
     const char *line = ends[end];
     char *text = malloc(strlen(line) + len);
     if (!text) return false;
@@ -218,7 +226,7 @@ int folder_open_end(const char *path)
     char file[FOLDER_PATH_MAX];
     name_in(file, path, "end");
     int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (fd >= 0) (void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, ADDED_BYTES); /* for what is added when the disk is full */
+    if (fd >= 0) (void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, ADDED_BYTES); /* so that it grows on a full disk too */
     return fd;
 }
 
@@ -235,7 +243,7 @@ bool folder_copy(const char *from, const char *to)
 
 bool folder_lacks_space(int reason) { return reason == ENOSPC || reason == EDQUOT || reason == EROFS; }
 
-/* File systems that cannot set blocks aside are believed. */
+/* A file system that cannot set blocks aside is believed to have room. */
 static bool file_has_room(int fd, uint64_t bytes)
 {
     if (bytes <= PROBE_BYTES || fallocate(fd, 0, 0, (off_t)bytes) == 0) return true;

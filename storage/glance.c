@@ -1,26 +1,28 @@
 #include "storage/glance.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MORE_STOPPED = 16 };
+enum { MORE_STOPPED = 16 }; /* times bytes_max for the end of a stopped run */
 
 static const char cut_mark[] = "...";
 
 typedef struct reading {
     store_summary *out;
     size_t bytes_max, first_bytes, last_bytes;
-    uint32_t first_entries; /* in the beginning */
-    uint32_t last_from;     /* `cut`: the end, as far as it was read, begins behind so many */
-    bool is_decided;        /* by the end */
+    uint32_t first_entries; /* read from the beginning on */
+    uint32_t last_from;     /* `cut`: how many entries come before those that were read from the end */
+    bool is_decided;        /* by what was read from the end: see summary_is_decided */
 } reading;
 
-/* A copy of its beginning, which ends at a character. */
+/* Replaces the borrowed text by a copy of its first bytes_max bytes, which ends between two characters. */
 static void copy_text(store_summary *out, entry_text *t, size_t bytes_max)
 {
     size_t len = t->len < bytes_max ? t->len : bytes_max;
     bool cut = len < t->len;
     while (cut && len > 0 && ((unsigned char)t->data[len] & 0xc0) == 0x80) len--;
+    assert(len <= bytes_max);
     char *copy = t->len > 0 ? malloc(len + sizeof cut_mark) : NULL;
     if (!copy) {
         if (t->len > 0) out->error = store_no_memory;
@@ -34,7 +36,7 @@ static void copy_text(store_summary *out, entry_text *t, size_t bytes_max)
 
 static void free_text(const entry_text *t) { free((void *)(uintptr_t)t->data); }
 
-/* The entry without what no line shows. */
+/* Replaces *to by a copy of those fields of *from that a line shows; kind 0: by nothing. */
 static void copy_entry(store_summary *out, entry *to, const entry *from)
 {
     free_text(&to->function);
@@ -50,7 +52,7 @@ static void copy_entry(store_summary *out, entry *to, const entry *from)
     copy_text(out, &to->error, GLANCE_TEXT_MAX);
 }
 
-/* What `part` says of the run's state is newer than what is known. */
+/* Takes the run's state from `part`, which is newer than what was read so far. */
 static void copy_state(store_summary *out, const run_summary *part)
 {
     if (!summary_is_decided(part)) return;
@@ -59,12 +61,13 @@ static void copy_state(store_summary *out, const run_summary *part)
     out->of.released_epoch = part->released_epoch;
 }
 
-/* As its row says, which a release sets anew. */
+/* By the run's live row, which a release sets anew. */
 static bool row_is_stopped(const reading *r) { return r->out->live && r->out->due_ms == STORE_DUE_STOPPED; }
 
 static bool reading_on_first(reading *r, const run_summary *part)
 {
     run_summary *of = &r->out->of;
+    assert(!r->out->cut);
     if (part->started.kind) copy_entry(r->out, &of->started, &part->started);
     copy_state(r->out, part);
     of->entries += part->entries;
@@ -78,6 +81,8 @@ static bool reading_on_first(reading *r, const run_summary *part)
 
 static bool reading_on_last(reading *r, uint32_t seq, const run_summary *part)
 {
+    assert(!r->out->cut || seq < r->last_from);
+    assert(!r->is_decided);
     if (!r->out->cut) r->out->of.entries = seq + part->entries;
     r->out->cut = true;
     r->last_from = seq;
@@ -88,7 +93,7 @@ static bool reading_on_last(reading *r, uint32_t seq, const run_summary *part)
     return !r->is_decided && r->last_bytes <= most;
 }
 
-/* If the run is not stopped now, it was released in what was not read. */
+/* The beginning tells of a stop, the live row does not: then the run was released in the middle, which was not read. */
 static void drop_stale_stop(reading *r)
 {
     const entry none = {.path = 0};
@@ -109,6 +114,7 @@ static bool reading_on_segment(void *arg, backend_end end, uint32_t seq, store_b
 void glance_take(backend *b, store_summary *out, size_t bytes_max)
 {
     reading r = {.out = out, .bytes_max = bytes_max};
+    assert(!out->error && !out->of.started.kind);
     b->ops->glance(b, out, reading_on_segment, &r);
     drop_stale_stop(&r);
     if (!out->of.error) out->of.error = out->error;

@@ -1,5 +1,5 @@
-/* glance: a run seen from both ends of its journal, for a line of a list: as much as its limit allows, so that a long
- * journal costs what a short one does. Owns copies of the few texts that a line shows. */
+/* glance: reads a run's journal from both ends, as far as a limit allows, for a line of a list: a long journal costs
+ * what a short one does. Owns copies of the few texts that a line shows. Never writes. */
 #ifndef STORAGE_GLANCE_H
 #define STORAGE_GLANCE_H
 
@@ -7,8 +7,10 @@
 
 enum { GLANCE_TEXT_MAX = 1024 /* bytes of a target or an error; what is cut ends in "..." */ };
 
-/* `out->run` is set, the rest zero. At most about bytes_max are read from each end, but one segment at least. */
+/* Fills *out, of which `run` is set and the rest is zero. Reads about bytes_max from each end at most, but one segment
+ * at least. What goes wrong is in out->error and out->of.error. From any thread that may wait for the disk. */
 void glance_take(backend *b, store_summary *out, size_t bytes_max);
+/* Frees the texts. */
 void glance_free(store_summary *s);
 
 #endif

@@ -1,6 +1,6 @@
-/* The journal thread: group commit. It takes what all loops have queued since the last commit, writes it as one synced
- * batch, and gives it back. A batch is as large as what arrived while the last one was being synced: under load it
- * grows by itself, and a lone run waits for nothing. */
+/* The journal thread: group commit. Takes what all loops have queued since the last commit, writes it as one synced
+ * batch, and gives it back. A batch is as large as what arrived while the last batch was being synced: under load
+ * batches grow by themselves, and a lone run waits for nothing. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,10 @@
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
+/* RELAPSE_MS: a write that fails so soon after an outage doubles the pause before the next try. */
 enum { RETRY_FIRST_MS = 200, RETRY_MAX_MS = 5000, RELAPSE_MS = 60000, RELAPSE_PAUSE_MAX_MS = 300000 };
+_Static_assert(RETRY_FIRST_MS > 0 && RETRY_FIRST_MS <= RETRY_MAX_MS, "pauses grow");
+_Static_assert(RETRY_MAX_MS <= RELAPSE_PAUSE_MAX_MS, "a disk that relapses is tried less often");
 
 int64_t store_now_ms(const store *s)
 {
@@ -26,12 +29,15 @@ static int64_t steady_ms(void)
 
 struct timespec store_after_ms(int64_t ms)
 {
+    assert(ms >= 0);
     int64_t at_ms = steady_ms() + ms;
     return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
 }
 
 static void segments_append(segment_list *to, segment_list *from)
 {
+    assert(!from->head == !from->tail);
+    assert(!to->head == !to->tail);
     if (!from->head) return;
     if (to->tail)
         to->tail->next = from->head;
@@ -50,6 +56,8 @@ void store_append(store_port *p, store_segment *list)
     uint64_t bytes = 0;
     assert(list);
     for (store_segment *g = list; g; g = g->next) {
+        assert(g->data || g->len == 0);
+        assert(!g->joined || g->next);
         g->error = NULL;
         bytes += g->len + sizeof *g;
         added.tail = g;
@@ -77,7 +85,7 @@ bool store_writable(const store_port *p)
     return store_takes_writes(p->store) && !__atomic_load_n(&p->store->gated, __ATOMIC_ACQUIRE);
 }
 
-/* Under the lock. */
+/* Under the lock: has the port's on_change called on its loop. */
 static void port_tell_change(store_port *p)
 {
     p->changed = true;
@@ -92,7 +100,7 @@ void store_want_room(store_port *p)
     (void)pthread_mutex_lock(&s->lock);
     p->wants_room = true;
     __atomic_store_n(&s->room_wanted, true, __ATOMIC_SEQ_CST);
-    /* The journal thread may have made room since the caller looked, and found that nobody wanted any. */
+    /* Since the caller looked, the journal thread may have made room and found that nobody wanted any. */
     if (!queue_is_over_limit(s, 0)) port_tell_change(p);
     (void)pthread_mutex_unlock(&s->lock);
 }
@@ -142,7 +150,7 @@ void store_port_give_up(store_port *p)
 
 /* ---- Batches: journal thread ---- */
 
-/* Under the lock: there is a batch of unknown outcome, and somebody waits no more for it. */
+/* Under the lock. True: there is a batch of unknown outcome, and one of its owners waits no more. */
 static bool unknown_is_given_up(const store *s)
 {
     bool any = s->unknown && s->given_up;
@@ -150,13 +158,14 @@ static bool unknown_is_given_up(const store *s)
     return any;
 }
 
-/* Under the lock: moves what is queued to `taken`. A port with something taken cannot be closed, one without can: so
- * the thread only ever touches those of its batches. */
+/* Under the lock: moves what is queued to `taken`. A port that has something taken cannot be closed, any other can: so
+ * the journal thread touches no ports but those of its batches. */
 static bool batch_collect(store *s)
 {
     assert(!s->taken);
     for (store_port *p = s->ports; p; p = p->next) {
         if (!p->queued.head) continue;
+        assert(!p->taken.list.head);
         segments_append(&p->taken.list, &p->queued);
         p->taken.next = s->taken;
         s->taken = &p->taken;
@@ -184,11 +193,13 @@ static work_result batch_wait(store *s, int64_t wait_ms)
     return any ? WORK_TAKEN : closed ? WORK_CLOSED : WORK_NONE;
 }
 
-/* All of a batch as one list, so that one call writes it; where each share ends is known by its tail. */
+/* Links the shares of a batch into one list, so that one call writes it. Where each share ends is known by its tail. */
 static store_segment *batch_join(share *batch)
 {
     store_segment *head = NULL, *tail = NULL;
+    assert(batch);
     for (share *part = batch; part; part = part->next) {
+        assert(part->list.head);
         part->list.tail->next = NULL;
         if (tail)
             tail->next = part->list.head;
@@ -211,21 +222,23 @@ static void share_give_back(store *s, share *part, store_outcome outcome, const 
         if (error) g->outcome = outcome;
         g->error = error ? error : g->outcome == STORE_KEY_TAKEN ? key_taken : NULL;
     }
-    (void)__atomic_sub_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
+    uint64_t before = __atomic_fetch_sub(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
+    assert(before >= bytes);
+    (void)before;
     (void)pthread_mutex_lock(&s->lock);
     segments_append(&p->done, &part->list);
     int rc = uv_async_send(&p->wake);
-    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->lock); /* from here on the port may be closed and freed */
     assert(rc == 0);
     (void)rc;
 }
 
-/* `error` NULL: each segment has its own outcome. */
+/* Gives a batch back to its ports, with that outcome. `error` NULL: each segment has an outcome of its own. */
 static void batch_give_back(store *s, share **batch, store_outcome outcome, const char *error)
 {
     assert((outcome == STORE_DONE) == !error);
     for (share *part = *batch, *next; part; part = next) {
-        next = part->next; /* given back, its port may be closed at once */
+        next = part->next; /* `part` lies in its port, which may be closed as soon as it has its share */
         share_give_back(s, part, outcome, error);
     }
     *batch = NULL;
@@ -244,7 +257,8 @@ static void batch_count(store *s, const store_segment *list)
     (void)__atomic_add_fetch(&s->bytes, bytes, __ATOMIC_RELAXED);
 }
 
-/* A text that stays: loops read it while later commits fail with others. A disk fails in few ways. */
+/* Copies the text to where it stays until store_close: loops read it while later commits fail for other reasons. A disk
+ * fails in few ways, so STORE_TEXTS_MAX are enough. */
 static const char *error_text_copy(store *s, const char *text)
 {
     for (size_t i = 0; i < STORE_TEXTS_MAX; i++) {
@@ -257,17 +271,20 @@ static const char *error_text_copy(store *s, const char *text)
 
 /* ---- A batch of unknown outcome ----
  *
- * What a failed write has left may come back when the database is opened anew, so nobody may be told before that:
+ * What a failed write has left may come back when the database is opened anew, so no owner of its segments is told
+ * anything before that:
  *
  *     write fails ----> unknown ---- opened anew, it is there --------------------------> done
  *                       ^  |  \---- not there, written a second time: succeeds ---------> done
  *                       |  |   \--- not there, nor after a second try that failed too --> refused
- *                       |  |    \-- given up (store_give_up, store_port_give_up) --------> unknown: a later look sees
+ *                       |  |    \-- given up (store_give_up, store_port_give_up) --------> unknown: the next start
+ * finds out
  *                       \__/ cannot be opened or read yet; the second try fails
  */
 
 static void unknown_set_aside(store *s, const char *text)
 {
+    assert(s->taken);
     assert(!s->unknown);
     s->unknown_text = text;
     s->rewritten = false;
@@ -289,7 +306,8 @@ static void unknown_give_up(store *s)
     if (given_up) batch_give_back(s, &s->unknown, STORE_UNKNOWN, s->unknown_text);
 }
 
-/* The database was opened anew. False: the outcome is still not known. */
+/* The database was opened anew: finds out whether the batch of unknown outcome is there, and if not, writes it again.
+ * False: the outcome is still not known. */
 static bool unknown_resolve(store *s)
 {
     char error[BACKEND_ERROR_MAX] = "";
@@ -307,23 +325,24 @@ static bool unknown_resolve(store *s)
         outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
         if (outcome != STORE_DONE) fprintf(stderr, "stepwell: journal: written again, and failed again: %s\n", error);
         if (outcome != STORE_DONE)
-            return false; /* the batch may be what cannot be written: then it is not there next */
+            return false; /* perhaps no disk could write this batch: next time it is not there, and refused */
     }
     if (outcome == STORE_DONE) batch_count(s, list);
     batch_give_back(s, &s->unknown, outcome, outcome == STORE_DONE ? NULL : s->unknown_text);
     return true;
 }
 
-/* ---- Outages: while the journal cannot be written, whatever comes is given back at once ---- */
+/* ---- Outages: while the journal cannot be written, all segments are given back at once ---- */
 
-/* A disk that takes the probe and refuses the next commit would fail the same runs' steps again and again: then each
- * failure doubles the pause before the next try. */
+/* A disk that takes try_write and refuses the next commit would fail the steps of the same runs again and again. So a
+ * failure within RELAPSE_MS of the last outage doubles the pause before the next try. */
 void store_begin_outage(store *s)
 {
     bool again = s->healed_ms > 0 && steady_ms() - s->healed_ms < RELAPSE_MS;
     if (!again) s->pause_ms = RETRY_FIRST_MS;
     if (again) s->pause_ms = s->pause_ms * 2 < RELAPSE_PAUSE_MAX_MS ? s->pause_ms * 2 : RELAPSE_PAUSE_MAX_MS;
     s->retry_ms = s->pause_ms;
+    assert(s->retry_ms >= RETRY_FIRST_MS && s->retry_ms <= RELAPSE_PAUSE_MAX_MS);
     s->retry_at_ms = steady_ms() + s->retry_ms;
     store_set_read_only(s, true);
 }
@@ -346,7 +365,7 @@ static void batch_commit(store *s)
     }
     (void)__atomic_add_fetch(&s->commit_errors, 1, __ATOMIC_RELAXED);
     fprintf(stderr, "stepwell: journal write failed, refusing runs until the disk can be written: %s\n", error);
-    store_begin_outage(s); /* before the segments come back: their runs must find it so */
+    store_begin_outage(s); /* before the segments come back, so that store_writable is false for their runs */
     if (BUG(UNKNOWN_REFUSED) && outcome == STORE_UNKNOWN) outcome = STORE_REFUSED;
     if (outcome == STORE_UNKNOWN)
         unknown_set_aside(s, error_text_copy(s, error));
@@ -358,12 +377,14 @@ static void batch_commit(store *s)
 static void outage_try_to_heal(store *s)
 {
     char error[BACKEND_ERROR_MAX] = "";
+    assert(__atomic_load_n(&s->read_only, __ATOMIC_RELAXED));
     if (!s->backend->ops->reopen(s->backend, error, sizeof error)) {
         if (*error) fprintf(stderr, "stepwell: %s\n", error);
         if (s->options.on_fenced && s->backend->ops->is_fenced(s->backend)) s->options.on_fenced();
         return;
     }
     if (!unknown_resolve(s)) return;
+    assert(!s->unknown);
     if (!s->backend->ops->try_write(s->backend, error, sizeof error)) return;
     fprintf(stderr, "stepwell: the journal can be written again\n");
     s->healed_ms = steady_ms();
@@ -378,7 +399,7 @@ void store_doubt(store *s)
     (void)pthread_cond_signal(&s->work);
 }
 
-/* A write that is not the journal's has failed: whether the database still takes any. */
+/* After store_doubt: tries whether the database takes any write, and begins an outage if not. */
 static void doubt_resolve(store *s)
 {
     char error[BACKEND_ERROR_MAX] = "";
@@ -403,7 +424,7 @@ static void outage_heal_when_due(store *s)
 
 /* ---- The thread, and who does its work by hand ---- */
 
-/* -1: until there is work. */
+/* How long the journal thread may wait for work; -1: until there is any. */
 static int64_t outage_wait_ms(const store *s)
 {
     if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return -1;
@@ -411,10 +432,12 @@ static int64_t outage_wait_ms(const store *s)
     return left_ms > 0 ? left_ms : 0;
 }
 
-/* One turn. `taken`: there is a batch. */
+/* Does what there is to do. `taken`: there is a batch. */
 static void journal_do_round(store *s, bool taken)
 {
+    assert(taken == (s->taken != NULL));
     if (taken) batch_commit(s);
+    assert(!s->taken);
     doubt_resolve(s);
     if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) return;
     unknown_give_up(s);
@@ -426,7 +449,7 @@ void *store_journal_main(void *arg)
     store *s = arg;
     for (work_result got; (got = batch_wait(s, outage_wait_ms(s))) != WORK_CLOSED;)
         journal_do_round(s, got == WORK_TAKEN);
-    assert(!s->taken && !s->unknown); /* their ports would be open */
+    assert(!s->taken && !s->unknown); /* else a port would be open */
     return NULL;
 }
 

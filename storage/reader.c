@@ -1,4 +1,4 @@
-/* Reads: jobs on uv's thread pool, answered on the loop that asked. */
+/* Reads, backups and deletions: jobs on uv's thread pool, whose callbacks come on the loop that asked. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,7 @@ typedef enum job_kind {
     JOB_DELETE
 } job_kind;
 
-/* What a scan of a table has found: rows, whose bytes lie one after the other in `data`. */
+/* The rows that a scan of a named table has found; their bytes lie one after the other in `data`. */
 typedef struct table_read {
     store_range range;
     char name[STORE_TABLE_NAME_MAX + 1];
@@ -38,7 +38,7 @@ typedef struct job {
     const char *error;
     size_t count;     /* LOAD, SUMMARIZE: runs; SCAN, LIST: limit, then rows found */
     size_t bytes_max; /* SUMMARIZE */
-    run_id id;        /* SCAN, LIST: where to begin; DELETE: which */
+    run_id id;        /* SCAN, LIST: where to begin, if from_id; DELETE: which run */
     bool from_id;
     uint8_t hash[STORE_KEY_BYTES]; /* FIND_KEY */
     store_key_row row;             /* FIND_KEY */
@@ -74,6 +74,7 @@ typedef struct job {
 
 static bool table_read_make_room(void **block, size_t *room, size_t needed, size_t item_bytes)
 {
+    assert(item_bytes > 0);
     if (needed <= *room) return true;
     void *bigger = realloc(*block, needed * 2 * item_bytes);
     if (!bigger) return false;
@@ -82,7 +83,7 @@ static bool table_read_make_room(void **block, size_t *room, size_t needed, size
     return true;
 }
 
-/* The bytes move as they grow: only lengths are noted. */
+/* `data` moves as it grows, so only lengths are set here; table_read_fill sets the addresses. */
 static void table_read_on_row(void *arg, store_bytes key, store_bytes value)
 {
     table_read *t = arg;
@@ -96,6 +97,8 @@ static void table_read_on_row(void *arg, store_bytes key, store_bytes value)
     if (value.len > 0) memcpy(t->data + t->len + key.len, value.data, value.len);
     t->rows[t->count++] = (store_table_row){{NULL, key.len}, {NULL, value.len}};
     t->len += key.len + value.len;
+    assert(t->count <= t->room);
+    assert(t->len <= t->data_room);
 }
 
 static void table_read_fill(job *j, backend *b)
@@ -111,6 +114,7 @@ static void table_read_fill(job *j, backend *b)
         t->rows[i].value.data = at + t->rows[i].key.len;
         at += t->rows[i].key.len + t->rows[i].value.len;
     }
+    assert(t->count == 0 || at == t->data + t->len);
 }
 
 /* ---- Jobs ---- */
@@ -147,6 +151,7 @@ static void job_execute(uv_work_t *w)
         if (!b->ops->delete_run(b, &j->id, &j->error)) store_doubt(j->port->store);
         return;
     }
+    assert(n < 0 || (size_t)n <= j->count);
     j->count = n < 0 ? 0 : (size_t)n;
 }
 
@@ -154,8 +159,9 @@ static void job_answer(uv_work_t *w, int status)
 {
     job *j = w->data;
     store_port *p = j->port;
-    assert(status == 0);
+    assert(status == 0); /* no job is ever cancelled */
     (void)status;
+    assert(p->reads > 0);
     p->reads--;
     switch (j->kind) {
     case JOB_LOAD:
@@ -234,7 +240,7 @@ void store_answer_jobs(store_port *p)
     }
 }
 
-/* What it finds is put into as many items of that size. NULL: no memory. */
+/* Makes a job with room for so many items of what it will find. NULL: no memory. */
 static job *job_new(store_port *p, job_kind kind, size_t items, size_t item_bytes, void *arg)
 {
     job *j = calloc(1, sizeof *j);
@@ -251,9 +257,10 @@ static job *job_new(store_port *p, job_kind kind, size_t items, size_t item_byte
     return j;
 }
 
-/* True: for those who ask. */
+/* Starts the job. Always true, which is what those who ask return. */
 static bool job_submit(job *j)
 {
+    assert(j->work.data == j);
     j->port->reads++;
     if (j->port->store->options.by_hand) {
         job_append(&j->port->store->jobs, j);
@@ -292,7 +299,8 @@ bool store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned 
                      void (*on_rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error),
                      void *arg)
 {
-    assert(limit > 0 && loop < loops);
+    assert(limit > 0);
+    assert(loop < loops);
     job *j = job_new(p, JOB_SCAN, limit, sizeof(store_live_row), arg);
     if (!j) return false;
     j->loop = loop;
@@ -336,7 +344,8 @@ bool store_scan(store_port *p, const store_range *range,
                 void (*on_rows)(void *arg, const store_table_row *rows, size_t count, bool end, const char *error),
                 void *arg)
 {
-    assert(range->rows_max > 0 && strlen(range->table) <= STORE_TABLE_NAME_MAX);
+    assert(range->rows_max > 0);
+    assert(strlen(range->table) <= STORE_TABLE_NAME_MAX);
     job *j = job_new(p, JOB_TABLE, 0, 0, arg);
     table_read *t = j ? calloc(1, sizeof *t) : NULL;
     if (!t) {

@@ -6,14 +6,20 @@
 
 enum { TIME_BYTES = 6, MIDDLE_BYTES = 8, STEP_BYTES = 5, NODE_BYTE = TIME_BYTES + MIDDLE_BYTES, LOOPS_MAX = 256 };
 _Static_assert(NODE_BYTE == RUN_ID_BYTES - 2, "time, middle, node number, loop");
+_Static_assert(sizeof(run_id) == RUN_ID_BYTES, "ids are keys of tables, copied as bytes");
+_Static_assert(RUN_ID_BYTES == 2 * sizeof(uint64_t), "hashed and shown in two halves");
+_Static_assert(RUN_ID_TEXT * 5 >= RUN_ID_BYTES * 8 && (RUN_ID_TEXT - 1) * 5 < RUN_ID_BYTES * 8, "digits of 5 bits");
+_Static_assert(STEP_BYTES < MIDDLE_BYTES, "run_id_next seldom overflows the middle");
 
 /* Crockford's base 32: no I, L, O, U. */
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+_Static_assert(sizeof digits == 32 + 1, "one for each value of 5 bits");
 
 /* The largest multiple of `loops` that leaves room for `loop` keeps the rest of the byte random. */
 static void run_id_set_loop(run_id *id, unsigned loop, unsigned loops)
 {
-    assert(loops >= 1 && loops <= LOOPS_MAX && loop < loops);
+    assert(loops >= 1 && loops <= LOOPS_MAX);
+    assert(loop < loops);
     unsigned last = id->bytes[RUN_ID_BYTES - 1];
     last = last - last % loops + loop;
     if (last >= LOOPS_MAX) last -= loops;
@@ -24,6 +30,7 @@ static void run_id_set_loop(run_id *id, unsigned loop, unsigned loops)
 run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops)
 {
     run_id id;
+    assert(unix_ms >= 0 && unix_ms < INT64_C(1) << (8 * TIME_BYTES));
     for (int i = 0; i < TIME_BYTES; i++) id.bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
     memcpy(id.bytes + TIME_BYTES, random, RUN_ID_BYTES - TIME_BYTES);
     id.bytes[NODE_BYTE] = RUN_ID_NODE_ALONE;
@@ -47,6 +54,7 @@ run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10]
     id.bytes[RUN_ID_BYTES - 1] = random[9];
     run_id_set_loop(&id, loop, loops);
     assert(id.bytes[NODE_BYTE] == last->bytes[NODE_BYTE]);
+    assert(memcmp(id.bytes, last->bytes, RUN_ID_BYTES) > 0);
     return id;
 }
 

@@ -11,24 +11,24 @@
 enum {
     RUN_ID_BYTES = 16,
     RUN_ID_TEXT = 26,
-    RUN_ID_NODE_ALONE = 0 /* of a node that is in no cluster: every node so far. Ids of 0.1 have any number */
+    RUN_ID_NODE_ALONE = 0 /* of a node that is in no cluster: every node so far. Ids of 0.1 have any number there */
 };
 
 typedef struct run_id {
     uint8_t bytes[RUN_ID_BYTES];
 } run_id;
 
-/* Of 10 random bytes the ninth gives way to the node number, and the last is changed so that run_id_loop(id, loops) ==
- * loop. loops is 1 to 256. */
+/* Makes an id of the moment unix_ms. Of the 10 random bytes the ninth gives way to the node number, and the tenth is
+ * changed so that run_id_loop(id, loops) == loop. `loops` is 1 to 256. */
 run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops);
-/* An id with the node number of `last`, a loop's id before this one, and greater than it when both are of one
- * millisecond: a journal written in the order of its keys costs a third of one that is not. What it adds is random: 40
- * bits, and what the loop leaves of the last byte, cannot be told from its neighbour. */
+/* Makes an id with the node number of `last`, which is the loop's id before this one. Of the same millisecond, the new
+ * id is greater: a journal written in the order of its keys costs a third of one that is not. By how much is random: 40
+ * bits, and what the loop leaves of the last byte, cannot be told from the id before. */
 run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops);
-unsigned run_id_loop(const run_id *id, unsigned loops);
+unsigned run_id_loop(const run_id *id, unsigned loops); /* which of so many loops owns the run */
 unsigned run_id_node_number(const run_id *id);
-int64_t run_id_time_ms(const run_id *id);
-uint64_t run_id_hash(const run_id *id);
+int64_t run_id_time_ms(const run_id *id); /* Unix, when the id was made */
+uint64_t run_id_hash(const run_id *id);   /* for hash tables in memory: not the same on every machine */
 bool run_id_equal(const run_id *a, const run_id *b);
 void run_id_format(const run_id *id, char out[RUN_ID_TEXT + 1]);
 bool run_id_parse(const char *text, size_t len, run_id *out); /* exactly 26 characters, either case */

@@ -1,4 +1,4 @@
-/* The store's life and its ports. */
+/* The store from opening to closing, its ports and its metrics. */
 #include "storage/store.h"
 
 #include <assert.h>
@@ -71,6 +71,7 @@ static store *store_new(backend *b)
 
 store *store_open_on(backend *b, const store_options *options, char *error, size_t error_size)
 {
+    assert(b->ops);
     store *s = store_new(b);
     if (!s) {
         (void)snprintf(error, error_size, "out of memory");
@@ -90,6 +91,7 @@ void store_close(store *s)
 {
     (void)pthread_mutex_lock(&s->lock);
     assert(!s->ports);
+    assert(!s->closing);
     s->closing = true;
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_cond_signal(&s->work);
@@ -98,6 +100,9 @@ void store_close(store *s)
         (void)pthread_join(s->journal_thread, NULL);
         (void)pthread_join(s->sweep_thread, NULL);
     }
+    assert(!s->taken && !s->unknown);
+    assert(!s->jobs);
+    assert(__atomic_load_n(&s->queue_bytes, __ATOMIC_RELAXED) == 0);
     store_free(s);
 }
 
@@ -124,6 +129,7 @@ static void port_on_wake(uv_async_t *h)
 
 store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void *arg, store_segment *list), void *arg)
 {
+    assert(on_committed);
     store_port *p = calloc(1, sizeof *p);
     if (!p) return NULL;
     if (uv_async_init(loop, &p->wake, port_on_wake) != 0) {
@@ -136,6 +142,7 @@ store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void
     p->on_committed = on_committed;
     p->arg = arg;
     (void)pthread_mutex_lock(&s->lock);
+    assert(!s->closing);
     p->next = s->ports;
     s->ports = p;
     (void)pthread_mutex_unlock(&s->lock);
@@ -157,7 +164,10 @@ void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg)
 {
     store *s = p->store;
     (void)pthread_mutex_lock(&s->lock);
-    assert(!p->queued.head && !p->done.head && p->reads == 0);
+    assert(!p->queued.head && !p->done.head);
+    assert(!p->taken.list.head && !p->unknown.list.head);
+    assert(p->reads == 0);
+    assert(!p->answers);
     store_port **at = &s->ports;
     while (*at != p) at = &(*at)->next;
     *at = p->next;

@@ -1,7 +1,8 @@
-/* store: where journals live. An asynchronous interface with no database's types in it; what a database does for it is
- * storage/backend.h. One journal thread takes what all loops appended, writes it as one
- * batch with one sync, and tells each loop once. A store_port is one loop's door: used on that loop's thread only,
- * from any stack; completions come on the loop's own stack. */
+/* store: the journals of all runs, written and read without blocking a loop. Owns the backend (storage/backend.h),
+ * which is the database, and three threads' worth of work: the journal thread takes what all loops appended, writes it
+ * as one batch with one sync, and tells each loop once; the sweeper deletes ended runs; uv's pool reads. Knows no
+ * entries' meaning. A store_port is one loop's door to the store: used on that loop's thread only, from any stack;
+ * completions come on the loop's own stack. */
 #ifndef STORAGE_STORE_H
 #define STORAGE_STORE_H
 
@@ -20,31 +21,32 @@ enum { STORE_SECRET_BYTES = 32 };
 
 typedef struct store_options {
     const char *path;          /* data folder; made if it is not there (its parent must be) */
-    struct backend *backend;   /* the store's from store_open on, also if that fails; NULL: RocksDB in `path` */
+    struct backend *backend;   /* the store's from store_open on, also if store_open fails; NULL: RocksDB in `path` */
     int64_t retain_ms;         /* ended runs older than this are deleted; 0: 7 days */
     uint64_t retain_bytes;     /* ended runs are deleted, oldest first, while the store is larger; 0: no limit */
     size_t queue_bytes_max;    /* appended and not yet committed; 0: 256 MiB. See store_busy */
     int64_t sweep_interval_ms; /* how often retention looks; 0: 60,000 */
     bool accept_loss;          /* open although the journal is damaged: what cannot be read is lost */
     int64_t (*wall_ms)(void);  /* the wall clock that retention asks, Unix ms; NULL: the backend's */
-    void (*on_fenced)(void);   /* journal thread: another process has the database; NULL: nothing is done about it */
+    void (*on_fenced)(void);   /* from the journal thread: another process has the database; NULL: nobody asks */
     bool by_hand;              /* no threads: the caller does their work, see storage/store_by_hand.h */
 } store_options;
 
 /* Opens, or makes, the store. NULL with a message that says what to change: not writable, in use by another process
- * (with its pid when known), a newer format, damaged. One that is there and whose disk takes no writes (it is full,
- * over its quota, or mounted for reading alone) is opened for reading: store_takes_writes. */
+ * (with its pid when known), a newer format, damaged. A store whose disk takes no writes (it is full, over its quota,
+ * or mounted for reading alone) is opened for reading: then store_takes_writes is false. */
 store *store_open(const store_options *options, char *error, size_t error_size);
-/* Commits what is queued, stops its threads. All ports must be closed before. */
+/* Stops the store's threads, closes the backend and frees the store. All ports must be closed before. */
 void store_close(store *s);
-/* False while the database takes no writes, which is tried again by itself; from any thread. */
+/* False while the database takes no writes; the journal thread tries again by itself. From any thread. */
 bool store_takes_writes(const store *s);
-/* Whoever opened the store has something to write before all others: store_writable is false for all ports until
- * store_ungate, and writes are taken all the same. */
+/* Makes store_writable false for all ports until store_ungate, though writes are taken: whoever opened the store has
+ * something to write before all others. From any thread. */
 void store_gate(store *s);
 void store_ungate(store *s);
 uint64_t store_epoch(const store *s); /* goes up by one with each open */
-/* When it was opened the wall clock was behind what it had been when the journal was written, or nobody knows. */
+/* True: when the store was opened, the wall clock was behind what it had been when the journal was last written, or
+ * nobody knows. */
 bool store_clock_is_back(const store *s);
 const char *store_node(const store *s); /* this node's name, made once and kept in the store */
 /* 32 random bytes made once with the store and kept in the file `secret` beside it, for signing tokens. */
@@ -58,12 +60,12 @@ typedef enum store_live {
     STORE_LIVE_CLEAR      /* the run has ended: remove the row if there may be one (see `has_live_row`) */
 } store_live;
 
-/* A time long past, at which each start loads it as any run that goes on: lists know from it that it does not. */
+/* The due_ms of a stopped run: long past, so each start loads the run as any other; and lists know the run by it. */
 enum { STORE_DUE_STOPPED = 1 };
 
 enum { STORE_KEY_BYTES = 32 };
 
-/* A name that requests give a run, as hashes: of the name, and of the request that it came with first. */
+/* The key that a request gave its run (Idempotency-Key): hashes of the key and of the first request that had it. */
 typedef struct store_key {
     uint8_t hash[STORE_KEY_BYTES], fingerprint[STORE_KEY_BYTES];
 } store_key;
@@ -78,7 +80,7 @@ enum { STORE_TABLE_NAME_MAX = 31, STORE_ROW_KEY_MAX = 512 };
 typedef enum store_row_op {
     STORE_ROW_PUT,
     STORE_ROW_DELETE,
-    STORE_ROW_INSERT /* if the key is not there, or has this value already: else it is taken */
+    STORE_ROW_INSERT /* put, if the key is free or has this value already; else STORE_KEY_TAKEN */
 } store_row_op;
 
 /* A row of a named table, written in the commit of the segment that it hangs on. A table is made when something is
@@ -94,62 +96,66 @@ typedef struct store_row {
 /* What became of a segment. */
 typedef enum store_outcome {
     STORE_DONE,      /* it is on disk */
-    STORE_REFUSED,   /* nothing of it is, nor will be */
-    STORE_UNKNOWN,   /* it is on disk or not: a write failed, and nobody knows; see store_give_up */
+    STORE_REFUSED,   /* it is not on disk, and never will be */
+    STORE_UNKNOWN,   /* a write failed, and nobody knows whether it is on disk; see store_give_up */
     STORE_KEY_TAKEN, /* an insert found its key taken, or the run's key leads to another run: nothing of the segment's
                         group is on disk, nor will be */
     STORE_FENCED     /* reserved: another node has taken over */
 } store_outcome;
 
-/* Entries of one run for one commit: becomes one key. The caller owns it and may not touch it from store_append until
- * it comes back through on_committed. */
+/* Entries of one run for one commit: becomes one key of the database. The caller owns the segment, and may not touch it
+ * from store_append until it comes back through on_committed. */
 typedef struct store_segment {
     struct store_segment *next;
     run_id run;
-    uint32_t seq; /* sequence number of its first entry in the run; keys sort by it */
+    uint32_t seq; /* sequence number of the segment's first entry in the run; keys sort by it */
     store_live live;
     bool has_live_row;    /* with CLEAR: an earlier segment SET it (else no delete is written) */
     int64_t due_ms;       /* with SET */
     int64_t retain_ms;    /* with CLEAR: how long it stays; -1: the store's */
     const store_key *key; /* with the first of a run that has a key: inserted in the same commit, else STORE_KEY_TAKEN;
-                             borrowed likewise. NULL: none */
+                             borrowed as `data` is. NULL: none */
     const char *data;     /* entries, one after the other; borrowed until it comes back */
     size_t len;           /* 0: rows alone */
     const store_row *rows;
     bool joined;           /* with the next of its list: both on disk or neither, whatever keys are taken */
     store_outcome outcome; /* set when it comes back */
-    const char *error;     /* likewise: NULL: STORE_DONE; else why not (valid until store_close) */
+    const char *error;     /* set when it comes back: why not (valid until store_close); NULL: STORE_DONE */
 } store_segment;
 
-/* `on_committed` gets back a list linked by `next`, in the order of appending. */
+/* Opens a door for the loop. `on_committed` gives back a list linked by `next`, in the order of appending. NULL: memory
+ * is out. */
 store_port *store_port_open(store *s, uv_loop_t *loop, void (*on_committed)(void *arg, store_segment *list), void *arg);
-void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg); /* nothing may be under way */
+/* Closes the port, of which no segment and no read may be under way; on_closed when the loop has let go of it. */
+void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg);
 
-/* Queues a list. Never blocks and never fails: errors come back with the segments. When a write fails, those that were
- * in it come back when it is known whether they are on disk, which is before store_writable is true again. */
+/* Queues a list. Never blocks and never fails: errors come back with the segments. When a write fails, its segments
+ * come back when the store knows whether they are on disk, which is before store_writable is true again. */
 void store_append(store_port *p, store_segment *list);
-/* The process is about to end: nobody waits any more for what is not known. Such segments come back as STORE_UNKNOWN,
- * at once, from now on and for all ports; the next start finds them or does not. */
+/* The process is about to end and waits no more for segments of unknown outcome: from now on, and for all ports, they
+ * come back as STORE_UNKNOWN at once. The next start finds them or does not. */
 void store_give_up(store_port *p);
-/* The owner of this port waits no more for such a segment: the batch that it is in comes back so, also later. */
+/* The owner of this port waits no more for segments of unknown outcome: a batch that has one of the port comes back as
+ * STORE_UNKNOWN at once, from now on. */
 void store_port_give_up(store_port *p);
-/* True while the queue, with `unsent` bytes that the caller holds back, is over queue_bytes_max: take no new runs. */
+/* True: the queue, with `unsent` bytes that the caller has not appended yet, is over queue_bytes_max. No new runs then.
+ */
 bool store_busy(const store_port *p, size_t unsent);
-/* False from the first write that failed until the store has written again, which it tries by itself: what is appended
- * meanwhile comes back with an error at once. Also while the store is gated. From any thread. */
+/* False from a write that failed until the store has written again, which it tries by itself: what is appended
+ * meanwhile comes back with an error at once. False also while the store is gated (store_gate). From any thread. */
 bool store_writable(const store_port *p);
-/* `on_change(arg)`, with the port's arg: store_writable may answer otherwise than before, or there is the room that
- * store_want_room asked for. At most one call for many changes. NULL: nobody asks. */
+/* Sets what is called, with the port's arg, when store_writable may answer otherwise than before, or when there is the
+ * room that store_want_room asked for. At most one call for many changes. NULL: nobody asks. */
 void store_port_on_change(store_port *p, void (*on_change)(void *arg));
-/* Calls on_change once when the queue is no longer over its limit. */
+/* Has on_change called once, when the queue is no longer over its limit. */
 void store_want_room(store_port *p);
 
-/* ---- Reading: on threads of the uv pool, answered on the loop. False: there is no memory for the question, which is
- * not asked then: its callback is not called ---- */
+/* ---- Reading: on threads of the uv pool, answered on the loop. False: there is no memory for the question, so nothing
+ * is read and the callback is not called ---- */
 
 #define STORE_ASKS __attribute__((warn_unused_result)) bool
 
-/* What an error is called that passes: there was no memory to read into. */
+/* The error of a read that had no memory. It passes: the read can be tried again. */
 extern const char store_no_memory[];
 
 typedef struct store_journal {
@@ -157,21 +163,21 @@ typedef struct store_journal {
     bool found;
     bool live;         /* it has a row in the live table */
     int64_t due_ms;    /* of that row */
-    uint32_t seq_next; /* one past the last segment's first seq; see entry counts for the rest */
-    char *data;        /* all segments joined, in order; owned by the store until the callback returns */
+    uint32_t seq_next; /* one past the first seq of the last segment; the entries in it count on from there */
+    char *data;        /* all segments joined, in order; the store's: freed when the callback has returned */
     size_t len;
     bool cut;          /* there is more, left out for its size */
     const char *error; /* NULL, or why it could not be read */
 } store_journal;
 
-/* How many reads, deletions and backups are under way; a port is closed when there are none. */
+/* How many reads, deletions and backups are under way; a port with any cannot be closed. */
 size_t store_reads(const store_port *p);
 
 /* Loads whole journals: one range scan each. `ids` is copied. */
 STORE_ASKS store_load(store_port *p, const run_id *ids, size_t count,
                       void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg);
 
-/* A run in a line. */
+/* What a line of a list shows of a run. */
 typedef struct store_summary {
     run_id run;
     bool found;
@@ -207,7 +213,7 @@ typedef struct store_key_row {
     uint8_t fingerprint[STORE_KEY_BYTES];
 } store_key_row;
 
-/* The run that has this key; `row` NULL: none, or it has been deleted by retention. */
+/* Finds the run that has this key; `row` NULL: no run has it, or retention has deleted the run. */
 STORE_ASKS store_find_key(store_port *p, const uint8_t hash[STORE_KEY_BYTES],
                           void (*on_found)(void *arg, const store_key_row *row, const char *error), void *arg);
 
@@ -223,7 +229,7 @@ typedef struct store_table_row {
     store_bytes key, value; /* the store's, until the callback returns */
 } store_table_row;
 
-/* `range` is copied. `end`: there are no more in it. */
+/* Reads the rows of a range, which is copied. `end`: there are no more in the range. */
 STORE_ASKS store_scan(store_port *p, const store_range *range,
                       void (*on_rows)(void *arg, const store_table_row *rows, size_t count, bool end,
                                       const char *error),
@@ -236,12 +242,13 @@ typedef enum store_backup_result {
     STORE_BACKUP_FAILED
 } store_backup_result;
 
-/* Copies the whole store, as it is at one moment, to a new folder `to`, which store_open opens like the original. Work
- * goes on meanwhile. `error` says why not, valid during the callback. */
+/* Copies the whole store, as it is at one moment, to a new folder `to`, which store_open opens like the original. Reads
+ * and writes go on meanwhile. `error` says why not, valid during the callback. */
 STORE_ASKS store_backup(store_port *p, const char *to,
                         void (*on_done)(void *arg, store_backup_result result, uint64_t bytes, const char *error),
                         void *arg);
 
+/* Deletes a run with all of its rows but those of named tables. Its row in the live table does not save it. */
 STORE_ASKS store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg);
 
 /* ---- For metrics ---- */

@@ -1,5 +1,6 @@
-/* by_hand: a store without threads (store_options.by_hand). Its owner does what the journal thread, the readers and the
- * sweeper do, when it likes, on the one thread that all its loops share: so the order of events can be repeated. */
+/* store_by_hand: a store without threads (store_options.by_hand). Its owner does the work of the journal thread, the
+ * readers and the sweeper, in the order it likes, on the one thread that all its loops share: so the order of events
+ * can be repeated. */
 #ifndef STORAGE_STORE_BY_HAND_H
 #define STORAGE_STORE_BY_HAND_H
 
@@ -7,18 +8,19 @@
 
 bool store_is_by_hand(const store *s);
 
-/* When the journal thread would have something to do: 0: now, since segments are queued or somebody gave up; else in so
- * many ms of the steady clock, after a failed write; -1: not before that changes. */
+/* In how many ms of the steady clock the journal thread would have something to do. 0: now, since segments are queued
+ * or somebody has given up; above 0: it will try again after a failed write; -1: nothing before something is queued. */
 int64_t store_hand_write_due_ms(store *s);
-/* One turn of it: commits all that is queued, and after a failed write tries, if it is time, to go on. */
+/* Does one round of the journal thread: commits all that is queued, and after a failed write tries, if it is time, to
+ * write again. */
 void store_hand_write(store *s);
 
-/* Reads, deletions and backups that wait. */
+/* How many reads, deletions and backups wait. */
 size_t store_hand_reads(const store *s);
-/* Does one of them, 0 being the oldest; its answer comes in the next turn of its loop. */
+/* Does one of these, 0 being the oldest; its callback comes in the next turn of its loop. */
 void store_hand_read(store *s, size_t which);
 
-/* One round of retention. */
+/* Does one round of retention. */
 void store_hand_sweep(store *s);
 
 #endif

@@ -14,7 +14,7 @@ typedef struct segment_list {
     store_segment *head, *tail;
 } segment_list;
 
-/* What a batch has from one port. */
+/* The segments that a batch has from one port. */
 typedef struct share {
     struct share *next; /* of the batch */
     store_port *port;
@@ -28,14 +28,14 @@ struct store_port {
     store_port *next;    /* in the store's list, under its lock */
     uv_async_t wake;     /* on the port's loop: something is in `done` */
     segment_list queued; /* under the store's lock: not yet taken */
-    share taken;         /* the journal thread's: in the batch under way */
-    share unknown;       /* the journal thread's: in a batch of unknown outcome */
+    share taken;         /* the journal thread's: the port's part of the batch under way */
+    share unknown;       /* the journal thread's: the port's part of the batch of unknown outcome */
     segment_list done;   /* under the store's lock: on their way back */
     bool changed;        /* under the store's lock: on_change is due */
     bool wants_room;     /* under the store's lock */
     bool gives_up;       /* under the store's lock: see store_port_give_up */
     size_t reads;        /* jobs on the pool; the loop's */
-    struct job *answers; /* by hand: jobs that are done, and not yet answered */
+    struct job *answers; /* by hand: jobs that are done and not yet answered */
     void (*on_committed)(void *arg, store_segment *list);
     void (*on_change)(void *arg);
     void (*on_closed)(void *arg);
@@ -52,9 +52,9 @@ struct store {
     share *taken;             /* the journal thread's: the batch under way */
     share *unknown;           /* the journal thread's: the batch of unknown outcome, see journal.c */
     const char *unknown_text; /* why its write failed */
-    bool rewritten;           /* it was written a second time */
-    bool idle;                /* the journal thread waits: it needs the signal */
-    bool doubted;             /* somebody else's write failed: the journal thread is to look */
+    bool rewritten;           /* the batch of unknown outcome was written a second time */
+    bool idle;                /* the journal thread waits for `work`, which has to be signalled */
+    bool doubted;             /* under the lock: see store_doubt */
     bool given_up;            /* see store_give_up */
     bool closing;
     bool clock_is_back;                               /* see store_clock_is_back */
@@ -73,19 +73,22 @@ struct store {
 };
 
 void *store_journal_main(void *arg);
-void store_begin_outage(store *s); /* the journal thread's, or before it runs: the database takes no writes */
-void store_doubt(store *s);        /* retention could not write: the journal thread looks whether anybody can */
+/* The database takes no writes: sets read_only, and when to try again. From the journal thread, or before it runs. */
+void store_begin_outage(store *s);
+/* A write of the sweeper or of store_delete has failed: the journal thread is to look whether any write succeeds. */
+void store_doubt(store *s);
 void *store_sweep_main(void *arg);
-/* By hand: answers the port's jobs that are done. */
+/* By hand: calls the callbacks of the port's jobs that are done. */
 void store_answer_jobs(store_port *p);
 
-/* The wall clock that commits and retention go by. */
+/* The wall clock that commits and retention go by, Unix ms. */
 int64_t store_now_ms(const store *s);
-/* For the store's conditions, which go by the steady clock: a wall clock that is set must not stop them. */
+/* The point in time `ms` from now, for the store's conditions. They go by CLOCK_MONOTONIC: setting the wall clock must
+ * not make a thread wait longer. */
 struct timespec store_after_ms(int64_t ms);
 
-/* store_open, once the database is there: which one, no file of the store knows. Takes the backend, also if it fails.
- */
+/* Opens a store on a database that is open: store_open without the choice of the database, which no file of the store
+ * knows. Owns the backend from now on, also if this fails. */
 store *store_open_on(backend *b, const store_options *options, char *error, size_t error_size);
 
 #endif

@@ -1,11 +1,15 @@
 #include "storage/summary.h"
 
+#include <assert.h>
+
 void summary_read(run_summary *s, const char *data, size_t len)
 {
     entry e;
     for (size_t at = 0, n; !s->error && at < len; at += n) {
         n = entry_decode(data + at, len - at, &e, &s->error);
+        assert((n == 0) == (s->error != NULL));
         if (n == 0) break;
+        assert(n <= len - at);
         if (e.kind == ENTRY_STARTED) s->started = e;
         if (e.kind == ENTRY_ENDED) s->ended = e;
         if (e.kind == ENTRY_STOPPED) s->stopped = e;

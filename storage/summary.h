@@ -13,9 +13,10 @@ typedef struct run_summary {
     const char *error; /* why it could not be read to its end, static; NULL: it could */
 } run_summary;
 
-/* Goes on with what comes next in the journal. */
+/* Adds the entries in `data`, which come next in the journal, to the summary. `data` has to outlive it. Stops at an
+ * entry that cannot be read, and sets `error`. */
 void summary_read(run_summary *s, const char *data, size_t len);
-/* The entries that were read tell whether the run has ended or is stopped, whatever came before them. */
+/* True: the entries read so far tell whether the run has ended or is stopped, whatever came before them. */
 bool summary_is_decided(const run_summary *s);
 
 #endif

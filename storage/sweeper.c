@@ -1,5 +1,5 @@
-/* Retention: a thread that now and then deletes ended runs whose time has come, or the oldest while the store is over
- * its size. It works in small batches, so that commits go on between them. */
+/* Retention: a thread that now and then deletes ended runs whose time has come, or the oldest ones while the store is
+ * over its size. Deletes in small batches, so that commits go on between them. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,10 +34,11 @@ static void sweep_age(store *s, backend_sweep *at)
     if (n < 0) store_doubt(s);
 }
 
-/* False when nothing could be freed. */
+/* Deletes the oldest ended runs until `excess` bytes are freed. False: nothing could be freed. */
 static bool sweep_bytes(store *s, backend_sweep *at, uint64_t excess)
 {
     uint64_t sum = 0, freed;
+    assert(excess > 0);
     long n;
     do {
         n = s->backend->ops->sweep_bytes(s->backend, at, excess - sum, BATCH_RUNS, &freed);
@@ -49,7 +50,8 @@ static bool sweep_bytes(store *s, backend_sweep *at, uint64_t excess)
     return sum > 0;
 }
 
-/* Goes on while the machine sleeps, as the wall clock does. */
+/* CLOCK_BOOTTIME goes on while the machine sleeps, as the wall clock does. Above 0, since 0 means none to clock_belief.
+ */
 static int64_t steady_ms(void)
 {
     struct timespec t;
@@ -57,6 +59,7 @@ static int64_t steady_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1;
 }
 
+/* What retention takes for the time. A jump of the wall clock is logged. */
 static int64_t believed_now_ms(store *s, clock_belief *clock)
 {
     bool jumped;
@@ -77,7 +80,7 @@ static void sweep_round(store *s, backend_sweep *at, clock_belief *clock)
     s->backend->ops->sweep_begin(at, believed_now_ms(s, clock), s->options.retain_ms);
     sweep_age(s, at);
     uint64_t disk = s->backend->ops->disk_bytes(s->backend);
-    /* Sizes on disk are known only after compaction, so what is to be freed is approached. */
+    /* Sizes on disk are known only after compaction, so deleting approaches the limit in rounds. */
     while (most > 0 && disk > most && !store_is_closing(s) && sweep_bytes(s, at, disk - most))
         disk = s->backend->ops->disk_bytes(s->backend);
     __atomic_store_n(&s->disk_bytes, disk, __ATOMIC_RELAXED);
