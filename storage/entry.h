@@ -1,9 +1,9 @@
-/* entry: one fact in a run's journal, and its bytes (msgpack, docs/journal.md). Encoding appends to a buffer that the
- * caller owns; decoding borrows from the bytes and allocates nothing. Never replays: what entries mean is the
+/* entry: one fact in a run's journal, and its bytes (msgpack, docs/internals/journal.md). Encoding appends to a buffer
+ * that the caller owns; decoding borrows from the bytes and allocates nothing. Never replays: what entries mean is the
  * runtime's.
  *
  * Whoever replays a journal has to know each kind below ENTRY_PASSABLE in it; kinds from there on are passed over if
- * the reader does not know them. The numbers of all kinds, also of those to come, are in docs/journal.md. */
+ * the reader does not know them. The numbers of all kinds, also of those to come, are in docs/internals/journal.md. */
 #ifndef STORAGE_ENTRY_H
 #define STORAGE_ENTRY_H
 

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +24,14 @@ const char rocks_not_open[] = "the journal cannot be read at present: its disk h
 
 void rocks_put_be(uint8_t *to, uint64_t n, int bytes)
 {
+    assert(bytes > 0 && bytes <= 8);
     for (int i = 0; i < bytes; i++) to[i] = (uint8_t)(n >> (8 * (bytes - 1 - i)));
 }
 
 uint64_t rocks_get_be(const uint8_t *from, int bytes)
 {
     uint64_t n = 0;
+    assert(bytes > 0 && bytes <= 8);
     for (int i = 0; i < bytes; i++) n = n << 8 | from[i];
     return n;
 }
@@ -49,8 +52,8 @@ bool rocks_take_error(char *why, char *error, size_t error_size)
     return true;
 }
 
-/* A compaction moves the live values of blob files; when it meets one that is damaged, RocksDB refuses all writes until
- * it is opened anew, and would again with the next compaction. */
+/* A compaction moves the live values of blob files. When it meets a damaged value, RocksDB refuses all writes until the
+ * database is opened anew, and then again with the next compaction: so rocks_reopen stops the moving. */
 void rocks_detect_damage(rocks *r, const char *why)
 {
     if (strstr(why, "Corruption")) __atomic_store_n(&r->met_damage, true, __ATOMIC_RELAXED);
@@ -68,20 +71,20 @@ static rocksdb_options_t *database_options(void)
     rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
     rocksdb_options_set_max_log_file_size(o, INFO_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(o, 2);
-    /* Only its header: a line that did not fit on a full disk makes the next one fail an assertion in RocksDB 7.8, and
-     * with it the process. What goes wrong is told by our own log. */
+    /* Of the info log only the header: in RocksDB 7.8 a line that does not fit on a full disk makes the next line fail
+     * an assertion, which ends the process. Stepwell logs itself what goes wrong. */
     rocksdb_options_set_info_log_level(o, 4);
     rocksdb_options_set_enable_blob_files(o, 1);
     rocksdb_options_set_min_blob_size(o, BLOB_BYTES_MIN);
     rocksdb_options_set_enable_blob_gc(o, 1);
-    /* Runs die from the oldest on, so a blob file is soon half garbage: then its live rest is moved, whatever its age.
-     */
+    /* Retention deletes runs from the oldest on, so a blob file is soon half garbage: then its live values are moved,
+     * whatever the file's age. */
     rocksdb_options_set_blob_gc_age_cutoff(o, 1.0);
     rocksdb_options_set_blob_gc_force_threshold(o, 0.5);
     return o;
 }
 
-/* Prefers the one who reopens: reads that follow on each other would keep it waiting for ever. None is nested. */
+/* The lock prefers the writer, rocks_reopen: else reads that overlap could make it wait for ever. No read is nested. */
 static int rwlock_init(pthread_rwlock_t *lock)
 {
     pthread_rwlockattr_t a;
@@ -140,6 +143,7 @@ static void rocks_close(backend *b)
     rocks *r = rocks_of(b);
     bool was_open = r->db != NULL;
     rocks_tables_close(r);
+    assert(!r->db && r->table_count == 0);
     if (was_open) rocks_save_all_synced(r);
     if (r->lock_file >= 0) close(r->lock_file);
     rocks_unlock_folder(r);
@@ -175,10 +179,11 @@ static void rocks_set_swept(backend *b, const clock_belief *belief)
     const char *closed = NULL;
     rocks_put_be(row, (uint64_t)belief->believed_ms, 8);
     rocks_put_be(row + 8, (uint64_t)belief->grace_ms, 8);
+    _Static_assert(sizeof row == 8 + 8, "believed_ms, grace_ms");
     if (!rocks_read_begin(r, &closed)) return;
     rocksdb_put_cf(r->db, r->synced_writes, r->tables[ROCKS_TABLE_META], "swept", 5, (const char *)row, sizeof row,
                    &why);
-    if (why) rocksdb_free(why); /* the next commit fails too, and says so */
+    if (why) rocksdb_free(why); /* the next commit fails too, and then it is logged */
     rocks_read_end(r);
 }
 
@@ -206,7 +211,7 @@ bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size
     }
     bool can = !r->read_only;
     rocksdb_checkpoint_t *c = can ? rocksdb_checkpoint_object_create(r->db, &why) : NULL;
-    if (c && !why) rocksdb_checkpoint_create(c, path, 0, &why); /* 0: what is only in memory is written first */
+    if (c && !why) rocksdb_checkpoint_create(c, path, 0, &why); /* 0: rows that are only in memory are written first */
     if (c) rocksdb_checkpoint_object_destroy(c);
     rocks_read_end(r);
     (void)pthread_mutex_unlock(&r->slow);
@@ -224,7 +229,9 @@ store_backup_result rocks_backup(backend *b, const char *to, uint64_t *bytes, ch
 
 bool rocks_read_begin(rocks *r, const char **error)
 {
-    (void)pthread_rwlock_rdlock(&r->lock);
+    int rc = pthread_rwlock_rdlock(&r->lock);
+    assert(rc == 0);
+    (void)rc;
     if (r->db) return true;
     (void)pthread_rwlock_unlock(&r->lock);
     *error = rocks_not_open;
@@ -305,9 +312,10 @@ backend *rocks_open(const char *path, bool accept_loss, char *error, size_t erro
     (void)rocks_synced_read(&r->synced, path);
     r->seen_ms = r->synced.wall_ms;
     bool ok = rocks_check(path, accept_loss, error, error_size) && rocks_open_first(r, error, error_size);
-    rocksdb_options_set_create_if_missing(r->options, 0); /* never again: what is missing then was there */
+    rocksdb_options_set_create_if_missing(r->options, 0); /* when it is opened again, a missing file is damage */
     if (ok && folder_secret(path, r->secret, error, error_size)) {
         folder_mark_used(path);
+        assert(r->epoch > 0 && r->node[0]);
         return &r->base;
     }
     rocks_close(&r->base);

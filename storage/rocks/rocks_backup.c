@@ -1,5 +1,6 @@
 #include "storage/rocks/rocks_backup.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -41,7 +42,7 @@ static bool path_sync(const char *path)
     return ok;
 }
 
-/* Bytes of the files in the folder of this thread's walk. */
+/* Bytes of the files that nftw has met on this thread: its callback has no argument of the caller's. */
 static __thread uint64_t walk_bytes;
 
 static int count_on_path(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -51,6 +52,7 @@ static int count_on_path(const char *path, const struct stat *st, int type, stru
     return 0;
 }
 
+/* Makes the folder `to` with all that a backup holds, synced. */
 static store_backup_result backup_fill(rocks *r, const char *to, char *error, size_t error_size)
 {
     char journal[FOLDER_PATH_MAX + 16];
@@ -67,6 +69,7 @@ store_backup_result backup_make(rocks *r, const char *to, uint64_t *bytes, char 
 {
     char partial[FOLDER_PATH_MAX];
     struct stat st;
+    assert(*to);
     const char *slash = strrchr(to, '/'), *name = slash ? slash + 1 : to;
     int len = snprintf(partial, sizeof partial, "%.*s.%s.partial", (int)(name - to), to, name);
     if (len >= (int)sizeof partial - 64) {
@@ -77,7 +80,7 @@ store_backup_result backup_make(rocks *r, const char *to, uint64_t *bytes, char 
         (void)snprintf(error, error_size, "%s is there already", to);
         return STORE_BACKUP_EXISTS;
     }
-    if (lstat(partial, &st) == 0 && !remove_folder(partial)) /* of a process that died */
+    if (lstat(partial, &st) == 0 && !remove_folder(partial)) /* it is of a process that died */
         return backup_fail(error, error_size, "cannot be removed", partial);
     store_backup_result result = backup_fill(r, partial, error, error_size);
     if (result == STORE_BACKUP_DONE && rename(partial, to) != 0)

@@ -1,5 +1,6 @@
 #include "storage/rocks/rocks_check.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,14 +24,15 @@ enum {
     RUNS_MAX = 1024,
     WHY_MAX = 640,
     BATCH_HEADER_BYTES = 12, /* sequence number (u64), count (u32) */
-    SEGMENTS_TABLE = 1,      /* as the tables were made, see table_names in rocks.c */
+    SEGMENTS_TABLE = 1,      /* families are numbered as they were made, see own_names in rocks_tables.c */
     SEGMENT_KEY_BYTES = RUN_ID_BYTES + 4
 };
+_Static_assert((int)SEGMENTS_TABLE < (int)ROCKS_EDIT_TABLES, "rocks_edit knows its logs");
 
-/* Tags of a batch's rows, db/dbformat.h. */
+/* Tags of the rows of a batch, db/dbformat.h. */
 enum { ROW_TABLE_DELETE = 4, ROW_TABLE_PUT = 5, ROW_DELETE = 0, ROW_PUT = 1 };
 
-/* What lies behind the damage. */
+/* What lies behind the damage and would be lost with it. */
 typedef struct stake {
     uint64_t commits;
     size_t runs; /* distinct, RUNS_MAX at most */
@@ -41,18 +43,19 @@ typedef struct check {
     const char *path;
     rocks_synced synced;
     char manifest[ROCKS_SYNCED_NAME];
-    uint64_t first_log; /* older ones are not needed */
-    bool first_known;   /* else one that is missing may not be needed either */
+    uint64_t first_log; /* logs with a lower number are not needed */
+    bool first_known;   /* else a log that is missing may be one that is not needed */
     uint64_t logs[LOGS_MAX];
     size_t log_count;
-    uint64_t next_sequence; /* behind the last whole record; 0: none yet */
-    bool torn;              /* a log before this one ended in an incomplete record */
+    uint64_t next_sequence; /* the sequence number behind the last whole record; 0: no record yet */
+    bool torn;              /* a log before this one ended in an incomplete record, see check_sequence */
     char torn_name[ROCKS_SYNCED_NAME];
     size_t torn_at;
     stake stake;
     char why[WHY_MAX]; /* what is wrong; empty: nothing */
 } check;
 
+/* Says what is wrong. Returns false. */
 static __attribute__((format(printf, 2, 3))) bool check_fail(check *c, const char *format, ...)
 {
     va_list args;
@@ -80,9 +83,11 @@ static void count_run(stake *s, const uint8_t *id)
 {
     for (size_t i = 0; i < s->runs; i++)
         if (memcmp(s->ids[i].bytes, id, RUN_ID_BYTES) == 0) return;
+    assert(s->runs <= RUNS_MAX);
     if (s->runs < RUNS_MAX) memcpy(s->ids[s->runs++].bytes, id, RUN_ID_BYTES);
 }
 
+/* Counts the commit in the record, if it has segments, and their runs. */
 static void count_commit(stake *s, const uint8_t *record, size_t len)
 {
     const uint8_t *at = record + BATCH_HEADER_BYTES, *end = record + len, *key, *value;
@@ -103,6 +108,7 @@ static void count_commit(stake *s, const uint8_t *record, size_t len)
     }
 }
 
+/* Counts what lies behind the damage in the same log. */
 static void count_rest(check *c, rocks_log *g)
 {
     const uint8_t *record;
@@ -125,9 +131,12 @@ static void count_log(check *c, uint64_t number)
     rocks_log_close(&g);
 }
 
+/* The log is damaged at `at`: says so, and what is behind it in this log and in those from next_log on. Returns false.
+ */
 static bool check_fail_log(check *c, const char *name, size_t at, size_t next_log)
 {
     char ids[3 * (RUN_ID_TEXT + 2) + 1] = "", id[RUN_ID_TEXT + 1];
+    assert(next_log <= c->log_count);
     for (size_t i = next_log; i < c->log_count; i++) count_log(c, c->logs[i]);
     for (size_t i = 0; i < c->stake.runs && i < 3; i++) {
         run_id_format(&c->stake.ids[i], id);
@@ -165,7 +174,7 @@ static bool check_list_logs(check *c)
     return true;
 }
 
-/* There is a log, a table or a blob file: RocksDB makes the first when it has written CURRENT. */
+/* True: there is a log, a table or a blob file. RocksDB makes the first of these when it has written CURRENT. */
 static bool journal_has_files(const check *c)
 {
     char folder[FOLDER_PATH_MAX + 16];
@@ -240,7 +249,7 @@ static bool check_manifest(check *c)
     const uint8_t *record;
     size_t len, at = 0;
     rocks_log g;
-    rocks_edits edits = {.keep = 0};
+    rocks_edits edits = {.logs_from = 0};
     rocks_log_result r;
     bool known = true;
     journal_file_name(c, file, c->manifest);
@@ -266,8 +275,8 @@ static uint64_t little_endian(const uint8_t *at, int bytes)
     return n;
 }
 
-/* An earlier log ended in an incomplete record. If that was the end of a process, the next one went on with the
- * sequence number behind its last whole record. */
+/* Checks the sequence number of a record of log number i. If an earlier log ends in an incomplete record because a
+ * process ended then, the next process went on with the sequence number behind the last whole record. */
 static bool check_sequence(check *c, uint64_t sequence, uint64_t rows, size_t i)
 {
     if (!c->torn) return true;
@@ -294,6 +303,7 @@ static bool check_log(check *c, size_t i)
         ok = check_sequence(c, sequence, rows, i);
         c->next_sequence = sequence + rows;
     }
+    assert(!ok || r != ROCKS_LOG_RECORD);
     if (ok && r != ROCKS_LOG_END) {
         bool synced = (int64_t)at < rocks_synced_bytes(&c->synced, name);
         if (r == ROCKS_LOG_DAMAGED || synced) {
@@ -310,7 +320,7 @@ static bool check_log(check *c, size_t i)
 
 /* ---- The whole ---- */
 
-/* Some process has the database open: RocksDB says so better. */
+/* True: a process has the database open. Then RocksDB refuses to open it, with a message that says so. */
 static bool journal_is_in_use(const check *c)
 {
     char file[FOLDER_PATH_MAX + 64];
@@ -328,7 +338,7 @@ static bool check_all(check *c)
     bool used = file_is_there(c->path, "pid") || file_is_there(c->path, "secret") || file_is_there(c->path, "synced");
     (void)rocks_synced_read(&c->synced, c->path);
     if (!file_is_there(c->path, "journal/CURRENT")) {
-        if (!used && !journal_has_files(c)) return true; /* new, or its first start did not get far */
+        if (!used && !journal_has_files(c)) return true; /* the folder is new, or its first start did not get far */
         return check_fail(c, file_is_there(c->path, "journal")
                                  ? "journal/CURRENT is missing: nothing in journal can be found"
                                  : "journal is missing");
@@ -341,7 +351,7 @@ static bool check_all(check *c)
     return true;
 }
 
-/* The damaged database as it is, for whoever may want to read it: its files under further names. */
+/* Links the files of the damaged database to the folder `lost`, where whoever may want to read them finds them. */
 static void link_damaged_files(const check *c, const char *lost)
 {
     char from[FOLDER_PATH_MAX + 320], to[FOLDER_PATH_MAX + 320];
@@ -357,7 +367,8 @@ static void link_damaged_files(const check *c, const char *lost)
     (void)closedir(d);
 }
 
-/* Without CURRENT or MANIFEST the database cannot be opened: it is moved out of the way. */
+/* Links the damaged files to a folder lost-N. Without CURRENT or MANIFEST the database cannot be opened: then it is
+ * moved there, and a new one will be made. */
 static bool move_damaged_files(check *c)
 {
     char manifest[FOLDER_PATH_MAX + 64], lost[FOLDER_PATH_MAX + 32], journal[FOLDER_PATH_MAX + 32],

@@ -1,5 +1,5 @@
-/* What the files of the database share: it as a whole (rocks.c), opening (rocks_open.c), its tables (rocks_tables.c),
- * writing (rocks_write.c), reading (rocks_read.c), forgetting (rocks_retention.c). */
+/* What the files of this backend share: the database as a whole (rocks.c), opening it (rocks_open.c), its tables
+ * (rocks_tables.c), writing (rocks_write.c), reading (rocks_read.c, rocks_list.c), deleting (rocks_retention.c). */
 #ifndef STORAGE_ROCKS_ROCKS_CORE_H
 #define STORAGE_ROCKS_ROCKS_CORE_H
 
@@ -19,7 +19,7 @@ typedef enum rocks_table {
     ROCKS_TABLES
 } rocks_table;
 
-/* First byte of a row in the expiry table: whose time the row is kept under. */
+/* First byte of a row in the expiry table: what the time in the row means. */
 typedef enum rocks_expiry {
     ROCKS_EXPIRY_STORE, /* the run's end: the store's retention is counted from it, and may change */
     ROCKS_EXPIRY_OWN    /* when the run is to be deleted */
@@ -27,7 +27,7 @@ typedef enum rocks_expiry {
 
 enum {
     ROCKS_NODE_MAX = 33,
-    ROCKS_FAMILIES_MAX = 32, /* as many as rocks_check can tell the logs of */
+    ROCKS_FAMILIES_MAX = 32, /* as many as rocks_edit knows the logs of: ROCKS_EDIT_TABLES */
     ROCKS_PREFIX_MAX = STORE_TABLE_NAME_MAX + 1,
     ROCKS_EXPIRY_BYTES = BACKEND_EXPIRY_BYTES,
     ROCKS_MARK_BYTES = 16,
@@ -38,21 +38,21 @@ enum {
     ROCKS_KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES
 };
 
-/* Sequence numbers that no entry gets. */
-#define ROCKS_SEQ_KEY  (UINT32_MAX - 1) /* the hash of the run's key, see store_key */
-#define ROCKS_SEQ_LONE UINT32_MAX       /* empty: see batch_expiry */
+/* Sequence numbers of segments that hold no entries. */
+#define ROCKS_SEQ_KEY  (UINT32_MAX - 1) /* its value is the hash of the run's key, see store_key */
+#define ROCKS_SEQ_LONE UINT32_MAX       /* empty: the run has an expiry row, see batch_expiry */
 
 typedef struct rocks {
     backend base;
     char path[FOLDER_PATH_MAX];
     uint8_t secret[FOLDER_SECRET_BYTES];
-    pthread_rwlock_t lock; /* readers of `db` hold it shared, rocks_reopen alone */
-    /* Held by a backup and by a compaction, which take long, and tried by rocks_reopen: it must not wait for them with
-     * every reader behind it. */
+    pthread_rwlock_t lock; /* of `db`: shared for readers, exclusive for rocks_reopen */
+    /* Locked by a backup and by a compaction, which take long. rocks_reopen tries this lock first: it must not wait for
+     * them in `lock`, with every reader behind it. */
     pthread_mutex_t slow;
     rocksdb_t *db; /* NULL while it could not be opened again */
-    /* The store's own, then others: found when the database was opened, and made since. Only the journal thread makes
-     * one, and then raises the count, which is atomic: readers go on meanwhile. */
+    /* The store's own families, then those found when the database was opened, then those made since. Only the journal
+     * thread makes one, and then raises the count, which is atomic: readers go on meanwhile. */
     rocksdb_column_family_handle_t *tables[ROCKS_FAMILIES_MAX];
     char *names[ROCKS_FAMILIES_MAX];
     unsigned table_count;
@@ -64,19 +64,24 @@ typedef struct rocks {
     rocks_synced synced;         /* the journal thread's: for the next start */
     int64_t synced_saved_ms;
     int64_t seen_ms; /* the highest wall clock in `synced` as the process before left it; 0: unknown */
-    bool failed;     /* a commit did since the database was opened: its log may end in what is not on disk; or it is
-                        read_only */
+    bool failed;     /* a commit has failed since the database was opened, so its log may end in bytes that are not on
+                        disk; or the database is read_only */
     bool read_only;  /* the database is open for reading alone: changed under `lock` */
     int lock_file;   /* see lock_journal; -1: none */
     int folder_lock; /* see lock_folder; -1: none */
-    uint64_t needs_bytes; /* journal thread: as much room has to be there for the next opening; 0: some */
+    uint64_t needs_bytes; /* journal thread: how much room the next opening for writing needs; 0: not known */
     bool met_damage;      /* atomic: writes failed because a compaction met a damaged value */
     uint64_t epoch;
-    uint8_t stamp[ROCKS_STAMP_BYTES]; /* behind the epoch on disk: no other process has these */
-    bool fenced;                      /* journal thread: another process has the database, or has had it since */
+    uint8_t stamp[ROCKS_STAMP_BYTES]; /* behind the epoch on disk: random bytes of this process */
+    bool fenced;                      /* journal thread: see is_fenced in backend.h */
     uint64_t marks;                   /* commits since the start that wrote a mark: see rocks_find_commit */
     char node[ROCKS_NODE_MAX];
 } rocks;
+
+_Static_assert(offsetof(rocks, base) == 0, "a backend is cast to the struct that begins with it");
+_Static_assert((int)FOLDER_SECRET_BYTES == (int)STORE_SECRET_BYTES, "the store hands the folder's secret out");
+_Static_assert(ROCKS_EXPIRY_BYTES == 1 + ROCKS_DUE_BYTES + RUN_ID_BYTES, "kind, time, run");
+_Static_assert((int)ROCKS_EXPIRY_OWN < (int)BACKEND_EXPIRY_KINDS, "backend_sweep has a start for each kind");
 
 static inline rocks *rocks_of(backend *b) { return (rocks *)b; }
 
@@ -84,13 +89,14 @@ void rocks_put_be(uint8_t *to, uint64_t n, int bytes);
 uint64_t rocks_get_be(const uint8_t *from, int bytes);
 void rocks_segment_key(uint8_t key[ROCKS_KEY_BYTES], const run_id *id, uint32_t seq);
 
-/* Holds `db` open until rocks_read_end. False with a static message when it is not open; then there is no end. */
+/* Sees to it that `db` stays open until rocks_read_end, which has to follow. False with a static message: `db` is not
+ * open, and nothing follows. Never nested: a second one would wait for rocks_reopen, which waits for the first. */
 bool rocks_read_begin(rocks *r, const char **error);
 void rocks_read_end(rocks *r);
 
 /* ---- Tables (rocks_tables.c) ---- */
 
-/* Where a named table's rows are: a family of its own, or those of `default` with this before their keys. */
+/* A named table: a family of its own, or the rows of `default` whose keys begin with `prefix`. */
 typedef struct rocks_named {
     rocksdb_column_family_handle_t *family; /* NULL: nothing was ever written to the table */
     char prefix[ROCKS_PREFIX_MAX + 1];
@@ -98,14 +104,14 @@ typedef struct rocks_named {
 } rocks_named;
 
 /* Opens the database with every family that is in it. `read_only`: writes nothing to the disk. False with RocksDB's
- * message, malloc'd by it, or without one: there are too many families, or memory is out. */
+ * message in *why, to be freed by rocksdb_free; *why NULL: there are too many families, or memory is out. */
 bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why);
-/* Closes it, when it is open. */
+/* Closes the database, if it is open. Under `lock`, or when no other thread knows the backend. */
 void rocks_tables_close(rocks *r);
 rocks_named rocks_named_find(rocks *r, const char *table);
-/* Makes the table's family if it has none. Journal thread. */
+/* Finds the table, and makes its family if it has none. From the journal thread. False with a message. */
 bool rocks_named_make(rocks *r, const char *table, rocks_named *out, char *error, size_t error_size);
-/* The key behind the prefix. Its length. */
+/* Writes the key, behind the table's prefix, to `out`. Returns its length. */
 size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX]);
 
 /* ---- Opening (rocks_open.c) ---- */
@@ -115,14 +121,14 @@ size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_
 bool rocks_open_first(rocks *r, char *error, size_t error_size);
 bool rocks_reopen(backend *b, char *error, size_t error_size);
 void rocks_unlock_folder(rocks *r);
-/* A row of `default`. The database is open. */
+/* Puts a row into `default`, synced. The database is open. False with a message. */
 bool rocks_put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size);
-/* Length, 0 if there is none, -1 on an error. */
+/* Reads a row of `default`, cut to `size`. Returns its length; 0: there is none; -1, with a message: an error. */
 long rocks_get_meta(rocks *r, const char *name, void *value, size_t size, char *error, size_t error_size);
 
 /* ---- The database (rocks.c) ---- */
 
-/* Copies and frees RocksDB's message. False: there is none. */
+/* Copies RocksDB's message, if there is one, and frees it. False: `why` is NULL. */
 bool rocks_take_error(char *why, char *error, size_t error_size);
 /* A write failed for the reason `why`: sets met_damage when that is a damaged value. */
 void rocks_detect_damage(rocks *r, const char *why);
@@ -134,8 +140,8 @@ void rocks_save_synced(rocks *r);
 void rocks_save_all_synced(rocks *r);
 extern const char rocks_not_open[], rocks_read_failed[];
 
-/* A copy of the database as it is at one moment, in the new folder `path`; files are shared by links where the file
- * system can. False with a message. */
+/* Copies the database as it is at one moment to the new folder `path`; files are shared by links where the file system
+ * can. Waits for a compaction. False with a message. */
 bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size);
 
 /* ---- The backend's functions, see backend.h ---- */
@@ -160,9 +166,9 @@ uint64_t rocks_disk_bytes(backend *b);
 /* ---- Keys and iterators ---- */
 
 rocksdb_iterator_t *rocks_iterate(rocks *r, rocks_table t);
-/* Frees the iterator; false with a static message when it stopped for an error. */
+/* Frees the iterator. False with a static message: it had stopped for an error, which is logged. */
 bool rocks_iterated(rocksdb_iterator_t *it, const char **error);
-/* The key at the iterator, which is valid; NULL when it has another length. */
+/* The key at the iterator, which is valid; NULL: the key has another length. */
 const uint8_t *rocks_key_of(rocksdb_iterator_t *it, size_t expected_len);
 
 #endif

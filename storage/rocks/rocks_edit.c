@@ -1,5 +1,8 @@
 #include "storage/rocks/rocks_edit.h"
 
+#include <assert.h>
+
+/* Tags of a record's items, db/version_edit.h. */
 enum {
     COMPARATOR = 1,
     LOG_NUMBER = 2,
@@ -23,6 +26,7 @@ enum {
 
 bool rocks_varint(const uint8_t **at, const uint8_t *end, uint64_t *n)
 {
+    assert(*at <= end);
     *n = 0;
     for (unsigned shift = 0; *at < end && shift < 64; shift += 7) {
         uint8_t byte = *(*at)++;
@@ -39,10 +43,11 @@ bool rocks_prefixed(const uint8_t **at, const uint8_t *end, const uint8_t **text
     *text = *at;
     *len = (size_t)n;
     *at += n;
+    assert(*at <= end);
     return true;
 }
 
-/* Passes over what `what` tells: 'n' a number, 't' a text, 'f' fields up to their end. */
+/* Moves *at over the items that `what` tells: 'n' a number, 't' a text, 'f' fields up to their end. */
 static bool fields_pass(const uint8_t **at, const uint8_t *end, const char *what)
 {
     const uint8_t *text;
@@ -60,7 +65,7 @@ static bool fields_pass(const uint8_t **at, const uint8_t *end, const char *what
     return true;
 }
 
-/* What stands behind a tag that tells nothing of logs; NULL: unknown. */
+/* Which items stand behind a tag that tells nothing of logs, as fields_pass takes them; NULL: the tag is unknown. */
 static const char *tag_shape(uint64_t tag)
 {
     switch (tag) {
@@ -98,7 +103,7 @@ bool rocks_edit_read(rocks_edits *e, const uint8_t *record, size_t len)
         bool number = tag == LOG_NUMBER || tag == LOGS_TO_KEEP || tag == TABLE;
         if (number && !rocks_varint(&at, end, &n)) return false;
         if (tag == LOG_NUMBER) log = n;
-        if (tag == LOGS_TO_KEEP && n > e->keep) e->keep = n;
+        if (tag == LOGS_TO_KEEP && n > e->logs_from) e->logs_from = n;
         if (tag == TABLE) table = n;
         if (tag == TABLE_ADD && !rocks_prefixed(&at, end, &name, &name_len)) return false;
         adds = adds || tag == TABLE_ADD;
@@ -108,6 +113,7 @@ bool rocks_edit_read(rocks_edits *e, const uint8_t *record, size_t len)
         if (!what || !fields_pass(&at, end, what)) return false;
     }
     if (table >= ROCKS_EDIT_TABLES) return false;
+    assert(at == end);
     if (adds || table == 0) e->there[table] = true;
     if (drops) e->there[table] = false;
     if (log > e->log[table]) e->log[table] = log;
@@ -120,5 +126,5 @@ uint64_t rocks_edits_first_log(const rocks_edits *e)
     for (int t = 0; t < ROCKS_EDIT_TABLES; t++)
         if (e->there[t] && e->log[t] < first) first = e->log[t];
     if (first == UINT64_MAX) first = 0;
-    return e->keep > first ? e->keep : first;
+    return e->logs_from > first ? e->logs_from : first;
 }

@@ -1,4 +1,5 @@
-/* The list of runs. RocksDB's iterators read the values they pass, so one that is damaged is in their way. */
+/* The list of runs. RocksDB's iterators read the values that they pass, and stop at a damaged one. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,7 +11,8 @@ enum {
     LAST_BITS = 16 /* of an id: slot and loop, which tell no ids of one moment apart that the bits before do not */
 };
 
-typedef unsigned __int128 id_number; /* an id as a number: they are in the same order */
+typedef unsigned __int128 id_number; /* an id as a number: numbers and ids are in one order */
+_Static_assert(sizeof(id_number) == RUN_ID_BYTES, "all of an id");
 
 static id_number number_of(const run_id *id)
 {
@@ -25,8 +27,7 @@ static run_id id_of(id_number n)
     return id;
 }
 
-/* To the last segment of the run before `id`, past every key of that run: the values of `id` are not read. False: there
- * can be none. */
+/* Moves the iterator to the last key before those of `id`, and reads no value of `id`. False: no id is before it. */
 static bool seek_before(rocksdb_iterator_t *it, const run_id *id)
 {
     uint8_t key[ROCKS_KEY_BYTES];
@@ -38,14 +39,15 @@ static bool seek_before(rocksdb_iterator_t *it, const run_id *id)
     return true;
 }
 
-/* From the segments, newest first; *all false: a value that could not be read was in the way, and what is older than
- * `ids[n - 1]` is not known. */
+/* Lists runs by their segments, the newest first. *all false: a value could not be read, and the runs older than
+ * `ids[n - 1]` are not known. */
 static size_t list_segments(rocks *r, const run_id *before, size_t limit, run_id *ids, bool *all)
 {
     size_t n = 0;
     char *why = NULL;
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
     bool more = true;
+    assert(limit > 0);
     if (before)
         more = seek_before(it, before);
     else
@@ -57,14 +59,15 @@ static size_t list_segments(rocks *r, const run_id *before, size_t limit, run_id
         more = n + 1 < limit && seek_before(it, &ids[n]);
         n++;
     }
-    rocksdb_iter_get_error(it, &why); /* told by whoever loads the run */
+    rocksdb_iter_get_error(it, &why); /* not logged: whoever loads the run meets it again */
     rocksdb_iter_destroy(it);
     *all = why == NULL;
     if (why) rocksdb_free(why);
     return n;
 }
 
-/* Runs that have not ended, newest first: small rows, which tell of a run also when its segments cannot be read. */
+/* Lists runs that have not ended, the newest first, by their live rows: these are small, and tell of a run also when
+ * its segments cannot be read. */
 static long list_live(rocks *r, const run_id *before, size_t limit, run_id *ids, const char **error)
 {
     long n = 0;
@@ -92,18 +95,20 @@ static look look_before(rocks *r, id_number point, run_id *out)
     return all ? LOOK_NONE : LOOK_DAMAGE;
 }
 
-/* The newest run that is older than `id` and can be read, when the next one cannot: nobody tells which that is. Steps
- * back that double find a point behind it, halves of the last step the nearest one. Of several damaged runs it may be
- * any that is found, and those between them are passed over. */
+/* Finds the newest run that is older than `id` and can be read, when the next older run cannot: RocksDB does not tell
+ * which run that is. Steps back, each twice as long, find a point behind the damage; halves of the last step find the
+ * nearest such point. With several damaged runs that point may lie behind any of them, and the runs in between are
+ * passed over. */
 static bool run_behind_damage(rocks *r, const run_id *id, run_id *out)
 {
     id_number start = number_of(id), bad = start, good = start, back = (id_number)1 << LAST_BITS;
     look found = LOOK_DAMAGE;
     for (; found == LOOK_DAMAGE; back *= 2) {
         bad = good;
-        good = back < start ? start - back : 0; /* before that there is nothing */
+        good = back < start ? start - back : 0; /* no id is before 0 */
         found = look_before(r, good, out);
     }
+    assert(good <= bad);
     while ((bad - good) >> LAST_BITS > 1) {
         run_id nearer;
         id_number middle = good + (bad - good) / 2;
@@ -119,12 +124,12 @@ static bool run_behind_damage(rocks *r, const run_id *id, run_id *out)
     return found == LOOK_RUN;
 }
 
-/* What can be read of the segments, damage or not. */
+/* Lists runs by their segments, the newest first, and goes around damage. */
 static size_t list_readable(rocks *r, const run_id *before, size_t limit, run_id *ids)
 {
     bool all = false;
     size_t n = 0;
-    run_id newest = {{0}}; /* about */
+    run_id newest = {{0}}; /* above all ids made so far, unless the clock was set back */
     rocks_put_be(newest.bytes, (uint64_t)time(NULL) * 1000 + NEWEST_AHEAD_MS, 6);
     while (n < limit && !all) {
         n += list_segments(r, n > 0 ? &ids[n - 1] : before, limit - n, ids + n, &all);
@@ -135,7 +140,7 @@ static size_t list_readable(rocks *r, const run_id *before, size_t limit, run_id
     return n;
 }
 
-/* Both lists descend; `to` gets the newest of them, each once. */
+/* Merges two descending lists of ids: `to` gets the newest, each once. */
 static size_t merge_ids(const run_id *a, size_t a_count, const run_id *b, size_t b_count, run_id *to, size_t limit)
 {
     size_t n = 0, i = 0, k = 0;
@@ -145,6 +150,7 @@ static size_t merge_ids(const run_id *a, size_t a_count, const run_id *b, size_t
         if (order >= 0) i++;
         if (order <= 0) k++;
     }
+    assert(i <= a_count && k <= b_count);
     return n;
 }
 

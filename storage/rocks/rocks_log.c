@@ -1,5 +1,6 @@
 #include "storage/rocks/rocks_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 enum { BLOCK_BYTES = 32768, HEADER_BYTES = 7, SECTOR_BYTES = 512 };
+_Static_assert(BLOCK_BYTES % SECTOR_BYTES == 0, "no sector lies in two blocks");
+_Static_assert(BLOCK_BYTES <= UINT16_MAX + HEADER_BYTES, "a length of 16 bits reaches the end of a block");
 
 typedef enum fragment_type {
     FRAGMENT_ZERO,
@@ -19,7 +22,7 @@ typedef enum fragment_type {
 } fragment_type;
 
 typedef struct fragment {
-    size_t at, len; /* of its header, of what is behind that */
+    size_t at, len; /* where its header is; how many bytes are behind that */
     uint8_t type;
 } fragment;
 
@@ -75,6 +78,7 @@ bool rocks_log_open(rocks_log *g, const char *path)
     }
     int reason = errno;
     close(fd);
+    assert(!ok || g->len <= (size_t)st.st_size);
     if (!ok) rocks_log_close(g);
     errno = reason;
     return ok;
@@ -98,9 +102,11 @@ static bool bytes_are_zero(const rocks_log *g, size_t from, size_t to)
     return true;
 }
 
-/* The header at `at`, whose block has room for one. False: what it tells does not fit the block, or its checksum. */
+/* Reads the fragment whose header is at `at`; the block has room for a header there. False: the fragment goes beyond
+ * its block or the file, or has another checksum. */
 static bool fragment_read(const rocks_log *g, size_t at, fragment *f)
 {
+    assert(block_end(at) - at >= HEADER_BYTES);
     if (at + HEADER_BYTES > g->len) return false;
     const uint8_t *h = g->data + at;
     *f = (fragment){.at = at, .len = (size_t)h[4] | (size_t)h[5] << 8, .type = h[6]};
@@ -116,10 +122,12 @@ static void log_skip_trailer(rocks_log *g)
     if (end - g->at < HEADER_BYTES) g->at = end;
 }
 
-/* A record that was being written when the machine died: the file ends in it, or sectors of it were never written and
- * read as zeros. What is whole and has the wrong checksum was written, and has changed since. */
+/* True: the machine died while the fragment at `at` was written, so the file ends within it, or sectors of it were
+ * never written and read as zeros. A fragment that is all there with the wrong checksum was written, and has changed
+ * since. */
 static bool fragment_was_never_written(const rocks_log *g, size_t at)
 {
+    assert(at + HEADER_BYTES <= g->len);
     size_t end = at + HEADER_BYTES + ((size_t)g->data[at + 4] | (size_t)g->data[at + 5] << 8);
     if (end > g->len && end <= block_end(at)) return true;
     if (end > block_end(at)) end = block_end(at);
@@ -130,8 +138,8 @@ static bool fragment_was_never_written(const rocks_log *g, size_t at)
     return false;
 }
 
-/* A whole fragment that begins a record lies behind `from`. Records are written one after the other, each synced before
- * the next: so the one before that was on disk once. */
+/* Finds a whole fragment that begins a record, at `from` or behind it. Records are written one after the other, each
+ * synced before the next: so the record before the one found was on disk once. */
 static bool fragment_find_start(const rocks_log *g, size_t from, size_t *found)
 {
     fragment f;
@@ -147,9 +155,11 @@ static bool fragment_find_start(const rocks_log *g, size_t from, size_t *found)
     return false;
 }
 
+/* A record that begins at `began` is not whole, since its fragment at `at` is not: damaged, or incomplete. */
 static rocks_log_result log_break(rocks_log *g, size_t began, size_t at, size_t *broken_at)
 {
     size_t ignored;
+    assert(began <= at);
     *broken_at = began;
     g->at = at;
     if (at < g->len && fragment_find_start(g, at + 1, &ignored)) return ROCKS_LOG_DAMAGED;
@@ -159,6 +169,7 @@ static rocks_log_result log_break(rocks_log *g, size_t began, size_t at, size_t 
 
 static bool record_append(rocks_log *g, size_t len, const fragment *f)
 {
+    assert(f->at + HEADER_BYTES + f->len <= g->len);
     if (len + f->len > g->room) {
         size_t room = (len + f->len) * 2;
         uint8_t *bigger = realloc(g->record, room);
@@ -170,7 +181,8 @@ static bool record_append(rocks_log *g, size_t len, const fragment *f)
     return true;
 }
 
-/* What came before the fragment, when no record or one of `len` bytes is open; types above are no part of records. */
+/* True: the fragment may come now that a record is `open`, or none is. Types above FRAGMENT_LAST are no part of
+ * records. */
 static bool fragment_fits(const fragment *f, bool open)
 {
     return f->type > FRAGMENT_LAST || open == (f->type == FRAGMENT_MIDDLE || f->type == FRAGMENT_LAST);
@@ -188,6 +200,7 @@ rocks_log_result rocks_log_next(rocks_log *g, const uint8_t **record, size_t *le
         if (!open && bytes_are_zero(g, g->at, g->len)) return ROCKS_LOG_END;
         if (!fragment_read(g, g->at, &f) || !fragment_fits(&f, open)) return log_break(g, began, g->at, broken_at);
         g->at = f.at + HEADER_BYTES + f.len;
+        assert(g->at <= g->len);
         if (f.type > FRAGMENT_LAST) continue;
         *record = g->data + f.at + HEADER_BYTES;
         if (f.type != FRAGMENT_FULL && !record_append(g, *len, &f)) return ROCKS_LOG_DAMAGED;

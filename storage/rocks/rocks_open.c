@@ -1,6 +1,6 @@
-/* Opening the database: for writing, or for reading alone while its disk takes no writes, and then for writing when it
- * does. RocksDB writes much when it is opened: a MANIFEST, options, a log, and all that older logs hold as tables. So
- * nothing that is set aside could make up for a disk that is full; for reading it writes nothing at all. */
+/* Opening the database: for writing, or for reading alone while its disk takes no writes, and for writing once the disk
+ * does. RocksDB writes much when it opens for writing: a MANIFEST, options, a log, and as tables all that older logs
+ * hold. So no space that is set aside could make up for a full disk. For reading it writes nothing at all. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,8 +17,8 @@ enum { NEED_FIRST_BYTES = 512 << 10, NEED_SPARE_BYTES = 8 << 20, TEXT_BYTES = 12
 
 /* ---- Why not ---- */
 
-/* `user`: its process id, 0 if unknown. Whoever has the folder now has had the journal since this process opened it, or
- * will have: its runs are not ours any more. */
+/* `user`: the process that has the folder, 0 if unknown. That process has had the journal since this one opened it, or
+ * will have: its runs are no longer this process's. */
 static bool fail_in_use(rocks *r, long user, char *error, size_t error_size)
 {
     char who[48] = "another process";
@@ -46,8 +46,9 @@ static bool fail_unwritable(const rocks *r, const char *why, char *error, size_t
     return false;
 }
 
-/* RocksDB has a text of its own for ENOSPC, for others it takes libc's. What exceeds a quota may be large, and the
- * probe still have room; a file system that is mounted for reading shows whatever is written. */
+/* True: `why` says that the disk takes no writes, or the disk does. RocksDB has a text of its own for ENOSPC, for other
+ * errors it takes libc's. A large file may exceed a quota in which folder_writable's probe still has room, so EDQUOT is
+ * looked for in the text; a file system that is mounted for reading refuses the probe too. */
 static bool disk_lacks_space(const rocks *r, const char *why)
 {
     char room[128];
@@ -57,9 +58,10 @@ static bool disk_lacks_space(const rocks *r, const char *why)
 
 /* ---- Who else has it ---- */
 
-/* On a file system that is mounted for reading no lock for writing can be had, but this one of the folder itself, which
- * is ours until the journal can be written. Where a file system has no such locks the epoch tells. A child that a
- * handler forks shares the descriptor: so the lock is given up in so many words. */
+/* Locks the folder `journal` itself: on a file system that is mounted for reading, journal/LOCK cannot be locked for
+ * writing. The lock is this process's until the journal can be written. Where a file system has no such locks, the
+ * epoch tells of another process (load_epoch). A child that a handler forks shares the descriptor, so closing it would
+ * not unlock: see rocks_unlock_folder. */
 static bool lock_folder(rocks *r, char *error, size_t error_size)
 {
     char path[FOLDER_PATH_MAX + 16];
@@ -84,9 +86,9 @@ void rocks_unlock_folder(rocks *r)
     r->folder_lock = -1;
 }
 
-/* RocksDB locks `journal/LOCK` only where it may write. Locks of this kind are the process's: RocksDB gets its own
- * beside this one, and when it closes that file both are gone. So the lock is taken anew before each opening for
- * reading, and our descriptor stays open as long as RocksDB may have its lock. */
+/* RocksDB locks journal/LOCK only when it opens for writing. Locks of fcntl belong to the process: RocksDB gets its own
+ * beside this one, and when it closes the file both are gone. So this lock is taken anew before each opening for
+ * reading, and its descriptor stays open as long as RocksDB may have a lock. */
 static bool lock_journal(rocks *r, char *error, size_t error_size)
 {
     char file[FOLDER_PATH_MAX + 16];
@@ -96,18 +98,19 @@ static bool lock_journal(rocks *r, char *error, size_t error_size)
     if (r->lock_file < 0 && errno == EROFS) return lock_folder(r, error, error_size);
     if (r->lock_file < 0) return fail_unwritable(r, strerror(errno), error, error_size);
     if (fcntl(r->lock_file, F_SETLK, &lock) == 0) {
-        rocks_unlock_folder(r); /* one is enough */
+        rocks_unlock_folder(r); /* the lock of journal/LOCK is enough */
         return true;
     }
     if (errno == EAGAIN || errno == EACCES) return fail_in_use(r, folder_user(r->path), error, error_size);
     return fail_unwritable(r, strerror(errno), error, error_size);
 }
 
-/* ---- What it is called, and how often it was opened ---- */
+/* ---- The node's name, and the epoch ---- */
 
 bool rocks_put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size)
 {
     char *why = NULL;
+    assert(r->db);
     rocksdb_put_cf(r->db, r->synced_writes, r->tables[ROCKS_TABLE_META], name, strlen(name), value, len, &why);
     return !rocks_take_error(why, error, error_size);
 }
@@ -125,9 +128,9 @@ long rocks_get_meta(rocks *r, const char *name, void *value, size_t size, char *
     return (long)len;
 }
 
-/* This process's is one more than the last one on disk, also while it cannot be put there. Should another process open
- * the database meanwhile, which the locks are to prevent, it gets the same: so the row is the epoch and, behind it,
- * bytes of the process's own. Programs before 0.2 read and write the epoch alone. */
+/* The epoch of this process is one more than the last one on disk, also while it cannot be written there. Should
+ * another process open the database meanwhile, which the locks are to prevent, it computes the same number: so the row
+ * is the epoch and, behind it, random bytes of the process. Programs before 0.2 read and write the epoch alone. */
 static bool load_epoch(rocks *r, char *error, size_t error_size)
 {
     uint8_t row[8 + ROCKS_STAMP_BYTES];
@@ -143,6 +146,7 @@ static bool load_epoch(rocks *r, char *error, size_t error_size)
     r->fenced = last >= r->epoch && !is_own;
     if (r->fenced) return false;
     if (is_own || r->read_only) return true;
+    assert(last < r->epoch);
     rocks_put_be(row, r->epoch, 8);
     memcpy(row + 8, r->stamp, ROCKS_STAMP_BYTES);
     return rocks_put_meta(r, "epoch", row, sizeof row, error, error_size);
@@ -205,14 +209,15 @@ static opening open_database(rocks *r, bool read_only, char *error, size_t error
     return OPEN_REFUSED;
 }
 
-/* Writes are refused while it is open for reading, as after one that has failed. */
+/* Writes are refused while the database is open for reading, as they are after a write that has failed. */
 static bool open_for_reading(rocks *r, char *error, size_t error_size)
 {
     r->failed = true;
     return lock_journal(r, error, error_size) && open_database(r, true, error, error_size) == OPENED;
 }
 
-/* The next try is worth its time only when there is more room; but the logs cannot need more than their size. */
+/* An opening for writing lacked space: the next one is worth its time only with twice as much room; but the logs cannot
+ * need more than their size, and NEED_SPARE_BYTES. */
 static void raise_needs(rocks *r)
 {
     rocks_synced now;
@@ -223,7 +228,7 @@ static void raise_needs(rocks *r)
     if (r->needs_bytes > most) r->needs_bytes = most;
 }
 
-/* What somebody has to do: nothing more is said until so much is free. */
+/* The begin of a message to the operator, who has to make room: until then the opening is not tried again. */
 static const char *too_little_room_text(const rocks *r, char text[TEXT_BYTES])
 {
     (void)snprintf(text, TEXT_BYTES,
@@ -240,13 +245,13 @@ static opening open_for_writing(rocks *r, char *error, size_t error_size)
     if (got != OPENED) return got;
     r->failed = false;
     r->needs_bytes = 0;
-    rocks_unlock_folder(r); /* RocksDB has its own */
+    rocks_unlock_folder(r); /* RocksDB has a lock of its own */
     rocks_save_all_synced(r);
     return OPENED;
 }
 
-/* RocksDB stays in its error state until it is opened anew; that is only worth it when the disk takes writes again, and
- * until then the old one still answers reads. */
+/* RocksDB refuses writes until it is opened anew. Until the disk takes writes again, the old opening still answers
+ * reads: so it is closed only then. */
 bool rocks_reopen(backend *b, char *error, size_t error_size)
 {
     rocks *r = rocks_of(b);
@@ -268,15 +273,16 @@ bool rocks_reopen(backend *b, char *error, size_t error_size)
     bool ok = got == OPENED;
     if (!ok)
         (void)snprintf(error, error_size, "%s%s", got == OPEN_LACKS_SPACE ? too_little_room_text(r, room) : "", why);
-    /* Else nothing can be read until the next try. */
+    /* If this fails too, nothing can be read until the next try. */
     if (!ok && !r->fenced) (void)open_for_reading(r, ignored, sizeof ignored);
+    assert(!ok || (r->db && !r->failed && !r->read_only));
     if (ok && was_read_only) folder_mark_used(r->path);
     (void)pthread_rwlock_unlock(&r->lock);
     (void)pthread_mutex_unlock(&r->slow);
     return ok;
 }
 
-/* A folder without a journal has nothing to read. `reason`: why it takes no writes. */
+/* Opens for reading alone; false if the folder has no journal yet. `reason`: why the folder takes no writes. */
 static bool open_unwritable(rocks *r, const char *reason, char *error, size_t error_size)
 {
     char current[FOLDER_PATH_MAX + 16];

@@ -1,4 +1,5 @@
-/* Reading: one run's journal, a key, the tables' rows in order. */
+/* Reading: one run's journal, a key of a run, rows of tables in order. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ rocksdb_iterator_t *rocks_iterate(rocks *r, rocks_table t)
 bool rocks_iterated(rocksdb_iterator_t *it, const char **error)
 {
     char *why = NULL;
+    assert(error);
     rocksdb_iter_get_error(it, &why);
     rocksdb_iter_destroy(it);
     if (!why) return true;
@@ -27,6 +29,7 @@ bool rocks_iterated(rocksdb_iterator_t *it, const char **error)
 const uint8_t *rocks_key_of(rocksdb_iterator_t *it, size_t expected_len)
 {
     size_t len = 0;
+    assert(rocksdb_iter_valid(it));
     const char *key = rocksdb_iter_key(it, &len);
     return len == expected_len ? (const uint8_t *)key : NULL;
 }
@@ -42,16 +45,19 @@ static bool journal_append(store_journal *to, size_t *room, const char *data, si
     }
     if (len > 0) memcpy(to->data + to->len, data, len);
     to->len += len;
+    assert(to->len <= *room);
     return true;
 }
 
-/* False: the journal goes beyond bytes_max, and nothing of this segment was taken. */
+/* Appends the segment at the iterator. False: the journal would go beyond bytes_max, and nothing was appended; or
+ * memory is out, see out->error. */
 static bool journal_take_segment(rocksdb_iterator_t *it, const uint8_t *key, store_journal *out, size_t *room,
                                  size_t bytes_max)
 {
     size_t len = 0;
     const char *value = rocksdb_iter_value(it, &len);
     uint32_t seq = (uint32_t)rocks_get_be(key + RUN_ID_BYTES, 4);
+    assert(!out->cut && !out->error);
     out->found = true;
     if (len == 0 || seq == ROCKS_SEQ_KEY) return true;
     out->cut = bytes_max > 0 && out->len + len > bytes_max;
@@ -65,9 +71,11 @@ static void load_segments(rocks *r, rocksdb_readoptions_t *how, store_journal *o
 {
     uint8_t key[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES + 1] = {0};
     size_t room = 0;
+    assert(!out->data && out->len == 0);
     rocks_segment_key(key, &out->run, 0);
     rocks_segment_key(behind, &out->run, UINT32_MAX);
-    /* The iterator reads values as it moves: without a bound, a damaged value of the next run would be this one's. */
+    /* The iterator reads values as it moves: without a bound, a damaged value of the next run would make this run
+     * unreadable. */
     rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)behind, sizeof behind);
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, r->tables[ROCKS_TABLE_SEGMENTS]);
     bool more = true;
@@ -80,7 +88,7 @@ static void load_segments(rocks *r, rocksdb_readoptions_t *how, store_journal *o
     if (!rocks_iterated(it, &why)) out->error = why;
 }
 
-/* The run's row in the live table: *live, *due_ms. NULL, or why it could not be read. */
+/* Reads the run's row in the live table: *live, *due_ms. Returns NULL, or why the row could not be read. */
 static const char *read_due(rocks *r, const rocksdb_readoptions_t *how, const run_id *id, bool *live, int64_t *due_ms)
 {
     char *why = NULL;
@@ -95,7 +103,7 @@ static const char *read_due(rocks *r, const rocksdb_readoptions_t *how, const ru
     return rocks_read_failed;
 }
 
-/* Reads of one moment. */
+/* A snapshot: what is read with `how` is of one moment. */
 typedef struct moment {
     const rocksdb_snapshot_t *snapshot;
     rocksdb_readoptions_t *how;
@@ -125,7 +133,7 @@ void rocks_load(backend *b, store_journal *out, size_t bytes_max)
     rocks_read_end(r);
 }
 
-/* The number of the segment at the iterator. False: there is none. */
+/* The sequence number of the segment at the iterator. False: there is none. */
 static bool segment_at(rocksdb_iterator_t *it, uint32_t *seq)
 {
     const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
@@ -141,8 +149,8 @@ static bool tell_segment(rocksdb_iterator_t *it, backend_end end, uint32_t seq, 
     return on_segment(arg, end, seq, (store_bytes){value, len});
 }
 
-/* An iterator over the run's segments from `from` on. The bounds keep it from reading values of others, or for nothing:
- * it reads each as it comes to it. They are the caller's until it is destroyed. */
+/* The bounds of an iterator over one run's segments: an iterator reads each value that it comes to, and is to read none
+ * of other runs, nor one twice. The caller owns the bounds, which have to outlive the iterator. */
 typedef struct bounds {
     uint8_t from[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES];
 } bounds;
@@ -164,6 +172,7 @@ static void glance_segments(rocks *r, rocksdb_readoptions_t *how, store_summary 
     rocksdb_iterator_t *it = iterate_run(r, how, &out->run, 0, &b);
     rocksdb_iter_seek_to_first(it);
     bool more = true;
+    assert(!out->found);
     while (more && segment_at(it, &seq)) {
         out->found = true;
         more = tell_segment(it, BACKEND_FIRST, seq, on_segment, arg);
@@ -189,7 +198,7 @@ void rocks_glance(backend *b, store_summary *out, backend_on_segment *on_segment
 
 /* ---- Named tables ---- */
 
-/* True: the key is past the range. */
+/* True: the key, which is not before the range, is behind it. */
 static bool key_is_past(const store_range *range, const char *key, size_t len)
 {
     if (range->to.len == 0) return false;
@@ -203,6 +212,7 @@ static long scan_named(rocks *r, const rocks_named *p, const store_range *range,
 {
     uint8_t from[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
     size_t from_len = rocks_named_key(p, range->from, from), n = 0, bytes = 0, len, value_len;
+    assert(range->rows_max > 0);
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, r->reads, p->family);
     *end = true;
     for (rocksdb_iter_seek(it, (const char *)from, from_len); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
@@ -259,6 +269,8 @@ long rocks_scan_live(backend *b, const run_id *after, size_t limit, unsigned loo
 {
     rocks *r = rocks_of(b);
     size_t n = 0;
+    assert(limit > 0);
+    assert(loop < loops);
     if (!rocks_read_begin(r, error)) return -1;
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_LIVE);
     if (after)

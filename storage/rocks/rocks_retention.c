@@ -1,5 +1,5 @@
-/* Deleting runs: one by name, those whose time has come, the oldest when there is too much. A round of retention goes
- * forward in each table and does not look back: deleted rows stay in the way of iterators until they are compacted. */
+/* Deleting runs: one by its id, those whose time has come, the oldest when the store is too large. A round of retention
+ * goes forward in each table and does not look back: deleted rows cost iterators time until they are compacted. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 /* ---- Batches ---- */
 
-/* The key goes with its run, unless it leads to another by now. */
+/* Deletes the key of a run that is deleted, unless the key leads to another run by now. False: it cannot be read. */
 static bool batch_delete_key(rocks *r, rocksdb_writebatch_t *b, const run_id *id, const char *hash)
 {
     char *why = NULL;
@@ -22,8 +22,8 @@ static bool batch_delete_key(rocks *r, rocksdb_writebatch_t *b, const run_id *id
     return false;
 }
 
-/* An iterator reads the values it passes: of a run with a damaged one the keys are not known, only between which they
- * lie. */
+/* Deletes a run of which a value is damaged: an iterator reads the values it passes, so this run's keys cannot be
+ * listed, but it is known between which keys they lie. */
 static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
 {
     uint8_t from[ROCKS_KEY_BYTES], key[ROCKS_KEY_BYTES], to[ROCKS_KEY_BYTES + 1] = {0};
@@ -42,6 +42,7 @@ static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id 
     return ok;
 }
 
+/* Adds the deletion of the run's segments and its key to the batch. False: they could not be read. */
 static bool batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
 {
     uint8_t from[ROCKS_KEY_BYTES];
@@ -102,7 +103,7 @@ void rocks_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
     s->now_ms = now_ms;
     s->older_than_ms = now_ms - store_ms;
     s->done = false;
-    /* The clock was set back: runs made since then may lie behind. */
+    /* If the clock was set back, runs made since then may lie before walk_from. */
     if (run_id_time_ms(&s->walk_from) > s->older_than_ms) s->walk_from = (run_id){{0}};
 }
 
@@ -118,12 +119,14 @@ static bool run_is_live(rocks *r, const rocksdb_readoptions_t *how, const run_id
     return due != NULL;
 }
 
-/* Runs with an expiry row: those that outlived their first commit, or have a retention of their own. A live
- * one has a row when its last commit was reported as failed and came back from the log: it goes on, and only the row
- * goes. */
+/* Deletes runs by their expiry rows: those that outlived their first commit, or have a retention of their own. A run
+ * that is live has an expiry row if its last commit was reported as failed and came back from the log: the run goes on,
+ * and only the row is deleted. Returns how many runs; -1: an error. */
 static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, rocks_expiry kind, size_t limit)
 {
     uint8_t *from = s->expiry_from[kind];
+    assert(from[0] == kind);
+    assert(limit > 0);
     int64_t until_ms = kind == ROCKS_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
     const char *error = NULL;
     size_t n = 0;
@@ -154,8 +157,9 @@ typedef struct walked {
     size_t segments, bytes;
 } walked;
 
-/* Segments and live rows of one moment: a run of one segment that was live a moment ago may have ended since, with a
- * second one; asked at two moments it would look like one that began and ended within one commit. */
+/* A snapshot with an iterator over the segments. Segments and live rows have to be of one moment: a run of one segment
+ * that was live a moment ago may have ended since, with a second segment; read at two moments it would look like a run
+ * that began and ended within one commit. */
 typedef struct moment {
     const rocksdb_snapshot_t *snapshot;
     rocksdb_readoptions_t *reads;
@@ -198,7 +202,7 @@ static bool walk_run(rocksdb_iterator_t *it, walked *w)
 
 /* ---- What cannot be read ---- */
 
-/* It has stopped for a value that cannot be read, not at its end. */
+/* True: the iterator has stopped at a value that cannot be read, not at its end. */
 static bool iterator_is_broken(rocksdb_iterator_t *it)
 {
     char *why = NULL;
@@ -208,7 +212,8 @@ static bool iterator_is_broken(rocksdb_iterator_t *it)
     return why != NULL;
 }
 
-/* The first run that began at this time or later, or the time itself when there is none. False: it cannot be read. */
+/* The first run that began at `ms` (Unix) or later, or an id of that time when there is none. False: it cannot be read.
+ */
 static bool first_run_from(rocks *r, uint64_t ms, run_id *out)
 {
     uint8_t key[RUN_ID_BYTES] = {0};
@@ -222,8 +227,9 @@ static bool first_run_from(rocks *r, uint64_t ms, run_id *out)
     return ok;
 }
 
-/* A run behind `from` is in the way: moves `from` to one behind that which began before until_ms. The nearest one, if
- * only one run is damaged; others between two such runs are passed over. */
+/* Behind `from` is a run that cannot be read: moves `from` to a run behind the damage that began before until_ms. That
+ * is the nearest one, if only one run is damaged; runs between two damaged ones may be passed over. False: there is
+ * none. */
 static bool step_over(rocks *r, run_id *from, int64_t until_ms)
 {
     run_id found;
@@ -239,11 +245,12 @@ static bool step_over(rocks *r, run_id *from, int64_t until_ms)
             bad = ms;
         }
     }
+    assert(bad < good);
     *from = found;
     return true;
 }
 
-/* The iterator broke behind this run's first segment: whether that is all of the run. */
+/* The iterator of *m broke behind this run's first segment. True: that segment is all of the run. */
 static bool run_is_single(rocks *r, const moment *m, const run_id *id)
 {
     uint8_t key[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES + 1] = {0};
@@ -261,8 +268,9 @@ static bool run_is_single(rocks *r, const moment *m, const run_id *id)
     return ok && n == 1;
 }
 
-/* Runs of a single commit have no expiry row: their id tells when they ended, and that order is the table's. What is
- * left in place here, live or of several segments, gets an expiry row when it ends: it need not be looked at again. */
+/* Deletes runs of a single commit, which have no expiry row: their id tells when they ended, and the table is in that
+ * order. Runs that stay here, live or of several segments, get an expiry row when they end, and are not looked at
+ * again. Returns how many were deleted; -1: an error. */
 static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size_t limit)
 {
     long n = 0;
@@ -273,7 +281,7 @@ static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size
     for (; ok && seen < limit && walk_run(m.it, &w); seen++) {
         if (run_id_time_ms(&w.id) >= s->older_than_ms) break;
         s->walk_from = w.id;
-        broken = iterator_is_broken(m.it); /* perhaps in the midst of this run */
+        broken = iterator_is_broken(m.it); /* perhaps in the middle of this run */
         if (w.segments > 1 || (broken && !run_is_single(r, &m, &w.id)) || run_is_live(r, m.reads, &w.id, &ok) || !ok)
             continue;
         ok = batch_delete_run(r, b, &w.id);
@@ -290,8 +298,8 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
 {
     rocks *r = rocks_of(base);
     const char *error = NULL;
-    backend_sweep next = *sweep; /* counts only when its deletions are written */
-    assert(limit > 1);           /* the walk begins with the last run of the batch before */
+    backend_sweep next = *sweep; /* takes the place of *sweep only when its deletions are written */
+    assert(limit > 1);           /* sweep_walk begins with the last run of the batch before */
     if (!rocks_read_begin(r, &error)) return -1;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     next.done = true;
@@ -316,6 +324,8 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     long n = 0;
     bool ok = true;
     walked w;
+    assert(bytes > 0);
+    assert(limit > 1); /* the walk begins with the last run of the batch before, if that was not deleted */
     *freed = 0;
     if (!rocks_read_begin(r, &error)) return -1;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
@@ -323,7 +333,7 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     for (; ok && *freed < bytes && seen < limit && walk_run(m.it, &w); seen++) {
         next.bytes_from = w.id;
         if (iterator_is_broken(m.it) || run_is_live(r, m.reads, &w.id, &ok) || !ok) continue;
-        ok = batch_delete_run(r, b, &w.id); /* its expiry row finds nothing when its time comes */
+        ok = batch_delete_run(r, b, &w.id); /* the expiry row stays: it leads to nothing when its time comes */
         *freed += w.bytes;
         n++;
     }
@@ -352,7 +362,7 @@ void rocks_sweep_give_back(backend *base, const backend_sweep *sweep)
     (void)pthread_mutex_unlock(&r->slow);
 }
 
-/* Blobs of deleted runs count as gone: the space is given back by the compactions that follow. */
+/* Blobs of deleted runs count as gone: the next compactions give their space back. */
 uint64_t rocks_disk_bytes(backend *b)
 {
     rocks *r = rocks_of(b);

@@ -1,5 +1,6 @@
 #include "storage/rocks/rocks_synced.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,6 +13,8 @@
 
 enum { TEXT_BYTES = ROCKS_SYNCED_FILES * 64 + 64 };
 static const char CLOCK_NAME[] = "clock", LAST_LINE[] = "end\n";
+_Static_assert(ROCKS_SYNCED_NAME + sizeof " 18446744073709551615\n" <= 64, "a line of TEXT_BYTES");
+_Static_assert(sizeof CLOCK_NAME < ROCKS_SYNCED_NAME, "read as the name of a file");
 
 static bool is_measured(const char *name)
 {
@@ -34,7 +37,7 @@ bool rocks_synced_measure(rocks_synced *n, const char *path)
             n->left_out++;
             continue;
         }
-        memcpy(n->files[n->count].name, e->d_name, strlen(e->d_name) + 1); /* is_measured has looked at its length */
+        memcpy(n->files[n->count].name, e->d_name, strlen(e->d_name) + 1); /* is_measured has checked its length */
         n->files[n->count++].bytes = (uint64_t)st.st_size;
     }
     (void)closedir(d);
@@ -51,10 +54,12 @@ int64_t rocks_synced_bytes(const rocks_synced *n, const char *name)
 bool rocks_synced_write(const rocks_synced *n, const char *path, bool synced)
 {
     char text[TEXT_BYTES], file[FOLDER_PATH_MAX + 16], next[FOLDER_PATH_MAX + 16];
+    assert(n->count <= ROCKS_SYNCED_FILES);
     int len = snprintf(text, sizeof text, "%s %" PRId64 "\n", CLOCK_NAME, n->wall_ms);
     for (unsigned i = 0; i < n->count; i++)
         len += snprintf(text + len, sizeof text - (size_t)len, "%s %" PRIu64 "\n", n->files[i].name, n->files[i].bytes);
     len += snprintf(text + len, sizeof text - (size_t)len, "%s", LAST_LINE);
+    assert(len > 0 && (size_t)len < sizeof text);
     (void)snprintf(file, sizeof file, "%s/synced", path);
     (void)snprintf(next, sizeof next, "%s/synced.new", path);
     int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

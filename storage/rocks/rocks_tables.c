@@ -1,5 +1,5 @@
-/* The database's column families: the store's own, those of named tables, and those of a newer program, which are
- * opened and left as they are. */
+/* The database's column families: the store's own, those of named tables, and those of a newer program, which this one
+ * opens and leaves as they are. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include "storage/rocks/rocks_core.h"
+#include "storage/rocks/rocks_edit.h"
 
 static const char *const own_names[ROCKS_TABLES] = {"default", "segments", "live", "expiry", "keys"};
+_Static_assert((int)ROCKS_TABLES < (int)ROCKS_FAMILIES_MAX, "there is room for named tables");
+_Static_assert((int)ROCKS_FAMILIES_MAX == (int)ROCKS_EDIT_TABLES, "rocks_check can tell the logs of each family");
+_Static_assert(ROCKS_TABLE_META == 0, "RocksDB's family default comes first");
 
-/* Tables that any program may have to write at any time: as rows of `default` they leave the list of families as it
- * was, which an earlier program must know to open the database. */
+/* Named tables that any program may have to write at any time. An earlier program opens a database only if it knows all
+ * of its families: so the rows of these tables are rows of `default`. */
 static const char *const in_default[] = {"inbox", "tries"};
 
 /* ---- Opening ---- */
@@ -36,8 +40,9 @@ static void free_families(rocks *r)
     r->table_count = 0;
 }
 
-/* The store's own families first, in the order of rocks_table. Without a list there is no database yet, or one that
- * cannot be opened either, and then its opening says why. */
+/* Fills `names`: the store's own families first, in the order of rocks_table, then those that are in the database. If
+ * RocksDB has no list, there is no database yet, or it cannot be opened either, and the opening says why. False: there
+ * are too many families, or memory is out. */
 static bool list_families(rocks *r, const char *path)
 {
     char *why = NULL;
@@ -47,7 +52,7 @@ static bool list_families(rocks *r, const char *path)
     for (size_t i = 0; i < ROCKS_TABLES; i++) ok = ok && add_family(r, own_names[i]);
     char **found = rocksdb_list_column_families(r->options, path, &count, &why);
     for (size_t i = 0; i < count; i++) ok = ok && (family_is_own(found[i]) || add_family(r, found[i]));
-    rocksdb_list_column_families_destroy(found, count); /* malloc'd also when there is an error and none */
+    rocksdb_list_column_families_destroy(found, count); /* `found` is malloc'd also when there is an error */
     if (why) rocksdb_free(why);
     return ok;
 }
@@ -60,6 +65,8 @@ bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why)
         free_families(r);
         return false;
     }
+    assert(!r->db);
+    assert(r->table_count >= ROCKS_TABLES);
     for (unsigned i = 0; i < r->table_count; i++) options[i] = r->options;
     const char *const *names = (const char *const *)r->names;
     int count = (int)r->table_count;
@@ -67,6 +74,7 @@ bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why)
         r->db = rocksdb_open_for_read_only_column_families(r->options, path, count, names, options, r->tables, 0, why);
     else
         r->db = rocksdb_open_column_families(r->options, path, count, names, options, r->tables, why);
+    assert(*why || r->db);
     if (!*why) return true;
     r->db = NULL;
     free_families(r);
@@ -93,11 +101,14 @@ static bool table_name_is_valid(const char *name)
 rocks_named rocks_named_find(rocks *r, const char *table)
 {
     rocks_named p = {.family = NULL};
-    assert(table_name_is_valid(table) && !family_is_own(table));
+    assert(table_name_is_valid(table));
+    assert(!family_is_own(table));
+    assert(r->db);
     for (size_t i = 0; i < sizeof in_default / sizeof *in_default; i++) {
         if (strcmp(table, in_default[i]) != 0) continue;
         p.family = r->tables[ROCKS_TABLE_META];
         p.prefix_len = strlen(table) + 1; /* with its zero */
+        assert(p.prefix_len <= ROCKS_PREFIX_MAX);
         memcpy(p.prefix, table, p.prefix_len);
         return p;
     }
@@ -113,6 +124,8 @@ bool rocks_named_make(rocks *r, const char *table, rocks_named *out, char *error
     *out = rocks_named_find(r, table);
     if (out->family) return true;
     unsigned count = r->table_count;
+    assert(!r->read_only);
+    assert(count >= ROCKS_TABLES && count <= ROCKS_FAMILIES_MAX);
     if (count == ROCKS_FAMILIES_MAX) {
         (void)snprintf(error, error_size, "no room for the table %s: the journal has %u tables", table, count);
         return false;
@@ -124,7 +137,7 @@ bool rocks_named_make(rocks *r, const char *table, rocks_named *out, char *error
     }
     r->tables[count] = rocksdb_create_column_family(r->db, r->options, table, &why);
     if (rocks_take_error(why, error, error_size)) {
-        rocksdb_column_family_handle_destroy(r->tables[count]); /* made whether or not there is a family for it */
+        rocksdb_column_family_handle_destroy(r->tables[count]); /* RocksDB makes the handle also when it fails */
         free(r->names[count]);
         return false;
     }

@@ -15,11 +15,12 @@ static void batch_put(rocks *r, rocks_table t, const void *key, size_t key_len, 
     rocksdb_writebatch_put_cf(r->batch, r->tables[t], key, key_len, value, len);
 }
 
-/* What lets retention find an ended run (docs/internals/journal.md). A run that began and ended within one commit and
- * has no retention of its own, nor a key, needs no row: its id holds its time. */
+/* Adds the row by which retention finds an ended run (docs/internals/journal.md). A run that began and ended within one
+ * commit, and has neither a retention of its own nor a key, needs no row: its id holds its time. */
 static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_EXPIRY_BYTES];
+    assert(s->live == STORE_LIVE_CLEAR);
     bool alone = !s->has_live_row && s->seq == 0, own = s->retain_ms >= 0;
     if (alone && !own && !s->key) return;
     int64_t at_ms = now_ms;
@@ -29,7 +30,7 @@ static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
     memcpy(row + 1 + ROCKS_DUE_BYTES, s->run.bytes, RUN_ID_BYTES);
     batch_put(r, ROCKS_TABLE_EXPIRY, row, sizeof row, "", 0);
     if (!alone) return;
-    rocks_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second, empty segment: the walk leaves the run alone */
+    rocks_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second segment, empty: so sweep_walk leaves the run alone */
     batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, "", 0);
 }
 
@@ -37,6 +38,8 @@ static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[ROCKS_KEY_BYTES], due[ROCKS_DUE_BYTES];
     const char *id = (const char *)s->run.bytes;
+    assert(s->seq < ROCKS_SEQ_KEY);
+    assert(s->data || s->len == 0);
     rocks_segment_key(key, &s->run, s->seq);
     if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->data, s->len);
     if (s->live == STORE_LIVE_SET) {
@@ -51,17 +54,19 @@ static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
 /* A batch in the making. */
 typedef struct writer {
     rocks *r;
-    /* Segments of the batch so far that have a key, by its hash: open addressing, a power of two; NULL: free. */
+    /* The segments of the batch so far that have a key, by the key's hash: open addressing, a power of two; NULL: free.
+     */
     const store_segment **keyed;
     size_t keyed_room; /* 0: no segment of the batch has a key */
     /* The rows of named tables in the batch so far, for inserts to look at; NULL: the batch has no inserts. */
     rocksdb_writebatch_wi_t *seen;
     char *error; /* why the batch cannot be written; error_size bytes */
     size_t error_size;
-    bool failed;
-    bool has_segment;
+    bool failed;      /* the whole batch is refused */
+    bool has_segment; /* else the batch needs a mark: see rocks_find_commit */
 } writer;
 
+/* Fails the batch. Returns false. */
 static bool writer_fail(writer *w, const char *why)
 {
     (void)snprintf(w->error, w->error_size, "%s", why);
@@ -81,19 +86,22 @@ static bool keyed_begin(writer *w, store_segment *list)
 {
     size_t count = 0;
     for (store_segment *s = list; s; s = s->next) {
-        s->outcome = STORE_DONE; /* until its group is refused: batch_key looks at it */
+        s->outcome = STORE_DONE; /* until the segment's group is refused: batch_key looks at outcomes */
         count += s->key != NULL;
     }
     if (count == 0) return true;
     for (w->keyed_room = 4; w->keyed_room < 2 * count;) w->keyed_room *= 2;
+    assert((w->keyed_room & (w->keyed_room - 1)) == 0);
     w->keyed = calloc(w->keyed_room, sizeof *w->keyed);
     return w->keyed || writer_fail(w, "out of memory");
 }
 
-/* Where a segment with that key is, or would be. */
+/* The cell that has a segment with that key, or would have it. */
 static const store_segment **keyed_cell(const writer *w, const store_key *key)
 {
-    uint64_t hash; /* SHA-256 is random enough anywhere */
+    uint64_t hash; /* any part of a SHA-256 is random enough */
+    _Static_assert(sizeof hash <= STORE_KEY_BYTES, "a part of it");
+    assert(w->keyed_room > 0);
     memcpy(&hash, key->hash, sizeof hash);
     size_t i = (size_t)hash & (w->keyed_room - 1);
     while (w->keyed[i] && memcmp(w->keyed[i]->key->hash, key->hash, STORE_KEY_BYTES) != 0)
@@ -101,7 +109,7 @@ static const store_segment **keyed_cell(const writer *w, const store_key *key)
     return &w->keyed[i];
 }
 
-/* The table has nothing for the key, or this row. False: it has another, or could not be read. */
+/* True: the table has no row for the key, or this one. False: it has another, or could not be read. */
 static bool key_is_free(writer *w, const store_key *key, const uint8_t row[ROCKS_KEY_ROW_BYTES])
 {
     char *why = NULL;
@@ -113,26 +121,27 @@ static bool key_is_free(writer *w, const store_key *key, const uint8_t row[ROCKS
         return false;
     }
     const char *value = rocksdb_pinnableslice_value(there, &len);
+    assert(!w->failed);
     bool is_free = !value || (len == ROCKS_KEY_ROW_BYTES && memcmp(value, row, len) == 0);
     rocksdb_pinnableslice_destroy(there);
     return is_free;
 }
 
-/* The key leads to the run, and the run to its key, so that both go together. False: the key is another run's, or could
- * not be read. */
+/* Adds a row that leads from the key to the run, and one from the run to its key, so that retention deletes both.
+ * False: the key is another run's, or could not be read. */
 static bool batch_key(writer *w, const store_segment *s)
 {
     uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
-    const store_segment **slot = keyed_cell(w, s->key);
+    const store_segment **cell = keyed_cell(w, s->key);
     key_row(s, row);
-    if (*slot && (*slot)->outcome != STORE_KEY_TAKEN) {
+    if (*cell && (*cell)->outcome != STORE_KEY_TAKEN) {
         uint8_t other[ROCKS_KEY_ROW_BYTES];
-        key_row(*slot, other);
+        key_row(*cell, other);
         if (memcmp(row, other, sizeof row) != 0) return false;
     } else if (!key_is_free(w, s->key, row)) {
         return false;
     }
-    *slot = s;
+    *cell = s;
     batch_put(w->r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
     rocks_segment_key(key, &s->run, ROCKS_SEQ_KEY);
     batch_put(w->r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->key->hash, STORE_KEY_BYTES);
@@ -146,6 +155,8 @@ static bool may_insert(writer *w, const rocks_named *p, const char *key, size_t 
 {
     char *why = NULL;
     size_t len = 0;
+    assert(w->seen);
+    assert(p->family);
     char *found = rocksdb_writebatch_wi_get_from_batch_and_db_cf(w->seen, w->r->db, w->r->reads, p->family, key,
                                                                  key_len, &len, &why);
     if (rocks_take_error(why, w->error, w->error_size)) {
@@ -157,6 +168,7 @@ static bool may_insert(writer *w, const rocks_named *p, const char *key, size_t 
     return free_key;
 }
 
+/* False: the row is an insert whose key is taken, or the batch has failed. */
 static bool batch_row(writer *w, const store_row *row)
 {
     uint8_t bytes[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
@@ -205,7 +217,7 @@ static void batch_save_point(writer *w, bool back)
     if (rocks_take_error(why, w->error, w->error_size)) w->failed = true;
 }
 
-/* Takes the group that begins with `first`, and returns what is behind it. */
+/* Adds the group that begins with `first`, or nothing of it if a key is taken. Returns the segment behind the group. */
 static store_segment *batch_group(writer *w, store_segment *first, int64_t now_ms)
 {
     store_segment *s = first;
@@ -220,6 +232,7 @@ static store_segment *batch_group(writer *w, store_segment *first, int64_t now_m
     }
     for (store_segment *g = first; g != s; g = g->next) g->outcome = whole ? STORE_DONE : STORE_KEY_TAKEN;
     if (!whole && !w->failed) batch_save_point(w, true);
+    assert(s != first);
     if (whole) w->has_segment = w->has_segment || has_segment;
     return s;
 }
@@ -230,6 +243,7 @@ static const char MARK[] = "commit";
 
 static void commit_mark(const rocks *r, uint8_t mark[ROCKS_MARK_BYTES])
 {
+    _Static_assert(ROCKS_MARK_BYTES == 8 + 8, "epoch and count");
     rocks_put_be(mark, r->epoch, 8);
     rocks_put_be(mark + 8, r->marks, 8);
 }
@@ -238,6 +252,8 @@ static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
 {
     rocks *r = w->r;
     bool inserts = false;
+    assert(list);
+    assert(!w->keyed && !w->seen);
     rocksdb_writebatch_clear(r->batch);
     if (!keyed_begin(w, list)) return false;
     for (const store_segment *s = list; s && !inserts; s = s->next) inserts = has_insert(s);
@@ -246,14 +262,14 @@ static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
     if (w->seen) rocksdb_writebatch_wi_destroy(w->seen);
     free(w->keyed);
     if (w->failed || w->has_segment || rocksdb_writebatch_count(r->batch) == 0) return !w->failed;
-    uint8_t mark[ROCKS_MARK_BYTES]; /* no segment to know the batch by */
+    uint8_t mark[ROCKS_MARK_BYTES]; /* the batch has no segment by which rocks_find_commit could know it */
     r->marks++;
     commit_mark(r, mark);
     batch_put(r, ROCKS_TABLE_META, MARK, sizeof MARK - 1, mark, sizeof mark);
     return true;
 }
 
-/* Nothing of what was written can come back. */
+/* True: the folder is gone, so nothing of what was written can come back. */
 static bool journal_is_deleted(const rocks *r)
 {
     char path[FOLDER_PATH_MAX + 16];
@@ -275,6 +291,7 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
         (void)snprintf(error, error_size, "the data folder %s has been deleted, or cannot be read", r->path);
         return STORE_REFUSED;
     }
+    assert(!r->read_only);
     if (!fill_batch(&w, list, now_ms)) return STORE_REFUSED;
     if (rocksdb_writebatch_count(r->batch) == 0) return STORE_DONE; /* no group could be taken */
     rocksdb_write(r->db, r->synced_writes, r->batch, &why);
@@ -286,7 +303,8 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
     return STORE_DONE;
 }
 
-/* A batch is whole or not there, so one of its rows tells. No other commit writes the same segment. */
+/* A batch is there as a whole or not at all, so one of its rows tells: a segment, which no other commit writes, or the
+ * batch's mark. */
 bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const char **error)
 {
     rocks *r = rocks_of(b);
