@@ -108,7 +108,8 @@ void sw_static(sw_app *app, const char *prefix, const char *dir)
 void sw_flag(sw_app *app, const char *name, const char *value_name, const char *fallback, const char *help)
 {
     char why[ERROR_TEXT];
-    if (!option_set_add(app->flags, name, value_name, fallback, help, why, sizeof why)) app_mistake(app, why);
+    const own_flag own = {.name = name, .value_name = value_name, .fallback = fallback, .help = help};
+    if (!option_set_add(app->flags, &own, why, sizeof why)) app_mistake(app, why);
 }
 
 const char *sw_flag_value(sw_app *app, const char *name) { return option_set_value(app->flags, name); }

@@ -111,18 +111,22 @@ static bool flag_name_free(const option_set *o, const char *name, char *error, s
     return !taken;
 }
 
-bool option_set_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help,
-                    char *error, size_t error_size)
+/* A copy; NULL of NULL. False: out of memory. */
+static bool text_copy(const char *text, const char **copy)
 {
-    if (!flag_name_free(o, name, error, error_size)) return false;
-    flag f = {.name = strdup(name),
-              .kind = value_name ? FLAG_TEXT : FLAG_SWITCH,
-              .value_name = value_name ? strdup(value_name) : NULL,
-              .fallback = fallback ? strdup(fallback) : NULL,
-              .help = strdup(help ? help : ""),
-              .offset = FLAG_NO_MEMBER};
-    bool whole = f.name && f.help && (!value_name || f.value_name) && (!fallback || f.fallback);
-    setting *s = whole ? setting_add(o, &f) : NULL;
+    *copy = text ? strdup(text) : NULL;
+    return *copy || !text;
+}
+
+bool option_set_add(option_set *o, const own_flag *own, char *error, size_t error_size)
+{
+    if (!flag_name_free(o, own->name, error, error_size)) return false;
+    flag f = {.kind = own->value_name ? FLAG_TEXT : FLAG_SWITCH, .offset = FLAG_NO_MEMBER};
+    bool copied = text_copy(own->name, &f.name);
+    copied = text_copy(own->value_name, &f.value_name) && copied;
+    copied = text_copy(own->fallback, &f.fallback) && copied;
+    copied = text_copy(own->help ? own->help : "", &f.help) && copied;
+    setting *s = copied ? setting_add(o, &f) : NULL;
     if (!s) {
         flag_free_texts(&f);
         (void)snprintf(error, error_size, "out of memory");

@@ -13,9 +13,16 @@ typedef struct option_set option_set;
 option_set *option_set_new(void); /* with the library's flags; NULL: out of memory */
 void option_set_free(option_set *o);
 
-/* Adds a flag of the program's own; see sw_flag. Copies its texts. False with a message in `error`. */
-bool option_set_add(option_set *o, const char *name, const char *value_name, const char *fallback, const char *help,
-                    char *error, size_t error_size);
+/* A flag of the program's own, as sw_flag was called. */
+typedef struct own_flag {
+    const char *name;       /* anything, until option_set_add has looked */
+    const char *value_name; /* NULL: a switch */
+    const char *fallback;   /* NULL: none */
+    const char *help;       /* NULL: "" */
+} own_flag;
+
+/* Copies the flag. False with a message in `error`: there may be no such flag, or there is no memory. */
+bool option_set_add(option_set *o, const own_flag *own, char *error, size_t error_size);
 
 /* OPTIONS_VERSION: all flags are right, and the version was asked for: so a supervisor tries a new program. */
 typedef enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_WRONG } options_result;
