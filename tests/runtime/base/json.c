@@ -8,6 +8,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/json_number.h"
 #include "runtime/base/json_reader.h"
+#include "runtime/base/json_writer.h"
 #include "runtime/base/value.h"
 #include "tests/harness/check.h"
 #include "tests/harness/jansson.h"
@@ -488,6 +489,45 @@ static void test_doubles(void)
     }
 }
 
+/* ---- A document written member by member ---- */
+
+static void test_written_by_members(void)
+{
+    json_writer w;
+    json_writer_init(&w, NULL);
+    json_open_map(&w, NULL);
+    json_put_text(&w, "text", "say \"so\"\n");
+    json_open_array(&w, "empty");
+    json_close_array(&w);
+    json_open_array(&w, "mixed");
+    json_put_int(&w, NULL, INT64_MIN);
+    json_put_newline(&w);
+    json_open_map(&w, NULL);
+    json_close_map(&w);
+    json_put_value(&w, NULL, sw_nil());
+    json_close_array(&w);
+    json_put_bytes(&w, "bytes", "a\0b\xff", 4);
+    json_close_map(&w);
+    json_put_newline(&w);
+    static const char expected[] =
+        "{\"text\":\"say \\\"so\\\"\\n\",\"empty\":[],\"mixed\":[-9223372036854775808,\n{},null],"
+        "\"bytes\":\"a\\u0000b\xEF\xBF\xBD\"}\n";
+    CHECK(!w.is_short);
+    CHECK_INT(w.depth, 0);
+    CHECK(w.out.size == sizeof expected - 1 && memcmp(w.out.data, expected, w.out.size) == 0);
+    json_writer_free(&w);
+}
+
+static void test_written_short(void)
+{
+    json_writer w;
+    json_writer_init(&w, NULL);
+    arena_set_limit(&w.arena, 1);
+    json_put_text(&w, NULL, "text");
+    CHECK(w.is_short);
+    json_writer_free(&w);
+}
+
 static const check_case cases[] = {{"texts that are taken", test_taken},
                                    {"texts that are refused, and where", test_refused},
                                    {"texts that are cut", test_cut},
@@ -497,5 +537,7 @@ static const check_case cases[] = {{"texts that are taken", test_taken},
                                    {"keys that are no strings", test_written_keys},
                                    {"the same values as jansson's", test_valid},
                                    {"the same with errors", test_mutated},
-                                   {"doubles", test_doubles}};
+                                   {"doubles", test_doubles},
+                                   {"a document written member by member", test_written_by_members},
+                                   {"a document that finds no memory", test_written_short}};
 CHECK_MAIN(cases)
