@@ -251,6 +251,7 @@ static const char *recording_read_call(arena *a, sw_value line, fact *to, size_t
     msgpack_object status = sw_get(line, "status"), error = sw_get(line, "error");
     if (!value_is_status(status)) return "\"status\" is no number from 100 to 999";
     if (error.type != MSGPACK_OBJECT_NIL && error.type != MSGPACK_OBJECT_STR) return "\"error\" is no text";
+    if (error.type == MSGPACK_OBJECT_STR && error.via.str.size == 0) return "\"error\" is empty";
     bool answered = status.type != MSGPACK_OBJECT_NIL || error.type != MSGPACK_OBJECT_NIL;
     to[0] = to[1] = f;
     to[1].kind = FACT_ANSWER;

@@ -317,6 +317,7 @@ def wrong_input_is_refused(upstream, temp):
                         (f'{{{call},"status":0}}', '"status" is no number from 100 to 999'),
                         (f'{{{call},"status":1000}}', '"status" is no number from 100 to 999'),
                         (f'{{{call},"error":7}}', '"error" is no text'),
+                        (f'{{{call},"error":""}}', '"error" is empty'),
                         ("\0", "it is not JSON")):
         with open(temp + "/bad", "w", encoding="utf-8") as file:
             file.write('{"stepwellRecording":1}\n' + line + "\n")
