@@ -153,6 +153,7 @@ static bool answer_is_same(verdict *v, const execution *first, const execution *
 {
     const entry *a = first->response, *b = x->response;
     arena *m = &v->scratch;
+    assert(execution_is_over(x));
     if (first->stopped && x->stopped && text_equal(first->stopped->error, x->stopped->error)) return true;
     if (x->stopped) return verdict_add_difference(v, no_text(), execution_end_text(v, x), p);
     if (!a || !b) return a == b;
@@ -211,6 +212,7 @@ static bool steps_ran_once(verdict *v, const execution *x, const crash_point *p)
 
 void verdict_no_end(verdict *v, const execution *x, unsigned crash)
 {
+    assert(!execution_is_over(x));
     verdict_add(v, FINDING_NO_END, "handler", execution_end_text(v, x), crash);
 }
 

@@ -110,6 +110,7 @@ static bool execution_join_journal(execution *x, const execution_input *input)
 {
     bool ok = input->journal_len == 0 || msgpack_sbuffer_write(&x->journal, input->journal, input->journal_len) == 0;
     bool has_run = input->journal_len > 0;
+    assert(x->facts);
     assert(x->journal.size == input->journal_len || !ok);
     x->run = input->run;
     for (size_t i = 0; i < x->fact_count && ok; i++) {

@@ -106,6 +106,8 @@ static bool headers_check(const sw_options *o, char *error, size_t error_size)
 
 static void request_print_head(FILE *to, const sw_options *o, http_text method, http_text target, size_t body_len)
 {
+    assert(method.len > 0);
+    assert(target.data[0] == '/');
     (void)fprintf(to, "%.*s %s HTTP/1.1\r\n", (int)method.len, method.data, target.data);
     if (!headers_have(o, "host")) (void)fprintf(to, "Host: 127.0.0.1\r\n");
     if (body_len > 0 && !headers_have(o, "content-type")) (void)fprintf(to, "Content-Type: application/json\r\n");

@@ -66,6 +66,7 @@ static store_outcome journal_commit_and_tell(backend *b, store_segment *list, in
 {
     uint64_t one = 1;
     bool ended = false;
+    assert(b->ops != memory_ops); /* these would tell nothing */
     store_outcome outcome = memory_ops->commit(b, list, now_ms, error, error_size);
     if (outcome != STORE_DONE) return outcome;
     for (const store_segment *s = list; s; s = s->next) {
@@ -139,6 +140,8 @@ typedef struct client {
 
 static void client_send_request(client *c, const execution_input *input)
 {
+    assert(c->fd >= 0);
+    assert(c->len == 0); /* the server answers what has been sent */
     for (size_t at = 0; at < input->request_len;) {
         ssize_t n = send(c->fd, input->request + at, input->request_len - at, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;

@@ -175,6 +175,7 @@ static void verdict_look_at_end(verdict *v, const execution *x)
 
 void verdict_look(verdict *v, const execution *x, unsigned crash)
 {
+    assert(crash > 0 || !v->calls); /* the first execution comes first */
     arena_free(&v->scratch);
     if (crash == 0) verdict_look_at_end(v, x);
     for (size_t i = 0; i < x->fact_count; i++) {
@@ -228,5 +229,6 @@ static void verdict_judge_call(verdict *v, const seen_call *s, const char *repea
 
 void verdict_judge_calls(verdict *v, const char *repeatable)
 {
+    assert(v->points <= v->points_possible);
     for (const seen_call *s = v->calls; s; s = s->next) verdict_judge_call(v, s, repeatable);
 }
