@@ -70,11 +70,17 @@ static const char *url_skip_user(const char *name, const char *end)
     return name;
 }
 
+/* The length of "http://" or "https://" at the beginning; 0: neither is there. */
+static size_t url_scheme_len(const char *url)
+{
+    if (strncasecmp(url, "http://", 7) == 0) return 7;
+    return strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
+}
+
 /* Writes "http://name:port" in lower case. Only limits and messages go by it: curl reads the URL itself. */
 bool url_origin(const char *url, char *out, size_t out_size)
 {
-    size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
-    size_t url_len = strlen(url);
+    size_t scheme = url_scheme_len(url), url_len = strlen(url);
     if (scheme == 0 || url_len > (size_t)CLIENT_URL_BYTES_MAX) return false;
     for (size_t i = 0; i < url_len; i++) {
         if ((unsigned char)url[i] <= 0x20 || url[i] == 0x7f) return false;
@@ -88,7 +94,8 @@ bool url_origin(const char *url, char *out, size_t out_size)
     }
     bool has_port = name_end < end && *name_end == ':' && end - name_end > 1;
     if (name_end == name || (name_end < end && *name_end != ':') || (size_t)(end - name) + 16 > out_size) return false;
-    const char *port = has_port ? name_end + 1 : scheme == 7 ? "80" : "443";
+    const char *port = scheme == 7 ? "80" : "443";
+    if (has_port) port = name_end + 1;
     char *to = mempcpy(out, url, scheme); /* no printf: it needs more stack than all the rest of a call */
     to = mempcpy(to, name, (size_t)(name_end - name));
     *to++ = ':';
@@ -114,8 +121,7 @@ http_shown_url http_url_shown(const char *url)
 static const char *url_refusal(const char *url)
 {
     if (!url || !*url) return "there is no URL";
-    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
-        return "only URLs that begin with http:// or https:// can be called";
+    if (url_scheme_len(url) == 0) return "only URLs that begin with http:// or https:// can be called";
     if (strlen(url) > (size_t)CLIENT_URL_BYTES_MAX) return "the URL is longer than 64 KiB";
     for (const char *p = url; *p; p++)
         if ((unsigned char)*p <= 0x20 || *p == 0x7f)
@@ -154,11 +160,8 @@ char *call_describe_refusal(const http_client *c, const http_call_options *o, ht
     if (shown.scheme_len > 20) shown.scheme_len = 20;
     if (shown.host_path_len > SHOWN_MAX) shown.host_path_len = SHOWN_MAX;
     if (text)
-        (void)snprintf(text, TEXT_MAX, "%.20s %.*s%.*s: %s",
-                       o->method ? o->method
-                       : o->body ? "POST"
-                                 : "GET",
-                       shown.scheme_len, shown.scheme, shown.host_path_len, shown.host_path, why);
+        (void)snprintf(text, TEXT_MAX, "%.20s %.*s%.*s: %s", http_call_method(o), shown.scheme_len, shown.scheme,
+                       shown.host_path_len, shown.host_path, why);
     return text;
 }
 

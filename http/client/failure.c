@@ -122,10 +122,9 @@ static bool head_is_too_large(const http_call *call, CURLcode result)
 static char *describe_too_large(const http_call *call)
 {
     char why[100];
+    if (!call->head_final && call->refusal) return call_describe(call, call->refusal);
     if (!call->head_final)
-        return call_describe(call, call->refusal               ? call->refusal
-                                   : nghttp2_was_refused(call) ? HEAD_TOO_LARGE_HTTP2
-                                                               : HEAD_LINE_TOO_LARGE);
+        return call_describe(call, nghttp2_was_refused(call) ? HEAD_TOO_LARGE_HTTP2 : HEAD_LINE_TOO_LARGE);
     (void)snprintf(why, sizeof why, "the response is larger than %zu bytes (response_max)", call->body_bytes_max);
     return call_describe(call, why);
 }

@@ -230,9 +230,8 @@ void transfer_resume(http_call *call)
     CURLcode rc = curl_easy_pause(call->easy->curl, CURLPAUSE_CONT);
     if (rc == CURLE_OK && call->error == HTTP_CALL_OK) return;
     /* The bytes that curl had buffered during the pause are lost: going on would leave a hole in the body. */
-    http_call_error_kind kind = call->error != HTTP_CALL_OK        ? call->error
-                                : rc == CURLE_BAD_CONTENT_ENCODING ? HTTP_CALL_UNREADABLE
-                                                                   : HTTP_CALL_OTHER;
+    http_call_error_kind kind = rc == CURLE_BAD_CONTENT_ENCODING ? HTTP_CALL_UNREADABLE : HTTP_CALL_OTHER;
+    if (call->error != HTTP_CALL_OK) kind = call->error;
     const char *why = call->refusal ? call->refusal : curl_easy_strerror(rc);
     char *text = call_describe(call, why);
     transfer_remove(call);
@@ -248,6 +247,13 @@ static const char *transfer_answer_misfit(const http_call *call)
     return answer_cut_reason(call, wire_bytes);
 }
 
+/* Whether the transfer's answer was a redirect that is to be followed now. */
+static bool transfer_was_redirected(const http_call *call, CURLcode result)
+{
+    bool failed = call->error != HTTP_CALL_OK || result == CURLE_OPERATION_TIMEDOUT; /* other results: a cut body */
+    return call->redirected && !call->closed && !failed;
+}
+
 void transfer_on_done(CURL *curl, CURLcode result)
 {
     client_easy *e = NULL;
@@ -258,7 +264,7 @@ void transfer_on_done(CURL *curl, CURLcode result)
     http_call_error_kind kind = HTTP_CALL_OK;
     const char *why;
     char *text = NULL;
-    if (call->redirected && !call->closed && result != CURLE_OPERATION_TIMEDOUT && call->error == HTTP_CALL_OK) {
+    if (transfer_was_redirected(call, result)) {
         call->host->warm = e->multi;
         transfer_remove(call);
         redirect_follow(call);

@@ -25,8 +25,9 @@ static void audience_on_waits_long(run *r) { waiter_redirect(&r->waiters); }
 static void audience_answer(run *r)
 {
     entry response;
+    const run_result result = {.response = &response, .ended = r->outcome, .frames = r->frames};
     if (run_response_entry(r, &response))
-        waiter_answer(r->task.home, &r->waiters, &r->id, &response, r->outcome, r->frames);
+        waiter_answer(r->task.home, &r->waiters, &r->id, &result);
     else
         waiter_dismiss(&r->waiters); /* no memory: the clients are sent on, and ask again at the run's URLs */
 }
@@ -104,7 +105,8 @@ static void audience_on_stopped(slot *s, const stop_cause *why, bool refuses)
 static void audience_on_found_ended(home *h, slot *s, const store_journal *j)
 {
     const char *error = NULL;
-    waiter_answer_journal(h, &s->waiters, &s->id, j->data, j->len, &error);
+    assert(run_id_equal(&s->id, &j->run));
+    waiter_answer_journal(h, &s->waiters, j, &error);
     /* Not 500 for want of memory, which would be taken for the run's answer: that is there when asked for again. */
     if (error) waiter_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
     assert(!s->waiters);

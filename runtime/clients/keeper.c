@@ -142,16 +142,23 @@ static void keeper_arm(keeper *k)
     (void)timers_start(&k->home->timers, &k->tick, (uint64_t)(every > TICK_MIN_MS && !telling ? every : TICK_MIN_MS));
 }
 
+/* Returns the client that has waited longest, if it has waited for --keep-after and there is room for it. */
+static keep_entry *keeper_next_old(const keeper *k, uint64_t now_us)
+{
+    uint64_t age_us = (uint64_t)k->home->opt->keep_after_ms * 1000;
+    keep_entry *e = keeper_has_room(k) ? TAILQ_FIRST(&k->young) : NULL;
+    return e && now_us - e->since_us >= age_us ? e : NULL;
+}
+
 static void keeper_keep_old(keeper *k)
 {
-    uint64_t now = uv_hrtime() / 1000, age = (uint64_t)k->home->opt->keep_after_ms * 1000;
-    keep_entry *e;
-    while (!k->is_off && k->kept < k->kept_max && (e = TAILQ_FIRST(&k->young)) != NULL && now - e->since_us >= age) {
+    uint64_t now_us = uv_hrtime() / 1000;
+    for (keep_entry *e; (e = keeper_next_old(k, now_us)) != NULL;) {
         TAILQ_REMOVE(&k->young, e, young);
         assert(e->is_young);
         e->is_young = waiter_keep(e) == WAITER_KEEP_LATER;
         if (!e->is_young) continue;
-        e->since_us = now;
+        e->since_us = now_us;
         TAILQ_INSERT_TAIL(&k->young, e, young);
     }
 }

@@ -25,7 +25,8 @@ static bool public_url_reject(char *error, size_t size, const char *url, size_t 
 static bool public_urls_add(public_urls *u, const char *url, size_t len, char *error, size_t size)
 {
     while (len > 0 && url[len - 1] == '/') len--;
-    size_t scheme = strncasecmp(url, "https://", 8) == 0 ? 8 : strncasecmp(url, "http://", 7) == 0 ? 7 : 0;
+    size_t scheme = strncasecmp(url, "https://", 8) == 0 ? 8 : 7;
+    if (scheme == 7 && strncasecmp(url, "http://", 7) != 0) scheme = 0;
     if (scheme == 0 || len <= scheme)
         return public_url_reject(error, size, url, len,
                                  "must be like https://api.example.com or http://host:port/path");

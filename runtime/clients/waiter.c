@@ -94,8 +94,15 @@ static void waiter_stream_url(const waiter *w, char out[URL_MAX_BYTES])
 
 bool waiter_asks(const request_wish *asked)
 {
-    waiter_kind kind = asked->answer.kind;
-    return !asked->observes && kind != WAITER_CANCEL && kind != WAITER_RELEASE && kind != WAITER_OUTPUT;
+    if (asked->observes) return false;
+    switch (asked->answer.kind) {
+    case WAITER_OUTPUT:
+    case WAITER_CANCEL:
+    case WAITER_RELEASE:
+        return false;
+    default:
+        return true;
+    }
 }
 
 /* Each round has a URL of its own, since some clients give up when they are sent to a URL a second time. */
@@ -226,40 +233,47 @@ void waiter_leave_readers(home *h)
     }
 }
 
+/* Ends a stream with an event that says where it goes on. */
+static void waiter_redirect_stream(waiter *w)
+{
+    char id[RUN_ID_TEXT + 1], url[URL_MAX_BYTES], text[URL_MAX_BYTES + 256];
+    run_id_format(&w->id, id);
+    waiter_stream_url(w, url);
+    int n =
+        snprintf(text, sizeof text, "id: %u\nevent: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s\"}\n\n",
+                 w->cursor, id, url);
+    assert(n > 0);
+    assert((size_t)n < sizeof text);
+    waiter_mark_sent_on(w);
+    http_reply_write(w->x, text, (size_t)n);
+    http_reply_end(waiter_take_exchange(w));
+}
+
+/* A client that has got a part of its reply, and that is not left to a process that replaces this one. */
+static void waiter_dismiss_begun(waiter *w)
+{
+    bool released = w->wish.kind != WAITER_REST && http_exchange_unkeep(w->x);
+    if (!released && w->home->followed && http_exchange_kept(w->x)) /* what the supervisor has of it is still true */
+        http_exchange_leave(waiter_take_exchange(w));
+    else if (w->wish.kind == WAITER_REST || !http_exchange_caught_up(w->x))
+        http_reply_abort(waiter_take_exchange(w));
+    else
+        waiter_redirect_stream(w);
+}
+
 void waiter_dismiss(waiter **list)
 {
     while (*list) {
         waiter *w = *list;
-        if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE) {
+        bool is_original = w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT;
+        if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE)
             problem_reply(waiter_take_exchange(w), 503, "the server is stopping: ask again", "1");
+        else if (w->home->replaced && waiter_leave_to_next(w))
             continue;
-        }
-        if (w->home->replaced && waiter_leave_to_next(w)) continue;
-        if (!w->begun) { /* sent on by status: the published client follows only one redirect_info a stream */
-            waiter_send_on(w, w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT ? 202 : 303);
-            continue;
-        }
-        bool released = w->wish.kind != WAITER_REST && http_exchange_unkeep(w->x);
-        if (!released && w->home->followed &&
-            http_exchange_kept(w->x)) { /* what the supervisor has of it is still true */
-            http_exchange_leave(waiter_take_exchange(w));
-            continue;
-        }
-        if (w->wish.kind == WAITER_REST || !http_exchange_caught_up(w->x)) {
-            http_reply_abort(waiter_take_exchange(w));
-            continue;
-        }
-        char id[RUN_ID_TEXT + 1], url[URL_MAX_BYTES], text[URL_MAX_BYTES + 256];
-        run_id_format(&w->id, id);
-        waiter_stream_url(w, url);
-        int n = snprintf(text, sizeof text,
-                         "id: %u\nevent: inngest.redirect_info\ndata: {\"runId\":\"%s\",\"url\":\"%s\"}\n\n", w->cursor,
-                         id, url);
-        assert(n > 0);
-        assert((size_t)n < sizeof text);
-        waiter_mark_sent_on(w);
-        http_reply_write(w->x, text, (size_t)n);
-        http_reply_end(waiter_take_exchange(w));
+        else if (w->begun)
+            waiter_dismiss_begun(w);
+        else /* also streams: the published client follows only one redirect_info a stream */
+            waiter_send_on(w, is_original ? 202 : 303);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/run.h"
 #include "runtime/run/stop.h"
+#include "storage/store.h"
 
 struct kept_client;
 struct keep_entry;
@@ -61,15 +62,20 @@ void waiter_promise(waiter **list, waiter_kind kind);
 /* Gives a problem to the clients of this kind (WAITER_CANCEL, WAITER_RELEASE): what they asked for is not done. */
 void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail);
 
-/* Gives everybody the response of a run that is over; the list is empty afterwards. `f` NULL: no stream is among the
- * clients, or nothing was streamed; else the frames are closed with the response. */
-void waiter_answer(struct home *h, waiter **list, const run_id *id, const entry *response, entry_ended ended,
-                   frames *f);
+/* What has come of a run that is over. */
+typedef struct run_result {
+    const entry *response;
+    entry_ended ended;
+    frames *frames; /* what it has streamed; NULL: nothing, or no stream is among the clients */
+} run_result;
+
+/* Gives everybody the response of a run that is over, with which its frames are closed; the list is empty afterwards.
+ */
+void waiter_answer(struct home *h, waiter **list, const run_id *id, const run_result *result);
 
 /* Gives everybody the response out of the journal of an ended run. *error says why that failed, and the list stays as
  * it was; NULL: everybody is answered. */
-void waiter_answer_journal(struct home *h, waiter **list, const run_id *id, const char *data, size_t len,
-                           const char **error);
+void waiter_answer_journal(struct home *h, waiter **list, const store_journal *journal, const char **error);
 
 /* Whether nobody in the list waits for the answer of a request of its own. A client that came to a URL of the run, or
  * wants the run cancelled, does not. */

@@ -70,32 +70,50 @@ static void waiter_answer_cancel(waiter *w, entry_ended ended)
         problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
 }
 
+static void waiter_answer_whole(waiter *w, const run_result *result)
+{
+    switch (w->wish.kind) {
+    case WAITER_ASYNC:
+        waiter_send_on(w, 202);
+        return;
+    case WAITER_CANCEL:
+        waiter_answer_cancel(w, result->ended);
+        return;
+    case WAITER_RELEASE:
+        problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
+        return;
+    case WAITER_REST:
+        waiter_send_rest(w, result->response);
+        return;
+    default:
+        assert(w->wish.kind != WAITER_STREAM);
+        waiter_send_response(w, result->response);
+    }
+}
+
+/* `f` NULL: no memory. */
+static void waiter_answer_stream(waiter *w, const run_result *result, frames *f)
+{
+    if (f && (frames_closed(f) || frames_close(f, result->response, result->ended)))
+        waiter_stream_answer(w, f);
+    else
+        http_reply_abort(waiter_take_exchange(w)); /* the client reads again, out of the journal */
+}
+
 /* ---- To all ---- */
 
-void waiter_answer(home *h, waiter **list, const run_id *id, const entry *response, entry_ended ended, frames *f)
+void waiter_answer(home *h, waiter **list, const run_id *id, const run_result *result)
 {
-    frames *own = NULL;
+    frames *own = NULL; /* of a run that has streamed nothing: its response alone */
     while (*list) {
         waiter *w = *list;
         assert(run_id_equal(&w->id, id));
-        if (w->wish.kind == WAITER_ASYNC) {
-            waiter_send_on(w, 202);
-        } else if (w->wish.kind == WAITER_CANCEL) {
-            waiter_answer_cancel(w, ended);
-        } else if (w->wish.kind == WAITER_RELEASE) {
-            problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
-        } else if (w->wish.kind == WAITER_REST) {
-            waiter_send_rest(w, response);
-        } else if (w->wish.kind != WAITER_STREAM) {
-            waiter_send_response(w, response);
-        } else {
-            if (!f) f = own = frames_new(h->arenas);
-            if (!f || (!frames_closed(f) && !frames_close(f, response, ended))) {
-                http_reply_abort(waiter_take_exchange(w));
-                continue;
-            }
-            waiter_stream_answer(w, f);
+        if (w->wish.kind != WAITER_STREAM) {
+            waiter_answer_whole(w, result);
+            continue;
         }
+        if (!result->frames && !own) own = frames_new(h->arenas);
+        waiter_answer_stream(w, result, result->frames ? result->frames : own);
     }
     frames_release(own);
 }
@@ -117,21 +135,24 @@ static void rebuild_on_entry(void *arg, const entry *e, uint32_t seq)
     if (b->frames && !frames_add(b->frames, e, seq)) b->failed = true;
 }
 
-void waiter_answer_journal(home *h, waiter **list, const run_id *id, const char *data, size_t len, const char **error)
+void waiter_answer_journal(home *h, waiter **list, const store_journal *journal, const char **error)
 {
     arena a;
     arena_init(&a, h->arenas);
-    assert(data || len == 0);
     bool wants = waiters_want_frames(*list);
     rebuild b = {.frames = wants ? frames_new(h->arenas) : NULL};
     b.failed = wants && !b.frames;
     *error = NULL;
-    const replay *p = replay_new(&a, data, len, rebuild_on_entry, &b, error);
-    if (p && !b.failed && replay_response(p) && replay_ended(p)) {
+    const replay *p = replay_new(&a, journal->data, journal->len, rebuild_on_entry, &b, error);
+    const entry *response = p ? replay_response(p) : NULL, *ended = p ? replay_ended(p) : NULL;
+    if (b.failed && p) {
+        *error = replay_no_memory;
+    } else if (response && ended) {
+        const run_result result = {response, (entry_ended)ended->status, b.frames};
         *error = NULL;
-        waiter_answer(h, list, id, replay_response(p), (entry_ended)replay_ended(p)->status, b.frames);
+        waiter_answer(h, list, &journal->run, &result);
     } else if (p) {
-        *error = b.failed ? replay_no_memory : "the run ended without a response";
+        *error = "the run ended without a response";
     }
     frames_release(b.frames);
     arena_free(&a);

@@ -67,11 +67,17 @@ static void stream_tell_stopped(waiter *w)
     arena_free(&a);
 }
 
+/* Whether the client has the run's last frame, with the response. */
+static bool stream_is_complete(const waiter *w)
+{
+    return w->frames && frames_closed(w->frames) && w->cursor >= frames_count(w->frames);
+}
+
 void waiter_stream_pump(waiter *w)
 {
     frames *f = w->frames;
     assert(w->wish.kind == WAITER_STREAM);
-    if (!w->begun && f && frames_closed(f) && w->cursor >= frames_count(f)) {
+    if (!w->begun && stream_is_complete(w)) {
         stream_end_resumed(w);
         return;
     }
@@ -87,7 +93,7 @@ void waiter_stream_pump(waiter *w)
         http_reply_write(w->x, more.data, more.len);
     }
     if (all && !w->is_head && w->stopped != STOP_NONE) stream_tell_stopped(w);
-    if (w->is_head || (f && frames_closed(f) && w->cursor >= frames_count(f))) http_reply_end(waiter_take_exchange(w));
+    if (w->is_head || stream_is_complete(w)) http_reply_end(waiter_take_exchange(w));
 }
 
 void waiter_stream_on_writable(http_exchange *x)
