@@ -26,6 +26,7 @@ typedef struct served {
 
 static char root[64];             /* the test's folder, while its cases run */
 static char served_program[4096]; /* of this test, for exec */
+static served server;             /* most tests have one at a time */
 static int served_log = -1;       /* of the server started last, to show when a call fails */
 enum { SERVED_WAIT_MS = 60000, SERVED_ARGS_MAX = 24 };
 
@@ -165,6 +166,48 @@ static inline void call(const char *method, const char *url, const char *const *
     (void)fcntl(served_log, F_SETFL, O_NONBLOCK); /* it may live, and say no more */
     while ((n = read(served_log, said, sizeof said)) > 0) fwrite(said, 1, (size_t)n, stdout);
     CHECK(!"no answer");
+}
+
+/* The URL of a path of the server, until the next call of this function. */
+static inline const char *server_url(const char *path)
+{
+    static char url[2048];
+    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
+    return url;
+}
+
+static inline struct sockaddr_in server_sockaddr(void)
+{
+    char host[64];
+    int port = 0;
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    CHECK(sscanf(server.address, "http://%63[^:]:%d", host, &port) == 2);
+    CHECK(inet_pton(AF_INET, host, &to.sin_addr) == 1);
+    to.sin_port = htons((uint16_t)port);
+    return to;
+}
+
+/* A connection to the server, which the caller closes; reading from it fails after SERVED_WAIT_MS. */
+static inline int server_dial(void)
+{
+    struct sockaddr_in to = server_sockaddr();
+    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
+    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+/* The value of the server's metric stepwell_`name`. */
+static inline long server_metric(const char *name)
+{
+    static answer page;
+    char line[128];
+    call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &page);
+    snprintf(line, sizeof line, "\nstepwell_%s ", name);
+    const char *at = strstr(page.body, line);
+    CHECK(at);
+    return strtol(at + strlen(line), NULL, 10);
 }
 
 /* The value of a header of the last answer, "" if it has none. */

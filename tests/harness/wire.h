@@ -111,11 +111,11 @@ static inline void *wire_main(void *arg)
     return NULL;
 }
 
-static inline void wire_listen(wire_answer answer)
+static inline void wire_listen(wire_answer how)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
-    wire = (wire_server){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .answer = answer};
+    wire = (wire_server){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .answer = how};
     CHECK(wire.fd >= 0 && bind(wire.fd, (struct sockaddr *)&a, len) == 0 && listen(wire.fd, 1024) == 0);
     CHECK(getsockname(wire.fd, (struct sockaddr *)&a, &len) == 0);
     wire.port = ntohs(a.sin_port);
@@ -179,10 +179,10 @@ static inline const char *wire_url(const char *path)
 
 /* ---- The client ---- */
 
-static inline void wire_begin(wire_answer answer, const http_client_options *options)
+static inline void wire_begin(wire_answer how, const http_client_options *options)
 {
     alarm(WIRE_PATIENCE_SECONDS); /* a hang ends the test */
-    wire_listen(answer);
+    wire_listen(how);
     CHECK(uv_loop_init(&loop) == 0);
     client = http_client_new(&loop, options);
     CHECK(client);

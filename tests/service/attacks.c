@@ -102,17 +102,9 @@ static int serve(int argc, char **argv)
 
 /* ---- Tools ---- */
 
-static served server;
 static answer a;
 static char text[4096];
 static char got[65536]; /* what read_all read last */
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 /* Further flags: up to four, NULL-terminated. */
 static void start_with(const char *const *more)
@@ -135,12 +127,9 @@ static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 
 static int dial(void)
 {
-    int port = atoi(strrchr(server.address, ':') + 1), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct linger reset = {1, 0}; /* thousands of sockets must not linger */
-    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    int fd = server_dial();
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
     return fd;
 }
 
@@ -438,7 +427,7 @@ static void test_splitting(void)
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         for (int plain = 0; plain < 2; plain++) {
             snprintf(path, sizeof path, "%s?%s", plain ? "/plain-split" : "/split", queries[i]);
-            call(NULL, url_of(path), NULL, NULL, 0, &a);
+            call(NULL, server_url(path), NULL, NULL, 0, &a);
             if (a.status != 500) printf("# %s\n", path);
             CHECK_INT(a.status, 500);
             CHECK(!strstr(a.head, "Evil") && !strstr(a.head, "X-First") && !strstr(a.head, "X-A"));
@@ -446,10 +435,11 @@ static void test_splitting(void)
             CHECK(strstr(a.body, "response header") && !strstr(a.body, "sent"));
         }
     }
-    call(NULL, url_of("/split?name=X-A&value=a%09b%c3%a9"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/split?name=X-A&value=a%09b%c3%a9"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(answer_header(&a, "X-A", text, sizeof text), "a\tb\xc3\xa9");
-    call(NULL, url_of("/split?name=X-A&value=%00b"), NULL, NULL, 0, &a); /* a zero is none: what was written stays */
+    call(NULL, server_url("/split?name=X-A&value=%00b"), NULL, NULL, 0,
+         &a); /* a zero is none: what was written stays */
     CHECK_STR(answer_header(&a, "X-A", text, sizeof text), "%00b");
     CHECK(served_well());
     stop();
@@ -490,7 +480,7 @@ typedef struct ended_run {
 static void make_run(ended_run *r)
 {
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call(NULL, url_of("/work"), prefer, NULL, 0, &a);
+    call(NULL, server_url("/work"), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(r->id, sizeof r->id, "%s", answer_header(&a, "X-Run-Id", text, sizeof text));
     answer_header(&a, "Location", text, sizeof text);

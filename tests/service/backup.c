@@ -59,16 +59,8 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char copies[128];
-static served server;
 static answer a;
 static char text[4096];
-
-static const char *url_of(const char *path)
-{
-    static char url[4096];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static const char *in_root(const char *name)
 {
@@ -90,7 +82,7 @@ static void backup(const char *query, long status)
 {
     char path[512];
     snprintf(path, sizeof path, "/_sw/backup%s", query);
-    call("POST", url_of(path), NULL, NULL, 0, &a);
+    call("POST", server_url(path), NULL, NULL, 0, &a);
     CHECK_INT(a.status, status);
 }
 
@@ -98,7 +90,7 @@ static void backup(const char *query, long status)
 static void begin_run(const char *path, char output[2048])
 {
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call(NULL, url_of(path), prefer, NULL, 0, &a);
+    call(NULL, server_url(path), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 2048, "%s", strstr(answer_header(&a, "Location", text, sizeof text), "/_sw"));
 }
@@ -123,9 +115,9 @@ static void test_restore(void)
     bool stop = false;
     start(in_root("data"), "--backup-dir", copies);
     begin_run("/quick/7", finished);
-    call(NULL, url_of(finished), NULL, NULL, 0, &a);
+    call(NULL, server_url(finished), NULL, NULL, 0, &a);
     CHECK_STR(a.body, "quick 7");
-    call(NULL, url_of("/quick/8"), key, NULL, 0, &a);
+    call(NULL, server_url("/quick/8"), key, NULL, 0, &a);
     snprintf(id, sizeof id, "%s", answer_header(&a, "X-Run-Id", text, sizeof text));
     begin_run("/wait", waiting);
     begin_run("/sleep", sleeping);
@@ -148,13 +140,13 @@ static void test_restore(void)
     int before = seen->steps;
     start(from, NULL, NULL);
     seen->go_on = 1;
-    call(NULL, url_of(finished), NULL, NULL, 0, &a); /* the token is still good */
+    call(NULL, server_url(finished), NULL, NULL, 0, &a); /* the token is still good */
     CHECK_STR(a.body, "quick 7");
-    call(NULL, url_of("/quick/8"), key, NULL, 0, &a);
+    call(NULL, server_url("/quick/8"), key, NULL, 0, &a);
     CHECK_STR(answer_header(&a, "X-Run-Id", text, sizeof text), id);
-    call(NULL, url_of(waiting), NULL, NULL, 0, &a);
+    call(NULL, server_url(waiting), NULL, NULL, 0, &a);
     CHECK_STR(a.body, "waited");
-    call(NULL, url_of(sleeping), NULL, NULL, 0, &a);
+    call(NULL, server_url(sleeping), NULL, NULL, 0, &a);
     CHECK_STR(a.body, "slept");
     CHECK_INT(seen->steps, before);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
@@ -179,13 +171,13 @@ static void test_refusals(void)
     backup("?name=monday", 201);
     snprintf(file, sizeof file, "%s/monday.partial/journal/CURRENT", copies); /* a whole backup, whatever its name */
     CHECK(access(file, F_OK) == 0);
-    call("GET", url_of("/_sw/backup?name=x"), NULL, NULL, 0, &a);
+    call("GET", server_url("/_sw/backup?name=x"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 405);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
     start(in_root("data"), "--backup-dir", in_root("not-there"));
     backup("?name=x", 500);
     CHECK(strstr(a.body, "No such file or directory"));
-    call(NULL, url_of("/quick/1"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/quick/1"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }

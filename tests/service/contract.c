@@ -146,16 +146,8 @@ static int serve(int argc, char **argv)
 
 /* ---- Tools ---- */
 
-static served server;
 static answer a;
 static char text[4096];
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
-    return url;
-}
 
 static const char *header(const char *name) { return answer_header(&a, name, text, sizeof text); }
 
@@ -186,7 +178,7 @@ static void wait_for(const int *n, int at_least)
 static bool metrics_say(const char *line)
 {
     for (int i = 0; i < 1000; i++) {
-        call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
+        call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
         if (strstr(a.body, line)) return true;
         usleep(10000);
     }
@@ -215,7 +207,7 @@ static void begin(request *r, const char *method, const char *path, const char *
     memset(r, 0, sizeof *r);
     r->method = method;
     r->headers[0] = one_header;
-    snprintf(r->url, sizeof r->url, "%s", url_of(path));
+    snprintf(r->url, sizeof r->url, "%s", server_url(path));
     CHECK(pthread_create(&r->thread, NULL, make_request, r) == 0);
 }
 
@@ -224,11 +216,9 @@ static void end(request *r) { CHECK(pthread_join(r->thread, NULL) == 0); }
 /* A client that sends a request and does not wait: the socket. */
 static int connect_and_say(const char *said)
 {
-    int port = atoi(strrchr(server.address, ':') + 1), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = server_dial();
     ssize_t len = (ssize_t)strlen(said);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && send(fd, said, (size_t)len, 0) == len);
+    CHECK(send(fd, said, (size_t)len, 0) == len);
     return fd;
 }
 
@@ -262,7 +252,7 @@ static void test_prefer(void)
     const char *const odd[] = {"Prefer: wait=soon, waiting=1", NULL};
     char url[2048];
     start();
-    call(NULL, url_of("/wait"), wait, NULL, 0, &a);
+    call(NULL, server_url("/wait"), wait, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     CHECK_STR(header("Preference-Applied"), "wait=1");
     CHECK(strstr(header("Location"), "/output?token="));
@@ -270,12 +260,12 @@ static void test_prefer(void)
     seen->go_on = 1;
     call(NULL, url, NULL, NULL, 0, &a);
     CHECK_STR(a.body, "worked");
-    call(NULL, url_of("/wait"), wait, NULL, 0, &a); /* done before */
+    call(NULL, server_url("/wait"), wait, NULL, 0, &a); /* done before */
     CHECK_INT(a.status, 200);
-    call(NULL, url_of("/wait"), wait_none, NULL, 0, &a);
+    call(NULL, server_url("/wait"), wait_none, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     CHECK_STR(header("Preference-Applied"), "respond-async");
-    call(NULL, url_of("/wait"), odd, NULL, 0, &a);
+    call(NULL, server_url("/wait"), odd, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     stop();
 }
@@ -285,7 +275,7 @@ static void test_redirect(void)
 {
     char url[2048], longer[3000];
     start_with("--hold", "200ms");
-    call("PUT", url_of("/nap?ms=600"), NULL, "x", 0, &a);
+    call("PUT", server_url("/nap?ms=600"), NULL, "x", 0, &a);
     CHECK_INT(a.status, 303);
     CHECK_STR(header("Access-Control-Allow-Origin"), ""); /* the endpoint names none */
     CHECK_STR(header("Cache-Control"), "no-store");
@@ -297,7 +287,7 @@ static void test_redirect(void)
     CHECK_STR(header("Location"), longer);
     call(NULL, longer, NULL, NULL, 0, &a);
     if (a.status == 303) CHECK(strstr(header("Location"), "&round=2"));
-    call("PUT", url_of("/nap?ms=600"), NULL, "x", 20, &a);
+    call("PUT", server_url("/nap?ms=600"), NULL, "x", 20, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, "rested");
     static const char *const methods[] = {"POST", "PUT", "PATCH", "DELETE", "GET"};
@@ -316,7 +306,7 @@ static void test_redirect(void)
 static void test_redirect_of_retry(void)
 {
     start();
-    call(NULL, url_of("/stumble"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/stumble"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 303);
     CHECK(strstr(header("Location"), "/output?token="));
     call(NULL, text, NULL, NULL, 0, &a);
@@ -332,11 +322,11 @@ static void test_exact_output(void)
     const char *const prefer[] = {"Prefer: respond-async", NULL};
     char path[2048];
     start();
-    call("POST", url_of("/orders/77"), prefer, "x", 0, &a);
+    call("POST", server_url("/orders/77"), prefer, "x", 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(path, sizeof path, "%s", strstr(header("Location"), "/_sw/"));
     for (int round = 0; round < 2; round++) {
-        call(NULL, url_of(path), NULL, NULL, 0, &a);
+        call(NULL, server_url(path), NULL, NULL, 0, &a);
         CHECK_INT(a.status, 201);
         CHECK_STR(header("X-Order"), "77");
         CHECK_STR(header("Content-Type"), "application/octet-stream");
@@ -356,7 +346,7 @@ static void test_output_while_draining(void)
     char path[2048], line[3000], got[8192];
     static request working;
     start();
-    call(NULL, url_of("/nap"), prefer, NULL, 0, &a);
+    call(NULL, server_url("/nap"), prefer, NULL, 0, &a);
     snprintf(path, sizeof path, "%s", strstr(header("Location"), "/_sw/"));
     CHECK(metrics_say("\nstepwell_runs_parked_total 1\n"));
     begin(&working, NULL, "/wait", NULL);
@@ -390,14 +380,14 @@ static void test_host(void)
     seen->go_on = 1;
     start();
     seen->go_on = 1;
-    call(NULL, url_of("/wait"), good, NULL, 0, &a);
+    call(NULL, server_url("/wait"), good, NULL, 0, &a);
     CHECK(strncmp(header("Location"), "http://api.example:81/_sw/runs/", 31) == 0);
     stop();
     start_with("--public-url", "https://api.example/base/, https://alt.example");
     seen->go_on = 1;
-    call(NULL, url_of("/wait"), evil, NULL, 0, &a);
+    call(NULL, server_url("/wait"), evil, NULL, 0, &a);
     CHECK(strncmp(header("Location"), "https://api.example/base/_sw/runs/", 34) == 0);
-    call(NULL, url_of("/wait"), other, NULL, 0, &a);
+    call(NULL, server_url("/wait"), other, NULL, 0, &a);
     CHECK(strncmp(header("Location"), "https://alt.example/_sw/runs/", 29) == 0);
     stop();
     static const char *const wrong[] = {"ftp://x", "https://", "https://a b", "http://u@h", "https://ok,nonsense"};
@@ -417,21 +407,21 @@ static void test_other_origins(void)
                                "Access-Control-Request-Headers: idempotency-key", NULL};
     const char *const ask_get[] = {"Origin: https://any.example", "Access-Control-Request-Method: GET", NULL};
     start();
-    call("OPTIONS", url_of("/orders/1"), ask, NULL, 0, &a);
+    call("OPTIONS", server_url("/orders/1"), ask, NULL, 0, &a);
     CHECK_INT(a.status, 204);
     CHECK_STR(header("Access-Control-Allow-Origin"), "https://shop.example");
     CHECK_STR(header("Access-Control-Allow-Headers"), "idempotency-key");
     CHECK(strstr(header("Access-Control-Allow-Methods"), "POST"));
-    call("POST", url_of("/orders/1"), NULL, "x", 0, &a);
+    call("POST", server_url("/orders/1"), NULL, "x", 0, &a);
     CHECK_STR(header("Access-Control-Allow-Origin"), "https://shop.example");
-    call("OPTIONS", url_of("/wait"), ask, NULL, 0, &a); /* does not ask to be called by others */
+    call("OPTIONS", server_url("/wait"), ask, NULL, 0, &a); /* does not ask to be called by others */
     CHECK_INT(a.status, 204);
     CHECK_STR(header("Access-Control-Allow-Origin"), "");
-    call("OPTIONS", url_of("/_sw/runs/x/output"), ask_get, NULL, 0, &a);
+    call("OPTIONS", server_url("/_sw/runs/x/output"), ask_get, NULL, 0, &a);
     CHECK_STR(header("Access-Control-Allow-Origin"), "*");
-    call("OPTIONS", url_of("/_sw/runs"), ask_get, NULL, 0, &a);
+    call("OPTIONS", server_url("/_sw/runs"), ask_get, NULL, 0, &a);
     CHECK_STR(header("Access-Control-Allow-Origin"), "");
-    call("OPTIONS", url_of("/nowhere"), ask_get, NULL, 0, &a);
+    call("OPTIONS", server_url("/nowhere"), ask_get, NULL, 0, &a);
     CHECK_INT(a.status, 404);
     stop();
 }
@@ -441,7 +431,7 @@ static void test_other_origins(void)
 static void post(const char *path, const char *key, const char *caller, const char *body)
 {
     const char *const headers[] = {key, caller, NULL};
-    call("POST", url_of(path), headers, body, 0, &a);
+    call("POST", server_url(path), headers, body, 0, &a);
 }
 
 static void test_key_replays(void)
@@ -495,7 +485,7 @@ static void test_key_refusals(void)
     post("/orders/1", "Idempotency-Key: \"k", NULL, "x");
     CHECK_INT(a.status, 400);
     CHECK(strstr(a.body, "no closing quote") && strstr(header("Link"), "rel=\"describedby\""));
-    call("POST", url_of("/orders/1"), two, "x", 0, &a);
+    call("POST", server_url("/orders/1"), two, "x", 0, &a);
     CHECK_INT(a.status, 400);
     CHECK_INT(seen->runs, 0);
     stop();
@@ -554,18 +544,18 @@ static void test_key_parked(void)
     char first[2048];
     const char *const key[] = {"Idempotency-Key: sleepy", NULL};
     start();
-    call("PUT", url_of("/nap"), key, "x", 0, &a);
+    call("PUT", server_url("/nap"), key, "x", 0, &a);
     CHECK_INT(a.status, 303);
     snprintf(first, sizeof first, "%s", header("X-Run-Id"));
     CHECK(metrics_say("\nstepwell_runs_in_memory 0\n"));
-    call("PUT", url_of("/nap"), key, "x", 0, &a);
+    call("PUT", server_url("/nap"), key, "x", 0, &a);
     CHECK_INT(a.status, 303);
     CHECK_STR(header("X-Run-Id"), first);
     CHECK_STR(header("Idempotency-Replayed"), "true");
     stop();
     start_with("--loops", "5");
     for (int i = 0; i < 10; i++) {
-        call("PUT", url_of("/nap"), key, "x", 0, &a);
+        call("PUT", server_url("/nap"), key, "x", 0, &a);
         CHECK_INT(a.status, 303);
         CHECK_STR(header("X-Run-Id"), first);
     }
@@ -578,7 +568,7 @@ static void test_key_parked(void)
 static void start_async(const char *path, char output[2048], char cancel[2048])
 {
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call(NULL, url_of(path), prefer, NULL, 0, &a);
+    call(NULL, server_url(path), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 2048, "%s", header("Location"));
     char *cut = strstr(output, "/output");
@@ -612,7 +602,7 @@ static void test_cancel(void)
     CHECK(metrics_say("\nstepwell_runs_cancelled_total 1\n"));
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     start();
-    call(NULL, url_of(strstr(output, "/_sw")), NULL, NULL, 0, &a);
+    call(NULL, server_url(strstr(output, "/_sw")), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 410);
     CHECK_INT(seen->steps, 0);
     stop();
@@ -645,7 +635,7 @@ static void test_cancel_survives(void)
     wait_for(&seen->steps, 1);
     begin(&asking, "DELETE", strstr(cancel, "/_sw"), NULL);
     for (int i = 0; i < 1000; i++) {
-        call(NULL, url_of(path), NULL, NULL, 0, &a);
+        call(NULL, server_url(path), NULL, NULL, 0, &a);
         if (strstr(a.body, "\"kind\":\"cancel\"")) break;
         usleep(10000);
     }
@@ -653,7 +643,7 @@ static void test_cancel_survives(void)
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     end(&asking);
     start();
-    call(NULL, url_of(strstr(output, "/_sw")), NULL, NULL, 0, &a);
+    call(NULL, server_url(strstr(output, "/_sw")), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 410);
     CHECK_INT(seen->steps, 0);
     start_async("/stubborn", output, cancel); /* and in one process: it ends when the thread lets go */
@@ -678,9 +668,9 @@ static void test_cancel_orphan(void)
     CHECK(setenv("WITHOUT_NAP", "1", 1) == 0);
     start();
     usleep(500000);
-    call("DELETE", url_of(strstr(cancel, "/_sw")), NULL, NULL, 0, &a);
+    call("DELETE", server_url(strstr(cancel, "/_sw")), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
-    call(NULL, url_of(strstr(output, "/_sw")), NULL, NULL, 0, &a);
+    call(NULL, server_url(strstr(output, "/_sw")), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 410);
     stop();
     CHECK(unsetenv("WITHOUT_NAP") == 0);
@@ -696,9 +686,9 @@ static void test_cancel_refusals(void)
     CHECK_INT(a.status, 200);
     call("DELETE", cancel, NULL, NULL, 0, &a);
     CHECK_INT(a.status, 409);
-    call("DELETE", url_of("/_sw/runs/00000000000000000000000000"), NULL, NULL, 0, &a);
+    call("DELETE", server_url("/_sw/runs/00000000000000000000000000"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 404);
-    call("DELETE", url_of("/_sw/runs/none"), NULL, NULL, 0, &a);
+    call("DELETE", server_url("/_sw/runs/none"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 404);
     size_t last = strlen(cancel) - 1;
     cancel[last] = cancel[last] == 'A' ? 'B' : 'A';
@@ -745,7 +735,7 @@ static void test_deadline(void)
 {
     char output[2048], cancel[2048];
     start();
-    call(NULL, url_of("/late"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/late"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 504);
     CHECK(strstr(a.body, "deadline"));
     CHECK_INT(seen->cleaned, 2);
@@ -753,7 +743,7 @@ static void test_deadline(void)
     CHECK(metrics_say("\nstepwell_runs_parked_total 1\n"));
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     start();
-    call(NULL, url_of(strstr(output, "/_sw")), NULL, NULL, 0, &a);
+    call(NULL, server_url(strstr(output, "/_sw")), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 504);
     CHECK_INT(seen->steps, 0); /* that it had done */
     stop();

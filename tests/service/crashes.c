@@ -153,15 +153,7 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char data[128], said[8192], text[4096], outputs[INNOCENTS][1024];
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
-    return url;
-}
 
 static void start_with(const char *flag, const char *value)
 {
@@ -196,7 +188,7 @@ static void begin(const char *path, char output[1024])
 {
     char where[256];
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call("POST", url_of(path), prefer, "", 0, &a);
+    call("POST", server_url(path), prefer, "", 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", where, sizeof where), "/_sw/"));
 }
@@ -213,7 +205,7 @@ static const char *path_of(const char *id, const char *what)
 static void wait_state(const char *id, const char *state)
 {
     for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
-        bool answered = call_try(NULL, url_of(path_of(id, "")), NULL, NULL, 0, &a);
+        bool answered = call_try(NULL, server_url(path_of(id, "")), NULL, NULL, 0, &a);
         if (answered && strstr(a.body, state)) return;
         usleep(20000);
     }
@@ -223,7 +215,7 @@ static void wait_state(const char *id, const char *state)
 
 static void output_is(const char *output, long status, const char *part)
 {
-    call(NULL, url_of(output), NULL, NULL, 0, &a);
+    call(NULL, server_url(output), NULL, NULL, 0, &a);
     if (a.status != status || !strstr(a.body, part)) printf("# %ld %s\n", a.status, a.body);
     CHECK_INT(a.status, status);
     CHECK(strstr(a.body, part));
@@ -247,7 +239,7 @@ static void check_stopped(const char *id, const char *output, int number, bool i
 static void release(const char *id, const char *output)
 {
     seen->harmless = true;
-    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id, "/release")), NULL, "", 0, &a);
     CHECK_INT(a.status, 200);
     output_is(output, 200, "harmless");
     wait_state(id, "\"state\":\"succeeded\"");
@@ -299,7 +291,7 @@ static void innocents_end(void)
         bool answered = false;
         for (int tries = 0; tries < SERVED_WAIT_MS / 50 && !answered; tries++) {
             if (tries > 0) usleep(50000);
-            answered = call_try(NULL, url_of(outputs[i]), NULL, NULL, 0, &a);
+            answered = call_try(NULL, server_url(outputs[i]), NULL, NULL, 0, &a);
         }
         CHECK(answered);
         CHECK_INT(a.status, 200);
@@ -327,7 +319,7 @@ static void test_innocents(void)
     start();
     innocents_end();
     check_stopped(id, poison, SIGSEGV, true);
-    call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
     CHECK(strstr(a.body, "\nstepwell_runs_stopped 1\n"));
     release(id, poison);
     stop();
@@ -423,7 +415,7 @@ static void test_killed(void)
         if (!SANITIZED) CHECK_INT(ended_by, -signals[i]);
         start();
     }
-    call(NULL, url_of(path_of(id, "")), NULL, NULL, 0, &a);
+    call(NULL, server_url(path_of(id, "")), NULL, NULL, 0, &a);
     CHECK(strstr(a.body, "\"state\":\"running\"") && !strstr(a.body, "crashed"));
     seen->harmless = true;
     output_is(output, 200, "long");

@@ -14,7 +14,6 @@ typedef struct notes {
 } notes;
 static notes *seen;
 static char mount_point[96], data[128];
-static served server;
 static answer a;
 
 static unsigned count(unsigned *n) { return __atomic_add_fetch(n, 1, __ATOMIC_SEQ_CST); }
@@ -77,23 +76,16 @@ static void start(const char *flag)
     served_start(&server, with);
 }
 
-static const char *url_of(const char *path)
-{
-    static char url[256];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
-
 /* An answer while the worker is there; one that dies or is replaced may cut a call. */
 static void get(const char *path)
 {
-    while (!call_try(NULL, url_of(path), NULL, NULL, 0, &a)) nap();
+    while (!call_try(NULL, server_url(path), NULL, NULL, 0, &a)) nap();
 }
 
 static void post(const char *path, bool async)
 {
     static const char *const headers[] = {"Prefer: respond-async", NULL};
-    call("POST", url_of(path), async ? headers : NULL, "", 20, &a);
+    call("POST", server_url(path), async ? headers : NULL, "", 20, &a);
 }
 
 static void await_ready(void)
@@ -119,7 +111,7 @@ static void begin(const char *path, char output[512])
 
 static void output_is(const char *output, const char *body)
 {
-    call(NULL, url_of(output), NULL, NULL, 50, &a);
+    call(NULL, server_url(output), NULL, NULL, 50, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, body);
 }

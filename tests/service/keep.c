@@ -164,17 +164,11 @@ typedef struct client {
     bool ended; /* the server has ended the connection, or it broke */
 } client;
 
-static served server;
-
 static void client_open(client *c, int receive_buffer)
 {
-    char host[64];
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    int port = 0;
+    struct sockaddr_in to = server_sockaddr();
     *c = (client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-    CHECK(c->fd >= 0 && sscanf(server.address, "http://%63[^:]:%d", host, &port) == 2);
-    CHECK(inet_pton(AF_INET, host, &to.sin_addr) == 1);
-    to.sin_port = htons((uint16_t)port);
+    CHECK(c->fd >= 0);
     if (receive_buffer > 0)
         CHECK(setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer) == 0);
     struct pollfd p = {.fd = c->fd, .events = POLLOUT};
@@ -283,21 +277,9 @@ static pid_t worker_pid(void)
     return pid;
 }
 
-static long metric(const char *name)
-{
-    static answer a;
-    char url[160], line[96];
-    snprintf(url, sizeof url, "%s/_sw/metrics", server.address);
-    call(NULL, url, NULL, NULL, 0, &a);
-    snprintf(line, sizeof line, "\nstepwell_%s ", name);
-    const char *at = strstr(a.body, line);
-    CHECK(at);
-    return strtol(at + strlen(line), NULL, 10);
-}
-
 static void await_kept(long count)
 {
-    while (metric("connections_kept_total") + metric("connections_taken_back_total") < count) nap();
+    while (server_metric("connections_kept_total") + server_metric("connections_taken_back_total") < count) nap();
 }
 
 static void kill_worker(void)
@@ -673,7 +655,7 @@ static void test_limits(void)
     client_open(&c[0], 0);
     client_send(&c[0], "GET /work/0 HTTP/1.1\r\nHost: x\r\n\r\n");
     while (load(&seen->committed[0][0]) == 0) nap();
-    CHECK_INT(metric("connections_kept_total"), 0);
+    CHECK_INT(server_metric("connections_kept_total"), 0);
     kill_worker();
     while (!c[0].ended) client_read(&c[0], SIZE_MAX);
     CHECK_INT(c[0].len, 0);

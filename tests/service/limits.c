@@ -21,15 +21,7 @@ static int serve(int argc, char **argv)
 }
 
 static char data[128], backups[128];
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[512];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void start(const char *folder)
 {
@@ -40,21 +32,10 @@ static void start(const char *folder)
                  (const char *const[]){"--data", data, "--dev", "--loops", "3", "--backup-dir", backups, NULL});
 }
 
-static int dial(void)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    to.sin_port = htons((uint16_t)atoi(strrchr(server.address, ':') + 1));
-    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    return fd;
-}
-
 /* Asks until there is room: the server gets to know of closed clients when it turns next. */
 static void ask_with_room(const char *method, const char *path, const char *body, long status)
 {
-    for (int tries = 0; !call_try(method, url_of(path), NULL, body, 0, &a); tries++) {
+    for (int tries = 0; !call_try(method, server_url(path), NULL, body, 0, &a); tries++) {
         CHECK(tries < SERVED_WAIT_MS / 10);
         usleep(10000);
     }
@@ -71,7 +52,7 @@ static void test_files(void)
     CHECK(setenv("FEW_FILES", "1", 1) == 0);
     start("few");
     CHECK(unsetenv("FEW_FILES") == 0);
-    for (int i = 0; i < CLIENTS; i++) fds[i] = dial();
+    for (int i = 0; i < CLIENTS; i++) fds[i] = server_dial();
     for (int i = 0; i < CLIENTS; i++) {
         (void)send(fds[i], hello, sizeof hello - 1, MSG_NOSIGNAL);
         ssize_t n = recv(fds[i], head, sizeof head, MSG_WAITALL);
@@ -95,7 +76,7 @@ static void test_files(void)
 static long list_as(const char *host, const char *origin)
 {
     const char *const headers[] = {host, origin, NULL};
-    call(NULL, url_of("/_sw/runs"), headers, NULL, 0, &a);
+    call(NULL, server_url("/_sw/runs"), headers, NULL, 0, &a);
     return a.status;
 }
 
@@ -125,7 +106,7 @@ static void test_dev(void)
     CHECK_INT(list_as(host, "Origin: https://evil.example"), 403);
     CHECK_INT(list_as(host, "Origin: null"), 403);
     const char *const page[] = {"Origin: https://evil.example", NULL};
-    call("POST", url_of("/_sw/backup?name=foreign"), page, "", 0, &a);
+    call("POST", server_url("/_sw/backup?name=foreign"), page, "", 0, &a);
     CHECK_INT(a.status, 403);
 }
 
@@ -150,7 +131,7 @@ static void test_switches(void)
         if (rows[i].environment) CHECK(setenv("STEPWELL_DEV", rows[i].environment, 1) == 0);
         served_start(&server, (const char *const[]){"--data", data, "--loops", "1", rows[i].flag, NULL});
         CHECK(unsetenv("STEPWELL_DEV") == 0);
-        call(NULL, url_of("/_sw/runs"), NULL, NULL, 0, &a);
+        call(NULL, server_url("/_sw/runs"), NULL, NULL, 0, &a);
         CHECK_INT(a.status, rows[i].status);
         CHECK_INT(served_stop(&server, SIGTERM), 0);
     }

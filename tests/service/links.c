@@ -24,7 +24,6 @@ static int serve(int argc, char **argv)
 
 static const char secret[] = "the key that signs the links of this test";
 static char text[4096];
-static served server;
 static answer a;
 
 static const char *header(const char *name) { return answer_header(&a, name, text, sizeof text); }
@@ -90,12 +89,7 @@ static void ask(const char *method, const char *url) { call(method, url, NULL, N
 static int send_get(const char *path)
 {
     char line[1200];
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    to.sin_port = htons((uint16_t)atoi(strrchr(server.address, ':') + 1));
-    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    int fd = server_dial();
     int len = snprintf(line, sizeof line, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
     CHECK(send(fd, line, (size_t)len, 0) == len);
     return fd;

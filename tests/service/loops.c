@@ -15,7 +15,6 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-static served server;
 static answer a;
 
 enum { RUNS = 12, ROUNDS = 6 };
@@ -38,17 +37,6 @@ static void make_runs(void)
     }
 }
 
-static int dial(void)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    to.sin_port = htons((uint16_t)atoi(strrchr(server.address, ':') + 1));
-    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    return fd;
-}
-
 /* The answer at `at`, which has this body, is a success; returns what is behind it. */
 static const char *expect_answer(const char *at, const char *body)
 {
@@ -64,7 +52,7 @@ static void test_pipelined_outputs(void)
 {
     static char all[RUNS * ROUNDS * 1200], got[RUNS * ROUNDS * 2048];
     size_t len = 0, have = 0;
-    int fd = dial();
+    int fd = server_dial();
     for (int i = 0; i < RUNS * ROUNDS; i++)
         len += (size_t)snprintf(all + len, sizeof all - len,
                                 "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET %s HTTP/1.1\r\nHost: x\r\n%s\r\n",
@@ -90,7 +78,8 @@ static void test_head_at_the_limit(void)
     static char head[HEAD_MAX + 2], filler[HEAD_MAX];
     memset(filler, 'a', sizeof filler);
     for (int i = 0; i < RUNS; i++) {
-        int fd = dial(), fixed = snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost:x\r\nX:\r\n\r\n", outputs[i]);
+        int fd = server_dial(),
+            fixed = snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost:x\r\nX:\r\n\r\n", outputs[i]);
         snprintf(head, sizeof head, "GET %s HTTP/1.1\r\nHost:x\r\nX:%.*s\r\n\r\n", outputs[i], HEAD_MAX - fixed,
                  filler);
         CHECK_INT(strlen(head), HEAD_MAX);

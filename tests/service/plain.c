@@ -61,7 +61,6 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-static served server;
 static answer a;
 
 static void start(void)
@@ -72,13 +71,8 @@ static void start(void)
 
 static int ask(const char *path)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
     char request[256];
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    to.sin_port = htons((uint16_t)atoi(strrchr(server.address, ':') + 1));
-    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    int fd = server_dial();
     int len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
     CHECK(send(fd, request, (size_t)len, MSG_NOSIGNAL) == len);
     return fd;

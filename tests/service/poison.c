@@ -233,7 +233,7 @@ static void innocents_end(int count)
         bool answered = false;
         for (int tries = 0; tries < SERVED_WAIT_MS / 20 && !answered; tries++) {
             if (tries > 0) nap();
-            answered = call_try(NULL, url_of(outputs[i]), NULL, NULL, 0, &a) && a.status != 303;
+            answered = call_try(NULL, server_url(outputs[i]), NULL, NULL, 0, &a) && a.status != 303;
         }
         CHECK(answered);
         snprintf(expected, sizeof expected, "innocent %d: %d", i, STEPS * (STEPS + 1) / 2);
@@ -249,9 +249,9 @@ static void release(void)
     char path[160];
     seen->harmless = true;
     snprintf(path, sizeof path, "%s/release", page_of(poison));
-    call("POST", url_of(path), NULL, "", 0, &a);
+    call("POST", server_url(path), NULL, "", 0, &a);
     CHECK_INT(a.status, 200);
-    call(NULL, url_of(poison), NULL, NULL, 0, &a);
+    call(NULL, server_url(poison), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, "harmless");
 }
@@ -262,7 +262,7 @@ static void stops_again(void)
     char path[160], stops[] = "\"kind\":\"stopped\"";
     unsigned found = log_count("the only suspect in memory");
     snprintf(path, sizeof path, "%s/release", page_of(poison));
-    (void)call_try("POST", url_of(path), NULL, "", 0, &a); /* it may die before it answers */
+    (void)call_try("POST", server_url(path), NULL, "", 0, &a); /* it may die before it answers */
     while (log_count("the only suspect in memory") == found) {
         (void)restart_if_dead();
         nap();
@@ -288,7 +288,7 @@ static void poisons(const char *how, bool supervised, int innocents, const char 
     if (!strstr(a.body, why)) printf("# %s\n", a.body);
     CHECK(strstr(a.body, why));
     CHECK(deaths >= 3);
-    call(NULL, url_of(poison), NULL, NULL, 0, &a);
+    call(NULL, server_url(poison), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 503);
     CHECK(strstr(a.body, "\"reason\":\"crashes\""));
     innocents_end(innocents);
@@ -359,7 +359,7 @@ static void test_behind(void)
 
 static pid_t worker(void)
 {
-    while (restart_if_dead() || !call_try(NULL, url_of("/pid"), NULL, NULL, 0, &a) || a.status != 200) nap();
+    while (restart_if_dead() || !call_try(NULL, server_url("/pid"), NULL, NULL, 0, &a) || a.status != 200) nap();
     return (pid_t)strtoll(a.body, NULL, 10);
 }
 

@@ -9,7 +9,6 @@
 
 enum { LOG_BYTES = 1 << 20, NAP_US = 20000 };
 
-static served server;
 static char data[128];
 static bool is_supervised;
 
@@ -59,13 +58,6 @@ static void *read_log(void *arg)
     return NULL;
 }
 
-static inline const char *url_of(const char *path)
-{
-    static char url[2048];
-    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
-    return url;
-}
-
 static inline void start(void)
 {
     static char said[65536];
@@ -112,7 +104,7 @@ static inline void begin(const char *path, char output[1024])
     char where[256];
     const char *const prefer[] = {"Prefer: respond-async", NULL};
     static answer a;
-    call("POST", url_of(path), prefer, "", 0, &a);
+    call("POST", server_url(path), prefer, "", 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", where, sizeof where), "/_sw/"));
 }
@@ -127,7 +119,7 @@ static inline const char *page_of(const char *output)
 /* Its page is left in *a. */
 static inline bool is_in_state(const char *output, const char *state, answer *a)
 {
-    return call_try(NULL, url_of(page_of(output)), NULL, NULL, 0, a) && strstr(a->body, state);
+    return call_try(NULL, server_url(page_of(output)), NULL, NULL, 0, a) && strstr(a->body, state);
 }
 
 #endif

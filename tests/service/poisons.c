@@ -120,7 +120,7 @@ static void check_answer(const char *output, const char *body)
     for (int i = 0; i < SERVED_WAIT_MS / 20 * 4 && !answered; i++) {
         if (i > 0) nap();
         (void)deaths();
-        answered = call_try(NULL, url_of(output), NULL, NULL, 0, &a) && a.status != 303;
+        answered = call_try(NULL, server_url(output), NULL, NULL, 0, &a) && a.status != 303;
     }
     CHECK(answered);
     CHECK_INT(a.status, 200);
@@ -131,7 +131,7 @@ static void release(const char *output)
 {
     char path[160];
     snprintf(path, sizeof path, "%s/release", page_of(output));
-    call("POST", url_of(path), NULL, "", 0, &a);
+    call("POST", server_url(path), NULL, "", 0, &a);
     CHECK_INT(a.status, 200);
     check_answer(output, "harmless");
 }
@@ -223,7 +223,7 @@ static void test_long(void)
     seen->armed = true;
     wait_deaths(2);
     seen->harmless = true;
-    call("DELETE", url_of(page_of(poisons[1])), NULL, NULL, 0, &a);
+    call("DELETE", server_url(page_of(poisons[1])), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     check_answer(poisons[0], "harmless");
     CHECK(log_count("others have not got on") >= 1);

@@ -65,17 +65,9 @@ static int serve(int argc, char **argv)
 }
 
 static char text[4096];
-static served server;
 static answer a;
 
 static const char *header(const char *name) { return answer_header(&a, name, text, sizeof text); }
-
-static const char *url_of(const char *path)
-{
-    static char url[4096];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void start(const char *flag, const char *value)
 {
@@ -107,19 +99,19 @@ static void test_many_headers(void)
     static const char *const async[] = {"Prefer: respond-async", NULL}, *const stream[] = {"Accept: text/event-stream",
                                                                                            NULL};
     start(NULL, NULL);
-    call("POST", url_of("/many"), NULL, "", 0, &a);
+    call("POST", server_url("/many"), NULL, "", 0, &a);
     check_headers();
-    call(NULL, url_of("/many"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/many"), NULL, NULL, 0, &a);
     check_headers();
-    call(NULL, url_of("/pieces"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/pieces"), NULL, NULL, 0, &a);
     check_headers();
-    call("POST", url_of("/many"), async, "", 0, &a);
+    call("POST", server_url("/many"), async, "", 0, &a);
     CHECK_INT(a.status, 202);
     char output[1024];
     snprintf(output, sizeof output, "%s", header("Location"));
     call(NULL, output, NULL, NULL, 0, &a);
     check_headers();
-    call("POST", url_of("/many"), stream, "", 0, &a);
+    call("POST", server_url("/many"), stream, "", 0, &a);
     CHECK(strstr(a.body, "\"X-0\":\"value 0\"") && strstr(a.body, "\"X-199\":\"value 199\""));
     CHECK(strstr(a.body, "\"Content-Type\":\"text/x-many\""));
     stop();
@@ -128,7 +120,7 @@ static void test_many_headers(void)
 static void test_out_of_memory(void)
 {
     start("--run-state-max", "64KiB");
-    call(NULL, url_of("/greedy"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/greedy"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 500);
     CHECK_STR(header("Content-Type"), "application/problem+json");
     CHECK(strstr(a.body, "--run-state-max"));
@@ -137,22 +129,11 @@ static void test_out_of_memory(void)
 
 /* ---- Which pages ---- */
 
-static int dial(void)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    to.sin_port = htons((uint16_t)atoi(strrchr(server.address, ':') + 1));
-    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    return fd;
-}
-
 /* A request that curl would not send; the answer's head goes to `a`. */
 static void ask_raw(const char *request)
 {
     size_t len = strlen(request);
-    int fd = dial();
+    int fd = server_dial();
     memset(&a, 0, sizeof a);
     CHECK(send(fd, request, len, MSG_NOSIGNAL) == (ssize_t)len);
     for (ssize_t n; (n = recv(fd, a.head + a.head_len, sizeof a.head - 1 - a.head_len, 0)) > 0;)
@@ -178,7 +159,7 @@ static void ask(const char *method, const char *path, const char *extra, const c
     char url[256];
     const char *const headers[] = {"Origin: https://shop.example", "Expect:", extra, NULL};
     snprintf(url, sizeof url, "%s%s", path, query);
-    call(method, url_of(url), headers, body, 0, &a);
+    call(method, server_url(url), headers, body, 0, &a);
 }
 
 static void ask_large(const char *path)
@@ -234,7 +215,7 @@ static void check_streams(const char *path, const char *origin)
     ask("POST", path, "Accept: text/event-stream", "?chunk=1", "");
     check_origin(200, origin);
     CHECK(strstr(a.body, "inngest.response"));
-    call("POST", url_of(path), again, "", 0, &a);
+    call("POST", server_url(path), again, "", 0, &a);
     check_origin(409, origin);
 }
 
@@ -242,7 +223,7 @@ static void check_preflight(const char *path, const char *origin)
 {
     const char *const headers[] = {"Origin: https://shop.example", "Access-Control-Request-Method: POST",
                                    "Access-Control-Request-Headers: content-type", NULL};
-    call("OPTIONS", url_of(path), headers, NULL, 0, &a);
+    call("OPTIONS", server_url(path), headers, NULL, 0, &a);
     check_origin(204, origin);
     CHECK_STR(header("Access-Control-Allow-Headers"), *origin ? "content-type" : "");
 }
@@ -276,20 +257,20 @@ static void test_run_urls(void)
         ask("POST", i ? "/shared" : "/private", "Prefer: respond-async", "", "");
         CHECK_INT(a.status, 202);
         snprintf(output, sizeof output, "%s", strstr(header("Location"), "/_sw/"));
-        call(NULL, url_of(output), NULL, NULL, 0, &a);
+        call(NULL, server_url(output), NULL, NULL, 0, &a);
         check_origin(200, pages);
         snprintf(run, sizeof run, "%.*s%s", (int)(strstr(output, "/output") - output), output, strchr(output, '?'));
         snprintf(stream, sizeof stream, "%.*s/stream%s", (int)(strstr(output, "/output") - output), output,
                  strchr(output, '?'));
-        call(NULL, url_of(stream), NULL, NULL, 0, &a);
+        call(NULL, server_url(stream), NULL, NULL, 0, &a);
         check_origin(200, pages);
-        call("DELETE", url_of(run), NULL, NULL, 0, &a);
+        call("DELETE", server_url(run), NULL, NULL, 0, &a);
         check_origin(409, pages);
         *strchr(output, '?') = 0;
-        call(NULL, url_of(output), NULL, NULL, 0, &a);
+        call(NULL, server_url(output), NULL, NULL, 0, &a);
         check_origin(401, pages);
     }
-    call(NULL, url_of("/_sw/runs/nonsense/output"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/runs/nonsense/output"), NULL, NULL, 0, &a);
     check_origin(404, pages);
     stop();
 }
@@ -302,7 +283,7 @@ static void test_full(void)
     snprintf(data, sizeof data, "%s/full", root);
     served_start(&server,
                  (const char *const[]){"--data", data, "--loops", "1", "--runs-max", "1", "--park-after", "24h", NULL});
-    int fd = dial();
+    int fd = server_dial();
     CHECK(send(fd, nap, strlen(nap), MSG_NOSIGNAL) == (ssize_t)strlen(nap));
     CHECK(recv(fd, begin, sizeof begin, MSG_WAITALL) == sizeof begin); /* it has begun */
     ask("POST", "/shared", NULL, "", "");
@@ -317,7 +298,7 @@ static void test_full(void)
 
 static void check_cache(const char *method, const char *path, long status, const char *expected)
 {
-    call(method, url_of(path), NULL, strcmp(method, "GET") == 0 ? NULL : "", 0, &a);
+    call(method, server_url(path), NULL, strcmp(method, "GET") == 0 ? NULL : "", 0, &a);
     CHECK_INT(a.status, status);
     CHECK_STR(header("Cache-Control"), expected);
 }

@@ -77,7 +77,6 @@ static int serve(int argc, char **argv)
 }
 
 static char got[65536], text[4096];
-static served server;
 static answer a;
 
 static void start(void)
@@ -93,12 +92,7 @@ static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 /* Sends these bytes, and reads up to the end of the connection. Returns the status. */
 static int say(const char *request)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    to.sin_port = htons((uint16_t)atoi(strrchr(server.address, ':') + 1));
-    CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    int fd = server_dial();
     CHECK(send(fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request));
     size_t have = 0;
     for (ssize_t n; have < sizeof got - 1 && (n = recv(fd, got + have, sizeof got - 1 - have, 0)) > 0;)

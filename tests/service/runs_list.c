@@ -73,19 +73,11 @@ static int serve(int argc, char **argv)
 
 /* ---- The test ---- */
 
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[512];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void begin(const char *path, char id[64])
 {
-    call(NULL, url_of(path), (const char *const[]){"Prefer: respond-async", NULL}, NULL, 0, &a);
+    call(NULL, server_url(path), (const char *const[]){"Prefer: respond-async", NULL}, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     answer_header(&a, "X-Run-Id", id, 64);
 }
@@ -93,7 +85,7 @@ static void begin(const char *path, char id[64])
 static const char *line_of(const char *id)
 {
     static char line[4096];
-    call(NULL, url_of("/_sw/runs"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/runs"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK(strncmp(a.body, "{\"runs\":[{\"runId\":\"", 19) == 0);
     const char *at = strstr(a.body, id);
@@ -113,7 +105,7 @@ static void check_run_of(const char *path, const char *state, const char *in_lin
     CHECK(!strstr(line_of(id), "stepsDone") == !strstr(in_line, "stepsDone"));
     snprintf(page, sizeof page, "/_sw/runs/%s", id);
     snprintf(endpoint, sizeof endpoint, "\"endpoint\":\"GET %s\"", path);
-    call(NULL, url_of(page), NULL, NULL, 0, &a);
+    call(NULL, server_url(page), NULL, NULL, 0, &a);
     CHECK(strstr(a.body, endpoint) && strstr(a.body, in_page) && strstr(a.body, "\"entries\":[{\"kind\":\"started\""));
 }
 

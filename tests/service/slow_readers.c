@@ -162,21 +162,16 @@ typedef struct client {
 } client;
 
 static client clients[CLIENTS];
-static served server;
 static long tally[4][KINDS][OUTCOMES]; /* of each phase */
 static bool may_refuse, may_break;     /* in this phase */
 static int phase;
 
 static void connect_client(client *c)
 {
-    char host[64];
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    int port = 0, buffer = (int)(body_bytes / 256) << (c->n % 5);
+    struct sockaddr_in to = server_sockaddr();
+    int buffer = (int)(body_bytes / 256) << (c->n % 5);
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(c->fd >= 0 && sscanf(server.address, "http://%63[^:]:%d", host, &port) == 2);
-    CHECK(inet_pton(AF_INET, host, &to.sin_addr) == 1);
-    to.sin_port = htons((uint16_t)port);
-    CHECK(setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer) == 0);
+    CHECK(c->fd >= 0 && setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer) == 0);
     CHECK(connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0);
     CHECK(fcntl(c->fd, F_SETFL, O_NONBLOCK) == 0);
     c->ended = c->reset = c->told_close = false;

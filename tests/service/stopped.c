@@ -72,15 +72,7 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char data[128], text[4096];
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
-    return url;
-}
 
 static void start_with(const char *flag, const char *value)
 {
@@ -103,7 +95,7 @@ static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 static void begin(const char *path, const char *body, char id[32], char output[1024])
 {
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call("POST", url_of(path), prefer, body, 0, &a);
+    call("POST", server_url(path), prefer, body, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", text, sizeof text), "/_sw/"));
     snprintf(id, 32, "%.26s", strstr(output, "/runs/") + 6);
@@ -120,7 +112,7 @@ static const char *path_of(const char *id, const char *what)
 static void wait_state(const char *id, const char *state)
 {
     for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
-        call(NULL, url_of(path_of(id, "")), NULL, NULL, 0, &a);
+        call(NULL, server_url(path_of(id, "")), NULL, NULL, 0, &a);
         if (strstr(a.body, state)) return;
         usleep(20000);
     }
@@ -131,7 +123,7 @@ static void wait_state(const char *id, const char *state)
 static void wait_metric(const char *line)
 {
     for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
-        call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
+        call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
         if (strstr(a.body, line)) return;
         usleep(20000);
     }
@@ -144,7 +136,7 @@ static void wait_parked(void)
 {
     static const char name[] = "\nstepwell_runs_parked_total ";
     for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
-        call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
+        call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
         const char *at = strstr(a.body, name);
         if (at && atoll(at + strlen(name)) > 0) return;
         usleep(20000);
@@ -154,7 +146,7 @@ static void wait_parked(void)
 
 static void output_is(const char *output, long status, const char *part)
 {
-    call(NULL, url_of(output), NULL, NULL, 0, &a);
+    call(NULL, server_url(output), NULL, NULL, 0, &a);
     if (a.status != status || !strstr(a.body, part)) printf("# %ld %s\n", a.status, a.body);
     CHECK_INT(a.status, status);
     CHECK(strstr(a.body, part));
@@ -178,7 +170,7 @@ static void stream_until(const char *output, const char *part)
 {
     char url[2048];
     snprintf(text, sizeof text, "%s", part);
-    snprintf(url, sizeof url, "%s", url_of(output));
+    snprintf(url, sizeof url, "%s", server_url(output));
     char *what = strstr(url, "/output?");
     char query[1024];
     snprintf(query, sizeof query, "%s", what + strlen("/output"));
@@ -216,7 +208,7 @@ static void test_no_endpoint(void)
     stream_until(output, "event: stepwell.stopped\ndata: {\"runId\":\"");
     CHECK(strstr(a.body, "good night") < strstr(a.body, "stepwell.stopped"));
     CHECK(strstr(a.body, "good night") && strstr(a.body, "\"reason\":\"no endpoint\""));
-    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id, "/release")), NULL, "", 0, &a);
     CHECK_INT(a.status, 409);
     CHECK(strstr(a.body, "no such endpoint"));
     stop();
@@ -232,7 +224,7 @@ static void test_no_endpoint(void)
 static const char *first_state(const char *id, const char *one, const char *other)
 {
     for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
-        call(NULL, url_of(path_of(id, "")), NULL, NULL, 0, &a);
+        call(NULL, server_url(path_of(id, "")), NULL, NULL, 0, &a);
         if (strstr(a.body, one)) return one;
         if (strstr(a.body, other)) return other;
         usleep(20000);
@@ -294,11 +286,11 @@ static void test_cancel(void)
     without_nap(true);
     start();
     wait_state(id, "\"reason\":\"no endpoint\"");
-    call("DELETE", url_of(path_of(id, "")), NULL, NULL, 0, &a);
+    call("DELETE", server_url(path_of(id, "")), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     output_is(output, 410, "cancelled");
     wait_metric("\nstepwell_runs_stopped 0\n");
-    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id, "/release")), NULL, "", 0, &a);
     CHECK_INT(a.status, 409);
     without_nap(false);
     stop();
@@ -357,13 +349,13 @@ static void test_unreadable(void)
     wait_state(id, "\"state\":\"stopped\",\"reason\":\"unreadable\"");
     refused_with(output, "\"reason\":\"unreadable\"");
     stream_until(output, "event: stepwell.stopped");
-    call(NULL, url_of("/_sw/runs"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/runs"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK(strstr(a.body, id));
     int runs = 0;
     for (const char *at = a.body; (at = strstr(at, "\"runId\"")); at++) runs++;
     CHECK(runs >= 3);
-    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id, "/release")), NULL, "", 0, &a);
     CHECK_INT(a.status, 409);
     CHECK(touch_blobs() > 0);
     output_is(output, 503, "unreadable"); /* nobody has looked again yet */
@@ -488,7 +480,7 @@ static void test_no_resume(void)
     begin("/other", "", other, other_output); /* new runs go on, also when they have been parked */
     wake();
     output_is(other_output, 200, "rested");
-    call("POST", url_of(path_of(id[0], "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id[0], "/release")), NULL, "", 0, &a);
     if (a.status != 200) printf("# %s\n", a.body);
     CHECK_INT(a.status, 200);
     CHECK(strstr(a.body, "\"status\":\"released\""));
@@ -496,9 +488,9 @@ static void test_no_resume(void)
     wait_state(id[0], "\"kind\":\"released\"");
     wait_state(id[1], "\"reason\":\"not resumed\"");
     wait_metric("\nstepwell_runs_stopped 1\n");
-    call("POST", url_of(path_of(id[0], "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id[0], "/release")), NULL, "", 0, &a);
     CHECK_INT(a.status, 409);
-    call("POST", url_of(path_of("00000000000000000000000000", "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of("00000000000000000000000000", "/release")), NULL, "", 0, &a);
     CHECK_INT(a.status, 404);
     stop();
     start();
@@ -515,7 +507,7 @@ static void test_cancel_unreadable(void)
     start();
     wait_state(id, "\"reason\":\"unreadable\"");
     for (int i = 0; i < 3; i++) {
-        call("DELETE", url_of(path_of(id, "")), NULL, NULL, 0, &a);
+        call("DELETE", server_url(path_of(id, "")), NULL, NULL, 0, &a);
         if (a.status != 202) printf("# %d %s\n", i, a.body);
         CHECK_INT(a.status, 202);
         CHECK(strstr(a.body, "\"status\":\"cancelling\""));
@@ -548,7 +540,7 @@ static void test_release_later(void)
                                  "--runs-max", "1",  "--hold", "4s",      NULL};
     served_start(&server, flags);
     begin("/busy", "", busy, busy_output); /* has the only place */
-    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id, "/release")), NULL, "", 0, &a);
     if (a.status != 202) printf("# %s\n", a.body);
     CHECK_INT(a.status, 202);
     CHECK(strstr(a.body, "\"status\":\"releasing\""));
@@ -574,7 +566,7 @@ static void test_no_letter_stays(void)
     without_nap(true);
     start();
     wait_state(id, "\"reason\":\"no endpoint\"");
-    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id, "/release")), NULL, "", 0, &a);
     CHECK_INT(a.status, 409);
     stop();
     CHECK_INT(count_letters(), 0);
@@ -582,7 +574,7 @@ static void test_no_letter_stays(void)
     start();
     begin("/late", "", id, output);
     wait_parked();
-    call("DELETE", url_of(path_of(id, "")), NULL, NULL, 0, &a);
+    call("DELETE", server_url(path_of(id, "")), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     stop();
     CHECK_INT(count_letters(), 0);
@@ -630,7 +622,7 @@ static void test_deadline_stands(void)
     start();
     wait_state(id, "\"state\":\"stopped\",\"reason\":\"operator\",\"detail\":\"wait for it\"");
     wait_metric("\nstepwell_runs_stopped 1\n");
-    call("POST", url_of(path_of(id, "/release")), NULL, "", 0, &a);
+    call("POST", server_url(path_of(id, "/release")), NULL, "", 0, &a);
     CHECK_INT(a.status, 200);
     wait_state(id, "\"state\":\"succeeded\"");
     stop();

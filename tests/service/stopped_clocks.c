@@ -61,15 +61,7 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char data[128], output[1024];
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
-    return url;
-}
 
 static void start(void)
 {
@@ -93,14 +85,14 @@ static void begin_stopped(const char *name)
     snprintf(data, sizeof data, "%s/%s", root, name);
     memset(seen, 0, sizeof *seen);
     start();
-    call("POST", url_of("/limited"), prefer, "", 0, &a);
+    call("POST", server_url("/limited"), prefer, "", 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, sizeof output, "%s", strstr(answer_header(&a, "Location", where, sizeof where), "/_sw/"));
     for (int i = 0; i < DEATHS; i++) {
         wait_death();
         start();
     }
-    call(NULL, url_of(output), NULL, NULL, 0, &a);
+    call(NULL, server_url(output), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 503);
 }
 
@@ -108,7 +100,7 @@ static void set_clock(const char *query)
 {
     char path[128];
     snprintf(path, sizeof path, "/clock?%s", query);
-    call("POST", url_of(path), NULL, "", 0, &a);
+    call("POST", server_url(path), NULL, "", 0, &a);
     CHECK_INT(a.status, 200);
 }
 
@@ -117,13 +109,13 @@ static void release(void)
     char path[128];
     seen->harmless = true;
     snprintf(path, sizeof path, "/_sw/runs/%.26s/release", strstr(output, "/runs/") + 6);
-    call("POST", url_of(path), NULL, "", 0, &a);
+    call("POST", server_url(path), NULL, "", 0, &a);
     CHECK_INT(a.status, 200);
 }
 
 static void ends_with(long status)
 {
-    do call(NULL, url_of(output), NULL, NULL, 0, &a);
+    do call(NULL, server_url(output), NULL, NULL, 0, &a);
     while (a.status == 303);
     if (a.status != status) printf("# %s\n", a.body);
     CHECK_INT(a.status, status);
@@ -162,7 +154,7 @@ static void test_twice(void)
     set_clock("slept=30000");
     char path[128];
     snprintf(path, sizeof path, "/_sw/runs/%.26s", strstr(output, "/runs/") + 6);
-    call(NULL, url_of(path), NULL, NULL, 0, &a);
+    call(NULL, server_url(path), NULL, NULL, 0, &a);
     CHECK(strstr(a.body, "\"state\":\"running\""));
     set_clock("slept=31000");
     ends_with(504);

@@ -17,7 +17,6 @@ typedef struct notes {
 } notes;
 static notes *seen;
 static char folder[128];
-static served server;
 
 static int load(const int *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
 static void set(int *at, int value) { __atomic_store_n(at, value, __ATOMIC_SEQ_CST); }
@@ -89,17 +88,7 @@ typedef struct client {
     size_t len;
 } client;
 
-static void client_open(client *c)
-{
-    char host[64];
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    int port = 0;
-    *c = (client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    CHECK(c->fd >= 0 && sscanf(server.address, "http://%63[^:]:%d", host, &port) == 2);
-    CHECK(inet_pton(AF_INET, host, &to.sin_addr) == 1);
-    to.sin_port = htons((uint16_t)port);
-    CHECK(connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0);
-}
+static void client_open(client *c) { *c = (client){.fd = server_dial()}; }
 
 static void client_send(const client *c, const char *path, const char *headers)
 {
@@ -156,25 +145,13 @@ static void begin_naps(char output[512], char stream[512])
     snprintf(stream, 512, "%.*s/stream%s", (int)(what - path), path, what + 7);
 }
 
-static long metric(const char *name)
-{
-    static answer a;
-    char url[160], line[96];
-    snprintf(url, sizeof url, "%s/_sw/metrics", server.address);
-    call(NULL, url, NULL, NULL, 0, &a);
-    snprintf(line, sizeof line, "\nstepwell_%s ", name);
-    const char *at = strstr(a.body, line);
-    CHECK(at);
-    return strtol(at + strlen(line), NULL, 10);
-}
-
 /* A run that lies in no memory for the rest of its nap: where the disk is slow another one is begun. */
 static void begin_parked(char output[512], char stream[512])
 {
-    for (long parked = 0; parked == 0; parked = metric("runs_parked_total")) {
+    for (long parked = 0; parked == 0; parked = server_metric("runs_parked_total")) {
         int waiting = load(&seen->waiting);
         begin_naps(output, stream);
-        while (metric("runs_parked_total") == 0 && load(&seen->waiting) == waiting) nap();
+        while (server_metric("runs_parked_total") == 0 && load(&seen->waiting) == waiting) nap();
     }
 }
 
@@ -238,7 +215,7 @@ static pid_t worker_of(pid_t supervisor)
     return (pid_t)worker;
 }
 
-static long held(void) { return metric("connections_kept_total"); }
+static long held(void) { return server_metric("connections_kept_total"); }
 
 /* Clients of one run are handed to the next worker, the stream between two others. */
 static void test_taken_back(void)
@@ -303,7 +280,7 @@ static void test_heartbeat(void)
     client_await(&c, "\"two\"");
     for (int k = 0; k < KILLS; k++) {
         while (load(&seen->waiting) <= k) nap();
-        while (metric("connections_kept_total") + metric("connections_taken_back_total") == 0) nap();
+        while (server_metric("connections_kept_total") + server_metric("connections_taken_back_total") == 0) nap();
         for (int before = count_of(c.data, beat); count_of(c.data, beat) < before + BEATS;) client_more(&c);
         CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
     }

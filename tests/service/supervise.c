@@ -142,17 +142,11 @@ static void hand_over(const char *plan)
 
 /* ---- Its clients ---- */
 
-static served server;
-
 /* Descriptor of a connection that has sent a request; -1: refused. */
 static int ask(const char *path)
 {
-    char host[64], request[256];
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    int port = 0;
-    CHECK(sscanf(server.address, "http://%63[^:]:%d", host, &port) == 2);
-    CHECK(inet_pton(AF_INET, host, &to.sin_addr) == 1);
-    to.sin_port = htons((uint16_t)port);
+    char request[256];
+    struct sockaddr_in to = server_sockaddr();
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), n;
     CHECK(fd >= 0);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {

@@ -17,7 +17,6 @@ typedef struct notes {
 } notes;
 static notes *seen;
 static char folder[128];
-static served server;
 
 static void nap(void) { usleep(5000); }
 static int load(const int *at) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
@@ -86,13 +85,8 @@ static int serve(int argc, char **argv)
 
 static int ask_as(const char *path, const char *version, const char *headers)
 {
-    char host[64], text[16384];
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    int port = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && sscanf(server.address, "http://%63[^:]:%d", host, &port) == 2);
-    CHECK(inet_pton(AF_INET, host, &to.sin_addr) == 1);
-    to.sin_port = htons((uint16_t)port);
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    char text[16384];
+    int fd = server_dial();
     int n = snprintf(text, sizeof text, "GET %s %s\r\nHost: x\r\n%s\r\n", path, version, headers);
     CHECK(send(fd, text, (size_t)n, MSG_NOSIGNAL) == n);
     return fd;
@@ -113,18 +107,6 @@ static void await_text(int fd, const char *text)
         len += (size_t)n;
         got[len] = 0;
     }
-}
-
-static long metric(const char *name)
-{
-    static answer a;
-    char url[160], line[96];
-    snprintf(url, sizeof url, "%s/_sw/metrics", server.address);
-    call(NULL, url, NULL, NULL, 0, &a);
-    snprintf(line, sizeof line, "\nstepwell_%s ", name);
-    const char *at = strstr(a.body, line);
-    CHECK(at);
-    return strtol(at + strlen(line), NULL, 10);
 }
 
 /* So many runs are in the journal; a run that has just begun can be asked for before it is. */
@@ -173,11 +155,12 @@ static void open_gate(void) { set(&seen->gate, 1); }
 /* All runs are over: so many were cancelled, so many have succeeded. */
 static void check_ends(int cancelled, int succeeded)
 {
-    while (metric("runs_cancelled_total") + (succeeded ? 0 : metric("runs_succeeded_total")) < cancelled) nap();
+    while (server_metric("runs_cancelled_total") + (succeeded ? 0 : server_metric("runs_succeeded_total")) < cancelled)
+        nap();
     open_gate();
-    while (metric("runs_succeeded_total") < succeeded || metric("runs_in_memory") > 0) nap();
-    CHECK_INT(metric("runs_cancelled_total"), cancelled);
-    CHECK_INT(metric("runs_succeeded_total"), succeeded);
+    while (server_metric("runs_succeeded_total") < succeeded || server_metric("runs_in_memory") > 0) nap();
+    CHECK_INT(server_metric("runs_cancelled_total"), cancelled);
+    CHECK_INT(server_metric("runs_succeeded_total"), succeeded);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
@@ -230,7 +213,7 @@ static void test_stopped(void)
 {
     start((const char *const[]){"--drain", "100ms", NULL}, true);
     int waits = ask("/tied", "");
-    while (metric("runs_started_total") < 1) nap();
+    while (server_metric("runs_started_total") < 1) nap();
     CHECK(kill(server.pid, SIGTERM) == 0);
     await_text(waits, "HTTP/1.1 303 ");
     close(waits);
@@ -256,13 +239,13 @@ static void test_kept(void)
 {
     start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
     int stays = ask("/tied", ""), leaves = ask("/tied", "");
-    while (metric("connections_kept_total") < 2) nap();
+    while (server_metric("connections_kept_total") < 2) nap();
     CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
-    while (metric("connections_taken_back_total") < 2) nap();
+    while (server_metric("connections_taken_back_total") < 2) nap();
     usleep(400000); /* beyond --redirect-after */
-    CHECK_INT(metric("runs_cancelled_total"), 0);
+    CHECK_INT(server_metric("runs_cancelled_total"), 0);
     close(leaves);
-    while (metric("runs_cancelled_total") < 1) nap();
+    while (server_metric("runs_cancelled_total") < 1) nap();
     open_gate();
     await_text(stays, "done");
     close(stays);
@@ -289,7 +272,7 @@ static void test_between_workers(void)
     int fds[LEAVE];
     start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
     for (int i = 0; i < LEAVE; i++) fds[i] = ask("/tied?looks=1", "");
-    while (metric("connections_kept_total") < LEAVE) nap();
+    while (server_metric("connections_kept_total") < LEAVE) nap();
     CHECK(kill(server.pid, SIGHUP) == 0);
     for (int i = 0; i < LEAVE; i++, nap()) close(fds[i]);
     int cancelled = 0;
@@ -326,7 +309,7 @@ static void broken_off_between(int signal_number, const char *headers)
     int leaves = ask("/tied?looks=1", headers), reads = ask("/tied?looks=1", "Accept: text/event-stream\r\n"),
         stays = ask("/tied?looks=1", "");
     await_text(reads, "\"one\"");
-    while (metric("connections_kept_total") < 3) nap();
+    while (server_metric("connections_kept_total") < 3) nap();
     set(&seen->hold_start, 1);
     CHECK(kill(signal_number == SIGHUP ? server.pid : worker_of(server.pid), signal_number) == 0);
     await_next_worker();
@@ -353,7 +336,7 @@ static void test_half_closed(void)
 {
     start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
     int leaves = ask("/tied?looks=1", ""), stays = ask("/tied?looks=1", "");
-    while (metric("connections_kept_total") < 2) nap();
+    while (server_metric("connections_kept_total") < 2) nap();
     CHECK(shutdown(leaves, SHUT_WR) == 0 && shutdown(stays, SHUT_WR) == 0);
     await_text(leaves, "HTTP/1.1 100 ");
     await_text(stays, "HTTP/1.1 100 ");
@@ -380,17 +363,17 @@ static void test_handed_on_late(void)
     CHECK(n > FILL);
     start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
     for (int i = 0; i < STAY; i++) fds[i] = ask("/tied?looks=1", headers);
-    while (metric("connections_kept_total") < STAY) nap();
+    while (server_metric("connections_kept_total") < STAY) nap();
     set(&seen->hold_start, 1);
     CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
     await_next_worker();
     CHECK(kill(server.pid, SIGSTOP) == 0);
     set(&seen->hold_start, 0);
-    CHECK(metric("connections_taken_back_total") < STAY); /* it does not wait for ever */
-    usleep(600000);                                       /* beyond --redirect-after */
-    CHECK_INT(metric("runs_cancelled_total"), 0);
+    CHECK(server_metric("connections_taken_back_total") < STAY); /* it does not wait for ever */
+    usleep(600000);                                              /* beyond --redirect-after */
+    CHECK_INT(server_metric("runs_cancelled_total"), 0);
     CHECK(kill(server.pid, SIGCONT) == 0);
-    while (metric("connections_taken_back_total") < STAY) nap();
+    while (server_metric("connections_taken_back_total") < STAY) nap();
     open_gate();
     for (int i = 0; i < STAY; i++) {
         await_text(fds[i], "done");
@@ -410,7 +393,7 @@ static void test_not_crowded_out(void)
         await_text(idle[i], "HTTP/1.1 200 ");
     }
     int waits = ask("/tied?looks=1", "");
-    while (metric("runs_unfinished") < 1) nap();
+    while (server_metric("runs_unfinished") < 1) nap();
     CHECK(kill(server.pid, SIGHUP) == 0);
     await_text(waits, "HTTP/1.1 303 ");
     open_gate();
@@ -429,7 +412,7 @@ static void test_left_undecided(void)
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     for (int i = 0; i < 3; i++) { /* for an hour clients may come back */
         start((const char *const[]){"--redirect-after", "1h", NULL}, false);
-        while (metric("runs_resumed_total") < 2) nap();
+        while (server_metric("runs_resumed_total") < 2) nap();
         CHECK_INT(served_stop(&server, SIGTERM), 0);
     }
     start(NULL, false);
@@ -443,7 +426,7 @@ static void test_killed_in_drain(void)
 {
     start((const char *const[]){"--redirect-after", "10s", "--park-after", "100ms", NULL}, true);
     int sent_on = ask("/tied?nap=1", ""), works = ask("/tied", "");
-    while (metric("runs_parked_total") < 1 || metric("runs_started_total") < 2) nap();
+    while (server_metric("runs_parked_total") < 1 || server_metric("runs_started_total") < 2) nap();
     CHECK(kill(server.pid, SIGTERM) == 0);
     await_text(sent_on, "HTTP/1.1 303 ");
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
@@ -480,7 +463,7 @@ static void test_gone_before_drain(void)
     usleep(400000); /* beyond --redirect-after */
     CHECK_INT(cancelled_runs(), 2 * EACH);
     open_gate();
-    while (metric("runs_unfinished") > 0) nap();
+    while (server_metric("runs_unfinished") > 0) nap();
     CHECK_INT(cancelled_runs(), 2 * EACH);
     for (int i = 0; i < EACH; i++) close(reads[i]);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
@@ -492,16 +475,16 @@ static void test_left_and_sent_on(void)
 {
     start((const char *const[]){"--supervise", "--keep-after", "20ms", NULL}, true);
     int client = ask("/tied?looks=1&late=1", "");
-    while (metric("connections_kept_total") < 1) nap();
+    while (server_metric("connections_kept_total") < 1) nap();
     CHECK(kill(server.pid, SIGHUP) == 0);
-    while (load(&seen->starts) < 2 || metric("connections_taken_back_total") < 1) nap();
+    while (load(&seen->starts) < 2 || server_metric("connections_taken_back_total") < 1) nap();
     open_gate();
     await_text(client, "HTTP/1.1 303 ");
     CHECK(kill(worker_of(server.pid), SIGKILL) == 0);
     while (load(&seen->starts) < 3) nap();
-    while (metric("runs_unfinished") > 0 || metric("runs_resumed_total") < 1) nap();
-    CHECK_INT(metric("runs_cancelled_total"), 0);
-    CHECK_INT(metric("runs_succeeded_total"), 1);
+    while (server_metric("runs_unfinished") > 0 || server_metric("runs_resumed_total") < 1) nap();
+    CHECK_INT(server_metric("runs_cancelled_total"), 0);
+    CHECK_INT(server_metric("runs_succeeded_total"), 1);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
     close(client);
 }
@@ -517,16 +500,16 @@ static void test_asked_again(void)
     await_on_disk(2);
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     start((const char *const[]){"--runs-max", "1", NULL}, false); /* which the older run has */
-    while (metric("runs_resumed_total") < 1) nap();
+    while (server_metric("runs_resumed_total") < 1) nap();
     int again = ask("/tied?looks=1", key);
-    for (int i = 0; i < 5; i++) (void)metric("runs_started_total"); /* turns of the loop */
+    for (int i = 0; i < 5; i++) (void)server_metric("runs_started_total"); /* turns of the loop */
     close(again);
-    for (int i = 0; i < 5; i++) (void)metric("runs_started_total");
+    for (int i = 0; i < 5; i++) (void)server_metric("runs_started_total");
     usleep(400000); /* beyond --redirect-after */
     open_gate();
-    while (metric("runs_unfinished") > 0) nap();
-    CHECK_INT(metric("runs_cancelled_total"), 1);
-    CHECK_INT(metric("runs_succeeded_total"), 1);
+    while (server_metric("runs_unfinished") > 0) nap();
+    CHECK_INT(server_metric("runs_cancelled_total"), 1);
+    CHECK_INT(server_metric("runs_succeeded_total"), 1);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
     close(first);
     close(sent_on);
@@ -541,7 +524,7 @@ static void test_hard_to_see(void)
     start(NULL, true);
     int old = ask_as("/tied?looks=1", "HTTP/1.0", ""), old_stays = ask_as("/tied?looks=1", "HTTP/1.0", "");
     int ahead = ask("/tied?looks=1", ""), ahead_stays = ask("/tied?looks=1", "");
-    while (metric("runs_unfinished") < 4) nap();
+    while (server_metric("runs_unfinished") < 4) nap();
     for (size_t len = 0; len + 64 < AHEAD;)
         len += (size_t)snprintf(more + len, sizeof more - len, "GET /_sw/healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     CHECK(send(ahead, more, strlen(more), MSG_NOSIGNAL) == (ssize_t)strlen(more));
@@ -577,10 +560,10 @@ static void test_not_resumed(void)
     await_on_disk(2);
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     start((const char *const[]){"--no-resume", NULL}, false);
-    while (metric("runs_stopped") < 2) nap();
+    while (server_metric("runs_stopped") < 2) nap();
     CHECK_INT(served_stop(&server, SIGTERM), 0);
     start((const char *const[]){"--no-resume", NULL}, false);
-    while (metric("runs_stopped") < 2) nap();
+    while (server_metric("runs_stopped") < 2) nap();
     snprintf(url, sizeof url, "%s/_sw/runs?limit=1", server.address);
     call(NULL, url, NULL, NULL, 0, &a);
     const char *at = strstr(a.body, "\"runId\":\"");
@@ -599,13 +582,13 @@ static void test_sent_on_before(void)
 {
     start(NULL, true);
     int sent_on = ask("/tied?looks=1", "");
-    while (metric("runs_unfinished") < 1) nap();
+    while (server_metric("runs_unfinished") < 1) nap();
     CHECK(kill(server.pid, SIGTERM) == 0);
     await_text(sent_on, "HTTP/1.1 303 ");
     CHECK_INT(served_stop(&server, 0), 0);
     for (int i = 0; i < 2; i++) {
         start((const char *const[]){"--redirect-after", "1h", NULL}, false);
-        while (metric("runs_resumed_total") < 1) nap();
+        while (server_metric("runs_resumed_total") < 1) nap();
         CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     }
     start(NULL, false);
@@ -619,8 +602,8 @@ static void test_sent_on_durably(void)
 {
     start((const char *const[]){"--park-after", "1h", NULL}, true);
     int waits = ask("/naps", "");
-    while (seen->disk.failed == 0) nap();                           /* a commit of what comes behind the step */
-    for (int i = 0; i < 3; i++) (void)metric("runs_started_total"); /* turns of the loop */
+    while (seen->disk.failed == 0) nap();                                  /* a commit of what comes behind the step */
+    for (int i = 0; i < 3; i++) (void)server_metric("runs_started_total"); /* turns of the loop */
     char byte;
     CHECK(recv(waits, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0);
     disk_set(&seen->disk, DISK_GOOD);

@@ -239,16 +239,8 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static served server;
 static answer a;
 static char text[4096];
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static const char *header(const char *name) { return answer_header(&a, name, text, sizeof text); }
 
@@ -272,26 +264,26 @@ static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 static void test_replies(void)
 {
     start();
-    call(NULL, url_of("/hello/a%20b?x=1"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/hello/a%20b?x=1"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 203);
     CHECK_STR(a.body, "hello a b");
     CHECK_STR(header("X-Path"), "/hello/a b");
     CHECK_STR(header("Content-Type"), "application/x-test");
     CHECK_INT(strlen(header("X-Run-Id")), 26);
-    call(NULL, url_of("/nothing"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/nothing"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 204);
-    call("POST", url_of("/json"), NULL, "{\"b\":[1,2.5,true,null,\"\\u00e9\"],\"a\":{}}", 0, &a);
+    call("POST", server_url("/json"), NULL, "{\"b\":[1,2.5,true,null,\"\\u00e9\"],\"a\":{}}", 0, &a);
     CHECK_STR(a.body, "{\"b\":[1,2.5,true,null,\"é\"],\"a\":{}}");
-    call("POST", url_of("/json"), NULL, "{\"a\":", 0, &a);
+    call("POST", server_url("/json"), NULL, "{\"a\":", 0, &a);
     CHECK_INT(a.status, 400);
     CHECK(strstr(a.body, "not JSON: line 1"));
-    call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a); /* nobody is called for what a client has sent */
+    call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a); /* nobody is called for what a client has sent */
     CHECK(strstr(a.body, "\nstepwell_runs_failed_total 0\n"));
-    call("POST", url_of("/binary"), NULL, "any\x01\xff bytes", 0, &a);
+    call("POST", server_url("/binary"), NULL, "any\x01\xff bytes", 0, &a);
     CHECK_STR(a.body, "any\x01\xff bytes");
-    call(NULL, url_of("/nowhere"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/nowhere"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 404);
-    call("DELETE", url_of("/stream"), NULL, NULL, 0, &a);
+    call("DELETE", server_url("/stream"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 405);
     CHECK(strstr(header("Allow"), "GET"));
     stop();
@@ -302,7 +294,7 @@ static void misuse(const char *what, const char *message)
     char path[256], *escaped = curl_easy_escape(NULL, what, 0);
     snprintf(path, sizeof path, "/misuse?what=%s", escaped);
     curl_free(escaped);
-    call(NULL, url_of(path), NULL, NULL, 0, &a);
+    call(NULL, server_url(path), NULL, NULL, 0, &a);
     if (a.status != 500 || !strstr(a.body, message)) printf("# %s: %ld %s\n", what, a.status, a.body);
     CHECK_INT(a.status, 500);
     CHECK_STR(header("Content-Type"), "application/problem+json");
@@ -337,10 +329,10 @@ static void test_misuse(void)
     seen->attempts = 0;
     misuse("timeout", "timed out after 30 ms");
     CHECK_INT(seen->attempts, 2);
-    call(NULL, url_of("/plain-step"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/plain-step"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 500);
     CHECK(strstr(a.body, "plain route"));
-    call(NULL, url_of("/hello/still-here"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/hello/still-here"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 203);
     stop();
 }
@@ -351,7 +343,7 @@ static void test_limits(void)
     static char big[9 << 20];
     memset(big, 'a', sizeof big - 1);
     /* A client that is still sending may miss the answer (RFC 9112, 9.6): it asks again, as clients do. */
-    for (int i = 0; i < 5 && a.status != 413; i++) (void)call_try("POST", url_of("/binary"), NULL, big, 0, &a);
+    for (int i = 0; i < 5 && a.status != 413; i++) (void)call_try("POST", server_url("/binary"), NULL, big, 0, &a);
     CHECK_INT(a.status, 413);
     char path[20000];
     memset(path, 'p', sizeof path);
@@ -367,7 +359,7 @@ static void test_limits(void)
 static void test_defers(void)
 {
     start();
-    call(NULL, url_of("/defer"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/defer"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 500);
     CHECK(strstr(a.body, "the handler gives up"));
     CHECK_INT(seen->cleaned, 4);
@@ -381,10 +373,10 @@ static void test_defers(void)
 static void test_groups(void)
 {
     start();
-    call(NULL, url_of("/settle"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/settle"), NULL, NULL, 0, &a);
     CHECK_STR(a.body,
               "[{\"ok\":true,\"value\":10},{\"ok\":false,\"error\":\"two is bad\"},{\"ok\":true,\"value\":30}]");
-    call(NULL, url_of("/group-wait"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/group-wait"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 500);
     CHECK(strstr(a.body, "two is bad"));
     stop();
@@ -394,7 +386,7 @@ static void test_stream(void)
 {
     const char *const accept[] = {"Accept: text/event-stream", NULL};
     start();
-    call(NULL, url_of("/stream"), accept, NULL, 0, &a);
+    call(NULL, server_url("/stream"), accept, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(header("Content-Type"), "text/event-stream");
     const char *at = a.body;
@@ -415,7 +407,7 @@ static void test_async(void)
     const char *const prefer[] = {"Prefer: respond-async", NULL};
     char url[1024], *token;
     start();
-    call(NULL, url_of("/slow"), prefer, NULL, 0, &a);
+    call(NULL, server_url("/slow"), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     CHECK(strstr(header("Location"), "/output?token="));
     snprintf(url, sizeof url, "%s", text);
@@ -430,9 +422,9 @@ static void test_async(void)
     token[-6] = 0;
     call(NULL, url, NULL, NULL, 0, &a);
     CHECK_INT(a.status, 401);
-    call(NULL, url_of("/_sw/runs/00000000000000000000000000/output?token=1.x"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/runs/00000000000000000000000000/output?token=1.x"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 403);
-    call(NULL, url_of("/_sw/runs/none/output?token=1.x"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/runs/none/output?token=1.x"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 404);
     static const char *const refused[] = {"limit=1x",
                                           "limit=",
@@ -447,14 +439,14 @@ static void test_async(void)
                                           "before=1"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         snprintf(url, sizeof url, "/_sw/runs?%s", refused[i]);
-        call(NULL, url_of(url), NULL, NULL, 0, &a);
+        call(NULL, server_url(url), NULL, NULL, 0, &a);
         CHECK_INT(a.status, 400);
     }
-    call(NULL, url_of("/_sw/runs?limit=1"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/runs?limit=1"), NULL, NULL, 0, &a);
     CHECK(strstr(a.body, "\"endpoint\":\"GET /slow\"") && strstr(a.body, "\"stepsDone\":2"));
-    call(NULL, url_of("/_sw/healthz"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/healthz"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
-    call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
     CHECK(strstr(a.body, "stepwell_runs_succeeded_total 1"));
     stop();
 }
@@ -465,14 +457,14 @@ static void interrupted(int signal_number, int steps_started)
     const char *const prefer[] = {"Prefer: respond-async", NULL};
     char path[1024];
     start();
-    call(NULL, url_of("/slow"), prefer, NULL, 0, &a);
+    call(NULL, server_url("/slow"), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(path, sizeof path, "%s", strstr(header("Location"), "/_sw/"));
     while (!seen->slow_started) usleep(1000);
     CHECK_INT(served_stop(&server, signal_number), signal_number == SIGTERM ? 0 : -signal_number);
     notes before = *seen;
     start();
-    call(NULL, url_of(path), NULL, NULL, 0, &a);
+    call(NULL, server_url(path), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, "slow done");
     CHECK_INT(before.slow_started + seen->slow_started, steps_started);
@@ -485,7 +477,7 @@ static void test_sigkill(void) { interrupted(SIGKILL, 2); }
 static bool metrics_say(const char *line)
 {
     for (int i = 0; i < 500; i++) {
-        call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
+        call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
         if (strstr(a.body, line)) return true;
         usleep(10000);
     }
@@ -496,7 +488,7 @@ static bool metrics_say(const char *line)
 static void test_parking(void)
 {
     start();
-    call(NULL, url_of("/rest"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/rest"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 303);
     CHECK(strstr(header("Location"), "/output?token="));
     CHECK(metrics_say("\nstepwell_runs_parked_total 1\n"));
@@ -526,7 +518,7 @@ static void await_log(const char *words)
 
 static void *ask_compute(void *arg)
 {
-    call(NULL, url_of("/compute"), NULL, NULL, 0, arg);
+    call(NULL, server_url("/compute"), NULL, NULL, 0, arg);
     return arg;
 }
 
@@ -548,7 +540,7 @@ static void test_blocked(void)
 
 static void *ask_json(void *arg)
 {
-    call("POST", url_of("/json"), NULL, "[1]", 0, arg);
+    call("POST", server_url("/json"), NULL, "[1]", 0, arg);
     return arg;
 }
 
@@ -559,37 +551,37 @@ static void test_full_disk(void)
     char output[1024];
     const char *const prefer[] = {"Prefer: respond-async", NULL};
     start();
-    call(NULL, url_of("/hello/before"), prefer, NULL, 0, &a);
+    call(NULL, server_url("/hello/before"), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, sizeof output, "%s", header("Location"));
     call(NULL, output, NULL, NULL, 0, &a);
     CHECK_STR(a.body, "hello before");
-    call(NULL, url_of("/disk?is=full"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/disk?is=full"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     /* The write that fails is this one's: its client waits until it is known whether it is on disk. */
     CHECK(pthread_create(&asking, NULL, ask_json, &unknown) == 0);
     do {
         usleep(10000);
-        call(NULL, url_of("/_sw/readyz"), NULL, NULL, 0, &a);
+        call(NULL, server_url("/_sw/readyz"), NULL, NULL, 0, &a);
     } while (a.status == 200);
     CHECK_INT(a.status, 503);
-    call("POST", url_of("/json"), NULL, "[1]", 0, &a);
+    call("POST", server_url("/json"), NULL, "[1]", 0, &a);
     CHECK_INT(a.status, 503);
     CHECK(strstr(a.body, "the journal cannot be written; the request was not done"));
-    call(NULL, url_of("/_sw/healthz"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/healthz"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     call(NULL, output, NULL, NULL, 0, &a);
     CHECK_STR(a.body, "hello before"); /* what is on disk can be read */
-    call(NULL, url_of("/disk?is=free"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/disk?is=free"), NULL, NULL, 0, &a);
     for (int i = 0; i < 500; i++) {
-        call(NULL, url_of("/_sw/readyz"), NULL, NULL, 0, &a);
+        call(NULL, server_url("/_sw/readyz"), NULL, NULL, 0, &a);
         if (a.status == 200) break;
         usleep(20000);
     }
     CHECK(pthread_join(asking, NULL) == 0);
     CHECK_INT(unknown.status, 200);
     CHECK_STR(unknown.body, "[1]");
-    call("POST", url_of("/json"), NULL, "[1]", 0, &a);
+    call("POST", server_url("/json"), NULL, "[1]", 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, "[1]");
     call(NULL, output, NULL, NULL, 0, &a);
@@ -654,7 +646,7 @@ static void test_start_refusals(void)
     CHECK(f && fputs("99\n", f) >= 0 && fclose(f) == 0);
     snprintf(path, sizeof path, "%s/newer", root);
     REFUSED("format 99", "--data", path);
-    call(NULL, url_of("/hello/still-here"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/hello/still-here"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 203);
     stop();
 }

@@ -76,15 +76,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void start(const char *name)
 {
@@ -101,7 +93,7 @@ static pid_t ask(const char *method, const char *path)
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid > 0) return pid;
-    bool ok = call_try(method, url_of(path), NULL, NULL, 5, &a);
+    bool ok = call_try(method, server_url(path), NULL, NULL, 5, &a);
     _exit(ok && a.status < 300 ? 0 : 1);
 }
 
@@ -121,7 +113,7 @@ static void test_journal_goes_on(void)
         char key[64];
         snprintf(key, sizeof key, "Idempotency-Key: key-%d", i);
         const char *const headers[] = {key, NULL};
-        call("POST", url_of("/quick"), headers, "", 0, &a);
+        call("POST", server_url("/quick"), headers, "", 0, &a);
         CHECK_INT(a.status, 200);
     }
     CHECK_INT(seen->done, 0);
@@ -129,7 +121,7 @@ static void test_journal_goes_on(void)
     CHECK_INT(exit_code(asks), 0);
     CHECK_INT(seen->done, CALLS);
     CHECK_INT(seen->most_at_work, THREADS);
-    call(NULL, url_of("/deep"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/deep"), NULL, NULL, 0, &a);
     CHECK_STR(a.body, "1");
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }

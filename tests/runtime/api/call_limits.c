@@ -89,7 +89,6 @@ static bool answer_call(int fd, const wire_request *r)
 
 /* ---- The test ---- */
 
-static served server;
 static char folder[64];
 
 static void open_all(void)

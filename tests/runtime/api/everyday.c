@@ -189,7 +189,6 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char said[65536];
-static served server;
 static answer a;
 
 static void serve_on(void)

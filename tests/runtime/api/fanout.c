@@ -96,7 +96,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static served server;
 static answer a;
 
 static void start(const char *park_after)

@@ -472,7 +472,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static served server;
 static answer a;
 
 static void start(void)

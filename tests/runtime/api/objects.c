@@ -9,7 +9,6 @@ typedef struct notes {
 static notes *seen;
 
 static char notes_file[128];
-static served server;
 static answer a;
 
 static int count_of(const int *n) { return __atomic_load_n(n, __ATOMIC_SEQ_CST); }

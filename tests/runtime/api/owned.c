@@ -149,15 +149,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void start(void)
 {
@@ -176,13 +168,13 @@ static void test_texts(void)
     char value[64];
     start();
     memset(seen, 0, sizeof *seen);
-    call(NULL, url_of("/texts"), NULL, NULL, 20, &a);
+    call(NULL, server_url("/texts"), NULL, NULL, 20, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, "[\"input-0\",\"input-1\",\"input-2\",\"input-3\"] 0 tried-1 no card");
     CHECK_STR(answer_header(&a, "X-Kept", value, sizeof value), "as it was");
     CHECK_STR(answer_header(&a, "Content-Type", value, sizeof value), "text/x-kept");
     CHECK_INT(seen->charged, 1);
-    call(NULL, url_of("/texts"), streams, NULL, 0, &a);
+    call(NULL, server_url("/texts"), streams, NULL, 0, &a);
     CHECK(strstr(a.body, "{\"data\":\"input-0\"}") && strstr(a.body, "{\"data\":\"input-3\"}") && !strchr(a.body, '#'));
     stop();
 }
@@ -194,7 +186,7 @@ static void test_problem(void)
     char path[1024], location[1024];
     start();
     memset(seen, 0, sizeof *seen);
-    call(NULL, url_of("/charge"), async, NULL, 0, &a);
+    call(NULL, server_url("/charge"), async, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(path, sizeof path, "%s", strstr(answer_header(&a, "Location", location, sizeof location), "/_sw/"));
     while (!count_of(&seen->charged)) usleep(1000);
@@ -202,7 +194,7 @@ static void test_problem(void)
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     start();
     __atomic_store_n(&seen->go_on, 1, __ATOMIC_SEQ_CST);
-    call(NULL, url_of(path), NULL, NULL, 20, &a);
+    call(NULL, server_url(path), NULL, NULL, 20, &a);
     CHECK_INT(a.status, 500);
     if (!strstr(a.body, "\"step\":\"charge-17\"")) printf("# %s\n", a.body);
     CHECK(strstr(a.body, "\"detail\":\"no card\"") && strstr(a.body, "\"step\":\"charge-17\""));
@@ -214,7 +206,7 @@ static void *cut(void *arg)
 {
     const char *const mine[] = {"X-Mine: my header", NULL};
     answer *mute = calloc(1, sizeof *mute);
-    CHECK(!call_try("POST", url_of(arg), mine, "my own body", 0, mute));
+    CHECK(!call_try("POST", server_url(arg), mine, "my own body", 0, mute));
     free(mute);
     return arg;
 }
@@ -225,7 +217,7 @@ static void cut_connection(char *path)
     memset(seen, 0, sizeof *seen);
     CHECK(pthread_create(&thread, NULL, cut, path) == 0 && pthread_join(thread, NULL) == 0);
     while (count_of(&seen->cut) < 1) usleep(1000);
-    for (int i = 0; i < 50; i++) call("POST", url_of("/other"), NULL, "somebody else's", 0, &a);
+    for (int i = 0; i < 50; i++) call("POST", server_url("/other"), NULL, "somebody else's", 0, &a);
     __atomic_store_n(&seen->go_on, 1, __ATOMIC_SEQ_CST);
     while (count_of(&seen->cut) < 2) usleep(1000);
     CHECK_STR(seen->again, "my own body");

@@ -87,7 +87,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static served server;
 static answer a;
 
 static void get(const char *path, int64_t ms)

@@ -15,22 +15,14 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char text[4096];
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void begin(const char *path, const char *key, char output[1024])
 {
     char key_line[64];
     snprintf(key_line, sizeof key_line, "Idempotency-Key: %s", key);
     const char *const headers[] = {"Prefer: respond-async", key_line, NULL};
-    call("POST", url_of(path), headers, "", 0, &a);
+    call("POST", server_url(path), headers, "", 0, &a);
     CHECK(a.status == 202 || a.status == 200);
     snprintf(output, 1024, "%s", answer_header(&a, "Location", text, sizeof text));
 }

@@ -151,8 +151,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Many clients at once ---- */
 
-static served server;
-
 /* What some of the clients ask for. */
 typedef struct ask {
     const char *path, *query;

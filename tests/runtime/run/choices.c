@@ -65,8 +65,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static served server;
-
 static void start(const char *name)
 {
     char data[128];
@@ -79,14 +77,12 @@ static void start(const char *name)
 static int post(const char *path, const char *key)
 {
     char request[256];
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    to.sin_port = htons((uint16_t)atoi(strrchr(server.address, ':') + 1));
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = server_dial();
     int len = snprintf(request, sizeof request,
                        "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIdempotency-Key: %s\r\n"
                        "Content-Length: 0\r\n\r\n",
                        path, key);
-    CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0 && write(fd, request, (size_t)len) == len);
+    CHECK(write(fd, request, (size_t)len) == len);
     return fd;
 }
 

@@ -109,7 +109,6 @@ static int serve(int argc, char **argv)
 /* ---- The test ---- */
 
 static char data[128];
-static served server;
 static answer a;
 
 static void start(unsigned version)

@@ -102,15 +102,7 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char text[4096];
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static const char *header(const char *name) { return answer_header(&a, name, text, sizeof text); }
 
@@ -127,27 +119,17 @@ static void start(const char *name)
 
 static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 
-/* The value of a metric; -1: there is none. */
-static long metric(const char *name)
-{
-    char line[128];
-    call(NULL, url_of("/_sw/metrics"), NULL, NULL, 0, &a);
-    snprintf(line, sizeof line, "\nstepwell_%s ", name);
-    const char *at = strstr(a.body, line);
-    return at ? strtol(at + strlen(line), NULL, 10) : -1;
-}
-
 static void wait_metric(const char *name, long least)
 {
-    for (int i = 0; i < 3000 && metric(name) < least; i++) usleep(10000);
-    CHECK(metric(name) >= least);
+    for (int i = 0; i < 3000 && server_metric(name) < least; i++) usleep(10000);
+    CHECK(server_metric(name) >= least);
 }
 
 static void wait_ready(void)
 {
     do {
         usleep(10000);
-        call(NULL, url_of("/_sw/readyz"), NULL, NULL, 0, &a);
+        call(NULL, server_url("/_sw/readyz"), NULL, NULL, 0, &a);
     } while (a.status != 200);
 }
 
@@ -155,7 +137,7 @@ static void wait_ready(void)
 static void begin_async(const char *path, char output[1024])
 {
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call(NULL, url_of(path), prefer, NULL, 0, &a);
+    call(NULL, server_url(path), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 1024, "%s", header("Location"));
 }
@@ -171,7 +153,7 @@ static void close_gate(disk_fault fault)
     charging = fork();
     CHECK(charging >= 0);
     if (charging == 0) {
-        bool answered = call_try("POST", url_of("/charge"), NULL, "", 0, &a);
+        bool answered = call_try("POST", server_url("/charge"), NULL, "", 0, &a);
         bool charged = answered && a.status == 200 && strcmp(a.body, "charged") == 0;
         _exit(charged ? CLIENT_CHARGED : answered || a.status ? CLIENT_TOLD_OTHERWISE : CLIENT_CUT);
     }
@@ -190,7 +172,7 @@ static void charge_ten_times(disk_fault fault)
     close_gate(fault);
     CHECK_INT(seen->charges, 1);
     for (int i = 0; i < 9; i++) {
-        call("POST", url_of("/charge"), NULL, "", 0, &a);
+        call("POST", server_url("/charge"), NULL, "", 0, &a);
         CHECK_INT(a.status, 503);
         CHECK(strstr(a.body, "was not done"));
         CHECK_STR(header("Retry-After"), "5");
@@ -201,7 +183,7 @@ static void charge_ten_times(disk_fault fault)
     client_heard(CLIENT_CHARGED);
     wait_ready();
     CHECK_INT(seen->charges, 1); /* its result was kept */
-    call("POST", url_of("/charge"), NULL, "", 0, &a);
+    call("POST", server_url("/charge"), NULL, "", 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_INT(seen->charges, 2);
 }
@@ -228,7 +210,7 @@ static void test_comes_back(void)
     disk_set(&seen->disk, DISK_GOOD);
     start("comes-back");
     wait_ready();
-    call("POST", url_of("/charge"), NULL, "", 0, &a);
+    call("POST", server_url("/charge"), NULL, "", 0, &a);
     CHECK_INT(a.status, 200);
     stop();
 }
@@ -260,7 +242,7 @@ static void test_parked(void)
     CHECK_INT(a.status, 503);
     CHECK(strstr(a.body, "was not cancelled"));
     usleep(1500000); /* the sleep is over */
-    CHECK_INT(metric("runs_resumed_total"), 0);
+    CHECK_INT(server_metric("runs_resumed_total"), 0);
     CHECK_INT(seen->seconds, 0);
     disk_set(&seen->disk, DISK_GOOD);
     call(NULL, output, NULL, NULL, 5, &a);
@@ -303,7 +285,7 @@ static void test_pressure(void)
     pid_t asks = fork();
     CHECK(asks >= 0);
     if (asks == 0) {
-        call(NULL, url_of("/large"), NULL, NULL, 5, &a);
+        call(NULL, server_url("/large"), NULL, NULL, 5, &a);
         _exit(a.status == 200 && strcmp(a.body, "300 results") == 0 ? 0 : 1);
     }
     wait_metric("journal_attempts_waiting", 1);
@@ -313,7 +295,7 @@ static void test_pressure(void)
     CHECK(waitpid(asks, &status, 0) == asks);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     CHECK_INT(seen->larges, LARGE_STEPS);
-    CHECK_INT(metric("journal_attempts_waiting"), 0);
+    CHECK_INT(server_metric("journal_attempts_waiting"), 0);
     stop();
 }
 
@@ -324,7 +306,7 @@ static void test_chunks(void)
     pid_t asks = fork();
     CHECK(asks >= 0);
     if (asks == 0) {
-        call(NULL, url_of("/chunks"), NULL, NULL, 5, &a);
+        call(NULL, server_url("/chunks"), NULL, NULL, 5, &a);
         _exit(a.status == 200 ? 0 : 1);
     }
     wait_metric("journal_attempts_waiting", 1);

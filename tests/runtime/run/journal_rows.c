@@ -166,7 +166,6 @@ static int serve(int argc, char **argv)
 
 /* ---- Reading the journal ---- */
 
-static served server;
 static answer a;
 
 typedef struct journal {

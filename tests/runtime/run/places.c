@@ -68,15 +68,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tools ---- */
 
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[4096];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void start(const char *runs_max)
 {
@@ -94,7 +86,7 @@ static void begin(const char *path, char output[2048])
 {
     char location[2048];
     const char *const async[] = {"Prefer: respond-async", NULL};
-    call(NULL, url_of(path), async, NULL, 0, &a);
+    call(NULL, server_url(path), async, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 2048, "%s", strstr(answer_header(&a, "Location", location, sizeof location), "/_sw/"));
 }
@@ -128,7 +120,7 @@ static void test_resumed(void)
     start("100");
     memset(seen, 0, sizeof *seen);
     begin("/brief", ended);
-    call(NULL, url_of(ended), NULL, NULL, 20, &a);
+    call(NULL, server_url(ended), NULL, NULL, 20, &a);
     CHECK_STR(a.body, "brief");
     for (int i = 0; i < RUNS; i++) {
         snprintf(path, sizeof path, "/resumed?n=%d", i);
@@ -139,16 +131,16 @@ static void test_resumed(void)
     memset(seen, 0, sizeof *seen);
     start("10");
     wait_for(&seen->entered, PLACES);
-    call(NULL, url_of("/brief"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/brief"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 503);
     CHECK(strstr(a.body, "--runs-max"));
     /* Nobody needs a place to read what has ended, or to end what waits. */
-    call(NULL, url_of(ended), NULL, NULL, 20, &a);
+    call(NULL, server_url(ended), NULL, NULL, 20, &a);
     CHECK_STR(a.body, "brief");
     snprintf(path, sizeof path, "%.*s", (int)(strchr(last + 10, '/') - last), last);
-    call("DELETE", url_of(path), NULL, NULL, 0, &a);
+    call("DELETE", server_url(path), NULL, NULL, 0, &a);
     CHECK(a.status >= 200 && a.status < 300);
-    call(NULL, url_of(last), NULL, NULL, 0, &a);
+    call(NULL, server_url(last), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 410);
     CHECK_INT(count_of(&seen->entered), PLACES);
     for (int i = 0; i < CLIENTS; i++) CHECK(pthread_create(&clients[i], NULL, keep_asking, NULL) == 0);
@@ -164,17 +156,8 @@ static void test_resumed(void)
 
 static void *ask_begun(void *arg)
 {
-    call(NULL, url_of("/begun"), NULL, NULL, 20, arg);
+    call(NULL, server_url("/begun"), NULL, NULL, 20, arg);
     return arg;
-}
-
-static int connect_to_server(void)
-{
-    int port = atoi(strrchr(server.address, ':') + 1), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    return fd;
 }
 
 static void say(int fd, const char *text) { CHECK(send(fd, text, strlen(text), 0) == (ssize_t)strlen(text)); }
@@ -197,7 +180,7 @@ static void test_cancelled_at_once(void)
     for (int i = 0; i < 20; i++) {
         pthread_t asking;
         char said[256];
-        int fd = connect_to_server();
+        int fd = server_dial();
         say(fd, "GET /_sw/healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"); /* the connection is taken */
         hear(fd, " 200 ");
         memset(seen, 0, sizeof *seen);

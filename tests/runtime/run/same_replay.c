@@ -160,15 +160,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[4096];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void start_with(const char *run_state_max)
 {
@@ -191,7 +183,7 @@ static const char *begin(const char *path)
 {
     static char output[2048], location[2048];
     const char *const async[] = {"Prefer: respond-async", NULL};
-    call(NULL, url_of(path), async, NULL, 0, &a);
+    call(NULL, server_url(path), async, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, sizeof output, "%s", strstr(answer_header(&a, "Location", location, sizeof location), "/_sw/"));
     return output;
@@ -210,7 +202,7 @@ static void journaled(const char *output, const char *words)
 {
     char path[2048];
     snprintf(path, sizeof path, "%.*s", (int)(strstr(output, "/output?") - output), output);
-    do call(NULL, url_of(path), NULL, NULL, 0, &a);
+    do call(NULL, server_url(path), NULL, NULL, 0, &a);
     while (!strstr(a.body, words));
 }
 
@@ -225,7 +217,7 @@ static void test_depth(void)
         body[at++] = '7';
         for (int k = 0; k < n; k++) body[at++] = ']';
         body[at] = 0;
-        call("POST", url_of("/deep"), NULL, body, 20, &a);
+        call("POST", server_url("/deep"), NULL, body, 20, &a);
         CHECK_INT(a.status, 200);
         CHECK_STR(a.body, body);
     }
@@ -236,7 +228,7 @@ static void test_depth(void)
 static void test_error(void)
 {
     start();
-    call(NULL, url_of("/error"), NULL, NULL, 20, &a);
+    call(NULL, server_url("/error"), NULL, NULL, 20, &a);
     CHECK_STR(a.body, "0 once this time 1, 1 fatal for good 1");
     CHECK_INT(seen->runs, 2);
     CHECK_INT(seen->steps, 2);
@@ -248,7 +240,7 @@ static void test_body(void)
     static const char *const paths[] = {"/body", "/body?nap=1"};
     start();
     for (int i = 0; i < 2; i++) {
-        call("POST", url_of(paths[i]), NULL, "no JSON", 20, &a);
+        call("POST", server_url(paths[i]), NULL, "no JSON", 20, &a);
         CHECK_INT(a.status, 500);
         CHECK(strstr(a.body, "the body is not JSON: ") && strstr(a.body, "\"step\":\"parse\""));
     }
@@ -259,7 +251,7 @@ static long memory_status(int n, const char *nap)
 {
     char path[128];
     snprintf(path, sizeof path, "/memory?n=%d%s", n, nap);
-    call(NULL, url_of(path), NULL, NULL, 20, &a);
+    call(NULL, server_url(path), NULL, NULL, 20, &a);
     return a.status;
 }
 
@@ -284,7 +276,7 @@ static void test_memory(void)
 static void test_twins(void)
 {
     start();
-    call(NULL, url_of("/twin?both=1"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/twin?both=1"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 500);
     CHECK(strstr(a.body, "has the same hash as another id of this run: give it another id"));
     CHECK_INT(seen->steps, 2);
@@ -297,7 +289,7 @@ static void test_twins(void)
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     CHECK(setenv("CHANGED", "1", 1) == 0);
     start();
-    call(NULL, url_of(output), NULL, NULL, 20, &a);
+    call(NULL, server_url(output), NULL, NULL, 20, &a);
     CHECK_INT(a.status, 500);
     CHECK(strstr(a.body, "it has a step \\\"a\\\" (number 2) where the code now has step"));
     CHECK_INT(seen->others, 0);
@@ -338,7 +330,7 @@ static void logs(bool changed, size_t before, size_t between, size_t after, size
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     if (changed) CHECK(setenv("CHANGED", "1", 1) == 0);
     start();
-    call(NULL, url_of(output), NULL, NULL, 20, &a);
+    call(NULL, server_url(output), NULL, NULL, 20, &a);
     CHECK_STR(a.body, "logged");
     const char *said = log_of_rest();
     CHECK(unsetenv("CHANGED") == 0);

@@ -97,15 +97,7 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char data[128], text[4096];
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    CHECK((size_t)snprintf(url, sizeof url, "%s%s", server.address, path) < sizeof url);
-    return url;
-}
 
 static void start(void)
 {
@@ -119,14 +111,14 @@ static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 static void begin(const char *path, char output[1024])
 {
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call(NULL, url_of(path), prefer, NULL, 0, &a);
+    call(NULL, server_url(path), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", text, sizeof text), "/_sw/"));
 }
 
 static void output_is(const char *output, const char *expected)
 {
-    call(NULL, url_of(output), NULL, NULL, 0, &a);
+    call(NULL, server_url(output), NULL, NULL, 0, &a);
     if (a.status != 200) printf("# %ld %s\n", a.status, a.body);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, expected);
@@ -219,7 +211,7 @@ static void test_drain_while_short(void)
 
 static bool is_ready(void)
 {
-    call(NULL, url_of("/_sw/readyz"), NULL, NULL, 0, &a);
+    call(NULL, server_url("/_sw/readyz"), NULL, NULL, 0, &a);
     return a.status == 200;
 }
 

@@ -28,15 +28,7 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char data[128], text[4096];
-static served server;
 static answer a;
-
-static const char *url_of(const char *path)
-{
-    static char url[2048];
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    return url;
-}
 
 static void start(void)
 {
@@ -50,7 +42,7 @@ static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 static void begin(const char *path, char output[1024])
 {
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call(NULL, url_of(path), prefer, NULL, 0, &a);
+    call(NULL, server_url(path), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
     snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", text, sizeof text), "/_sw/"));
 }
@@ -82,17 +74,17 @@ static void test_blob(void)
     begin("/large", large);
     stop();
     start(); /* what the log had is in tables and blob files now */
-    call(NULL, url_of(large), NULL, NULL, 0, &a);
+    call(NULL, server_url(large), NULL, NULL, 0, &a);
     CHECK_INT(a.body_len, LARGE);
     stop();
     CHECK_INT(damage_blobs(), 1);
     start();
     for (int i = 0; i < 3; i++) {
-        call(NULL, url_of(large), NULL, NULL, 0, &a);
+        call(NULL, server_url(large), NULL, NULL, 0, &a);
         CHECK_INT(a.status, 503);
         CHECK(strstr(a.body, "could not be read"));
     }
-    call(NULL, url_of(small), NULL, NULL, 0, &a);
+    call(NULL, server_url(small), NULL, NULL, 0, &a);
     CHECK_STR(a.body, "small");
     stop();
 }
