@@ -12,7 +12,7 @@ void sw_log(sw_ctx *c, const char *format, ...)
     va_list args;
     va_start(args, format);
     if (c->kind == CTX_STEP)
-        log_vline(LOG_INFO, task_id(c->task), format, args);
+        log_vline(LOG_INFO, task_run_id(c->task), format, args);
     else
         replay_log(c, format, args);
     va_end(args);

@@ -64,7 +64,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     spec.input_hash = value_hash(&r->task.home->scratch, input, &spec.input_bytes);
     if (spec.input_bytes == VALUE_NO_MEMORY) ctx_fail_memory(c);
     if (probe_on) probe_step(c, &spec);
-    if (c->held) replay_log_pass(c, fit_find(r, spec.path) != NULL);
+    if (c->pending_lines) replay_log_pass(c, fit_find(r, spec.path) != NULL);
     return spec;
 }
 
@@ -89,7 +89,7 @@ static void failure_set_cause(run *r, const step_spec *spec, failure *f)
     f->causes = arena_memdup(&r->task.arena, &spec->path, sizeof spec->path);
     f->cause_count = f->causes ? 1 : 0;
     f->is_exhausted = f->causes && (f->kind == FAILURE_RETRY || BUG(FATAL_STOPS));
-    if (!f->causes) run_lose_short(r);
+    if (!f->causes) run_lose_for_memory(r);
 }
 
 static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
@@ -97,7 +97,7 @@ static failure failure_of_record(run *r, const step_spec *spec, const replay_rec
     const char *text = arena_strndup(&r->task.arena, rec->error.data, rec->error.len);
     assert(rec->failed);
     assert(!rec->done || BUG(RUN_STEP_AGAIN));
-    if (!text) run_lose_short(r);
+    if (!text) run_lose_for_memory(r);
     failure f = {.kind = rec->fatal ? FAILURE_FATAL : FAILURE_RETRY,
                  .message = text ? text : "failed",
                  .step = spec->id,
@@ -112,7 +112,7 @@ static failure failure_of_record(run *r, const step_spec *spec, const replay_rec
  * again. Returns the failure that unwinds until then. */
 static failure failure_lose_run(run *r)
 {
-    run_lose_short(r);
+    run_lose_for_memory(r);
     return (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
 }
 
@@ -363,7 +363,7 @@ static bool step_take_back_chunks(run *r, const step_spec *spec, replay_record *
     e.id = entry_text_of(label);
     rec->open_chunks = 0;
     if (record_append(r, &e)) return true;
-    run_lose_short(r); /* loaded again from what is on disk */
+    run_lose_for_memory(r); /* loaded again from what is on disk */
     return false;
 }
 

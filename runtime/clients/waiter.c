@@ -37,7 +37,7 @@ static void waiter_free(waiter *w)
     timers_give(&w->home->timers, 1);
     waiter_unlink(w);
     keeper_remove(w->home->keeper, &w->keep);
-    frames_release(w->frames);
+    frames_unref(w->frames);
     free((char *)(uintptr_t)w->rest.data.data);
     free(w->stop_detail);
     free(w);

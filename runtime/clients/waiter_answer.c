@@ -115,7 +115,7 @@ void waiter_answer(home *h, waiter **list, const run_id *id, const run_result *r
         if (!result->frames && !own) own = frames_new(h->arenas);
         waiter_answer_stream(w, result, result->frames ? result->frames : own);
     }
-    frames_release(own);
+    frames_unref(own);
 }
 
 static bool waiters_want_frames(const waiter *list)
@@ -154,6 +154,6 @@ void waiter_answer_journal(home *h, waiter **list, const store_journal *journal,
     } else if (p) {
         *error = "the run ended without a response";
     }
-    frames_release(b.frames);
+    frames_unref(b.frames);
     arena_free(&a);
 }

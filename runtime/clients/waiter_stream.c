@@ -110,8 +110,8 @@ void waiter_stream_give(waiter *w, frames *f)
     if (!f && !w->frames) w->cursor = 0; /* nothing has been streamed, whatever the client says it has */
     if (w->frames == f || !f) return;
     if (BUG(FRAME_AGAIN) && w->frames && w->cursor > 0) w->cursor--;
-    frames_release(w->frames); /* the run has left memory and come back with frames of its own, and the same ids */
-    w->frames = frames_hold(f);
+    frames_unref(w->frames); /* the run has left memory and come back with frames of its own, and the same ids */
+    w->frames = frames_ref(f);
     if (w->cursor > frames_count(f)) w->cursor = frames_count(f);
 }
 

@@ -60,7 +60,7 @@ void clock_watch_turn(home *h)
         log_line(LOG_WARN, NULL,
                  "the wall clock was set %s by %lld ms: sleeps until a point in time follow it, other waits do not",
                  by_ms < 0 ? "back" : "forward", llabs((long long)by_ms));
-    TAILQ_FOREACH(r, &h->runs.unlisted, unlisted) task_clock_set(&r->task);
+    TAILQ_FOREACH(r, &h->runs.slotless, slotless) task_clock_set(&r->task);
     LIST_FOREACH(p, &h->runs.plain, in_home) task_clock_set(&p->task);
     slots_clock_set(h);
 }

@@ -120,7 +120,7 @@ static void loop_drain_runs(sw_loop *l)
                 waiter_dismiss(&s->waiters);
         }
     run *r; /* those that are not on disk yet are drained when they are */
-    TAILQ_FOREACH(r, &l->home.runs.unlisted, unlisted)
+    TAILQ_FOREACH(r, &l->home.runs.slotless, slotless)
     if (run_is_durable(r)) run_drain(r);
     if (l->home.replaced) waiter_leave_readers(&l->home);
     plain *p;

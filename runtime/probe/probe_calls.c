@@ -123,7 +123,7 @@ http_call *probe_call(sw_ctx *c, const http_call_options *o, void (*on_change)(v
     if (!c->run) return http_call_start(c->task->home->client, o, on_change, arg);
     assert(c->kind == CTX_STEP); /* a call outside steps is refused before */
     fact f = probe_fact(c, FACT_CALL);
-    f.number = ++c->asked;
+    f.number = ++c->prove_calls;
     if (sends_step_key(c, o)) f.flags |= FACT_STEP_KEY;
     arena_init(&a, NULL);
     if (call_describe(&a, o, &bytes)) {

@@ -22,7 +22,7 @@ typedef struct open_step {
 } open_step;
 
 struct frames {
-    uint32_t holders;
+    uint32_t refs;
     uint32_t durable;           /* how many may be sent */
     bool closed;                /* the response is in it */
     struct arena_cache *arenas; /* borrowed: for rendering values */
@@ -271,19 +271,19 @@ sw_bytes frames_next(const frames *f, uint32_t *cursor, size_t max_bytes)
 frames *frames_new(struct arena_cache *arenas)
 {
     frames *f = calloc(1, sizeof *f);
-    if (f) *f = (frames){.holders = 1, .arenas = arenas};
+    if (f) *f = (frames){.refs = 1, .arenas = arenas};
     return f;
 }
 
-frames *frames_hold(frames *f)
+frames *frames_ref(frames *f)
 {
-    f->holders++;
+    f->refs++;
     return f;
 }
 
-void frames_release(frames *f)
+void frames_unref(frames *f)
 {
-    if (!f || --f->holders > 0) return;
+    if (!f || --f->refs > 0) return;
     free(f->text);
     free(f->frames);
     free(f->open);

@@ -12,8 +12,8 @@
 typedef struct frames frames;
 
 frames *frames_new(struct arena_cache *arenas); /* held once; NULL: out of memory */
-frames *frames_hold(frames *f);
-void frames_release(frames *f); /* NULL is fine */
+frames *frames_ref(frames *f);
+void frames_unref(frames *f); /* NULL is fine */
 
 /* Shows an entry that was appended or read back, if it is of the kind that clients see. False: out of memory. */
 bool frames_add(frames *f, const entry *e, uint32_t seq);

@@ -58,7 +58,7 @@ bool gate_pass(strand *s)
     while (run_may_go_on(r)) {
         bool full = gate_full(h);
         if ((gate_writable(h) || BUG(OPEN_GATE)) && !full) {
-            r->attempted = true;
+            r->has_attempted = true;
             return true;
         }
         if (!gate_wait_change(s, full)) return false;

@@ -20,7 +20,7 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
                 .suspects = app->suspects,
                 .comeback = app->comeback};
     TAILQ_INIT(&h->runs.touched);
-    TAILQ_INIT(&h->runs.unlisted);
+    TAILQ_INIT(&h->runs.slotless);
     LIST_INIT(&h->runs.plain);
     h->outbox.last = &h->outbox.first;
     gate_init(&h->gate);

@@ -42,7 +42,7 @@ typedef struct home home;
 /* The runs in memory, by what is to be done with them. */
 typedef struct home_runs {
     TAILQ_HEAD(, run) touched; /* to look at when the turn ends; in order, so that ids come to the store in theirs */
-    TAILQ_HEAD(unlisted_runs, run) unlisted; /* begun here and not yet in `slots`; by id, oldest first */
+    TAILQ_HEAD(slotless_runs, run) slotless; /* begun here and not yet in `slots`; by id, oldest first */
     LIST_HEAD(, plain) plain;                /* plain requests: no table has them */
     struct run *free;                        /* structs for reuse */
     struct plain *plain_free;                /* structs for reuse */

@@ -20,32 +20,32 @@ static uint64_t fnv_u32(uint64_t hash, uint32_t n)
     return fnv(hash, bytes, sizeof bytes);
 }
 
-static run_counter *counter_slot(run_counter *table, size_t slots, uint64_t key)
+static path_cell *path_cell_find(path_cell *table, size_t room, uint64_t key)
 {
-    size_t i = (size_t)key & (slots - 1);
-    while (table[i].key && table[i].key != key) i = (i + 1) & (slots - 1);
+    size_t i = (size_t)key & (room - 1);
+    while (table[i].key && table[i].key != key) i = (i + 1) & (room - 1);
     return &table[i];
 }
 
-static bool counters_grow(run *r)
+static bool path_cells_grow(run *r)
 {
-    size_t slots = r->counter_slots * 2;
-    run_counter *bigger = arena_zalloc(&r->task.arena, slots * sizeof *bigger);
+    size_t room = r->path_cell_room * 2;
+    path_cell *bigger = arena_zalloc(&r->task.arena, room * sizeof *bigger);
     if (!bigger) return false;
-    for (size_t i = 0; i < r->counter_slots; i++)
-        if (r->counters[i].key) *counter_slot(bigger, slots, r->counters[i].key) = r->counters[i];
-    r->counters = bigger;
-    r->counter_slots = slots;
+    for (size_t i = 0; i < r->path_cell_room; i++)
+        if (r->path_cells[i].key) *path_cell_find(bigger, room, r->path_cells[i].key) = r->path_cells[i];
+    r->path_cells = bigger;
+    r->path_cell_room = room;
     return true;
 }
 
 /* The counter of `key`, made when there is none. There must be room. */
-static run_counter *counter_take(run *r, uint64_t key)
+static path_cell *path_cell_take(run *r, uint64_t key)
 {
-    run_counter *n = counter_slot(r->counters, r->counter_slots, key);
+    path_cell *n = path_cell_find(r->path_cells, r->path_cell_room, key);
     if (!n->key) {
         n->key = key;
-        r->counter_count++;
+        r->path_cell_count++;
     }
     return n;
 }
@@ -56,11 +56,11 @@ uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurren
     char tag = (char)kind;
     uint64_t base = fnv(fnv(c->path, &tag, 1), id, strlen(id) + 1);
     if (base == 0) base = 1;
-    if ((r->counter_count + 2) * 2 > r->counter_slots && !counters_grow(r)) ctx_fail_memory(c);
-    *occurrence = counter_take(r, base)->count++;
+    if ((r->path_cell_count + 2) * 2 > r->path_cell_room && !path_cells_grow(r)) ctx_fail_memory(c);
+    *occurrence = path_cell_take(r, base)->count++;
     uint64_t path = fnv_u32(base, *occurrence);
     if (kind == PATH_CHUNK) return path; /* only counted, and very many */
-    if (counter_take(r, path ? path : 1)->count++ > 0)
+    if (path_cell_take(r, path ? path : 1)->count++ > 0)
         ctx_fail_misuse(c, "\"%s\" has the same hash as another id of this run: give it another id", id);
     return path;
 }
@@ -71,6 +71,6 @@ const char *path_label(run *r, const char *branch_label, const char *id, uint32_
     char *text = occurrence ? arena_printf(&r->task.arena, "%s%s%s:%u", branch_label, slash, id, occurrence)
                             : arena_printf(&r->task.arena, "%s%s%s", branch_label, slash, id);
     if (text) return text;
-    run_lose_short(r);
+    run_lose_for_memory(r);
     return id;
 }

@@ -12,7 +12,7 @@
 #include "runtime/run/letter.h"
 #include "runtime/run/strand.h"
 
-enum { BUFFER_FIRST = 1024, BUFFER_KEEP_MAX = 65536 };
+enum { BUFFER_FIRST = 1024, BUFFER_REUSE_MAX = 65536 };
 
 /* ---- Buffers: with a run only from its first entry to the commit. A loop's runs share few of them, last used first
  * ---- */
@@ -28,7 +28,7 @@ static msgpack_sbuffer buffer_take(home *h)
 static void buffer_give(home *h, msgpack_sbuffer *b)
 {
     if (!b->data) return;
-    if (b->alloc <= BUFFER_KEEP_MAX && h->buffer_count < HOME_BUFFERS) {
+    if (b->alloc <= BUFFER_REUSE_MAX && h->buffer_count < HOME_BUFFERS) {
         b->size = 0;
         h->buffers[h->buffer_count++] = *b;
     } else {
@@ -77,10 +77,10 @@ static bool is_awaited(const run *r, const entry *e)
 static bool out_of_memory(run *r)
 {
     if (r->state == RUN_NEW) {
-        r->is_short = true;
+        r->lacks_memory = true;
         return false;
     }
-    run_lose_short(r);
+    run_lose_for_memory(r);
     return true;
 }
 
@@ -160,11 +160,11 @@ bool record_wait(strand *s, uint32_t upto)
     run *r = s->run;
     assert(upto <= r->seq_next);
     bool awake = true;
-    r->commit_waiters++;
+    r->commit_wait_count++;
     while (awake && r->seq_durable < upto) {
         run_touch(r);
         awake = strand_suspend(s);
     }
-    r->commit_waiters--;
+    r->commit_wait_count--;
     return r->seq_durable >= upto;
 }

@@ -6,10 +6,10 @@
 #include "runtime/base/log.h"
 #include "runtime/run/replay.h"
 
-enum { HELD_BYTES_MAX = 65536 };
+enum { PENDING_BYTES_MAX = 65536 };
 
-struct held_line {
-    held_line *next;
+struct pending_line {
+    pending_line *next;
     size_t used; /* records of the journal that the run had come to */
     char text[];
 };
@@ -22,16 +22,16 @@ static bool hold(sw_ctx *c, const char *format, va_list args)
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, again);
     va_end(again);
-    size_t size = sizeof(held_line) + (size_t)(len < 0 ? 0 : len) + 1;
-    held_line *line = c->held_bytes + size <= HELD_BYTES_MAX ? malloc(size) : NULL;
+    size_t size = sizeof(pending_line) + (size_t)(len < 0 ? 0 : len) + 1;
+    pending_line *line = c->pending_line_bytes + size <= PENDING_BYTES_MAX ? malloc(size) : NULL;
     if (!line) return false;
     line->next = NULL;
     line->used = replay_used(c->run->replay);
     (void)vsnprintf(line->text, size - sizeof *line, format, args);
-    held_line **end = &c->held;
+    pending_line **end = &c->pending_lines;
     while (*end) end = &(*end)->next;
     *end = line;
-    c->held_bytes += size;
+    c->pending_line_bytes += size;
     return true;
 }
 
@@ -40,20 +40,20 @@ void replay_log(sw_ctx *c, const char *format, va_list args)
     const run *r = c->run;
     /* A line too many is better than one too few. */
     if (r && r->replay && replay_unused(r->replay) > 0 && hold(c, format, args)) return;
-    log_vline(LOG_INFO, task_id(c->task), format, args);
+    log_vline(LOG_INFO, task_run_id(c->task), format, args);
 }
 
-static held_line *take(sw_ctx *c)
+static pending_line *take(sw_ctx *c)
 {
-    held_line *all = c->held;
-    c->held = NULL;
-    c->held_bytes = 0;
+    pending_line *all = c->pending_lines;
+    c->pending_lines = NULL;
+    c->pending_line_bytes = 0;
     return all;
 }
 
 void replay_log_drop(sw_ctx *c)
 {
-    for (held_line *line = take(c), *next; line; line = next) {
+    for (pending_line *line = take(c), *next; line; line = next) {
         next = line->next;
         free(line);
     }
@@ -61,7 +61,7 @@ void replay_log_drop(sw_ctx *c)
 
 void replay_log_end(sw_ctx *c)
 {
-    for (held_line *line = take(c), *next; line; line = next) {
+    for (pending_line *line = take(c), *next; line; line = next) {
         next = line->next;
         /* What another branch has come to since then came after this line in the earlier execution too. */
         if (line->used == replay_used(c->run->replay)) say(c->run, line->text);
@@ -79,8 +79,8 @@ void replay_log_pass(sw_ctx *c, bool recorded)
 
 void replay_log_hand_over(sw_ctx *c, sw_ctx *outer)
 {
-    held_line **end = &outer->held;
+    pending_line **end = &outer->pending_lines;
     while (*end) end = &(*end)->next;
-    outer->held_bytes += c->held_bytes;
+    outer->pending_line_bytes += c->pending_line_bytes;
     *end = take(c);
 }

@@ -46,8 +46,8 @@ run *run_new(home *h, const endpoint *e)
     r->state = RUN_NEW;
     r->commit = COMMIT_NONE;
     arena_init(&r->journal, h->arenas);
-    r->counters = r->counters_inline;
-    r->counter_slots = RUN_COUNTERS_INLINE;
+    r->path_cells = r->path_cells_inline;
+    r->path_cell_room = RUN_PATH_CELLS_INLINE;
     r->outcome_error = "";
     clock_instant now = clock_now(&h->clock);
     r->started_ms = now.wall_ms;
@@ -74,8 +74,8 @@ void run_free(run *r)
     if (!BUG(LEAK_TIMER)) timers_give(&h->timers, RUN_TIMERS);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
     settle_key(r);
-    frames_release(r->frames);
-    if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
+    frames_unref(r->frames);
+    if (r->is_slotless) TAILQ_REMOVE(&h->runs.slotless, r, slotless);
     task_free(&r->task);
     arena_free(&r->journal);
     record_drop(r);
@@ -91,14 +91,14 @@ static void do_nothing(run *r) { (void)r; }
 
 static void do_cancel(run *r)
 {
-    run_note_cancel(r);
+    run_save_cancel(r);
     run_record_cancel(r);
     if (!BUG(CANCEL_GOES_ON)) run_unwind(r);
 }
 
 static void do_cancel_now(run *r)
 {
-    run_note_cancel(r);
+    run_save_cancel(r);
     run_record_cancel(r);
     run_unwind(r);
     run_end_cancelled(r);
@@ -117,13 +117,13 @@ void run_post(run *r, run_event event)
         [RUN_DO_CUT_WAITS] = run_cut_waits,
         [RUN_DO_UNWIND] = run_unwind,
         [RUN_DO_CANCEL] = do_cancel,
-        [RUN_DO_NOTE_CANCEL] = run_note_cancel,
+        [RUN_DO_SAVE_CANCEL] = run_save_cancel,
         [RUN_DO_CANCEL_NOW] = do_cancel_now,
         [RUN_DO_END_CANCELLED] = run_end_cancelled,
         [RUN_DO_STOP] = do_stop,
         [RUN_DO_STOP_FAILED] = run_record_failed_stop,
         [RUN_DO_END] = run_record_end,
-        [RUN_DO_ANSWER] = run_end,
+        [RUN_DO_ANSWER] = run_answer,
         [RUN_DO_PARK] = run_park,
         [RUN_DO_STAND] = run_stand,
         [RUN_DO_RELOAD] = run_reload,
@@ -139,7 +139,7 @@ void run_post(run *r, run_event event)
 
 /* ---- Turns and commits ---- */
 
-void run_wait_long(run *r)
+void run_begin_long_wait(run *r)
 {
     r->waits_long = true;
     r->seq_wait = r->seq_next;
@@ -152,7 +152,7 @@ static bool has_settled(const run *r)
            !run_commit_is_under_way(r->commit);
 }
 
-static void settle(run *r) { run_post(r, run_settled(r->commit, r->task.home->draining)); }
+static void settle(run *r) { run_post(r, run_settled_event(r->commit, r->task.home->draining)); }
 
 static void try_park(run *r)
 {
@@ -222,10 +222,10 @@ void run_committed(run *r)
         return;
     }
     bool is_found = r->slot != NULL;
-    if (!is_found) run_make_findable(r);
+    if (!is_found) run_give_slot(r);
     /* Until now the run had no URL: a client that has gone cannot have been sent on. */
     if (r->slot && (first || !is_found)) slot_end_if_alone(r->task.home, r->slot);
     if (first && r->task.home->draining) run_drain(r); /* the drain passed over it: it was not on disk */
-    for (strand *s = r->commit_waiters ? r->task.strands : NULL; s; s = s->next) strand_wake(s);
+    for (strand *s = r->commit_wait_count ? r->task.strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);
 }

@@ -32,19 +32,19 @@ struct letter;
 
 /* The counters of equal ids, and the paths that are taken: open addressing, a power of two, grows in the run's arena.
  */
-typedef struct run_counter {
+typedef struct path_cell {
     uint64_t key; /* hash of branch and id, or a whole path; 0: free */
     uint32_t count;
-} run_counter;
+} path_cell;
 
-enum { RUN_COUNTERS_INLINE = 32 };
+enum { RUN_PATH_CELLS_INLINE = 32 };
 
 struct run {
     task task;
     run *next_free;            /* in the home's cache */
     TAILQ_ENTRY(run) touched;  /* in the home's list; tqe_prev NULL: not in it */
-    TAILQ_ENTRY(run) unlisted; /* in the home's list, while `is_unlisted` */
-    bool is_unlisted;
+    TAILQ_ENTRY(run) slotless; /* in the home's list, while `is_slotless` */
+    bool is_slotless;
     bool is_unsettled; /* it has come from its journal, and has made no commit since */
     bool has_crashed;  /* then the process had died of it, without any progress of it since */
     run_state state;
@@ -58,14 +58,14 @@ struct run {
     stop_reason stop;        /* for what it is to stand still, once RUN_STOPPING */
     const char *stop_detail; /* in words, in its arena; NULL: `stop` says all */
     entry_cancel cancel;     /* for what it was cancelled first */
-    bool attempted;          /* a step's attempt has begun since it is in memory: something may have been done */
-    bool waits_long;      /* it waits, or has waited, for longer than --redirect-after: request clients are sent on */
-    bool has_waited;      /* resumed: it had waited for so long in an earlier execution */
-    bool was_released;    /* resumed: it had been stopped, and was let go on */
-    clock_alarm park_due; /* when it is loaded again, if it parks */
-    entry_ended outcome;  /* once it has a response */
+    bool has_attempted;      /* a step's attempt has begun since it is in memory: something may have been done */
+    bool waits_long; /* it waits, or has waited, for longer than --redirect-after: request clients are sent on */
+    bool waited_long_before;     /* resumed: it had waited for so long in an earlier execution */
+    bool was_released;           /* resumed: it had been stopped, and was let go on */
+    clock_alarm park_due;        /* when it is loaded again, if it parks */
+    entry_ended outcome;         /* once it has a response */
     const char *outcome_error;   /* "" unless it failed */
-    bool is_short;               /* it is lost for want of memory */
+    bool lacks_memory;           /* it is lost for want of memory */
     bool is_rejected;            /* its request was its client's mistake, which is not a failure */
     union {                      /* of the event that is being dealt with */
         const failure *failure;  /* RUN_ON_RETURNED, RUN_ON_EXHAUSTED: why the handler failed; NULL: it did not */
@@ -75,19 +75,19 @@ struct run {
     msgpack_sbuffer open;   /* entries not yet appended */
     msgpack_sbuffer sealed; /* entries under way, borrowed by the segment */
     store_segment segment;
-    uint32_t seq_next;       /* entries made so far */
-    uint32_t seq_sealed;     /* entries made when the segment was taken */
-    uint32_t seq_durable;    /* entries on disk */
-    uint32_t seq_release;    /* of its entry released, until that is on disk; 0: none */
-    uint32_t seq_choice;     /* entries made when the last choice was: on disk before an attempt begins */
-    uint32_t seq_wait;       /* entries made when it began to wait for long: on disk before a client is sent on */
-    uint32_t commit_waiters; /* strands in record_wait */
-    size_t state_bytes;      /* of all entries */
+    uint32_t seq_next;          /* entries made so far */
+    uint32_t seq_sealed;        /* entries made when the segment was taken */
+    uint32_t seq_durable;       /* entries on disk */
+    uint32_t seq_release;       /* of its entry released, until that is on disk; 0: none */
+    uint32_t seq_choice;        /* entries made when the last choice was: on disk before an attempt begins */
+    uint32_t seq_wait;          /* entries made when it began to wait for long: on disk before a client is sent on */
+    uint32_t commit_wait_count; /* strands in record_wait */
+    size_t state_bytes;         /* of all entries */
     uint32_t step_count;
 
-    run_counter counters_inline[RUN_COUNTERS_INLINE];
-    run_counter *counters;
-    size_t counter_slots, counter_count;
+    path_cell path_cells_inline[RUN_PATH_CELLS_INLINE];
+    path_cell *path_cells;
+    size_t path_cell_room, path_cell_count;
 
     arena journal;                           /* the journal of a resumed run, which is not the handler's memory */
     struct replay *replay;                   /* what the journal already has, in that arena; NULL in a new run */
@@ -129,7 +129,7 @@ static inline bool run_is_stopping(const run *r) { return r->state == RUN_STOPPI
 void run_lose(run *r);
 /* So it is for want of memory, and some time passes before. What was made without that memory, a label that is cut, an
  * error without its text, is never seen: nothing of the run is journaled any more. */
-void run_lose_short(run *r);
+void run_lose_for_memory(run *r);
 
 /* Something of it may begin: it does not leave memory, and the process goes on. */
 bool run_may_go_on(run *r);
@@ -150,13 +150,13 @@ static inline bool run_is_durable(const run *r) { return run_commit_is_durable(r
 
 /* The run in memory of this id that has no slot: nobody could ask for it before, or there was no memory for one. NULL:
  * there is none. */
-run *run_find_unlisted(struct home *h, const run_id *id);
+run *run_find_slotless(struct home *h, const run_id *id);
 /* Gives it a slot, so that it can be asked for and parked; without memory it stays as it is. */
-void run_make_findable(run *r);
+void run_give_slot(run *r);
 
 /* A wait of it that is over --redirect-after begins, and has been journaled: clients are sent on when that is on disk,
  * so that another process knows of it. */
-void run_wait_long(run *r);
+void run_begin_long_wait(run *r);
 
 /* The end of a turn: appends new entries, parks it when it only waits. */
 void run_turn_end(run *r);

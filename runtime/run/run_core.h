@@ -30,11 +30,11 @@ void run_end_cancelled(run *r);                  /* last entries with 410, or 50
 void run_unwind(run *r);
 void run_cut_waits(run *r);
 void run_record_cancel(run *r);
-void run_note_cancel(run *r);
+void run_save_cancel(run *r);
 void run_record_stop(run *r);
 void run_record_failed_stop(run *r);
 
-void run_end(run *r);
+void run_answer(run *r);
 void run_park(run *r);
 void run_stand(run *r);
 void run_reload(run *r);

@@ -51,7 +51,7 @@ void run_count_end(run *r)
 entry_text run_causes(run *r, const failure *f)
 {
     char *bytes = f && f->cause_count ? arena_alloc(&r->task.arena, f->cause_count * sizeof(uint64_t)) : NULL;
-    if (!bytes && f && f->cause_count) run_lose_short(r);
+    if (!bytes && f && f->cause_count) run_lose_for_memory(r);
     if (!bytes) return entry_text_of("");
     for (uint32_t i = 0; i < f->cause_count; i++) {
         uint64_t path = htobe64(f->causes[i]);
@@ -69,7 +69,7 @@ void run_record_end(run *r)
                    .error = entry_text_of(r->outcome_error),
                    .causes = run_causes(r, r->failure)};
     if (run_response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
-    run_lose_short(r);
+    run_lose_for_memory(r);
 }
 
 /* ---- The handler ---- */

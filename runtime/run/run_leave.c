@@ -48,10 +48,10 @@ void run_drain(run *r)
 
 void run_lose(run *r) { run_post(r, RUN_ON_LOSS); }
 
-void run_lose_short(run *r)
+void run_lose_for_memory(run *r)
 {
     if (!run_has_lost(r)) log_line(LOG_ERROR, r->id_text, "out of memory: it is loaded again");
-    r->is_short = true;
+    r->lacks_memory = true;
     run_lose(r);
 }
 
@@ -67,11 +67,11 @@ void run_record_cancel(run *r)
 {
     entry e = {.kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel};
     if (r->replay && replay_cancel(r->replay)) return;
-    if (!record_append(r, &e)) run_lose_short(r);
+    if (!record_append(r, &e)) run_lose_for_memory(r);
 }
 
 /* If the run leaves memory before it has ended, whoever loads it next ends it. */
-void run_note_cancel(run *r)
+void run_save_cancel(run *r)
 {
     if (r->slot) r->slot->cancel = r->cancel;
 }
@@ -93,7 +93,7 @@ static void record_stop(run *r, const entry *stopped)
              (int)text->len, text->data);
     r->stop_detail = arena_strndup(&r->task.arena, text->data, text->len);
     if (record_append(r, stopped)) return;
-    run_lose_short(r);
+    run_lose_for_memory(r);
 }
 
 static entry stop_entry(const run *r, stop_reason reason, uint64_t path, const char *text)
@@ -125,7 +125,7 @@ void run_record_failed_stop(run *r)
     if (stopped.causes.len > 0)
         record_stop(r, &stopped);
     else
-        run_lose_short(r); /* it comes to the same failure again */
+        run_lose_for_memory(r); /* it comes to the same failure again */
     run_touch(r);
 }
 
@@ -183,7 +183,7 @@ void run_leave(run *r)
 /* The process goes on, and has to know of it. */
 static void have_slot(run *r)
 {
-    if (!r->slot) run_make_findable(r);
+    if (!r->slot) run_give_slot(r);
     if (!r->slot) run_take_slot(r, slot_add_spare(r->task.home, &r->id)); /* run_free has the next one */
 }
 
@@ -206,13 +206,13 @@ void run_reload(run *r)
     have_slot(r);
     listener_of(r)->on_left(r, RUN_LEFT_LOST);
     hand_to_slot(r);
-    slot_park(r->task.home, r->slot, clock_alarm_in(r->is_short ? SHORT_MS : 0));
+    slot_park(r->task.home, r->slot, clock_alarm_in(r->lacks_memory ? SHORT_MS : 0));
     run_free(r);
 }
 
 void run_refuse(run *r)
 {
-    listener_of(r)->on_refused(r, r->attempted ? RUN_REFUSED_PARTLY : RUN_REFUSED_UNDONE);
+    listener_of(r)->on_refused(r, r->has_attempted ? RUN_REFUSED_PARTLY : RUN_REFUSED_UNDONE);
     drop_slot(r);
     run_free(r);
 }
@@ -225,7 +225,7 @@ void run_cut(run *r)
     run_free(r);
 }
 
-void run_end(run *r)
+void run_answer(run *r)
 {
     home *h = r->task.home;
     run_count_end(r);

@@ -56,7 +56,7 @@ static const cell table[RUN_STATES][RUN_EVENTS] = {
                         [RUN_ON_UNWOUND] = GO(ENDING, END_CANCELLED)},
     [RUN_LOSING] = {[RUN_ON_DRAIN] = GO(LOSING, NOTHING),
                     [RUN_ON_HURRY] = GO(LOSING, NOTHING),
-                    [RUN_ON_CANCEL] = GO(LOSING, NOTE_CANCEL),
+                    [RUN_ON_CANCEL] = GO(LOSING, SAVE_CANCEL),
                     [RUN_ON_STOP] = GO(LOSING, NOTHING),
                     [RUN_ON_LOSS] = GO(LOSING, NOTHING),
                     [RUN_ON_RETURNED] = GO(LEAVING_LOST, NOTHING),
@@ -64,7 +64,7 @@ static const cell table[RUN_STATES][RUN_EVENTS] = {
                     [RUN_ON_UNWOUND] = GO(LEAVING_LOST, NOTHING)},
     [RUN_ENDING] = {[RUN_ON_DRAIN] = GO(ENDING, NOTHING),
                     [RUN_ON_HURRY] = GO(ENDING, NOTHING),
-                    [RUN_ON_CANCEL] = GO(ENDING, NOTE_CANCEL),
+                    [RUN_ON_CANCEL] = GO(ENDING, SAVE_CANCEL),
                     [RUN_ON_STOP] = GO(ENDING, NOTHING),
                     [RUN_ON_LOSS] = GO(LEAVING_LOST, NOTHING),
                     [RUN_ON_SETTLED] = GO(ENDED, ANSWER),
@@ -85,7 +85,7 @@ static const cell table[RUN_STATES][RUN_EVENTS] = {
                              [RUN_ON_SETTLED_LAST] = GO(LEFT, LEAVE)},
     [RUN_LEAVING_LOST] = {[RUN_ON_DRAIN] = GO(LEAVING_LOST, NOTHING),
                           [RUN_ON_HURRY] = GO(LEAVING_LOST, NOTHING),
-                          [RUN_ON_CANCEL] = GO(LEAVING_LOST, NOTE_CANCEL),
+                          [RUN_ON_CANCEL] = GO(LEAVING_LOST, SAVE_CANCEL),
                           [RUN_ON_STOP] = GO(LEAVING_LOST, NOTHING),
                           [RUN_ON_LOSS] = GO(LEAVING_LOST, NOTHING),
                           [RUN_ON_SETTLED] = GO(PARKED, RELOAD),
@@ -206,7 +206,7 @@ run_commit run_commit_next(run_commit c, run_commit_event event)
     return to;
 }
 
-run_event run_settled(run_commit c, bool last)
+run_event run_settled_event(run_commit c, bool last)
 {
     assert(c > COMMIT_EMPTY && c < COMMITS && !run_commit_is_under_way(c));
     if (c == COMMIT_NONE || c == COMMIT_REFUSED) return RUN_ON_NOTHING;
@@ -269,7 +269,7 @@ const char *run_action_name(run_action action)
         [RUN_DO_CUT_WAITS] = "cut waits",
         [RUN_DO_UNWIND] = "unwind",
         [RUN_DO_CANCEL] = "cancel",
-        [RUN_DO_NOTE_CANCEL] = "note cancel",
+        [RUN_DO_SAVE_CANCEL] = "save cancel",
         [RUN_DO_CANCEL_NOW] = "cancel now",
         [RUN_DO_END_CANCELLED] = "end cancelled",
         [RUN_DO_STOP] = "stop",

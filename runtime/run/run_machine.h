@@ -74,7 +74,7 @@ typedef enum run_action {
     RUN_DO_CUT_WAITS,     /* unwind strands that wait for a point in time or for the journal */
     RUN_DO_UNWIND,        /* unwind all strands */
     RUN_DO_CANCEL,        /* journal the cancellation, unwind all strands */
-    RUN_DO_NOTE_CANCEL,   /* whoever loads it next ends it */
+    RUN_DO_SAVE_CANCEL,   /* whoever loads it next ends it */
     RUN_DO_CANCEL_NOW,    /* journal the cancellation and a response that says so, unwind all strands */
     RUN_DO_END_CANCELLED, /* journal a response that says so */
     RUN_DO_STOP,          /* journal the stop, cut waits */
@@ -142,7 +142,7 @@ static inline bool run_commit_is_durable(run_commit c)
 }
 
 /* What a run is told that has no code running and no segment with the store; `last`: the process is to end. */
-run_event run_settled(run_commit c, bool last);
+run_event run_settled_event(run_commit c, bool last);
 
 /* ---- For people, tests and what counts ---- */
 

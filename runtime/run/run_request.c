@@ -10,7 +10,8 @@
 #include "runtime/run/plain.h"
 #include "runtime/run/record.h"
 
-static const char *const headers_kept[] = {"accept", "content-type", "user-agent", "prefer", "idempotency-key", NULL};
+static const char *const headers_journaled[] = {"accept", "content-type",    "user-agent",
+                                                "prefer", "idempotency-key", NULL};
 
 static bool in_list(const char *const *list, const char *name)
 {
@@ -22,7 +23,7 @@ static bool in_list(const char *const *list, const char *name)
 /* A run sees only what is journaled, a plain request all. */
 static bool sees_header(const task *t, const http_header *h)
 {
-    return !t->run || in_list(headers_kept, h->name.data) ||
+    return !t->run || in_list(headers_journaled, h->name.data) ||
            in_list(t->endpoint->options.journal_headers, h->name.data);
 }
 
@@ -153,7 +154,7 @@ bool run_request_record(run *r)
     bool packed = pack_pairs(scratch, r->task.request.headers, false);
     size_t headers_len = scratch->size;
     packed = packed && pack_pairs(scratch, r->task.request.params, true);
-    if (!packed) r->is_short = true;
+    if (!packed) r->lacks_memory = true;
     if (!packed) return false;
     const sw_endpoint_options *o = &r->task.endpoint->options;
     store *st = r->task.home->store;
@@ -183,7 +184,7 @@ static bool unpack_pairs(run *r, const entry_text *packed, const run_header **ou
     if (packed->len == 0) return true;
     arena_init(&a, r->task.home->arenas);
     bool ok = value_unpack(&a, packed->data, packed->len, &v, &error);
-    r->is_short = r->is_short || a.is_out;
+    r->lacks_memory = r->lacks_memory || a.is_out;
     bool map = v.type == MSGPACK_OBJECT_MAP;
     uint32_t n = !ok ? 0 : map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
     for (uint32_t i = 0; i < n && ok; i++) {
@@ -215,6 +216,6 @@ bool run_request_restore(run *r, const entry *started)
     bool ok = target && to->method && copy_body(t, started->body.data, started->body.len) &&
               unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
               split_target(t, target, started->target.len);
-    r->is_short = r->is_short || t->arena.is_out;
+    r->lacks_memory = r->lacks_memory || t->arena.is_out;
     return ok;
 }

@@ -27,7 +27,7 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
 {
     run *r = arg;
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
-    if (waits && e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home)) r->has_waited = true;
+    if (waits && e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home)) r->waited_long_before = true;
     if (e->kind == ENTRY_RELEASED) r->was_released = true;
     bool streams = r->frames || e->kind == ENTRY_CHUNK;
     if (streams && !r->frames) r->frames = frames_new(r->task.home->arenas);
@@ -62,7 +62,7 @@ static bool restore(run *r, const store_journal *j, stop_cause *why)
     const endpoint *e = app_endpoint(r->task.home->app, started->function.data, started->function.len);
     r->task.endpoint = e ? e : &no_endpoint;
     if (!run_request_restore(r, started))
-        return unreadable(why, r->is_short ? replay_no_memory : "its request cannot be read");
+        return unreadable(why, r->lacks_memory ? replay_no_memory : "its request cannot be read");
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     r->state_bytes = j->len;
     r->commit = run_commit_next(r->commit, COMMIT_ON_LOADED);
@@ -106,7 +106,7 @@ static const char *header_of(const run *r, const char *name)
  * an Idempotency-Key asks again. While it was stopped its clients were sent on, and whoever released it wants it. */
 static bool may_be_sent_on(const run *r)
 {
-    return r->has_waited || r->was_released || header_of(r, "prefer") || header_of(r, "idempotency-key");
+    return r->waited_long_before || r->was_released || header_of(r, "prefer") || header_of(r, "idempotency-key");
 }
 
 static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }
@@ -207,7 +207,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && may_be_sent_on(r));
     entry_cancel cancel = why_end(r, s, why);
     if (!cancel && why->reason != STOP_NONE) {
-        why->streamed = r->frames ? frames_hold(r->frames) : NULL;
+        why->streamed = r->frames ? frames_ref(r->frames) : NULL;
         run_unmake(r);
         return false;
     }

@@ -40,14 +40,14 @@ void run_unmake(run *r)
 }
 
 /* Most requests end within their first commit, before anybody asks for them: they never cost a slot. */
-static void leave_unlisted(run *r)
+static void run_stay_slotless(run *r)
 {
-    TAILQ_INSERT_TAIL(&r->task.home->runs.unlisted, r, unlisted);
-    r->is_unlisted = true;
+    TAILQ_INSERT_TAIL(&r->task.home->runs.slotless, r, slotless);
+    r->is_slotless = true;
 }
 
-/* Somebody may ask for it by its id from now on. Without memory it stays unlisted, where whoever asks finds it. */
-void run_make_findable(run *r)
+/* Somebody may ask for it by its id from now on. Without memory it stays slotless, where whoever asks finds it. */
+void run_give_slot(run *r)
 {
     slot *s = slot_add(r->task.home, &r->id);
     if (s) {
@@ -55,14 +55,14 @@ void run_make_findable(run *r)
         return;
     }
     log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be parked yet");
-    if (!r->is_unlisted) leave_unlisted(r);
+    if (!r->is_slotless) run_stay_slotless(r);
 }
 
 void run_take_slot(run *r, slot *s)
 {
     home *h = r->task.home;
-    if (r->is_unlisted) TAILQ_REMOVE(&h->runs.unlisted, r, unlisted);
-    r->is_unlisted = false;
+    if (r->is_slotless) TAILQ_REMOVE(&h->runs.slotless, r, slotless);
+    r->is_slotless = false;
     slot_post(h, s, SLOT_ON_BEGUN);
     s->run = r;
     s->is_known_here = true;
@@ -72,11 +72,11 @@ void run_take_slot(run *r, slot *s)
 }
 
 /* A loop's ids ascend. */
-run *run_find_unlisted(home *h, const run_id *id)
+run *run_find_slotless(home *h, const run_id *id)
 {
-    run *r = TAILQ_FIRST(&h->runs.unlisted);
+    run *r = TAILQ_FIRST(&h->runs.slotless);
     if (!r || memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES) < 0) return NULL;
-    TAILQ_FOREACH_REVERSE(r, &h->runs.unlisted, unlisted_runs, unlisted)
+    TAILQ_FOREACH_REVERSE(r, &h->runs.slotless, slotless_runs, slotless)
     {
         int order = memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES);
         if (order == 0) return r;
@@ -112,9 +112,9 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
     task_set_label(&r->task);
     r->key = origin->key;
     bool taken = run_request_take(&r->task, input) && run_request_record(r);
-    if (r->task.arena.is_out) r->is_short = true;
+    if (r->task.arena.is_out) r->lacks_memory = true;
     if (!taken || !strand_start(&r->task, run_main, r)) {
-        *why = taken ? run_no_stack : r->is_short ? run_no_memory : run_too_large;
+        *why = taken ? run_no_stack : r->lacks_memory ? run_no_memory : run_too_large;
         run_unmake(r);
         return NULL;
     }
@@ -122,8 +122,8 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
     run_post(r, RUN_ON_BEGIN);
     run_watch_deadline(r);
     if (h->slots.recovered)
-        leave_unlisted(r);
+        run_stay_slotless(r);
     else
-        run_make_findable(r); /* the live table is being read, and may show it as one that nobody works for */
+        run_give_slot(r); /* the live table is being read, and may show it as one that nobody works for */
     return r;
 }

@@ -154,8 +154,8 @@ void slot_wake_gated(home *h)
 slot *slot_find_or_add(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
-    run *r = s ? NULL : run_find_unlisted(h, id);
-    if (r) run_make_findable(r);
+    run *r = s ? NULL : run_find_slotless(h, id);
+    if (r) run_give_slot(r);
     if (s || r) return s ? s : r->slot; /* a second slot would load the run once more */
     s = slot_add(h, id);
     if (s) slot_post(h, s, SLOT_ON_ASKED_FOR);

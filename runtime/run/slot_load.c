@@ -209,7 +209,7 @@ static void slot_resume_or_stop(home *h, slot *s, const store_journal *j, bool r
         slot_retry_load(h, s, id, why.text);
     } else {
         slot_stand_still(h, s, &why);
-        frames_release(why.streamed);
+        frames_unref(why.streamed);
     }
 }
 

@@ -65,7 +65,7 @@ static bool recover_row(home *h, const store_live_row *row)
     static const stop_cause not_resumed = {.reason = STOP_NOT_RESUMED};
     slot *s = slot_find(&h->slots, &row->run);
     if (s) s->is_recovered = true;
-    if (s || run_find_unlisted(h, &row->run)) return true;
+    if (s || run_find_slotless(h, &row->run)) return true;
     s = slot_add(h, &row->run);
     if (s && h->opt->no_resume) {
         s->not_resumed = true;

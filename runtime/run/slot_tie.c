@@ -56,7 +56,7 @@ static bool tie_waits_long(const home *h, const slot *s)
 {
     const run *r = s->run;
     int64_t then_ms = clock_steady_ms() + slot_sent_on_after_ms(h);
-    if (r) return r->has_waited || (r->waits_long && r->seq_durable >= r->seq_wait);
+    if (r) return r->waited_long_before || (r->waits_long && r->seq_durable >= r->seq_wait);
     return s->state == SLOT_PARKED && s->due.place && s->due.due_us > (uint64_t)then_ms * 1000;
 }
 

@@ -113,7 +113,7 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
     if (left_ms <= 0 || interrupted(s)) return !interrupted(s);
     s->until = *until;
     if (kind == STRAND_SLEEP_DURABLE) {
-        if (left_ms > s->task->home->opt->redirect_after_ms) run_wait_long(r);
+        if (left_ms > s->task->home->opt->redirect_after_ms) run_begin_long_wait(r);
         strand_set_wait(s, STRAND_DUE);
     }
     bool awake = sleep_through(s, left_ms);
@@ -258,7 +258,7 @@ void ctx_fail_memory(sw_ctx *c)
         ctx_fail_misuse(c, "the memory of the run or step is over its limit (--run-state-max)");
     if (!c->run) ctx_raise(c, short_plain);
     if (c->kind == CTX_STEP) ctx_raise(c, short_attempt);
-    run_lose_short(c->run);
+    run_lose_for_memory(c->run);
     ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
 }
 

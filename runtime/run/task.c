@@ -36,7 +36,7 @@ void task_set_label(task *t)
     if (t->run) (void)stpcpy(stpcpy(at, " run "), t->run->id_text);
 }
 
-const char *task_id(const task *t) { return t->run ? t->run->id_text : NULL; }
+const char *task_run_id(const task *t) { return t->run ? t->run->id_text : NULL; }
 
 bool task_unwinds(const task *t) { return t->run ? run_unwinds(t->run) : plain_of((task *)(uintptr_t)t)->unwinds; }
 
@@ -77,7 +77,7 @@ const char *task_set_problem(task *t, const failure *f)
                               t->run ? t->run->id_text : "", (int)step.len, step.data, f->attempts);
     run_header *type = arena_alloc(a, sizeof *type);
     if (!whole || !body || !type) body = NULL; /* rather nothing than half of it */
-    if (!body && t->run) run_lose_short(t->run);
+    if (!body && t->run) run_lose_for_memory(t->run);
     if (type) *type = (run_header){"Content-Type", "application/problem+json", NULL};
     t->response =
         (run_response){.status = status, .headers = type, .body = {body ? body : "", body ? strlen(body) : 0}};

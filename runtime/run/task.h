@@ -22,7 +22,7 @@ typedef struct task task;
 struct endpoint;
 struct home;
 
-typedef struct held_line held_line;
+typedef struct pending_line pending_line;
 
 typedef struct defer {
     struct defer *next;
@@ -49,14 +49,14 @@ struct sw_ctx {
     void *arg;                /* what the program gave along with the function */
     bool cleaning;            /* its clean-ups run: nothing in it may wait any more */
     bool unwinds;             /* sw_guard has told it that the run leaves memory: it returns, whatever its code does */
-    uint32_t asked;           /* --prove: calls of this attempt so far */
+    uint32_t prove_calls;     /* --prove: calls of this attempt so far */
     defer *defers;            /* last first */
     sw_group *groups;         /* made in it, not yet waited for */
     void (*groups_settle)(sw_ctx *c); /* set with the first of them: waits for all members; raises only an unwind */
     sw_stream *streams;               /* opened in it, closed ones too */
     call_notes calls;                 /* of a step: made in this attempt */
-    held_line *held;                  /* malloc'd: lines that may have been logged before (replay_log) */
-    size_t held_bytes;
+    pending_line *pending_lines;      /* malloc'd: lines that may have been logged before (replay_log) */
+    size_t pending_line_bytes;
     jmp_buf boundary; /* where a failure inside it unwinds to */
 };
 
@@ -132,7 +132,7 @@ void task_free(task *t);
 void task_set_label(task *t);
 
 /* Of its run, for the log; NULL: a plain request has none. */
-const char *task_id(const task *t);
+const char *task_run_id(const task *t);
 
 /* Unwinds all of its strands. */
 void task_unwind(task *t);

@@ -103,7 +103,7 @@ static void open_program(void)
 /* The one that began last, and is not on disk. */
 static run *newest(void)
 {
-    run *r = TAILQ_LAST(&turned_home()->runs.unlisted, unlisted_runs);
+    run *r = TAILQ_LAST(&turned_home()->runs.slotless, slotless_runs);
     CHECK(r);
     return r;
 }

@@ -122,7 +122,7 @@ static void on_stream(sw_ctx *c)
 {
     sw_push_chunk(c, sw_int(1));
     if (executions++ == 0) {
-        frames_release(frames_new(NULL));
+        frames_unref(frames_new(NULL));
         no_item = last_item;
         run_short_of(MUCH);
     }

@@ -144,7 +144,7 @@ static void act(world *w, run_event event, run_action action)
         w->noted = true;
         w->at_work = false;
         break;
-    case RUN_DO_NOTE_CANCEL:
+    case RUN_DO_SAVE_CANCEL:
         w->noted = true;
         break;
     case RUN_DO_STOP:
@@ -268,7 +268,7 @@ static void go_on(world w)
     if (w.life == RUN_RUNNING && w.commit == COMMIT_DURABLE && !w.at_work && !w.open && !w.draining)
         post(w, RUN_ON_WAITS);
     if (!has_handler && !w.at_work && !w.open && !run_commit_is_under_way(w.commit))
-        post(w, run_settled(w.commit, w.draining));
+        post(w, run_settled_event(w.commit, w.draining));
 }
 
 static void walk(world from, run_event first)

@@ -258,7 +258,7 @@ static void test_in_vain(void)
     turned_writes = false;
     int fd = turned_send("POST", "/work", "");
     TURN_UNTIL(seen.longs == 1);
-    r = TAILQ_FIRST(&turned_home()->runs.unlisted);
+    r = TAILQ_FIRST(&turned_home()->runs.slotless);
     CHECK(r);
     run_stop(r, STOP_OPERATOR, 0, "of something that is not there");
     turned_writes = true;
