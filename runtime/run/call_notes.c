@@ -28,7 +28,7 @@ typedef struct call_note {
     uint64_t ms, bytes;
 } call_note;
 
-static const char *error_name(const http_call *call)
+static const char *call_error_name(const http_call *call)
 {
     return http_call_state_of(call) < HTTP_CALL_DONE ? "cut" : http_call_error_name(http_call_error(call));
 }
@@ -72,7 +72,7 @@ void call_notes_end(call_notes *notes, const http_call *call)
     if (!n) return; /* left out */
     n->call = NULL;
     n->status = http_call_answered(call) ? http_call_status(call) : 0;
-    n->error = error_name(call);
+    n->error = call_error_name(call);
     n->bytes = http_call_received(call);
     n->ms = (uint64_t)(clock_steady_ms() - n->began_ms);
 }
@@ -83,7 +83,7 @@ typedef struct packed {
     size_t len, room;
 } packed;
 
-static int write_packed(void *to, const char *bytes, size_t len)
+static int packed_write(void *to, const char *bytes, size_t len)
 {
     packed *p = to;
     if (len > p->room - p->len) return -1;
@@ -92,21 +92,21 @@ static int write_packed(void *to, const char *bytes, size_t len)
     return 0;
 }
 
-static bool pack_text(msgpack_packer *pk, const char *text, size_t len)
+static bool packed_put_text(msgpack_packer *pk, const char *text, size_t len)
 {
     return msgpack_pack_str(pk, len) == 0 && (len == 0 || msgpack_pack_str_body(pk, text, len) == 0);
 }
 
 /* False: there is no room for it. */
-static bool pack_note(packed *p, const call_note *n)
+static bool packed_put_note(packed *p, const call_note *n)
 {
     size_t before = p->len;
     msgpack_packer pk;
     assert(!n->call);
-    msgpack_packer_init(&pk, p, write_packed);
-    if (msgpack_pack_array(&pk, 6) == 0 && pack_text(&pk, n->method, n->method_len) &&
-        pack_text(&pk, n->host, n->host_len) && msgpack_pack_int(&pk, n->status) == 0 &&
-        pack_text(&pk, n->error, strlen(n->error)) && msgpack_pack_uint64(&pk, n->ms) == 0 &&
+    msgpack_packer_init(&pk, p, packed_write);
+    if (msgpack_pack_array(&pk, 6) == 0 && packed_put_text(&pk, n->method, n->method_len) &&
+        packed_put_text(&pk, n->host, n->host_len) && msgpack_pack_int(&pk, n->status) == 0 &&
+        packed_put_text(&pk, n->error, strlen(n->error)) && msgpack_pack_uint64(&pk, n->ms) == 0 &&
         msgpack_pack_uint64(&pk, n->bytes) == 0)
         return true;
     p->len = before;
@@ -114,12 +114,12 @@ static bool pack_note(packed *p, const call_note *n)
 }
 
 /* The number of the array's items is known last: its head goes in front of them, at the end of HEAD_MAX bytes. */
-static entry_text put_head(packed *p, uint32_t items)
+static entry_text packed_put_head(packed *p, uint32_t items)
 {
     char head[HEAD_MAX] = {0};
     packed small = {.data = head, .room = sizeof head};
     msgpack_packer pk;
-    msgpack_packer_init(&pk, &small, write_packed);
+    msgpack_packer_init(&pk, &small, packed_write);
     int rc = msgpack_pack_array(&pk, items);
     assert(rc == 0 && p->len <= ENTRY_CALLS_MAX);
     (void)rc;
@@ -130,11 +130,11 @@ static entry_text put_head(packed *p, uint32_t items)
 
 /* As a negative number: readers that do not know it take every item that is no array for the number of calls that are
  * left out, and believe it when it is positive. */
-static uint32_t pack_status(packed *p, int status)
+static uint32_t packed_put_status(packed *p, int status)
 {
     if (status == 0) return 0;
     msgpack_packer pk;
-    msgpack_packer_init(&pk, p, write_packed);
+    msgpack_packer_init(&pk, p, packed_write);
     return msgpack_pack_int(&pk, -status) == 0;
 }
 
@@ -156,18 +156,18 @@ entry_text call_notes_pack(const call_notes *notes, arena *a, int failed_for)
     p.data = arena_alloc(a, p.room);
     if (!p.data) return (entry_text){"", 0};
     p.room -= COUNT_MAX;
-    items = pack_status(&p, failed_for);
+    items = packed_put_status(&p, failed_for);
     const call_note *n = notes->first;
-    for (; n && pack_note(&p, n); n = n->next) items++;
+    for (; n && packed_put_note(&p, n); n = n->next) items++;
     left_out += notes->count - items;
     p.room += COUNT_MAX;
     if (left_out > 0) {
         msgpack_packer pk;
-        msgpack_packer_init(&pk, &p, write_packed);
+        msgpack_packer_init(&pk, &p, packed_write);
         int rc = msgpack_pack_uint32(&pk, left_out);
         assert(rc == 0);
         (void)rc;
         items++;
     }
-    return put_head(&p, items);
+    return packed_put_head(&p, items);
 }

@@ -13,7 +13,7 @@
 
 replay_record *fit_find(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
 
-static const char *kind_name(entry_kind kind)
+static const char *entry_kind_words(entry_kind kind)
 {
     switch (kind) {
     case ENTRY_SLEEP:
@@ -27,25 +27,26 @@ static const char *kind_name(entry_kind kind)
     }
 }
 
-static bool text_is(const entry_text *t, const char *text)
+static bool entry_text_is(const entry_text *t, const char *text)
 {
     return t->len == strlen(text) && memcmp(t->data, text, t->len) == 0;
 }
 
 bool fit_is(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence)
 {
-    return rec->kind == kind && rec->occurrence == occurrence && text_is(&rec->id, id);
+    return rec->kind == kind && rec->occurrence == occurrence && entry_text_is(&rec->id, id);
 }
 
 bool fit_is_step(run *r, const replay_record *rec, const step_spec *spec)
 {
     if (rec->id.len > 0) return fit_is(rec, ENTRY_STEP_DONE, spec->id, spec->occurrence);
-    return text_is(&rec->label, path_label(r, spec->branch_label, spec->id, spec->occurrence)); /* it only streamed */
+    return entry_text_is(&rec->label,
+                         path_label(r, spec->branch_label, spec->id, spec->occurrence)); /* it only streamed */
 }
 
-static const failure unwinds = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+static const failure fit_unwinds = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
 
-static bool stops(const run *r)
+static bool fit_stops(const run *r)
 {
     return r->task.endpoint->options.on_difference == SW_STOP && !BUG(IGNORE_DIFFERENCE);
 }
@@ -57,15 +58,15 @@ failure fit_misfit(run *r, const replay_record *rec, const char *what, const cha
     if (rec->occurrence > 0) (void)snprintf(number, sizeof number, " (number %u)", rec->occurrence + 1);
     const char *text = arena_printf(
         &r->task.arena, "the journal does not fit the code: it has %s \"%.*s\"%s where the code now has %s \"%s\"",
-        kind_name(rec->kind), (int)was->len, was->data, number, what, id);
+        entry_kind_words(rec->kind), (int)was->len, was->data, number, what, id);
     if (!text) text = "the journal does not fit the code";
-    if (!stops(r)) return (failure){.kind = FAILURE_FATAL, .message = text, .retry_after_ms = -1};
+    if (!fit_stops(r)) return (failure){.kind = FAILURE_FATAL, .message = text, .retry_after_ms = -1};
     run_stop(r, STOP_DIFFERS, rec->path, text);
-    return unwinds;
+    return fit_unwinds;
 }
 
 /* Each time anew: what is released without a program that fits stops again. */
-static void stop_for_input(run *r, const step_spec *spec)
+static void fit_stop_for_input(run *r, const step_spec *spec)
 {
     const char *version = r->task.endpoint->options.version;
     const char *text =
@@ -77,7 +78,7 @@ static void stop_for_input(run *r, const step_spec *spec)
 }
 
 /* The run goes on. */
-static void report_input(run *r, const step_spec *spec, replay_record *rec)
+static void fit_report_input(run *r, const step_spec *spec, replay_record *rec)
 {
     const char *version = r->task.endpoint->options.version;
     rec->reported_hash = spec->input_hash;
@@ -98,12 +99,12 @@ static void report_input(run *r, const step_spec *spec, replay_record *rec)
 bool fit_check_input(run *r, const step_spec *spec, replay_record *rec)
 {
     if (rec->input_hash == 0 || spec->input_hash == 0 || rec->input_hash == spec->input_hash) return true;
-    if (!stops(r) && rec->reported_hash == spec->input_hash) return true;
+    if (!fit_stops(r) && rec->reported_hash == spec->input_hash) return true;
     counter_add(&r->task.home->counters.inputs_differed, 1);
-    if (!stops(r)) {
-        report_input(r, spec, rec);
+    if (!fit_stops(r)) {
+        fit_report_input(r, spec, rec);
         return true;
     }
-    stop_for_input(r, spec);
+    fit_stop_for_input(r, spec);
     return false;
 }

@@ -34,7 +34,7 @@ struct frames {
     size_t open_count, open_room;
 };
 
-static bool reserve(void **at, size_t *room, size_t need, size_t item)
+static bool frames_reserve(void **at, size_t *room, size_t need, size_t item)
 {
     if (need <= *room) return true;
     size_t more = *room ? *room * 2 : 16;
@@ -46,32 +46,32 @@ static bool reserve(void **at, size_t *room, size_t need, size_t item)
     return true;
 }
 
-static bool put(frames *f, const char *data, size_t len)
+static bool frames_put(frames *f, const char *data, size_t len)
 {
     void *at = f->text;
-    if (!reserve(&at, &f->room, f->len + len + 1, 1)) return false;
+    if (!frames_reserve(&at, &f->room, f->len + len + 1, 1)) return false;
     f->text = at;
     memcpy(f->text + f->len, data, len);
     f->len += len;
     return true;
 }
 
-static bool put_text(frames *f, const char *text) { return put(f, text, strlen(text)); }
+static bool frames_put_text(frames *f, const char *text) { return frames_put(f, text, strlen(text)); }
 
-static bool begin_frame(frames *f, const char *event)
+static bool frames_begin_one(frames *f, const char *event)
 {
     char head[80];
     int n = snprintf(head, sizeof head, "id: %u\nevent: %s\ndata: ", f->count + 1, event);
     assert(n > 0 && (size_t)n < sizeof head);
-    return put(f, head, (size_t)n);
+    return frames_put(f, head, (size_t)n);
 }
 
-static bool end_frame(frames *f, uint32_t seq)
+static bool frames_end_one(frames *f, uint32_t seq)
 {
-    if (!put_text(f, "\n\n")) return false;
+    if (!frames_put_text(f, "\n\n")) return false;
     size_t room = f->frame_room;
     void *at = f->frames;
-    if (!reserve(&at, &room, f->count + 1u, sizeof *f->frames)) return false;
+    if (!frames_reserve(&at, &room, f->count + 1u, sizeof *f->frames)) return false;
     f->frames = at;
     f->frame_room = (uint32_t)room;
     f->frames[f->count++] = (frame){.end = f->len, .seq = seq};
@@ -79,7 +79,7 @@ static bool end_frame(frames *f, uint32_t seq)
 }
 
 /* The published client tells steps apart by the SHA-1 of their id. */
-static bool hash_id(const entry_text *id, char out[41])
+static bool frames_hash_id(const entry_text *id, char out[41])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned len = 0;
@@ -88,28 +88,28 @@ static bool hash_id(const entry_text *id, char out[41])
     return true;
 }
 
-static open_step *find_open(frames *f, uint64_t path)
+static open_step *frames_find_open(frames *f, uint64_t path)
 {
     for (size_t i = 0; i < f->open_count; i++)
         if (f->open[i].path == path) return &f->open[i];
     return NULL;
 }
 
-static open_step *add_open(frames *f, const entry *e)
+static open_step *frames_add_open(frames *f, const entry *e)
 {
-    open_step *o = find_open(f, e->path);
+    open_step *o = frames_find_open(f, e->path);
     if (o) return o;
     void *at = f->open;
-    if (!reserve(&at, &f->open_room, f->open_count + 1, sizeof *f->open)) return NULL;
+    if (!frames_reserve(&at, &f->open_room, f->open_count + 1, sizeof *f->open)) return NULL;
     f->open = at;
     o = &f->open[f->open_count];
     o->path = e->path;
-    if (!hash_id(&e->id, o->hash)) return NULL;
+    if (!frames_hash_id(&e->id, o->hash)) return NULL;
     f->open_count++;
     return o;
 }
 
-static bool put_value(frames *f, const entry_text *packed)
+static bool frames_put_value(frames *f, const entry_text *packed)
 {
     arena a;
     arena_init(&a, f->arenas);
@@ -117,26 +117,27 @@ static bool put_value(frames *f, const entry_text *packed)
     sw_bytes json;
     const char *error = NULL;
     bool ok = value_unpack(&a, packed->data, packed->len, &v, &error) && json_write(&a, v, &json) &&
-              put(f, json.data, json.len);
+              frames_put(f, json.data, json.len);
     arena_free(&a);
     return ok;
 }
 
-static bool add_chunk(frames *f, const entry *e, uint32_t seq)
+static bool frames_add_chunk(frames *f, const entry *e, uint32_t seq)
 {
     size_t before = f->len;
-    bool ok = begin_frame(f, "inngest.stream") && put_text(f, "{\"data\":") && put_value(f, &e->value);
+    bool ok =
+        frames_begin_one(f, "inngest.stream") && frames_put_text(f, "{\"data\":") && frames_put_value(f, &e->value);
     if (ok && e->id.len > 0) {
-        open_step *o = add_open(f, e);
-        ok = o && put_text(f, ",\"hashedStepId\":\"") && put_text(f, o->hash) && put_text(f, "\"");
+        open_step *o = frames_add_open(f, e);
+        ok = o && frames_put_text(f, ",\"hashedStepId\":\"") && frames_put_text(f, o->hash) && frames_put_text(f, "\"");
     }
-    ok = ok && put_text(f, "}") && end_frame(f, seq);
+    ok = ok && frames_put_text(f, "}") && frames_end_one(f, seq);
     if (!ok) f->len = before;
     return ok;
 }
 
 /* Why the attempt failed, and when the next one begins: what a page needs to say it in plain words. */
-static bool put_failure(frames *f, const entry *e)
+static bool frames_put_failure(frames *f, const entry *e)
 {
     arena a;
     arena_init(&a, f->arenas);
@@ -147,19 +148,19 @@ static bool put_failure(frames *f, const entry *e)
     char numbers[64], next[32] = "null";
     if (e->due_ms > 0) (void)snprintf(next, sizeof next, "%lld", (long long)e->due_ms);
     (void)snprintf(numbers, sizeof numbers, ",\"attempt\":%u,\"nextAt\":%s,\"error\":", e->attempt, next);
-    bool ok = json_write(&a, text, &json) && put_text(f, numbers) && put(f, json.data, json.len);
+    bool ok = json_write(&a, text, &json) && frames_put_text(f, numbers) && frames_put(f, json.data, json.len);
     arena_free(&a);
     return ok;
 }
 
-static bool close_step(frames *f, const entry *e, uint32_t seq, const char *event)
+static bool frames_close_step(frames *f, const entry *e, uint32_t seq, const char *event)
 {
-    open_step *o = find_open(f, e->path);
+    open_step *o = frames_find_open(f, e->path);
     if (!o) return true;
     size_t before = f->len;
-    bool ok = begin_frame(f, event) && put_text(f, "{\"hashedStepId\":\"") && put_text(f, o->hash) &&
-              put_text(f, "\"") && (e->kind != ENTRY_STEP_FAILED || put_failure(f, e)) && put_text(f, "}") &&
-              end_frame(f, seq);
+    bool ok = frames_begin_one(f, event) && frames_put_text(f, "{\"hashedStepId\":\"") && frames_put_text(f, o->hash) &&
+              frames_put_text(f, "\"") && (e->kind != ENTRY_STEP_FAILED || frames_put_failure(f, e)) &&
+              frames_put_text(f, "}") && frames_end_one(f, seq);
     if (!ok) f->len = before;
     *o = f->open[--f->open_count];
     return ok;
@@ -170,12 +171,12 @@ bool frames_add(frames *f, const entry *e, uint32_t seq)
     assert(!f->closed);
     switch (e->kind) {
     case ENTRY_CHUNK:
-        return add_chunk(f, e, seq);
+        return frames_add_chunk(f, e, seq);
     case ENTRY_STEP_DONE:
-        return close_step(f, e, seq, "inngest.commit");
+        return frames_close_step(f, e, seq, "inngest.commit");
     case ENTRY_STEP_FAILED:
     case ENTRY_ROLLBACK:
-        return close_step(f, e, seq, "inngest.rollback");
+        return frames_close_step(f, e, seq, "inngest.rollback");
     default:
         return true;
     }
@@ -186,18 +187,19 @@ void frames_durable(frames *f, uint32_t seq)
     while (f->durable < f->count && f->frames[f->durable].seq <= seq) f->durable++;
 }
 
-static bool same_name(msgpack_object_str a, msgpack_object_str b)
+static bool header_name_is(msgpack_object_str a, msgpack_object_str b)
 {
     return a.size == b.size && strncasecmp(a.ptr, b.ptr, a.size) == 0;
 }
 
 /* An object has a name once: a header that is there again is appended to the first, as clients do (RFC 9110, 5.3). */
-static bool headers_add(arena *a, msgpack_object_map *map, const msgpack_object *name, const msgpack_object *value)
+static bool frames_add_header(arena *a, msgpack_object_map *map, const msgpack_object *name,
+                              const msgpack_object *value)
 {
     if (name->type != MSGPACK_OBJECT_STR || value->type != MSGPACK_OBJECT_STR) return false;
     for (uint32_t i = 0; i < map->size; i++) {
         msgpack_object_str *first = &map->ptr[i].val.via.str;
-        if (!same_name(map->ptr[i].key.via.str, name->via.str)) continue;
+        if (!header_name_is(map->ptr[i].key.via.str, name->via.str)) continue;
         const char *joined =
             arena_printf(a, "%.*s, %.*s", (int)first->size, first->ptr, (int)value->via.str.size, value->via.str.ptr);
         if (!joined) return false;
@@ -209,7 +211,7 @@ static bool headers_add(arena *a, msgpack_object_map *map, const msgpack_object 
 }
 
 /* Headers as a JSON object out of the journal's [name, value, ...]. False: no memory, or it cannot be read. */
-static bool headers_map(arena *a, const entry *response, sw_value *map)
+static bool frames_headers_map(arena *a, const entry *response, sw_value *map)
 {
     sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
     const entry_text *packed = &response->headers;
@@ -222,13 +224,13 @@ static bool headers_map(arena *a, const entry *response, sw_value *map)
     bool ok = map->via.map.ptr != NULL;
     for (uint32_t i = 0; i < pairs && ok; i++) {
         const msgpack_object *name = &flat.via.array.ptr[2 * (size_t)i];
-        ok = headers_add(a, &map->via.map, name, name + 1);
+        ok = frames_add_header(a, &map->via.map, name, name + 1);
     }
     return ok;
 }
 
 /* The published client makes a Response of it, and none of these can be made with a text, not even an empty one. */
-static int status_shown(int status) { return status == 204 || status == 205 || status == 304 ? 200 : status; }
+static int frames_status_shown(int status) { return status == 204 || status == 205 || status == 304 ? 200 : status; }
 
 bool frames_close(frames *f, const entry *response, entry_ended ended)
 {
@@ -237,18 +239,19 @@ bool frames_close(frames *f, const entry *response, entry_ended ended)
     arena_init(&a, f->arenas);
     size_t before = f->len;
     char status[64];
-    (void)snprintf(status, sizeof status, ",\"statusCode\":%d,\"headers\":", status_shown(response->status));
+    (void)snprintf(status, sizeof status, ",\"statusCode\":%d,\"headers\":", frames_status_shown(response->status));
     sw_value body = {.type = MSGPACK_OBJECT_STR};
     body.via.str.ptr = response->body.data;
     body.via.str.size = (uint32_t)response->body.len;
     sw_value headers;
     sw_bytes body_json, headers_json;
-    bool ok = headers_map(&a, response, &headers) && json_write(&a, body, &body_json) &&
-              json_write(&a, headers, &headers_json) && begin_frame(f, "inngest.response") &&
-              put_text(f, ended == ENTRY_SUCCEEDED ? "{\"status\":\"succeeded\",\"response\":{\"body\":"
-                                                   : "{\"status\":\"failed\",\"response\":{\"body\":") &&
-              put(f, body_json.data, body_json.len) && put_text(f, status) &&
-              put(f, headers_json.data, headers_json.len) && put_text(f, "}}") && end_frame(f, UINT32_MAX);
+    bool ok = frames_headers_map(&a, response, &headers) && json_write(&a, body, &body_json) &&
+              json_write(&a, headers, &headers_json) && frames_begin_one(f, "inngest.response") &&
+              frames_put_text(f, ended == ENTRY_SUCCEEDED ? "{\"status\":\"succeeded\",\"response\":{\"body\":"
+                                                          : "{\"status\":\"failed\",\"response\":{\"body\":") &&
+              frames_put(f, body_json.data, body_json.len) && frames_put_text(f, status) &&
+              frames_put(f, headers_json.data, headers_json.len) && frames_put_text(f, "}}") &&
+              frames_end_one(f, UINT32_MAX);
     if (!ok) f->len = before;
     arena_free(&a);
     f->closed = ok;

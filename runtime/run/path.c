@@ -6,18 +6,18 @@
 
 const uint64_t PATH_ROOT = 0xcbf29ce484222325u;
 
-static uint64_t fnv(uint64_t hash, const void *data, size_t len)
+static uint64_t path_hash(uint64_t hash, const void *data, size_t len)
 {
     const unsigned char *p = data;
     for (size_t i = 0; i < len; i++) hash = (hash ^ p[i]) * 0x100000001b3u;
     return hash;
 }
 
-static uint64_t fnv_u32(uint64_t hash, uint32_t n)
+static uint64_t path_hash_u32(uint64_t hash, uint32_t n)
 {
     unsigned char bytes[4] = {(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16),
                               (unsigned char)(n >> 24)};
-    return fnv(hash, bytes, sizeof bytes);
+    return path_hash(hash, bytes, sizeof bytes);
 }
 
 static path_cell *path_cell_find(path_cell *table, size_t room, uint64_t key)
@@ -54,11 +54,11 @@ uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurren
 {
     run *r = c->run;
     char tag = (char)kind;
-    uint64_t base = fnv(fnv(c->path, &tag, 1), id, strlen(id) + 1);
+    uint64_t base = path_hash(path_hash(c->path, &tag, 1), id, strlen(id) + 1);
     if (base == 0) base = 1;
     if ((r->path_cell_count + 2) * 2 > r->path_cell_room && !path_cells_grow(r)) ctx_fail_memory(c);
     *occurrence = path_cell_take(r, base)->count++;
-    uint64_t path = fnv_u32(base, *occurrence);
+    uint64_t path = path_hash_u32(base, *occurrence);
     if (kind == PATH_CHUNK) return path; /* only counted, and very many */
     if (path_cell_take(r, path ? path : 1)->count++ > 0)
         ctx_fail_misuse(c, "\"%s\" has the same hash as another id of this run: give it another id", id);

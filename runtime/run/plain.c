@@ -40,29 +40,29 @@ static void plain_free(plain *p)
 
 /* ---- Its answer ---- */
 
-static http_exchange *take_exchange(plain *p)
+static http_exchange *plain_take_exchange(plain *p)
 {
     http_exchange *x = p->exchange;
     p->exchange = NULL;
     return x;
 }
 
-static void reply(plain *p)
+static void plain_reply(plain *p)
 {
     size_t n = 0;
     const http_reply_header *headers = run_reply_headers(&p->task, &n);
     const run_response *r = &p->task.response;
     if (headers)
-        http_reply(take_exchange(p), r->status ? r->status : 204, headers, n, r->body.data, r->body.len);
+        http_reply(plain_take_exchange(p), r->status ? r->status : 204, headers, n, r->body.data, r->body.len);
     else
-        problem_reply(take_exchange(p), 500, "the response's headers are over the run's memory (--run-state-max)",
+        problem_reply(plain_take_exchange(p), 500, "the response's headers are over the run's memory (--run-state-max)",
                       NULL);
 }
 
 /* A handler that failed, or was cut short, has not written all: its client must not take that for the whole. */
-static void end_pieces(plain *p, bool ok)
+static void plain_end_pieces(plain *p, bool ok)
 {
-    http_exchange *x = take_exchange(p);
+    http_exchange *x = plain_take_exchange(p);
     http_exchange_on_gone(x, NULL);
     if (ok)
         http_reply_end(x);
@@ -70,15 +70,15 @@ static void end_pieces(plain *p, bool ok)
         http_reply_abort(x);
 }
 
-static void answer(plain *p, bool ok, bool unwound)
+static void plain_answer(plain *p, bool ok, bool unwound)
 {
     if (!p->exchange) return; /* the handler has cut it */
     if (p->in_pieces)
-        end_pieces(p, ok);
+        plain_end_pieces(p, ok);
     else if (unwound)
-        problem_reply(take_exchange(p), 503, "the server stopped before the handler had ended (--drain)", "1");
+        problem_reply(plain_take_exchange(p), 503, "the server stopped before the handler had ended (--drain)", "1");
     else
-        reply(p);
+        plain_reply(p);
 }
 
 /* ---- The handler ---- */
@@ -109,12 +109,12 @@ static void plain_main(void *arg)
         const char *message = task_set_problem(t, &s.failure);
         log_line(LOG_WARN, NULL, "%s failed: %s", t->endpoint->route, message);
     }
-    answer(p, ok, unwound);
+    plain_answer(p, ok, unwound);
     strand_exit(&s);
     plain_free(p);
 }
 
-static void on_gone(http_exchange *x) { (void)x; /* the handler learns of it when it writes */ }
+static void plain_on_gone(http_exchange *x) { (void)x; /* the handler learns of it when it writes */ }
 
 bool plain_begin(home *h, const endpoint *e, const run_input *input, http_exchange *x, run_refusal *why)
 {
@@ -132,7 +132,7 @@ bool plain_begin(home *h, const endpoint *e, const run_input *input, http_exchan
     }
     p->exchange = x;
     counter_add(&h->counters.runs_started, 1);
-    http_exchange_on_gone(x, on_gone);
+    http_exchange_on_gone(x, plain_on_gone);
     return true;
 }
 

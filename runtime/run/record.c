@@ -17,7 +17,7 @@ enum { BUFFER_FIRST = 1024, BUFFER_REUSE_MAX = 65536 };
 /* ---- Buffers: with a run only from its first entry to the commit. A loop's runs share few of them, last used first
  * ---- */
 
-static msgpack_sbuffer buffer_take(home *h)
+static msgpack_sbuffer record_buffer_take(home *h)
 {
     if (h->buffer_count > 0) return h->buffers[--h->buffer_count];
     msgpack_sbuffer b = {.data = malloc(BUFFER_FIRST)};
@@ -25,7 +25,7 @@ static msgpack_sbuffer buffer_take(home *h)
     return b;
 }
 
-static void buffer_give(home *h, msgpack_sbuffer *b)
+static void record_buffer_give(home *h, msgpack_sbuffer *b)
 {
     if (!b->data) return;
     if (b->alloc <= BUFFER_REUSE_MAX && h->buffer_count < HOME_BUFFERS) {
@@ -47,26 +47,26 @@ void record_drop(run *r)
 void record_release(run *r)
 {
     assert(!run_commit_is_under_way(r->commit));
-    buffer_give(r->task.home, &r->sealed);
-    if (r->open.size == 0) buffer_give(r->task.home, &r->open);
+    record_buffer_give(r->task.home, &r->sealed);
+    if (r->open.size == 0) record_buffer_give(r->task.home, &r->open);
 }
 
 /* ---- Entries ---- */
 
-static bool is_last(const entry *e)
+static bool entry_is_last(const entry *e)
 {
     return e->kind == ENTRY_CANCEL || e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED;
 }
 
 /* Without these a run could not end, or not go on: they are small, or bound otherwise, and a few. */
-static bool has_no_limit(const entry *e)
+static bool entry_has_no_limit(const entry *e)
 {
     return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED || e->kind == ENTRY_ROLLBACK ||
            e->kind == ENTRY_CANCEL || e->kind == ENTRY_STOPPED || e->kind == ENTRY_RELEASED;
 }
 
 /* SW_RELAXED risks a value that nobody has seen; what a stopped run may do is not for it to forget. */
-static bool is_awaited(const run *r, const entry *e)
+static bool record_is_awaited(const run *r, const entry *e)
 {
     bool relaxed = r->task.endpoint->options.durability == SW_RELAXED;
     if (BUG(RELEASE_UNWRITTEN) && e->kind == ENTRY_RELEASED) return false;
@@ -74,7 +74,7 @@ static bool is_awaited(const run *r, const entry *e)
 }
 
 /* It is loaded again, and goes on from what is on disk. One that has not begun is refused instead. */
-static bool out_of_memory(run *r)
+static bool record_lacks_memory(run *r)
 {
     if (r->state == RUN_NEW) {
         r->lacks_memory = true;
@@ -88,30 +88,30 @@ bool record_append(run *r, const entry *e)
 {
     if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
     /* A branch whose step's result came with the cancel goes on to its next wait, and is unwound there. */
-    if (r->state == RUN_ENDING && !is_last(e)) return true;
-    if (!has_no_limit(e) && r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len >
-                                (size_t)r->task.home->opt->run_state_max)
+    if (r->state == RUN_ENDING && !entry_is_last(e)) return true;
+    if (!entry_has_no_limit(e) && r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len >
+                                      (size_t)r->task.home->opt->run_state_max)
         return false;
-    if (!r->open.data) r->open = buffer_take(r->task.home);
+    if (!r->open.data) r->open = record_buffer_take(r->task.home);
     size_t before = r->open.size;
     if (entry_encode(&r->open, e) != 0) {
         r->open.size = before;
-        return out_of_memory(r);
+        return record_lacks_memory(r);
     }
     r->state_bytes += r->open.size - before;
     r->task.home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
-    if (is_awaited(r, e)) r->seq_choice = r->seq_next;
+    if (record_is_awaited(r, e)) r->seq_choice = r->seq_next;
     if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->task.home->arenas)))
-        return out_of_memory(r);
-    if (r->frames && !frames_add(r->frames, e, r->seq_next)) return out_of_memory(r);
+        return record_lacks_memory(r);
+    if (r->frames && !frames_add(r->frames, e, r->seq_next)) return record_lacks_memory(r);
     if (BUG(FRAME_EARLY) && r->frames) frames_durable(r->frames, r->seq_next);
     run_touch(r);
     return true;
 }
 
 /* The time the run has to be looked at again, for its row in the live table: 0 while something works for it. */
-static int64_t due_of(const run *r)
+static int64_t record_due_ms(const run *r)
 {
     if (r->stop != STOP_NONE) return STORE_DUE_STOPPED;
     if (r->task.busy_count > 0 || r->task.strand_count == 0) return 0;
@@ -121,7 +121,7 @@ static int64_t due_of(const run *r)
     return due_ms;
 }
 
-static int64_t retain_of(const run *r)
+static int64_t record_retain_ms(const run *r)
 {
     const sw_endpoint_options *o = &r->task.endpoint->options;
     if (o->retain == SW_RETAIN_NONE || (o->retain == SW_RETAIN_FAILED && r->outcome == ENTRY_SUCCEEDED)) return 0;
@@ -145,8 +145,8 @@ void record_flush(run *r)
                                          : BUG(DROP_LIVE_ROW) ? STORE_LIVE_UNCHANGED
                                                               : STORE_LIVE_SET,
                                  .has_live_row = r->seq_sealed > 0 && !BUG(LEAVE_LIVE_ROW),
-                                 .due_ms = ends ? 0 : due_of(r),
-                                 .retain_ms = ends ? retain_of(r) : -1};
+                                 .due_ms = ends ? 0 : record_due_ms(r),
+                                 .retain_ms = ends ? record_retain_ms(r) : -1};
     letter_move(&r->letters, &r->sealed_letters);
     bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
     if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);

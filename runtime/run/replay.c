@@ -20,7 +20,7 @@ typedef struct stand {
 struct replay {
     arena *arena;                        /* the run's; everything here is in it */
     replay_record *records;              /* open addressing by path; kind 0 is free */
-    size_t slots, count, branches, used; /* records; those of them that are branches; others the code has come to */
+    size_t cells, count, branches, used; /* records; those of them that are branches; others the code has come to */
     chunk_count *chunks;                 /* few: one for each branch that streamed outside steps */
     size_t chunk_branches, chunk_room;
     entry started, response, ended, cancel, stopped;
@@ -32,29 +32,29 @@ struct replay {
 
 const char replay_no_memory[] = "out of memory";
 
-static replay_record *record_slot(replay_record *table, size_t slots, uint64_t path)
+static replay_record *replay_cell(replay_record *table, size_t cells, uint64_t path)
 {
-    size_t i = (size_t)path & (slots - 1);
-    while (table[i].kind && table[i].path != path) i = (i + 1) & (slots - 1);
+    size_t i = (size_t)path & (cells - 1);
+    while (table[i].kind && table[i].path != path) i = (i + 1) & (cells - 1);
     return &table[i];
 }
 
-static bool records_grow(replay *p)
+static bool replay_grow(replay *p)
 {
-    size_t slots = p->slots ? p->slots * 2 : 64;
-    replay_record *bigger = arena_zalloc(p->arena, slots * sizeof *bigger);
+    size_t cells = p->cells ? p->cells * 2 : 64;
+    replay_record *bigger = arena_zalloc(p->arena, cells * sizeof *bigger);
     if (!bigger) return false;
-    for (size_t i = 0; i < p->slots; i++)
-        if (p->records[i].kind) *record_slot(bigger, slots, p->records[i].path) = p->records[i];
+    for (size_t i = 0; i < p->cells; i++)
+        if (p->records[i].kind) *replay_cell(bigger, cells, p->records[i].path) = p->records[i];
     p->records = bigger;
-    p->slots = slots;
+    p->cells = cells;
     return true;
 }
 
-static replay_record *record_of(replay *p, const entry *e, entry_kind kind)
+static replay_record *replay_record_of(replay *p, const entry *e, entry_kind kind)
 {
-    if (p->count * 2 >= p->slots && !records_grow(p)) return NULL;
-    replay_record *rec = record_slot(p->records, p->slots, e->path);
+    if (p->count * 2 >= p->cells && !replay_grow(p)) return NULL;
+    replay_record *rec = replay_cell(p->records, p->cells, e->path);
     if (!rec->kind) {
         *rec = (replay_record){.path = e->path, .kind = kind};
         p->count++;
@@ -62,7 +62,7 @@ static replay_record *record_of(replay *p, const entry *e, entry_kind kind)
     return rec;
 }
 
-static chunk_count *chunks_of(replay *p, uint64_t branch)
+static chunk_count *replay_chunks_of(replay *p, uint64_t branch)
 {
     for (size_t i = 0; i < p->chunk_branches; i++)
         if (p->chunks[i].branch == branch) return &p->chunks[i];
@@ -78,14 +78,14 @@ static chunk_count *chunks_of(replay *p, uint64_t branch)
     return &p->chunks[p->chunk_branches++];
 }
 
-static clock_entry wait_of(const entry *e)
+static clock_entry entry_wait(const entry *e)
 {
     return (clock_entry){.epoch = e->epoch, .at_ms = e->at_ms, .due_ms = e->due_ms, .absolute = e->absolute};
 }
 
-static bool take_step(replay *p, const entry *e)
+static bool replay_take_step(replay *p, const entry *e)
 {
-    replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
+    replay_record *rec = replay_record_of(p, e, ENTRY_STEP_DONE);
     if (!rec) return false;
     rec->open_chunks = 0;
     if (e->kind == ENTRY_ROLLBACK) {
@@ -102,7 +102,7 @@ static bool take_step(replay *p, const entry *e)
         return true;
     }
     rec->attempts = e->attempt;
-    rec->wait = wait_of(e);
+    rec->wait = entry_wait(e);
     rec->failed = e->due_ms == 0;
     rec->fatal = e->fatal;
     rec->error = e->error;
@@ -110,14 +110,14 @@ static bool take_step(replay *p, const entry *e)
     return true;
 }
 
-static bool take_chunk(replay *p, const entry *e)
+static bool replay_take_chunk(replay *p, const entry *e)
 {
     if (e->id.len == 0) {
-        chunk_count *n = chunks_of(p, e->path);
+        chunk_count *n = replay_chunks_of(p, e->path);
         if (n) n->count++;
         return n != NULL;
     }
-    replay_record *rec = record_of(p, e, ENTRY_STEP_DONE);
+    replay_record *rec = replay_record_of(p, e, ENTRY_STEP_DONE);
     if (!rec) return false;
     rec->open_chunks++;
     rec->label = e->id;
@@ -125,10 +125,10 @@ static bool take_chunk(replay *p, const entry *e)
 }
 
 /* A branch has no result: the code's coming to it says nothing of how far the journal goes. */
-static bool take_branch(replay *p, const entry *e)
+static bool replay_take_branch(replay *p, const entry *e)
 {
     size_t count = p->count;
-    replay_record *rec = record_of(p, e, ENTRY_BRANCH);
+    replay_record *rec = replay_record_of(p, e, ENTRY_BRANCH);
     if (!rec) return false;
     rec->id = e->id;
     rec->occurrence = e->occurrence;
@@ -136,7 +136,7 @@ static bool take_branch(replay *p, const entry *e)
     return true;
 }
 
-static bool is_cause(const entry *stopped, uint64_t path)
+static bool stop_is_caused_by(const entry *stopped, uint64_t path)
 {
     uint64_t cause = htobe64(path);
     for (size_t at = 0; at + sizeof cause <= stopped->causes.len; at += sizeof cause)
@@ -146,12 +146,12 @@ static bool is_cause(const entry *stopped, uint64_t path)
 
 /* A release from *exhausted*: the steps that it names have all their retries again, and so have those that were to be
  * tried again when it stopped. Failures that the code has dealt with stand. */
-static void give_retries(replay *p, const entry *stopped)
+static void replay_give_retries(replay *p, const entry *stopped)
 {
-    for (size_t i = 0; i < p->slots; i++) {
+    for (size_t i = 0; i < p->cells; i++) {
         replay_record *rec = &p->records[i];
         if (rec->kind != ENTRY_STEP_DONE || rec->done ||
-            (rec->failed && !is_cause(stopped, rec->path) && !BUG(RELEASE_ALL)))
+            (rec->failed && !stop_is_caused_by(stopped, rec->path) && !BUG(RELEASE_ALL)))
             continue;
         rec->failed = rec->fatal = false;
         if (!BUG(COUNT_ON)) rec->attempts = 0;
@@ -163,10 +163,10 @@ static void give_retries(replay *p, const entry *stopped)
 void replay_release(replay *p)
 {
     if (p->stopped.kind && p->stopped.status == ENTRY_STOP_EXHAUSTED && !BUG(RELEASE_NONE))
-        give_retries(p, &p->stopped);
+        replay_give_retries(p, &p->stopped);
 }
 
-static bool take_release(replay *p, const entry *e)
+static bool replay_take_release(replay *p, const entry *e)
 {
     if (!p->stopped.kind) return true; /* of a run that stood still without an entry */
     replay_release(p);
@@ -178,7 +178,7 @@ static bool take_release(replay *p, const entry *e)
     return true;
 }
 
-static bool take(replay *p, const entry *e)
+static bool replay_take(replay *p, const entry *e)
 {
     replay_record *rec;
     switch (e->kind) {
@@ -197,29 +197,29 @@ static bool take(replay *p, const entry *e)
     case ENTRY_STEP_DONE:
     case ENTRY_STEP_FAILED:
     case ENTRY_ROLLBACK:
-        return take_step(p, e);
+        return replay_take_step(p, e);
     case ENTRY_CHUNK:
-        return take_chunk(p, e);
+        return replay_take_chunk(p, e);
     case ENTRY_SLEEP:
     case ENTRY_VALUE:
-        rec = record_of(p, e, e->kind);
+        rec = replay_record_of(p, e, e->kind);
         if (!rec) return false;
         rec->id = e->id;
         rec->occurrence = e->occurrence;
-        rec->wait = wait_of(e);
+        rec->wait = entry_wait(e);
         rec->value = e->value;
         return true;
     case ENTRY_STOPPED:
         p->stopped = *e;
         return true;
     case ENTRY_RELEASED:
-        return take_release(p, e);
+        return replay_take_release(p, e);
     case ENTRY_CRASHED:
         return true; /* counted before anything is loaded: see crash.c */
     case ENTRY_BRANCH:
-        return take_branch(p, e);
+        return replay_take_branch(p, e);
     case ENTRY_DIFFERS:
-        rec = record_of(p, e, ENTRY_STEP_DONE);
+        rec = replay_record_of(p, e, ENTRY_STEP_DONE);
         if (rec) rec->reported_hash = e->input_hash;
         return rec != NULL;
     }
@@ -234,7 +234,7 @@ replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void
     *error = replay_no_memory;
     if (!p || (!copy && len > 0)) return NULL;
     p->arena = a;
-    if (!records_grow(p)) return NULL;
+    if (!replay_grow(p)) return NULL;
     for (size_t at = 0; at < len;) {
         entry e;
         size_t taken = entry_decode(copy + at, len - at, &e, error);
@@ -245,7 +245,7 @@ replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void
         }
         p->entries++;
         *error = replay_no_memory;
-        if (!take(p, &e)) return NULL;
+        if (!replay_take(p, &e)) return NULL;
         if (e.at_ms > p->last_ms) p->last_ms = e.at_ms;
         p->crashes = e.kind == ENTRY_CRASHED ? p->crashes + 1 : entry_is_progress(e.kind) ? 0 : p->crashes;
         if (on_entry) on_entry(arg, &e, p->entries);
@@ -275,7 +275,7 @@ int64_t replay_stood_ms(const replay *p, const loop_clock *c)
 
 replay_record *replay_find(replay *p, uint64_t path)
 {
-    replay_record *rec = record_slot(p->records, p->slots, path);
+    replay_record *rec = replay_cell(p->records, p->cells, path);
     if (!rec->kind) return NULL;
     if (!rec->used && rec->kind != ENTRY_BRANCH) {
         rec->used = true;

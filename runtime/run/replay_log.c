@@ -14,9 +14,9 @@ struct pending_line {
     char text[];
 };
 
-static void say(const run *r, const char *text) { log_line(LOG_INFO, r->id_text, "%s", text); }
+static void replay_log_say(const run *r, const char *text) { log_line(LOG_INFO, r->id_text, "%s", text); }
 
-static bool hold(sw_ctx *c, const char *format, va_list args)
+static bool replay_log_put_off(sw_ctx *c, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
@@ -39,11 +39,11 @@ void replay_log(sw_ctx *c, const char *format, va_list args)
 {
     const run *r = c->run;
     /* A line too many is better than one too few. */
-    if (r && r->replay && replay_unused(r->replay) > 0 && hold(c, format, args)) return;
+    if (r && r->replay && replay_unused(r->replay) > 0 && replay_log_put_off(c, format, args)) return;
     log_vline(LOG_INFO, task_run_id(c->task), format, args);
 }
 
-static pending_line *take(sw_ctx *c)
+static pending_line *replay_log_take_pending(sw_ctx *c)
 {
     pending_line *all = c->pending_lines;
     c->pending_lines = NULL;
@@ -53,7 +53,7 @@ static pending_line *take(sw_ctx *c)
 
 void replay_log_drop(sw_ctx *c)
 {
-    for (pending_line *line = take(c), *next; line; line = next) {
+    for (pending_line *line = replay_log_take_pending(c), *next; line; line = next) {
         next = line->next;
         free(line);
     }
@@ -61,10 +61,10 @@ void replay_log_drop(sw_ctx *c)
 
 void replay_log_end(sw_ctx *c)
 {
-    for (pending_line *line = take(c), *next; line; line = next) {
+    for (pending_line *line = replay_log_take_pending(c), *next; line; line = next) {
         next = line->next;
         /* What another branch has come to since then came after this line in the earlier execution too. */
-        if (line->used == replay_used(c->run->replay)) say(c->run, line->text);
+        if (line->used == replay_used(c->run->replay)) replay_log_say(c->run, line->text);
         free(line);
     }
 }
@@ -82,5 +82,5 @@ void replay_log_hand_over(sw_ctx *c, sw_ctx *outer)
     pending_line **end = &outer->pending_lines;
     while (*end) end = &(*end)->next;
     outer->pending_line_bytes += c->pending_line_bytes;
-    *end = take(c);
+    *end = replay_log_take_pending(c);
 }

@@ -57,7 +57,7 @@ run *run_new(home *h, const endpoint *e)
 }
 
 /* It is decided whether the journal has the run: whoever comes with its key is answered from there. */
-static void settle_key(run *r)
+static void run_settle_key(run *r)
 {
     run_key *k = r->key;
     r->key = NULL;
@@ -73,7 +73,7 @@ void run_free(run *r)
     if (!BUG(LEAK_TIMER)) timers_stop(&h->timers, &r->deadline);
     if (!BUG(LEAK_TIMER)) timers_give(&h->timers, RUN_TIMERS);
     letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
-    settle_key(r);
+    run_settle_key(r);
     frames_unref(r->frames);
     if (r->is_slotless) TAILQ_REMOVE(&h->runs.slotless, r, slotless);
     task_free(&r->task);
@@ -87,16 +87,16 @@ void run_free(run *r)
 
 /* ---- What happens to it ---- */
 
-static void do_nothing(run *r) { (void)r; }
+static void run_do_nothing(run *r) { (void)r; }
 
-static void do_cancel(run *r)
+static void run_do_cancel(run *r)
 {
     run_save_cancel(r);
     run_record_cancel(r);
     if (!BUG(CANCEL_GOES_ON)) run_unwind(r);
 }
 
-static void do_cancel_now(run *r)
+static void run_do_cancel_now(run *r)
 {
     run_save_cancel(r);
     run_record_cancel(r);
@@ -104,7 +104,7 @@ static void do_cancel_now(run *r)
     run_end_cancelled(r);
 }
 
-static void do_stop(run *r)
+static void run_do_stop(run *r)
 {
     run_cut_waits(r);
     run_record_stop(r);
@@ -113,14 +113,14 @@ static void do_stop(run *r)
 void run_post(run *r, run_event event)
 {
     static void (*const actions[RUN_ACTIONS])(run *r) = {
-        [RUN_DO_NOTHING] = do_nothing,
+        [RUN_DO_NOTHING] = run_do_nothing,
         [RUN_DO_CUT_WAITS] = run_cut_waits,
         [RUN_DO_UNWIND] = run_unwind,
-        [RUN_DO_CANCEL] = do_cancel,
+        [RUN_DO_CANCEL] = run_do_cancel,
         [RUN_DO_SAVE_CANCEL] = run_save_cancel,
-        [RUN_DO_CANCEL_NOW] = do_cancel_now,
+        [RUN_DO_CANCEL_NOW] = run_do_cancel_now,
         [RUN_DO_END_CANCELLED] = run_end_cancelled,
-        [RUN_DO_STOP] = do_stop,
+        [RUN_DO_STOP] = run_do_stop,
         [RUN_DO_STOP_FAILED] = run_record_failed_stop,
         [RUN_DO_END] = run_record_end,
         [RUN_DO_ANSWER] = run_answer,
@@ -146,15 +146,15 @@ void run_begin_long_wait(run *r)
 }
 
 /* Nothing of it runs any more, and nothing of it is under way. */
-static bool has_settled(const run *r)
+static bool run_has_settled(const run *r)
 {
     return !run_state_has_handler(r->state) && r->task.strand_count == 0 && r->open.size == 0 &&
            !run_commit_is_under_way(r->commit);
 }
 
-static void settle(run *r) { run_post(r, run_settled_event(r->commit, r->task.home->draining)); }
+static void run_settle(run *r) { run_post(r, run_settled_event(r->commit, r->task.home->draining)); }
 
-static void try_park(run *r)
+static void run_try_park(run *r)
 {
     if (r->task.busy_count > 0 || r->task.strand_count == 0 || r->seq_durable < r->seq_next || !r->slot) return;
     clock_alarm due = clock_alarm_none();
@@ -181,13 +181,13 @@ void run_turn_end(run *r)
         if (waits_long) listener->on_waits_long(r);
         listener->on_durable(r);
     }
-    if (has_settled(r))
-        settle(r);
+    if (run_has_settled(r))
+        run_settle(r);
     else if (r->state == RUN_RUNNING)
-        try_park(r);
+        run_try_park(r);
 }
 
-static void commit_failed(run *r)
+static void run_commit_failed(run *r)
 {
     letter_move(&r->sealed_letters, &r->letters);
     log_line(LOG_ERROR, r->id_text, "journal write failed: %s", r->segment.error);
@@ -196,7 +196,7 @@ static void commit_failed(run *r)
     run_touch(r);
 }
 
-static run_commit_event outcome_of(const store_segment *s)
+static run_commit_event segment_commit_event(const store_segment *s)
 {
     if (!s->error) return COMMIT_ON_DONE;
     return s->outcome == STORE_UNKNOWN ? COMMIT_ON_UNKNOWN : COMMIT_ON_REFUSED;
@@ -205,20 +205,21 @@ static run_commit_event outcome_of(const store_segment *s)
 void run_committed(run *r)
 {
     bool first = !run_is_durable(r);
-    r->commit = run_commit_next(r->commit, outcome_of(&r->segment));
+    r->commit = run_commit_next(r->commit, segment_commit_event(&r->segment));
     home_segment_back(r->task.home);
     record_release(r);
     if (r->segment.error) {
-        commit_failed(r);
+        run_commit_failed(r);
         return;
     }
     if (r->is_unsettled) comeback_settled(r);
     letter_settled(&r->sealed_letters);
     r->seq_durable = r->seq_sealed;
-    settle_key(r);
+    run_settle_key(r);
     if (r->frames) frames_durable(r->frames, r->seq_durable);
-    if (r->state == RUN_ENDING && has_settled(r)) {
-        if (!run_is_touched(r)) settle(r); /* touched: a client attached in this turn, and run_turn_end ends the run */
+    if (r->state == RUN_ENDING && run_has_settled(r)) {
+        if (!run_is_touched(r))
+            run_settle(r); /* touched: a client attached in this turn, and run_turn_end ends the run */
         return;
     }
     bool is_found = r->slot != NULL;

@@ -29,7 +29,7 @@ bool run_response_entry(run *r, entry *out)
     return packed;
 }
 
-static uint64_t *outcome_counter(const run *r, counters *n)
+static uint64_t *run_outcome_counter(const run *r, counters *n)
 {
     if (r->is_rejected) return &n->runs_rejected;
     switch (r->outcome) {
@@ -45,7 +45,7 @@ static uint64_t *outcome_counter(const run *r, counters *n)
 void run_count_end(run *r)
 {
     counters *n = &r->task.home->counters;
-    counter_add(outcome_counter(r, n), 1);
+    counter_add(run_outcome_counter(r, n), 1);
 }
 
 entry_text run_causes(run *r, const failure *f)
@@ -80,7 +80,7 @@ static sw_value call_handler(sw_ctx *c, sw_value input)
     return input;
 }
 
-static void set_problem(run *r, const failure *f)
+static void run_set_problem(run *r, const failure *f)
 {
     r->outcome_error = task_set_problem(&r->task, f);
     r->outcome = ENTRY_FAILED;
@@ -102,7 +102,7 @@ void run_end_cancelled(run *r)
     bool known = r->cancel <= ENTRY_CANCEL_STALE; /* else a later version's */
     entry_cancel why = known ? r->cancel : ENTRY_CANCEL_ASKED;
     failure f = {.kind = FAILURE_FATAL, .status = ends[why].status, .message = ends[why].message};
-    set_problem(r, &f);
+    run_set_problem(r, &f);
     r->outcome = ends[why].outcome;
     log_line(LOG_INFO, r->id_text, "%s: %s", r->task.endpoint->route, f.message);
     run_record_end(r);
@@ -110,14 +110,14 @@ void run_end_cancelled(run *r)
 
 /* What the client sent cannot be taken, and it is told so: an answer like a 4xx that the handler gives. The run has not
  * failed, and nobody is to be called for it. */
-static void reject_request(run *r, const failure *f)
+static void run_reject_request(run *r, const failure *f)
 {
     const char *message = task_set_problem(&r->task, f);
     r->is_rejected = true;
     log_line(LOG_INFO, r->id_text, "%s rejected its request with %d: %s", r->task.endpoint->route, f->status, message);
 }
 
-static void handler_ended(run *r, bool ok, const failure *f)
+static void run_handler_ended(run *r, bool ok, const failure *f)
 {
     if (!ok && f->kind == FAILURE_UNWIND) {
         run_post(r, RUN_ON_UNWOUND);
@@ -126,9 +126,9 @@ static void handler_ended(run *r, bool ok, const failure *f)
     bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP && !BUG(EXHAUSTED_FAILS);
     bool has_failed = !ok && !run_has_lost(r); /* else it is tried again from what is on disk */
     if (has_failed && f->status >= 400 && f->status < 500) {
-        reject_request(r, f);
+        run_reject_request(r, f);
     } else if (has_failed) {
-        set_problem(r, f); /* whether it stands, the state decides */
+        run_set_problem(r, f); /* whether it stands, the state decides */
         if (!stops)
             log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
                      f->step ? ": " : "", r->outcome_error);
@@ -159,6 +159,6 @@ void run_main(void *arg)
         replay_log_end(&c);
     else
         replay_log_drop(&c);
-    handler_ended(r, ok, &s.failure);
+    run_handler_ended(r, ok, &s.failure);
     strand_exit(&s);
 }

@@ -18,7 +18,7 @@ enum { SHORT_MS = 250 };
 const char RUN_NOT_DONE[] = "the journal cannot be written; the request was not done";
 const char RUN_RETRY_AFTER_JOURNAL[] = "5";
 
-static const run_listener *listener_of(const run *r) { return r->task.home->listener; }
+static const run_listener *run_listener_of(const run *r) { return r->task.home->listener; }
 
 /* ---- Unwinding ---- */
 
@@ -85,7 +85,7 @@ void run_cancel(run *r, entry_cancel why)
 
 /* ---- Stopping ---- */
 
-static void record_stop(run *r, const entry *stopped)
+static void run_append_stop(run *r, const entry *stopped)
 {
     const entry_text *text = &stopped->error;
     r->stop = stop_of_entry(stopped);
@@ -96,7 +96,7 @@ static void record_stop(run *r, const entry *stopped)
     run_lose_for_memory(r);
 }
 
-static entry stop_entry(const run *r, stop_reason reason, uint64_t path, const char *text)
+static entry run_stop_entry(const run *r, stop_reason reason, uint64_t path, const char *text)
 {
     clock_instant now = clock_now(&r->task.home->clock);
     const entry stopped = {.kind = ENTRY_STOPPED,
@@ -109,7 +109,7 @@ static entry stop_entry(const run *r, stop_reason reason, uint64_t path, const c
     return stopped;
 }
 
-void run_record_stop(run *r) { record_stop(r, r->stop_entry); }
+void run_record_stop(run *r) { run_append_stop(r, r->stop_entry); }
 
 /* The steps that failed are named, so that a release gives them, and no others, their retries anew. */
 void run_record_failed_stop(run *r)
@@ -120,10 +120,10 @@ void run_record_failed_stop(run *r)
     if (f->cause_count > 1) (void)snprintf(more, sizeof more, ", and so have %u others", f->cause_count - 1);
     const char *text = arena_printf(&r->task.arena, "step \"%s\" has used its retries (%d attempt%s)%s: %s", f->step,
                                     f->attempts, f->attempts == 1 ? "" : "s", more, f->message);
-    entry stopped = stop_entry(r, STOP_EXHAUSTED, f->causes[0], text ? text : stop_text(STOP_EXHAUSTED));
+    entry stopped = run_stop_entry(r, STOP_EXHAUSTED, f->causes[0], text ? text : stop_text(STOP_EXHAUSTED));
     stopped.causes = run_causes(r, f);
     if (stopped.causes.len > 0)
-        record_stop(r, &stopped);
+        run_append_stop(r, &stopped);
     else
         run_lose_for_memory(r); /* it comes to the same failure again */
     run_touch(r);
@@ -131,7 +131,7 @@ void run_record_failed_stop(run *r)
 
 void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
 {
-    const entry stopped = stop_entry(r, reason, path, text);
+    const entry stopped = run_stop_entry(r, reason, path, text);
     r->stop_entry = &stopped;
     run_post(r, RUN_ON_STOP);
     r->stop_entry = NULL;
@@ -139,21 +139,21 @@ void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
 
 /* ---- Leaving memory ---- */
 
-static void drop_slot(run *r)
+static void run_remove_slot(run *r)
 {
     if (!r->slot) return;
     r->slot->run = NULL;
     slot_remove(r->task.home, r->slot);
 }
 
-static void leave_slot(home *h, slot *s)
+static void run_leave_in_slot(home *h, slot *s)
 {
     s->run = NULL;
     slot_post(h, s, SLOT_ON_PUT_OFF);
     s->has_live_row = true;
 }
 
-static void hand_to_slot(run *r)
+static void run_hand_to_slot(run *r)
 {
     if (r->seq_release > 0 && r->seq_durable >= r->seq_release) r->slot->not_resumed = false;
     slot_take_back_letters(r->slot, &r->letters);
@@ -162,8 +162,8 @@ static void hand_to_slot(run *r)
 
 void run_park(run *r)
 {
-    listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
-    hand_to_slot(r);
+    run_listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
+    run_hand_to_slot(r);
     counter_add(&r->task.home->counters.runs_parked, 1);
     slot_park(r->task.home, r->slot, r->park_due);
     run_free(r);
@@ -172,16 +172,16 @@ void run_park(run *r)
 /* The next process finds it, and whether it is tied to its clients is known to the slot. */
 void run_leave(run *r)
 {
-    listener_of(r)->on_left(r, RUN_LEFT_TO_NEXT);
+    run_listener_of(r)->on_left(r, RUN_LEFT_TO_NEXT);
     if (r->slot && run_is_durable(r) && r->task.home->draining)
-        leave_slot(r->task.home, r->slot);
+        run_leave_in_slot(r->task.home, r->slot);
     else
-        drop_slot(r);
+        run_remove_slot(r);
     run_free(r);
 }
 
 /* The process goes on, and has to know of it. */
-static void have_slot(run *r)
+static void run_ensure_slot(run *r)
 {
     if (!r->slot) run_give_slot(r);
     if (!r->slot) run_take_slot(r, slot_add_spare(r->task.home, &r->id)); /* run_free has the next one */
@@ -189,13 +189,13 @@ static void have_slot(run *r)
 
 void run_stand(run *r)
 {
-    have_slot(r);
+    run_ensure_slot(r);
     slot *s = r->slot;
     stop_cause why = {
         .reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms(), .streamed = r->frames};
     if (r->stop_detail) stop_describe(&why, r->stop_detail, strlen(r->stop_detail));
-    listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
-    hand_to_slot(r);
+    run_listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
+    run_hand_to_slot(r);
     slot_stop(r->task.home, s, &why);
     run_free(r);
 }
@@ -203,25 +203,25 @@ void run_stand(run *r)
 /* It is loaded when the gate is open. */
 void run_reload(run *r)
 {
-    have_slot(r);
-    listener_of(r)->on_left(r, RUN_LEFT_LOST);
-    hand_to_slot(r);
+    run_ensure_slot(r);
+    run_listener_of(r)->on_left(r, RUN_LEFT_LOST);
+    run_hand_to_slot(r);
     slot_park(r->task.home, r->slot, clock_alarm_in(r->lacks_memory ? SHORT_MS : 0));
     run_free(r);
 }
 
 void run_refuse(run *r)
 {
-    listener_of(r)->on_refused(r, r->has_attempted ? RUN_REFUSED_PARTLY : RUN_REFUSED_UNDONE);
-    drop_slot(r);
+    run_listener_of(r)->on_refused(r, r->has_attempted ? RUN_REFUSED_PARTLY : RUN_REFUSED_UNDONE);
+    run_remove_slot(r);
     run_free(r);
 }
 
 /* The run may be on disk: then it goes on at the next start. */
 void run_cut(run *r)
 {
-    listener_of(r)->on_refused(r, RUN_REFUSED_UNKNOWN);
-    drop_slot(r);
+    run_listener_of(r)->on_refused(r, RUN_REFUSED_UNKNOWN);
+    run_remove_slot(r);
     run_free(r);
 }
 
@@ -229,9 +229,9 @@ void run_answer(run *r)
 {
     home *h = r->task.home;
     run_count_end(r);
-    listener_of(r)->on_over(r, RUN_OVER_DURABLE);
+    run_listener_of(r)->on_over(r, RUN_OVER_DURABLE);
     letter_drop(h, &r->letters); /* one that came too late */
     if (r->slot) letter_drop(h, &r->slot->letters);
-    drop_slot(r);
+    run_remove_slot(r);
     run_free(r);
 }

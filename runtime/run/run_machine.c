@@ -12,7 +12,7 @@ typedef struct cell {
 
 /* ---- A run's life ---- */
 
-static const cell table[RUN_STATES][RUN_EVENTS] = {
+static const cell life_table[RUN_STATES][RUN_EVENTS] = {
     [RUN_NEW] = {[RUN_ON_BEGIN] = GO(RUNNING, NOTHING), [RUN_ON_CANCEL] = GO(ENDING, CANCEL_NOW)},
     [RUN_RUNNING] = {[RUN_ON_WAITS] = GO(PARKING, UNWIND),
                      [RUN_ON_DRAIN] = GO(DRAINING, CUT_WAITS),
@@ -126,8 +126,8 @@ static const never nevers[] = {
     {ON_ITS_WAY & ~S(LEAVING_LOST), E(NOTHING) | E(UNKNOWN), "no entry of it is lost, so its first commit is on disk"},
 };
 
-static __attribute__((noreturn)) void impossible(const char *machine, const char *state, const char *event,
-                                                 const char *why)
+static __attribute__((noreturn)) void machine_abort(const char *machine, const char *state, const char *event,
+                                                    const char *why)
 {
     (void)fprintf(stderr, "impossible transition of a %s: state \"%s\", event \"%s\": %s\n", machine, state, event,
                   why && *why ? why : "the table has no row");
@@ -137,7 +137,7 @@ static __attribute__((noreturn)) void impossible(const char *machine, const char
 const char *run_never(run_state state, run_event event)
 {
     assert(state > RUN_NONE && state < RUN_STATES && event < RUN_EVENTS);
-    if (table[state][event].to != RUN_NONE) return NULL;
+    if (life_table[state][event].to != RUN_NONE) return NULL;
     for (size_t i = 0; i < sizeof nevers / sizeof nevers[0]; i++)
         if ((nevers[i].states & 1U << state) && (nevers[i].events & 1U << event)) return nevers[i].why;
     return "";
@@ -147,10 +147,10 @@ const char *run_never(run_state state, run_event event)
 
 #ifdef SW_COVERAGE_TABLE
 static uint64_t life_taken[RUN_STATES][RUN_EVENTS], commits_taken[COMMITS][COMMIT_EVENTS];
-static void count(uint64_t *n) { (void)__atomic_add_fetch(n, 1, __ATOMIC_RELAXED); }
-static uint64_t count_of(const uint64_t *n) { return __atomic_load_n(n, __ATOMIC_RELAXED); }
-#define COUNT(table, state, event)    count(&table[state][event])
-#define COUNT_OF(table, state, event) count_of(&table[state][event])
+static void row_count_up(uint64_t *n) { (void)__atomic_add_fetch(n, 1, __ATOMIC_RELAXED); }
+static uint64_t row_count(const uint64_t *n) { return __atomic_load_n(n, __ATOMIC_RELAXED); }
+#define COUNT(table, state, event)    row_count_up(&table[state][event])
+#define COUNT_OF(table, state, event) row_count(&table[state][event])
 #else
 #define COUNT(table, state, event)    ((void)0)
 #define COUNT_OF(table, state, event) ((void)(state), (void)(event), (uint64_t)0)
@@ -165,8 +165,8 @@ uint64_t run_commit_taken(run_commit c, run_commit_event event) { return COUNT_O
 run_transition run_next(run_state state, run_event event)
 {
     assert(state > RUN_NONE && state < RUN_STATES && event < RUN_EVENTS);
-    cell c = table[state][event];
-    if (c.to == RUN_NONE) impossible("run", run_state_name(state), run_event_name(event), run_never(state, event));
+    cell c = life_table[state][event];
+    if (c.to == RUN_NONE) machine_abort("run", run_state_name(state), run_event_name(event), run_never(state, event));
     COUNT(life_taken, state, event);
     return (run_transition){.to = (run_state)c.to, .action = (run_action)c.action};
 }
@@ -177,7 +177,7 @@ bool run_state_unwinds(run_state state) { return (UNWINDS & 1U << state) != 0; }
 
 /* ---- Commits ---- */
 
-static const uint8_t commits[COMMITS][COMMIT_EVENTS] = {
+static const uint8_t commit_table[COMMITS][COMMIT_EVENTS] = {
     [COMMIT_NONE] = {[COMMIT_ON_LOADED] = COMMIT_DURABLE, [COMMIT_ON_SENT] = COMMIT_FIRST},
     [COMMIT_FIRST] =
         {[COMMIT_ON_DONE] = COMMIT_DURABLE, [COMMIT_ON_REFUSED] = COMMIT_REFUSED, [COMMIT_ON_UNKNOWN] = COMMIT_UNKNOWN},
@@ -189,7 +189,7 @@ static const uint8_t commits[COMMITS][COMMIT_EVENTS] = {
 const char *run_commit_never(run_commit c, run_commit_event event)
 {
     assert(c > COMMIT_EMPTY && c < COMMITS && event < COMMIT_EVENTS);
-    if (commits[c][event] != COMMIT_EMPTY) return NULL;
+    if (commit_table[c][event] != COMMIT_EMPTY) return NULL;
     if (event == COMMIT_ON_LOADED) return "it is loaded before it appends anything";
     if (event != COMMIT_ON_SENT) return "no segment of it is with the store";
     return run_commit_is_under_way(c) ? "one segment of it is with the store already"
@@ -199,9 +199,9 @@ const char *run_commit_never(run_commit c, run_commit_event event)
 run_commit run_commit_next(run_commit c, run_commit_event event)
 {
     assert(c > COMMIT_EMPTY && c < COMMITS && event < COMMIT_EVENTS);
-    run_commit to = (run_commit)commits[c][event];
+    run_commit to = (run_commit)commit_table[c][event];
     if (to == COMMIT_EMPTY)
-        impossible("commit", run_commit_name(c), run_commit_event_name(event), run_commit_never(c, event));
+        machine_abort("commit", run_commit_name(c), run_commit_event_name(event), run_commit_never(c, event));
     COUNT(commits_taken, c, event);
     return to;
 }

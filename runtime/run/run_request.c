@@ -13,7 +13,7 @@
 static const char *const headers_journaled[] = {"accept", "content-type",    "user-agent",
                                                 "prefer", "idempotency-key", NULL};
 
-static bool in_list(const char *const *list, const char *name)
+static bool name_is_in(const char *const *list, const char *name)
 {
     for (; list && *list; list++)
         if (strcasecmp(*list, name) == 0) return true;
@@ -21,18 +21,18 @@ static bool in_list(const char *const *list, const char *name)
 }
 
 /* A run sees only what is journaled, a plain request all. */
-static bool sees_header(const task *t, const http_header *h)
+static bool task_sees_header(const task *t, const http_header *h)
 {
-    return !t->run || in_list(headers_journaled, h->name.data) ||
-           in_list(t->endpoint->options.journal_headers, h->name.data);
+    return !t->run || name_is_in(headers_journaled, h->name.data) ||
+           name_is_in(t->endpoint->options.journal_headers, h->name.data);
 }
 
-static bool copy_headers(task *t, const http_header *headers, size_t count)
+static bool request_copy_headers(task *t, const http_header *headers, size_t count)
 {
     const run_header **end = &t->request.headers;
     for (size_t i = 0; i < count; i++) {
         const http_header *h = &headers[i];
-        if (!sees_header(t, h)) continue;
+        if (!task_sees_header(t, h)) continue;
         run_header *copy = arena_alloc(&t->arena, sizeof *copy);
         if (!copy) return false;
         copy->name = arena_strndup(&t->arena, h->name.data, h->name.len);
@@ -46,7 +46,7 @@ static bool copy_headers(task *t, const http_header *headers, size_t count)
     return true;
 }
 
-static bool copy_body(task *t, const char *data, size_t len)
+static bool request_copy_body(task *t, const char *data, size_t len)
 {
     t->request.body = (sw_bytes){arena_strndup(&t->arena, data ? data : "", len), len};
     t->request.owns_body = t->request.body.data != NULL;
@@ -57,15 +57,15 @@ bool run_request_own_headers(task *t)
 {
     if (t->request.owns_headers) return true;
     const http_request *q = http_exchange_request(plain_of(t)->exchange);
-    return copy_headers(t, q->headers, q->header_count);
+    return request_copy_headers(t, q->headers, q->header_count);
 }
 
 bool run_request_own_body(task *t)
 {
-    return t->request.owns_body || copy_body(t, t->request.body.data, t->request.body.len);
+    return t->request.owns_body || request_copy_body(t, t->request.body.data, t->request.body.len);
 }
 
-static bool copy_params(task *t, const http_param *params, size_t count)
+static bool request_copy_params(task *t, const http_param *params, size_t count)
 {
     run_header *all = count ? arena_alloc(&t->arena, count * sizeof *all) : NULL;
     if (count && !all) return false;
@@ -80,7 +80,7 @@ static bool copy_params(task *t, const http_param *params, size_t count)
 }
 
 /* The decoded path and where the query begins, from a target in the task's arena. */
-static bool split_target(task *t, const char *target, size_t len)
+static bool request_split_target(task *t, const char *target, size_t len)
 {
     const char *mark = memchr(target, '?', len);
     size_t path_len = mark ? (size_t)(mark - target) : len;
@@ -96,24 +96,24 @@ static bool split_target(task *t, const char *target, size_t len)
 }
 
 /* All but headers and body. */
-static bool take_line(task *t, const run_input *input)
+static bool request_take_line(task *t, const run_input *input)
 {
     char *target = arena_strndup(&t->arena, input->target.data, input->target.len);
     t->request.method = arena_strndup(&t->arena, input->method.data, input->method.len);
-    return target && t->request.method && split_target(t, target, input->target.len) &&
-           copy_params(t, input->params, input->param_count);
+    return target && t->request.method && request_split_target(t, target, input->target.len) &&
+           request_copy_params(t, input->params, input->param_count);
 }
 
 bool run_request_take(task *t, const run_input *input)
 {
-    return take_line(t, input) && copy_headers(t, input->headers, input->header_count) &&
-           copy_body(t, input->body.data, input->body.len);
+    return request_take_line(t, input) && request_copy_headers(t, input->headers, input->header_count) &&
+           request_copy_body(t, input->body.data, input->body.len);
 }
 
 bool run_request_borrow(task *t, const run_input *input)
 {
     t->request.body = (sw_bytes){input->body.data, input->body.len};
-    return take_line(t, input);
+    return request_take_line(t, input);
 }
 
 const http_reply_header *run_reply_headers(task *t, size_t *count)
@@ -130,7 +130,7 @@ const http_reply_header *run_reply_headers(task *t, size_t *count)
 
 /* ---- Its entry ---- */
 
-static bool pack_pairs(msgpack_sbuffer *to, const run_header *list, bool as_map)
+static bool pairs_pack(msgpack_sbuffer *to, const run_header *list, bool as_map)
 {
     uint32_t n = 0;
     for (const run_header *h = list; h; h = h->next) n++;
@@ -145,15 +145,15 @@ static bool pack_pairs(msgpack_sbuffer *to, const run_header *list, bool as_map)
     return ok;
 }
 
-bool run_pack_headers(msgpack_sbuffer *to, const run_header *list) { return pack_pairs(to, list, false); }
+bool run_pack_headers(msgpack_sbuffer *to, const run_header *list) { return pairs_pack(to, list, false); }
 
 bool run_request_record(run *r)
 {
     msgpack_sbuffer *scratch = &r->task.home->scratch;
     scratch->size = 0;
-    bool packed = pack_pairs(scratch, r->task.request.headers, false);
+    bool packed = pairs_pack(scratch, r->task.request.headers, false);
     size_t headers_len = scratch->size;
-    packed = packed && pack_pairs(scratch, r->task.request.params, true);
+    packed = packed && pairs_pack(scratch, r->task.request.params, true);
     if (!packed) r->lacks_memory = true;
     if (!packed) return false;
     const sw_endpoint_options *o = &r->task.endpoint->options;
@@ -176,7 +176,7 @@ bool run_request_record(run *r)
 /* ---- Back from the journal ---- */
 
 /* Through an arena of its own: a resumed run has no less memory left than it had. */
-static bool unpack_pairs(run *r, const entry_text *packed, const run_header **out)
+static bool pairs_unpack(run *r, const entry_text *packed, const run_header **out)
 {
     sw_value v = {.type = MSGPACK_OBJECT_NIL};
     const char *error = NULL;
@@ -213,9 +213,9 @@ bool run_request_restore(run *r, const entry *started)
     r->started_ms = started->at_ms;
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
     if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
-    bool ok = target && to->method && copy_body(t, started->body.data, started->body.len) &&
-              unpack_pairs(r, &started->headers, &to->headers) && unpack_pairs(r, &started->params, &to->params) &&
-              split_target(t, target, started->target.len);
+    bool ok = target && to->method && request_copy_body(t, started->body.data, started->body.len) &&
+              pairs_unpack(r, &started->headers, &to->headers) && pairs_unpack(r, &started->params, &to->params) &&
+              request_split_target(t, target, started->target.len);
     r->lacks_memory = r->lacks_memory || t->arena.is_out;
     return ok;
 }

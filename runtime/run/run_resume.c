@@ -23,7 +23,7 @@ static const char RELEASED_BY[] = "client"; /* whoever has the run's token, or i
 
 /* ---- Reading ---- */
 
-static void restore_frame(void *arg, const entry *e, uint32_t seq)
+static void resume_see_entry(void *arg, const entry *e, uint32_t seq)
 {
     run *r = arg;
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
@@ -35,34 +35,34 @@ static void restore_frame(void *arg, const entry *e, uint32_t seq)
     if (streams && (!r->frames || !frames_add(r->frames, e, seq))) r->outcome_error = "out of memory";
 }
 
-static bool short_of(stop_cause *why, const char *text)
+static bool resume_lacks_memory(stop_cause *why, const char *text)
 {
     *why = (stop_cause){.reason = STOP_NONE, .text = text};
     return false;
 }
 
-static bool unreadable(stop_cause *why, const char *text)
+static bool resume_unreadable(stop_cause *why, const char *text)
 {
-    if (text == replay_no_memory) return short_of(why, text);
+    if (text == replay_no_memory) return resume_lacks_memory(why, text);
     *why = (stop_cause){.reason = text == entry_newer ? STOP_NEWER : STOP_UNREADABLE, .text = text};
     return false;
 }
 
 static const endpoint no_endpoint = {.kind = ENDPOINT_DURABLE, .route = ""};
 
-static bool restore(run *r, const store_journal *j, stop_cause *why)
+static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
 {
     const char *error = NULL;
     /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
     arena_set_limit(&r->task.arena, (size_t)r->task.home->opt->run_state_max * 5);
-    r->replay = replay_new(&r->journal, j->data, j->len, restore_frame, r, &error);
-    if (!r->replay) return unreadable(why, error);
-    if (*r->outcome_error) return short_of(why, r->outcome_error);
+    r->replay = replay_new(&r->journal, j->data, j->len, resume_see_entry, r, &error);
+    if (!r->replay) return resume_unreadable(why, error);
+    if (*r->outcome_error) return resume_lacks_memory(why, r->outcome_error);
     const entry *started = replay_started(r->replay);
     const endpoint *e = app_endpoint(r->task.home->app, started->function.data, started->function.len);
     r->task.endpoint = e ? e : &no_endpoint;
     if (!run_request_restore(r, started))
-        return unreadable(why, r->lacks_memory ? replay_no_memory : "its request cannot be read");
+        return resume_unreadable(why, r->lacks_memory ? replay_no_memory : "its request cannot be read");
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     r->state_bytes = j->len;
     r->commit = run_commit_next(r->commit, COMMIT_ON_LOADED);
@@ -73,7 +73,7 @@ static bool restore(run *r, const store_journal *j, stop_cause *why)
 /* ---- Whether it goes on ---- */
 
 /* What stands in the way of a run that can be read. STOP_NONE: nothing. */
-static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
+static stop_cause resume_stop_cause(const run *r, const slot *s, const store_journal *j)
 {
     const entry *stopped = replay_stopped(r->replay);
     if (stopped && !s->wants_release && !BUG(FORGET_STOP)) {
@@ -95,7 +95,7 @@ static stop_cause cause_of(const run *r, const slot *s, const store_journal *j)
     return (stop_cause){.reason = STOP_NONE};
 }
 
-static const char *header_of(const run *r, const char *name)
+static const char *resume_header(const run *r, const char *name)
 {
     for (const run_header *h = r->task.request.headers; h; h = h->next)
         if (strcasecmp(h->name, name) == 0) return h->value;
@@ -104,30 +104,31 @@ static const char *header_of(const run *r, const char *name)
 
 /* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
  * an Idempotency-Key asks again. While it was stopped its clients were sent on, and whoever released it wants it. */
-static bool may_be_sent_on(const run *r)
+static bool resume_may_redirect(const run *r)
 {
-    return r->waited_long_before || r->was_released || header_of(r, "prefer") || header_of(r, "idempotency-key");
+    return r->waited_long_before || r->was_released || resume_header(r, "prefer") ||
+           resume_header(r, "idempotency-key");
 }
 
-static bool is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }
+static bool moment_is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }
 
-static bool is_over(const clock_wait *w) { return w->due_ms > 0 && clock_left_ms(w) <= TIMER_EARLY_MS; }
+static bool wait_is_over(const clock_wait *w) { return w->due_ms > 0 && clock_left_ms(w) <= TIMER_EARLY_MS; }
 
 /* A journal that says so, somebody who asked while it was not in memory, or its time: a deadline that goes by, or that
  * of stopped runs. */
-static entry_cancel why_end(const run *r, const slot *s, const stop_cause *stopped)
+static entry_cancel resume_cancel_reason(const run *r, const slot *s, const stop_cause *stopped)
 {
     entry_cancel journaled = replay_cancel(r->replay);
     if (journaled) return journaled;
     if (s->cancel) return s->cancel;
-    if (is_over(stopped->reason == STOP_NONE ? &r->deadline_due : &stopped->deadline)) return ENTRY_CANCEL_LATE;
+    if (wait_is_over(stopped->reason == STOP_NONE ? &r->deadline_due : &stopped->deadline)) return ENTRY_CANCEL_LATE;
     int64_t since_ms = stopped->since_ms, retain_ms = r->task.home->opt->retain_stopped_ms;
     if (BUG(STALE_EARLY)) retain_ms /= 2;
-    return since_ms > 0 && is_past(moment_after(since_ms, retain_ms)) ? ENTRY_CANCEL_STALE : ENTRY_CANCEL_NONE;
+    return since_ms > 0 && moment_is_past(moment_after(since_ms, retain_ms)) ? ENTRY_CANCEL_STALE : ENTRY_CANCEL_NONE;
 }
 
 /* The time for which it was stopped does not count. */
-static void move_deadline(run *r, const slot *s)
+static void resume_move_deadline(run *r, const slot *s)
 {
     loop_clock *c = &r->task.home->clock;
     const entry *stopped = replay_stopped(r->replay);
@@ -144,10 +145,10 @@ static void move_deadline(run *r, const slot *s)
 /* ---- Going on ---- */
 
 /* It is stopped, or not resumed, until somebody releases it. */
-static bool is_held(const run *r, const slot *s) { return replay_stopped(r->replay) || s->not_resumed; }
+static bool resume_awaits_release(const run *r, const slot *s) { return replay_stopped(r->replay) || s->not_resumed; }
 
 /* A choice: no attempt begins before it is on disk. False: no memory. */
-static bool append_release(run *r)
+static bool resume_append_release(run *r)
 {
     clock_instant now = clock_now(&r->task.home->clock);
     entry e = {.kind = ENTRY_RELEASED,
@@ -162,7 +163,7 @@ static bool append_release(run *r)
 }
 
 /* It is in memory now, as any other. */
-static void take_slot(run *r, slot *s)
+static void resume_take_slot(run *r, slot *s)
 {
     home *h = r->task.home;
     bool released = r->seq_release > 0;
@@ -178,12 +179,12 @@ static void take_slot(run *r, slot *s)
 }
 
 /* True: others come first, or there is no memory to note that. */
-static bool waits_for_turn(home *h, slot *s, const run *r, stop_cause *why)
+static bool resume_waits_for_turn(home *h, slot *s, const run *r, stop_cause *why)
 {
     unsigned crashes = replay_crashes(r->replay);
     s->has_crashed = crashes > 0;
     if (!comeback_comes_later(h, s, crashes)) return false;
-    if (!comeback_put_behind(h, s)) return !short_of(why, replay_no_memory);
+    if (!comeback_put_behind(h, s)) return !resume_lacks_memory(why, replay_no_memory);
     *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
     log_line(LOG_INFO, r->id_text, "the process has died of it %u times in a row: others come first", crashes);
     return true;
@@ -193,37 +194,37 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
 {
     static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
     run *r = run_new(h, &loading);
-    if (!r) return short_of(why, replay_no_memory);
+    if (!r) return resume_lacks_memory(why, replay_no_memory);
     r->id = s->id;
     run_id_format(&r->id, r->id_text);
-    if (!restore(r, j, why)) {
+    if (!resume_restore(r, j, why)) {
         run_unmake(r);
         return false;
     }
     bool cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
     task_set_label(&r->task);
-    move_deadline(r, s);
-    *why = cause_of(r, s, j);
-    if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && may_be_sent_on(r));
-    entry_cancel cancel = why_end(r, s, why);
+    resume_move_deadline(r, s);
+    *why = resume_stop_cause(r, s, j);
+    if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && resume_may_redirect(r));
+    entry_cancel cancel = resume_cancel_reason(r, s, why);
     if (!cancel && why->reason != STOP_NONE) {
         why->streamed = r->frames ? frames_ref(r->frames) : NULL;
         run_unmake(r);
         return false;
     }
-    if (!cancel && waits_for_turn(h, s, r, why)) {
+    if (!cancel && resume_waits_for_turn(h, s, r, why)) {
         run_unmake(r);
         return false;
     }
-    if (s->wants_release && is_held(r, s) && !append_release(r)) {
+    if (s->wants_release && resume_awaits_release(r, s) && !resume_append_release(r)) {
         run_unmake(r);
-        return short_of(why, replay_no_memory);
+        return resume_lacks_memory(why, replay_no_memory);
     }
     if (!cancel && !strand_start(&r->task, run_main, r)) {
         run_unmake(r);
-        return short_of(why, "no room for another coroutine");
+        return resume_lacks_memory(why, "no room for another coroutine");
     }
-    take_slot(r, s);
+    resume_take_slot(r, s);
     if (cancel) {
         run_cancel(r, cancel);
         run_touch(r);

@@ -12,7 +12,7 @@
 #include "runtime/run/run_request.h"
 #include "runtime/run/strand.h"
 
-static void make_id(run *r)
+static void run_make_id(run *r)
 {
     uint8_t random[10];
     random_bytes(random, sizeof random);
@@ -21,13 +21,13 @@ static void make_id(run *r)
     run_id_format(&r->id, r->id_text);
 }
 
-static void on_deadline(struct timer *t) { run_cancel(t->arg, ENTRY_CANCEL_LATE); }
+static void run_on_deadline(struct timer *t) { run_cancel(t->arg, ENTRY_CANCEL_LATE); }
 
 void run_watch_deadline(run *r)
 {
     if (r->deadline_due.due_ms == 0) return;
     int64_t left_ms = clock_left_ms(&r->deadline_due);
-    r->deadline = (struct timer){.fn = on_deadline, .arg = r, .is_kept = true};
+    r->deadline = (struct timer){.fn = run_on_deadline, .arg = r, .is_kept = true};
     (void)timers_start(&r->task.home->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0);
 }
 
@@ -89,26 +89,26 @@ const run_refusal run_no_room = {"too many requests are in flight (--runs-max)",
 const run_refusal run_no_memory = {"out of memory", "1"};
 const run_refusal run_no_stack = {"no room for another coroutine", "1"};
 const run_refusal run_too_large = {"the request is too large for the memory a run may have", "1"};
-static const run_refusal queue_full = {"the journal cannot keep up (--journal-queue-max)", "1"};
-static const run_refusal not_writable = {RUN_NOT_DONE, RUN_RETRY_AFTER_JOURNAL};
+static const run_refusal run_queue_full = {"the journal cannot keep up (--journal-queue-max)", "1"};
+static const run_refusal run_not_writable = {RUN_NOT_DONE, RUN_RETRY_AFTER_JOURNAL};
 
 /* Why no run may begin now; NULL: one may. */
-static const run_refusal *refusal_of(const home *h)
+static const run_refusal *run_begin_refusal(const home *h)
 {
     if (!slots_have_room(h)) return &run_no_room;
-    if (gate_full(h)) return &queue_full;
-    return gate_writable(h) ? NULL : &not_writable;
+    if (gate_full(h)) return &run_queue_full;
+    return gate_writable(h) ? NULL : &run_not_writable;
 }
 
 run *run_begin(home *h, const endpoint *work, const run_input *input, const run_origin *origin, run_refusal *why)
 {
-    const run_refusal *refusal = refusal_of(h);
+    const run_refusal *refusal = run_begin_refusal(h);
     run *r = refusal ? NULL : run_new(h, work);
     if (!r) {
         *why = refusal ? *refusal : run_no_memory;
         return NULL;
     }
-    make_id(r);
+    run_make_id(r);
     task_set_label(&r->task);
     r->key = origin->key;
     bool taken = run_request_take(&r->task, input) && run_request_record(r);

@@ -52,16 +52,16 @@ void strand_exit(strand *s)
     if (s->run) run_touch(s->run);
 }
 
-static bool interrupted(const strand *s) { return s->interrupt != INTERRUPT_NONE && !s->uninterruptible; }
+static bool strand_is_interrupted(const strand *s) { return s->interrupt != INTERRUPT_NONE && !s->uninterruptible; }
 
 bool strand_suspend(strand *s)
 {
     assert(coro_current() == s->co);
-    if (interrupted(s)) return false;
+    if (strand_is_interrupted(s)) return false;
     s->suspended = true;
     coro_suspend();
     s->suspended = false;
-    return !interrupted(s);
+    return !strand_is_interrupted(s);
 }
 
 void strand_wake(strand *s)
@@ -88,13 +88,13 @@ void strand_set_wait(strand *s, strand_wait wait)
         run_touch(s->run);
 }
 
-static void on_due(struct timer *t) { strand_wake(t->arg); }
+static void strand_on_due(struct timer *t) { strand_wake(t->arg); }
 
 /* Looks at the clock again at each wake: an absolute wait is over when the wall clock says so, which may be set. */
-static bool sleep_through(strand *s, int64_t left_ms)
+static bool strand_sleep_through(strand *s, int64_t left_ms)
 {
     timers *heap = &s->task->home->timers;
-    struct timer t = {.fn = on_due, .arg = s, .is_kept = true};
+    struct timer t = {.fn = strand_on_due, .arg = s, .is_kept = true};
     bool awake = true;
     for (; awake && left_ms > 0; left_ms = clock_left_ms(&s->until)) {
         (void)timers_start(heap, &t, (uint64_t)left_ms);
@@ -110,19 +110,19 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
     run *r = s->run;
     assert(r || kind == STRAND_SLEEP_PLAIN);
     if (kind == STRAND_SLEEP_DURABLE && !run_may_go_on(r)) s->interrupt = INTERRUPT_UNWIND;
-    if (left_ms <= 0 || interrupted(s)) return !interrupted(s);
+    if (left_ms <= 0 || strand_is_interrupted(s)) return !strand_is_interrupted(s);
     s->until = *until;
     if (kind == STRAND_SLEEP_DURABLE) {
         if (left_ms > s->task->home->opt->redirect_after_ms) run_begin_long_wait(r);
         strand_set_wait(s, STRAND_DUE);
     }
-    bool awake = sleep_through(s, left_ms);
+    bool awake = strand_sleep_through(s, left_ms);
     if (kind == STRAND_SLEEP_DURABLE) strand_set_wait(s, STRAND_BUSY);
     s->until = (clock_wait){.due_ms = 0};
     return awake;
 }
 
-static void run_defers(sw_ctx *c)
+static void ctx_run_defers(sw_ctx *c)
 {
     while (c->defers) {
         defer *d = c->defers;
@@ -131,7 +131,7 @@ static void run_defers(sw_ctx *c)
     }
 }
 
-static bool settle_groups(sw_ctx *c)
+static bool ctx_settle_groups(sw_ctx *c)
 {
     if (_setjmp(c->boundary) == 0) c->groups_settle(c);
     return c->groups == NULL;
@@ -153,7 +153,7 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     if (c->unwinds) s->failure = unwind; /* whether its code returned then, or failed with something of its own */
     failure first = s->failure;
     if (c->groups) {
-        settle_groups(c);
+        ctx_settle_groups(c);
         /* A run that leaves memory meanwhile has not ended: its next execution comes to the same failure again, and
          * waits for the rest of the group. */
         if (first.kind == FAILURE_NONE || s->failure.kind == FAILURE_UNWIND) first = s->failure;
@@ -162,7 +162,7 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     c->cleaning = true;
     /* A defer that fails lands here, and the rest still run. */
     (void)_setjmp(c->boundary);
-    run_defers(c);
+    ctx_run_defers(c);
     if (first.kind == FAILURE_NONE && s->failure.kind != FAILURE_NONE) {
         first = s->failure;
         first.kind = FAILURE_FATAL; /* what came before the clean-up has been done: once is enough */
@@ -307,27 +307,27 @@ struct arena *ctx_arena(sw_ctx *c, const char *function)
     return c->arena;
 }
 
-static bool is_on_stack_of(const strand *s, const void *at)
+static bool strand_stack_has(const strand *s, const void *at)
 {
     uintptr_t bottom = (uintptr_t)s, place = (uintptr_t)at; /* the strand lies at the bottom */
     return place < bottom && bottom - place < stack_pool_stack_size(s->task->home->stacks);
 }
 
 /* In a frame of the handler or of a branch, as opposed to the step's own. */
-static bool is_of_caller(const sw_ctx *c, const void *variable)
+static bool ctx_is_callers_variable(const sw_ctx *c, const void *variable)
 {
     const strand *own = c->strand;
     if (c->kind != CTX_STEP) return false; /* handler and branches have one arena */
-    if (is_on_stack_of(own, variable)) return is_on_stack_of(own, c) && (uintptr_t)variable > (uintptr_t)c;
+    if (strand_stack_has(own, variable)) return strand_stack_has(own, c) && (uintptr_t)variable > (uintptr_t)c;
     for (const strand *s = c->task->strands; s; s = s->next)
-        if (is_on_stack_of(s, variable)) return true;
+        if (strand_stack_has(s, variable)) return true;
     return false;
 }
 
 struct arena *ctx_arena_for(sw_ctx *c, const char *function, const sw_value *variable)
 {
     struct arena *a = ctx_arena(c, function);
-    if (variable && is_of_caller(c, variable))
+    if (variable && ctx_is_callers_variable(c, variable))
         ctx_fail_misuse(c,
                         "%s in step \"%s\" to a value of who called it, where it would be lost with the step: change a "
                         "copy (sw_value v = *it;) and return that",
