@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
-#include "runtime/run/strand.h"
 
 void *sw_alloc(sw_ctx *c, size_t size)
 {

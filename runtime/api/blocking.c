@@ -7,6 +7,7 @@
 #include "runtime/probe/probe.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/run/blocking_guard.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 

@@ -7,7 +7,7 @@
 
 #include "runtime/api/step.h"
 #include "runtime/run/blocking_guard.h"
-#include "runtime/run/strand.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/task.h"
 
 struct sw_caught {

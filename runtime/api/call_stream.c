@@ -7,6 +7,7 @@
 #include "runtime/api/calls.h"
 #include "runtime/base/clock.h"
 #include "runtime/probe/probe.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/strand.h"
 
 enum { SSE_EVENT_MAX = 4 << 20 };

@@ -7,6 +7,7 @@
 
 #include "runtime/base/retry.h"
 #include "runtime/probe/probe.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 

@@ -9,6 +9,7 @@
 #include "runtime/api/step.h"
 #include "runtime/base/log.h"
 #include "runtime/base/value.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/fit.h"
 #include "runtime/run/home.h"

@@ -2,8 +2,8 @@
 #include <stdarg.h>
 
 #include "runtime/base/log.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/replay_log.h"
-#include "runtime/run/strand.h"
 
 void sw_log(sw_ctx *c, const char *format, ...)
 {

@@ -9,6 +9,7 @@
 #include "runtime/base/random.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/fit.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"

@@ -11,6 +11,7 @@
 #include "runtime/api/step.h"
 #include "runtime/base/json.h"
 #include "runtime/base/value.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
 #include "runtime/run/plain.h"

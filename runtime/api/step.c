@@ -11,6 +11,7 @@
 #include "runtime/base/retry.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/fit.h"
 #include "runtime/run/gate.h"

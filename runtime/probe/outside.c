@@ -20,7 +20,7 @@
 
 #include "runtime/probe/imports.h"
 #include "runtime/probe/probe_core.h"
-#include "runtime/run/strand.h"
+#include "runtime/run/ctx.h"
 
 enum { TOLD_MAX = 256, SHIFT_S = 86400 + 3600 + 60 + 1 };
 

@@ -7,7 +7,6 @@
 #include "runtime/run/home.h"
 #include "runtime/run/record.h"
 #include "runtime/run/run.h"
-#include "runtime/run/strand.h"
 
 bool probe_on;
 probe_plan probe_active_plan;

@@ -10,7 +10,6 @@
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
 #include "runtime/run/step_key.h"
-#include "runtime/run/strand.h"
 
 /* A call of the first execution that is open: the other executions need its answer. */
 typedef struct open_call {

@@ -5,6 +5,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"

@@ -5,6 +5,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "runtime/base/want.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/run.h"
-#include "runtime/run/strand.h"
 
 enum { DIGEST_BYTES = 32 };
 

@@ -24,19 +24,4 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind);
 /* What it waits for, for parking. */
 void strand_set_wait(strand *s, strand_wait wait);
 
-/* Calls fn(c, input) inside c's boundary, waits for its groups, runs its defers. False: c->strand->failure says why. */
-bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out);
-
-/* After strand_suspend returned false: raises what the interrupt stands for. */
-SW_NORETURN void ctx_raise_interrupt(sw_ctx *c);
-
-/* The innermost context of the running strand; NULL on any other stack, and between contexts. */
-sw_ctx *ctx_current(void);
-
-/* Refuses `function` unless `c` is the innermost context of the running strand. */
-void ctx_check(sw_ctx *c, const char *function);
-
-/* Refuses `function`, which waits or writes in the journal, as ctx_check does, and in a clean-up. */
-void ctx_check_wait(sw_ctx *c, const char *function);
-
 #endif

@@ -144,7 +144,4 @@ void task_clock_set(const task *t);
 /* The failed handler's response: a problem. Returns what it says. */
 const char *task_set_problem(task *t, const failure *f);
 
-/* Failing: never return. `c` must be the innermost context. */
-SW_NORETURN void ctx_raise(sw_ctx *c, failure f);
-
 #endif

@@ -1,0 +1,28 @@
+/* ctx: contexts, the levels of a handler's code on one strand: the handler, a branch, a step's attempt. A failure
+ * inside a context unwinds to its boundary, where its clean-ups run. Owns nothing: a context lies in a frame of its
+ * coroutine. */
+#ifndef RUNTIME_RUN_CTX_H
+#define RUNTIME_RUN_CTX_H
+
+#include "runtime/run/ctx_access.h"
+#include "runtime/run/task.h"
+
+/* Calls fn(c, input) inside c's boundary, waits for its groups, runs its defers. False: c->strand->failure says why. */
+bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out);
+
+/* Fails `c`, the innermost context, with `f`. Never returns: jumps to c's boundary. */
+SW_NORETURN void ctx_raise(sw_ctx *c, failure f);
+
+/* After strand_suspend returned false: raises what the interrupt stands for. */
+SW_NORETURN void ctx_raise_interrupt(sw_ctx *c);
+
+/* The innermost context of the running strand; NULL on any other stack, and between contexts. */
+sw_ctx *ctx_current(void);
+
+/* Refuses `function` unless `c` is the innermost context of the running strand. */
+void ctx_check(sw_ctx *c, const char *function);
+
+/* Refuses `function`, which waits or writes in the journal, as ctx_check does, and in a clean-up. */
+void ctx_check_wait(sw_ctx *c, const char *function);
+
+#endif
