@@ -1,7 +1,7 @@
-/* endpoint: what the program does at one route: a handler, durable or plain, or something built in. Made before the
- * loops start by the app, which owns it; read-only afterwards. */
-#ifndef RUNTIME_ENDPOINT_H
-#define RUNTIME_ENDPOINT_H
+/* endpoint: what the program does at one route: calls a handler, durable or plain, serves files, or answers by a
+ * built-in function. Owned by the app, which makes it before the loops start; read-only afterwards. */
+#ifndef RUNTIME_RUN_ENDPOINT_H
+#define RUNTIME_RUN_ENDPOINT_H
 
 #include "http/server/router.h"
 #include "http/server/server.h"
@@ -11,23 +11,23 @@ struct home;
 
 typedef enum endpoint_kind { ENDPOINT_DURABLE, ENDPOINT_PLAIN, ENDPOINT_BUILTIN, ENDPOINT_FILES } endpoint_kind;
 
-enum { ENDPOINT_POLICY = 4 };
+enum { ENDPOINT_POLICY = 4 }; /* the most headers of a policy */
 
 struct endpoint;
-/* Answers on the loop's own stack, without a run. */
+/* Answers `x` on the loop's own stack, without a run. */
 typedef void (*builtin_fn)(struct home *h, struct http_exchange *x, const struct endpoint *e, const http_param *params,
                            size_t param_count);
 
 typedef struct endpoint {
     endpoint_kind kind;
     const char *route;                         /* "GET /orders/:id" */
-    sw_handler handler;                        /* durable and plain */
-    builtin_fn builtin;                        /* built in */
-    bool any_page;                             /* built in: pages of --cors-origin may call it */
-    http_reply_header policy[ENDPOINT_POLICY]; /* of every reply to its requests; see app_policy */
+    sw_handler handler;                        /* of ENDPOINT_DURABLE and ENDPOINT_PLAIN */
+    builtin_fn builtin;                        /* of ENDPOINT_BUILTIN */
+    bool any_page;                             /* ENDPOINT_BUILTIN: pages of --cors-origin may call it */
+    http_reply_header policy[ENDPOINT_POLICY]; /* headers of every reply; see app_policy */
     size_t policy_count;
-    char *files_dir; /* files: the folder, and how many segments of the path lead to it */
-    unsigned files_depth;
+    char *files_dir;      /* ENDPOINT_FILES: the folder */
+    unsigned files_depth; /* ENDPOINT_FILES: how many segments of the request's path lead to the folder */
     sw_endpoint_options options;
 } endpoint;
 

@@ -1,4 +1,5 @@
-/* fit: whether what a journal holds is what the code now asks for. Owns nothing; its texts are in the run's arena. */
+/* fit: whether what a run's journal has is what the code now asks for: other ids at a path, or another input of a step,
+ * show that the program has changed. Owns nothing; its texts are in the run's arena. */
 #ifndef RUNTIME_RUN_FIT_H
 #define RUNTIME_RUN_FIT_H
 
@@ -7,20 +8,22 @@
 
 struct step_spec;
 
-/* The journal's record of a path; NULL: there is none, or the run is new. */
+/* Returns the journal's record of a path and marks it used; NULL: there is none, or the run began here. */
 replay_record *fit_find(run *r, uint64_t path);
 
-/* A path is a hash: the record found by it may be another's. */
+/* Whether the record, which was found by its path, is of that kind and id: a path is a hash, and the program may have
+ * changed. */
 bool fit_is(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence);
 bool fit_is_step(run *r, const replay_record *rec, const struct step_spec *spec);
 
-/* The journal has `rec` where the code now has `what` (a word for people) called `id`: the run is stopped if its
- * endpoint wants that (SW_STOP), and unwinds; else it fails. Returns the failure to raise. */
+/* Deals with a record that does not fit: the journal has `rec` where the code now has `what` (a word for people) called
+ * `id`. Stops the run if its endpoint has on_difference SW_STOP. Returns the failure to raise: an unwind then, else a
+ * fatal one. */
 failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id);
 
-/* The step's record was made from another input than the code now passes: counted, and the run is stopped if its
- * endpoint wants that: false, it unwinds. Else it is logged and journaled once for each such input, and the record is
- * used all the same. */
+/* Compares the input that the step's record was made from with the one that the code now passes. True: the record is to
+ * be used; another input is logged and journaled, once for each. False: the run has been stopped, since its endpoint
+ * has on_difference SW_STOP, and the caller raises an unwind. */
 bool fit_check_input(run *r, const struct step_spec *spec, replay_record *rec);
 
 #endif

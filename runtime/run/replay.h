@@ -1,5 +1,6 @@
 /* replay: what a run's journal holds, by path, so that finished steps answer from memory. Owns a copy of the journal's
- * bytes and the table; lives as long as the run. */
+ * bytes and a table of records, both in an arena that lives as long as the run. Never changed by what the run does now,
+ * but for marks of what the code has come to. */
 #ifndef RUNTIME_RUN_REPLAY_H
 #define RUNTIME_RUN_REPLAY_H
 
@@ -11,48 +12,57 @@ typedef struct replay replay;
 
 typedef struct replay_record {
     uint64_t path;
-    entry_kind kind;     /* ENTRY_STEP_DONE also while it has only failed; ENTRY_SLEEP; ENTRY_VALUE; ENTRY_BRANCH */
-    entry_text id;       /* of its step, sleep, value or branch; "" while only chunks of it are known */
-    entry_text label;    /* STEP that streamed: what its chunks were called */
-    uint32_t occurrence; /* with `id` */
-    bool done;           /* STEP: it has a result */
-    bool failed;         /* STEP: it failed for good */
-    bool fatal;
-    bool used;                          /* the code has come to it */
-    uint32_t attempts;                  /* that failed */
-    uint32_t began;                     /* STEP: entries that the run had when its first attempt began */
-    uint64_t input_hash, reported_hash; /* STEP: 0: unknown; of the input that was reported as another one, 0: none */
-    clock_entry wait;                   /* STEP: until the next attempt; SLEEP; due_ms 0: none */
-    entry_text value, error;
-    entry_text calls;     /* STEP: of its last attempt that failed */
-    uint32_t open_chunks; /* STEP: streamed by an attempt that neither finished nor was taken back */
+    entry_kind kind;        /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _VALUE, _BRANCH */
+    entry_text id;          /* of the step, sleep, value or branch; "": only chunks of the step are known */
+    entry_text label;       /* of a step that streamed: what its chunks were called */
+    uint32_t occurrence;    /* which of the equal ids of its branch, from 0 */
+    bool done;              /* a step: it has a result */
+    bool failed;            /* a step: it failed for good */
+    bool fatal;             /* a step: its last failure was not to be repeated */
+    bool used;              /* the code has come to it */
+    uint32_t attempts;      /* a step: those that failed */
+    uint32_t began;         /* a step: entries that the run had when the first attempt began */
+    uint64_t input_hash;    /* a step: of the input of its result; 0: unknown */
+    uint64_t reported_hash; /* a step: of another input that was reported (ENTRY_DIFFERS); 0: none */
+    clock_entry wait;       /* a step: the wait for its next attempt; a sleep; due_ms 0: none */
+    entry_text value;       /* msgpack: of the step's result, or the recorded value */
+    entry_text error;       /* a step: the message of its last failure */
+    entry_text calls;       /* a step: of its last attempt that failed */
+    uint32_t open_chunks;   /* a step: streamed by an attempt that neither finished nor was rolled back */
 } replay_record;
 
-/* What replay_new says when there is no memory: nothing is wrong with the journal. */
+/* What replay_new says when there is no memory, which tells nothing of the journal. Compared by its address. */
 extern const char replay_no_memory[];
 
-/* Reads the whole journal into `a`. NULL with a message when it is damaged, or starts with something else than a
- * start. `on_entry` sees each in order (for rebuilding what was streamed). */
+/* Reads a whole journal, which is copied, into `a`, and calls `on_entry` (NULL: none) with each entry in order. NULL,
+ * with a message in *error: it is damaged, does not begin with `started`, a newer program wrote it (entry_newer), or
+ * there is no memory (replay_no_memory). */
 replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),
                    void *arg, const char **error);
 
-const entry *replay_started(const replay *p);  /* always there */
-const entry *replay_response(const replay *p); /* NULL: none yet */
-const entry *replay_ended(const replay *p);    /* NULL: unfinished */
-entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: it goes on */
-const entry *replay_stopped(const replay *p);  /* NULL: it never was, or has been released since */
-/* It is released now, by an entry that the journal gets: what that means for its steps. */
-void replay_release(replay *p);
-int64_t replay_stood_ms(const replay *p,
-                        const loop_clock *c); /* how long it was stopped until it was released, all times together */
-unsigned replay_crashes(const replay *p);     /* of the process, by it, since its last progress */
-int64_t replay_last_ms(const replay *p);      /* Unix; of the latest entry */
-uint32_t replay_entries(const replay *p);
-size_t replay_used(const replay *p);   /* records the code has come to */
-size_t replay_unused(const replay *p); /* and those it has not */
+/* ---- The run as a whole ---- */
 
-replay_record *replay_find(replay *p, uint64_t path); /* NULL if it is not in the journal; marks it used */
-/* Chunks that were streamed from a branch's own code (outside steps), by the branch's path. */
+const entry *replay_started(const replay *p);  /* never NULL */
+const entry *replay_response(const replay *p); /* NULL: the journal has none */
+const entry *replay_ended(const replay *p);    /* NULL: the run has not ended */
+entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: the run was not cancelled */
+const entry *replay_stopped(const replay *p);  /* NULL: the run never was, or has been released since */
+/* Gives steps their retries anew, as a release from a stop does; the caller has appended the entry `released`. */
+void replay_release(replay *p);
+/* How long the run was stopped until it was released, all times together. */
+int64_t replay_stood_ms(const replay *p, const loop_clock *c);
+unsigned replay_crashes(const replay *p); /* times that the run ended its process since its last progress */
+int64_t replay_last_ms(const replay *p);  /* Unix; of the latest entry */
+uint32_t replay_entries(const replay *p); /* how many */
+
+/* ---- Records. Branches have none that counts here: a branch has no result ---- */
+
+size_t replay_used(const replay *p);   /* records that the code has come to */
+size_t replay_unused(const replay *p); /* records that the code has not come to */
+
+/* Returns the record of a path and marks it used; NULL: the journal has none. */
+replay_record *replay_find(replay *p, uint64_t path);
+/* How many chunks a branch's own code, outside steps, has streamed. */
 uint32_t replay_chunks(const replay *p, uint64_t branch_path);
 
 #endif

@@ -1,10 +1,18 @@
-/* run: one request being handled, from its first entry to its last, or until it parks. Owns its arena, its strands
- * (one coroutine for the handler and one for each parallel step or branch), its journal buffer and its response. It
- * lives in one home. It never touches a socket: what clients should know it tells a
- * listener (runtime/run/run_listener.h).
+/* run: one durable request at work in memory, from its first journal entry to its last, or until it parks. Owns its
+ * arena, its strands (a coroutine for the handler and one for each parallel step or branch), the buffers of its new
+ * entries, and its response. Lives in one home and is used on that home's thread alone. Never touches a socket and
+ * knows no client: what clients should learn it tells its home's listener (runtime/run/run_listener.h).
  *
- * What it does next is decided in runtime/run/run_machine.h, by two tables: here is posted what happens to it, and done
- * what they say. */
+ * The files around it, in the order of a run's life:
+ *
+ *     run_start.c    begins a run from an input              run_resume.c   makes a run anew from its journal
+ *     run_end.c      calls the handler, appends its response run_leave.c    unwinds it, cancels it, takes it from
+ * memory run.c          makes and frees it; turns and commits   run_machine.c  decides, by two tables, what it does
+ * next record.c       its entries on their way to the store   replay.c       what its journal had when it was loaded
+ *     strand.c       its coroutines and how they wait        slot.c         the run while it is not in memory
+ *
+ * Nobody changes a run's state directly: whatever happens to it is posted as an event (run_cancel, run_stop, run_drain,
+ * run_lose post one each), and runtime/run/run_machine.h names the next state and what is to be done. */
 #ifndef RUNTIME_RUN_RUN_H
 #define RUNTIME_RUN_RUN_H
 
@@ -30,141 +38,161 @@ struct frames;
 struct replay;
 struct letter;
 
-/* The counters of equal ids, and the paths that are taken: open addressing, a power of two, grows in the run's arena.
- */
+/* A cell of the run's table of paths (runtime/run/path.c): how often an id has been used in its branch, or that a whole
+ * path is taken. */
 typedef struct path_cell {
-    uint64_t key; /* hash of branch and id, or a whole path; 0: free */
+    uint64_t key; /* hash of branch and id, or a whole path; 0: the cell is free */
     uint32_t count;
 } path_cell;
 
 enum { RUN_PATH_CELLS_INLINE = 32 };
 
 struct run {
-    task task;
-    run *next_free;            /* in the home's cache */
-    TAILQ_ENTRY(run) touched;  /* in the home's list; tqe_prev NULL: not in it */
-    TAILQ_ENTRY(run) slotless; /* in the home's list, while `is_slotless` */
+    task task;                 /* the handler at work: strands, memory, request, response */
+    run *next_free;            /* while the struct waits for reuse in home.runs.free */
+    TAILQ_ENTRY(run) touched;  /* in home.runs.touched; tqe_prev NULL: not in it */
+    TAILQ_ENTRY(run) slotless; /* in home.runs.slotless while is_slotless */
     bool is_slotless;
-    bool is_unsettled; /* it has come from its journal, and has made no commit since */
-    bool has_crashed;  /* then the process had died of it, without any progress of it since */
+    bool is_unsettled; /* loaded from its journal, and no commit of it has come back since (runtime/run/comeback.h) */
+    bool has_crashed;  /* with is_unsettled: the process before died of this run, which has got no further since */
     run_state state;
     run_commit commit;
     run_id id;
-    char id_text[RUN_ID_TEXT + 1];
-    int64_t started_ms;
-    uint64_t started_epoch;  /* for the entry *started* */
-    clock_wait deadline_due; /* zeros: none */
-    struct timer deadline;
-    stop_reason stop;        /* for what it is to stand still, once RUN_STOPPING */
-    const char *stop_detail; /* in words, in its arena; NULL: `stop` says all */
-    entry_cancel cancel;     /* for what it was cancelled first */
-    bool has_attempted;      /* a step's attempt has begun since it is in memory: something may have been done */
-    bool waits_long; /* it waits, or has waited, for longer than --redirect-after: request clients are sent on */
-    bool waited_long_before;     /* resumed: it had waited for so long in an earlier execution */
-    bool was_released;           /* resumed: it had been stopped, and was let go on */
-    clock_alarm park_due;        /* when it is loaded again, if it parks */
-    entry_ended outcome;         /* once it has a response */
-    const char *outcome_error;   /* "" unless it failed */
-    bool lacks_memory;           /* it is lost for want of memory */
-    bool is_rejected;            /* its request was its client's mistake, which is not a failure */
-    union {                      /* of the event that is being dealt with */
-        const failure *failure;  /* RUN_ON_RETURNED, RUN_ON_EXHAUSTED: why the handler failed; NULL: it did not */
-        const entry *stop_entry; /* RUN_ON_STOP */
+    char id_text[RUN_ID_TEXT + 1]; /* `id` as text, zero-terminated */
+    int64_t started_ms;            /* Unix; of the first execution */
+    uint64_t started_epoch;        /* of started_ms: see entry_epoch */
+    clock_wait deadline_due;       /* from the endpoint's timeout_ms; zeros: the run has no deadline */
+    struct timer deadline;         /* fires at deadline_due: run_cancel */
+    stop_reason stop;              /* why the run is to stand still; STOP_NONE: it is not */
+    const char *stop_detail;       /* `stop` in words, in the run's arena; NULL: stop_text(stop) says all */
+    entry_cancel cancel;           /* the reason of the first cancel; ENTRY_CANCEL_NONE: none came */
+    bool has_attempted;            /* an attempt of a step has begun in this execution, so side effects may exist */
+    bool waits_long;         /* a durable wait longer than --redirect-after has begun: waiting clients get a redirect */
+    bool waited_long_before; /* resumed: the journal has such a wait from an earlier execution */
+    bool was_released;       /* resumed: the journal has a release, so the run had been stopped */
+    clock_alarm park_due;    /* set by RUN_ON_WAITS: when the parked run is to be loaded again */
+    entry_ended outcome;     /* valid once the response is set */
+    const char *outcome_error; /* why it failed, in the run's arena; "": it did not */
+    bool lacks_memory;         /* malloc failed for something the run cannot do without: it is lost, and loaded again */
+    bool is_rejected;          /* the handler failed with a 4xx: its client's mistake, which counts as no failure */
+    union {                    /* arguments of the event that run_post is dealing with */
+        const failure *failure;  /* RUN_ON_RETURNED, RUN_ON_EXHAUSTED: why the handler failed; NULL: it returned */
+        const entry *stop_entry; /* RUN_ON_STOP: the entry to append */
     };
 
-    msgpack_sbuffer open;   /* entries not yet appended */
-    msgpack_sbuffer sealed; /* entries under way, borrowed by the segment */
-    store_segment segment;
+    /* Entries on their way to the store: changed by runtime/run/record.c, run_committed and run_resume alone. Sequence
+     * numbers count the run's entries from 1: seq_durable <= seq_sealed <= seq_next. */
+    msgpack_sbuffer open;       /* entries appended since the last segment was sent */
+    msgpack_sbuffer sealed;     /* entries of the segment under way, which borrows them */
+    store_segment segment;      /* at most one of a run is with the store */
     uint32_t seq_next;          /* entries made so far */
-    uint32_t seq_sealed;        /* entries made when the segment was taken */
+    uint32_t seq_sealed;        /* entries made when the last segment was sent */
     uint32_t seq_durable;       /* entries on disk */
-    uint32_t seq_release;       /* of its entry released, until that is on disk; 0: none */
-    uint32_t seq_choice;        /* entries made when the last choice was: on disk before an attempt begins */
-    uint32_t seq_wait;          /* entries made when it began to wait for long: on disk before a client is sent on */
+    uint32_t seq_release;       /* number of this execution's entry `released`; 0: there is none */
+    uint32_t seq_choice;        /* number of the last choice (entry_is_choice): on disk before an attempt begins */
+    uint32_t seq_wait;          /* entries made when the long wait began: on disk before a client is redirected */
     uint32_t commit_wait_count; /* strands in record_wait */
-    size_t state_bytes;         /* of all entries */
-    uint32_t step_count;
+    size_t state_bytes;         /* of all entries: at most --run-state-max, but for the last ones */
+    uint32_t step_count;        /* steps the code has asked for in this execution: at most --steps-max */
 
+    /* The table of paths: open addressing, a power of two, at most half full, grows in the run's arena. */
     path_cell path_cells_inline[RUN_PATH_CELLS_INLINE];
     path_cell *path_cells;
     size_t path_cell_room, path_cell_count;
 
-    arena journal;                           /* the journal of a resumed run, which is not the handler's memory */
-    struct replay *replay;                   /* what the journal already has, in that arena; NULL in a new run */
-    struct frames *frames;                   /* what it streamed; NULL until the first chunk */
-    struct waiter *waiters;                  /* clients attached to it */
-    struct letter *letters, *sealed_letters; /* that it came of: deleted by its next commit; by the one under way */
-    run_key *key;                            /* until the first commit */
-    struct slot *slot; /* its place in the home's table; NULL while nobody can know it by its id */
+    arena journal;          /* the journal of a resumed run, apart from the handler's memory and its limit */
+    struct replay *replay;  /* what the journal had, in the arena `journal`; NULL: the run began here */
+    struct frames *frames;  /* what was streamed, one reference; NULL until the first chunk */
+    struct waiter *waiters; /* clients attached to the run: the listener's, which empties the list when told so */
+    struct letter *letters; /* came for the run: the rows are deleted by its next commit */
+    struct letter *sealed_letters; /* are deleted by the commit under way */
+    run_key *key;                  /* borrowed until the first commit comes back; NULL: none */
+    struct slot *slot; /* its slot in the home's table; NULL: most runs end before anybody asks for one by its id */
 };
 
-/* A new run of `work`. Whoever wants its answer attaches afterwards: before the turn ends, or by its id. Its handler is
- * ready, and called by the home's scheduler. NULL: nothing has begun, and *why says for what reason. */
+/* ---- Beginning ---- */
+
+/* Begins a run of `work` and returns it: the entry `started` is appended, and the home's scheduler will call the
+ * handler. Copies `input`; borrows origin->key until its on_settled. Whoever wants the answer attaches afterwards,
+ * before the turn ends or by the run's id. NULL: nothing has begun and nothing was kept; *why says the reason. */
 run *run_begin(struct home *h, const struct endpoint *work, const run_input *input, const run_origin *origin,
                run_refusal *why);
 
-/* A run from its journal, which is copied: the slot is its own then. False: it does not go on, and *why says for what
- * reason. The slot keeps those who wait, also when it goes on: whoever calls hands them over. */
+/* Makes the run of `slot` anew from its journal, which is copied, and lets it go on: the slot is then the run's. False:
+ * it does not go on, and *why says the reason; the slot is as it was. Clients that wait at the slot stay there in both
+ * cases: the caller hands them over. */
 bool run_resume(struct home *h, struct slot *slot, const store_journal *journal, struct stop_cause *why);
 
-/* The process ends: the handler goes no further than its next step or wait, and what has been journaled stays. Once
- * --drain is over (the home is hurried) attempts are cut too. */
+/* ---- What others do to a run that has begun, in whatever state it is in memory ---- */
+
+/* Tells the run that the process is to end: its handler goes no further than its next step or wait, attempts go on to
+ * their end, and what is journaled stays for the next process. Once home.hurried (--drain is over) attempts are cut. */
 void run_drain(run *r);
 
-/* No step of it begins any more; calls are cut, clean-ups run, and it ends as cancelled, or as failed when its deadline
- * is the reason. Journaled, so it survives a restart. Once the handler has ended it is too late, unless its response is
- * lost. */
+/* Cancels the run: no step begins any more, calls are cut, clean-ups run, and the run ends as cancelled, or as failed
+ * when its deadline is the reason. The cancel is journaled, so it survives a restart. A run whose handler has returned
+ * ends with that response instead, unless the response is lost. */
 void run_cancel(run *r, entry_cancel why);
 
-/* It is to stand still until it is released: attempts under way finish and count, nothing else begins, and it leaves
- * memory. `reason` is one that has an entry; `path` of the step or branch that is the reason, 0: none; `text` says
- * people what happened, and is copied. Nothing happens when it ends already, or is cancelled. */
+/* Stops the run until it is released: attempts under way finish and count, nothing else begins, and the run leaves
+ * memory. `reason` is one of those that are entries (up to STOP_UNDO); `path` names the step or branch that is the
+ * reason, 0: none; `text` tells people what happened, and is copied. Nothing happens to a run that ends, is cancelled
+ * or is lost. */
 void run_stop(run *r, stop_reason reason, uint64_t path, const char *text);
 
-/* It has been asked to stand still, and does not yet. */
-static inline bool run_is_stopping(const run *r) { return r->state == RUN_STOPPING || r->state == RUN_LEAVING_STOPPED; }
-
-/* There is no memory for an entry that it cannot go on without: it is unwound, and loaded again from what is on disk.
- */
+/* Loses the run: an entry that it cannot go on without is not on disk. Nothing more of it is journaled; it is unwound,
+ * and loaded again from what is on disk. */
 void run_lose(run *r);
-/* So it is for want of memory, and some time passes before. What was made without that memory, a label that is cut, an
- * error without its text, is never seen: nothing of the run is journaled any more. */
+
+/* Loses the run for want of memory, so that some time passes before it is loaded again. What its code made without that
+ * memory (a cut label, an error without its text) is never seen, since nothing of it is journaled. */
 void run_lose_for_memory(run *r);
 
-/* Something of it may begin: it does not leave memory, and the process goes on. */
+/* ---- Asking ---- */
+
+/* Whether a step or a wait of the run may begin. Posts a drain first when the home drains and the run does not know. */
 bool run_may_go_on(run *r);
 
-/* Its code is being unwound, or is to be at its next step or wait. So is what is left of it once its handler has been
- * unwound: a member of a group, for instance, that had not had its first turn before. */
+/* Whether it was told to stop (run_stop) and has not left memory yet. */
+static inline bool run_is_stopping(const run *r) { return r->state == RUN_STOPPING || r->state == RUN_LEAVING_STOPPED; }
+
+/* Whether its code is being unwound, or is to be at its next step or wait. That includes what is left once the handler
+ * has been unwound, for example a member of a group whose first turn had not come yet. */
 static inline bool run_unwinds(const run *r)
 {
     bool is_past = r->state != RUN_NEW && !run_state_has_handler(r->state);
     return run_state_unwinds(r->state) || (is_past && !BUG(MEMBER_OUTLIVES));
 }
 
-/* An entry of it is lost: nothing of it is journaled any more. */
+/* Whether an entry of it is lost: nothing of it is journaled any more. */
 static inline bool run_has_lost(const run *r) { return r->state == RUN_LOSING || r->state == RUN_LEAVING_LOST; }
 
-/* It is on disk: the next process would find it, and clients can be sent on. */
+/* Whether it is on disk: the next process would find it, so clients may get its URL. */
 static inline bool run_is_durable(const run *r) { return run_commit_is_durable(r->commit); }
 
-/* The run in memory of this id that has no slot: nobody could ask for it before, or there was no memory for one. NULL:
+/* ---- Finding by its id ---- */
+
+/* The run in memory with this id that has no slot: nobody asked for it before, or there was no memory for a slot. NULL:
  * there is none. */
 run *run_find_slotless(struct home *h, const run_id *id);
-/* Gives it a slot, so that it can be asked for and parked; without memory it stays as it is. */
+
+/* Gives the run a slot, so that it can park and slot_find finds it. Without memory it stays slotless. */
 void run_give_slot(run *r);
 
-/* A wait of it that is over --redirect-after begins, and has been journaled: clients are sent on when that is on disk,
- * so that another process knows of it. */
+/* ---- Turns and commits: called by the home's loop, and by what changes a run ---- */
+
+/* Says that a durable wait longer than --redirect-after begins, whose entry has been appended: clients are redirected
+ * once that entry is on disk, so that another process would know of the wait. */
 void run_begin_long_wait(run *r);
 
-/* The end of a turn: appends new entries, parks it when it only waits. */
+/* Ends a turn of a touched run, which has been untouched: sends new entries, tells the listener what is new, parks the
+ * run when it only waits, takes it from memory when it has settled. May free the run. */
 void run_turn_end(run *r);
 
-/* What was appended is on disk (segment.error NULL), or not. May free the run. */
+/* Takes the run's segment back from the store: on disk (segment.error NULL), or not. May free the run. */
 void run_committed(run *r);
 
-/* Puts it in the home's list for run_turn_end, and takes it out. */
+/* Puts the run into home.runs.touched, so that run_turn_end looks at it; takes it out. Both do nothing if it is so. */
 void run_touch(run *r);
 void run_untouch(run *r);
 static inline bool run_is_touched(const run *r) { return r->touched.tqe_prev != NULL; }

@@ -1,32 +1,37 @@
-/* run_core: what the files of run share; nobody else includes it.
- *
- *   run.c         making and freeing, what happens to it, turns and commits
- *   run_start.c   from its input, and who can be asked for by an id
- *   run_resume.c  from its journal, or why not
- *   run_end.c     the handler and its end
- *   run_leave.c   unwinding, cancelling, leaving memory */
+/* run_core: what run.c, run_start.c, run_resume.c, run_end.c, run_leave.c and plain.c share; no other file includes it.
+ * Their subjects are listed in runtime/run/run.h. */
 #ifndef RUNTIME_RUN_RUN_CORE_H
 #define RUNTIME_RUN_RUN_CORE_H
 
 #include "runtime/run/run.h"
 #include "runtime/run/run_listener.h"
 
-extern const char RUN_RETRY_AFTER_JOURNAL[]; /* seconds */
+extern const char RUN_RETRY_AFTER_JOURNAL[]; /* Retry-After, seconds, while the journal takes no writes */
 
 /* run.c */
-run *run_new(struct home *h, const struct endpoint *e); /* NULL: out of memory */
+/* Makes an empty run in the state RUN_NEW, without an id. NULL: out of memory. */
+run *run_new(struct home *h, const struct endpoint *e);
+/* Frees a run that has left memory or never began. No client is attached, no segment is with the store. */
 void run_free(run *r);
-/* Something has happened to it: does what runtime/run/run_machine.h says. May free the run. */
+/* Tells the run that `event` has happened: changes its state and acts as runtime/run/run_machine.h says. May free the
+ * run. */
 void run_post(run *r, run_event event);
 
 /* run_end.c */
-void run_main(void *arg);                        /* the handler's coroutine; `arg` is the run */
-void run_record_end(run *r);                     /* its last entries */
-void run_count_end(run *r);                      /* they are on disk */
-entry_text run_causes(run *r, const failure *f); /* as they are in the journal; none when memory is out, or f NULL */
-void run_end_cancelled(run *r);                  /* last entries with 410, or 504 when its deadline is the reason */
+/* Runs the handler; the function of its coroutine. `arg` is the run. */
+void run_main(void *arg);
+/* Appends the last entries, `response` and `ended`, from the run's response and outcome. */
+void run_record_end(run *r);
+/* Makes the response of a cancelled run (410; 504 for its deadline; 500 when it stood still for too long), appends the
+ * last entries. */
+void run_end_cancelled(run *r);
+/* Counts the run's outcome in the home's counters, once its last entries are on disk. */
+void run_count_end(run *r);
+/* The failure's causes as the journal has them (entry.causes), in the run's arena. "": none, `f` is NULL, or memory is
+ * out, for which the run is lost. */
+entry_text run_causes(run *r, const failure *f);
 
-/* run_leave.c: the actions of the table. Those of the second half free the run. */
+/* run_leave.c: actions of the table (run_action says what each does). */
 void run_unwind(run *r);
 void run_cut_waits(run *r);
 void run_record_cancel(run *r);
@@ -34,6 +39,7 @@ void run_save_cancel(run *r);
 void run_record_stop(run *r);
 void run_record_failed_stop(run *r);
 
+/* These free the run. */
 void run_answer(run *r);
 void run_park(run *r);
 void run_stand(run *r);
@@ -44,8 +50,11 @@ void run_cut(run *r);
 
 /* run_start.c */
 extern const run_refusal run_no_room, run_no_memory, run_no_stack, run_too_large;
+/* Starts the timer of the run's deadline, if it has one. */
 void run_watch_deadline(run *r);
-void run_take_slot(run *r, struct slot *s); /* a new one */
-void run_unmake(run *r);                    /* gives up a run that has not begun, or does not go on */
+/* Joins a slotless run and `s`, a new slot of its id. */
+void run_take_slot(run *r, struct slot *s);
+/* Frees a run that has not begun, or does not go on; forgets its entries and its key. */
+void run_unmake(run *r);
 
 #endif

@@ -1,5 +1,5 @@
-/* run_input: what a run begins with, whoever begins it. Borrowed for the call that begins the run, which copies what
- * the run keeps. */
+/* run_input: what a run begins with: the request that its handler reads, and the key it may be found by. Whoever begins
+ * a run owns both; run_begin copies the input. */
 #ifndef RUNTIME_RUN_INPUT_H
 #define RUNTIME_RUN_INPUT_H
 
@@ -7,7 +7,7 @@
 #include "http/server/server.h"
 #include "storage/store.h"
 
-/* What its handler reads as the request. */
+/* What the run's handler reads as the request. Borrowed for the call that begins the run. */
 typedef struct run_input {
     http_text method, target; /* the target as sent: path and query, percent-encoded */
     const http_header *headers;
@@ -17,22 +17,23 @@ typedef struct run_input {
     http_text body;
 } run_input;
 
-/* A key that the run is found by when somebody wants to begin it again. It is in the commit of the run's first entries;
- * until that is on disk, or never will be, whoever begins the run answers for it. */
+/* An Idempotency-Key, by which a later request finds the run. It is committed with the run's first entries; until the
+ * store knows whether they are on disk, whoever began the run answers for the key. */
 typedef struct run_key {
     store_key key;
-    void (*on_settled)(struct run_key *k); /* that is so now, and the run has let go of it */
+    /* The store knows now: the run holds no pointer to the key any more. */
+    void (*on_settled)(struct run_key *k);
 } run_key;
 
-/* Who begins it. */
+/* Who begins the run. */
 typedef struct run_origin {
-    run_key *key; /* borrowed until on_settled, which does not come when no run begins; NULL: none */
+    run_key *key; /* borrowed until on_settled, which does not come when run_begin fails; NULL: none */
 } run_origin;
 
-/* Why no run could begin. Nothing of it was done; it may be tried again. */
+/* Why no run could begin. Nothing was done, so the client may send its request again. */
 typedef struct run_refusal {
-    const char *text;
-    const char *retry_after_s;
+    const char *text;          /* static */
+    const char *retry_after_s; /* static; for Retry-After */
 } run_refusal;
 
 #endif

@@ -1,8 +1,8 @@
-/* run_listener: what a run, and the slot of one that is not in memory, tells whoever waits for it, so that neither need
- * know who that is. A home has one listener, which is told of all its runs, on the home's thread; it may attach and
- * answer clients, touch the run, nothing else. */
-#ifndef RUNTIME_RUN_LISTENER_H
-#define RUNTIME_RUN_LISTENER_H
+/* run_listener: what a run, or the slot of a run that is not in memory, tells those who wait for it, so that neither
+ * knows clients. A home has one listener, which is told of all its runs, on the home's thread. In these calls the
+ * listener may attach and answer clients and touch the run; it does not change or free the run or the slot. */
+#ifndef RUNTIME_RUN_RUN_LISTENER_H
+#define RUNTIME_RUN_RUN_LISTENER_H
 
 #include <stdbool.h>
 
@@ -21,48 +21,58 @@ typedef enum run_over {
 } run_over;
 
 typedef enum run_left {
-    RUN_LEFT_TO_SLOT, /* it goes on here, at a time that is known, or stands still */
-    RUN_LEFT_LOST,    /* it goes on here when the journal takes writes again: nobody knows when */
-    RUN_LEFT_TO_NEXT  /* the process ends, and the next one finds it */
+    RUN_LEFT_TO_SLOT, /* the run goes on here, at a time that is known, or stands still */
+    RUN_LEFT_LOST,    /* the run goes on here once the journal takes writes again, at a time that is not known */
+    RUN_LEFT_TO_NEXT  /* the process ends, and the next one finds the run */
 } run_left;
 
 typedef enum run_refused {
-    RUN_REFUSED_UNDONE,  /* nothing of it was done, nor will be */
-    RUN_REFUSED_PARTLY,  /* steps of it had begun; nothing of it is on disk, nor will be */
-    RUN_REFUSED_UNKNOWN, /* nobody knows: it goes on at the next start, or is not there */
+    RUN_REFUSED_UNDONE,  /* nothing of the run was done, nor will be */
+    RUN_REFUSED_PARTLY,  /* steps had begun; nothing of the run is on disk, nor will be */
+    RUN_REFUSED_UNKNOWN, /* a write failed: the run goes on at the next start, or is not on disk */
 } run_refused;
 
 typedef struct run_listener {
-    /* At the end of a turn in which more of it came to the disk, or that it was touched in. */
+    /* ---- Of a run in memory ---- */
+
+    /* The run is on disk, and was touched in the turn that ends: more of it may be on disk than before. */
     void (*on_durable)(struct run *r);
-    /* Before on_durable of such a turn, while the run waits for longer than --redirect-after. */
+    /* Before on_durable, once a wait longer than --redirect-after is on disk (run_begin_long_wait). */
     void (*on_waits_long)(struct run *r);
-    /* When one of these three returns, nobody may be attached to the run any more, but for RUN_OVER_EARLY. */
+    /* The run is over, leaves memory, was refused. When the call returns no client may be attached to the run any more,
+     * but for RUN_OVER_EARLY. */
     void (*on_over)(struct run *r, run_over when);
     void (*on_left)(struct run *r, run_left where);
     void (*on_refused)(struct run *r, run_refused how);
 
-    /* Of a slot whose run is not in memory. It has come to memory: its clients are the run's. */
+    /* ---- Of a slot whose run is not in memory ---- */
+
+    /* The run was loaded (s->run): the slot's clients are to be the run's. */
     void (*on_loaded)(struct slot *s);
-    /* It waits for a journal that takes writes, or for other runs: nobody knows for how long. */
+    /* The run waits for a journal that takes writes, or for other runs, for a time that is not known. */
     void (*on_put_back)(struct slot *s);
-    /* It does not go on, and why; `refuses`: whoever waits at its output URL is told so. */
+    /* The run is stopped for the reason `why`. `refuses`: clients at its output URL are told so, with 503. */
     void (*on_stopped)(struct slot *s, const struct stop_cause *why, bool refuses);
-    /* It has ended: the journal has the answer. When one of these two returns, nobody waits for it any more. */
+    /* The run has ended, and its journal has the answer; there is no such run. When the call returns no client may wait
+     * at the slot any more. */
     void (*on_found_ended)(struct home *h, struct slot *s, const struct store_journal *journal);
     void (*on_not_found)(struct slot *s, int status, const char *why);
 
-    /* In memory or not. Whoever wants such a letter delivered cannot have it, or can be sure of it. */
+    /* ---- Of a slot, its run in memory or not ---- */
+
+    /* Clients that asked for a cancel or a release by such a letter: it will not be done; it will be, for it is on
+     * disk. */
     void (*on_denied)(struct slot *s, letter_kind kind, int status, const char *why);
     void (*on_promised)(struct slot *s, letter_kind kind);
-    /* Whether anybody waits for the answer of a request of his own. */
+    /* Whether a client waits for the answer of the request that began the run. */
     bool (*is_awaited)(const struct slot *s);
 } run_listener;
 
-/* To a client of a run of which nothing was done, nor will be. */
+/* What a client is told when the journal takes no writes and nothing of its request was done. */
 extern const char RUN_NOT_DONE[];
 
-/* Of a run that is over: its response, whose texts lie in the run and the home's scratch. False: no memory. */
+/* Fills *response with the response of a run that is over; its texts lie in the run and in home.scratch, until that is
+ * used next. False: no memory. */
 bool run_response_entry(struct run *r, entry *response);
 
 #endif

@@ -206,12 +206,12 @@ run_commit run_commit_next(run_commit c, run_commit_event event)
     return to;
 }
 
-run_event run_settled_event(run_commit c, bool last)
+run_event run_settled_event(run_commit c, bool is_draining)
 {
     assert(c > COMMIT_EMPTY && c < COMMITS && !run_commit_is_under_way(c));
     if (c == COMMIT_NONE || c == COMMIT_REFUSED) return RUN_ON_NOTHING;
     if (c == COMMIT_UNKNOWN) return RUN_ON_UNKNOWN;
-    return last ? RUN_ON_SETTLED_LAST : RUN_ON_SETTLED;
+    return is_draining ? RUN_ON_SETTLED_LAST : RUN_ON_SETTLED;
 }
 
 /* ---- Names ---- */

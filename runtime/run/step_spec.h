@@ -1,7 +1,7 @@
-/* step_spec: which step, or branch, the code asks for: what the journal is asked by, and what is done if it has
- * nothing. Its texts lie in the run's arena. */
-#ifndef RUNTIME_STEP_SPEC_H
-#define RUNTIME_STEP_SPEC_H
+/* step_spec: which step or branch the code asks for: what its record in the journal is found by, and what to call when
+ * there is none. Owns nothing: its texts lie in the run's arena. */
+#ifndef RUNTIME_RUN_STEP_SPEC_H
+#define RUNTIME_RUN_STEP_SPEC_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,17 +11,17 @@
 enum { STEP_ID_MAX = 256, STEP_RETRIES_DEFAULT = 4, STEP_INPUT_JOURNALED_MAX = 16384 };
 
 typedef struct step_spec {
-    const char *id; /* in the run's arena */
-    uint64_t path;
-    uint32_t occurrence;
-    uint64_t branch;          /* path of what holds it */
+    const char *id;           /* 1 to STEP_ID_MAX bytes */
+    uint64_t path;            /* see path_next */
+    uint32_t occurrence;      /* which of the equal ids of its branch, from 0 */
+    uint64_t branch;          /* path of the branch, or of the handler, that holds it */
     uint64_t input_hash;      /* of a step; 0: unknown */
-    uint64_t input_bytes;     /* of a step: of its msgpack encoding */
+    uint64_t input_bytes;     /* of a step: length of the input's msgpack encoding */
     const char *branch_label; /* of the branch that holds it, "" for the handler */
     sw_step_fn fn;
     sw_value input;
     sw_step_options options;
-    const bool *decided; /* once true no attempt of it begins any more; NULL: never */
+    const bool *decided; /* of its group: once true no attempt begins any more; NULL: no group decides */
 } step_spec;
 
 #endif

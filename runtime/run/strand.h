@@ -1,27 +1,35 @@
-/* strand: one coroutine of a task and how it waits, is interrupted and unwinds. Owns nothing but the coroutine it is.
- */
+/* strand: one coroutine of a task: how it begins, waits, is woken, interrupted and ends. Owns its coroutine and the
+ * places in the home's timer heap that its sleeps need, so that no sleep fails for want of memory. All functions are
+ * for the home's thread. */
 #ifndef RUNTIME_RUN_STRAND_H
 #define RUNTIME_RUN_STRAND_H
 
 #include "runtime/run/task.h"
 
-/* Starts fn(arg) on a coroutine of the task's own. False when there is no room for a stack. */
+/* Starts fn(arg) on a new coroutine of the task: it runs when the scheduler comes to it. False: no room for a stack. */
 bool strand_start(task *t, coro_fn fn, void *arg);
 
-/* First and last act of a strand's function; `s` lives on its stack. */
+/* Makes `s`, which lives in fn's first frame, the strand of the running coroutine: the first act of fn. */
 void strand_enter(strand *s, task *t);
+/* Takes the strand from its task: the last act of fn that touches `s`. */
 void strand_exit(strand *s);
 
-/* Waits to be woken; wakes may be spurious. False when it was interrupted instead. */
+/* Suspends the running strand until it is woken; wakes may be spurious. False: it was interrupted instead. */
 bool strand_suspend(strand *s);
+/* Makes a suspended strand ready; does nothing to one that is not suspended. */
 void strand_wake(strand *s);
+/* Interrupts the strand's present or next wait. An unwind is not taken back by another kind. */
 void strand_interrupt(strand *s, strand_interrupt_kind kind);
 
-/* Waits until that is over. A durable wait (the journal has it) lets the run park meanwhile. False: interrupted. */
-typedef enum strand_sleep { STRAND_SLEEP_PLAIN, STRAND_SLEEP_DURABLE } strand_sleep;
+typedef enum strand_sleep {
+    STRAND_SLEEP_PLAIN,  /* the journal does not have it: the run stays in memory */
+    STRAND_SLEEP_DURABLE /* the journal has it: the run may park meanwhile */
+} strand_sleep;
+
+/* Suspends the running strand until *until is over. False: it was interrupted instead. */
 bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind);
 
-/* What it waits for, for parking. */
+/* Sets what the strand waits for, which decides whether its run can park. */
 void strand_set_wait(strand *s, strand_wait wait);
 
 #endif
