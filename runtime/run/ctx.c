@@ -10,7 +10,9 @@
 #include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
 #include "runtime/run/blocking_guard.h"
+#include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
+#include "runtime/run/path.h"
 #include "runtime/run/run.h"
 
 enum { FAILURE_TEXT_MAX = 4096 };
@@ -63,6 +65,28 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     s->failure = first;
     s->top = outer;
     return first.kind == FAILURE_NONE;
+}
+
+static sw_value ctx_handler_fn(sw_ctx *c, sw_value input)
+{
+    c->task->endpoint->handler(c);
+    return input;
+}
+
+bool ctx_call_handler(sw_ctx *c, strand *s)
+{
+    task *t = s->task;
+    *c = (sw_ctx){.kind = CTX_HANDLER,
+                  .strand = s,
+                  .task = t,
+                  .run = t->run,
+                  .arena = &t->arena,
+                  .path = PATH_ROOT,
+                  .arg = t->endpoint->options.arg,
+                  .label = "",
+                  .id = ""};
+    sw_value none = {.type = MSGPACK_OBJECT_NIL};
+    return ctx_call(c, ctx_handler_fn, none, &none);
 }
 
 void ctx_raise(sw_ctx *c, failure f)

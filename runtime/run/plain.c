@@ -8,7 +8,6 @@
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
-#include "runtime/run/path.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
 #include "runtime/run/strand.h"
@@ -39,7 +38,13 @@ static void plain_free(plain *p)
     h->runs.plain_free = p;
 }
 
-/* ---- Its answer ---- */
+/* ---- The answer ---- */
+
+typedef enum plain_end {
+    PLAIN_RETURNED,
+    PLAIN_FAILED, /* the response is a problem */
+    PLAIN_UNWOUND /* --drain was over */
+} plain_end;
 
 static http_exchange *plain_take_exchange(plain *p)
 {
@@ -60,23 +65,24 @@ static void plain_reply(plain *p)
                       NULL);
 }
 
-/* A handler that failed, or was cut short, has not written all: its client must not take that for the whole. */
-static void plain_end_pieces(plain *p, bool ok)
+/* Ends a response in pieces. A handler that failed or was unwound has not written all of it, and its client must not
+ * take that part for the whole: the connection is cut. */
+static void plain_end_pieces(plain *p, plain_end how)
 {
     http_exchange *x = plain_take_exchange(p);
     http_exchange_on_gone(x, NULL);
-    if (ok)
+    if (how == PLAIN_RETURNED)
         http_reply_end(x);
     else
         http_reply_abort(x);
 }
 
-static void plain_answer(plain *p, bool ok, bool unwound)
+static void plain_answer(plain *p, plain_end how)
 {
-    if (!p->exchange) return; /* the handler has cut it */
+    if (!p->exchange) return; /* the handler has cut the exchange */
     if (p->in_pieces)
-        plain_end_pieces(p, ok);
-    else if (unwound)
+        plain_end_pieces(p, how);
+    else if (how == PLAIN_UNWOUND)
         problem_reply(plain_take_exchange(p), 503, "the server stopped before the handler had ended (--drain)", "1");
     else
         plain_reply(p);
@@ -84,38 +90,28 @@ static void plain_answer(plain *p, bool ok, bool unwound)
 
 /* ---- The handler ---- */
 
-static sw_value call_handler(sw_ctx *c, sw_value input)
-{
-    c->task->endpoint->handler(c);
-    return input;
-}
-
 static void plain_main(void *arg)
 {
     plain *p = arg;
     task *t = &p->task;
     strand s;
     strand_enter(&s, t);
-    sw_ctx c = {.kind = CTX_HANDLER,
-                .strand = &s,
-                .task = t,
-                .arena = &t->arena,
-                .path = PATH_ROOT,
-                .arg = t->endpoint->options.arg,
-                .label = "",
-                .id = ""};
-    sw_value none = {.type = MSGPACK_OBJECT_NIL};
-    bool ok = ctx_call(&c, call_handler, none, &none), unwound = !ok && s.failure.kind == FAILURE_UNWIND;
-    if (!ok && !unwound) {
+    sw_ctx c;
+    plain_end how = PLAIN_RETURNED;
+    if (!ctx_call_handler(&c, &s)) how = s.failure.kind == FAILURE_UNWIND ? PLAIN_UNWOUND : PLAIN_FAILED;
+    if (how == PLAIN_FAILED) {
         const char *message = task_set_problem(t, &s.failure);
         log_line(LOG_WARN, NULL, "%s failed: %s", t->endpoint->route, message);
     }
-    plain_answer(p, ok, unwound);
+    plain_answer(p, how);
     strand_exit(&s);
     plain_free(p);
 }
 
-static void plain_on_gone(http_exchange *x) { (void)x; /* the handler learns of it when it writes */ }
+static void plain_on_gone(http_exchange *x)
+{
+    (void)x; /* the handler learns that its client has gone when it writes */
+}
 
 bool plain_begin(home *h, const endpoint *e, const run_input *input, http_exchange *x, run_refusal *why)
 {

@@ -8,7 +8,6 @@
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
-#include "runtime/run/path.h"
 #include "runtime/run/record.h"
 #include "runtime/run/replay_log.h"
 #include "runtime/run/run_core.h"
@@ -75,12 +74,6 @@ void run_record_end(run *r)
 
 /* ---- The handler ---- */
 
-static sw_value call_handler(sw_ctx *c, sw_value input)
-{
-    c->task->endpoint->handler(c);
-    return input;
-}
-
 static void run_set_problem(run *r, const failure *f)
 {
     r->outcome_error = task_set_problem(&r->task, f);
@@ -145,17 +138,8 @@ void run_main(void *arg)
     run *r = arg;
     strand s;
     strand_enter(&s, &r->task);
-    sw_ctx c = {.kind = CTX_HANDLER,
-                .strand = &s,
-                .task = &r->task,
-                .run = r,
-                .arena = &r->task.arena,
-                .path = PATH_ROOT,
-                .arg = r->task.endpoint->options.arg,
-                .label = "",
-                .id = ""};
-    sw_value none = {.type = MSGPACK_OBJECT_NIL};
-    bool ok = ctx_call(&c, call_handler, none, &none);
+    sw_ctx c;
+    bool ok = ctx_call_handler(&c, &s);
     if (ok || s.failure.kind != FAILURE_UNWIND)
         replay_log_end(&c);
     else
