@@ -8,8 +8,8 @@
 #include "runtime/base/clock.h"
 
 enum {
-    METHOD_MAX = 16, /* of a method and a host that nobody has checked */
-    HOST_MAX = 253,
+    METHOD_MAX = 16,   /* bytes of a method; longer ones are cut */
+    HOST_MAX = 253,    /* bytes of a host: the most that DNS allows; longer ones are cut */
     NUMBERS_LEAST = 8, /* bytes of a packed note beside its texts */
     NUMBERS_MOST = 48,
     HEAD_MAX = 3,   /* array16 */
@@ -19,13 +19,14 @@ enum {
 
 typedef struct call_note {
     struct call_note *next;
-    const http_call *call; /* NULL: it has ended */
+    const http_call *call; /* NULL: the call has ended */
     const char *method, *host;
     size_t method_len, host_len;
     int status;        /* 0: no response */
-    const char *error; /* "" none */
-    int64_t began_ms;  /* steady */
-    uint64_t ms, bytes;
+    const char *error; /* "": none */
+    int64_t began_ms;  /* on the steady clock */
+    uint64_t ms;       /* from beginning to end */
+    uint64_t bytes;    /* received */
 } call_note;
 
 static const char *call_error_name(const http_call *call)
@@ -36,7 +37,7 @@ static const char *call_error_name(const http_call *call)
 void call_notes_begin(call_notes *notes, arena *a, const http_call *call, const char *method, const char *url)
 {
     const http_shown_url shown = http_url_shown(url);
-    const char *host = shown.host_path; /* "name:port"; of what is no URL nothing */
+    const char *host = shown.host_path; /* "name:port"; no text of what is no URL is noted */
     size_t method_len = strnlen(method, METHOD_MAX), host_len = shown.scheme_len > 0 ? (size_t)shown.host_len : 0;
     if (host_len > HOST_MAX) host_len = HOST_MAX;
     size_t bytes = method_len + host_len;
@@ -77,7 +78,7 @@ void call_notes_end(call_notes *notes, const http_call *call)
     n->ms = (uint64_t)(clock_steady_ms() - n->began_ms);
 }
 
-/* Bytes in a place that is large enough, or full. */
+/* Packed bytes in a buffer of a fixed size: what does not fit is not written. */
 typedef struct packed {
     char *data;
     size_t len, room;
@@ -97,7 +98,7 @@ static bool packed_put_text(msgpack_packer *pk, const char *text, size_t len)
     return msgpack_pack_str(pk, len) == 0 && (len == 0 || msgpack_pack_str_body(pk, text, len) == 0);
 }
 
-/* False: there is no room for it. */
+/* Appends a note. False: there is no room, and nothing was appended. */
 static bool packed_put_note(packed *p, const call_note *n)
 {
     size_t before = p->len;
@@ -113,7 +114,8 @@ static bool packed_put_note(packed *p, const call_note *n)
     return false;
 }
 
-/* The number of the array's items is known last: its head goes in front of them, at the end of HEAD_MAX bytes. */
+/* Puts the array's head in front of its items, at the end of the HEAD_MAX bytes that were left free for it: how many
+ * items there are is known last. */
 static entry_text packed_put_head(packed *p, uint32_t items)
 {
     char head[HEAD_MAX] = {0};
@@ -128,8 +130,8 @@ static entry_text packed_put_head(packed *p, uint32_t items)
     return (entry_text){from, p->len - (HEAD_MAX - small.len)};
 }
 
-/* As a negative number: readers that do not know it take every item that is no array for the number of calls that are
- * left out, and believe it when it is positive. */
+/* Appends the status as a negative number, and returns how many items that are. Readers that do not
+ * know of the status take an item that is no array for the number of calls that are left out, if it is positive. */
 static uint32_t packed_put_status(packed *p, int status)
 {
     if (status == 0) return 0;

@@ -43,24 +43,24 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     s->failure = none;
     if (_setjmp(c->boundary) == 0) {
         *out = fn(c, input);
-        s->failure = none; /* sw_try may have left one that the code has dealt with */
+        s->failure = none; /* sw_try may have left a failure that the code has dealt with */
     }
-    if (c->unwinds) s->failure = unwind; /* whether its code returned then, or failed with something of its own */
+    if (c->unwinds) s->failure = unwind; /* whatever its code did after sw_guard told it: it returned, or it failed */
     failure first = s->failure;
     if (c->groups) {
         ctx_settle_groups(c);
-        /* A run that leaves memory meanwhile has not ended: its next execution comes to the same failure again, and
-         * waits for the rest of the group. */
+        /* When the run leaves memory meanwhile its next execution comes to the same failure again, and waits for the
+         * rest of the group then. */
         if (first.kind == FAILURE_NONE || s->failure.kind == FAILURE_UNWIND) first = s->failure;
     }
     s->failure = none;
     c->cleaning = true;
-    /* A defer that fails lands here, and the rest still run. */
+    /* A clean-up that fails lands here, and the rest still run. */
     (void)_setjmp(c->boundary);
     ctx_run_defers(c);
     if (first.kind == FAILURE_NONE && s->failure.kind != FAILURE_NONE) {
         first = s->failure;
-        first.kind = FAILURE_FATAL; /* what came before the clean-up has been done: once is enough */
+        first.kind = FAILURE_FATAL; /* the work before the clean-up was done, and must not be done again */
     }
     s->failure = first;
     s->top = outer;
@@ -106,7 +106,8 @@ void ctx_raise_interrupt(sw_ctx *c)
     ctx_raise(c, (failure){.kind = FAILURE_RETRY, .message = "timed out", .retry_after_ms = -1});
 }
 
-/* Its message is made in the run's arena, beyond its limit too: that the memory is full is to be said. */
+/* Makes a failure whose message lies in the task's arena, beyond its limit too: that the memory is over the limit is
+ * what many messages say. */
 static SW_PRINTF(4, 0) failure
     failure_make(sw_ctx *c, failure_kind kind, int64_t retry_after_ms, const char *format, va_list args)
 {
@@ -179,7 +180,7 @@ void ctx_fail_memory(sw_ctx *c)
     ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
 }
 
-/* ---- Who may use a context ---- */
+/* ---- Where a context may be used ---- */
 
 sw_ctx *ctx_current(void)
 {
@@ -193,8 +194,8 @@ void ctx_refuse(const char *function, const char *mistake)
     sw_ctx *running = ctx_current();
     if (running) ctx_fail_misuse(running, "%s was called %s", function, mistake);
     blocking_refuse(function);
-    log_line(LOG_ERROR, NULL, "%s was called on a thread that runs no handler: the thread ends here", function);
-    /* Before sw_main serves there is one thread, and nobody who could go on. */
+    log_line(LOG_ERROR, NULL, "%s was called on a thread that runs no handler: the thread is ended", function);
+    /* The main thread has called it, before sw_main serves: nothing is left that could go on. */
     if (gettid() == getpid()) abort();
     pthread_exit(NULL);
 }
@@ -226,15 +227,15 @@ struct arena *ctx_arena(sw_ctx *c, const char *function)
 
 static bool strand_stack_has(const strand *s, const void *at)
 {
-    uintptr_t bottom = (uintptr_t)s, place = (uintptr_t)at; /* the strand lies at the bottom */
+    uintptr_t bottom = (uintptr_t)s, place = (uintptr_t)at; /* the strand lies at the bottom of its stack */
     return place < bottom && bottom - place < stack_pool_stack_size(s->task->home->stacks);
 }
 
-/* In a frame of the handler or of a branch, as opposed to the step's own. */
+/* Whether the variable lies in a frame of the code that called the step `c`, not in the step's own. */
 static bool ctx_is_callers_variable(const sw_ctx *c, const void *variable)
 {
     const strand *own = c->strand;
-    if (c->kind != CTX_STEP) return false; /* handler and branches have one arena */
+    if (c->kind != CTX_STEP) return false; /* the handler and its branches share one arena */
     if (strand_stack_has(own, variable)) return strand_stack_has(own, c) && (uintptr_t)variable > (uintptr_t)c;
     for (const strand *s = c->task->strands; s; s = s->next)
         if (strand_stack_has(s, variable)) return true;

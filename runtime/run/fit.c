@@ -41,7 +41,7 @@ bool fit_is_step(run *r, const replay_record *rec, const step_spec *spec)
 {
     if (rec->id.len > 0) return fit_is(rec, ENTRY_STEP_DONE, spec->id, spec->occurrence);
     return entry_text_is(&rec->label,
-                         path_label(r, spec->branch_label, spec->id, spec->occurrence)); /* it only streamed */
+                         path_label(r, spec->branch_label, spec->id, spec->occurrence)); /* only chunks of it */
 }
 
 static const failure fit_unwinds = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
@@ -65,7 +65,7 @@ failure fit_misfit(run *r, const replay_record *rec, const char *what, const cha
     return fit_unwinds;
 }
 
-/* Each time anew: what is released without a program that fits stops again. */
+/* Stops the run each time that it comes here: a run that is released to a program that does not fit stops again. */
 static void fit_stop_for_input(run *r, const step_spec *spec)
 {
     const char *version = r->task.endpoint->options.version;
@@ -77,7 +77,7 @@ static void fit_stop_for_input(run *r, const step_spec *spec)
     run_stop(r, STOP_DIFFERS, spec->path, text ? text : "a step is given another input than before");
 }
 
-/* The run goes on. */
+/* Logs and journals the difference; the run goes on. */
 static void fit_report_input(run *r, const step_spec *spec, replay_record *rec)
 {
     const char *version = r->task.endpoint->options.version;
@@ -93,7 +93,7 @@ static void fit_report_input(run *r, const step_spec *spec, replay_record *rec)
                .occurrence = spec->occurrence,
                .input_hash = spec->input_hash,
                .at_ms = clock_wall_ms()};
-    if (!record_append(r, &e)) rec->reported_hash = 0; /* the next replay says it again */
+    if (!record_append(r, &e)) rec->reported_hash = 0; /* the next replay reports it again */
 }
 
 bool fit_check_input(run *r, const step_spec *spec, replay_record *rec)

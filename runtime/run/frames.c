@@ -11,11 +11,11 @@
 #include "runtime/base/value.h"
 
 typedef struct frame {
-    size_t end;   /* in the text */
-    uint32_t seq; /* of the entry it shows: it may be sent when that is durable */
+    size_t end;   /* offset in the text */
+    uint32_t seq; /* number of the entry that the frame shows: it may be sent once that entry is on disk */
 } frame;
 
-/* A step whose streamed chunks are neither committed nor taken back. */
+/* A step whose streamed chunks are neither committed nor rolled back. */
 typedef struct open_step {
     uint64_t path;
     char hash[41];
@@ -23,8 +23,8 @@ typedef struct open_step {
 
 struct frames {
     uint32_t refs;
-    uint32_t durable;           /* how many may be sent */
-    bool closed;                /* the response is in it */
+    uint32_t durable;           /* how many frames may be sent */
+    bool closed;                /* the response is the last frame */
     struct arena_cache *arenas; /* borrowed: for rendering values */
     char *text;                 /* malloc'd: all frames, one after the other */
     size_t len, room;
@@ -192,7 +192,8 @@ static bool header_name_is(msgpack_object_str a, msgpack_object_str b)
     return a.size == b.size && strncasecmp(a.ptr, b.ptr, a.size) == 0;
 }
 
-/* An object has a name once: a header that is there again is appended to the first, as clients do (RFC 9110, 5.3). */
+/* Adds a header to an object, which has each name once: the value of a repeated header is appended to the first one, as
+ * RFC 9110, 5.3 allows. */
 static bool frames_add_header(arena *a, msgpack_object_map *map, const msgpack_object *name,
                               const msgpack_object *value)
 {
@@ -210,7 +211,7 @@ static bool frames_add_header(arena *a, msgpack_object_map *map, const msgpack_o
     return true;
 }
 
-/* Headers as a JSON object out of the journal's [name, value, ...]. False: no memory, or it cannot be read. */
+/* Makes an object of the entry's headers, which are [name, value, ...]. False: no memory, or they cannot be read. */
 static bool frames_headers_map(arena *a, const entry *response, sw_value *map)
 {
     sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
@@ -229,7 +230,8 @@ static bool frames_headers_map(arena *a, const entry *response, sw_value *map)
     return ok;
 }
 
-/* The published client makes a Response of it, and none of these can be made with a text, not even an empty one. */
+/* The published client makes a JavaScript Response of status and body. With 204, 205 or 304 that throws when there is a
+ * body, even an empty one. */
 static int frames_status_shown(int status) { return status == 204 || status == 205 || status == 304 ? 200 : status; }
 
 bool frames_close(frames *f, const entry *response, entry_ended ended)

@@ -39,7 +39,7 @@ static bool path_cells_grow(run *r)
     return true;
 }
 
-/* The counter of `key`, made when there is none. There must be room. */
+/* Returns the cell of `key`, which is taken if it is free. The table has room. */
 static path_cell *path_cell_take(run *r, uint64_t key)
 {
     path_cell *n = path_cell_find(r->path_cells, r->path_cell_room, key);
@@ -59,7 +59,7 @@ uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurren
     if ((r->path_cell_count + 2) * 2 > r->path_cell_room && !path_cells_grow(r)) ctx_fail_memory(c);
     *occurrence = path_cell_take(r, base)->count++;
     uint64_t path = path_hash_u32(base, *occurrence);
-    if (kind == PATH_CHUNK) return path; /* only counted, and very many */
+    if (kind == PATH_CHUNK) return path; /* chunks are very many: they are counted, and their paths not checked */
     if (path_cell_take(r, path ? path : 1)->count++ > 0)
         ctx_fail_misuse(c, "\"%s\" has the same hash as another id of this run: give it another id", id);
     return path;

@@ -14,14 +14,14 @@
 
 enum { BUFFER_FIRST = 1024, BUFFER_REUSE_MAX = 65536 };
 
-/* ---- Buffers: with a run only from its first entry to the commit. A loop's runs share few of them, last used first
- * ---- */
+/* ---- Buffers. A run has them only from its first new entry until the commit, so a home's runs share a few of them;
+ * the last one used is taken first ---- */
 
 static msgpack_sbuffer record_buffer_take(home *h)
 {
     if (h->buffer_count > 0) return h->buffers[--h->buffer_count];
     msgpack_sbuffer b = {.data = malloc(BUFFER_FIRST)};
-    if (b.data) b.alloc = BUFFER_FIRST; /* else it is tried again, and fails, when something is written */
+    if (b.data) b.alloc = BUFFER_FIRST; /* without memory msgpack tries again, and fails, when an entry is written */
     return b;
 }
 
@@ -58,14 +58,16 @@ static bool entry_is_last(const entry *e)
     return e->kind == ENTRY_CANCEL || e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED;
 }
 
-/* Without these a run could not end, or not go on: they are small, or bound otherwise, and a few. */
+/* Whether --run-state-max does not count: without these entries a run could not end or go on. They are few, and small
+ * or limited otherwise. */
 static bool entry_has_no_limit(const entry *e)
 {
     return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED || e->kind == ENTRY_ROLLBACK ||
            e->kind == ENTRY_CANCEL || e->kind == ENTRY_STOPPED || e->kind == ENTRY_RELEASED;
 }
 
-/* SW_RELAXED risks a value that nobody has seen; what a stopped run may do is not for it to forget. */
+/* Whether the entry must be on disk before an attempt begins. SW_RELAXED waives that for recorded values, but not for
+ * stops and releases: those are others' decisions. */
 static bool record_is_awaited(const run *r, const entry *e)
 {
     bool relaxed = r->task.endpoint->options.durability == SW_RELAXED;
@@ -73,7 +75,7 @@ static bool record_is_awaited(const run *r, const entry *e)
     return entry_is_choice(e->kind) && !(relaxed && e->kind == ENTRY_VALUE) && !BUG(FORGET_CHOICE);
 }
 
-/* It is loaded again, and goes on from what is on disk. One that has not begun is refused instead. */
+/* Loses the run for want of memory, and returns true. A run that has not begun is refused instead: false. */
 static bool record_lacks_memory(run *r)
 {
     if (r->state == RUN_NEW) {
@@ -87,7 +89,7 @@ static bool record_lacks_memory(run *r)
 bool record_append(run *r, const entry *e)
 {
     if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
-    /* A branch whose step's result came with the cancel goes on to its next wait, and is unwound there. */
+    /* A branch whose step got its result in the turn of the cancel goes on to its next wait, and is unwound there. */
     if (r->state == RUN_ENDING && !entry_is_last(e)) return true;
     if (!entry_has_no_limit(e) && r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len >
                                       (size_t)r->task.home->opt->run_state_max)
@@ -110,7 +112,7 @@ bool record_append(run *r, const entry *e)
     return true;
 }
 
-/* The time the run has to be looked at again, for its row in the live table: 0 while something works for it. */
+/* The time in the run's row of the live table: when the run is to be looked at again; 0: something works for it. */
 static int64_t record_due_ms(const run *r)
 {
     if (r->stop != STOP_NONE) return STORE_DUE_STOPPED;
@@ -121,6 +123,7 @@ static int64_t record_due_ms(const run *r)
     return due_ms;
 }
 
+/* How long the ended run's journal stays; 0: not at all; -1: as long as the store's setting says. */
 static int64_t record_retain_ms(const run *r)
 {
     const sw_endpoint_options *o = &r->task.endpoint->options;

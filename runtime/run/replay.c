@@ -11,17 +11,20 @@ typedef struct chunk_count {
     uint32_t count;
 } chunk_count;
 
-/* From a stop to its release. */
+/* One time that the run stood still: from a stop to its release. */
 typedef struct stand {
     struct stand *next;
     clock_mark from, to;
 } stand;
 
 struct replay {
-    arena *arena;                        /* the run's; everything here is in it */
-    replay_record *records;              /* open addressing by path; kind 0 is free */
-    size_t cells, count, branches, used; /* records; those of them that are branches; others the code has come to */
-    chunk_count *chunks;                 /* few: one for each branch that streamed outside steps */
+    arena *arena;           /* the run's; everything here is in it */
+    replay_record *records; /* hash table by path, open addressing; kind 0: the cell is free */
+    size_t cells;           /* of the table, a power of two */
+    size_t count;           /* records */
+    size_t branches;        /* records of kind ENTRY_BRANCH */
+    size_t used;            /* other records that the code has come to */
+    chunk_count *chunks;    /* one for each branch that streamed outside steps: few */
     size_t chunk_branches, chunk_room;
     entry started, response, ended, cancel, stopped;
     stand *stands;
@@ -124,7 +127,8 @@ static bool replay_take_chunk(replay *p, const entry *e)
     return true;
 }
 
-/* A branch has no result: the code's coming to it says nothing of how far the journal goes. */
+/* Branches are counted apart: a branch has no result, so that the code comes to one says nothing of how far the journal
+ * goes. */
 static bool replay_take_branch(replay *p, const entry *e)
 {
     size_t count = p->count;
@@ -144,8 +148,8 @@ static bool stop_is_caused_by(const entry *stopped, uint64_t path)
     return false;
 }
 
-/* A release from *exhausted*: the steps that it names have all their retries again, and so have those that were to be
- * tried again when it stopped. Failures that the code has dealt with stand. */
+/* Gives retries anew, for a release from STOP_EXHAUSTED: to the steps that the stop names as causes, and to those that
+ * waited for their next attempt then. Other failures stand, for the code has dealt with them. */
 static void replay_give_retries(replay *p, const entry *stopped)
 {
     for (size_t i = 0; i < p->cells; i++) {
@@ -155,7 +159,7 @@ static void replay_give_retries(replay *p, const entry *stopped)
             continue;
         rec->failed = rec->fatal = false;
         if (!BUG(COUNT_ON)) rec->attempts = 0;
-        rec->input_hash = 0; /* it has no result that another input would belong to */
+        rec->input_hash = 0; /* no result: there is nothing that another input could not fit */
         rec->wait = (clock_entry){.due_ms = 0};
     }
 }
@@ -168,7 +172,7 @@ void replay_release(replay *p)
 
 static bool replay_take_release(replay *p, const entry *e)
 {
-    if (!p->stopped.kind) return true; /* of a run that stood still without an entry */
+    if (!p->stopped.kind) return true; /* the run was not resumed (--no-resume), which no entry tells */
     replay_release(p);
     stand *s = arena_zalloc(p->arena, sizeof *s);
     if (!s) return false;
@@ -215,7 +219,7 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_RELEASED:
         return replay_take_release(p, e);
     case ENTRY_CRASHED:
-        return true; /* counted before anything is loaded: see crash.c */
+        return true; /* replay_new counts it */
     case ENTRY_BRANCH:
         return replay_take_branch(p, e);
     case ENTRY_DIFFERS:
@@ -223,7 +227,7 @@ static bool replay_take(replay *p, const entry *e)
         if (rec) rec->reported_hash = e->input_hash;
         return rec != NULL;
     }
-    return true; /* of a kind that is passed over */
+    return true; /* an unknown kind from ENTRY_PASSABLE on */
 }
 
 replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),

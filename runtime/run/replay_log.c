@@ -10,7 +10,7 @@ enum { PENDING_BYTES_MAX = 65536 };
 
 struct pending_line {
     pending_line *next;
-    size_t used; /* records of the journal that the run had come to */
+    size_t used; /* replay_used when the line was made */
     char text[];
 };
 
@@ -38,7 +38,7 @@ static bool replay_log_put_off(sw_ctx *c, const char *format, va_list args)
 void replay_log(sw_ctx *c, const char *format, va_list args)
 {
     const run *r = c->run;
-    /* A line too many is better than one too few. */
+    /* Without memory the line is logged at once: a line twice is better than a line never. */
     if (r && r->replay && replay_unused(r->replay) > 0 && replay_log_put_off(c, format, args)) return;
     log_vline(LOG_INFO, task_run_id(c->task), format, args);
 }
@@ -63,7 +63,8 @@ void replay_log_end(sw_ctx *c)
 {
     for (pending_line *line = replay_log_take_pending(c), *next; line; line = next) {
         next = line->next;
-        /* What another branch has come to since then came after this line in the earlier execution too. */
+        /* When another branch has come to a record since then, the earlier execution came to that record after this
+         * line, and has logged it. */
         if (line->used == replay_used(c->run->replay)) replay_log_say(c->run, line->text);
         free(line);
     }

@@ -29,7 +29,7 @@ void run_untouch(run *r)
 
 /* ---- Making and freeing ---- */
 
-enum { RUN_TIMERS = 1 /* its deadline */ };
+enum { RUN_TIMERS = 1 /* the deadline's */ };
 
 run *run_new(home *h, const endpoint *e)
 {
@@ -56,7 +56,8 @@ run *run_new(home *h, const endpoint *e)
     return r;
 }
 
-/* It is decided whether the journal has the run: whoever comes with its key is answered from there. */
+/* Lets go of the key, once the store knows whether the run is on disk: requests with that key are answered from the
+ * journal from now on. */
 static void run_settle_key(run *r)
 {
     run_key *k = r->key;
@@ -72,7 +73,7 @@ void run_free(run *r)
     if (r->is_unsettled) comeback_settled(r);
     if (!BUG(LEAK_TIMER)) timers_stop(&h->timers, &r->deadline);
     if (!BUG(LEAK_TIMER)) timers_give(&h->timers, RUN_TIMERS);
-    letter_free_all(&r->letters); /* those that are left are on disk, for the next process */
+    letter_free_all(&r->letters); /* their rows stay on disk, for the next process */
     run_settle_key(r);
     frames_unref(r->frames);
     if (r->is_slotless) TAILQ_REMOVE(&h->runs.slotless, r, slotless);
@@ -85,7 +86,7 @@ void run_free(run *r)
     h->runs.free = r;
 }
 
-/* ---- What happens to it ---- */
+/* ---- Events and actions ---- */
 
 static void run_do_nothing(run *r) { (void)r; }
 
@@ -145,7 +146,7 @@ void run_begin_long_wait(run *r)
     r->seq_wait = r->seq_next;
 }
 
-/* Nothing of it runs any more, and nothing of it is under way. */
+/* Whether no code of the run works any more, and none of its entries waits for the store. */
 static bool run_has_settled(const run *r)
 {
     return !run_state_has_handler(r->state) && r->task.strand_count == 0 && r->open.size == 0 &&
@@ -170,7 +171,7 @@ static void run_try_park(run *r)
 void run_turn_end(run *r)
 {
     assert(!run_is_touched(r));
-    /* A cancel is acknowledged when it is on disk: SW_RELAXED is about the handler's answer. */
+    /* SW_RELAXED lets the handler's response be sent before it is on disk, but not the acknowledgement of a cancel. */
     bool relaxed = r->state == RUN_ENDING && (!r->cancel || BUG(CANCEL_EARLY)) &&
                    (r->task.endpoint->options.durability == SW_RELAXED || BUG(ANSWER_EARLY));
     const run_listener *listener = r->task.home->listener;
@@ -218,15 +219,15 @@ void run_committed(run *r)
     run_settle_key(r);
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     if (r->state == RUN_ENDING && run_has_settled(r)) {
-        if (!run_is_touched(r))
-            run_settle(r); /* touched: a client attached in this turn, and run_turn_end ends the run */
+        /* A run that is touched got a client in this turn: run_turn_end ends it. */
+        if (!run_is_touched(r)) run_settle(r);
         return;
     }
-    bool is_found = r->slot != NULL;
-    if (!is_found) run_give_slot(r);
-    /* Until now the run had no URL: a client that has gone cannot have been sent on. */
-    if (r->slot && (first || !is_found)) slot_end_if_alone(r->task.home, r->slot);
-    if (first && r->task.home->draining) run_drain(r); /* the drain passed over it: it was not on disk */
+    bool had_slot = r->slot != NULL;
+    if (!had_slot) run_give_slot(r);
+    /* Until the first commit the run has no URL, so a client that went away before cannot come back to the run. */
+    if (r->slot && (first || !had_slot)) slot_end_if_alone(r->task.home, r->slot);
+    if (first && r->task.home->draining) run_drain(r); /* a drain passes over runs that are not on disk */
     for (strand *s = r->commit_wait_count ? r->task.strands : NULL; s; s = s->next) strand_wake(s);
     run_touch(r);
 }

@@ -1,4 +1,5 @@
-/* run_end: how a run's handler runs and ends: its response, or the problem instead of one, and the last entries. */
+/* run_end: the handler of a run: calling it, and what follows when it ends: its response, or a problem instead, and the
+ * journal's last entries. */
 #include <assert.h>
 #include <endian.h>
 #include <string.h>
@@ -80,7 +81,8 @@ static void run_set_problem(run *r, const failure *f)
     r->outcome = ENTRY_FAILED;
 }
 
-/* 410: the result will never be there. 504: it is not there in time. */
+/* The status tells the client what it can still expect. 410: the result will never be there; 504: it was not there in
+ * time; 500: the run stood still for too long. */
 void run_end_cancelled(run *r)
 {
     static const struct {
@@ -93,7 +95,7 @@ void run_end_cancelled(run *r)
         [ENTRY_CANCEL_LATE] = {504, ENTRY_FAILED, "the run is over its deadline (timeout_ms of its endpoint)"},
         [ENTRY_CANCEL_STALE] = {500, ENTRY_FAILED, "the run was stopped, and not released in time (--retain-stopped)"},
     };
-    bool known = r->cancel <= ENTRY_CANCEL_STALE; /* else a later version's */
+    bool known = r->cancel <= ENTRY_CANCEL_STALE; /* else the journal has a reason of a later version */
     entry_cancel why = known ? r->cancel : ENTRY_CANCEL_ASKED;
     failure f = {.kind = FAILURE_FATAL, .status = ends[why].status, .message = ends[why].message};
     run_set_problem(r, &f);
@@ -102,8 +104,9 @@ void run_end_cancelled(run *r)
     run_record_end(r);
 }
 
-/* What the client sent cannot be taken, and it is told so: an answer like a 4xx that the handler gives. The run has not
- * failed, and nobody is to be called for it. */
+/* Makes the response of a handler that failed with a 4xx: its client sent what the handler cannot take. That is an
+ * answer like a 4xx that a handler gives, so the run does not count as failed, and no operator is to be called for it.
+ */
 static void run_reject_request(run *r, const failure *f)
 {
     const char *message = task_set_problem(&r->task, f);
@@ -118,11 +121,11 @@ static void run_handler_ended(run *r, bool ok, const failure *f)
         return;
     }
     bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP && !BUG(EXHAUSTED_FAILS);
-    bool has_failed = !ok && !run_has_lost(r); /* else it is tried again from what is on disk */
+    bool has_failed = !ok && !run_has_lost(r); /* a lost run is tried again from what is on disk */
     if (has_failed && f->status >= 400 && f->status < 500) {
         run_reject_request(r, f);
     } else if (has_failed) {
-        run_set_problem(r, f); /* whether it stands, the state decides */
+        run_set_problem(r, f); /* a cancelled run replaces this response later: RUN_DO_END_CANCELLED */
         if (!stops)
             log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
                      f->step ? ": " : "", r->outcome_error);
@@ -130,7 +133,7 @@ static void run_handler_ended(run *r, bool ok, const failure *f)
     if (r->task.response.status == 0) r->task.response.status = 204;
     r->failure = ok ? NULL : f;
     run_post(r, stops ? RUN_ON_EXHAUSTED : RUN_ON_RETURNED);
-    r->failure = NULL; /* it lies in the handler's coroutine */
+    r->failure = NULL; /* it lies on the handler's stack, which goes */
 }
 
 void run_main(void *arg)

@@ -1,4 +1,5 @@
-/* run_leave: how a run is unwound, cancelled and leaves memory, and what becomes of its clients and letters then. */
+/* run_leave: how a run is unwound, cancelled or stopped, and leaves memory, and what becomes of its clients and letters
+ * then. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "runtime/run/run_core.h"
 #include "runtime/run/strand.h"
 
-enum { SHORT_MS = 250 };
+enum { RELOAD_PAUSE_MS = 250 }; /* before a run that found no memory is loaded again */
 
 const char RUN_NOT_DONE[] = "the journal cannot be written; the request was not done";
 const char RUN_RETRY_AFTER_JOURNAL[] = "5";
@@ -28,7 +29,7 @@ void run_unwind(run *r)
     run_touch(r);
 }
 
-/* Strands that are at work go on to their next step or wait. */
+/* Interrupts strands that wait for a time or at the gate. Strands that are at work go on to their next step or wait. */
 void run_cut_waits(run *r)
 {
     for (strand *s = r->task.strands, *next; s; s = next) {
@@ -50,7 +51,7 @@ void run_lose(run *r) { run_post(r, RUN_ON_LOSS); }
 
 void run_lose_for_memory(run *r)
 {
-    if (!run_has_lost(r)) log_line(LOG_ERROR, r->id_text, "out of memory: it is loaded again");
+    if (!run_has_lost(r)) log_line(LOG_ERROR, r->id_text, "out of memory: the run is loaded again");
     r->lacks_memory = true;
     run_lose(r);
 }
@@ -70,7 +71,7 @@ void run_record_cancel(run *r)
     if (!record_append(r, &e)) run_lose_for_memory(r);
 }
 
-/* If the run leaves memory before it has ended, whoever loads it next ends it. */
+/* Leaves the cancel in the slot: if the run leaves memory before it has ended, its next load ends it. */
 void run_save_cancel(run *r)
 {
     if (r->slot) r->slot->cancel = r->cancel;
@@ -111,7 +112,7 @@ static entry run_stop_entry(const run *r, stop_reason reason, uint64_t path, con
 
 void run_record_stop(run *r) { run_append_stop(r, r->stop_entry); }
 
-/* The steps that failed are named, so that a release gives them, and no others, their retries anew. */
+/* The entry names the steps that failed (causes), so that a release gives them, and no others, their retries anew. */
 void run_record_failed_stop(run *r)
 {
     const failure *f = r->failure;
@@ -125,7 +126,7 @@ void run_record_failed_stop(run *r)
     if (stopped.causes.len > 0)
         run_append_stop(r, &stopped);
     else
-        run_lose_for_memory(r); /* it comes to the same failure again */
+        run_lose_for_memory(r); /* the next execution comes to the same failure, and stops then */
     run_touch(r);
 }
 
@@ -169,7 +170,8 @@ void run_park(run *r)
     run_free(r);
 }
 
-/* The next process finds it, and whether it is tied to its clients is known to the slot. */
+/* Leaves the run to the next process. The slot stays until the process ends: it knows whether the run is tied to its
+ * clients (runtime/run/ties.h). */
 void run_leave(run *r)
 {
     run_listener_of(r)->on_left(r, RUN_LEFT_TO_NEXT);
@@ -180,11 +182,11 @@ void run_leave(run *r)
     run_free(r);
 }
 
-/* The process goes on, and has to know of it. */
+/* Gives the run a slot, which never fails: this process goes on and has to load the run again. */
 static void run_ensure_slot(run *r)
 {
     if (!r->slot) run_give_slot(r);
-    if (!r->slot) run_take_slot(r, slot_add_spare(r->task.home, &r->id)); /* run_free has the next one */
+    if (!r->slot) run_take_slot(r, slot_add_spare(r->task.home, &r->id)); /* run_free makes the next spare slot */
 }
 
 void run_stand(run *r)
@@ -200,13 +202,13 @@ void run_stand(run *r)
     run_free(r);
 }
 
-/* It is loaded when the gate is open. */
+/* The slot is due at once, but it is not loaded before the journal takes writes again (runtime/run/gate.h). */
 void run_reload(run *r)
 {
     run_ensure_slot(r);
     run_listener_of(r)->on_left(r, RUN_LEFT_LOST);
     run_hand_to_slot(r);
-    slot_park(r->task.home, r->slot, clock_alarm_in(r->lacks_memory ? SHORT_MS : 0));
+    slot_park(r->task.home, r->slot, clock_alarm_in(r->lacks_memory ? RELOAD_PAUSE_MS : 0));
     run_free(r);
 }
 
@@ -217,7 +219,7 @@ void run_refuse(run *r)
     run_free(r);
 }
 
-/* The run may be on disk: then it goes on at the next start. */
+/* The run may be on disk, and then goes on at the next start: a client must not be told that nothing was done. */
 void run_cut(run *r)
 {
     run_listener_of(r)->on_refused(r, RUN_REFUSED_UNKNOWN);
@@ -230,7 +232,7 @@ void run_answer(run *r)
     home *h = r->task.home;
     run_count_end(r);
     run_listener_of(r)->on_over(r, RUN_OVER_DURABLE);
-    letter_drop(h, &r->letters); /* one that came too late */
+    letter_drop(h, &r->letters); /* a cancel or a release that came too late */
     if (r->slot) letter_drop(h, &r->slot->letters);
     run_remove_slot(r);
     run_free(r);

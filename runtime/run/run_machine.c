@@ -97,7 +97,7 @@ static const cell life_table[RUN_STATES][RUN_EVENTS] = {
 /* ---- Pairs without a row ---- */
 
 typedef struct never {
-    uint32_t states, events; /* bits */
+    uint32_t states, events; /* masks: bit 1 << state, 1 << event */
     const char *why;
 } never;
 
@@ -113,17 +113,18 @@ enum {
     SETTLES = E(SETTLED) | E(SETTLED_LAST) | E(NOTHING) | E(UNKNOWN),
     ALL_EVENTS = (1U << RUN_EVENTS) - 1
 };
-_Static_assert(RUN_STATES <= 32 && RUN_EVENTS <= 32, "they fit a mask");
+_Static_assert(RUN_STATES <= 32 && RUN_EVENTS <= 32, "states and events fit a mask");
 
 static const never nevers[] = {
     {FINAL, ALL_EVENTS, "the run is no longer in memory: nobody has a pointer to it"},
-    {S(NEW), ALL_EVENTS & ~(E(BEGIN) | E(CANCEL)), "it begins, or is given up, before anybody can know it"},
+    {S(NEW), ALL_EVENTS & ~(E(BEGIN) | E(CANCEL)), "a new run begins, or is given up, before anybody can know its id"},
     {BEGUN, E(BEGIN), "a handler begins once in each execution"},
-    {BEGUN & ~S(RUNNING), E(WAITS), "it leaves already: only a running run is looked at for parking"},
-    {S(RUNNING), E(UNWOUND), "nobody has asked it to unwind"},
-    {ON_ITS_WAY, E(RETURNED) | E(EXHAUSTED) | E(UNWOUND), "its handler has ended already"},
-    {WITH_HANDLER, SETTLES, "its handler still has a coroutine"},
-    {ON_ITS_WAY & ~S(LEAVING_LOST), E(NOTHING) | E(UNKNOWN), "no entry of it is lost, so its first commit is on disk"},
+    {BEGUN & ~S(RUNNING), E(WAITS), "the run leaves already: only a running run is looked at for parking"},
+    {S(RUNNING), E(UNWOUND), "nobody has asked the handler to unwind"},
+    {ON_ITS_WAY, E(RETURNED) | E(EXHAUSTED) | E(UNWOUND), "the handler has ended already"},
+    {WITH_HANDLER, SETTLES, "the handler still has a coroutine"},
+    {ON_ITS_WAY & ~S(LEAVING_LOST), E(NOTHING) | E(UNKNOWN),
+     "no entry of the run is lost, so its first commit is on disk"},
 };
 
 static __attribute__((noreturn)) void machine_abort(const char *machine, const char *state, const char *event,
@@ -190,9 +191,9 @@ const char *run_commit_never(run_commit c, run_commit_event event)
 {
     assert(c > COMMIT_EMPTY && c < COMMITS && event < COMMIT_EVENTS);
     if (commit_table[c][event] != COMMIT_EMPTY) return NULL;
-    if (event == COMMIT_ON_LOADED) return "it is loaded before it appends anything";
-    if (event != COMMIT_ON_SENT) return "no segment of it is with the store";
-    return run_commit_is_under_way(c) ? "one segment of it is with the store already"
+    if (event == COMMIT_ON_LOADED) return "a run is loaded before it appends anything";
+    if (event != COMMIT_ON_SENT) return "no segment of the run is with the store";
+    return run_commit_is_under_way(c) ? "one segment of the run is with the store already"
                                       : "after an entry that is not on disk none may follow";
 }
 

@@ -20,7 +20,7 @@ static bool name_is_in(const char *const *list, const char *name)
     return false;
 }
 
-/* A run sees only what is journaled, a plain request all. */
+/* Whether the handler sees the header: a run those that are journaled, a plain request all. */
 static bool task_sees_header(const task *t, const http_header *h)
 {
     return !t->run || name_is_in(headers_journaled, h->name.data) ||
@@ -79,7 +79,7 @@ static bool request_copy_params(task *t, const http_param *params, size_t count)
     return true;
 }
 
-/* The decoded path and where the query begins, from a target in the task's arena. */
+/* Sets path (decoded) and query from a target in the task's arena. False: no memory, or the path cannot be decoded. */
 static bool request_split_target(task *t, const char *target, size_t len)
 {
     const char *mark = memchr(target, '?', len);
@@ -95,7 +95,7 @@ static bool request_split_target(task *t, const char *target, size_t len)
     return true;
 }
 
-/* All but headers and body. */
+/* Copies method, target and parameters. */
 static bool request_take_line(task *t, const run_input *input)
 {
     char *target = arena_strndup(&t->arena, input->target.data, input->target.len);
@@ -128,7 +128,7 @@ const http_reply_header *run_reply_headers(task *t, size_t *count)
     return headers;
 }
 
-/* ---- Its entry ---- */
+/* ---- To the journal ---- */
 
 static bool pairs_pack(msgpack_sbuffer *to, const run_header *list, bool as_map)
 {
@@ -175,7 +175,8 @@ bool run_request_record(run *r)
 
 /* ---- Back from the journal ---- */
 
-/* Through an arena of its own: a resumed run has no less memory left than it had. */
+/* Reads headers or parameters from an entry. Unpacks in an arena of its own, so that a resumed run has as much memory
+ * left as it had at first. */
 static bool pairs_unpack(run *r, const entry_text *packed, const run_header **out)
 {
     sw_value v = {.type = MSGPACK_OBJECT_NIL};

@@ -1,4 +1,4 @@
-/* run_resume: a run from its journal, or why it does not go on. */
+/* run_resume: making a run anew from its journal, or finding out why it does not go on. */
 #include <string.h>
 #include <strings.h>
 
@@ -17,12 +17,13 @@
 #include "runtime/run/stop.h"
 #include "runtime/run/strand.h"
 
-enum { TIMER_EARLY_MS = 2 };
+enum { TIMER_EARLY_MS = 2 }; /* a deadline so near counts as over: the timer that loads a run for it may be so early */
 
-static const char RELEASED_BY[] = "client"; /* whoever has the run's token, or is an administrator */
+static const char RELEASED_BY[] = "client"; /* in the entry: someone with the run's token, or an administrator */
 
 /* ---- Reading ---- */
 
+/* Takes from each entry of the journal what the run remembers of its earlier executions, and builds its frames. */
 static void resume_see_entry(void *arg, const entry *e, uint32_t seq)
 {
     run *r = arg;
@@ -31,7 +32,7 @@ static void resume_see_entry(void *arg, const entry *e, uint32_t seq)
     if (e->kind == ENTRY_RELEASED) r->was_released = true;
     bool streams = r->frames || e->kind == ENTRY_CHUNK;
     if (streams && !r->frames) r->frames = frames_new(r->task.home->arenas);
-    /* Without one of them those behind it would have other numbers. */
+    /* If one frame were left out, the later ones would have other numbers than before: the load fails instead. */
     if (streams && (!r->frames || !frames_add(r->frames, e, seq))) r->outcome_error = "out of memory";
 }
 
@@ -53,7 +54,8 @@ static const endpoint no_endpoint = {.kind = ENDPOINT_DURABLE, .route = ""};
 static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
 {
     const char *error = NULL;
-    /* What fitted in the first execution fits again, though it comes in another order and in other pieces. */
+    /* A quarter more than task_init allows, so that what fitted in the first execution fits again, though the arena
+     * gets it in another order and in other pieces. */
     arena_set_limit(&r->task.arena, (size_t)r->task.home->opt->run_state_max * 5);
     r->replay = replay_new(&r->journal, j->data, j->len, resume_see_entry, r, &error);
     if (!r->replay) return resume_unreadable(why, error);
@@ -72,7 +74,7 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
 
 /* ---- Whether it goes on ---- */
 
-/* What stands in the way of a run that can be read. STOP_NONE: nothing. */
+/* Returns why a run that could be read does not go on. STOP_NONE: it does. */
 static stop_cause resume_stop_cause(const run *r, const slot *s, const store_journal *j)
 {
     const entry *stopped = replay_stopped(r->replay);
@@ -83,7 +85,7 @@ static stop_cause resume_stop_cause(const run *r, const slot *s, const store_jou
         return why;
     }
     if (r->task.endpoint == &no_endpoint) {
-        /* A run that slept for a month was not stopped for that month. */
+        /* --retain-stopped counts from when the run was due: the month that a run slept is not one it was stopped. */
         int64_t last_ms = replay_last_ms(r->replay), due_ms = j->due_ms <= clock_wall_ms() ? j->due_ms : 0;
         return (stop_cause){.reason = STOP_NO_ENDPOINT,
                             .text = stop_text(STOP_NO_ENDPOINT),
@@ -102,8 +104,9 @@ static const char *resume_header(const run *r, const char *name)
     return NULL;
 }
 
-/* A wait that is over --redirect-after, or a request that did not want to wait: its client got 303 or 202. Whoever has
- * an Idempotency-Key asks again. While it was stopped its clients were sent on, and whoever released it wants it. */
+/* Whether the run's clients may have been redirected, and so may come back although no connection waits: after a wait
+ * longer than --redirect-after (303), by a request that preferred not to wait (202), or while the run was stopped. A
+ * client with an Idempotency-Key asks again, and whoever released the run wants its answer. */
 static bool resume_may_redirect(const run *r)
 {
     return r->waited_long_before || r->was_released || resume_header(r, "prefer") ||
@@ -114,8 +117,8 @@ static bool moment_is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_w
 
 static bool wait_is_over(const clock_wait *w) { return w->due_ms > 0 && clock_left_ms(w) <= TIMER_EARLY_MS; }
 
-/* A journal that says so, somebody who asked while it was not in memory, or its time: a deadline that goes by, or that
- * of stopped runs. */
+/* Returns the reason for which the run is to end at once: its journal has a cancel, a cancel came while it was not in
+ * memory, its deadline is over, or it was stopped for longer than --retain-stopped. */
 static entry_cancel resume_cancel_reason(const run *r, const slot *s, const stop_cause *stopped)
 {
     entry_cancel journaled = replay_cancel(r->replay);
@@ -127,7 +130,7 @@ static entry_cancel resume_cancel_reason(const run *r, const slot *s, const stop
     return since_ms > 0 && moment_is_past(moment_after(since_ms, retain_ms)) ? ENTRY_CANCEL_STALE : ENTRY_CANCEL_NONE;
 }
 
-/* The time for which it was stopped does not count. */
+/* Puts the deadline off by the time for which the run was stopped. */
 static void resume_move_deadline(run *r, const slot *s)
 {
     loop_clock *c = &r->task.home->clock;
@@ -144,10 +147,10 @@ static void resume_move_deadline(run *r, const slot *s)
 
 /* ---- Going on ---- */
 
-/* It is stopped, or not resumed, until somebody releases it. */
+/* Whether the run goes on only when a release comes: it is stopped, or was not resumed (--no-resume). */
 static bool resume_awaits_release(const run *r, const slot *s) { return replay_stopped(r->replay) || s->not_resumed; }
 
-/* A choice: no attempt begins before it is on disk. False: no memory. */
+/* Appends `released`. That entry is a choice: no attempt begins before it is on disk. False: no memory. */
 static bool resume_append_release(run *r)
 {
     clock_instant now = clock_now(&r->task.home->clock);
@@ -162,7 +165,7 @@ static bool resume_append_release(run *r)
     return true;
 }
 
-/* It is in memory now, as any other. */
+/* Joins the run and its slot: from now on the run is in memory like any other. */
 static void resume_take_slot(run *r, slot *s)
 {
     home *h = r->task.home;
@@ -172,13 +175,14 @@ static void resume_take_slot(run *r, slot *s)
     slot_post(h, s, SLOT_ON_RESUMED);
     slot_clear_stop(h, s);
     if (s->wants_release && !released) slot_deny_release(h, s, "the run is not stopped");
-    s->wants_release = false; /* not_resumed stays until the release is on disk: run_leave.c */
+    s->wants_release = false; /* not_resumed stays until the release is on disk: run_hand_to_slot */
     letter_move(&s->letters, &r->letters);
     comeback_begun(r);
     counter_add(&h->counters.runs_resumed, 1);
 }
 
-/* True: others come first, or there is no memory to note that. */
+/* Whether the run comes later, since it has ended processes and other runs come first, or there is no memory to put it
+ * behind them. */
 static bool resume_waits_for_turn(home *h, slot *s, const run *r, stop_cause *why)
 {
     unsigned crashes = replay_crashes(r->replay);
@@ -186,7 +190,8 @@ static bool resume_waits_for_turn(home *h, slot *s, const run *r, stop_cause *wh
     if (!comeback_comes_later(h, s, crashes)) return false;
     if (!comeback_put_behind(h, s)) return !resume_lacks_memory(why, replay_no_memory);
     *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
-    log_line(LOG_INFO, r->id_text, "the process has died of it %u times in a row: others come first", crashes);
+    log_line(LOG_INFO, r->id_text, "the process has died of this run %u times in a row: other runs come first",
+             crashes);
     return true;
 }
 

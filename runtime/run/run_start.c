@@ -1,4 +1,4 @@
-/* run_start: how a run begins, and who can ask for it. */
+/* run_start: how a run begins, and how it gets the slot by which others find it. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,14 +39,14 @@ void run_unmake(run *r)
     run_free(r);
 }
 
-/* Most requests end within their first commit, before anybody asks for them: they never cost a slot. */
+/* Puts the run into the list of those without a slot. Most runs stay there: they end within their first commit, before
+ * anybody asks for them, and never cost a slot. */
 static void run_stay_slotless(run *r)
 {
     TAILQ_INSERT_TAIL(&r->task.home->runs.slotless, r, slotless);
     r->is_slotless = true;
 }
 
-/* Somebody may ask for it by its id from now on. Without memory it stays slotless, where whoever asks finds it. */
 void run_give_slot(run *r)
 {
     slot *s = slot_add(r->task.home, &r->id);
@@ -54,7 +54,7 @@ void run_give_slot(run *r)
         run_take_slot(r, s);
         return;
     }
-    log_line(LOG_ERROR, r->id_text, "out of memory: it cannot be parked yet");
+    log_line(LOG_ERROR, r->id_text, "out of memory for a slot: the run cannot be parked yet");
     if (!r->is_slotless) run_stay_slotless(r);
 }
 
@@ -71,7 +71,7 @@ void run_take_slot(run *r, slot *s)
     r->slot = s;
 }
 
-/* A loop's ids ascend. */
+/* Searches from the end: a home's ids ascend, and those asked for are mostly new. */
 run *run_find_slotless(home *h, const run_id *id)
 {
     run *r = TAILQ_FIRST(&h->runs.slotless);
@@ -92,7 +92,7 @@ const run_refusal run_too_large = {"the request is too large for the memory a ru
 static const run_refusal run_queue_full = {"the journal cannot keep up (--journal-queue-max)", "1"};
 static const run_refusal run_not_writable = {RUN_NOT_DONE, RUN_RETRY_AFTER_JOURNAL};
 
-/* Why no run may begin now; NULL: one may. */
+/* Returns why no run may begin now; NULL: one may. */
 static const run_refusal *run_begin_refusal(const home *h)
 {
     if (!slots_have_room(h)) return &run_no_room;
@@ -124,6 +124,6 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
     if (h->slots.recovered)
         run_stay_slotless(r);
     else
-        run_give_slot(r); /* the live table is being read, and may show it as one that nobody works for */
+        run_give_slot(r); /* recovery reads the live table, which may show the run as one that nobody works for */
     return r;
 }

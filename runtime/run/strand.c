@@ -5,7 +5,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
 
-enum { STRAND_TIMERS = 2 /* of its sleep, and of the attempt that sleeps */ };
+enum { STRAND_TIMERS = 2 /* one of its sleep, one of the attempt (timeout_ms) that sleeps */ };
 
 bool strand_start(task *t, coro_fn fn, void *arg)
 {
@@ -82,7 +82,8 @@ void strand_set_wait(strand *s, strand_wait wait)
 
 static void strand_on_due(struct timer *t) { strand_wake(t->arg); }
 
-/* Looks at the clock again at each wake: an absolute wait is over when the wall clock says so, which may be set. */
+/* Suspends until s->until is over. Reads the clock at each wake, since the wall clock, by which an absolute wait goes,
+ * may have been set meanwhile. */
 static bool strand_sleep_through(strand *s, int64_t left_ms)
 {
     timers *heap = &s->task->home->timers;

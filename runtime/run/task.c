@@ -57,7 +57,7 @@ void task_clock_set(const task *t)
 const char *task_set_problem(task *t, const failure *f)
 {
     arena *a = &t->arena;
-    arena_set_limit(a, SIZE_MAX); /* the handler is over, and may have failed because its memory was full */
+    arena_set_limit(a, SIZE_MAX); /* the handler has ended, perhaps since its memory was over the limit */
     sw_bytes detail = {"\"\"", 2}, step = {"null", 4};
     sw_value v = {.type = MSGPACK_OBJECT_STR};
     const char *message = f->message ? f->message : "failed";
@@ -76,7 +76,7 @@ const char *task_set_problem(task *t, const failure *f)
                               http_status_text(status), status, (int)detail.len, detail.data,
                               t->run ? t->run->id_text : "", (int)step.len, step.data, f->attempts);
     run_header *type = arena_alloc(a, sizeof *type);
-    if (!whole || !body || !type) body = NULL; /* rather nothing than half of it */
+    if (!whole || !body || !type) body = NULL; /* no body rather than half of one */
     if (!body && t->run) run_lose_for_memory(t->run);
     if (type) *type = (run_header){"Content-Type", "application/problem+json", NULL};
     t->response =

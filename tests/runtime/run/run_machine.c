@@ -82,7 +82,7 @@ static void impossible_commit(void) { (void)run_commit_next(COMMIT_BROKEN, COMMI
 static void an_impossible_pair_ends_the_process_with_both_names(void)
 {
     check_dies(impossible_pair,
-               "impossible transition of a run: state \"ending\", event \"returned\": its handler has ended already\n");
+               "impossible transition of a run: state \"ending\", event \"returned\": the handler has ended already\n");
     check_dies(impossible_commit, "impossible transition of a commit: state \"broken\", event \"sent\": after an entry "
                                   "that is not on disk none may follow\n");
 }
