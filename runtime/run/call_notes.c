@@ -16,6 +16,8 @@ enum {
     STATUS_MAX = 3, /* int16 */
     COUNT_MAX = 5   /* of the calls that are left out */
 };
+_Static_assert(ENTRY_CALLS_MAX / NUMBERS_LEAST < 65535, "an array16 has room for all items");
+_Static_assert(HEAD_MAX + STATUS_MAX + COUNT_MAX < ENTRY_CALLS_MAX, "an entry has room for what is no note");
 
 typedef struct call_note {
     struct call_note *next;
@@ -36,6 +38,8 @@ static const char *call_error_name(const http_call *call)
 
 void call_notes_begin(call_notes *notes, arena *a, const http_call *call, const char *method, const char *url)
 {
+    assert(notes->bytes <= ENTRY_CALLS_MAX);
+    assert((notes->last == NULL) == (notes->count == 0));
     const http_shown_url shown = http_url_shown(url);
     const char *host = shown.host_path; /* "name:port"; no text of what is no URL is noted */
     size_t method_len = strnlen(method, METHOD_MAX), host_len = shown.scheme_len > 0 ? (size_t)shown.host_len : 0;
@@ -87,6 +91,7 @@ typedef struct packed {
 static int packed_write(void *to, const char *bytes, size_t len)
 {
     packed *p = to;
+    assert(p->len <= p->room);
     if (len > p->room - p->len) return -1;
     memcpy(p->data + p->len, bytes, len);
     p->len += len;
@@ -123,7 +128,8 @@ static entry_text packed_put_head(packed *p, uint32_t items)
     msgpack_packer pk;
     msgpack_packer_init(&pk, &small, packed_write);
     int rc = msgpack_pack_array(&pk, items);
-    assert(rc == 0 && p->len <= ENTRY_CALLS_MAX);
+    assert(rc == 0);
+    assert(p->len <= ENTRY_CALLS_MAX);
     (void)rc;
     char *from = p->data + HEAD_MAX - small.len;
     memcpy(from, head, small.len);

@@ -28,6 +28,7 @@ static void ctx_run_defers(sw_ctx *c)
 
 static bool ctx_settle_groups(sw_ctx *c)
 {
+    assert(c->groups_settle);
     if (_setjmp(c->boundary) == 0) c->groups_settle(c);
     return c->groups == NULL;
 }
@@ -38,6 +39,9 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     static const failure unwind = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
     strand *s = c->strand;
     sw_ctx *outer = s->top;
+    assert(c != outer);
+    assert(!c->groups);
+    assert(!c->cleaning);
     c->number = s->task->home->last_ctx += s->task->home->count;
     s->top = c;
     s->failure = none;
@@ -58,6 +62,8 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     /* A clean-up that fails lands here, and the rest still run. */
     (void)_setjmp(c->boundary);
     ctx_run_defers(c);
+    assert(s->top == c); /* contexts nest: those inside have ended */
+    assert(!c->defers);
     if (first.kind == FAILURE_NONE && s->failure.kind != FAILURE_NONE) {
         first = s->failure;
         first.kind = FAILURE_FATAL; /* the work before the clean-up was done, and must not be done again */
@@ -76,6 +82,7 @@ static sw_value ctx_handler_fn(sw_ctx *c, sw_value input)
 bool ctx_call_handler(sw_ctx *c, strand *s)
 {
     task *t = s->task;
+    assert(!s->top); /* the handler's context is the outermost one */
     *c = (sw_ctx){.kind = CTX_HANDLER,
                   .strand = s,
                   .task = t,
@@ -117,6 +124,7 @@ static SW_PRINTF(4, 0) failure
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, again);
     va_end(again);
+    assert(kind == FAILURE_RETRY || kind == FAILURE_FATAL);
     size_t size = len < 0 ? 1 : len >= FAILURE_TEXT_MAX ? FAILURE_TEXT_MAX : (size_t)len + 1;
     arena_set_limit(a, SIZE_MAX);
     char *text = arena_alloc(a, size);

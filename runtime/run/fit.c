@@ -1,5 +1,6 @@
 #include "runtime/run/fit.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,6 +99,7 @@ static void fit_report_input(run *r, const step_spec *spec, replay_record *rec)
 
 bool fit_check_input(run *r, const step_spec *spec, replay_record *rec)
 {
+    assert(rec->path == spec->path);
     if (rec->input_hash == 0 || spec->input_hash == 0 || rec->input_hash == spec->input_hash) return true;
     if (!fit_stops(r) && rec->reported_hash == spec->input_hash) return true;
     counter_add(&r->task.home->counters.inputs_differed, 1);

@@ -18,7 +18,7 @@ typedef struct frame {
 /* A step whose streamed chunks are neither committed nor rolled back. */
 typedef struct open_step {
     uint64_t path;
-    char hash[41];
+    char hash[41]; /* SHA-1 in hex digits, zero-terminated */
 } open_step;
 
 struct frames {
@@ -74,6 +74,7 @@ static bool frames_end_one(frames *f, uint32_t seq)
     if (!frames_reserve(&at, &room, f->count + 1u, sizeof *f->frames)) return false;
     f->frames = at;
     f->frame_room = (uint32_t)room;
+    assert(f->count == 0 || f->frames[f->count - 1].end < f->len); /* no frame is empty */
     f->frames[f->count++] = (frame){.end = f->len, .seq = seq};
     return true;
 }
@@ -162,6 +163,7 @@ static bool frames_close_step(frames *f, const entry *e, uint32_t seq, const cha
               frames_put_text(f, "\"") && (e->kind != ENTRY_STEP_FAILED || frames_put_failure(f, e)) &&
               frames_put_text(f, "}") && frames_end_one(f, seq);
     if (!ok) f->len = before;
+    assert(f->open_count > 0);
     *o = f->open[--f->open_count];
     return ok;
 }
@@ -169,6 +171,7 @@ static bool frames_close_step(frames *f, const entry *e, uint32_t seq, const cha
 bool frames_add(frames *f, const entry *e, uint32_t seq)
 {
     assert(!f->closed);
+    assert(f->count == 0 || f->frames[f->count - 1].seq < seq); /* in journal order */
     switch (e->kind) {
     case ENTRY_CHUNK:
         return frames_add_chunk(f, e, seq);
@@ -237,6 +240,7 @@ static int frames_status_shown(int status) { return status == 204 || status == 2
 bool frames_close(frames *f, const entry *response, entry_ended ended)
 {
     assert(!f->closed);
+    assert(response->kind == ENTRY_RESPONSE);
     arena a;
     arena_init(&a, f->arenas);
     size_t before = f->len;
@@ -270,6 +274,7 @@ sw_bytes frames_next(const frames *f, uint32_t *cursor, size_t max_bytes)
     if (*cursor >= f->durable) return (sw_bytes){"", 0};
     size_t from = *cursor ? f->frames[*cursor - 1].end : 0, to = from;
     while (*cursor < f->durable && (to == from || to - from < max_bytes)) to = f->frames[(*cursor)++].end;
+    assert(to <= f->len);
     return (sw_bytes){f->text + from, to - from};
 }
 
@@ -282,12 +287,14 @@ frames *frames_new(struct arena_cache *arenas)
 
 frames *frames_ref(frames *f)
 {
+    assert(f->refs > 0);
     f->refs++;
     return f;
 }
 
 void frames_unref(frames *f)
 {
+    assert(!f || f->refs > 0);
     if (!f || --f->refs > 0) return;
     free(f->text);
     free(f->frames);

@@ -1,5 +1,6 @@
 #include "runtime/run/path.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* FNV-1a, 64 bits: offset basis and prime from draft-eastlake-fnv. */
@@ -20,8 +21,12 @@ static uint64_t path_hash_u32(uint64_t hash, uint32_t n)
     return path_hash(hash, bytes, sizeof bytes);
 }
 
+_Static_assert((RUN_PATH_CELLS_INLINE & (RUN_PATH_CELLS_INLINE - 1)) == 0, "path_cell_find masks with it");
+
 static path_cell *path_cell_find(path_cell *table, size_t room, uint64_t key)
 {
+    assert(key != 0); /* the mark of a free cell */
+    assert((room & (room - 1)) == 0);
     size_t i = (size_t)key & (room - 1);
     while (table[i].key && table[i].key != key) i = (i + 1) & (room - 1);
     return &table[i];
@@ -46,6 +51,7 @@ static path_cell *path_cell_take(run *r, uint64_t key)
     if (!n->key) {
         n->key = key;
         r->path_cell_count++;
+        assert(r->path_cell_count * 2 <= r->path_cell_room); /* a free cell ends each search */
     }
     return n;
 }

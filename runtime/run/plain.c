@@ -31,7 +31,8 @@ static plain *plain_new(home *h, const endpoint *e)
 static void plain_free(plain *p)
 {
     home *h = p->task.home;
-    assert(!p->exchange);
+    assert(!p->exchange); /* it is answered, or cut */
+    assert(!p->task.run);
     LIST_REMOVE(p, in_home);
     task_free(&p->task);
     p->next_free = h->runs.plain_free;
@@ -49,6 +50,7 @@ typedef enum plain_end {
 static http_exchange *plain_take_exchange(plain *p)
 {
     http_exchange *x = p->exchange;
+    assert(x);
     p->exchange = NULL;
     return x;
 }
@@ -104,6 +106,7 @@ static void plain_main(void *arg)
         log_line(LOG_WARN, NULL, "%s failed: %s", t->endpoint->route, message);
     }
     plain_answer(p, how);
+    assert(t->strand_count == 1); /* a plain request has no groups */
     strand_exit(&s);
     plain_free(p);
 }
@@ -115,6 +118,8 @@ static void plain_on_gone(http_exchange *x)
 
 bool plain_begin(home *h, const endpoint *e, const run_input *input, http_exchange *x, run_refusal *why)
 {
+    assert(e->kind == ENDPOINT_PLAIN);
+    assert(x);
     bool room = slots_have_room(h);
     plain *p = room ? plain_new(h, e) : NULL;
     if (!p) {

@@ -6,6 +6,7 @@
 #ifndef RUNTIME_RUN_PLAIN_H
 #define RUNTIME_RUN_PLAIN_H
 
+#include <assert.h>
 #include <sys/queue.h>
 
 #include "runtime/run/run_input.h"
@@ -22,7 +23,11 @@ typedef struct plain {
 _Static_assert(offsetof(plain, task) == 0, "plain_of casts");
 
 /* The plain request that begins with `t`, a task without a run. */
-static inline plain *plain_of(task *t) { return (plain *)t; }
+static inline plain *plain_of(task *t)
+{
+    assert(!t->run);
+    return (plain *)t;
+}
 
 /* Begins a plain request, which takes the exchange; the home's scheduler will call the handler. `input` is borrowed
  * from the exchange. False: nothing has begun, *why says the reason, and the exchange is still the caller's. */

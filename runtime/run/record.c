@@ -19,6 +19,7 @@ enum { BUFFER_FIRST = 1024, BUFFER_REUSE_MAX = 65536 };
 
 static msgpack_sbuffer record_buffer_take(home *h)
 {
+    assert(h->buffer_count <= HOME_BUFFERS);
     if (h->buffer_count > 0) return h->buffers[--h->buffer_count];
     msgpack_sbuffer b = {.data = malloc(BUFFER_FIRST)};
     if (b.data) b.alloc = BUFFER_FIRST; /* without memory msgpack tries again, and fails, when an entry is written */
@@ -88,7 +89,9 @@ static bool record_lacks_memory(run *r)
 
 bool record_append(run *r, const entry *e)
 {
-    if (run_has_lost(r)) return true; /* after an entry that is not on disk none may follow */
+    assert(r->state < RUN_ENDED);                             /* the first final state */
+    assert((e->kind == ENTRY_STARTED) == (r->seq_next == 0)); /* a journal begins with one start and has no other */
+    if (run_has_lost(r)) return true;                         /* after an entry that is not on disk none may follow */
     /* A branch whose step got its result in the turn of the cancel goes on to its next wait, and is unwound there. */
     if (r->state == RUN_ENDING && !entry_is_last(e)) return true;
     if (!entry_has_no_limit(e) && r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len >
@@ -96,6 +99,7 @@ bool record_append(run *r, const entry *e)
         return false;
     if (!r->open.data) r->open = record_buffer_take(r->task.home);
     size_t before = r->open.size;
+    assert(r->task.home->gate.open_bytes >= before);
     if (entry_encode(&r->open, e) != 0) {
         r->open.size = before;
         return record_lacks_memory(r);
@@ -134,7 +138,10 @@ static int64_t record_retain_ms(const run *r)
 void record_flush(run *r)
 {
     if (r->open.size == 0 || run_commit_is_under_way(r->commit)) return;
-    assert(!r->sealed.data && r->task.home->gate.open_bytes >= r->open.size);
+    assert(r->state != RUN_NEW);
+    assert(!r->sealed.data);
+    assert(r->task.home->gate.open_bytes >= r->open.size);
+    assert(r->seq_sealed < r->seq_next); /* a segment has an entry */
     r->task.home->gate.open_bytes -= r->open.size;
     r->sealed = r->open;
     msgpack_sbuffer_init(&r->open);
@@ -168,6 +175,7 @@ bool record_wait(strand *s, uint32_t upto)
         run_touch(r);
         awake = strand_suspend(s);
     }
+    assert(r->commit_wait_count > 0);
     r->commit_wait_count--;
     return r->seq_durable >= upto;
 }

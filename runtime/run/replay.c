@@ -37,6 +37,7 @@ const char replay_no_memory[] = "out of memory";
 
 static replay_record *replay_cell(replay_record *table, size_t cells, uint64_t path)
 {
+    assert((cells & (cells - 1)) == 0); /* a power of two */
     size_t i = (size_t)path & (cells - 1);
     while (table[i].kind && table[i].path != path) i = (i + 1) & (cells - 1);
     return &table[i];
@@ -57,6 +58,7 @@ static bool replay_grow(replay *p)
 static replay_record *replay_record_of(replay *p, const entry *e, entry_kind kind)
 {
     if (p->count * 2 >= p->cells && !replay_grow(p)) return NULL;
+    assert(p->count < p->cells); /* a free cell ends each search */
     replay_record *rec = replay_cell(p->records, p->cells, e->path);
     if (!rec->kind) {
         *rec = (replay_record){.path = e->path, .kind = kind};
@@ -268,7 +270,11 @@ unsigned replay_crashes(const replay *p) { return p->crashes; }
 int64_t replay_last_ms(const replay *p) { return p->last_ms; }
 uint32_t replay_entries(const replay *p) { return p->entries; }
 size_t replay_used(const replay *p) { return p->used; }
-size_t replay_unused(const replay *p) { return p->count - p->branches - p->used; }
+size_t replay_unused(const replay *p)
+{
+    assert(p->branches + p->used <= p->count);
+    return p->count - p->branches - p->used;
+}
 
 int64_t replay_stood_ms(const replay *p, const loop_clock *c)
 {

@@ -1,5 +1,6 @@
 #include "runtime/run/replay_log.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ static void replay_log_say(const run *r, const char *text) { log_line(LOG_INFO, 
 
 static bool replay_log_put_off(sw_ctx *c, const char *format, va_list args)
 {
+    assert(c->kind != CTX_STEP); /* a finished step is not run again, so its lines are always new */
     va_list again;
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, again);
@@ -46,6 +48,7 @@ void replay_log(sw_ctx *c, const char *format, va_list args)
 static pending_line *replay_log_take_pending(sw_ctx *c)
 {
     pending_line *all = c->pending_lines;
+    assert((all == NULL) == (c->pending_line_bytes == 0));
     c->pending_lines = NULL;
     c->pending_line_bytes = 0;
     return all;
@@ -63,6 +66,7 @@ void replay_log_end(sw_ctx *c)
 {
     for (pending_line *line = replay_log_take_pending(c), *next; line; line = next) {
         next = line->next;
+        assert(line->used <= replay_used(c->run->replay)); /* which only grows */
         /* When another branch has come to a record since then, the earlier execution came to that record after this
          * line, and has logged it. */
         if (line->used == replay_used(c->run->replay)) replay_log_say(c->run, line->text);
@@ -80,6 +84,9 @@ void replay_log_pass(sw_ctx *c, bool recorded)
 
 void replay_log_hand_over(sw_ctx *c, sw_ctx *outer)
 {
+    assert(c->kind == CTX_BRANCH);
+    assert(outer->kind != CTX_STEP);
+    assert(c->run == outer->run);
     pending_line **end = &outer->pending_lines;
     while (*end) end = &(*end)->next;
     outer->pending_line_bytes += c->pending_line_bytes;

@@ -17,6 +17,7 @@
 
 void run_touch(run *r)
 {
+    assert(r->state < RUN_ENDED); /* the first final state: the run is in memory */
     if (!run_is_touched(r)) TAILQ_INSERT_TAIL(&r->task.home->runs.touched, r, touched);
 }
 
@@ -69,7 +70,12 @@ void run_free(run *r)
 {
     home *h = r->task.home;
     assert(run_state_is_final(r->state) || r->state == RUN_NEW);
-    assert(!run_commit_is_under_way(r->commit) && !r->waiters && !run_is_touched(r));
+    assert(!run_commit_is_under_way(r->commit));
+    assert(!r->sealed_letters);
+    assert(!r->waiters);
+    assert(!run_is_touched(r));
+    assert(r->commit_wait_count == 0);
+    assert(!r->failure); /* it would lie in a frame that has gone */
     if (r->is_unsettled) comeback_settled(r);
     if (!BUG(LEAK_TIMER)) timers_stop(&h->timers, &r->deadline);
     if (!BUG(LEAK_TIMER)) timers_give(&h->timers, RUN_TIMERS);
@@ -142,6 +148,8 @@ void run_post(run *r, run_event event)
 
 void run_begin_long_wait(run *r)
 {
+    assert(r->seq_next > 0); /* the wait's entry has been appended */
+    assert(r->seq_wait <= r->seq_next);
     r->waits_long = true;
     r->seq_wait = r->seq_next;
 }
@@ -157,6 +165,7 @@ static void run_settle(run *r) { run_post(r, run_settled_event(r->commit, r->tas
 
 static void run_try_park(run *r)
 {
+    assert(r->task.busy_count <= r->task.strand_count);
     if (r->task.busy_count > 0 || r->task.strand_count == 0 || r->seq_durable < r->seq_next || !r->slot) return;
     clock_alarm due = clock_alarm_none();
     if (r->deadline_due.due_ms > 0) clock_alarm_add(&due, &r->deadline_due);
@@ -171,6 +180,8 @@ static void run_try_park(run *r)
 void run_turn_end(run *r)
 {
     assert(!run_is_touched(r));
+    assert(r->seq_durable <= r->seq_sealed);
+    assert(r->seq_sealed <= r->seq_next);
     /* SW_RELAXED lets the handler's response be sent before it is on disk, but not the acknowledgement of a cancel. */
     bool relaxed = r->state == RUN_ENDING && (!r->cancel || BUG(CANCEL_EARLY)) &&
                    (r->task.endpoint->options.durability == SW_RELAXED || BUG(ANSWER_EARLY));
@@ -190,6 +201,8 @@ void run_turn_end(run *r)
 
 static void run_commit_failed(run *r)
 {
+    assert(r->segment.error);
+    assert(r->commit == COMMIT_REFUSED || r->commit == COMMIT_UNKNOWN || r->commit == COMMIT_BROKEN);
     letter_move(&r->sealed_letters, &r->letters);
     log_line(LOG_ERROR, r->id_text, "journal write failed: %s", r->segment.error);
     record_drop(r);
@@ -206,6 +219,8 @@ static run_commit_event segment_commit_event(const store_segment *s)
 void run_committed(run *r)
 {
     bool first = !run_is_durable(r);
+    assert(run_commit_is_under_way(r->commit));
+    assert(r->seq_durable < r->seq_sealed); /* a segment has an entry */
     r->commit = run_commit_next(r->commit, segment_commit_event(&r->segment));
     home_segment_back(r->task.home);
     record_release(r);

@@ -45,6 +45,7 @@ static uint64_t *run_outcome_counter(const run *r, counters *n)
 
 void run_count_end(run *r)
 {
+    assert(r->state == RUN_ENDED);
     counters *n = &r->task.home->counters;
     counter_add(run_outcome_counter(r, n), 1);
 }
@@ -63,6 +64,8 @@ entry_text run_causes(run *r, const failure *f)
 
 void run_record_end(run *r)
 {
+    assert(r->state == RUN_ENDING || run_has_lost(r)); /* lost: making the response found no memory */
+    assert(r->task.response.status != 0);
     entry response;
     entry ended = {.kind = ENTRY_ENDED,
                    .at_ms = clock_wall_ms(),
@@ -95,6 +98,7 @@ void run_end_cancelled(run *r)
         [ENTRY_CANCEL_LATE] = {504, ENTRY_FAILED, "the run is over its deadline (timeout_ms of its endpoint)"},
         [ENTRY_CANCEL_STALE] = {500, ENTRY_FAILED, "the run was stopped, and not released in time (--retain-stopped)"},
     };
+    assert(r->cancel != ENTRY_CANCEL_NONE);
     bool known = r->cancel <= ENTRY_CANCEL_STALE; /* else the journal has a reason of a later version */
     entry_cancel why = known ? r->cancel : ENTRY_CANCEL_ASKED;
     failure f = {.kind = FAILURE_FATAL, .status = ends[why].status, .message = ends[why].message};
@@ -116,6 +120,8 @@ static void run_reject_request(run *r, const failure *f)
 
 static void run_handler_ended(run *r, bool ok, const failure *f)
 {
+    assert(!ok == (f->kind != FAILURE_NONE));
+    assert(!r->failure); /* no other event is being dealt with */
     if (!ok && f->kind == FAILURE_UNWIND) {
         run_post(r, RUN_ON_UNWOUND);
         return;
@@ -141,6 +147,7 @@ void run_main(void *arg)
     run *r = arg;
     strand s;
     strand_enter(&s, &r->task);
+    assert(run_state_has_handler(r->state));
     sw_ctx c;
     bool ok = ctx_call_handler(&c, &s);
     if (ok || s.failure.kind != FAILURE_UNWIND)

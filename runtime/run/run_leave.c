@@ -66,6 +66,7 @@ bool run_may_go_on(run *r)
 
 void run_record_cancel(run *r)
 {
+    assert(r->cancel != ENTRY_CANCEL_NONE);
     entry e = {.kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel};
     if (r->replay && replay_cancel(r->replay)) return;
     if (!record_append(r, &e)) run_lose_for_memory(r);
@@ -74,6 +75,7 @@ void run_record_cancel(run *r)
 /* Leaves the cancel in the slot: if the run leaves memory before it has ended, its next load ends it. */
 void run_save_cancel(run *r)
 {
+    assert(r->cancel != ENTRY_CANCEL_NONE);
     if (r->slot) r->slot->cancel = r->cancel;
 }
 
@@ -89,6 +91,8 @@ void run_cancel(run *r, entry_cancel why)
 static void run_append_stop(run *r, const entry *stopped)
 {
     const entry_text *text = &stopped->error;
+    assert(stopped->kind == ENTRY_STOPPED);
+    assert(r->stop == STOP_NONE); /* a run stops once in each execution */
     r->stop = stop_of_entry(stopped);
     log_line(LOG_WARN, r->id_text, "%s is to stop (%s): %.*s", r->task.endpoint->route, stop_name(r->stop),
              (int)text->len, text->data);
@@ -117,7 +121,9 @@ void run_record_failed_stop(run *r)
 {
     const failure *f = r->failure;
     char more[48] = "";
-    assert(f && f->is_exhausted && f->cause_count > 0);
+    assert(f);
+    assert(f->is_exhausted);
+    assert(f->cause_count > 0);
     if (f->cause_count > 1) (void)snprintf(more, sizeof more, ", and so have %u others", f->cause_count - 1);
     const char *text = arena_printf(&r->task.arena, "step \"%s\" has used its retries (%d attempt%s)%s: %s", f->step,
                                     f->attempts, f->attempts == 1 ? "" : "s", more, f->message);
@@ -132,6 +138,8 @@ void run_record_failed_stop(run *r)
 
 void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
 {
+    assert(reason > STOP_NONE && reason < STOP_UNKNOWN); /* it has an entry */
+    assert(!r->stop_entry);                              /* no other event is being dealt with */
     const entry stopped = run_stop_entry(r, reason, path, text);
     r->stop_entry = &stopped;
     run_post(r, RUN_ON_STOP);
@@ -143,6 +151,7 @@ void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
 static void run_remove_slot(run *r)
 {
     if (!r->slot) return;
+    assert(r->slot->run == r);
     r->slot->run = NULL;
     slot_remove(r->task.home, r->slot);
 }
@@ -156,6 +165,9 @@ static void run_leave_in_slot(home *h, slot *s)
 
 static void run_hand_to_slot(run *r)
 {
+    assert(r->slot->run == r);
+    assert(!r->waiters); /* the listener has moved them to the slot */
+    assert(run_is_durable(r));
     if (r->seq_release > 0 && r->seq_durable >= r->seq_release) r->slot->not_resumed = false;
     slot_take_back_letters(r->slot, &r->letters);
     r->slot->run = NULL;
@@ -163,6 +175,8 @@ static void run_hand_to_slot(run *r)
 
 void run_park(run *r)
 {
+    assert(r->state == RUN_PARKED);
+    assert(r->slot); /* run_try_park parks no run without one */
     run_listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
     run_hand_to_slot(r);
     counter_add(&r->task.home->counters.runs_parked, 1);
@@ -174,6 +188,8 @@ void run_park(run *r)
  * clients (runtime/run/ties.h). */
 void run_leave(run *r)
 {
+    assert(r->state == RUN_LEFT);
+    assert(r->task.home->draining);
     run_listener_of(r)->on_left(r, RUN_LEFT_TO_NEXT);
     if (r->slot && run_is_durable(r) && r->task.home->draining)
         run_leave_in_slot(r->task.home, r->slot);
@@ -187,10 +203,13 @@ static void run_ensure_slot(run *r)
 {
     if (!r->slot) run_give_slot(r);
     if (!r->slot) run_take_slot(r, slot_add_spare(r->task.home, &r->id)); /* run_free makes the next spare slot */
+    assert(r->slot);
 }
 
 void run_stand(run *r)
 {
+    assert(r->state == RUN_STOPPED);
+    assert(r->stop != STOP_NONE);
     run_ensure_slot(r);
     slot *s = r->slot;
     stop_cause why = {
@@ -205,6 +224,7 @@ void run_stand(run *r)
 /* The slot is due at once, but it is not loaded before the journal takes writes again (runtime/run/gate.h). */
 void run_reload(run *r)
 {
+    assert(r->state == RUN_PARKED);
     run_ensure_slot(r);
     run_listener_of(r)->on_left(r, RUN_LEFT_LOST);
     run_hand_to_slot(r);
@@ -214,6 +234,8 @@ void run_reload(run *r)
 
 void run_refuse(run *r)
 {
+    assert(r->state == RUN_REFUSED);
+    assert(!run_is_durable(r));
     run_listener_of(r)->on_refused(r, r->has_attempted ? RUN_REFUSED_PARTLY : RUN_REFUSED_UNDONE);
     run_remove_slot(r);
     run_free(r);
@@ -222,6 +244,8 @@ void run_refuse(run *r)
 /* The run may be on disk, and then goes on at the next start: a client must not be told that nothing was done. */
 void run_cut(run *r)
 {
+    assert(r->state == RUN_CUT);
+    assert(r->commit == COMMIT_UNKNOWN);
     run_listener_of(r)->on_refused(r, RUN_REFUSED_UNKNOWN);
     run_remove_slot(r);
     run_free(r);
@@ -230,6 +254,8 @@ void run_cut(run *r)
 void run_answer(run *r)
 {
     home *h = r->task.home;
+    assert(run_is_durable(r));
+    assert(r->seq_durable == r->seq_next);
     run_count_end(r);
     run_listener_of(r)->on_over(r, RUN_OVER_DURABLE);
     letter_drop(h, &r->letters); /* a cancel or a release that came too late */

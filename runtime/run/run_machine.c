@@ -9,6 +9,8 @@
 typedef struct cell {
     uint8_t to, action;
 } cell;
+_Static_assert(RUN_STATES <= UINT8_MAX && RUN_ACTIONS <= UINT8_MAX && COMMITS <= UINT8_MAX,
+               "a cell has a byte for each");
 
 /* ---- A run's life ---- */
 
@@ -114,6 +116,10 @@ enum {
     ALL_EVENTS = (1U << RUN_EVENTS) - 1
 };
 _Static_assert(RUN_STATES <= 32 && RUN_EVENTS <= 32, "states and events fit a mask");
+_Static_assert((S(NEW) | BEGUN | FINAL) == (1U << RUN_STATES) - 2, "each state but RUN_NONE is in one of the sets");
+_Static_assert((WITH_HANDLER & ON_ITS_WAY) == 0 && (BEGUN & FINAL) == 0, "and in no other");
+_Static_assert((UNWINDS & ~WITH_HANDLER) == 0, "only a handler unwinds");
+_Static_assert(FINAL == (((1U << RUN_STATES) - 1) & ~((1U << RUN_ENDED) - 1)), "final states are last: see run_touch");
 
 static const never nevers[] = {
     {FINAL, ALL_EVENTS, "the run is no longer in memory: nobody has a pointer to it"},
@@ -219,6 +225,7 @@ run_event run_settled_event(run_commit c, bool is_draining)
 
 const char *run_state_name(run_state state)
 {
+    assert(state < RUN_STATES);
     static const char *const names[RUN_STATES] = {
         [RUN_NONE] = "none",
         [RUN_NEW] = "new",
@@ -244,6 +251,7 @@ const char *run_state_name(run_state state)
 
 const char *run_event_name(run_event event)
 {
+    assert(event < RUN_EVENTS);
     static const char *const names[RUN_EVENTS] = {
         [RUN_ON_BEGIN] = "begin",
         [RUN_ON_WAITS] = "waits",
@@ -265,6 +273,7 @@ const char *run_event_name(run_event event)
 
 const char *run_action_name(run_action action)
 {
+    assert(action < RUN_ACTIONS);
     static const char *const names[RUN_ACTIONS] = {
         [RUN_DO_NOTHING] = "nothing",
         [RUN_DO_CUT_WAITS] = "cut waits",
@@ -289,6 +298,7 @@ const char *run_action_name(run_action action)
 
 const char *run_commit_name(run_commit c)
 {
+    assert(c < COMMITS);
     static const char *const names[COMMITS] = {
         [COMMIT_EMPTY] = "empty",     [COMMIT_NONE] = "none",     [COMMIT_FIRST] = "first",
         [COMMIT_DURABLE] = "durable", [COMMIT_MORE] = "more",     [COMMIT_REFUSED] = "refused",
@@ -299,6 +309,7 @@ const char *run_commit_name(run_commit c)
 
 const char *run_commit_event_name(run_commit_event event)
 {
+    assert(event < COMMIT_EVENTS);
     static const char *const names[COMMIT_EVENTS] = {
         [COMMIT_ON_LOADED] = "loaded",   [COMMIT_ON_SENT] = "sent",       [COMMIT_ON_DONE] = "done",
         [COMMIT_ON_REFUSED] = "refused", [COMMIT_ON_UNKNOWN] = "unknown",

@@ -1,5 +1,6 @@
 #include "runtime/run/run_request.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -56,12 +57,14 @@ static bool request_copy_body(task *t, const char *data, size_t len)
 bool run_request_own_headers(task *t)
 {
     if (t->request.owns_headers) return true;
+    assert(!t->run); /* a run never borrows */
     const http_request *q = http_exchange_request(plain_of(t)->exchange);
     return request_copy_headers(t, q->headers, q->header_count);
 }
 
 bool run_request_own_body(task *t)
 {
+    assert(!t->run || t->request.owns_body); /* a run never borrows */
     return t->request.owns_body || request_copy_body(t, t->request.body.data, t->request.body.len);
 }
 
@@ -88,6 +91,7 @@ static bool request_split_target(task *t, const char *target, size_t len)
     if (!path) return false;
     size_t decoded = 0;
     if (!uri_decode_path(target, path_len, path, &decoded)) return false;
+    assert(decoded <= path_len);
     path[decoded] = 0;
     t->request.target = target;
     t->request.path = path;
@@ -106,12 +110,16 @@ static bool request_take_line(task *t, const run_input *input)
 
 bool run_request_take(task *t, const run_input *input)
 {
+    assert(t->run);
+    assert(!t->request.method); /* a task takes one request */
     return request_take_line(t, input) && request_copy_headers(t, input->headers, input->header_count) &&
            request_copy_body(t, input->body.data, input->body.len);
 }
 
 bool run_request_borrow(task *t, const run_input *input)
 {
+    assert(!t->run);
+    assert(!t->request.method); /* a task takes one request */
     t->request.body = (sw_bytes){input->body.data, input->body.len};
     return request_take_line(t, input);
 }
@@ -125,6 +133,7 @@ const http_reply_header *run_reply_headers(task *t, size_t *count)
     n = 0;
     for (const run_header *h = t->response.headers; h && headers; h = h->next)
         headers[n++] = (http_reply_header){h->name, h->value};
+    assert(!headers || n == *count);
     return headers;
 }
 
@@ -149,6 +158,8 @@ bool run_pack_headers(msgpack_sbuffer *to, const run_header *list) { return pair
 
 bool run_request_record(run *r)
 {
+    assert(r->state == RUN_NEW);
+    assert(r->seq_next == 0);
     msgpack_sbuffer *scratch = &r->task.home->scratch;
     scratch->size = 0;
     bool packed = pairs_pack(scratch, r->task.request.headers, false);
@@ -208,6 +219,9 @@ bool run_request_restore(run *r, const entry *started)
 {
     task *t = &r->task;
     run_request *to = &t->request;
+    assert(r->state == RUN_NEW);
+    assert(started->kind == ENTRY_STARTED);
+    assert(!to->method);
     char *target = arena_strndup(&r->task.arena, started->target.data, started->target.len);
     to->method = arena_strndup(&r->task.arena, started->method.data, started->method.len);
     to->owns_headers = true;

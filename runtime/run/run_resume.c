@@ -1,4 +1,5 @@
 /* run_resume: making a run anew from its journal, or finding out why it does not go on. */
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -44,6 +45,7 @@ static bool resume_lacks_memory(stop_cause *why, const char *text)
 
 static bool resume_unreadable(stop_cause *why, const char *text)
 {
+    assert(text);
     if (text == replay_no_memory) return resume_lacks_memory(why, text);
     *why = (stop_cause){.reason = text == entry_newer ? STOP_NEWER : STOP_UNREADABLE, .text = text};
     return false;
@@ -65,7 +67,9 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
     r->task.endpoint = e ? e : &no_endpoint;
     if (!run_request_restore(r, started))
         return resume_unreadable(why, r->lacks_memory ? replay_no_memory : "its request cannot be read");
+    assert(r->seq_next == 0);
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
+    assert(r->seq_next > 0);
     r->state_bytes = j->len;
     r->commit = run_commit_next(r->commit, COMMIT_ON_LOADED);
     if (r->frames) frames_durable(r->frames, r->seq_durable);
@@ -153,6 +157,7 @@ static bool resume_awaits_release(const run *r, const slot *s) { return replay_s
 /* Appends `released`. That entry is a choice: no attempt begins before it is on disk. False: no memory. */
 static bool resume_append_release(run *r)
 {
+    assert(r->seq_release == 0);
     clock_instant now = clock_now(&r->task.home->clock);
     entry e = {.kind = ENTRY_RELEASED,
                .at_ms = now.wall_ms,
@@ -170,6 +175,9 @@ static void resume_take_slot(run *r, slot *s)
 {
     home *h = r->task.home;
     bool released = r->seq_release > 0;
+    assert(!r->slot);
+    assert(!s->run);
+    assert(run_id_equal(&r->id, &s->id));
     r->slot = s;
     s->run = r;
     slot_post(h, s, SLOT_ON_RESUMED);
@@ -198,6 +206,7 @@ static bool resume_waits_for_turn(home *h, slot *s, const run *r, stop_cause *wh
 bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
 {
     static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
+    assert(!s->run);
     run *r = run_new(h, &loading);
     if (!r) return resume_lacks_memory(why, replay_no_memory);
     r->id = s->id;

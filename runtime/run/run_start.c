@@ -25,6 +25,7 @@ static void run_on_deadline(struct timer *t) { run_cancel(t->arg, ENTRY_CANCEL_L
 
 void run_watch_deadline(run *r)
 {
+    assert(r->state == RUN_RUNNING);
     if (r->deadline_due.due_ms == 0) return;
     int64_t left_ms = clock_left_ms(&r->deadline_due);
     r->deadline = (struct timer){.fn = run_on_deadline, .arg = r, .is_kept = true};
@@ -33,6 +34,8 @@ void run_watch_deadline(run *r)
 
 void run_unmake(run *r)
 {
+    assert(r->state == RUN_NEW);
+    assert(!r->slot);
     run_untouch(r);
     record_drop(r);
     r->key = NULL;
@@ -43,12 +46,18 @@ void run_unmake(run *r)
  * anybody asks for them, and never cost a slot. */
 static void run_stay_slotless(run *r)
 {
+    assert(!r->slot);
+    assert(!r->is_slotless);
+    const run *last = TAILQ_LAST(&r->task.home->runs.slotless, slotless_runs);
+    assert(!last || memcmp(last->id.bytes, r->id.bytes, RUN_ID_BYTES) < 0); /* run_find_slotless relies on the order */
+    (void)last;
     TAILQ_INSERT_TAIL(&r->task.home->runs.slotless, r, slotless);
     r->is_slotless = true;
 }
 
 void run_give_slot(run *r)
 {
+    assert(!r->slot);
     slot *s = slot_add(r->task.home, &r->id);
     if (s) {
         run_take_slot(r, s);
@@ -61,6 +70,9 @@ void run_give_slot(run *r)
 void run_take_slot(run *r, slot *s)
 {
     home *h = r->task.home;
+    assert(!r->slot);
+    assert(!s->run);
+    assert(run_id_equal(&r->id, &s->id));
     if (r->is_slotless) TAILQ_REMOVE(&h->runs.slotless, r, slotless);
     r->is_slotless = false;
     slot_post(h, s, SLOT_ON_BEGUN);
@@ -112,6 +124,7 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
     task_set_label(&r->task);
     r->key = origin->key;
     bool taken = run_request_take(&r->task, input) && run_request_record(r);
+    assert(!taken || r->seq_next == 1); /* `started` is the first entry, and the only one so far */
     if (r->task.arena.is_out) r->lacks_memory = true;
     if (!taken || !strand_start(&r->task, run_main, r)) {
         *why = taken ? run_no_stack : r->lacks_memory ? run_no_memory : run_too_large;

@@ -9,6 +9,7 @@
 #include "runtime/run/run.h"
 
 enum { DIGEST_BYTES = 32 };
+_Static_assert(STEP_KEY_TEXT * 5 <= DIGEST_BYTES * 8, "a key of 5 bits a digit is cut from one SHA-256");
 
 void step_key(const run_id *id, uint64_t path, char out[STEP_KEY_TEXT + 1])
 {

@@ -24,6 +24,8 @@ bool strand_start(task *t, coro_fn fn, void *arg)
 
 void strand_enter(strand *s, task *t)
 {
+    assert(t->strand_count > 0); /* strand_start has counted it, as a busy one */
+    assert(t->busy_count > 0);
     *s = (strand){
         .co = coro_current(), .task = t, .run = t->run, .wait = STRAND_BUSY, .next = t->strands, .link = &t->strands};
     if (t->strands) t->strands->link = &s->next;
@@ -34,7 +36,12 @@ void strand_enter(strand *s, task *t)
 
 void strand_exit(strand *s)
 {
-    assert(!s->top && s->wait == STRAND_BUSY);
+    assert(coro_current() == s->co);
+    assert(!s->top);
+    assert(s->wait == STRAND_BUSY);
+    assert(!s->gate_link);
+    assert(s->until.due_ms == 0);
+    assert(*s->link == s);
     coro_set_user(s->co, NULL);
     *s->link = s->next;
     if (s->next) s->next->link = s->link;
@@ -49,6 +56,7 @@ static bool strand_is_interrupted(const strand *s) { return s->interrupt != INTE
 bool strand_suspend(strand *s)
 {
     assert(coro_current() == s->co);
+    assert(!s->suspended);
     if (strand_is_interrupted(s)) return false;
     s->suspended = true;
     coro_suspend();
@@ -71,7 +79,8 @@ void strand_interrupt(strand *s, strand_interrupt_kind kind)
 
 void strand_set_wait(strand *s, strand_wait wait)
 {
-    assert(s->run);
+    assert(s->run); /* a plain request never parks */
+    assert(s->wait != STRAND_BUSY || s->task->busy_count > 0);
     if (s->wait == STRAND_BUSY) s->task->busy_count--;
     s->wait = wait;
     if (wait == STRAND_BUSY)
@@ -102,6 +111,8 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
     int64_t left_ms = clock_left_ms(until);
     run *r = s->run;
     assert(r || kind == STRAND_SLEEP_PLAIN);
+    assert(s->wait == STRAND_BUSY);
+    assert(s->until.due_ms == 0); /* no sleep within a sleep */
     if (kind == STRAND_SLEEP_DURABLE && !run_may_go_on(r)) s->interrupt = INTERRUPT_UNWIND;
     if (left_ms <= 0 || strand_is_interrupted(s)) return !strand_is_interrupted(s);
     s->until = *until;

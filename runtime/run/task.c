@@ -13,6 +13,8 @@
 
 void task_init(task *t, home *h, const endpoint *e, run *r)
 {
+    assert(!r || &r->task == t);
+    assert(!r || e->kind == ENDPOINT_DURABLE);
     *t = (task){.home = h, .endpoint = e, .run = r};
     arena_init(&t->arena, h->arenas);
     arena_set_limit(&t->arena, (size_t)h->opt->run_state_max * 4);
@@ -23,9 +25,14 @@ void task_init(task *t, home *h, const endpoint *e, run *r)
 void task_free(task *t)
 {
     assert(t->strand_count == 0);
+    assert(t->busy_count == 0);
+    assert(!t->strands);
+    assert(t->home->runs.count > 0);
     arena_free(&t->arena);
     counter_add(&t->home->runs.count, -1);
 }
+
+_Static_assert(sizeof((task *)0)->label > sizeof " run " + RUN_ID_TEXT, "a label has room for a route and an id");
 
 void task_set_label(task *t)
 {
@@ -33,6 +40,7 @@ void task_set_label(task *t)
     char *at = memccpy(t->label, t->endpoint->route, 0, (size_t)(end - t->label));
     at = at ? at - 1 : end;
     *at = 0;
+    assert(!t->run || t->run->id_text[0]); /* a run gets its id before its label */
     if (t->run) (void)stpcpy(stpcpy(at, " run "), t->run->id_text);
 }
 
@@ -57,6 +65,8 @@ void task_clock_set(const task *t)
 const char *task_set_problem(task *t, const failure *f)
 {
     arena *a = &t->arena;
+    assert(f->kind != FAILURE_NONE);
+    assert(f->kind != FAILURE_UNWIND);
     arena_set_limit(a, SIZE_MAX); /* the handler has ended, perhaps since its memory was over the limit */
     sw_bytes detail = {"\"\"", 2}, step = {"null", 4};
     sw_value v = {.type = MSGPACK_OBJECT_STR};
