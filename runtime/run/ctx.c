@@ -17,6 +17,8 @@
 
 enum { FAILURE_TEXT_MAX = 4096 };
 
+const failure failure_unwind = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+
 static void ctx_run_defers(sw_ctx *c)
 {
     while (c->defers) {
@@ -36,7 +38,6 @@ static bool ctx_settle_groups(sw_ctx *c)
 bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
 {
     static const failure none = {.kind = FAILURE_NONE, .retry_after_ms = -1};
-    static const failure unwind = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
     strand *s = c->strand;
     sw_ctx *outer = s->top;
     assert(c != outer);
@@ -49,7 +50,8 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
         *out = fn(c, input);
         s->failure = none; /* sw_try may have left a failure that the code has dealt with */
     }
-    if (c->unwinds) s->failure = unwind; /* whatever its code did after sw_guard told it: it returned, or it failed */
+    if (c->unwinds)
+        s->failure = failure_unwind; /* whatever its code did after sw_guard told it: it returned, or it failed */
     failure first = s->failure;
     if (c->groups) {
         ctx_settle_groups(c);
@@ -108,7 +110,7 @@ void ctx_raise(sw_ctx *c, failure f)
 void ctx_raise_interrupt(sw_ctx *c)
 {
     strand *s = c->strand;
-    if (s->interrupt == INTERRUPT_UNWIND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+    if (s->interrupt == INTERRUPT_UNWIND) ctx_raise(c, failure_unwind);
     assert(s->interrupt == INTERRUPT_TIMEOUT);
     ctx_raise(c, (failure){.kind = FAILURE_RETRY, .message = "timed out", .retry_after_ms = -1});
 }
@@ -185,7 +187,7 @@ void ctx_fail_memory(sw_ctx *c)
     if (!c->run) ctx_raise(c, short_plain);
     if (c->kind == CTX_STEP) ctx_raise(c, short_attempt);
     run_lose_for_memory(c->run);
-    ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+    ctx_raise(c, failure_unwind);
 }
 
 /* ---- Where a context may be used ---- */
@@ -223,7 +225,7 @@ void ctx_check_format(sw_ctx *c, const char *function, const char *format)
 void ctx_check_wait(sw_ctx *c, const char *function)
 {
     ctx_check(c, function);
-    if (c->unwinds && !c->cleaning) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+    if (c->unwinds && !c->cleaning) ctx_raise(c, failure_unwind);
     if (c->cleaning) ctx_fail_misuse(c, "%s in a clean-up (sw_defer), which must not wait: call it before", function);
 }
 

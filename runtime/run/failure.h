@@ -29,4 +29,7 @@ typedef struct failure {
     int status;             /* of the reply when the handler fails with this; 0: 500 */
 } failure;
 
+/* The failure of code that is unwound. */
+extern const failure failure_unwind;
+
 #endif

@@ -45,8 +45,6 @@ bool fit_is_step(run *r, const replay_record *rec, const step_spec *spec)
                          path_label(r, spec->branch_label, spec->id, spec->occurrence)); /* only chunks of it */
 }
 
-static const failure fit_unwinds = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
-
 static bool fit_stops(const run *r)
 {
     return r->task.endpoint->options.on_difference == SW_STOP && !BUG(IGNORE_DIFFERENCE);
@@ -63,7 +61,7 @@ failure fit_misfit(run *r, const replay_record *rec, const char *what, const cha
     if (!text) text = "the journal does not fit the code";
     if (!fit_stops(r)) return (failure){.kind = FAILURE_FATAL, .message = text, .retry_after_ms = -1};
     run_stop(r, STOP_DIFFERS, rec->path, text);
-    return fit_unwinds;
+    return failure_unwind;
 }
 
 /* Stops the run each time that it comes here: a run that is released to a program that does not fit stops again. */

@@ -87,6 +87,12 @@ static bool record_lacks_memory(run *r)
     return true;
 }
 
+static bool record_is_over_limit(const run *r, const entry *e)
+{
+    size_t more = e->value.len + e->input.len + e->body.len + e->calls.len;
+    return !entry_has_no_limit(e) && r->state_bytes + more > (size_t)r->task.home->opt->run_state_max;
+}
+
 bool record_append(run *r, const entry *e)
 {
     assert(r->state < RUN_ENDED);                             /* the first final state */
@@ -94,9 +100,7 @@ bool record_append(run *r, const entry *e)
     if (run_has_lost(r)) return true;                         /* after an entry that is not on disk none may follow */
     /* A branch whose step got its result in the turn of the cancel goes on to its next wait, and is unwound there. */
     if (r->state == RUN_ENDING && !entry_is_last(e)) return true;
-    if (!entry_has_no_limit(e) && r->state_bytes + e->value.len + e->input.len + e->body.len + e->calls.len >
-                                      (size_t)r->task.home->opt->run_state_max)
-        return false;
+    if (record_is_over_limit(r, e)) return false;
     if (!r->open.data) r->open = record_buffer_take(r->task.home);
     size_t before = r->open.size;
     assert(r->task.home->gate.open_bytes >= before);

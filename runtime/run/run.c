@@ -163,10 +163,18 @@ static bool run_has_settled(const run *r)
 
 static void run_settle(run *r) { run_post(r, run_settled_event(r->commit, r->task.home->draining)); }
 
-static void run_try_park(run *r)
+/* Whether all strands only wait for times that are on disk, and the run has a slot, by which it is found again. */
+static bool run_can_park(const run *r)
 {
     assert(r->task.busy_count <= r->task.strand_count);
-    if (r->task.busy_count > 0 || r->task.strand_count == 0 || r->seq_durable < r->seq_next || !r->slot) return;
+    bool only_waits = r->task.busy_count == 0 && r->task.strand_count > 0;
+    return only_waits && r->seq_durable == r->seq_next && r->slot;
+}
+
+/* Parks the run if it can park, and the first of its waits is not over within --park-after. */
+static void run_try_park(run *r)
+{
+    if (!run_can_park(r)) return;
     clock_alarm due = clock_alarm_none();
     if (r->deadline_due.due_ms > 0) clock_alarm_add(&due, &r->deadline_due);
     for (const strand *s = r->task.strands; s; s = s->next)

@@ -3,16 +3,24 @@
  * entries, and its response. Lives in one home and is used on that home's thread alone. Never touches a socket and
  * knows no client: what clients should learn it tells its home's listener (runtime/run/run_listener.h).
  *
- * The files around it, in the order of a run's life:
+ * The files around a run, in the order of its life:
  *
- *     run_start.c    begins a run from an input              run_resume.c   makes a run anew from its journal
- *     run_end.c      calls the handler, appends its response run_leave.c    unwinds it, cancels it, takes it from
- * memory run.c          makes and frees it; turns and commits   run_machine.c  decides, by two tables, what it does
- * next record.c       its entries on their way to the store   replay.c       what its journal had when it was loaded
- *     strand.c       its coroutines and how they wait        slot.c         the run while it is not in memory
+ *     run_start.c     begins a run from an input
+ *     run_resume.c    makes a run anew from its journal
+ *     task.c          the handler at work, which a plain request (plain.c) is too
+ *     strand.c        its coroutines: how they wait and are interrupted
+ *     ctx.c           the levels of its code: how they fail and what they clean up
+ *     path.c          what its steps are found by in the journal
+ *     replay.c        what the journal had when the run was loaded; fit.c: whether the code still asks for that
+ *     record.c        its new entries on their way to the store
+ *     run.c           making and freeing; turns and commits
+ *     run_machine.c   two tables, which decide what it does next
+ *     run_end.c       its response and its last entries
+ *     run_leave.c     unwinds, cancels and stops it, and takes it from memory
+ *     slot.c          the run while it is not in memory
  *
- * Nobody changes a run's state directly: whatever happens to it is posted as an event (run_cancel, run_stop, run_drain,
- * run_lose post one each), and runtime/run/run_machine.h names the next state and what is to be done. */
+ * No code changes a run's state directly: what happens to a run is posted as an event (run_cancel, run_stop, run_drain
+ * and run_lose post one each), and runtime/run/run_machine.h names the next state and what is to be done. */
 #ifndef RUNTIME_RUN_RUN_H
 #define RUNTIME_RUN_RUN_H
 
@@ -119,8 +127,8 @@ run *run_begin(struct home *h, const struct endpoint *work, const run_input *inp
                run_refusal *why);
 
 /* Makes the run of `slot` anew from its journal, which is copied, and lets it go on: the slot is then the run's. False:
- * it does not go on, and *why says the reason; the slot is as it was. Clients that wait at the slot stay there in both
- * cases: the caller hands them over. */
+ * it does not go on, and *why says the reason. Clients that wait at the slot stay there in both cases: the caller hands
+ * them over. */
 bool run_resume(struct home *h, struct slot *slot, const store_journal *journal, struct stop_cause *why);
 
 /* ---- What others do to a run that has begun, in whatever state it is in memory ---- */

@@ -186,6 +186,19 @@ bool run_request_record(run *r)
 
 /* ---- Back from the journal ---- */
 
+/* How many pairs a map or a flat array has; 0: it is neither. */
+static uint32_t pairs_count(const sw_value *v)
+{
+    switch (v->type) {
+    case MSGPACK_OBJECT_MAP:
+        return v->via.map.size;
+    case MSGPACK_OBJECT_ARRAY:
+        return v->via.array.size / 2;
+    default:
+        return 0;
+    }
+}
+
 /* Reads headers or parameters from an entry. Unpacks in an arena of its own, so that a resumed run has as much memory
  * left as it had at first. */
 static bool pairs_unpack(run *r, const entry_text *packed, const run_header **out)
@@ -198,7 +211,7 @@ static bool pairs_unpack(run *r, const entry_text *packed, const run_header **ou
     bool ok = value_unpack(&a, packed->data, packed->len, &v, &error);
     r->lacks_memory = r->lacks_memory || a.is_out;
     bool map = v.type == MSGPACK_OBJECT_MAP;
-    uint32_t n = !ok ? 0 : map ? v.via.map.size : v.type == MSGPACK_OBJECT_ARRAY ? v.via.array.size / 2 : 0;
+    uint32_t n = ok ? pairs_count(&v) : 0;
     for (uint32_t i = 0; i < n && ok; i++) {
         const msgpack_object *name = map ? &v.via.map.ptr[i].key : &v.via.array.ptr[(size_t)2 * i];
         const msgpack_object *value = map ? &v.via.map.ptr[i].val : name + 1;
