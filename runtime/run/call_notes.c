@@ -31,6 +31,7 @@ typedef struct call_note {
     uint64_t bytes;    /* received */
 } call_note;
 
+/* Why the call failed, in the journal's words; "": it did not. */
 static const char *call_error_name(const http_call *call)
 {
     return http_call_state_of(call) < HTTP_CALL_DONE ? "cut" : http_call_error_name(http_call_error(call));

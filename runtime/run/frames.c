@@ -34,6 +34,7 @@ struct frames {
     size_t open_count, open_room;
 };
 
+/* Grows an array so that it has room for `need` items of `item` bytes. False: no memory, and nothing has changed. */
 static bool frames_reserve(void **at, size_t *room, size_t need, size_t item)
 {
     if (need <= *room) return true;
@@ -58,6 +59,7 @@ static bool frames_put(frames *f, const char *data, size_t len)
 
 static bool frames_put_text(frames *f, const char *text) { return frames_put(f, text, strlen(text)); }
 
+/* Writes the head of the next frame; frames_end_one makes it one. Whoever fails in between sets f->len back. */
 static bool frames_begin_one(frames *f, const char *event)
 {
     char head[80];
@@ -96,6 +98,7 @@ static open_step *frames_find_open(frames *f, uint64_t path)
     return NULL;
 }
 
+/* Returns the open step of a chunk; makes one when there is none. NULL: no memory. */
 static open_step *frames_add_open(frames *f, const entry *e)
 {
     open_step *o = frames_find_open(f, e->path);
@@ -154,6 +157,7 @@ static bool frames_put_failure(frames *f, const entry *e)
     return ok;
 }
 
+/* Adds the frame that commits or rolls back the chunks of a step, if the step has streamed any. */
 static bool frames_close_step(frames *f, const entry *e, uint32_t seq, const char *event)
 {
     open_step *o = frames_find_open(f, e->path);

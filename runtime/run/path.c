@@ -23,6 +23,7 @@ static uint64_t path_hash_u32(uint64_t hash, uint32_t n)
 
 _Static_assert((RUN_PATH_CELLS_INLINE & (RUN_PATH_CELLS_INLINE - 1)) == 0, "path_cell_find masks with it");
 
+/* Returns the cell of the key, or the free cell where it belongs. */
 static path_cell *path_cell_find(path_cell *table, size_t room, uint64_t key)
 {
     assert(key != 0); /* the mark of a free cell */

@@ -12,7 +12,10 @@
 #include "runtime/run/letter.h"
 #include "runtime/run/strand.h"
 
-enum { BUFFER_FIRST = 1024, BUFFER_REUSE_MAX = 65536 };
+enum {
+    BUFFER_FIRST = 1024,     /* bytes of a new buffer */
+    BUFFER_REUSE_MAX = 65536 /* bytes of a buffer that is worth reusing */
+};
 
 /* ---- Buffers. A run has them only from its first new entry until the commit, so a home's runs share a few of them;
  * the last one used is taken first ---- */
@@ -54,6 +57,7 @@ void record_release(run *r)
 
 /* ---- Entries ---- */
 
+/* Whether the entry may follow when the run is ending. */
 static bool entry_is_last(const entry *e)
 {
     return e->kind == ENTRY_CANCEL || e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED;

@@ -7,8 +7,8 @@
 #include "coro/seeded_bug.h"
 
 typedef struct chunk_count {
-    uint64_t branch;
-    uint32_t count;
+    uint64_t branch; /* its path */
+    uint32_t count;  /* chunks streamed by its own code, outside steps */
 } chunk_count;
 
 /* One time that the run stood still: from a stop to its release. */
@@ -35,6 +35,7 @@ struct replay {
 
 const char replay_no_memory[] = "out of memory";
 
+/* Returns the cell of the path, or the free cell where it belongs. */
 static replay_record *replay_cell(replay_record *table, size_t cells, uint64_t path)
 {
     assert((cells & (cells - 1)) == 0); /* a power of two */
@@ -55,6 +56,7 @@ static bool replay_grow(replay *p)
     return true;
 }
 
+/* Returns the record of the entry's path; makes one of that kind when there is none. NULL: no memory. */
 static replay_record *replay_record_of(replay *p, const entry *e, entry_kind kind)
 {
     if (p->count * 2 >= p->cells && !replay_grow(p)) return NULL;
@@ -67,6 +69,7 @@ static replay_record *replay_record_of(replay *p, const entry *e, entry_kind kin
     return rec;
 }
 
+/* Returns the count of the branch's chunks; makes one when there is none. NULL: no memory. */
 static chunk_count *replay_chunks_of(replay *p, uint64_t branch)
 {
     for (size_t i = 0; i < p->chunk_branches; i++)
@@ -94,7 +97,7 @@ static bool replay_take_step(replay *p, const entry *e)
     if (!rec) return false;
     rec->open_chunks = 0;
     if (e->kind == ENTRY_ROLLBACK) {
-        rec->label = e->id;
+        rec->label = e->id; /* a rollback has the step's label in the place of its id */
         return true;
     }
     rec->id = e->id;
@@ -184,6 +187,7 @@ static bool replay_take_release(replay *p, const entry *e)
     return true;
 }
 
+/* Takes an entry into the tables. False: no memory. */
 static bool replay_take(replay *p, const entry *e)
 {
     replay_record *rec;

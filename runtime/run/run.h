@@ -200,8 +200,9 @@ void run_turn_end(run *r);
 /* Takes the run's segment back from the store: on disk (segment.error NULL), or not. May free the run. */
 void run_committed(run *r);
 
-/* Puts the run into home.runs.touched, so that run_turn_end looks at it; takes it out. Both do nothing if it is so. */
+/* Puts the run into home.runs.touched, so that run_turn_end looks at it at the end of the turn; once is enough. */
 void run_touch(run *r);
+/* Takes the run out of home.runs.touched, if it is there. */
 void run_untouch(run *r);
 static inline bool run_is_touched(const run *r) { return r->touched.tqe_prev != NULL; }
 

@@ -118,6 +118,7 @@ static void run_reject_request(run *r, const failure *f)
     log_line(LOG_INFO, r->id_text, "%s rejected its request with %d: %s", r->task.endpoint->route, f->status, message);
 }
 
+/* Tells the run how its handler has ended, with the response that follows from a failure. */
 static void run_handler_ended(run *r, bool ok, const failure *f)
 {
     assert(!ok == (f->kind != FAILURE_NONE));

@@ -88,6 +88,7 @@ void run_cancel(run *r, entry_cancel why)
 
 /* ---- Stopping ---- */
 
+/* Appends the entry of a stop and remembers its reason. Without memory the run is lost. */
 static void run_append_stop(run *r, const entry *stopped)
 {
     const entry_text *text = &stopped->error;
@@ -148,6 +149,7 @@ void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
 
 /* ---- Leaving memory ---- */
 
+/* Removes the slot of a run that nobody has to find any more. */
 static void run_remove_slot(run *r)
 {
     if (!r->slot) return;
@@ -156,6 +158,7 @@ static void run_remove_slot(run *r)
     slot_remove(r->task.home, r->slot);
 }
 
+/* Leaves the slot without its run, to be loaded by the next process alone. */
 static void run_leave_in_slot(home *h, slot *s)
 {
     s->run = NULL;
@@ -163,6 +166,7 @@ static void run_leave_in_slot(home *h, slot *s)
     s->has_live_row = true;
 }
 
+/* Gives the slot what belongs to the run while it is not in memory: its letters, and that it was released. */
 static void run_hand_to_slot(run *r)
 {
     assert(r->slot->run == r);

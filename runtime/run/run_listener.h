@@ -39,10 +39,12 @@ typedef struct run_listener {
     void (*on_durable)(struct run *r);
     /* Before on_durable, once a wait longer than --redirect-after is on disk (run_begin_long_wait). */
     void (*on_waits_long)(struct run *r);
-    /* The run is over, leaves memory, was refused. When the call returns no client may be attached to the run any more,
-     * but for RUN_OVER_EARLY. */
+    /* The run is over, and its response can be sent. When the call returns no client may be attached to the run any
+     * more, but for RUN_OVER_EARLY. */
     void (*on_over)(struct run *r, run_over when);
+    /* The run leaves memory without an answer. When the call returns no client may be attached to the run any more. */
     void (*on_left)(struct run *r, run_left where);
+    /* The run is given up, since its first commit failed. When the call returns no client may be attached any more. */
     void (*on_refused)(struct run *r, run_refused how);
 
     /* ---- Of a slot whose run is not in memory ---- */
@@ -53,16 +55,19 @@ typedef struct run_listener {
     void (*on_put_back)(struct slot *s);
     /* The run is stopped for the reason `why`. `refuses`: clients at its output URL are told so, with 503. */
     void (*on_stopped)(struct slot *s, const struct stop_cause *why, bool refuses);
-    /* The run has ended, and its journal has the answer; there is no such run. When the call returns no client may wait
-     * at the slot any more. */
+    /* The run has ended, and `journal` has the answer. When the call returns no client may wait at the slot any more.
+     */
     void (*on_found_ended)(struct home *h, struct slot *s, const struct store_journal *journal);
+    /* There is no run of this id, or it cannot be read now: `status` and `why` are the reply. When the call returns no
+     * client may wait at the slot any more. */
     void (*on_not_found)(struct slot *s, int status, const char *why);
 
     /* ---- Of a slot, its run in memory or not ---- */
 
-    /* Clients that asked for a cancel or a release by such a letter: it will not be done; it will be, for it is on
-     * disk. */
+    /* A letter of that kind (a cancel, a release) will not be obeyed: `status` and `why` are the reply to the clients
+     * that asked for it. */
     void (*on_denied)(struct slot *s, letter_kind kind, int status, const char *why);
+    /* A letter of that kind is on disk, so it will be obeyed: the clients that asked for it are told so. */
     void (*on_promised)(struct slot *s, letter_kind kind);
     /* Whether a client waits for the answer of the request that began the run. */
     bool (*is_awaited)(const struct slot *s);

@@ -12,6 +12,7 @@
 #include "runtime/run/run_request.h"
 #include "runtime/run/strand.h"
 
+/* Gives the run the next id of its home: ids of a home ascend. */
 static void run_make_id(run *r)
 {
     uint8_t random[10];

@@ -51,6 +51,7 @@ void strand_exit(strand *s)
     if (s->run) run_touch(s->run);
 }
 
+/* Whether the strand's wait is to end now. */
 static bool strand_is_interrupted(const strand *s) { return s->interrupt != INTERRUPT_NONE && !s->uninterruptible; }
 
 bool strand_suspend(strand *s)
