@@ -98,10 +98,10 @@ static const cell life_table[RUN_STATES][RUN_EVENTS] = {
 
 /* ---- Pairs without a row ---- */
 
-typedef struct never {
+typedef struct impossible_pairs {
     uint32_t states, events; /* masks: bit 1 << state, 1 << event */
     const char *why;
-} never;
+} impossible_pairs;
 
 #define S(state) (1U << RUN_##state)
 #define E(event) (1U << RUN_ON_##event)
@@ -121,7 +121,7 @@ _Static_assert((WITH_HANDLER & ON_ITS_WAY) == 0 && (BEGUN & FINAL) == 0, "and in
 _Static_assert((UNWINDS & ~WITH_HANDLER) == 0, "only a handler unwinds");
 _Static_assert(FINAL == (((1U << RUN_STATES) - 1) & ~((1U << RUN_ENDED) - 1)), "final states are last: see run_touch");
 
-static const never nevers[] = {
+static const impossible_pairs impossible[] = {
     {FINAL, ALL_EVENTS, "the run is no longer in memory: nobody has a pointer to it"},
     {S(NEW), ALL_EVENTS & ~(E(BEGIN) | E(CANCEL)), "a new run begins, or is given up, before anybody can know its id"},
     {BEGUN, E(BEGIN), "a handler begins once in each execution"},
@@ -141,12 +141,12 @@ static __attribute__((noreturn)) void machine_abort(const char *machine, const c
     abort();
 }
 
-const char *run_never(run_state state, run_event event)
+const char *run_impossible(run_state state, run_event event)
 {
     assert(state > RUN_NONE && state < RUN_STATES && event < RUN_EVENTS);
     if (life_table[state][event].to != RUN_NONE) return NULL;
-    for (size_t i = 0; i < sizeof nevers / sizeof nevers[0]; i++)
-        if ((nevers[i].states & 1U << state) && (nevers[i].events & 1U << event)) return nevers[i].why;
+    for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++)
+        if ((impossible[i].states & 1U << state) && (impossible[i].events & 1U << event)) return impossible[i].why;
     return "";
 }
 
@@ -173,7 +173,8 @@ run_transition run_next(run_state state, run_event event)
 {
     assert(state > RUN_NONE && state < RUN_STATES && event < RUN_EVENTS);
     cell c = life_table[state][event];
-    if (c.to == RUN_NONE) machine_abort("run", run_state_name(state), run_event_name(event), run_never(state, event));
+    if (c.to == RUN_NONE)
+        machine_abort("run", run_state_name(state), run_event_name(event), run_impossible(state, event));
     COUNT(life_taken, state, event);
     return (run_transition){.to = (run_state)c.to, .action = (run_action)c.action};
 }
@@ -193,7 +194,7 @@ static const uint8_t commit_table[COMMITS][COMMIT_EVENTS] = {
         {[COMMIT_ON_DONE] = COMMIT_DURABLE, [COMMIT_ON_REFUSED] = COMMIT_BROKEN, [COMMIT_ON_UNKNOWN] = COMMIT_BROKEN},
 };
 
-const char *run_commit_never(run_commit c, run_commit_event event)
+const char *run_commit_impossible(run_commit c, run_commit_event event)
 {
     assert(c > COMMIT_EMPTY && c < COMMITS && event < COMMIT_EVENTS);
     if (commit_table[c][event] != COMMIT_EMPTY) return NULL;
@@ -208,7 +209,7 @@ run_commit run_commit_next(run_commit c, run_commit_event event)
     assert(c > COMMIT_EMPTY && c < COMMITS && event < COMMIT_EVENTS);
     run_commit to = (run_commit)commit_table[c][event];
     if (to == COMMIT_EMPTY)
-        machine_abort("commit", run_commit_name(c), run_commit_event_name(event), run_commit_never(c, event));
+        machine_abort("commit", run_commit_name(c), run_commit_event_name(event), run_commit_impossible(c, event));
     COUNT(commits_taken, c, event);
     return to;
 }

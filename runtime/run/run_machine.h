@@ -156,8 +156,8 @@ const char *run_commit_name(run_commit c);
 const char *run_commit_event_name(run_commit_event event);
 
 /* Why a pair of state and event has no row, in words; NULL: it has one. "": it has neither, a mistake in the table. */
-const char *run_never(run_state state, run_event event);
-const char *run_commit_never(run_commit c, run_commit_event event);
+const char *run_impossible(run_state state, run_event event);
+const char *run_commit_impossible(run_commit c, run_commit_event event);
 
 /* How often a row was taken since the process began, by all threads; 0 in a build without -Dtable_coverage=true. */
 uint64_t run_taken(run_state state, run_event event);

@@ -20,7 +20,7 @@ static void print_rule(unsigned columns)
 
 static void print_run_cell(run_state state, run_event event)
 {
-    if (run_never(state, event)) {
+    if (run_impossible(state, event)) {
         printf(" |");
         return;
     }
@@ -65,8 +65,8 @@ static void print_commit(void)
         printf("| %s |", run_commit_event_name(e));
         for (run_commit c = COMMIT_NONE; c < COMMIT_REFUSED; c++) {
             printf(" ");
-            if (!run_commit_never(c, e)) print_capitals(run_commit_name(run_commit_next(c, e)));
-            printf(run_commit_never(c, e) ? "|" : " |");
+            if (!run_commit_impossible(c, e)) print_capitals(run_commit_name(run_commit_next(c, e)));
+            printf(run_commit_impossible(c, e) ? "|" : " |");
         }
         printf("\n");
     }

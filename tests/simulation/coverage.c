@@ -52,7 +52,7 @@ static unsigned print_life(unsigned *rows)
     unsigned taken = 0;
     for (unsigned s = RUN_NONE + 1; s < RUN_STATES; s++)
         for (unsigned e = 0; e < RUN_EVENTS; e++) {
-            if (run_never((run_state)s, (run_event)e)) continue;
+            if (run_impossible((run_state)s, (run_event)e)) continue;
             ++*rows;
             taken += life[s][e] > 0;
             if (life[s][e] == 0)
@@ -66,7 +66,7 @@ static unsigned print_commits(unsigned *rows)
     unsigned taken = 0;
     for (unsigned c = COMMIT_EMPTY + 1; c < COMMITS; c++)
         for (unsigned e = 0; e < COMMIT_EVENTS; e++) {
-            if (run_commit_never((run_commit)c, (run_commit_event)e)) continue;
+            if (run_commit_impossible((run_commit)c, (run_commit_event)e)) continue;
             ++*rows;
             taken += commits[c][e] > 0;
             if (commits[c][e] == 0)

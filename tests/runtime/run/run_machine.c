@@ -12,13 +12,13 @@ static void each_pair_has_a_row_or_a_reason(void)
 {
     for (run_state s = RUN_NEW; s < RUN_STATES; s++)
         for (run_event e = 0; e < RUN_EVENTS; e++) {
-            const char *why = run_never(s, e);
+            const char *why = run_impossible(s, e);
             if (why && !*why) printf("# %s, %s\n", run_state_name(s), run_event_name(e));
             CHECK(!why || strlen(why) > 10);
         }
     for (run_commit c = COMMIT_NONE; c < COMMITS; c++)
         for (run_commit_event e = 0; e < COMMIT_EVENTS; e++) {
-            const char *why = run_commit_never(c, e);
+            const char *why = run_commit_impossible(c, e);
             CHECK(!why || strlen(why) > 10);
         }
 }
@@ -28,7 +28,7 @@ static void final_states_have_no_way_out(void)
     unsigned finals = 0;
     for (run_state s = RUN_NEW; s < RUN_STATES; s++) {
         unsigned ways = 0;
-        for (run_event e = 0; e < RUN_EVENTS; e++) ways += !run_never(s, e);
+        for (run_event e = 0; e < RUN_EVENTS; e++) ways += !run_impossible(s, e);
         CHECK_INT(ways == 0, run_state_is_final(s));
         CHECK(!(run_state_is_final(s) && (run_state_has_handler(s) || run_state_unwinds(s))));
         CHECK(!run_state_unwinds(s) || run_state_has_handler(s));
@@ -44,7 +44,7 @@ static void spread(bool marked[RUN_STATES], bool backwards)
         more = false;
         for (run_state s = RUN_NEW; s < RUN_STATES; s++)
             for (run_event e = 0; e < RUN_EVENTS; e++) {
-                if (run_never(s, e)) continue;
+                if (run_impossible(s, e)) continue;
                 run_state to = run_next(s, e).to, from = backwards ? to : s, mark = backwards ? s : to;
                 if (!marked[from] || marked[mark]) continue;
                 marked[mark] = more = true;
@@ -294,13 +294,13 @@ static void every_row_is_taken(void)
 {
     for (run_state s = RUN_NEW; s < RUN_ENDED; s++)
         for (run_event e = 0; e < RUN_EVENTS; e++) {
-            if (run_never(s, e)) continue;
+            if (run_impossible(s, e)) continue;
             if (run_taken(s, e) == 0) printf("# %s, %s\n", run_state_name(s), run_event_name(e));
             CHECK(run_taken(s, e) > 0);
         }
     for (run_commit c = COMMIT_NONE; c < COMMITS; c++)
         for (run_commit_event e = 0; e < COMMIT_EVENTS; e++)
-            CHECK(run_commit_never(c, e) || run_commit_taken(c, e) > 0);
+            CHECK(run_commit_impossible(c, e) || run_commit_taken(c, e) > 0);
 }
 
 static const check_case cases[] = {
