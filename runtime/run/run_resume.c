@@ -191,7 +191,7 @@ static void resume_take_slot(run *r, slot *s)
 
 /* Whether the run comes later, since it has ended processes and other runs come first, or there is no memory to put it
  * behind them. */
-static bool resume_waits_for_turn(home *h, slot *s, const run *r, stop_cause *why)
+static bool resume_comes_later(home *h, slot *s, const run *r, stop_cause *why)
 {
     unsigned crashes = replay_crashes(r->replay);
     s->has_crashed = crashes > 0;
@@ -226,7 +226,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         run_unmake(r);
         return false;
     }
-    if (!cancel && resume_waits_for_turn(h, s, r, why)) {
+    if (!cancel && resume_comes_later(h, s, r, why)) {
         run_unmake(r);
         return false;
     }
