@@ -157,7 +157,7 @@ static void branch_run(strand *s, member *m)
 static void member_set_unwound(member *m, strand *s)
 {
     m->outcome = STEP_UNWOUND;
-    s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+    s->failure = failure_unwind;
 }
 
 static void member_main(void *arg)
@@ -351,7 +351,7 @@ static void group_wait_members(sw_group *g)
     assert(g->running == 0);
     group_unlink(g);
     for (member *m = g->first; m; m = m->next)
-        if (m->outcome == STEP_UNWOUND) ctx_raise(c, (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1});
+        if (m->outcome == STEP_UNWOUND) ctx_raise(c, failure_unwind);
 }
 
 /* Waits for all members of a context that ends. */

@@ -114,7 +114,7 @@ static failure failure_of_record(run *r, const step_spec *spec, const replay_rec
 static failure failure_lose_run(run *r)
 {
     run_lose_for_memory(r);
-    return (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+    return failure_unwind;
 }
 
 /* Answers a finished step with its journaled result. Not having the memory for the result loses the run. */
@@ -142,7 +142,7 @@ static step_outcome step_answer_from_record(run *r, const step_spec *spec, repla
         return why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
     }
     if (!fit_check_input(r, spec, rec)) {
-        *why = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+        *why = failure_unwind;
         return STEP_UNWOUND;
     }
     if (rec->done && !(BUG(RUN_STEP_AGAIN) && spec->occurrence > 0)) return step_answer_done(r, spec, rec, out, why);
@@ -236,7 +236,7 @@ static __attribute__((noinline)) bool attempt_record_result(strand *s, const att
         return false;
     }
     if (run_has_lost(r)) { /* no code may go on with a result that will never be on disk */
-        s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+        s->failure = failure_unwind;
         return false;
     }
     if (!value_copy(&r->task.arena, value, out, &error)) {
@@ -370,7 +370,7 @@ static bool step_take_back_chunks(run *r, const step_spec *spec, replay_record *
 
 static step_outcome step_unwound(strand *s)
 {
-    s->failure = (failure){.kind = FAILURE_UNWIND, .retry_after_ms = -1};
+    s->failure = failure_unwind;
     return STEP_UNWOUND;
 }
 

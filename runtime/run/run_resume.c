@@ -37,7 +37,8 @@ static void resume_see_entry(void *arg, const entry *e, uint32_t seq)
     if (streams && (!r->frames || !frames_add(r->frames, e, seq))) r->outcome_error = "out of memory";
 }
 
-static bool resume_lacks_memory(stop_cause *why, const char *text)
+/* Says that nothing is wrong with the run, which is loaded again later. Returns false. */
+static bool resume_try_later(stop_cause *why, const char *text)
 {
     *why = (stop_cause){.reason = STOP_NONE, .text = text};
     return false;
@@ -46,7 +47,7 @@ static bool resume_lacks_memory(stop_cause *why, const char *text)
 static bool resume_unreadable(stop_cause *why, const char *text)
 {
     assert(text);
-    if (text == replay_no_memory) return resume_lacks_memory(why, text);
+    if (text == replay_no_memory) return resume_try_later(why, text);
     *why = (stop_cause){.reason = text == entry_newer ? STOP_NEWER : STOP_UNREADABLE, .text = text};
     return false;
 }
@@ -61,7 +62,7 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
     arena_set_limit(&r->task.arena, (size_t)r->task.home->opt->run_state_max * 5);
     r->replay = replay_new(&r->journal, j->data, j->len, resume_see_entry, r, &error);
     if (!r->replay) return resume_unreadable(why, error);
-    if (*r->outcome_error) return resume_lacks_memory(why, r->outcome_error);
+    if (*r->outcome_error) return resume_try_later(why, r->outcome_error);
     const entry *started = replay_started(r->replay);
     const endpoint *e = app_endpoint(r->task.home->app, started->function.data, started->function.len);
     r->task.endpoint = e ? e : &no_endpoint;
@@ -196,11 +197,18 @@ static bool resume_comes_later(home *h, slot *s, const run *r, stop_cause *why)
     unsigned crashes = replay_crashes(r->replay);
     s->has_crashed = crashes > 0;
     if (!comeback_comes_later(h, s, crashes)) return false;
-    if (!comeback_put_behind(h, s)) return !resume_lacks_memory(why, replay_no_memory);
+    if (!comeback_put_behind(h, s)) return !resume_try_later(why, replay_no_memory);
     *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
     log_line(LOG_INFO, r->id_text, "the process has died of this run %u times in a row: other runs come first",
              crashes);
     return true;
+}
+
+/* Gives up a run that does not go on. Returns false. */
+static bool resume_unmake(run *r)
+{
+    run_unmake(r);
+    return false;
 }
 
 bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
@@ -208,13 +216,10 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
     assert(!s->run);
     run *r = run_new(h, &loading);
-    if (!r) return resume_lacks_memory(why, replay_no_memory);
+    if (!r) return resume_try_later(why, replay_no_memory);
     r->id = s->id;
     run_id_format(&r->id, r->id_text);
-    if (!resume_restore(r, j, why)) {
-        run_unmake(r);
-        return false;
-    }
+    if (!resume_restore(r, j, why)) return resume_unmake(r);
     bool cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
     task_set_label(&r->task);
     resume_move_deadline(r, s);
@@ -223,20 +228,16 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     entry_cancel cancel = resume_cancel_reason(r, s, why);
     if (!cancel && why->reason != STOP_NONE) {
         why->streamed = r->frames ? frames_ref(r->frames) : NULL;
-        run_unmake(r);
-        return false;
+        return resume_unmake(r);
     }
-    if (!cancel && resume_comes_later(h, s, r, why)) {
-        run_unmake(r);
-        return false;
-    }
+    if (!cancel && resume_comes_later(h, s, r, why)) return resume_unmake(r);
     if (s->wants_release && resume_awaits_release(r, s) && !resume_append_release(r)) {
-        run_unmake(r);
-        return resume_lacks_memory(why, replay_no_memory);
+        resume_try_later(why, replay_no_memory);
+        return resume_unmake(r);
     }
     if (!cancel && !strand_start(&r->task, run_main, r)) {
-        run_unmake(r);
-        return resume_lacks_memory(why, "no room for another coroutine");
+        resume_try_later(why, "no room for another coroutine");
+        return resume_unmake(r);
     }
     resume_take_slot(r, s);
     if (cancel) {
