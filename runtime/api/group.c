@@ -321,7 +321,8 @@ static bool group_await_members(sw_group *g, strand *s)
 void sw_group_join(sw_group *g)
 {
     sw_ctx *c = ctx_current();
-    assert(c == g->ctx);
+    if (!g || !c || c != g->ctx)
+        ctx_refuse("sw_group_join", "with a group of another context: join a group in the function that made it");
     strand *s = c->strand;
     if (group_await_members(g, s)) return;
     assert(!s->uninterruptible);

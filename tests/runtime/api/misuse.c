@@ -237,6 +237,13 @@ static sw_value wait_group(sw_ctx *c, sw_value v)
     return sw_group_settle(kept_group), v;
 }
 
+static sw_value join_group(sw_ctx *c, sw_value v)
+{
+    (void)c;
+    sw_group_join(kept_group);
+    return v;
+}
+
 static void on_group(sw_ctx *c)
 {
     const char *what = sw_query(c, "what");
@@ -247,6 +254,8 @@ static void on_group(sw_ctx *c)
     if (strcmp(what, "branch") == 0) sw_group_branch(g, "b", use_group, sw_nil());
     if (strcmp(what, "branch waits") == 0) sw_group_branch(g, "b", wait_group, sw_nil());
     if (strcmp(what, "step") == 0) sw_step(c, "s", use_group, sw_nil());
+    if (strcmp(what, "branch joins") == 0) sw_group_branch(g, "b", join_group, sw_nil());
+    if (strcmp(what, "join nothing") == 0) sw_group_join(NULL);
     sw_group_wait(g);
     if (strcmp(what, "twice") == 0) sw_group_wait(g);
     if (strcmp(what, "late") == 0) sw_group_step(g, "x", echo, sw_nil());
@@ -573,6 +582,8 @@ static void test_groups(void)
     start();
     for (size_t i = 0; i < sizeof what / sizeof what[0]; i++)
         fails("/group?what=", what[i], "a group that is not open here");
+    fails("/group?what=", "branch joins", "a group of another context");
+    fails("/group?what=", "join nothing", "a group of another context");
     stop();
 }
 
