@@ -87,9 +87,9 @@ static void member_abandon(member *m)
     m->group->pending--;
 }
 
-/* Begins nothing more after a failure that decides the group: unstarted members are abandoned, and a member that waits
- * for its next attempt is interrupted. Attempts under way go on: they may have been paid for, so their results are
- * journaled. */
+/* Begins nothing more after a failure that decides the group: unstarted members are abandoned, and a step that waits
+ * for its next attempt is interrupted. Branches and attempts under way go on: they may have been paid for, so their
+ * results are journaled. */
 static void group_decide(sw_group *g)
 {
     assert(g->fails_at_once);
@@ -99,7 +99,8 @@ static void group_decide(sw_group *g)
         if (!m->ended) member_abandon(m);
     g->unstarted = NULL;
     for (member *m = g->first; m; m = m->next)
-        if (m->strand && m->strand->wait == STRAND_DUE) strand_interrupt(m->strand, INTERRUPT_STOP);
+        if (m->kind == MEMBER_STEP && m->strand && m->strand->wait == STRAND_DUE)
+            strand_interrupt(m->strand, INTERRUPT_STOP);
 }
 
 static void member_ended(member *m)

@@ -43,6 +43,36 @@ static void on_each(sw_ctx *c)
     sw_reply_text(c, 200, "all done");
 }
 
+static sw_value twice_tried(sw_ctx *c, sw_value v)
+{
+    if (sw_attempt(c) == 1) sw_fail(c, "once more");
+    return v;
+}
+
+static sw_value fails_soon(sw_ctx *c, sw_value v)
+{
+    (void)v;
+    sw_sleep(c, "a moment", 50);
+    sw_fail_fatal(c, "the only one has failed");
+}
+
+/* A branch that was added to the group of sw_each_begin naps, and waits for a retry, when the only input fails. */
+static sw_value nap_and_retry(sw_ctx *c, sw_value v)
+{
+    sw_sleep(c, "nap", 300);
+    sw_step_with(c, "again", twice_tried, v, &(sw_step_options){.backoff_ms = 10});
+    count_up(&seen->ended);
+    return v;
+}
+
+static void on_beside(sw_ctx *c)
+{
+    sw_group *g = sw_each_begin(c, "call", fails_soon, sw_array(c, 1, sw_nil()), NULL);
+    sw_group_branch(g, "b", nap_and_retry, sw_nil());
+    sw_group_wait(g);
+    sw_reply_text(c, 200, "all done");
+}
+
 /* One waits an hour for its retry when the other fails for good. */
 static sw_value patient(sw_ctx *c, sw_value v)
 {
@@ -91,6 +121,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /each", on_each, NULL);
     sw_endpoint(app, "GET /patient", on_patient, NULL);
     sw_endpoint(app, "GET /gives-up", on_gives_up, NULL);
+    sw_endpoint(app, "GET /beside", on_beside, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -211,9 +242,19 @@ static void test_gives_up(void)
     }
 }
 
+/* Steps alone are abandoned; a branch holds what its own code decides about. */
+static void test_branch_beside(void)
+{
+    start("1h");
+    fails(begin("/beside"), "the only one has failed");
+    CHECK_INT(count_of(&seen->ended), 1);
+    stop();
+}
+
 static const check_case cases[] = {{"sw_each begins nothing once one has failed for good", test_each},
                                    {"nor after the process has died", test_each_dies},
                                    {"sw_each waits for no retry then", test_patient},
+                                   {"a branch beside sw_each's steps goes on to its end", test_branch_beside},
                                    {"a handler that fails waits for its group, parked or not", test_gives_up}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
