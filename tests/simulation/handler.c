@@ -299,10 +299,10 @@ static void handle(sw_ctx *c)
 
 void program_endpoints(sw_app *app)
 {
-    static const sw_endpoint_options options[ENDPOINTS] = {
+    const sw_endpoint_options options[ENDPOINTS] = {
         [ENDPOINT_HASTY] = {.durability = SW_RELAXED},
         [ENDPOINT_TIED] = {.on_disconnect = SW_CANCEL, .on_difference = SW_STOP},
-        [ENDPOINT_LATE] = {.timeout_ms = DEADLINE_MS, .on_difference = SW_STOP},
+        [ENDPOINT_LATE] = {.timeout_ms = w->plan.deadline_ms, .on_difference = SW_STOP},
         [ENDPOINT_STRICT] = {.on_difference = SW_STOP},
         [ENDPOINT_PATIENT] = {.on_exhausted = SW_STOP}};
     for (int i = 0; i < ENDPOINTS; i++) {

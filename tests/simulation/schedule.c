@@ -106,6 +106,8 @@ static void make_options(plan *p, const dangers *d)
     p->drain_ms = chance(50) ? 30000 : between(0, 2000);
     p->retain_stopped_ms = draw_retain_stopped_ms(d);
     p->stopped_answer_ms = chance(50) ? 600000 : between(0, 5000);
+    /* A run is stopped after some processes at the earliest: those with a short deadline have ended by then. */
+    p->deadline_ms = chance(50) ? DEADLINE_LEAST_MS : between(DEADLINE_LEAST_MS, DEADLINE_MOST_MS);
     p->sets_clock = d->events[EVENT_CLOCK_SET] > 0;
     p->deaths = d->poisoned ? 1 + world_below(RANDOM_PLAN, 6) : 0;
 }
@@ -133,6 +135,9 @@ void schedule_make(void)
     make_options(p, &d);
     p->calls = chance(30) ? 70 : 10;
     for (unsigned i = 0; i < p->jobs; i++) program_make(i);
+    bool hurries = (d.changes || d.poisoned) && chance(40); /* many runs that are stopped have a deadline */
+    for (unsigned i = 0; i < p->jobs && hurries; i++)
+        if (chance(60)) w->jobs[i].endpoint = ENDPOINT_LATE;
     for (unsigned n = d.poisoned ? 1 + world_below(RANDOM_PLAN, 3) : 0; n > 0; n--)
         (void)program_poison(world_below(RANDOM_PLAN, p->jobs));
     for (unsigned i = 0; i < p->clients; i++)

@@ -139,7 +139,10 @@ static bool is_over(int64_t since_ms, int64_t ms, int64_t now_ms)
     return w->plan.sets_clock || now_ms - since_ms + ROUNDING_MS >= ms;
 }
 
-bool standing_is_late(const run_record *r) { return is_over(r->started_ms + r->stood_ms, DEADLINE_MS, r->last_ms); }
+bool standing_is_late(const run_record *r)
+{
+    return is_over(r->started_ms + r->stood_ms, w->plan.deadline_ms, r->last_ms);
+}
 
 bool standing_is_stale(const run_record *r)
 {

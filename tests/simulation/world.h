@@ -93,7 +93,7 @@ static inline bool endpoint_stops(unsigned e)
 {
     return e == ENDPOINT_TIED || e == ENDPOINT_LATE || e == ENDPOINT_STRICT;
 }
-enum { DEADLINE_MS = 4000 };
+enum { DEADLINE_LEAST_MS = 4000, DEADLINE_MOST_MS = 40000 };
 
 /* ---- The ledger ---- */
 
@@ -272,6 +272,7 @@ typedef struct plan {
     bool sets_clock;
     unsigned deaths; /* so many processes may die of a poison */
     int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms, retain_stopped_ms, stopped_answer_ms;
+    int64_t deadline_ms; /* of runs of ENDPOINT_LATE */
 } plan;
 
 /* ---- The whole ---- */
