@@ -30,6 +30,7 @@ static bool public_urls_add(public_urls *u, const char *url, size_t len, char *e
     if (scheme == 0 || len <= scheme)
         return public_url_reject(error, size, url, len,
                                  "must be like https://api.example.com or http://host:port/path");
+    if (url[scheme] == '/' || url[scheme] == ':') return public_url_reject(error, size, url, len, "names no host");
     if (u->count == PUBLIC_URLS_MAX)
         return public_url_reject(error, size, url, len, "is one more than the 32 there may be");
     if (len > PUBLIC_URL_BYTES) return public_url_reject(error, size, url, len, "is longer than 400 bytes");

@@ -70,9 +70,16 @@ static void test_public_url(void)
     expect_url("https://x.example//", "evil.example", "https://x.example");
     expect_url("https://x.example/base, http://y.example:81", "Y.EXAMPLE:81", "http://y.example:81");
     expect_url("https://x.example/base, http://y.example:81", NULL, "https://x.example/base");
-    static const char *const wrong[] = {
-        "x.example",     "https://", "https:///", "https://a b", "https://a?b", "https://u@h", "https://a,,https://b",
-        "javascript://x"};
+    static const char *const wrong[] = {"x.example",
+                                        "https://",
+                                        "https:///",
+                                        "https://a b",
+                                        "https://a?b",
+                                        "https://u@h",
+                                        "https://a,,https://b",
+                                        "javascript://x",
+                                        "https:///base",
+                                        "http://:8080"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         CHECK(!public_urls_new(wrong[i], why, sizeof why));
         CHECK(strstr(why, "--public-url"));
