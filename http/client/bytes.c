@@ -9,8 +9,8 @@ static bool bytes_reserve(client_bytes *b, size_t more)
 {
     assert(b->start + b->len < b->cap || b->cap == 0);
     if (b->cap > 0 && b->cap - b->start - b->len > more) return true;
-    if (b->cap - b->len > more &&
-        b->start >= b->len) { /* at least half is consumed: moving the rest costs less than growing */
+    if (b->cap - b->len > more && b->start >= b->len) {
+        /* at least half is consumed: moving the rest costs less than growing */
         memmove(b->data, b->data + b->start, b->len);
         b->start = 0;
         return true;

@@ -241,7 +241,7 @@ static bool curl_usable;
 
 static void curl_init_once(void)
 {
-    /* Without a resolver of its own threads curl would stop the whole loop for each unknown name. */
+    /* A curl whose resolver has no threads of its own would stop the whole loop for each name that it looks up. */
     curl_usable = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
                   (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS);
     struct sigaction now; /* OpenSSL writes with write(), which no flag keeps from raising SIGPIPE */

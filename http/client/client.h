@@ -62,7 +62,7 @@ typedef enum http_call_state {
 typedef enum http_call_error_kind {
     HTTP_CALL_OK,
     HTTP_CALL_BAD_URL,
-    HTTP_CALL_BAD_HEADER, /* or a method that cannot be sent */
+    HTTP_CALL_BAD_HEADER, /* a header, or the method, cannot be sent */
     HTTP_CALL_BUSY,
     HTTP_CALL_RESOLVE,
     HTTP_CALL_CONNECT,
@@ -77,7 +77,7 @@ typedef enum http_call_error_kind {
     HTTP_CALL_REDIRECT,   /* too many redirects, or one to what is no http or https URL */
     HTTP_CALL_BROKEN,     /* the connection ended, or the peer's answer is no HTTP */
     HTTP_CALL_UNSUPPORTED,
-    HTTP_CALL_OTHER,
+    HTTP_CALL_OTHER,      /* want of memory, at any time */
     HTTP_CALL_ERROR_KINDS /* the number of kinds */
 } http_call_error_kind;
 
@@ -112,7 +112,7 @@ void http_client_flush(http_client *client);
 http_call *http_call_start(http_client *client, const http_call_options *options, void (*on_change)(void *arg),
                            void *arg);
 
-/* What a call gets without being made: a recorded answer. */
+/* A recorded answer, which a call gets without being made. */
 typedef struct http_canned {
     http_call_error_kind error;
     const char *error_text;     /* NULL: the kind's */
@@ -145,14 +145,12 @@ const char *http_call_error_text(const http_call *call); /* for people, e.g. "co
 /* Gives the call up: on_change is not called any more; the next flush cancels the call if it runs, and frees it. */
 void http_call_close(http_call *call);
 
-/* Returns whether the method asks for nothing to be done (RFC 9110, 9.2.1): GET, HEAD, OPTIONS, TRACE. */
+/* Whether the method asks for nothing to be done (RFC 9110, 9.2.1): GET, HEAD, OPTIONS, TRACE. */
 bool http_method_is_safe(const char *method);
 /* Returns the method of a call with these options: theirs, or GET, or with a body POST. */
 const char *http_call_method(const http_call_options *o);
 
-/* Of a header as one text, "Name: value": returns whether it is called `name`, in any case; and where its value begins.
- * The latter only of a text with a colon. */
-bool header_is(const char *header, const char *name);
-const char *header_value(const char *header);
+bool header_is(const char *header, const char *name); /* whether a line "Name: value" has this name, in any case */
+const char *header_value(const char *header);         /* where the value begins, of a line with a colon */
 
 #endif

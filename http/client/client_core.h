@@ -114,7 +114,7 @@ struct client_multi {
     bool broken;       /* curl gave this multi up: its transfers fail, and it takes no more */
 };
 
-/* What is thought of an idle connection that can be read. */
+/* The suspicion against an idle connection that can be read. */
 typedef enum client_suspicion {
     SUSPICION_NONE,
     SUSPICION_TALKS, /* HTTP/2: its peer has sent perhaps only a frame */

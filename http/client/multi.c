@@ -26,9 +26,8 @@ void multi_run(client_multi *m, curl_socket_t fd, int events)
 {
     int running;
     CURLMcode rc = curl_multi_socket_action(m->curl, fd, events, &running);
-    if (rc != CURLM_OK &&
-        rc != CURLM_BAD_SOCKET) { /* out of memory: curl_multi_perform makes each of its transfers fail */
-        m->broken = true;
+    if (rc != CURLM_OK && rc != CURLM_BAD_SOCKET) {
+        m->broken = true; /* out of memory: curl_multi_perform makes each of its transfers fail */
         (void)curl_multi_perform(m->curl, &running);
     }
     multi_collect_done(m);

@@ -7,7 +7,7 @@
 enum { EVENT_BYTES_MAX = 4 << 20 };
 
 typedef struct text {
-    char *data; /* owned, zero-terminated once it holds anything */
+    char *data; /* owned, zero-terminated; NULL before the first append */
     size_t len, cap;
 } text;
 

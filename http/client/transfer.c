@@ -75,7 +75,7 @@ static bool easy_set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_SECONDS) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* no waiting for its own look-ups */
               curl_easy_setopt(h, CURLOPT_SHARE, c->share) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_NOPROXY, "") == CURLE_OK && /* see client/proxy.c */
+              curl_easy_setopt(h, CURLOPT_NOPROXY, "") == CURLE_OK && /* see proxy.c */
               curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms) == CURLE_OK;
     if (ok) ok = easy_set_authorities(h, c);
     if (ok && c->user_agent) ok = curl_easy_setopt(h, CURLOPT_USERAGENT, c->user_agent) == CURLE_OK;

@@ -25,7 +25,7 @@ static const kind kinds[] = {
     {"got (", 15 * MINUTE_MS},             /* 10 */
     {"axios/", 25 * MINUTE_MS},            /* 5, later ones 21 */
     {"node", 280000},                      /* fetch: 20; waits 5 minutes */
-    {"undici", 280000},                    /* the same, under its own name */
+    {"undici", 280000},                    /* fetch too, by the name of its library */
     {"libwww-perl/", 170000},              /* 7; waits 3 minutes */
 };
 

@@ -40,7 +40,8 @@ typedef struct keeper {
     bool releases_wait; /* connections wait in the HTTP server for their release to be told */
 } keeper;
 
-/* `kept_max` 0: nobody holds connections. `worker` tells the keys of one worker from those of another. */
+/* `control` is borrowed. `kept_max` 0: there is no supervisor, or it may hold nothing. `worker` is the number by which
+ * the keys of one worker differ from those of another. */
 void keeper_init(keeper *k, struct home *h, int control, uint32_t worker, size_t kept_max);
 void keeper_free(keeper *k);
 
