@@ -20,7 +20,7 @@ enum {
     WAVE_MOST_MS = 2000,
     QUIET_FIRST_MS = 500, /* doubles with each end up to the most */
     QUIET_MOST_MS = 8000,
-    SOLO_QUIETS_MAX = 4, /* for which a turn waits for others to settle */
+    SOLO_QUIETS_MAX = 4, /* for which a solo waits for others to settle */
     SOLO_LEAST_MS = 1000,
     SOLO_MOST_MS = 60000
 };
@@ -30,9 +30,11 @@ static int64_t comeback_clamp(int64_t n, int64_t least, int64_t most)
     return n < least ? least : n > most ? most : n;
 }
 
+_Static_assert(sizeof(comeback) % COMEBACK_LINE_BYTES == 0, "aligned_alloc() wants a multiple");
+
 comeback *comeback_new(const comeback_options *o)
 {
-    assert(o->loops <= COMEBACK_LOOPS_MAX);
+    assert(o->loops > 0 && o->loops <= COMEBACK_LOOPS_MAX);
     comeback *all = aligned_alloc(COMEBACK_LINE_BYTES, sizeof *all);
     if (!all) return NULL;
     memset(all, 0, sizeof *all);
@@ -72,10 +74,11 @@ void comeback_free(comeback *all)
 
 static void comeback_on_tick(struct timer *t);
 
-/* On the clock's thread. Without memory it is tried again in each of its turns. */
+/* On the clock's thread. Without memory for its timer the tick is started again at the end of the loop's next turn. */
 static void comeback_start_tick(home *h)
 {
     comeback *all = h->comeback;
+    assert(all->states[h->index].is_clock);
     if (all->tick.place > 0 || h->draining) return;
     all->tick = (struct timer){.fn = comeback_on_tick, .arg = h};
     all->tick_lost = !timers_start(&h->timers, &all->tick, TICK_MS);
@@ -85,7 +88,7 @@ static void comeback_start_tick(home *h)
 
 static void comeback_publish_flag(uint8_t *flag, bool is) { __atomic_store_n(flag, is, __ATOMIC_RELAXED); }
 
-/* Runs are being loaded, or are about to be; those that wait for the journal, too. */
+/* Whether runs of a home are being loaded, or are about to be; also those that wait for the journal. */
 static bool comeback_home_loads(const slot_table *t)
 {
     return !t->recovered || t->due_count > 0 || t->loading > 0 || t->raising > 0 || !TAILQ_EMPTY(&t->asked) ||
@@ -131,6 +134,7 @@ static unsigned comeback_wave_of(const comeback *all, const run_id *id)
     lot = (lot ^ lot >> 32) * 0xd6e8feb86659fd93U;
     unsigned heads = 0;
     while (heads < all->waves - 1 && (lot >> (63 - heads) & 1)) heads++;
+    assert(all->waves > 0 && heads < all->waves);
     return all->waves - 1 - heads;
 }
 
@@ -149,7 +153,7 @@ bool comeback_awaits_wave(home *h, slot *s)
     return true;
 }
 
-/* ---- Turns ---- */
+/* ---- Solos ---- */
 
 static void comeback_wake_homes(const comeback *all)
 {
@@ -161,6 +165,7 @@ static void comeback_wake_homes(const comeback *all)
 static void comeback_begin_solo(comeback *all, int64_t now_ms, const char *why)
 {
     char id[RUN_ID_TEXT + 1];
+    assert(!all->now && all->first);
     comeback_solo *t = all->now = all->first;
     run_id_format(&t->run, id);
     log_line(LOG_INFO, id, "the process has died of it, and it comes back: %s", why);
@@ -174,12 +179,13 @@ static void comeback_begin_solo(comeback *all, int64_t now_ms, const char *why)
 /* Under lock. */
 static void comeback_end_solo(comeback *all, int64_t now_ms)
 {
+    assert(all->now);
     free(all->now);
     all->now = NULL;
     all->since_ms = now_ms;
 }
 
-/* Why the next one may come back; NULL: it may not yet. */
+/* Why the next run may have its solo; NULL: it may not yet. */
 static const char *comeback_solo_reason(const comeback *all, int64_t elapsed_ms)
 {
     memory_state m = comeback_read_homes(all);
@@ -191,13 +197,14 @@ static const char *comeback_solo_reason(const comeback *all, int64_t elapsed_ms)
 /* Under lock. */
 static void comeback_open_waves(comeback *all, uint32_t open, int64_t now_ms)
 {
+    assert(open > all->open && open < all->waves);
     __atomic_store_n(&all->open, open, __ATOMIC_RELEASE);
     all->since_ms = now_ms;
     comeback_wake_homes(all);
 }
 
-/* Under lock. False: nobody waits for anything. While the journal takes no writes nothing comes back, and the time that
- * a wave or a turn has does not begin. */
+/* Under lock: opens the next wave, or begins or ends a solo, if it is time. False: no run waits for anything. While the
+ * journal takes no writes nothing comes back, and the time that a wave or a solo has does not begin. */
 static bool comeback_advance(comeback *all, bool is_writable)
 {
     int64_t now_ms = clock_steady_ms(), elapsed_ms = now_ms - all->since_ms;
@@ -240,6 +247,7 @@ void comeback_join(home *h)
     comeback *all = h->comeback;
     assert(h->index < COMEBACK_LOOPS_MAX && h->count == all->loops);
     uv_mutex_lock(&all->lock);
+    assert(!all->homes[h->index]);
     all->homes[h->index] = h;
     bool is_clock = !all->clock;
     if (is_clock) all->clock = h;
@@ -248,7 +256,7 @@ void comeback_join(home *h)
     if (is_clock) comeback_start_tick(h);
 }
 
-/* True: the turn is one of this home's runs, and news to it. */
+/* True: a run of this home has its solo, which is news to the home. */
 static bool comeback_take_solo(home *h, run_id *id)
 {
     comeback *all = h->comeback;
@@ -272,7 +280,7 @@ static bool comeback_has_solo(comeback *all, const run_id *id)
     return is;
 }
 
-/* It needs no turn any more, if it has one. */
+/* Ends the run's solo, if it has it. */
 static void comeback_finish_solo(comeback *all, const run_id *id)
 {
     uv_mutex_lock(&all->lock);
@@ -305,7 +313,7 @@ void comeback_look(home *h)
         comeback_finish_solo(all, &id); /* cancelled meanwhile */
 }
 
-/* Who counts as being in memory has had its turn, and comes. */
+/* A suspect whose row says that it is in memory has had its solo, and comes. */
 bool comeback_comes_later(const home *h, const slot *s, unsigned crashes)
 {
     comeback *all = h->comeback;
@@ -317,6 +325,7 @@ bool comeback_comes_later(const home *h, const slot *s, unsigned crashes)
 bool comeback_put_behind(home *h, slot *s)
 {
     comeback *all = h->comeback;
+    assert(all && slot_is_loading(s));
     comeback_solo *t = calloc(1, sizeof *t);
     if (!t) return false;
     t->run = s->id;

@@ -1,4 +1,4 @@
-/* comeback_core: what comeback has, for itself and for who looks at it from outside (tests/simulation/turns.c). */
+/* comeback_core: the struct of comeback, for comeback.c and for tests that look inside (tests/simulation/turns.c). */
 #ifndef RUNTIME_RUN_COMEBACK_CORE_H
 #define RUNTIME_RUN_COMEBACK_CORE_H
 
@@ -10,22 +10,25 @@
 
 enum { COMEBACK_LOOPS_MAX = 256, COMEBACK_LINE_BYTES = 64 };
 
-/* A run that waits for its turn. */
+/* A run that waits for its solo, or has it. */
 typedef struct comeback_solo {
     struct comeback_solo *next;
     run_id run;
-    bool taken; /* its home knows that it is its turn */
+    bool taken; /* its home knows that the run has its solo */
 } comeback_solo;
 
-/* What a home tells of itself, for others to read: in each of its turns, so that it has a cache line of its own. */
+/* What a home tells others of itself. Written at the end of each turn of its loop, so it has a cache line of its own.
+ */
 typedef struct comeback_home {
     uint8_t loads;           /* atomic: runs of it are being loaded, or wait for that; or not all of them are known */
     uint8_t has_runs;        /* atomic: some are in memory */
     uint8_t awaits_wave;     /* atomic: some wait for their wave */
     bool is_clock;           /* the home's own: the tick is on it */
     size_t wave_queue_count; /* the home's own: how many wait for their wave */
-    uint32_t unsettled; /* atomic: have come from their journals, and neither made a commit nor left memory since */
+    uint32_t
+        unsettled; /* atomic: runs that came from their journals, and neither made a commit nor left memory since */
 } __attribute__((aligned(COMEBACK_LINE_BYTES))) comeback_home;
+_Static_assert(sizeof(comeback_home) == COMEBACK_LINE_BYTES, "one line each");
 
 struct comeback {
     unsigned loops, waves;
@@ -39,8 +42,8 @@ struct comeback {
     struct timer tick;                      /* the clock's */
     bool tick_lost;                         /* the clock's: there was no memory for it */
     comeback_solo *first, **last;           /* under lock: who waits, first come first */
-    comeback_solo *now;                     /* under lock: whose turn it is; NULL: nobody's */
-    int64_t since_ms; /* under lock; steady: when the last wave was opened, or a turn began or ended */
+    comeback_solo *now;                     /* under lock: the run that has its solo; NULL: none */
+    int64_t since_ms; /* under lock; steady: when the last wave was opened, or a solo began or ended */
 };
 
 #endif

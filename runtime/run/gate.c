@@ -30,6 +30,8 @@ static void gate_enter(gate *g, strand *s)
 
 static void gate_leave(gate *g, strand *s)
 {
+    assert(s->gate_link && *s->gate_link == s);
+    assert(g->waiting > 0);
     *s->gate_link = s->gate_next;
     if (s->gate_next)
         s->gate_next->gate_link = s->gate_link;
@@ -39,13 +41,14 @@ static void gate_leave(gate *g, strand *s)
     counter_add(&g->waiting, -1);
 }
 
-/* One turn of waiting. False: interrupted. */
+/* Waits until the store has changed its state, or for a spurious wake. False: interrupted. */
 static bool gate_wait_change(strand *s, bool full)
 {
     home *h = s->task->home;
+    assert(s->run && s->task == &s->run->task);
     gate_enter(&h->gate, s);
     if (full) store_want_room(h->port);
-    run_touch(s->run); /* what it holds back is to be appended: that makes the room */
+    run_touch(s->run); /* at the end of the turn its entries go to the store: room is made when they are written */
     bool awake = strand_suspend(s);
     gate_leave(&h->gate, s);
     return awake;
@@ -69,6 +72,7 @@ bool gate_pass(strand *s)
 bool gate_wait_room(strand *s)
 {
     bool awake = true;
+    assert(s->run);
     while (awake && gate_writable(s->task->home) && gate_full(s->task->home)) awake = gate_wait_change(s, true);
     return awake;
 }

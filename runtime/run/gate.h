@@ -22,17 +22,18 @@ typedef struct gate {
 
 void gate_init(gate *g);
 
-/* The journal takes writes. */
+/* Whether the journal takes writes. */
 bool gate_writable(const struct home *h);
-/* The journal's queue is over its limit. */
+/* Whether the journal's queue is over its limit. */
 bool gate_full(const struct home *h);
 
-/* Waits until an attempt may begin. False: the run leaves memory, none may. */
+/* Suspends a run's strand until an attempt may begin. False: the run leaves memory, none may. */
 bool gate_pass(struct strand *s);
-/* Waits until there is room for more entries, or the journal takes none at all. False: interrupted. */
+/* Suspends a run's strand until there is room for more entries, or the journal takes none at all. False: interrupted.
+ */
 bool gate_wait_room(struct strand *s);
 
-/* The store has changed its state: whoever waits looks again, and parked runs that are due are loaded. */
+/* Has strands that wait look again, and gated runs loaded: the store has changed its state. */
 void gate_changed(struct home *h);
 
 #endif

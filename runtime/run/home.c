@@ -11,6 +11,7 @@
 
 bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
 {
+    assert(index < count && count <= HOMES_MAX);
     *h = (home){.app = app,
                 .opt = &app->opt,
                 .index = index,
@@ -35,6 +36,9 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
 void home_free(home *h)
 {
     assert(h->runs.count == 0 && h->outbox.in_flight == 0);
+    assert(TAILQ_EMPTY(&h->runs.touched) && LIST_EMPTY(&h->runs.plain));
+    assert(!h->gate.first && h->gate.waiting == 0);
+    assert(h->buffer_count <= HOME_BUFFERS);
     while (h->runs.free) {
         run *r = h->runs.free;
         h->runs.free = r->next_free;
@@ -73,6 +77,7 @@ void home_flush(home *h)
 {
     store_segment *first = h->outbox.first;
     if (!first) return;
+    assert(h->port && h->outbox.in_flight > 0);
     h->outbox.first = NULL;
     h->outbox.last = &h->outbox.first;
     store_append(h->port, first);

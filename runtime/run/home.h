@@ -1,8 +1,8 @@
 /* home: where runs live: what one loop has for them, from its clock to its door to the store. Part of its loop, which
  * makes it, turns it and closes it; used on that loop's thread alone, unless a member says otherwise. Runs and those
  * who wait for them know their home, never the loop around it. Homes share nothing but the app and its store. */
-#ifndef RUNTIME_HOME_H
-#define RUNTIME_HOME_H
+#ifndef RUNTIME_RUN_HOME_H
+#define RUNTIME_RUN_HOME_H
 
 #include <msgpack.h>
 #include <stdbool.h>
@@ -35,7 +35,10 @@ struct suspects;
 struct sw_app;
 struct waiter;
 
-enum { HOME_BUFFERS = 256 };
+enum {
+    HOMES_MAX = 256, /* the last byte of a run's id names its home */
+    HOME_BUFFERS = 256
+};
 
 typedef struct home home;
 
@@ -50,14 +53,14 @@ typedef struct home_runs {
     run_id last_id;                          /* of the last that began here */
 } home_runs;
 
-/* Segments of this turn, not yet with the store: it is told once. */
+/* Segments of this turn, which the store gets together at its end. */
 typedef struct home_outbox {
     store_segment *first, **last;
-    size_t in_flight; /* of those that the store has, or will have */
+    size_t in_flight; /* segments that the store has, or will get, and has not given back */
 } home_outbox;
 
 /* Hands a connection with its whole request to another loop, which serves it as any other (`to_run` NULL) or attaches
- * it to that run. Takes the exchange, also when the other loop has ended. */
+ * the connection to that run. Takes the exchange, also when the other loop has ended. */
 typedef void (*home_move_fn)(home *from, unsigned to_loop, struct http_exchange *x, const struct destination *to_run);
 
 struct home {
@@ -89,7 +92,7 @@ struct home {
     msgpack_sbuffer buffers[HOME_BUFFERS]; /* for entries of runs, empty; see record.c */
     size_t buffer_count;
     msgpack_sbuffer scratch;  /* for packing a value before its entry */
-    struct letter *undeleted; /* lead to nothing, and their rows could not be deleted: until the journal takes writes */
+    struct letter *undeleted; /* whose rows are to be deleted, and could not be: until the journal takes writes */
     uint64_t last_letter;     /* arrival number of the last letter that was written here */
     uint64_t last_ctx;        /* number of the last context here; `count` apart, so that no two homes give the same */
     bool draining;            /* no new runs, unless it is followed */
@@ -98,18 +101,19 @@ struct home {
     counters counters;
 };
 
-/* Without uv, client, port and what is the loop's own. False: no memory. */
+/* Makes a home, without uv, client, port and what is the loop's own. False: no memory. */
 bool home_init(home *h, struct sw_app *app, unsigned index, unsigned count);
-/* No run is in it any more. */
+/* Frees a home in which no run is any more. */
 void home_free(home *h);
 
-/* It drains and no other process follows, or the time for that is over: no request is taken any more. */
+/* Whether no request is taken any more: the home drains and no process follows this one, or --drain is over. */
 bool home_refuses(const home *h);
 
-/* The segment goes to the store at the end of the turn; home_segment_back is due when it comes back. */
+/* Gives the store a segment at the end of the turn; home_segment_back is due when it comes back. Borrows it until then.
+ */
 void home_send(home *h, store_segment *s);
 void home_segment_back(home *h);
-/* The end of a turn. */
+/* Gives the store what home_send has gathered; at the end of a turn. */
 void home_flush(home *h);
 
 #endif

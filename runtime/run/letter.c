@@ -14,8 +14,11 @@
 #include "runtime/stepwell.h"
 
 enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
+_Static_assert(LETTER_CANCEL == 1 && LETTER_RELEASE == 2, "letters on disk have these numbers");
+_Static_assert(LETTER_KEY_BYTES == RUN_ID_BYTES + sizeof(uint64_t), "a key is a run's id and an arrival number");
 
-static const char *const tables[] = {[LETTER_TRIES] = "tries", [LETTER_CANCEL] = "inbox", [LETTER_RELEASE] = "inbox"};
+static const char *const tables[LETTER_KINDS] = {
+    [LETTER_TRIES] = "tries", [LETTER_CANCEL] = "inbox", [LETTER_RELEASE] = "inbox"};
 static const char FROM_CLIENT[] = "client";
 
 static void letter_put_be64(uint8_t *to, uint64_t n)
@@ -44,7 +47,7 @@ static size_t letter_pack(char to[LETTER_VALUE_MAX], letter_kind kind)
     return len;
 }
 
-/* 0: it cannot be read; *is_short: for want of memory. */
+/* The kind of a letter as it was read; 0: it cannot be read, *is_short: for want of memory. */
 static int64_t letter_unpack_kind(home *h, store_bytes value, bool *is_short)
 {
     arena a;
@@ -68,6 +71,8 @@ static store_bytes letter_row_key(const letter *m)
 static void letter_commit(letter *m, store_row_op op, size_t value_len)
 {
     home *h = m->home;
+    assert(m->kind < LETTER_KINDS);
+    assert(op == STORE_ROW_PUT || value_len == 0);
     m->next = NULL;
     m->row = (store_row){.op = op, .table = tables[m->kind], .key = letter_row_key(m), .value = {m->value, value_len}};
     m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &m->row};
@@ -78,12 +83,14 @@ static void letter_commit(letter *m, store_row_op op, size_t value_len)
 static uint64_t letter_next_arrival(home *h)
 {
     uint64_t now = (uint64_t)clock_wall_ms() << 20;
+    assert(h->last_letter < UINT64_MAX);
     h->last_letter = now > h->last_letter ? now : h->last_letter + 1;
     return h->last_letter;
 }
 
 bool letter_send(home *h, const run_id *to, letter_kind kind)
 {
+    assert(kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     letter *m = calloc(1, sizeof *m);
     if (!m) return false;
     *m = (letter){.home = h, .run = *to, .kind = kind};
@@ -144,6 +151,7 @@ const store_row *letter_deletions(letter *list)
 
 void letter_move(letter **from, letter **to)
 {
+    assert(from != to);
     while (*to) to = &(*to)->next;
     *to = *from;
     *from = NULL;
@@ -191,11 +199,12 @@ void letter_free_all(letter **list)
     *list = NULL;
 }
 
-/* If that failed, a row of `tries` would be held against its run, which goes on: it goes with the run's next commit. A
- * release that was denied would be obeyed by the next start, and a row of `tries` of a run that has ended would be read
- * by it: they go when the journal takes writes again. */
+/* A letter's row is deleted, or the commit failed. A row of `tries` that stayed would be held against its run, which
+ * goes on: the run's next commit deletes it. A release that was denied would be obeyed by the next start, and a row of
+ * `tries` of a run that has ended would be read by it: those are deleted when the journal takes writes again. */
 static void letter_on_deleted(letter *m, const char *error)
 {
+    assert(!m->next);
     slot *s = error && m->kind == LETTER_TRIES ? slot_find(&m->home->slots, &m->run) : NULL;
     if (s)
         letter_move(&m, s->run ? &s->run->letters : &s->letters);
@@ -210,6 +219,7 @@ void letter_delete_again(home *h) { letter_drop(h, &h->undeleted); }
 void letter_committed(store_segment *s)
 {
     letter *m = (letter *)((char *)s - offsetof(letter, segment));
+    assert(s->rows == &m->row && s->len == 0); /* else it is a run's segment */
     home_segment_back(m->home);
     if (m->row.op == STORE_ROW_DELETE)
         letter_on_deleted(m, s->error);

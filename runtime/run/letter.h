@@ -1,6 +1,6 @@
 /* letter: what reaches a run from outside while it is not in memory: somebody wants it cancelled, or released. A letter
- * is a row of the table `inbox`, on disk before it is acknowledged; the run's loop turns it into an entry, and the
- * commit of that entry deletes the row. Belongs to the run's slot, then to the run; the loop's own. */
+ * is a row of the table `inbox`, on disk before the wish is acknowledged; the run's loop turns it into an entry, and
+ * the commit of that entry deletes the row. Owned by the run's slot, then by the run; on the home's thread. */
 #ifndef RUNTIME_RUN_LETTER_H
 #define RUNTIME_RUN_LETTER_H
 
@@ -8,9 +8,9 @@
 
 struct home;
 
-/* On disk: see docs/internals/journal.md. LETTER_TRIES stands for the run's row of `tries` (runtime/run/suspects.h),
- * which goes with the run's next commit like any letter. */
-typedef enum letter_kind { LETTER_TRIES = 0, LETTER_CANCEL = 1, LETTER_RELEASE = 2 } letter_kind;
+/* The numbers are on disk: docs/internals/journal.md. LETTER_TRIES stands for the run's row of `tries`
+ * (runtime/run/suspects.h), which goes with the run's next commit like any letter. */
+typedef enum letter_kind { LETTER_TRIES = 0, LETTER_CANCEL = 1, LETTER_RELEASE = 2, LETTER_KINDS } letter_kind;
 
 enum { LETTER_KEY_BYTES = RUN_ID_BYTES + 8, LETTER_VALUE_MAX = 64 };
 
@@ -19,41 +19,43 @@ typedef struct letter {
     struct home *home;
     run_id run;
     letter_kind kind;
-    uint32_t tries;        /* LETTER_TRIES: of its row */
+    uint32_t tries;        /* LETTER_TRIES: as its row says */
     bool raised;           /* LETTER_TRIES: the row says that this process has the run in memory */
-    bool is_spared;        /* LETTER_TRIES: it need not */
+    bool is_spared;        /* LETTER_TRIES: the row need not say so: the run is hardly suspected */
     store_row row;         /* that writes it, or deletes it */
-    store_segment segment; /* while that is under way for itself */
+    store_segment segment; /* while that row is committed alone */
     uint8_t key[LETTER_KEY_BYTES];
     char value[LETTER_VALUE_MAX];
 } letter;
 
-/* Writes one: slot_take_letter gets it when that is done, or not. False: no memory. */
+/* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. False: no memory. */
 bool letter_send(struct home *h, const run_id *to, letter_kind kind);
-/* One that is on disk, as it was read; NULL: no memory, which *is_short says, or of a kind that is not known. */
+/* Makes the letter of a row that was read; the caller owns it. NULL: no memory, which *is_short says, or a kind that is
+ * not known. */
 letter *letter_read(struct home *h, const store_table_row *row, bool *is_short);
 
-/* A run's row of `tries`; NULL: no memory. */
+/* Makes the letter that stands for a run's row of `tries`; NULL: no memory. */
 letter *letter_new_tries(struct home *h, const run_id *run);
-/* Writes it, `value_len` bytes of m->value: suspects_raised gets it when that is done, or not. */
+/* Writes that row, `value_len` bytes of m->value: suspects_raised gets the letter when that is done, or not. */
 void letter_put_tries(letter *m, size_t value_len);
 
 bool letter_is_in(const letter *list, letter_kind kind);
-/* The rows that delete a list in another segment's commit; NULL: it is empty. */
+/* Makes the rows that delete the letters of a list in another segment's commit; NULL: the list is empty. */
 const store_row *letter_deletions(letter *list);
+/* Appends a list to another, and empties it. */
 void letter_move(letter **from, letter **to);
-/* The letters of a list lead to nothing: deletes each in a commit of its own. */
+/* Deletes the letters of a list, which lead to nothing, each in a commit of its own. */
 void letter_drop(struct home *h, letter **list);
-/* What could not be deleted is tried again. */
+/* Tries again to delete what could not be deleted; the journal takes writes again. */
 void letter_delete_again(struct home *h);
-/* Those of kind LETTER_TRIES: the run has left memory alive. */
+/* Deletes those of kind LETTER_TRIES: the run has left memory alive. */
 void letter_drop_tries(letter **list);
-/* The commit that deleted them is on disk. */
+/* Frees a list: the commit that deleted its rows is on disk. */
 void letter_settled(letter **list);
-/* From memory alone. */
+/* Frees a list, and leaves its rows on disk. */
 void letter_free_all(letter **list);
 
-/* A segment of rows alone has come back. */
+/* A segment without entries, which letter_send, letter_put_tries or letter_drop made, has come back from the store. */
 void letter_committed(store_segment *s);
 
 #endif

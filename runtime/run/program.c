@@ -1,5 +1,6 @@
 #include "runtime/run/program.h"
 
+#include <assert.h>
 #include <string.h>
 
 const endpoint *app_endpoint(const sw_app *app, const char *route, size_t len)
@@ -31,11 +32,13 @@ void app_make_policies(sw_app *app)
         if (!origin) continue;
         e->policy[e->policy_count++] = (http_reply_header){"Access-Control-Allow-Origin", origin};
         e->policy[e->policy_count++] = (http_reply_header){"Access-Control-Expose-Headers", "*"};
+        _Static_assert(ENDPOINT_POLICY >= 4, "each header below and above has room");
         if (strcmp(origin, "*") != 0) e->policy[e->policy_count++] = (http_reply_header){"Vary", "Origin"};
     }
 }
 
 http_policy app_policy(const endpoint *e)
 {
+    assert(!e || e->policy_count > 0); /* app_make_policies() was called */
     return e ? (http_policy){e->policy, e->policy_count} : (http_policy){&not_stored, 1};
 }

@@ -1,7 +1,7 @@
 /* program: what all loops of a process share: its routes and options and, while it serves, its store and its loops.
  * Written before the loops start, read-only afterwards, unless a member says otherwise. */
-#ifndef RUNTIME_PROGRAM_H
-#define RUNTIME_PROGRAM_H
+#ifndef RUNTIME_RUN_PROGRAM_H
+#define RUNTIME_RUN_PROGRAM_H
 
 #include "http/server/router.h"
 #include "runtime/base/options.h"
@@ -28,30 +28,30 @@ struct sw_app {
     run_token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
     int control;                 /* to the supervisor; -1: none */
-    control_ended worker_before; /* what the supervisor says of the one before */
+    control_ended worker_before; /* what the supervisor says of the worker before */
     uint32_t worker;             /* which of the supervisor's workers this is */
     int client_descriptors;      /* clients get descriptors below this number, the rest of the process those above */
     int64_t started_ms;          /* Unix */
     bool backing_up;             /* atomic */
     bool ended_well;           /* the last process with this data: its clients were answered, sent on or left to this */
     struct ties *ties;         /* what it left of runs that end with their clients; NULL: there is no data folder */
-    bool run_ended_former;     /* a run has ended the process before, and it is known which */
+    bool run_ended_former;     /* a known run has ended the process before */
     struct comeback *comeback; /* see runtime/run/comeback.h; NULL: runs come as they are due */
-    bool put_off;              /* main thread: see presence_go_on */
+    bool put_off;              /* main thread: the start is made up for later, see presence_go_on */
     struct suspects *suspects; /* see runtime/run/suspects.h; NULL: no run is suspected */
     struct pool *blocking;
     struct sw_loop *loops;
     unsigned loop_count;
 };
 
-/* The endpoint of a journaled run, by its route; NULL when the program has it no more. */
+/* Finds the endpoint of a journaled run by its route; NULL: the program has it no more. */
 const endpoint *app_endpoint(const sw_app *app, const char *route, size_t len);
 
-/* Which pages may call it: an origin, "*", or NULL for none. */
+/* Which pages may call an endpoint: an origin, "*", or NULL for none. */
 const char *app_origin(const sw_app *app, const endpoint *e);
-/* What app_policy gives, for each endpoint; the flags have been read. */
+/* Makes what app_policy gives, for each endpoint; after the flags have been read. */
 void app_make_policies(sw_app *app);
-/* What every reply to a request carries, a refusal too; `e` is what its path names, NULL: nothing. */
+/* The headers that every reply to a request has, a refusal too; `e`: the endpoint of its path; NULL: none. */
 http_policy app_policy(const endpoint *e);
 
 #endif

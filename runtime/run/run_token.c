@@ -11,6 +11,9 @@
 #include "runtime/base/want.h"
 
 enum { MAC_BYTES = 32, MAC_TEXT = 43, SECONDS_DIGITS_MAX = 15 };
+_Static_assert(MAC_TEXT == (MAC_BYTES * 8 + 5) / 6, "base64 has 6 bits a digit");
+_Static_assert(RUN_TOKEN_TEXT_MAX > 1 + 20 + 1 + MAC_TEXT, "a scope, a number of 64 bits, '.', the digits");
+_Static_assert(sizeof((run_token_key){0}.bytes) == RUN_TOKEN_KEY_BYTES, "a key is a SHA-256");
 
 /* A token's text, taken apart. */
 typedef struct token_parts {
@@ -29,6 +32,7 @@ static void run_token_sign(const run_token_key *key, const run_id *id, const tok
     for (int i = 0; i < 8; i++) message[RUN_ID_BYTES + i] = (uint8_t)(of->expires_s >> (56 - 8 * i));
     if (of->scope != RUN_TOKEN_CONTROL) message[message_len++] = (uint8_t)of->scope;
     unsigned len = 0;
+    assert(message_len <= sizeof message);
     if (!HMAC(EVP_sha256(), key->bytes, RUN_TOKEN_KEY_BYTES, message, message_len, mac, &len) || len != MAC_BYTES) {
         want_end("the token of a run's URL");
     }

@@ -1,5 +1,6 @@
-/* token: what lets a client ask something of one run: an HMAC-SHA256 over the run's id, the time it expires and, unless
- * it controls the run, its scope. Keeps nothing. Text form: the scope's letter, none for control; decimal Unix seconds;
+/* run_token: what lets a client ask something of one run: an HMAC-SHA256 over the run's id, the time the token expires
+ * and, unless it controls the run, its scope. Owns nothing. Text form: the scope's letter, none for control; decimal
+ * Unix seconds;
  * '.'; 43 characters of base64url. A token of control is thereby the token that version 0.1 knows. */
 #ifndef RUNTIME_RUN_RUN_TOKEN_H
 #define RUNTIME_RUN_RUN_TOKEN_H
@@ -26,7 +27,7 @@ typedef enum run_token_scope {
     RUN_TOKEN_SIGNAL = 's'   /* send it one signal: reserved, none is made or taken */
 } run_token_scope;
 
-/* `scope`: RUN_TOKEN_READ or RUN_TOKEN_CONTROL. */
+/* Writes a token of scope RUN_TOKEN_READ or RUN_TOKEN_CONTROL. Without memory for libcrypto the process ends. */
 void run_token_make(const run_token_key *key, const run_id *id, run_token_scope scope, int64_t expires_ms,
                     char out[RUN_TOKEN_TEXT_MAX]);
 
@@ -38,9 +39,9 @@ typedef enum run_token_result {
     RUN_TOKEN_RESERVED /* its letter is RUN_TOKEN_SIGNAL's: whether it was signed is not known */
 } run_token_result;
 
-/* Which scope a text claims, whether it was signed or not. */
+/* Which scope a text claims, signed or not. */
 run_token_scope run_token_scope_of(const char *text, size_t len);
-/* The text has the form of a token that may be signed. */
+/* Whether the text has the form of a token. */
 bool run_token_is_formed(const char *text, size_t len);
 run_token_result run_token_check(const run_token_key *key, const run_id *id, int64_t now_ms, const char *text,
                                  size_t len);

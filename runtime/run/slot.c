@@ -25,6 +25,7 @@ void slot_remove(home *h, slot *s)
 
 /* ---- What happens to one ---- */
 
+/* NULL: slots in this state are in no queue. */
 static struct slot_queue *slot_queue_of(slot_table *t, slot_state state)
 {
     switch (state) {
@@ -47,6 +48,8 @@ static void slot_leave_state(home *h, slot *s)
 {
     slot_table *t = &h->slots;
     struct slot_queue *queue = slot_queue_of(t, s->state);
+    assert(s->state != SLOT_DUE || t->due_count > 0);
+    assert(s->state != SLOT_LOADING_PLACED || t->places > 0);
     if (queue) TAILQ_REMOVE(queue, s, in_queue);
     if (s->state == SLOT_DUE) t->due_count--;
     if (s->state == SLOT_LOADING_PLACED) t->places--;
@@ -58,6 +61,7 @@ void slot_post(home *h, slot *s, slot_event event)
 {
     slot_table *t = &h->slots;
     slot_state to = slot_next(s->state, event);
+    assert(to == SLOT_RUNNING || !s->run);
     if (to == s->state) return;
     slot_leave_state(h, s);
     s->state = to;
@@ -71,7 +75,9 @@ void slot_post(home *h, slot *s, slot_event event)
 static void slot_on_due(struct timer *t)
 {
     home *h = t->arg;
-    slot_wake(h, (slot *)((char *)t - offsetof(slot, due)));
+    slot *s = (slot *)((char *)t - offsetof(slot, due));
+    assert(s->state == SLOT_PARKED || s->state == SLOT_STOPPED); /* slot_leave_state() stops the timer */
+    slot_wake(h, s);
 }
 
 void slot_park(home *h, slot *s, clock_alarm due)
@@ -90,13 +96,14 @@ void slot_park(home *h, slot *s, clock_alarm due)
         slot_wake(h, s);
 }
 
-/* One whose end has moved away is loaded at the former end, and parks again. */
+/* A run whose end has moved away is loaded at the former end, and parks again. */
 void slots_clock_set(home *h)
 {
     for (size_t i = 0; i < h->slots.bucket_count; i++)
         for (slot *s = h->slots.buckets[i]; s; s = s->next) {
             if (s->run) task_clock_set(&s->run->task);
-            if (s->state != SLOT_PARKED || !s->has_wall_due) continue;
+            assert(!s->has_wall_due || s->state == SLOT_PARKED);
+            if (!s->has_wall_due) continue;
             int64_t left_ms = s->wall_due_ms - clock_wall_ms();
             if (left_ms > 0)
                 (void)timers_hasten(&h->timers, &s->due, (uint64_t)left_ms);
@@ -107,25 +114,28 @@ void slots_clock_set(home *h)
 
 void slot_look_later(home *h, slot *s, int64_t wait_ms)
 {
+    assert(s->state == SLOT_STOPPED);
     if (!s->due.place) s->due = (struct timer){.fn = slot_on_due, .arg = h, .is_kept = true};
     (void)timers_hasten(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0);
 }
 
 void slot_clear_stop(home *h, slot *s)
 {
+    assert(s->run);
+    assert(s->stop == STOP_NONE || h->slots.stopped > 0);
     if (s->stop != STOP_NONE) counter_add(&h->slots.stopped, -1);
     s->stop = STOP_NONE;
     s->tries = 0;
 }
 
-/* One that could not be read goes on as soon as it can be, and many may at the same moment. */
+/* A run that could not be read goes on as soon as it can be, and many may at the same moment: they need places. */
 bool slot_wants_place(const slot *s)
 {
     bool stands = ((s->stop != STOP_NONE && s->stop != STOP_UNREADABLE) || s->not_resumed) && !s->wants_release;
     return s->has_live_row && !s->cancel && !stands;
 }
 
-/* Who waits for a turn is loaded when that has come, unless it is to be ended. */
+/* A run that waits for its wave or solo is loaded when that has come, unless the run is to be ended. */
 void slot_wake(home *h, slot *s)
 {
     bool waits = s->state == SLOT_SUSPECT || s->state == SLOT_BEHIND;
@@ -138,6 +148,7 @@ void slot_wake(home *h, slot *s)
  * loaded all the same, since its clients want to read. */
 bool slot_gate(home *h, slot *s)
 {
+    assert(!s->run);
     if (!s->has_live_row || gate_writable(h)) return false;
     slot_post(h, s, SLOT_ON_GATE_CLOSED);
     return true;
@@ -145,6 +156,7 @@ bool slot_gate(home *h, slot *s)
 
 void slot_wake_gated(home *h)
 {
+    assert(gate_writable(h)); /* else those that wake are gated again, without end */
     for (slot *s; (s = TAILQ_FIRST(&h->slots.gated));) {
         slot_post(h, s, SLOT_ON_PUT_OFF);
         slot_wake(h, s);
@@ -155,6 +167,7 @@ slot *slot_find_or_add(home *h, const run_id *id)
 {
     slot *s = slot_find(&h->slots, id);
     run *r = s ? NULL : run_find_slotless(h, id);
+    assert(!r || !r->slot);
     if (r) run_give_slot(r);
     if (s || r) return s ? s : r->slot; /* a second slot would load the run once more */
     s = slot_add(h, id);
@@ -169,6 +182,7 @@ struct waiter **slot_waiters(slot *s) { return s->run ? &s->run->waiters : &s->w
 void slot_send_letter(home *h, slot *s, letter_kind kind)
 {
     uint8_t bit = (uint8_t)(1U << kind);
+    assert(kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     if (letter_is_in(s->letters, kind)) {
         if (!s->run) slot_wake(h, s);
     } else if (!(s->letters_in_flight & bit)) {
@@ -181,6 +195,7 @@ void slot_send_letter(home *h, slot *s, letter_kind kind)
 
 static void slot_obey_letter(slot *s, letter_kind kind)
 {
+    assert(kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     if (BUG(LOSE_CANCEL) && kind == LETTER_CANCEL) return;
     if (BUG(LOSE_RELEASE) && kind == LETTER_RELEASE) return;
     if (kind == LETTER_CANCEL)
@@ -191,9 +206,11 @@ static void slot_obey_letter(slot *s, letter_kind kind)
 
 bool slot_is_releasing(const run *r) { return r->seq_release > 0 && r->seq_durable < r->seq_release; }
 
-/* The run has come to memory by itself meanwhile, or is about to leave it. */
+/* Gives a letter to its run, which has come to memory by itself meanwhile, or is about to leave memory. */
 static void slot_deliver_letter(home *h, run *r, letter *m)
 {
+    assert(r->slot && r->slot->run == r);
+    assert(!m->next); /* else letter_move() would move others along */
     if (m->kind == LETTER_RELEASE && run_is_stopping(r)) {
         slot_obey_letter(r->slot, m->kind);
         letter_move(&m, &r->slot->letters);
@@ -212,6 +229,8 @@ static void slot_deliver_letter(home *h, run *r, letter *m)
 void slot_take_letter(home *h, letter *m, const char *error)
 {
     slot *s = slot_find(&h->slots, &m->run);
+    assert(m->home == h);
+    assert(m->kind != LETTER_TRIES);
     if (s) s->letters_in_flight = s->letters_in_flight & ~(1U << m->kind) & 7U;
     if (error) {
         if (s) h->listener->on_denied(s, m->kind, 503, NOT_WRITTEN);
@@ -227,7 +246,7 @@ void slot_take_letter(home *h, letter *m, const char *error)
     }
 }
 
-/* What has reached a run in memory is on disk as the letter that it came as, or as the entry that it has become. */
+/* A wish that has reached a run in memory is on disk as the letter that brought it, or as the entry made of that. */
 static bool slot_letter_is_on_disk(const run *r, letter_kind kind)
 {
     if (letter_is_in(r->letters, kind) || letter_is_in(r->sealed_letters, kind)) return true;
@@ -243,6 +262,7 @@ bool slot_is_promised(const home *h, const run_id *id, letter_kind kind)
 
 void slot_take_back_letters(slot *s, letter **letters)
 {
+    assert(s->run);
     letter_drop_tries(letters);
     for (const letter *m = *letters; m; m = m->next) slot_obey_letter(s, m->kind);
     letter_move(letters, &s->letters);
@@ -262,6 +282,7 @@ void slot_deny_release(home *h, slot *s, const char *why)
         denied = m;
     }
     letter_drop(h, &denied);
+    assert(!letter_is_in(s->letters, LETTER_RELEASE));
     h->listener->on_denied(s, LETTER_RELEASE, 409, why);
     s->wants_release = false;
 }

@@ -1,5 +1,6 @@
-/* slot: a run's place in its loop's table from the moment somebody can know its id until it has ended: while it runs,
- * while it is parked, while it is being loaded. Small, because a million parked runs are a million slots. */
+/* slot: what a home knows of a run from the moment somebody can know the run's id until it has ended: while it runs,
+ * while it is parked, while it is being loaded. Owns its letters, and its waiters while the run is not in memory; never
+ * a journal. Small, because a million parked runs are a million slots. On the home's thread. */
 #ifndef RUNTIME_RUN_SLOT_H
 #define RUNTIME_RUN_SLOT_H
 
@@ -28,138 +29,154 @@ typedef enum slot_tie {
     TIE_UNKNOWN, /* of a former process, not yet loaded */
     TIE_AWAITED, /* of a former process; a client that waited for it was left to this one, and may have gone since */
     TIE_NONE,    /* goes on alone: the endpoint does not say so, or a client was sent on and may come back */
-    TIE_CLIENTS
+    TIE_CLIENTS  /* ends when the last client that waits for its answer goes */
 } slot_tie;
+_Static_assert(TIE_CLIENTS < 4, "they fit slot.tie");
 
 typedef struct slot {
     struct slot *next; /* in its bucket */
     union {
         TAILQ_ENTRY(slot) in_queue; /* while its state is that of a queue */
-        int64_t wall_due_ms;        /* `has_wall_due`: the wall clock ends it then, if nothing else has; Unix */
+        int64_t wall_due_ms; /* with `has_wall_due`: the wall clock ends the wait then, if nothing else has; Unix */
     };
-    struct run *run;
-    struct waiter *waiters; /* clients that wait while it is not in memory */
+    struct run *run;        /* SLOT_RUNNING; else NULL */
+    struct waiter *waiters; /* clients that wait while the run is not in memory */
     struct timer due;
     run_id id;
-    struct letter *letters; /* on disk, and not yet in its journal */
+    struct letter *letters; /* on disk, and not yet in the run's journal; owned */
     uint32_t since_ds;      /* with `stop`: since when, for --retain-stopped; tenths of a second on the steady clock */
     slot_state state : 4;
     slot_tie tie : 2;
-    entry_cancel cancel : 4; /* to be ended for this reason when it is loaded */
-    stop_reason stop : 4;    /* it is stopped, as far as known; also while it is loaded to look again */
-    unsigned tries : 4;      /* loads in a row that came to nothing, for the pause before the next */
-    bool has_wall_due : 1;   /* SLOT_PARKED: wall_due_ms counts */
-    bool wants_release : 1;  /* to be released when it is loaded */
-    bool is_known_here : 1;  /* begun here, or loaded: else it is of a former process, as if nobody had come for it */
-    bool ends_with_clients : 1; /* with `is_known_here`, and not stopped: its endpoint says SW_CANCEL */
-    bool not_resumed : 1;       /* --no-resume: it is of a former process, and nobody has released it */
-    bool has_live_row : 1;      /* it has a row in the live table: not loaded while the gate is closed */
-    bool is_recovered : 1;      /* recovery has come to its live row while the slot was there, and comes to it once */
-    bool has_crashed : 1; /* when it was loaded last: the process had died of it, without any progress of it since */
-    bool read_while_closed : 1; /* being loaded, since the journal took no writes: what the start writes may be missing
-                                 */
-    unsigned letters_in_flight : 3; /* letters that are being written: 1 << letter_kind */
+    entry_cancel cancel : 4;        /* the run ends for this reason when it is loaded */
+    stop_reason stop : 4;           /* the run is stopped, as far as known; also while it is loaded to look again */
+    unsigned tries : 4;             /* loads in a row that came to nothing, for the pause before the next */
+    bool has_wall_due : 1;          /* SLOT_PARKED: wall_due_ms counts */
+    bool wants_release : 1;         /* the run is released when it is loaded */
+    bool is_known_here : 1;         /* this process began, loaded or stopped the run; false: it knows the row at most */
+    bool ends_with_clients : 1;     /* with `is_known_here`, and not stopped: the run's endpoint says SW_CANCEL */
+    bool not_resumed : 1;           /* --no-resume: the run is of a former process, and nobody has released it */
+    bool has_live_row : 1;          /* the run has a row in the live table: it is not loaded while the gate is closed */
+    bool is_recovered : 1;          /* recovery has come to the run's live row while the slot was there */
+    bool has_crashed : 1;           /* at the last load: the process had died of the run, without any progress since */
+    bool read_while_closed : 1;     /* the gate was closed when the load began: what the start writes may be missing */
+    unsigned letters_in_flight : 3; /* kinds of letters that are being written: 1 << letter_kind */
 } slot;
 _Static_assert(STOP_REASONS <= 16, "they fit slot.stop");
+_Static_assert(LETTER_KINDS <= 3, "each has a bit of slot.letters_in_flight");
 _Static_assert(sizeof(void *) != 8 || sizeof(slot) <= 104, "beyond 104 bytes malloc takes 128 for each");
 
 typedef struct slot_table {
-    slot **buckets; /* a power of two */
+    slot **buckets; /* bucket_count of them, a power of two */
     size_t bucket_count;
-    uint64_t count;                   /* counter_add */
+    uint64_t count;                   /* slots; counter_add */
     TAILQ_HEAD(slot_queue, slot) due; /* runs to be resumed, first due first: wait for a place of --runs-max */
-    struct slot_queue asked;          /* loaded without a place: most have ended, or are to end */
+    struct slot_queue asked;          /* loaded without a place: most of their runs have ended, or are to end */
     struct slot_queue gated;          /* wait until the journal takes writes */
-    struct slot_queue suspects;       /* wait for their turn (runtime/run/suspects.h) */
-    struct slot_queue behind;         /* wait for others (runtime/run/comeback.h) */
+    struct slot_queue suspects;       /* wait for their solos (runtime/run/suspects.h) */
+    struct slot_queue behind;         /* wait for their waves and solos (runtime/run/comeback.h) */
     size_t due_count;                 /* in `due` */
-    size_t loading;                   /* being read */
-    size_t raising;   /* between two reads: their rows of suspicion are being written (runtime/run/suspects.h) */
+    size_t loading;                   /* journals that are being read */
+    size_t raising; /* slots that wait for their rows of suspicion to be written, to be read (runtime/run/suspects.h) */
     uint64_t stopped; /* slots with `stop`; counter_add */
     bool recovered;   /* the live table has been read, or a drain leaves the rest of it to the next process */
-    bool all_found;   /* it has been read to its end */
+    bool all_found;   /* with `recovered`: the live table has been read to its end */
     bool letters_read;
-    uint8_t letter_last[LETTER_KEY_BYTES + 1]; /* key of the last one that recovery has read, and a zero byte */
-    run_id scanned;                            /* the last row that recovery has read */
-    bool scanning;                             /* there is one */
-    uint8_t scan_tries;
+    uint8_t letter_last[LETTER_KEY_BYTES + 1]; /* key of the last letter that recovery has read, and a zero byte */
+    run_id scanned;                            /* with `scanning`: the last live row that recovery has read */
+    bool scanning;
+    uint8_t scan_tries;    /* scans in a row that failed, for the pause before the next */
     struct timer scan;     /* recovery is tried again */
     struct timer orphans;  /* runs while clients of a former process may come back */
-    bool clients_are_back; /* that is over */
+    bool clients_are_back; /* that time is over */
     size_t places;         /* of --runs-max, of slots that are being loaded */
-    void *spare;           /* memory for the slot of a run that leaves memory when there is no other */
+    void *spare;           /* memory for the slot of a run that leaves memory when no other memory is left; owned */
 } slot_table;
 
-bool slot_table_init(slot_table *t);
-void slot_table_free(slot_table *t);
+bool slot_table_init(slot_table *t); /* False: no memory; slot_table_free is due all the same. */
+void slot_table_free(slot_table *t); /* Its runs have left memory. */
 
-slot *slot_find(const slot_table *t, const run_id *id);
-slot *slot_add(struct home *h, const run_id *id); /* NULL: out of memory. Not yet in it */
-/* The same for a run that leaves memory, which nobody else would know of: there is always one. The run's own memory is
- * the next spare one: run_free gives it to slot_restock, which says whether it has taken it. */
+/* ---- Finding and making them ---- */
+
+slot *slot_find(const slot_table *t, const run_id *id); /* NULL: none */
+/* Makes the slot of a run that has none; post what it is (slot_post). NULL: out of memory. */
+slot *slot_add(struct home *h, const run_id *id);
+/* Makes the slot of a run that leaves memory, of which nobody else would know: there is always memory for one. The
+ * run's own memory is for the next such slot: run_free offers it to slot_restock, which says whether it has taken it.
+ */
 slot *slot_add_spare(struct home *h, const run_id *id);
 bool slot_restock(struct home *h, struct run *r);
-void slot_remove(struct home *h, slot *s); /* its run has ended; without waiters; frees it */
-void slot_forget(struct home *h, slot *s); /* the run may go on elsewhere; likewise */
+/* Frees a slot without run and waiters: its run has ended (slot_remove), or may go on elsewhere (slot_forget). */
+void slot_remove(struct home *h, slot *s);
+void slot_forget(struct home *h, slot *s);
 
-/* Something has happened to it: its state, its queue and its place of --runs-max follow. */
+/* ---- What happens to one ---- */
+
+/* Moves the slot to its next state: its queue and its place of --runs-max follow. */
 void slot_post(struct home *h, slot *s, slot_event event);
 
-/* Not in memory until then; then it is loaded and resumed. */
+/* Leaves a run that is not in memory there until `due`; then the slot wakes. */
 void slot_park(struct home *h, slot *s, clock_alarm due);
-/* The wall clock has been set: what it ends follows. */
+/* Has all waits that the wall clock ends follow it; it has been set. */
 void slots_clock_set(struct home *h);
-/* Its run stands still, and has left memory. A release that came meanwhile is obeyed. */
+/* Stops a run that has left memory, and tells its clients. A release that came meanwhile is obeyed. */
 void slot_stop(struct home *h, slot *s, const struct stop_cause *why);
-/* It is in memory: no longer stopped. */
+/* Takes back that the run is stopped: it is in memory, and goes on. */
 void slot_clear_stop(struct home *h, slot *s);
-/* As soon as there is room. */
+/* Has a run that is not in memory loaded as soon as there is room. */
 void slot_wake(struct home *h, slot *s);
-/* The journal takes writes again: what waited for that is due. */
+/* Wakes what waited for the journal to take writes, as it does again. */
 void slot_wake_gated(struct home *h);
-/* Loads some of the queues; called each turn. */
+/* Loads some of the queues' runs; at the end of each turn. */
 void slot_load_due(struct home *h);
-/* A request may begin a run. Of the places that get free, up to a quarter of --runs-max is left to runs that wait to be
- * resumed, so that new requests do not keep them out for good. */
+/* Whether a request may begin a run. Of the places that get free, up to a quarter of --runs-max is left to runs that
+ * wait to be resumed, so that new requests do not keep them out for good. */
 bool slots_have_room(const struct home *h);
 
-/* A letter to a run is on disk (error NULL) or not. Takes it. */
+/* ---- Letters ---- */
+
+/* Takes a letter that is on disk (error NULL) or could not be written, and obeys it or tells those who wait for it. */
 void slot_take_letter(struct home *h, struct letter *m, const char *error);
-/* What was asked of the run is on disk: it will be done, also by a later process. */
+/* Whether what was asked of the run is on disk: then it will be done, also by a later process. */
 bool slot_is_promised(const struct home *h, const run_id *id, letter_kind kind);
-/* Letters of a run that leaves memory before their entries are on disk. */
+/* Takes the letters of a run that leaves memory before their entries are on disk. */
 void slot_take_back_letters(slot *s, struct letter **letters);
-/* Whoever wants it released is told why not, and the letter goes. */
+/* Tells those who want the run released why that is not done, and deletes their letters. */
 void slot_deny_release(struct home *h, slot *s, const char *why);
-/* Nobody may wait for the answer of a run that ends with its clients: then it is cancelled. */
+
+/* ---- Ties to clients (slot_tie.c) ---- */
+
+/* Cancels a run that ends with its clients, if nobody waits for its answer. */
 void slot_end_if_alone(struct home *h, slot *s);
 /* A client of the run has gone away. */
 void slot_client_gone(struct home *h, const run_id *id);
 /* A client of the run is about to be sent on, and will know its URL: the run goes on alone from now on. `shown`: its
- * request, which is in the journal, says that it may be. True: it was tied until now. */
+ * request, which is in the journal, says that it may be. True: the run was tied until now. */
 bool slot_client_sent_on(struct home *h, const run_id *id, bool shown);
-/* That client, the only one that the run was tied to, had gone before. Nothing to a run whose endpoint ties it to none.
- */
+/* The client that was sent on, the only one that the run was tied to, had gone before. Does nothing to a run whose
+ * endpoint ties it to no clients. */
 void slot_client_missed(struct home *h, const run_id *id);
-/* The connection of one who waits for its answer has come from a former process; it need not be open any more. */
+/* The connection of a client that waits for the run's answer has come from a former process; it may be closed since. */
 void slot_client_back(struct home *h, const run_id *id);
-/* The connection of one who waited for its answer was left to this process, and has ended before it got here. */
+/* The connection of a client that waited for the run's answer was left to this process, and ended before it got here.
+ */
 void slot_client_lost(struct home *h, const run_id *id);
-/* A wait in its journal that is longer shows that a client of it was sent on. */
+/* A longer wait in a run's journal shows that a client of it was sent on. */
 int64_t slot_sent_on_after_ms(const struct home *h);
-/* A run of a former process is being loaded: whether it ends with its clients, and at once since they are gone.
- * `sent_on`: its journal shows that they may have been sent on. */
+/* Decides whether a run of a former process that is being loaded ends with its clients, and at once if they are gone.
+ * `cancels`: its endpoint says SW_CANCEL. `sent_on`: its journal shows that clients may have been sent on. */
 void slot_judge_tie(struct home *h, slot *s, bool cancels, bool sent_on);
 
 /* All connections of a former process that come to this one have come: after a while runs that end with their clients,
  * of which none is back, end. Once is enough. */
 void slot_watch_orphans(struct home *h);
-/* The loop ends: what the next process has to know of ties. */
+/* Leaves to the next process what it has to know of ties; the loop ends. */
 void slots_leave_ties(struct home *h);
 
-/* Reads the live table and makes a slot of each row of this loop. What fails is tried again. */
+/* ---- Recovery (slot_recover.c) ---- */
+
+/* Reads the letters and the live table, and makes a slot of each row of this loop. What fails is tried again. */
 void slot_recover(struct home *h);
-/* The loop drains: what could not be read is not tried again, but left to the next process. */
+/* Leaves what could not be read to the next process: the loop drains. */
 void slot_recover_no_more(struct home *h);
 
 #endif

@@ -5,35 +5,35 @@
 
 #include "runtime/run/slot.h"
 
-/* A slot for a run that may not be in memory; NULL: no memory. */
+/* The slot of a run, made if there is none: whether there is such a run is not known then. NULL: out of memory. */
 slot *slot_find_or_add(struct home *h, const run_id *id);
-/* What somebody wants of the run is written down, unless it is, or is being written: whoever asks again waits for what
- * the first letter of the kind leads to. */
+/* Writes down what somebody wants of the run, unless that is on disk or being written: whoever asks again waits for
+ * what the first letter of the kind leads to. */
 void slot_send_letter(struct home *h, slot *s, letter_kind kind);
 
-/* Those who wait for its run, in memory or not. */
+/* The list of those who wait for the slot's run, in memory or not. */
 struct waiter **slot_waiters(slot *s);
-/* In memory, and the journal does not say yet that it is released: who wants that, too, waits for the same. */
+/* Whether the run, which is in memory, is released and the journal does not say so yet. */
 bool slot_is_releasing(const struct run *r);
 
-/* It is stopped, and its output URL answers so. */
+/* Whether the run is stopped, and its output URL answers so. */
 bool slot_refuses(const struct home *h, const slot *s);
 
-/* SLOT_STOPPED: it is loaded again after that, or earlier. */
+/* SLOT_STOPPED: has the run loaded again after wait_ms, or earlier. */
 void slot_look_later(struct home *h, slot *s, int64_t wait_ms);
-/* SLOT_STOPPED: somebody waits for it, and is told when its output URL waits for a release no longer. */
+/* SLOT_STOPPED: has those who wait told when the output URL no longer waits for a release. */
 void slot_answer_in_time(struct home *h, slot *s);
 
-/* It may go on when it is loaded: it needs one of the places of --runs-max. */
+/* Whether the run may go on when it is loaded: then it needs one of the places of --runs-max. */
 bool slot_wants_place(const slot *s);
-/* True: the gate is closed, and it waits for that. */
+/* True: the gate is closed, and the slot waits until it is open. */
 bool slot_gate(struct home *h, slot *s);
 
-/* It is being loaded: its journal is read now. */
+/* Reads the journal of a run that is being loaded. */
 void slot_load(struct home *h, slot *s);
 
-/* Whoever wants the run to go on has its URL, or is an operator: clients that go away end it no longer, in the next
- * process either. `shown`: its journal says so. */
+/* Unties the run from its clients, for the next process too: somebody who wants it to go on has its URL, or is an
+ * operator. `shown`: the run's journal says so. */
 void slot_let_alone(struct home *h, slot *s, bool shown);
 
 static inline bool slot_is_loading(const slot *s)

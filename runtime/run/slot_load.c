@@ -21,8 +21,11 @@ enum {
     READ_FIRST_MS = 1000,
     READ_MOST_MS = 300000,
     LOOK_LEAST_MS = 1000,
-    TENTH_MS = 100
+    TENTH_MS = 100,
+    TRIES_MAX = 15
 };
+_Static_assert((int64_t)SHORT_FIRST_MS << TRIES_MAX >= SHORT_MOST_MS, "slot.tries counts far enough");
+_Static_assert((int64_t)READ_FIRST_MS << TRIES_MAX >= READ_MOST_MS, "slot.tries counts far enough");
 
 /* ---- Loading ---- */
 
@@ -38,7 +41,7 @@ static void slot_answer_not_found(home *h, slot *s, int status, const char *why)
     slot_remove(h, s);
 }
 
-/* Places of --runs-max that nobody has or is about to have. */
+/* Places of --runs-max that no run has or is about to have. */
 static size_t slots_free_places(const home *h)
 {
     size_t most = (size_t)h->opt->runs_max, taken = h->runs.count + h->slots.places;
@@ -56,31 +59,37 @@ bool slots_have_room(const home *h)
 
 /* ---- What does not go on ---- */
 
-/* As far as this process knows. */
-static int64_t slot_stopped_ms(const slot *s) { return clock_steady_ms() - (int64_t)s->since_ds * TENTH_MS; }
+/* How long the run has been stopped, as far as this process knows. */
+static int64_t slot_stopped_ms(const slot *s)
+{
+    assert(s->stop != STOP_NONE);
+    return clock_steady_ms() - (int64_t)s->since_ds * TENTH_MS;
+}
 
 bool slot_refuses(const home *h, const slot *s)
 {
     return stop_refuses(s->stop) || (s->stop == STOP_EXHAUSTED && slot_stopped_ms(s) >= h->opt->stopped_answer_ms);
 }
 
-/* Doubles with each load that came to nothing. */
+/* How long to wait before the next load: twice as long after each that came to nothing. */
 static int64_t slot_pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
 {
     int64_t pause = first_ms << s->tries;
+    assert(first_ms > 0 && first_ms <= most_ms);
     if (pause >= most_ms) return most_ms;
+    assert(s->tries < TRIES_MAX);
     s->tries++;
     return pause;
 }
 
-/* Nothing is wrong with the run: others that end make room for it. */
+/* Parks a run with which nothing is wrong: runs that end meanwhile make room for it. */
 static void slot_retry_load(home *h, slot *s, const char *id, const char *text)
 {
     if (s->tries == 0) log_line(LOG_WARN, id, "cannot be resumed yet, which is tried again: %s", text);
     slot_park(h, s, clock_alarm_in(slot_pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)));
 }
 
-/* How long the output URL still waits for a release of one that has used its retries. */
+/* How long the output URL of a run that has used its retries still waits for a release; CLOCK_NEVER: it does not. */
 static int64_t slot_answer_left_ms(const home *h, const slot *s)
 {
     bool waits = s->stop == STOP_EXHAUSTED && !slot_refuses(h, s);
@@ -105,7 +114,7 @@ static void slot_plan_look(home *h, slot *s, const stop_cause *why)
     if (s->waiters) slot_answer_in_time(h, s);
 }
 
-/* Somebody who wants to end or release a run of which nothing can be read, or that still does not go on. */
+/* Answers those who want to end or release a run of which nothing can be read, or that still does not go on. */
 static void slot_deny_letters(home *h, slot *s, const stop_cause *why)
 {
     bool opaque = why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
@@ -127,6 +136,8 @@ static void slot_deny_letters(home *h, slot *s, const stop_cause *why)
 static void slot_stand_still(home *h, slot *s, const stop_cause *why)
 {
     bool news = s->stop != why->reason;
+    assert(!s->run);
+    assert(why->reason > STOP_NONE && why->reason < STOP_REASONS);
     if (s->stop == STOP_NONE) counter_add(&h->slots.stopped, 1);
     slot_post(h, s, SLOT_ON_STOPPED);
     s->stop = why->reason;
@@ -169,6 +180,7 @@ static void slot_on_deleted(void *arg, const char *error)
 static void slot_stop_unreadable(home *h, slot *s, const char *id, const char *error)
 {
     const stop_cause why = {.reason = STOP_UNREADABLE, .text = error};
+    assert(error);
     bool stale = s->stop == STOP_UNREADABLE && slot_stopped_ms(s) >= h->opt->retain_stopped_ms;
     /* While the journal takes no writes it would not be deleted. */
     if (!stale || !gate_writable(h) || !store_delete(h->port, &s->id, slot_on_deleted, h)) {
@@ -186,6 +198,7 @@ static void slot_resume_or_stop(home *h, slot *s, const store_journal *j, bool r
 {
     char id[RUN_ID_TEXT + 1];
     stop_cause why;
+    assert(s->state == SLOT_LOADING); /* its place, if it had one, is free: what is decided here says who gets it */
     run_id_format(&s->id, id);
     s->has_live_row = true;
     if (h->opt->no_resume && !s->is_known_here && s->stop == STOP_NONE) { /* asked for before it was found */
@@ -203,7 +216,7 @@ static void slot_resume_or_stop(home *h, slot *s, const store_journal *j, bool r
         slot_post(h, s, SLOT_ON_NO_PLACE);
     } else if (run_resume(h, s, j, &why)) {
         h->listener->on_loaded(s);
-    } else if (why.crashes > 0) { /* it waits for its turn */
+    } else if (why.crashes > 0) { /* it waits for its solo */
         if (s->wants_release) slot_deny_release(h, s, not_stopped);
     } else if (why.reason == STOP_NONE) {
         slot_retry_load(h, s, id, why.text);
@@ -213,7 +226,8 @@ static void slot_resume_or_stop(home *h, slot *s, const store_journal *j, bool r
     }
 }
 
-/* A start that waits for room on the disk writes of which runs the process has died before the journal takes writes. */
+/* The journal was read before the start, which waited for room on the disk, wrote of which runs the process has died.
+ */
 static bool slot_journal_is_outdated(const home *h, const slot *s, const store_journal *j)
 {
     return s->read_while_closed && j->live && !j->error && gate_writable(h);
@@ -254,6 +268,7 @@ static void slot_take_journal(home *h, const store_journal *j)
 static void slots_on_journals(void *arg, store_journal *journals, size_t count)
 {
     home *h = arg;
+    assert(count > 0 && count <= h->slots.loading);
     h->slots.loading -= count;
     for (size_t i = 0; i < count; i++) {
         slot *s = slot_find(&h->slots, &journals[i].run);
@@ -264,10 +279,15 @@ static void slots_on_journals(void *arg, store_journal *journals, size_t count)
     }
 }
 
-/* Without memory to ask for them it is as if they had been asked for, and there had been none to read them into. */
+/* Without memory to ask the store for the journals it is as if there had been none to read them into. */
 static void slots_read_journals(home *h, const run_id *ids, size_t n)
 {
-    for (size_t i = 0; i < n; i++) slot_find(&h->slots, &ids[i])->read_while_closed = !gate_writable(h);
+    assert(n > 0 && n <= LOAD_BATCH);
+    for (size_t i = 0; i < n; i++) {
+        slot *s = slot_find(&h->slots, &ids[i]);
+        assert(s && slot_is_loading(s));
+        s->read_while_closed = !gate_writable(h);
+    }
     h->slots.loading += n;
     if (store_load(h->port, ids, n, slots_on_journals, h)) return;
     for (size_t i = 0; i < n; i++) slots_on_journals(h, &(store_journal){.run = ids[i], .error = store_no_memory}, 1);

@@ -65,6 +65,8 @@ enum {
     ALL_EVENTS = (1U << SLOT_EVENTS) - 1
 };
 _Static_assert(SLOT_STATES <= 16, "they fit slot.state");
+_Static_assert(SLOT_EVENTS < 32, "they fit a mask of 32 bits");
+_Static_assert(SLOT_NONE == 0, "a pair that the table leaves out has no row");
 
 static const struct {
     uint32_t states, events;
@@ -79,14 +81,14 @@ static const struct {
          E(ADMITTED) | E(RESUMED),
      "its run is in memory: nobody loads it"},
     {S(UNKNOWN), E(WAKE), "nobody knows of anything that could go on"},
-    {AWAY & ~S(GATED), E(PUT_OFF), "it is nobody's turn in any case, or it waits for one"},
+    {AWAY & ~S(GATED), E(PUT_OFF), "it is left alone in any case, or waits for something"},
     {AWAY, E(PARKED) | E(STOPPED), "only who has loaded or left it knows its time, or its reason"},
     {S(UNKNOWN) | S(PARKED) | S(STOPPED) | S(GATED) | S(BEHIND), E(TAKEN) | E(TAKEN_PLACED),
      "it has not been queued for loading"},
     {S(SUSPECT), E(TAKEN), "whoever is suspected is loaded with a place of its own"},
     {AWAY, E(PLACE_GIVEN) | E(NO_PLACE) | E(SUSPECTED) | E(RESUMED), "it is not being loaded"},
     {S(UNKNOWN) | S(PARKED) | S(STOPPED) | S(GATED) | S(SUSPECT) | S(BEHIND), E(GATE_CLOSED) | E(BEHIND),
-     "it does not have its turn"},
+     "it is not about to be loaded"},
     {S(ASKED), E(BEHIND), "whoever is to end, or may have, comes before all others"},
     {(AWAY & ~S(BEHIND)) | LOADS, E(ADMITTED), "it does not wait for others"},
     {S(PARKED) | S(STOPPED) | QUEUED, E(GONE), "it is loaded first, to see"},
@@ -167,6 +169,7 @@ const char *slot_state_name(slot_state state)
         [SLOT_LOADING_PLACED] = "loading with a place",
         [SLOT_GONE] = "gone",
     };
+    assert(state < SLOT_STATES && names[state]);
     return names[state];
 }
 
@@ -191,5 +194,6 @@ const char *slot_event_name(slot_event event)
         [SLOT_ON_RESUMED] = "resumed",
         [SLOT_ON_GONE] = "gone",
     };
+    assert(event < SLOT_EVENTS && names[event]);
     return names[event];
 }

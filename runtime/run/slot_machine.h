@@ -1,16 +1,16 @@
-/* slot_machine: where a run's slot stands, and what moves it: the half of a run's life that it spends outside memory. A
- * table and nothing else; what run_machine.h is for the half in memory. Which queue a slot is in, whether it has a
- * place of --runs-max and whether its timer is armed follow from its state (slot_post in slot.c): nothing else says so.
+/* slot_machine: where a run's slot stands, and what moves it: the half of a run's life that it spends outside memory,
+ * as run_machine.h is the half in memory. A table and nothing else. Which queue a slot is in, whether it has a place of
+ * --runs-max and whether its timer is armed follow from its state (slot_post in slot.c): nothing else says so.
  *
  *     NEW --> RUNNING --parked--> PARKED --wake--> DUE --taken--> LOADING_PLACED --place given--> LOADING --> RUNNING
  *      |         \---stopped---> STOPPED --look--> ASKED --taken--> LOADING                          \--> PARKED,
  *      +--> UNKNOWN --look-------------------------^                                          STOPPED, GONE, and later
  *
- *     DUE, ASKED, LOADING --gate closed--> HELD --open--> PARKED, and woken      LOADING --suspected--> SUSPECT --> ...
- *     DUE, LOADING --behind--> BEHIND --its turn--> DUE
+ *     DUE, ASKED, LOADING --gate closed--> GATED --open--> PARKED, and woken      LOADING --suspected--> SUSPECT -->
+ * ... DUE, LOADING --behind--> BEHIND --admitted--> DUE
  */
-#ifndef RUNTIME_SLOT_MACHINE_H
-#define RUNTIME_SLOT_MACHINE_H
+#ifndef RUNTIME_RUN_SLOT_MACHINE_H
+#define RUNTIME_RUN_SLOT_MACHINE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,20 +18,20 @@
 typedef enum slot_state {
     SLOT_NONE, /* of an empty cell */
     SLOT_NEW,
-    SLOT_RUNNING, /* its run is in memory */
+    SLOT_RUNNING, /* the run is in memory */
     SLOT_UNKNOWN, /* somebody asked for it, and it is not known whether there is such a run */
-    SLOT_PARKED,  /* it is nobody's turn; its timer is armed if a time is known */
-    SLOT_STOPPED, /* it stands still; its timer is armed if it is to be looked at again */
+    SLOT_PARKED,  /* the run waits; its timer is armed if a time is known */
+    SLOT_STOPPED, /* the run stands still; its timer is armed if the run is to be looked at again */
 
     /* In the queue of that name. */
     SLOT_DUE,     /* waits for a place of --runs-max, to go on */
-    SLOT_ASKED,   /* waits for its turn to be loaded without one: most have ended, or are to end */
+    SLOT_ASKED,   /* waits to be loaded without a place: most such runs have ended, or are to end */
     SLOT_GATED,   /* waits until the journal takes writes */
-    SLOT_SUSPECT, /* waits until no other run is loaded that may end the process */
+    SLOT_SUSPECT, /* waits for its solo: until no other run is in memory that may end the process */
     SLOT_BEHIND,  /* waits until runs before it have got on (runtime/run/comeback.h) */
 
     SLOT_LOADING,        /* its journal is being read */
-    SLOT_LOADING_PLACED, /* its journal is being read, and one of the places of --runs-max is kept for it */
+    SLOT_LOADING_PLACED, /* its journal is being read, and it has one of the places of --runs-max */
     SLOT_GONE,           /* final: it is freed */
     SLOT_STATES
 } slot_state;
@@ -41,23 +41,23 @@ typedef enum slot_event {
     SLOT_ON_ASKED_FOR, /* by its id, or there is a letter for it */
     SLOT_ON_PARKED,    /* a time is known for it */
     SLOT_ON_STOPPED,   /* a reason is known why it stands still */
-    SLOT_ON_PUT_OFF,   /* it is nobody's turn any more: another process's, or a later one here */
-    SLOT_ON_WAKE,      /* it may go on, and needs a place of --runs-max */
-    SLOT_ON_LOOK,      /* it is to be loaded, and needs none: to end it, or to see how it stands */
-    SLOT_ON_TAKEN,     /* its journal is read now */
+    SLOT_ON_PUT_OFF,   /* the run is left to another process, or to a later load here */
+    SLOT_ON_WAKE,      /* the run may go on, and needs a place of --runs-max */
+    SLOT_ON_LOOK,      /* the run is to be loaded without a place: to end it, or to see how it stands */
+    SLOT_ON_TAKEN,     /* the run's journal is read now */
     SLOT_ON_TAKEN_PLACED,
-    SLOT_ON_PLACE_GIVEN, /* what is known of it decides now who gets its place */
-    SLOT_ON_NO_PLACE,    /* it could go on, and there is none */
+    SLOT_ON_PLACE_GIVEN, /* its journal is here: what that says decides now who gets its place */
+    SLOT_ON_NO_PLACE,    /* the run could go on, and no place is free */
     SLOT_ON_GATE_CLOSED, /* the journal takes no writes */
     SLOT_ON_SUSPECTED,
     SLOT_ON_BEHIND,   /* others come first */
-    SLOT_ON_ADMITTED, /* they have: it may be loaded when there is a place */
+    SLOT_ON_ADMITTED, /* others have got on: the run may be loaded when there is a place */
     SLOT_ON_RESUMED,
-    SLOT_ON_GONE, /* it has ended, or there is none, or it is deleted */
+    SLOT_ON_GONE, /* the run has ended, or is deleted, or there is none */
     SLOT_EVENTS
 } slot_event;
 
-/* A pair that cannot be ends the process with a message. */
+/* The state after an event. A pair that cannot be ends the process with a message that names both. */
 slot_state slot_next(slot_state state, slot_event event);
 
 const char *slot_state_name(slot_state state);

@@ -1,5 +1,6 @@
 /* slot_recover: makes the slots of a home's unfinished runs when its loop begins: reads the letters, so that no run
  * goes on that somebody has cancelled, then the live table. A read that fails is tried again, with growing pauses. */
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/base/log.h"
@@ -29,10 +30,12 @@ void slot_recover_no_more(home *h)
 
 static void recover_on_retry_due(struct timer *t) { recover_scan(t->arg); }
 
-/* Without these rows their runs would wait for the next start. */
+/* Scans again after a pause: else the runs of these rows would wait for the next start. */
 static void recover_retry_later(home *h, const char *why)
 {
     slot_table *t = &h->slots;
+    assert(why);
+    assert(!t->recovered && !t->scan.place);
     if (h->draining) {
         t->recovered = true;
         return;
@@ -48,8 +51,8 @@ static void recover_retry_later(home *h, const char *why)
     (void)timers_start(&h->timers, &t->scan, (uint64_t)pause);
 }
 
-/* When it has to be looked at again. Which clock ends its wait, and how long that is, only its journal says: the first
- * of both counts, and if the wall clock has gone back since the journal was written, that is looked at now. */
+/* When the run of a row has to be looked at again. Which clock ends its wait, and how long that is, only its journal
+ * says: the first of both clocks counts, and if the wall clock has gone back since the journal was written, now. */
 static clock_alarm recover_row_due(const home *h, int64_t due_ms)
 {
     if (due_ms == 0 || store_clock_is_back(h->store)) return clock_alarm_in(0);
@@ -63,6 +66,7 @@ static clock_alarm recover_row_due(const home *h, int64_t due_ms)
 static bool recover_row(home *h, const store_live_row *row)
 {
     static const stop_cause not_resumed = {.reason = STOP_NOT_RESUMED};
+    assert(run_id_loop(&row->run, h->count) == h->index);
     slot *s = slot_find(&h->slots, &row->run);
     if (s) s->is_recovered = true;
     if (s || run_find_slotless(h, &row->run)) return true;
@@ -78,6 +82,8 @@ static bool recover_row(home *h, const store_live_row *row)
 
 static void recover_finish(home *h, bool all_found)
 {
+    assert(!h->slots.recovered);
+    assert(h->slots.letters_read || h->draining);
     if (!h->draining && h->suspects && !suspects_drop_strays(h)) {
         recover_retry_later(h, store_no_memory);
         return;
@@ -111,7 +117,8 @@ static void recover_on_rows(void *arg, const store_live_row *rows, size_t count,
         recover_scan(h);
 }
 
-/* Whatever it says of the run, loading it shows whether there is something to do. */
+/* Takes a letter that a former process left. Whatever it says of the run, loading the run shows whether there is
+ * something to do. False: no memory. */
 static bool recover_letter(home *h, const store_table_row *row)
 {
     bool is_short = false;
@@ -163,6 +170,7 @@ static void recover_scan_letters(home *h)
 static void recover_scan(home *h)
 {
     slot_table *t = &h->slots;
+    assert(!t->recovered);
     if (!t->letters_read) {
         recover_scan_letters(h);
         return;
@@ -174,6 +182,7 @@ static void recover_scan(home *h)
 
 void slot_recover(home *h)
 {
+    assert(h->port && !h->slots.letters_read && !h->slots.scanning); /* called once */
     if (h->suspects) suspects_join(h);
     if (h->comeback) comeback_join(h);
     recover_scan(h);

@@ -1,5 +1,5 @@
-/* slot_table: where a home's slots are found by their runs' ids, and the memory that they are made of. Each has a place
- * for its timer from the start: a parked run has to be woken, whatever is short then. */
+/* slot_table: where a home's slots are found by their runs' ids, and the memory that slots are made of. Each slot has
+ * room for its timer from the start: a parked run has to be woken, however little memory there is then. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -50,6 +50,7 @@ slot *slot_find(const slot_table *t, const run_id *id)
 /* A table that cannot grow gets slower, not wrong. */
 static void slot_table_grow(slot_table *t)
 {
+    assert((t->bucket_count & (t->bucket_count - 1)) == 0); /* slot_bucket() takes the hash modulo a power of two */
     slot_table bigger = {.bucket_count = t->bucket_count * 2};
     bigger.buckets = calloc(bigger.bucket_count, sizeof(slot *));
     if (!bigger.buckets) return;
@@ -77,6 +78,7 @@ static slot *slot_table_insert(slot_table *t, slot *s, const run_id *id)
 
 slot *slot_add(home *h, const run_id *id)
 {
+    assert(run_id_loop(id, h->count) == h->index); /* a run lives in one home */
     if (!timers_keep(&h->timers, 1)) return NULL;
     slot *s = calloc(1, sizeof *s);
     if (!s) {
@@ -111,13 +113,16 @@ void slot_forget(home *h, slot *s)
 {
     slot_table *t = &h->slots;
     assert(!s->waiters && !s->run);
+    assert(t->count > 0);
+    assert(s->stop == STOP_NONE || t->stopped > 0);
     slot_post(h, s, SLOT_ON_GONE);
     timers_stop(&h->timers, &s->due);
     timers_give(&h->timers, 1);
     if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
     letter_free_all(&s->letters);
     slot **at = slot_bucket(t, &s->id);
-    while (*at != s) at = &(*at)->next;
+    while (*at && *at != s) at = &(*at)->next;
+    assert(*at == s);
     *at = s->next;
     counter_add(&t->count, -1);
     free(s);

@@ -15,6 +15,8 @@
  *                                                               was killed and not all is found, so is this one
  *   the process is killed     UNKNOWN. That it is NONE was noted when it became so, unless the journal shows it
  */
+#include <assert.h>
+
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run.h"
@@ -22,8 +24,10 @@
 #include "runtime/run/slot_core.h"
 #include "runtime/run/ties.h"
 
+/* What the former process left of the run's tie, or a client of it since. */
 static former_tie tie_of_former(const home *h, const slot *s)
 {
+    assert(s->tie == TIE_UNKNOWN || s->tie == TIE_AWAITED);
     if (s->tie == TIE_AWAITED) return FORMER_AWAITED;
     if (!h->app->ties) return h->app->ended_well ? FORMER_PRESUMED : FORMER_UNKNOWN;
     return ties_find(h->app->ties, &s->id);
@@ -51,7 +55,7 @@ int64_t slot_sent_on_after_ms(const home *h)
     return h->app->ties ? ties_sent_on_after_ms(h->app->ties) : h->opt->redirect_after_ms;
 }
 
-/* A wait over --redirect-after is in the journal, which is enough to know that its client was sent on. */
+/* Whether the journal shows a wait over --redirect-after, which is enough to know that the run's client was sent on. */
 static bool tie_waits_long(const home *h, const slot *s)
 {
     const run *r = s->run;
@@ -110,6 +114,7 @@ void slot_client_lost(home *h, const run_id *id)
 
 void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
 {
+    assert(slot_is_loading(s));
     s->is_known_here = true;
     s->ends_with_clients = cancels;
     if (s->wants_release) slot_let_alone(h, s, true); /* whoever wants that wants the run */
@@ -125,6 +130,7 @@ void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
 static void tie_on_clients_back(struct timer *t)
 {
     home *h = t->arg;
+    assert(!h->slots.clients_are_back);
     h->slots.clients_are_back = true;
     for (size_t i = 0; i < h->slots.bucket_count; i++)
         for (slot *s = h->slots.buckets[i]; s; s = s->next)
@@ -143,6 +149,7 @@ void slot_watch_orphans(home *h)
 static void tie_leave(const home *h, const slot *s)
 {
     ties *t = h->app->ties;
+    assert(!s->run || s->run->slot == s);
     former_tie was = s->tie == TIE_UNKNOWN ? tie_of_former(h, s) : s->tie == TIE_NONE ? FORMER_ALONE : FORMER_AWAITED;
     ties_settle(t, &s->id);
     if (was == FORMER_AWAITED || (was == FORMER_UNKNOWN && s->has_live_row && !tie_waits_long(h, s)))

@@ -21,6 +21,9 @@ static const struct {
     [STOP_NEWER] = {"newer", "the run is stopped: a newer version of the program wrote its journal", true},
     [STOP_NOT_RESUMED] = {"not resumed", "the run is stopped: the server was started with --no-resume", false}};
 
+_Static_assert((int)STOP_UNKNOWN == (int)ENTRY_STOPS_END, "reasons of entries come first, with their numbers");
+_Static_assert(STOP_NONE == 0, "a zeroed cause has no reason");
+
 stop_reason stop_of_entry(const entry *stopped)
 {
     assert(stopped->kind == ENTRY_STOPPED);
@@ -28,9 +31,23 @@ stop_reason stop_of_entry(const entry *stopped)
     return n > ENTRY_STOP_NONE && n < ENTRY_STOPS_END ? (stop_reason)n : STOP_UNKNOWN;
 }
 
-const char *stop_name(stop_reason reason) { return reasons[reason].name; }
-const char *stop_text(stop_reason reason) { return reasons[reason].text; }
-bool stop_refuses(stop_reason reason) { return reasons[reason].refuses; }
+const char *stop_name(stop_reason reason)
+{
+    assert(reason < STOP_REASONS && reasons[reason].name);
+    return reasons[reason].name;
+}
+
+const char *stop_text(stop_reason reason)
+{
+    assert(reason < STOP_REASONS && reasons[reason].text);
+    return reasons[reason].text;
+}
+
+bool stop_refuses(stop_reason reason)
+{
+    assert(reason < STOP_REASONS);
+    return reasons[reason].refuses;
+}
 
 void stop_describe(stop_cause *why, const char *text, size_t len)
 {
@@ -41,6 +58,7 @@ void stop_describe(stop_cause *why, const char *text, size_t len)
         len = utf8_whole(text, sizeof why->detail - sizeof cut_mark);
         end = cut_mark;
     }
+    assert(len + strlen(end) < sizeof why->detail);
     memcpy(why->detail, text, len);
     memcpy(why->detail + len, end, strlen(end) + 1);
 }

@@ -12,8 +12,8 @@
 
 struct frames;
 
-/* Those that are entries have the entry's number. The others are found anew whenever the run is loaded, and so end when
- * their cause does. */
+/* Reasons that are entries have the entry's number. The others are found anew whenever the run is loaded, and so end
+ * when their cause does. */
 typedef enum stop_reason {
     STOP_NONE = ENTRY_STOP_NONE,
     STOP_OPERATOR = ENTRY_STOP_OPERATOR,
@@ -37,19 +37,19 @@ typedef struct stop_cause {
     const char *text;   /* what a person should know; static */
     unsigned crashes; /* with STOP_NONE: it has crashed so often in a row, and others come first; 0: memory is short */
     int64_t since_ms; /* Unix; from when --retain-stopped counts; 0: from now on */
-    clock_wait deadline;     /* the run's, if it goes by while the run is stopped; zeros: it does not */
-    struct frames *streamed; /* what it has streamed, NULL: that is not known. Of run_resume's: held for the caller */
+    clock_wait deadline; /* the run's, if it goes by while the run is stopped; zeros: it does not */
+    struct frames
+        *streamed; /* what it has streamed, NULL: that is not known. Of run_resume's: the caller unrefs them */
     char detail[STOP_DETAIL_BYTES]; /* what clients may know beyond that, as its entry says it; "": nothing */
 } stop_cause;
 
 stop_reason stop_of_entry(const entry *stopped);
 const char *stop_name(stop_reason reason); /* "crashes": for programs */
 const char *stop_text(stop_reason reason); /* a sentence, for people */
-/* Nobody who waits will be helped by waiting: the output URL answers 503. Of STOP_EXHAUSTED that is so only when
- * --stopped-answer is over. */
+/* Whether the output URL answers 503, since waiting helps nobody. For STOP_EXHAUSTED slot_refuses says it, which knows
+ * whether --stopped-answer is over. */
 bool stop_refuses(stop_reason reason);
-/* Keeps the text of its entry, what is cut ends in "...", for a reason that is its clients' business as much as a
- * failure would be. */
+/* Copies the text of the entry to why->detail, cut to "...", if clients may know the reason as they may a failure. */
 void stop_describe(stop_cause *why, const char *text, size_t len);
 
 #endif

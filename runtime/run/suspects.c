@@ -26,12 +26,13 @@ static suspect *suspect_find(const suspects *all, const run_id *id)
     return all->count > 0 ? bsearch(id, all->all, all->count, sizeof *all->all, suspect_compare) : NULL;
 }
 
-/* ---- Turns ---- */
+/* ---- Solos ---- */
 
-/* Under lock: the next one that waits has its turn. */
+/* Under lock: gives the likeliest suspect that waits its solo. */
 static void suspects_begin_solo(suspects *all)
 {
     assert(!all->solo);
+    assert(all->has_gathered);
     while (all->first < all->count && !all->ranks[all->first]->waits) all->first++;
     if (all->first == all->count) return;
     suspect *k = all->ranks[all->first];
@@ -55,6 +56,7 @@ static void suspects_wait_solo(suspects *all, suspect *k)
 static void suspects_end_solo(home *h, suspect *k)
 {
     suspects *all = h->suspects;
+    assert(run_id_loop(&k->run, all->loops) == h->index); /* its timer is on that home */
     uv_mutex_lock(&all->lock);
     k->waits = false;
     if (all->solo == k) {
@@ -65,18 +67,21 @@ static void suspects_end_solo(home *h, suspect *k)
     uv_mutex_unlock(&all->lock);
 }
 
-/* It may yet be the culprit, but those behind it have waited long enough: two in memory are not told apart, and then
- * both come first at the next start, for longer. */
+/* The suspect may yet be the culprit, but those behind it have waited long enough: should the process end with two in
+ * memory, which are not told apart, then both come first at the next start, for longer. */
 static void suspects_on_solo_over(struct timer *t)
 {
     home *h = t->arg;
     suspect *k = h->suspects->solo; /* written on this thread alone while it is this home's */
+    assert(k);
     suspects_end_solo(h, k);
 }
 
 static void suspects_start_solo_timer(home *h, uint32_t tries)
 {
     suspects *all = h->suspects;
+    assert(tries >= SUSPECT_TRIES);
+    assert(!all->time.place);
     uint32_t doubles = tries - SUSPECT_TRIES < SOLO_DOUBLES_MAX ? tries - SUSPECT_TRIES : SOLO_DOUBLES_MAX;
     all->time = (struct timer){.fn = suspects_on_solo_over, .arg = h, .is_kept = true};
     (void)timers_start(&h->timers, &all->time, (uint64_t)all->solo_ms << doubles);
@@ -112,6 +117,7 @@ static letter *suspect_row_of(const slot *s)
 static letter *suspect_take_row(slot *s)
 {
     letter **at = &s->letters;
+    assert(letter_is_in(*at, LETTER_TRIES));
     while ((*at)->kind != LETTER_TRIES) at = &(*at)->next;
     letter *m = *at;
     *at = m->next;
@@ -119,7 +125,7 @@ static letter *suspect_take_row(slot *s)
     return m;
 }
 
-/* Its row is written before it is loaded, since it may end the process at once. */
+/* Writes the run's row before the run is loaded, since it may end the process at once. */
 static void suspect_raise(home *h, slot *s)
 {
     suspects *all = h->suspects;
@@ -136,6 +142,7 @@ void suspects_raised(letter *m, const char *error)
 {
     home *h = m->home;
     slot *s = slot_find(&h->slots, &m->run);
+    assert(h->suspects && m->kind == LETTER_TRIES);
     assert(s && slot_is_loading(s) && h->slots.raising > 0);
     h->slots.raising--;
     m->raised = !error;
@@ -173,13 +180,15 @@ static const suspect *suspect_row_at_start(const suspects *all, const run_id *id
     return k && !k->gone ? k : NULL;
 }
 
-/* At the first load of a run; *out NULL: there is nothing about it. False: no memory. A run that came to memory without
- * the letter of its row would leave the row on disk, and be suspected of ends that it has no part in. */
+/* At the first load of a run: makes the letter of its row; *out NULL: it has none, and needs none. False: no memory. A
+ * run that came to memory without that letter would leave the row on disk, and be suspected of ends that it has no part
+ * in. */
 static bool suspect_attach_row(home *h, slot *s, const store_journal *j, letter **out)
 {
     const suspects *all = h->suspects;
     const suspect *k = suspect_row_at_start(all, &s->id);
     bool was_under_way = !s->is_known_here && all->unclean && j->due_ms <= all->began_ms;
+    assert(!suspect_row_of(s));
     *out = NULL;
     if (!k && !was_under_way) return true;
     letter *m = *out = letter_new_tries(h, &s->id);
@@ -191,7 +200,7 @@ static bool suspect_attach_row(home *h, slot *s, const store_journal *j, letter 
     return true;
 }
 
-/* Its run has ended. False: no memory. */
+/* Deletes the row of a run that has ended. False: no memory. */
 static bool suspect_drop_row(home *h, const run_id *id)
 {
     if (!suspect_row_at_start(h->suspects, id)) return true;
@@ -202,6 +211,7 @@ static bool suspect_drop_row(home *h, const run_id *id)
 
 static void suspect_queue(home *h, slot *s, suspect *k)
 {
+    assert(run_id_equal(&s->id, &k->run));
     slot_post(h, s, SLOT_ON_SUSPECTED);
     suspects_wait_solo(h->suspects, k);
 }
@@ -228,7 +238,7 @@ static bool glimpse_read(const home *h, const store_journal *j, glimpse *g)
     return true;
 }
 
-/* Else it is not in memory if the process ends now, and cannot have been the culprit. */
+/* Whether the run would be in memory: else it cannot be the culprit if the process ends now. */
 static bool suspect_comes_to_memory(const home *h, const slot *s, const store_journal *j)
 {
     glimpse g;
@@ -240,6 +250,7 @@ static bool suspect_comes_to_memory(const home *h, const slot *s, const store_jo
 suspects_verdict suspects_judge(home *h, slot *s, const store_journal *j, bool room)
 {
     suspects *all = h->suspects;
+    assert(slot_is_loading(s) && run_id_equal(&j->run, &s->id));
     if (!all || j->error || !gate_writable(h)) return SUSPECTS_PASS;
     letter *m = suspect_row_of(s);
     if (!j->live && !m && !suspect_drop_row(h, &s->id)) return SUSPECTS_NO_MEMORY;
@@ -248,7 +259,7 @@ suspects_verdict suspects_judge(home *h, slot *s, const store_journal *j, bool r
     if (!m || m->raised || m->is_spared || s->cancel || !suspect_comes_to_memory(h, s, j)) return SUSPECTS_PASS;
     suspect *k = m->tries + 1 >= SUSPECT_TRIES ? suspect_find(all, &s->id) : NULL;
     bool waits = k && !suspect_has_solo(all, k);
-    if (!waits && !room) return SUSPECTS_PASS; /* who is suspected has a place of its own */
+    if (!waits && !room) return SUSPECTS_PASS; /* a suspect has a place of its own */
     s->has_live_row = true;
     if (waits)
         suspect_queue(h, s, k);
@@ -263,8 +274,8 @@ bool suspects_is_raised(const slot *s)
     return m && m->raised;
 }
 
-/* It has one place more than --runs-max: not while another has that. Who was cleared of suspicion may go on for long.
- */
+/* A suspect has one place beyond --runs-max, if no other run has it: one that was cleared of suspicion may go on for
+ * long. */
 static bool suspects_have_place(const home *h)
 {
     return BUG(SUSPECTS_TOGETHER) || h->runs.count + h->slots.places <= (uint64_t)h->opt->runs_max;
@@ -292,11 +303,12 @@ static void suspects_on_gathered(struct timer *t);
 
 static void suspects_gather(home *h)
 {
+    assert(!h->suspects->time.place);
     h->suspects->time = (struct timer){.fn = suspects_on_gathered, .arg = h, .is_kept = true};
     (void)timers_start(&h->timers, &h->suspects->time, SUSPECTS_GATHER_MS);
 }
 
-/* While the journal takes no writes nobody is loaded: the time for that begins anew. */
+/* While the journal takes no writes no run is loaded: the time to gather begins anew. */
 static void suspects_on_gathered(struct timer *t)
 {
     home *h = t->arg;
@@ -309,6 +321,7 @@ static void suspects_on_gathered(struct timer *t)
         return;
     }
     uv_mutex_lock(&all->lock);
+    assert(!all->has_gathered && !all->solo);
     all->has_gathered = true;
     suspects_begin_solo(all);
     uv_mutex_unlock(&all->lock);
@@ -319,6 +332,7 @@ void suspects_join(home *h)
     suspects *all = h->suspects;
     assert(h->index < SUSPECTS_LOOPS_MAX && h->count == all->loops);
     uv_mutex_lock(&all->lock);
+    assert(!all->homes[h->index]);
     all->homes[h->index] = h;
     bool is_first = !all->is_gathering;
     all->is_gathering = true;

@@ -12,10 +12,12 @@ enum {
     SUSPECTS_LOOPS_MAX = 256,
     SOLO_LEAST_MS = 1000, /* bounds of solo_ms */
     SOLO_MOST_MS = 60000,
-    SUSPECTS_GATHER_MS = 500, /* before the first turn: most of them are known by then, and the likeliest comes first */
-    SUSPECT_TRIES = 2,        /* from so many tries on a run is one */
-    TRIES_BYTES = 20          /* of a row's value: tries u32, epoch u64, order u64, big endian */
+    SUSPECTS_GATHER_MS =
+        500,           /* before the first solo: most suspects are known by then, and the likeliest comes first */
+    SUSPECT_TRIES = 2, /* from so many tries on a run is a suspect */
+    TRIES_BYTES = 20   /* of a row's value: tries u32, epoch u64, order u64, big endian */
 };
+_Static_assert(TRIES_BYTES == sizeof(uint32_t) + 2 * sizeof(uint64_t), "they follow each other");
 
 /* A row as it was at the start. */
 typedef struct suspect {
@@ -23,9 +25,9 @@ typedef struct suspect {
     uint32_t tries; /* loads after an end for an unknown reason, without progress between them */
     uint64_t epoch; /* of the process that loaded it last */
     uint64_t order; /* of its last load among all of them: the later one was the more likely culprit */
-    bool gone;      /* its home's: the row has been deleted */
-    bool waits;     /* under lock: for its turn */
-    size_t rank;    /* its place in `ranks` */
+    bool gone;      /* its home's: the row has been deleted, or is about to be */
+    bool waits;     /* under lock: for its solo */
+    size_t rank;    /* its index in `ranks` */
 } suspect;
 
 struct suspects {
@@ -41,12 +43,12 @@ struct suspects {
     uv_mutex_t lock;
     struct home *homes[SUSPECTS_LOOPS_MAX]; /* under lock: those that have begun */
     bool is_gathering;                      /* under lock: a home waits for SUSPECTS_GATHER_MS, or has */
-    bool has_gathered;                      /* under lock: that time is over, suspects have their turns */
+    bool has_gathered;                      /* under lock: that time is over, suspects have their solos */
     size_t first;                           /* under lock: nobody waits in `ranks` before it */
-    suspect *solo;                          /* under lock: whose turn it is; NULL: nobody waits */
+    suspect *solo;                          /* under lock: whose solo it is; NULL: nobody's */
     bool taken;                             /* under lock: its home knows */
     bool was_closed;                        /* the gate of that home, at the end of that time */
-    struct timer time;                      /* of `alone`, on its home; before the first turn on any */
+    struct timer time;                      /* of `alone`, on its home; before the first solo on any */
 };
 
 void suspects_encode(uint8_t to[TRIES_BYTES], uint32_t tries, uint64_t epoch, uint64_t order);

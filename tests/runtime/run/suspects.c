@@ -111,7 +111,7 @@ static void start(settling *s)
     h->comeback = turned_app->comeback =
         comeback_new(&(comeback_options){.epoch = store_epoch(turned_app->store), .loops = 1});
     CHECK(h->suspects && h->comeback);
-    h->comeback->quiet_ms = INT32_MAX; /* however slow this machine is: a turn begins when nothing else is in memory */
+    h->comeback->quiet_ms = INT32_MAX; /* however slow this machine is: a solo begins when nothing else is in memory */
     suspects_join(h);
     comeback_join(h);
 }
