@@ -1,5 +1,6 @@
 #include "runtime/recovery/crash.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +14,18 @@
 #include "runtime/run/run.h"
 
 const char crash_magic[8] = "swcrash1";
+_Static_assert(CRASH_BY_WANT > NSIG, "no signal has its number");
 
 static int crash_fd = -1;
 static uint64_t crash_epoch;
-static bool exits;      /* atomic */
-static bool serves;     /* atomic */
-static pid_t crash_pid; /* a child that a handler has forked may die as it likes */
+static bool exits;      /* atomic: exit() was called, and has left its record */
+static bool serves;     /* atomic: see crash_serve */
+static pid_t crash_pid; /* a child that a handler has forked leaves no record */
 
-/* A loop that does not answer, and what the watchdog's signal is to leave of it. */
+/* A loop that does not answer, and the record that the watchdog's signal is to leave of it. */
 typedef struct hang {
     const uint64_t *switches; /* of its sched: atomic */
-    uint64_t seen;            /* how many when it was found */
+    uint64_t seen;            /* *switches when the hang was found */
     crash_record record;
 } hang;
 
@@ -31,12 +33,15 @@ enum { HANGS_MAX = 16 };
 static hang hangs[HANGS_MAX];
 static unsigned hang_count; /* atomic: those before it do not change */
 
-/* As in coro.c: of the program or a library it was linked with, so that reading it in a signal handler is one load. */
+/* Of the program or a library it was linked with, as in coro.c: so reading it in a signal handler is one load. */
 static __thread const strand *works_for __attribute__((tls_model("initial-exec")));
 
 void crash_work_for(const strand *s) { works_for = s; }
 
-/* ---- In the signal handler ---- */
+/* ---- In the signal handler: no assertions, whose abort() would come back here ---- */
+
+enum { NUMBER_BYTES = 12 };
+_Static_assert(NUMBER_BYTES > 10, "a number of 32 bits and a zero");
 
 static const strand *crash_strand_at_work(void)
 {
@@ -52,7 +57,7 @@ static void crash_say(const char *text)
 
 static void crash_say_number(unsigned n)
 {
-    char digits[12];
+    char digits[NUMBER_BYTES];
     size_t at = sizeof digits - 1;
     digits[at] = 0;
     do digits[--at] = (char)('0' + n % 10);
@@ -105,7 +110,8 @@ static void crash_write_record(const crash_record *record)
     (void)n;
 }
 
-/* The watchdog's, if a loop hangs, and is where it was when that was found. */
+/* Leaves the records of loops that hang and have not moved since: the signal is the watchdog's. Else one of a signal
+ * from outside. */
 static void crash_record_outside(int number)
 {
     crash_record record;
@@ -142,8 +148,8 @@ void crash_leave_record(int number, bool own)
 
 /* ---- Outside it ---- */
 
-/* A handler has called exit(), or anybody else's thread while it serves: the process ends here. What is still to be
- * taken down would be taken from threads that are at work, and they would die of that by a signal. */
+/* A handler has called exit(), or another thread while the process serves: the process ends here. What exit() would
+ * still take down would be taken from threads that are at work, and they would die of that by a signal. */
 static void crash_on_exit_called(int status, void *arg)
 {
     const strand *s = crash_strand_at_work();
@@ -155,7 +161,7 @@ static void crash_on_exit_called(int status, void *arg)
     _exit(status);
 }
 
-/* Some run may have brought it about, and nobody knows which. */
+/* Some run may have brought about the want of memory, and nobody knows which. */
 static void crash_on_want(void)
 {
     crash_record record;
@@ -171,6 +177,7 @@ void crash_hang(const uint64_t *switches, const occupant *who)
 {
     unsigned at = hang_count;
     run_id id;
+    assert(at <= HANGS_MAX);
     if (at == HANGS_MAX) return; /* more loops than that: their runs have their turn at the next end */
     hang *h = &hangs[at];
     *h = (hang){.switches = switches, .seen = who->switches};
@@ -188,6 +195,7 @@ void crash_hang_end(void) { __atomic_store_n(&hang_count, 0, __ATOMIC_RELEASE); 
 void crash_set_file(int fd, uint64_t epoch)
 {
     static bool watches_exit;
+    assert(epoch > 0); /* else the next start takes its records for an older process's */
     if (fd >= 0 && crash_fd >= 0 && dup3(fd, crash_fd, O_CLOEXEC) >= 0)
         close(fd); /* loops run, and one of them may be dying: the number that it writes to stays the same */
     else if (fd >= 0)

@@ -4,7 +4,8 @@
 
 #include "runtime/recovery/crash.h"
 
-/* The handler writes to it from now on, until it has another one or crash_end is called. Takes it. */
+/* Has the signal handler write to `fd`, until it gets another one or crash_end is called; -1: it writes nothing. Takes
+ * the descriptor. `epoch`: of the process's store. */
 void crash_set_file(int fd, uint64_t epoch);
 
 #endif

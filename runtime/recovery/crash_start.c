@@ -20,12 +20,13 @@
 
 enum {
     RECORDS_MAX = 4096,
+    CAUSE_BYTES = 32,
     SPARE_RECORDS = 16, /* for which there is room on a full disk */
     PATH_BYTES = 4200,
     TEXT_BYTES = 512
 };
 
-/* The records of all crashes, and the run whose turn it is. */
+/* The records of all crashes, and the run whose journal is being completed. */
 typedef struct reckoning {
     settling *store;
     const crash_record *records;
@@ -45,8 +46,8 @@ static bool crash_is_of_current(const reckoning *s, size_t i)
     return memcmp(s->records[i].run, s->run.bytes, RUN_ID_BYTES) == 0;
 }
 
-/* A start that ended between the commit and the emptying of the file has entered them already. The time alone does not
- * tell two ends apart: clocks are set back. */
+/* Marks the record of an entry as done: a start that ended between the commit and the emptying of the file has made it.
+ * The time alone does not tell two ends apart: clocks are set back. */
 static void crash_strike_out(reckoning *s, const entry *crashed)
 {
     for (size_t i = 0; i < s->count; i++) {
@@ -56,10 +57,11 @@ static void crash_strike_out(reckoning *s, const entry *crashed)
     }
 }
 
-/* Counts entries, and crashes since the last progress. False: it cannot be read, or has ended. */
+/* Counts entries, and crashes since the last progress. False: the journal cannot be read, or has ended. */
 static bool crash_read_journal(reckoning *s, const store_journal *j, uint32_t *entries, unsigned *in_a_row)
 {
     const char *error = j->error;
+    assert(run_id_equal(&j->run, &s->run));
     *entries = *in_a_row = 0;
     if (error || !j->found || !j->live) return false;
     for (size_t at = 0, n; at < j->len; at += n) {
@@ -79,16 +81,17 @@ static bool crash_read_journal(reckoning *s, const store_journal *j, uint32_t *e
 
 static bool crash_add_entry(reckoning *s, const entry *e) { return entry_encode(&s->entries, e) == 0; }
 
-static const char *crash_cause(const crash_record *c, char text[32])
+static const char *crash_cause(const crash_record *c, char text[CAUSE_BYTES])
 {
     if (c->number == CRASH_BY_EXIT) return "a call of exit()";
-    (void)snprintf(text, 32, "signal %u", c->number);
+    (void)snprintf(text, CAUSE_BYTES, "signal %u", c->number);
     return text;
 }
 
 static bool crash_add_crashed(reckoning *s, const crash_record *c, unsigned in_a_row)
 {
-    char id[RUN_ID_TEXT + 1], cause[32];
+    char id[RUN_ID_TEXT + 1], cause[CAUSE_BYTES];
+    assert(in_a_row > 0);
     run_id_format(&s->run, id);
     log_line(LOG_WARN, id, "the process died of it by %s%s%s%s (%u in a row)", crash_cause(c, cause),
              *c->step ? ", in step \"" : ", outside steps", c->step, *c->step ? "\"" : "", in_a_row);
@@ -103,7 +106,8 @@ static bool crash_add_crashed(reckoning *s, const crash_record *c, unsigned in_a
 
 static bool crash_add_stopped(reckoning *s, const crash_record *c, unsigned in_a_row)
 {
-    char text[TEXT_BYTES], cause[32];
+    char text[TEXT_BYTES], cause[CAUSE_BYTES];
+    assert(in_a_row >= CRASHES_MAX);
     int len =
         snprintf(text, sizeof text, "the server died %u times in a row of this run, by %s%s%s%s", in_a_row,
                  crash_cause(c, cause), *c->step ? " in step \"" : " outside steps", c->step, *c->step ? "\"" : "");
@@ -180,9 +184,10 @@ static bool crash_names_run(const crash_record *c)
     return memcmp(c->run, nobody.bytes, sizeof c->run) != 0;
 }
 
-/* False: some are not in the journal. */
+/* False: some records are not in their journals. */
 static bool crash_settle_all(store *journals, const crash_record *records, size_t count)
 {
+    assert(count > 0 && count <= RECORDS_MAX);
     reckoning s = {
         .records = records, .count = count, .done = calloc(count, sizeof(bool)), .epoch = store_epoch(journals)};
     s.store = s.done ? settle_open(journals) : NULL;
@@ -199,7 +204,7 @@ static bool crash_settle_all(store *journals, const crash_record *records, size_
     return !s.failed && !s.unread;
 }
 
-/* Those of the process before: an older one's may still be there, if they could not be journaled. */
+/* Counts the records of the process before: an older one's may still be there, if they could not be journaled. */
 static crash_ends crash_count_ends(const crash_record *records, size_t count, uint64_t epoch)
 {
     crash_ends ends = {.known = 0};
@@ -213,17 +218,18 @@ static crash_ends crash_count_ends(const crash_record *records, size_t count, ui
             ends.number = records[i].number;
         }
     }
+    assert(ends.known + ends.unknown <= count && ends.of_runs <= ends.known);
     return ends;
 }
 
-/* Who died had no time to look where a long name can be cut. */
+/* Cuts a step's long id at a whole character: the signal handler cuts it anywhere. */
 static crash_record crash_mend_record(crash_record c)
 {
     c.step[utf8_whole(c.step, strnlen(c.step, sizeof c.step - 1))] = 0;
     return c;
 }
 
-/* Whole records, the last RECORDS_MAX; a write that was cut off at a full disk leaves less than one. */
+/* Reads whole records, the last RECORDS_MAX; a write that was cut off at a full disk leaves less than one. */
 static size_t crash_read_records(int fd, crash_record records[RECORDS_MAX])
 {
     struct stat st;
@@ -234,6 +240,7 @@ static size_t crash_read_records(int fd, crash_record records[RECORDS_MAX])
     for (size_t i = 0; n > 0 && i < (size_t)n / sizeof *records; i++)
         if (memcmp(records[i].magic, crash_magic, sizeof crash_magic) == 0)
             records[count++] = crash_mend_record(records[i]);
+    assert(count <= RECORDS_MAX);
     return count;
 }
 
@@ -243,7 +250,7 @@ crash_ends crash_start(store *journals, const char *data)
     crash_ends ends = {.known = 0};
     (void)snprintf(path, sizeof path, "%s/crashes", data);
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    bool is_fixed = fd < 0 && errno == EROFS; /* and cannot be emptied, which is tried when it is no more */
+    bool is_fixed = fd < 0 && errno == EROFS; /* it cannot be emptied: presence_go_on tries again */
     if (is_fixed) fd = open(path, O_RDONLY | O_CLOEXEC);
     crash_record *records = fd >= 0 ? malloc(RECORDS_MAX * sizeof *records) : NULL;
     if (records) {

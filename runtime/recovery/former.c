@@ -1,5 +1,6 @@
 #include "runtime/recovery/former.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -21,10 +22,11 @@ static const char FILE_NAME[] = "process";
 
 /* ---- The kernel's count ---- */
 
-/* How much of it there is; 0: it cannot be read. Zero-terminated. */
+/* Reads a file up to its end or size - 1 bytes, and adds a zero. Returns the length; 0: it cannot be read. */
 static size_t former_read_text(int fd, char *to, size_t size)
 {
     size_t len = 0;
+    assert(size > 0);
     for (ssize_t n = 1; fd >= 0 && n > 0 && len < size - 1; len += (size_t)(n > 0 ? n : 0))
         n = read(fd, to + len, size - 1 - len);
     to[len] = 0;
@@ -35,10 +37,10 @@ static size_t former_read_text(int fd, char *to, size_t size)
  * behind such a mark, or in a container that of the folder, since there the own cgroup is shown as the root. */
 static const struct {
     const char *mark, *folder, *file;
-} places[] = {{"0::", "/sys/fs/cgroup", "memory.events"},                   /* version 2 */
-              {":memory:", "/sys/fs/cgroup/memory", "memory.oom_control"}}; /* version 1 */
+} cgroup_files[] = {{"0::", "/sys/fs/cgroup", "memory.events"},                   /* version 2 */
+                    {":memory:", "/sys/fs/cgroup/memory", "memory.oom_control"}}; /* version 1 */
 
-/* -1: nowhere. */
+/* Opens that file; -1: the kernel counts nowhere. */
 static int former_open_events(void)
 {
     char groups[PATH_BYTES], path[PATH_BYTES + 64];
@@ -46,12 +48,13 @@ static int former_open_events(void)
     (void)former_read_text(fd, groups, sizeof groups);
     if (fd >= 0) close(fd);
     fd = -1;
-    for (size_t i = 0; fd < 0 && i < sizeof places / sizeof *places; i++) {
-        const char *own = strstr(groups, places[i].mark);
-        own = own ? own + strlen(places[i].mark) : "";
-        (void)snprintf(path, sizeof path, "%s%.*s/%s", places[i].folder, (int)strcspn(own, "\n"), own, places[i].file);
+    for (size_t i = 0; fd < 0 && i < sizeof cgroup_files / sizeof *cgroup_files; i++) {
+        const char *own = strstr(groups, cgroup_files[i].mark);
+        own = own ? own + strlen(cgroup_files[i].mark) : "";
+        (void)snprintf(path, sizeof path, "%s%.*s/%s", cgroup_files[i].folder, (int)strcspn(own, "\n"), own,
+                       cgroup_files[i].file);
         if ((fd = open(path, O_RDONLY | O_CLOEXEC)) >= 0) break;
-        (void)snprintf(path, sizeof path, "%s/%s", places[i].folder, places[i].file);
+        (void)snprintf(path, sizeof path, "%s/%s", cgroup_files[i].folder, cgroup_files[i].file);
         fd = open(path, O_RDONLY | O_CLOEXEC);
     }
     return fd;
@@ -73,7 +76,8 @@ static void former_read_kills(former *to)
     close(fd);
 }
 
-/* A cgroup that was made anew counts from 0: then nothing is known. */
+/* Whether the kernel has ended a process of the cgroup since. A cgroup that was made anew counts from 0: then nothing
+ * is known. */
 static bool former_was_killed_for_memory(const former *f)
 {
     former now;
@@ -91,6 +95,7 @@ static bool former_write(const former *f, const char *data)
     char text[NOTE_BYTES];
     int len = snprintf(text, sizeof text, FORMAT, f->epoch, f->pid, f->began_ms, (int)f->serving, f->cgroup,
                        f->oom_kills, f->unclean_wall_ms, f->unclean_steady_ms, f->ends);
+    assert(len > 0 && (size_t)len < sizeof text);
     return folder_write(data, FILE_NAME, text, (size_t)len);
 }
 
@@ -105,7 +110,7 @@ void former_read(former *out, const char *data)
     text[n > 0 ? n : 0] = 0;
     int fields = sscanf(text, SCAN, &f.epoch, &f.pid, &f.began_ms, &serving, &f.cgroup, &f.oom_kills,
                         &f.unclean_wall_ms, &f.unclean_steady_ms, &f.ends);
-    bool whole = fields >= FIELDS_LEAST; /* `ends` came later */
+    bool whole = fields >= FIELDS_LEAST; /* older versions write no `ends` */
     f.serving = serving != 0;
     *out = whole ? f : (former){0};
 }
@@ -135,7 +140,8 @@ void former_end(const char *data)
 
 /* ---- The verdict ---- */
 
-/* Nobody sent the signal: the handler would have left a record of that. It found no stack to run on. */
+/* Whether the status is that of a fault. No other process sent the signal, or there would be a record of that: the
+ * handler found no stack to run on. */
 static bool former_died_of_fault(int status)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS};
@@ -148,6 +154,7 @@ bool former_is_unclean(const former *f, uint64_t epoch, const crash_ends *crashe
                        char text[FORMER_TEXT])
 {
     text[0] = 0;
+    assert(epoch > 0);
     if (!f->serving || f->epoch + 1 != epoch || crashes->known > 0) return false;
     if (crashes->unknown > 0 && crashes->number == CRASH_BY_EXIT)
         (void)snprintf(text, FORMER_TEXT, "exit() was called outside runs");
@@ -165,7 +172,7 @@ bool former_is_unclean(const former *f, uint64_t epoch, const crash_ends *crashe
     return text[0] != 0;
 }
 
-/* By both clocks: the wall clock may have been set, and the steady one begins anew with the machine. */
+/* Both clocks have to say so: the wall clock may have been set, and the steady one begins anew with the machine. */
 bool former_again(const former *f)
 {
     int64_t wall_ms = clock_wall_ms() - f->unclean_wall_ms, steady_ms = clock_steady_ms() - f->unclean_steady_ms;

@@ -1,12 +1,14 @@
 #include "runtime/recovery/occupant.h"
 
+#include <assert.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 enum { PAGE = 4096 };
+_Static_assert((int)OCCUPANT_TEXT <= (int)PAGE, "a text lies in two pages at the most");
 
-/* Only the kernel reads memory that may be gone without a fault. */
+/* Copies a text that may be freed meanwhile: the kernel reads without a fault what is no longer there. */
 static void occupant_copy_text(char to[OCCUPANT_TEXT], const char *from)
 {
     to[0] = 0;
@@ -17,10 +19,11 @@ static void occupant_copy_text(char to[OCCUPANT_TEXT], const char *from)
     struct iovec remote[2] = {{(void *)(uintptr_t)from, first},
                               {(void *)(uintptr_t)(from + first), OCCUPANT_TEXT - 1 - first}};
     ssize_t n = process_vm_readv(getpid(), &local, 1, remote, 2, 0);
+    assert(n < OCCUPANT_TEXT);
     to[n > 0 ? n : 0] = 0;
 }
 
-/* A label is "ROUTE run ID", of a plain route "ROUTE" alone. */
+/* Parts a label, which is "ROUTE run ID", or "ROUTE" alone of a plain route. */
 static void occupant_split_label(occupant *o)
 {
     char *id = NULL;

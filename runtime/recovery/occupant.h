@@ -1,5 +1,5 @@
-/* occupant: who keeps a loop to itself, as another thread sees it: the coroutine that runs there, by its texts. Reads
- * memory that may go at any moment, and notices. */
+/* occupant: the coroutine that runs on a loop, as another thread sees it: its route, run and step, as texts. Owns
+ * copies. Reads memory that may be freed meanwhile, and never trusts it. */
 #ifndef RUNTIME_RECOVERY_OCCUPANT_H
 #define RUNTIME_RECOVERY_OCCUPANT_H
 
@@ -11,13 +11,14 @@
 enum { OCCUPANT_TEXT = 256 };
 
 typedef struct occupant {
-    uint64_t switches;         /* of the sched, which stands for this stay of the coroutine; even: none runs */
-    char label[OCCUPANT_TEXT]; /* its route; "" when nothing is known of it */
+    uint64_t switches;         /* of the sched: unchanged while this coroutine runs on; even: none runs */
+    char label[OCCUPANT_TEXT]; /* the route; "": nothing is known of the coroutine */
     const char *run;           /* the run's id, in `label` behind the route; "" in a plain route */
     char step[OCCUPANT_TEXT];  /* "" outside steps */
 } occupant;
 
-/* False: it is another one already. When no coroutine runs the texts are empty. */
+/* Copies the texts of the coroutine that runs; they are empty when none does. False: another one runs already. From any
+ * thread. */
 bool occupant_read(const sched *s, occupant *out);
 
 #endif

@@ -1,5 +1,6 @@
 #include "runtime/recovery/presence.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "runtime/run/suspects.h"
 #include "runtime/run/ties.h"
 
-/* The disk may have become full since it was opened, by what the start has written. */
+/* Puts the start off if the disk takes no writes: what the start has written may just have filled it. */
 static void presence_put_off(sw_app *app)
 {
     if (app->put_off || store_takes_writes(app->store)) return;
@@ -24,6 +25,7 @@ bool presence_open(presence *p, sw_app *app)
     char how[FORMER_TEXT];
     const char *data = app->opt.data;
     *p = (presence){.unclean = false};
+    assert(!app->ties && !app->suspects);
     if (!app->store) return true;
     presence_put_off(app);
     app->ties = ties_open(data, app->opt.redirect_after_ms, !app->put_off);
@@ -47,13 +49,15 @@ bool presence_open(presence *p, sw_app *app)
 
 void presence_order(const presence *p, sw_app *app)
 {
+    assert(!app->comeback && !app->loops);
     if (!app->store) return;
     const comeback_options o = {.ends = p->before.ends,
                                 .lived_ms = p->before.ends > 0 ? former_served_ms(&p->before) : 0,
                                 .epoch = store_epoch(app->store),
                                 .loops = app->loop_count};
     app->comeback = comeback_new(&o);
-    if (!app->comeback) want_end("the order in which runs come back"); /* else those that kill it could come first */
+    if (!app->comeback)
+        want_end("the order in which runs come back"); /* else runs that kill the process could come first */
 }
 
 static void presence_write_former(const presence *p, const sw_app *app)
@@ -70,9 +74,10 @@ void presence_begin(const presence *p, const sw_app *app)
     crash_serve();
 }
 
-/* A culprit among the suspects is not stopped now: as one of them it is loaded alone. */
+/* A culprit among the suspects is not stopped now: it is a suspect, so it is loaded alone. */
 void presence_go_on(const presence *p, sw_app *app)
 {
+    assert(app->put_off && app->ties);
     if (!store_takes_writes(app->store)) return;
     (void)crash_start(app->store, app->opt.data);
     if (!store_takes_writes(app->store)) return; /* the disk is full again: crashes may not be in the journal */

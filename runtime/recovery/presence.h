@@ -4,8 +4,8 @@
  * between its open and its end.
  *
  * Where the data folder takes no writes the process serves what can be read, as one that is not there yet: the store is
- * gated (store_gate), nothing is left in the folder, and the start is made up for by presence_go_on. So it does when a
- * write of the start itself fails: the main thread waits for no disk that takes none. */
+ * gated (store_gate), nothing is left in the folder, and presence_go_on makes up for the start. So it does when a write
+ * of the start itself fails: the main thread never waits for a disk that takes no writes. */
 #ifndef RUNTIME_RECOVERY_PRESENCE_H
 #define RUNTIME_RECOVERY_PRESENCE_H
 
@@ -17,20 +17,20 @@ struct sw_app;
 
 typedef struct presence {
     former before;
-    bool unclean; /* that one ended for an unknown reason */
+    bool unclean; /* the process before ended for an unknown reason */
 } presence;
 
-/* Reads the folder of app->opt.data, enters crashes in journals and fills app->ties, ended_well, suspects and
- * put_off; before anything is loaded. Nothing happens without a store. False: out of memory. */
+/* Reads the folder of app->opt.data, enters crashes in journals and fills app->ties, ended_well, suspects and put_off;
+ * before anything is loaded. Does nothing without a store. False: out of memory. */
 bool presence_open(presence *p, struct sw_app *app);
-/* With it, in which order runs come back: fills app->comeback. Before the loops are made. */
+/* Decides in which order runs come back: fills app->comeback. Before the loops are made. */
 void presence_order(const presence *p, struct sw_app *app);
-/* It begins to serve. */
+/* Writes the file `process`, unless that is put off: this process begins to serve. */
 void presence_begin(const presence *p, const struct sw_app *app);
-/* Any time while app->put_off, main thread: if the journal can be written now, what was put off is done, and runs begin
- * and go on. */
+/* Does what was put off, and lets runs begin and go on, if the journal can be written now. While app->put_off, main
+ * thread. */
 void presence_go_on(const presence *p, struct sw_app *app);
-/* It ends; `well`: all of its loops have ended. Frees the ties. */
+/* Leaves what the next process has to know, and frees app->ties; `well`: all loops have ended. */
 void presence_end(struct sw_app *app, bool well);
 
 #endif

@@ -10,7 +10,7 @@ struct settling {
     store *journals;
     store_port *port;
     bool waiting;
-    const char *error; /* of what was waited for */
+    const char *error; /* of the read or write that was waited for */
     void (*on_journal)(void *arg, const store_journal *j);
     void (*on_rows)(void *arg, const store_table_row *rows, size_t count);
     void (*on_live)(void *arg, const store_live_row *rows, size_t count);
@@ -18,7 +18,7 @@ struct settling {
     void *arg;
 };
 
-/* It has no threads that would do it, and nobody else turns it yet. */
+/* Does the work of a store that is turned by hand: it has no threads, and nobody else turns it yet. */
 static void settle_turn_store(store *journals)
 {
     if (store_hand_write_due_ms(journals) >= 0) store_hand_write(journals);
@@ -27,6 +27,7 @@ static void settle_turn_store(store *journals)
 
 static void settle_wait(settling *s)
 {
+    assert(!s->waiting);
     s->waiting = true;
     s->error = NULL;
     bool by_hand = store_is_by_hand(s->journals);
@@ -44,8 +45,8 @@ static void settle_on_committed(void *arg, store_segment *list)
     s->error = list->error;
 }
 
-/* Whoever waits here keeps the main thread from all else: what a failed write has left is looked for again when the
- * journal can be written. */
+/* Waiting keeps the main thread from all else, so a write that failed is given up: what it has left is looked for again
+ * when the journal can be written. */
 static void settle_on_change(void *arg)
 {
     settling *s = arg;
@@ -106,6 +107,7 @@ void settle_load(settling *s, const run_id *id, void (*on_journal)(void *arg, co
 const char *settle_append(settling *s, store_segment *segment)
 {
     assert(!segment->next);
+    assert(segment->len > 0 || segment->rows);
     store_append(s->port, segment);
     settle_wait(s);
     return s->error;
@@ -114,6 +116,7 @@ const char *settle_append(settling *s, store_segment *segment)
 static void settle_on_scanned(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
 {
     settling *s = arg;
+    assert(s->waiting);
     s->waiting = false;
     s->error = error;
     *s->end = end;
@@ -134,6 +137,7 @@ bool settle_scan(settling *s, const store_range *range,
 static void settle_on_scanned_live(void *arg, const store_live_row *rows, size_t count, bool end, const char *error)
 {
     settling *s = arg;
+    assert(s->waiting);
     s->waiting = false;
     s->error = error;
     *s->end = end;

@@ -1,6 +1,6 @@
-/* settle: the store for a start that has to put journals right before anything is loaded: reads and writes that wait.
- * The loops do not use the store yet, or it is gated, so there is an event loop of its own for that time. Owns that
- * loop and a port. */
+/* settle: reads and writes of the store that wait until they are done, for a start that has to put journals right
+ * before anything is loaded: the loops do not use the store yet, or it is gated. Owns an event loop and a port for that
+ * time. Main thread. */
 #ifndef RUNTIME_RECOVERY_SETTLE_H
 #define RUNTIME_RECOVERY_SETTLE_H
 
@@ -12,15 +12,18 @@ typedef struct settling settling;
 settling *settle_open(store *journals);
 void settle_close(settling *s); /* NULL is allowed */
 
-/* Calls on_journal(arg, journal) once, before it returns; the journal is borrowed for that call. */
+/* Loads a run's journal and calls on_journal(arg, journal) once, before it returns; the journal is lent for that call.
+ */
 void settle_load(settling *s, const run_id *id, void (*on_journal)(void *arg, const store_journal *j), void *arg);
-/* One segment. NULL when it is on disk, else why not; valid until the store is closed. After a write that failed nobody
- * waits until the journal can be written again: then it is there or not, and has to be looked for. */
+/* Writes one segment. NULL: it is on disk; else why not, valid until the store is closed. After a write that failed
+ * this does not wait until the journal can be written again: the segment is there or not, and has to be looked for
+ * then. */
 const char *settle_append(settling *s, store_segment *segment);
-/* Calls on_rows(arg, rows, count), also for none; *end: there are no more in the range. False: it could not be read. */
+/* Reads rows of a table and calls on_rows(arg, rows, count), also for none; *end: the range has no more. False: they
+ * could not be read. */
 bool settle_scan(settling *s, const store_range *range,
                  void (*on_rows)(void *arg, const store_table_row *rows, size_t count), void *arg, bool *end);
-/* Likewise of the live table, of all loops, behind `after`. */
+/* Reads rows of the live table, of all loops, behind `after`, and calls on_rows as settle_scan does. */
 bool settle_scan_live(settling *s, const run_id *after, size_t limit,
                       void (*on_rows)(void *arg, const store_live_row *rows, size_t count), void *arg, bool *end);
 

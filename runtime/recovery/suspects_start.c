@@ -19,7 +19,7 @@ static const char TABLE[] = "tries";
 
 /* ---- Rows ---- */
 
-/* A longer row is a newer program's, which adds behind. */
+/* Reads a row; false: it is none. A newer program may write longer rows, which begin as these do. */
 static bool suspect_decode(suspect *to, const store_table_row *row)
 {
     const uint8_t *value = row->value.data;
@@ -47,6 +47,7 @@ static bool suspects_make_room(reading *r, size_t more)
 {
     suspects *all = r->to;
     if (all->count + more <= r->room) return true;
+    assert(all->count <= r->room);
     size_t room = r->room * 2 > all->count + more ? r->room * 2 : all->count + more;
     suspect *bigger = realloc(all->all, room * sizeof *bigger);
     if (!bigger) return false;
@@ -71,7 +72,7 @@ static void suspects_on_rows(void *arg, const store_table_row *rows, size_t coun
     }
 }
 
-/* In the order of their keys. */
+/* Reads all rows, in the order of their keys. */
 static bool suspects_read_rows(suspects *all, settling *s)
 {
     reading r = {.to = all};
@@ -85,7 +86,7 @@ static bool suspects_read_rows(suspects *all, settling *s)
 
 /* ---- The culprit ---- */
 
-/* The only suspect that the process before had in memory; NULL: none, or several. */
+/* Finds the only suspect that the process before had in memory; NULL: there was none, or there were several. */
 static suspect *suspects_sole(const suspects *all)
 {
     suspect *sole = NULL;
@@ -100,7 +101,7 @@ static suspect *suspects_sole(const suspects *all)
 
 typedef struct finding {
     bool goes_on; /* the run can be read and has not ended */
-    bool stopped; /* it stands still already */
+    bool stopped; /* the run stands still already */
     uint32_t entries;
 } finding;
 
@@ -138,7 +139,8 @@ static bool suspect_encode_stop(msgpack_sbuffer *to, const suspect *k, uint64_t 
     return entry_encode(to, &stopped) == 0;
 }
 
-/* Its row goes with the commit that stops it: a release gives it all its tries again. NULL, or why not. */
+/* Stops a suspect's run, and deletes its row in the same commit: a release gives the run all its tries again. NULL, or
+ * why not. */
 static const char *suspect_stop_run(settling *s, const suspect *k, uint64_t epoch, const char *how)
 {
     finding f = {.goes_on = false};
@@ -165,7 +167,7 @@ static const char *suspect_stop_run(settling *s, const suspect *k, uint64_t epoc
     return error;
 }
 
-/* True: it is stopped, and the end is explained. */
+/* Stops the culprit, if there is one. True: it is stopped, and the end is explained. */
 static bool suspects_stop_culprit(suspects *all, settling *s, const char *how)
 {
     char id[RUN_ID_TEXT + 1];
@@ -179,6 +181,7 @@ static bool suspects_stop_culprit(suspects *all, settling *s, const char *how)
         return false;
     }
     size_t at = (size_t)(k - all->all);
+    assert(at < all->count && !all->ranks); /* ranks point into what moves here */
     memmove(k, k + 1, (all->count - at - 1) * sizeof *k);
     all->count--;
     return true;
@@ -186,7 +189,7 @@ static bool suspects_stop_culprit(suspects *all, settling *s, const char *how)
 
 /* ---- All of them ---- */
 
-/* Suspects that the former process loaded last come first, then the youngest runs: without them all went well. */
+/* Suspects that the former process loaded last come first, then the youngest runs: before they came all went well. */
 static int suspect_by_likelihood(const void *a, const void *b)
 {
     const suspect *x = *(const suspect *const *)a, *y = *(const suspect *const *)b;
@@ -195,9 +198,10 @@ static int suspect_by_likelihood(const void *a, const void *b)
     return memcmp(y->run.bytes, x->run.bytes, RUN_ID_BYTES);
 }
 
-/* Rows of fewer tries than `least` count for nothing. */
+/* Ranks the suspects. Rows of fewer tries than `least` count for nothing. False: no memory. */
 static bool suspects_rank(suspects *all, uint32_t least)
 {
+    assert(!all->ranks);
     all->ranks = calloc(all->count ? all->count : 1, sizeof *all->ranks);
     if (!all->ranks) return false;
     for (size_t i = 0; i < all->count; i++) {
@@ -234,7 +238,7 @@ static bool suspects_settle(suspects *all, store *journals, const suspects_optio
     bool ok = s && suspects_read_rows(all, s), may_stop = o->unclean && store_takes_writes(journals);
     bool found = ok && may_stop && suspects_stop_culprit(all, s, o->how);
     settle_close(s);
-    /* Forgotten are all tries when the end is explained, and the first of each run when it was long ago. */
+    /* All tries are forgotten when the end is explained, and each run's first when that was long ago. */
     uint32_t least = found ? UINT32_MAX : o->unclean && !o->again ? SUSPECT_TRIES : 0;
     if (found) all->unclean = false;
     return ok && suspects_rank(all, least);
@@ -242,7 +246,8 @@ static bool suspects_settle(suspects *all, store *journals, const suspects_optio
 
 suspects *suspects_start(store *journals, const suspects_options *o)
 {
-    assert(o->loops <= SUSPECTS_LOOPS_MAX);
+    assert(o->loops > 0 && o->loops <= SUSPECTS_LOOPS_MAX);
+    assert(!o->unclean || o->how);
     suspects *all = calloc(1, sizeof *all);
     if (!all || uv_mutex_init(&all->lock) != 0) {
         log_line(LOG_ERROR, NULL, "out of memory: no run is suspected before the next start");

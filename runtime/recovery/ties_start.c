@@ -1,4 +1,5 @@
-/* What a start does with the list that the former process left: who has ended is none of its runs any more. */
+/* ties_start: forgets runs that have ended, of the list that the former process left. */
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/base/log.h"
@@ -13,7 +14,7 @@ typedef struct live_page {
     run_id ids[PAGE_ROWS];
     size_t count, at;
     bool end;    /* nothing is behind the page */
-    bool failed; /* it cannot be read: then all are kept */
+    bool failed; /* the table cannot be read: then all runs of the list stay */
 } live_page;
 
 static int live_page_compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
@@ -21,10 +22,12 @@ static int live_page_compare(const run_id *a, const run_id *b) { return memcmp(a
 static void live_page_on_rows(void *arg, const store_live_row *rows, size_t count)
 {
     live_page *p = arg;
+    assert(count <= PAGE_ROWS);
     for (size_t i = 0; i < count; i++) p->ids[i] = rows[i].run;
     p->count = count;
 }
 
+/* The greatest id that is less than `id`. */
 static run_id live_page_before(run_id id)
 {
     size_t i = RUN_ID_BYTES;
@@ -35,6 +38,7 @@ static run_id live_page_before(run_id id)
 static bool live_page_has(void *arg, const run_id *id)
 {
     live_page *p = arg;
+    assert(p->at <= p->count);
     while (p->at < p->count && live_page_compare(&p->ids[p->at], id) < 0) p->at++;
     if (p->at == p->count && !p->end && !p->failed) {
         const run_id from = live_page_before(*id);
