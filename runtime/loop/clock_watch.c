@@ -1,5 +1,6 @@
 #include "runtime/loop/clock_watch.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 
 static const time_t FAR_S = (time_t)1 << 33; /* the year 2242 */
 
-/* Fires only when the clock is set (ECANCELED), or the machine has slept. */
+/* Arms the timer, which becomes readable only when the clock is set (ECANCELED), or the machine has slept. */
 static bool clock_watch_arm(int fd)
 {
     const struct itimerspec far = {.it_value.tv_sec = FAR_S};
@@ -26,11 +27,12 @@ static void clock_watch_on_readable(uv_poll_t *handle, int status, int events)
     (void)events;
     if (read(w->fd, &ignored, sizeof ignored) < 0) (void)clock_watch_arm(w->fd);
     timers_look(&w->home->timers);
-    (void)clock_now(&w->home->clock); /* the turn that this event is part of tells the sleepers */
+    (void)clock_now(&w->home->clock); /* reads the clock: clock_watch_turn() of this turn tells the sleepers */
 }
 
 bool clock_watch_open(clock_watch *w, home *h)
 {
+    assert(h->uv);
     w->home = h;
     w->fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     if (w->fd < 0) return false;
@@ -45,6 +47,7 @@ bool clock_watch_open(clock_watch *w, home *h)
 static void clock_watch_on_closed(uv_handle_t *handle)
 {
     const clock_watch *w = handle->data;
+    assert(w->fd >= 0); /* the handle was made for it */
     close(w->fd);
 }
 

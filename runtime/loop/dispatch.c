@@ -1,5 +1,6 @@
 #include "runtime/loop/dispatch.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,11 @@
 
 enum { LEFT_BODY_MAX = 65536 /* of a request that is left to the next worker */ };
 
-/* One that came while this process drains: the next one answers it. False: it stays here. */
+/* Leaves a request that came while this process drains to the next one. False: it is to be answered here. */
 static bool dispatch_leave_request(sw_loop *l, http_exchange *x)
 {
     http_moving m;
+    assert(l->home.draining && l->home.followed);
     if (!keeper_has_room(&l->keeper) || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
     if (!http_exchange_sent(x) || !http_exchange_detach(x, &m)) return false;
     if (!keeper_leave(&l->keeper, m.fd, m.bytes, m.len))
@@ -28,7 +30,8 @@ static bool dispatch_leave_request(sw_loop *l, http_exchange *x)
     return true;
 }
 
-/* Of preflights, which name the endpoint in another way, see dispatch_reply_options(). */
+/* The headers of every reply to what a request's path names. A preflight names its endpoint in another header, which
+ * dispatch_reply_options() looks at. */
 static http_policy dispatch_policy(const http_match *m, http_text method)
 {
     bool is_options = method.len == 7 && memcmp(method.data, "OPTIONS", 7) == 0;
@@ -45,7 +48,7 @@ http_policy dispatch_refusal(void *arg, http_text method, http_text path)
     return dispatch_policy(&m, method);
 }
 
-/* The first request of a connection that another loop, or a former worker, had: its run is known. */
+/* Takes the first request of a connection that another loop, or a former worker, had: its run is known. */
 static void dispatch_adopted(home *h, http_exchange *x, const destination *to)
 {
     const http_request *q = http_exchange_request(x);
@@ -54,6 +57,7 @@ static void dispatch_adopted(home *h, http_exchange *x, const destination *to)
     if (to->kept) {
         waiter_take_back(h, x, &asked, to->kept);
     } else {
+        assert(run_id_loop(&to->run, h->count) == h->index);
         asked.answer = to->answer;
         by_id_attach(h, x, &to->run, &asked);
     }
@@ -79,7 +83,8 @@ static const char *dispatch_page_origin(const home *h, const http_request *q)
     return app_origin(h->app, m.target);
 }
 
-/* OPTIONS: what may be done here; to browsers that ask before a call from another origin, also by whom. */
+/* Answers OPTIONS: which methods a path takes, and to browsers that ask before a call from another origin, which
+ * origins may make it. */
 static void dispatch_reply_options(home *h, http_exchange *x, const char *allow)
 {
     const http_request *q = http_exchange_request(x);
@@ -93,6 +98,7 @@ static void dispatch_reply_options(home *h, http_exchange *x, const char *allow)
         headers[n++] = (http_reply_header){"Vary", "Origin, Access-Control-Request-Headers"};
         if (wanted) headers[n++] = (http_reply_header){"Access-Control-Allow-Headers", wanted};
     }
+    assert(n <= sizeof headers / sizeof *headers);
     http_reply(x, 204, headers, n, "", 0);
 }
 
@@ -102,9 +108,10 @@ static bool dispatch_is_about_server(const http_request *q)
     return strcmp(q->method.data, "OPTIONS") == 0 && strcmp(q->path.data, "*") == 0;
 }
 
-/* The answer to a request that no route takes: 400, 404, 405 or 414. */
+/* Answers a request that no route takes: 400, 404, 405 or 414. */
 static void dispatch_no_route(home *h, http_exchange *x, const http_match *m)
 {
+    assert(m->result != HTTP_MATCH_FOUND);
     if (m->result == HTTP_MATCH_BAD_PATH) {
         problem_reply(x, 400, "the path is not validly percent-encoded", NULL);
     } else if (m->result == HTTP_MATCH_TOO_LONG) {
@@ -126,10 +133,11 @@ static void dispatch_no_route(home *h, http_exchange *x, const http_match *m)
     }
 }
 
-/* Files of sw_static; the endpoint holds the folder. */
+/* Serves a file of sw_static, from the endpoint's folder. */
 static void dispatch_file(home *h, http_exchange *x, const endpoint *e)
 {
     const char *path = http_exchange_request(x)->path.data;
+    assert(e->files_dir);
     /* The prefix may be spelled with escapes: its segments are counted, not its bytes. */
     for (unsigned skip = e->files_depth; skip > 0 && *path; skip--) path += 1 + strcspn(path + 1, "/");
     http_files_serve(h->uv, x, e->files_dir, path);

@@ -1,11 +1,12 @@
 /* dispatch: where a request goes: to the run that it is about, to a new one, to a built-in route, a file, or back with
- * the reason why there is nothing for it. Keeps nothing. On the loop's thread. */
+ * the reason why there is nothing for it. Owns nothing. On the loop's thread. */
 #ifndef RUNTIME_LOOP_DISPATCH_H
 #define RUNTIME_LOOP_DISPATCH_H
 
 #include "http/server/server.h"
 
-/* For the HTTP server, see http_server_options; `loop` is the sw_loop. */
+/* Callbacks of the HTTP server, see http_server_options; `loop` is the sw_loop. dispatch_request answers the exchange,
+ * or hands it on; dispatch_refusal gives the headers of a request that the server refuses itself. */
 void dispatch_request(void *loop, http_exchange *x);
 http_policy dispatch_refusal(void *loop, http_text method, http_text path);
 

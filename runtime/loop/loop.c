@@ -18,7 +18,7 @@
 
 enum {
     CLOSING_PARTS = 4,   /* server, client, threads of sw_blocking, port */
-    TURN_REQUESTS = 256, /* as many in one go */
+    TURN_REQUESTS = 256, /* then what they have touched is dealt with before more are taken */
     TRIM_MS = 100
 };
 
@@ -45,8 +45,10 @@ static void loop_on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES])
 
 /* ---- Turns ---- */
 
+/* Runs all strands that are ready and deals with the runs that were touched, until neither is left. */
 static void loop_end_turn(sw_loop *l)
 {
+    assert(!coro_current());
     l->turn_requests = 0;
     do {
         sched_run(&l->home.sched, 0);
@@ -60,7 +62,7 @@ static void loop_end_turn(sw_loop *l)
     slot_load_due(&l->home);
 }
 
-/* A turn of very many requests is cut in pieces, so that the first of them are not answered after the last. */
+/* Cuts a turn of very many requests in pieces, so that the first of them are not answered after the last. */
 static void loop_on_handled(void *arg)
 {
     sw_loop *l = arg;
@@ -94,6 +96,7 @@ static void loop_on_committed(void *arg, store_segment *list)
     (void)arg;
     for (store_segment *s = list, *next; s; s = next) {
         next = s->next;
+        assert(s->len > 0 || s->rows); /* a run's entries, or a letter's row */
         if (s->len == 0)
             letter_committed(s);
         else
@@ -143,6 +146,7 @@ static void loop_on_drain_over(struct timer *t)
 
 static void loop_begin_drain(sw_loop *l)
 {
+    assert(!l->home.draining && !l->stopping);
     l->home.draining = true;
     if (l->home.followed && !l->keeper.is_off)
         http_server_leave(l->server);
@@ -202,6 +206,7 @@ bool loop_answered(const sw_loop *l)
 static void loop_on_part_closed(void *arg)
 {
     sw_loop *l = arg;
+    assert(l->stopping && l->handles_open > 0);
     if (--l->handles_open > 0) return;
     timers_close(&l->home.timers);
     uv_close((uv_handle_t *)&l->before_poll, NULL);
@@ -212,6 +217,7 @@ static void loop_on_part_closed(void *arg)
 
 static void loop_check_drained(sw_loop *l)
 {
+    assert(l->home.draining && !l->stopping);
     bool idle = l->home.runs.count == 0 && l->home.outbox.in_flight == 0 && l->home.slots.loading == 0 &&
                 l->claims.looking == 0 && (l->home.slots.recovered || !l->home.port) &&
                 (!l->home.port || store_reads(l->home.port) == 0);
@@ -219,6 +225,7 @@ static void loop_check_drained(sw_loop *l)
     /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */
     if ((http_server_busy(l->server) || !keeper_all_told(&l->keeper)) && !l->home.hurried) return;
     if (!move_close(l)) return;
+    assert(!l->home.outbox.first && !l->adopting);
     l->stopping = true;
     l->keeper.server = NULL;
     timers_stop(&l->home.timers, &l->drain_timer);
@@ -271,6 +278,7 @@ bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, 
 {
     *l = (sw_loop){.stopping = false};
     const sw_options *o = &app->opt;
+    assert(index < count && error_size > 0);
     (void)snprintf(error, error_size, "out of memory");
     if (!home_init(&l->home, app, index, count)) return false;
     l->home.listener = &audience;
@@ -304,6 +312,7 @@ void loop_begin(sw_loop *l)
 
 void loop_finish(sw_loop *l)
 {
+    assert(l->stopping && l->handles_open == 0 && !l->moved);
     int rc = uv_loop_close(&l->uv);
     assert(rc == 0);
     (void)rc;

@@ -1,6 +1,6 @@
-/* sw_loop: one loop thread and everything that lives on it: its event loop, its HTTP server, and the home of its runs.
- * Loops share nothing but the app's routes and options, which do not change after the start. Only the loop's own files
- * and those of the process know it: runs know their home (runtime/run/home.h). */
+/* loop: one loop thread and everything that lives on it: its event loop, its HTTP server, and the home of its runs.
+ * Owns them all. Loops share nothing but the app's routes and options, which do not change after the start. Runs never
+ * know their loop, but their home (runtime/run/home.h); the rooms above it do. */
 #ifndef RUNTIME_LOOP_LOOP_H
 #define RUNTIME_LOOP_LOOP_H
 
@@ -23,21 +23,21 @@ typedef struct sw_loop {
     uv_check_t after_poll;
     uv_async_t command; /* from other threads: drain, or a moved connection */
     uv_thread_t thread;
-    uint64_t trimmed_ms; /* when the stacks were trimmed last */
+    uint64_t trimmed_ms; /* when the stacks were trimmed last; the uv loop's time */
     clock_watch clock_watch;
     http_server *server;
     claim_table claims;
     keeper keeper;
     struct moved *moved;         /* connections from other loops, under moved_lock */
     const destination *adopting; /* of the connection that http_server_adopt is taking just now; NULL: none */
-    uint32_t turn_requests;      /* taken since the turn began */
+    uint32_t turn_requests;      /* requests since the turn began */
     uv_mutex_t moved_lock;
-    uint32_t asked, answered; /* atomic: the watchdog's questions, and the last one it got to */
+    uint32_t asked, answered; /* atomic: the watchdog's questions, and how many of them the loop had seen */
     bool drain_asked;         /* atomic: set by another thread, after home.followed and home.replaced */
     bool all_back;            /* atomic: set by another thread, see loop_all_back */
-    bool moved_closed;        /* under moved_lock: it is ending, no connection comes in any more */
+    bool moved_closed;        /* under moved_lock: the loop is ending, no connection comes in any more */
     bool stopping;            /* its handles are being closed */
-    int handles_open;         /* of the parts that close on their own */
+    int handles_open;         /* with `stopping`: parts that have not said that they are closed */
     struct timer drain_timer;
 } sw_loop;
 
@@ -45,22 +45,24 @@ typedef struct sw_loop {
 bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size);
 /* Serves until drained; then everything is closed. */
 void loop_run(sw_loop *l);
-/* Its two halves, for who turns l->uv himself: before the first turn, and when uv_run has said that nothing is left. */
+/* The two halves of loop_run, for a caller that turns l->uv by hand: before the first turn, and when uv_run has said
+ * that nothing is left. */
 void loop_begin(sw_loop *l);
 void loop_finish(sw_loop *l);
-/* When all loops have ended: until then others ask it whether it has, to hand it connections or to wake it. */
+/* Frees what other loops look at to hand this one connections or to wake it: when all loops have ended. */
 void loop_free(sw_loop *l);
 
-/* From any thread. LOOP_REPLACED: another process follows at once, which takes over all connections. LOOP_FOLLOWED:
+/* Has the loop drain and end; from any thread, once. LOOP_REPLACED: another process follows at once, which takes over
+ * all connections. LOOP_FOLLOWED:
  * only this worker got SIGTERM, so the supervisor will probably start another: new requests are left for that one,
  * waiting clients are sent on. */
 typedef enum loop_end { LOOP_STOPPED, LOOP_FOLLOWED, LOOP_REPLACED } loop_end;
 void loop_drain(sw_loop *l, loop_end end);
-/* Whether it still turns: ask now, and see later whether it has answered. Not once it drains. */
+/* Whether the loop still turns: ask now, and see later whether it has answered. Not once the loop drains. */
 void loop_ask(sw_loop *l);
 bool loop_answered(const sw_loop *l);
 
-/* From the main thread: no connection that a former worker had comes any more. */
+/* Says that no connection that a former worker had comes any more; from the main thread. */
 void loop_all_back(sw_loop *l);
 /* Hands a connection that a former worker had to the loop of its run; `data` is that of CONTROL_KEPT. Takes the
  * descriptor. From any thread. */

@@ -1,5 +1,6 @@
 #include "runtime/loop/move.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,14 +17,16 @@ typedef struct moved {
     int fd;
     bool attach; /* to `to`, instead of serving it as a new request */
     destination to;
-    uint64_t key; /* a former worker's: `data` is what that one left of it; 0: none */
+    uint64_t key; /* of a connection that a former worker left, with `data`; 0: another loop had it */
     size_t unsent_len, len;
     char data[]; /* what is unsent of earlier replies, then its request, to be parsed again over there */
 } moved;
 
-/* False: that loop has ended. */
+/* Gives a loop the connection; from any thread. False: that loop has ended, the connection stays the caller's. */
 static bool move_send_over(sw_loop *to, moved *m)
 {
+    assert(m->fd >= 0);
+    assert(m->key == 0 || !m->attach);
     uv_mutex_lock(&to->moved_lock);
     bool open = !to->moved_closed;
     if (open) {
@@ -35,7 +38,7 @@ static bool move_send_over(sw_loop *to, moved *m)
     return open;
 }
 
-/* Takes what it is made of; NULL: no memory, the connection ends. */
+/* Takes the parts of a connection; NULL: no memory, the connection ends. */
 static moved *move_new(const http_moving *from, const destination *to_run)
 {
     moved *m = malloc(sizeof *m + from->unsent_len + from->len);
@@ -55,6 +58,7 @@ static moved *move_new(const http_moving *from, const destination *to_run)
 void move_request(home *h, unsigned to_loop, http_exchange *x, const destination *to_run)
 {
     http_moving moving;
+    assert(to_loop < h->count && to_loop != h->index);
     if (!http_exchange_detach(x, &moving)) {
         problem_reply(x, 503, "the connection cannot be handed to the loop that has the run", "1");
         return;
@@ -67,7 +71,7 @@ void move_request(home *h, unsigned to_loop, http_exchange *x, const destination
     free(m);
 }
 
-/* A connection that nobody can go on with: its client is to notice at once. */
+/* Resets a connection that no process can go on with, so that its client notices at once. */
 static void move_give_up(sw_loop *l, uint64_t key, int fd)
 {
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
@@ -99,11 +103,13 @@ void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t 
     free(m);
 }
 
-/* Its first request, which is whole, is handed out before http_server_adopt returns. */
+/* Gives the server a connection of another loop. Its first request, which is whole, is handed out before
+ * http_server_adopt returns. */
 static void move_adopt(sw_loop *l, moved *m)
 {
     const http_moving moving = {
         .fd = m->fd, .unsent = m->data, .unsent_len = m->unsent_len, .bytes = m->data + m->unsent_len, .len = m->len};
+    assert(!l->adopting && m->key == 0);
     l->adopting = m->attach ? &m->to : NULL;
     http_server_adopt(l->server, &moving);
     l->adopting = NULL;
@@ -114,6 +120,7 @@ static void move_adopt_kept(sw_loop *l, const moved *m)
     arena a;
     kept_client client;
     destination to = {.kept = &client};
+    assert(!l->adopting && m->key != 0);
     arena_init(&a, l->home.arenas);
     if (client_note_read(&a, m->data, m->len, &client)) {
         http_kept kept = {.fd = m->fd,
@@ -143,6 +150,7 @@ void move_arrived(sw_loop *l)
 {
     uv_mutex_lock(&l->moved_lock);
     moved *m = l->moved;
+    assert(!m || !l->moved_closed);
     l->moved = NULL;
     uv_mutex_unlock(&l->moved_lock);
     while (m) {
