@@ -16,29 +16,29 @@ static const char PARTLY_DONE[] =
 static void audience_on_durable(run *r)
 {
     if (!r->waiters) return;
-    waiter_pump(&r->waiters, r->frames);
-    if (r->seq_release > 0 && r->seq_durable >= r->seq_release) waiter_released(&r->waiters);
+    waiters_pump(&r->waiters, r->frames);
+    if (r->seq_release > 0 && r->seq_durable >= r->seq_release) waiters_tell_released(&r->waiters);
 }
 
-static void audience_on_waits_long(run *r) { waiter_redirect(&r->waiters); }
+static void audience_on_waits_long(run *r) { waiters_redirect(&r->waiters); }
 
 static void audience_answer(run *r)
 {
     entry response;
     const run_result result = {.response = &response, .ended = r->outcome, .frames = r->frames};
     if (run_response_entry(r, &response))
-        waiter_answer(r->task.home, &r->waiters, &r->id, &result);
+        waiters_answer(r->task.home, &r->waiters, &r->id, &result);
     else
-        waiter_dismiss(&r->waiters); /* no memory: the clients are sent on, and ask again at the run's URLs */
+        waiters_dismiss(&r->waiters); /* no memory: the clients are sent on, and ask again at the run's URLs */
 }
 
 /* SW_RELAXED gives the response out early, but no URL of the run before the run is on disk: async clients wait on. */
 static void audience_answer_early(run *r)
 {
     waiter *later = NULL;
-    waiter_move_async(&r->waiters, &later);
-    if (r->waiters && waiter_unkeep(&r->waiters)) audience_answer(r);
-    waiter_move_async(&later, &r->waiters);
+    waiters_move_async(&r->waiters, &later);
+    if (r->waiters && waiters_unkeep(&r->waiters)) audience_answer(r);
+    waiters_move_async(&later, &r->waiters);
 }
 
 static void audience_on_over(run *r, run_over when)
@@ -48,7 +48,7 @@ static void audience_on_over(run *r, run_over when)
         audience_answer_early(r);
         return;
     }
-    if (r->seq_release > 0) waiter_released(&r->waiters);
+    if (r->seq_release > 0) waiters_tell_released(&r->waiters);
     audience_answer(r);
     assert(!r->waiters);
 }
@@ -56,13 +56,13 @@ static void audience_on_over(run *r, run_over when)
 static void audience_on_left(run *r, run_left where)
 {
     if (where == RUN_LEFT_TO_NEXT) {
-        waiter_dismiss(&r->waiters);
+        waiters_dismiss(&r->waiters);
         assert(!r->waiters);
         return;
     }
     assert(r->slot);
-    waiter_move(&r->waiters, &r->slot->waiters);
-    if (where == RUN_LEFT_LOST) waiter_redirect(&r->slot->waiters);
+    waiters_move(&r->waiters, &r->slot->waiters);
+    if (where == RUN_LEFT_LOST) waiters_redirect(&r->slot->waiters);
 }
 
 /* Only a run of which nothing was done, nor will be, gets 503, which says: ask again. */
@@ -70,13 +70,13 @@ static void audience_on_refused(run *r, run_refused how)
 {
     switch (how) {
     case RUN_REFUSED_UNDONE:
-        waiter_refuse(&r->waiters, 503, RUN_NOT_DONE);
+        waiters_refuse(&r->waiters, 503, RUN_NOT_DONE);
         break;
     case RUN_REFUSED_PARTLY:
-        waiter_refuse(&r->waiters, 500, PARTLY_DONE);
+        waiters_refuse(&r->waiters, 500, PARTLY_DONE);
         break;
     case RUN_REFUSED_UNKNOWN:
-        waiter_cut(&r->waiters);
+        waiters_cut(&r->waiters);
         break;
     }
     assert(!r->waiters);
@@ -86,33 +86,33 @@ static void audience_on_refused(run *r, run_refused how)
 static void audience_on_loaded(slot *s)
 {
     assert(s->run);
-    waiter_move(&s->waiters, &s->run->waiters);
+    waiters_move(&s->waiters, &s->run->waiters);
     if (s->run->waiters) run_touch(s->run);
 }
 
 /* Treats the clients as those that come to such a run by its id, see by_id_attach. */
 static void audience_on_put_back(slot *s)
 {
-    waiter_redirect(&s->waiters);
-    waiter_accept(&s->waiters);
+    waiters_redirect(&s->waiters);
+    waiters_accept(&s->waiters);
 }
 
 static void audience_on_stopped(slot *s, const stop_cause *why, bool refuses)
 {
-    waiter_stopped(&s->waiters, why, refuses);
+    waiters_tell_stopped(&s->waiters, why, refuses);
 }
 
 static void audience_on_found_ended(home *h, slot *s, const store_journal *j)
 {
     const char *error = NULL;
     assert(run_id_equal(&s->id, &j->run));
-    waiter_answer_journal(h, &s->waiters, j, &error);
+    waiters_answer_journal(h, &s->waiters, j, &error);
     /* Not 500 for want of memory, which would be taken for the run's answer: that is there when asked for again. */
-    if (error) waiter_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
+    if (error) waiters_refuse(&s->waiters, error == replay_no_memory ? 503 : 500, error);
     assert(!s->waiters);
 }
 
-static void audience_on_not_found(slot *s, int status, const char *why) { waiter_refuse(&s->waiters, status, why); }
+static void audience_on_not_found(slot *s, int status, const char *why) { waiters_refuse(&s->waiters, status, why); }
 
 static waiter_kind letter_waiter_kind(letter_kind kind)
 {
@@ -121,17 +121,17 @@ static waiter_kind letter_waiter_kind(letter_kind kind)
 
 static void audience_on_denied(slot *s, letter_kind kind, int status, const char *why)
 {
-    waiter_deny(slot_waiters(s), letter_waiter_kind(kind), status, why);
+    waiters_deny(slot_waiters(s), letter_waiter_kind(kind), status, why);
 }
 
 static void audience_on_promised(slot *s, letter_kind kind)
 {
-    waiter_promise(slot_waiters(s), letter_waiter_kind(kind));
+    waiters_promise(slot_waiters(s), letter_waiter_kind(kind));
 }
 
 static bool audience_is_awaited(const slot *s)
 {
-    return !waiter_none(s->waiters) || (s->run && !waiter_none(s->run->waiters));
+    return !waiters_none_asks(s->waiters) || (s->run && !waiters_none_asks(s->run->waiters));
 }
 
 const run_listener audience = {.on_durable = audience_on_durable,

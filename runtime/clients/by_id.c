@@ -48,17 +48,17 @@ void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wis
     }
     waiter_attach(h, &s->waiters, asked, x, id);
     if (h->draining) { /* nothing is loaded any more: the run is the next process's */
-        waiter_dismiss(&s->waiters);
+        waiters_dismiss(&s->waiters);
         by_id_leave_unknown(h, s);
     } else if (by_id_needs_journal(h, s, wish->kind)) {
         slot_wake(h, s);
     } else if (s->state == SLOT_STOPPED) {
-        waiter_stopped(&s->waiters, &(stop_cause){.reason = s->stop}, slot_refuses(h, s));
+        waiters_tell_stopped(&s->waiters, &(stop_cause){.reason = s->stop}, slot_refuses(h, s));
         if (s->waiters) slot_answer_in_time(h, s);
     } else {
         if (s->state == SLOT_PARKED || s->state == SLOT_BEHIND || !gate_writable(h))
-            waiter_redirect(&s->waiters); /* nobody knows when the run goes on; else it is about to */
-        waiter_accept(&s->waiters);
+            waiters_redirect(&s->waiters); /* nobody knows when the run goes on; else it is about to */
+        waiters_accept(&s->waiters);
     }
 }
 

@@ -54,6 +54,8 @@ http_exchange *waiter_take_exchange(waiter *w)
     return x;
 }
 
+/* ---- Clients that go ---- */
+
 static void waiter_on_gone(http_exchange *x)
 {
     waiter *w = http_exchange_user(x);
@@ -63,6 +65,25 @@ static void waiter_on_gone(http_exchange *x)
     bool over = w->over;
     http_reply_abort(waiter_take_exchange(w));
     if (!over) slot_client_gone(h, &id);
+}
+
+void waiter_report_missed(home *h, const uint8_t note[HTTP_NOTE_BYTES])
+{
+    run_id id;
+    _Static_assert(sizeof id.bytes == HTTP_NOTE_BYTES, "the note is the run's id");
+    memcpy(id.bytes, note, sizeof id.bytes);
+    slot_client_missed(h, &id);
+}
+
+/* A client of HTTP/1.0 has sent its last byte, and nobody can tell whether it reads on: it may still get its answer,
+ * but a run that ends with its clients counts it as gone. */
+static void waiter_on_half_closed(http_exchange *x)
+{
+    waiter *w = http_exchange_user(x);
+    assert(w && w->x == x);
+    if (!w->asks) return;
+    w->asks = false;
+    slot_client_gone(w->home, &w->id);
 }
 
 /* ---- URLs ---- */
@@ -82,27 +103,12 @@ void waiter_run_url(const waiter *w, const char *what, run_token_scope scope, ch
     (void)n;
 }
 
-/* ---- Answers ---- */
-
 /* Writes the URL where a stream goes on behind what this client has. */
 static void waiter_stream_url(const waiter *w, char out[URL_MAX_BYTES])
 {
     waiter_run_url(w, "stream", RUN_TOKEN_CONTROL, out);
     size_t len = strlen(out);
     (void)snprintf(out + len, URL_MAX_BYTES - len, "&after=%u", w->cursor);
-}
-
-bool waiter_asks(const request_wish *asked)
-{
-    if (asked->observes) return false;
-    switch (asked->answer.kind) {
-    case WAITER_OUTPUT:
-    case WAITER_CANCEL:
-    case WAITER_RELEASE:
-        return false;
-    default:
-        return true;
-    }
 }
 
 /* Each round has a URL of its own, since some clients give up when they are sent to a URL a second time. */
@@ -113,6 +119,8 @@ static void waiter_output_url(const waiter *w, char out[URL_MAX_BYTES])
     if (w->wish.kind == WAITER_OUTPUT) (void)snprintf(out + len, URL_MAX_BYTES - len, "&round=%u", w->round + 1);
 }
 
+/* ---- Sending on ---- */
+
 /* Before a client is sent on: the run no longer ends with it (SW_CANCEL), for it may come back by the URL. A client
  * that came by a URL of the run, not by a request of its own, was never tied to it. */
 static void waiter_mark_sent_on(const waiter *w)
@@ -121,25 +129,6 @@ static void waiter_mark_sent_on(const waiter *w)
     bool was_there = w->asks && !http_exchange_gone(w->x);
     bool was_tied = was_there ? slot_client_sent_on(w->home, &w->id, shown) : w->asks;
     if (was_tied && !w->keyed) http_exchange_note(w->x, w->id.bytes);
-}
-
-void waiter_missed(home *h, const uint8_t note[HTTP_NOTE_BYTES])
-{
-    run_id id;
-    _Static_assert(sizeof id.bytes == HTTP_NOTE_BYTES, "the note is the run's id");
-    memcpy(id.bytes, note, sizeof id.bytes);
-    slot_client_missed(h, &id);
-}
-
-/* A client of HTTP/1.0 has sent its last byte, and nobody can tell whether it reads on: it may still get its answer,
- * but a run that ends with its clients counts it as gone. */
-static void waiter_on_half_closed(http_exchange *x)
-{
-    waiter *w = http_exchange_user(x);
-    assert(w && w->x == x);
-    if (!w->asks) return;
-    w->asks = false;
-    slot_client_gone(w->home, &w->id);
 }
 
 void waiter_send_on(waiter *w, int status)
@@ -173,8 +162,6 @@ void waiter_send_on(waiter *w, int status)
     http_reply(waiter_take_exchange(w), status, headers, n, body, strlen(body));
 }
 
-/* ---- Cancelling ---- */
-
 void waiter_send_state(waiter *w, int status, const char *state)
 {
     char id[RUN_ID_TEXT + 1], body[128];
@@ -184,9 +171,9 @@ void waiter_send_state(waiter *w, int status, const char *state)
     http_reply(waiter_take_exchange(w), status, headers, 2, body, strlen(body));
 }
 
-/* ---- Who waits for what ---- */
+/* ---- To all of a list ---- */
 
-void waiter_accept(waiter **list)
+void waiters_accept(waiter **list)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
@@ -194,9 +181,9 @@ void waiter_accept(waiter **list)
     }
 }
 
-void waiter_pump(waiter **list, frames *f)
+void waiters_pump(waiter **list, frames *f)
 {
-    waiter_accept(list);
+    waiters_accept(list);
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
         if (w->wish.kind != WAITER_STREAM) continue;
@@ -206,9 +193,7 @@ void waiter_pump(waiter **list, frames *f)
     }
 }
 
-/* ---- Sending on ---- */
-
-void waiter_redirect(waiter **list)
+void waiters_redirect(waiter **list)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
@@ -225,7 +210,7 @@ static bool waiter_leave_to_next(waiter *w)
     return true;
 }
 
-void waiter_leave_readers(home *h)
+void waiters_leave_readers(home *h)
 {
     for (waiter *w = h->readers, *next; w; w = next) {
         next = w->next;
@@ -261,7 +246,7 @@ static void waiter_dismiss_begun(waiter *w)
         waiter_redirect_stream(w);
 }
 
-void waiter_dismiss(waiter **list)
+void waiters_dismiss(waiter **list)
 {
     while (*list) {
         waiter *w = *list;
@@ -277,7 +262,7 @@ void waiter_dismiss(waiter **list)
     }
 }
 
-void waiter_refuse(waiter **list, int status, const char *detail)
+void waiters_refuse(waiter **list, int status, const char *detail)
 {
     assert(status >= 400);
     while (*list) {
@@ -289,14 +274,14 @@ void waiter_refuse(waiter **list, int status, const char *detail)
     }
 }
 
-void waiter_cut(waiter **list)
+void waiters_cut(waiter **list)
 {
     while (*list) http_reply_abort(waiter_take_exchange(*list));
 }
 
-/* ---- Attaching ---- */
+/* ---- Lists ---- */
 
-void waiter_move(waiter **from, waiter **to)
+void waiters_move(waiter **from, waiter **to)
 {
     assert(from != to);
     assert(!*to);
@@ -306,7 +291,7 @@ void waiter_move(waiter **from, waiter **to)
     if (*to) (*to)->link = to;
 }
 
-void waiter_move_async(waiter **from, waiter **to)
+void waiters_move_async(waiter **from, waiter **to)
 {
     assert(from != to);
     for (waiter *w = *from, *next; w; w = next) {
@@ -317,10 +302,25 @@ void waiter_move_async(waiter **from, waiter **to)
     }
 }
 
-bool waiter_none(const waiter *list)
+bool waiters_none_asks(const waiter *list)
 {
     while (list && !list->asks) list = list->next;
     return list == NULL;
+}
+
+/* ---- Attaching ---- */
+
+bool waiter_asks(const request_wish *asked)
+{
+    if (asked->observes) return false;
+    switch (asked->answer.kind) {
+    case WAITER_OUTPUT:
+    case WAITER_CANCEL:
+    case WAITER_RELEASE:
+        return false;
+    default:
+        return true;
+    }
 }
 
 /* Copies the beginning of the response that a former worker has sent: `wish` borrows it for the call only. */

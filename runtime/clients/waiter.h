@@ -29,38 +29,38 @@ bool waiter_asks(const request_wish *asked);
 /* Attaches a client that a former worker had. Takes the exchange. */
 void waiter_take_back(struct home *h, http_exchange *x, const request_wish *asked, const struct kept_client *client);
 /* Tells the run that a client which was sent on had gone before that; `note` is that of http_exchange_note. */
-void waiter_missed(struct home *h, const uint8_t note[HTTP_NOTE_BYTES]);
+void waiter_report_missed(struct home *h, const uint8_t note[HTTP_NOTE_BYTES]);
 /* Tells the run of a client that a former worker had, whose connection ended before it could be taken over. */
-void waiter_lost(struct home *h, const struct kept_client *client);
+void waiter_report_lost(struct home *h, const struct kept_client *client);
 
 typedef enum waiter_keep_result { WAITER_KEEP_DONE, WAITER_KEEP_LATER } waiter_keep_result;
 /* Has the client's connection kept, now that it has waited for --keep-after. LATER: not possible yet. */
 waiter_keep_result waiter_keep(struct keep_entry *e);
 /* Takes the connections of these clients back from the supervisor, before they are told what is not in the journal yet:
  * a next process could not tell them that. False: the supervisor cannot be told of all of them now. */
-bool waiter_unkeep(waiter **list);
+bool waiters_unkeep(waiter **list);
 
 /* Moves all clients of one list to another, empty one. */
-void waiter_move(waiter **from, waiter **to);
+void waiters_move(waiter **from, waiter **to);
 /* Moves async clients, who get a URL of the run, to another list. */
-void waiter_move_async(waiter **from, waiter **to);
+void waiters_move_async(waiter **from, waiter **to);
 
 /* Gives async clients their 202, since the run is on disk, in memory or not. */
-void waiter_accept(waiter **list);
+void waiters_accept(waiter **list);
 /* Gives streams what has become durable, and async clients their 202. `f` NULL: the run has streamed nothing yet,
  * whatever its clients say they have. */
-void waiter_pump(waiter **list, frames *f);
+void waiters_pump(waiter **list, frames *f);
 
 /* Tells clients that the run stands still: streams get what it has streamed and an event, clients of the output URL the
  * reason, if it `refuses` (waiting does not help). All others wait on, or are sent on as for a long run. */
-void waiter_stopped(waiter **list, const stop_cause *why, bool refuses);
+void waiters_tell_stopped(waiter **list, const stop_cause *why, bool refuses);
 /* Tells the clients that asked for a release, which is on disk now. */
-void waiter_released(waiter **list);
+void waiters_tell_released(waiter **list);
 /* Gives 202 to the clients of this kind (WAITER_CANCEL, WAITER_RELEASE): what they asked for will be done, also by a
  * later process. */
-void waiter_promise(waiter **list, waiter_kind kind);
+void waiters_promise(waiter **list, waiter_kind kind);
 /* Gives a problem to the clients of this kind (WAITER_CANCEL, WAITER_RELEASE): what they asked for is not done. */
-void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail);
+void waiters_deny(waiter **list, waiter_kind kind, int status, const char *detail);
 
 /* What has come of a run that is over. */
 typedef struct run_result {
@@ -71,27 +71,27 @@ typedef struct run_result {
 
 /* Gives everybody the response of a run that is over, with which its frames are closed; the list is empty afterwards.
  */
-void waiter_answer(struct home *h, waiter **list, const run_id *id, const run_result *result);
+void waiters_answer(struct home *h, waiter **list, const run_id *id, const run_result *result);
 
 /* Gives everybody the response out of the journal of an ended run. *error says why that failed, and the list stays as
  * it was; NULL: everybody is answered. */
-void waiter_answer_journal(struct home *h, waiter **list, const store_journal *journal, const char **error);
+void waiters_answer_journal(struct home *h, waiter **list, const store_journal *journal, const char **error);
 
 /* Whether nobody in the list waits for the answer of a request of its own. A client that came to a URL of the run, or
  * wants the run cancelled, does not. */
-bool waiter_none(const waiter *list);
+bool waiters_none_asks(const waiter *list);
 
 /* Gives WAITER_REQUEST clients 303 to the output URL. */
-void waiter_redirect(waiter **list);
+void waiters_redirect(waiter **list);
 /* Parts with all clients as the process stops: if a next one follows, kept connections are left to it; other clients
  * are sent on, and streams end after redirect_info. */
-void waiter_dismiss(waiter **list);
+void waiters_dismiss(waiter **list);
 /* Leaves the readers of runs that are over to the process that replaces this one, where their connections can be kept;
  * the other readers read on here. */
-void waiter_leave_readers(struct home *h);
+void waiters_leave_readers(struct home *h);
 /* Gives everybody this problem: nothing can be known of the run. */
-void waiter_refuse(waiter **list, int status, const char *detail);
+void waiters_refuse(waiter **list, int status, const char *detail);
 /* Cuts all connections, as if the process had died: it ends, and nobody knows what became of the run. */
-void waiter_cut(waiter **list);
+void waiters_cut(waiter **list);
 
 #endif

@@ -102,7 +102,7 @@ static void waiter_answer_stream(waiter *w, const run_result *result, frames *f)
 
 /* ---- To all ---- */
 
-void waiter_answer(home *h, waiter **list, const run_id *id, const run_result *result)
+void waiters_answer(home *h, waiter **list, const run_id *id, const run_result *result)
 {
     frames *own = NULL; /* of a run that has streamed nothing: its response alone */
     while (*list) {
@@ -135,7 +135,7 @@ static void rebuild_on_entry(void *arg, const entry *e, uint32_t seq)
     if (b->frames && !frames_add(b->frames, e, seq)) b->failed = true;
 }
 
-void waiter_answer_journal(home *h, waiter **list, const store_journal *journal, const char **error)
+void waiters_answer_journal(home *h, waiter **list, const store_journal *journal, const char **error)
 {
     arena a;
     arena_init(&a, h->arenas);
@@ -150,7 +150,7 @@ void waiter_answer_journal(home *h, waiter **list, const store_journal *journal,
     } else if (response && ended) {
         const run_result result = {response, (entry_ended)ended->status, b.frames};
         *error = NULL;
-        waiter_answer(h, list, &journal->run, &result);
+        waiters_answer(h, list, &journal->run, &result);
     } else if (p) {
         *error = "the run ended without a response";
     }

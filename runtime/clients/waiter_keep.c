@@ -91,13 +91,13 @@ static bool kept_request_is_of_link(const home *h, sw_bytes request)
 }
 
 /* A client to which a reply had begun has been answered, or was sent on: the run does not lose it. */
-void waiter_lost(home *h, const kept_client *client)
+void waiter_report_lost(home *h, const kept_client *client)
 {
     const request_wish asked = {.answer = client->wish, .observes = kept_request_is_of_link(h, client->request)};
     if (!client->replying && client->wish.kind != WAITER_NONE && waiter_asks(&asked)) slot_client_lost(h, &client->run);
 }
 
-bool waiter_unkeep(waiter **list)
+bool waiters_unkeep(waiter **list)
 {
     for (waiter *w = *list; w; w = w->next)
         if (http_exchange_kept(w->x) && !http_exchange_unkeep(w->x)) return false;

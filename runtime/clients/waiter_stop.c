@@ -85,7 +85,7 @@ static void waiter_stop_one(waiter *w, const stop_cause *why, bool refuses)
     }
 }
 
-void waiter_stopped(waiter **list, const stop_cause *why, bool refuses)
+void waiters_tell_stopped(waiter **list, const stop_cause *why, bool refuses)
 {
     stop_cause told = *why;
     assert(why->reason != STOP_NONE);
@@ -96,7 +96,7 @@ void waiter_stopped(waiter **list, const stop_cause *why, bool refuses)
     }
 }
 
-void waiter_released(waiter **list)
+void waiters_tell_released(waiter **list)
 {
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
@@ -104,7 +104,7 @@ void waiter_released(waiter **list)
     }
 }
 
-void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail)
+void waiters_deny(waiter **list, waiter_kind kind, int status, const char *detail)
 {
     assert(status >= 400);
     assert(kind == WAITER_CANCEL || kind == WAITER_RELEASE);
@@ -114,7 +114,7 @@ void waiter_deny(waiter **list, waiter_kind kind, int status, const char *detail
     }
 }
 
-void waiter_promise(waiter **list, waiter_kind kind)
+void waiters_promise(waiter **list, waiter_kind kind)
 {
     assert(kind == WAITER_CANCEL || kind == WAITER_RELEASE);
     for (waiter *w = *list, *next; w; w = next) {

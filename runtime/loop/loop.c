@@ -40,7 +40,7 @@ static bool loop_on_leave(void *arg, int fd, const char *bytes, size_t len)
 
 static void loop_on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES])
 {
-    waiter_missed(&((sw_loop *)arg)->home, note);
+    waiter_report_missed(&((sw_loop *)arg)->home, note);
 }
 
 /* ---- Turns ---- */
@@ -120,12 +120,12 @@ static void loop_drain_runs(sw_loop *l)
             if (s->run)
                 run_drain(s->run);
             else
-                waiter_dismiss(&s->waiters);
+                waiters_dismiss(&s->waiters);
         }
     run *r; /* those that are not on disk yet are drained when they are */
     TAILQ_FOREACH(r, &l->home.runs.slotless, slotless)
     if (run_is_durable(r)) run_drain(r);
-    if (l->home.replaced) waiter_leave_readers(&l->home);
+    if (l->home.replaced) waiters_leave_readers(&l->home);
     plain *p;
     if (!l->home.hurried) return;
     LIST_FOREACH(p, &l->home.runs.plain, in_home) plain_cut(p);

@@ -137,7 +137,8 @@ static void move_adopt_kept(sw_loop *l, const moved *m)
         l->adopting = &to;
         http_adopted how = http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun);
         if (how != HTTP_ADOPTED) keeper_ended(&l->keeper, m->key);
-        if (l->adopting && how != HTTP_ADOPT_UNCERTAIN) waiter_lost(&l->home, &client); /* nor was it handed out */
+        if (l->adopting && how != HTTP_ADOPT_UNCERTAIN)
+            waiter_report_lost(&l->home, &client); /* nor was it handed out */
         l->adopting = NULL;
     } else {
         log_line(LOG_WARN, NULL, "a connection that a worker of another version left cannot be taken over");
