@@ -108,10 +108,9 @@ typedef struct sw_endpoint_options {
     int64_t timeout_ms;        /* of the whole run, sleeps and restarts included: then it fails with 504; 0: no limit */
     const char *caller_header; /* request header that tells callers apart, such as "authorization": an Idempotency-Key
                                   counts for one caller only. NULL: all requests come from one caller */
-    const char *
-        cors_origin; /* pages of this origin ("https://app.example.com", or "*") may call the endpoint: their preflights
-                        are answered, all its responses carry the header, refusals too. NULL: no other origin's may */
-    void *arg;       /* for the handler: sw_arg(c); borrowed while the program runs */
+    const char *cors_origin;   /* pages of this origin ("https://app.example.com", or "*") may call the endpoint:
+                                  preflights are answered, all responses carry the header, refusals too. NULL: none */
+    void *arg;                 /* for the handler: sw_arg(c); borrowed while the program runs */
 } sw_endpoint_options;
 
 /* The layout of the structs and functions that a program compiled with this header takes from the library. The number,
@@ -269,9 +268,9 @@ SW_API void sw_text_add(sw_ctx *c, sw_text *text, const char *format, ...) SW_PR
 SW_API void sw_text_add_bytes(sw_ctx *c, sw_text *text, const char *data, size_t len); /* zeros are kept */
 SW_API const char *sw_text_str(const sw_text *text); /* zero-terminated; valid until the next addition */
 
-/* Calls fn(arg) when the step attempt, branch or handler that `c` stands for ends, however it ends; the last addition
- * first. A clean-up that waits, or fails, fails the run. A run that parks for a long sleep ends its handler too, with
- * its clean-ups, and calls the handler again when the sleep is over. */
+/* Calls fn(arg) when the step attempt, branch or handler that `c` stands for ends, however it ends; the last one
+ * added first. A clean-up that waits, or fails, fails the run. A run that parks for a long sleep ends its handler too,
+ * with its clean-ups, and calls the handler again when the sleep is over. */
 SW_API void sw_defer(sw_ctx *c, void (*fn)(void *arg), void *arg);
 
 /* ---- Steps ---------------------------------------------------------------------------------------------------- */
@@ -341,9 +340,10 @@ typedef struct sw_group_options {
     bool settle;          /* sw_group_wait returns what sw_group_settle does */
     sw_step_options step; /* of steps that are started without options of their own */
 } sw_group_options;
+/* Makes a group, whose members begin as soon as parallel_max lets them. Freed with the run; `options` are copied. */
 SW_API sw_group *sw_group_new(sw_ctx *c);
 SW_API sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options);
-/* Adds a step, which starts as soon as parallel_max lets it. Inputs of steps and branches are copied. */
+/* Adds a step. Inputs of steps and branches are copied. */
 SW_API void sw_group_step(sw_group *g, const char *id, sw_step_fn fn, sw_value input);
 SW_API void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_value input,
                                const sw_step_options *options);
@@ -385,8 +385,7 @@ typedef struct sw_request {
     size_t response_max; /* bytes of the response, unpacked; 0: 16 MiB. Of a streaming call: of one event; 0: 4 MiB */
     sw_reach allow;      /* SW_PUBLIC: for URLs that somebody else has chosen */
     int redirects; /* how many to follow, each with a request of its own (docs/api.md); 0: none, 3xx is the response */
-    bool retry_bad_json; /* sw_fetch_json: a 2xx that is not JSON may be asked, and paid, for again; false: it is fatal
-                          */
+    bool retry_bad_json; /* sw_fetch_json: a 2xx that is not JSON is asked, and paid, for again; false: it is fatal */
 } sw_request;
 
 typedef struct sw_response {
