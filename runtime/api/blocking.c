@@ -58,9 +58,9 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
     if (!pool_submit(&c->task->home->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
     assert(!s->uninterruptible);
     s->uninterruptible = true;
-    if (probe_on) probe_work(1);
+    if (probe_on) probe_count_blocking(1);
     while (!b.done) (void)strand_suspend(s);
-    if (probe_on) probe_work(-1);
+    if (probe_on) probe_count_blocking(-1);
     s->uninterruptible = false;
     if (s->interrupt) ctx_raise_interrupt(c);
     if (b.refused)

@@ -115,7 +115,7 @@ uint64_t probe_draw(uint64_t path, uint64_t fresh)
 
 /* ---- Time ---- */
 
-void probe_work(int by)
+void probe_count_blocking(int by)
 {
     assert(by == 1 || by == -1);
     blocking_jobs += by;

@@ -48,7 +48,7 @@ void probe_pause(int64_t ms);
  */
 uint64_t probe_draw(uint64_t path, uint64_t fresh);
 /* sw_blocking begins (1) or ends (-1) a function. */
-void probe_work(int by);
+void probe_count_blocking(int by);
 
 /* Reports the call and starts it, or a canned one with the tape's answer, in place of http_call_start. */
 http_call *probe_call(sw_ctx *c, const http_call_options *o, void (*on_change)(void *arg), void *arg);

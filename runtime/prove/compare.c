@@ -221,7 +221,7 @@ void verdict_compare(verdict *v, const execution *first, const tape *t, const ex
     assert(p->number > 0); /* 0 is the first execution */
     assert(execution_is_over(first));
     v->points++;
-    v->once += steps_ran_once(v, x, p);
+    v->points_once += steps_ran_once(v, x, p);
     bool same = steps_are_same(v, t, x, p);
     if (!execution_is_over(x)) {
         verdict_no_end(v, x, p->number);
@@ -229,7 +229,7 @@ void verdict_compare(verdict *v, const execution *first, const tape *t, const ex
     }
     same = same && steps_are_all_there(v, first, x, p);
     same = answer_is_same(v, first, x, p) && same;
-    v->same += same;
-    assert(v->same <= v->points);
-    assert(v->once <= v->points);
+    v->points_same += same;
+    assert(v->points_same <= v->points);
+    assert(v->points_once <= v->points);
 }

@@ -211,14 +211,14 @@ static const char *plural_ending(size_t count) { return count == 1 ? "" : "s"; }
 
 bool verdict_print(verdict *v, const execution *first, FILE *to)
 {
-    bool good = v->same == v->points && v->once == v->points;
+    bool good = v->points_same == v->points && v->points_once == v->points;
     assert(v->points <= v->points_possible);
     size_t width = names_width(v), differences = 0;
     findings_locate(v);
     (void)fprintf(to, "%zu %s, %zu crash point%s", v->entries, v->entries == 1 ? "entry" : "entries", v->points,
                   plural_ending(v->points));
     if (v->points < v->points_possible) (void)fprintf(to, " of %zu (--prove-points)", v->points_possible);
-    (void)fprintf(to, ": same answer %zu, no finished step ran twice %zu\n", v->same, v->once);
+    (void)fprintf(to, ": same answer %zu, no finished step ran twice %zu\n", v->points_same, v->points_once);
     for (const finding *f = v->findings; f; f = f->next)
         if (finding_is_call(f)) report_finding(v, f, width, to);
     for (const finding *f = v->findings; f; f = f->next) {

@@ -53,8 +53,8 @@ typedef struct verdict {
     size_t entries;         /* of the first execution */
     size_t points;          /* crash points that were tried; at most points_possible */
     size_t points_possible; /* those of the run, of which --prove-points may leave some out */
-    size_t same;            /* crash points behind which steps and answer were as at first */
-    size_t once;            /* crash points behind which no finished step ran again */
+    size_t points_same;     /* crash points behind which steps and answer were as at first */
+    size_t points_once;     /* crash points behind which no finished step ran again */
     finding *findings, **findings_end;
     seen_call *calls, **calls_end;
     seen_call *buckets[VERDICT_BUCKETS];

@@ -66,7 +66,7 @@ static void compare(size_t entries)
 static void expect_difference(const char *what)
 {
     CHECK_INT(v.points, 1);
-    CHECK_INT(v.same, 0);
+    CHECK_INT(v.points_same, 0);
     CHECK(v.findings && !v.findings->next);
     CHECK_INT(v.findings->kind, FINDING_DIFFERS);
     CHECK_INT(v.findings->crash, 3);
@@ -81,13 +81,13 @@ static void test_once(void)
     run_of_one_step(&other, &response);
     tell(&other, attempt);
     compare(1); /* its result was not on disk */
-    CHECK_INT(v.same, 1);
-    CHECK_INT(v.once, 1);
+    CHECK_INT(v.points_same, 1);
+    CHECK_INT(v.points_once, 1);
     CHECK(!v.findings);
     verdict_free(&v);
     compare(2);
-    CHECK_INT(v.same, 1);
-    CHECK_INT(v.once, 0);
+    CHECK_INT(v.points_same, 1);
+    CHECK_INT(v.points_once, 0);
     CHECK(v.findings && v.findings->kind == FINDING_TWICE);
     CHECK_STR(v.findings->who, "save");
     verdict_free(&v);
@@ -101,11 +101,11 @@ static void test_failed_step(void)
     tell(&other, attempt);
     other.entries[1] = (entry){.kind = ENTRY_STEP_FAILED, .path = STEP, .due_ms = 5};
     compare(2);
-    CHECK_INT(v.once, 1);
+    CHECK_INT(v.points_once, 1);
     verdict_free(&v);
     other.entries[1].due_ms = 0;
     compare(2);
-    CHECK_INT(v.once, 0);
+    CHECK_INT(v.points_once, 0);
     verdict_free(&v);
 }
 
@@ -150,7 +150,7 @@ static void test_chunks(void)
     record(&other, of_step);
     record(&other, a);
     compare(1);
-    CHECK_INT(v.same, 1);
+    CHECK_INT(v.points_same, 1);
     verdict_free(&v);
     other.entries[4].value.data = "\x07";
     compare(1);
@@ -177,7 +177,7 @@ static void test_steps(void)
     record(&other, (entry){.kind = ENTRY_CANCEL});
     other.x.fact_count = 0;
     compare(1);
-    CHECK_INT(v.same, 1); /* a run that is over its deadline does not call its handler */
+    CHECK_INT(v.points_same, 1); /* a run that is over its deadline does not call its handler */
     verdict_free(&v);
 }
 
