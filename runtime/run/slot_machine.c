@@ -97,7 +97,7 @@ static const struct {
      "its place is given back before anything is decided"},
 };
 
-const char *slot_never(slot_state state, slot_event event)
+const char *slot_impossible(slot_state state, slot_event event)
 {
     assert(state > SLOT_NONE && state < SLOT_STATES && event < SLOT_EVENTS);
     if (table[state][event] != SLOT_NONE) return NULL;
@@ -140,7 +140,7 @@ slot_state slot_next(slot_state state, slot_event event)
     assert(state > SLOT_NONE && state < SLOT_STATES && event < SLOT_EVENTS);
     slot_state to = (slot_state)table[state][event];
     if (to == SLOT_NONE) {
-        const char *why = slot_never(state, event);
+        const char *why = slot_impossible(state, event);
         (void)fprintf(stderr, "impossible transition of a slot: state \"%s\", event \"%s\": %s\n",
                       slot_state_name(state), slot_event_name(event), *why ? why : "the table has no row");
         abort();

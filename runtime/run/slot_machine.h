@@ -63,7 +63,7 @@ slot_state slot_next(slot_state state, slot_event event);
 const char *slot_state_name(slot_state state);
 const char *slot_event_name(slot_event event);
 /* Why a pair has no row; NULL: it has one; "": neither, which is a mistake in the table. */
-const char *slot_never(slot_state state, slot_event event);
+const char *slot_impossible(slot_state state, slot_event event);
 /* How often a row was taken since the process began, by all threads. Only in a build with -Dtable_coverage=true;
  * else 0. */
 uint64_t slot_taken(slot_state state, slot_event event);

@@ -87,14 +87,14 @@ static void print_slot(void)
         printf("| %s |", slot_event_name(e));
         for (slot_state s = SLOT_NEW; s < SLOT_GONE; s++) {
             printf(" ");
-            if (!slot_never(s, e)) {
+            if (!slot_impossible(s, e)) {
                 slot_state to = slot_next(s, e);
                 if (to == s)
                     printf("-");
                 else
                     print_capitals(slot_state_name(to));
             }
-            printf(slot_never(s, e) ? "|" : " |");
+            printf(slot_impossible(s, e) ? "|" : " |");
         }
         printf("\n");
     }

@@ -81,7 +81,7 @@ static unsigned print_slots(unsigned *rows)
     unsigned taken = 0;
     for (unsigned s = SLOT_NONE + 1; s < SLOT_STATES; s++)
         for (unsigned e = 0; e < SLOT_EVENTS; e++) {
-            if (slot_never((slot_state)s, (slot_event)e)) continue;
+            if (slot_impossible((slot_state)s, (slot_event)e)) continue;
             ++*rows;
             taken += slots[s][e] > 0;
             if (slots[s][e] == 0)

@@ -7,7 +7,7 @@ static void each_pair_has_a_row_or_a_reason(void)
 {
     for (slot_state s = SLOT_NEW; s < SLOT_STATES; s++)
         for (slot_event e = 0; e < SLOT_EVENTS; e++) {
-            const char *why = slot_never(s, e);
+            const char *why = slot_impossible(s, e);
             if (why && !*why) printf("# %s, %s\n", slot_state_name(s), slot_event_name(e));
             CHECK(!why || strlen(why) > 10);
         }
@@ -20,7 +20,7 @@ static void spread(bool marked[SLOT_STATES], bool backwards)
         more = false;
         for (slot_state s = SLOT_NEW; s < SLOT_STATES; s++)
             for (slot_event e = 0; e < SLOT_EVENTS; e++) {
-                if (slot_never(s, e)) continue;
+                if (slot_impossible(s, e)) continue;
                 slot_state to = slot_next(s, e), from = backwards ? to : s, mark = backwards ? s : to;
                 if (!marked[from] || marked[mark]) continue;
                 marked[mark] = more = true;
@@ -45,9 +45,9 @@ static void every_state_is_reached_and_has_an_end(void)
 /* Whoever waits for something can be woken for another reason, or is where that is looked at soon. */
 static void nobody_waits_beyond_reach(void)
 {
-    for (slot_state s = SLOT_UNKNOWN; s < SLOT_GONE; s++) CHECK(!slot_never(s, SLOT_ON_LOOK));
+    for (slot_state s = SLOT_UNKNOWN; s < SLOT_GONE; s++) CHECK(!slot_impossible(s, SLOT_ON_LOOK));
     for (slot_state s = SLOT_NEW; s < SLOT_STATES; s++) {
-        bool again = !slot_never(s, SLOT_ON_LOOK) && slot_next(s, SLOT_ON_LOOK) == SLOT_ASKED;
+        bool again = !slot_impossible(s, SLOT_ON_LOOK) && slot_next(s, SLOT_ON_LOOK) == SLOT_ASKED;
         if (again) CHECK_INT(slot_next(SLOT_ASKED, SLOT_ON_LOOK), SLOT_ASKED); /* a second wish changes nothing */
     }
 }
@@ -56,7 +56,7 @@ static void nobody_waits_beyond_reach(void)
 static void places_come_back(void)
 {
     for (slot_event e = 0; e < SLOT_EVENTS; e++) {
-        if (slot_never(SLOT_LOADING_PLACED, e)) continue;
+        if (slot_impossible(SLOT_LOADING_PLACED, e)) continue;
         slot_state to = slot_next(SLOT_LOADING_PLACED, e);
         CHECK(to == SLOT_LOADING_PLACED || to == SLOT_LOADING || to == SLOT_PARKED || to == SLOT_SUSPECT);
     }
