@@ -122,7 +122,7 @@ static void loop_drain_runs(sw_loop *l)
             else
                 waiters_dismiss(&s->waiters);
         }
-    run *r; /* those that are not on disk yet are drained when they are */
+    run *r; /* a run that is not on disk yet is drained when it is */
     TAILQ_FOREACH(r, &l->home.runs.slotless, slotless)
     if (run_is_durable(r)) run_drain(r);
     if (l->home.replaced) waiters_leave_readers(&l->home);
@@ -274,8 +274,9 @@ static http_server *loop_make_server(sw_loop *l, int fd, char *error, size_t err
     return http_server_start(&l->uv, fd, &so, error, error_size);
 }
 
-bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size)
+bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size)
 {
+    const unsigned index = (unsigned)(l - app->loops), count = app->loop_count;
     *l = (sw_loop){.stopping = false};
     const sw_options *o = &app->opt;
     assert(index < count && error_size > 0);

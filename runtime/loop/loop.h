@@ -41,8 +41,9 @@ typedef struct sw_loop {
     struct timer drain_timer;
 } sw_loop;
 
-/* Makes everything but the thread; `fd` is its listening socket. False with a message in `error`. */
-bool loop_init(sw_loop *l, sw_app *app, unsigned index, unsigned count, int fd, char *error, size_t error_size);
+/* Makes all of an element of app->loops but its thread. Takes `fd`, its listening socket. False with a message in
+ * `error`: only the end of the process closes a half-made loop. */
+bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size);
 /* Serves until drained; then everything is closed. */
 void loop_run(sw_loop *l);
 /* The two halves of loop_run, for a caller that turns l->uv by hand: before the first turn, and when uv_run has said

@@ -37,7 +37,7 @@ static bool by_hand_open_loops(sw_app *app, const int *listeners, char *error, s
         return false;
     }
     for (unsigned i = 0; i < app->loop_count; i++)
-        if (!loop_init(&app->loops[i], app, i, app->loop_count, listeners[i], error, error_size)) return false;
+        if (!loop_init(&app->loops[i], app, listeners[i], error, error_size)) return false;
     for (unsigned i = 0; i < app->loop_count; i++) {
         loop_begin(&app->loops[i]);
         slot_watch_orphans(&app->loops[i].home); /* no connection comes from a former process */

@@ -127,7 +127,7 @@ static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_s
     app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
     (void)http_listen_address(s->fds[0], address, sizeof address);
     for (unsigned i = 0; i < app->loop_count; i++) {
-        bool made = loop_init(&app->loops[i], app, i, app->loop_count, s->fds[i], why, sizeof why);
+        bool made = loop_init(&app->loops[i], app, s->fds[i], why, sizeof why);
         s->fds[i] = -1;
         if (made) continue;
         log_line(LOG_ERROR, NULL, "loop %u cannot start: %s", i, why);

@@ -200,7 +200,7 @@ static void loop_start(sw_app *app, struct sockaddr_storage *address, socklen_t 
     app->blocking = child_must(pool_new((size_t)app->opt.blocking_threads));
     int listener = http_listen("127.0.0.1:0", error, sizeof error);
     if (listener < 0 || getsockname(listener, (struct sockaddr *)address, len) != 0) child_broken(error);
-    if (!loop_init(&app->loops[0], app, 0, 1, listener, error, sizeof error)) child_broken(error);
+    if (!loop_init(&app->loops[0], app, listener, error, sizeof error)) child_broken(error);
     if (uv_thread_create(&thread, loop_main, &app->loops[0]) != 0) child_broken("no thread for the loop");
 }
 

@@ -144,13 +144,13 @@ static void settle_on_scanned_live(void *arg, const store_live_row *rows, size_t
     if (!error) s->on_live(s->arg, rows, count);
 }
 
-bool settle_scan_live(settling *s, const run_id *after, size_t limit,
+bool settle_scan_live(settling *s, const run_id *after,
                       void (*on_rows)(void *arg, const store_live_row *rows, size_t count), void *arg, bool *end)
 {
     s->on_live = on_rows;
     s->arg = arg;
     s->end = end;
-    if (!store_scan_live(s->port, after, limit, 0, 1, settle_on_scanned_live, s)) return false;
+    if (!store_scan_live(s->port, after, SETTLE_LIVE_ROWS, 0, 1, settle_on_scanned_live, s)) return false;
     settle_wait(s);
     return !s->error;
 }

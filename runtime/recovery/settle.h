@@ -8,6 +8,8 @@
 
 typedef struct settling settling;
 
+enum { SETTLE_LIVE_ROWS = 4096 /* at the most, for each call of settle_scan_live */ };
+
 /* NULL: out of memory. */
 settling *settle_open(store *journals);
 void settle_close(settling *s); /* NULL is allowed */
@@ -24,7 +26,7 @@ const char *settle_append(settling *s, store_segment *segment);
 bool settle_scan(settling *s, const store_range *range,
                  void (*on_rows)(void *arg, const store_table_row *rows, size_t count), void *arg, bool *end);
 /* Reads rows of the live table, of all loops, behind `after`, and calls on_rows as settle_scan does. */
-bool settle_scan_live(settling *s, const run_id *after, size_t limit,
+bool settle_scan_live(settling *s, const run_id *after,
                       void (*on_rows)(void *arg, const store_live_row *rows, size_t count), void *arg, bool *end);
 
 #endif

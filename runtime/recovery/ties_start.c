@@ -6,12 +6,10 @@
 #include "runtime/recovery/settle.h"
 #include "runtime/run/ties.h"
 
-enum { PAGE_ROWS = 4096 };
-
 /* The live table beside the list: both are in the order of ids. */
 typedef struct live_page {
     settling *store;
-    run_id ids[PAGE_ROWS];
+    run_id ids[SETTLE_LIVE_ROWS];
     size_t count, at;
     bool end;    /* nothing is behind the page */
     bool failed; /* the table cannot be read: then all runs of the list stay */
@@ -22,7 +20,7 @@ static int live_page_compare(const run_id *a, const run_id *b) { return memcmp(a
 static void live_page_on_rows(void *arg, const store_live_row *rows, size_t count)
 {
     live_page *p = arg;
-    assert(count <= PAGE_ROWS);
+    assert(count <= SETTLE_LIVE_ROWS);
     for (size_t i = 0; i < count; i++) p->ids[i] = rows[i].run;
     p->count = count;
 }
@@ -43,7 +41,7 @@ static bool live_page_has(void *arg, const run_id *id)
     if (p->at == p->count && !p->end && !p->failed) {
         const run_id from = live_page_before(*id);
         p->at = p->count = 0;
-        p->failed = !settle_scan_live(p->store, &from, PAGE_ROWS, live_page_on_rows, p, &p->end);
+        p->failed = !settle_scan_live(p->store, &from, live_page_on_rows, p, &p->end);
     }
     return p->failed || (p->at < p->count && live_page_compare(&p->ids[p->at], id) == 0);
 }
