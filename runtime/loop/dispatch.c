@@ -72,7 +72,7 @@ static void dispatch_run(home *h, http_exchange *x, const http_match *m)
         (void)door_begin(h, x, m, &asked, NULL);
 }
 
-/* Which pages may call what is at this path with the method that they ask for; NULL: none. */
+/* The origin whose pages may call the endpoint of this path with the method that the preflight names; NULL: none. */
 static const char *dispatch_page_origin(const home *h, const http_request *q)
 {
     const char *method = http_request_header(q, "access-control-request-method");

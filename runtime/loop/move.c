@@ -77,7 +77,7 @@ static void move_give_up(sw_loop *l, uint64_t key, int fd)
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     close(fd);
-    l->keeper.kept++; /* it was, until now */
+    l->keeper.kept++; /* keeper_ended() counts it down */
     keeper_ended(&l->keeper, key);
 }
 
@@ -138,7 +138,7 @@ static void move_adopt_kept(sw_loop *l, const moved *m)
         http_adopted how = http_server_adopt_kept(l->server, &kept, m->key, client.replying || client.wish.begun);
         if (how != HTTP_ADOPTED) keeper_ended(&l->keeper, m->key);
         if (l->adopting && how != HTTP_ADOPT_UNCERTAIN)
-            waiter_report_lost(&l->home, &client); /* nor was it handed out */
+            waiter_report_lost(&l->home, &client); /* the server has not handed the request out */
         l->adopting = NULL;
     } else {
         log_line(LOG_WARN, NULL, "a connection that a worker of another version left cannot be taken over");

@@ -31,7 +31,7 @@ typedef struct hang {
 
 enum { HANGS_MAX = 16 };
 static hang hangs[HANGS_MAX];
-static unsigned hang_count; /* atomic: those before it do not change */
+static unsigned hang_count; /* atomic: hangs before it do not change */
 
 /* Of the program or a library it was linked with, as in coro.c: so reading it in a signal handler is one load. */
 static __thread const strand *works_for __attribute__((tls_model("initial-exec")));
@@ -146,7 +146,7 @@ void crash_leave_record(int number, bool own)
     if (is_task) crash_say_who(number, s->task, record.step);
 }
 
-/* ---- Outside it ---- */
+/* ---- Outside the signal handler ---- */
 
 /* A handler has called exit(), or another thread while the process serves: the process ends here. What exit() would
  * still take down would be taken from threads that are at work, and they would die of that by a signal. */

@@ -31,7 +31,7 @@ typedef struct reckoning {
     settling *store;
     const crash_record *records;
     size_t count;
-    bool *done;     /* of each record: it is in its run's journal */
+    bool *done;     /* of each record: it is in its run's journal; owned */
     uint64_t epoch; /* of this process's store */
     run_id run;
     msgpack_sbuffer entries; /* to be added to its journal */

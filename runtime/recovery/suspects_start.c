@@ -1,4 +1,4 @@
-/* What a start knows of suspects: the rows, and whether one of them was the culprit. */
+/* suspects_start: what a start knows of suspects: their rows, and whether one of them was the culprit. */
 #include <assert.h>
 #include <endian.h>
 #include <msgpack.h>

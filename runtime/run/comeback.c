@@ -42,7 +42,7 @@ comeback *comeback_new(const comeback_options *o)
         free(all);
         return NULL;
     }
-    for (unsigned i = 0; i < o->loops; i++) all->states[i].loads = true; /* also those that have not begun yet */
+    for (unsigned i = 0; i < o->loops; i++) all->states[i].loads = true; /* until a home says that it does not */
     unsigned doubles = o->ends < 8 ? o->ends : 8;
     all->loops = o->loops;
     all->waves = o->ends > WAVES_MAX ? WAVES_MAX : o->ends > 1 ? o->ends : 1;

@@ -13,7 +13,7 @@
  *   the process ends          left for the next one, as awaited, unless it is NONE
  *                                                               UNKNOWN: as the former process left it; if that one
  *                                                               was killed and not all is found, so is this one
- *   the process is killed     UNKNOWN. That it is NONE was noted when it became so, unless the journal shows it
+ *   the process is killed     UNKNOWN. That it is NONE is in the file `end` since then, unless the journal shows it
  */
 #include <assert.h>
 

@@ -35,8 +35,9 @@ enum { STOP_DETAIL_BYTES = 1024 };
 typedef struct stop_cause {
     stop_reason reason; /* STOP_NONE: nothing is wrong with the run, there is no stack or memory for it now */
     const char *text;   /* what a person should know; static */
-    unsigned crashes; /* with STOP_NONE: it has crashed so often in a row, and others come first; 0: memory is short */
-    int64_t since_ms; /* Unix; from when --retain-stopped counts; 0: from now on */
+    unsigned
+        crashes; /* with STOP_NONE: the run has crashed so often in a row, and waits for its solo; 0: memory is short */
+    int64_t since_ms;    /* Unix; from when --retain-stopped counts; 0: from now on */
     clock_wait deadline; /* the run's, if it goes by while the run is stopped; zeros: it does not */
     struct frames
         *streamed; /* what it has streamed, NULL: that is not known. Of run_resume's: the caller unrefs them */

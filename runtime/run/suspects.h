@@ -25,9 +25,9 @@ typedef struct suspects suspects;
 
 typedef struct suspects_options {
     bool unclean;     /* the process before ended for an unknown reason */
-    bool again;       /* and the one before it too, not long ago */
-    const char *how;  /* with unclean: how, for people */
-    int64_t lived_ms; /* how long that one served: the culprit needs no longer */
+    bool again;       /* with `unclean`: another process before ended so too, not long ago */
+    const char *how;  /* with `unclean`: how it ended, for people */
+    int64_t lived_ms; /* how long the process before served: the culprit needs no longer */
     int64_t began_ms; /* Unix: when this process did */
     unsigned loops;
 } suspects_options;

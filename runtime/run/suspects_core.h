@@ -36,7 +36,7 @@ struct suspects {
     suspect **ranks; /* most likely first */
     bool unclean;
     int64_t began_ms;
-    int64_t solo_ms; /* how long a suspect is alone when that happens to it for the first time */
+    int64_t solo_ms; /* how long a run's first solo is at the most; each further one is twice as long */
     uint64_t epoch;  /* of this process's store */
     unsigned loops;
     uint64_t last_order; /* atomic */
@@ -48,7 +48,7 @@ struct suspects {
     suspect *solo;                          /* under lock: whose solo it is; NULL: nobody's */
     bool taken;                             /* under lock: its home knows */
     bool was_closed;                        /* the gate of that home, at the end of that time */
-    struct timer time;                      /* of `alone`, on its home; before the first solo on any */
+    struct timer time;                      /* of `solo`, on its home; before the first solo on any home */
 };
 
 void suspects_encode(uint8_t to[TRIES_BYTES], uint32_t tries, uint64_t epoch, uint64_t order);
