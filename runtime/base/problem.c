@@ -40,6 +40,17 @@ static bool problem_send_plain(http_exchange *x, int status, const char *detail,
     return true;
 }
 
+char *problem_text(arena *a, int status, const char *detail, const char *members)
+{
+    sw_bytes text;
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.ptr = detail;
+    v.via.str.size = (uint32_t)strlen(detail);
+    if (!json_write(a, v, &text)) return NULL;
+    return arena_printf(a, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s%s}\n",
+                        http_status_text(status), status, (int)text.len, text.data, members);
+}
+
 void problem_reply_with(http_exchange *x, int status, const char *detail, const http_reply_header *headers,
                         size_t count)
 {
@@ -47,13 +58,7 @@ void problem_reply_with(http_exchange *x, int status, const char *detail, const 
     if (problem_send_plain(x, status, detail, own)) return;
     arena a;
     arena_init(&a, NULL);
-    sw_bytes text = {"", 0};
-    sw_value v = {.type = MSGPACK_OBJECT_STR};
-    v.via.str.ptr = detail;
-    v.via.str.size = (uint32_t)strlen(detail);
-    if (!json_write(&a, v, &text)) text = (sw_bytes){"\"\"", 2};
-    char *body = arena_printf(&a, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s}\n",
-                              http_status_text(status), status, (int)text.len, text.data);
+    const char *body = problem_text(&a, status, detail, "");
     problem_send(x, status, own, body ? body : "", body ? strlen(body) : 0);
     arena_free(&a);
 }

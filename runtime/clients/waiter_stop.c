@@ -12,15 +12,11 @@
 /* Seconds: a person has to look at the run first. */
 static const char RETRY_AFTER[] = "30";
 
-/* Says what a person should know, as a JSON string. */
-static const char *stop_detail_json(arena *a, stop_reason why, const char *detail)
+/* Says what a person should know. `detail`, of the run's entry, may be NULL or "". */
+static const char *stop_detail(stop_reason why, const char *detail)
 {
     assert(why != STOP_NONE);
-    sw_value v = {.type = MSGPACK_OBJECT_STR};
-    sw_bytes text;
-    v.via.str.ptr = detail && *detail ? detail : stop_text(why);
-    v.via.str.size = (uint32_t)strlen(v.via.str.ptr);
-    return json_write(a, v, &text) ? text.data : "\"\"";
+    return detail && *detail ? detail : stop_text(why);
 }
 
 static void waiter_refuse_stopped(waiter *w, const stop_cause *why)
@@ -32,11 +28,8 @@ static void waiter_refuse_stopped(waiter *w, const stop_cause *why)
     run_id_format(&w->id, id);
     const http_reply_header headers[] = {
         {"Content-Type", "application/problem+json"}, {"Retry-After", RETRY_AFTER}, {"X-Run-Id", id}};
-    const char *body =
-        arena_printf(&a,
-                     "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":503,\"detail\":%s,"
-                     "\"runId\":\"%s\",\"reason\":\"%s\"}\n",
-                     http_status_text(503), stop_detail_json(&a, why->reason, why->detail), id, stop_name(why->reason));
+    const char *members = arena_printf(&a, ",\"runId\":\"%s\",\"reason\":\"%s\"", id, stop_name(why->reason));
+    const char *body = members ? problem_text(&a, 503, stop_detail(why->reason, why->detail), members) : NULL;
     http_reply(waiter_take_exchange(w), 503, headers, 3, body ? body : "", body ? strlen(body) : 0);
     arena_free(&a);
 }
@@ -44,9 +37,14 @@ static void waiter_refuse_stopped(waiter *w, const stop_cause *why)
 const char *waiter_stopped_event(const waiter *w, arena *a)
 {
     char id[RUN_ID_TEXT + 1];
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    sw_bytes detail;
+    v.via.str.ptr = stop_detail(w->stopped, w->stop_detail);
+    v.via.str.size = (uint32_t)strlen(v.via.str.ptr);
+    if (!json_write(a, v, &detail)) return NULL;
     run_id_format(&w->id, id);
     return arena_printf(a, "event: stepwell.stopped\ndata: {\"runId\":\"%s\",\"reason\":\"%s\",\"detail\":%s}\n\n", id,
-                        stop_name(w->stopped), stop_detail_json(a, w->stopped, w->stop_detail));
+                        stop_name(w->stopped), detail.data);
 }
 
 static void waiter_stop_stream(waiter *w, const stop_cause *why)

@@ -5,6 +5,7 @@
 
 #include "http/server/server.h"
 #include "runtime/base/json.h"
+#include "runtime/base/problem.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
@@ -68,23 +69,19 @@ const char *task_set_problem(task *t, const failure *f)
     assert(f->kind != FAILURE_NONE);
     assert(f->kind != FAILURE_UNWIND);
     arena_set_limit(a, SIZE_MAX); /* the handler has ended, perhaps since its memory was over the limit */
-    sw_bytes detail = {"\"\"", 2}, step = {"null", 4};
-    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    sw_bytes step = {"null", 4};
     const char *message = f->message ? f->message : "failed";
-    v.via.str.ptr = message;
-    v.via.str.size = (uint32_t)strlen(message);
-    bool whole = json_write(a, v, &detail);
+    bool whole = true;
     if (f->step) {
+        sw_value v = {.type = MSGPACK_OBJECT_STR};
         v.via.str.ptr = f->step;
         v.via.str.size = (uint32_t)strlen(f->step);
-        whole = json_write(a, v, &step) && whole;
+        whole = json_write(a, v, &step);
     }
     int status = f->status ? f->status : 500;
-    char *body = arena_printf(a,
-                              "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":%.*s,\"runId\":\"%"
-                              "s\",\"step\":%.*s,\"attempts\":%d}\n",
-                              http_status_text(status), status, (int)detail.len, detail.data,
-                              t->run ? t->run->id_text : "", (int)step.len, step.data, f->attempts);
+    const char *members = arena_printf(a, ",\"runId\":\"%s\",\"step\":%.*s,\"attempts\":%d",
+                                       t->run ? t->run->id_text : "", (int)step.len, step.data, f->attempts);
+    char *body = members ? problem_text(a, status, message, members) : NULL;
     run_header *type = arena_alloc(a, sizeof *type);
     if (!whole || !body || !type) body = NULL; /* no body rather than half of one */
     if (!body && t->run) run_lose_for_memory(t->run);
