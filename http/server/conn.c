@@ -39,7 +39,7 @@ static void free_when_done(http_conn *c)
 static void on_poll_closed(uv_handle_t *handle)
 {
     http_conn *c = handle->data;
-    conn_move(&c->state, EVENT_UNWATCH);
+    conn_post(&c->state, EVENT_UNWATCH);
     free_when_done(c);
 }
 
@@ -61,7 +61,7 @@ void conn_close(http_conn *c)
     if (ending != ENDING_PASSED && conn_kept(c)) conn_end_kept(c, ending);
     c->keep_key = 0; /* whoever has it, it is not this process */
     conn_out_free(c);
-    conn_move(&c->state, EVENT_CLOSE);
+    conn_post(&c->state, EVENT_CLOSE);
     watch_set(c, WATCH_NONE);
     if (c->is_extra)
         s->extras--;
@@ -83,7 +83,7 @@ void conn_cut(http_conn *c)
     if (c->state.life == LIFE_CUT) return;
     conn_out_free(c);
     c->skip = 0;
-    conn_move(&c->state, EVENT_CUT);
+    conn_post(&c->state, EVENT_CUT);
     server_ready(c); /* to be closed on the loop's own stack */
 }
 
@@ -129,7 +129,7 @@ static void settle(http_conn *c)
     assert((c->out_len > 0) == conn_has_unsent(&c->state) && (c->keep_key != 0) == conn_kept(c));
     if (c->state.life == LIFE_READING && c->bytes.at == c->bytes.end) {
         if (conn_is_last(c, leaving))
-            conn_move(&c->state, EVENT_FINISH);
+            conn_post(&c->state, EVENT_FINISH);
         else if (request_parser_idle(&c->parser))
             conn_in_release(c);
     }
@@ -191,7 +191,7 @@ static void hand_out(http_conn *c)
     x->queue_max = s->options.write_queue_bytes_max;
     x->is_head = c->parser.method.len == 4 && memcmp(c->parser.method.data, "HEAD", 4) == 0;
     c->keep_alive = c->parser.keep_alive && !server_closing(s);
-    conn_move(&c->state, EVENT_REQUEST);
+    conn_post(&c->state, EVENT_REQUEST);
     s->exchanges++;
     s->options.on_request(s->options.arg, x);
 }
@@ -200,7 +200,7 @@ static void exchange_over(http_conn *c, conn_event how)
 {
     assert(c->server->exchanges > 0);
     c->server->exchanges--;
-    conn_move(&c->state, how);
+    conn_post(&c->state, how);
     if (conn_is_closed(&c->state)) {
         free_when_done(c);
         return;
@@ -253,7 +253,7 @@ static void parse(http_conn *c)
         }
     }
     /* Another program took it for a whole request, or took what this one refuses. */
-    if (c->state.hold == HOLD_TAKEN) conn_cut(c);
+    if (c->state.holder == HOLDER_TAKEN) conn_cut(c);
 }
 
 static void tell_writable(http_conn *c)
@@ -322,7 +322,7 @@ static void read_some(http_conn *c)
         c->bytes.end += (size_t)n;
         if (request_parser_in_body(&c->parser)) note_body(c, (size_t)n);
     } else if (n == 0) {
-        conn_move(&c->state, EVENT_END_OF_INPUT);
+        conn_post(&c->state, EVENT_END_OF_INPUT);
         if (!c->end_seen) on_half_closed(c); /* else the poll has told of the end before it could be read */
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         conn_cut(c);
@@ -338,11 +338,11 @@ static void note_events(http_conn *c, int events)
         conn_cut(c);
         return;
     }
-    if ((events & UV_WRITABLE) && c->state.output == OUTPUT_BLOCKED) conn_move(&c->state, EVENT_WRITABLE);
+    if ((events & UV_WRITABLE) && c->state.output == OUTPUT_BLOCKED) conn_post(&c->state, EVENT_WRITABLE);
     /* It has sent its last byte and may be gone; to learn that, it must be read and written to, which the next process
      * could not take into account. */
     if ((events & UV_DISCONNECT) && conn_may_hang_up(&c->state) && !conn_release(c))
-        conn_move(&c->state, EVENT_HANG_UP);
+        conn_post(&c->state, EVENT_HANG_UP);
     if ((events & UV_DISCONNECT) && may_see_end(c)) {
         c->end_seen = true;
         on_half_closed(c);
@@ -371,7 +371,7 @@ void conn_turn(http_conn *c)
         free_when_done(c);
         return;
     }
-    if (c->state.hold == HOLD_HUNG_UP) (void)conn_release(c);
+    if (c->state.holder == HOLDER_HUNG_UP) (void)conn_release(c);
     conn_run(c);
 }
 

@@ -31,7 +31,7 @@ bool conn_missed(const http_conn *c)
 void conn_linger(http_conn *c)
 {
     if (c->ends_by_fin) (void)conn_reset_on_close(c, false); /* it is whole */
-    conn_move(&c->state, EVENT_LINGER);
+    conn_post(&c->state, EVENT_LINGER);
     c->unacked = position_unacked(c->fd);
     c->acked_ms = uv_now(c->server->loop);
     if (shutdown(c->fd, SHUT_WR) != 0 || (c->state.input == INPUT_ENDED && !conn_must_be_acked(c))) conn_close(c);
@@ -59,7 +59,7 @@ conn_leaving conn_leave(http_conn *c)
     size_t from = request_parser_idle(&c->parser) ? c->bytes.at : c->bytes.start;
     const char *bytes = c->bytes.data ? c->bytes.data + from : "";
     if (!s->options.on_leave(s->options.arg, c->fd, bytes, c->bytes.end - from)) return LEAVING_REFUSED;
-    conn_move(&c->state, EVENT_LEAVE);
+    conn_post(&c->state, EVENT_LEAVE);
     conn_close(c);
     return LEAVING_DONE;
 }

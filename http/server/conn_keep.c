@@ -13,7 +13,7 @@ bool conn_release(http_conn *c)
     if (!conn_kept(c)) return true;
     if (!s->options.on_release(s->options.arg, c->keep_key)) return false;
     c->keep_key = 0;
-    conn_move(&c->state, EVENT_RELEASE);
+    conn_post(&c->state, EVENT_RELEASE);
     return true;
 }
 
@@ -40,7 +40,7 @@ bool conn_skip(http_conn *c, struct iovec *parts, size_t count)
         c->skip -= n;
         left += parts[i].iov_len;
     }
-    if (c->skip == 0) conn_move(&c->state, EVENT_CAUGHT_UP);
+    if (c->skip == 0) conn_post(&c->state, EVENT_CAUGHT_UP);
     return left > 0;
 }
 
@@ -74,7 +74,7 @@ void http_exchange_keep(http_exchange *x, uint64_t key)
     http_conn *c = conn_of(x);
     assert(conn_may_keep(&c->state) && key != 0);
     c->keep_key = key;
-    conn_move(&c->state, EVENT_KEEP);
+    conn_post(&c->state, EVENT_KEEP);
     server_ready(c); /* to watch it in another way */
 }
 
@@ -125,7 +125,7 @@ void http_reply_resume(http_exchange *x, const http_kept_reply *reply)
 {
     http_conn *c = conn_of(x);
     struct iovec part = {(char *)(uintptr_t)reply->data.data, reply->data.len};
-    conn_move(&c->state, EVENT_BEGIN);
+    conn_post(&c->state, EVENT_BEGIN);
     x->is_chunked = x->is_bodiless = x->is_sized = false;
     c->keep_alive = reply->keep_alive;
     conn_gather(c, &part, 1);
@@ -135,7 +135,7 @@ void http_reply_resume_stream(http_exchange *x, http_text unsent)
 {
     http_conn *c = conn_of(x);
     struct iovec part = {(char *)(uintptr_t)unsent.data, unsent.len};
-    conn_move(&c->state, EVENT_BEGIN);
+    conn_post(&c->state, EVENT_BEGIN);
     x->is_bodiless = x->is_head;
     x->is_sized = false;
     x->is_chunked = c->parser.http11 && !x->is_bodiless;

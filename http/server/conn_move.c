@@ -97,7 +97,7 @@ bool http_exchange_detach(http_exchange *x, http_moving *out)
         return false;
     }
     conn_out_free(c);
-    conn_move(&c->state, EVENT_LEAVE);
+    conn_post(&c->state, EVENT_LEAVE);
     c->server->exchanges--;
     /* A second descriptor could not be had where all are in use: the first one moves. */
     out->fd = c->fd;

@@ -107,8 +107,8 @@ bool conn_adopt(http_server *s, int fd, const conn_past *past)
     http_conn *c = conn_new(s, fd, &past->peer, past->keep_key);
     if (!c) return false;
     if (unsent.iov_len > 0) conn_gather(c, &unsent, 1);
-    if (past->keep_key != 0) conn_move(&c->state, EVENT_TAKE_BACK);
-    if (past->skip > 0) conn_move(&c->state, EVENT_SKIP);
+    if (past->keep_key != 0) conn_post(&c->state, EVENT_TAKE_BACK);
+    if (past->skip > 0) conn_post(&c->state, EVENT_SKIP);
     c->skip = past->skip;
     bool filled = c->is_extra || conn_in_fill(c, past->bytes.data, past->bytes.len);
     if (c->is_extra)

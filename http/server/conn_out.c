@@ -55,7 +55,7 @@ static void out_append(http_conn *c, const struct iovec *parts, size_t count)
         memcpy(c->out + c->out_start + c->out_len, parts[i].iov_base, parts[i].iov_len);
         c->out_len += parts[i].iov_len;
     }
-    if (c->state.output == OUTPUT_EMPTY) conn_move(&c->state, EVENT_QUEUE);
+    if (c->state.output == OUTPUT_EMPTY) conn_post(&c->state, EVENT_QUEUE);
     if (c->out_len > c->exchange.queue_max) c->exchange.starved = true;
 }
 
@@ -63,7 +63,7 @@ static void all_sent(http_conn *c)
 {
     assert(c->out_len == 0);
     conn_out_free(c);
-    conn_move(&c->state, EVENT_SENT);
+    conn_post(&c->state, EVENT_SENT);
 }
 
 /* Returns how much the kernel took; 0 and BLOCKED or CUT if nothing. */
@@ -77,7 +77,7 @@ static size_t kernel_send(http_conn *c, struct iovec *parts, size_t count)
     while (n < 0 && errno == EINTR);
     if (n >= 0) return (size_t)n;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM) {
-        conn_move(&c->state, EVENT_FULL);
+        conn_post(&c->state, EVENT_FULL);
         server_ready(c); /* to arm the poll */
     } else {
         c->note_failed = c->state.exchange != EXCHANGE_STREAMING; /* which may have been sent in part */

@@ -171,8 +171,8 @@ static const uint8_t outputs[EVENT_COUNT][OUTPUT_COUNT] = {
 };
 #undef TO
 
-#define TO(state) HOLD_##state
-static const uint8_t holds[EVENT_COUNT][HOLD_COUNT] = {
+#define TO(state) HOLDER_##state
+static const uint8_t holders[EVENT_COUNT][HOLDER_COUNT] = {
     /*                NONE       TAKEN     KEPT         HUNG_UP */
     ON(TAKE_BACK)    {TO(TAKEN), NO_NEW,   NO_NEW,      NO_NEW},
     ON(SKIP)         {NO_HOLDER, STAY,     NO_NEW,      NO_NEW},
@@ -202,31 +202,32 @@ static const uint8_t holds[EVENT_COUNT][HOLD_COUNT] = {
 /* What the others may be in each state of life: a bit for each of their states. */
 #define EXCHANGE(state) (1u << EXCHANGE_##state)
 #define OUTPUT(state)   (1u << (8 + OUTPUT_##state))
-#define HOLD(state)     (1u << (16 + HOLD_##state))
+#define HOLDER(state)     (1u << (16 + HOLDER_##state))
 #define EXCHANGES       (EXCHANGE(NONE) | EXCHANGE(OPEN) | EXCHANGE(STREAMING))
 #define UNSENT          (OUTPUT(QUEUED) | OUTPUT(BLOCKED))
-#define HELD            (HOLD(KEPT) | HOLD(HUNG_UP))
+#define HELD            (HOLDER(KEPT) | HOLDER(HUNG_UP))
 
 static const uint32_t allowed[LIFE_COUNT] = {
-    [LIFE_READING]   = EXCHANGE(NONE) | OUTPUT(EMPTY) | OUTPUT(SKIPPING) | UNSENT | HOLD(NONE) | HOLD(TAKEN) | HELD,
+    [LIFE_READING]   = EXCHANGE(NONE) | OUTPUT(EMPTY) | OUTPUT(SKIPPING) | UNSENT | HOLDER(NONE) | HOLDER(TAKEN) | HELD,
     [LIFE_ANSWERING] = EXCHANGE(OPEN) | EXCHANGE(STREAMING) |
-                       OUTPUT(EMPTY) | OUTPUT(SKIPPING) | UNSENT | HOLD(NONE) | HELD,
-    [LIFE_CLOSING]   = EXCHANGE(NONE) | OUTPUT(EMPTY) | UNSENT | HOLD(NONE) | HELD,
-    [LIFE_LINGERING] = EXCHANGE(NONE) | OUTPUT(EMPTY) | HOLD(NONE) | HELD,
-    [LIFE_CUT]       = EXCHANGES | OUTPUT(EMPTY) | HOLD(NONE) | HOLD(TAKEN) | HELD,
-    [LIFE_LEFT]      = EXCHANGE(NONE) | OUTPUT(EMPTY) | HOLD(NONE),
-    [LIFE_CLOSED]    = EXCHANGES | OUTPUT(EMPTY) | HOLD(NONE),
-    [LIFE_GONE]      = EXCHANGES | OUTPUT(EMPTY) | HOLD(NONE),
+                       OUTPUT(EMPTY) | OUTPUT(SKIPPING) | UNSENT | HOLDER(NONE) | HELD,
+    [LIFE_CLOSING]   = EXCHANGE(NONE) | OUTPUT(EMPTY) | UNSENT | HOLDER(NONE) | HELD,
+    [LIFE_LINGERING] = EXCHANGE(NONE) | OUTPUT(EMPTY) | HOLDER(NONE) | HELD,
+    [LIFE_CUT]       = EXCHANGES | OUTPUT(EMPTY) | HOLDER(NONE) | HOLDER(TAKEN) | HELD,
+    [LIFE_LEFT]      = EXCHANGE(NONE) | OUTPUT(EMPTY) | HOLDER(NONE),
+    [LIFE_CLOSED]    = EXCHANGES | OUTPUT(EMPTY) | HOLDER(NONE),
+    [LIFE_GONE]      = EXCHANGES | OUTPUT(EMPTY) | HOLDER(NONE),
 };
 /* clang-format on */
 
 static inline bool is_allowed(const conn_state *s)
 {
-    uint32_t bits = 1u << s->exchange | 1u << (8 + s->output) | 1u << (16 + s->hold);
+    uint32_t bits = 1u << s->exchange | 1u << (8 + s->output) | 1u << (16 + s->holder);
     if (bits & ~allowed[s->life]) return false;
-    if (s->hold == HOLD_NONE) return s->output != OUTPUT_SKIPPING || s->life == LIFE_ANSWERING;
-    if (s->hold != HOLD_KEPT && s->input != INPUT_OPEN) return false; /* what is held is not read */
-    if (s->hold == HOLD_TAKEN) return s->exchange == EXCHANGE_NONE && !conn_has_unsent(s); /* nothing has been done */
+    if (s->holder == HOLDER_NONE) return s->output != OUTPUT_SKIPPING || s->life == LIFE_ANSWERING;
+    if (s->holder != HOLDER_KEPT && s->input != INPUT_OPEN) return false; /* what is held is not read */
+    if (s->holder == HOLDER_TAKEN)
+        return s->exchange == EXCHANGE_NONE && !conn_has_unsent(s); /* nothing has been done */
     return s->output != OUTPUT_SKIPPING || (s->life == LIFE_ANSWERING && s->input == INPUT_OPEN);
 }
 
@@ -243,7 +244,8 @@ static const char *const exchange_names[] = {NAME(EXCHANGE, NONE), NAME(EXCHANGE
 static const char *const input_names[] = {NAME(INPUT, OPEN), NAME(INPUT, ENDED)};
 static const char *const output_names[] = {NAME(OUTPUT, EMPTY), NAME(OUTPUT, SKIPPING), NAME(OUTPUT, QUEUED),
                                            NAME(OUTPUT, BLOCKED)};
-static const char *const hold_names[] = {NAME(HOLD, NONE), NAME(HOLD, TAKEN), NAME(HOLD, KEPT), NAME(HOLD, HUNG_UP)};
+static const char *const holder_names[] = {NAME(HOLDER, NONE), NAME(HOLDER, TAKEN), NAME(HOLDER, KEPT),
+                                           NAME(HOLDER, HUNG_UP)};
 static const char *const event_names[] = {
     NAME(EVENT, TAKE_BACK), NAME(EVENT, SKIP),   NAME(EVENT, CAUGHT_UP),    NAME(EVENT, REQUEST),
     NAME(EVENT, REFUSE),    NAME(EVENT, BEGIN),  NAME(EVENT, END),          NAME(EVENT, END_LAST),
@@ -260,77 +262,79 @@ static const struct {
     const uint8_t *cells; /* by event, then by state */
     const char *const *names;
     unsigned states, first; /* `first`: its place among the states of all */
-} halves[OF_COUNT] = {
-    [OF_LIFE] = {lives[0], life_names, LIFE_COUNT, 0},
-    [OF_EXCHANGE] = {exchanges[0], exchange_names, EXCHANGE_COUNT, LIFE_COUNT},
-    [OF_INPUT] = {inputs[0], input_names, INPUT_COUNT, LIFE_COUNT + EXCHANGE_COUNT},
-    [OF_OUTPUT] = {outputs[0], output_names, OUTPUT_COUNT, LIFE_COUNT + EXCHANGE_COUNT + INPUT_COUNT},
-    [OF_HOLD] = {holds[0], hold_names, HOLD_COUNT, LIFE_COUNT + EXCHANGE_COUNT + INPUT_COUNT + OUTPUT_COUNT},
+} aspects[ASPECT_COUNT] = {
+    [ASPECT_LIFE] = {lives[0], life_names, LIFE_COUNT, 0},
+    [ASPECT_EXCHANGE] = {exchanges[0], exchange_names, EXCHANGE_COUNT, LIFE_COUNT},
+    [ASPECT_INPUT] = {inputs[0], input_names, INPUT_COUNT, LIFE_COUNT + EXCHANGE_COUNT},
+    [ASPECT_OUTPUT] = {outputs[0], output_names, OUTPUT_COUNT, LIFE_COUNT + EXCHANGE_COUNT + INPUT_COUNT},
+    [ASPECT_HOLDER] = {holders[0], holder_names, HOLDER_COUNT,
+                       LIFE_COUNT + EXCHANGE_COUNT + INPUT_COUNT + OUTPUT_COUNT},
 };
 
-unsigned conn_half_states(conn_half half) { return halves[half].states; }
+unsigned conn_aspect_states(conn_aspect aspect) { return aspects[aspect].states; }
 
-const char *conn_half_name(conn_half half, unsigned state)
+const char *conn_aspect_name(conn_aspect aspect, unsigned state)
 {
-    assert(state < halves[half].states);
-    return halves[half].names[state];
+    assert(state < aspects[aspect].states);
+    return aspects[aspect].names[state];
 }
 
-const char *conn_half_never(conn_half half, unsigned state, conn_event event)
+const char *conn_aspect_impossible(conn_aspect aspect, unsigned state, conn_event event)
 {
-    assert(state < halves[half].states && event < EVENT_COUNT);
-    uint8_t cell = halves[half].cells[event * halves[half].states + state];
+    assert(state < aspects[aspect].states && event < EVENT_COUNT);
+    uint8_t cell = aspects[aspect].cells[event * aspects[aspect].states + state];
     return cell >= NEVER ? reasons[cell - NEVER] : NULL;
 }
 
-const char *conn_never(const conn_state *s, conn_event event)
+const char *conn_impossible(const conn_state *s, conn_event event)
 {
-    const uint8_t states[OF_COUNT] = {s->life, s->exchange, s->input, s->output, s->hold};
+    const uint8_t states[ASPECT_COUNT] = {s->life, s->exchange, s->input, s->output, s->holder};
     const char *why = NULL;
-    for (unsigned half = 0; half < OF_COUNT && !why; half++) why = conn_half_never(half, states[half], event);
+    for (unsigned aspect = 0; aspect < ASPECT_COUNT && !why; aspect++)
+        why = conn_aspect_impossible(aspect, states[aspect], event);
     return why;
 }
 
 void conn_state_text(const conn_state *s, char *out, size_t size)
 {
     (void)snprintf(out, size, "%s, %s, %s, %s, %s", life_names[s->life], exchange_names[s->exchange],
-                   input_names[s->input], output_names[s->output], hold_names[s->hold]);
+                   input_names[s->input], output_names[s->output], holder_names[s->holder]);
 }
 
 /* ---- Counting ---- */
 
 #ifdef SW_COVERAGE_TABLE
-static uint64_t taken[LIFE_COUNT + EXCHANGE_COUNT + INPUT_COUNT + OUTPUT_COUNT + HOLD_COUNT][EVENT_COUNT];
+static uint64_t rows_taken[LIFE_COUNT + EXCHANGE_COUNT + INPUT_COUNT + OUTPUT_COUNT + HOLDER_COUNT][EVENT_COUNT];
 
-static void count(const conn_state *s, conn_event event)
+static void count_rows(const conn_state *s, conn_event event)
 {
-    const uint8_t states[OF_COUNT] = {s->life, s->exchange, s->input, s->output, s->hold};
-    for (unsigned half = 0; half < OF_COUNT; half++)
-        (void)__atomic_add_fetch(&taken[halves[half].first + states[half]][event], 1, __ATOMIC_RELAXED);
+    const uint8_t states[ASPECT_COUNT] = {s->life, s->exchange, s->input, s->output, s->holder};
+    for (unsigned aspect = 0; aspect < ASPECT_COUNT; aspect++)
+        (void)__atomic_add_fetch(&rows_taken[aspects[aspect].first + states[aspect]][event], 1, __ATOMIC_RELAXED);
 }
 
-uint64_t conn_half_taken(conn_half half, unsigned state, conn_event event)
+uint64_t conn_aspect_taken(conn_aspect aspect, unsigned state, conn_event event)
 {
-    assert(state < halves[half].states && event < EVENT_COUNT);
-    return __atomic_load_n(&taken[halves[half].first + state][event], __ATOMIC_RELAXED);
+    assert(state < aspects[aspect].states && event < EVENT_COUNT);
+    return __atomic_load_n(&rows_taken[aspects[aspect].first + state][event], __ATOMIC_RELAXED);
 }
 #else
-static void count(const conn_state *s, conn_event event)
+static void count_rows(const conn_state *s, conn_event event)
 {
     (void)s;
     (void)event;
 }
 
-uint64_t conn_half_taken(conn_half half, unsigned state, conn_event event)
+uint64_t conn_aspect_taken(conn_aspect aspect, unsigned state, conn_event event)
 {
-    assert(state < halves[half].states && event < EVENT_COUNT);
+    assert(state < aspects[aspect].states && event < EVENT_COUNT);
     return 0;
 }
 #endif
 
 /* ---- Transitions ---- */
 
-static __attribute__((noreturn, cold)) void impossible(const conn_state *s, conn_event event, const char *why)
+static __attribute__((noreturn, cold)) void conn_die_impossible(const conn_state *s, conn_event event, const char *why)
 {
     char text[96];
     conn_state_text(s, text, sizeof text);
@@ -339,20 +343,20 @@ static __attribute__((noreturn, cold)) void impossible(const conn_state *s, conn
     abort();
 }
 
-static inline uint8_t after(uint8_t cell, uint8_t state) { return cell == STAY ? state : cell; }
+static inline uint8_t next_state(uint8_t cell, uint8_t state) { return cell == STAY ? state : cell; }
 
-void conn_move(conn_state *s, conn_event event)
+void conn_post(conn_state *s, conn_event event)
 {
     uint8_t life = lives[event][s->life], exchange = exchanges[event][s->exchange], input = inputs[event][s->input];
-    uint8_t output = outputs[event][s->output], hold = holds[event][s->hold];
-    if ((life | exchange | input | output | hold) >= NEVER) impossible(s, event, conn_never(s, event));
-    count(s, event);
-    s->life = after(life, s->life);
-    s->exchange = after(exchange, s->exchange);
-    s->input = after(input, s->input);
-    s->output = after(output, s->output);
-    s->hold = after(hold, s->hold);
-    if (!is_allowed(s)) impossible(s, event, "it led here, and no such combination is allowed");
+    uint8_t output = outputs[event][s->output], holder = holders[event][s->holder];
+    if ((life | exchange | input | output | holder) >= NEVER) conn_die_impossible(s, event, conn_impossible(s, event));
+    count_rows(s, event);
+    s->life = next_state(life, s->life);
+    s->exchange = next_state(exchange, s->exchange);
+    s->input = next_state(input, s->input);
+    s->output = next_state(output, s->output);
+    s->holder = next_state(holder, s->holder);
+    if (!is_allowed(s)) conn_die_impossible(s, event, "it led here, and no such combination is allowed");
 }
 
 /* ---- What follows from a state ---- */
@@ -361,7 +365,8 @@ conn_ending conn_ending_of(const conn_state *s, bool followed)
 {
     if (s->life == LIFE_LEFT) return ENDING_PASSED;
     if (s->life == LIFE_CUT) return ENDING_RESET;
-    if (followed && (s->hold == HOLD_TAKEN || s->hold == HOLD_KEPT) && s->input == INPUT_OPEN) return ENDING_PASSED;
+    if (followed && (s->holder == HOLDER_TAKEN || s->holder == HOLDER_KEPT) && s->input == INPUT_OPEN)
+        return ENDING_PASSED;
     return s->output != OUTPUT_EMPTY || s->exchange == EXCHANGE_STREAMING ? ENDING_RESET : ENDING_FIN;
 }
 
@@ -372,24 +377,24 @@ conn_event conn_timeout_event(conn_watch watch)
 
 bool conn_may_keep(const conn_state *s)
 {
-    if (s->life != LIFE_ANSWERING || s->hold != HOLD_NONE) return false;
+    if (s->life != LIFE_ANSWERING || s->holder != HOLDER_NONE) return false;
     /* An earlier reply that is not all sent would be lost; of this one the next process knows what comes. */
     return s->output == OUTPUT_EMPTY || (conn_has_unsent(s) && s->exchange == EXCHANGE_STREAMING);
 }
 
 bool conn_may_leave(const conn_state *s, conn_part part)
 {
-    return s->life == LIFE_READING && s->input == INPUT_OPEN && s->output == OUTPUT_EMPTY && s->hold == HOLD_NONE &&
+    return s->life == LIFE_READING && s->input == INPUT_OPEN && s->output == OUTPUT_EMPTY && s->holder == HOLDER_NONE &&
            part != PART_BODY;
 }
 
 bool conn_may_move_over(const conn_state *s)
 {
     return s->life == LIFE_ANSWERING && s->exchange == EXCHANGE_OPEN && s->output != OUTPUT_SKIPPING &&
-           s->hold == HOLD_NONE;
+           s->holder == HOLDER_NONE;
 }
 
 bool conn_may_finish(const conn_state *s, conn_part part)
 {
-    return s->life == LIFE_READING && s->output == OUTPUT_EMPTY && s->hold == HOLD_NONE && part == PART_BETWEEN;
+    return s->life == LIFE_READING && s->output == OUTPUT_EMPTY && s->holder == HOLDER_NONE && part == PART_BETWEEN;
 }

@@ -19,7 +19,7 @@
  *             EMPTY --skip--> SKIPPING --caught up--> EMPTY
  *             all --cut, leave, close--> EMPTY: what waited is thrown away
  *
- *   hold      NONE --keep--> KEPT --hang up--> HUNG_UP
+ *   holder    NONE --keep--> KEPT --hang up--> HUNG_UP
  *             NONE --take back--> TAKEN --request--> KEPT
  *             KEPT, HUNG_UP --release, leave--> NONE, and all --close--> NONE
  *
@@ -68,14 +68,14 @@ typedef enum conn_output {
 } conn_output;
 
 /* The holder, another process, has a second descriptor of a connection that is held, see http/server/server.h. */
-typedef enum conn_hold {
-    HOLD_NONE,
-    HOLD_TAKEN,   /* taken back from the holder; its request is to be parsed anew */
-    HOLD_KEPT,    /* the next process can go on with it */
-    HOLD_HUNG_UP, /* kept, and the client has sent its last byte: to be released, since only writing tells whether it
+typedef enum conn_holder {
+    HOLDER_NONE,
+    HOLDER_TAKEN,   /* taken back from the holder; its request is to be parsed anew */
+    HOLDER_KEPT,    /* the next process can go on with it */
+    HOLDER_HUNG_UP, /* kept, and the client has sent its last byte: to be released, since only writing tells whether it
                      has gone */
-    HOLD_COUNT
-} conn_hold;
+    HOLDER_COUNT
+} conn_holder;
 
 typedef enum conn_event {
     EVENT_TAKE_BACK,    /* the connection came from the holder */
@@ -104,7 +104,7 @@ typedef enum conn_event {
 } conn_event;
 
 typedef struct conn_state {
-    uint8_t life, exchange, input, output, hold; /* of the enums above; all zero: just accepted */
+    uint8_t life, exchange, input, output, holder; /* of the enums above; all zero: just accepted */
 } conn_state;
 
 /* How far the request is that is being read, as the parser knows it. */
@@ -130,20 +130,27 @@ typedef enum conn_ending {
 } conn_ending;
 
 /* Nothing else changes a state. An event that is impossible in the state ends the process with a message. */
-void conn_move(conn_state *s, conn_event event);
+void conn_post(conn_state *s, conn_event event);
 /* NULL, or the reason why the event cannot happen in the state. */
-const char *conn_never(const conn_state *s, conn_event event);
-/* Whether the combination of the five is allowed. conn_move checks the one it has come to, also in release builds, as
+const char *conn_impossible(const conn_state *s, conn_event event);
+/* Whether the combination of the five is allowed. conn_post checks the one it has come to, also in release builds, as
  * they have assertions too: it takes a nanosecond or two. */
 bool conn_state_valid(const conn_state *s);
 
-typedef enum conn_half { OF_LIFE, OF_EXCHANGE, OF_INPUT, OF_OUTPUT, OF_HOLD, OF_COUNT } conn_half;
+typedef enum conn_aspect {
+    ASPECT_LIFE,
+    ASPECT_EXCHANGE,
+    ASPECT_INPUT,
+    ASPECT_OUTPUT,
+    ASPECT_HOLDER,
+    ASPECT_COUNT
+} conn_aspect;
 /* "Half": one of the five. NULL, or the reason why its table has no row for the pair. */
-const char *conn_half_never(conn_half half, unsigned state, conn_event event);
+const char *conn_aspect_impossible(conn_aspect aspect, unsigned state, conn_event event);
 /* How often the pair's row was taken in this process; only counted with -Dtable_coverage=true. */
-uint64_t conn_half_taken(conn_half half, unsigned state, conn_event event);
-unsigned conn_half_states(conn_half half);
-const char *conn_half_name(conn_half half, unsigned state);
+uint64_t conn_aspect_taken(conn_aspect aspect, unsigned state, conn_event event);
+unsigned conn_aspect_states(conn_aspect aspect);
+const char *conn_aspect_name(conn_aspect aspect, unsigned state);
 /* "ANSWERING, STREAMING, OPEN, EMPTY, KEPT", for people. */
 void conn_state_text(const conn_state *s, char *out, size_t size);
 const char *conn_event_name(conn_event event);
@@ -171,22 +178,22 @@ static inline bool conn_may_write(const conn_state *s) { return s->life <= LIFE_
 /* Not while the connection is held: what was read would be lost with this process. */
 static inline bool conn_may_read(const conn_state *s)
 {
-    return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->hold == HOLD_NONE;
+    return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->holder == HOLDER_NONE;
 }
 
 /* While the connection is held its end is watched for instead of reading. */
 static inline bool conn_may_hang_up(const conn_state *s)
 {
-    return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->hold == HOLD_KEPT;
+    return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->holder == HOLDER_KEPT;
 }
 
 /* Not while the connection is kept, since the holder knows one request only. */
-static inline bool conn_may_parse(const conn_state *s) { return s->life == LIFE_READING && s->hold <= HOLD_TAKEN; }
+static inline bool conn_may_parse(const conn_state *s) { return s->life == LIFE_READING && s->holder <= HOLDER_TAKEN; }
 
 /* All that the next process would have to do is done. */
 static inline bool conn_may_release(const conn_state *s)
 {
-    return s->hold >= HOLD_KEPT && s->exchange == EXCHANGE_NONE && s->output == OUTPUT_EMPTY && s->life < LIFE_CUT;
+    return s->holder >= HOLDER_KEPT && s->exchange == EXCHANGE_NONE && s->output == OUTPUT_EMPTY && s->life < LIFE_CUT;
 }
 
 static inline bool conn_has_unsent(const conn_state *s) { return s->output >= OUTPUT_QUEUED; }

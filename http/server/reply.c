@@ -197,7 +197,7 @@ static void begin(http_exchange *x, int status, const http_reply_header *headers
 {
     http_conn *c = conn_of(x);
     assert(status >= 200 && status < 600);
-    conn_move(&c->state, EVENT_BEGIN);
+    conn_post(&c->state, EVENT_BEGIN);
     x->is_bodiless = x->is_head || !status_has_body(status);
     x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
     x->is_sized = kind == BODY_SIZED && !x->is_bodiless;
@@ -298,7 +298,7 @@ void reply_problem(http_conn *c, int status, const char *detail)
     const http_server_options *o = &c->server->options;
     http_text method, path;
     char body[256];
-    conn_move(&c->state, EVENT_REFUSE);
+    conn_post(&c->state, EVENT_REFUSE);
     request_parser_route(&c->parser, &method, &path);
     c->exchange.policy = o->on_refusal ? o->on_refusal(o->arg, method, path) : (http_policy){NULL, 0};
     int len =

@@ -197,7 +197,7 @@ void http_server_holder_ready(http_server *s)
     http_conn *c;
     TAILQ_FOREACH(c, &s->all, all)
     {
-        if (c->state.hold == HOLD_HUNG_UP || (conn_kept(c) && c->state.exchange == EXCHANGE_NONE)) server_ready(c);
+        if (c->state.holder == HOLDER_HUNG_UP || (conn_kept(c) && c->state.exchange == EXCHANGE_NONE)) server_ready(c);
     }
 }
 

@@ -98,7 +98,7 @@ struct http_conn {
 
     char *out; /* owned; what the kernel has not taken yet; NULL: nothing, and the output is not QUEUED or BLOCKED */
     size_t out_start, out_len, out_cap;
-    uint64_t keep_key; /* the holder has a second descriptor under this key; 0: the hold is NONE */
+    uint64_t keep_key; /* the holder has a second descriptor under this key; 0: the holder is NONE */
     uint64_t skip;     /* bytes of the reply that a former process has sent; 0: the output is not SKIPPING */
 
     TAILQ_ENTRY(http_conn) all, watched, ready;
@@ -198,7 +198,7 @@ static inline http_conn *conn_of(const http_exchange *x)
 
 static inline conn_exchange exchange_of(const http_exchange *x) { return (conn_exchange)conn_of(x)->state.exchange; }
 static inline bool exchange_is_open(const http_exchange *x) { return exchange_of(x) != EXCHANGE_NONE; }
-static inline bool conn_kept(const http_conn *c) { return c->state.hold != HOLD_NONE; }
+static inline bool conn_kept(const http_conn *c) { return c->state.holder != HOLDER_NONE; }
 
 /* conn_end.c */
 typedef enum conn_leaving {

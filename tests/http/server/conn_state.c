@@ -3,7 +3,7 @@
 #include "http/server/conn_state.h"
 #include "tests/harness/dies.h"
 
-enum { STATES_MAX = LIFE_COUNT * EXCHANGE_COUNT * INPUT_COUNT * OUTPUT_COUNT * HOLD_COUNT };
+enum { STATES_MAX = LIFE_COUNT * EXCHANGE_COUNT * INPUT_COUNT * OUTPUT_COUNT * HOLDER_COUNT };
 
 static const conn_part parts[] = {PART_BETWEEN, PART_HEAD, PART_BODY};
 
@@ -16,25 +16,25 @@ static size_t index_of(const conn_state *s)
     i = i * EXCHANGE_COUNT + s->exchange;
     i = i * INPUT_COUNT + s->input;
     i = i * OUTPUT_COUNT + s->output;
-    return i * HOLD_COUNT + s->hold;
+    return i * HOLDER_COUNT + s->holder;
 }
 
 static conn_state state_at(size_t i)
 {
-    conn_state s = {.hold = (uint8_t)(i % HOLD_COUNT)};
-    s.output = (uint8_t)((i /= HOLD_COUNT) % OUTPUT_COUNT);
+    conn_state s = {.holder = (uint8_t)(i % HOLDER_COUNT)};
+    s.output = (uint8_t)((i /= HOLDER_COUNT) % OUTPUT_COUNT);
     s.input = (uint8_t)((i /= OUTPUT_COUNT) % INPUT_COUNT);
     s.exchange = (uint8_t)((i /= INPUT_COUNT) % EXCHANGE_COUNT);
     s.life = (uint8_t)(i / EXCHANGE_COUNT);
     return s;
 }
 
-static bool can(const conn_state *s, conn_event event) { return conn_never(s, event) == NULL; }
+static bool can(const conn_state *s, conn_event event) { return conn_impossible(s, event) == NULL; }
 
 static conn_state moved(const conn_state *s, conn_event event)
 {
     conn_state to = *s;
-    conn_move(&to, event);
+    conn_post(&to, event);
     return to;
 }
 
@@ -92,16 +92,16 @@ static void every_pair(void)
 {
     size_t wrong = 0, rows = 0;
     walk();
-    for (conn_half half = 0; half < OF_COUNT; half++) {
-        for (unsigned state = 0; state < conn_half_states(half); state++) {
+    for (conn_aspect aspect = 0; aspect < ASPECT_COUNT; aspect++) {
+        for (unsigned state = 0; state < conn_aspect_states(aspect); state++) {
             for (conn_event e = 0; e < EVENT_COUNT; e++) {
-                const char *why = conn_half_never(half, state, e);
+                const char *why = conn_aspect_impossible(aspect, state, e);
                 CHECK(!why || strlen(why) > 10);
                 if (why) continue;
                 rows++;
-                if (conn_half_taken(half, state, e) > 0) continue;
-                printf("# half %u: no connection gets %s in %s\n", (unsigned)half, conn_event_name(e),
-                       conn_half_name(half, state));
+                if (conn_aspect_taken(aspect, state, e) > 0) continue;
+                printf("# aspect %u: no connection gets %s in %s\n", (unsigned)aspect, conn_event_name(e),
+                       conn_aspect_name(aspect, state));
                 wrong++;
             }
         }
@@ -114,12 +114,12 @@ static void every_pair(void)
 
 static bool model_can(const conn_state *s, conn_event event)
 {
-    bool is_held = s->hold == HOLD_KEPT || s->hold == HOLD_HUNG_UP, is_taken = s->hold == HOLD_TAKEN;
+    bool is_held = s->holder == HOLDER_KEPT || s->holder == HOLDER_HUNG_UP, is_taken = s->holder == HOLDER_TAKEN;
     bool is_alive = s->life <= LIFE_LINGERING, writes = s->life <= LIFE_CLOSING && !is_taken;
     bool is_reading = s->life == LIFE_READING, is_skipping = s->output == OUTPUT_SKIPPING;
     switch (event) {
     case EVENT_TAKE_BACK:
-        return is_reading && s->input == INPUT_OPEN && s->output == OUTPUT_EMPTY && s->hold == HOLD_NONE;
+        return is_reading && s->input == INPUT_OPEN && s->output == OUTPUT_EMPTY && s->holder == HOLDER_NONE;
     case EVENT_SKIP:
         return is_reading && is_taken && !is_skipping;
     case EVENT_CAUGHT_UP:
@@ -127,16 +127,16 @@ static bool model_can(const conn_state *s, conn_event event)
     case EVENT_REQUEST:
         return is_reading && !is_held;
     case EVENT_REFUSE:
-        return is_reading && s->hold == HOLD_NONE;
+        return is_reading && s->holder == HOLDER_NONE;
     case EVENT_BEGIN:
         return s->exchange == EXCHANGE_OPEN;
     case EVENT_END:
     case EVENT_END_LAST:
         return s->exchange != EXCHANGE_NONE && !is_skipping;
     case EVENT_END_OF_INPUT:
-        return is_alive && s->input == INPUT_OPEN && s->hold == HOLD_NONE;
+        return is_alive && s->input == INPUT_OPEN && s->holder == HOLDER_NONE;
     case EVENT_FINISH:
-        return is_reading && (s->hold == HOLD_NONE || s->hold == HOLD_KEPT);
+        return is_reading && (s->holder == HOLDER_NONE || s->holder == HOLDER_KEPT);
     case EVENT_LINGER:
         return s->life == LIFE_CLOSING && s->output == OUTPUT_EMPTY;
     case EVENT_QUEUE:
@@ -148,9 +148,9 @@ static bool model_can(const conn_state *s, conn_event event)
     case EVENT_SENT:
         return s->output == OUTPUT_QUEUED;
     case EVENT_KEEP:
-        return s->life == LIFE_ANSWERING && s->hold == HOLD_NONE && !is_skipping;
+        return s->life == LIFE_ANSWERING && s->holder == HOLDER_NONE && !is_skipping;
     case EVENT_HANG_UP:
-        return is_alive && s->hold == HOLD_KEPT && s->input == INPUT_OPEN;
+        return is_alive && s->holder == HOLDER_KEPT && s->input == INPUT_OPEN;
     case EVENT_RELEASE:
         return is_held;
     case EVENT_LEAVE:
@@ -211,10 +211,10 @@ static conn_state model_after(const conn_state *s, conn_event event)
     if (event == EVENT_SKIP) to.output = OUTPUT_SKIPPING;
     if (event == EVENT_WRITABLE || (event == EVENT_QUEUE && s->output == OUTPUT_EMPTY)) to.output = OUTPUT_QUEUED;
     if (event == EVENT_FULL) to.output = OUTPUT_BLOCKED;
-    if (frees) to.hold = HOLD_NONE;
-    if (event == EVENT_TAKE_BACK) to.hold = HOLD_TAKEN;
-    if (event == EVENT_KEEP || (event == EVENT_REQUEST && s->hold == HOLD_TAKEN)) to.hold = HOLD_KEPT;
-    if (event == EVENT_HANG_UP) to.hold = HOLD_HUNG_UP;
+    if (frees) to.holder = HOLDER_NONE;
+    if (event == EVENT_TAKE_BACK) to.holder = HOLDER_TAKEN;
+    if (event == EVENT_KEEP || (event == EVENT_REQUEST && s->holder == HOLDER_TAKEN)) to.holder = HOLDER_KEPT;
+    if (event == EVENT_HANG_UP) to.holder = HOLDER_HUNG_UP;
     return to;
 }
 
@@ -242,10 +242,10 @@ static void the_model_agrees(void)
 static void names(void)
 {
     for (conn_event e = 0; e < EVENT_COUNT; e++) CHECK(conn_event_name(e));
-    for (conn_half half = 0; half < OF_COUNT; half++)
-        for (unsigned state = 0; state < conn_half_states(half); state++) CHECK(conn_half_name(half, state));
+    for (conn_aspect aspect = 0; aspect < ASPECT_COUNT; aspect++)
+        for (unsigned state = 0; state < conn_aspect_states(aspect); state++) CHECK(conn_aspect_name(aspect, state));
     CHECK_STR(conn_event_name(EVENT_UNWATCH), "UNWATCH");
-    CHECK_STR(conn_half_name(OF_HOLD, HOLD_HUNG_UP), "HUNG_UP");
+    CHECK_STR(conn_aspect_name(ASPECT_HOLDER, HOLDER_HUNG_UP), "HUNG_UP");
 }
 
 static bool has_way_out(const conn_state *s)
@@ -301,7 +301,7 @@ static void endings(void)
     {
         if (conn_is_closed(&s)) continue;
         bool is_short = s.output != OUTPUT_EMPTY || s.exchange == EXCHANGE_STREAMING || s.life == LIFE_CUT;
-        bool is_held = (s.hold == HOLD_TAKEN || s.hold == HOLD_KEPT) && s.input == INPUT_OPEN;
+        bool is_held = (s.holder == HOLDER_TAKEN || s.holder == HOLDER_KEPT) && s.input == INPUT_OPEN;
         for (int followed = 0; followed < 2; followed++) {
             conn_ending ending = conn_ending_of(&s, followed);
             if (ending == ENDING_FIN) CHECK(!is_short && s.life != LIFE_LEFT);
@@ -320,8 +320,9 @@ static void requests_wait(void)
     {
         CHECK_INT(can(&s, EVENT_REQUEST), conn_may_parse(&s));
         if (!can(&s, EVENT_REQUEST)) continue;
-        CHECK(s.life == LIFE_READING && s.exchange == EXCHANGE_NONE && s.hold != HOLD_KEPT && s.hold != HOLD_HUNG_UP);
-        CHECK(s.output != OUTPUT_SKIPPING || s.hold == HOLD_TAKEN); /* what is skipped is of this one's reply */
+        CHECK(s.life == LIFE_READING && s.exchange == EXCHANGE_NONE && s.holder != HOLDER_KEPT &&
+              s.holder != HOLDER_HUNG_UP);
+        CHECK(s.output != OUTPUT_SKIPPING || s.holder == HOLDER_TAKEN); /* what is skipped is of this one's reply */
     }
 }
 
@@ -347,10 +348,11 @@ static void questions(void)
     {
         CHECK_INT(can(&s, EVENT_END_OF_INPUT), conn_may_read(&s));
         CHECK_INT(can(&s, EVENT_HANG_UP), conn_may_hang_up(&s));
-        if (s.output == OUTPUT_EMPTY && s.hold != HOLD_TAKEN) CHECK_INT(can(&s, EVENT_QUEUE), conn_may_write(&s));
+        if (s.output == OUTPUT_EMPTY && s.holder != HOLDER_TAKEN) CHECK_INT(can(&s, EVENT_QUEUE), conn_may_write(&s));
         if (conn_may_keep(&s)) CHECK(can(&s, EVENT_KEEP));
         if (conn_may_release(&s)) CHECK(can(&s, EVENT_RELEASE) && conn_ending_of(&s, false) == ENDING_FIN);
-        if (conn_may_move_over(&s)) CHECK(can(&s, EVENT_LEAVE) && s.exchange == EXCHANGE_OPEN && s.hold == HOLD_NONE);
+        if (conn_may_move_over(&s))
+            CHECK(can(&s, EVENT_LEAVE) && s.exchange == EXCHANGE_OPEN && s.holder == HOLDER_NONE);
         if (conn_has_unsent(&s)) CHECK(s.life <= LIFE_CLOSING);
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
             if (conn_may_leave(&s, parts[i])) CHECK(can(&s, EVENT_LEAVE) && parts[i] != PART_BODY);
@@ -371,7 +373,7 @@ static void times(void)
             conn_watch watch = conn_watch_of(&s, parts[i]);
             bool refuses = conn_timeout_event(watch) == EVENT_REFUSE;
             if (refuses) CHECK(parts[i] != PART_BETWEEN && s.life == LIFE_READING && !conn_has_unsent(&s));
-            if (refuses && s.hold == HOLD_NONE) CHECK(can(&s, EVENT_REFUSE));
+            if (refuses && s.holder == HOLDER_NONE) CHECK(can(&s, EVENT_REFUSE));
             if (conn_has_unsent(&s)) CHECK_INT(watch, WATCH_WRITE);
             /* An owner has the time it needs; all else is limited. */
             if (watch == WATCH_NONE) CHECK(s.life == LIFE_ANSWERING || s.life == LIFE_CLOSING || s.life >= LIFE_CUT);
@@ -384,7 +386,7 @@ static void times(void)
 static void impossible_pair(void)
 {
     conn_state s = {.life = LIFE_LINGERING};
-    conn_move(&s, EVENT_QUEUE);
+    conn_post(&s, EVENT_QUEUE);
 }
 
 /* A pair without a row ends the process, and says which and why. */
