@@ -190,7 +190,7 @@ static void hand_out(http_conn *c)
     x->gone_told = x->starved = false;
     x->queue_max = s->options.write_queue_bytes_max;
     x->is_head = c->parser.method.len == 4 && memcmp(c->parser.method.data, "HEAD", 4) == 0;
-    c->keep_alive = c->parser.keep_alive && !server_closing(s);
+    c->is_persistent = c->parser.is_persistent && !server_closing(s);
     conn_post(&c->state, EVENT_REQUEST);
     s->exchanges++;
     s->options.on_request(s->options.arg, x);
@@ -216,7 +216,7 @@ static void exchange_over(http_conn *c, conn_event how)
 void conn_exchange_end(http_conn *c)
 {
     if (c->state.output == OUTPUT_SKIPPING) conn_cut(c); /* the client has more than this reply: another's beginning */
-    exchange_over(c, c->keep_alive ? EVENT_END : EVENT_END_LAST);
+    exchange_over(c, c->is_persistent ? EVENT_END : EVENT_END_LAST);
 }
 
 void conn_exchange_leave(http_conn *c)

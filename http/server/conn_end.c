@@ -85,6 +85,6 @@ bool conn_busy(const http_conn *c)
     if (conn_is_over(s)) return false;
     if (conn_kept(c)) return !c->server->leaving;
     if (conn_has_unsent(s) || s->life == LIFE_CLOSING) return true;
-    if (s->life == LIFE_LINGERING) return !c->keep_alive || position_unacked(c->fd) > 0;
+    if (s->life == LIFE_LINGERING) return !c->is_persistent || position_unacked(c->fd) > 0;
     return s->life == LIFE_READING && !c->is_extra && conn_part_of(c) != PART_BETWEEN;
 }

@@ -47,7 +47,7 @@ bool conn_skip(http_conn *c, struct iovec *parts, size_t count)
 void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows)
 {
     http_server *s = c->server;
-    const http_kept_reply reply = {{data, len}, body_follows, c->keep_alive};
+    const http_kept_reply reply = {{data, len}, body_follows, c->is_persistent};
     assert(conn_kept(c) && !conn_has_unsent(&c->state));
     s->options.on_kept_reply(s->options.arg, c->keep_key, &reply);
 }
@@ -127,7 +127,7 @@ void http_reply_resume(http_exchange *x, const http_kept_reply *reply)
     struct iovec part = {(char *)(uintptr_t)reply->data.data, reply->data.len};
     conn_post(&c->state, EVENT_BEGIN);
     x->is_chunked = x->is_bodiless = x->is_sized = false;
-    c->keep_alive = reply->keep_alive;
+    c->is_persistent = reply->is_persistent;
     conn_gather(c, &part, 1);
 }
 
@@ -139,7 +139,7 @@ void http_reply_resume_stream(http_exchange *x, http_text unsent)
     x->is_bodiless = x->is_head;
     x->is_sized = false;
     x->is_chunked = c->parser.http11 && !x->is_bodiless;
-    if (!x->is_chunked) c->keep_alive = false;
+    if (!x->is_chunked) c->is_persistent = false;
     c->ends_by_fin = !x->is_chunked && !x->is_bodiless;
     conn_gather(c, &part, 1);
 }

@@ -78,7 +78,7 @@ static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage
     c->fd = fd;
     c->is_extra = is_extra;
     c->keep_key = keep_key;
-    c->keep_alive = true;
+    c->is_persistent = true;
     peer_note(c, peer);
     probe_peer(s, fd);
     request_parser_init(&c->parser, &s->limits);

@@ -37,7 +37,7 @@ static bool is_servers_own(http_conn *c, const http_reply_header *h, size_t name
     case 10:
         if (text_equals(h->name, 10, "Keep-Alive", 10)) return true;
         if (!text_equals(h->name, 10, "Connection", 10)) return false;
-        if (strcasecmp(h->value, "close") == 0) c->keep_alive = false;
+        if (strcasecmp(h->value, "close") == 0) c->is_persistent = false;
         return true;
     case 14:
         return text_equals(h->name, 14, "Content-Length", 14);
@@ -127,8 +127,8 @@ static char *put_head(http_conn *c, char *to, int status, const http_reply_heade
     } else if (kind == BODY_CHUNKED) {
         to = PUT_TEXT(to, "Transfer-Encoding: chunked\r\n");
     }
-    if (kind == BODY_UNTIL_CLOSE || server_closing(s)) c->keep_alive = false;
-    if (!c->keep_alive)
+    if (kind == BODY_UNTIL_CLOSE || server_closing(s)) c->is_persistent = false;
+    if (!c->is_persistent)
         to = PUT_TEXT(to, "Connection: close\r\n");
     else if (!c->parser.http11)
         to = PUT_TEXT(to, "Connection: keep-alive\r\n");
@@ -158,7 +158,7 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
     size_t copied = sends_body && body_len <= BODY_COPY_BYTES ? body_len : 0;
     char *head = head_room(c, head_bound(c, headers, count) + copied);
     if (!head) {
-        c->keep_alive = false; /* it ends behind the earlier replies */
+        c->is_persistent = false; /* it ends behind the earlier replies */
         return;
     }
     bool has_body = status_has_body(status);
@@ -305,7 +305,7 @@ void reply_problem(http_conn *c, int status, const char *detail)
         snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%s\"}\n",
                  http_status_text(status), status, detail);
     assert(len > 0 && (size_t)len < sizeof(body));
-    c->keep_alive = false;
+    c->is_persistent = false;
     c->exchange.is_head = text_equals(c->parser.method.data, c->parser.method.len, "HEAD", 4);
     reply_whole(c, status, plain, status == 503 ? 3 : 2, body, (size_t)len);
 }

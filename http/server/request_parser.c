@@ -95,7 +95,7 @@ static int hook_headers_complete(llhttp_t *llhttp)
         request_refuse(p, 505, OTHER_VERSION);
         return -1;
     }
-    p->keep_alive = llhttp_should_keep_alive(llhttp) != 0;
+    p->is_persistent = llhttp_should_keep_alive(llhttp) != 0;
     p->http11 = llhttp->http_minor == 1;
     /* An offer to upgrade may be ignored, and that is what we do: the bytes that follow are HTTP. */
     llhttp->upgrade = 0;

@@ -57,7 +57,7 @@ typedef struct request_parser {
     uint8_t stage;      /* enum in request_parser.c */
     bool is_chunked;
     bool expects; /* "Expect: 100-continue" that was not answered */
-    bool keep_alive;
+    bool is_persistent;
     bool http11; /* else 1.0 */
     bool torn;   /* a part of the head was not contiguous: a folded line */
 } request_parser;

@@ -62,7 +62,7 @@ typedef struct http_server_options {
     uint32_t head_timeout_ms;     /* from the first byte of a request to its last header; 0: 10,000. Then 408 */
     uint32_t body_timeout_ms;     /* for the body, begun anew when 500 bytes for each second of it have come; 0: 20,000.
                                      Then 408 */
-    uint32_t idle_timeout_ms;     /* keep-alive between requests; 0: 75,000 */
+    uint32_t idle_timeout_ms;     /* of a persistent connection between requests; 0: 75,000 */
     uint32_t write_timeout_ms;    /* unsent bytes and no progress; 0: 60,000. Then the connection is reset */
     /* A client that is not heard of at all for so long, not even its kernel, has gone without a word, and its
      * connection ends; 0: never. Probes are sent after half of it. */
@@ -207,8 +207,8 @@ typedef struct http_kept {
 /* The beginning of a whole reply, as it was sent: the head, with the body if that is short. */
 typedef struct http_kept_reply {
     http_text data;
-    bool body_follows; /* all of the body comes behind it */
-    bool keep_alive;   /* behind the reply */
+    bool body_follows;  /* all of the body comes behind it */
+    bool is_persistent; /* behind the reply */
 } http_kept_reply;
 
 /* What the holder is to be given. The reply has not begun, or it is a streamed one that has: then from here on the same

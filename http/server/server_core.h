@@ -71,11 +71,11 @@ struct http_conn {
     int fd;
     int armed; /* UV_* events as given to libuv */
     conn_state state;
-    conn_watch watch;  /* the list it is in: its members wait equally long, so it is in order of time */
-    uint64_t stamp_ms; /* loop time when that wait began */
-    size_t arrived;    /* bytes of a body since then */
-    bool keep_alive;   /* after the current exchange */
-    bool parsing;      /* conn_run is on the stack */
+    conn_watch watch;   /* the list it is in: its members wait equally long, so it is in order of time */
+    uint64_t stamp_ms;  /* loop time when that wait began */
+    size_t arrived;     /* bytes of a body since then */
+    bool is_persistent; /* after the current exchange */
+    bool parsing;       /* conn_run is on the stack */
     bool in_ready;
     bool touched;       /* there was progress: the running wait begins anew */
     bool has_displaced; /* `displaced` belongs at bytes.at: the zero behind the body overwrote it */

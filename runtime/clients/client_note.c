@@ -45,7 +45,7 @@ bool client_note_write_reply(msgpack_sbuffer *to, const http_kept_reply *reply)
     msgpack_packer p;
     msgpack_packer_init(&p, to, msgpack_sbuffer_write);
     return !msgpack_pack_array(&p, REPLY_FIELDS) && !msgpack_pack_int(&p, NOTE_VERSION) &&
-           !note_put_bool(&p, reply->keep_alive) && !note_put_bool(&p, reply->body_follows) &&
+           !note_put_bool(&p, reply->is_persistent) && !note_put_bool(&p, reply->body_follows) &&
            !note_put_bin(&p, reply->data.data, reply->data.len);
 }
 

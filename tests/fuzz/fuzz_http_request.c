@@ -57,7 +57,7 @@ static void note_request(record *log, request_parser *p, request_bytes *bytes)
         note_text(log, r.headers[i].value);
     }
     note_text(log, r.body);
-    note(log, p->keep_alive ? "keep" : "close", p->keep_alive ? 4 : 5);
+    note(log, p->is_persistent ? "keep" : "close", p->is_persistent ? 4 : 5);
     bytes->data[bytes->at] = kept;
 }
 

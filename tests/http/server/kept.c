@@ -200,7 +200,7 @@ static void nothing_is_read_after_leaving(void)
 static void resume_short(http_exchange *x)
 {
     static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    http_kept_reply r = {.data = {reply, sizeof reply - 1}, .keep_alive = true};
+    http_kept_reply r = {.data = {reply, sizeof reply - 1}, .is_persistent = true};
     on_asked = NULL;
     http_reply_resume(x, &r);
     http_reply_end(x);
@@ -604,7 +604,7 @@ static void last_reply_before_it_is_released(void)
 static void resume_held(test_server *t)
 {
     static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789";
-    http_kept_reply r = {.data = {reply, sizeof reply - 1}, .keep_alive = true};
+    http_kept_reply r = {.data = {reply, sizeof reply - 1}, .is_persistent = true};
     http_exchange *x = t->held[--t->held_count];
     http_exchange_on_gone(x, NULL);
     http_reply_resume(x, &r);

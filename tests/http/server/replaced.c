@@ -17,7 +17,7 @@ static struct {
     size_t cursor; /* of a stream: where the next process writes on */
     char *reply;   /* of a whole reply that has begun; NULL: none has */
     size_t reply_len;
-    bool body_follows, keep_alive;
+    bool body_follows, is_persistent;
 } held;
 
 /* The exchange that is open, if one is. */
@@ -75,7 +75,7 @@ static void on_kept_reply(void *arg, uint64_t key, const http_kept_reply *reply)
     held.reply = copy(reply->data.data, reply->data.len);
     held.reply_len = reply->data.len;
     held.body_follows = reply->body_follows;
-    held.keep_alive = reply->keep_alive;
+    held.is_persistent = reply->is_persistent;
 }
 
 static bool on_release(void *arg, uint64_t key)
@@ -158,7 +158,7 @@ static void resume(http_exchange *x)
     now.is_stream = held.is_stream;
     now.cursor = held.cursor;
     if (held.reply) {
-        const http_kept_reply reply = {{held.reply, held.reply_len}, held.body_follows, held.keep_alive};
+        const http_kept_reply reply = {{held.reply, held.reply_len}, held.body_follows, held.is_persistent};
         char *body = body_of(now.size);
         http_reply_resume(x, &reply);
         if (held.body_follows) http_reply_write(x, body, now.size);

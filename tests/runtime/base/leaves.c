@@ -243,7 +243,7 @@ static void test_kept(void)
     CHECK(read.position == 1ULL << 40 && read.unsent.len == 3 && memcmp(read.unsent.data, "a\0b", 3) == 0);
     put_all(&all, &client, &reply);
     CHECK(client_note_read(&a, all.data, all.size, &read) && read.replying && read.reply.body_follows &&
-          !read.reply.keep_alive && read.reply.data.len == 4);
+          !read.reply.is_persistent && read.reply.data.len == 4);
     /* cut anywhere, or changed in any byte: refused or read, never past its end */
     for (size_t len = 0; len < all.size; len++)
         if (len != sizeof(uint32_t) + client.size) CHECK(!client_note_read(&a, all.data, len, &read));
