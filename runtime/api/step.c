@@ -316,7 +316,7 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
                 .arg = spec->options.arg,
                 .branch_label = spec->branch_label,
                 .occurrence = spec->occurrence};
-    struct timer timeout = {.fn = on_attempt_timeout, .arg = s, .is_kept = true};
+    struct timer timeout = {.fn = on_attempt_timeout, .arg = s, .has_reserve = true};
     int64_t timeout_ms = spec->options.timeout_ms;
     if (timeout_ms > 0) (void)timers_start(&r->task.home->timers, &timeout, (uint64_t)timeout_ms);
     coro_set_activity(s->co, spec->id);

@@ -11,37 +11,40 @@ enum {
     DELAY_MAX_S = 1000 * 86400 /* a longer one fires early and its owner waits again */
 };
 
-static uint64_t after_us(uint64_t delay_ms)
+_Static_assert(ROOM_FIRST > 1 + TIMERS_OF_LOOP, "the first heap has room for the loop's own timers behind index 0");
+
+static uint64_t timer_due_us(uint64_t delay_ms)
 {
     if (delay_ms > (uint64_t)DELAY_MAX_S * 1000) delay_ms = (uint64_t)DELAY_MAX_S * 1000;
     return clock_steady_us() + delay_ms * 1000;
 }
 
-static void put(timers *t, size_t place, struct timer *timer)
+static void heap_put(timers *t, size_t index, struct timer *timer)
 {
-    t->heap[place] = timer;
-    timer->place = (uint32_t)place;
+    assert(index >= 1 && index <= t->count);
+    t->heap[index] = timer;
+    timer->heap_index = (uint32_t)index;
 }
 
-static void sift_up(timers *t, size_t at, struct timer *timer)
+static void heap_sift_up(timers *t, size_t at, struct timer *timer)
 {
-    for (; at > 1 && t->heap[at / 2]->due_us > timer->due_us; at /= 2) put(t, at, t->heap[at / 2]);
-    put(t, at, timer);
+    for (; at > 1 && t->heap[at / 2]->due_us > timer->due_us; at /= 2) heap_put(t, at, t->heap[at / 2]);
+    heap_put(t, at, timer);
 }
 
-static void sift_down(timers *t, size_t at, struct timer *timer)
+static void heap_sift_down(timers *t, size_t at, struct timer *timer)
 {
     for (size_t child; (child = at * 2) <= t->count; at = child) {
         if (child < t->count && t->heap[child + 1]->due_us < t->heap[child]->due_us) child++;
         if (t->heap[child]->due_us >= timer->due_us) break;
-        put(t, at, t->heap[child]);
+        heap_put(t, at, t->heap[child]);
     }
-    put(t, at, timer);
+    heap_put(t, at, timer);
 }
 
 static void on_timer(uv_timer_t *h);
 
-static void arm(timers *t)
+static void timers_arm(timers *t)
 {
     if (t->firing) return;
     uint64_t due_us = t->count ? t->heap[1]->due_us : 0;
@@ -56,38 +59,41 @@ static void arm(timers *t)
     t->armed_us = due_us;
 }
 
-static void take(timers *t, struct timer *timer)
+static void heap_take(timers *t, struct timer *timer)
 {
-    size_t place = timer->place;
-    assert(place >= 1 && place <= t->count && t->heap[place] == timer);
-    timer->place = 0;
-    t->kept_started -= timer->is_kept;
+    size_t index = timer->heap_index;
+    assert(index >= 1 && index <= t->count);
+    assert(t->heap[index] == timer); /* else it has moved while it was started */
+    assert(t->reserved_started >= timer->has_reserve);
+    timer->heap_index = 0;
+    t->reserved_started -= timer->has_reserve;
     struct timer *last = t->heap[t->count--];
     if (last == timer) return;
-    if (place > 1 && t->heap[place / 2]->due_us > last->due_us)
-        sift_up(t, place, last);
+    if (index > 1 && t->heap[index / 2]->due_us > last->due_us)
+        heap_sift_up(t, index, last);
     else
-        sift_down(t, place, last);
+        heap_sift_down(t, index, last);
 }
 
 static void on_timer(uv_timer_t *h)
 {
     timers *t = h->data;
     uint64_t now = clock_steady_us();
+    assert(!t->firing);
     t->armed_us = 0;
     t->firing = true;
     for (size_t n = 0; n < FIRE_AT_ONCE_MAX && t->count && t->heap[1]->due_us <= now; n++) {
         struct timer *timer = t->heap[1];
-        take(t, timer);
+        heap_take(t, timer);
         timer->fn(timer);
     }
     t->firing = false;
-    arm(t);
+    timers_arm(t);
 }
 
 bool timers_init(timers *t, uv_loop_t *loop)
 {
-    *t = (timers){.kept = TIMERS_OWN, .room = ROOM_FIRST, .heap = malloc(ROOM_FIRST * sizeof(struct timer *))};
+    *t = (timers){.reserved = TIMERS_OF_LOOP, .room = ROOM_FIRST, .heap = malloc(ROOM_FIRST * sizeof(struct timer *))};
     if (!t->heap || uv_timer_init(loop, &t->handle) != 0) {
         free(t->heap);
         return false;
@@ -98,16 +104,18 @@ bool timers_init(timers *t, uv_loop_t *loop)
 
 void timers_close(timers *t)
 {
+    assert(!t->firing);
     free(t->heap);
     t->heap = NULL;
-    t->room = t->count = 0;
+    t->room = t->count = t->reserved_started = 0;
     uv_close((uv_handle_t *)&t->handle, NULL);
 }
 
-/* For so many more without a place of their own, beside all that are promised. */
-static bool make_room(timers *t, size_t more)
+/* Lets the heap grow by `more` cells, beside all that are reserved, filled or not. False: no memory. */
+static bool heap_make_room(timers *t, size_t more)
 {
-    size_t needed = 1 + t->count - t->kept_started + t->kept + more;
+    assert(t->reserved_started <= t->reserved && t->reserved_started <= t->count);
+    size_t needed = 1 + t->count - t->reserved_started + t->reserved + more;
     if (needed <= t->room) return true;
     size_t room = needed > t->room * 2 ? needed : t->room * 2;
     struct timer **heap = room < UINT32_MAX ? realloc(t->heap, room * sizeof *heap) : NULL;
@@ -117,41 +125,44 @@ static bool make_room(timers *t, size_t more)
     return true;
 }
 
-bool timers_keep(timers *t, size_t places)
+bool timers_reserve(timers *t, size_t count)
 {
-    if (!make_room(t, places)) return false;
-    t->kept += places;
+    if (!heap_make_room(t, count)) return false;
+    t->reserved += count;
     return true;
 }
 
-void timers_give(timers *t, size_t places)
+void timers_unreserve(timers *t, size_t count)
 {
-    assert(t->kept >= t->kept_started + places);
-    t->kept -= places;
+    assert(t->reserved >= t->reserved_started + count); /* its timers are stopped */
+    assert(t->reserved - count >= TIMERS_OF_LOOP);
+    t->reserved -= count;
 }
 
 bool timers_start(timers *t, struct timer *timer, uint64_t delay_ms)
 {
-    if (timer->place) take(t, timer);
-    if (!timer->is_kept && !make_room(t, 1)) return false;
-    assert(t->count + 1 < t->room && t->kept_started + timer->is_kept <= t->kept);
-    t->kept_started += timer->is_kept;
-    timer->due_us = after_us(delay_ms);
-    sift_up(t, ++t->count, timer);
-    arm(t);
+    assert(timer->fn);
+    if (timer_is_started(timer)) heap_take(t, timer);
+    if (!timer->has_reserve && !heap_make_room(t, 1)) return false;
+    assert(t->count + 1 < t->room);
+    assert(t->reserved_started + timer->has_reserve <= t->reserved); /* its owner has reserved room for it */
+    t->reserved_started += timer->has_reserve;
+    timer->due_us = timer_due_us(delay_ms);
+    heap_sift_up(t, ++t->count, timer);
+    timers_arm(t);
     return true;
 }
 
 bool timers_hasten(timers *t, struct timer *timer, uint64_t delay_ms)
 {
-    if (timer->place && timer->due_us <= after_us(delay_ms)) return true;
+    if (timer_is_started(timer) && timer->due_us <= timer_due_us(delay_ms)) return true;
     return timers_start(t, timer, delay_ms);
 }
 
 void timers_look(timers *t)
 {
     t->armed_us = 0;
-    arm(t);
+    timers_arm(t);
 }
 
 bool timers_skip(timers *t)
@@ -165,5 +176,5 @@ bool timers_skip(timers *t)
 
 void timers_stop(timers *t, struct timer *timer)
 {
-    if (timer->place) take(t, timer);
+    if (timer_is_started(timer)) heap_take(t, timer);
 }

@@ -1,6 +1,6 @@
 /* timers: one loop's points in time on the steady clock (CLOCK_BOOTTIME), in a binary heap behind a single uv timer, so
- * that a million sleeping runs cost a pointer each beside their `struct timer` and no handle. Never early; the order of
- * equal times is not defined. */
+ * that a million sleeping runs cost a pointer each beside their `struct timer`, and no handle. Owns no timer: each lies
+ * in its owner's struct. Never early; the order of equal times is not defined. */
 #ifndef RUNTIME_BASE_TIMERS_H
 #define RUNTIME_BASE_TIMERS_H
 
@@ -9,42 +9,45 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { TIMERS_OWN = 8 };
+enum { TIMERS_OF_LOOP = 8 };
 
-/* The owner's; zero it and set fn and arg before the first start. It must not move while it is started. */
+/* Its owner zeroes it and sets fn, arg and has_reserve before the first start. It must not move while it is started. */
 struct timer {
     void (*fn)(struct timer *t); /* on the loop's own stack; `t` is stopped by then and may be freed or started again */
     void *arg;                   /* for fn */
     uint64_t due_us;             /* on the steady clock */
-    uint32_t place;              /* in the heap, from 1; 0: not started */
-    bool is_kept;                /* a place is kept for it: set by its owner who has asked for one */
+    uint32_t heap_index;         /* from 1; 0: not started */
+    bool has_reserve;            /* its owner called timers_reserve() for it: it can always be started */
 };
 
 typedef struct timers {
     uv_timer_t handle;
     struct timer **heap; /* from index 1; heap[1] is due first */
     size_t count, room;
-    size_t kept, kept_started; /* places that are promised; those of them that are taken */
-    uint64_t armed_us;         /* what the handle waits for; 0: nothing */
+    size_t reserved, reserved_started; /* cells of the heap promised by timers_reserve(); timers that lie in them */
+    uint64_t armed_us;                 /* when the handle fires; 0: never */
     bool firing;
 } timers;
 
-/* With a place for each of TIMERS_OWN timers of the loop itself. False: no memory. */
+/* Reserves room for TIMERS_OF_LOOP timers of the loop itself. False: no memory. */
 bool timers_init(timers *t, uv_loop_t *loop);
-void timers_close(timers *t); /* those still started never fire: parked runs are left to the next process */
+/* Frees the heap and closes the handle. Timers still started never fire: parked runs are left to the next process. */
+void timers_close(timers *t);
 
-/* Starts it, or starts it anew. False: out of memory, which does not happen to one with a place of its own. */
+static inline bool timer_is_started(const struct timer *timer) { return timer->heap_index != 0; }
+
+/* Starts a timer, or starts it anew. False: out of memory, which does not happen to a timer with has_reserve. */
 bool timers_start(timers *t, struct timer *timer, uint64_t delay_ms);
-/* What must not be left undone has places promised beforehand: for so many timers with is_kept, until they are given
- * up. False: no memory. */
-bool timers_keep(timers *t, size_t places);
-void timers_give(timers *t, size_t places);
-/* Starts it anew if it would fire later than then. */
+/* Takes the memory beforehand for so many timers with has_reserve, until timers_unreserve(): what must not be left
+ * undone can then always be timed. False: no memory, nothing is reserved. */
+bool timers_reserve(timers *t, size_t count);
+void timers_unreserve(timers *t, size_t count); /* of timers that are stopped */
+/* Starts a timer anew if it would fire later than in delay_ms. False: as timers_start(). */
 bool timers_hasten(timers *t, struct timer *timer, uint64_t delay_ms);
 void timers_stop(timers *t, struct timer *timer); /* also one that is not started */
-/* The machine may have slept, for which libuv's clock stood still. */
+/* Arms the handle anew: the machine may have slept, and libuv's clock stood still meanwhile. */
 void timers_look(timers *t);
-/* Moves the process's clocks to when the first of them is due. False: there is none. */
+/* Moves the process's clocks to the time at which the first timer is due. False: none is started. */
 bool timers_skip(timers *t);
 
 #endif

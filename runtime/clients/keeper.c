@@ -137,8 +137,8 @@ static void keeper_arm(keeper *k)
 {
     int64_t every = k->home->opt->keep_after_ms / TICKS;
     bool telling = k->releases_wait || !keeper_all_told(k);
-    if (k->tick.place || !k->server || (!telling && (k->is_off || TAILQ_EMPTY(&k->young)))) return;
-    k->tick = (struct timer){.fn = keeper_on_tick, .arg = k, .is_kept = true};
+    if (timer_is_started(&k->tick) || !k->server || (!telling && (k->is_off || TAILQ_EMPTY(&k->young)))) return;
+    k->tick = (struct timer){.fn = keeper_on_tick, .arg = k, .has_reserve = true};
     (void)timers_start(&k->home->timers, &k->tick, (uint64_t)(every > TICK_MIN_MS && !telling ? every : TICK_MIN_MS));
 }
 

@@ -34,7 +34,7 @@ void waiter_link(waiter *w, waiter **list)
 static void waiter_free(waiter *w)
 {
     timers_stop(&w->home->timers, &w->hold);
-    timers_give(&w->home->timers, 1);
+    timers_unreserve(&w->home->timers, 1);
     waiter_unlink(w);
     keeper_remove(w->home->keeper, &w->keep);
     frames_unref(w->frames);
@@ -67,10 +67,10 @@ static void waiter_on_gone(http_exchange *x)
     if (!over) slot_client_gone(h, &id);
 }
 
-void waiter_report_missed(home *h, const uint8_t note[HTTP_NOTE_BYTES])
+void waiter_report_missed(home *h, const uint8_t note[HTTP_MISSED_NOTE_BYTES])
 {
     run_id id;
-    _Static_assert(sizeof id.bytes == HTTP_NOTE_BYTES, "the note is the run's id");
+    _Static_assert(sizeof id.bytes == HTTP_MISSED_NOTE_BYTES, "the note is the run's id");
     memcpy(id.bytes, note, sizeof id.bytes);
     slot_client_missed(h, &id);
 }
@@ -128,7 +128,7 @@ static void waiter_mark_sent_on(const waiter *w)
     bool shown = w->keyed || w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT; /* a key, or Prefer */
     bool was_there = w->asks && !http_exchange_gone(w->x);
     bool was_tied = was_there ? slot_client_sent_on(w->home, &w->id, shown) : w->asks;
-    if (was_tied && !w->keyed) http_exchange_note(w->x, w->id.bytes);
+    if (was_tied && !w->keyed) http_exchange_set_missed_note(w->x, w->id.bytes);
 }
 
 void waiter_send_on(waiter *w, int status)
@@ -342,10 +342,10 @@ waiter *waiter_new(home *h, const request_wish *asked)
     const waiter_wish *wish = &asked->answer;
     assert(wish->kind != WAITER_NONE);
     assert(wish->kind != WAITER_REST || wish->rest);
-    if (!timers_keep(&h->timers, 1)) return NULL; /* a client that is held has to be sent on in time */
+    if (!timers_reserve(&h->timers, 1)) return NULL; /* a client that is held has to be sent on in time */
     waiter *w = calloc(1, sizeof *w);
     if (!w) {
-        timers_give(&h->timers, 1);
+        timers_unreserve(&h->timers, 1);
         return NULL;
     }
     *w = (waiter){.home = h,
@@ -368,7 +368,7 @@ void waiter_give_up(waiter *w)
 {
     assert(!w->link);
     assert(!w->x);
-    timers_give(&w->home->timers, 1);
+    timers_unreserve(&w->home->timers, 1);
     free((char *)(uintptr_t)w->rest.data.data);
     free(w);
 }
@@ -393,7 +393,7 @@ void waiter_join(waiter *w, waiter **list, http_exchange *x, const run_id *id)
     w->id = *id;
     if (w->wish.since_ms == 0) w->wish.since_ms = clock_steady_ms();
     waiter_link(w, list);
-    w->hold = (struct timer){.fn = waiter_on_hold_over, .arg = w, .is_kept = true};
+    w->hold = (struct timer){.fn = waiter_on_hold_over, .arg = w, .has_reserve = true};
     http_exchange_set_user(x, w);
     http_exchange_on_gone(x, waiter_on_gone);
     http_exchange_on_half_closed(x, waiter_on_half_closed);

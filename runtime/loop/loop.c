@@ -38,7 +38,7 @@ static bool loop_on_leave(void *arg, int fd, const char *bytes, size_t len)
     return keeper_leave(&((sw_loop *)arg)->keeper, fd, bytes, len);
 }
 
-static void loop_on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES])
+static void loop_on_missed(void *arg, const uint8_t note[HTTP_MISSED_NOTE_BYTES])
 {
     waiter_report_missed(&((sw_loop *)arg)->home, note);
 }
@@ -154,7 +154,7 @@ static void loop_begin_drain(sw_loop *l)
         http_server_drain(l->server);
     loop_drain_runs(l);
     slot_recover_no_more(&l->home);
-    l->drain_timer = (struct timer){.fn = loop_on_drain_over, .arg = l, .is_kept = true};
+    l->drain_timer = (struct timer){.fn = loop_on_drain_over, .arg = l, .has_reserve = true};
     (void)timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms);
 }
 

@@ -79,7 +79,7 @@ static void comeback_start_tick(home *h)
 {
     comeback *all = h->comeback;
     assert(all->states[h->index].is_clock);
-    if (all->tick.place > 0 || h->draining) return;
+    if (timer_is_started(&all->tick) || h->draining) return;
     all->tick = (struct timer){.fn = comeback_on_tick, .arg = h};
     all->tick_lost = !timers_start(&h->timers, &all->tick, TICK_MS);
 }

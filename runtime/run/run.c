@@ -35,11 +35,11 @@ enum { RUN_TIMERS = 1 /* the deadline's */ };
 run *run_new(home *h, const endpoint *e)
 {
     run *r = h->runs.free;
-    if (!timers_keep(&h->timers, RUN_TIMERS)) return NULL;
+    if (!timers_reserve(&h->timers, RUN_TIMERS)) return NULL;
     if (r) {
         h->runs.free = r->next_free;
     } else if (!(r = malloc(sizeof *r))) {
-        timers_give(&h->timers, RUN_TIMERS);
+        timers_unreserve(&h->timers, RUN_TIMERS);
         return NULL;
     }
     memset(r, 0, sizeof *r);
@@ -78,7 +78,7 @@ void run_free(run *r)
     assert(!r->failure); /* it would lie in a frame that has gone */
     if (r->is_unsettled) comeback_settled(r);
     if (!BUG(LEAK_TIMER)) timers_stop(&h->timers, &r->deadline);
-    if (!BUG(LEAK_TIMER)) timers_give(&h->timers, RUN_TIMERS);
+    if (!BUG(LEAK_TIMER)) timers_unreserve(&h->timers, RUN_TIMERS);
     letter_free_all(&r->letters); /* their rows stay on disk, for the next process */
     run_settle_key(r);
     frames_unref(r->frames);

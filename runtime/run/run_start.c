@@ -29,7 +29,7 @@ void run_watch_deadline(run *r)
     assert(r->state == RUN_RUNNING);
     if (r->deadline_due.due_ms == 0) return;
     int64_t left_ms = clock_left_ms(&r->deadline_due);
-    r->deadline = (struct timer){.fn = run_on_deadline, .arg = r, .is_kept = true};
+    r->deadline = (struct timer){.fn = run_on_deadline, .arg = r, .has_reserve = true};
     (void)timers_start(&r->task.home->timers, &r->deadline, left_ms > 0 ? (uint64_t)left_ms : 0);
 }
 

@@ -85,7 +85,7 @@ void slot_park(home *h, slot *s, clock_alarm due)
     assert(!s->run);
     slot_post(h, s, SLOT_ON_PARKED);
     s->has_live_row = true;
-    s->due = (struct timer){.fn = slot_on_due, .arg = h, .is_kept = true};
+    s->due = (struct timer){.fn = slot_on_due, .arg = h, .has_reserve = true};
     s->has_wall_due = due.wall_ms != CLOCK_NEVER;
     if (s->has_wall_due) s->wall_due_ms = due.wall_ms;
     int64_t left_ms = clock_alarm_left_ms(&due);
@@ -115,7 +115,7 @@ void slots_clock_set(home *h)
 void slot_look_later(home *h, slot *s, int64_t wait_ms)
 {
     assert(s->state == SLOT_STOPPED);
-    if (!s->due.place) s->due = (struct timer){.fn = slot_on_due, .arg = h, .is_kept = true};
+    if (!timer_is_started(&s->due)) s->due = (struct timer){.fn = slot_on_due, .arg = h, .has_reserve = true};
     (void)timers_hasten(&h->timers, &s->due, wait_ms > 0 ? (uint64_t)wait_ms : 0);
 }
 

@@ -23,7 +23,7 @@ static void recover_scan(home *h);
 void slot_recover_no_more(home *h)
 {
     slot_table *t = &h->slots;
-    if (!t->scan.place) return;
+    if (!timer_is_started(&t->scan)) return;
     timers_stop(&h->timers, &t->scan);
     t->recovered = true;
 }
@@ -35,7 +35,7 @@ static void recover_retry_later(home *h, const char *why)
 {
     slot_table *t = &h->slots;
     assert(why);
-    assert(!t->recovered && !t->scan.place);
+    assert(!t->recovered && !timer_is_started(&t->scan));
     if (h->draining) {
         t->recovered = true;
         return;
@@ -47,7 +47,7 @@ static void recover_retry_later(home *h, const char *why)
         pause = SCAN_MOST_MS;
     log_line(LOG_ERROR, NULL, "unfinished runs cannot be read yet, which is tried again in %lld ms: %s",
              (long long)pause, why);
-    t->scan = (struct timer){.fn = recover_on_retry_due, .arg = h, .is_kept = true};
+    t->scan = (struct timer){.fn = recover_on_retry_due, .arg = h, .has_reserve = true};
     (void)timers_start(&h->timers, &t->scan, (uint64_t)pause);
 }
 

@@ -79,10 +79,10 @@ static slot *slot_table_insert(slot_table *t, slot *s, const run_id *id)
 slot *slot_add(home *h, const run_id *id)
 {
     assert(run_id_loop(id, h->count) == h->index); /* a run lives in one home */
-    if (!timers_keep(&h->timers, 1)) return NULL;
+    if (!timers_reserve(&h->timers, 1)) return NULL;
     slot *s = calloc(1, sizeof *s);
     if (!s) {
-        timers_give(&h->timers, 1);
+        timers_unreserve(&h->timers, 1);
         return NULL;
     }
     return slot_table_insert(&h->slots, s, id);
@@ -102,7 +102,7 @@ _Static_assert(sizeof(run) >= sizeof(slot), "a run's memory is enough for a slot
 bool slot_restock(home *h, run *r)
 {
     if (h->slots.spare) return false;
-    bool kept = timers_keep(&h->timers, 1);
+    bool kept = timers_reserve(&h->timers, 1);
     assert(kept); /* the run has just given one up */
     (void)kept;
     h->slots.spare = r;
@@ -117,7 +117,7 @@ void slot_forget(home *h, slot *s)
     assert(s->stop == STOP_NONE || t->stopped > 0);
     slot_post(h, s, SLOT_ON_GONE);
     timers_stop(&h->timers, &s->due);
-    timers_give(&h->timers, 1);
+    timers_unreserve(&h->timers, 1);
     if (s->stop != STOP_NONE) counter_add(&t->stopped, -1);
     letter_free_all(&s->letters);
     slot **at = slot_bucket(t, &s->id);

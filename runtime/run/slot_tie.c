@@ -61,7 +61,7 @@ static bool tie_waits_long(const home *h, const slot *s)
     const run *r = s->run;
     int64_t then_ms = clock_steady_ms() + slot_sent_on_after_ms(h);
     if (r) return r->waited_long_before || (r->waits_long && r->seq_durable >= r->seq_wait);
-    return s->state == SLOT_PARKED && s->due.place && s->due.due_us > (uint64_t)then_ms * 1000;
+    return s->state == SLOT_PARKED && timer_is_started(&s->due) && s->due.due_us > (uint64_t)then_ms * 1000;
 }
 
 void slot_let_alone(home *h, slot *s, bool shown)
@@ -140,7 +140,7 @@ static void tie_on_clients_back(struct timer *t)
 void slot_watch_orphans(home *h)
 {
     if (h->slots.orphans.fn) return;
-    h->slots.orphans = (struct timer){.fn = tie_on_clients_back, .arg = h, .is_kept = true};
+    h->slots.orphans = (struct timer){.fn = tie_on_clients_back, .arg = h, .has_reserve = true};
     (void)timers_start(&h->timers, &h->slots.orphans, (uint64_t)h->opt->redirect_after_ms);
 }
 

@@ -9,10 +9,10 @@ enum { STRAND_TIMERS = 2 /* one of its sleep, one of the attempt (timeout_ms) th
 
 bool strand_start(task *t, coro_fn fn, void *arg)
 {
-    if (!timers_keep(&t->home->timers, STRAND_TIMERS)) return false;
+    if (!timers_reserve(&t->home->timers, STRAND_TIMERS)) return false;
     coro *co = coro_create(t->home->stacks, fn, arg);
     if (!co) {
-        timers_give(&t->home->timers, STRAND_TIMERS);
+        timers_unreserve(&t->home->timers, STRAND_TIMERS);
         return false;
     }
     coro_set_label(co, t->label);
@@ -47,7 +47,7 @@ void strand_exit(strand *s)
     if (s->next) s->next->link = s->link;
     s->task->strand_count--;
     s->task->busy_count--;
-    timers_give(&s->task->home->timers, STRAND_TIMERS);
+    timers_unreserve(&s->task->home->timers, STRAND_TIMERS);
     if (s->run) run_touch(s->run);
 }
 
@@ -97,7 +97,7 @@ static void strand_on_due(struct timer *t) { strand_wake(t->arg); }
 static bool strand_sleep_through(strand *s, int64_t left_ms)
 {
     timers *heap = &s->task->home->timers;
-    struct timer t = {.fn = strand_on_due, .arg = s, .is_kept = true};
+    struct timer t = {.fn = strand_on_due, .arg = s, .has_reserve = true};
     bool awake = true;
     for (; awake && left_ms > 0; left_ms = clock_left_ms(&s->until)) {
         (void)timers_start(heap, &t, (uint64_t)left_ms);

@@ -81,9 +81,9 @@ static void suspects_start_solo_timer(home *h, uint32_t tries)
 {
     suspects *all = h->suspects;
     assert(tries >= SUSPECT_TRIES);
-    assert(!all->time.place);
+    assert(!timer_is_started(&all->time));
     uint32_t doubles = tries - SUSPECT_TRIES < SOLO_DOUBLES_MAX ? tries - SUSPECT_TRIES : SOLO_DOUBLES_MAX;
-    all->time = (struct timer){.fn = suspects_on_solo_over, .arg = h, .is_kept = true};
+    all->time = (struct timer){.fn = suspects_on_solo_over, .arg = h, .has_reserve = true};
     (void)timers_start(&h->timers, &all->time, (uint64_t)all->solo_ms << doubles);
 }
 
@@ -303,8 +303,8 @@ static void suspects_on_gathered(struct timer *t);
 
 static void suspects_gather(home *h)
 {
-    assert(!h->suspects->time.place);
-    h->suspects->time = (struct timer){.fn = suspects_on_gathered, .arg = h, .is_kept = true};
+    assert(!timer_is_started(&h->suspects->time));
+    h->suspects->time = (struct timer){.fn = suspects_on_gathered, .arg = h, .has_reserve = true};
     (void)timers_start(&h->timers, &h->suspects->time, SUSPECTS_GATHER_MS);
 }
 

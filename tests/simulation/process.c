@@ -81,9 +81,9 @@ static size_t timers_of_runs(const sw_loop *l)
     const slot_table *t = &l->home.slots;
     const suspects *all = l->home.suspects;
     const comeback *turns = l->home.comeback;
-    bool gathers = all && all->time.place > 0 && all->time.arg == &l->home;
-    bool ticks = turns && turns->tick.place > 0 && turns->tick.arg == &l->home;
-    return l->home.timers.count - (t->orphans.place > 0) - (t->scan.place > 0) - gathers - ticks;
+    bool gathers = all && timer_is_started(&all->time) && all->time.arg == &l->home;
+    bool ticks = turns && timer_is_started(&turns->tick) && turns->tick.arg == &l->home;
+    return l->home.timers.count - timer_is_started(&t->orphans) - timer_is_started(&t->scan) - gathers - ticks;
 }
 
 void promise_timers(const sw_app *app)

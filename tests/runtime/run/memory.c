@@ -298,21 +298,21 @@ static void test_timers(void)
     uv_loop_t loop;
     timers t;
     CHECK(uv_loop_init(&loop) == 0 && timers_init(&t, &loop));
-    CHECK(timers_keep(&t, MANY));
+    CHECK(timers_reserve(&t, MANY));
     no_tables = true;
     loose = (struct timer){.fn = on_timer, .arg = &fired};
     while (timers_start(&t, &loose, 1)) loose = (struct timer){.fn = on_timer, .arg = &fired};
     size_t before = t.count;
     for (size_t i = 0; i < MANY; i++) {
-        kept[i] = (struct timer){.fn = on_timer, .arg = &fired, .is_kept = true};
+        kept[i] = (struct timer){.fn = on_timer, .arg = &fired, .has_reserve = true};
         CHECK(timers_start(&t, &kept[i], 1));
         CHECK(timers_hasten(&t, &kept[i], 0));
     }
     CHECK_INT(t.count, before + MANY);
     for (size_t i = 0; i < MANY; i++) timers_stop(&t, &kept[i]);
-    CHECK(!timers_keep(&t, MANY));
-    timers_give(&t, MANY);
-    CHECK_INT(t.kept_started, 0);
+    CHECK(!timers_reserve(&t, MANY));
+    timers_unreserve(&t, MANY);
+    CHECK_INT(t.reserved_started, 0);
     no_tables = false;
     timers_close(&t);
     (void)uv_run(&loop, UV_RUN_DEFAULT);
