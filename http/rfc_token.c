@@ -1,7 +1,7 @@
 #include "http/rfc_token.h"
 
 /* "!#$%&'*+-.^_`|~", digits and letters */
-const unsigned char token_table[256] = {
+const unsigned char rfc_token_table[256] = {
     ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1,         ['&'] = 1,         ['\''] = 1,
     ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,         ['^'] = 1,         ['_'] = 1,
     ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,

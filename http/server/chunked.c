@@ -81,7 +81,7 @@ static chunked_result take_extra(chunked *c, unsigned char b, enum chunked_state
         c->state = (uint8_t)at_cr;
         return CHUNKED_MORE;
     }
-    if (!field_byte(b)) return CHUNKED_BAD;
+    if (!rfc_field_byte(b)) return CHUNKED_BAD;
     return ++c->extra > CHUNKED_EXTRA_BYTES_MAX ? CHUNKED_TOO_MUCH : CHUNKED_MORE;
 }
 
@@ -91,7 +91,7 @@ static chunked_result take_trailer_start(chunked *c, unsigned char b)
         c->state = STATE_END_LF;
         return CHUNKED_MORE;
     }
-    if (!token_byte(b)) return CHUNKED_BAD;
+    if (!rfc_token_byte(b)) return CHUNKED_BAD;
     c->state = STATE_TRAILER;
     return take_extra(c, b, STATE_TRAILER_LF);
 }

@@ -72,9 +72,9 @@ void conn_close(http_conn *c)
     bool keeps = BUG(LEAK_DESCRIPTOR) && exchange_is_open(&c->exchange);
     if (c->fd >= 0 && !keeps) close(c->fd); /* else it moves to another server */
     c->fd = -1;
-    c->has_note = false;
+    c->has_missed_note = false;
     tell_gone(c);
-    if (missed) s->options.on_missed(s->options.arg, c->note);
+    if (missed) s->options.on_missed(s->options.arg, c->missed_note);
 }
 
 /* What waits to be sent is thrown away: behind a gap it would be taken for something else. */
@@ -186,7 +186,7 @@ static void hand_out(http_conn *c)
     x->user = NULL;
     x->policy = (http_policy){NULL, 0};
     x->on_gone = x->on_writable = x->on_half_closed = NULL;
-    c->end_seen = c->has_note = false;
+    c->end_seen = c->has_missed_note = false;
     x->gone_told = x->starved = false;
     x->queue_max = s->options.write_queue_bytes_max;
     x->is_head = c->parser.method.len == 4 && memcmp(c->parser.method.data, "HEAD", 4) == 0;

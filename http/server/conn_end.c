@@ -14,7 +14,7 @@ bool conn_reset_on_close(const http_conn *c, bool on)
 /* The end of the process, and what it lives in, may follow at once. */
 bool conn_must_be_acked(const http_conn *c)
 {
-    return (c->server->draining || c->has_note) && position_unacked(c->fd) > 0;
+    return (c->server->draining || c->has_missed_note) && position_unacked(c->fd) > 0;
 }
 
 /* A client that closes its side after a reply acknowledges the reply with that, or before. */
@@ -22,7 +22,7 @@ bool conn_missed(const http_conn *c)
 {
     enum { OWN_FIN = 1 };
     char byte;
-    if (!c->has_note || c->note_failed) return c->has_note;
+    if (!c->has_missed_note || c->reply_failed) return c->has_missed_note;
     ssize_t n = c->state.input == INPUT_ENDED ? 0 : recv(c->fd, &byte, 1, MSG_PEEK);
     bool has_ended = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK); /* it may have reset it */
     return has_ended && position_unacked(c->fd) > OWN_FIN;
@@ -47,7 +47,7 @@ bool conn_still_acks(http_conn *c)
 }
 
 /* Whether its client got the last reply is not known yet, and nobody else would tell of it. */
-static bool conn_must_tell(const http_conn *c) { return c->has_note && position_unacked(c->fd) > 0; }
+static bool conn_must_tell(const http_conn *c) { return c->has_missed_note && position_unacked(c->fd) > 0; }
 
 /* Between two requests, or in the head of one, nothing of it is anywhere but in these bytes: the next process can go
  * on. */

@@ -6,15 +6,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/rfc_token.h"
 #include "http/server/server_core.h"
 
 /* Headers about the body's framing, which is written anew, or already acted upon. */
 static bool is_framing(const http_text *name)
 {
-    return text_equals(name->data, name->len, "Content-Length", 14) ||
-           text_equals(name->data, name->len, "Transfer-Encoding", 17) ||
-           text_equals(name->data, name->len, "Expect", 6);
+    return text_equals_any_case(name->data, name->len, "Content-Length", 14) ||
+           text_equals_any_case(name->data, name->len, "Transfer-Encoding", 17) ||
+           text_equals_any_case(name->data, name->len, "Expect", 6);
 }
 
 static char *put(char *to, const void *data, size_t len)
@@ -34,7 +33,7 @@ static size_t size_of(const http_request *r, http_text line_target, size_t body_
  * colon, and a Host that the target overrides is left empty, because the next parser will override it too. */
 static char *put_header(char *to, const http_conn *c, const http_header *h)
 {
-    bool is_overridden = c->parser.authority.len > 0 && text_equals(h->name.data, h->name.len, "Host", 4);
+    bool is_overridden = c->parser.authority.len > 0 && text_equals_any_case(h->name.data, h->name.len, "Host", 4);
     to = put(to, h->name.data, h->name.len);
     to = put(to, ":", 1);
     if (!is_overridden) to = put(to, h->value.data, h->value.len);

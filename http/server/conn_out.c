@@ -80,7 +80,7 @@ static size_t kernel_send(http_conn *c, struct iovec *parts, size_t count)
         conn_post(&c->state, EVENT_FULL);
         server_ready(c); /* to arm the poll */
     } else {
-        c->note_failed = c->state.exchange != EXCHANGE_STREAMING; /* which may have been sent in part */
+        c->reply_failed = c->state.exchange != EXCHANGE_STREAMING; /* which may have been sent in part */
         fail(c);
     }
     return 0;

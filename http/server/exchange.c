@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "http/rfc_token.h"
 #include "http/server/server_core.h"
 
 const http_request *http_exchange_request(const http_exchange *x)
@@ -16,7 +15,7 @@ const char *http_request_header(const http_request *r, const char *name)
     size_t len = strlen(name);
     for (size_t i = 0; i < r->header_count; i++) {
         const http_header *h = &r->headers[i];
-        if (text_equals(h->name.data, h->name.len, name, len)) return h->value.data;
+        if (text_equals_any_case(h->name.data, h->name.len, name, len)) return h->value.data;
     }
     return NULL;
 }
@@ -53,13 +52,13 @@ void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x)
     x->on_half_closed = fn;
 }
 
-void http_exchange_note(http_exchange *x, const uint8_t note[HTTP_NOTE_BYTES])
+void http_exchange_set_missed_note(http_exchange *x, const uint8_t note[HTTP_MISSED_NOTE_BYTES])
 {
     http_conn *c = conn_of(x);
     assert(exchange_is_open(x) && c->server->options.on_missed);
-    memcpy(c->note, note, HTTP_NOTE_BYTES);
-    c->has_note = true;
-    c->note_failed = conn_is_over(&c->state);
+    memcpy(c->missed_note, note, HTTP_MISSED_NOTE_BYTES);
+    c->has_missed_note = true;
+    c->reply_failed = conn_is_over(&c->state);
 }
 
 bool http_exchange_gone(const http_exchange *x)
@@ -97,7 +96,7 @@ void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x))
     x->on_writable = fn;
 }
 
-bool http_exchange_may_hold(const http_exchange *x, int fd)
+bool http_exchange_may_open(const http_exchange *x, int fd)
 {
     int most = conn_of(x)->server->options.descriptors_max;
     assert(exchange_is_open(x));

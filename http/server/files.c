@@ -318,7 +318,7 @@ static void reply_file(file_job *job, int status)
         job_free(job);
         return;
     }
-    if (!http_exchange_may_hold(job->x, job->fd)) {
+    if (!http_exchange_may_open(job->x, job->fd)) {
         reply_plain(job->x, 503, "There is no room for another open file");
         job_free(job);
         return;

@@ -20,10 +20,10 @@ bool http_header_valid(const char *name, const char *value)
 {
     if (!*name) return false;
     for (; *name; name++) {
-        if (!token_byte((unsigned char)*name)) return false;
+        if (!rfc_token_byte((unsigned char)*name)) return false;
     }
     for (; *value; value++) {
-        if (!field_byte((unsigned char)*value)) return false;
+        if (!rfc_field_byte((unsigned char)*value)) return false;
     }
     return true;
 }
@@ -33,16 +33,16 @@ static bool is_servers_own(http_conn *c, const http_reply_header *h, size_t name
 {
     switch (name_len) {
     case 4:
-        return text_equals(h->name, 4, "Date", 4);
+        return text_equals_any_case(h->name, 4, "Date", 4);
     case 10:
-        if (text_equals(h->name, 10, "Keep-Alive", 10)) return true;
-        if (!text_equals(h->name, 10, "Connection", 10)) return false;
+        if (text_equals_any_case(h->name, 10, "Keep-Alive", 10)) return true;
+        if (!text_equals_any_case(h->name, 10, "Connection", 10)) return false;
         if (strcasecmp(h->value, "close") == 0) c->is_persistent = false;
         return true;
     case 14:
-        return text_equals(h->name, 14, "Content-Length", 14);
+        return text_equals_any_case(h->name, 14, "Content-Length", 14);
     case 17:
-        return text_equals(h->name, 17, "Transfer-Encoding", 17);
+        return text_equals_any_case(h->name, 17, "Transfer-Encoding", 17);
     default:
         return false;
     }
@@ -306,6 +306,6 @@ void reply_problem(http_conn *c, int status, const char *detail)
                  http_status_text(status), status, detail);
     assert(len > 0 && (size_t)len < sizeof(body));
     c->is_persistent = false;
-    c->exchange.is_head = text_equals(c->parser.method.data, c->parser.method.len, "HEAD", 4);
+    c->exchange.is_head = text_equals_any_case(c->parser.method.data, c->parser.method.len, "HEAD", 4);
     reply_whole(c, status, plain, status == 503 ? 3 : 2, body, (size_t)len);
 }

@@ -36,7 +36,7 @@ static const char *check_header(http_header *h, const char *s, const char *end)
 {
     if (s != h->name.data || h->name.len == 0) return NULL;
     for (size_t i = 0; i < h->name.len; i++) {
-        if (!token_byte((unsigned char)s[i])) return NULL;
+        if (!rfc_token_byte((unsigned char)s[i])) return NULL;
     }
     s += h->name.len;
     if (s == end || *s != ':') return NULL;
@@ -123,12 +123,13 @@ static bool check_target(request_parser *p)
         unsigned char b = (unsigned char)t.data[i];
         if (b <= ' ' || b >= 0x7f || b == '#') return request_refuse(p, 400, "The request target is malformed.");
     }
-    if (text_equals(p->method.data, p->method.len, "CONNECT", 7))
+    if (text_equals_any_case(p->method.data, p->method.len, "CONNECT", 7))
         return request_refuse(p, 501, "This server is no proxy.");
     if (t.data[0] == '/') return true;
     p->authority = target_authority(t);
     if (p->authority.len > 0 && authority_valid(p->authority.data, p->authority.len)) return true;
-    if (t.len == 1 && t.data[0] == '*' && text_equals(p->method.data, p->method.len, "OPTIONS", 7)) return true;
+    if (t.len == 1 && t.data[0] == '*' && text_equals_any_case(p->method.data, p->method.len, "OPTIONS", 7))
+        return true;
     return request_refuse(p, 400, "The request target is neither a path nor an http URL.");
 }
 
@@ -141,23 +142,23 @@ static bool note_header(request_parser *p, const http_header *h, head_counts *co
     const char *name = h->name.data;
     switch (h->name.len) {
     case 4:
-        if (!text_equals(name, 4, "Host", 4)) return true;
+        if (!text_equals_any_case(name, 4, "Host", 4)) return true;
         counts->hosts++;
         if (h->value.len == 0 || authority_valid(h->value.data, h->value.len)) return true;
         return request_refuse(p, 400, "The Host header is malformed.");
     case 6:
-        if (!text_equals(name, 6, "Expect", 6)) return true;
-        if (!text_equals(h->value.data, h->value.len, "100-continue", 12))
+        if (!text_equals_any_case(name, 6, "Expect", 6)) return true;
+        if (!text_equals_any_case(h->value.data, h->value.len, "100-continue", 12))
             return request_refuse(p, 417, "The only expectation this server meets is 100-continue.");
         p->expects = p->http11; /* RFC 9110, 10.1.1: ignored in HTTP/1.0 */
         return true;
     case 14:
-        counts->lengths += text_equals(name, 14, "Content-Length", 14);
+        counts->lengths += text_equals_any_case(name, 14, "Content-Length", 14);
         return true;
     case 17:
-        if (!text_equals(name, 17, "Transfer-Encoding", 17)) return true;
+        if (!text_equals_any_case(name, 17, "Transfer-Encoding", 17)) return true;
         counts->codings++;
-        if (!text_equals(h->value.data, h->value.len, "chunked", 7))
+        if (!text_equals_any_case(h->value.data, h->value.len, "chunked", 7))
             return request_refuse(p, 501, "The only transfer coding this server takes is chunked.");
         p->is_chunked = true;
         return true;

@@ -197,7 +197,7 @@ static void refuse_for(request_parser *p, llhttp_errno_t error)
     const char *at = llhttp_get_error_pos(&p->llhttp);
     switch (error) {
     case HPE_INVALID_METHOD:
-        if (at && token_byte((unsigned char)*at))
+        if (at && rfc_token_byte((unsigned char)*at))
             request_refuse(p, 501, "This server does not know the request's method.");
         else
             request_refuse(p, 400, "The request does not begin with a method.");
@@ -402,7 +402,7 @@ static bool override_host(request_parser *p)
     if (p->authority.len == 0) return true;
     for (size_t i = 0; i < p->header_count; i++) {
         http_header *h = &p->headers[i];
-        if (!text_equals(h->name.data, h->name.len, "Host", 4)) continue;
+        if (!text_equals_any_case(h->name.data, h->name.len, "Host", 4)) continue;
         assert(!p->host_copy);
         p->host_copy = strndup(p->authority.data, p->authority.len);
         if (!p->host_copy) return false;

@@ -48,7 +48,7 @@ typedef struct http_request {
 
 struct http_kept_reply;
 
-enum { HTTP_NOTE_BYTES = 16 };
+enum { HTTP_MISSED_NOTE_BYTES = 16 };
 
 typedef struct http_server_options {
     size_t head_bytes_max;        /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
@@ -88,9 +88,9 @@ typedef struct http_server_options {
     /* After http_server_leave: a connection between two requests, for the next process. `fd` and `bytes`, what was read
      * of a request, are borrowed. False: not taken; it is closed as in a drain. */
     bool (*on_leave)(void *arg, int fd, const char *bytes, size_t len);
-    /* The reply to an exchange that had a note, see http_exchange_note: its client had gone before the reply came. At
-     * most once, after the exchange has ended. NULL: nobody gives notes. */
-    void (*on_missed)(void *arg, const uint8_t note[HTTP_NOTE_BYTES]);
+    /* The reply to an exchange with a missed note (http_exchange_set_missed_note): its client had gone before the reply
+     * came. At most once, after the exchange has ended. NULL: nobody gives such notes. */
+    void (*on_missed)(void *arg, const uint8_t note[HTTP_MISSED_NOTE_BYTES]);
     void *arg;
 } http_server_options;
 
@@ -137,7 +137,7 @@ bool http_exchange_gone(const http_exchange *x);
 void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x));
 /* Before the reply, or the end of a streamed one: if the client turns out to have gone before that came, on_missed gets
  * this note. It has, when it has closed its side, or reset the connection, and does not acknowledge the reply. */
-void http_exchange_note(http_exchange *x, const uint8_t note[HTTP_NOTE_BYTES]);
+void http_exchange_set_missed_note(http_exchange *x, const uint8_t note[HTTP_MISSED_NOTE_BYTES]);
 
 /* A field name and value that may be sent: token characters; no CR, LF, NUL or other controls except tab. */
 bool http_header_valid(const char *name, const char *value);
@@ -160,7 +160,7 @@ void http_reply_abort(http_exchange *x); /* cuts the connection; also without a 
 bool http_exchange_writable(http_exchange *x);
 void http_exchange_on_writable(http_exchange *x, void (*fn)(http_exchange *x));
 /* A descriptor that is opened to answer it is one of those that clients may have, see descriptors_max. */
-bool http_exchange_may_hold(const http_exchange *x, int fd);
+bool http_exchange_may_open(const http_exchange *x, int fd);
 /* All that was written is with the kernel, of an adopted connection at least what a former process had written. */
 bool http_exchange_flushed(const http_exchange *x);
 /* Less than write_queue_bytes_max for this one, for an owner who has what it sends at hand anyway. */

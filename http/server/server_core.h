@@ -80,11 +80,11 @@ struct http_conn {
     bool touched;       /* there was progress: the running wait begins anew */
     bool has_displaced; /* `displaced` belongs at bytes.at: the zero behind the body overwrote it */
     char displaced;
-    bool end_seen;                 /* the client's FIN, behind bytes for which there is no room */
-    bool has_note;                 /* the last reply has one, until the next request */
-    bool note_failed;              /* and could not be sent */
-    uint8_t note[HTTP_NOTE_BYTES]; /* the owner's */
-    bool is_extra;                 /* over connections_max: only there to be told so */
+    bool end_seen;                               /* the client's FIN, behind bytes for which there is no room */
+    bool has_missed_note;                        /* the last reply has one, until the next request */
+    bool reply_failed;                           /* and could not be sent */
+    uint8_t missed_note[HTTP_MISSED_NOTE_BYTES]; /* the owner's */
+    bool is_extra;                               /* over connections_max: only there to be told so */
     bool peer_loopback;
     bool ends_by_fin;  /* the reply's end is the connection's: until it is whole, closing resets, also by the kernel */
     size_t unacked;    /* LINGERING: bytes that the client had not acknowledged when it was looked at last */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "http/rfc_token.h"
+#include "http/http_text.h"
 #include "runtime/clients/header_words.h"
 
 static const char STOPS[] = " \t,;=\"";
@@ -44,7 +44,7 @@ bool accept_names_events(const char *value)
     while (*(at = skip_space(at))) {
         const char *range = at;
         at = word_end(at, STOPS);
-        bool is_events = text_equals(range, (size_t)(at - range), type, sizeof type - 1);
+        bool is_events = text_equals_any_case(range, (size_t)(at - range), type, sizeof type - 1);
         bool wanted = range_read_parameters(&at);
         if (is_events && wanted) return true;
         if (*at == ',') at++;

@@ -100,7 +100,7 @@ static bool skip_number(input *in, bool may_have_point)
 static bool skip_token(input *in)
 {
     if (in->at == in->end || (!isalpha((unsigned char)*in->at) && *in->at != '*')) return false;
-    while (in->at < in->end && (token_byte((unsigned char)*in->at) || *in->at == ':' || *in->at == '/')) in->at++;
+    while (in->at < in->end && (rfc_token_byte((unsigned char)*in->at) || *in->at == ':' || *in->at == '/')) in->at++;
     return true;
 }
 

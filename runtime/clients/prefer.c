@@ -3,14 +3,14 @@
 #include <assert.h>
 #include <string.h>
 
-#include "http/rfc_token.h"
+#include "http/http_text.h"
 #include "runtime/clients/header_words.h"
 
 static const char STOPS[] = " \t,;=";
 
 static bool preference_is(const char *text, size_t len, const char *name)
 {
-    return text_equals(text, len, name, strlen(name));
+    return text_equals_any_case(text, len, name, strlen(name));
 }
 
 /* Reads delta-seconds, also in quotes; more than PREFER_WAIT_MAX_S count as that. -1: they are none. */

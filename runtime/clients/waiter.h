@@ -28,8 +28,9 @@ void waiter_give_up(waiter *w);
 bool waiter_asks(const request_wish *asked);
 /* Attaches a client that a former worker had. Takes the exchange. */
 void waiter_take_back(struct home *h, http_exchange *x, const request_wish *asked, const struct kept_client *client);
-/* Tells the run that a client which was sent on had gone before that; `note` is that of http_exchange_note. */
-void waiter_report_missed(struct home *h, const uint8_t note[HTTP_NOTE_BYTES]);
+/* Tells the run that a client which was sent on had gone before that; `note` is that of http_exchange_set_missed_note.
+ */
+void waiter_report_missed(struct home *h, const uint8_t note[HTTP_MISSED_NOTE_BYTES]);
 /* Tells the run of a client that a former worker had, whose connection ended before it could be taken over. */
 void waiter_report_lost(struct home *h, const struct kept_client *client);
 

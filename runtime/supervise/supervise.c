@@ -183,11 +183,11 @@ static bool supervisor_setup(supervisor *s)
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) (void)sigaddset(&wanted, signals[i]);
     if (sigprocmask(SIG_BLOCK, &wanted, &s->mask_before) != 0) return false;
     s->message = malloc(sizeof *s->message);
-    s->held = held_new((size_t)s->app->opt.keep_max);
+    s->holder = holder_new((size_t)s->app->opt.keep_max);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->signals = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     if (s->argv) s->program = worker_program(s->argv);
-    return s->program && *s->program && s->message && s->held && s->epoll >= 0 && s->signals >= 0 &&
+    return s->program && *s->program && s->message && s->holder && s->epoll >= 0 && s->signals >= 0 &&
            supervisor_watch(s, s->signals);
 }
 
@@ -234,7 +234,7 @@ int supervise_run(const sw_app *app, sockets *listening, char **argv)
     sockets_close(s->sockets);
     free(s->program);
     free(s->argv);
-    held_free(s->held);
+    holder_free(s->holder);
     free(s->message);
     free(s);
     return result;

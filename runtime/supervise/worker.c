@@ -28,7 +28,7 @@ static void supervisor_hand_over(supervisor *s)
 {
     assert(s->worker > 0);
     assert(s->control >= 0);
-    control_result r = held_hand(s->held, s->control);
+    control_result r = holder_hand_on(s->holder, s->control);
     struct epoll_event e = {.events = r == CONTROL_AGAIN ? EPOLLIN | EPOLLOUT : EPOLLIN, .data = {.fd = s->control}};
     if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, s->control, &e) != 0)
         log_line(LOG_ERROR, NULL, "supervisor: epoll_ctl: %s", strerror(errno));
@@ -49,10 +49,10 @@ static void supervisor_back_off(supervisor *s)
     assert(!s->is_done);
     int64_t delay = backoff_ms(s->crashes);
     s->crashes++;
-    if (s->crashes > CRASHES_MAX && held_count(s->held) > 0) {
+    if (s->crashes > CRASHES_MAX && holder_count(s->holder) > 0) {
         log_line(LOG_WARN, NULL, "supervisor: %u crashes in a row: %zu connections are given up", s->crashes,
-                 held_count(s->held));
-        held_release_all(s->held);
+                 holder_count(s->holder));
+        holder_release_all(s->holder);
     }
     s->start_ms = awake_clock_ms() + delay;
     if (delay > 0) log_line(LOG_WARN, NULL, "supervisor: next start in %lld ms", (long long)delay);
@@ -101,7 +101,7 @@ void worker_start(supervisor *s)
     s->worker = pid;
     s->control = pair[0];
     log_line(LOG_INFO, NULL, "supervisor: worker %lld started", (long long)pid);
-    held_begin(s->held);
+    holder_begin_handing(s->holder);
     supervisor_hand_over(s);
 }
 
@@ -141,7 +141,7 @@ static void worker_on_message(supervisor *s, control_message *m)
         notify_beat(&s->notify);
         if (s->heard_ms > 0) s->heard_ms = awake_clock_ms();
     }
-    held_take(s->held, m);
+    holder_take_message(s->holder, m);
 }
 
 /* Reads all that the worker has said so far, also when it is dead. */

@@ -16,7 +16,7 @@ typedef struct held_socket {
     char keep[];
 } held_socket;
 
-struct held {
+struct holder {
     void *tree; /* by key; see tsearch(3) */
     TAILQ_HEAD(, held_socket) all;
     size_t count, max;
@@ -30,23 +30,23 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-held *held_new(size_t sockets_max)
+holder *holder_new(size_t sockets_max)
 {
-    held *h = calloc(1, sizeof *h);
+    holder *h = calloc(1, sizeof *h);
     if (!h) return NULL;
     h->max = sockets_max;
     TAILQ_INIT(&h->all);
     return h;
 }
 
-static held_socket *find(const held *h, uint64_t key)
+static held_socket *find(const holder *h, uint64_t key)
 {
     const held_socket wanted = {.key = key};
     held_socket **at = tfind(&wanted, &h->tree, compare);
     return at ? *at : NULL;
 }
 
-static void release(held *h, held_socket *s)
+static void release(holder *h, held_socket *s)
 {
     if (h->next == s) h->next = TAILQ_NEXT(s, all);
     (void)tdelete(s, &h->tree, compare);
@@ -58,19 +58,19 @@ static void release(held *h, held_socket *s)
     free(s);
 }
 
-void held_release_all(held *h)
+void holder_release_all(holder *h)
 {
     while (!TAILQ_EMPTY(&h->all)) release(h, TAILQ_FIRST(&h->all));
 }
 
-void held_free(held *h)
+void holder_free(holder *h)
 {
     if (!h) return;
-    held_release_all(h);
+    holder_release_all(h);
     free(h);
 }
 
-static void keep(held *h, control_message *m)
+static void keep(holder *h, control_message *m)
 {
     if (m->fd < 0) return;
     held_socket *s = h->count < h->max && !find(h, m->head.key) ? malloc(sizeof *s + m->head.len) : NULL;
@@ -87,7 +87,7 @@ static void keep(held *h, control_message *m)
     h->count++;
 }
 
-static void note_reply(held *h, const control_message *m)
+static void note_reply(holder *h, const control_message *m)
 {
     held_socket *s = find(h, m->head.key);
     if (!s) return;
@@ -102,7 +102,7 @@ static void note_reply(held *h, const control_message *m)
     s->reply_len = m->head.len;
 }
 
-void held_take(held *h, control_message *m)
+void holder_take_message(holder *h, control_message *m)
 {
     held_socket *s;
     if (m->head.kind == CONTROL_KEEP) keep(h, m);
@@ -112,13 +112,13 @@ void held_take(held *h, control_message *m)
     m->fd = -1;
 }
 
-void held_begin(held *h)
+void holder_begin_handing(holder *h)
 {
     h->next = TAILQ_FIRST(&h->all);
     h->handing = true;
 }
 
-control_result held_hand(held *h, int control)
+control_result holder_hand_on(holder *h, int control)
 {
     control_result r = CONTROL_OK;
     while (h->next && r == CONTROL_OK) {
@@ -132,4 +132,4 @@ control_result held_hand(held *h, int control)
     return r;
 }
 
-size_t held_count(const held *h) { return h->count; }
+size_t holder_count(const holder *h) { return h->count; }

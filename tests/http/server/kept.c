@@ -57,7 +57,7 @@ static bool on_leave(void *arg, int fd, const char *bytes, size_t len)
     return false;
 }
 
-static void on_missed(void *arg, const uint8_t note[HTTP_NOTE_BYTES])
+static void on_missed(void *arg, const uint8_t note[HTTP_MISSED_NOTE_BYTES])
 {
     (void)arg;
     CHECK_INT(note[0], KEY);
@@ -341,9 +341,9 @@ enum { NOTED_BYTES = 40000 };
 
 static void reply_with_note(http_exchange *x)
 {
-    static const uint8_t note[HTTP_NOTE_BYTES] = {KEY};
+    static const uint8_t note[HTTP_MISSED_NOTE_BYTES] = {KEY};
     static char body[NOTED_BYTES];
-    http_exchange_note(x, note);
+    http_exchange_set_missed_note(x, note);
     http_reply(x, 200, NULL, 0, body, sizeof body);
 }
 
