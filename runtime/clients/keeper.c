@@ -81,7 +81,9 @@ static control_result keeper_tell_now(keeper *k, control_kind kind, uint64_t key
 {
     struct iovec part = {text ? text->data : NULL, text ? text->size : 0};
     if (k->is_off) return CONTROL_GONE;
-    control_result r = keeper_all_told(k) ? control_send(k->control, kind, key, &part, 1, fd) : CONTROL_AGAIN;
+    control_result r = keeper_all_told(k)
+                           ? control_send(k->control, (control_head){.kind = (uint16_t)kind, .key = key}, &part, 1, fd)
+                           : CONTROL_AGAIN;
     if (r == CONTROL_GONE) keeper_turn_off(k);
     return r;
 }
@@ -114,7 +116,7 @@ static void keeper_tell_untold(keeper *k)
     while (!keeper_all_told(k) && r == CONTROL_OK) {
         keep_message *m = STAILQ_FIRST(&k->untold);
         struct iovec part = {m->data, m->len};
-        r = control_send(k->control, m->kind, m->key, &part, 1, m->fd);
+        r = control_send(k->control, (control_head){.kind = (uint16_t)m->kind, .key = m->key}, &part, 1, m->fd);
         if (r == CONTROL_OK) keeper_drop_message(k);
     }
     if (r == CONTROL_GONE) keeper_turn_off(k);

@@ -83,7 +83,7 @@ static bool serving_start_threads(serving *s)
 /* False: the supervisor's socket is full. */
 static bool tell_supervisor(const serving *s, control_kind kind, uint64_t key)
 {
-    return control_send(s->control, kind, key, NULL, 0, -1) != CONTROL_AGAIN;
+    return control_send(s->control, (control_head){.kind = (uint16_t)kind, .key = key}, NULL, 0, -1) != CONTROL_AGAIN;
 }
 
 static bool serving_tell_beat(serving *s)

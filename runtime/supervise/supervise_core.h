@@ -33,7 +33,7 @@ typedef struct supervisor {
     int epoll, signals;        /* signals: a signalfd */
     int control;               /* to the worker; -1: it has none, or there is no worker */
     control_message *message;  /* owned: the one being read */
-    holder *holder;                /* owned: the sockets of clients that outlive a worker */
+    holder *holder;            /* owned: the sockets of clients that outlive a worker */
     pid_t worker;              /* 0: none */
     pid_t trial;               /* of the program, before the worker is replaced; 0: none */
     uint32_t workers_started;  /* so far */

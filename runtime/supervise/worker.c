@@ -114,9 +114,8 @@ void worker_drain(supervisor *s)
     s->heard_ms = 0;
     s->kill_ms = awake_clock_ms() + s->app->opt.drain_ms + DRAIN_GRACE_MS;
     /* By message: a signal that the whole process group gets, worker included, then counts once. */
-    if (s->control >= 0 &&
-        control_send(s->control, s->is_stopping ? CONTROL_DRAIN : CONTROL_REPLACE, 0, NULL, 0, -1) == CONTROL_OK)
-        return;
+    const control_head head = {.kind = s->is_stopping ? CONTROL_DRAIN : CONTROL_REPLACE};
+    if (s->control >= 0 && control_send(s->control, head, NULL, 0, -1) == CONTROL_OK) return;
     (void)kill(s->worker, SIGTERM);
 }
 

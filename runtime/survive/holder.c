@@ -12,19 +12,19 @@ typedef struct held_socket {
     TAILQ_ENTRY(held_socket) all;
     int fd;
     uint32_t keep_len, reply_len;
-    char *reply; /* malloc'd; NULL: it has not begun */
-    char keep[];
+    char *reply; /* owned: the data of CONTROL_REPLY; NULL: the reply has not begun */
+    char keep[]; /* the data of CONTROL_KEEP */
 } held_socket;
 
 struct holder {
     void *tree; /* by key; see tsearch(3) */
     TAILQ_HEAD(, held_socket) all;
     size_t count, max;
-    held_socket *next; /* to be handed to the new worker; NULL: none is left */
-    bool handing;      /* it has not been told that those were all */
+    held_socket *next; /* the next to be handed to the new worker; NULL: none is left */
+    bool handing;      /* the new worker has not got CONTROL_KEPT_ALL yet */
 };
 
-static int compare(const void *a, const void *b)
+static int held_socket_compare(const void *a, const void *b)
 {
     uint64_t x = ((const held_socket *)a)->key, y = ((const held_socket *)b)->key;
     return (x > y) - (x < y);
@@ -39,20 +39,21 @@ holder *holder_new(size_t sockets_max)
     return h;
 }
 
-static held_socket *find(const holder *h, uint64_t key)
+static held_socket *holder_find(const holder *h, uint64_t key)
 {
     const held_socket wanted = {.key = key};
-    held_socket **at = tfind(&wanted, &h->tree, compare);
+    held_socket **at = tfind(&wanted, &h->tree, held_socket_compare);
     return at ? *at : NULL;
 }
 
-static void release(holder *h, held_socket *s)
+static void holder_release(holder *h, held_socket *s)
 {
     if (h->next == s) h->next = TAILQ_NEXT(s, all);
-    (void)tdelete(s, &h->tree, compare);
+    (void)tdelete(s, &h->tree, held_socket_compare);
     TAILQ_REMOVE(&h->all, s, all);
-    assert(h->count > 0);
+    assert(h->count > 0 && s->fd >= 0);
     h->count--;
+    assert((h->count == 0) == TAILQ_EMPTY(&h->all));
     close(s->fd);
     free(s->reply);
     free(s);
@@ -60,7 +61,7 @@ static void release(holder *h, held_socket *s)
 
 void holder_release_all(holder *h)
 {
-    while (!TAILQ_EMPTY(&h->all)) release(h, TAILQ_FIRST(&h->all));
+    while (!TAILQ_EMPTY(&h->all)) holder_release(h, TAILQ_FIRST(&h->all));
 }
 
 void holder_free(holder *h)
@@ -70,30 +71,30 @@ void holder_free(holder *h)
     free(h);
 }
 
-static void keep(holder *h, control_message *m)
+static void holder_keep(holder *h, control_message *m)
 {
     if (m->fd < 0) return;
-    held_socket *s = h->count < h->max && !find(h, m->head.key) ? malloc(sizeof *s + m->head.len) : NULL;
+    held_socket *s = h->count < h->max && !holder_find(h, m->head.key) ? malloc(sizeof *s + m->head.len) : NULL;
     if (s) {
         *s = (held_socket){.key = m->head.key, .fd = m->fd, .keep_len = m->head.len};
         memcpy(s->keep, m->data, m->head.len);
     }
-    if (!s || !tsearch(s, &h->tree, compare)) {
+    if (!s || !tsearch(s, &h->tree, held_socket_compare)) {
         free(s);
         return;
     }
-    m->fd = -1;
+    m->fd = -1; /* the holder's from here on */
     TAILQ_INSERT_TAIL(&h->all, s, all);
     h->count++;
 }
 
-static void note_reply(holder *h, const control_message *m)
+static void holder_save_reply(holder *h, const control_message *m)
 {
-    held_socket *s = find(h, m->head.key);
+    held_socket *s = holder_find(h, m->head.key);
     if (!s) return;
     char *text = malloc(m->head.len ? m->head.len : 1);
     if (!text) {
-        release(h, s); /* half of what is known of it would be wrong */
+        holder_release(h, s); /* the next worker would take the reply for one that has not begun */
         return;
     }
     memcpy(text, m->data, m->head.len);
@@ -105,9 +106,10 @@ static void note_reply(holder *h, const control_message *m)
 void holder_take_message(holder *h, control_message *m)
 {
     held_socket *s;
-    if (m->head.kind == CONTROL_KEEP) keep(h, m);
-    if (m->head.kind == CONTROL_REPLY) note_reply(h, m);
-    if (m->head.kind == CONTROL_RELEASE && (s = find(h, m->head.key)) != NULL) release(h, s);
+    assert(m->head.len <= CONTROL_BYTES_MAX);
+    if (m->head.kind == CONTROL_KEEP) holder_keep(h, m);
+    if (m->head.kind == CONTROL_REPLY) holder_save_reply(h, m);
+    if (m->head.kind == CONTROL_RELEASE && (s = holder_find(h, m->head.key)) != NULL) holder_release(h, s);
     if (m->fd >= 0) close(m->fd);
     m->fd = -1;
 }
@@ -124,10 +126,10 @@ control_result holder_hand_on(holder *h, int control)
     while (h->next && r == CONTROL_OK) {
         held_socket *s = h->next;
         struct iovec parts[3] = {{&s->keep_len, sizeof s->keep_len}, {s->keep, s->keep_len}, {s->reply, s->reply_len}};
-        r = control_send(control, CONTROL_KEPT, s->key, parts, s->reply ? 3 : 2, s->fd);
+        r = control_send(control, (control_head){.kind = CONTROL_KEPT, .key = s->key}, parts, s->reply ? 3 : 2, s->fd);
         if (r == CONTROL_OK) h->next = TAILQ_NEXT(s, all);
     }
-    if (r == CONTROL_OK && h->handing) r = control_send(control, CONTROL_KEPT_ALL, 0, NULL, 0, -1);
+    if (r == CONTROL_OK && h->handing) r = control_send(control, (control_head){.kind = CONTROL_KEPT_ALL}, NULL, 0, -1);
     if (r != CONTROL_AGAIN) h->handing = false;
     return r;
 }

@@ -1,6 +1,6 @@
 /* holder: the sockets that a supervisor holds for its workers: second descriptors of client connections, with what the
- * worker said of each. Owns them until the worker releases them, so that a connection outlives any number of workers.
- * The texts are the workers' own: nobody reads them here. */
+ * worker said of each. Owns each until a worker releases it, so that a connection outlives any number of workers. Never
+ * reads the texts, which are the workers' own, nor the sockets. */
 #ifndef RUNTIME_SURVIVE_HOLDER_H
 #define RUNTIME_SURVIVE_HOLDER_H
 
@@ -13,20 +13,21 @@
 typedef struct holder holder;
 
 holder *holder_new(size_t sockets_max); /* NULL: out of memory */
-void holder_free(holder *h);            /* closes them all; NULL is fine */
+void holder_free(holder *h);            /* closes every socket; NULL is fine */
 
-/* A message of a worker: CONTROL_KEEP, CONTROL_REPLY or CONTROL_RELEASE. Takes its descriptor. What there is no room
- * for is not holder: that connection ends with its worker. */
+/* Obeys a message of a worker: CONTROL_KEEP, CONTROL_REPLY or CONTROL_RELEASE. Takes m->fd in any case. A socket for
+ * which there is no room is not held: its connection ends with its worker. */
 void holder_take_message(holder *h, control_message *m);
 
-/* Closes them all. */
+/* Closes every socket. */
 void holder_release_all(holder *h);
 
-/* A new worker has come: all that is holder is to be handed to it. */
+/* Begins to hand every held socket to a worker that has just come. */
 void holder_begin_handing(holder *h);
-/* As many as go into the socket, at the end CONTROL_KEPT_ALL. CONTROL_AGAIN: call again when it is writable. */
+/* Sends as many sockets as `control` takes now, at the end CONTROL_KEPT_ALL. CONTROL_AGAIN: to be called again when
+ * `control` is writable; CONTROL_GONE: the worker has ended. */
 control_result holder_hand_on(holder *h, int control);
 
-size_t holder_count(const holder *h);
+size_t holder_count(const holder *h); /* sockets that are held */
 
 #endif
