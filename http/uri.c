@@ -11,7 +11,7 @@ static int hex_value(char c)
 }
 
 /* The byte that text.data[at] begins an escape of; -1: it begins none. */
-static int escaped_byte(http_text text, size_t at)
+static int uri_escaped_byte(http_text text, size_t at)
 {
     if (text.data[at] != '%' || text.len - at < 3) return -1;
     int high = hex_value(text.data[at + 1]), low = hex_value(text.data[at + 2]);
@@ -19,22 +19,22 @@ static int escaped_byte(http_text text, size_t at)
 }
 
 /* One decoded byte of a path from text.data[*at]; -1: malformed. */
-static int next_of_path(http_text text, size_t *at)
+static int path_next_byte(http_text text, size_t *at)
 {
     assert(*at < text.len);
     unsigned char b = (unsigned char)text.data[*at];
-    int escaped = escaped_byte(text, *at);
+    int escaped = uri_escaped_byte(text, *at);
     *at += escaped < 0 ? 1 : 3;
     if (escaped >= 0) return escaped;
     return b == '%' || b == 0 ? -1 : b;
 }
 
 /* One decoded byte of a query. */
-static int next_of_query(http_text text, size_t *at)
+static int query_next_byte(http_text text, size_t *at)
 {
     assert(*at < text.len);
     unsigned char b = (unsigned char)text.data[*at];
-    int escaped = escaped_byte(text, *at);
+    int escaped = uri_escaped_byte(text, *at);
     *at += escaped < 0 ? 1 : 3;
     return escaped >= 0 ? escaped : b == '+' ? ' ' : b;
 }
@@ -43,7 +43,7 @@ bool uri_decode_path(const char *text, size_t len, char *out, size_t *out_len)
 {
     size_t at = 0, n = 0;
     while (at < len) {
-        int b = next_of_path((http_text){text, len}, &at);
+        int b = path_next_byte((http_text){text, len}, &at);
         if (b < 0) return false;
         out[n++] = (char)b;
     }
@@ -56,7 +56,7 @@ bool uri_decode_path(const char *text, size_t len, char *out, size_t *out_len)
 void uri_decode_query(const char *text, size_t len, char *out, size_t *out_len)
 {
     size_t at = 0, n = 0;
-    while (at < len) out[n++] = (char)next_of_query((http_text){text, len}, &at);
+    while (at < len) out[n++] = (char)query_next_byte((http_text){text, len}, &at);
     assert(n <= len);
     out[n] = 0;
     *out_len = n;
@@ -66,7 +66,7 @@ bool uri_valid(http_text text)
 {
     size_t at = 0;
     while (at < text.len) {
-        if (next_of_path(text, &at) < 0) return false;
+        if (path_next_byte(text, &at) < 0) return false;
     }
     return true;
 }
@@ -75,7 +75,7 @@ bool uri_path_equals(http_text text, const char *plain, size_t plain_len)
 {
     size_t at = 0, n = 0;
     while (at < text.len) {
-        int b = next_of_path(text, &at);
+        int b = path_next_byte(text, &at);
         if (b < 0 || n == plain_len || (unsigned char)plain[n++] != b) return false;
     }
     return n == plain_len;
@@ -85,7 +85,7 @@ static bool query_equals(http_text text, const char *plain, size_t plain_len)
 {
     size_t at = 0, n = 0;
     while (at < text.len) {
-        int b = next_of_query(text, &at);
+        int b = query_next_byte(text, &at);
         if (n == plain_len || (unsigned char)plain[n++] != b) return false;
     }
     return n == plain_len;

@@ -13,7 +13,7 @@
 enum { BACKLOG = 4096, HOST_BYTES = 256 };
 
 /* "HOST:PORT", "[v6]:PORT", ":PORT" -> host ("" for all addresses) and port. */
-static bool split(const char *address, char *host, size_t host_size, const char **port)
+static bool address_split(const char *address, char *host, size_t host_size, const char **port)
 {
     const char *colon = strrchr(address, ':'), *from = address, *end = colon;
     if (!colon || colon[1] == 0 || strspn(colon + 1, "0123456789") != strlen(colon + 1)) return false;
@@ -57,7 +57,7 @@ static int listen_on(const struct sockaddr *to, socklen_t to_len, bind_mode mode
     return -1;
 }
 
-static const char *hint(int reason)
+static const char *listen_error_hint(int reason)
 {
     switch (reason) {
     case EADDRINUSE:
@@ -86,7 +86,8 @@ static int listen_resolved(const char *address, const char *host, const char *po
         if (fd < 0) reason = errno;
     }
     freeaddrinfo(found);
-    if (fd < 0) snprintf(error, error_size, "cannot listen on %s: %s%s", address, strerror(reason), hint(reason));
+    if (fd < 0)
+        snprintf(error, error_size, "cannot listen on %s: %s%s", address, strerror(reason), listen_error_hint(reason));
     return fd;
 }
 
@@ -94,7 +95,7 @@ int http_listen(const char *address, char *error, size_t error_size)
 {
     char host[HOST_BYTES];
     const char *port;
-    if (!split(address, host, sizeof(host), &port) || strlen(port) > 5 || strtoul(port, NULL, 10) > 65535) {
+    if (!address_split(address, host, sizeof(host), &port) || strlen(port) > 5 || strtoul(port, NULL, 10) > 65535) {
         snprintf(error, error_size, "cannot listen on \"%s\": write HOST:PORT, [IPv6]:PORT or :PORT", address);
         return -1;
     }

@@ -46,7 +46,7 @@ static int hex_value(unsigned char b)
     return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
 }
 
-static chunked_result take_size(chunked *c, unsigned char b)
+static chunked_result chunked_take_size(chunked *c, unsigned char b)
 {
     int digit = hex_value(b);
     if (digit >= 0) {
@@ -64,7 +64,7 @@ static chunked_result take_size(chunked *c, unsigned char b)
     return CHUNKED_MORE;
 }
 
-static chunked_result take_size_end(chunked *c, unsigned char b)
+static chunked_result chunked_take_size_end(chunked *c, unsigned char b)
 {
     if (b != '\n') return CHUNKED_BAD;
     assert(c->total <= c->bytes_max);
@@ -75,7 +75,7 @@ static chunked_result take_size_end(chunked *c, unsigned char b)
 }
 
 /* An extension or a trailer line: everything up to CR that a field may hold. */
-static chunked_result take_extra(chunked *c, unsigned char b, enum chunked_state at_cr)
+static chunked_result chunked_take_extra(chunked *c, unsigned char b, enum chunked_state at_cr)
 {
     if (b == '\r') {
         c->state = (uint8_t)at_cr;
@@ -85,7 +85,7 @@ static chunked_result take_extra(chunked *c, unsigned char b, enum chunked_state
     return ++c->extra > CHUNKED_EXTRA_BYTES_MAX ? CHUNKED_TOO_MUCH : CHUNKED_MORE;
 }
 
-static chunked_result take_trailer_start(chunked *c, unsigned char b)
+static chunked_result chunked_take_trailer_start(chunked *c, unsigned char b)
 {
     if (b == '\r') {
         c->state = STATE_END_LF;
@@ -93,37 +93,37 @@ static chunked_result take_trailer_start(chunked *c, unsigned char b)
     }
     if (!rfc_token_byte(b)) return CHUNKED_BAD;
     c->state = STATE_TRAILER;
-    return take_extra(c, b, STATE_TRAILER_LF);
+    return chunked_take_extra(c, b, STATE_TRAILER_LF);
 }
 
-static chunked_result take_fixed(chunked *c, unsigned char b, unsigned char expected, enum chunked_state next)
+static chunked_result chunked_take_fixed(chunked *c, unsigned char b, unsigned char expected, enum chunked_state next)
 {
     if (b != expected) return CHUNKED_BAD;
     c->state = (uint8_t)next;
     return CHUNKED_MORE;
 }
 
-static chunked_result take_byte(chunked *c, unsigned char b)
+static chunked_result chunked_take_byte(chunked *c, unsigned char b)
 {
     switch ((enum chunked_state)c->state) {
     case STATE_SIZE:
-        return take_size(c, b);
+        return chunked_take_size(c, b);
     case STATE_EXTENSION:
-        return take_extra(c, b, STATE_SIZE_LF);
+        return chunked_take_extra(c, b, STATE_SIZE_LF);
     case STATE_SIZE_LF:
-        return take_size_end(c, b);
+        return chunked_take_size_end(c, b);
     case STATE_DATA_CR:
-        return take_fixed(c, b, '\r', STATE_DATA_LF);
+        return chunked_take_fixed(c, b, '\r', STATE_DATA_LF);
     case STATE_DATA_LF:
-        return take_fixed(c, b, '\n', STATE_SIZE);
+        return chunked_take_fixed(c, b, '\n', STATE_SIZE);
     case STATE_TRAILER_START:
-        return take_trailer_start(c, b);
+        return chunked_take_trailer_start(c, b);
     case STATE_TRAILER:
-        return take_extra(c, b, STATE_TRAILER_LF);
+        return chunked_take_extra(c, b, STATE_TRAILER_LF);
     case STATE_TRAILER_LF:
-        return take_fixed(c, b, '\n', STATE_TRAILER_START);
+        return chunked_take_fixed(c, b, '\n', STATE_TRAILER_START);
     case STATE_END_LF:
-        return take_fixed(c, b, '\n', STATE_END) == CHUNKED_BAD ? CHUNKED_BAD : CHUNKED_DONE;
+        return chunked_take_fixed(c, b, '\n', STATE_END) == CHUNKED_BAD ? CHUNKED_BAD : CHUNKED_DONE;
     case STATE_DATA:
     case STATE_END:
         break;
@@ -139,7 +139,7 @@ chunked_result chunked_decode(chunked *c, const char *data, size_t len, size_t *
     assert(c->state != STATE_END);
     while (at < len && result == CHUNKED_MORE) {
         if (c->state != STATE_DATA) {
-            result = take_byte(c, (unsigned char)data[at++]);
+            result = chunked_take_byte(c, (unsigned char)data[at++]);
             continue;
         }
         size_t n = len - at < c->chunk_left ? len - at : (size_t)c->chunk_left;

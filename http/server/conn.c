@@ -11,7 +11,7 @@
 
 static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-static void watch_set(http_conn *c, conn_watch watch)
+static void conn_watch_set(http_conn *c, conn_watch watch)
 {
     http_server *s = c->server;
     if (watch == c->watch && !c->touched) return;
@@ -23,11 +23,11 @@ static void watch_set(http_conn *c, conn_watch watch)
     if (watch != WATCH_NONE) TAILQ_INSERT_TAIL(&s->watched[watch], c, watched);
 }
 
-static void free_when_done(http_conn *c)
+static void conn_free_when_done(http_conn *c)
 {
     http_server *s = c->server;
     if (c->state.life != LIFE_GONE || c->state.exchange != EXCHANGE_NONE) return;
-    if (c->in_ready) TAILQ_REMOVE(&s->ready, c, ready);
+    if (c->is_in_ready) TAILQ_REMOVE(&s->ready, c, ready);
     TAILQ_REMOVE(&s->all, c, all);
     conn_in_release(c);
     request_parser_free(&c->parser);
@@ -36,14 +36,14 @@ static void free_when_done(http_conn *c)
     server_conn_freed(s);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void conn_on_poll_closed(uv_handle_t *handle)
 {
     http_conn *c = handle->data;
     conn_post(&c->state, EVENT_UNWATCH);
-    free_when_done(c);
+    conn_free_when_done(c);
 }
 
-static void tell_gone(http_conn *c)
+static void conn_tell_gone(http_conn *c)
 {
     http_exchange *x = &c->exchange;
     assert(conn_is_closed(&c->state));
@@ -62,18 +62,18 @@ void conn_close(http_conn *c)
     c->keep_key = 0; /* whoever has it, it is not this process */
     conn_out_free(c);
     conn_post(&c->state, EVENT_CLOSE);
-    watch_set(c, WATCH_NONE);
+    conn_watch_set(c, WATCH_NONE);
     if (c->is_extra)
         s->extras--;
     else
         s->connections--;
     /* libuv forgets the descriptor in here, so that it may be closed, and its number used again, at once. */
-    uv_close((uv_handle_t *)&c->poll, on_poll_closed);
+    uv_close((uv_handle_t *)&c->poll, conn_on_poll_closed);
     bool keeps = BUG(LEAK_DESCRIPTOR) && exchange_is_open(&c->exchange);
     if (c->fd >= 0 && !keeps) close(c->fd); /* else it moves to another server */
     c->fd = -1;
     c->has_missed_note = false;
-    tell_gone(c);
+    conn_tell_gone(c);
     if (missed) s->options.on_missed(s->options.arg, c->missed_note);
 }
 
@@ -84,32 +84,32 @@ void conn_cut(http_conn *c)
     conn_out_free(c);
     c->skip = 0;
     conn_post(&c->state, EVENT_CUT);
-    server_ready(c); /* to be closed on the loop's own stack */
+    server_add_ready(c); /* to be closed on the loop's own stack */
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void conn_on_poll(uv_poll_t *poll, int status, int events);
 
 /* A client that has sent more than is read now, and then ended: that is not read before its request is answered. */
-static bool may_see_end(const http_conn *c)
+static bool conn_may_see_end(const http_conn *c)
 {
     return c->state.life == LIFE_ANSWERING && conn_may_read(&c->state) && !c->end_seen;
 }
 
 /* Without anything to read or write, priority events keep the descriptor watched: the kernel reports errors with them.
  */
-static void poll_arm(http_conn *c)
+static void conn_arm_poll(http_conn *c)
 {
     int events = 0;
     bool has_room = c->state.life == LIFE_READING     ? c->bytes.at == c->bytes.end
                     : c->state.life == LIFE_ANSWERING ? c->bytes.end < c->bytes_cap
                                                       : true;
     if (has_room && conn_may_read(&c->state)) events |= UV_READABLE;
-    if (!has_room && may_see_end(c)) events |= UV_DISCONNECT;
+    if (!has_room && conn_may_see_end(c)) events |= UV_DISCONNECT;
     if ((has_room || c->state.life == LIFE_ANSWERING) && conn_may_hang_up(&c->state)) events |= UV_DISCONNECT;
     if (c->state.output == OUTPUT_BLOCKED) events |= UV_WRITABLE;
     if (events == 0) events = UV_PRIORITIZED;
     if (events == c->armed) return;
-    if (uv_poll_start(&c->poll, events, on_poll) == 0)
+    if (uv_poll_start(&c->poll, events, conn_on_poll) == 0)
         c->armed = events;
     else
         conn_close(c);
@@ -122,7 +122,7 @@ conn_part conn_part_of(const http_conn *c)
 }
 
 /* Brings timers, poll and buffers in line with the state. */
-static void settle(http_conn *c)
+static void conn_settle(http_conn *c)
 {
     conn_leaving leaving = conn_leave(c);
     if (leaving == LEAVING_DONE) return;
@@ -141,13 +141,13 @@ static void settle(http_conn *c)
             conn_close(c);
         if (conn_is_closed(&c->state)) return;
     }
-    watch_set(c, conn_watch_of(&c->state, conn_part_of(c)));
-    poll_arm(c);
+    conn_watch_set(c, conn_watch_of(&c->state, conn_part_of(c)));
+    conn_arm_poll(c);
 }
 
 /* The zero behind a body that fills its bytes to the last needs one more; one behind a body that another request
  * follows takes the place of that request's first byte until the exchange has ended. */
-static bool body_make_room(http_conn *c)
+static bool conn_make_room_behind_body(http_conn *c)
 {
     request_bytes *b = &c->bytes;
     if (c->parser.body_len == 0 || c->parser.is_chunked) return true; /* a chunked body has its framing behind it */
@@ -172,11 +172,11 @@ void conn_refuse(http_conn *c, int status, const char *detail)
         reply_problem(c, status, detail);
 }
 
-static void hand_out(http_conn *c)
+static void conn_hand_out(http_conn *c)
 {
     http_server *s = c->server;
     http_exchange *x = &c->exchange;
-    if (!body_make_room(c) || !request_parser_request(&c->parser, &c->bytes, &x->request)) {
+    if (!conn_make_room_behind_body(c) || !request_parser_request(&c->parser, &c->bytes, &x->request)) {
         conn_refuse(c, 503, "The server is out of memory.");
         return;
     }
@@ -196,13 +196,13 @@ static void hand_out(http_conn *c)
     s->options.on_request(s->options.arg, x);
 }
 
-static void exchange_over(http_conn *c, conn_event how)
+static void conn_exchange_over(http_conn *c, conn_event how)
 {
     assert(c->server->exchanges > 0);
     c->server->exchanges--;
     conn_post(&c->state, how);
     if (conn_is_closed(&c->state)) {
-        free_when_done(c);
+        conn_free_when_done(c);
         return;
     }
     if (c->has_displaced) c->bytes.data[c->bytes.at] = c->displaced;
@@ -210,13 +210,13 @@ static void exchange_over(http_conn *c, conn_event how)
     request_parser_forget(&c->parser);
     c->bytes.start = c->bytes.at;
     c->touched = true;
-    if (!c->parsing) server_ready(c);
+    if (!c->parsing) server_add_ready(c);
 }
 
 void conn_exchange_end(http_conn *c)
 {
     if (c->state.output == OUTPUT_SKIPPING) conn_cut(c); /* the client has more than this reply: another's beginning */
-    exchange_over(c, c->is_persistent ? EVENT_END : EVENT_END_LAST);
+    conn_exchange_over(c, c->is_persistent ? EVENT_END : EVENT_END_LAST);
 }
 
 void conn_exchange_leave(http_conn *c)
@@ -224,27 +224,27 @@ void conn_exchange_leave(http_conn *c)
     c->keep_key = 0;
     c->skip = 0;
     conn_out_free(c); /* the next process writes it */
-    exchange_over(c, EVENT_LEAVE);
+    conn_exchange_over(c, EVENT_LEAVE);
 }
 
 /* If the holder cannot be told now, the next request waits: its reply would be taken for a part of this one. */
-static void release_when_done(http_conn *c)
+static void conn_release_when_done(http_conn *c)
 {
     if (conn_may_release(&c->state)) (void)conn_release(c);
 }
 
-static bool may_parse(const http_conn *c)
+static bool conn_has_parsable(const http_conn *c)
 {
     return conn_may_parse(&c->state) && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES;
 }
 
-static void parse(http_conn *c)
+static void conn_parse(http_conn *c)
 {
-    while (may_parse(c)) {
+    while (conn_has_parsable(c)) {
         conn_in_begin(c);
         request_result result = request_parser_feed(&c->parser, &c->bytes);
         if (result == REQUEST_COMPLETE) {
-            hand_out(c);
+            conn_hand_out(c);
         } else if (result == REQUEST_REFUSED) {
             conn_refuse(c, c->parser.status, c->parser.detail);
         } else if (result == REQUEST_EXPECTS) {
@@ -256,7 +256,7 @@ static void parse(http_conn *c)
     if (c->state.holder == HOLDER_TAKEN) conn_cut(c);
 }
 
-static void tell_writable(http_conn *c)
+static void conn_tell_writable(http_conn *c)
 {
     http_exchange *x = &c->exchange;
     if (!x->starved || c->out_len > x->queue_max || conn_is_over(&c->state)) return;
@@ -269,24 +269,24 @@ void conn_run(http_conn *c)
     assert(!conn_is_closed(&c->state) && !c->parsing);
     c->parsing = true;
     do {
-        parse(c);
+        conn_parse(c);
         conn_flush(c);
-        tell_writable(c);
-        release_when_done(c);
-    } while (may_parse(c));
+        conn_tell_writable(c);
+        conn_release_when_done(c);
+    } while (conn_has_parsable(c));
     conn_flush(c);
     c->parsing = false;
     if (conn_is_closed(&c->state)) return; /* the owner has stopped the server from within a callback */
     if (conn_is_over(&c->state))
         conn_close(c);
     else
-        settle(c);
+        conn_settle(c);
 }
 
 /* The client has sent its last byte. That may be a half-close (it still reads) or all it will ever do: only writing
  * tells. So while an answer is awaited, an interim reply that every client must skip is sent; a client that is gone
  * answers it with a reset, and the exchange learns of that. */
-static void on_half_closed(http_conn *c)
+static void conn_on_half_closed(http_conn *c)
 {
     http_exchange *x = &c->exchange;
     if (c->state.life != LIFE_ANSWERING || c->state.exchange != EXCHANGE_OPEN) return;
@@ -300,13 +300,13 @@ static void on_half_closed(http_conn *c)
 }
 
 /* A body that trickles must not hold its connection for ever: only enough of it lets the wait begin anew. */
-static void note_body(http_conn *c, size_t len)
+static void conn_count_body(http_conn *c, size_t len)
 {
     c->arrived += len;
     if (c->arrived >= (uint64_t)c->server->options.body_timeout_ms * SERVER_BODY_RATE / 1000) c->touched = true;
 }
 
-static void read_some(http_conn *c)
+static void conn_read(http_conn *c)
 {
     bool is_reading = c->state.life == LIFE_READING, discard = !is_reading && c->state.life != LIFE_ANSWERING;
     if (is_reading && c->bytes.at < c->bytes.end) return; /* first what is there */
@@ -320,17 +320,17 @@ static void read_some(http_conn *c)
     if (n > 0) {
         if (discard) return;
         c->bytes.end += (size_t)n;
-        if (request_parser_in_body(&c->parser)) note_body(c, (size_t)n);
+        if (request_parser_in_body(&c->parser)) conn_count_body(c, (size_t)n);
     } else if (n == 0) {
         conn_post(&c->state, EVENT_END_OF_INPUT);
-        if (!c->end_seen) on_half_closed(c); /* else the poll has told of the end before it could be read */
+        if (!c->end_seen) conn_on_half_closed(c); /* else the poll has told of the end before it could be read */
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         conn_cut(c);
     }
 }
 
 /* Of a connection that is cut or left there is nothing to learn: it is closed in this turn. */
-static void note_events(http_conn *c, int events)
+static void conn_take_events(http_conn *c, int events)
 {
     char urgent;
     /* Urgent data are of no use here, but as long as they wait the poll would return at once. */
@@ -343,14 +343,14 @@ static void note_events(http_conn *c, int events)
      * could not take into account. */
     if ((events & UV_DISCONNECT) && conn_may_hang_up(&c->state) && !conn_release(c))
         conn_post(&c->state, EVENT_HANG_UP);
-    if ((events & UV_DISCONNECT) && may_see_end(c)) {
+    if ((events & UV_DISCONNECT) && conn_may_see_end(c)) {
         c->end_seen = true;
-        on_half_closed(c);
+        conn_on_half_closed(c);
     }
-    if ((events & UV_READABLE) && conn_may_read(&c->state)) read_some(c);
+    if ((events & UV_READABLE) && conn_may_read(&c->state)) conn_read(c);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void conn_on_poll(uv_poll_t *poll, int status, int events)
 {
     http_conn *c = poll->data;
     const http_server_options *o = &c->server->options;
@@ -359,16 +359,16 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         conn_close(c);
         return;
     }
-    if (!conn_is_over(&c->state)) note_events(c, events);
+    if (!conn_is_over(&c->state)) conn_take_events(c, events);
     conn_run(c);
     if (o->on_handled) o->on_handled(o->arg);
 }
 
-void conn_turn(http_conn *c)
+void conn_run_ready(http_conn *c)
 {
     if (conn_is_closed(&c->state)) {
-        tell_gone(c);
-        free_when_done(c);
+        conn_tell_gone(c);
+        conn_free_when_done(c);
         return;
     }
     if (c->state.holder == HOLDER_HUNG_UP) (void)conn_release(c);
@@ -379,7 +379,7 @@ void conn_timeout(http_conn *c)
 {
     if (c->watch == WATCH_LINGER && conn_still_acks(c)) {
         c->touched = true;
-        watch_set(c, WATCH_LINGER);
+        conn_watch_set(c, WATCH_LINGER);
     } else if (conn_timeout_event(c->watch) == EVENT_REFUSE) {
         conn_refuse(c, 408,
                     c->watch == WATCH_HEAD ? "The request's head did not arrive in time."

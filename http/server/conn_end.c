@@ -64,7 +64,7 @@ conn_leaving conn_leave(http_conn *c)
     return LEAVING_DONE;
 }
 
-static bool has_unread(const http_conn *c)
+static bool conn_has_unread(const http_conn *c)
 {
     char byte;
     return recv(c->fd, &byte, 1, MSG_PEEK) > 0;
@@ -74,7 +74,7 @@ bool conn_is_last(const http_conn *c, conn_leaving leaving)
 {
     if (c->state.input == INPUT_ENDED) return true;
     if (!server_closing(c->server) && leaving != LEAVING_REFUSED) return false;
-    return conn_may_finish(&c->state, conn_part_of(c)) && !has_unread(c);
+    return conn_may_finish(&c->state, conn_part_of(c)) && !conn_has_unread(c);
 }
 
 /* One that only idled, and is closed because the process ends, has nothing to lose once its bytes are acknowledged;

@@ -16,7 +16,7 @@ void conn_in_release(http_conn *c)
     c->bytes_cap = 0;
 }
 
-static bool acquire(http_conn *c)
+static bool conn_in_acquire(http_conn *c)
 {
     assert(!c->grown && c->bytes.end == 0);
     c->block = server_block_take(c->server);
@@ -27,7 +27,7 @@ static bool acquire(http_conn *c)
 }
 
 /* Moves what belongs to the current request to the start of `to`. */
-static void move(http_conn *c, char *to)
+static void conn_in_move(http_conn *c, char *to)
 {
     request_bytes *b = &c->bytes;
     const char *from = b->data + b->start;
@@ -47,7 +47,7 @@ static size_t request_bytes_max(const http_conn *c)
 
 /* Doubles, because what arrives shall grow with what the client has sent, never with what it has only announced; but
  * not beyond what one request can need, except for the one byte that is asked for. */
-static size_t larger(const http_conn *c)
+static size_t conn_in_next_cap(const http_conn *c)
 {
     enum { STEP = 65536 };
     size_t used = c->bytes.end - c->bytes.start, cap = c->bytes_cap * 2;
@@ -57,12 +57,12 @@ static size_t larger(const http_conn *c)
     return cap > used ? cap : used + 1;
 }
 
-static bool grow(http_conn *c)
+static bool conn_in_grow(http_conn *c)
 {
-    size_t cap = larger(c);
+    size_t cap = conn_in_next_cap(c);
     char *grown = malloc(cap);
     if (!grown) return false;
-    move(c, grown);
+    conn_in_move(c, grown);
     free(c->grown);
     c->grown = grown;
     c->bytes_cap = cap;
@@ -72,14 +72,14 @@ static bool grow(http_conn *c)
 bool conn_in_extend(http_conn *c)
 {
     if (c->bytes.end < c->bytes_cap) return true;
-    if (c->bytes.start == 0) return grow(c);
-    move(c, c->bytes.data);
+    if (c->bytes.start == 0) return conn_in_grow(c);
+    conn_in_move(c, c->bytes.data);
     return true;
 }
 
 bool conn_in_fill(http_conn *c, const char *bytes, size_t len)
 {
-    if (!acquire(c)) return false;
+    if (!conn_in_acquire(c)) return false;
     if (len > c->bytes_cap) {
         c->grown = malloc(len);
         if (!c->grown) return false;
@@ -93,7 +93,7 @@ bool conn_in_fill(http_conn *c, const char *bytes, size_t len)
 
 bool conn_in_make_room(http_conn *c)
 {
-    if (!c->block && !acquire(c)) return false;
+    if (!c->block && !conn_in_acquire(c)) return false;
     return c->state.life == LIFE_READING ? conn_in_extend(c) : c->bytes.end < c->bytes_cap;
 }
 

@@ -59,7 +59,7 @@ bool http_exchange_can_keep(const http_exchange *x, http_kept *out)
     if (!conn_may_keep(&c->state)) return false;
     *out = (http_kept){.fd = c->fd, .unsent = {c->out_len > 0 ? c->out + c->out_start : "", c->out_len}};
     if (!position_get(c->fd, &out->position)) return false;
-    out->bytes = handover_request(c, (http_text){"", 0}, &out->len);
+    out->bytes = conn_copy_request(c, (http_text){"", 0}, &out->len);
     return out->bytes != NULL;
 }
 
@@ -75,7 +75,7 @@ void http_exchange_keep(http_exchange *x, uint64_t key)
     assert(conn_may_keep(&c->state) && key != 0);
     c->keep_key = key;
     conn_post(&c->state, EVENT_KEEP);
-    server_ready(c); /* to watch it in another way */
+    server_add_ready(c); /* to watch it in another way */
 }
 
 bool http_exchange_kept(const http_exchange *x)
@@ -94,11 +94,11 @@ bool http_exchange_unkeep(http_exchange *x)
 {
     http_conn *c = conn_of(x);
     if (!http_exchange_caught_up(x)) return false;
-    if (!conn_is_closed(&c->state)) server_ready(c);
+    if (!conn_is_closed(&c->state)) server_add_ready(c);
     return conn_release(c);
 }
 
-static void reset(int fd)
+static void fd_reset(int fd)
 {
     const struct linger now = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -114,7 +114,7 @@ http_adopted http_server_adopt_kept(http_server *server, const http_kept *kept, 
                  position_get(kept->fd, &position) && position >= kept->position;
     /* A reply that the holder was not told of: its rest cannot be known. */
     if (!alive || (position > kept->position && !replying)) {
-        reset(kept->fd);
+        fd_reset(kept->fd);
         return alive ? HTTP_ADOPT_UNCERTAIN : HTTP_ADOPT_ENDED;
     }
     past.skip = position - kept->position;

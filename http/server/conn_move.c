@@ -9,7 +9,7 @@
 #include "http/server/server_core.h"
 
 /* Headers about the body's framing, which is written anew, or already acted upon. */
-static bool is_framing(const http_text *name)
+static bool header_is_framing(const http_text *name)
 {
     return text_equals_any_case(name->data, name->len, "Content-Length", 14) ||
            text_equals_any_case(name->data, name->len, "Transfer-Encoding", 17) ||
@@ -22,7 +22,7 @@ static char *put(char *to, const void *data, size_t len)
     return to + len;
 }
 
-static size_t size_of(const http_request *r, http_text line_target, size_t body_len, size_t rest)
+static size_t request_text_bytes_max(const http_request *r, http_text line_target, size_t body_len, size_t rest)
 {
     size_t size = r->method.len + line_target.len + body_len + rest + 64;
     for (size_t i = 0; i < r->header_count; i++) size += r->headers[i].name.len + r->headers[i].value.len + 4;
@@ -31,7 +31,7 @@ static size_t size_of(const http_request *r, http_text line_target, size_t body_
 
 /* No header becomes longer than it came, so that a head within the limits is within them again: no space behind the
  * colon, and a Host that the target overrides is left empty, because the next parser will override it too. */
-static char *put_header(char *to, const http_conn *c, const http_header *h)
+static char *request_put_header(char *to, const http_conn *c, const http_header *h)
 {
     bool is_overridden = c->parser.authority.len > 0 && text_equals_any_case(h->name.data, h->name.len, "Host", 4);
     to = put(to, h->name.data, h->name.len);
@@ -40,19 +40,19 @@ static char *put_header(char *to, const http_conn *c, const http_header *h)
     return put(to, "\r\n", 2);
 }
 
-char *handover_request(const http_conn *c, http_text body, size_t *len)
+char *conn_copy_request(const http_conn *c, http_text body, size_t *len)
 {
     const http_request *r = &c->exchange.request;
     http_text target = c->parser.target; /* as it came: with its host */
     size_t rest = c->bytes.end - c->bytes.at;
-    char *all = malloc(size_of(r, target, body.len, rest)), *to = all;
+    char *all = malloc(request_text_bytes_max(r, target, body.len, rest)), *to = all;
     if (!all) return NULL;
     to = put(to, r->method.data, r->method.len);
     to = put(to, " ", 1);
     to = put(to, target.data, target.len);
     to = put(to, c->parser.http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n", 11);
     for (size_t i = 0; i < r->header_count; i++) {
-        if (!is_framing(&r->headers[i].name)) to = put_header(to, c, &r->headers[i]);
+        if (!header_is_framing(&r->headers[i].name)) to = request_put_header(to, c, &r->headers[i]);
     }
     if (body.len > 0) to += sprintf(to, "Content-Length:%zu\r\n", body.len);
     to = put(to, "\r\n", 2);
@@ -61,7 +61,7 @@ char *handover_request(const http_conn *c, http_text body, size_t *len)
     to = put(to, c->bytes.data + c->bytes.at, rest);
     if (c->has_displaced && rest > 0) *behind = c->displaced;
     *len = (size_t)(to - all);
-    assert(*len <= size_of(r, target, body.len, rest));
+    assert(*len <= request_text_bytes_max(r, target, body.len, rest));
     return all;
 }
 
@@ -74,7 +74,7 @@ bool http_exchange_sent(http_exchange *x)
 }
 
 /* The unsent bytes, malloc'd. False: no memory. */
-static bool copy_unsent(const http_conn *c, http_moving *out)
+static bool conn_copy_unsent(const http_conn *c, http_moving *out)
 {
     out->unsent = NULL;
     out->unsent_len = c->out_len;
@@ -89,8 +89,8 @@ bool http_exchange_detach(http_exchange *x, http_moving *out)
     http_conn *c = conn_of(x);
     assert(exchange_is_open(x) && !conn_kept(c));
     conn_flush(c);
-    if (!conn_may_move_over(&c->state) || !copy_unsent(c, out)) return false;
-    out->bytes = handover_request(c, x->request.body, &out->len);
+    if (!conn_may_move(&c->state) || !conn_copy_unsent(c, out)) return false;
+    out->bytes = conn_copy_request(c, x->request.body, &out->len);
     if (!out->bytes) {
         free(out->unsent);
         return false;

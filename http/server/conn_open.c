@@ -10,7 +10,7 @@
 #include "http/server/conn_in.h"
 #include "http/server/server_core.h"
 
-static void peer_note(http_conn *c, const struct sockaddr_storage *peer)
+static void conn_set_peer(http_conn *c, const struct sockaddr_storage *peer)
 {
     const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)peer;
     struct in_addr four = ((const struct sockaddr_in *)peer)->sin_addr;
@@ -46,7 +46,7 @@ bool conn_shed_idle(http_server *s)
 /* Lets the kernel notice clients that vanished: from their machine comes no FIN, and a connection that only waits would
  * wait for ever. A kernel that answers is enough; only one that takes nothing for longer than --write-timeout is not.
  */
-static void probe_peer(const http_server *s, int fd)
+static void conn_probe_peer(const http_server *s, int fd)
 {
     enum { PROBES = 4 };
     int on = 1, seconds = (int)(s->options.peer_timeout_ms / 1000), idle = seconds / 2, pause = seconds / 2 / PROBES;
@@ -79,8 +79,8 @@ static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage
     c->is_extra = is_extra;
     c->keep_key = keep_key;
     c->is_persistent = true;
-    peer_note(c, peer);
-    probe_peer(s, fd);
+    conn_set_peer(c, peer);
+    conn_probe_peer(s, fd);
     request_parser_init(&c->parser, &s->limits);
     TAILQ_INSERT_TAIL(&s->all, c, all);
     s->conns++;
@@ -91,13 +91,13 @@ static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage
     return c;
 }
 
-static void refuse_extra(http_conn *c) { conn_refuse(c, 503, "The server has all the connections it takes."); }
+static void conn_refuse_extra(http_conn *c) { conn_refuse(c, 503, "The server has all the connections it takes."); }
 
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
 {
     http_conn *c = conn_new(s, fd, peer, 0);
     if (!c) return;
-    if (c->is_extra) refuse_extra(c);
+    if (c->is_extra) conn_refuse_extra(c);
     conn_run(c);
 }
 
@@ -112,7 +112,7 @@ bool conn_adopt(http_server *s, int fd, const conn_past *past)
     c->skip = past->skip;
     bool filled = c->is_extra || conn_in_fill(c, past->bytes.data, past->bytes.len);
     if (c->is_extra)
-        refuse_extra(c);
+        conn_refuse_extra(c);
     else if (!filled)
         conn_refuse(c, 503, "The server is out of memory.");
     bool taken = c->state.life == LIFE_READING || conn_kept(c); /* a kept one ends through on_ended */

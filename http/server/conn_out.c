@@ -8,7 +8,7 @@
 
 enum { PARTS_MAX = 6 };
 
-static void fail(http_conn *c)
+static void conn_fail(http_conn *c)
 {
     conn_cut(c);
     c->touched = false;
@@ -21,7 +21,7 @@ void conn_out_free(http_conn *c)
     c->out_start = c->out_len = c->out_cap = 0;
 }
 
-static bool out_reserve(http_conn *c, size_t more)
+static bool conn_out_reserve(http_conn *c, size_t more)
 {
     if (c->out_start + c->out_len + more <= c->out_cap) return true;
     if (c->out_start > 0 && c->out_len + more <= c->out_cap) {
@@ -41,13 +41,13 @@ static bool out_reserve(http_conn *c, size_t more)
     return true;
 }
 
-static void out_append(http_conn *c, const struct iovec *parts, size_t count)
+static void conn_out_append(http_conn *c, const struct iovec *parts, size_t count)
 {
     size_t total = 0;
     for (size_t i = 0; i < count; i++) total += parts[i].iov_len;
     if (total == 0) return;
-    if (!out_reserve(c, total)) {
-        fail(c);
+    if (!conn_out_reserve(c, total)) {
+        conn_fail(c);
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -59,7 +59,7 @@ static void out_append(http_conn *c, const struct iovec *parts, size_t count)
     if (c->out_len > c->exchange.queue_max) c->exchange.starved = true;
 }
 
-static void all_sent(http_conn *c)
+static void conn_out_all_sent(http_conn *c)
 {
     assert(c->out_len == 0);
     conn_out_free(c);
@@ -67,7 +67,7 @@ static void all_sent(http_conn *c)
 }
 
 /* Returns how much the kernel took; 0 and BLOCKED or CUT if nothing. */
-static size_t kernel_send(http_conn *c, struct iovec *parts, size_t count)
+static size_t conn_kernel_send(http_conn *c, struct iovec *parts, size_t count)
 {
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     ssize_t n;
@@ -78,10 +78,10 @@ static size_t kernel_send(http_conn *c, struct iovec *parts, size_t count)
     if (n >= 0) return (size_t)n;
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOMEM) {
         conn_post(&c->state, EVENT_FULL);
-        server_ready(c); /* to arm the poll */
+        server_add_ready(c); /* to arm the poll */
     } else {
         c->reply_failed = c->state.exchange != EXCHANGE_STREAMING; /* which may have been sent in part */
-        fail(c);
+        conn_fail(c);
     }
     return 0;
 }
@@ -94,14 +94,14 @@ void conn_send(http_conn *c, struct iovec *parts, size_t count)
     /* Answers to pipelined requests leave together when the last of them is there. */
     bool more_to_come = c->parsing && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES;
     if (c->state.output == OUTPUT_BLOCKED || more_to_come) {
-        out_append(c, parts, count);
+        conn_out_append(c, parts, count);
         return;
     }
     struct iovec all[PARTS_MAX];
     size_t n = 0, first = 0;
     if (c->out_len > 0) all[n++] = (struct iovec){c->out + c->out_start, c->out_len};
     for (size_t i = 0; i < count; i++) all[n++] = parts[i];
-    size_t sent = kernel_send(c, all, n);
+    size_t sent = conn_kernel_send(c, all, n);
     if (c->out_len > 0) {
         size_t from_out = sent < c->out_len ? sent : c->out_len;
         c->out_start += from_out;
@@ -111,13 +111,13 @@ void conn_send(http_conn *c, struct iovec *parts, size_t count)
     if (conn_is_over(&c->state)) return;
     while (first < count && sent >= parts[first].iov_len) sent -= parts[first++].iov_len;
     if (first == count) {
-        if (c->out && c->out_len == 0) all_sent(c);
+        if (c->out && c->out_len == 0) conn_out_all_sent(c);
         return;
     }
     parts[first].iov_base = (char *)parts[first].iov_base + sent;
     parts[first].iov_len -= sent;
-    out_append(c, parts + first, count - first);
-    server_ready(c);
+    conn_out_append(c, parts + first, count - first);
+    server_add_ready(c);
 }
 
 void conn_gather(http_conn *c, struct iovec *parts, size_t count)
@@ -130,19 +130,19 @@ void conn_gather(http_conn *c, struct iovec *parts, size_t count)
         conn_send(c, parts, count);
         return;
     }
-    out_append(c, parts, count);
-    server_ready(c);
+    conn_out_append(c, parts, count);
+    server_add_ready(c);
 }
 
 void conn_flush(http_conn *c)
 {
     while (c->state.output == OUTPUT_QUEUED) {
         struct iovec part = {c->out + c->out_start, c->out_len};
-        size_t sent = kernel_send(c, &part, 1);
+        size_t sent = conn_kernel_send(c, &part, 1);
         assert(sent <= c->out_len);
         c->out_start += sent;
         c->out_len -= sent;
         if (sent > 0) c->touched = true;
-        if (sent > 0 && c->out_len == 0) all_sent(c);
+        if (sent > 0 && c->out_len == 0) conn_out_all_sent(c);
     }
 }

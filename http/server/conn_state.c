@@ -388,7 +388,7 @@ bool conn_may_leave(const conn_state *s, conn_part part)
            part != PART_BODY;
 }
 
-bool conn_may_move_over(const conn_state *s)
+bool conn_may_move(const conn_state *s)
 {
     return s->life == LIFE_ANSWERING && s->exchange == EXCHANGE_OPEN && s->output != OUTPUT_SKIPPING &&
            s->holder == HOLDER_NONE;

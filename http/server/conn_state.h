@@ -166,7 +166,7 @@ bool conn_may_keep(const conn_state *s);
  * Never in a body, nor with a reply under way. */
 bool conn_may_leave(const conn_state *s, conn_part part);
 /* Another server of this process can go on: the request goes along, and what is unsent of earlier replies. */
-bool conn_may_move_over(const conn_state *s);
+bool conn_may_move(const conn_state *s);
 /* No request has begun and no reply is under way: the connection may end without anybody's loss. */
 bool conn_may_finish(const conn_state *s, conn_part part);
 

@@ -43,7 +43,7 @@ void http_exchange_on_gone(http_exchange *x, void (*fn)(http_exchange *x))
     http_conn *c = conn_of(x);
     assert(exchange_is_open(x));
     x->on_gone = fn;
-    if (fn && !x->gone_told && conn_is_closed(&c->state)) server_ready(c); /* it is gone already: told soon */
+    if (fn && !x->gone_told && conn_is_closed(&c->state)) server_add_ready(c); /* it is gone already: told soon */
 }
 
 void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x))

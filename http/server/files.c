@@ -58,7 +58,7 @@ typedef struct file_job {
     char texts[]; /* the folder, then the path, with room for "index.html" */
 } file_job;
 
-static const char *content_type(const char *path)
+static const char *file_content_type(const char *path)
 {
     static const struct {
         const char *extension, *type;
@@ -92,7 +92,7 @@ static const char *content_type(const char *path)
 }
 
 /* Kernels before 5.6, and sandboxes, have no openat2: then the path without its links must lie below the folder. */
-static int open_checked(const char *dir, const char *path)
+static int file_open_checked(const char *dir, const char *path)
 {
     char *whole = NULL, *real_dir = realpath(dir, NULL), *real = NULL;
     int fd = -1;
@@ -112,7 +112,7 @@ static int open_checked(const char *dir, const char *path)
     return fd;
 }
 
-static int open_below(const char *dir, const char *path)
+static int file_open_below(const char *dir, const char *path)
 {
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
@@ -121,7 +121,7 @@ static int open_below(const char *dir, const char *path)
     int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how)), reason = errno;
     close(root);
     errno = reason;
-    return fd < 0 && (reason == ENOSYS || reason == EPERM) ? open_checked(dir, path) : fd;
+    return fd < 0 && (reason == ENOSYS || reason == EPERM) ? file_open_checked(dir, path) : fd;
 }
 
 /* RFC 9110, 8.8.3.2 and 13.1: a weak tag in the list is none where `strong` is asked for; ours are strong. */
@@ -144,7 +144,7 @@ static bool etag_listed(const char *list, const char *etag, bool strong)
 }
 
 /* False: the text is no date, and the condition not there. */
-static bool is_later(time_t modified, const char *date, bool *later)
+static bool date_is_later(time_t modified, const char *date, bool *later)
 {
     time_t since = date ? curl_getdate(date, NULL) : -1;
     *later = since != -1 && modified > since;
@@ -152,20 +152,20 @@ static bool is_later(time_t modified, const char *date, bool *later)
 }
 
 /* In the order of RFC 9110, 13.2.2. FILE_READ: nothing is against it. */
-static file_outcome judge(const file_job *job, time_t modified)
+static file_outcome file_judge(const file_job *job, time_t modified)
 {
     const file_conditions *on = &job->conditions;
     bool later;
     if (on->match) {
         if (!etag_listed(on->match, job->etag, true)) return FILE_CHANGED;
-    } else if (is_later(modified, on->unmodified_since, &later) && later) {
+    } else if (date_is_later(modified, on->unmodified_since, &later) && later) {
         return FILE_CHANGED;
     }
     if (on->none_match) return etag_listed(on->none_match, job->etag, false) ? FILE_UNCHANGED : FILE_READ;
-    return is_later(modified, on->modified_since, &later) && !later ? FILE_UNCHANGED : FILE_READ;
+    return date_is_later(modified, on->modified_since, &later) && !later ? FILE_UNCHANGED : FILE_READ;
 }
 
-static bool same_file(const file_job *job)
+static bool file_is_unchanged(const file_job *job)
 {
     struct stat now;
     return fstat(job->fd, &now) == 0 && (size_t)now.st_size == job->size &&
@@ -173,7 +173,7 @@ static bool same_file(const file_job *job)
 }
 
 /* The next piece; FILE_FAILED also when the file is no longer what its tag and length say. */
-static file_outcome read_piece(file_job *job)
+static file_outcome file_read_piece(file_job *job)
 {
     size_t left = job->size - job->sent, want = left < HTTP_FILE_PIECE_BYTES ? left : HTTP_FILE_PIECE_BYTES;
     job->piece_len = 0;
@@ -186,10 +186,10 @@ static file_outcome read_piece(file_job *job)
         if (n <= 0) return FILE_FAILED;
         job->piece_len += (size_t)n;
     }
-    return same_file(job) ? FILE_READ : FILE_FAILED;
+    return file_is_unchanged(job) ? FILE_READ : FILE_FAILED;
 }
 
-static file_outcome take_file(file_job *job)
+static file_outcome file_take(file_job *job)
 {
     struct stat about;
     if (fstat(job->fd, &about) != 0) return FILE_FAILED;
@@ -200,25 +200,25 @@ static file_outcome take_file(file_job *job)
     snprintf(job->etag, sizeof(job->etag), "\"%llx-%llx-%lx\"", (unsigned long long)about.st_size,
              (unsigned long long)about.st_mtim.tv_sec, about.st_mtim.tv_nsec);
     http_date(about.st_mtim.tv_sec, job->modified);
-    file_outcome outcome = judge(job, about.st_mtim.tv_sec);
-    return outcome == FILE_READ && job->wants_body ? read_piece(job) : outcome;
+    file_outcome outcome = file_judge(job, about.st_mtim.tv_sec);
+    return outcome == FILE_READ && job->wants_body ? file_read_piece(job) : outcome;
 }
 
-static file_outcome look_up(file_job *job)
+static file_outcome file_look_up(file_job *job)
 {
     if (job->wants_folder) strcat(job->path, "index.html");
-    job->fd = open_below(job->texts, job->path);
-    if (job->fd >= 0) return take_file(job);
+    job->fd = file_open_below(job->texts, job->path);
+    if (job->fd >= 0) return file_take(job);
     return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ? FILE_FAILED : FILE_MISSING;
 }
 
-static void on_work(uv_work_t *work)
+static void file_on_work(uv_work_t *work)
 {
     file_job *job = work->data;
-    job->outcome = job->begun ? read_piece(job) : look_up(job);
+    job->outcome = job->begun ? file_read_piece(job) : file_look_up(job);
 }
 
-static void reply_plain(http_exchange *x, int status, const char *title)
+static void file_reply_problem(http_exchange *x, int status, const char *title)
 {
     const http_reply_header headers[] = {
         {"Content-Type", "application/problem+json"},
@@ -231,14 +231,14 @@ static void reply_plain(http_exchange *x, int status, const char *title)
 }
 
 /* To the same path with a slash behind it. */
-static void redirect(http_exchange *x)
+static void file_redirect(http_exchange *x)
 {
     const http_request *r = http_exchange_request(x);
     char *to = NULL;
     /* "//name/" would be another host's */
     if (r->path.data[0] != '/' || r->path.data[1] == '/' ||
         asprintf(&to, "%s/%s%s", r->path.data, r->query.len > 0 ? "?" : "", r->query.data) < 0) {
-        reply_plain(x, 404, http_status_text(404));
+        file_reply_problem(x, 404, http_status_text(404));
         return;
     }
     http_reply_header location = {"Location", to};
@@ -246,7 +246,7 @@ static void redirect(http_exchange *x)
     free(to);
 }
 
-static void job_free(file_job *job)
+static void file_job_free(file_job *job)
 {
     if (job->fd >= 0) close(job->fd);
     free(job->conditions.match);
@@ -259,20 +259,20 @@ static void job_free(file_job *job)
 
 /* ---- Files in pieces ---- */
 
-static void on_done(uv_work_t *work, int status);
+static void file_on_done(uv_work_t *work, int status);
 
-static void read_next(file_job *job)
+static void file_read_next(file_job *job)
 {
-    job->working = uv_queue_work(job->loop, &job->work, on_work, on_done) == 0;
+    job->working = uv_queue_work(job->loop, &job->work, file_on_work, file_on_done) == 0;
     if (job->working) return;
     http_reply_abort(job->x);
-    job_free(job);
+    file_job_free(job);
 }
 
 static void on_file_writable(http_exchange *x)
 {
     file_job *job = http_exchange_user(x);
-    if (!job->working) read_next(job);
+    if (!job->working) file_read_next(job);
 }
 
 static void on_file_gone(http_exchange *x)
@@ -280,10 +280,10 @@ static void on_file_gone(http_exchange *x)
     file_job *job = http_exchange_user(x);
     if (job->working) return; /* seen when the thread is done */
     http_reply_abort(x);
-    job_free(job);
+    file_job_free(job);
 }
 
-static void send_piece(file_job *job)
+static void file_send_piece(file_job *job)
 {
     http_exchange *x = job->x;
     bool failed = job->outcome != FILE_READ || http_exchange_gone(x);
@@ -292,7 +292,7 @@ static void send_piece(file_job *job)
     free(job->piece);
     job->piece = NULL;
     if (!failed && job->sent < job->size) {
-        if (http_exchange_writable(x)) read_next(job);
+        if (http_exchange_writable(x)) file_read_next(job);
         return;
     }
     http_exchange_on_gone(x, NULL);
@@ -300,14 +300,14 @@ static void send_piece(file_job *job)
         http_reply_abort(x);
     else
         http_reply_end(x);
-    job_free(job);
+    file_job_free(job);
 }
 
 /* ---- Answers ---- */
 
-static void reply_file(file_job *job, int status)
+static void file_reply(file_job *job, int status)
 {
-    const http_reply_header headers[] = {{"Content-Type", content_type(job->path)},
+    const http_reply_header headers[] = {{"Content-Type", file_content_type(job->path)},
                                          {"ETag", job->etag},
                                          {"Last-Modified", job->modified},
                                          {"Cache-Control", "no-cache"},
@@ -315,12 +315,12 @@ static void reply_file(file_job *job, int status)
     const size_t count = sizeof(headers) / sizeof(headers[0]);
     if (!job->piece || job->piece_len == job->size) {
         http_reply(job->x, status, headers, count, job->piece, job->size);
-        job_free(job);
+        file_job_free(job);
         return;
     }
     if (!http_exchange_may_open(job->x, job->fd)) {
-        reply_plain(job->x, 503, "There is no room for another open file");
-        job_free(job);
+        file_reply_problem(job->x, 503, "There is no room for another open file");
+        file_job_free(job);
         return;
     }
     job->begun = true;
@@ -329,40 +329,40 @@ static void reply_file(file_job *job, int status)
     http_exchange_on_writable(job->x, on_file_writable);
     http_exchange_on_gone(job->x, on_file_gone);
     http_reply_begin_sized(job->x, status, headers, count, job->size);
-    send_piece(job);
+    file_send_piece(job);
 }
 
-static void answer(file_job *job)
+static void file_answer(file_job *job)
 {
     http_exchange *x = job->x;
     if (job->outcome == FILE_READ || job->outcome == FILE_UNCHANGED) {
-        reply_file(job, job->outcome == FILE_READ ? 200 : 304);
+        file_reply(job, job->outcome == FILE_READ ? 200 : 304);
         return;
     }
     if (job->outcome == FILE_IS_FOLDER)
-        redirect(x);
+        file_redirect(x);
     else if (job->outcome == FILE_CHANGED)
-        reply_plain(x, 412, http_status_text(412));
+        file_reply_problem(x, 412, http_status_text(412));
     else if (job->outcome == FILE_MISSING)
-        reply_plain(x, 404, "Not Found");
+        file_reply_problem(x, 404, "Not Found");
     else
-        reply_plain(x, 500, "The file could not be read");
-    job_free(job);
+        file_reply_problem(x, 500, "The file could not be read");
+    file_job_free(job);
 }
 
-static void on_done(uv_work_t *work, int status)
+static void file_on_done(uv_work_t *work, int status)
 {
     file_job *job = work->data;
     job->working = false;
     if (status != 0) job->outcome = FILE_FAILED;
     if (job->begun)
-        send_piece(job);
+        file_send_piece(job);
     else
-        answer(job);
+        file_answer(job);
 }
 
 /* Segments must be plain names: none empty, none beginning with a dot. */
-static bool path_plain(const char *path)
+static bool path_is_plain(const char *path)
 {
     for (const char *at = path; *at; at++) {
         bool begins = at == path || at[-1] == '/';
@@ -372,7 +372,7 @@ static bool path_plain(const char *path)
 }
 
 /* NULL: out of memory. `*valid` is whether the path may be looked for. */
-static file_job *job_new(const char *dir, const char *path, bool *valid)
+static file_job *file_job_new(const char *dir, const char *path, bool *valid)
 {
     size_t dir_size = strlen(dir) + 1, path_len = strlen(path), decoded;
     file_job *job = calloc(1, sizeof(*job) + dir_size + path_len + sizeof("index.html"));
@@ -380,43 +380,44 @@ static file_job *job_new(const char *dir, const char *path, bool *valid)
     memcpy(job->texts, dir, dir_size);
     job->fd = -1;
     job->path = job->texts + dir_size;
-    *valid = uri_decode_path(path, path_len, job->path, &decoded) && path_plain(job->path);
+    *valid = uri_decode_path(path, path_len, job->path, &decoded) && path_is_plain(job->path);
     job->wants_folder = *valid && (decoded == 0 || job->path[decoded - 1] == '/');
     return job;
 }
 
 /* The first line of that name: of a date there may be no more. */
-static bool copy_date(const http_request *r, const char *name, char **copy)
+static bool conditions_copy_date(const http_request *r, const char *name, char **copy)
 {
     const char *value = http_request_header(r, name);
     *copy = value ? strdup(value) : NULL;
     return !value || *copy;
 }
 
-static bool is_named(const http_header *h, const char *name) { return strcasecmp(h->name.data, name) == 0; }
+static bool header_is_named(const http_header *h, const char *name) { return strcasecmp(h->name.data, name) == 0; }
 
 /* All lines of that name, with commas between them. */
-static bool copy_list(const http_request *r, const char *name, char **copy)
+static bool conditions_copy_list(const http_request *r, const char *name, char **copy)
 {
     size_t bytes = 0;
     *copy = NULL;
     for (size_t i = 0; i < r->header_count; i++)
-        if (is_named(&r->headers[i], name)) bytes += r->headers[i].value.len + 2;
+        if (header_is_named(&r->headers[i], name)) bytes += r->headers[i].value.len + 2;
     if (bytes == 0) return true;
     char *to = *copy = malloc(bytes + 1);
     for (size_t i = 0; to && i < r->header_count; i++) {
-        if (!is_named(&r->headers[i], name)) continue;
+        if (!header_is_named(&r->headers[i], name)) continue;
         if (to != *copy) to = stpcpy(to, ", ");
         to = stpcpy(to, r->headers[i].value.data);
     }
     return *copy != NULL;
 }
 
-static bool copy_conditions(const http_request *r, file_conditions *to)
+static bool conditions_copy(const http_request *r, file_conditions *to)
 {
-    return copy_list(r, "if-match", &to->match) && copy_list(r, "if-none-match", &to->none_match) &&
-           copy_date(r, "if-unmodified-since", &to->unmodified_since) &&
-           copy_date(r, "if-modified-since", &to->modified_since);
+    return conditions_copy_list(r, "if-match", &to->match) &&
+           conditions_copy_list(r, "if-none-match", &to->none_match) &&
+           conditions_copy_date(r, "if-unmodified-since", &to->unmodified_since) &&
+           conditions_copy_date(r, "if-modified-since", &to->modified_since);
 }
 
 void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const char *path)
@@ -424,16 +425,16 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
     const http_request *r = http_exchange_request(x);
     bool is_get = strcmp(r->method.data, "GET") == 0, valid = false;
     if (!is_get && strcmp(r->method.data, "HEAD") != 0) {
-        reply_plain(x, 405, http_status_text(405));
+        file_reply_problem(x, 405, http_status_text(405));
         return;
     }
     if (!*path) { /* the folder itself without its slash: what its page links to would be looked for beside it */
-        redirect(x);
+        file_redirect(x);
         return;
     }
-    file_job *job = job_new(dir, path + strspn(path, "/"), &valid);
+    file_job *job = file_job_new(dir, path + strspn(path, "/"), &valid);
     if (!job || !valid) {
-        reply_plain(x, job ? 404 : 503, http_status_text(job ? 404 : 503));
+        file_reply_problem(x, job ? 404 : 503, http_status_text(job ? 404 : 503));
         free(job);
         return;
     }
@@ -441,9 +442,9 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
     job->loop = loop;
     job->wants_body = is_get;
     job->work.data = job;
-    if (!copy_conditions(r, &job->conditions) || uv_queue_work(loop, &job->work, on_work, on_done) != 0) {
-        reply_plain(x, 503, http_status_text(503));
-        job_free(job);
+    if (!conditions_copy(r, &job->conditions) || uv_queue_work(loop, &job->work, file_on_work, file_on_done) != 0) {
+        file_reply_problem(x, 503, http_status_text(503));
+        file_job_free(job);
         return;
     }
     job->working = true;

@@ -17,16 +17,16 @@ enum {
     PAUSE_MS = 100                  /* when the system has no room for another socket */
 };
 
-static void on_listen(uv_poll_t *poll, int status, int events);
+static void listener_on_poll(uv_poll_t *poll, int status, int events);
 
-static void reserve_open(http_listener *l)
+static void listener_open_reserve(http_listener *l)
 {
     if (l->reserve_fd < 0) l->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 /* Out of descriptors, and the next connection keeps the poll returning at once: free one, take that connection with it
  * and close it, so that its client learns of it now. 0, or what stood in the way. */
-static int shed_one(http_listener *l)
+static int listener_shed_client(http_listener *l)
 {
     /* Of several loops one after the other: what one frees the next would take. */
     static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
@@ -36,12 +36,12 @@ static int shed_one(http_listener *l)
     l->reserve_fd = -1;
     int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC), result = fd >= 0 ? 0 : -errno;
     if (fd >= 0) close(fd);
-    reserve_open(l);
+    listener_open_reserve(l);
     (void)pthread_mutex_unlock(&one_at_a_time);
     return result;
 }
 
-static void pause_accepting(http_server *s)
+static void listener_pause(http_server *s)
 {
     http_listener *l = &s->listener;
     if (uv_poll_stop(&l->poll) != 0) assert(!"uv_poll_stop failed");
@@ -50,7 +50,7 @@ static void pause_accepting(http_server *s)
 
 /* The kernel gives the lowest number that is free, so a number says how many are in use, by whatever thread. A new
  * connection whose number belongs to the rest of the process takes that of an idle one. -1: it is closed. */
-static int lower(http_server *s, int fd)
+static int listener_lower_fd(http_server *s, int fd)
 {
     int most = s->options.descriptors_max, low = -1;
     if (most <= 0 || fd < most) return fd;
@@ -62,7 +62,7 @@ static int lower(http_server *s, int fd)
 }
 
 /* False if there is none, or none can be had now. */
-static bool accept_one(http_server *s)
+static bool listener_accept_one(http_server *s)
 {
     static const int on = 1;
     struct sockaddr_storage peer = {0};
@@ -71,32 +71,32 @@ static bool accept_one(http_server *s)
     if (fd >= 0) {
         /* fails only where there are no delays to switch off, as on a unix socket */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        fd = lower(s, fd);
+        fd = listener_lower_fd(s, fd);
         if (fd >= 0) conn_accept(s, fd, &peer);
         return true;
     }
     int reason = errno;
     if (reason == EMFILE || reason == ENFILE) {
-        int shed = shed_one(&s->listener);
+        int shed = listener_shed_client(&s->listener);
         if (shed == 0) return true;
         if (shed == -EAGAIN) return false;
     }
     if (reason == EAGAIN) return false;
     if (reason == EINTR || reason == ECONNABORTED) return true; /* that client has given up; the next may not have */
-    pause_accepting(s);
+    listener_pause(s);
     return false;
 }
 
-static void on_listen(uv_poll_t *poll, int status, int events)
+static void listener_on_poll(uv_poll_t *poll, int status, int events)
 {
     http_server *s = poll->data;
     (void)events;
     if (status < 0) {
-        pause_accepting(s);
+        listener_pause(s);
         return;
     }
     for (int i = 0; i < ACCEPTS_PER_TURN && s->listener.fd >= 0; i++) {
-        if (!accept_one(s)) return;
+        if (!listener_accept_one(s)) return;
     }
 }
 
@@ -118,12 +118,12 @@ bool listener_start(http_server *s, int fd, char *error, size_t error_size)
      * no TCP socket can it not be set. */
     static const int unsent_max = LISTENER_UNSENT_BYTES;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof(unsent_max));
-    failed = uv_poll_start(&l->poll, UV_READABLE, on_listen);
+    failed = uv_poll_start(&l->poll, UV_READABLE, listener_on_poll);
     assert(!failed); /* only a descriptor that another handle watches fails, and uv_poll_init has seen to that */
     l->poll.data = s;
     l->fd = fd;
     s->handles_open++;
-    reserve_open(l);
+    listener_open_reserve(l);
     return true;
 }
 
@@ -141,7 +141,7 @@ void listener_sweep(http_server *s)
 {
     http_listener *l = &s->listener;
     if (l->fd < 0) return;
-    reserve_open(l);
+    listener_open_reserve(l);
     if (l->paused_ms == 0 || uv_now(s->loop) < l->paused_ms) return;
-    if (uv_poll_start(&l->poll, UV_READABLE, on_listen) == 0) l->paused_ms = 0;
+    if (uv_poll_start(&l->poll, UV_READABLE, listener_on_poll) == 0) l->paused_ms = 0;
 }

@@ -10,7 +10,7 @@
 
 enum { TRIES = 100 };
 
-static bool acked(int fd, uint64_t *bytes)
+static bool position_acked(int fd, uint64_t *bytes)
 {
     struct tcp_info info;
     socklen_t len = sizeof info;
@@ -33,7 +33,9 @@ bool position_get(int fd, uint64_t *bytes)
     for (int i = 0; i < TRIES; i++) {
         uint64_t before = 0, after = 0;
         int queued = 0;
-        if (!acked(fd, &before) || ioctl(fd, SIOCOUTQ, &queued) != 0 || queued < 0 || !acked(fd, &after)) return false;
+        if (!position_acked(fd, &before) || ioctl(fd, SIOCOUTQ, &queued) != 0 || queued < 0 ||
+            !position_acked(fd, &after))
+            return false;
         if (before != after) continue;
         *bytes = after + (uint64_t)queued;
         return true;

@@ -29,7 +29,7 @@ bool http_header_valid(const char *name, const char *value)
 }
 
 /* Headers that only the server may send. `Connection: close` is obeyed. */
-static bool is_servers_own(http_conn *c, const http_reply_header *h, size_t name_len)
+static bool header_is_servers_own(http_conn *c, const http_reply_header *h, size_t name_len)
 {
     switch (name_len) {
     case 4:
@@ -70,14 +70,14 @@ static size_t headers_bound(const http_reply_header *headers, size_t count)
     return bound;
 }
 
-static size_t head_bound(const http_conn *c, const http_reply_header *headers, size_t count)
+static size_t reply_head_bound(const http_conn *c, const http_reply_header *headers, size_t count)
 {
     const http_policy *policy = &c->exchange.policy;
     return HEAD_BYTES_FIXED + c->server->server_header_len + headers_bound(headers, count) +
            headers_bound(policy->headers, policy->count);
 }
 
-static char *put_header(char *to, const http_reply_header *h, size_t name_len)
+static char *reply_put_header(char *to, const http_reply_header *h, size_t name_len)
 {
     assert(http_header_valid(h->name, h->value)); /* the owner's duty: anything else lets clients split replies */
     to = put(to, h->name, name_len);
@@ -86,7 +86,7 @@ static char *put_header(char *to, const http_reply_header *h, size_t name_len)
     return put(to, "\r\n", 2);
 }
 
-static bool has_header(const http_reply_header *headers, size_t count, const char *name)
+static bool headers_have(const http_reply_header *headers, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcasecmp(headers[i].name, name) == 0) return true;
@@ -94,17 +94,17 @@ static bool has_header(const http_reply_header *headers, size_t count, const cha
     return false;
 }
 
-static char *put_headers(http_conn *c, char *to, const http_reply_header *headers, size_t count)
+static char *reply_put_headers(http_conn *c, char *to, const http_reply_header *headers, size_t count)
 {
     const http_policy *policy = &c->exchange.policy;
     for (size_t i = 0; i < count; i++) {
         size_t name_len = strlen(headers[i].name);
-        if (!is_servers_own(c, &headers[i], name_len)) to = put_header(to, &headers[i], name_len);
+        if (!header_is_servers_own(c, &headers[i], name_len)) to = reply_put_header(to, &headers[i], name_len);
     }
     for (size_t i = 0; i < policy->count; i++) {
         const http_reply_header *h = &policy->headers[i];
-        if (strcasecmp(h->name, "Vary") == 0 || !has_header(headers, count, h->name))
-            to = put_header(to, h, strlen(h->name));
+        if (strcasecmp(h->name, "Vary") == 0 || !headers_have(headers, count, h->name))
+            to = reply_put_header(to, h, strlen(h->name));
     }
     return to;
 }
@@ -112,14 +112,14 @@ static char *put_headers(http_conn *c, char *to, const http_reply_header *header
 #define PUT_TEXT(to, text) put((to), (text), sizeof(text) - 1)
 
 /* Returns the end; `to` has head_bound() bytes. */
-static char *put_head(http_conn *c, char *to, int status, const http_reply_header *headers, size_t count,
-                      body_kind kind, size_t body_len)
+static char *reply_put_head(http_conn *c, char *to, int status, const http_reply_header *headers, size_t count,
+                            body_kind kind, size_t body_len)
 {
     http_server *s = c->server;
     to = status_line(to, status);
     to = put(to, server_date(s), SERVER_DATE_BYTES - 1);
     to = put(to, s->server_header ? s->server_header : "", s->server_header_len);
-    to = put_headers(c, to, headers, count);
+    to = reply_put_headers(c, to, headers, count);
     if (kind == BODY_SIZED) {
         to = PUT_TEXT(to, "Content-Length: ");
         to = put_number(to, body_len);
@@ -136,12 +136,12 @@ static char *put_head(http_conn *c, char *to, int status, const http_reply_heade
 }
 
 /* Room for a head: the server's scratch, or allocated and to be freed. NULL: no memory. */
-static char *head_room(http_conn *c, size_t bound)
+static char *reply_head_room(http_conn *c, size_t bound)
 {
     return bound <= sizeof(c->server->scratch) ? c->server->scratch : malloc(bound);
 }
 
-static void head_done(http_conn *c, char *head)
+static void reply_head_free(http_conn *c, char *head)
 {
     if (head != c->server->scratch) free(head);
 }
@@ -149,35 +149,35 @@ static void head_done(http_conn *c, char *head)
 static bool status_has_body(int status) { return status != 204 && status != 205 && status != 304; }
 
 /* 205 says that nothing follows; 204 and 304 may not say so (RFC 9110, 8.6 and 15.3.6). */
-static body_kind kind_without_body(int status) { return status == 205 ? BODY_SIZED : BODY_NONE; }
+static body_kind body_kind_without_body(int status) { return status == 205 ? BODY_SIZED : BODY_NONE; }
 
 static void reply_whole(http_conn *c, int status, const http_reply_header *headers, size_t count, const char *body,
                         size_t body_len)
 {
     bool sends_body = status_has_body(status) && !c->exchange.is_head && body_len > 0;
     size_t copied = sends_body && body_len <= BODY_COPY_BYTES ? body_len : 0;
-    char *head = head_room(c, head_bound(c, headers, count) + copied);
+    char *head = reply_head_room(c, reply_head_bound(c, headers, count) + copied);
     if (!head) {
         c->is_persistent = false; /* it ends behind the earlier replies */
         return;
     }
     bool has_body = status_has_body(status);
-    body_kind kind = has_body ? BODY_SIZED : kind_without_body(status);
-    char *end = put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
+    body_kind kind = has_body ? BODY_SIZED : body_kind_without_body(status);
+    char *end = reply_put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
     if (copied > 0) end = put(end, body, copied);
     if (conn_kept(c)) conn_keep_reply(c, head, (size_t)(end - head), sends_body && copied == 0);
     struct iovec parts[2] = {{head, (size_t)(end - head)}, {(char *)(uintptr_t)body, body_len}};
     conn_send(c, parts, sends_body && copied == 0 ? 2 : 1);
-    head_done(c, head);
+    reply_head_free(c, head);
 }
 
-static void cut(http_conn *c)
+static void reply_cut(http_conn *c)
 {
     if (!conn_is_over(&c->state)) conn_cut(c);
 }
 
 /* Cuts a connection that a former process began another reply on: that can only be resumed. */
-static bool may_begin(http_conn *c)
+static bool reply_may_begin(http_conn *c)
 {
     if (c->state.output == OUTPUT_SKIPPING) conn_cut(c);
     return !conn_is_over(&c->state);
@@ -188,12 +188,12 @@ void http_reply(http_exchange *x, int status, const http_reply_header *headers, 
 {
     http_conn *c = conn_of(x);
     assert(exchange_of(x) == EXCHANGE_OPEN && status >= 200 && status < 600);
-    if (may_begin(c)) reply_whole(c, status, headers, header_count, body, body_len);
+    if (reply_may_begin(c)) reply_whole(c, status, headers, header_count, body, body_len);
     conn_exchange_end(c);
 }
 
-static void begin(http_exchange *x, int status, const http_reply_header *headers, size_t count, body_kind kind,
-                  size_t body_len)
+static void reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t count, body_kind kind,
+                        size_t body_len)
 {
     http_conn *c = conn_of(x);
     assert(status >= 200 && status < 600);
@@ -202,35 +202,35 @@ static void begin(http_exchange *x, int status, const http_reply_header *headers
     x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
     x->is_sized = kind == BODY_SIZED && !x->is_bodiless;
     x->owed = body_len;
-    if (!may_begin(c)) return;
-    char *head = head_room(c, head_bound(c, headers, count));
+    if (!reply_may_begin(c)) return;
+    char *head = reply_head_room(c, reply_head_bound(c, headers, count));
     if (!head) {
         conn_cut(c);
         return;
     }
     bool has_body = status_has_body(status);
-    if (!has_body) kind = kind_without_body(status);
-    char *end = put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
+    if (!has_body) kind = body_kind_without_body(status);
+    char *end = reply_put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
     struct iovec part = {head, (size_t)(end - head)};
     if (kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_reset_on_close(c, true);
     conn_gather(c, &part, 1);
-    head_done(c, head);
+    reply_head_free(c, head);
 }
 
 void http_reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t header_count)
 {
     body_kind kind = conn_of(x)->parser.http11 ? BODY_CHUNKED : x->is_head ? BODY_NONE : BODY_UNTIL_CLOSE;
-    begin(x, status, headers, header_count, kind, 0);
+    reply_begin(x, status, headers, header_count, kind, 0);
 }
 
 void http_reply_begin_sized(http_exchange *x, int status, const http_reply_header *headers, size_t header_count,
                             size_t body_len)
 {
-    begin(x, status, headers, header_count, BODY_SIZED, body_len);
+    reply_begin(x, status, headers, header_count, BODY_SIZED, body_len);
 }
 
 /* Bytes beyond the length that was told would be read as the next reply. */
-static bool is_owed(http_exchange *x, size_t len)
+static bool reply_is_owed(http_exchange *x, size_t len)
 {
     if (!x->is_sized) return true;
     if (len > x->owed) return false;
@@ -260,8 +260,8 @@ void http_reply_write(http_exchange *x, const char *data, size_t len)
     if (len == 0 || x->is_bodiless) return; /* an empty chunk would end the body */
     struct iovec parts[3] = {{line, 0}, {(char *)(uintptr_t)data, len}, {(char *)(uintptr_t)end, 2}};
     parts[0].iov_len = chunk_size_line(line, len);
-    if (!is_owed(x, len)) {
-        cut(c);
+    if (!reply_is_owed(x, len)) {
+        reply_cut(c);
         return;
     }
     if (x->is_chunked)
@@ -276,7 +276,7 @@ void http_reply_end(http_exchange *x)
     static const char end[] = "0\r\n\r\n";
     struct iovec last = {(char *)(uintptr_t)end, 5};
     assert(exchange_of(x) == EXCHANGE_STREAMING);
-    if (x->is_sized && x->owed > 0) cut(c); /* the next reply would make up for what is missing */
+    if (x->is_sized && x->owed > 0) reply_cut(c); /* the next reply would make up for what is missing */
     if (x->is_chunked)
         conn_send(c, &last, 1);
     else
@@ -287,7 +287,7 @@ void http_reply_end(http_exchange *x)
 void http_reply_abort(http_exchange *x)
 {
     http_conn *c = conn_of(x);
-    cut(c);
+    reply_cut(c);
     conn_exchange_end(c);
 }
 

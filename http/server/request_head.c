@@ -18,7 +18,7 @@ static const char *skip_blank(const char *s, const char *end)
 static bool at_line_end(const char *s, const char *end) { return end - s >= 2 && s[0] == '\r' && s[1] == '\n'; }
 
 /* Returns the first byte behind the request line; NULL if there is anything in it but the parts and single spaces. */
-static const char *check_line(const request_parser *p, const char *s, const char *end)
+static const char *head_check_line(const request_parser *p, const char *s, const char *end)
 {
     static const char version[] = " HTTP/1.";
     size_t version_len = sizeof(version) - 1;
@@ -32,7 +32,7 @@ static const char *check_line(const request_parser *p, const char *s, const char
     return s + version_len + 3;
 }
 
-static const char *check_header(http_header *h, const char *s, const char *end)
+static const char *head_check_header(http_header *h, const char *s, const char *end)
 {
     if (s != h->name.data || h->name.len == 0) return NULL;
     for (size_t i = 0; i < h->name.len; i++) {
@@ -54,10 +54,10 @@ static const char *check_header(http_header *h, const char *s, const char *end)
     return at_line_end(s, end) ? s + 2 : NULL;
 }
 
-static bool check_exact(request_parser *p, const char *head, const char *end)
+static bool head_check_exact(request_parser *p, const char *head, const char *end)
 {
-    const char *s = check_line(p, head, end);
-    for (size_t i = 0; s && i < p->header_count; i++) s = check_header(&p->headers[i], s, end);
+    const char *s = head_check_line(p, head, end);
+    for (size_t i = 0; s && i < p->header_count; i++) s = head_check_header(&p->headers[i], s, end);
     return s && at_line_end(s, end) && s + 2 == end;
 }
 
@@ -73,7 +73,7 @@ static bool port_valid(const char *s, const char *end)
 }
 
 /* The end of a name or IPv4 address (RFC 3986, section 3.2.2); NULL if something else is in it. */
-static const char *name_end(const char *s, const char *end)
+static const char *host_name_end(const char *s, const char *end)
 {
     for (; s < end && *s != ':'; s++) {
         unsigned char b = (unsigned char)*s;
@@ -83,7 +83,7 @@ static const char *name_end(const char *s, const char *end)
     return s;
 }
 
-static const char *address_end(const char *s, const char *end)
+static const char *host_address_end(const char *s, const char *end)
 {
     char text[INET6_ADDRSTRLEN];
     struct in6_addr address;
@@ -100,7 +100,7 @@ static bool authority_valid(const char *s, size_t len)
 {
     const char *end = s + len, *host = s;
     if (len == 0) return false;
-    s = *s == '[' ? address_end(s, end) : name_end(s, end);
+    s = *s == '[' ? host_address_end(s, end) : host_name_end(s, end);
     if (!s || s == host) return false;
     return s == end || (*s == ':' && port_valid(s + 1, end));
 }
@@ -116,7 +116,7 @@ static http_text target_authority(http_text t)
     return (http_text){from, (size_t)(at - from)};
 }
 
-static bool check_target(request_parser *p)
+static bool head_check_target(request_parser *p)
 {
     http_text t = p->target;
     for (size_t i = 0; i < t.len; i++) {
@@ -137,7 +137,7 @@ typedef struct head_counts {
     unsigned hosts, lengths, codings;
 } head_counts;
 
-static bool note_header(request_parser *p, const http_header *h, head_counts *counts)
+static bool head_take_header(request_parser *p, const http_header *h, head_counts *counts)
 {
     const char *name = h->name.data;
     switch (h->name.len) {
@@ -171,10 +171,10 @@ bool request_head_check(request_parser *p, const char *head, size_t len)
 {
     head_counts counts = {0};
     assert(len <= p->limits->head_bytes_max);
-    if (!check_exact(p, head, head + len)) return request_refuse(p, 400, MALFORMED);
-    if (!check_target(p)) return false;
+    if (!head_check_exact(p, head, head + len)) return request_refuse(p, 400, MALFORMED);
+    if (!head_check_target(p)) return false;
     for (size_t i = 0; i < p->header_count; i++) {
-        if (!note_header(p, &p->headers[i], &counts)) return false;
+        if (!head_take_header(p, &p->headers[i], &counts)) return false;
     }
     if (counts.hosts > 1 || (counts.hosts == 0 && p->http11))
         return request_refuse(p, 400, "A request needs one Host header.");

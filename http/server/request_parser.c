@@ -25,7 +25,7 @@ bool request_refuse(request_parser *p, int status, const char *detail)
 }
 
 /* llhttp reports a part in as many pieces as it was fed; they must touch. */
-static bool extend(request_parser *p, http_text *part, const char *at, size_t len)
+static bool part_extend(request_parser *p, http_text *part, const char *at, size_t len)
 {
     if (part->len == 0) {
         part->data = at;
@@ -40,14 +40,14 @@ static bool extend(request_parser *p, http_text *part, const char *at, size_t le
 static int hook_method(llhttp_t *llhttp, const char *at, size_t len)
 {
     request_parser *p = llhttp->data;
-    extend(p, &p->method, at, len);
+    part_extend(p, &p->method, at, len);
     return 0;
 }
 
 static int hook_url(llhttp_t *llhttp, const char *at, size_t len)
 {
     request_parser *p = llhttp->data;
-    extend(p, &p->target, at, len);
+    part_extend(p, &p->target, at, len);
     return 0;
 }
 
@@ -84,7 +84,7 @@ static int hook_header_value(llhttp_t *llhttp, const char *at, size_t len)
 {
     request_parser *p = llhttp->data;
     if (p->header_count == 0) return HOOK_REFUSED;
-    if (len > 0) extend(p, &p->headers[p->header_count - 1].value, at, len);
+    if (len > 0) part_extend(p, &p->headers[p->header_count - 1].value, at, len);
     return 0;
 }
 
@@ -126,7 +126,7 @@ void request_parser_init(request_parser *p, const request_limits *limits)
     p->stage = STAGE_COMPLETE;
 }
 
-static void release(request_parser *p)
+static void request_parser_release(request_parser *p)
 {
     free(p->more_headers);
     free(p->long_path);
@@ -135,7 +135,7 @@ static void release(request_parser *p)
     p->long_path = p->host_copy = NULL;
 }
 
-void request_parser_free(request_parser *p) { release(p); }
+void request_parser_free(request_parser *p) { request_parser_release(p); }
 
 void request_parser_forget(request_parser *p)
 {
@@ -147,7 +147,7 @@ void request_parser_forget(request_parser *p)
 void request_parser_begin(request_parser *p, http_header *headers, size_t headers_cap)
 {
     assert(p->stage == STAGE_COMPLETE);
-    if (p->more_headers || p->long_path || p->host_copy) release(p);
+    if (p->more_headers || p->long_path || p->host_copy) request_parser_release(p);
     p->headers = headers;
     p->headers_cap = headers_cap < p->limits->headers_max ? headers_cap : p->limits->headers_max;
     request_parser_forget(p);
@@ -192,7 +192,7 @@ static bool version_is_strange(const request_parser *p, const char *error_at)
     return is_version && !(v[6] == '1' && (v[8] == '0' || v[8] == '1'));
 }
 
-static void refuse_for(request_parser *p, llhttp_errno_t error)
+static void request_refuse_for_error(request_parser *p, llhttp_errno_t error)
 {
     const char *at = llhttp_get_error_pos(&p->llhttp);
     switch (error) {
@@ -224,7 +224,7 @@ static void refuse_for(request_parser *p, llhttp_errno_t error)
     }
 }
 
-static request_result head_too_large(request_parser *p, const char *head)
+static request_result request_refuse_large_head(request_parser *p, const char *head)
 {
     if (p->method.len == 0)
         request_refuse(p, 400, "The request does not begin with a method.");
@@ -236,7 +236,7 @@ static request_result head_too_large(request_parser *p, const char *head)
 }
 
 /* The head is complete and in order: what follows it? */
-static request_result begin_body(request_parser *p)
+static request_result request_begin_body(request_parser *p)
 {
     uint64_t need = p->is_chunked ? 0 : p->llhttp.content_length;
     p->body_at = p->head_bytes;
@@ -251,7 +251,7 @@ static request_result begin_body(request_parser *p)
 }
 
 /* Feeds llhttp up to the limit of the head, so that where a head is refused does not depend on how it arrived. */
-static request_result feed_head(request_parser *p, request_bytes *bytes)
+static request_result request_feed_head(request_parser *p, request_bytes *bytes)
 {
     size_t room = p->limits->head_bytes_max - p->head_bytes;
     size_t len = bytes->end - bytes->at < room ? bytes->end - bytes->at : room;
@@ -265,10 +265,10 @@ static request_result feed_head(request_parser *p, request_bytes *bytes)
     if (error == HPE_OK) {
         p->head_bytes += len;
         bytes->at += len;
-        return len == room ? head_too_large(p, head) : REQUEST_MORE;
+        return len == room ? request_refuse_large_head(p, head) : REQUEST_MORE;
     }
     if (error != HPE_PAUSED) {
-        refuse_for(p, error);
+        request_refuse_for_error(p, error);
         return REQUEST_REFUSED;
     }
     size_t taken = (size_t)(llhttp_get_error_pos(&p->llhttp) - from);
@@ -276,10 +276,10 @@ static request_result feed_head(request_parser *p, request_bytes *bytes)
     llhttp_resume(&p->llhttp);
     p->head_bytes += taken;
     bytes->at += taken;
-    return request_head_check(p, head, p->head_bytes) ? begin_body(p) : REQUEST_REFUSED;
+    return request_head_check(p, head, p->head_bytes) ? request_begin_body(p) : REQUEST_REFUSED;
 }
 
-static request_result feed_length(request_parser *p, request_bytes *bytes)
+static request_result request_feed_length(request_parser *p, request_bytes *bytes)
 {
     size_t left = p->body_need - p->body_len;
     size_t len = bytes->end - bytes->at < left ? bytes->end - bytes->at : left;
@@ -292,7 +292,7 @@ static request_result feed_length(request_parser *p, request_bytes *bytes)
 }
 
 /* Decodes in place. Between two feeds the bytes end where the decoded body ends, so framing never piles up. */
-static request_result feed_chunked(request_parser *p, request_bytes *bytes)
+static request_result request_feed_chunked(request_parser *p, request_bytes *bytes)
 {
     size_t taken, decoded;
     char *out = bytes->data + bytes->start + p->body_at + p->body_len;
@@ -329,13 +329,13 @@ request_result request_parser_feed(request_parser *p, request_bytes *bytes)
     assert(bytes->start <= bytes->at && bytes->at <= bytes->end);
     assert(p->stage != STAGE_COMPLETE && p->stage != STAGE_REFUSED);
     if (bytes->at < bytes->end && p->stage == STAGE_START) p->stage = STAGE_HEAD;
-    if (bytes->at < bytes->end && p->stage == STAGE_HEAD) result = feed_head(p, bytes);
+    if (bytes->at < bytes->end && p->stage == STAGE_HEAD) result = request_feed_head(p, bytes);
     if (result == REQUEST_MORE && bytes->at < bytes->end) {
         p->expects = false; /* it sent the body without waiting */
         if (p->stage == STAGE_LENGTH)
-            result = feed_length(p, bytes);
+            result = request_feed_length(p, bytes);
         else if (p->stage == STAGE_CHUNKED)
-            result = feed_chunked(p, bytes);
+            result = request_feed_chunked(p, bytes);
     }
     if (result == REQUEST_MORE && p->expects && request_parser_in_body(p)) {
         p->expects = false;
@@ -361,7 +361,7 @@ void request_parser_route(const request_parser *p, http_text *method, http_text 
 }
 
 /* A path with a query behind it cannot be terminated in place: `target` needs the '?'. */
-static const char *copy_path(request_parser *p, http_text path)
+static const char *request_copy_path(request_parser *p, http_text path)
 {
     char *copy = p->path_copy;
     if (path.len >= sizeof(p->path_copy)) {
@@ -375,7 +375,7 @@ static const char *copy_path(request_parser *p, http_text path)
 }
 
 /* Of "http://h?x" the path is empty, and "/" means the same (RFC 9110, 4.2.3). NULL: out of memory. */
-static const char *copy_with_slash(request_parser *p, http_text query)
+static const char *request_copy_with_slash(request_parser *p, http_text query)
 {
     assert(!p->long_path); /* the path is no copy then */
     char *copy = p->long_path = malloc(query.len + 3);
@@ -384,20 +384,20 @@ static const char *copy_with_slash(request_parser *p, http_text query)
 }
 
 /* What is behind the host, if one is named. False: out of memory. */
-static bool set_target(request_parser *p, http_text path, http_request *r)
+static bool request_set_target(request_parser *p, http_text path, http_request *r)
 {
     const char *end = p->target.data + p->target.len;
     r->target = p->target;
     if (p->authority.len == 0) return true;
     r->target = (http_text){path.data, (size_t)(end - path.data)};
     if (path.len > 0) return true;
-    r->target =
-        (http_text){path.data < end ? copy_with_slash(p, r->query) : "/", path.data < end ? r->query.len + 2 : 1};
+    r->target = (http_text){path.data < end ? request_copy_with_slash(p, r->query) : "/",
+                            path.data < end ? r->query.len + 2 : 1};
     return r->target.data != NULL;
 }
 
 /* RFC 9112, 3.2.2: where the target names a host, that is the request's; what the Host header says is ignored. */
-static bool override_host(request_parser *p)
+static bool request_override_host(request_parser *p)
 {
     if (p->authority.len == 0) return true;
     for (size_t i = 0; i < p->header_count; i++) {
@@ -411,7 +411,7 @@ static bool override_host(request_parser *p)
     return true;
 }
 
-static void terminate(http_text part) { ((char *)(uintptr_t)part.data)[part.len] = 0; }
+static void text_terminate(http_text part) { ((char *)(uintptr_t)part.data)[part.len] = 0; }
 
 bool request_parser_request(request_parser *p, const request_bytes *bytes, http_request *r)
 {
@@ -421,25 +421,25 @@ bool request_parser_request(request_parser *p, const request_bytes *bytes, http_
     r->method = p->method;
     r->query =
         path_end < target_end ? (http_text){path_end + 1, (size_t)(target_end - path_end - 1)} : (http_text){"", 0};
-    terminate(p->method);
-    terminate(p->target);
-    if (!set_target(p, path, r)) return false;
+    text_terminate(p->method);
+    text_terminate(p->target);
+    if (!request_set_target(p, path, r)) return false;
     if (path.len > 0 && path_end < target_end) {
-        path.data = copy_path(p, path);
+        path.data = request_copy_path(p, path);
         if (!path.data) return false;
     }
     r->path = path.len > 0 ? path : (http_text){"/", 1};
     for (size_t i = 0; i < p->header_count; i++) {
-        terminate(p->headers[i].name);
-        if (p->headers[i].value.len > 0) terminate(p->headers[i].value);
+        text_terminate(p->headers[i].name);
+        if (p->headers[i].value.len > 0) text_terminate(p->headers[i].value);
     }
-    if (!override_host(p)) return false;
+    if (!request_override_host(p)) return false;
     r->headers = p->headers;
     r->header_count = p->header_count;
     r->body = (http_text){"", 0};
     if (p->body_len > 0) {
         r->body = (http_text){bytes->data + bytes->start + p->body_at, p->body_len};
-        terminate(r->body);
+        text_terminate(r->body);
     }
     return true;
 }

@@ -108,7 +108,7 @@ static http_text segment_at(const char *from, const char *end)
     return (http_text){from, (size_t)((slash ? slash : end) - from)};
 }
 
-static bool name_valid(http_text name)
+static bool param_name_valid(http_text name)
 {
     if (name.len == 0 || (name.data[0] >= '0' && name.data[0] <= '9')) return false;
     for (size_t i = 0; i < name.len; i++) {
@@ -118,9 +118,9 @@ static bool name_valid(http_text name)
     return true;
 }
 
-static const char *note_name(http_route *route, http_text name)
+static const char *route_add_name(http_route *route, http_text name)
 {
-    if (!name_valid(name)) return "a parameter's name is letters, digits and _";
+    if (!param_name_valid(name)) return "a parameter's name is letters, digits and _";
     if (route->name_count == HTTP_PARAMS_MAX) return "it has too many parameters";
     for (size_t i = 0; i < route->name_count; i++) {
         if (route->names[i].len == name.len && memcmp(route->names[i].data, name.data, name.len) == 0)
@@ -132,21 +132,21 @@ static const char *note_name(http_route *route, http_text name)
     return NULL;
 }
 
-static const char *check_segment(http_route *route, http_text segment, bool is_last)
+static const char *route_check_segment(http_route *route, http_text segment, bool is_last)
 {
     static const char literal_bytes[] = "-._~!$&'()+,;=@"
                                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     if (segment.len == 0) return is_last ? NULL : "it has an empty segment";
     if (segment.data[0] == '*' && !is_last) return "* may only begin the last segment";
     if (segment.data[0] == ':' || segment.data[0] == '*')
-        return note_name(route, (http_text){segment.data + 1, segment.len - 1});
+        return route_add_name(route, (http_text){segment.data + 1, segment.len - 1});
     if (strspn(segment.data, literal_bytes) < segment.len)
         return "a literal segment has only letters, digits and -._~!$&'()+,;=@ (write escapes decoded)";
     return NULL;
 }
 
 /* NULL if the route is well-formed, else why not. */
-static const char *check_route(http_route *route)
+static const char *route_check(http_route *route)
 {
     const char *text = route->text;
     route->method_len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-");
@@ -157,14 +157,14 @@ static const char *check_route(http_route *route)
     while (at < end) {
         http_text segment = segment_at(at + 1, end);
         at = segment.data + segment.len;
-        const char *wrong = check_segment(route, segment, at == end);
+        const char *wrong = route_check_segment(route, segment, at == end);
         if (wrong) return wrong;
     }
     return NULL;
 }
 
 /* The child for a segment of a route, made if need be; NULL: out of memory. */
-static node *child_for(node *parent, http_text segment)
+static node *node_child_for(node *parent, http_text segment)
 {
     char kind = segment.len > 0 ? segment.data[0] : 0;
     if (kind == ':' || kind == '*') {
@@ -189,9 +189,9 @@ static const http_route *route_of(const node *n, const char *method, size_t meth
 }
 
 /* NULL when it is in the tree, else why not. */
-static const char *insert(http_router *r, http_route *added)
+static const char *router_insert(http_router *r, http_route *added)
 {
-    const char *wrong = check_route(added);
+    const char *wrong = route_check(added);
     if (wrong) return wrong;
     if (!allow_route(r->methods, added)) return "there are too many methods for an Allow header";
     const char *at = added->text + added->method_len + 1, *end = at + strlen(at);
@@ -199,7 +199,7 @@ static const char *insert(http_router *r, http_route *added)
     while (at < end) {
         http_text segment = segment_at(at + 1, end);
         at = segment.data + segment.len;
-        n = child_for(n, segment);
+        n = node_child_for(n, segment);
         if (!n) return "out of memory";
     }
     if (route_of(n, added->text, added->method_len)) return "there is a route for the same paths already";
@@ -216,7 +216,7 @@ bool http_router_add(http_router *r, const char *text, void *target, char *error
     if (added) {
         added->text = strdup(text);
         added->name_text = strdup(text);
-        if (added->text && added->name_text) wrong = insert(r, added);
+        if (added->text && added->name_text) wrong = router_insert(r, added);
     }
     if (!wrong) {
         added->target = target;
@@ -244,7 +244,7 @@ typedef struct search {
     char *allow;             /* the methods of all that do; HTTP_ALLOW_BYTES */
 } search;
 
-static bool take_end(search *s, const node *n, size_t depth)
+static bool search_take_end(search *s, const node *n, size_t depth)
 {
     if (!n->routes) return false;
     s->found = route_of(n, s->method.data, s->method.len);
@@ -257,27 +257,27 @@ static bool take_end(search *s, const node *n, size_t depth)
 }
 
 /* `at` is the slash before the next segment, or the end. Visits no node twice, so it is bounded by the tree. */
-static bool descend(search *s, const node *n, const char *at, size_t depth)
+static bool search_descend(search *s, const node *n, const char *at, size_t depth)
 {
-    if (at == s->end) return take_end(s, n, depth);
+    if (at == s->end) return search_take_end(s, n, depth);
     http_text segment = segment_at(at + 1, s->end);
     const char *next = segment.data + segment.len;
     for (const node *child = n->literals; child; child = child->next) {
         if (uri_path_equals(segment, child->segment, child->segment_len)) {
-            if (descend(s, child, next, depth)) return true;
+            if (search_descend(s, child, next, depth)) return true;
             break;
         }
     }
     if (n->param && segment.len > 0) {
         s->values[depth] = segment;
-        if (descend(s, n->param, next, depth + 1)) return true;
+        if (search_descend(s, n->param, next, depth + 1)) return true;
     }
     if (!n->rest) return false;
     s->values[depth] = (http_text){at + 1, (size_t)(s->end - at - 1)};
-    return take_end(s, n->rest, depth + 1);
+    return search_take_end(s, n->rest, depth + 1);
 }
 
-static http_match_result decode_params(const search *s, http_match *match)
+static http_match_result match_decode_params(const search *s, http_match *match)
 {
     size_t used = 0;
     assert(s->value_count == s->found->name_count);
@@ -307,8 +307,8 @@ http_match_result http_router_find(const http_router *r, http_text method, http_
     if (method.len == 4 && memcmp(method.data, "HEAD", 4) == 0) s.as = (http_text){"GET", 3};
     if (memchr(path.data, '%', path.len) && !uri_valid(path)) {
         match->result = HTTP_MATCH_BAD_PATH;
-    } else if (descend(&s, r->root, path.data, 0)) {
-        match->result = decode_params(&s, match);
+    } else if (search_descend(&s, r->root, path.data, 0)) {
+        match->result = match_decode_params(&s, match);
     } else if (s.other) {
         (void)allow_add(match->allow, "OPTIONS", 7);
         match->target = s.other->target;

@@ -6,15 +6,15 @@
 #include "http/server/date.h"
 #include "http/server/server_core.h"
 
-static void on_idle(uv_idle_t *idle);
+static void server_on_idle(uv_idle_t *idle);
 
-void server_ready(http_conn *c)
+void server_add_ready(http_conn *c)
 {
     http_server *s = c->server;
-    if (c->in_ready) return;
-    c->in_ready = true;
+    if (c->is_in_ready) return;
+    c->is_in_ready = true;
     if (TAILQ_EMPTY(&s->ready)) {
-        int failed = uv_idle_start(&s->idle, on_idle);
+        int failed = uv_idle_start(&s->idle, server_on_idle);
         assert(failed == 0); /* it only fails without a callback */
         (void)failed;
     }
@@ -22,15 +22,15 @@ void server_ready(http_conn *c)
 }
 
 /* Gives each waiting connection one turn; one that asks again in its turn waits for the loop's next round. */
-static void on_idle(uv_idle_t *idle)
+static void server_on_idle(uv_idle_t *idle)
 {
     http_server *s = idle->data;
     http_conn *last = TAILQ_LAST(&s->ready, conn_list), *c = NULL;
     while (c != last && !TAILQ_EMPTY(&s->ready)) {
         c = TAILQ_FIRST(&s->ready);
         TAILQ_REMOVE(&s->ready, c, ready);
-        c->in_ready = false;
-        conn_turn(c);
+        c->is_in_ready = false;
+        conn_run_ready(c);
     }
     if (TAILQ_EMPTY(&s->ready) && !s->idle_closing && uv_idle_stop(idle) != 0) assert(!"uv_idle_stop failed");
 }
@@ -69,7 +69,7 @@ const char *server_date(http_server *s)
     return s->date;
 }
 
-static void on_sweep(uv_timer_t *timer)
+static void server_on_sweep(uv_timer_t *timer)
 {
     http_server *s = timer->data;
     uint64_t now = uv_now(s->loop);
@@ -84,7 +84,7 @@ static void on_sweep(uv_timer_t *timer)
     if (!s->stopping) listener_sweep(s);
 }
 
-static uint64_t sweep_interval(const http_server *s)
+static uint64_t server_sweep_interval_ms(const http_server *s)
 {
     uint64_t shortest = SERVER_LINGER_MS;
     for (int kind = WATCH_NONE + 1; kind < WATCH_COUNT; kind++) {
@@ -93,7 +93,7 @@ static uint64_t sweep_interval(const http_server *s)
     return shortest / 4 < 10 ? 10 : shortest / 4;
 }
 
-static void set_defaults(http_server *s)
+static void server_set_defaults(http_server *s)
 {
     http_server_options *o = &s->options;
     if (o->head_bytes_max == 0) o->head_bytes_max = 16384;
@@ -134,7 +134,7 @@ static http_server *server_new(uv_loop_t *loop, const http_server_options *optio
     for (int kind = 0; kind < WATCH_COUNT; kind++) TAILQ_INIT(&s->watched[kind]);
     TAILQ_INIT(&s->all);
     TAILQ_INIT(&s->ready);
-    set_defaults(s);
+    server_set_defaults(s);
     return s;
 }
 
@@ -160,9 +160,9 @@ http_server *http_server_start(uv_loop_t *loop, int fd, const http_server_option
         server_free(s);
         return NULL;
     }
-    uint64_t interval = sweep_interval(s);
+    uint64_t interval = server_sweep_interval_ms(s);
     int failed = uv_idle_init(loop, &s->idle) || uv_timer_init(loop, &s->sweep) ||
-                 uv_timer_start(&s->sweep, on_sweep, interval, interval);
+                 uv_timer_start(&s->sweep, server_on_sweep, interval, interval);
     assert(!failed); /* none of them allocates or asks the kernel */
     (void)failed;
     s->idle.data = s->sweep.data = s;
@@ -188,7 +188,7 @@ void http_server_drain(http_server *s)
     listener_stop(s);
     TAILQ_FOREACH(c, &s->all, all)
     {
-        if (c->state.life == LIFE_READING) server_ready(c);
+        if (c->state.life == LIFE_READING) server_add_ready(c);
     }
 }
 
@@ -197,7 +197,8 @@ void http_server_holder_ready(http_server *s)
     http_conn *c;
     TAILQ_FOREACH(c, &s->all, all)
     {
-        if (c->state.holder == HOLDER_HUNG_UP || (conn_kept(c) && c->state.exchange == EXCHANGE_NONE)) server_ready(c);
+        if (c->state.holder == HOLDER_HUNG_UP || (conn_kept(c) && c->state.exchange == EXCHANGE_NONE))
+            server_add_ready(c);
     }
 }
 
@@ -213,7 +214,7 @@ void server_handle_closed(uv_handle_t *handle)
 }
 
 /* The idle handle goes last: open exchanges may still ask for a turn. */
-static void close_idle_when_done(http_server *s)
+static void server_close_idle_when_done(http_server *s)
 {
     if (!s->stopping || s->conns > 0 || s->idle_closing) return;
     s->idle_closing = true;
@@ -224,7 +225,7 @@ void server_conn_freed(http_server *s)
 {
     assert(s->conns > 0);
     s->conns--;
-    close_idle_when_done(s);
+    server_close_idle_when_done(s);
 }
 
 void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
@@ -245,7 +246,7 @@ void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
         if (!conn_is_closed(&c->state)) conn_close(c);
     }
     uv_close((uv_handle_t *)&s->sweep, server_handle_closed);
-    close_idle_when_done(s);
+    server_close_idle_when_done(s);
 }
 
 size_t http_server_connections(const http_server *s) { return s->connections; }

@@ -76,7 +76,7 @@ struct http_conn {
     size_t arrived;     /* bytes of a body since then */
     bool is_persistent; /* after the current exchange */
     bool parsing;       /* conn_run is on the stack */
-    bool in_ready;
+    bool is_in_ready;
     bool touched;       /* there was progress: the running wait begins anew */
     bool has_displaced; /* `displaced` belongs at bytes.at: the zero behind the body overwrote it */
     char displaced;
@@ -143,7 +143,7 @@ struct http_server {
 };
 
 /* server.c */
-void server_ready(http_conn *c); /* gives it a turn soon */
+void server_add_ready(http_conn *c); /* gives it a turn soon */
 void server_conn_freed(http_server *s);
 void server_handle_closed(uv_handle_t *handle); /* one of handles_open; its data is the server */
 conn_block *server_block_take(http_server *s);
@@ -159,7 +159,7 @@ void listener_sweep(http_server *s);
 /* handover.c */
 /* The request as the next server may parse it, with this body, and what was read behind it. malloc'd; NULL: no memory
  */
-char *handover_request(const http_conn *c, http_text body, size_t *len);
+char *conn_copy_request(const http_conn *c, http_text body, size_t *len);
 
 /* keep.c */
 bool conn_release(http_conn *c); /* the holder lets go of it; also when nobody holds it. False: not now */
@@ -182,7 +182,7 @@ bool conn_shed_idle(http_server *s); /* closes the one that has been without a r
 
 /* conn.c */
 void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
-void conn_turn(http_conn *c);  /* from the ready list */
+void conn_run_ready(http_conn *c);  /* from the ready list */
 void conn_close(http_conn *c); /* now; a reply that is not all sent is reset, unless the holder goes on with it */
 void conn_cut(http_conn *c);   /* it is reset in its next turn; nothing is written any more */
 void conn_timeout(http_conn *c);

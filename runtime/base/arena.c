@@ -19,7 +19,7 @@ struct arena_cache {
     size_t count;
 };
 
-static void poison(void *at, size_t len)
+static void arena_poison(void *at, size_t len)
 {
 #if defined(CORO_ASAN)
     __asan_poison_memory_region(at, len);
@@ -28,7 +28,7 @@ static void poison(void *at, size_t len)
 #endif
 }
 
-static void unpoison(void *at, size_t len)
+static void arena_unpoison(void *at, size_t len)
 {
 #if defined(CORO_ASAN)
     __asan_unpoison_memory_region(at, len);
@@ -57,7 +57,7 @@ void arena_free(arena *a)
 {
     for (arena_chunk *c = a->chunk, *next; c; c = next) {
         next = c->next;
-        unpoison(c, c->size);
+        arena_unpoison(c, c->size);
         if (a->cache && c->size == CHUNK_FIRST && a->cache->count < CACHE_CHUNKS_MAX) {
             c->next = a->cache->chunks;
             a->cache->chunks = c;
@@ -71,7 +71,7 @@ void arena_free(arena *a)
     a->bytes = 0;
 }
 
-static arena_chunk *take_chunk(arena *a, size_t size)
+static arena_chunk *arena_take_chunk(arena *a, size_t size)
 {
     if (a->bytes > a->bytes_max || size > a->bytes_max - a->bytes) {
         a->over = true;
@@ -91,17 +91,17 @@ static arena_chunk *take_chunk(arena *a, size_t size)
     return c;
 }
 
-static size_t chunk_size(const arena *a)
+static size_t arena_chunk_size(const arena *a)
 {
     size_t size = a->chunk ? a->chunk->size * 2 : CHUNK_FIRST;
     return size > CHUNK_MOST ? CHUNK_MOST : size;
 }
 
-static void *grow(arena *a, size_t size)
+static void *arena_grow(arena *a, size_t size)
 {
-    size_t chunk = chunk_size(a), head = sizeof(arena_chunk);
+    size_t chunk = arena_chunk_size(a), head = sizeof(arena_chunk);
     bool own = size > chunk / 4 && size + head > CHUNK_FIRST;
-    arena_chunk *c = take_chunk(a, own ? size + head : chunk);
+    arena_chunk *c = arena_take_chunk(a, own ? size + head : chunk);
     if (!c) return NULL;
     char *data = (char *)(c + 1);
     if (own && a->chunk) {
@@ -114,7 +114,7 @@ static void *grow(arena *a, size_t size)
     a->chunk = c;
     a->end = (char *)c + c->size;
     a->at = data + size;
-    poison(a->at, (size_t)(a->end - a->at));
+    arena_poison(a->at, (size_t)(a->end - a->at));
     return data;
 }
 
@@ -126,10 +126,10 @@ void *arena_alloc(arena *a, size_t size)
     }
     size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (rounded == 0) rounded = ALIGNMENT;
-    if (rounded > (size_t)(a->end - a->at)) return grow(a, rounded);
+    if (rounded > (size_t)(a->end - a->at)) return arena_grow(a, rounded);
     void *p = a->at;
     a->at += rounded;
-    unpoison(p, rounded);
+    arena_unpoison(p, rounded);
     return p;
 }
 

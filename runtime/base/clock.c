@@ -8,27 +8,27 @@
 
 static uint64_t skipped_us; /* atomic */
 
-static CLOCK_READER uint64_t read_us(clockid_t id)
+static CLOCK_READER uint64_t clock_read_us(clockid_t id)
 {
     struct timespec t;
     (void)clock_gettime(id, &t);
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000 + __atomic_load_n(&skipped_us, __ATOMIC_RELAXED);
 }
 
-uint64_t clock_steady_us(void) { return read_us(CLOCK_BOOTTIME); }
-int64_t clock_steady_ms(void) { return (int64_t)(read_us(CLOCK_BOOTTIME) / 1000); }
-int64_t clock_wall_ms(void) { return (int64_t)(read_us(CLOCK_REALTIME) / 1000); }
+uint64_t clock_steady_us(void) { return clock_read_us(CLOCK_BOOTTIME); }
+int64_t clock_steady_ms(void) { return (int64_t)(clock_read_us(CLOCK_BOOTTIME) / 1000); }
+int64_t clock_wall_ms(void) { return (int64_t)(clock_read_us(CLOCK_REALTIME) / 1000); }
 
 void clock_skip_us(uint64_t us) { (void)__atomic_add_fetch(&skipped_us, us, __ATOMIC_RELAXED); }
 
-static bool is_off(int64_t ahead_ms, int64_t expected_ms)
+static bool clock_is_off(int64_t ahead_ms, int64_t expected_ms)
 {
     int64_t by_ms = ahead_ms - expected_ms;
     return by_ms > CLOCK_SET_MS || by_ms < -CLOCK_SET_MS;
 }
 
 /* How far the wall clock is ahead. Read anew when the thread may have lost its processor between the two readings. */
-static int64_t measure(int64_t *steady_ms)
+static int64_t clock_measure_ahead(int64_t *steady_ms)
 {
     enum { TRIES = 16, TOGETHER_MS = 2 };
     int64_t ahead_ms = 0, after_ms = 0;
@@ -44,14 +44,14 @@ static int64_t measure(int64_t *steady_ms)
 void clock_begin(loop_clock *c, uint64_t opening)
 {
     *c = (loop_clock){.opening = opening};
-    c->ahead_ms[0] = measure(&c->began_ms);
+    c->ahead_ms[0] = clock_measure_ahead(&c->began_ms);
 }
 
 clock_instant clock_now(loop_clock *c)
 {
     int64_t steady_ms = clock_steady_ms(), ahead_ms = clock_wall_ms() - steady_ms;
     int64_t before_ms = c->ahead_ms[c->setting];
-    if (is_off(ahead_ms, before_ms) && is_off(ahead_ms = measure(&steady_ms), before_ms)) {
+    if (clock_is_off(ahead_ms, before_ms) && clock_is_off(ahead_ms = clock_measure_ahead(&steady_ms), before_ms)) {
         if (c->setting + 1 < CLOCK_SETTINGS_MAX) c->setting++;
         c->ahead_ms[c->setting] = ahead_ms;
         c->set_by_ms += ahead_ms - before_ms;
@@ -71,11 +71,11 @@ bool clock_take_set(loop_clock *c, int64_t *by_ms)
     return was_set;
 }
 
-static int64_t length_of(int64_t ms) { return ms < 0 ? 0 : moment_of(ms); }
+static int64_t wait_length(int64_t ms) { return ms < 0 ? 0 : moment_of(ms); }
 
 clock_wait clock_wait_for(const clock_instant *from, int64_t ms)
 {
-    return (clock_wait){.due_ms = moment_after(from->wall_ms, ms), .steady_ms = from->steady_ms + length_of(ms)};
+    return (clock_wait){.due_ms = moment_after(from->wall_ms, ms), .steady_ms = from->steady_ms + wait_length(ms)};
 }
 
 clock_wait clock_wait_until(int64_t unix_ms) { return (clock_wait){.due_ms = moment_of(unix_ms), .absolute = true}; }
@@ -90,29 +90,30 @@ clock_wait clock_wait_of(const loop_clock *c, const clock_entry *e)
         w.steady_ms = w.due_ms - c->ahead_ms[setting];
         return w;
     }
-    int64_t latest_ms = c->began_ms + length_of(w.due_ms - moment_of(e->at_ms));
+    int64_t latest_ms = c->began_ms + wait_length(w.due_ms - moment_of(e->at_ms));
     w.steady_ms = w.due_ms - c->ahead_ms[0];
     if (w.steady_ms > latest_ms) w.steady_ms = latest_ms;
     return w;
 }
 
-static bool is_own(const loop_clock *c, clock_mark m)
+static bool mark_is_own(const loop_clock *c, clock_mark m)
 {
     return entry_opening(m.epoch) == c->opening && entry_setting(m.epoch) <= c->setting;
 }
 
-static int64_t steady_of(const loop_clock *c, clock_mark m)
+static int64_t mark_steady_ms(const loop_clock *c, clock_mark m)
 {
     int64_t at_ms = moment_of(m.at_ms);
-    if (is_own(c, m)) return at_ms - c->ahead_ms[entry_setting(m.epoch)];
+    if (mark_is_own(c, m)) return at_ms - c->ahead_ms[entry_setting(m.epoch)];
     int64_t steady_ms = at_ms - c->ahead_ms[0];
     return steady_ms < c->began_ms ? steady_ms : c->began_ms;
 }
 
 int64_t clock_between_ms(const loop_clock *c, clock_mark from, clock_mark to)
 {
-    bool both_former = !is_own(c, from) && !is_own(c, to);
-    int64_t ms = both_former ? moment_of(to.at_ms) - moment_of(from.at_ms) : steady_of(c, to) - steady_of(c, from);
+    bool both_former = !mark_is_own(c, from) && !mark_is_own(c, to);
+    int64_t ms =
+        both_former ? moment_of(to.at_ms) - moment_of(from.at_ms) : mark_steady_ms(c, to) - mark_steady_ms(c, from);
     return ms > 0 ? ms : 0;
 }
 
@@ -123,7 +124,7 @@ int64_t clock_left_ms(const clock_wait *w)
 
 clock_alarm clock_alarm_none(void) { return (clock_alarm){CLOCK_NEVER, CLOCK_NEVER}; }
 
-clock_alarm clock_alarm_in(int64_t ms) { return (clock_alarm){clock_steady_ms() + length_of(ms), CLOCK_NEVER}; }
+clock_alarm clock_alarm_in(int64_t ms) { return (clock_alarm){clock_steady_ms() + wait_length(ms), CLOCK_NEVER}; }
 
 void clock_alarm_add(clock_alarm *a, const clock_wait *w)
 {

@@ -11,34 +11,37 @@
 
 /* ---- Writing ---- */
 
-static bool put(msgpack_sbuffer *to, const char *data, size_t len) { return msgpack_sbuffer_write(to, data, len) == 0; }
+static bool json_put(msgpack_sbuffer *to, const char *data, size_t len)
+{
+    return msgpack_sbuffer_write(to, data, len) == 0;
+}
 
-static bool put_text(msgpack_sbuffer *to, const char *text) { return put(to, text, strlen(text)); }
+static bool json_put_text(msgpack_sbuffer *to, const char *text) { return json_put(to, text, strlen(text)); }
 
-static bool put_escape(msgpack_sbuffer *to, uint8_t c)
+static bool json_put_escape(msgpack_sbuffer *to, uint8_t c)
 {
     char text[8];
     switch (c) {
     case '"':
-        return put(to, "\\\"", 2);
+        return json_put(to, "\\\"", 2);
     case '\\':
-        return put(to, "\\\\", 2);
+        return json_put(to, "\\\\", 2);
     case '\n':
-        return put(to, "\\n", 2);
+        return json_put(to, "\\n", 2);
     case '\r':
-        return put(to, "\\r", 2);
+        return json_put(to, "\\r", 2);
     case '\t':
-        return put(to, "\\t", 2);
+        return json_put(to, "\\t", 2);
     default:
         (void)snprintf(text, sizeof text, "\\u%04x", c);
-        return put(to, text, 6);
+        return json_put(to, text, 6);
     }
 }
 
-static bool put_string(msgpack_sbuffer *to, const char *data, size_t len)
+static bool json_put_string(msgpack_sbuffer *to, const char *data, size_t len)
 {
     const uint8_t *s = (const uint8_t *)data;
-    bool ok = put(to, "\"", 1);
+    bool ok = json_put(to, "\"", 1);
     size_t plain = 0; /* where the bytes that need no change begin */
     for (size_t i = 0; i < len && ok;) {
         size_t n = utf8_length(s + i, len - i);
@@ -46,41 +49,41 @@ static bool put_string(msgpack_sbuffer *to, const char *data, size_t len)
             i += n;
             continue;
         }
-        ok = (plain == i || put(to, data + plain, i - plain)) &&
-             (n == 1 ? put_escape(to, s[i]) : put_text(to, UTF8_REPLACEMENT));
+        ok = (plain == i || json_put(to, data + plain, i - plain)) &&
+             (n == 1 ? json_put_escape(to, s[i]) : json_put_text(to, UTF8_REPLACEMENT));
         plain = ++i;
     }
-    return ok && (plain == len || put(to, data + plain, len - plain)) && put(to, "\"", 1);
+    return ok && (plain == len || json_put(to, data + plain, len - plain)) && json_put(to, "\"", 1);
 }
 
-static bool put_base64(msgpack_sbuffer *to, const char *data, size_t len)
+static bool json_put_base64(msgpack_sbuffer *to, const char *data, size_t len)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const uint8_t *s = (const uint8_t *)data;
-    bool ok = put(to, "\"", 1);
+    bool ok = json_put(to, "\"", 1);
     for (size_t i = 0; i < len && ok; i += 3) {
         size_t have = len - i < 3 ? len - i : 3;
         uint32_t bits = (uint32_t)s[i] << 16 | (have > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (have > 2 ? s[i + 2] : 0);
         char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63], have > 1 ? digits[bits >> 6 & 63] : '=',
                         have > 2 ? digits[bits & 63] : '='};
-        ok = put(to, four, sizeof four);
+        ok = json_put(to, four, sizeof four);
     }
-    return ok && put(to, "\"", 1);
+    return ok && json_put(to, "\"", 1);
 }
 
-static bool put_double(msgpack_sbuffer *to, double d)
+static bool json_put_double(msgpack_sbuffer *to, double d)
 {
     char text[JSON_NUMBER_BYTES_MAX];
-    if (!isfinite(d)) return put_text(to, "null");
+    if (!isfinite(d)) return json_put_text(to, "null");
     json_number_write(d, text);
-    return put_text(to, text);
+    return json_put_text(to, text);
 }
 
-static bool put_integer(msgpack_sbuffer *to, const char *format, unsigned long long bits)
+static bool json_put_integer(msgpack_sbuffer *to, const char *format, unsigned long long bits)
 {
     char text[24];
     (void)snprintf(text, sizeof text, format[0] == '-' ? "%lld" : "%llu", bits);
-    return put_text(to, text);
+    return json_put_text(to, text);
 }
 
 static bool utf8_valid(const char *data, size_t len)
@@ -109,67 +112,67 @@ bool json_writes_whole(sw_value v)
     }
 }
 
-static bool put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth);
+static bool json_put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth);
 
 /* Of arrays and maps only that they are such: their text, as a key in a key, would double its quotes each time. */
-static bool put_key(msgpack_sbuffer *to, const sw_value *key, unsigned depth)
+static bool json_put_key(msgpack_sbuffer *to, const sw_value *key, unsigned depth)
 {
     switch (key->type) {
     case MSGPACK_OBJECT_STR:
     case MSGPACK_OBJECT_BIN:
     case MSGPACK_OBJECT_EXT: /* in quotes anyway */
-        return put_value(to, key, depth);
+        return json_put_value(to, key, depth);
     case MSGPACK_OBJECT_ARRAY:
-        return put_text(to, "\"[]\"");
+        return json_put_text(to, "\"[]\"");
     case MSGPACK_OBJECT_MAP:
-        return put_text(to, "\"{}\"");
+        return json_put_text(to, "\"{}\"");
     default:
-        return put(to, "\"", 1) && put_value(to, key, depth) && put(to, "\"", 1);
+        return json_put(to, "\"", 1) && json_put_value(to, key, depth) && json_put(to, "\"", 1);
     }
 }
 
-static bool put_map(msgpack_sbuffer *to, const msgpack_object_map *map, unsigned depth)
+static bool json_put_map(msgpack_sbuffer *to, const msgpack_object_map *map, unsigned depth)
 {
-    bool ok = put(to, "{", 1);
+    bool ok = json_put(to, "{", 1);
     for (uint32_t i = 0; i < map->size && ok; i++)
-        ok = (i == 0 || put(to, ",", 1)) && put_key(to, &map->ptr[i].key, depth + 1) && put(to, ":", 1) &&
-             put_value(to, &map->ptr[i].val, depth + 1);
-    return ok && put(to, "}", 1);
+        ok = (i == 0 || json_put(to, ",", 1)) && json_put_key(to, &map->ptr[i].key, depth + 1) &&
+             json_put(to, ":", 1) && json_put_value(to, &map->ptr[i].val, depth + 1);
+    return ok && json_put(to, "}", 1);
 }
 
-static bool put_array(msgpack_sbuffer *to, const msgpack_object_array *array, unsigned depth)
+static bool json_put_array(msgpack_sbuffer *to, const msgpack_object_array *array, unsigned depth)
 {
-    bool ok = put(to, "[", 1);
+    bool ok = json_put(to, "[", 1);
     for (uint32_t i = 0; i < array->size && ok; i++)
-        ok = (i == 0 || put(to, ",", 1)) && put_value(to, &array->ptr[i], depth + 1);
-    return ok && put(to, "]", 1);
+        ok = (i == 0 || json_put(to, ",", 1)) && json_put_value(to, &array->ptr[i], depth + 1);
+    return ok && json_put(to, "]", 1);
 }
 
-static bool put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth)
+static bool json_put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth)
 {
     if (depth > VALUE_DEPTH_MAX) return false;
     switch (v->type) {
     case MSGPACK_OBJECT_NIL:
-        return put_text(to, "null");
+        return json_put_text(to, "null");
     case MSGPACK_OBJECT_BOOLEAN:
-        return put_text(to, v->via.boolean ? "true" : "false");
+        return json_put_text(to, v->via.boolean ? "true" : "false");
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        return put_integer(to, "+", v->via.u64);
+        return json_put_integer(to, "+", v->via.u64);
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        return put_integer(to, "-", (unsigned long long)v->via.i64);
+        return json_put_integer(to, "-", (unsigned long long)v->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64:
-        return put_double(to, v->via.f64);
+        return json_put_double(to, v->via.f64);
     case MSGPACK_OBJECT_STR:
-        return put_string(to, v->via.str.ptr, v->via.str.size);
+        return json_put_string(to, v->via.str.ptr, v->via.str.size);
     case MSGPACK_OBJECT_BIN:
-        return put_base64(to, v->via.bin.ptr, v->via.bin.size);
+        return json_put_base64(to, v->via.bin.ptr, v->via.bin.size);
     case MSGPACK_OBJECT_EXT:
-        return put_base64(to, v->via.ext.ptr, v->via.ext.size);
+        return json_put_base64(to, v->via.ext.ptr, v->via.ext.size);
     case MSGPACK_OBJECT_ARRAY:
-        return put_array(to, &v->via.array, depth);
+        return json_put_array(to, &v->via.array, depth);
     case MSGPACK_OBJECT_MAP:
-        return put_map(to, &v->via.map, depth);
+        return json_put_map(to, &v->via.map, depth);
     }
     return false;
 }
@@ -179,7 +182,7 @@ bool json_write(arena *a, sw_value v, sw_bytes *out)
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
     char *copy = NULL;
-    if (put_value(&text, &v, 0)) copy = arena_strndup(a, text.data, text.size);
+    if (json_put_value(&text, &v, 0)) copy = arena_strndup(a, text.data, text.size);
     *out = copy ? (sw_bytes){copy, text.size} : (sw_bytes){"", 0};
     msgpack_sbuffer_destroy(&text);
     return copy != NULL;

@@ -27,25 +27,25 @@ static locale_t use_c_locale(void)
 /* ---- Reading ---- */
 
 /* A number's parts: ±mantissa * 10^exponent. */
-typedef struct parts {
+typedef struct number_parts {
     uint64_t mantissa; /* of all digits, if they fit */
     int64_t exponent;
     bool minus;
     bool fraction; /* has a point or an exponent: not an integer */
     bool fits;     /* no digit is missing in mantissa */
-} parts;
+} number_parts;
 
 enum { EXPONENT_MAX = 100000000 };
 
 static bool is_digit(const char *at, const char *end) { return at < end && *at >= '0' && *at <= '9'; }
 
-static void add_digit(parts *p, char c)
+static void number_add_digit(number_parts *p, char c)
 {
     p->fits = p->fits && !__builtin_mul_overflow(p->mantissa, (uint64_t)10, &p->mantissa) &&
               !__builtin_add_overflow(p->mantissa, (uint64_t)(c - '0'), &p->mantissa);
 }
 
-static const char *read_exponent(const char *at, const char *end, parts *p)
+static const char *number_read_exponent(const char *at, const char *end, number_parts *p)
 {
     int64_t exponent = 0;
     bool minus = at < end && *at == '-';
@@ -58,29 +58,29 @@ static const char *read_exponent(const char *at, const char *end, parts *p)
 }
 
 /* RFC 8259, 6: [ minus ] int [ frac ] [ exp ]. Returns the end, or NULL. */
-static const char *scan(const char *at, const char *end, parts *p)
+static const char *number_scan(const char *at, const char *end, number_parts *p)
 {
-    *p = (parts){.minus = at < end && *at == '-', .fits = true};
+    *p = (number_parts){.minus = at < end && *at == '-', .fits = true};
     if (p->minus) at++;
     if (!is_digit(at, end)) return NULL;
     if (*at == '0' && is_digit(at + 1, end)) return NULL;
-    for (; is_digit(at, end); at++) add_digit(p, *at);
+    for (; is_digit(at, end); at++) number_add_digit(p, *at);
     if (at < end && *at == '.') {
         p->fraction = true;
         const char *first = ++at;
-        for (; is_digit(at, end); at++) add_digit(p, *at);
+        for (; is_digit(at, end); at++) number_add_digit(p, *at);
         if (at == first) return NULL;
         p->exponent -= at - first;
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
         p->fraction = true;
-        return read_exponent(at + 1, end, p);
+        return number_read_exponent(at + 1, end, p);
     }
     return at;
 }
 
 /* W. D. Clinger: a mantissa and a power of ten that doubles hold exactly give the nearest double in one operation. */
-static bool read_exactly(const parts *p, double *out)
+static bool number_read_exactly(const number_parts *p, double *out)
 {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -92,7 +92,7 @@ static bool read_exactly(const parts *p, double *out)
 }
 
 /* By strtod(), which wants an end behind the text. */
-static bool read_slowly(const char *at, size_t len, double *out)
+static bool number_read_slowly(const char *at, size_t len, double *out)
 {
     char small[64], *copy = len < sizeof small ? small : malloc(len + 1);
     if (!copy) return false;
@@ -105,7 +105,7 @@ static bool read_slowly(const char *at, size_t len, double *out)
     return true;
 }
 
-static bool read_integer(const parts *p, sw_value *out)
+static bool number_read_integer(const number_parts *p, sw_value *out)
 {
     uint64_t n = p->mantissa;
     if (p->fraction || !p->fits || (p->minus && n > (uint64_t)INT64_MAX + 1)) return false;
@@ -118,14 +118,14 @@ static bool read_integer(const parts *p, sw_value *out)
 
 const char *json_number_read(const char *at, const char *end, sw_value *out, const char **wrong)
 {
-    parts p;
+    number_parts p;
     double d;
-    const char *after = scan(at, end, &p);
+    const char *after = number_scan(at, end, &p);
     *wrong = "not a number";
     if (!after) return NULL;
-    if (read_integer(&p, out)) return after;
+    if (number_read_integer(&p, out)) return after;
     *wrong = "out of memory";
-    if (!read_exactly(&p, &d) && !read_slowly(at, (size_t)(after - at), &d)) return NULL;
+    if (!number_read_exactly(&p, &d) && !number_read_slowly(at, (size_t)(after - at), &d)) return NULL;
     *wrong = "a number too large for a double";
     if (!isfinite(d)) return NULL;
     *out = (sw_value){.type = MSGPACK_OBJECT_FLOAT64, .via.f64 = d};

@@ -12,7 +12,7 @@
 /* What `wrong` is when the text is not to blame. */
 static const char no_memory[] = "the memory of the run is over its limit";
 
-typedef struct reader {
+typedef struct json_reader {
     arena *a;
     const char *start, *at, *end;
     const char *wrong; /* what is wrong at `at`, once something is; no_memory: not the text's fault */
@@ -21,30 +21,30 @@ typedef struct reader {
     sw_value *members;
     size_t count, room;
     unsigned depth;
-} reader;
+} json_reader;
 
-static bool fail(reader *r, const char *wrong)
+static bool reader_fail(json_reader *r, const char *wrong)
 {
     r->wrong = wrong;
     return false;
 }
 
-static void skip_space(reader *r)
+static void reader_skip_space(json_reader *r)
 {
     while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t')) r->at++;
 }
 
 /* What comes next; zero at the end, and for a zero, which nothing in JSON's grammar takes. */
-static char peek(const reader *r) { return (char)(r->at < r->end ? *r->at : 0); }
+static char reader_peek(const json_reader *r) { return (char)(r->at < r->end ? *r->at : 0); }
 
-static bool push(reader *r, sw_value v)
+static bool reader_push(json_reader *r, sw_value v)
 {
     if (r->count == r->room) {
         size_t room = r->room ? r->room * 2 : 64;
         r->a->over = r->a->over || r->count * sizeof v > r->a->bytes_max; /* they would not fit there either */
-        if (r->a->over) return fail(r, no_memory);
+        if (r->a->over) return reader_fail(r, no_memory);
         sw_value *moved = realloc(r->members, room * sizeof v);
-        if (!moved) return fail(r, no_memory);
+        if (!moved) return reader_fail(r, no_memory);
         r->members = moved;
         r->room = room;
     }
@@ -106,7 +106,7 @@ static int32_t utf16_unit(const char *at, const char *end)
     return unit;
 }
 
-static char *put_utf8(char *to, uint32_t c)
+static char *utf8_put(char *to, uint32_t c)
 {
     if (c < 0x80) {
         *to++ = (char)c;
@@ -129,10 +129,10 @@ static char *put_utf8(char *to, uint32_t c)
 
 /* The character of the \u escape at r->at. Half a surrogate pair, as of an emoji that a model's delta has cut, is
  * U+FFFD. */
-static bool read_unicode(reader *r, char **to)
+static bool reader_read_unicode(json_reader *r, char **to)
 {
     int32_t unit = utf16_unit(r->at, r->end), low;
-    if (unit < 0) return fail(r, "\\u without four hexadecimal digits");
+    if (unit < 0) return reader_fail(r, "\\u without four hexadecimal digits");
     r->at += 6;
     uint32_t c = (uint32_t)unit;
     if (unit >= 0xd800 && unit <= 0xdbff && (low = utf16_unit(r->at, r->end)) >= 0xdc00 && low <= 0xdfff) {
@@ -141,17 +141,17 @@ static bool read_unicode(reader *r, char **to)
     } else if (unit >= 0xd800 && unit <= 0xdfff) {
         c = 0xfffd;
     }
-    *to = put_utf8(*to, c);
+    *to = utf8_put(*to, c);
     return true;
 }
 
-static bool read_escape(reader *r, char **to)
+static bool reader_read_escape(json_reader *r, char **to)
 {
     static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     char name = (char)(r->end - r->at > 1 ? r->at[1] : 0);
-    if (name == 'u') return read_unicode(r, to);
+    if (name == 'u') return reader_read_unicode(r, to);
     const char *found = name ? strchr(names, name) : NULL;
-    if (!found) return fail(r, "a backslash without a known character after it");
+    if (!found) return reader_fail(r, "a backslash without a known character after it");
     *(*to)++ = meant[found - names];
     r->at += 2;
     return true;
@@ -159,7 +159,7 @@ static bool read_escape(reader *r, char **to)
 
 /* Finds the closing quote and how many bytes at most the string takes: an escape is never shorter than what it means, a
  * byte that is no UTF-8 is shorter than U+FFFD. */
-static bool measure(reader *r, const char **close, size_t *bytes_max)
+static bool reader_measure_string(json_reader *r, const char **close, size_t *bytes_max)
 {
     const char *at = r->at;
     size_t malformed = 0;
@@ -169,17 +169,17 @@ static bool measure(reader *r, const char **close, size_t *bytes_max)
     }
     if (at >= r->end) {
         r->at = r->end;
-        return fail(r, "the text ends within a string");
+        return reader_fail(r, "the text ends within a string");
     }
     *close = at;
     *bytes_max = (size_t)(at - r->at) + malformed * (UTF8_REPLACEMENT_BYTES - 1);
-    return *bytes_max <= UINT32_MAX || fail(r, "a string of more than 4 GiB");
+    return *bytes_max <= UINT32_MAX || reader_fail(r, "a string of more than 4 GiB");
 }
 
-static bool read_special(reader *r, char **to)
+static bool reader_read_special(json_reader *r, char **to)
 {
-    if (*r->at == '\\') return read_escape(r, to);
-    if ((uint8_t)*r->at < 0x20) return fail(r, "a control character in a string");
+    if (*r->at == '\\') return reader_read_escape(r, to);
+    if ((uint8_t)*r->at < 0x20) return reader_fail(r, "a control character in a string");
     memcpy(*to, UTF8_REPLACEMENT, UTF8_REPLACEMENT_BYTES);
     *to += UTF8_REPLACEMENT_BYTES;
     r->at++;
@@ -187,21 +187,21 @@ static bool read_special(reader *r, char **to)
 }
 
 /* From behind the opening quote to behind the closing one. */
-static bool read_string(reader *r, sw_value *out)
+static bool reader_read_string(json_reader *r, sw_value *out)
 {
     const char *close = skip_plain(r->at, r->end);
     size_t bytes = (size_t)(close - r->at);
     bool plain = close < r->end && *close == '"' && bytes <= UINT32_MAX;
-    if (!plain && !measure(r, &close, &bytes)) return false;
+    if (!plain && !reader_measure_string(r, &close, &bytes)) return false;
     char *text = arena_alloc(r->a, bytes + 1), *to = text;
-    if (!text) return fail(r, no_memory);
+    if (!text) return reader_fail(r, no_memory);
     for (;;) {
         const char *special = plain ? close : skip_plain(r->at, close);
         memcpy(to, r->at, (size_t)(special - r->at));
         to += special - r->at;
         r->at = special;
         if (special == close) break;
-        if (!read_special(r, &to)) return false;
+        if (!reader_read_special(r, &to)) return false;
     }
     assert((size_t)(to - text) <= bytes);
     *to = 0;
@@ -212,51 +212,53 @@ static bool read_string(reader *r, sw_value *out)
 
 /* ---- Arrays and maps ---- */
 
-static bool read_value(reader *r, sw_value *out);
+static bool reader_read_value(json_reader *r, sw_value *out);
 
 /* After a member: true with *more, or *more false behind the closing bracket. */
-static bool read_separator(reader *r, char closing, bool *more)
+static bool reader_read_separator(json_reader *r, char closing, bool *more)
 {
-    skip_space(r);
-    char c = peek(r);
+    reader_skip_space(r);
+    char c = reader_peek(r);
     if (c != ',' && c != closing)
-        return fail(r, r->at == r->end  ? "the text ends too early"
-                       : closing == ']' ? "neither ',' nor ']'"
-                                        : "neither ',' nor '}'");
+        return reader_fail(r, r->at == r->end  ? "the text ends too early"
+                              : closing == ']' ? "neither ',' nor ']'"
+                                               : "neither ',' nor '}'");
     r->at++;
     *more = c == ',';
     return true;
 }
 
-static bool read_members(reader *r, char closing)
+static bool reader_read_members(json_reader *r, char closing)
 {
     bool more = true;
-    skip_space(r);
-    if (peek(r) == closing) {
+    reader_skip_space(r);
+    if (reader_peek(r) == closing) {
         r->at++;
         return true;
     }
     while (more) {
         sw_value v;
         if (closing == '}') {
-            skip_space(r);
-            if (peek(r) != '"') return fail(r, r->at == r->end ? "the text ends too early" : "a key without a quote");
+            reader_skip_space(r);
+            if (reader_peek(r) != '"')
+                return reader_fail(r, r->at == r->end ? "the text ends too early" : "a key without a quote");
             r->at++;
-            if (!read_string(r, &v) || !push(r, v)) return false;
-            skip_space(r);
-            if (peek(r) != ':') return fail(r, r->at == r->end ? "the text ends too early" : "no ':' after a key");
+            if (!reader_read_string(r, &v) || !reader_push(r, v)) return false;
+            reader_skip_space(r);
+            if (reader_peek(r) != ':')
+                return reader_fail(r, r->at == r->end ? "the text ends too early" : "no ':' after a key");
             r->at++;
         }
-        if (!read_value(r, &v) || !push(r, v) || !read_separator(r, closing, &more)) return false;
+        if (!reader_read_value(r, &v) || !reader_push(r, v) || !reader_read_separator(r, closing, &more)) return false;
     }
     return true;
 }
 
-static bool finish_array(reader *r, const sw_value *members, size_t n, sw_value *out)
+static bool reader_finish_array(json_reader *r, const sw_value *members, size_t n, sw_value *out)
 {
-    if (n > UINT32_MAX) return fail(r, "an array of more than 4,294,967,295 members");
+    if (n > UINT32_MAX) return reader_fail(r, "an array of more than 4,294,967,295 members");
     *out = (sw_value){.type = MSGPACK_OBJECT_ARRAY, .via.array = {(uint32_t)n, value_array_new(r->a, (uint32_t)n)}};
-    if (!out->via.array.ptr) return fail(r, no_memory);
+    if (!out->via.array.ptr) return reader_fail(r, no_memory);
     if (n > 0) memcpy(out->via.array.ptr, members, n * sizeof *members);
     return true;
 }
@@ -280,7 +282,7 @@ static int compare_pairs(const void *a, const void *b)
 
 /* Of each key that comes again, the first gets the last one's value, and the others lose their key (nil). By sorting:
  * the time does not depend on keys that a client has chosen to collide. False: out of memory. */
-static bool mark_repeated_of_many(msgpack_object_kv *pairs, size_t n)
+static bool pairs_mark_repeated_of_many(msgpack_object_kv *pairs, size_t n)
 {
     msgpack_object_kv **sorted = malloc(n * sizeof *sorted);
     if (!sorted) return false;
@@ -298,7 +300,7 @@ static bool mark_repeated_of_many(msgpack_object_kv *pairs, size_t n)
     return true;
 }
 
-static void mark_repeated_of_few(msgpack_object_kv *pairs, size_t n)
+static void pairs_mark_repeated_of_few(msgpack_object_kv *pairs, size_t n)
 {
     for (size_t i = 1; i < n; i++)
         for (size_t j = 0; j < i; j++) {
@@ -311,81 +313,81 @@ static void mark_repeated_of_few(msgpack_object_kv *pairs, size_t n)
 
 enum { FEW_KEYS = 16 };
 
-static bool finish_map(reader *r, msgpack_object_kv *pairs, size_t n, sw_value *out)
+static bool reader_finish_map(json_reader *r, msgpack_object_kv *pairs, size_t n, sw_value *out)
 {
     size_t kept = 0;
-    if (n > UINT32_MAX) return fail(r, "an object of more than 4,294,967,295 members");
+    if (n > UINT32_MAX) return reader_fail(r, "an object of more than 4,294,967,295 members");
     if (n <= FEW_KEYS)
-        mark_repeated_of_few(pairs, n);
-    else if (!mark_repeated_of_many(pairs, n))
-        return fail(r, no_memory);
+        pairs_mark_repeated_of_few(pairs, n);
+    else if (!pairs_mark_repeated_of_many(pairs, n))
+        return reader_fail(r, no_memory);
     for (size_t i = 0; i < n; i++)
         if (pairs[i].key.type != MSGPACK_OBJECT_NIL) pairs[kept++] = pairs[i];
     msgpack_object_kv *copy = arena_memdup(r->a, pairs, kept * sizeof *pairs);
     *out = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {(uint32_t)kept, copy}};
-    return copy || fail(r, no_memory);
+    return copy || reader_fail(r, no_memory);
 }
 
-static bool read_container(reader *r, char closing, sw_value *out)
+static bool reader_read_container(json_reader *r, char closing, sw_value *out)
 {
     size_t base = r->count;
-    if (r->depth == VALUE_DEPTH_MAX) return fail(r, "it is nested more than 128 levels deep");
+    if (r->depth == VALUE_DEPTH_MAX) return reader_fail(r, "it is nested more than 128 levels deep");
     r->at++;
     r->depth++;
-    if (!read_members(r, closing)) return false;
+    if (!reader_read_members(r, closing)) return false;
     r->depth--;
     sw_value *members = r->members + base;
     size_t n = r->count - base;
     r->count = base;
-    return closing == ']' ? finish_array(r, members, n, out)
-                          : finish_map(r, (msgpack_object_kv *)(void *)members, n / 2, out);
+    return closing == ']' ? reader_finish_array(r, members, n, out)
+                          : reader_finish_map(r, (msgpack_object_kv *)(void *)members, n / 2, out);
 }
 
 /* ---- Any value ---- */
 
-static bool read_word(reader *r, const char *word, sw_value meant, sw_value *out)
+static bool reader_read_word(json_reader *r, const char *word, sw_value meant, sw_value *out)
 {
     size_t n = strlen(word);
-    if ((size_t)(r->end - r->at) < n || memcmp(r->at, word, n) != 0) return fail(r, "not a value");
+    if ((size_t)(r->end - r->at) < n || memcmp(r->at, word, n) != 0) return reader_fail(r, "not a value");
     r->at += n;
     *out = meant;
     return true;
 }
 
-static bool read_number(reader *r, sw_value *out)
+static bool reader_read_number(json_reader *r, sw_value *out)
 {
     const char *after = json_number_read(r->at, r->end, out, &r->wrong);
     if (after) r->at = after;
     return after != NULL;
 }
 
-static bool read_value(reader *r, sw_value *out)
+static bool reader_read_value(json_reader *r, sw_value *out)
 {
-    skip_space(r);
-    switch (peek(r)) {
+    reader_skip_space(r);
+    switch (reader_peek(r)) {
     case '"':
         r->at++;
-        return read_string(r, out);
+        return reader_read_string(r, out);
     case '{':
-        return read_container(r, '}', out);
+        return reader_read_container(r, '}', out);
     case '[':
-        return read_container(r, ']', out);
+        return reader_read_container(r, ']', out);
     case 't':
-        return read_word(r, "true", sw_bool(true), out);
+        return reader_read_word(r, "true", sw_bool(true), out);
     case 'f':
-        return read_word(r, "false", sw_bool(false), out);
+        return reader_read_word(r, "false", sw_bool(false), out);
     case 'n':
-        return read_word(r, "null", sw_nil(), out);
+        return reader_read_word(r, "null", sw_nil(), out);
     case '-':
     case '0' ... '9':
-        return read_number(r, out);
+        return reader_read_number(r, out);
     default:
-        return fail(r, r->at == r->end ? "the text ends too early" : "not a value");
+        return reader_fail(r, r->at == r->end ? "the text ends too early" : "not a value");
     }
 }
 
 /* Columns are counted in characters, both from 1. */
-static const char *describe(const reader *r)
+static const char *reader_describe_error(const json_reader *r)
 {
     size_t line = 1, column = 1;
     if (r->wrong == no_memory) return r->a->over ? no_memory : value_no_memory;
@@ -402,14 +404,14 @@ bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char
 {
     static const char mark[] = "\xef\xbb\xbf";
     size_t marked = len >= 3 && memcmp(data, mark, 3) == 0 ? 3 : 0;
-    reader r = {.a = a, .start = data + marked, .at = data + marked, .end = data + len};
-    bool ok = read_value(&r, out);
-    if (ok) skip_space(&r);
-    if (ok && r.at < r.end) ok = fail(&r, "something follows the value");
+    json_reader r = {.a = a, .start = data + marked, .at = data + marked, .end = data + len};
+    bool ok = reader_read_value(&r, out);
+    if (ok) reader_skip_space(&r);
+    if (ok && r.at < r.end) ok = reader_fail(&r, "something follows the value");
     assert(!ok || (r.count == 0 && r.depth == 0));
     free(r.members);
     if (ok) return true;
     *out = sw_nil();
-    *message = describe(&r);
+    *message = reader_describe_error(&r);
     return false;
 }

@@ -30,7 +30,7 @@ void log_line(log_level level, const char *run_id, const char *format, ...)
     va_end(args);
 }
 
-static CLOCK_READER size_t stamp(char *to, size_t size)
+static CLOCK_READER size_t log_stamp(char *to, size_t size)
 {
     struct timespec now;
     struct tm utc;
@@ -42,7 +42,7 @@ static CLOCK_READER size_t stamp(char *to, size_t size)
 
 /* Escapes as JSON does; in a text line that keeps one event on one line and terminals safe. What is no UTF-8, as a
  * character that was cut, becomes U+FFFD: a line that is not valid JSON is lost to what reads the log. */
-static size_t escape(char *to, const char *text)
+static size_t log_escape(char *to, const char *text)
 {
     size_t n = 0;
     const uint8_t *end = (const uint8_t *)text + strlen(text);
@@ -62,21 +62,21 @@ static size_t escape(char *to, const char *text)
     return n;
 }
 
-static size_t compose(char *line, log_level level, const char *run_id, const char *message)
+static size_t log_compose(char *line, log_level level, const char *run_id, const char *message)
 {
     char when[40] = "";
-    (void)stamp(when, sizeof when);
+    (void)log_stamp(when, sizeof when);
     size_t n;
     if (line_format == LOG_JSON) {
         n = (size_t)sprintf(line, "{\"time\":\"%s\",\"level\":\"%s\",", when, level_names[level]);
         if (run_id) n += (size_t)sprintf(line + n, "\"run\":\"%.26s\",", run_id);
         n += (size_t)sprintf(line + n, "\"message\":\"");
-        n += escape(line + n, message);
+        n += log_escape(line + n, message);
         n += (size_t)sprintf(line + n, "\"}");
     } else {
         n = (size_t)sprintf(line, "%s %-5s ", when, level_names[level]);
         if (run_id) n += (size_t)sprintf(line + n, "run %.26s ", run_id);
-        n += escape(line + n, message);
+        n += log_escape(line + n, message);
     }
     line[n++] = '\n';
     return n;
@@ -97,7 +97,7 @@ void log_vline(log_level level, const char *run_id, const char *format, va_list 
     if (!b) return;
     int len = vsnprintf(b->message, sizeof b->message, format, args);
     if (len >= (int)sizeof b->message) memcpy(b->message + sizeof b->message - sizeof cut, cut, sizeof cut);
-    size_t n = compose(b->line, level, run_id, b->message);
+    size_t n = log_compose(b->line, level, run_id, b->message);
     assert(n <= sizeof b->line);
     /* A log that cannot be written must not stop the service. */
     ssize_t written = write(STDERR_FILENO, b->line, n);

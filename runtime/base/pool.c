@@ -44,7 +44,7 @@ void pool_free(pool *p)
 }
 
 /* Under the lock. NULL: the pool closes. */
-static pool_job *take(pool *p)
+static pool_job *pool_take_job(pool *p)
 {
     p->idle++;
     while (!p->first && !p->closing) (void)pthread_cond_wait(&p->work, &p->lock);
@@ -57,12 +57,12 @@ static pool_job *take(pool *p)
     return j;
 }
 
-static void thread_main(void *arg)
+static void pool_thread_main(void *arg)
 {
     pool *p = arg;
     (void)overflow_thread_enter(); /* user code may use up this stack too: then the report has one to run on */
     (void)pthread_mutex_lock(&p->lock);
-    for (pool_job *j; (j = take(p));) {
+    for (pool_job *j; (j = pool_take_job(p));) {
         (void)pthread_mutex_unlock(&p->lock);
         j->work(j);
         (void)pthread_mutex_lock(&p->lock);
@@ -77,7 +77,7 @@ static void thread_main(void *arg)
     overflow_thread_leave();
 }
 
-static void on_wake(uv_async_t *h)
+static void pool_door_on_wake(uv_async_t *h)
 {
     pool_door *d = h->data;
     (void)pthread_mutex_lock(&d->pool->lock);
@@ -93,12 +93,12 @@ static void on_wake(uv_async_t *h)
 bool pool_door_open(pool_door *d, pool *p, uv_loop_t *loop)
 {
     *d = (pool_door){.pool = p};
-    if (uv_async_init(loop, &d->wake, on_wake) != 0) return false;
+    if (uv_async_init(loop, &d->wake, pool_door_on_wake) != 0) return false;
     d->wake.data = d;
     return true;
 }
 
-static void on_door_closed(uv_handle_t *h)
+static void pool_door_on_closed(uv_handle_t *h)
 {
     pool_door *d = h->data;
     d->on_closed(d->arg);
@@ -111,13 +111,13 @@ void pool_door_close(pool_door *d, void (*on_closed)(void *arg), void *arg)
     (void)pthread_mutex_unlock(&d->pool->lock);
     d->on_closed = on_closed;
     d->arg = arg;
-    uv_close((uv_handle_t *)&d->wake, on_door_closed);
+    uv_close((uv_handle_t *)&d->wake, pool_door_on_closed);
 }
 
 /* Under the lock. With libuv's default: a stack as large as the limit (ulimit -s), since user code runs on it. */
-static bool begin_thread(pool *p)
+static bool pool_begin_thread(pool *p)
 {
-    if (uv_thread_create(&p->threads[p->count], thread_main, p) != 0) return false;
+    if (uv_thread_create(&p->threads[p->count], pool_thread_main, p) != 0) return false;
     p->count++;
     return true;
 }
@@ -129,7 +129,7 @@ bool pool_submit(pool_door *d, pool_job *j)
     j->next = NULL;
     (void)pthread_mutex_lock(&p->lock);
     bool enough = p->waiting < p->idle || p->count == p->max;
-    bool ok = enough || begin_thread(p) || p->count > 0;
+    bool ok = enough || pool_begin_thread(p) || p->count > 0;
     if (ok) {
         *p->last = j;
         p->last = &j->next;

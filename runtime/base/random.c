@@ -11,28 +11,28 @@
 
 enum { BLOCK_BYTES = 256 }; /* what getrandom(2) gives whole, whatever signals come */
 
-static _Thread_local uint8_t block[BLOCK_BYTES];
-static _Thread_local size_t left;
+static _Thread_local uint8_t random_block[BLOCK_BYTES];
+static _Thread_local size_t random_left;
 
-static CLOCK_READER void refill(void)
+static CLOCK_READER void random_refill(void)
 {
     ssize_t n;
-    do n = getrandom(block, sizeof block, 0);
+    do n = getrandom(random_block, sizeof random_block, 0);
     while (n < 0 && errno == EINTR);
     if (n != BLOCK_BYTES) {
         fprintf(stderr, "stepwell: the kernel gives no random bytes: %s\n", strerror(errno));
         abort();
     }
-    left = BLOCK_BYTES;
+    random_left = BLOCK_BYTES;
 }
 
 void random_bytes(void *to, size_t len)
 {
     assert(len <= BLOCK_BYTES);
-    if (left < len) refill();
-    memcpy(to, block + BLOCK_BYTES - left, len);
-    memset(block + BLOCK_BYTES - left, 0, len);
-    left -= len;
+    if (random_left < len) random_refill();
+    memcpy(to, random_block + BLOCK_BYTES - random_left, len);
+    memset(random_block + BLOCK_BYTES - random_left, 0, len);
+    random_left -= len;
 }
 
 uint64_t random_u64(void)

@@ -27,7 +27,7 @@ int64_t retry_asked_ms(int64_t asked_ms, uint64_t random_bits)
 }
 
 /* A decimal number of at least zero that is all of the text; else -1. */
-static double number(const char *text)
+static double number_or_negative(const char *text)
 {
     if (!text || text[strspn(text, "0123456789.")] != 0 || strcspn(text, "0123456789") == strlen(text)) return -1;
     char *end;
@@ -37,8 +37,8 @@ static double number(const char *text)
 
 int64_t retry_after_ms(const char *milliseconds, const char *retry_after, int64_t now_ms)
 {
-    double ms = number(milliseconds);
-    if (ms < 0) ms = number(retry_after) * 1000;
+    double ms = number_or_negative(milliseconds);
+    if (ms < 0) ms = number_or_negative(retry_after) * 1000;
     if (ms >= 0) return ms < DAY_MS ? (int64_t)ceil(ms) : DAY_MS;
     time_t at = retry_after ? curl_getdate(retry_after, NULL) : -1;
     if (at < 0) return -1;

@@ -9,41 +9,41 @@ const char value_no_memory[] = "out of memory";
 static const char over_limit[] = "the memory of the run is over its limit";
 
 /* Why an arena has given nothing. */
-static const char *refusal_of(const arena *a) { return a->over ? over_limit : value_no_memory; }
+static const char *arena_refusal(const arena *a) { return a->over ? over_limit : value_no_memory; }
 
 /* ---- Copying ---- */
 
-static bool copy(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error);
+static bool value_copy_deep(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error);
 
-static bool copy_bytes(arena *a, const char *data, uint32_t len, const char **to)
+static bool value_copy_bytes(arena *a, const char *data, uint32_t len, const char **to)
 {
     *to = arena_strndup(a, data, len);
     return *to != NULL;
 }
 
-static bool copy_array(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error)
+static bool value_copy_array(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error)
 {
     uint32_t n = v.via.array.size;
     out->via.array.ptr = value_array_new(a, n);
     if (!out->via.array.ptr) return false;
     for (uint32_t i = 0; i < n; i++)
-        if (!copy(a, v.via.array.ptr[i], &out->via.array.ptr[i], depth + 1, error)) return false;
+        if (!value_copy_deep(a, v.via.array.ptr[i], &out->via.array.ptr[i], depth + 1, error)) return false;
     return true;
 }
 
-static bool copy_map(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error)
+static bool value_copy_map(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error)
 {
     uint32_t n = v.via.map.size;
     out->via.map.ptr = arena_alloc(a, (size_t)n * sizeof(msgpack_object_kv));
     if (!out->via.map.ptr) return false;
     for (uint32_t i = 0; i < n; i++)
-        if (!copy(a, v.via.map.ptr[i].key, &out->via.map.ptr[i].key, depth + 1, error) ||
-            !copy(a, v.via.map.ptr[i].val, &out->via.map.ptr[i].val, depth + 1, error))
+        if (!value_copy_deep(a, v.via.map.ptr[i].key, &out->via.map.ptr[i].key, depth + 1, error) ||
+            !value_copy_deep(a, v.via.map.ptr[i].val, &out->via.map.ptr[i].val, depth + 1, error))
             return false;
     return true;
 }
 
-static bool copy(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error)
+static bool value_copy_deep(arena *a, msgpack_object v, msgpack_object *out, unsigned depth, const char **error)
 {
     *out = v;
     if (depth > VALUE_DEPTH_MAX) {
@@ -52,15 +52,15 @@ static bool copy(arena *a, msgpack_object v, msgpack_object *out, unsigned depth
     }
     switch (v.type) {
     case MSGPACK_OBJECT_STR:
-        return copy_bytes(a, v.via.str.ptr, v.via.str.size, &out->via.str.ptr);
+        return value_copy_bytes(a, v.via.str.ptr, v.via.str.size, &out->via.str.ptr);
     case MSGPACK_OBJECT_BIN:
-        return copy_bytes(a, v.via.bin.ptr, v.via.bin.size, &out->via.bin.ptr);
+        return value_copy_bytes(a, v.via.bin.ptr, v.via.bin.size, &out->via.bin.ptr);
     case MSGPACK_OBJECT_EXT:
-        return copy_bytes(a, v.via.ext.ptr, v.via.ext.size, &out->via.ext.ptr);
+        return value_copy_bytes(a, v.via.ext.ptr, v.via.ext.size, &out->via.ext.ptr);
     case MSGPACK_OBJECT_ARRAY:
-        return copy_array(a, v, out, depth, error);
+        return value_copy_array(a, v, out, depth, error);
     case MSGPACK_OBJECT_MAP:
-        return copy_map(a, v, out, depth, error);
+        return value_copy_map(a, v, out, depth, error);
     default:
         return true;
     }
@@ -69,8 +69,8 @@ static bool copy(arena *a, msgpack_object v, msgpack_object *out, unsigned depth
 bool value_copy(arena *a, msgpack_object v, msgpack_object *out, const char **error)
 {
     *error = NULL;
-    bool ok = copy(a, v, out, 0, error);
-    if (!ok && !*error) *error = refusal_of(a);
+    bool ok = value_copy_deep(a, v, out, 0, error);
+    if (!ok && !*error) *error = arena_refusal(a);
     return ok;
 }
 
@@ -82,7 +82,7 @@ typedef struct bounded {
     bool is_short;
 } bounded;
 
-static int write_bounded(void *data, const char *bytes, size_t len)
+static int pack_write_bounded(void *data, const char *bytes, size_t len)
 {
     bounded *b = data;
     if (len > b->end - b->to->size) return -1;
@@ -90,7 +90,7 @@ static int write_bounded(void *data, const char *bytes, size_t len)
     return b->is_short ? -1 : 0;
 }
 
-static bool pack(msgpack_packer *pk, const msgpack_object *v, unsigned depth, const char **error)
+static bool pack_value(msgpack_packer *pk, const msgpack_object *v, unsigned depth, const char **error)
 {
     if (depth > VALUE_DEPTH_MAX) {
         *error = "it is nested more than 128 levels deep";
@@ -100,13 +100,13 @@ static bool pack(msgpack_packer *pk, const msgpack_object *v, unsigned depth, co
     case MSGPACK_OBJECT_ARRAY:
         if (msgpack_pack_array(pk, v->via.array.size) != 0) return false;
         for (uint32_t i = 0; i < v->via.array.size; i++)
-            if (!pack(pk, &v->via.array.ptr[i], depth + 1, error)) return false;
+            if (!pack_value(pk, &v->via.array.ptr[i], depth + 1, error)) return false;
         return true;
     case MSGPACK_OBJECT_MAP:
         if (msgpack_pack_map(pk, v->via.map.size) != 0) return false;
         for (uint32_t i = 0; i < v->via.map.size; i++)
-            if (!pack(pk, &v->via.map.ptr[i].key, depth + 1, error) ||
-                !pack(pk, &v->via.map.ptr[i].val, depth + 1, error))
+            if (!pack_value(pk, &v->via.map.ptr[i].key, depth + 1, error) ||
+                !pack_value(pk, &v->via.map.ptr[i].val, depth + 1, error))
                 return false;
         return true;
     case MSGPACK_OBJECT_NIL:
@@ -129,9 +129,9 @@ bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const c
     size_t before = to->size;
     bounded b = {.to = to, .end = bytes_max > SIZE_MAX - before ? SIZE_MAX : before + bytes_max};
     msgpack_packer pk;
-    msgpack_packer_init(&pk, &b, write_bounded);
+    msgpack_packer_init(&pk, &b, pack_write_bounded);
     *error = "it is too large";
-    if (pack(&pk, &v, 0, error)) return true;
+    if (pack_value(&pk, &v, 0, error)) return true;
     if (b.is_short) *error = value_no_memory;
     to->size = before;
     return false;
@@ -139,7 +139,7 @@ bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const c
 
 /* ---- Measuring: how long an encoding is, without making it ---- */
 
-static uint64_t number_bytes(const msgpack_object *v)
+static uint64_t packed_number_bytes(const msgpack_object *v)
 {
     uint64_t n = v->via.u64;
     if (v->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
@@ -150,29 +150,31 @@ static uint64_t number_bytes(const msgpack_object *v)
     return n <= 0x7f ? 1 : n <= UINT8_MAX ? 2 : n <= UINT16_MAX ? 3 : n <= UINT32_MAX ? 5 : 9;
 }
 
-static uint64_t container_head(uint32_t members) { return members <= 15 ? 1 : members <= UINT16_MAX ? 3 : 5; }
-static uint64_t binary_head(uint32_t len) { return len <= UINT8_MAX ? 2 : len <= UINT16_MAX ? 3 : 5; }
+static uint64_t packed_container_head(uint32_t members) { return members <= 15 ? 1 : members <= UINT16_MAX ? 3 : 5; }
+static uint64_t packed_binary_head(uint32_t len) { return len <= UINT8_MAX ? 2 : len <= UINT16_MAX ? 3 : 5; }
 
-static uint64_t extension_head(uint32_t len)
+static uint64_t packed_extension_head(uint32_t len)
 {
     bool fixed = len == 1 || len == 2 || len == 4 || len == 8 || len == 16;
-    return fixed ? 2 : binary_head(len) + 1;
+    return fixed ? 2 : packed_binary_head(len) + 1;
 }
 
 /* Adds to *bytes. False: it cannot be packed, see pack(). */
-static bool measure(const msgpack_object *v, unsigned depth, uint64_t *bytes)
+static bool packed_measure(const msgpack_object *v, unsigned depth, uint64_t *bytes)
 {
     if (depth > VALUE_DEPTH_MAX) return false;
     bool ok = true;
     switch (v->type) {
     case MSGPACK_OBJECT_ARRAY:
-        *bytes += container_head(v->via.array.size);
-        for (uint32_t i = 0; i < v->via.array.size && ok; i++) ok = measure(&v->via.array.ptr[i], depth + 1, bytes);
+        *bytes += packed_container_head(v->via.array.size);
+        for (uint32_t i = 0; i < v->via.array.size && ok; i++)
+            ok = packed_measure(&v->via.array.ptr[i], depth + 1, bytes);
         return ok;
     case MSGPACK_OBJECT_MAP:
-        *bytes += container_head(v->via.map.size);
+        *bytes += packed_container_head(v->via.map.size);
         for (uint32_t i = 0; i < v->via.map.size && ok; i++)
-            ok = measure(&v->via.map.ptr[i].key, depth + 1, bytes) && measure(&v->via.map.ptr[i].val, depth + 1, bytes);
+            ok = packed_measure(&v->via.map.ptr[i].key, depth + 1, bytes) &&
+                 packed_measure(&v->via.map.ptr[i].val, depth + 1, bytes);
         return ok;
     case MSGPACK_OBJECT_NIL:
     case MSGPACK_OBJECT_BOOLEAN:
@@ -180,7 +182,7 @@ static bool measure(const msgpack_object *v, unsigned depth, uint64_t *bytes)
         return true;
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        *bytes += number_bytes(v);
+        *bytes += packed_number_bytes(v);
         return true;
     case MSGPACK_OBJECT_FLOAT32:
         *bytes += 5;
@@ -189,20 +191,20 @@ static bool measure(const msgpack_object *v, unsigned depth, uint64_t *bytes)
         *bytes += 9;
         return true;
     case MSGPACK_OBJECT_STR:
-        *bytes += v->via.str.size <= 31 ? 1 : binary_head(v->via.str.size);
+        *bytes += v->via.str.size <= 31 ? 1 : packed_binary_head(v->via.str.size);
         *bytes += v->via.str.size;
         return true;
     case MSGPACK_OBJECT_BIN:
-        *bytes += binary_head(v->via.bin.size) + v->via.bin.size;
+        *bytes += packed_binary_head(v->via.bin.size) + v->via.bin.size;
         return true;
     case MSGPACK_OBJECT_EXT:
-        *bytes += extension_head(v->via.ext.size) + v->via.ext.size;
+        *bytes += packed_extension_head(v->via.ext.size) + v->via.ext.size;
         return true;
     }
     return false;
 }
 
-bool value_is_too_deep(msgpack_object v) { return !measure(&v, 0, &(uint64_t){0}); }
+bool value_is_too_deep(msgpack_object v) { return !packed_measure(&v, 0, &(uint64_t){0}); }
 
 /* ---- Hashing ---- */
 
@@ -213,7 +215,7 @@ typedef struct sampled {
 } sampled;
 
 /* Fails once it is full: the rest is measured, which is ten times as fast. */
-static int write_sampled(void *data, const char *bytes, size_t len)
+static int hash_write_sampled(void *data, const char *bytes, size_t len)
 {
     sampled *s = data;
     size_t room = VALUE_HASHED_BYTES - (s->to->size - s->before);
@@ -228,13 +230,13 @@ uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v, uint64_t *len)
     sampled s = {.to = scratch, .before = scratch->size};
     const char *ignored = NULL;
     msgpack_packer pk;
-    msgpack_packer_init(&pk, &s, write_sampled);
+    msgpack_packer_init(&pk, &s, hash_write_sampled);
     uint64_t hash = 0;
-    bool ok = pack(&pk, &v, 0, &ignored);
+    bool ok = pack_value(&pk, &v, 0, &ignored);
     *len = scratch->size - s.before;
     if (s.full) {
         *len = 0;
-        ok = measure(&v, 0, len);
+        ok = packed_measure(&v, 0, len);
     }
     if (ok) {
         hash = XXH3_64bits_withSeed(scratch->data + s.before, scratch->size - s.before, *len);
@@ -265,56 +267,56 @@ typedef struct unpacker {
     opened open[VALUE_DEPTH_MAX];
 } unpacker;
 
-static bool damaged(unpacker *u)
+static bool unpack_damaged(unpacker *u)
 {
     u->error = "damaged: no msgpack value";
     return false;
 }
 
-static bool take_number(unpacker *u, size_t bytes, uint64_t *out)
+static bool unpack_number(unpacker *u, size_t bytes, uint64_t *out)
 {
-    if ((size_t)(u->end - u->at) < bytes) return damaged(u);
+    if ((size_t)(u->end - u->at) < bytes) return unpack_damaged(u);
     *out = 0;
     for (size_t i = 0; i < bytes; i++) *out = *out << 8 | *u->at++;
     return true;
 }
 
-static bool take_bytes(unpacker *u, uint64_t len, const char **to)
+static bool unpack_bytes(unpacker *u, uint64_t len, const char **to)
 {
-    if ((uint64_t)(u->end - u->at) < len) return damaged(u);
+    if ((uint64_t)(u->end - u->at) < len) return unpack_damaged(u);
     *to = arena_strndup(u->arena, (const char *)u->at, (size_t)len);
     u->at += len;
     return *to != NULL;
 }
 
-static bool take_string(unpacker *u, uint64_t len, msgpack_object *out)
+static bool unpack_string(unpacker *u, uint64_t len, msgpack_object *out)
 {
     out->type = MSGPACK_OBJECT_STR;
     out->via.str.size = (uint32_t)len;
-    return take_bytes(u, len, &out->via.str.ptr);
+    return unpack_bytes(u, len, &out->via.str.ptr);
 }
 
-static bool take_binary(unpacker *u, uint64_t len, msgpack_object *out)
+static bool unpack_binary(unpacker *u, uint64_t len, msgpack_object *out)
 {
     out->type = MSGPACK_OBJECT_BIN;
     out->via.bin.size = (uint32_t)len;
-    return take_bytes(u, len, &out->via.bin.ptr);
+    return unpack_bytes(u, len, &out->via.bin.ptr);
 }
 
-static bool take_extension(unpacker *u, uint64_t len, msgpack_object *out)
+static bool unpack_extension(unpacker *u, uint64_t len, msgpack_object *out)
 {
     uint64_t type;
-    if (!take_number(u, 1, &type)) return false;
+    if (!unpack_number(u, 1, &type)) return false;
     out->type = MSGPACK_OBJECT_EXT;
     out->via.ext.type = (int8_t)type;
     out->via.ext.size = (uint32_t)len;
-    return take_bytes(u, len, &out->via.ext.ptr);
+    return unpack_bytes(u, len, &out->via.ext.ptr);
 }
 
-static bool take_signed(unpacker *u, size_t bytes, msgpack_object *out)
+static bool unpack_signed(unpacker *u, size_t bytes, msgpack_object *out)
 {
     uint64_t bits;
-    if (!take_number(u, bytes, &bits)) return false;
+    if (!unpack_number(u, bytes, &bits)) return false;
     uint64_t sign = 1ULL << (8 * bytes - 1);
     if (bytes < 8 && (bits & sign)) bits |= ~(sign * 2 - 1);
     out->type = bits >> 63 ? MSGPACK_OBJECT_NEGATIVE_INTEGER : MSGPACK_OBJECT_POSITIVE_INTEGER;
@@ -322,16 +324,16 @@ static bool take_signed(unpacker *u, size_t bytes, msgpack_object *out)
     return true;
 }
 
-static bool take_unsigned(unpacker *u, size_t bytes, msgpack_object *out)
+static bool unpack_unsigned(unpacker *u, size_t bytes, msgpack_object *out)
 {
     out->type = MSGPACK_OBJECT_POSITIVE_INTEGER;
-    return take_number(u, bytes, &out->via.u64);
+    return unpack_number(u, bytes, &out->via.u64);
 }
 
-static bool take_float(unpacker *u, size_t bytes, msgpack_object *out)
+static bool unpack_float(unpacker *u, size_t bytes, msgpack_object *out)
 {
     uint64_t bits;
-    if (!take_number(u, bytes, &bits)) return false;
+    if (!unpack_number(u, bytes, &bits)) return false;
     out->type = bytes == 4 ? MSGPACK_OBJECT_FLOAT32 : MSGPACK_OBJECT_FLOAT64;
     float narrow;
     uint32_t narrow_bits = (uint32_t)bits;
@@ -342,10 +344,10 @@ static bool take_float(unpacker *u, size_t bytes, msgpack_object *out)
 }
 
 /* Its members are read next. */
-static bool open_container(unpacker *u, uint64_t members, msgpack_object *first)
+static bool unpack_open_container(unpacker *u, uint64_t members, msgpack_object *first)
 {
     u->owed += members;
-    if (u->owed > (uint64_t)(u->end - u->at)) return damaged(u);
+    if (u->owed > (uint64_t)(u->end - u->at)) return unpack_damaged(u);
     if (!first) return false;
     if (members == 0) return true;
     if (u->depth == VALUE_DEPTH_MAX) {
@@ -356,33 +358,33 @@ static bool open_container(unpacker *u, uint64_t members, msgpack_object *first)
     return true;
 }
 
-static bool take_array(unpacker *u, uint64_t n, msgpack_object *out)
+static bool unpack_array(unpacker *u, uint64_t n, msgpack_object *out)
 {
-    if (n > (uint64_t)(u->end - u->at)) return damaged(u);
+    if (n > (uint64_t)(u->end - u->at)) return unpack_damaged(u);
     out->type = MSGPACK_OBJECT_ARRAY;
     out->via.array.size = (uint32_t)n;
     out->via.array.ptr = value_array_new(u->arena, (uint32_t)n);
-    return open_container(u, n, out->via.array.ptr);
+    return unpack_open_container(u, n, out->via.array.ptr);
 }
 
-static bool take_map(unpacker *u, uint64_t n, msgpack_object *out)
+static bool unpack_map(unpacker *u, uint64_t n, msgpack_object *out)
 {
-    if (n > (uint64_t)(u->end - u->at) / 2) return damaged(u);
+    if (n > (uint64_t)(u->end - u->at) / 2) return unpack_damaged(u);
     out->type = MSGPACK_OBJECT_MAP;
     out->via.map.size = (uint32_t)n;
     out->via.map.ptr = arena_alloc(u->arena, (size_t)n * sizeof(msgpack_object_kv));
-    return open_container(u, 2 * n, (msgpack_object *)out->via.map.ptr);
+    return unpack_open_container(u, 2 * n, (msgpack_object *)out->via.map.ptr);
 }
 
-static bool take_of_length(unpacker *u, size_t length_bytes, msgpack_object *out,
-                           bool (*take)(unpacker *u, uint64_t len, msgpack_object *out))
+static bool unpack_of_length(unpacker *u, size_t length_bytes, msgpack_object *out,
+                             bool (*take)(unpacker *u, uint64_t len, msgpack_object *out))
 {
     uint64_t len;
-    return take_number(u, length_bytes, &len) && take(u, len, out);
+    return unpack_number(u, length_bytes, &len) && take(u, len, out);
 }
 
 /* First bytes from 0xc0 to 0xdf, as in the msgpack specification ("Formats"). */
-static bool take_tagged(unpacker *u, unsigned tag, msgpack_object *out)
+static bool unpack_tagged(unpacker *u, unsigned tag, msgpack_object *out)
 {
     switch (tag) {
     case 0xc0:
@@ -395,37 +397,37 @@ static bool take_tagged(unpacker *u, unsigned tag, msgpack_object *out)
         return true;
     case 0xca:
     case 0xcb:
-        return take_float(u, 4u << (tag - 0xca), out);
+        return unpack_float(u, 4u << (tag - 0xca), out);
     case 0xdc:
     case 0xdd:
-        return take_of_length(u, 2u << (tag - 0xdc), out, take_array);
+        return unpack_of_length(u, 2u << (tag - 0xdc), out, unpack_array);
     case 0xde:
     case 0xdf:
-        return take_of_length(u, 2u << (tag - 0xde), out, take_map);
+        return unpack_of_length(u, 2u << (tag - 0xde), out, unpack_map);
     default:
         break;
     }
-    if (tag >= 0xc4 && tag <= 0xc6) return take_of_length(u, 1u << (tag - 0xc4), out, take_binary);
-    if (tag >= 0xc7 && tag <= 0xc9) return take_of_length(u, 1u << (tag - 0xc7), out, take_extension);
-    if (tag >= 0xcc && tag <= 0xcf) return take_unsigned(u, 1u << (tag - 0xcc), out);
-    if (tag >= 0xd0 && tag <= 0xd3) return take_signed(u, 1u << (tag - 0xd0), out);
-    if (tag >= 0xd4 && tag <= 0xd8) return take_extension(u, 1u << (tag - 0xd4), out);
-    return tag >= 0xd9 && tag <= 0xdb ? take_of_length(u, 1u << (tag - 0xd9), out, take_string) : damaged(u);
+    if (tag >= 0xc4 && tag <= 0xc6) return unpack_of_length(u, 1u << (tag - 0xc4), out, unpack_binary);
+    if (tag >= 0xc7 && tag <= 0xc9) return unpack_of_length(u, 1u << (tag - 0xc7), out, unpack_extension);
+    if (tag >= 0xcc && tag <= 0xcf) return unpack_unsigned(u, 1u << (tag - 0xcc), out);
+    if (tag >= 0xd0 && tag <= 0xd3) return unpack_signed(u, 1u << (tag - 0xd0), out);
+    if (tag >= 0xd4 && tag <= 0xd8) return unpack_extension(u, 1u << (tag - 0xd4), out);
+    return tag >= 0xd9 && tag <= 0xdb ? unpack_of_length(u, 1u << (tag - 0xd9), out, unpack_string) : unpack_damaged(u);
 }
 
-static bool take_value(unpacker *u, msgpack_object *out)
+static bool unpack_next(unpacker *u, msgpack_object *out)
 {
     uint64_t tag;
-    if (!take_number(u, 1, &tag)) return false;
+    if (!unpack_number(u, 1, &tag)) return false;
     if (tag <= 0x7f || tag >= 0xe0) {
         out->type = tag <= 0x7f ? MSGPACK_OBJECT_POSITIVE_INTEGER : MSGPACK_OBJECT_NEGATIVE_INTEGER;
         out->via.i64 = (int8_t)tag;
         return true;
     }
-    if (tag <= 0x8f) return take_map(u, tag & 0x0f, out);
-    if (tag <= 0x9f) return take_array(u, tag & 0x0f, out);
-    if (tag <= 0xbf) return take_string(u, tag & 0x1f, out);
-    return take_tagged(u, (unsigned)tag, out);
+    if (tag <= 0x8f) return unpack_map(u, tag & 0x0f, out);
+    if (tag <= 0x9f) return unpack_array(u, tag & 0x0f, out);
+    if (tag <= 0xbf) return unpack_string(u, tag & 0x1f, out);
+    return unpack_tagged(u, (unsigned)tag, out);
 }
 
 bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, const char **error)
@@ -437,7 +439,7 @@ bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, c
     u.owed = 0;
     u.depth = 0;
     u.error = NULL;
-    bool ok = take_value(&u, out);
+    bool ok = unpack_next(&u, out);
     while (ok && u.depth > 0) {
         opened *in = &u.open[u.depth - 1];
         if (in->left == 0) {
@@ -446,10 +448,10 @@ bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, c
         }
         in->left--;
         u.owed--;
-        ok = take_value(&u, in->next++);
+        ok = unpack_next(&u, in->next++);
     }
-    if (ok && u.at != u.end) ok = damaged(&u);
-    *error = ok || u.error ? u.error : refusal_of(a);
+    if (ok && u.at != u.end) ok = unpack_damaged(&u);
+    *error = ok || u.error ? u.error : arena_refusal(a);
     return ok;
 }
 
