@@ -40,7 +40,7 @@ static const char *const reasons[] = {
     [NO_FIN - NEVER] = "FIN is out: nothing follows it",
     [NO_MORE - NEVER] = "other replies may follow",
     [NO_CUT - NEVER] = "it is cut: nothing is read or written any more",
-    [NO_LEFT - NEVER] = "another goes on with it: nothing is read or written here",
+    [NO_LEFT - NEVER] = "another process goes on with it: nothing is read or written here",
     [NO_GONE - NEVER] = "its descriptor is closed",
     [NO_POLL - NEVER] = "libuv lets go of a handle once, after it was closed",
     [NO_HELD - NEVER] = "the holder has it: nothing is read, and the next request waits for its release",
@@ -55,7 +55,10 @@ static const char *const reasons[] = {
     [NO_FULL - NEVER] = "the kernel has yet to say that it takes bytes again",
     [NO_REST - NEVER] = "bytes wait to be sent",
 };
-_Static_assert(sizeof reasons / sizeof reasons[0] == NEVER_END - NEVER, "each has its text");
+_Static_assert(sizeof reasons / sizeof reasons[0] == NEVER_END - NEVER, "each reason has its text");
+_Static_assert(NEVER_END <= UINT8_MAX, "a cell holds each reason");
+_Static_assert((int)LIFE_COUNT <= STAY, "no state is taken for STAY: of all aspects, life has the most");
+_Static_assert((STAY & NEVER) == 0, "one reason among five cells shows in their union");
 
 /* clang-format off */
 
@@ -199,7 +202,7 @@ static const uint8_t holders[EVENT_COUNT][HOLDER_COUNT] = {
 };
 #undef TO
 
-/* What the others may be in each state of life: a bit for each of their states. */
+/* What exchange, output and holder may be in each state of life: a bit for each of their states. */
 #define EXCHANGE(state) (1u << EXCHANGE_##state)
 #define OUTPUT(state)   (1u << (8 + OUTPUT_##state))
 #define HOLDER(state)     (1u << (16 + HOLDER_##state))
@@ -220,18 +223,20 @@ static const uint32_t allowed[LIFE_COUNT] = {
 };
 /* clang-format on */
 
-static inline bool is_allowed(const conn_state *s)
+_Static_assert(EXCHANGE_COUNT <= 8 && OUTPUT_COUNT <= 8 && HOLDER_COUNT <= 8, "an octet of bits for each aspect");
+
+static inline bool conn_state_is_allowed(const conn_state *s)
 {
     uint32_t bits = 1u << s->exchange | 1u << (8 + s->output) | 1u << (16 + s->holder);
     if (bits & ~allowed[s->life]) return false;
     if (s->holder == HOLDER_NONE) return s->output != OUTPUT_SKIPPING || s->life == LIFE_ANSWERING;
-    if (s->holder != HOLDER_KEPT && s->input != INPUT_OPEN) return false; /* what is held is not read */
+    if (s->holder != HOLDER_KEPT && s->input != INPUT_OPEN) return false; /* a held connection is not read */
     if (s->holder == HOLDER_TAKEN)
         return s->exchange == EXCHANGE_NONE && !conn_has_unsent(s); /* nothing has been done */
     return s->output != OUTPUT_SKIPPING || (s->life == LIFE_ANSWERING && s->input == INPUT_OPEN);
 }
 
-bool conn_state_valid(const conn_state *s) { return is_allowed(s); }
+bool conn_state_valid(const conn_state *s) { return conn_state_is_allowed(s); }
 
 /* ---- Names ---- */
 
@@ -254,14 +259,25 @@ static const char *const event_names[] = {
     NAME(EVENT, HANG_UP),   NAME(EVENT, LEAVE),  NAME(EVENT, RELEASE),      NAME(EVENT, CUT),
     NAME(EVENT, CLOSE),     NAME(EVENT, UNWATCH)};
 
-const char *conn_event_name(conn_event event) { return event_names[event]; }
+_Static_assert(sizeof life_names / sizeof life_names[0] == LIFE_COUNT, "each life has its name");
+_Static_assert(sizeof exchange_names / sizeof exchange_names[0] == EXCHANGE_COUNT, "each exchange has its name");
+_Static_assert(sizeof input_names / sizeof input_names[0] == INPUT_COUNT, "each input has its name");
+_Static_assert(sizeof output_names / sizeof output_names[0] == OUTPUT_COUNT, "each output has its name");
+_Static_assert(sizeof holder_names / sizeof holder_names[0] == HOLDER_COUNT, "each holder has its name");
+_Static_assert(sizeof event_names / sizeof event_names[0] == EVENT_COUNT, "each event has its name");
+
+const char *conn_event_name(conn_event event)
+{
+    assert(event < EVENT_COUNT);
+    return event_names[event];
+}
 
 /* ---- The tables as one ---- */
 
 static const struct {
     const uint8_t *cells; /* by event, then by state */
     const char *const *names;
-    unsigned states, first; /* `first`: its place among the states of all */
+    unsigned states, first; /* `first`: how many states the aspects before it have */
 } aspects[ASPECT_COUNT] = {
     [ASPECT_LIFE] = {lives[0], life_names, LIFE_COUNT, 0},
     [ASPECT_EXCHANGE] = {exchanges[0], exchange_names, EXCHANGE_COUNT, LIFE_COUNT},
@@ -271,17 +287,22 @@ static const struct {
                        LIFE_COUNT + EXCHANGE_COUNT + INPUT_COUNT + OUTPUT_COUNT},
 };
 
-unsigned conn_aspect_states(conn_aspect aspect) { return aspects[aspect].states; }
+unsigned conn_aspect_states(conn_aspect aspect)
+{
+    assert(aspect < ASPECT_COUNT);
+    return aspects[aspect].states;
+}
 
 const char *conn_aspect_name(conn_aspect aspect, unsigned state)
 {
-    assert(state < aspects[aspect].states);
+    assert(aspect < ASPECT_COUNT && state < aspects[aspect].states);
     return aspects[aspect].names[state];
 }
 
 const char *conn_aspect_impossible(conn_aspect aspect, unsigned state, conn_event event)
 {
-    assert(state < aspects[aspect].states && event < EVENT_COUNT);
+    assert(aspect < ASPECT_COUNT && state < aspects[aspect].states);
+    assert(event < EVENT_COUNT);
     uint8_t cell = aspects[aspect].cells[event * aspects[aspect].states + state];
     return cell >= NEVER ? reasons[cell - NEVER] : NULL;
 }
@@ -356,13 +377,14 @@ void conn_post(conn_state *s, conn_event event)
     s->input = next_state(input, s->input);
     s->output = next_state(output, s->output);
     s->holder = next_state(holder, s->holder);
-    if (!is_allowed(s)) conn_die_impossible(s, event, "it led here, and no such combination is allowed");
+    if (!conn_state_is_allowed(s)) conn_die_impossible(s, event, "it led here, and no such combination is allowed");
 }
 
 /* ---- What follows from a state ---- */
 
 conn_ending conn_ending_of(const conn_state *s, bool followed)
 {
+    assert(s->life < LIFE_CLOSED); /* it ends once */
     if (s->life == LIFE_LEFT) return ENDING_PASSED;
     if (s->life == LIFE_CUT) return ENDING_RESET;
     if (followed && (s->holder == HOLDER_TAKEN || s->holder == HOLDER_KEPT) && s->input == INPUT_OPEN)
@@ -372,20 +394,21 @@ conn_ending conn_ending_of(const conn_state *s, bool followed)
 
 conn_event conn_timeout_event(conn_watch watch)
 {
+    assert(watch < WATCH_COUNT);
     return watch == WATCH_HEAD || watch == WATCH_BODY ? EVENT_REFUSE : EVENT_CLOSE;
 }
 
 bool conn_may_keep(const conn_state *s)
 {
     if (s->life != LIFE_ANSWERING || s->holder != HOLDER_NONE) return false;
-    /* An earlier reply that is not all sent would be lost; of this one the next process knows what comes. */
+    /* Unsent bytes of an earlier reply would be lost; those of this streamed one go to the next process. */
     return s->output == OUTPUT_EMPTY || (conn_has_unsent(s) && s->exchange == EXCHANGE_STREAMING);
 }
 
 bool conn_may_leave(const conn_state *s, conn_part part)
 {
-    return s->life == LIFE_READING && s->input == INPUT_OPEN && s->output == OUTPUT_EMPTY && s->holder == HOLDER_NONE &&
-           part != PART_BODY;
+    bool is_quiet = s->output == OUTPUT_EMPTY && s->holder == HOLDER_NONE;
+    return s->life == LIFE_READING && s->input == INPUT_OPEN && is_quiet && part != PART_BODY;
 }
 
 bool conn_may_move(const conn_state *s)

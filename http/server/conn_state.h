@@ -1,6 +1,7 @@
-/* conn_state: the machine of one server connection: five small ones, which every event moves together. Pure: it knows
- * no socket, clock or memory, and decides nothing by itself. What may be done in a state is asked here; what was done
- * is an event. An event that is impossible in a state is a bug: the process ends with the names of both and the reason.
+/* conn_state: the machine of one server connection: five small ones, its *aspects*, which every event moves together.
+ * Pure: it owns nothing, knows no socket, clock or memory, and decides nothing by itself. What may be done in a state
+ * is asked here; what was done is an event. An event that is impossible in a state is a bug: the process ends with the
+ * names of both and the reason.
  *
  *   life      READING --request--> ANSWERING --end--> READING
  *                |                     '--end last--> CLOSING
@@ -17,7 +18,7 @@
  *   output    EMPTY --queue--> QUEUED --sent--> EMPTY
  *             EMPTY, QUEUED --full--> BLOCKED --writable--> QUEUED
  *             EMPTY --skip--> SKIPPING --caught up--> EMPTY
- *             all --cut, leave, close--> EMPTY: what waited is thrown away
+ *             all --cut, leave, close--> EMPTY: bytes that waited are thrown away
  *
  *   holder    NONE --keep--> KEPT --hang up--> HUNG_UP
  *             NONE --take back--> TAKEN --request--> KEPT
@@ -25,7 +26,7 @@
  *
  * What always holds (tests/http/server/conn_state.c walks all states): one request at a time, the next waits; a
  * connection ends with a FIN only when no reply is short; nothing is read or written once it is cut or left; nothing is
- * read while it is held; what a former process has sent of one reply is never taken off another. */
+ * read while the holder has it; bytes that a former process has sent of one reply are never left out of another. */
 #ifndef HTTP_SERVER_CONN_STATE_H
 #define HTTP_SERVER_CONN_STATE_H
 
@@ -39,7 +40,7 @@ typedef enum conn_life {
     LIFE_CLOSING,   /* no other request is read; the last reply is being sent */
     LIFE_LINGERING, /* FIN is out. Reads on and forgets, because closing a socket with unread bytes resets it and takes
                        the reply's last bytes away */
-    LIFE_CUT,       /* a reply is not whole and nobody goes on with it: reset in its next turn */
+    LIFE_CUT,       /* a reply is not whole and nobody goes on with it: reset when the loop runs it next */
     LIFE_LEFT,      /* another server or process goes on with it: closed here without a word to the client */
     LIFE_CLOSED,    /* the descriptor is closed; libuv still has the handle */
     LIFE_GONE,      /* libuv has let go */
@@ -61,19 +62,19 @@ typedef enum conn_input {
 
 typedef enum conn_output {
     OUTPUT_EMPTY,
-    OUTPUT_SKIPPING, /* a former process has sent the beginning of the reply: it is written again and left out */
-    OUTPUT_QUEUED,   /* bytes wait for the next turn */
+    OUTPUT_SKIPPING, /* a former process has sent the reply's first bytes: they are written again, and left out here */
+    OUTPUT_QUEUED,   /* bytes wait until the loop runs the connection next */
     OUTPUT_BLOCKED,  /* bytes wait until the kernel takes some */
     OUTPUT_COUNT
 } conn_output;
 
-/* The holder, another process, has a second descriptor of a connection that is held, see http/server/server.h. */
+/* What the holder has: another process, with a second descriptor of the connection, see http/server/server.h. */
 typedef enum conn_holder {
     HOLDER_NONE,
     HOLDER_TAKEN,   /* taken back from the holder; its request is to be parsed anew */
-    HOLDER_KEPT,    /* the next process can go on with it */
-    HOLDER_HUNG_UP, /* kept, and the client has sent its last byte: to be released, since only writing tells whether it
-                     has gone */
+    HOLDER_KEPT,    /* the next process can go on with the connection */
+    HOLDER_HUNG_UP, /* KEPT, and the client has sent its last byte: to be released, since only writing tells whether the
+                       client has gone */
     HOLDER_COUNT
 } conn_holder;
 
@@ -107,10 +108,19 @@ typedef struct conn_state {
     uint8_t life, exchange, input, output, holder; /* of the enums above; all zero: just accepted */
 } conn_state;
 
+_Static_assert(LIFE_READING == 0 && EXCHANGE_NONE == 0 && INPUT_OPEN == 0 && OUTPUT_EMPTY == 0 && HOLDER_NONE == 0,
+               "a connection that was just accepted is all zero");
+/* The questions below compare with < and >=. */
+_Static_assert(LIFE_CLOSING < LIFE_LINGERING && LIFE_LINGERING < LIFE_CUT && LIFE_CUT < LIFE_LEFT &&
+                   LIFE_LEFT < LIFE_CLOSED && LIFE_CLOSED < LIFE_GONE,
+               "lives in the order in which a connection ends");
+_Static_assert(OUTPUT_SKIPPING < OUTPUT_QUEUED && OUTPUT_QUEUED < OUTPUT_BLOCKED, "bytes wait from QUEUED on");
+_Static_assert(HOLDER_TAKEN < HOLDER_KEPT && HOLDER_KEPT < HOLDER_HUNG_UP, "the holder has it from KEPT on");
+
 /* How far the request is that is being read, as the parser knows it. */
 typedef enum conn_part { PART_BETWEEN, PART_HEAD, PART_BODY } conn_part;
 
-/* Which time runs. */
+/* Which time-out runs. */
 typedef enum conn_watch {
     WATCH_NONE,
     WATCH_IDLE,
@@ -125,16 +135,17 @@ typedef enum conn_watch {
 typedef enum conn_ending {
     ENDING_FIN,    /* all replies are whole, or none has begun */
     ENDING_RESET,  /* a reply is short: never a FIN, which could be taken for the reply's end */
-    ENDING_PASSED, /* nothing: another goes on */
+    ENDING_PASSED, /* nothing: another server or process goes on */
     ENDING_COUNT
 } conn_ending;
 
-/* Nothing else changes a state. An event that is impossible in the state ends the process with a message. */
+/* Moves the state; nothing else changes one. An event that is impossible in the state ends the process with a message.
+ */
 void conn_post(conn_state *s, conn_event event);
-/* NULL, or the reason why the event cannot happen in the state. */
+/* Returns why the event cannot happen in the state; NULL: it can. */
 const char *conn_impossible(const conn_state *s, conn_event event);
-/* Whether the combination of the five is allowed. conn_post checks the one it has come to, also in release builds, as
- * they have assertions too: it takes a nanosecond or two. */
+/* Whether the combination of the five aspects is allowed. conn_post() checks the one it has come to, also in release
+ * builds, which have assertions too: that takes a nanosecond or two. */
 bool conn_state_valid(const conn_state *s);
 
 typedef enum conn_aspect {
@@ -145,27 +156,28 @@ typedef enum conn_aspect {
     ASPECT_HOLDER,
     ASPECT_COUNT
 } conn_aspect;
-/* "Half": one of the five. NULL, or the reason why its table has no row for the pair. */
+/* Returns why the aspect's table has no row for the pair; NULL: it has one. */
 const char *conn_aspect_impossible(conn_aspect aspect, unsigned state, conn_event event);
-/* How often the pair's row was taken in this process; only counted with -Dtable_coverage=true. */
+/* Returns how often the pair's row was taken in this process; counted only with -Dtable_coverage=true. */
 uint64_t conn_aspect_taken(conn_aspect aspect, unsigned state, conn_event event);
 unsigned conn_aspect_states(conn_aspect aspect);
 const char *conn_aspect_name(conn_aspect aspect, unsigned state);
-/* "ANSWERING, STREAMING, OPEN, EMPTY, KEPT", for people. */
+/* Writes "ANSWERING, STREAMING, OPEN, EMPTY, KEPT" for people, cut if it does not fit. */
 void conn_state_text(const conn_state *s, char *out, size_t size);
 const char *conn_event_name(conn_event event);
 
-/* `followed`: this process stops and the next one takes back what the holder has. */
+/* Returns how a connection that closes now ends for its client. `followed`: this process stops and the next one takes
+ * back what the holder has. Not of a closed one. */
 conn_ending conn_ending_of(const conn_state *s, bool followed);
-/* What becomes of the connection when the time has run out: EVENT_REFUSE (408) or EVENT_CLOSE. */
+/* Returns what becomes of a connection whose time-out is over: EVENT_REFUSE (408) or EVENT_CLOSE. */
 conn_event conn_timeout_event(conn_watch watch);
 
 /* The holder can be given the connection, so that the next process writes the same reply. */
 bool conn_may_keep(const conn_state *s);
-/* Another process can go on with the connection: all that it needs are the bytes that were read and not answered.
- * Never in a body, nor with a reply under way. */
+/* Another process can go on with the connection: it needs nothing but the bytes that were read and not answered. Never
+ * in a body, nor with a reply under way. */
 bool conn_may_leave(const conn_state *s, conn_part part);
-/* Another server of this process can go on: the request goes along, and what is unsent of earlier replies. */
+/* Another server of this process can go on: the request goes along, and the unsent bytes of earlier replies. */
 bool conn_may_move(const conn_state *s);
 /* No request has begun and no reply is under way: the connection may end without anybody's loss. */
 bool conn_may_finish(const conn_state *s, conn_part part);
@@ -175,13 +187,13 @@ static inline bool conn_is_over(const conn_state *s) { return s->life >= LIFE_CU
 
 static inline bool conn_may_write(const conn_state *s) { return s->life <= LIFE_CLOSING; }
 
-/* Not while the connection is held: what was read would be lost with this process. */
+/* Not while the holder has the connection: bytes that were read would be lost with this process. */
 static inline bool conn_may_read(const conn_state *s)
 {
     return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->holder == HOLDER_NONE;
 }
 
-/* While the connection is held its end is watched for instead of reading. */
+/* While the holder has the connection, its end is watched for instead of reading. */
 static inline bool conn_may_hang_up(const conn_state *s)
 {
     return s->life <= LIFE_LINGERING && s->input == INPUT_OPEN && s->holder == HOLDER_KEPT;
@@ -190,7 +202,7 @@ static inline bool conn_may_hang_up(const conn_state *s)
 /* Not while the connection is kept, since the holder knows one request only. */
 static inline bool conn_may_parse(const conn_state *s) { return s->life == LIFE_READING && s->holder <= HOLDER_TAKEN; }
 
-/* All that the next process would have to do is done. */
+/* Nothing is left that the next process would have to do. */
 static inline bool conn_may_release(const conn_state *s)
 {
     return s->holder >= HOLDER_KEPT && s->exchange == EXCHANGE_NONE && s->output == OUTPUT_EMPTY && s->life < LIFE_CUT;
@@ -203,7 +215,15 @@ static inline conn_watch conn_watch_of(const conn_state *s, conn_part part)
     if (conn_has_unsent(s)) return WATCH_WRITE;
     if (s->life == LIFE_LINGERING) return WATCH_LINGER;
     if (s->life != LIFE_READING) return WATCH_NONE;
-    return part == PART_BETWEEN ? WATCH_IDLE : part == PART_HEAD ? WATCH_HEAD : WATCH_BODY;
+    switch (part) {
+    case PART_BETWEEN:
+        return WATCH_IDLE;
+    case PART_HEAD:
+        return WATCH_HEAD;
+    case PART_BODY:
+        break;
+    }
+    return WATCH_BODY;
 }
 
 #endif
