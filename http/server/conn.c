@@ -14,6 +14,8 @@ static const char interim_100[] = "HTTP/1.1 100 Continue\r\n\r\n";
 static void conn_watch_set(http_conn *c, conn_watch watch)
 {
     http_server *s = c->server;
+    assert(watch < WATCH_COUNT);
+    assert(watch == WATCH_NONE || !conn_is_over(&c->state));
     if (watch == c->watch && !c->touched) return;
     c->touched = false;
     c->arrived = 0;
@@ -32,6 +34,9 @@ static void conn_free_when_done(http_conn *c)
     conn_in_release(c);
     request_parser_free(&c->parser);
     assert(!c->out);
+    assert(c->fd < 0);
+    assert(c->watch == WATCH_NONE);
+    assert(c->keep_key == 0);
     free(c);
     server_conn_freed(s);
 }
@@ -57,12 +62,13 @@ void conn_close(http_conn *c)
     http_server *s = c->server;
     conn_ending ending = conn_ending_of(&c->state, s->stopping && s->leaving);
     bool missed = ending != ENDING_PASSED && conn_missed(c);
-    if (ending == ENDING_RESET) (void)conn_reset_on_close(c, true); /* a client may count no bytes */
+    if (ending == ENDING_RESET) (void)conn_set_close_kind(c, CLOSE_WITH_RESET); /* a client may count no bytes */
     if (ending != ENDING_PASSED && conn_kept(c)) conn_end_kept(c, ending);
-    c->keep_key = 0; /* whoever has it, it is not this process */
+    c->keep_key = 0; /* the holder may have the connection yet, this process no longer */
     conn_out_free(c);
     conn_post(&c->state, EVENT_CLOSE);
     conn_watch_set(c, WATCH_NONE);
+    assert(c->is_extra ? s->extras > 0 : s->connections > 0);
     if (c->is_extra)
         s->extras--;
     else
@@ -70,14 +76,14 @@ void conn_close(http_conn *c)
     /* libuv forgets the descriptor in here, so that it may be closed, and its number used again, at once. */
     uv_close((uv_handle_t *)&c->poll, conn_on_poll_closed);
     bool keeps = BUG(LEAK_DESCRIPTOR) && exchange_is_open(&c->exchange);
-    if (c->fd >= 0 && !keeps) close(c->fd); /* else it moves to another server */
+    if (c->fd >= 0 && !keeps) close(c->fd); /* else the descriptor moves to another server */
     c->fd = -1;
     c->has_missed_note = false;
     conn_tell_gone(c);
     if (missed) s->options.on_missed(s->options.arg, c->missed_note);
 }
 
-/* What waits to be sent is thrown away: behind a gap it would be taken for something else. */
+/* Throws unsent bytes away: behind a gap they would be taken for something else. */
 void conn_cut(http_conn *c)
 {
     if (c->state.life == LIFE_CUT) return;
@@ -89,7 +95,8 @@ void conn_cut(http_conn *c)
 
 static void conn_on_poll(uv_poll_t *poll, int status, int events);
 
-/* A client that has sent more than is read now, and then ended: that is not read before its request is answered. */
+/* A client may have sent more than is read now, and then ended: its end, which cannot be read before the request is
+ * answered, can be seen. */
 static bool conn_may_see_end(const http_conn *c)
 {
     return c->state.life == LIFE_ANSWERING && conn_may_read(&c->state) && !c->end_seen;
@@ -100,6 +107,7 @@ static bool conn_may_see_end(const http_conn *c)
 static void conn_arm_poll(http_conn *c)
 {
     int events = 0;
+    assert(!conn_is_over(&c->state));
     bool has_room = c->state.life == LIFE_READING     ? c->bytes.at == c->bytes.end
                     : c->state.life == LIFE_ANSWERING ? c->bytes.end < c->bytes_cap
                                                       : true;
@@ -126,7 +134,9 @@ static void conn_settle(http_conn *c)
 {
     conn_leaving leaving = conn_leave(c);
     if (leaving == LEAVING_DONE) return;
-    assert((c->out_len > 0) == conn_has_unsent(&c->state) && (c->keep_key != 0) == conn_kept(c));
+    assert((c->out_len > 0) == conn_has_unsent(&c->state));
+    assert((c->keep_key != 0) == conn_kept(c));
+    assert((c->skip > 0) == (c->state.output == OUTPUT_SKIPPING));
     if (c->state.life == LIFE_READING && c->bytes.at == c->bytes.end) {
         if (conn_is_last(c, leaving))
             conn_post(&c->state, EVENT_FINISH);
@@ -150,6 +160,7 @@ static void conn_settle(http_conn *c)
 static bool conn_make_room_behind_body(http_conn *c)
 {
     request_bytes *b = &c->bytes;
+    assert(!c->has_displaced);
     if (c->parser.body_len == 0 || c->parser.is_chunked) return true; /* a chunked body has its framing behind it */
     if (b->at < b->end) {
         c->has_displaced = true;
@@ -158,11 +169,12 @@ static bool conn_make_room_behind_body(http_conn *c)
     }
     if (!conn_in_extend(c)) return false;
     b->at = ++b->end;
+    assert(b->end <= c->bytes_cap);
     return true;
 }
 
-/* A client that was taken back waits for the rest of another reply, or for one that another process knows of. One whose
- * connection is cut already is told nothing. */
+/* Cuts a connection that was taken back: its client waits for the rest of a reply, or for one that another process
+ * knows of. On a connection that is cut already nothing is told. */
 void conn_refuse(http_conn *c, int status, const char *detail)
 {
     if (conn_is_over(&c->state)) return;
@@ -215,7 +227,7 @@ static void conn_exchange_over(http_conn *c, conn_event how)
 
 void conn_exchange_end(http_conn *c)
 {
-    if (c->state.output == OUTPUT_SKIPPING) conn_cut(c); /* the client has more than this reply: another's beginning */
+    if (c->state.output == OUTPUT_SKIPPING) conn_cut(c); /* the client has more bytes than this reply: of another one */
     conn_exchange_over(c, c->is_persistent ? EVENT_END : EVENT_END_LAST);
 }
 
@@ -223,11 +235,11 @@ void conn_exchange_leave(http_conn *c)
 {
     c->keep_key = 0;
     c->skip = 0;
-    conn_out_free(c); /* the next process writes it */
+    conn_out_free(c); /* the next process writes these bytes */
     conn_exchange_over(c, EVENT_LEAVE);
 }
 
-/* If the holder cannot be told now, the next request waits: its reply would be taken for a part of this one. */
+/* If the holder cannot be told now, the next request waits: its reply would be taken for a part of this reply. */
 static void conn_release_when_done(http_conn *c)
 {
     if (conn_may_release(&c->state)) (void)conn_release(c);
@@ -252,7 +264,7 @@ static void conn_parse(http_conn *c)
             conn_send(c, &part, 1);
         }
     }
-    /* Another program took it for a whole request, or took what this one refuses. */
+    /* Another program took these bytes for a whole request, or accepts what this one refuses. */
     if (c->state.holder == HOLDER_TAKEN) conn_cut(c);
 }
 
@@ -283,9 +295,9 @@ void conn_run(http_conn *c)
         conn_settle(c);
 }
 
-/* The client has sent its last byte. That may be a half-close (it still reads) or all it will ever do: only writing
- * tells. So while an answer is awaited, an interim reply that every client must skip is sent; a client that is gone
- * answers it with a reset, and the exchange learns of that. */
+/* The client has sent its last byte: it has closed half of the connection and still reads, or it has gone; only writing
+ * tells. So while an answer is awaited, an interim reply that every client must skip (RFC 9110, 15.2) is sent; the
+ * kernel of a client that has gone answers with a reset, and the exchange learns of that. */
 static void conn_on_half_closed(http_conn *c)
 {
     http_exchange *x = &c->exchange;
@@ -294,12 +306,12 @@ static void conn_on_half_closed(http_conn *c)
         if (x->on_half_closed) x->on_half_closed(x);
         return;
     }
-    if (c->state.output == OUTPUT_SKIPPING) return; /* it stands in the middle of the reply */
+    if (c->state.output == OUTPUT_SKIPPING) return; /* an interim reply would stand in the middle of this one */
     struct iovec probe = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
     conn_send(c, &probe, 1);
 }
 
-/* A body that trickles must not hold its connection for ever: only enough of it lets the wait begin anew. */
+/* A body that trickles must not keep its connection for ever: only SERVER_BODY_RATE lets the wait begin anew. */
 static void conn_count_body(http_conn *c, size_t len)
 {
     c->arrived += len;
@@ -309,38 +321,42 @@ static void conn_count_body(http_conn *c, size_t len)
 static void conn_read(http_conn *c)
 {
     bool is_reading = c->state.life == LIFE_READING, discard = !is_reading && c->state.life != LIFE_ANSWERING;
-    if (is_reading && c->bytes.at < c->bytes.end) return; /* first what is there */
+    assert(conn_may_read(&c->state));
+    if (is_reading && c->bytes.at < c->bytes.end) return; /* first what was read already */
     if (!discard && !conn_in_make_room(c)) {
         if (is_reading) reply_problem(c, 503, "The server is out of memory.");
         return;
     }
     char *to = discard ? c->server->scratch : c->bytes.data + c->bytes.end;
     size_t room = discard ? sizeof(c->server->scratch) : c->bytes_cap - c->bytes.end;
+    assert(room > 0); /* else 0 bytes would be taken for the client's end */
     ssize_t n = recv(c->fd, to, room, 0);
     if (n > 0) {
+        assert((size_t)n <= room);
         if (discard) return;
         c->bytes.end += (size_t)n;
         if (request_parser_in_body(&c->parser)) conn_count_body(c, (size_t)n);
     } else if (n == 0) {
         conn_post(&c->state, EVENT_END_OF_INPUT);
-        if (!c->end_seen) conn_on_half_closed(c); /* else the poll has told of the end before it could be read */
+        if (!c->end_seen) conn_on_half_closed(c); /* else conn_take_events() has seen the end before */
     } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         conn_cut(c);
     }
 }
 
-/* Of a connection that is cut or left there is nothing to learn: it is closed in this turn. */
+/* Not of a connection that is cut or left: it is closed now. */
 static void conn_take_events(http_conn *c, int events)
 {
     char urgent;
+    assert(!conn_is_over(&c->state));
     /* Urgent data are of no use here, but as long as they wait the poll would return at once. */
     if ((events & UV_PRIORITIZED) && recv(c->fd, &urgent, 1, MSG_OOB) < 0 && errno != EAGAIN) {
         conn_cut(c);
         return;
     }
     if ((events & UV_WRITABLE) && c->state.output == OUTPUT_BLOCKED) conn_post(&c->state, EVENT_WRITABLE);
-    /* It has sent its last byte and may be gone; to learn that, it must be read and written to, which the next process
-     * could not take into account. */
+    /* The client has sent its last byte and may be gone. To learn that, its connection must be read and written to,
+     * which the next process could not take into account: the holder is to let go first. */
     if ((events & UV_DISCONNECT) && conn_may_hang_up(&c->state) && !conn_release(c))
         conn_post(&c->state, EVENT_HANG_UP);
     if ((events & UV_DISCONNECT) && conn_may_see_end(c)) {
@@ -377,6 +393,7 @@ void conn_run_ready(http_conn *c)
 
 void conn_timeout(http_conn *c)
 {
+    assert(c->watch != WATCH_NONE && !conn_is_closed(&c->state));
     if (c->watch == WATCH_LINGER && conn_still_acks(c)) {
         c->touched = true;
         conn_watch_set(c, WATCH_LINGER);

@@ -1,17 +1,20 @@
 /* How connections end, or go on without this process: see http/server/conn_state.h. */
+#include <assert.h>
 #include <errno.h>
 #include <sys/socket.h>
 
 #include "http/server/position.h"
 #include "http/server/server_core.h"
 
-bool conn_reset_on_close(const http_conn *c, bool on)
+bool conn_set_close_kind(const http_conn *c, conn_close_kind kind)
 {
-    const struct linger reset = {.l_onoff = on, .l_linger = 0};
+    const struct linger reset = {.l_onoff = kind == CLOSE_WITH_RESET, .l_linger = 0};
+    assert(c->fd >= 0);
     return setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) == 0;
 }
 
-/* The end of the process, and what it lives in, may follow at once. */
+/* In a drain the process may end next, and its network namespace (a container's) with it: the kernel would send no
+ * more. A missed note needs to know whether the client took the reply. */
 bool conn_must_be_acked(const http_conn *c)
 {
     return (c->server->draining || c->has_missed_note) && position_unacked(c->fd) > 0;
@@ -24,13 +27,13 @@ bool conn_missed(const http_conn *c)
     char byte;
     if (!c->has_missed_note || c->reply_failed) return c->has_missed_note;
     ssize_t n = c->state.input == INPUT_ENDED ? 0 : recv(c->fd, &byte, 1, MSG_PEEK);
-    bool has_ended = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK); /* it may have reset it */
+    bool has_ended = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK); /* FIN, or a reset */
     return has_ended && position_unacked(c->fd) > OWN_FIN;
 }
 
 void conn_linger(http_conn *c)
 {
-    if (c->ends_by_fin) (void)conn_reset_on_close(c, false); /* it is whole */
+    if (c->ends_by_fin) (void)conn_set_close_kind(c, CLOSE_WITH_FIN); /* the reply is whole */
     conn_post(&c->state, EVENT_LINGER);
     c->unacked = position_unacked(c->fd);
     c->acked_ms = uv_now(c->server->loop);
@@ -39,6 +42,7 @@ void conn_linger(http_conn *c)
 
 bool conn_still_acks(http_conn *c)
 {
+    assert(c->state.life == LIFE_LINGERING);
     uint64_t now = uv_now(c->server->loop);
     size_t unacked = position_unacked(c->fd);
     if (unacked < c->unacked) c->acked_ms = now;
@@ -46,17 +50,19 @@ bool conn_still_acks(http_conn *c)
     return unacked > 0 && now - c->acked_ms < c->server->options.write_timeout_ms;
 }
 
-/* Whether its client got the last reply is not known yet, and nobody else would tell of it. */
+/* Whether the client got the last reply is not known yet, and the next process could not tell the note's owner. */
 static bool conn_must_tell(const http_conn *c) { return c->has_missed_note && position_unacked(c->fd) > 0; }
 
-/* Between two requests, or in the head of one, nothing of it is anywhere but in these bytes: the next process can go
- * on. */
+/* Between two requests, or in the head of one, these bytes are all there is of the connection: the next process can go
+ * on with them. */
 conn_leaving conn_leave(http_conn *c)
 {
     const http_server *s = c->server;
     if (!s->leaving || c->is_extra || !conn_may_leave(&c->state, conn_part_of(c))) return LEAVING_NOT;
     if (conn_must_tell(c)) return LEAVING_REFUSED;
+    assert(!conn_kept(c) && c->state.exchange == EXCHANGE_NONE);
     size_t from = request_parser_idle(&c->parser) ? c->bytes.at : c->bytes.start;
+    assert(from <= c->bytes.end);
     const char *bytes = c->bytes.data ? c->bytes.data + from : "";
     if (!s->options.on_leave(s->options.arg, c->fd, bytes, c->bytes.end - from)) return LEAVING_REFUSED;
     conn_post(&c->state, EVENT_LEAVE);
@@ -77,8 +83,8 @@ bool conn_is_last(const http_conn *c, conn_leaving leaving)
     return conn_may_finish(&c->state, conn_part_of(c)) && !conn_has_unread(c);
 }
 
-/* One that only idled, and is closed because the process ends, has nothing to lose once its bytes are acknowledged;
- * one that was told to close may be sending, and a reset would take the reply from it. */
+/* A lingering connection that only idled has nothing to lose once its bytes are acknowledged. The client of one that
+ * was told to close may be sending, and a reset would take the reply away. */
 bool conn_busy(const http_conn *c)
 {
     const conn_state *s = &c->state;

@@ -7,7 +7,7 @@
 void conn_in_release(http_conn *c)
 {
     if (!c->block) return;
-    assert(c->state.exchange == EXCHANGE_NONE);
+    assert(c->state.exchange == EXCHANGE_NONE); /* its request would lie in freed memory */
     server_block_give(c->server, c->block);
     free(c->grown);
     c->block = NULL;
@@ -18,7 +18,8 @@ void conn_in_release(http_conn *c)
 
 static bool conn_in_acquire(http_conn *c)
 {
-    assert(!c->grown && c->bytes.end == 0);
+    assert(!c->block && !c->grown);
+    assert(c->bytes.end == 0);
     c->block = server_block_take(c->server);
     if (!c->block) return false;
     c->bytes = (request_bytes){.data = c->block->bytes};
@@ -26,11 +27,13 @@ static bool conn_in_acquire(http_conn *c)
     return true;
 }
 
-/* Moves what belongs to the current request to the start of `to`. */
+/* Moves the bytes of the current request, and what was read behind them, to the start of `to`. */
 static void conn_in_move(http_conn *c, char *to)
 {
     request_bytes *b = &c->bytes;
     const char *from = b->data + b->start;
+    assert(c->state.exchange == EXCHANGE_NONE); /* an owner looks at them */
+    assert(b->start <= b->at && b->at <= b->end);
     memmove(to, from, b->end - b->start);
     request_parser_rebase(&c->parser, from, to);
     b->at -= b->start;
@@ -39,20 +42,23 @@ static void conn_in_move(http_conn *c, char *to)
     b->data = to;
 }
 
-/* One request with the zero behind it, as far as the limits let any in, and room for a chunked body's framing. */
+/* Returns the size of the largest request within the limits, with the zero behind it and a chunked body's framing. */
 static size_t request_bytes_max(const http_conn *c)
 {
     return c->server->limits.head_bytes_max + c->server->limits.body_bytes_max + CONN_BYTES;
 }
 
-/* Doubles, because what arrives shall grow with what the client has sent, never with what it has only announced; but
- * not beyond what one request can need, except for the one byte that is asked for. */
+/* Doubles the memory: it grows with what the client has sent, never with what the client has only announced. Not beyond
+ * what one request can need, except by the one byte that is asked for. */
 static size_t conn_in_next_cap(const http_conn *c)
 {
     enum { STEP = 65536 };
     size_t used = c->bytes.end - c->bytes.start, cap = c->bytes_cap * 2;
     size_t known = request_parser_size(&c->parser), most = request_bytes_max(c);
-    if (known > c->bytes_cap) cap = known <= cap || known <= STEP ? known : cap > STEP ? cap : (size_t)STEP;
+    if (known > c->bytes_cap) {
+        size_t step = cap > STEP ? cap : STEP;
+        cap = known < step ? known : step;
+    }
     if (cap > most) cap = most;
     return cap > used ? cap : used + 1;
 }
@@ -60,6 +66,7 @@ static size_t conn_in_next_cap(const http_conn *c)
 static bool conn_in_grow(http_conn *c)
 {
     size_t cap = conn_in_next_cap(c);
+    assert(cap > c->bytes.end - c->bytes.start);
     char *grown = malloc(cap);
     if (!grown) return false;
     conn_in_move(c, grown);
@@ -86,6 +93,7 @@ bool conn_in_fill(http_conn *c, const char *bytes, size_t len)
         c->bytes.data = c->grown;
         c->bytes_cap = len;
     }
+    assert(len <= c->bytes_cap);
     memcpy(c->bytes.data, bytes, len);
     c->bytes.end = len;
     return true;
@@ -100,6 +108,7 @@ bool conn_in_make_room(http_conn *c)
 void conn_in_begin(http_conn *c)
 {
     assert(c->block);
+    assert(c->state.exchange == EXCHANGE_NONE);
     if (!request_parser_idle(&c->parser)) return;
     c->bytes.start = c->bytes.at;
     request_parser_begin(&c->parser, c->block->headers, CONN_HEADERS);

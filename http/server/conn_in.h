@@ -6,14 +6,16 @@
 
 #include "http/server/server_core.h"
 
-/* True if there is room for at least one byte behind bytes.end. */
+/* Makes room for at least one byte behind bytes.end. False: out of memory, or, while a request is being answered, the
+ * memory is full. */
 bool conn_in_make_room(http_conn *c);
-/* The same for a request in memory, by moving the request or the memory. False: out of memory. */
+/* Makes room for one byte by moving the request that is being read to the front, or to more memory. False: no memory.
+ */
 bool conn_in_extend(http_conn *c);
-void conn_in_begin(http_conn *c); /* tells the parser about the next request if it is between two */
-void conn_in_release(http_conn *c);
+void conn_in_begin(http_conn *c);   /* lets a parser that is between two requests begin the next */
+void conn_in_release(http_conn *c); /* gives all the memory back; no exchange is open */
 
-/* The first bytes of an adopted connection. False: out of memory. */
+/* Copies the first bytes of an adopted connection. False: out of memory. */
 bool conn_in_fill(http_conn *c, const char *bytes, size_t len);
 
 #endif

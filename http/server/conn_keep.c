@@ -11,6 +11,7 @@ bool conn_release(http_conn *c)
 {
     http_server *s = c->server;
     if (!conn_kept(c)) return true;
+    assert(c->keep_key != 0);
     if (!s->options.on_release(s->options.arg, c->keep_key)) return false;
     c->keep_key = 0;
     conn_post(&c->state, EVENT_RELEASE);
@@ -21,9 +22,10 @@ void conn_end_kept(http_conn *c, conn_ending ending)
 {
     const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     http_server *s = c->server;
-    assert(conn_kept(c) && ending != ENDING_PASSED);
+    assert(conn_kept(c) && c->keep_key != 0);
+    assert(ending != ENDING_PASSED);
     if (ending == ENDING_RESET)
-        (void)connect(c->fd, &nowhere, sizeof(nowhere)); /* resets it now; both fail when the client has ended it */
+        (void)connect(c->fd, &nowhere, sizeof(nowhere)); /* resets now; fails, like shutdown(), if the client did */
     else
         (void)shutdown(c->fd, SHUT_RDWR);
     s->options.on_ended(s->options.arg, c->keep_key);
@@ -40,22 +42,25 @@ bool conn_skip(http_conn *c, struct iovec *parts, size_t count)
         c->skip -= n;
         left += parts[i].iov_len;
     }
+    assert(left == 0 || c->skip == 0); /* what a former process has not sent lies behind all that it has */
     if (c->skip == 0) conn_post(&c->state, EVENT_CAUGHT_UP);
     return left > 0;
 }
 
-void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows)
+void conn_keep_reply(http_conn *c, http_text data, bool body_follows)
 {
     http_server *s = c->server;
-    const http_kept_reply reply = {{data, len}, body_follows, c->is_persistent};
-    assert(conn_kept(c) && !conn_has_unsent(&c->state));
+    const http_kept_reply reply = {data, .body_follows = body_follows, .is_persistent = c->is_persistent};
+    assert(conn_kept(c) && c->keep_key != 0);
+    assert(!conn_has_unsent(&c->state)); /* else the kernel's position would be another reply's */
     s->options.on_kept_reply(s->options.arg, c->keep_key, &reply);
 }
 
 bool http_exchange_can_keep(const http_exchange *x, http_kept *out)
 {
     const http_conn *c = conn_of(x);
-    assert(exchange_is_open(x) && !conn_kept(c));
+    assert(exchange_is_open(x));
+    assert(!conn_kept(c));
     if (!conn_may_keep(&c->state)) return false;
     *out = (http_kept){.fd = c->fd, .unsent = {c->out_len > 0 ? c->out + c->out_start : "", c->out_len}};
     if (!position_get(c->fd, &out->position)) return false;
@@ -72,10 +77,11 @@ bool http_exchange_half_closed(const http_exchange *x)
 void http_exchange_keep(http_exchange *x, uint64_t key)
 {
     http_conn *c = conn_of(x);
-    assert(conn_may_keep(&c->state) && key != 0);
+    assert(conn_may_keep(&c->state));
+    assert(key != 0 && c->keep_key == 0);
     c->keep_key = key;
     conn_post(&c->state, EVENT_KEEP);
-    server_add_ready(c); /* to watch it in another way */
+    server_add_ready(c); /* its end is watched for from now on, instead of reading */
 }
 
 bool http_exchange_kept(const http_exchange *x)
@@ -98,7 +104,7 @@ bool http_exchange_unkeep(http_exchange *x)
     return conn_release(c);
 }
 
-static void fd_reset(int fd)
+static void fd_reset_and_close(int fd)
 {
     const struct linger now = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -107,14 +113,15 @@ static void fd_reset(int fd)
 
 http_adopted http_server_adopt_kept(http_server *server, const http_kept *kept, uint64_t key, bool replying)
 {
+    assert(key != 0 && kept->fd >= 0);
     conn_past past = {.bytes = {kept->bytes, kept->len}, .keep_key = key};
     socklen_t peer_len = sizeof(past.peer);
     uint64_t position = 0;
     bool alive = !server->stopping && getpeername(kept->fd, (struct sockaddr *)&past.peer, &peer_len) == 0 &&
                  position_get(kept->fd, &position) && position >= kept->position;
-    /* A reply that the holder was not told of: its rest cannot be known. */
+    /* Bytes were sent of a reply that the holder was not told of: nobody knows the rest. */
     if (!alive || (position > kept->position && !replying)) {
-        fd_reset(kept->fd);
+        fd_reset_and_close(kept->fd);
         return alive ? HTTP_ADOPT_UNCERTAIN : HTTP_ADOPT_ENDED;
     }
     past.skip = position - kept->position;

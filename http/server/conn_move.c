@@ -8,7 +8,7 @@
 
 #include "http/server/server_core.h"
 
-/* Headers about the body's framing, which is written anew, or already acted upon. */
+/* Headers about the body's framing, which is written anew, and Expect, which has been obeyed. */
 static bool header_is_framing(const http_text *name)
 {
     return text_equals_any_case(name->data, name->len, "Content-Length", 14) ||
@@ -29,8 +29,8 @@ static size_t request_text_bytes_max(const http_request *r, http_text line_targe
     return size;
 }
 
-/* No header becomes longer than it came, so that a head within the limits is within them again: no space behind the
- * colon, and a Host that the target overrides is left empty, because the next parser will override it too. */
+/* Writes no header longer than it came, so that a head within the limits is within them again: no space behind the
+ * colon, and an empty Host where the target overrides it, because the next parser will override Host too. */
 static char *request_put_header(char *to, const http_conn *c, const http_header *h)
 {
     bool is_overridden = c->parser.authority.len > 0 && text_equals_any_case(h->name.data, h->name.len, "Host", 4);
@@ -44,6 +44,8 @@ char *conn_copy_request(const http_conn *c, http_text body, size_t *len)
 {
     const http_request *r = &c->exchange.request;
     http_text target = c->parser.target; /* as it came: with its host */
+    assert(exchange_is_open(&c->exchange));
+    assert(c->bytes.at <= c->bytes.end);
     size_t rest = c->bytes.end - c->bytes.at;
     char *all = malloc(request_text_bytes_max(r, target, body.len, rest)), *to = all;
     if (!all) return NULL;
@@ -73,7 +75,7 @@ bool http_exchange_sent(http_exchange *x)
     return c->out_len == 0;
 }
 
-/* The unsent bytes, malloc'd. False: no memory. */
+/* Copies the unsent bytes; out->unsent is malloc'd. False: no memory. */
 static bool conn_copy_unsent(const http_conn *c, http_moving *out)
 {
     out->unsent = NULL;
@@ -87,7 +89,8 @@ static bool conn_copy_unsent(const http_conn *c, http_moving *out)
 bool http_exchange_detach(http_exchange *x, http_moving *out)
 {
     http_conn *c = conn_of(x);
-    assert(exchange_is_open(x) && !conn_kept(c));
+    assert(exchange_is_open(x));
+    assert(!conn_kept(c));
     conn_flush(c);
     if (!conn_may_move(&c->state) || !conn_copy_unsent(c, out)) return false;
     out->bytes = conn_copy_request(c, x->request.body, &out->len);
@@ -97,8 +100,9 @@ bool http_exchange_detach(http_exchange *x, http_moving *out)
     }
     conn_out_free(c);
     conn_post(&c->state, EVENT_LEAVE);
+    assert(c->server->exchanges > 0);
     c->server->exchanges--;
-    /* A second descriptor could not be had where all are in use: the first one moves. */
+    /* The descriptor itself moves: a second one could not be had where all are in use. */
     out->fd = c->fd;
     c->fd = -1;
     conn_close(c);

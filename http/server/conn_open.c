@@ -1,5 +1,6 @@
 /* How connections begin: accepted, moved here from another server, or taken back from the holder. */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -9,6 +10,10 @@
 
 #include "http/server/conn_in.h"
 #include "http/server/server_core.h"
+
+_Static_assert(sizeof(struct sockaddr_storage) >= sizeof(struct sockaddr_in6), "an address of either family fits");
+_Static_assert(sizeof(struct in_addr) == 4 && sizeof(((http_conn *)0)->peer) == INET6_ADDRSTRLEN,
+               "an IPv4 address is the last 4 bytes of its IPv6 form; each has room as text");
 
 static void conn_set_peer(http_conn *c, const struct sockaddr_storage *peer)
 {
@@ -25,8 +30,8 @@ static void conn_set_peer(http_conn *c, const struct sockaddr_storage *peer)
     }
 }
 
-/* Makes room for a new connection by closing the one that has been without a request longest, as HTTP allows at any
- * time; but none whose next request has arrived, or that is so fresh that it may be on its way. */
+/* Makes room for a new connection, as HTTP allows at any time (RFC 9112, 9.5); but closes none whose next request has
+ * arrived, or that has idled for so short a time that its request may be on the way. */
 bool conn_shed_idle(http_server *s)
 {
     http_conn *c;
@@ -43,9 +48,9 @@ bool conn_shed_idle(http_server *s)
     return false;
 }
 
-/* Lets the kernel notice clients that vanished: from their machine comes no FIN, and a connection that only waits would
- * wait for ever. A kernel that answers is enough; only one that takes nothing for longer than --write-timeout is not.
- */
+/* Lets the kernel notice clients that vanished: no FIN comes from their machine, and a connection that only waits would
+ * wait for ever. A client whose kernel answers the probes is there, unless it takes nothing for longer than
+ * --write-timeout. */
 static void conn_probe_peer(const http_server *s, int fd)
 {
     enum { PROBES = 4 };
@@ -55,7 +60,7 @@ static void conn_probe_peer(const http_server *s, int fd)
     if (most < s->options.write_timeout_ms) most = s->options.write_timeout_ms;
     idle = idle > 0 ? idle : 1;
     pause = pause > 0 ? pause : 1;
-    /* They fail only where the socket is none of TCP: then its end is always seen. */
+    /* These fail only where the socket is none of TCP: then the other side's end is always seen. */
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &pause, sizeof(pause));
@@ -63,9 +68,11 @@ static void conn_probe_peer(const http_server *s, int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &most, sizeof(most));
 }
 
-/* NULL: the descriptor is closed, there is no room even to say so. A kept connection has been let in before. */
+/* Takes fd. NULL: fd is closed, since there is no room even for a refusal. A kept connection (keep_key not 0) was let
+ * in by a former process, and is never one too many. */
 static http_conn *conn_new(http_server *s, int fd, const struct sockaddr_storage *peer, uint64_t keep_key)
 {
+    assert(fd >= 0);
     bool is_extra = keep_key == 0 && s->connections >= s->options.connections_max && !conn_shed_idle(s);
     http_conn *c = is_extra && s->extras > s->options.connections_max / 8 + 16 ? NULL : calloc(1, sizeof(*c));
     if (!c || uv_poll_init(s->loop, &c->poll, fd) != 0) {
@@ -104,6 +111,8 @@ void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer)
 bool conn_adopt(http_server *s, int fd, const conn_past *past)
 {
     struct iovec unsent = {(char *)(uintptr_t)past->unsent.data, past->unsent.len};
+    assert(past->skip == 0 || past->keep_key != 0);
+    assert(past->unsent.len == 0 || past->keep_key == 0);
     http_conn *c = conn_new(s, fd, &past->peer, past->keep_key);
     if (!c) return false;
     if (unsent.iov_len > 0) conn_gather(c, &unsent, 1);

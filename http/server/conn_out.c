@@ -6,8 +6,6 @@
 
 #include "http/server/server_core.h"
 
-enum { PARTS_MAX = 6 };
-
 static void conn_fail(http_conn *c)
 {
     conn_cut(c);
@@ -23,6 +21,8 @@ void conn_out_free(http_conn *c)
 
 static bool conn_out_reserve(http_conn *c, size_t more)
 {
+    assert(more > 0);
+    assert(c->out_start + c->out_len <= c->out_cap);
     if (c->out_start + c->out_len + more <= c->out_cap) return true;
     if (c->out_start > 0 && c->out_len + more <= c->out_cap) {
         memmove(c->out, c->out + c->out_start, c->out_len);
@@ -44,6 +44,7 @@ static bool conn_out_reserve(http_conn *c, size_t more)
 static void conn_out_append(http_conn *c, const struct iovec *parts, size_t count)
 {
     size_t total = 0;
+    assert(c->state.output != OUTPUT_SKIPPING);
     for (size_t i = 0; i < count; i++) total += parts[i].iov_len;
     if (total == 0) return;
     if (!conn_out_reserve(c, total)) {
@@ -66,11 +67,14 @@ static void conn_out_all_sent(http_conn *c)
     conn_post(&c->state, EVENT_SENT);
 }
 
-/* Returns how much the kernel took; 0 and BLOCKED or CUT if nothing. */
+/* Returns how many bytes the kernel took; 0, and BLOCKED or CUT: none. */
 static size_t conn_kernel_send(http_conn *c, struct iovec *parts, size_t count)
 {
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
     ssize_t n;
+    assert(count >= 1 && count <= CONN_PARTS_MAX + 1);
+    assert(conn_may_write(&c->state));
+    assert(c->state.output == OUTPUT_EMPTY || c->state.output == OUTPUT_QUEUED);
     do
         n = count == 1 ? send(c->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
                        : sendmsg(c->fd, &message, MSG_NOSIGNAL);
@@ -80,7 +84,7 @@ static size_t conn_kernel_send(http_conn *c, struct iovec *parts, size_t count)
         conn_post(&c->state, EVENT_FULL);
         server_add_ready(c); /* to arm the poll */
     } else {
-        c->reply_failed = c->state.exchange != EXCHANGE_STREAMING; /* which may have been sent in part */
+        c->reply_failed = c->state.exchange != EXCHANGE_STREAMING; /* a streamed one may have been sent in part */
         conn_fail(c);
     }
     return 0;
@@ -88,16 +92,16 @@ static size_t conn_kernel_send(http_conn *c, struct iovec *parts, size_t count)
 
 void conn_send(http_conn *c, struct iovec *parts, size_t count)
 {
-    assert(count + 1 <= PARTS_MAX);
+    assert(count >= 1 && count <= CONN_PARTS_MAX);
     if (!conn_may_write(&c->state)) return;
     if (c->state.output == OUTPUT_SKIPPING && !conn_skip(c, parts, count)) return;
-    /* Answers to pipelined requests leave together when the last of them is there. */
+    /* Replies to pipelined requests leave together when the last of them is written. */
     bool more_to_come = c->parsing && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES;
     if (c->state.output == OUTPUT_BLOCKED || more_to_come) {
         conn_out_append(c, parts, count);
         return;
     }
-    struct iovec all[PARTS_MAX];
+    struct iovec all[CONN_PARTS_MAX + 1];
     size_t n = 0, first = 0;
     if (c->out_len > 0) all[n++] = (struct iovec){c->out + c->out_start, c->out_len};
     for (size_t i = 0; i < count; i++) all[n++] = parts[i];
@@ -138,6 +142,7 @@ void conn_flush(http_conn *c)
 {
     while (c->state.output == OUTPUT_QUEUED) {
         struct iovec part = {c->out + c->out_start, c->out_len};
+        assert(c->out_len > 0);
         size_t sent = conn_kernel_send(c, &part, 1);
         assert(sent <= c->out_len);
         c->out_start += sent;

@@ -43,7 +43,7 @@ void http_exchange_on_gone(http_exchange *x, void (*fn)(http_exchange *x))
     http_conn *c = conn_of(x);
     assert(exchange_is_open(x));
     x->on_gone = fn;
-    if (fn && !x->gone_told && conn_is_closed(&c->state)) server_add_ready(c); /* it is gone already: told soon */
+    if (fn && !x->gone_told && conn_is_closed(&c->state)) server_add_ready(c); /* the client has gone: told soon */
 }
 
 void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x))
@@ -55,7 +55,8 @@ void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x)
 void http_exchange_set_missed_note(http_exchange *x, const uint8_t note[HTTP_MISSED_NOTE_BYTES])
 {
     http_conn *c = conn_of(x);
-    assert(exchange_is_open(x) && c->server->options.on_missed);
+    assert(exchange_is_open(x));
+    assert(c->server->options.on_missed);
     memcpy(c->missed_note, note, HTTP_MISSED_NOTE_BYTES);
     c->has_missed_note = true;
     c->reply_failed = conn_is_over(&c->state);

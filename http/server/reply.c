@@ -165,7 +165,7 @@ static void reply_whole(http_conn *c, int status, const http_reply_header *heade
     body_kind kind = has_body ? BODY_SIZED : body_kind_without_body(status);
     char *end = reply_put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
     if (copied > 0) end = put(end, body, copied);
-    if (conn_kept(c)) conn_keep_reply(c, head, (size_t)(end - head), sends_body && copied == 0);
+    if (conn_kept(c)) conn_keep_reply(c, (http_text){head, (size_t)(end - head)}, sends_body && copied == 0);
     struct iovec parts[2] = {{head, (size_t)(end - head)}, {(char *)(uintptr_t)body, body_len}};
     conn_send(c, parts, sends_body && copied == 0 ? 2 : 1);
     reply_head_free(c, head);
@@ -212,7 +212,7 @@ static void reply_begin(http_exchange *x, int status, const http_reply_header *h
     if (!has_body) kind = body_kind_without_body(status);
     char *end = reply_put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
     struct iovec part = {head, (size_t)(end - head)};
-    if (kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_reset_on_close(c, true);
+    if (kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_set_close_kind(c, CLOSE_WITH_RESET);
     conn_gather(c, &part, 1);
     reply_head_free(c, head);
 }

@@ -1,15 +1,17 @@
 /* server_core: what the files of http_server share; nobody else includes it.
  *
- *   listener.c  the listening socket: accepting, refusing, running out of descriptors
- *   server.c    start, drain, stop; timeouts; the list of connections that want a turn on the loop's own stack
+ *   server.c      start, drain, stop; time-outs; the list of connections that are to be run on the loop's own stack
+ *   listener.c    the listening socket: accepting, refusing, running out of descriptors
  *   conn_state.c  the machine of a connection: its states, and what may be done in them
- *   conn.c      one connection: reading, parsing, handing out, closing
- *   conn_open.c how it begins: accepted, moved here, taken back
- *   conn_end.c  how it ends, or goes on without this process
- *   conn_out.c  its unsent bytes
- *   reply.c     heads and bodies of replies
- *   handover.c  connections that change servers
- *   keep.c      connections that outlive the process
+ *   conn.c        one connection: reading, parsing, handing out, closing
+ *   conn_open.c   how a connection begins: accepted, moved here, taken back
+ *   conn_end.c    how a connection ends, or goes on without this process
+ *   conn_in.c     the memory that a connection reads into
+ *   conn_out.c    the unsent bytes of a connection
+ *   conn_move.c   connections that change servers
+ *   conn_keep.c   connections that outlive the process
+ *   exchange.c    what the owner of an exchange asks about it
+ *   reply.c       heads and bodies of replies
  *
  * Connections use uv_poll and plain recv/send, not uv_tcp: the bytes given to the kernel are then known exactly, an
  * open descriptor can be adopted or given away at any moment, and errors are seen also while nothing is being read. */
@@ -27,13 +29,13 @@
 #include "http/server/server.h"
 
 enum {
-    CONN_HEADERS = 24,       /* more need an allocation */
-    CONN_BYTES = 1024,       /* likewise; most requests are smaller */
-    CONN_CORK_BYTES = 16384, /* answers to pipelined requests and small pieces of streams gather up to this */
+    CONN_HEADERS = 24,       /* a request with more needs an allocation */
+    CONN_BYTES = 1024,       /* a larger request needs an allocation; most are smaller */
+    CONN_CORK_BYTES = 16384, /* replies to pipelined requests and small pieces of streams gather up to this */
     SERVER_SCRATCH_BYTES = 16384,
     SERVER_SPARE_BLOCKS = 1024,
-    SERVER_BODY_RATE = 500,  /* bytes of a body in a second: less is an attack that holds connections */
-    SERVER_SHED_MS = 1000,   /* idle for this long: may be closed for a new one */
+    SERVER_BODY_RATE = 500,  /* bytes of a body in a second: a slower client may be one that only takes connections */
+    SERVER_SHED_MS = 1000,   /* idle for this long: may be closed for a new connection */
     SERVER_LINGER_MS = 2000, /* how long a client may take to read the last reply and close its side */
     SERVER_DATE_BYTES = 38   /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" and a zero */
 };
@@ -59,8 +61,8 @@ struct http_exchange {
     bool starved;                 /* was told it is not writable: on_writable is due */
     bool is_head;                 /* the request's method is HEAD */
     bool is_chunked, is_bodiless; /* of a reply in pieces */
-    bool is_sized;                /* of a reply in pieces: its length was told, `owed` bytes are to be written yet */
-    uint64_t owed;
+    bool is_sized;                /* of a reply in pieces: its length was told */
+    uint64_t owed;                /* of a sized reply: bytes yet to be written */
 };
 
 TAILQ_HEAD(conn_list, http_conn);
@@ -71,24 +73,24 @@ struct http_conn {
     int fd;
     int armed; /* UV_* events as given to libuv */
     conn_state state;
-    conn_watch watch;   /* the list it is in: its members wait equally long, so it is in order of time */
+    conn_watch watch;   /* the list the connection is in: its members wait equally long, so it is in order of time */
     uint64_t stamp_ms;  /* loop time when that wait began */
-    size_t arrived;     /* bytes of a body since then */
-    bool is_persistent; /* after the current exchange */
+    size_t arrived;     /* bytes of a body since stamp_ms */
+    bool is_persistent; /* another request may follow the current exchange */
     bool parsing;       /* conn_run is on the stack */
     bool is_in_ready;
     bool touched;       /* there was progress: the running wait begins anew */
-    bool has_displaced; /* `displaced` belongs at bytes.at: the zero behind the body overwrote it */
+    bool has_displaced; /* `displaced` belongs at bytes.at: the zero behind the body has overwritten that byte */
     char displaced;
     bool end_seen;                               /* the client's FIN, behind bytes for which there is no room */
     bool has_missed_note;                        /* the last reply has one, until the next request */
-    bool reply_failed;                           /* and could not be sent */
-    uint8_t missed_note[HTTP_MISSED_NOTE_BYTES]; /* the owner's */
-    bool is_extra;                               /* over connections_max: only there to be told so */
+    bool reply_failed;                           /* the reply with the missed note could not be sent */
+    uint8_t missed_note[HTTP_MISSED_NOTE_BYTES]; /* the owner's bytes */
+    bool is_extra;                               /* over connections_max: only there to be refused */
     bool peer_loopback;
     bool ends_by_fin;  /* the reply's end is the connection's: until it is whole, closing resets, also by the kernel */
     size_t unacked;    /* LINGERING: bytes that the client had not acknowledged when it was looked at last */
-    uint64_t acked_ms; /* LINGERING: loop time when that was seen to become less */
+    uint64_t acked_ms; /* LINGERING: loop time when `unacked` was last seen to become less */
 
     request_parser parser;
     conn_block *block;   /* lent by the server; NULL while idle */
@@ -143,12 +145,12 @@ struct http_server {
 };
 
 /* server.c */
-void server_add_ready(http_conn *c); /* gives it a turn soon */
+void server_add_ready(http_conn *c); /* has the connection run on the loop's own stack, soon */
 void server_conn_freed(http_server *s);
-void server_handle_closed(uv_handle_t *handle); /* one of handles_open; its data is the server */
-conn_block *server_block_take(http_server *s);
+void server_handle_closed(uv_handle_t *handle); /* of one of handles_open, whose data is the server */
+conn_block *server_block_take(http_server *s);  /* NULL: no memory */
 void server_block_give(http_server *s, conn_block *block);
-const char *server_date(http_server *s);
+const char *server_date(http_server *s);   /* "Date: ...\r\n" of this second */
 bool server_closing(const http_server *s); /* connections end with their next reply; nobody goes on with them */
 
 /* listener.c */
@@ -156,41 +158,45 @@ bool listener_start(http_server *s, int fd, char *error, size_t error_size);
 void listener_stop(http_server *s);
 void listener_sweep(http_server *s);
 
-/* handover.c */
-/* The request as the next server may parse it, with this body, and what was read behind it. malloc'd; NULL: no memory
- */
+/* conn_move.c */
+/* Writes the request of the open exchange anew, with this body, and behind it what was read behind the request: bytes
+ * that another server can parse. malloc'd; NULL: no memory. */
 char *conn_copy_request(const http_conn *c, http_text body, size_t *len);
 
-/* keep.c */
-bool conn_release(http_conn *c); /* the holder lets go of it; also when nobody holds it. False: not now */
-void conn_end_kept(http_conn *c, conn_ending ending); /* so that the holder's descriptor keeps nothing open */
-/* Takes out what has been sent already. False: that is all of it. */
+/* conn_keep.c */
+bool conn_release(http_conn *c); /* has the holder let go, if it has the connection. False: it cannot be told now */
+void conn_end_kept(http_conn *c,
+                   conn_ending ending); /* ends it for the client too, whom the holder's descriptor holds */
+/* Takes the bytes that a former process has sent out of the parts. False: nothing is left of them. */
 bool conn_skip(http_conn *c, struct iovec *parts, size_t count);
-void conn_keep_reply(http_conn *c, const char *data, size_t len, bool body_follows);
+/* Tells the holder the beginning of a whole reply, before its first byte is sent. */
+void conn_keep_reply(http_conn *c, http_text data, bool body_follows);
 
 /* conn_open.c */
 void conn_accept(http_server *s, int fd, const struct sockaddr_storage *peer); /* takes fd */
 
-/* A connection that another server has had. `keep_key` and `skip` as in http_conn; 0: an ordinary connection. */
+/* A connection that another server has had. keep_key and skip: as in http_conn, 0 for an ordinary connection. */
 typedef struct conn_past {
     struct sockaddr_storage peer;
     http_text unsent, bytes;
     uint64_t keep_key, skip;
 } conn_past;
 bool conn_adopt(http_server *s, int fd, const conn_past *past); /* takes fd */
-bool conn_shed_idle(http_server *s); /* closes the one that has been without a request longest; false: none has been */
+/* Closes the connection that has been without a request longest. False: none has been for SERVER_SHED_MS. */
+bool conn_shed_idle(http_server *s);
 
 /* conn.c */
-void conn_run(http_conn *c);   /* all that can be done now; the connection may be CLOSED afterwards */
-void conn_run_ready(http_conn *c);  /* from the ready list */
-void conn_close(http_conn *c); /* now; a reply that is not all sent is reset, unless the holder goes on with it */
-void conn_cut(http_conn *c);   /* it is reset in its next turn; nothing is written any more */
-void conn_timeout(http_conn *c);
+void conn_run(http_conn *c);       /* does all that can be done now; the connection may be CLOSED afterwards */
+void conn_run_ready(http_conn *c); /* runs a connection of the ready list; it may be freed afterwards */
+void conn_close(http_conn *c); /* closes now: with a reset if a reply is short and the holder does not go on with it */
+void conn_cut(http_conn *c);   /* throws away what is unsent, and resets when the loop runs the connection next */
+void conn_timeout(http_conn *c);                                /* the time of c->watch is over */
 void conn_exchange_end(http_conn *c);                           /* the owner has written its reply, or wants none */
-void conn_exchange_leave(http_conn *c);                         /* another process goes on with it */
-void conn_refuse(http_conn *c, int status, const char *detail); /* in place of an owner */
+void conn_exchange_leave(http_conn *c);                         /* another process goes on with the exchange */
+void conn_refuse(http_conn *c, int status, const char *detail); /* answers in place of an owner */
 conn_part conn_part_of(const http_conn *c);
 
+/* An exchange lies in its connection. */
 static inline http_conn *conn_of(const http_exchange *x)
 {
     return (http_conn *)(uintptr_t)((const char *)x - offsetof(http_conn, exchange));
@@ -202,28 +208,31 @@ static inline bool conn_kept(const http_conn *c) { return c->state.holder != HOL
 
 /* conn_end.c */
 typedef enum conn_leaving {
-    LEAVING_NOT,    /* nobody goes on with it, or something else has to end first */
-    LEAVING_DONE,   /* it is with the holder, and closed here */
-    LEAVING_REFUSED /* the holder does not take it: it closes as in a drain */
+    LEAVING_NOT,    /* nobody goes on with the connection, or something else has to end first */
+    LEAVING_DONE,   /* the holder has the connection, and it is closed here */
+    LEAVING_REFUSED /* the holder does not take the connection: it closes as in a drain */
 } conn_leaving;
-conn_leaving conn_leave(http_conn *c);                       /* after http_server_leave, between two requests */
+conn_leaving conn_leave(http_conn *c); /* gives a connection between two requests away, after http_server_leave */
 bool conn_is_last(const http_conn *c, conn_leaving leaving); /* no other request will come, or is wanted in a drain */
-bool conn_reset_on_close(const http_conn *c, bool on);       /* or the usual FIN again; false: the kernel refuses */
-/* The last reply is out: tells the client so, but goes on reading for a while, since closing a socket with unread bytes
- * resets it and may take the reply away from a client that is still sending. */
+typedef enum conn_close_kind { CLOSE_WITH_FIN, CLOSE_WITH_RESET } conn_close_kind;
+bool conn_set_close_kind(const http_conn *c, conn_close_kind kind); /* false: the kernel refuses */
+/* Ends the sending side behind the last reply, but goes on reading for a while: closing a socket with unread bytes
+ * resets it, which may take the reply away from a client that is still sending. */
 void conn_linger(http_conn *c);
 bool conn_still_acks(http_conn *c);          /* LINGERING: the client takes its last reply slowly, and gets more time */
-bool conn_must_be_acked(const http_conn *c); /* before it is closed: in a drain, or for the sake of a note */
-bool conn_missed(const http_conn *c);        /* its client had gone before a reply with a note came */
+bool conn_must_be_acked(const http_conn *c); /* bytes must be acknowledged before it is closed: drain, missed note */
+bool conn_missed(const http_conn *c);        /* its client had gone before a reply with a missed note came */
 bool conn_busy(const http_conn *c);          /* see http_server_busy */
 
 /* conn_out.c */
-void conn_send(http_conn *c, struct iovec *parts, size_t count);   /* at once as far as the kernel takes it */
-void conn_gather(http_conn *c, struct iovec *parts, size_t count); /* small: with the next bytes or the next turn */
-void conn_flush(http_conn *c);
-void conn_out_free(http_conn *c);
+/* Both take at most CONN_PARTS_MAX parts, change them, and copy what the kernel does not take. */
+enum { CONN_PARTS_MAX = 5 };
+void conn_send(http_conn *c, struct iovec *parts, size_t count);   /* sends at once as far as the kernel takes it */
+void conn_gather(http_conn *c, struct iovec *parts, size_t count); /* sends small parts with what comes next, or soon */
+void conn_flush(http_conn *c);                                     /* sends what is QUEUED */
+void conn_out_free(http_conn *c); /* throws the unsent bytes away, without a word to the state */
 
 /* reply.c */
-void reply_problem(http_conn *c, int status, const char *detail); /* the server's own; the last on its connection */
+void reply_problem(http_conn *c, int status, const char *detail); /* refuses a request: the connection's last reply */
 
 #endif
