@@ -16,7 +16,7 @@ static uv_idle_t idle;
 static void answer(http_exchange *x)
 {
     static const http_reply_header headers[] = {{"Content-Type", "text/plain"}};
-    http_reply(x, 200, headers, 1, "Hello, world!", 13);
+    http_reply(x, 200, headers, 1, (http_text){"Hello, world!", 13});
 }
 
 static void on_idle(uv_idle_t *handle)

@@ -16,12 +16,6 @@ static bool header_is_framing(const http_text *name)
            text_equals_any_case(name->data, name->len, "Expect", 6);
 }
 
-static char *put(char *to, const void *data, size_t len)
-{
-    if (len > 0) memcpy(to, data, len);
-    return to + len;
-}
-
 static size_t request_text_bytes_max(const http_request *r, http_text line_target, size_t body_len, size_t rest)
 {
     size_t size = r->method.len + line_target.len + body_len + rest + 64;
@@ -34,10 +28,10 @@ static size_t request_text_bytes_max(const http_request *r, http_text line_targe
 static char *request_put_header(char *to, const http_conn *c, const http_header *h)
 {
     bool is_overridden = c->parser.authority.len > 0 && text_equals_any_case(h->name.data, h->name.len, "Host", 4);
-    to = put(to, h->name.data, h->name.len);
-    to = put(to, ":", 1);
-    if (!is_overridden) to = put(to, h->value.data, h->value.len);
-    return put(to, "\r\n", 2);
+    to = text_put(to, h->name.data, h->name.len);
+    to = text_put(to, ":", 1);
+    if (!is_overridden) to = text_put(to, h->value.data, h->value.len);
+    return text_put(to, "\r\n", 2);
 }
 
 char *conn_copy_request(const http_conn *c, http_text body, size_t *len)
@@ -49,18 +43,18 @@ char *conn_copy_request(const http_conn *c, http_text body, size_t *len)
     size_t rest = c->bytes.end - c->bytes.at;
     char *all = malloc(request_text_bytes_max(r, target, body.len, rest)), *to = all;
     if (!all) return NULL;
-    to = put(to, r->method.data, r->method.len);
-    to = put(to, " ", 1);
-    to = put(to, target.data, target.len);
-    to = put(to, c->parser.http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n", 11);
+    to = text_put(to, r->method.data, r->method.len);
+    to = text_put(to, " ", 1);
+    to = text_put(to, target.data, target.len);
+    to = text_put(to, c->parser.http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n", 11);
     for (size_t i = 0; i < r->header_count; i++) {
         if (!header_is_framing(&r->headers[i].name)) to = request_put_header(to, c, &r->headers[i]);
     }
     if (body.len > 0) to += sprintf(to, "Content-Length:%zu\r\n", body.len);
-    to = put(to, "\r\n", 2);
-    to = put(to, body.data, body.len);
+    to = text_put(to, "\r\n", 2);
+    to = text_put(to, body.data, body.len);
     char *behind = to;
-    to = put(to, c->bytes.data + c->bytes.at, rest);
+    to = text_put(to, c->bytes.data + c->bytes.at, rest);
     if (c->has_displaced && rest > 0) *behind = c->displaced;
     *len = (size_t)(to - all);
     assert(*len <= request_text_bytes_max(r, target, body.len, rest));

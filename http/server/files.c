@@ -218,16 +218,16 @@ static void file_on_work(uv_work_t *work)
     job->outcome = job->begun ? file_read_piece(job) : file_look_up(job);
 }
 
+/* `title` NULL: the status's own. */
 static void file_reply_problem(http_exchange *x, int status, const char *title)
 {
     const http_reply_header headers[] = {
         {"Content-Type", "application/problem+json"},
         {status == 405 ? "Allow" : "Retry-After", status == 405 ? "GET, HEAD, OPTIONS" : "1"}};
-    char body[128];
-    int len =
-        snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d}\n", title, status);
-    assert(len > 0 && (size_t)len < sizeof(body));
-    http_reply(x, status, headers, status == 405 || status == 503 ? 2 : 1, body, (size_t)len);
+    char body[256];
+    size_t len = http_problem_body(body, sizeof(body), status, title, NULL);
+    assert(len > 0);
+    http_reply(x, status, headers, status == 405 || status == 503 ? 2 : 1, (http_text){body, len});
 }
 
 /* To the same path with a slash behind it. */
@@ -238,11 +238,11 @@ static void file_redirect(http_exchange *x)
     /* "//name/" would be another host's */
     if (r->path.data[0] != '/' || r->path.data[1] == '/' ||
         asprintf(&to, "%s/%s%s", r->path.data, r->query.len > 0 ? "?" : "", r->query.data) < 0) {
-        file_reply_problem(x, 404, http_status_text(404));
+        file_reply_problem(x, 404, NULL);
         return;
     }
     http_reply_header location = {"Location", to};
-    http_reply(x, 308, &location, 1, "", 0);
+    http_reply(x, 308, &location, 1, (http_text){"", 0});
     free(to);
 }
 
@@ -314,7 +314,7 @@ static void file_reply(file_job *job, int status)
                                          {"X-Content-Type-Options", "nosniff"}};
     const size_t count = sizeof(headers) / sizeof(headers[0]);
     if (!job->piece || job->piece_len == job->size) {
-        http_reply(job->x, status, headers, count, job->piece, job->size);
+        http_reply(job->x, status, headers, count, (http_text){job->piece, job->size});
         file_job_free(job);
         return;
     }
@@ -342,9 +342,9 @@ static void file_answer(file_job *job)
     if (job->outcome == FILE_IS_FOLDER)
         file_redirect(x);
     else if (job->outcome == FILE_CHANGED)
-        file_reply_problem(x, 412, http_status_text(412));
+        file_reply_problem(x, 412, NULL);
     else if (job->outcome == FILE_MISSING)
-        file_reply_problem(x, 404, "Not Found");
+        file_reply_problem(x, 404, NULL);
     else
         file_reply_problem(x, 500, "The file could not be read");
     file_job_free(job);
@@ -425,7 +425,7 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
     const http_request *r = http_exchange_request(x);
     bool is_get = strcmp(r->method.data, "GET") == 0, valid = false;
     if (!is_get && strcmp(r->method.data, "HEAD") != 0) {
-        file_reply_problem(x, 405, http_status_text(405));
+        file_reply_problem(x, 405, NULL);
         return;
     }
     if (!*path) { /* the folder itself without its slash: what its page links to would be looked for beside it */
@@ -434,7 +434,7 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
     }
     file_job *job = file_job_new(dir, path + strspn(path, "/"), &valid);
     if (!job || !valid) {
-        file_reply_problem(x, job ? 404 : 503, http_status_text(job ? 404 : 503));
+        file_reply_problem(x, job ? 404 : 503, NULL);
         free(job);
         return;
     }
@@ -443,7 +443,7 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
     job->wants_body = is_get;
     job->work.data = job;
     if (!conditions_copy(r, &job->conditions) || uv_queue_work(loop, &job->work, file_on_work, file_on_done) != 0) {
-        file_reply_problem(x, 503, http_status_text(503));
+        file_reply_problem(x, 503, NULL);
         file_job_free(job);
         return;
     }

@@ -13,8 +13,20 @@ enum {
     BODY_COPY_BYTES = 4096  /* a body up to this is cheaper to copy behind the head than to send as a second part */
 };
 
+_Static_assert((int)STATUS_LINE_BYTES_MAX + (int)SERVER_DATE_BYTES + 96 <= HEAD_BYTES_FIXED,
+               "status line, Date, Content-Length with 20 digits, Connection and the empty line fit");
+_Static_assert((int)CONN_PARTS_MAX >= 3, "a chunk is sent as its size, its data and CRLF");
+
 /* How the end of a reply's body is found. */
 typedef enum body_kind { BODY_SIZED, BODY_CHUNKED, BODY_UNTIL_CLOSE, BODY_NONE } body_kind;
+
+typedef struct reply_head {
+    int status;
+    const http_reply_header *headers;
+    size_t count;
+    body_kind kind;
+    size_t body_len; /* of BODY_SIZED */
+} reply_head;
 
 bool http_header_valid(const char *name, const char *value)
 {
@@ -28,7 +40,7 @@ bool http_header_valid(const char *name, const char *value)
     return true;
 }
 
-/* Headers that only the server may send. `Connection: close` is obeyed. */
+/* Whether only the server may send this header. Obeys `Connection: close`. */
 static bool header_is_servers_own(http_conn *c, const http_reply_header *h, size_t name_len)
 {
     switch (name_len) {
@@ -48,19 +60,13 @@ static bool header_is_servers_own(http_conn *c, const http_reply_header *h, size
     }
 }
 
-static char *put(char *to, const char *text, size_t len)
-{
-    memcpy(to, text, len);
-    return to + len;
-}
-
-static char *put_number(char *to, uint64_t number)
+static char *text_put_number(char *to, uint64_t number)
 {
     char digits[20];
     size_t at = sizeof(digits);
     do digits[--at] = (char)('0' + number % 10);
     while ((number /= 10) > 0);
-    return put(to, digits + at, sizeof(digits) - at);
+    return text_put(to, digits + at, sizeof(digits) - at);
 }
 
 static size_t headers_bound(const http_reply_header *headers, size_t count)
@@ -70,20 +76,20 @@ static size_t headers_bound(const http_reply_header *headers, size_t count)
     return bound;
 }
 
-static size_t reply_head_bound(const http_conn *c, const http_reply_header *headers, size_t count)
+static size_t reply_head_bound(const http_conn *c, const reply_head *h)
 {
     const http_policy *policy = &c->exchange.policy;
-    return HEAD_BYTES_FIXED + c->server->server_header_len + headers_bound(headers, count) +
+    return HEAD_BYTES_FIXED + c->server->server_header_len + headers_bound(h->headers, h->count) +
            headers_bound(policy->headers, policy->count);
 }
 
 static char *reply_put_header(char *to, const http_reply_header *h, size_t name_len)
 {
-    assert(http_header_valid(h->name, h->value)); /* the owner's duty: anything else lets clients split replies */
-    to = put(to, h->name, name_len);
-    to = put(to, ": ", 2);
-    to = put(to, h->value, strlen(h->value));
-    return put(to, "\r\n", 2);
+    assert(http_header_valid(h->name, h->value)); /* the owner's duty: CR or LF from a client would split the reply */
+    to = text_put(to, h->name, name_len);
+    to = text_put(to, ": ", 2);
+    to = text_put(to, h->value, strlen(h->value));
+    return text_put(to, "\r\n", 2);
 }
 
 static bool headers_have(const http_reply_header *headers, size_t count, const char *name)
@@ -109,25 +115,26 @@ static char *reply_put_headers(http_conn *c, char *to, const http_reply_header *
     return to;
 }
 
-#define PUT_TEXT(to, text) put((to), (text), sizeof(text) - 1)
+#define PUT_TEXT(to, text) text_put((to), (text), sizeof(text) - 1)
 
-/* Returns the end; `to` has head_bound() bytes. */
-static char *reply_put_head(http_conn *c, char *to, int status, const http_reply_header *headers, size_t count,
-                            body_kind kind, size_t body_len)
+/* Writes the head to `to`, which has reply_head_bound() bytes, and returns its end. Decides whether the connection goes
+ * on behind the reply. */
+static char *reply_put_head(http_conn *c, char *to, const reply_head *h)
 {
     http_server *s = c->server;
-    to = status_line(to, status);
-    to = put(to, server_date(s), SERVER_DATE_BYTES - 1);
-    to = put(to, s->server_header ? s->server_header : "", s->server_header_len);
-    to = reply_put_headers(c, to, headers, count);
-    if (kind == BODY_SIZED) {
+    assert(h->kind == BODY_SIZED || h->body_len == 0);
+    to = status_line(to, h->status);
+    to = text_put(to, server_date(s), SERVER_DATE_BYTES - 1);
+    to = text_put(to, s->server_header ? s->server_header : "", s->server_header_len);
+    to = reply_put_headers(c, to, h->headers, h->count);
+    if (h->kind == BODY_SIZED) {
         to = PUT_TEXT(to, "Content-Length: ");
-        to = put_number(to, body_len);
+        to = text_put_number(to, h->body_len);
         to = PUT_TEXT(to, "\r\n");
-    } else if (kind == BODY_CHUNKED) {
+    } else if (h->kind == BODY_CHUNKED) {
         to = PUT_TEXT(to, "Transfer-Encoding: chunked\r\n");
     }
-    if (kind == BODY_UNTIL_CLOSE || server_closing(s)) c->is_persistent = false;
+    if (h->kind == BODY_UNTIL_CLOSE || server_closing(s)) c->is_persistent = false;
     if (!c->is_persistent)
         to = PUT_TEXT(to, "Connection: close\r\n");
     else if (!c->parser.http11)
@@ -135,7 +142,7 @@ static char *reply_put_head(http_conn *c, char *to, int status, const http_reply
     return PUT_TEXT(to, "\r\n");
 }
 
-/* Room for a head: the server's scratch, or allocated and to be freed. NULL: no memory. */
+/* Returns room for a head, which reply_head_free() gives back: the server's scratch, or malloc'd. NULL: no memory. */
 static char *reply_head_room(http_conn *c, size_t bound)
 {
     return bound <= sizeof(c->server->scratch) ? c->server->scratch : malloc(bound);
@@ -151,23 +158,28 @@ static bool status_has_body(int status) { return status != 204 && status != 205 
 /* 205 says that nothing follows; 204 and 304 may not say so (RFC 9110, 8.6 and 15.3.6). */
 static body_kind body_kind_without_body(int status) { return status == 205 ? BODY_SIZED : BODY_NONE; }
 
-static void reply_whole(http_conn *c, int status, const http_reply_header *headers, size_t count, const char *body,
-                        size_t body_len)
+static void reply_whole(http_conn *c, int status, const http_reply_header *headers, size_t count, http_text body)
 {
-    bool sends_body = status_has_body(status) && !c->exchange.is_head && body_len > 0;
-    size_t copied = sends_body && body_len <= BODY_COPY_BYTES ? body_len : 0;
-    char *head = reply_head_room(c, reply_head_bound(c, headers, count) + copied);
+    bool has_body = status_has_body(status), sends_body = has_body && !c->exchange.is_head && body.len > 0;
+    size_t copied = sends_body && body.len <= BODY_COPY_BYTES ? body.len : 0;
+    const reply_head h = {.status = status,
+                          .headers = headers,
+                          .count = count,
+                          .kind = has_body ? BODY_SIZED : body_kind_without_body(status),
+                          .body_len = has_body ? body.len : 0};
+    size_t bound = reply_head_bound(c, &h) + copied;
+    char *head = reply_head_room(c, bound);
     if (!head) {
-        c->is_persistent = false; /* it ends behind the earlier replies */
+        c->is_persistent = false; /* the connection ends behind the earlier replies */
         return;
     }
-    bool has_body = status_has_body(status);
-    body_kind kind = has_body ? BODY_SIZED : body_kind_without_body(status);
-    char *end = reply_put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
-    if (copied > 0) end = put(end, body, copied);
-    if (conn_kept(c)) conn_keep_reply(c, (http_text){head, (size_t)(end - head)}, sends_body && copied == 0);
-    struct iovec parts[2] = {{head, (size_t)(end - head)}, {(char *)(uintptr_t)body, body_len}};
-    conn_send(c, parts, sends_body && copied == 0 ? 2 : 1);
+    char *end = reply_put_head(c, head, &h);
+    if (copied > 0) end = text_put(end, body.data, copied);
+    assert((size_t)(end - head) <= bound);
+    bool body_follows = sends_body && copied == 0;
+    if (conn_kept(c)) conn_keep_reply(c, (http_text){head, (size_t)(end - head)}, body_follows);
+    struct iovec parts[2] = {{head, (size_t)(end - head)}, {(char *)(uintptr_t)body.data, body.len}};
+    conn_send(c, parts, body_follows ? 2 : 1);
     reply_head_free(c, head);
 }
 
@@ -176,60 +188,68 @@ static void reply_cut(http_conn *c)
     if (!conn_is_over(&c->state)) conn_cut(c);
 }
 
-/* Cuts a connection that a former process began another reply on: that can only be resumed. */
+/* Cuts a connection on which a former process has begun a reply: that reply can only be resumed. */
 static bool reply_may_begin(http_conn *c)
 {
     if (c->state.output == OUTPUT_SKIPPING) conn_cut(c);
     return !conn_is_over(&c->state);
 }
 
-void http_reply(http_exchange *x, int status, const http_reply_header *headers, size_t header_count, const char *body,
-                size_t body_len)
+void http_reply(http_exchange *x, int status, const http_reply_header *headers, size_t header_count, http_text body)
 {
     http_conn *c = conn_of(x);
-    assert(exchange_of(x) == EXCHANGE_OPEN && status >= 200 && status < 600);
-    if (reply_may_begin(c)) reply_whole(c, status, headers, header_count, body, body_len);
+    assert(exchange_of(x) == EXCHANGE_OPEN);
+    assert(status >= 200 && status < 600);
+    if (reply_may_begin(c)) reply_whole(c, status, headers, header_count, body);
     conn_exchange_end(c);
 }
 
-static void reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t count, body_kind kind,
-                        size_t body_len)
+/* Begins a reply in pieces, of the kind that *h names if its status has a body. */
+static void reply_begin(http_exchange *x, reply_head *h)
 {
     http_conn *c = conn_of(x);
-    assert(status >= 200 && status < 600);
+    bool has_body = status_has_body(h->status);
+    assert(h->status >= 200 && h->status < 600);
     conn_post(&c->state, EVENT_BEGIN);
-    x->is_bodiless = x->is_head || !status_has_body(status);
-    x->is_chunked = kind == BODY_CHUNKED && !x->is_bodiless;
-    x->is_sized = kind == BODY_SIZED && !x->is_bodiless;
-    x->owed = body_len;
+    x->is_bodiless = x->is_head || !has_body;
+    x->is_chunked = h->kind == BODY_CHUNKED && !x->is_bodiless;
+    x->is_sized = h->kind == BODY_SIZED && !x->is_bodiless;
+    x->owed = h->body_len;
     if (!reply_may_begin(c)) return;
-    char *head = reply_head_room(c, reply_head_bound(c, headers, count));
+    if (!has_body) {
+        h->kind = body_kind_without_body(h->status);
+        h->body_len = 0;
+    }
+    size_t bound = reply_head_bound(c, h);
+    char *head = reply_head_room(c, bound);
     if (!head) {
         conn_cut(c);
         return;
     }
-    bool has_body = status_has_body(status);
-    if (!has_body) kind = body_kind_without_body(status);
-    char *end = reply_put_head(c, head, status, headers, count, kind, has_body ? body_len : 0);
+    char *end = reply_put_head(c, head, h);
+    assert((size_t)(end - head) <= bound);
     struct iovec part = {head, (size_t)(end - head)};
-    if (kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_set_close_kind(c, CLOSE_WITH_RESET);
+    if (h->kind == BODY_UNTIL_CLOSE) c->ends_by_fin = conn_set_close_kind(c, CLOSE_WITH_RESET);
     conn_gather(c, &part, 1);
     reply_head_free(c, head);
 }
 
 void http_reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t header_count)
 {
-    body_kind kind = conn_of(x)->parser.http11 ? BODY_CHUNKED : x->is_head ? BODY_NONE : BODY_UNTIL_CLOSE;
-    reply_begin(x, status, headers, header_count, kind, 0);
+    reply_head h = {.status = status, .headers = headers, .count = header_count, .kind = BODY_CHUNKED};
+    if (!conn_of(x)->parser.http11) h.kind = x->is_head ? BODY_NONE : BODY_UNTIL_CLOSE;
+    reply_begin(x, &h);
 }
 
 void http_reply_begin_sized(http_exchange *x, int status, const http_reply_header *headers, size_t header_count,
                             size_t body_len)
 {
-    reply_begin(x, status, headers, header_count, BODY_SIZED, body_len);
+    reply_head h = {
+        .status = status, .headers = headers, .count = header_count, .kind = BODY_SIZED, .body_len = body_len};
+    reply_begin(x, &h);
 }
 
-/* Bytes beyond the length that was told would be read as the next reply. */
+/* Counts bytes of a sized reply. False: they are beyond its length, and would be read as the next reply. */
 static bool reply_is_owed(http_exchange *x, size_t len)
 {
     if (!x->is_sized) return true;
@@ -238,7 +258,7 @@ static bool reply_is_owed(http_exchange *x, size_t len)
     return true;
 }
 
-/* "1f4\r\n"; returns its length. */
+/* Writes "1f4\r\n" and returns its length. */
 static size_t chunk_size_line(char line[20], size_t len)
 {
     static const char hex[] = "0123456789abcdef";
@@ -246,7 +266,7 @@ static size_t chunk_size_line(char line[20], size_t len)
     size_t at = sizeof(digits);
     do digits[--at] = hex[len & 15];
     while ((len >>= 4) > 0);
-    char *end = put(line, digits + at, sizeof(digits) - at);
+    char *end = text_put(line, digits + at, sizeof(digits) - at);
     end = PUT_TEXT(end, "\r\n");
     return (size_t)(end - line);
 }
@@ -257,6 +277,7 @@ void http_reply_write(http_exchange *x, const char *data, size_t len)
     static const char end[] = "\r\n";
     char line[20];
     assert(exchange_of(x) == EXCHANGE_STREAMING);
+    assert(!(x->is_chunked && x->is_sized));
     if (len == 0 || x->is_bodiless) return; /* an empty chunk would end the body */
     struct iovec parts[3] = {{line, 0}, {(char *)(uintptr_t)data, len}, {(char *)(uintptr_t)end, 2}};
     parts[0].iov_len = chunk_size_line(line, len);
@@ -276,7 +297,7 @@ void http_reply_end(http_exchange *x)
     static const char end[] = "0\r\n\r\n";
     struct iovec last = {(char *)(uintptr_t)end, 5};
     assert(exchange_of(x) == EXCHANGE_STREAMING);
-    if (x->is_sized && x->owed > 0) reply_cut(c); /* the next reply would make up for what is missing */
+    if (x->is_sized && x->owed > 0) reply_cut(c); /* the next reply would be read as the missing bytes */
     if (x->is_chunked)
         conn_send(c, &last, 1);
     else
@@ -298,14 +319,13 @@ void reply_problem(http_conn *c, int status, const char *detail)
     const http_server_options *o = &c->server->options;
     http_text method, path;
     char body[256];
+    assert(status >= 400 && status < 600);
     conn_post(&c->state, EVENT_REFUSE);
     request_parser_route(&c->parser, &method, &path);
     c->exchange.policy = o->on_refusal ? o->on_refusal(o->arg, method, path) : (http_policy){NULL, 0};
-    int len =
-        snprintf(body, sizeof(body), "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"detail\":\"%s\"}\n",
-                 http_status_text(status), status, detail);
-    assert(len > 0 && (size_t)len < sizeof(body));
+    size_t len = http_problem_body(body, sizeof(body), status, NULL, detail);
+    assert(len > 0);
     c->is_persistent = false;
     c->exchange.is_head = text_equals_any_case(c->parser.method.data, c->parser.method.len, "HEAD", 4);
-    reply_whole(c, status, plain, status == 503 ? 3 : 2, body, (size_t)len);
+    reply_whole(c, status, plain, status == 503 ? 3 : 2, (http_text){body, len});
 }

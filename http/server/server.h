@@ -142,14 +142,14 @@ void http_exchange_set_missed_note(http_exchange *x, const uint8_t note[HTTP_MIS
 /* A field name and value that may be sent: token characters; no CR, LF, NUL or other controls except tab. */
 bool http_header_valid(const char *name, const char *value);
 
-/* The whole reply; ends the exchange (x is not valid afterwards). Content-Length, Date, Connection and what HEAD, 204
- * and 304 need are the server's matter; the body is copied if it cannot be written at once. */
-void http_reply(http_exchange *x, int status, const http_reply_header *headers, size_t header_count, const char *body,
-                size_t body_len);
+/* Sends the whole reply and ends the exchange (x is not valid afterwards). Content-Length, Date, Connection and what
+ * HEAD, 204 and 304 need are the server's matter; the body is copied if it cannot be written at once. */
+void http_reply(http_exchange *x, int status, const http_reply_header *headers, size_t header_count, http_text body);
 
-/* The same in pieces: chunked for HTTP/1.1, until close for 1.0. End or abort ends the exchange. */
+/* Begins a reply in pieces: chunked for HTTP/1.1, until close for 1.0. End or abort ends the exchange. */
 void http_reply_begin(http_exchange *x, int status, const http_reply_header *headers, size_t header_count);
-/* Begins one whose length is known: just so many bytes must be written before the end, else its connection is cut. */
+/* Begins a reply in pieces whose length is known: just so many bytes must be written before the end, else its
+ * connection is cut. */
 void http_reply_begin_sized(http_exchange *x, int status, const http_reply_header *headers, size_t header_count,
                             size_t body_len);
 void http_reply_write(http_exchange *x, const char *data, size_t len); /* copied if it cannot be written at once */
@@ -250,6 +250,11 @@ void http_server_holder_ready(http_server *server);
  */
 void http_exchange_leave(http_exchange *x);
 
-const char *http_status_text(int status); /* "Not Found"; "" if it is none that we know */
+const char *http_status_text(int status); /* "Not Found"; "" if this table does not know it */
+
+/* Writes a body of application/problem+json (RFC 9457), with a line's end, into to[0..size). `title` NULL: the
+ * status's; `detail` NULL: none. Returns its length; 0: it does not fit, or a text has bytes that JSON wants escaped.
+ */
+size_t http_problem_body(char *to, size_t size, int status, const char *title, const char *detail);
 
 #endif

@@ -12,6 +12,7 @@
  *   conn_keep.c   connections that outlive the process
  *   exchange.c    what the owner of an exchange asks about it
  *   reply.c       heads and bodies of replies
+ *   problem_body.c  the bodies of refusals
  *
  * Connections use uv_poll and plain recv/send, not uv_tcp: the bytes given to the kernel are then known exactly, an
  * open descriptor can be adopted or given away at any moment, and errors are seen also while nothing is being read. */

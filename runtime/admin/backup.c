@@ -59,7 +59,7 @@ static void backup_reply(const backup *b, uint64_t bytes)
         snprintf(body, sizeof body, "{\"name\":\"%s\",\"bytes\":%" PRIu64 ",\"tookMs\":%lld}\n", name, bytes, took_ms);
     assert(len > 0 && (size_t)len < sizeof body);
     log_line(LOG_INFO, NULL, "backup %s: %" PRIu64 " bytes in %lld ms", b->path, bytes, took_ms);
-    http_reply(b->x, backup_status(STORE_BACKUP_DONE), &type, 1, body, (size_t)len);
+    http_reply(b->x, backup_status(STORE_BACKUP_DONE), &type, 1, (http_text){body, (size_t)len});
 }
 
 static void backup_on_done(void *arg, store_backup_result result, uint64_t bytes, const char *error)

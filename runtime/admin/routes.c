@@ -28,7 +28,7 @@ static void health_reply(http_exchange *x, int status, const char *state)
     http_reply_header type = {"Content-Type", "application/json"};
     int len = snprintf(body, sizeof body, "{\"status\":\"%s\"}\n", state);
     assert(len > 0 && (size_t)len < sizeof body);
-    http_reply(x, status, &type, 1, body, (size_t)len);
+    http_reply(x, status, &type, 1, (http_text){body, (size_t)len});
 }
 
 static void on_healthz(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)

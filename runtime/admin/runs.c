@@ -55,7 +55,7 @@ static void inquiry_answer(inquiry *q, json_writer *w)
     if (w->is_short && !BUG(SHORT_PAGE)) {
         inquiry_refuse(q);
     } else {
-        http_reply(q->x, 200, &type, 1, w->out.data, w->out.size);
+        http_reply(q->x, 200, &type, 1, (http_text){w->out.data, w->out.size});
         free(q);
     }
     json_writer_free(w);

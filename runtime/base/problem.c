@@ -6,8 +6,6 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/json.h"
 
-enum { FIXED_BYTES = 96 /* without title and detail, and more */ };
-
 /* A problem's own headers. */
 typedef struct problem_headers {
     const http_reply_header *list;
@@ -18,26 +16,9 @@ static void problem_send(http_exchange *x, int status, problem_headers own, cons
 {
     http_reply_header headers[1 + PROBLEM_HEADERS_MAX] = {{"Content-Type", "application/problem+json"}};
     assert(own.count <= PROBLEM_HEADERS_MAX);
+    assert(status >= 400 && status < 600);
     for (size_t i = 0; i < own.count; i++) headers[1 + i] = own.list[i];
-    http_reply(x, status, headers, 1 + own.count, body, len);
-}
-
-/* Most details are plain text of ours, and a server that refuses has no time to lose: nothing is allocated for them. */
-static bool problem_send_plain(http_exchange *x, int status, const char *detail, problem_headers own)
-{
-    char body[512], digits[4];
-    const char *title = http_status_text(status);
-    size_t len = strlen(detail);
-    for (size_t i = 0; i < len; i++)
-        if (detail[i] < 0x20 || detail[i] == 0x7f || detail[i] == '"' || detail[i] == '\\') return false;
-    if (len + strlen(title) > sizeof body - FIXED_BYTES) return false;
-    for (int i = 2, rest = status; i >= 0; i--, rest /= 10) digits[i] = (char)('0' + rest % 10);
-    digits[3] = 0;
-    char *end = stpcpy(stpcpy(body, "{\"type\":\"about:blank\",\"title\":\""), title);
-    end = stpcpy(stpcpy(end, "\",\"status\":"), digits);
-    end = stpcpy(stpcpy(stpcpy(end, ",\"detail\":\""), detail), "\"}\n");
-    problem_send(x, status, own, body, (size_t)(end - body));
-    return true;
+    http_reply(x, status, headers, 1 + own.count, (http_text){body, len});
 }
 
 char *problem_text(arena *a, int status, const char *detail, const char *members)
@@ -55,7 +36,12 @@ void problem_reply_with(http_exchange *x, int status, const char *detail, const 
                         size_t count)
 {
     const problem_headers own = {headers, count};
-    if (problem_send_plain(x, status, detail, own)) return;
+    char plain[512];
+    size_t plain_len = http_problem_body(plain, sizeof plain, status, NULL, detail);
+    if (plain_len > 0) {
+        problem_send(x, status, own, plain, plain_len);
+        return;
+    }
     arena a;
     arena_init(&a, NULL);
     const char *body = problem_text(&a, status, detail, "");

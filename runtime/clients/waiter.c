@@ -159,7 +159,7 @@ void waiter_send_on(waiter *w, int status)
     if (w->wish.replayed) headers[n++] = (http_reply_header){"Idempotency-Replayed", "true"};
     assert(n <= sizeof headers / sizeof *headers);
     waiter_mark_sent_on(w);
-    http_reply(waiter_take_exchange(w), status, headers, n, body, strlen(body));
+    http_reply(waiter_take_exchange(w), status, headers, n, (http_text){body, strlen(body)});
 }
 
 void waiter_send_state(waiter *w, int status, const char *state)
@@ -168,7 +168,7 @@ void waiter_send_state(waiter *w, int status, const char *state)
     run_id_format(&w->id, id);
     const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
     (void)snprintf(body, sizeof body, "{\"runId\":\"%s\",\"status\":\"%s\"}\n", id, state);
-    http_reply(waiter_take_exchange(w), status, headers, 2, body, strlen(body));
+    http_reply(waiter_take_exchange(w), status, headers, 2, (http_text){body, strlen(body)});
 }
 
 /* ---- To all of a list ---- */

@@ -46,7 +46,8 @@ static void waiter_send_response(waiter *w, const entry *response)
     arena_init(&a, w->home->arenas);
     const http_reply_header *headers = response_headers(&a, w, response, &n);
     if (headers)
-        http_reply(waiter_take_exchange(w), response->status, headers, n, response->body.data, response->body.len);
+        http_reply(waiter_take_exchange(w), response->status, headers, n,
+                   (http_text){response->body.data, response->body.len});
     else
         waiter_send_on(w, 303); /* no memory: the response is in the journal, and its client may ask again */
     arena_free(&a);

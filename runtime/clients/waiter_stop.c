@@ -30,7 +30,7 @@ static void waiter_refuse_stopped(waiter *w, const stop_cause *why)
         {"Content-Type", "application/problem+json"}, {"Retry-After", RETRY_AFTER}, {"X-Run-Id", id}};
     const char *members = arena_printf(&a, ",\"runId\":\"%s\",\"reason\":\"%s\"", id, stop_name(why->reason));
     const char *body = members ? problem_text(&a, 503, stop_detail(why->reason, why->detail), members) : NULL;
-    http_reply(waiter_take_exchange(w), 503, headers, 3, body ? body : "", body ? strlen(body) : 0);
+    http_reply(waiter_take_exchange(w), 503, headers, 3, (http_text){body ? body : "", body ? strlen(body) : 0});
     arena_free(&a);
 }
 

@@ -41,7 +41,7 @@ static void stream_begin(waiter *w)
 
 /* Ends a stream whose client has the response already: an EventSource comes again and again unless 204 tells it so
  * (HTML, 9.2.3). */
-static void stream_end_resumed(waiter *w) { http_reply(waiter_take_exchange(w), 204, NULL, 0, "", 0); }
+static void stream_end_resumed(waiter *w) { http_reply(waiter_take_exchange(w), 204, NULL, 0, (http_text){"", 0}); }
 
 /* Writes something beside the frames. The next worker writes frames and nothing else: a kept stream is taken back from
  * the supervisor and kept again, behind these bytes. False: the supervisor cannot be told now, nothing was written. */

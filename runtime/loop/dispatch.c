@@ -99,7 +99,7 @@ static void dispatch_reply_options(home *h, http_exchange *x, const char *allow)
         if (wanted) headers[n++] = (http_reply_header){"Access-Control-Allow-Headers", wanted};
     }
     assert(n <= sizeof headers / sizeof *headers);
-    http_reply(x, 204, headers, n, "", 0);
+    http_reply(x, 204, headers, n, (http_text){"", 0});
 }
 
 /* RFC 9110, 9.3.7: "*" is the server itself. */
@@ -124,10 +124,10 @@ static void dispatch_no_route(home *h, http_exchange *x, const http_match *m)
         if (strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0)
             dispatch_reply_options(h, x, m->allow);
         else
-            http_reply(x, 405, headers, 2, body, sizeof body - 1);
+            http_reply(x, 405, headers, 2, (http_text){body, sizeof body - 1});
     } else if (dispatch_is_about_server(http_exchange_request(x))) {
         const http_reply_header allow = {"Allow", http_router_methods(h->app->router)};
-        http_reply(x, 204, &allow, 1, "", 0);
+        http_reply(x, 204, &allow, 1, (http_text){"", 0});
     } else {
         problem_reply(x, 404, "nothing is at this path", NULL);
     }

@@ -91,7 +91,7 @@ void metrics_answer(home *h, http_exchange *x)
     for (size_t i = 0; whole && i < sizeof all / sizeof all[0]; i++) whole = metric_write(&text, &all[i]);
     http_reply_header type = {"Content-Type", "text/plain; version=0.0.4"};
     if (whole)
-        http_reply(x, 200, &type, 1, text.data, text.size);
+        http_reply(x, 200, &type, 1, (http_text){text.data, text.size});
     else
         problem_reply(x, 503, "out of memory", "5");
     msgpack_sbuffer_destroy(&text);

@@ -61,7 +61,8 @@ static void plain_reply(plain *p)
     const http_reply_header *headers = run_reply_headers(&p->task, &n);
     const run_response *r = &p->task.response;
     if (headers)
-        http_reply(plain_take_exchange(p), r->status ? r->status : 204, headers, n, r->body.data, r->body.len);
+        http_reply(plain_take_exchange(p), r->status ? r->status : 204, headers, n,
+                   (http_text){r->body.data, r->body.len});
     else
         problem_reply(plain_take_exchange(p), 500, "the response's headers are over the run's memory (--run-state-max)",
                       NULL);

@@ -46,7 +46,7 @@ static void answer(http_exchange *x)
     const char *echoed = http_request_header(r, "x");
     const http_reply_header headers[] = {{"X", echoed ? echoed : ""}}; /* what came in a header may go out in one */
     if (f.replies++ % 3 > 0) {
-        http_reply(x, 200, headers, 1, r->body.data, r->body.len);
+        http_reply(x, 200, headers, 1, (http_text){r->body.data, r->body.len});
         return;
     }
     http_reply_begin(x, 200, headers, 1);

@@ -49,7 +49,7 @@ static test_server *test; /* the one that runs */
 static inline void test_reply(http_exchange *x, const char *text)
 {
     static const http_reply_header headers[] = {{"Content-Type", "text/plain"}};
-    http_reply(x, 200, headers, 1, text, strlen(text));
+    http_reply(x, 200, headers, 1, (http_text){text, strlen(text)});
 }
 
 static inline void test_info(http_exchange *x)
@@ -77,7 +77,7 @@ static inline void test_big(http_exchange *x, size_t len)
     char *body = malloc(len + 1);
     CHECK(body);
     for (size_t i = 0; i < len; i++) body[i] = (char)('a' + i % 26);
-    http_reply(x, 200, NULL, 0, body, len);
+    http_reply(x, 200, NULL, 0, (http_text){body, len});
     free(body);
 }
 
@@ -128,7 +128,7 @@ static inline void test_on_request(void *arg, http_exchange *x)
         test->later[test->later_count++] = x;
         CHECK(uv_idle_start(&test->idle, test_on_idle) == 0);
     } else if (strcmp(path, "/echo") == 0) {
-        http_reply(x, 200, NULL, 0, r->body.data, r->body.len);
+        http_reply(x, 200, NULL, 0, (http_text){r->body.data, r->body.len});
     } else if (strcmp(path, "/big") == 0) {
         test_big(x, n);
     } else if (strcmp(path, "/stream") == 0) {
@@ -153,7 +153,7 @@ static inline void test_on_request(void *arg, http_exchange *x)
         http_reply_write(x, "piece\n", 6);
         http_reply_abort(x);
     } else if (strcmp(path, "/empty") == 0) {
-        http_reply(x, (int)n, NULL, 0, "ignored", 7);
+        http_reply(x, (int)n, NULL, 0, (http_text){"ignored", 7});
     } else {
         test_info(x);
     }

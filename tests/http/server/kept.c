@@ -344,7 +344,7 @@ static void reply_with_note(http_exchange *x)
     static const uint8_t note[HTTP_MISSED_NOTE_BYTES] = {KEY};
     static char body[NOTED_BYTES];
     http_exchange_set_missed_note(x, note);
-    http_reply(x, 200, NULL, 0, body, sizeof body);
+    http_reply(x, 200, NULL, 0, (http_text){body, sizeof body});
 }
 
 static void leave_server(test_server *t) { http_server_leave(t->server); }

@@ -134,7 +134,7 @@ static void reply_whole(void)
     http_exchange *x = now.x;
     char *body = body_of(now.size);
     now.x = NULL;
-    http_reply(x, 200, NULL, 0, body, now.size);
+    http_reply(x, 200, NULL, 0, (http_text){body, now.size});
     free(body);
 }
 

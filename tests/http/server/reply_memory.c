@@ -22,7 +22,7 @@ static void reply_large(http_exchange *x)
 {
     static char body[LARGE_BYTES];
     atomic_store(&most, LARGE_BYTES / 4);
-    http_reply(x, 200, NULL, 0, body, sizeof body);
+    http_reply(x, 200, NULL, 0, (http_text){body, sizeof body});
     atomic_store(&most, SIZE_MAX);
 }
 
@@ -33,7 +33,7 @@ static void reply_long_head(http_exchange *x)
     memset(value, 'v', sizeof value - 1);
     atomic_store(&most, LARGE_HEADER / 2);
     if (strcmp(http_exchange_request(x)->path.data, "/long") == 0) {
-        http_reply(x, 200, &header, 1, "short", 5);
+        http_reply(x, 200, &header, 1, (http_text){"short", 5});
     } else {
         http_reply_begin(x, 200, &header, 1);
         http_reply_write(x, "short", 5);
