@@ -3,22 +3,18 @@
 #include <assert.h>
 #include <string.h>
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "http/hex_digit.h"
 
-/* The byte that text.data[at] begins an escape of; -1: it begins none. */
+/* Returns the byte whose escape begins at text.data[at]; -1: none begins there. */
 static int uri_escaped_byte(http_text text, size_t at)
 {
+    assert(at < text.len);
     if (text.data[at] != '%' || text.len - at < 3) return -1;
-    int high = hex_value(text.data[at + 1]), low = hex_value(text.data[at + 2]);
+    int high = hex_digit_value(text.data[at + 1]), low = hex_digit_value(text.data[at + 2]);
     return high < 0 || low < 0 || (high | low) == 0 ? -1 : high << 4 | low;
 }
 
-/* One decoded byte of a path from text.data[*at]; -1: malformed. */
+/* Decodes one byte of a path at text.data[*at] and moves *at behind it; -1: malformed. */
 static int path_next_byte(http_text text, size_t *at)
 {
     assert(*at < text.len);
@@ -29,7 +25,7 @@ static int path_next_byte(http_text text, size_t *at)
     return b == '%' || b == 0 ? -1 : b;
 }
 
-/* One decoded byte of a query. */
+/* Decodes one byte of a query at text.data[*at] and moves *at behind it. */
 static int query_next_byte(http_text text, size_t *at)
 {
     assert(*at < text.len);
@@ -103,6 +99,7 @@ bool uri_query_next(http_text query, size_t *at, http_text *name, http_text *val
     *name = (http_text){from, (size_t)((equal ? equal : end) - from)};
     *value = equal ? (http_text){equal + 1, (size_t)(end - equal - 1)} : (http_text){end, 0};
     *at = (size_t)(end - query.data);
+    assert(*at <= query.len);
     return true;
 }
 

@@ -1,5 +1,6 @@
-/* Listening sockets by address: before there is a server. */
+/* Listening sockets by address: made before there is a server, which then takes them. */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -12,9 +13,11 @@
 
 enum { BACKLOG = 4096, HOST_BYTES = 256 };
 
-/* "HOST:PORT", "[v6]:PORT", ":PORT" -> host ("" for all addresses) and port. */
+/* Parts "HOST:PORT", "[v6]:PORT" or ":PORT" into host ("": all addresses) and port, which points into `address`. False:
+ * another form, or a host that does not fit. */
 static bool address_split(const char *address, char *host, size_t host_size, const char **port)
 {
+    assert(host_size > 0);
     const char *colon = strrchr(address, ':'), *from = address, *end = colon;
     if (!colon || colon[1] == 0 || strspn(colon + 1, "0123456789") != strlen(colon + 1)) return false;
     if (*from == '[') {
@@ -33,11 +36,11 @@ static bool address_split(const char *address, char *host, size_t host_size, con
 }
 
 typedef enum bind_mode {
-    BIND_ALONE, /* fails when anybody listens there, also another program that shares its port */
+    BIND_ALONE, /* fails when another socket listens there, also one that shares its port */
     BIND_SHARED
 } bind_mode;
 
-/* -1 with errno. */
+/* Returns a new listening socket; -1 with errno. */
 static int listen_on(const struct sockaddr *to, socklen_t to_len, bind_mode mode)
 {
     static const int on = 1, off = 0;
@@ -45,12 +48,13 @@ static int listen_on(const struct sockaddr *to, socklen_t to_len, bind_mode mode
     if (fd < 0) return -1;
     bool is_any = to->sa_family == AF_INET6 &&
                   IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)to)->sin6_addr);
-    /* SO_REUSEPORT after bind: the bind is refused when somebody is there, and sockets made later may still join. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-        (mode == BIND_ALONE || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
-        (!is_any || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0) && bind(fd, to, to_len) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
+    bool ready = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
+    if (mode == BIND_SHARED) ready = ready && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+    if (is_any) ready = ready && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0;
+    ready = ready && bind(fd, to, to_len) == 0;
+    /* Alone, SO_REUSEPORT comes after bind: bind fails if another socket is there, and later sockets may still join. */
+    ready = ready && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 && listen(fd, BACKLOG) == 0;
+    if (ready) return fd;
     int reason = errno;
     close(fd);
     errno = reason;
@@ -115,6 +119,8 @@ int http_listen_share(int fd, char *error, size_t error_size)
     if (shared < 0) snprintf(error, error_size, "cannot share the listening address: %s", strerror(errno));
     return shared;
 }
+
+_Static_assert(sizeof(struct sockaddr_storage) >= sizeof(struct sockaddr_in6), "an address of either family fits");
 
 bool http_listen_address(int fd, char *out, size_t out_size)
 {

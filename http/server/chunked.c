@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "http/hex_digit.h"
 #include "http/rfc_token.h"
 
 /*   SIZE --;--> EXTENSION
@@ -32,6 +33,8 @@ enum chunked_state {
 
 enum { SIZE_DIGITS_MAX = 15 }; /* 60 bits: never overflows, and no honest sender pads with zeros */
 
+_Static_assert(SIZE_DIGITS_MAX * 4 < 64, "a chunk's size fits chunk_left");
+
 void chunked_init(chunked *c, uint64_t bytes_max)
 {
     memset(c, 0, sizeof(*c));
@@ -39,16 +42,9 @@ void chunked_init(chunked *c, uint64_t bytes_max)
     c->state = STATE_SIZE;
 }
 
-static int hex_value(unsigned char b)
-{
-    if (b >= '0' && b <= '9') return b - '0';
-    b |= 0x20;
-    return b >= 'a' && b <= 'f' ? b - 'a' + 10 : -1;
-}
-
 static chunked_result chunked_take_size(chunked *c, unsigned char b)
 {
-    int digit = hex_value(b);
+    int digit = hex_digit_value((char)b);
     if (digit >= 0) {
         if (c->digits++ == SIZE_DIGITS_MAX) return CHUNKED_BAD;
         c->chunk_left = c->chunk_left << 4 | (unsigned)digit;
@@ -67,6 +63,7 @@ static chunked_result chunked_take_size(chunked *c, unsigned char b)
 static chunked_result chunked_take_size_end(chunked *c, unsigned char b)
 {
     if (b != '\n') return CHUNKED_BAD;
+    assert(c->digits > 0);
     assert(c->total <= c->bytes_max);
     if (c->chunk_left > c->bytes_max - c->total) return CHUNKED_TOO_LARGE;
     c->digits = 0;
@@ -74,7 +71,7 @@ static chunked_result chunked_take_size_end(chunked *c, unsigned char b)
     return CHUNKED_MORE;
 }
 
-/* An extension or a trailer line: everything up to CR that a field may hold. */
+/* Takes a byte of an extension or of a trailer line: all that a field may hold, up to CR. */
 static chunked_result chunked_take_extra(chunked *c, unsigned char b, enum chunked_state at_cr)
 {
     if (b == '\r') {
@@ -82,6 +79,7 @@ static chunked_result chunked_take_extra(chunked *c, unsigned char b, enum chunk
         return CHUNKED_MORE;
     }
     if (!rfc_field_byte(b)) return CHUNKED_BAD;
+    assert(c->extra <= CHUNKED_EXTRA_BYTES_MAX);
     return ++c->extra > CHUNKED_EXTRA_BYTES_MAX ? CHUNKED_TOO_MUCH : CHUNKED_MORE;
 }
 
@@ -142,6 +140,7 @@ chunked_result chunked_decode(chunked *c, const char *data, size_t len, size_t *
             result = chunked_take_byte(c, (unsigned char)data[at++]);
             continue;
         }
+        assert(c->chunk_left > 0);
         size_t n = len - at < c->chunk_left ? len - at : (size_t)c->chunk_left;
         memmove(out + written, data + at, n);
         at += n;
@@ -151,6 +150,7 @@ chunked_result chunked_decode(chunked *c, const char *data, size_t len, size_t *
         if (c->chunk_left == 0) c->state = STATE_DATA_CR;
     }
     assert(c->total <= c->bytes_max);
+    assert(written <= at); /* so `out` may lie where `data` does */
     *taken = at;
     *out_len = written;
     return result;

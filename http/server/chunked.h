@@ -11,7 +11,7 @@
 #define CHUNKED_EXTRA_BYTES_MAX 8192u /* extensions and trailers of one body together */
 
 typedef enum chunked_result {
-    CHUNKED_MORE,      /* all bytes taken, the body goes on */
+    CHUNKED_MORE,      /* all bytes were taken, the body goes on */
     CHUNKED_DONE,      /* the last byte of the body was taken; more may follow it */
     CHUNKED_BAD,       /* not chunked coding */
     CHUNKED_TOO_LARGE, /* the announced chunk goes beyond bytes_max */
@@ -29,8 +29,8 @@ typedef struct chunked {
 
 void chunked_init(chunked *c, uint64_t bytes_max);
 
-/* Decodes from data[0..len); *taken is how many bytes were used. The decoded bytes go to `out`, which may overlap
- * `data` if it does not lie behind it, and *out_len is how many. */
+/* Decodes data[0..len); *taken is how many bytes were used. *out_len decoded bytes go to `out`, which may overlap
+ * `data` unless it begins behind it. Not called again after CHUNKED_DONE or an error. */
 chunked_result chunked_decode(chunked *c, const char *data, size_t len, size_t *taken, char *out, size_t *out_len);
 
 #endif

@@ -21,14 +21,14 @@ enum { ETAG_BYTES = 64 };
 typedef enum file_outcome {
     FILE_READ,
     FILE_UNCHANGED,
-    FILE_CHANGED,   /* since the client had what its conditions speak of */
-    FILE_IS_FOLDER, /* asked for without its final slash */
+    FILE_CHANGED,   /* it is not the file that If-Match or If-Unmodified-Since speak of */
+    FILE_IS_FOLDER, /* the path has no final slash */
     FILE_MISSING,
     FILE_FAILED
 } file_outcome;
 
-/* Owned copies of the request's conditions; NULL: not sent. The thread must not look at the exchange: its owner may be
- * told meanwhile that the client is gone. */
+/* Owned copies of the request's conditions; NULL: not sent. A pool thread must not look at the exchange, which its loop
+ * may end meanwhile. */
 typedef struct file_conditions {
     char *match, *none_match;                /* all lines of the header, as one list */
     char *unmodified_since, *modified_since; /* dates */
@@ -41,17 +41,17 @@ typedef struct file_job {
     uv_work_t work;
     uv_loop_t *loop;
     http_exchange *x;
-    bool working; /* a thread has it */
-    bool begun;   /* the head is sent: what comes are pieces */
+    bool working; /* a pool thread works on the job */
+    bool begun;   /* the head is sent: pieces follow */
     int fd;       /* of a file that is sent in pieces; -1: none */
     file_conditions conditions;
     bool wants_body;
     bool wants_folder; /* the path ends in a slash or is empty */
     file_outcome outcome;
-    char *piece; /* owned; what was read */
+    char *piece; /* owned; the bytes that were read last */
     size_t piece_len;
-    size_t size, sent;
-    struct timespec modified_at; /* when it was looked up */
+    size_t size, sent;           /* of the file as it was looked up; of it sent */
+    struct timespec modified_at; /* of the file as it was looked up */
     char etag[ETAG_BYTES];
     char modified[HTTP_DATE_BYTES];
     char *path;   /* decoded, relative; in texts */
@@ -91,7 +91,8 @@ static const char *file_content_type(const char *path)
     return "application/octet-stream";
 }
 
-/* Kernels before 5.6, and sandboxes, have no openat2: then the path without its links must lie below the folder. */
+/* Opens a file for kernels before 5.6 and sandboxes, which have no openat2: the path with its links resolved must lie
+ * below the folder. -1 with errno. */
 static int file_open_checked(const char *dir, const char *path)
 {
     char *whole = NULL, *real_dir = realpath(dir, NULL), *real = NULL;
@@ -112,6 +113,7 @@ static int file_open_checked(const char *dir, const char *path)
     return fd;
 }
 
+/* Opens the file at `path` below the folder, never through a link that leads out of it. -1 with errno. */
 static int file_open_below(const char *dir, const char *path)
 {
     struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
@@ -124,9 +126,16 @@ static int file_open_below(const char *dir, const char *path)
     return fd < 0 && (reason == ENOSYS || reason == EPERM) ? file_open_checked(dir, path) : fd;
 }
 
-/* RFC 9110, 8.8.3.2 and 13.1: a weak tag in the list is none where `strong` is asked for; ours are strong. */
-static bool etag_listed(const char *list, const char *etag, bool strong)
+/* How entity tags are compared (RFC 9110, 8.8.3.2). Our tags are strong. */
+typedef enum etag_comparison {
+    ETAG_WEAK,
+    ETAG_STRONG /* a weak tag in the list equals none */
+} etag_comparison;
+
+/* True if the list of a condition (RFC 9110, 13.1) has the tag, or is "*". */
+static bool etag_listed(const char *list, const char *etag, etag_comparison comparison)
 {
+    assert(etag[0] == '"');
     if (strcmp(list, "*") == 0) return true;
     for (const char *at = list; *at;) {
         bool weak = strncmp(at, "W/\"", 3) == 0;
@@ -137,13 +146,13 @@ static bool etag_listed(const char *list, const char *etag, bool strong)
             continue;
         }
         size_t len = (size_t)(end + 1 - at);
-        if (!(weak && strong) && strlen(etag) == len && memcmp(at, etag, len) == 0) return true;
+        if (!(weak && comparison == ETAG_STRONG) && strlen(etag) == len && memcmp(at, etag, len) == 0) return true;
         at = end + 1;
     }
     return false;
 }
 
-/* False: the text is no date, and the condition not there. */
+/* *later: the file was modified after `date`. False: the text is no date, as if the condition were not there. */
 static bool date_is_later(time_t modified, const char *date, bool *later)
 {
     time_t since = date ? curl_getdate(date, NULL) : -1;
@@ -151,17 +160,17 @@ static bool date_is_later(time_t modified, const char *date, bool *later)
     return since != -1;
 }
 
-/* In the order of RFC 9110, 13.2.2. FILE_READ: nothing is against it. */
+/* Judges the conditions in the order of RFC 9110, 13.2.2. FILE_READ: all allow it. */
 static file_outcome file_judge(const file_job *job, time_t modified)
 {
     const file_conditions *on = &job->conditions;
     bool later;
     if (on->match) {
-        if (!etag_listed(on->match, job->etag, true)) return FILE_CHANGED;
+        if (!etag_listed(on->match, job->etag, ETAG_STRONG)) return FILE_CHANGED;
     } else if (date_is_later(modified, on->unmodified_since, &later) && later) {
         return FILE_CHANGED;
     }
-    if (on->none_match) return etag_listed(on->none_match, job->etag, false) ? FILE_UNCHANGED : FILE_READ;
+    if (on->none_match) return etag_listed(on->none_match, job->etag, ETAG_WEAK) ? FILE_UNCHANGED : FILE_READ;
     return date_is_later(modified, on->modified_since, &later) && !later ? FILE_UNCHANGED : FILE_READ;
 }
 
@@ -172,9 +181,13 @@ static bool file_is_unchanged(const file_job *job)
            now.st_mtim.tv_sec == job->modified_at.tv_sec && now.st_mtim.tv_nsec == job->modified_at.tv_nsec;
 }
 
-/* The next piece; FILE_FAILED also when the file is no longer what its tag and length say. */
+/* Reads the next piece, on a pool thread; FILE_FAILED also when the file has changed since its tag and length were
+ * told.
+ */
 static file_outcome file_read_piece(file_job *job)
 {
+    assert(!job->piece && job->fd >= 0);
+    assert(job->sent <= job->size);
     size_t left = job->size - job->sent, want = left < HTTP_FILE_PIECE_BYTES ? left : HTTP_FILE_PIECE_BYTES;
     job->piece_len = 0;
     job->piece = malloc(want + 1);
@@ -192,6 +205,7 @@ static file_outcome file_read_piece(file_job *job)
 static file_outcome file_take(file_job *job)
 {
     struct stat about;
+    assert(!job->begun && job->sent == 0);
     if (fstat(job->fd, &about) != 0) return FILE_FAILED;
     if (S_ISDIR(about.st_mode)) return job->wants_folder ? FILE_MISSING : FILE_IS_FOLDER;
     if (!S_ISREG(about.st_mode)) return FILE_MISSING;
@@ -230,12 +244,12 @@ static void file_reply_problem(http_exchange *x, int status, const char *title)
     http_reply(x, status, headers, status == 405 || status == 503 ? 2 : 1, (http_text){body, len});
 }
 
-/* To the same path with a slash behind it. */
+/* Redirects to the request's path with a slash behind it. Ends the exchange. */
 static void file_redirect(http_exchange *x)
 {
     const http_request *r = http_exchange_request(x);
     char *to = NULL;
-    /* "//name/" would be another host's */
+    /* "//name/" would be a URL of the host "name" */
     if (r->path.data[0] != '/' || r->path.data[1] == '/' ||
         asprintf(&to, "%s/%s%s", r->path.data, r->query.len > 0 ? "?" : "", r->query.data) < 0) {
         file_reply_problem(x, 404, NULL);
@@ -248,6 +262,7 @@ static void file_redirect(http_exchange *x)
 
 static void file_job_free(file_job *job)
 {
+    assert(!job->working); /* else a thread would use freed memory */
     if (job->fd >= 0) close(job->fd);
     free(job->conditions.match);
     free(job->conditions.none_match);
@@ -263,6 +278,8 @@ static void file_on_done(uv_work_t *work, int status);
 
 static void file_read_next(file_job *job)
 {
+    assert(job->begun && !job->working);
+    assert(job->sent < job->size);
     job->working = uv_queue_work(job->loop, &job->work, file_on_work, file_on_done) == 0;
     if (job->working) return;
     http_reply_abort(job->x);
@@ -278,7 +295,7 @@ static void on_file_writable(http_exchange *x)
 static void on_file_gone(http_exchange *x)
 {
     file_job *job = http_exchange_user(x);
-    if (job->working) return; /* seen when the thread is done */
+    if (job->working) return; /* file_send_piece() sees it when the thread is done */
     http_reply_abort(x);
     file_job_free(job);
 }
@@ -286,6 +303,7 @@ static void on_file_gone(http_exchange *x)
 static void file_send_piece(file_job *job)
 {
     http_exchange *x = job->x;
+    assert(job->begun && !job->working);
     bool failed = job->outcome != FILE_READ || http_exchange_gone(x);
     if (!failed) http_reply_write(x, job->piece, job->piece_len);
     job->sent += job->piece_len;
@@ -313,6 +331,7 @@ static void file_reply(file_job *job, int status)
                                          {"Cache-Control", "no-cache"},
                                          {"X-Content-Type-Options", "nosniff"}};
     const size_t count = sizeof(headers) / sizeof(headers[0]);
+    assert(status == 304 || !job->wants_body || job->piece);
     if (!job->piece || job->piece_len == job->size) {
         http_reply(job->x, status, headers, count, (http_text){job->piece, job->size});
         file_job_free(job);
@@ -353,6 +372,7 @@ static void file_answer(file_job *job)
 static void file_on_done(uv_work_t *work, int status)
 {
     file_job *job = work->data;
+    assert(job->working);
     job->working = false;
     if (status != 0) job->outcome = FILE_FAILED;
     if (job->begun)
@@ -361,7 +381,7 @@ static void file_on_done(uv_work_t *work, int status)
         file_answer(job);
 }
 
-/* Segments must be plain names: none empty, none beginning with a dot. */
+/* True if each segment is a plain name: not empty, not beginning with a dot. */
 static bool path_is_plain(const char *path)
 {
     for (const char *at = path; *at; at++) {
@@ -371,7 +391,7 @@ static bool path_is_plain(const char *path)
     return true;
 }
 
-/* NULL: out of memory. `*valid` is whether the path may be looked for. */
+/* Returns a job for the file; *valid: the path may be looked for. NULL: out of memory. */
 static file_job *file_job_new(const char *dir, const char *path, bool *valid)
 {
     size_t dir_size = strlen(dir) + 1, path_len = strlen(path), decoded;
@@ -385,7 +405,7 @@ static file_job *file_job_new(const char *dir, const char *path, bool *valid)
     return job;
 }
 
-/* The first line of that name: of a date there may be no more. */
+/* Copies the header's first line: a date has no second one. False: out of memory. */
 static bool conditions_copy_date(const http_request *r, const char *name, char **copy)
 {
     const char *value = http_request_header(r, name);
@@ -395,7 +415,7 @@ static bool conditions_copy_date(const http_request *r, const char *name, char *
 
 static bool header_is_named(const http_header *h, const char *name) { return strcasecmp(h->name.data, name) == 0; }
 
-/* All lines of that name, with commas between them. */
+/* Copies all lines of the header, with commas between them. False: out of memory. */
 static bool conditions_copy_list(const http_request *r, const char *name, char **copy)
 {
     size_t bytes = 0;
@@ -428,7 +448,7 @@ void http_files_serve(uv_loop_t *loop, http_exchange *x, const char *dir, const 
         file_reply_problem(x, 405, NULL);
         return;
     }
-    if (!*path) { /* the folder itself without its slash: what its page links to would be looked for beside it */
+    if (!*path) { /* the folder without its slash: browsers would look for what its page links to beside the folder */
         file_redirect(x);
         return;
     }

@@ -26,8 +26,8 @@ size_t position_unacked(int fd)
     return ioctl(fd, SIOCOUTQ, &queued) == 0 && queued > 0 ? (size_t)queued : 0;
 }
 
-/* What the client has acknowledged and what has not been acknowledged yet; an acknowledgement that comes between the
- * two readings would be counted in neither. */
+/* Adds the bytes that the client has acknowledged and those that it has not. An acknowledgement between the two
+ * readings would leave its bytes out of both: then both are read again. */
 bool position_get(int fd, uint64_t *bytes)
 {
     for (int i = 0; i < TRIES; i++) {

@@ -17,7 +17,7 @@ static const char *skip_blank(const char *s, const char *end)
 
 static bool at_line_end(const char *s, const char *end) { return end - s >= 2 && s[0] == '\r' && s[1] == '\n'; }
 
-/* Returns the first byte behind the request line; NULL if there is anything in it but the parts and single spaces. */
+/* Returns the first byte behind the request line; NULL: the line holds more than its parts and single spaces. */
 static const char *head_check_line(const request_parser *p, const char *s, const char *end)
 {
     static const char version[] = " HTTP/1.";
@@ -32,6 +32,7 @@ static const char *head_check_line(const request_parser *p, const char *s, const
     return s + version_len + 3;
 }
 
+/* Returns the first byte behind the header line at s; NULL: it holds more than name, colon, blanks and value. */
 static const char *head_check_header(http_header *h, const char *s, const char *end)
 {
     if (s != h->name.data || h->name.len == 0) return NULL;
@@ -49,7 +50,7 @@ static const char *head_check_header(http_header *h, const char *s, const char *
         s--;
         h->value.len--;
     }
-    if (h->value.len == 0) h->value.data = ""; /* lies nowhere, so it needs no terminating and no moving */
+    if (h->value.len == 0) h->value.data = ""; /* not in the bytes: neither terminated nor moved */
     s = skip_blank(s, end);
     return at_line_end(s, end) ? s + 2 : NULL;
 }
@@ -72,7 +73,7 @@ static bool port_valid(const char *s, const char *end)
     return true;
 }
 
-/* The end of a name or IPv4 address (RFC 3986, section 3.2.2); NULL if something else is in it. */
+/* Returns the end of a name or IPv4 address (RFC 3986, section 3.2.2); NULL: something else is in it. */
 static const char *host_name_end(const char *s, const char *end)
 {
     for (; s < end && *s != ':'; s++) {
@@ -83,8 +84,10 @@ static const char *host_name_end(const char *s, const char *end)
     return s;
 }
 
+/* Returns the end of an IPv6 address in brackets; NULL: it is none. */
 static const char *host_address_end(const char *s, const char *end)
 {
+    assert(s < end && *s == '[');
     char text[INET6_ADDRSTRLEN];
     struct in6_addr address;
     const char *close = memchr(s, ']', (size_t)(end - s));
@@ -95,7 +98,7 @@ static const char *host_address_end(const char *s, const char *end)
     return strlen(text) == len && inet_pton(AF_INET6, text, &address) == 1 ? close + 1 : NULL;
 }
 
-/* "name", "1.2.3.4:80", "[::1]:80". */
+/* True for "name", "1.2.3.4:80", "[::1]:80". */
 static bool authority_valid(const char *s, size_t len)
 {
     const char *end = s + len, *host = s;
@@ -105,12 +108,12 @@ static bool authority_valid(const char *s, size_t len)
     return s == end || (*s == ':' && port_valid(s + 1, end));
 }
 
-/* http://authority/...: the authority; of length 0 if the target is of another form. */
+/* Returns the authority of "http://authority/..."; of length 0: the target has another form. */
 static http_text target_authority(http_text t)
 {
-    size_t scheme = t.len > 7 && strncasecmp(t.data, "http://", 7) == 0    ? 7
-                    : t.len > 8 && strncasecmp(t.data, "https://", 8) == 0 ? 8
-                                                                           : 0;
+    size_t scheme = 0;
+    if (t.len > 7 && strncasecmp(t.data, "http://", 7) == 0) scheme = 7;
+    if (t.len > 8 && strncasecmp(t.data, "https://", 8) == 0) scheme = 8;
     const char *from = t.data + scheme, *at = from, *end = t.data + t.len;
     while (scheme > 0 && at < end && *at != '/' && *at != '?') at++;
     return (http_text){from, (size_t)(at - from)};
@@ -119,6 +122,7 @@ static http_text target_authority(http_text t)
 static bool head_check_target(request_parser *p)
 {
     http_text t = p->target;
+    assert(t.len > 0 && p->authority.len == 0);
     for (size_t i = 0; i < t.len; i++) {
         unsigned char b = (unsigned char)t.data[i];
         if (b <= ' ' || b >= 0x7f || b == '#') return request_refuse(p, 400, "The request target is malformed.");
@@ -137,6 +141,7 @@ typedef struct head_counts {
     unsigned hosts, lengths, codings;
 } head_counts;
 
+/* Counts and obeys the headers on which the framing depends. False: refused. */
 static bool head_take_header(request_parser *p, const http_header *h, head_counts *counts)
 {
     const char *name = h->name.data;
@@ -171,6 +176,7 @@ bool request_head_check(request_parser *p, const char *head, size_t len)
 {
     head_counts counts = {0};
     assert(len <= p->limits->head_bytes_max);
+    assert(!p->is_chunked && !p->expects);
     if (!head_check_exact(p, head, head + len)) return request_refuse(p, 400, MALFORMED);
     if (!head_check_target(p)) return false;
     for (size_t i = 0; i < p->header_count; i++) {

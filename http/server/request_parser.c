@@ -16,15 +16,19 @@ enum { HOOK_REFUSED = HPE_USER };
 
 #define OTHER_VERSION "This server speaks HTTP/1.1 and HTTP/1.0."
 
+_Static_assert(sizeof(((request_parser *)0)->path_copy) == REQUEST_PATH_INLINE, "a path of less is copied there");
+
 bool request_refuse(request_parser *p, int status, const char *detail)
 {
+    assert(status >= 400 && status < 600);
+    assert(p->stage != STAGE_REFUSED); /* the first reason counts */
     p->status = status;
     p->detail = detail;
     p->stage = STAGE_REFUSED;
     return false;
 }
 
-/* llhttp reports a part in as many pieces as it was fed; they must touch. */
+/* Adds a piece to a part: llhttp reports a part in as many pieces as it was fed, and they must touch. */
 static bool part_extend(request_parser *p, http_text *part, const char *at, size_t len)
 {
     if (part->len == 0) {
@@ -53,6 +57,7 @@ static int hook_url(llhttp_t *llhttp, const char *at, size_t len)
 
 static bool headers_grow(request_parser *p)
 {
+    assert(p->header_count == p->headers_cap);
     if (p->header_count >= p->limits->headers_max)
         return request_refuse(p, 431, "The request has more header fields than this server takes.");
     assert(p->headers != p->more_headers);
@@ -97,9 +102,9 @@ static int hook_headers_complete(llhttp_t *llhttp)
     }
     p->is_persistent = llhttp_should_keep_alive(llhttp) != 0;
     p->http11 = llhttp->http_minor == 1;
-    /* An offer to upgrade may be ignored, and that is what we do: the bytes that follow are HTTP. */
+    /* An offer to upgrade may be ignored (RFC 9110, 7.8), and is: the bytes that follow are HTTP. */
     llhttp->upgrade = 0;
-    return 1; /* "no body": llhttp is done with the message here, the body is ours */
+    return 1; /* "no body": llhttp is done with the message here, since the body is parsed in this file */
 }
 
 static int hook_message_complete(llhttp_t *llhttp)
@@ -147,6 +152,7 @@ void request_parser_forget(request_parser *p)
 void request_parser_begin(request_parser *p, http_header *headers, size_t headers_cap)
 {
     assert(p->stage == STAGE_COMPLETE);
+    assert(headers_cap > 0);
     if (p->more_headers || p->long_path || p->host_copy) request_parser_release(p);
     p->headers = headers;
     p->headers_cap = headers_cap < p->limits->headers_max ? headers_cap : p->limits->headers_max;
@@ -172,7 +178,7 @@ size_t request_parser_size(const request_parser *p)
 void request_parser_rebase(request_parser *p, const char *old, char *now)
 {
     if (p->stage == STAGE_START || p->stage == STAGE_REFUSED) return;
-    /* "" marks a part that was not seen yet; it does not lie in the buffer */
+    /* A part of length 0 was not seen yet, and does not lie in the bytes that moved. */
     if (p->method.len > 0) p->method.data = now + (p->method.data - old);
     if (p->target.len > 0) p->target.data = now + (p->target.data - old);
     if (p->authority.len > 0) p->authority.data = now + (p->authority.data - old);
@@ -183,6 +189,7 @@ void request_parser_rebase(request_parser *p, const char *old, char *now)
     }
 }
 
+/* True if llhttp has stopped at a well-formed version that is neither 1.0 nor 1.1. */
 static bool version_is_strange(const request_parser *p, const char *error_at)
 {
     if (p->target.len == 0) return false;
@@ -224,6 +231,7 @@ static void request_refuse_for_error(request_parser *p, llhttp_errno_t error)
     }
 }
 
+/* 414 or 431, as the line or the fields are too long; 400 if not even a method came. */
 static request_result request_refuse_large_head(request_parser *p, const char *head)
 {
     if (p->method.len == 0)
@@ -235,10 +243,12 @@ static request_result request_refuse_large_head(request_parser *p, const char *h
     return REQUEST_REFUSED;
 }
 
-/* The head is complete and in order: what follows it? */
+/* Begins what follows a complete and checked head: a body of known length, a chunked one, or none. */
 static request_result request_begin_body(request_parser *p)
 {
     uint64_t need = p->is_chunked ? 0 : p->llhttp.content_length;
+    assert(p->head_bytes <= p->limits->head_bytes_max);
+    assert(p->body_len == 0);
     p->body_at = p->head_bytes;
     if (need > p->limits->body_bytes_max) {
         request_refuse(p, 413, "The body is larger than this server takes.");
@@ -250,9 +260,11 @@ static request_result request_begin_body(request_parser *p)
     return p->stage == STAGE_COMPLETE ? REQUEST_COMPLETE : REQUEST_MORE;
 }
 
-/* Feeds llhttp up to the limit of the head, so that where a head is refused does not depend on how it arrived. */
+/* Feeds llhttp, never beyond the limit of the head: a head is refused at one byte, in whatever pieces it arrived. */
 static request_result request_feed_head(request_parser *p, request_bytes *bytes)
 {
+    assert(p->head_bytes < p->limits->head_bytes_max);
+    assert(bytes->at == bytes->start + p->head_bytes);
     size_t room = p->limits->head_bytes_max - p->head_bytes;
     size_t len = bytes->end - bytes->at < room ? bytes->end - bytes->at : room;
     const char *from = bytes->data + bytes->at, *head = bytes->data + bytes->start;
@@ -281,6 +293,7 @@ static request_result request_feed_head(request_parser *p, request_bytes *bytes)
 
 static request_result request_feed_length(request_parser *p, request_bytes *bytes)
 {
+    assert(p->body_len < p->body_need);
     size_t left = p->body_need - p->body_len;
     size_t len = bytes->end - bytes->at < left ? bytes->end - bytes->at : left;
     assert(bytes->at == bytes->start + p->body_at + p->body_len);
@@ -291,7 +304,7 @@ static request_result request_feed_length(request_parser *p, request_bytes *byte
     return REQUEST_COMPLETE;
 }
 
-/* Decodes in place. Between two feeds the bytes end where the decoded body ends, so framing never piles up. */
+/* Decodes the body in place. Between two feeds the bytes end where the decoded body ends, so framing never piles up. */
 static request_result request_feed_chunked(request_parser *p, request_bytes *bytes)
 {
     size_t taken, decoded;
@@ -301,6 +314,7 @@ static request_result request_feed_chunked(request_parser *p, request_bytes *byt
         chunked_decode(&p->chunked, bytes->data + bytes->at, bytes->end - bytes->at, &taken, out, &decoded);
     p->body_len += decoded;
     bytes->at += taken;
+    assert(p->body_len <= p->limits->body_bytes_max);
     switch (result) {
     case CHUNKED_MORE:
         assert(bytes->at == bytes->end);
@@ -331,7 +345,7 @@ request_result request_parser_feed(request_parser *p, request_bytes *bytes)
     if (bytes->at < bytes->end && p->stage == STAGE_START) p->stage = STAGE_HEAD;
     if (bytes->at < bytes->end && p->stage == STAGE_HEAD) result = request_feed_head(p, bytes);
     if (result == REQUEST_MORE && bytes->at < bytes->end) {
-        p->expects = false; /* it sent the body without waiting */
+        p->expects = false; /* the client sent the body without waiting */
         if (p->stage == STAGE_LENGTH)
             result = request_feed_length(p, bytes);
         else if (p->stage == STAGE_CHUNKED)
@@ -344,7 +358,7 @@ request_result request_parser_feed(request_parser *p, request_bytes *bytes)
     return result;
 }
 
-/* The part of the target between authority and '?'. */
+/* Returns the part of the target between authority and '?'. */
 static http_text target_path(http_text target, http_text authority)
 {
     const char *end = target.data + target.len, *from = authority.len ? authority.data + authority.len : target.data;
@@ -360,7 +374,8 @@ void request_parser_route(const request_parser *p, http_text *method, http_text 
     *path = whole ? target_path(p->target, p->authority) : (http_text){"", 0};
 }
 
-/* A path with a query behind it cannot be terminated in place: `target` needs the '?'. */
+/* Copies and terminates a path: one with a query behind it cannot be terminated in place, because `target` needs the
+ * '?'. NULL: out of memory. */
 static const char *request_copy_path(request_parser *p, http_text path)
 {
     char *copy = p->path_copy;
@@ -374,16 +389,16 @@ static const char *request_copy_path(request_parser *p, http_text path)
     return copy;
 }
 
-/* Of "http://h?x" the path is empty, and "/" means the same (RFC 9110, 4.2.3). NULL: out of memory. */
+/* Returns "/?x" of "http://h?x", whose path is empty: "/" means the same (RFC 9110, 4.2.3). NULL: out of memory. */
 static const char *request_copy_with_slash(request_parser *p, http_text query)
 {
-    assert(!p->long_path); /* the path is no copy then */
+    assert(!p->long_path); /* an empty path is not copied */
     char *copy = p->long_path = malloc(query.len + 3);
     if (copy) sprintf(copy, "/?%s", query.data);
     return copy;
 }
 
-/* What is behind the host, if one is named. False: out of memory. */
+/* Sets r->target: what is behind the host, if the target names one. False: out of memory. */
 static bool request_set_target(request_parser *p, http_text path, http_request *r)
 {
     const char *end = p->target.data + p->target.len;
@@ -396,7 +411,8 @@ static bool request_set_target(request_parser *p, http_text path, http_request *
     return r->target.data != NULL;
 }
 
-/* RFC 9112, 3.2.2: where the target names a host, that is the request's; what the Host header says is ignored. */
+/* Puts the host that the target names into the Host header, whose own value is ignored then (RFC 9112, 3.2.2). False:
+ * out of memory. */
 static bool request_override_host(request_parser *p)
 {
     if (p->authority.len == 0) return true;
@@ -415,7 +431,9 @@ static void text_terminate(http_text part) { ((char *)(uintptr_t)part.data)[part
 
 bool request_parser_request(request_parser *p, const request_bytes *bytes, http_request *r)
 {
-    assert(p->stage == STAGE_COMPLETE && p->method.len > 0 && p->target.len > 0);
+    assert(p->stage == STAGE_COMPLETE);
+    assert(p->method.len > 0 && p->target.len > 0);
+    assert(bytes->start + p->body_at + p->body_len <= bytes->end);
     http_text path = target_path(p->target, p->authority);
     const char *path_end = path.data + path.len, *target_end = p->target.data + p->target.len;
     r->method = p->method;

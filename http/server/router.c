@@ -11,9 +11,9 @@ typedef struct http_route {
     struct http_route *next; /* other methods of the same node */
     char *text;              /* owned: "GET /a/:b" */
     char *name_text;         /* owned: the parameters' names, each terminated */
-    size_t method_len;       /* the method is the beginning of text */
+    size_t method_len;       /* of the method, with which text begins */
     void *target;
-    http_text names[HTTP_PARAMS_MAX]; /* in name_text; each route has its own, whatever its neighbours call theirs */
+    http_text names[HTTP_PARAMS_MAX]; /* in name_text; each route has its own, whatever its neighbours' are */
     size_t name_count;
 } http_route;
 
@@ -29,13 +29,14 @@ typedef struct node {
 
 struct http_router {
     node *root;
-    char methods[HTTP_ALLOW_BYTES]; /* of all routes, as in an Allow header, so that no Allow header is cut short */
+    char methods[HTTP_ALLOW_BYTES]; /* of all routes, as in an Allow header: so none of a part of them is too long */
 };
 
-/* False: it would be longer than HTTP_ALLOW_BYTES. */
+/* Adds a method to a list that has HTTP_ALLOW_BYTES, unless it is there. False: no room. */
 static bool allow_add(char *allow, const char *method, size_t len)
 {
     size_t used = strlen(allow);
+    assert(used < HTTP_ALLOW_BYTES && len > 0);
     for (const char *at = allow; *at; at += strcspn(at, ","), at += strspn(at, ", ")) {
         if (strcspn(at, ",") == len && memcmp(at, method, len) == 0) return true;
     }
@@ -101,9 +102,10 @@ void http_router_free(http_router *r)
     free(r);
 }
 
-/* The segment that begins at `from`, up to a slash or the end. */
+/* Returns the segment that begins at `from`, up to a slash or the end. */
 static http_text segment_at(const char *from, const char *end)
 {
+    assert(from <= end);
     const char *slash = memchr(from, '/', (size_t)(end - from));
     return (http_text){from, (size_t)((slash ? slash : end) - from)};
 }
@@ -118,15 +120,17 @@ static bool param_name_valid(http_text name)
     return true;
 }
 
+/* NULL: added; else what is wrong with the name. */
 static const char *route_add_name(http_route *route, http_text name)
 {
+    assert(route->name_count <= HTTP_PARAMS_MAX);
     if (!param_name_valid(name)) return "a parameter's name is letters, digits and _";
     if (route->name_count == HTTP_PARAMS_MAX) return "it has too many parameters";
     for (size_t i = 0; i < route->name_count; i++) {
         if (route->names[i].len == name.len && memcmp(route->names[i].data, name.data, name.len) == 0)
             return "it has two parameters of one name";
     }
-    char *copy = route->name_text + (name.data - route->text); /* as long as text, so that each name has its place */
+    char *copy = route->name_text + (name.data - route->text); /* both texts are equally long */
     copy[name.len] = 0;
     route->names[route->name_count++] = (http_text){copy, name.len};
     return NULL;
@@ -145,7 +149,7 @@ static const char *route_check_segment(http_route *route, http_text segment, boo
     return NULL;
 }
 
-/* NULL if the route is well-formed, else why not. */
+/* NULL: the route is well-formed; else why it is not. */
 static const char *route_check(http_route *route)
 {
     const char *text = route->text;
@@ -163,21 +167,21 @@ static const char *route_check(http_route *route)
     return NULL;
 }
 
-/* The child for a segment of a route, made if need be; NULL: out of memory. */
+/* Returns the child for a segment of a route, and makes it if need be; NULL: out of memory. */
 static node *node_child_for(node *parent, http_text segment)
 {
     char kind = segment.len > 0 ? segment.data[0] : 0;
     if (kind == ':' || kind == '*') {
-        node **place = kind == ':' ? &parent->param : &parent->rest;
-        if (!*place) *place = node_new("", 0);
-        return *place;
+        node **child = kind == ':' ? &parent->param : &parent->rest;
+        if (!*child) *child = node_new("", 0);
+        return *child;
     }
-    node **place = &parent->literals;
-    for (; *place; place = &(*place)->next) {
-        if ((*place)->segment_len == segment.len && memcmp((*place)->segment, segment.data, segment.len) == 0)
-            return *place;
+    node **child = &parent->literals;
+    for (; *child; child = &(*child)->next) {
+        if ((*child)->segment_len == segment.len && memcmp((*child)->segment, segment.data, segment.len) == 0)
+            return *child;
     }
-    return *place = node_new(segment.data, segment.len);
+    return *child = node_new(segment.data, segment.len);
 }
 
 static const http_route *route_of(const node *n, const char *method, size_t method_len)
@@ -188,7 +192,7 @@ static const http_route *route_of(const node *n, const char *method, size_t meth
     return route;
 }
 
-/* NULL when it is in the tree, else why not. */
+/* NULL: the route is in the tree, which owns it; else why it is not. */
 static const char *router_insert(http_router *r, http_route *added)
 {
     const char *wrong = route_check(added);
@@ -203,9 +207,10 @@ static const char *router_insert(http_router *r, http_route *added)
         if (!n) return "out of memory";
     }
     if (route_of(n, added->text, added->method_len)) return "there is a route for the same paths already";
-    http_route **place = &n->routes;
-    while (*place) place = &(*place)->next;
-    *place = added;
+    http_route **last = &n->routes;
+    while (*last) last = &(*last)->next;
+    assert(!added->next);
+    *last = added;
     return NULL;
 }
 
@@ -234,18 +239,19 @@ bool http_router_add(http_router *r, const char *text, void *target, char *error
 const char *http_router_methods(const http_router *r) { return r->methods; }
 
 typedef struct search {
-    http_text method; /* as asked */
-    http_text as;     /* GET when HEAD is asked: the method to look for second */
-    const char *end;
+    http_text method;                  /* of the request */
+    http_text as;                      /* the method to look for second: GET for a request with HEAD */
+    const char *end;                   /* of the path */
     http_text values[HTTP_PARAMS_MAX]; /* encoded, in the order of the path */
     const http_route *found;
-    size_t value_count;      /* when it was found */
-    const http_route *other; /* one that fits the path, whatever the method; NULL: none */
-    char *allow;             /* the methods of all that do; HTTP_ALLOW_BYTES */
+    size_t value_count;      /* of the route found */
+    const http_route *other; /* fits the path, whatever its method; NULL: no route does */
+    char *allow;             /* the methods of all routes that fit the path; HTTP_ALLOW_BYTES */
 } search;
 
 static bool search_take_end(search *s, const node *n, size_t depth)
 {
+    assert(depth <= HTTP_PARAMS_MAX);
     if (!n->routes) return false;
     s->found = route_of(n, s->method.data, s->method.len);
     if (!s->found && s->as.len > 0) s->found = route_of(n, s->as.data, s->as.len);
@@ -256,9 +262,11 @@ static bool search_take_end(search *s, const node *n, size_t depth)
     return false;
 }
 
-/* `at` is the slash before the next segment, or the end. Visits no node twice, so it is bounded by the tree. */
+/* Looks below `n` for the rest of the path: `at` is the slash before the next segment, or the end. Visits no node
+ * twice, so its work is bounded by the tree. */
 static bool search_descend(search *s, const node *n, const char *at, size_t depth)
 {
+    assert(at == s->end || *at == '/');
     if (at == s->end) return search_take_end(s, n, depth);
     http_text segment = segment_at(at + 1, s->end);
     const char *next = segment.data + segment.len;
@@ -269,10 +277,12 @@ static bool search_descend(search *s, const node *n, const char *at, size_t dept
         }
     }
     if (n->param && segment.len > 0) {
+        assert(depth < HTTP_PARAMS_MAX); /* route_add_name() has let no more into the tree */
         s->values[depth] = segment;
         if (search_descend(s, n->param, next, depth + 1)) return true;
     }
     if (!n->rest) return false;
+    assert(depth < HTTP_PARAMS_MAX);
     s->values[depth] = (http_text){at + 1, (size_t)(s->end - at - 1)};
     return search_take_end(s, n->rest, depth + 1);
 }
@@ -280,6 +290,7 @@ static bool search_descend(search *s, const node *n, const char *at, size_t dept
 static http_match_result match_decode_params(const search *s, http_match *match)
 {
     size_t used = 0;
+    assert(s->found);
     assert(s->value_count == s->found->name_count);
     match->target = s->found->target;
     match->param_count = s->value_count;
@@ -289,7 +300,7 @@ static http_match_result match_decode_params(const search *s, http_match *match)
         size_t len = 0;
         if (raw.len >= sizeof(match->decoded) - used) return HTTP_MATCH_TOO_LONG;
         bool valid = uri_decode_path(raw.data, raw.len, value, &len);
-        assert(valid); /* the whole path was checked */
+        assert(valid); /* http_router_find() has checked the whole path */
         (void)valid;
         match->params[i] = (http_param){s->found->names[i].data, value, len};
         used += len + 1;

@@ -21,7 +21,7 @@ void http_router_free(http_router *r);
  * HTTP_ALLOW_BYTES, or out of memory. */
 bool http_router_add(http_router *r, const char *route, void *target, char *error, size_t error_size);
 
-/* The methods of all routes, as in an Allow header: the answer to "OPTIONS *". */
+/* Returns the methods of all routes, as in an Allow header: the answer to "OPTIONS *". The router's. */
 const char *http_router_methods(const http_router *r);
 
 typedef struct http_param {
@@ -33,8 +33,8 @@ typedef struct http_param {
 typedef enum http_match_result {
     HTTP_MATCH_FOUND,
     HTTP_MATCH_NOT_FOUND, /* 404 */
-    HTTP_MATCH_METHOD,    /* 405, or 204 for OPTIONS: the path has routes, none for this method; see allow. `target`
-                             is that of one of them */
+    HTTP_MATCH_METHOD,    /* 405, or 204 for OPTIONS: the path has routes, none for this method; `allow` has theirs,
+                             `target` is that of one of them */
     HTTP_MATCH_BAD_PATH,  /* 400: malformed escapes */
     HTTP_MATCH_TOO_LONG   /* 414: parameters beyond HTTP_PARAM_BYTES */
 } http_match_result;
@@ -49,7 +49,7 @@ typedef struct http_match {
     char decoded[HTTP_PARAM_BYTES]; /* the params' values */
 } http_match;
 
-/* `path` is still encoded. Allocates nothing; returns match->result. */
+/* Finds the route of a method and a path, still encoded. Allocates nothing; returns match->result. */
 http_match_result http_router_find(const http_router *r, http_text method, http_text path, http_match *match);
 
 #endif

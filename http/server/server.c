@@ -11,6 +11,7 @@ static void server_on_idle(uv_idle_t *idle);
 void server_add_ready(http_conn *c)
 {
     http_server *s = c->server;
+    assert(!s->idle_closing); /* it closes behind the last connection */
     if (c->is_in_ready) return;
     c->is_in_ready = true;
     if (TAILQ_EMPTY(&s->ready)) {
@@ -21,7 +22,7 @@ void server_add_ready(http_conn *c)
     TAILQ_INSERT_TAIL(&s->ready, c, ready);
 }
 
-/* Gives each waiting connection one turn; one that asks again in its turn waits for the loop's next round. */
+/* Runs each connection of the list once; one that lists itself again meanwhile waits for the loop's next turn. */
 static void server_on_idle(uv_idle_t *idle)
 {
     http_server *s = idle->data;
@@ -32,7 +33,10 @@ static void server_on_idle(uv_idle_t *idle)
         c->is_in_ready = false;
         conn_run_ready(c);
     }
-    if (TAILQ_EMPTY(&s->ready) && !s->idle_closing && uv_idle_stop(idle) != 0) assert(!"uv_idle_stop failed");
+    if (!TAILQ_EMPTY(&s->ready) || s->idle_closing) return;
+    int failed = uv_idle_stop(idle);
+    assert(failed == 0); /* it never fails */
+    (void)failed;
 }
 
 conn_block *server_block_take(http_server *s)
@@ -47,6 +51,7 @@ conn_block *server_block_take(http_server *s)
 
 void server_block_give(http_server *s, conn_block *block)
 {
+    assert(s->spare_count <= SERVER_SPARE_BLOCKS);
     if (s->spare_count == SERVER_SPARE_BLOCKS) {
         free(block);
         return;
@@ -76,7 +81,8 @@ static void server_on_sweep(uv_timer_t *timer)
     for (int kind = WATCH_NONE + 1; kind < WATCH_COUNT && !s->stopping; kind++) {
         http_conn *c, *last = NULL;
         while ((c = TAILQ_FIRST(&s->watched[kind])) && now - c->stamp_ms >= s->timeouts_ms[kind]) {
-            assert(c != last); /* a timeout moves it to another list or closes it */
+            assert((int)c->watch == kind);
+            assert(c != last); /* a time-out moves a connection to another list, behind in this one, or closes it */
             last = c;
             conn_timeout(c);
         }
@@ -129,7 +135,7 @@ static http_server *server_new(uv_loop_t *loop, const http_server_options *optio
     s->server_header_len = (size_t)header_len;
     s->loop = loop;
     s->options = *options;
-    s->options.name = NULL; /* borrowed only for this call */
+    s->options.name = NULL; /* borrowed for this call only; server_header has its copy */
     s->listener.fd = s->listener.reserve_fd = -1;
     for (int kind = 0; kind < WATCH_COUNT; kind++) TAILQ_INIT(&s->watched[kind]);
     TAILQ_INIT(&s->all);
@@ -141,6 +147,9 @@ static http_server *server_new(uv_loop_t *loop, const http_server_options *optio
 static void server_free(http_server *s)
 {
     assert(s->conns == 0 && s->exchanges == 0);
+    assert(s->connections == 0 && s->extras == 0);
+    assert(TAILQ_EMPTY(&s->all) && TAILQ_EMPTY(&s->ready));
+    assert(s->listener.fd < 0);
     while (s->spare) {
         conn_block *block = s->spare;
         s->spare = block->next;
@@ -154,6 +163,8 @@ http_server *http_server_start(uv_loop_t *loop, int fd, const http_server_option
                                size_t error_size)
 {
     assert(options->on_request);
+    assert(!options->on_release == !options->on_kept_reply); /* connections are kept, or none is */
+    assert(!options->on_release || options->on_ended);
     http_server *s = server_new(loop, options, error, error_size);
     if (!s) return NULL;
     if (!listener_start(s, fd, error, error_size)) {
@@ -213,7 +224,7 @@ void server_handle_closed(uv_handle_t *handle)
     if (on_closed) on_closed(arg);
 }
 
-/* The idle handle goes last: open exchanges may still ask for a turn. */
+/* Closes the idle handle behind the last connection: open exchanges may still list theirs in `ready`. */
 static void server_close_idle_when_done(http_server *s)
 {
     if (!s->stopping || s->conns > 0 || s->idle_closing) return;
@@ -232,6 +243,7 @@ void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
 {
     http_conn *c;
     assert(!s->stopping);
+    assert(s->handles_open > 0);
     TAILQ_FOREACH(c, &s->all, all)
     {
         if (!conn_is_closed(&c->state)) (void)conn_leave(c); /* it may have become idle a moment ago */
@@ -240,7 +252,7 @@ void http_server_stop(http_server *s, void (*on_closed)(void *arg), void *arg)
     s->on_closed = on_closed;
     s->on_closed_arg = arg;
     listener_stop(s);
-    /* none is freed here: libuv tells of their closing later */
+    /* No connection is freed in this loop: libuv tells of their closing later. */
     TAILQ_FOREACH(c, &s->all, all)
     {
         if (!conn_is_closed(&c->state)) conn_close(c);
