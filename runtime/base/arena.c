@@ -1,5 +1,6 @@
 #include "runtime/base/arena.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,10 @@ typedef struct arena_chunk {
     struct arena_chunk *next;
     size_t size; /* of the whole chunk */
 } arena_chunk;
+
+_Static_assert(sizeof(arena_chunk) % ALIGNMENT == 0, "the bytes behind a chunk's head are aligned");
+_Static_assert((ALIGNMENT & (ALIGNMENT - 1)) == 0, "sizes are rounded up with a mask");
+_Static_assert(CHUNK_FIRST % ALIGNMENT == 0 && CHUNK_MOST % ALIGNMENT == 0, "free space is whole units");
 
 struct arena_cache {
     arena_chunk *chunks; /* all of CHUNK_FIRST bytes */
@@ -58,6 +63,7 @@ void arena_free(arena *a)
     for (arena_chunk *c = a->chunk, *next; c; c = next) {
         next = c->next;
         arena_unpoison(c, c->size);
+        assert(c->size >= CHUNK_FIRST);
         if (a->cache && c->size == CHUNK_FIRST && a->cache->count < CACHE_CHUNKS_MAX) {
             c->next = a->cache->chunks;
             a->cache->chunks = c;
@@ -79,6 +85,7 @@ static arena_chunk *arena_take_chunk(arena *a, size_t size)
     }
     arena_chunk *c;
     if (size == CHUNK_FIRST && a->cache && a->cache->chunks) {
+        assert(a->cache->count > 0);
         c = a->cache->chunks;
         a->cache->chunks = c->next;
         a->cache->count--;
@@ -88,6 +95,7 @@ static arena_chunk *arena_take_chunk(arena *a, size_t size)
     }
     c->size = size;
     a->bytes += size;
+    assert(a->bytes <= a->bytes_max);
     return c;
 }
 
@@ -99,10 +107,12 @@ static size_t arena_chunk_size(const arena *a)
 
 static void *arena_grow(arena *a, size_t size)
 {
+    assert(size > 0 && size % ALIGNMENT == 0);
     size_t chunk = arena_chunk_size(a), head = sizeof(arena_chunk);
     bool own = size > chunk / 4 && size + head > CHUNK_FIRST;
     arena_chunk *c = arena_take_chunk(a, own ? size + head : chunk);
     if (!c) return NULL;
+    assert(head + size <= c->size);
     char *data = (char *)(c + 1);
     if (own && a->chunk) {
         /* A large object has a chunk of its own behind the newest, whose free space stays in use. */
@@ -120,6 +130,7 @@ static void *arena_grow(arena *a, size_t size)
 
 void *arena_alloc(arena *a, size_t size)
 {
+    assert(a->at <= a->end);
     if (size > SIZE_MAX / 2) {
         a->over = true;
         return NULL;

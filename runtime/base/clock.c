@@ -27,7 +27,8 @@ static bool clock_is_off(int64_t ahead_ms, int64_t expected_ms)
     return by_ms > CLOCK_SET_MS || by_ms < -CLOCK_SET_MS;
 }
 
-/* How far the wall clock is ahead. Read anew when the thread may have lost its processor between the two readings. */
+/* Returns how far the wall clock is ahead of *steady_ms. Reads both anew when the thread may have lost its processor
+ * between the two readings. */
 static int64_t clock_measure_ahead(int64_t *steady_ms)
 {
     enum { TRIES = 16, TOGETHER_MS = 2 };
@@ -49,6 +50,7 @@ void clock_begin(loop_clock *c, uint64_t opening)
 
 clock_instant clock_now(loop_clock *c)
 {
+    assert(c->setting < CLOCK_SETTINGS_MAX);
     int64_t steady_ms = clock_steady_ms(), ahead_ms = clock_wall_ms() - steady_ms;
     int64_t before_ms = c->ahead_ms[c->setting];
     if (clock_is_off(ahead_ms, before_ms) && clock_is_off(ahead_ms = clock_measure_ahead(&steady_ms), before_ms)) {
@@ -75,6 +77,7 @@ static int64_t wait_length(int64_t ms) { return ms < 0 ? 0 : moment_of(ms); }
 
 clock_wait clock_wait_for(const clock_instant *from, int64_t ms)
 {
+    assert(from->steady_ms >= 0);
     return (clock_wait){.due_ms = moment_after(from->wall_ms, ms), .steady_ms = from->steady_ms + wait_length(ms)};
 }
 
@@ -82,6 +85,7 @@ clock_wait clock_wait_until(int64_t unix_ms) { return (clock_wait){.due_ms = mom
 
 clock_wait clock_wait_of(const loop_clock *c, const clock_entry *e)
 {
+    assert(c->setting < CLOCK_SETTINGS_MAX);
     clock_wait w = clock_wait_until(e->due_ms);
     if (e->absolute) return w;
     w.absolute = false;

@@ -1,7 +1,7 @@
 /* counters: what one loop has counted since the start, for metrics. Written on the loop's own thread, read by others: a
  * figure may be a moment old. */
-#ifndef RUNTIME_COUNTERS_H
-#define RUNTIME_COUNTERS_H
+#ifndef RUNTIME_BASE_COUNTERS_H
+#define RUNTIME_BASE_COUNTERS_H
 
 #include <stdint.h>
 
@@ -11,7 +11,7 @@ typedef struct counters {
     uint64_t connections_kept, connections_taken_back;
 } counters;
 
-/* One aligned word; `by` may be negative. */
+/* Adds to a counter, on the loop's own thread; `by` may be negative. A word is read and written whole. */
 static inline void counter_add(uint64_t *n, int64_t by) { __atomic_store_n(n, *n + (uint64_t)by, __ATOMIC_RELAXED); }
 
 #endif

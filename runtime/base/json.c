@@ -1,5 +1,6 @@
 #include "runtime/base/json.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,79 +12,80 @@
 
 /* ---- Writing ---- */
 
-static bool json_put(msgpack_sbuffer *to, const char *data, size_t len)
+static bool json_append(msgpack_sbuffer *to, const char *data, size_t len)
 {
     return msgpack_sbuffer_write(to, data, len) == 0;
 }
 
-static bool json_put_text(msgpack_sbuffer *to, const char *text) { return json_put(to, text, strlen(text)); }
+static bool json_append_text(msgpack_sbuffer *to, const char *text) { return json_append(to, text, strlen(text)); }
 
-static bool json_put_escape(msgpack_sbuffer *to, uint8_t c)
+static bool json_append_escape(msgpack_sbuffer *to, uint8_t c)
 {
     char text[8];
     switch (c) {
     case '"':
-        return json_put(to, "\\\"", 2);
+        return json_append(to, "\\\"", 2);
     case '\\':
-        return json_put(to, "\\\\", 2);
+        return json_append(to, "\\\\", 2);
     case '\n':
-        return json_put(to, "\\n", 2);
+        return json_append(to, "\\n", 2);
     case '\r':
-        return json_put(to, "\\r", 2);
+        return json_append(to, "\\r", 2);
     case '\t':
-        return json_put(to, "\\t", 2);
+        return json_append(to, "\\t", 2);
     default:
+        assert(c < 0x20); /* the other bytes stand for themselves */
         (void)snprintf(text, sizeof text, "\\u%04x", c);
-        return json_put(to, text, 6);
+        return json_append(to, text, 6);
     }
 }
 
-static bool json_put_string(msgpack_sbuffer *to, const char *data, size_t len)
+static bool json_append_string(msgpack_sbuffer *to, const char *data, size_t len)
 {
     const uint8_t *s = (const uint8_t *)data;
-    bool ok = json_put(to, "\"", 1);
-    size_t plain = 0; /* where the bytes that need no change begin */
+    bool ok = json_append(to, "\"", 1);
+    size_t plain = 0; /* where the bytes begin that need no change and are not written yet */
     for (size_t i = 0; i < len && ok;) {
         size_t n = utf8_length(s + i, len - i);
         if (n > 1 || (n == 1 && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\')) {
             i += n;
             continue;
         }
-        ok = (plain == i || json_put(to, data + plain, i - plain)) &&
-             (n == 1 ? json_put_escape(to, s[i]) : json_put_text(to, UTF8_REPLACEMENT));
+        ok = (plain == i || json_append(to, data + plain, i - plain)) &&
+             (n == 1 ? json_append_escape(to, s[i]) : json_append_text(to, UTF8_REPLACEMENT));
         plain = ++i;
     }
-    return ok && (plain == len || json_put(to, data + plain, len - plain)) && json_put(to, "\"", 1);
+    return ok && (plain == len || json_append(to, data + plain, len - plain)) && json_append(to, "\"", 1);
 }
 
-static bool json_put_base64(msgpack_sbuffer *to, const char *data, size_t len)
+static bool json_append_base64(msgpack_sbuffer *to, const char *data, size_t len)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const uint8_t *s = (const uint8_t *)data;
-    bool ok = json_put(to, "\"", 1);
+    bool ok = json_append(to, "\"", 1);
     for (size_t i = 0; i < len && ok; i += 3) {
         size_t have = len - i < 3 ? len - i : 3;
         uint32_t bits = (uint32_t)s[i] << 16 | (have > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (have > 2 ? s[i + 2] : 0);
         char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63], have > 1 ? digits[bits >> 6 & 63] : '=',
                         have > 2 ? digits[bits & 63] : '='};
-        ok = json_put(to, four, sizeof four);
+        ok = json_append(to, four, sizeof four);
     }
-    return ok && json_put(to, "\"", 1);
+    return ok && json_append(to, "\"", 1);
 }
 
-static bool json_put_double(msgpack_sbuffer *to, double d)
+static bool json_append_double(msgpack_sbuffer *to, double d)
 {
     char text[JSON_NUMBER_BYTES_MAX];
-    if (!isfinite(d)) return json_put_text(to, "null");
+    if (!isfinite(d)) return json_append_text(to, "null");
     json_number_write(d, text);
-    return json_put_text(to, text);
+    return json_append_text(to, text);
 }
 
-static bool json_put_integer(msgpack_sbuffer *to, const char *format, unsigned long long bits)
+static bool json_append_integer(msgpack_sbuffer *to, const char *format, unsigned long long bits)
 {
     char text[24];
     (void)snprintf(text, sizeof text, format[0] == '-' ? "%lld" : "%llu", bits);
-    return json_put_text(to, text);
+    return json_append_text(to, text);
 }
 
 static bool utf8_valid(const char *data, size_t len)
@@ -112,67 +114,68 @@ bool json_writes_whole(sw_value v)
     }
 }
 
-static bool json_put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth);
+static bool json_append_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth);
 
-/* Of arrays and maps only that they are such: their text, as a key in a key, would double its quotes each time. */
-static bool json_put_key(msgpack_sbuffer *to, const sw_value *key, unsigned depth)
+/* Writes a key as a string. Arrays and maps are only named: their text, as a key in a key, would double its quotes each
+ * time. */
+static bool json_append_key(msgpack_sbuffer *to, const sw_value *key, unsigned depth)
 {
     switch (key->type) {
     case MSGPACK_OBJECT_STR:
     case MSGPACK_OBJECT_BIN:
     case MSGPACK_OBJECT_EXT: /* in quotes anyway */
-        return json_put_value(to, key, depth);
+        return json_append_value(to, key, depth);
     case MSGPACK_OBJECT_ARRAY:
-        return json_put_text(to, "\"[]\"");
+        return json_append_text(to, "\"[]\"");
     case MSGPACK_OBJECT_MAP:
-        return json_put_text(to, "\"{}\"");
+        return json_append_text(to, "\"{}\"");
     default:
-        return json_put(to, "\"", 1) && json_put_value(to, key, depth) && json_put(to, "\"", 1);
+        return json_append(to, "\"", 1) && json_append_value(to, key, depth) && json_append(to, "\"", 1);
     }
 }
 
-static bool json_put_map(msgpack_sbuffer *to, const msgpack_object_map *map, unsigned depth)
+static bool json_append_map(msgpack_sbuffer *to, const msgpack_object_map *map, unsigned depth)
 {
-    bool ok = json_put(to, "{", 1);
+    bool ok = json_append(to, "{", 1);
     for (uint32_t i = 0; i < map->size && ok; i++)
-        ok = (i == 0 || json_put(to, ",", 1)) && json_put_key(to, &map->ptr[i].key, depth + 1) &&
-             json_put(to, ":", 1) && json_put_value(to, &map->ptr[i].val, depth + 1);
-    return ok && json_put(to, "}", 1);
+        ok = (i == 0 || json_append(to, ",", 1)) && json_append_key(to, &map->ptr[i].key, depth + 1) &&
+             json_append(to, ":", 1) && json_append_value(to, &map->ptr[i].val, depth + 1);
+    return ok && json_append(to, "}", 1);
 }
 
-static bool json_put_array(msgpack_sbuffer *to, const msgpack_object_array *array, unsigned depth)
+static bool json_append_array(msgpack_sbuffer *to, const msgpack_object_array *array, unsigned depth)
 {
-    bool ok = json_put(to, "[", 1);
+    bool ok = json_append(to, "[", 1);
     for (uint32_t i = 0; i < array->size && ok; i++)
-        ok = (i == 0 || json_put(to, ",", 1)) && json_put_value(to, &array->ptr[i], depth + 1);
-    return ok && json_put(to, "]", 1);
+        ok = (i == 0 || json_append(to, ",", 1)) && json_append_value(to, &array->ptr[i], depth + 1);
+    return ok && json_append(to, "]", 1);
 }
 
-static bool json_put_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth)
+static bool json_append_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth)
 {
     if (depth > VALUE_DEPTH_MAX) return false;
     switch (v->type) {
     case MSGPACK_OBJECT_NIL:
-        return json_put_text(to, "null");
+        return json_append_text(to, "null");
     case MSGPACK_OBJECT_BOOLEAN:
-        return json_put_text(to, v->via.boolean ? "true" : "false");
+        return json_append_text(to, v->via.boolean ? "true" : "false");
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        return json_put_integer(to, "+", v->via.u64);
+        return json_append_integer(to, "+", v->via.u64);
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        return json_put_integer(to, "-", (unsigned long long)v->via.i64);
+        return json_append_integer(to, "-", (unsigned long long)v->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64:
-        return json_put_double(to, v->via.f64);
+        return json_append_double(to, v->via.f64);
     case MSGPACK_OBJECT_STR:
-        return json_put_string(to, v->via.str.ptr, v->via.str.size);
+        return json_append_string(to, v->via.str.ptr, v->via.str.size);
     case MSGPACK_OBJECT_BIN:
-        return json_put_base64(to, v->via.bin.ptr, v->via.bin.size);
+        return json_append_base64(to, v->via.bin.ptr, v->via.bin.size);
     case MSGPACK_OBJECT_EXT:
-        return json_put_base64(to, v->via.ext.ptr, v->via.ext.size);
+        return json_append_base64(to, v->via.ext.ptr, v->via.ext.size);
     case MSGPACK_OBJECT_ARRAY:
-        return json_put_array(to, &v->via.array, depth);
+        return json_append_array(to, &v->via.array, depth);
     case MSGPACK_OBJECT_MAP:
-        return json_put_map(to, &v->via.map, depth);
+        return json_append_map(to, &v->via.map, depth);
     }
     return false;
 }
@@ -182,10 +185,11 @@ bool json_write(arena *a, sw_value v, sw_bytes *out)
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
     char *copy = NULL;
-    if (json_put_value(&text, &v, 0)) copy = arena_strndup(a, text.data, text.size);
+    if (json_append_value(&text, &v, 0)) {
+        assert(text.size > 0);
+        copy = arena_strndup(a, text.data, text.size);
+    }
     *out = copy ? (sw_bytes){copy, text.size} : (sw_bytes){"", 0};
     msgpack_sbuffer_destroy(&text);
     return copy != NULL;
 }
-
-/* ---- For handlers ---- */

@@ -1,17 +1,16 @@
-/* json: values as JSON text; the way back is json_reader's. Keeps nothing. */
+/* json: writes values as JSON text; json_reader reads it. Owns nothing, has no state. */
 #ifndef RUNTIME_BASE_JSON_H
 #define RUNTIME_BASE_JSON_H
 
 #include "runtime/base/arena.h"
 #include "runtime/stepwell.h"
 
-/* Compact JSON (RFC 8259), valid UTF-8 whatever the strings hold (U+FFFD for bytes that are none), zero-terminated in
- * `a`. Binary and extension data become base64 text, NaN and infinity null, keys that are no strings their JSON text,
- * arrays and maps as keys "[]" and "{}".
- * False: out of memory, or nested deeper than VALUE_DEPTH_MAX. */
+/* Writes compact JSON (RFC 8259), zero-terminated in `a`. It is valid UTF-8 whatever the strings hold: U+FFFD stands
+ * for other bytes. Binary and extension data become base64 text, NaN and infinity null, keys that are no strings their
+ * JSON text, arrays and maps as keys "[]" and "{}". False: out of memory, or nested deeper than VALUE_DEPTH_MAX. */
 bool json_write(arena *a, sw_value v, sw_bytes *out);
 
-/* Whether every string in it, keys too, is UTF-8: what json_write would have to change is what readers would miss. */
+/* Whether every string in v, keys too, is UTF-8, so that json_write() changes none of them. */
 bool json_writes_whole(sw_value v);
 
 #endif

@@ -17,7 +17,8 @@ static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
 
 static void make_c_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
 
-/* (locale_t)0, out of memory, leaves the program's own; newlocale() takes none for "C" in glibc and musl. */
+/* Sets the thread's locale to "C" and returns the former one, for uselocale(). newlocale() takes no memory for "C" in
+ * glibc and musl; if it fails all the same, the program's locale stays. */
 static locale_t use_c_locale(void)
 {
     pthread_once(&c_locale_once, make_c_locale);
@@ -28,11 +29,11 @@ static locale_t use_c_locale(void)
 
 /* A number's parts: ±mantissa * 10^exponent. */
 typedef struct number_parts {
-    uint64_t mantissa; /* of all digits, if they fit */
+    uint64_t mantissa; /* all digits as one number, if they fit */
     int64_t exponent;
     bool minus;
     bool fraction; /* has a point or an exponent: not an integer */
-    bool fits;     /* no digit is missing in mantissa */
+    bool fits;     /* mantissa has every digit */
 } number_parts;
 
 enum { EXPONENT_MAX = 100000000 };
@@ -41,6 +42,7 @@ static bool is_digit(const char *at, const char *end) { return at < end && *at >
 
 static void number_add_digit(number_parts *p, char c)
 {
+    assert(c >= '0' && c <= '9');
     p->fits = p->fits && !__builtin_mul_overflow(p->mantissa, (uint64_t)10, &p->mantissa) &&
               !__builtin_add_overflow(p->mantissa, (uint64_t)(c - '0'), &p->mantissa);
 }
@@ -57,7 +59,7 @@ static const char *number_read_exponent(const char *at, const char *end, number_
     return at;
 }
 
-/* RFC 8259, 6: [ minus ] int [ frac ] [ exp ]. Returns the end, or NULL. */
+/* Reads [ minus ] int [ frac ] [ exp ] (RFC 8259, 6) into *p and returns its end; NULL: no number. */
 static const char *number_scan(const char *at, const char *end, number_parts *p)
 {
     *p = (number_parts){.minus = at < end && *at == '-', .fits = true};
@@ -84,6 +86,7 @@ static bool number_read_exactly(const number_parts *p, double *out)
 {
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                     1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    _Static_assert(sizeof powers / sizeof powers[0] == 23, "a power for each exponent from 0 to 22");
     if (!p->fits || p->mantissa > UINT64_C(1) << 53 || p->exponent < -22 || p->exponent > 22) return false;
     double d = (double)p->mantissa;
     d = p->exponent < 0 ? d / powers[-p->exponent] : d * powers[p->exponent];
@@ -91,7 +94,7 @@ static bool number_read_exactly(const number_parts *p, double *out)
     return true;
 }
 
-/* By strtod(), which wants an end behind the text. */
+/* Reads by strtod(), which wants a zero behind the text. False: out of memory. */
 static bool number_read_slowly(const char *at, size_t len, double *out)
 {
     char small[64], *copy = len < sizeof small ? small : malloc(len + 1);
@@ -138,10 +141,12 @@ void json_number_write(double d, char text[static JSON_NUMBER_BYTES_MAX])
 {
     assert(isfinite(d));
     locale_t before = use_c_locale();
-    /* 15 digits of a decimal number survive the way to a double and back, but not those of the smallest ones. */
+    /* 15 digits survive the way to a double and back, except in the smallest doubles, which have fewer. */
     int digits = fabs(d) < DBL_MIN ? 1 : DBL_DIG;
     do (void)snprintf(text, JSON_NUMBER_BYTES_MAX, "%.*g", digits, d);
     while (strtod(text, NULL) != d && ++digits <= DBL_DECIMAL_DIG);
     uselocale(before);
+    assert(digits <= DBL_DECIMAL_DIG); /* so many digits lead back to every double */
+    assert(strlen(text) + sizeof ".0" <= JSON_NUMBER_BYTES_MAX);
     if (!strpbrk(text, ".e")) strcat(text, ".0");
 }

@@ -1,4 +1,4 @@
-/* json_number: JSON's numbers as text and back, exact, whatever locale the program has set. */
+/* json_number: reads and writes JSON's numbers, exactly, whatever locale the program has set. Owns one locale. */
 #ifndef RUNTIME_BASE_JSON_NUMBER_H
 #define RUNTIME_BASE_JSON_NUMBER_H
 
@@ -7,14 +7,14 @@
 
 #include "runtime/stepwell.h"
 
-enum { JSON_NUMBER_BYTES_MAX = 32 }; /* of what is written, with its end */
+enum { JSON_NUMBER_BYTES_MAX = 32 }; /* of a number that is written, with its zero */
 
 /* Reads the number that [at, end) begins with (RFC 8259, 6): an integer where 64 bits hold it, signed or not, else a
  * double. Returns where it ends, or NULL with *wrong: not a number, or too large for a double. */
 const char *json_number_read(const char *at, const char *end, sw_value *out, const char **wrong);
 
-/* The fewest digits that read back as the same double, zero-terminated, with a point or an exponent so that it stays a
- * double. d is finite. */
+/* Writes the fewest digits that read back as this double, zero-terminated, with a point or an exponent so that it stays
+ * a double. d is finite. */
 void json_number_write(double d, char text[static JSON_NUMBER_BYTES_MAX]);
 
 #endif

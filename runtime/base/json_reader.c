@@ -5,18 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/hex_digit.h"
 #include "runtime/base/json_number.h"
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 
-/* What `wrong` is when the text is not to blame. */
+/* `wrong` when the text is not to blame, but the arena. */
 static const char no_memory[] = "the memory of the run is over its limit";
 
 typedef struct json_reader {
     arena *a;
     const char *start, *at, *end;
     const char *wrong; /* what is wrong at `at`, once something is; no_memory: not the text's fault */
-    /* Members of the arrays and maps that are open, the innermost's last: how many there will be is known at the end.
+    /* owned: members of the arrays and maps that are open, those of the innermost last; only its end tells their number
      */
     sw_value *members;
     size_t count, room;
@@ -34,14 +35,15 @@ static void reader_skip_space(json_reader *r)
     while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t')) r->at++;
 }
 
-/* What comes next; zero at the end, and for a zero, which nothing in JSON's grammar takes. */
+/* Returns the next byte; zero at the end. A zero in the text is none of JSON's grammar either. */
 static char reader_peek(const json_reader *r) { return (char)(r->at < r->end ? *r->at : 0); }
 
 static bool reader_push(json_reader *r, sw_value v)
 {
     if (r->count == r->room) {
         size_t room = r->room ? r->room * 2 : 64;
-        r->a->over = r->a->over || r->count * sizeof v > r->a->bytes_max; /* they would not fit there either */
+        r->a->over =
+            r->a->over || r->count * sizeof v > r->a->bytes_max; /* the arena would have no room for these members */
         if (r->a->over) return reader_fail(r, no_memory);
         sw_value *moved = realloc(r->members, room * sizeof v);
         if (!moved) return reader_fail(r, no_memory);
@@ -54,7 +56,7 @@ static bool reader_push(json_reader *r, sw_value v)
 
 /* ---- Strings ---- */
 
-/* Whether one of eight bytes is a quote, a backslash, a control character or not ASCII: has a meaning of its own. */
+/* Whether one of eight bytes is special: a quote, a backslash, a control character or not ASCII. */
 static bool any_special(const char *eight)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
@@ -70,7 +72,7 @@ static bool is_special(char c)
     return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
 }
 
-/* Passes over what stands for itself: to a quote, a backslash, a control character, or a byte that is no UTF-8. */
+/* Returns the first byte that does not stand for itself: a quote, a backslash, a control character, or no UTF-8. */
 static const char *skip_plain(const char *at, const char *end)
 {
     for (;;) {
@@ -85,29 +87,23 @@ static const char *skip_plain(const char *at, const char *end)
     }
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
-/* The unit of UTF-16 of a \uXXXX at `at`, or -1. */
+/* Returns the unit of UTF-16 of a \uXXXX at `at`; -1: there is none. */
 static int32_t utf16_unit(const char *at, const char *end)
 {
     int32_t unit = 0;
     if (end - at < 6 || at[0] != '\\' || at[1] != 'u') return -1;
     for (int i = 2; i < 6; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = hex_digit_value(at[i]);
         if (digit < 0) return -1;
         unit = unit << 4 | digit;
     }
     return unit;
 }
 
+/* Writes a character's one to four bytes and returns their end. */
 static char *utf8_put(char *to, uint32_t c)
 {
+    assert(c <= 0x10ffff && (c < 0xd800 || c > 0xdfff));
     if (c < 0x80) {
         *to++ = (char)c;
         return to;
@@ -127,8 +123,7 @@ static char *utf8_put(char *to, uint32_t c)
     return to;
 }
 
-/* The character of the \u escape at r->at. Half a surrogate pair, as of an emoji that a model's delta has cut, is
- * U+FFFD. */
+/* Reads the character of the \u escape at r->at: U+FFFD for half a surrogate pair, as in an emoji that was cut. */
 static bool reader_read_unicode(json_reader *r, char **to)
 {
     int32_t unit = utf16_unit(r->at, r->end), low;
@@ -148,6 +143,8 @@ static bool reader_read_unicode(json_reader *r, char **to)
 static bool reader_read_escape(json_reader *r, char **to)
 {
     static const char names[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    _Static_assert(sizeof names == sizeof meant, "each escape has its meaning");
+    assert(*r->at == '\\');
     char name = (char)(r->end - r->at > 1 ? r->at[1] : 0);
     if (name == 'u') return reader_read_unicode(r, to);
     const char *found = name ? strchr(names, name) : NULL;
@@ -157,8 +154,8 @@ static bool reader_read_escape(json_reader *r, char **to)
     return true;
 }
 
-/* Finds the closing quote and how many bytes at most the string takes: an escape is never shorter than what it means, a
- * byte that is no UTF-8 is shorter than U+FFFD. */
+/* Finds the closing quote and a bound of the string's bytes: an escape is never shorter than the character that it
+ * means, but a byte that is no UTF-8 is shorter than U+FFFD. */
 static bool reader_measure_string(json_reader *r, const char **close, size_t *bytes_max)
 {
     const char *at = r->at;
@@ -186,7 +183,7 @@ static bool reader_read_special(json_reader *r, char **to)
     return true;
 }
 
-/* From behind the opening quote to behind the closing one. */
+/* Reads from behind the opening quote to behind the closing one. */
 static bool reader_read_string(json_reader *r, sw_value *out)
 {
     const char *close = skip_plain(r->at, r->end);
@@ -197,6 +194,7 @@ static bool reader_read_string(json_reader *r, sw_value *out)
     if (!text) return reader_fail(r, no_memory);
     for (;;) {
         const char *special = plain ? close : skip_plain(r->at, close);
+        assert(special <= close);
         memcpy(to, r->at, (size_t)(special - r->at));
         to += special - r->at;
         r->at = special;
@@ -204,6 +202,7 @@ static bool reader_read_string(json_reader *r, sw_value *out)
         if (!reader_read_special(r, &to)) return false;
     }
     assert((size_t)(to - text) <= bytes);
+    assert(*r->at == '"');
     *to = 0;
     r->at++;
     *out = (sw_value){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)(to - text), text}};
@@ -214,15 +213,15 @@ static bool reader_read_string(json_reader *r, sw_value *out)
 
 static bool reader_read_value(json_reader *r, sw_value *out);
 
-/* After a member: true with *more, or *more false behind the closing bracket. */
+/* Reads what follows a member: ',' (*more), or the closing bracket. False: neither. */
 static bool reader_read_separator(json_reader *r, char closing, bool *more)
 {
     reader_skip_space(r);
     char c = reader_peek(r);
-    if (c != ',' && c != closing)
-        return reader_fail(r, r->at == r->end  ? "the text ends too early"
-                              : closing == ']' ? "neither ',' nor ']'"
-                                               : "neither ',' nor '}'");
+    if (c != ',' && c != closing) {
+        if (r->at == r->end) return reader_fail(r, "the text ends too early");
+        return reader_fail(r, closing == ']' ? "neither ',' nor ']'" : "neither ',' nor '}'");
+    }
     r->at++;
     *more = c == ',';
     return true;
@@ -272,7 +271,7 @@ static int compare_keys(const msgpack_object_kv *a, const msgpack_object_kv *b)
     return memcmp(a->key.via.str.ptr, b->key.via.str.ptr, n);
 }
 
-/* Equal keys in the order in which they came. */
+/* Orders by key; equal keys in the order in which they came. */
 static int compare_pairs(const void *a, const void *b)
 {
     const msgpack_object_kv *one = *(const msgpack_object_kv *const *)a, *two = *(const msgpack_object_kv *const *)b;
@@ -280,8 +279,8 @@ static int compare_pairs(const void *a, const void *b)
     return order ? order : one < two ? -1 : one > two;
 }
 
-/* Of each key that comes again, the first gets the last one's value, and the others lose their key (nil). By sorting:
- * the time does not depend on keys that a client has chosen to collide. False: out of memory. */
+/* Gives the first of equal keys the last one's value, and takes the others' key away (nil). Sorts, so that its time
+ * does not depend on keys that a client has chosen to collide. False: out of memory. */
 static bool pairs_mark_repeated_of_many(msgpack_object_kv *pairs, size_t n)
 {
     msgpack_object_kv **sorted = malloc(n * sizeof *sorted);
@@ -315,16 +314,17 @@ enum { FEW_KEYS = 16 };
 
 static bool reader_finish_map(json_reader *r, msgpack_object_kv *pairs, size_t n, sw_value *out)
 {
-    size_t kept = 0;
+    size_t unique = 0;
     if (n > UINT32_MAX) return reader_fail(r, "an object of more than 4,294,967,295 members");
     if (n <= FEW_KEYS)
         pairs_mark_repeated_of_few(pairs, n);
     else if (!pairs_mark_repeated_of_many(pairs, n))
         return reader_fail(r, no_memory);
     for (size_t i = 0; i < n; i++)
-        if (pairs[i].key.type != MSGPACK_OBJECT_NIL) pairs[kept++] = pairs[i];
-    msgpack_object_kv *copy = arena_memdup(r->a, pairs, kept * sizeof *pairs);
-    *out = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {(uint32_t)kept, copy}};
+        if (pairs[i].key.type != MSGPACK_OBJECT_NIL) pairs[unique++] = pairs[i];
+    assert(unique <= n && (n == 0 || unique > 0));
+    msgpack_object_kv *copy = arena_memdup(r->a, pairs, unique * sizeof *pairs);
+    *out = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {(uint32_t)unique, copy}};
     return copy || reader_fail(r, no_memory);
 }
 
@@ -335,6 +335,8 @@ static bool reader_read_container(json_reader *r, char closing, sw_value *out)
     r->at++;
     r->depth++;
     if (!reader_read_members(r, closing)) return false;
+    assert(r->depth > 0 && r->count >= base);
+    assert(closing == ']' || (r->count - base) % 2 == 0); /* keys and values */
     r->depth--;
     sw_value *members = r->members + base;
     size_t n = r->count - base;
@@ -386,10 +388,11 @@ static bool reader_read_value(json_reader *r, sw_value *out)
     }
 }
 
-/* Columns are counted in characters, both from 1. */
+/* Returns what is wrong, with line and column, in characters, both from 1; static if the arena has no memory for it. */
 static const char *reader_describe_error(const json_reader *r)
 {
     size_t line = 1, column = 1;
+    assert(r->wrong);
     if (r->wrong == no_memory) return r->a->over ? no_memory : value_no_memory;
     for (const char *p = r->start; p < r->at; p++) {
         bool newline = *p == '\n';

@@ -1,13 +1,13 @@
-/* json_reader: JSON text to values, in one pass, straight into an arena. Keeps nothing. */
+/* json_reader: reads JSON text into values, in one pass, straight into an arena. Owns nothing, has no state. */
 #ifndef RUNTIME_BASE_JSON_READER_H
 #define RUNTIME_BASE_JSON_READER_H
 
 #include "runtime/base/arena.h"
 #include "runtime/stepwell.h"
 
-/* One JSON value (RFC 8259) that takes up all of the text. What other readers take is taken too: a byte order mark at
- * the start is passed over; bytes in strings that are no UTF-8, and \u escapes of half a surrogate pair, become U+FFFD;
- * integers beyond 64 bits become doubles. Strings and keys may hold zeros. Of equal keys the last one counts.
+/* Reads one JSON value (RFC 8259) that takes up all of the text, and what other readers take as well: a byte order mark
+ * at the start is passed over; bytes in strings that are no UTF-8, and \u escapes of half a surrogate pair, become
+ * U+FFFD; integers beyond 64 bits become doubles. Strings and keys may hold zeros. Of equal keys the last one counts.
  *
  * False with *message (in `a`, or static): not JSON, with line and column; nested more than VALUE_DEPTH_MAX deep; a
  * number too large for a double; a's limit; value_no_memory. */

@@ -16,8 +16,13 @@ static log_format line_format = LOG_TEXT;
 static log_level level_most = LOG_INFO;
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
+_Static_assert(sizeof level_names / sizeof level_names[0] == LOG_DEBUG + 1, "each level has its name");
+_Static_assert(UTF8_REPLACEMENT_BYTES < 6, "no byte grows to more than \\uXXXX");
+
 void log_configure(log_format format, log_level most)
 {
+    assert(format == LOG_TEXT || format == LOG_JSON);
+    assert(most <= LOG_DEBUG);
     line_format = format;
     level_most = most;
 }
@@ -40,8 +45,8 @@ static CLOCK_READER size_t log_stamp(char *to, size_t size)
     return n + (size_t)snprintf(to + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-/* Escapes as JSON does; in a text line that keeps one event on one line and terminals safe. What is no UTF-8, as a
- * character that was cut, becomes U+FFFD: a line that is not valid JSON is lost to what reads the log. */
+/* Escapes as JSON does; in a text line this leaves one event on one line and terminals safe. Bytes that are no UTF-8,
+ * as of a character that was cut, become U+FFFD: readers of the log would drop a line that is no valid JSON. */
 static size_t log_escape(char *to, const char *text)
 {
     size_t n = 0;
@@ -82,7 +87,7 @@ static size_t log_compose(char *line, log_level level, const char *run_id, const
     return n;
 }
 
-/* Not on the caller's stack: that may be a coroutine's. */
+/* Allocated, because the caller's stack may be a coroutine's, of 64 KiB. */
 typedef struct log_buffer {
     char message[MESSAGE_MAX];
     char line[LINE_MAX_BYTES];

@@ -1,4 +1,5 @@
-/* log: one line an event on standard error, as text or JSON, whole lines even from many threads. */
+/* log: writes one line an event to standard error, as text or JSON, whole even from many threads. A line that cannot be
+ * written is lost: the log never fails a caller. */
 #ifndef RUNTIME_BASE_LOG_H
 #define RUNTIME_BASE_LOG_H
 
@@ -9,7 +10,7 @@ typedef enum log_format { LOG_TEXT, LOG_JSON } log_format;
 
 void log_configure(log_format format, log_level most); /* before other threads log */
 
-/* `run_id` may be NULL. Lines over 4 KiB are cut; control characters never reach the output as such. */
+/* Writes a line; run_id NULL: of no run. Messages over 4 KiB are cut; control characters are escaped. */
 void log_line(log_level level, const char *run_id, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void log_vline(log_level level, const char *run_id, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));

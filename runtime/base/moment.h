@@ -7,12 +7,13 @@
 
 static const int64_t MOMENT_LAST_MS = 253402300799999; /* 9999-12-31T23:59:59.999Z */
 
+/* Returns the moment nearest to unix_ms. */
 static inline int64_t moment_of(int64_t unix_ms)
 {
     return unix_ms < 0 ? 0 : unix_ms > MOMENT_LAST_MS ? MOMENT_LAST_MS : unix_ms;
 }
 
-/* No time below zero passes. */
+/* Returns the moment `ms` later; below zero: no time passes. */
 static inline int64_t moment_after(int64_t unix_ms, int64_t ms)
 {
     int64_t from = moment_of(unix_ms);

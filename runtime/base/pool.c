@@ -33,7 +33,8 @@ void pool_free(pool *p)
 {
     if (!p) return;
     (void)pthread_mutex_lock(&p->lock);
-    assert(!p->first && p->idle == p->count);
+    assert(!p->first && p->waiting == 0);
+    assert(p->idle == p->count);
     p->closing = true;
     (void)pthread_mutex_unlock(&p->lock);
     (void)pthread_cond_broadcast(&p->work);
@@ -43,13 +44,14 @@ void pool_free(pool *p)
     free(p);
 }
 
-/* Under the lock. NULL: the pool closes. */
+/* Waits for a job, under the lock. NULL: the pool closes. */
 static pool_job *pool_take_job(pool *p)
 {
     p->idle++;
     while (!p->first && !p->closing) (void)pthread_cond_wait(&p->work, &p->lock);
     pool_job *j = p->first;
     if (!j) return NULL;
+    assert(p->idle > 0 && p->waiting > 0);
     p->idle--;
     p->waiting--;
     p->first = j->next;
@@ -60,7 +62,7 @@ static pool_job *pool_take_job(pool *p)
 static void pool_thread_main(void *arg)
 {
     pool *p = arg;
-    (void)overflow_thread_enter(); /* user code may use up this stack too: then the report has one to run on */
+    (void)overflow_thread_enter(); /* user code may overflow this stack: the report then has another to run on */
     (void)pthread_mutex_lock(&p->lock);
     for (pool_job *j; (j = pool_take_job(p));) {
         (void)pthread_mutex_unlock(&p->lock);
@@ -92,6 +94,7 @@ static void pool_door_on_wake(uv_async_t *h)
 
 bool pool_door_open(pool_door *d, pool *p, uv_loop_t *loop)
 {
+    assert(p);
     *d = (pool_door){.pool = p};
     if (uv_async_init(loop, &d->wake, pool_door_on_wake) != 0) return false;
     d->wake.data = d;
@@ -106,6 +109,7 @@ static void pool_door_on_closed(uv_handle_t *h)
 
 void pool_door_close(pool_door *d, void (*on_closed)(void *arg), void *arg)
 {
+    assert(on_closed);
     (void)pthread_mutex_lock(&d->pool->lock); /* waits for the thread that has just finished the last job */
     assert(!d->finished);
     (void)pthread_mutex_unlock(&d->pool->lock);
@@ -114,9 +118,11 @@ void pool_door_close(pool_door *d, void (*on_closed)(void *arg), void *arg)
     uv_close((uv_handle_t *)&d->wake, pool_door_on_closed);
 }
 
-/* Under the lock. With libuv's default: a stack as large as the limit (ulimit -s), since user code runs on it. */
+/* Begins a thread, under the lock, with libuv's default stack, as large as the limit (ulimit -s): user code runs on it.
+ * False: the system has no room for one. */
 static bool pool_begin_thread(pool *p)
 {
+    assert(p->count < p->max);
     if (uv_thread_create(&p->threads[p->count], pool_thread_main, p) != 0) return false;
     p->count++;
     return true;
@@ -125,9 +131,11 @@ static bool pool_begin_thread(pool *p)
 bool pool_submit(pool_door *d, pool_job *j)
 {
     pool *p = d->pool;
+    assert(j->work && j->done);
     j->door = d;
     j->next = NULL;
     (void)pthread_mutex_lock(&p->lock);
+    assert(!p->closing && p->count <= p->max);
     bool enough = p->waiting < p->idle || p->count == p->max;
     bool ok = enough || pool_begin_thread(p) || p->count > 0;
     if (ok) {

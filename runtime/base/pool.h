@@ -1,7 +1,7 @@
-/* pool: the threads that sw_blocking runs on. One for the process, of a bounded number of threads, begun when they are
- * first needed; jobs beyond that wait, first come first. Apart from libuv's pool, so that no handler keeps the
- * journal's readers waiting. Owns no job: a job lies with its caller until `done` was called, on the loop that handed
- * it in. */
+/* pool: the threads that sw_blocking runs on. One pool for the process, of a bounded number of threads, begun when they
+ * are first needed; jobs beyond that wait, first come first. Apart from libuv's pool, so that no handler keeps the
+ * journal's readers waiting. Owns its threads, never a job: a job lies with its caller until `done` was called, on the
+ * loop that submitted it. */
 #ifndef RUNTIME_BASE_POOL_H
 #define RUNTIME_BASE_POOL_H
 
@@ -16,10 +16,10 @@ typedef struct pool_job {
     struct pool_job *next;
     pool_door *door;
     void (*work)(struct pool_job *j); /* on a thread of the pool */
-    void (*done)(struct pool_job *j); /* afterwards, on the loop */
+    void (*done)(struct pool_job *j); /* afterwards, on the loop; may free the job */
 } pool_job;
 
-/* One loop's way in; the loop's own. */
+/* One loop's way into the pool, and back. Lies with the loop. */
 struct pool_door {
     pool *pool;
     uv_async_t wake;
@@ -29,14 +29,15 @@ struct pool_door {
 };
 
 pool *pool_new(size_t threads_max); /* NULL: out of memory */
-/* Ends its threads; nothing may be under way. NULL is fine. */
+/* Waits for its threads to end; no job may be under way, and every door is closed. NULL is fine. */
 void pool_free(pool *p);
 
-bool pool_door_open(pool_door *d, pool *p, uv_loop_t *loop);
-/* Nothing may be under way from here. */
+bool pool_door_open(pool_door *d, pool *p, uv_loop_t *loop); /* false: no memory */
+/* Closes the door, from which no job may be under way; calls on_closed when libuv has let go of it. */
 void pool_door_close(pool_door *d, void (*on_closed)(void *arg), void *arg);
 
-/* False: there is no thread at all, and none could be begun. */
+/* Has a thread call j->work, and later the loop j->done. On the loop's thread. False: the pool has no thread, and none
+ * could be begun. */
 bool pool_submit(pool_door *d, pool_job *j);
 
 #endif

@@ -1,13 +1,13 @@
-/* problem: a refusal that says why, as application/problem+json (RFC 9457). */
-#ifndef RUNTIME_PROBLEM_H
-#define RUNTIME_PROBLEM_H
+/* problem: refuses a request and says why, as application/problem+json (RFC 9457). Owns nothing. */
+#ifndef RUNTIME_BASE_PROBLEM_H
+#define RUNTIME_BASE_PROBLEM_H
 
 #include "http/server/server.h"
 #include "runtime/base/arena.h"
 
 enum { PROBLEM_HEADERS_MAX = 4 };
 
-/* Ends the exchange. `retry_after`: seconds, or NULL. */
+/* Ends the exchange with a problem. retry_after: seconds, for Retry-After; NULL: none. */
 void problem_reply(http_exchange *x, int status, const char *detail, const char *retry_after);
 /* Ends the exchange with a problem that has headers of its own, at most PROBLEM_HEADERS_MAX. */
 void problem_reply_with(http_exchange *x, int status, const char *detail, const http_reply_header *headers,

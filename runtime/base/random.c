@@ -9,7 +9,7 @@
 
 #include "runtime/base/clock.h"
 
-enum { BLOCK_BYTES = 256 }; /* what getrandom(2) gives whole, whatever signals come */
+enum { BLOCK_BYTES = 256 }; /* getrandom(2) gives so many at once, whatever signals come */
 
 static _Thread_local uint8_t random_block[BLOCK_BYTES];
 static _Thread_local size_t random_left;
@@ -30,6 +30,7 @@ void random_bytes(void *to, size_t len)
 {
     assert(len <= BLOCK_BYTES);
     if (random_left < len) random_refill();
+    assert(len <= random_left && random_left <= BLOCK_BYTES);
     memcpy(to, random_block + BLOCK_BYTES - random_left, len);
     memset(random_block + BLOCK_BYTES - random_left, 0, len);
     random_left -= len;

@@ -8,6 +8,8 @@
 
 enum { DAY_MS = 86400000 };
 
+_Static_assert(RETRY_BACKOFF_MS <= RETRY_BACKOFF_MAX_MS, "the first wait is within the limit");
+
 int64_t retry_backoff_ms(uint32_t attempt, int64_t backoff_ms, int64_t backoff_max_ms, uint64_t random_bits)
 {
     assert(attempt >= 1);
@@ -16,6 +18,7 @@ int64_t retry_backoff_ms(uint32_t attempt, int64_t backoff_ms, int64_t backoff_m
     for (uint32_t i = 1; i < attempt && wait_ms < max_ms; i++) wait_ms = wait_ms > max_ms / 2 ? max_ms : wait_ms * 2;
     if (wait_ms > max_ms) wait_ms = max_ms;
     int64_t half_ms = wait_ms / 2;
+    assert(wait_ms > 0 && wait_ms <= max_ms);
     return half_ms + (int64_t)(random_bits % (uint64_t)(wait_ms - half_ms + 1));
 }
 
@@ -26,7 +29,7 @@ int64_t retry_asked_ms(int64_t asked_ms, uint64_t random_bits)
     return asked_ms + (int64_t)(random_bits % (uint64_t)(asked_ms / 10 + 1));
 }
 
-/* A decimal number of at least zero that is all of the text; else -1. */
+/* Returns the decimal number of at least zero that is all of the text; -1: it is none. */
 static double number_or_negative(const char *text)
 {
     if (!text || text[strspn(text, "0123456789.")] != 0 || strcspn(text, "0123456789") == strlen(text)) return -1;

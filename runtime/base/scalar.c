@@ -1,4 +1,4 @@
-/* scalar: the values of stepwell.h that take no memory, so that nobody needs a context for them. */
+/* scalar: the values of stepwell.h that take no memory, and so need no context. */
 #include "runtime/stepwell.h"
 
 sw_value sw_nil(void) { return (sw_value){.type = MSGPACK_OBJECT_NIL}; }

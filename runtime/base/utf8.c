@@ -1,17 +1,24 @@
 #include "runtime/base/utf8.h"
 
+#include <assert.h>
 #include <stdbool.h>
 
 enum { UTF8_LENGTH_MAX = 4 };
 
+/* Returns how long the character is whose first byte this is; 0: no character begins so. */
+static inline size_t utf8_length_by_first(uint8_t first)
+{
+    if (first < 0x80) return 1;
+    if (first >= 0xc2 && first <= 0xdf) return 2;
+    if ((first & 0xf0) == 0xe0) return 3;
+    return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+}
+
 size_t utf8_length(const uint8_t *s, size_t len)
 {
+    assert(len > 0);
     uint8_t low = 0x80, high = 0xbf;
-    size_t n = s[0] < 0x80                    ? 1
-               : s[0] >= 0xc2 && s[0] <= 0xdf ? 2
-               : (s[0] & 0xf0) == 0xe0        ? 3
-               : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                              : 0;
+    size_t n = utf8_length_by_first(s[0]);
     if (n <= 1 || n > len) return n > len ? 0 : n;
     if (s[0] == 0xe0) low = 0xa0;
     if (s[0] == 0xed) high = 0x9f;
@@ -29,5 +36,6 @@ size_t utf8_whole(const char *text, size_t len)
     size_t at = len;
     while (at > 0 && len - at < UTF8_LENGTH_MAX && (s[at - 1] & 0xc0) == 0x80) at--;
     bool is_cut = at > 0 && s[at - 1] >= 0xc0 && utf8_length(s + at - 1, len - at + 1) == 0;
+    assert(at <= len);
     return is_cut ? at - 1 : len;
 }

@@ -1,19 +1,20 @@
-/* utf8: which bytes are a character. */
+/* utf8: which bytes are a character. Pure. */
 #ifndef RUNTIME_BASE_UTF8_H
 #define RUNTIME_BASE_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* What stands for bytes that are no UTF-8, and for half of a surrogate pair: U+FFFD. */
+/* U+FFFD, which stands for bytes that are no UTF-8, and for half of a surrogate pair. */
 #define UTF8_REPLACEMENT "\xef\xbf\xbd"
 enum { UTF8_REPLACEMENT_BYTES = 3 };
+_Static_assert(sizeof UTF8_REPLACEMENT - 1 == UTF8_REPLACEMENT_BYTES, "its length without the zero");
 
-/* Bytes of the sequence that `s` begins with, by the table of Unicode 15.0, 3.9 (D92); 0 if it is malformed. len > 0.
- */
+/* Returns the bytes of the character that `s` begins with, by Unicode 15.0, table 3-7 (D92); 0: malformed, or cut by
+ * len. len > 0. */
 size_t utf8_length(const uint8_t *s, size_t len);
 
-/* How many of the first `len` bytes of a text that goes on belong to whole characters: it can be cut there. */
+/* Returns how many of the first `len` bytes of a longer text belong to whole characters: where the text can be cut. */
 size_t utf8_whole(const char *text, size_t len);
 
 #endif

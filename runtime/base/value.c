@@ -8,7 +8,7 @@
 const char value_no_memory[] = "out of memory";
 static const char over_limit[] = "the memory of the run is over its limit";
 
-/* Why an arena has given nothing. */
+/* Returns why an arena has given nothing. */
 static const char *arena_refusal(const arena *a) { return a->over ? over_limit : value_no_memory; }
 
 /* ---- Copying ---- */
@@ -85,6 +85,7 @@ typedef struct bounded {
 static int pack_write_bounded(void *data, const char *bytes, size_t len)
 {
     bounded *b = data;
+    assert(b->to->size <= b->end);
     if (len > b->end - b->to->size) return -1;
     b->is_short = msgpack_sbuffer_write(b->to, bytes, len) != 0;
     return b->is_short ? -1 : 0;
@@ -133,6 +134,7 @@ bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const c
     *error = "it is too large";
     if (pack_value(&pk, &v, 0, error)) return true;
     if (b.is_short) *error = value_no_memory;
+    assert(*error && to->size >= before);
     to->size = before;
     return false;
 }
@@ -144,7 +146,7 @@ static uint64_t packed_number_bytes(const msgpack_object *v)
     uint64_t n = v->via.u64;
     if (v->type == MSGPACK_OBJECT_NEGATIVE_INTEGER) {
         if (v->via.i64 >= -32) return 1;
-        n = ~n; /* as far from zero as the largest positive number of as many bytes, and one more */
+        n = ~n; /* -1 - n: positive, and takes as many bytes as the negative number */
         return n <= INT8_MAX ? 2 : n <= INT16_MAX ? 3 : n <= INT32_MAX ? 5 : 9;
     }
     return n <= 0x7f ? 1 : n <= UINT8_MAX ? 2 : n <= UINT16_MAX ? 3 : n <= UINT32_MAX ? 5 : 9;
@@ -159,7 +161,7 @@ static uint64_t packed_extension_head(uint32_t len)
     return fixed ? 2 : packed_binary_head(len) + 1;
 }
 
-/* Adds to *bytes. False: it cannot be packed, see pack(). */
+/* Adds the packed size of *v to *bytes. False: pack_value() would fail. */
 static bool packed_measure(const msgpack_object *v, unsigned depth, uint64_t *bytes)
 {
     if (depth > VALUE_DEPTH_MAX) return false;
@@ -209,15 +211,17 @@ bool value_is_too_deep(msgpack_object v) { return !packed_measure(&v, 0, &(uint6
 /* ---- Hashing ---- */
 
 typedef struct sampled {
-    msgpack_sbuffer *to; /* its bytes from `before` on, at most VALUE_HASHED_BYTES */
+    msgpack_sbuffer *to; /* takes at most VALUE_HASHED_BYTES, behind `before` */
     size_t before;
     bool full, is_short;
 } sampled;
 
-/* Fails once it is full: the rest is measured, which is ten times as fast. */
+/* Fails once the sample is full: the rest is measured, which is ten times as fast. */
 static int hash_write_sampled(void *data, const char *bytes, size_t len)
 {
     sampled *s = data;
+    assert(!s->full && s->to->size >= s->before);
+    assert(s->to->size - s->before <= VALUE_HASHED_BYTES);
     size_t room = VALUE_HASHED_BYTES - (s->to->size - s->before);
     s->is_short = msgpack_sbuffer_write(s->to, bytes, len < room ? len : room) != 0;
     if (s->is_short) return -1;
@@ -242,26 +246,28 @@ uint64_t value_hash(msgpack_sbuffer *scratch, msgpack_object v, uint64_t *len)
         hash = XXH3_64bits_withSeed(scratch->data + s.before, scratch->size - s.before, *len);
         if (hash == 0) hash = 1;
     }
+    assert(!ok || hash != 0);
     if (s.is_short) *len = VALUE_NO_MEMORY;
     scratch->size = s.before;
     return hash;
 }
 
-/* ---- Unpacking: msgpack-c's own parser stops at 32 levels, and takes memory for as many members as an array claims
- * ---- */
+/* ---- Unpacking ---- */
+
+/* Not with msgpack-c's parser, which stops at 32 levels, and takes memory for as many members as an array claims. */
 
 _Static_assert(sizeof(msgpack_object_kv) == 2 * sizeof(msgpack_object), "a map's members are read as 2n objects");
 
 /* A container whose members are being read. */
 typedef struct opened {
     msgpack_object *next; /* the member to read next */
-    uint64_t left;        /* members, that one included */
+    uint64_t left;        /* members yet to be read, `next` included */
 } opened;
 
 typedef struct unpacker {
     const uint8_t *at, *end;
     arena *arena;
-    uint64_t owed; /* values that the containers read so far still announce: each takes a byte at least */
+    uint64_t owed; /* values that the containers announce and that are yet to come: each takes a byte at least */
     const char *error;
     unsigned depth; /* containers that are open */
     opened open[VALUE_DEPTH_MAX];
@@ -273,8 +279,10 @@ static bool unpack_damaged(unpacker *u)
     return false;
 }
 
+/* Reads a big-endian number of 1 to 8 bytes. */
 static bool unpack_number(unpacker *u, size_t bytes, uint64_t *out)
 {
+    assert(bytes >= 1 && bytes <= 8);
     if ((size_t)(u->end - u->at) < bytes) return unpack_damaged(u);
     *out = 0;
     for (size_t i = 0; i < bytes; i++) *out = *out << 8 | *u->at++;
@@ -335,6 +343,7 @@ static bool unpack_float(unpacker *u, size_t bytes, msgpack_object *out)
     uint64_t bits;
     if (!unpack_number(u, bytes, &bits)) return false;
     out->type = bytes == 4 ? MSGPACK_OBJECT_FLOAT32 : MSGPACK_OBJECT_FLOAT64;
+    _Static_assert(sizeof(float) == 4 && sizeof out->via.f64 == sizeof bits, "as msgpack has them");
     float narrow;
     uint32_t narrow_bits = (uint32_t)bits;
     memcpy(&narrow, &narrow_bits, sizeof narrow);
@@ -343,7 +352,7 @@ static bool unpack_float(unpacker *u, size_t bytes, msgpack_object *out)
     return true;
 }
 
-/* Its members are read next. */
+/* Opens a container, whose members are read next. False: damaged, too deep, or (first NULL) no memory. */
 static bool unpack_open_container(unpacker *u, uint64_t members, msgpack_object *first)
 {
     u->owed += members;
@@ -383,9 +392,10 @@ static bool unpack_of_length(unpacker *u, size_t length_bytes, msgpack_object *o
     return unpack_number(u, length_bytes, &len) && take(u, len, out);
 }
 
-/* First bytes from 0xc0 to 0xdf, as in the msgpack specification ("Formats"). */
+/* Reads what follows a first byte from 0xc0 to 0xdf, as in the msgpack specification ("Formats"). */
 static bool unpack_tagged(unpacker *u, unsigned tag, msgpack_object *out)
 {
+    assert(tag >= 0xc0 && tag <= 0xdf);
     switch (tag) {
     case 0xc0:
         out->type = MSGPACK_OBJECT_NIL;
@@ -446,10 +456,12 @@ bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, c
             u.depth--;
             continue;
         }
+        assert(u.owed >= in->left); /* its members are among all that are to come */
         in->left--;
         u.owed--;
         ok = unpack_next(&u, in->next++);
     }
+    assert(!ok || u.owed == 0);
     if (ok && u.at != u.end) ok = unpack_damaged(&u);
     *error = ok || u.error ? u.error : arena_refusal(a);
     return ok;
@@ -462,11 +474,13 @@ bool value_equal(msgpack_object a, msgpack_object b) { return msgpack_object_equ
 /* ---- Growing arrays ---- */
 
 typedef struct array_head {
-    uint32_t magic; /* tells our arrays from others' */
+    uint32_t magic; /* ARRAY_MAGIC: the elements came from value_array_new() */
     uint32_t room;
-    uint32_t used; /* elements that some value already sees */
+    uint32_t used; /* elements that some value sees already */
     const arena *owner;
 } array_head;
+
+_Static_assert(sizeof(array_head) % _Alignof(msgpack_object) == 0, "elements lie right behind the head");
 
 static const uint32_t ARRAY_MAGIC = 0x57e94e11u;
 
@@ -492,6 +506,7 @@ bool value_array_push(arena *a, msgpack_object *array, msgpack_object v)
         array->via.array.ptr = bigger;
         h = (array_head *)bigger - 1;
     }
+    assert(n < h->room);
     array->via.array.ptr[n] = v;
     array->via.array.size = n + 1;
     h->used = n + 1;

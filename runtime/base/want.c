@@ -7,7 +7,7 @@ static void (*want_leave)(void);
 
 void want_on_end(void (*leave)(void)) { __atomic_store_n(&want_leave, leave, __ATOMIC_RELEASE); }
 
-/* Without exit(), which would take down what other threads work with. */
+/* Ends by _exit(): exit() would free what other threads are working with. */
 void want_end(const char *what)
 {
     void (*leave)(void) = __atomic_load_n(&want_leave, __ATOMIC_ACQUIRE);

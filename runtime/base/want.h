@@ -1,14 +1,13 @@
-/* want: the process ends, since there is no memory for what it cannot go on without, and nobody whom it could refuse.
- * Its runs go on in the next process; none of them is to blame. Where something can be refused it is (ARCHITECTURE.md,
- * Want of memory). */
-#ifndef RUNTIME_WANT_H
-#define RUNTIME_WANT_H
+/* want: ends the process, when there is no memory for what it cannot go on without and no request that it could refuse
+ * instead (ARCHITECTURE.md, *Want of memory*). Its runs go on in the next process; none of them is to blame. */
+#ifndef RUNTIME_BASE_WANT_H
+#define RUNTIME_BASE_WANT_H
 
 enum { WANT_EXIT = 1 };
 
-/* Says for what, in one line, and ends with WANT_EXIT. From any thread. */
+/* Says in one line what there was no memory for, and ends the process with WANT_EXIT. From any thread. */
 __attribute__((noreturn)) void want_end(const char *what);
-/* What it leaves for the next process before. */
+/* Sets what want_end() calls first, to leave word for the next process. */
 void want_on_end(void (*leave)(void));
 
 #endif
