@@ -1,4 +1,4 @@
-/* date: times as HTTP writes them (RFC 9110, section 5.6.7). Formats only; curl_getdate reads them. */
+/* date: writes times as HTTP has them (RFC 9110, section 5.6.7); curl_getdate reads them. Pure. */
 #ifndef HTTP_SERVER_DATE_H
 #define HTTP_SERVER_DATE_H
 
@@ -6,7 +6,7 @@
 
 enum { HTTP_DATE_BYTES = 30 }; /* "Sun, 06 Nov 1994 08:49:37 GMT" and its zero */
 
-/* Years before 1 or after 9999 become the beginning of 1970. */
+/* Writes the time, with a zero. Years before 1 and after 9999 become the beginning of 1970. */
 void http_date(time_t at, char out[HTTP_DATE_BYTES]);
 
 #endif

@@ -85,7 +85,7 @@ char *status_line(char *to, int status)
     *to++ = (char)('0' + status % 10);
     *to++ = ' ';
     size_t len = strlen(http_status_text(status));
-    assert(len < STATUS_LINE_BYTES_MAX - 16);
+    assert(len + sizeof(version) - 1 + 6 <= STATUS_LINE_BYTES_MAX); /* "404 ", the text, CRLF */
     memcpy(to, http_status_text(status), len);
     memcpy(to + len, "\r\n", 2);
     return to + len + 2;

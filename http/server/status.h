@@ -1,4 +1,4 @@
-/* status: the status lines this server can begin a reply with. A table. */
+/* status: the status lines with which replies begin (RFC 9110, section 15). A table. */
 #ifndef HTTP_SERVER_STATUS_H
 #define HTTP_SERVER_STATUS_H
 
