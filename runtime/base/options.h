@@ -47,9 +47,9 @@ typedef struct sw_options {
     int64_t blocking_threads;        /* of sw_blocking */
     int64_t upstream_connections_per_host;
     int64_t connect_timeout_ms;        /* of calls that steps make */
-    bool proxy_guards;                 /* their proxy lets nothing pass that is not public */
+    bool proxy_guards;                 /* the proxy of calls lets none pass to an address that is not public */
     int64_t lookup_threads, names_max; /* of the process; of hosts, of each loop */
-    const char *prove;                 /* "POST /orders": it is proved instead of served; NULL: it serves */
+    const char *prove;                 /* "POST /orders": is proved, and nothing served; NULL: the program serves */
     const char *prove_body;
     const char *const *prove_headers; /* NULL-terminated; NULL: none */
     const char *prove_repeatable;     /* patterns of step ids, with commas; NULL: none */
