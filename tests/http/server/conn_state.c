@@ -351,8 +351,7 @@ static void questions(void)
         if (s.output == OUTPUT_EMPTY && s.holder != HOLDER_TAKEN) CHECK_INT(can(&s, EVENT_QUEUE), conn_may_write(&s));
         if (conn_may_keep(&s)) CHECK(can(&s, EVENT_KEEP));
         if (conn_may_release(&s)) CHECK(can(&s, EVENT_RELEASE) && conn_ending_of(&s, false) == ENDING_FIN);
-        if (conn_may_move(&s))
-            CHECK(can(&s, EVENT_LEAVE) && s.exchange == EXCHANGE_OPEN && s.holder == HOLDER_NONE);
+        if (conn_may_move(&s)) CHECK(can(&s, EVENT_LEAVE) && s.exchange == EXCHANGE_OPEN && s.holder == HOLDER_NONE);
         if (conn_has_unsent(&s)) CHECK(s.life <= LIFE_CLOSING);
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
             if (conn_may_leave(&s, parts[i])) CHECK(can(&s, EVENT_LEAVE) && parts[i] != PART_BODY);
