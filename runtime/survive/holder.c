@@ -71,9 +71,15 @@ void holder_free(holder *h)
     free(h);
 }
 
+/* What holder_hand_on() sends of a socket: the length of its first text, and both texts. */
+static bool fits_one_message(size_t keep_len, size_t reply_len)
+{
+    return sizeof(uint32_t) + keep_len + reply_len <= CONTROL_BYTES_MAX;
+}
+
 static void holder_keep(holder *h, control_message *m)
 {
-    if (m->fd < 0) return;
+    if (m->fd < 0 || !fits_one_message(m->head.len, 0)) return;
     held_socket *s = h->count < h->max && !holder_find(h, m->head.key) ? malloc(sizeof *s + m->head.len) : NULL;
     if (s) {
         *s = (held_socket){.key = m->head.key, .fd = m->fd, .keep_len = m->head.len};
@@ -92,7 +98,7 @@ static void holder_save_reply(holder *h, const control_message *m)
 {
     held_socket *s = holder_find(h, m->head.key);
     if (!s) return;
-    char *text = malloc(m->head.len ? m->head.len : 1);
+    char *text = fits_one_message(s->keep_len, m->head.len) ? malloc(m->head.len ? m->head.len : 1) : NULL;
     if (!text) {
         holder_release(h, s); /* the next worker would take the reply for one that has not begun */
         return;

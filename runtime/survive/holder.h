@@ -16,7 +16,8 @@ holder *holder_new(size_t sockets_max); /* NULL: out of memory */
 void holder_free(holder *h);            /* closes every socket; NULL is fine */
 
 /* Obeys a message of a worker: CONTROL_KEEP, CONTROL_REPLY or CONTROL_RELEASE. Takes m->fd in any case. A socket for
- * which there is no room is not held: its connection ends with its worker. */
+ * which there is no room, or whose texts together are too long to be handed on in one message, is not held: its
+ * connection ends with its worker. */
 void holder_take_message(holder *h, control_message *m);
 
 /* Closes every socket. */
