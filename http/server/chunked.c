@@ -130,19 +130,19 @@ static chunked_result chunked_take_byte(chunked *c, unsigned char b)
     return CHUNKED_BAD;
 }
 
-chunked_result chunked_decode(chunked *c, const char *data, size_t len, size_t *taken, char *out, size_t *out_len)
+chunked_result chunked_decode(chunked *c, http_text in, size_t *taken, char *out, size_t *out_len)
 {
     chunked_result result = CHUNKED_MORE;
     size_t at = 0, written = 0;
     assert(c->state != STATE_END);
-    while (at < len && result == CHUNKED_MORE) {
+    while (at < in.len && result == CHUNKED_MORE) {
         if (c->state != STATE_DATA) {
-            result = chunked_take_byte(c, (unsigned char)data[at++]);
+            result = chunked_take_byte(c, (unsigned char)in.data[at++]);
             continue;
         }
         assert(c->chunk_left > 0);
-        size_t n = len - at < c->chunk_left ? len - at : (size_t)c->chunk_left;
-        memmove(out + written, data + at, n);
+        size_t n = in.len - at < c->chunk_left ? in.len - at : (size_t)c->chunk_left;
+        memmove(out + written, in.data + at, n);
         at += n;
         written += n;
         c->chunk_left -= n;
@@ -150,7 +150,7 @@ chunked_result chunked_decode(chunked *c, const char *data, size_t len, size_t *
         if (c->chunk_left == 0) c->state = STATE_DATA_CR;
     }
     assert(c->total <= c->bytes_max);
-    assert(written <= at); /* so `out` may lie where `data` does */
+    assert(written <= at); /* so `out` may lie where `in` does */
     *taken = at;
     *out_len = written;
     return result;

@@ -8,6 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/http_text.h"
+
+#include "http/http_text.h"
+
 #define CHUNKED_EXTRA_BYTES_MAX 8192u /* extensions and trailers of one body together */
 
 typedef enum chunked_result {
@@ -29,8 +33,8 @@ typedef struct chunked {
 
 void chunked_init(chunked *c, uint64_t bytes_max);
 
-/* Decodes data[0..len); *taken is how many bytes were used. *out_len decoded bytes go to `out`, which may overlap
- * `data` unless it begins behind it. Not called again after CHUNKED_DONE or an error. */
-chunked_result chunked_decode(chunked *c, const char *data, size_t len, size_t *taken, char *out, size_t *out_len);
+/* Decodes bytes of a body; *taken is how many were used. *out_len decoded bytes go to `out`, which may overlap `in`
+ * unless it begins behind it. Not called again after CHUNKED_DONE or an error. */
+chunked_result chunked_decode(chunked *c, http_text in, size_t *taken, char *out, size_t *out_len);
 
 #endif

@@ -310,8 +310,8 @@ static request_result request_feed_chunked(request_parser *p, request_bytes *byt
     size_t taken, decoded;
     char *out = bytes->data + bytes->start + p->body_at + p->body_len;
     assert(out <= bytes->data + bytes->at);
-    chunked_result result =
-        chunked_decode(&p->chunked, bytes->data + bytes->at, bytes->end - bytes->at, &taken, out, &decoded);
+    chunked_result result = chunked_decode(&p->chunked, (http_text){bytes->data + bytes->at, bytes->end - bytes->at},
+                                           &taken, out, &decoded);
     p->body_len += decoded;
     bytes->at += taken;
     assert(p->body_len <= p->limits->body_bytes_max);

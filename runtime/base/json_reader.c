@@ -11,7 +11,7 @@
 #include "runtime/base/value.h"
 
 /* `wrong` when the text is not to blame, but the arena. */
-static const char no_memory[] = "the memory of the run is over its limit";
+static const char no_memory[] = "no memory";
 
 typedef struct json_reader {
     arena *a;
@@ -393,7 +393,7 @@ static const char *reader_describe_error(const json_reader *r)
 {
     size_t line = 1, column = 1;
     assert(r->wrong);
-    if (r->wrong == no_memory) return r->a->over ? no_memory : value_no_memory;
+    if (r->wrong == no_memory) return value_refusal(r->a);
     for (const char *p = r->start; p < r->at; p++) {
         bool newline = *p == '\n';
         line += newline;

@@ -14,6 +14,8 @@ enum { VALUE_DEPTH_MAX = 128, VALUE_HASHED_BYTES = 65536 };
 
 /* The message when malloc had no memory, which passes: no limit was the reason. Compared by address. */
 extern const char value_no_memory[];
+/* Returns the message for an arena that has given nothing: its limit, or value_no_memory. */
+const char *value_refusal(const arena *a);
 
 /* Copies all of v into `a`; strings become zero-terminated. False with a message: too deep, or no memory. */
 bool value_copy(arena *a, msgpack_object v, msgpack_object *out, const char **error);

@@ -353,7 +353,7 @@ static void chunked_bodies(void)
             size_t n = 1 + dice(40), taken, got;
             CHECK(at < coded_len);
             if (n > coded_len + 4 - at) n = coded_len + 4 - at;
-            result = chunked_decode(&c, coded + at, n, &taken, coded + out, &got);
+            result = chunked_decode(&c, (http_text){coded + at, n}, &taken, coded + out, &got);
             CHECK(result == CHUNKED_DONE || (result == CHUNKED_MORE && taken == n));
             at += taken;
             out += got;
