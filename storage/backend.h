@@ -12,7 +12,14 @@
 #include "storage/clock_belief.h"
 #include "storage/store.h"
 
-enum { BACKEND_ERROR_MAX = 512, BACKEND_EXPIRY_KINDS = 2, BACKEND_EXPIRY_BYTES = 1 + 8 + RUN_ID_BYTES };
+enum { BACKEND_ERROR_MAX = 512, BACKEND_EXPIRY_BYTES = 1 + 8 + RUN_ID_BYTES };
+
+/* First byte of a row in the expiry table: what the time in the row means. */
+typedef enum backend_expiry {
+    BACKEND_EXPIRY_STORE, /* the run's end: the store's retention is counted from there, and may change */
+    BACKEND_EXPIRY_OWN,   /* when the run is to be deleted */
+    BACKEND_EXPIRY_KINDS
+} backend_expiry;
 
 typedef struct backend {
     const struct backend_ops *ops;

@@ -6,27 +6,9 @@
 
 #include "storage/memory/memory_core.h"
 
-enum { DUE_BYTES = 8, KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES };
+enum { KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES };
 
 static const uint8_t secret[STORE_SECRET_BYTES] = "the memory disk's secret, 32 byt";
-
-void memory_put_be(uint8_t *to, uint64_t n, int bytes)
-{
-    for (int i = 0; i < bytes; i++) to[i] = (uint8_t)(n >> (8 * (bytes - 1 - i)));
-}
-
-uint64_t memory_get_be(const uint8_t *from, int bytes)
-{
-    uint64_t n = 0;
-    for (int i = 0; i < bytes; i++) n = n << 8 | from[i];
-    return n;
-}
-
-void memory_segment_key(uint8_t key[MEMORY_KEY_BYTES], const run_id *id, uint32_t seq)
-{
-    memcpy(key, id->bytes, RUN_ID_BYTES);
-    memory_put_be(key + RUN_ID_BYTES, seq, 4);
-}
 
 /* ---- Commits ---- */
 
@@ -37,21 +19,17 @@ static void batch_add_expiry(memory_batch *b, const store_segment *s, int64_t no
 {
     uint8_t row[BACKEND_EXPIRY_BYTES];
     bool own = s->retain_ms >= 0, alone = !s->has_live_row && s->seq == 0 && !s->key;
-    int64_t at_ms = alone ? run_id_time_ms(&s->run) : now_ms;
-    if (own) at_ms = s->retain_ms < INT64_MAX - now_ms ? now_ms + s->retain_ms : INT64_MAX;
-    row[0] = own;
-    memory_put_be(row + 1, (uint64_t)at_ms, 8);
-    memcpy(row + 9, s->run.bytes, RUN_ID_BYTES);
+    row_expiry_key(row, s, alone && !own ? run_id_time_ms(&s->run) : now_ms);
     memory_batch_put(b, MEMORY_EXPIRY, (store_bytes){row, sizeof row}, (store_bytes){"", 0});
 }
 
 static void batch_add_segment(memory_batch *b, const store_segment *s, int64_t now_ms)
 {
-    uint8_t key[MEMORY_KEY_BYTES], due[DUE_BYTES];
-    memory_segment_key(key, &s->run, s->seq);
+    uint8_t key[ROW_SEGMENT_KEY_BYTES], due[ROW_DUE_BYTES];
+    row_segment_key(key, &s->run, s->seq);
     if (s->len > 0)
         memory_batch_put(b, MEMORY_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){s->data, s->len});
-    memory_put_be(due, (uint64_t)s->due_ms, DUE_BYTES);
+    row_put_be(due, (uint64_t)s->due_ms, ROW_DUE_BYTES);
     if (s->live == STORE_LIVE_SET) memory_batch_put(b, MEMORY_LIVE, id_bytes(&s->run), (store_bytes){due, sizeof due});
     if (s->live != STORE_LIVE_CLEAR) return;
     if (s->has_live_row) memory_batch_delete(b, MEMORY_LIVE, id_bytes(&s->run));
@@ -176,8 +154,8 @@ static bool memory_try_write(backend *b, char *error, size_t error_size)
 
 static void load_segments(const memory_table *t, store_journal *out, size_t bytes_max)
 {
-    uint8_t key[MEMORY_KEY_BYTES];
-    memory_segment_key(key, &out->run, 0);
+    uint8_t key[ROW_SEGMENT_KEY_BYTES];
+    row_segment_key(key, &out->run, 0);
     size_t first = memory_seek(t, key, sizeof key), end = first, len = 0;
     for (; end < t->count && memcmp(t->rows[end].key, out->run.bytes, RUN_ID_BYTES) == 0; end++) {
         out->cut = bytes_max > 0 && len + t->rows[end].value_len > bytes_max;
@@ -190,7 +168,7 @@ static void load_segments(const memory_table *t, store_journal *out, size_t byte
     for (size_t i = first; i < end && out->data; i++) {
         memcpy(out->data + out->len, memory_value(&t->rows[i]), t->rows[i].value_len);
         out->len += t->rows[i].value_len;
-        out->seq_next = (uint32_t)memory_get_be(t->rows[i].key + RUN_ID_BYTES, 4) + 1;
+        out->seq_next = row_segment_seq(t->rows[i].key) + 1;
     }
 }
 
@@ -200,27 +178,27 @@ static void memory_load(backend *b, store_journal *out, size_t bytes_max)
     if (!memory_read_begin(m, &out->error)) return;
     const memory_row *live = memory_get(&m->disk->tables[MEMORY_LIVE], out->run.bytes, RUN_ID_BYTES);
     out->live = live != NULL;
-    if (live) out->due_ms = (int64_t)memory_get_be(memory_value(live), DUE_BYTES);
+    if (live) out->due_ms = (int64_t)row_get_be(memory_value(live), ROW_DUE_BYTES);
     load_segments(&m->disk->tables[MEMORY_SEGMENTS], out, bytes_max);
     memory_read_end(m);
 }
 
 static bool tell_segment(const memory_row *row, backend_end end, backend_on_segment *on_segment, void *arg)
 {
-    uint32_t seq = (uint32_t)memory_get_be(row->key + RUN_ID_BYTES, 4);
+    uint32_t seq = row_segment_seq(row->key);
     return on_segment(arg, end, seq, (store_bytes){memory_value(row), row->value_len});
 }
 
 static void memory_glance(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg)
 {
     memory *m = memory_of(b);
-    uint8_t key[MEMORY_KEY_BYTES];
+    uint8_t key[ROW_SEGMENT_KEY_BYTES];
     if (!memory_read_begin(m, &out->error)) return;
     const memory_row *live = memory_get(&m->disk->tables[MEMORY_LIVE], out->run.bytes, RUN_ID_BYTES);
     out->live = live != NULL;
-    if (live) out->due_ms = (int64_t)memory_get_be(memory_value(live), DUE_BYTES);
+    if (live) out->due_ms = (int64_t)row_get_be(memory_value(live), ROW_DUE_BYTES);
     const memory_table *t = &m->disk->tables[MEMORY_SEGMENTS];
-    memory_segment_key(key, &out->run, 0);
+    row_segment_key(key, &out->run, 0);
     size_t first = memory_seek(t, key, sizeof key), end = first;
     while (end < t->count && memcmp(t->rows[end].key, out->run.bytes, RUN_ID_BYTES) == 0) end++;
     out->found = end > first;
@@ -242,7 +220,7 @@ static long memory_scan_live(backend *b, const run_id *after, size_t limit, unsi
     for (; n < limit && i < t->count; i++) {
         if (after && memcmp(t->rows[i].key, after->bytes, RUN_ID_BYTES) == 0) continue;
         memcpy(rows[n].run.bytes, t->rows[i].key, RUN_ID_BYTES);
-        rows[n].due_ms = (int64_t)memory_get_be(memory_value(&t->rows[i]), DUE_BYTES);
+        rows[n].due_ms = (int64_t)row_get_be(memory_value(&t->rows[i]), ROW_DUE_BYTES);
         if (run_id_loop(&rows[n].run, loops) == loop) n++;
     }
     *end = n < limit;

@@ -6,8 +6,9 @@
 #include <pthread.h>
 
 #include "storage/memory/memory.h"
+#include "storage/row_bytes.h"
 
-enum { MEMORY_TABLES_MAX = 32, MEMORY_KEY_BYTES = RUN_ID_BYTES + 4, MEMORY_NODE_MAX = 33 };
+enum { MEMORY_TABLES_MAX = 32, MEMORY_NODE_MAX = 33 };
 
 /* The store's own tables come first. */
 typedef enum memory_own { MEMORY_SEGMENTS, MEMORY_LIVE, MEMORY_EXPIRY, MEMORY_KEYS, MEMORY_OWN } memory_own;
@@ -111,9 +112,5 @@ long memory_sweep_age(backend *b, backend_sweep *sweep, size_t limit);
 long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t limit, uint64_t *freed);
 void memory_sweep_give_back(backend *b, const backend_sweep *sweep);
 uint64_t memory_disk_bytes(backend *b);
-
-void memory_put_be(uint8_t *to, uint64_t n, int bytes);
-uint64_t memory_get_be(const uint8_t *from, int bytes);
-void memory_segment_key(uint8_t key[MEMORY_KEY_BYTES], const run_id *id, uint32_t seq);
 
 #endif

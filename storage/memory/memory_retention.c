@@ -53,15 +53,16 @@ void memory_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
 }
 
 /* The sweep has no place to keep: what it has looked at is gone, or was not due. */
-static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sweep *s, uint8_t kind, size_t limit)
+static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sweep *s, backend_expiry kind,
+                         size_t limit)
 {
     const memory_table *t = &d->tables[MEMORY_EXPIRY];
-    int64_t until_ms = kind ? s->now_ms : s->older_than_ms;
+    int64_t until_ms = kind == BACKEND_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
+    const uint8_t first = (uint8_t)kind;
     size_t n = 0;
-    for (size_t i = memory_seek(t, &kind, 1); i < t->count && t->rows[i].key[0] == kind && n < limit; i++) {
-        run_id id;
-        if ((int64_t)memory_get_be(t->rows[i].key + 1, 8) > until_ms) break;
-        memcpy(id.bytes, t->rows[i].key + 9, RUN_ID_BYTES);
+    for (size_t i = memory_seek(t, &first, 1); i < t->count && t->rows[i].key[0] == first && n < limit; i++) {
+        if (row_expiry_ms(t->rows[i].key) > until_ms) break;
+        run_id id = row_expiry_run(t->rows[i].key);
         memory_batch_delete(b, MEMORY_EXPIRY, (store_bytes){t->rows[i].key, t->rows[i].key_len});
         if (run_is_live(d, &id)) continue;
         (void)add_deletion(d, b, &id);
@@ -75,8 +76,8 @@ long memory_sweep_age(backend *b, backend_sweep *sweep, size_t limit)
     memory *m = memory_of(b);
     memory_batch batch = memory_batch_of(m->disk);
     memory_write_begin(m);
-    size_t own = sweep_kind(m->disk, &batch, sweep, 1, limit);
-    size_t stores = sweep_kind(m->disk, &batch, sweep, 0, limit);
+    size_t own = sweep_kind(m->disk, &batch, sweep, BACKEND_EXPIRY_OWN, limit);
+    size_t stores = sweep_kind(m->disk, &batch, sweep, BACKEND_EXPIRY_STORE, limit);
     sweep->done = own < limit && stores < limit;
     return deletion_finish(m, &batch) ? (long)(own + stores) : -1;
 }
@@ -89,9 +90,9 @@ long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t
     *freed = 0;
     memory_write_begin(m);
     const memory_table *t = &m->disk->tables[MEMORY_SEGMENTS];
-    uint8_t behind[MEMORY_KEY_BYTES];
+    uint8_t behind[ROW_SEGMENT_KEY_BYTES];
     run_id id = sweep->bytes_from;
-    memory_segment_key(behind, &id, UINT32_MAX);
+    row_segment_key(behind, &id, UINT32_MAX);
     size_t i = memory_seek(t, behind, sizeof behind), seen = 0;
     for (; i < t->count && *freed < bytes && seen < limit; seen++) {
         memcpy(id.bytes, t->rows[i].key, RUN_ID_BYTES);

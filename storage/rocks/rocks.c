@@ -20,28 +20,6 @@ enum {
 
 const char rocks_not_open[] = "the journal cannot be read at present: its disk has failed and it is being opened again";
 
-/* ---- Keys ---- */
-
-void rocks_put_be(uint8_t *to, uint64_t n, int bytes)
-{
-    assert(bytes > 0 && bytes <= 8);
-    for (int i = 0; i < bytes; i++) to[i] = (uint8_t)(n >> (8 * (bytes - 1 - i)));
-}
-
-uint64_t rocks_get_be(const uint8_t *from, int bytes)
-{
-    uint64_t n = 0;
-    assert(bytes > 0 && bytes <= 8);
-    for (int i = 0; i < bytes; i++) n = n << 8 | from[i];
-    return n;
-}
-
-void rocks_segment_key(uint8_t key[ROCKS_KEY_BYTES], const run_id *id, uint32_t seq)
-{
-    memcpy(key, id->bytes, RUN_ID_BYTES);
-    rocks_put_be(key + RUN_ID_BYTES, seq, 4);
-}
-
 /* ---- Opening ---- */
 
 bool rocks_take_error(char *why, char *error, size_t error_size)
@@ -167,8 +145,8 @@ static void rocks_swept(backend *b, clock_belief *out)
     long n = rocks_get_meta(r, "swept", row, sizeof row, ignored, sizeof ignored);
     rocks_read_end(r);
     if (n != ROCKS_SWEPT_BYTES) return;
-    out->believed_ms = (int64_t)rocks_get_be(row, 8);
-    out->grace_ms = (int64_t)rocks_get_be(row + 8, 8);
+    out->believed_ms = (int64_t)row_get_be(row, 8);
+    out->grace_ms = (int64_t)row_get_be(row + 8, 8);
 }
 
 static void rocks_set_swept(backend *b, const clock_belief *belief)
@@ -177,8 +155,8 @@ static void rocks_set_swept(backend *b, const clock_belief *belief)
     uint8_t row[ROCKS_SWEPT_BYTES];
     char *why = NULL;
     const char *closed = NULL;
-    rocks_put_be(row, (uint64_t)belief->believed_ms, 8);
-    rocks_put_be(row + 8, (uint64_t)belief->grace_ms, 8);
+    row_put_be(row, (uint64_t)belief->believed_ms, 8);
+    row_put_be(row + 8, (uint64_t)belief->grace_ms, 8);
     _Static_assert(sizeof row == 8 + 8, "believed_ms, grace_ms");
     if (!rocks_read_begin(r, &closed)) return;
     rocksdb_put_cf(r->db, r->synced_writes, r->tables[ROCKS_TABLE_META], "swept", 5, (const char *)row, sizeof row,

@@ -9,6 +9,7 @@
 #include "storage/folder.h"
 #include "storage/rocks/rocks.h"
 #include "storage/rocks/rocks_synced.h"
+#include "storage/row_bytes.h"
 
 typedef enum rocks_table {
     ROCKS_TABLE_META,
@@ -19,20 +20,11 @@ typedef enum rocks_table {
     ROCKS_TABLES
 } rocks_table;
 
-/* First byte of a row in the expiry table: what the time in the row means. */
-typedef enum rocks_expiry {
-    ROCKS_EXPIRY_STORE, /* the run's end: the store's retention is counted from it, and may change */
-    ROCKS_EXPIRY_OWN    /* when the run is to be deleted */
-} rocks_expiry;
-
 enum {
     ROCKS_NODE_MAX = 33,
     ROCKS_FAMILIES_MAX = 32, /* as many as rocks_edit knows the logs of: ROCKS_EDIT_TABLES */
     ROCKS_PREFIX_MAX = STORE_TABLE_NAME_MAX + 1,
-    ROCKS_EXPIRY_BYTES = BACKEND_EXPIRY_BYTES,
     ROCKS_MARK_BYTES = 16,
-    ROCKS_KEY_BYTES = RUN_ID_BYTES + 4,
-    ROCKS_DUE_BYTES = 8,
     ROCKS_STAMP_BYTES = 8,
     ROCKS_SWEPT_BYTES = 16,
     ROCKS_KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES
@@ -80,14 +72,8 @@ typedef struct rocks {
 
 _Static_assert(offsetof(rocks, base) == 0, "a backend is cast to the struct that begins with it");
 _Static_assert((int)FOLDER_SECRET_BYTES == (int)STORE_SECRET_BYTES, "the store hands the folder's secret out");
-_Static_assert(ROCKS_EXPIRY_BYTES == 1 + ROCKS_DUE_BYTES + RUN_ID_BYTES, "kind, time, run");
-_Static_assert((int)ROCKS_EXPIRY_OWN < (int)BACKEND_EXPIRY_KINDS, "backend_sweep has a start for each kind");
 
 static inline rocks *rocks_of(backend *b) { return (rocks *)b; }
-
-void rocks_put_be(uint8_t *to, uint64_t n, int bytes);
-uint64_t rocks_get_be(const uint8_t *from, int bytes);
-void rocks_segment_key(uint8_t key[ROCKS_KEY_BYTES], const run_id *id, uint32_t seq);
 
 /* Sees to it that `db` stays open until rocks_read_end, which has to follow. False with a static message: `db` is not
  * open, and nothing follows. Never nested: a second one would wait for rocks_reopen, which waits for the first. */

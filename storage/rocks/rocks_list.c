@@ -16,25 +16,25 @@ _Static_assert(sizeof(id_number) == RUN_ID_BYTES, "all of an id");
 
 static id_number number_of(const run_id *id)
 {
-    return (id_number)rocks_get_be(id->bytes, 8) << 64 | rocks_get_be(id->bytes + 8, 8);
+    return (id_number)row_get_be(id->bytes, 8) << 64 | row_get_be(id->bytes + 8, 8);
 }
 
 static run_id id_of(id_number n)
 {
     run_id id = {{0}};
-    rocks_put_be(id.bytes, (uint64_t)(n >> 64), 8);
-    rocks_put_be(id.bytes + 8, (uint64_t)n, 8);
+    row_put_be(id.bytes, (uint64_t)(n >> 64), 8);
+    row_put_be(id.bytes + 8, (uint64_t)n, 8);
     return id;
 }
 
 /* Moves the iterator to the last key before those of `id`, and reads no value of `id`. False: no id is before it. */
 static bool seek_before(rocksdb_iterator_t *it, const run_id *id)
 {
-    uint8_t key[ROCKS_KEY_BYTES];
+    uint8_t key[ROW_SEGMENT_KEY_BYTES];
     id_number n = number_of(id);
     if (n == 0) return false;
     run_id before = id_of(n - 1);
-    rocks_segment_key(key, &before, UINT32_MAX);
+    row_segment_key(key, &before, UINT32_MAX);
     rocksdb_iter_seek_for_prev(it, (const char *)key, sizeof key);
     return true;
 }
@@ -53,7 +53,7 @@ static size_t list_segments(rocks *r, const run_id *before, size_t limit, run_id
     else
         rocksdb_iter_seek_to_last(it);
     while (more && n < limit && rocksdb_iter_valid(it)) {
-        const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
+        const uint8_t *at = rocks_key_of(it, ROW_SEGMENT_KEY_BYTES);
         if (!at) break;
         memcpy(ids[n].bytes, at, RUN_ID_BYTES);
         more = n + 1 < limit && seek_before(it, &ids[n]);
@@ -130,7 +130,7 @@ static size_t list_readable(rocks *r, const run_id *before, size_t limit, run_id
     bool all = false;
     size_t n = 0;
     run_id newest = {{0}}; /* above all ids made so far, unless the clock was set back */
-    rocks_put_be(newest.bytes, (uint64_t)time(NULL) * 1000 + NEWEST_AHEAD_MS, 6);
+    row_put_be(newest.bytes, (uint64_t)time(NULL) * 1000 + NEWEST_AHEAD_MS, 6);
     while (n < limit && !all) {
         n += list_segments(r, n > 0 ? &ids[n - 1] : before, limit - n, ids + n, &all);
         if (all || n == limit) break;

@@ -136,7 +136,7 @@ static bool load_epoch(rocks *r, char *error, size_t error_size)
     uint8_t row[8 + ROCKS_STAMP_BYTES];
     long n = rocks_get_meta(r, "epoch", row, sizeof row, error, error_size);
     if (n < 0) return false;
-    uint64_t last = n >= 8 ? rocks_get_be(row, 8) : 0;
+    uint64_t last = n >= 8 ? row_get_be(row, 8) : 0;
     bool is_own = n == sizeof row && last == r->epoch && memcmp(row + 8, r->stamp, ROCKS_STAMP_BYTES) == 0;
     if (r->epoch == 0 && getrandom(r->stamp, sizeof r->stamp, 0) != (ssize_t)sizeof r->stamp) {
         (void)snprintf(error, error_size, "no random bytes for its epoch");
@@ -147,7 +147,7 @@ static bool load_epoch(rocks *r, char *error, size_t error_size)
     if (r->fenced) return false;
     if (is_own || r->read_only) return true;
     assert(last < r->epoch);
-    rocks_put_be(row, r->epoch, 8);
+    row_put_be(row, r->epoch, 8);
     memcpy(row + 8, r->stamp, ROCKS_STAMP_BYTES);
     return rocks_put_meta(r, "epoch", row, sizeof row, error, error_size);
 }

@@ -56,7 +56,7 @@ static bool journal_take_segment(rocksdb_iterator_t *it, const uint8_t *key, sto
 {
     size_t len = 0;
     const char *value = rocksdb_iter_value(it, &len);
-    uint32_t seq = (uint32_t)rocks_get_be(key + RUN_ID_BYTES, 4);
+    uint32_t seq = row_segment_seq(key);
     assert(!out->cut && !out->error);
     out->found = true;
     if (len == 0 || seq == ROCKS_SEQ_KEY) return true;
@@ -69,18 +69,18 @@ static bool journal_take_segment(rocksdb_iterator_t *it, const uint8_t *key, sto
 
 static void load_segments(rocks *r, rocksdb_readoptions_t *how, store_journal *out, size_t bytes_max)
 {
-    uint8_t key[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES + 1] = {0};
+    uint8_t key[ROW_SEGMENT_KEY_BYTES], behind[ROW_SEGMENT_KEY_BYTES + 1] = {0};
     size_t room = 0;
     assert(!out->data && out->len == 0);
-    rocks_segment_key(key, &out->run, 0);
-    rocks_segment_key(behind, &out->run, UINT32_MAX);
+    row_segment_key(key, &out->run, 0);
+    row_segment_key(behind, &out->run, UINT32_MAX);
     /* The iterator reads values as it moves: without a bound, a damaged value of the next run would make this run
      * unreadable. */
     rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)behind, sizeof behind);
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, r->tables[ROCKS_TABLE_SEGMENTS]);
     bool more = true;
     for (rocksdb_iter_seek(it, (const char *)key, sizeof key); more && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
+        const uint8_t *at = rocks_key_of(it, ROW_SEGMENT_KEY_BYTES);
         if (!at || memcmp(at, out->run.bytes, RUN_ID_BYTES) != 0) break;
         more = journal_take_segment(it, at, out, &room, bytes_max);
     }
@@ -95,8 +95,8 @@ static const char *read_due(rocks *r, const rocksdb_readoptions_t *how, const ru
     size_t len = 0;
     char *due =
         rocksdb_get_cf(r->db, how, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES, &len, &why);
-    *live = due && len == ROCKS_DUE_BYTES;
-    if (*live) *due_ms = (int64_t)rocks_get_be((const uint8_t *)due, ROCKS_DUE_BYTES);
+    *live = due && len == ROW_DUE_BYTES;
+    if (*live) *due_ms = (int64_t)row_get_be((const uint8_t *)due, ROW_DUE_BYTES);
     if (due) rocksdb_free(due);
     if (!why) return NULL;
     rocksdb_free(why);
@@ -136,8 +136,8 @@ void rocks_load(backend *b, store_journal *out, size_t bytes_max)
 /* The sequence number of the segment at the iterator. False: there is none. */
 static bool segment_at(rocksdb_iterator_t *it, uint32_t *seq)
 {
-    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
-    if (at) *seq = (uint32_t)rocks_get_be(at + RUN_ID_BYTES, 4);
+    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROW_SEGMENT_KEY_BYTES) : NULL;
+    if (at) *seq = row_segment_seq(at);
     return at != NULL;
 }
 
@@ -152,13 +152,13 @@ static bool tell_segment(rocksdb_iterator_t *it, backend_end end, uint32_t seq, 
 /* The bounds of an iterator over one run's segments: an iterator reads each value that it comes to, and is to read none
  * of other runs, nor one twice. The caller owns the bounds, which have to outlive the iterator. */
 typedef struct bounds {
-    uint8_t from[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES];
+    uint8_t from[ROW_SEGMENT_KEY_BYTES], behind[ROW_SEGMENT_KEY_BYTES];
 } bounds;
 
 static rocksdb_iterator_t *iterate_run(rocks *r, rocksdb_readoptions_t *how, const run_id *id, uint32_t from, bounds *b)
 {
-    rocks_segment_key(b->from, id, from);
-    rocks_segment_key(b->behind, id, ROCKS_SEQ_KEY);
+    row_segment_key(b->from, id, from);
+    row_segment_key(b->behind, id, ROCKS_SEQ_KEY);
     rocksdb_readoptions_set_iterate_lower_bound(how, (const char *)b->from, sizeof b->from);
     rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)b->behind, sizeof b->behind);
     return rocksdb_create_iterator_cf(r->db, how, r->tables[ROCKS_TABLE_SEGMENTS]);
@@ -281,9 +281,9 @@ long rocks_scan_live(backend *b, const run_id *after, size_t limit, unsigned loo
         const uint8_t *at = rocks_key_of(it, RUN_ID_BYTES);
         size_t len = 0;
         const char *due = rocksdb_iter_value(it, &len);
-        if (!at || len != ROCKS_DUE_BYTES || (after && memcmp(at, after->bytes, RUN_ID_BYTES) == 0)) continue;
+        if (!at || len != ROW_DUE_BYTES || (after && memcmp(at, after->bytes, RUN_ID_BYTES) == 0)) continue;
         memcpy(rows[n].run.bytes, at, RUN_ID_BYTES);
-        rows[n].due_ms = (int64_t)rocks_get_be((const uint8_t *)due, ROCKS_DUE_BYTES);
+        rows[n].due_ms = (int64_t)row_get_be((const uint8_t *)due, ROW_DUE_BYTES);
         if (run_id_loop(&rows[n].run, loops) == loop) n++;
     }
     *end = n < limit;

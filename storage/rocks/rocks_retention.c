@@ -26,12 +26,12 @@ static bool batch_delete_key(rocks *r, rocksdb_writebatch_t *b, const run_id *id
  * listed, but it is known between which keys they lie. */
 static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
 {
-    uint8_t from[ROCKS_KEY_BYTES], key[ROCKS_KEY_BYTES], to[ROCKS_KEY_BYTES + 1] = {0};
+    uint8_t from[ROW_SEGMENT_KEY_BYTES], key[ROW_SEGMENT_KEY_BYTES], to[ROW_SEGMENT_KEY_BYTES + 1] = {0};
     char *why = NULL;
     size_t len = 0;
-    rocks_segment_key(from, id, 0);
-    rocks_segment_key(key, id, ROCKS_SEQ_KEY);
-    rocks_segment_key(to, id, UINT32_MAX); /* and a zero byte: behind the last key */
+    row_segment_key(from, id, 0);
+    row_segment_key(key, id, ROCKS_SEQ_KEY);
+    row_segment_key(to, id, UINT32_MAX); /* and a zero byte: behind the last key */
     char *hash =
         rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
     bool ok = !why && (len != STORE_KEY_BYTES || batch_delete_key(r, b, id, hash));
@@ -45,16 +45,16 @@ static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id 
 /* Adds the deletion of the run's segments and its key to the batch. False: they could not be read. */
 static bool batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
 {
-    uint8_t from[ROCKS_KEY_BYTES];
+    uint8_t from[ROW_SEGMENT_KEY_BYTES];
     const char *ignored = NULL;
     bool ok = true;
-    rocks_segment_key(from, id, 0);
+    row_segment_key(from, id, 0);
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
     for (rocksdb_iter_seek(it, (const char *)from, sizeof from); ok && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        const uint8_t *at = rocks_key_of(it, ROCKS_KEY_BYTES);
+        const uint8_t *at = rocks_key_of(it, ROW_SEGMENT_KEY_BYTES);
         if (!at || memcmp(at, id->bytes, RUN_ID_BYTES) != 0) break;
-        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)at, ROCKS_KEY_BYTES);
-        if (rocks_get_be(at + RUN_ID_BYTES, 4) != ROCKS_SEQ_KEY) continue;
+        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)at, ROW_SEGMENT_KEY_BYTES);
+        if (row_segment_seq(at) != ROCKS_SEQ_KEY) continue;
         size_t len = 0;
         const char *hash = rocksdb_iter_value(it, &len);
         ok = len == STORE_KEY_BYTES && batch_delete_key(r, b, id, hash);
@@ -98,7 +98,7 @@ bool rocks_delete(backend *base, const run_id *id, const char **error)
 void rocks_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
 {
     memset(s->expiry_from, 0, sizeof s->expiry_from);
-    s->expiry_from[ROCKS_EXPIRY_OWN][0] = ROCKS_EXPIRY_OWN;
+    s->expiry_from[BACKEND_EXPIRY_OWN][0] = BACKEND_EXPIRY_OWN;
     s->bytes_from = (run_id){{0}};
     s->now_ms = now_ms;
     s->older_than_ms = now_ms - store_ms;
@@ -122,28 +122,27 @@ static bool run_is_live(rocks *r, const rocksdb_readoptions_t *how, const run_id
 /* Deletes runs by their expiry rows: those that outlived their first commit, or have a retention of their own. A run
  * that is live has an expiry row if its last commit was reported as failed and came back from the log: the run goes on,
  * and only the row is deleted. Returns how many runs; -1: an error. */
-static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, rocks_expiry kind, size_t limit)
+static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, backend_expiry kind, size_t limit)
 {
     uint8_t *from = s->expiry_from[kind];
     assert(from[0] == kind);
     assert(limit > 0);
-    int64_t until_ms = kind == ROCKS_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
+    int64_t until_ms = kind == BACKEND_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
     const char *error = NULL;
     size_t n = 0;
     long deleted = 0;
     bool ok = true;
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_EXPIRY);
-    for (rocksdb_iter_seek(it, (const char *)from, ROCKS_EXPIRY_BYTES); ok && n < limit && rocksdb_iter_valid(it);
+    for (rocksdb_iter_seek(it, (const char *)from, BACKEND_EXPIRY_BYTES); ok && n < limit && rocksdb_iter_valid(it);
          rocksdb_iter_next(it)) {
-        const uint8_t *at = rocks_key_of(it, ROCKS_EXPIRY_BYTES);
+        const uint8_t *at = rocks_key_of(it, BACKEND_EXPIRY_BYTES);
         if (!at) continue;
-        if (at[0] != kind || (int64_t)rocks_get_be(at + 1, ROCKS_DUE_BYTES) > until_ms) break;
-        run_id id;
-        memcpy(from, at, ROCKS_EXPIRY_BYTES);
-        memcpy(id.bytes, at + 1 + ROCKS_DUE_BYTES, RUN_ID_BYTES);
+        if (at[0] != kind || row_expiry_ms(at) > until_ms) break;
+        run_id id = row_expiry_run(at);
+        memcpy(from, at, BACKEND_EXPIRY_BYTES);
         bool live = run_is_live(r, r->reads, &id, &ok);
         if (ok && !live) ok = batch_delete_run(r, b, &id);
-        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, ROCKS_EXPIRY_BYTES);
+        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, BACKEND_EXPIRY_BYTES);
         deleted += !live;
         n++;
     }
@@ -185,17 +184,17 @@ static void moment_end(rocks *r, moment *m)
 /* Takes the run at the iterator and moves behind it. */
 static bool walk_run(rocksdb_iterator_t *it, walked *w)
 {
-    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
+    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROW_SEGMENT_KEY_BYTES) : NULL;
     *w = (walked){.segments = 0};
     if (!at) return false;
     memcpy(w->id.bytes, at, RUN_ID_BYTES);
     do {
         size_t len = 0;
         (void)rocksdb_iter_value(it, &len);
-        w->bytes += len + ROCKS_KEY_BYTES;
+        w->bytes += len + ROW_SEGMENT_KEY_BYTES;
         w->segments++;
         rocksdb_iter_next(it);
-        at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
+        at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROW_SEGMENT_KEY_BYTES) : NULL;
     } while (at && memcmp(at, w->id.bytes, RUN_ID_BYTES) == 0);
     return true;
 }
@@ -217,10 +216,10 @@ static bool iterator_is_broken(rocksdb_iterator_t *it)
 static bool first_run_from(rocks *r, uint64_t ms, run_id *out)
 {
     uint8_t key[RUN_ID_BYTES] = {0};
-    rocks_put_be(key, ms, 6);
+    row_put_be(key, ms, 6);
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
     rocksdb_iter_seek(it, (const char *)key, sizeof key);
-    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROCKS_KEY_BYTES) : NULL;
+    const uint8_t *at = rocksdb_iter_valid(it) ? rocks_key_of(it, ROW_SEGMENT_KEY_BYTES) : NULL;
     bool ok = !iterator_is_broken(it);
     memcpy(out->bytes, at ? at : key, RUN_ID_BYTES);
     rocksdb_iter_destroy(it);
@@ -253,11 +252,11 @@ static bool step_over(rocks *r, run_id *from, int64_t until_ms)
 /* The iterator of *m broke behind this run's first segment. True: that segment is all of the run. */
 static bool run_is_single(rocks *r, const moment *m, const run_id *id)
 {
-    uint8_t key[ROCKS_KEY_BYTES], behind[ROCKS_KEY_BYTES + 1] = {0};
+    uint8_t key[ROW_SEGMENT_KEY_BYTES], behind[ROW_SEGMENT_KEY_BYTES + 1] = {0};
     const char *error = NULL;
     size_t n = 0;
-    rocks_segment_key(key, id, 0);
-    rocks_segment_key(behind, id, UINT32_MAX);
+    row_segment_key(key, id, 0);
+    row_segment_key(behind, id, UINT32_MAX);
     rocksdb_readoptions_t *how = rocksdb_readoptions_create();
     rocksdb_readoptions_set_snapshot(how, m->snapshot);
     rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)behind, sizeof behind);
@@ -303,8 +302,8 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
     if (!rocks_read_begin(r, &error)) return -1;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     next.done = true;
-    long own = sweep_expired(r, b, &next, ROCKS_EXPIRY_OWN, limit);
-    long stores = own < 0 ? -1 : sweep_expired(r, b, &next, ROCKS_EXPIRY_STORE, limit);
+    long own = sweep_expired(r, b, &next, BACKEND_EXPIRY_OWN, limit);
+    long stores = own < 0 ? -1 : sweep_expired(r, b, &next, BACKEND_EXPIRY_STORE, limit);
     long single = stores < 0 ? -1 : sweep_walk(r, b, &next, limit);
     bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || batch_write(r, r->synced_writes, b, &error));
     rocksdb_writebatch_destroy(b);
@@ -352,10 +351,10 @@ void rocks_sweep_give_back(backend *base, const backend_sweep *sweep)
 {
     rocks *r = rocks_of(base);
     const char *error = NULL;
-    uint8_t to[ROCKS_KEY_BYTES];
+    uint8_t to[ROW_SEGMENT_KEY_BYTES];
     (void)pthread_mutex_lock(&r->slow);
     if (rocks_read_begin(r, &error)) {
-        rocks_segment_key(to, &sweep->bytes_from, UINT32_MAX);
+        row_segment_key(to, &sweep->bytes_from, UINT32_MAX);
         rocksdb_compact_range_cf(r->db, r->tables[ROCKS_TABLE_SEGMENTS], NULL, 0, (const char *)to, sizeof to);
         rocks_read_end(r);
     }

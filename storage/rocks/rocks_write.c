@@ -19,31 +19,27 @@ static void batch_put(rocks *r, rocks_table t, const void *key, size_t key_len, 
  * commit, and has neither a retention of its own nor a key, needs no row: its id holds its time. */
 static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
 {
-    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_EXPIRY_BYTES];
+    uint8_t key[ROW_SEGMENT_KEY_BYTES], row[BACKEND_EXPIRY_BYTES];
     assert(s->live == STORE_LIVE_CLEAR);
     bool alone = !s->has_live_row && s->seq == 0, own = s->retain_ms >= 0;
     if (alone && !own && !s->key) return;
-    int64_t at_ms = now_ms;
-    if (own) at_ms = s->retain_ms < INT64_MAX - now_ms ? now_ms + s->retain_ms : INT64_MAX;
-    row[0] = own ? ROCKS_EXPIRY_OWN : ROCKS_EXPIRY_STORE;
-    rocks_put_be(row + 1, (uint64_t)at_ms, ROCKS_DUE_BYTES);
-    memcpy(row + 1 + ROCKS_DUE_BYTES, s->run.bytes, RUN_ID_BYTES);
+    row_expiry_key(row, s, now_ms);
     batch_put(r, ROCKS_TABLE_EXPIRY, row, sizeof row, "", 0);
     if (!alone) return;
-    rocks_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second segment, empty: so sweep_walk leaves the run alone */
+    row_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second segment, empty: so sweep_walk leaves the run alone */
     batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, "", 0);
 }
 
 static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
 {
-    uint8_t key[ROCKS_KEY_BYTES], due[ROCKS_DUE_BYTES];
+    uint8_t key[ROW_SEGMENT_KEY_BYTES], due[ROW_DUE_BYTES];
     const char *id = (const char *)s->run.bytes;
     assert(s->seq < ROCKS_SEQ_KEY);
     assert(s->data || s->len == 0);
-    rocks_segment_key(key, &s->run, s->seq);
+    row_segment_key(key, &s->run, s->seq);
     if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->data, s->len);
     if (s->live == STORE_LIVE_SET) {
-        rocks_put_be(due, (uint64_t)s->due_ms, ROCKS_DUE_BYTES);
+        row_put_be(due, (uint64_t)s->due_ms, ROW_DUE_BYTES);
         batch_put(r, ROCKS_TABLE_LIVE, id, RUN_ID_BYTES, due, sizeof due);
     }
     if (s->live != STORE_LIVE_CLEAR) return;
@@ -131,7 +127,7 @@ static bool key_is_free(writer *w, const store_key *key, const uint8_t row[ROCKS
  * False: the key is another run's, or could not be read. */
 static bool batch_key(writer *w, const store_segment *s)
 {
-    uint8_t key[ROCKS_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
+    uint8_t key[ROW_SEGMENT_KEY_BYTES], row[ROCKS_KEY_ROW_BYTES];
     const store_segment **cell = keyed_cell(w, s->key);
     key_row(s, row);
     if (*cell && (*cell)->outcome != STORE_KEY_TAKEN) {
@@ -143,7 +139,7 @@ static bool batch_key(writer *w, const store_segment *s)
     }
     *cell = s;
     batch_put(w->r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
-    rocks_segment_key(key, &s->run, ROCKS_SEQ_KEY);
+    row_segment_key(key, &s->run, ROCKS_SEQ_KEY);
     batch_put(w->r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->key->hash, STORE_KEY_BYTES);
     return true;
 }
@@ -244,8 +240,8 @@ static const char MARK[] = "commit";
 static void commit_mark(const rocks *r, uint8_t mark[ROCKS_MARK_BYTES])
 {
     _Static_assert(ROCKS_MARK_BYTES == 8 + 8, "epoch and count");
-    rocks_put_be(mark, r->epoch, 8);
-    rocks_put_be(mark + 8, r->marks, 8);
+    row_put_be(mark, r->epoch, 8);
+    row_put_be(mark + 8, r->marks, 8);
 }
 
 static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
@@ -308,13 +304,13 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
 bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const char **error)
 {
     rocks *r = rocks_of(b);
-    uint8_t key[ROCKS_KEY_BYTES], mark[ROCKS_MARK_BYTES];
+    uint8_t key[ROW_SEGMENT_KEY_BYTES], mark[ROCKS_MARK_BYTES];
     char *why = NULL, *row;
     size_t len = 0;
     while (list && (list->outcome == STORE_KEY_TAKEN || list->len == 0)) list = list->next;
     if (!rocks_read_begin(r, error)) return false;
     if (list) {
-        rocks_segment_key(key, &list->run, list->seq);
+        row_segment_key(key, &list->run, list->seq);
         row =
             rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
         *there = row != NULL;
