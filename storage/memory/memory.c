@@ -1,4 +1,4 @@
-/* The backend over the memory disk: commits and reads. */
+/* The backend on the memory disk: commits and reads. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,13 +8,14 @@
 
 enum { KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES };
 
-static const uint8_t secret[STORE_SECRET_BYTES] = "the memory disk's secret, 32 byt";
+static const uint8_t secret[STORE_SECRET_BYTES] = "the memory disk's secret, 32 byt"; /* without a zero */
+_Static_assert(sizeof "the memory disk's secret, 32 byt" == STORE_SECRET_BYTES + 1, "all of it");
 
 /* ---- Commits ---- */
 
 static store_bytes id_bytes(const run_id *id) { return (store_bytes){id->bytes, RUN_ID_BYTES}; }
 
-/* One row for each run that has ended: its kind, when it goes or went, and the run. */
+/* Adds the expiry row of a run that has ended. Here each has one; storage/rocks/ goes without where the id tells. */
 static void batch_add_expiry(memory_batch *b, const store_segment *s, int64_t now_ms)
 {
     uint8_t row[BACKEND_EXPIRY_BYTES];
@@ -36,7 +37,7 @@ static void batch_add_segment(memory_batch *b, const store_segment *s, int64_t n
     batch_add_expiry(b, s, now_ms);
 }
 
-/* The row's value as it will be behind the batch so far; NULL: there is none. */
+/* The row as the batch so far will leave it; NULL: none. */
 static const memory_row *batch_row_now(const memory_disk *d, const memory_batch *b, unsigned table, store_bytes key)
 {
     for (size_t i = b->count; i-- > 0;) {
@@ -47,14 +48,14 @@ static const memory_row *batch_row_now(const memory_disk *d, const memory_batch 
     return memory_get(&d->tables[table], key.data, key.len);
 }
 
-/* False: the key is there with another value. */
+/* False: the key is there, or will be, with another value. */
 static bool may_insert(const memory_disk *d, const memory_batch *b, unsigned table, store_bytes key, store_bytes value)
 {
     const memory_row *there = batch_row_now(d, b, table, key);
     return !there || memory_compare(memory_value(there), there->value_len, value.data, value.len) == 0;
 }
 
-/* False: it leads to another run. */
+/* Adds a row that leads from the segment's key to its run. False: the key leads to another run. */
 static bool batch_add_key(const memory_disk *d, memory_batch *b, const store_segment *s)
 {
     uint8_t bytes[KEY_ROW_BYTES];
@@ -66,7 +67,7 @@ static bool batch_add_key(const memory_disk *d, memory_batch *b, const store_seg
     return true;
 }
 
-/* False: the key is taken. */
+/* False: the row is an insert whose key is taken. */
 static bool batch_add_row(memory_disk *d, memory_batch *b, const store_row *row)
 {
     unsigned table = memory_table_make(d, row->table);
@@ -80,6 +81,7 @@ static bool batch_add_row(memory_disk *d, memory_batch *b, const store_row *row)
     return true;
 }
 
+/* Adds the group that begins with `first`, or nothing of it if a key is taken. Returns the segment behind the group. */
 static store_segment *batch_add_group(memory_disk *d, memory_batch *b, store_segment *first, int64_t now_ms)
 {
     store_segment *s = first;
@@ -92,6 +94,7 @@ static store_segment *batch_add_group(memory_disk *d, memory_batch *b, store_seg
         more = s->joined && s->next;
     }
     for (store_segment *g = first; g != s; g = g->next) g->outcome = whole ? STORE_DONE : STORE_KEY_TAKEN;
+    assert(s != first);
     if (!whole) memory_batch_cut(b, before);
     return s;
 }
@@ -101,6 +104,7 @@ static store_outcome memory_commit(backend *b, store_segment *list, int64_t now_
     memory *m = memory_of(b);
     memory_batch batch = memory_batch_of(m->disk);
     batch.is_commit = true;
+    assert(list);
     memory_write_begin(m);
     for (store_segment *s = list; s;) s = batch_add_group(m->disk, &batch, s, now_ms);
     if (now_ms > m->disk->commit_wall_ms) m->disk->commit_wall_ms = now_ms;
@@ -163,11 +167,13 @@ static void load_segments(const memory_table *t, store_journal *out, size_t byte
         if (out->cut) break;
         len += t->rows[end].value_len;
     }
+    assert(!out->data && out->len == 0);
     out->data = len > 0 ? malloc(len) : NULL;
     if (len > 0 && !out->data) out->error = store_no_memory;
     for (size_t i = first; i < end && out->data; i++) {
         memcpy(out->data + out->len, memory_value(&t->rows[i]), t->rows[i].value_len);
         out->len += t->rows[i].value_len;
+        assert(out->len <= len);
         out->seq_next = row_segment_seq(t->rows[i].key) + 1;
     }
 }
@@ -214,6 +220,8 @@ static long memory_scan_live(backend *b, const run_id *after, size_t limit, unsi
 {
     memory *m = memory_of(b);
     size_t n = 0;
+    assert(limit > 0);
+    assert(loop < loops);
     if (!memory_read_begin(m, error)) return -1;
     const memory_table *t = &m->disk->tables[MEMORY_LIVE];
     size_t i = after ? memory_seek(t, after->bytes, RUN_ID_BYTES) : 0;
@@ -254,6 +262,7 @@ static long memory_scan(backend *b, const store_range *range, backend_on_row *on
 {
     memory *m = memory_of(b);
     size_t n = 0, bytes = 0;
+    assert(range->rows_max > 0);
     *end = true;
     if (!memory_read_begin(m, error)) return -1;
     const memory_table *t = memory_table_of(m->disk, range->table);
@@ -274,6 +283,7 @@ static bool memory_find_key(backend *b, const uint8_t hash[STORE_KEY_BYTES], sto
     memory *m = memory_of(b);
     if (!memory_read_begin(m, error)) return false;
     const memory_row *row = memory_get(&m->disk->tables[MEMORY_KEYS], hash, STORE_KEY_BYTES);
+    assert(!row || row->value_len == KEY_ROW_BYTES);
     if (row) memcpy(out->run.bytes, memory_value(row), RUN_ID_BYTES);
     if (row) memcpy(out->fingerprint, (const uint8_t *)memory_value(row) + RUN_ID_BYTES, STORE_KEY_BYTES);
     memory_read_end(m);

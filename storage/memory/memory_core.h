@@ -18,14 +18,14 @@ typedef struct memory_row {
     size_t key_len, value_len;
 } memory_row;
 
-/* Rows in order of their keys. */
+/* Rows in the order of their keys, see memory_compare. */
 typedef struct memory_table {
     char name[STORE_TABLE_NAME_MAX + 1];
     memory_row *rows;
     size_t count, room;
 } memory_table;
 
-/* One row of a batch, owned. */
+/* One change of a batch, which owns the row; of a deletion only the key counts. */
 typedef struct memory_change {
     unsigned table;
     bool is_delete;
@@ -45,63 +45,69 @@ struct memory_disk {
     pthread_cond_t unstalled; /* writes_stall or reads_stall has become false */
     memory_table tables[MEMORY_TABLES_MAX];
     unsigned table_count;
-    memory_batch pending; /* of unknown outcome */
-    bool pending_appears;
-    bool broken;         /* a write failed since it was opened */
-    struct memory *user; /* who has it open; NULL: nobody */
+    memory_batch pending; /* the write of unknown outcome; empty: none */
+    bool pending_appears; /* it will be there when the disk is opened again */
+    bool broken;          /* a write failed since it was opened */
+    struct memory *user;  /* the backend that has the disk open; NULL: none */
     bool powered, writes_stall, reads_stall, reads_fail, fault_lasts;
     memory_fault fault;
     unsigned skip, waiting, read_ms, write_ms;
     int64_t wall_ms, commit_wall_ms; /* the latter: the highest of all commits */
     uint64_t epoch, writes;
     clock_belief belief;
-    /* The last commit of unknown outcome: whether it is there is known once it was opened again, and from then on. */
-    bool last_there;
+    bool last_there; /* the last commit of unknown outcome is there; set when the disk was opened again */
 };
 
 typedef struct memory {
     backend base;
     memory_disk *disk;
     uint64_t epoch;
-    int64_t seen_ms; /* commit_wall_ms when it was opened */
-    bool dead;       /* the power went while it was open */
+    int64_t seen_ms; /* commit_wall_ms of the disk when it was opened */
+    bool dead;       /* the power went while this backend had the disk open */
 } memory;
+
+_Static_assert(offsetof(memory, base) == 0, "a backend is cast to the struct that begins with it");
 
 static inline memory *memory_of(backend *b) { return (memory *)b; }
 
 /* ---- Tables; the disk is locked ---- */
 
-/* The first row whose key is not below. */
+/* The number of the first row whose key is not below this one; `count`: none. */
 size_t memory_seek(const memory_table *t, const void *key, size_t len);
-/* NULL: none. */
+/* The row that has this key; NULL: none. */
 const memory_row *memory_get(const memory_table *t, const void *key, size_t len);
 const void *memory_value(const memory_row *row);
-/* memcmp, then the shorter one. */
+/* The order of two keys: memcmp's, and when one begins with the other, the shorter one first. Below, at or above 0. */
 int memory_compare(const void *a, size_t a_len, const void *b, size_t b_len);
-/* NULL: nothing was ever written to it. */
+/* NULL: nothing was ever written to the table. */
 memory_table *memory_table_of(memory_disk *d, const char *name);
+/* The number of the table, which is made if it is not there. */
 unsigned memory_table_make(memory_disk *d, const char *name);
 
 /* ---- Batches; the disk is locked ---- */
 
 static inline memory_batch memory_batch_of(const memory_disk *d) { return (memory_batch){.space = &d->space}; }
+/* Empties the batch. */
 void memory_batch_drop(memory_batch *b);
+/* These two copy their bytes. */
 void memory_batch_put(memory_batch *b, unsigned table, store_bytes key, store_bytes value);
 void memory_batch_delete(memory_batch *b, unsigned table, store_bytes key);
+/* Takes the changes behind the first `count` back. */
 void memory_batch_cut(memory_batch *b, size_t count);
-/* Writes it, as the disk's fault has it, and takes what is in it. */
+/* Writes the batch, or does what the disk's fault says. Empties the batch in any case. */
 store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error_size);
 
-/* Opens the disk: what was of unknown outcome is there from now on, or has never been. */
+/* Opens the disk: a write of unknown outcome is there from now on, or never was. */
 void memory_disk_open(memory *m);
-/* The same while it is open, after a failed write. False: it still fails. */
+/* Opens a disk again that is open, after a failed write. False: it still fails. */
 bool memory_disk_reopen(memory *m, char *error, size_t error_size);
 void memory_disk_close(memory *m);
 
-/* Takes the lock after the delay of a read. False with a static message, and no lock. */
+/* Waits as the disk says for a read, then locks it. False with a static message: the disk cannot be read, and is not
+ * locked. */
 bool memory_read_begin(memory *m, const char **error);
 void memory_read_end(memory *m);
-/* Takes the lock after the delay of a write, and whoever holds writes. Its end is memory_read_end. */
+/* Waits as the disk says for a write, then locks it. memory_read_end unlocks it. */
 void memory_write_begin(memory *m);
 
 /* ---- The backend's functions, see backend.h ---- */

@@ -1,4 +1,4 @@
-/* The disk made of memory: tables, batches, faults. */
+/* The disk made of memory: tables, batches, faults, delays. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 static void *block_or_abort(void *block)
 {
-    if (!block) abort(); /* of a test or a proof */
+    if (!block) abort(); /* this process is a test or a proof */
     return block;
 }
 
@@ -44,6 +44,8 @@ const void *memory_value(const memory_row *row) { return row->key + row->key_len
 
 static memory_row row_new(const memory_space *s, store_bytes key, store_bytes value)
 {
+    assert(key.data || key.len == 0);
+    assert(value.data || value.len == 0);
     memory_row row = {space_resize(s, NULL, key.len + value.len + 1), key.len, value.len};
     if (key.len > 0) memcpy(row.key, key.data, key.len);
     if (value.len > 0) memcpy(row.key + key.len, value.data, value.len);
@@ -70,7 +72,7 @@ const memory_row *memory_get(const memory_table *t, const void *key, size_t len)
     return found ? &t->rows[i] : NULL;
 }
 
-/* Takes the row. */
+/* Owns the row from now on. */
 static void table_put(const memory_space *s, memory_table *t, memory_row row)
 {
     size_t i = memory_seek(t, row.key, row.key_len);
@@ -83,12 +85,13 @@ static void table_put(const memory_space *s, memory_table *t, memory_row row)
         t->room = t->room * 2 + 16;
         t->rows = space_resize(s, t->rows, t->room * sizeof *t->rows);
     }
+    assert(t->count < t->room);
     memmove(t->rows + i + 1, t->rows + i, (t->count - i) * sizeof *t->rows);
     t->rows[i] = row;
     t->count++;
 }
 
-/* Takes the row too. */
+/* Deletes the row that has the key of `row`, if there is one, and frees `row`. */
 static void table_delete(const memory_space *s, memory_table *t, memory_row row)
 {
     size_t i = memory_seek(t, row.key, row.key_len);
@@ -111,7 +114,8 @@ unsigned memory_table_make(memory_disk *d, const char *name)
 {
     const memory_table *t = memory_table_of(d, name);
     if (t) return (unsigned)(t - d->tables);
-    assert(d->table_count < MEMORY_TABLES_MAX && strlen(name) <= STORE_TABLE_NAME_MAX);
+    assert(d->table_count < MEMORY_TABLES_MAX);
+    assert(strlen(name) <= STORE_TABLE_NAME_MAX);
     (void)snprintf(d->tables[d->table_count].name, sizeof d->tables->name, "%s", name);
     return d->table_count++;
 }
@@ -120,6 +124,7 @@ unsigned memory_table_make(memory_disk *d, const char *name)
 
 static void batch_add(memory_batch *b, memory_change change)
 {
+    assert(b->space);
     if (b->count == b->room) {
         b->room = b->room * 2 + 16;
         b->changes = space_resize(b->space, b->changes, b->room * sizeof *b->changes);
@@ -140,12 +145,14 @@ void memory_batch_delete(memory_batch *b, unsigned table, store_bytes key)
 
 void memory_batch_cut(memory_batch *b, size_t count)
 {
+    assert(count <= b->count);
     while (b->count > count) space_release(b->space, b->changes[--b->count].row.key);
 }
 
 static void batch_apply(memory_disk *d, memory_batch *b)
 {
     for (size_t i = 0; i < b->count; i++) {
+        assert(b->changes[i].table < d->table_count);
         memory_table *t = &d->tables[b->changes[i].table];
         if (b->changes[i].is_delete)
             table_delete(&d->space, t, b->changes[i].row);
@@ -167,6 +174,7 @@ void memory_batch_drop(memory_batch *b)
 
 static memory_fault disk_take_fault(memory_disk *d)
 {
+    assert(d->powered && !d->broken);
     memory_fault fault = d->fault;
     if (fault == MEMORY_GOOD) return MEMORY_GOOD;
     if (d->skip > 0) {
@@ -177,10 +185,11 @@ static memory_fault disk_take_fault(memory_disk *d)
     return fault;
 }
 
-/* Keeps the batch until the disk is opened again. */
+/* Leaves the batch pending until the disk is opened again. */
 static store_outcome disk_leave_unknown(memory_disk *d, memory_batch *b, bool appears)
 {
     assert(d->pending.count == 0);
+    assert(!d->pending_appears);
     d->pending = *b;
     *b = memory_batch_of(d);
     d->pending_appears = appears;
@@ -209,7 +218,7 @@ store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error
     return disk_leave_unknown(d, b, fault == MEMORY_APPEARS || fault == MEMORY_POWER_LATE);
 }
 
-/* The disk is locked. */
+/* Decides, for a disk that is locked, what has become of the pending write. */
 static void disk_settle(memory_disk *d)
 {
     if (d->pending.is_commit) d->last_there = d->pending_appears;
@@ -217,6 +226,7 @@ static void disk_settle(memory_disk *d)
         batch_apply(d, &d->pending);
     else
         memory_batch_drop(&d->pending);
+    assert(d->pending.count == 0);
     d->pending_appears = false;
     d->broken = false;
 }

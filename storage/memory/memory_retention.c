@@ -1,5 +1,5 @@
-/* Deleting runs: one by name, those whose time has come, the oldest when there is too much. */
-#include <stdio.h>
+/* Deleting runs: one by its id, those whose time has come, the oldest when the store is too large. */
+#include <assert.h>
 #include <string.h>
 
 #include "storage/memory/memory_core.h"
@@ -11,7 +11,7 @@ static bool run_is_live(const memory_disk *d, const run_id *id)
     return memory_get(&d->tables[MEMORY_LIVE], id->bytes, RUN_ID_BYTES) != NULL;
 }
 
-/* All of the run's rows. Bytes of its segments. */
+/* Adds the deletion of all of the run's rows to the batch. Returns how many bytes its segments have. */
 static size_t add_deletion(const memory_disk *d, memory_batch *b, const run_id *id)
 {
     const memory_table *t = &d->tables[MEMORY_SEGMENTS], *keys = &d->tables[MEMORY_KEYS];
@@ -20,14 +20,14 @@ static size_t add_deletion(const memory_disk *d, memory_batch *b, const run_id *
         memory_batch_delete(b, MEMORY_SEGMENTS, (store_bytes){t->rows[i].key, t->rows[i].key_len});
         bytes += t->rows[i].key_len + t->rows[i].value_len;
     }
-    for (size_t i = 0; i < keys->count; i++) /* few, in tests */
+    for (size_t i = 0; i < keys->count; i++) /* a test has few keys */
         if (row_is_of_run(memory_value(&keys->rows[i]), id))
             memory_batch_delete(b, MEMORY_KEYS, (store_bytes){keys->rows[i].key, keys->rows[i].key_len});
     memory_batch_delete(b, MEMORY_LIVE, (store_bytes){id->bytes, RUN_ID_BYTES});
     return bytes;
 }
 
-/* Ends what memory_write_begin began. */
+/* Writes the batch, and ends what memory_write_begin began. False: the write has failed. */
 static bool deletion_finish(memory *m, memory_batch *b)
 {
     char ignored[BACKEND_ERROR_MAX];
@@ -52,7 +52,8 @@ void memory_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
     *s = (backend_sweep){.now_ms = now_ms, .older_than_ms = now_ms - store_ms};
 }
 
-/* The sweep has no place to keep: what it has looked at is gone, or was not due. */
+/* Deletes runs by their expiry rows of one kind. Does not store how far it has come: each row that it has looked at is
+ * gone, or was not due. */
 static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sweep *s, backend_expiry kind,
                          size_t limit)
 {
@@ -60,7 +61,9 @@ static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sw
     int64_t until_ms = kind == BACKEND_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
     const uint8_t first = (uint8_t)kind;
     size_t n = 0;
+    assert(kind < BACKEND_EXPIRY_KINDS);
     for (size_t i = memory_seek(t, &first, 1); i < t->count && t->rows[i].key[0] == first && n < limit; i++) {
+        assert(t->rows[i].key_len == BACKEND_EXPIRY_BYTES);
         if (row_expiry_ms(t->rows[i].key) > until_ms) break;
         run_id id = row_expiry_run(t->rows[i].key);
         memory_batch_delete(b, MEMORY_EXPIRY, (store_bytes){t->rows[i].key, t->rows[i].key_len});
@@ -101,6 +104,7 @@ long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t
         *freed += add_deletion(m->disk, &batch, &id);
         n++;
     }
+    assert(i <= t->count);
     bool done = i == t->count && *freed < bytes;
     if (!deletion_finish(m, &batch)) return -1;
     sweep->bytes_from = id;
