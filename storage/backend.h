@@ -43,6 +43,13 @@ typedef void backend_on_row(void *arg, store_bytes key, store_bytes value);
 typedef enum backend_end { BACKEND_FIRST, BACKEND_LAST } backend_end;
 typedef bool backend_on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment);
 
+/* How a scan of a named table ended. */
+typedef enum backend_scan {
+    BACKEND_SCAN_FAILED, /* *error says why */
+    BACKEND_SCAN_MORE,   /* rows_max or bytes_max was reached */
+    BACKEND_SCAN_END     /* there are no more rows in the range */
+} backend_scan;
+
 typedef struct backend_ops {
     /* Frees the backend; what was committed stays. */
     void (*close)(backend *b);
@@ -96,15 +103,12 @@ typedef struct backend_ops {
      * on until on_segment returns false, then from the last one back until on_segment returns false or all were told:
      * each at most once, as of one moment with the live row. No other values are read. */
     void (*glance)(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg);
-    /* These three return how many rows or ids they have read, or -1 with *error. */
-    long (*scan_live)(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops,
-                      store_live_row *rows, bool *end, const char **error);
+    /* These two return how many rows or ids they have read, or -1 with *error. */
+    long (*scan_live)(backend *b, const store_live_range *range, store_live_row *rows, bool *end, const char **error);
     /* Ids, the newest first. A run whose segments cannot be read is found by its live row. */
     long (*list)(backend *b, const run_id *before, size_t limit, run_id *ids, const char **error);
-    /* Calls on_row for each row. *end: there are no more in the range. A table that was never written to has no rows.
-     */
-    long (*scan)(backend *b, const store_range *range, backend_on_row *on_row, void *arg, bool *end,
-                 const char **error);
+    /* Calls on_row for each row. A table that was never written to has no rows. */
+    backend_scan (*scan)(backend *b, const store_range *range, backend_on_row *on_row, void *arg, const char **error);
     /* True: found. False: no run has the key, or, with *error set, it could not be read. */
     bool (*find_key)(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error);
 

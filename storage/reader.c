@@ -105,7 +105,7 @@ static void table_read_fill(job *j, backend *b)
 {
     table_read *t = j->table;
     const char *at;
-    (void)b->ops->scan(b, &t->range, table_read_on_row, t, &j->end, &j->error);
+    j->end = b->ops->scan(b, &t->range, table_read_on_row, t, &j->error) == BACKEND_SCAN_END;
     if (t->no_memory) j->error = store_no_memory;
     if (j->error) t->count = 0;
     at = t->data;
@@ -133,7 +133,8 @@ static void job_execute(uv_work_t *w)
         for (size_t i = 0; i < j->count; i++) glance_take(b, &j->found.summaries[i], j->bytes_max);
         return;
     case JOB_SCAN:
-        n = b->ops->scan_live(b, from, j->count, j->loop, j->loops, j->found.rows, &j->end, &j->error);
+        n = b->ops->scan_live(b, &(store_live_range){from, j->count, j->loop, j->loops}, j->found.rows, &j->end,
+                              &j->error);
         break;
     case JOB_LIST:
         n = b->ops->list(b, from, j->count, j->found.ids, &j->error);
@@ -295,18 +296,18 @@ bool store_summarize(store_port *p, const run_id *ids, size_t count, size_t byte
     return job_submit(j);
 }
 
-bool store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned loop, unsigned loops,
+bool store_scan_live(store_port *p, const store_live_range *range,
                      void (*on_rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error),
                      void *arg)
 {
-    assert(limit > 0);
-    assert(loop < loops);
-    job *j = job_new(p, JOB_SCAN, limit, sizeof(store_live_row), arg);
+    assert(range->rows_max > 0);
+    assert(range->loop < range->loops);
+    job *j = job_new(p, JOB_SCAN, range->rows_max, sizeof(store_live_row), arg);
     if (!j) return false;
-    j->loop = loop;
-    j->loops = loops;
-    j->from_id = after != NULL;
-    if (after) j->id = *after;
+    j->loop = range->loop;
+    j->loops = range->loops;
+    j->from_id = range->after != NULL;
+    if (range->after) j->id = *range->after;
     j->on.rows = on_rows;
     return job_submit(j);
 }

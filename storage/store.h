@@ -197,9 +197,15 @@ typedef struct store_live_row {
     int64_t due_ms;
 } store_live_row;
 
-/* The live table, in order of run id, from the first after `after` (NULL: from the start), at most `limit` rows whose
- * run_id_loop(run, loops) == loop; *end when there are no more. For recovery at start. */
-STORE_ASKS store_scan_live(store_port *p, const run_id *after, size_t limit, unsigned loop, unsigned loops,
+/* Rows of the live table, in order of run id. */
+typedef struct store_live_range {
+    const run_id *after; /* begins behind this run; NULL: with the first */
+    size_t rows_max;
+    unsigned loop, loops; /* only rows of runs with run_id_loop(run, loops) == loop */
+} store_live_range;
+
+/* Reads the rows of a range, which is copied. `end`: there are no more. For recovery at start. */
+STORE_ASKS store_scan_live(store_port *p, const store_live_range *range,
                            void (*on_rows)(void *arg, const store_live_row *rows, size_t count, bool end,
                                            const char *error),
                            void *arg);

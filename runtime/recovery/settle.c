@@ -150,7 +150,8 @@ bool settle_scan_live(settling *s, const run_id *after,
     s->on_live = on_rows;
     s->arg = arg;
     s->end = end;
-    if (!store_scan_live(s->port, after, SETTLE_LIVE_ROWS, 0, 1, settle_on_scanned_live, s)) return false;
+    const store_live_range range = {.after = after, .rows_max = SETTLE_LIVE_ROWS, .loops = 1};
+    if (!store_scan_live(s->port, &range, settle_on_scanned_live, s)) return false;
     settle_wait(s);
     return !s->error;
 }

@@ -176,7 +176,7 @@ static void recover_scan(home *h)
         return;
     }
     const run_id *after = t->scanning ? &t->scanned : NULL;
-    if (!store_scan_live(h->port, after, SCAN_ROWS, h->index, h->count, recover_on_rows, h))
+    if (!store_scan_live(h->port, &(store_live_range){after, SCAN_ROWS, h->index, h->count}, recover_on_rows, h))
         recover_retry_later(h, store_no_memory);
 }
 

@@ -215,23 +215,24 @@ static void memory_glance(backend *b, store_summary *out, backend_on_segment *on
     memory_read_end(m);
 }
 
-static long memory_scan_live(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops,
-                             store_live_row *rows, bool *end, const char **error)
+static long memory_scan_live(backend *b, const store_live_range *range, store_live_row *rows, bool *end,
+                             const char **error)
 {
+    const run_id *after = range->after;
     memory *m = memory_of(b);
     size_t n = 0;
-    assert(limit > 0);
-    assert(loop < loops);
+    assert(range->rows_max > 0);
+    assert(range->loop < range->loops);
     if (!memory_read_begin(m, error)) return -1;
     const memory_table *t = &m->disk->tables[MEMORY_LIVE];
     size_t i = after ? memory_seek(t, after->bytes, RUN_ID_BYTES) : 0;
-    for (; n < limit && i < t->count; i++) {
+    for (; n < range->rows_max && i < t->count; i++) {
         if (after && memcmp(t->rows[i].key, after->bytes, RUN_ID_BYTES) == 0) continue;
         memcpy(rows[n].run.bytes, t->rows[i].key, RUN_ID_BYTES);
         rows[n].due_ms = (int64_t)row_get_be(memory_value(&t->rows[i]), ROW_DUE_BYTES);
-        if (run_id_loop(&rows[n].run, loops) == loop) n++;
+        if (run_id_loop(&rows[n].run, range->loops) == range->loop) n++;
     }
-    *end = n < limit;
+    *end = n < range->rows_max;
     memory_read_end(m);
     return (long)n;
 }
@@ -252,30 +253,30 @@ static long memory_list(backend *b, const run_id *before, size_t limit, run_id *
     return (long)n;
 }
 
-static bool in_range(const memory_row *row, const store_range *range)
+static bool row_is_in_range(const memory_row *row, const store_range *range)
 {
     return range->to.len == 0 || memory_compare(row->key, row->key_len, range->to.data, range->to.len) < 0;
 }
 
-static long memory_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, bool *end,
-                        const char **error)
+static backend_scan memory_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg,
+                                const char **error)
 {
     memory *m = memory_of(b);
     size_t n = 0, bytes = 0;
+    backend_scan result = BACKEND_SCAN_END;
     assert(range->rows_max > 0);
-    *end = true;
-    if (!memory_read_begin(m, error)) return -1;
+    if (!memory_read_begin(m, error)) return BACKEND_SCAN_FAILED;
     const memory_table *t = memory_table_of(m->disk, range->table);
     size_t i = t ? memory_seek(t, range->from.data, range->from.len) : 0;
-    for (; t && i < t->count && in_range(&t->rows[i], range); i++, n++) {
-        *end = n < range->rows_max && (range->bytes_max == 0 || bytes <= range->bytes_max);
-        if (!*end) break;
+    for (; t && i < t->count && row_is_in_range(&t->rows[i], range); i++, n++) {
+        if (n == range->rows_max || (range->bytes_max > 0 && bytes > range->bytes_max)) result = BACKEND_SCAN_MORE;
+        if (result == BACKEND_SCAN_MORE) break;
         const memory_row *row = &t->rows[i];
         on_row(arg, (store_bytes){row->key, row->key_len}, (store_bytes){memory_value(row), row->value_len});
         bytes += row->key_len + row->value_len;
     }
     memory_read_end(m);
-    return (long)n;
+    return result;
 }
 
 static bool memory_find_key(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error)

@@ -136,10 +136,9 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
 bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const char **error);
 void rocks_load(backend *b, store_journal *out, size_t bytes_max);
 void rocks_glance(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg);
-long rocks_scan_live(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,
-                     bool *end, const char **error);
+long rocks_scan_live(backend *b, const store_live_range *range, store_live_row *rows, bool *end, const char **error);
 long rocks_list(backend *b, const run_id *before, size_t limit, run_id *ids, const char **error);
-long rocks_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, bool *end, const char **error);
+backend_scan rocks_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, const char **error);
 bool rocks_find_key(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error);
 bool rocks_delete(backend *b, const run_id *id, const char **error);
 store_backup_result rocks_backup(backend *b, const char *to, uint64_t *bytes, char *error, size_t error_size);

@@ -140,17 +140,22 @@ static size_t list_readable(rocks *r, const run_id *before, size_t limit, run_id
     return n;
 }
 
+typedef struct id_list {
+    const run_id *ids;
+    size_t count;
+} id_list;
+
 /* Merges two descending lists of ids: `to` gets the newest, each once. */
-static size_t merge_ids(const run_id *a, size_t a_count, const run_id *b, size_t b_count, run_id *to, size_t limit)
+static size_t merge_ids(id_list a, id_list b, run_id *to, size_t limit)
 {
     size_t n = 0, i = 0, k = 0;
-    while (n < limit && (i < a_count || k < b_count)) {
-        int order = i == a_count ? -1 : k == b_count ? 1 : memcmp(a[i].bytes, b[k].bytes, RUN_ID_BYTES);
-        to[n++] = order >= 0 ? a[i] : b[k];
+    while (n < limit && (i < a.count || k < b.count)) {
+        int order = i == a.count ? -1 : k == b.count ? 1 : memcmp(a.ids[i].bytes, b.ids[k].bytes, RUN_ID_BYTES);
+        to[n++] = order >= 0 ? a.ids[i] : b.ids[k];
         if (order >= 0) i++;
         if (order <= 0) k++;
     }
-    assert(i <= a_count && k <= b_count);
+    assert(i <= a.count && k <= b.count);
     return n;
 }
 
@@ -166,7 +171,7 @@ long rocks_list(backend *b, const run_id *before, size_t limit, run_id *ids, con
     if (rocks_read_begin(r, error)) {
         size_t n = list_readable(r, before, limit, found);
         live = list_live(r, before, limit, found + n, error);
-        if (live >= 0) live = (long)merge_ids(found, n, found + n, (size_t)live, ids, limit);
+        if (live >= 0) live = (long)merge_ids((id_list){found, n}, (id_list){found + n, (size_t)live}, ids, limit);
         rocks_read_end(r);
     }
     free(found);

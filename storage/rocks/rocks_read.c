@@ -207,38 +207,37 @@ static bool key_is_past(const store_range *range, const char *key, size_t len)
     return order > 0 || (order == 0 && len >= range->to.len);
 }
 
-static long scan_named(rocks *r, const rocks_named *p, const store_range *range, backend_on_row *on_row, void *arg,
-                       bool *end, const char **error)
+static backend_scan scan_named(rocks *r, const rocks_named *p, const store_range *range, backend_on_row *on_row,
+                               void *arg, const char **error)
 {
     uint8_t from[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
     size_t from_len = rocks_named_key(p, range->from, from), n = 0, bytes = 0, len, value_len;
+    backend_scan result = BACKEND_SCAN_END;
     assert(range->rows_max > 0);
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, r->reads, p->family);
-    *end = true;
     for (rocksdb_iter_seek(it, (const char *)from, from_len); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const char *key = rocksdb_iter_key(it, &len);
         if (len < p->prefix_len || memcmp(key, p->prefix, p->prefix_len) != 0) break;
         if (key_is_past(range, key + p->prefix_len, len - p->prefix_len)) break;
-        *end = n < range->rows_max && (range->bytes_max == 0 || bytes <= range->bytes_max);
-        if (!*end) break;
+        if (n == range->rows_max || (range->bytes_max > 0 && bytes > range->bytes_max)) result = BACKEND_SCAN_MORE;
+        if (result == BACKEND_SCAN_MORE) break;
         const char *value = rocksdb_iter_value(it, &value_len);
         on_row(arg, (store_bytes){key + p->prefix_len, len - p->prefix_len}, (store_bytes){value, value_len});
         bytes += len - p->prefix_len + value_len;
         n++;
     }
-    return rocks_iterated(it, error) ? (long)n : -1;
+    return rocks_iterated(it, error) ? result : BACKEND_SCAN_FAILED;
 }
 
-long rocks_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, bool *end, const char **error)
+backend_scan rocks_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, const char **error)
 {
     rocks *r = rocks_of(b);
-    long n = 0;
-    *end = true;
-    if (!rocks_read_begin(r, error)) return -1;
+    backend_scan result = BACKEND_SCAN_END;
+    if (!rocks_read_begin(r, error)) return BACKEND_SCAN_FAILED;
     rocks_named p = rocks_named_find(r, range->table);
-    if (p.family) n = scan_named(r, &p, range, on_row, arg, end, error);
+    if (p.family) result = scan_named(r, &p, range, on_row, arg, error);
     rocks_read_end(r);
-    return n;
+    return result;
 }
 
 bool rocks_find_key(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_row *out, const char **error)
@@ -264,29 +263,29 @@ bool rocks_find_key(backend *b, const uint8_t hash[STORE_KEY_BYTES], store_key_r
     return ok && found;
 }
 
-long rocks_scan_live(backend *b, const run_id *after, size_t limit, unsigned loop, unsigned loops, store_live_row *rows,
-                     bool *end, const char **error)
+long rocks_scan_live(backend *b, const store_live_range *range, store_live_row *rows, bool *end, const char **error)
 {
+    const run_id *after = range->after;
     rocks *r = rocks_of(b);
     size_t n = 0;
-    assert(limit > 0);
-    assert(loop < loops);
+    assert(range->rows_max > 0);
+    assert(range->loop < range->loops);
     if (!rocks_read_begin(r, error)) return -1;
     rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_LIVE);
     if (after)
         rocksdb_iter_seek(it, (const char *)after->bytes, RUN_ID_BYTES);
     else
         rocksdb_iter_seek_to_first(it);
-    for (; n < limit && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+    for (; n < range->rows_max && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const uint8_t *at = rocks_key_of(it, RUN_ID_BYTES);
         size_t len = 0;
         const char *due = rocksdb_iter_value(it, &len);
         if (!at || len != ROW_DUE_BYTES || (after && memcmp(at, after->bytes, RUN_ID_BYTES) == 0)) continue;
         memcpy(rows[n].run.bytes, at, RUN_ID_BYTES);
         rows[n].due_ms = (int64_t)row_get_be((const uint8_t *)due, ROW_DUE_BYTES);
-        if (run_id_loop(&rows[n].run, loops) == loop) n++;
+        if (run_id_loop(&rows[n].run, range->loops) == range->loop) n++;
     }
-    *end = n < limit;
+    *end = n < range->rows_max;
     bool ok = rocks_iterated(it, error);
     rocks_read_end(r);
     return ok ? (long)n : -1;

@@ -158,7 +158,7 @@ static void test_lists(void)
     for (unsigned loop = 0; loop < 3; loop++) {
         const run_id *after = NULL;
         for (end = false; !end;) {
-            long n = subject.ops->scan_live(subject.b, after, 4, loop, 3, rows, &end, &error);
+            long n = subject.ops->scan_live(subject.b, &(store_live_range){after, 4, loop, 3}, rows, &end, &error);
             CHECK(n >= 0 && n <= 4);
             for (long i = 0; i < n; i++) CHECK_INT(run_id_loop(&rows[i].run, 3), loop);
             seen += (size_t)n;
@@ -277,7 +277,9 @@ static const char *scan(const char *table, const char *from, const char *to, siz
     const char *error = NULL;
     store_range range = {table, text_of(from), text_of(to), rows, bytes};
     scanned[0] = 0;
-    CHECK(subject.ops->scan(subject.b, &range, on_row, NULL, &scan_ended, &error) >= 0);
+    backend_scan result = subject.ops->scan(subject.b, &range, on_row, NULL, &error);
+    CHECK(result != BACKEND_SCAN_FAILED);
+    scan_ended = result == BACKEND_SCAN_END;
     return scanned;
 }
 

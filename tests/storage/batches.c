@@ -140,11 +140,11 @@ static void on_row(void *arg, store_bytes key, store_bytes value)
 static bool tables_hold(const model *m)
 {
     const char *error = NULL;
-    bool end, same = true;
+    bool same = true;
     for (unsigned t = 0; t < TABLES; t++) {
         store_range all = {.table = table_names[t], .rows_max = KEYS + 1};
         memset(there.values[t], 0, sizeof there.values[t]);
-        CHECK(subject.ops->scan(subject.b, &all, on_row, there.values[t], &end, &error) >= 0 && end);
+        CHECK(subject.ops->scan(subject.b, &all, on_row, there.values[t], &error) == BACKEND_SCAN_END);
         same = same && memcmp(there.values[t], m->values[t], sizeof m->values[t]) == 0;
     }
     return same;
@@ -165,7 +165,7 @@ static bool runs_hold(const model *m)
         live += m->runs[i].live;
         free(j.data);
     }
-    return same && subject.ops->scan_live(subject.b, NULL, RUNS, 0, 1, rows, &end, &error) == live;
+    return same && subject.ops->scan_live(subject.b, &(store_live_range){NULL, RUNS, 0, 1}, rows, &end, &error) == live;
 }
 
 static bool holds(const model *m) { return tables_hold(m) && runs_hold(m); }
