@@ -34,11 +34,9 @@ static void check_same(const entry *a, const entry *b)
 
 static char large[70000];
 
-/* One of each kind, with every field of it set to something of its own. */
-static size_t samples(entry out[16])
+static size_t add_large_samples(entry *out)
 {
     size_t n = 0;
-    memset(large, 'x', sizeof large);
     out[n++] = (entry){.kind = ENTRY_STARTED,
                        .at_ms = 1795000000000,
                        .function = text("GET /a/:b"),
@@ -92,6 +90,12 @@ static size_t samples(entry out[16])
                        .branch = 78,
                        .began = 4,
                        .epoch = 2};
+    return n;
+}
+
+static size_t add_small_samples(entry *out)
+{
+    size_t n = 0;
     out[n++] = (entry){
         .kind = ENTRY_VALUE, .path = 3, .id = text("sw_now"), .occurrence = 7, .at_ms = 8, .value = text("\x01")};
     out[n++] = (entry){.kind = ENTRY_CHUNK, .path = 0, .id = text(""), .at_ms = 9, .value = {large, 300}};
@@ -123,6 +127,14 @@ static size_t samples(entry out[16])
     out[n++] = (entry){.kind = ENTRY_BRANCH, .path = 5, .branch = 79, .id = text("twig"), .occurrence = 2, .began = 17};
     out[n++] = (entry){.kind = ENTRY_DIFFERS, .path = 6, .id = text("s"), .occurrence = 3, .input_hash = 9, .at_ms = 4};
     return n;
+}
+
+/* One of each kind, with every field of it set to something of its own. */
+static size_t samples(entry out[16])
+{
+    memset(large, 'x', sizeof large);
+    size_t n = add_large_samples(out);
+    return n + add_small_samples(out + n);
 }
 
 static void test_round_trips(void)

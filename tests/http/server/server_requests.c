@@ -68,95 +68,96 @@ static void info(void)
     test_stop();
 }
 
+static const struct {
+    int status;
+    const char *request;
+} refused[] = {
+    {400, "\x16\x03\x01\x02\x01\x01\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a#b\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a%4\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\x80\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a:x\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a:80:80\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: :80\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: ::1\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: [0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0]\r\n\r\n"},
+    {400, "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET http://a:b/ HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET http:///b HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n"},
+    {400, "GET / HTTP/1.1\nHost: a\n\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\rX: y\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\n\rX: y\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nX:\r\n z\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\n: z\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n"},
+    {400, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET /  HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET / HTTP/1.1 \r\nHost: a\r\n\r\n"},
+    {400, "GET /\x80 HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET a HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET / HTTX/1.1\r\nHost: a\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\nab"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\na"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\na"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1000000000000000\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n x: y\r\n\r\n"},
+    {413, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n"},
+    {413, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8388609\r\n\r\n"},
+    {413, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 8388609\r\n\r\n"},
+    {417, "POST / HTTP/1.1\r\nHost: a\r\nExpect: wonders\r\nContent-Length: 1\r\n\r\n"},
+    {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"},
+    {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
+    {501, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {501, "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"},
+    {505, "GET / HTTP/0.9\r\nHost: a\r\n\r\n"},
+    {505, "GET / HTTP/3.1\r\nHost: a\r\n\r\n"},
+    {505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
+};
+
 /* Each is refused with its status as a problem, and its connection ends. */
 static void refusals(void)
 {
-    static const struct {
-        int status;
-        const char *request;
-    } cases[] = {
-        {400, "\x16\x03\x01\x02\x01\x01\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a#b\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a%4\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\x80\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a:x\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a:80:80\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a:65536\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: :80\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: ::1\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: [1.2.3.4]\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: [0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0]\r\n\r\n"},
-        {400, "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET http://a:b/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET http:///b HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET http://a/ HTTP/1.1\r\nHost: a b\r\n\r\n"},
-        {400, "GET / HTTP/1.1\nHost: a\n\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\rX: y\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\n\rX: y\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nX:\r\n z\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nX y: z\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\n: z\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n"},
-        {400, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET /  HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET / HTTP/1.1 \r\nHost: a\r\n\r\n"},
-        {400, "GET /\x80 HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET a HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET / HTTX/1.1\r\nHost: a\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\nab"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\na"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\na"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\na"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nabc\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1000000000000000\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n x: y\r\n\r\n"},
-        {413, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n"},
-        {413, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8388609\r\n\r\n"},
-        {413, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 8388609\r\n\r\n"},
-        {417, "POST / HTTP/1.1\r\nHost: a\r\nExpect: wonders\r\nContent-Length: 1\r\n\r\n"},
-        {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"},
-        {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
-        {501, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {501, "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"},
-        {505, "GET / HTTP/0.9\r\nHost: a\r\n\r\n"},
-        {505, "GET / HTTP/3.1\r\nHost: a\r\n\r\n"},
-        {505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
-    };
     test_start(NULL);
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         char type[64];
         int fd = test_connect();
-        test_say(fd, cases[i].request);
+        test_say(fd, refused[i].request);
         test_answer a = test_read(fd);
-        if (a.status != cases[i].status) printf("# case %zu: %s\n", i, cases[i].request);
-        CHECK_INT(a.status, cases[i].status);
+        if (a.status != refused[i].status) printf("# case %zu: %s\n", i, refused[i].request);
+        CHECK_INT(a.status, refused[i].status);
         CHECK_STR(test_find(&a, "Content-Type"), "application/problem+json");
         CHECK_STR(test_find(&a, "Connection"), "close");
-        snprintf(type, sizeof(type), "\"status\":%d,", cases[i].status);
+        snprintf(type, sizeof(type), "\"status\":%d,", refused[i].status);
         CHECK(strstr(a.body, "{\"type\":\"about:blank\",\"title\":\"") && strstr(a.body, type));
         free(a.body);
         test_expect_end(fd);
