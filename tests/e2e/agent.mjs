@@ -36,12 +36,24 @@ export async function startTap(target, hold = async () => {}, pass = async () =>
     seen.push(asked);
     const given = await hold(asked, seen);
     const { status, headers } = given?.[REFUSED] ?? { status: 200 };
-    if (given) return res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(given));
-    const answer = await fetch(target + req.url, { method: req.method, headers: { ...passed(req.headers) }, body: asked.text || undefined });
+    if (given)
+      return res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(given));
+    const answer = await fetch(target + req.url, {
+      method: req.method,
+      headers: { ...passed(req.headers) },
+      body: asked.text || undefined,
+    });
     const bytes = await answer.arrayBuffer().catch(() => null);
     if (!bytes) return res.destroy(); // it was cut
     asked.answer = Buffer.from(bytes).toString();
-    res.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(([name]) => !/^(connection|transfer-encoding|content-length|date|keep-alive)$/.test(name))));
+    res.writeHead(
+      answer.status,
+      Object.fromEntries(
+        [...answer.headers].filter(
+          ([name]) => !/^(connection|transfer-encoding|content-length|date|keep-alive)$/.test(name),
+        ),
+      ),
+    );
     if (!/^text\/event-stream/.test(answer.headers.get('content-type'))) return res.end(asked.answer);
     res.flushHeaders();
     for (const [n, event] of asked.answer.split(/(?<=\n\n)/).entries()) {
@@ -51,12 +63,27 @@ export async function startTap(target, hold = async () => {}, pass = async () =>
     res.end();
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  return { url: `http://127.0.0.1:${server.address().port}`, seen, stop: () => { server.closeAllConnections(); server.close(); } };
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    seen,
+    stop: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
-const passed = (headers) => Object.fromEntries(Object.entries(headers).filter(([name]) => !/^(host|connection|content-length|accept-encoding|expect)$/.test(name)));
+const passed = (headers) =>
+  Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !/^(host|connection|content-length|accept-encoding|expect)$/.test(name)),
+  );
 
-const KINDS = [[/^Before researching/, 'clarify'], [/web search queries/, 'queries'], [/^Read the sources/, 'learn'], [/^Write a research report/, 'report']];
+const KINDS = [
+  [/^Before researching/, 'clarify'],
+  [/web search queries/, 'queries'],
+  [/^Read the sources/, 'learn'],
+  [/^Write a research report/, 'report'],
+];
 
 // What a request of the agent is for: "clarify", "queries", "search", "learn", "report".
 export function kindOf({ path, body }) {
@@ -65,8 +92,8 @@ export function kindOf({ path, body }) {
   return KINDS.find(([begins]) => begins.test(prompt))?.[1] ?? '';
 }
 
-// Says how far the agent's services go, so that a test need not be quicker than they are: calls of a kind that is closed wait
-// until it is opened; one that is told to fail does; of each report only so many events come.
+// Says how far the agent's services go, so that a test need not be quicker than they are: calls of a kind that is
+// closed wait until it is opened; one that is told to fail does; of each report only so many events come.
 export function makeGates(...kinds) {
   const closed = new Set(kinds), failing = new Map();
   let events = Infinity, waiting = [];
@@ -92,22 +119,34 @@ export function makeGates(...kinds) {
   };
 }
 
-// An agent that can be killed and started again at the same address and data folder. `options.hold` (and `options.pass`) put a
-// tap between it and the simulator; `options.env` adds to its environment, as a function of the address of its services.
+// An agent that can be killed and started again at the same address and data folder. `options.hold` (and
+// `options.pass`) put a tap between it and the simulator; `options.env` adds to its environment, as a function of the
+// address of its services.
 export async function startAgent(simulatorFlags = [], flags = [], options = {}) {
   const simulator = await startProgram('upstream', simulatorFlags);
-  const tap = options.hold && (await startTap(simulator.url, options.hold === true ? undefined : options.hold, options.pass));
+  const tap =
+    options.hold && (await startTap(simulator.url, options.hold === true ? undefined : options.hold, options.pass));
   const services = tap ? tap.url : simulator.url;
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-agent-'));
   const port = await freePort();
-  const env = { ANTHROPIC_BASE_URL: services, EXA_BASE_URL: services, ANTHROPIC_API_KEY: 'k', EXA_API_KEY: 'k', ...options.env?.(services) };
+  const env = {
+    ANTHROPIC_BASE_URL: services,
+    EXA_BASE_URL: services,
+    ANTHROPIC_API_KEY: 'k',
+    EXA_API_KEY: 'k',
+    ...options.env?.(services),
+  };
   const agent = {
     url: `http://127.0.0.1:${port}`,
     program: null,
     seen: tap?.seen,
     simulatorUrl: simulator.url,
     async start() {
-      agent.program = await startProgram('research', ['--listen', `127.0.0.1:${port}`, '--data', join(folder, 'data'), '--dev', ...flags], env);
+      agent.program = await startProgram(
+        'research',
+        ['--listen', `127.0.0.1:${port}`, '--data', join(folder, 'data'), '--dev', ...flags],
+        env,
+      );
     },
     async kill(signal) {
       return agent.program.kill(signal);

@@ -32,7 +32,8 @@ function answer(res, { status = 200, json, raw, events }) {
     return res.end(raw ?? JSON.stringify(json));
   }
   res.setHeader('content-type', 'text/event-stream');
-  for (const [name, data] of events) res.write(`event: ${name}\ndata: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
+  for (const [name, data] of events)
+    res.write(`event: ${name}\ndata: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
   return res.end();
 }
 
@@ -88,7 +89,12 @@ for (const [name, given, times, expected] of [
 
 for (const [name, given, times, expected] of [
   ['a good report', [stream([delta('# Tides'), stop('end_turn'), end])], 1, null],
-  ['an empty report, then a good one', [stream([stop('end_turn'), end]), stream([delta('# Tides'), stop('end_turn'), end])], 2, null],
+  [
+    'an empty report, then a good one',
+    [stream([stop('end_turn'), end]), stream([delta('# Tides'), stop('end_turn'), end])],
+    2,
+    null,
+  ],
   ['empty reports', [stream([stop('end_turn'), end])], 2, /wrote nothing/],
   ['a report that was cut off', [stream([delta('# Tides'), stop('max_tokens'), end])], 1, /cut off/],
   ['a report that was refused', [stream([stop('refusal'), end])], 1, /refused/],
@@ -106,7 +112,10 @@ for (const [name, given, times, expected] of [
 /* Somebody may mend what the service refuses: the research stands, and whoever waits is told why. */
 test('report: a refused request', async () => {
   const path = researchPath({ topic: 'Tidal power', depth: 1, breadth: 1 });
-  const { status, body } = await ask(path, [message(queries), { status: 400, json: { error: { message: 'the reason' } } }]);
+  const { status, body } = await ask(path, [
+    message(queries),
+    { status: 400, json: { error: { message: 'the reason' } } },
+  ]);
   assert.ok(calls > 2, body);
   assert.equal(status, 503, body);
   assert.match(body, /the reason/);

@@ -59,7 +59,9 @@ async function call(request, path = '/call') {
 }
 
 // Before libcurl 8 unsafe requests go over HTTP/1.1, and can only break with their connection.
-const unsafeVersion = /libcurl\/[1-7]\./.test(execFileSync('curl', ['--version'], { encoding: 'utf8' })) ? '1.1' : '2.0';
+const unsafeVersion = /libcurl\/[1-7]\./.test(execFileSync('curl', ['--version'], { encoding: 'utf8' }))
+  ? '1.1'
+  : '2.0';
 
 const breaks = unsafeVersion === '1.1' ? { 'its connection ends': (req) => req.socket.destroy() } : {
   'its connection ends': (req) => req.stream.session.destroy(),
@@ -159,16 +161,24 @@ test('a stream over TLS that is not read is held back, and gives back what it he
 test('a connection over TLS that the server has closed is not used again', async () => {
   let posts = 0;
   let closed = 0;
-  const server = createServer({ key: readFileSync(keyFile), cert: readFileSync(certFile), keepAliveTimeout: 1 }, (req, res) => {
-    if (req.method === 'POST') posts++;
-    res.end('ok');
-  });
+  const server = createServer(
+    { key: readFileSync(keyFile), cert: readFileSync(certFile), keepAliveTimeout: 1 },
+    (req, res) => {
+      if (req.method === 'POST') posts++;
+      res.end('ok');
+    },
+  );
   server.keepAliveTimeoutBuffer = 0;
   server.on('secureConnection', (socket) => socket.on('close', () => closed++));
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   try {
     for (let i = 0; i < 8; i++) {
-      const answer = await call({ method: 'POST', body: 'x', url: `https://localhost:${server.address().port}/`, stream: i % 2 === 1 });
+      const answer = await call({
+        method: 'POST',
+        body: 'x',
+        url: `https://localhost:${server.address().port}/`,
+        stream: i % 2 === 1,
+      });
       assert.equal(answer.status, 200, JSON.stringify(answer.body));
       while (closed <= i) await sleep(5);
     }
@@ -273,8 +283,13 @@ test('SSL_CERT_FILE and SSL_CERT_DIR name the authorities', async () => {
   try {
     for (const [name, value] of [['SSL_CERT_FILE', certFile], ['SSL_CERT_DIR', authorities], ['NOTHING', 'x']]) {
       const data = mkdtempSync(join(folder, 'data-'));
-      const program = await startProgram('tests/caller', ['--data', join(data, 'data'), '--loops', '1'], { [name]: value });
-      const response = await fetch(`${program.url}/call`, { method: 'POST', body: JSON.stringify({ url: `${server.url}/` }) });
+      const program = await startProgram('tests/caller', ['--data', join(data, 'data'), '--loops', '1'], {
+        [name]: value,
+      });
+      const response = await fetch(`${program.url}/call`, {
+        method: 'POST',
+        body: JSON.stringify({ url: `${server.url}/` }),
+      });
       assert.equal(response.status, name === 'NOTHING' ? 500 : 200, name);
       await program.stop();
     }

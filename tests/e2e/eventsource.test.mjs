@@ -1,4 +1,5 @@
-// A browser's own EventSource, from a page of another origin: it resumes by itself through a restart, and stops at the end.
+// A browser's own EventSource, from a page of another origin: it resumes by itself through a restart, and stops at the
+// end.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
@@ -7,13 +8,19 @@ import { readStream, startGate, startStreamer } from './streams.mjs';
 
 let browser;
 before(async () => {
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+  browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
 });
 after(() => browser?.close());
 
 // An empty page of an origin that is not the service's.
 async function openPage(t) {
-  const server = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>reader</title>'));
+  const server = createServer((_, response) =>
+    response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>reader</title>'),
+  );
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   const page = await browser.newPage();
   t.after(async () => { await page.close(); server.closeAllConnections(); server.close(); });
@@ -25,15 +32,21 @@ async function openPage(t) {
       const source = (globalThis.source = new EventSource(url));
       source.onopen = () => globalThis.opened++;
       for (const name of ['metadata', 'stream', 'commit', 'rollback', 'response'])
-        source.addEventListener(`inngest.${name}`, (e) => globalThis.got.push({ id: e.lastEventId, event: e.type, data: JSON.parse(e.data) }));
+        source.addEventListener(`inngest.${name}`, (e) =>
+          globalThis.got.push({ id: e.lastEventId, event: e.type, data: JSON.parse(e.data) }),
+        );
     };
   });
   return page;
 }
 
-test('EventSource reads on by itself when the server was killed and started again, and stops when it has the response', async (t) => {
-  const service = await startStreamer(t), gate = await startGate(t), page = await openPage(t);
-  const [metadata] = await readStream(`${service.url}/steps?steps=2&gate=${gate.url}`, { enough: (all) => all.length > 0 });
+test('EventSource reads on by itself when the server was killed and started again, and stops at its end', async (t) => {
+  const service = await startStreamer(t),
+    gate = await startGate(t),
+    page = await openPage(t);
+  const [metadata] = await readStream(`${service.url}/steps?steps=2&gate=${gate.url}`, {
+    enough: (all) => all.length > 0,
+  });
   const url = metadata.data.streamUrl;
   await page.evaluate((u) => globalThis.listen(u), url);
   gate.open('s0-0', 's0-1');
@@ -47,7 +60,10 @@ test('EventSource reads on by itself when the server was killed and started agai
   await page.waitForFunction(() => globalThis.source.readyState === EventSource.CLOSED);
   const got = await page.evaluate(() => globalThis.got.filter((f) => f.event !== 'inngest.metadata'));
   assert.deepEqual(got, (await readStream(url)).slice(1), 'everything, in order, once');
-  assert.deepEqual(got.map((f) => f.id), got.map((_, i) => String(i + 1)));
+  assert.deepEqual(
+    got.map((f) => f.id),
+    got.map((_, i) => String(i + 1)),
+  );
   assert.equal(await page.evaluate(() => globalThis.opened), 2);
 });
 

@@ -17,11 +17,18 @@ const OPEN_NAP = '/open-nap?ms=1200'; // the same for pages of any origin
 let service, pages, browser;
 
 before(async () => {
-  service = await startAt(resolve(process.env.STEPWELL_BUILD, 'tests/service/runtime_contract'), ['--serve', '--data', join(folder, 'data'), '--hold', '300ms'],
-    { NOTES: join(folder, 'notes') });
+  service = await startAt(
+    resolve(process.env.STEPWELL_BUILD, 'tests/service/runtime_contract'),
+    ['--serve', '--data', join(folder, 'data'), '--hold', '300ms'],
+    { NOTES: join(folder, 'notes') },
+  );
   pages = createServer((_, res) => res.end('<!doctype html><title>elsewhere</title>'));
   await new Promise((done) => pages.listen(0, '127.0.0.1', done));
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+  browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
 });
 after(async () => {
   await browser?.close();

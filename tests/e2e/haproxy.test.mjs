@@ -1,4 +1,5 @@
-// The service behind haproxy with the configuration of docs/operations.md; script/proxies has the long form, and other proxies.
+// The service behind haproxy with the configuration of docs/operations.md; script/proxies has the long form, and other
+// proxies.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chain, kill, leaving, prove, streams } from './proxy_properties.mjs';

@@ -84,7 +84,10 @@ test('many calls share few HTTP/2 connections', async () => {
   assert.deepEqual(Object.keys(proxy.seen.versions).sort(), ['1.1', '2.0']);
   assert.equal(proxy.seen.versions['1.1'], 1, 'only the report, which is read as it comes');
   assert.ok(proxy.seen.requests >= 12, `${proxy.seen.requests} calls`);
-  assert.ok(proxy.seen.connections < proxy.seen.requests / 3, `${proxy.seen.connections} connections for ${proxy.seen.requests} calls`);
+  assert.ok(
+    proxy.seen.connections < proxy.seen.requests / 3,
+    `${proxy.seen.connections} connections for ${proxy.seen.requests} calls`,
+  );
 });
 
 test('a server that only speaks HTTP/1.1 is called with that', async () => {

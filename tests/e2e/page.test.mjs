@@ -104,7 +104,8 @@ async function strangers(page, report, sources, texts) {
   await page.evaluate(`${reportScript()}; window.made = made;`);
   return page.evaluate(({ report, sources, texts }) => {
     const left = new Set(texts), longest = Math.max(...texts.map((text) => text.length));
-    const textOf = (markdown) => Object.assign(document.createElement('div'), { innerHTML: window.made.render(markdown, sources) }).textContent;
+    const textOf = (markdown) =>
+      Object.assign(document.createElement('div'), { innerHTML: window.made.render(markdown, sources) }).textContent;
     for (let n = 0, length = 0; n <= report.length && length < longest + 100; n++) {
       const text = textOf(report.slice(0, n));
       left.delete(text);
@@ -145,7 +146,11 @@ test('the report appears as the model writes it, also after a reload, a kill and
   await finished(page, 'Growing text');
   const { report, sources } = await finalReport(page);
   const { left, whole } = await strangers(page, report, sources, texts);
-  assert.deepEqual(left, [], 'what was shown in between was the beginning of the report: nothing twice, nothing missing');
+  assert.deepEqual(
+    left,
+    [],
+    'what was shown in between was the beginning of the report: nothing twice, nothing missing',
+  );
   assert.equal(await shown(page), whole, 'the page shows the whole report, once');
 });
 

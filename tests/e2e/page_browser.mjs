@@ -8,15 +8,22 @@ const shots = process.env.SCREENSHOTS; // a folder: keeps pictures of what the t
 const folder = new URL('../../apps/research/page/', import.meta.url);
 
 export const startBrowser = () =>
-  chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+  chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    headless: true,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
 
-// A page of a browser profile of its own, or of `context`; at the end nothing was asked of others, and no script has failed.
+// A page of a browser profile of its own, or of `context`; at the end nothing was asked of others, and no script has
+// failed.
 export async function open(t, browser, agent, { path = '', context = null, ...options } = {}) {
   const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }));
   if (!context) t.after(() => own.close());
   const page = await own.newPage();
   const foreign = [], errors = [];
-  page.on('request', (r) => { if (!r.url().startsWith(agent.url) && !r.url().startsWith('blob:')) foreign.push(r.url()); });
+  page.on('request', (r) => {
+    if (!r.url().startsWith(agent.url) && !r.url().startsWith('blob:')) foreign.push(r.url());
+  });
   page.on('pageerror', (e) => errors.push(String(e)));
   page.on('console', (m) => { if (/Content Security Policy/.test(m.text())) errors.push(m.text()); });
   t.after(() => {
@@ -58,10 +65,16 @@ export async function begin(page, topic, depth = 2) {
 export const inState = (page, state) =>
   page.waitForFunction((s) => document.querySelector('#run-state')?.textContent === s, state, { timeout: 60000 });
 
-export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+export const overflow = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 
 // report.js and its packages as a script that defines `made`.
 export function reportScript() {
-  const [program] = readdirSync(new URL('node_modules/@esbuild/', folder)).map((name) => new URL(`node_modules/@esbuild/${name}/bin/esbuild`, folder).pathname);
-  return execFileSync(program, ['report.js', '--bundle', '--format=iife', '--global-name=made', '--log-level=error'], { cwd: folder.pathname, encoding: 'utf8' });
+  const [program] = readdirSync(new URL('node_modules/@esbuild/', folder)).map(
+    (name) => new URL(`node_modules/@esbuild/${name}/bin/esbuild`, folder).pathname,
+  );
+  return execFileSync(program, ['report.js', '--bundle', '--format=iife', '--global-name=made', '--log-level=error'], {
+    cwd: folder.pathname,
+    encoding: 'utf8',
+  });
 }

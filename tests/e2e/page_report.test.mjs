@@ -4,7 +4,11 @@ import { after, before, test } from 'node:test';
 import { reportScript, startBrowser } from './page_browser.mjs';
 
 let browser, page;
-const sources = [{ n: 1, title: 'A & "B"', url: 'https://example.org/a?x=1&y=2' }, { n: 2, title: 'bad', url: 'javascript:alert(1)' }, { n: 7, title: 'Seven', url: 'https://example.org/7' }];
+const sources = [
+  { n: 1, title: 'A & "B"', url: 'https://example.org/a?x=1&y=2' },
+  { n: 2, title: 'bad', url: 'javascript:alert(1)' },
+  { n: 7, title: 'Seven', url: 'https://example.org/7' },
+];
 
 before(async () => {
   browser = await startBrowser();
@@ -13,7 +17,8 @@ before(async () => {
 });
 after(() => browser?.close());
 
-const render = (markdown) => page.evaluate(({ markdown, sources }) => window.made.render(markdown, sources), { markdown, sources });
+const render = (markdown) =>
+  page.evaluate(({ markdown, sources }) => window.made.render(markdown, sources), { markdown, sources });
 
 test('Markdown', async () => {
   const cases = [
@@ -31,7 +36,17 @@ test('citations are links to their sources, with the title', async () => {
   const links = await page.evaluate(({ sources }) => {
     const node = document.createElement('div');
     node.innerHTML = window.made.render('so [1], [2], [7][9] and `[1]`, and [x](https://example.org/x)', sources);
-    return { text: node.textContent.trim(), links: [...node.querySelectorAll('a')].map((a) => [a.textContent, a.href, a.title, a.target, a.rel, a.parentNode.tagName]) };
+    return {
+      text: node.textContent.trim(),
+      links: [...node.querySelectorAll('a')].map((a) => [
+        a.textContent,
+        a.href,
+        a.title,
+        a.target,
+        a.rel,
+        a.parentNode.tagName,
+      ]),
+    };
   }, { sources });
   const rel = 'noopener noreferrer nofollow';
   assert.deepEqual(links.links, [
@@ -43,15 +58,30 @@ test('citations are links to their sources, with the title', async () => {
 });
 
 test('nothing becomes markup of its own', async () => {
-  const attacks = ['<script>window.hit = 1</script>', '<img src=x onerror="window.hit = 1">', '[x](javascript:window.hit=1)', '[x](data:text/html,x)',
-    '[x](https://e.org/" onmouseover="window.hit=1)', '![x](javascript:alert(1))', '![x](https://e.org/pixel.png)', '# <svg onload="window.hit = 1">', '> <iframe srcdoc="<script>parent.hit=1</script>">',
-    '<a href="javascript:window.hit=1">x</a>', '<form action="https://e.org"><input></form>', '<style>body{display:none}</style>', '<math><mtext></p><style><img src=x onerror="window.hit=1">'];
+  const attacks = [
+    '<script>window.hit = 1</script>',
+    '<img src=x onerror="window.hit = 1">',
+    '[x](javascript:window.hit=1)',
+    '[x](data:text/html,x)',
+    '[x](https://e.org/" onmouseover="window.hit=1)',
+    '![x](javascript:alert(1))',
+    '![x](https://e.org/pixel.png)',
+    '# <svg onload="window.hit = 1">',
+    '> <iframe srcdoc="<script>parent.hit=1</script>">',
+    '<a href="javascript:window.hit=1">x</a>',
+    '<form action="https://e.org"><input></form>',
+    '<style>body{display:none}</style>',
+    '<math><mtext></p><style><img src=x onerror="window.hit=1">',
+  ];
   for (const attack of attacks) {
     const made = await page.evaluate(({ attack, sources }) => {
       const node = document.createElement('div');
       document.body.append(node);
       node.innerHTML = window.made.render(attack, sources);
-      return [...node.querySelectorAll('*')].map((e) => [e.tagName, ...[...e.attributes].map((a) => `${a.name}=${a.value}`)]);
+      return [...node.querySelectorAll('*')].map((e) => [
+        e.tagName,
+        ...[...e.attributes].map((a) => `${a.name}=${a.value}`),
+      ]);
     }, { attack, sources });
     for (const [tag, ...attributes] of made) {
       assert.ok(/^(H1|P|A|BLOCKQUOTE|CODE|BR)$/.test(tag), `${attack}: ${tag}`);

@@ -1,5 +1,5 @@
-// Every state of the page, in each of the ways it is looked at: axe finds nothing to object to, nothing sticks out at the side.
-// The services wait for the test, so that each state stays for as long as it is looked at.
+// Every state of the page, in each of the ways it is looked at: axe finds nothing to object to, nothing sticks out at
+// the side. The services wait for the test, so that each state stays for as long as it is looked at.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -24,8 +24,16 @@ async function look(page, name, found) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await shot(page, `${name}-${way}`);
     await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'], preload: false }));
-    for (const v of violations) found.push(`${name}, ${way}: ${v.id}: ${v.help}: ${v.nodes.map((n) => n.html.slice(0, 120)).slice(0, 3).join(' | ')}`);
+    const { violations } = await page.evaluate(() =>
+      window.axe.run(document, { resultTypes: ['violations'], preload: false }),
+    );
+    for (const v of violations)
+      found.push(
+        `${name}, ${way}: ${v.id}: ${v.help}: ${v.nodes
+          .map((n) => n.html.slice(0, 120))
+          .slice(0, 3)
+          .join(' | ')}`,
+      );
     if (await overflow(page)) found.push(`${name}, ${way}: sticks out at the side`);
   }
   await page.setViewportSize(looks.light.viewport);

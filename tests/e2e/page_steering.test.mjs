@@ -18,7 +18,8 @@ const agentFor = async (t, ...options) => {
   t.after(() => agent.stop());
   return agent;
 };
-const researches = async (agent) => (await (await fetch(`${agent.url}/_sw/runs`)).json()).runs.filter((r) => r.endpoint === 'POST /api/research');
+const researches = async (agent) =>
+  (await (await fetch(`${agent.url}/_sw/runs`)).json()).runs.filter((r) => r.endpoint === 'POST /api/research');
 
 const focused = (page, id) => page.waitForFunction((i) => document.activeElement.id === i, id);
 
@@ -86,7 +87,10 @@ test('the list asks about no more than three researches at once, and about each'
   const page = await open(t, agent);
   await page.evaluate(() => {
     for (let i = 0; i < 8; i++)
-      localStorage.setItem(`stepwell-research/R${i}`, JSON.stringify({ id: `R${i}`, read: 'r', title: 'Old', at: i, state: 'running' }));
+      localStorage.setItem(
+        `stepwell-research/R${i}`,
+        JSON.stringify({ id: `R${i}`, read: 'r', title: 'Old', at: i, state: 'running' }),
+      );
   });
   let asking = 0, most = 0;
   const asked = new Set();
@@ -113,7 +117,9 @@ test('a shared link shows the research and cannot stop it', async (t) => {
   await theirs.waitForSelector('.query');
   assert.equal(await theirs.$('#stop'), null);
   const token = new URLSearchParams(new URL(link).hash.slice(1));
-  const response = await fetch(`${agent.url}/_sw/runs/${token.get('run')}?token=${token.get('token')}`, { method: 'DELETE' });
+  const response = await fetch(`${agent.url}/_sw/runs/${token.get('run')}?token=${token.get('token')}`, {
+    method: 'DELETE',
+  });
   assert.equal(response.status, 403, 'the link itself cannot, whatever the page shows');
   gates.open('report');
   await inState(theirs, 'Done');
@@ -154,16 +160,27 @@ test('Back and reload lose nothing, and a plan is edited before anything is sear
   assert.equal(await searches(), 0, 'nothing was searched for a plan');
   await page.click('#start-button');
   await inState(page, 'Done');
-  assert.deepEqual(await page.$$eval('.query h3', (all) => all.map((e) => e.textContent).slice(1)), ['a query of my own']);
+  assert.deepEqual(await page.$$eval('.query h3', (all) => all.map((e) => e.textContent).slice(1)), [
+    'a query of my own',
+  ]);
   assert.equal(await searches(), 2);
-  assert.deepEqual(await page.$$eval('#sources .number', (all) => all.map((e) => e.textContent)), (await page.$$eval('#sources li', (all) => all.map((_, i) => String(i + 1)))));
+  assert.deepEqual(
+    await page.$$eval('#sources .number', (all) => all.map((e) => e.textContent)),
+    await page.$$eval('#sources li', (all) => all.map((_, i) => String(i + 1))),
+  );
   assert.match(await page.textContent('#fact-tokens'), /[1-9]/);
   assert.match(await page.textContent('#fact-cost'), /\$0\.\d+/);
   const titles = await page.$$eval('#log .what', (all) => all.map((e) => e.firstChild.textContent));
-  assert.ok(titles.includes('Search: a query of my own') && titles.every((x) => !/\d\.\d|generate-/.test(x)), String(titles));
+  assert.ok(
+    titles.includes('Search: a query of my own') && titles.every((x) => !/\d\.\d|generate-/.test(x)),
+    String(titles),
+  );
 
   await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
-  const ink = await page.evaluate(() => [getComputedStyle(document.querySelector('#report')).backgroundColor, getComputedStyle(document.querySelector('#report p')).color]);
+  const ink = await page.evaluate(() => [
+    getComputedStyle(document.querySelector('#report')).backgroundColor,
+    getComputedStyle(document.querySelector('#report p')).color,
+  ]);
   assert.deepEqual(ink, ['rgb(255, 255, 255)', 'rgb(0, 0, 0)'], 'paper is white');
   assert.equal(await page.isVisible('#print'), false);
   await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
@@ -179,14 +196,20 @@ test('Back and reload lose nothing, and a plan is edited before anything is sear
 });
 
 test('a failed research looks failed, says what could not be done, and its form is kept', async (t) => {
-  const agent = await agentFor(t, [], [], { hold: async (asked) => (asked.path === '/search' ? { results: 'none' } : null) });
+  const agent = await agentFor(t, [], [], {
+    hold: async (asked) => (asked.path === '/search' ? { results: 'none' } : null),
+  });
   const page = await open(t, agent);
   await begin(page, 'Fails', 1);
   await page.waitForSelector('#run-error.error');
   await inState(page, 'Failed');
   const bar = await page.getAttribute('.bar', 'aria-valuenow');
   assert.ok(Number(bar) < 90, bar);
-  const colours = await page.evaluate(() => [getComputedStyle(document.querySelector('.eyebrow')).color, getComputedStyle(document.querySelector('.tag') ?? document.querySelector('.brand')).color, getComputedStyle(document.querySelector('#run-error')).color]);
+  const colours = await page.evaluate(() => [
+    getComputedStyle(document.querySelector('.eyebrow')).color,
+    getComputedStyle(document.querySelector('.tag') ?? document.querySelector('.brand')).color,
+    getComputedStyle(document.querySelector('#run-error')).color,
+  ]);
   assert.equal(colours[0], colours[2], 'it has the colour of errors');
   assert.match(await page.textContent('#run-error strong'), /^Search: /);
   assert.ok((await page.$$('#log li.dead')).length >= 1);
@@ -201,7 +224,14 @@ test('stopping ends the research, with a question first', async (t) => {
   const page = await open(t, agent);
   await begin(page, 'To be stopped');
   await page.waitForFunction(() => document.querySelectorAll('#log li.running').length === 3);
-  for (const [id, next, key] of [['stop', 'stop-no'], ['stop-no', 'stop'], ['stop', 'stop-no'], ['stop-yes', 'stop', 'Escape'], ['stop', 'stop-no'], ['stop-yes', 'run-title']]) {
+  for (const [id, next, key] of [
+    ['stop', 'stop-no'],
+    ['stop-no', 'stop'],
+    ['stop', 'stop-no'],
+    ['stop-yes', 'stop', 'Escape'],
+    ['stop', 'stop-no'],
+    ['stop-yes', 'run-title'],
+  ]) {
     await page.focus(`#${id}`);
     await page.keyboard.press(key ?? 'Enter');
     await focused(page, next);
@@ -218,14 +248,25 @@ test('stopping ends the research, with a question first', async (t) => {
 test('attempts that failed: the page says why, and when the next one is', async (t) => {
   const agent = await agentFor(t, ['--overload-rate', '1']);
   const body = JSON.stringify({ topic: 'Overload', depth: 1, queries: ['one', 'two'] });
-  const begun = await (await fetch(`${agent.url}/api/research`, { method: 'POST', body, headers: { Prefer: 'respond-async' } })).json();
+  const begun = await (
+    await fetch(`${agent.url}/api/research`, { method: 'POST', body, headers: { Prefer: 'respond-async' } })
+  ).json();
   const link = new URLSearchParams({ run: begun.runId, token: new URL(begun.readUrl).searchParams.get('token') });
   const page = await open(t, agent, { path: `/#${link}` });
-  await page.waitForFunction(() => /^The search service is overloaded: next try (in \d+ s|at once)$/.test(document.querySelector('#now')?.textContent ?? ''));
+  await page.waitForFunction(() =>
+    /^The search service is overloaded: next try (in \d+ s|at once)$/.test(
+      document.querySelector('#now')?.textContent ?? '',
+    ),
+  );
   await shot(page, '13-overload');
-  assert.match(await page.textContent('#log li.waiting small'), /^attempt \d+ failed: the search service is overloaded; next try /);
+  assert.match(
+    await page.textContent('#log li.waiting small'),
+    /^attempt \d+ failed: the search service is overloaded; next try /,
+  );
   assert.ok(Number(await page.textContent('#fact-retries')) >= 2);
-  await page.waitForFunction(() => [...document.querySelectorAll('.query .tag')].some((tag) => tag.textContent === 'the search waits'));
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('.query .tag')].some((tag) => tag.textContent === 'the search waits'),
+  );
 });
 
 test('a service that stays down pauses the research; the button lets it go on from the step that failed', async (t) => {
@@ -239,7 +280,11 @@ test('a service that stays down pauses the research; the button lets it go on fr
   await page.click('#start-button');
   await inState(page, 'Paused');
   assert.equal(await page.textContent('#run-error strong'), 'Writing the report');
-  assert.match(await page.textContent('#run-error p'), /^The model is overloaded, also after 2 attempts\. It can go on when that is over\. Nothing that was done is lost\.\s*$/);
+  assert.match(
+    await page.textContent('#run-error p'),
+    new RegExp('^The model is overloaded, also after 2 attempts\\. It can go on when that is over\\. '
+      + 'Nothing that was done is lost\\.\\s*$'),
+  );
   assert.match(await page.textContent('#run-error code'), /answered 503/);
   assert.match(await page.textContent('#log li.dead small'), /^given up after 2 attempts: the model is overloaded/);
   assert.deepEqual((await researches(agent)).map((r) => r.state), ['stopped']);
@@ -258,7 +303,11 @@ test('a service that stays down pauses the research; the button lets it go on fr
   await focused(page, 'run-title');
   await inState(page, 'Done');
   await inState(theirs, 'Done');
-  assert.deepEqual([count(agent, 'search'), count(agent, 'learn'), count(agent, 'report')], [before[0], before[1], before[2] + 1], 'only what had failed is done again');
+  assert.deepEqual(
+    [count(agent, 'search'), count(agent, 'learn'), count(agent, 'report')],
+    [before[0], before[1], before[2] + 1],
+    'only what had failed is done again',
+  );
   assert.equal((await page.$$('#log li')).length, (await page.$$('#log li.done')).length);
 });
 
@@ -273,7 +322,10 @@ test('what a person has to mend, such as a key, pauses the research at once', as
   await page.click('#start-button');
   await inState(page, 'Paused');
   assert.match(await page.textContent('#run-error strong'), /^Read: .* – and 2 more steps$/);
-  assert.match(await page.textContent('#run-error p'), /^The model does not accept the key, also after 5 attempts\. This has to be mended where the server runs;/);
+  assert.match(
+    await page.textContent('#run-error p'),
+    /^The model does not accept the key, also after 5 attempts\. This has to be mended where the server runs;/,
+  );
   assert.equal(count(agent, 'learn'), 3 * 6);
   await shot(page, '14-key');
   await agent.kill('SIGTERM');
@@ -295,7 +347,10 @@ test('a research that was stopped for another reason cannot be let go on by its 
   apply(r, 'inngest.stream', { data: { type: 'begun', topic: 'T', startedAt: 0 } });
   apply(r, 'stepwell.stopped', { runId: 'r', reason: 'crashes', detail: 'its process died' });
   assert.equal(stateOf(r), 'stopped');
-  assert.equal(trouble(r).why, 'Its process died. It can be let go on where the server runs. Nothing that was done is lost.');
+  assert.equal(
+    trouble(r).why,
+    'Its process died. It can be let go on where the server runs. Nothing that was done is lost.',
+  );
 });
 
 test('Back and Start again is another research; the same click again is the same one', async (t) => {
@@ -306,7 +361,14 @@ test('Back and Start again is another research; the same click again is the same
   await page.click('#plan-button');
   await page.waitForSelector('#queries textarea');
   // The request arrives and its answer does not: the click is repeated.
-  await page.route('**/api/research', async (route) => { await route.fetch({ headers: { ...route.request().headers(), prefer: 'respond-async', accept: '*/*' } }); await route.abort(); }, { times: 1 });
+  await page.route(
+    '**/api/research',
+    async (route) => {
+      await route.fetch({ headers: { ...route.request().headers(), prefer: 'respond-async', accept: '*/*' } });
+      await route.abort();
+    },
+    { times: 1 },
+  );
   await page.click('#start-button');
   await page.waitForSelector('#ask-error:not([hidden])');
   await page.click('#start-button');
@@ -326,7 +388,12 @@ test('Back and Start again is another research; the same click again is the same
 test('a server that cannot answer yet is asked again, also before there is a research', async (t) => {
   const agent = await agentFor(t);
   const page = await open(t, agent);
-  for (const path of ['clarify', 'plan']) await page.route(`**/api/research/${path}`, (route) => route.fulfill({ status: 503, headers: { 'retry-after': '1' }, body: '{"detail":"not yet"}' }), { times: 2 });
+  for (const path of ['clarify', 'plan'])
+    await page.route(
+      `**/api/research/${path}`,
+      (route) => route.fulfill({ status: 503, headers: { 'retry-after': '1' }, body: '{"detail":"not yet"}' }),
+      { times: 2 },
+    );
   await page.route('**/api/research', (route) => route.fulfill({ status: 503, body: '' }), { times: 2 });
   await begin(page, 'Patience', 1);
   await inState(page, 'Done');
@@ -341,7 +408,12 @@ test('who asked for it is notified when it is done, unless the page is seen', as
   // What the browser would show cannot be seen from here: the calls are kept, and made.
   await context.addInitScript(() => {
     window.notified = [];
-    window.Notification = class extends Notification { constructor(title, options) { super(title, options); window.notified.push([title, options.body]); } };
+    window.Notification = class extends Notification {
+      constructor(title, options) {
+        super(title, options);
+        window.notified.push([title, options.body]);
+      }
+    };
     Object.defineProperty(document, 'hidden', { get: () => window.away ?? false });
   });
   const page = await open(t, agent, { context });
@@ -397,7 +469,11 @@ test('a connection that has gone silent is noticed and healed', async (t) => {
   await page.waitForFunction(() => /silent/.test(document.querySelector('#connection').textContent));
   gates.open('learn');
   // The browser may try its other connections into the hole first: each is given up as the first was.
-  const healed = () => page.waitForSelector('#connection', { state: 'hidden', timeout: 1500 }).then(() => true, () => false);
+  const healed = () =>
+    page.waitForSelector('#connection', { state: 'hidden', timeout: 1500 }).then(
+      () => true,
+      () => false,
+    );
   while (!(await healed())) await page.clock.fastForward(26000);
   await inState(page, 'Done');
   assert.equal((await researches(agent)).length, 1);

@@ -28,7 +28,8 @@ export async function removeFolder(folder) {
   }
 }
 
-// Resolves to {url, log(), exited, stop(), kill(signal)} once the program listens; rejects with its output if it ends before.
+// Resolves to {url, log(), exited, stop(), kill(signal)} once the program listens; rejects with its output if it ends
+// before.
 export const startProgram = (name, args = [], env = {}) => startAt(programPath(name), args, env);
 
 export async function startAt(path, args = [], env = {}) {

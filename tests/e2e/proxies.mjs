@@ -1,4 +1,5 @@
-// The service behind each proxy of docs/operations.md, property by property: proxies.mjs [--write] [NAME...]. Prints a table, which
+// The service behind each proxy of docs/operations.md, property by property: proxies.mjs [--write] [NAME...]. Prints a
+// table, which
 // --write puts into the page (all proxies only).
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -23,13 +24,23 @@ const tried = [
 ];
 
 const columns = [
-  ['303 chain', chain], ['stream, frame by frame', streams], ['7 MB each way', bodies], ['upgrade under 50 clients', upgrade],
-  ['`kill -9` under 50 clients', kill], ['a client that leaves', leaving], ['not kept, and killed', cut], ['65 s of silence', silence],
+  ['303 chain', chain],
+  ['stream, frame by frame', streams],
+  ['7 MB each way', bodies],
+  ['upgrade under 50 clients', upgrade],
+  ['`kill -9` under 50 clients', kill],
+  ['a client that leaves', leaving],
+  ['not kept, and killed', cut],
+  ['65 s of silence', silence],
 ];
 
 function table(rows) {
   const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
-  return line(['proxy', ...columns.map(([title]) => title)]) + `|${'---|'.repeat(columns.length + 1)}\n` + rows.map(line).join('');
+  return (
+    line(['proxy', ...columns.map(([title]) => title)]) +
+    `|${'---|'.repeat(columns.length + 1)}\n` +
+    rows.map(line).join('')
+  );
 }
 
 const write = process.argv.includes('--write'), names = process.argv.slice(2).filter((word) => word !== '--write');

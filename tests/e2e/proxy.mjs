@@ -1,4 +1,5 @@
-// A proxy, started as docs/operations.md says, with a certificate of its own, on loopback ports; and a plain client of it.
+// A proxy, started as docs/operations.md says, with a certificate of its own, on loopback ports; and a plain client of
+// it.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -13,7 +14,8 @@ import { kinds } from './proxy_kinds.mjs';
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8');
 // Another system's proxies: a command that is put before each of theirs, such as "chroot FOLDER".
 const before = (process.env.PROXY_SHELL ?? '').split(' ').filter(Boolean);
-const inSystem = ([program, args]) => (before.length ? [before[0], [...before.slice(1), program, ...args]] : [program, args]);
+const inSystem = ([program, args]) =>
+  before.length ? [before[0], [...before.slice(1), program, ...args]] : [program, args];
 
 export function proxyVersion(name) {
   const [program, args, pattern] = kinds[name].version;
@@ -45,9 +47,29 @@ function configuration(name, place, without) {
 }
 
 function makeCertificate({ key, certificate, both }) {
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
-    '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:api.example.com', '-keyout', key, '-out', certificate],
-  { stdio: 'pipe' });
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=127.0.0.1',
+      '-addext',
+      'subjectAltName=IP:127.0.0.1,DNS:api.example.com',
+      '-keyout',
+      key,
+      '-out',
+      certificate,
+    ],
+    { stdio: 'pipe' },
+  );
   writeFileSync(both, readFileSync(certificate, 'utf8') + readFileSync(key, 'utf8'));
 }
 
@@ -69,11 +91,19 @@ async function startProxy(t, name, ports, without) {
   makeCertificate(place);
   writeFileSync(place.file, configuration(name, place, without));
   const [program, args] = inSystem(kind.command(place));
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...kind.environment?.(place) } });
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...kind.environment?.(place) },
+  });
   let log = '', out = '', over = false;
   child.stdout.on('data', (data) => { out += data; });
   child.stderr.on('data', (data) => { log += data; });
-  const ended = new Promise((done) => { child.on('exit', done); child.on('error', done); }).then(() => { over = true; });
+  const ended = new Promise((done) => {
+    child.on('exit', done);
+    child.on('error', done);
+  }).then(() => {
+    over = true;
+  });
   t.after(async () => {
     child.kill('SIGTERM');
     const late = setTimeout(() => child.kill('SIGKILL'), 10_000);
@@ -96,13 +126,23 @@ async function startProxy(t, name, ports, without) {
   };
 }
 
-// tests/programs/streamer.c with its supervisor, behind the proxy of this name. The client's Host may also be api.example.com.
+// tests/programs/streamer.c with its supervisor, behind the proxy of this name. The client's Host may also be
+// api.example.com.
 export async function startProxied(t, flags = [], { name = 'nginx', without } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-proxied-'));
   const [tls, plain, own] = await freePorts(3);
   const ports = { tls, plain, service: own };
-  const program = await startProgram('tests/streamer', ['--supervise', '--listen', `127.0.0.1:${ports.service}`, '--data', join(folder, 'data'),
-    '--public-url', `${urlOf(name, ports)},https://api.example.com`, '--dev', ...flags]);
+  const program = await startProgram('tests/streamer', [
+    '--supervise',
+    '--listen',
+    `127.0.0.1:${ports.service}`,
+    '--data',
+    join(folder, 'data'),
+    '--public-url',
+    `${urlOf(name, ports)},https://api.example.com`,
+    '--dev',
+    ...flags,
+  ]);
   t.after(async () => {
     await program.kill('SIGTERM');
     await removeFolder(folder);
@@ -149,7 +189,12 @@ export function request(proxy, url, { method = 'GET', headers = {}, body } = {})
         },
         cancel() { response.destroy(); },
       });
-      done({ status: response.statusCode, headers: response.headers, body: chunks, text: () => new Response(chunks).text() });
+      done({
+        status: response.statusCode,
+        headers: response.headers,
+        body: chunks,
+        text: () => new Response(chunks).text(),
+      });
     });
     call.on('error', fail);
     call.end(body);

@@ -1,4 +1,5 @@
-// The service behind nginx with the configuration of docs/operations.md: what clients get through it, and through an upgrade.
+// The service behind nginx with the configuration of docs/operations.md: what clients get through it, and through an
+// upgrade.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import http2 from 'node:http2';
@@ -18,11 +19,16 @@ test('a request, a body, and what is refused', async (t) => {
   assert.deepEqual(JSON.parse(await answer.text()), { n: 42 });
   assert.match(answer.headers['x-run-id'], /^[0-9A-Z]{26}$/);
   const text = JSON.stringify({ text: 'ä'.repeat(300_000) });
-  const echo = await request(proxy, `${proxy.url}/echo`, { method: 'POST', body: text, headers: { 'Content-Type': 'application/json' } });
+  const echo = await request(proxy, `${proxy.url}/echo`, {
+    method: 'POST',
+    body: text,
+    headers: { 'Content-Type': 'application/json' },
+  });
   assert.equal(echo.status, 201);
   assert.equal(await echo.text(), text);
   assert.equal((await request(proxy, `${proxy.url}/echo`, { method: 'POST', body: 'x'.repeat(9 << 20) })).status, 413);
-  for (const path of ['/_sw/metrics', '/_sw/runs', '/_sw/healthz']) assert.equal((await request(proxy, proxy.url + path)).status, 404, path);
+  for (const path of ['/_sw/metrics', '/_sw/runs', '/_sw/healthz'])
+    assert.equal((await request(proxy, proxy.url + path)).status, 404, path);
   const plain = await fetch(`${proxy.plainUrl}/silent?n=1`, { redirect: 'manual' });
   assert.equal(plain.status, 308);
   assert.equal(plain.headers.get('location'), 'https://api.example.com/silent?n=1');
@@ -30,9 +36,16 @@ test('a request, a body, and what is refused', async (t) => {
 
 // What a location sets it does not inherit: the URLs of runs need all that other requests have.
 test('both ways to the service are alike', () => {
-  const ways = [...configurationOf('nginx').matchAll(/^    location [^{]*\{\n(.*?)^    \}/gms)].filter(([, way]) => way.includes('proxy_pass'));
+  const ways = [...configurationOf('nginx').matchAll(/^    location [^{]*\{\n(.*?)^    \}/gms)].filter(([, way]) =>
+    way.includes('proxy_pass'),
+  );
   assert.equal(ways.length, 2);
-  const [all, runs] = ways.map(([, way]) => way.split('\n').map((line) => line.replace(/#.*/, '').trim()).filter(Boolean));
+  const [all, runs] = ways.map(([, way]) =>
+    way
+      .split('\n')
+      .map((line) => line.replace(/#.*/, '').trim())
+      .filter(Boolean),
+  );
   assert.ok(all.some((line) => line.startsWith('proxy_set_header X-Forwarded-For ')));
   assert.deepEqual(runs, all);
 });
@@ -44,7 +57,14 @@ test('303 to an absolute https URL, which holds and leads to the answer', async 
   assert.equal(await answer.text(), 'slept');
   assert.ok(answer.hops.length > 1, 'the output URL held, and sent on to itself');
   for (const url of answer.hops) assert.ok(url.startsWith(`${proxy.url}/_sw/runs/`), url);
-  const { stdout } = await run('curl', ['-sSL', '--max-redirs', '30', '--cacert', proxy.certificateFile, `${proxy.url}/sleep?ms=1200`]);
+  const { stdout } = await run('curl', [
+    '-sSL',
+    '--max-redirs',
+    '30',
+    '--cacert',
+    proxy.certificateFile,
+    `${proxy.url}/sleep?ms=1200`,
+  ]);
   assert.equal(stdout, 'slept');
   assert.doesNotMatch(proxy.accessLog(), /token/);
 });
@@ -52,7 +72,8 @@ test('303 to an absolute https URL, which holds and leads to the answer', async 
 test('Idempotency-Key and Prefer reach the service', async (t) => {
   const { proxy } = await startProxied(t);
   const options = { method: 'POST', body: '{"a":1}', headers: { 'Idempotency-Key': 'order-17' } };
-  const first = await request(proxy, `${proxy.url}/echo`, options), again = await request(proxy, `${proxy.url}/echo`, options);
+  const first = await request(proxy, `${proxy.url}/echo`, options),
+    again = await request(proxy, `${proxy.url}/echo`, options);
   assert.equal(again.headers['x-run-id'], first.headers['x-run-id']);
   assert.equal(again.headers['idempotency-replayed'], 'true');
   const async = await request(proxy, `${proxy.url}/sleep?ms=100`, { headers: { Prefer: 'respond-async' } });
@@ -65,7 +86,9 @@ const CHUNKS = 20, said = Array.from({ length: CHUNKS }, (_, i) => `s0-${i}`);
 
 test('a stream comes frame by frame', async (t) => {
   const { proxy } = await startProxied(t), gate = await startGate(t);
-  const answer = await request(proxy, `${proxy.url}/steps?steps=1&chunks=${CHUNKS}&gate=${gate.url}`, { headers: { Accept: 'text/event-stream' } });
+  const answer = await request(proxy, `${proxy.url}/steps?steps=1&chunks=${CHUNKS}&gate=${gate.url}`, {
+    headers: { Accept: 'text/event-stream' },
+  });
   const all = await readGated(gate, answer.body, CHUNKS);
   assert.deepEqual(spoken(all), said);
   assert.equal(all.at(-1).event, 'inngest.response');
@@ -75,7 +98,10 @@ test('a stream over HTTP/2 comes frame by frame', async (t) => {
   const { proxy } = await startProxied(t), gate = await startGate(t);
   const session = http2.connect(proxy.url, { ca: proxy.certificate });
   t.after(() => session.destroy());
-  const stream = session.request({ ':path': `/steps?steps=1&chunks=${CHUNKS}&gate=${gate.url}`, accept: 'text/event-stream' });
+  const stream = session.request({
+    ':path': `/steps?steps=1&chunks=${CHUNKS}&gate=${gate.url}`,
+    accept: 'text/event-stream',
+  });
   const body = new ReadableStream({
     start(controller) {
       stream.on('data', (data) => controller.enqueue(data));
@@ -90,7 +116,9 @@ test('a stream over HTTP/2 comes frame by frame', async (t) => {
 
 test('a lost stream is resumed by Last-Event-ID', async (t) => {
   const { proxy } = await startProxied(t), gate = await startGate(t);
-  const first = await request(proxy, `${proxy.url}/steps?steps=1&gate=${gate.url}`, { headers: { Accept: 'text/event-stream' } });
+  const first = await request(proxy, `${proxy.url}/steps?steps=1&gate=${gate.url}`, {
+    headers: { Accept: 'text/event-stream' },
+  });
   gate.open('s0-0', 's0-1');
   let url, last;
   for await (const frame of frames(first.body)) {
@@ -112,7 +140,8 @@ test('a lost stream is resumed by Last-Event-ID', async (t) => {
 
 test('a client that leaves the proxy changes nothing', async (t) => {
   const { proxy } = await startProxied(t), gate = await startGate(t);
-  const first = await request(proxy, `${proxy.url}/steps?steps=1&gate=${gate.url}`, { headers: { Accept: 'text/event-stream' } });
+  const streamed = { headers: { Accept: 'text/event-stream' } };
+  const first = await request(proxy, `${proxy.url}/steps?steps=1&gate=${gate.url}`, streamed);
   let output;
   for await (const frame of frames(first.body)) { output = frame.data.outputUrl; break; }
   gate.openAll();
@@ -127,7 +156,13 @@ test('an upgrade with requests of every kind in flight: no error, every answer e
   const check = await holdMany(service, gate, THIRTY);
   await service.upgrade(async () => gate.openAll());
   await check();
-  for (const [name, n] of [['s0-0', 20], ['s0-end', 20], ['s1-0', 20], ['before-0', 10]]) assert.equal(times(gate, name), n, name);
+  for (const [name, n] of [
+    ['s0-0', 20],
+    ['s0-end', 20],
+    ['s1-0', 20],
+    ['before-0', 10],
+  ])
+    assert.equal(times(gate, name), n, name);
 });
 
 test('kill -9 of the worker with requests of every kind in flight: no error, every answer exact', async (t) => {

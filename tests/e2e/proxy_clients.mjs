@@ -18,7 +18,8 @@ export async function readGated(gate, body, chunks) {
 }
 
 // The chunks of step s0.
-export const spoken = (all) => all.filter((f) => f.event === 'inngest.stream' && /^s0-/.test(f.data.data)).map((f) => f.data.data);
+export const spoken = (all) =>
+  all.filter((f) => f.event === 'inngest.stream' && /^s0-/.test(f.data.data)).map((f) => f.data.data);
 
 // All chunks of a stream, read on where redirect_info says.
 export async function readThrough(proxy, url) {
@@ -36,8 +37,8 @@ export async function readThrough(proxy, url) {
   return chunks;
 }
 
-// `counts` requests, readers of an output URL and readers of a stream, whose steps wait for the gate. All of them are waiting
-// when this returns; what it returns checks, when the gate has opened, what they get.
+// `counts` requests, readers of an output URL and readers of a stream, whose steps wait for the gate. All of them are
+// waiting when this returns; what it returns checks, when the gate has opened, what they get.
 export async function holdMany({ proxy, kept }, gate, { plain, late, streams }) {
   const at = (path, name) => `${proxy.url}${path}&gate=${gate.url}/${name}`;
   const idle = Array.from({ length: 20 }, (_, i) => request(proxy, `${proxy.url}/silent?n=${i}`).then((a) => a.text()));
@@ -48,10 +49,14 @@ export async function holdMany({ proxy, kept }, gate, { plain, late, streams }) 
   for (let i = 0; i < late; i++)
     waiting.late.push(request(proxy, at('/sleep?ms=400', `late${i}`), { headers: { Prefer: 'respond-async' } })
       .then(async (a) => { await a.text(); return follow(proxy, a.headers.location); }));
-  for (let i = 0; i < streams; i++) waiting.streams.push(readThrough(proxy, at('/steps?steps=2&chunks=2', `stream${i}`)));
+  for (let i = 0; i < streams; i++)
+    waiting.streams.push(readThrough(proxy, at('/steps?steps=2&chunks=2', `stream${i}`)));
   const all = Promise.all(Object.values(waiting).map((answers) => Promise.all(answers)));
   all.catch(() => {}); // whoever fails early is told of by the check
-  await Promise.race([all, Promise.all([gate.seen('s0-0', plain + streams), gate.seen('before-0', late), kept(plain + late + streams)])]);
+  await Promise.race([
+    all,
+    Promise.all([gate.seen('s0-0', plain + streams), gate.seen('before-0', late), kept(plain + late + streams)]),
+  ]);
   return async () => {
     const [answers, lateAnswers, read] = await all;
     for (const answer of answers) {
@@ -59,7 +64,8 @@ export async function holdMany({ proxy, kept }, gate, { plain, late, streams }) 
       assert.deepEqual(JSON.parse(await answer.text()), ['s0', 's1']);
     }
     for (const answer of lateAnswers) assert.equal(await answer.text(), 'slept');
-    for (const chunks of read) assert.deepEqual(chunks, ['begin', 's0-0', 's0-1', 's1-0', 's1-1', { said: ['s0', 's1'] }]);
+    for (const chunks of read)
+      assert.deepEqual(chunks, ['begin', 's0-0', 's0-1', 's1-0', 's1-1', { said: ['s0', 's1'] }]);
   };
 }
 

@@ -1,18 +1,26 @@
-// The proxies that docs/operations.md has a configuration for: where it stands there, what of it is other in a test (addresses and
-// paths only), what belongs around it so that it runs in a folder of its own, and how the proxy is started in the foreground.
+// The proxies that docs/operations.md has a configuration for: where it stands there, what of it is other in a test
+// (addresses and paths only), what belongs around it so that it runs in a folder of its own, and how the proxy is
+// started in the foreground.
 import { join } from 'node:path';
 
 const root = process.getuid() === 0;
-const modules = ['mpm_event', 'authz_core', 'alias', 'ssl', 'socache_shmcb', 'http2', 'proxy', 'proxy_http', 'reqtimeout']; // Apache's
+// Apache's
+const modules = ['mpm_event', 'authz_core', 'alias', 'ssl', 'socache_shmcb', 'http2', 'proxy', 'proxy_http',
+  'reqtimeout'];
+// nginx's folders for what it does not keep in memory.
+const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
 
-// Each: `marker` and `language` of the configuration's block; `tls`: whether clients come by https; `changes(place)`: what is
-// replaced; `around(text, place)`: the whole file; `command(place)`: program and arguments; `version`: program, arguments and where
-// the version stands; `closesIdle`: clients use each connection once; `log`: where the page's configuration has it write
-// its log of requests, a file in the folder or 'stdout'. A place is {folder, file, ports: {tls, plain, service},
-// service: 'address:port', key, certificate, both}.
+// Each: `marker` and `language` of the configuration's block; `tls`: whether clients come by https; `changes(place)`:
+// what is replaced; `around(text, place)`: the whole file; `command(place)`: program and arguments; `version`: program,
+// arguments and where the version stands; `closesIdle`: clients use each connection once; `log`: where the page's
+// configuration has it write its log of requests, a file in the folder or 'stdout'. A place is {folder, file, ports:
+// {tls, plain, service}, service: 'address:port', key, certificate, both}.
 export const kinds = {
   nginx: {
-    marker: 'stepwell.conf', language: 'nginx', tls: true, log: 'access.log',
+    marker: 'stepwell.conf',
+    language: 'nginx',
+    tls: true,
+    log: 'access.log',
     version: ['/usr/sbin/nginx', ['-v'], /nginx\/(\S+)/],
     changes: ({ folder, ports, service, certificate, key }) => [
       ['127.0.0.1:8080', service],
@@ -30,7 +38,7 @@ ${root ? 'user root;' : ''}
 events { worker_connections 1024; }
 http {
 access_log off;
-${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${join(folder, name)};`).join('\n')}
+${temporary.map((name) => `${name}_temp_path ${join(folder, name)};`).join('\n')}
 ${text}}
 `,
     command: ({ folder, file }) => ['/usr/sbin/nginx', ['-p', folder, '-e', 'stderr', '-c', file]],
@@ -38,7 +46,10 @@ ${text}}
 
   // Debian's defaults section, as its package has it.
   haproxy: {
-    marker: 'haproxy.cfg', language: 'haproxy', tls: true, log: 'stdout',
+    marker: 'haproxy.cfg',
+    language: 'haproxy',
+    tls: true,
+    log: 'stdout',
     version: ['/usr/sbin/haproxy', ['-v'], /version (\S+?)-/],
     changes: ({ ports, service, both }) => [
       ['127.0.0.1:8080', service],
@@ -56,12 +67,18 @@ ${text}`,
   },
 
   caddy: {
-    marker: 'Caddyfile', language: 'caddy', tls: true, log: 'access.log',
+    marker: 'Caddyfile',
+    language: 'caddy',
+    tls: true,
+    log: 'access.log',
     version: ['/usr/bin/caddy', ['version'], /v?(\S+)/],
     changes: ({ folder, ports, service, certificate, key }) => [
       ['127.0.0.1:8080', service],
-      ['api.example.com {\n',
-        `https://127.0.0.1:${ports.tls}, https://api.example.com:${ports.tls} {\n\tbind 127.0.0.1\n\ttls ${certificate} ${key}\n`],
+      [
+        'api.example.com {\n',
+        `https://127.0.0.1:${ports.tls}, https://api.example.com:${ports.tls} {\n` +
+          `\tbind 127.0.0.1\n\ttls ${certificate} ${key}\n`,
+      ],
       ['/var/log/caddy/stepwell.log', join(folder, 'access.log')],
     ],
     around: (text) => `{
@@ -75,7 +92,10 @@ ${text}`,
   },
 
   apache: {
-    marker: 'apache.conf', language: 'apache', tls: true, log: 'access.log',
+    marker: 'apache.conf',
+    language: 'apache',
+    tls: true,
+    log: 'access.log',
     version: ['/usr/sbin/apache2', ['-v'], /Apache\/(\S+)/],
     changes: ({ folder, ports, service, certificate, key }) => [
       ['127.0.0.1:8080', service],
@@ -99,20 +119,39 @@ ThreadsPerChild 25
 MaxRequestWorkers 150
 ${text}`,
     command: ({ file }) => ['/usr/sbin/apache2', ['-D', 'FOREGROUND', '-f', file]],
-    closesIdle: true, // connections of clients, when it is short of threads; a client that sends a request just then has to ask again
+    // Connections of clients, when it is short of threads: a client that sends a request just then has to ask again.
+    closesIdle: true,
   },
 
   varnish: {
-    marker: 'default.vcl', language: 'vcl', tls: false,
+    marker: 'default.vcl',
+    language: 'vcl',
+    tls: false,
     version: ['/usr/sbin/varnishd', ['-V'], /varnish-(\S+)/],
     changes: ({ ports }) => [['.port = "8080"', `.port = "${ports.service}"`]],
     around: (text) => text,
-    command: ({ folder, file, ports }) => ['/usr/sbin/varnishd',
-      ['-F', '-f', file, '-a', `127.0.0.1:${ports.plain}`, '-n', join(folder, 'varnish'), '-s', 'malloc,64m', '-j', 'none']],
+    command: ({ folder, file, ports }) => [
+      '/usr/sbin/varnishd',
+      [
+        '-F',
+        '-f',
+        file,
+        '-a',
+        `127.0.0.1:${ports.plain}`,
+        '-n',
+        join(folder, 'varnish'),
+        '-s',
+        'malloc,64m',
+        '-j',
+        'none',
+      ],
+    ],
   },
 
   squid: {
-    marker: 'squid.conf', language: 'squid', tls: false,
+    marker: 'squid.conf',
+    language: 'squid',
+    tls: false,
     version: ['/usr/sbin/squid', ['-v'], /Version (\S+)/],
     changes: ({ ports }) => [
       ['http_port 80 ', `http_port 127.0.0.1:${ports.plain} `],

@@ -1,5 +1,6 @@
-// What a service behind a proxy must be able to do, one function each. A property is given `start(flags)`, which starts proxy
-// and service anew, `after(end)` and a folder; it returns what the table of docs/operations.md says, "ok" or what was seen instead.
+// What a service behind a proxy must be able to do, one function each. A property is given `start(flags)`, which starts
+// proxy and service anew, `after(end)` and a folder; it returns what the table of docs/operations.md says, "ok" or what
+// was seen instead.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -21,7 +22,9 @@ const SILENCE_MS = 65_000, PATIENCE_MS = 60_000, BODY_BYTES = 7_000_000;
 
 async function within(promise, what, ms = PATIENCE_MS) {
   let timer;
-  const late = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error(`${what}: not within ${ms / 1000} s`)), ms); });
+  const late = new Promise((_, fail) => {
+    timer = setTimeout(() => fail(new Error(`${what}: not within ${ms / 1000} s`)), ms);
+  });
   try {
     return await Promise.race([promise, late]);
   } finally {
@@ -60,8 +63,18 @@ async function partly(parts) {
 }
 
 // What the service takes for its own; it decodes a path.
-const CLOSED = ['/_sw/metrics', '/_sw/runs', '/_sw/healthz', '/%5fsw/metrics', '/%5Fsw/healthz', '/%5fs%77/runs', '/%5F%73%77/runs',
-  'http://api.example.com/_sw/healthz', 'https://api.example.com/_sw/healthz', 'https://api.example.com/%5fsw/healthz'];
+const CLOSED = [
+  '/_sw/metrics',
+  '/_sw/runs',
+  '/_sw/healthz',
+  '/%5fsw/metrics',
+  '/%5Fsw/healthz',
+  '/%5fs%77/runs',
+  '/%5F%73%77/runs',
+  'http://api.example.com/_sw/healthz',
+  'https://api.example.com/_sw/healthz',
+  'https://api.example.com/%5fsw/healthz',
+];
 
 // The path as it stands, which request() would write anew.
 function statusOf(proxy, path) {
@@ -84,8 +97,14 @@ export async function chain({ start }) {
       for (const url of answer.hops) assert.ok(url.startsWith(`${proxy.url}/_sw/runs/`), `sent to ${url}`);
     },
     Host: async () => {
-      const answer = await request(proxy, `${proxy.url}/silent?n=1`, { headers: { Host: 'api.example.com', Prefer: 'respond-async' } });
-      assert.match(answer.headers.location ?? String(answer.status), /^https:\/\/api\.example\.com\//, 'is not passed on');
+      const answer = await request(proxy, `${proxy.url}/silent?n=1`, {
+        headers: { Host: 'api.example.com', Prefer: 'respond-async' },
+      });
+      assert.match(
+        answer.headers.location ?? String(answer.status),
+        /^https:\/\/api\.example\.com\//,
+        'is not passed on',
+      );
     },
     'the rest of /_sw/ is closed': async () => {
       for (const path of CLOSED)
@@ -103,7 +122,8 @@ export async function chain({ start }) {
     },
     'Idempotency-Key': async () => {
       const options = { method: 'POST', body: '{"a":1}', headers: { 'Idempotency-Key': 'order-17' } };
-      const first = await request(proxy, `${proxy.url}/echo`, options), again = await request(proxy, `${proxy.url}/echo`, options);
+      const first = await request(proxy, `${proxy.url}/echo`, options),
+        again = await request(proxy, `${proxy.url}/echo`, options);
       assert.equal(again.headers['x-run-id'], first.headers['x-run-id'], 'does not arrive');
     },
   });
@@ -111,7 +131,10 @@ export async function chain({ start }) {
 
 export async function streams({ start, after }) {
   const { proxy } = await start(), gate = await startGate({ after });
-  const answer = await within(request(proxy, `${proxy.url}/steps?steps=1&chunks=20&gate=${gate.url}`, { headers: EVENTS }), 'the head');
+  const answer = await within(
+    request(proxy, `${proxy.url}/steps?steps=1&chunks=20&gate=${gate.url}`, { headers: EVENTS }),
+    'the head',
+  );
   if (answer.headers['content-encoding']) return `compressed (${answer.headers['content-encoding']})`;
   const all = await within(readGated(gate, answer.body, 20), 'the frames, each before the next was made');
   assert.deepEqual(spoken(all), Array.from({ length: 20 }, (_, i) => `s0-${i}`));
@@ -134,7 +157,8 @@ export async function silence({ start, after }) {
   };
   const open = sleep(SILENCE_MS).then(() => { for (const gate of gates) gate.openAll(); });
   const result = partly({
-    'a stream': async () => assert.deepEqual(await readThrough(proxy, await url()), ['begin', 's0-0', { said: ['s0'] }]),
+    'a stream': async () =>
+      assert.deepEqual(await readThrough(proxy, await url()), ['begin', 's0-0', { said: ['s0'] }]),
     'an output URL': async () => {
       const begun = await request(proxy, await url(), { headers: { Prefer: 'respond-async' } });
       await begun.text();
@@ -152,7 +176,11 @@ function send(proxy, path, bytes, headers) {
   return new Promise((done, fail) => {
     const call = begin(proxy.url + path, { method: 'POST', headers, ca: proxy.certificate }, (response) => {
       const pieces = [];
-      if (response.statusCode !== 200) { done({ status: response.statusCode }); call.destroy(); return; } // the rest need not be sent
+      if (response.statusCode !== 200) {
+        done({ status: response.statusCode });
+        call.destroy();
+        return;
+      } // the rest need not be sent
       response.on('data', (piece) => pieces.push(piece));
       response.on('end', () => done({ status: response.statusCode, body: Buffer.concat(pieces) }));
       response.on('error', fail);
@@ -180,8 +208,23 @@ export async function bodies({ start, folder }) {
     'Content-Length': () => there({ 'Content-Length': bytes.length }),
     chunked: () => there({ 'Transfer-Encoding': 'chunked' }),
     'Expect: 100-continue': async () => {
-      const { stdout } = await run('curl', ['-sS', '-m', '60', '--http1.1', '--cacert', proxy.certificateFile,
-        '-H', 'Expect: 100-continue', '--data-binary', `@${file}`, '-o', back, '-w', '%{http_code}', `${proxy.url}/bytes`]);
+      const { stdout } = await run('curl', [
+        '-sS',
+        '-m',
+        '60',
+        '--http1.1',
+        '--cacert',
+        proxy.certificateFile,
+        '-H',
+        'Expect: 100-continue',
+        '--data-binary',
+        `@${file}`,
+        '-o',
+        back,
+        '-w',
+        '%{http_code}',
+        `${proxy.url}/bytes`,
+      ]);
       same(stdout, readFileSync(back));
     },
   });
@@ -211,11 +254,16 @@ async function upgradeUnderLoad({ proxy, upgrade: replace }, notes) {
   let over = false, asked = 0, answered = 0;
   const client = async (i) => {
     while (!over) {
-      const tag = `t${asked++}`, url = `${proxy.url}/work?tag=${tag}&steps=2&pace=${5 + (i % 3) * 20}&sleep=${[0, 40, 300][i % 3]}`;
+      const tag = `t${asked++}`,
+        url = `${proxy.url}/work?tag=${tag}&steps=2&pace=${5 + (i % 3) * 20}&sleep=${[0, 40, 300][i % 3]}`;
       const wanted = { tag, steps: ['w0', 'w1'] };
       try {
         if (i % 5 === 0) assert.equal((await readThrough(proxy, url)).length, 6);
-        else await exactly(await follow(proxy, url, i % 2 ? { method: 'POST', body: 'x'.repeat(i % 4 === 1 ? 200_000 : 10) } : {}), wanted);
+        else
+          await exactly(
+            await follow(proxy, url, i % 2 ? { method: 'POST', body: 'x'.repeat(i % 4 === 1 ? 200_000 : 10) } : {}),
+            wanted,
+          );
         answered++;
       } catch (error) {
         const what = error.message.split('\n')[0];
@@ -232,7 +280,13 @@ async function upgradeUnderLoad({ proxy, upgrade: replace }, notes) {
   over = true;
   await within(Promise.all(clients), 'the last answers', 60_000);
   const ran = readFileSync(notes, 'utf8').trim().split('\n');
-  assert.deepEqual(failures, {}, `of ${asked} requests: ${Object.entries(failures).map(([what, n]) => `${n} × ${what}`).join(', ')}`);
+  assert.deepEqual(
+    failures,
+    {},
+    `of ${asked} requests: ${Object.entries(failures)
+      .map(([what, n]) => `${n} × ${what}`)
+      .join(', ')}`,
+  );
   assert.equal(new Set(ran).size, ran.length, 'a step ran twice');
   assert.equal(ran.length, asked * 2, `${asked} requests, but ${ran.length / 2} runs`);
   return 'ok';
@@ -253,7 +307,8 @@ async function runsOf(service, path) {
   return runs.filter((r) => r.target.startsWith(path));
 }
 
-// A client that goes away ends a run with SW_CANCEL: at once, one that reads a stream at the latest at the next heartbeat.
+// A client that goes away ends a run with SW_CANCEL: at once, one that reads a stream at the latest at the next
+// heartbeat.
 export async function leaving({ start, after }) {
   const service = await start(['--heartbeat', '1s']);
   const { request: begin } = service.proxy.url.startsWith('https:') ? https : http;

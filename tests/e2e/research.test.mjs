@@ -20,7 +20,9 @@ function checkReport(body, topic) {
 test('the answer takes the critical path of its calls, not their sum', async (t) => {
   const agent = await startAgent(['--latency-ms', '50']);
   t.after(() => agent.stop());
-  const response = await fetch(agent.url + researchPath({ topic: 'Tidal power', depth: 2, breadth: 3, researchId: 'mine' }));
+  const response = await fetch(
+    agent.url + researchPath({ topic: 'Tidal power', depth: 2, breadth: 3, researchId: 'mine' }),
+  );
   assert.equal(response.status, 200);
   const body = await response.json();
   checkReport(body, 'Tidal power');
@@ -28,7 +30,9 @@ test('the answer takes the critical path of its calls, not their sum', async (t)
   const calls = await agent.calls();
   const searches = calls.filter((c) => c.endpoint === '/search');
   assert.ok(searches.length >= 6);
-  const overlapping = calls.filter((a) => calls.some((b) => b !== a && b.receivedMs < a.answeredMs && a.receivedMs < b.answeredMs));
+  const overlapping = calls.filter((a) =>
+    calls.some((b) => b !== a && b.receivedMs < a.answeredMs && a.receivedMs < b.answeredMs),
+  );
   assert.ok(overlapping.length >= calls.length - 3, `${overlapping.length} of ${calls.length} calls overlap others`);
   const span = Math.max(...calls.map((c) => c.answeredMs)) - calls[0].receivedMs;
   const sum = calls.reduce((n, c) => n + c.answeredMs - c.receivedMs, 0);
@@ -37,20 +41,38 @@ test('the answer takes the critical path of its calls, not their sum', async (t)
 });
 
 test('overload and rate limits cost retries of single steps, never the answer', async (t) => {
-  const agent = await startAgent(['--latency-ms', '10', '--overload-rate', '0.2', '--rate-limit', '2', '--malformed-rate', '0.1', '--cut-rate', '0.05']);
+  const agent = await startAgent([
+    '--latency-ms',
+    '10',
+    '--overload-rate',
+    '0.2',
+    '--rate-limit',
+    '2',
+    '--malformed-rate',
+    '0.1',
+    '--cut-rate',
+    '0.05',
+  ]);
   t.after(() => agent.stop());
   const response = await fetch(agent.url + researchPath({ topic: 'Heat pumps', depth: 1, breadth: 3 }));
   assert.equal(response.status, 200, await response.clone().text());
   checkReport(await response.json(), 'Heat pumps');
   const calls = await agent.calls();
-  for (const outcome of ['overloaded', 'rate_limited']) assert.ok(calls.some((c) => c.outcome === outcome), `some were ${outcome}`);
+  for (const outcome of ['overloaded', 'rate_limited'])
+    assert.ok(
+      calls.some((c) => c.outcome === outcome),
+      `some were ${outcome}`,
+    );
   for (const [hash, same] of byHash(calls)) {
     assert.equal(same.filter((c) => c.outcome === 'ok').length, 1, `one success of ${hash}`);
     assert.equal(same.at(-1).outcome, 'ok', 'nothing is called after its success');
     same.forEach((c, i) => {
       if (c.outcome !== 'rate_limited') return;
       // Its Retry-After is at least the next whole second.
-      assert.ok(same[i + 1].receivedMs - c.answeredMs >= 999, `came back after ${same[i + 1].receivedMs - c.answeredMs} ms`);
+      assert.ok(
+        same[i + 1].receivedMs - c.answeredMs >= 999,
+        `came back after ${same[i + 1].receivedMs - c.answeredMs} ms`,
+      );
     });
   }
 });
@@ -71,7 +93,9 @@ test('a refusal fails the run at once, with the step that was refused', async (t
 test('injected failures are retried', async (t) => {
   const agent = await startAgent([]);
   t.after(() => agent.stop());
-  const response = await fetch(agent.url + researchPath({ topic: 'x', depth: 1, breadth: 2, injectFailure: 'search', failureRate: 1 }));
+  const response = await fetch(
+    agent.url + researchPath({ topic: 'x', depth: 1, breadth: 2, injectFailure: 'search', failureRate: 1 }),
+  );
   assert.equal(response.status, 200);
   const run = await agent.run(response.headers.get('x-run-id') ?? response.url.split('/')[5]);
   assert.equal(run.failedAttempts, 6, 'three attempts of each of two searches fail on purpose');
@@ -81,24 +105,60 @@ test('wrong parameters are told apart, without a run that fails', async (t) => {
   const agent = await startAgent([]);
   t.after(() => agent.stop());
   const kanji = '漢'.repeat(1000);
-  const wrong = [[{}, /topic is missing/], [{ topic: '  ' }, /topic is missing/], [{ topic: 'x', depth: 0 }, /depth.*1 to 5/],
-    [{ topic: 'x', depth: 6 }, /depth/], [{ topic: 'x', depth: 'two' }, /depth/], [{ topic: 'x', breadth: 11 }, /breadth.*1 to 10/],
-    [{ topic: 'x', clarifications: '{"a":' }, /clarifications is not JSON: line 1/], [{ topic: 'x', clarifications: '3' }, /object/],
-    [{ topic: 'x', failureRate: 2 }, /failureRate/], [{ topic: 'x', injectFailure: 'all' }, /injectFailure/], [{ topic: 'x'.repeat(2001) }, /longer than 2000 characters/], [{ topic: 'x', queries: '[' }, /queries is not JSON/],
-    [{ topic: 'x', queries: '"one"' }, /queries must be/], [{ topic: 'x', queries: '[]' }, /1 to 10/], [{ topic: 'x', queries: '{}' }, /1 to 10/], [{ topic: 'x', clarifications: '["a"]' }, /object/], [{ topic: 'x', queries: '[""]' }, /a query is empty/],
-    [{ topic: 'x', clarifications: JSON.stringify({ why: kanji.repeat(9) }) }, /clarifications is longer/], [{ topic: 'x', researchId: 'x'.repeat(201) }, /researchId/]];
-  const posted = [['', /not JSON/], ['[]', /must be a JSON object/], [{ topic: 3 }, /topic must be text/], [{ topic: 'x', depth: '2x' }, /depth/], [{ topic: 'x', depth: 1.5 }, /depth/],
-    [{ topic: 'x', dept: 1 }, /"dept" is no parameter/], [{ topic: 'x', queries: 'a' }, /queries must be/], [{ topic: 'x', queries: [] }, /1 to 10/], [{ topic: 'x', queries: Array(11).fill('q') }, /1 to 10/],
-    [{ topic: 'x', queries: ['漢'.repeat(401)] }, /400 characters/], [{ topic: 'x', queries: [{ query: 'q', reasoning: 1 }] }, /reasoning/], [{ topic: 'x', clarifications: 'no' }, /clarifications must be/],
-    ...[5, false, [], ['a'], ''].map((clarifications) => [{ topic: 'x', clarifications }, /clarifications must be a JSON object/]), ...[false, 0, {}, ''].map((queries) => [{ topic: 'x', queries }, /1 to 10/])];
+  const wrong = [
+    [{}, /topic is missing/],
+    [{ topic: '  ' }, /topic is missing/],
+    [{ topic: 'x', depth: 0 }, /depth.*1 to 5/],
+    [{ topic: 'x', depth: 6 }, /depth/],
+    [{ topic: 'x', depth: 'two' }, /depth/],
+    [{ topic: 'x', breadth: 11 }, /breadth.*1 to 10/],
+    [{ topic: 'x', clarifications: '{"a":' }, /clarifications is not JSON: line 1/],
+    [{ topic: 'x', clarifications: '3' }, /object/],
+    [{ topic: 'x', failureRate: 2 }, /failureRate/],
+    [{ topic: 'x', injectFailure: 'all' }, /injectFailure/],
+    [{ topic: 'x'.repeat(2001) }, /longer than 2000 characters/],
+    [{ topic: 'x', queries: '[' }, /queries is not JSON/],
+    [{ topic: 'x', queries: '"one"' }, /queries must be/],
+    [{ topic: 'x', queries: '[]' }, /1 to 10/],
+    [{ topic: 'x', queries: '{}' }, /1 to 10/],
+    [{ topic: 'x', clarifications: '["a"]' }, /object/],
+    [{ topic: 'x', queries: '[""]' }, /a query is empty/],
+    [{ topic: 'x', clarifications: JSON.stringify({ why: kanji.repeat(9) }) }, /clarifications is longer/],
+    [{ topic: 'x', researchId: 'x'.repeat(201) }, /researchId/],
+  ];
+  const posted = [
+    ['', /not JSON/],
+    ['[]', /must be a JSON object/],
+    [{ topic: 3 }, /topic must be text/],
+    [{ topic: 'x', depth: '2x' }, /depth/],
+    [{ topic: 'x', depth: 1.5 }, /depth/],
+    [{ topic: 'x', dept: 1 }, /"dept" is no parameter/],
+    [{ topic: 'x', queries: 'a' }, /queries must be/],
+    [{ topic: 'x', queries: [] }, /1 to 10/],
+    [{ topic: 'x', queries: Array(11).fill('q') }, /1 to 10/],
+    [{ topic: 'x', queries: ['漢'.repeat(401)] }, /400 characters/],
+    [{ topic: 'x', queries: [{ query: 'q', reasoning: 1 }] }, /reasoning/],
+    [{ topic: 'x', clarifications: 'no' }, /clarifications must be/],
+    ...[5, false, [], ['a'], ''].map((clarifications) => [
+      { topic: 'x', clarifications },
+      /clarifications must be a JSON object/,
+    ]),
+    ...[false, 0, {}, ''].map((queries) => [{ topic: 'x', queries }, /1 to 10/]),
+  ];
   const refused = async (response, message) => {
     assert.equal(response.status, 400);
     assert.match((await response.json()).error, message);
   };
-  const post = (path, body) => fetch(agent.url + path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
+  const post = (path, body) =>
+    fetch(agent.url + path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) });
   for (const [parameters, message] of wrong) {
-    if (!JSON.stringify(parameters).includes(kanji)) await refused(await fetch(agent.url + researchPath(parameters)), message);
-    else await refused(await post('/api/research', { ...parameters, clarifications: JSON.parse(parameters.clarifications) }), message);
+    if (!JSON.stringify(parameters).includes(kanji))
+      await refused(await fetch(agent.url + researchPath(parameters)), message);
+    else
+      await refused(
+        await post('/api/research', { ...parameters, clarifications: JSON.parse(parameters.clarifications) }),
+        message,
+      );
   }
   for (const [body, message] of posted) await refused(await post('/api/research', body), message);
   await refused(await fetch(`${agent.url}/api/research?topic=%ff`), /not UTF-8/);
@@ -112,14 +172,21 @@ test('a topic is measured in characters, and a POST asks the same as a GET', asy
   const agent = await startAgent([]);
   t.after(() => agent.stop());
   const topic = '漢'.repeat(2000);
-  const response = await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify({ topic, depth: 1, breadth: 1, researchId: 'mine' }) });
+  const response = await fetch(`${agent.url}/api/research`, {
+    method: 'POST',
+    body: JSON.stringify({ topic, depth: 1, breadth: 1, researchId: 'mine' }),
+  });
   assert.equal(response.status, 200, await response.clone().text());
   const body = await response.json();
   assert.equal(body.topic, topic);
   assert.equal(body.researchId, 'mine');
   const parameters = { topic: 'Same', depth: 2, breadth: 2, clarifications: { who: 'me' }, researchId: 'r' };
-  const got = await (await fetch(agent.url + researchPath({ ...parameters, clarifications: JSON.stringify(parameters.clarifications) }))).json();
-  const posted = await (await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify(parameters) })).json();
+  const got = await (
+    await fetch(agent.url + researchPath({ ...parameters, clarifications: JSON.stringify(parameters.clarifications) }))
+  ).json();
+  const posted = await (
+    await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify(parameters) })
+  ).json();
   assert.deepEqual(posted, got);
 });
 
@@ -132,11 +199,25 @@ test('a plan is edited, and the research follows it', async (t) => {
   assert.deepEqual(plan.most, { searches: 9, modelCalls: 10 });
   const queries = [plan.queries[2], 'salt in old kitchens', plan.queries[2].query];
   await agent.forgetCalls();
-  const body = await (await fetch(`${agent.url}/api/research`, { method: 'POST', body: JSON.stringify({ topic: 'Salt', depth: 1, queries }) })).json();
-  assert.deepEqual(body.queries.map((q) => [q.id, q.query]), [['1.1', plan.queries[2].query], ['1.2', 'salt in old kitchens']], 'in their order, none twice');
+  const body = await (
+    await fetch(`${agent.url}/api/research`, {
+      method: 'POST',
+      body: JSON.stringify({ topic: 'Salt', depth: 1, queries }),
+    })
+  ).json();
+  assert.deepEqual(
+    body.queries.map((q) => [q.id, q.query]),
+    [
+      ['1.1', plan.queries[2].query],
+      ['1.2', 'salt in old kitchens'],
+    ],
+    'in their order, none twice',
+  );
   assert.equal(body.queries[0].reasoning, plan.queries[2].reasoning);
   assert.deepEqual((await agent.calls()).filter((c) => c.label.startsWith('queries')), [], 'no model chose queries');
-  const asJson = await (await fetch(agent.url + researchPath({ topic: 'Salt', depth: 1, queries: JSON.stringify(queries) }))).json();
+  const asJson = await (
+    await fetch(agent.url + researchPath({ topic: 'Salt', depth: 1, queries: JSON.stringify(queries) }))
+  ).json();
   assert.deepEqual(asJson.report, body.report);
 });
 
@@ -165,16 +246,21 @@ test('an answer of the model that is no use is asked for once more, then the run
 test('a stream says which attempt failed, why, and when the next begins', async (t) => {
   const agent = await startAgent([]);
   t.after(() => agent.stop());
-  const read = async (parameters) => framesOf(await fetch(agent.url + researchPath(parameters), { headers: { Accept: 'text/event-stream' } }));
+  const read = async (parameters) =>
+    framesOf(await fetch(agent.url + researchPath(parameters), { headers: { Accept: 'text/event-stream' } }));
   const before = Date.now();
   const frames = await read({ topic: 'x', depth: 1, breadth: 1, injectFailure: 'search' });
   const failed = frames.filter(([event]) => event === 'inngest.rollback').map(([, data]) => data);
   assert.deepEqual(failed.map((f) => f.attempt), [1, 2, 3]);
-  assert.ok(failed.every((f) => f.error === 'injected failure of search' && f.nextAt > before && f.nextAt < Date.now() + 1000));
+  assert.ok(
+    failed.every((f) => f.error === 'injected failure of search' && f.nextAt > before && f.nextAt < Date.now() + 1000),
+  );
   const begun = frames[1][1].data;
   assert.deepEqual([begun.type, begun.topic, begun.depth, begun.breadth], ['begun', 'x', 1, 1]);
   assert.ok(begun.startedAt >= before - 60_000 && begun.startedAt <= Date.now() + 60_000);
-  const attempts = frames.filter(([, d]) => d.data?.type === 'step' && d.data.step === 'search-1.1').map(([, d]) => [d.hashedStepId, d.data.attempt]);
+  const attempts = frames
+    .filter(([, d]) => d.data?.type === 'step' && d.data.step === 'search-1.1')
+    .map(([, d]) => [d.hashedStepId, d.data.attempt]);
   assert.deepEqual(attempts, [1, 2, 3, 4].map((n) => [failed[0].hashedStepId, n]));
 });
 
@@ -200,7 +286,9 @@ test('clarifying questions', async (t) => {
 test('a client that gave up gets the exact answer later', async (t) => {
   const agent = await startAgent(['--latency-ms', '30']);
   t.after(() => agent.stop());
-  const begun = await fetch(agent.url + researchPath({ topic: 'Later', depth: 1, breadth: 2 }), { headers: { Prefer: 'respond-async' } });
+  const begun = await fetch(agent.url + researchPath({ topic: 'Later', depth: 1, breadth: 2 }), {
+    headers: { Prefer: 'respond-async' },
+  });
   assert.equal(begun.status, 202);
   const url = begun.headers.get('location');
   const first = await fetch(url);
@@ -238,14 +326,20 @@ async function outputOf(agent, url) {
 // Runs one research, ended by the signal after each of `pauses` and started again.
 async function research(agent, topic, signal, pauses) {
   await agent.forgetCalls();
-  const begun = await fetch(agent.url + researchPath({ topic, depth: 2, breadth: 3 }), { headers: { Prefer: 'respond-async' } });
+  const begun = await fetch(agent.url + researchPath({ topic, depth: 2, breadth: 3 }), {
+    headers: { Prefer: 'respond-async' },
+  });
   assert.equal(begun.status, 202);
   const url = begun.headers.get('location'), id = new URL(url).pathname.split('/')[3];
   const ends = [];
   for (const pause of pauses) {
     await sleep(pause);
     const end = await agent.kill(signal);
-    assert.deepEqual(end, signal === 'SIGKILL' ? { code: null, signal } : { code: 0, signal: null }, agent.program.log());
+    assert.deepEqual(
+      end,
+      signal === 'SIGKILL' ? { code: null, signal } : { code: 0, signal: null },
+      agent.program.log(),
+    );
     ends.push({ at: Date.now(), calls: (await agent.calls()).length });
     await agent.start();
   }
@@ -264,27 +358,41 @@ async function research(agent, topic, signal, pauses) {
       if (step.at >= end.at) continue;
       const later = calls.slice(end.calls).filter((c) => c.label === label);
       const known = calls.slice(0, end.calls).some((c) => c.label === label && c.outcome === 'ok');
-      if (known) assert.equal(later.length, 0, `${label} was journaled at ${step.at}, before the end at ${end.at}, and called again`);
+      if (known)
+        assert.equal(
+          later.length,
+          0,
+          `${label} was journaled at ${step.at}, before the end at ${end.at}, and called again`,
+        );
     }
   }
   assert.equal(new Set(steps.map((s) => s.id)).size, steps.length, 'no step is in the journal twice');
   return calls;
 }
 
-test('kill -9 at fifty random moments: nothing that was journaled is paid for again', { timeout: 240000 }, async (t) => {
-  const agent = await startAgent(['--latency-ms', '15', '--jitter-ms', '25', '--token-ms', '1']);
-  t.after(() => agent.stop());
-  for (let kills = 0, round = 0; kills < 50; kills += 5, round++) {
-    const pauses = Array.from({ length: 5 }, () => Math.random() * 120);
-    await research(agent, `Round ${round}`, 'SIGKILL', pauses);
-  }
-});
+test(
+  'kill -9 at fifty random moments: nothing that was journaled is paid for again',
+  { timeout: 240000 },
+  async (t) => {
+    const agent = await startAgent(['--latency-ms', '15', '--jitter-ms', '25', '--token-ms', '1']);
+    t.after(() => agent.stop());
+    for (let kills = 0, round = 0; kills < 50; kills += 5, round++) {
+      const pauses = Array.from({ length: 5 }, () => Math.random() * 120);
+      await research(agent, `Round ${round}`, 'SIGKILL', pauses);
+    }
+  },
+);
 
 test('SIGTERM at random moments: no call at all is made twice', { timeout: 240000 }, async (t) => {
   const agent = await startAgent(['--latency-ms', '15', '--jitter-ms', '25', '--token-ms', '1']);
   t.after(() => agent.stop());
   for (let round = 0; round < 6; round++) {
-    const calls = await research(agent, `Upgrade ${round}`, 'SIGTERM', Array.from({ length: 3 }, () => Math.random() * 150));
+    const calls = await research(
+      agent,
+      `Upgrade ${round}`,
+      'SIGTERM',
+      Array.from({ length: 3 }, () => Math.random() * 150),
+    );
     for (const [hash, same] of byHash(calls)) assert.equal(same.length, 1, `${hash} ${same[0].label}`);
   }
 });

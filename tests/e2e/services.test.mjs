@@ -22,16 +22,55 @@ const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-n
 let caller;
 
 function makeAuthority(name) {
-  openssl('req', '-x509', ...newKey, '-days', '2', '-subj', `/CN=${name}`, '-keyout', path(`${name}.key`), '-out', path(`${name}.pem`));
+  openssl(
+    'req',
+    '-x509',
+    ...newKey,
+    '-days',
+    '2',
+    '-subj',
+    `/CN=${name}`,
+    '-keyout',
+    path(`${name}.key`),
+    '-out',
+    path(`${name}.pem`),
+  );
 }
 
 function makeCertificate(name, authority, altName, days) {
-  openssl('req', ...newKey, '-subj', `/CN=${name}`, '-addext', `subjectAltName=${altName}`, '-keyout', path(`${name}.key`), '-out', path(`${name}.csr`));
-  openssl('x509', '-req', '-in', path(`${name}.csr`), '-CA', path(`${authority}.pem`), '-CAkey', path(`${authority}.key`), '-CAcreateserial',
-    '-days', days, '-copy_extensions', 'copy', '-out', path(`${name}.pem`));
+  openssl(
+    'req',
+    ...newKey,
+    '-subj',
+    `/CN=${name}`,
+    '-addext',
+    `subjectAltName=${altName}`,
+    '-keyout',
+    path(`${name}.key`),
+    '-out',
+    path(`${name}.csr`),
+  );
+  openssl(
+    'x509',
+    '-req',
+    '-in',
+    path(`${name}.csr`),
+    '-CA',
+    path(`${authority}.pem`),
+    '-CAkey',
+    path(`${authority}.key`),
+    '-CAcreateserial',
+    '-days',
+    days,
+    '-copy_extensions',
+    'copy',
+    '-out',
+    path(`${name}.pem`),
+  );
 }
 
-const startCaller = (name, flags = [], env = {}) => startProgram('tests/caller', ['--data', path(name), '--loops', '1', ...flags], env);
+const startCaller = (name, flags = [], env = {}) =>
+  startProgram('tests/caller', ['--data', path(name), '--loops', '1', ...flags], env);
 
 before(async () => {
   makeAuthority('known');
@@ -48,7 +87,10 @@ after(async () => {
 });
 
 async function call(request, program = caller) {
-  const response = await fetch(`${program.url}/call`, { method: 'POST', body: JSON.stringify({ retries: RETRIES, ...request }) });
+  const response = await fetch(`${program.url}/call`, {
+    method: 'POST',
+    body: JSON.stringify({ retries: RETRIES, ...request }),
+  });
   return { status: response.status, body: await response.json() };
 }
 
@@ -95,7 +137,12 @@ for (const [name, why] of [
     const server = await listen(createTlsServer(certificate(name), (_, res) => res.end('ok')));
     try {
       for (const stream of [false, true]) {
-        const request = { method: 'POST', url: `https://u:s3cret@localhost:${server.port}/x?key=s3cret`, body: 'x', stream };
+        const request = {
+          method: 'POST',
+          url: `https://u:s3cret@localhost:${server.port}/x?key=s3cret`,
+          body: 'x',
+          stream,
+        };
         await expectFailure(request, 1, why);
       }
       assert.deepEqual(server.seen, { connections: 2, requests: 0 });
@@ -129,7 +176,11 @@ test('authorities that cannot be read are named once', async () => {
 test('a handshake that breaks is tried again', async () => {
   const server = await listen(createTcpServer((socket) => socket.once('data', () => socket.destroy())));
   try {
-    await expectFailure({ method: 'POST', url: `https://localhost:${server.port}/x`, body: 'x' }, 1 + RETRIES, /POST https:\/\/localhost:\d+\/x: /);
+    await expectFailure(
+      { method: 'POST', url: `https://localhost:${server.port}/x`, body: 'x' },
+      1 + RETRIES,
+      /POST https:\/\/localhost:\d+\/x: /,
+    );
     assert.equal(server.seen.connections, 1 + RETRIES);
   } finally {
     server.close();
@@ -152,7 +203,9 @@ for (const version of ['1.1', '2.0']) {
         res.end('ok');
       };
       const options = { ...certificate('good'), maxSendHeaderBlockLength: 1 << 20 };
-      const server = await listen(version === '2.0' ? createSecureServer(options, answer) : createTlsServer(options, answer));
+      const server = await listen(
+        version === '2.0' ? createSecureServer(options, answer) : createTlsServer(options, answer),
+      );
       try {
         const request = { url: `https://localhost:${server.port}${place}?key=s3cret` };
         if (version === '2.0' && place === '/line') {
@@ -162,7 +215,11 @@ for (const version of ['1.1', '2.0']) {
           assert.ok([1, 1 + RETRIES].includes(body.attempts), JSON.stringify(body));
           return;
         }
-        await expectFailure(request, 1, new RegExp(`GET https://localhost:${server.port}${place}: .*head is larger than (100 kB|128 KiB|256 KiB)`));
+        await expectFailure(
+          request,
+          1,
+          new RegExp(`GET https://localhost:${server.port}${place}: .*head is larger than (100 kB|128 KiB|256 KiB)`),
+        );
         assert.equal(server.seen.requests, 1);
       } finally {
         server.close();
@@ -175,8 +232,11 @@ for (const version of ['1.1', '2.0']) {
 
 async function startProxy(t, port, connectPorts) {
   const file = path(`tinyproxy-${port}.conf`);
-  writeFileSync(file, `Port ${port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nBasicAuth user s3cret\nLogLevel Connect\n` +
-    connectPorts.map((p) => `ConnectPort ${p}\n`).join(''));
+  writeFileSync(
+    file,
+    `Port ${port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nBasicAuth user s3cret\nLogLevel Connect\n` +
+      connectPorts.map((p) => `ConnectPort ${p}\n`).join(''),
+  );
   const proxy = spawn('tinyproxy', ['-d', '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   for (const stream of [proxy.stdout, proxy.stderr]) stream.on('data', (data) => (log += data));
@@ -206,7 +266,11 @@ test('calls go through a proxy, and its refusals are told', async (t) => {
   const proxy = await startProxy(t, port, [tls.port, closed]);
   const start = async (name, user, more = {}) => {
     const url = `http://user:${user}@127.0.0.1:${port}`;
-    const program = await startCaller(name, ['--ca-file', path('known.pem')], { http_proxy: url, HTTPS_PROXY: url, ...more });
+    const program = await startCaller(name, ['--ca-file', path('known.pem')], {
+      http_proxy: url,
+      HTTPS_PROXY: url,
+      ...more,
+    });
     t.after(() => program.stop());
     return program;
   };
@@ -221,12 +285,32 @@ test('calls go through a proxy, and its refusals are told', async (t) => {
   assert.equal(proxy.asked('POST http://127.0.0.2'), 1);
 
   // a port that it does not let through; one where nobody listens
-  await expectFailure({ ...charge, url: `https://127.0.0.2:${plain.port}/x?key=s3cret` }, 1, /POST https:\/\/127\.0\.0\.2:\d+\/x: the proxy answered 403 to CONNECT$/, good);
-  await expectFailure({ ...charge, url: `https://127.0.0.2:${closed}/x` }, 1 + RETRIES, /: the proxy answered 50\d to CONNECT$/, good);
-  await expectFailure({ url: `https://127.0.0.2:${tls.port}/x`, public: true }, 1, /only public addresses are allowed.*--proxy-guards/, good);
+  await expectFailure(
+    { ...charge, url: `https://127.0.0.2:${plain.port}/x?key=s3cret` },
+    1,
+    /POST https:\/\/127\.0\.0\.2:\d+\/x: the proxy answered 403 to CONNECT$/,
+    good,
+  );
+  await expectFailure(
+    { ...charge, url: `https://127.0.0.2:${closed}/x` },
+    1 + RETRIES,
+    /: the proxy answered 50\d to CONNECT$/,
+    good,
+  );
+  await expectFailure(
+    { url: `https://127.0.0.2:${tls.port}/x`, public: true },
+    1,
+    /only public addresses are allowed.*--proxy-guards/,
+    good,
+  );
 
   const wrong = await start('data-wrong', 'other');
-  await expectFailure({ ...charge, url: `https://127.0.0.2:${tls.port}/x` }, 1, /: the proxy answered 40[17] to CONNECT; it takes the user and password/, wrong);
+  await expectFailure(
+    { ...charge, url: `https://127.0.0.2:${tls.port}/x` },
+    1,
+    /: the proxy answered 40[17] to CONNECT; it takes the user and password/,
+    wrong,
+  );
 
   const direct = await start('data-direct', 'other', { no_proxy: '127.0.0.0/8' });
   assert.equal((await call({ ...charge, url: `https://127.0.0.2:${tls.port}/x` }, direct)).body.body, 'tls');
@@ -234,6 +318,11 @@ test('calls go through a proxy, and its refusals are told', async (t) => {
 
   const dead = await startCaller('data-dead', [], { https_proxy: `http://user:s3cret@127.0.0.1:${closed}` });
   t.after(() => dead.stop());
-  await expectFailure({ ...charge, url: `https://127.0.0.2:${tls.port}/x` }, 1 + RETRIES, /\/x: Failed to connect to .*127\.0\.0\.1/, dead);
+  await expectFailure(
+    { ...charge, url: `https://127.0.0.2:${tls.port}/x` },
+    1 + RETRIES,
+    /\/x: Failed to connect to .*127\.0\.0\.1/,
+    dead,
+  );
   assert.equal(tls.seen.requests, 2);
 });

@@ -87,7 +87,11 @@ test('each chunk is seen while the handler still works: nothing is held back', a
   let at = 0;
   gate.open(names[at++]);
   // The handler goes on only when its last chunk has been seen here: were it buffered, this would never end.
-  const r = await read(`${service.url}/steps?steps=1&gate=${gate.url}`, undefined, { onData: (data) => { if (/^s0/.test(data)) gate.open(names[at++]); } });
+  const r = await read(`${service.url}/steps?steps=1&gate=${gate.url}`, undefined, {
+    onData: (data) => {
+      if (/^s0/.test(data)) gate.open(names[at++]);
+    },
+  });
   assert.deepEqual(r.kept, ['begin', 's0-0', 's0-1', 's0-2', { said: ['s0'] }]);
   assert.deepEqual(gate.asked, names);
 });
@@ -96,13 +100,31 @@ test('commit and rollback of retried steps', async (t) => {
   const service = await startStreamer(t), id = sha1('stumble');
   const data = (n) => [['data', `try${n}-0`, id], ['data', `try${n}-1`, id]];
   const twice = await read(`${service.url}/retry?failures=2`);
-  assert.deepEqual(twice.events, [...data(1), ['rollback', id], ...data(2), ['rollback', id], ...data(3), ['commit', id], ['data', 'after', null]]);
+  assert.deepEqual(twice.events, [
+    ...data(1),
+    ['rollback', id],
+    ...data(2),
+    ['rollback', id],
+    ...data(3),
+    ['commit', id],
+    ['data', 'after', null],
+  ]);
   assert.deepEqual(JSON.parse(twice.body), { ok: true, attempt: 3, error: '' });
   const forGood = await read(`${service.url}/retry?failures=9`);
-  assert.deepEqual(forGood.events, [...data(1), ['rollback', id], ...data(2), ['rollback', id], ...data(3), ['rollback', id], ['data', 'after', null]]);
+  assert.deepEqual(forGood.events, [
+    ...data(1),
+    ['rollback', id],
+    ...data(2),
+    ['rollback', id],
+    ...data(3),
+    ['rollback', id],
+    ['data', 'after', null],
+  ]);
   assert.deepEqual(forGood.kept, ['after']);
   // What the published client does not show: why an attempt failed, and when the next one begins.
-  const raw = await (await fetch(`${service.url}/retry?failures=9`, { headers: { Accept: 'text/event-stream' } })).text();
+  const raw = await (
+    await fetch(`${service.url}/retry?failures=9`, { headers: { Accept: 'text/event-stream' } })
+  ).text();
   const told = [...raw.matchAll(/^event: inngest.rollback\ndata: (.*)$/gm)].map((m) => JSON.parse(m[1]));
   assert.deepEqual(told.map((t) => [t.attempt, t.nextAt !== null]), [[1, true], [2, true], [3, false]]);
   assert.ok(told.every((t) => t.hashedStepId === id && t.error.length > 0));
@@ -114,8 +136,14 @@ test('a sleep in the middle, for which the run leaves memory: the same stream go
   const requests = [];
   const counting = (url, options) => { requests.push(String(url)); return fetch(url, options); };
   const r = await read(`${service.url}/sleep?ms=1200&chunks=1`, undefined, { fetch: counting });
-  assert.deepEqual(r.events, [['data', 'outside-0', null], ['data', 'before-0', sha1('before')], ['commit', sha1('before')],
-    ['data', 'outside-1', null], ['data', 'after-0', sha1('after')], ['commit', sha1('after')]]);
+  assert.deepEqual(r.events, [
+    ['data', 'outside-0', null],
+    ['data', 'before-0', sha1('before')],
+    ['commit', sha1('before')],
+    ['data', 'outside-1', null],
+    ['data', 'after-0', sha1('after')],
+    ['commit', sha1('after')],
+  ]);
   assert.equal(r.body, 'slept');
   assert.equal(requests.length, 1, 'on the same connection');
   const metrics = await (await fetch(`${service.url}/_sw/metrics`)).text();
@@ -131,7 +159,10 @@ test('a retry that waits longer than --redirect-after leaves a stream alone', as
 test('a failed run', async (t) => {
   const service = await startStreamer(t);
   const r = await read(`${service.url}/fail`);
-  assert.deepEqual([r.kept, r.response.status, r.response.headers.get('content-type')], [['before it fails'], 500, 'application/problem+json']);
+  assert.deepEqual(
+    [r.kept, r.response.status, r.response.headers.get('content-type')],
+    [['before it fails'], 500, 'application/problem+json'],
+  );
   assert.equal(JSON.parse(r.body).detail, 'broken on purpose');
   const all = await readStream(await streamUrl(service, '/fail'));
   assert.equal(all.at(-1).data.status, 'failed');
@@ -150,14 +181,22 @@ test('custom status and headers', async (t) => {
 test('a response without a body', async (t) => {
   const service = await startStreamer(t);
   const r = await read(`${service.url}/nothing`);
-  assert.deepEqual([r.kept, r.response.status, r.body], [['then nothing'], 200, ''], 'the client cannot make a 204 of a text');
+  assert.deepEqual(
+    [r.kept, r.response.status, r.body],
+    [['then nothing'], 200, ''],
+    'the client cannot make a 204 of a text',
+  );
   assert.equal((await fetch(`${service.url}/nothing`)).status, 204);
 });
 
 test('a POST with a body', async (t) => {
   const service = await startStreamer(t);
   const body = JSON.stringify({ a: [1, 'é'] });
-  const r = await read(`${service.url}/echo`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+  const r = await read(`${service.url}/echo`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body,
+  });
   assert.deepEqual([r.kept, r.response.status, r.body], [[{ a: [1, 'é'] }], 201, body]);
 });
 
@@ -174,7 +213,12 @@ test('UTF-8 cut anywhere by the network', async (t) => {
     const cutting = async (url, options) => {
       const response = await fetch(url, options), bytes = new Uint8Array(await response.arrayBuffer());
       let at = 0;
-      const body = new ReadableStream({ pull(c) { if (at < bytes.length) c.enqueue(bytes.subarray(at, (at += size))); else c.close(); } });
+      const body = new ReadableStream({
+        pull(c) {
+          if (at < bytes.length) c.enqueue(bytes.subarray(at, (at += size)));
+          else c.close();
+        },
+      });
       return new Response(body, { status: response.status, headers: response.headers });
     };
     const r = await read(`${service.url}/text?n=20`, undefined, { fetch: cutting });
@@ -198,7 +242,9 @@ test('half a character is refused, with a word on what to do', async (t) => {
 test('a client that disconnects in the middle: the run goes on and its result is at the output URL', async (t) => {
   const service = await startStreamer(t), gate = await startGate(t);
   gate.open('s0-0');
-  const seen = await readStream(`${service.url}/steps?steps=2&chunks=2&gate=${gate.url}`, { enough: (all) => all.some((f) => f.data.data === 's0-0') });
+  const seen = await readStream(`${service.url}/steps?steps=2&chunks=2&gate=${gate.url}`, {
+    enough: (all) => all.some((f) => f.data.data === 's0-0'),
+  });
   gate.openAll(); // the client has gone by now
   const response = await fetch(seen[0].data.outputUrl);
   assert.equal(await response.text(), '["s0","s1"]');
@@ -208,7 +254,9 @@ test('a client that disconnects in the middle: the run goes on and its result is
 test('Last-Event-ID and ?after= resume, a late joiner gets all from the start', async (t) => {
   const service = await startStreamer(t), gate = await startGate(t);
   gate.open('s0-0', 's0-1', 's0-2', 's0-end');
-  const first = await readStream(`${service.url}/steps?steps=2&gate=${gate.url}`, { enough: (all) => all.at(-1).event === 'inngest.commit' });
+  const first = await readStream(`${service.url}/steps?steps=2&gate=${gate.url}`, {
+    enough: (all) => all.at(-1).event === 'inngest.commit',
+  });
   const url = first[0].data.streamUrl;
   assert.deepEqual(first.map((f) => f.id), ['0', '1', '2', '3', '4', '5'], 'every frame has an id');
   const late = readStream(url), resumed = readStream(url, { last: 3 }), after = readStream(`${url}&after=3`);
@@ -236,7 +284,9 @@ test('a reader that has the response already is told to stop', async (t) => {
 
 test('a last id that is none', async (t) => {
   const service = await startStreamer(t), gate = await startGate(t);
-  const [metadata] = await readStream(`${service.url}/steps?steps=1&gate=${gate.url}`, { enough: (all) => all.length > 0 });
+  const [metadata] = await readStream(`${service.url}/steps?steps=1&gate=${gate.url}`, {
+    enough: (all) => all.length > 0,
+  });
   const url = metadata.data.streamUrl;
   for (const last of ['x', '-1', '1.5', '0x10', '99999999999999999999', '4294967295', '1 2', 'é', '1'.repeat(5000)]) {
     const response = await openStream(url, { last: Buffer.from(last).toString('latin1') });
@@ -264,7 +314,8 @@ test('an EventSource at the endpoint itself does not start a second run', async 
 
 test('HEAD of a stream is answered at once', async (t) => {
   const service = await startStreamer(t), gate = await startGate(t);
-  const [metadata] = await readStream(`${service.url}/steps?steps=1&gate=${gate.url}`, { enough: (all) => all.length > 0 });
+  const enough = (all) => all.length > 0;
+  const [metadata] = await readStream(`${service.url}/steps?steps=1&gate=${gate.url}`, { enough });
   const response = await fetch(metadata.data.streamUrl, { method: 'HEAD' });
   assert.deepEqual([response.status, response.headers.get('content-type')], [200, 'text/event-stream']);
   gate.openAll();
@@ -285,15 +336,29 @@ test('kill -9 and a restart in the middle: no chunk twice, none missing', async 
   let killed;
   const url = `${service.url}/steps?steps=3&gate=${gate.url}`;
   const first = await readStream(url, { enough: (all) => all.some((f) => f.data.data === 's1-1') });
-  const live = followStream(first[0].data.streamUrl, { onFrame: (f) => { if (f.data.data === 's1-1' && !killed) killed = service.kill('SIGKILL').then(() => service.start()); } });
+  const live = followStream(first[0].data.streamUrl, {
+    onFrame: (f) => {
+      if (f.data.data === 's1-1' && !killed) killed = service.kill('SIGKILL').then(() => service.start());
+    },
+  });
   await gate.seen('s1-0', 2); // the restarted program tries step s1 again
   await killed;
   gate.openAll();
   const got = await live;
   const [s0, s1, s2] = ['s0', 's1', 's2'].map(sha1);
   const of = (name, hash) => [0, 1, 2].map((i) => ({ data: `${name}-${i}`, hashedStepId: hash }));
-  assert.deepEqual(got.map((f) => f.data).slice(0, -1), [{ data: 'begin' }, ...of('s0', s0), { hashedStepId: s0 },
-    ...of('s1', s1).slice(0, 2), { hashedStepId: s1 }, ...of('s1', s1), { hashedStepId: s1 }, ...of('s2', s2), { hashedStepId: s2 }, { data: { said: ['s0', 's1', 's2'] } }]);
+  assert.deepEqual(got.map((f) => f.data).slice(0, -1), [
+    { data: 'begin' },
+    ...of('s0', s0),
+    { hashedStepId: s0 },
+    ...of('s1', s1).slice(0, 2),
+    { hashedStepId: s1 },
+    ...of('s1', s1),
+    { hashedStepId: s1 },
+    ...of('s2', s2),
+    { hashedStepId: s2 },
+    { data: { said: ['s0', 's1', 's2'] } },
+  ]);
   assert.equal(got[7].event, 'inngest.rollback', 'the chunks of the attempt that the kill cut off are taken back');
   assert.deepEqual(got.map((f) => f.id), got.map((_, i) => String(i + 1)));
   assert.deepEqual((await readStream(first[0].data.streamUrl)).slice(1), got);
@@ -321,7 +386,11 @@ test('the published client through a SIGTERM: redirect_info, and the second stre
   await service.start();
   gate.openAll();
   const r = await reading;
-  assert.deepEqual(r.kept, ['begin', ...['s0', 's1', 's2'].flatMap((s) => [0, 1, 2].map((i) => `${s}-${i}`)), { said: ['s0', 's1', 's2'] }]);
+  assert.deepEqual(r.kept, [
+    'begin',
+    ...['s0', 's1', 's2'].flatMap((s) => [0, 1, 2].map((i) => `${s}-${i}`)),
+    { said: ['s0', 's1', 's2'] },
+  ]);
   assert.equal(gate.asked.length, new Set(gate.asked).size, 'no step ran twice');
 });
 
@@ -330,7 +399,9 @@ async function drains(url) {
   const { hostname, port } = new URL(url);
   const refused = () => new Promise((done) => {
     const socket = connect(port, hostname);
-    socket.on('connect', () => (socket.destroy(), done(false))).on('error', (error) => done(error.code === 'ECONNREFUSED'));
+    socket
+      .on('connect', () => (socket.destroy(), done(false)))
+      .on('error', (error) => done(error.code === 'ECONNREFUSED'));
   });
   while (!await refused()) await new Promise((done) => setTimeout(done, 5));
 }

@@ -7,7 +7,12 @@ import { readStream, startGate, startStreamer } from './streams.mjs';
 
 const MIB = 1024 * 1024;
 const residentBytes = (pid) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
-const metric = async (service, name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)`, 'm').exec(await (await fetch(`${service.url}/_sw/metrics`)).text())[1]);
+const metric = async (service, name) =>
+  Number(
+    new RegExp(`^${name}(?:\\{[^}]*\\})? (\\d+)`, 'm').exec(
+      await (await fetch(`${service.url}/_sw/metrics`)).text(),
+    )[1],
+  );
 
 test('100,000 small chunks: all arrive, and their entries are written together', async (t) => {
   const service = await startStreamer(t), n = 100_000;
@@ -62,30 +67,47 @@ function slowReader(url) {
 }
 
 test('1,000 streams at once whose readers are slow: the server keeps no copy for each', async (t) => {
-  const service = await startStreamer(t, ['--run-state-max', '64MiB']), gate = await startGate(t);
-  const runs = 10, each = 100, chunks = 2000, size = 2000, text = chunks * size; // 4 MB a run
+  const service = await startStreamer(t, ['--run-state-max', '64MiB']),
+    gate = await startGate(t);
+  const runs = 10,
+    each = 100,
+    chunks = 2000,
+    size = 2000,
+    text = chunks * size; // 4 MB a run
   const urls = [];
   for (let i = 0; i < runs; i++) {
-    const [metadata] = await readStream(`${service.url}/many?n=${chunks}&size=${size}&gate=${gate.url}`, { enough: (all) => all.length > 0 });
+    const [metadata] = await readStream(`${service.url}/many?n=${chunks}&size=${size}&gate=${gate.url}`, {
+      enough: (all) => all.length > 0,
+    });
     urls.push(metadata.data.streamUrl);
   }
   await gate.seen('many', runs);
   const before = residentBytes(service.program.pid);
   const readers = Array.from({ length: runs * each }, (_, i) => slowReader(urls[i % runs]));
-  t.after(() => { for (const r of readers) r.socket.destroy(); });
+  t.after(() => {
+    for (const r of readers) r.socket.destroy();
+  });
   await Promise.all(readers.map((r) => r.headed));
   // Nothing more is asked of the server until every reader has its first bytes; then a request goes through all loops.
   for (let i = 0; i < 50; i++) await (await fetch(`${service.url}/silent?n=${i}`)).text();
   const grown = residentBytes(service.program.pid) - before;
-  // A connection: 16 KiB queue, a frame above it, the request's block and the structures; half as much again for malloc.
+  // A connection: 16 KiB queue, a frame above it, the request's block and the structures; half as much again for
+  // malloc.
   const bound = readers.length * 1.5 * (16 * 1024 + size + 8 * 1024);
-  t.diagnostic(`${readers.length} streams of ${text / 1e6} MB took ${(grown / MIB).toFixed(1)} MiB, the bound is ${(bound / MIB).toFixed(1)}`);
+  t.diagnostic(
+    `${readers.length} streams of ${text / 1e6} MB took ${(grown / MIB).toFixed(1)} MiB, ` +
+      `the bound is ${(bound / MIB).toFixed(1)}`,
+  );
   assert.ok(grown < bound, `${grown} bytes for ${readers.length} readers; at most ${bound}`);
   gate.openAll();
   for (const r of readers.filter((_, i) => i % 40 === 0)) {
     const whole = await r.rest();
     const found = [...whole.matchAll(/"data":"(\d+):x{2000}"/g)].map((m) => Number(m[1]));
-    assert.deepEqual(found, Array.from({ length: chunks }, (_, i) => i), 'slow readers get everything, in order, once');
+    assert.deepEqual(
+      found,
+      Array.from({ length: chunks }, (_, i) => i),
+      'slow readers get everything, in order, once',
+    );
     assert.match(whole, /inngest.response\ndata: .*"body":"2000".*\n\n$/);
   }
 });

@@ -15,7 +15,14 @@ export async function startStreamer(t, flags = []) {
     folder,
     program: null,
     async start() {
-      service.program = await startProgram('tests/streamer', ['--listen', listen, '--data', join(folder, 'data'), '--dev', ...flags]);
+      service.program = await startProgram('tests/streamer', [
+        '--listen',
+        listen,
+        '--data',
+        join(folder, 'data'),
+        '--dev',
+        ...flags,
+      ]);
     },
     kill: (signal) => service.program.kill(signal),
     async run(id) {

@@ -17,17 +17,25 @@ const sha1 = (text) => createHash('sha1').update(text).digest('hex');
 const names = Array.from({ length: STEPS }, (_, i) => `w${i}`);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-// Each step takes 3 * pace ms. The sleep is above --redirect-after in a third of the requests: their clients are sent on.
+// Each step takes 3 * pace ms. The sleep is above --redirect-after in a third of the requests: their clients are sent
+// on.
 let requests = 0;
 function nextRequest() {
   const n = requests++;
-  return { tag: `t${n}`, path: `/work?tag=t${n}&steps=${STEPS}&pace=${30 + (n % 3) * 20}&sleep=${[0, 40, 400][n % 3]}` };
+  return {
+    tag: `t${n}`,
+    path: `/work?tag=t${n}&steps=${STEPS}&pace=${30 + (n % 3) * 20}&sleep=${[0, 40, 400][n % 3]}`,
+  };
 }
 
 const checkBody = (text, tag) => assert.deepEqual(JSON.parse(text), { tag, steps: names });
 
-const frameOf = (event, name, i) => (event === 'stream' ? { data: `${name}-${i}`, hashedStepId: sha1(name) } : { hashedStepId: sha1(name) });
-const expectedFrames = names.flatMap((name) => [...[0, 1, 2].map((i) => ['stream', frameOf('stream', name, i)]), ['commit', frameOf('commit', name)]]);
+const frameOf = (event, name, i) =>
+  event === 'stream' ? { data: `${name}-${i}`, hashedStepId: sha1(name) } : { hashedStepId: sha1(name) };
+const expectedFrames = names.flatMap((name) => [
+  ...[0, 1, 2].map((i) => ['stream', frameOf('stream', name, i)]),
+  ['commit', frameOf('commit', name)],
+]);
 
 // With a body or without, with an Idempotency-Key or without: one answer comes.
 async function plainRequest(url, n) {
@@ -70,7 +78,9 @@ async function sourceRequest(url) {
   const got = [];
   await new Promise((done, fail) => {
     const source = new EventSource(outputUrl.replace('/output?', '/stream?'));
-    source.onerror = (e) => { if (source.readyState === source.CLOSED) fail(new Error(`EventSource gave up: ${e.code} ${e.message}`)); };
+    source.onerror = (e) => {
+      if (source.readyState === source.CLOSED) fail(new Error(`EventSource gave up: ${e.code} ${e.message}`));
+    };
     for (const name of ['stream', 'commit', 'rollback'])
       source.addEventListener(`inngest.${name}`, (e) => got.push([name, JSON.parse(e.data)]));
     source.addEventListener('inngest.response', (e) => {
@@ -92,12 +102,26 @@ async function sourceRequest(url) {
 test('200 clients under ten replacements of the worker: no error, no step twice, every response exact', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-upgrade-'));
   t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }));
-  const service = await startStreamer(t, ['--supervise', '--loops', '2', '--notes', join(folder, 'notes'), '--redirect-after', '100ms', '--park-after', '100ms']);
+  const service = await startStreamer(t, [
+    '--supervise',
+    '--loops',
+    '2',
+    '--notes',
+    join(folder, 'notes'),
+    '--redirect-after',
+    '100ms',
+    '--park-after',
+    '100ms',
+  ]);
   const log = () => service.program.log();
-  const url = service.url, ids = [], failures = [];
-  // Those that are under way: none is to see two replacements, as the published client follows one redirect_info a stream.
+  const url = service.url,
+    ids = [],
+    failures = [];
+  // Those that are under way: none is to see two replacements, as the published client follows one redirect_info a
+  // stream.
   const open = new Set();
-  let going = true, done = 0;
+  let going = true,
+    done = 0;
   const client = async (request, n) => {
     while (going) {
       const me = {};
@@ -131,7 +155,8 @@ test('200 clients under ten replacements of the worker: no error, no step twice,
     await until('the worker', () => ready().length === i + 1);
     await until('a round of all clients', () => done >= (i + 1) * 200);
     if (!going) break;
-    const since = Date.now(), worker = ready().at(-1);
+    const since = Date.now(),
+      worker = ready().at(-1);
     process.kill(i % 2 ? worker : service.program.pid, i % 2 ? 'SIGTERM' : 'SIGHUP');
     await until('the replacement', () => ready().length === i + 2);
     took.push(Date.now() - since);
@@ -141,9 +166,15 @@ test('200 clients under ten replacements of the worker: no error, no step twice,
   going = false;
   await Promise.all(clients);
   t.diagnostic(`${done} requests, replacements took ${took.join(', ')} ms`);
-  assert.deepEqual(failures.slice(0, 3).map((e) => `${e.stack} ${e.cause?.stack ?? ''}`), [], log().slice(-3000));
+  assert.deepEqual(
+    failures.slice(0, 3).map((e) => `${e.stack} ${e.cause?.stack ?? ''}`),
+    [],
+    log().slice(-3000),
+  );
 
-  const ends = [...log().matchAll(/supervisor: worker \d+ (ended with code 0|ended with code \d+|was ended.*)/g)].map((m) => m[1]);
+  const ends = [...log().matchAll(/supervisor: worker \d+ (ended with code 0|ended with code \d+|was ended.*)/g)].map(
+    (m) => m[1],
+  );
   assert.deepEqual(ends, Array(REPLACEMENTS).fill('ended with code 0'));
   assert.doesNotMatch(log(), /at the end of --drain/);
   const notes = readFileSync(join(folder, 'notes'), 'utf8').trim().split('\n');
