@@ -19,27 +19,50 @@ WIDTH_MAX, CONNECTIONS_MAX, CALLS_MAX, SECONDS_MAX, LATENCY_MAX = 1000, 1000, 10
 def whole(least, most):
     def read(text):
         if not text.isdigit() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"a whole number from {least} to {most} is needed, not \"{text}\"")
+            raise argparse.ArgumentTypeError(f'a whole number from {least} to {most} is needed, not "{text}"')
         return int(text)
+
     return read
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="script/bench fan", description=__doc__)
     parser.add_argument("build", type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("--width", type=whole(1, WIDTH_MAX), default=20, metavar="N", help="calls of one request, all at once (20)")
-    parser.add_argument("--latency-ms", type=whole(0, LATENCY_MAX), default=50, metavar="N",
-                        help="after which the bundled service answers each call (50)")
-    parser.add_argument("--connections", type=whole(1, CONNECTIONS_MAX), default=64, metavar="N",
-                        help="requests at the same time; 1, 4, 16, ... below it are measured too (64)")
+    parser.add_argument(
+        "--width", type=whole(1, WIDTH_MAX), default=20, metavar="N", help="calls of one request, all at once (20)"
+    )
+    parser.add_argument(
+        "--latency-ms",
+        type=whole(0, LATENCY_MAX),
+        default=50,
+        metavar="N",
+        help="after which the bundled service answers each call (50)",
+    )
+    parser.add_argument(
+        "--connections",
+        type=whole(1, CONNECTIONS_MAX),
+        default=64,
+        metavar="N",
+        help="requests at the same time; 1, 4, 16, ... below it are measured too (64)",
+    )
     parser.add_argument("--url", help="call this service of yours instead: GET, answered 2xx")
-    parser.add_argument("--remote", action="store_true", help="--url may be on another machine, which has agreed to the load")
-    parser.add_argument("--seconds", type=whole(1, SECONDS_MAX), default=2, metavar="N", help="length of one measurement (2)")
-    parser.add_argument("--pairs", type=whole(1, 20), default=3, metavar="N", help="interleaved pairs; medians are shown (3)")
-    parser.add_argument("--plot", type=pathlib.Path, metavar="FILE", help="where the plot goes (fan.svg in the build folder)")
+    parser.add_argument(
+        "--remote", action="store_true", help="--url may be on another machine, which has agreed to the load"
+    )
+    parser.add_argument(
+        "--seconds", type=whole(1, SECONDS_MAX), default=2, metavar="N", help="length of one measurement (2)"
+    )
+    parser.add_argument(
+        "--pairs", type=whole(1, 20), default=3, metavar="N", help="interleaved pairs; medians are shown (3)"
+    )
+    parser.add_argument(
+        "--plot", type=pathlib.Path, metavar="FILE", help="where the plot goes (fan.svg in the build folder)"
+    )
     args = parser.parse_args()
     if args.width * args.connections > CALLS_MAX:
-        parser.error(f"--width times --connections is {args.width * args.connections} calls at once; {CALLS_MAX} are the most")
+        parser.error(
+            f"--width times --connections is {args.width * args.connections} calls at once; {CALLS_MAX} are the most"
+        )
     if args.url:
         check_url(parser, args)
     return args
@@ -56,8 +79,11 @@ def check_url(parser, args):
     except OSError as error:
         parser.error(f"--url: {url.hostname}: {error.strerror}")
     if not args.remote and any(not (a[4][0].startswith("127.") or a[4][0] == "::1") for a in found):
-        parser.error(f"--url: {url.hostname} is another machine, and would get {args.width * args.connections} calls at once, again and "
-                     "again; if it is yours to load, say --remote")
+        parser.error(
+            f"--url: {url.hostname} is another machine, and would get {args.width * args.connections} calls at once, "
+            f"again and "
+            "again; if it is yours to load, say --remote"
+        )
 
 
 def probe(url):
@@ -76,14 +102,18 @@ def raise_open_files(calls):
     if soft < wanted <= hard or soft < wanted and hard == resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     elif soft < wanted:
-        raise SystemExit(f"script/bench fan: {wanted} open files are needed, {hard} allowed (ulimit -n): take fewer calls")
+        raise SystemExit(
+            f"script/bench fan: {wanted} open files are needed, {hard} allowed (ulimit -n): take fewer calls"
+        )
 
 
 def floor(build, url, width, connections, seconds):
     try:
         said = output(build / "bench" / "raw_curl", url, width * connections, seconds, width)
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"script/bench fan: with {width * connections} calls at once {url} fails: {error.stdout}{error.stderr}") from None
+        raise SystemExit(
+            f"script/bench fan: with {width * connections} calls at once {url} fails: {error.stdout}{error.stderr}"
+        ) from None
     rate, p50, p99 = re.search(r"([\d.]+) fans/s, p50 ([\d.]+) ms, p99 ([\d.]+) ms", said).groups()
     return {"rps": float(rate), "p50_ms": float(p50), "p99_ms": float(p99)}
 
@@ -91,18 +121,27 @@ def floor(build, url, width, connections, seconds):
 def measure(args, upstream, service):
     """[(connections, Stepwell, raw curl, ratio)]; medians."""
     rows = []
-    print(f"{'':>11}{'fan-outs/s':^30}{'p50 ms':^20}{'p99 ms':^20}\n{'connections':>11}{'Stepwell':>10}{'curl':>10}{'ratio':>10}"
-          f"{'Stepwell':>10}{'curl':>10}{'Stepwell':>10}{'curl':>10}")
+    print(
+        f"{'':>11}{'fan-outs/s':^30}{'p50 ms':^20}{'p99 ms':^20}\n"
+        f"{'connections':>11}{'Stepwell':>10}{'curl':>10}{'ratio':>10}"
+        f"{'Stepwell':>10}{'curl':>10}{'Stepwell':>10}{'curl':>10}"
+    )
     seconds = max(args.seconds, -(-3 * args.latency_ms // 1000))  # three fan-outs at least
     for c in [*(n for n in (1, 4, 16, 64, 256) if n < args.connections), args.connections]:
         wrk(f"{service}/fan?width={args.width}", c, 1 + args.latency_ms // 1000)  # opens the connections
-        pairs = [(floor(args.build, upstream, args.width, c, seconds), wrk(f"{service}/fan?width={args.width}", c, seconds))
-                 for _ in range(args.pairs)]
+        pairs = [
+            (floor(args.build, upstream, args.width, c, seconds), wrk(f"{service}/fan?width={args.width}", c, seconds))
+            for _ in range(args.pairs)
+        ]
         curl, ours = ({k: statistics.median(pair[i][k] for pair in pairs) for k in pairs[0][i]} for i in (0, 1))
         ratio = statistics.median(b["rps"] / a["rps"] for a, b in pairs)
         rows.append((c, ours, curl, ratio))
-        print(f"{c:>11}{ours['rps']:>10.1f}{curl['rps']:>10.1f}{ratio:>10.2f}{ours['p50_ms']:>10.1f}{curl['p50_ms']:>10.1f}"
-              f"{ours['p99_ms']:>10.1f}{curl['p99_ms']:>10.1f}", flush=True)
+        print(
+            f"{c:>11}{ours['rps']:>10.1f}{curl['rps']:>10.1f}{ratio:>10.2f}"
+            f"{ours['p50_ms']:>10.1f}{curl['p50_ms']:>10.1f}"
+            f"{ours['p99_ms']:>10.1f}{curl['p99_ms']:>10.1f}",
+            flush=True,
+        )
     return rows
 
 
@@ -115,14 +154,34 @@ def main():
     with folder() as data, bundled as (address, _):
         upstream = args.url or address + "/"
         answers = "a service of yours" if args.url else f"answers after {args.latency_ms} ms"
-        print(f"A request makes {args.width} calls at once, each a durable step, to {upstream} ({answers});\n"
-              f"medians of {args.pairs} interleaved pairs; {os.cpu_count()} cores, which service, load and callers share\n")
-        flags = ("--upstream", upstream, "--upstream-connections", CALLS_MAX, "--redirect-after", "1h", "--dev", "--loops", 1)
-        with program(args.build / "bench" / "service", "--listen", "127.0.0.1:0", "--data", data / "data", *flags) as (service, _):
+        print(
+            f"A request makes {args.width} calls at once, each a durable step, to {upstream} ({answers});\n"
+            f"medians of {args.pairs} interleaved pairs; {os.cpu_count()} cores, which service, load and callers "
+            f"share\n"
+        )
+        flags = (
+            "--upstream",
+            upstream,
+            "--upstream-connections",
+            CALLS_MAX,
+            "--redirect-after",
+            "1h",
+            "--dev",
+            "--loops",
+            1,
+        )
+        with program(args.build / "bench" / "service", "--listen", "127.0.0.1:0", "--data", data / "data", *flags) as (
+            service,
+            _,
+        ):
             rows = measure(args, upstream, service)
     plot = args.plot or args.build / "fan.svg"
-    lines = {"Stepwell p50": [(c, a["p50_ms"]) for c, a, _, _ in rows], "raw curl p50": [(c, b["p50_ms"]) for c, _, b, _ in rows],
-             "Stepwell p99": [(c, a["p99_ms"]) for c, a, _, _ in rows], "raw curl p99": [(c, b["p99_ms"]) for c, _, b, _ in rows]}
+    lines = {
+        "Stepwell p50": [(c, a["p50_ms"]) for c, a, _, _ in rows],
+        "raw curl p50": [(c, b["p50_ms"]) for c, _, b, _ in rows],
+        "Stepwell p99": [(c, a["p99_ms"]) for c, a, _, _ in rows],
+        "raw curl p99": [(c, b["p99_ms"]) for c, _, b, _ in rows],
+    }
     print()
     chart(plot, f"Fan-out of {args.width} calls", "connections", "ms", lines, log_x=True)
 

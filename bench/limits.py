@@ -6,8 +6,23 @@ import socket
 import statistics
 import time
 
-from measure import (SECONDS, args, at_rate, await_metric, background, cpu_seconds, folder, latencies, megabytes, metric, output,
-                     report, resident_kib, service, wrk)
+from measure import (
+    SECONDS,
+    args,
+    at_rate,
+    await_metric,
+    background,
+    cpu_seconds,
+    folder,
+    latencies,
+    megabytes,
+    metric,
+    output,
+    report,
+    resident_kib,
+    service,
+    wrk,
+)
 
 
 def bench_crowd():
@@ -19,8 +34,14 @@ def bench_crowd():
         with background(url + "/hang", crowd, 60):
             waiting = await_metric(url, "runs_in_memory", lambda n: n >= crowd, 40)
             beside = at_rate(url + "/one", 1000, 2 * SECONDS, 64)
-        report("P8", f"one step among {waiting} waiting clients", latencies(beside), latencies(alone), None,
-               "1,000 requests/s; floor: without them; goal: p99 under 20 ms")
+        report(
+            "P8",
+            f"one step among {waiting} waiting clients",
+            latencies(beside),
+            latencies(alone),
+            None,
+            "1,000 requests/s; floor: without them; goal: p99 under 20 ms",
+        )
 
 
 def cost_us(url, process, c):
@@ -37,8 +58,14 @@ def bench_loops():
             for _ in range(1 if args.quick else 5):
                 a.append(cost_us(url1 + path, p1, 128))
                 b.append(cost_us(url2 + path, p2, 128))
-            report("P9", f"CPU of {path} with 2 loops, c=128", {"us": statistics.median(b)}, {"us": statistics.median(a)},
-                   statistics.median(y / x for x, y in zip(a, b)), "floor: 1 loop, all threads; the goal is 1")
+            report(
+                "P9",
+                f"CPU of {path} with 2 loops, c=128",
+                {"us": statistics.median(b)},
+                {"us": statistics.median(a)},
+                statistics.median(y / x for x, y in zip(a, b)),
+                "floor: 1 loop, all threads; the goal is 1",
+            )
 
 
 def bench_long():
@@ -49,12 +76,27 @@ def bench_long():
         while time.time() - began < seconds:
             row = wrk(url + "/one", 64, 3)
             made += row["rps"] * 3
-            rows.append({"s": time.time() - began, "rps": row["rps"], "p99_ms": row["p99_ms"],
-                         "disk_MB": megabytes(data / "data"), "MiB": resident_kib(p) / 1024})
+            rows.append(
+                {
+                    "s": time.time() - began,
+                    "rps": row["rps"],
+                    "p99_ms": row["p99_ms"],
+                    "disk_MB": megabytes(data / "data"),
+                    "MiB": resident_kib(p) / 1024,
+                }
+            )
         third = max(1, len(rows) // 3)
         first, last = (statistics.median(r["rps"] for r in part) for part in (rows[:third], rows[-third:]))
-        report("P9", f"{made:,.0f} runs in {seconds} s", {"rps": last, "disk_MB": rows[-1]["disk_MB"], "MiB": rows[-1]["MiB"]},
-               {"rps": first}, last / first, f"last third to first; an hour of {made / 3600:,.0f} requests/s", rows=rows, series="long")
+        report(
+            "P9",
+            f"{made:,.0f} runs in {seconds} s",
+            {"rps": last, "disk_MB": rows[-1]["disk_MB"], "MiB": rows[-1]["MiB"]},
+            {"rps": first},
+            last / first,
+            f"last third to first; an hour of {made / 3600:,.0f} requests/s",
+            rows=rows,
+            series="long",
+        )
 
 
 def bench_neighbours():
@@ -63,12 +105,24 @@ def bench_neighbours():
         alone = at_rate(url + "/one", 200, 2 * SECONDS, 32)
         with background(url + "/compute", 1, 30):
             beside = at_rate(url + "/one", 200, 2 * SECONDS, 32)
-        report("-", "one step beside handlers that compute", latencies(beside), latencies(alone), None,
-               "one of 50 ms after the other; floor: alone")
+        report(
+            "-",
+            "one step beside handlers that compute",
+            latencies(beside),
+            latencies(alone),
+            None,
+            "one of 50 ms after the other; floor: alone",
+        )
         with background(url + "/wide", 4, 30):
             beside = at_rate(url + "/one", 200, 2 * SECONDS, 32)
-        report("-", "one step beside 4 fan-outs of 1,000", latencies(beside), latencies(alone), None,
-               "one after the other on 4 connections; floor: alone")
+        report(
+            "-",
+            "one step beside 4 fan-outs of 1,000",
+            latencies(beside),
+            latencies(alone),
+            None,
+            "one after the other on 4 connections; floor: alone",
+        )
 
 
 def slow_reader(address, path):
@@ -82,7 +136,9 @@ def bench_slow_readers():
     count = 1000 if args.quick else 10000
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     with folder() as data, service(data, "--connections-max", 20000) as (url, p):
-        head = output("curl", "-s", "-D-", "-o/dev/null", "-H", "Accept: text/event-stream", url + "/stream", "--max-time", 5)
+        head = output(
+            "curl", "-s", "-D-", "-o/dev/null", "-H", "Accept: text/event-stream", url + "/stream", "--max-time", 5
+        )
         body = output("curl", "-s", "-H", "Accept: text/event-stream", url + "/stream")
         stream = re.search(r'"streamUrl":"http://[^/]+([^"]+)"', body)[1]
         address = re.search(r"http://([^:]+):(\d+)", url).groups()
@@ -93,8 +149,14 @@ def bench_slow_readers():
         arrived.poll(30000)
         time.sleep(1)
         alone = at_rate(url + "/one", 200, SECONDS, 32)
-        report("-", f"{count} readers that read nothing of 1 MiB", {"KiB_each": (resident_kib(p) - before) / count,
-               "p99_ms": alone["p99_ms"]}, None, None, "process memory each; p99 of one step meanwhile")
+        report(
+            "-",
+            f"{count} readers that read nothing of 1 MiB",
+            {"KiB_each": (resident_kib(p) - before) / count, "p99_ms": alone["p99_ms"]},
+            None,
+            None,
+            "process memory each; p99 of one step meanwhile",
+        )
         for s in readers:
             s.close()
         assert "200" in head.splitlines()[0]
@@ -107,9 +169,22 @@ def bench_overload():
         most = wrk(url + "/one", 200)
         row = at_rate(url + "/one", 2 * most["rps"], 3 * SECONDS, 8000)
         took = 3 * SECONDS
-        report("-", "twice the load it can take", {"ok_per_s": row["ok"] / took, "refused_per_s": row["refused"] / took,
-               "without_retry_after": row["unsaid"], "lost": row["other"], "p99_ms": row["p99_ms"], "answer_p99_ms": row["answer_p99_ms"]}, most,
-               row["ok"] / took / most["rps"], "--runs-max 1000; answer: from when the request was sent; ratio: admitted a second to the most without overload")
+        report(
+            "-",
+            "twice the load it can take",
+            {
+                "ok_per_s": row["ok"] / took,
+                "refused_per_s": row["refused"] / took,
+                "without_retry_after": row["unsaid"],
+                "lost": row["other"],
+                "p99_ms": row["p99_ms"],
+                "answer_p99_ms": row["answer_p99_ms"],
+            },
+            most,
+            row["ok"] / took / most["rps"],
+            "--runs-max 1000; answer: from when the request was sent; ratio: admitted a second to the most without "
+            "overload",
+        )
 
 
 def bench_large_journal():
@@ -125,9 +200,14 @@ def bench_large_journal():
             listening = time.time() - began
             rows = [wrk(url + "/one", 16) for _ in range(1 if args.quick else 3)]
             large = {k: statistics.median(r[k] for r in rows) for k in rows[0]}
-            report("-", f"one step with a journal of {megabytes(data / 'data'):,.0f} MB, c=16",
-                   {**large, "listening_s": listening, "MiB": resident_kib(p) / 1024}, small, large["p50_ms"] / small["p50_ms"],
-                   "p50 to that of the new journal")
+            report(
+                "-",
+                f"one step with a journal of {megabytes(data / 'data'):,.0f} MB, c=16",
+                {**large, "listening_s": listening, "MiB": resident_kib(p) / 1024},
+                small,
+                large["p50_ms"] / small["p50_ms"],
+                "p50 to that of the new journal",
+            )
 
 
 def tables_bytes(data):
@@ -136,9 +216,12 @@ def tables_bytes(data):
 
 def bench_disk():
     """Bytes of the journal for each run: as they are written to the log, and as they stay in tables and blob files."""
-    for name, path, headers in (("1 step", "/one", ()), ("10 steps", "/ten", ()),
-                                ("5 steps and a sleep", "/sleep", ("Prefer: respond-async",)),
-                                ("1 step with a result of 100 KB", "/large", ())):
+    for name, path, headers in (
+        ("1 step", "/one", ()),
+        ("10 steps", "/ten", ()),
+        ("5 steps and a sleep", "/sleep", ("Prefer: respond-async",)),
+        ("1 step with a result of 100 KB", "/large", ()),
+    ):
         with folder() as data:
             with service(data) as (url, _):
                 wrk(url + path, 64, headers=headers)
@@ -148,5 +231,13 @@ def bench_disk():
             report("-", f"{runs} runs of {name}", {"log_bytes_each": written / runs, "table_bytes_each": kept / runs})
 
 
-PARTS = {"crowd": bench_crowd, "loops": bench_loops, "long": bench_long, "neighbours": bench_neighbours,
-         "slow-readers": bench_slow_readers, "overload": bench_overload, "large-journal": bench_large_journal, "disk": bench_disk}
+PARTS = {
+    "crowd": bench_crowd,
+    "loops": bench_loops,
+    "long": bench_long,
+    "neighbours": bench_neighbours,
+    "slow-readers": bench_slow_readers,
+    "overload": bench_overload,
+    "large-journal": bench_large_journal,
+    "disk": bench_disk,
+}

@@ -13,7 +13,9 @@ import time
 import programs
 from programs import folder, output, program
 
-ARGS = argparse.ArgumentParser(description="Each figure beside its floor, measured in the same run as interleaved pairs.")
+ARGS = argparse.ArgumentParser(
+    description="Each figure beside its floor, measured in the same run as interleaved pairs."
+)
 ARGS.add_argument("build", type=pathlib.Path)
 ARGS.add_argument("--json", type=pathlib.Path, help="also write all of it there")
 ARGS.add_argument("--quick", action="store_true", help="measure shortly: for a look, not for claims")
@@ -27,7 +29,9 @@ results = []
 
 
 def service(data, *flags, loops=1):
-    return program(BENCH / "service", "--listen", "127.0.0.1:0", "--data", data / "data", "--loops", loops, "--dev", *flags)
+    return program(
+        BENCH / "service", "--listen", "127.0.0.1:0", "--data", data / "data", "--loops", loops, "--dev", *flags
+    )
 
 
 def wrk(url, connections, seconds=None, headers=()):
@@ -36,8 +40,11 @@ def wrk(url, connections, seconds=None, headers=()):
 
 @contextlib.contextmanager
 def background(url, connections, seconds, *flags):
-    p = subprocess.Popen(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{seconds}s", *flags, url],
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    p = subprocess.Popen(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", f"{seconds}s", *flags, url],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield p
     finally:
@@ -93,9 +100,16 @@ def middle(rows):
 def report(goal, name, ours, floor=None, ratio=None, note="", **more):
     """`more` is for the plots: series, x, rows."""
     results.append({"goal": goal, "name": name, "stepwell": ours, "floor": floor, "ratio": ratio, "note": note, **more})
-    show = lambda v: "-" if v is None else " ".join(f"{k}={x:,.2f}" if x < 100 else f"{k}={x:,.0f}" for k, x in v.items())
-    print(f"{goal:4} {name:38} {show(ours)}" + (f" | floor {show(floor)}" if floor else "") +
-          ("" if ratio is None else f" | ratio {ratio:.2f}") + (f" ({note})" if note else ""), flush=True)
+    show = (
+        lambda v: "-" if v is None else " ".join(f"{k}={x:,.2f}" if x < 100 else f"{k}={x:,.0f}" for k, x in v.items())
+    )
+    print(
+        f"{goal:4} {name:38} {show(ours)}"
+        + (f" | floor {show(floor)}" if floor else "")
+        + ("" if ratio is None else f" | ratio {ratio:.2f}")
+        + (f" ({note})" if note else ""),
+        flush=True,
+    )
 
 
 def pairs(goal, name, ours, floor, connections, ratio_of="rps", series=None):
@@ -105,12 +119,31 @@ def pairs(goal, name, ours, floor, connections, ratio_of="rps", series=None):
         b.append(floor())
         a.append(ours())
     ratio = statistics.median(x[ratio_of] / y[ratio_of] for x, y in zip(a, b))
-    report(goal, f"{name}, c={connections}", middle(a), middle(b), ratio, f"of {ratio_of}, median of {PAIRS} pairs",
-           series=series, x=connections)
+    report(
+        goal,
+        f"{name}, c={connections}",
+        middle(a),
+        middle(b),
+        ratio,
+        f"of {ratio_of}, median of {PAIRS} pairs",
+        series=series,
+        x=connections,
+    )
 
 
 def write_json():
     cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
     if args.json:
-        args.json.write_text(json.dumps({"machine": platform.platform(), "cpu": cpu[1] if cpu else "", "cores": os.cpu_count(),
-                                         "time": time.time(), "quick": args.quick, "results": results}, indent=1))
+        args.json.write_text(
+            json.dumps(
+                {
+                    "machine": platform.platform(),
+                    "cpu": cpu[1] if cpu else "",
+                    "cores": os.cpu_count(),
+                    "time": time.time(),
+                    "quick": args.quick,
+                    "results": results,
+                },
+                indent=1,
+            )
+        )

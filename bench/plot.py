@@ -18,7 +18,7 @@ class Axis:
         if log:
             self.low, self.high = math.floor(math.log10(min(values))), math.ceil(math.log10(most))
             self.high += self.high == self.low
-            self.ticks = [10 ** e for e in range(self.low, self.high + 1)]
+            self.ticks = [10**e for e in range(self.low, self.high + 1)]
         else:
             step = 10 ** math.floor(math.log10(most or 1))
             step = next(s for s in (step / 5, step / 2, step, step * 2) if most / s <= 6)
@@ -48,49 +48,101 @@ def chart(path, title, x_name, y_name, lines, log_x=False, log_y=False):
         return
     xs, ys = ([p[i] for points in lines.values() for p in points] for i in (0, 1))
     x, y = Axis(xs, LEFT, WIDTH - RIGHT - 20, log_x, tight=True), Axis(ys, HEIGHT - BOTTOM, TOP, log_y)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
-           f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-           f'<text x="{WIDTH / 2}" y="22" text-anchor="middle" font-size="15">{html.escape(title)}</text>']
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
+        f'font-size="12">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+        f'<text x="{WIDTH / 2}" y="22" text-anchor="middle" font-size="15">{html.escape(title)}</text>',
+    ]
     for v in y.ticks:
-        out.append(f'<path d="M{LEFT} {y(v):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
-                   f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{short(v)}</text>')
+        out.append(
+            f'<path d="M{LEFT} {y(v):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
+            f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{short(v)}</text>'
+        )
     for v in sorted(set(xs)) if len(set(xs)) <= 8 else x.ticks:
         out.append(f'<text x="{x(v):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{v:,.0f}</text>')
-    out.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - BOTTOM + 34}" text-anchor="middle">{html.escape(x_name)}</text>'
-               f'<text transform="translate(16 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{html.escape(y_name)}</text>')
+    out.append(
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - BOTTOM + 34}" '
+        f'text-anchor="middle">{html.escape(x_name)}</text>'
+        f'<text transform="translate(16 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
+        f'text-anchor="middle">{html.escape(y_name)}</text>'
+    )
     for i, (name, points) in enumerate(lines.items()):
         colour, at = COLOURS[i % len(COLOURS)], LEFT + i * (WIDTH - LEFT - RIGHT) / len(lines)
         path_text = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in points)
         out.append(f'<path d="M{path_text}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        out += [f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" fill="{colour}"/>' for a, b in points if len(points) <= 40]
-        out.append(f'<rect x="{at:.0f}" y="{HEIGHT - 22}" width="12" height="12" fill="{colour}"/>'
-                   f'<text x="{at + 17:.0f}" y="{HEIGHT - 12}">{html.escape(name)}</text>')
+        out += [
+            f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" fill="{colour}"/>' for a, b in points if len(points) <= 40
+        ]
+        out.append(
+            f'<rect x="{at:.0f}" y="{HEIGHT - 22}" width="12" height="12" fill="{colour}"/>'
+            f'<text x="{at + 17:.0f}" y="{HEIGHT - 12}">{html.escape(name)}</text>'
+        )
     path.write_text("\n".join(out + ["</svg>\n"]))
     print(path)
 
 
 def main(results, folder):
     def points(series, value, side="stepwell"):
-        return [(r["x"], r[side][value]) for r in results if r.get("series") == series and r.get(side) and value in r[side]]
+        return [
+            (r["x"], r[side][value]) for r in results if r.get("series") == series and r.get(side) and value in r[side]
+        ]
 
     def both(value):
-        return {"one durable step": points("one", value), "durable ceiling": points("one", value, "floor"),
-                "plain route": points("plain", value), "plain floor": points("plain", value, "floor")}
+        return {
+            "one durable step": points("one", value),
+            "durable ceiling": points("one", value, "floor"),
+            "plain route": points("plain", value),
+            "plain floor": points("plain", value, "floor"),
+        }
 
     folder.mkdir(parents=True, exist_ok=True)
-    chart(folder / "throughput.svg", "Throughput against concurrency", "connections", "requests/s", both("rps"), log_x=True)
+    chart(
+        folder / "throughput.svg",
+        "Throughput against concurrency",
+        "connections",
+        "requests/s",
+        both("rps"),
+        log_x=True,
+    )
     chart(folder / "p99.svg", "p99 against concurrency", "connections", "ms", both("p99_ms"), log_x=True, log_y=True)
-    memory = {f"{name} runs": [(r["x"], r["kib"] / 1024) for r in results if r.get("series") == key]
-              for name, key in (("waiting", "waiting"),)}
-    chart(folder / "memory.svg", "Memory against runs in flight", "runs that wait on a call", "MiB",
-          {**memory, "raw curl calls": [(x, x * kib / 1024) for x, kib in points("waiting", "KiB_each", "floor")]})
-    chart(folder / "recovery.svg", "Recovery against the size of the journal", "unfinished runs of 5 steps", "s",
-          {"all resumed": points("recovery", "resumed_s"), "all finished": points("recovery", "finished_s")})
+    memory = {
+        f"{name} runs": [(r["x"], r["kib"] / 1024) for r in results if r.get("series") == key]
+        for name, key in (("waiting", "waiting"),)
+    }
+    chart(
+        folder / "memory.svg",
+        "Memory against runs in flight",
+        "runs that wait on a call",
+        "MiB",
+        {**memory, "raw curl calls": [(x, x * kib / 1024) for x, kib in points("waiting", "KiB_each", "floor")]},
+    )
+    chart(
+        folder / "recovery.svg",
+        "Recovery against the size of the journal",
+        "unfinished runs of 5 steps",
+        "s",
+        {"all resumed": points("recovery", "resumed_s"), "all finished": points("recovery", "finished_s")},
+    )
     for r in results:
         if r.get("series") == "long":
-            chart(folder / "long.svg", "Throughput of the long run", "s", "requests/s", {"one durable step": [(row["s"], row["rps"]) for row in r["rows"]]})
-            chart(folder / "long-disk.svg", "Disk and memory of the long run", "s", "MB", {
-                "disk": [(row["s"], row["disk_MB"]) for row in r["rows"]], "resident": [(row["s"], row["MiB"]) for row in r["rows"]]})
+            chart(
+                folder / "long.svg",
+                "Throughput of the long run",
+                "s",
+                "requests/s",
+                {"one durable step": [(row["s"], row["rps"]) for row in r["rows"]]},
+            )
+            chart(
+                folder / "long-disk.svg",
+                "Disk and memory of the long run",
+                "s",
+                "MB",
+                {
+                    "disk": [(row["s"], row["disk_MB"]) for row in r["rows"]],
+                    "resident": [(row["s"], row["MiB"]) for row in r["rows"]],
+                },
+            )
 
 
 if __name__ == "__main__":

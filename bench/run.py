@@ -1,12 +1,28 @@
-"""script/bench: measures Stepwell beside its floors, prints a line for each figure; --json FILE also writes all of it."""
+"""script/bench: measures Stepwell beside its floors, prints a line for each figure; --json FILE also writes all of
+it."""
 import re
 import subprocess
 import time
 
 from limits import PARTS as LIMITS
 from steps import PARTS as STEPS
-from measure import (BENCH, SECONDS, args, await_metric, background, folder, metric, output, pairs, program, report,
-                     resident_kib, service, wrk, write_json)
+from measure import (
+    BENCH,
+    SECONDS,
+    args,
+    await_metric,
+    background,
+    folder,
+    metric,
+    output,
+    pairs,
+    program,
+    report,
+    resident_kib,
+    service,
+    wrk,
+    write_json,
+)
 
 
 def bench_coro():
@@ -14,9 +30,17 @@ def bench_coro():
     if not path.exists():
         return
     for line in output(path).splitlines():
-        name, ns, floor = re.match(r"P1\s+(.+?)\s{2,}ns=([\d.]+)\s+(?:floor \(Boost fcontext\) ns=([\d.]+))?", line).groups()
-        report("P1", name, {"ns": float(ns)}, {"ns": float(floor)} if floor else None,
-               float(ns) / float(floor) if floor else None, "Boost.Context's fcontext" if floor else "goal: under 100")
+        name, ns, floor = re.match(
+            r"P1\s+(.+?)\s{2,}ns=([\d.]+)\s+(?:floor \(Boost fcontext\) ns=([\d.]+))?", line
+        ).groups()
+        report(
+            "P1",
+            name,
+            {"ns": float(ns)},
+            {"ns": float(floor)} if floor else None,
+            float(ns) / float(floor) if floor else None,
+            "Boost.Context's fcontext" if floor else "goal: under 100",
+        )
 
 
 def bench_plain():
@@ -26,17 +50,29 @@ def bench_plain():
 
 
 def bench_durable():
-    for goal, path, entry, connections in (("P3", "/one", 150, (1, 16, 64, 256, 1024)), ("P4", "/ten", 1500, (1, 64, 256))):
-        with folder() as data, service(data) as (url, _), \
-                program(BENCH / "durable_ceiling", entry, data / "ceiling") as (floor, _):
+    for goal, path, entry, connections in (
+        ("P3", "/one", 150, (1, 16, 64, 256, 1024)),
+        ("P4", "/ten", 1500, (1, 64, 256)),
+    ):
+        with folder() as data, service(data) as (url, _), program(
+            BENCH / "durable_ceiling", entry, data / "ceiling"
+        ) as (floor, _):
             for c in connections:
-                pairs(goal, f"{path[1:]} durable step{'s' if path == '/ten' else ''}", lambda: wrk(url + path, c),
-                      lambda: wrk(floor + "/", c), c, "p50_ms" if c == 1 else "rps", series=path[1:])
+                pairs(
+                    goal,
+                    f"{path[1:]} durable step{'s' if path == '/ten' else ''}",
+                    lambda: wrk(url + path, c),
+                    lambda: wrk(floor + "/", c),
+                    c,
+                    "p50_ms" if c == 1 else "rps",
+                    series=path[1:],
+                )
 
 
 def bench_fan():
-    with folder() as data, program(BENCH / "delay_server", 50) as (upstream, _), \
-            service(data, "--upstream", upstream + "/", "--upstream-connections", 10000) as (url, _):
+    with folder() as data, program(BENCH / "delay_server", 50) as (upstream, _), service(
+        data, "--upstream", upstream + "/", "--upstream-connections", 10000
+    ) as (url, _):
         for c in (1, 64, 256):
             seconds = SECONDS if c == 1 else 2 * SECONDS
 
@@ -74,8 +110,9 @@ def sleepers(url, count, path="/sleep"):
 
 def bench_memory():
     most = 1000 if args.quick else 4000
-    with folder() as data, program(BENCH / "delay_server", 4000) as (upstream, _), \
-            service(data, "--upstream", upstream + "/", "--upstream-connections", 10000) as (url, p):
+    with folder() as data, program(BENCH / "delay_server", 4000) as (upstream, _), service(
+        data, "--upstream", upstream + "/", "--upstream-connections", 10000
+    ) as (url, p):
         wrk(url + "/one", 64, 1)
         before = resident_kib(p)
         for waiting in (most // 4, most // 2, most):
@@ -84,9 +121,17 @@ def bench_memory():
                 runs, now = metric(url, "runs_in_memory"), resident_kib(p)
             raw = raw_call_kib(upstream + "/", waiting)
             each = (now - before) / max(runs, 1)
-            report("P6", f"{runs} runs that wait on a call", {"KiB_each": each, "beyond_curl_KiB": each - raw},
-                   {"KiB_each": raw}, None, "goal: 12 KiB beyond the curl handle; the client's connection included",
-                   series="waiting", x=runs, kib=now - before)
+            report(
+                "P6",
+                f"{runs} runs that wait on a call",
+                {"KiB_each": each, "beyond_curl_KiB": each - raw},
+                {"KiB_each": raw},
+                None,
+                "goal: 12 KiB beyond the curl handle; the client's connection included",
+                series="waiting",
+                x=runs,
+                kib=now - before,
+            )
             await_metric(url, "runs_in_memory", lambda n: n == 0, 20)
     with folder() as data, service(data) as (url, p):
         wrk(url + "/one", 64, 1)
@@ -94,13 +139,22 @@ def bench_memory():
         count = sleepers(url, 20000 if args.quick else 1000000)
         await_metric(url, "runs_in_memory", lambda n: n == 0, 60)
         now = resident_kib(p)
-        report("P6", f"{count} parked runs", {"bytes_each": (now - before) * 1024 / count, "MiB": now / 1024}, None, None,
-               "RocksDB's tables in memory included; goal: 1,000,000 within 1 GiB", series="parked", x=count, kib=now - before)
+        report(
+            "P6",
+            f"{count} parked runs",
+            {"bytes_each": (now - before) * 1024 / count, "MiB": now / 1024},
+            None,
+            None,
+            "RocksDB's tables in memory included; goal: 1,000,000 within 1 GiB",
+            series="parked",
+            x=count,
+            kib=now - before,
+        )
 
 
 def bench_recovery():
     """Each run has done its five steps and its sleep is over when the process starts again."""
-    for count in ((5000, 20000) if args.quick else (10000, 30000, 100000)):
+    for count in (5000, 20000) if args.quick else (10000, 30000, 100000):
         with folder() as data:
             sleep_ms = count // 3 + 4000
             with service(data) as (url, _):
@@ -115,14 +169,29 @@ def bench_recovery():
                 resumed = await_metric(url, "runs_resumed_total", lambda n: n >= unfinished, 60)
                 all_resumed = time.time() - began
                 left = await_metric(url, "runs_unfinished", lambda n: n == 0, 60)
-                report("P7", f"recovery of {unfinished} runs of 5 steps",
-                       {"listening_s": listening, "resumed_s": all_resumed, "finished_s": time.time() - began}, None, None,
-                       f"goal: 100,000 resumed within 5 s; {resumed} resumed, {left} not finished", series="recovery", x=unfinished)
+                report(
+                    "P7",
+                    f"recovery of {unfinished} runs of 5 steps",
+                    {"listening_s": listening, "resumed_s": all_resumed, "finished_s": time.time() - began},
+                    None,
+                    None,
+                    f"goal: 100,000 resumed within 5 s; {resumed} resumed, {left} not finished",
+                    series="recovery",
+                    x=unfinished,
+                )
 
 
-PARTS = {"coro": bench_coro, "plain": bench_plain, "durable": bench_durable, "fan": bench_fan, "memory": bench_memory,
-         "recovery": bench_recovery, **STEPS, **LIMITS}
-for part in (args.only.split(",") if args.only else PARTS):
+PARTS = {
+    "coro": bench_coro,
+    "plain": bench_plain,
+    "durable": bench_durable,
+    "fan": bench_fan,
+    "memory": bench_memory,
+    "recovery": bench_recovery,
+    **STEPS,
+    **LIMITS,
+}
+for part in args.only.split(",") if args.only else PARTS:
     if part not in PARTS:
         raise SystemExit(f"no part {part}: there are {', '.join(PARTS)}")
     PARTS[part]()

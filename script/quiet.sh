@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # Read by the other scripts (. script/quiet.sh): what they do in silence, and how they set up build folders.
 
-# quietly TITLE COMMAND...: one line with the title and how long it took. All that COMMAND says goes into a file, which is named
-# when it fails, and then the script ends. With BESIDE=1 in the environment other things are done meanwhile: the line is written
-# at once, at the end.
+# quietly TITLE COMMAND...: one line with the title and how long it took. All that COMMAND says goes into a file, which
+# is named when it fails, and then the script ends. With BESIDE=1 in the environment other things are done meanwhile:
+# the line is written at once, at the end.
 quietly() {
   title="$1 ... "
   shift

@@ -1,8 +1,9 @@
-"""Adds up what the parts of script/test left in a folder, and prints "N passed, N failed" (", N skipped" when tests were).
+"""Adds up what the parts of script/test left in a folder, and prints "N passed, N failed" (", N skipped" when tests
+were).
 
-NAME.list has the tests that must have run, as meson names them, NAME.json meson's log of them, NAME.status how meson test
-ended, NAME.part a part's own word: ok or failed. A listed test that is not in the log has failed; so has, with CI=true in
-the environment, a skipped one."""
+NAME.list has the tests that must have run, as meson names them, NAME.json meson's log of them, NAME.status how meson
+test ended, NAME.part a part's own word: ok or failed. A listed test that is not in the log has failed; so has, with
+CI=true in the environment, a skipped one."""
 import json
 import os
 import pathlib

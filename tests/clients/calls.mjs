@@ -1,5 +1,5 @@
-// What the clients of Node.js share: each line of standard input, "METHOD URL KIND", is a call; its answer is a line too
-// (matrix.py says what it holds).
+// What the clients of Node.js share: each line of standard input, "METHOD URL KIND", is a call; its answer is a line
+// too (matrix.py says what it holds).
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 
@@ -7,11 +7,14 @@ export const MODE = process.argv[2]; // plain: as the client comes; the others: 
 
 const word = (text) => String(text ?? '').replace(/\s+/g, ' ');
 
-// call(method, url, headers, JSON value or undefined) gives {status, headers, bytes, url}; headers a Headers or an object.
+// call(method, url, headers, JSON value or undefined) gives {status, headers, bytes, url}; headers a Headers or an
+// object.
 export async function serve(call) {
   for await (const line of createInterface({ input: process.stdin })) {
     const [method, url, kind] = line.split(' ');
-    const headers = { plain: {}, stream: { Accept: 'text/event-stream' }, keyed: { 'Idempotency-Key': randomUUID() } }[kind];
+    const headers = { plain: {}, stream: { Accept: 'text/event-stream' }, keyed: { 'Idempotency-Key': randomUUID() } }[
+      kind
+    ];
     let words;
     try {
       const r = await call(method, url, headers, method === 'POST' ? { n: 1 } : undefined);
@@ -27,7 +30,9 @@ export async function serve(call) {
 
 // What a call of fetch is given for a body.
 export const json = (headers, body) =>
-  body === undefined ? { headers } : { headers: { ...headers, 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+  body === undefined
+    ? { headers }
+    : { headers: { ...headers, 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
 
 export const answerOf = async (response) =>
   ({ status: response.status, headers: response.headers, bytes: await response.arrayBuffer(), url: response.url });
@@ -39,4 +44,6 @@ export const streamOf = (events, url) => ({
   bytes: events.map((e) => `id: ${e.id}\nevent: ${e.event}\ndata: ${e.data}\n\n`).join(''),
   url,
 });
-export const EVENTS = ['metadata', 'stream', 'commit', 'rollback', 'response', 'redirect_info'].map((name) => `inngest.${name}`);
+export const EVENTS = ['metadata', 'stream', 'commit', 'rollback', 'response', 'redirect_info'].map(
+  (name) => `inngest.${name}`,
+);

@@ -1,5 +1,5 @@
-// Chromium, in a page of another origin ($PAGE_URL): its fetch, its EventSource, or @microsoft/fetch-event-source, whose files
-// that origin serves.
+// Chromium, in a page of another origin ($PAGE_URL): its fetch, its EventSource, or @microsoft/fetch-event-source,
+// whose files that origin serves.
 import { chromium } from '../e2e/node_modules/playwright-core/index.mjs';
 import { EVENTS, serve, streamOf } from './calls.mjs';
 
@@ -15,7 +15,12 @@ const asks = {
     const type = body === undefined ? {} : { 'Content-Type': 'application/json' };
     const response = await fetch(url, { method, headers: { ...headers, ...type }, body: JSON.stringify(body) });
     const text = Array.from(new Uint8Array(await response.arrayBuffer()), (byte) => String.fromCharCode(byte)).join('');
-    return { status: response.status, headers: Object.fromEntries(response.headers), base64: btoa(text), url: response.url };
+    return {
+      status: response.status,
+      headers: Object.fromEntries(response.headers),
+      base64: btoa(text),
+      url: response.url,
+    };
   },
   eventsource: ({ url, names }) => new Promise((done, fail) => {
     const events = [];
@@ -35,7 +40,8 @@ const asks = {
   'fetch-event-source': async ({ method, url, body }) => {
     const { fetchEventSource } = await import('/fetch-event-source/index.js');
     const events = [];
-    const init = body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+    const init =
+      body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
     await fetchEventSource(url, {
       method,
       ...init,

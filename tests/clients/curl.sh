@@ -13,7 +13,8 @@ while read -r method url kind; do
   [ "$method" != POST ] || set -- "$@" -H 'Content-Type: application/json' -d '{"n": 1}'
   : >"$out/body"
   # shellcheck disable=SC2086
-  if said=$(curl -sS $settings "$@" -o "$out/body" -w '%{http_code}\n%header{content-type}\n%header{x-answer}\n%{url_effective}' \
+  if said=$(curl -sS $settings "$@" -o "$out/body" \
+    -w '%{http_code}\n%header{content-type}\n%header{x-answer}\n%{url_effective}' \
     "$url" 2>&1); then
     echo "$said" | {
       read -r status && IFS= read -r type && IFS= read -r answer && IFS= read -r at

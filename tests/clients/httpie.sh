@@ -17,7 +17,8 @@ while read -r method url kind; do
   if grep -q '^HTTP/' "$out/answer"; then
     head_bytes=$(LC_ALL=C sed '/^\r*$/q' "$out/answer" | wc -c)
     head -c "$head_bytes" "$out/answer" >"$out/head"
-    printf '%s\t%s\t%s\t%s\t\n' "$(sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$out/head")" "$(field Content-Type)" "$(field X-Answer)" \
+    printf '%s\t%s\t%s\t%s\t\n' \
+      "$(sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$out/head")" "$(field Content-Type)" "$(field X-Answer)" \
       "$(tail -c +$((head_bytes + 1)) "$out/answer" | base64 -w0)"
   else
     printf 'error\t%s\n' "$(grep -v '^$' "$out/said" | head -n 1)"

@@ -15,8 +15,14 @@ serve(async (method, url, headers, json) => {
     response = await ky(url, { method, headers, json, ...settings });
   } catch (error) {
     if (!error.response) throw error;
-    return { status: error.response.status, headers: error.response.headers, bytes: JSON.stringify(error.data), url: error.response.url };
+    return {
+      status: error.response.status,
+      headers: error.response.headers,
+      bytes: JSON.stringify(error.data),
+      url: error.response.url,
+    };
   }
-  if (MODE === 'longer') while (response.status === 303) response = await ky(response.headers.get('location'), { headers, ...settings });
+  if (MODE === 'longer')
+    while (response.status === 303) response = await ky(response.headers.get('location'), { headers, ...settings });
   return answerOf(response);
 });

@@ -1,16 +1,17 @@
-"""HTTP clients of other people against a durable endpoint: each gets the exact status, headers and body in one call, at once,
-after redirects, as a stream, as bytes, and when the server is killed while it waits.
+"""HTTP clients of other people against a durable endpoint: each gets the exact status, headers and body in one call, at
+once, after redirects, as a stream, as bytes, and when the server is killed while it waits.
 
 Usage: matrix.py BUILD [--expected] [--only NAME,...] [--wait SECONDS] [--write]
 
-    --expected      only the clients that script/setup e2e installs, none of which may be missing, and without lifting limits
+    --expected      only the clients that script/setup e2e installs, none of which may be missing, and without lifting
+                    limits
     --wait SECONDS  also measures how long each waits for a head, up to so long
     --write         if all is well, writes what was measured to measured.json, and the table of it into docs/http.md
 
 Each client is a file here, run as a process that makes the calls it reads: "METHOD URL KIND" on a line, where KIND is
-plain, stream (it asks for text/event-stream) or keyed (it has an Idempotency-Key). Its answer is a line of five words with
-tabs between them: status, Content-Type, X-Answer, body in base64, URL at the end (if it tells); or "error" and what it
-said. A POST sends {"n": 1}. Reports TAP."""
+plain, stream (it asks for text/event-stream) or keyed (it has an Idempotency-Key). Its answer is a line of five words
+with tabs between them: status, Content-Type, X-Answer, body in base64, URL at the end (if it tells); or "error" and
+what it said. A POST sends {"n": 1}. Reports TAP."""
 import argparse
 import base64
 import collections
@@ -42,7 +43,14 @@ class Service:
     """The program tests/programs/answers.c."""
 
     def __init__(self, build, folder, flags):
-        command = [os.path.join(build, "tests/answers"), "--listen", "127.0.0.1:0", "--data", os.path.join(folder, "data"), *flags]
+        command = [
+            os.path.join(build, "tests/answers"),
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            os.path.join(folder, "data"),
+            *flags,
+        ]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.worker = self.process.pid
         self.url = None
@@ -80,8 +88,15 @@ class Caller:
 
     def __init__(self, client, mode, out, page):
         self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(client.command(mode, out), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        text=True, start_new_session=True, env={**os.environ, "PAGE_URL": page})
+        self.process = subprocess.Popen(
+            client.command(mode, out),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PAGE_URL": page},
+        )
 
     def ask(self, method, url, kind="plain", limit_s=LIMIT_S):
         end = threading.Timer(limit_s, self.kill)
@@ -142,14 +157,28 @@ def wrong(answer, path, method, kind):
     status, content_type, body = expected(path, method)
     if kind == "plain":
         found, must = answer[:4], (status, content_type, '"one"; two', body)
-        return None if found == must else f"{found[:3]} and {len(found[3])} bytes {found[3][:200]!r}, not {must[:3]} and {must[3][:200]!r}"
+        return (
+            None
+            if found == must
+            else f"{found[:3]} and {len(found[3])} bytes {found[3][:200]!r}, not {must[:3]} and {must[3][:200]!r}"
+        )
     got = list(frames(answer.body.decode()))
     events, ids = [frame[1] for frame in got], [frame[0] for frame in got]
-    if answer.status != 200 or events != ["metadata", "stream", "stream", "commit", "response"] or ids != list(range(5)):
+    if (
+        answer.status != 200
+        or events != ["metadata", "stream", "stream", "commit", "response"]
+        or ids != list(range(5))
+    ):
         return f"status {answer.status}, events {list(zip(ids, events))}: {answer.body[:200]!r}"
     told = got[4][2]["response"]
-    found = [got[1][2]["data"], got[2][2]["data"], told["statusCode"], told["headers"].get("Content-Type"), told["headers"].get("X-Answer"),
-             told["body"].encode()]
+    found = [
+        got[1][2]["data"],
+        got[2][2]["data"],
+        told["statusCode"],
+        told["headers"].get("Content-Type"),
+        told["headers"].get("X-Answer"),
+        told["body"].encode(),
+    ]
     must = ["one ", "two", status, content_type, '"one"; two', body]
     return None if found == must else f"{found}, not {must}"
 
@@ -196,7 +225,12 @@ class Row:
             if self.client.streams:
                 yield from ((method, "/at-once", "stream"), (method, SOON, "stream"))
             else:
-                yield from ((method, "/at-once", "plain"), (method, LATER, "plain"), (method, "/bytes", "plain"), (method, SOON, "stream"))
+                yield from (
+                    (method, "/at-once", "plain"),
+                    (method, LATER, "plain"),
+                    (method, "/bytes", "plain"),
+                    (method, SOON, "stream"),
+                )
 
     def check_all(self):
         for method, path, kind in self.calls():
@@ -219,11 +253,14 @@ class Row:
         self.measured["runs_that_fail"] = runs
 
     def break_off(self):
-        """Whether it asks again by itself when the connection breaks before an answer: of a program nobody supervises."""
+        """Whether it asks again by itself when the connection breaks before an answer: of a program nobody
+        supervises."""
         outside, again = self.matrix.outside, []
         for method in ["GET", "POST"] if self.client.posts else ["GET"]:
             name = f"broken-{self.client.file}-{self.client.page}-{method}"
-            self.caller(self.mode).ask(method, f"{outside.url}/broken/{name}", "stream" if self.client.streams else "plain")
+            self.caller(self.mode).ask(
+                method, f"{outside.url}/broken/{name}", "stream" if self.client.streams else "plain"
+            )
             if outside.broken[name] > 1:
                 again.append(method)
         self.measured["asks_again"] = again
@@ -287,7 +324,9 @@ class Matrix:
         self.rows = [Row(client, version, self) for client, version in rows]
 
     def hold_of(self, head):
-        said = subprocess.run([os.path.join(self.build, "tests/hold_of")], input=head, capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            [os.path.join(self.build, "tests/hold_of")], input=head, capture_output=True, text=True, check=True
+        )
         return int(said.stdout)
 
     def each(self, task, rows, at_once):
@@ -311,15 +350,20 @@ class Matrix:
 
     def kill_once(self, service, where, method, kind):
         outside = self.outside
-        rows = {f"{i}-{method}-{kind}": row for i, row in enumerate(self.rows)
-                if not row.faults and (row.client.posts or method == "GET") and (kind == "stream" or not row.client.streams)}
+        rows = {
+            f"{i}-{method}-{kind}": row
+            for i, row in enumerate(self.rows)
+            if not row.faults and (row.client.posts or method == "GET") and (kind == "stream" or not row.client.streams)
+        }
         before = service.metric("connections_kept_total")
 
         def wait(name):
             url = f"{service.url}/gate?gate={outside.url}/gate/{name}"
             if where == "at the output URL":  # whoever asks here is sent to the output of a run that waits
                 body = b'{"n": 1}'
-                asked = urllib.request.Request(url, body, {"Prefer": "respond-async", "Content-Type": "application/json"})
+                asked = urllib.request.Request(
+                    url, body, {"Prefer": "respond-async", "Content-Type": "application/json"}
+                )
                 with urllib.request.urlopen(asked) as response:
                     outside.sent_on[name] = json.load(response)["outputUrl"]
                 url = f"{outside.url}/sent-on/{name}"
@@ -334,7 +378,9 @@ class Matrix:
             try:
                 outside.wait(lambda: all(name in outside.run_ids for name in rows) or any(w.done() for w in waiting))
                 begun = time.monotonic()
-                while service.metric("connections_kept_total") < before + len(rows) and not any(w.done() for w in waiting):
+                while service.metric("connections_kept_total") < before + len(rows) and not any(
+                    w.done() for w in waiting
+                ):
                     if time.monotonic() - begun > LIMIT_S:
                         raise TimeoutError("the supervisor does not get the connections")
                     time.sleep(0.02)
@@ -406,7 +452,9 @@ def main():
             report(not row.faults, f"{row.client.name} {row.version}", row.faults)
         report(asked == begun, f"each call was one run: {asked} calls, {begun} runs")
         part = "e2e" if options.expected else "clients"
-        report(not missing, "all of them are installed", [f"{name} is missing: script/setup {part}" for name in missing])
+        report(
+            not missing, "all of them are installed", [f"{name} is missing: script/setup {part}" for name in missing]
+        )
         if options.write and not report.failed:
             table.write({row.client.name: row.measured for row in matrix.rows})
         stale = list(table.differences({row.client.name: row.measured for row in matrix.rows}))

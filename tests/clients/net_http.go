@@ -32,7 +32,8 @@ func call(client *http.Client, method, url, kind string) (string, error) {
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s", response.StatusCode, response.Header.Get("Content-Type"), response.Header.Get("X-Answer"),
+	return fmt.Sprintf("%d\t%s\t%s\t%s\t%s", response.StatusCode,
+		response.Header.Get("Content-Type"), response.Header.Get("X-Answer"),
 		base64.StdEncoding.EncodeToString(text), response.Request.URL), err
 }
 

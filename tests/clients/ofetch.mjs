@@ -7,6 +7,7 @@ const ask = (url, asked) => ofetch.raw(url, { responseType: 'arrayBuffer', ...as
 
 serve(async (method, url, headers, body) => {
   let response = await ask(url, { method, headers, body }).catch((error) => error.response ?? Promise.reject(error));
-  if (MODE === 'longer') while (response.status === 303) response = await ask(response.headers.get('location'), { headers });
+  if (MODE === 'longer')
+    while (response.status === 303) response = await ask(response.headers.get('location'), { headers });
   return { status: response.status, headers: response.headers, bytes: response._data ?? '', url: response.url };
 });

@@ -1,5 +1,5 @@
-"""What the matrix's clients and program call beside each other: a server that redirects without end, one that is silent, the
-gate that the program asks for leave, and the page that Chromium opens."""
+"""What the matrix's clients and program call beside each other: a server that redirects without end, one that is
+silent, the gate that the program asks for leave, and the page that Chromium opens."""
 import collections
 import http.server
 import os

@@ -17,7 +17,8 @@ while (my $line = <STDIN>) {
     my @words = map { $_ // '' } $response->{status}, $fields->{'content-type'}, $fields->{'x-answer'},
         encode_base64($response->{content}, ''), $response->{url};
     # What it could not do is its status 599.
-    @words = ('error', $response->{content} || "$response->{status}") if $response->{status} == 599 || $response->{status} =~ /^3/;
+    @words = ('error', $response->{content} || "$response->{status}")
+        if $response->{status} == 599 || $response->{status} =~ /^3/;
     s/\s+/ /g for @words;
     print join("\t", @words), "\n";
 }

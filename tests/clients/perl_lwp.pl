@@ -14,7 +14,8 @@ while (my $line = <STDIN>) {
     my $response = $method eq 'POST'
         ? $ua->post($url, @headers, 'Content-Type' => 'application/json', Content => '{"n": 1}')
         : $ua->get($url, @headers);
-    my @words = map { $_ // '' } $response->code, scalar $response->header('Content-Type'), scalar $response->header('X-Answer'),
+    my @words = map { $_ // '' } $response->code, scalar $response->header('Content-Type'),
+        scalar $response->header('X-Answer'),
         encode_base64($response->content, ''), $response->request->uri;
     # What it could not do, it says in a response of its own.
     my $warning = $response->header('Client-Warning') // ($response->is_redirect ? $response->status_line : undef);

@@ -10,7 +10,8 @@ while ($line = fgets(STDIN)) {
     $headers = $kind === 'stream' ? ['Accept: text/event-stream'] : [];
     $fields = [];
     $curl = curl_init($url);
-    curl_setopt_array($curl, $settings + [CURLOPT_RETURNTRANSFER => true, CURLOPT_HEADERFUNCTION => function ($curl, $field) use (&$fields) {
+    curl_setopt_array($curl, $settings + [CURLOPT_RETURNTRANSFER => true,
+        CURLOPT_HEADERFUNCTION => function ($curl, $field) use (&$fields) {
         if (str_starts_with($field, 'HTTP/')) $fields = [];
         $parts = explode(':', $field, 2);
         if (count($parts) === 2) $fields[strtolower($parts[0])] = trim($parts[1]);
@@ -22,7 +23,8 @@ while ($line = fgets(STDIN)) {
     }
     curl_setopt($curl, CURLOPT_HTTPHEADER, $headers);
     $body = curl_exec($curl);
-    $words = $body === false ? ['error', curl_error($curl)] : [curl_getinfo($curl, CURLINFO_RESPONSE_CODE), $fields['content-type'] ?? '',
+    $words = $body === false ? ['error', curl_error($curl)]
+        : [curl_getinfo($curl, CURLINFO_RESPONSE_CODE), $fields['content-type'] ?? '',
         $fields['x-answer'] ?? '', base64_encode($body), curl_getinfo($curl, CURLINFO_EFFECTIVE_URL)];
     echo implode("\t", preg_replace('/\s+/', ' ', $words)), "\n";
 }

@@ -14,7 +14,8 @@ $stdin.each_line do |line|
       raise if e.io.status[0].to_i < 400
       e.io
     end
-    [response.status[0], response.meta["content-type"], response.meta["x-answer"], [response.read].pack("m0"), response.base_uri]
+    [response.status[0], response.meta["content-type"], response.meta["x-answer"], [response.read].pack("m0"),
+      response.base_uri]
   rescue StandardError => e
     ["error", "#{e.class}: #{e.message}"]
   end

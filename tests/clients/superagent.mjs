@@ -6,5 +6,10 @@ serve(async (method, url, headers, body) => {
   const asked = superagent(method, url).set(headers).buffer(true);
   if (MODE === 'longer') asked.redirects(1000);
   const response = await (body ? asked.send(body) : asked).catch((error) => error.response ?? Promise.reject(error));
-  return { status: response.status, headers: response.headers, bytes: response.text ?? response.body, url: response.redirects.at(-1) };
+  return {
+    status: response.status,
+    headers: response.headers,
+    bytes: response.text ?? response.body,
+    url: response.redirects.at(-1),
+  };
 });

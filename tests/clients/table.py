@@ -10,15 +10,32 @@ from outside import REDIRECTS_MAX
 MEASURED = os.path.join(known.HERE, "measured.json")
 PAGE = os.path.join(known.HERE, "../../docs/http.md")
 BEGIN, END = "<!-- script/clients writes from here -->\n", "<!-- to here -->\n"
-HEAD = ("client", "to set", "redirects it follows", "waits for a head", "a round", "a run may take", "for longer runs",
-        "when a run fails", "asks again by itself")
+HEAD = (
+    "client",
+    "to set",
+    "redirects it follows",
+    "waits for a head",
+    "a round",
+    "a run may take",
+    "for longer runs",
+    "when a run fails",
+    "asks again by itself",
+)
 
 ALIKE = ("redirects", "hold_ms", "runs_that_fail", "asks_again")  # what one version may do otherwise than another
 
 NOT_RUN = (
     ("Firefox", "", "20", "5 min, as documented", "4 min", "80 min", "read the stream"),
     ("others", "", "", "", "55 s", "redirects × 55 s", "a stream, or `Prefer: respond-async` and ask the URL again"),
-    ("each behind a proxy", "", "", "", "45 s", "redirects × 45 s", "a stream, or `Prefer: respond-async` and ask the URL again"),
+    (
+        "each behind a proxy",
+        "",
+        "",
+        "",
+        "45 s",
+        "redirects × 45 s",
+        "a stream, or `Prefer: respond-async` and ask the URL again",
+    ),
 )
 
 
@@ -36,7 +53,8 @@ def same(old, new):
 
 
 def newer(old, new):
-    """What is known of a client now. Versions that do the same are told together, and what one of them waited for longer stays."""
+    """What is known of a client now. Versions that do the same are told together, and what one of them waited for
+    longer stays."""
     if not old or not same(old, new):
         return new
     together = {**old, **new, "versions": sorted({*old["versions"], *new["versions"]}, key=in_order)}
@@ -98,8 +116,17 @@ def cells(client, measured):
     if client.streams:
         return name, client.follow, "", "", "", "any time", "", "", again
     redirects = measured["redirects"]
-    return (name, client.follow, "any number" if redirects >= REDIRECTS_MAX else str(redirects), wait_of(client, measured),
-            time_of(measured["hold_ms"] // 1000), takes(client, measured), client.longer, failing(client, measured), again)
+    return (
+        name,
+        client.follow,
+        "any number" if redirects >= REDIRECTS_MAX else str(redirects),
+        wait_of(client, measured),
+        time_of(measured["hold_ms"] // 1000),
+        takes(client, measured),
+        client.longer,
+        failing(client, measured),
+        again,
+    )
 
 
 def rows():
@@ -110,7 +137,9 @@ def rows():
 
 
 def text():
-    return "".join("|" + "|".join(f" {cell} " if cell else " " for cell in row) + "|\n" for row in rows()).replace(" --- ", "---")
+    return "".join("|" + "|".join(f" {cell} " if cell else " " for cell in row) + "|\n" for row in rows()).replace(
+        " --- ", "---"
+    )
 
 
 def parts_of_page():
@@ -132,8 +161,11 @@ def differences(measured):
     for name, new in measured.items():
         old = known_before.get(name, {})
         if new["versions"][0] in old.get("versions", ()):
-            yield from (f"{name}: {what} is {new[what]}, not {old.get(what)}: script/clients" for what in ALIKE
-                        if what in new and new[what] != old.get(what))
+            yield from (
+                f"{name}: {what} is {new[what]}, not {old.get(what)}: script/clients"
+                for what in ALIKE
+                if what in new and new[what] != old.get(what)
+            )
     if parts_of_page()[1] != text():
         yield "its table is not that of measured.json: python3 tests/clients/table.py"
 

@@ -1,9 +1,9 @@
 """A page does what it says: every command on it is run, in order, in one shell, and prints what stands under it.
 
-Usage: docs.py PAGE [NAME]. The programs that the page shows are put into the folder where its commands are at that moment.
-With NAME, that one is built and serves, and $URL is its address; without, the page's commands build and start what they
-need. With DOCS_SHELL in the environment that is the shell (one in another system, say). The addresses below are replaced by
-free ones. Only standard output is compared; programs log to the other. Reports TAP."""
+Usage: docs.py PAGE [NAME]. The programs that the page shows are put into the folder where its commands are at that
+moment. With NAME, that one is built and serves, and $URL is its address; without, the page's commands build and start
+what they need. With DOCS_SHELL in the environment that is the shell (one in another system, say). The addresses below
+are replaced by free ones. Only standard output is compared; programs log to the other. Reports TAP."""
 import os
 import re
 import shlex
@@ -71,7 +71,7 @@ def run_command(command, shell):
     output = ""
     for line in shell.stdout:
         if line.endswith(MARK + "\n"):
-            return output + line[:-len(MARK) - 1]
+            return output + line[: -len(MARK) - 1]
         output += line
     sys.exit("Bail out! the shell has ended")
 
@@ -96,15 +96,30 @@ def run_page(text, shell, errors, shown):
         print(f"{'ok' if good else 'not ok'} {n} - {command[:90].replace('#', '')}\n# {took:.1f} s", flush=True)
         if not good:
             errors.seek(said_before)
-            print("".join(f"# {line}\n" for line in ["expected:", *expected, "printed:", *output.splitlines(),
-                                                     "and on standard error:", *errors.read().splitlines()]), end="")
+            print(
+                "".join(
+                    f"# {line}\n"
+                    for line in [
+                        "expected:",
+                        *expected,
+                        "printed:",
+                        *output.splitlines(),
+                        "and on standard error:",
+                        *errors.read().splitlines(),
+                    ]
+                ),
+                end="",
+            )
     print(f"1..{n}")
 
 
 def serve():
-    subprocess.run(f"cc -Wall -Wextra -Werror {name}.c -o {name} $(pkg-config --cflags --libs stepwell)", shell=True, check=True)
-    server = subprocess.Popen(["./" + name, "--dev", "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, text=True)
+    subprocess.run(
+        f"cc -Wall -Wextra -Werror {name}.c -o {name} $(pkg-config --cflags --libs stepwell)", shell=True, check=True
+    )
+    server = subprocess.Popen(
+        ["./" + name, "--dev", "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     for line in server.stderr:
         found = re.search(r"listening on (http://\S+)", line)
         if found:
@@ -122,8 +137,14 @@ def main():
         shown = []
     server, url = serve() if name else (None, "")
     with tempfile.TemporaryFile("w+") as errors:
-        shell = subprocess.Popen(shlex.split(os.environ.get("DOCS_SHELL", "sh")), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                 stderr=errors, text=True, start_new_session=True)
+        shell = subprocess.Popen(
+            shlex.split(os.environ.get("DOCS_SHELL", "sh")),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
         try:
             shell.stdin.write(f"URL={shlex.quote(url)}\n")
             run_page(text, shell, errors, shown)

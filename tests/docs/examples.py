@@ -1,5 +1,5 @@
-"""Each program of examples/ is run, killed with SIGKILL in the middle of a run, started again, and its answer is right and
-nothing was done twice; then it proves itself with --prove.
+"""Each program of examples/ is run, killed with SIGKILL in the middle of a run, started again, and its answer is right
+and nothing was done twice; then it proves itself with --prove.
 
 Usage: examples.py FOLDER, where the programs are. The programs run side by side. Reports TAP."""
 import concurrent.futures
@@ -22,6 +22,7 @@ WAIT_S = 120  # for anything; nothing is judged by how long it took
 
 class Service(http.server.ThreadingHTTPServer):
     """What an example calls. Holds back its first request to `gate` until the example has been killed."""
+
     daemon_threads = True
 
     def __init__(self, gate):
@@ -30,7 +31,6 @@ class Service(http.server.ThreadingHTTPServer):
         self.lock, self.asked, self.done = threading.Lock(), [], {}
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
-
 
     def handle_error(self, *_):
         pass  # a program that was killed, or has ended, resets its connections
@@ -69,7 +69,11 @@ class Answers(http.server.BaseHTTPRequestHandler):
 def respond(path, body, times):
     name = path.rsplit("/", 1)[1]
     if path == "/model":
-        events = [{"text": "The tide "}, {"text": "turns."}, {"tool": "tides"} if body.count(b"{") == 1 else {"answer": "at six"}]
+        events = [
+            {"text": "The tide "},
+            {"text": "turns."},
+            {"tool": "tides"} if body.count(b"{") == 1 else {"answer": "at six"},
+        ]
         return 200, b"".join(b"data: " + json.dumps(e).encode() + b"\n\n" for e in events), "text/event-stream"
     if path.startswith("/rates/") and name == "zzz" or path.startswith("/prices/") and name in ("100", "200"):
         return 404, b"{}", "application/json"
@@ -92,8 +96,12 @@ class Program:
 
     def start(self):
         self.process = subprocess.Popen(
-            [f"{folder}/{self.name}", "--listen", "127.0.0.1:0", "--data", "data", "--dev", *self.flags()], cwd=self.root,
-            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            [f"{folder}/{self.name}", "--listen", "127.0.0.1:0", "--data", "data", "--dev", *self.flags()],
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for line in self.process.stderr:
             found = re.search(r"listening on (http://\S+)", line)
             if found:
@@ -136,8 +144,8 @@ class Program:
             time.sleep(0.01)
 
     def killed(self, request, body=None, headers=(), middle=None, times=1):
-        """The response of a run in whose middle the program is killed: in its call to the gate, once its journal on disk
-        has `middle` so many times."""
+        """The response of a run in whose middle the program is killed: in its call to the gate, once its journal on
+        disk has `middle` so many times."""
         run = self.begin(request, body, headers)
         assert not self.service or self.service.reached.wait(WAIT_S), "the gate is not reached"
         if middle:
@@ -149,8 +157,14 @@ class Program:
         return run, *self.ask("GET " + run["outputUrl"])
 
     def prove(self, request, *flags):
-        said = subprocess.run([f"{folder}/{self.name}", "--prove", request, *flags, *self.flags()], cwd=self.root,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_S)
+        said = subprocess.run(
+            [f"{folder}/{self.name}", "--prove", request, *flags, *self.flags()],
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+        )
         assert said.returncode == 0, said.stdout + said.stderr
         assert re.search(r"^\d+ entries, \d+ crash points", said.stdout), said.stdout
 
@@ -165,7 +179,11 @@ def example(gate=None, service=True):
 @example(gate="/charges")
 def order(p):
     _, status, text = p.killed("POST /orders", {"item": "lamp"})
-    assert (status, json.loads(text)["receipt"]["done"], json.loads(text)["parcel"]["done"]) == (201, "charges", "parcels"), text
+    assert (status, json.loads(text)["receipt"]["done"], json.loads(text)["parcel"]["done"]) == (
+        201,
+        "charges",
+        "parcels",
+    ), text
     assert sorted(p.service.done.values()) == ["/charges", "/parcels"], p.service.done  # asked twice, paid once
     assert p.service.asked.count("/charges") == 2
     assert p.ask("POST /orders", {})[0] == 422
@@ -218,8 +236,10 @@ def month(p):
 
 @example(gate="/rates/eur/yesterday")
 def retry(p):
-    assert p.ask("GET /rates/usd") == (200, json.dumps({"price": 7, "text": "chapter usd", "rate": 2, "done": "usd", "height": 3},
-                                                       separators=(",", ":")))
+    assert p.ask("GET /rates/usd") == (
+        200,
+        json.dumps({"price": 7, "text": "chapter usd", "rate": 2, "done": "usd", "height": 3}, separators=(",", ":")),
+    )
     assert p.service.asked.count("/rates/usd") == 3  # busy twice
     assert p.ask("GET /rates/zzz") == (404, '{"error":"there is no currency zzz"}')
     assert p.service.asked.count("/rates/zzz") == 1
@@ -288,7 +308,11 @@ def blocking(p):
 @example(gate="/mails")
 def values(p):
     _, status, text = p.killed("POST /invoices", {"lines": {"lamp": 12.5, "chair": 80}})
-    assert status == 200 and [line.split() for line in text.splitlines()] == [["lamp", "12.50"], ["chair", "80.00"], ["sum", "92.50"]], text
+    assert status == 200 and [line.split() for line in text.splitlines()] == [
+        ["lamp", "12.50"],
+        ["chair", "80.00"],
+        ["sum", "92.50"],
+    ], text
     assert len(p.service.done) == 1, p.service.done
     assert p.ask("POST /invoices", {"lines": {"lamp": True}}) == (422, '{"error":"lamp has no price"}')
     assert p.ask("POST /invoices", {"lines": [12.5]}) == (422, '{"error":"a line has no price"}')
@@ -320,8 +344,11 @@ with concurrent.futures.ThreadPoolExecutor(len(chosen)) as pool:
         for line in str(error).splitlines() if error else []:
             print("#", line)
         print("not ok" if error else "ok", number, f"- {name}: killed in the middle, resumed and proved", flush=True)
-long = [f for f in sources.values() if f[-1] in "cp" and
-        sum(1 for _ in open(os.path.join(os.path.dirname(__file__), "../../examples", f))) > 40]
+long = [
+    f
+    for f in sources.values()
+    if f[-1] in "cp" and sum(1 for _ in open(os.path.join(os.path.dirname(__file__), "../../examples", f))) > 40
+]
 complete = not long and {n for n, f in sources.items() if f.endswith((".c", ".cpp"))} == set(examples)
 print("ok" if complete else "not ok", len(chosen) + 1, "- every example is tested, and has at most 40 lines", *long)
 sys.exit(1 if failed or not complete else 0)

@@ -1,7 +1,7 @@
 """The tables of docs/internals/run.md are those by which the runtime decides what a run does next.
 
-Usage: machines.py PROGRAM PAGE [--write]. PROGRAM is that of machines.c; --write puts its tables into the page. In the page a
-table stands between <!-- table: NAME --> and <!-- end -->. Reports TAP."""
+Usage: machines.py PROGRAM PAGE [--write]. PROGRAM is that of machines.c; --write puts its tables into the page. In the
+page a table stands between <!-- table: NAME --> and <!-- end -->. Reports TAP."""
 import re
 import subprocess
 import sys

@@ -15,7 +15,10 @@ TEXT = open(page, encoding="utf-8").read()
 def rows(heading):
     """The cells of the rows of the table with this heading."""
     table = TEXT.split(heading + "\n", 1)[1].split("\n\n", 1)[0]
-    return [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table.splitlines()[1:]]
+    return [
+        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in table.splitlines()[1:]
+    ]
 
 
 def plain(cell):
@@ -43,14 +46,23 @@ def check(n, name, documented, real):
 
 
 def main():
-    documented = [(plain(r[0]), plain(r[1]), plain(r[2])) for r in rows("| flag | default | environment | what it is |")]
+    documented = [
+        (plain(r[0]), plain(r[1]), plain(r[2])) for r in rows("| flag | default | environment | what it is |")
+    ]
     check(1, "each flag with its default and its variable", documented, list(flags_of_help()))
     with tempfile.TemporaryDirectory(prefix="stepwell-tables-") as folder:
         data = folder + "/data"
-        server = subprocess.Popen([program, "--dev"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                  env={**os.environ, "STEPWELL_LISTEN": "127.0.0.1:0", "STEPWELL_DATA": data})
+        server = subprocess.Popen(
+            [program, "--dev"],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "STEPWELL_LISTEN": "127.0.0.1:0", "STEPWELL_DATA": data},
+        )
         try:
-            url = next((m[1] for m in (re.search(r"listening on (http://\S+)", line) for line in server.stderr) if m), None)
+            url = next(
+                (m[1] for m in (re.search(r"listening on (http://\S+)", line) for line in server.stderr) if m), None
+            )
             if not url:
                 sys.exit("Bail out! the program does not listen")
             metrics = urllib.request.urlopen(url + "/_sw/metrics").read().decode()
@@ -59,7 +71,12 @@ def main():
         finally:
             server.kill()
             server.wait()
-    check(2, "each metric", [plain(r[0]) for r in rows("| metric | what it says |")], re.findall(r"^(stepwell_\w+) ", metrics, re.M))
+    check(
+        2,
+        "each metric",
+        [plain(r[0]) for r in rows("| metric | what it says |")],
+        re.findall(r"^(stepwell_\w+) ", metrics, re.M),
+    )
     listed = [plain(r[0]) for r in rows("| file | what it is |")]
     check(3, "each file of the data folder", [f for f in listed if f != "probe"], files)
     check(4, "who may read them", [(".", 0o700), ("secret", 0o600)], list(modes.items()))

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs a command as on a machine where Stepwell is not installed: clean.sh BUILD SOURCE COMMAND [ARGUMENT...]. It starts in a
-# copy of the source, whose build folder is BUILD, and sees its own /usr/local and /etc: what script/install installs there is
-# found as it is anywhere, and nobody else sees it.
+# Runs a command as on a machine where Stepwell is not installed: clean.sh BUILD SOURCE COMMAND [ARGUMENT...]. It starts
+# in a copy of the source, whose build folder is BUILD, and sees its own /usr/local and /etc: what script/install
+# installs there is found as it is anywhere, and nobody else sees it.
 set -eu
 if [ "${1:-}" != --inside ]; then
   map=
@@ -25,7 +25,8 @@ if pkg-config --exists stepwell; then
 fi
 mkdir "$work/clone"
 cd "$work/clone"
-tar -C "$source" -cf - --anchored --exclude='./build*' --exclude=./.git --exclude=./data --exclude=./tests/e2e/node_modules --exclude=./apps/research/page/node_modules . | tar -xof -
+tar -C "$source" -cf - --anchored --exclude='./build*' --exclude=./.git --exclude=./data \
+  --exclude=./tests/e2e/node_modules --exclude=./apps/research/page/node_modules . | tar -xof -
 ln -s "$build" build
 unset PKG_CONFIG_PATH LD_LIBRARY_PATH LIBRARY_PATH
 "$@"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# script/bench fan measures what it is asked to, and refuses what it must not do: bench_fan.sh BUILD SOURCE. Reports TAP.
+# script/bench fan measures what it is asked to, and refuses what it must not do: bench_fan.sh BUILD SOURCE. Reports
+# TAP.
 set -eu
 build=$1
 cd "$2"

@@ -1,13 +1,14 @@
 #!/bin/sh
-# What script/install and `meson install` put where: install.sh BUILD SOURCE. The commands of README and the tutorial are run by
-# docs.sh.
+# What script/install and `meson install` put where: install.sh BUILD SOURCE. The commands of README and the tutorial
+# are run by docs.sh.
 set -eu
 if [ "$1" != --clean ]; then exec "$(dirname "$0")/../harness/clean.sh" "$1" "$2" "$0" --clean "$@"; fi
 work=$(dirname "$PWD")
 n=0
 ok() { n=$((n + 1)); echo "ok $n - $1"; }
 example() { # FILE NAME: the C program under its comment
-  awk -v name="<!-- $2 -->" '$0 == name {found = 1} found && /^```$/ {exit} started {print} found && /^```c$/ {started = 1}' "$1"
+  awk -v name="<!-- $2 -->" \
+    '$0 == name {found = 1} found && /^```$/ {exit} started {print} found && /^```c$/ {started = 1}' "$1"
 }
 
 # What programs need, by the means that they have: pkg-config, the compiler and the loader.
@@ -87,7 +88,10 @@ ok "find_package takes programs for this version and earlier ones"
 sed -i 's/project(user C CXX)/project(user NONE)/' cmake/CMakeLists.txt
 if cmake_in none 0.2 || ! grep -q 'neither C nor C++ is enabled' said; then cat said; exit 1; fi
 sed -i 's/project(user NONE)/project(user CXX)/; /hello\.c\|hello stepwell\|alone stepwell/d' cmake/CMakeLists.txt
-cmake_in cxx 0.2 && cmake --build cxx >said 2>&1 && cxx/trip --version | grep -q '^trip (stepwell ' || { cat said; exit 1; }
+cmake_in cxx 0.2 && cmake --build cxx >said 2>&1 && cxx/trip --version | grep -q '^trip (stepwell ' || {
+  cat said
+  exit 1
+}
 ok "find_package in a project of C++ alone, and without languages says what to change"
 
 # There are no npm packages in this copy of the source.
@@ -110,7 +114,8 @@ ok "systemd accepts the unit files"
 
 grep -ho '`sw_[a-z_]*`' docs/api.md | tr -d '`' | sort -u >named
 sed -n -e 's/^SW_API .*[ *]\(sw_[a-z_]*\)(.*/\1/p' -e 's/^typedef .*(\*\(sw_[a-z_]*\))(.*/\1/p' \
-  -e 's/^typedef .* \(sw_[a-z_]*\);.*/\1/p' -e 's/^} \(sw_[a-z_]*\);.*/\1/p' -e 's/^#define \(sw_[a-z_]*\)(.*/\1/p' runtime/stepwell.h | sort -u >declared
+  -e 's/^typedef .* \(sw_[a-z_]*\);.*/\1/p' -e 's/^} \(sw_[a-z_]*\);.*/\1/p' \
+  -e 's/^#define \(sw_[a-z_]*\)(.*/\1/p' runtime/stepwell.h | sort -u >declared
 comm -13 named declared >missing
 [ ! -s missing ] || { echo "docs/api.md does not name:"; cat missing; exit 1; }
 comm -23 named declared >unknown

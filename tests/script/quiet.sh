@@ -10,7 +10,8 @@ unset CI
 n=0
 ok() { n=$((n + 1)); echo "ok $n - $1"; }
 quietly() { sh -euc '. script/quiet.sh; quietly "$@"' script "$@" 2>"$work/said"; }
-must() { "$@" || { echo "not ok $((n + 1)) - $*"; sed 's/^/# /' "$work/said"; exit 1; }; } # `set -e` does not see half of a list fail
+# `set -e` does not see half of a list fail.
+must() { "$@" || { echo "not ok $((n + 1)) - $*"; sed 's/^/# /' "$work/said"; exit 1; }; }
 must_not() { if "$@"; then must false "$@"; fi; }
 no_logs() { [ -z "$(ls "$TMPDIR")" ]; }
 
@@ -40,7 +41,8 @@ ok "what is done beside other things is told when it is done"
 
 wanted() { sh -euc '. script/quiet.sh; wanted "$@"' script "$@"; }
 mkdir "$work/build" "$work/build/meson-info"
-echo '[{"name": "prefix", "value": "/usr/local"}, {"name": "research", "value": "auto"}, {"name": "fuzz", "value": true}]' \
+echo '[{"name": "prefix", "value": "/usr/local"}, {"name": "research", "value": "auto"},
+  {"name": "fuzz", "value": true}]' \
   >"$work/build/meson-info/intro-buildoptions.json"
 must [ -z "$(wanted "$work/build" --prefix=/usr/local -Dfuzz=true -Dresearch=auto)" ]
 must [ "$(wanted "$work/build" -Dresearch=enabled -Dfuzz=true --prefix=/opt)" = "-Dresearch=enabled

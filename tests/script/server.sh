@@ -77,7 +77,8 @@ try:
         assert time.monotonic() < end, "meson goes on"
         time.sleep(0.05)
 finally:
-    for end in (lambda: os.killpg(shell.pid, signal.SIGKILL), lambda: goes_on(meson) and os.kill(meson, signal.SIGKILL)):
+    for end in (lambda: os.killpg(shell.pid, signal.SIGKILL),
+                lambda: goes_on(meson) and os.kill(meson, signal.SIGKILL)):
         try:
             end()
         except ProcessLookupError:

@@ -18,14 +18,20 @@ def summary(logged, listed, status="0", parts=(), ci="false"):
     with tempfile.TemporaryDirectory() as folder:
         at = pathlib.Path(folder)
         if listed is not None:
-            (at / "unit.json").write_text("".join(
-                json.dumps({"name": n, "result": r, "stdout": out}) + "\n" for n, r, out in logged))
+            (at / "unit.json").write_text(
+                "".join(json.dumps({"name": n, "result": r, "stdout": out}) + "\n" for n, r, out in logged)
+            )
             (at / "unit.list").write_text("".join(n + "\n" for n in listed))
             (at / "unit.status").write_text(status + "\n")
         for name, word in parts:
             (at / f"{name}.part").write_text(word + "\n")
-        done = subprocess.run([sys.executable, TESTS.parent / "script/summary.py", folder], capture_output=True, text=True,
-                              env={**os.environ, "CI": ci}, check=False)
+        done = subprocess.run(
+            [sys.executable, TESTS.parent / "script/summary.py", folder],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "CI": ci},
+            check=False,
+        )
         return done.stdout.splitlines()[-1], done.returncode
 
 
@@ -33,7 +39,10 @@ def closing_lines():
     a, b = ("a", "OK", PASSES), ("b", "OK", PASSES)
     yield "all pass", summary([a, b], "ab"), ("4 passed, 0 failed", 0)
     yield "a failed case", summary([a, ("b", "FAIL", FAILS)], "ab", "1"), ("3 passed, 1 failed", 1)
-    yield "a failed program whose cases passed", summary([a, ("b", "ERROR", PASSES)], "ab", "1"), ("4 passed, 1 failed", 1)
+    yield "a failed program whose cases passed", summary([a, ("b", "ERROR", PASSES)], "ab", "1"), (
+        "4 passed, 1 failed",
+        1,
+    )
     yield "a listed test that did not run", summary([a], "ab"), ("2 passed, 1 failed", 1)
     yield "meson fails and no test does", summary([a], "a", "1"), ("2 passed, 1 failed", 1)
     yield "nothing ran", summary([], ""), ("0 passed, 1 failed", 1)
@@ -81,18 +90,29 @@ def node_programs():
     head = "import { test } from 'node:test';\n"
     yield "a Node program runs", run_node(head + "test('a', () => {});")[0], True
     yield "without its packages it fails and says so", run_node(head, installed=False), (
-        False, ["Bail out! tests/e2e/node_modules is missing or out of date: run script/setup e2e"])
+        False,
+        ["Bail out! tests/e2e/node_modules is missing or out of date: run script/setup e2e"],
+    )
     yield "without a test it fails", run_node("const a = 1;"), (False, ["Bail out! some.test.mjs holds no test"])
     yield "with a skipped test it fails", run_node(head + "test('a', () => {}); test.skip('b', () => {});"), (
-        False, ["Bail out! some.test.mjs did not run all of its tests"])
+        False,
+        ["Bail out! some.test.mjs did not run all of its tests"],
+    )
 
 
 def emulated():
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(["/bin/sh", TESTS / "coro/coro_aarch64.sh", TESTS.parent], capture_output=True, text=True, check=False,
-                              env={"PATH": folder})
+        done = subprocess.run(
+            ["/bin/sh", TESTS / "coro/coro_aarch64.sh", TESTS.parent],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": folder},
+        )
         yield "without its compiler the emulated test fails and says so", (done.returncode, done.stdout), (
-            1, "Bail out! aarch64-linux-gnu-gcc is missing: run script/setup e2e\n")
+            1,
+            "Bail out! aarch64-linux-gnu-gcc is missing: run script/setup e2e\n",
+        )
 
 
 count = 0

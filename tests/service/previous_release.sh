@@ -1,6 +1,6 @@
 #!/bin/sh
-# A program of this version and one of 0.1.0 take turns with one data folder: previous_release.sh SOURCE NEW_PROGRAM, where
-# NEW_PROGRAM is old_journal.c of this version. No run has a branch, which 0.1.0 would refuse.
+# A program of this version and one of 0.1.0 take turns with one data folder: previous_release.sh SOURCE NEW_PROGRAM,
+# where NEW_PROGRAM is old_journal.c of this version. No run has a branch, which 0.1.0 would refuse.
 set -eu
 source=$1 new=$2
 commit=1d8dfbf687591a62630da1e4e783373b876d8ed4 # 0.1.0
@@ -27,7 +27,11 @@ say "0.1.0 builds"
 export WITHOUT_BRANCHES=1
 check() { # PROGRAM WHAT: reads a copy of the folder, and goes on with its runs
   tar -C "$work" -czf "$work/folder.tar.gz" folder
-  OLD_JOURNAL=$work/folder.tar.gz "$1" >"$work/check.log" 2>&1 || { sed 's/^/# /' "$work/check.log"; echo "not ok - $2"; exit 1; }
+  OLD_JOURNAL=$work/folder.tar.gz "$1" >"$work/check.log" 2>&1 || {
+    sed 's/^/# /' "$work/check.log"
+    echo "not ok - $2"
+    exit 1
+  }
   say "$2"
 }
 
@@ -36,8 +40,8 @@ check "$old" "0.1.0 goes on with what this version left"
 
 # 0.1.0 works in the folder itself, is killed, and this version takes it back.
 touch "$work/gate"
-GATE=$work/gate NOTES=$work/notes "$old" --serve --listen 127.0.0.1:0 --data "$work/folder/data" --loops 2 --retain 3650d \
-  --log-level info >"$work/server.log" 2>&1 </dev/null &
+GATE=$work/gate NOTES=$work/notes "$old" --serve --listen 127.0.0.1:0 --data "$work/folder/data" --loops 2 \
+  --retain 3650d --log-level info >"$work/server.log" 2>&1 </dev/null &
 server=$!
 while ! grep -qs 'listening on' "$work/server.log"; do
   kill -0 $server || { sed 's/^/# /' "$work/server.log"; exit 1; }

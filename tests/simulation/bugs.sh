@@ -10,7 +10,8 @@ build=${1:-build-bugs}
 ninja -C "$build" tests/simulation > /dev/null
 found=0 missed=0
 while read -r number what; do
-  said=$("$build/tests/simulation" --bug "$number" 2> /dev/null | sed -n 's/^# seed \([0-9]*\) broke a promise: /\1 /p' | head -n 1)
+  said=$("$build/tests/simulation" --bug "$number" 2> /dev/null |
+    sed -n 's/^# seed \([0-9]*\) broke a promise: /\1 /p' | head -n 1)
   if [ -n "$said" ]; then found=$((found + 1)); else missed=$((missed + 1)); fi
   printf '%-3s %-78s %s\n' "$number" "$what" "${said:-NOT FOUND}" | cut -c 1-180
 done << LIST

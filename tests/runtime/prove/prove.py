@@ -1,4 +1,5 @@
-"""--prove finds nothing in a program that survives crashes, and the mistakes in three programs that do not survive them.
+"""--prove finds nothing in a program that survives crashes, and the mistakes in three programs that do not survive
+them.
 
 Usage: prove.py FOLDER, where the programs are. Reports TAP."""
 import http.server
@@ -22,6 +23,7 @@ def test(function):
 
 class Upstream(http.server.BaseHTTPRequestHandler):
     """Counts what it is asked for. /flaky is overloaded at the first time."""
+
     protocol_version = "HTTP/1.1"
     asked = []
     flaky_at = []  # when, s
@@ -37,7 +39,11 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         if self.path == "/hang":
             time.sleep(2)
         texts = {"/bytes": b"\xff\x00\xfe", "/large": b"x" * 3000000, "/events": b"data: 1\n\ndata: 2\n\ndata: 3\n\n"}
-        text = texts[self.path] if self.path in texts else json.dumps({"count": len(Upstream.asked), "bytes": len(body)}).encode()
+        text = (
+            texts[self.path]
+            if self.path in texts
+            else json.dumps({"count": len(Upstream.asked), "bytes": len(body)}).encode()
+        )
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.send_header("Set-Cookie", "session=secret")
@@ -57,8 +63,13 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 def prove(program, request, *flags, upstream=None):
     """(exit code, lines of the page, standard error)"""
     at = ["--upstream", upstream] if upstream else []
-    run = subprocess.run([f"{folder}/prove_{program}", "--prove", request, *at, *flags], stdin=subprocess.DEVNULL,
-                         capture_output=True, text=True, timeout=280)
+    run = subprocess.run(
+        [f"{folder}/prove_{program}", "--prove", request, *at, *flags],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
     return run.returncode, run.stdout.splitlines(), run.stderr
 
 
@@ -75,7 +86,9 @@ def same(got, wanted):
 
 def all_good(line):
     """Entries and crash points of a page that has found nothing."""
-    found = re.fullmatch(r"(\d+) entries, (\d+) crash points: same answer (\d+), no finished step ran twice (\d+)", line)
+    found = re.fullmatch(
+        r"(\d+) entries, (\d+) crash points: same answer (\d+), no finished step ran twice (\d+)", line
+    )
     if not found or len({found[2], found[3], found[4]}) != 1:
         raise AssertionError(f"got {line!r}")
     return int(found[1]), int(found[2])
@@ -88,16 +101,35 @@ ORDER = ("-d", '{"item":"lamp"}', "-H", "X-Tenant: 7")
 def nothing_is_found_where_nothing_is_wrong(upstream, temp):
     code, page, _ = prove("good", "POST /orders?express=1", *ORDER, upstream=upstream)
     entries, points = all_good(page[0])
-    same(page[1:], ["charge    ok: .sync, key sent", "mail      ok: key sent, not .sync",
-                    "note      ok: PUT of the same content may be repeated", "ship      ok: key sent, not .sync"])
+    same(
+        page[1:],
+        [
+            "charge    ok: .sync, key sent",
+            "mail      ok: key sent, not .sync",
+            "note      ok: PUT of the same content may be repeated",
+            "ship      ok: key sent, not .sync",
+        ],
+    )
     same(code, 0)
     same((entries, points), (20, 27))
 
 
 @test
 def only_the_first_execution_calls(upstream, temp):
-    same(sorted(Upstream.asked), sorted([("GET", "/stock/lamp"), ("GET", "/stock/box"), ("POST", "/charge"), ("POST", "/mail"),
-                                         ("PUT", "/notes/1"), ("POST", "/flaky"), ("POST", "/flaky")]))
+    same(
+        sorted(Upstream.asked),
+        sorted(
+            [
+                ("GET", "/stock/lamp"),
+                ("GET", "/stock/box"),
+                ("POST", "/charge"),
+                ("POST", "/mail"),
+                ("PUT", "/notes/1"),
+                ("POST", "/flaky"),
+                ("POST", "/flaky"),
+            ]
+        ),
+    )
 
 
 @test
@@ -120,8 +152,14 @@ def a_recording_stands_for_the_services(upstream, temp):
     same([word for word in ("Bearer", "session=") if word in text], [])
     lines = [json.loads(line) for line in text.splitlines()]
     same(lines[0], {"stepwellRecording": 1, "request": "POST /orders"})
-    same([(c["step"], c["branch"], c["attempt"], c["call"], c["method"], c["status"]) for c in lines[1:] if c["step"] in ("ship", "box")],
-         [("box", "pack", 1, 1, "GET", 200), ("ship", "", 1, 1, "POST", 200)])
+    same(
+        [
+            (c["step"], c["branch"], c["attempt"], c["call"], c["method"], c["status"])
+            for c in lines[1:]
+            if c["step"] in ("ship", "box")
+        ],
+        [("box", "pack", 1, 1, "GET", 200), ("ship", "", 1, 1, "POST", 200)],
+    )
 
 
 @test
@@ -134,28 +172,52 @@ def a_call_that_is_not_in_the_recording_is_named(upstream, temp):
         new.writelines(kept)
     code, page, _ = prove("good", "POST /orders", *ORDER, "--replay", file, upstream=upstream)
     same(code, 1)
-    same([line for line in page if "recording" in line], [f"handler   the run fails with 500: POST {upstream}/mail is not in the recording",
-          f"mail      in the first run: POST {upstream}/mail is not in the recording"])
+    same(
+        [line for line in page if "recording" in line],
+        [
+            f"handler   the run fails with 500: POST {upstream}/mail is not in the recording",
+            f"mail      in the first run: POST {upstream}/mail is not in the recording",
+        ],
+    )
 
 
 @test
 def the_clock_and_random_numbers_are_named(upstream, temp):
     code, page, _ = prove("clock", "POST /orders")
-    same(page, ["4 entries, 4 crash points: same answer 0, no finished step ran twice 4",
-                'handler   differs at crash 1: the input of step "save" (.at); the clock is read with time(), not sw_now()'
-                f"   ({line_of('clock', 'time(NULL);')})", "crash 1: behind entry 1, the start"])
+    same(
+        page,
+        [
+            "4 entries, 4 crash points: same answer 0, no finished step ran twice 4",
+            'handler   differs at crash 1: the input of step "save" (.at); the clock is read with time(), not sw_now()'
+            f"   ({line_of('clock', 'time(NULL);')})",
+            "crash 1: behind entry 1, the start",
+        ],
+    )
     same(code, 1)
     code, page, _ = prove("clock", "POST /lottery")
-    same(page[1:], ['draw      differs at crash 1: the input of step "keep" (.lot); random numbers come from rand(), not sw_random()'
-                    f"   ({line_of('clock', 'rand()')})", "crash 1: behind entry 1, the start"])
+    same(
+        page[1:],
+        [
+            'draw      differs at crash 1: the input of step "keep" (.lot); random numbers come from rand(), not '
+            'sw_random()'
+            f"   ({line_of('clock', 'rand()')})",
+            "crash 1: behind entry 1, the start",
+        ],
+    )
     same(code, 1)
 
 
 @test
 def a_line_that_reads_the_clock_twice_is_named_once(upstream, temp):
     code, page, _ = prove("clock", "POST /twice")
-    same(page[1:], ['handler   differs at crash 1: the input of step "save"; the clock is read with time(), not sw_now()'
-                    f"   ({line_of('clock', 'time(NULL) + ')})", "crash 1: behind entry 1, the start"])
+    same(
+        page[1:],
+        [
+            'handler   differs at crash 1: the input of step "save"; the clock is read with time(), not sw_now()'
+            f"   ({line_of('clock', 'time(NULL) + ')})",
+            "crash 1: behind entry 1, the start",
+        ],
+    )
     same(code, 1)
 
 
@@ -164,16 +226,24 @@ def a_run_that_stops_for_its_difference_is_told(upstream, temp):
     code, page, _ = prove("clock", "POST /strict")
     same(code, 1)
     same(page[1].split(";")[0], 'handler   differs at crash 1: the input of step "save" (.at)')
-    same(page[2], 'handler   at crash 2: the run is stopped: step "save" is given another input than when the journal\'s result '
-         'was made (version "" of the endpoint)')
+    same(
+        page[2],
+        'handler   at crash 2: the run is stopped: step "save" is given another input than when the journal\'s result '
+        'was made (version "" of the endpoint)',
+    )
 
 
 @test
 def a_clock_that_changes_nothing_is_no_fault(upstream, temp):
     code, page, _ = prove("clock", "POST /measured")
     all_good(page[0])
-    same(page[1:], ["handler   the clock is read with clock_gettime(), not sw_now(), and nothing came to differ"
-                    f"   ({line_of('clock', 'clock_gettime')})"])
+    same(
+        page[1:],
+        [
+            "handler   the clock is read with clock_gettime(), not sw_now(), and nothing came to differ"
+            f"   ({line_of('clock', 'clock_gettime')})"
+        ],
+    )
     same(code, 0)
 
 
@@ -181,13 +251,21 @@ def a_clock_that_changes_nothing_is_no_fault(upstream, temp):
 def other_steps_are_named(upstream, temp):
     code, page, _ = prove("clock", "POST /daily")
     same(code, 1)
-    same(re.sub(r"\d+", "N", page[1].split(" (")[0]),
-         'handler   differs at crash N: it comes to step "day N", which the first run did not have; '
-         "the clock is read with time(), not sw_now()  ")
-    same([re.sub(r"day \d+", "day N", line) for line in page if line.startswith("crash")],
-         ["crash 1: behind entry 1, the start", 'crash 2: behind entry 2, the result of step "day N"',
-          'crash 3: in attempt 1 of step "day N"',
-          'crash 4: in attempt 1 of step "day N", and the run goes on in the same process, whose variables it has used'])
+    same(
+        re.sub(r"\d+", "N", page[1].split(" (")[0]),
+        'handler   differs at crash N: it comes to step "day N", which the first run did not have; '
+        "the clock is read with time(), not sw_now()  ",
+    )
+    same(
+        [re.sub(r"day \d+", "day N", line) for line in page if line.startswith("crash")],
+        [
+            "crash 1: behind entry 1, the start",
+            'crash 2: behind entry 2, the result of step "day N"',
+            'crash 3: in attempt 1 of step "day N"',
+            'crash 4: in attempt 1 of step "day N", and the run goes on in the same process, whose variables it has '
+            'used',
+        ],
+    )
 
 
 TWICE = "may be made twice if the machine dies during it"
@@ -197,18 +275,25 @@ TWICE = "may be made twice if the machine dies during it"
 def a_missing_key_is_named(upstream, temp):
     code, page, _ = prove("key", "POST /orders", upstream=upstream)
     all_good(page[0])
-    same(page[1:], [f"search    {TWICE}: it sends no key (sw_step_key), POST {upstream}/search",
-                    f"charge    {TWICE}: it sends no key (sw_step_key), POST {upstream}/charge",
-                    "named     ok: key sent, not .sync",
-                    f"drawn     {TWICE}: its Idempotency-Key is another each time (use sw_step_key), POST {upstream}/charge"])
+    same(
+        page[1:],
+        [
+            f"search    {TWICE}: it sends no key (sw_step_key), POST {upstream}/search",
+            f"charge    {TWICE}: it sends no key (sw_step_key), POST {upstream}/charge",
+            "named     ok: key sent, not .sync",
+            f"drawn     {TWICE}: its Idempotency-Key is another each time (use sw_step_key), POST {upstream}/charge",
+        ],
+    )
     same(code, 1)
 
 
 @test
 def steps_may_be_declared_repeatable(upstream, temp):
     code, page, _ = prove("key", "POST /orders", "--prove-repeatable", "sea*,charge,drawn", upstream=upstream)
-    same([line for line in page[1:] if "repeated" in line],
-         [f"{step:9} ok: may be repeated (--prove-repeatable)" for step in ("search", "charge", "drawn")])
+    same(
+        [line for line in page[1:] if "repeated" in line],
+        [f"{step:9} ok: may be repeated (--prove-repeatable)" for step in ("search", "charge", "drawn")],
+    )
     same(code, 0)
 
 
@@ -218,8 +303,14 @@ AGAIN = "is called outside any step: it would be done again at every replay"
 @test
 def what_is_done_between_steps_is_named(upstream, temp):
     code, page, _ = prove("between", "POST /fetch")
-    same(page[1:], ["handler   the run fails with 500: sw_fetch_json outside a step would be made again at every replay: call it inside sw_step",
-                    f"handler   sw_fetch_json() {AGAIN}   ({line_of('between', 'sw_fetch_json(')})"])
+    same(
+        page[1:],
+        [
+            "handler   the run fails with 500: sw_fetch_json outside a step would be made again at every replay: call "
+            "it inside sw_step",
+            f"handler   sw_fetch_json() {AGAIN}   ({line_of('between', 'sw_fetch_json(')})",
+        ],
+    )
     same(code, 1)
     code, page, _ = prove("between", "POST /file")
     same(page[1:], [f"handler   fopen() {AGAIN}   ({line_of('between', 'fopen(')})"])
@@ -232,9 +323,15 @@ def what_is_done_between_steps_is_named(upstream, temp):
 @test
 def variables_of_the_process_are_found(upstream, temp):
     code, page, _ = prove("between", "POST /count")
-    same(page, ["4 entries, 4 crash points: same answer 3, no finished step ran twice 4",
-                'handler   differs at crash 4: the input of step "save" (.number)',
-                'crash 4: in attempt 1 of step "save", and the run goes on in the same process, whose variables it has used'])
+    same(
+        page,
+        [
+            "4 entries, 4 crash points: same answer 3, no finished step ran twice 4",
+            'handler   differs at crash 4: the input of step "save" (.number)',
+            'crash 4: in attempt 1 of step "save", and the run goes on in the same process, whose variables it has '
+            'used',
+        ],
+    )
     same(code, 1)
 
 
@@ -251,7 +348,10 @@ def points_can_be_fewer(upstream, temp):
     same(page[0], "18 entries, 5 crash points of 24 (--prove-points): same answer 5, no finished step ran twice 5")
     same(code, 0)
     code, page, _ = prove("clock", "POST /measured", "--prove-points", "1")
-    same((code, page[0]), (0, "4 entries, 1 crash point of 4 (--prove-points): same answer 1, no finished step ran twice 1"))
+    same(
+        (code, page[0]),
+        (0, "4 entries, 1 crash point of 4 (--prove-points): same answer 1, no finished step ran twice 1"),
+    )
 
 
 @test
@@ -261,7 +361,9 @@ def streams_failures_and_threads_are_replayed(upstream, temp):
         code, page, error = prove("calls", f"GET /{route}", "--record", f"{temp}/{route}", upstream=upstream)
         same((route, all_good(page[0])[0], page[1:], code), (route, entries, [], 0))
         asked = len(Upstream.asked)
-        again = prove("calls", f"GET /{route}", "--replay", f"{temp}/{route}", "--record", f"{temp}/again", upstream=upstream)
+        again = prove(
+            "calls", f"GET /{route}", "--replay", f"{temp}/{route}", "--record", f"{temp}/again", upstream=upstream
+        )
         same(again[:2], (0, page))
         same(len(Upstream.asked), asked)
         with open(f"{temp}/{route}", encoding="utf-8") as first, open(f"{temp}/again", encoding="utf-8") as second:
@@ -279,7 +381,10 @@ def a_run_that_fails_is_told(upstream, temp):
 def a_run_that_stops_when_a_step_has_used_its_retries_is_told(upstream, temp):
     code, page, _ = prove("good", "POST /loans", "--prove-timeout", "20s", upstream=upstream)
     all_good(page[0])
-    same((code, page[1:]), (1, ['handler   the run stops: step "lend" has used its retries (3 attempts): the bank is closed']))
+    same(
+        (code, page[1:]),
+        (1, ['handler   the run stops: step "lend" has used its retries (3 attempts): the bank is closed']),
+    )
 
 
 @test
@@ -296,45 +401,77 @@ def wrong_input_is_refused(upstream, temp):
         code, page, error = prove(program, request, *flags)
         same((code, page), (2, []))
         return error.splitlines()[-1]
+
     same(refused("good", "POST /nowhere"), 'good: --prove "POST /nowhere": the program has no such route')
     same(refused("good", "GET /orders"), 'good: --prove "GET /orders": this path takes POST, OPTIONS')
-    same(refused("good", "GET /plain"), 'good: --prove "GET /plain": this is no durable endpoint (sw_endpoint): it has no run that could be resumed')
-    same(refused("good", "/orders"), 'good: --prove "/orders": must be a method and a path, as "POST /orders?express=1"')
-    same(refused("good", "POST /orders", "-d", "@" + temp + "/none"), f"good: --prove-body @{temp}/none: No such file or directory")
+    same(
+        refused("good", "GET /plain"),
+        'good: --prove "GET /plain": this is no durable endpoint (sw_endpoint): it has no run that could be resumed',
+    )
+    same(
+        refused("good", "/orders"), 'good: --prove "/orders": must be a method and a path, as "POST /orders?express=1"'
+    )
+    same(
+        refused("good", "POST /orders", "-d", "@" + temp + "/none"),
+        f"good: --prove-body @{temp}/none: No such file or directory",
+    )
     same(refused("good", "POST /orders", "-H", "no header"), 'good: --prove-header "no header": must be "Name: value"')
     same(refused("good", "POST /orders", "-d"), "good: --prove-body needs a value: --prove-body DATA|@FILE")
-    same(refused("good", "POST /orders", "-d", "{}", "--body-max", "1"), 'good: --prove "POST /orders": the request began no run: HTTP/1.1 413 Content Too Large')
-    same(refused("good", "POST /orders", "--replay", temp + "/none"), f"good: --replay {temp}/none: No such file or directory")
+    same(
+        refused("good", "POST /orders", "-d", "{}", "--body-max", "1"),
+        'good: --prove "POST /orders": the request began no run: HTTP/1.1 413 Content Too Large',
+    )
+    same(
+        refused("good", "POST /orders", "--replay", temp + "/none"),
+        f"good: --replay {temp}/none: No such file or directory",
+    )
     with open(temp + "/bad", "w", encoding="utf-8") as file:
         file.write('{"stepwellRecording":1}\nnot JSON\n')
-    same(refused("good", "POST /orders", "--replay", temp + "/bad").split(" (")[0][:60], f"good: --replay {temp}/bad: line 2: it is not JSON"[:60])
+    same(
+        refused("good", "POST /orders", "--replay", temp + "/bad").split(" (")[0][:60],
+        f"good: --replay {temp}/bad: line 2: it is not JSON"[:60],
+    )
     with open(temp + "/bad", "w", encoding="utf-8") as file:
         file.write('{"stepwellRecording":1}\n{"status":200}\n')
-    same(refused("good", "POST /orders", "--replay", temp + "/bad"),
-         f'good: --replay {temp}/bad: line 2: it is no call: "path", "method" and "url" are missing')
+    same(
+        refused("good", "POST /orders", "--replay", temp + "/bad"),
+        f'good: --replay {temp}/bad: line 2: it is no call: "path", "method" and "url" are missing',
+    )
     call = '"path":"1","method":"GET","url":"http://h/"'
-    for line, wrong in ((f'{{{call},"status":"200"}}', '"status" is no number from 100 to 999'),
-                        (f'{{{call},"status":0}}', '"status" is no number from 100 to 999'),
-                        (f'{{{call},"status":1000}}', '"status" is no number from 100 to 999'),
-                        (f'{{{call},"error":7}}', '"error" is no text'),
-                        (f'{{{call},"error":""}}', '"error" is empty'),
-                        ("\0", "it is not JSON")):
+    for line, wrong in (
+        (f'{{{call},"status":"200"}}', '"status" is no number from 100 to 999'),
+        (f'{{{call},"status":0}}', '"status" is no number from 100 to 999'),
+        (f'{{{call},"status":1000}}', '"status" is no number from 100 to 999'),
+        (f'{{{call},"error":7}}', '"error" is no text'),
+        (f'{{{call},"error":""}}', '"error" is empty'),
+        ("\0", "it is not JSON"),
+    ):
         with open(temp + "/bad", "w", encoding="utf-8") as file:
             file.write('{"stepwellRecording":1}\n' + line + "\n")
         wanted = f"good: --replay {temp}/bad: line 2: {wrong}"
-        same(refused("good", "POST /orders", "--replay", temp + "/bad")[:len(wanted)], wanted)
+        same(refused("good", "POST /orders", "--replay", temp + "/bad")[: len(wanted)], wanted)
     same(refused("good", "POST /orders", "--replay", temp), f"good: --replay {temp}: it is no regular file")
     os.mkfifo(temp + "/fifo")
-    same(refused("good", "POST /orders", "--replay", temp + "/fifo"), f"good: --replay {temp}/fifo: it is no regular file")
-    same(refused("clock", "POST /orders", "--record", "/dev/full"), "clock: --record /dev/full: No space left on device")
+    same(
+        refused("good", "POST /orders", "--replay", temp + "/fifo"),
+        f"good: --replay {temp}/fifo: it is no regular file",
+    )
+    same(
+        refused("clock", "POST /orders", "--record", "/dev/full"), "clock: --record /dev/full: No space left on device"
+    )
     same(refused("clock", "POST /orders", "--record", temp), f"clock: --record {temp}: Is a directory")
     with open(temp + "/bad", "w", encoding="utf-8"):
         pass
-    same(refused("good", "POST /orders", "--replay", temp + "/bad")[:50], f"good: --replay {temp}/bad: line 1: it is not JSON"[:50])
+    same(
+        refused("good", "POST /orders", "--replay", temp + "/bad")[:50],
+        f"good: --replay {temp}/bad: line 1: it is not JSON"[:50],
+    )
     for flag, value in (("--record", temp + "/x"), ("--replay", temp + "/x"), ("-d", "{}"), ("-H", "X-Tenant: 7")):
         run = subprocess.run([f"{folder}/prove_good", flag, value], capture_output=True, text=True, timeout=60)
-        same((run.returncode, run.stderr),
-             (2, "good: --prove-body (-d), --prove-header (-H), --record and --replay go with --prove\n"))
+        same(
+            (run.returncode, run.stderr),
+            (2, "good: --prove-body (-d), --prove-header (-H), --record and --replay go with --prove\n"),
+        )
 
 
 def main():
@@ -348,7 +485,11 @@ def main():
                 function(f"http://127.0.0.1:{server.server_port}", temp)
                 print(f"ok {n} - {name}", flush=True)
             except AssertionError as why:
-                print(f"not ok {n} - {name}\n" + "".join(f"# {line}\n" for line in str(why).splitlines()), end="", flush=True)
+                print(
+                    f"not ok {n} - {name}\n" + "".join(f"# {line}\n" for line in str(why).splitlines()),
+                    end="",
+                    flush=True,
+                )
 
 
 main()
