@@ -144,7 +144,7 @@ void waiters_answer_journal(home *h, waiter **list, const store_journal *journal
     rebuild b = {.frames = wants ? frames_new(h->arenas) : NULL};
     b.failed = wants && !b.frames;
     *error = NULL;
-    const replay *p = replay_new(&a, journal->data, journal->len, rebuild_on_entry, &b, error);
+    const replay *p = replay_new(&a, (entry_text){journal->data, journal->len}, rebuild_on_entry, &b, error);
     const entry *response = p ? replay_response(p) : NULL, *ended = p ? replay_ended(p) : NULL;
     if (b.failed && p) {
         *error = replay_no_memory;

@@ -236,18 +236,17 @@ static bool replay_take(replay *p, const entry *e)
     return true; /* an unknown kind from ENTRY_PASSABLE on */
 }
 
-replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),
-                   void *arg, const char **error)
+replay *replay_new(arena *a, entry_text journal, replay_entry_fn on_entry, void *arg, const char **error)
 {
     replay *p = arena_zalloc(a, sizeof *p);
-    char *copy = arena_memdup(a, data, len);
+    char *copy = arena_memdup(a, journal.data, journal.len);
     *error = replay_no_memory;
-    if (!p || (!copy && len > 0)) return NULL;
+    if (!p || (!copy && journal.len > 0)) return NULL;
     p->arena = a;
     if (!replay_grow(p)) return NULL;
-    for (size_t at = 0; at < len;) {
+    for (size_t at = 0; at < journal.len;) {
         entry e;
-        size_t taken = entry_decode(copy + at, len - at, &e, error);
+        size_t taken = entry_decode(copy + at, journal.len - at, &e, error);
         if (taken == 0) return NULL;
         if ((p->entries == 0) != (e.kind == ENTRY_STARTED)) {
             *error = "a journal has to begin with one start and hold no other";

@@ -31,14 +31,16 @@ typedef struct replay_record {
     uint32_t open_chunks;   /* a step: streamed by an attempt that neither finished nor was rolled back */
 } replay_record;
 
+/* Is called with each entry of a journal, in order; `seq`: its number, from 1. */
+typedef void (*replay_entry_fn)(void *arg, const entry *e, uint32_t seq);
+
 /* What replay_new says when there is no memory, which tells nothing of the journal. Compared by its address. */
 extern const char replay_no_memory[];
 
 /* Reads a whole journal, which is copied, into `a`, and calls `on_entry` (NULL: none) with each entry in order. NULL,
  * with a message in *error: it is damaged, does not begin with `started`, a newer program wrote it (entry_newer), or
  * there is no memory (replay_no_memory). */
-replay *replay_new(arena *a, const char *data, size_t len, void (*on_entry)(void *arg, const entry *e, uint32_t seq),
-                   void *arg, const char **error);
+replay *replay_new(arena *a, entry_text journal, replay_entry_fn on_entry, void *arg, const char **error);
 
 /* ---- The run as a whole ---- */
 

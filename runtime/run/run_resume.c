@@ -60,7 +60,7 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
     /* A quarter more than task_init allows, so that what fitted in the first execution fits again, though the arena
      * gets it in another order and in other pieces. */
     arena_set_limit(&r->task.arena, (size_t)r->task.home->opt->run_state_max * 5);
-    r->replay = replay_new(&r->journal, j->data, j->len, resume_see_entry, r, &error);
+    r->replay = replay_new(&r->journal, (entry_text){j->data, j->len}, resume_see_entry, r, &error);
     if (!r->replay) return resume_unreadable(why, error);
     if (*r->outcome_error) return resume_try_later(why, r->outcome_error);
     const entry *started = replay_started(r->replay);
