@@ -19,6 +19,7 @@ enum { FAILURE_TEXT_MAX = 4096 };
 
 const failure failure_unwind = {.kind = FAILURE_UNWIND, .retry_after_ms = -1};
 
+/* Runs the clean-ups, last one first; each is taken off before it runs, so that one which fails is not run again. */
 static void ctx_run_defers(sw_ctx *c)
 {
     while (c->defers) {
@@ -28,6 +29,7 @@ static void ctx_run_defers(sw_ctx *c)
     }
 }
 
+/* Waits for the groups made in `c`; what that raises is caught here. True: all have ended. */
 static bool ctx_settle_groups(sw_ctx *c)
 {
     assert(c->groups_settle);

@@ -185,16 +185,21 @@ static void run_try_park(run *r)
     run_post(r, RUN_ON_WAITS);
 }
 
+/* Whether the response may be sent before it is on disk: SW_RELAXED allows that of the handler's response, but not of
+ * the acknowledgement of a cancel. */
+static bool run_may_answer_early(const run *r)
+{
+    bool is_relaxed = r->task.endpoint->options.durability == SW_RELAXED || BUG(ANSWER_EARLY);
+    return r->state == RUN_ENDING && is_relaxed && (!r->cancel || BUG(CANCEL_EARLY));
+}
+
 void run_turn_end(run *r)
 {
     assert(!run_is_touched(r));
     assert(r->seq_durable <= r->seq_sealed);
     assert(r->seq_sealed <= r->seq_next);
-    /* SW_RELAXED lets the handler's response be sent before it is on disk, but not the acknowledgement of a cancel. */
-    bool relaxed = r->state == RUN_ENDING && (!r->cancel || BUG(CANCEL_EARLY)) &&
-                   (r->task.endpoint->options.durability == SW_RELAXED || BUG(ANSWER_EARLY));
     const run_listener *listener = r->task.home->listener;
-    if (relaxed) listener->on_over(r, RUN_OVER_EARLY);
+    if (run_may_answer_early(r)) listener->on_over(r, RUN_OVER_EARLY);
     record_flush(r);
     if (run_is_durable(r)) {
         bool waits_long = r->waits_long && r->seq_durable >= r->seq_wait && run_state_has_handler(r->state);
