@@ -6,8 +6,9 @@
  *      |         \---stopped---> STOPPED --look--> ASKED --taken--> LOADING                          \--> PARKED,
  *      +--> UNKNOWN --look-------------------------^                                          STOPPED, GONE, and later
  *
- *     DUE, ASKED, LOADING --gate closed--> GATED --open--> PARKED, and woken      LOADING --suspected--> SUSPECT -->
- * ... DUE, LOADING --behind--> BEHIND --admitted--> DUE
+ *     DUE, ASKED, LOADING --gate closed--> GATED --put off--> PARKED, and woken
+ *     LOADING --suspected--> SUSPECT --taken--> LOADING_PLACED
+ *     DUE, LOADING --behind--> BEHIND --admitted--> DUE
  */
 #ifndef RUNTIME_RUN_SLOT_MACHINE_H
 #define RUNTIME_RUN_SLOT_MACHINE_H
