@@ -528,6 +528,27 @@ static void test_written_short(void)
     json_writer_free(&w);
 }
 
+/* A map in a map's key in a map's key ... would double its quotes each time. */
+static void test_nested_keys(void)
+{
+    arena memory;
+    arena_init(&memory, NULL);
+    arena_set_limit(&memory, 1 << 20);
+    sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = 7};
+    msgpack_object_kv pairs[100];
+    for (int i = 0; i < 100; i++) {
+        pairs[i] = (msgpack_object_kv){.key = v, .val = {.type = MSGPACK_OBJECT_NIL}};
+        v = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {.size = 1, .ptr = &pairs[i]}};
+    }
+    sw_bytes out;
+    CHECK(json_write(&memory, v, &out));
+    CHECK_STR(out.data, "{\"{}\":null}");
+    v = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {.size = 1, .ptr = &pairs[0]}};
+    CHECK(json_write(&memory, v, &out));
+    CHECK_STR(out.data, "{\"7\":null}");
+    arena_free(&memory);
+}
+
 static const check_case cases[] = {{"texts that are taken", test_taken},
                                    {"texts that are refused, and where", test_refused},
                                    {"texts that are cut", test_cut},
@@ -539,5 +560,6 @@ static const check_case cases[] = {{"texts that are taken", test_taken},
                                    {"the same with errors", test_mutated},
                                    {"doubles", test_doubles},
                                    {"a document written member by member", test_written_by_members},
-                                   {"a document that finds no memory", test_written_short}};
+                                   {"a document that finds no memory", test_written_short},
+                                   {"maps as keys of maps", test_nested_keys}};
 CHECK_MAIN(cases)
