@@ -25,7 +25,8 @@ void call_announce(http_call *call)
 
 /* ---- Starting ---- */
 
-static http_call *call_new(http_client *c)
+/* Takes a cached call, emptied but for its buffers, or allocates one. NULL: no memory. */
+static http_call *call_allocate(http_client *c)
 {
     http_call *call = TAILQ_FIRST(&c->free_calls);
     if (!call) return calloc(1, sizeof *call);
@@ -38,6 +39,19 @@ static http_call *call_new(http_client *c)
                         .head = former.head,
                         .front = former.front,
                         .back = former.back};
+    return call;
+}
+
+static http_call *call_new(http_client *c, void (*on_change)(void *arg), void *arg)
+{
+    assert(!c->stopping);
+    assert(on_change);
+    http_call *call = call_allocate(c);
+    if (!call) return NULL;
+    call->client = c;
+    call->on_change = on_change;
+    call->arg = arg;
+    call->url = call->method = "";
     return call;
 }
 
@@ -82,13 +96,8 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
 {
     char origin[CLIENT_ORIGIN_BYTES_MAX];
     bool out_of_memory = false;
-    assert(!c->stopping);
-    assert(on_change);
-    http_call *call = call_new(c);
+    http_call *call = call_new(c, on_change, arg);
     if (!call) return NULL;
-    call->client = c;
-    call->on_change = on_change;
-    call->arg = arg;
     call->timeout_ms = o->timeout_ms;
     call->silence_ms = o->silence_ms;
     call->redirects_max = o->redirects_max;
@@ -96,7 +105,6 @@ http_call *http_call_start(http_client *c, const http_call_options *o, void (*on
     call->streaming = o->streaming;
     call->public_only = o->public_only;
     call->started_ms = uv_now(c->loop);
-    call->url = call->method = "";
     call->error = call_copy_options(call, o, origin, sizeof origin, &out_of_memory);
     if (call->error == HTTP_CALL_OK && c->calls_active >= c->options.calls_max) call->error = HTTP_CALL_BUSY;
     if (call->error == HTTP_CALL_OK && !(call->host = host_ref(c, origin))) out_of_memory = true;
@@ -127,14 +135,8 @@ static bool call_copy_canned(http_call *call, const http_canned *answer)
 
 http_call *http_call_canned(http_client *c, const http_canned *answer, void (*on_change)(void *arg), void *arg)
 {
-    assert(!c->stopping);
-    assert(on_change);
-    http_call *call = call_new(c);
+    http_call *call = call_new(c, on_change, arg);
     if (!call) return NULL;
-    call->client = c;
-    call->on_change = on_change;
-    call->arg = arg;
-    call->url = call->method = "";
     if (!call_copy_canned(call, answer)) {
         free(call->error_text);
         call_destroy(call);

@@ -39,14 +39,15 @@ _Static_assert(sizeof kinds / sizeof kinds[0] == HTTP_CALL_ERROR_KINDS, "a kind 
 _Static_assert(HTTP_CALL_ERROR_KINDS <= 255, "a kind is a byte of `results`");
 _Static_assert(HTTP_CALL_OK == 0, "in `results` zero stands for a result that nobody has decided");
 
-static http_call_error_kind checked(http_call_error_kind kind)
+/* Recordings and journals may be of a version with other kinds. */
+static http_call_error_kind kind_checked(http_call_error_kind kind)
 {
     return (unsigned)kind < HTTP_CALL_ERROR_KINDS ? kind : HTTP_CALL_OTHER;
 }
 
-http_call_fate http_call_error_fate(http_call_error_kind kind) { return kinds[checked(kind)].fate; }
-const char *http_call_error_name(http_call_error_kind kind) { return kinds[checked(kind)].name; }
-const char *outcome_text(http_call_error_kind kind) { return kinds[checked(kind)].text; }
+http_call_fate http_call_error_fate(http_call_error_kind kind) { return kinds[kind_checked(kind)].fate; }
+const char *http_call_error_name(http_call_error_kind kind) { return kinds[kind_checked(kind)].name; }
+const char *outcome_text(http_call_error_kind kind) { return kinds[kind_checked(kind)].text; }
 
 /* ---- curl's results ---- */
 
