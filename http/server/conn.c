@@ -102,15 +102,27 @@ static bool conn_may_see_end(const http_conn *c)
     return c->state.life == LIFE_ANSWERING && conn_may_read(&c->state) && !c->end_seen;
 }
 
-/* Without anything to read or write, priority events keep the descriptor watched: the kernel reports errors with them.
- */
+/* Whether bytes that come now can be taken: while reading, all that came before is parsed; while answering, there is
+ * memory for what the client sends ahead; behind the last reply they are thrown away. */
+static bool conn_takes_bytes(const http_conn *c)
+{
+    switch ((conn_life)c->state.life) {
+    case LIFE_READING:
+        return c->bytes.at == c->bytes.end;
+    case LIFE_ANSWERING:
+        return c->bytes.end < c->bytes_cap;
+    default:
+        return true;
+    }
+}
+
+/* Watches the descriptor for what the state waits for. With nothing to read or write, for priority events: the kernel
+ * reports errors with these as well. */
 static void conn_arm_poll(http_conn *c)
 {
     int events = 0;
     assert(!conn_is_over(&c->state));
-    bool has_room = c->state.life == LIFE_READING     ? c->bytes.at == c->bytes.end
-                    : c->state.life == LIFE_ANSWERING ? c->bytes.end < c->bytes_cap
-                                                      : true;
+    bool has_room = conn_takes_bytes(c);
     if (has_room && conn_may_read(&c->state)) events |= UV_READABLE;
     if (!has_room && conn_may_see_end(c)) events |= UV_DISCONNECT;
     if ((has_room || c->state.life == LIFE_ANSWERING) && conn_may_hang_up(&c->state)) events |= UV_DISCONNECT;
@@ -155,8 +167,8 @@ static void conn_settle(http_conn *c)
     conn_arm_poll(c);
 }
 
-/* The zero behind a body that fills its bytes to the last needs one more; one behind a body that another request
- * follows takes the place of that request's first byte until the exchange has ended. */
+/* Makes room for the zero behind a body: one more byte where the body ends the bytes, else the first byte of the
+ * request that follows, which is displaced until the exchange has ended. False: out of memory. */
 static bool conn_make_room_behind_body(http_conn *c)
 {
     request_bytes *b = &c->bytes;

@@ -40,7 +40,7 @@ bool conn_shed_idle(http_server *s)
     {
         if (uv_now(s->loop) - c->stamp_ms < SERVER_SHED_MS) return false;
         if (c->state.life != LIFE_READING || c->bytes.at < c->bytes.end)
-            continue; /* the watch is set behind its turn */
+            continue; /* no longer idle: conn_settle() has yet to take it out of the list */
         if (c->is_extra || recv(c->fd, &byte, 1, MSG_PEEK) >= 0 || errno != EAGAIN) continue;
         conn_close(c);
         return true;

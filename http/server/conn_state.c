@@ -401,7 +401,8 @@ conn_event conn_timeout_event(conn_watch watch)
 bool conn_may_keep(const conn_state *s)
 {
     if (s->life != LIFE_ANSWERING || s->holder != HOLDER_NONE) return false;
-    /* Unsent bytes of an earlier reply would be lost; those of this streamed one go to the next process. */
+    /* Unsent bytes of an earlier reply would be lost; those of this reply, if it is streamed, go to the next process.
+     */
     return s->output == OUTPUT_EMPTY || (conn_has_unsent(s) && s->exchange == EXCHANGE_STREAMING);
 }
 

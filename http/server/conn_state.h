@@ -172,7 +172,7 @@ conn_ending conn_ending_of(const conn_state *s, bool followed);
 /* Returns what becomes of a connection whose time-out is over: EVENT_REFUSE (408) or EVENT_CLOSE. */
 conn_event conn_timeout_event(conn_watch watch);
 
-/* The holder can be given the connection, so that the next process writes the same reply. */
+/* The holder can be given the connection, so that the next process writes the reply. */
 bool conn_may_keep(const conn_state *s);
 /* Another process can go on with the connection: it needs nothing but the bytes that were read and not answered. Never
  * in a body, nor with a reply under way. */

@@ -17,7 +17,7 @@ void http_router_free(http_router *r);
 
 /* A route is "METHOD /path". A segment ":name" takes one segment, never an empty one; a last segment "*name" takes the
  * rest of the path, slashes included and perhaps empty. Literal segments beat ":name", which beats "*name". GET also
- * serves HEAD. False with a message in `error`: malformed, the same as an earlier one, one method more than fit in
+ * serves HEAD. False with a message in `error`: malformed, taken by an earlier route, one method more than fit in
  * HTTP_ALLOW_BYTES, or out of memory. */
 bool http_router_add(http_router *r, const char *route, void *target, char *error, size_t error_size);
 

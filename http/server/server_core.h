@@ -99,7 +99,7 @@ struct http_conn {
     request_bytes bytes; /* in either */
     size_t bytes_cap;
 
-    char *out; /* owned; what the kernel has not taken yet; NULL: nothing, and the output is not QUEUED or BLOCKED */
+    char *out; /* owned; bytes that the kernel has not taken yet; NULL: none, and the output is not QUEUED or BLOCKED */
     size_t out_start, out_len, out_cap;
     uint64_t keep_key; /* the holder has a second descriptor under this key; 0: the holder is NONE */
     uint64_t skip;     /* bytes of the reply that a former process has sent; 0: the output is not SKIPPING */
@@ -112,8 +112,8 @@ struct http_conn {
 typedef struct http_listener {
     uv_poll_t poll;
     int fd;             /* -1: closed */
-    int reserve_fd;     /* given up for a moment to be able to refuse when descriptors run out; -1: none */
-    uint64_t paused_ms; /* loop time until which nothing is accepted; 0: accepting */
+    int reserve_fd;     /* closed for a moment to refuse a client when descriptors run out; -1: none */
+    uint64_t paused_ms; /* loop time until which no connection is accepted; 0: accepting */
 } http_listener;
 
 struct http_server {
@@ -129,10 +129,10 @@ struct http_server {
     struct conn_list watched[WATCH_COUNT];
     struct conn_list all;
     struct conn_list ready;
-    size_t connections; /* not CLOSED, without extras */
-    size_t extras;
-    size_t conns; /* not freed, extras included */
-    size_t exchanges;
+    size_t connections;  /* not CLOSED, without extras */
+    size_t extras;       /* connections beyond connections_max that are being refused, not CLOSED */
+    size_t conns;        /* connections not freed, extras included */
+    size_t exchanges;    /* open ones */
     size_t handles_open; /* the server's own libuv handles */
     conn_block *spare;
     size_t spare_count;
@@ -142,7 +142,7 @@ struct http_server {
     bool leaving; /* with draining: connections go to the next process */
     void (*on_closed)(void *arg);
     void *on_closed_arg;
-    char scratch[SERVER_SCRATCH_BYTES]; /* one reply being put together; nobody keeps it over a call */
+    char scratch[SERVER_SCRATCH_BYTES]; /* one reply being put together, or bytes thrown away; free between calls */
 };
 
 /* server.c */
@@ -166,8 +166,8 @@ char *conn_copy_request(const http_conn *c, http_text body, size_t *len);
 
 /* conn_keep.c */
 bool conn_release(http_conn *c); /* has the holder let go, if it has the connection. False: it cannot be told now */
-void conn_end_kept(http_conn *c,
-                   conn_ending ending); /* ends it for the client too, whom the holder's descriptor holds */
+/* Ends a kept connection for its client too, for whom the holder's descriptor would leave it open. */
+void conn_end_kept(http_conn *c, conn_ending ending);
 /* Takes the bytes that a former process has sent out of the parts. False: nothing is left of them. */
 bool conn_skip(http_conn *c, struct iovec *parts, size_t count);
 /* Tells the holder the beginning of a whole reply, before its first byte is sent. */

@@ -6,7 +6,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/json.h"
 
-/* A problem's own headers. */
+/* Headers of a problem, beside its Content-Type. Borrowed. */
 typedef struct problem_headers {
     const http_reply_header *list;
     size_t count;
