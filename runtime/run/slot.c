@@ -156,7 +156,6 @@ bool slot_gate(home *h, slot *s)
 
 void slot_wake_gated(home *h)
 {
-    assert(gate_writable(h)); /* else those that wake are gated again, without end */
     for (slot *s; (s = TAILQ_FIRST(&h->slots.gated));) {
         slot_post(h, s, SLOT_ON_PUT_OFF);
         slot_wake(h, s);
