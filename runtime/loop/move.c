@@ -81,19 +81,25 @@ static void move_give_up(sw_loop *l, uint64_t key, int fd)
     keeper_ended(&l->keeper, key);
 }
 
+/* Without memory to take it over, a connection of a former worker stays with the supervisor. Takes the descriptor. */
+static void move_leave_to_next(int fd)
+{
+    log_line(LOG_ERROR, NULL, "out of memory: a connection waits for the next worker");
+    close(fd);
+}
+
 void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t len)
 {
     arena a;
     kept_client client;
     arena_init(&a, NULL);
-    bool known = client_note_read(&a, data, len, &client);
+    bool known = client_note_read(&a, data, len, &client), is_short = !known && a.is_out;
     bool has_run = known && client.wish.kind != WAITER_NONE;
     unsigned owner = has_run ? run_id_loop(&client.run, app->loop_count) : (unsigned)(key % app->loop_count);
     arena_free(&a);
-    moved *m = malloc(sizeof *m + len);
+    moved *m = is_short ? NULL : malloc(sizeof *m + len); /* which loop has its run is not known then */
     if (!m) {
-        log_line(LOG_ERROR, NULL, "out of memory: a connection waits for the next worker");
-        close(fd);
+        move_leave_to_next(fd);
         return;
     }
     *m = (moved){.fd = fd, .key = key, .len = len};
@@ -140,6 +146,8 @@ static void move_adopt_kept(sw_loop *l, const moved *m)
         if (l->adopting && how != HTTP_ADOPT_UNCERTAIN)
             waiter_report_lost(&l->home, &client); /* the server has not handed the request out */
         l->adopting = NULL;
+    } else if (a.is_out) {
+        move_leave_to_next(m->fd);
     } else {
         log_line(LOG_WARN, NULL, "a connection that a worker of another version left cannot be taken over");
         move_give_up(l, m->key, m->fd);

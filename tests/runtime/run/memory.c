@@ -1,10 +1,12 @@
 /* Want of memory is nobody's fault: a run that meets it in its handler is loaded again and ends as it would have, an
  * attempt is made again, a plain request and the questions of administrators get 503, and nothing has begun for whom
  * that is said. What was promised, a timer or a place for a run that leaves memory, is there. */
+#include <fcntl.h>
 #include <sys/wait.h>
 
 #include "runtime/base/timers.h"
 #include "runtime/base/want.h"
+#include "runtime/clients/client_note.h"
 #include "runtime/clients/waiter_core.h"
 #include "runtime/run/letter.h"
 #include "tests/harness/turned.h"
@@ -288,6 +290,40 @@ static void test_client(void)
     turned_close();
 }
 
+/* Hands the loop a connection that waited for a run, the first block of memory being refused. Returns the other end. */
+static int take_back_short(void)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
+    const kept_client client = {.wish = {WAITER_OUTPUT}, .request = {request, sizeof request - 1}};
+    msgpack_sbuffer note, all;
+    int ends[2];
+    msgpack_sbuffer_init(&note);
+    msgpack_sbuffer_init(&all);
+    CHECK(pipe2(ends, O_NONBLOCK | O_CLOEXEC) == 0 && client_note_write(&note, &client));
+    uint32_t len = (uint32_t)note.size;
+    CHECK(!msgpack_sbuffer_write(&all, (const char *)&len, sizeof len));
+    CHECK(!msgpack_sbuffer_write(&all, note.data, note.size));
+    run_short_of(1);
+    loop_take_back(turned_app, 1, ends[1], all.data, all.size);
+    msgpack_sbuffer_destroy(&note);
+    msgpack_sbuffer_destroy(&all);
+    return ends[0];
+}
+
+/* Which loop has the run is not known without memory to read that, and another one would execute the run again. */
+static void test_taken_back(void)
+{
+    char byte;
+    turned_open(routes, NULL);
+    TURN_UNTIL(turned_home()->slots.recovered);
+    int fd = take_back_short();
+    CHECK_INT(fails, 0);
+    CHECK_INT(read(fd, &byte, 1), 0); /* the supervisor has a descriptor of its own */
+    CHECK(!turned_app->loops[0].moved);
+    close(fd);
+    turned_close();
+}
+
 static void on_timer(struct timer *t) { ++*(unsigned *)t->arg; }
 
 static void test_timers(void)
@@ -350,6 +386,7 @@ static const check_case cases[] = {{"a handler is called again", test_handler},
                                    {"a question to the store is refused", test_store},
                                    {"a letter that cannot be read is read again", test_letter},
                                    {"a client that is refused has begun nothing", test_client},
+                                   {"a connection whose run cannot be read waits for the next worker", test_taken_back},
                                    {"a timer with a place of its own starts", test_timers},
                                    {"the process ends with one line", test_end}};
 CHECK_MAIN(cases)
