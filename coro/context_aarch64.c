@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* AAPCS64 2023Q3, section 6.1: a callee keeps x19 to x29, sp, the low halves of v8 to v15, and fpcr. A saved context
- * is, from sp upwards: d8 to d15, x19 to x28, x29 and x30, fpcr. A new one returns into context_entry. */
+/* AAPCS64 2023Q3, section 6.1: a callee preserves x19 to x29, sp, the low halves of v8 to v15, and fpcr. A saved
+ * context is, from sp upwards: d8 to d15, x19 to x28, x29 and x30, fpcr. A new one returns into context_entry. */
 __asm__(".text\n"
         ".globl context_switch\n"
         ".hidden context_switch\n"

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* System V ABI, AMD64 supplement 1.0, section 3.2.1: a callee keeps rbx, rbp, r12 to r15, the control bits of mxcsr
+/* System V ABI, AMD64 supplement 1.0, section 3.2.1: a callee preserves rbx, rbp, r12 to r15, the control bits of mxcsr
  * and the x87 control word. A saved context is, from sp upwards: mxcsr and x87 control word, r12, r13, r14, r15, rbx,
  * rbp, return address. A new one returns into context_entry, whose undefined return address ends every backtrace. */
 __asm__(".text\n"
@@ -28,7 +28,7 @@ __asm__(".text\n"
         "    fnstcw 4(%rsp)\n"
         "    movq %rsp, (%rdi)\n"
         "    movq (%rsi), %rsp\n"
-        /* Not ret: the return predictor would expect the place that the call came from. */
+        /* Not ret: the return predictor would expect the address behind the last call. */
         "    movq 56(%rsp), %r8\n"
         "    movq 48(%rsp), %rbp\n"
         "    movq 40(%rsp), %rbx\n"

@@ -56,8 +56,8 @@ typedef struct mapping {
 } mapping;
 
 struct stack_pool {
-    stack_link *warm; /* keep their touched pages; last released first */
-    stack_link *cold; /* never used, or emptied */
+    stack_link *warm; /* stacks whose touched pages are still there; last released first */
+    stack_link *cold; /* released stacks without touched pages, but for the one with the link */
     mapping *mappings;
     char *fresh, *fresh_end; /* stacks of the newest mapping that were never handed out */
     size_t stride_bytes;     /* guard and stack */

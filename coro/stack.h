@@ -14,7 +14,7 @@ typedef struct stack_pool_options {
     size_t stack_size_bytes; /* usable, rounded up to pages; 0: 65,536. Sanitizer and Valgrind builds use 4 times it */
     size_t stacks_max;       /* alive at once; 0: 1,000,000. One more is refused with errno ENOMEM */
     bool heavy_guards;       /* mprotect, even where the kernel has lighter guards */
-    size_t warm_max;         /* released stacks that keep their touched pages for good; 0: 1,024 */
+    size_t warm_max;         /* so many released stacks stay in memory for good; 0: 1,024 */
 } stack_pool_options;
 
 stack_pool *stack_pool_new(const stack_pool_options *options); /* options NULL: all 0. NULL with errno */

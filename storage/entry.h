@@ -94,7 +94,7 @@ typedef enum entry_cancel {
     ENTRY_CANCEL_ASKED = 1, /* by a client or an operator */
     ENTRY_CANCEL_GONE = 2,  /* its last client went away */
     ENTRY_CANCEL_LATE = 3,  /* it is over its deadline */
-    ENTRY_CANCEL_STALE = 4  /* it was stopped for longer than stopped runs are kept */
+    ENTRY_CANCEL_STALE = 4  /* it was stopped for longer than --retain-stopped */
 } entry_cancel;
 
 typedef enum entry_stop {

@@ -289,11 +289,11 @@ static void unknown_set_aside(store *s, const char *text)
     s->unknown_text = text;
     s->rewritten = false;
     for (share *part = s->taken; part; part = part->next) {
-        share *kept = &part->port->unknown;
-        assert(!kept->list.head);
-        segments_append(&kept->list, &part->list);
-        kept->next = s->unknown;
-        s->unknown = kept;
+        share *aside = &part->port->unknown;
+        assert(!aside->list.head);
+        segments_append(&aside->list, &part->list);
+        aside->next = s->unknown;
+        s->unknown = aside;
     }
     s->taken = NULL;
 }
@@ -334,8 +334,8 @@ static bool unknown_resolve(store *s)
 
 /* ---- Outages: while the journal cannot be written, all segments are given back at once ---- */
 
-/* A disk that takes try_write and refuses the next commit would fail the steps of the same runs again and again. So a
- * failure within RELAPSE_MS of the last outage doubles the pause before the next try. */
+/* A disk that takes try_write and refuses the next commit would fail the steps of the waiting runs again and again. So
+ * a failure within RELAPSE_MS of the last outage doubles the pause before the next try. */
 void store_begin_outage(store *s)
 {
     bool again = s->healed_ms > 0 && steady_ms() - s->healed_ms < RELAPSE_MS;

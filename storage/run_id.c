@@ -15,7 +15,7 @@ _Static_assert(STEP_BYTES < MIDDLE_BYTES, "run_id_next seldom overflows the midd
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 _Static_assert(sizeof digits == 32 + 1, "one for each value of 5 bits");
 
-/* The largest multiple of `loops` that leaves room for `loop` keeps the rest of the byte random. */
+/* Changes the last byte to one that leads to `loop`, the nearest: so what the loop leaves of the byte stays random. */
 static void run_id_set_loop(run_id *id, unsigned loop, unsigned loops)
 {
     assert(loops >= 1 && loops <= LOOPS_MAX);

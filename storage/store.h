@@ -48,8 +48,10 @@ uint64_t store_epoch(const store *s); /* goes up by one with each open */
 /* True: when the store was opened, the wall clock was behind what it had been when the journal was last written, or
  * nobody knows. */
 bool store_clock_is_back(const store *s);
-const char *store_node(const store *s); /* this node's name, made once and kept in the store */
-/* 32 random bytes made once with the store and kept in the file `secret` beside it, for signing tokens. */
+const char *store_node(const store *s); /* this node's name, made once with the store */
+/* STORE_SECRET_BYTES random bytes, made once with the store, in the file `secret` beside it: the key that signs run
+ * tokens.
+ */
 const uint8_t *store_secret(const store *s);
 
 /* ---- Appending ---- */

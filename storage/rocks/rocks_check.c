@@ -108,7 +108,7 @@ static void count_commit(stake *s, const uint8_t *record, size_t len)
     }
 }
 
-/* Counts what lies behind the damage in the same log. */
+/* Counts what lies behind the damage in this log. */
 static void count_rest(check *c, rocks_log *g)
 {
     const uint8_t *record;
@@ -362,7 +362,9 @@ static void link_damaged_files(const check *c, const char *lost)
         if (e->d_name[0] == '.' || strcmp(e->d_name, "LOCK") == 0) continue;
         (void)snprintf(from, sizeof from, "%s/journal/%s", c->path, e->d_name);
         (void)snprintf(to, sizeof to, "%s/%s", lost, e->d_name);
-        if (link(from, to) != 0) fprintf(stderr, "stepwell: %s cannot be kept: %s\n", from, strerror(errno));
+        if (link(from, to) != 0)
+            fprintf(stderr, "stepwell: %s cannot be linked to the files that are set aside: %s\n", from,
+                    strerror(errno));
     }
     (void)closedir(d);
 }

@@ -8,7 +8,7 @@
 
 enum {
     NEWEST_AHEAD_MS = 1000,
-    LAST_BITS = 16 /* of an id: slot and loop, which tell no ids of one moment apart that the bits before do not */
+    LAST_BITS = 16 /* of an id: node number and loop. Two ids of one moment differ in the bits before */
 };
 
 typedef unsigned __int128 id_number; /* an id as a number: numbers and ids are in one order */

@@ -75,7 +75,7 @@ static bool lock_folder(rocks *r, char *error, size_t error_size)
     }
     int reason = errno;
     close(fd);
-    return reason != EWOULDBLOCK || fail_in_use(r, 0, error, error_size); /* nobody could note its process id there */
+    return reason != EWOULDBLOCK || fail_in_use(r, 0, error, error_size); /* `pid` could not be written there */
 }
 
 void rocks_unlock_folder(rocks *r)

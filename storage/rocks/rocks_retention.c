@@ -297,7 +297,7 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
 {
     rocks *r = rocks_of(base);
     const char *error = NULL;
-    backend_sweep next = *sweep; /* takes the place of *sweep only when its deletions are written */
+    backend_sweep next = *sweep; /* becomes *sweep when its deletions are written */
     assert(limit > 1);           /* sweep_walk begins with the last run of the batch before */
     if (!rocks_read_begin(r, &error)) return -1;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
