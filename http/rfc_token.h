@@ -20,4 +20,7 @@ static inline bool is_rfc_token(const char *text, size_t len)
 /* May be in a field's value: anything but controls; tab is allowed. */
 static inline bool rfc_field_byte(unsigned char b) { return (b >= 0x20 && b != 0x7f) || b == '\t'; }
 
+/* A field's value, whole; it may be empty. Eight bytes at a time: each reply's headers are checked. */
+bool is_rfc_field_value(const char *text, size_t len);
+
 #endif

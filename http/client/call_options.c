@@ -38,9 +38,7 @@ static bool header_is_valid(const char *header)
 {
     const char *colon = strchr(header, ':');
     if (!colon || !is_rfc_token(header, (size_t)(colon - header))) return false;
-    for (const char *p = colon + 1; *p; p++)
-        if (!rfc_field_byte((unsigned char)*p)) return false;
-    return true;
+    return is_rfc_field_value(colon + 1, strlen(colon + 1));
 }
 
 const char *header_value(const char *header)

@@ -30,14 +30,7 @@ typedef struct reply_head {
 
 bool http_header_valid(const char *name, const char *value)
 {
-    if (!*name) return false;
-    for (; *name; name++) {
-        if (!rfc_token_byte((unsigned char)*name)) return false;
-    }
-    for (; *value; value++) {
-        if (!rfc_field_byte((unsigned char)*value)) return false;
-    }
-    return true;
+    return is_rfc_token(name, strlen(name)) && is_rfc_field_value(value, strlen(value));
 }
 
 /* Whether only the server may send this header. Obeys `Connection: close`. */
