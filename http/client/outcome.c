@@ -39,7 +39,7 @@ _Static_assert(sizeof kinds / sizeof kinds[0] == HTTP_CALL_ERROR_KINDS, "a kind 
 _Static_assert(HTTP_CALL_ERROR_KINDS <= 255, "a kind is a byte of `results`");
 _Static_assert(HTTP_CALL_OK == 0, "in `results` zero stands for a result that nobody has decided");
 
-/* Recordings and journals may be of a version with other kinds. */
+/* A kind that is none counts as HTTP_CALL_OTHER. */
 static http_call_error_kind kind_checked(http_call_error_kind kind)
 {
     return (unsigned)kind < HTTP_CALL_ERROR_KINDS ? kind : HTTP_CALL_OTHER;
