@@ -12,11 +12,12 @@
 
 enum { ADDRESSES_MAX = 16, IDLE_SECONDS = 10, ANSWER_TEXT_MAX = ADDRESSES_MAX * (INET6_ADDRSTRLEN + 3) };
 
+/* Allocated with the question, so that want of memory later on leaves no call waiting for a name. */
 typedef struct answer {
     STAILQ_ENTRY(answer) next;
     bool found;
-    char *name;
     char text[ANSWER_TEXT_MAX]; /* the addresses, or why there are none */
+    char name[];
 } answer;
 
 STAILQ_HEAD(answer_list, answer);
@@ -33,6 +34,7 @@ struct resolver_asker {
 typedef struct subscription {
     SLIST_ENTRY(subscription) next;
     resolver_asker *asker;
+    answer *reserve; /* owned: what the asker will get */
 } subscription;
 
 SLIST_HEAD(subscription_list, subscription);
@@ -105,14 +107,11 @@ static void lookup_deliver(lookup *l, const answer *result)
     subscription *s;
     assert(l->running);
     while ((s = SLIST_FIRST(&l->askers))) {
-        answer *copy = malloc(sizeof *copy);
         SLIST_REMOVE_HEAD(&l->askers, next);
-        if (copy) {
-            *copy = *result;
-            copy->name = strdup(l->name);
-            STAILQ_INSERT_TAIL(&s->asker->inbox, copy, next);
-            (void)uv_async_send(&s->asker->async);
-        } /* else the calls that wait for this name time out */
+        s->reserve->found = result->found;
+        memcpy(s->reserve->text, result->text, sizeof result->text);
+        STAILQ_INSERT_TAIL(&s->asker->inbox, s->reserve, next);
+        (void)uv_async_send(&s->asker->async);
         free(s);
     }
 }
@@ -242,26 +241,40 @@ static lookup *lookup_find_or_queue(const char *name)
     return NULL;
 }
 
+static void subscription_free(subscription *s)
+{
+    free(s->reserve);
+    free(s);
+}
+
+static subscription *subscription_new(resolver_asker *asker, const char *name)
+{
+    size_t size = strlen(name) + 1;
+    subscription *s = malloc(sizeof *s);
+    answer *reserve = malloc(sizeof *reserve + size);
+    if (!s || !reserve) {
+        free(s);
+        free(reserve);
+        return NULL;
+    }
+    memcpy(reserve->name, name, size);
+    *s = (subscription){.asker = asker, .reserve = reserve};
+    return s;
+}
+
 bool resolver_ask(resolver_asker *asker, const char *name)
 {
     assert(*name);
     assert(!asker->on_closed);
-    subscription *s = malloc(sizeof *s);
+    subscription *s = subscription_new(asker, name);
     if (!s) return false;
-    s->asker = asker;
     pthread_mutex_lock(&lock);
     lookup *l = lookup_find_or_queue(name);
     if (l) SLIST_INSERT_HEAD(&l->askers, s, next);
     pthread_mutex_unlock(&lock);
     if (l && asker->pending++ == 0) uv_ref((uv_handle_t *)&asker->async);
-    if (!l) free(s);
+    if (!l) subscription_free(s);
     return l != NULL;
-}
-
-static void answer_free(answer *a)
-{
-    free(a->name);
-    free(a);
 }
 
 static void asker_on_answers(uv_async_t *h)
@@ -275,8 +288,8 @@ static void asker_on_answers(uv_async_t *h)
         STAILQ_REMOVE_HEAD(&arrived, next);
         assert(asker->pending > 0);
         if (--asker->pending == 0) uv_unref((uv_handle_t *)&asker->async);
-        if (a->name) asker->on_answer(asker->arg, a->name, a->found ? a->text : NULL, a->found ? NULL : a->text);
-        answer_free(a);
+        asker->on_answer(asker->arg, a->name, a->found ? a->text : NULL, a->found ? NULL : a->text);
+        free(a);
     }
 }
 
@@ -321,12 +334,12 @@ void resolver_close(resolver_asker *asker, void (*on_closed)(void *arg))
             after = SLIST_NEXT(s, next);
             if (s->asker != asker) continue;
             SLIST_REMOVE(&l->askers, s, subscription, next);
-            free(s);
+            subscription_free(s);
         }
     }
     for (answer *a; (a = STAILQ_FIRST(&asker->inbox));) {
         STAILQ_REMOVE_HEAD(&asker->inbox, next);
-        answer_free(a);
+        free(a);
     }
     if (--askers == 0) pool_end_threads();
     pthread_mutex_unlock(&lock);

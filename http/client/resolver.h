@@ -17,8 +17,7 @@ typedef void (*resolver_on_answer)(void *arg, const char *name, const char *addr
 /* Opens the resolver for a loop. threads_max, from 1 to RESOLVER_THREADS_MAX, is that of the process: each
  * resolver_open sets it anew for all loops. NULL: out of memory. */
 resolver_asker *resolver_open(uv_loop_t *loop, unsigned threads_max, resolver_on_answer on_answer, void *arg);
-/* Asks for the addresses of a name: on_answer is called once. False: no memory, and it is not called. Where there is no
- * memory for the answer later on, it is not called either. */
+/* Asks for the addresses of a name: on_answer is called once. False: no memory, and it is not called. */
 bool resolver_ask(resolver_asker *asker, const char *name);
 /* Drops the asker's questions; look-ups go on for other loops. The asker is freed when its loop has let go of it, after
  * `on_closed` was called with the `arg` of resolver_open. */

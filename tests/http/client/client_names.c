@@ -13,6 +13,12 @@ enum { CALLS = 600, NAMES = 40 };
 static atomic_int lookups, now_looking, most_looking, finished;
 static atomic_bool held; /* look-ups wait for `go_on` */
 static sem_t go_on;
+static atomic_bool starves;           /* threads that have looked a name up have no memory afterwards */
+static _Thread_local bool is_starved; /* by that */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size); /* of http_client, see tests/http/meson.build */
+void *__wrap_malloc(size_t size) { return is_starved ? NULL : __real_malloc(size); }
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -27,6 +33,7 @@ int getaddrinfo(const char *restrict name, const char *restrict service, const s
 {
     static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     if (!real) *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    is_starved = false;
     atomic_fetch_add(&lookups, 1);
     int looking = atomic_fetch_add(&now_looking, 1) + 1, most = atomic_load(&most_looking);
     while (looking > most && !atomic_compare_exchange_weak(&most_looking, &most, looking)) {}
@@ -38,6 +45,7 @@ int getaddrinfo(const char *restrict name, const char *restrict service, const s
         result = real(name, service, hints, found);
     atomic_fetch_sub(&now_looking, 1);
     atomic_fetch_add(&finished, 1);
+    is_starved = atomic_load(&starves);
     return result;
 }
 
@@ -89,6 +97,18 @@ static void test_one_lookup(void)
     for (int i = 0; i < CALLS; i++) wire_finish(calls[i], 200);
     for (int i = 0; i < 10; i++) wire_finish(wire_start(&(http_call_options){.url = at("SLOW.here.test")}), 200);
     CHECK_INT(lookups, 1);
+    wire_end();
+}
+
+/* Want of memory behind a look-up keeps no answer from those who wait, nor the name from being asked for again. */
+static void test_starved_thread(void)
+{
+    begin(false, &(http_client_options){.names_max = 0});
+    atomic_store(&starves, true);
+    wire_finish(wire_start(&(http_call_options){.url = at("scarce.here.test"), .timeout_ms = 5000}), 200);
+    wire_finish(wire_start(&(http_call_options){.url = at("scarcer.here.test"), .timeout_ms = 5000}), 200);
+    atomic_store(&starves, false);
+    CHECK_INT(lookups, 2);
     wire_end();
 }
 
@@ -234,9 +254,13 @@ static void test_proxy(void)
     CHECK(unsetenv("http_proxy") == 0);
 }
 
-static const check_case cases[] = {
-    {"many calls, one look-up", test_one_lookup},  {"many names, few threads", test_pool},
-    {"more names than are kept", test_many_names}, {"too many names at a time", test_too_many_names},
-    {"a name that nobody knows", test_failure},    {"nobody waits for what has ended", test_leaving},
-    {"places that are no names", test_kinds},      {"a proxy looks names up", test_proxy}};
+static const check_case cases[] = {{"many calls, one look-up", test_one_lookup},
+                                   {"many names, few threads", test_pool},
+                                   {"more names than are kept", test_many_names},
+                                   {"too many names at a time", test_too_many_names},
+                                   {"a name that nobody knows", test_failure},
+                                   {"nobody waits for what has ended", test_leaving},
+                                   {"a thread without memory", test_starved_thread},
+                                   {"places that are no names", test_kinds},
+                                   {"a proxy looks names up", test_proxy}};
 CHECK_MAIN(cases)
