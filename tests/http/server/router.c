@@ -1,4 +1,5 @@
-/* Routes, escapes and chunked bodies: what is pure, against plain models where there are random inputs. */
+/* Routes, escapes, chunked bodies and bodies of refusals: what is pure, against plain models where there are random
+ * inputs. */
 #include "http/server/router.h"
 
 #include <stdint.h>
@@ -364,6 +365,32 @@ static void chunked_bodies(void)
     }
 }
 
+/* Bodies of refusals are written without memory, or not at all: texts that JSON wants escaped are for a JSON writer. */
+static void problem_bodies(void)
+{
+    static const char *const strange[] = {"a \"quote\"", "a \\", "a\nline", "a\x7f", "caf\xc3\xa9", "\xff"};
+    char to[256], wide[256];
+    CHECK_INT(http_problem_body(to, sizeof to, 404, NULL, NULL), strlen(to));
+    CHECK_STR(to, "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404}\n");
+    CHECK_INT(http_problem_body(to, sizeof to, 503, NULL, "no room"), strlen(to));
+    CHECK_STR(to,
+              "{\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"detail\":\"no room\"}\n");
+    CHECK_INT(http_problem_body(to, sizeof to, 500, "no file", NULL), strlen(to));
+    CHECK_STR(to, "{\"type\":\"about:blank\",\"title\":\"no file\",\"status\":500}\n");
+    for (size_t i = 0; i < sizeof strange / sizeof strange[0]; i++) {
+        CHECK_INT(http_problem_body(to, sizeof to, 400, NULL, strange[i]), 0);
+        CHECK_INT(http_problem_body(to, sizeof to, 400, strange[i], NULL), 0);
+    }
+    for (size_t len = 0; len < sizeof wide; len++) { /* never beyond the end, whatever fits */
+        memset(wide, 'x', len);
+        wide[len] = 0;
+        memset(to, '#', sizeof to);
+        size_t written = http_problem_body(to, sizeof to - 1, 400, "", wide);
+        CHECK(to[sizeof to - 1] == '#');
+        CHECK(written == 0 ? len > 100 : written == strlen(to));
+    }
+}
+
 static const check_case cases[] = {
     {"finds", finds},
     {"finds_not", finds_not},
@@ -375,5 +402,6 @@ static const check_case cases[] = {
     {"queries", queries},
     {"escapes_round", escapes_round},
     {"chunked_bodies", chunked_bodies},
+    {"problem_bodies", problem_bodies},
 };
 CHECK_MAIN(cases)
