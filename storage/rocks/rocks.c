@@ -172,7 +172,7 @@ static bool rocks_try_write(backend *b, char *error, size_t error_size)
 {
     static const char zeros[PROBE_BYTES];
     rocks *r = rocks_of(b);
-    return r->db && rocks_put_meta(r, "probe", zeros, sizeof zeros, error, error_size);
+    return r->db && rocks_put_meta(r, "probe", (store_bytes){zeros, sizeof zeros}, error, error_size);
 }
 
 /* ---- Copying ---- */

@@ -108,7 +108,7 @@ bool rocks_open_first(rocks *r, char *error, size_t error_size);
 bool rocks_reopen(backend *b, char *error, size_t error_size);
 void rocks_unlock_folder(rocks *r);
 /* Puts a row into `default`, synced. The database is open. False with a message. */
-bool rocks_put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size);
+bool rocks_put_meta(rocks *r, const char *name, store_bytes value, char *error, size_t error_size);
 /* Reads a row of `default`, cut to `size`. Returns its length; 0: there is none; -1, with a message: an error. */
 long rocks_get_meta(rocks *r, const char *name, void *value, size_t size, char *error, size_t error_size);
 

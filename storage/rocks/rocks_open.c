@@ -107,11 +107,12 @@ static bool lock_journal(rocks *r, char *error, size_t error_size)
 
 /* ---- The node's name, and the epoch ---- */
 
-bool rocks_put_meta(rocks *r, const char *name, const void *value, size_t len, char *error, size_t error_size)
+bool rocks_put_meta(rocks *r, const char *name, store_bytes value, char *error, size_t error_size)
 {
     char *why = NULL;
     assert(r->db);
-    rocksdb_put_cf(r->db, r->synced_writes, r->tables[ROCKS_TABLE_META], name, strlen(name), value, len, &why);
+    rocksdb_put_cf(r->db, r->synced_writes, r->tables[ROCKS_TABLE_META], name, strlen(name), value.data, value.len,
+                   &why);
     return !rocks_take_error(why, error, error_size);
 }
 
@@ -149,7 +150,7 @@ static bool load_epoch(rocks *r, char *error, size_t error_size)
     assert(last < r->epoch);
     row_put_be(row, r->epoch, 8);
     memcpy(row + 8, r->stamp, ROCKS_STAMP_BYTES);
-    return rocks_put_meta(r, "epoch", row, sizeof row, error, error_size);
+    return rocks_put_meta(r, "epoch", (store_bytes){row, sizeof row}, error, error_size);
 }
 
 static bool load_node(rocks *r, char *error, size_t error_size)
@@ -163,7 +164,7 @@ static bool load_node(rocks *r, char *error, size_t error_size)
         return false;
     }
     for (int i = 0; i < 16; i++) (void)sprintf(r->node + (size_t)2 * i, "%02x", bytes[i]);
-    if (rocks_put_meta(r, "node", r->node, ROCKS_NODE_MAX - 1, error, error_size)) return true;
+    if (rocks_put_meta(r, "node", (store_bytes){r->node, ROCKS_NODE_MAX - 1}, error, error_size)) return true;
     r->node[0] = 0;
     return false;
 }

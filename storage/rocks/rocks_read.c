@@ -207,23 +207,25 @@ static bool key_is_past(const store_range *range, const char *key, size_t len)
     return order > 0 || (order == 0 && len >= range->to.len);
 }
 
-static backend_scan scan_named(rocks *r, const rocks_named *p, const store_range *range, backend_on_row *on_row,
-                               void *arg, const char **error)
+static backend_scan scan_named(rocks *r, const store_range *range, backend_on_row *on_row, void *arg,
+                               const char **error)
 {
     uint8_t from[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
-    size_t from_len = rocks_named_key(p, range->from, from), n = 0, bytes = 0, len, value_len;
+    const rocks_named p = rocks_named_find(r, range->table);
+    size_t from_len = rocks_named_key(&p, range->from, from), n = 0, bytes = 0, len, value_len;
     backend_scan result = BACKEND_SCAN_END;
     assert(range->rows_max > 0);
-    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, r->reads, p->family);
+    if (!p.family) return BACKEND_SCAN_END;
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, r->reads, p.family);
     for (rocksdb_iter_seek(it, (const char *)from, from_len); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const char *key = rocksdb_iter_key(it, &len);
-        if (len < p->prefix_len || memcmp(key, p->prefix, p->prefix_len) != 0) break;
-        if (key_is_past(range, key + p->prefix_len, len - p->prefix_len)) break;
+        if (len < p.prefix_len || memcmp(key, p.prefix, p.prefix_len) != 0) break;
+        if (key_is_past(range, key + p.prefix_len, len - p.prefix_len)) break;
         if (n == range->rows_max || (range->bytes_max > 0 && bytes > range->bytes_max)) result = BACKEND_SCAN_MORE;
         if (result == BACKEND_SCAN_MORE) break;
         const char *value = rocksdb_iter_value(it, &value_len);
-        on_row(arg, (store_bytes){key + p->prefix_len, len - p->prefix_len}, (store_bytes){value, value_len});
-        bytes += len - p->prefix_len + value_len;
+        on_row(arg, (store_bytes){key + p.prefix_len, len - p.prefix_len}, (store_bytes){value, value_len});
+        bytes += len - p.prefix_len + value_len;
         n++;
     }
     return rocks_iterated(it, error) ? result : BACKEND_SCAN_FAILED;
@@ -232,10 +234,8 @@ static backend_scan scan_named(rocks *r, const rocks_named *p, const store_range
 backend_scan rocks_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, const char **error)
 {
     rocks *r = rocks_of(b);
-    backend_scan result = BACKEND_SCAN_END;
     if (!rocks_read_begin(r, error)) return BACKEND_SCAN_FAILED;
-    rocks_named p = rocks_named_find(r, range->table);
-    if (p.family) result = scan_named(r, &p, range, on_row, arg, error);
+    backend_scan result = scan_named(r, range, on_row, arg, error);
     rocks_read_end(r);
     return result;
 }

@@ -10,9 +10,9 @@
 
 /* ---- Segments ---- */
 
-static void batch_put(rocks *r, rocks_table t, const void *key, size_t key_len, const void *value, size_t len)
+static void batch_put(rocks *r, rocks_table t, store_bytes key, store_bytes value)
 {
-    rocksdb_writebatch_put_cf(r->batch, r->tables[t], key, key_len, value, len);
+    rocksdb_writebatch_put_cf(r->batch, r->tables[t], key.data, key.len, value.data, value.len);
 }
 
 /* Adds the row by which retention finds an ended run (docs/internals/journal.md). A run that began and ended within one
@@ -24,10 +24,10 @@ static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
     bool alone = !s->has_live_row && s->seq == 0, own = s->retain_ms >= 0;
     if (alone && !own && !s->key) return;
     row_expiry_key(row, s, now_ms);
-    batch_put(r, ROCKS_TABLE_EXPIRY, row, sizeof row, "", 0);
+    batch_put(r, ROCKS_TABLE_EXPIRY, (store_bytes){row, sizeof row}, (store_bytes){"", 0});
     if (!alone) return;
     row_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second segment, empty: so sweep_walk leaves the run alone */
-    batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, "", 0);
+    batch_put(r, ROCKS_TABLE_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){"", 0});
 }
 
 static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
@@ -37,10 +37,10 @@ static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
     assert(s->seq < ROCKS_SEQ_KEY);
     assert(s->data || s->len == 0);
     row_segment_key(key, &s->run, s->seq);
-    if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->data, s->len);
+    if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){s->data, s->len});
     if (s->live == STORE_LIVE_SET) {
         row_put_be(due, (uint64_t)s->due_ms, ROW_DUE_BYTES);
-        batch_put(r, ROCKS_TABLE_LIVE, id, RUN_ID_BYTES, due, sizeof due);
+        batch_put(r, ROCKS_TABLE_LIVE, (store_bytes){id, RUN_ID_BYTES}, (store_bytes){due, sizeof due});
     }
     if (s->live != STORE_LIVE_CLEAR) return;
     if (s->has_live_row) rocksdb_writebatch_delete_cf(r->batch, r->tables[ROCKS_TABLE_LIVE], id, RUN_ID_BYTES);
@@ -138,9 +138,9 @@ static bool batch_key(writer *w, const store_segment *s)
         return false;
     }
     *cell = s;
-    batch_put(w->r, ROCKS_TABLE_KEYS, s->key->hash, STORE_KEY_BYTES, row, sizeof row);
+    batch_put(w->r, ROCKS_TABLE_KEYS, (store_bytes){s->key->hash, STORE_KEY_BYTES}, (store_bytes){row, sizeof row});
     row_segment_key(key, &s->run, ROCKS_SEQ_KEY);
-    batch_put(w->r, ROCKS_TABLE_SEGMENTS, key, sizeof key, s->key->hash, STORE_KEY_BYTES);
+    batch_put(w->r, ROCKS_TABLE_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){s->key->hash, STORE_KEY_BYTES});
     return true;
 }
 
@@ -261,7 +261,7 @@ static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
     uint8_t mark[ROCKS_MARK_BYTES]; /* the batch has no segment by which rocks_find_commit could know it */
     r->marks++;
     commit_mark(r, mark);
-    batch_put(r, ROCKS_TABLE_META, MARK, sizeof MARK - 1, mark, sizeof mark);
+    batch_put(r, ROCKS_TABLE_META, (store_bytes){MARK, sizeof MARK - 1}, (store_bytes){mark, sizeof mark});
     return true;
 }
 
