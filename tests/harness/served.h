@@ -225,6 +225,26 @@ static inline const char *answer_header(const answer *a, const char *name, char 
     return out;
 }
 
+/* Begins a run by a request that waits for 202 alone, and writes the path of its output's URL. */
+static inline void server_begin(const char *method, const char *path, char *output, size_t size)
+{
+    static answer accepted;
+    char location[2048];
+    call(method, server_url(path), (const char *const[]){"Prefer: respond-async", NULL}, method ? "" : NULL, 0,
+         &accepted);
+    CHECK_INT(accepted.status, 202);
+    const char *found = strstr(answer_header(&accepted, "Location", location, sizeof location), "/_sw/");
+    CHECK(found && (size_t)snprintf(output, size, "%s", found) < size);
+}
+
+/* The path of a run's stream, of the path of its output. */
+static inline void stream_of_output(const char *output, char *stream, size_t size)
+{
+    const char *query = strstr(output, "/output?");
+    CHECK(query);
+    snprintf(stream, size, "%.*s/stream%s", (int)(query - output), output, query + 7);
+}
+
 /* A new empty folder; the caller removes it with remove_tree. */
 static inline void make_folder(char out[64])
 {

@@ -87,13 +87,7 @@ static void backup(const char *query, long status)
 }
 
 /* Its output URL without the address, which changes. */
-static void begin_run(const char *path, char output[2048])
-{
-    const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call(NULL, server_url(path), prefer, NULL, 0, &a);
-    CHECK_INT(a.status, 202);
-    snprintf(output, 2048, "%s", strstr(answer_header(&a, "Location", text, sizeof text), "/_sw"));
-}
+static void begin_run(const char *path, char output[2048]) { server_begin(NULL, path, output, 2048); }
 
 static void *keep_asking(void *arg)
 {

@@ -184,14 +184,7 @@ static int wait_death(void)
     return WIFSIGNALED(status) ? WTERMSIG(status) : SANITIZED ? SIGSEGV : -1; /* a sanitizer ends it by itself */
 }
 
-static void begin(const char *path, char output[1024])
-{
-    char where[256];
-    const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call("POST", server_url(path), prefer, "", 0, &a);
-    CHECK_INT(a.status, 202);
-    snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", where, sizeof where), "/_sw/"));
-}
+static void begin(const char *path, char output[1024]) { server_begin("POST", path, output, 1024); }
 
 static void id_of(const char *output, char id[32]) { snprintf(id, 32, "%.26s", strstr(output, "/runs/") + 6); }
 

@@ -99,15 +99,7 @@ static inline void nap(void) { usleep(NAP_US); }
 
 /* ---- Runs ---- */
 
-static inline void begin(const char *path, char output[1024])
-{
-    char where[256];
-    const char *const prefer[] = {"Prefer: respond-async", NULL};
-    static answer a;
-    call("POST", server_url(path), prefer, "", 0, &a);
-    CHECK_INT(a.status, 202);
-    snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", where, sizeof where), "/_sw/"));
-}
+static inline void begin(const char *path, char output[1024]) { server_begin("POST", path, output, 1024); }
 
 static inline const char *page_of(const char *output)
 {

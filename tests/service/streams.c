@@ -133,16 +133,8 @@ static void start(const char *const *more, bool anew)
 /* Begins a run of /naps. The path of its URL with `what`, "stream" or "output". */
 static void begin_naps(char output[512], char stream[512])
 {
-    static answer a;
-    char url[160], location[512];
-    snprintf(url, sizeof url, "%s/naps", server.address);
-    call(NULL, url, (const char *const[]){"Prefer: respond-async", NULL}, NULL, 0, &a);
-    CHECK_INT(a.status, 202);
-    answer_header(&a, "Location", location, sizeof location);
-    const char *path = strstr(location, "/_sw/"), *what = path ? strstr(path, "/output?") : NULL;
-    CHECK(path && what);
-    snprintf(output, 512, "%s", path);
-    snprintf(stream, 512, "%.*s/stream%s", (int)(what - path), path, what + 7);
+    server_begin(NULL, "/naps", output, 512);
+    stream_of_output(output, stream, 512);
 }
 
 /* A run that lies in no memory for the rest of its nap: where the disk is slow another one is begun. */

@@ -138,16 +138,8 @@ static void start(const char *const *more, bool anew)
 /* Begins a run with 202. The paths of its URLs. */
 static void begin_async(char output[512], char stream[512])
 {
-    static answer a;
-    char url[160], location[512];
-    snprintf(url, sizeof url, "%s/tied", server.address);
-    call(NULL, url, (const char *const[]){"Prefer: respond-async", NULL}, NULL, 0, &a);
-    CHECK_INT(a.status, 202);
-    answer_header(&a, "Location", location, sizeof location);
-    const char *path = strstr(location, "/_sw/"), *what = path ? strstr(path, "/output?") : NULL;
-    CHECK(path && what);
-    snprintf(output, 512, "%s", path);
-    snprintf(stream, 512, "%.*s/stream%s", (int)(what - path), path, what + 7);
+    server_begin(NULL, "/tied", output, 512);
+    stream_of_output(output, stream, 512);
 }
 
 static void open_gate(void) { set(&seen->gate, 1); }

@@ -143,12 +143,8 @@ static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 /* Begins a run and gives the path of its output. */
 static const char *begin(const char *path)
 {
-    static char url[2048], output[2048], location[2048];
-    const char *const async[] = {"Prefer: respond-async", NULL};
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    call(NULL, url, async, NULL, 0, &a);
-    CHECK_INT(a.status, 202);
-    snprintf(output, sizeof output, "%s", strstr(answer_header(&a, "Location", location, sizeof location), "/_sw/"));
+    static char output[1024];
+    server_begin(NULL, path, output, sizeof output);
     return output;
 }
 

@@ -58,12 +58,8 @@ static void fails(const char *path, const char *message)
 /* Begins a run and gives its URL, without "/output". */
 static const char *begin(const char *path)
 {
-    static char url[2048], run[2048], location[2048];
-    const char *const async[] = {"Prefer: respond-async", NULL};
-    snprintf(url, sizeof url, "%s%s", server.address, path);
-    call(NULL, url, async, NULL, 0, &a);
-    CHECK_INT(a.status, 202);
-    const char *output = strstr(answer_header(&a, "Location", location, sizeof location), "/_sw/");
+    static char run[2048], output[2048];
+    server_begin(NULL, path, output, sizeof output);
     snprintf(run, sizeof run, "%.*s", (int)(strstr(output, "/output") - output), output);
     return run;
 }

@@ -96,7 +96,7 @@ static int serve(int argc, char **argv)
 
 /* ---- Tests ---- */
 
-static char data[128], text[4096];
+static char data[128];
 static answer a;
 
 static void start(void)
@@ -108,13 +108,7 @@ static void start(void)
 
 static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 
-static void begin(const char *path, char output[1024])
-{
-    const char *const prefer[] = {"Prefer: respond-async", NULL};
-    call(NULL, server_url(path), prefer, NULL, 0, &a);
-    CHECK_INT(a.status, 202);
-    snprintf(output, 1024, "%s", strstr(answer_header(&a, "Location", text, sizeof text), "/_sw/"));
-}
+static void begin(const char *path, char output[1024]) { server_begin(NULL, path, output, 1024); }
 
 static void output_is(const char *output, const char *expected)
 {
