@@ -1,8 +1,8 @@
 /* store: the journals of all runs, written and read without blocking a loop. Owns the backend (storage/backend.h),
- * which is the database, and three threads' worth of work: the journal thread takes what all loops appended, writes it
- * as one batch with one sync, and tells each loop once; the sweeper deletes ended runs; uv's pool reads. Knows no
- * entries' meaning. A store_port is one loop's door to the store: used on that loop's thread only, from any stack;
- * completions come on the loop's own stack. */
+ * which is the database, and two threads: the journal thread takes what all loops appended, writes it as one batch with
+ * one sync, and tells each loop once; the sweeper deletes ended runs. Reads are made on uv's pool. Never replays a
+ * journal. A store_port is one loop's door to the store: used on that loop's thread only, from any stack; completions
+ * come on the loop's own stack. */
 #ifndef STORAGE_STORE_H
 #define STORAGE_STORE_H
 
@@ -49,9 +49,7 @@ uint64_t store_epoch(const store *s); /* goes up by one with each open */
  * nobody knows. */
 bool store_clock_is_back(const store *s);
 const char *store_node(const store *s); /* this node's name, made once with the store */
-/* STORE_SECRET_BYTES random bytes, made once with the store, in the file `secret` beside it: the key that signs run
- * tokens.
- */
+/* STORE_SECRET_BYTES random bytes, made once with the store, in the file `secret` beside it: they sign run tokens. */
 const uint8_t *store_secret(const store *s);
 
 /* ---- Appending ---- */
