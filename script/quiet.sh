@@ -22,7 +22,7 @@ quietly() {
   fi
   echo "${title}failed after $((tenths / 10)).$((tenths % 10)) s" >&2
   if [ "${CI:-}" = true ]; then cat "$log"; else tail -n 20 "$log"; fi >&2
-  echo "${0##*/}: \"$*\" failed; all that it said is in $log" >&2
+  echo "${0##*/}: \"$*\" failed; its whole output is in $log" >&2
   exit 1
 }
 

@@ -30,7 +30,7 @@ def add_test(part, test):
         bad = bad or 1
         broken.append(f"{part}: {test['name']} ({test['result']})")
     if left_out and os.environ.get("CI") == "true":
-        broken.append(f"{part}: {test['name']} (skipped, and nothing may be with CI=true)")
+        broken.append(f"{part}: {test['name']} (skipped, which no test may be with CI=true)")
         failed += left_out
     else:
         skipped += left_out

@@ -24,7 +24,7 @@ ok "what goes well is a line with its time, and leaves no file"
 status=0
 quietly "Doing it" sh -c 'seq 1000; exit 3' || status=$?
 must [ $status = 1 ]
-log=$(sed -n 's/.* all that it said is in //p' "$work/said")
+log=$(sed -n 's/.* its whole output is in //p' "$work/said")
 seq 1000 | must cmp - "$log"
 must grep -qx 1000 "$work/said" # its end is shown
 must_not grep -qx 900 "$work/said"
