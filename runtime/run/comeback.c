@@ -217,7 +217,7 @@ static bool comeback_advance(comeback *all, bool is_writable)
         memory_state m = comeback_read_homes(all);
         bool is_over = elapsed_ms >= all->wave_ms || (elapsed_ms >= WAVE_LEAST_MS && !m.loads && !m.unsettled);
         if (!m.awaits_wave && !m.loads)
-            comeback_open_waves(all, all->waves - 1, now_ms); /* nobody is left for the others */
+            comeback_open_waves(all, all->waves - 1, now_ms); /* no run waits for those between */
         else if (is_over)
             comeback_open_waves(all, BUG(WAVES_AT_ONCE) ? all->waves - 1 : open + 1, now_ms);
         return true;

@@ -33,7 +33,7 @@ typedef struct comeback_options {
 comeback *comeback_new(const comeback_options *o); /* NULL: out of memory; then runs come as they are due */
 void comeback_free(comeback *all);                 /* NULL is allowed */
 
-/* ---- Of a home; those without a `comeback` hold nobody back ---- */
+/* ---- Of a home; without a `comeback` no run waits ---- */
 
 /* Adds a home, which begins to load runs. */
 void comeback_join(struct home *h);

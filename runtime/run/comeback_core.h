@@ -20,7 +20,7 @@ typedef struct comeback_solo {
 /* What a home tells others of itself. Written at the end of each turn of its loop, so it has a cache line of its own.
  */
 typedef struct comeback_home {
-    uint8_t loads;           /* atomic: runs of it are being loaded, or wait for that; or not all of them are known */
+    uint8_t loads;           /* atomic: runs of the home are being loaded, or wait for that, or are not all known */
     uint8_t has_runs;        /* atomic: some are in memory */
     uint8_t awaits_wave;     /* atomic: some wait for their wave */
     bool is_clock;           /* the home's own: the tick is on it */
@@ -37,11 +37,11 @@ struct comeback {
     comeback_home states[COMEBACK_LOOPS_MAX];
     uint32_t open; /* atomic: the waves up to this one may come, from 0 */
     uv_mutex_t lock;
-    struct home *homes[COMEBACK_LOOPS_MAX]; /* under lock: those that have begun */
-    struct home *clock;                     /* under lock: the first of them, on which the tick is */
+    struct home *homes[COMEBACK_LOOPS_MAX]; /* under lock: homes that have joined */
+    struct home *clock;                     /* under lock: the first home, on which the tick is */
     struct timer tick;                      /* the clock's */
     bool tick_lost;                         /* the clock's: there was no memory for it */
-    comeback_solo *first, **last;           /* under lock: who waits, first come first */
+    comeback_solo *first, **last;           /* under lock: runs that wait, first come first */
     comeback_solo *now;                     /* under lock: the run that has its solo; NULL: none */
     int64_t since_ms; /* under lock; steady: when the last wave was opened, or a solo began or ended */
 };

@@ -120,7 +120,7 @@ static void slot_deny_letters(home *h, slot *s, const stop_cause *why)
     bool opaque = why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
     if (s->wants_release) slot_deny_release(h, s, stop_text(why->reason));
     if (!opaque || (s->letters_in_flight & 1U << LETTER_CANCEL))
-        return; /* whoever waits for a letter is told when it is written */
+        return; /* clients are told when the letter is written */
     if (letter_is_in(s->letters, LETTER_CANCEL)) {
         h->listener->on_promised(s, LETTER_CANCEL); /* it ends as soon as it can be read */
         return;

@@ -17,7 +17,7 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
     [SLOT_UNKNOWN] = {[SLOT_ON_LOOK] = SLOT_ASKED, [SLOT_ON_GONE] = SLOT_GONE},
     [SLOT_PARKED] = {[SLOT_ON_WAKE] = SLOT_DUE, [SLOT_ON_LOOK] = SLOT_ASKED},
     [SLOT_STOPPED] = {[SLOT_ON_WAKE] = SLOT_DUE, [SLOT_ON_LOOK] = SLOT_ASKED},
-    /* No handler is called to end a run: nobody has to make room for it, nor is it dangerous. */
+    /* No handler is called to end a run: ending it needs no place, and cannot end the process. */
     [SLOT_DUE] = {[SLOT_ON_WAKE] = SLOT_DUE,
                   [SLOT_ON_LOOK] = SLOT_ASKED,
                   [SLOT_ON_TAKEN] = SLOT_LOADING,

@@ -117,7 +117,7 @@ void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
     assert(slot_is_loading(s));
     s->is_known_here = true;
     s->ends_with_clients = cancels;
-    if (s->wants_release) slot_let_alone(h, s, true); /* whoever wants that wants the run */
+    if (s->wants_release) slot_let_alone(h, s, true); /* a release is a wish for the run itself */
     if (s->tie != TIE_UNKNOWN && s->tie != TIE_AWAITED) return;
     former_tie was = tie_of_former(h, s);
     bool alone = !h->listener->is_awaited(s);
@@ -126,7 +126,8 @@ void slot_judge_tie(home *h, slot *s, bool cancels, bool sent_on)
     if (s->tie == TIE_CLIENTS && alone && h->slots.clients_are_back) s->cancel = ENTRY_CANCEL_GONE;
 }
 
-/* The connections of these runs' clients have ended with the process that died, and nobody was sent on. */
+/* Cancels tied runs of which no client is back: their connections have ended with the former process, and no client was
+ * sent on. */
 static void tie_on_clients_back(struct timer *t)
 {
     home *h = t->arg;

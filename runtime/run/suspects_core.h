@@ -22,9 +22,9 @@ _Static_assert(TRIES_BYTES == sizeof(uint32_t) + 2 * sizeof(uint64_t), "they fol
 /* A row as it was at the start. */
 typedef struct suspect {
     run_id run;
-    uint32_t tries; /* loads after an end for an unknown reason, without progress between them */
-    uint64_t epoch; /* of the process that loaded it last */
-    uint64_t order; /* of its last load among all of them: the later one was the more likely culprit */
+    uint32_t tries; /* loads after ends for unknown reasons, without progress of the run between them */
+    uint64_t epoch; /* of the process that loaded the run last */
+    uint64_t order; /* of its last load among those of all suspects: the later, the likelier the culprit */
     bool gone;      /* its home's: the row has been deleted, or is about to be */
     bool waits;     /* under lock: for its solo */
     size_t rank;    /* its index in `ranks` */
@@ -41,10 +41,10 @@ struct suspects {
     unsigned loops;
     uint64_t last_order; /* atomic */
     uv_mutex_t lock;
-    struct home *homes[SUSPECTS_LOOPS_MAX]; /* under lock: those that have begun */
+    struct home *homes[SUSPECTS_LOOPS_MAX]; /* under lock: homes that have joined */
     bool is_gathering;                      /* under lock: a home waits for SUSPECTS_GATHER_MS, or has */
     bool has_gathered;                      /* under lock: that time is over, suspects have their solos */
-    size_t first;                           /* under lock: nobody waits in `ranks` before it */
+    size_t first;                           /* under lock: no suspect waits in `ranks` before it */
     suspect *solo;                          /* under lock: whose solo it is; NULL: nobody's */
     bool taken;                             /* under lock: its home knows */
     bool was_closed;                        /* the gate of that home, at the end of that time */
