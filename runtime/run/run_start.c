@@ -12,7 +12,7 @@
 #include "runtime/run/run_request.h"
 #include "runtime/run/strand.h"
 
-/* Gives the run the next id of its home: ids of a home ascend. */
+/* Gives the run the next id of its home: ids of a home ascend as long as the wall clock does. */
 static void run_make_id(run *r)
 {
     uint8_t random[10];
@@ -43,16 +43,22 @@ void run_unmake(run *r)
     run_free(r);
 }
 
-/* Puts the run into the list of those without a slot. Most runs stay there: they end within their first commit, before
- * anybody asks for them, and never cost a slot. */
+/* Puts the run into the list of those without a slot, in the order of their ids. Most runs stay there: they end within
+ * their first commit, before anybody asks for them, and never cost a slot. */
 static void run_stay_slotless(run *r)
 {
     assert(!r->slot);
     assert(!r->is_slotless);
-    const run *last = TAILQ_LAST(&r->task.home->runs.slotless, slotless_runs);
-    assert(!last || memcmp(last->id.bytes, r->id.bytes, RUN_ID_BYTES) < 0); /* run_find_slotless relies on the order */
-    (void)last;
-    TAILQ_INSERT_TAIL(&r->task.home->runs.slotless, r, slotless);
+    struct slotless_runs *list = &r->task.home->runs.slotless;
+    run *before = TAILQ_LAST(list, slotless_runs);
+    /* Mostly the new id is the greatest: but an id begins with the time, and the wall clock may have been set back. */
+    while (before && memcmp(before->id.bytes, r->id.bytes, RUN_ID_BYTES) > 0)
+        before = TAILQ_PREV(before, slotless_runs, slotless);
+    assert(!before || !run_id_equal(&before->id, &r->id));
+    if (before)
+        TAILQ_INSERT_AFTER(list, before, r, slotless);
+    else
+        TAILQ_INSERT_HEAD(list, r, slotless);
     r->is_slotless = true;
 }
 
@@ -84,7 +90,7 @@ void run_take_slot(run *r, slot *s)
     r->slot = s;
 }
 
-/* Searches from the end: a home's ids ascend, and those asked for are mostly new. */
+/* Searches from the end: the list is in the order of ids, and those asked for are mostly new. */
 run *run_find_slotless(home *h, const run_id *id)
 {
     run *r = TAILQ_FIRST(&h->runs.slotless);

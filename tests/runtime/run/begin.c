@@ -1,5 +1,6 @@
 /* A run begins without a request: what it reads, that it needs no client, how clients come afterwards, and what stands
  * in its way. The program is turned by hand, on a disk of memory. */
+#include "tests/harness/clock_faults.h"
 #include "tests/harness/turned.h"
 
 typedef struct notes {
@@ -242,9 +243,33 @@ static void test_key(void)
     turned_close();
 }
 
+/* An id begins with the time: those of runs that begin then do not ascend. */
+static void test_set_back(void)
+{
+    enum { HOUR_MS = 3600000 };
+    clocks_state state = {.set_ms = 0};
+    const run_input order = an_order();
+    run_refusal why;
+    open_program(NULL, NULL);
+    clocks = &state;
+    TURN_UNTIL(turned_home()->slots.recovered);
+    const run *first = begin(&order, &why);
+    state.set_ms = -HOUR_MS;
+    const run *second = begin(&order, &why), *third = begin(&order, &why);
+    CHECK(first && second && third);
+    CHECK(memcmp(first->id.bytes, third->id.bytes, RUN_ID_BYTES) > 0);
+    CHECK(run_find_slotless(turned_home(), &first->id) == first);
+    CHECK(run_find_slotless(turned_home(), &second->id) == second);
+    CHECK(run_find_slotless(turned_home(), &third->id) == third);
+    TURN_UNTIL(seen.ends == 3);
+    turned_close();
+    clocks = NULL;
+}
+
 static const check_case cases[] = {{"a run reads what it began with", test_input},
                                    {"a run begins with nothing", test_empty},
                                    {"clients come afterwards", test_clients},
                                    {"a run that cannot begin", test_refusals},
-                                   {"a run begins under a key", test_key}};
+                                   {"a run begins under a key", test_key},
+                                   {"each is found when the wall clock was set back between them", test_set_back}};
 CHECK_MAIN(cases)
