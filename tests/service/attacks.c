@@ -141,14 +141,16 @@ typedef struct ended_run {
     char id[64], token[RUN_TOKEN_TEXT_MAX];
 } ended_run;
 
-static void make_run(ended_run *r)
+static ended_run make_run(void)
 {
+    ended_run r;
     const char *const prefer[] = {"Prefer: respond-async", NULL};
     call(NULL, server_url("/work"), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
-    snprintf(r->id, sizeof r->id, "%s", answer_header(&a, "X-Run-Id", text, sizeof text));
+    snprintf(r.id, sizeof r.id, "%s", answer_header(&a, "X-Run-Id", text, sizeof text));
     answer_header(&a, "Location", text, sizeof text);
-    snprintf(r->token, sizeof r->token, "%s", strstr(text, "token=") + 6);
+    snprintf(r.token, sizeof r.token, "%s", strstr(text, "token=") + 6);
+    return r;
 }
 
 static long ask_run(const char *id, const char *what, const char *token, const char *header)
@@ -192,8 +194,8 @@ static void test_tokens(void)
     CHECK(f && fputs(secret, f) >= 0 && fclose(f) == 0);
     const char *const more[] = {"--secret-file", secret_file, "--loops", "2", NULL};
     start_with(more);
-    make_run(&one);
-    make_run(&two);
+    one = make_run();
+    two = make_run();
     CHECK_INT(ask_run(one.id, "/output", one.token, NULL), 200);
     CHECK_INT(ask_run(two.id, "/output", two.token, NULL), 200);
     forged_tokens(&one, secret, forged, expired);
@@ -236,7 +238,7 @@ static void test_run_ids(void)
                                       "00000000000000000000000000000000000000000000000000000000"};
     ended_run r;
     start();
-    make_run(&r);
+    r = make_run();
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         long status = ask_run(ids[i], "/output", r.token, NULL);
         CHECK(status == 403 || status == 404);
@@ -255,7 +257,7 @@ static void test_last_event_id(void)
     char header[1024];
     ended_run r;
     start();
-    make_run(&r);
+    r = make_run();
     CHECK_INT(ask_run(r.id, "/output", r.token, NULL), 200);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         snprintf(header, sizeof header, "Last-Event-ID: %s", wrong[i]);
