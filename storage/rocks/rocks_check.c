@@ -164,12 +164,19 @@ static bool check_list_logs(check *c)
     (void)snprintf(folder, sizeof folder, "%s/journal", c->path);
     DIR *d = opendir(folder);
     if (!d) return check_fail(c, "journal cannot be read: %s", strerror(errno));
-    for (struct dirent *e; (e = readdir(d)) && c->log_count < LOGS_MAX;) {
+    size_t found = 0;
+    for (struct dirent *e; (e = readdir(d));) {
         char *end;
         uint64_t number = strtoull(e->d_name, &end, 10);
-        if (end != e->d_name && strcmp(end, ".log") == 0 && number >= c->first_log) c->logs[c->log_count++] = number;
+        if (end == e->d_name || strcmp(end, ".log") != 0 || number < c->first_log) continue;
+        if (found < LOGS_MAX) c->logs[c->log_count++] = number;
+        found++;
     }
     (void)closedir(d);
+    if (found > LOGS_MAX)
+        return check_fail(
+            c, "journal has %zu write-ahead logs, and more than %d cannot be checked: are these files its own?", found,
+            LOGS_MAX);
     qsort(c->logs, c->log_count, sizeof *c->logs, compare_log_numbers);
     return true;
 }
