@@ -24,5 +24,5 @@ for n, (name, table) in enumerate(tables.items(), 1):
     good = shown.get(name, "").strip() == table.strip()
     print(f"{'ok' if good else 'not ok'} {n} - the table of a {name}")
     if not good:
-        print(f"# write it anew: python3 tests/docs/machines.py build/tests/machines {page} --write")
+        print(f"# write it anew: python3 tests/docs/machines.py {program} {page} --write")
 sys.exit(0 if all(shown.get(n, "").strip() == t.strip() for n, t in tables.items()) else 1)
