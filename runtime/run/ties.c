@@ -215,8 +215,9 @@ static bool ties_read(ties *t, bool mark)
 void ties_mark(ties *t)
 {
     uv_mutex_lock(&t->lock);
-    assert(!t->is_marked);
-    if (!ties_mark_in_use(t)) log_line(LOG_WARN, NULL, "the data folder's file `end` is not written: out of memory");
+    bool is_written = t->end_fd >= 0; /* the file may have lines already, which writing it anew would lose */
+    if (!is_written && !ties_mark_in_use(t))
+        log_line(LOG_WARN, NULL, "the data folder's file `end` is not written: out of memory");
     msgpack_sbuffer_destroy(&t->early);
     msgpack_sbuffer_init(&t->early);
     uv_mutex_unlock(&t->lock);

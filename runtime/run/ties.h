@@ -28,8 +28,8 @@ typedef struct ties ties;
 /* Reads what the last process left; `mark`: from then on the folder counts as in use. `redirect_after_ms`: this
  * process's --redirect-after. ties_close frees what is returned. NULL: out of memory. */
 ties *ties_open(const char *folder, int64_t redirect_after_ms, bool mark);
-/* Marks the folder as in use, once, where ties_open did not since it could not be written. What was appended meanwhile
- * gets into the file too. */
+/* Marks the folder as in use, unless ties_open has: it could not be written. What was appended meanwhile gets into the
+ * file too. */
 void ties_mark(ties *t);
 /* Forgets runs of the list that have no row in the live table any more, in the file too: else the file would grow with
  * each process that is killed. Before loops begin. */

@@ -5,7 +5,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "runtime/recovery/presence.h"
 #include "runtime/recovery/settle.h"
+#include "runtime/run/program.h"
+#include "runtime/run/suspects.h"
+#include "runtime/run/ties.h"
 #include "storage/entry.h"
 #include "storage/memory/memory.h"
 #include "storage/store_by_hand.h"
@@ -214,6 +218,32 @@ static void test_full_again(void)
     }
 }
 
+/* The disk is full only for the crash: the start has marked the folder as in use before, and is made up for later. */
+static void test_full_for_crash(void)
+{
+    tally t = {.crashed = 0};
+    presence own;
+    begin();
+    leave(1, AT_MS);
+    sw_app app = {.store = open_store(), .loop_count = 1, .opt.data = data};
+    memory_fail(disk, MEMORY_REFUSES, 0, true);
+    CHECK(presence_open(&own, &app));
+    CHECK(app.put_off);
+    memory_fail(disk, MEMORY_GOOD, 0, false);
+    while (!store_takes_writes(app.store)) store_hand_write(app.store);
+    presence_go_on(&own, &app);
+    CHECK(!app.put_off);
+    settling *desk = settle_open(app.store);
+    settle_load(desk, &run, count, &t);
+    settle_close(desk);
+    CHECK_INT(t.crashed, 1);
+    presence_end(&app, true);
+    crash_end();
+    suspects_free(app.suspects);
+    store_close(app.store);
+    end();
+}
+
 int main(int argc, char **argv)
 {
     static const check_case cases[] = {
@@ -222,14 +252,18 @@ int main(int argc, char **argv)
         {"a record that a former start has entered is not entered again", test_entered},
         {"the file that a dying loop writes to keeps its descriptor", test_same_descriptor},
         {"a disk that is full when a crash is entered keeps no start waiting", test_full_again},
+        {"a start that found no room for a crash alone goes on when there is", test_full_for_crash},
         {"a step's name is cut between characters", test_long_name},
     };
     snprintf(data, sizeof data, "/tmp/stepwell-crash-start-XXXXXX");
     CHECK(mkdtemp(data));
     int rc = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    char path[96];
-    snprintf(path, sizeof path, "%s/crashes", data);
-    (void)unlink(path);
+    static const char *const files[] = {"crashes", "end", "process"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[96];
+        snprintf(path, sizeof path, "%s/%s", data, files[i]);
+        (void)unlink(path);
+    }
     (void)rmdir(data);
     return rc;
 }

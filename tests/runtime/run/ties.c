@@ -140,6 +140,21 @@ static void test_noted_early(void)
     ties_close(open_ties(), true);
 }
 
+/* A start that marked the folder and had to be made up for later marks it once more: what was noted meanwhile stays. */
+static void test_noted_between(void)
+{
+    run_id own = run_of(-1000, 1), late = run_of(-1000, 2);
+    ties_close(open_ties(), true);
+    ties *t = open_ties();
+    ties_append(t, &own, FORMER_ALONE);
+    ties_mark(t);
+    ties_append(t, &late, FORMER_ALONE);
+    ties_close(t, false);
+    die(FOLDER_IN_USE, &own, FORMER_ALONE);
+    die(FOLDER_IN_USE, &late, FORMER_ALONE);
+    ties_close(open_ties(), true);
+}
+
 /* There is a limit; what is over it is said, and forgotten. */
 static void test_noted_too_early(void)
 {
@@ -235,6 +250,7 @@ int main(int argc, char **argv)
                                        {"what is noted is known at once", test_noted},
                                        {"what is noted before the folder is in use", test_noted_early},
                                        {"too much noted before the folder is in use", test_noted_too_early},
+                                       {"what is noted before the folder is marked once more", test_noted_between},
                                        {"one that has not found all", test_part},
                                        {"after how long a wait clients were sent on", test_sent_on},
                                        {"other files", test_other_files}};
