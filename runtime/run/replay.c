@@ -6,6 +6,9 @@
 
 #include "coro/seeded_bug.h"
 
+/* The next attempt has a number too, an int: a damaged journal may hold any. */
+enum { ATTEMPTS_MAX = INT32_MAX - 1 };
+
 typedef struct chunk_count {
     uint64_t branch; /* its path */
     uint32_t count;  /* chunks streamed by its own code, outside steps */
@@ -109,7 +112,7 @@ static bool replay_take_step(replay *p, const entry *e)
         rec->value = e->value;
         return true;
     }
-    rec->attempts = e->attempt;
+    rec->attempts = e->attempt < ATTEMPTS_MAX ? e->attempt : ATTEMPTS_MAX;
     rec->wait = entry_wait(e);
     rec->failed = e->due_ms == 0;
     rec->fatal = e->fatal;

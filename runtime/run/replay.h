@@ -20,7 +20,7 @@ typedef struct replay_record {
     bool failed;            /* a step: it failed for good */
     bool fatal;             /* a step: its last failure was not to be repeated */
     bool used;              /* the code has come to it */
-    uint32_t attempts;      /* a step: those that failed */
+    uint32_t attempts;      /* a step: those that failed; an int has room for one more */
     uint32_t began;         /* a step: entries that the run had when the first attempt began */
     uint64_t input_hash;    /* a step: of the input of its result; 0: unknown */
     uint64_t reported_hash; /* a step: of another input that was reported (ENTRY_DIFFERS); 0: none */
