@@ -50,7 +50,7 @@
     X(LEAVE_TRIES, "the tries of a run that goes on stay")                                                             \
     X(SUSPECTS_TOGETHER, "suspects have places beyond --runs-max")                                                     \
     X(CRASHED_FIRST, "a run that has ended the process comes back with all others")                                    \
-    X(TURN_AT_ONCE, "a run that has ended the process comes back before others have got on")                           \
+    X(SOLO_AT_ONCE, "a run that has ended the process comes back before others have got on")                           \
     X(WAVES_AT_ONCE, "with the second wave all that are left come")                                                    \
     X(FORGET_WAVE, "whoever waits for a later wave is forgotten")                                                      \
     X(COUNT_UNSETTLED, "a run that has left memory counts as one that has not got on")                                 \

@@ -189,7 +189,7 @@ static void comeback_end_solo(comeback *all, int64_t now_ms)
 static const char *comeback_solo_reason(const comeback *all, int64_t elapsed_ms)
 {
     memory_state m = comeback_read_homes(all);
-    if ((!m.loads && !m.has_runs) || BUG(TURN_AT_ONCE)) return "nothing else is in memory";
+    if ((!m.loads && !m.has_runs) || BUG(SOLO_AT_ONCE)) return "nothing else is in memory";
     if (elapsed_ms >= all->quiet_ms && !m.loads && !m.unsettled) return "others have got on";
     return elapsed_ms >= all->quiet_ms * SOLO_QUIETS_MAX ? "others have not got on, and are not waited for" : NULL;
 }

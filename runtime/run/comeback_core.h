@@ -1,4 +1,4 @@
-/* comeback_core: the struct of comeback, for comeback.c and for tests that look inside (tests/simulation/turns.c). */
+/* comeback_core: the struct of comeback, for comeback.c and for tests that look inside (tests/simulation/solos.c). */
 #ifndef RUNTIME_RUN_COMEBACK_CORE_H
 #define RUNTIME_RUN_COMEBACK_CORE_H
 

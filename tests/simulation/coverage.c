@@ -6,10 +6,10 @@
 #include "tests/simulation/world.h"
 
 static const char *const meetings[MEETINGS] = {
-    [MET_TURN] = "turns",
-    [MET_TURN_ALONE] = "turns with nothing in memory",
-    [MET_TURN_LATE] = "turns beside others that had not got on",
-    [MET_TURN_OVER] = "turns over by time",
+    [MET_SOLO] = "solos",
+    [MET_SOLO_ALONE] = "solos with nothing in memory",
+    [MET_SOLO_LATE] = "solos beside others that had not got on",
+    [MET_SOLO_OVER] = "solos over by time",
     [MET_WAVE] = "waves",
     [MET_WAVE_EMPTY] = "waves that nobody waited for",
     [MET_CANCEL_BEHIND] = "cancels of runs that waited for others",

@@ -17,9 +17,9 @@
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/schedule.h"
+#include "tests/simulation/solos.h"
 #include "tests/simulation/stand.h"
 #include "tests/simulation/standing.h"
-#include "tests/simulation/turns.h"
 #include "tests/simulation/upstream.h"
 
 enum {
@@ -118,7 +118,7 @@ static void begin(epoch *e)
         fprintf(stderr, "simulation: %s\n", error);
         abort();
     }
-    turns_begin(app);
+    solos_begin(app);
     *e = (epoch){.app = app, .began_ns = w->steady_ns};
     clients_begin();
 }
@@ -242,7 +242,7 @@ void epoch_rehearse(void)
     epoch e;
     begin(&e);
     serve(&e);
-    turns_end();
+    solos_end();
     clients_end();
     upstream_end();
     by_hand_close(e.app);

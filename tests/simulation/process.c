@@ -6,7 +6,7 @@
 #include "runtime/run/suspects_core.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
-#include "tests/simulation/turns.h"
+#include "tests/simulation/solos.h"
 
 enum { LOOPS_MAX = 2, DRAIN_SLACK_MS = 200000 }; /* of connections that are closed by time-outs of their own */
 
@@ -25,10 +25,10 @@ static unsigned most_alive(unsigned loops)
 
 void promise_turn(const sw_app *app)
 {
-    turns_look();
+    solos_look();
     unsigned most = most_alive(app->loop_count);
     unsigned allowed =
-        w->plan.epoch[w->epoch].runs_max + (app->suspects ? 1 : 0); /* the suspect whose turn it is has its own place */
+        w->plan.epoch[w->epoch].runs_max + (app->suspects ? 1 : 0); /* the suspect whose solo it is has its own place */
     PROMISE("runs-max", most <= allowed, "%u runs of one loop are in memory, %u may be", most, allowed);
 }
 

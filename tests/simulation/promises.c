@@ -10,8 +10,8 @@
 #include "runtime/loop/loop.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
+#include "tests/simulation/solos.h"
 #include "tests/simulation/standing.h"
-#include "tests/simulation/turns.h"
 
 enum { CRASHES_IN_A_ROW = 3 };
 
@@ -38,7 +38,7 @@ void promise_execution_begins(run_record *r)
     PROMISE("alone", !r->alive, "run %d has two executions at a time", number(r));
     PROMISE("stopped is stopped", !standing_is_held(r) || r->asked_to_release,
             "run %d begins, and stands (%d); nobody has released it", number(r), r->stop);
-    turns_execution(r);
+    solos_execution(r);
     r->alive = true;
     r->executions++;
     r->has_got_on = !r->on_disk;

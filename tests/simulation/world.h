@@ -281,10 +281,10 @@ typedef enum randomness { RANDOM_PLAN, RANDOM_LIVE, RANDOM_KERNEL, RANDOMS } ran
 
 /* What is no row of a table, and is to be met all the same. */
 typedef enum meeting {
-    MET_TURN,       /* of a run that has ended the process: others were in memory, and had got on */
-    MET_TURN_ALONE, /* nothing was in memory */
-    MET_TURN_LATE,  /* others had not got on */
-    MET_TURN_OVER,  /* by its time */
+    MET_SOLO,       /* of a run that has ended the process: others were in memory, and had got on */
+    MET_SOLO_ALONE, /* nothing was in memory */
+    MET_SOLO_LATE,  /* others had not got on */
+    MET_SOLO_OVER,  /* by its time */
     MET_WAVE,       /* opened for somebody who waited */
     MET_WAVE_EMPTY, /* opened since nobody did */
     MET_CANCEL_BEHIND,

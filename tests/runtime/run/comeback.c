@@ -140,8 +140,8 @@ static void test_held(void)
     end();
 }
 
-/* Nor is the turn of a run that ended the process over while it cannot be loaded. */
-static void test_turn_held(void)
+/* Nor is the solo of a run that ended the process over while it cannot be loaded. */
+static void test_solo_gated(void)
 {
     begin(1);
     join(0);
@@ -192,7 +192,7 @@ static void test_no_memory(void)
     end();
 }
 
-/* Its loop is kept by another run for longer than a turn lasts. */
+/* Its loop is kept by another run for longer than a solo lasts. */
 static void test_drain(void)
 {
     begin(3);
@@ -231,9 +231,9 @@ static void test_busy(void)
 static const check_case cases[] = {
     {"a loop that begins late", test_late},
     {"runs that wait for the journal", test_held},
-    {"a turn while the journal takes no writes", test_turn_held},
+    {"a solo while the journal takes no writes", test_solo_gated},
     {"no memory for the tick", test_no_memory},
-    {"a turn that its loop has no time to take", test_busy},
+    {"a solo that its loop has no time to take", test_busy},
     {"a loop that drains asks nothing of the journal", test_drain},
 };
 

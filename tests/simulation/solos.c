@@ -1,4 +1,4 @@
-#include "tests/simulation/turns.h"
+#include "tests/simulation/solos.h"
 
 #include <string.h>
 
@@ -15,8 +15,8 @@ enum {
     QUIET_LEAST_MS = 500,
     QUIET_MOST_MS = 8000,
     QUIETS = 4,
-    TURN_LEAST_MS = 1000,
-    TURN_MOST_MS = 60000,
+    SOLO_LEAST_MS = 1000,
+    SOLO_MOST_MS = 60000,
     LATE_MS = 6000,
     ROUNDING_MS = 1,
     LOOKS_SURE = 3 /* of a run in memory: the loop has told of it */
@@ -26,9 +26,9 @@ static const int64_t MS = 1000000;
 /* A run, as it was seen last. */
 typedef struct coming {
     bool is_behind;
-    bool waits_turn;     /* with that: for its turn, else for its wave */
+    bool waits_solo;     /* with that: for its solo, else for its wave */
     int64_t behind_ns;   /* since when */
-    int64_t turn_ns;     /* when it had its turn; 0: not, since the process began */
+    int64_t solo_ns;     /* when it had its solo; 0: not, since the process began */
     uint32_t execution;  /* of its handler, if that is alive */
     uint32_t looks;      /* for so many that one has been */
     bool had_not_got_on; /* at the last one */
@@ -36,18 +36,18 @@ typedef struct coming {
 
 static coming all_runs[RUNS_MAX];
 static const sw_app *app;
-static bool has_turn; /* somebody, at the last look */
-static run_id turn_of;
+static bool has_solo; /* somebody, at the last look */
+static run_id solo_of;
 static int64_t since_ms;    /* comeback's, then */
 static uint32_t waves_open; /* waves, then */
 static bool held;           /* somebody waited for a wave, then */
 static bool drains;
 
-void turns_begin(const sw_app *of)
+void solos_begin(const sw_app *of)
 {
     memset(all_runs, 0, sizeof all_runs);
     app = of;
-    has_turn = held = drains = false;
+    has_solo = held = drains = false;
     waves_open = 0;
     since_ms = app->comeback ? app->comeback->since_ms : 0;
 }
@@ -71,30 +71,30 @@ static bool has_crashed(const run_record *r) { return r->in_a_row > 0 && r->stop
 /* Somebody wants it now, --no-resume or not. */
 static bool is_wanted(const run_record *r) { return w->plan.epoch[w->epoch].no_resume && r->asked_to_release; }
 
-void turns_execution(const run_record *r)
+void solos_execution(const run_record *r)
 {
     const coming *own = &all_runs[number(r)];
     if (!app || !app->comeback || !has_crashed(r) || is_wanted(r)) return;
-    PROMISE("last, alone", own->turn_ns > 0, "run %d begins, the process has died of it, and it had no turn",
+    PROMISE("last, alone", own->solo_ns > 0, "run %d begins, the process has died of it, and it had no solo",
             number(r));
     for (unsigned i = 0; i < w->run_count; i++) {
         const run_record *other = &w->runs[i];
         bool beside = other != r && other->alive && !other->has_got_on && has_crashed(other) && !is_wanted(other);
-        PROMISE("last, alone", !beside || ms_since(all_runs[i].turn_ns) + ROUNDING_MS >= TURN_LEAST_MS,
-                "run %d begins, and run %u, of which the process has died as well, had its turn %lld ms ago", number(r),
-                i, (long long)ms_since(all_runs[i].turn_ns));
+        PROMISE("last, alone", !beside || ms_since(all_runs[i].solo_ns) + ROUNDING_MS >= SOLO_LEAST_MS,
+                "run %d begins, and run %u, of which the process has died as well, had its solo %lld ms ago", number(r),
+                i, (long long)ms_since(all_runs[i].solo_ns));
     }
 }
 
-/* ---- Turns ---- */
+/* ---- Solos ---- */
 
-/* It was in memory for all of the last turn. */
+/* It was in memory for all of the last solo. */
 static bool is_there(unsigned i)
 {
     return w->runs[i].alive && all_runs[i].looks >= LOOKS_SURE && all_runs[i].execution == w->runs[i].executions;
 }
 
-/* What those in memory have to say about a turn that begins now. */
+/* What those in memory have to say about a solo that begins now. */
 static void look_at_grant(const run_record *r)
 {
     bool others = false, stuck = false;
@@ -103,28 +103,28 @@ static void look_at_grant(const run_record *r)
         others = true;
         stuck |= all_runs[i].had_not_got_on && !w->runs[i].has_got_on;
     }
-    world_note("run %d has its turn after %lld ms%s%s", number(r), (long long)elapsed_ms(),
+    world_note("run %d has its solo after %lld ms%s%s", number(r), (long long)elapsed_ms(),
                others ? ", beside others" : "", stuck ? " that have not got on" : "");
     PROMISE("others first", !others || elapsed_ms() + ROUNDING_MS >= QUIET_LEAST_MS,
-            "run %d has its turn after %lld ms, and others are in memory", number(r), (long long)elapsed_ms());
+            "run %d has its solo after %lld ms, and others are in memory", number(r), (long long)elapsed_ms());
     PROMISE("others first", !stuck || elapsed_ms() + ROUNDING_MS >= QUIET_LEAST_MS * QUIETS,
-            "run %d has its turn after %lld ms, and others have not got on", number(r), (long long)elapsed_ms());
-    w->met[!others ? MET_TURN_ALONE : stuck ? MET_TURN_LATE : MET_TURN]++;
+            "run %d has its solo after %lld ms, and others have not got on", number(r), (long long)elapsed_ms());
+    w->met[!others ? MET_SOLO_ALONE : stuck ? MET_SOLO_LATE : MET_SOLO]++;
 }
 
-static void look_at_turn(const comeback *c)
+static void look_at_solo(const comeback *c)
 {
-    bool is_new = c->now && !(has_turn && run_id_equal(&turn_of, &c->now->run));
-    bool is_over = has_turn && !(c->now && !is_new);
-    const run_record *before = is_over ? record_of(&turn_of) : NULL;
-    if (before && before->alive && !before->has_got_on) w->met[MET_TURN_OVER]++;
+    bool is_new = c->now && !(has_solo && run_id_equal(&solo_of, &c->now->run));
+    bool is_over = has_solo && !(c->now && !is_new);
+    const run_record *before = is_over ? record_of(&solo_of) : NULL;
+    if (before && before->alive && !before->has_got_on) w->met[MET_SOLO_OVER]++;
     if (is_new) {
         const run_record *r = record_of(&c->now->run);
         look_at_grant(r);
-        all_runs[number(r)].turn_ns = w->steady_ns;
+        all_runs[number(r)].solo_ns = w->steady_ns;
     }
-    has_turn = c->now != NULL;
-    if (has_turn) turn_of = c->now->run;
+    has_solo = c->now != NULL;
+    if (has_solo) solo_of = c->now->run;
 }
 
 /* ---- Waves ---- */
@@ -142,12 +142,12 @@ static void look_at_waves(const comeback *c)
 
 /* ---- Who waits ---- */
 
-/* All before it may have a whole turn, each behind a quiet time that is as long as can be. */
-static int64_t longest_ms(bool waits_turn)
+/* All before it may have a whole solo, each behind a quiet time that is as long as can be. */
+static int64_t longest_ms(bool waits_solo)
 {
     int64_t waves_ms = WAVES_MAX * (WAVE_MOST_MS + LATE_MS);
-    int64_t turn_ms = TURN_MOST_MS + QUIET_MOST_MS * QUIETS + 2 * LATE_MS;
-    return waves_ms + (waits_turn ? turn_ms * (w->run_count + 1) : 0);
+    int64_t solo_ms = SOLO_MOST_MS + QUIET_MOST_MS * QUIETS + 2 * LATE_MS;
+    return waves_ms + (waits_solo ? solo_ms * (w->run_count + 1) : 0);
 }
 
 static void look_at_slot(const slot *s, bool seen[RUNS_MAX])
@@ -156,12 +156,12 @@ static void look_at_slot(const slot *s, bool seen[RUNS_MAX])
     coming *k = r ? &all_runs[number(r)] : NULL;
     if (!k) return; /* nobody has begun it: its letter or its row is all that there is */
     seen[number(r)] = true;
-    if (!k->is_behind || k->waits_turn != s->has_crashed) *k = (coming){.behind_ns = w->steady_ns};
+    if (!k->is_behind || k->waits_solo != s->has_crashed) *k = (coming){.behind_ns = w->steady_ns};
     k->is_behind = true;
-    k->waits_turn = s->has_crashed;
+    k->waits_solo = s->has_crashed;
     held |= !s->has_crashed;
     PROMISE("nobody waits for ever", drains || ms_since(k->behind_ns) <= longest_ms(s->has_crashed),
-            "run %d waits for its %s for %lld ms", number(r), s->has_crashed ? "turn" : "wave",
+            "run %d waits for its %s for %lld ms", number(r), s->has_crashed ? "solo" : "wave",
             (long long)ms_since(k->behind_ns));
 }
 
@@ -202,18 +202,18 @@ static void look_at_memory(void)
     }
 }
 
-void turns_look(void)
+void solos_look(void)
 {
     const comeback *c = app->comeback;
     if (!c) return;
     look_at_waves(c);
     look_at_queues();
-    look_at_turn(c);
+    look_at_solo(c);
     look_at_memory();
     since_ms = c->since_ms;
 }
 
-void turns_end(void)
+void solos_end(void)
 {
     uint32_t unsettled = 0;
     for (unsigned i = 0; app->comeback && i < app->loop_count; i++) unsettled += app->comeback->states[i].unsettled;
