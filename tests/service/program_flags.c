@@ -293,7 +293,8 @@ static void test_help(void)
     CHECK_STR(said, "program (stepwell " STEPWELL_VERSION ")\n");
 }
 
-/* Each flag that --help lists is read from the environment, and one on the command line goes before it. */
+/* Each flag that --help lists is read from the environment, and one on the command line goes before it. A text with a
+ * default takes any value, with which the program would serve for ever: `texts` has to name it. */
 static void test_environment(void)
 {
     CHECK_INT(output_of("--help"), 0);
