@@ -77,15 +77,13 @@ static bool json_append_double(msgpack_sbuffer *to, double d)
 {
     char text[JSON_NUMBER_BYTES_MAX];
     if (!isfinite(d)) return json_append_text(to, "null");
-    json_number_write(d, text);
-    return json_append_text(to, text);
+    return json_append(to, text, (size_t)(json_number_write(d, text) - text));
 }
 
-static bool json_append_integer(msgpack_sbuffer *to, const char *format, unsigned long long bits)
+static bool json_append_integer(msgpack_sbuffer *to, bool is_negative, uint64_t magnitude)
 {
-    char text[24];
-    (void)snprintf(text, sizeof text, format[0] == '-' ? "%lld" : "%llu", bits);
-    return json_append_text(to, text);
+    char text[JSON_NUMBER_BYTES_MAX] = "-", *end = json_integer_write(magnitude, text + is_negative);
+    return json_append(to, text, (size_t)(end - text));
 }
 
 static bool utf8_valid(const char *data, size_t len)
@@ -160,9 +158,9 @@ static bool json_append_value(msgpack_sbuffer *to, const sw_value *v, unsigned d
     case MSGPACK_OBJECT_BOOLEAN:
         return json_append_text(to, v->via.boolean ? "true" : "false");
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        return json_append_integer(to, "+", v->via.u64);
+        return json_append_integer(to, false, v->via.u64);
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        return json_append_integer(to, "-", (unsigned long long)v->via.i64);
+        return json_append_integer(to, true, 0 - (uint64_t)v->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64:
         return json_append_double(to, v->via.f64);

@@ -6,9 +6,10 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "runtime/base/decimal.h"
 
 /* ---- The C locale: a program may have set one whose decimal point is a comma. ---- */
 
@@ -94,6 +95,14 @@ static bool number_read_exactly(const number_parts *p, double *out)
     return true;
 }
 
+static bool number_read_fast(const number_parts *p, double *out)
+{
+    if (number_read_exactly(p, out)) return true;
+    if (!p->fits || p->mantissa == 0 || !decimal_to_double(p->mantissa, p->exponent, out)) return false;
+    if (p->minus) *out = -*out;
+    return true;
+}
+
 /* Reads by strtod(), which wants a zero behind the text. False: out of memory. */
 static bool number_read_slowly(const char *at, size_t len, double *out)
 {
@@ -128,7 +137,7 @@ const char *json_number_read(const char *at, const char *end, sw_value *out, con
     if (!after) return NULL;
     if (number_read_integer(&p, out)) return after;
     *wrong = "out of memory";
-    if (!number_read_exactly(&p, &d) && !number_read_slowly(at, (size_t)(after - at), &d)) return NULL;
+    if (!number_read_fast(&p, &d) && !number_read_slowly(at, (size_t)(after - at), &d)) return NULL;
     *wrong = "a number too large for a double";
     if (!isfinite(d)) return NULL;
     *out = (sw_value){.type = MSGPACK_OBJECT_FLOAT64, .via.f64 = d};
@@ -137,16 +146,77 @@ const char *json_number_read(const char *at, const char *end, sw_value *out, con
 
 /* ---- Writing ---- */
 
-void json_number_write(double d, char text[static JSON_NUMBER_BYTES_MAX])
+enum {
+    FIXED_EXPONENT_MIN = -4, /* 0.0001; smaller ones are written with an exponent */
+    FIXED_DIGITS = DBL_DIG   /* numbers of so many digits before the point are written without an exponent */
+};
+
+static char *put_zeros(char *to, int count)
 {
+    assert(count >= 0 && count <= FIXED_DIGITS);
+    memset(to, '0', (size_t)count);
+    return to + count;
+}
+
+static char *put_digits(char *to, const char *digits, int count)
+{
+    assert(count >= 0 && count <= DBL_DECIMAL_DIG);
+    memcpy(to, digits, (size_t)count);
+    return to + count;
+}
+
+/* Writes [digits with a point before digits[point]], where the point may lie before or behind all of them. */
+static char *put_fixed(char *to, const char *digits, int count, int point)
+{
+    if (point <= 0) {
+        to = put_zeros(put_digits(to, "0.", 2), -point);
+        return put_digits(to, digits, count);
+    }
+    if (point >= count) return put_digits(put_zeros(put_digits(to, digits, count), point - count), ".0", 2);
+    to = put_digits(to, digits, point);
+    *to++ = '.';
+    return put_digits(to, digits + point, count - point);
+}
+
+/* Writes d.ddde+NN, with two digits of exponent at least, as printf does. */
+static char *put_scientific(char *to, const char *digits, int count, int exponent)
+{
+    *to++ = digits[0];
+    if (count > 1) {
+        *to++ = '.';
+        to = put_digits(to, digits + 1, count - 1);
+    }
+    *to++ = 'e';
+    *to++ = exponent < 0 ? '-' : '+';
+    unsigned n = (unsigned)abs(exponent);
+    assert(n < 1000);
+    if (n >= 100) *to++ = (char)('0' + n / 100);
+    *to++ = (char)('0' + n / 10 % 10);
+    *to++ = (char)('0' + n % 10);
+    return to;
+}
+
+char *json_integer_write(uint64_t n, char *to)
+{
+    char digits[JSON_NUMBER_BYTES_MAX], *first = digits + sizeof digits;
+    do *--first = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    size_t count = (size_t)(digits + sizeof digits - first);
+    memcpy(to, first, count);
+    return to + count;
+}
+
+char *json_number_write(double d, char to[static JSON_NUMBER_BYTES_MAX])
+{
+    char digits[JSON_NUMBER_BYTES_MAX], *start = to;
     assert(isfinite(d));
-    locale_t before = use_c_locale();
-    /* 15 digits survive the way to a double and back, except in the smallest doubles, which have fewer. */
-    int digits = fabs(d) < DBL_MIN ? 1 : DBL_DIG;
-    do (void)snprintf(text, JSON_NUMBER_BYTES_MAX, "%.*g", digits, d);
-    while (strtod(text, NULL) != d && ++digits <= DBL_DECIMAL_DIG);
-    uselocale(before);
-    assert(digits <= DBL_DECIMAL_DIG); /* so many digits lead back to every double */
-    assert(strlen(text) + sizeof ".0" <= JSON_NUMBER_BYTES_MAX);
-    if (!strpbrk(text, ".e")) strcat(text, ".0");
+    if (signbit(d)) *to++ = '-';
+    if (d == 0) return put_digits(to, "0.0", 3);
+    decimal shortest = decimal_of_double(fabs(d));
+    int count = (int)(json_integer_write(shortest.digits, digits) - digits);
+    int exponent = shortest.exponent + count - 1; /* of the first digit */
+    bool is_fixed = exponent >= FIXED_EXPONENT_MIN && exponent < (count > FIXED_DIGITS ? count : FIXED_DIGITS);
+    to = is_fixed ? put_fixed(to, digits, count, exponent + 1) : put_scientific(to, digits, count, exponent);
+    assert(to - start <= JSON_NUMBER_BYTES_MAX);
+    return to;
 }

@@ -472,11 +472,11 @@ static void test_doubles(void)
         double d, again;
         sw_value v;
         const char *wrong;
-        char number[JSON_NUMBER_BYTES_MAX], shorter[400];
+        char number[JSON_NUMBER_BYTES_MAX + 1], shorter[400];
         memcpy(&d, &bits, sizeof d);
         if (i % 4 == 1) d = (double)(int64_t)bits / 1000;
         if (!isfinite(d)) continue;
-        json_number_write(d, number);
+        *json_number_write(d, number) = 0;
         CHECK(json_number_read(number, number + strlen(number), &v, &wrong) == number + strlen(number));
         CHECK(v.type == MSGPACK_OBJECT_FLOAT64 && memcmp(&v.via.f64, &d, sizeof d) == 0);
         int digits = 0;
