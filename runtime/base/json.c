@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "runtime/base/json_number.h"
-#include "runtime/base/json_reader.h"
+#include "runtime/base/json_plain.h"
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 
@@ -42,20 +42,16 @@ static bool json_append_escape(msgpack_sbuffer *to, uint8_t c)
 
 static bool json_append_string(msgpack_sbuffer *to, const char *data, size_t len)
 {
-    const uint8_t *s = (const uint8_t *)data;
     bool ok = json_append(to, "\"", 1);
-    size_t plain = 0; /* where the bytes begin that need no change and are not written yet */
-    for (size_t i = 0; i < len && ok;) {
-        size_t n = utf8_length(s + i, len - i);
-        if (n > 1 || (n == 1 && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\')) {
-            i += n;
-            continue;
-        }
-        ok = (plain == i || json_append(to, data + plain, i - plain)) &&
-             (n == 1 ? json_append_escape(to, s[i]) : json_append_text(to, UTF8_REPLACEMENT));
-        plain = ++i;
+    for (const char *at = data, *end = data + len; at < end && ok;) {
+        const char *plain_end = json_plain_end(at, end);
+        ok = json_append(to, at, (size_t)(plain_end - at));
+        if (plain_end == end || !ok) break;
+        uint8_t c = (uint8_t)*plain_end;
+        ok = c < 0x80 ? json_append_escape(to, c) : json_append_text(to, UTF8_REPLACEMENT);
+        at = plain_end + 1;
     }
-    return ok && (plain == len || json_append(to, data + plain, len - plain)) && json_append(to, "\"", 1);
+    return ok && json_append(to, "\"", 1);
 }
 
 static bool json_append_base64(msgpack_sbuffer *to, const char *data, size_t len)

@@ -7,6 +7,7 @@
 
 #include "http/hex_digit.h"
 #include "runtime/base/json_number.h"
+#include "runtime/base/json_plain.h"
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 
@@ -55,37 +56,6 @@ static bool reader_push(json_reader *r, sw_value v)
 }
 
 /* ---- Strings ---- */
-
-/* Whether one of eight bytes is special: a quote, a backslash, a control character or not ASCII. */
-static bool any_special(const char *eight)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
-    uint64_t bytes;
-    memcpy(&bytes, eight, sizeof bytes);
-    uint64_t quote = bytes ^ ones * '"', backslash = bytes ^ ones * '\\';
-    return ((bytes | (bytes - ones * 0x20) | (quote - ones) | (backslash - ones)) & tops) != 0;
-}
-
-static bool is_special(char c)
-{
-    uint8_t byte = (uint8_t)c;
-    return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\';
-}
-
-/* Returns the first byte that does not stand for itself: a quote, a backslash, a control character, or no UTF-8. */
-static const char *skip_plain(const char *at, const char *end)
-{
-    for (;;) {
-        while (end - at >= 8 && !any_special(at)) at += 8;
-        while (at < end && !is_special(*at)) at++;
-        if (at == end || (uint8_t)*at < 0x80) return at;
-        while (at < end && (uint8_t)*at >= 0x80) {
-            size_t n = utf8_length((const uint8_t *)at, (size_t)(end - at));
-            if (n == 0) return at;
-            at += n;
-        }
-    }
-}
 
 /* Returns the unit of UTF-16 of a \uXXXX at `at`; -1: there is none. */
 static int32_t utf16_unit(const char *at, const char *end)
@@ -160,7 +130,7 @@ static bool reader_measure_string(json_reader *r, const char **close, size_t *by
 {
     const char *at = r->at;
     size_t malformed = 0;
-    while ((at = skip_plain(at, r->end)) < r->end && *at != '"') {
+    while ((at = json_plain_end(at, r->end)) < r->end && *at != '"') {
         malformed += (uint8_t)*at >= 0x80;
         at += *at == '\\' && r->end - at > 1 && (uint8_t)at[1] < 0x80 ? 2 : 1;
     }
@@ -186,14 +156,14 @@ static bool reader_read_special(json_reader *r, char **to)
 /* Reads from behind the opening quote to behind the closing one. */
 static bool reader_read_string(json_reader *r, sw_value *out)
 {
-    const char *close = skip_plain(r->at, r->end);
+    const char *close = json_plain_end(r->at, r->end);
     size_t bytes = (size_t)(close - r->at);
     bool plain = close < r->end && *close == '"' && bytes <= UINT32_MAX;
     if (!plain && !reader_measure_string(r, &close, &bytes)) return false;
     char *text = arena_alloc(r->a, bytes + 1), *to = text;
     if (!text) return reader_fail(r, no_memory);
     for (;;) {
-        const char *special = plain ? close : skip_plain(r->at, close);
+        const char *special = plain ? close : json_plain_end(r->at, close);
         assert(special <= close);
         memcpy(to, r->at, (size_t)(special - r->at));
         to += special - r->at;
