@@ -8,7 +8,6 @@
  * direct reads are not named, but differences that they make are found. */
 #include <assert.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -18,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/base/code_place.h"
 #include "runtime/probe/imports.h"
 #include "runtime/probe/probe_core.h"
 #include "runtime/run/ctx.h"
@@ -42,32 +42,12 @@ static const sw_ctx *handler_of(const void *caller)
     return at >= __start_stepwell_readers && at < __stop_stepwell_readers ? NULL : c;
 }
 
-typedef struct code_location {
-    uintptr_t code, bias;
-    const char *file;
-} code_location;
-
-static int code_locate(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    code_location *p = arg;
-    (void)size;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *h = &info->dlpi_phdr[i];
-        uintptr_t from = info->dlpi_addr + h->p_vaddr;
-        if (h->p_type != PT_LOAD || p->code < from || p->code - from >= h->p_memsz) continue;
-        p->bias = info->dlpi_addr;
-        p->file = *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
-        return 1;
-    }
-    return 0;
-}
-
 void outside_locate(fact *f, const void *code)
 {
-    code_location p = {.code = (uintptr_t)code};
-    if (dl_iterate_phdr(code_locate, &p) == 0) return;
+    code_place p;
+    if (!code_place_find(code, &p)) return;
     f->data = probe_text(p.file);
-    f->hash = p.code - p.bias - 1; /* within the call instruction: a return address lies behind it */
+    f->hash = p.address - 1; /* within the call instruction: a return address lies behind it */
 }
 
 static void outside_tell(const sw_ctx *c, fact_kind kind, const char *function, const void *caller)

@@ -1,54 +1,21 @@
 /* report: the page that --prove prints of a verdict. Owns nothing. */
 #include <assert.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "runtime/base/code_place.h"
 #include "runtime/prove/verdict.h"
 
-enum { DIFFERENCES_SHOWN = 8, NAME_LEAST = 9, NAME_MOST = 40, LOCATION_TEXT = 256 };
+enum { DIFFERENCES_SHOWN = 8, NAME_LEAST = 9, NAME_MOST = 40 };
 
 /* ---- Places in the code ---- */
 
-/* Asks addr2line for file and line. False: addr2line is missing, or answers "?" or "??:0". */
-static bool addr2line_ask(const char *file, uint64_t address, char *out, size_t out_size)
-{
-    char command[LOCATION_TEXT * 2];
-    (void)snprintf(command, sizeof command, "addr2line -e '%s' 0x%llx 2>/dev/null", file, (unsigned long long)address);
-    if (strchr(file, '\'') || strlen(file) > LOCATION_TEXT) return false;
-    FILE *f = popen(command, "r");
-    if (!f) return false;
-    bool got = fgets(out, (int)out_size, f) != NULL;
-    got = pclose(f) == 0 && got;
-    out[strcspn(out, " \n")] = 0;
-    return got && !strchr(out, '?');
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-/* Writes "orders.c:41" if the file has debug information and addr2line is there; else "orders+0x1a2b". */
-static void location_name(const char *file, uint64_t address, char *out, size_t out_size)
-{
-    char path[LOCATION_TEXT], line[LOCATION_TEXT];
-    ssize_t n = readlink(file, path, sizeof path - 1); /* to addr2line /proc/self/exe is addr2line */
-    if (n > 0) path[n] = 0;
-    const char *real = n > 0 ? path : file;
-    if (addr2line_ask(real, address, line, sizeof line))
-        (void)snprintf(out, out_size, "%s", base_name(line));
-    else
-        (void)snprintf(out, out_size, "%s+0x%llx", base_name(real), (unsigned long long)address);
-}
-
 static void findings_locate(verdict *v)
 {
-    char location[LOCATION_TEXT];
+    code_name name;
     for (finding *f = v->findings; f; f = f->next) {
         if (!f->file) continue;
-        location_name(f->file, f->address, location, sizeof location);
-        f->location = arena_strndup(&v->memory, location, strlen(location));
+        code_place_name(f->file, f->address, CODE_INNERMOST, &name);
+        f->location = arena_strndup(&v->memory, name.line, strlen(name.line));
     }
 }
 
