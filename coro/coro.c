@@ -25,6 +25,7 @@ struct coro {
     void *low, *high;  /* its whole stack */
     const char *label; /* borrowed; for reports, as `activity` is. Atomic: another thread may look */
     const char *activity;
+    const void *code; /* atomic, as `activity` is */
     void *user;
     struct coro_links links;
     bool finished;
@@ -54,16 +55,19 @@ bool coro_finished(const coro *co) { return co->finished; }
 void *coro_arg(const coro *co) { return co->arg; }
 void coro_set_label(coro *co, const char *label) { __atomic_store_n(&co->label, label, __ATOMIC_RELAXED); }
 void coro_set_activity(coro *co, const char *activity) { __atomic_store_n(&co->activity, activity, __ATOMIC_RELAXED); }
+void coro_set_code(coro *co, const void *code) { __atomic_store_n(&co->code, code, __ATOMIC_RELAXED); }
+const void *coro_code(const coro *co) { return __atomic_load_n(&co->code, __ATOMIC_RELAXED); }
 void coro_set_user(coro *co, void *user) { co->user = user; }
 void *coro_user(const coro *co) { return co->user; }
 const char *coro_label(const coro *co) { return co->label; }
 
 /* The stack may be another coroutine's by now, whose label coro_create sets without atomics: sched_running finds that
  * out after the read. */
-__attribute__((no_sanitize("thread"))) void coro_peek(const coro *co, const char **label, const char **activity)
+__attribute__((no_sanitize("thread"))) coro_about coro_peek(const coro *co)
 {
-    *label = __atomic_load_n(&co->label, __ATOMIC_ACQUIRE);
-    *activity = __atomic_load_n(&co->activity, __ATOMIC_ACQUIRE);
+    return (coro_about){.label = __atomic_load_n(&co->label, __ATOMIC_ACQUIRE),
+                        .activity = __atomic_load_n(&co->activity, __ATOMIC_ACQUIRE),
+                        .code = __atomic_load_n(&co->code, __ATOMIC_ACQUIRE)};
 }
 
 struct coro_links *coro_links_of(coro *co) { return &co->links; }

@@ -14,6 +14,12 @@
 typedef struct coro coro;
 typedef void (*coro_fn)(void *arg);
 
+/* What was said of a coroutine, for reports: by coro_set_label, coro_set_activity and coro_set_code. */
+typedef struct coro_about {
+    const char *label, *activity;
+    const void *code;
+} coro_about;
+
 /* Makes a coroutine that runs fn(arg) when it is first resumed. NULL with errno: the pool is at its limit, or memory is
  * out. */
 coro *coro_create(stack_pool *pool, coro_fn fn, void *arg);
@@ -36,6 +42,9 @@ void *coro_arg(const coro *co);
 void coro_set_label(coro *co, const char *label);
 /* What the coroutine is in the middle of, e.g. the id of a step; borrowed, NULL: nothing in particular. */
 void coro_set_activity(coro *co, const char *activity);
+/* Which of the program's functions the coroutine executes, e.g. the function of a step; NULL: nobody has said. */
+void coro_set_code(coro *co, const void *code);
+const void *coro_code(const coro *co);
 
 /* What the coroutine's owner wants to find again from inside the coroutine; borrowed, NULL at first. */
 void coro_set_user(coro *co, void *user);

@@ -5,9 +5,9 @@
 #include "coro/coro.h"
 
 const char *coro_label(const coro *co);
-/* Reads label and activity, also from another thread while the coroutine runs (see sched_running). Whatever the caller
- * loads afterwards is loaded later. */
-void coro_peek(const coro *co, const char **label, const char **activity);
+/* Reads what was said of the coroutine, also from another thread while the coroutine runs (see sched_running). Whatever
+ * the caller loads afterwards is loaded later. */
+coro_about coro_peek(const coro *co);
 /* Whether `address` is in the guard below the coroutine's stack. */
 bool coro_overflowed(const coro *co, const void *address);
 size_t coro_stack_bytes(const coro *co);

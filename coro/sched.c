@@ -60,11 +60,11 @@ size_t sched_run(sched *s, size_t resumes_max)
     return n;
 }
 
-uint64_t sched_running(const sched *s, const char **label, const char **activity)
+uint64_t sched_running(const sched *s, coro_about *about)
 {
     uint64_t switches = __atomic_load_n(&s->switches, __ATOMIC_ACQUIRE);
     const coro *co = __atomic_load_n(&s->running, __ATOMIC_RELAXED);
     if (switches % 2 == 0) return 0;
-    coro_peek(co, label, activity);
+    *about = coro_peek(co);
     return __atomic_load_n(&s->switches, __ATOMIC_RELAXED) == switches ? switches : 0;
 }

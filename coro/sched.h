@@ -28,8 +28,8 @@ void sched_remove(sched *s, coro *co);
 size_t sched_run(sched *s, size_t resumes_max);
 
 /* From any thread while the pool of the coroutines' stacks lives: 0 when no coroutine runs, else a number that stands
- * for this stay of the running coroutine, with its label and activity. The coroutine frees the two texts whenever it
+ * for this stay of the running coroutine, with what was said of it. The coroutine frees the texts whenever it
  * likes: what the caller has read of them counts only if a second call then returns the same number. */
-uint64_t sched_running(const sched *s, const char **label, const char **activity);
+uint64_t sched_running(const sched *s, coro_about *about);
 
 #endif

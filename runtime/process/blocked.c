@@ -7,14 +7,16 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/base/code_place.h"
 #include "runtime/base/log.h"
 #include "runtime/loop/loop.h"
 #include "runtime/recovery/occupant.h"
 #include "runtime/supervise/awake_clock.h"
 
 enum {
-    FIRST_LINE_MS = 1000, /* a run that goes on blocking for this long gets a line before it has ended */
-    LINES_APART_MS = 1000 /* about shorter ones there is one line in this time, and a count of the others */
+    FIRST_LINE_MS = 1000,  /* a run that goes on blocking for this long gets a line before it has ended */
+    LINES_APART_MS = 1000, /* about shorter ones there is one line in this time, and a count of the others */
+    PLACES_MAX = 32        /* functions whose places are remembered, so that each is looked up once */
 };
 
 /* What is known of one loop. Times are the awake clock's. */
@@ -28,56 +30,102 @@ typedef struct watched {
     occupant who;
 } watched;
 
+/* Where the source of one function is. */
+typedef struct known_place {
+    const void *code;
+    code_name name;
+} known_place;
+
 struct blocked_watch {
     sw_app *app;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t ends;
-    bool is_stopping; /* under lock */
+    bool is_stopping;               /* under lock */
+    known_place places[PLACES_MAX]; /* the oldest one makes room for a new one */
+    size_t places_found;            /* so far, those forgotten included */
     watched loops[];
 };
 
-static void watched_log(watched *w, unsigned loop, int64_t ms, bool goes_on)
+/* Returns where the source of the function is; NULL: nobody knows. May take the time of a process, once for each. */
+static const code_name *blocked_find_place(blocked_watch *b, const void *code)
 {
+    code_place found;
+    size_t known = b->places_found < PLACES_MAX ? b->places_found : PLACES_MAX;
+    for (size_t i = 0; i < known; i++)
+        if (b->places[i].code == code) return &b->places[i].name;
+    if (!code || !code_place_find(code, &found)) return NULL;
+    known_place *p = &b->places[b->places_found++ % PLACES_MAX];
+    p->code = code;
+    code_place_name(found.file, found.address, CODE_OUTERMOST, &p->name);
+    return &p->name;
+}
+
+/* Writes `in step "crunch" (compute at orders.c:41)`, as far as that is known. */
+static void blocked_name_work(blocked_watch *b, const occupant *who, char *out, size_t out_size)
+{
+    const code_name *at = blocked_find_place(b, who->code);
+    bool has_function = at && *at->function;
+    (void)snprintf(out, out_size, "%s%s%s%s%s%s%s%s", *who->step ? "in step \"" : "outside steps", who->step,
+                   *who->step ? "\"" : "", at ? " (" : "", has_function ? at->function : "", has_function ? " at " : "",
+                   at ? at->line : "", at ? ")" : "");
+}
+
+static const char *blocked_advise(const occupant *who)
+{
+    bool is_durable = *who->run;
+    if (is_durable && !*who->step) return "do that in a step, by sw_blocking";
+    return "do that by sw_blocking";
+}
+
+static void blocked_log(blocked_watch *b, unsigned loop, int64_t ms, bool goes_on)
+{
+    watched *w = &b->loops[loop];
     const occupant *who = &w->who;
+    char work[OCCUPANT_TEXT + 2 * CODE_NAME_TEXT + 32];
     assert(w->is_late);
     assert(ms >= 0);
+    blocked_name_work(b, who, work, sizeof work);
     log_line(LOG_WARN, *who->run ? who->run : NULL,
-             "%s %s loop %u for %lld ms%s%s%s: its other runs waited; see sw_blocking",
-             *who->label ? who->label : "a handler", goes_on ? "has held" : "held", loop, (long long)ms,
-             *who->step ? " in step \"" : " outside steps", who->step, *who->step ? "\"" : "");
+             "%s %s loop %u for %lld ms %s: its other runs waited; %s, or serve with more --loops",
+             *who->label ? who->label : "a handler", goes_on ? "has held" : "held", loop, (long long)ms, work,
+             blocked_advise(who));
     if (w->unlogged) log_line(LOG_WARN, NULL, "loop %u was held %u more times in between", loop, w->unlogged);
     w->unlogged = 0;
     w->logged_ms = awake_clock_ms();
 }
 
 /* The run that blocked the loop does no more: logs it, or counts it where a line about the loop is just out. */
-static void watched_end(watched *w, unsigned loop, int64_t now_ms)
+static void blocked_end(blocked_watch *b, unsigned loop, int64_t now_ms)
 {
+    watched *w = &b->loops[loop];
     assert(w->is_late);
     assert(now_ms >= w->since_ms);
     if (w->logged_ms && now_ms - w->logged_ms < LINES_APART_MS && w->next_line_ms == FIRST_LINE_MS)
         w->unlogged++;
     else
-        watched_log(w, loop, now_ms - w->since_ms, false);
+        blocked_log(b, loop, now_ms - w->since_ms, false);
     w->is_late = false;
 }
 
-static void watched_look(watched *w, const sw_loop *l, int64_t now_ms, int64_t warn_ms)
+static void blocked_look(blocked_watch *b, unsigned loop)
 {
-    const char *label = NULL, *step = NULL;
-    uint64_t switches = sched_running(&l->home.sched, &label, &step);
+    watched *w = &b->loops[loop];
+    const sched *s = &b->app->loops[loop].home.sched;
+    coro_about about;
+    uint64_t switches = sched_running(s, &about);
+    int64_t now_ms = awake_clock_ms(); /* of this loop: a line about the loop before may have taken its time */
     if (switches != w->switches || switches == 0) {
-        if (w->is_late) watched_end(w, l->home.index, now_ms);
+        if (w->is_late) blocked_end(b, loop, now_ms);
         w->switches = switches;
         w->since_ms = now_ms;
         w->next_line_ms = FIRST_LINE_MS;
         return;
     }
-    if (now_ms - w->since_ms < warn_ms) return;
-    if (!w->is_late) w->is_late = occupant_read(&l->home.sched, &w->who) && w->who.switches == switches;
+    if (now_ms - w->since_ms < b->app->opt.block_warn_ms) return;
+    if (!w->is_late) w->is_late = occupant_read(s, &w->who) && w->who.switches == switches;
     if (!w->is_late || now_ms - w->since_ms < w->next_line_ms) return;
-    watched_log(w, l->home.index, now_ms - w->since_ms, true);
+    blocked_log(b, loop, now_ms - w->since_ms, true);
     w->next_line_ms *= 2;
 }
 
@@ -89,8 +137,7 @@ static void *blocked_watch_run(void *arg)
     (void)pthread_mutex_lock(&b->lock);
     while (!b->is_stopping) {
         int64_t now_ms = awake_clock_ms(), next_ms = now_ms + every_ms;
-        for (unsigned i = 0; i < b->app->loop_count; i++)
-            watched_look(&b->loops[i], &b->app->loops[i], now_ms, warn_ms);
+        for (unsigned i = 0; i < b->app->loop_count; i++) blocked_look(b, i);
         struct timespec until = {.tv_sec = next_ms / 1000, .tv_nsec = next_ms % 1000 * 1000000};
         (void)pthread_cond_timedwait(&b->ends, &b->lock, &until);
     }

@@ -1,6 +1,7 @@
 /* blocked: a thread that watches the loops and logs which run keeps a loop from turning: a handler that computes, or
- * calls something that waits, makes every other run of its loop late. Owns that thread and what it has seen. Reads the
- * count of switches that each loop's sched has anyway, so that a loop does nothing for it; never interrupts a run. */
+ * calls something that waits, makes every other run of its loop late. The line names the function and where its
+ * source is. Owns that thread and what it has seen. Reads what each loop's sched and coroutines say anyway; a loop does
+ * nothing for the watch but note which function it calls. Never interrupts a run. */
 #ifndef RUNTIME_PROCESS_BLOCKED_H
 #define RUNTIME_PROCESS_BLOCKED_H
 

@@ -34,13 +34,14 @@ static void occupant_split_label(occupant *o)
 
 bool occupant_read(const sched *s, occupant *out)
 {
-    const char *label = NULL, *step = NULL;
+    coro_about about = {0};
     uint64_t before = __atomic_load_n(&s->switches, __ATOMIC_ACQUIRE);
     *out = (occupant){.switches = before, .run = ""};
     if (before % 2 == 0) return true;
-    if (sched_running(s, &label, &step) != before) return false;
-    occupant_copy_text(out->label, label);
-    occupant_copy_text(out->step, step);
+    if (sched_running(s, &about) != before) return false;
+    occupant_copy_text(out->label, about.label);
+    occupant_copy_text(out->step, about.activity);
+    out->code = about.code;
     occupant_split_label(out);
     return __atomic_load_n(&s->switches, __ATOMIC_ACQUIRE) == before;
 }

@@ -1,5 +1,5 @@
-/* occupant: the coroutine that runs on a loop, as another thread sees it: its route, run and step, as texts. Owns
- * copies. Reads memory that may be freed meanwhile, and never trusts it. */
+/* occupant: the coroutine that runs on a loop, as another thread sees it: its route, run and step, as texts,
+ * and the function that it executes. Owns copies. Reads memory that may be freed meanwhile, and never trusts it. */
 #ifndef RUNTIME_RECOVERY_OCCUPANT_H
 #define RUNTIME_RECOVERY_OCCUPANT_H
 
@@ -15,6 +15,7 @@ typedef struct occupant {
     char label[OCCUPANT_TEXT]; /* the route; "": nothing is known of the coroutine */
     const char *run;           /* the run's id, in `label` behind the route; "" in a plain route */
     char step[OCCUPANT_TEXT];  /* "" outside steps */
+    const void *code;          /* the function of the step, branch or handler; NULL: unknown. Not to be called */
 } occupant;
 
 /* Copies the texts of the coroutine that runs; they are empty when none does. False: another one runs already. From any

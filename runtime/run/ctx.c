@@ -37,16 +37,25 @@ static bool ctx_settle_groups(sw_ctx *c)
     return c->groups == NULL;
 }
 
+/* The program's function that is called in `c`, for reports: of a handler it is not `fn`, which is ours. */
+static const void *ctx_code(const sw_ctx *c, sw_step_fn fn)
+{
+    if (c->kind == CTX_HANDLER) return (const void *)(uintptr_t)c->task->endpoint->handler;
+    return (const void *)(uintptr_t)fn;
+}
+
 bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
 {
     static const failure none = {.kind = FAILURE_NONE, .retry_after_ms = -1};
     strand *s = c->strand;
     sw_ctx *outer = s->top;
+    const void *outer_code = coro_code(s->co);
     assert(c != outer);
     assert(!c->groups);
     assert(!c->cleaning);
     c->number = s->task->home->last_ctx += s->task->home->count;
     s->top = c;
+    coro_set_code(s->co, ctx_code(c, fn));
     s->failure = none;
     if (_setjmp(c->boundary) == 0) {
         *out = fn(c, input);
@@ -74,6 +83,7 @@ bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)
     }
     s->failure = first;
     s->top = outer;
+    coro_set_code(s->co, outer_code);
     return first.kind == FAILURE_NONE;
 }
 
