@@ -1,5 +1,6 @@
 /* JSON: what readers of other languages take is taken, what they refuse is refused or never written, and both agree
  * with jansson on documents made at random. */
+#include <fenv.h>
 #include <math.h>
 #include <stdint.h>
 
@@ -489,6 +490,25 @@ static void test_doubles(void)
     }
 }
 
+/* A handler may have set another rounding: its numbers are those of every other, and the rounding stays. */
+static void test_rounding(void)
+{
+    static const int roundings[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+    random_state = 4;
+    for (int i = 0; i < 3000; i++) {
+        double d = (double)(int64_t)next_random() / 1000;
+        char nearest[JSON_NUMBER_BYTES_MAX + 1], number[JSON_NUMBER_BYTES_MAX + 1];
+        *json_number_write(d, nearest) = 0;
+        int rounding = roundings[i % 3];
+        CHECK_INT(fesetround(rounding), 0);
+        *json_number_write(d, number) = 0;
+        int after = fegetround();
+        CHECK_INT(fesetround(FE_TONEAREST), 0);
+        CHECK_INT(after, rounding);
+        CHECK_STR(number, nearest);
+    }
+}
+
 /* ---- A document written member by member ---- */
 
 static void test_written_by_members(void)
@@ -559,6 +579,7 @@ static const check_case cases[] = {{"texts that are taken", test_taken},
                                    {"the same values as jansson's", test_valid},
                                    {"the same with errors", test_mutated},
                                    {"doubles", test_doubles},
+                                   {"doubles, whatever the rounding", test_rounding},
                                    {"a document written member by member", test_written_by_members},
                                    {"a document that finds no memory", test_written_short},
                                    {"maps as keys of maps", test_nested_keys}};
