@@ -105,7 +105,7 @@ static bool run_behind_damage(rocks *r, const run_id *id, run_id *out)
     look found = LOOK_DAMAGE;
     for (; found == LOOK_DAMAGE; back *= 2) {
         bad = good;
-        good = back < start ? start - back : 0; /* no id is before 0 */
+        good = back > 0 && back < start ? start - back : 0; /* back 0: the step has overflowed; no id is before 0 */
         found = look_before(r, good, out);
     }
     assert(good <= bad);

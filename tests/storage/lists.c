@@ -284,8 +284,32 @@ static void check_beside(int64_t apart_ms, const char *bad)
     subject_end();
 }
 
+/* A client may ask for what lies before the highest id that there could be. */
+static void check_before_all(void)
+{
+    static char value[BLOB];
+    run_id last, got[2];
+    const char *error = NULL;
+    subject_begin(false);
+    const run_id ids[] = {subject_id(1000, 1), subject_id(2000, 2)};
+    for (int i = 0; i < 2; i++) {
+        memset(value, 'a' + i, sizeof value);
+        store_segment s = {.run = ids[i], .live = STORE_LIVE_CLEAR, .retain_ms = -1, .data = value, .len = BLOB};
+        CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
+    }
+    subject_again(); /* from the log into tables and blob files */
+    subject.ops->close(subject.b);
+    damage('b');
+    subject_open();
+    memset(last.bytes, 0xff, sizeof last.bytes);
+    CHECK_INT(subject.ops->list(subject.b, &last, 2, got, &error), 1);
+    CHECK(run_id_equal(&got[0], &ids[0]));
+    subject_end();
+}
+
 static void test_beside_damage(void)
 {
+    check_before_all();
     for (int64_t apart_ms = 0; apart_ms < 1000; apart_ms = apart_ms * 900 + 1) {
         check_beside(apart_ms, "");
         check_beside(apart_ms, "4");
