@@ -33,19 +33,30 @@ typedef struct number_parts {
     uint64_t mantissa; /* all digits as one number, if they fit */
     int64_t exponent;
     bool minus;
-    bool fraction; /* has a point or an exponent: not an integer */
-    bool fits;     /* mantissa has every digit */
+    bool fraction;   /* has a point or an exponent: not an integer */
+    bool fits;       /* mantissa has every digit */
+    int digits_left; /* so many more digits fit, whatever they are */
 } number_parts;
 
-enum { EXPONENT_MAX = 100000000 };
+enum { EXPONENT_MAX = 100000000, FITTING_DIGITS = 19 };
+
+_Static_assert(UINT64_C(9999999999999999999) < UINT64_MAX, "FITTING_DIGITS always fit a mantissa");
 
 static bool is_digit(const char *at, const char *end) { return at < end && *at >= '0' && *at <= '9'; }
 
-static void number_add_digit(number_parts *p, char c)
+/* Adds the digits that [at, end) begins with and returns their end. */
+static const char *number_add_digits(number_parts *p, const char *at, const char *end)
 {
-    assert(c >= '0' && c <= '9');
-    p->fits = p->fits && !__builtin_mul_overflow(p->mantissa, (uint64_t)10, &p->mantissa) &&
-              !__builtin_add_overflow(p->mantissa, (uint64_t)(c - '0'), &p->mantissa);
+    uint64_t mantissa = p->mantissa;
+    const char *fitting_end = end - at > p->digits_left ? at + p->digits_left : end, *first = at;
+    for (; is_digit(at, fitting_end); at++) mantissa = mantissa * 10 + (uint64_t)(*at - '0');
+    p->digits_left -= (int)(at - first);
+    assert(p->digits_left >= 0);
+    for (; is_digit(at, end); at++)
+        p->fits = p->fits && !__builtin_mul_overflow(mantissa, (uint64_t)10, &mantissa) &&
+                  !__builtin_add_overflow(mantissa, (uint64_t)(*at - '0'), &mantissa);
+    p->mantissa = mantissa;
+    return at;
 }
 
 static const char *number_read_exponent(const char *at, const char *end, number_parts *p)
@@ -63,15 +74,15 @@ static const char *number_read_exponent(const char *at, const char *end, number_
 /* Reads [ minus ] int [ frac ] [ exp ] (RFC 8259, 6) into *p and returns its end; NULL: no number. */
 static const char *number_scan(const char *at, const char *end, number_parts *p)
 {
-    *p = (number_parts){.minus = at < end && *at == '-', .fits = true};
+    *p = (number_parts){.minus = at < end && *at == '-', .fits = true, .digits_left = FITTING_DIGITS};
     if (p->minus) at++;
     if (!is_digit(at, end)) return NULL;
     if (*at == '0' && is_digit(at + 1, end)) return NULL;
-    for (; is_digit(at, end); at++) number_add_digit(p, *at);
+    at = number_add_digits(p, at, end);
     if (at < end && *at == '.') {
         p->fraction = true;
         const char *first = ++at;
-        for (; is_digit(at, end); at++) number_add_digit(p, *at);
+        at = number_add_digits(p, at, end);
         if (at == first) return NULL;
         p->exponent -= at - first;
     }
@@ -198,12 +209,19 @@ static char *put_scientific(char *to, const char *digits, int count, int exponen
 
 char *json_integer_write(uint64_t n, char *to)
 {
-    char digits[JSON_NUMBER_BYTES_MAX], *first = digits + sizeof digits;
-    do *--first = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    size_t count = (size_t)(digits + sizeof digits - first);
-    memcpy(to, first, count);
-    return to + count;
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                                "8081828384858687888990919293949596979899";
+    _Static_assert(sizeof pairs == 2 * 100 + 1, "two digits for each number below 100");
+    char digits[JSON_NUMBER_BYTES_MAX], *const end = digits + sizeof digits, *first = end;
+    for (; n >= 100; n /= 100) memcpy(first -= 2, pairs + n % 100 * 2, 2);
+    if (n >= 10)
+        memcpy(first -= 2, pairs + n * 2, 2);
+    else
+        *--first = (char)('0' + n);
+    assert(first >= digits);
+    memcpy(to, first, (size_t)(end - first));
+    return to + (end - first);
 }
 
 char *json_number_write(double d, char to[static JSON_NUMBER_BYTES_MAX])
