@@ -308,8 +308,8 @@ static bool reader_read_container(json_reader *r, char closing, sw_value *out)
     assert(r->depth > 0 && r->count >= base);
     assert(closing == ']' || (r->count - base) % 2 == 0); /* keys and values */
     r->depth--;
-    sw_value *members = r->members + base;
     size_t n = r->count - base;
+    sw_value *members = n > 0 ? r->members + base : NULL;
     r->count = base;
     return closing == ']' ? reader_finish_array(r, members, n, out)
                           : reader_finish_map(r, (msgpack_object_kv *)(void *)members, n / 2, out);
