@@ -16,9 +16,10 @@ static void require(int is_so)
 }
 
 /* json.c also holds the calls of stepwell.h, which are not called here. */
-/* What jansson reads, ours reads too, and the same. */
-static void beside_jansson(const char *data, size_t size, const sw_value *v)
+/* What jansson reads, ours reads too, and the same; but jansson nests deeper. */
+static void beside_jansson(const char *data, size_t size, const sw_value *v, const char *message)
 {
+    if (!v && strstr(message, "nested more than")) return;
     json_t *j = jansson_read(data, size);
     bool has_zero = memchr(data, 0, size) != NULL; /* jansson takes "1\0x" for "1" */
     require(!j || has_zero || (v && jansson_same(j, v)));
@@ -31,8 +32,8 @@ static void from_text(arena *a, const char *data, size_t size)
     sw_bytes text, second;
     const char *message = NULL;
     bool ok = json_read(a, data, size, &v, &message);
-    beside_jansson(data, size, ok ? &v : NULL);
     require(ok || message != NULL);
+    beside_jansson(data, size, ok ? &v : NULL, message);
     if (!ok) return;
     require(json_write(a, v, &text) && text.data[text.len] == 0);
     require(json_read(a, text.data, text.len, &again, &message));
