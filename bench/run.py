@@ -8,6 +8,7 @@ from limits import PARTS as LIMITS
 from steps import PARTS as STEPS
 from measure import (
     BENCH,
+    PAIRS,
     SECONDS,
     args,
     await_metric,
@@ -47,6 +48,28 @@ def bench_plain():
     with folder() as data, service(data) as (url, _), program(BENCH / "floor_hello") as (floor, _):
         for c in (1, 64, 256):
             pairs("P2", "plain route", lambda: wrk(url + "/plain", c), lambda: wrk(floor + "/", c), c, series="plain")
+
+
+def bench_json():
+    """P10: jansson, yajl and simdjson in interleaved rounds, in one process; the last two if they are installed."""
+    for line in output(BENCH / "json", PAIRS).splitlines():
+        what, fields = line.split(": ")
+        figures = {k: float(v) for k, v in (f.split("=") for f in fields.split())}
+        length = figures.pop("bytes")
+        if what.startswith("hold "):
+            report("P10", f"read {length / 1e6:.2f} MB, {what[5:]}", figures, None, None, "goal: 10 ms on a loop")
+            continue
+        ours = figures.pop("stepwell")
+        fastest = max(figures, key=figures.get)
+        report(
+            "P10",
+            what,
+            {"MBps": ours},
+            figures,
+            ours / figures[fastest],
+            f"of {fastest}; {ours / figures['jansson']:.1f} times jansson",
+            bytes=length,
+        )
 
 
 def bench_durable():
@@ -183,6 +206,7 @@ def bench_recovery():
 
 PARTS = {
     "coro": bench_coro,
+    "json": bench_json,
     "plain": bench_plain,
     "durable": bench_durable,
     "fan": bench_fan,
