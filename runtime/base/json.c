@@ -82,6 +82,12 @@ static bool json_append_integer(msgpack_sbuffer *to, bool is_negative, uint64_t 
     return json_append(to, text, (size_t)(end - text));
 }
 
+/* A handler may have put together a value whose type says "negative" and whose number is not. */
+static bool json_append_signed(msgpack_sbuffer *to, int64_t n)
+{
+    return json_append_integer(to, n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+}
+
 static bool utf8_valid(const char *data, size_t len)
 {
     const uint8_t *s = (const uint8_t *)data;
@@ -156,7 +162,7 @@ static bool json_append_value(msgpack_sbuffer *to, const sw_value *v, unsigned d
     case MSGPACK_OBJECT_POSITIVE_INTEGER:
         return json_append_integer(to, false, v->via.u64);
     case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        return json_append_integer(to, true, 0 - (uint64_t)v->via.i64);
+        return json_append_signed(to, v->via.i64);
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64:
         return json_append_double(to, v->via.f64);

@@ -509,6 +509,22 @@ static void test_rounding(void)
     }
 }
 
+/* A handler may put a value together itself: the number counts, not the sign that its type speaks of. */
+static void test_signs(void)
+{
+    static const int64_t numbers[] = {INT64_MIN, -1, 0, 5, INT64_MAX};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        sw_value v = {.type = MSGPACK_OBJECT_NEGATIVE_INTEGER, .via.i64 = numbers[i]};
+        sw_bytes written;
+        char expected[32];
+        begin();
+        snprintf(expected, sizeof expected, "%lld", (long long)numbers[i]);
+        CHECK(json_write(&a, v, &written));
+        CHECK_STR(written.data, expected);
+        arena_free(&a);
+    }
+}
+
 /* ---- A document written member by member ---- */
 
 static void test_written_by_members(void)
@@ -580,6 +596,7 @@ static const check_case cases[] = {{"texts that are taken", test_taken},
                                    {"the same with errors", test_mutated},
                                    {"doubles", test_doubles},
                                    {"doubles, whatever the rounding", test_rounding},
+                                   {"integers of either type", test_signs},
                                    {"a document written member by member", test_written_by_members},
                                    {"a document that finds no memory", test_written_short},
                                    {"maps as keys of maps", test_nested_keys}};
