@@ -154,8 +154,9 @@ void sw_reply_open(sw_ctx *c, int status, const char *content_type)
 
 bool sw_reply_write(sw_ctx *c, const void *data, size_t len)
 {
-    http_exchange *x = plain_check_open(c, "sw_reply_write")->exchange;
-    if (!c->task->response.status) ctx_fail_misuse(c, "sw_reply_write before sw_reply_open");
+    const plain *p = plain_check_open(c, "sw_reply_write");
+    http_exchange *x = p->exchange;
+    if (!p->in_pieces) ctx_fail_misuse(c, "sw_reply_write before sw_reply_open");
     if (!data && len > 0) ctx_fail_misuse(c, "sw_reply_write of %zu bytes without data", len);
     while (!http_exchange_gone(x) && !http_exchange_writable(x))
         if (!strand_suspend(c->strand)) ctx_raise_interrupt(c);

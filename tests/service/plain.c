@@ -50,6 +50,12 @@ static void on_whole(sw_ctx *c)
     sw_reply_write(c, "half", 4);
 }
 
+static void on_mixes(sw_ctx *c)
+{
+    sw_reply_text(c, 200, "whole");
+    sw_reply_write(c, "half", 4);
+}
+
 static int serve(int argc, char **argv)
 {
     seen = served_notes(sizeof *seen);
@@ -58,6 +64,7 @@ static int serve(int argc, char **argv)
     sw_route(app, "GET /drip", on_drip);
     sw_route(app, "GET /fails", on_fails);
     sw_route(app, "GET /whole", on_whole);
+    sw_route(app, "GET /mixes", on_mixes);
     return sw_main(app, argc, argv);
 }
 
@@ -122,6 +129,20 @@ static void test_failure(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
-static const check_case cases[] = {{"the end of --drain", test_drain}, {"a handler that fails half-way", test_failure}};
+/* A response is whole, or in pieces: a handler that has set one and writes a piece fails, and nobody else does. */
+static void test_mixes(void)
+{
+    start();
+    call(NULL, server_url("/mixes"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 500);
+    CHECK(strstr(a.body, "sw_reply_write before sw_reply_open"));
+    call(NULL, server_url("/whole"), NULL, NULL, 0, &a);
+    CHECK_STR(a.body, "halfhalf");
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static const check_case cases[] = {{"the end of --drain", test_drain},
+                                   {"a handler that fails half-way", test_failure},
+                                   {"a piece behind a whole response", test_mixes}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
