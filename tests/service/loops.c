@@ -89,8 +89,43 @@ static void test_head_at_the_limit(void)
     }
 }
 
+static void start(void)
+{
+    char data[128];
+    snprintf(data, sizeof data, "%s/data", root);
+    served_start(&server, (const char *const[]){"--data", data, "--loops", "3", NULL});
+}
+
+/* In a drain whichever loop has the connection sends the client round: the run's own loop may have ended. */
+static void test_output_while_draining(void)
+{
+    char got[4096];
+    int fds[RUNS];
+    for (int i = 0; i < RUNS; i++) {
+        fds[i] = server_dial();
+        CHECK(dprintf(fds[i], "GET %s HTTP/1.1\r\nHost: x\r\n", outputs[i]) > 0);
+    }
+    usleep(200000); /* the server has one half of each: a drain waits for the other */
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    usleep(200000);
+    for (int i = 0; i < RUNS; i++) CHECK(send(fds[i], "\r\n", 2, MSG_NOSIGNAL) == 2);
+    for (int i = 0; i < RUNS; i++) {
+        ssize_t n = recv(fds[i], got, sizeof got - 1, 0);
+        CHECK(n > 0);
+        got[n] = 0;
+        CHECK(strncmp(got, "HTTP/1.1 303 ", 13) == 0 || strncmp(got, "HTTP/1.1 200 ", 13) == 0);
+        close(fds[i]);
+    }
+    int status = -1;
+    CHECK(waitpid(server.pid, &status, 0) == server.pid);
+    CHECK_INT(status, 0);
+    close(server.log);
+    start();
+}
+
 static const check_case cases[] = {{"pipelined requests for runs of several loops", test_pipelined_outputs},
-                                   {"a head at the limit", test_head_at_the_limit}};
+                                   {"a head at the limit", test_head_at_the_limit},
+                                   {"any loop sends round in a drain", test_output_while_draining}};
 
 int main(int argc, char **argv)
 {
@@ -100,9 +135,7 @@ int main(int argc, char **argv)
     }
     snprintf(served_program, sizeof served_program, "%s", argv[0]);
     make_folder(root);
-    char data[128];
-    snprintf(data, sizeof data, "%s/data", root);
-    served_start(&server, (const char *const[]){"--data", data, "--loops", "3", NULL});
+    start();
     make_runs();
     int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
