@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "http/hex_digit.h"
+#include "runtime/base/json_keys.h"
 #include "runtime/base/json_number.h"
 #include "runtime/base/json_plain.h"
 #include "runtime/base/utf8.h"
@@ -234,67 +235,13 @@ static bool reader_finish_array(json_reader *r, const sw_value *members, size_t 
 
 _Static_assert(sizeof(msgpack_object_kv) == 2 * sizeof(sw_value), "pairs lie in members as key, value, key, value");
 
-static int compare_keys(const msgpack_object_kv *a, const msgpack_object_kv *b)
-{
-    uint32_t n = a->key.via.str.size, m = b->key.via.str.size;
-    if (n != m) return n < m ? -1 : 1;
-    return memcmp(a->key.via.str.ptr, b->key.via.str.ptr, n);
-}
-
-/* Orders by key; equal keys in the order in which they came. */
-static int compare_pairs(const void *a, const void *b)
-{
-    const msgpack_object_kv *one = *(const msgpack_object_kv *const *)a, *two = *(const msgpack_object_kv *const *)b;
-    int order = compare_keys(one, two);
-    return order ? order : one < two ? -1 : one > two;
-}
-
-/* Gives the first of equal keys the last one's value, and takes the others' key away (nil). Sorts, so that its time
- * does not depend on keys that a client has chosen to collide. False: out of memory. */
-static bool pairs_mark_repeated_of_many(msgpack_object_kv *pairs, size_t n)
-{
-    msgpack_object_kv **sorted = malloc(n * sizeof *sorted);
-    if (!sorted) return false;
-    for (size_t i = 0; i < n; i++) sorted[i] = &pairs[i];
-    qsort(sorted, n, sizeof *sorted, compare_pairs);
-    for (size_t first = 0, i = 1; i < n; i++) {
-        if (compare_keys(sorted[first], sorted[i]) != 0) {
-            first = i;
-            continue;
-        }
-        sorted[first]->val = sorted[i]->val;
-        sorted[i]->key.type = MSGPACK_OBJECT_NIL;
-    }
-    free(sorted);
-    return true;
-}
-
-static void pairs_mark_repeated_of_few(msgpack_object_kv *pairs, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        for (size_t j = 0; j < i; j++) {
-            if (pairs[j].key.type == MSGPACK_OBJECT_NIL || compare_keys(&pairs[j], &pairs[i]) != 0) continue;
-            pairs[j].val = pairs[i].val;
-            pairs[i].key.type = MSGPACK_OBJECT_NIL;
-            break;
-        }
-}
-
-enum { FEW_KEYS = 16 };
-
 static bool reader_finish_map(json_reader *r, msgpack_object_kv *pairs, size_t n, sw_value *out)
 {
-    size_t unique = 0;
     if (n > UINT32_MAX) return reader_fail(r, "an object of more than 4,294,967,295 members");
-    if (n <= FEW_KEYS)
-        pairs_mark_repeated_of_few(pairs, n);
-    else if (!pairs_mark_repeated_of_many(pairs, n))
-        return reader_fail(r, no_memory);
-    for (size_t i = 0; i < n; i++)
-        if (pairs[i].key.type != MSGPACK_OBJECT_NIL) pairs[unique++] = pairs[i];
-    assert(unique <= n && (n == 0 || unique > 0));
+    uint32_t unique = (uint32_t)n;
+    if (!json_keys_merge(pairs, &unique)) return reader_fail(r, no_memory);
     msgpack_object_kv *copy = arena_memdup(r->a, pairs, unique * sizeof *pairs);
-    *out = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {(uint32_t)unique, copy}};
+    *out = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {unique, copy}};
     return copy || reader_fail(r, no_memory);
 }
 

@@ -276,7 +276,10 @@ static void test_repeated_keys(void)
     check_repeated(16, 1);
     check_repeated(17, 1);
     check_repeated(3, 40);
+    check_repeated(256, 1);
+    check_repeated(257, 1);
     check_repeated(1000, 3);
+    check_repeated(150000, 2); /* among so many, keys that differ have one hash of 32 bits */
     check_repeated(1, 5000);
 }
 
