@@ -1,6 +1,7 @@
 #include "runtime/base/json_number.h"
 
 #include <assert.h>
+#include <fenv.h>
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -93,36 +94,28 @@ static const char *number_scan(const char *at, const char *end, number_parts *p)
     return at;
 }
 
-/* W. D. Clinger: a mantissa and a power of ten that doubles hold exactly give the nearest double in one operation. */
-static bool number_read_exactly(const number_parts *p, double *out)
+/* Reads nearly every double, with integers alone. */
+static bool number_read_fast(const number_parts *p, double *out)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    _Static_assert(sizeof powers / sizeof powers[0] == 23, "a power for each exponent from 0 to 22");
-    if (!p->fits || p->mantissa > UINT64_C(1) << 53 || p->exponent < -22 || p->exponent > 22) return false;
-    double d = (double)p->mantissa;
-    d = p->exponent < 0 ? d / powers[-p->exponent] : d * powers[p->exponent];
+    double d = 0;
+    if (!p->fits || (p->mantissa > 0 && !decimal_to_double(p->mantissa, p->exponent, &d))) return false;
     *out = p->minus ? -d : d;
     return true;
 }
 
-static bool number_read_fast(const number_parts *p, double *out)
-{
-    if (number_read_exactly(p, out)) return true;
-    if (!p->fits || p->mantissa == 0 || !decimal_to_double(p->mantissa, p->exponent, out)) return false;
-    if (p->minus) *out = -*out;
-    return true;
-}
-
-/* Reads by strtod(), which wants a zero behind the text. False: out of memory. */
+/* Reads by strtod(), which wants a zero behind the text, and rounds as the thread does: a handler may have called
+ * fesetround(). False: out of memory. */
 static bool number_read_slowly(const char *at, size_t len, double *out)
 {
     char small[64], *copy = len < sizeof small ? small : malloc(len + 1);
     if (!copy) return false;
     memcpy(copy, at, len);
     copy[len] = 0;
+    int rounding = fegetround();
     locale_t before = use_c_locale();
+    (void)fesetround(FE_TONEAREST);
     *out = strtod(copy, NULL);
+    (void)fesetround(rounding);
     uselocale(before);
     if (copy != small) free(copy);
     return true;

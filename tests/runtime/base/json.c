@@ -528,6 +528,38 @@ static void test_signs(void)
     }
 }
 
+static void check_read_rounding(const char *text, int rounding)
+{
+    sw_value nearest, v;
+    const char *wrong, *end = text + strlen(text);
+    CHECK(json_number_read(text, end, &nearest, &wrong) == end);
+    CHECK_INT(fesetround(rounding), 0);
+    bool ok = json_number_read(text, end, &v, &wrong) == end;
+    int after = fegetround();
+    CHECK_INT(fesetround(FE_TONEAREST), 0);
+    CHECK_INT(after, rounding);
+    CHECK(ok && nearest.type == MSGPACK_OBJECT_FLOAT64 && v.type == MSGPACK_OBJECT_FLOAT64);
+    CHECK(memcmp(&v.via.f64, &nearest.via.f64, sizeof(double)) == 0);
+}
+
+/* What a service sends is one double, whichever handler reads it. */
+static void test_read_rounding(void)
+{
+    static const int roundings[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
+    random_state = 5;
+    for (int i = 0; i < 3000; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "%s%llue%d", below(2) ? "-" : "",
+                       (unsigned long long)next_random() >> below(64), (int)below(60) - 30);
+        check_read_rounding(text, roundings[i % 3]);
+    }
+    for (int i = 0; i < 3; i++) { /* what strtod() reads: too many digits, halfway between two doubles, subnormal */
+        check_read_rounding("0.1234567890123456789012345", roundings[i]);
+        check_read_rounding("4503599627370496.5", roundings[i]);
+        check_read_rounding("-3e-320", roundings[i]);
+    }
+}
+
 /* ---- A document written member by member ---- */
 
 static void test_written_by_members(void)
@@ -599,6 +631,7 @@ static const check_case cases[] = {{"texts that are taken", test_taken},
                                    {"the same with errors", test_mutated},
                                    {"doubles", test_doubles},
                                    {"doubles, whatever the rounding", test_rounding},
+                                   {"texts, whatever the rounding", test_read_rounding},
                                    {"integers of either type", test_signs},
                                    {"a document written member by member", test_written_by_members},
                                    {"a document that finds no memory", test_written_short},
