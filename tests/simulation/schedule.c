@@ -143,7 +143,7 @@ void schedule_make(void)
     for (unsigned i = 0; i < p->clients; i++)
         make_client(&w->clients[i], i < p->jobs ? (int)i : (int)world_below(RANDOM_PLAN, p->jobs));
     for (unsigned i = 0; i < p->epochs; i++) make_epoch(&p->epoch[i], &d, i + 1 == p->epochs);
-    if (d.faulty && chance(50)) crowd(p);
+    if (d.faulty && chance(75)) crowd(p);
 }
 
 /* ---- Doing ---- */
