@@ -19,13 +19,15 @@ bool __wrap_overflow_thread_enter(void)
     return __real_overflow_thread_enter();
 }
 
-static unsigned worked; /* atomic */
+static unsigned worked, submitted; /* atomic */
 static unsigned done;
 static bool closed;
 
+/* Until all jobs are there the first thread has one, so that the second job needs a second thread. */
 static void work(pool_job *j)
 {
     (void)j;
+    while (__atomic_load_n(&submitted, __ATOMIC_SEQ_CST) < JOBS) usleep(100);
     __atomic_add_fetch(&worked, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -49,7 +51,10 @@ static void test_late_thread(void)
     CHECK(uv_loop_init(&loop) == 0);
     pool *p = pool_new(JOBS);
     CHECK(p && pool_door_open(&door, p, &loop));
-    for (int i = 0; i < JOBS; i++) CHECK(pool_submit(&door, &jobs[i]));
+    for (int i = 0; i < JOBS; i++) {
+        CHECK(pool_submit(&door, &jobs[i]));
+        __atomic_add_fetch(&submitted, 1, __ATOMIC_SEQ_CST);
+    }
     while (done < JOBS) (void)uv_run(&loop, UV_RUN_ONCE);
     CHECK_INT(__atomic_load_n(&worked, __ATOMIC_SEQ_CST), JOBS);
     pool_door_close(&door, on_closed, NULL);
