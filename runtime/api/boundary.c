@@ -67,6 +67,10 @@ void sw_rethrow(const sw_caught *caught)
 {
     sw_ctx *c = ctx_current();
     if (!c) ctx_refuse("sw_rethrow", "where nothing was caught");
+    if (caught->why.kind == FAILURE_UNWIND && !c->unwinds) /* one value stands for all runs that leave memory */
+        ctx_fail_misuse(c,
+                        "sw_rethrow of what another context has caught: rethrow it in the function that sw_guard was "
+                        "called in");
     ctx_raise(c, caught->why);
 }
 

@@ -262,6 +262,26 @@ static void on_group(sw_ctx *c)
     sw_reply_text(c, 200, "went on");
 }
 
+/* ---- What another run has caught ---- */
+
+static const sw_caught *kept_caught; /* atomic */
+
+static void sleep_long(void *arg) { sw_sleep(arg, "nap", 3600000); }
+
+static void on_park(sw_ctx *c)
+{
+    const sw_caught *caught = sw_guard(sleep_long, c);
+    __atomic_store_n(&kept_caught, caught, __ATOMIC_RELEASE);
+    if (caught) sw_rethrow(caught);
+}
+
+static void on_rethrow(sw_ctx *c)
+{
+    const sw_caught *caught = __atomic_load_n(&kept_caught, __ATOMIC_ACQUIRE);
+    if (caught) sw_rethrow(caught);
+    sw_reply_text(c, 200, "no run has left memory yet");
+}
+
 static sw_value open_stream(sw_ctx *c, sw_value v)
 {
     kept_stream = sw_fetch_open(c, &(sw_request){.url = sw_cstr(c, v)});
@@ -469,6 +489,8 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /other", on_other, NULL);
     sw_endpoint(app, "GET /victim", on_victim, NULL);
     sw_endpoint(app, "GET /group", on_group, NULL);
+    sw_endpoint(app, "GET /park", on_park, NULL);
+    sw_endpoint(app, "GET /rethrow", on_rethrow, NULL);
     sw_endpoint(app, "GET /stream", on_stream, NULL);
     sw_endpoint(app, "GET /missing", on_missing, NULL);
     sw_endpoint(app, "GET /text", on_text, NULL);
@@ -587,6 +609,17 @@ static void test_groups(void)
     stop();
 }
 
+/* The run that left memory is not the one that is unwound. */
+static void test_rethrow(void)
+{
+    start();
+    get("/park", "");
+    CHECK_INT(a.status, 303);
+    for (get("/rethrow", ""); a.status == 200; get("/rethrow", "")) usleep(10000);
+    fails("/rethrow", "", "another context has caught");
+    stop();
+}
+
 static void test_streams(void)
 {
     char path[256];
@@ -690,6 +723,7 @@ static const check_case cases[] = {{"a context outside its function", test_conte
                                    {"a context on a thread of sw_blocking", test_threads},
                                    {"a context of a run that waits", test_other_run},
                                    {"groups of others, and groups that are over", test_groups},
+                                   {"what another run has caught", test_rethrow},
                                    {"streams of attempts that are over", test_streams},
                                    {"clean-ups that wait, arguments that are missing", test_arguments},
                                    {"texts of attempts that are over", test_texts},
