@@ -137,7 +137,13 @@ static void *blocked_watch_run(void *arg)
     (void)pthread_mutex_lock(&b->lock);
     while (!b->is_stopping) {
         int64_t now_ms = awake_clock_ms(), next_ms = now_ms + every_ms;
-        for (unsigned i = 0; i < b->app->loop_count; i++) blocked_look(b, i);
+        /* A look may wait for addr2line: whoever ends the watch waits for one at most. */
+        for (unsigned i = 0; i < b->app->loop_count && !b->is_stopping; i++) {
+            (void)pthread_mutex_unlock(&b->lock);
+            blocked_look(b, i);
+            (void)pthread_mutex_lock(&b->lock);
+        }
+        if (b->is_stopping) break;
         struct timespec until = {.tv_sec = next_ms / 1000, .tv_nsec = next_ms % 1000 * 1000000};
         (void)pthread_cond_timedwait(&b->ends, &b->lock, &until);
     }
