@@ -72,7 +72,7 @@ static bool markup_is_good(const char *words, const char *at)
 static bool marks_are_good(const char *words, const int64_t *shown, size_t count)
 {
     for (const char *tick = words; (tick = strchr(tick, '`')); tick++)
-        if (tick == words || tick[-1] != '\\') return true;
+        if (!is_escaped(words, tick)) return true;
     if (strstr(words, "~~~")) return true;
     for (const char *at = words; *at; at++) {
         size_t len = mark_length(at);
