@@ -230,7 +230,8 @@ static bool is_right(const run_record *r)
     if (r->cancel_promised && !r->cancelled) return false;
     verdict v = program_verdict(r);
     if (v.kind == VERDICT_OPEN) return false;
-    bool stops = v.is_exhausted && w->jobs[r->job].endpoint == ENDPOINT_PATIENT;
+    /* A run that is cancelled while its handler fails is to end, so it does not stop. */
+    bool stops = v.is_exhausted && w->jobs[r->job].endpoint == ENDPOINT_PATIENT && !r->cancelled;
     if (v.kind == VERDICT_FAILS)
         return r->status == 500 && r->outcome == ENTRY_FAILED && !stops && r->causes == v.causes;
     program_reply(reply, (unsigned)r->job, v.result);
