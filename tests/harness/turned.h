@@ -47,6 +47,15 @@ static inline void turned_open(void (*routes)(sw_app *app), const char *const *f
 
 static inline home *turned_home(void) { return &turned_app->loops[0].home; }
 
+/* The slot of the only run that the process knows; NULL: it knows none. */
+static inline slot *turned_only_slot(void)
+{
+    const slot_table *t = &turned_home()->slots;
+    slot *s = NULL;
+    for (size_t i = 0; i < t->bucket_count && !s; i++) s = t->buckets[i];
+    return s;
+}
+
 /* One turn of the loop, in which nothing is read from the disk. False: the loop has ended. */
 static inline bool turned_turn_unread(void)
 {

@@ -40,14 +40,6 @@ static ties *open_ties(void)
     return t;
 }
 
-static slot *only_slot(void)
-{
-    const slot_table *t = &turned_home()->slots;
-    slot *s = NULL;
-    for (size_t i = 0; i < t->bucket_count && !s; i++) s = t->buckets[i];
-    return s;
-}
-
 /* ---- Ways to go ---- */
 
 static void close_it(int fd) { close(fd); }
@@ -94,10 +86,10 @@ static run_id begin(const going *way, int *fd)
     turned_open(routes, (const char *const[]){"--redirect-after", "1s", "--park-after", "2h", NULL});
     turned_app->ties = open_ties();
     *fd = turned_send("POST", "/held", "");
-    TURN_UNTIL(only_slot() && only_slot()->run && run_is_durable(only_slot()->run));
+    TURN_UNTIL(turned_only_slot() && turned_only_slot()->run && run_is_durable(turned_only_slot()->run));
     if (way->first) way->first(*fd);
     if (way->first) read_interim(*fd);
-    return only_slot()->id;
+    return turned_only_slot()->id;
 }
 
 /* How many runs were cancelled. */
@@ -122,7 +114,7 @@ static void test_long_wait(void)
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         int fd;
         begin(&ways[i], &fd);
-        run *r = only_slot()->run;
+        run *r = turned_only_slot()->run;
         turned_writes = false;
         may_go = true;
         while (!r->waits_long || r->seq_sealed < r->seq_wait) {
@@ -149,7 +141,7 @@ static void test_drain(void)
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         int fd;
         run_id id = begin(&ways[i], &fd);
-        run *r = only_slot()->run;
+        run *r = turned_only_slot()->run;
         turned_drain();
         TURN_UNTIL(turned_home()->draining);
         turned_writes = false;
@@ -183,12 +175,12 @@ static void test_former(void)
         turned_end();
         turned_open(routes, NULL);
         turned_app->ties = open_ties();
-        TURN_UNTIL(only_slot() && only_slot()->state == SLOT_PARKED);
-        const run_id id = only_slot()->id;
-        CHECK(!only_slot()->is_known_here);
+        TURN_UNTIL(turned_only_slot() && turned_only_slot()->state == SLOT_PARKED);
+        const run_id id = turned_only_slot()->id;
+        CHECK(!turned_only_slot()->is_known_here);
         (void)slot_client_sent_on(turned_home(), &id, false); /* it came from the process before */
         slot_client_missed(turned_home(), &id);
-        slot_wake(turned_home(), only_slot()); /* as if it were due */
+        slot_wake(turned_home(), turned_only_slot()); /* as if it were due */
         if (i == 1) TURN_UNTIL(turned_home()->counters.runs_cancelled == 1);
         if (i == 0) TURN_UNTIL(turned_home()->counters.runs_resumed == 1);
         turned_often();
@@ -204,7 +196,7 @@ static void test_free(void)
     turned_open(routes, NULL);
     int fd = turned_send("POST", "/free", "");
     CHECK_INT(turned_reply(fd, text), 303);
-    const run_id id = only_slot()->id;
+    const run_id id = turned_only_slot()->id;
     slot_client_missed(turned_home(), &id);
     turned_often();
     CHECK_INT(turned_home()->counters.runs_cancelled, 0);

@@ -34,14 +34,6 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /tied", on_nap, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
 }
 
-static slot *only_slot(void)
-{
-    const slot_table *t = &turned_home()->slots;
-    slot *s = NULL;
-    for (size_t i = 0; i < t->bucket_count && !s; i++) s = t->buckets[i];
-    return s;
-}
-
 /* On disk, of a process that has ended. */
 static run_id leave_run(const char *path)
 {
@@ -49,8 +41,8 @@ static run_id leave_run(const char *path)
     may_go = false;
     turned_open(routes, NULL);
     int fd = turned_send("POST", path, "");
-    TURN_UNTIL(only_slot() && (!only_slot()->run || run_is_durable(only_slot()->run)));
-    run_id id = only_slot()->id;
+    TURN_UNTIL(turned_only_slot() && (!turned_only_slot()->run || run_is_durable(turned_only_slot()->run)));
+    run_id id = turned_only_slot()->id;
     turned_drain();
     TURN_UNTIL(turned_home()->draining);
     may_go = true;
@@ -114,7 +106,7 @@ static void test_slow(void)
         turned_open(routes, NULL);
         int early = take_over(&id, WAITED_MS), late = take_over(&id, LATE_MS);
         CHECK_INT(turned_reply(late, text), 303);
-        CHECK(!only_slot()->is_known_here);
+        CHECK(!turned_only_slot()->is_known_here);
         CHECK_INT(turned_reply(early, text),
                   303); /* now that one was sent on, it need not be known whether it is tied */
         memory_fail_reads(turned_disk, false);
@@ -130,14 +122,14 @@ static void test_found(void)
     memory_fail_reads(turned_disk, true);
     turned_open(routes, NULL);
     int fd = take_over(&id, WAITED_MS);
-    TURN_UNTIL(only_slot() && only_slot()->waiters);
+    TURN_UNTIL(turned_only_slot() && turned_only_slot()->waiters);
     for (int64_t begun_ms = clock_steady_ms(); clock_steady_ms() < begun_ms + 50;)
         CHECK(turned_turn()); /* it is over */
     memory_fail_reads(turned_disk, false);
     CHECK_INT(turned_reply(fd, text), 303);
-    CHECK(only_slot()->run && only_slot()->tie == TIE_NONE);
+    CHECK(turned_only_slot()->run && turned_only_slot()->tie == TIE_NONE);
     may_go = true;
-    TURN_UNTIL(!only_slot());
+    TURN_UNTIL(!turned_only_slot());
     turned_close();
 }
 
@@ -149,13 +141,13 @@ static void test_tied(void)
     memory_fail_reads(turned_disk, true);
     turned_open(routes, (const char *const[]){"--redirect-after", "2h", NULL});
     int fd = take_over(&id, WAITED_MS);
-    TURN_UNTIL(only_slot() && only_slot()->waiters);
+    TURN_UNTIL(turned_only_slot() && turned_only_slot()->waiters);
     memory_fail_reads(turned_disk, false);
-    TURN_UNTIL(only_slot()->is_known_here);
+    TURN_UNTIL(turned_only_slot()->is_known_here);
     turned_often();
     CHECK(turned_read(fd, text));
     CHECK_STR(text, "");
-    CHECK_INT(only_slot()->tie, TIE_CLIENTS);
+    CHECK_INT(turned_only_slot()->tie, TIE_CLIENTS);
     close(fd);
     TURN_UNTIL(turned_home()->counters.runs_cancelled == 1);
     turned_close();
@@ -169,7 +161,7 @@ static void test_closed(void)
     memory_fail_reads(turned_disk, true);
     turned_open(routes, NULL);
     int fd = take_over(&id, 0);
-    TURN_UNTIL(only_slot() && only_slot()->waiters);
+    TURN_UNTIL(turned_only_slot() && turned_only_slot()->waiters);
     memory_fail(turned_disk, MEMORY_REFUSES, 0, true);
     (void)turned_send("POST", "/nap", "");
     TURN_UNTIL(!gate_writable(turned_home()));

@@ -16,11 +16,8 @@ static run_id leave_run(void)
     char text[TURNED_TEXT];
     turned_open(routes, NULL);
     int fd = turned_send("POST", "/nap", "");
-    const slot_table *t = &turned_home()->slots;
-    TURN_UNTIL(t->count == 1);
-    slot *s = NULL;
-    for (size_t i = 0; i < t->bucket_count && !s; i++) s = t->buckets[i];
-    const run_id id = s->id;
+    TURN_UNTIL(turned_only_slot());
+    const run_id id = turned_only_slot()->id;
     CHECK_INT(turned_reply(fd, text), 303);
     turned_end();
     return id;

@@ -12,14 +12,6 @@ static void on_nap(sw_ctx *c)
 
 static void routes(sw_app *app) { sw_endpoint(app, "POST /nap", on_nap, NULL); }
 
-static slot *only_slot(void)
-{
-    const slot_table *t = &turned_home()->slots;
-    slot *s = NULL;
-    for (size_t i = 0; i < t->bucket_count && !s; i++) s = t->buckets[i];
-    return s;
-}
-
 /* Leaves a run on disk; the next process knows its slot. */
 static slot *reopen(const char *const *flags)
 {
@@ -29,7 +21,7 @@ static slot *reopen(const char *const *flags)
     turned_end();
     turned_open(routes, flags);
     TURN_UNTIL(turned_home()->slots.recovered);
-    slot *s = only_slot();
+    slot *s = turned_only_slot();
     CHECK(s && s->state == SLOT_PARKED && !s->is_known_here);
     return s;
 }
@@ -111,7 +103,7 @@ static void test_not_deleted(void)
     CHECK_INT(s->state, SLOT_STOPPED);
     store_ungate(turned_app->store);
     slot_wake(turned_home(), s); /* as its timer would */
-    TURN_UNTIL(!only_slot());
+    TURN_UNTIL(!turned_only_slot());
     memory_fail_reads(turned_disk, false);
     turned_close();
 }

@@ -36,22 +36,14 @@ static ties *open_ties(void)
     return t;
 }
 
-static slot *only_slot(void)
-{
-    const slot_table *t = &turned_home()->slots;
-    slot *s = NULL;
-    for (size_t i = 0; i < t->bucket_count && !s; i++) s = t->buckets[i];
-    return s;
-}
-
 /* On disk, with a row in the live table. */
 static run_id leave_run(void)
 {
     char text[TURNED_TEXT];
     turned_open(routes, NULL);
     int fd = turned_send("POST", "/nap", "");
-    TURN_UNTIL(only_slot());
-    run_id id = only_slot()->id;
+    TURN_UNTIL(turned_only_slot());
+    run_id id = turned_only_slot()->id;
     CHECK_INT(turned_reply(fd, text), 303);
     turned_end();
     return id;
@@ -106,8 +98,8 @@ static void test_failing(void)
     turned_open(routes, NULL);
     ties *t = turned_app->ties = open_ties();
     int fd = turned_send("POST", "/steps", "");
-    TURN_UNTIL(only_slot());
-    run_id id = only_slot()->id;
+    TURN_UNTIL(turned_only_slot());
+    run_id id = turned_only_slot()->id;
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
     CHECK_INT(turned_reply(fd, text), 303);
     ties_close(t, false);
@@ -135,8 +127,8 @@ static void test_other_flags(void)
     turned_open(routes, NULL);
     ties *t = turned_app->ties = open_ties();
     int fd = turned_send("POST", "/nap", "");
-    TURN_UNTIL(only_slot());
-    run_id id = only_slot()->id;
+    TURN_UNTIL(turned_only_slot());
+    run_id id = turned_only_slot()->id;
     CHECK_INT(turned_reply(fd, text), 303);
     kill_it(t);
     for (int i = 0; i < 2; i++) {
