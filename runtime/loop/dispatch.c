@@ -120,11 +120,11 @@ static void dispatch_no_route(home *h, http_exchange *x, const http_match *m)
         problem_reply(x, 414, why, NULL);
     } else if (m->result == HTTP_MATCH_METHOD) {
         http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
-        static const char body[] = "{\"type\":\"about:blank\",\"title\":\"Method Not Allowed\",\"status\":405}\n";
+        char body[128];
         if (strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0)
             dispatch_reply_options(h, x, m->allow);
         else
-            http_reply(x, 405, headers, 2, (http_text){body, sizeof body - 1});
+            http_reply(x, 405, headers, 2, (http_text){body, http_problem_body(body, sizeof body, 405, NULL, NULL)});
     } else if (dispatch_is_about_server(http_exchange_request(x))) {
         const http_reply_header allow = {"Allow", http_router_methods(h->app->router)};
         http_reply(x, 204, &allow, 1, (http_text){"", 0});
