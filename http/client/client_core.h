@@ -1,6 +1,7 @@
 /* client_core: what the files of http_client share; no other file includes it.
  *
  *   client -+- hosts   (by origin: how many calls run, which ones wait)       host.c
+ *           |   +- seats  (a host's connections in one multi)                 seat.c
  *           +- multis  (curl multi handles, their timer and sockets)          multi.c, socket.c, idle.c
  *           +- easies  (curl easy handles, each lent to one running call)     transfer.c
  *           +- names   (addresses of hosts, and the calls that wait for one)  names.c, resolver.c
@@ -27,6 +28,10 @@ enum {
     CLIENT_REUSED_BYTES_MAX = 2048, /* larger buffers of a cached call are freed */
     CLIENT_CACHED_MAX = 1024,       /* calls, and easy handles, that stay cached however long nobody uses them */
     CLIENT_HOST_BUCKETS = 256,
+    /* Calls on one HTTP/2 session. How many its peer allows is known to curl alone, and only once the peer's settings
+     * have come, behind the first requests: those that are too many are refused, and curl takes no more on that
+     * session. Peers should allow 100 (RFC 9113, 6.5.2), and hardly any allows fewer than this. */
+    CLIENT_SESSION_CALLS = 50,
     CLIENT_NAME_BUCKETS = 64,
     /* The first curl, 8.1.1, whose handles may have another request after a response. Older ones take a folded line
      * that begins a head for the continuation of a header which they freed with the handle's last response. */
@@ -40,10 +45,12 @@ enum {
 typedef struct client_host client_host;
 typedef struct client_name client_name;
 typedef struct client_multi client_multi;
+typedef struct client_seat client_seat;
 typedef struct client_socket client_socket;
 typedef struct client_easy client_easy;
 
 TAILQ_HEAD(call_list, http_call);
+TAILQ_HEAD(seat_list, client_seat);
 
 typedef struct client_bytes {
     char *data;   /* owned; NULL until the first append */
@@ -95,12 +102,22 @@ struct http_client {
 struct client_host {
     client_host *next; /* in its bucket */
     http_client *client;
-    size_t running;           /* calls in curl */
-    bool filling;             /* host_call_ended is launching calls that waited */
-    client_multi *warm;       /* where a call ended last and left its connection; may have no room */
-    size_t refs;              /* of calls in stage NEW, and of functions that end other calls */
-    struct call_list waiting; /* first in, first out */
-    char origin[];            /* "http://name:port", lower case */
+    size_t running; /* calls in curl */
+    bool filling;   /* host_call_ended is launching calls that waited */
+    bool serial;    /* over TLS too, it has answered last with HTTP/1.1: one call at a time on a connection */
+    struct seat_list seats[2]; /* for calls that have a connection alone, [true]: that may share one */
+    size_t refs;               /* of calls in stage NEW, and of functions that end other calls */
+    struct call_list waiting;  /* first in, first out */
+    char origin[];             /* "http://name:port", lower case */
+};
+
+struct client_seat {
+    client_host *host;
+    client_multi *multi;
+    bool shares;                    /* for calls that may share a connection */
+    size_t calls;                   /* transfers in the multi */
+    size_t connections;             /* in the multi, being opened or open */
+    TAILQ_ENTRY(client_seat) seats; /* the host's */
 };
 
 struct client_multi {
@@ -126,6 +143,7 @@ typedef enum client_suspicion {
 struct client_socket {
     uv_poll_t poll;
     client_multi *multi;
+    client_seat *seat; /* that has the connection; NULL: no connection */
     http_client *client;
     int fd;
     bool idle;        /* in curl's pool; false: in use, though perhaps paused */
@@ -140,8 +158,8 @@ struct client_socket {
 struct client_easy {
     client_easy *next; /* in the client's free_easies */
     CURL *curl;
-    http_call *call;     /* the one it is lent to */
-    client_multi *multi; /* where it is while it is lent */
+    http_call *call;   /* the one it is lent to */
+    client_seat *seat; /* where it is while it is lent */
     char message[CURL_ERROR_SIZE];
 };
 
@@ -254,6 +272,14 @@ bool host_has_room(const client_host *host);
 void host_call_started(client_host *host);
 void host_call_ended(client_host *host); /* launches calls that wait; may free the host */
 void host_withdraw(http_call *call);     /* takes a waiting call out of its host, which it may free */
+void host_free_if_unused(client_host *host);
+
+/* seat.c */
+client_seat *seat_take(http_call *call); /* counts the call's transfer in; NULL: out of memory */
+void seat_leave(client_seat *seat);      /* a transfer of it is out of curl; may free it and its host */
+void seat_learn_version(client_seat *seat, long version); /* of an answer, as CURL_HTTP_VERSION_ has it */
+void seat_gain_connection(client_seat *seat);
+void seat_lose_connection(client_seat *seat); /* may free it and its host */
 
 /* names.c */
 void names_free(http_client *c);
@@ -275,8 +301,10 @@ bool socket_watch_idle(client_socket *s);
 
 /* multi.c */
 void multi_run(client_multi *m, curl_socket_t fd, int events);
-void multi_transfer_left(client_multi *multi);    /* one of its transfers is out of curl */
-client_multi *multi_find_room(client_host *host); /* NULL: out of memory */
+void multi_transfer_left(client_multi *multi); /* one of its transfers is out of curl */
+bool multi_has_room(const client_multi *m);
+/* The first multi with room from index *at on, a new one if there is none; sets *at behind it. NULL: out of memory. */
+client_multi *multi_next_with_room(http_client *c, size_t *at);
 void multi_free(client_multi *multi);
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address);
 int socket_close(void *client, curl_socket_t fd);
@@ -324,6 +352,7 @@ http_call_error_kind call_failure(const http_call *call, CURLcode result, char *
 
 /* transfer.c */
 bool transfer_start(http_call *call);          /* false: the call was ended with an error */
+bool transfer_shares(const http_call *call);   /* it may go on a connection beside others */
 bool transfer_may_send(const http_call *call); /* its request, on the connection that curl has or wants to make */
 void transfer_remove(http_call *call);         /* takes it out of curl */
 void transfer_resume(http_call *call);

@@ -1,5 +1,5 @@
-/* host: one origin, how many calls to it run, and which ones wait until one has ended. Frees itself with its last call.
- */
+/* host: one origin, how many calls to it run, and which ones wait until one has ended. Frees itself with the last of
+ * its calls and connections. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +23,17 @@ static client_host *host_find_or_make(http_client *client, const char *origin)
     memcpy(h->origin, origin, len);
     h->client = client;
     TAILQ_INIT(&h->waiting);
+    TAILQ_INIT(&h->seats[false]);
+    TAILQ_INIT(&h->seats[true]);
     h->next = *at;
     *at = h;
     return h;
 }
 
-static void host_free_if_unused(client_host *h)
+void host_free_if_unused(client_host *h)
 {
     if (h->running > 0 || h->refs > 0 || !TAILQ_EMPTY(&h->waiting)) return;
+    if (!TAILQ_EMPTY(&h->seats[false]) || !TAILQ_EMPTY(&h->seats[true])) return;
     assert(!h->filling);
     client_host **at = host_bucket(h->client, h->origin);
     while (*at != h) at = &(*at)->next;

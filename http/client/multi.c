@@ -6,6 +6,8 @@
 
 #include "http/client/client_core.h"
 
+enum { IDLE_FACTOR = 4 /* connections that curl keeps for each transfer there may be: as many as by its own rule */ };
+
 /* ---- Driving curl ---- */
 
 static void multi_collect_done(client_multi *m)
@@ -64,26 +66,20 @@ static client_multi *multi_new(http_client *c)
               curl_multi_setopt(curl, CURLMOPT_TIMERFUNCTION, multi_on_timer_change) == CURLM_OK &&
               curl_multi_setopt(curl, CURLMOPT_TIMERDATA, m) == CURLM_OK &&
               curl_multi_setopt(curl, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX) == CURLM_OK &&
-              curl_multi_setopt(curl, CURLMOPT_MAXCONNECTS, (long)c->options.transfers_per_handle) == CURLM_OK;
+              curl_multi_setopt(curl, CURLMOPT_MAXCONNECTS, (long)(IDLE_FACTOR * c->options.transfers_per_handle)) ==
+                  CURLM_OK;
     if (ok) return m;
     multi_free(m);
     return NULL;
 }
 
-static bool multi_has_room(const client_multi *m)
+bool multi_has_room(const client_multi *m)
 {
     return !m->broken && m->running < m->client->options.transfers_per_handle;
 }
 
-/* The multi where a call to this host has ended last comes first: its pool has a connection to the host. */
-client_multi *multi_find_room(client_host *host)
+static client_multi *multi_add(http_client *c)
 {
-    http_client *c = host->client;
-    assert(c->multi_first_free <= c->multi_count);
-    if (host->warm && multi_has_room(host->warm)) return host->warm;
-    while (c->multi_first_free < c->multi_count && !multi_has_room(c->multis[c->multi_first_free]))
-        c->multi_first_free++;
-    if (c->multi_first_free < c->multi_count) return c->multis[c->multi_first_free];
     client_multi **all = realloc(c->multis, (c->multi_count + 1) * sizeof(client_multi *));
     if (!all) return NULL;
     c->multis = all;
@@ -91,6 +87,16 @@ client_multi *multi_find_room(client_host *host)
     if (!m) return NULL;
     m->index = c->multi_count;
     return all[c->multi_count++] = m;
+}
+
+client_multi *multi_next_with_room(http_client *c, size_t *at)
+{
+    assert(c->multi_first_free <= c->multi_count);
+    while (c->multi_first_free < c->multi_count && !multi_has_room(c->multis[c->multi_first_free]))
+        c->multi_first_free++;
+    if (*at < c->multi_first_free) *at = c->multi_first_free;
+    while (*at < c->multi_count && !multi_has_room(c->multis[*at])) ++*at;
+    return *at < c->multi_count ? c->multis[(*at)++] : multi_add(c);
 }
 
 void multi_transfer_left(client_multi *m)

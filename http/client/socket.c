@@ -35,6 +35,7 @@ static void socket_on_closed(uv_handle_t *h)
 static void socket_forget(client_socket *s)
 {
     idle_clear_suspicion(s);
+    if (s->seat) seat_lose_connection(s->seat);
     s->client->sockets[s->fd] = NULL;
     (void)uv_poll_stop(&s->poll);
     uv_close((uv_handle_t *)&s->poll, socket_on_closed);
@@ -148,6 +149,8 @@ curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr
     client_socket *s = socket_watch(call->client, fd);
     if (s) {
         s->connection = true;
+        s->seat = ((client_easy *)easy)->seat;
+        seat_gain_connection(s->seat);
         return fd;
     }
     (void)close(fd);

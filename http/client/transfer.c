@@ -114,7 +114,7 @@ static void easy_put(http_client *c, client_easy *e)
         return;
     }
     e->call = NULL;
-    e->multi = NULL;
+    e->seat = NULL;
     e->next = c->free_easies;
     c->free_easies = e;
     if (++c->free_easy_count > CLIENT_CACHED_MAX) client_start_ticking(c);
@@ -151,10 +151,19 @@ static const char *call_encodings(const http_call *call)
 /* Streams have a connection of their own: over HTTP/2 a peer may send 32 MiB (10 MiB with curl 8) for a paused stream,
  * and curl buffers all of it. So has a request that may not be made twice, with a curl that makes servers drop shared
  * connections (CLIENT_CURL_ENDS_STREAMS). */
+static bool transfer_is_alone(const http_call *call)
+{
+    return call->streaming || (!call->safe && !call->client->ends_streams);
+}
+
+bool transfer_shares(const http_call *call)
+{
+    return !transfer_is_alone(call) && !call->public_only && strncasecmp(call->url, "https", 5) == 0;
+}
+
 static bool easy_set_version(CURL *h, const http_call *call)
 {
-    bool alone = call->streaming || (!call->safe && !call->client->ends_streams);
-    bool shares = !alone && strncasecmp(call->url, "https", 5) == 0;
+    bool alone = transfer_is_alone(call), shares = transfer_shares(call);
     long version = alone ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS;
     return curl_easy_setopt(h, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
            /* over TLS wait for a connection that may turn out to carry many calls */
@@ -182,28 +191,26 @@ bool transfer_start(http_call *call)
     assert(call->stage == CALL_RUNNING);
     assert(!call->easy);
     client_easy *e = easy_get(c);
-    client_multi *m = e ? multi_find_room(call->host) : NULL;
-    if (!m || !easy_set_call(e->curl, call)) {
+    client_seat *seat = e ? seat_take(call) : NULL;
+    if (!seat || !easy_set_call(e->curl, call)) {
+        if (seat) seat_leave(seat);
         if (e) easy_put(c, e);
         call_end(call, HTTP_CALL_OTHER, call_describe(call, "out of memory"));
         return false;
     }
-    assert(m->client == c);
-    assert(m->running < c->options.transfers_per_handle);
+    assert(seat->multi->client == c);
     e->call = call;
-    e->multi = m;
+    e->seat = seat;
     e->message[0] = 0;
     call->easy = e;
     call->sent = call->reaches_public = false;
     call->barred = NULL;
     call->skipped = 0;
     call->last_byte_ms = uv_now(c->loop);
-    CURLMcode rc = curl_multi_add_handle(m->curl, e->curl);
-    if (rc == CURLM_OK) {
-        m->running++;
-        return true;
-    }
+    CURLMcode rc = curl_multi_add_handle(seat->multi->curl, e->curl);
+    if (rc == CURLM_OK) return true;
     call->easy = NULL;
+    seat_leave(seat);
     easy_put(c, e);
     call_end(call, HTTP_CALL_OTHER, call_describe(call, curl_multi_strerror(rc)));
     return false;
@@ -213,10 +220,10 @@ void transfer_remove(http_call *call)
 {
     client_easy *e = call->easy;
     assert(e->call == call);
-    CURLMcode rc = curl_multi_remove_handle(e->multi->curl, e->curl);
+    CURLMcode rc = curl_multi_remove_handle(e->seat->multi->curl, e->curl);
     assert(rc == CURLM_OK);
     (void)rc;
-    multi_transfer_left(e->multi);
+    seat_leave(e->seat);
     call->easy = NULL;
     easy_put(call->client, e);
 }
@@ -264,8 +271,10 @@ void transfer_on_done(CURL *curl, CURLcode result)
     http_call_error_kind kind = HTTP_CALL_OK;
     const char *why;
     char *text = NULL;
+    long version = CURL_HTTP_VERSION_NONE;
+    (void)curl_easy_getinfo(curl, CURLINFO_HTTP_VERSION, &version);
+    seat_learn_version(e->seat, version);
     if (transfer_was_redirected(call, result)) {
-        call->host->warm = e->multi;
         transfer_remove(call);
         redirect_follow(call);
         return;
@@ -277,7 +286,6 @@ void transfer_on_done(CURL *curl, CURLcode result)
         kind = HTTP_CALL_BROKEN;
         text = call_describe(call, why);
     }
-    call->host->warm = e->multi;
     transfer_remove(call);
     call_end(call, kind, text);
 }

@@ -27,12 +27,16 @@ after(async () => {
 });
 
 // answers: by path, a function of the server's stream; every request is counted before.
-async function startServer(answers) {
+async function startServer(answers, settings = {}) {
   const counts = {};
   const versions = {};
   const sessions = new Set();
-  const server = createSecureServer({ key: readFileSync(keyFile), cert: readFileSync(certFile), allowHTTP1: true });
+  const opened = { sessions: 0 };
+  const server = createSecureServer({
+    key: readFileSync(keyFile), cert: readFileSync(certFile), allowHTTP1: true, settings,
+  });
   server.on('session', (session) => {
+    opened.sessions++;
     sessions.add(session);
     session.on('close', () => sessions.delete(session));
     session.on('error', () => {});
@@ -50,7 +54,7 @@ async function startServer(answers) {
     server.close();
     server.closeAllConnections?.();
   };
-  return { counts, versions, close, url: `https://localhost:${server.address().port}` };
+  return { counts, versions, opened, close, url: `https://localhost:${server.address().port}` };
 }
 
 async function call(request, path = '/call') {
@@ -107,6 +111,28 @@ test('unsafe requests do not end with a connection that their own client has spo
     }
     assert.equal(server.counts['POST /charge'], TOGETHER * ROUNDS);
     assert.equal(server.versions['/charge'], unsafeVersion);
+  } finally {
+    server.close();
+  }
+});
+
+// Which sessions a server's limit needs, and no more, although it is known only once requests are under way.
+test('calls share the sessions that a limit of 50 streams allows', async () => {
+  const TOGETHER = 300;
+  const held = [];
+  const hold = (_, res) => {
+    held.push(res);
+    if (held.length === TOGETHER) for (const each of held.splice(0)) each.end('ok');
+  };
+  const server = await startServer({ '/held': hold }, { maxConcurrentStreams: 50 });
+  try {
+    for (let round = 1; round <= 3; round++) {
+      const request = { url: `${server.url}/held` };
+      const answers = await Promise.all(Array.from({ length: TOGETHER }, () => call(request)));
+      for (const answer of answers) assert.equal(answer.status, 200, JSON.stringify(answer.body));
+      assert.deepEqual(server.counts, { 'GET /held': TOGETHER * round }, 'nothing was refused');
+      assert.equal(server.opened.sessions, TOGETHER / 50, `round ${round}`);
+    }
   } finally {
     server.close();
   }
