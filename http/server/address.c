@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "http/server/server.h"
@@ -120,7 +122,58 @@ int http_listen_share(int fd, char *error, size_t error_size)
     return shared;
 }
 
+/* ---- Sockets in the file system ---- */
+
+/* Whether nobody listens at the path any more, where a socket is: its process has ended and left it. */
+static bool socket_is_left_over(const struct sockaddr_un *to)
+{
+    struct stat about;
+    if (lstat(to->sun_path, &about) != 0 || !S_ISSOCK(about.st_mode)) return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    bool refused = connect(fd, (const struct sockaddr *)to, sizeof(*to)) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return refused;
+}
+
+/* Returns a new listening socket; -1 with errno. The mode is set before the path is there, so that nobody else can
+ * connect in between. */
+static int listen_on_path(const struct sockaddr_un *to)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return -1;
+    bool ready = fchmod(fd, S_IRUSR | S_IWUSR) == 0 && bind(fd, (const struct sockaddr *)to, sizeof(*to)) == 0 &&
+                 listen(fd, BACKLOG) == 0;
+    if (ready) return fd;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+int http_listen_unix(const char *path, char *error, size_t error_size)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct stat about;
+    if (strlen(path) >= sizeof(to.sun_path)) {
+        snprintf(error, error_size, "cannot listen on %.200s: the path of a socket has at most %zu bytes", path,
+                 sizeof(to.sun_path) - 1);
+        return -1;
+    }
+    memcpy(to.sun_path, path, strlen(path) + 1);
+    if (socket_is_left_over(&to)) (void)unlink(path);
+    int fd = listen_on_path(&to), reason = errno;
+    if (fd >= 0) return fd;
+    const char *hint = "";
+    if (reason == EADDRINUSE && lstat(path, &about) == 0)
+        hint = S_ISSOCK(about.st_mode) ? "; stop the program that has it or choose another path"
+                                       : "; what is there is no socket: choose another path";
+    snprintf(error, error_size, "cannot listen on %s: %s%s", path, strerror(reason), hint);
+    return -1;
+}
+
 _Static_assert(sizeof(struct sockaddr_storage) >= sizeof(struct sockaddr_in6), "an address of either family fits");
+_Static_assert(sizeof(struct sockaddr_storage) > sizeof(struct sockaddr_un), "a path is followed by a zero");
 
 bool http_listen_address(int fd, char *out, size_t out_size)
 {
@@ -138,6 +191,8 @@ bool http_listen_address(int fd, char *out, size_t out_size)
         const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&name;
         if (!inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof(host))) return false;
         len = snprintf(out, out_size, "[%s]:%d", host, ntohs(six->sin6_port));
+    } else if (name.ss_family == AF_UNIX) {
+        len = snprintf(out, out_size, "unix:%s", ((const struct sockaddr_un *)&name)->sun_path);
     }
     return len > 0 && (size_t)len < out_size;
 }

@@ -27,6 +27,9 @@ static void conn_set_peer(http_conn *c, const struct sockaddr_storage *peer)
     } else if (peer->ss_family == AF_INET6) {
         c->peer_loopback = IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
         if (!inet_ntop(AF_INET6, &six->sin6_addr, c->peer, sizeof(c->peer))) c->peer[0] = 0;
+    } else if (peer->ss_family == AF_UNIX) {
+        c->peer_loopback = true;
+        memcpy(c->peer, "unix", sizeof("unix"));
     }
 }
 

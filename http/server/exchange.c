@@ -4,6 +4,12 @@
 
 #include "http/server/server_core.h"
 
+const http_server *http_exchange_server(const http_exchange *x)
+{
+    assert(exchange_is_open(x));
+    return conn_of(x)->server;
+}
+
 const http_request *http_exchange_request(const http_exchange *x)
 {
     assert(exchange_is_open(x));

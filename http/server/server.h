@@ -41,8 +41,8 @@ typedef struct http_request {
     const http_header *headers;
     size_t header_count;
     http_text body; /* whole; a chunked body is decoded */
-    http_text peer; /* remote address, "127.0.0.1" */
-    bool peer_loopback;
+    http_text peer; /* remote address, "127.0.0.1"; "unix" of a socket in the file system */
+    bool peer_loopback; /* the peer is on this machine */
     bool http11; /* not HTTP/1.0 */
 } http_request;
 
@@ -103,7 +103,11 @@ int http_listen(const char *address, char *error, size_t error_size);
 /* Returns one more socket at the address of `fd`, so that each loop has its own queue of connections (SO_REUSEPORT). -1
  * with a message in `error`. */
 int http_listen_share(int fd, char *error, size_t error_size);
-/* Writes "127.0.0.1:8080", the address of a listening descriptor. False: it is none. */
+/* Returns a new non-blocking socket that listens at the path, which only the process's own user may connect to. A
+ * socket that a former process has left there is replaced. -1 with a message in `error` that says what to change, also
+ * when a process listens there. */
+int http_listen_unix(const char *path, char *error, size_t error_size);
+/* Writes "127.0.0.1:8080" or "unix:/run/shop.sock", the address of a listening descriptor. False: it is none. */
 bool http_listen_address(int fd, char *out, size_t out_size);
 
 /* Starts a server on a listening descriptor, and takes it. NULL with a message in `error`: the descriptor is not taken.
@@ -126,6 +130,7 @@ size_t http_server_exchanges(const http_server *server); /* requests handed out 
  * every connection. */
 bool http_server_busy(const http_server *server);
 
+const http_server *http_exchange_server(const http_exchange *x); /* whose connection it is on */
 const http_request *http_exchange_request(const http_exchange *x);
 const char *http_request_header(const http_request *r, const char *name); /* first of that name, any case; or NULL */
 void http_exchange_set_user(http_exchange *x, void *user);                /* for the owner's use */
