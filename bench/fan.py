@@ -167,6 +167,7 @@ def main():
             "--redirect-after",
             "1h",
             "--dev",
+            "--admin-on-public",
             "--loops",
             1,
         )

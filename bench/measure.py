@@ -30,7 +30,16 @@ results = []
 
 def service(data, *flags, loops=1):
     return program(
-        BENCH / "service", "--listen", "127.0.0.1:0", "--data", data / "data", "--loops", loops, "--dev", *flags
+        BENCH / "service",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        data / "data",
+        "--loops",
+        loops,
+        "--dev",
+        "--admin-on-public",
+        *flags,
     )
 
 

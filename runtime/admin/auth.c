@@ -1,41 +1,84 @@
 #include "runtime/admin/auth.h"
 
-#include <openssl/crypto.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "runtime/admin/dev.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/site.h"
+#include "runtime/loop/loop.h"
 #include "runtime/run/program.h"
 
 static const char scheme[] = "bearer ";
 
-static bool admin_token_equal(const char *given, const char *admin_token)
+/* Whoever --dev trusts. */
+static const operator_entry dev_operator = {.name = "dev", .scopes = OPERATOR_ADMIN};
+
+static const operator_entry *auth_refuse(http_exchange *x, int status, const char *why)
 {
-    return strlen(given) == strlen(admin_token) && CRYPTO_memcmp(given, admin_token, strlen(admin_token)) == 0;
+    problem_reply(x, status, why, NULL);
+    return NULL;
 }
 
-bool auth_admits(home *h, http_exchange *x)
+static const operator_entry *auth_refuse_missing(http_exchange *x, operator_scope needed)
+{
+    static const http_reply_header ask = {"WWW-Authenticate", "Bearer realm=\"admin\""};
+    char detail[160];
+    (void)snprintf(detail, sizeof detail, "this needs Authorization: Bearer, with a token of scope %s (--token)",
+                   operator_scope_name(needed));
+    problem_reply_with(x, 401, detail, &ask, 1);
+    return NULL;
+}
+
+/* RFC 6750, 3.1. */
+static const operator_entry *auth_refuse_scope(http_exchange *x, const operator_entry *who, operator_scope needed,
+                                               const char *does)
+{
+    char challenge[96], detail[200];
+    const http_reply_header ask = {"WWW-Authenticate", challenge};
+    (void)snprintf(challenge, sizeof challenge, "Bearer realm=\"admin\", error=\"insufficient_scope\", scope=\"%s\"",
+                   operator_scope_name(needed));
+    (void)snprintf(detail, sizeof detail, "%s needs scope %s, which the token of %s does not have", does,
+                   operator_scope_name(needed), who->name);
+    problem_reply_with(x, 403, detail, &ask, 1);
+    return NULL;
+}
+
+/* Returns why the request to --admin-listen is not meant for it, or was made by a page of another site; NULL: neither.
+ */
+static const char *auth_find_foreign(const home *h, const http_request *q)
+{
+    const char *host = http_request_header(q, "host"), *origin = http_request_header(q, "origin");
+    if (host && !site_is_here(host) && !site_is_address(host) && !site_is_listed(host, h->opt->admin_host))
+        return "the Host of the admin API is an address, localhost, or a name of --admin-host";
+    if (origin && !(host && site_is_origin(origin, host)))
+        return "no page of another site may ask this: Origin must be absent, or http:// or https:// and then Host";
+    return NULL;
+}
+
+/* Returns whose token the header has; NULL: nobody's. */
+static const operator_entry *auth_find_bearer(const home *h, const char *authorization)
+{
+    if (!authorization || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0) return NULL;
+    const char *token = authorization + sizeof scheme - 1;
+    return operators_find(h->app->operators, token + strspn(token, " "));
+}
+
+const operator_entry *auth_admits(home *h, http_exchange *x, operator_scope needed, const char *does)
 {
     const http_request *q = http_exchange_request(x);
-    const char *admin_token = h->opt->admin_token;
     const char *given = http_request_header(q, "authorization");
-    if (h->opt->dev && dev_trusts(q)) return true;
-    if (h->opt->dev && q->peer_loopback && !given) {
-        problem_reply(
-            x, 403, "--dev trusts this machine's names (localhost, 127.0.0.1, [::1]) and pages of its own only", NULL);
-        return false;
-    }
-    if (!admin_token || !*admin_token) {
-        problem_reply(x, 403, "start with --admin-token, or --dev for requests from this machine", NULL);
-        return false;
-    }
-    if (!given || strncasecmp(given, scheme, sizeof scheme - 1) != 0) {
-        static const http_reply_header ask = {"WWW-Authenticate", "Bearer realm=\"admin\""};
-        problem_reply_with(x, 401, "this needs Authorization: Bearer with the --admin-token", &ask, 1);
-        return false;
-    }
-    if (admin_token_equal(given + sizeof scheme - 1, admin_token)) return true;
-    problem_reply(x, 403, "that is not the admin token", NULL);
-    return false;
+    const char *foreign = loop_is_admin_door(h, x) ? auth_find_foreign(h, q) : NULL;
+    if (foreign) return auth_refuse(x, 403, foreign);
+    const operator_entry *who = auth_find_bearer(h, given);
+    if (!who && h->opt->dev && dev_trusts(q)) return &dev_operator;
+    if (!given && h->opt->dev && q->peer_loopback)
+        return auth_refuse(x, 403,
+                           "--dev trusts this machine's names (localhost, 127.0.0.1, [::1]) and pages of its own only");
+    if (operators_count(h->app->operators) == 0)
+        return auth_refuse(x, 403, "start with --token NAME:SCOPES:FILE, or --dev for requests from this machine");
+    if (!given || strncasecmp(given, scheme, sizeof scheme - 1) != 0) return auth_refuse_missing(x, needed);
+    if (!who) return auth_refuse(x, 403, "that is no token of this server");
+    return operator_may(who, needed) ? who : auth_refuse_scope(x, who, needed, does);
 }

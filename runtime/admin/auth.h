@@ -1,12 +1,14 @@
-/* auth: who is an administrator: a client with --admin-token as bearer token, or, with --dev, one of this machine
- * (dev.h). Owns nothing. */
+/* auth: who may ask something of the admin API, and what: an operator with the token of --token as bearer token, or,
+ * with --dev, whoever asks from this machine (dev.h). Owns nothing. */
 #ifndef RUNTIME_ADMIN_AUTH_H
 #define RUNTIME_ADMIN_AUTH_H
 
 #include "http/server/server.h"
+#include "runtime/clients/operators.h"
 #include "runtime/run/home.h"
 
-/* Whether the client is an administrator. False: it is refused, and the exchange has its answer. */
-bool auth_admits(home *h, http_exchange *x);
+/* Returns the operator who asks, if `needed` is among the operator's scopes; valid as long as the home. `does` says
+ * for what it is needed: "cancelling a run". NULL: the client is refused, and the exchange has its answer. */
+const operator_entry *auth_admits(home *h, http_exchange *x, operator_scope needed, const char *does);
 
 #endif

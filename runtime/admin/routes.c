@@ -9,10 +9,12 @@
 #include "runtime/admin/auth.h"
 #include "runtime/admin/backup.h"
 #include "runtime/admin/runs.h"
+#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/by_id.h"
 #include "runtime/clients/run_access.h"
 #include "runtime/clients/waiter.h"
+#include "runtime/loop/loop.h"
 #include "runtime/observe/metrics.h"
 #include "runtime/process/app.h"
 
@@ -124,63 +126,85 @@ static void on_stream(home *h, http_exchange *x, const endpoint *e, const http_p
 static void on_runs(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (auth_admits(h, x)) runs_answer_list(h, x);
+    if (auth_admits(h, x, OPERATOR_VIEW, "listing runs")) runs_answer_list(h, x);
 }
 
 static void on_run(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
     run_id id;
-    if (!auth_admits(h, x)) return;
+    if (!auth_admits(h, x, OPERATOR_VIEW, "reading a run")) return;
     if (run_id_parse(params[0].value, params[0].value_len, &id))
         runs_answer_one(h, x, &id);
     else
         problem_reply(x, 404, "no such run", NULL);
 }
 
-/* Whether the client may cancel or release the run, by the run's token or as administrator. False: nothing is left to
- * do. `does`: for the refusal. */
-static bool route_may_steer(home *h, http_exchange *x, const http_param *params, run_id *id, const char *does)
+/* Who steers which run. */
+typedef struct steering {
+    run_id id;
+    const operator_entry *who; /* NULL: a client, by the run's token */
+} steering;
+
+/* One line for each thing that an operator does, with the name. */
+static void audit(const run_id *id, const operator_entry *who, const char *does)
 {
-    if (!route_take_id(h, x, params, id)) return false;
-    if (!run_access_has_token(http_exchange_request(x))) return auth_admits(h, x);
-    return run_access_check(h, x, id, RUN_TOKEN_CONTROL, does);
+    char text[RUN_ID_TEXT + 1] = "";
+    if (id) run_id_format(id, text);
+    log_line(LOG_INFO, id ? text : NULL, "%s: asked by operator %s", does, who->name);
+}
+
+/* Whether the client may cancel or release the run, by the run's token or as an operator, who is *who then; else NULL.
+ * False: nothing is left to do. `does`: for the refusal. */
+static bool route_may_steer(home *h, http_exchange *x, const http_param *params, const char *does, steering *out)
+{
+    *out = (steering){.who = NULL};
+    if (!route_take_id(h, x, params, &out->id)) return false;
+    bool is_admin_door = loop_is_admin_door(h, x);
+    bool has_token = run_access_has_token(http_exchange_request(x));
+    if (!is_admin_door && (has_token || !h->opt->admin_on_public))
+        return run_access_check(h, x, &out->id, RUN_TOKEN_CONTROL, does);
+    out->who = auth_admits(h, x, OPERATOR_ACT, does);
+    if (out->who) audit(&out->id, out->who, does);
+    return out->who != NULL;
 }
 
 static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    run_id id;
-    if (!route_may_steer(h, x, params, &id, "cancelling a run")) return;
-    slot *s = slot_find(&h->slots, &id);
-    if (h->draining && !(s && s->run))
+    steering s;
+    if (!route_may_steer(h, x, params, "cancelling a run", &s)) return;
+    slot *of = slot_find(&h->slots, &s.id);
+    if (h->draining && !(of && of->run))
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
-        by_id_cancel(h, x, &id);
+        by_id_cancel(h, x, &s.id);
 }
 
 static void on_release(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    run_id id;
-    if (!route_may_steer(h, x, params, &id, "releasing a run")) return;
+    steering s;
+    if (!route_may_steer(h, x, params, "releasing a run", &s)) return;
     if (h->draining)
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
-        by_id_release(h, x, &id,
-                      run_access_has_token(http_exchange_request(x)) ? RELEASER_CLIENT : RELEASER_ADMINISTRATOR);
+        by_id_release(h, x, &s.id, s.who ? RELEASER_OPERATOR : RELEASER_CLIENT);
 }
 
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (auth_admits(h, x)) metrics_answer(h, x);
+    if (auth_admits(h, x, OPERATOR_VIEW, "reading metrics")) metrics_answer(h, x);
 }
 
 static void on_backup(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (auth_admits(h, x)) backup_answer(h, x);
+    const operator_entry *who = auth_admits(h, x, OPERATOR_ADMIN, "making a backup");
+    if (!who) return;
+    audit(NULL, who, "making a backup");
+    backup_answer(h, x);
 }
 
 void admin_register_routes(sw_app *app)
@@ -188,23 +212,27 @@ void admin_register_routes(sw_app *app)
     static const struct {
         const char *route;
         builtin_fn fn;
+        endpoint_door door;
         bool any_page;
-    } routes[] = {{"GET /_sw/healthz", on_healthz, false},
-                  {"GET /_sw/readyz", on_readyz, false},
-                  {"GET /_sw/metrics", on_metrics, false},
-                  {"POST /_sw/backup", on_backup, false},
-                  {"GET /_sw/runs", on_runs, false},
-                  {"GET /_sw/runs/:id", on_run, false},
-                  {"DELETE /_sw/runs/:id", on_cancel, true},
-                  {"POST /_sw/runs/:id/release", on_release, true},
-                  {"GET /_sw/runs/:id/output", on_output, true},
+    } routes[] = {{"GET /_sw/healthz", on_healthz, DOOR_BOTH, false},
+                  {"GET /_sw/readyz", on_readyz, DOOR_BOTH, false},
+                  {"GET /_sw/metrics", on_metrics, DOOR_ADMIN, false},
+                  {"POST /_sw/backup", on_backup, DOOR_ADMIN, false},
+                  {"GET /_sw/runs", on_runs, DOOR_ADMIN, false},
+                  {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
+                  {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
+                  {"DELETE /_sw/runs/:id", on_cancel, DOOR_BOTH, true},
+                  {"GET /_sw/runs/:id/output", on_output, DOOR_PUBLIC, true},
                   /* Some clients follow a 303 with the method of their first request. */
-                  {"POST /_sw/runs/:id/output", on_output, true},
-                  {"PUT /_sw/runs/:id/output", on_output, true},
-                  {"PATCH /_sw/runs/:id/output", on_output, true},
-                  {"DELETE /_sw/runs/:id/output", on_output, true},
-                  {"GET /_sw/runs/:id/stream", on_stream, true}};
+                  {"POST /_sw/runs/:id/output", on_output, DOOR_PUBLIC, true},
+                  {"PUT /_sw/runs/:id/output", on_output, DOOR_PUBLIC, true},
+                  {"PATCH /_sw/runs/:id/output", on_output, DOOR_PUBLIC, true},
+                  {"DELETE /_sw/runs/:id/output", on_output, DOOR_PUBLIC, true},
+                  {"GET /_sw/runs/:id/stream", on_stream, DOOR_PUBLIC, true}};
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
         app_add(app, routes[i].route,
-                (endpoint){.kind = ENDPOINT_BUILTIN, .builtin = routes[i].fn, .any_page = routes[i].any_page});
+                (endpoint){.kind = ENDPOINT_BUILTIN,
+                           .builtin = routes[i].fn,
+                           .door = routes[i].door,
+                           .any_page = routes[i].any_page});
 }

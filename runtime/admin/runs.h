@@ -1,5 +1,5 @@
-/* runs: what an administrator sees of runs: the list, and one run with its steps. Owns a request until the store has
- * answered. Reads journals, changes nothing. Whether the client is an administrator has been asked before (auth.h). */
+/* runs: what an operator sees of runs: the list, and one run with its steps. Owns a request until the store has
+ * answered. Reads journals, changes nothing. Whether the client may ask has been asked before (auth.h). */
 #ifndef RUNTIME_ADMIN_RUNS_H
 #define RUNTIME_ADMIN_RUNS_H
 

@@ -10,15 +10,19 @@
 typedef struct sw_options {
     const char *listen;
     const char *data;
+    const char *admin_listen; /* HOST:PORT, a path, "none"; NULL: as --dev has it */
     const char *secret_file;
     const char *backup_dir;
+    const char *admin_host; /* names with commas; NULL: none */
     const char *admin_token;
+    const char *const *tokens; /* NAME:SCOPES:FILE each, NULL-terminated; NULL: none */
     const char *public_url;
     const char *cors_origin;
     const char *ca_file;
     const char *log_format;
     const char *log_level;
     bool accept_journal_loss;
+    bool admin_on_public;
     bool dev;
     bool no_resume;
     bool supervise;

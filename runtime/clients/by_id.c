@@ -114,7 +114,7 @@ static bool by_id_refuse_client(const home *h, const slot *s, http_exchange *x)
     stop_reason why = slot_stop_reason(s);
     bool is_read = s->run || s->state == SLOT_STOPPED || !s->has_live_row;
     if (why != STOP_NONE && why != STOP_EXHAUSTED)
-        problem_reply(x, 403, "a run that is stopped for such a reason is released by an administrator", NULL);
+        problem_reply(x, 403, "a run that is stopped for such a reason is released by an operator", NULL);
     else if (why == STOP_NONE && !(h->slots.recovered && is_read))
         problem_reply(x, 503, "the run is about to be read: ask again", "1");
     else

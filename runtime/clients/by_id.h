@@ -1,4 +1,4 @@
-/* by_id: clients and administrators that come with the id of a run: to wait for it, to have it cancelled or released.
+/* by_id: clients and operators that come with the id of a run: to wait for it, to have it cancelled or released.
  * Owns nothing: whoever waits becomes a waiter of the run or of its slot. On the thread of the run's loop. */
 #ifndef RUNTIME_CLIENTS_BY_ID_H
 #define RUNTIME_CLIENTS_BY_ID_H
@@ -15,8 +15,8 @@ void by_id_attach(struct home *h, http_exchange *x, const run_id *id, const requ
 void by_id_cancel(struct home *h, http_exchange *x, const run_id *id);
 /* Lets a stopped run go on, and tells the exchange when it does; 404 or 409 when there is nothing to release. A client,
  * who has no more than the run's token, may release a run whose step has used its retries: for another reason, at which
- * an administrator has to look, it gets 403. Takes x. */
-typedef enum releaser { RELEASER_CLIENT, RELEASER_ADMINISTRATOR } releaser;
+ * an operator has to look, it gets 403. Takes x. */
+typedef enum releaser { RELEASER_CLIENT, RELEASER_OPERATOR } releaser;
 void by_id_release(struct home *h, http_exchange *x, const run_id *id, releaser who);
 
 #endif

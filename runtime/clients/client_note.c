@@ -22,16 +22,18 @@ static int note_put_bin(msgpack_packer *p, const char *data, size_t len)
     return failed ? failed : msgpack_pack_bin_body(p, data, len);
 }
 
-/* [version, run, kind, frames it has, since, wait, replayed, begun, position, request, unsent] */
+/* [version, run, kind, frames it has, since, wait, replayed, begun, position, request, unsent]; a connection without a
+ * run has no frames: there 1 says that it came to --admin-listen. */
 bool client_note_write(msgpack_sbuffer *to, const kept_client *k)
 {
     assert(waiter_kind_is_keepable(k->wish.kind));
     assert(!k->replying);
+    assert(!k->is_admin || (k->wish.kind == WAITER_NONE && k->wish.after == 0));
     msgpack_packer p;
     msgpack_packer_init(&p, to, msgpack_sbuffer_write);
     return !msgpack_pack_array(&p, NOTE_FIELDS) && !msgpack_pack_int(&p, NOTE_VERSION) &&
            !note_put_bin(&p, (const char *)k->run.bytes, sizeof k->run.bytes) &&
-           !msgpack_pack_int(&p, (int)k->wish.kind) && !msgpack_pack_uint32(&p, k->wish.after) &&
+           !msgpack_pack_int(&p, (int)k->wish.kind) && !msgpack_pack_uint32(&p, k->is_admin ? 1 : k->wish.after) &&
            !msgpack_pack_int64(&p, k->wish.since_ms) && !msgpack_pack_int64(&p, k->wish.wait_ms) &&
            !note_put_bool(&p, k->wish.replayed) && !note_put_bool(&p, k->wish.begun) &&
            !msgpack_pack_uint64(&p, k->position) && !note_put_bin(&p, k->request.data, k->request.len) &&
@@ -82,6 +84,7 @@ static bool note_read_client(arena *a, const char *data, size_t len, kept_client
                               .wait_ms = f[5].via.i64,
                               .replayed = f[6].via.boolean,
                               .begun = f[7].via.boolean};
+    out->is_admin = out->wish.kind == WAITER_NONE && out->wish.after == 1;
     out->position = f[8].via.u64;
     out->request = (sw_bytes){f[9].via.bin.ptr, f[9].via.bin.size};
     out->unsent = (sw_bytes){f[10].via.bin.ptr, f[10].via.bin.size};

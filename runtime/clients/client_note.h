@@ -17,6 +17,7 @@ typedef struct kept_client {
     uint64_t position; /* see http_kept */
     sw_bytes request;  /* see http_kept: bytes; borrowed */
     sw_bytes unsent;   /* see http_kept; borrowed */
+    bool is_admin;     /* of WAITER_NONE: it came to --admin-listen */
     bool replying;     /* a reply that is not streamed has begun: `reply` */
     http_kept_reply reply;
 } kept_client;

@@ -214,12 +214,12 @@ uint64_t keeper_keep(keeper *k, int fd, const kept_client *client)
 
 bool keeper_has_room(const keeper *k) { return !k->is_off && k->kept < k->kept_max; }
 
-bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len)
+bool keeper_leave(keeper *k, int fd, bool is_admin, const char *bytes, size_t len)
 {
     assert(fd >= 0);
     assert(bytes || len == 0);
     if (!keeper_has_room(k)) return false;
-    const kept_client client = {.wish = {.kind = WAITER_NONE}, .request = {bytes, len}};
+    const kept_client client = {.wish = {.kind = WAITER_NONE}, .is_admin = is_admin, .request = {bytes, len}};
     msgpack_sbuffer text;
     msgpack_sbuffer_init(&text);
     bool told = client_note_write(&text, &client) && text.size <= LEFT_BYTES_MAX &&

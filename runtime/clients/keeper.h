@@ -51,9 +51,9 @@ void keeper_remove(keeper *k, keep_entry *e); /* also one that is not in the lis
 /* Gives a client's connection to the supervisor and returns its key. Borrows fd. 0: the note is too long, there is no
  * memory, or the supervisor's socket is full, try again later. */
 uint64_t keeper_keep(keeper *k, int fd, const struct kept_client *client);
-/* Gives the supervisor a connection between two requests, in a drain; borrows fd and bytes. False: there is no room for
- * it, or the supervisor cannot be told. */
-bool keeper_leave(keeper *k, int fd, const char *bytes, size_t len);
+/* Gives the supervisor a connection between two requests, in a drain; borrows fd and bytes. is_admin: it came to
+ * --admin-listen. False: there is no room for it, or the supervisor cannot be told. */
+bool keeper_leave(keeper *k, int fd, bool is_admin, const char *bytes, size_t len);
 /* Whether the supervisor may hold one more for this loop: beyond --keep-max it would close what it gets. */
 bool keeper_has_room(const keeper *k);
 /* Whether the supervisor has been told everything. */

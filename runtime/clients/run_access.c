@@ -22,7 +22,7 @@ static const char *request_bearer(const http_request *q)
     return given + 7 + strspn(given + 7, " ");
 }
 
-/* A bearer token that has not the form of a run's is not taken for one: it may be the administrator's. */
+/* A bearer token that has not the form of a run's is not taken for one: it may be an operator's. */
 static bool request_find_run_token(const http_request *q, char text[RUN_QUERY_BYTES])
 {
     if (q->query.len < RUN_QUERY_BYTES && uri_query(q->query.data, q->query.len, "token", text)) return true;

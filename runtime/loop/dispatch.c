@@ -20,10 +20,11 @@ enum { LEFT_BODY_MAX = 65536 /* of a request that is left to the next worker */ 
 static bool dispatch_leave_request(sw_loop *l, http_exchange *x)
 {
     http_moving m;
+    bool is_admin = loop_is_admin_door(&l->home, x);
     assert(l->home.draining && l->home.followed);
     if (!keeper_has_room(&l->keeper) || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
     if (!http_exchange_sent(x) || !http_exchange_detach(x, &m)) return false;
-    if (!keeper_leave(&l->keeper, m.fd, m.bytes, m.len))
+    if (!keeper_leave(&l->keeper, m.fd, is_admin, m.bytes, m.len))
         log_line(LOG_WARN, NULL, "a request could not be left to the next worker");
     free(m.bytes);
     close(m.fd);
@@ -73,10 +74,12 @@ static void dispatch_run(home *h, http_exchange *x, const http_match *m)
 }
 
 /* The origin whose pages may call the endpoint of this path with the method that the preflight names; NULL: none. */
-static const char *dispatch_page_origin(const home *h, const http_request *q)
+static const char *dispatch_page_origin(const home *h, const http_exchange *x)
 {
+    const http_request *q = http_exchange_request(x);
     const char *method = http_request_header(q, "access-control-request-method");
     http_match m;
+    if (loop_is_admin_door(h, x)) return NULL;
     if (!method || !http_request_header(q, "origin")) return NULL;
     http_text wanted = {method, strlen(method)};
     if (http_router_find(h->app->router, wanted, q->path, &m) != HTTP_MATCH_FOUND) return NULL;
@@ -88,7 +91,7 @@ static const char *dispatch_page_origin(const home *h, const http_request *q)
 static void dispatch_reply_options(home *h, http_exchange *x, const char *allow)
 {
     const http_request *q = http_exchange_request(x);
-    const char *origin = dispatch_page_origin(h, q), *wanted = http_request_header(q, "access-control-request-headers");
+    const char *origin = dispatch_page_origin(h, x), *wanted = http_request_header(q, "access-control-request-headers");
     http_reply_header headers[8] = {{"Allow", allow}};
     size_t n = 1;
     if (origin) {
@@ -126,7 +129,8 @@ static void dispatch_no_route(home *h, http_exchange *x, const http_match *m)
         else
             http_reply(x, 405, headers, 2, (http_text){body, http_problem_body(body, sizeof body, 405, NULL, NULL)});
     } else if (dispatch_is_about_server(http_exchange_request(x))) {
-        const http_reply_header allow = {"Allow", http_router_methods(h->app->router)};
+        const http_router *routes = loop_is_admin_door(h, x) ? h->app->admin_router : h->app->router;
+        const http_reply_header allow = {"Allow", http_router_methods(routes)};
         http_reply(x, 204, &allow, 1, (http_text){"", 0});
     } else {
         problem_reply(x, 404, "nothing is at this path", NULL);
@@ -178,4 +182,29 @@ void dispatch_request(void *arg, http_exchange *x)
     if (l->home.draining && l->home.followed && dispatch_leave_request(l, x)) return;
     l->turn_requests++;
     dispatch_match(&l->home, x, &m);
+}
+
+http_policy dispatch_admin_refusal(void *arg, http_text method, http_text path)
+{
+    (void)arg, (void)method, (void)path;
+    return app_policy(NULL);
+}
+
+void dispatch_admin_request(void *arg, http_exchange *x)
+{
+    sw_loop *l = arg;
+    const http_request *q = http_exchange_request(x);
+    http_match m;
+    assert(!l->adopting); /* no run's client comes to this door */
+    http_router_find(l->home.app->admin_router, q->method, q->path, &m);
+    http_exchange_policy(x, app_policy(NULL));
+    if (l->home.draining && l->home.followed && dispatch_leave_request(l, x)) return;
+    l->turn_requests++;
+    if (m.result == HTTP_MATCH_FOUND) {
+        const endpoint *e = m.target;
+        assert(e->kind == ENDPOINT_BUILTIN);
+        e->builtin(&l->home, x, e, m.params, m.param_count);
+    } else {
+        dispatch_no_route(&l->home, x, &m);
+    }
 }

@@ -9,5 +9,8 @@
  * or hands it on; dispatch_refusal gives the headers of a request that the server refuses itself. */
 void dispatch_request(void *loop, http_exchange *x);
 http_policy dispatch_refusal(void *loop, http_text method, http_text path);
+/* Those of the server of --admin-listen, which has the built-in routes alone, and no pages of other origins. */
+void dispatch_admin_request(void *loop, http_exchange *x);
+http_policy dispatch_admin_refusal(void *loop, http_text method, http_text path);
 
 #endif

@@ -17,7 +17,7 @@
 #include "runtime/run/suspects.h"
 
 enum {
-    CLOSING_PARTS = 4,   /* server, client, threads of sw_blocking, port */
+    CLOSING_PARTS = 3,   /* server, client, threads of sw_blocking; the admin API's server and the port, if there are */
     TURN_REQUESTS = 256, /* then what they have touched is dealt with before more are taken */
     TRIM_MS = 100
 };
@@ -35,7 +35,12 @@ static void loop_on_kept_ended(void *arg, uint64_t key) { keeper_ended(&((sw_loo
 
 static bool loop_on_leave(void *arg, int fd, const char *bytes, size_t len)
 {
-    return keeper_leave(&((sw_loop *)arg)->keeper, fd, bytes, len);
+    return keeper_leave(&((sw_loop *)arg)->keeper, fd, false, bytes, len);
+}
+
+static bool loop_on_admin_leave(void *arg, int fd, const char *bytes, size_t len)
+{
+    return keeper_leave(&((sw_loop *)arg)->keeper, fd, true, bytes, len);
 }
 
 static void loop_on_missed(void *arg, const uint8_t note[HTTP_MISSED_NOTE_BYTES])
@@ -148,10 +153,9 @@ static void loop_begin_drain(sw_loop *l)
 {
     assert(!l->home.draining && !l->stopping);
     l->home.draining = true;
-    if (l->home.followed && !l->keeper.is_off)
-        http_server_leave(l->server);
-    else
-        http_server_drain(l->server);
+    void (*server_end)(http_server *) = l->home.followed && !l->keeper.is_off ? http_server_leave : http_server_drain;
+    server_end(l->server);
+    if (l->admin_server) server_end(l->admin_server);
     loop_drain_runs(l);
     slot_recover_no_more(&l->home);
     l->drain_timer = (struct timer){.fn = loop_on_drain_over, .arg = l, .has_reserve = true};
@@ -215,6 +219,11 @@ static void loop_on_part_closed(void *arg)
     clock_watch_close(&l->clock_watch);
 }
 
+static bool loop_has_clients(const sw_loop *l)
+{
+    return http_server_busy(l->server) || (l->admin_server && http_server_busy(l->admin_server));
+}
+
 static void loop_check_drained(sw_loop *l)
 {
     assert(l->home.draining && !l->stopping);
@@ -223,14 +232,15 @@ static void loop_check_drained(sw_loop *l)
                 (!l->home.port || store_reads(l->home.port) == 0);
     if (!idle) return;
     /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */
-    if ((http_server_busy(l->server) || !keeper_all_told(&l->keeper)) && !l->home.hurried) return;
+    if ((loop_has_clients(l) || !keeper_all_told(&l->keeper)) && !l->home.hurried) return;
     if (!move_close(l)) return;
     assert(!l->home.outbox.first && !l->adopting);
     l->stopping = true;
     l->keeper.server = NULL;
     timers_stop(&l->home.timers, &l->drain_timer);
-    l->handles_open = l->home.port ? CLOSING_PARTS : CLOSING_PARTS - 1;
+    l->handles_open = CLOSING_PARTS + (l->home.port != NULL) + (l->admin_server != NULL);
     http_server_stop(l->server, loop_on_part_closed, l);
+    if (l->admin_server) http_server_stop(l->admin_server, loop_on_part_closed, l);
     http_client_stop(l->home.client, loop_on_part_closed, l);
     pool_door_close(&l->home.blocking, loop_on_part_closed, l);
     if (l->home.port) store_port_close(l->home.port, loop_on_part_closed, l);
@@ -249,29 +259,54 @@ static bool loop_init_uv(sw_loop *l)
     return timers_init(&l->home.timers, &l->uv) && clock_watch_open(&l->clock_watch, &l->home);
 }
 
-static http_server *loop_make_server(sw_loop *l, int fd, char *error, size_t error_size)
+/* What both of a loop's servers have. */
+static http_server_options loop_server_options(sw_loop *l)
 {
     const sw_options *o = l->home.opt;
-    http_server_options so = {.head_bytes_max = o->head_max,
-                              .body_bytes_max = (size_t)o->body_max,
-                              .body_none = o->body_max == 0,
-                              .connections_max = (size_t)o->connections_max,
-                              .head_timeout_ms = (uint32_t)o->head_timeout_ms,
-                              .body_timeout_ms = (uint32_t)o->body_timeout_ms,
-                              .idle_timeout_ms = (uint32_t)o->idle_timeout_ms,
-                              .peer_timeout_ms = (uint32_t)o->peer_timeout_ms,
-                              .descriptors_max = l->home.app->client_descriptors,
-                              .write_timeout_ms = (uint32_t)o->write_timeout_ms,
-                              .on_request = dispatch_request,
-                              .on_refusal = dispatch_refusal,
-                              .on_handled = loop_on_handled,
-                              .on_kept_reply = loop_on_kept_reply,
-                              .on_release = loop_on_release,
-                              .on_ended = loop_on_kept_ended,
-                              .on_leave = loop_on_leave,
-                              .on_missed = loop_on_missed,
-                              .arg = l};
+    return (http_server_options){.head_bytes_max = o->head_max,
+                                 .body_bytes_max = (size_t)o->body_max,
+                                 .body_none = o->body_max == 0,
+                                 .connections_max = (size_t)o->connections_max,
+                                 .head_timeout_ms = (uint32_t)o->head_timeout_ms,
+                                 .body_timeout_ms = (uint32_t)o->body_timeout_ms,
+                                 .idle_timeout_ms = (uint32_t)o->idle_timeout_ms,
+                                 .peer_timeout_ms = (uint32_t)o->peer_timeout_ms,
+                                 .write_timeout_ms = (uint32_t)o->write_timeout_ms,
+                                 .on_handled = loop_on_handled,
+                                 .on_missed = loop_on_missed,
+                                 .arg = l};
+}
+
+static http_server *loop_make_server(sw_loop *l, int fd, char *error, size_t error_size)
+{
+    http_server_options so = loop_server_options(l);
+    so.descriptors_max = l->home.app->client_descriptors;
+    so.on_request = dispatch_request;
+    so.on_refusal = dispatch_refusal;
+    so.on_kept_reply = loop_on_kept_reply;
+    so.on_release = loop_on_release;
+    so.on_ended = loop_on_kept_ended;
+    so.on_leave = loop_on_leave;
     return http_server_start(&l->uv, fd, &so, error, error_size);
+}
+
+/* Nobody waits for a run at this door: no connection is kept. */
+bool loop_open_admin(sw_loop *l, int fd, char *error, size_t error_size)
+{
+    http_server_options so = loop_server_options(l);
+    assert(l->server && !l->admin_server);
+    so.descriptors_max = l->home.app->admin_descriptors;
+    so.on_request = dispatch_admin_request;
+    so.on_refusal = dispatch_admin_refusal;
+    so.on_leave = loop_on_admin_leave;
+    l->admin_server = http_server_start(&l->uv, fd, &so, error, error_size);
+    return l->admin_server != NULL;
+}
+
+bool loop_is_admin_door(const home *h, const http_exchange *x)
+{
+    const sw_loop *l = (const sw_loop *)((const char *)h - offsetof(sw_loop, home));
+    return l->admin_server && http_exchange_server(x) == l->admin_server;
 }
 
 bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size)

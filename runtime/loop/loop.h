@@ -26,6 +26,7 @@ typedef struct sw_loop {
     uint64_t trimmed_ms; /* when the stacks were trimmed last; the uv loop's time */
     clock_watch clock_watch;
     http_server *server;
+    http_server *admin_server; /* NULL: the admin API has no door of its own */
     claim_table claims;
     keeper keeper;
     struct moved *moved;         /* connections from other loops, under moved_lock */
@@ -44,6 +45,11 @@ typedef struct sw_loop {
 /* Makes all of an element of app->loops but its thread. Takes `fd`, its listening socket. False with a message in
  * `error`: only the end of the process closes a half-made loop. */
 bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size);
+/* Gives the loop, which loop_init has made, the socket of --admin-listen: takes `fd`. False with a message in `error`.
+ */
+bool loop_open_admin(sw_loop *l, int fd, char *error, size_t error_size);
+/* Whether the request came to --admin-listen. On the home's thread. */
+bool loop_is_admin_door(const home *h, const http_exchange *x);
 /* Serves until drained; then everything is closed. */
 void loop_run(sw_loop *l);
 /* The two halves of loop_run, for a caller that turns l->uv by hand: before the first turn, and when uv_run has said

@@ -15,7 +15,8 @@
 typedef struct moved {
     struct moved *next;
     int fd;
-    bool attach; /* to `to`, instead of serving it as a new request */
+    bool attach;   /* to `to`, instead of serving it as a new request */
+    bool is_admin; /* it came to --admin-listen */
     destination to;
     uint64_t key; /* of a connection that a former worker left, with `data`; 0: another loop had it */
     size_t unsent_len, len;
@@ -58,14 +59,17 @@ static moved *move_new(const http_moving *from, const destination *to_run)
 void move_request(home *h, unsigned to_loop, http_exchange *x, const destination *to_run)
 {
     http_moving moving;
+    bool is_admin = loop_is_admin_door(h, x);
     assert(to_loop < h->count && to_loop != h->index);
+    assert(!is_admin || !to_run);
     if (!http_exchange_detach(x, &moving)) {
         problem_reply(x, 503, "the connection cannot be handed to the loop that has the run", "1");
         return;
     }
     moved *m = move_new(&moving, to_run);
+    if (m) m->is_admin = is_admin;
     if (!m || move_send_over(&h->app->loops[to_loop], m)) return;
-    if (m->unsent_len > 0 || !keeper_leave(h->keeper, m->fd, m->data, m->len))
+    if (m->unsent_len > 0 || !keeper_leave(h->keeper, m->fd, is_admin, m->data, m->len))
         log_line(LOG_WARN, NULL, "a request came too late: its loop has ended");
     close(m->fd);
     free(m);
@@ -117,7 +121,8 @@ static void move_adopt(sw_loop *l, moved *m)
         .fd = m->fd, .unsent = m->data, .unsent_len = m->unsent_len, .bytes = m->data + m->unsent_len, .len = m->len};
     assert(!l->adopting && m->key == 0);
     l->adopting = m->attach ? &m->to : NULL;
-    http_server_adopt(l->server, &moving);
+    assert(!m->is_admin || l->admin_server);
+    http_server_adopt(m->is_admin ? l->admin_server : l->server, &moving);
     l->adopting = NULL;
 }
 
@@ -136,7 +141,8 @@ static void move_adopt_kept(sw_loop *l, const moved *m)
         keeper_taken_back(&l->keeper);
         if (client.wish.kind == WAITER_NONE) {
             keeper_ended(&l->keeper, m->key);
-            http_server_adopt(l->server, &(http_moving){.fd = m->fd, .bytes = kept.bytes, .len = kept.len});
+            http_server *door = client.is_admin && l->admin_server ? l->admin_server : l->server;
+            http_server_adopt(door, &(http_moving){.fd = m->fd, .bytes = kept.bytes, .len = kept.len});
             arena_free(&a);
             return;
         }

@@ -1,4 +1,4 @@
-/* runs_json: a run and what its journal says, as JSON for administrators. Owns nothing: the caller has the writer, and
+/* runs_json: a run and what its journal says, as JSON for operators. Owns nothing: the caller has the writer, and
  * decides what becomes of a document that is short. */
 #ifndef RUNTIME_OBSERVE_RUNS_JSON_H
 #define RUNTIME_OBSERVE_RUNS_JSON_H

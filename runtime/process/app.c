@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
+#include "runtime/clients/operators.h"
 #include "runtime/clients/public_url.h"
+#include "runtime/clients/site.h"
 
 enum { ERROR_TEXT = 1024, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
 
@@ -32,6 +34,7 @@ sw_app *app_new(const char *name)
     sw_app *app = app_must(calloc(1, sizeof *app));
     app->name = app_must(strdup(name && *name ? name : "stepwell"));
     app->router = app_must(http_router_new());
+    app->admin_router = app_must(http_router_new());
     app->flags = app_must(option_set_new());
     return app;
 }
@@ -47,7 +50,19 @@ void app_add(sw_app *app, const char *route, endpoint e)
     endpoint **all = app_must(realloc(app->endpoints, (app->endpoint_count + 1) * sizeof(endpoint *)));
     app->endpoints = all;
     all[app->endpoint_count++] = copy;
-    if (!http_router_add(app->router, copy->route, copy, why, sizeof why)) app_mistake(app, why);
+    bool added = e.door == DOOR_ADMIN || http_router_add(app->router, copy->route, copy, why, sizeof why);
+    if (e.door != DOOR_PUBLIC) added = http_router_add(app->admin_router, copy->route, copy, why, sizeof why) && added;
+    if (!added) app_mistake(app, why);
+}
+
+/* Lets clients of --listen use the admin API too. False: the program has one of its routes. */
+static bool app_open_admin_on_public(sw_app *app, char *error, size_t error_size)
+{
+    for (size_t i = 0; i < app->endpoint_count; i++) {
+        endpoint *e = app->endpoints[i];
+        if (e->door == DOOR_ADMIN && !http_router_add(app->router, e->route, e, error, error_size)) return false;
+    }
+    return true;
 }
 
 static sw_endpoint_options endpoint_copy_options(const sw_endpoint_options *from)
@@ -139,7 +154,9 @@ void app_free(sw_app *app)
     free(app->endpoints);
     free(app->loops);
     public_urls_free(app->public_urls);
+    operators_free(app->operators);
     http_router_free(app->router);
+    http_router_free(app->admin_router);
     option_set_free(app->flags);
     free(app->mistake);
     free(app->name);
@@ -195,10 +212,14 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     app_configure_log(&app->opt);
     app->public_urls = public_urls_new(app->opt.public_url, error, error_size);
     if (!app->public_urls) return OPTIONS_WRONG;
+    app->operators = operators_new(app->opt.tokens, app->opt.admin_token, error, error_size);
+    if (!app->operators) return OPTIONS_WRONG;
     if (!http_header_valid("origin", app->opt.cors_origin)) {
         (void)snprintf(error, error_size, "--cors-origin cannot be sent as a header");
         return OPTIONS_WRONG;
     }
+    if (!site_check_names(app->opt.admin_host, error, error_size)) return OPTIONS_WRONG;
+    if (app->opt.admin_on_public && !app_open_admin_on_public(app, error, error_size)) return OPTIONS_WRONG;
     app_make_policies(app);
     return asked;
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,7 +15,9 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/pool.h"
+#include "runtime/clients/operators.h"
 #include "runtime/loop/loop.h"
+#include "runtime/process/admin_socket.h"
 #include "runtime/process/app.h"
 #include "runtime/process/serve.h"
 #include "runtime/recovery/crash.h"
@@ -33,8 +36,10 @@ enum {
     FILES_RESERVED_MAX = 16384, /* for the journal and all but clients: at most so many, a quarter of what is left */
     FILES_RESERVED_FEW = 32,    /* when a quarter is less: half of what is left, up to so many */
     LOOP_FILES = 10,            /* that each loop opens for itself */
+    ADMIN_FILES = 2,            /* and for the admin API */
     SWEEP_LEAST_MS = 1000,
     SWEEP_MOST_MS = 60000,
+    ADMIN_SHARE = 4, /* one in so many of the reserved files is for clients of the admin API */
     ADDRESS_BYTES = 128
 };
 
@@ -95,46 +100,87 @@ static void start_prepare_process(const sw_app *app)
     overflow_install(crash_leave_record);
 }
 
-/* Below which number clients' descriptors lie; 0: it cannot be told. RocksDB opens files whenever it likes, and a
- * journal that cannot open one takes no more writes, so a part of the descriptors is reserved for it. */
-static int count_client_descriptors(const sw_app *app)
+/* Says below which number clients' descriptors lie; 0: it cannot be told. RocksDB opens files whenever it likes, and a
+ * journal that cannot open one takes no more writes, so a part of the descriptors is reserved for it. Clients of the
+ * admin API may have a part of the reserve: who looks after the program comes in when all other clients' are in use. */
+static void start_divide_descriptors(sw_app *app, bool has_admin)
 {
     struct rlimit files;
     const struct dirent *file;
-    int used = (int)app->loop_count * LOOP_FILES;
+    int used = (int)app->loop_count * (LOOP_FILES + (has_admin ? ADMIN_FILES : 0));
     DIR *open_files = opendir("/proc/self/fd");
     while (open_files && (file = readdir(open_files))) used += file->d_name[0] != '.';
     if (open_files) closedir(open_files);
-    if (!open_files || getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) return 0;
+    app->client_descriptors = app->admin_descriptors = 0;
+    if (!open_files || getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) return;
     int left = (int)files.rlim_cur - used;
     int reserved = left / 4 > FILES_RESERVED_MAX ? FILES_RESERVED_MAX : left / 4;
     if (reserved < FILES_RESERVED_FEW) reserved = left / 2 < FILES_RESERVED_FEW ? left / 2 : FILES_RESERVED_FEW;
     if (reserved <= FILES_RESERVED_FEW)
         log_line(LOG_WARN, NULL, "the limit of open files is %llu: only %d are left for the journal beside clients",
                  (unsigned long long)files.rlim_cur, reserved);
-    return reserved > 0 ? (int)files.rlim_cur - reserved : 1;
+    app->client_descriptors = reserved > 0 ? (int)files.rlim_cur - reserved : 1;
+    app->admin_descriptors = app->client_descriptors + (reserved > 0 ? reserved / ADMIN_SHARE : 0);
 }
 
 /* ---- Serving ---- */
 
-static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)
+/* The loops share the admin API's socket and its queue. False with a message in `error`. */
+static bool start_open_admin(sw_loop *l, const sockets *s, char *error, size_t error_size)
 {
-    char why[ERROR_TEXT], address[ADDRESS_BYTES] = "";
-    assert(!app->loops);
-    assert(s->count == app->loop_count);
-    app->loops = app_must(calloc(app->loop_count, sizeof *app->loops));
-    app->client_descriptors = count_client_descriptors(app);
-    app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
-    (void)http_listen_address(s->fds[0], address, sizeof address);
+    if (s->admin < 0) return true;
+    int fd = fcntl(s->admin, F_DUPFD_CLOEXEC, 0);
+    (void)snprintf(error, error_size, "no descriptor for the admin API: %s", strerror(errno));
+    if (fd < 0) return false;
+    if (loop_open_admin(l, fd, error, error_size)) return true;
+    close(fd);
+    return false;
+}
+
+static void start_make_loops(sw_app *app, sockets *s)
+{
+    char why[ERROR_TEXT];
     for (unsigned i = 0; i < app->loop_count; i++) {
-        bool made = loop_init(&app->loops[i], app, s->fds[i], why, sizeof why);
+        bool made = loop_init(&app->loops[i], app, s->fds[i], why, sizeof why) &&
+                    start_open_admin(&app->loops[i], s, why, sizeof why);
         s->fds[i] = -1;
         if (made) continue;
         log_line(LOG_ERROR, NULL, "loop %u cannot start: %s", i, why);
         /* Half-made loops hold handles that only their own run could close: the process ends here. */
         exit(EXIT_OTHER);
     }
+    if (s->admin >= 0) close(s->admin);
+    s->admin = -1;
+}
+
+/* Says where operators find the admin API, or why they do not. */
+static void start_tell_admin(const sw_app *app, const char *address)
+{
+    const sw_options *o = &app->opt;
+    bool is_path = strncmp(address, "unix:", 5) == 0;
+    operators_warn(app->operators);
+    if (*address) log_line(LOG_INFO, NULL, "the admin API is at %s%s", is_path ? "" : "http://", address);
+    if (*address && !o->dev && operators_count(app->operators) == 0)
+        log_line(LOG_WARN, NULL, "nobody may use the admin API: start with --token NAME:SCOPES:FILE");
+    if (!*address && !o->admin_on_public && operators_count(app->operators) > 0)
+        log_line(LOG_WARN, NULL,
+                 "no address serves the admin API, so its tokens are of no use: start with "
+                 "--admin-listen HOST:PORT");
+}
+
+static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)
+{
+    char address[ADDRESS_BYTES] = "", admin[ADDRESS_BYTES] = "";
+    assert(!app->loops);
+    assert(s->count == app->loop_count);
+    app->loops = app_must(calloc(app->loop_count, sizeof *app->loops));
+    start_divide_descriptors(app, s->admin >= 0);
+    app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
+    (void)http_listen_address(s->fds[0], address, sizeof address);
+    if (s->admin >= 0) (void)http_listen_address(s->admin, admin, sizeof admin);
+    start_make_loops(app, s);
     presence_begin(own, app);
+    start_tell_admin(app, admin);
     log_line(LOG_INFO, NULL, "%s listening on http://%s", app->name, address);
     return serve_until_stopped(app, own, stop_signals) ? EXIT_OK : EXIT_OTHER;
 }
@@ -152,8 +198,9 @@ static bool start_open_sockets(sw_app *app, sockets *s, char *error, size_t erro
 {
     assert(app->loop_count >= 1);
     assert(app->loop_count <= SOCKETS_MAX);
-    if (s->count == 0) return sockets_listen(s, app->opt.listen, app->loop_count, error, error_size);
-    return sockets_spread(s, app->loop_count, error, error_size);
+    bool open = s->count == 0 ? sockets_listen(s, app->opt.listen, app->loop_count, error, error_size)
+                              : sockets_spread(s, app->loop_count, error, error_size);
+    return open && admin_socket_open(&app->opt, s, error, error_size);
 }
 
 static int start_with_presence(sw_app *app, sockets *s, const sigset_t *stop_signals)
@@ -202,6 +249,7 @@ static int start_supervising(sw_app *app, sockets *s, char **argv)
         has_sockets = sockets_listen(s, app->opt.listen, app->loop_count, why, sizeof why);
     else /* fewer sockets than loops are spread by the worker */
         has_sockets = s->count <= app->loop_count || sockets_spread(s, app->loop_count, why, sizeof why);
+    if (has_sockets) has_sockets = admin_socket_open(&app->opt, s, why, sizeof why);
     if (!has_sockets) return start_failed(app, why);
     return supervise_run(app, s, argv);
 }
@@ -211,7 +259,7 @@ int start_program(sw_app *app, char **argv)
     char why[ERROR_TEXT];
     assert(!app->mistake);
     assert(!app->store);
-    sockets s = {.count = 0};
+    sockets s = {.count = 0, .admin = -1};
     app->control = control_inherit(&app->worker);
     app->worker_before = control_inherit_ended();
     if (app->control == CONTROL_ORPHAN) return start_failed(app, "the supervisor ended before its worker served");

@@ -11,6 +11,13 @@ struct home;
 
 typedef enum endpoint_kind { ENDPOINT_DURABLE, ENDPOINT_PLAIN, ENDPOINT_BUILTIN, ENDPOINT_FILES } endpoint_kind;
 
+/* Where an endpoint can be asked. */
+typedef enum endpoint_door {
+    DOOR_PUBLIC, /* --listen */
+    DOOR_ADMIN,  /* --admin-listen; with --admin-on-public at --listen too */
+    DOOR_BOTH
+} endpoint_door;
+
 enum { ENDPOINT_POLICY = 4 }; /* the most headers of a policy */
 
 struct endpoint;
@@ -20,6 +27,7 @@ typedef void (*builtin_fn)(struct home *h, struct http_exchange *x, const struct
 
 typedef struct endpoint {
     endpoint_kind kind;
+    endpoint_door door;
     const char *route;                         /* "GET /orders/:id" */
     sw_handler handler;                        /* of ENDPOINT_DURABLE and ENDPOINT_PLAIN */
     builtin_fn builtin;                        /* of ENDPOINT_BUILTIN */

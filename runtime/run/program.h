@@ -17,7 +17,8 @@ struct sw_app {
     char *name;
     endpoint **endpoints; /* owned; index is the router's */
     size_t endpoint_count;
-    http_router *router;
+    http_router *router;       /* of --listen */
+    http_router *admin_router; /* of --admin-listen */
     struct option_set *flags;
     sw_options opt;
     char *mistake; /* first wrong sw_endpoint, sw_flag ... call; sw_main reports it */
@@ -27,10 +28,12 @@ struct sw_app {
     store *store;
     run_token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
+    struct operators *operators; /* who may use the admin API */
     int control;                 /* to the supervisor; -1: none */
     control_ended worker_before; /* what the supervisor says of the worker before */
     uint32_t worker;             /* which of the supervisor's workers this is */
     int client_descriptors;      /* clients get descriptors below this number, the rest of the process those above */
+    int admin_descriptors;       /* those of the admin API below this one, which is higher */
     int64_t started_ms;          /* Unix */
     bool backing_up;             /* atomic */
     bool ended_well;           /* the last process with this data: its clients were answered, sent on or left to this */

@@ -20,7 +20,7 @@
 
 enum { TIMER_EARLY_MS = 2 }; /* a deadline so near counts as over: the timer that loads a run for it may be so early */
 
-static const char RELEASED_BY[] = "client"; /* in the entry: someone with the run's token, or an administrator */
+static const char RELEASED_BY[] = "client"; /* in the entry: someone with the run's token, or an operator */
 
 /* ---- Reading ---- */
 

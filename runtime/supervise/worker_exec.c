@@ -27,20 +27,24 @@ char *worker_program(char *const *argv)
     return strdup(is_usable ? name : own);
 }
 
-/* Puts the listening sockets and the control socket, in this order, at SOCKETS_FIRST_FD and behind it. */
+/* Puts the listening sockets, the control socket and, if there is one, that of the admin API, in this order, at
+ * SOCKETS_FIRST_FD and behind it. */
 static void descriptors_place(const sockets *s, int control)
 {
-    int high[SOCKETS_MAX + 1], count = (int)s->count;
+    int all[SOCKETS_MAX + 2], count = (int)s->count;
     assert(s->count >= 1);
     assert(s->count <= SOCKETS_MAX);
-    for (int i = 0; i <= count; i++) {
+    memcpy(all, s->fds, (size_t)count * sizeof *all);
+    all[count++] = control;
+    if (s->admin >= 0) all[count++] = s->admin;
+    for (int i = 0; i < count; i++) {
         /* First out of the way of the places, since one descriptor may lie where another is to be. */
-        high[i] = fcntl(i < count ? s->fds[i] : control, F_DUPFD_CLOEXEC, SOCKETS_FIRST_FD + count + 1);
-        if (high[i] < 0) _exit(EXIT_NO_DESCRIPTORS);
-        assert(high[i] > SOCKETS_FIRST_FD + count);
+        all[i] = fcntl(all[i], F_DUPFD_CLOEXEC, SOCKETS_FIRST_FD + count);
+        if (all[i] < 0) _exit(EXIT_NO_DESCRIPTORS);
+        assert(all[i] >= SOCKETS_FIRST_FD + count);
     }
-    for (int i = 0; i <= count; i++)
-        if (dup2(high[i], SOCKETS_FIRST_FD + i) < 0) _exit(EXIT_NO_DESCRIPTORS);
+    for (int i = 0; i < count; i++)
+        if (dup2(all[i], SOCKETS_FIRST_FD + i) < 0) _exit(EXIT_NO_DESCRIPTORS);
 }
 
 static bool environment_set_number(const char *name, unsigned long long n)
@@ -60,6 +64,8 @@ static bool environment_set(const worker_order *o, pid_t supervisor)
     assert((size_t)len < sizeof value);
     if (setenv(CONTROL_VARIABLE, value, 1) != 0) return false;
     if (!environment_set_number("LISTEN_FDS", o->sockets->count)) return false;
+    unsigned long long admin = SOCKETS_FIRST_FD + o->sockets->count + 1;
+    if (o->sockets->admin >= 0 && !environment_set_number(SOCKETS_ADMIN_VARIABLE, admin)) return false;
     if (!environment_set_number("LISTEN_PID", (unsigned long long)getpid())) return false;
     if (o->watchdog_us > 0 && !environment_set_number("WATCHDOG_USEC", o->watchdog_us)) return false;
     if (o->ended->pid == 0) return true;

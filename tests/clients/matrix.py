@@ -49,6 +49,7 @@ class Service:
             "127.0.0.1:0",
             "--data",
             os.path.join(folder, "data"),
+            "--admin-on-public",
             *flags,
         ]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -4,6 +4,7 @@ Usage: docs.py PAGE [NAME]. The programs that the page shows are put into the fo
 moment. With NAME, that one is built and serves, and $URL is its address; without, the page's commands build and start
 what they need. With DOCS_SHELL in the environment that is the shell (one in another system, say). The addresses below
 are replaced by free ones. Only standard output is compared; programs log to the other. Reports TAP."""
+import contextlib
 import os
 import re
 import shlex
@@ -16,7 +17,7 @@ import time
 
 page, name = sys.argv[1:]
 MARK = "--- end of a command's output ---"
-ADDRESSES = ("127.0.0.1:8080", "127.0.0.1:9000")
+ADDRESSES = (("127.0.0.1:8080", "127.0.0.1:8081"), ("127.0.0.1:9000",))  # each one port above the one before
 
 
 def programs(text):
@@ -46,11 +47,26 @@ def matches(expected, output):
     return re.fullmatch(pattern, output.rstrip("\n"))
 
 
+def free_ports(count):
+    """That many in a row."""
+    for _ in range(1000):
+        with contextlib.ExitStack() as held:
+            sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+            sockets[0].bind(("127.0.0.1", 0))
+            ports = range(sockets[0].getsockname()[1], sockets[0].getsockname()[1] + count)
+            try:
+                for free, port in zip(sockets[1:], ports[1:]):
+                    free.bind(("127.0.0.1", port))
+                return ports
+            except (OSError, OverflowError):
+                pass
+    sys.exit("Bail out! no free ports in a row")
+
+
 def with_free_addresses(text):
-    for address in ADDRESSES:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            text = text.replace(address, f"127.0.0.1:{free.getsockname()[1]}")
+    for addresses in ADDRESSES:
+        for address, port in zip(addresses, free_ports(len(addresses))):
+            text = text.replace(address, f"127.0.0.1:{port}")
     return text
 
 

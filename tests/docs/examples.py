@@ -95,8 +95,9 @@ class Program:
         return ["--service", self.service.url] if self.service else []
 
     def start(self):
+        flags = ["--listen", "127.0.0.1:0", "--data", "data", "--dev", "--admin-on-public", *self.flags()]
         self.process = subprocess.Popen(
-            [f"{folder}/{self.name}", "--listen", "127.0.0.1:0", "--data", "data", "--dev", *self.flags()],
+            [f"{folder}/{self.name}", *flags],
             cwd=self.root,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

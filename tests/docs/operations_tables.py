@@ -53,7 +53,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="stepwell-tables-") as folder:
         data = folder + "/data"
         server = subprocess.Popen(
-            [program, "--dev"],
+            [program, "--dev", "--admin-on-public"],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

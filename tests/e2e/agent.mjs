@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startProgram } from './program.mjs';
+import { adminOnPublic, startProgram } from './program.mjs';
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -144,7 +144,7 @@ export async function startAgent(simulatorFlags = [], flags = [], options = {}) 
     async start() {
       agent.program = await startProgram(
         'research',
-        ['--listen', `127.0.0.1:${port}`, '--data', join(folder, 'data'), '--dev', ...flags],
+        ['--listen', `127.0.0.1:${port}`, '--data', join(folder, 'data'), '--dev', ...adminOnPublic, ...flags],
         env,
       );
     },

@@ -28,6 +28,10 @@ export async function removeFolder(folder) {
   }
 }
 
+// For tests that ask a program all at one address. With --dev the admin API would be at the port above, which may be
+// another test's.
+export const adminOnPublic = ['--admin-on-public', '--admin-listen', 'none'];
+
 // Resolves to {url, log(), exited, stop(), kill(signal)} once the program listens; rejects with its output if it ends
 // before.
 export const startProgram = (name, args = [], env = {}) => startAt(programPath(name), args, env);

@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { freePorts, sleep } from './agent.mjs';
-import { removeFolder, startProgram } from './program.mjs';
+import { adminOnPublic, removeFolder, startProgram } from './program.mjs';
 import { kinds } from './proxy_kinds.mjs';
 
 const page = readFileSync(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8');
@@ -141,6 +141,7 @@ export async function startProxied(t, flags = [], { name = 'nginx', without } = 
     '--public-url',
     `${urlOf(name, ports)},https://api.example.com`,
     '--dev',
+    ...adminOnPublic,
     ...flags,
   ]);
   t.after(async () => {

@@ -5,7 +5,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './agent.mjs';
-import { removeFolder, startProgram } from './program.mjs';
+import { adminOnPublic, removeFolder, startProgram } from './program.mjs';
 
 export async function startStreamer(t, flags = []) {
   const folder = mkdtempSync(join(tmpdir(), 'stepwell-streamer-'));
@@ -21,6 +21,7 @@ export async function startStreamer(t, flags = []) {
         '--data',
         join(folder, 'data'),
         '--dev',
+        ...adminOnPublic,
         ...flags,
       ]);
     },

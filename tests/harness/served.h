@@ -22,18 +22,22 @@ typedef struct served {
     pid_t pid;
     int log;          /* its standard error */
     char address[64]; /* "http://127.0.0.1:1234" */
+    char admin[128];  /* of the admin API; "": it has no address of its own */
 } served;
 
 static char root[64];             /* the test's folder, while its cases run */
 static char served_program[4096]; /* of this test, for exec */
 static served server;             /* most tests have one at a time */
 static int served_log = -1;       /* of the server started last, to show when a call fails */
-enum { SERVED_WAIT_MS = 60000, SERVED_ARGS_MAX = 24 };
+/* Most tests ask all of one address. That of the admin API is for those that are about it, `admin` above. */
+static bool served_admin_on_public = true;
+enum { SERVED_WAIT_MS = 60000, SERVED_ARGS_MAX = 32 };
 
 /* `extra` are further flags, NULL-terminated; the listening address is chosen here. False: it ended before it served;
  * then *log_text holds what it said and *exit_code how it ended. */
 static inline bool served_try(served *s, const char *const *extra, char *log_text, size_t log_size, int *exit_code)
 {
+    static const char *const on_public[] = {"--admin-on-public", "--admin-listen", "none"};
     int pipe_fds[2];
     CHECK(pipe2(pipe_fds, O_CLOEXEC) == 0);
     fflush(stdout);
@@ -42,6 +46,8 @@ static inline bool served_try(served *s, const char *const *extra, char *log_tex
     if (s->pid == 0) {
         const char *argv[SERVED_ARGS_MAX] = {served_program, "--serve", "--listen", "127.0.0.1:0"};
         int n = 4;
+        for (size_t i = 0; served_admin_on_public && i < sizeof on_public / sizeof *on_public; i++)
+            argv[n++] = on_public[i];
         for (; *extra && n < SERVED_ARGS_MAX - 1; extra++) argv[n++] = *extra;
         CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0); /* a failed check must not leave it running, with our output */
         dup2(pipe_fds[1], STDOUT_FILENO);
@@ -64,6 +70,9 @@ static inline bool served_try(served *s, const char *const *extra, char *log_tex
         if (!end) continue;
         served_log = s->log;
         snprintf(s->address, sizeof s->address, "%.*s", (int)strcspn(at + 13, "\"\n"), at + 13);
+        const char *admin = strstr(log_text, "the admin API is at ");
+        if (admin) admin += strlen("the admin API is at ");
+        snprintf(s->admin, sizeof s->admin, "%.*s", admin ? (int)strcspn(admin, "\"\n") : 0, admin ? admin : "");
         return true;
     }
     int status = 0;

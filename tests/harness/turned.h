@@ -26,11 +26,12 @@ static bool turned_writes = true; /* what is queued is written in each turn */
 /* `flags` ends with NULL. */
 static inline void turned_open(void (*routes)(sw_app *app), const char *const *flags)
 {
-    static char token_flag[] = "--admin-token=" TURNED_ADMIN;
+    static char token_flag[] = "--admin-token=" TURNED_ADMIN, on_public_flag[] = "--admin-on-public";
     char why[512], address[64], name[] = "turned";
     char *argv[16] = {name};
     int argc = 1, fd = http_listen("127.0.0.1:0", why, sizeof why);
     argv[argc++] = token_flag;
+    argv[argc++] = on_public_flag;
     for (; flags && *flags; flags++) argv[argc++] = (char *)(uintptr_t)*flags;
     CHECK(fd >= 0 && http_listen_address(fd, address, sizeof address));
     turned_port = atoi(strrchr(address, ':') + 1);

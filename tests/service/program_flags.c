@@ -348,7 +348,7 @@ static void test_admin(void)
     START("--log-level", "info");
     get("/_sw/runs");
     CHECK_INT(a.status, 403);
-    CHECK(strstr(a.body, "--admin-token"));
+    CHECK(strstr(a.body, "--token NAME:SCOPES:FILE"));
     stop();
 }
 

@@ -49,6 +49,10 @@ static void test_kept(void)
         }
         all.data[i] = was;
     }
+    msgpack_sbuffer_clear(&client);
+    CHECK(client_note_write(&client, &(kept_client){.wish = {WAITER_NONE}, .is_admin = true, .request = {"", 0}}));
+    put_all(&all, &client, NULL);
+    CHECK(client_note_read(&a, all.data, all.size, &read) && read.is_admin && read.wish.kind == WAITER_NONE);
     client.data[1] = 2; /* another version */
     put_all(&all, &client, NULL);
     CHECK(!client_note_read(&a, all.data, all.size, &read));

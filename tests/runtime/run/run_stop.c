@@ -201,7 +201,7 @@ static void test_client(void)
     run *r = begin_work(&id);
     run_stop(r, STOP_OPERATOR, 0, "for a look");
     CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 403);
-    CHECK(strstr(text, "is released by an administrator"));
+    CHECK(strstr(text, "is released by an operator"));
     seen.go = true;
     TURN_UNTIL(is_stopped(&id));
     CHECK_INT(turned_reply(turned_send_to("POST", &id, "/release"), text), 403);
